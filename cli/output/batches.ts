@@ -147,7 +147,11 @@ const afterFailure = (view: BatchView): string => {
   return failed === undefined ? '' : ` after: ${messageOf(view, failed)}`
 }
 
-function waitText({ waitsFor }: BatchView, { concurrency, views, startedAt }: BatchDetails): string {
+function waitText({ view, waitsFor }: BatchView, batch: BatchDetails): string {
+  const { concurrency, views, startedAt } = batch
+  // An older environment tells of no locks.
+  const locked = batch.locked?.find((each) => each.view === view)
+  if (locked !== undefined) return `waits: ${locked.because}`
   if (waitsFor.length > 0) return `waits for ${names(waitsFor.map(short), 3)}`
   const begins = !views.some(({ status }) => status === 'running')
   if (begins && startedAt === null) return 'waits until other batches leave it a place'

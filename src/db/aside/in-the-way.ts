@@ -6,6 +6,7 @@ import type { Reader } from '../../plan/views/readers.ts'
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../server/connect.ts'
 import { readRoleSchemas } from '../server/role-path.ts'
+import { lockedProblem } from '../views/locked.ts'
 import { readReaders } from '../views/readers.ts'
 import { readObstacles } from '../views/rights.ts'
 import { readBelow } from './below.ts'
@@ -113,10 +114,7 @@ async function readMissingRoles(sql: Sql, items: AsideItem[]): Promise<Obstacle[
 export async function readUnlocked(sql: Sql, oids: number[]): Promise<Reader[]> {
   const readers = await readReaders(sql, oids)
   if (typeof readers !== 'string') return readers
-  throw new Problem(
-    'LockTimeout',
-    'Somebody holds an exclusive lock on one of the views in the way, or exchanges it. Try again.',
-  )
+  throw await lockedProblem(sql, oids)
 }
 
 /** Reads a function by its signature as SQL writes it. */

@@ -14,7 +14,7 @@ import { runLockClass } from '../server/lock-keys.ts'
 import { onReplicas } from '../server/on-replicas.ts'
 import { unusableBecause } from '../views/catalog.ts'
 import { type BatchView, insertBatchViews } from './batch-views.ts'
-import type { Batch, RefreshedEach } from './batches.ts'
+import type { Batch, RefreshedEach, WaitsForLock } from './batches.ts'
 
 /** A group of a batch, as its answer shows it. */
 export interface BatchGroup extends TogetherGroup {
@@ -27,11 +27,21 @@ export interface BatchGroup extends TogetherGroup {
 /** Second keys of the lock under which the groups of a batch are decided: these and all below. Run ids are positive. */
 const groupingKeys = -1000
 
+/** How long the views of a group wait for somebody's lock on one of them, before each is refreshed by itself. */
+const patienceSeconds = 5
+
 /** What is known of a batch before its groups are decided. */
 export interface Grouping {
+  /** When all of them were decided. */
   groupedAt: Date | null
+  /** The views on which nothing is decided yet because of a lock; empty before the first look. */
+  locked: WaitsForLock[]
+  /** Whether they may wait any longer. */
+  isPatient: boolean
+  /** The room of the twins of the groups that are decided. */
+  twinBytes: number
   /** Its views, as far as they are there. */
-  views: { id: number; oid: number }[]
+  views: { id: number; view: string; oid: number }[]
 }
 
 /**
@@ -46,8 +56,12 @@ export async function lockGrouping(
     select pg_try_advisory_xact_lock(${runLockClass}, ${groupingKeys - serial}::integer) as got`
   if (!lock.got) return 'busy'
   const [batch] = await sql<Grouping[]>`
-    select b.grouped_at as "groupedAt",
-           (select coalesce(jsonb_agg(jsonb_build_object('id', v.definition_id, 'oid', c.oid::int8)), '[]')
+    select b.grouped_at as "groupedAt", b.locked,
+           coalesce((select min((l ->> 'since')::timestamptz) from jsonb_array_elements(b.locked) l)
+             > clock_timestamp() - make_interval(secs => ${patienceSeconds}), true) as "isPatient",
+           (select coalesce(sum(g.twin_bytes), 0)::int8 from viewkeeper.batch_groups g where g.batch_id = b.id) as "twinBytes",
+           (select coalesce(jsonb_agg(jsonb_build_object('id', v.definition_id, 'oid', c.oid::int8,
+                                                         'view', format('%I.%I', v.schema_name, v.view_name))), '[]')
               from viewkeeper.batch_views v
               join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name)) and c.relkind = 'm'
              where v.batch_id = b.id) as views
@@ -80,16 +94,23 @@ export const readCandidates = (sql: Sql, batch: Batch, readers: QualifiedName[])
      select r ->> 'schema', r ->> 'name' from jsonb_array_elements(${sql.json(readers as never)}::jsonb) r)
    order by v.position nulls last, d.id`
 
+/** What is decided: the groups of a batch, and what else its answer tells of them. */
+export interface Grouped {
+  groups: (PlannedGroup & { number: number })[]
+  each: RefreshedEach[]
+  /** The views of the batch, with those that come along. */
+  views: BatchView[]
+  locked: RefreshedEach[]
+}
+
 /**
- * Records the groups of a batch, the views that come along, and the views that are refreshed by themselves, each with the
- * reason.
+ * Records groups of a batch, the views that come along, and the views that are refreshed by themselves or wait for a lock,
+ * each with the reason. Without the latter, all is decided.
  */
 export async function recordGrouping(
   sql: Sql,
   batchId: string,
-  groups: (PlannedGroup & { number: number })[],
-  each: RefreshedEach[],
-  views: BatchView[] = [],
+  { groups, each, views, locked }: Grouped,
 ): Promise<void> {
   await insertBatchViews(sql, batchId, views)
   for (const { number, members, twinBytes, group } of groups)
@@ -98,15 +119,23 @@ export async function recordGrouping(
       select ${batchId}, ${number}, array(select value::integer from jsonb_array_elements_text(${sql.json(members)})),
              ${twinBytes}, ${sql.json(group as never)}`
   await sql`
-    update viewkeeper.batches set grouped_at = clock_timestamp(), refreshed_each = ${sql.json(each as never)}
+    update viewkeeper.batches b
+       set grouped_at = case when ${locked.length === 0} then clock_timestamp() end, refreshed_each = refreshed_each || ${sql.json(each as never)},
+           locked = (select coalesce(jsonb_agg(jsonb_build_object('since', coalesce(b.locked #> '{0,since}', to_jsonb(clock_timestamp()))) || l), '[]')
+                       from jsonb_array_elements(${sql.json(locked as never)}::jsonb) l)
      where id = ${batchId}`
 }
 
-/** The numbers of groups whose places somebody else has taken, before the batch has any. */
-export async function readTakenNumbers(sql: Sql, serial: number): Promise<Set<string>> {
+/** The numbers of the groups that the batch has, and of those whose places somebody else has taken. */
+export async function readTakenNumbers(
+  sql: Sql,
+  { id, serial }: { id: string; serial: number },
+): Promise<Set<string>> {
   const rows = await sql<{ number: string }[]>`
     select substring(nspname from ${`^viewkeeper_b${serial}_([0-9]+)_`}) as number from pg_catalog.pg_namespace
-     where nspname ~ ${`^viewkeeper_b${serial}_[0-9]+_`}`
+     where nspname ~ ${`^viewkeeper_b${serial}_[0-9]+_`}
+    union
+    select number::text from viewkeeper.batch_groups where batch_id = ${id}`
   return new Set(rows.map(({ number }) => number))
 }
 

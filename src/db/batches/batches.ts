@@ -12,6 +12,11 @@ export interface RefreshedEach {
   because: string
 }
 
+/** A view that waits because somebody has locked a view that it is to be exchanged with: `because` names that view and who. */
+export interface WaitsForLock extends RefreshedEach {
+  since: string
+}
+
 /** One row of `viewkeeper.batches`, as code reads it. */
 export interface Batch {
   id: string
@@ -28,6 +33,7 @@ export interface Batch {
   maxTwinBytes: number | null
   /** The views that read each other but are not exchanged together, each with the reason. */
   refreshedEach: RefreshedEach[]
+  locked: WaitsForLock[]
   cancelRequestedAt: Date | null
   requestedAt: Date
   startedAt: Date | null
@@ -41,7 +47,7 @@ export interface Batch {
 /** The columns of a Batch, for a `select` from `viewkeeper.batches b`. */
 export const batchColumns = (sql: Sql) => sql`
   b.id, b.serial, b.status, b.trigger, b.requested_by as "requestedBy", b.request, b.selection, b.strategy, b.concurrency,
-  b.exchange, b.max_twin_bytes as "maxTwinBytes", b.refreshed_each as "refreshedEach",
+  b.exchange, b.max_twin_bytes as "maxTwinBytes", b.refreshed_each as "refreshedEach", b.locked,
   b.cancel_requested_at as "cancelRequestedAt", b.requested_at as "requestedAt", b.started_at as "startedAt",
   b.advanced_at as "advancedAt", b.finished_at as "finishedAt",
   (extract(epoch from coalesce(b.finished_at, clock_timestamp()) - b.started_at) * 1000)::int8 as "elapsedMs", b.error`

@@ -1,6 +1,7 @@
 import type postgres from 'postgres'
 import { executingQuery } from '../../plan/named-rights.ts'
 import type { Hints } from '../../plan/plan.ts'
+import { type Holders, holdersOf } from '../../plan/views/holders.ts'
 import { hintsQueryOf } from '../../plan/views/obstacles.ts'
 import { Problem, sentences } from '../../problem.ts'
 import { sqlstateOf } from './failures.ts'
@@ -15,14 +16,25 @@ export async function readMissingRights(sql: Sql, hints: Hints): Promise<string 
 }
 
 /**
- * What was missing if the server refused one of our own statements for a missing right (42501); null if nothing was. Our
- * statements write every name with its schema. Never throws: the connection may be broken.
+ * What was missing if the server refused one of our own statements for a missing right (42501), and who holds exclusive locks
+ * if it did not get a lock (55P03): its message names neither. Null if nobody knows. Our statements write every name with its
+ * schema. Never throws: the connection may be broken.
  */
 export async function readCure(sql: Sql, error: unknown): Promise<string | null> {
-  if (error instanceof Problem || sqlstateOf(error) !== '42501') return null
+  if (error instanceof Problem) return null
+  if (sqlstateOf(error) === '55P03') return readHolders(sql).catch(() => null)
+  if (sqlstateOf(error) !== '42501') return null
   const { query } = error as { query?: string }
   if (query === undefined) return null
   return readMissingRights(sql, executingQuery(query, { only: 'qualified' })).catch(() => null)
+}
+
+/** Who holds exclusive locks on anything in the database, and what to do. */
+async function readHolders(sql: Sql): Promise<string | null> {
+  const [row] = await sql.unsafe<{ holders: Holders }[]>(
+    `select h as holders from (${holdersOf('null', 'AccessShareLock')}) as x(h)`,
+  )
+  return row === undefined ? null : `Now ${row.holders.who}. ${row.holders.advice}`
 }
 
 /** The refusal of something that we may not do, with the right that is missing. */

@@ -3,13 +3,13 @@ import { sqlstateOf } from './failures.ts'
 
 /**
  * Executes a query that may have to wait for a lock; null if it would wait longer than 100 ms. A transaction around the
- * query goes on.
+ * query goes on, so the query has to be sent by the `Sql` that `query` is given.
  */
-export async function unlessLocked<T>(sql: Sql, query: () => Promise<T>): Promise<T | null> {
+export async function unlessLocked<T>(sql: Sql, query: (sql: Sql) => Promise<T>): Promise<T | null> {
   const [before] = await sql<{ is: string }[]>`
     select current_setting('lock_timeout') as is, set_config('lock_timeout', '100', false)`
   try {
-    return await ('savepoint' in sql ? withSavepoint(sql, query) : query())
+    return await ('savepoint' in sql ? withSavepoint(sql, query) : query(sql))
   } catch (error) {
     if (sqlstateOf(error) === '55P03') return null
     throw error

@@ -1,12 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Group, groupOf } from '../../plan/groups/group.ts'
+import { type Group, groupOf, type OutlinedGroup } from '../../plan/groups/group.ts'
 import { displayName } from '../../plan/names.ts'
+import type { OutlinedReader, Reader } from '../../plan/views/readers.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
-import { Problem } from '../../problem.ts'
 import type { Sql } from '../server/connect.ts'
 import { lookAgain } from '../server/look-again.ts'
+import { readSnapshot } from './live-view.ts'
+import { findLocked, lockedProblem } from './locked.ts'
 import { alreadyRunning, type Patience, pauseMs } from './look.ts'
-import { readReaderNames, readReaders } from './readers.ts'
+import { outlineReaders, readReaderNames, readReaders } from './readers.ts'
 import { findRunningRun } from './running-run.ts'
 
 /**
@@ -26,12 +28,8 @@ export async function lookAtGroup(
       const running = await findRunningRun(sql, reader)
       if (running !== undefined) throw alreadyRunning(displayName(reader), running)
     }
-    if (Date.now() >= until) {
-      throw new Problem(
-        'LockTimeout',
-        `A view that reads ${view.view} is locked. Try again, or refresh ${view.view} with strategy "concurrent".`,
-      )
-    }
+    if (Date.now() >= until)
+      throw await lockedProblem(sql, [view.oid], ` Or refresh ${view.view} with strategy "concurrent".`)
     await pause(pauseMs)
   }
 }
@@ -40,4 +38,51 @@ export async function lookAtGroup(
 export async function readGroup(sql: Sql, oids: number[]): Promise<Group | 'locked' | 'gone'> {
   const readers = await readReaders(sql, oids)
   return typeof readers === 'string' ? readers : groupOf(readers)
+}
+
+/** Views with everything that reads them, as one group, of which somebody's locks may keep some from being read. */
+export interface GroupSeen {
+  all: OutlinedGroup
+  /** Why a view could not be read, by its OID: names the view and who holds a lock on it. */
+  locked: Map<number, string>
+  /** A part of the group that was read. */
+  read(part: OutlinedGroup): Group
+}
+
+/**
+ * Looks at the views of a group: at all of them at once, and if that meets a lock, at one after the other, so that a lock
+ * on one view hides no other one. Then the views are of different moments. `gone`: see `readReaders`.
+ */
+export async function lookAtEach(sql: Sql, oids: number[]): Promise<GroupSeen | 'gone'> {
+  const all = await readReaders(sql, oids)
+  if (all === 'gone') return all
+  if (all !== 'locked') return seenOf(all, all, new Map())
+  const outlined = await outlineReaders(sql, oids)
+  const locked = new Map((await findLocked(sql, oids)).map(({ oid, because }) => [oid, because]))
+  const read: Reader[] = []
+  for (const reader of outlined) {
+    const { oid } = reader
+    if (locked.has(oid)) continue
+    const snapshot = await readSnapshot(sql, oid)
+    if (snapshot === 'gone') return snapshot
+    if (snapshot === 'locked') locked.set(oid, await becauseLocked(sql, reader))
+    else read.push({ ...reader, ...snapshot })
+  }
+  return seenOf(outlined, read, locked)
+}
+
+function seenOf(all: OutlinedReader[], read: Reader[], locked: Map<number, string>): GroupSeen {
+  const byOid = new Map(read.map((reader) => [reader.oid, reader]))
+  const found = (readers: OutlinedReader[]) => readers.flatMap(({ oid }) => byOid.get(oid) ?? [])
+  return {
+    all: groupOf(all),
+    locked,
+    read: ({ members, outside }) => ({ members: found(members), outside: found(outside) }),
+  }
+}
+
+/** The lock may be gone by now. */
+async function becauseLocked(sql: Sql, { oid, live }: OutlinedReader): Promise<string> {
+  const found = (await findLocked(sql, [oid])).find((each) => each.oid === oid)
+  return found?.because ?? `${displayName(live.view)} was locked at each look`
 }

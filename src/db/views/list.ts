@@ -118,7 +118,7 @@ export async function readViews(sql: Sql, only: QualifiedName | null = null): Pr
  * waited for. Null if somebody locks one meanwhile.
  */
 const readSizes = (sql: Sql): Promise<Map<number, number> | null> =>
-  unlessLocked(sql, async () => {
+  unlessLocked(sql, async (sql) => {
     const rows = await sql<{ oid: number; bytes: number }[]>`
       select c.oid::int8 as oid, pg_relation_size(c.oid) as bytes from pg_catalog.pg_class c
        where c.relkind = 'm' and not exists (
@@ -145,7 +145,7 @@ export async function readViewDetails(sql: Sql, name: QualifiedName): Promise<Vi
               from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
              where i.indrelid = c.oid) as indexes
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where ${isNamed(sql, name)}`
-  const texts = await lookAgain(() => unlessLocked(sql, () => readTexts(sql, name)))
+  const texts = await lookAgain(() => unlessLocked(sql, (sql) => readTexts(sql, name)))
   return {
     sql: texts?.sql == null ? null : readable(texts.sql.trim()),
     comment: base?.comment ?? null,

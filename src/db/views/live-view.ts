@@ -12,7 +12,7 @@ type NoSnapshot = 'locked' | 'gone'
 
 /** Reads a snapshot of a view. One statement reads the live view and its hash, so both are of one moment. */
 export async function readSnapshot(sql: Sql, oid: number): Promise<ViewSnapshot | NoSnapshot> {
-  const read = () =>
+  const read = (sql: Sql) =>
     sql.unsafe<ViewSnapshot[]>(
       `select f as live, ${hashesOf('f')} from (${liveViewQuery(String(oid))}) as x(f)`,
     )

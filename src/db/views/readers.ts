@@ -1,6 +1,6 @@
 import type { QualifiedName } from '../../plan/names.ts'
 import { hashesOf, liveViewQuery } from '../../plan/views/live-view-query.ts'
-import { parentsFirst, type Reader } from '../../plan/views/readers.ts'
+import { type OutlinedReader, parentsFirst, type Reader } from '../../plan/views/readers.ts'
 import { readableView } from '../../plan/views/server-sql.ts'
 import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
@@ -14,7 +14,7 @@ import { unlessLocked } from '../server/unless-locked.ts'
  */
 export async function readReaders(sql: Sql, relations: number[]): Promise<Reader[] | 'locked' | 'gone'> {
   try {
-    const readers = await unlessLocked(sql, () => sql.unsafe<Reader[]>(readersQuery(relations)))
+    const readers = await unlessLocked(sql, (sql) => sql.unsafe<Reader[]>(readersQuery(relations)))
     // OIDs alone do not tell: "create or replace view" may have made an older view read a newer one.
     if (readers === null) return 'locked'
     return parentsFirst(readers.map((reader) => ({ ...reader, live: readableView(reader.live) })))
@@ -23,6 +23,11 @@ export async function readReaders(sql: Sql, relations: number[]): Promise<Reader
     if (sqlstateOf(error) === 'XX000') return 'gone'
     throw error
   }
+}
+
+/** The same readers, as far as the catalog's columns tell, without waiting for any lock. */
+export async function outlineReaders(sql: Sql, relations: number[]): Promise<OutlinedReader[]> {
+  return parentsFirst(await sql.unsafe<OutlinedReader[]>(outlineQuery(relations)))
 }
 
 /** The names of the views among them, without waiting for any lock. */
@@ -39,7 +44,7 @@ select from pg_class c join closure using (oid) where c.relkind = 'm' and c.oid 
 }
 
 /** Rule `_RETURN` is the query of a view. A query may also need the row type of what it reads, or the type's array. */
-const closureOf = (relations: number[]): string => `
+export const closureOf = (relations: number[]): string => `
 with recursive closure(oid) as (
   select unnest(array[${relations.map(String).join(', ')}]::oid[])
   union
@@ -53,7 +58,8 @@ with recursive closure(oid) as (
       join pg_rewrite w on w.oid = d.objid and w.rulename = '_RETURN'
       join pg_class c on c.oid = w.ev_class and c.relkind in ('m', 'v') and c.relpersistence <> 't') above)`
 
-const readersQuery = (relations: number[]): string => `
+/** `columns` of the readers, and `more` that they are joined with. */
+const membersQuery = (relations: number[], columns: string, more: string): string => `
 ${closureOf(relations)},
 reads as (
   select distinct w.ev_class as reader, coalesce(k.oid, d.refobjid) as oid
@@ -64,12 +70,27 @@ reads as (
     left join pg_type e on e.oid = t.typelem
     left join pg_class k on k.reltype in (t.oid, e.oid) and k.reltype <> 0
    where coalesce(k.oid, d.refobjid) <> w.ev_class)
-select member.oid::int8 as oid, doc.live, ${hashesOf('doc.live')}, member.relispopulated as populated,
+select member.oid::int8 as oid, ${columns}, member.relispopulated as populated,
        (current_setting('block_size')::int8 * (select coalesce(sum(r.relpages), 0) from pg_class r
           where r.oid in (member.oid, member.reltoastrelid)
              or r.oid in (select indexrelid from pg_index where indrelid = member.oid)))::int8 as "sizeBytes",
        (select coalesce(jsonb_agg(r.oid::int8 order by r.oid), '[]') from reads r join closure y on y.oid = r.oid
          where r.reader = member.oid) as reads
-  from pg_class member join closure using (oid), lateral (${liveViewQuery('member.oid')}) as doc(live)
+  from pg_class member join closure using (oid) ${more}
  where member.relkind in ('m', 'v')
  order by member.oid`
+
+const readersQuery = (relations: number[]): string =>
+  membersQuery(
+    relations,
+    `doc.live, ${hashesOf('doc.live')}`,
+    `cross join lateral (${liveViewQuery('member.oid')}) as doc(live)`,
+  )
+
+const outlineQuery = (relations: number[]): string =>
+  membersQuery(
+    relations,
+    `jsonb_build_object('view', jsonb_build_object(
+       'kind', case member.relkind when 'm' then 'materialized view' else 'view' end, 'schema', n.nspname, 'name', member.relname)) as live`,
+    'join pg_namespace n on n.oid = member.relnamespace',
+  )

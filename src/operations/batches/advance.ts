@@ -13,9 +13,9 @@ import { whileListening } from '../../db/server/listen.ts'
 import type { BatchError } from '../../plan/batches/end.ts'
 import { type BatchNext, planNext } from '../../plan/batches/next.ts'
 import { type BatchStatus, isEnded } from '../../plan/run.ts'
-import { type AdvancingBatch, lookAgainMs, makeLook, readAllAgain } from './advancing.ts'
+import { type AdvancingBatch, idsOf, lookAgainMs, makeLook, readAllAgain } from './advancing.ts'
 import { endBatchIfOver } from './end.ts'
-import { settleGroups } from './form-groups.ts'
+import { makeSettle, settleGroups } from './form-groups.ts'
 import { planAhead } from './plan-ahead.ts'
 import { mostAhead, Senders } from './send.ts'
 import { makeWake, type Wake } from './wake.ts'
@@ -63,13 +63,15 @@ export function advance(
       ])
       if (batch === undefined) return unknown(batchId)
       if (batch.finishedAt !== null) return done(batch)
-      const groups = await settleGroups(sql, batch, views, until)
-      if (groups === null) return { batchId, done: false }
+      const settled = await settleGroups(sql, batch, views, until)
+      if (settled === null) return { batchId, done: false }
+      const { groups } = settled
       const together = groups.length === 0 ? views : await readBatchViews(sql, batchId)
+      const locked = idsOf(together, settled.locked)
       const latestRuns = followLatestRuns(sql, batch.id)
       const limits = { until, mostAtOnce, leaveWhenIdle }
       const ended = await work(
-        { sql, database, batch, views: together, latestRuns, groups, ...limits },
+        { sql, database, batch, views: together, latestRuns, groups, locked, ...limits },
         onRunEnd,
       )
       if (ended === 'idle') return { batchId, done: false, idle: true }
@@ -121,8 +123,9 @@ async function untilEnded(
   wake: Wake,
   insistOnHearing: () => void,
 ): Promise<Batch | 'idle' | null> {
-  const { sql, batch, views, latestRuns, until } = advancing
+  const { sql, batch, latestRuns, until } = advancing
   const look = makeLook(advancing)
+  const settle = makeSettle(advancing)
   for (;;) {
     insistOnHearing()
     const current = await look()
@@ -130,7 +133,9 @@ async function untilEnded(
     await senders.settle()
     const canceled = current.cancelRequestedAt !== null
     if (canceled) await cancelBatchRuns(sql, batch.id)
-    const next = planNext(views, latestRuns.latest, advancing.groups)
+    if (!canceled) await settle(current)
+    const { views, groups, locked } = advancing
+    const next = planNext(views, latestRuns.latest, groups, locked)
     if (canceled || next.ended) {
       const ended = await endBatchIfOver(sql, batch.id, views)
       if (ended !== null) return ended
@@ -143,8 +148,8 @@ async function untilEnded(
 }
 
 /** Whether nothing is going on, nor could, but retries whose time has not come. A view that is locked has its turn, but no run. */
-function isIdle({ latestRuns }: AdvancingBatch, { ready, exchange }: BatchNext<BatchView>): boolean {
-  if (ready.length + exchange.length > 0) return false
+function isIdle({ latestRuns, locked }: AdvancingBatch, { ready, exchange }: BatchNext<BatchView>): boolean {
+  if (ready.length + exchange.length + locked.size > 0) return false
   const open = [...latestRuns.latest.values()].filter(({ status }) => !isEnded(status))
   return open.length > 0 && open.every(({ status, due }) => status === 'pending' && !due)
 }

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import {
   type BatchGroup,
+  type Grouped,
   type Grouping,
   lockGrouping,
   readCandidates,
@@ -8,51 +9,56 @@ import {
   readTakenNumbers,
   recordGrouping,
 } from '../../db/batches/batch-groups.ts'
-import type { BatchView } from '../../db/batches/batch-views.ts'
+import { type BatchView, readBatchViews } from '../../db/batches/batch-views.ts'
 import type { Batch, RefreshedEach } from '../../db/batches/batches.ts'
 import { executeStatements, StatementRefused } from '../../db/runs/statements.ts'
 import { type Sql, withTransaction } from '../../db/server/connect.ts'
 import { sqlstateOf } from '../../db/server/failures.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import { mayPass } from '../../db/server/sqlstate.ts'
-import { readGroup } from '../../db/views/group.ts'
+import { type GroupSeen, lookAtEach } from '../../db/views/group.ts'
+import { findLocked } from '../../db/views/locked.ts'
 import { areReadByViews } from '../../db/views/readers.ts'
 import { readObstacles } from '../../db/views/rights.ts'
 import { viewsTogether } from '../../plan/batches/along.ts'
 import { type PlannedGroup, planTogether } from '../../plan/batches/together.ts'
-import { batchKey, type Group, materialized, placesOf } from '../../plan/groups/group.ts'
+import { batchKey, everything, materialized, placesOf } from '../../plan/groups/group.ts'
 import { memberNeeds, placesNeed } from '../../plan/groups/needs.ts'
 import { nothingStandsBetween, proveTwins } from '../../plan/groups/proof.ts'
 import { buildTwins, closePlaces, makePlaces } from '../../plan/groups/twins.ts'
 import { displayName } from '../../plan/names.ts'
 import { traitsOf } from '../../plan/views/definition.ts'
 import { Problem } from '../../problem.ts'
+import { type AdvancingBatch, idsOf, lookAgainMs, readAllAgain } from './advancing.ts'
 import { leaveOutUnchanged } from './leave-out.ts'
-
-/** How long to look for a moment in which nobody locks a view exclusively. */
-const patienceMs = 5000
-const pauseMs = 200
 
 /** How long the groups of a batch may fail to be formed before its views are refreshed each by itself. */
 const formingPatienceMs = 30_000
 const formingPauseMs = 100
 
+/** What is decided of a batch: its groups without those that were given up, and the views that wait for a lock. */
+export interface Settled {
+  groups: BatchGroup[]
+  locked: string[]
+}
+
 /**
- * The groups of a batch, which this or another call decides, without those that were given up. A failure that may pass is
+ * The groups of a batch, which this or another call decides. A failure that may pass is
  * tried again; if it does not pass soon, the views are refreshed each by itself, and their runs meet its cause themselves.
- * Null if the time is up first.
+ * Views that somebody's lock concerns are left for a later call, which decides on them. Null if the time is up first.
  */
 export async function settleGroups(
   sql: Sql,
   batch: Batch,
   views: BatchView[],
   until: number,
-): Promise<BatchGroup[] | null> {
+): Promise<Settled | null> {
   const patientUntil = Date.now() + formingPatienceMs
   for (;;) {
     const isLastTry = Date.now() >= patientUntil
     try {
-      if (await formGroups(sql, batch, views, isLastTry)) return await readOpenGroups(sql, batch.id)
+      const locked = await formGroups(sql, batch, views, isLastTry)
+      if (locked !== 'busy') return { groups: await readOpenGroups(sql, batch.id), locked }
     } catch (error) {
       const sqlstate = sqlstateOf(error instanceof StatementRefused ? error.cause : error)
       if (isLastTry || sqlstate === undefined || !mayPass(sqlstate)) throw error
@@ -63,50 +69,112 @@ export async function settleGroups(
 }
 
 /**
- * Decides once for a batch which of its views are exchanged together, and makes their twins, which are empty: all in one
- * transaction, so nothing stays of a call that dies. False while another call decides for this batch; call again. A failure
- * that may pass is thrown, except on the last try.
+ * Makes the function that, at intervals, decides on the views that wait for a lock, as far as that is possible by now. `current`
+ * is the batch as it was read last: another call may have decided on them.
  */
-async function formGroups(sql: Sql, batch: Batch, views: BatchView[], isLastTry: boolean): Promise<boolean> {
-  if (traitsOf(batch.strategy).isInPlace || batch.cancelRequestedAt !== null) return true
+export function makeSettle(advancing: AdvancingBatch): (current: Batch) => Promise<void> {
+  const { sql, batch, until } = advancing
+  let next = Date.now() + lookAgainMs
+  return async (current) => {
+    let names = current.locked.map(({ view }) => view)
+    if (names.length > 0 && Date.now() >= next) {
+      next = Date.now() + lookAgainMs
+      const settled = await settleGroups(sql, batch, advancing.views, until)
+      if (settled !== null) names = settled.locked
+    }
+    if (names.length === advancing.locked.size) return
+    advancing.views = await readBatchViews(sql, batch.id)
+    advancing.locked = idsOf(advancing.views, names)
+    await readAllAgain(advancing)
+  }
+}
+
+/**
+ * Decides once for a batch which of its views are exchanged together, and makes their twins, which are empty: all in one
+ * transaction, so nothing stays of a call that dies. Returns the views on which nothing is decided yet, because somebody has
+ * locked one of their group. `busy` while another call decides for this batch; call again. A failure that may pass is thrown,
+ * except on the last try.
+ */
+async function formGroups(
+  sql: Sql,
+  batch: Batch,
+  views: BatchView[],
+  isLastTry: boolean,
+): Promise<string[] | 'busy'> {
+  if (traitsOf(batch.strategy).isInPlace || batch.cancelRequestedAt !== null) return []
   return withTransaction(sql, async (transaction) => {
     const known = await lockGrouping(transaction, batch)
-    if (known === 'busy') return false
-    if (known === null || known.groupedAt !== null) return true
+    if (known === 'busy') return known
+    if (known === null || known.groupedAt !== null) return []
+    const waiting = known.locked.map(({ view }) => view)
     const oids = await findMoving(transaction, batch, views, known)
-    if (oids.length === 0) {
-      await recordGrouping(transaction, batch.id, [], [])
-      return true
-    }
-    const all = await readPatiently(transaction, oids)
-    if (all === 'locked') {
-      const because = 'somebody holds an exclusive lock on a view of the batch'
-      const each = views.filter(({ parents }) => parents.length > 0).map(({ view }) => ({ view, because }))
-      await recordGrouping(transaction, batch.id, [], each)
-      return true
-    }
-    const candidates = await readCandidates(
-      transaction,
-      batch,
-      materialized(all).map(({ live: { view } }) => view),
-    )
-    const { exchange, maxTwinBytes } = batch
-    const refusals = await readRefusals(transaction, all)
-    const planned = planTogether(all, candidates, { exchange, refusals, maxTwinBytes })
-    const made = await makeTwins(transaction, batch, planned.groups, isLastTry)
-    const together = viewsTogether(candidates, planned, made.groups)
-    await recordGrouping(transaction, batch.id, made.groups, [...planned.each, ...made.each], together)
-    return true
+    if (waiting.length > 0 && known.isPatient && (await findLocked(transaction, oids)).length > 0)
+      return waiting
+    const grouped = oids.length === 0 ? nothing : await decide(transaction, batch, oids, known, isLastTry)
+    await recordGrouping(transaction, batch.id, grouped)
+    return grouped.locked.map(({ view }) => view)
   })
 }
 
-/** The OIDs of the views that may be exchanged together; none if no view reads another one, or no view has changed. */
+const nothing: Grouped = { groups: [], each: [], views: [], locked: [] }
+
+/**
+ * What to do with these views. Whoever locks one keeps its whole group from being built: the group waits. If it has waited
+ * long enough, the lock is in the way of rebuilding that view, and so of what it reads.
+ */
+async function decide(
+  sql: Sql,
+  batch: Batch,
+  oids: number[],
+  { isPatient, twinBytes }: Grouping,
+  isLastTry: boolean,
+): Promise<Grouped> {
+  const seen = await lookAgain(() => lookAtEach(sql, oids))
+  const candidates = await readCandidates(
+    sql,
+    batch,
+    materialized(seen.all).map(({ live: { view } }) => view),
+  )
+  const { exchange } = batch
+  const maxTwinBytes = batch.maxTwinBytes === null ? null : batch.maxTwinBytes - twinBytes
+  const refusals = await readRefusals(sql, seen)
+  if (!isPatient) for (const [oid, because] of inTheWay(seen)) refusals.set(oid, because)
+  const planned = planTogether(seen.all, candidates, { exchange, refusals, maxTwinBytes })
+  const whole: PlannedGroup[] = []
+  const locked: RefreshedEach[] = []
+  for (const each of planned.groups) {
+    const because = everything(each.group).flatMap(({ oid }) => seen.locked.get(oid) ?? [])[0]
+    if (because === undefined) whole.push({ ...each, group: seen.read(each.group) })
+    else
+      for (const { id, asked, view } of candidates)
+        if (asked && each.members.includes(id)) locked.push({ view, because })
+  }
+  const made = await makeTwins(sql, batch, whole, isLastTry)
+  const views = viewsTogether(candidates, planned, made.groups)
+  return { groups: made.groups, each: [...planned.each, ...made.each], views, locked }
+}
+
+/** For each view that has to be rebuilt with a locked one, or is one, which lock is in the way. */
+function inTheWay({ all, locked }: GroupSeen): [number, string][] {
+  return everything(all).flatMap(({ oid, live, reads }) => {
+    const because = locked.get(oid)
+    if (because === undefined) return []
+    return (live.view.kind === 'view' ? reads : [oid]).map((each): [number, string] => [each, because])
+  })
+}
+
+/**
+ * The OIDs of the views that may be exchanged together; none if no view reads another one, or no view has changed. After the
+ * first look, those that wait for a lock.
+ */
 async function findMoving(
   sql: Sql,
   batch: Batch,
   views: BatchView[],
-  { views: there }: Grouping,
+  { views: there, locked }: Grouping,
 ): Promise<number[]> {
+  const waiting = new Set(locked.map(({ view }) => view))
+  if (waiting.size > 0) return there.flatMap(({ view, oid }) => (waiting.has(view) ? oid : []))
   const readsAnother = views.some(({ parents }) => parents.length > 0)
   const oids = there.map(({ oid }) => oid)
   if (!readsAnother && !(await areReadByViews(sql, oids))) return []
@@ -114,19 +182,11 @@ async function findMoving(
   return there.flatMap(({ id, oid }) => (stays.has(id) ? [] : oid))
 }
 
-async function readPatiently(sql: Sql, oids: number[]): Promise<Group | 'locked'> {
-  const until = Date.now() + patienceMs
-  for (;;) {
-    const group = await lookAgain(() => readGroup(sql, oids))
-    if (group !== 'locked' || Date.now() >= until) return group
-    await pause(pauseMs)
-  }
-}
-
 /** What stands in the way of each member first, by its OID. */
-async function readRefusals(sql: Sql, all: Group): Promise<Map<number, string>> {
+async function readRefusals(sql: Sql, { all, read, locked }: GroupSeen): Promise<Map<number, string>> {
   const refusals = new Map<number, string>()
-  for (const member of all.members) {
+  for (const member of read({ members: all.members.filter(({ oid }) => !locked.has(oid)), outside: [] })
+    .members) {
     const [first] = await readObstacles(sql, [placesNeed, ...memberNeeds(all, member)])
     if (first !== undefined) refusals.set(member.oid, first.because)
   }
@@ -142,7 +202,7 @@ async function makeTwins(
 ): Promise<{ groups: (PlannedGroup & { number: number })[]; each: RefreshedEach[] }> {
   const groups: (PlannedGroup & { number: number })[] = []
   const each: RefreshedEach[] = []
-  const taken = await readTakenNumbers(sql, batch.serial)
+  const taken = await readTakenNumbers(sql, batch)
   let next = 0
   for (const one of planned) {
     while (taken.has(String(next))) next++

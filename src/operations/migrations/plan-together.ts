@@ -3,6 +3,7 @@ import { tryTogether } from '../../db/migrations/group-trial.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import { type DefinitionDefaults, ensureDefinition } from '../../db/views/definitions.ts'
+import { lockedProblem } from '../../db/views/locked.ts'
 import { insistOnNoPause } from '../../db/views/pause.ts'
 import { readReaders } from '../../db/views/readers.ts'
 import { readObstacles } from '../../db/views/rights.ts'
@@ -97,12 +98,7 @@ async function readAllReaders(sql: Sql, changes: LiveChange[], deadline: number)
         `${changed.view.view} was altered while its change was planned. Try again.`,
       )
     }
-    if (Date.now() >= deadline) {
-      throw new Problem(
-        'LockTimeout',
-        `Somebody holds an exclusive lock on a view that reads ${changes.map(({ view }) => view.view).join(' or ')}. Try again.`,
-      )
-    }
+    if (Date.now() >= deadline) throw await lockedProblem(sql, oids)
     await pause(pauseMs)
   }
 }

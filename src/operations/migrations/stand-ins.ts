@@ -2,6 +2,7 @@ import { areFree, makeStandIns, type StandIns } from '../../db/aside/stand-ins.t
 import type { Sql } from '../../db/server/connect.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import { findView, qualify } from '../../db/views/catalog.ts'
+import { lockedProblem } from '../../db/views/locked.ts'
 import { readOwner } from '../../db/views/owner.ts'
 import { readReaders } from '../../db/views/readers.ts'
 import { requalify } from '../../plan/groups/requalify.ts'
@@ -16,7 +17,6 @@ import {
 } from '../../plan/migrations/frozen.ts'
 import { type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Definition } from '../../plan/views/definition.ts'
-import { Problem } from '../../problem.ts'
 
 /** Migrations that change stand-ins of the views. */
 interface Moved extends StandIns {
@@ -46,8 +46,7 @@ export async function moveToStandIns(
   }
   if (oids.length === 0) return null
   const readers = await lookAgain(() => readReaders(sql, oids))
-  if (readers === 'locked')
-    throw new Problem('LockTimeout', 'Somebody holds an exclusive lock on one of the views. Try again.')
+  if (readers === 'locked') throw await lockedProblem(sql, oids)
   const definitions = changes.flatMap((change) => (change.does === 'define' ? [change.definition] : []))
   const heirs: string[] = []
   for (const { owner } of definitions) if (owner !== null) heirs.push(await readOwner(sql, owner))

@@ -5,6 +5,7 @@ import { readUntried } from '../../db/server/untried.ts'
 import { unknownView } from '../../db/views/catalog.ts'
 import { readGroup } from '../../db/views/group.ts'
 import { readSnapshot } from '../../db/views/live-view.ts'
+import { findLocked } from '../../db/views/locked.ts'
 import { type Examined, listExamined, readViewRights } from '../../db/views/rights.ts'
 import { readAllUncounted } from '../../db/views/uncounted.ts'
 import { readWithoutKey } from '../../db/views/without-key.ts'
@@ -105,11 +106,14 @@ function examineView(sql: Sql, first: Examined, role: string): Promise<ViewRight
 async function readSwapNeeds(sql: Sql, { oid }: Examined): Promise<Need[] | 'gone'> {
   const snapshot = await readSnapshot(sql, oid)
   if (snapshot === 'gone') return snapshot
-  if (snapshot === 'locked') return locked
+  if (snapshot === 'locked') return locked(sql, oid)
   if (!isReadByViews(snapshot.live)) return swapNeeds(snapshot.live)
   const group = await readGroup(sql, [oid])
-  if (typeof group === 'string') return group === 'gone' ? group : locked
+  if (typeof group === 'string') return group === 'gone' ? group : locked(sql, oid)
   return groupNeeds(group)
 }
 
-const locked = [impossible('somebody holds an exclusive lock on it now: ask again')]
+const locked = async (sql: Sql, oid: number): Promise<Need[]> => {
+  const [first] = await findLocked(sql, [oid])
+  return [impossible(`${first?.because ?? 'a lock kept it from being read'}: ask again`)]
+}

@@ -23,7 +23,7 @@ export function viewsTogether<View extends Candidate>(
     .filter(({ id, asked }) => asked || because.has(id))
     .map((view) => ({
       ...view,
-      along: because.get(view.id) ?? null,
+      along: because.get(view.id) ?? view.along,
       parents: grouped.has(view.id)
         ? [...new Set([...view.parents, ...(parents.get(view.id) ?? [])])]
         : view.parents,

@@ -72,12 +72,14 @@ const isWrongSql = ({ class: why, sqlstate }: Pick<LatestRun, 'class' | 'sqlstat
 
 /**
  * Decides what comes next in a batch. Pure: the same runs always give the same answer. `nodes` must come with
- * parents before children and the most urgent first; the answer keeps their order.
+ * parents before children and the most urgent first; the answer keeps their order. The views in `locked` wait: how they are
+ * refreshed is not decided yet.
  */
 export function planNext<Node extends BatchNode>(
   nodes: Node[],
   latest: Map<number, LatestRun>,
   groups: TogetherGroup[] = [],
+  locked: ReadonlySet<number> = new Set(),
 ): BatchNext<Node> {
   const next: BatchNext<Node> = {
     ready: [],
@@ -122,6 +124,7 @@ export function planNext<Node extends BatchNode>(
       culprits.set(node.id, culprit)
       next.skip.push({ node, because: culprit })
     } else if (
+      !locked.has(node.id) &&
       node.parents.every((parent) => done.has(parent) || isBuiltFor(node, parent)) &&
       last?.due !== false
     ) {

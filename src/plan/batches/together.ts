@@ -1,9 +1,9 @@
-import type { Group } from '../groups/group.ts'
+import type { OutlinedGroup } from '../groups/group.ts'
 import { displayName, quoteName } from '../names.ts'
 import type { WithoutKey } from '../replicas.ts'
 import type { Exchange } from '../run.ts'
 import { type Strategy, traitsOf } from '../views/definition.ts'
-import type { Reader } from '../views/readers.ts'
+import type { OutlinedReader, Reader } from '../views/readers.ts'
 
 /** A view of a batch, or one that reads a view of the batch, as far as it matters for what is exchanged together. */
 export interface TogetherView {
@@ -28,10 +28,10 @@ export interface TogetherView {
 }
 
 /** Views of a batch that are built aside and exchanged at one moment. */
-export interface PlannedGroup {
+export interface PlannedGroup<R extends OutlinedReader = Reader> {
   /** The ids of the materialized views whose twins are filled, parents first. */
   members: number[]
-  group: Group
+  group: OutlinedGroup<R>
   twinBytes: number
 }
 
@@ -42,8 +42,8 @@ interface ComesAlong {
 }
 
 /** What a batch exchanges together. */
-export interface PlannedTogether {
-  groups: PlannedGroup[]
+export interface PlannedTogether<R extends OutlinedReader = Reader> {
+  groups: PlannedGroup<R>[]
   along: ComesAlong[]
   /** The views that read each other but are refreshed each by itself, with the reason. */
   each: { view: string; because: string }[]
@@ -67,13 +67,17 @@ interface Options {
  * Views that read each other are one group; no group reads another. Every other view is refreshed by itself; `each` gives the
  * reason if the view belongs together with others. Pure.
  */
-export function planTogether(all: Group, views: TogetherView[], options: Options): PlannedTogether {
+export function planTogether<R extends OutlinedReader>(
+  all: OutlinedGroup<R>,
+  views: TogetherView[],
+  options: Options,
+): PlannedTogether<R> {
   const { maxTwinBytes } = options
   const byName = new Map(views.map((view) => [quoteName(view), view]))
-  const viewOf = ({ live }: Reader) =>
+  const viewOf = ({ live }: OutlinedReader) =>
     live.view.kind === 'materialized view' ? byName.get(quoteName(live.view)) : undefined
   const against = reasonsAgainst(all, viewOf, options)
-  const groups: PlannedGroup[] = []
+  const groups: PlannedGroup<R>[] = []
   let bytes = 0
   for (const readers of withoutCircles(components(all, against), views, viewOf, against)) {
     const twinBytes = readers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
@@ -120,12 +124,12 @@ export function planTogether(all: Group, views: TogetherView[], options: Options
   }
 }
 
-type ViewOf = (reader: Reader) => TogetherView | undefined
+type ViewOf = (reader: OutlinedReader) => TogetherView | undefined
 
-const isMaterialized = ({ live }: Reader): boolean => live.view.kind === 'materialized view'
+const isMaterialized = ({ live }: OutlinedReader): boolean => live.view.kind === 'materialized view'
 
 /** A view that the batch was not to refresh stays without data if it has none. */
-const isFilled = (reader: Reader, viewOf: ViewOf): boolean => {
+const isFilled = (reader: OutlinedReader, viewOf: ViewOf): boolean => {
   const view = viewOf(reader)
   return view !== undefined && (reader.populated || view.asked)
 }
@@ -136,7 +140,11 @@ const eachByItself = 'the batch shows each view when it is ready'
  * What keeps each member from being built aside. A view that is not in the batch, or is to be refreshed in another way, is built
  * aside only if it reads one that has to be.
  */
-function reasonsAgainst(all: Group, viewOf: ViewOf, { refusals, exchange }: Options): Map<number, string> {
+function reasonsAgainst(
+  all: OutlinedGroup,
+  viewOf: ViewOf,
+  { refusals, exchange }: Options,
+): Map<number, string> {
   const wanted = wantedTogether(all, viewOf, exchange)
   const read = readByViews(all)
   for (const member of all.members)
@@ -170,7 +178,7 @@ function reasonsAgainst(all: Group, viewOf: ViewOf, { refusals, exchange }: Opti
  * The views of which readers may see no mixture: those of a batch that exchanges together. A view that is paused, or has another
  * strategy, may be a mixture with what it reads.
  */
-function wantedTogether(all: Group, viewOf: ViewOf, exchange: Exchange): Set<number> {
+function wantedTogether(all: OutlinedGroup, viewOf: ViewOf, exchange: Exchange): Set<number> {
   const mixed = new Map<number, string>()
   const apart = new Map<number, string>()
   for (const member of all.members) {
@@ -193,7 +201,7 @@ const sparesReplicas = ({ strategy, onReplicas, hasKey }: TogetherView): boolean
 
 /** Why a view is refreshed by itself as long as no view needs it in its group; null if nothing speaks against a group. */
 function reasonApart(
-  { live, populated }: Reader,
+  { live, populated }: OutlinedReader,
   view: TogetherView | undefined,
   exchange: Exchange,
 ): string | null {
@@ -208,7 +216,7 @@ function reasonApart(
 }
 
 /** Whether only a rebuild together with all that reads the view spares its readers, or is what was asked for. */
-const wouldLockOut = ({ populated }: Reader, view: TogetherView | undefined): boolean =>
+const wouldLockOut = ({ populated }: OutlinedReader, view: TogetherView | undefined): boolean =>
   view?.asked === true &&
   !view.paused &&
   populated &&
@@ -216,7 +224,7 @@ const wouldLockOut = ({ populated }: Reader, view: TogetherView | undefined): bo
 
 /** Why a view cannot come along with what it reads; null if it can. */
 function reasonToStay(
-  member: Reader,
+  member: OutlinedReader,
   view: TogetherView | undefined,
   readsUnfilled: Map<number, string>,
 ): string | null {
@@ -230,7 +238,7 @@ function reasonToStay(
 }
 
 /** The members to be filled that read one that stays without data, with its name. Parents come before children. */
-function findUnfilled({ members }: Group, viewOf: ViewOf): Map<number, string> {
+function findUnfilled({ members }: OutlinedGroup, viewOf: ViewOf): Map<number, string> {
   const empty = new Map<number, string>()
   const found = new Map<number, string>()
   for (const member of members) {
@@ -245,7 +253,7 @@ function findUnfilled({ members }: Group, viewOf: ViewOf): Map<number, string> {
 }
 
 /** The members that a materialized view reads, directly or not. */
-function readByViews({ members }: Group): Set<number> {
+function readByViews({ members }: OutlinedGroup): Set<number> {
   const read = new Set<number>()
   for (const member of members.toReversed())
     if (isMaterialized(member) || read.has(member.oid)) for (const oid of member.reads) read.add(oid)
@@ -253,14 +261,14 @@ function readByViews({ members }: Group): Set<number> {
 }
 
 /** These members, with all that reads them. */
-function withReaders({ members }: Group, oids: number[]): Set<number> {
+function withReaders({ members }: OutlinedGroup, oids: number[]): Set<number> {
   const found = new Set(oids)
   for (const { oid, reads } of members) if (reads.some((read) => found.has(read))) found.add(oid)
   return found
 }
 
 /** The members of a group that the batch was not to refresh, each with the reason why it is rebuilt. */
-function comeAlong(group: Group, viewOf: ViewOf): ComesAlong[] {
+function comeAlong(group: OutlinedGroup, viewOf: ViewOf): ComesAlong[] {
   const shown = shownParents(group, viewOf)
   const names = new Map(group.members.map((member) => [viewOf(member)?.id, displayName(member.live.view)]))
   return group.members.flatMap((member) => {
@@ -273,7 +281,7 @@ function comeAlong(group: Group, viewOf: ViewOf): ComesAlong[] {
 }
 
 /** Parents come before children, so one look from the last member to the first one is enough. */
-function holdBackParents({ members }: Group, against: Map<number, string>): void {
+function holdBackParents({ members }: OutlinedGroup, against: Map<number, string>): void {
   for (const member of members.toReversed()) {
     const because = against.get(member.oid)
     if (because === undefined) continue
@@ -285,7 +293,7 @@ function holdBackParents({ members }: Group, against: Map<number, string>): void
  * A view that reads another one through a function, or by its `dependsOn`, would still read the old one while the other one
  * is a twin. So it is refreshed after the exchange of the other.
  */
-function holdBackHiddenReaders(all: Group, viewOf: ViewOf, against: Map<number, string>): void {
+function holdBackHiddenReaders(all: OutlinedGroup, viewOf: ViewOf, against: Map<number, string>): void {
   const oidOf = new Map(all.members.flatMap((member) => [[viewOf(member)?.id, member.oid] as const]))
   const shown = shownParents(all, viewOf)
   for (const member of all.members) {
@@ -303,7 +311,7 @@ function holdBackHiddenReaders(all: Group, viewOf: ViewOf, against: Map<number, 
 }
 
 /** For each member the ids of the views that its query reads, directly or through plain views. */
-function shownParents({ members }: Group, viewOf: ViewOf): Map<number, Set<number>> {
+function shownParents({ members }: OutlinedGroup, viewOf: ViewOf): Map<number, Set<number>> {
   const byOid = new Map(members.map((member) => [member.oid, member]))
   const parents = new Map<number, Set<number>>()
   for (const { oid, reads } of members) {
@@ -324,8 +332,11 @@ function shownParents({ members }: Group, viewOf: ViewOf): Map<number, Set<numbe
  * Members that are to be built, in pieces that do not read each other. Pieces with one materialized view are left out, and so
  * are plain views that read no member of a piece: they stay, and join nothing.
  */
-function components({ members }: Group, against: Map<number, string>): Reader[][] {
-  const piece = new Map<number, Reader[]>()
+function components<R extends OutlinedReader>(
+  { members }: OutlinedGroup<R>,
+  against: Map<number, string>,
+): R[][] {
+  const piece = new Map<number, R[]>()
   for (const member of members) {
     if (against.has(member.oid)) continue
     const joined = [
@@ -345,12 +356,12 @@ function components({ members }: Group, against: Map<number, string>): Reader[][
  * Leaves out groups that would wait for themselves: a view between two members that is refreshed by itself waits for the
  * exchange of one of them, and the other one waits for that view.
  */
-function withoutCircles(
-  groups: Reader[][],
+function withoutCircles<R extends OutlinedReader>(
+  groups: R[][],
   views: TogetherView[],
   viewOf: ViewOf,
   against: Map<number, string>,
-): Reader[][] {
+): R[][] {
   const ids = groups.map((readers) => readers.flatMap((reader) => viewOf(reader)?.id ?? []))
   const grouped = new Set(ids.flat())
   const parentsOf = new Map(views.map(({ id, parents }) => [id, parents]))
@@ -377,7 +388,7 @@ function withoutCircles(
 }
 
 /** The OIDs of the views of the batch that another view of the batch reads, or that read one. */
-function relatives(all: Group, viewOf: ViewOf): number[] {
+function relatives(all: OutlinedGroup, viewOf: ViewOf): number[] {
   const shown = shownParents(all, viewOf)
   const read = new Set([...shown.values()].flatMap((ids) => [...ids]))
   return all.members.flatMap((member) => {

@@ -1,6 +1,6 @@
 import { type AsideNames, asideNames } from '../runs/aside-names.ts'
 import type { LiveView } from '../views/live-view.ts'
-import type { Reader } from '../views/readers.ts'
+import type { OutlinedReader, Reader } from '../views/readers.ts'
 
 /** A view that is rebuilt. */
 export interface Member extends Reader {
@@ -21,8 +21,14 @@ export interface Group {
   outside: Reader[]
 }
 
+/** A group as far as the catalog's columns tell. */
+export interface OutlinedGroup<R extends OutlinedReader = OutlinedReader> {
+  members: R[]
+  outside: R[]
+}
+
 /** Arranges views and all their readers, parents first, as one group. A plain view that is to change is rebuilt. */
-export function groupOf(readers: Member[]): Group {
+export function groupOf<R extends OutlinedReader & Pick<Member, 'wanted'>>(readers: R[]): OutlinedGroup<R> {
   const inside = new Set<number>()
   for (const { oid, live, wanted, reads } of readers.toReversed()) {
     if (live.view.kind === 'materialized view' || wanted !== undefined || inside.has(oid)) {
@@ -37,11 +43,11 @@ export function groupOf(readers: Member[]): Group {
 }
 
 /** The materialized views of a group. */
-export const materialized = ({ members }: Group): Member[] =>
+export const materialized = <R extends OutlinedReader>({ members }: { members: R[] }): R[] =>
   members.filter(({ live }) => live.view.kind === 'materialized view')
 
 /** All views of a group, sorted by OID. */
-export const everything = ({ members, outside }: Group): Reader[] =>
+export const everything = <R extends OutlinedReader>({ members, outside }: OutlinedGroup<R>): R[] =>
   [...members, ...outside].sort((a, b) => a.oid - b.oid)
 
 /** Where the twins are built, and where the old views stay for a moment: schemas that only owners of members may use. */

@@ -2,7 +2,7 @@ import { displayName, displayPart } from '../names.ts'
 import { impossible, type Need, onDatabase } from '../rights.ts'
 import { namedNeed, swapNeeds } from '../runs/swap-needs.ts'
 import type { LiveView } from '../views/live-view.ts'
-import type { Reader } from '../views/readers.ts'
+import type { OutlinedReader, Reader } from '../views/readers.ts'
 import { betweenQuery } from './between.ts'
 import { everything, type Group } from './group.ts'
 
@@ -26,11 +26,11 @@ export const placesNeed: Need = {
 }
 
 /** What the rebuild of one member needs. */
-export const memberNeeds = (group: Group, { live }: Reader): Need[] =>
+export const memberNeeds = (group: { members: OutlinedReader[] }, { live }: Reader): Need[] =>
   swapNeeds(withoutMembers(group, live)).map((need) => namedNeed(displayName(live.view), need))
 
 /** The member without the readers, and the rules on readers, that are rebuilt together with it. */
-export function withoutMembers({ members }: Group, live: LiveView): LiveView {
+export function withoutMembers({ members }: { members: OutlinedReader[] }, live: LiveView): LiveView {
   const inside = new Set<number | null>(members.map(({ oid }) => oid))
   return {
     ...live,

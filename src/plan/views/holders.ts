@@ -13,7 +13,8 @@ export interface Holders {
  * Common table expressions for a `with recursive`: `locks(pid, holder, mode, relation)`, one row for each holder of locks in
  * the way of a session that works on views. In the way are locks on a view, its indexes, the plain views that read it, and
  * everything that it reads. `views` is SQL for OIDs. If one is null, the view does not exist yet, and nobody knows what it
- * reads: then every exclusive lock counts. The holder is a virtual transaction; a prepared one has no pid.
+ * reads: then every exclusive lock counts. The holder is a virtual transaction; a prepared one has no pid. Who
+ * only reads a view, AccessShareLock, meets no lock on materialized views that read it, nor on what those read that it reads.
  */
 export const locksInTheWay = (views: string, wanted: WantedLock): string => `
 v as (select (${views})::oid as oid),
@@ -27,10 +28,18 @@ read(oid) as (
     union all
     select inhrelid from pg_inherits where inhparent = r.oid
     union all
-    select indexrelid from pg_index where indrelid = r.oid) x),
+    select indexrelid from pg_index where indrelid = r.oid) x${onlyToRead(
+      wanted,
+      `
+   where r.oid in (select oid from v) or exists (select from pg_class c where c.oid = r.oid and c.relkind <> 'm')`,
+    )}),
 above as (
   select w.ev_class as oid from v join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = v.oid
-    join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
+    join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid${onlyToRead(
+      wanted,
+      `
+    join pg_class c on c.oid = w.ev_class and c.relkind <> 'm'`,
+    )}
   union
   select i.indexrelid from v join pg_index i on i.indrelid = v.oid),
 locks as (
@@ -49,8 +58,15 @@ locks as (
  * A query for one jsonb value: the Holders of the locks in the way of a session that works on these views; null if there are
  * none. Activity that our role may not see is left out.
  */
-export const holdersQuery = (views: ViewName[], wanted: WantedLock): string => `
-with recursive ${locksInTheWay(`unnest(array[${views.map((view) => `to_regclass(${literal(quoteName(view))})`).join(', ')}])`, wanted)},
+export const holdersQuery = (views: ViewName[], wanted: WantedLock): string =>
+  holdersOf(
+    `unnest(array[${views.map((view) => `to_regclass(${literal(quoteName(view))})`).join(', ')}])`,
+    wanted,
+  )
+
+/** The same; `views` is SQL for the views' OIDs. */
+export const holdersOf = (views: string, wanted: WantedLock): string => `
+with recursive ${locksInTheWay(views, wanted)},
 holders as (
   select l.pid, format('%s holds %s on %s', case
            when l.pid is null then 'a prepared transaction (see pg_prepared_xacts)'
@@ -66,6 +82,8 @@ select jsonb_build_object('who', string_agg(who, '; '), 'advice', concat_ws(' ',
          'To end it, as its role or a member of pg_signal_backend: '
            || string_agg(format('select pg_terminate_backend(%s);', pid), ' ') filter (where pid is not null)))
   from holders having count(*) > 0`
+
+const onlyToRead = (wanted: WantedLock, sql: string): string => (wanted === 'AccessShareLock' ? sql : '')
 
 /** Whether lock `l` is in the way of the wanted one. */
 const conflicting: Record<WantedLock, string> = {

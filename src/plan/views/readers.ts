@@ -1,9 +1,9 @@
 import type { LiveView, ViewSnapshot } from './live-view.ts'
 
-/** A view, plain or materialized, that reads one of some relations, directly or through other views. */
-export interface Reader extends Pick<ViewSnapshot, 'hash' | 'hashWithoutGrants'> {
+/** What the catalog's columns say of a view that reads one of some relations: nobody's lock keeps us from reading that. */
+export interface OutlinedReader {
   oid: number
-  live: LiveView
+  live: { view: Pick<LiveView['view'], 'kind' | 'schema' | 'name'> }
   /** Always true for a plain view. */
   populated: boolean
   /** The size on disk with indexes and TOAST, by the last `vacuum` or `analyze`; 0 for a plain view. */
@@ -12,8 +12,13 @@ export interface Reader extends Pick<ViewSnapshot, 'hash' | 'hashWithoutGrants'>
   reads: number[]
 }
 
+/** A view, plain or materialized, that reads one of some relations, directly or through other views. */
+export interface Reader extends OutlinedReader, Pick<ViewSnapshot, 'hash' | 'hashWithoutGrants'> {
+  live: LiveView
+}
+
 /** Sorts readers: each comes after those that it reads. A circle is broken somewhere. */
-export function parentsFirst<R extends Reader>(
+export function parentsFirst<R extends OutlinedReader>(
   readers: R[],
   readsOf: (reader: R) => number[] = ({ reads }) => reads,
 ): R[] {

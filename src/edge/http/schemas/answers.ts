@@ -393,6 +393,10 @@ const batchSummary = z
     refreshedEach: z.array(z.object({ view: z.string(), because: z.string() })).meta({
       description: 'The views that read others of the batch but are not exchanged with them, and why.',
     }),
+    locked: z.array(z.object({ view: z.string(), because: z.string(), since: time })).meta({
+      description:
+        'The views that wait because somebody has locked a view that they are to be exchanged with: which one, and who.',
+    }),
     cancelRequestedAt: time.nullable(),
     requestedAt: time,
     startedAt: time.nullable(),
