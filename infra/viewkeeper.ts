@@ -48,7 +48,7 @@ import { ownMetric } from './monitoring/own-metric.ts'
 import { type AlarmTopics, Topics } from './monitoring/topics.ts'
 import { type PlainProps, plain } from './plain-props.ts'
 import { watchQuotas } from './quotas.ts'
-import { readScheduledViews } from './schedules/scheduled-views.ts'
+import { readScheduledViews, scheduleName } from './schedules/scheduled-views.ts'
 import { Schedules } from './schedules/schedules.ts'
 import { isOnRds, validOptions } from './valid-props.ts'
 import { type IViewkeeper, ViewkeeperBase } from './viewkeeper-base.ts'
@@ -321,7 +321,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     })
     const { nightly, views } = options.schedules ?? {}
     if (nightly) schedules.addBatch(nightlyBatch(nightly))
-    if (views) for (const batch of batchesOf(scheduledViews)) schedules.addBatch(batch)
+    if (views) for (const batch of batchesOf(scheduledViews, scheduleName)) schedules.addBatch(batch)
     return schedules
   }
 

@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import { readFrozenMigrationsSync } from '../../src/files/frozen-migrations.ts'
 import { frozenState } from '../../src/plan/migrations/frozen.ts'
-import { type ScheduledView, scheduledViews } from '../../src/plan/views/scheduled.ts'
+import { type ScheduledView, scheduledViews, type ViewTimes } from '../../src/plan/views/scheduled.ts'
 
 /**
  * The views that have their own schedule after the migrations of a folder are applied. Refuses a folder with
@@ -8,3 +9,18 @@ import { type ScheduledView, scheduledViews } from '../../src/plan/views/schedul
  */
 export const readScheduledViews = (migrations: URL): ScheduledView[] =>
   scheduledViews([...frozenState(readFrozenMigrationsSync(migrations)).values()])
+
+/** A name of EventBridge Scheduler has at most 64 characters, of which an environment takes 20 and a hyphen. */
+const maxLength = 64 - 21
+const hashLength = 10
+
+/**
+ * The name of the schedule of all views with these times: legible text, and a hash of the times, so that two
+ * of them never share a name. `0 6 * * 1-5` in Europe/Berlin has `0_6_x_x_1-5_Europe_Berlin-` and its hash.
+ */
+export function scheduleName({ schedule, timeZone }: ViewTimes): string {
+  const times = `${schedule} ${timeZone}`
+  const hash = createHash('sha256').update(times).digest('hex').slice(0, hashLength)
+  const legible = times.replaceAll('*', 'x').replaceAll(/[^A-Za-z0-9.-]/g, '_')
+  return `${legible.slice(0, maxLength - hashLength - 1)}-${hash}`
+}

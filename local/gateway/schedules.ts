@@ -5,7 +5,11 @@ import {
   nightlyBatch,
   type ScheduledBatch,
   type ScheduledView,
+  type ViewTimes,
 } from '../../src/plan/views/scheduled.ts'
+
+/** Nobody else gives these names, so the times themselves are the name. */
+const nameOf = ({ schedule, timeZone }: ViewTimes): string => `${schedule} ${timeZone}`
 
 /** A view whose migration is applied gets its schedule within this time. */
 const lookEveryMs = 2000
@@ -22,7 +26,7 @@ export function startSchedules(
   const nightly = job(nightlyBatch(defaults.schedules.nightly))
   const jobs = new Map<string, Cron>()
   const follow = async () => {
-    const batches = new Map(batchesOf(await readViews()).map((batch) => [batch.name, batch]))
+    const batches = new Map(batchesOf(await readViews(), nameOf).map((batch) => [batch.name, batch]))
     for (const [name, batch] of batches) if (!jobs.has(name)) jobs.set(name, job(batch))
     for (const [name, old] of jobs) {
       if (batches.has(name)) continue

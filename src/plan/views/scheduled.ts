@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { displayName } from '../names.ts'
 import type { Definition } from './definition.ts'
 
@@ -47,28 +46,16 @@ export const nightlyBatch = (at: { at: string; timeZone: string }): ScheduledBat
   selection: { all: true },
 })
 
-/** The batches of views by their own schedules, in the order of the views: one for all views with the same times. */
-export const batchesOf = (views: ScheduledView[]): ScheduledBatch[] => [
+/**
+ * The batches of views by their own schedules, in the order of the views: one for all views with the same times. `nameOf` names the
+ * schedule of some times.
+ */
+export const batchesOf = (views: ScheduledView[], nameOf: (times: ViewTimes) => string): ScheduledBatch[] => [
   ...new Map(
     views.map(({ schedule, timeZone }) => {
       const times = { schedule, timeZone }
-      const name = scheduleName(times)
+      const name = nameOf(times)
       return [name, { name, ...times, selection: { scheduled: times } }] as const
     }),
   ).values(),
 ]
-
-/** A name of EventBridge Scheduler has at most 64 characters, of which an environment takes 20 and a hyphen. */
-const maxLength = 64 - 21
-const hashLength = 10
-
-/**
- * The name of the schedule of all views with these times: legible text, and a hash of the times, so that two
- * of them never share a name. `0 6 * * 1-5` in Europe/Berlin has `0_6_x_x_1-5_Europe_Berlin-` and its hash.
- */
-export function scheduleName({ schedule, timeZone }: ViewTimes): string {
-  const times = `${schedule} ${timeZone}`
-  const hash = createHash('sha256').update(times).digest('hex').slice(0, hashLength)
-  const legible = times.replaceAll('*', 'x').replaceAll(/[^A-Za-z0-9.-]/g, '_')
-  return `${legible.slice(0, maxLength - hashLength - 1)}-${hash}`
-}

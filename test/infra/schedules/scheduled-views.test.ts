@@ -3,10 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
-import { readScheduledViews } from '../../../infra/schedules/scheduled-views.ts'
+import { readScheduledViews, scheduleName } from '../../../infra/schedules/scheduled-views.ts'
 import { type FrozenChange, renderFrozen } from '../../../src/plan/migrations/frozen.ts'
 import { definitionDefaults } from '../../../src/plan/views/definition.ts'
-import { scheduleName } from '../../../src/plan/views/scheduled.ts'
 
 const everyNight = { schedule: '0 2 * * *', timeZone: 'Europe/Berlin' }
 const define = (name: string, more: object = {}): FrozenChange => ({

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { scheduleName } from '../../../infra/schedules/scheduled-views.ts'
 import { defaults } from '../../../src/config/options.ts'
-import { batchesOf, everyDay, type ScheduledView, scheduleName } from '../../../src/plan/views/scheduled.ts'
+import { batchesOf, everyDay, type ScheduledView } from '../../../src/plan/views/scheduled.ts'
 import { imported, scheduledViews } from '../support/environments.ts'
 import { createStack, kinds, Synthesized } from '../support/synth.ts'
 
@@ -129,7 +130,7 @@ test('without a time of its own, the nightly batch comes when the local one does
 })
 
 test('the nightly batch and the schedules of views are turned off each by itself', () => {
-  const views = batchesOf(scheduledViews).map(({ name }) => name)
+  const views = batchesOf(scheduledViews, scheduleName).map(({ name }) => name)
   expect(views).toHaveLength(2)
   const ours = ['monitor', 'notices', 'prune']
   expect(names(withSchedules({ nightly: false })).sort()).toEqual([...ours, ...views].sort())
