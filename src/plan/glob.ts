@@ -46,7 +46,7 @@ type Character = string | typeof between
 type Token = Character | typeof many | typeof one | typeof dot
 
 function tokensOf(pattern: string): Token[] {
-  const pieces = pattern.match(/(?:U&)?"(?:[^"]|"")+"|[^]/giu) ?? []
+  const pieces = pattern.match(/(?:U&)?"(?:[^"]|"")+"|[\s\S]/giu) ?? []
   const meanings: Record<string, Token> = { '*': many, '?': one, '.': pieces.some(isQuoted) ? between : dot }
   return pieces.flatMap((piece) => (isQuoted(piece) ? [...folded(piece)] : (meanings[piece] ?? piece)))
 }

@@ -117,7 +117,7 @@ export const folded = (written: string): string => {
   if (written.startsWith('"')) return unquoted(written)
   if (withEscapes.test(written))
     return unquoted(written.slice(2)).replace(anEscape, (_, four, six) =>
-      four ?? six ? String.fromCodePoint(Number.parseInt(four ?? six, 16)) : '\\',
+      (four ?? six) ? String.fromCodePoint(Number.parseInt(four ?? six, 16)) : '\\',
     )
   return written.replace(/[A-Z]/g, (letter) => letter.toLowerCase())
 }

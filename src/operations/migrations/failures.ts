@@ -26,8 +26,6 @@ export const failed = ({ file, text, change, why }: FrozenText, thrown: unknown)
     at: (error) => `migrations/${file}, line ${lineOf({ text, change, why }, error)}`,
     end: 'The database is as it was before this migration.',
     refusalEnd: '',
-    unfound:
-      'If this is a plain view that `adopt` left out of the migrations, create it here first, or adopt it with --trust and its owner.',
   })
 
 /** The same for a migration that is not written yet: names the view, because no file exists. */
@@ -78,11 +76,9 @@ interface Words {
   end: string
   /** The end of the message if a Problem refuses the change. */
   refusalEnd: string
-  /** What to do if the definition reads a relation that does not exist. */
-  unfound?: string
 }
 
-function described(change: FrozenChange, thrown: unknown, { whole, at, end, refusalEnd, unfound }: Words): unknown {
+function described(change: FrozenChange, thrown: unknown, { whole, at, end, refusalEnd }: Words): unknown {
   const error = thrown instanceof StatementRefused ? thrown : problemOf(thrown)
   if (error instanceof Problem) {
     return error.code === 'InternalError'
@@ -111,7 +107,6 @@ function described(change: FrozenChange, thrown: unknown, { whole, at, end, refu
     sentences(
       `${where}: ${inPublic(error.message, change)} (${sqlstate ?? 'no SQLSTATE'})`,
       error.missing,
-      error.inDefinition && sqlstate === '42P01' ? unfound : undefined,
       end,
     ),
     { ...(sqlstate === undefined ? {} : { sqlstate }), cause: error },

@@ -38,7 +38,11 @@ end`
     role: view.owner,
     trusted,
     ownSql: `-- Plain view ${displayName(view)}: made only if it is missing.\ndo ${tag}\n${body}\n${tag};\n`,
-    leftOut: [...grantorsOf(live), ...(triggers.length > 0 ? ['triggers'] : []), ...(rules.length > 0 ? ['rules'] : [])],
+    leftOut: [
+      ...grantorsOf(live),
+      ...(triggers.length > 0 ? ['triggers'] : []),
+      ...(rules.length > 0 ? ['rules'] : []),
+    ],
   }
 }
 

@@ -227,7 +227,13 @@ const wrong: [input: string, at: string, field: string | null, message: RegExp][
 /** The same for the name and the query. Here the whole call is written out. */
 const wrongCalls: [call: string, at: string, view: string | null, field: string | null, message: RegExp][] = [
   ["defineView({ query: 'select 1' })", 'defineView({', null, 'name', /is missing/],
-  ["defineView({\nname: 'a\\nb',\nquery: 'select 1' })", "'a", 'public.U&"a\\000Ab"', 'name', /control characters/],
+  [
+    "defineView({\nname: 'a\\nb',\nquery: 'select 1' })",
+    "'a",
+    'public.U&"a\\000Ab"',
+    'name',
+    /control characters/,
+  ],
   ["defineView({\nname: 1,\nquery: 'select 1' })", '1,', null, 'name', /control characters/],
   [
     "defineView({\nname: 'public.mv_bad', query: 'select 1' })",

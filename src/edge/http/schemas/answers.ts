@@ -9,7 +9,8 @@ import { strategies } from '../../../plan/views/definition.ts'
 import { problemCodes } from '../../../problem.ts'
 import { batchId } from './ids.ts'
 
-// No function loads this file: the OpenAPI file is written when the functions are bundled.
+// No function loads this file: the OpenAPI file is written when the functions are bundled. The command line loads it for what
+// another version answers.
 
 const milliseconds = z.number().int().nullable()
 const time = z.iso.datetime().meta({ example: '2026-11-20T09:00:00.000Z' })
@@ -644,7 +645,7 @@ export const problem = z
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details.' })
 
-// The types of the answers, for the command line and the page: they import nothing but types from here.
+// The types of the answers, for the command line and the page.
 
 export type ViewList = z.infer<typeof viewList>
 export type View = ViewList['views'][number]
