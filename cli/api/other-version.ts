@@ -52,6 +52,7 @@ function unknownOf(schema: Schema, absent: Set<string>): unknown {
   const { type } = (schema as z.ZodType).def
   if (type === 'array') return []
   if (type === 'boolean') return false
+  if (type === 'enum') return ''
   if (type === 'string') return 'format' in schema._zod.def ? null : ''
   if (type === 'record') return {}
   return type === 'object' ? complete(schema, {}, absent) : null

@@ -84,6 +84,7 @@ const always = [
   'from',
   'since',
   'requestedAt',
+  'class',
 ]
 
 type Value = string | number | boolean | null | Value[] | { [field: string]: Value }
