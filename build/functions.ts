@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url'
 import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
 import { openapi } from '../src/edge/http/openapi.ts'
 import { functionsFolder } from '../src/package-files.ts'
+import { version, versionHeader } from '../src/version.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -25,6 +26,15 @@ const writtenOpenapi: Plugin = {
   setup: ({ onLoad }) =>
     onLoad({ filter: /\/src\/edge\/http\/openapi\.ts$/ }, () => ({
       contents: `export const openapi = () => (${JSON.stringify(openapi())})`,
+    })),
+}
+
+/** Writes the version into the bundle instead of the whole package.json. */
+const writtenVersion: Plugin = {
+  name: 'written-version',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\/src\/version\.ts$/ }, () => ({
+      contents: `export const version = ${JSON.stringify(version)}, versionHeader = ${JSON.stringify(versionHeader)}`,
     })),
 }
 
@@ -69,7 +79,7 @@ const options = {
   sourcemap: true,
   sourcesContent: false,
   external: neverLoaded,
-  plugins: [writtenOpenapi, laterModules],
+  plugins: [writtenOpenapi, writtenVersion, laterModules],
   mainFields: ['module', 'main'],
   // Packages in CommonJS call require(), which an ES module does not have. The imported name is long, because the
   // minifier does not know this line and may give the same short name to something else.

@@ -17,7 +17,7 @@ export interface CdkOptions {
    */
   monitorEvery?: Duration | false
   /**
-   * The time after which people are told again of views that are still stale, missing or set aside, 1 to 720 hours; `false`:
+   * The time after which people are told again of troubles of views that are not over, 1 to 720 hours; `false`:
    * never.
    * @default Duration.hours(24)
    */

@@ -29,7 +29,7 @@ export interface IViewkeeper extends IConstruct {
   onViewFailed(id: string, options?: OnViewOptions): Rule
   /** Calls the target when a batch has ended, well or not. */
   onBatchEnded(id: string, options?: OnEventOptions): Rule
-  /** Calls the target when the monitor finds that a view is stale, missing or set aside for long. */
+  /** Calls the target when the monitor finds that a view is stale, missing, suspended, unable to keep its target lag, or set aside for long. */
   onTroubleBegan(id: string, options?: OnViewOptions): Rule
   /** Calls the target when the monitor finds such a trouble no more. */
   onTroubleEnded(id: string, options?: OnViewOptions): Rule

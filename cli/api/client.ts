@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Problem } from '../../src/problem.ts'
-import { isOfGateway, problemOf } from './answers.ts'
+import { version, versionHeader } from '../../src/version.ts'
+import { type Asked, isOfGateway, problemOf } from './answers.ts'
 import type { Api, ApiRequest, Client, SendOptions } from './api.ts'
 import { ApiUnavailable } from './unavailable.ts'
 
@@ -43,7 +44,7 @@ export function clientOf({ deliver = fetchOnce, ...target }: ClientOptions): Cli
         }
         if (tried instanceof Error) throw tried
         if (!tried.ok) throw await problemOf(tried, { ...request, api: target })
-        return { status: tried.status, body: await bodyOf<Body>(tried, target) }
+        return { status: tried.status, body: await knownBodyOf<Body>(tried, { ...request, api: target }) }
       }
     },
   }
@@ -154,6 +155,15 @@ function whyUnavailable(error: Error, { name, environment, url }: Omit<Client, '
     `Nothing answers at ${url} (${code}). Start the local gateway with \`npx viewkeeper dev\`, or name a deployed environment with --env or VIEWKEEPER_ENV.`,
     error,
   )
+}
+
+/** The body of an answer. What another version does not say is unknown; what describes all answers is loaded for that only. */
+async function knownBodyOf<Body>(response: Response, asked: Asked): Promise<Body> {
+  const body = await bodyOf<Body>(response, asked.api)
+  const theirs = response.headers.get(versionHeader)
+  if (theirs === version) return body
+  const { completed } = await import('./other-version.ts')
+  return completed(body, theirs, asked) as Body
 }
 
 async function bodyOf<Body>(response: Response, { url }: Pick<Api, 'url'>): Promise<Body> {

@@ -20,6 +20,7 @@ export function whyLines(why: Why, now: Date, output: Output): string[] {
 
 function standing(why: Why, now: Date, { width, paint }: Output): string[] {
   const { view, state, staleMs, maxStaleMs, lastSuccessAt, asOf, nextRun } = why
+  const known = states[state] ?? { tone: 'idle', word: 'state unknown' } // an older version does not say it
   const by = heldBack(why)
   const held = by === null ? '' : `, held back by ${short(by)}`
   const age =
@@ -30,7 +31,7 @@ function standing(why: Why, now: Date, { width, paint }: Output): string[] {
         : `${duration(staleMs)} old (${moment(asOf, now)}${held})`
   const limit = maxStaleMs === null ? 'no limit' : `limit ${duration(maxStaleMs)}`
   const next = nextRun === null ? 'no next run' : `next run ${ahead(Date.parse(nextRun) - now.getTime())}`
-  const line = `${paint('bold', short(view))}   ${paint(styleOf(states[state].tone), states[state].word)}   ${age}, ${limit}`
+  const line = `${paint('bold', short(view))}   ${paint(styleOf(known.tone), known.word)}   ${age}, ${limit}`
   const whole = `${line}   ${paint('dim', next)}`
   return displayWidth(whole) <= width ? [whole] : [line, `  ${paint('dim', next)}`]
 }

@@ -1,4 +1,5 @@
 import { stripVTControlCharacters } from 'node:util'
+import { printed } from '../../src/plan/names.ts'
 
 const none = /^[\p{Mn}\p{Me}\p{Cf}]$/u
 /** East Asian wide characters and pictures, which take two columns of a terminal. */
@@ -15,9 +16,12 @@ export function displayWidth(text: string): number {
   return width
 }
 
-/** A text without what would move a terminal's cursor or change its colours: names and messages come from elsewhere. */
+/**
+ * A text without what would move a terminal's cursor or change its colours: names and messages come from elsewhere. A quoted name
+ * has escapes of SQL instead, so that no two names are shown alike.
+ */
 export const harmless = (text: string): string =>
-  stripVTControlCharacters(text).replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ')
+  stripVTControlCharacters(printed(text)).replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ')
 
 /** A text of at most that many columns: what does not fit is cut, and `…` stands for it. Only for text without colours. */
 export function cut(text: string, width: number): string {

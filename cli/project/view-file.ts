@@ -35,7 +35,7 @@ const newModule = ({ schema, name }: QualifiedName): string => `import { defineV
 import query from './${fileNameOf(name)}.sql'
 
 export default defineView({
-${schema === definitionDefaults.schema ? '' : `  schema: ${literal(schema)},\n`}  name: ${literal(name)},
+${isStated(schema, name) ? `  schema: ${literal(schema)},\n` : ''}  name: ${literal(name)},
   query,
   uniqueKey: ['id'], // becomes a unique index
   maxStalenessSeconds: 26 * 60 * 60, // older data are an alarm
@@ -45,6 +45,10 @@ ${schema === definitionDefaults.schema ? '' : `  schema: ${literal(schema)},\n`}
   // grants: [{ privileges: ['select'], to: 'reporting' }],
 })
 `
+
+/** Whether the module says the schema: a name with a dot is refused without. */
+const isStated = (schema: string, name: string): boolean =>
+  schema !== definitionDefaults.schema || name.includes('.')
 
 /** The files of schema `public` are in the folder of views, those of any other schema in a folder of its name. */
 const fileBase = ({ schema, name }: QualifiedName): string =>
@@ -58,7 +62,7 @@ function viewModule(definition: Definition): string {
       JSON.stringify(value) !== JSON.stringify(definitionDefaults[field as keyof typeof definitionDefaults]),
   )
   const fields = [
-    ...(schema === definitionDefaults.schema ? [] : [`schema: ${literal(schema)}`]),
+    ...(isStated(schema, name) ? [`schema: ${literal(schema)}`] : []),
     `name: ${literal(name)}`,
     'query',
     ...changed.map(([field, value]) => `${field}: ${literal(value)}`),

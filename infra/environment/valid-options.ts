@@ -164,7 +164,7 @@ export const optionFields = {
   ),
   remindEveryHours: told(
     falseOr(1, 720).default(24),
-    'Hours after which alarms tell again of views that are still stale, missing or set aside, 1 to 720. `false`: never.',
+    'Hours after which alarms tell again of troubles of views that are not over, 1 to 720. `false`: never.',
   ),
   metricsPerView: told(
     z.boolean().default(false),

@@ -40,6 +40,7 @@ async function checkView(view: AuthoredView) {
   const fields = soundFields(view, report)
   // If the name is not sound, the other fields are checked anyway.
   const { schema = 'public', name = 'view', query } = fields
+  checkName(view, report)
   checkSchedule(view, report)
   checkDependencies(fields, report)
   const sql = query === undefined ? '' : await sqlOf(query, report)
@@ -64,6 +65,18 @@ function soundFields(view: AuthoredView, report: ViewReport): Partial<ViewFields
     ([field, value]) => field in viewSchema.shape && value !== undefined && !report.refuses(field),
   )
   return viewSchema.partial().parse(Object.fromEntries(sound))
+}
+
+/** Everywhere else, a dot stands between schema and name: a name that has one says its schema, too. */
+function checkName({ input }: AuthoredView, report: ViewReport): void {
+  const { schema, name } = Object(input) as AuthoredView['input']
+  if (typeof name !== 'string' || schema !== undefined || !name.includes('.') || report.refuses('name')) return
+  const [, before, after] = /^([^.]+)\.([^.]+)$/.exec(name) ?? []
+  const meant = before === undefined ? '' : `: did you mean schema "${before}", name "${after}"?`
+  report.add(
+    ['name'],
+    `has a dot, and no schema stands beside it${meant || '.'} If the dot belongs to the name, write schema: "public", too`,
+  )
 }
 
 function checkSchedule({ input }: AuthoredView, report: ViewReport): void {

@@ -131,7 +131,7 @@ export interface ViewkeeperOptions {
    */
   monitorEveryMinutes?: number | false
   /**
-   * Hours after which alarms tell again of views that are still stale, missing or set aside, 1 to 720. `false`: never.
+   * Hours after which alarms tell again of troubles of views that are not over, 1 to 720. `false`: never.
    * @default 24
    */
   remindEveryHours?: number | false

@@ -10,6 +10,7 @@ import {
   utc,
 } from '../plan/monitoring/notice.ts'
 import { type Trouble, troubles, troubleWords as words } from '../plan/monitoring/telling.ts'
+import { printed } from '../plan/names.ts'
 import { count, duration, names } from '../plan/words.ts'
 
 /** A mail: its subject, and its text with lines. */
@@ -45,11 +46,11 @@ function onPage({ view, batchId }: ToldCause, { pageUrl }: Links): string[] {
   return [`  ${pageUrl.replace(/\/$/, '')}/#/${place}`]
 }
 
-/** The same with each text on one line: the name of a view may hold line breaks, and must not look like lines of the mail. */
+/** The same with each text on one line: the name of a view may hold line breaks, which must not look like lines of the mail. */
 function onOneLine<T>(value: T): T
 function onOneLine(value: unknown): unknown {
   if (typeof value === 'string')
-    return value.replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ')
+    return printed(value).replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ')
   if (Array.isArray(value)) return value.map(onOneLine)
   if (value === null || typeof value !== 'object' || value instanceof Date) return value
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, onOneLine(each)]))

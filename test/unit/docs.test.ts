@@ -7,6 +7,7 @@ import { main } from '../../cli/program/program.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { life } from '../../src/db/life/life.ts'
 import { causeCodes } from '../../src/plan/diagnosis/cause.ts'
+import { troubles, troubleWords } from '../../src/plan/monitoring/telling.ts'
 import { problemCodes, statusOf } from '../../src/problem.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -17,6 +18,19 @@ const pages = [
   'CHANGELOG.md',
   ...readdirSync(join(root, 'docs')).map((file) => `docs/${file}`),
 ].filter((file) => file.endsWith('.md'))
+
+test('the docs name every trouble that there is', () => {
+  const words = Object.values(troubleWords)
+  for (const file of ['docs/events.md', 'CONTRIBUTING.md'])
+    for (const line of read(file)
+      .split('\n')
+      .filter((each) => /^\| (`TroubleBegan`|trouble, tell) \|/.test(each)))
+      expect(words.filter((word) => !line.includes(word.replace('the target', 'its target')))).toEqual([])
+  const listed = (file: string) =>
+    [...read(file).matchAll(/`stale`, `missing`[^)|;:.]*/g)].map(([list]) => list)
+  for (const list of [...listed('docs/events.md'), ...listed('docs/monitoring.md')])
+    expect(troubles.filter((trouble) => !list.includes(`\`${trouble}\``))).toEqual([])
+})
 
 const slug = (heading: string) =>
   heading

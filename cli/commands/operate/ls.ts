@@ -8,7 +8,7 @@ import { moment } from '../../../src/plan/words.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { noView } from '../../api/no-view.ts'
 import { readViews } from '../../api/reads.ts'
-import { short, typed } from '../../output/names.ts'
+import { typed } from '../../output/names.ts'
 import { outputAs, print, printJson } from '../../output/terminal.ts'
 import { type Order, sorted, summaryOf, viewsTable } from '../../output/views.ts'
 import { harmless } from '../../output/width.ts'
@@ -89,9 +89,7 @@ const troubles = ['stale', 'missing', 'aside', 'failed'] as const
 /** The views that any of the patterns fits: a glob on `schema.name` or on the name alone, or a name. */
 function matching(views: View[], patterns: string[]): View[] {
   const fits = (pattern: string) => (view: View) =>
-    [view.view, short(view.view), view.name, `${view.schema}.${view.name}`].some((name) =>
-      matchesGlob(pattern, name),
-    )
+    [[view.name], [view.schema, view.name]].some((name) => matchesGlob(pattern, name))
   const unknown = patterns.find((pattern) => !views.some(fits(pattern)))
   if (unknown !== undefined) throw noView(unknown, views)
   return views.filter((view) => patterns.some((pattern) => fits(pattern)(view)))

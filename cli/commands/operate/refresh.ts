@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { type Command, Option } from 'commander'
 import type { StartedBatch } from '../../../src/edge/http/schemas/answers.ts'
 import { selectViews } from '../../../src/plan/batches/selection.ts'
-import { matchesGlob } from '../../../src/plan/glob.ts'
+import { isGlob, matchesGlob } from '../../../src/plan/glob.ts'
 import { exchanges } from '../../../src/plan/run.ts'
 import { rowCountStrategies, strategies } from '../../../src/plan/views/definition.ts'
 import { Problem } from '../../../src/problem.ts'
@@ -116,7 +116,7 @@ export async function refresh(given: RefreshOptions): Promise<void> {
 
 /** The same call with `sales+`, `+sales` and `sales*` as `--select` has them: no name without quotes is written so. */
 function withSelected({ views, select = [], ...more }: RefreshOptions): RefreshOptions {
-  const isSelect = (view: string) => /^\+|\+$|^[^"]*[*?]/.test(view)
+  const isSelect = (view: string) => /^\+|\+$/.test(view) || isGlob(view)
   const selected = [...select, ...views.filter(isSelect)]
   return {
     ...more,
@@ -184,7 +184,7 @@ async function unfitting(api: Api, select: string[]): Promise<Problem | undefine
   const { views } = await readViews(api)
   const unfit = select
     .map(parseSelect)
-    .find(({ pattern }) => !views.some(({ schema, name }) => matchesGlob(pattern, `${schema}.${name}`)))
+    .find(({ pattern }) => !views.some(({ schema, name }) => matchesGlob(pattern, [schema, name])))
   return unfit && noView(unfit.pattern.replace(/^\*\./, ''), views)
 }
 

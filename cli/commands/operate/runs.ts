@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import type { Run, RunList } from '../../../src/edge/http/schemas/answers.ts'
 import { command } from '../../../src/plan/commands.ts'
-import { matchesGlob } from '../../../src/plan/glob.ts'
+import { isGlob, matchesGlob, withSchema } from '../../../src/plan/glob.ts'
 import { operations, runStatuses } from '../../../src/plan/run.ts'
 import { Problem } from '../../../src/problem.ts'
 import type { Api } from '../../api/api.ts'
@@ -12,7 +12,6 @@ import { short } from '../../output/names.ts'
 import { endLine, runsTable } from '../../output/runs.ts'
 import { output, outputAs, print, printJson } from '../../output/terminal.ts'
 import { displayWidth } from '../../output/width.ts'
-import { patternOf } from '../../project/select.ts'
 import { unlessInterrupted } from '../../watch/interrupt.ts'
 import { readUntil } from '../../watch/poll.ts'
 import { hasEnded } from '../../watch/run.ts'
@@ -92,7 +91,7 @@ export async function runs({
 /** Refuses (UnknownView) a glob that no view fits. */
 async function insistOnFit(api: Api, pattern: string): Promise<void> {
   const { views } = await readViews(api)
-  if (!views.some(({ schema, name }) => matchesGlob(pattern, `${schema}.${name}`)))
+  if (!views.some(({ schema, name }) => matchesGlob(pattern, [schema, name])))
     throw noView(pattern.replace(/^\*\./, ''), views)
 }
 
@@ -126,7 +125,7 @@ const units = { m: 60_000, h: 3_600_000, d: 86_400_000 }
 /** The fields of `GET /runs` for a view, or for a glob: without a schema, the glob fits views of every schema. */
 function ofViews(view: string | undefined): { view?: string; pattern?: string } {
   if (view === undefined) return {}
-  return /[*?]/.test(view) ? { pattern: patternOf(view) } : { view }
+  return isGlob(view) ? { pattern: withSchema(view) } : { view }
 }
 
 const statuses = (text: string): string => {

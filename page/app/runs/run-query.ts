@@ -1,3 +1,4 @@
+import { withSchema } from '../../../src/plan/glob.ts'
 import type { Place } from '../address/address.ts'
 import { withQuery } from '../api/paths.ts'
 
@@ -15,7 +16,7 @@ export const sinces = {
 const beginOf = (day: string) => (/^\d{4}-\d\d-\d\d$/.test(day) ? Date.parse(day) : Number.NaN)
 
 /**
- * The question for the runs that an address narrows: to a `view` or to a part of names (`q`), to a `status`, to a time
+ * The question for the runs that an address narrows: to a `view` or to a part of names (`q`; what ends with a quote is a name), to a `status`, to a time
  * (`since`) or to a `day` (UTC), to those `before` a run.
  */
 export function runsPath({ view, q, status, since, day, before }: Place['query'], now: number): string {
@@ -23,7 +24,7 @@ export function runsPath({ view, q, status, since, day, before }: Place['query']
   const moment = (at: number) => new Date(at).toISOString()
   return withQuery('/runs', {
     view,
-    pattern: q && !view ? `*${q}*` : undefined,
+    pattern: q && !view ? (q.endsWith('"') ? withSchema(q) : `*${q}*`) : undefined,
     status,
     since: begins ? moment(begins) : undefined,
     until: day && begins ? moment(begins + dayMs) : undefined,

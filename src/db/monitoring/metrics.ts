@@ -15,8 +15,8 @@ export interface ViewStatus {
   asOf: Date | null
   /** The view that holds `asOf` back; null: none does. */
   heldBackBy: string | null
-  /** The age of the view's data; if nobody knows it, since the last success; if there is none, since the definition was created. */
-  staleMs: number
+  /** The age of the view's data; if nobody knows it, since the last success; null if no run has made them fresh. */
+  staleMs: number | null
   /** The age from which the data are stale; null if nobody expects the view to be refreshed. */
   maxStaleMs: number | null
   stale: boolean
@@ -25,7 +25,13 @@ export interface ViewStatus {
   rowCountBefore: number | null
   rowCountAfter: number | null
   failedLastDay: number
-  lastFailure: { runId: number; at: string; class: string | null } | null
+  lastFailure: LastFailure | null
+}
+
+interface LastFailure {
+  runId: number
+  at: Date
+  class: string | null
 }
 
 /** The metrics of a view's runs in a time window. Durations: successful refreshes only. Unknown: null. */
@@ -47,20 +53,28 @@ export interface ViewMetrics extends Saved {
 }
 
 /** The state of every view, or of the one with this definition's id. Never waits for a refresh. */
-export const readViewStatus = (sql: Sql, definitionId: number | null = null): Promise<ViewStatus[]> => sql<
-  ViewStatus[]
->`
+export async function readViewStatus(sql: Sql, definitionId: number | null = null): Promise<ViewStatus[]> {
+  const rows = await sql<
+    (Omit<ViewStatus, 'lastFailure'> & {
+      failedId: number | null
+      failedAt: Date | null
+      failedClass: string | null
+    })[]
+  >`
   select s.id, s.view, s.paused_at is not null as paused, s.last_status as "lastStatus", s.last_success_at as "lastSuccessAt",
          s.as_of as "asOf", s.held_back_by as "heldBackBy",
-         (extract(epoch from s.staleness) * 1000)::int8 as "staleMs",
+         (extract(epoch from clock_timestamp() - coalesce(s.as_of, s.last_success_at)) * 1000)::int8 as "staleMs",
          (extract(epoch from s.max_staleness) * 1000)::int8 as "maxStaleMs", s.stale, s.missing,
          s.row_count_before as "rowCountBefore", s.row_count_after as "rowCountAfter", s.failed_last_day as "failedLastDay",
-         case when s.last_failure_id is not null then
-           jsonb_build_object('runId', s.last_failure_id, 'class', s.last_failure_class,
-             'at', to_char(s.last_failure_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) end as "lastFailure"
+         s.last_failure_id as "failedId", s.last_failure_at as "failedAt", s.last_failure_class as "failedClass"
     from viewkeeper.view_status s
    where ${definitionId}::integer is null or s.id = ${definitionId}
    order by s.view`
+  return rows.map(({ failedId, failedAt, failedClass, ...status }) => ({
+    ...status,
+    lastFailure: failedId === null ? null : { runId: failedId, at: failedAt as Date, class: failedClass },
+  }))
+}
 
 /** The metrics of every view, or of one, from the runs of the last `windowSeconds`. */
 export const readViewMetrics = (

@@ -27,7 +27,9 @@ missed as (
   select m[1], null from regexp_match($2, '"([^"]+)"') m where not exists (select from there)),
 found as (
   select m.name, m.schema, p.oid::regprocedure::text as function, p.proowner::regrole::text as owner,
-         strpos($3, p.proname) as at, m.schema = n.nspname as beside
+         strpos($3, p.proname) as at, m.schema = n.nspname as beside,
+         (select x.extname from pg_depend e join pg_extension x on x.oid = e.refobjid
+           where e.classid = 'pg_proc'::regclass and e.objid = p.oid and e.deptype = 'e') as extension
     from pg_proc p join pg_namespace n on n.oid = p.pronamespace join pg_language l on l.oid = p.prolang, missed m
    where l.lanname in ('sql', 'plpgsql') and p.prosqlbody is null and ${holds('$3', 'p.proname', '')} and ${holds('p.prosrc', 'm.name')}),
 -- The innermost function comes first in the context. Which of several of that name it is, nobody knows.
@@ -35,7 +37,10 @@ innermost as (
   select distinct on (function) * from found where at = (select min(at) from found) order by function, beside desc nulls last, schema)
 select jsonb_build_object(
   'what', format('%s in function %s', quote_ident(min(name)), string_agg(function, ' or ' order by function)),
-  'hint', case when min(schema) is null then 'There is no such name any more: make it again, or change the function.'
+  'hint', case when max(extension) is not null then format(
+      'The function belongs to extension %I, so it is not to be changed: call it in a function of your own that sets search_path%s.',
+      max(extension), coalesce(' = ' || quote_ident(min(schema)), ''))
+    when min(schema) is null then 'There is no such name any more: make it again, or change the function.'
     else format('A refresh looks for a name without a schema in %s only. Write %I.%I in the function, or: %s',
       case when current_setting('server_version_num')::integer >= 170000 then 'pg_catalog' else current_setting('${rolePathSetting}') end,
       min(schema), min(name),

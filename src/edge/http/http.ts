@@ -1,5 +1,6 @@
 import type { APIGatewayProxyEventV2WithIAMAuthorizer, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { mayRetry, Problem, statusOf, titleOf } from '../../problem.ts'
+import { version, versionHeader } from '../../version.ts'
 import { fitting } from './size.ts'
 
 export type HttpEvent = APIGatewayProxyEventV2WithIAMAuthorizer
@@ -14,7 +15,12 @@ export const json = (
   headers: Record<string, string> = {},
 ): HttpAnswer => ({
   statusCode,
-  headers: { 'content-type': 'application/json', 'cache-control': 'no-store', ...headers },
+  headers: {
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+    [versionHeader]: version,
+    ...headers,
+  },
   body: JSON.stringify(fitting(body)),
 })
 

@@ -15,7 +15,7 @@ export interface BroughtUp {
 /**
  * Applies the migrations that the database lacks, and says which views are missing. With `repair` the missing views are
  * made again before; and after, if they need what a migration makes. A failure that a missing view may have caused names
- * the missing views.
+ * the missing views; one that a plain view may have caused that `adopt` left out says so.
  */
 export async function bringUp(
   call: MigrateCall,
@@ -38,11 +38,12 @@ const isMissing = new Set(['42P01', '42883'])
 
 /** The failure of a migration, with the missing views, if one of them may be the cause. */
 function namingMissing(error: unknown, missing: MissingView[]): unknown {
-  if (!(error instanceof Problem) || error.code !== 'MigrationFailed' || missing.length === 0) return error
+  if (!(error instanceof Problem) || error.code !== 'MigrationFailed') return error
   const { cause } = error
   const lacks =
     isMissing.has(error.details.sqlstate ?? '') || (cause instanceof Problem && cause.code === 'UnknownView')
   if (!lacks) return error
+  if (missing.length === 0) return error.details.sqlstate === '42P01' ? namingLeftOut(error) : error
   const names = missing.map(({ view, migration }) => `${view} (${migration})`).join(', ')
   return new Problem(
     error.code,
@@ -50,3 +51,11 @@ function namingMissing(error: unknown, missing: MissingView[]): unknown {
     { ...error.details, cause },
   )
 }
+
+/** The failure of a migration that reads what no migration makes. */
+const namingLeftOut = ({ code, message, details, cause }: Problem): Problem =>
+  new Problem(
+    code,
+    `${message} If it is a plain view that \`adopt\` left out of the migrations, create it here first, or adopt it with --trust and its owner.`,
+    { ...details, cause },
+  )

@@ -56,7 +56,7 @@ interface OfViews {
 
 const findDefinitionIdsOf = async (sql: Sql, pattern: string): Promise<number[]> =>
   (await readDefinitionNames(sql)).flatMap(({ id, schema, name }) =>
-    matchesGlob(pattern, `${schema}.${name}`) ? [id] : [],
+    matchesGlob(pattern, [schema, name]) ? [id] : [],
   )
 
 export const unknownRun = (runId: number): Problem =>

@@ -130,7 +130,7 @@ function chooseViews(views: Selectable[], selection: Selection): string[] {
 }
 
 function wantedBy(selection: Exclude<Selection, { views: string[] }>): (view: Selectable) => boolean {
-  if ('pattern' in selection) return ({ schema, name }) => matchesGlob(selection.pattern, `${schema}.${name}`)
+  if ('pattern' in selection) return ({ schema, name }) => matchesGlob(selection.pattern, [schema, name])
   if ('scheduled' in selection) {
     const { scheduled } = selection
     return ({ schedule, timeZone }) => schedule === scheduled.schedule && timeZone === scheduled.timeZone

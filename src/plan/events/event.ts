@@ -73,7 +73,7 @@ export interface EventOfTrouble {
   beganAt: string
 }
 
-/** The monitor has found that the data of a view are older than they may be, or that a view is missing or set aside. */
+/** The monitor has found that the data of a view are older than they may be, or that a view is missing, suspended, unable to keep its target lag, or set aside. */
 export interface TroubleBegan extends EventOf<'TroubleBegan'>, EventOfTrouble {
   /** How old the data of a stale view are, otherwise null. */
   ageSeconds: number | null

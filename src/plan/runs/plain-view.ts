@@ -1,4 +1,5 @@
 import { displayName, literal, quoteIdentifier, quoteName } from '../names.ts'
+import { grantorsOf } from '../views/describe.ts'
 import { authoredGrants } from '../views/differences.ts'
 import { grantStatement } from '../views/grants.ts'
 import type { LiveView } from '../views/live-view.ts'
@@ -37,7 +38,11 @@ end`
     role: view.owner,
     trusted,
     ownSql: `-- Plain view ${displayName(view)}: made only if it is missing.\ndo ${tag}\n${body}\n${tag};\n`,
-    leftOut: [...(triggers.length > 0 ? ['triggers'] : []), ...(rules.length > 0 ? ['rules'] : [])],
+    leftOut: [
+      ...grantorsOf(live),
+      ...(triggers.length > 0 ? ['triggers'] : []),
+      ...(rules.length > 0 ? ['rules'] : []),
+    ],
   }
 }
 

@@ -2,6 +2,7 @@ import { displayPart, unquoted } from '../names.ts'
 import { tokensIn } from '../sql-tokens.ts'
 import { type Definition, definitionDefaults, type GrantDefinition } from './definition.ts'
 import { authoredGrants } from './differences.ts'
+import { describeGrant } from './grants.ts'
 import type { Grant, LiveView } from './live-view.ts'
 
 /**
@@ -32,6 +33,7 @@ export function definitionOf(
   const leftOut = [
     ...(view.options.length + view.toastOptions.length > 0 ? ['storage options'] : []),
     ...(view.tablespace === null ? [] : ['its tablespace']),
+    ...grantorsOf(live),
     ...statistics.map(({ name }) => `statistics ${displayPart(name)}`),
     ...columns.flatMap((column) => [
       ...(column.comment === null ? [] : [`the comment on column ${displayPart(column.name)}`]),
@@ -50,6 +52,12 @@ export function definitionOf(
   ]
   return { definition, leftOut }
 }
+
+/** The grantors that a definition cannot keep: where it makes the view, the owner grants all. */
+export const grantorsOf = (live: LiveView): string[] =>
+  authoredGrants(live)
+    .filter(({ grantor }) => grantor !== live.view.owner)
+    .map((grant) => `the grantor ${grant.grantor} of ${describeGrant(grant)}`)
 
 /**
  * Joins the grants of each role: one for the whole view, and one for each privilege on columns. Grants with

@@ -305,6 +305,18 @@ describe('a migration that the database lacks', () => {
     })
   })
 
+  test('needs a plain view that no migration makes: it fails, and names adopt, which may have left it out', async () => {
+    const frozen = await applied([sales])
+    await frozen.freeze([sales, inShop('over_left_out', 'select id from shop.left_out')])
+    expect((await refusalOf(up(frozen))).message).toBe(
+      'migrations/002_over_left_out.up.sql, line 10: relation "shop.left_out" does not exist (42P01). The database is as it was ' +
+        'before this migration. If it is a plain view that `adopt` left out of the migrations, create it here first, or adopt ' +
+        'it with --trust and its owner.',
+    )
+    await sql.unsafe('create view shop.left_out as select id from shop.sales')
+    expect(await up(frozen)).toMatchObject({ applied: [{ name: '002_over_left_out', does: 'create' }] })
+  })
+
   test('renames a missing view: it fails and names the view; with repair it is applied', async () => {
     const frozen = await applied([sales])
     await sql`drop materialized view shop.sales`

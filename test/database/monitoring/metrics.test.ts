@@ -59,13 +59,14 @@ describe('metrics', () => {
       successRate: 0.5,
       failedLastDay: 1,
       lastStatus: 'skipped',
-      lastFailure: { class: 'ViewSqlFailed' },
+      lastFailure: { class: 'ViewSqlFailed', at: expect.any(Date) },
       maxStaleMs: null,
       stale: false,
     })
     expect(Math.round((shaky?.staleMs ?? 0) / 3_600_000)).toBe(3)
     expect(measured.find(({ view }) => view === 'public.quiet')).toMatchObject({
       runs: 0,
+      staleMs: null, // as in the list of views: no run has made its data fresh
       successRate: null,
       lastStatus: null,
     })

@@ -54,6 +54,21 @@ describe('a function whose text names something without its schema: the name, th
     expect((await refresh('calling', 'swap')).detail).toBe(failed.detail)
   })
 
+  test('and of a function that belongs to an extension, that it stays as it is', async () => {
+    await sql.unsafe(`
+      set check_function_bodies = off;
+      create function calls.of_extension() returns text language sql as 'select max(r) from rates';
+      alter extension plpgsql add function calls.of_extension();
+      create materialized view asks_extension as select calls.of_extension() as r with no data`)
+    expect((await refresh('asks_extension')).detail).toBe(
+      'undefined table rates in function calls.of_extension() (42P01). The function belongs to extension plpgsql, so it is ' +
+        'not to be changed: call it in a function of your own that sets search_path = calls.',
+    )
+    await sql.unsafe(
+      'alter extension plpgsql drop function calls.of_extension(); reset check_function_bodies',
+    )
+  })
+
   test('but not of a table that is gone, and of a name that only a row has', async () => {
     await sql`create materialized view asks_gone as select calls.nowhere() as r with no data`
     expect((await refresh('asks_gone')).detail).toBe(

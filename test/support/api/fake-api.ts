@@ -3,6 +3,7 @@ import { createServer, type IncomingHttpHeaders, type RequestListener } from 'no
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { onTestFinished, vi } from 'vitest'
+import { version, versionHeader } from '../../../src/version.ts'
 import { checkSignature, type Signature } from './signature.ts'
 
 /** A request as it reached the API. */
@@ -41,6 +42,7 @@ export async function startApi(
     const isText = typeof answer.body === 'string'
     response.writeHead(answer.status ?? 200, {
       'content-type': isText ? 'text/html' : 'application/json',
+      [versionHeader]: version,
       ...answer.headers,
     })
     response.end(isText ? answer.body : JSON.stringify(answer.body ?? {}))

@@ -227,8 +227,28 @@ const wrong: [input: string, at: string, field: string | null, message: RegExp][
 /** The same for the name and the query. Here the whole call is written out. */
 const wrongCalls: [call: string, at: string, view: string | null, field: string | null, message: RegExp][] = [
   ["defineView({ query: 'select 1' })", 'defineView({', null, 'name', /is missing/],
-  ["defineView({\nname: 'a\\nb',\nquery: 'select 1' })", "'a", 'public."a\nb"', 'name', /control characters/],
+  [
+    "defineView({\nname: 'a\\nb',\nquery: 'select 1' })",
+    "'a",
+    'public.U&"a\\000Ab"',
+    'name',
+    /control characters/,
+  ],
   ["defineView({\nname: 1,\nquery: 'select 1' })", '1,', null, 'name', /control characters/],
+  [
+    "defineView({\nname: 'public.mv_bad', query: 'select 1' })",
+    "'public.mv_bad'",
+    'public."public.mv_bad"',
+    'name',
+    /did you mean schema "public", name "mv_bad"\?/,
+  ],
+  [
+    "defineView({\nname: 'v1..2', query: 'select 1' })",
+    "'v1..2'",
+    'public."v1..2"',
+    'name',
+    /no schema stands beside it\. If the dot belongs to the name, write schema/,
+  ],
   ["defineView({\nname: 'c1' })", 'defineView(', 'public.c1', 'query', /is missing/],
   ["defineView({\nname: 'c2', query: 7 })", 'query', 'public.c2', 'query', /SQL as a text/],
   ["defineView({\nname: 'c3',\n'query': '' })", "''", 'public.c3', 'query', /is empty/],
@@ -497,8 +517,8 @@ describe.concurrent('imported by Node, problems are reported', () => {
       'calls/a.ts:6 public.a retries',
       'calls/a.ts:7 public.b inAll',
       'calls/a.ts:7 public.b indexes.0.name',
-      'calls/a.ts:8 public."c\r" name',
-      'calls/a.ts:9 public."c\r" grants.0.to',
+      'calls/a.ts:8 public.U&"c\\000D" name',
+      'calls/a.ts:9 public.U&"c\\000D" grants.0.to',
       'calls/a.ts:13 public.d query',
     ])
   })

@@ -510,6 +510,8 @@ test.each([
   ['sales+', { pattern: '*.sales', descendants: true }],
   ['+app.x+', { pattern: 'app.x', ancestors: true, descendants: true }],
   ['app."Odd Name"', { pattern: 'app.Odd Name' }],
+  ['app."a*b"', { pattern: 'app."a*b"' }],
+  ['+"a.b"', { pattern: '*."a.b"', ancestors: true }],
 ])('--select %s is sent as %j', (text, select) => {
   expect(parseSelect(text)).toEqual(select)
 })

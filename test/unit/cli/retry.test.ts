@@ -74,8 +74,10 @@ test('runs are searched by view or glob, statuses and times', async () => {
   const search = (options: object) => runs({ url, limit: 20, ...options })
   await search({ view: 'sales', status: 'failed,canceled' })
   await search({ view: 'sales*', since: '2026-11-20T22:00Z', until: '2026-11-21T06:00Z' })
+  await search({ view: '"a*b"' })
+  await search({ view: '"sales_day"*' })
   await expect(search({ view: 'nothere*' })).rejects.toThrow('No view fits nothere*')
-  const asked = received.filter((each) => each.url.startsWith('/runs')).slice(0, 2)
+  const asked = received.filter((each) => each.url.startsWith('/runs')).slice(0, 4)
   expect(asked.map((each) => Object.fromEntries(new URL(each.url, url).searchParams))).toEqual([
     { limit: '20', view: 'sales', status: 'failed,canceled' },
     {
@@ -84,5 +86,7 @@ test('runs are searched by view or glob, statuses and times', async () => {
       since: '2026-11-20T22:00:00.000Z',
       until: '2026-11-21T06:00:00.000Z',
     },
+    { limit: '20', view: '"a*b"' },
+    { limit: '20', pattern: '*."sales_day"*' },
   ])
 })

@@ -36,3 +36,7 @@ test('a text breaks at spaces only', () => {
 test('what moves the cursor, colours or turns the direction is taken out of a text', () => {
   expect(harmless('a\x1b[2Jb\r\nc\td\x07e\u202ef')).toBe('ab c d e f')
 })
+
+test('a quoted name has escapes instead, so that no two names are shown alike', () => {
+  expect(harmless('app."a\nb" reads "a b"\n')).toBe('app.U&"a\\000Ab" reads "a b" ')
+})

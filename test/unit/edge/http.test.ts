@@ -13,6 +13,7 @@ import { validate } from '../../../src/edge/http/validate.ts'
 import { knownProblem, logger } from '../../../src/edge/lambda/function.ts'
 import { selectViews } from '../../../src/plan/batches/selection.ts'
 import { Problem, type ProblemCode, problemCodes, statusOf } from '../../../src/problem.ts'
+import { version } from '../../../src/version.ts'
 import { httpEvent, parsed } from '../../support/aws/lambda.ts'
 
 const event = (headers: Record<string, string> = {}, body?: string) =>
@@ -267,7 +268,11 @@ describe('a problem', () => {
     )
     expect(parsed(answer)).toEqual({
       statusCode: 404,
-      headers: { 'content-type': 'application/problem+json', 'cache-control': 'no-store' },
+      headers: {
+        'content-type': 'application/problem+json',
+        'cache-control': 'no-store',
+        'viewkeeper-version': version,
+      },
       body: {
         type: 'urn:viewkeeper:problem:UnknownView',
         title: 'No such materialized view',

@@ -41,7 +41,7 @@ test('a name with line breaks makes no line of its own, wherever the mail names 
   const { subject, text } = mail(facts as never, alarm('stale-views'))
   expect(`${subject}\n${text}`).not.toMatch(/^\s*(OK|x|y)/mu)
   expect(text).not.toMatch(/[\r\u0085\u2028]/u)
-  expect(text).toContain('public."a OK: nothing is wrong x y" failed')
+  expect(text).toContain('public.U&"a\\000D\\000AOK: nothing is wrong\\2028x\\0085y" failed')
   expect(text).toContain(`viewkeeper why "$(printf 'public."a\\015\\012OK:`)
 })
 
@@ -101,7 +101,7 @@ describe('the subject', () => {
     const odd = `app."Größe\n${'x'.repeat(200)}"`
     const said = subject({ runs: [failedRun(odd)] }, alarm('failed-runs'))
     expect(said).toMatch(/^[\x21-\x7e][\x20-\x7e]{1,98}$/)
-    expect(said).toContain('app."Gr?')
+    expect(said).toContain('app.U&"Gr?')
   })
 })
 

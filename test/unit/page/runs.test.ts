@@ -34,6 +34,8 @@ test('only successful refreshes that have the number are points, oldest first', 
 })
 
 test('a day that the address names narrows the runs only if it is one', () => {
+  expect(runsPath({ q: 'a*b' }, 0)).toBe('/runs?pattern=*a*b*&limit=100')
+  expect(runsPath({ q: '"a*b"' }, 0)).toBe('/runs?pattern=*.%22a*b%22&limit=100')
   expect(runsPath({ day: '2026-11-20' }, 0)).toContain('since=2026-11-20T00%3A00%3A00.000Z')
   for (const day of ['275760-09-13', '+275760-09-13', '2026-13-40', 'yesterday'])
     expect(runsPath({ day }, 0)).toBe('/runs?limit=100')

@@ -20,6 +20,7 @@ describe('a name is read as SQL reads it', () => {
     ['_x$1', null, '_x$1'],
     ['ÄRGER', null, 'Ärger'], // the server folds ASCII only
     ['"select"', null, 'select'],
+    ['App.u&"d\\0061t\\+000061\\\\"', 'app', 'data\\'],
     ['日本.表', '日本', '表'],
   ])('%s', (text, schema, name) => {
     expect(parseName(text)).toEqual({ schema, name })
@@ -43,6 +44,10 @@ describe('a name is read as SQL reads it', () => {
     'a"b"',
     '"a\0b"',
     'a\0',
+    'U&"a\\200"',
+    'U&"a\\d800"',
+    'U&"a\\+110000"',
+    'U&"a\\0000"',
   ])('%j is refused, naming the field', (text) => {
     expect(() => parseName(text, 'path.view')).toThrow(
       expect.objectContaining({ code: 'InvalidName', details: { field: 'path.view' } }),
@@ -71,7 +76,11 @@ describe('quoting', () => {
   })
 
   test('a name for people is read back unchanged', () => {
-    const identifier = fc.stringMatching(/^[a-zA-Z_$0-9."ä ]{1,15}$/)
+    const identifier = fc.string({
+      unit: fc.constantFrom(...'aZ_$0."ä \\+&\n\u00a0\u200b\u202e\u2066\ufe0f\u3164', '\u{e0041}'),
+      minLength: 1,
+      maxLength: 15,
+    })
     fc.assert(
       fc.property(identifier, identifier, (schema, name) => {
         expect(parseName(displayName({ schema, name }))).toEqual({ schema, name })
@@ -85,6 +94,9 @@ describe('quoting', () => {
     ['Day', '"Day"'],
     ['1day', '"1day"'],
     ['tür', '"tür"'],
+    ['a\u200bb', 'U&"a\\200Bb"'],
+    ['a\\\u202e"', 'U&"a\\\\\\202E"""'],
+    ['a\u{e0041}', 'U&"a\\+0E0041"'],
   ])('the name %s is %s for people', (name, expected) => {
     expect(displayName({ schema: null, name })).toBe(expected)
   })

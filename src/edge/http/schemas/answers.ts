@@ -9,7 +9,8 @@ import { strategies } from '../../../plan/views/definition.ts'
 import { problemCodes } from '../../../problem.ts'
 import { batchId } from './ids.ts'
 
-// No function loads this file: the OpenAPI file is written when the functions are bundled.
+// No function loads this file: the OpenAPI file is written when the functions are bundled. The command line loads it for what
+// another version answers.
 
 const milliseconds = z.number().int().nullable()
 const time = z.iso.datetime().meta({ example: '2026-11-20T09:00:00.000Z' })
@@ -136,6 +137,11 @@ const heldBackBy = z.string().nullable().meta({
     'The view whose data are the oldest in this view, or whose age nobody knows. Null if no view that it reads holds `asOf` back.',
 })
 
+const staleMs = milliseconds.meta({
+  description:
+    'The age of the data: time since `asOf`, or since the last success if nobody knows it. Null if no run has made them fresh.',
+})
+
 const leftOut = z.int().meta({
   description: 'The refreshes that were left out because they would have changed nothing.',
 })
@@ -166,10 +172,7 @@ const viewSummary = z.object({
   lastSuccessAt: time.nullable(),
   asOf,
   heldBackBy,
-  staleMs: milliseconds.meta({
-    description:
-      'The age of the data: time since `asOf`, or since the last success if nobody knows it. Null if no run has made them fresh.',
-  }),
+  staleMs,
   dependsOn: z.array(z.string()),
   neededBy: z.array(z.string()),
   maxStaleMs: milliseconds.meta({
@@ -313,9 +316,7 @@ export const why = z
       description:
         'How the view stands: what is worst about it, as the list of views says it. `unlimited`: nothing says how old its data may be. `aside`: it is set aside. `heldBack`: checks hold its new data back.',
     }),
-    staleMs: milliseconds.meta({
-      description: 'The age of the data; null if no run has made them fresh.',
-    }),
+    staleMs,
     maxStaleMs: milliseconds.meta({ description: 'The age from which the data are stale.' }),
     lastSuccessAt: time.nullable(),
     asOf,
@@ -496,10 +497,7 @@ const viewMetrics = z
     lastSuccessAt: time.nullable(),
     asOf,
     heldBackBy,
-    staleMs: z.int().meta({
-      description:
-        'The age of the data: time since `asOf`, or since the last success if nobody knows it. If no run has made them fresh, time since the definition was created.',
-    }),
+    staleMs,
     maxStaleMs: milliseconds.meta({
       description: 'The age from which the data are stale; null if nothing says how old they may be.',
     }),
@@ -508,7 +506,7 @@ const viewMetrics = z
     rowCountBefore: z.int().nullable(),
     rowCountAfter: z.int().nullable(),
     failedLastDay: z.int(),
-    lastFailure: z.object({ runId: z.int(), at: z.string(), class: z.string().nullable() }).nullable(),
+    lastFailure: z.object({ runId: z.int(), at: time, class: z.string().nullable() }).nullable(),
   })
   .meta({ id: 'ViewMetrics', description: 'Durations are those of successful refreshes.' })
 
@@ -651,7 +649,7 @@ export const problem = z
   })
   .meta({ id: 'Problem', description: 'RFC 9457 problem details.' })
 
-// The types of the answers, for the command line and the page: they import nothing but types from here.
+// The types of the answers, for the command line and the page.
 
 export type ViewList = z.infer<typeof viewList>
 export type View = ViewList['views'][number]

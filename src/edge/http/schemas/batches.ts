@@ -25,7 +25,7 @@ export const batchOptions = named(
       { description: 'These views.' },
     ),
     pattern: described(z.optional(text(200)), {
-      description: 'A glob on `schema.name`.',
+      description: 'A glob on `schema.name`; a quoted part is a name.',
       example: 'sales.*',
     }),
     retryOf: described(z.optional(batchId), {

@@ -4,7 +4,7 @@ import { planBatchEnd } from '../../../../src/plan/batches/end.ts'
 import { type BatchableView, planBatch } from '../../../../src/plan/batches/plan.ts'
 import { estimateRest } from '../../../../src/plan/batches/rest.ts'
 import { canonicalSelection, selectViews } from '../../../../src/plan/batches/selection.ts'
-import { matchesGlob } from '../../../../src/plan/glob.ts'
+import { isGlob, matchesGlob, withSchema } from '../../../../src/plan/glob.ts'
 import { counts } from '../../../support/counts.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
@@ -173,15 +173,37 @@ describe('a pattern', () => {
         fc.string({ unit: fc.constantFrom('a', 'b', '.'), maxLength: 12 }),
         (pattern, text) => {
           const expression = pattern.replaceAll('.', '\\.').replaceAll('?', '.').replaceAll('*', '.*')
-          expect(matchesGlob(pattern, text)).toBe(new RegExp(`^${expression}$`).test(text))
+          expect(matchesGlob(pattern, [text])).toBe(new RegExp(`^${expression}$`).test(text))
         },
       ),
       { numRuns: counts.plannedGraphs },
     )
   })
 
+  test.each([
+    ['"a*b"', 'a*b', 'axb'],
+    ['x."a?b"', 'x.a?b', 'x.acb'],
+    ['"a*b"*', 'a*bc', 'axbc'],
+    ['*."A ""b"""', 'x.A "b"', 'x.A b'],
+    ['U&"a\\200Bb"', 'a\u200bb', 'ab'],
+    ['"a', '"a', 'a'],
+    ['a?', 'a🛫', 'a'],
+  ])('with quotes, %s, fits %s and not %s', (pattern, fitting, other) => {
+    expect(matchesGlob(pattern, fitting.split('.'))).toBe(true)
+    expect(matchesGlob(pattern, other.split('.'))).toBe(false)
+  })
+
+  test('with a quoted part knows a dot in a name from the one between schema and name', () => {
+    expect(matchesGlob('*."b.c"', ['a', 'b.c'])).toBe(true)
+    expect(matchesGlob('*."b.c"', ['a.b', 'c'])).toBe(false)
+    expect(matchesGlob('*."b.c"', ['a', 'z.b.c'])).toBe(false)
+    expect(matchesGlob('a.b*', ['a.b', 'c'])).toBe(true)
+    expect([isGlob('"a*b"'), isGlob('"a*b".c?')]).toEqual([false, true])
+    expect([withSchema('"b.c"'), withSchema('b.c')]).toEqual(['*."b.c"', 'b.c'])
+  })
+
   test('made for endless backtracking is matched quickly', () => {
-    expect(matchesGlob(`${'*a'.repeat(60)}*b`, 'a'.repeat(127))).toBe(false)
+    expect(matchesGlob(`${'*a'.repeat(60)}*b`, ['a'.repeat(127)])).toBe(false)
   })
 })
 

@@ -321,12 +321,14 @@ describe('a live view as a definition', () => {
             comment: null,
           },
         ],
+        grants: [...ownerGrants, grant('SELECT', 'reader', { grantor: 'clerk' }), grant('SELECT', 'clerk')],
       }),
       null,
     )
     expect(leftOut).toEqual([
       'storage options',
       'its tablespace',
+      'the grantor clerk of select to reader',
       'statistics s',
       'the comment on column id',
       'settings of column n',

@@ -1,0 +1,184 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import type * as z from 'zod'
+import { missingLines } from '../../../cli/api/other-version.ts'
+import { actions } from '../../../cli/commands/operate/actions.ts'
+import { batch, batches } from '../../../cli/commands/operate/batches.ts'
+import { cancel } from '../../../cli/commands/operate/cancel.ts'
+import { create } from '../../../cli/commands/operate/create.ts'
+import { drop } from '../../../cli/commands/operate/drop.ts'
+import { graph } from '../../../cli/commands/operate/graph.ts'
+import { ls } from '../../../cli/commands/operate/ls.ts'
+import { metrics } from '../../../cli/commands/operate/metrics.ts'
+import { pause } from '../../../cli/commands/operate/pause.ts'
+import { plan } from '../../../cli/commands/operate/plan.ts'
+import { recommend } from '../../../cli/commands/operate/recommend.ts'
+import { refresh } from '../../../cli/commands/operate/refresh.ts'
+import { retry } from '../../../cli/commands/operate/retry.ts'
+import { run } from '../../../cli/commands/operate/run.ts'
+import { runs } from '../../../cli/commands/operate/runs.ts'
+import { show } from '../../../cli/commands/operate/show.ts'
+import { test as testChecks } from '../../../cli/commands/operate/test.ts'
+import { why } from '../../../cli/commands/operate/why.ts'
+import { matchRoute } from '../../../src/edge/http/match.ts'
+import { descriptions } from '../../../src/edge/http/openapi.ts'
+import { type RouteName, routes } from '../../../src/edge/http/routes.ts'
+import { Problem } from '../../../src/problem.ts'
+import { version, versionHeader } from '../../../src/version.ts'
+import { startApi } from '../../support/api/fake-api.ts'
+
+let printed = ''
+beforeEach(() => {
+  printed = ''
+  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
+    printed += text
+    return true
+  })
+})
+afterEach(() => {
+  vi.restoreAllMocks()
+  process.exitCode = undefined
+})
+
+const [id, batchId] = ['7', '20261120-090000-1f3c9a2b']
+
+/** The commands that read the answers of the API, as far as they end by themselves. */
+const commands: [string, (url: string) => Promise<unknown>][] = [
+  ['actions', (url) => actions({ url, limit: 20 })],
+  ['actions -o wide', (url) => actions({ url, limit: 20, output: 'wide' })],
+  ['batches', (url) => batches({ url, limit: 20 })],
+  ['batch', (url) => batch({ url, id: batchId })],
+  ['cancel a batch', (url) => cancel({ url, id: batchId })],
+  ['cancel', (url) => cancel({ url, id })],
+  ['create', (url) => create({ url, view: 'sales', data: true, wait: false })],
+  ['drop', (url) => drop({ url, view: 'sales', yes: true, wait: false })],
+  ['graph', (url) => graph({ url })],
+  ['graph of a view', (url) => graph({ url, view: 'sales' })],
+  ['ls', (url) => ls({ url, patterns: [] })],
+  ['ls -o wide', (url) => ls({ url, patterns: [], output: 'wide', failed: true, stale: true })],
+  ['metrics', (url) => metrics({ url, view: 'sales', window: '24h' })],
+  ['pause', (url) => pause({ url, views: ['sales'] })],
+  ['plan', (url) => plan({ url })],
+  ['recommend', (url) => recommend({ url })],
+  ['refresh', (url) => refresh({ url, views: ['sales'], wait: false })],
+  ['refresh of several', (url) => refresh({ url, views: ['sales', 'best'], wait: false })],
+  ['retry', (url) => retry({ url, ids: [id], wait: false })],
+  ['run', (url) => run({ url, id: Number(id) })],
+  ['run --sql', (url) => run({ url, id: Number(id), sql: true })],
+  ['runs', (url) => runs({ url, limit: 20 })],
+  ['runs -o wide', (url) => runs({ url, limit: 20, output: 'wide' })],
+  ['show', (url) => show({ url, view: 'sales' })],
+  ['test', (url) => testChecks({ url, views: ['sales'] })],
+  ['why', (url) => why({ url, view: 'sales' })],
+]
+
+/** Without these, an answer is about nothing: every version has them. */
+const always = [
+  'id',
+  'runId',
+  'batchId',
+  'view',
+  'name',
+  'status',
+  'operation',
+  'at',
+  'from',
+  'since',
+  'requestedAt',
+  'class',
+]
+
+type Value = string | number | boolean | null | Value[] | { [field: string]: Value }
+
+/** An answer with every field that the schema knows, one element in each list. */
+function whole(schema: z.ZodType | z.core.$ZodType, field = ''): Value {
+  // biome-ignore lint/suspicious/noExplicitAny: each kind of schema has fields of its own
+  const def = (schema as z.ZodType).def as any
+  if ('innerType' in def) return field === 'next' ? null : whole(def.innerType, field)
+  if (def.type === 'array') return [whole(def.element, field)]
+  if (def.type === 'object')
+    return Object.fromEntries(
+      Object.entries(def.shape as Record<string, z.ZodType>).map(([name, of]) => [name, whole(of, name)]),
+    )
+  if (def.type === 'enum')
+    return field === 'status'
+      ? 'failed'
+      : field === 'operation'
+        ? 'refresh'
+        : (Object.values(def.entries)[0] as string)
+  if (def.type === 'literal') return (def.values as Value[])[0] as Value
+  if (def.type === 'record') return {}
+  if (def.type === 'number') return 7
+  if (def.type === 'boolean') return true
+  if (def.format === 'datetime') return '2026-11-20T09:00:00.000Z'
+  if (field === 'id' || field === 'batchId') return batchId
+  return ['view', 'heldBackBy', 'dependsOn', 'neededBy'].includes(field) ? 'public.sales' : field
+}
+
+/** The places of all fields of an answer, also within others: `['views', 0, 'asOf']`. */
+const placesIn = (value: Value, place: (string | number)[] = []): (string | number)[][] =>
+  Array.isArray(value)
+    ? value.flatMap((each, at) => placesIn(each, [...place, at]))
+    : value === null || typeof value !== 'object'
+      ? []
+      : Object.entries(value).flatMap(([field, each]) => [
+          [...place, field],
+          ...placesIn(each, [...place, field]),
+        ])
+
+function without(value: Value, [first, ...rest]: (string | number)[]): Value {
+  const copy = structuredClone(value) as Record<string | number, Value>
+  if (rest.length === 0) delete copy[first as string]
+  else copy[first as string] = without(copy[first as string] as Value, rest)
+  return copy as Value
+}
+
+const answerOf = (name: Exclude<RouteName, 'getOpenapi'>) =>
+  whole(descriptions[name].answers[200]?.schema as never)
+const nameOf = (method: string, url: string) => {
+  const route = matchRoute(method, url.split('?')[0] as string)?.route
+  return (Object.keys(routes) as RouteName[]).find((each) => routes[each] === route) as 'getView'
+}
+
+describe('a gateway that answers without a field, as an older one does', () => {
+  test.each(commands)('%s', async (_, command) => {
+    const asked = new Set<'getView'>()
+    let lacking: { name: string; place: (string | number)[] } | undefined
+    const { url } = await startApi(({ method, url }) => {
+      const name = nameOf(method, url)
+      asked.add(name)
+      const body = answerOf(name)
+      return {
+        headers: { [versionHeader]: '0.0.1' },
+        body: lacking?.name === name ? without(body, lacking.place) : body,
+      }
+    })
+    const wrong: string[] = []
+    const attempt = async () => {
+      printed = ''
+      const error = await command(url).catch((error) => error)
+      if (error instanceof Error && !(error instanceof Problem)) return error.stack?.slice(0, 300)
+      return /undefined|NaN|Invalid Date/.exec(printed)?.[0]
+    }
+    expect(await attempt()).toBe(undefined)
+    expect(printed).not.toBe('')
+    for (const name of asked)
+      for (const place of placesIn(answerOf(name))) {
+        if (always.includes(place.at(-1) as string)) continue
+        lacking = { name, place }
+        const why = await attempt()
+        if (why !== undefined) wrong.push(`${name} without ${place.join('.')}: ${why}`)
+      }
+    expect(wrong).toEqual([])
+  })
+
+  test('has a line that names its version and what it does not say; one of our own version has none', async () => {
+    const before = missingLines().length
+    const of = (headers: Record<string, string>) =>
+      startApi(({ method, url }) => ({ headers, body: without(answerOf(nameOf(method, url)), ['asOf']) }))
+    await show({ url: (await of({ [versionHeader]: version })).url, view: 'sales' }).catch(() => {})
+    expect(missingLines()).toHaveLength(before)
+    const { url } = await of({ [versionHeader]: '0.0.9' })
+    await show({ url, view: 'sales' })
+    expect(missingLines()).toContain(`${url} runs Viewkeeper 0.0.9, which does not say asOf: unknown here.\n`)
+  })
+})
