@@ -98,6 +98,21 @@ export default defineConfig({
           ...limits(300),
         },
       },
+      // Views of PostGIS and others, for which a distribution has packages and npm has none.
+      ...(POSTGRES.includes('/')
+        ? [
+            {
+              resolve,
+              test: {
+                name: 'extensions',
+                include: ['test/extensions/**/*.test.ts'],
+                globalSetup: 'test/support/servers/server.ts',
+                isolate: false,
+                ...limits(300),
+              },
+            },
+          ]
+        : []),
       {
         resolve,
         test: {

@@ -9,7 +9,6 @@ export function findingsLines(findings: Findings): string[] {
   const { role, views, missing, untried, replicas, withoutKey, notSkipped = [] } = findings
   const standbys = unsaid(replicas)
   return [
-    ...(untried === undefined ? [] : [untried, '']),
     `What ${role} may do:`,
     '',
     ...tableOf([
@@ -20,6 +19,7 @@ export function findingsLines(findings: Findings): string[] {
     ...withoutKey.flatMap(({ view, message }) => ['', `${view} ${message}`]),
     ...notSkipped.flatMap(({ text, next }) => ['', text, ...(next === null ? [] : [`  next: ${next}`])]),
     ...(standbys === null ? [] : ['', standbys]),
+    ...(untried === undefined ? [] : ['', untried]),
     ...cureLines(missing),
     '',
     missing.length === 0

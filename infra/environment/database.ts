@@ -59,8 +59,8 @@ export const createdDatabase = named(
       'Name of the database inside the server. RDS wants a letter at its beginning.',
     ),
     postgresVersion: told(
-      z.enum(['15', '16', '17', '18']).default('18'),
-      'Major version of PostgreSQL; RDS keeps the minor version current. [A deploy with a newer ' +
+      z.enum(['15', '16', '17', '18', '19']).default('18'),
+      'Major version of PostgreSQL, if RDS offers it; RDS keeps the minor version current. [A deploy with a newer ' +
         'one](runbook.md#a-new-major-version-of-postgresql) upgrades the server only if the deploy says so, too: ' +
         '`-c upgradeTo=18`.',
     ),

@@ -25,7 +25,7 @@ export interface EmbeddedPostgres {
 export async function startEmbeddedPostgres(options: {
   folder: string
   port?: number
-  version?: 15 | 16 | 17 | 18
+  version?: 15 | 16 | 17 | 18 | 19
   parameters?: Record<string, string>
   /** The server's programs, if npm has not installed them. */
   binaries?: Binaries
@@ -76,6 +76,6 @@ function makeFolder(folder: string) {
   }
 }
 
-/** `18.4`, from `postgres (PostgreSQL) 18.4`. */
+/** `18.4`, from `postgres (PostgreSQL) 18.4`; a distribution adds words. */
 const readVersion = (postgres: string) =>
-  execFileSync(postgres, ['--version'], { encoding: 'utf8' }).trim().split(' ').at(-1)!
+  execFileSync(postgres, ['--version'], { encoding: 'utf8' }).trim().split(' ')[2]!

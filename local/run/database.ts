@@ -8,7 +8,7 @@ import { LocalProblem } from '../process/problem.ts'
 
 /** Brings schema `viewkeeper` of the database up to date, and prints what was done. */
 export async function applySchemaSteps(database: Database): Promise<void> {
-  const [{ applied, ahead, untried }, ms] = await timed(() => migrate(database, schemaFolder))
+  const [{ applied, ahead }, ms] = await timed(() => migrate(database, schemaFolder))
   const done =
     applied.length > 0
       ? count(applied.length, 'schema step')
@@ -16,7 +16,6 @@ export async function applySchemaSteps(database: Database): Promise<void> {
         ? 'nothing to apply: a newer version of Viewkeeper has updated this database'
         : 'schema viewkeeper is up to date'
   report.done('schema', done, ms)
-  if (untried !== undefined) report.line(`warning: ${untried}`)
 }
 
 /** Connects to the database of DATABASE_URL, and prints its version, name and host. */

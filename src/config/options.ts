@@ -227,11 +227,11 @@ export interface CreatedDatabaseOptions {
   /** Name of the database inside the server. RDS wants a letter at its beginning. */
   name: string
   /**
-   * Major version of PostgreSQL; RDS keeps the minor version current. A deploy with a newer one upgrades the server only
-   * if the deploy says so, too: `-c upgradeTo=18`.
+   * Major version of PostgreSQL, if RDS offers it; RDS keeps the minor version current. A deploy with a newer one
+   * upgrades the server only if the deploy says so, too: `-c upgradeTo=18`.
    * @default '18'
    */
-  postgresVersion?: '15' | '16' | '17' | '18'
+  postgresVersion?: '15' | '16' | '17' | '18' | '19'
   /** Size of the server, without the leading `db.`: `t4g.micro`, `m7g.large`. */
   instanceType: string
   /**

@@ -1,5 +1,5 @@
 /** The newest major version of PostgreSQL on which Viewkeeper was tried. */
-const newest = 18
+const newest = 19
 
 /** One sentence about a server (`server_version_num`) that is newer than any tried; null about any other. */
 export function untried(versionNumber: number): string | null {

@@ -8,7 +8,6 @@ import type { Sql } from '../server/connect.ts'
 import { lacking, readMissingRights } from '../server/cure.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { sqlFailed } from '../server/sql-failed.ts'
-import { readUntried } from '../server/untried.ts'
 import { ownerRole } from './role.ts'
 import { settingUp } from './setting-up.ts'
 
@@ -16,8 +15,6 @@ export interface MigrateReport {
   applied: string[]
   /** Schema steps of a newer version, which the database has and this version does not know. They are no failure. */
   ahead: string[]
-  /** One sentence, if the server is newer than any tried. */
-  untried?: string
 }
 
 /**
@@ -39,8 +36,7 @@ export async function applySchema(sql: Sql, steps: SchemaStep[]): Promise<Migrat
   const last = steps.at(-1)?.number ?? 0
   const ahead = await sql<{ name: string }[]>`
     select name from viewkeeper.schema_steps where number > ${last} order by number`
-  const untried = await readUntried(sql)
-  return { applied, ahead: ahead.map(({ name }) => name), ...(untried === null ? {} : { untried }) }
+  return { applied, ahead: ahead.map(({ name }) => name) }
 }
 
 /**

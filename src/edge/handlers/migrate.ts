@@ -133,7 +133,6 @@ async function makeRole({ database, workingLogin, connectionLimit }: Administrat
 async function upOfSchema(folders: MigrationFolders, call: MigrateCall): Promise<object> {
   const schema = await migrate(call.database, folders.schema)
   logger.info('migrated', { ...schema })
-  if (schema.untried !== undefined) logger.warn(schema.untried)
   if (call.trigger === 'deploy') await beginMonitoring(call.database)
   // Said once: a deploy that brings no step has said so before.
   const standbys =

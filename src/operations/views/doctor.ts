@@ -24,7 +24,7 @@ export interface Findings {
   /** The role, as SQL writes it. */
   role: string
   views: ViewRights[]
-  /** One sentence, if the server is newer than any tried. */
+  /** One sentence, if the server is newer than any tried: said by the doctor, and by nobody else. */
   untried?: string
   /** What the environment says about replicas, and the standbys that the server has. */
   replicas: Replicas
@@ -54,9 +54,11 @@ export const doctor = (database: Database, { views, role }: DoctorRequest): Prom
       const found = new Set(findings.views.map(({ schema, name }) => JSON.stringify([schema, name])))
       const unknown = wanted?.find(({ schema, name }) => !found.has(JSON.stringify([schema, name])))
       if (unknown !== undefined) throw await unknownView(sql, unknown)
-      if (role !== null) return findings
+      const untried = await readUntried(sql)
+      const said = { ...findings, ...(untried === null ? {} : { untried }) }
+      if (role !== null) return said
       const uncounted = await readAllUncounted(sql, new Set(findings.views.map(({ view }) => view)))
-      return { ...findings, notSkipped: allUncountedWords(uncounted, (at) => moment(at, new Date())) }
+      return { ...said, notSkipped: allUncountedWords(uncounted, (at) => moment(at, new Date())) }
     },
     { startUp: { application_name: 'viewkeeper doctor' }, deadline: Date.now() + 600_000 },
   )
@@ -79,7 +81,6 @@ export async function examine(
     if (view !== null) views.push(view)
   }
   const names = new Set(views.map(({ view }) => view))
-  const untried = await readUntried(sql)
   const missing = curesOf(obstaclesIn(views))
   return {
     role: asking.written,
@@ -87,7 +88,6 @@ export async function examine(
     replicas: await readReplicas(sql),
     withoutKey: (await readWithoutKey(sql)).filter(({ view }) => names.has(view)),
     missing,
-    ...(untried === null ? {} : { untried }),
   }
 }
 

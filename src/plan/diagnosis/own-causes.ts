@@ -197,7 +197,7 @@ const unknownAge: Rule = ({ view, name, open, type }) =>
   view.populated && view.lastSuccessAt !== null && view.asOf === null && view.heldBackBy === null
     ? cause(
         'UnknownAge',
-        `Nobody knows how old the data of ${name} are: it was filled outside the record.`,
+        `Nobody knows how old the data of ${name} are: it was filled outside the record, or its file was rewritten.`,
         open === null ? type('refresh', name) : null,
       )
     : null

@@ -5,6 +5,7 @@ import { refresh } from '../../../src/operations/runs/refresh.ts'
 import type { Strategy } from '../../../src/plan/views/definition.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
+import { rewrite } from '../../support/views/rewritten.ts'
 
 const { sql, database } = useDatabase()
 const one = (name: string, strategy: Strategy) => refresh({ view: `age.${name}`, strategy }, callOn(database))
@@ -55,6 +56,12 @@ const steps: [what: string, act: () => Promise<unknown>, ages: string][] = [
     'a13 b13 c? d?',
   ],
   ['c with d', () => one('c', 'swap'), 'a13 b13 c13 d13'],
+  [
+    'somebody rewrites the file of b: the data are the same, but nobody can know',
+    () => rewrite(sql, 'age.b'),
+    'a13 b? c13 d13',
+  ],
+  ['b once more', () => one('b', 'regular'), 'a13 b13 c13 d13'],
   ['a grant changes no data', () => sql`grant select on age.a to public`, 'a13 b13 c13 d13'],
   ['b is set aside', () => setAside(database, { ...aside, reading: ['age.a'] }), 'a13'],
   ['and put back', () => putBack(database, back), 'a13 b13 c13 d13'],

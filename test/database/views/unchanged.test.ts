@@ -2,8 +2,10 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { getWhy } from '../../../src/operations/views/why.ts'
+import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
+import { rewrite } from '../../support/views/rewritten.ts'
 
 const { sql, database } = useDatabase()
 const scheduled = async (name: string, more: object = {}) => {
@@ -86,6 +88,29 @@ describe('a scheduled refresh of a view that reads views only', () => {
     const [{ db } = { db: '' }] = await sql`select quote_ident(current_database()) as db`
     await sql.unsafe(change.replace(':db', db))
     expect(await scheduled('mid')).toBe('updated')
+  })
+
+  test('is made after somebody has rewritten a file, until that view is refreshed; nothing else changes by it', async () => {
+    await filled('base', 'mid')
+    const look = async () => {
+      const rows = await sql`select v::text from quiet.base v order by 1`
+      const [status] = await sql`
+        select last_success_at, last_run_id, last_status, stale from viewkeeper.view_status where name = 'base'`
+      return { rows, status, catalog: await describeInCatalog(sql, 'quiet.base') }
+    }
+    const before = await look()
+    await rewrite(sql, 'quiet.base')
+    expect(await look()).toEqual(before)
+    const { causes } = await getWhy(database, 'quiet.base', { schedules: unscheduled, environment: null })
+    expect(causes.map(({ code }) => code)).toContain('UnknownAge')
+    expect(await scheduled('mid')).toBe('updated')
+    for (const strategy of ['concurrent', 'swap', 'regular']) {
+      await rewrite(sql, 'quiet.base')
+      expect(await scheduled('base', { strategy, force: true })).toBe('updated')
+    }
+    expect(await scheduled('mid')).toBe('updated')
+    expect(await scheduled('mid')).toBe('skipped')
+    expect((await look()).catalog).toEqual(before.catalog)
   })
 
   test('is left out of a batch, too, unless the batch names it', async () => {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
 import { administrator } from '../servers/database.ts'
-import { major } from '../servers/test-server.ts'
+import { installed, major } from '../servers/test-server.ts'
 import { evidenceFolder } from './evidence.ts'
 
 // Starts the server that failed tests have left, and prints the address of each database that was kept.
@@ -14,7 +14,11 @@ if (!existsSync(join(folder, `postgres-${major}`))) {
   )
   process.exit(1)
 }
-const { url, stop } = await startEmbeddedPostgres({ folder, version: major })
+const { url, stop } = await startEmbeddedPostgres({
+  folder,
+  version: major,
+  ...(installed && { binaries: installed }),
+})
 const sql = administrator(url)
 const databases = await sql<
   { name: string }[]

@@ -28,7 +28,7 @@ const version =
     : execFileSync(installed.postgres, ['--version'], { encoding: 'utf8' }).split(' ')[2]!
 
 /** The major version of PostgreSQL under test: the newest, or the one that POSTGRES names. */
-export const major = Number.parseInt(version, 10) as 15 | 16 | 17 | 18
+export const major = Number.parseInt(version, 10) as 15 | 16 | 17 | 18 | 19
 
 export interface TestServer extends EmbeddedPostgres {
   /** Where the data lie. */

