@@ -15,7 +15,9 @@ export interface LockedView extends Holders {
  * waits for none.
  */
 export async function findLocked(sql: Sql, relations: number[]): Promise<LockedView[]> {
-  const rows = await sql.unsafe<({ oid: number; holders: Holders } & QualifiedName)[]>(`${closureOf(relations)}
+  const rows = await sql.unsafe<
+    ({ oid: number; holders: Holders } & QualifiedName)[]
+  >(`${closureOf(relations)}
 select c.oid::int8 as oid, n.nspname as schema, c.relname as name, h.holders
   from pg_class c join closure using (oid) join pg_namespace n on n.oid = c.relnamespace
  cross join lateral (${holdersOf('c.oid', 'AccessShareLock')}) as h(holders)

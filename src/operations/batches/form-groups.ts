@@ -185,7 +185,8 @@ async function findMoving(
 /** What stands in the way of each member first, by its OID. */
 async function readRefusals(sql: Sql, { all, read, locked }: GroupSeen): Promise<Map<number, string>> {
   const refusals = new Map<number, string>()
-  for (const member of read({ members: all.members.filter(({ oid }) => !locked.has(oid)), outside: [] }).members) {
+  for (const member of read({ members: all.members.filter(({ oid }) => !locked.has(oid)), outside: [] })
+    .members) {
     const [first] = await readObstacles(sql, [placesNeed, ...memberNeeds(all, member)])
     if (first !== undefined) refusals.set(member.oid, first.because)
   }

@@ -2,8 +2,8 @@ import { areFree, makeStandIns, type StandIns } from '../../db/aside/stand-ins.t
 import type { Sql } from '../../db/server/connect.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import { findView, qualify } from '../../db/views/catalog.ts'
-import { readOwner } from '../../db/views/owner.ts'
 import { lockedProblem } from '../../db/views/locked.ts'
+import { readOwner } from '../../db/views/owner.ts'
 import { readReaders } from '../../db/views/readers.ts'
 import { requalify } from '../../plan/groups/requalify.ts'
 import {
@@ -17,7 +17,6 @@ import {
 } from '../../plan/migrations/frozen.ts'
 import { type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Definition } from '../../plan/views/definition.ts'
-import { Problem } from '../../problem.ts'
 
 /** Migrations that change stand-ins of the views. */
 interface Moved extends StandIns {

@@ -138,7 +138,11 @@ const eachByItself = 'the batch shows each view when it is ready'
  * What keeps each member from being built aside. A view that is paused, not in the batch or to be refreshed in another way is
  * built aside only if it reads one that has to be.
  */
-function reasonsAgainst(all: OutlinedGroup, viewOf: ViewOf, { refusals, exchange }: Options): Map<number, string> {
+function reasonsAgainst(
+  all: OutlinedGroup,
+  viewOf: ViewOf,
+  { refusals, exchange }: Options,
+): Map<number, string> {
   const wanted = wantedTogether(all, viewOf, exchange)
   const read = readByViews(all)
   for (const member of all.members)

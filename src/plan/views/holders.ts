@@ -28,12 +28,18 @@ read(oid) as (
     union all
     select inhrelid from pg_inherits where inhparent = r.oid
     union all
-    select indexrelid from pg_index where indrelid = r.oid) x${onlyToRead(wanted, `
-   where r.oid = (select oid from v) or exists (select from pg_class c where c.oid = r.oid and c.relkind <> 'm')`)}),
+    select indexrelid from pg_index where indrelid = r.oid) x${onlyToRead(
+      wanted,
+      `
+   where r.oid = (select oid from v) or exists (select from pg_class c where c.oid = r.oid and c.relkind <> 'm')`,
+    )}),
 above as (
   select w.ev_class as oid from v join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = v.oid
-    join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid${onlyToRead(wanted, `
-    join pg_class c on c.oid = w.ev_class and c.relkind <> 'm'`)}
+    join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid${onlyToRead(
+      wanted,
+      `
+    join pg_class c on c.oid = w.ev_class and c.relkind <> 'm'`,
+    )}
   union
   select i.indexrelid from v join pg_index i on i.indrelid = v.oid),
 locks as (

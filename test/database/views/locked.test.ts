@@ -35,7 +35,11 @@ beforeAll(async () => {
     create materialized view above as select id, x from between; create materialized view beside as select 1 as id;
     create materialized view keyed as select 1 as id, 2 as n; create unique index on keyed (id); create index on keyed ((id + 1)) where n > 0;
     create statistics keyed_both on (id + 1), n from keyed`)
-  await define(sql, 'public.beside', { read_on_replicas: true, skip_unchanged: true, max_staleness_seconds: 1 })
+  await define(sql, 'public.beside', {
+    read_on_replicas: true,
+    skip_unchanged: true,
+    max_staleness_seconds: 1,
+  })
   await define(sql, 'public.met', { skip_unchanged: true, target_lag_seconds: 60 })
   const { runId } = await refresh({ view: 'met' }, callOn(database))
   const batchId = await begin(database, { views: ['met', 'above', 'beside', 'keyed'] })
@@ -102,6 +106,10 @@ test('a statement that waits for a lock in vain names the relation and who holds
       impatient.withConnection((sql) => sql`select from public.alone`),
     )
     expect(code).toBe('LockTimeout')
-    expect(message).toMatch(new RegExp(`process ${pid} \\(role .*application "a long report".*AccessExclusiveLock on public\\.alone`))
+    expect(message).toMatch(
+      new RegExp(
+        `process ${pid} \\(role .*application "a long report".*AccessExclusiveLock on public\\.alone`,
+      ),
+    )
   })
 })
