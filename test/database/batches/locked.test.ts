@@ -53,6 +53,16 @@ const untilRefreshed = (batchId: string, views: string[]) =>
     return views.every((view) => done.includes(view))
   })
 
+/** Waits until views of the batch wait for a lock, and moves the moment since which they do. */
+const shiftWait = (batchId: string, by: string) =>
+  until('a group waits', async () => {
+    const rows = await sql`
+      update viewkeeper.batches b set locked = (
+        select jsonb_agg(l || jsonb_build_object('since', (l ->> 'since')::timestamptz + ${by}::interval)) from jsonb_array_elements(b.locked) l)
+       where b.id = ${batchId} and b.locked <> '[]' returning b.id`
+    return rows.length
+  })
+
 const family = (name: string) => ['leaf', 'middle', 'root'].map((view) => `${name}_${view}`)
 
 describe('a view that somebody holds exclusively', () => {
@@ -61,6 +71,7 @@ describe('a view that somebody holds exclusively', () => {
     await hold('a_leaf')
     const batchId = await begin(database, { pattern: 'shop.*' })
     const end = advanceToEnd(database, batchId)
+    await shiftWait(batchId, '1 hour')
     await untilRefreshed(batchId, [...family('b'), 'single'])
     const { groups, locked, views } = await getBatch(database, batchId)
     expect(groups.map(({ views }) => views)).toEqual([['shop.b_root', 'shop.b_middle', 'shop.b_leaf']])
@@ -86,6 +97,7 @@ describe('a view that somebody holds exclusively', () => {
     await hold('a_leaf')
     const batchId = await begin(database, { pattern: 'shop.*' })
     const end = advanceToEnd(database, batchId)
+    await shiftWait(batchId, '-1 hour')
     await untilRefreshed(batchId, ['a_root', 'a_middle', 'single'])
     const { refreshedEach, locked } = await getBatch(database, batchId)
     expect(locked).toEqual([])
@@ -107,6 +119,7 @@ describe('a view that somebody holds exclusively', () => {
     await hold('a_leaf')
     const batchId = await begin(database, { pattern: 'shop.*' })
     const calls = [1, 2, 3].map(() => advanceToEnd(database, batchId, 300))
+    await shiftWait(batchId, '1 hour')
     await untilRefreshed(batchId, [...family('b'), 'single'])
     expect((await runsOf(batchId)).map(({ view }) => view)).not.toContain('a_root')
     await holder.letGo()
@@ -121,6 +134,7 @@ describe('a view that somebody holds exclusively', () => {
     await hold('a_leaf')
     const batchId = await begin(database, { pattern: 'shop.*' })
     const end = advanceToEnd(database, batchId)
+    await shiftWait(batchId, '1 hour')
     await untilRefreshed(batchId, ['single'])
     await sql`update viewkeeper.batches set cancel_requested_at = clock_timestamp() where id = ${batchId}`
     expect(await end).toMatchObject({ status: 'canceled' })
