@@ -1,7 +1,7 @@
 import { inPlaceOf, sealed } from '../../plan/acting.ts'
 import { literal, quoteName } from '../../plan/names.ts'
 import type { Plan, Statement } from '../../plan/plan.ts'
-import { withoutLooks } from '../../plan/runs/backups.ts'
+import { withoutLooks } from '../../plan/views/backups.ts'
 import { createNames, createStatements } from '../../plan/runs/create.ts'
 import { setting } from '../../plan/runs/locks.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'

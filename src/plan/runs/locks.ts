@@ -5,7 +5,7 @@ import { holdersQuery } from '../views/holders.ts'
 import type { LiveView, ViewKind } from '../views/live-view.ts'
 import { hintsOn } from '../views/obstacles.ts'
 import type { AsideNames } from './aside-names.ts'
-import { waitForBackup } from './backups.ts'
+import { waitForBackup } from '../views/backups.ts'
 
 /**
  * New readers wait while we queue for an exclusive lock. So we queue for each lock briefly, and often. The patience of the

@@ -150,7 +150,7 @@ describe('a refresh by auto of a view with a usable unique index', () => {
   })
 })
 
-test('a dump is known under any name by what it asks first; a session that has only begun to log in, by its name', async () => {
+test('a dump is known under any name by what it asks first, and why names it', async () => {
   const dump = await beginDump(url, 'nightly')
   const run = swap()
   await untilWaiting()
