@@ -1,4 +1,3 @@
-import { longestLockMs } from '../../plan/runs/locks.ts'
 import { endAlreadyRunning } from '../life/already-running.ts'
 import { claimMembers, claimRun } from '../life/claim.ts'
 import type { Company } from '../life/company.ts'
@@ -15,7 +14,7 @@ export const takeBearings = `me_since := (select backend_start from pg_stat_get_
   longer := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 1500)::text;
   shorter := round(extract(epoch from current_setting('deadlock_timeout')::interval) * 800)::text;
   -- The server looks for a deadlock once a reader has waited for deadlock_timeout: long before that, a try is over.
-  most_patience := least(current_setting('deadlock_timeout')::interval / 2, '${longestLockMs} ms');
+  most_patience := least(current_setting('deadlock_timeout')::interval / 2, '500 ms');
   -- Off until here, so that the server does not parse all of this text: see run-connection.ts.
   perform set_config('check_function_bodies', 'on', false);
   -- Since 17 this could end the session halfway. Older servers refuse it as a start-up setting.

@@ -1,4 +1,3 @@
-import { shortLockMs } from '../../plan/runs/locks.ts'
 import type { Company } from '../life/company.ts'
 import { isNamed } from '../life/ours.ts'
 import { recordSuccess } from '../life/succeed.ts'
@@ -46,9 +45,12 @@ const limitWait = `perform set_config('lock_timeout',
                                where ${isOthersLock} and a.usesysid is null) then longer
                  else coalesce(work #>> '{cutOver,lockTimeoutMs}', shorter) end, true);`
 
-/** The statements of the cut-over and the record of success, all together or not at all. */
+/**
+ * The statements of the cut-over and the record of success, all together or not at all. The patience grows with the tries, so
+ * that readers wait little, and the work gets through where many relations are read without pause.
+ */
 const cutOver = (company: Company) => `locked_since := null;
-          patience := least(tries * interval '${shortLockMs} ms', most_patience);
+          patience := least(tries * interval '100 ms', most_patience);
           ${limitWait}
           if work #>> '{cutOver,recordLockTimeoutMs}' is null then
             perform from viewkeeper.runs r where ${isNamed(company)} for no key update;

@@ -7,13 +7,9 @@ import { hintsOn } from '../views/obstacles.ts'
 import type { AsideNames } from './aside-names.ts'
 import { waitForBackup } from '../views/backups.ts'
 
-/**
- * New readers wait while we queue for an exclusive lock. So we queue for each lock briefly, and often. The patience of the
- * first try, for all exclusive locks together, is so long, too; and each later try has so much more.
- */
-export const shortLockMs = 100
-/** The longest patience, if half of `deadlock_timeout` is not less. */
-export const longestLockMs = 500
+// New readers wait while we queue for an exclusive lock. So we queue for each lock briefly, and often. How long a try waits for
+// all exclusive locks together, its patience, the envelope decides.
+const shortLockMs = 100
 // The wait for the run's row while readers are locked out. If somebody holds the row for longer, the work
 // begins again.
 const recordLockMs = 1000

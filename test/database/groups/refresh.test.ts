@@ -139,9 +139,17 @@ describe('auto', () => {
     })
   })
 
-  test('goes on in place in the same run if the group turns out to be impossible', async () => {
+  test.each([
+    ['an index', "create index on impossible.above ((total + 'impossible.above'::regclass::oid::int8))"],
+    [
+      'a statistics object',
+      "create statistics on (total + 'impossible.above'::regclass::oid::int8), most from impossible.above",
+    ],
+  ])('goes on in place in the same run if the group turns out to be impossible: %s', async (_, made) => {
+    await sql`drop schema if exists impossible cascade`
+    await sql`delete from viewkeeper.runs where schema_name = 'impossible'`
     await makeGroup('impossible')
-    await sql`create index on impossible.above ((total + 'impossible.above'::regclass::oid::int8))`
+    await sql.unsafe(made)
     const result = await refresh({ view: 'impossible.below' }, callOn(database))
     expect(result).toMatchObject({ status: 'updated', response: { strategy: 'regular' } })
     expect(await runsOf('impossible')).toMatchObject([

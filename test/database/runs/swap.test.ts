@@ -358,12 +358,17 @@ describe('a swap', () => {
     expect(await asApp()).toMatchObject({ status: 'updated' })
   })
 
-  test('is refused if a definition names the view itself, and leaves nothing', async () => {
-    await sql.unsafe(`create materialized view selfish as select 1 as id`)
-    await sql.unsafe(`create index on selfish ((id + 'selfish'::regclass::oid::int8))`)
+  test.each([
+    ['an index', "create index on selfish ((id + 'selfish'::regclass::oid::int8))"],
+    ['statistics', "create statistics on (id + 'selfish'::regclass::oid::int8), n from selfish"],
+  ])('is refused before the fill if %s names the view itself, and leaves nothing', async (_, made) => {
+    await sql.unsafe(`
+      drop materialized view if exists selfish; drop sequence if exists fills; create sequence fills;
+      create materialized view selfish as select nextval('fills') as id, 1 as n; ${made}`)
     const before = await describeInCatalog(sql, 'selfish')
     expect(await swap('selfish')).toMatchObject({ status: 'error', error: { class: 'SwapImpossible' } })
     expect(await describeInCatalog(sql, 'selfish')).toEqual(before)
+    expect(await sql`select last_value::int from fills`).toEqual([{ last_value: 1 }])
   })
 
   test.each([

@@ -5,6 +5,8 @@ import type { Sql } from '../../../src/db/server/connect.ts'
 export interface Holder {
   pid: number
   letGo(): Promise<unknown>
+  /** Commits what the session has done; what it holds is let go. */
+  commit(): Promise<unknown>
 }
 
 /** Opens a session of its own, named `application`, that executes these statements in a transaction and stays in it. */
@@ -20,7 +22,11 @@ export async function holdLocks(
   }) as Sql
   const [row] = await session<{ pid: number }[]>`select pg_backend_pid() as pid`
   await session.unsafe(`begin; ${statements}`)
-  return { pid: row?.pid as number, letGo: () => session.end({ timeout: 0 }) }
+  return {
+    pid: row?.pid as number,
+    letGo: () => session.end({ timeout: 0 }),
+    commit: () => session.unsafe('commit').then(() => session.end()),
+  }
 }
 
 /** The same while `work` runs. */
