@@ -48,3 +48,11 @@ export const waitForBackup = (otherwise = false): Statement => ({
 /** The statements without the looks for a backup: what is undone in the end breaks none. */
 export const withoutLooks = (statements: Statement[]): Statement[] =>
   statements.filter(({ sql }) => sql !== lookForBackup)
+
+/** The statements with others after them, but before the last look for a backup: what comes after it gives a dump time to begin. */
+export const beforeLastLook = (statements: Statement[], others: Statement[]): Statement[] => {
+  const last = statements.at(-1)
+  return last?.sql === lookForBackup
+    ? [...statements.slice(0, -1), ...others, last]
+    : [...statements, ...others]
+}
