@@ -67,6 +67,9 @@ const sameOnEveryMajor = [
 ].map((file) => `test/database/${file}.test.ts`)
 const { POSTGRES = '18' } = process.env
 
+/** Tests that need programs which npm's servers lack, such as pg_dump: they run on the server of a distribution. */
+const ofDistributions = 'test/database/distribution/**'
+
 export default defineConfig({
   test: {
     // Tests wait for servers and processes half of their time, so more workers than cores keep the cores busy.
@@ -90,7 +93,10 @@ export default defineConfig({
         test: {
           name: 'database',
           include: ['test/database/**/*.test.ts'],
-          exclude: POSTGRES !== '18' && !soaks ? sameOnEveryMajor : [],
+          exclude: [
+            ...(POSTGRES !== '18' && !soaks ? sameOnEveryMajor : []),
+            ...(POSTGRES.includes('/') ? [] : [ofDistributions]),
+          ],
           globalSetup: 'test/support/servers/server.ts',
           // With this variable Powertools writes to the global console, which a test can spy on.
           env: { POWERTOOLS_DEV: 'true', POWERTOOLS_METRICS_DISABLED: 'false' },

@@ -19,6 +19,8 @@ const both = {
   swapsUnderCarriedReaders: [6, 25],
   /** Swaps under every reader of Viewkeeper's own. */
   swapsUnderOwnReaders: [6, 30],
+  /** Dumps by pg_dump beside each way to exchange views. */
+  dumpsBesideExchanges: [6, 60],
   /** Kills of the process that advances a batch. */
   killedAdvancers: [12, 60],
   /** Batches under readers, three kills of the advancer in each. */

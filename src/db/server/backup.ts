@@ -1,4 +1,4 @@
-import { backupsQuery, besideBackup } from '../../plan/runs/backups.ts'
+import { backupsQuery, besideBackup } from '../../plan/views/backups.ts'
 import { Problem } from '../../problem.ts'
 import type { Sql } from './connect.ts'
 

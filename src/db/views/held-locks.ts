@@ -1,6 +1,6 @@
 import type { HeldLock } from '../../plan/diagnosis/cause.ts'
 import { literal, type QualifiedName } from '../../plan/names.ts'
-import { backupsQuery } from '../../plan/runs/backups.ts'
+import { backupsQuery } from '../../plan/views/backups.ts'
 import { locksInTheWay, type WantedLock } from '../../plan/views/holders.ts'
 import { withoutConstants } from '../../plan/views/without-constants.ts'
 import type { Sql } from '../server/connect.ts'

@@ -1,11 +1,11 @@
 import { inPlaceOf } from '../acting.ts'
 import { literal, type QualifiedName, quoteIdentifier, quoteName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
+import { waitForBackup } from '../views/backups.ts'
 import { holdersQuery } from '../views/holders.ts'
 import type { LiveView, ViewKind } from '../views/live-view.ts'
 import { hintsOn } from '../views/obstacles.ts'
 import type { AsideNames } from './aside-names.ts'
-import { waitForBackup } from './backups.ts'
 
 // New readers wait while we queue for an exclusive lock. So we queue for each lock briefly, and often. How long a try waits for
 // all exclusive locks together, its patience, the envelope decides.

@@ -150,7 +150,7 @@ describe('a refresh by auto of a view with a usable unique index', () => {
   })
 })
 
-test('a dump is known under any name by what it asks first; a session that has only begun to log in, by its name', async () => {
+test('a dump is known under any name by what it asks first, and why names it', async () => {
   const dump = await beginDump(url, 'nightly')
   const run = swap()
   await untilWaiting()
@@ -266,7 +266,7 @@ describe('around', () => {
   test('changes nothing if a dump has begun before its end', async () => {
     await withGateClosed(sql, 'around', async (open) => {
       const text =
-        "alter table base add column more integer; select pg_advisory_xact_lock(hashtext('around'))"
+        "alter table base alter column id type numeric; select pg_advisory_xact_lock(hashtext('around'))"
       const refused = refusalOf(change(text, { trial: false }))
       await untilAtGate(sql, 'around')
       const dump = await beginDump(url)
