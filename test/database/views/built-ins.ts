@@ -114,7 +114,7 @@ export const fieldsOfTrees = new Set(
   refrestype relid resulttype row_typeid sortop startInRangeFunc subLinkType type typeId
   varreturningtype vartype winfnoid wintype
 
-  aggcollid array_collid casecollid coalescecollid colCollations colcollations collation constcollid
+  collOid aggcollid array_collid casecollid coalescecollid colCollations colcollations collation constcollid
   ctecolcollations cycle_mark_collation funccolcollations funccollid inRangeColl inputcollid
   inputcollids minmaxcollid opcollid paramcollid refcollid resultcollid varcollid wincollid
 
@@ -164,7 +164,7 @@ export const treesOfManyKinds = `
   create view v4 as select distinct on (s) s, case when i > 1 then 'x' else 'y' end c, case i when 1 then 2 end k, coalesce(s, 'z') f, nullif(i, 3) g, greatest(i, 4), i is distinct from 5 h, (i, s) < (3, 'x') l, row(i, s)::pr r, (row(i,s)::pr).x, a[1], a[1:2] m, j['x'], array[i, 2] o, i::text p, n::int q, s::en u from t where b is true and s is not null and not b and i = any(a) and i in (1, 2) and i in (select i from tt) and exists (select 1 from tt) and i > all (select 1) ;
   create view v5 as select t1.i, q from t t1 join t t2 using (i) left join tt on true cross join lateral (select t1.i k) x full join (values (1), (2)) v(q) on v.q = t1.i;
   create view v6 as select i from t union select i from t intersect all select 3 except select 5;
-  create view v7 as select t, t::text x, array_remove(t.a, 3), t.a::text[] y, t.a || 3 z, s collate "C" w, f.*, g from t, generate_series(1, i) g, unnest(t.a, t.a) with ordinality f, json_to_recordset('[]') as z(a int, b text), rows from (generate_series(1,2), generate_series(1,3)) as r;
+  create view v7 as select t, t::text x, array_remove(t.a, 3), t.a::text[] y, t.a || 3 z, s collate "C" w, f.*, g from t, generate_series(1, i) g, unnest(t.a, t.a) with ordinality f(f1, f2, f3), json_to_recordset('[]') as z(a int, b text), rows from (generate_series(1,2), generate_series(1,3)) as r;
   create view v8 as select xmlelement(name x, s) from t;
   create view v9 as select p, e, dm, dm::int + 1 a, 5::dom b, e = 'a' c, make_interval(days => i), s like 'x%' d, substring(s from 1 for 2), extract(day from at), at at time zone 'utc' f, (p).x from tt, t;
   create view v10 as select * from t tablesample bernoulli (5) for update;
