@@ -130,25 +130,37 @@ describe('a view that reads an old view', () => {
   test.each([
     ['a text', 'select reach.by_text() as n from reach.t', /calls reach\.by_text\(\)/],
     ['a text below a parsed body', 'select reach.by_body() as n from reach.t', /calls reach\.by_text\(\)/],
-    ['a text as the check of a domain', 'select n::reach.by_check as n from reach.t', /calls reach\.by_value\(/],
+    [
+      'a text as the check of a domain',
+      'select n::reach.by_check as n from reach.t',
+      /calls reach\.by_value\(/,
+    ],
     [
       'SQL that the server executes',
       `select query_to_xml('select n from reach.old', true, true, '')::text as n from reach.t`,
       /executes the SQL of a text/,
     ],
-  ])('through %s is of an age that nobody knows, unless its author says what is read there', async (_, query, because) => {
-    await sql.unsafe(`
+  ])(
+    'through %s is of an age that nobody knows, unless its author says what is read there',
+    async (_, query, because) => {
+      await sql.unsafe(`
       create or replace function reach.by_text() returns bigint language sql stable as 'select count(*) from reach.old';
       create or replace function reach.by_body() returns bigint language sql stable begin atomic select reach.by_text(); end;
       create or replace function reach.by_value(int) returns boolean language plpgsql stable as 'begin return (select count(*) from reach.old) > 0; end';
       do $$ begin
         create domain reach.by_check as int check (reach.by_value(value));
       exception when duplicate_object then end $$`)
-    expect(await filled(query)).toEqual({ asOld: null, unknown: true, by: null, because: expect.stringMatching(because) })
-    const { causes } = await getWhy(database, 'reach.v', { schedules: unscheduled, environment: null })
-    expect(causes.find(({ code }) => code === 'UnknownAge')?.text).toMatch(because)
-    expect(await filled(query, ['old'])).toMatchObject({ asOld: true, by: 'reach.old' })
-  })
+      expect(await filled(query)).toEqual({
+        asOld: null,
+        unknown: true,
+        by: null,
+        because: expect.stringMatching(because),
+      })
+      const { causes } = await getWhy(database, 'reach.v', { schedules: unscheduled, environment: null })
+      expect(causes.find(({ code }) => code === 'UnknownAge')?.text).toMatch(because)
+      expect(await filled(query, ['old'])).toMatchObject({ asOld: true, by: 'reach.old' })
+    },
+  )
 
   test('may be abroad, also far below a table', async () => {
     await sql.unsafe(`

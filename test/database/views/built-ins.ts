@@ -99,9 +99,10 @@ export const builtIns = {
     'ts_parse(oid,text)',
     'ts_token_type(oid)',
   ],
-  types: (
-    'bit bool bpchar bytea char cidr circle cstring date datemultirange daterange float4 float8 inet int2 int4 int4multirange int4range int8 int8multirange int8range internal interval json jsonb jsonpath macaddr macaddr8 money numeric nummultirange numrange oid path pg_lsn polygon record text time timestamp timestamptz timetz tsmultirange tsquery tsrange tstzmultirange tstzrange tsvector unknown uuid varbit varchar void xid8'
-  ).split(' '),
+  types:
+    'bit bool bpchar bytea char cidr circle cstring date datemultirange daterange float4 float8 inet int2 int4 int4multirange int4range int8 int8multirange int8range internal interval json jsonb jsonpath macaddr macaddr8 money numeric nummultirange numrange oid path pg_lsn polygon record text time timestamp timestamptz timetz tsmultirange tsquery tsrange tstzmultirange tstzrange tsvector unknown uuid varbit varchar void xid8'.split(
+      ' ',
+    ),
 }
 
 /** The fields of stored queries: those whose values are looked at, collations, and those that name no object. */
