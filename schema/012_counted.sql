@@ -1,7 +1,7 @@
 -- A refresh is also left out if the server's counters prove that no table that the query reads has changed.
 alter table viewkeeper.definitions add column skip_unchanged boolean;
 comment on column viewkeeper.definitions.skip_unchanged is 'Whether a scheduled refresh is left out if the counters of the tables that are read have not moved. Null: as the environment says.';
-comment on column viewkeeper.runs.inputs is 'What the query read: the runs that had filled the materialized views, the state of what lies between, and since "began" what the counters of tables said. Null: it cannot be proved that a refresh would change nothing.';
+comment on column viewkeeper.runs.inputs is 'What the query read: the runs that had filled the materialized views, the state of what lies between, and since "began" what the counters of tables said. {because}: why it cannot be proved that a refresh would change nothing, or why nobody knows as of when its data are.';
 
 -- The sessions and prepared transactions that may hide what was committed in them since then. A session reports to the counters
 -- before it shows itself as idle outside of a transaction, and nowhere else: "commit and chain", "commit; begin" in one message,
@@ -67,8 +67,8 @@ begin
                    '700,701,705,718,774,790,829,869,1042,1043,1082,1083,1114,1184,1186,1266,1560,1562,1700,2249,2275,2278,2281,2950,3220,3614,3615,'
                    '3802,4072,5069,3904,3906,3908,3910,3912,3926,4451,4532,4533,4534,4535,4536}')
               when vouched then false
-              -- A type of a user is what it consists of, if nobody has given it code of its own.
-              else t.oid is null or exists (select from pg_cast k where k.castsource = t.oid) or case t.typtype
+              -- A type of a user is what it consists of. Documents are made by a cast to json, if somebody has made one.
+              else t.oid is null or exists (select from pg_cast k where k.castsource = t.oid and k.casttarget in (114, 3802)) or case t.typtype
                    when 'b' then t.typsubscript <> 'array_subscript_handler'::regproc or t.typelem = 0
                    when 'd' then exists (select from pg_constraint k where k.contypid = t.oid and k.contype = 'c')
                    when 'r' then exists (select from pg_range r where r.rngtypid = t.oid and (r.rngcanonical <> 0 or r.rngsubopc >= 16384))
@@ -106,7 +106,7 @@ end $$;
 -- What the query of a materialized view reads, if that proves what has changed: the id of the run that filled each materialized
 -- view, by OID, and the state of everything else that its rows depend on. If it reads tables, and the definition's name is given, with
 -- the counters of the tables, as they were when it "began". Two equal answers (but for "began") prove that a refresh in between
--- changes nothing, as far as the horizon goes. With the definition's name, {because} says why nothing can be proved; without it, null does.
+-- changes nothing, as far as the horizon goes. {because} says why nothing can be proved.
 -- `known` and `of_batch` as in viewkeeper.seen: a twin that is read is filled by the run that is going on, or by a built one.
 create function viewkeeper.inputs(relation oid, of_schema text, of_name text, known jsonb default '{}', of_batch text default null) returns jsonb
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
@@ -130,12 +130,13 @@ begin
     (select 'its dependsOn has a name that fits nothing in the database' from unnest(declared) said(name)
       where not exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
                          where array[said.name, lower(said.name)] && viewkeeper.names_of(n.nspname, c.relname, of_schema)) limit 1),
-    (select format('it reads %s, which is no view and no plain table of the server without row security', c.oid::regclass) from pg_class c
+    (select format(case when c.relkind in ('r', 'p') and not counts then 'it reads the table %s, and skipUnchanged is off'
+                        else 'it reads %s, which is no view and no plain table of the server without row security' end, c.oid::regclass) from pg_class c
       where c.oid = any (ids) and c.relkind not in ('m', 'v') and not (counts and c.relkind in ('r', 'p') and not c.relrowsecurity and (c.relkind = 'p' or c.relam = 2))
       limit 1),
     case when not exists (select from pg_class c where c.oid = any (ids) and c.relkind in ('m', 'r', 'p')) then 'it reads no table and no view' end) into because;
   if because is not null then
-    return case when counts then jsonb_build_object('because', because) end;
+    return jsonb_build_object('because', because);
   end if;
   -- The stored queries, and columns that are computed when they are read. The server writes a backslash before whatever in a name
   -- could be taken for a field.
@@ -163,19 +164,20 @@ begin
      cross join lateral (
        values (t.typelem), (t.typbasetype)
        union all
-       select r.rngsubtype from pg_range r where t.oid in (r.rngtypid, r.rngmultitypid)
+       select unnest(array[r.rngsubtype, r.rngtypid]) from pg_range r where t.oid in (r.rngtypid, r.rngmultitypid)
        union all
        select a.atttypid from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) part(id)
      where part.id <> 0)
   select array_agg(id) into types from used;
   because := coalesce(
-    (select format('it reads %s, which is the server''s own', id::regclass) from unnest(named.relations) id where id between 1 and 16383 limit 1),
+    -- The server notes no dependency on what is its own.
+    (select format('it reads %s, which is the server''s own', id::regclass) from unnest(named.relations) id where id <> 0 and id <> all (ids || relation) limit 1),
     viewkeeper.not_known(array(select distinct m.found[1] from regexp_matches(tree, '\{(\w+)', 'g') m(found)), types,
       -- A text that becomes a value is read by the type: 'today' becomes a date. The label of an enum is known by its type.
       named.functions || array(select t.typinput::oid from pg_type t where tree ~ '\{COERCEVIAIO' and t.oid = any (named.results) and t.typtype <> 'e'),
       named.operators, vouched));
   if because is not null then
-    return case when counts then jsonb_build_object('because', because) end;
+    return jsonb_build_object('because', because);
   end if;
   select coalesce(jsonb_object_agg(c.oid, last.id), '{}') into runs
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -194,7 +196,7 @@ begin
    where c.oid = any (ids) and c.relkind = 'm';
   select format('it reads %s, which somebody has filled outside of the record, or granted', r.key::oid::regclass) into because from jsonb_each(runs) r where r.value = 'null' limit 1;
   if because is not null then
-    return case when counts then jsonb_build_object('because', because) end;
+    return jsonb_build_object('because', because);
   end if;
   if counts then
     perform pg_stat_clear_snapshot();
