@@ -251,8 +251,8 @@ test.each([
     drop operator family if exists way.pairs using btree cascade;
     do $$ begin
       create domain way.free as text;
-      create type way.span as range (subtype = numeric, multirange_type_name = spans);
-      create table way.made_of (free way.free[], span way.span, spans spans);
+      create type way.span as range (subtype = numeric, multirange_type_name = way.spans);
+      create table way.made_of (free way.free[], span way.span, spans way.spans);
     exception when duplicate_object then end $$`)
   await made({ v: query })
   expect(await scheduled('v')).toBe('skipped')
