@@ -132,7 +132,7 @@ begin
                          where array[said.name, lower(said.name)] && viewkeeper.names_of(n.nspname, c.relname, of_schema)) limit 1),
     (select format(case when c.relkind in ('r', 'p') and not counts then 'it reads the table %s, and skipUnchanged is off'
                         else 'it reads %s, which is no view and no plain table of the server without row security' end, c.oid::regclass) from pg_class c
-      where c.oid = any (ids) and c.relkind not in ('m', 'v') and not (counts and c.relkind in ('r', 'p') and not c.relrowsecurity and (c.relkind = 'p' or c.relam = 2))
+      where c.oid = any (ids) and c.relkind not in ('m', 'v', 'c') and not (counts and c.relkind in ('r', 'p') and not c.relrowsecurity and (c.relkind = 'p' or c.relam = 2))
       limit 1),
     case when not exists (select from pg_class c where c.oid = any (ids) and c.relkind in ('m', 'r', 'p')) then 'it reads no table and no view' end) into because;
   if because is not null then

@@ -186,7 +186,7 @@ describe('a view that reads an old view', () => {
       asOld: false,
       unknown: false,
       by: null,
-      because: null,
+      because: 'it reads the table reach.t, and skipUnchanged is off',
     })
   })
 })

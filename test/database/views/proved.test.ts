@@ -101,11 +101,6 @@ const settled: [what: string, query: string, change: string][] = [
     setDatabase(`timezone_abbreviations = 'India'`),
   ],
   [
-    'the abbreviation of a time zone in a text',
-    `select to_timestamp('2020-01-01 IST', 'YYYY-MM-DD TZ')`,
-    setDatabase(`timezone_abbreviations = 'India'`),
-  ],
-  [
     'names in quotes',
     `select quote_ident('plain') || i from way.t`,
     setDatabase('quote_all_identifiers = on'),
@@ -122,6 +117,13 @@ const settled: [what: string, query: string, change: string][] = [
   ],
   ['the names of a row', 'select row_to_json(said) from way.said', 'alter table way.said rename n to m'],
 ]
+// The server reads a zone in a text since 17.
+if (major >= 17)
+  settled.push([
+    'the abbreviation of a time zone in a text',
+    `select to_timestamp('2020-01-01 IST', 'YYYY-MM-DD TZ')`,
+    setDatabase(`timezone_abbreviations = 'India'`),
+  ])
 if (major >= 18) {
   settled.push([
     'a column that is computed when it is read',
