@@ -106,9 +106,9 @@ comment on column viewkeeper.runs.backend_start is 'With backend_pid, the server
 comment on column viewkeeper.runs.built_at is 'When the twin of the view was whole. The run is `built` until the twins of its group are exchanged.';
 comment on column viewkeeper.runs.as_of is 'The moment whose data the run has put into the view, or into its twin if it was built: that of its snapshot, or the oldest as_of of the views that it read. Skipped: as of when the data are although nothing was refreshed. Null: not known.';
 comment on column viewkeeper.runs.held_back_by is 'The view whose data are the oldest in this view, or whose age nobody knows. Null: no view that it read is older than the snapshot.';
-comment on column viewkeeper.runs.filled is 'What the run has filled: server, OID and file of the view. If the view is another one by now, somebody else has filled it.';
+comment on column viewkeeper.runs.filled is 'What the run has filled: server and database, OID and file of the view. If the view is another one by now, somebody else has filled it.';
 comment on column viewkeeper.runs.touched is 'The transaction that wrote the catalog''s row of the view last: every refresh does, whoever asks for it.';
-comment on column viewkeeper.runs.inputs is 'What the query read: the runs that had filled the materialized views, the state of what lies between, and since "began" what the counters of tables said. Null: it cannot be proved that a refresh would change nothing.';
+comment on column viewkeeper.runs.inputs is 'What the query read: the runs that had filled the materialized views, the state of what lies between, and since "began" what the counters of tables said. {because}: why it cannot be proved that a refresh would change nothing, or why nobody knows as of when its data are.';
 comment on column viewkeeper.runs.checks is 'The checks that the new data passed: name, how many rows each found, how long each took. Null: none was made, or the run did not succeed.';
 comment on column viewkeeper.runs.error is '{class, message, sqlstate, detail, hint, context}, without row data.';
 comment on column viewkeeper.runs.noticed_at is 'When a notice has told people of this run, if the run failed; -infinity: nobody had to be told, or people knew of the same failure.';

@@ -42,162 +42,140 @@ begin
   return least(now, (select min(h.since) from unnest(held) h(since))) - interval '60 s';
 end $$;
 
--- The names by which a definition in `of_schema` may say in depends_on that it reads a relation.
-create function viewkeeper.names_of(at_schema name, relation name, of_schema text) returns text[]
-language sql stable
-begin atomic
-  select array[pg_catalog.format('%I.%I', at_schema, relation), at_schema || '.' || relation]
-         || case when at_schema = of_schema then array[pg_catalog.quote_ident(relation), relation::text] end;
-end;
-
--- Whether nothing in the function's text, or in that of the functions which it calls by name, hints at the clock, the session,
--- chance, the catalog or a statement that is put together. What else it reads, its author has to say.
-create function viewkeeper.is_believed(asked oid) returns boolean
+-- What in the query of a view, or in the types of what it reads, is not known to depend on nothing but relations and the settings in the
+-- fingerprint; null: everything is known. Whatever is in none of these lists is not known. `types` are those that values of the
+-- query have, `functions` and `operators` those that it calls, by OID. OIDs below 10000 are the same on every server, and stand in
+-- no pg_depend. `vouched`: the author of the definition says what the code of users reads.
+create function viewkeeper.not_known(tags text[], types oid[], functions oid[], operators oid[], vouched boolean) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
-  return not exists (
-    with recursive called(id, body) as (
-      select p.oid, lower(coalesce(pg_get_function_sqlbody(p.oid), p.prosrc)) from pg_proc p where p.oid = asked
-      union
-      select p.oid, lower(coalesce(pg_get_function_sqlbody(p.oid), p.prosrc))
-        from called c join pg_proc p on p.oid >= 16384 and p.prokind <> 'p' and p.prorettype <> 'trigger'::regtype and p.pronamespace <> 'viewkeeper'::regnamespace
-       where exists (select from pg_depend d where d.classid = 'pg_proc'::regclass and d.objid = c.id
-                        and d.refclassid = 'pg_proc'::regclass and d.refobjid = p.oid)
-          or c.body ~ ('\m' || regexp_replace(lower(p.proname), '([^[:alnum:]_])', '\\\1', 'g') || '\M'))
-    select from called c join pg_proc p on p.oid = c.id join pg_language l on l.oid = p.prolang
-     where case when p.prokind = 'a' then false
-                when l.lanname in ('c', 'internal') then p.provolatile <> 'i'
-                when l.lanname in ('sql', 'plpgsql') then c.body ~ ('\m(now|current_\w+|local\w+|(statement|transaction|clock)_timestamp|timeofday'
-                  '|today|tomorrow|yesterday|age(?=\s*\()|timetz|session_user|system_user|user|random\w*|setseed|gen_random_uuid|uuidv\d|nextval|currval|lastval|setval'
-                  '|last_value|txid_\w+|pg_(?!catalog\M)\w+|has_\w+_privilege|row_security_active|to_reg\w+|reg(class|collation|config|dictionary|namespace'
-                  '|oper|operator|proc|procedure|role|type)|information_schema|version|inet_(client|server)_\w+|lo_\w+|loread|set_config|dblink\w*'
-                  '|(table|query|schema|database|cursor)_to_xml\w*|tablesample|execute|viewkeeper|ctid|[cx]min|[cx]max)\M|\mu&')
-                else true end);
+  return coalesce(
+    -- Not among these: SQLVALUEFUNCTION (current_date, current_user), NEXTVALUEEXPR, TABLESAMPLECLAUSE, TABLEFUNC, XMLEXPR, JSONEXPR.
+    (select format('its query has a %s, which is not known to depend only on what it reads', tag) from unnest(tags) tag
+      where tag <> all (string_to_array('AGGREF ALIAS ARRAYCOERCEEXPR ARRAYEXPR BOOLEANTEST BOOLEXPR CASEEXPR CASETESTEXPR CASEWHEN COALESCEEXPR '
+        'COERCETODOMAIN COERCEVIAIO COLLATEEXPR COMMONTABLEEXPR CONST CONVERTROWTYPEEXPR CTECYCLECLAUSE CTESEARCHCLAUSE DISTINCTEXPR FIELDSELECT '
+        'FROMEXPR FUNCEXPR GROUPINGFUNC GROUPINGSET JOINEXPR MINMAXEXPR NAMEDARGEXPR NULLIFEXPR NULLTEST OPEXPR PARAM QUERY RANGETBLENTRY '
+        'RANGETBLFUNCTION RANGETBLREF RELABELTYPE ROWCOMPAREEXPR ROWEXPR RTEPERMISSIONINFO SCALARARRAYOPEXPR SETOPERATIONSTMT SORTGROUPCLAUSE '
+        'SUBLINK SUBSCRIPTINGREF TARGETENTRY VAR WINDOWCLAUSE WINDOWFUNC', ' ')) limit 1),
+    (select format('it uses %s, which is not known to depend only on what it reads', format_type(u.id, null))
+       from unnest(types) u(id) left join pg_type t on t.oid = u.id
+      where case
+              -- Not among these, and no array of theirs: names (regclass), privileges, the place and the writer of a row, xml.
+              when u.id < 16384 then coalesce(nullif(t.typelem, 0), t.oid, 0) <> all ('{16,17,18,19,20,21,22,23,25,26,30,114,600,601,602,603,604,628,650,'
+                   '700,701,705,718,774,790,829,869,1042,1043,1082,1083,1114,1184,1186,1266,1560,1562,1700,2249,2275,2278,2281,2950,3220,3614,3615,'
+                   '3802,4072,5069,3904,3906,3908,3910,3912,3926,4451,4532,4533,4534,4535,4536}')
+              when vouched then false
+              -- A type of a user is what it consists of. Documents are made by a cast to json, if somebody has made one.
+              else t.oid is null or exists (select from pg_cast k where k.castsource = t.oid and k.casttarget in (114, 3802)) or case t.typtype
+                   when 'b' then t.typsubscript <> 'array_subscript_handler'::regproc or t.typelem = 0
+                   when 'd' then exists (select from pg_constraint k where k.contypid = t.oid and k.contype = 'c')
+                   when 'r' then exists (select from pg_range r where r.rngtypid = t.oid and (r.rngcanonical <> 0 or r.rngsubopc >= 16384))
+                   else t.typtype not in ('c', 'e', 'm') end end
+         -- By this its values are compared where the query names no operator: in rows, in arrays, by greatest().
+         or not vouched and exists (select from pg_opclass o where o.opcintype = u.id and o.oid >= 16384 and o.opcdefault and o.opcmethod in (403, 405))
+      limit 1),
+    (select format('it uses the operator %s, and only the author knows what that reads: dependsOn vouches for it', o.oid::regoperator)
+       from pg_operator o where o.oid = any (operators) and o.oid >= 16384 and not vouched limit 1),
+    (select case when p.oid >= 16384 then format('it calls %s, and only the author knows what that reads: dependsOn vouches for it', p.oid::regprocedure)
+                 else format('it calls %s, whose result may change although no table does', p.oid::regprocedure) end
+       from pg_proc p
+      where p.oid = any (functions || array(select o.oprcode from pg_operator o where o.oid = any (operators))) and case
+              when p.oid >= 16384 then p.provolatile = 'v' or not vouched
+              when p.oid >= 10000 then true
+              -- These read a text search parser, a partitioned table, the timeline, an access method.
+              when p.provolatile = 'i' then p.oid = any ('{3713,3715,5028,2850,2851,676}')
+              -- These are stable only because of the settings in the fingerprint, or of the types of their arguments:
+              else p.oid <> all (
+                   -- date_part, date_trunc, extract, generate_series, in_range, date_add, date_subtract, make_timestamptz, at local
+                   '{1171,1217,6203,939,4135,6221,6223,3462,3463,6334,6335,'
+                   -- timestamptz as date, time, timetz, timestamp and back; with an interval: +, -, overlaps
+                   '1178,2019,1388,2027,1174,1176,2028,1189,1190,2549,1305,1306,1307,'
+                   -- timestamptz compared with date and timestamp
+                   '2351,2352,2353,2354,2355,2356,2357,2377,2378,2379,2380,2381,2382,2383,2520,2521,2522,2523,2524,2525,2526,2527,2528,2529,2530,2531,2532,2533,'
+                   -- to_char, to_date, to_number, to_timestamp; money and numbers
+                   '1768,1770,1772,1773,1774,1775,1776,2049,1780,1777,1778,3811,3812,3824,3823,'
+                   -- concat, concat_ws, format, array_to_string, quote_literal, quote_nullable, ||; enum_first, enum_last, enum_range
+                   '3058,3059,3539,3540,384,395,1285,1290,2003,2004,3528,3529,3530,3531,'
+                   -- to_json, to_jsonb, row_to_json, array_to_json, json_build_* and jsonb_build_*, json_agg, jsonb_agg, json_object_agg
+                   '3176,3787,3155,3156,3153,3154,3198,3199,3200,3201,3271,3272,3273,3274,3175,3267,3197,6276,6284,6280,6281,6282}') end
+      limit 1));
 end $$;
 
 -- What the query of a materialized view reads, if that proves what has changed: the id of the run that filled each materialized
--- view, by OID, the state of the plain views and functions between, and, if the definition's name is given, of the tables and
--- their counters. Two equal answers (but for "began") prove that a refresh in between changes nothing, as far as the horizon goes.
--- With the definition's name, {because} says why nothing can be proved; without it, null does.
+-- view, by OID, and the state of everything else that its rows depend on. If it reads tables, and the definition's name is given, with
+-- the counters of the tables, as they were when it "began". Two equal answers (but for "began") prove that a refresh in between
+-- changes nothing, as far as the horizon goes. {because} says why nothing can be proved.
 -- `known` and `of_batch` as in viewkeeper.seen: a twin that is read is filled by the run that is going on, or by a built one.
 create function viewkeeper.inputs(relation oid, of_schema text, of_name text, known jsonb default '{}', of_batch text default null) returns jsonb
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   counts constant boolean := of_name is not null;
   began constant timestamptz := clock_timestamp();
-  declared text[] := '{}';
-  ids oid[];
+  declared constant text[] := coalesce((
+    select d.depends_on from viewkeeper.definitions d where counts and d.schema_name = of_schema and d.name = of_name and d.removed_at is null), '{}');
+  vouched constant boolean := declared <> '{}';
+  ids constant oid[] := array(select viewkeeper.relations_of(relation, declared, of_schema));
+  tree text;
+  named record;
   types oid[];
-  actions text;
-  state text;
   because text;
   runs jsonb;
+  state text;
 begin
-  -- Most views read tables: without counting, they go no further.
-  if not counts and exists (
-      select from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
-        join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid
-       where w.ev_class = relation and c.oid <> relation and c.relkind not in ('m', 'v')) then
-    return null;
-  end if;
-  if counts then
-    perform pg_stat_clear_snapshot();
-    select d.depends_on into declared from viewkeeper.definitions d
-     where d.schema_name = of_schema and d.name = of_name and d.removed_at is null;
-    declared := coalesce(declared, '{}');
-    -- A name that fits nothing may be a mistake for what the function reads.
-    if exists (select from unnest(declared) said(name)
-                where not exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                                   where array[said.name, lower(said.name)] && viewkeeper.names_of(n.nspname, c.relname, of_schema))) then
-      return '{"because": "its dependsOn has a name that fits nothing in the database"}';
-    end if;
-  end if;
-  with recursive read(id) as (
-    select relation
-    union
-    select c.oid
-      from pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where declared <> '{}' and declared || lower(declared::text)::text[] && viewkeeper.names_of(n.nspname, c.relname, of_schema)
-    union
-    select e.id
-      from read r
-     cross join lateral (
-       -- pg_depend knows no relation of the server's own, but the stored query does.
-       select m.found[1]::oid as id
-         from pg_rewrite w
-        cross join lateral regexp_matches(w.ev_action::text, ':relid (\d+)', 'g') m(found)
-        where w.ev_class = r.id and w.rulename = '_RETURN'
-          and (r.id = relation or exists (select from pg_class c where c.oid = r.id and c.relkind = 'v'))
-       union all
-       select i.inhrelid from pg_inherits i where counts and i.inhparent = r.id) e)
-  select array_agg(id) filter (where id not in (0, relation)) into ids from read;
-  select format('it reads %s, which is no view and no plain table of the server without row security', coalesce(c.oid::regclass::text, 'something')) into because
-    from unnest(ids) i(id) left join pg_class c on c.oid = i.id
-   where c.oid is null or c.oid < 16384
-      -- Row security may depend on the session; only the server's own tables are known to count.
-      or c.relkind not in ('m', 'v') and not (counts and c.relkind in ('r', 'p') and not c.relrowsecurity
-                                              and (c.relkind = 'p' or c.relam = 2))
-   limit 1;
-  if because is null and not exists (select from pg_class c where c.oid = any (ids) and c.relkind in ('m', 'r', 'p')) then
-    because := 'it reads no table and no view';
-  end if;
+  -- A name that fits nothing may be a mistake for what a function reads. Row security may depend on the session; only the server's own
+  -- tables are known to count.
+  select coalesce(
+    (select 'its dependsOn has a name that fits nothing in the database' from unnest(declared) said(name)
+      where not exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                         where array[said.name, lower(said.name)] && viewkeeper.names_of(n.nspname, c.relname, of_schema)) limit 1),
+    (select format(case when c.relkind in ('r', 'p') and not counts then 'it reads the table %s, and skipUnchanged is off'
+                        else 'it reads %s, which is no view and no plain table of the server without row security' end, c.oid::regclass) from pg_class c
+      where c.oid = any (ids) and c.relkind not in ('m', 'v', 'c') and not (counts and c.relkind in ('r', 'p') and not c.relrowsecurity and (c.relkind = 'p' or c.relam = 2))
+      limit 1),
+    case when not exists (select from pg_class c where c.oid = any (ids) and c.relkind in ('m', 'r', 'p')) then 'it reads no table and no view' end) into because;
   if because is not null then
-    return case when counts then jsonb_build_object('because', because) end;
+    return jsonb_build_object('because', because);
   end if;
-  select string_agg(w.ev_action::text, ' '), string_agg(format('%s %s', w.oid, w.xmin), ', ' order by w.oid) into actions, state
-    from pg_rewrite w join pg_class c on c.oid = w.ev_class
-   where w.rulename = '_RETURN' and (c.oid = relation or c.oid = any (ids) and c.relkind = 'v');
+  -- The stored queries, and columns that are computed when they are read. The server writes a backslash before whatever in a name
+  -- could be taken for a field.
+  tree := regexp_replace(concat_ws(' ',
+    (select string_agg(w.ev_action::text, ' ') from pg_rewrite w join pg_class c on c.oid = w.ev_class
+      where w.rulename = '_RETURN' and (c.oid = relation or c.oid = any (ids) and c.relkind = 'v')),
+    (select string_agg(a.adbin::text, ' ') from pg_attrdef a join pg_attribute c on c.attrelid = a.adrelid and c.attnum = a.adnum
+      where a.adrelid = any (ids) and c.attgenerated = 'v')), '\\.', '_', 'g');
+  select array_agg(f.value) filter (where f.field = 'relid') as relations,
+         array_agg(f.value) filter (where f.field ~* 'type(s|id)?$' and f.value >= 16) as types,
+         array_agg(f.value) filter (where f.field = 'resulttype') as results,
+         array_agg(f.value) filter (where f.field ~ '(funcid|fnoid|RangeFunc)$') as functions,
+         array_agg(f.value) filter (where f.field ~ '(opno|opnos|eqop|sortop|neop)$') as operators
+    into named
+    from (
+      select distinct m.found[1] as field, one.value::oid as value
+        from regexp_matches(tree, ':(\w+) (?:\(o )?(\d{1,10}(?: \d{1,10})*)(?=[ )}])', 'g') m(found) cross join lateral string_to_table(m.found[2], ' ') one(value)
+       where m.found[1] ~* '(relid|type|types|typeid|funcid|fnoid|RangeFunc|opno|opnos|eqop|sortop|neop)$') f;
   -- With what they consist of: elements, base types, bounds, attributes.
   with recursive used(id) as (
-    select m.found[1]::oid from regexp_matches(actions, ':[a-z_]*type(?:id)? (\d+)', 'g') m(found)
-    union
-    select a.atttypid from pg_attribute a where declared <> '{}' and a.attrelid = any (ids) and a.attnum > 0 and not a.attisdropped
+    select unnest(named.types)
     union
     select part.id
-      from used u join pg_type t on t.oid = u.id
+      from used u join pg_type t on t.oid = u.id and t.oid >= 16384
      cross join lateral (
-       select t.typelem
+       values (t.typelem), (t.typbasetype)
        union all
-       select t.typbasetype
+       select unnest(array[r.rngsubtype, r.rngtypid]) from pg_range r where t.oid in (r.rngtypid, r.rngmultitypid)
        union all
-       select r.rngsubtype from pg_range r where t.oid in (r.rngtypid, r.rngmultitypid)
-       union all
-       select a.atttypid from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) part(id))
+       select a.atttypid from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) part(id)
+     where part.id <> 0)
   select array_agg(id) into types from used;
-  -- What depends on the clock, the session, chance or the catalog, or on where a row lies; types of names are read in the catalog.
-  if actions ~ '\{(SQLVALUEFUNCTION|NEXTVALUEEXPR|TABLESAMPLECLAUSE|COERCETODOMAIN|TABLEFUNC|XMLEXPR|JSONEXPR)\M'
-     or actions ~ ':varattno -(?!6\M)\d'
-     or types && '{24,2202,2203,2204,2205,2206,3734,3769,4089,4096,4191}'
-     or declared <> '{}' and 1266 = any (types)
-     or actions ~ '\{COERCEVIAIO\M' and exists (
-       select from regexp_matches(actions, ':resulttype (\d+)', 'g') m(found)
-         join pg_type t on t.oid = m.found[1]::oid join pg_proc p on p.oid = t.typinput
-        where p.provolatile <> 'i' and t.typtype <> 'e') then
-    return case when counts then '{"because": "its query depends on the clock, the session, chance, the place of a row or names in the catalog"}'::jsonb end;
-  end if;
-  select format('it calls %s, whose result may change although no table does', p.oid::regprocedure) into because
-      from (
-        select m.found[1]::oid as id
-          from regexp_matches(actions, ':(?:funcid|opfuncid|hashfuncid|negfuncid|aggfnoid|winfnoid) (\d+)', 'g') m(found)
-        union
-        select o.oprcode from regexp_matches(actions, ':opno (\d+)', 'g') m(found) join pg_operator o on o.oid = m.found[1]::oid) used
-        join pg_proc p on p.oid = used.id
-        join pg_language l on l.oid = p.prolang
-       -- The zone of a time alone depends on the date of today.
-       where p.proname = 'timezone' and 1266 = any (p.proargtypes::oid[])
-          or not (p.oid < 16384 and (
-                    p.provolatile = 'i' or p.provolatile = 's' and (
-                      p.proname in ('date_trunc', 'date_part', 'extract', 'to_char', 'to_timestamp', 'to_date', 'to_number', 'timestamptz', 'timestamp', 'date',
-                                    'timezone', 'timestamptz_pl_interval', 'timestamptz_mi_interval', 'interval_pl_timestamptz', 'concat', 'concat_ws', 'format',
-                                    'array_to_string', 'to_json', 'to_jsonb', 'json_build_object', 'jsonb_build_object', 'json_build_array',
-                                    'jsonb_build_array', 'row_to_json', 'array_to_json', 'json_agg', 'jsonb_agg', 'json_object_agg', 'jsonb_object_agg')
-                      or p.proname ~ '^(date|timestamp|timestamptz)_(lt|le|eq|ne|ge|gt|cmp)_(date|timestamp|timestamptz)$'))
-                  or p.oid >= 16384 and p.provolatile = 'i' and p.prokind = 'f' and l.lanname in ('internal', 'c')
-                  -- Its author has said what it reads.
-                  or declared <> '{}' and p.oid >= 16384 and p.provolatile <> 'v' and viewkeeper.is_believed(p.oid))
-     limit 1;
+  because := coalesce(
+    -- The server notes no dependency on what is its own.
+    (select format('it reads %s, which is the server''s own', id::regclass) from unnest(named.relations) id where id <> 0 and id <> all (ids || relation) limit 1),
+    viewkeeper.not_known(array(select distinct m.found[1] from regexp_matches(tree, '\{(\w+)', 'g') m(found)), types,
+      -- A text that becomes a value is read by the type: 'today' becomes a date. The label of an enum is known by its type.
+      named.functions || array(select t.typinput::oid from pg_type t where tree ~ '\{COERCEVIAIO' and t.oid = any (named.results) and t.typtype <> 'e'),
+      named.operators, vouched));
   if because is not null then
-    return case when counts then jsonb_build_object('because', because) end;
+    return jsonb_build_object('because', because);
   end if;
   select coalesce(jsonb_object_agg(c.oid, last.id), '{}') into runs
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -216,37 +194,42 @@ begin
    where c.oid = any (ids) and c.relkind = 'm';
   select format('it reads %s, which somebody has filled outside of the record, or granted', r.key::oid::regclass) into because from jsonb_each(runs) r where r.value = 'null' limit 1;
   if because is not null then
-    return case when counts then jsonb_build_object('because', because) end;
+    return jsonb_build_object('because', because);
   end if;
-  state := concat_ws(' ', state,
-    (select string_agg(format('%s %s', p.oid, p.xmin), ', ' order by p.oid)
-       from regexp_matches(actions, ':(?:funcid|opfuncid) (\d+)', 'g') m(found) join pg_proc p on p.oid = m.found[1]::oid and p.oid >= 16384),
+  if counts then
+    perform pg_stat_clear_snapshot();
+  end if;
+  state := concat_ws(' ',
+    -- A database made from a template has the template's OIDs, files, and counters that begin at 0 again.
+    (select d.oid from pg_database d where d.datname = current_database()),
+    -- Files of time zones and libraries of collations are read when the server starts, or when its configuration is read again.
+    (select system_identifier from pg_control_system()), version(), pg_postmaster_start_time(), pg_conf_load_time(),
+    (select string_agg(current_setting(s.name), ',') from unnest(array['TimeZone', 'timezone_abbreviations', 'DateStyle', 'IntervalStyle',
+       'extra_float_digits', 'bytea_output', 'lc_monetary', 'lc_numeric', 'lc_time', 'quote_all_identifiers', 'gin_fuzzy_search_limit']) s(name)),
+    (select string_agg(format('%s %s', w.oid, w.xmin), ',' order by w.oid) from pg_rewrite w join pg_class c on c.oid = w.ev_class
+      where w.rulename = '_RETURN' and (c.oid = relation or c.oid = any (ids) and c.relkind = 'v')),
     -- A row as a whole shows the names of its columns.
-    (select md5(string_agg(format('%s %s %s', a.attrelid, a.attnum, a.xmin), ',' order by a.attrelid, a.attnum))
-       from pg_attribute a
+    (select string_agg(format('%s %s %s', a.attrelid, a.attnum, a.xmin), ',' order by a.attrelid, a.attnum) from pg_attribute a
       where a.attnum > 0 and (a.attrelid = relation or a.attrelid = any (ids)
                               or a.attrelid in (select t.typrelid from pg_type t where t.oid = any (types))
-                              or a.attrelid in (select c.oid from pg_class c where c.relkind = 'c'))),
-    (select md5(string_agg(e.oid || e.enumlabel, ',' order by e.oid)) from pg_enum e),
-    (select string_agg(current_setting(s.name), ',') from unnest(array['TimeZone', 'DateStyle', 'IntervalStyle', 'extra_float_digits', 'bytea_output',
-       'lc_monetary', 'lc_numeric', 'lc_time']) s(name)));
-  if declared = '{}' and not exists (select from pg_class c where c.oid = any (ids) and c.relkind in ('r', 'p')) then
+                              or vouched and a.attrelid in (select c.oid from pg_class c where c.relkind = 'c'))),
+    (select string_agg(format('%s %s', t.oid, t.xmin), ',' order by t.oid) from pg_type t where t.oid = any (types) and t.oid >= 16384),
+    (select string_agg(format('%s %s %s', e.oid, e.enumsortorder, e.enumlabel), ',' order by e.oid) from pg_enum e where vouched or e.enumtypid = any (types)),
+    -- A function whose body is a text may call others, but the seal's own are none of a view's.
+    (select string_agg(format('%s %s', p.oid, p.xmin), ',' order by p.oid) from pg_proc p
+      where vouched and p.oid >= 16384 and not exists (select from pg_namespace n where n.oid = p.pronamespace and n.nspname ~ '^pg_temp_')));
+  if not vouched and not exists (select from pg_class c where c.oid = any (ids) and c.relkind in ('r', 'p')) then
     return jsonb_build_object('runs', runs, 'state', md5(state));
   end if;
-  return jsonb_build_object('runs', runs, 'state', md5(state), 'began', began, 'counted', md5(concat_ws(' ',
+  return jsonb_build_object('runs', runs, 'began', began, 'state', md5(concat_ws(' ', state,
     (select string_agg(format('%s %s %s %s %s %s', c.oid, c.xmin, c.relfilenode, pg_stat_get_tuples_inserted(c.oid),
                               pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid)), ',' order by c.oid)
        from pg_class c where c.oid = any (ids) and c.relkind in ('r', 'p')),
     (select string_agg(format('%s %s %s %s', i.inhparent, i.inhrelid, i.inhdetachpending, i.xmin), ',' order by i.inhparent, i.inhrelid)
        from pg_inherits i where i.inhparent = any (ids)),
     (select string_agg(format('%s %s', a.oid, a.xmin), ',' order by a.oid) from pg_attrdef a where a.adrelid = any (ids)),
-    -- A function whose body is a text may call others, but not a temporary one: is_believed refuses texts that name pg_temp.
-    case when declared <> '{}' then (
-      select string_agg(format('%s %s', p.oid, p.xmin), ',' order by p.oid) from pg_proc p
-       where p.oid >= 16384 and not exists (select from pg_namespace n where n.oid = p.pronamespace and n.nspname ~ '^pg_temp_')) end,
-    -- The counters and the server they belong to: after a crash, a reset or a promotion they may come back to an old value.
-    -- A standby that is promoted was started at another moment than the server before.
-    (select system_identifier from pg_control_system()), pg_postmaster_start_time(), pg_conf_load_time(), version(),
+    -- After a crash, a reset or a promotion the counters may come back to an old value. A standby that is promoted was started at
+    -- another moment than the server before.
     (select stats_reset from pg_stat_bgwriter), (select stats_reset from pg_stat_wal), (select stats_reset from pg_stat_archiver),
     (select stats_reset from pg_stat_database where datname = current_database()))));
 end $$;
@@ -273,7 +256,7 @@ begin
   if known.inputs is null or known.inputs ? 'because' or known.filled is distinct from viewkeeper.filling(known.relation) or known.touched is distinct from known.toucher then
     return null;
   end if;
-  if known.inputs ? 'counted' then
+  if known.inputs ? 'began' then
     if not known.may_count or known.finished_at < clock_timestamp()
          - make_interval(hours => coalesce(nullif(current_setting('viewkeeper.skip_at_most_hours', true), '')::integer, 24)) then
       return null;
@@ -301,6 +284,5 @@ end $$;
 comment on function viewkeeper.inputs is 'What the query of a view reads, with the counters of its tables.';
 comment on function viewkeeper.hiding is 'The sessions and transactions that may hide commits from the server''s counters, and since when.';
 comment on function viewkeeper.horizon is 'The moment before which every commit is in the server''s counters by now.';
-comment on function viewkeeper.is_believed is 'Whether the text of a function hints at nothing but tables and views.';
-comment on function viewkeeper.names_of is 'The names by which depends_on may name a relation.';
+comment on function viewkeeper.not_known is 'What in the query of a view is not known to depend only on what it reads; null: nothing.';
 comment on function viewkeeper.unchanged is 'As of when the data of a view are by now, if a refresh would change nothing; otherwise null.';

@@ -47,7 +47,9 @@ end;
 -- between two refreshes by schedule, plus an hour or twice the usual duration, whichever is longer. A paused view is never
 -- stale. The usual duration, which takes a look into the runs, is read only if the answer depends on it.
 create view viewkeeper.latest_runs as
-  with server as materialized (select s.system_identifier::text as id from pg_catalog.pg_control_system() s),
+  with server as materialized (
+    select format('%s/%s', s.system_identifier, d.oid) as id
+      from pg_catalog.pg_control_system() s, pg_catalog.pg_database d where d.datname = current_database()),
   newest as materialized (
     select r.definition_id, r.id, r.status, r.requested_at, r.finished_at, r.duration_ms, r.fills,
            r.row_count_before, r.row_count_after, r.as_of, r.held_back_by, r.filled, viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at) as unneeded

@@ -190,7 +190,7 @@ export function viewLines(
             ? moment(view.asOf, now)
             : view.lastSuccessAt === null
               ? null
-              : 'nobody knows: filled outside the record',
+              : 'nobody knows: viewkeeper why says the reason',
         ],
         ['held back by', held === null ? null : short(held)],
         [

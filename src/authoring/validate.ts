@@ -70,7 +70,8 @@ function soundFields(view: AuthoredView, report: ViewReport): Partial<ViewFields
 /** Everywhere else, a dot stands between schema and name: a name that has one says its schema, too. */
 function checkName({ input }: AuthoredView, report: ViewReport): void {
   const { schema, name } = Object(input) as AuthoredView['input']
-  if (typeof name !== 'string' || schema !== undefined || !name.includes('.') || report.refuses('name')) return
+  if (typeof name !== 'string' || schema !== undefined || !name.includes('.') || report.refuses('name'))
+    return
   const [, before, after] = /^([^.]+)\.([^.]+)$/.exec(name) ?? []
   const meant = before === undefined ? '' : `: did you mean schema "${before}", name "${after}"?`
   report.add(

@@ -120,7 +120,7 @@ export interface ViewInput {
   skipUnchanged?: boolean
   /**
    * Views and tables that the query reads inside functions with a text as body, such as `['public.flights_by_day']`;
-   * each must be authored or exist when you freeze.
+   * each must be authored or exist when you freeze. It vouches that code of your own reads nothing else.
    * @default - none
    */
   dependsOn?: readonly string[]

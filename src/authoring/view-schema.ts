@@ -209,7 +209,7 @@ export const viewFields = {
       z.array(z.string('must be a text: "public.sales"'), "must be a list of views: ['public.sales']"),
     ).optional(),
     "Views and tables that the query reads inside functions with a text as body, such as `['public.flights_by_day']`; each must be authored " +
-      'or exist when you freeze.',
+      'or exist when you freeze. It [vouches](freshness.md#counted) that code of your own reads nothing else.',
     'none',
   ),
   checks: told(

@@ -21,7 +21,7 @@ export function ViewFacts({ view }: { view: ViewDetails }) {
           'Age and limit': <Age of={view} />,
           'As of':
             view.asOf === null && view.lastSuccessAt !== null ? (
-              'nobody knows: filled outside the record'
+              'nobody knows'
             ) : (
               <When at={view.asOf} none="none" />
             ),

@@ -56,6 +56,8 @@ interface Seen {
   oid: number
   asOf: string | null
   heldBackBy: string | null
+  /** Why nobody can know how old they will be; absent: somebody can. */
+  inputs?: { because: string }
 }
 
 /** How old the data will be that a view is filled with next; `filled` was filled in the same transaction. */
@@ -84,10 +86,11 @@ export async function recordFilled(sql: Sql, filled: Filled[], madeBy: MadeBy): 
     await sql`
       insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller, fills, meta,
                                    status, result, requested_at, started_at, finished_at, updated_at, duration_ms,
-                                   as_of, held_back_by, filled, checks)
+                                   as_of, held_back_by, inputs, filled, checks)
       select ${run.definitionId}, ${run.schema}, ${run.name}, ${run.operation}, ${run.trigger}, ${run.requestedBy}, ${run.caller},
              ${fills}, ${sql.json({ request: run.request, response } as never)}, 'success', 'created', x.began, x.began, x.ended, x.ended,
              extract(epoch from x.ended - x.began) * 1000, ${seen?.asOf ?? null}::text::timestamptz, ${seen?.heldBackBy ?? null},
+             nullif(${sql.json((seen?.inputs ?? null) as never)}::jsonb, 'null'),
              viewkeeper.filling(${seen?.oid ?? null}::oid),
              (select jsonb_agg(c - 'view') from jsonb_array_elements(nullif(current_setting(${madeChecks}, true), '')::jsonb) c
                where c ->> 'view' = ${`${run.schema}.${run.name}`})

@@ -47,6 +47,7 @@ export async function readLagViews(
                or exists (select from open_batches o where o.definition_id = d.id and not exists (
                             select from viewkeeper.runs r where r.batch_id = o.batch_id and r.definition_id = d.id)) as busy,
              extract(epoch from l.as_of) * 1000 as "asOf", l.held_back_by as "heldBackBy",
+             coalesce(success.as_of is null and success.held_back_by is null and success.inputs ? 'because', false) as unseen,
              extract(epoch from greatest(success.started_at, proof.at)) * 1000 as "filledAt", usual.ms as "usualMs",
              failed.times as failures, extract(epoch from failed.last) * 1000 as "failedAt",
              d.suspend_after_failures as "suspendAfter", d.scheduled_interval_seconds::int8 * 1000 as "intervalMs"

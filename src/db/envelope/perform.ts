@@ -94,20 +94,24 @@ const perform = (kinds: StatementKind[]) => `command := statement ->> 'sql';
       end if;`
 
 /**
- * Whether the query of a relation reads anything but tables, or its definition names what it reads. Most views read tables
- * only: then the functions of the record, which take longer to plan than a refresh of a small view, are neither called nor planned.
+ * Whether the query of a relation reaches anything but plain tables and what is the server's own, or its definition names what
+ * it reads. Most views read tables only: then the functions of the record, which take longer to plan than a refresh of a small
+ * view, are neither called nor planned. A table may have a foreign heir, far below it.
  */
 const mayReadViews = `exists (
             select from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
               left join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid
-             where w.ev_class = made and d.refobjid <> made and (c.relkind in ('m', 'v') or d.refclassid = 'pg_proc'::regclass))
+             where w.ev_class = made and d.refobjid <> made
+               and (d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass) or c.relkind in ('m', 'v', 'f')
+                    or c.relrowsecurity or c.relhassubclass and exists (select from pg_foreign_table)))
+          or exists (select from pg_rewrite w where w.ev_class = made and viewkeeper.reads_by_text(w.ev_action))
           or exists (select from viewkeeper.definitions d
                       where d.schema_name = statement #>> '{fills,view,0}' and d.name = statement #>> '{fills,view,1}' and d.depends_on <> '{}')`
 
 const seeInputs = (
   inputs: string,
-) => `seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', statement #> '{fills,view}')
-            || viewkeeper.seen(made, statement #>> '{fills,view,0}', statement #>> '{fills,view,1}', seen, batch) || jsonb_build_object('inputs', ${inputs}));`
+) => `seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', statement #> '{fills,view}', 'inputs', ${inputs})
+            || viewkeeper.seen(made, statement #>> '{fills,view,0}', statement #>> '{fills,view,1}', seen, batch));`
 
 /**
  * Notes how old the data will be that a statement fills a view with, before the server takes the statement's snapshot. The

@@ -45,6 +45,14 @@ export async function readUncounted(sql: Sql, definitionId: number): Promise<Unc
     : row
 }
 
+/** Why nobody can know as of when the data are that the view's last success has put into it; null if somebody can. */
+export async function readUnseen(sql: Sql, definitionId: number): Promise<string | null> {
+  const [row] = await sql<{ because: string | null }[]>`
+    select r.inputs ->> 'because' as because from viewkeeper.last_success(${definitionId}) filler(id) join viewkeeper.runs r on r.id = filler.id
+     where r.as_of is null and r.held_back_by is null`
+  return row?.because ?? null
+}
+
 /** The oldest transaction whose session may hide commits from before the view's last refresh, if it stays. */
 async function readHidden(sql: Sql, definitionId: number): Promise<HiddenBehind | null> {
   const [row] = await sql<HiddenBehind[]>`

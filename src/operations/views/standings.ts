@@ -9,7 +9,7 @@ import { type AsideView, listAside } from '../../db/views/aside.ts'
 import { type Expectation, readExpectations } from '../../db/views/expectations.ts'
 import { readHeldLocks } from '../../db/views/held-locks.ts'
 import type { ViewSummary } from '../../db/views/list.ts'
-import { readUncounted } from '../../db/views/uncounted.ts'
+import { readUncounted, readUnseen } from '../../db/views/uncounted.ts'
 import { waitsFor } from '../../plan/batches/waits-for.ts'
 import { failedAtLock, runningRun, stoppedLast } from '../../plan/diagnosis/own-causes.ts'
 import type { BatchFacts, RunFacts, Standing } from '../../plan/diagnosis/standing.ts'
@@ -66,7 +66,11 @@ export async function readStandings(
     const looked = isLookedAt ? await withLocks(sql, view, standing) : standing
     standings.push(
       view === asked && view.id !== null
-        ? { ...looked, uncounted: await readUncounted(sql, view.id) }
+        ? {
+            ...looked,
+            unseen: view.asOf === null ? await readUnseen(sql, view.id) : null,
+            uncounted: await readUncounted(sql, view.id),
+          }
         : looked,
     )
   }

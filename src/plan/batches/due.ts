@@ -15,6 +15,8 @@ export interface LagView {
   asOf: number | null
   /** The view that holds `asOf` back. */
   heldBackBy: string | null
+  /** Whether nobody can know as of when its data are, even after a refresh: its query goes where nobody can follow. */
+  unseen?: boolean
   /** When the run began that has filled it last, or when one ended later that had nothing to do. */
   filledAt: number | null
   usualMs: number | null
@@ -270,7 +272,8 @@ class Lags {
    * As of when the data are, if a refresh of the view and of what may come along makes them younger. If not, when it was filled
    * last.
    */
-  private freshAt({ view, asOf, heldBackBy, filledAt }: LagView): number | null {
+  private freshAt({ view, asOf, heldBackBy, filledAt, unseen }: LagView): number | null {
+    if (unseen) return filledAt
     return heldBackBy === null || this.reach(view) > (asOf ?? -Infinity) ? asOf : filledAt
   }
 
@@ -281,6 +284,7 @@ class Lags {
   private reach(view: string): number {
     const known = this.reachable.get(view)
     if (known !== undefined) return known
+    if (this.byName.get(view)?.unseen) return -Infinity
     const parts = (this.dependencies.get(view) ?? []).map((name) => {
       const read = this.byName.get(name)
       return read !== undefined && this.moves(read) ? this.reach(name) : (read?.asOf ?? -Infinity)

@@ -47,8 +47,7 @@ export const causes = {
   UnknownAge: {
     tone: 'warn',
     section: 'stale-views',
-    several:
-      'These views were filled outside the record, or their files were rewritten, so nobody knows how old their data are.',
+    several: 'Nobody knows how old the data of these views are.',
   },
   Running: { tone: 'busy', section: 'stale-views', several: 'Runs of these views are going on.' },
   Pending: { tone: 'busy', section: 'stale-views', several: 'Runs of these views have not begun yet.' },

@@ -197,8 +197,10 @@ const unknownAge: Rule = ({ view, name, open, type }) =>
   view.populated && view.lastSuccessAt !== null && view.asOf === null && view.heldBackBy === null
     ? cause(
         'UnknownAge',
-        `Nobody knows how old the data of ${name} are: it was filled outside the record, or its file was rewritten.`,
-        open === null ? type('refresh', name) : null,
+        view.unseen == null
+          ? `Nobody knows how old the data of ${name} are: it was filled outside the record, or its file was rewritten.`
+          : `Nobody knows how old the data of ${name} are: ${view.unseen}. Name in dependsOn the views and tables that are read there.`,
+        open === null && view.unseen == null ? type('refresh', name) : null,
       )
     : null
 

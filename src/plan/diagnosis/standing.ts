@@ -83,6 +83,8 @@ export interface Standing {
   /** Whether the running run stands before a lock. */
   waits: boolean
   locks: HeldLock[]
+  /** Why nobody can know how old its data are; null or absent: somebody can, or nobody has asked. */
+  unseen?: string | null
   /** What keeps its refreshes from being left out; null or absent: nothing, or nobody has asked. */
   uncounted?: Uncounted | null
 }

@@ -59,6 +59,8 @@ export async function makeScene(
       timeout_seconds: 30,
       retries: 1,
       retry_delay_seconds: 0,
+      // The gate reads no view. Without this, nobody would know as of when the data of `base` are.
+      ...(view === 'base' ? { depends_on: ['t'] } : {}),
       ...(checked && view === 'base' ? { checks: sql.json(checks) } : {}),
     })
   await bump(sql, schema)

@@ -5,13 +5,13 @@ import { readSchemaSteps } from '../../../src/files/schema-steps.ts'
 const digests: Record<string, string> = {
   '001_definitions': '32980cd51d02e6b0ed53258f32379eb6158acca19820325b998df7f47dd7fa55',
   '002_batches': '0a079ac8dbef35368cf1de6f34ffe7e9241c9a8332824c2f1cf6ddc3d5399bab',
-  '003_runs': '1eb64f30e32bd3d4981655596bce6f7aae7836b71d83e5a5875fcfddf5afe8dc',
+  '003_runs': 'b10845e8b7692006c36fea2bb2847dfc2f0d58fa102f608c880b2d41d2c1c8fc',
   '004_switches_and_actions': '02ac71c6b647dfee0a7d7795990d01c212a1ba4d3afaeb5e4f9dd163e4a5e2f2',
   '005_migrations': '0d47bcb1bfa6ddbcc5bcad9680e16c65455df241d5b38781c41cdfe2b24a1a5c',
   '006_set_aside': '3f5adfb1be94ea0be67a09530e61dabf8dce7e7fd04bde42fa0a362a20467785',
-  '007_as_of': '4a076d295eb3c586ded30c24dd3ff9efd956998aa7e068c1990e578cb129bf20',
-  '008_unchanged': '549dc46a6894e16278292c161f59dd9bace1d5e3efa209b279dcf8dca6183444',
-  '009_freshness': '94dec8923fee17efe0322e926ecfdf9a03cd4fae18343c93bc7cd3d1c6a33e2f',
+  '007_as_of': 'f07b6c5b0d9054a9ff096929877cc53ca2629b24a38a9ce666f43e95ca1d0bcd',
+  '008_unchanged': '1a94ef23562b24e7a0470e6582b11559f572300c779226f4a951cde0dfdad3ce',
+  '009_freshness': '5e1eda7a809d12663b3c979aaa5798ac761f84084541ad9d40ee8888a1f57207',
   '010_monitoring': '92b4eb9925154015f207348c58bd683cba3cb80a15d2588bb776bfaf0787c0e2',
   '011_events': '2da956fc3541e6c8aa166fd453bf15da620766c940362fe3aa5bb228cc3eb722',
 }

@@ -46,6 +46,17 @@ describe('a view with a target lag', () => {
     expect(due([view('a', { ...unknown, follows: false })])).toEqual([])
   })
 
+  test('goes by its last refresh, as its readers do, if no refresh lets anybody know how old it is', () => {
+    const unseen = { lagMs: hour, asOf: null, unseen: true, filledAt: now - minute }
+    const reader = { lagMs: hour, asOf: null, heldBackBy: 'a', filledAt: now - minute }
+    const reads = { b: ['a'] }
+    expect(due([view('a', unseen), view('b', reader)], reads)).toEqual([])
+    const old = now - hour
+    expect(
+      due([view('a', { ...unseen, filledAt: old }), view('b', { ...reader, filledAt: old })], reads),
+    ).toEqual(['a', 'b'])
+  })
+
   test('takes what it reads along if that is too old for it, and waits for it while it is refreshed', () => {
     const reads = { child: ['mid'], mid: ['root'] }
     const child = view('child', { lagMs: hour, ...aged(hour) })

@@ -1,0 +1,30 @@
+import { expect } from 'vitest'
+import type { Database, Sql } from '../../../src/db/server/connect.ts'
+import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { callOn } from '../servers/database.ts'
+
+/** Refreshes views of a schema as people and as schedules do, on a server that leaves out what counters prove. */
+export function leftOut(schema: string, on: () => { sql: Sql; saving: Database }) {
+  /** As if the view had been refreshed some time ago: only then can the counters prove anything. */
+  const longAgo = (name: string, ago = '1 hour') => on().sql`
+    update viewkeeper.runs r set as_of = as_of - ${ago}::interval, finished_at = finished_at - ${ago}::interval,
+           inputs = case when inputs ? 'began' then jsonb_set(inputs, '{began}', to_jsonb((inputs ->> 'began')::timestamptz - ${ago}::interval)) else inputs end
+     where view_name = ${name} and status in ('success', 'skipped')`
+  return {
+    longAgo,
+    async scheduled(name: string, { by = on().saving, ...more }: { by?: Database; force?: boolean } = {}) {
+      const call = callOn(by, { trigger: 'schedule', requestedBy: 'schedule' })
+      return (await refresh({ view: `${schema}.${name}`, strategy: 'regular', ...more }, call)).status
+    },
+    async filled(...names: string[]) {
+      for (const name of names) {
+        const { status } = await refresh(
+          { view: `${schema}.${name}`, strategy: 'regular' },
+          callOn(on().saving),
+        )
+        expect(status).toBe('updated')
+        await longAgo(name)
+      }
+    },
+  }
+}
