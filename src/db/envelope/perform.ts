@@ -42,6 +42,14 @@ const performSealed = `${beginSeal}
 export const readObstacles = `execute case jsonb_typeof(statement -> 'obstacles') when 'string' then statement ->> 'obstacles' else hints_query end
                 into obstacles using statement #>> '{obstacles,schema}', statement #>> '{obstacles,name}', statement #>> '{obstacles,to}';`
 
+const performCheck = `execute command into answer;
+        if answer is distinct from statement #>> '{check,is}' then
+          failure := statement #>> '{check,else}';
+          raise exception using errcode = case failure when 'LockTimeout' then 'lock_not_available' else 'raise_exception' end,
+            message = coalesce(statement #>> '{check,message}', split_part(answer, E'\\x1e', 1)), detail = coalesce((statement #>> '{check,tells}') || split_part(answer, E'\\x1e', 1), ''),
+            hint = coalesce(split_part(answer, E'\\x1e', 2), '');
+        end if;`
+
 /** How the envelope executes each kind of statement, whose SQL is `command`. */
 const performKind = {
   command: `execute command;`,
@@ -55,13 +63,7 @@ const performKind = {
   statements: `for answer in execute command loop
           execute answer;
         end loop;`,
-  check: `execute command into answer;
-        if answer is distinct from statement #>> '{check,is}' then
-          failure := statement #>> '{check,else}';
-          raise exception using errcode = case failure when 'LockTimeout' then 'lock_not_available' else 'raise_exception' end,
-            message = coalesce(statement #>> '{check,message}', split_part(answer, E'\\x1e', 1)), detail = coalesce((statement #>> '{check,tells}') || split_part(answer, E'\\x1e', 1), ''),
-            hint = coalesce(split_part(answer, E'\\x1e', 2), '');
-        end if;`,
+  check: performCheck,
 } satisfies Record<StatementKind, string>
 
 /**
@@ -148,6 +150,13 @@ export const performStatement = (company: Company) =>
       ${perform(Object.keys(performKind) as StatementKind[])}
       ${noteFilling}
       ${company === 'alone' ? '' : addTimeOfMember}`
+
+/** The check that comes after everything else of the cut-over. */
+export const performLast = `if work #> '{cutOver,last}' is not null then
+            statement := work #> '{cutOver,last}';
+            command := statement ->> 'sql';
+            ${performCheck}
+          end if;`
 
 /** Executes one statement after the commit. */
 export const performAside = perform(asideKinds)

@@ -2,7 +2,7 @@ import type { Company } from '../life/company.ts'
 import { isNamed } from '../life/ours.ts'
 import { recordSuccess } from '../life/succeed.ts'
 import { isRaised } from './failure.ts'
-import { performStatement } from './perform.ts'
+import { performLast, performStatement } from './perform.ts'
 
 /** Whether `l` is a lock of another session on the run's view. */
 const isOthersLock = `l.locktype = 'relation' and l.relation = to_regclass(the_view) and l.granted and l.pid <> pg_backend_pid()
@@ -75,6 +75,7 @@ const cutOver = (company: Company) => `locked_since := null;
             -- Somebody closed this run as lost: the record says failed, so the work must not stay.
             raise exception 'viewkeeper run % was closed by somebody else; its work is undone', run;
           end if;
+          ${performLast}
           succeeded := true;`
 
 /**

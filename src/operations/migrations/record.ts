@@ -8,7 +8,6 @@ import {
 import { type FrozenMigration, type FrozenText, frozenState } from '../../plan/migrations/frozen.ts'
 import { quoteName } from '../../plan/names.ts'
 import type { Plan, Statement } from '../../plan/plan.ts'
-import { beforeLastLook } from '../../plan/views/backups.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 
 /** The statements that record a migration, in the transaction of its change. */
@@ -60,9 +59,9 @@ export const withRecord = (plan: Plan, record: string[]): Plan => ({
   ...plan,
   cutOver: {
     ...plan.cutOver,
-    statements: beforeLastLook(
-      plan.cutOver.statements,
-      record.map((sql): Statement => ({ kind: 'command', phase: 'cut-over', sql, hidden: true })),
-    ),
+    statements: [
+      ...plan.cutOver.statements,
+      ...record.map((sql): Statement => ({ kind: 'command', phase: 'cut-over', sql, hidden: true })),
+    ],
   },
 })

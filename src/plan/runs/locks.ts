@@ -67,8 +67,8 @@ export const exclusively = (
     ...locked.flatMap((each) => asOwner(each, exclusiveLock(each.kind, each))),
     ...(lasts === 'brief' ? [] : [lockTimeout(0)]),
     ...work,
-    ...(lasts === 'long' ? [] : [waitForBackup(otherwise)]),
   ],
+  ...(lasts === 'long' ? {} : { last: waitForBackup(otherwise) }),
 })
 
 const asOwner = ({ owner }: Locked, statement: Statement): Statement[] =>

@@ -33,11 +33,11 @@ const lookForBackup = `
 select coalesce((select ${literal(`A ${running}: `)} || b.who || E'.\\x1e' || ${literal(advice)} from (${backupsQuery} limit 1) b), '')`
 
 /**
- * Looks for a backup: before a cut-over takes its locks, and as its last statement. A backup that begins later takes its snapshot
+ * Looks for a backup: before a cut-over takes its locks, and after the record of success. A backup that begins later takes its snapshot
  * after the commit, because it sends a dozen statements before. If there is one, all locks are let go, and the cut-over is tried
  * again later. `otherwise`: the run goes on with its other plan instead, which no backup notices.
  */
-export const waitForBackup = (otherwise = false): Statement => ({
+export const waitForBackup = (otherwise = false): Extract<Statement, { kind: 'check' }> => ({
   kind: 'check',
   phase: 'locking',
   sql: lookForBackup,
@@ -48,11 +48,3 @@ export const waitForBackup = (otherwise = false): Statement => ({
 /** The statements without the looks for a backup: what is undone in the end breaks none. */
 export const withoutLooks = (statements: Statement[]): Statement[] =>
   statements.filter(({ sql }) => sql !== lookForBackup)
-
-/** The statements with others after them, but before the last look for a backup: what comes after it gives a dump time to begin. */
-export const beforeLastLook = (statements: Statement[], others: Statement[]): Statement[] => {
-  const last = statements.at(-1)
-  return last?.sql === lookForBackup
-    ? [...statements.slice(0, -1), ...others, last]
-    : [...statements, ...others]
-}
