@@ -218,6 +218,7 @@ const layers = {
     'src/plan',
     'src/config/',
     'src/problem.ts',
+    'src/version.ts',
   ],
   'src/authoring': ['src/config/told.ts', 'src/loading', 'src/plan', 'src/problem.ts'],
   functions: ['src/edge', 'src/operations'],
@@ -247,7 +248,7 @@ const layers = {
   // Tests and benchmarks measure on the same servers.
   bench: ['src', 'build', 'local/embedded/', 'test/support/servers/'],
   // Makes the files of the npm package.
-  build: ['src/edge/http/openapi.ts', 'src/package-files.ts'],
+  build: ['src/edge/http/openapi.ts', 'src/package-files.ts', 'src/version.ts'],
   // The gateway stands where Lambda stands.
   local: ['functions', 'src', 'page/serve'],
 }
@@ -280,7 +281,7 @@ module.exports = {
       from: {
         path: '^src/',
         pathNot: [
-          '^src/(index|problem|package-files).ts$',
+          '^src/(index|problem|package-files|version).ts$',
           '^src/(edge|authoring)/',
           ...Object.keys(rooms).map(inRoom),
         ],
