@@ -12,8 +12,8 @@ export interface ViewInput {
    */
   schema?: string
   /**
-   * The view's name, exactly as written: at most 63 bytes, without control characters; not `viewkeeper_` with a digit or
-   * `seal_` after it.
+   * The view's name, exactly as written: at most 63 bytes, without control characters; with a dot only if `schema`
+   * stands beside it; not `viewkeeper_` with a digit or `seal_` after it.
    */
   name: string
   /**
