@@ -5,7 +5,7 @@ import type { Statement } from '../plan.ts'
  * A query for the sessions that dump this database, the oldest first: each with its `pid`, and `who` it is in words. A dump lists
  * the catalog in one snapshot, and asks for the SQL of views, indexes and statistics objects by OID until its end: it fails, or
  * says too little, if one of them was dropped or renamed meanwhile. It is known by the name of its session, from its login on, or,
- * some statements after its snapshot, by two locks of its first queries, which nobody else has for long: whatever its name, its
+ * some statements after its snapshot, by two locks of its first queries, which nobody else has for long but sessions of ours: whatever its name, its
  * version, and the part of the database that it dumps. Without the call in it, a transaction would see again the sessions of its first look.
  */
 export const backupsQuery = `
@@ -14,7 +14,7 @@ select a.pid, format('process %s (%s)', a.pid, concat_ws(', ', 'role ' || a.uses
   from pg_catalog.pg_stat_get_activity(case when pg_catalog.pg_stat_clear_snapshot()::text is null then 0 end) a
   join pg_catalog.pg_database d on d.oid = a.datid and d.datname = pg_catalog.current_database()
  where a.application_name = 'pg_dump'
-    or a.pid in (select l.pid from pg_catalog.pg_locks l
+    or a.application_name !~ '^viewkeeper' and a.pid in (select l.pid from pg_catalog.pg_locks l
                   where l.locktype = 'relation' and l.mode = 'AccessShareLock' and l.granted and l.pid <> pg_catalog.pg_backend_pid()
                     and l.database = (select oid from pg_catalog.pg_database where datname = pg_catalog.current_database())
                     and l.relation in ('pg_catalog.pg_extension'::regclass, 'pg_catalog.pg_foreign_table'::regclass)
