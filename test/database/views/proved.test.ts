@@ -81,7 +81,7 @@ const made = async (queries: Record<string, string>) => {
 /** What the view shows, and what its query gives, both as a session sees it that begins now. */
 const shown = async (query: string) => {
   const fresh = administrator(server.url)
-  const [row] = await fresh.unsafe(`
+  const [row] = await fresh.unsafe<[{ shows: string; gives: string }]>(`
     select (select string_agg(v::text, ',' order by v::text) from way.v) as shows, (select string_agg(q::text, ',' order by q::text) from (${query}) q) as gives`)
   await fresh.end()
   return row
