@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { changeOwnPassword } from '../../../src/db/schema/authentication.ts'
 import type { Database } from '../../../src/db/server/connect.ts'
+import { readCure } from '../../../src/db/server/cure.ts'
 import { around } from '../../../src/operations/aside/around.ts'
 import { putBack } from '../../../src/operations/aside/put-back.ts'
 import { setAside } from '../../../src/operations/aside/set-aside.ts'
@@ -264,6 +265,15 @@ async function doWhatFails(database: Database): Promise<void> {
   await holder.unsafe('begin; select id from a.kept')
   for (const work of refused) await work().catch(() => {})
   await holder`rollback`
+
+  await place.run('alice', 'create materialized view a.over as select id from a.kept')
+  await holder.unsafe('begin; refresh materialized view a.over')
+  const locked = await begin(database, { views: ['a.kept', 'a.over'] })
+  await advance(locked, { database, until: Date.now() + 1000 })
+  await database.withConnection((sql) => readCure(sql, { code: '55P03' }))
+  await holder`rollback`
+  await cancelBatch(locked, call())
+  await place.run('alice', 'drop materialized view a.over')
 
   for (let at = 0; at < 2; at++) {
     await refresh({ view: 'a.kept' }, call({ idempotencyKey: 'once' }))
