@@ -57,8 +57,8 @@ export const problemCodes = Object.keys(codes) as ProblemCode[]
 /** The HTTP status that a code answers with. */
 export const statusOf = (code: ProblemCode): number => codes[code].status
 
-/** The short, unchanging title of a code. */
-export const titleOf = (code: ProblemCode): string => codes[code].title
+/** The short, unchanging title of a code. An answer of another version may have a code that this one does not know, or none. */
+export const titleOf = (code: ProblemCode): string => codes[code]?.title ?? 'The reason is not known here'
 
 /** Whether the same request may succeed when it is sent again. */
 export const mayRetry = (code: ProblemCode): boolean => statusOf(code) === 503

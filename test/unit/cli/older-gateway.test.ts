@@ -84,7 +84,6 @@ const always = [
   'from',
   'since',
   'requestedAt',
-  'class',
 ]
 
 type Value = string | number | boolean | null | Value[] | { [field: string]: Value }
