@@ -23,7 +23,7 @@ export function BatchTimeline({ batch }: { batch: BatchDetails }) {
         </div>
         <ol>
           {shown.map((row) => (
-            <TimelineRow key={row.view.view} row={row} now={now} />
+            <TimelineRow key={row.view.view} row={row} now={now} locked={lockedOf(batch, row)} />
           ))}
         </ol>
       </div>
@@ -31,6 +31,10 @@ export function BatchTimeline({ batch }: { batch: BatchDetails }) {
     </>
   )
 }
+
+/** Which lock the view waits for. An older environment tells of none. */
+const lockedOf = ({ locked }: BatchDetails, { view }: Row): string | undefined =>
+  locked?.find((each) => each.view === view.view)?.because
 
 /** `0.5 s`, `30 s`, `2 min`, `1 min 30 s` */
 const tick = (ms: number) => (ms < 60_000 ? `${ms / 1000} s` : elapsed(ms).replace(/ 00 \w+$/, ''))
@@ -40,7 +44,13 @@ const at = (from: number, width?: number) => ({
   ...(width !== undefined && { width: `${width * 100}%` }),
 })
 
-function TimelineRow({ row: { view, bars, expected }, now }: { row: Row; now: number | null }) {
+interface TimelineRowProps {
+  row: Row
+  now: number | null
+  locked: string | undefined
+}
+
+function TimelineRow({ row: { view, bars, expected }, now, locked }: TimelineRowProps) {
   const last = view.runs.at(-1)
   const waits = view.waitsFor.length > 0
   return (
@@ -63,6 +73,8 @@ function TimelineRow({ row: { view, bars, expected }, now }: { row: Row; now: nu
           <>
             {last.class && <b class="code">{last.class}</b>} {last.message}
           </>
+        ) : locked ? (
+          `waits: ${locked}`
         ) : waits ? (
           `waits for ${view.waitsFor.join(', ')}`
         ) : last?.status === 'running' ? (
