@@ -1,4 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks'
+import { printed } from '../../../src/plan/names.ts'
 import { close, notices } from '../live/notices.ts'
 import { useStore } from '../store/use-store.ts'
 
@@ -20,7 +21,7 @@ export function Notices() {
       {useStore(notices).map(({ id, tone, text, more, link }) => (
         <div key={id} class={`notice notice-${tone}`}>
           <p>
-            {text} {link && <a href={link.href}>{link.text}</a>}
+            {printed(text)} {link && <a href={link.href}>{link.text}</a>}
             {more && <small>{more}</small>}
           </p>
           <button type="button" class="quiet" aria-label="Close this notice" onClick={() => close(id)}>

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
+import { printed } from '../../../src/plan/names.ts'
 
 /**
  * The heading of a page. It gets the focus when the page is opened from another one, so that a screen reader reads
@@ -8,14 +9,14 @@ import { useEffect, useRef } from 'preact/hooks'
 export function Heading({ title, children }: { title: string; children?: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null)
   useEffect(() => {
-    document.title = `${title} · ${document.documentElement.dataset.target ?? 'Viewkeeper'}`
+    document.title = `${printed(title)} · ${document.documentElement.dataset.target ?? 'Viewkeeper'}`
     if (document.documentElement.dataset.opened) heading.current?.focus({ preventScroll: true })
     document.documentElement.dataset.opened = 'yes'
     scrollTo(0, 0)
   }, [title])
   return (
     <h1 ref={heading} tabIndex={-1}>
-      {children ?? title}
+      {children ?? printed(title)}
     </h1>
   )
 }

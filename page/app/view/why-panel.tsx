@@ -1,5 +1,6 @@
 import type { Cause, Why } from '../../../src/edge/http/schemas/answers.ts'
 import { withFlags } from '../../../src/plan/commands.ts'
+import { printed } from '../../../src/plan/names.ts'
 import { hashOf } from '../address/address.ts'
 import { target } from '../api/target.ts'
 import { useGet } from '../live/use-live.ts'
@@ -39,10 +40,10 @@ function OneCause({ cause, of }: { cause: Cause; of: string }) {
         {withMentions(cause.text, addressesOf(cause, of)).map(({ text, href }) =>
           href ? (
             <a key={href} href={href}>
-              {text}
+              {printed(text)}
             </a>
           ) : (
-            text
+            printed(text)
           ),
         )}
       </p>
