@@ -74,7 +74,7 @@ export default defineView({
     const { out } = await project.run(['check', '--json'])
     expect
       .soft(JSON.parse(out).differences.map(({ view }: { view: string }) => view))
-      .toEqual(['public."Odd\nname"', 'public.odd_index'])
+      .toEqual(['public.U&"Odd\\000Aname"', 'public.odd_index'])
     expect.soft((await project.run(['check', '--ignore-unmanaged'])).code).toBe(0)
   })
 
