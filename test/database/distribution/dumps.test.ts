@@ -75,14 +75,18 @@ const describeAll = (of: typeof sql) => of`
   union all select 'rows', count(*)::text from app.lone_3
   order by 1, 2`
 
-async function restore(file: string) {
+/** Every other dump has two workers. */
+const parallel = ['-Fd', '-j', '2']
+
+async function restore(path: string, kind: string[]) {
   const name = `restored_${randomUUID().slice(0, 8)}`
   await sql.unsafe(`create database ${name} template template0`)
   const target = new URL(url)
   target.pathname = `/${name}`
   const there = administrator(target.href)
   try {
-    await run(program('psql'), ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', file, target.href])
+    if (kind === parallel) await run(program('pg_restore'), ['--exit-on-error', '-d', target.href, path])
+    else await run(program('psql'), ['-X', '-q', '-v', 'ON_ERROR_STOP=1', '-f', path, target.href])
     return await describeAll(there)
   } finally {
     await there.end({ timeout: 1 })
@@ -102,18 +106,20 @@ describe.each(Object.keys(ways))('dumps beside %s', (name) => {
         exchanged++
       }
     })()
-    const file = join(tmpdir(), `${randomUUID()}.sql`)
+    const path = join(tmpdir(), `${randomUUID()}.dump`)
     const failed: string[] = []
     let restored: unknown
     for (let at = 0; at < counts.dumpsBesideExchanges; at++) {
-      await run(program('pg_dump'), ['-f', file, url]).catch(({ stderr }) => failed.push(stderr))
+      const kind = at % 2 === 0 ? [] : parallel
+      await rm(path, { force: true, recursive: true })
+      await run(program('pg_dump'), [...kind, '-f', path, url]).catch(({ stderr }) => failed.push(stderr))
       if (at % 5 === 0)
-        restored = await restore(file).catch((error) => failed.push(error.stderr ?? error.message))
+        restored = await restore(path, kind).catch((error) => failed.push(error.stderr ?? error.message))
       await pause(Math.random() * longestPauseMs)
     }
     over = true
     await exchanging
-    await rm(file, { force: true })
+    await rm(path, { force: true, recursive: true })
     expect({ failed, exchanged }).toEqual({ failed: [], exchanged: expect.any(Number) })
     expect(exchanged).toBeGreaterThan(0)
     expect(restored).toEqual(await describeAll(sql))
