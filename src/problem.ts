@@ -52,7 +52,8 @@ const codes = {
 /** A stable word for one kind of failure: `code` over HTTP, `class` in `viewkeeper.runs.error`. */
 export type ProblemCode = keyof typeof codes
 
-export const problemCodes = Object.keys(codes) as ProblemCode[]
+// Pure: the page, which reads no code, leaves out the table.
+export const problemCodes = /* @__PURE__ */ Object.keys(codes) as ProblemCode[]
 
 /** The HTTP status that a code answers with. */
 export const statusOf = (code: ProblemCode): number => codes[code].status
