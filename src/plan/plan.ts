@@ -62,6 +62,8 @@ interface Check {
    * record separator (U+001E) in that text is the hint.
    */
   tells?: string
+  /** The locks of the statement are let go once it has answered, because others would wait for them until the run ends. */
+  letsGo?: true
 }
 
 interface About {

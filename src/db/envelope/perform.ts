@@ -42,7 +42,16 @@ const performSealed = `${beginSeal}
 export const readObstacles = `execute case jsonb_typeof(statement -> 'obstacles') when 'string' then statement ->> 'obstacles' else hints_query end
                 into obstacles using statement #>> '{obstacles,schema}', statement #>> '{obstacles,name}', statement #>> '{obstacles,to}';`
 
-const performCheck = `execute command into answer;
+const performCheck = `if statement #> '{check,letsGo}' is null then
+          execute command into answer;
+        else
+          begin
+            execute command into answer;
+            raise sqlstate 'VK003';
+          exception when sqlstate 'VK003' then
+            null; -- the answer stays
+          end;
+        end if;
         if answer is distinct from statement #>> '{check,is}' then
           failure := statement #>> '{check,else}';
           raise exception using errcode = case failure when 'LockTimeout' then 'lock_not_available' else 'raise_exception' end,

@@ -180,6 +180,7 @@ const twinIsFaithful = ({ oid, view }: ViewFacts, hash: string, aside: AsideName
     else: 'SwapImpossible',
     message: `A swap would change ${view}: its twin differs from the view. Use strategy "concurrent" or "regular".`,
     tells: 'They differ in: ',
+    letsGo: true,
   },
   hidden: true,
 })

@@ -143,7 +143,7 @@ describe('auto', () => {
     ['an index', "create index on impossible.above ((total + 'impossible.above'::regclass::oid::int8))"],
     [
       'a statistics object',
-      "create statistics on (total + 'impossible.above'::regclass::oid::int8), most from impossible.above",
+      "create statistics impossible.names_it on (total + 'impossible.above'::regclass::oid::int8), most from impossible.above",
     ],
   ])('goes on in place in the same run if the group turns out to be impossible: %s', async (_, made) => {
     await sql`drop schema if exists impossible cascade`

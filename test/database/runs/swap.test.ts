@@ -360,7 +360,7 @@ describe('a swap', () => {
 
   test.each([
     ['an index', "create index on selfish ((id + 'selfish'::regclass::oid::int8))"],
-    ['statistics', "create statistics on (id + 'selfish'::regclass::oid::int8), n from selfish"],
+    ['statistics', "create statistics selfish_s on (id + 'selfish'::regclass::oid::int8), n from selfish"],
   ])('is refused before the fill if %s names the view itself, and leaves nothing', async (_, made) => {
     await sql.unsafe(`
       drop materialized view if exists selfish; drop sequence if exists fills; create sequence fills;
