@@ -106,6 +106,7 @@ select coalesce(string_agg(distinct format('the twin of %s %s %s', member::regcl
     else: 'SwapImpossible',
     message: `The views ${members.map(({ live }) => displayName(live.view)).join(', ')} cannot be rebuilt together: the twins would read something else.`,
     tells: 'They differ: ',
+    letsGo: true,
   },
   hidden: true,
 })
@@ -137,6 +138,7 @@ select coalesce(string_agg(format('%s: %s', p.view, d.differences), '; '), '') a
     else: 'SwapImpossible',
     message: `A swap would change one of the views ${members.map(({ live }) => displayName(live.view)).join(', ')}: its twin differs from the view. Use strategy "concurrent" or "regular".`,
     tells: 'They differ: ',
+    letsGo: true,
   },
   hidden: true,
 })

@@ -129,3 +129,25 @@ describe('while a run of ours holds the view', () => {
     })
   })
 })
+
+test.each(['', 'create materialized view above_filled as select id from filled'])(
+  'a swap has no lock on a view while it fills the twin, so a rename does not wait for hours, and readers not for that: %s',
+  async (above) => {
+    await sql`drop materialized view if exists filled cascade`
+    await makeGatedView(sql, 'filled')
+    await sql.unsafe(`create view plain_filled as select id from filled; ${above}`)
+    await withGateClosed(sql, 'filled', async (open) => {
+      const answer = refresh({ view: 'filled', strategy: 'swap' }, callOn(database))
+      await untilAtGate(sql, 'filled')
+      const held = await sql`
+        select l.relation::regclass::text as relation, l.mode
+          from pg_locks l join pg_stat_activity a using (pid)
+         where a.application_name like 'viewkeeper run %' and l.relation in (
+           select oid from pg_class where relkind in ('m', 'v') and relname in ('filled', 'plain_filled', 'above_filled')
+              and relnamespace = 'public'::regnamespace)`
+      expect(held).toEqual([])
+      await open()
+      expect(await answer).toMatchObject({ status: 'updated' })
+    })
+  },
+)
