@@ -130,10 +130,13 @@ describe('while a run of ours holds the view', () => {
   })
 })
 
-test.each(['', 'create materialized view above_filled as select id from filled'])(
-  'a swap has no lock on a view while it fills the twin, so a rename does not wait for hours, and readers not for that: %s',
-  async (above) => {
-    await sql`drop materialized view if exists filled cascade`
+test.each([
+  ['a lone swap', ''],
+  ['a group', 'create materialized view above_filled as select id from filled'],
+])(
+  '%s has no lock on a view while a twin is filled, so a rename does not wait for hours, and readers not for that',
+  async (_, above) => {
+    await sql`drop function if exists filled_gate cascade`
     await makeGatedView(sql, 'filled')
     await sql.unsafe(`create view plain_filled as select id from filled; ${above}`)
     await withGateClosed(sql, 'filled', async (open) => {
