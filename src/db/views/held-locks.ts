@@ -22,8 +22,8 @@ const longestStatement = 10_000
 
 /**
  * Reads who holds locks in the way of a view's refresh, and who else its running run waits for, one after the other; backups,
- * too, if the run `exchanges` the view. The session of that run is left out. On a standby nobody is found, because it does not know the locks of the primary. A
- * statement that cannot be told in UTF-8 is null.
+ * too, if the run `exchanges` the view. The session of that run is left out. On a standby nobody is found, because it does not
+ * know the locks of the primary. A statement that cannot be told in UTF-8 is null.
  */
 export async function readHeldLocks(
   sql: Sql,

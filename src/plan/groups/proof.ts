@@ -55,8 +55,8 @@ export const proveTwins = (group: Group, places: Places): Statement[] => [
 ]
 
 /**
- * Compares what each twin needs, its query, indexes and statistics objects, with what the view needs: for each member its twin, and everything else
- * itself. So no twin reads an old view, and no name has found another function, operator or table than in the view.
+ * Compares what each twin needs, its query, indexes and statistics objects, with what the view needs: for each member its twin,
+ * and everything else itself. So no twin reads an old view, and no name has found another function, operator or table than in the view.
  */
 const readsTheSame = ({ members }: Group, places: Places): Statement => ({
   phase: 'building',

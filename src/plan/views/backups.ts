@@ -4,9 +4,9 @@ import type { Statement } from '../plan.ts'
 /**
  * A query for the sessions that dump this database, the oldest first: each with its `pid`, and `who` it is in words. A dump lists
  * the catalog in one snapshot, and asks for the SQL of views, indexes and statistics objects by OID until its end: it fails, or
- * says too little, if one of them was dropped or renamed meanwhile. It is known by the name of its session, from its login on, or,
- * some statements after its snapshot, by two locks of its first queries, which nobody else has for long but sessions of ours: whatever its name, its
- * version, and the part of the database that it dumps. Without the call in it, a transaction would see again the sessions of its first look.
+ * says too little, if one of them was dropped or renamed meanwhile. It is known by the name of its session, from its login on.
+ * Under another name it is known some statements after its snapshot: by two locks of its first queries, which nobody else has for
+ * long but sessions of ours. `pg_stat_clear_snapshot` lets a transaction see more than the sessions of its first look.
  */
 export const backupsQuery = `
 select a.pid, format('process %s (%s)', a.pid, concat_ws(', ', 'role ' || a.usesysid::regrole, 'application ' || quote_ident(nullif(a.application_name, '')),
