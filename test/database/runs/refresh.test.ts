@@ -4,8 +4,10 @@ import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
 import { cancel } from '../../../src/operations/runs/cancel.ts'
 import { getRun, listRuns } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { migrate } from '../../../src/operations/schema/apply.ts'
 import { killClientWhen } from '../../support/processes/killed-client.ts'
-import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { administrator, callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
+import { startTestServer } from '../../support/servers/test-server.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { until } from '../../support/waiting/until.ts'
 
@@ -419,23 +421,28 @@ describe('locks', () => {
   })
 
   test('an autovacuum in the way is ended; short lock time-outs alone would never end it', async () => {
-    // The autovacuum is slowed down so that it would take minutes. Analyze takes the same lock as vacuum.
-    await sql.unsafe(`
-      create materialized view vacuumed with (autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1) as
-        select id, repeat('x', 500) as pad from generate_series(1, 30000) as id;`)
-    await sql.unsafe(`alter system set autovacuum_naptime = '1s'`)
-    await sql`select pg_reload_conf()`
-    await until(
-      'an autovacuum is at work on the view',
-      async () =>
-        (
-          await sql`select from pg_stat_activity where backend_type = 'autovacuum worker' and query like '%vacuumed%'`
-        ).length,
-    )
-    const result = await refresh({ view: 'vacuumed' }, call())
-    await sql.unsafe('alter system reset autovacuum_naptime')
-    await sql`select pg_reload_conf()`
-    expect(result.status).toBe('updated')
+    // A server of its own: autovacuum looks at each second, and a configuration that is read again means refresh for all views.
+    const server = await startTestServer({ parameters: { autovacuum_naptime: '1s' } })
+    const its = administrator(server.url)
+    try {
+      const vacuumed = connectTo(fromUrl(server.url))
+      await migrate(vacuumed, schemaFolder)
+      // The autovacuum is slowed down so that it would take minutes. Analyze takes the same lock as vacuum.
+      await its.unsafe(`
+        create materialized view vacuumed with (autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1) as
+          select id, repeat('x', 500) as pad from generate_series(1, 30000) as id;`)
+      await until(
+        'an autovacuum is at work on the view',
+        async () =>
+          (
+            await its`select from pg_stat_activity where backend_type = 'autovacuum worker' and query like '%vacuumed%'`
+          ).length,
+      )
+      expect((await refresh({ view: 'vacuumed' }, callOn(vacuumed))).status).toBe('updated')
+    } finally {
+      await its.end()
+      await server.stop()
+    }
   })
 })
 
