@@ -25,6 +25,8 @@ create table viewkeeper.definitions (
   suspend_after_failures integer not null default 5 check (suspend_after_failures >= 0),
   max_staleness_seconds integer check (max_staleness_seconds > 0),
   scheduled_interval_seconds integer check (scheduled_interval_seconds >= 0),
+  promised_lag_seconds integer check (promised_lag_seconds >= 0),
+  promised_for text,
   min_interval_seconds integer not null default 0 check (min_interval_seconds >= 0),
   skip_unchanged boolean,
   in_all boolean not null default true,
@@ -42,16 +44,16 @@ create table viewkeeper.definitions (
   check ((schedule is null or schedule = 'none') = (time_zone is null))
 );
 
--- If a view is adopted, resumed or scheduled now, the time before does not count towards its staleness.
+-- If a view is adopted, resumed, scheduled or promised to be fresher now, the time before does not count towards its staleness.
 create function viewkeeper.expect_anew() returns trigger language plpgsql set search_path = '' as $$
 begin
   new.expected_since := clock_timestamp();
   return new;
 end $$;
 create trigger expect_anew before update on viewkeeper.definitions for each row
-  when ((old.schedule, old.time_zone, old.max_staleness_seconds, old.in_all, old.paused_at is null, old.removed_at is null)
+  when ((old.schedule, old.time_zone, old.max_staleness_seconds, old.promised_lag_seconds, old.in_all, old.paused_at is null, old.removed_at is null)
         is distinct from
-        (new.schedule, new.time_zone, new.max_staleness_seconds, new.in_all, new.paused_at is null, new.removed_at is null))
+        (new.schedule, new.time_zone, new.max_staleness_seconds, new.promised_lag_seconds, new.in_all, new.paused_at is null, new.removed_at is null))
   execute function viewkeeper.expect_anew();
 
 -- A view is created from these columns, with the rights of its owner. So only who may act as the owner of this table, and thus
@@ -78,6 +80,8 @@ comment on column viewkeeper.definitions.checks is 'What has to hold for new dat
 comment on column viewkeeper.definitions.target_lag_seconds is 'How old the data may become: refreshes begin in time for it. Null: no target lag says when the view is refreshed.';
 comment on column viewkeeper.definitions.suspend_after_failures is 'After so many scheduled failures in a row, scheduled refreshes are tried at growing distances. 0: at every turn.';
 comment on column viewkeeper.definitions.scheduled_interval_seconds is 'The longest time between two refreshes by schedule, as the monitor of this environment last saw it; null: no schedule refreshes the view.';
+comment on column viewkeeper.definitions.promised_lag_seconds is 'How old the data may become by target lags, as the monitor of this environment last saw it: by that of the view, or by the shortest of the views for which it is refreshed along.';
+comment on column viewkeeper.definitions.promised_for is 'The view whose target lag that is; null: its own.';
 comment on column viewkeeper.definitions.skip_unchanged is 'Whether a scheduled refresh is left out if the counters of the tables that are read have not moved. Null: as the environment says.';
 comment on column viewkeeper.definitions.last_read_at is 'When the monitor last saw that somebody had read the view, to the day.';
 comment on column viewkeeper.definitions.reads_noted_since is 'Since when the monitor looks whether somebody reads the view. Null: it does not.';

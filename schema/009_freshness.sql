@@ -38,14 +38,17 @@ begin atomic
 end;
 
 -- The last run, the last success and the last proof that a refresh would change nothing, of every authored view and of every other
--- view in the catalog. The newest runs of all views are read first, in one piece: most views have all these runs there. Only the
--- other views are looked up in their own history, because each lookup walks through a large index.
+-- view in the catalog, or set aside. The newest runs of all views are read first, in one piece: most views have all these runs there.
+-- Only the other views are looked up in their own history, because each lookup walks through a large index.
+--
+-- The last run is one that has not ended, or else the one that ended last: a retry may end after a run that was requested later.
 --
 -- Nobody knows how old the data are if the view is not what its last success has filled.
 --
 -- The age of a view's data is compared with its limit. Without a limit in the definition, the limit is the longest time
--- between two refreshes by schedule, plus an hour or twice the usual duration, whichever is longer. A paused view is never
--- stale. The usual duration, which takes a look into the runs, is read only if the answer depends on it.
+-- between two refreshes by schedule, plus an hour or twice the usual duration, whichever is longer; if target lags promise more, that
+-- is the limit, and a minute more is no breach: the monitor looks once a minute. A paused view is never stale. The usual duration,
+-- which takes a look into the runs, is read only if the answer depends on it.
 create view viewkeeper.latest_runs as
   with server as materialized (
     select format('%s/%s', s.system_identifier, d.oid) as id
@@ -55,7 +58,7 @@ create view viewkeeper.latest_runs as
            r.row_count_before, r.row_count_after, r.as_of, r.held_back_by, r.filled, viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at) as unneeded
       from viewkeeper.runs r order by r.id desc limit 2000),
   newest_run as (
-    select distinct on (definition_id) * from newest order by definition_id, id desc),
+    select distinct on (definition_id) * from newest order by definition_id, finished_at desc nulls first, id desc),
   newest_success as (
     select distinct on (definition_id) * from newest where status = 'success' and fills order by definition_id, finished_at desc, id desc),
   newest_proof as (
@@ -64,16 +67,17 @@ create view viewkeeper.latest_runs as
          coalesce(newest_run.id, older_run.id) as last_run_id,
          coalesce(newest_run.status, older_run.status) as last_status,
          coalesce(newest_run.requested_at, older_run.requested_at) as last_requested_at,
+         case when newest_run.id is null then older_run.finished_at else newest_run.finished_at end as last_finished_at,
          case when newest_run.id is null then older_run.duration_ms else newest_run.duration_ms end as last_duration_ms,
          coalesce(newest_success.id, older_success.id) as last_success_id,
          success.at as last_success_at,
          case when newest_success.id is null then older_success.row_count_before else newest_success.row_count_before end as row_count_before,
          case when newest_success.id is null then older_success.row_count_after else newest_success.row_count_after end as row_count_after,
          clock_timestamp() - coalesce(data.as_of, success.at, d.created_at) as staleness,
-         make_interval(secs => age_limit.seconds) as max_staleness,
-         d.paused_at is null and case
+         make_interval(secs => least(age_limit.seconds, d.promised_lag_seconds)) as max_staleness,
+         d.paused_at is null and coalesce(expected.seconds > d.promised_lag_seconds + 60 or case
            when d.max_staleness_seconds is null and coalesce(expected.seconds <= d.scheduled_interval_seconds + 3600, true) then false
-           else expected.seconds > age_limit.seconds end as stale,
+           else expected.seconds > age_limit.seconds end, false) as stale,
          present.oid is null as missing,
          data.as_of, data.held_back_by
     from viewkeeper.definitions d
@@ -81,8 +85,10 @@ create view viewkeeper.latest_runs as
     left join newest_success on newest_success.definition_id = d.id
     left join newest_proof on newest_proof.definition_id = d.id
     left join lateral (
-      select r.id, r.status, r.requested_at, r.duration_ms from viewkeeper.runs r
-       where newest_run.id is null and r.definition_id = d.id order by r.id desc limit 1) older_run on true
+      select few.* from (
+        select r.id, r.status, r.requested_at, r.finished_at, r.duration_ms from viewkeeper.runs r
+         where newest_run.id is null and r.definition_id = d.id order by r.id desc limit 20) few
+       order by few.finished_at desc nulls first, few.id desc limit 1) older_run on true
     left join lateral (
       select r.id, r.finished_at, r.row_count_before, r.row_count_after, r.as_of, r.held_back_by, r.filled
         from viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id
@@ -113,7 +119,9 @@ create view viewkeeper.latest_runs as
    cross join lateral (
      select coalesce(d.max_staleness_seconds, d.scheduled_interval_seconds + greatest(3600,
               2 * (select usual.ms from viewkeeper.usual_duration(d.id) usual) / 1000)) as seconds) age_limit
-   where d.removed_at is null and (d.source = 'authored' or present.oid is not null);
+   where d.removed_at is null and (d.source = 'authored' or present.oid is not null or exists (
+           select from viewkeeper.set_aside a where a.kind = 'view' and a.item #>> '{live,view,schema}' = d.schema_name
+              and a.item #>> '{live,view,name}' = d.name));
 comment on view viewkeeper.latest_runs is 'For each view the last run, the last success that made the view fresh, as of when its data are and which view holds them back, the age from which they are stale, and whether an authored view is missing in the database.';
 
 create view viewkeeper.view_status as
@@ -132,8 +140,10 @@ create view viewkeeper.view_status as
     join viewkeeper.latest_runs latest on latest.definition_id = d.id
    cross join yesterday
     left join lateral (
-      select r.id, r.finished_at, r.error from viewkeeper.runs r
-       where r.definition_id = d.id and r.status = 'failed' order by r.id desc limit 1) last_failure on true;
+      select few.* from (
+        select r.id, r.finished_at, r.error from viewkeeper.runs r
+         where r.definition_id = d.id and r.status = 'failed' order by r.id desc limit 20) few
+       order by few.finished_at desc, few.id desc limit 1) last_failure on true;
 comment on view viewkeeper.view_status is 'For each view its schedule, the last run, last success and last failure, the age of its data, and whether they are stale.';
 
 -- The runs of each view, or of one view, within a time, summed up. Durations are those of successful refreshes.

@@ -1,14 +1,6 @@
 import type { View, ViewDetails } from '../../src/edge/http/schemas/answers.ts'
 import { heldBack } from '../../src/plan/diagnosis/held-back.ts'
-import {
-  type AnyState,
-  byUrgency,
-  filters,
-  retryText,
-  stateBesideLastRun,
-  states,
-  tellsFailure,
-} from '../../src/plan/diagnosis/state.ts'
+import { type AnyState, byUrgency, filters, retryText, states } from '../../src/plan/diagnosis/state.ts'
 import { savedText } from '../../src/plan/monitoring/saved.ts'
 import { isEnded } from '../../src/plan/run.ts'
 import { lastChecked } from '../../src/plan/runs/made-checks.ts'
@@ -31,14 +23,14 @@ const orders = {
 
 export type Order = keyof typeof orders | 'name'
 
-/** Sorts views: without an order, those in trouble come first (the most overdue of them first), then by name. */
+/** Sorts views: without an order, those in trouble come first, and below each those that it holds back. */
 export function sorted(views: View[], order?: Order): View[] {
   if (order === 'name') return views.toSorted(byName)
   if (order !== undefined)
     return views.toSorted(
       (a, b) => (orders[order](b) ?? -Infinity) - (orders[order](a) ?? -Infinity) || byName(a, b),
     )
-  return views.toSorted(byUrgency)
+  return byUrgency(views)
 }
 
 const byName = (a: View, b: View): number => (a.view < b.view ? -1 : 1)
@@ -49,8 +41,8 @@ export function viewsTable(views: View[], now: Date, output: Output): string[] {
     { title: 'VIEW', cell: ({ view }) => short(view) },
     {
       title: 'STATE',
-      cell: (view) => states[stateBesideLastRun(view)].word,
-      style: (view) => styleOf(states[stateBesideLastRun(view)].tone),
+      cell: stateText,
+      style: ({ state }) => styleOf(states[state].tone),
     },
     {
       title: 'AGE',
@@ -101,6 +93,10 @@ export function viewsTable(views: View[], now: Date, output: Output): string[] {
   return tableLines(columns, views, output)
 }
 
+/** `held back by order_values` */
+const stateText = ({ state, culprit }: View): string =>
+  `${states[state].word}${state === 'heldBack' && culprit !== null ? ` by ${short(culprit)}` : ''}`
+
 /** An age that nobody knows is at least the time since the last success. */
 const ageOf = ({ staleMs, asOf }: View): string =>
   staleMs === null ? '' : asOf === null ? `>${duration(staleMs)}` : duration(staleMs)
@@ -108,7 +104,7 @@ const ageOf = ({ staleMs, asOf }: View): string =>
 const lastRunOf = ({ view, lastRun, retry, suspendedUntil }: View, now: Date): string => {
   if (retry != null) return retryText(retry, view, now)
   if (lastRun === null) return ''
-  const since = now.getTime() - Date.parse(lastRun.requestedAt)
+  const since = now.getTime() - Date.parse(lastRun.finishedAt ?? lastRun.requestedAt)
   const { status } = lastRun
   if (suspendedUntil != null) return `${status} ${ago(since)}, suspended until ${moment(suspendedUntil, now)}`
   return isEnded(status) ? `${status} ${ago(since)}` : `${status} for ${duration(since)}`
@@ -116,50 +112,56 @@ const lastRunOf = ({ view, lastRun, retry, suspendedUntil }: View, now: Date): s
 
 const sizeOf = ({ sizeBytes }: View): string => (sizeBytes === null ? '' : bytes(sizeBytes))
 
-/** When a schedule refreshes the view: its own target lag or schedule, or that of every view. */
-const scheduleOf = ({ schedule, timeZone, targetLagSeconds, lagWorksSeconds, nextBy }: View): string =>
-  targetLagSeconds != null
-    ? `within ${duration(targetLagSeconds * 1000)}${lagWorksSeconds == null ? '' : `: ${duration(lagWorksSeconds * 1000)} works`}`
-    : schedule != null
-      ? `${schedule}${timeZone == null ? '' : ` ${timeZone}`}`
-      : nextBy === 'nightly'
-        ? 'nightly'
-        : ''
+/** What refreshes the view: a target lag, of its own or of a view that reads it, its own schedule, or that of every view. */
+const scheduleOf = ({
+  schedule,
+  timeZone,
+  targetLagSeconds,
+  promisedMs,
+  promisedFor,
+  lagWorksSeconds,
+  nextBy,
+}: View): string =>
+  promisedFor != null && promisedMs != null
+    ? `within ${duration(promisedMs)}, for ${short(promisedFor)}`
+    : targetLagSeconds != null
+      ? `within ${duration(targetLagSeconds * 1000)}${lagWorksSeconds == null ? '' : `: ${duration(lagWorksSeconds * 1000)} works`}`
+      : schedule != null
+        ? `${schedule}${timeZone == null ? '' : ` ${timeZone}`}`
+        : nextBy === 'nightly'
+          ? 'nightly'
+          : ''
 
-/** How many views there are of each kind: `7 views: 1 stale, 6 fresh   last runs: 1 failed   saved: 12 refreshes in 24 h (3 min)`. */
+/** How many views there are of each kind: `7 views: 1 failed, 6 fresh   1 running   saved: 12 refreshes in 24 h (3 min)`. */
 export function summaryOf(views: View[]): string {
-  const byState = Map.groupBy(views, stateBesideLastRun)
-  const counts = Object.entries(states).flatMap(([standing, { word }]) => {
-    const n = byState.get(standing as AnyState)?.length ?? 0
+  const byState = Map.groupBy(views, ({ state }) => state)
+  const counts = Object.entries(states).flatMap(([state, { word }]) => {
+    const n = byState.get(state as AnyState)?.length ?? 0
     return n === 0 ? [] : [{ n, word }]
   })
   const told =
     counts.length === 1
       ? `${count(views.length, 'view')}, ${views.length === 1 ? '' : 'all '}${counts[0]?.word}`
       : `${count(views.length, 'view')}: ${counts.map(({ n, word }) => `${n} ${word}`).join(', ')}`
-  const last = (['failed', 'running'] as const).flatMap((status) => {
-    const n = views.filter(status === 'failed' ? tellsFailure : filters.running).length
-    return n === 0 ? [] : [`${n} ${status}`]
-  })
+  const running = views.filter(filters.running).length
   const saved = savedText(views)
   return [
     told,
-    ...(last.length === 0 ? [] : [`last runs: ${last.join(', ')}`]),
+    ...(running === 0 ? [] : [`${running} running`]),
     ...(saved === null ? [] : [`saved: ${saved}`]),
   ].join('   ')
 }
 
 /** One view in one line: `route_delays is stale: 26 h old, and may be 25 h old`. */
 function standingLine(view: View, paint: Paint): string {
-  const { word, tone } = states[stateBesideLastRun(view)]
   const age =
     view.staleMs === null
-      ? 'never refreshed'
+      ? 'never refreshed by Viewkeeper'
       : view.asOf === null
         ? `age unknown (at least ${duration(view.staleMs)})`
         : `${duration(view.staleMs)} old`
   const limit = view.maxStaleMs === null ? 'no limit' : `limit ${duration(view.maxStaleMs)}`
-  return `${paint('bold', short(view.view))}   ${paint(styleOf(tone), word)}   ${age}, ${limit}`
+  return `${paint('bold', short(view.view))}   ${paint(styleOf(states[view.state].tone), stateText(view))}   ${age}, ${limit}`
 }
 
 /** One view with its indexes and last runs. */

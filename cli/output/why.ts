@@ -19,19 +19,20 @@ export function whyLines(why: Why, now: Date, output: Output): string[] {
 }
 
 function standing(why: Why, now: Date, { width, paint }: Output): string[] {
-  const { view, state, staleMs, maxStaleMs, lastSuccessAt, asOf, nextRun } = why
-  const known = states[state] ?? { tone: 'idle', word: 'state unknown' } // an older version does not say it
+  const { view, state, culprit, staleMs, maxStaleMs, lastSuccessAt, asOf, nextRun } = why
+  const { tone, word } = states[state] ?? { tone: 'idle', word: 'state not told' } // an older version does not say it
+  const stands = state === 'heldBack' && culprit ? `${word} by ${short(culprit)}` : word
   const by = heldBack(why)
   const held = by === null ? '' : `, held back by ${short(by)}`
   const age =
     staleMs === null || lastSuccessAt === null
-      ? 'never refreshed'
+      ? 'never refreshed by Viewkeeper'
       : asOf === null
         ? `age unknown (last success ${moment(lastSuccessAt, now)}${held})`
         : `${duration(staleMs)} old (${moment(asOf, now)}${held})`
   const limit = maxStaleMs === null ? 'no limit' : `limit ${duration(maxStaleMs)}`
   const next = nextRun === null ? 'no next run' : `next run ${ahead(Date.parse(nextRun) - now.getTime())}`
-  const line = `${paint('bold', short(view))}   ${paint(styleOf(known.tone), known.word)}   ${age}, ${limit}`
+  const line = `${paint('bold', short(view))}   ${paint(styleOf(tone), stands)}   ${age}, ${limit}`
   const whole = `${line}   ${paint('dim', next)}`
   return displayWidth(whole) <= width ? [whole] : [line, `  ${paint('dim', next)}`]
 }

@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { View } from '../../../src/edge/http/schemas/answers.ts'
 import { command } from '../../../src/plan/commands.ts'
-import { type Filter, filterNames, filters } from '../../../src/plan/diagnosis/state.ts'
+import { type Filter, filterNames, filters, states } from '../../../src/plan/diagnosis/state.ts'
 import { matchesGlob } from '../../../src/plan/glob.ts'
 import { lagLine } from '../../../src/plan/replicas.ts'
 import { moment } from '../../../src/plan/words.ts'
@@ -27,12 +27,15 @@ export function addTo(program: Command): void {
   formatted(operating(program, 'ls'), ['json', 'name', 'wide'])
     .argument('[pattern...]', "globs on the views' names, such as 'sales.*'")
     .description('list views: what is stale or failed comes first')
-    .option('--stale', 'only views that are older than their limit')
+    .option('--stale', 'only views that are older than their limit, or of which nobody knows the age')
     .option('--failed', 'only views of which a refresh failed, and none has succeeded since')
+    .option('--held-back', 'only views that wait for another view')
+    .option('--unknown', 'only views of whose data nobody knows the age')
     .option('--running', 'only views that are being refreshed')
     .option('--paused', 'only views that are paused')
     .option('--aside', 'only views that are set aside for a change of a table')
     .option('--missing', 'only views that somebody has dropped')
+    .option('--unpopulated', 'only views that are in the database without data')
     .addOption(new Option('--sort <by>', 'sort by').choices(['age', 'name', 'rows', 'duration', 'next']))
     .addHelpText(
       'after',
@@ -79,12 +82,9 @@ export async function ls({
   )
   const lag = replicas === undefined ? null : lagLine(replicas) // an older version answers without
   if (lag !== null) print(harmless(lag))
-  const worst = list.find((view) => troubles.some((state) => filters[state](view)))
+  const worst = list.find(({ state }) => ['bad', 'warn'].includes(states[state].tone))
   if (worst) print(`next: ${command(['why', typed(worst.view)], api.typed)}`)
 }
-
-/** What `why` has more to say about. */
-const troubles = ['stale', 'missing', 'aside', 'failed'] as const
 
 /** The views that any of the patterns fits: a glob on `schema.name` or on the name alone, or a name. */
 function matching(views: View[], patterns: string[]): View[] {
@@ -98,7 +98,10 @@ function matching(views: View[], patterns: string[]): View[] {
 const noneLine = (named: View[], chosen: Filter[]): string =>
   named.length === 0
     ? 'There is no materialized view in this database.'
-    : `no ${chosen.join(' or ')} view, of ${named.length}`
+    : `no ${wordsOf(chosen)} view, of ${named.length}`
+
+const wordsOf = (chosen: Filter[]): string =>
+  chosen.map((filter) => (filter === 'running' ? filter : states[filter].word)).join(' or ')
 
 const someLine = (list: View[], named: View[], chosen: Filter[]): string =>
-  `${list.length} ${chosen.join(' or ')} ${list.length === 1 ? 'view' : 'views'} of ${named.length}`
+  `${list.length} ${wordsOf(chosen)} ${list.length === 1 ? 'view' : 'views'} of ${named.length}`

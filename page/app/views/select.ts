@@ -34,7 +34,7 @@ export function select(
     (view) => fits(view) && words.every((word) => view.view.toLowerCase().includes(word)),
   )
   const by = rank[sort as keyof typeof rank]
-  if (sort === 'urgency') return chosen.sort(byUrgency)
+  if (sort === 'urgency') return byUrgency(chosen)
   return chosen.sort((a, b) => (by ? compare(by(a), by(b)) : 0) || a.view.localeCompare(b.view))
 }
 

@@ -1,5 +1,4 @@
 import type { View } from '../../../src/edge/http/schemas/answers.ts'
-import { stateOf, tellsFailure } from '../../../src/plan/diagnosis/state.ts'
 import { bytes, duration } from '../../../src/plan/words.ts'
 import { hashOf } from '../address/address.ts'
 import { Age } from '../parts/age.tsx'
@@ -25,13 +24,9 @@ const columns: Column<View>[] = [
     title: 'State',
     cell: (view) => (
       <>
-        <Badge sign={signOf(stateOf(view))} />
-        {view.checkFailedSince ? (
-          <Badge sign={signOf('heldBack')} />
-        ) : (
-          view.failing && !tellsFailure(view) && <Badge sign={signOf('failed')} />
-        )}
-        {view.paused && <Badge sign={signOf('paused')} />}
+        <Badge sign={signOf(view.state)} />
+        {view.state === 'heldBack' && view.culprit && <ViewLink view={view.culprit} />}
+        {view.paused && view.state !== 'paused' && <Badge sign={signOf('paused')} />}
       </>
     ),
   },

@@ -1,6 +1,6 @@
 import type { View } from '../../../src/edge/http/schemas/answers.ts'
 import type { BatchViewStatus } from '../../../src/plan/batches/view-order.ts'
-import { type AnyState, states, type Tone as ViewTone, worstOf } from '../../../src/plan/diagnosis/state.ts'
+import { type AnyState, states, type Tone as ViewTone } from '../../../src/plan/diagnosis/state.ts'
 import { isEnded } from '../../../src/plan/run.ts'
 
 /** How something stands: the word that people read, the colour, and the mark that says the same without colour. */
@@ -20,9 +20,10 @@ const marks: Record<AnyState, Mark> = {
   aside: 'gone',
   unpopulated: 'ring',
   failed: 'cross',
-  heldBack: 'cross',
+  heldBack: 'dots',
   stale: 'clock',
   paused: 'pause',
+  unknown: 'clock',
   unlimited: 'dash',
   fresh: 'check',
 }
@@ -52,5 +53,5 @@ export const isOpen = (status: keyof typeof ofRun): boolean =>
 /** The one sign of a view in a picture: what happens with it now, else what is worst about it. */
 export function pictured(view: View): Sign {
   const status = view.lastRun?.status
-  return status && isOpen(status) && !view.retry ? ofRun[status] : signOf(worstOf(view))
+  return status && isOpen(status) && !view.retry ? ofRun[status] : signOf(view.state)
 }

@@ -1,3 +1,4 @@
+import type { PromisedLag } from '../../plan/batches/due.ts'
 import type { QualifiedName } from '../../plan/names.ts'
 import type { Sql } from '../server/connect.ts'
 
@@ -8,29 +9,40 @@ export interface ScheduledDefinition {
   inAll: boolean
 }
 
+/** What schedules and target lags promise of a view. */
+interface Expected {
+  /** The longest time between two refreshes by schedule, in seconds; null: no schedule refreshes it. */
+  interval: number | null
+  promised: PromisedLag | undefined
+}
+
 /**
- * Writes the longest time between two refreshes by schedule into each definition, in seconds, so that SQL can tell which
- * views are stale. Definitions that have the right value already are not touched.
+ * Writes into each definition how often schedules refresh the view, and how old target lags let its data become, so that SQL can tell which
+ * views are stale. Definitions that have the right values already are not touched.
  */
-export async function writeIntervals(
+export async function writeExpectations(
   sql: Sql,
-  intervalOf: (definition: ScheduledDefinition) => number | null,
+  expected: (definition: ScheduledDefinition & { view: string }) => Expected,
 ): Promise<void> {
-  const definitions = await sql<(ScheduledDefinition & { id: number; seconds: number | null })[]>`
-    select id, schedule, time_zone as "timeZone", in_all as "inAll", scheduled_interval_seconds as seconds
+  const definitions = await sql<(ScheduledDefinition & { view: string; id: number; written: string })[]>`
+    select id, format('%I.%I', schema_name, name) as view, schedule, time_zone as "timeZone", in_all as "inAll",
+           jsonb_build_array(scheduled_interval_seconds, promised_lag_seconds, promised_for)::text as written
       from viewkeeper.definitions where removed_at is null`
-  const changed = definitions.flatMap(({ id, seconds, ...definition }) => {
-    const interval = intervalOf(definition)
-    return interval === seconds ? [] : [{ id, seconds: interval }]
+  const changed = definitions.flatMap(({ id, written, ...definition }) => {
+    const { interval, promised } = expected(definition)
+    const right = [interval, promised === undefined ? null : promised.lagMs / 1000, promised?.of ?? null]
+    return JSON.stringify(right) === JSON.stringify(JSON.parse(written)) ? [] : [{ id, right }]
   })
   if (changed.length === 0) return
   // Locked in order: two monitors that write at once do not wait for each other in a circle.
   await sql`
     with changed as (
-      select d.id, c.seconds from viewkeeper.definitions d
-        join jsonb_to_recordset(${sql.json(changed)}) as c(id integer, seconds integer) using (id)
+      select d.id, c."right" from viewkeeper.definitions d
+        join jsonb_to_recordset(${sql.json(changed)}) as c(id integer, "right" jsonb) using (id)
        order by d.id for no key update of d)
-    update viewkeeper.definitions d set scheduled_interval_seconds = changed.seconds
+    update viewkeeper.definitions d
+       set scheduled_interval_seconds = (changed."right" ->> 0)::integer, promised_lag_seconds = (changed."right" ->> 1)::integer,
+           promised_for = changed."right" ->> 2
       from changed where changed.id = d.id`
 }
 

@@ -57,12 +57,11 @@ const unmended = (sql: Sql, status: 'failed' | 'skipped', isTrouble: ReturnType<
 /** The failure of definition d, for `lateral` and `exists`; no row if the view does not fail. */
 export const failureOf = (sql: Sql) => unmended(sql, 'failed', hasFailed(sql))
 
-/** Since when checks hold the data of definition d back, if a check failed its last refresh. */
+/** Since when checks hold the data of view k back, of which a check failed the last refresh. */
 export const checkFailedSince = (sql: Sql) => sql`
   (select min(r.finished_at) from viewkeeper.runs r
-    where r.definition_id = d.id and r.status = 'failed' and r.error ->> 'class' = 'CheckFailed'
-      and r.id > coalesce((select max(h.id) from viewkeeper.runs h
-                            where h.definition_id = d.id and h.status = 'success' and h.fills), 0))`
+    where r.definition_id = k.id and r.status = 'failed' and r.error ->> 'class' = 'CheckFailed'
+      and r.finished_at > coalesce(k.last_success_at, '-infinity'))`
 
 /** The same of a view that was skipped, because another view failed. */
 export const leftOutSince = (sql: Sql) => unmended(sql, 'skipped', wasLeftOut(sql))

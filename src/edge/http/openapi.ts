@@ -136,13 +136,14 @@ export const descriptions: Descriptions = {
   resumeAll: pauses('Resumes everything: schedules and deploys start refreshes again'),
   listViews: reads('Lists every view', 'The views.', schemas.viewList, {
     does:
-      'Every view in the catalog, and every authored view that is missing there: strategy, populated, last run, last success, the ' +
+      'Every view in the catalog, and every authored view that is missing there, or set aside: how it stands (`state`) and which view to ' +
+      'cure first if it waits for one (`culprit`), strategy, populated, last run, last success, the ' +
       'moment whose data it shows (`asOf`; null if nobody knows it) and the view that holds it back (`heldBackBy`), age and its ' +
-      "limit, next run by a schedule (`nextRun`; `nextBy` says whether by the `view`'s own schedule or the `nightly` one), the " +
+      "limit, next run (`nextRun`; `nextBy` says whether by the `view`'s own schedule, the `nightly` one, a target `lag` or a `retry`), the " +
       "view's own `schedule` and `timeZone`, the views that it reads and the views that read it; `aside`: since when the view is " +
       'set aside, and by whom; `retry`: the run that failed (`runId`, `message`) and when the next attempt begins (`at`); ' +
       '`leftOut`, `savedMs`: the refreshes that were [left out](freshness.md#never-in-vain) in the last 24 hours, and their time. ' +
-      '`?state=` selects `stale`, `failed` (`failing`: a refresh failed, and none has succeeded since; `checkFailedSince`: since when checks hold its new data back), `running`, `paused`, `unpopulated`, `missing` or `aside` ' +
+      '`?state=` selects `stale` (`unknown` ones among them), `failed` (`checkFailedSince`: since when checks hold its new data back), `heldBack`, `unknown`, `running`, `paused`, `unpopulated`, `missing` or `aside` ' +
       'views. If everything is paused, `paused` says since when and by whom',
     query: viewsQuery,
   }),

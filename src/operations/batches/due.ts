@@ -1,7 +1,10 @@
 import { findBatchByKey, readBatch } from '../../db/batches/batches.ts'
-import { takeTurnToPlan } from '../../db/batches/lag-views.ts'
+import { takeTurnToPlan } from '../../db/batches/turn-to-plan.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
-import { readLags } from '../monitoring/lags.ts'
+import { readFacts } from '../../db/views/facts.ts'
+import { readDependencies } from '../../db/views/graph.ts'
+import { readPause } from '../../db/views/pause.ts'
+import { lagsOf } from '../monitoring/lags.ts'
 import type { Looks } from '../monitoring/schedules.ts'
 import type { Call } from '../runs/call.ts'
 import { type BatchDefaults, type StartedBatch, startBatchOn } from './start.ts'
@@ -21,7 +24,8 @@ export const startDueBatch = (
     if (earlier !== undefined) return { batchId: earlier.id, status: earlier.status, error: earlier.error }
     await takeTurnToPlan(sql)
     await discoverDefinitions(sql)
-    const { due: views } = await readLags(sql, looks)
+    if ((await readPause(sql)) !== null) return null
+    const { due: views } = lagsOf(await readFacts(sql), await readDependencies(sql), looks)
     const { concurrency } = looks
     return views.length === 0 ? null : startBatchOn(sql, { views, concurrency }, call, defaults)
   })

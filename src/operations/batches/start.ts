@@ -7,14 +7,14 @@ import {
   type NewBatch,
   readBatch,
 } from '../../db/batches/batches.ts'
-import { readLagViews } from '../../db/batches/lag-views.ts'
 import { closeLostBatch } from '../../db/batches/lost-batches.ts'
 import { findFailing, findUnrefreshed } from '../../db/batches/to-retry.ts'
 import { type Sql, withTransaction } from '../../db/server/connect.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
+import { readFacts } from '../../db/views/facts.ts'
 import { readDependencies } from '../../db/views/graph.ts'
 import { readPause } from '../../db/views/pause.ts'
-import { suspendedViews, tooOldViews } from '../../plan/batches/due.ts'
+import { lagViews, suspendedViews, tooOldViews } from '../../plan/batches/due.ts'
 import type { BatchError } from '../../plan/batches/end.ts'
 import { type BatchableView, type PlannedView, planBatch } from '../../plan/batches/plan.ts'
 import {
@@ -127,8 +127,9 @@ async function onlyTooOld(
   chosen: BatchableView[],
   dependencies: Map<string, string[]>,
 ): Promise<BatchableView[]> {
-  const { now, views } = await readLagViews(sql)
-  const tooOld = tooOldViews(views, dependencies, new Set(chosen.map(({ view }) => view)), now)
+  const { now, views } = await readFacts(sql, { planning: true })
+  const named = new Set(chosen.map(({ view }) => view))
+  const tooOld = tooOldViews(lagViews(views), dependencies, named, now.getTime())
   return chosen.filter(({ view }) => tooOld.has(view))
 }
 
@@ -138,9 +139,11 @@ async function withoutSuspended(
   chosen: BatchableView[],
   dependencies: Map<string, string[]>,
 ): Promise<BatchableView[]> {
-  const { now, views } = await readLagViews(sql)
+  const { now, views } = await readFacts(sql)
   const suspended = new Set(
-    suspendedViews(views, dependencies).flatMap(({ view, until }) => (now < until ? [view] : [])),
+    suspendedViews(lagViews(views), dependencies).flatMap(({ view, until }) =>
+      now.getTime() < until ? [view] : [],
+    ),
   )
   return chosen.filter(({ view }) => !suspended.has(view))
 }

@@ -5,16 +5,19 @@ import { eventsWait, forgetEvents } from '../../db/events/outbox.ts'
 import { closeLostRuns } from '../../db/life/lose.ts'
 import { readAges, type StaleView, type Troubled, tellTroubles } from '../../db/monitoring/ages.ts'
 import { readFailingViews } from '../../db/monitoring/failing.ts'
-import { writeIntervals } from '../../db/monitoring/intervals.ts'
+import { writeExpectations } from '../../db/monitoring/intervals.ts'
 import { noteLook } from '../../db/monitoring/look.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../../db/monitoring/publish.ts'
 import { noteReads } from '../../db/monitoring/reads.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
+import { readFacts } from '../../db/views/facts.ts'
+import { readDependencies } from '../../db/views/graph.ts'
+import { readPause } from '../../db/views/pause.ts'
 import type { FoundTrouble } from '../../plan/events/news.ts'
 import { type Telling, type Trouble, troubles, usualTelling } from '../../plan/monitoring/telling.ts'
 import { tellProgramsOfTroubles } from '../events/tell-troubles.ts'
-import { readLags } from './lags.ts'
+import { lagsOf } from './lags.ts'
 import { type Looks, type Schedules, scheduledInterval } from './schedules.ts'
 
 /** The monitor was away if its last look is longer ago than this, and than its telling lets expect. */
@@ -88,16 +91,19 @@ export function monitor(
     const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
     await discoverDefinitions(sql)
     await noteReads(sql)
-    await writeIntervals(sql, (definition) => scheduledInterval(definition, schedules))
     if (agesOf.length > 0)
       for (const { view, seconds } of await readAges(sql, agesOf)) publish.age?.(view, seconds)
     const failing = await readFailingViews(sql)
     publish.failing(failing.map(({ name }) => name))
-    const { due, short, suspended } = await readLags(
-      sql,
-      looks,
-      failing.map(({ id }) => id),
-    )
+    const facts = await readFacts(sql)
+    const isPlanned = facts.views.some(({ planned }) => planned !== null)
+    const lags = lagsOf(facts, isPlanned ? await readDependencies(sql) : new Map(), looks)
+    const { short, suspended } = lags
+    const due = (await readPause(sql)) === null ? lags.due : []
+    await writeExpectations(sql, (definition) => ({
+      interval: scheduledInterval(definition, schedules),
+      promised: lags.promised.get(definition.view),
+    }))
     const late = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
     const found = await tellTroubles(sql, telling, late, publish.trouble)
     if (programs === null) await forgetEvents(sql)

@@ -2,6 +2,7 @@ import { Cron } from 'croner'
 import { readScheduled, type ScheduledDefinition } from '../../db/monitoring/intervals.ts'
 import type { Database } from '../../db/server/connect.ts'
 import type { Turn } from '../../plan/batches/simulate.ts'
+import type { ViewFacts } from '../../plan/diagnosis/facts.ts'
 import { outsideClock } from '../../plan/views/definition.ts'
 import { type ScheduledView, scheduledViews } from '../../plan/views/scheduled.ts'
 
@@ -37,18 +38,19 @@ export function scheduledInterval(definition: ScheduledDefinition, schedules: Sc
   return intervals.length === 0 ? null : Math.min(...intervals)
 }
 
-/** The next time of a schedule. `by`: the view's own schedule, or the one for every view. */
+/** What a schedule refreshes next. `by`: the view's own schedule, the one for every view, or a target lag. */
 export interface NextScheduled {
   at: Date
-  by: 'view' | 'nightly'
+  by: 'view' | 'nightly' | 'lag'
 }
 
 /**
  * When a schedule refreshes a view next, after `now`: by its own schedule or by the one for every view,
- * whichever comes first; with a target lag, when that refresh ends at the latest. Null if no schedule refreshes the view.
+ * whichever comes first; with a target lag of its own or of a view that reads it, when that refresh ends at the latest. Null if no schedule
+ * refreshes the view.
  */
 export function nextScheduled(
-  definition: ScheduledDefinition & { targetLagSeconds?: number | null; asOf?: Date | null },
+  definition: ScheduledDefinition & Partial<Pick<ViewFacts, 'targetLagSeconds' | 'promisedMs' | 'asOf'>>,
   schedules: Schedules,
   now: Date,
 ): NextScheduled | null {
@@ -56,10 +58,11 @@ export function nextScheduled(
     const at = new Cron(schedule, { timezone: timeZone, paused: true }).nextRun(now)
     return at === null ? [] : [{ at, by }]
   })
-  const { targetLagSeconds, asOf } = definition
-  if (schedules.views && targetLagSeconds != null && definition.schedule !== outsideClock) {
-    const end = (asOf?.getTime() ?? 0) + targetLagSeconds * 1000
-    times.push({ at: new Date(Math.max(end, now.getTime())), by: 'view' })
+  const { targetLagSeconds, promisedMs, asOf } = definition
+  const lagMs = promisedMs ?? (targetLagSeconds == null ? null : targetLagSeconds * 1000)
+  if (schedules.views && lagMs !== null && definition.schedule !== outsideClock) {
+    const end = (asOf?.getTime() ?? 0) + lagMs
+    times.push({ at: new Date(Math.max(end, now.getTime())), by: 'lag' })
   }
   return times.reduce<NextScheduled | null>(
     (first, each) => (first === null || each.at < first.at ? each : first),

@@ -8,13 +8,11 @@ import {
 } from '../../db/monitoring/notice-facts.ts'
 import { confirmNotice, noteCovered, readCovered, takeNotice } from '../../db/monitoring/notice-lease.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
-import { readDependencies } from '../../db/views/graph.ts'
-import { readViews } from '../../db/views/list.ts'
-import { readPause } from '../../db/views/pause.ts'
 import type { Notice } from '../../plan/monitoring/notice.ts'
 import type { NoticeFacts } from '../../plan/monitoring/notice-facts.ts'
 import { type NoticeRequest, planNotice } from '../../plan/monitoring/notice-plan.ts'
 import { type Schedules, unscheduled } from '../monitoring/schedules.ts'
+import { examineViews } from './examine.ts'
 import { readStandings } from './standings.ts'
 
 /**
@@ -70,17 +68,10 @@ async function readFacts(sql: Sql, { alarms }: NoticeRequest, schedules: Schedul
   }
   if (news.told.length + news.runs.length + news.batches.length + news.slow.length === 0)
     return { ...news, views: new Map(), reads: new Map(), pause: null }
-  const pause = await readPause(sql)
+  const { views, dependencies, pause } = await readStandings(sql, schedules)
   // The locks of a few views are read: of those that are news before all others.
   const named = new Set([...news.runs.map(({ view }) => view), ...news.told.map(({ name }) => name)])
-  const views = (await readViews(sql)).toSorted(
-    (a, b) => Number(named.has(b.view)) - Number(named.has(a.view)),
-  )
-  const standings = await readStandings(sql, views, { schedules, now: news.now, isAllPaused: pause !== null })
-  return {
-    ...news,
-    views: new Map(standings.map((each) => [each.view, each])),
-    reads: await readDependencies(sql),
-    pause,
-  }
+  const newsFirst = views.toSorted((a, b) => Number(named.has(b.view)) - Number(named.has(a.view)))
+  const examined = await examineViews(sql, newsFirst, { now: news.now, pause, schedules })
+  return { ...news, views: new Map(examined.map((each) => [each.view, each])), reads: dependencies, pause }
 }

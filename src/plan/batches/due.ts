@@ -1,3 +1,4 @@
+import type { ViewFacts } from '../diagnosis/facts.ts'
 import { outsideCircles } from '../views/graph.ts'
 
 /** What planning by target lags needs to know of a view. Times are epoch milliseconds, by the clock of the database. */
@@ -29,6 +30,35 @@ export interface LagView {
   /** When the last refresh ended, if that was no success. */
   failedAt: number | null
 }
+
+/** The facts of views as planning needs them; of those that were read without what planning goes by, none. */
+export const lagViews = (views: ViewFacts[]): LagView[] =>
+  views.flatMap(
+    ({ view, targetLagSeconds, schedule, pausedSince, missing, aside, asOf, heldBackBy, planned }) =>
+      planned === null
+        ? []
+        : {
+            ...planned,
+            view,
+            lagMs: targetLagSeconds === null ? null : targetLagSeconds * 1000,
+            follows: schedule === null && pausedSince === null && !missing && aside === null,
+            asOf: asOf?.getTime() ?? null,
+            heldBackBy,
+          },
+  )
+
+/** How old target lags let the data of a view become, and the view whose target lag that is; null: its own. */
+export interface PromisedLag {
+  lagMs: number
+  of: string | null
+}
+
+/** The promises of target lags, by view: of those that have one, and of what is refreshed along for them. Pure. */
+export const promisedLags = (
+  views: LagView[],
+  dependencies: Map<string, string[]>,
+): Map<string, PromisedLag> =>
+  new Lags(views, dependencies, { now: 0, everyMs: 0, concurrency: 1 }).promises()
 
 /** One look at what is due. */
 export interface Look {
@@ -170,8 +200,10 @@ class Lags {
   /** What each view reads and may be refreshed along; without views in circles, which no batch can refresh. */
   private readonly reads: Map<string, string[]>
   private readonly look: Look
-  /** The lag of each view: its own, or the shortest of the views that read it. */
+  /** The lag of each view: the shortest of its own and those of the views that read it. */
   private readonly lags = new Map<string, number>()
+  /** The view that has that lag. */
+  private readonly whose = new Map<string, string>()
   /** The usual duration of the longest way from above through each view. */
   private readonly paths = new Map<string, number>()
   private readonly dependencies: Map<string, string[]>
@@ -190,13 +222,30 @@ class Lags {
     const order = outsideCircles(reads)
     this.reads = new Map(order.map((view) => [view, reads.get(view) ?? []]))
     for (const view of order.toReversed()) {
-      const lag = this.byName.get(view)?.lagMs ?? this.lags.get(view)
+      const own = this.byName.get(view)?.lagMs ?? Infinity
+      if (own <= (this.lags.get(view) ?? Infinity)) this.promise(view, own, view)
+      const lag = this.lags.get(view)
       if (lag === undefined) continue
-      this.lags.set(view, lag)
       for (const read of this.reads.get(view) ?? [])
-        this.lags.set(read, Math.min(lag, this.lags.get(read) ?? lag))
+        if (lag < (this.lags.get(read) ?? Infinity)) this.promise(read, lag, this.whose.get(view) as string)
     }
     for (const view of order) this.paths.set(view, this.usualOf(view) + this.longest(view, this.paths))
+  }
+
+  private promise(view: string, lagMs: number, of: string): void {
+    if (lagMs === Infinity) return
+    this.lags.set(view, lagMs)
+    this.whose.set(view, of)
+  }
+
+  promises(): Map<string, PromisedLag> {
+    const promised = [...this.lags].filter(([view]) => this.byName.get(view)?.follows === true)
+    return new Map(
+      promised.map(([view, lagMs]) => {
+        const of = this.whose.get(view) as string
+        return [view, { lagMs, of: of === view ? null : of }]
+      }),
+    )
   }
 
   usualOf = (view: string): number => this.byName.get(view)?.usualMs ?? unknownMs

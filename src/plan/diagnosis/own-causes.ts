@@ -4,7 +4,7 @@ import { toSeeThem } from '../views/checks.ts'
 import { duration, names } from '../words.ts'
 import type { Cause, CauseCode, HeldLock } from './cause.ts'
 import { heldBack } from './held-back.ts'
-import type { RunFacts, Standing, Surroundings } from './standing.ts'
+import type { Examined, RunFacts, Surroundings } from './standing.ts'
 import { uncountedWords } from './uncounted.ts'
 
 const longestMessage = 600
@@ -15,7 +15,7 @@ const mostNames = 5
  * The causes in the view itself that make its data as old as they are, the real cause first. A view that is well has one cause,
  * which says so. Pure.
  */
-export function ownCauses(view: Standing, around: Surroundings): Cause[] {
+export function ownCauses(view: Examined, around: Surroundings): Cause[] {
   const facts = factsOf(view, around)
   const isGone = view.aside !== null || view.missing
   return (isGone ? rulesOfGone : rules).flatMap((rule) => rule(facts) ?? [])
@@ -23,7 +23,7 @@ export function ownCauses(view: Standing, around: Surroundings): Cause[] {
 
 /** What the rules know of a view. */
 interface Facts extends Surroundings {
-  view: Standing
+  view: Examined
   /** The name of the view. */
   name: string
   /** The run that has not ended: the running one if there are several. */
@@ -39,7 +39,7 @@ interface Facts extends Surroundings {
   type: (...words: string[]) => string
 }
 
-function factsOf(view: Standing, around: Surroundings): Facts {
+function factsOf(view: Examined, around: Surroundings): Facts {
   const type = (...words: string[]) => command(words, around.environment)
   const run = runningRun(view) ?? view.runs.find(({ finishedAt }) => finishedAt === null)
   const isPaused = view.pausedSince !== null || (around.allPaused !== null && view.scheduled)
@@ -65,7 +65,7 @@ const cause = (
 })
 
 /** The last run that ended, without drops and runs that had nothing to do. */
-export const lastEnded = ({ runs }: Standing): RunFacts | undefined =>
+export const lastEnded = ({ runs }: Examined): RunFacts | undefined =>
   runs.find(
     ({ finishedAt, operation, status, error }) =>
       finishedAt !== null &&
@@ -74,14 +74,14 @@ export const lastEnded = ({ runs }: Standing): RunFacts | undefined =>
   )
 
 /** The run that the server works on. */
-export const runningRun = ({ runs }: Standing): RunFacts | undefined =>
+export const runningRun = ({ runs }: Examined): RunFacts | undefined =>
   runs.find(({ status }) => status === 'running')
 
 /** Whether the last run ended because of a lock. */
-export const failedAtLock = (view: Standing): boolean => lastEnded(view)?.error?.class === 'LockTimeout'
+export const failedAtLock = (view: Examined): boolean => lastEnded(view)?.error?.class === 'LockTimeout'
 
 /** Whether the last run may have ended because of this lock: not if the session began its transaction after the run ended. */
-export function stoppedLast(view: Standing, { since }: HeldLock): boolean {
+export function stoppedLast(view: Examined, { since }: HeldLock): boolean {
   const end = lastEnded(view)?.finishedAt ?? null
   return failedAtLock(view) && (since === null || end === null || since <= end)
 }
@@ -161,12 +161,12 @@ const suspended: Rule = ({ view: { suspended: since }, name, clock, type }) =>
     : null
 
 /** That the target lag cannot be kept. */
-const lagTooShort: Rule = ({ view: { lagWorksMs = null, targetLagMs = null }, name }) =>
-  lagWorksMs === null || targetLagMs === null
+const lagTooShort: Rule = ({ view: { lagWorksMs, targetLagSeconds }, name }) =>
+  lagWorksMs === null || targetLagSeconds === null
     ? null
     : cause(
         'LagTooShort',
-        `The target lag of ${name}, ${duration(targetLagMs)}, cannot be kept: by the usual durations of what has to be refreshed, ${duration(lagWorksMs)} can. Write targetLagSeconds: ${lagWorksMs / 1000}, or make the refreshes faster.`,
+        `The target lag of ${name}, ${duration(targetLagSeconds * 1000)}, cannot be kept: by the usual durations of what has to be refreshed, ${duration(lagWorksMs)} can. Write targetLagSeconds: ${lagWorksMs / 1000}, or make the refreshes faster.`,
       )
 
 const unpopulated: Rule = ({ view: { populated }, name, open, type }) =>
@@ -206,7 +206,7 @@ const unknownAge: Rule = ({ view, name, open, type }) =>
 
 /** As of when the data of a view are, in spite of its last success. */
 const dataOf = (
-  { asOf, heldBackBy, lastSuccessAt }: Standing,
+  { asOf, heldBackBy, lastSuccessAt }: Examined,
   name: string,
   clock: Surroundings['clock'],
 ): string => {
@@ -347,7 +347,7 @@ export function runCause(
     populated,
     staleMs = null,
     checkFailedSince = null,
-  }: Pick<Standing, 'view' | 'lastSuccessAt' | 'populated'> & Partial<Standing>,
+  }: Pick<Examined, 'view' | 'lastSuccessAt' | 'populated'> & Partial<Examined>,
   run: EndedRun,
   { environment, clock }: Pick<Surroundings, 'environment' | 'clock'>,
 ): Cause {

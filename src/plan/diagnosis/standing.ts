@@ -1,6 +1,8 @@
 import type { ProblemCode } from '../../problem.ts'
 import type { Operation, RunStatus } from '../run.ts'
 import type { HeldLock } from './cause.ts'
+import type { ViewFacts } from './facts.ts'
+import type { AnyState } from './state.ts'
 import type { Uncounted } from './uncounted.ts'
 
 /** A run, as far as it tells why a view is as old as it is. */
@@ -46,36 +48,30 @@ interface RunProgress {
   estimatedMs: number | null
 }
 
-/** All that tells why one view is as old as it is. */
-export interface Standing {
-  /** The name as SQL writes it. */
-  view: string
-  missing: boolean
-  populated: boolean
-  aside: { since: Date; by: string } | null
-  pausedSince: Date | null
-  stale: boolean
-  /** The age of the data; null if no run has made them fresh. */
-  staleMs: number | null
-  maxStaleMs: number | null
-  lastSuccessAt: Date | null
-  /** The moment whose data the view shows; null if nobody knows it. */
-  asOf: Date | null
-  /** The view that holds `asOf` back; null: none does. */
-  heldBackBy: string | null
-  /** Since when checks hold the new data of the view back; null: none does. */
-  checkFailedSince?: Date | null
+/** What is true of a view, with what schedules and other views make of it. */
+export interface Standing extends ViewFacts {
+  state: AnyState
+  /** The view to cure first, because this one waits for it, or shows its old data; null: none is. */
+  culprit: string | null
   /** Whether a schedule refreshes the view, paused or not. */
   scheduled: boolean
   nextRun: Date | null
+  /** What begins the next run: the view's own schedule, the one for every view, a target lag, a retry. Null: there is none. */
+  nextBy: NextBy | null
   /** The shortest target lag that can be kept, if that of the view cannot. */
-  lagWorksMs?: number | null
-  targetLagMs?: number | null
+  lagWorksMs: number | null
   /** That scheduled refreshes leave the view out until then, because so many have failed in a row. */
-  suspended?: { failures: number; until: Date } | null
+  suspended: { failures: number; until: Date } | null
+}
+
+export const nextBys = ['view', 'nightly', 'lag', 'retry'] as const
+export type NextBy = (typeof nextBys)[number]
+
+/** All that tells why one view is as old as it is. */
+export interface Examined extends Standing {
   /** When a schedule was due last, if no run began then. */
   missedAt: Date | null
-  /** Newest first. */
+  /** What ended last comes first, after what has not ended. */
   runs: RunFacts[]
   batch: BatchFacts | null
   /** Of the running run. */
@@ -83,10 +79,10 @@ export interface Standing {
   /** Whether the running run stands before a lock. */
   waits: boolean
   locks: HeldLock[]
-  /** Why nobody can know how old its data are; null or absent: somebody can, or nobody has asked. */
-  unseen?: string | null
-  /** What keeps its refreshes from being left out; null or absent: nothing, or nobody has asked. */
-  uncounted?: Uncounted | null
+  /** Why nobody can know how old its data are; null: somebody can, or nobody has asked. */
+  unseen: string | null
+  /** What keeps its refreshes from being left out; null: nothing, or nobody has asked. */
+  uncounted: Uncounted | null
 }
 
 /** What all views of an environment have in common. */

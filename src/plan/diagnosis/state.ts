@@ -1,44 +1,77 @@
 import { moment } from '../words.ts'
+import type { ViewFacts } from './facts.ts'
 
 /** How much something matters: the colours of the command line and of the page follow it. */
 export type Tone = 'bad' | 'warn' | 'held' | 'busy' | 'idle' | 'good'
 
-/** How a view stands: the word that people read, and its tone. The most urgent comes first. */
+/** What decides how a view stands: its facts, and who holds it back. */
+export type Judged = Pick<
+  ViewFacts,
+  | 'missing'
+  | 'aside'
+  | 'populated'
+  | 'failure'
+  | 'leftOutSince'
+  | 'stale'
+  | 'asOf'
+  | 'pausedSince'
+  | 'maxStaleMs'
+> & {
+  /** The view to cure first, because this one waits for it, or shows its old data; null: none is. */
+  culprit: string | null
+}
+
+interface StateWords {
+  word: string
+  tone: Tone
+  is: (view: Judged) => boolean
+}
+
+/** Whether a refresh of the view itself failed, and none has succeeded since. */
+const fails = ({ failure }: Judged): boolean => failure !== null && failure.class !== 'NotExchanged'
+
+/** Whether the last attempt did not come to the view, or was undone, because another view failed. */
+export const isLeftOut = ({ failure, leftOutSince }: Pick<ViewFacts, 'failure' | 'leftOutSince'>): boolean =>
+  leftOutSince !== null || failure?.class === 'NotExchanged'
+
+/**
+ * How a view stands: the first of these that is true. Who fails is failed; who waits for it is held back by it. Fresh is no view whose
+ * data may be too old, whose last attempt failed, or of whose data nobody knows the age.
+ */
 export const states = {
-  missing: { word: 'missing', tone: 'bad' },
-  aside: { word: 'set aside', tone: 'bad' },
-  unpopulated: { word: 'unpopulated', tone: 'warn' },
-  failed: { word: 'failed', tone: 'bad' },
-  heldBack: { word: 'held back', tone: 'bad' },
-  stale: { word: 'stale', tone: 'warn' },
-  paused: { word: 'paused', tone: 'held' },
-  unlimited: { word: 'no limit', tone: 'idle' },
-  fresh: { word: 'fresh', tone: 'good' },
-} as const satisfies Record<string, { word: string; tone: Tone }>
+  missing: { word: 'missing', tone: 'bad', is: ({ missing, aside }) => missing && !aside },
+  aside: { word: 'set aside', tone: 'bad', is: ({ aside }) => aside !== null },
+  failed: { word: 'failed', tone: 'bad', is: fails },
+  unpopulated: { word: 'unpopulated', tone: 'bad', is: ({ populated }) => !populated },
+  heldBack: { word: 'held back', tone: 'warn', is: (view) => view.culprit !== null || isLeftOut(view) },
+  stale: { word: 'stale', tone: 'warn', is: ({ stale }) => stale },
+  paused: { word: 'paused', tone: 'held', is: ({ pausedSince }) => pausedSince !== null },
+  unknown: { word: 'unknown', tone: 'warn', is: ({ asOf }) => asOf === null },
+  unlimited: { word: 'no limit', tone: 'idle', is: ({ maxStaleMs }) => maxStaleMs === null },
+  fresh: { word: 'fresh', tone: 'good', is: () => true },
+} as const satisfies Record<string, StateWords>
 export type AnyState = keyof typeof states
 
 export const anyStates = Object.keys(states) as AnyState[]
 
-/** How the data of a view stand. */
-type DataState = Exclude<AnyState, 'failed' | 'heldBack' | 'paused'>
+/** How a view stands. */
+export const stateOf = (view: Judged): AnyState =>
+  anyStates.find((state) => states[state].is(view)) as AnyState
 
 /** What `GET /views` says of how a view stands. */
 export interface ListedState {
+  view: string
+  state: AnyState
+  culprit: string | null
   missing: boolean
   populated: boolean
   stale: boolean
   paused: boolean
+  asOf: Date | string | null
   staleMs: number | null
   maxStaleMs: number | null
   lastRun: { status: string } | null
-  /** Whether a refresh failed, and none has succeeded since. Older versions do not say it. */
-  failing?: boolean
-  /** Since when checks hold the new data of the view back; null: none does. Older versions do not say it. */
-  checkFailedSince?: Date | string | null
-  /** Since when the view is set aside; null if it is not. */
   aside: { since: Date | string; by: string } | null
-  /** That the last attempt failed, and when the next one begins; null if none waits. */
-  retry: Retry | null
 }
 
 /** What is said of a view whose refresh failed and is tried again later. */
@@ -54,60 +87,46 @@ export interface Retry {
 /** `retries at 09:14 UTC after: division by zero` */
 export function retryText({ at, message }: Retry, view: string, now: Date): string {
   const why = message?.startsWith(`${view}: `) ? message.slice(view.length + 2) : message
-  return `retries at ${moment(at, now)}${why ? ` after: ${why}` : ''}`
-}
-
-/** How the data of a view stand, by what `GET /views` says of it. */
-export function stateOf({
-  aside,
-  missing,
-  populated,
-  stale,
-  maxStaleMs,
-}: Pick<ListedState, 'aside' | 'missing' | 'populated' | 'stale' | 'maxStaleMs'>): DataState {
-  if (aside) return 'aside'
-  if (missing) return 'missing'
-  if (!populated) return 'unpopulated'
-  if (stale) return 'stale'
-  return maxStaleMs === null ? 'unlimited' : 'fresh'
+  const when = new Date(at) > now ? `at ${moment(at, now)}` : 'now'
+  return `retries ${when}${why ? ` after: ${why}` : ''}`
 }
 
 /** What a list of views can be narrowed to. */
 export const filters = {
-  stale: ({ stale }) => stale,
-  failed: ({ failing, ...view }) => failing ?? tellsFailure(view),
+  stale: ({ stale, state }) => stale || state === 'unknown',
+  failed: ({ state }) => state === 'failed',
+  heldBack: ({ state }) => state === 'heldBack',
+  unknown: ({ state }) => state === 'unknown',
   running: ({ lastRun }) => lastRun?.status === 'running',
   paused: ({ paused }) => paused,
   aside: ({ aside }) => Boolean(aside),
-  missing: ({ missing, aside }) => missing && !aside,
+  missing: ({ state }) => state === 'missing',
   unpopulated: ({ populated, missing, aside }) => !populated && !missing && !aside,
 } satisfies Record<string, (view: ListedState) => boolean>
 export type Filter = keyof typeof filters
 export const filterNames = Object.keys(filters) as Filter[]
 
-/** Whether the last run of a view says that the view fails, or the retry that waits says so. */
-export const tellsFailure = ({ lastRun, retry }: Pick<ListedState, 'lastRun' | 'retry'>): boolean =>
-  lastRun?.status === 'failed' || Boolean(retry)
+const urgencyOf = ({ state }: ListedState): number => anyStates.indexOf(state)
 
-/** The most urgent of all that is true of a view. */
-export function worstOf(view: ListedState): AnyState {
-  const all: AnyState[] = [
-    stateOf(view),
-    ...(view.checkFailedSince ? ['heldBack' as const] : filters.failed(view) ? ['failed' as const] : []),
-    ...(filters.paused(view) ? ['paused' as const] : []),
-  ]
-  return all.reduce((worst, each) => (urgencyOf(each) < urgencyOf(worst) ? each : worst))
+/**
+ * Views in order: the most urgent first, of the stale ones the most overdue, then by name; but below a view stand those that it holds
+ * back.
+ */
+export function byUrgency<View extends ListedState>(views: View[]): View[] {
+  const byName = new Map(views.map((view) => [view.view, view]))
+  const culpritOf = (view: View): View => {
+    const culprit = byName.get(view.culprit ?? '')
+    return culprit && urgencyOf(culprit) <= urgencyOf(view) ? culprit : view
+  }
+  const compare = (a: View, b: View): number =>
+    urgencyOf(a) - urgencyOf(b) ||
+    overdueMs(b) - overdueMs(a) ||
+    (a.view < b.view ? -1 : a.view > b.view ? 1 : 0)
+  return views.toSorted((a, b) => {
+    const [above, other] = [culpritOf(a), culpritOf(b)]
+    return compare(above, other) || Number(a !== above) - Number(b !== other) || compare(a, b)
+  })
 }
-
-/** The same beside the last run: that the view fails is left to that run, if the run tells it. */
-export const stateBesideLastRun = (view: ListedState): AnyState =>
-  worstOf({ ...view, failing: filters.failed(view) && !tellsFailure(view), lastRun: null, retry: null })
-
-const urgencyOf = (state: AnyState): number => anyStates.indexOf(state)
-
-/** Orders views: the most urgent first, of the stale ones the most overdue; then by name. */
-export const byUrgency = <View extends ListedState & { view: string }>(a: View, b: View): number =>
-  urgencyOf(worstOf(a)) - urgencyOf(worstOf(b)) || overdueMs(b) - overdueMs(a) || (a.view < b.view ? -1 : 1)
 
 const overdueMs = ({ stale, staleMs, maxStaleMs }: ListedState): number =>
   stale ? (staleMs ?? 0) - (maxStaleMs ?? 0) : 0

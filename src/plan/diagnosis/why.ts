@@ -1,6 +1,6 @@
 import { type Cause, type CauseCode, causes } from './cause.ts'
 import { lastEnded, ownCauses } from './own-causes.ts'
-import type { Standing, Surroundings } from './standing.ts'
+import type { Examined, Surroundings } from './standing.ts'
 
 /** Whether a cause says that nothing is wrong with a view, or what goes on with it. */
 const isHarmless = ({ code }: Cause): boolean => !['bad', 'held'].includes(causes[code].tone)
@@ -31,8 +31,8 @@ const mostUpstream = 10
  * upstream is the reason, its cause comes first, as code `Upstream`. Pure.
  */
 export function whyOf(
-  view: Standing,
-  upstream: Standing[],
+  view: Examined,
+  upstream: Examined[],
   readsOf: (view: string) => string[],
   around: Surroundings,
 ): Cause[] {
@@ -47,11 +47,11 @@ export function whyOf(
 }
 
 /** Whether the last run ended as it did because of another view. */
-const suffersFromOthers = (view: Standing): boolean =>
+const suffersFromOthers = (view: Examined): boolean =>
   ['UpstreamFailed', 'NotExchanged'].includes(lastEnded(view)?.error?.class ?? '')
 
 /** Whether what happened upstream is the reason of how the view's last run ended, or of its wait. */
-function explains({ upstream, batchId, view: name }: Cause, view: Standing): boolean {
+function explains({ upstream, batchId, view: name }: Cause, view: Examined): boolean {
   const { batch } = view
   const ended = lastEnded(view)
   if (batch !== null && batch.finishedAt === null && batch.waitsFor.length > 0)
@@ -65,8 +65,8 @@ function explains({ upstream, batchId, view: name }: Cause, view: Standing): boo
 
 /** The cause that a view upstream has of its own; none if that view is well, or suffers from a third one. */
 function upstreamCause(
-  view: Standing,
-  above: Standing,
+  view: Examined,
+  above: Examined,
   readsOf: (view: string) => string[],
   around: Surroundings,
 ): Cause[] {

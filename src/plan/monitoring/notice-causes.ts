@@ -1,7 +1,7 @@
 import { command } from '../commands.ts'
 import { type Cause, wordsOf } from '../diagnosis/cause.ts'
 import { ownCauses, runCause } from '../diagnosis/own-causes.ts'
-import type { Standing, Surroundings } from '../diagnosis/standing.ts'
+import type { Examined, Surroundings } from '../diagnosis/standing.ts'
 import { whyOf } from '../diagnosis/why.ts'
 import { runbookOf } from '../runbook.ts'
 import { dependents, viewsAbove } from '../views/graph.ts'
@@ -14,7 +14,7 @@ export class Causes {
   private readonly facts: NoticeFacts
   private readonly around: Surroundings
   private readonly readers: Map<string, string[]>
-  private readonly known = new Map<Standing, ToldCause>()
+  private readonly known = new Map<Examined, ToldCause>()
 
   constructor(facts: NoticeFacts, environment: string) {
     this.facts = facts
@@ -82,13 +82,13 @@ export class Causes {
     return command(words, this.around.environment)
   }
 
-  private ofView(view: Standing): ToldCause {
+  private ofView(view: Examined): ToldCause {
     const found = this.known.get(view) ?? this.findCause(view)
     this.known.set(view, found)
     return found
   }
 
-  private findCause(view: Standing): ToldCause {
+  private findCause(view: Examined): ToldCause {
     const { views, reads } = this.facts
     const above = viewsAbove(view.view, reads).flatMap((each) => views.get(each) ?? [])
     const [first] = whyOf(view, above, (each) => reads.get(each) ?? [], this.around)
@@ -104,7 +104,7 @@ export class Causes {
   /** A cause of `viewkeeper why`, as a notice tells it. */
   private told(
     diagnosis: Cause,
-    view: Pick<Standing, 'view'> & Partial<Standing>,
+    view: Pick<Examined, 'view'> & Partial<Examined>,
     failed?: FailedRun,
   ): ToldCause {
     const { code, text, next, runId = null, batchId = null } = diagnosis
@@ -177,10 +177,10 @@ const cause = (
 })
 
 /** When a run last made the data fresh, or proved that they are; null: never. */
-function lastFresh({ lastSuccessAt = null, runs = [] }: Partial<Standing>): Date | null {
+function lastFresh({ lastSuccessAt = null, runs = [] }: Partial<Examined>): Date | null {
   const provedAt = runs.find(({ unneeded }) => unneeded)?.finishedAt ?? null
   return provedAt !== null && provedAt > (lastSuccessAt ?? 0) ? provedAt : lastSuccessAt
 }
 
-const isFreshSince = (view: Standing | undefined, at: Date): boolean =>
+const isFreshSince = (view: Examined | undefined, at: Date): boolean =>
   view !== undefined && (lastFresh(view) ?? 0) > at

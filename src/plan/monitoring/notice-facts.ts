@@ -1,6 +1,6 @@
 import type { ProblemCode } from '../../problem.ts'
 import type { NewsKind } from '../alarms.ts'
-import type { Standing } from '../diagnosis/standing.ts'
+import type { Examined } from '../diagnosis/standing.ts'
 import type { Operation, RunStatus, Trigger } from '../run.ts'
 import type { AlarmWords, NoticeError } from './notice.ts'
 import type { Trouble } from './telling.ts'
@@ -73,7 +73,7 @@ export interface NoticeFacts {
   slow: SlowRun[]
   mended: MendedView[]
   /** By name. */
-  views: Map<string, Standing>
+  views: Map<string, Examined>
   /** Which views each view reads. */
   reads: Map<string, string[]>
   /** Since when everything scheduled is paused, and by whom. */

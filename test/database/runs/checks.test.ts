@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readViews } from '../../../src/db/views/list.ts'
+import { readFacts } from '../../../src/db/views/facts.ts'
 import { runBody } from '../../../src/edge/http/answers.ts'
 import { run as answered, testedView } from '../../../src/edge/http/schemas/answers.ts'
 import { putBack } from '../../../src/operations/aside/put-back.ts'
@@ -12,7 +12,6 @@ import { getRun } from '../../../src/operations/runs/read.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { testView } from '../../../src/operations/views/test.ts'
 import { getWhy } from '../../../src/operations/views/why.ts'
-import { worstOf } from '../../../src/plan/diagnosis/state.ts'
 import type { Strategy } from '../../../src/plan/views/definition.ts'
 import { callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
 import { accountOf, advanceToEnd, begin, define } from '../../support/views/batches.ts'
@@ -82,14 +81,13 @@ describe('a check that finds rows', () => {
       await run(`${schema}.v`, { strategy })
       const [first] =
         await sql`select finished_at from viewkeeper.runs where schema_name = ${schema} order by id`
-      const [listed] = await readViews(sql, { schema, name: 'v' })
+      const [listed] = (await readFacts(sql, { only: { schema, name: 'v' } })).views
       expect(listed?.checkFailedSince).toEqual(first?.finished_at)
-      expect(worstOf({ ...listed!, aside: null, retry: null })).toBe('heldBack')
       const why = await getWhy(database, `${schema}.v`, {
         schedules: unscheduled,
         environment: null,
       })
-      expect(why.state).toBe('heldBack')
+      expect(why.state).toBe('failed')
       expect(why.causes[0]).toMatchObject({
         code: 'CheckFailed',
         text: expect.stringContaining('Found: 1 row. Held back since '),

@@ -10,7 +10,6 @@ import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { pauseAll, pauseView } from '../../../src/operations/views/pause.ts'
 import { listViews } from '../../../src/operations/views/read.ts'
 import type { Why } from '../../../src/operations/views/why.ts'
-import { stateOf } from '../../../src/plan/diagnosis/state.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
@@ -526,7 +525,7 @@ describe('a view that nobody refreshes', () => {
       huntMs: 5000,
     })
     const listed = (await listViews(database)).views.find(({ view }) => view === 'app.middle')!
-    expect([listed.aside?.by, stateOf(listed)]).toEqual(['postgres', 'aside'])
+    expect([listed.aside?.by, listed.state]).toEqual(['postgres', 'aside'])
     await sql`delete from viewkeeper.definitions`
     expect(await why('app.middle')).toMatchObject({
       view: 'app.middle',

@@ -1,5 +1,5 @@
 import { describeAlarm, readAlarm } from '../../../src/mails/alarm-words.ts'
-import type { RunFacts, Standing } from '../../../src/plan/diagnosis/standing.ts'
+import type { Examined, RunFacts } from '../../../src/plan/diagnosis/standing.ts'
 import type {
   Alarm,
   EndedBatch,
@@ -9,6 +9,7 @@ import type {
 } from '../../../src/plan/monitoring/notice-facts.ts'
 import { type PlannedNotice, planNotice } from '../../../src/plan/monitoring/notice-plan.ts'
 import type { ProblemCode } from '../../../src/problem.ts'
+import { examined } from './examined.ts'
 
 /** Now, in these facts. */
 export const now = new Date('2026-11-20T10:00:00Z')
@@ -29,7 +30,7 @@ const noFacts = (): NoticeFacts => ({
   covered: {},
 })
 
-interface ViewOptions extends Partial<Standing> {
+interface ViewOptions extends Partial<Examined> {
   hours?: number
   last?: RunFacts | null
   open?: { status: RunFacts['status']; notBefore: Date | null } | null
@@ -39,33 +40,22 @@ interface ViewOptions extends Partial<Standing> {
 export const view = (
   name: string,
   { hours = 1, last = null, open = null, ...more }: ViewOptions = {},
-): Standing => ({
-  view: name,
-  missing: false,
-  populated: true,
-  aside: null,
-  pausedSince: null,
-  stale: hours > 25,
-  staleMs: hours * hourMs,
-  maxStaleMs: 25 * hourMs,
-  lastSuccessAt: hoursAgo(hours),
-  asOf: hoursAgo(hours),
-  heldBackBy: null,
-  scheduled: true,
-  nextRun: hoursAgo(-1),
-  missedAt: null,
-  runs: [
-    ...(open === null
-      ? []
-      : [{ ...ended('success', { id: 900 }), ...open, batchId: null, finishedAt: null }]),
-    ...(last === null ? [] : [last]),
-  ],
-  batch: null,
-  progress: null,
-  waits: false,
-  locks: [],
-  ...more,
-})
+): Examined =>
+  examined(name, {
+    stale: hours > 25,
+    staleMs: hours * hourMs,
+    maxStaleMs: 25 * hourMs,
+    lastSuccessAt: hoursAgo(hours),
+    asOf: hoursAgo(hours),
+    nextRun: hoursAgo(-1),
+    runs: [
+      ...(open === null
+        ? []
+        : [{ ...ended('success', { id: 900 }), ...open, batchId: null, finishedAt: null }]),
+      ...(last === null ? [] : [last]),
+    ],
+    ...more,
+  })
 
 const error = (code: ProblemCode, message: string, sqlstate: string | null = null) => ({
   class: code,
@@ -140,7 +130,7 @@ export const failedBatch = (more: Partial<EndedBatch> = {}): EndedBatch => ({
   ...more,
 })
 
-export const byName = (...views: Standing[]) => new Map(views.map((each) => [each.view, each]))
+export const byName = (...views: Examined[]) => new Map(views.map((each) => [each.view, each]))
 
 /** What CloudWatch publishes when an alarm changes its state. */
 export const alarmText = (

