@@ -12,7 +12,10 @@ import { styleOf } from './words.ts'
 export function whyLines(why: Why, now: Date, output: Output): string[] {
   return [
     ...standing(why, now, output),
-    ...why.causes.flatMap((cause, at) => causeLines(cause, at, output)),
+    ...why.causes.flatMap((cause, at) => [
+      ...causeLines(cause, at, output),
+      ...(at === 0 ? heldLines(why, output) : []),
+    ]),
     ...why.locks.flatMap((lock) => lockLines(lock, now, output)),
     ...(why.recentRuns.length === 0 ? [] : ['', ...runsTable(why.recentRuns, now, output, { view: false })]),
   ]
@@ -46,6 +49,14 @@ function causeLines({ text, next }: Why['causes'][number], at: number, { width, 
     ...(next === null ? [] : [`  ${paint('dim', 'next:')} ${harmless(next)}`]),
   ]
 }
+
+/** What waits for the view to cure first. */
+const heldLines = ({ holdsBack = [] }: Partial<Why>, { width, paint }: Output): string[] =>
+  holdsBack.length === 0
+    ? []
+    : wrap(`holds back: ${holdsBack.map(short).join(', ')}`, width - 2).map(
+        (line) => `  ${paint('dim', line)}`,
+      )
 
 function lockLines(lock: Why['locks'][number], now: Date, { width, paint }: Output): string[] {
   const { pid, role, application, state, since, mode, relation, statement, end } = lock

@@ -1,5 +1,4 @@
 import type { View, ViewDetails } from '../../../src/edge/http/schemas/answers.ts'
-import { filters, stateOf } from '../../../src/plan/diagnosis/state.ts'
 import { ActionsOfView } from '../actions/actions-of-view.tsx'
 import type { Place } from '../address/address.ts'
 import { viewPath } from '../api/paths.ts'
@@ -9,6 +8,7 @@ import { Heading } from '../parts/heading.tsx'
 import { Loading } from '../parts/loading.tsx'
 import { Badge } from '../parts/mark.tsx'
 import { Name } from '../parts/name.tsx'
+import { ViewLink } from '../parts/view-link.tsx'
 import { isOpen, signOf, signOfRun } from '../words/sign.ts'
 import { Definition } from './definition.tsx'
 import { Neighbours } from './neighbours.tsx'
@@ -45,13 +45,9 @@ function OneView({ view, path, known }: { view: ViewDetails; path: string; known
             <Name view={view.view} />
           </Heading>
           <p class="badges">
-            <Badge sign={signOf(stateOf(view))} />
-            {view.checkFailedSince ? (
-              <Badge sign={signOf('heldBack')} />
-            ) : (
-              filters.failed(view) && <Badge sign={signOf('failed')} />
-            )}
-            {view.paused && <Badge sign={signOf('paused')} />}
+            <Badge sign={signOf(view.state)} />
+            {view.state === 'heldBack' && view.culprit && <ViewLink view={view.culprit} />}
+            {view.paused && view.state !== 'paused' && <Badge sign={signOf('paused')} />}
             {view.lastRun && running && <Badge sign={signOfRun(view.lastRun.status)} />}
             {view.comment && <span class="pale">{view.comment}</span>}
           </p>

@@ -1,3 +1,4 @@
+import { Fragment } from 'preact'
 import type { Cause, Why } from '../../../src/edge/http/schemas/answers.ts'
 import { withFlags } from '../../../src/plan/commands.ts'
 import { printed } from '../../../src/plan/names.ts'
@@ -6,6 +7,7 @@ import { target } from '../api/target.ts'
 import { useGet } from '../live/use-live.ts'
 import { Command } from '../parts/command.tsx'
 import { Loading } from '../parts/loading.tsx'
+import { ViewLink } from '../parts/view-link.tsx'
 import { useStore } from '../store/use-store.ts'
 import { withMentions } from '../words/mentions.ts'
 import { isBad } from './causes.ts'
@@ -16,7 +18,7 @@ export function WhyPanel({ path, running }: { path: string; running: boolean }) 
   const live = useGet<Why>(`${path}/why`, running)
   return (
     <Loading live={live}>
-      {({ causes, locks, view }) => (
+      {({ causes, locks, view, holdsBack = [] }) => (
         <section class={`why ${causes.some(isBad) ? 'why-bad' : ''}`} aria-labelledby="why">
           <h2 id="why">Why</h2>
           <ol class="causes">
@@ -24,6 +26,17 @@ export function WhyPanel({ path, running }: { path: string; running: boolean }) 
               <OneCause key={`${cause.code} ${cause.view} ${cause.runId}`} cause={cause} of={view} />
             ))}
           </ol>
+          {holdsBack.length > 0 && (
+            <p>
+              Holds back:{' '}
+              {holdsBack.map((each, at) => (
+                <Fragment key={each}>
+                  {at > 0 && ', '}
+                  <ViewLink view={each} />
+                </Fragment>
+              ))}
+            </p>
+          )}
           {locks.length > 0 && <Locks locks={locks} told={causes.map(({ next }) => next)} />}
         </section>
       )}

@@ -27,6 +27,8 @@ export interface Why
     | 'heldBackBy'
     | 'nextRun'
   > {
+  /** What the view to cure first holds back: this one or its culprit. */
+  holdsBack: string[]
   /** The real cause first; always one. */
   causes: Cause[]
   /** Who is in the way of the refresh now, also of the refresh of a view that it reads. */
@@ -70,6 +72,7 @@ export function getWhy(database: Database, view: string, { schedules, environmen
       asOf,
       heldBackBy,
       nextRun,
+      holdsBack: views.flatMap((each) => (each.culprit === (culprit ?? own.view) ? each.view : [])),
       causes: whyOf(own, upstream, (each) => dependencies.get(each) ?? [], {
         now,
         clock: (at) => moment(at, now),

@@ -249,8 +249,7 @@ const schedule: Rule = ({ view, name, isPaused, open, clock, type }) => {
 /** That the data are fresh, or that nobody says how old they may be. */
 const well: Rule = ({ view, name, clock }) => {
   const { staleMs, maxStaleMs, nextRun, scheduled } = view
-  if (view.pausedSince !== null || view.stale || !view.populated) return null
-  if (view.lastSuccessAt !== null && view.asOf === null && heldBack(view) === null) return null // unknownAge says so
+  if (!['fresh', 'unlimited'].includes(view.state)) return null
   const age = staleMs === null ? name : `${name} is ${duration(staleMs)} old`
   if (maxStaleMs === null) {
     const why = scheduled ? 'the monitor knows no interval of its schedule yet' : 'no schedule refreshes it'

@@ -36,12 +36,18 @@ export function whyOf(
   readsOf: (view: string) => string[],
   around: Surroundings,
 ): Cause[] {
-  const own = ownCauses(view, around)
   const above = upstream
     .flatMap((each) => upstreamCause(view, each, readsOf, around))
     .toSorted((one, other) => rank(one) - rank(other))
     .slice(0, mostUpstream)
-  if (above.some((cause) => explains(cause, view))) return [...above, ...own]
+  const isExplained = above.some((cause) => explains(cause, view))
+  // What the other view's cause says is said once.
+  const own = ownCauses(view, around).filter(
+    ({ code, runId }) =>
+      !(isExplained && code === 'Skipped' && runId !== undefined && suffersFromOthers(view)) &&
+      !(code === 'HeldBack' && above.some((cause) => cause.view === view.heldBackBy)),
+  )
+  if (isExplained) return [...above, ...own]
   const at = own.findIndex(isHarmless)
   return at < 0 ? [...own, ...above] : own.toSpliced(at, 0, ...above)
 }

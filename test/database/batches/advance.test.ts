@@ -325,7 +325,7 @@ describe('a view that fails', () => {
     await cancelBatch(batchId, { database, requestedBy: 'test', waitUntil: Date.now() + 10_000 })
     expect(await advanced).toMatchObject({ status: 'canceled' })
     const canceled = await getView(database, 'patient.a')
-    expect(canceled).toMatchObject({ retry: null, failing: true, lastRun: { status: 'canceled' } })
+    expect(canceled).toMatchObject({ retry: null, state: 'failed', lastRun: { status: 'canceled' } })
     expect(filters.failed(canceled)).toBe(true)
   })
 

@@ -263,7 +263,7 @@ describe('the metrics and the log', () => {
   test('views that were set aside are told like stale ones', async () => {
     await sql`
       insert into viewkeeper.set_aside (act, position, kind, name, item, reading, set_aside_at)
-      values (1, 1, 'view', 'public.old', '{}', '{public.t}', now() - interval '2 hours')`
+      values (1, 1, 'view', 'public.old', '{"live":{"view":{"schema":"public","name":"old"}}}', '{public.t}', now() - interval '2 hours')`
     await lookAsFunction()
     await lookAsFunction()
     await pass('25 hours')

@@ -108,7 +108,7 @@ describe('a view whose run ended badly', () => {
     const { runId } = await refreshed('app.base')
     const { state, causes } = await why('app.base')
     expect([state, causes]).toEqual([
-      'fresh',
+      'failed',
       [
         {
           code: 'Failed',
@@ -238,7 +238,7 @@ describe('a view that waits for a lock', () => {
       // What it reads is as old as before.
       const heldBack = { code: 'HeldBack', next: 'viewkeeper refresh --select app.base+ --env production' }
       const after = await why('app.top')
-      expect(after).toMatchObject({ state: 'stale', heldBackBy: 'app.base', locks: [] })
+      expect(after).toMatchObject({ state: 'heldBack', heldBackBy: 'app.base', locks: [] })
       expect(after.causes[0]).toMatchObject(heldBack)
     })
   })

@@ -346,6 +346,9 @@ export const why = z
       description:
         'When a schedule refreshes the view next; null if none does, or a pause keeps it from that.',
     }),
+    holdsBack: z.array(z.string()).meta({
+      description: 'The views that wait for the one to cure first, which is `culprit`, or else this view.',
+    }),
     causes: z.array(cause).meta({
       description: 'Why the data are as old as they are: the real cause first. There is always one.',
     }),
