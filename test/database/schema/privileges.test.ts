@@ -425,7 +425,7 @@ const operations: Operation[] = [
     rights: [...onRecord('latest_runs', 'select'), ...onRecord('switches', 'select'), ...readsFacts],
     perform: ({ schema, database }) =>
       getWhy(database, `${schema}.kept`, { schedules: unscheduled, environment: null }),
-    done: { state: 'unlimited', locks: [] },
+    done: { state: 'unknown', locks: [] },
   },
 ]
 
@@ -709,6 +709,7 @@ describe('reads', () => {
       ['select on viewkeeper.definitions', /definitions/],
       ['insert, update on viewkeeper.definitions', /definitions/],
       ['select on viewkeeper.latest_runs', /latest_runs/],
+      ['select on viewkeeper.batch_views', /batch_views/],
       ['select on viewkeeper.set_aside', /set_aside/],
       ['select, insert, update on viewkeeper.told', /told/],
       ['select, insert, delete on viewkeeper.troubles', /troubles/],
