@@ -1,8 +1,6 @@
 import type {
   BatchDetails,
   MetricsList,
-  Plan,
-  RecommendationList,
   Run,
   RunList,
   ViewDetails,
@@ -37,18 +35,6 @@ export const readMetrics = async (
   query: { view?: string | undefined; window: string },
 ): Promise<MetricsList['metrics']> =>
   (await readPages<MetricsList>(api, '/metrics', query)).flatMap(({ metrics }) => metrics)
-
-/** The plan of the coming day, with all its views. */
-export async function readPlan(api: Api): Promise<Omit<Plan, 'next'>> {
-  const pages = await readPages<Plan>(api, '/plan')
-  const { next: _next, ...first } = pages[0]
-  return { ...first, views: pages.flatMap(({ views }) => views) }
-}
-
-export const readRecommendations = async (api: Api): Promise<RecommendationList['recommendations']> =>
-  (await readPages<RecommendationList>(api, '/recommendations')).flatMap(
-    ({ recommendations }) => recommendations,
-  )
 
 export const readView = async (api: Api, view: string): Promise<ViewDetails> =>
   (await api.send<ViewDetails>('GET', viewPath(view))).body

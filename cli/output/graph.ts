@@ -1,5 +1,5 @@
 import type { View } from '../../src/edge/http/schemas/answers.ts'
-import { retryText, states } from '../../src/plan/diagnosis/state.ts'
+import { retryText, wordsOfState } from '../../src/plan/diagnosis/state.ts'
 import { duration } from '../../src/plan/words.ts'
 import { short } from './names.ts'
 import type { Output } from './terminal.ts'
@@ -56,7 +56,7 @@ export function graphLines(
   for (const view of rest) if (!expanded.has(view.view)) lines.push(...branch(view, '', ''))
   const width = Math.max(0, ...lines.map(({ before, view }) => displayWidth(before + short(view.view))))
   return lines.map(({ before, view, again }) => {
-    const { word, tone } = states[view.state]
+    const { word, tone } = wordsOfState(view.state)
     const text = view.retry ? retryText(view.retry, view.view, now) : word
     const age = view.staleMs === null ? '' : `   ${duration(view.staleMs)} old`
     const more = again ? '   (its readers: above)' : ''

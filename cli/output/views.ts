@@ -1,6 +1,13 @@
 import type { View, ViewDetails } from '../../src/edge/http/schemas/answers.ts'
 import { heldBack } from '../../src/plan/diagnosis/held-back.ts'
-import { type AnyState, byUrgency, filters, retryText, states } from '../../src/plan/diagnosis/state.ts'
+import {
+  type AnyState,
+  byUrgency,
+  filters,
+  retryText,
+  states,
+  wordsOfState,
+} from '../../src/plan/diagnosis/state.ts'
 import { savedText } from '../../src/plan/monitoring/saved.ts'
 import { isEnded } from '../../src/plan/run.ts'
 import { lastChecked } from '../../src/plan/runs/made-checks.ts'
@@ -42,7 +49,7 @@ export function viewsTable(views: View[], now: Date, output: Output): string[] {
     {
       title: 'STATE',
       cell: stateText,
-      style: ({ state }) => styleOf(states[state].tone),
+      style: ({ state }) => styleOf(wordsOfState(state).tone),
     },
     {
       title: 'AGE',
@@ -95,7 +102,7 @@ export function viewsTable(views: View[], now: Date, output: Output): string[] {
 
 /** `held back by order_values` */
 const stateText = ({ state, culprit }: View): string =>
-  `${states[state].word}${state === 'heldBack' && culprit !== null ? ` by ${short(culprit)}` : ''}`
+  `${wordsOfState(state).word}${state === 'heldBack' && culprit !== null ? ` by ${short(culprit)}` : ''}`
 
 /** An age that nobody knows is at least the time since the last success. */
 const ageOf = ({ staleMs, asOf }: View): string =>
@@ -161,7 +168,7 @@ function standingLine(view: View, paint: Paint): string {
         ? `age unknown (at least ${duration(view.staleMs)})`
         : `${duration(view.staleMs)} old`
   const limit = view.maxStaleMs === null ? 'no limit' : `limit ${duration(view.maxStaleMs)}`
-  return `${paint('bold', short(view.view))}   ${paint(styleOf(states[view.state].tone), stateText(view))}   ${age}, ${limit}`
+  return `${paint('bold', short(view.view))}   ${paint(styleOf(wordsOfState(view.state).tone), stateText(view))}   ${age}, ${limit}`
 }
 
 /** One view with its indexes and last runs. */

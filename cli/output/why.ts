@@ -1,6 +1,6 @@
 import type { Why } from '../../src/edge/http/schemas/answers.ts'
 import { heldBack } from '../../src/plan/diagnosis/held-back.ts'
-import { states } from '../../src/plan/diagnosis/state.ts'
+import { wordsOfState } from '../../src/plan/diagnosis/state.ts'
 import { ago, ahead, duration, moment } from '../../src/plan/words.ts'
 import { short } from './names.ts'
 import { runsTable } from './runs.ts'
@@ -23,7 +23,7 @@ export function whyLines(why: Why, now: Date, output: Output): string[] {
 
 function standing(why: Why, now: Date, { width, paint }: Output): string[] {
   const { view, state, culprit, staleMs, maxStaleMs, lastSuccessAt, asOf, nextRun } = why
-  const { tone, word } = states[state] ?? { tone: 'idle', word: 'state not told' } // an older version does not say it
+  const { tone, word } = wordsOfState(state)
   const stands = state === 'heldBack' && culprit ? `${word} by ${short(culprit)}` : word
   const by = heldBack(why)
   const held = by === null ? '' : `, held back by ${short(by)}`

@@ -26,7 +26,6 @@ const operating: Group = {
   resume: () => import('../commands/operate/pause.ts'),
   metrics: () => import('../commands/operate/metrics.ts'),
   plan: () => import('../commands/operate/plan.ts'),
-  recommend: () => import('../commands/operate/recommend.ts'),
   graph: () => import('../commands/operate/graph.ts'),
   docs: () => import('../commands/operate/docs.ts'),
   env: () => import('../commands/operate/env.ts'),

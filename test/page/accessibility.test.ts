@@ -31,7 +31,6 @@ const pages = [
   '#/runs/9993',
   '#/actions',
   '#/actions?view=ops.sessions_17',
-  '#/plan',
   '#/nowhere',
 ]
 

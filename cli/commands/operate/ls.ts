@@ -1,7 +1,7 @@
 import { type Command, Option } from 'commander'
 import type { View } from '../../../src/edge/http/schemas/answers.ts'
 import { command } from '../../../src/plan/commands.ts'
-import { type Filter, filterNames, filters, states } from '../../../src/plan/diagnosis/state.ts'
+import { type Filter, filterNames, filters, states, wordsOfState } from '../../../src/plan/diagnosis/state.ts'
 import { matchesGlob } from '../../../src/plan/glob.ts'
 import { lagLine } from '../../../src/plan/replicas.ts'
 import { moment } from '../../../src/plan/words.ts'
@@ -82,7 +82,7 @@ export async function ls({
   )
   const lag = replicas === undefined ? null : lagLine(replicas) // an older version answers without
   if (lag !== null) print(harmless(lag))
-  const worst = list.find(({ state }) => ['bad', 'warn'].includes(states[state].tone))
+  const worst = list.find(({ state }) => ['bad', 'warn'].includes(wordsOfState(state).tone))
   if (worst) print(`next: ${command(['why', typed(worst.view)], api.typed)}`)
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
+import type { Plan } from '../../../src/edge/http/schemas/answers.ts'
 import { apiOf } from '../../api/api-of.ts'
-import { readPlan } from '../../api/reads.ts'
 import { planLines } from '../../output/plan.ts'
 import { output, print, printJson } from '../../output/terminal.ts'
 import { formatted, operating } from '../flags.ts'
@@ -13,13 +13,13 @@ interface PlanOptions extends ApiOptions {
 /** Declares `plan`. */
 export function addTo(program: Command): void {
   formatted(operating(program, 'plan'))
-    .description('foretell the refreshes of the coming 24 hours, the load, and which promises break')
+    .description('say what runs in the coming 24 hours')
     .action((options) => plan(options))
 }
 
-/** Prints which views are refreshed how often in the coming day, the load by hour, and the promises that break. */
+/** Prints the schedules that have a turn in the coming day, and what target lags refresh. */
 export async function plan({ json, ...options }: PlanOptions): Promise<void> {
-  const found = await readPlan(await apiOf(options))
-  if (json) return printJson(found)
-  print(...planLines(found, output()))
+  const { body } = await (await apiOf(options)).send<Plan>('GET', '/plan')
+  if (json) return printJson(body)
+  print(...planLines(body, output()))
 }

@@ -1,6 +1,6 @@
 /** Where the page is, as its address says it. */
 export interface Place {
-  page: 'views' | 'view' | 'graph' | 'batches' | 'batch' | 'runs' | 'run' | 'actions' | 'plan' | 'unknown'
+  page: 'views' | 'view' | 'graph' | 'batches' | 'batch' | 'runs' | 'run' | 'actions' | 'unknown'
   /** The view, batch or run that the page is about. */
   subject: string
   /** Filters, order and the like. */
@@ -14,7 +14,6 @@ const lists = {
   batches: 'batches',
   runs: 'runs',
   actions: 'actions',
-  plan: 'plan',
 } as const
 const items = { views: 'view', batches: 'batch', runs: 'run' } as const
 
@@ -37,7 +36,6 @@ const rooms = {
   runs: 'runs',
   run: 'runs/',
   actions: 'actions',
-  plan: 'plan',
 }
 
 /** The hash of a place. Empty parameters are left out. */

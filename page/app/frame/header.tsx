@@ -8,7 +8,6 @@ const links = [
   { pages: ['batches', 'batch'], href: hashOf('batches'), text: 'Batches' },
   { pages: ['runs', 'run'], href: hashOf('runs'), text: 'Runs' },
   { pages: ['actions'], href: hashOf('actions'), text: 'Actions' },
-  { pages: ['plan'], href: hashOf('plan'), text: 'Plan' },
 ]
 
 /** The head of every page: which environment this is, and where one can go. */

@@ -9,7 +9,6 @@ export const keys = {
   'g b': 'go to the batches',
   'g r': 'go to the runs',
   'g a': 'go to the actions',
-  'g p': 'go to the plan',
   r: 'refresh the view, or retry what failed; in the list of views, the row that has the focus',
   '?': 'show these keys',
 } as const
@@ -31,7 +30,6 @@ const deeds: Record<Keys, () => void> = {
   'g b': () => go('batches'),
   'g r': () => go('runs'),
   'g a': () => go('actions'),
-  'g p': () => go('plan'),
   r: () => (inRow() ?? find(`${has('r')}:not(td *)`))?.click(),
   '?': () => help.set(true),
 }
@@ -39,8 +37,7 @@ const deeds: Record<Keys, () => void> = {
 const has = (key: string) => `[aria-keyshortcuts="${key}"]`
 const find = (selector: string) => document.querySelector<HTMLElement>(`main ${selector}`)
 const inRow = () => document.activeElement?.closest('tr')?.querySelector<HTMLElement>(has('r'))
-const go = (page: 'views' | 'graph' | 'batches' | 'runs' | 'actions' | 'plan') =>
-  location.assign(hashOf(page))
+const go = (page: 'views' | 'graph' | 'batches' | 'runs' | 'actions') => location.assign(hashOf(page))
 
 const longestBetweenMs = 1500
 

@@ -2,7 +2,6 @@ import { ActionsPage } from '../actions/actions-page.tsx'
 import { BatchPage } from '../batches/batch-page.tsx'
 import { BatchesPage } from '../batches/batches-page.tsx'
 import { GraphPage } from '../graph/graph-page.tsx'
-import { PlanPage } from '../plan/plan-page.tsx'
 import { RunPage } from '../runs/run-page.tsx'
 import { RunsPage } from '../runs/runs-page.tsx'
 
@@ -14,5 +13,4 @@ export const otherPages = {
   runs: RunsPage,
   run: RunPage,
   actions: ActionsPage,
-  plan: PlanPage,
 }

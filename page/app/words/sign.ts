@@ -1,6 +1,6 @@
 import type { View } from '../../../src/edge/http/schemas/answers.ts'
 import type { BatchViewStatus } from '../../../src/plan/batches/view-order.ts'
-import { type AnyState, states, type Tone as ViewTone } from '../../../src/plan/diagnosis/state.ts'
+import { type AnyState, type Tone as ViewTone, wordsOfState } from '../../../src/plan/diagnosis/state.ts'
 import { isEnded } from '../../../src/plan/run.ts'
 
 /** How something stands: the word that people read, the colour, and the mark that says the same without colour. */
@@ -29,7 +29,7 @@ const marks: Record<AnyState, Mark> = {
 }
 
 /** How a state of a view is shown. */
-export const signOf = (state: AnyState): Sign => ({ ...states[state], mark: marks[state] })
+export const signOf = (state: AnyState): Sign => ({ ...wordsOfState(state), mark: marks[state] })
 
 const ofRun: Record<BatchViewStatus, Sign> = {
   waiting: sign('waiting', 'idle', 'dots'),

@@ -8,7 +8,7 @@ import { getWhy } from '../../operations/views/why.ts'
 import { filters } from '../../plan/diagnosis/state.ts'
 import { batchBody, runBody } from '../http/answers.ts'
 import { json } from '../http/http.ts'
-import { pageByKey, pageByName, pageByView, pageInOrder } from '../http/pages.ts'
+import { pageByKey, pageByName, pageInOrder } from '../http/pages.ts'
 import { viewPath } from '../http/schemas/fields.ts'
 import { batchPath, runPath } from '../http/schemas/ids.ts'
 import {
@@ -59,18 +59,10 @@ export const reading: HandlersOf<'query'> = {
   },
 
   async getPlan(event, { database, schedules }) {
-    const { cursor } = validate(planQuery, event.queryStringParameters ?? {}, 'query')
+    validate(planQuery, event.queryStringParameters ?? {}, 'query')
     const { getPlan } = await import('../../operations/monitoring/plan.ts')
-    const { views, ...plan } = await getPlan(database, schedules)
-    const { page, next } = pageByName(views, cursor)
-    return json(200, { ...plan, views: page, next })
-  },
-
-  async listRecommendations(event, { database, schedules }) {
-    const { cursor } = validate(planQuery, event.queryStringParameters ?? {}, 'query')
-    const { getRecommendations } = await import('../../operations/monitoring/recommend.ts')
-    const { page, next } = pageByView(await getRecommendations(database, schedules), cursor)
-    return json(200, { recommendations: page, next })
+    const { lags, ...plan } = await getPlan(database, schedules)
+    return json(200, { ...plan, lags: lags.map(({ view, lagMs, of }) => ({ view, lagMs, for: of })) })
   },
 
   async listDays(event, { database }) {

@@ -193,28 +193,12 @@ export const descriptions: Descriptions = {
       query: metricsQuery,
     },
   ),
-  getPlan: reads(
-    'Foretells the refreshes of the coming 24 hours, the load, and which promises break',
-    'The plan.',
-    schemas.plan,
-    {
-      does:
-        '[The refreshes of the coming 24 hours](plan.md), if each takes as long as usual: per hour how long they take and how many ' +
-        'go on at once; per view how many, how old its data become, and the promises that it will not keep (`broken`). Parameter: `cursor`',
-      query: planQuery,
-    },
-  ),
-  listRecommendations: reads(
-    'Says what to change about views, with the evidence; changes nothing',
-    'The recommendations.',
-    schemas.recommendationList,
-    {
-      does:
-        '[What to change](plan.md#recommendations) about views, by their history and the plan: `text` is the evidence, `change` the ' +
-        'line to write (null: too early), `confidence` by how many `refreshes`. Parameter: `cursor`',
-      query: planQuery,
-    },
-  ),
+  getPlan: reads('Says what runs in the coming 24 hours', 'The plan.', schemas.plan, {
+    does:
+      'What runs in the coming 24 hours: each schedule with its first turn, how many it has, its views and how long they usually take ' +
+      'together; and what is refreshed by a target lag',
+    query: planQuery,
+  }),
   listRuns: reads('Lists runs, newest first', 'A page of runs.', schemas.runList, {
     does:
       'History, newest first: `view` or `pattern` (a glob on `schema.name`), `operation`, `status` (one, or several with commas: ' +

@@ -30,16 +30,6 @@ export function pageByName<Item extends { view: string }>(
   return pageOf(left, firstFitting(left))
 }
 
-/** The same of items of which a view may have several: a page has all of a view or none. */
-export function pageByView<Item extends { view: string }>(
-  items: Item[],
-  cursor: string | undefined,
-): Page<Item> {
-  const views = [...Map.groupBy(items, ({ view }) => view)].map(([view, items]) => ({ view, items }))
-  const { page, next } = pageByName(views, cursor)
-  return { page: page.flatMap(({ items }) => items), next }
-}
-
 /** As many of the views after the one that `cursor` names, in the order that they have, as fit into `most` bytes. */
 export function pageInOrder<Item extends { view: string }>(
   items: Item[],

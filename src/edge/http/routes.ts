@@ -51,7 +51,6 @@ export const routes = {
   listActions: { method: 'GET', path: '/actions', function: 'query', policy: 'read' },
   listDays: { method: 'GET', path: '/days', function: 'query', policy: 'read' },
   getPlan: { method: 'GET', path: '/plan', function: 'query', policy: 'read' },
-  listRecommendations: { method: 'GET', path: '/recommendations', function: 'query', policy: 'read' },
   getMetrics: { method: 'GET', path: '/metrics', function: 'query', policy: 'read' },
   getOpenapi: { method: 'GET', path: '/openapi.json', function: 'query', policy: 'read' },
 } as const satisfies Record<string, Route>

@@ -1,7 +1,6 @@
 import { Cron } from 'croner'
 import { readScheduled, type ScheduledDefinition } from '../../db/monitoring/intervals.ts'
 import type { Database } from '../../db/server/connect.ts'
-import type { Turn } from '../../plan/batches/simulate.ts'
 import type { ViewFacts } from '../../plan/diagnosis/facts.ts'
 import { outsideClock } from '../../plan/views/definition.ts'
 import { type ScheduledView, scheduledViews } from '../../plan/views/scheduled.ts'
@@ -70,34 +69,46 @@ export function nextScheduled(
   )
 }
 
-/** The moments between two others at which schedules begin batches, each with its views; views with equal times share a batch. */
-export function turnsBetween(
-  views: (ScheduledDefinition & { view: string })[],
+/** The turns of a schedule within a time, and the views that each of them refreshes. */
+export interface Turns<View = ViewFacts> {
+  schedule: string
+  timeZone: string
+  by: 'view' | 'nightly'
+  first: Date
+  count: number
+  views: View[]
+}
+
+/** The schedules that have turns between two moments, the first turn first. Views with equal times share a batch. */
+export function turnsBetween<View extends ScheduledDefinition>(
+  views: View[],
   schedules: Schedules,
   from: Date,
   until: Date,
-): Turn[] {
+): Turns<View>[] {
+  const timed = views.flatMap((view) => schedulesOf(view, schedules).map((times) => ({ view, times })))
   const batches = Map.groupBy(
-    views.flatMap(({ view, ...definition }) =>
-      schedulesOf(definition, schedules).map((times) => ({ view, times })),
-    ),
-    ({ times: { schedule, timeZone, by } }) => `${by} ${schedule} ${timeZone}`,
+    timed,
+    ({ times: { by, schedule, timeZone } }) => `${by} ${schedule} ${timeZone}`,
   )
-  return [...batches].flatMap(([key, batch]) => {
-    const { schedule, timeZone } = batch[0]!.times
-    const cron = new Cron(schedule, { timezone: timeZone, paused: true })
-    const turns: Turn[] = []
-    for (let at = cron.nextRun(from); at !== null && at < until; at = cron.nextRun(at))
-      turns.push({ at: at.getTime(), key, views: batch.map(({ view }) => view) })
-    return turns
+  const all = [...batches.values()].flatMap((batch): Turns<View>[] => {
+    const { times } = batch[0]!
+    const cron = new Cron(times.schedule, { timezone: times.timeZone, paused: true })
+    const first = cron.nextRun(from)
+    let count = 0
+    for (let at = first; at !== null && at < until; at = cron.nextRun(at)) count++
+    return first === null || count === 0
+      ? []
+      : [{ ...times, first, count, views: batch.map(({ view }) => view) }]
   })
+  return all.sort((one, other) => one.first.getTime() - other.first.getTime())
 }
 
 /** The schedules that refresh a view. */
 const schedulesOf = (
   { schedule, timeZone, inAll }: ScheduledDefinition,
   { nightly, views }: Schedules,
-): { schedule: string; timeZone: string; by: NextScheduled['by'] }[] => [
+): Pick<Turns, 'schedule' | 'timeZone' | 'by'>[] => [
   ...(views && schedule !== null && timeZone !== null ? [{ schedule, timeZone, by: 'view' as const }] : []),
   ...(inAll && nightly !== null ? [{ ...nightly, by: 'nightly' as const }] : []),
 ]

@@ -5,9 +5,11 @@ import { readLastBatches } from '../../db/batches/last-batches.ts'
 import { readProgress } from '../../db/runs/history.ts'
 import { readLastRuns } from '../../db/runs/last-runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
+import { readEvidence } from '../../db/views/evidence.ts'
 import { readHeldLocks } from '../../db/views/held-locks.ts'
 import { readUncounted, readUnseen } from '../../db/views/uncounted.ts'
 import { waitsFor } from '../../plan/batches/waits-for.ts'
+import type { Evidence } from '../../plan/diagnosis/advice.ts'
 import { failedAtLock, runningRun, stoppedLast } from '../../plan/diagnosis/own-causes.ts'
 import type { BatchFacts, Examined, Standing } from '../../plan/diagnosis/standing.ts'
 import { traitsOf } from '../../plan/views/definition.ts'
@@ -30,9 +32,10 @@ const lateAfterMs = 15 * 60_000
 export async function examineViews(
   sql: Sql,
   views: Standing[],
-  { schedules, now, pause }: Pick<Standings, 'now' | 'pause'> & { schedules: Schedules },
+  { schedules, now, pause, dependencies }: Omit<Standings, 'views'> & { schedules: Schedules },
   asked?: Standing,
 ): Promise<Examined[]> {
+  const isRead = [...dependencies.values()].some((reads) => asked !== undefined && reads.includes(asked.view))
   const ids = views.flatMap(({ id }) => id ?? [])
   const runsOf = Map.groupBy(await readLastRuns(sql, ids, tellingRuns), ({ definitionId }) => definitionId)
   const batches = await readBatches(sql, ids)
@@ -54,6 +57,7 @@ export async function examineViews(
       locks: [],
       unseen: null,
       uncounted: null,
+      evidence: null,
     }
     const isBusy = runningRun(plain) !== undefined || failedAtLock(plain)
     const isLookedAt = view === asked || (isBusy && ++looks <= mostLooks)
@@ -64,11 +68,17 @@ export async function examineViews(
             ...looked,
             unseen: view.asOf === null ? await readUnseen(sql, view.id) : null,
             uncounted: await readUncounted(sql, view.id),
+            evidence: await evidenceOf(sql, view.id, isRead),
           }
         : looked,
     )
   }
   return examined
+}
+
+async function evidenceOf(sql: Sql, id: number, isRead: boolean): Promise<Evidence | null> {
+  const evidence = await readEvidence(sql, id)
+  return evidence === undefined ? null : { ...evidence, isRead }
 }
 
 /** When a schedule was due after the last run and the last batch, if that is past; null if no run was due. */

@@ -68,10 +68,11 @@ async function readFacts(sql: Sql, { alarms }: NoticeRequest, schedules: Schedul
   }
   if (news.told.length + news.runs.length + news.batches.length + news.slow.length === 0)
     return { ...news, views: new Map(), reads: new Map(), pause: null }
-  const { views, dependencies, pause } = await readStandings(sql, schedules)
+  const standings = await readStandings(sql, schedules)
+  const { views, dependencies, pause } = standings
   // The locks of a few views are read: of those that are news before all others.
   const named = new Set([...news.runs.map(({ view }) => view), ...news.told.map(({ name }) => name)])
   const newsFirst = views.toSorted((a, b) => Number(named.has(b.view)) - Number(named.has(a.view)))
-  const examined = await examineViews(sql, newsFirst, { now: news.now, pause, schedules })
+  const examined = await examineViews(sql, newsFirst, { ...standings, now: news.now, schedules })
   return { ...news, views: new Map(examined.map((each) => [each.view, each])), reads: dependencies, pause }
 }

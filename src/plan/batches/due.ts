@@ -1,5 +1,6 @@
 import type { ViewFacts } from '../diagnosis/facts.ts'
 import { outsideCircles } from '../views/graph.ts'
+import { unknownDuration } from './usual.ts'
 
 /** What planning by target lags needs to know of a view. Times are epoch milliseconds, by the clock of the database. */
 export interface LagView {
@@ -72,7 +73,6 @@ export interface Look {
 /** A refresh may take this much longer than usual, and begins this much later than it was planned. */
 const margin = 1.25
 const overheadMs = 10_000
-const unknownMs = 1000
 
 /** A view that is read is refreshed along if its age takes more than this part of the time that its reader has. */
 const oldShare = 0.5
@@ -206,11 +206,13 @@ class Lags {
   private readonly whose = new Map<string, string>()
   /** The usual duration of the longest way from above through each view. */
   private readonly paths = new Map<string, number>()
+  private readonly unknownMs: number
   private readonly dependencies: Map<string, string[]>
   private readonly reachable = new Map<string, number>()
 
   constructor(views: LagView[], dependencies: Map<string, string[]>, look: Look) {
     this.byName = new Map(views.map((each) => [each.view, each]))
+    this.unknownMs = unknownDuration(views.map(({ usualMs }) => usualMs))
     this.look = look
     this.dependencies = dependencies
     const reads = new Map(
@@ -248,7 +250,7 @@ class Lags {
     )
   }
 
-  usualOf = (view: string): number => this.byName.get(view)?.usualMs ?? unknownMs
+  usualOf = (view: string): number => this.byName.get(view)?.usualMs ?? this.unknownMs
 
   pathOf = (view: string): number => this.paths.get(view) ?? 0
 

@@ -1,5 +1,6 @@
 import { inAnyDependencyOrder } from '../views/graph.ts'
 import type { Selectable } from './selection.ts'
+import { unknownDuration } from './usual.ts'
 
 /** How many runs of a batch may be running at once, at most. */
 export const mostConcurrent = 64
@@ -28,8 +29,6 @@ export interface PlannedView {
   /** The longest time from the start of this view to the end of the batch, along the views that read it. */
   remainingMs: number
 }
-
-const unknownMs = 1000
 
 /**
  * Plans a batch of views: which view waits for which, and which goes first. The result has the view with the
@@ -89,9 +88,8 @@ const nodeOf = (view: BatchableView, estimateMs: number): Node => ({
   remainingMs: 0,
 })
 
-/** The usual duration of each view; without one, the median of the others or 1 s; 0 if the view is paused. */
+/** The usual duration of each view, or what is thought of one without; 0 if the view is paused. */
 function estimates(views: BatchableView[]): (view: BatchableView) => number {
-  const known = views.flatMap(({ usualMs }) => (usualMs === null ? [] : [usualMs])).sort((a, b) => a - b)
-  const median = known[Math.floor((known.length - 1) / 2)] ?? unknownMs
-  return ({ paused, usualMs }) => (paused ? 0 : Math.round(usualMs ?? median))
+  const unknown = unknownDuration(views.map(({ usualMs }) => usualMs))
+  return ({ paused, usualMs }) => (paused ? 0 : Math.round(usualMs ?? unknown))
 }

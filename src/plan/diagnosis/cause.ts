@@ -70,6 +70,12 @@ export const causes = {
     section: 'stale-views',
     several: 'Refreshes of these views are made although skipUnchanged asks to leave them out.',
   },
+  LocksReaders: {
+    tone: 'idle',
+    section: 'slow-runs',
+    several: 'Regular refreshes of these views lock readers out for long.',
+  },
+  Unread: { tone: 'idle', section: 'stale-views', several: 'Nobody reads these views.' },
   Slow: { tone: 'warn', section: 'slow-runs', brief: 'was slow' },
 } as const satisfies Record<string, CauseWords>
 export type CauseCode = keyof typeof causes

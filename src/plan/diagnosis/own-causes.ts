@@ -2,6 +2,7 @@ import { mayRetry, type ProblemCode, problemCodes } from '../../problem.ts'
 import { command } from '../commands.ts'
 import { toSeeThem } from '../views/checks.ts'
 import { duration, names } from '../words.ts'
+import { advice } from './advice.ts'
 import type { Cause, CauseCode, HeldLock } from './cause.ts'
 import { heldBack } from './held-back.ts'
 import type { Examined, RunFacts, Surroundings } from './standing.ts'
@@ -18,7 +19,8 @@ const mostNames = 5
 export function ownCauses(view: Examined, around: Surroundings): Cause[] {
   const facts = factsOf(view, around)
   const isGone = view.aside !== null || view.missing
-  return (isGone ? rulesOfGone : rules).flatMap((rule) => rule(facts) ?? [])
+  const causes = (isGone ? rulesOfGone : rules).flatMap((rule) => rule(facts) ?? [])
+  return view.evidence === null ? causes : [...causes, ...advice(view.view, view.evidence)]
 }
 
 /** What the rules know of a view. */

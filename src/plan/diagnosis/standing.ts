@@ -1,5 +1,6 @@
 import type { ProblemCode } from '../../problem.ts'
 import type { Operation, RunStatus } from '../run.ts'
+import type { Evidence } from './advice.ts'
 import type { HeldLock } from './cause.ts'
 import type { ViewFacts } from './facts.ts'
 import type { AnyState } from './state.ts'
@@ -83,6 +84,8 @@ export interface Examined extends Standing {
   unseen: string | null
   /** What keeps its refreshes from being left out; null: nothing, or nobody has asked. */
   uncounted: Uncounted | null
+  /** How it has been refreshed and read lately; null: it is not in the database, or nobody has asked. */
+  evidence: Evidence | null
 }
 
 /** What all views of an environment have in common. */

@@ -52,6 +52,10 @@ export const states = {
 } as const satisfies Record<string, StateWords>
 export type AnyState = keyof typeof states
 
+/** The word and the tone of a state, for people. An older version does not tell the state, a newer one may have another. */
+export const wordsOfState = (state: AnyState | undefined): { word: string; tone: Tone } =>
+  states[state as AnyState] ?? { word: 'state not told', tone: 'idle' }
+
 export const anyStates = Object.keys(states) as AnyState[]
 
 /** How a view stands. */

@@ -26,7 +26,6 @@ import { getDays } from '../../../src/operations/monitoring/days.ts'
 import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
 import { monitor } from '../../../src/operations/monitoring/monitor.ts'
 import { prune } from '../../../src/operations/monitoring/prune.ts'
-import { getRecommendations } from '../../../src/operations/monitoring/recommend.ts'
 import { listScheduled, unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { cancel } from '../../../src/operations/runs/cancel.ts'
 import { create } from '../../../src/operations/runs/create.ts'
@@ -217,7 +216,6 @@ async function doEverything(database: Database): Promise<void> {
   await listRuns(database, { view: 'sales', limit: 10 })
   await getDays(database, 14)
   await getMetrics(database, { windowSeconds: 3600 })
-  await getRecommendations(database, unscheduled)
   await monitor(database, { schedules: unscheduled, publish: unheard, agesOf: ['public.sales'] })
   const answer = await prepareNotice(database, 'test', { environment: 'test', alarms: [] })
   if (!answer.busy && answer.notice !== null) await confirm(database, answer.token)

@@ -1,9 +1,11 @@
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { noteLook } from '../../../src/db/monitoring/look.ts'
 import { noteReads } from '../../../src/db/monitoring/reads.ts'
-import { getRecommendations } from '../../../src/operations/monitoring/recommend.ts'
+import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { getWhy } from '../../../src/operations/views/why.ts'
 import type { Strategy } from '../../../src/plan/views/definition.ts'
+import { noUsableIndex } from '../../../src/plan/views/view-facts.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { until } from '../../support/waiting/until.ts'
 
@@ -116,8 +118,8 @@ test('a view that nobody has read for 90 days is told, with what to type', async
   await refreshed('regular', 20)
   await sql`delete from viewkeeper.runs where id not in (select id from viewkeeper.runs order by id desc limit 20)`
   const told = async () =>
-    (await getRecommendations(database, { nightly: null, views: true, looks: { everySeconds: 60 } })).filter(
-      ({ subject }) => subject === 'unread',
+    (await getWhy(database, 'read_view', { schedules: unscheduled, environment: null })).causes.filter(
+      ({ code }) => code === 'Unread',
     )
   await noteReads(sql)
   await noteLook(sql, 600)
@@ -125,10 +127,8 @@ test('a view that nobody has read for 90 days is told, with what to type', async
   await sql`update viewkeeper.definitions set reads_noted_since = clock_timestamp() - interval '200 days' where name = 'read_view'`
   expect(await told()).toMatchObject([
     {
-      view: 'public.read_view',
-      text: expect.stringContaining('the monitor has seen nobody read it for 200 days'),
-      change: 'viewkeeper drop public.read_view',
-      confidence: 'fair',
+      text: expect.stringContaining('The monitor has seen nobody read public.read_view for 200 days'),
+      next: 'viewkeeper drop public.read_view',
     },
   ])
   // What another view reads is needed, and while nobody looks nobody is seen.
@@ -143,5 +143,29 @@ test('a view that nobody has read for 90 days is told, with what to type', async
   await sql`update viewkeeper.switches set value = value - 'resumed' where key = 'looked'`
   expect(await told()).toHaveLength(1)
   await sql`update viewkeeper.definitions set last_read_at = clock_timestamp() - interval '89 days' where name = 'read_view'`
+  expect(await told()).toEqual([])
+})
+
+test('a view that is refreshed regularly for lack of a key, and so locks readers out for long, is told with what to change', async () => {
+  await make()
+  await refreshed('auto', 20)
+  const { id } = (await sql`select id from viewkeeper.definitions where name = 'read_view'`)[0]!
+  await sql`
+    update viewkeeper.runs set duration_ms = 2000,
+           meta = jsonb_build_object('response', jsonb_build_object('strategy', 'regular', 'because', ${noUsableIndex}::text))
+     where definition_id = ${id}`
+  await sql`drop index read_view_n_idx`
+  const told = async () =>
+    (await getWhy(database, 'read_view', { schedules: unscheduled, environment: null })).causes.filter(
+      ({ code }) => code === 'LocksReaders',
+    )
+  expect(await told()).toMatchObject([
+    {
+      text: expect.stringMatching(
+        /locked readers out for 2\.0 s each, for lack of a key\. Change: create unique index/,
+      ),
+    },
+  ])
+  await sql`update viewkeeper.runs set duration_ms = 20 where definition_id = ${id}`
   expect(await told()).toEqual([])
 })

@@ -30,7 +30,6 @@ const reads = [
   'GET/metrics',
   'GET/openapi.json',
   'GET/plan',
-  'GET/recommendations',
   'GET/runs',
   'GET/runs/*',
   'GET/views',

@@ -5,7 +5,6 @@ import { listActions } from '../../../src/operations/monitoring/actions.ts'
 import { getDays } from '../../../src/operations/monitoring/days.ts'
 import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
 import { getPlan } from '../../../src/operations/monitoring/plan.ts'
-import { getRecommendations } from '../../../src/operations/monitoring/recommend.ts'
 import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { getRun, listRuns } from '../../../src/operations/runs/read.ts'
 import { getView, listViews } from '../../../src/operations/views/read.ts'
@@ -65,11 +64,7 @@ export const reads: Record<GetRoute, Read> & Record<string, Read> = {
     (await listActions(database, { limit: 10, view })).actions.map(({ action }) => action),
   'GET /days': async (database, { view }) =>
     (await getDays(database, 2)).filter((each) => each.view === view).map(({ days }) => days.length),
-  'GET /plan': async (database, { view }) =>
-    (await getPlan(database, unscheduled)).views
-      .filter((each) => each.view === view)
-      .map(({ refreshes, turns, broken }) => [refreshes, turns, broken]),
-  'GET /recommendations': (database) => getRecommendations(database, unscheduled),
+  'GET /plan': async (database) => (await getPlan(database, unscheduled)).schedules,
   'GET /metrics': async (database, { view }) =>
     (await metricsOf(database)).filter((each) => each.view === view).map(({ runs }) => runs),
   'GET /metrics?view= of a view without a definition': (database, { unmet }) => metricsOf(database, unmet),

@@ -53,6 +53,7 @@ export function examined(name: string, more: Partial<Examined> = {}): Examined {
     locks: [],
     unseen: null,
     uncounted: null,
+    evidence: null,
     ...more,
   }
   return { ...view, state: more.state ?? stateOf(view) }

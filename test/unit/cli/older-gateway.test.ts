@@ -11,7 +11,6 @@ import { ls } from '../../../cli/commands/operate/ls.ts'
 import { metrics } from '../../../cli/commands/operate/metrics.ts'
 import { pause } from '../../../cli/commands/operate/pause.ts'
 import { plan } from '../../../cli/commands/operate/plan.ts'
-import { recommend } from '../../../cli/commands/operate/recommend.ts'
 import { refresh } from '../../../cli/commands/operate/refresh.ts'
 import { retry } from '../../../cli/commands/operate/retry.ts'
 import { run } from '../../../cli/commands/operate/run.ts'
@@ -58,7 +57,6 @@ const commands: [string, (url: string) => Promise<unknown>][] = [
   ['metrics', (url) => metrics({ url, view: 'sales', window: '24h' })],
   ['pause', (url) => pause({ url, views: ['sales'] })],
   ['plan', (url) => plan({ url })],
-  ['recommend', (url) => recommend({ url })],
   ['refresh', (url) => refresh({ url, views: ['sales'], wait: false })],
   ['refresh of several', (url) => refresh({ url, views: ['sales', 'best'], wait: false })],
   ['retry', (url) => retry({ url, ids: [id], wait: false })],

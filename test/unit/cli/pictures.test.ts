@@ -37,6 +37,8 @@ const viewOf = (name: string, dependsOn: string[], changes: Partial<View> = {}) 
     view: `public.${name}`,
     dependsOn: dependsOn.map((read) => `public.${read}`),
     neededBy: [] as string[],
+    state: 'fresh',
+    culprit: null,
     missing: false,
     populated: true,
     stale: false,
@@ -52,7 +54,7 @@ const viewOf = (name: string, dependsOn: string[], changes: Partial<View> = {}) 
 test('the graph stands as trees with states; a view that reads several is expanded once', () => {
   const views = [
     viewOf('sales', []),
-    viewOf('by_region', ['sales'], { stale: true }),
+    viewOf('by_region', ['sales'], { state: 'stale', stale: true }),
     viewOf('top', ['sales', 'by_region'], {
       retry: { runId: 1, at: '2026-11-21T12:04:00Z', message: 'division by zero' },
     }),

@@ -1,7 +1,5 @@
 import * as z from 'zod'
 import { actionNames } from '../../../plan/actions.ts'
-import { promises } from '../../../plan/batches/promises.ts'
-import { subjects } from '../../../plan/batches/recommend.ts'
 import { causeCodes } from '../../../plan/diagnosis/cause.ts'
 import { nextBys } from '../../../plan/diagnosis/standing.ts'
 import { anyStates } from '../../../plan/diagnosis/state.ts'
@@ -554,71 +552,33 @@ export const dayList = z
 
 export const plan = z
   .object({
-    from: time.meta({ description: 'The next full hour.' }),
+    from: time,
     paused: z.boolean().meta({
       description: 'Whether everything scheduled is paused now. The plan is as if it were not.',
     }),
-    hours: z.array(
-      z.object({
-        at: time,
-        refreshes: z.int(),
-        busyMs: z.int().meta({ description: 'How long all its refreshes take together.' }),
-        atOnce: z.int().meta({ description: 'How many go on at the same moment, at most.' }),
-      }),
-    ),
-    views: z.array(
+    schedules: z.array(
       z
         .object({
-          view: z.string(),
-          paused: z.boolean(),
-          refreshes: z.int(),
-          leftOut: z.int().meta({ description: 'Those among them that change nothing, by history.' }),
-          busyMs: z.int(),
-          usualMs: milliseconds,
-          succeeded: z
-            .int()
-            .meta({ description: 'The successful refreshes that this goes by, at most 100.' }),
-          turns: z.int().meta({ description: 'How often a schedule is to refresh it.' }),
-          missedTurns: z.int().meta({
-            description: 'Those that are skipped, because the batch of the turn before is still open.',
+          schedule: z.string().meta({ description: 'Five fields of cron.' }),
+          timeZone: z.string(),
+          by: z.enum(['view', 'nightly']).meta({
+            description: "Whether it is the views' own schedule, or the one for every view.",
           }),
-          targetLagMs: milliseconds,
-          maxStaleMs: milliseconds,
-          worksMs: milliseconds.meta({
-            description: 'The shortest target lag that can be kept, if that of the view cannot.',
-          }),
-          oldestMs: milliseconds.meta({ description: 'How old its data become; null if nobody knows.' }),
-          heldBackBy,
-          broken: z.array(z.object({ promise: z.enum(promises), text: z.string() })),
-        })
-        .meta({ id: 'PlannedView' }),
-    ),
-    next,
-  })
-  .meta({ id: 'Plan', description: 'The coming 24 hours, if each refresh takes as long as usual.' })
-
-export const recommendationList = z
-  .object({
-    recommendations: z.array(
-      z
-        .object({
-          view: z.string(),
-          subject: z.enum(subjects),
-          text: z.string().meta({ description: 'What the record says.' }),
-          change: z
-            .string()
-            .nullable()
-            .meta({ description: 'What to write; null if it is too early to say.' }),
-          refreshes: z.int().meta({ description: 'So many refreshes say so, at most 100.' }),
-          confidence: z.enum(['none', 'fair', 'high']).meta({
-            description: '`none`: less than 20 refreshes, so it is too early. `fair`: less than 100.',
+          first: time,
+          count: z.int().meta({ description: 'How many turns it has in these 24 hours.' }),
+          views: z.array(z.string()).meta({ description: 'What each turn refreshes, without paused views.' }),
+          usualMs: z.int().meta({
+            description: 'How long that usually takes, one after the other, in milliseconds.',
           }),
         })
-        .meta({ id: 'Recommendation' }),
+        .meta({ id: 'PlannedTurns' }),
     ),
-    next,
+    lags: z.array(z.object({ view: z.string(), lagMs: z.int(), for: z.string().nullable() })).meta({
+      description:
+        'What is refreshed whenever its data become `lagMs` old, and for which view; null: for its own sake.',
+    }),
   })
-  .meta({ id: 'RecommendationList', description: 'Nothing is changed by itself.' })
+  .meta({ id: 'Plan', description: 'What runs in the coming 24 hours.' })
 
 export const actionList = z
   .object({
@@ -694,8 +654,6 @@ export type MetricsList = z.infer<typeof metricsList>
 export type ViewMetrics = z.infer<typeof viewMetrics>
 export type DayList = z.infer<typeof dayList>
 export type Plan = z.infer<typeof plan>
-export type PlannedView = Plan['views'][number]
-export type RecommendationList = z.infer<typeof recommendationList>
 export type ActionList = z.infer<typeof actionList>
 export type Action = ActionList['actions'][number]
 export type TestedView = z.infer<typeof testedView>

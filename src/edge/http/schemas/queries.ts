@@ -67,7 +67,7 @@ export const daysQuery = z.strictObject({
   cursor: nameCursor,
 })
 
-export const planQuery = z.strictObject({ cursor: nameCursor })
+export const planQuery = z.strictObject({})
 
 export const actionsQuery = z.strictObject({
   view: described(z.optional(view), {

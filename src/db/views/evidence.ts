@@ -1,17 +1,22 @@
-import type { Evidence } from '../../plan/batches/recommend.ts'
+import type { Evidence } from '../../plan/diagnosis/advice.ts'
 import { noUsableIndex } from '../../plan/views/view-facts.ts'
-import { isUnneeded } from '../runs/failing.ts'
 import type { Sql } from '../server/connect.ts'
-import { unusableBecause } from '../views/catalog.ts'
+import { unusableBecause } from './catalog.ts'
 
 /** So many runs tell how a view is refreshed, however long ago they were. */
 const tellingRuns = 100
 
-/** How each view of the database has been refreshed lately. A regular refresh counts only if the definition or the lack of a key is its reason. */
-export const readEvidence = (sql: Sql): Promise<Evidence[]> => sql<Evidence[]>`
-  select format('%I.%I', d.schema_name, d.name) as view, d.source = 'authored' as authored, d.refresh_strategy as strategy,
-         latest.refreshes, latest.regular, latest."regularMs", latest.because, coalesce(latest."latestIs", false) as "latestIs",
-         coalesce(well.share, 0) as "leftOutShare",
+/**
+ * How the view of a definition has been refreshed and read lately; undefined if it is not in the database. A regular refresh counts only
+ * if the definition or the lack of a key is its reason.
+ */
+export async function readEvidence(
+  sql: Sql,
+  definitionId: number,
+): Promise<Omit<Evidence, 'isRead'> | undefined> {
+  const [row] = await sql<[Omit<Evidence, 'isRead'>?]>`
+  select d.source = 'authored' as authored, d.refresh_strategy as strategy, latest.refreshes, latest.regular, latest."regularMs",
+         coalesce(latest."latestIs", false) as "latestIs", latest."refreshesADay",
          case when looked.at > clock_timestamp() - interval '1 hour' then
            extract(epoch from clock_timestamp() - greatest(d.reads_noted_since, d.last_read_at + interval '1 day', looked.resumed))::float8 * 1000
          end as "unreadMs",
@@ -24,21 +29,16 @@ export const readEvidence = (sql: Sql): Promise<Evidence[]> => sql<Evidence[]>`
         from viewkeeper.switches where key = 'looked'
     ) looked on d.reads_noted_since is not null
    cross join lateral (
-     select count(*) as refreshes, count(*) filter (where r.counts) as regular,
-            avg(r.duration_ms) filter (where r.counts)::float8 as "regularMs",
-            (array_agg(r.because order by r.id desc) filter (where r.counts))[1] as because,
-            (array_agg(r.counts order by r.id desc))[1] as "latestIs"
-       from (select r.id, r.duration_ms, r.meta #>> '{response,because}' as because,
+     select count(*)::integer as refreshes, count(*) filter (where r.counts)::integer as regular,
+            avg(r.duration_ms) filter (where r.counts)::float8 as "regularMs", (array_agg(r.counts order by r.id desc))[1] as "latestIs",
+            count(*) filter (where r.finished_at > clock_timestamp() - interval '1 day')::integer as "refreshesADay"
+       from (select r.id, r.duration_ms, r.finished_at,
                     coalesce(r.meta #>> '{response,strategy}' = 'regular'
                              and starts_with(r.meta #>> '{response,because}',
                                              case d.refresh_strategy when 'regular' then 'requested' else ${noUsableIndex} end), false) as counts
                from viewkeeper.runs r
               where r.definition_id = d.id and r.operation = 'refresh' and r.status = 'success'
               order by r.id desc limit ${tellingRuns}) r) latest
-   cross join lateral (
-     select avg(r.unneeded::integer)::float8 as share
-       from (select r.status <> 'success' as unneeded from viewkeeper.runs r
-              where r.definition_id = d.id and r.operation = 'refresh' and (r.status = 'success' or ${sql.unsafe(isUnneeded('r'))})
-              order by r.id desc limit ${tellingRuns}) r) well
-   where d.removed_at is null
-   order by 1`
+   where d.id = ${definitionId}`
+  return row
+}
