@@ -175,6 +175,7 @@ const rooms = {
     'src/db/events',
     'src/plan',
     'src/plan/views',
+    'src/plan/diagnosis',
     'src/plan/batches',
     'src/plan/monitoring',
     'src/plan/events',

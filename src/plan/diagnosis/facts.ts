@@ -1,5 +1,4 @@
 import type { RunStatus } from '../run.ts'
-import type { Retry } from './state.ts'
 
 interface LastRun {
   id: number
@@ -8,6 +7,16 @@ interface LastRun {
   /** When it ended; null if it goes on, or waits. */
   finishedAt: Date | null
   durationMs: number | null
+}
+
+/** What is said of a view whose refresh failed and is tried again later. */
+export interface Retry {
+  /** The run that failed. */
+  runId: number
+  /** The earliest start of the next attempt. */
+  at: Date | string
+  /** Why the run failed. */
+  message: string | null
 }
 
 /** What is true of one view now: all that lists, diagnoses, plans by target lags, the monitor and mails go by. One statement reads it. */

@@ -5,7 +5,7 @@ import { type AnyState, isLeftOut, stateOf } from './state.ts'
 type Moment = Date | string
 
 /** Differences below this are those between runs of one batch. */
-export const worthTellingMs = 60_000
+const worthTellingMs = 60_000
 
 /**
  * The view that keeps the data of another one older than its last success, or of unknown age; null if none does, or by less

@@ -1,5 +1,5 @@
 import { moment } from '../words.ts'
-import type { ViewFacts } from './facts.ts'
+import type { Retry, ViewFacts } from './facts.ts'
 
 /** How much something matters: the colours of the command line and of the page follow it. */
 export type Tone = 'bad' | 'warn' | 'held' | 'busy' | 'idle' | 'good'
@@ -76,16 +76,6 @@ export interface ListedState {
   maxStaleMs: number | null
   lastRun: { status: string } | null
   aside: { since: Date | string; by: string } | null
-}
-
-/** What is said of a view whose refresh failed and is tried again later. */
-export interface Retry {
-  /** The run that failed. */
-  runId: number
-  /** The earliest start of the next attempt. */
-  at: Date | string
-  /** Why the run failed. */
-  message: string | null
 }
 
 /** `retries at 09:14 UTC after: division by zero` */
