@@ -21,7 +21,9 @@ export async function refreshFirst(api: string, names: string[]): Promise<void> 
     )
     return
   }
-  report.line(`refreshing ${count(empty.length, 'view')} in dependency order`)
+  report.line(
+    `filling ${count(empty.length, 'view')} in dependency order: regular, because nobody can read a view without data yet`,
+  )
   const batchId = await startBatch(
     api,
     empty.map(({ view }) => view),

@@ -15,6 +15,8 @@ export interface LocalProject {
   target?: () => CommandTarget
   /** Whether nobody calls the monitor, as if it had stopped. Default: false. */
   isMonitorStopped?: boolean | undefined
+  /** Whether schedules, target lags and the monitor run on the database of DATABASE_URL, too. Default: false. */
+  keepsFresh?: boolean | undefined
   /** Loads tables into the embedded database, and prints what was loaded. */
   loadTables?(url: string): Promise<void>
   /** Prints what the folder has and the database lacks, and what to do about it. */

@@ -27,7 +27,7 @@ import { type MadeViews, makeViews } from './views.ts'
 
 /**
  * Serves the views of a project on this machine until Ctrl-C: PostgreSQL, the API, the page, schedules and the monitor. On
- * the database of DATABASE_URL only requests refresh views, and nothing but schema `viewkeeper` is made. Ends the process:
+ * the database of DATABASE_URL only requests refresh views, unless the project keeps it fresh, and nothing but schema `viewkeeper` is made. Ends the process:
  * with 1 and one line if the start or something that was started fails.
  */
 export async function runProject(project: LocalProject): Promise<void> {
@@ -80,8 +80,10 @@ async function start(life: Life, project: LocalProject) {
   if (isEmbedded) await life.onStop(announceGateway(folder, gateway.url))
   // Stopping is in reverse order: the logs are hidden before the functions lose their database.
   await life.onStop(mute)
-  if (made === null) await attend(batches)
-  else {
+  if (made === null) {
+    await attend(batches, project)
+    if (project.keepsFresh) await keepFresh(life, batches, database, project.isMonitorStopped)
+  } else {
     const open = await batches.resume()
     if (open > 0) {
       report.line()
@@ -135,9 +137,13 @@ async function migrateViews(database: Database, project: LocalProject): Promise<
 }
 
 /** On a database that others use, too: advances only the batches that nobody else advances. */
-async function attend(batches: LocalBatches): Promise<void> {
+async function attend(batches: LocalBatches, { command, keepsFresh }: LocalProject): Promise<void> {
   report.line()
-  report.line('no view is refreshed and no schedule runs here: only your requests refresh views')
+  report.line(
+    keepsFresh
+      ? 'schedules, target lags and the monitor run here, for as long as this process does'
+      : `no view is refreshed and no schedule runs here: only your requests refresh views (${command === 'npm start' ? 'npm start --' : command} --keep-fresh runs them, too)`,
+  )
   const { resumed, watched } = await batches.resumeUnattended((id) =>
     report.line(`batch ${id} goes on here: nobody else advances it any more`),
   )
@@ -151,7 +157,7 @@ async function attend(batches: LocalBatches): Promise<void> {
 }
 
 /**
- * Starts schedules and the monitor, as in a deployed environment. Only on the embedded database: on any other database a run
+ * Starts schedules and the monitor, as in a deployed environment. On a database that is not embedded only if somebody asks for it: a run
  * that is published here would be missing from the metrics of the database's environment.
  */
 async function keepFresh(

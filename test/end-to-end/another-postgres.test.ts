@@ -3,6 +3,10 @@ import { join } from 'node:path'
 import postgres from 'postgres'
 import { expect, onTestFinished, test } from 'vitest'
 import { findFreePort } from '../../local/embedded/port.ts'
+import { connectTo } from '../../src/db/server/connect.ts'
+import { fromUrl } from '../../src/edge/lambda/database-url.ts'
+import { migrate } from '../../src/operations/schema/apply.ts'
+import { schemaFolder } from '../support/servers/database.ts'
 import { startTestServer } from '../support/servers/test-server.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
 import { until } from '../support/waiting/until.ts'
@@ -15,7 +19,7 @@ test('on another Postgres only schema viewkeeper appears, and only requests refr
   await started.sees(/Ctrl-C stops everything/)
 
   expect(started.printed()).toContain(
-    'no view is refreshed and no schedule runs here: only your requests refresh views',
+    'only your requests refresh views (npm start -- --keep-fresh runs them, too)',
   )
   expect(started.printed()).toContain('warning: this login is a superuser')
   expect(started.printed()).not.toContain(new URL(url).password)
@@ -38,6 +42,20 @@ test('on another Postgres only schema viewkeeper appears, and only requests refr
   started.interrupt()
   expect(await started.exitCode).toBe(0)
   expect(await sql`select ispopulated from pg_matviews`).toEqual([{ ispopulated: true }])
+})
+
+test('with --keep-fresh the schedules, target lags and the monitor of another Postgres run here', async () => {
+  const { url, sql } = await anotherPostgres()
+  await migrate(connectTo(fromUrl(url)), schemaFolder)
+  await sql.unsafe(`
+    create materialized view sales as select 1 as id;
+    insert into viewkeeper.definitions (schema_name, name, source, target_lag_seconds) values ('public', 'sales', 'discovered', 3600)`)
+  const started = await npmStart({ DATABASE_URL: url }, ['--', '--keep-fresh'])
+  await started.sees(/schedules, target lags and the monitor run here/)
+  await until('the view whose age nobody knows is refreshed for its target lag', async () => {
+    const runs = await sql`select status from viewkeeper.runs where trigger = 'batch' and view_name = 'sales'`
+    return runs[0]?.status === 'success'
+  })
 })
 
 test('a batch whose gateway was killed goes on with the next start, on another Postgres', async () => {

@@ -20,6 +20,10 @@ export function addTo(program: Command): void {
     .command('dev')
     .description('serve the views of this folder here: PostgreSQL, API and page')
     .option('--database-url', 'only print the address of the PostgreSQL that dev runs')
+    .option(
+      '--keep-fresh',
+      'on the database of DATABASE_URL, too: run schedules, target lags and the monitor',
+    )
     .option('--stop-monitor', 'never call the monitor, to see what alarm silent-monitor tells')
     .action((options) => dev(options))
 }
@@ -30,9 +34,11 @@ export function addTo(program: Command): void {
  */
 export async function dev({
   databaseUrl,
+  keepFresh,
   stopMonitor,
 }: {
   databaseUrl?: boolean
+  keepFresh?: boolean
   stopMonitor?: boolean
 }): Promise<void> {
   if (databaseUrl) return printDatabaseUrl(command)
@@ -46,6 +52,7 @@ export async function dev({
     addressCommand,
     migrations,
     target: localTarget,
+    keepsFresh: keepFresh,
     isMonitorStopped: stopMonitor,
     compare: (database) => compare(database, `${inShell}npx viewkeeper`),
   })

@@ -1,7 +1,14 @@
 import { type Command, Option } from 'commander'
 import type { View } from '../../../src/edge/http/schemas/answers.ts'
 import { command } from '../../../src/plan/commands.ts'
-import { type Filter, filterNames, filters, states, wordsOfState } from '../../../src/plan/diagnosis/state.ts'
+import {
+  type AnyState,
+  type Filter,
+  filterNames,
+  filters,
+  states,
+  wordsOfState,
+} from '../../../src/plan/diagnosis/state.ts'
 import { matchesGlob } from '../../../src/plan/glob.ts'
 import { lagLine } from '../../../src/plan/replicas.ts'
 import { moment } from '../../../src/plan/words.ts'
@@ -100,8 +107,11 @@ const noneLine = (named: View[], chosen: Filter[]): string =>
     ? 'There is no materialized view in this database.'
     : `no ${wordsOf(chosen)} view, of ${named.length}`
 
+/** What the filters select that is no state alone. */
+const filterWords: Partial<Record<Filter, string>> = { stale: 'stale or unknown', running: 'running' }
+
 const wordsOf = (chosen: Filter[]): string =>
-  chosen.map((filter) => (filter === 'running' ? filter : states[filter].word)).join(' or ')
+  chosen.map((filter) => filterWords[filter] ?? states[filter as AnyState].word).join(' or ')
 
 const someLine = (list: View[], named: View[], chosen: Filter[]): string =>
   `${list.length} ${wordsOf(chosen)} ${list.length === 1 ? 'view' : 'views'} of ${named.length}`

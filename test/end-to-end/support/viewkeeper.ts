@@ -27,8 +27,8 @@ export interface Started {
 }
 
 /** Runs `npm start` as a person would, with these variables; whatever is left of it ends with the test. */
-export const npmStart = (env: Record<string, string> = {}): Promise<Started> =>
-  startHere(['npm', 'start', '--silent'], { env })
+export const npmStart = (env: Record<string, string> = {}, more: string[] = []): Promise<Started> =>
+  startHere(['npm', 'start', '--silent', ...more], { env })
 
 /** The same for `viewkeeper dev` in a folder; its data are in the folder, too. */
 export const viewkeeperDev = (cwd: string, env: Record<string, string> = {}): Promise<Started> =>
