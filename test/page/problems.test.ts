@@ -99,9 +99,9 @@ test('only a failed refresh says that readers see the data of the last success',
   await api.close()
 })
 
-test('data that a check holds back are told in the list and in the head of the view', async () => {
+test('a view that another one holds back names it in the list and in its head', async () => {
   const { view } = views[1]!
-  const heldBack = { checkFailedSince: new Date().toISOString() }
+  const heldBack = { state: 'heldBack', culprit: views[0]!.view }
   const api = await startFakeApi((asked) => {
     const answer = scene(asked) as { views?: { view: string }[] }
     if (asked.path === `/views/${view}`) return { ...answer, ...heldBack }
@@ -109,7 +109,7 @@ test('data that a check holds back are told in the list and in the head of the v
     return told === undefined ? answer : { ...answer, views: told }
   })
   const { page } = await openPage(browser, api.url)
-  await page.getByText('held back').waitFor()
+  await page.locator('table.views').getByText('held back').waitFor()
   await page.goto(`${api.url}#/views/${view}`)
   await page.locator('.head').getByText('held back').waitFor()
   await page.context().close()

@@ -1,0 +1,242 @@
+import type { Browser } from 'playwright-core'
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { localBatches, localFunctions } from '../../local/gateway/batches.ts'
+import { type Gateway, startGateway } from '../../local/gateway/gateway.ts'
+import { connectTo } from '../../src/db/server/connect.ts'
+import { answerNotice, type Message } from '../../src/edge/handlers/notice.ts'
+import { fromUrl } from '../../src/edge/lambda/database-url.ts'
+import { monitor } from '../../src/operations/monitoring/monitor.ts'
+import type { Schedules } from '../../src/operations/monitoring/schedules.ts'
+import { type AnyState, states } from '../../src/plan/diagnosis/state.ts'
+import { Project } from '../end-to-end/support/project.ts'
+import { unheard } from '../support/aws/publisher.ts'
+import { useDatabase } from '../support/servers/database.ts'
+import { alarmText } from '../support/views/notices.ts'
+import { whileLocked } from '../support/waiting/holder.ts'
+import { startBrowser } from './support/browser.ts'
+import { openPage } from './support/page.ts'
+
+// Whatever people look at says the same of each view, at each moment of a story: the terminal, the page, the API and the mails.
+
+const { url, sql } = useDatabase()
+const schedules: Schedules = {
+  nightly: { schedule: '0 3 * * *', timeZone: 'UTC' },
+  views: true,
+  looks: { everySeconds: 60 },
+}
+let gateway: Gateway
+let browser: Browser
+const database = connectTo(fromUrl(url))
+
+beforeAll(async () => {
+  vi.stubEnv('DATABASE_URL', url)
+  vi.stubEnv('SCHEDULES', '{"nightly":{"at":"03:00"},"views":true}')
+  gateway = await startGateway({ port: 0, functions: localFunctions(localBatches(database)) })
+  browser = await startBrowser()
+})
+afterAll(async () => {
+  await browser.close()
+  await gateway.close()
+  vi.unstubAllEnvs()
+})
+beforeEach(async () => {
+  await sql.unsafe(`
+    drop schema if exists shop cascade;
+    truncate viewkeeper.runs, viewkeeper.batches, viewkeeper.definitions, viewkeeper.told, viewkeeper.troubles cascade;
+    delete from viewkeeper.switches where key <> 'events';
+    create schema shop;
+    create table shop.orders (id int primary key, customer int, country text, amount int, parts int);
+    insert into shop.orders select i, i % 9, 'c' || i % 5, i, 1 + i % 7 from generate_series(1, 100) i;
+    create materialized view shop.order_values as select id, customer, country, amount / parts as value from shop.orders;
+    create materialized view shop.customer_value as select customer, country, sum(value) as value from shop.order_values group by 1, 2;
+    create materialized view shop.country_value as select country, sum(value) as value from shop.customer_value group by 1;
+    create materialized view shop.best_countries as select * from shop.country_value order by value desc limit 2;
+    create materialized view shop.report as select count(*) as orders from shop.orders`)
+})
+
+const run = async (...args: string[]) => {
+  const ran = await new Project().run(args, { env: { PORT: new URL(gateway.url).port } })
+  return `${ran.out}${ran.err}`
+}
+const look = () => monitor(database, { schedules, publish: unheard, looks: { everySeconds: 60 } })
+const pass = (time: string) =>
+  sql.unsafe(`
+    update viewkeeper.runs set requested_at = requested_at - interval '${time}', started_at = started_at - interval '${time}',
+           finished_at = finished_at - interval '${time}', as_of = as_of - interval '${time}';
+    update viewkeeper.definitions set expected_since = expected_since - interval '${time}', updated_at = updated_at - interval '${time}'`)
+
+interface Told {
+  view: string
+  state: AnyState
+  culprit: string | null
+  nextBy: string | null
+  promisedFor: string | null
+}
+const listed = async (): Promise<Told[]> =>
+  ((await (await fetch(`${gateway.url}/views`)).json()) as { views: Told[] }).views
+
+/** The subjects and texts of what is mailed now. */
+let senders = 0
+async function mailed(...alarms: string[]): Promise<string> {
+  const told = (await answerNotice(
+    {
+      holder: `story-${++senders}`,
+      messages: alarms.map((alarm) => alarmText(alarm, { at: new Date(), state: 'ALARM' })),
+    },
+    { environment: 'production', database, schedules },
+  )) as { message: Message | null; token: string }
+  if (told.message === null) return ''
+  await answerNotice({ confirmed: told.token }, { environment: 'production', database, schedules })
+  return JSON.stringify(told.message)
+}
+
+const names = ['best_countries', 'country_value', 'customer_value', 'order_values', 'report']
+const all = (word: string): Truth => Object.fromEntries(names.map((name) => [name, word]))
+const allFresh = all('fresh')
+const reportPaused = { report: 'paused', ...Object.fromEntries(Object.entries(allFresh).slice(0, -1)) }
+
+/** What each view is by the table: `failed`, or `heldBack by order_values`; in the order of `ls`. */
+type Truth = Record<string, string>
+
+/** Holds the API, the terminal and the page against the truth. */
+async function expectTruth(truth: Truth): Promise<void> {
+  const views = await listed()
+  const word = ({ state, culprit }: Told) =>
+    `${states[state].word}${culprit === null ? '' : ` by ${culprit.replace('shop.', '')}`}`
+  expect(Object.fromEntries(views.map((view) => [view.view.replace('shop.', ''), word(view)]))).toEqual(truth)
+
+  const lines = (await run('ls')).split('\n').filter((line) => line.startsWith('shop.'))
+  expect(lines.map((line) => line.match(/^shop\.(\S+)/)![1])).toEqual(Object.keys(truth))
+  for (const line of lines) {
+    const [, name] = line.match(/^shop\.(\S+)/)!
+    expect(line.replaceAll('shop.', '')).toContain(truth[name!])
+  }
+  const inTrouble = Object.entries(truth).filter(
+    ([, word]) => !['fresh', 'paused', 'no limit'].includes(word),
+  )
+  const [first] = inTrouble
+  if (first === undefined) expect(await run('ls')).not.toContain('next:')
+  else expect(await run('ls')).toContain(`next: viewkeeper why shop.${first[0]}`)
+
+  const { page, complaints } = await openPage(browser, gateway.url)
+  const rows = page.locator('table.views tbody tr')
+  await rows.nth(Object.keys(truth).length - 1).waitFor()
+  const shown = await rows.evaluateAll((rows) =>
+    rows.map((row) => [
+      row.querySelector('th, [data-label=View], td a')?.textContent ?? '',
+      (row.textContent ?? '').replaceAll('shop.', ''),
+    ]),
+  )
+  expect(shown.map(([name]) => name!.replace('shop.', ''))).toEqual(Object.keys(truth))
+  for (const [name, text] of shown)
+    expect(text).toContain(truth[name!.replace('shop.', '')]!.replace(/ by .*/, ''))
+  for (const [name, text] of shown) {
+    const culprit = truth[name!.replace('shop.', '')]!.match(/ by (.*)/)?.[1]
+    if (culprit !== undefined) expect(text).toContain(culprit)
+  }
+  expect(complaints).toEqual([])
+  await page.context().close()
+}
+
+test('five views are adopted, a lag is promised, one is paused, data break, are diagnosed and cured', async () => {
+  await look()
+  await expectTruth(all('unknown'))
+  expect(await run('ls', '--stale')).toContain('5 stale or unknown views of 5')
+
+  expect(await run('refresh', '--all')).toContain('5 views')
+  await look()
+  await expectTruth(allFresh)
+
+  await sql`update viewkeeper.definitions set target_lag_seconds = 900 where name = 'best_countries'`
+  await look()
+  const source = (await listed()).find(({ view }) => view === 'shop.order_values')!
+  expect(source).toMatchObject({ promisedFor: 'shop.best_countries', nextBy: 'lag' })
+  expect(await run('show', 'shop.order_values')).toContain('within 15 min, for shop.best_countries')
+  await expectTruth(allFresh)
+
+  await run('pause', 'shop.report')
+  await expectTruth(reportPaused)
+
+  await sql`update viewkeeper.definitions set retries = 0`
+  await sql`update shop.orders set parts = 0 where id = 3`
+  await run('refresh', '--all')
+  const broken = {
+    order_values: 'failed',
+    best_countries: 'held back by order_values',
+    country_value: 'held back by order_values',
+    customer_value: 'held back by order_values',
+    report: 'paused',
+  }
+  await expectTruth(broken)
+  for (const view of Object.keys(broken).slice(0, 4)) {
+    const why = await run('why', `shop.${view}`)
+    expect(why.split('division by zero')).toHaveLength(2)
+    expect(why).toContain('holds back: shop.best_countries, shop.country_value, shop.customer_value')
+  }
+  await look()
+  const mail = await mailed('failed-runs')
+  expect(mail).toContain('shop.order_values')
+  expect(mail).toContain('division by zero')
+  expect(mail.split('division by zero').length).toBeLessThan(8)
+
+  await pass('20 minutes')
+  await look()
+  await expectTruth(broken)
+
+  await sql`update shop.orders set parts = 1 where id = 3`
+  expect(await run('refresh', '--select', 'shop.order_values+')).toContain('order_values')
+  await look()
+  await expectTruth(reportPaused)
+})
+
+test('a lock is held over lunch: its view fails at it, and why names the session; what reads the view waits', async () => {
+  await run('refresh', '--all')
+  await look()
+  await sql`update viewkeeper.definitions set retries = 0, timeout_seconds = 2`
+  await whileLocked(url, 'select from shop.customer_value', async () => {
+    await run('refresh', '--all')
+    await expectTruth({
+      customer_value: 'failed',
+      best_countries: 'held back by customer_value',
+      country_value: 'held back by customer_value',
+      order_values: 'fresh',
+      report: 'fresh',
+    })
+    expect(await run('why', 'shop.best_countries')).toMatch(/Process \d+ .*holds \w+ on shop\.customer_value/)
+    await look()
+    expect(await mailed('failed-runs')).toContain('shop.customer_value')
+  })
+  await run('retry')
+  await expectTruth(allFresh)
+})
+
+test('a source is dropped with what reads it: what was authored is missing, and what has no way without it, too', async () => {
+  await run('refresh', '--all')
+  await sql`update viewkeeper.definitions set source = 'authored' where name in ('customer_value', 'country_value')`
+  await look()
+  await sql`drop materialized view shop.customer_value cascade`
+  await look()
+  await expectTruth({
+    country_value: 'missing',
+    customer_value: 'missing',
+    order_values: 'fresh',
+    report: 'fresh',
+  })
+  expect(await run('why', 'shop.country_value')).toContain('migrate up --repair')
+  expect(await mailed('missing-views')).toContain('shop.customer_value')
+})
+
+test('everything is paused for a week: all views are stale, and why says who has paused them', async () => {
+  await run('refresh', '--all')
+  await look()
+  await run('pause', '--all')
+  await pass('7 days')
+  await look()
+  await expectTruth(all('stale'))
+  expect(await run('why', 'shop.report')).toContain('has paused everything scheduled')
+  expect(await mailed('stale-views')).toContain('resume --all')
+  await run('resume', '--all')
+  await run('refresh', '--all')
+  await look()
+  await expectTruth(allFresh)
+})
