@@ -161,6 +161,7 @@ const rooms = {
     'src/plan/migrations',
     'src/files',
     'src/authoring',
+    'src/authoring/sql',
   ],
   'src/operations/events': ['src/db/server', 'src/db/events', 'src/plan/monitoring', 'src/plan/events'],
   'src/operations/monitoring': [

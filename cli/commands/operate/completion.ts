@@ -18,6 +18,7 @@ const ofViews = [
   'graph',
   'why',
   'test',
+  'bad-row',
   'open',
   'freeze',
   'adopt',

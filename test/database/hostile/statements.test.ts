@@ -5,6 +5,7 @@ import { readCure } from '../../../src/db/server/cure.ts'
 import { around } from '../../../src/operations/aside/around.ts'
 import { putBack } from '../../../src/operations/aside/put-back.ts'
 import { setAside } from '../../../src/operations/aside/set-aside.ts'
+import { findBadRow } from '../../../src/operations/authoring/bad-row.ts'
 import { readReading, readUnknownDependencies } from '../../../src/operations/authoring/freeze.ts'
 import { advance } from '../../../src/operations/batches/advance.ts'
 import { cancelBatch } from '../../../src/operations/batches/cancel.ts'
@@ -285,6 +286,16 @@ async function doWhatFails(database: Database): Promise<void> {
   const retried = await begin(database, { ...failing, retries: 1 })
   await advance(retried, { database, until: Date.now() + 3000 })
   await cancelBatch(retried, call())
+  await place.run(
+    'alice',
+    'create materialized view a.dividing as select 1 / (id - 1) as n from a.base with no data',
+  )
+  const dividing = { schema: 'a', name: 'dividing' }
+  expect(await findBadRow(database, dividing, { trusted: 'alice', mostMs: 20_000 })).toMatchObject({
+    columns: ['n'],
+    rows: [{ values: [{ column: 'id', value: '1' }] }],
+  })
+  await place.run('alice', 'drop materialized view a.dividing')
   const { runId } = await refresh({ view: 'a.sleeping' }, call({ waitUntil: 0 }))
   await getRun(database, runId!)
   await cancel(runId!, call())

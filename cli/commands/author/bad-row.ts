@@ -1,0 +1,71 @@
+import type { Command } from 'commander'
+import { type Culprit, findBadRow } from '../../../src/operations/authoring/bad-row.ts'
+import { count, report } from '../../../src/terminal/report.ts'
+import { harmless } from '../../output/width.ts'
+import { qualified } from '../../project/names.ts'
+import { databaseFromUrl } from '../../target/direct.ts'
+import { positive } from '../arguments.ts'
+
+interface BadRowOptions {
+  view: string
+  trust?: string
+  seconds: number
+}
+
+/** Declares `bad-row`. */
+export function addTo(program: Command): void {
+  program
+    .command('bad-row')
+    .argument('<view>')
+    .description("find the rows with which a view's query fails")
+    .option('--trust <role>', "execute this role's query, though your login may do more")
+    .option('--seconds <n>', 'how long to look at most', positive, 600)
+    .addHelpText(
+      'after',
+      '\nExecutes the query of the view as the login of DATABASE_URL, in a transaction that\nonly reads. The rows are printed here, and recorded nowhere.',
+    )
+    .action((view, options) => badRow({ view, ...options }))
+}
+
+/** Prints the columns and rows with which a view's query fails. If it fails, the exit code is 1. */
+export async function badRow({ view, trust, seconds }: BadRowOptions): Promise<void> {
+  const culprit = await findBadRow(databaseFromUrl(null), qualified(view, 'view'), {
+    trusted: trust ?? null,
+    mostMs: seconds * 1000,
+  })
+  if (culprit === null)
+    return report.line(
+      `the query of ${view} works for your login; row security may hide rows from it, and a unique index is not tried`,
+    )
+  process.exitCode = 1
+  for (const line of linesOf(culprit)) report.line(harmless(line))
+}
+
+function linesOf({ failure, columns, rows, doubts }: Culprit): string[] {
+  const { message, sqlstate, detail, hint, where } = failure
+  const more = [detail, hint, where].flatMap((text) => text?.split('\n') ?? [])
+  const place =
+    columns === null
+      ? []
+      : [
+          columns.length === 0
+            ? 'in a condition, a join or a grouping'
+            : `in ${columns.length === 1 ? 'column' : 'columns'} ${columns.join(', ')}`,
+        ]
+  return [
+    `${message} (${sqlstate})`,
+    ...more.map((text) => `  ${text}`),
+    ...place,
+    ...(rows.length > 1 ? [`only with these ${count(rows.length, 'row')} together:`] : []),
+    ...rows.flatMap(({ relation, ctid, values }) => [
+      `${relation}, ctid ${ctid}${values === null ? ': your login may not read this row' : ''}`,
+      ...table(values ?? []),
+    ]),
+    ...doubts,
+  ]
+}
+
+function table(values: { column: string; value: string | null }[]): string[] {
+  const width = Math.max(...values.map(({ column }) => column.length))
+  return values.map(({ column, value }) => `  ${column.padEnd(width)}   ${value ?? 'null'}`)
+}
