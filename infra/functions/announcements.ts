@@ -9,16 +9,7 @@ import { addBell } from './bell.ts'
 import type { ViewkeeperFunction } from './viewkeeper-function.ts'
 
 /** The functions that see runs and batches end, and the monitor, which finds all other ends. */
-const ringing = [
-  'create',
-  'refresh',
-  'drop',
-  'open-batch',
-  'advance',
-  'cancel',
-  'monitor',
-  'migrate',
-] as const
+const ringing = ['create', 'refresh', 'drop', 'open-batch', 'advance', 'api', 'monitor', 'migrate'] as const
 
 export interface AnnouncementsProps {
   environmentName: string

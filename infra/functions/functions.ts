@@ -93,14 +93,10 @@ const functions: Record<FunctionName, FunctionOptions> = {
     obeys: ['eventBus', ...aboutReaders],
     timeout: Duration.minutes(15),
   },
-  cancel: { description: 'Cancels a run or a batch', obeys: ['eventBus'], timeout: Duration.seconds(29) },
-  pause: {
-    description: 'Pauses and resumes a view, or everything that is scheduled',
-    timeout: Duration.seconds(29),
-  },
-  query: {
-    description: 'Answers every HTTP request that reads',
-    obeys: [...aboutTimes, ...aboutReaders],
+  api: {
+    description: 'Answers the HTTP requests that read, cancel, pause and resume',
+    obeys: ['eventBus', ...aboutTimes, ...aboutReaders],
+    // HTTP APIs give up after 30 s.
     timeout: Duration.seconds(29),
   },
   monitor: {

@@ -38,13 +38,11 @@ export function invoke(
 /** The functions that run here. Batches are started without `start-batch`, which needs Step Functions. */
 const files = {
   advance: () => import('../../functions/advance.ts'),
-  cancel: () => import('../../functions/cancel.ts'),
+  api: () => import('../../functions/api.ts'),
   create: () => import('../../functions/create.ts'),
   drop: () => import('../../functions/drop.ts'),
   monitor: () => import('../../functions/monitor.ts'),
   'open-batch': () => import('../../functions/open-batch.ts'),
-  pause: () => import('../../functions/pause.ts'),
-  query: () => import('../../functions/query.ts'),
   refresh: () => import('../../functions/refresh.ts'),
 } satisfies Partial<Record<FunctionName, () => Promise<{ handler: unknown }>>>
 

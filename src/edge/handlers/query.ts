@@ -42,7 +42,7 @@ const filterOf = <
 })
 
 /** Answers every route that reads, and the one that makes checks of what is shown. What few calls need is loaded by these calls. */
-export const reading: HandlersOf<'query'> = {
+export const reading = {
   async listViews(event, { database, schedules }) {
     const { state, cursor } = validate(viewsQuery, event.queryStringParameters ?? {}, 'query')
     const { views, paused, replicas } = await listViews(database, schedules)
@@ -138,4 +138,4 @@ export const reading: HandlersOf<'query'> = {
     const { openapi } = await import('../http/openapi.ts')
     return json(200, openapi())
   },
-}
+} satisfies Partial<HandlersOf<'api'>>

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import { handler as query } from '../../../functions/query.ts'
+import { handler as api } from '../../../functions/api.ts'
 import { plan as planSchema } from '../../../src/edge/http/schemas/answers.ts'
 import { getPlan } from '../../../src/operations/monitoring/plan.ts'
 import type { Schedules } from '../../../src/operations/monitoring/schedules.ts'
@@ -75,7 +75,7 @@ test('what was left out by history is left out in the plan, in the same proporti
 
 test('GET /plan answers as its schema says, also without schedules and while everything is paused', async () => {
   await writePast(past('steady', 20_000))
-  const get = async () => parsed((await query(httpEvent('GET /plan'), lambdaContext())) as never).body
+  const get = async () => parsed((await api(httpEvent('GET /plan'), lambdaContext())) as never).body
   const none = planSchema.parse(await get())
   expect(none.hours.map(({ refreshes }) => refreshes)).toEqual(Array(24).fill(0))
   vi.stubEnv('SCHEDULES', '{"nightly":{"at":"02:30"},"views":true}')

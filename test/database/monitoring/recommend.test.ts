@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { handler as query } from '../../../functions/query.ts'
+import { handler as api } from '../../../functions/api.ts'
 import { recommendationList } from '../../../src/edge/http/schemas/answers.ts'
 import { getRecommendations } from '../../../src/operations/monitoring/recommend.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
@@ -39,7 +39,7 @@ test('what the record says of durations is told with its figures, and as too ear
   ])
   await refreshed('slow', 1)
   await sql`update viewkeeper.runs set duration_ms = 30000 where view_name = 'slow'`
-  const { body } = parsed((await query(httpEvent('GET /recommendations'), lambdaContext())) as never)
+  const { body } = parsed((await api(httpEvent('GET /recommendations'), lambdaContext())) as never)
   expect(recommendationList.parse(body).next).toBeNull()
   expect(await about('slow')).toMatchObject([
     { subject: 'target', change: 'targetLagSeconds: 180', confidence: 'fair', refreshes: 20 },

@@ -19,9 +19,7 @@ const timeouts: Record<string, number> = {
   advance: 900,
   'start-batch': 29,
   'open-batch': 24,
-  cancel: 29,
-  pause: 29,
-  query: 29,
+  api: 29,
   monitor: 60,
   notice: 29,
   notify: 180,
@@ -156,7 +154,7 @@ test('start-batch is told the function and the state machine that it calls, and 
 })
 
 test('whatever plans refreshes, or tells people of replicas, is told what happens to a view without a key there', () => {
-  for (const name of ['create', 'refresh', 'advance', 'query', 'migrate'] as const) {
+  for (const name of ['create', 'refresh', 'advance', 'api', 'migrate'] as const) {
     expect(variables('imported', name).WITHOUT_KEY).toBe('swap')
     expect(variables('imported', name)).not.toHaveProperty('READ_ON_REPLICAS')
   }
@@ -173,10 +171,10 @@ test('whatever says when a view is refreshed next, or what is due, is told how o
   }
   const seldom = { everySeconds: 300, concurrency: 4 }
   expect(looksOf({ monitorEveryMinutes: 5, batchConcurrency: 4 })).toEqual({
+    api: seldom,
     monitor: seldom,
     notice: seldom,
     'open-batch': seldom,
-    query: seldom,
   })
   for (const looks of Object.values(looksOf({ monitorEveryMinutes: false })))
     expect(looks).toEqual({ everySeconds: null, concurrency: 2 })
@@ -252,8 +250,8 @@ test('only a deploy without the migrations of views tells migrate to leave them 
   }
 })
 
-test('monitor, query and prune are told the options about schedules and history', () => {
-  for (const name of ['monitor', 'query']) {
+test('monitor, api and prune are told the options about schedules and history', () => {
+  for (const name of ['monitor', 'api']) {
     expect(variables('created', name)).toMatchObject({
       SCHEDULES: JSON.stringify({ nightly: { at: '02:30', timeZone: 'Europe/Berlin' }, views: true }),
     })

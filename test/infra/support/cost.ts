@@ -139,7 +139,7 @@ function partsOf(stack: Synthesized): Part[] {
       name: 'Lambda: the rest',
       by: `${callSeconds} s a call`,
       cost: (views) =>
-        lambda('query', 4 * byHand(views), callSeconds) +
+        lambda('api', 4 * byHand(views), callSeconds) +
         lambda('open-batch', batches, callSeconds) +
         lambda('prune', days, 60),
     },

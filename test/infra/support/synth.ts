@@ -9,7 +9,7 @@ import { created, imported, importedWithoutNat, parse, scheduledViews, throwaway
 export const functionNames = [
   'advance',
   'announce',
-  'cancel',
+  'api',
   'create',
   'drop',
   'events',
@@ -18,9 +18,7 @@ export const functionNames = [
   'notice',
   'notify',
   'open-batch',
-  'pause',
   'prune',
-  'query',
   'refresh',
   'start-batch',
 ]

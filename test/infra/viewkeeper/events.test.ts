@@ -163,7 +163,7 @@ test('a function that sees an end rings by a line of its log, for which CloudWat
   )
   expect(groups.map(({ Properties }) => Properties.LogGroupName.split('/').at(-1)).sort()).toEqual([
     'advance',
-    'cancel',
+    'api',
     'create',
     'drop',
     'migrate',
