@@ -81,16 +81,10 @@ const functions: Record<FunctionName, FunctionOptions> = {
     timeout: Duration.seconds(29),
     outsideNetwork: true,
   },
-  'open-batch': {
-    description: 'Records a batch, for start-batch and for the state machine',
-    obeys: ['batchExchange', 'maxTwinBytes', 'eventBus', ...aboutTimes],
-    // start-batch waits for open-batch, and then has the batch advanced. open-batch gives up on the database
-    // earlier, after 20 s.
-    timeout: Duration.seconds(24),
-  },
-  advance: {
-    description: 'Advances a batch, for the state machine',
-    obeys: ['eventBus', ...aboutReaders],
+  batch: {
+    description: 'Records a batch, and advances it, for start-batch and for the state machine',
+    obeys: ['batchExchange', 'maxTwinBytes', 'eventBus', ...aboutTimes, ...aboutReaders],
+    // start-batch waits for 24 s until a batch is recorded. The function gives up on the database earlier, after 20 s.
     timeout: Duration.minutes(15),
   },
   api: {
@@ -105,10 +99,10 @@ const functions: Record<FunctionName, FunctionOptions> = {
     timeout: Duration.minutes(1),
     // The next call does what this one left: a dead letter for each minute of an outage would help nobody.
   },
-  notice: {
-    description: 'Says what people have to be told now, for notify',
+  news: {
+    description: 'Says what people and programs have to be told now, for notify and announce',
     obeys: [...aboutTimes, 'pageUrl', 'runbookUrl'],
-    // notify waits for notice. notice gives up on the database earlier, after 20 s.
+    // notify and announce wait for it. It gives up on the database earlier, after 20 s.
     timeout: Duration.seconds(29),
   },
   notify: {
@@ -119,11 +113,6 @@ const functions: Record<FunctionName, FunctionOptions> = {
     outsideNetwork: true,
     deadLetters: true,
     maxEventAge: Duration.hours(1),
-  },
-  events: {
-    description: 'Hands out what programs have to be told, for announce',
-    // announce waits for events. events gives up on the database earlier, after 20 s.
-    timeout: Duration.seconds(29),
   },
   announce: {
     description: 'Puts events for programs on the bus',
@@ -227,15 +216,15 @@ export class Functions extends Construct {
       FunctionName,
       ViewkeeperFunction
     >
-    letOpenBatches(this.all['start-batch'].lambda, this.all['open-batch'].lambda)
+    letOpenBatches(this.all['start-batch'].lambda, this.all.batch.lambda)
     if (database.admin) grantLogin(database.admin, this.all.migrate.lambda)
   }
 }
 
-function letOpenBatches(startBatch: LambdaFunction, openBatch: LambdaFunction): void {
-  startBatch.addEnvironment('OPEN_BATCH_FUNCTION', openBatch.functionName)
+function letOpenBatches(startBatch: LambdaFunction, batch: LambdaFunction): void {
+  startBatch.addEnvironment('BATCH_FUNCTION', batch.functionName)
   startBatch.addToRolePolicy(
-    new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [openBatch.functionArn] }),
+    new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [batch.functionArn] }),
   )
 }
 

@@ -1,10 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { handler as api } from '../../../functions/api.ts'
+import { handler as batch } from '../../../functions/batch.ts'
 import { handler as createView } from '../../../functions/create.ts'
 import { handler as dropView } from '../../../functions/drop.ts'
 import { handler as monitor } from '../../../functions/monitor.ts'
-import { handler as notice } from '../../../functions/notice.ts'
-import { handler as openBatch } from '../../../functions/open-batch.ts'
+import { handler as news } from '../../../functions/news.ts'
 import { handler as prune } from '../../../functions/prune.ts'
 import { handler as refreshView } from '../../../functions/refresh.ts'
 import type { OpenedBatch } from '../../../src/edge/handlers/open-batch.ts'
@@ -27,7 +27,7 @@ import { refusalOf } from '../../support/waiting/refusal.ts'
 const context = lambdaContext({ getRemainingTimeInMillis: () => 90_000 })
 const folder = useFolders()
 const headers = { prefer: 'wait=20' }
-const notices = notice as unknown as (
+const notices = news as unknown as (
   question: object,
   of: typeof context,
 ) => Promise<{ message: { text: string }; token: string }>
@@ -70,7 +70,7 @@ describe.each([
   )
 
   test('a batch, its reads, the monitor and the prune work', async () => {
-    const opened = (await openBatch(
+    const opened = (await batch(
       {
         event: httpEvent('POST /batches', {
           body: { pattern: `*.${word}`, descendants: true },
@@ -195,7 +195,7 @@ describe.each([
 
   const openedWith = async (body: object, more: Parameters<typeof httpEvent>[1] = {}) => {
     const event = httpEvent('POST /batches', { body, ...more })
-    const { answer } = (await openBatch({ event, requestId: 'r' }, context)) as OpenedBatch
+    const { answer } = (await batch({ event, requestId: 'r' }, context)) as OpenedBatch
     return parsed(answer as HttpAnswer)
   }
 

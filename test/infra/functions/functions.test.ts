@@ -16,14 +16,12 @@ const timeouts: Record<string, number> = {
   create: 900,
   refresh: 900,
   drop: 900,
-  advance: 900,
+  batch: 900,
   'start-batch': 29,
-  'open-batch': 24,
   api: 29,
   monitor: 60,
-  notice: 29,
+  news: 29,
   notify: 180,
-  events: 29,
   announce: 180,
   prune: 900,
   migrate: 840,
@@ -143,10 +141,10 @@ test('a database that the stack creates is verified against the roots of RDS', (
 test('start-batch is told the function and the state machine that it calls, and nothing of the database', () => {
   const read = variables('imported', 'start-batch')
   expect(read).toMatchObject({
-    OPEN_BATCH_FUNCTION: { Ref: kinds.imported.fn('open-batch')[0] },
+    BATCH_FUNCTION: { Ref: kinds.imported.fn('batch')[0] },
     STATE_MACHINE_ARN: { Ref: kinds.imported.one('AWS::StepFunctions::StateMachine')[0] },
   })
-  expect(variables('imported', 'open-batch')).toMatchObject({
+  expect(variables('imported', 'batch')).toMatchObject({
     BATCH_CONCURRENCY: '2',
     BATCH_EXCHANGE: 'together',
   })
@@ -154,7 +152,7 @@ test('start-batch is told the function and the state machine that it calls, and 
 })
 
 test('whatever plans refreshes, or tells people of replicas, is told what happens to a view without a key there', () => {
-  for (const name of ['create', 'refresh', 'advance', 'api', 'migrate'] as const) {
+  for (const name of ['create', 'refresh', 'batch', 'api', 'migrate'] as const) {
     expect(variables('imported', name).WITHOUT_KEY).toBe('swap')
     expect(variables('imported', name)).not.toHaveProperty('READ_ON_REPLICAS')
   }
@@ -172,9 +170,9 @@ test('whatever says when a view is refreshed next, or what is due, is told how o
   const seldom = { everySeconds: 300, concurrency: 4 }
   expect(looksOf({ monitorEveryMinutes: 5, batchConcurrency: 4 })).toEqual({
     api: seldom,
+    batch: seldom,
     monitor: seldom,
-    notice: seldom,
-    'open-batch': seldom,
+    news: seldom,
   })
   for (const looks of Object.values(looksOf({ monitorEveryMinutes: false })))
     expect(looks).toEqual({ everySeconds: null, concurrency: 2 })
@@ -187,7 +185,7 @@ test('notify is told the function that it asks and the topics of people, and not
   const read = variables('imported', 'notify')
   expect(read).toMatchObject({
     VIEWKEEPER_ENVIRONMENT: 'test',
-    NOTICE_FUNCTION: { Ref: kinds.imported.fn('notice')[0] },
+    NEWS_FUNCTION: { Ref: kinds.imported.fn('news')[0] },
     MAIL_TOPIC_ARN: topic('mail'),
     NOTICES_TOPIC_ARN: topic('notices'),
   })

@@ -85,20 +85,19 @@ describe('every failure reaches somebody', () => {
       ['the API answers 5xx', isCalledByApi, 'api-errors'],
       ['its event becomes a dead letter', writesDeadLetters, 'new-dead-letters'],
     ],
-    advance: [['the state machine gives up', isCalledByMachine, 'failed-batches']],
     api: [['the API answers 5xx', isCalledByApi, 'api-errors']],
-    'open-batch': [
+    batch: [
       ['the state machine gives up', isCalledByMachine, 'failed-batches'],
       ['start-batch answers 5xx', (name) => isCalledBy('start-batch', name), 'api-errors'],
     ],
     monitor: [['nothing is published', () => true, 'silent-monitor']],
-    notice: [
+    news: [
       ['notify tells the alarm in its own words', (name) => isCalledBy('notify', name), 'new-dead-letters'],
+      ['announce fails, too', (name) => isCalledBy('announce', name), 'announce-errors'],
     ],
     notify: [['its event becomes a dead letter', writesDeadLetters, 'new-dead-letters']],
     // What the bus refuses waits, and the monitor rings again: a dead letter for each minute would help nobody.
     announce: [['its errors are counted', (name) => !writesDeadLetters(name), 'announce-errors']],
-    events: [['announce fails, too', (name) => isCalledBy('announce', name), 'announce-errors']],
     prune: [['its event becomes a dead letter', writesDeadLetters, 'new-dead-letters']],
   }
   noticed.refresh = noticed.drop = noticed.create!

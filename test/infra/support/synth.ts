@@ -7,17 +7,15 @@ import { created, imported, importedWithoutNat, parse, scheduledViews, throwaway
 
 /** The names of all functions. */
 export const functionNames = [
-  'advance',
   'announce',
   'api',
+  'batch',
   'create',
   'drop',
-  'events',
   'migrate',
   'monitor',
-  'notice',
+  'news',
   'notify',
-  'open-batch',
   'prune',
   'refresh',
   'start-batch',

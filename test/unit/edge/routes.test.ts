@@ -37,7 +37,7 @@ describe('every declared route', () => {
 
   test.each(declared)('$method $path is answered by the handler of $function', async (route) => {
     if (route.function === 'start-batch') {
-      const { handler } = await import('../../../functions/open-batch.ts')
+      const { handler } = await import('../../../functions/batch.ts')
       vi.spyOn(LambdaClient.prototype, 'send').mockImplementation(async (command) => {
         const event = JSON.parse((command.input as { Payload: string }).Payload)
         const opened = await handler(event, lambdaContext())
