@@ -7,7 +7,7 @@ import { type FunctionOption, variablesOf } from '../../src/config/variables.ts'
 import { type FunctionName, functionNames } from '../../src/edge/http/routes.ts'
 import { metricNamespace } from '../../src/edge/metrics/names.ts'
 import { type Database, databaseVariables } from '../database/database.ts'
-import { grantLogin, loginVariables } from '../database/login.ts'
+import { type Login, loginVariables } from '../database/login.ts'
 import { monitorTimes } from '../environment/monitor-times.ts'
 import type { ValidOptions } from '../environment/valid-options.ts'
 import { codeWithSql } from './code.ts'
@@ -176,7 +176,7 @@ export class Functions extends Construct {
         waits,
         ...ofFunction
       } = functions[name]
-      const created = new ViewkeeperFunction(this, name, {
+      return new ViewkeeperFunction(this, name, {
         name,
         environmentName,
         ...ofFunction,
@@ -185,6 +185,7 @@ export class Functions extends Construct {
         memorySize: options.memorySize,
         tracing: options.tracing,
         network: outsideNetwork ? undefined : props.network,
+        logins: outsideNetwork ? [] : loginsOf(name, database),
         deadLetters: keepsDeadLetters ? deadLetters : undefined,
         reservedConcurrency: waits ? options.reservedConcurrency : undefined,
         variables: {
@@ -198,8 +199,6 @@ export class Functions extends Construct {
           ? { code: codeWithSql(name, { schema: props.schemaFolder, migrations: props.migrationsFolder }) }
           : {}),
       })
-      if (!outsideNetwork) grantLogin(database.login, created.lambda)
-      return created
     }
     const variables: Partial<Record<FunctionName, Record<string, string>>> = {
       monitor: atLeastInfo(options),
@@ -217,9 +216,12 @@ export class Functions extends Construct {
       ViewkeeperFunction
     >
     letOpenBatches(this.all['start-batch'].lambda, this.all.batch.lambda)
-    if (database.admin) grantLogin(database.admin, this.all.migrate.lambda)
   }
 }
+
+/** Only `migrate` is the administrator, too. */
+const loginsOf = (name: FunctionName, { login, admin }: Database): Login[] =>
+  admin && name === 'migrate' ? [login, admin] : [login]
 
 function letOpenBatches(startBatch: LambdaFunction, batch: LambdaFunction): void {
   startBatch.addEnvironment('BATCH_FUNCTION', batch.functionName)
