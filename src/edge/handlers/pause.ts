@@ -1,3 +1,4 @@
+import { pauseAll, pauseView } from '../../operations/views/pause.ts'
 import { callerOf, json } from '../http/http.ts'
 import { viewPath } from '../http/schemas/fields.ts'
 import { validate } from '../http/validate.ts'
@@ -7,14 +8,12 @@ const answerViewPause =
   (paused: boolean): HttpHandler =>
   async (event, { database }) => {
     const { view } = validate(viewPath, event.pathParameters, 'path')
-    const { pauseView } = await import('../../operations/views/pause.ts')
     return json(200, { view: await pauseView(database, view, paused, callerOf(event)), paused })
   }
 
 const answerPause =
   (paused: boolean): HttpHandler =>
   async (event, { database }) => {
-    const { pauseAll } = await import('../../operations/views/pause.ts')
     await pauseAll(database, paused, callerOf(event))
     return json(200, { paused })
   }

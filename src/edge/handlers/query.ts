@@ -4,7 +4,6 @@ import { getDays } from '../../operations/monitoring/days.ts'
 import { getMetrics } from '../../operations/monitoring/metrics.ts'
 import { getRun, listRuns } from '../../operations/runs/read.ts'
 import { getView, listViews } from '../../operations/views/read.ts'
-import { getWhy } from '../../operations/views/why.ts'
 import { filters } from '../../plan/diagnosis/state.ts'
 import { batchBody, runBody } from '../http/answers.ts'
 import { json } from '../http/http.ts'
@@ -87,6 +86,7 @@ export const reading = {
 
   async getWhy(event, { database, schedules, environment }) {
     const { view } = validate(viewPath, event.pathParameters, 'path')
+    const { getWhy } = await import('../../operations/views/why.ts')
     const { recentRuns, ...why } = await getWhy(database, view, {
       schedules,
       environment: environment === localEnvironment ? null : environment,

@@ -33,6 +33,18 @@ test('every function of the list is deployed, and no other', () => {
   for (const stack of Object.values(kinds)) expect(stack.functions()).toEqual(everyFunction)
 })
 
+test('a production environment has at most 13 functions and 165 resources, with six schedules', () => {
+  const { created } = kinds
+  expect(created.resources('AWS::Scheduler::Schedule')).toHaveLength(6)
+  expect(created.resources('AWS::Lambda::Function')).toHaveLength(13)
+  expect(Object.keys(created.template.toJSON().Resources).length).toBeLessThanOrEqual(165)
+})
+
+test('what a function is made with stands in its role; only rights to call others stand beside it', () => {
+  for (const stack of [kinds.created, kinds.imported])
+    expect(stack.resources('AWS::IAM::Policy')).toHaveLength(4)
+})
+
 describe.each(Object.entries(kinds))('%s', (kind, stack) => {
   test.each(Object.entries(timeouts))('%s runs on Node 24 and arm64 for at most %i s', (name, timeout) => {
     expect(stack.fn(name)[1].Properties).toMatchObject({
