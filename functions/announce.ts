@@ -4,7 +4,7 @@ import { eventFunction } from '../src/edge/lambda/function.ts'
 /** Its clients of AWS are larger than all the rest. They are loaded at the first call, and kept. */
 let announcer: Announcer | undefined
 
-/** Puts events on the bus. It is outside the network of the database, and asks `events`. */
+/** Puts events on the bus. It is outside the network of the database, and asks `news`. */
 export const handler = eventFunction(async (_event: object, context) => {
   const { announceEvents, deployedAnnouncer, readAnnouncer } = await import(
     '../src/edge/handlers/announce.ts'

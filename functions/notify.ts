@@ -4,7 +4,7 @@ import { eventFunction } from '../src/edge/lambda/function.ts'
 /** Its clients of AWS are larger than all the rest. They are loaded at the first call, and kept. */
 let messenger: Messenger | undefined
 
-/** Makes mails of alarms. It is outside the network of the database, and asks `notice`. */
+/** Makes mails of alarms. It is outside the network of the database, and asks `news`. */
 export const handler = eventFunction(async (event: object, context) => {
   const { deployedMessenger, readMessenger } = await import('../src/edge/handlers/messenger.ts')
   messenger ??= deployedMessenger(readMessenger())

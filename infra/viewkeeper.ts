@@ -139,8 +139,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     ) as typeof this.functions
     const batches = new BatchMachine(this, 'Batches', {
       environmentName,
-      openBatch: functions['open-batch'].lambda,
-      advance: functions.advance.lambda,
+      batch: functions.batch.lambda,
       startBatch: functions['start-batch'].lambda,
       logRetentionDays,
       tracing: options.tracing,
@@ -326,11 +325,11 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   }
 
   /** What tells people of an alarm. What an alarm says before anybody listens is lost. */
-  private addListeners(topics: Topics, { notify, notice }: EachFunction): IDependable {
+  private addListeners(topics: Topics, { notify, news }: EachFunction): IDependable {
     const notices = new Notices(this, 'Notices', {
       topics,
       notify: notify.lambda,
-      notice: notice.lambda,
+      news: news.lambda,
       deadLetters: this.deadLetters,
     })
     return new DependencyGroup(topics, notices, notify)

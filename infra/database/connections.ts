@@ -2,7 +2,7 @@ import type { Environment } from '../environment/environment.ts'
 import { OptionsError } from '../environment/valid-options.ts'
 import { maxConnections } from './instance-memory.ts'
 
-/** What `advance` opens besides a connection for each run: one to decide, one to listen, two opened ahead. */
+/** What the function `batch` opens besides a connection for each run: one to decide, one to listen, two opened ahead. */
 const besidesRuns = 4
 
 /**

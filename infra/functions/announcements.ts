@@ -9,16 +9,7 @@ import { addBell } from './bell.ts'
 import type { ViewkeeperFunction } from './viewkeeper-function.ts'
 
 /** The functions that see runs and batches end, and the monitor, which finds all other ends. */
-const ringing = [
-  'create',
-  'refresh',
-  'drop',
-  'open-batch',
-  'advance',
-  'cancel',
-  'monitor',
-  'migrate',
-] as const
+const ringing = ['create', 'refresh', 'drop', 'batch', 'api', 'monitor', 'migrate'] as const
 
 export interface AnnouncementsProps {
   environmentName: string
@@ -29,7 +20,7 @@ export interface AnnouncementsProps {
 
 /**
  * The way of events to their bus. The network of the database has no way to EventBridge. So a function in it logs a line, for
- * which CloudWatch Logs calls `announce`, outside; `announce` asks `events`, inside, and puts what it is handed on the bus.
+ * which CloudWatch Logs calls `announce`, outside; `announce` asks `news`, inside, and puts what it is handed on the bus.
  */
 export class Announcements extends Construct {
   constructor(scope: Construct, id: string, { environmentName, functions, eventBus }: AnnouncementsProps) {
@@ -40,10 +31,10 @@ export class Announcements extends Construct {
         'eventBus: nobody knows before the deploy whether this is a name or an ARN, and the policy of the functions needs to know. Name ' +
           'eventBusName or eventBusArn of an IEventBus, or write the text out',
       ])
-    const { announce, events } = functions
-    announce.lambda.addEnvironment('EVENTS_FUNCTION', events.lambda.functionName)
+    const { announce, news } = functions
+    announce.lambda.addEnvironment('NEWS_FUNCTION', news.lambda.functionName)
     announce.lambda.addToRolePolicy(
-      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [events.lambda.functionArn] }),
+      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [news.lambda.functionArn] }),
     )
     busOf(this, 'Bus', eventBus).grantPutEventsTo(announce.lambda)
     addBell(this, { environmentName, functions, ringing, message: bellMessage, calls: 'announce' })

@@ -61,7 +61,8 @@ export class Api extends Construct implements ServedApi {
     const integrations = new Map(
       Object.entries(props.functions).map(([name, { lambda }]) => [
         name,
-        new HttpLambdaIntegration(name, lambda),
+        // The API lets in nobody but signed callers, whatever the route is: one permission is enough.
+        new HttpLambdaIntegration(name, lambda, { scopePermissionToRoute: false }),
       ]),
     )
     for (const route of Object.values(routes))

@@ -20,10 +20,8 @@ import { isRefusal, problemCodes } from '../../src/problem.ts'
 
 export interface BatchMachineProps {
   environmentName: string
-  /** The function that records the batch that an event asks for. */
-  openBatch: IFunction
-  /** The function that advances a batch and says whether it is done. */
-  advance: IFunction
+  /** The function that records the batch that an event asks for; it advances a batch, and says whether it is done. */
+  batch: IFunction
   /** The function that starts the executions of batches that are on record already. */
   startBatch: LambdaFunction
   logRetentionDays: RetentionDays
@@ -32,8 +30,8 @@ export interface BatchMachineProps {
 }
 
 /**
- * The state machine that opens the batch that an event asks for, unless the batch is on record already, calls `advance`
- * until the batch is done, and ends as the batch did. The input is the event of a schedule or of a deploy, or `{ batchId }`.
+ * The state machine that opens the batch that an event asks for, unless the batch is on record already, has it
+ * advanced until it is done, and ends as the batch did. The input is the event of a schedule or of a deploy, or `{ batchId }`.
  * Everything else is in the database.
  */
 export class BatchMachine extends Construct {
@@ -41,7 +39,7 @@ export class BatchMachine extends Construct {
 
   constructor(scope: Construct, id: string, props: BatchMachineProps) {
     super(scope, id)
-    const { environmentName, openBatch, advance, startBatch, tracing } = props
+    const { environmentName, batch, startBatch, tracing } = props
     const logGroup = new LogGroup(this, 'Logs', {
       // With this prefix AWS needs no policy statement for each log group; the size of that policy is
       // limited.
@@ -51,10 +49,10 @@ export class BatchMachine extends Construct {
     })
     this.machine = new StateMachine(this, 'Machine', {
       comment: 'Opens one batch, and advances it until it has ended',
-      definitionBody: DefinitionBody.fromChainable(opening(this, openBatch, loop(this, advance))),
+      definitionBody: DefinitionBody.fromChainable(opening(this, batch, loop(this, batch))),
       // With a call every 14 minutes the history of an execution is full after 34 days.
       timeout: Duration.days(7),
-      role: machineRole(this, [openBatch, advance], tracing).withoutPolicyUpdates(),
+      role: machineRole(this, batch, tracing).withoutPolicyUpdates(),
       // The data are names of views and classes of errors, and no secrets.
       logs: { destination: logGroup, level: LogLevel.ALL, includeExecutionData: true },
       tracingEnabled: tracing,
@@ -81,7 +79,7 @@ const anHour = {
   maxAttempts: 66,
 }
 
-/** What open-batch refuses for what the event says: the error of a function has the code of its Problem as its name. */
+/** What is refused for what the event says: the error of a function has the code of its Problem as its name. */
 const refusals = { errors: problemCodes.filter(isRefusal), maxAttempts: 0 }
 
 /**
@@ -96,7 +94,7 @@ function opening(scope: Construct, lambdaFunction: IFunction, advance: LambdaInv
       requestId: JsonPath.stringAt('$$.Execution.Name'),
     }),
     payloadResponseOnly: true,
-    // Longer than the function lives.
+    // Longer than recording takes: the function gives up on the database after 20 s.
     taskTimeout: Timeout.duration(Duration.minutes(1)),
     retryOnServiceExceptions: false,
   })
@@ -121,7 +119,7 @@ function loop(scope: Construct, lambdaFunction: IFunction): LambdaInvoke {
     taskTimeout: Timeout.duration(Duration.minutes(16)),
     retryOnServiceExceptions: false,
   })
-  // If a batch fails for good, advance does not fail but returns the failure.
+  // If a batch fails for good, the function does not fail but returns the failure.
   advance.addRetry(anHour)
   const ended = ['success', 'skipped'].map((status) => Condition.stringEquals('$.advanced.status', status))
   const done = new Choice(scope, 'Decide')
@@ -137,8 +135,8 @@ function loop(scope: Construct, lambdaFunction: IFunction): LambdaInvoke {
   return advance
 }
 
-/** CDK's own role could also invoke every version of the functions, by a wildcard. */
-function machineRole(scope: Construct, functions: IFunction[], tracing: boolean): Role {
+/** CDK's own role could also invoke every version of the function, by a wildcard. */
+function machineRole(scope: Construct, { functionArn }: IFunction, tracing: boolean): Role {
   const role = new Role(scope, 'Role', {
     assumedBy: new ServicePrincipal('states.amazonaws.com', {
       conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(scope).account } },
@@ -148,7 +146,7 @@ function machineRole(scope: Construct, functions: IFunction[], tracing: boolean)
         statements: [
           new PolicyStatement({
             actions: ['lambda:InvokeFunction'],
-            resources: functions.map(({ functionArn }) => functionArn),
+            resources: [functionArn],
           }),
           new PolicyStatement({
             actions: tracing ? [...logDelivery, ...traces] : logDelivery,

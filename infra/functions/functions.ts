@@ -7,7 +7,7 @@ import { type FunctionOption, variablesOf } from '../../src/config/variables.ts'
 import { type FunctionName, functionNames } from '../../src/edge/http/routes.ts'
 import { metricNamespace } from '../../src/edge/metrics/names.ts'
 import { type Database, databaseVariables } from '../database/database.ts'
-import { grantLogin, loginVariables } from '../database/login.ts'
+import { type Login, loginVariables } from '../database/login.ts'
 import { monitorTimes } from '../environment/monitor-times.ts'
 import type { ValidOptions } from '../environment/valid-options.ts'
 import { codeWithSql } from './code.ts'
@@ -81,26 +81,16 @@ const functions: Record<FunctionName, FunctionOptions> = {
     timeout: Duration.seconds(29),
     outsideNetwork: true,
   },
-  'open-batch': {
-    description: 'Records a batch, for start-batch and for the state machine',
-    obeys: ['batchExchange', 'maxTwinBytes', 'eventBus', ...aboutTimes],
-    // start-batch waits for open-batch, and then has the batch advanced. open-batch gives up on the database
-    // earlier, after 20 s.
-    timeout: Duration.seconds(24),
-  },
-  advance: {
-    description: 'Advances a batch, for the state machine',
-    obeys: ['eventBus', ...aboutReaders],
+  batch: {
+    description: 'Records a batch, and advances it, for start-batch and for the state machine',
+    obeys: ['batchExchange', 'maxTwinBytes', 'eventBus', ...aboutTimes, ...aboutReaders],
+    // start-batch waits for 24 s until a batch is recorded. The function gives up on the database earlier, after 20 s.
     timeout: Duration.minutes(15),
   },
-  cancel: { description: 'Cancels a run or a batch', obeys: ['eventBus'], timeout: Duration.seconds(29) },
-  pause: {
-    description: 'Pauses and resumes a view, or everything that is scheduled',
-    timeout: Duration.seconds(29),
-  },
-  query: {
-    description: 'Answers every HTTP request that reads',
-    obeys: [...aboutTimes, ...aboutReaders],
+  api: {
+    description: 'Answers the HTTP requests that read, cancel, pause and resume',
+    obeys: ['eventBus', ...aboutTimes, ...aboutReaders],
+    // HTTP APIs give up after 30 s.
     timeout: Duration.seconds(29),
   },
   monitor: {
@@ -109,10 +99,10 @@ const functions: Record<FunctionName, FunctionOptions> = {
     timeout: Duration.minutes(1),
     // The next call does what this one left: a dead letter for each minute of an outage would help nobody.
   },
-  notice: {
-    description: 'Says what people have to be told now, for notify',
+  news: {
+    description: 'Says what people and programs have to be told now, for notify and announce',
     obeys: [...aboutTimes, 'pageUrl', 'runbookUrl'],
-    // notify waits for notice. notice gives up on the database earlier, after 20 s.
+    // notify and announce wait for it. It gives up on the database earlier, after 20 s.
     timeout: Duration.seconds(29),
   },
   notify: {
@@ -123,11 +113,6 @@ const functions: Record<FunctionName, FunctionOptions> = {
     outsideNetwork: true,
     deadLetters: true,
     maxEventAge: Duration.hours(1),
-  },
-  events: {
-    description: 'Hands out what programs have to be told, for announce',
-    // announce waits for events. events gives up on the database earlier, after 20 s.
-    timeout: Duration.seconds(29),
   },
   announce: {
     description: 'Puts events for programs on the bus',
@@ -191,7 +176,7 @@ export class Functions extends Construct {
         waits,
         ...ofFunction
       } = functions[name]
-      const created = new ViewkeeperFunction(this, name, {
+      return new ViewkeeperFunction(this, name, {
         name,
         environmentName,
         ...ofFunction,
@@ -200,6 +185,7 @@ export class Functions extends Construct {
         memorySize: options.memorySize,
         tracing: options.tracing,
         network: outsideNetwork ? undefined : props.network,
+        logins: outsideNetwork ? [] : loginsOf(name, database),
         deadLetters: keepsDeadLetters ? deadLetters : undefined,
         reservedConcurrency: waits ? options.reservedConcurrency : undefined,
         variables: {
@@ -213,8 +199,6 @@ export class Functions extends Construct {
           ? { code: codeWithSql(name, { schema: props.schemaFolder, migrations: props.migrationsFolder }) }
           : {}),
       })
-      if (!outsideNetwork) grantLogin(database.login, created.lambda)
-      return created
     }
     const variables: Partial<Record<FunctionName, Record<string, string>>> = {
       monitor: atLeastInfo(options),
@@ -231,15 +215,18 @@ export class Functions extends Construct {
       FunctionName,
       ViewkeeperFunction
     >
-    letOpenBatches(this.all['start-batch'].lambda, this.all['open-batch'].lambda)
-    if (database.admin) grantLogin(database.admin, this.all.migrate.lambda)
+    letOpenBatches(this.all['start-batch'].lambda, this.all.batch.lambda)
   }
 }
 
-function letOpenBatches(startBatch: LambdaFunction, openBatch: LambdaFunction): void {
-  startBatch.addEnvironment('OPEN_BATCH_FUNCTION', openBatch.functionName)
+/** Only `migrate` is the administrator, too. */
+const loginsOf = (name: FunctionName, { login, admin }: Database): Login[] =>
+  admin && name === 'migrate' ? [login, admin] : [login]
+
+function letOpenBatches(startBatch: LambdaFunction, batch: LambdaFunction): void {
+  startBatch.addEnvironment('BATCH_FUNCTION', batch.functionName)
   startBatch.addToRolePolicy(
-    new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [openBatch.functionArn] }),
+    new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [batch.functionArn] }),
   )
 }
 

@@ -54,13 +54,13 @@ export class PrivateApi extends Construct implements ServedApi {
       },
       cloudWatchRole: false,
     })
-    for (const route of Object.values(routes))
-      this.api.root
-        .resourceForPath(route.path)
-        .addMethod(
-          route.method,
-          new LambdaIntegration(props.functions[route.function].lambda, { allowTestInvoke: false }),
-        )
+    for (const route of Object.values(routes)) {
+      // One permission for each function, as the other API has: no caller comes in unsigned, whatever the route is.
+      const integration = new LambdaIntegration(props.functions[route.function].lambda, {
+        scopePermissionToMethod: false,
+      })
+      this.api.root.resourceForPath(route.path).addMethod(route.method, integration)
+    }
     acknowledgeFindings(this.api)
     // CDK's own output has the address that works only with private DNS.
     this.api.node.tryRemoveChild('Endpoint')

@@ -1,6 +1,12 @@
 import { type Duration, RemovalPolicy, Tags, Validations } from 'aws-cdk-lib'
 import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
-import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import {
+  type AddToPrincipalPolicyResult,
+  PolicyDocument,
+  PolicyStatement,
+  Role,
+  ServicePrincipal,
+} from 'aws-cdk-lib/aws-iam'
 import {
   Architecture,
   type CfnFunction,
@@ -14,6 +20,7 @@ import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import type { FunctionName } from '../../src/edge/http/routes.ts'
+import { grantLogin, type Login } from '../database/login.ts'
 import { codeOf } from './code.ts'
 
 /** The network of a function, the security group that all functions share, and what they have to know of the network. */
@@ -32,6 +39,8 @@ export interface ViewkeeperFunctionProps {
   description: string
   /** Default: none, for a function that does not use the database. */
   network?: FunctionNetwork
+  /** The roles of the database that the function logs in as. Default: none. */
+  logins?: Login[]
   /** Variables that the function reads. */
   variables: Record<string, string>
   timeout: Duration
@@ -66,6 +75,7 @@ export class ViewkeeperFunction extends Construct {
       // A log group that remains after the stack would make the next deploy fail: the name is taken.
       removalPolicy: RemovalPolicy.DESTROY,
     })
+    const role = new FunctionRole(this, this.logGroup, network)
     this.lambda = new LambdaFunction(this, 'Function', {
       description: props.description,
       code: props.code ?? codeOf(name),
@@ -75,7 +85,7 @@ export class ViewkeeperFunction extends Construct {
       memorySize: props.memorySize,
       timeout: props.timeout,
       logGroup: this.logGroup,
-      role: network ? networkRole(this, this.logGroup) : functionRole(this, this.logGroup),
+      role,
       ...(network && {
         vpc: network.vpc,
         vpcSubnets: { subnets: network.subnets },
@@ -89,6 +99,8 @@ export class ViewkeeperFunction extends Construct {
       maxEventAge: props.maxEventAge,
       reservedConcurrentExecutions: props.reservedConcurrency,
     })
+    for (const login of props.logins ?? []) grantLogin(login, this.lambda)
+    role.complete()
     // CloudFormation makes up the function's name; people find the function by its tags.
     Tags.of(this.lambda).add('viewkeeper:function', name)
     if (props.tracing)
@@ -105,14 +117,38 @@ export class ViewkeeperFunction extends Construct {
   }
 }
 
-function functionRole(scope: Construct, logGroup: LogGroup): Role {
-  const role = new Role(scope, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
-  logGroup.grantWrite(role)
-  return role
+/**
+ * The role of a function. What the function is made with stands in the role itself, one resource less for each function, and
+ * there before the function is. What the app grants later on may depend on the function, and stands beside the role.
+ */
+class FunctionRole extends Role {
+  private readonly own: PolicyDocument
+  private isComplete = false
+
+  constructor(scope: Construct, logGroup: LogGroup, network: FunctionNetwork | undefined) {
+    const own = new PolicyDocument()
+    super(scope, 'Role', {
+      assumedBy: new ServicePrincipal('lambda.amazonaws.com'),
+      inlinePolicies: { own },
+    })
+    this.own = own
+    logGroup.grantWrite(this)
+    if (network) allowInterfaces(this)
+  }
+
+  /** From now on, what is granted stands beside the role. */
+  complete(): void {
+    this.isComplete = true
+  }
+
+  override addToPrincipalPolicy(statement: PolicyStatement): AddToPrincipalPolicyResult {
+    if (this.isComplete) return super.addToPrincipalPolicy(statement)
+    this.own.addStatements(statement)
+    return { statementAdded: true, policyDependable: this }
+  }
 }
 
-function networkRole(scope: Construct, logGroup: LogGroup): Role {
-  const role = functionRole(scope, logGroup)
+function allowInterfaces(role: Role): void {
   role.addToPolicy(
     new PolicyStatement({
       actions: [
@@ -131,5 +167,4 @@ function networkRole(scope: Construct, logGroup: LogGroup): Role {
     reason:
       'Lambda attaches a function to its VPC by network interfaces, which have no name before they exist.',
   })
-  return role
 }

@@ -60,7 +60,7 @@ export interface AlarmOptions {
    */
   mails?: ('begin' | 'end')[]
   /**
-   * An alarm of last resort is mailed as CloudWatch writes it, past the functions `notify` and `notice`, which it may
+   * An alarm of last resort is mailed as CloudWatch writes it, past the functions `notify` and `news`, which it may
    * be about. Default false.
    */
   lastResort?: boolean

@@ -10,20 +10,20 @@ export interface NoticesProps {
   /** The function that makes mails of alarms, outside the network of the database. */
   notify: LambdaFunction
   /** The function that says what people have to be told, inside. */
-  notice: LambdaFunction
+  news: LambdaFunction
   /** The queue for alarms that SNS could not deliver. */
   deadLetters: IQueue
 }
 
-/** The way of an alarm to people: the topic of the alarms, `notify`, which asks `notice`, and the topics for people. */
+/** The way of an alarm to people: the topic of the alarms, `notify`, which asks `news`, and the topics for people. */
 export class Notices extends Construct {
-  constructor(scope: Construct, id: string, { topics, notify, notice, deadLetters }: NoticesProps) {
+  constructor(scope: Construct, id: string, { topics, notify, news, deadLetters }: NoticesProps) {
     super(scope, id)
-    notify.addEnvironment('NOTICE_FUNCTION', notice.functionName)
+    notify.addEnvironment('NEWS_FUNCTION', news.functionName)
     notify.addEnvironment('MAIL_TOPIC_ARN', topics.mail.topicArn)
     notify.addEnvironment('NOTICES_TOPIC_ARN', topics.notices.topicArn)
     notify.addToRolePolicy(
-      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [notice.functionArn] }),
+      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [news.functionArn] }),
     )
     // The grant of a topic of the user's own includes its key.
     for (const topic of [topics.mail, topics.notices]) topic.grantPublish(notify)

@@ -41,12 +41,12 @@ const watchIntervalMs = 1000
 const idleMs = 2000
 
 /**
- * Starts and advances batches in this process: the same two functions as in AWS, and a loop instead of the
+ * Starts and advances batches in this process: the same function as in AWS, and a loop instead of the
  * state machine.
  */
 export function localBatches(database: Database): LocalBatches {
   const open = async (event: ForwardedEvent) =>
-    (await invoke('open-batch', await loadFunction('open-batch'), event, 29)) as OpenedBatch
+    (await invoke('batch', await loadFunction('batch'), event, 29)) as OpenedBatch
   const machinery: BatchMachinery = {
     open,
     async advance(batchId) {
@@ -112,9 +112,9 @@ async function watch(
 }
 
 async function advanceUntilDone(batchId: string): Promise<void> {
-  const advance = await loadFunction('advance')
+  const batch = await loadFunction('batch')
   const call = async () =>
-    (await invoke('advance', advance, { batchId, leaveWhenIdle: true }, advanceSeconds)) as Advanced
+    (await invoke('advance', batch, { batchId, leaveWhenIdle: true }, advanceSeconds)) as Advanced
   for (;;) {
     const advanced = await patiently(call)
     if (advanced.done) return

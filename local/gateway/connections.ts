@@ -8,7 +8,7 @@ import { makeTurns, type Turns } from './turns.ts'
  */
 export const mostConnections = 40
 
-/** The most runs that one call of `advance` sends at once here, whatever the batch allows. */
+/** The most runs that one call that advances a batch sends at once here, whatever the batch allows. */
 export const mostRunsAtOnce = 4
 
 const usualWaitMs = 5000
@@ -45,24 +45,24 @@ const advancing: Share = {
 /** For calls that are soon over: reads and cancels must not wait for long runs. */
 const brief = share(0.1, 1)
 
+/** What takes connections: a function, or `advance`, which is the function `batch` while it advances a batch. */
+export type Caller = FunctionName | 'advance'
+
 /**
- * `start-batch` has no share, because it opens no connection: it calls `open-batch`. Nothing calls `notice` and `notify`
- * here: there are no alarms.
+ * `start-batch` has no share, because it opens no connection: it calls `batch`. Nothing calls `news` and `notify` here: there
+ * are no alarms.
  */
-const shares: Record<FunctionName, Share | null> = {
+const shares: Record<Caller, Share | null> = {
   create: operation,
   refresh: operation,
   drop: operation,
+  batch: brief,
   advance: advancing,
   'start-batch': null,
-  'open-batch': brief,
-  cancel: brief,
-  pause: brief,
-  query: brief,
+  api: brief,
   monitor: brief,
-  notice: brief,
+  news: brief,
   notify: null,
-  events: brief,
   announce: null,
   prune: brief,
   migrate: brief,
@@ -73,7 +73,7 @@ const shares: Record<FunctionName, Share | null> = {
  * not free within some seconds, refuses the call with TooManyConnections.
  */
 export async function withConnections<T>(
-  name: FunctionName,
+  name: Caller,
   call: (longestSeconds: number) => Promise<T>,
 ): Promise<T> {
   const own = shares[name]

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Context } from 'aws-lambda'
 import type { FunctionName } from '../../src/edge/http/routes.ts'
-import { withConnections } from './connections.ts'
+import { type Caller, withConnections } from './connections.ts'
 
 export type Handler = (event: unknown, context: Context) => Promise<unknown>
 
@@ -10,7 +10,7 @@ export type Handler = (event: unknown, context: Context) => Promise<unknown>
  * free.
  */
 export function invoke(
-  name: FunctionName,
+  name: Caller,
   handler: Handler,
   event: unknown,
   timeoutSeconds: number,
@@ -37,14 +37,11 @@ export function invoke(
 
 /** The functions that run here. Batches are started without `start-batch`, which needs Step Functions. */
 const files = {
-  advance: () => import('../../functions/advance.ts'),
-  cancel: () => import('../../functions/cancel.ts'),
+  api: () => import('../../functions/api.ts'),
+  batch: () => import('../../functions/batch.ts'),
   create: () => import('../../functions/create.ts'),
   drop: () => import('../../functions/drop.ts'),
   monitor: () => import('../../functions/monitor.ts'),
-  'open-batch': () => import('../../functions/open-batch.ts'),
-  pause: () => import('../../functions/pause.ts'),
-  query: () => import('../../functions/query.ts'),
   refresh: () => import('../../functions/refresh.ts'),
 } satisfies Partial<Record<FunctionName, () => Promise<{ handler: unknown }>>>
 

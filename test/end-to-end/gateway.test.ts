@@ -221,7 +221,7 @@ test('an operation waits for free connections, is refused after some seconds, an
   const { promise: opened, resolve: open } = Promise.withResolvers<void>()
   let begun = 0
   const { url } = await start(async (name) => async () => {
-    if (name === 'query') return { statusCode: 200, body: '{}' }
+    if (name === 'api') return { statusCode: 200, body: '{}' }
     begun++
     await opened
     return { statusCode: 202, body: '{}' }

@@ -62,7 +62,7 @@ describe.each(places)('in $region', (place) => {
   test('a secret with a customer key is read through Secrets Manager of this region', () => {
     const stack = stackOf('imported')
     const host = `secretsmanager.${region}.amazonaws.com`
-    expect(stack.permissions('query')).toContainEqual({
+    expect(stack.permissions('api')).toContainEqual({
       action: 'kms:Decrypt',
       resource: `arn:${partition}:kms:${region}:123456789012:key/1234`,
       condition: {

@@ -12,14 +12,14 @@ import { invokeFunction } from '../lambda/invoke.ts'
 /** What `announce` is told by environment variables. */
 export interface AnnouncerNames {
   environment: string | undefined
-  eventsFunction: string | undefined
+  newsFunction: string | undefined
   /** The name or the ARN of the bus. */
   eventBus: string | undefined
 }
 
 export const readAnnouncer = (env: NodeJS.ProcessEnv = process.env): AnnouncerNames => ({
   environment: env.VIEWKEEPER_ENVIRONMENT,
-  eventsFunction: env.EVENTS_FUNCTION,
+  newsFunction: env.NEWS_FUNCTION,
   eventBus: env.EVENT_BUS,
 })
 
@@ -30,8 +30,8 @@ export type Announcer = (context: Context) => Promise<Announced>
 const reserveMs = 30_000
 
 /** The clients are kept from call to call. */
-export function deployedAnnouncer({ environment, eventsFunction, eventBus }: AnnouncerNames): Announcer {
-  // events gives up on the database after 20 s, and lives for 29 s.
+export function deployedAnnouncer({ environment, newsFunction, eventBus }: AnnouncerNames): Announcer {
+  // news gives up on the database after 20 s, and lives for 29 s.
   const lambda = new LambdaClient(clientSettings({ requestMs: 35_000, attempts: 2 }))
   const bus = new EventBridgeClient(clientSettings({ requestMs: 5000, attempts: 3 }))
   const put: Announcing['put'] = async (events) => {
@@ -47,11 +47,11 @@ export function deployedAnnouncer({ environment, eventsFunction, eventBus }: Ann
       put,
       until,
       async ask(request) {
-        const { answer, threw } = await invokeFunction(lambda, eventsFunction, request, {
+        const { answer, threw } = await invokeFunction(lambda, newsFunction, request, {
           tryUntil: until,
           until,
         })
-        if (threw) throw new Error('The function events failed; its log says why. The events wait.')
+        if (threw) throw new Error('The function news failed; its log says why. The events wait.')
         return answer as HandedOut
       },
     })

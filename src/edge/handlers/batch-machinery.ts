@@ -8,34 +8,34 @@ import type { BatchMachinery } from './start-batch.ts'
 
 /** What `start-batch` is told by environment variables. */
 export interface MachineryNames {
-  openBatchFunction: string | undefined
+  batchFunction: string | undefined
   stateMachineArn: string | undefined
 }
 
 export const readMachinery = (env: NodeJS.ProcessEnv = process.env): MachineryNames => ({
-  openBatchFunction: env.OPEN_BATCH_FUNCTION,
+  batchFunction: env.BATCH_FUNCTION,
   stateMachineArn: env.STATE_MACHINE_ARN,
 })
 
-/** The last call of an `open-batch` that sleeps begins this long before the time is over. */
+/** The last call of a function `batch` that sleeps begins this long before the time is over. */
 const openingMs = 5000
 
 /**
  * The machinery in AWS. `start-batch` runs outside the network of the database, so that this network needs no
- * endpoints for Lambda and Step Functions; the function `open-batch`, inside the network, talks to the
+ * endpoints for Lambda and Step Functions; the function `batch`, inside the network, talks to the
  * database.
  */
-export function deployedMachinery({ openBatchFunction, stateMachineArn }: MachineryNames): BatchMachinery {
+export function deployedMachinery({ batchFunction, stateMachineArn }: MachineryNames): BatchMachinery {
   const lambda = new LambdaClient(clientSettings({ requestMs: 25_000, attempts: 3 }))
   const machine = new SFNClient(clientSettings({ requestMs: 2000, attempts: 2 }))
   return {
     async open(event, until) {
-      const { answer, threw } = await invokeFunction(lambda, openBatchFunction, event, {
+      const { answer, threw } = await invokeFunction(lambda, batchFunction, event, {
         tryUntil: until - openingMs,
         until,
       })
       if (!threw) return answer as OpenedBatch
-      const { errorType, errorMessage = 'The function open-batch failed; its log says why.' } =
+      const { errorType, errorMessage = 'The function batch failed; its log says why.' } =
         (answer as { errorType?: string; errorMessage?: string } | null) ?? {}
       throw new Problem(problemCodes.find((code) => code === errorType) ?? 'InternalError', errorMessage)
     },

@@ -1,6 +1,4 @@
 import type { Database } from '../../db/server/connect.ts'
-import { cancelBatch } from '../../operations/batches/cancel.ts'
-import { cancel } from '../../operations/runs/cancel.ts'
 import { callerOf, type HttpEvent, json, waitUntilOf } from '../http/http.ts'
 import { batchPath, runPath } from '../http/schemas/ids.ts'
 import { validate } from '../http/validate.ts'
@@ -19,9 +17,10 @@ const callOf = (event: HttpEvent, database: Database) => ({
 })
 
 /** Answers 200 if the run or the batch has ended, else 202 with its location. */
-export const canceling: HandlersOf<'cancel'> = {
+export const canceling = {
   async cancelRun(event, { database, ring }) {
     const { id } = validate(runPath, event.pathParameters, 'path')
+    const { cancel } = await import('../../operations/runs/cancel.ts')
     const result = await cancel(id, callOf(event, database))
     if (result.status === 'running') return json(202, result, { location: `/runs/${result.runId}` })
     ring?.()
@@ -30,9 +29,10 @@ export const canceling: HandlersOf<'cancel'> = {
 
   async cancelBatch(event, { database, ring }) {
     const { id } = validate(batchPath, event.pathParameters, 'path')
+    const { cancelBatch } = await import('../../operations/batches/cancel.ts')
     const batch = await cancelBatch(id, callOf(event, database))
     if (batch.status === 'running') return json(202, batch, { location: `/batches/${id}` })
     ring?.()
     return json(200, batch)
   },
-}
+} satisfies Partial<HandlersOf<'api'>>

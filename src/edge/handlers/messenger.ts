@@ -6,28 +6,28 @@ import type { Messenger } from './notify.ts'
 
 /** What `notify` is told by environment variables. */
 export interface MessengerNames {
-  noticeFunction: string | undefined
+  newsFunction: string | undefined
   mailTopicArn: string | undefined
   noticesTopicArn: string | undefined
 }
 
 export const readMessenger = (env: NodeJS.ProcessEnv = process.env): MessengerNames => ({
-  noticeFunction: env.NOTICE_FUNCTION,
+  newsFunction: env.NEWS_FUNCTION,
   mailTopicArn: env.MAIL_TOPIC_ARN,
   noticesTopicArn: env.NOTICES_TOPIC_ARN,
 })
 
 /** `notify` runs outside the network of the database, so that this network needs no endpoint for SNS and Lambda. */
 export function deployedMessenger({
-  noticeFunction,
+  newsFunction,
   mailTopicArn,
   noticesTopicArn,
 }: MessengerNames): Messenger {
-  // notice gives up on the database after 20 s, and lives for 29 s.
+  // news gives up on the database after 20 s, and lives for 29 s.
   const lambda = new LambdaClient(clientSettings({ requestMs: 35_000, attempts: 2 }))
   const sns = new SNSClient(clientSettings({ requestMs: 5000, attempts: 3 }))
   return {
-    ask: (question, until) => invokeFunction(lambda, noticeFunction, question, { tryUntil: until, until }),
+    ask: (question, until) => invokeFunction(lambda, newsFunction, question, { tryUntil: until, until }),
     async publish({ subject, text, chat }) {
       // If this threw, people would get the mail again at each retry.
       const lacking = await sns

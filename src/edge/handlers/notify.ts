@@ -9,7 +9,7 @@ import type { Message, NoticeQuestion, NoticeReply } from './notice.ts'
 
 /** What `notify` works with. */
 export interface Messenger {
-  /** Asks the function `notice`. Nobody waits for the answer after `until` (epoch milliseconds). */
+  /** Asks the function `news`. Nobody waits for the answer after `until` (epoch milliseconds). */
   ask(question: NoticeQuestion, until: number): Promise<Invoked>
   /** Publishes the same as JSON and as a mail for people. Throws if the mail is not published. */
   publish(message: Message): Promise<void>
@@ -27,8 +27,8 @@ const pauseMs = 3000
 const longestText = 4000
 
 /**
- * Tells people of alarms. An alarm about views becomes what `notice` says; an alarm about anything else, and every
- * alarm if `notice` fails, is told in its own words. Without an alarm, called by the clock, tells what no alarm has
+ * Tells people of alarms. An alarm about views becomes what `news` says; an alarm about anything else, and every
+ * alarm if `news` fails, is told in its own words. Without an alarm, called by the clock, tells what no alarm has
  * told. Throws only if nothing could be published: then Lambda calls again, and in the end the event is a dead
  * letter.
  */
@@ -113,7 +113,7 @@ function ownMessage(words: AlarmWords, empty: Notice, lacking: string | null): M
       lacking:
         lacking === null
           ? null
-          : `Which views, and why, is not known: the function notice failed (${lacking}).`,
+          : `Which views, and why, is not known: the function news failed (${lacking}).`,
     }
     return { ...mailOf(notice), chat: chatOf(notice) }
   } catch (error) {

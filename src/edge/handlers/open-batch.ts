@@ -24,7 +24,7 @@ import type { Configuration } from '../lambda/configuration.ts'
 import { knownProblem, logger } from '../lambda/function.ts'
 import { scheduleKey } from './operation.ts'
 
-/** What `open-batch` answers: the answer for the caller over HTTP, and the batch that has to be advanced. */
+/** What the function `batch` answers if it has recorded one: the answer for the caller over HTTP, and the batch that has to be advanced. */
 export interface OpenedBatch {
   /** Null if the event did not come by HTTP. */
   answer: HttpAnswer | null

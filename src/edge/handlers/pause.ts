@@ -19,9 +19,9 @@ const answerPause =
   }
 
 /** Pauses and resumes one view, or everything that is scheduled, at once. */
-export const pausing: HandlersOf<'pause'> = {
+export const pausing = {
   pauseView: answerViewPause(true),
   resumeView: answerViewPause(false),
   pauseAll: answerPause(true),
   resumeAll: answerPause(false),
-}
+} satisfies Partial<HandlersOf<'api'>>

@@ -4,7 +4,6 @@ import { getDays } from '../../operations/monitoring/days.ts'
 import { getMetrics } from '../../operations/monitoring/metrics.ts'
 import { getRun, listRuns } from '../../operations/runs/read.ts'
 import { getView, listViews } from '../../operations/views/read.ts'
-import { getWhy } from '../../operations/views/why.ts'
 import { filters } from '../../plan/diagnosis/state.ts'
 import { batchBody, runBody } from '../http/answers.ts'
 import { json } from '../http/http.ts'
@@ -42,7 +41,7 @@ const filterOf = <
 })
 
 /** Answers every route that reads, and the one that makes checks of what is shown. What few calls need is loaded by these calls. */
-export const reading: HandlersOf<'query'> = {
+export const reading = {
   async listViews(event, { database, schedules }) {
     const { state, cursor } = validate(viewsQuery, event.queryStringParameters ?? {}, 'query')
     const { views, paused, replicas } = await listViews(database, schedules)
@@ -79,6 +78,7 @@ export const reading: HandlersOf<'query'> = {
 
   async getWhy(event, { database, schedules, environment }) {
     const { view } = validate(viewPath, event.pathParameters, 'path')
+    const { getWhy } = await import('../../operations/views/why.ts')
     const { recentRuns, ...why } = await getWhy(database, view, {
       schedules,
       environment: environment === localEnvironment ? null : environment,
@@ -130,4 +130,4 @@ export const reading: HandlersOf<'query'> = {
     const { openapi } = await import('../http/openapi.ts')
     return json(200, openapi())
   },
-}
+} satisfies Partial<HandlersOf<'api'>>

@@ -41,7 +41,7 @@ export interface Configuration {
   ring: (() => void) | undefined
   /** How long a caller of an operation may wait at most; undefined if nothing but the API sets a limit. */
   longestWaitSeconds: number | undefined
-  /** The number of runs that one call of `advance` sends at once, whatever the batch allows. */
+  /** The number of runs that one call that advances a batch sends at once, whatever the batch allows. */
   runsAtOnce: number
   /** What a batch takes from the environment if its request does not say otherwise. */
   batchDefaults: BatchDefaults

@@ -1,10 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { handler as advance } from '../../../functions/advance.ts'
-import { handler as cancel } from '../../../functions/cancel.ts'
-import { handler as openBatch } from '../../../functions/open-batch.ts'
-import { handler as pause } from '../../../functions/pause.ts'
-import { handler as query } from '../../../functions/query.ts'
+import { handler as api } from '../../../functions/api.ts'
+import { handler as batch } from '../../../functions/batch.ts'
 import { handler as refresh } from '../../../functions/refresh.ts'
 import type { OpenedBatch } from '../../../src/edge/handlers/open-batch.ts'
 import type { Advanced } from '../../../src/operations/batches/advance.ts'
@@ -31,14 +28,14 @@ beforeEach(() => {
 
 const http = (routeKey: string, options: Parameters<typeof httpEvent>[1] = {}) => httpEvent(routeKey, options)
 const open = async (event: object, requestId: string = randomUUID()) =>
-  (await openBatch({ event, requestId }, context)) as OpenedBatch
+  (await batch({ event, requestId }, context)) as OpenedBatch
 const post = (body: object, key?: string) =>
   open(http('POST /batches', { body, headers: key === undefined ? {} : { 'idempotency-key': key } }))
-const advanceFunction = async (batchId: string | null) => (await advance({ batchId }, context)) as Advanced
+const advanceFunction = async (batchId: string | null) => (await batch({ batchId }, context)) as Advanced
 const get = async (routeKey: string, options: Parameters<typeof httpEvent>[1] = {}) =>
-  parsed((await query(http(routeKey, options), context)) as never)
+  parsed((await api(http(routeKey, options), context)) as never)
 const control = async (routeKey: string, options: Parameters<typeof httpEvent>[1] = {}) =>
-  parsed((await pause(http(routeKey, options), context)) as never)
+  parsed((await api(http(routeKey, options), context)) as never)
 const refreshed = async (view: string, body: object = {}) =>
   parsed(
     (await refresh(
@@ -129,7 +126,7 @@ describe('POST /batches', () => {
       body: { code: 'BatchAlreadyOpen', openBatchId: batchId },
     })
     const id = batchId as string
-    const canceled = await cancel(http('POST /batches/{id}/cancel', { path: { id } }), context)
+    const canceled = await api(http('POST /batches/{id}/cancel', { path: { id } }), context)
     expect(parsed(canceled as never)).toMatchObject({
       statusCode: 200,
       body: { batchId, status: 'canceled' },

@@ -5,8 +5,7 @@ import { Template } from 'aws-cdk-lib/assertions'
 import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
-import { handler as advance } from '../../../functions/advance.ts'
-import { handler as openBatch } from '../../../functions/open-batch.ts'
+import { handler as batch } from '../../../functions/batch.ts'
 import { BatchMachine } from '../../../infra/functions/batch-machine.ts'
 import { execute, readDefinition } from '../../infra/support/machine.ts'
 import { lambdaContext, quietFunctionsOn } from '../../support/aws/lambda.ts'
@@ -28,8 +27,7 @@ function synthesize() {
     })
   new BatchMachine(stack, 'Batches', {
     environmentName: 'test',
-    openBatch: lambda('open'),
-    advance: lambda('advance'),
+    batch: lambda('batch'),
     startBatch: lambda('start'),
     logRetentionDays: RetentionDays.ONE_DAY,
     tracing: false,
@@ -81,14 +79,14 @@ test('a nightly batch is opened and done after an outage of the database, once',
     {
       async open(event) {
         server.isAway = ++tried.open <= refusals
-        return openBatch(event as never, context).catch((error) => {
+        return batch(event as never, context).catch((error) => {
           seen.push(error.name)
           throw error
         })
       },
       async advance(event) {
         server.isAway = ++tried.advance <= refusals
-        return advance(event as never, context)
+        return batch(event as never, context)
       },
     },
   )
@@ -106,8 +104,8 @@ test('a nightly batch is opened and done after an outage of the database, once',
 test('an event that Scheduler delivers twice is one batch', async () => {
   const event = { trigger: 'schedule', schedule: 'hourly', scheduledTime: '2026-11-20T10:00:00Z', all: true }
   const functions = {
-    open: (given: unknown) => openBatch(given as never, context),
-    advance: (given: unknown) => advance(given as never, context),
+    open: (given: unknown) => batch(given as never, context),
+    advance: (given: unknown) => batch(given as never, context),
   }
   const ends = await Promise.all([1, 2].map(() => execute(definition, event, functions)))
   for (const end of ends) expect(end).not.toMatchObject({ status: 'failed' })
@@ -125,7 +123,7 @@ test.each([
   const outcome = execute(definition, event, {
     open: (given) => {
       tries++
-      return openBatch(given as never, context)
+      return batch(given as never, context)
     },
     advance: () => expect.unreachable(),
   })
@@ -142,10 +140,10 @@ test('the batch of a deploy refreshes as many views at once as the environment s
     [{ trigger: 'deploy', key: 'version-1', all: true }, 5],
     [{ trigger: 'schedule', schedule: 'other', scheduledTime: '2026-11-20T11:00:00Z', all: true }, 2],
   ] as const) {
-    const { batchId } = (await openBatch({ event, requestId: 'r' }, context)) as { batchId: string }
+    const { batchId } = (await batch({ event, requestId: 'r' }, context)) as { batchId: string }
     expect(await sql`select concurrency from viewkeeper.batches where id = ${batchId}`).toEqual([
       { concurrency },
     ])
-    await advance({ batchId }, context)
+    await batch({ batchId }, context)
   }
 })

@@ -1,10 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { handler as advance } from '../../../functions/advance.ts'
-import { handler as handOut } from '../../../functions/events.ts'
+import { handler as api } from '../../../functions/api.ts'
+import { handler as batch } from '../../../functions/batch.ts'
 import { handler as monitor } from '../../../functions/monitor.ts'
-import { handler as prepareNotice } from '../../../functions/notice.ts'
-import { handler as openBatch } from '../../../functions/open-batch.ts'
-import { handler as query } from '../../../functions/query.ts'
+import { handler as news } from '../../../functions/news.ts'
 import { handler as refreshView } from '../../../functions/refresh.ts'
 import { routeKey, routes } from '../../../src/edge/http/routes.ts'
 import { beginMonitoring } from '../../../src/operations/monitoring/begin.ts'
@@ -97,8 +95,8 @@ async function leaks(): Promise<string[]> {
 
 async function runBatch(body: object): Promise<void> {
   const event = httpEvent('POST /batches', { body })
-  const { batchId } = await call(openBatch, { event, requestId: JSON.stringify(body) })
-  for (let done = false; !done; ) done = (await call(advance, { batchId })).done === true
+  const { batchId } = await call(batch, { event, requestId: JSON.stringify(body) })
+  for (let done = false; !done; ) done = (await call(batch, { batchId })).done === true
 }
 
 const refresh = (view: string, body: object = {}) =>
@@ -135,7 +133,7 @@ describe('neither a value of a row nor the password is shown, whatever fails wit
     await refresh('g.below', { strategy: 'swap' })
     await refresh('g.checked', { strategy: 'swap' })
     await refresh('g.checked', { strategy: 'regular' })
-    await call(query, httpEvent('POST /views/{view}/test', { path: { view: 'g.checked' } }))
+    await call(api, httpEvent('POST /views/{view}/test', { path: { view: 'g.checked' } }))
     expect(await errors('g')).not.toEqual([])
     expect(await leaks()).toEqual([])
   })
@@ -149,11 +147,11 @@ describe('neither a value of a row nor the password is shown, whatever fails wit
     let turn: Turn = { token: null, events: [] }
     do {
       const done = turn.events.map(({ sequence }) => sequence)
-      turn = (await call(handOut, { token: turn.token, done, stop: false })) as unknown as Turn
+      turn = (await call(news, { token: turn.token, done, stop: false })) as unknown as Turn
       for (const { type } of turn.events) types.add(type)
     } while (turn.events.length > 0)
     expect([...types].sort()).toEqual(['BatchEnded', 'TroubleBegan', 'ViewFailed'])
-    const mail = await call(prepareNotice, {
+    const mail = await call(news, {
       holder: 'test',
       messages: ['stale-views', 'failed-runs', 'failed-batches'].map((name) =>
         alarmText(name, { at: new Date(), environment: 'local' }),
@@ -179,7 +177,7 @@ describe('neither a value of a row nor the password is shown, whatever fails wit
           : { id: route.path.startsWith('/runs') ? run!.id : batch!.id }
       for (const view of views) {
         const { statusCode } = await call(
-          query,
+          api,
           httpEvent(routeKey(route), route.path.includes('{') ? { path: path(view) } : {}),
         )
         expect({ route: route.path, view, statusCode }).toEqual({ route: route.path, view, statusCode: 200 })
@@ -199,7 +197,7 @@ describe('neither a value of a row nor the password is shown, whatever fails wit
   ])('%s', async (_, change) => {
     vi.stubEnv('DATABASE_URL', change(new URL(marked)))
     const before = said.length
-    await call(query, httpEvent('GET /views')).catch((error) => said.push(String(error)))
+    await call(api, httpEvent('GET /views')).catch((error) => said.push(String(error)))
     await call(monitor, {}).catch((error) => said.push(String(error)))
     expect(said.length).toBeGreaterThan(before)
     expect(await leaks()).toEqual([])

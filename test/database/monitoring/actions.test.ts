@@ -1,8 +1,6 @@
 import { expect, test } from 'vitest'
-import { handler as answerCancel } from '../../../functions/cancel.ts'
+import { handler as api } from '../../../functions/api.ts'
 import { handler as answerDrop } from '../../../functions/drop.ts'
-import { handler as answerPause } from '../../../functions/pause.ts'
-import { handler as query } from '../../../functions/query.ts'
 import { handler as answerRefresh } from '../../../functions/refresh.ts'
 import { actionList } from '../../../src/edge/http/schemas/answers.ts'
 import { around } from '../../../src/operations/aside/around.ts'
@@ -36,7 +34,7 @@ const send = async (
 const quiet = { onPlan() {}, onWait() {}, onTried() {}, onFill() {} }
 const toEnd = { headers: { prefer: 'wait=25' } }
 const listed = async (filter: Record<string, string> = {}) => {
-  const { body } = await send(query, 'GET /actions', { query: filter })
+  const { body } = await send(api, 'GET /actions', { query: filter })
   return actionList.parse(body)
 }
 const told = async (filter: Record<string, string> = {}) =>
@@ -49,13 +47,13 @@ test('what people do by hand is listed with who, to what and how; nothing else i
   await sql`create materialized view "Odd" as select id from base`
   for (const name of ['base', 'Odd']) await define(sql, `public.${name}`, { in_all: true })
 
-  await send(answerPause, 'POST /views/{view}/pause', { view: 'base' })
-  await send(answerPause, 'POST /views/{view}/pause', { view: 'base', caller: bob })
+  await send(api, 'POST /views/{view}/pause', { view: 'base' })
+  await send(api, 'POST /views/{view}/pause', { view: 'base', caller: bob })
   await send(answerRefresh, 'POST /views/{view}/refresh', { view: 'base' })
   await send(answerRefresh, 'POST /views/{view}/refresh', { ...toEnd, view: 'base', body: { force: true } })
-  await send(answerPause, 'POST /views/{view}/resume', { view: 'base', caller: bob })
-  await send(answerPause, 'POST /pause')
-  await send(answerPause, 'POST /resume', { caller: bob })
+  await send(api, 'POST /views/{view}/resume', { view: 'base', caller: bob })
+  await send(api, 'POST /pause')
+  await send(api, 'POST /resume', { caller: bob })
   await refresh(
     { view: 'base', force: true },
     callOn(database, { trigger: 'schedule', requestedBy: 'nightly' }),
@@ -74,7 +72,7 @@ test('what people do by hand is listed with who, to what and how; nothing else i
 
   const batchId = await begin(database, { views: ['base', '"Odd"'] })
   const path = { id: batchId }
-  for (const caller of [bob, anna]) await send(answerCancel, 'POST /batches/{id}/cancel', { path, caller })
+  for (const caller of [bob, anna]) await send(api, 'POST /batches/{id}/cancel', { path, caller })
   await startBatch({ retryOf: batchId }, callOn(database, { requestedBy: anna }))
   const aside = { reading: ['ground'], requestedBy: 'carla', dryRun: false, trial: true, huntMs: 5000 }
   await setAside(database, aside)
@@ -127,8 +125,7 @@ test('a run that is canceled tells who canceled it, once', async () => {
     await untilAtGate(sql, 'slow')
     const [run] = await sql`select id from viewkeeper.runs where view_name = 'slow'`
     const path = { id: String(run?.id) }
-    for (const caller of [bob, anna])
-      await send(answerCancel, 'POST /runs/{id}/cancel', { ...toEnd, path, caller })
+    for (const caller of [bob, anna]) await send(api, 'POST /runs/{id}/cancel', { ...toEnd, path, caller })
     await running
     expect((await listed({ view: 'slow', action: 'cancel' })).actions).toMatchObject([
       { requestedBy: bob, runId: run?.id },
@@ -142,9 +139,7 @@ test('two people who cancel a batch at once are one cancel', async () => {
   let cancels: Promise<unknown>[] = []
   await sql.begin(async (holder) => {
     await holder`select from viewkeeper.batches where id = ${id} for update`
-    cancels = [anna, bob].map((caller) =>
-      send(answerCancel, 'POST /batches/{id}/cancel', { caller, path: { id } }),
-    )
+    cancels = [anna, bob].map((caller) => send(api, 'POST /batches/{id}/cancel', { caller, path: { id } }))
     await until('both wait for the batch', async () => {
       const waiting = await sql`
         select from pg_stat_activity

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { handler as query } from '../../../functions/query.ts'
+import { handler as api } from '../../../functions/api.ts'
 import { dayList } from '../../../src/edge/http/schemas/answers.ts'
 import { getDays } from '../../../src/operations/monitoring/days.ts'
 import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
@@ -91,7 +91,7 @@ describe('metrics', () => {
     expected.sort((a, b) => (a.view < b.view ? -1 : 1))
     expect(await getDays(database, 14)).toEqual(expected)
     expect(expected.flatMap(({ days }) => days).length).toBeGreaterThan(2)
-    const answer = await query(httpEvent('GET /days', { query: { days: '14' } }), context)
+    const answer = await api(httpEvent('GET /days', { query: { days: '14' } }), context)
     expect(dayList.parse(parsed(answer as never).body)).toEqual({ views: expected, next: null })
     const today = new Date().toISOString().slice(0, 10)
     for (const { days } of await getDays(database, 1))
@@ -104,15 +104,12 @@ describe('metrics', () => {
       windowSeconds: 3 * 86_400,
     })
     expect(steady).toMatchObject({ view: 'public.steady', runs: 6, averageMs: 483 })
-    const answer = await query(
-      httpEvent('GET /metrics', { query: { view: 'steady', window: '3d' } }),
-      context,
-    )
+    const answer = await api(httpEvent('GET /metrics', { query: { view: 'steady', window: '3d' } }), context)
     expect(parsed(answer as never)).toMatchObject({
       statusCode: 200,
       body: { windowSeconds: 259_200, metrics: [{ view: 'public.steady', runs: 6 }] },
     })
-    const refused = await query(httpEvent('GET /metrics', { query: { window: 'yesterday' } }), context)
+    const refused = await api(httpEvent('GET /metrics', { query: { window: 'yesterday' } }), context)
     expect(parsed(refused as never)).toMatchObject({ statusCode: 400, body: { field: 'window' } })
   })
 

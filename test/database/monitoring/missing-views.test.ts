@@ -1,6 +1,6 @@
 import { beforeAll, beforeEach, expect, test } from 'vitest'
+import { handler as api } from '../../../functions/api.ts'
 import { handler as monitor } from '../../../functions/monitor.ts'
-import { handler as query } from '../../../functions/query.ts'
 import { pauseView } from '../../../src/operations/views/pause.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { useHistory, usePublished } from './past.ts'
@@ -9,7 +9,7 @@ const { url, database, sql, writePast } = useHistory()
 const { lines, published } = usePublished(url)
 const context = lambdaContext()
 const ask = async (route: string, more: object = {}) =>
-  parsed((await query(httpEvent(route, more), context)) as never)
+  parsed((await api(httpEvent(route, more), context)) as never)
 const missing = async () => ((await monitor({}, context)) as { missing: string[] }).missing
 
 beforeAll(async () => {

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { handler as api } from '../../../functions/api.ts'
 import { handler as monitor } from '../../../functions/monitor.ts'
-import { handler as query } from '../../../functions/query.ts'
 import { findFailing } from '../../../src/db/batches/to-retry.ts'
 import { findFailed } from '../../../src/db/runs/history.ts'
 import { runLockClass } from '../../../src/db/server/lock-keys.ts'
@@ -166,7 +166,7 @@ describe('the monitor', () => {
     ])
     expect(lines).toContainEqual(expect.objectContaining({ message: 'views are stale', count: 2 }))
     expect(published('ViewsStale')).toEqual([2])
-    const listed = await query(httpEvent('GET /views', { query: { state: 'stale' } }), context)
+    const listed = await api(httpEvent('GET /views', { query: { state: 'stale' } }), context)
     expect(parsed(listed as never).body.views.map(({ view }: { view: string }) => view)).toEqual([
       'public.fresh',
       'public.steady',

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { planLines } from '../../../cli/output/plan.ts'
-import { handler as query } from '../../../functions/query.ts'
+import { handler as api } from '../../../functions/api.ts'
 import { plan as planSchema } from '../../../src/edge/http/schemas/answers.ts'
 import { pauseAll } from '../../../src/operations/views/pause.ts'
 import { plain } from '../../../src/terminal/paint.ts'
@@ -25,7 +25,7 @@ afterAll(() => {
 })
 
 const get = async () =>
-  planSchema.parse(parsed((await query(httpEvent('GET /plan'), lambdaContext())) as never).body)
+  planSchema.parse(parsed((await api(httpEvent('GET /plan'), lambdaContext())) as never).body)
 
 test('the plan says which schedules have a turn, what each refreshes and takes, and what target lags refresh for whom', async () => {
   const ran = (view: string, durationMs: number) =>

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest'
-import { handler as query } from '../../../functions/query.ts'
+import { handler as api } from '../../../functions/api.ts'
 import { monitor } from '../../../src/operations/monitoring/monitor.ts'
 import { type Schedules, unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
@@ -42,8 +42,8 @@ test('SQL, the monitor and both lists over HTTP name the same stale views, with 
   expect(status.filter((row) => row.stale).map(({ name }) => name)).toEqual(['steady'])
   expect(status.find(({ name }) => name === 'shaky')?.schedule).toBe('*/15 * * * *')
 
-  const views = parsed((await query(httpEvent('GET /views'), lambdaContext())) as never).body.views
-  const metrics = parsed((await query(httpEvent('GET /metrics'), lambdaContext())) as never).body.metrics
+  const views = parsed((await api(httpEvent('GET /views'), lambdaContext())) as never).body.views
+  const metrics = parsed((await api(httpEvent('GET /metrics'), lambdaContext())) as never).body.metrics
   for (const listed of [views, metrics] as { view: string; maxStaleMs: number | null; stale: boolean }[][]) {
     expect(
       Object.fromEntries(

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { handler as api } from '../../../functions/api.ts'
 import { handler as createView } from '../../../functions/create.ts'
-import { handler as query } from '../../../functions/query.ts'
 import type { RunError } from '../../../src/plan/run.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { useDatabase } from '../../support/servers/database.ts'
@@ -73,14 +73,14 @@ test('the context of functions that call themselves many times is cut, too', asy
 test('a page of runs has each text of an error once', async () => {
   for (const view of ['one', 'two', 'three'])
     await failWith(`huge_${view}`, `'${view} ' || ${long('m')}`, long('d'), long('h'))
-  const answer = await query(httpEvent('GET /runs', { query: { status: 'failed' } }), context)
+  const answer = await api(httpEvent('GET /runs', { query: { status: 'failed' } }), context)
   const { body } = parsed(answer as never)
   for (const view of ['one', 'two', 'three'])
     expect(JSON.stringify(body).split(`${view} mmm`)).toHaveLength(2)
   expect(JSON.stringify(body).length).toBeLessThan(100_000)
   const [{ id, error }] = body.runs
   const single = parsed(
-    (await query(httpEvent('GET /runs/{id}', { path: { id: String(id) } }), context)) as never,
+    (await api(httpEvent('GET /runs/{id}', { path: { id: String(id) } }), context)) as never,
   )
   expect(single.body.error).toEqual(error)
   expect(single.body.result).toMatchObject({ runId: id, status: 'error' })

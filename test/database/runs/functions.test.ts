@@ -1,8 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { handler as cancel } from '../../../functions/cancel.ts'
+import { handler as api } from '../../../functions/api.ts'
 import { handler as migrate } from '../../../functions/migrate.ts'
 import { handler as monitor } from '../../../functions/monitor.ts'
-import { handler as query } from '../../../functions/query.ts'
 import { handler as refresh } from '../../../functions/refresh.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { useDatabase } from '../../support/servers/database.ts'
@@ -41,7 +40,7 @@ const post = async (view: string, options: Parameters<typeof httpEvent>[1] = {})
     )) as never,
   )
 const get = async (routeKey: string, options: Parameters<typeof httpEvent>[1] = {}) =>
-  parsed(await query(httpEvent(routeKey, options), context))
+  parsed(await api(httpEvent(routeKey, options), context))
 const waiting = { headers: { prefer: 'wait=20' } }
 
 describe('POST /views/{view}/refresh', () => {
@@ -95,7 +94,7 @@ describe('POST /views/{view}/refresh', () => {
       // No read waits for the refresh, although pg_get_viewdef would wait for its lock.
       expect((await get('GET /views/{view}', { path: { view: 'slow' } })).statusCode).toBe(200)
       const canceled = parsed(
-        await cancel(httpEvent('POST /runs/{id}/cancel', { path: { id: String(runId) } }), context),
+        await api(httpEvent('POST /runs/{id}/cancel', { path: { id: String(runId) } }), context),
       )
       expect(canceled).toMatchObject({
         statusCode: 200,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { handler as api } from '../../../functions/api.ts'
 import { handler as createView } from '../../../functions/create.ts'
-import { handler as query } from '../../../functions/query.ts'
 import { handler as refreshView } from '../../../functions/refresh.ts'
 import { migrateUp } from '../../../src/operations/migrations/migrate.ts'
 import { httpEvent, lambdaContext } from '../../support/aws/lambda.ts'
@@ -155,7 +155,7 @@ async function failAll(
     lines = []
     const answer = await failOne(viewOf(kind), kind)
     const run = await lastRun()
-    const shown = await query(httpEvent('GET /runs/{id}', { path: { id: String(run?.id) } }), context)
+    const shown = await api(httpEvent('GET /runs/{id}', { path: { id: String(run?.id) } }), context)
     const leaked = await leaksOf([JSON.stringify(answer), JSON.stringify(shown)])
     if (leaked !== '') leaks[kind] = leaked
     const expected = kind.includes('xml') && !xmlIsBuilt ? '0A000' : failures[kind]![2]

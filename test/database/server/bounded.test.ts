@@ -21,17 +21,15 @@ beforeAll(() =>
 /** Every route that needs the database, with the function that talks to it. */
 const served = Object.values(routes)
   .filter(({ path }) => path !== '/openapi.json')
-  .map(
-    (route) => [routeKey(route), route.function === 'start-batch' ? 'open-batch' : route.function] as const,
-  )
+  .map((route) => [routeKey(route), route.function === 'start-batch' ? 'batch' : route.function] as const)
 
 async function call(key: string, name: string) {
   const { handler } = await import(`../../../functions/${name}.ts`)
   const values = { view: 'sales', id: '7' }
   const named = Object.entries(values).filter(([place]) => key.includes(`{${place}}`))
   const event = httpEvent(key, { path: Object.fromEntries(named) })
-  const answered = await handler(name === 'open-batch' ? { event, requestId: key } : event, lambdaContext())
-  return parsed(name === 'open-batch' ? answered.answer : answered)
+  const answered = await handler(name === 'batch' ? { event, requestId: key } : event, lambdaContext())
+  return parsed(name === 'batch' ? answered.answer : answered)
 }
 
 /** Holds all connections that the role may open, until the test ends or `free` is called. */
@@ -73,14 +71,14 @@ test('the application connects meanwhile, and the request succeeds when a connec
   const application = postgres(as('application').url, { max: 1, fetch_types: false })
   onTestFinished(() => application.end({ timeout: 1 }))
   expect([...(await application`select 1 as one`)]).toEqual([{ one: 1 }])
-  expect(await call('GET /views', 'query')).toMatchObject({ statusCode: 503 })
+  expect(await call('GET /views', 'api')).toMatchObject({ statusCode: 503 })
   await free()
-  await expect.poll(async () => (await call('GET /views', 'query')).statusCode, { timeout: 20_000 }).toBe(200)
+  await expect.poll(async () => (await call('GET /views', 'api')).statusCode, { timeout: 20_000 }).toBe(200)
 })
 
 test('an event is thrown with the name of the problem, which the state machine retries', async () => {
   await holdAll()
-  const { handler } = await import('../../../functions/open-batch.ts')
+  const { handler } = await import('../../../functions/batch.ts')
   const event = { trigger: 'deploy', key: 'version-1', all: true }
   await expect(handler({ event, requestId: 'r' }, lambdaContext())).rejects.toMatchObject({
     name: 'TooManyConnections',

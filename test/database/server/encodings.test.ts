@@ -1,13 +1,11 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { handler as cancel } from '../../../functions/cancel.ts'
+import { handler as api } from '../../../functions/api.ts'
+import { handler as batch } from '../../../functions/batch.ts'
 import { handler as createView } from '../../../functions/create.ts'
 import { handler as dropView } from '../../../functions/drop.ts'
 import { handler as monitor } from '../../../functions/monitor.ts'
-import { handler as notice } from '../../../functions/notice.ts'
-import { handler as openBatch } from '../../../functions/open-batch.ts'
-import { handler as pause } from '../../../functions/pause.ts'
+import { handler as news } from '../../../functions/news.ts'
 import { handler as prune } from '../../../functions/prune.ts'
-import { handler as query } from '../../../functions/query.ts'
 import { handler as refreshView } from '../../../functions/refresh.ts'
 import type { OpenedBatch } from '../../../src/edge/handlers/open-batch.ts'
 import type { HttpAnswer } from '../../../src/edge/http/http.ts'
@@ -29,7 +27,7 @@ import { refusalOf } from '../../support/waiting/refusal.ts'
 const context = lambdaContext({ getRemainingTimeInMillis: () => 90_000 })
 const folder = useFolders()
 const headers = { prefer: 'wait=20' }
-const notices = notice as unknown as (
+const notices = news as unknown as (
   question: object,
   of: typeof context,
 ) => Promise<{ message: { text: string }; token: string }>
@@ -72,7 +70,7 @@ describe.each([
   )
 
   test('a batch, its reads, the monitor and the prune work', async () => {
-    const opened = (await openBatch(
+    const opened = (await batch(
       {
         event: httpEvent('POST /batches', {
           body: { pattern: `*.${word}`, descendants: true },
@@ -84,7 +82,7 @@ describe.each([
     )) as OpenedBatch
     const id = opened.batchId as string
     await advanceToEnd(database, id)
-    const shown = await ask(query, 'GET /batches/{id}', { path: { id } })
+    const shown = await ask(api, 'GET /batches/{id}', { path: { id } })
     expect(shown.body).toMatchObject({ status: 'success', views: [{ view }] })
     for (const [route, options] of [
       ['GET /views', {}],
@@ -93,14 +91,12 @@ describe.each([
       ['GET /runs', { query: { view: `"${word}"` } }],
       ['GET /metrics', {}],
     ] as const) {
-      const { statusCode, body } = await ask(query, route, options)
+      const { statusCode, body } = await ask(api, route, options)
       expect([route, statusCode]).toEqual([route, 200])
       expect(JSON.stringify(body)).toContain(word)
     }
-    expect((await ask(pause, 'POST /views/{view}/pause', { path: { view: `"${word}"` } })).statusCode).toBe(
-      200,
-    )
-    expect((await ask(pause, 'POST /views/{view}/resume', { path: { view: `"${word}"` } })).statusCode).toBe(
+    expect((await ask(api, 'POST /views/{view}/pause', { path: { view: `"${word}"` } })).statusCode).toBe(200)
+    expect((await ask(api, 'POST /views/{view}/resume', { path: { view: `"${word}"` } })).statusCode).toBe(
       200,
     )
     await monitor({}, context)
@@ -134,7 +130,7 @@ describe.each([
       headers: {},
       body: {},
     })
-    const canceled = await ask(cancel, 'POST /runs/{id}/cancel', { path: { id: String(body.runId) } })
+    const canceled = await ask(api, 'POST /runs/{id}/cancel', { path: { id: String(body.runId) } })
     expect(canceled.body).toMatchObject({ runId: body.runId, status: 'error', error: { class: 'Canceled' } })
     const created = await ask(createView, 'POST /views/{view}/create', {
       path: { view: `made_${word}` },
@@ -184,11 +180,11 @@ describe.each([
       [refreshView, 'POST /views/{view}/refresh', { path, body: {}, headers: { 'idempotency-key': 'k' } }],
       [createView, 'POST /views/{view}/create', { path, body: {} }],
       [dropView, 'POST /views/{view}/drop', { path, body: {} }],
-      [pause, 'POST /views/{view}/pause', { path }],
-      [query, 'GET /views/{view}', { path }],
-      [query, 'GET /views/{view}/why', { path }],
-      [query, 'GET /runs', { query: path }],
-      [query, 'GET /metrics', { query: path }],
+      [api, 'POST /views/{view}/pause', { path }],
+      [api, 'GET /views/{view}', { path }],
+      [api, 'GET /views/{view}/why', { path }],
+      [api, 'GET /runs', { query: path }],
+      [api, 'GET /metrics', { query: path }],
     ] as const) {
       const { statusCode, body } = await ask(serve, route, options)
       expect([route, statusCode, body.code, body.detail]).toEqual([route, 404, 'UnknownView', unknown])
@@ -199,7 +195,7 @@ describe.each([
 
   const openedWith = async (body: object, more: Parameters<typeof httpEvent>[1] = {}) => {
     const event = httpEvent('POST /batches', { body, ...more })
-    const { answer } = (await openBatch({ event, requestId: 'r' }, context)) as OpenedBatch
+    const { answer } = (await batch({ event, requestId: 'r' }, context)) as OpenedBatch
     return parsed(answer as HttpAnswer)
   }
 
@@ -222,14 +218,14 @@ describe.each([
     expect(told(await refreshed({ caller: `user/${lacking}` }))).toEqual(refused('requestedBy'))
     expect(told(await openedWith({ all: true }, { headers: key }))).toEqual(refused('Idempotency-Key'))
     expect(told(await openedWith({ pattern: `*${lacking}*` }))).toEqual(refused('pattern'))
-    const paused = await ask(pause, 'POST /pause', { caller: `user/${lacking}` })
+    const paused = await ask(api, 'POST /pause', { caller: `user/${lacking}` })
     expect([paused.statusCode, paused.body.code]).toEqual([400, 'InvalidRequest'])
   })
 
   test('a lock is told with the names in the statement of its session, and without its constants', async () => {
     const holding = `lock table base in access exclusive mode; select '${word}' as "${word}"`
     await whileLocked(url, holding, async () => {
-      const { body } = await ask(query, 'GET /views/{view}/why', { path: { view: `"${word}"` } })
+      const { body } = await ask(api, 'GET /views/{view}/why', { path: { view: `"${word}"` } })
       expect(body.locks).toMatchObject([
         { statement: `begin; lock table base in access exclusive mode; select ... as "${word}"` },
       ])

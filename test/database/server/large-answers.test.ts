@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { handler as query } from '../../../functions/query.ts'
+import { handler as api } from '../../../functions/api.ts'
 import type { HttpAnswer } from '../../../src/edge/http/http.ts'
 import { httpEvent, lambdaContext, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { useDatabase } from '../../support/servers/database.ts'
@@ -13,7 +13,7 @@ const megabytes = 1_000_000
 quietFunctionsOn(url)
 
 async function get(routeKey: string, options: Parameters<typeof httpEvent>[1] = {}) {
-  const answer = (await query(httpEvent(routeKey, options), lambdaContext())) as HttpAnswer
+  const answer = (await api(httpEvent(routeKey, options), lambdaContext())) as HttpAnswer
   expect(answer.statusCode).toBe(200)
   expect(Buffer.byteLength(JSON.stringify(answer))).toBeLessThan(lambdaLimit)
   return JSON.parse(answer.body ?? '')
@@ -114,7 +114,7 @@ describe('an answer is never larger than Lambda allows', () => {
     expect(names).toHaveLength(6000)
     expect(names).toEqual(names.toSorted().toReversed())
     const odd = httpEvent('GET /batches/{id}', { path: { id: batch!.id }, query: { cursor: 'nobody' } })
-    expect(await query(odd, lambdaContext())).toMatchObject({ statusCode: 400 })
+    expect(await api(odd, lambdaContext())).toMatchObject({ statusCode: 400 })
   })
 
   test.each(['views', 'metrics'])('thousands of %s come in pages, by name, each once', async (list) => {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
-import { handler as query } from '../../../functions/query.ts'
+import { handler as api } from '../../../functions/api.ts'
 import { pauseAll, pauseView } from '../../../src/operations/views/pause.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { useDatabase } from '../../support/servers/database.ts'
@@ -21,7 +21,7 @@ afterAll(() => {
 })
 
 const get = async (routeKey: string, options = {}) =>
-  parsed((await query(httpEvent(routeKey, options), lambdaContext())) as never).body
+  parsed((await api(httpEvent(routeKey, options), lambdaContext())) as never).body
 
 async function nextRuns(): Promise<Record<string, string | null>> {
   const { views } = await get('GET /views')

@@ -1,5 +1,5 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { handler as query } from '../../../functions/query.ts'
+import { handler as api } from '../../../functions/api.ts'
 import { setAside } from '../../../src/operations/aside/set-aside.ts'
 import { advance } from '../../../src/operations/batches/advance.ts'
 import { getBatch } from '../../../src/operations/batches/read.ts'
@@ -46,7 +46,7 @@ afterEach(async () => {
 })
 
 const ask = async (view: string) =>
-  parsed((await query(httpEvent('GET /views/{view}/why', { path: { view } }), lambdaContext())) as never)
+  parsed((await api(httpEvent('GET /views/{view}/why', { path: { view } }), lambdaContext())) as never)
 const why = async (view: string): Promise<Why> => {
   const { statusCode, body } = await ask(view)
   expect([statusCode, body.detail]).toEqual([200, undefined])

@@ -114,25 +114,22 @@ test.each(['Open', 'Advance'])('%s is tried again for an hour, at least once a m
 })
 
 test('nothing catches an error, a call may take as long as its function lives, and a batch several days', () => {
-  for (const [state, name] of [
-    ['Open', 'open-batch'],
-    ['Advance', 'advance'],
-  ] as const) {
-    expect(definition.States[state]).not.toHaveProperty('Catch')
-    expect(definition.States[state].TimeoutSeconds).toBeGreaterThan(stack.fn(name)[1].Properties.Timeout)
-  }
+  for (const state of ['Open', 'Advance']) expect(definition.States[state]).not.toHaveProperty('Catch')
+  const { Timeout } = stack.fn('batch')[1].Properties
+  expect(definition.States.Advance.TimeoutSeconds).toBeGreaterThan(Timeout)
+  expect(definition.States.Open.TimeoutSeconds).toBe(60)
   expect(definition.TimeoutSeconds).toBeGreaterThan(3 * 24 * 3600)
   expect(machine.Properties.StateMachineType ?? 'STANDARD').toBe('STANDARD')
 })
 
-test('the machine may call open-batch and advance, deliver its log and its traces, and nothing else', () => {
+test('the machine may call batch, deliver its log and its traces, and nothing else', () => {
   const [roleId] = machine.Properties.RoleArn['Fn::GetAtt']
   const [, role] = stack.resources('AWS::IAM::Role').find(([id]) => id === roleId)!
   const statements = role.Properties.Policies.flatMap((policy: Properties) => policy.PolicyDocument.Statement)
   expect(statements).toMatchObject([
     {
       Action: 'lambda:InvokeFunction',
-      Resource: ['advance', 'open-batch'].map((name) => ({ 'Fn::GetAtt': [stack.fn(name)[0], 'Arn'] })),
+      Resource: { 'Fn::GetAtt': [stack.fn('batch')[0], 'Arn'] },
     },
     { Resource: '*' },
   ])

@@ -16,16 +16,12 @@ const timeouts: Record<string, number> = {
   create: 900,
   refresh: 900,
   drop: 900,
-  advance: 900,
+  batch: 900,
   'start-batch': 29,
-  'open-batch': 24,
-  cancel: 29,
-  pause: 29,
-  query: 29,
+  api: 29,
   monitor: 60,
-  notice: 29,
+  news: 29,
   notify: 180,
-  events: 29,
   announce: 180,
   prune: 900,
   migrate: 840,
@@ -35,6 +31,18 @@ const inside = functionNames.filter((name) => !outside.includes(name))
 test('every function of the list is deployed, and no other', () => {
   expect(Object.keys(timeouts).sort()).toEqual(functionNames)
   for (const stack of Object.values(kinds)) expect(stack.functions()).toEqual(everyFunction)
+})
+
+test('a production environment has at most 13 functions and 165 resources, with six schedules', () => {
+  const { created } = kinds
+  expect(created.resources('AWS::Scheduler::Schedule')).toHaveLength(6)
+  expect(created.resources('AWS::Lambda::Function')).toHaveLength(13)
+  expect(Object.keys(created.template.toJSON().Resources).length).toBeLessThanOrEqual(165)
+})
+
+test('what a function is made with stands in its role; only rights to call others stand beside it', () => {
+  for (const stack of [kinds.created, kinds.imported])
+    expect(stack.resources('AWS::IAM::Policy')).toHaveLength(4)
 })
 
 describe.each(Object.entries(kinds))('%s', (kind, stack) => {
@@ -145,10 +153,10 @@ test('a database that the stack creates is verified against the roots of RDS', (
 test('start-batch is told the function and the state machine that it calls, and nothing of the database', () => {
   const read = variables('imported', 'start-batch')
   expect(read).toMatchObject({
-    OPEN_BATCH_FUNCTION: { Ref: kinds.imported.fn('open-batch')[0] },
+    BATCH_FUNCTION: { Ref: kinds.imported.fn('batch')[0] },
     STATE_MACHINE_ARN: { Ref: kinds.imported.one('AWS::StepFunctions::StateMachine')[0] },
   })
-  expect(variables('imported', 'open-batch')).toMatchObject({
+  expect(variables('imported', 'batch')).toMatchObject({
     BATCH_CONCURRENCY: '2',
     BATCH_EXCHANGE: 'together',
   })
@@ -156,7 +164,7 @@ test('start-batch is told the function and the state machine that it calls, and 
 })
 
 test('whatever plans refreshes, or tells people of replicas, is told what happens to a view without a key there', () => {
-  for (const name of ['create', 'refresh', 'advance', 'query', 'migrate'] as const) {
+  for (const name of ['create', 'refresh', 'batch', 'api', 'migrate'] as const) {
     expect(variables('imported', name).WITHOUT_KEY).toBe('swap')
     expect(variables('imported', name)).not.toHaveProperty('READ_ON_REPLICAS')
   }
@@ -173,10 +181,10 @@ test('whatever says when a view is refreshed next, or what is due, is told how o
   }
   const seldom = { everySeconds: 300, concurrency: 4 }
   expect(looksOf({ monitorEveryMinutes: 5, batchConcurrency: 4 })).toEqual({
+    api: seldom,
+    batch: seldom,
     monitor: seldom,
-    notice: seldom,
-    'open-batch': seldom,
-    query: seldom,
+    news: seldom,
   })
   for (const looks of Object.values(looksOf({ monitorEveryMinutes: false })))
     expect(looks).toEqual({ everySeconds: null, concurrency: 2 })
@@ -189,7 +197,7 @@ test('notify is told the function that it asks and the topics of people, and not
   const read = variables('imported', 'notify')
   expect(read).toMatchObject({
     VIEWKEEPER_ENVIRONMENT: 'test',
-    NOTICE_FUNCTION: { Ref: kinds.imported.fn('notice')[0] },
+    NEWS_FUNCTION: { Ref: kinds.imported.fn('news')[0] },
     MAIL_TOPIC_ARN: topic('mail'),
     NOTICES_TOPIC_ARN: topic('notices'),
   })
@@ -252,8 +260,8 @@ test('only a deploy without the migrations of views tells migrate to leave them 
   }
 })
 
-test('monitor, query and prune are told the options about schedules and history', () => {
-  for (const name of ['monitor', 'query']) {
+test('monitor, api and prune are told the options about schedules and history', () => {
+  for (const name of ['monitor', 'api']) {
     expect(variables('created', name)).toMatchObject({
       SCHEDULES: JSON.stringify({ nightly: { at: '02:30', timeZone: 'Europe/Berlin' }, views: true }),
     })

@@ -31,18 +31,18 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
     const [machine] = stack.one('AWS::StepFunctions::StateMachine')
     const found = stack.permissions('start-batch').filter(({ action }) => !/^logs:/.test(action))
     expect(found).toEqual([
-      { action: 'lambda:InvokeFunction', resource: { 'Fn::GetAtt': [stack.fn('open-batch')[0], 'Arn'] } },
+      { action: 'lambda:InvokeFunction', resource: { 'Fn::GetAtt': [stack.fn('batch')[0], 'Arn'] } },
       { action: 'states:StartExecution', resource: { Ref: machine } },
     ])
   })
 
-  test('notify may ask notice, publish to the two topics of people, send a dead letter, and nothing else', () => {
+  test('notify may ask news, publish to the two topics of people, send a dead letter, and nothing else', () => {
     const found = stack.permissions('notify').filter(({ action }) => !/^logs:/.test(action))
     const topic = (name: string) => ({
       Ref: stack.one('AWS::SNS::Topic', ({ TopicName }) => TopicName === `viewkeeper-test-${name}`)[0],
     })
     expect(found.filter(({ action }) => !queue.includes(action))).toEqual([
-      { action: 'lambda:InvokeFunction', resource: { 'Fn::GetAtt': [stack.fn('notice')[0], 'Arn'] } },
+      { action: 'lambda:InvokeFunction', resource: { 'Fn::GetAtt': [stack.fn('news')[0], 'Arn'] } },
       { action: 'sns:Publish', resource: topic('mail') },
       { action: 'sns:Publish', resource: topic('notices') },
     ])
@@ -51,12 +51,12 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
     )
   })
 
-  test('announce may ask events, put events on its bus, and nothing else', () => {
+  test('announce may ask news, put events on its bus, and nothing else', () => {
     const own = stack.permissions('announce').filter(({ action }) => !/^logs:/.test(action))
     expect(own.map(({ action }) => action).sort()).toEqual(['events:PutEvents', 'lambda:InvokeFunction'])
     for (const { action, resource } of own)
       if (action === 'events:PutEvents') expect(JSON.stringify(resource)).toContain(':event-bus/default')
-      else expect(resource).toEqual({ 'Fn::GetAtt': [stack.fn('events')[0], 'Arn'] })
+      else expect(resource).toEqual({ 'Fn::GetAtt': [stack.fn('news')[0], 'Arn'] })
   })
 
   test.each(functionNames)('%s writes into its own log group and no other', (name) => {

@@ -31,6 +31,15 @@ test.each(Object.values(routes))('$method $path is answered by $function', (rout
   expect(JSON.stringify(Integration.Uri)).toContain(`"${made.fn(route.function)[0]}"`)
 })
 
+test('it may call the functions of its routes, each by one permission', () => {
+  const permissions = made
+    .resources('AWS::Lambda::Permission')
+    .filter(([, { Properties }]) => Properties.Principal === 'apigateway.amazonaws.com')
+  expect(permissions.map(([, { Properties }]) => Properties.FunctionName['Fn::GetAtt'][0]).sort()).toEqual(
+    [...new Set(Object.values(routes).map((route) => made.fn(route.function)[0]))].sort(),
+  )
+})
+
 test.each([
   ['the endpoint that the stack makes', made, { Ref: made.one('AWS::EC2::VPCEndpoint')[0] }],
   ['the endpoint of the environment', given, 'vpce-0123456789abcdef0'],

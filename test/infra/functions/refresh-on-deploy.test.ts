@@ -52,7 +52,7 @@ describe('with refreshOnDeploy', () => {
   test('a deploy that changes only options calls nothing', () => {
     const again = new Synthesized(createStack({ ...throwaway, batchConcurrency: 5, logLevel: 'DEBUG' }))
     expect(again.one('Custom::AWS')[1].Properties).toEqual(call)
-    expect(again.fn('open-batch')[1].Properties.Environment.Variables.BATCH_CONCURRENCY).toBe('5')
+    expect(again.fn('batch')[1].Properties.Environment.Variables.BATCH_CONCURRENCY).toBe('5')
   })
 })
 

@@ -91,7 +91,7 @@ test.each(names.filter((name) => loaded(name, [connection]).sources.includes(con
 )
 
 test('the OpenAPI file in the bundle is the one that the repository makes', async () => {
-  const { handler } = await import(join(folder, 'query', 'index.mjs'))
+  const { handler } = await import(join(folder, 'api', 'index.mjs'))
   const answer = await handler(httpEvent('GET /openapi.json'), lambdaContext())
   expect(parsed(answer).body).toEqual(JSON.parse(JSON.stringify(openapi())))
 })

@@ -85,24 +85,23 @@ describe('every failure reaches somebody', () => {
       ['the API answers 5xx', isCalledByApi, 'api-errors'],
       ['its event becomes a dead letter', writesDeadLetters, 'new-dead-letters'],
     ],
-    advance: [['the state machine gives up', isCalledByMachine, 'failed-batches']],
-    cancel: [['the API answers 5xx', isCalledByApi, 'api-errors']],
-    'open-batch': [
+    api: [['the API answers 5xx', isCalledByApi, 'api-errors']],
+    batch: [
       ['the state machine gives up', isCalledByMachine, 'failed-batches'],
       ['start-batch answers 5xx', (name) => isCalledBy('start-batch', name), 'api-errors'],
     ],
     monitor: [['nothing is published', () => true, 'silent-monitor']],
-    notice: [
+    news: [
       ['notify tells the alarm in its own words', (name) => isCalledBy('notify', name), 'new-dead-letters'],
+      ['announce fails, too', (name) => isCalledBy('announce', name), 'announce-errors'],
     ],
     notify: [['its event becomes a dead letter', writesDeadLetters, 'new-dead-letters']],
     // What the bus refuses waits, and the monitor rings again: a dead letter for each minute would help nobody.
     announce: [['its errors are counted', (name) => !writesDeadLetters(name), 'announce-errors']],
-    events: [['announce fails, too', (name) => isCalledBy('announce', name), 'announce-errors']],
     prune: [['its event becomes a dead letter', writesDeadLetters, 'new-dead-letters']],
   }
   noticed.refresh = noticed.drop = noticed.create!
-  noticed.query = noticed.pause = noticed['start-batch'] = noticed.cancel!
+  noticed['start-batch'] = noticed.api!
   const cases = Object.entries(noticed).flatMap(([name, ways]) => ways.map((way) => [name, ...way] as const))
 
   test.each(cases)('%s fails: %s', (name, _, holds, alarmName) => {

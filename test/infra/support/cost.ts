@@ -106,8 +106,8 @@ function partsOf(stack: Synthesized): Part[] {
     ),
     {
       name: 'Lambda: batches',
-      by: `${prices.gbSecond.toFixed(7)} per GB-second, ${gb('advance') * 1024} MB; a batch refreshes ${viewsAtOnce} views at once, and one function waits`,
-      cost: (views) => batches * lambda('advance', loops(views), batchSeconds(views) / loops(views)),
+      by: `${prices.gbSecond.toFixed(7)} per GB-second, ${gb('batch') * 1024} MB; a batch refreshes ${viewsAtOnce} views at once, and one function waits`,
+      cost: (views) => batches * lambda('batch', loops(views), batchSeconds(views) / loops(views)),
     },
     {
       name: 'Lambda: refreshes by hand',
@@ -122,13 +122,13 @@ function partsOf(stack: Synthesized): Part[] {
     {
       name: 'Lambda: notices',
       by: `every ${minutesOfNotices} minutes two functions, ${callSeconds} s each`,
-      cost: () => lambda('notify', notices, callSeconds) + lambda('notice', notices, callSeconds),
+      cost: () => lambda('notify', notices, callSeconds) + lambda('news', notices, callSeconds),
     },
     {
       name: 'Lambda: events',
       by: `for each run and each batch at most two functions, ${callSeconds} s each`,
       cost: (views) =>
-        lambda('announce', events(views), callSeconds) + lambda('events', events(views), callSeconds),
+        lambda('announce', events(views), callSeconds) + lambda('news', events(views), callSeconds),
     },
     {
       name: 'EventBridge: events',
@@ -139,8 +139,8 @@ function partsOf(stack: Synthesized): Part[] {
       name: 'Lambda: the rest',
       by: `${callSeconds} s a call`,
       cost: (views) =>
-        lambda('query', 4 * byHand(views), callSeconds) +
-        lambda('open-batch', batches, callSeconds) +
+        lambda('api', 4 * byHand(views), callSeconds) +
+        lambda('batch', batches, callSeconds) +
         lambda('prune', days, 60),
     },
     {

@@ -7,20 +7,16 @@ import { created, imported, importedWithoutNat, parse, scheduledViews, throwaway
 
 /** The names of all functions. */
 export const functionNames = [
-  'advance',
   'announce',
-  'cancel',
+  'api',
+  'batch',
   'create',
   'drop',
-  'events',
   'migrate',
   'monitor',
-  'notice',
+  'news',
   'notify',
-  'open-batch',
-  'pause',
   'prune',
-  'query',
   'refresh',
   'start-batch',
 ]
@@ -110,9 +106,14 @@ export class Synthesized {
   /** The permissions of a function's role: one entry for each action and resource. */
   permissions(name: string): Permission[] {
     const role = this.fn(name)[1].Properties.Role['Fn::GetAtt'][0]
-    return this.resources('AWS::IAM::Policy')
-      .filter(([, { Properties }]) => Properties.Roles.some((used: { Ref: string }) => used.Ref === role))
-      .flatMap(([, { Properties }]) => Properties.PolicyDocument.Statement)
+    const within = this.resources('AWS::IAM::Role')
+      .filter(([id]) => id === role)
+      .flatMap(([, { Properties }]) => Properties.Policies)
+    const beside = this.resources('AWS::IAM::Policy')
+      .map(([, { Properties }]) => Properties)
+      .filter(({ Roles }) => Roles.some((used: { Ref: string }) => used.Ref === role))
+    return [...within, ...beside]
+      .flatMap(({ PolicyDocument }) => PolicyDocument.Statement)
       .flatMap(({ Action, Resource, Condition }) =>
         [Action]
           .flat()

@@ -144,7 +144,7 @@ test('the monitor rings for start-batch if refreshes are due, unless no view is 
   expect(filter?.Properties.FilterPattern).toBe('{ $.message = "refreshes are due" }')
   expect(JSON.stringify(filter?.Properties.LogGroupName)).toContain('TestMonitor')
   expect(filter?.DependsOn).toContain(permission)
-  for (const name of ['monitor', 'open-batch'])
+  for (const name of ['monitor', 'batch'])
     expect(own.fn(name)[1].Properties.Environment.Variables).toMatchObject({
       SCHEDULES: expect.stringContaining('"views":true'),
       MONITOR_EVERY_MINUTES: '1',
@@ -162,13 +162,12 @@ test('a function that sees an end rings by a line of its log, for which CloudWat
     ([, { Properties }]) => own.template.findResources('AWS::Logs::LogGroup')[Properties.LogGroupName.Ref]!,
   )
   expect(groups.map(({ Properties }) => Properties.LogGroupName.split('/').at(-1)).sort()).toEqual([
-    'advance',
-    'cancel',
+    'api',
+    'batch',
     'create',
     'drop',
     'migrate',
     'monitor',
-    'open-batch',
     'refresh',
   ])
   const [announce] = own.fn('announce')
@@ -184,7 +183,7 @@ test('a function that sees an end rings by a line of its log, for which CloudWat
   )
   expect(JSON.stringify(Properties.SourceArn)).toContain(':log-group:/viewkeeper/test/*')
   for (const [, { DependsOn }] of filters) expect(DependsOn).toContain(permission)
-  for (const name of ['advance', 'refresh', 'monitor'])
+  for (const name of ['batch', 'refresh', 'monitor'])
     expect(own.fn(name)[1].Properties.Environment.Variables.EVENT_BUS).toBe('default')
 })
 

@@ -38,7 +38,7 @@ const refusals: [string, LambdaAnswer][] = [
 ]
 
 describe.each(refusals)('a function that %s', (_, refusal) => {
-  const machinery = () => deployedMachinery({ openBatchFunction: 'open', stateMachineArn: 'machine' })
+  const machinery = () => deployedMachinery({ batchFunction: 'open', stateMachineArn: 'machine' })
   const start = () =>
     startBatchWith(
       machinery(),

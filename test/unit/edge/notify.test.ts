@@ -156,7 +156,7 @@ describe('the clock', () => {
 
 describe('in AWS', () => {
   const names = {
-    noticeFunction: 'viewkeeper-test-notice',
+    newsFunction: 'viewkeeper-test-notice',
     mailTopicArn: 'arn:mail',
     noticesTopicArn: 'arn:json',
   }

@@ -1,7 +1,7 @@
 import type { APIGatewayProxyEvent } from 'aws-lambda'
 import { beforeEach, expect, test, vi } from 'vitest'
 import { type HttpEvent, json } from '../../../src/edge/http/http.ts'
-import { eventFunction, httpFunction } from '../../../src/edge/lambda/function.ts'
+import { answerHttp, eventFunction } from '../../../src/edge/lambda/function.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 
 beforeEach(() => {
@@ -76,10 +76,11 @@ test('other events stay as they are', async () => {
 })
 
 test('a Location has the stage of a private API, and nothing before it otherwise', async () => {
-  const started = httpFunction<'cancel'>(() => ({}) as never, {
+  const handlers = {
     cancelRun: async () => json(202, {}, { location: '/runs/812' }),
     cancelBatch: async () => json(200, {}),
-  })
+  }
+  const started = eventFunction((event: HttpEvent) => answerHttp(handlers, () => ({}) as never, event))
   const call = async (event: object) => parsed(await started(event as HttpEvent, lambdaContext()))
   const rest = (resource: string) => restEvent({ resource, pathParameters: { id: '1' } })
   expect((await call(rest('/runs/{id}/cancel'))).headers?.location).toBe('/v1/runs/812')
@@ -88,10 +89,8 @@ test('a Location has the stage of a private API, and nothing before it otherwise
 })
 
 test('a route that the function does not have is refused', async () => {
-  const none = httpFunction<'cancel'>(() => ({}) as never, {
-    cancelRun: async () => json(200, {}),
-    cancelBatch: async () => json(200, {}),
-  })
+  const handlers = { cancelRun: async () => json(200, {}) }
+  const none = eventFunction((event: HttpEvent) => answerHttp(handlers, () => ({}) as never, event))
   expect(parsed(await none(restEvent() as never, lambdaContext()))).toMatchObject({
     statusCode: 404,
     body: { code: 'UnknownRoute' },

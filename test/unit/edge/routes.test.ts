@@ -1,6 +1,9 @@
 import { readdirSync } from 'node:fs'
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { canceling } from '../../../src/edge/handlers/cancel.ts'
+import { pausing } from '../../../src/edge/handlers/pause.ts'
+import { reading } from '../../../src/edge/handlers/query.ts'
 import { openapi } from '../../../src/edge/http/openapi.ts'
 import { functionNames, type RouteName, routeKey, routes } from '../../../src/edge/http/routes.ts'
 import { readConfiguration } from '../../../src/edge/lambda/configuration.ts'
@@ -34,7 +37,7 @@ describe('every declared route', () => {
 
   test.each(declared)('$method $path is answered by the handler of $function', async (route) => {
     if (route.function === 'start-batch') {
-      const { handler } = await import('../../../functions/open-batch.ts')
+      const { handler } = await import('../../../functions/batch.ts')
       vi.spyOn(LambdaClient.prototype, 'send').mockImplementation(async (command) => {
         const event = JSON.parse((command.input as { Payload: string }).Payload)
         const opened = await handler(event, lambdaContext())
@@ -65,11 +68,11 @@ test('every function of the table has its file, and every file is in the table',
 })
 
 test('a function with a handler too few or too many does not compile', () => {
+  const handlers = { ...reading, ...canceling, ...pausing }
+  expect(typeof httpFunction<'api'>(readConfiguration, handlers)).toBe('function')
+  // @ts-expect-error what pauses and resumes has no handler
+  httpFunction<'api'>(readConfiguration, { ...reading, ...canceling })
   const handler: HttpHandler = async () => ({ statusCode: 200 })
-  const handlers = { cancelRun: handler, cancelBatch: handler }
-  expect(typeof httpFunction<'cancel'>(readConfiguration, handlers)).toBe('function')
-  // @ts-expect-error cancelBatch has no handler
-  httpFunction<'cancel'>(readConfiguration, { cancelRun: handler })
-  // @ts-expect-error the function cancel has no route listViews
-  httpFunction<'cancel'>(readConfiguration, { cancelRun: handler, cancelBatch: handler, listViews: handler })
+  // @ts-expect-error the function create has no route dropView
+  httpFunction<'create'>(readConfiguration, { createView: handler, dropView: handler })
 })

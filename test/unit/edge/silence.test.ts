@@ -11,7 +11,7 @@ useFakeClock()
 
 const machinery = () =>
   deployedMachinery({
-    openBatchFunction: 'viewkeeper-test-open-batch',
+    batchFunction: 'viewkeeper-test-batch',
     stateMachineArn: 'arn:aws:states:eu-central-1:1:stateMachine:test',
   })
 
@@ -32,7 +32,7 @@ let readers: Awaited<ReturnType<typeof secretReaders>>
 /** Every client of the AWS SDK: the call, the longest wait in seconds, how often it connects, and the refusal. */
 const clients: [string, () => Promise<unknown>, { seconds: number; attempts: number; refusal: object }][] = [
   [
-    'start-batch calls open-batch',
+    'start-batch calls batch',
     () => machinery().open({ event: {}, requestId: 'r' }, Date.now() + 24_000),
     { seconds: 24, attempts: 1, refusal: { code: 'FunctionUnavailable' } },
   ],
@@ -97,7 +97,7 @@ describe.each(['http', 'https'] as const)('a server that accepts and never answe
   })
 })
 
-test('a POST /batches without an answer of open-batch is a 503 before API Gateway gives up', async () => {
+test('a POST /batches without an answer of the function batch is a 503 before API Gateway gives up', async () => {
   await startSilence('https')
   const start = Date.now()
   const context = lambdaContext({ getRemainingTimeInMillis: () => 29_000 })

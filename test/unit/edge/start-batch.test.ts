@@ -31,7 +31,7 @@ const machineryOf = (answer: object): BatchMachinery & { advanced: string[]; ope
 const soon = () => Date.now() + 24_000
 
 const configuration = {
-  openBatchFunction: 'viewkeeper-test-open-batch',
+  batchFunction: 'viewkeeper-test-batch',
   stateMachineArn: 'arn:aws:states:eu-central-1:1:stateMachine:test',
 }
 
@@ -45,7 +45,7 @@ afterEach(() => {
 })
 
 describe('starting a batch', () => {
-  test('forwards the request, has the batch advanced, and answers with the answer of open-batch', async () => {
+  test('forwards the request, has the batch advanced, and answers with the answer of batch', async () => {
     const machinery = machineryOf({ answer, batchId: 'b-1' })
     const event = httpEvent('POST /batches')
     expect(await startBatchWith(machinery, event, context)).toBe(answer)
@@ -60,7 +60,7 @@ describe('starting a batch', () => {
     expect(machinery.advanced).toEqual(['b-1'])
   })
 
-  test('advances nothing if open-batch names no batch', async () => {
+  test('advances nothing if the function batch names no batch', async () => {
     const machinery = machineryOf({ answer, batchId: null })
     expect(await startBatchWith(machinery, httpEvent('POST /batches'), context)).toBe(answer)
     expect(machinery.advanced).toEqual([])
@@ -87,7 +87,7 @@ describe('starting a batch', () => {
 describe('in AWS', () => {
   const payload = (value: unknown) => ({ transformToString: () => JSON.stringify(value) })
 
-  test('open-batch is invoked by its name, and its refusals keep their code', async () => {
+  test('batch is invoked by its name, and its refusals keep their code', async () => {
     const send = vi
       .spyOn(LambdaClient.prototype, 'send')
       .mockResolvedValueOnce({ Payload: payload({ answer, batchId: null }) } as never)
@@ -95,7 +95,7 @@ describe('in AWS', () => {
     const forwarded = { event: { trigger: 'schedule' }, requestId: 'request-7' }
     expect(await machinery.open(forwarded, soon())).toEqual({ answer, batchId: null })
     expect(send.mock.calls[0]?.[0].input).toEqual({
-      FunctionName: 'viewkeeper-test-open-batch',
+      FunctionName: 'viewkeeper-test-batch',
       Payload: JSON.stringify(forwarded),
     })
     send.mockResolvedValueOnce({
@@ -110,7 +110,7 @@ describe('in AWS', () => {
     await expect(machinery.open(forwarded, soon())).rejects.toMatchObject({ code: 'InternalError' })
   })
 
-  test('open-batch is invoked again with the same event if its answer is lost', async () => {
+  test('batch is invoked again with the same event if its answer is lost', async () => {
     const received: string[] = []
     const server = createServer(async (request, response) => {
       if (received.push(await text(request)) === 1) request.socket.destroy()
