@@ -388,7 +388,10 @@ export function runCause(
   return ended(
     'Failed',
     `Run ${id} ${what}${at}: ${sentence(`${withoutEnd(message)}${why}`)}${after}`,
-    type(...wordsAfter(error?.class, view, id)),
+    // Class 22: some row is wrong for the query.
+    operation === 'refresh' && error?.sqlstate?.startsWith('22')
+      ? command(['bad-row', view], null)
+      : type(...wordsAfter(error?.class, view, id)),
   )
 }
 
