@@ -118,7 +118,7 @@ describe('the text', () => {
       '  Waiting for it, with old data: public.sales_by_region, public.top_customers.',
       '',
       '  viewkeeper why public.sales --env production',
-      '  Next: viewkeeper run 812 --env production',
+      '  Next: viewkeeper bad-row public.sales',
       '  When the cause is gone: viewkeeper refresh --select public.sales+ --env production',
       '  docs/runbook.md#viewsqlfailed',
       '',
