@@ -63,6 +63,15 @@ export function endLine(run: Run, { paint, name }: { paint: Paint; name?: number
   return `${sign} ${[fill(short(run.view), name ?? 0), ...words, paint('dim', `run ${run.id}`)].join('   ')}`
 }
 
+/** The views that were refreshed together with the one of a run, because they read it: `  with it   best (run 13), top (run 14)`. */
+export const groupLines = ({ result: { response } }: Run, { width, paint }: Output): string[] =>
+  response.group === undefined
+    ? []
+    : wrap(
+        `with it, and shown at the same moment: ${response.group.map(({ view, runId }) => `${short(view)} (run ${runId})`).join(', ')}`,
+        width - 2,
+      ).map((line) => `  ${paint('dim', line)}`)
+
 function endWords(run: Run): string[] {
   const { status, durationMs, result } = run
   const took = durationMs === null ? '' : duration(durationMs)

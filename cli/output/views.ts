@@ -2,6 +2,7 @@ import type { View, ViewDetails } from '../../src/edge/http/schemas/answers.ts'
 import { heldBack } from '../../src/plan/diagnosis/held-back.ts'
 import {
   type AnyState,
+  ageText,
   byUrgency,
   filters,
   retryText,
@@ -53,7 +54,7 @@ export function viewsTable(views: View[], now: Date, output: Output): string[] {
     },
     {
       title: 'AGE',
-      cell: ageOf,
+      cell: (view) => (view.staleMs === null ? '' : ageText(view)),
       style: ({ stale }) => (stale ? styleOf(states.stale.tone) : undefined),
       right: true,
       leaveOut: 0,
@@ -103,10 +104,6 @@ export function viewsTable(views: View[], now: Date, output: Output): string[] {
 /** `held back by order_values` */
 const stateText = ({ state, culprit }: View): string =>
   `${wordsOfState(state).word}${state === 'heldBack' && culprit !== null ? ` by ${short(culprit)}` : ''}`
-
-/** An age that nobody knows is at least the time since the last success. */
-const ageOf = ({ staleMs, asOf }: View): string =>
-  staleMs === null ? '' : asOf === null ? `>${duration(staleMs)}` : duration(staleMs)
 
 const lastRunOf = ({ view, lastRun, retry, suspendedUntil }: View, now: Date): string => {
   if (retry != null) return retryText(retry, view, now)

@@ -6,7 +6,7 @@ import type { Api } from '../api/api.ts'
 import { readRun, readView } from '../api/reads.ts'
 import { failed } from '../output/exit-codes.ts'
 import { short, typed } from '../output/names.ts'
-import { endLine, failureLines, insteadLines, progressText } from '../output/runs.ts'
+import { endLine, failureLines, groupLines, insteadLines, progressText } from '../output/runs.ts'
 import { output, print } from '../output/terminal.ts'
 import { signs } from '../output/words.ts'
 import { unlessInterrupted } from './interrupt.ts'
@@ -74,7 +74,7 @@ export async function endLines(api: Api, run: Run): Promise<string[]> {
   const end = endLine(run, output())
   if (run.status === 'skipped' && run.operation === 'refresh')
     return [end, `  next: ${command(['why', typed(run.view)], api.typed)}`]
-  if (run.error === null) return [end, ...insteadLines(run, output())]
+  if (run.error === null) return [end, ...groupLines(run, output()), ...insteadLines(run, output())]
   const next = command(
     [run.status === 'failed' ? 'run' : 'why', run.status === 'failed' ? String(run.id) : typed(run.view)],
     api.typed,

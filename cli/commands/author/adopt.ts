@@ -80,6 +80,14 @@ export async function adopt(options: AdoptOptions): Promise<void> {
   }
   sayMissing(fresh.map(({ rights }) => rights))
   report.line(`${count(fresh.length, 'view')} adopted; the database was not changed`)
+  report.line()
+  report.line('next, in this order:')
+  report.line()
+  report.line(
+    `  npx viewkeeper migrate up      ${dim('# or a deploy: records the views in the database, and touches none')}`,
+  )
+  report.line(`  npx viewkeeper check           ${dim('# authored, frozen and live are the same')}`)
+  report.line(`  npx viewkeeper refresh --all   ${dim('# until then nobody knows how old the data are')}`)
 }
 
 /** Why a view cannot be authored; null if it can. */

@@ -7,6 +7,7 @@ import type { NewMigration } from '../../../src/plan/migrations/new-migration.ts
 import { displayName, type QualifiedName, quoteName } from '../../../src/plan/names.ts'
 import { Problem } from '../../../src/problem.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
+import { harmless } from '../../output/width.ts'
 import { readLocated } from '../../project/authored.ts'
 import { readFolders, shownPath } from '../../project/config.ts'
 import { qualified } from '../../project/names.ts'
@@ -96,7 +97,7 @@ async function printVerified(fresh: NewMigration[], verified: Verified[] | null)
     const tried = verified?.[at]
     const names = [migration, ...(migration.others ?? [])].map(({ view }) => displayName(view)).join(', ')
     report.success(
-      `${names}   ${whatChanges(migration)}   ${dim(tried ? describe(tried) : 'not tried on a database')}`,
+      `${names}   ${whatChanges(migration)}   ${dim(tried ? describe(tried, migration) : 'not tried on a database')}`,
     )
     if (tried === undefined) continue
     for (const warning of [...wayBackWarnings(names, tried), ...(await warningsOf(tried))])
@@ -104,16 +105,40 @@ async function printVerified(fresh: NewMigration[], verified: Verified[] | null)
   }
 }
 
-function whatChanges({ up: { change }, changed, others = [] }: NewMigration): string {
+/** `targetLagSeconds 900 → 600, query changed` */
+function whatChanges({ up: { change }, down, changed, others = [] }: NewMigration): string {
   if (change.does !== 'define' && change.does !== 'together') return change.does
   if (changed.length === 0) return 'new'
-  const fields = new Set([changed, ...others.map((other) => other.changed)].flat())
-  return `${[...fields].join(', ')} changed${others.length > 0 ? ' together' : ''}`
+  if (change.does === 'together' || down.change.does !== 'define') {
+    const fields = new Set([changed, ...others.map((other) => other.changed)].flat())
+    return `${[...fields].join(', ')} changed${others.length > 0 ? ' together' : ''}`
+  }
+  const [before, after] = [down.change.definition, change.definition] as unknown as Record<string, unknown>[]
+  const told = changed.map((field) => [field, shown(before?.[field]), shown(after?.[field])] as const)
+  const large = told.flatMap(([field, from, to]) => (from === null || to === null ? field : []))
+  return [
+    ...told.flatMap(([field, from, to]) => (from === null || to === null ? [] : `${field} ${from} → ${to}`)),
+    ...(large.length === 0 ? [] : [`${large.join(', ')} changed`]),
+  ].join(', ')
 }
 
-function describe({ does, wayBack, dependents, indexes, grants }: Verified): string {
+/** A value of a field, if it fits into a line; null if it does not. */
+const shown = (value: unknown): string | null =>
+  value === null
+    ? 'none'
+    : ['number', 'boolean'].includes(typeof value) || (typeof value === 'string' && value.length <= 30)
+      ? harmless(String(value))
+      : null
+
+/** What the trial has shown; of a view whose query stays, nothing that stays with it. */
+function describe(
+  { does, wayBack, dependents, indexes, grants }: Verified,
+  { changed }: NewMigration,
+): string {
+  const valid = `valid on DATABASE_URL, ${wayBack.blocked === null ? 'up and down' : 'up'} (rolled back, not filled)`
+  if (changed.length > 0 && !changed.includes('query') && does !== null) return valid
   return [
-    `valid on DATABASE_URL, ${wayBack.blocked === null ? 'up and down' : 'up'} (rolled back, not filled)`,
+    valid,
     ...(does === null ? ['the view is in this state already'] : []),
     ...(dependents.length > 0 ? [`${count(dependents.length, 'dependent')} kept`] : []),
     ...(indexes > 0 ? [`${indexes} ${indexes === 1 ? 'index' : 'indexes'}`] : []),

@@ -48,6 +48,11 @@ export function Plot({ title, points, write, none, fromZero = false }: Options) 
       </figcaption>
       {latest < 0 ? (
         <p class="none">{none}</p>
+      ) : latest === 0 ? (
+        <p class="none">
+          One refresh, at {utc(new Date(at[0]! * 1000).toISOString())}:{' '}
+          <a href={hashOf('run', points.ids[0]!)}>run {points.ids[0]}</a>
+        </p>
       ) : (
         <Drawing {...{ title, points, write, fromZero, read, setRead, part, setPart }} />
       )}

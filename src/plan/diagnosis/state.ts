@@ -1,4 +1,4 @@
-import { moment } from '../words.ts'
+import { duration, moment } from '../words.ts'
 import type { Retry, ViewFacts } from './facts.ts'
 
 /** How much something matters: the colours of the command line and of the page follow it. */
@@ -84,6 +84,10 @@ export function retryText({ at, message }: Retry, view: string, now: Date): stri
   const when = new Date(at) > now ? `at ${moment(at, now)}` : 'now'
   return `retries ${when}${why ? ` after: ${why}` : ''}`
 }
+
+/** The age of a view's data. One that nobody knows is at least the time since the last success. */
+export const ageText = ({ staleMs, asOf }: { staleMs: number | null; asOf: Date | string | null }): string =>
+  staleMs === null ? 'never refreshed' : `${asOf === null ? '>' : ''}${duration(staleMs)}`
 
 /** What a list of views can be narrowed to. */
 export const filters = {

@@ -22,6 +22,9 @@ describe('adopting', () => {
     const printed = await project.succeed('adopt', '--all')
     expect(await wholeCatalog(sql)).toEqual(before)
     expect(printed).toContain('20 views adopted; the database was not changed')
+    expect(printed).toMatch(
+      /next, in this order:\n\n.*migrate up .*\n.*check .*\n.*refresh --all .*nobody knows how old/,
+    )
     expect(project.files('views')).toHaveLength(40)
     expect(project.files('migrations')).toHaveLength(40)
     expect(project.read('views/adopted_7.ts')).toBe(`import { defineView } from 'viewkeeper'
