@@ -84,9 +84,9 @@ const functions: Record<FunctionName, FunctionOptions> = {
   'open-batch': {
     description: 'Records a batch, for start-batch and for the state machine',
     obeys: ['batchExchange', 'maxTwinBytes', 'eventBus', ...aboutTimes],
-    // start-batch waits for open-batch, and then has the batch advanced. open-batch gives up on the database
-    // earlier, after 20 s.
-    timeout: Duration.seconds(24),
+    // start-batch waits for open-batch, and then has the batch advanced. open-batch answers earlier, and waits 21 s for a
+    // database that wakes.
+    timeout: Duration.seconds(26),
   },
   advance: {
     description: 'Advances a batch, for the state machine',
@@ -112,7 +112,7 @@ const functions: Record<FunctionName, FunctionOptions> = {
   notice: {
     description: 'Says what people have to be told now, for notify',
     obeys: [...aboutTimes, 'pageUrl', 'runbookUrl'],
-    // notify waits for notice. notice gives up on the database earlier, after 20 s.
+    // notify waits for notice, which answers earlier.
     timeout: Duration.seconds(29),
   },
   notify: {
@@ -126,7 +126,7 @@ const functions: Record<FunctionName, FunctionOptions> = {
   },
   events: {
     description: 'Hands out what programs have to be told, for announce',
-    // announce waits for events. events gives up on the database earlier, after 20 s.
+    // announce waits for events, which answers earlier.
     timeout: Duration.seconds(29),
   },
   announce: {

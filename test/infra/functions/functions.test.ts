@@ -18,7 +18,7 @@ const timeouts: Record<string, number> = {
   drop: 900,
   advance: 900,
   'start-batch': 29,
-  'open-batch': 24,
+  'open-batch': 26,
   cancel: 29,
   pause: 29,
   query: 29,
