@@ -1,11 +1,15 @@
 import { type ForwardedEvent, openBatch } from '../src/edge/handlers/open-batch.ts'
 import { readConfiguration } from '../src/edge/lambda/configuration.ts'
 import { eventFunction } from '../src/edge/lambda/function.ts'
+import { answeredWithin } from '../src/edge/lambda/lifetime.ts'
+
+/** start-batch waits no longer until a batch is recorded. */
+const openingMs = 25_000
 
 /** Records a batch, for the function `start-batch` and for the state machine, which has it advanced until it is done. */
 export const handler = eventFunction<ForwardedEvent | { batchId: unknown }, unknown>(
   async (event, context) => {
-    if (!('batchId' in event)) return openBatch(event, readConfiguration())
+    if (!('batchId' in event)) return answeredWithin(openingMs, () => openBatch(event, readConfiguration()))
     const { advanceBatch } = await import('../src/edge/handlers/advance.ts')
     return advanceBatch(event, context, readConfiguration())
   },

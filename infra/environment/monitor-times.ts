@@ -29,7 +29,7 @@ export function monitorTimes(everyMinutes: number | false): MonitorTimes | null 
     interval: Duration.minutes(everyMinutes),
     newsPeriods: Math.ceil(3 / everyMinutes),
     silence: Duration.minutes(Math.max(5, everyMinutes + lateMinutes)),
-    // A look that failed is repeated if the next one is far: a database that has paused takes longer to answer than a look waits.
+    // A look that failed is repeated if the next one is far: a database that has paused for days may take longer to wake than a look waits.
     retries: everyMinutes < 5 ? 0 : 2,
   }
 }

@@ -84,7 +84,7 @@ const functions: Record<FunctionName, FunctionOptions> = {
   batch: {
     description: 'Records a batch, and advances it, for start-batch and for the state machine',
     obeys: ['batchExchange', 'maxTwinBytes', 'eventBus', ...aboutTimes, ...aboutReaders],
-    // start-batch waits for 24 s until a batch is recorded. The function gives up on the database earlier, after 20 s.
+    // start-batch waits until a batch is recorded. That is answered within 25 s, of which 21 s may pass until the database wakes.
     timeout: Duration.minutes(15),
   },
   api: {
@@ -102,7 +102,7 @@ const functions: Record<FunctionName, FunctionOptions> = {
   news: {
     description: 'Says what people and programs have to be told now, for notify and announce',
     obeys: [...aboutTimes, 'pageUrl', 'runbookUrl'],
-    // notify and announce wait for it. It gives up on the database earlier, after 20 s.
+    // notify and announce wait for it; it answers earlier.
     timeout: Duration.seconds(29),
   },
   notify: {

@@ -1,5 +1,6 @@
 import type { TransactionSql } from 'postgres'
 import type { OnReplicas } from '../../plan/replicas.ts'
+import { untilAwake, type Waiting } from './awake.ts'
 import { problemOfConnecting } from './connect-failures.ts'
 import type { Connection, ConnectionOptions, NotificationListener, Sql } from './connection.ts'
 import { readCure } from './cure.ts'
@@ -16,7 +17,10 @@ export type ConnectionSource = (options: { fresh: boolean }) => Promise<Connecti
 interface WorkOptions {
   /** The session's settings, in force from its first moment. */
   startUp?: Record<string, string>
-  /** The work is given up at this time (epoch milliseconds), because a server that has vanished never answers. */
+  /**
+   * The work is given up at this time (epoch milliseconds), because a server that has vanished never answers. The wait for the
+   * connection does not count.
+   */
   deadline?: number
 }
 
@@ -47,6 +51,8 @@ interface Terms extends OnReplicas, SkipUnchanged {
   viewOwner?: string | undefined
   /** Up to which usual duration, in milliseconds, `auto` locks readers out. Default: it never does so if it can spare them. */
   regularUpToMs?: number | undefined
+  /** How long a server that sleeps or is away is waited for. Default: there is one try. */
+  waiting?: Waiting
 }
 
 /** The setting that the server reports for a login that is no superuser. */
@@ -58,7 +64,7 @@ const notSuperuser = { is_superuser: 'off' }
  */
 export function connectTo(
   source: ConnectionSource,
-  { superuser = 'allowed', viewOwner, regularUpToMs, ...rest }: Terms = {},
+  { superuser = 'allowed', viewOwner, regularUpToMs, waiting, ...rest }: Terms = {},
 ): Database {
   const said = {
     ...(viewOwner ? { [defaultOwnerSetting]: viewOwner } : {}),
@@ -66,29 +72,37 @@ export function connectTo(
     ...replicaSettings(rest),
     ...skipSettings(rest),
   }
-  const open: Database['open'] = async (given, onNotify) => {
+  const openBy = async (
+    deadline: number,
+    given: Record<string, string>,
+    onNotify?: NotificationListener,
+  ): Promise<Connection> => {
     const startUp = { ...said, ...given }
     const insisted = superuser === 'refused' ? notSuperuser : {}
     // The driver and TLS take as long to load as the rest of a function: they are loaded while a secret is on its way.
     const [options, { connect }] = await Promise.all([source({ fresh: false }), import('./connection.ts')])
     try {
-      return await connect(options, startUp, insisted, onNotify)
+      return await connect(options, startUp, insisted, deadline, onNotify)
     } catch (error) {
       if (!credentialsRefused(error)) throw problemOfConnecting(error, options)
     }
     const fresh = await source({ fresh: true })
     try {
-      return await connect(fresh, startUp, insisted, onNotify)
+      return await connect(fresh, startUp, insisted, deadline, onNotify)
     } catch (error) {
       throw problemOfConnecting(error, fresh)
     }
   }
+  const open: Database['open'] = (given, onNotify) =>
+    untilAwake((deadline) => openBy(deadline, given, onNotify), waiting)
   return {
     open,
     async withConnection(work, { startUp = {}, deadline = Date.now() + usualDeadlineMs } = {}) {
+      const begun = Date.now()
       const { sql, leave } = await open({ jit: 'off', ...startUp })
+      const until = Math.min(deadline + Date.now() - begun, waiting?.answerBy() ?? Number.POSITIVE_INFINITY)
       try {
-        return await withDeadline(work(sql), deadline, 'The database has stopped answering')
+        return await withDeadline(work(sql), until, 'The database has stopped answering')
       } catch (error) {
         throw problemOf(error, await readCure(sql, error))
       } finally {

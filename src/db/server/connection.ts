@@ -32,8 +32,6 @@ export interface Connection {
 /** Receives each notification. */
 export type NotificationListener = (channel: string, payload: string) => void
 
-const connectDeadlineMs = 10_000
-
 /** Our own statements are short: a statement that waits longer for a lock, or runs longer, is stuck. */
 const defaultStartUp = {
   application_name: 'viewkeeper',
@@ -55,6 +53,7 @@ export async function connect(
   options: ConnectionOptions,
   startUp: Record<string, string>,
   insisted: Record<string, string>,
+  deadline: number,
   onNotify?: NotificationListener,
 ): Promise<Connection> {
   const wanted = { ...defaultStartUp, ...startUp }
@@ -100,11 +99,7 @@ export async function connect(
     const onLine = (opened: Line) => {
       line = opened
     }
-    await withDeadline(
-      insistOn(sql, { ...wanted, ...insisted }, onLine),
-      Date.now() + connectDeadlineMs,
-      advice,
-    )
+    await withDeadline(insistOn(sql, { ...wanted, ...insisted }, onLine), deadline, advice)
     return { sql, leave, broken }
   } catch (error) {
     await leave()

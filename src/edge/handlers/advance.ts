@@ -4,7 +4,7 @@ import { type Advanced, advance } from '../../operations/batches/advance.ts'
 import { batchId as id } from '../http/schemas/ids.ts'
 import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'
-import { logger } from '../lambda/function.ts'
+import { logger } from '../lambda/logger.ts'
 
 /** Advancing ends this long before Lambda ends the function, so that the function can still answer. */
 const reserveMs = 60_000

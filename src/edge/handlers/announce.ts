@@ -6,8 +6,8 @@ import type { HandedOut } from '../../operations/events/hand-out.ts'
 import { eventSource } from '../../plan/events/event.ts'
 import { detailOf, type WaitingEvent } from '../../plan/events/in-order.ts'
 import { clientSettings } from '../lambda/aws-client.ts'
-import { logger } from '../lambda/function.ts'
 import { invokeFunction } from '../lambda/invoke.ts'
+import { logger } from '../lambda/logger.ts'
 
 /** What `announce` is told by environment variables. */
 export interface AnnouncerNames {
@@ -31,7 +31,7 @@ const reserveMs = 30_000
 
 /** The clients are kept from call to call. */
 export function deployedAnnouncer({ environment, newsFunction, eventBus }: AnnouncerNames): Announcer {
-  // news gives up on the database after 20 s, and lives for 29 s.
+  // news answers within 29 s.
   const lambda = new LambdaClient(clientSettings({ requestMs: 35_000, attempts: 2 }))
   const bus = new EventBridgeClient(clientSettings({ requestMs: 5000, attempts: 3 }))
   const put: Announcing['put'] = async (events) => {

@@ -26,8 +26,8 @@ const openingMs = 5000
  * database.
  */
 export function deployedMachinery({ batchFunction, stateMachineArn }: MachineryNames): BatchMachinery {
-  const lambda = new LambdaClient(clientSettings({ requestMs: 25_000, attempts: 3 }))
-  const machine = new SFNClient(clientSettings({ requestMs: 2000, attempts: 2 }))
+  const lambda = new LambdaClient(clientSettings({ requestMs: 27_000, attempts: 3 }))
+  const machine = new SFNClient(clientSettings({ requestMs: 1000, attempts: 2 }))
   return {
     async open(event, until) {
       const { answer, threw } = await invokeFunction(lambda, batchFunction, event, {

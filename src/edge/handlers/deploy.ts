@@ -4,8 +4,8 @@ import type { Context } from 'aws-lambda'
 import * as z from 'zod/mini'
 import { validate } from '../http/validate.ts'
 import { clientSettings } from '../lambda/aws-client.ts'
-import { logger } from '../lambda/function.ts'
 import { invokeFunction } from '../lambda/invoke.ts'
+import { logger } from '../lambda/logger.ts'
 
 /** `Migrate` is the ARN of a version of the function `migrate`. What else is there only makes CloudFormation call. */
 const properties = z.object({ Migrate: z.string().check(z.regex(/:\d+$/)) })

@@ -23,7 +23,7 @@ export function deployedMessenger({
   mailTopicArn,
   noticesTopicArn,
 }: MessengerNames): Messenger {
-  // news gives up on the database after 20 s, and lives for 29 s.
+  // news answers within 29 s.
   const lambda = new LambdaClient(clientSettings({ requestMs: 35_000, attempts: 2 }))
   const sns = new SNSClient(clientSettings({ requestMs: 5000, attempts: 3 }))
   return {

@@ -1,6 +1,5 @@
 import * as z from 'zod/mini'
 import { ownerRole } from '../../db/schema/role.ts'
-import { untilAwake } from '../../db/server/awake.ts'
 import { readReplicas } from '../../db/server/standbys.ts'
 import { readFrozenMigrations } from '../../files/frozen-migrations.ts'
 import { bringUp } from '../../operations/migrations/bring-up.ts'
@@ -22,7 +21,8 @@ import { unsaid } from '../../plan/replicas.ts'
 import { integer, mostInteger, text } from '../http/schemas/fields.ts'
 import { validate } from '../http/validate.ts'
 import type { Administration, Configuration } from '../lambda/configuration.ts'
-import { logger } from '../lambda/function.ts'
+import { withoutWaiting } from '../lambda/lifetime.ts'
+import { logger } from '../lambda/logger.ts'
 
 /**
  * The folders in the function's bundle: our own schema steps, and the frozen migrations of the user's views.
@@ -54,31 +54,26 @@ const commands = z.discriminatedUnion(
 /** The longest wait for the migrations; the function lives a little longer. */
 const longestMs = 13 * 60_000
 
-/**
- * How long a call waits for a database that sleeps, starts or is away for a moment. A deploy waits longest, because its failure
- * costs most: Aurora needs 15 s to wake, and 30 s and more after a day.
- * https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2-auto-pause.html
- * A rollback does not wait, since it goes on without the database.
- */
-const patienceMs = { deploy: 180_000, rollback: 0, command: 60_000 }
-
 const isRollback = (event: unknown): boolean => (event as { rollback?: unknown } | null)?.rollback === true
+
+type Served = Pick<Configuration, 'database' | 'administration' | 'viewMigrations'> &
+  Partial<Pick<Configuration, 'ring'>>
 
 /**
  * Serves deploys, and the commands of everybody who may invoke the function. An event without a command is a
  * deploy's and means `up`. A migration that fails is thrown, which fails the deploy. Without `viewMigrations` a deploy
- * applies only the schema steps; the commands work all the same, so that a person can bring the views up later on.
+ * applies only the schema steps; the commands work all the same, so that a person can bring the views up later on. A rollback
+ * does not wait for a database that is away, since it goes on without the database.
  */
-export async function serveMigrations(
+export function serveMigrations(event: unknown, folders: MigrationFolders, served: Served): Promise<object> {
+  const work = () => serve(event, folders, served)
+  return isRollback(event) ? withoutWaiting(work) : work()
+}
+
+async function serve(
   event: unknown,
   folders: MigrationFolders,
-  {
-    database,
-    administration,
-    viewMigrations,
-    ring,
-  }: Pick<Configuration, 'database' | 'administration' | 'viewMigrations'> &
-    Partial<Pick<Configuration, 'ring'>>,
+  { database, administration, viewMigrations, ring }: Served,
 ): Promise<object> {
   const isCommand = typeof event === 'object' && event !== null && 'command' in event
   const command = isCommand ? validate(commands, event, 'event') : { command: 'up' as const, repair: false }
@@ -94,8 +89,6 @@ export async function serveMigrations(
       ring?.()
     },
   }
-  const kind = isCommand ? 'command' : isRollback(event) ? 'rollback' : 'deploy'
-  await untilAwake(administration?.database ?? database, Date.now() + patienceMs[kind])
   switch (command.command) {
     case 'up':
       if (administration !== undefined) await makeRole(administration)

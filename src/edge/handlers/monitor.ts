@@ -5,7 +5,7 @@ import { isSlow, isUnnoticedFailure } from '../../plan/monitoring/runs.ts'
 import { troubleWords } from '../../plan/monitoring/telling.ts'
 import { ringDue } from '../lambda/bell.ts'
 import type { Configuration } from '../lambda/configuration.ts'
-import { logger } from '../lambda/function.ts'
+import { logger } from '../lambda/logger.ts'
 import {
   publishAge,
   publishBatchMetrics,

@@ -6,7 +6,7 @@ import { confirm, prepareNotice } from '../../operations/views/notice.ts'
 import { text } from '../http/schemas/fields.ts'
 import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'
-import { logger } from '../lambda/function.ts'
+import { logger } from '../lambda/logger.ts'
 
 /** What `notify` asks: what people have to be told now, or to note that it has told them. */
 export type NoticeQuestion = z.output<typeof question>

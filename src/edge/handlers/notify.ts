@@ -3,8 +3,9 @@ import { readAlarm } from '../../mails/alarm-words.ts'
 import { chatOf } from '../../mails/chat.ts'
 import { asSubject, mailOf } from '../../mails/mail.ts'
 import { type AlarmWords, emptyNotice, type Links, type Notice } from '../../plan/monitoring/notice.ts'
-import { logger } from '../lambda/function.ts'
+import type { ProblemCode } from '../../problem.ts'
 import type { Invoked } from '../lambda/invoke.ts'
+import { logger } from '../lambda/logger.ts'
 import type { Message, NoticeQuestion, NoticeReply } from './notice.ts'
 
 /** What `notify` works with. */
@@ -29,7 +30,7 @@ const longestText = 4000
 /**
  * Tells people of alarms. An alarm about views becomes what `news` says; an alarm about anything else, and every
  * alarm if `news` fails, is told in its own words. Without an alarm, called by the clock, tells what no alarm has
- * told. Throws only if nothing could be published: then Lambda calls again, and in the end the event is a dead
+ * told: what `news` could not say now, it says at the next call of the clock. Throws only if nothing could be published: then Lambda calls again, and in the end the event is a dead
  * letter.
  */
 export async function notifyPeople(
@@ -77,7 +78,10 @@ async function confirmTo(messenger: Messenger, token: string): Promise<void> {
   }
 }
 
-/** Asks again while another sender is at it. `lacking`: why there is no answer. */
+/** What `notice` fails with while its database wakes or is away. */
+const passing: string[] = ['DatabaseUnavailable', 'TooManyConnections'] satisfies ProblemCode[]
+
+/** Asks again while another sender is at it, or the database is away. `lacking`: why there is no answer. */
 async function askPatiently(
   messenger: Messenger,
   question: NoticeQuestion,
@@ -86,10 +90,13 @@ async function askPatiently(
   try {
     for (;;) {
       const { threw, answer } = await messenger.ask(question, until)
-      if (threw) return { lacking: problemIn(answer) }
       const reply = answer as NoticeReply
-      if (!reply.busy) return reply
-      if (Date.now() + pauseMs > until) return { lacking: 'another notice was being sent all the time' }
+      if (threw) {
+        const { errorType } = (answer ?? {}) as { errorType?: string }
+        const lacking = problemIn(answer)
+        if (!passing.includes(errorType ?? '') || Date.now() + pauseMs > until) return { lacking }
+      } else if (!reply.busy) return reply
+      else if (Date.now() + pauseMs > until) return { lacking: 'another notice was being sent all the time' }
       await new Promise((resolve) => setTimeout(resolve, pauseMs))
     }
   } catch (error) {

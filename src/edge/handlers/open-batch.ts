@@ -21,7 +21,8 @@ import {
 import { batchOptions, deployedBatch, dueBatch, scheduledBatch } from '../http/schemas/batches.ts'
 import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'
-import { knownProblem, logger } from '../lambda/function.ts'
+import { knownProblem } from '../lambda/function.ts'
+import { logger } from '../lambda/logger.ts'
 import { scheduleKey } from './operation.ts'
 
 /** What the function `batch` answers if it has recorded one: the answer for the caller over HTTP, and the batch that has to be advanced. */

@@ -18,7 +18,8 @@ import { viewPath } from '../http/schemas/fields.ts'
 import { scheduleFields } from '../http/schemas/operation.ts'
 import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'
-import { answerHttp, eventFunction, type HttpHandler, logger } from '../lambda/function.ts'
+import { answerHttp, eventFunction, type HttpHandler } from '../lambda/function.ts'
+import { logger } from '../lambda/logger.ts'
 
 /**
  * The wait for a run ends this long before Lambda ends the function, so that the function can still read the

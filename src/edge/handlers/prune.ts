@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda'
 import { type Pruned, prune } from '../../operations/monitoring/prune.ts'
 import type { Configuration } from '../lambda/configuration.ts'
-import { logger } from '../lambda/function.ts'
+import { logger } from '../lambda/logger.ts'
 
 /** Pruning ends this long before Lambda ends the function, so that the function can still answer. */
 const reserveMs = 15_000

@@ -5,7 +5,8 @@ import { connectTo, type Database } from '../../db/server/connect.ts'
 import { Problem } from '../../problem.ts'
 import { text } from '../http/schemas/fields.ts'
 import { validate } from '../http/validate.ts'
-import { logger } from '../lambda/function.ts'
+import { waiting } from '../lambda/lifetime.ts'
+import { logger } from '../lambda/logger.ts'
 import { connectionOf } from '../lambda/secret.ts'
 import { type SecretVersions, versionsOf } from '../lambda/secret-versions.ts'
 
@@ -68,7 +69,7 @@ async function pendingOf(versions: SecretVersions, token: string) {
 }
 
 const databaseOf = (text: string, env: NodeJS.ProcessEnv): Database =>
-  connectTo(async () => connectionOf(text, env), { superuser: 'refused' })
+  connectTo(async () => connectionOf(text, env), { superuser: 'refused', waiting })
 
 /** Whether the server takes the credentials. Any other failure is thrown. */
 async function letsIn(database: Database): Promise<boolean> {

@@ -13,7 +13,7 @@ export interface BatchMachinery {
 }
 
 /** Opening ends this long before Lambda ends the function, so that the batch can still be advanced, or refused. */
-const reserveMs = 5000
+const reserveMs = 2500
 
 /** What CloudWatch Logs calls a function with. */
 export interface RungEvent {

@@ -11,6 +11,7 @@ import { everyDay } from '../../plan/views/scheduled.ts'
 import { Problem } from '../../problem.ts'
 import { ring } from './bell.ts'
 import { fromUrl } from './database-url.ts'
+import { waiting } from './lifetime.ts'
 import { fromSecret } from './secret.ts'
 import { fromToken } from './token.ts'
 
@@ -96,14 +97,17 @@ function linksOf(env: NodeJS.ProcessEnv): Links {
   return { pageUrl, runbookUrl }
 }
 
+/** Only in Lambda is a server waited for: on a person's machine, one that is away is told at once. */
+const waitingIn = (env: NodeJS.ProcessEnv) => (env.AWS_LAMBDA_FUNCTION_NAME === undefined ? {} : { waiting })
+
 /**
  * The database of `DATABASE_URL`, or the one that the other variables name, whose login must not be a superuser.
  * The variables say who owns the views that are created there, and who reads them on replicas.
  */
 const readDatabase = (env: NodeJS.ProcessEnv): Database =>
   env.DATABASE_URL === undefined
-    ? connectTo(asWorkingRole(env), { superuser: 'refused', ...saidToDatabase(env) })
-    : connectTo(fromUrl(env.DATABASE_URL), saidToDatabase(env))
+    ? connectTo(asWorkingRole(env), { superuser: 'refused', ...waitingIn(env), ...saidToDatabase(env) })
+    : connectTo(fromUrl(env.DATABASE_URL), { ...waitingIn(env), ...saidToDatabase(env) })
 
 const readAdministration = (
   env: NodeJS.ProcessEnv,
@@ -112,7 +116,7 @@ const readAdministration = (
   const source = sourceOf(env, env.DATABASE_ADMIN_IAM_USER, env.DATABASE_ADMIN_SECRET_ARN)
   if (source === undefined) return undefined
   return {
-    database: connectTo(source, { viewOwner }),
+    database: connectTo(source, { viewOwner, ...waitingIn(env) }),
     async workingLogin() {
       if (env.DATABASE_IAM_USER !== undefined)
         return { login: env.DATABASE_IAM_USER, password: null, iam: true }

@@ -1,4 +1,3 @@
-import { Logger } from '@aws-lambda-powertools/logger'
 import { injectLambdaContext } from '@aws-lambda-powertools/logger/middleware'
 import middy from '@middy/core'
 import type { Context } from 'aws-lambda'
@@ -7,10 +6,9 @@ import { Problem, statusOf } from '../../problem.ts'
 import { type HttpAnswer, type HttpEvent, problemAnswer } from '../http/http.ts'
 import { type HttpFunctionName, type RouteName, type RouteNameOf, routeKey, routes } from '../http/routes.ts'
 import type { Configuration } from './configuration.ts'
+import { withinLifetime } from './lifetime.ts'
+import { logger } from './logger.ts'
 import { restApi } from './rest-api.ts'
-
-/** Writes JSON lines into the function's log group. Secrets and row data never go in. */
-export const logger = new Logger({ serviceName: 'viewkeeper' })
 
 /**
  * A function that any service may invoke. An error is logged in our format and thrown, so Lambda counts it.
@@ -21,7 +19,7 @@ export const eventFunction = <Event, Answer>(handle: (event: Event, context: Con
     .use(restApi())
     .handler(async (event, context) => {
       try {
-        return await handle(event, context)
+        return await withinLifetime(event, context, () => handle(event, context))
       } catch (thrown) {
         throw knownProblem(thrown, originOf(event))
       }

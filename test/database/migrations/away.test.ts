@@ -4,7 +4,9 @@ import { afterEach, beforeEach, expect, onTestFinished, test, vi } from 'vitest'
 import { connectTo } from '../../../src/db/server/connect.ts'
 import { serveMigrations } from '../../../src/edge/handlers/migrate.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { waiting, withinLifetime } from '../../../src/edge/lambda/lifetime.ts'
 import { muteConsole } from '../../support/aws/fake-aws.ts'
+import { lambdaContext } from '../../support/aws/lambda.ts'
 import { schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { useFolders } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
@@ -31,12 +33,14 @@ async function comesUpAfter(refusals: ((socket: Socket) => void)[], changes: Par
   onTestFinished(() => void server.close())
   const here = new URL(url)
   Object.assign(here, changes, { port: String((server.address() as AddressInfo).port) })
-  return { database: connectTo(fromUrl(here.href)), attempts: () => attempts }
+  return { database: connectTo(fromUrl(here.href), { waiting }), attempts: () => attempts }
 }
 
 async function call(database: ReturnType<typeof connectTo>, event: object) {
   const folders = { schema: schemaFolder, views: (await folder('none')).url }
-  return serveMigrations(event, folders, { database, administration: undefined, viewMigrations: true })
+  return withinLifetime(event, lambdaContext(), () =>
+    serveMigrations(event, folders, { database, administration: undefined, viewMigrations: true }),
+  )
 }
 
 const hangUp = (socket: Socket) => void socket.destroy()

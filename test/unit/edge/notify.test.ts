@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { deployedMessenger } from '../../../src/edge/handlers/messenger.ts'
 import type { Message, NoticeQuestion } from '../../../src/edge/handlers/notice.ts'
 import { type Messenger, notifyPeople } from '../../../src/edge/handlers/notify.ts'
-import { logger } from '../../../src/edge/lambda/function.ts'
 import type { Invoked } from '../../../src/edge/lambda/invoke.ts'
+import { logger } from '../../../src/edge/lambda/logger.ts'
 import { testReason } from '../../../src/mails/alarm-words.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
 import { alarmText } from '../../support/views/notices.ts'
@@ -13,6 +13,10 @@ const context = lambdaContext({ awsRequestId: 'request-7', getRemainingTimeInMil
 const message: Message = { subject: '[production] public.sales failed', text: 'It failed.\n', chat: { a: 1 } }
 const told: Invoked = { answer: { busy: false, message, token: 't-1' }, threw: false }
 const busy: Invoked = { answer: { busy: true }, threw: false }
+const away: Invoked = {
+  answer: { errorType: 'DatabaseUnavailable', errorMessage: 'It is away.' },
+  threw: true,
+}
 const nothing: Invoked = { answer: { busy: false, message: null }, threw: false }
 const noted: Invoked = { answer: { noted: true }, threw: false }
 
@@ -64,7 +68,7 @@ describe('an alarm about views', () => {
   })
 
   test.each([
-    [{ answer: { errorType: 'DatabaseUnavailable', errorMessage: 'It is away.' }, threw: true }],
+    [{ answer: { errorType: 'NotMigrated', errorMessage: 'It is away.' }, threw: true }],
     [new Error('It is away.')],
   ])('is told in its own words if notice fails, with the reason', async (failure) => {
     const messenger = messengerOf(failure)
@@ -73,6 +77,24 @@ describe('an alarm about views', () => {
       '[production] failed-runs: Something happened.',
     ])
     expect(messenger.published[0]!.text).toMatch(/First: viewkeeper ls shows it\..+It is away\./s)
+  })
+
+  test('waits while the database of notice wakes', async () => {
+    vi.useFakeTimers()
+    const messenger = messengerOf(away, away, told, noted)
+    const done = notify(messenger, eventOf(text))
+    await vi.runAllTimersAsync()
+    await done
+    expect(messenger.published).toEqual([message])
+  })
+
+  test('is told in its own words if the database is away all the time', async () => {
+    vi.useFakeTimers()
+    const messenger = messengerOf(away)
+    const done = notify(messenger, eventOf(text))
+    await vi.runAllTimersAsync()
+    await done
+    expect(messenger.published[0]!.text).toContain('It is away.')
   })
 
   test('waits while another sender is at it', async () => {
