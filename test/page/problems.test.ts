@@ -1,10 +1,11 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { viewsTable } from '../../cli/output/views.ts'
 import { readPage } from '../../page/serve/page.ts'
 import { startBrowser } from './support/browser.ts'
 import { startFakeApi } from './support/fake-api.ts'
 import { openPage } from './support/page.ts'
-import { apiOf, dayBefore, manyViews, runOf } from './support/scene.ts'
+import { apiOf, dayBefore, manyViews, runOf, type SceneView } from './support/scene.ts'
 
 let browser: Browser
 beforeAll(async () => {
@@ -99,22 +100,91 @@ test('only a failed refresh says that readers see the data of the last success',
   await api.close()
 })
 
-test('a view that another one holds back names it in the list and in its head', async () => {
-  const { view } = views[1]!
-  const heldBack = { state: 'heldBack', culprit: views[0]!.view }
-  const api = await startFakeApi((asked) => {
-    const answer = scene(asked) as { views?: { view: string }[] }
-    if (asked.path === `/views/${view}`) return { ...answer, ...heldBack }
-    const told = answer.views?.map((each) => (each.view === view ? { ...each, ...heldBack } : each))
-    return told === undefined ? answer : { ...answer, views: told }
-  })
-  const { page } = await openPage(browser, api.url)
-  await page.locator('table.views').getByText('held back').waitFor()
-  await page.goto(`${api.url}#/views/${view}`)
-  await page.locator('.head').getByText('held back').waitFor()
-  await page.context().close()
-  await api.close()
+test('a row in trouble leads to its cause with one click: the culprit to its own, and who waits to that of the culprit', async () => {
+  const { page, close } = await openTroubles('')
+  const [failed, waits] = troubled as [(typeof troubled)[0], (typeof troubled)[0]]
+  const table = page.locator('table.views')
+  await table.getByText('held back by').waitFor()
+  await table.getByRole('link', { name: `Why ${failed.view} is failed` }).click()
+  await page.getByRole('heading', { level: 1, name: failed.view }).waitFor()
+  await page.getByRole('heading', { name: 'Why', exact: true }).waitFor()
+  await page.goBack()
+  const row = page.getByRole('row').filter({ has: page.getByRole('rowheader', { name: waits.view }) })
+  await row.locator('.of-state').getByRole('link', { name: failed.view }).click()
+  await page.getByRole('heading', { level: 1, name: failed.view }).waitFor()
+  await page.goto(`${page.url().split('#')[0]}#/views/${waits.view}`)
+  await page.locator('.head').getByText('held back by').waitFor()
+  await page.locator('.head').getByRole('link', { name: failed.view }).waitFor()
+  await close()
 })
+
+test('the states that the list is narrowed to have their own words', async () => {
+  const { page, close } = await openTroubles('')
+  await expect
+    .poll(() => page.locator('.chips a').allTextContents())
+    .toEqual(expect.arrayContaining(['failed 1', 'held back 1', 'unknown 1']))
+  await close()
+})
+
+test('the graph paints who fails, who is held back and who is unknown as they stand, also while they wait in a batch', async () => {
+  const { page, close } = await openTroubles('#/graph')
+  const node = (view: { view: string }) => page.locator(`[data-view="${view.view}"]`)
+  await node(troubled[0]!).waitFor()
+  for (const [view, tone, words] of [
+    [troubled[0]!, 'tone-bad', 'failed, waiting'],
+    [troubled[1]!, 'tone-warn', 'held back, waiting'],
+    [troubled[2]!, 'tone-warn', 'unknown, waiting'],
+  ] as const) {
+    await expect.poll(() => node(view).getAttribute('aria-label')).toBe(`${view.view}, ${words}`)
+    expect(await node(view).getAttribute('class')).toContain(tone)
+  }
+  await close()
+})
+
+test('a small graph is as wide as the page has room, as long as all of it can be seen', async () => {
+  const { page, close } = await openTroubles('#/graph')
+  const canvas = page.locator('.canvas')
+  await canvas.waitFor()
+  const [svg, whole] = [await canvas.locator('svg').boundingBox(), await canvas.boundingBox()]
+  expect(svg!.width).toBeGreaterThan(whole!.width * 0.7)
+  expect(await canvas.evaluate((it) => it.scrollHeight - it.clientHeight)).toBe(0)
+  await close()
+})
+
+const [culprit, reader, other] = manyViews(3) as [SceneView, SceneView, SceneView]
+/** A view that fails, one that waits for it, and one of which nobody knows how old its data are. */
+const troubled: SceneView[] = [
+  { ...culprit, state: 'failed', failing: true },
+  { ...reader, state: 'heldBack', culprit: culprit.view, dependsOn: [culprit.view] },
+  { ...other, state: 'unknown', asOf: null as never, dependsOn: [reader.view] },
+]
+
+/** Opens the page of an environment whose three views are in trouble, and wait in a batch. */
+async function openTroubles(hash: string) {
+  const answers = apiOf(troubled)
+  const api = await startFakeApi((asked) => {
+    const answer = answers(asked) as { views?: object[]; batches?: object[]; next?: null } | undefined
+    const waiting = (batch: object) => ({
+      ...batch,
+      status: 'running',
+      views: troubled.map(({ view, dependsOn }) => ({
+        view,
+        dependsOn,
+        status: 'waiting',
+        along: null,
+        runs: [],
+      })),
+    })
+    if (asked.path === '/batches') return { ...answer, batches: answer!.batches!.map(waiting) }
+    return asked.path.startsWith('/batches/') ? waiting(answer!) : answer
+  })
+  const { page } = await openPage(browser, api.url + hash)
+  const close = async () => {
+    await page.context().close()
+    await api.close()
+  }
+  return { page, close }
+}
 
 test('what failed is retried in the same way, alone or with what reads it; what goes on is not', async () => {
   const view = views[1]!
@@ -293,17 +363,50 @@ test('runs are searched by a part of names, status and time, and a day of a view
   await api.close()
 })
 
-test('a chart of one refresh has an axis around its moment', async () => {
+test('one refresh is no chart: the page says its figures, and leads to its run', async () => {
   const view = views[1]!
-  const api = await startFakeApi(apiOf([view], (each) => [runOf(1, each)]))
+  const api = await startFakeApi(apiOf([view], (each) => [{ ...runOf(1, each), durationMs: 8 }]))
   const { page } = await openPage(browser, `${api.url}#/views/${view.view}`)
-  const chart = page.getByRole('img', { name: /^Duration of 1 refreshes/ })
-  const at = new Date(runOf(1, view).finishedAt).getUTCFullYear()
+  const plots = page.getByRole('region', { name: 'Over time' })
+  await plots.getByText('8 ms · latest').waitFor()
+  expect(await plots.getByRole('img').count()).toBe(0)
+  await plots.getByRole('link', { name: 'run 1' }).first().click()
+  await page.getByRole('heading', { name: 'Run 1', exact: true }).waitFor()
+  await page.context().close()
+  await api.close()
+})
+
+test('a chart of milliseconds has an axis of milliseconds', async () => {
+  const view = views[1]!
+  const runs = [3, 9, 5].map((ms, n) => ({
+    ...runOf(n + 1, view),
+    durationMs: ms,
+    finishedAt: `2026-11-20T0${n + 1}:00:00.000Z`,
+  }))
+  const api = await startFakeApi(apiOf([view], () => runs.toReversed()))
+  const { page } = await openPage(browser, `${api.url}#/views/${view.view}`)
+  const chart = page.getByRole('img', { name: 'Duration of 3 refreshes: from 3 ms to 9 ms, the last 5 ms' })
   await expect
-    .poll(async () => [
-      ...new Set((await chart.locator('text').allTextContents()).join(' ').match(/\b20\d\d\b/g)),
-    ])
-    .toEqual([`${at}`])
+    .poll(async () => (await chart.locator('text').allTextContents()).filter((text) => / m?s$/.test(text)))
+    .toEqual(['0 ms', '2 ms', '4 ms', '6 ms', '8 ms'])
+  await page.context().close()
+  await api.close()
+})
+
+test('ages and moments are those of the command line at the answer, whatever the clock of the browser says', async () => {
+  const view = views[1]!
+  const api = await startFakeApi(scene)
+  const { page } = await openPage(browser, api.url)
+  await page.clock.setFixedTime(Date.now() + 3 * 24 * 3_600_000)
+  await page.reload()
+  const row = page.getByRole('row').filter({ has: page.getByRole('rowheader', { name: view.view }) })
+  await row.waitFor()
+  const told = async (of: string) => (await row.locator(`.of-${of}`).textContent())!
+  const [line] = viewsTable([view as never], new Date(), { width: 400, paint: (_, text) => text }).slice(1)
+  const [, , age, limit, run, took] = line!.trim().split(/ {2,}/)
+  expect(await told('age')).toBe(`${age}of ${limit}`)
+  expect(await told('run')).toBe(`${run} · ${took}`)
+  expect(line).toContain(await told('next'))
   await page.context().close()
   await api.close()
 })

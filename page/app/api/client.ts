@@ -1,4 +1,4 @@
-import { noteAnswer } from './connection.ts'
+import { noteAnswer, noteSilence } from './connection.ts'
 import { ApiProblem, problemOf, unreachable } from './problem.ts'
 import { tokenHeader } from './token.ts'
 
@@ -38,10 +38,10 @@ async function send<Body>(method: string, path: string, init: RequestInit): Prom
     body = await response.json().catch(() => undefined)
   } catch (error) {
     if (init.signal?.aborted) throw error
-    noteAnswer(false)
+    noteSilence()
     throw unreachable()
   }
-  noteAnswer(true)
+  noteAnswer(response.headers.get('date'))
   if (response.ok) return body as Body
   throw problemOf(response.status, body)
 }

@@ -1,5 +1,5 @@
 import type { BatchDetails, View } from '../../../src/edge/http/schemas/answers.ts'
-import { duration } from '../../../src/plan/words.ts'
+import { ageText } from '../../../src/plan/diagnosis/state.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { replaceHash } from '../address/use-place.ts'
 import { useBatch, useBatches } from '../live/batches.ts'
@@ -69,15 +69,18 @@ function nothing({ view, q }: Place['query']): string {
   return q ? `No view has "${q}" in its name.` : 'No view reads another one.'
 }
 
-/** Views of an open batch are shown as the batch has them, any other as it stands. */
+/** Views whose turn in an open batch is now or comes are shown as the batch has them, any other as it stands. */
 function withBatch(views: View[], batch: BatchDetails | undefined): Pictured[] {
   const inOpenBatch = new Map(batch?.views.map((view) => [view.view, view]))
   return views.map((view) => {
-    const part = inOpenBatch.get(view.view)
-    const note = view.staleMs === null ? '' : `age ${duration(view.staleMs)}`
-    const { dependsOn } = view
-    return part && batch && isOpen(batch.status)
-      ? { ...inBatch(part), dependsOn }
-      : { view: view.view, dependsOn, sign: pictured(view), note }
+    const part = batch && isOpen(batch.status) ? inOpenBatch.get(view.view) : undefined
+    const sign = pictured(view, part?.status)
+    const note =
+      part && isOpen(part.status)
+        ? [sign.word === part.status ? '' : part.status, inBatch(part).note].filter(Boolean).join(' ')
+        : view.staleMs === null
+          ? ''
+          : `age ${ageText(view)}`
+    return { view: view.view, dependsOn: view.dependsOn, sign, note }
   })
 }

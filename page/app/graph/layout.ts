@@ -3,7 +3,6 @@ import type { Linked } from './linked.ts'
 
 export interface Box {
   view: string
-  /** The name, cut if it is long. */
   label: string
   /** The upper left corner. */
   x: number
@@ -23,26 +22,24 @@ export interface Drawing {
 const height = 34
 const letter = 7.3
 const besides = 46
-/** The letters that a box has room for; longer names are cut. */
-const longestName = 32
 
 /** With more views than this, the quick way to find the ranks: the best one takes seconds. */
 const manyViews = 250
 
 /** Where to draw views that read each other: those that are read stand to the left of those that read them. */
-export function draw(views: Linked[]): Drawing {
+export function draw(views: (Linked & { label: string })[]): Drawing {
   const known = new Set(views.map(({ view }) => view))
   const graph = new Graph({ directed: true })
   graph.setGraph({
     rankdir: 'LR',
     nodesep: 14,
-    ranksep: 90,
+    ranksep: 60,
     marginx: 8,
     marginy: 8,
     ranker: views.length > manyViews ? 'longest-path' : 'network-simplex',
   })
   graph.setDefaultEdgeLabel(() => ({}))
-  const letters = Math.min(longestName, Math.max(0, ...views.map(({ view }) => view.length)))
+  const letters = Math.max(0, ...views.map(({ label }) => label.length))
   for (const { view } of views) graph.setNode(view, { width: besides + letters * letter, height })
   for (const { view, dependsOn } of views) {
     for (const parent of dependsOn) if (known.has(parent)) graph.setEdge(parent, view)
@@ -52,9 +49,8 @@ export function draw(views: Linked[]): Drawing {
   return {
     width: Math.max(0, width),
     height: Math.max(0, tall),
-    boxes: views.map(({ view }) => {
+    boxes: views.map(({ view, label }) => {
       const node = graph.node(view) as Box
-      const label = view.length > longestName ? `${view.slice(0, longestName - 1)}…` : view
       return {
         view,
         label,

@@ -2,6 +2,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { hashOf } from '../address/address.ts'
 import { strokesOf } from '../parts/mark.tsx'
 import type { Sign } from '../words/sign.ts'
+import { labelled } from './labels.ts'
 import type { Box, Drawing } from './layout.ts'
 import type { Linked } from './linked.ts'
 import { walk } from './walk.ts'
@@ -14,8 +15,12 @@ export interface Pictured extends Linked {
 
 /** Smaller letters cannot be read: a larger picture scrolls. */
 const leastAtFirst = 0.7
-/** Of the canvas, as the style sheet has it. */
-const padding = 12
+/** Larger letters help nobody: a smaller picture leaves room. */
+const mostAtFirst = 1.6
+/** What the canvas takes beside a picture: its padding, and a scroll bar. */
+const besides = 40
+/** The part of the window's height that a canvas may take, also on a narrow screen. */
+const highest = 0.68
 const zooms = [0.25, 0.4, 0.55, 0.7, 0.85, 1, 1.25, 1.5, 2]
 
 /** Views as boxes and arrows. Arrow keys go from view to view; the picture scrolls. */
@@ -26,7 +31,7 @@ export function Picture({ views }: { views: Pictured[] }) {
   useEffect(() => {
     let wanted = true
     // Loaded only for a picture: half of the page's code finds a layout or plots.
-    import('./layout.ts').then(({ draw }) => wanted && setDrawing(draw(views)))
+    import('./layout.ts').then(({ draw }) => wanted && setDrawing(draw(labelled(views))))
     return () => {
       wanted = false
     }
@@ -38,11 +43,13 @@ function Drawn({ drawing, views }: { drawing: Drawing; views: Pictured[] }) {
   const [zoom, setZoom] = useState(1)
   const svg = useRef<SVGSVGElement>(null)
   const byName = new Map(views.map((view) => [view.view, view]))
-  const step = (by: number) =>
-    setZoom(zooms[Math.min(zooms.length - 1, Math.max(0, zooms.indexOf(zoom) + by))]!)
+  const smaller = () => setZoom(zooms.findLast((each) => each < zoom) ?? zoom)
+  const larger = () => setZoom(zooms.find((each) => each > zoom) ?? zoom)
   const fitting = () => {
-    const room = (svg.current!.parentElement!.clientWidth - 2 * padding) / drawing.width
-    return zooms.filter((each) => each <= Math.min(1, room)).at(-1) ?? zooms[0]!
+    const wide = (svg.current!.parentElement!.clientWidth - besides) / drawing.width
+    // A picture is enlarged as long as all of it can be seen.
+    const high = Math.max(1, (innerHeight * highest - besides) / drawing.height)
+    return Math.max(zooms[0]!, Math.min(mostAtFirst, wide, high))
   }
   useLayoutEffect(() => setZoom(Math.max(leastAtFirst, fitting())), [drawing])
   const go = (event: KeyboardEvent) => {
@@ -89,13 +96,13 @@ function Drawn({ drawing, views }: { drawing: Drawing; views: Pictured[] }) {
         </svg>
       </div>
       <div class="buttons zoom">
-        <button type="button" aria-label="Smaller" onClick={() => step(-1)}>
+        <button type="button" aria-label="Smaller" onClick={smaller}>
           −
         </button>
         <button type="button" onClick={() => setZoom(fitting())}>
           Fit
         </button>
-        <button type="button" aria-label="Larger" onClick={() => step(1)}>
+        <button type="button" aria-label="Larger" onClick={larger}>
           +
         </button>
       </div>

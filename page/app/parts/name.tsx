@@ -1,9 +1,8 @@
-import { printed } from '../../../src/plan/names.ts'
+import { schemaAndName } from '../words/schema-and-name.ts'
 
 /** The name of a view; its schema is paler, because the eye looks for the rest. */
 export function Name({ view }: { view: string }) {
-  const [, schema = '', name = printed(view)] =
-    /^((?:[^."]+|(?:U&)?"(?:[^"]|"")*")\.)(.+)$/.exec(printed(view)) ?? []
+  const [schema, name] = schemaAndName(view)
   return (
     <span class="name">
       <span class="schema">{schema}</span>

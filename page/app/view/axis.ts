@@ -6,16 +6,35 @@ export interface Tick {
   below?: string | undefined
 }
 
+/** `4.2M` */
+const short = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 4 })
+
 /** The places of round numbers in a range, about `most` of them, at least 1 apart. */
-export function roundTicks(from: number, to: number, most: number): number[] {
+export function roundTicks(from: number, to: number, most: number): Tick[] {
   const least = Math.max(1, (to - from) / most)
   const power = 10 ** Math.floor(Math.log10(least))
-  return multiples(from, to, power * ([1, 2, 5].find((times) => times * power >= least) ?? 10))
+  const step = power * ([1, 2, 5].find((times) => times * power >= least) ?? 10)
+  return multiples(from, to, step).map((at) => ({ at, label: short.format(at) }))
 }
 
 const minute = 60
 const hour = 3600
 const day = 24 * hour
+
+/** The round lengths between two ticks, in milliseconds, and the unit in which both are whole. */
+const lengths: [step: number, unit: number, name: string][] = [
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500].map((ms) => [ms, 1, 'ms'] as [number, number, string]),
+  ...[1, 2, 5, 10, 30].map((s) => [s * 1000, 1000, 's'] as [number, number, string]),
+  ...[1, 2, 5, 10, 30].map((min) => [min * 60_000, 60_000, 'min'] as [number, number, string]),
+  ...[1, 2, 6, 12, 24, 48].map((h) => [h * 3_600_000, 3_600_000, 'h'] as [number, number, string]),
+]
+
+/** The places of round durations from zero on, in milliseconds, about `most` of them: each is written as what it is, not rounded. */
+export function durationTicks(to: number, most: number): Tick[] {
+  const [step, unit, name] = lengths.find(([each]) => each >= to / most) ?? lengths.at(-1)!
+  return multiples(0, to, step).map((at) => ({ at, label: `${at / unit} ${name}` }))
+}
+
 const steps = [
   1,
   5,

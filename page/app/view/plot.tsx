@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { hashOf } from '../address/address.ts'
 import { utc } from '../parts/when.tsx'
-import { roundTicks, timeTicks } from './axis.ts'
+import { durationTicks, roundTicks, type Tick, timeTicks } from './axis.ts'
 
 interface Points {
   ids: number[]
@@ -16,14 +16,14 @@ interface Options {
   write: (value: number) => string
   /** What is said if there are no points. */
   none: string
-  /** Whether the axis begins at zero; by default it fits the values. */
-  fromZero?: boolean
+  /** Whether the values are durations, in milliseconds: their axis begins at zero; that of other numbers fits them. */
+  durations?: boolean
 }
 
 type Range = [from: number, to: number]
 
 /** A number of each run over time. A click on a point opens its run; the table below has the same numbers. */
-export function Plot({ title, points, write, none, fromZero = false }: Options) {
+export function Plot({ title, points, write, none, durations = false }: Options) {
   const [read, setRead] = useState<number | null>(null)
   /** The part that a drag has enlarged. */
   const [part, setPart] = useState<Range | null>(null)
@@ -54,7 +54,7 @@ export function Plot({ title, points, write, none, fromZero = false }: Options) 
           <a href={hashOf('run', points.ids[0]!)}>run {points.ids[0]}</a>
         </p>
       ) : (
-        <Drawing {...{ title, points, write, fromZero, read, setRead, part, setPart }} />
+        <Drawing {...{ title, points, write, durations, read, setRead, part, setPart }} />
       )}
     </figure>
   )
@@ -65,14 +65,11 @@ const room = { left: 60, right: 10, top: 8, bottom: 36 }
 const height = 150
 const floor = height - room.bottom
 
-/** `4.2M` */
-const short = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 4 })
-
 function Drawing({
   title,
   points: { ids, at, values },
   write,
-  fromZero,
+  durations,
   read,
   setRead,
   part,
@@ -87,7 +84,7 @@ function Drawing({
   const width = useWidth(place)
   const [drag, setDrag] = useState<Range | null>(null)
   const [from, to] = part ?? wholeOf(at)
-  const [least, most] = fromZero ? [0, Math.max(...values) * 1.1 || 1] : around(values)
+  const [least, most] = durations ? [0, Math.max(...values) * 1.1 || 1] : around(values)
   const x = (seconds: number) =>
     room.left + ((seconds - from) / (to - from)) * (width - room.left - room.right)
   const y = (value: number) => floor - ((value - least) / (most - least)) * (floor - room.top)
@@ -129,9 +126,12 @@ function Drawing({
           <clipPath id={clip}>
             <rect x={room.left - 4} y="0" width={width - room.left - room.right + 8} height={floor + 4} />
           </clipPath>
-          <Axes {...{ width, x, y, from, to, least, most }} write={fromZero ? write : short.format} />
+          <Axes
+            {...{ width, x, y, from, to }}
+            ticks={durations ? durationTicks(most, 5) : roundTicks(least, most, 5)}
+          />
           <g clip-path={`url(#${clip})`}>
-            {fromZero && <polygon points={`${x(at[0]!)},${floor} ${line} ${x(at.at(-1)!)},${floor}`} />}
+            {durations && <polygon points={`${x(at[0]!)},${floor} ${line} ${x(at.at(-1)!)},${floor}`} />}
             <polyline points={line} />
             {seen.length < width / 12 &&
               seen.map((n) => <circle key={ids[n]} cx={x(at[n]!)} cy={y(values[n]!)} r="2.5" />)}
@@ -164,18 +164,16 @@ interface Axis {
   y: (value: number) => number
   from: number
   to: number
-  least: number
-  most: number
-  write: (value: number) => string
+  ticks: Tick[]
 }
 
-const Axes = ({ width, x, y, from, to, least, most, write }: Axis) => (
+const Axes = ({ width, x, y, from, to, ticks }: Axis) => (
   <>
-    {roundTicks(least, most, 5).map((value) => (
-      <g key={value}>
-        <line class="grid" x1={room.left} x2={width - room.right} y1={y(value)} y2={y(value)} />
-        <text x={room.left - 6} y={y(value) + 4} text-anchor="end">
-          {write(value)}
+    {ticks.map(({ at, label }) => (
+      <g key={at}>
+        <line class="grid" x1={room.left} x2={width - room.right} y1={y(at)} y2={y(at)} />
+        <text x={room.left - 6} y={y(at) + 4} text-anchor="end">
+          {label}
         </text>
       </g>
     ))}
@@ -197,7 +195,7 @@ const summary = (title: string, values: number[], write: (value: number) => stri
   `${title} of ${values.length} refreshes: from ${write(Math.min(...values))} to ${write(Math.max(...values))}, ` +
   `the last ${write(values.at(-1)!)}`
 
-/** From the first moment to the last; an hour around a single one. */
+/** From the first moment to the last; an hour around it if they are the same. */
 const wholeOf = (at: number[]): Range =>
   at[0] === at.at(-1) ? [at[0]! - 1800, at[0]! + 1800] : [at[0]!, at.at(-1)!]
 

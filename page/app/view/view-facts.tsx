@@ -6,7 +6,7 @@ import { bytes, duration } from '../../../src/plan/words.ts'
 import { Age } from '../parts/age.tsx'
 import { Facts } from '../parts/facts.tsx'
 import { ViewLink } from '../parts/view-link.tsx'
-import { When } from '../parts/when.tsx'
+import { Due, When } from '../parts/when.tsx'
 import { Checks } from '../runs/checks.tsx'
 
 /** The numbers of a view. */
@@ -32,9 +32,13 @@ export function ViewFacts({ view }: { view: ViewDetails }) {
             </>
           ),
           'Last success': <When at={view.lastSuccessAt} none="none" />,
-          'Next run': <When at={view.nextRun} none="not scheduled" />,
+          'Next run': <Due at={view.nextRun} none="not scheduled" />,
           Schedule:
-            view.targetLagSeconds != null ? (
+            view.promisedFor != null && view.promisedMs != null ? (
+              <>
+                at most {duration(view.promisedMs)} behind, for <ViewLink view={view.promisedFor} />
+              </>
+            ) : view.targetLagSeconds != null ? (
               `at most ${duration(view.targetLagSeconds * 1000)} behind${view.lagWorksSeconds == null ? '' : `, which cannot be kept: ${duration(view.lagWorksSeconds * 1000)} can`}`
             ) : view.schedule ? (
               <>

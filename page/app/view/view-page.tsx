@@ -8,7 +8,7 @@ import { Heading } from '../parts/heading.tsx'
 import { Loading } from '../parts/loading.tsx'
 import { Badge } from '../parts/mark.tsx'
 import { Name } from '../parts/name.tsx'
-import { ViewLink } from '../parts/view-link.tsx'
+import { State } from '../parts/state.tsx'
 import { isOpen, signOf, signOfRun } from '../words/sign.ts'
 import { Definition } from './definition.tsx'
 import { Neighbours } from './neighbours.tsx'
@@ -45,8 +45,7 @@ function OneView({ view, path, known }: { view: ViewDetails; path: string; known
             <Name view={view.view} />
           </Heading>
           <p class="badges">
-            <Badge sign={signOf(view.state)} />
-            {view.state === 'heldBack' && view.culprit && <ViewLink view={view.culprit} />}
+            <State of={view} here />
             {view.paused && view.state !== 'paused' && <Badge sign={signOf('paused')} />}
             {view.lastRun && running && <Badge sign={signOfRun(view.lastRun.status)} />}
             {view.comment && <span class="pale">{view.comment}</span>}

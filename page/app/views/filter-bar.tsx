@@ -1,8 +1,9 @@
 import type { View } from '../../../src/edge/http/schemas/answers.ts'
-import { filterNames } from '../../../src/plan/diagnosis/state.ts'
+import { type AnyState, type Filter, filterNames, wordsOfState } from '../../../src/plan/diagnosis/state.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { replaceHash } from '../address/use-place.ts'
 import { NameSearch } from '../parts/name-search.tsx'
+import { signOfRun } from '../words/sign.ts'
 import { countStates, sorts } from './select.ts'
 
 const sortWords: Record<(typeof sorts)[number], string> = {
@@ -23,16 +24,17 @@ export function FilterBar({ views, query }: { views: View[]; query: Place['query
     <search class="filters">
       <ul class="chips">
         {['', ...filterNames].map((state) => {
-          const n = state === '' ? views.length : counts[state as keyof typeof counts]
+          const n = state === '' ? views.length : counts[state as Filter]
+          const { word, tone } = wordsOfFilter(state)
           return (
             (n > 0 || state === (query.state ?? '')) && (
               <li key={state}>
                 <a
-                  class={`chip chip-${state}`}
+                  class="chip"
                   href={to({ state })}
                   aria-current={state === (query.state ?? '') ? 'true' : undefined}
                 >
-                  {state || 'all'} <b>{n}</b>
+                  {word} <b class={`tone-${tone}`}>{n}</b>
                 </a>
               </li>
             )
@@ -55,4 +57,10 @@ export function FilterBar({ views, query }: { views: View[]; query: Place['query
       </label>
     </search>
   )
+}
+
+/** How a filter is called and coloured: as the state that it is named after. */
+function wordsOfFilter(filter: string): { word: string; tone: string } {
+  if (filter === '') return { word: 'all', tone: 'none' }
+  return filter === 'running' ? signOfRun('running') : wordsOfState(filter as AnyState)
 }

@@ -1,13 +1,15 @@
 import type { View } from '../../../src/edge/http/schemas/answers.ts'
 import { bytes, duration } from '../../../src/plan/words.ts'
 import { hashOf } from '../address/address.ts'
+import { now } from '../api/connection.ts'
 import { Age } from '../parts/age.tsx'
 import { Badge } from '../parts/mark.tsx'
 import { RefreshButton } from '../parts/refresh-button.tsx'
+import { State } from '../parts/state.tsx'
 import { type Column, orDash, Table } from '../parts/table.tsx'
 import { ViewLink } from '../parts/view-link.tsx'
-import { When } from '../parts/when.tsx'
-import { signOf, signOfRun } from '../words/sign.ts'
+import { Due, When } from '../parts/when.tsx'
+import { isOpen, signOf, signOfRun } from '../words/sign.ts'
 
 interface Options {
   views: View[]
@@ -24,8 +26,7 @@ const columns: Column<View>[] = [
     title: 'State',
     cell: (view) => (
       <>
-        <Badge sign={signOf(view.state)} />
-        {view.state === 'heldBack' && view.culprit && <ViewLink view={view.culprit} />}
+        <State of={view} />
         {view.paused && view.state !== 'paused' && <Badge sign={signOf('paused')} />}
       </>
     ),
@@ -44,7 +45,7 @@ const columns: Column<View>[] = [
     number: true,
     cell: ({ sizeBytes }) => orDash(sizeBytes !== null && bytes(sizeBytes)),
   },
-  { name: 'next', title: 'Next run', cell: ({ nextRun }) => <When at={nextRun} none="not scheduled" /> },
+  { name: 'next', title: 'Next run', cell: ({ nextRun }) => <Due at={nextRun} none="not scheduled" /> },
   {
     name: 'refresh',
     title: <span class="unseen">Refresh</span>,
@@ -89,7 +90,11 @@ function LastRun({ run }: { run: View['lastRun'] }) {
         <Badge sign={signOfRun(run.status)} />
       </a>{' '}
       <span class="pale">
-        <When at={run.requestedAt} />
+        {isOpen(run.status) ? (
+          `for ${duration(now() - Date.parse(run.requestedAt))}`
+        ) : (
+          <When at={run.finishedAt ?? run.requestedAt} />
+        )}
         {run.durationMs !== null && <span class="took"> · {duration(run.durationMs)}</span>}
       </span>
     </>

@@ -28,8 +28,8 @@ const marks: Record<AnyState, Mark> = {
   fresh: 'check',
 }
 
-/** How a state of a view is shown. */
-export const signOf = (state: AnyState): Sign => ({ ...wordsOfState(state), mark: marks[state] })
+/** How a state of a view is shown; one that an older or a newer version does not have, too. */
+export const signOf = (state: AnyState): Sign => ({ ...wordsOfState(state), mark: marks[state] ?? 'dash' })
 
 const ofRun: Record<BatchViewStatus, Sign> = {
   waiting: sign('waiting', 'idle', 'dots'),
@@ -50,8 +50,19 @@ export const signOfRun = (status: keyof typeof ofRun): Sign => ofRun[status]
 export const isOpen = (status: keyof typeof ofRun): boolean =>
   status === 'waiting' || (status !== 'pruned' && !isEnded(status))
 
-/** The one sign of a view in a picture: what happens with it now, else what is worst about it. */
-export function pictured(view: View): Sign {
-  const status = view.lastRun?.status
-  return status && isOpen(status) && !view.retry ? ofRun[status] : signOf(view.state)
+/** Whether a sign says that somebody has to look. */
+export const isTrouble = ({ tone }: Sign): boolean => tone === 'bad' || tone === 'warn'
+
+/**
+ * The one sign of a view in a picture: that it is being refreshed, or else how it stands. A view that only waits for its turn shows that
+ * if it is in no trouble. `status` is that of its last run, or of the view in the batch that goes on.
+ */
+export function pictured(
+  { state, lastRun }: View,
+  status: BatchViewStatus | undefined = lastRun?.status,
+): Sign {
+  const stands = signOf(state)
+  if (status === undefined || !isOpen(status)) return stands
+  const waits = status === 'waiting' || status === 'pending'
+  return waits && isTrouble(stands) ? stands : signOfRun(status)
 }

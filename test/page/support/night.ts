@@ -38,7 +38,7 @@ const makeOlder = (sql: Sql, hours: number) =>
     await transaction`
       update viewkeeper.runs
          set requested_at = requested_at - past.by, started_at = started_at - past.by,
-             finished_at = finished_at - past.by
+             finished_at = finished_at - past.by, as_of = as_of - past.by
         from (select make_interval(hours => ${hours}) as by) past`
     await transaction`
       update viewkeeper.batches

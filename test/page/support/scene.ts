@@ -1,3 +1,4 @@
+import type { AnyState } from '../../../src/plan/diagnosis/state.ts'
 import type { Answers } from './fake-api.ts'
 
 // An environment of many views, with a long history, for tests that need much at once.
@@ -41,6 +42,14 @@ function viewOf(name: string, options: Options = {}) {
     populated = true,
   } = options
   const id = ++lastId
+  const stale = !paused && limit !== null && age > limit
+  const stateOf = (): AnyState => {
+    if (missing) return 'missing'
+    if (status === 'failed') return 'failed'
+    if (!populated) return 'unpopulated'
+    if (stale) return 'stale'
+    return paused ? 'paused' : limit === null ? 'unlimited' : 'fresh'
+  }
   return {
     id,
     view: `${schema}.${name}`,
@@ -50,12 +59,15 @@ function viewOf(name: string, options: Options = {}) {
     strategy: 'auto',
     populated,
     paused,
+    state: stateOf(),
+    culprit: null as string | null,
     sizeBytes: missing ? null : size,
     estimatedRows: missing ? null : rows,
     lastRun: {
       id: 800 + id,
       status,
       requestedAt: before(status === 'running' ? 12 : age),
+      finishedAt: status === 'running' ? null : before(age - took),
       durationMs: status === 'running' ? null : took * 1000,
     },
     lastSuccessAt: before(age),
@@ -65,7 +77,7 @@ function viewOf(name: string, options: Options = {}) {
     dependsOn: reads.map((read) => (read.includes('.') ? read : `${schema}.${read}`)),
     neededBy: [] as string[],
     maxStaleMs: limit === null ? null : limit * 1000,
-    stale: !paused && limit !== null && age > limit,
+    stale,
     nextRun: paused || next === null ? null : before(-next),
     nextBy: paused || next === null ? null : options.schedule ? 'view' : 'nightly',
     schedule: options.schedule ?? null,
@@ -325,7 +337,6 @@ export const apiOf =
       )
     if (room === 'runs') return views.flatMap(runs).find(({ id }) => String(id) === subject)
     if (path === '/actions') return { actions: named ? actionsOn([named.view]) : actionsOn([]), next: null }
-    if (path === '/plan') return planOf(views)
     if (path === '/days') return { views: views.map(daysOf), next: null }
     if (path === '/batches') return { batches, next: null }
     if (room === 'batches') return batches.find(({ id }) => id === subject)
@@ -345,36 +356,6 @@ const actionsOn = (views: string[]) =>
     request: action === 'pause' ? {} : { force: true, strategy: 'swap' },
   }))
 
-/** A day with a busy night, a quiet hour, and promises that break. */
-const planOf = (views: SceneView[]) => ({
-  from: '2026-11-20T10:00:00.000Z',
-  paused: true,
-  hours: Array.from({ length: 24 }, (_, i) => ({
-    at: new Date(Date.UTC(2026, 10, 20, 10 + i)).toISOString(),
-    refreshes: i === 5 ? 0 : 4 + (i % 7) * 3,
-    busyMs: i === 5 ? 0 : i === 16 ? 5_400_000 : 60_000 * (1 + (i % 7)),
-    atOnce: i === 5 ? 0 : 2,
-  })),
-  views: views.map(({ view, paused }, i) => ({
-    view,
-    paused,
-    refreshes: i * 4,
-    leftOut: i % 3,
-    busyMs: i * 40_000,
-    usualMs: i % 5 === 0 ? null : 10_000 * i,
-    succeeded: i * 3,
-    turns: i,
-    missedTurns: 0,
-    targetLagMs: i % 2 ? 900_000 : null,
-    maxStaleMs: 3_600_000,
-    worksMs: i === 3 ? 1_200_000 : null,
-    oldestMs: 960_000,
-    heldBackBy: null,
-    broken: i === 3 ? [{ promise: 'lag', text: 'the target lag of 15 min cannot be kept: 20 min can' }] : [],
-  })),
-  next: null,
-})
-
 /** Days of all kinds, and one without a run. */
 const daysOf = ({ view }: SceneView, i: number) => ({
   view,
@@ -388,7 +369,8 @@ const daysOf = ({ view }: SceneView, i: number) => ({
 /** A view that waits for a lock if it is stale, else one that is fresh. */
 const whyOf = (view: SceneView) => ({
   view: view.view,
-  state: view.stale ? 'stale' : 'fresh',
+  state: view.state,
+  culprit: view.culprit,
   staleMs: view.staleMs,
   maxStaleMs: view.maxStaleMs,
   lastSuccessAt: view.lastSuccessAt,

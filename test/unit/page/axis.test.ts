@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { roundTicks, timeTicks } from '../../../page/app/view/axis.ts'
+import { durationTicks, roundTicks, timeTicks } from '../../../page/app/view/axis.ts'
 
 test.each([
   [0, 950, 4, [0, 500]],
@@ -9,9 +9,31 @@ test.each([
 ])(
   'an axis from %d to %d has round numbers, none of them between two whole ones',
   (from, to, most, ticks) => {
-    expect(roundTicks(from, to, most)).toEqual(ticks)
+    expect(roundTicks(from, to, most).map(({ at }) => at)).toEqual(ticks)
   },
 )
+
+test.each([
+  [9, ['0 ms', '2 ms', '4 ms', '6 ms', '8 ms']],
+  [1100, ['0 ms', '500 ms', '1000 ms']],
+  [2400, ['0 ms', '500 ms', '1000 ms', '1500 ms', '2000 ms']],
+  [150_000, ['0 s', '30 s', '60 s', '90 s', '120 s', '150 s']],
+  [660_000, ['0 min', '5 min', '10 min']],
+  [20 * 3_600_000, ['0 h', '6 h', '12 h', '18 h']],
+])(
+  'an axis of durations up to %d ms has round ones, each written as it is and no two alike',
+  (to, labels) => {
+    expect(durationTicks(to, 5).map(({ label }) => label)).toEqual(labels)
+  },
+)
+
+test('an axis of few milliseconds has no two ticks that are written alike, however short or long it is', () => {
+  for (let to = 1; to < 1e10; to = Math.ceil(to * 1.3)) {
+    const ticks = durationTicks(to, 5)
+    expect(new Set(ticks.map(({ label }) => label)).size).toBe(ticks.length)
+    expect(ticks.at(-1)!.at).toBeLessThanOrEqual(to)
+  }
+})
 
 const seconds = (time: string) => Date.parse(time) / 1000
 const written = (from: string, to: string) =>

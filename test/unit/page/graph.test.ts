@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { labelled } from '../../../page/app/graph/labels.ts'
 import { draw } from '../../../page/app/graph/layout.ts'
 import { around, connected } from '../../../page/app/graph/linked.ts'
 import { walk } from '../../../page/app/graph/walk.ts'
@@ -10,6 +11,7 @@ const views = [
   { view: 'top', dependsOn: ['left', 'right'] },
   { view: 'alone', dependsOn: ['elsewhere'] },
 ]
+const drawn = (of: Parameters<typeof labelled>[0]) => draw(labelled(of))
 const names = (of: { view: string }[]) => of.map(({ view }) => view)
 
 test('the surroundings of a view are all that it reads and all that reads it, also through others', () => {
@@ -22,7 +24,7 @@ test('views that read no other of the list, and are read by none, are not connec
 })
 
 test('a view stands to the right of those that it reads, and boxes do not overlap', () => {
-  const { boxes, arrows, width, height } = draw(views)
+  const { boxes, arrows, width, height } = drawn(views)
   const box = (view: string) => boxes.find((each) => each.view === view)!
   expect(arrows.map(({ from, to }) => `${from} ${to}`).sort()).toEqual([
     'base left',
@@ -40,8 +42,15 @@ test('a view stands to the right of those that it reads, and boxes do not overla
 })
 
 test('a long name is cut', () => {
-  const [box] = draw([{ view: 'a'.repeat(63), dependsOn: [] }]).boxes
+  const [box] = drawn([{ view: 'a'.repeat(63), dependsOn: [] }]).boxes
   expect(box!.label).toBe(`${'a'.repeat(31)}…`)
+})
+
+test('a schema that all views have is left out of the boxes, and one of several is not', () => {
+  const labels = (...of: string[]) =>
+    drawn(of.map((view) => ({ view, dependsOn: [] }))).boxes.map(({ label }) => label)
+  expect(labels('public.a', 'public."b.c"')).toEqual(['a', '"b.c"'])
+  expect(labels('public.a', 'sales.b')).toEqual(['public.a', 'sales.b'])
 })
 
 test('no view makes an empty picture', () => {
@@ -49,7 +58,7 @@ test('no view makes an empty picture', () => {
 })
 
 test('arrow keys follow the arrows and the columns', () => {
-  const drawing = draw(views)
+  const drawing = drawn(views)
   const [upper, lower] = ['left', 'right'].sort(
     (a, b) =>
       drawing.boxes.find(({ view }) => view === a)!.y - drawing.boxes.find(({ view }) => view === b)!.y,

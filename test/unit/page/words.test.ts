@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { serverTime } from '../../../page/app/api/connection.ts'
 import { withMentions } from '../../../page/app/words/mentions.ts'
 import { pictured } from '../../../page/app/words/sign.ts'
 import { sqlPieces } from '../../../page/app/words/sql-pieces.ts'
@@ -52,6 +53,18 @@ test.each([
   ['missing', { ...run('failed'), state: 'missing' }],
   ['failed', { ...run('failed'), state: 'failed', paused: true }],
   ['fresh', { ...run('skipped'), state: 'fresh' }],
+  ['failed', { ...run('pending'), state: 'failed' }],
+  ['held back', { ...run('skipped'), state: 'heldBack' }],
+  ['unknown', { ...run('pending'), state: 'unknown' }],
+  ['pending', { ...run('pending'), state: 'fresh' }],
+  ['state not told', { ...run('success') }],
 ])('in a picture a view is %s before all else', (word, view) => {
   expect(pictured(view as never).word).toBe(word)
+})
+
+test("ages count from the server's time of the answer, and not from a clock here that is wrong", () => {
+  expect(serverTime(3_600_000, 0)).toBe(3_600_000)
+  // The answer bears whole seconds: a clock that is right says it more finely.
+  expect(serverTime(9000, 9700)).toBe(9700)
+  expect(serverTime(Number.NaN, 9700)).toBe(9700)
 })
