@@ -2,6 +2,7 @@ import { Token } from 'aws-cdk-lib'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import * as z from 'zod'
 import { named, told } from '../../src/config/told.ts'
+import { nearest } from '../../src/plan/nearest.ts'
 import { schedules } from './schedules.ts'
 
 const retentionDays = Object.values(RetentionDays).filter(
@@ -230,7 +231,18 @@ export function refuseProps(path: string, problems: string[]): never {
 
 /** How options are parsed: what a person has left out is required, and not "undefined". */
 export const inWords: z.core.ParseContext<z.core.$ZodIssue> = {
-  error: ({ input }) => (input === undefined ? 'is required' : undefined),
+  error: ({ code, input, inst, ...issue }) =>
+    code === 'unrecognized_keys' && inst instanceof z.ZodObject
+      ? unknownField(issue.keys as string[], Object.keys(inst.shape))
+      : input === undefined
+        ? 'is required'
+        : undefined,
+}
+
+/** That there is no such field, and which was probably meant, or all that there are. */
+function unknownField(keys: string[], known: string[]): string {
+  const meant = keys.length === 1 ? nearest(keys[0]!, known) : undefined
+  return `unknown field: ${meant === undefined ? `the fields are ${known.join(', ')}` : `did you mean ${meant}?`}`
 }
 
 /** One line for each mistake, with the name of its field. */
@@ -238,7 +250,7 @@ export const problemsOf = (error: z.ZodError): string[] => error.issues.flatMap(
 
 function describe(issue: z.core.$ZodIssue): string[] {
   const field = (...more: PropertyKey[]) => [...issue.path, ...more].map(String).join('.')
-  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${field(key)}: unknown field`)
+  if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${field(key)}: ${issue.message}`)
   if (issue.code === 'invalid_key')
     return [`${field()}: the name of an environment ${issue.issues[0]?.message}`]
   return [`${field()}: ${issue.message}`]

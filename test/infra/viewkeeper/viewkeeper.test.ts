@@ -39,7 +39,7 @@ describe('props that are not valid are refused, each by its name', () => {
     const [title, ...problems] = message.split('\n  ')
     expect(title).toBe('The props of Viewkeeper Own/Views are not valid:')
     expect(problems.sort()).toEqual([
-      'alarmEmail: unknown field',
+      'alarmEmail: unknown field: did you mean alarmEmails?',
       expect.stringMatching(/^batchConcurrency: /),
       expect.stringMatching(/^environmentName: must have at most 20 lower-case letters/),
       expect.stringMatching(/^logRetention: must be one of 1, 3, 5/),
