@@ -5,14 +5,15 @@ import { tableLines } from './table.ts'
 import type { Output } from './terminal.ts'
 import { harmless, wrap } from './width.ts'
 
-/** What runs in the coming day: the schedules, what is due first before the others, and what target lags refresh. */
-export function planLines({ from, paused, schedules, lags }: Plan, output: Output): string[] {
+/** What runs in the coming day: the schedules, what is due first before the others, what target lags refresh, and what is left out. */
+export function planLines({ from, paused, schedules, lags, leftOut }: Plan, output: Output): string[] {
   const now = new Date(from)
   const turns = schedules.reduce((sum, { count }) => sum + count, 0)
   return [
     `24 hours from ${moment(from, now)}${paused ? ', as if schedules were not paused' : ''}: ${count(turns, 'turn')} of schedules`,
     ...(schedules.length === 0 ? [] : ['', ...turnsTable(schedules, now, output)]),
     ...(lags.length === 0 ? [] : ['', ...lagLines(lags, output)]),
+    ...(leftOut.length === 0 ? [] : ['', ...leftOutLines(leftOut, now, output)]),
   ]
 }
 
@@ -35,6 +36,14 @@ const lagLines = (lags: Plan['lags'], { width }: Output): string[] =>
       harmless(
         `${short(view)}: whenever its data become ${duration(lagMs)} old${reader === null ? '' : `, for ${short(reader)}`}`,
       ),
+      width,
+    ),
+  )
+
+const leftOutLines = (leftOut: Plan['leftOut'], now: Date, { width }: Output): string[] =>
+  leftOut.flatMap(({ view, because, until }) =>
+    wrap(
+      harmless(`${short(view)}: ${because}${until === null ? '' : ` until ${moment(new Date(until), now)}`}`),
       width,
     ),
   )

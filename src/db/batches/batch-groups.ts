@@ -1,6 +1,7 @@
 import type { BatchError } from '../../plan/batches/end.ts'
 import { passing, type TogetherGroup } from '../../plan/batches/next.ts'
 import type { PlannedGroup, TogetherView } from '../../plan/batches/together.ts'
+import { unknownDuration } from '../../plan/batches/usual.ts'
 import type { Group } from '../../plan/groups/group.ts'
 import { batchPlaces } from '../../plan/groups/group.ts'
 import { type QualifiedName, quoteIdentifier } from '../../plan/names.ts'
@@ -74,9 +75,8 @@ export async function lockGrouping(
 export type Candidate = BatchView & TogetherView
 
 /** The views of a batch, and of these views those that have a definition: they may come along. */
-export const readCandidates = (sql: Sql, batch: Batch, readers: QualifiedName[]): Promise<Candidate[]> => sql<
-  Candidate[]
->`
+export async function readCandidates(sql: Sql, batch: Batch, readers: QualifiedName[]): Promise<Candidate[]> {
+  const candidates = await sql<(Omit<Candidate, Durations> & { [duration in Durations]: number | null })[]>`
   select d.id, d.schema_name as schema, d.name, format('%I.%I', d.schema_name, d.name) as view,
          v.batch_id is not null as asked, v.along, coalesce(to_jsonb(v.parents), '[]') as parents,
          d.paused_at is not null as paused, coalesce(${batch.strategy}, d.refresh_strategy) as strategy,
@@ -86,13 +86,22 @@ export const readCandidates = (sql: Sql, batch: Batch, readers: QualifiedName[])
          exists (${failureOf(sql)}) as failed, ${sql.unsafe(onReplicas)} as "onReplicas",
          coalesce(v.retries, ${(batch.request.retries as number | undefined) ?? null}, d.retries) as retries,
          coalesce(v.retry_delay_seconds, d.retry_delay_seconds) as "retryDelaySeconds",
-         coalesce(v.estimate_ms, usual.ms, 1000)::int8 as "estimateMs", coalesce(v.remaining_ms, usual.ms, 1000)::int8 as "remainingMs"
+         coalesce(v.estimate_ms, usual.ms)::int8 as "estimateMs", coalesce(v.remaining_ms, usual.ms)::int8 as "remainingMs"
     from viewkeeper.definitions d
     left join viewkeeper.batch_views v on v.definition_id = d.id and v.batch_id = ${batch.id}
    cross join lateral viewkeeper.usual_duration(d.id) usual
    where v.batch_id is not null or d.removed_at is null and (d.schema_name, d.name) in (
      select r ->> 'schema', r ->> 'name' from jsonb_array_elements(${sql.json(readers as never)}::jsonb) r)
    order by v.position nulls last, d.id`
+  const unknownMs = unknownDuration(candidates.map(({ paused, estimateMs }) => (paused ? null : estimateMs)))
+  return candidates.map((each) => ({
+    ...each,
+    estimateMs: each.estimateMs ?? unknownMs,
+    remainingMs: each.remainingMs ?? unknownMs,
+  }))
+}
+
+type Durations = 'estimateMs' | 'remainingMs'
 
 /** What is decided: the groups of a batch, and what else its answer tells of them. */
 export interface Grouped {

@@ -2,7 +2,7 @@ import type { Database } from '../../db/server/connect.ts'
 import { readFacts } from '../../db/views/facts.ts'
 import { readDependencies } from '../../db/views/graph.ts'
 import { readPause } from '../../db/views/pause.ts'
-import { lagViews, type PromisedLag, promisedLags } from '../../plan/batches/due.ts'
+import { lagViews, type PromisedLag, promisedLags, suspendedViews } from '../../plan/batches/due.ts'
 import { unknownDuration } from '../../plan/batches/usual.ts'
 import { type Schedules, type Turns, turnsBetween } from './schedules.ts'
 
@@ -13,13 +13,15 @@ export interface DayPlan {
   paused: boolean
   /** Each schedule that has a turn, what is due first before the others. */
   schedules: (Omit<Turns, 'views'> & {
-    /** The views that a turn refreshes; none of them is paused. */
+    /** The views that a turn refreshes; none of them is paused. A suspended one is among them: it is tried again. */
     views: string[]
     /** How long a turn's refreshes usually take, one after the other, in milliseconds. */
     usualMs: number
   })[]
   /** The views that are refreshed whenever their data become so old. */
   lags: ({ view: string } & PromisedLag)[]
+  /** The views that are left out: while they are paused (`until` is null), or suspended until then. */
+  leftOut: { view: string; because: 'paused' | 'suspended'; until: Date | null }[]
 }
 
 const dayMs = 24 * 3600_000
@@ -29,12 +31,14 @@ export const getPlan = (database: Database, schedules: Schedules): Promise<DayPl
   database.withConnection(async (sql) => {
     const { now, views } = await readFacts(sql, { planning: true })
     const paused = (await readPause(sql)) !== null
-    const there = views.filter(
-      ({ id, missing, aside, pausedSince }) => id && !missing && !aside && !pausedSince,
-    )
+    const known = views.filter(({ id, missing, aside }) => id && !missing && !aside)
+    const there = known.filter(({ pausedSince }) => !pausedSince)
     const unknownMs = unknownDuration(there.map(({ planned }) => planned?.usualMs ?? null))
-    const lags =
-      schedules.looks?.everySeconds == null ? [] : promisedLags(lagViews(there), await readDependencies(sql))
+    const dependencies = await readDependencies(sql)
+    const lags = schedules.looks?.everySeconds == null ? [] : promisedLags(lagViews(there), dependencies)
+    const suspended = suspendedViews(lagViews(there), dependencies).filter(
+      ({ until }) => until > now.getTime(),
+    )
     const turns = turnsBetween(there, schedules, now, new Date(now.getTime() + dayMs))
     return {
       from: now,
@@ -45,5 +49,15 @@ export const getPlan = (database: Database, schedules: Schedules): Promise<DayPl
         usualMs: Math.round(views.reduce((sum, { planned }) => sum + (planned?.usualMs ?? unknownMs), 0)),
       })),
       lags: [...lags].map(([view, promised]) => ({ view, ...promised })),
+      leftOut: [
+        ...known
+          .filter(({ pausedSince }) => pausedSince)
+          .map(({ view }) => ({ view, because: 'paused' as const, until: null })),
+        ...suspended.map(({ view, until }) => ({
+          view,
+          because: 'suspended' as const,
+          until: new Date(until),
+        })),
+      ],
     }
   })

@@ -41,6 +41,23 @@ const viewOf = async (batchId: string, view: string) =>
 
 const chain = (name: string) => ['base', 'mid', 'top'].map((view) => `${name}_${view}`)
 
+test('a view that comes along, and of whose duration nothing is known, is thought to take what the others take', async () => {
+  await makeChain('guess')
+  await define(sql, 'public.guess_base', { in_all: true })
+  await sql`
+    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, started_at, finished_at, duration_ms)
+    select id, schema_name, name, 'refresh', 'success', 'schedule', clock_timestamp(), clock_timestamp(), 40000
+      from viewkeeper.definitions where name = 'guess_base'`
+  const batchId = await begin(database, { views: ['guess_base'], strategy: 'swap' })
+  expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+  const { views } = await getBatch(database, batchId)
+  expect(views.map(({ along, estimatedMs }) => [along !== null, estimatedMs])).toEqual([
+    [false, 40_000],
+    [true, 40_000],
+    [true, 40_000],
+  ])
+})
+
 describe.each(['auto', 'swap'] as const)('with strategy %s, readers do not wait', (strategy) => {
   test.each<[string, (name: string) => BatchRequest, string | null]>([
     [

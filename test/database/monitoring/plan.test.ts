@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { planLines } from '../../../cli/output/plan.ts'
 import { handler as api } from '../../../functions/api.ts'
-import { plan as planSchema } from '../../../src/edge/http/schemas/answers.ts'
+import { type Plan, plan as planSchema } from '../../../src/edge/http/schemas/answers.ts'
 import { pauseAll } from '../../../src/operations/views/pause.ts'
 import { plain } from '../../../src/terminal/paint.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
@@ -24,6 +24,7 @@ afterAll(() => {
   vi.unstubAllEnvs()
 })
 
+const linesOf = (plan: Plan) => planLines(plan, { width: 120, paint: plain } as never)
 const get = async () =>
   planSchema.parse(parsed((await api(httpEvent('GET /plan'), lambdaContext())) as never).body)
 
@@ -32,7 +33,7 @@ test('the plan says which schedules have a turn, what each refreshes and takes, 
     Array.from({ length: 25 }, (_, at) => ({ view, durationMs, ago: `${at + 1} hours` }))
   await writePast([...ran('shaky', 60_000), ...ran('quiet', 5000)])
   vi.stubEnv('SCHEDULES', '{"nightly":{"at":"02:30"},"views":true,"looks":{"everySeconds":60}}')
-  const { schedules, lags, from } = await get()
+  const { schedules, lags, leftOut, from } = await get()
   expect(schedules).toMatchObject([
     { schedule: '*/10 * * * *', by: 'view', count: 144, views: ['public.shaky'], usualMs: 60_000 },
     { schedule: '30 2 * * *', by: 'nightly', count: 1, views: ['public.quiet'], usualMs: 5000 },
@@ -42,10 +43,32 @@ test('the plan says which schedules have a turn, what each refreshes and takes, 
     { view: 'public.above', lagMs: 600_000, for: null },
     { view: 'public.steady', lagMs: 600_000, for: 'public.above' },
   ])
-  const lines = planLines({ from, paused: false, schedules, lags }, { width: 120, paint: plain } as never)
+  expect(leftOut).toEqual([{ view: 'public.fresh', because: 'paused', until: null }])
+  const lines = linesOf({ from, paused: false, schedules, lags, leftOut })
   expect(lines[0]).toMatch(/: 145 turns of schedules$/)
   expect(lines[3]).toMatch(/144 {2}\*\/10 \* \* \* \* UTC +60 s +shaky/)
   expect(lines).toContain('steady: whenever its data become 10 min old, for above')
+  expect(lines).toContain('fresh: paused')
+})
+
+test('a suspended view is named with the time of its next try, and a duration that nobody knows is the median of the others', async () => {
+  vi.stubEnv('SCHEDULES', '{"nightly":{"at":"02:30"},"views":true}')
+  await writePast([{ view: 'shaky', durationMs: 60_000, ago: '2 hours' }])
+  expect((await get()).schedules).toMatchObject([{ usualMs: 60_000 }, { usualMs: 60_000 }])
+  await sql`insert into viewkeeper.batches (id, trigger, selection) values ('failing', 'schedule', '{"views": ["public.shaky"]}')`
+  await sql`
+    update viewkeeper.definitions
+       set suspend_after_failures = 1, scheduled_interval_seconds = 600, updated_at = clock_timestamp() - interval '1 day'
+     where name = 'shaky'`
+  await writePast([{ view: 'shaky', status: 'failed', ago: '1 minute', batchId: 'failing' }])
+  const plan = await get()
+  const until = plan.leftOut.find(({ view }) => view === 'public.shaky')?.until ?? ''
+  expect(plan.leftOut).toContainEqual({ view: 'public.shaky', because: 'suspended', until })
+  expect(Date.parse(until)).toBeGreaterThan(Date.parse(plan.from))
+  expect(linesOf(plan)).toContainEqual(expect.stringMatching(/^shaky: suspended until .+/))
+  // When it is due again, it is left out no longer.
+  await sql`update viewkeeper.runs set finished_at = finished_at - interval '1 hour' where status = 'failed'`
+  expect((await get()).leftOut).toEqual([{ view: 'public.fresh', because: 'paused', until: null }])
 })
 
 test('without schedules it is empty; while everything is paused it is as if it were not', async () => {

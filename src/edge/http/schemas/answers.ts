@@ -577,6 +577,9 @@ export const plan = z
       description:
         'What is refreshed whenever its data become `lagMs` old, and for which view; null: for its own sake.',
     }),
+    leftOut: z
+      .array(z.object({ view: z.string(), because: z.enum(['paused', 'suspended']), until: time.nullable() }))
+      .meta({ description: 'What is left out while it is paused, or suspended until then.' }),
   })
   .meta({ id: 'Plan', description: 'What runs in the coming 24 hours.' })
 
