@@ -44,6 +44,8 @@ beforeEach(async () => {
 afterEach(() => {
   vi.unstubAllEnvs()
   secret.close()
+  // The next file of this process gets a logger that is not silent.
+  vi.resetModules()
 })
 
 const step = (Step: string, token = 'second') =>
