@@ -4,7 +4,7 @@ import { eventFunction } from '../src/edge/lambda/function.ts'
 import { answeredWithin } from '../src/edge/lambda/lifetime.ts'
 
 /** start-batch waits no longer until a batch is recorded. */
-const openingMs = 25_000
+const openingMs = 26_500
 
 /** Records a batch, for the function `start-batch` and for the state machine, which has it advanced until it is done. */
 export const handler = eventFunction<ForwardedEvent | { batchId: unknown }, unknown>(

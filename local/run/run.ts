@@ -27,8 +27,8 @@ import { type MadeViews, makeViews } from './views.ts'
 
 /**
  * Serves the views of a project on this machine until Ctrl-C: PostgreSQL, the API, the page, schedules and the monitor. On
- * the database of DATABASE_URL only requests refresh views, unless the project keeps it fresh, and nothing but schema `viewkeeper` is made. Ends the process:
- * with 1 and one line if the start or something that was started fails.
+ * the database of DATABASE_URL nothing but schema `viewkeeper` is made, and only requests refresh views, unless the project
+ * keeps it fresh. Ends the process: with 1 and one line if the start or something that was started fails.
  */
 export async function runProject(project: LocalProject): Promise<void> {
   try {
@@ -157,8 +157,8 @@ async function attend(batches: LocalBatches, { command, keepsFresh }: LocalProje
 }
 
 /**
- * Starts schedules and the monitor, as in a deployed environment. On a database that is not embedded only if somebody asks for it: a run
- * that is published here would be missing from the metrics of the database's environment.
+ * Starts schedules and the monitor, as in a deployed environment. On a database that is not embedded only if somebody asks
+ * for it: a run that is published here would be missing from the metrics of the database's environment.
  */
 async function keepFresh(
   life: Life,

@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import postgres from 'postgres'
 import { expect, onTestFinished, test } from 'vitest'
 import { findFreePort } from '../../local/embedded/port.ts'
@@ -49,6 +51,7 @@ test('with --keep-fresh the schedules, target lags and the monitor of another Po
   await migrate(connectTo(fromUrl(url)), schemaFolder)
   await sql.unsafe(`
     create materialized view sales as select 1 as id;
+    create materialized view totals as select 1 as id;
     insert into viewkeeper.definitions (schema_name, name, source, target_lag_seconds) values ('public', 'sales', 'discovered', 3600)`)
   const started = await npmStart({ DATABASE_URL: url }, ['--', '--keep-fresh'])
   await started.sees(/schedules, target lags and the monitor run here/)
@@ -56,6 +59,10 @@ test('with --keep-fresh the schedules, target lags and the monitor of another Po
     const runs = await sql`select status from viewkeeper.runs where trigger = 'batch' and view_name = 'sales'`
     return runs[0]?.status === 'success'
   })
+  const [, printed] = await started.sees(/ (npx viewkeeper ls\b.*)/)
+  const { stdout } = await promisify(execFile)('sh', ['-c', printed!])
+  expect(stdout).toMatch(/^sales +fresh +.* success .* in \d+ min .* within 60 min$/m)
+  expect(stdout).toMatch(/^totals +unknown .* in \d+ \w+ .* nightly/m)
 })
 
 test('a batch whose gateway was killed goes on with the next start, on another Postgres', async () => {

@@ -6,8 +6,9 @@ import { isUnneeded } from './failing.ts'
 const mostOfMessage = 1000
 
 /**
- * The last runs of these definitions, at most `most` of each, newest first. Plans and answers are left out, and runs that another
- * run was in the way of: they say nothing about the view, and there may be one a minute.
+ * The last runs of these definitions, at most `most` of each: what has not ended first, then what ended last, because a retry may end
+ * after a run that was requested later. Plans and answers are left out, and runs that another run was in the way of: they say nothing
+ * about the view, and there may be one a minute.
  */
 export const readLastRuns = (
   sql: Sql,
@@ -27,4 +28,4 @@ export const readLastRuns = (
    cross join lateral (
      select r.*, ${sql.unsafe(isUnneeded('r'))} as unneeded from viewkeeper.runs r
       where r.definition_id = d.id::integer and r.error ->> 'class' is distinct from 'AlreadyRunning' order by r.id desc limit ${most}) r
-   order by r.id desc`
+   order by r.finished_at desc nulls first, r.id desc`

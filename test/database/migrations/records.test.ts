@@ -45,6 +45,8 @@ describe('what a migration writes down', () => {
       updated_at: ___,
       expected_since: ____,
       scheduled_interval_seconds: _____,
+      promised_lag_seconds: ______,
+      promised_for: _______,
       ...rest
     } = row ?? {}
     return rest

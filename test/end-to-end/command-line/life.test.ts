@@ -104,7 +104,7 @@ describe('the life of a view', () => {
     )
     const renamed = await project.succeed(...freeze('--rename', 'sales=turnover'))
     expect(renamed).toMatch(
-      /✓ public\.turnover {3}rename .*\n.*✓ public\.turnover {3}indexes, comment, grants changed/,
+      /✓ public\.turnover {3}rename .*\n.*✓ public\.turnover {3}comment .+ → none, indexes, grants changed/,
     )
     expect(await project.succeed('migrate', 'up')).toMatch(
       /003_turnover {3}renamed.*\n.*004_turnover {3}altered/,
