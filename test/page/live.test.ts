@@ -166,7 +166,7 @@ test('a batch is live in the graph and on its timeline, until it is canceled', a
     await page.getByText('waits for public.slow').waitFor()
     await page.getByRole('link', { name: 'Graph', exact: true }).click()
     await page.getByRole('link', { name: /^public\.slow, running/ }).waitFor()
-    await page.getByRole('link', { name: /^public\.after_slow, (waiting|pending)/ }).waitFor()
+    await page.getByRole('link', { name: /^public\.after_slow,.* (waiting|pending)/ }).waitFor()
     await page.getByRole('link', { name: /^Batch .* goes on$/ }).click()
     await page.getByRole('button', { name: 'Cancel the batch' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel the batch' }).click()

@@ -104,13 +104,14 @@ test('a row in trouble leads to its cause with one click: the culprit to its own
   const { page, close } = await openTroubles('')
   const [failed, waits] = troubled as [(typeof troubled)[0], (typeof troubled)[0]]
   const table = page.locator('table.views')
+  const rowOf = ({ view }: { view: string }) =>
+    page.getByRole('row').filter({ has: page.getByRole('rowheader', { name: view }) })
   await table.getByText('held back by').waitFor()
-  await table.getByRole('link', { name: `Why ${failed.view} is failed` }).click()
+  await rowOf(failed).locator('.of-state').getByRole('link', { name: 'failed' }).click()
   await page.getByRole('heading', { level: 1, name: failed.view }).waitFor()
   await page.getByRole('heading', { name: 'Why', exact: true }).waitFor()
   await page.goBack()
-  const row = page.getByRole('row').filter({ has: page.getByRole('rowheader', { name: waits.view }) })
-  await row.locator('.of-state').getByRole('link', { name: failed.view }).click()
+  await rowOf(waits).locator('.of-state').getByRole('link', { name: failed.view }).click()
   await page.getByRole('heading', { level: 1, name: failed.view }).waitFor()
   await page.goto(`${page.url().split('#')[0]}#/views/${waits.view}`)
   await page.locator('.head').getByText('held back by').waitFor()

@@ -16,7 +16,7 @@ export interface Pictured extends Linked {
 /** Smaller letters cannot be read: a larger picture scrolls. */
 const leastAtFirst = 0.7
 /** Larger letters help nobody: a smaller picture leaves room. */
-const mostAtFirst = 1.6
+const mostAtFirst = 1.5
 /** What the canvas takes beside a picture: its padding, and a scroll bar. */
 const besides = 40
 /** The part of the window's height that a canvas may take, also on a narrow screen. */

@@ -21,7 +21,7 @@ export function State({ of: { view, state, culprit }, here }: Options) {
     )
   if (here || !isTrouble(sign)) return <Badge sign={sign} />
   return (
-    <a class="plain" href={hashOf('view', view)} aria-label={`Why ${view} is ${sign.word}`}>
+    <a class="plain" href={hashOf('view', view)} title="Why">
       <Badge sign={sign} />
     </a>
   )

@@ -21,7 +21,7 @@ const minute = 60
 const hour = 3600
 const day = 24 * hour
 
-/** The round lengths between two ticks, in milliseconds, and the unit in which both are whole. */
+/** The round lengths between two ticks, in milliseconds, and their unit. */
 const lengths: [step: number, unit: number, name: string][] = [
   ...[1, 2, 5, 10, 20, 50, 100, 200, 500].map((ms) => [ms, 1, 'ms'] as [number, number, string]),
   ...[1, 2, 5, 10, 30].map((s) => [s * 1000, 1000, 's'] as [number, number, string]),
@@ -29,9 +29,10 @@ const lengths: [step: number, unit: number, name: string][] = [
   ...[1, 2, 6, 12, 24, 48].map((h) => [h * 3_600_000, 3_600_000, 'h'] as [number, number, string]),
 ]
 
-/** The places of round durations from zero on, in milliseconds, about `most` of them: each is written as what it is, not rounded. */
+/** The places of round durations from zero on, in milliseconds, about `most` of them: all in one unit, each as it is, not rounded. */
 export function durationTicks(to: number, most: number): Tick[] {
   const [step, unit, name] = lengths.find(([each]) => each >= to / most) ?? lengths.at(-1)!
+  if (step < 1000 && to >= 1000) return multiples(0, to, step).map((at) => ({ at, label: `${at / 1000} s` }))
   return multiples(0, to, step).map((at) => ({ at, label: `${at / unit} ${name}` }))
 }
 
