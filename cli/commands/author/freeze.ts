@@ -136,10 +136,11 @@ function describe(
   { changed }: NewMigration,
 ): string {
   const valid = `valid on DATABASE_URL, ${wayBack.blocked === null ? 'up and down' : 'up'} (rolled back, not filled)`
-  if (changed.length > 0 && !changed.includes('query') && does !== null) return valid
+  const there = does === null ? ['the view is in this state already'] : []
+  if (changed.length > 0 && !changed.includes('query')) return [valid, ...there].join(', ')
   return [
     valid,
-    ...(does === null ? ['the view is in this state already'] : []),
+    ...there,
     ...(dependents.length > 0 ? [`${count(dependents.length, 'dependent')} kept`] : []),
     ...(indexes > 0 ? [`${indexes} ${indexes === 1 ? 'index' : 'indexes'}`] : []),
     ...(grants > 0 ? [count(grants, 'grant')] : []),
