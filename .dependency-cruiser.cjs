@@ -237,6 +237,7 @@ const layers = {
     'src/mails/',
     'src/package-files.ts',
     'src/plan/names.ts',
+    'src/plan/nearest.ts',
     'src/plan/parameter.ts',
     'src/plan/views/scheduled.ts',
     'src/authoring/schedule.ts',
