@@ -41,12 +41,9 @@ export async function readFacts(
       select v.definition_id, v.batch_id from viewkeeper.batches b join viewkeeper.batch_views v on v.batch_id = b.id
        where b.status in ('pending', 'running')),
     known as (
-      select d.*, failure.finished_at as failed_at, failure.class as failure_class, planned.planned
-        from (select d.*, latest.*, d.schema_name as schema
-                from viewkeeper.definitions d join viewkeeper.latest_runs latest on latest.definition_id = d.id) d
-       cross join targets
-        left join lateral (${failureOf(sql)}) failure on true
-        left join lateral (
+      select d.*, failure.finished_at as failed_at, failure.class as failure_class,
+             -- A case is looked into only where it is true; a join would be made for each view.
+             case when ${planning} or targets.any or failure.finished_at is not null then (
           select jsonb_build_object(
                    'busy', exists (select from viewkeeper.runs r where r.definition_id = d.id and r.status in ('pending', 'running', 'built'))
                            or exists (select from open_batches o where o.definition_id = d.id and not exists (
@@ -59,9 +56,12 @@ export async function readFacts(
                         where r.definition_id = d.id and r.id > d.last_success_id and ${sql.unsafe(isUnneeded('r'))}))) * 1000)::float8,
                    'usualMs', usual.ms, 'failures', failed.times, 'failedAt', (extract(epoch from failed.last) * 1000)::float8,
                    'suspendAfter', d.suspend_after_failures, 'intervalMs', d.scheduled_interval_seconds::int8 * 1000,
-                   'limitMs', (extract(epoch from d.max_staleness) * 1000)::float8) as planned
-            from viewkeeper.usual_duration(d.id) usual cross join lateral (${failedInARow(sql)}) failed
-           where ${planning} or targets.any or failure.finished_at is not null) planned on true),
+                   'limitMs', (extract(epoch from d.max_staleness) * 1000)::float8)
+            from viewkeeper.usual_duration(d.id) usual cross join lateral (${failedInARow(sql)}) failed) end as planned
+        from (select d.*, latest.*, d.schema_name as schema
+                from viewkeeper.definitions d join viewkeeper.latest_runs latest on latest.definition_id = d.id) d
+       cross join targets
+        left join lateral (${failureOf(sql)}) failure on true),
     present as (
       select n.nspname::text as schema, c.relname::text as name, c.oid, c.relispopulated, c.reltuples, c.relpages
         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -86,11 +86,10 @@ export async function readFacts(
            (extract(epoch from k.max_staleness) * 1000)::int8 as "maxStaleMs", coalesce(k.stale, false) as stale,
            case when k.failed_at is not null then jsonb_build_object('at', k.failed_at, 'class', k.failure_class) end as failure,
            case k.failure_class when 'CheckFailed' then ${checkFailedSince(sql)} end as "checkFailedSince",
-           left_out.finished_at as "leftOutSince", retry.retry, k.planned
+           case when k.last_status not in ('success', 'failed') then (
+             select skipped.finished_at from (select k.id) d(id) cross join lateral (${leftOutSince(sql)}) skipped) end as "leftOutSince",
+           retry.retry, k.planned
       from known k full join present p using (schema, name) full join away a using (schema, name)
-      left join lateral (
-        select finished_at from (select k.id) d(id) cross join lateral (${leftOutSince(sql)}) skipped
-         where k.last_status <> 'success' and k.last_status <> 'failed') left_out on true
       left join (${waitingRetry(sql)}) retry on retry.definition_id = k.id
      where ${only === null ? sql`true` : sql`schema = ${only.schema} and name = ${only.name}`}
      order by schema, name`
