@@ -44,20 +44,20 @@ export async function readFacts(
       select d.*, failure.finished_at as failed_at, failure.class as failure_class,
              -- A case is looked into only where it is true; a join would be made for each view.
              case when ${planning} or targets.any or failure.finished_at is not null then (
-          select jsonb_build_object(
-                   'busy', exists (select from viewkeeper.runs r where r.definition_id = d.id and r.status in ('pending', 'running', 'built'))
-                           or exists (select from open_batches o where o.definition_id = d.id and not exists (
-                                        select from viewkeeper.runs r where r.batch_id = o.batch_id and r.definition_id = d.id)),
-                   'unseen', coalesce((select success.as_of is null and success.held_back_by is null and success.inputs ? 'because'
-                                         from viewkeeper.runs success where success.id = d.last_success_id), false),
-                   'filledAt', (extract(epoch from greatest(
-                      (select success.started_at from viewkeeper.runs success where success.id = d.last_success_id),
-                      (select max(r.finished_at) from viewkeeper.runs r
-                        where r.definition_id = d.id and r.id > d.last_success_id and ${sql.unsafe(isUnneeded('r'))}))) * 1000)::float8,
-                   'usualMs', usual.ms, 'failures', failed.times, 'failedAt', (extract(epoch from failed.last) * 1000)::float8,
-                   'suspendAfter', d.suspend_after_failures, 'intervalMs', d.scheduled_interval_seconds::int8 * 1000,
-                   'limitMs', (extract(epoch from d.max_staleness) * 1000)::float8)
-            from viewkeeper.usual_duration(d.id) usual cross join lateral (${failedInARow(sql)}) failed) end as planned
+               select jsonb_build_object(
+                        'busy', exists (select from viewkeeper.runs r where r.definition_id = d.id and r.status in ('pending', 'running', 'built'))
+                                or exists (select from open_batches o where o.definition_id = d.id and not exists (
+                                             select from viewkeeper.runs r where r.batch_id = o.batch_id and r.definition_id = d.id)),
+                        'unseen', coalesce((select success.as_of is null and success.held_back_by is null and success.inputs ? 'because'
+                                              from viewkeeper.runs success where success.id = d.last_success_id), false),
+                        'filledAt', (extract(epoch from greatest(
+                           (select success.started_at from viewkeeper.runs success where success.id = d.last_success_id),
+                           (select max(r.finished_at) from viewkeeper.runs r
+                             where r.definition_id = d.id and r.id > d.last_success_id and ${sql.unsafe(isUnneeded('r'))}))) * 1000)::float8,
+                        'usualMs', usual.ms, 'failures', failed.times, 'failedAt', (extract(epoch from failed.last) * 1000)::float8,
+                        'suspendAfter', d.suspend_after_failures, 'intervalMs', d.scheduled_interval_seconds::int8 * 1000,
+                        'limitMs', (extract(epoch from d.max_staleness) * 1000)::float8)
+                 from viewkeeper.usual_duration(d.id) usual cross join lateral (${failedInARow(sql)}) failed) end as planned
         from (select d.*, latest.*, d.schema_name as schema
                 from viewkeeper.definitions d join viewkeeper.latest_runs latest on latest.definition_id = d.id) d
        cross join targets

@@ -35,7 +35,7 @@ export async function examineViews(
   { schedules, now, pause, dependencies }: Omit<Standings, 'views'> & { schedules: Schedules },
   asked?: Standing,
 ): Promise<Examined[]> {
-  const isRead = [...dependencies.values()].some((reads) => asked !== undefined && reads.includes(asked.view))
+  const isRead = asked !== undefined && [...dependencies.values()].some((reads) => reads.includes(asked.view))
   const ids = views.flatMap(({ id }) => id ?? [])
   const runsOf = Map.groupBy(await readLastRuns(sql, ids, tellingRuns), ({ definitionId }) => definitionId)
   const batches = await readBatches(sql, ids)
