@@ -62,7 +62,7 @@ async function measureReads({ sql, database }: BenchServer): Promise<Row[]> {
   const idleMinute = () =>
     monitor(database, {
       schedules: { nightly: everyDay(defaults.schedules.nightly), views: true },
-      publish: { runs() {}, batches() {}, failing() {}, trouble() {} },
+      publish: { runs() {}, batches() {}, trouble() {} },
     })
   return [
     await timed('status of all views', 10, () => readViewStatus(sql)),

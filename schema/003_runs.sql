@@ -42,7 +42,6 @@ create table viewkeeper.runs (
   error jsonb,
   meta jsonb not null default '{"request": {}, "response": {}}',
   published_at timestamptz,
-  noticed_at timestamptz,
   announced_at timestamptz,
   updated_at timestamptz not null default clock_timestamp(),
   check ((status in ('pending', 'running', 'built')) = (finished_at is null)),
@@ -83,7 +82,6 @@ create index runs_requested on viewkeeper.runs using brin (requested_at);
 create index runs_open on viewkeeper.runs (id) where status in ('pending', 'running', 'built');
 create index runs_of_group on viewkeeper.runs (group_run_id) where group_run_id is not null;
 create index runs_unpublished on viewkeeper.runs (id) where finished_at is not null and published_at is null;
-create index runs_unnoticed on viewkeeper.runs (id) where status = 'failed' and noticed_at is null;
 create index runs_unannounced on viewkeeper.runs (id) where finished_at is not null and announced_at is null;
 
 -- A plan is SQL, executed with the rights of the role that claims the run. So each run says which role wrote its plan, and
@@ -111,5 +109,4 @@ comment on column viewkeeper.runs.touched is 'The transaction that wrote the cat
 comment on column viewkeeper.runs.inputs is 'What the query read: the runs that had filled the materialized views, the state of what lies between, and since "began" what the counters of tables said. {because}: why it cannot be proved that a refresh would change nothing, or why nobody knows as of when its data are.';
 comment on column viewkeeper.runs.checks is 'The checks that the new data passed: name, how many rows each found, how long each took. Null: none was made, or the run did not succeed.';
 comment on column viewkeeper.runs.error is '{class, message, sqlstate, detail, hint, context}, without row data.';
-comment on column viewkeeper.runs.noticed_at is 'When a notice has told people of this run, if the run failed; -infinity: nobody had to be told, or people knew of the same failure.';
 comment on column viewkeeper.runs.announced_at is 'When the run became an event for programs; -infinity: programs are not told of it.';

@@ -1,20 +1,20 @@
--- What the monitor has told. CloudWatch mails only when the state of an alarm changes, so the monitor has to know what is new.
--- A row is never deleted: when a trouble is over, its row still says when the last telling was.
-create table viewkeeper.told (
-  trouble text not null check (trouble in ('stale', 'missing', 'lag', 'suspended', 'aside')),
+-- What the monitor finds wrong with views, since when, and what people were told of it: CloudWatch mails only when the state of an alarm
+-- changes. A row is never deleted: when a trouble is over, its row still says when it was last told.
+create table viewkeeper.troubles (
+  trouble text not null check (trouble in ('failing', 'stale', 'missing', 'lag', 'suspended', 'aside')),
   name text not null,
-  told_at timestamptz not null,
-  began_at timestamptz not null,
+  began_at timestamptz not null default clock_timestamp(),
   over_at timestamptz,
+  told_at timestamptz,
   noticed_at timestamptz,
   primary key (trouble, name)
 );
-comment on table viewkeeper.told is 'The troubles of views that the monitor has told of.';
-comment on column viewkeeper.told.name is 'As people write it: app.sales; for a function that was set aside with its arguments.';
-comment on column viewkeeper.told.told_at is 'When the monitor last told of this trouble of this view, newly or as a reminder.';
-comment on column viewkeeper.told.began_at is 'When the monitor first told of this trouble, since the view was last well.';
-comment on column viewkeeper.told.over_at is 'When the monitor found the view well again. If the trouble comes back, it is new. Null: the trouble lasts.';
-comment on column viewkeeper.told.noticed_at is 'Up to which moment a notice has told people: what told_at or over_at says after this moment is news.';
+comment on table viewkeeper.troubles is 'The troubles of views that the monitor has found, those that are over among them.';
+comment on column viewkeeper.troubles.name is 'As people write it: app.sales; for a function that was set aside with its arguments.';
+comment on column viewkeeper.troubles.began_at is 'When the monitor first saw the trouble, since the view was last well.';
+comment on column viewkeeper.troubles.over_at is 'When the monitor found the view well again. If the trouble comes back, it is new. Null: the trouble lasts.';
+comment on column viewkeeper.troubles.told_at is 'When the monitor last told of this trouble of this view, newly or as a reminder. Before began_at, or null: not yet.';
+comment on column viewkeeper.troubles.noticed_at is 'Up to which moment a notice has told people: what told_at or over_at says after this moment is news.';
 
 -- Notes which views were read since their last run. Since 16 the server keeps when a relation was last scanned; it counts the scans of
 -- refreshes and index builds, too, and reports them up to some seconds after the run. So only a scan well after the last run,

@@ -9,17 +9,8 @@ create table viewkeeper.events (
   detail jsonb not null
 );
 
--- The troubles of which programs know that they began and not that they ended.
-create table viewkeeper.troubles (
-  trouble text not null check (trouble in ('stale', 'missing', 'lag', 'suspended', 'aside')),
-  name text not null,
-  began_at timestamptz not null default clock_timestamp(),
-  primary key (trouble, name)
-);
-
 -- Who locks this row writes and hands out events.
 insert into viewkeeper.switches (key, value) values ('events', '{}');
 
 comment on table viewkeeper.events is 'Events for programs that wait for the bus, oldest first.';
 comment on column viewkeeper.events.subject is 'The view or the batch that the event is about. Events of one subject go to the bus in order.';
-comment on table viewkeeper.troubles is 'The troubles that the monitor saw at its last look, each since it was first seen.';

@@ -29,21 +29,19 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
    * people of the next views. While the monitor is silent, nobody knows whether the trouble is over, so missing numbers
    * change nothing.
    */
-  const addTrouble = (metricName: string, { mails, ...texts }: Texts & Pick<AlarmOptions, 'mails'>) =>
+  const addTrouble = (metricName: string, texts: Texts) =>
     addAlarm(scope, place, {
       ...texts,
       metric: metric(metricName, Stats.MAXIMUM),
       missing: TreatMissingData.IGNORE,
-      mails: mails ?? ['begin', 'end'],
+      mails: ['begin', 'end'],
     })
 
   addTrouble(metricNames.viewsFailed, {
     name: 'failed-runs',
     happened:
       'At least one view fails: since a run failed or was lost, none has made its data fresh. Readers still see the data of the last success.',
-    first: `${type('runs', '--status', 'failed')} names the view and its error.`,
-    // No mail says that a view has succeeded again.
-    mails: ['begin'],
+    first: `${type('ls', '--failed')} names the views; ${type('why', '<view>')} has the error.`,
   })
   addEvent(metricNames.runsSlow, {
     name: 'slow-runs',

@@ -9,7 +9,7 @@ import {
   type TroubledView,
   utc,
 } from '../plan/monitoring/notice.ts'
-import { type Trouble, troubles, troubleWords as words } from '../plan/monitoring/telling.ts'
+import { type Trouble, troubles, troubleWords as words } from '../plan/monitoring/troubles.ts'
 import { printed } from '../plan/names.ts'
 import { count, duration, names } from '../plan/words.ts'
 
@@ -85,9 +85,13 @@ function headline(notice: Notice): string {
   return `${said}${because}`
 }
 
+/** The views of a cause that its text does not tell of: that the view at fault fails is said there. */
+const besidesFault = ({ view: fault, views }: ToldCause): TroubledView[] =>
+  views.filter(({ view, trouble }) => trouble !== 'failing' || view !== fault)
+
 /** `3 views are stale, public.old is missing`; empty if no view has a trouble. */
 function troublesOf({ kind, causes }: Notice): string {
-  const views = causes.flatMap((cause) => cause.views)
+  const views = causes.flatMap(besidesFault)
   const said = troubles.flatMap((trouble) => {
     const troubled = views.filter((each) => each.trouble === trouble).map(({ view }) => view)
     if (troubled.length === 0) return []
@@ -114,8 +118,6 @@ const brief = ({ code, view, batchId, error, text }: ToldCause): string => {
 function overLine({ inAll }: Notice, over: EndedTrouble[]): string {
   const [first] = over
   if (first === undefined) return 'nothing is wrong'
-  if (first.trouble === 'failing')
-    return `${over.length === 1 ? `${first.view} does` : `${over.length} views do`} not fail any more`
   if (inAll[first.trouble] === 0) return `no view is ${words[first.trouble]} any more`
   return `${over.length === 1 ? `${first.view} is` : `${over.length} views are`} not ${words[first.trouble]} any more`
 }
@@ -141,7 +143,8 @@ function textOf(notice: Notice): string {
 function opening(notice: Notice): string {
   const { environment, kind, alarms } = notice
   const said = troublesOf(notice)
-  const lines = [said === '' ? `New in ${environment}:` : `${said} in ${environment}.`]
+  const begin = kind === 'reminder' ? 'Still so' : 'New'
+  const lines = [said === '' ? `${begin} in ${environment}:` : `${said} in ${environment}.`]
   if (kind === 'reminder')
     lines.push('This mail is a reminder: an earlier mail has told of this trouble, and the trouble lasts.')
   if (alarms.some(({ test }) => test))
@@ -150,11 +153,11 @@ function opening(notice: Notice): string {
 }
 
 function causeText(cause: ToldCause, { at, links }: Notice): string {
-  const { code, text, runId, batchId, nextTryAt, views, behind, look, next, mend, runbook } = cause
+  const { code, text, runId, batchId, nextTryAt, behind, look, next, mend, runbook } = cause
   return [
     cut(text),
     ...(nextTryAt && nextTryAt > at ? [`  The batch tries again at ${utc(nextTryAt)}.`] : []),
-    ...viewLines(views, code === 'Missing'),
+    ...viewLines(besidesFault(cause), code === 'Missing'),
     ...(behind.length > 0 ? [`  Waiting for it, with old data: ${names(behind, mostNames)}.`] : []),
     '',
     ...look.map((line) => `  ${line}`),
@@ -193,19 +196,24 @@ function besides({ environment, causes, inAll }: Notice): string[] {
   return lines.length === 0 ? [] : [lines.join('\n')]
 }
 
+const filterOf: Partial<Record<Trouble, string[]>> = {
+  failing: ['--failed'],
+  stale: ['--stale'],
+  missing: ['--missing'],
+}
+
 const allOf = (trouble: Trouble, environment: string): string =>
   trouble === 'aside'
     ? 'viewkeeper put-back --dry-run'
-    : command(trouble === 'stale' || trouble === 'missing' ? ['ls', `--${trouble}`] : ['ls'], environment)
+    : command(['ls', ...(filterOf[trouble] ?? [])], environment)
 
 function overText(notice: Notice): string {
   const { over, environment } = notice
   const lines = over
     .slice(0, mostNames)
-    .map(({ view, trouble, since, over }) =>
-      trouble === 'failing'
-        ? `  ${view} failed at ${utc(since)}, and succeeded at ${utc(over)}`
-        : `  ${view} was ${words[trouble]} for ${duration(over.getTime() - since.getTime())}, until ${utc(over)}`,
+    .map(
+      ({ view, trouble, since, over }) =>
+        `  ${view} was ${words[trouble]} for ${duration(over.getTime() - since.getTime())}, until ${utc(over)}`,
     )
   const left = over.length - mostNames
   return [

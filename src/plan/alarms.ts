@@ -1,3 +1,5 @@
+import { troubles } from './monitoring/troubles.ts'
+
 /** The names of the alarms of an environment, without the environment. */
 export const alarmNames = [
   'announce-errors',
@@ -22,14 +24,14 @@ export type AlarmName = (typeof alarmNames)[number]
 export const databaseAlarmNames = ['database-connections', 'database-credits', 'database-storage'] as const
 
 /** Kinds of news of views, by the alarms that go off for them. */
-export const newsKinds = ['runs', 'slow', 'batches', 'stale', 'missing', 'lag', 'suspended', 'aside'] as const
+export const newsKinds = ['slow', 'batches', ...troubles] as const
 export type NewsKind = (typeof newsKinds)[number]
 
 /** The kind of news that an alarm is about, by the alarm's name; null if views have nothing to do with it. */
 export const newsKindOf = (alarm: string): NewsKind | null => kindsOfAlarms[alarm] ?? null
 
 const kindsOfAlarms: Partial<Record<string, NewsKind>> = {
-  'failed-runs': 'runs',
+  'failed-runs': 'failing',
   'slow-runs': 'slow',
   'lost-batches': 'batches',
   'failed-batches': 'batches',

@@ -68,10 +68,11 @@ async function becomeStale(deployed: Deployed, inbox: Inbox, chat: Inbox): Promi
   const told = (view: string, lasts: boolean) =>
     poll(60, `the monitor tells of ${view}`, async () => {
       // As if the last telling were long ago.
-      await sql`update viewkeeper.told set told_at = told_at - interval '10 minutes' where name <> ${view}`
+      await sql`update viewkeeper.troubles set told_at = told_at - interval '10 minutes', began_at = began_at - interval '10 minutes' where name <> ${view}`
       await aws.invoke(functions.monitor)
       const rows = await sql`
-        select from viewkeeper.told where trouble = 'stale' and name = ${view} and (over_at is null) = ${lasts}`
+        select from viewkeeper.troubles
+         where trouble = 'stale' and name = ${view} and told_at >= began_at and (over_at is null) = ${lasts}`
       return rows.length > 0 || undefined
     })
   const isAbout = (view: string) => (mail: Mail) => mail.subject.endsWith(`${view} is stale`)
@@ -106,7 +107,7 @@ async function becomeStale(deployed: Deployed, inbox: Inbox, chat: Inbox): Promi
     async () => {
       await limit('reports.yearly_sales', 1)
       await told('reports.yearly_sales', true)
-      await sql`update viewkeeper.told set told_at = told_at - interval '10 minutes'`
+      await sql`update viewkeeper.troubles set told_at = told_at - interval '10 minutes', began_at = began_at - interval '10 minutes'`
       await aws.invoke(functions.notify)
       return inbox.find('the second stale view', isAbout('reports.yearly_sales'))
     },

@@ -42,7 +42,7 @@ afterAll(async () => {
 beforeEach(async () => {
   await sql.unsafe(`
     drop schema if exists shop cascade;
-    truncate viewkeeper.runs, viewkeeper.batches, viewkeeper.definitions, viewkeeper.told, viewkeeper.troubles cascade;
+    truncate viewkeeper.runs, viewkeeper.batches, viewkeeper.definitions, viewkeeper.troubles cascade;
     delete from viewkeeper.switches where key <> 'events';
     create schema shop;
     create table shop.orders (id int primary key, customer int, country text, amount int, parts int);

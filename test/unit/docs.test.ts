@@ -7,7 +7,7 @@ import { main } from '../../cli/program/program.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { life } from '../../src/db/life/life.ts'
 import { causeCodes } from '../../src/plan/diagnosis/cause.ts'
-import { troubles, troubleWords } from '../../src/plan/monitoring/telling.ts'
+import { troubles, troubleWords } from '../../src/plan/monitoring/troubles.ts'
 import { problemCodes, statusOf } from '../../src/problem.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))

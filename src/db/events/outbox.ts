@@ -20,14 +20,6 @@ export async function lockEvents(sql: Sql): Promise<string | null> {
   return row.holder
 }
 
-/** Locks the events in the same way, unless somebody else has locked them: then returns false. */
-export async function lockEventsIfFree(sql: Sql): Promise<boolean> {
-  await sql`select set_config('idle_in_transaction_session_timeout', ${longestWork}, true)`
-  await sql`insert into viewkeeper.switches (key, value) values ('events', '{}') on conflict do nothing`
-  const rows = await sql`select from viewkeeper.switches where key = 'events' for no key update skip locked`
-  return rows.length > 0
-}
-
 /** Gives the right to put events on the bus, for so many seconds, and a token for it. */
 export async function giveTurn(sql: Sql, token: string | null, seconds: number): Promise<string> {
   const [row] = await sql<[{ token: string }]>`
@@ -80,5 +72,4 @@ export async function eventsWait(sql: Sql): Promise<boolean> {
 /** Forgets what waits: the environment puts no events on a bus. */
 export async function forgetEvents(sql: Sql): Promise<void> {
   await sql`delete from viewkeeper.events`
-  await sql`delete from viewkeeper.troubles`
 }

@@ -11,10 +11,9 @@ export const beginPublishing = (sql: Sql): Promise<boolean> =>
       on conflict do nothing`
     if (count === 0) return false
     await transaction`
-      update viewkeeper.runs set published_at = coalesce(published_at, clock_timestamp()), noticed_at = '-infinity',
+      update viewkeeper.runs set published_at = coalesce(published_at, clock_timestamp()),
              announced_at = coalesce(announced_at, '-infinity')
-       where finished_at is not null
-         and (published_at is null or announced_at is null or (status = 'failed' and noticed_at is null))`
+       where finished_at is not null and (published_at is null or announced_at is null)`
     await transaction`
       update viewkeeper.batches set published_at = coalesce(published_at, clock_timestamp()), noticed_at = '-infinity',
              announced_at = coalesce(announced_at, '-infinity')

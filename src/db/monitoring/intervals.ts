@@ -18,12 +18,13 @@ interface Expected {
 
 /**
  * Writes into each definition how often schedules refresh the view, and how old target lags let its data become, so that SQL can tell which
- * views are stale. Definitions that have the right values already are not touched.
+ * views are stale. Definitions that have the right values already are not touched; false:
+ * all have.
  */
 export async function writeExpectations(
   sql: Sql,
   expected: (definition: ScheduledDefinition & { view: string }) => Expected,
-): Promise<void> {
+): Promise<boolean> {
   const definitions = await sql<(ScheduledDefinition & { view: string; id: number; written: string })[]>`
     select id, format('%I.%I', schema_name, name) as view, schedule, time_zone as "timeZone", in_all as "inAll",
            jsonb_build_array(scheduled_interval_seconds, promised_lag_seconds, promised_for)::text as written
@@ -33,7 +34,7 @@ export async function writeExpectations(
     const right = [interval, promised === undefined ? null : promised.lagMs / 1000, promised?.of ?? null]
     return JSON.stringify(right) === JSON.stringify(JSON.parse(written)) ? [] : [{ id, right }]
   })
-  if (changed.length === 0) return
+  if (changed.length === 0) return false
   // Locked in order: two monitors that write at once do not wait for each other in a circle.
   await sql`
     with changed as (
@@ -44,6 +45,7 @@ export async function writeExpectations(
        set scheduled_interval_seconds = (changed."right" ->> 0)::integer, promised_lag_seconds = (changed."right" ->> 1)::integer,
            promised_for = changed."right" ->> 2
       from changed where changed.id = d.id`
+  return true
 }
 
 /** The views with a schedule of their own, by name. */

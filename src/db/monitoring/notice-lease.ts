@@ -41,18 +41,8 @@ export const confirmNotice = (sql: Sql, token: string): Promise<boolean> =>
       select value -> 'covers' as covers from viewkeeper.switches
        where key = 'notice' and value ->> 'token' = ${token} and value ? 'covers' for update`
     if (row === undefined) return false
-    const { runs, quietRuns, batches, told, kinds, spent } = row.covers
+    const { batches, told, kinds, spent } = row.covers
     // Rows are locked in the order in which the monitor locks them: otherwise the two may wait for each other.
-    await transaction`
-      select from viewkeeper.runs
-       where id in (select value::int8 from jsonb_array_elements_text(${transaction.json([...runs, ...quietRuns])}))
-       order by id for no key update`
-    await transaction`
-      update viewkeeper.runs set noticed_at = clock_timestamp()
-       where id in (select value::int8 from jsonb_array_elements_text(${transaction.json(runs)}))`
-    await transaction`
-      update viewkeeper.runs set noticed_at = '-infinity'
-       where id in (select value::int8 from jsonb_array_elements_text(${transaction.json(quietRuns)}))`
     await transaction`
       select from viewkeeper.batches
        where id in (select value from jsonb_array_elements_text(${transaction.json(batches)}))
@@ -61,12 +51,12 @@ export const confirmNotice = (sql: Sql, token: string): Promise<boolean> =>
       update viewkeeper.batches set noticed_at = clock_timestamp()
        where id in (select value from jsonb_array_elements_text(${transaction.json(batches)}))`
     await transaction`
-      select from viewkeeper.told
+      select from viewkeeper.troubles
        where (trouble, name) in (
          select trouble, name from jsonb_to_recordset(${transaction.json(told)}) as n(trouble text, name text))
        order by trouble, name for no key update`
     await transaction`
-      update viewkeeper.told t set noticed_at = n.stamp
+      update viewkeeper.troubles t set noticed_at = n.stamp
         from jsonb_to_recordset(${transaction.json(told)}) as n(trouble text, name text, stamp timestamptz)
        where t.trouble = n.trouble and t.name = n.name`
     await transaction`

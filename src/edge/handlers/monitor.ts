@@ -2,7 +2,7 @@ import type { Batch } from '../../db/batches/batches.ts'
 import type { EndedRun } from '../../db/monitoring/publish.ts'
 import { type Monitored, monitor } from '../../operations/monitoring/monitor.ts'
 import { isSlow, isUnnoticedFailure } from '../../plan/monitoring/runs.ts'
-import { troubleWords } from '../../plan/monitoring/telling.ts'
+import { type FoundTrouble, troubleWords } from '../../plan/monitoring/troubles.ts'
 import { ringDue } from '../lambda/bell.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 import { logger } from '../lambda/logger.ts'
@@ -58,13 +58,9 @@ export async function monitorEnvironment({
         publishBatchMetrics(environment, ended)
       },
       age: (view, seconds) => publishAge(environment, view, seconds),
-      failing: (views) => {
-        logTrouble('views fail', views, [])
-        publishViews(environment, 'failed', views.length)
-      },
-      trouble: (trouble, views, told) => {
-        logTrouble(`views are ${troubleWords[trouble]}`, views, told)
-        publishViews(environment, trouble, views.length)
+      trouble: (trouble, found, told) => {
+        logTrouble(`views are ${troubleWords[trouble]}`, found, told)
+        publishViews(environment, trouble, found.length)
       },
     },
   })
@@ -74,11 +70,15 @@ export async function monitorEnvironment({
 }
 
 /** `told` are the names that the next notice is about. */
-function logTrouble(message: string, views: unknown[], told: string[]): void {
-  if (views.length === 0) return
+function logTrouble(message: string, found: FoundTrouble[], told: string[]): void {
+  if (found.length === 0) return
   logger.warn(message, {
-    count: views.length,
-    views: views.slice(0, mostNames),
+    count: found.length,
+    views: found
+      .slice(0, mostNames)
+      .map(({ trouble: _, name, ...age }) =>
+        age.maxStalenessSeconds === null ? name : { view: name, ...age },
+      ),
     ...(told.length === 0 ? {} : { toldCount: told.length, told: told.slice(0, mostNames) }),
   })
 }

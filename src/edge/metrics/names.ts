@@ -1,4 +1,4 @@
-import type { Trouble } from '../../plan/monitoring/telling.ts'
+import type { Trouble } from '../../plan/monitoring/troubles.ts'
 
 export const metricNamespace = 'Viewkeeper'
 
@@ -19,15 +19,15 @@ export const metricNames = {
   batchesLost: 'BatchesLost',
 } as const
 
-/** What is wrong with views, and the metric of how many. */
+/** The metric of how many views have a trouble. */
 export const viewsMetrics = {
-  failed: metricNames.viewsFailed,
+  failing: metricNames.viewsFailed,
   stale: metricNames.viewsStale,
   missing: metricNames.viewsMissing,
   lag: metricNames.viewsLagMissed,
   suspended: metricNames.viewsSuspended,
   aside: metricNames.viewsSetAside,
-} as const satisfies Record<Trouble | 'failed', string>
+} as const satisfies Record<Trouble, string>
 
 /**
  * With `metricsPerView`, each run that has ended is also published as these metrics, with its view as one

@@ -2,6 +2,7 @@ import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import type { Batch } from '../../db/batches/batches.ts'
 import type { EndedRun } from '../../db/monitoring/publish.ts'
 import { isSlow, isUnnoticedFailure } from '../../plan/monitoring/runs.ts'
+import type { Trouble } from '../../plan/monitoring/troubles.ts'
 import {
   ageMetric,
   metricDimensions,
@@ -28,7 +29,7 @@ export const publishBatchMetrics = (environment: string, ended: Batch[]): void =
   })
 
 /** Publishes how many views have a trouble now. */
-export const publishViews = (environment: string, trouble: keyof typeof viewsMetrics, views: number): void =>
+export const publishViews = (environment: string, trouble: Trouble, views: number): void =>
   publish(metricDimensions(environment), { [viewsMetrics[trouble]]: views })
 
 /** Publishes the outcome of one run with the name of its view. Runs that neither succeeded nor failed are left out. */

@@ -1,22 +1,28 @@
 import { dropTwins } from '../../db/batches/batch-groups.ts'
 import type { Batch } from '../../db/batches/batches.ts'
 import { closeLostBatch, findUnadvancedBatches } from '../../db/batches/lost-batches.ts'
-import { eventsWait, forgetEvents } from '../../db/events/outbox.ts'
+import { eventsWait, forgetEvents, lockEvents, writeEvents } from '../../db/events/outbox.ts'
 import { closeLostRuns } from '../../db/life/lose.ts'
-import { readAges, type StaleView, type Troubled, tellTroubles } from '../../db/monitoring/ages.ts'
-import { readFailingViews } from '../../db/monitoring/failing.ts'
 import { writeExpectations } from '../../db/monitoring/intervals.ts'
 import { noteLook } from '../../db/monitoring/look.ts'
-import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../../db/monitoring/publish.ts'
+import {
+  type EndedRun,
+  longestPublishing,
+  publishEndedBatches,
+  publishEndedRuns,
+} from '../../db/monitoring/publish.ts'
 import { noteReads } from '../../db/monitoring/reads.ts'
-import type { Database } from '../../db/server/connect.ts'
+import { noteTold, noteTroubles, readLongAside } from '../../db/monitoring/troubles.ts'
+import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
 import { readFacts } from '../../db/views/facts.ts'
 import { readDependencies } from '../../db/views/graph.ts'
 import { readPause } from '../../db/views/pause.ts'
-import type { FoundTrouble } from '../../plan/events/news.ts'
-import { type Telling, type Trouble, troubles, usualTelling } from '../../plan/monitoring/telling.ts'
-import { tellProgramsOfTroubles } from '../events/tell-troubles.ts'
+import type { ViewFacts } from '../../plan/diagnosis/facts.ts'
+import { newsOfTrouble } from '../../plan/events/news.ts'
+import { type Telling, usualTelling } from '../../plan/monitoring/telling.ts'
+import { type FoundTrouble, findTroubles, type Trouble, troubles } from '../../plan/monitoring/troubles.ts'
+import { parseName } from '../../plan/names.ts'
 import { lagsOf } from './lags.ts'
 import { type Looks, type Schedules, scheduledInterval } from './schedules.ts'
 
@@ -33,14 +39,14 @@ const atOnce = 1000
 export interface Publisher {
   runs(ended: EndedRun[]): void
   batches(ended: Batch[]): void
-  failing(views: string[]): void
-  /** Is called for each view that was asked for and is there. */
+  /** Is called for each view that was asked for and whose age is known. */
   age?(view: string, seconds: number): void
-  trouble(trouble: Trouble, views: (StaleView | string)[], told: string[]): void
+  trouble(trouble: Trouble, found: FoundTrouble[], told: string[]): void
 }
 
 /** The result of one look. */
-export interface Monitored extends Troubled {
+export interface Monitored {
+  troubles: FoundTrouble[]
   /** Runs closed because their server process is gone. */
   lost: number
   publishedRuns: number
@@ -91,23 +97,25 @@ export function monitor(
     const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
     await discoverDefinitions(sql)
     await noteReads(sql)
-    if (agesOf.length > 0)
-      for (const { view, seconds } of await readAges(sql, agesOf)) publish.age?.(view, seconds)
-    const failing = await readFailingViews(sql)
-    publish.failing(failing.map(({ name }) => name))
-    const facts = await readFacts(sql)
-    const isPlanned = facts.views.some(({ planned }) => planned !== null)
-    const lags = lagsOf(facts, isPlanned ? await readDependencies(sql) : new Map(), looks)
+    const before = await readFacts(sql)
+    const isPlanned = before.views.some(({ planned }) => planned !== null)
+    const lags = lagsOf(before, isPlanned ? await readDependencies(sql) : new Map(), looks)
     const { short, suspended } = lags
     const due = (await readPause(sql)) === null ? lags.due : []
-    await writeExpectations(sql, (definition) => ({
+    const isNew = await writeExpectations(sql, (definition) => ({
       interval: scheduledInterval(definition, schedules),
       promised: lags.promised.get(definition.view),
     }))
-    const late = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
-    const found = await tellTroubles(sql, telling, late, publish.trouble)
+    // When a view is stale follows from what is expected of it.
+    const facts = isNew ? await readFacts(sql) : before
+    for (const asked of agesOf) {
+      const age = ageOf(asked, facts.views)
+      if (age !== null) publish.age?.(asked, age)
+    }
+    const planned = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
+    const found = findTroubles(facts.views, planned, await readLongAside(sql))
+    await tell(sql, found, { readAt: facts.now, telling, programs, publish: publish.trouble })
     if (programs === null) await forgetEvents(sql)
-    else await tellProgramsOfTroubles(sql, listOf(found), programs.environment)
     const wait = programs !== null && (await eventsWait(sql))
     return {
       lost: lost.length,
@@ -115,24 +123,53 @@ export function monitor(
       publishedBatches,
       eventsWait: wait,
       due: due.length,
-      ...found,
+      troubles: found,
     }
   })
 }
 
 const nameOf = ({ view }: { view: string }): string => view
 
-/** Every trouble that there is. */
-const listOf = (found: Troubled): FoundTrouble[] =>
-  troubles.flatMap((trouble) =>
-    found[trouble].map((each) =>
-      typeof each === 'string'
-        ? { trouble, name: each, ageSeconds: null, maxStalenessSeconds: null }
-        : {
-            trouble,
-            name: each.view,
-            ageSeconds: each.ageSeconds,
-            maxStalenessSeconds: each.maxStalenessSeconds,
-          },
-    ),
-  )
+/** How old the data of the view with this name are, in seconds; null if there is no such view, or nobody knows. */
+function ageOf(asked: string, views: ViewFacts[]): number | null {
+  const { schema, name } = parseName(asked)
+  const ms = views.find((view) => view.schema === (schema ?? 'public') && view.name === name)?.staleMs ?? null
+  return ms === null ? null : Math.round(ms / 1000)
+}
+
+/**
+ * Notes which troubles have begun or ended, makes events of that for programs, and publishes what there is, with what people have to be
+ * told. All of it comes on record after it is published: if this process dies in between, the same is told twice rather than never.
+ */
+const tell = (
+  sql: Sql,
+  found: FoundTrouble[],
+  {
+    readAt,
+    telling,
+    programs,
+    publish,
+  }: { readAt: Date; telling: Telling; programs: Programs | null; publish: Publisher['trouble'] },
+): Promise<void> =>
+  withTransaction(sql, async (transaction) => {
+    await transaction`select set_config('idle_in_transaction_session_timeout', ${longestPublishing}, true)`
+    if (programs !== null) await lockEvents(transaction)
+    const changes = await noteTroubles(transaction, found, readAt)
+    if (programs !== null)
+      await writeEvents(
+        transaction,
+        changes.map((change) => newsOfTrouble(change, found, programs.environment)),
+      )
+    const told = await noteTold(transaction, telling)
+    for (const trouble of troubles) {
+      const of = <Of extends { trouble: Trouble }>(some: Of[]) =>
+        some.filter((each) => each.trouble === trouble)
+      const names = new Set(of(told).map(({ name }) => name))
+      const views = of(found)
+      publish(
+        trouble,
+        views,
+        views.map(({ name }) => name).filter((name) => names.has(name)),
+      )
+    }
+  })

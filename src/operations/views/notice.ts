@@ -1,11 +1,4 @@
-import {
-  readClock,
-  readEndedBatches,
-  readFailedRuns,
-  readMended,
-  readSlowRuns,
-  readTold,
-} from '../../db/monitoring/notice-facts.ts'
+import { readClock, readEndedBatches, readSlowRuns, readTold } from '../../db/monitoring/notice-facts.ts'
 import { confirmNotice, noteCovered, readCovered, takeNotice } from '../../db/monitoring/notice-lease.ts'
 import type { Database, Sql } from '../../db/server/connect.ts'
 import type { Notice } from '../../plan/monitoring/notice.ts'
@@ -61,17 +54,15 @@ async function readFacts(sql: Sql, { alarms }: NoticeRequest, schedules: Schedul
     now: await readClock(sql),
     covered,
     told: await readTold(sql),
-    runs: await readFailedRuns(sql),
     batches: await readEndedBatches(sql),
     slow: slowSince === undefined ? [] : await readSlowRuns(sql, slowSince),
-    mended: await readMended(sql),
   }
-  if (news.told.length + news.runs.length + news.batches.length + news.slow.length === 0)
+  if (news.told.length + news.batches.length + news.slow.length === 0)
     return { ...news, views: new Map(), reads: new Map(), pause: null }
   const standings = await readStandings(sql, schedules)
   const { views, dependencies, pause } = standings
   // The locks of a few views are read: of those that are news before all others.
-  const named = new Set([...news.runs.map(({ view }) => view), ...news.told.map(({ name }) => name)])
+  const named = new Set(news.told.map(({ name }) => name))
   const newsFirst = views.toSorted((a, b) => Number(named.has(b.view)) - Number(named.has(a.view)))
   const examined = await examineViews(sql, newsFirst, { ...standings, now: news.now, schedules })
   return { ...news, views: new Map(examined.map((each) => [each.view, each])), reads: dependencies, pause }

@@ -28,7 +28,8 @@ interface StateWords {
 }
 
 /** Whether a refresh of the view itself failed, and none has succeeded since. */
-const fails = ({ failure }: Judged): boolean => failure !== null && failure.class !== 'NotExchanged'
+export const fails = ({ failure }: Pick<ViewFacts, 'failure'>): boolean =>
+  failure !== null && failure.class !== 'NotExchanged'
 
 /** Whether the last attempt did not come to the view, or was undone, because another view failed. */
 export const isLeftOut = ({ failure, leftOutSince }: Pick<ViewFacts, 'failure' | 'leftOutSince'>): boolean =>

@@ -67,13 +67,13 @@ export interface BatchEnded extends EventOf<'BatchEnded'> {
 export interface EventOfTrouble {
   /** As people write it: `public.sales`; what was set aside may also be a function, with its arguments. */
   view: string
-  /** `stale`, `missing`, `lag` if its target lag cannot be kept, `suspended`, or `aside` if it has been set aside for long. */
-  trouble: 'stale' | 'missing' | 'lag' | 'suspended' | 'aside'
+  /** `failing`, `stale`, `missing`, `lag` if its target lag cannot be kept, `suspended`, or `aside` if it has been set aside for long. */
+  trouble: 'failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside'
   /** When the monitor first saw the trouble. */
   beganAt: string
 }
 
-/** The monitor has found that the data of a view are older than they may be, or that a view is missing, suspended, unable to keep its target lag, or set aside. */
+/** The monitor has found that a view fails, that its data are older than they may be, or that it is missing, suspended, unable to keep its target lag, or set aside. */
 export interface TroubleBegan extends EventOf<'TroubleBegan'>, EventOfTrouble {
   /** How old the data of a stale view are, otherwise null. */
   ageSeconds: number | null

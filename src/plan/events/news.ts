@@ -1,5 +1,5 @@
 import { command } from '../commands.ts'
-import type { Trouble } from '../monitoring/telling.ts'
+import type { FoundTrouble, Trouble } from '../monitoring/troubles.ts'
 import type { BatchStatus, Operation, RunStatus, Trigger } from '../run.ts'
 import type {
   BatchEnded,
@@ -80,14 +80,6 @@ export function newsOfBatch(batch: UntoldBatch, environment: string | null): New
   return { type: 'BatchEnded', subject: batchId, at, detail }
 }
 
-/** A trouble that the monitor finds at a look. */
-export interface FoundTrouble {
-  trouble: Trouble
-  name: string
-  ageSeconds: number | null
-  maxStalenessSeconds: number | null
-}
-
 /** What has changed about a trouble since the look before. */
 export interface TroubleChange {
   trouble: Trouble
@@ -97,10 +89,10 @@ export interface TroubleChange {
   endedAt: Date | null
 }
 
-/** The begin or the end of a trouble, for programs. `found` is what the monitor finds now, if the trouble has begun. */
+/** The begin or the end of a trouble, for programs. `found` is what the monitor finds now. */
 export function newsOfTrouble(
   { trouble, name: view, beganAt, endedAt }: TroubleChange,
-  found: FoundTrouble | undefined,
+  found: FoundTrouble[],
   environment: string | null,
 ): News {
   const ofTrouble = { view, trouble, beganAt: beganAt.toISOString() }
@@ -108,7 +100,8 @@ export function newsOfTrouble(
     const detail: Body<TroubleEnded> = ofTrouble
     return { type: 'TroubleEnded', subject: view, at: endedAt, detail }
   }
-  const { ageSeconds = null, maxStalenessSeconds = null } = found ?? {}
+  const { ageSeconds = null, maxStalenessSeconds = null } =
+    found.find((each) => each.trouble === trouble && each.name === view) ?? {}
   // put-back works with DATABASE_URL.
   const next =
     trouble === 'aside' ? command(['put-back', '--dry-run'], null) : command(['why', view], environment)

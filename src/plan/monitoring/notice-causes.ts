@@ -1,13 +1,13 @@
 import { command } from '../commands.ts'
 import { type Cause, wordsOf } from '../diagnosis/cause.ts'
 import { ownCauses, runCause } from '../diagnosis/own-causes.ts'
-import type { Examined, Surroundings } from '../diagnosis/standing.ts'
+import type { Examined, RunFacts, Surroundings } from '../diagnosis/standing.ts'
 import { whyOf } from '../diagnosis/why.ts'
 import { runbookOf } from '../runbook.ts'
 import { dependents, viewsAbove } from '../views/graph.ts'
 import { duration } from '../words.ts'
 import { type ToldCause, utc } from './notice.ts'
-import type { EndedBatch, FailedRun, NoticeFacts, SlowRun, ToldTrouble } from './notice-facts.ts'
+import type { EndedBatch, NoticeFacts, SlowRun, ToldTrouble } from './notice-facts.ts'
 
 /** Finds the causes of news: those that `viewkeeper why` tells, each with what a notice groups and types. */
 export class Causes {
@@ -30,20 +30,19 @@ export class Causes {
         look: [command(['put-back', '--dry-run'], null)],
         next: command(['put-back'], null),
       })
+    if (trouble === 'failing' && view !== undefined) return this.ofFailing(view)
     const code = trouble === 'lag' ? 'LagTooShort' : trouble === 'suspended' ? 'Suspended' : null
     const own = view && ownCauses(view, this.around).find((each) => each.code === code)
     if (view !== undefined && own !== undefined) return this.told(own, view)
     return view === undefined ? cause('NotScheduled', [], '', {}) : this.ofView(view)
   }
 
-  ofFailure(run: FailedRun): ToldCause {
-    const view = this.facts.views.get(run.view)
-    if (view !== undefined && run.error?.class === 'NotExchanged' && !isFreshSince(view, run.finishedAt))
-      return this.ofView(view)
-    const own = view && ownCauses(view, this.around).find(({ runId }) => runId === run.id)
-    const of = view ?? { view: run.view, lastSuccessAt: null, populated: false }
-    const ended = { ...run, because: null, batchCanceled: false }
-    return this.told(own ?? runCause(of, ended, this.around), of, run)
+  /** Why a view fails: its own failure, also if the view has succeeded since. */
+  private ofFailing(view: Examined): ToldCause {
+    const run = view.runs.find(({ status }) => status === 'failed')
+    const own = ownCauses(view, this.around).find(({ runId }) => runId !== undefined && runId === run?.id)
+    if (own === undefined && run === undefined) return this.ofView(view)
+    return this.told(own ?? runCause(view, run as RunFacts, this.around), view)
   }
 
   ofBatch({ id, status, error, finishedAt }: EndedBatch): ToldCause {
@@ -102,15 +101,11 @@ export class Causes {
   }
 
   /** A cause of `viewkeeper why`, as a notice tells it. */
-  private told(
-    diagnosis: Cause,
-    view: Pick<Examined, 'view'> & Partial<Examined>,
-    failed?: FailedRun,
-  ): ToldCause {
+  private told(diagnosis: Cause, view: Examined): ToldCause {
     const { code, text, next, runId = null, batchId = null } = diagnosis
     const { now, pause } = this.facts
-    const run = failed ?? view.runs?.find(({ id }) => id === runId)
-    const isOfBatch = code === 'Canceled' && run !== undefined && 'batchCanceled' in run && run.batchCanceled
+    const run = view.runs.find(({ id }) => id === runId)
+    const isOfBatch = code === 'Canceled' && run?.batchCanceled === true
     const fault = wordsOf(code).brief === undefined || isOfBatch ? null : view.view
     const error = ['Failed', 'CheckFailed', 'Lost', 'Locked'].includes(code) ? (run?.error ?? null) : null
     const success = lastFresh(view)
@@ -123,7 +118,7 @@ export class Causes {
         ? this.type('refresh', '--select', `${view.view}+`)
         : this.type(run.operation, view.view)
     const isAgain = fault !== null && (run !== undefined || next === refresh)
-    const open = view.runs?.find(({ finishedAt }) => finishedAt === null)
+    const open = view.runs.find(({ finishedAt }) => finishedAt === null)
     return cause(code, [fault ?? (isOfBatch ? batchId : null), error?.class, error?.sqlstate], text, {
       view: fault,
       error,
@@ -177,7 +172,7 @@ const cause = (
 })
 
 /** When a run last made the data fresh, or proved that they are; null: never. */
-function lastFresh({ lastSuccessAt = null, runs = [] }: Partial<Examined>): Date | null {
+function lastFresh({ lastSuccessAt, runs }: Examined): Date | null {
   const provedAt = runs.find(({ unneeded }) => unneeded)?.finishedAt ?? null
   return provedAt !== null && provedAt > (lastSuccessAt ?? 0) ? provedAt : lastSuccessAt
 }

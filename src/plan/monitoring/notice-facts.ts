@@ -1,9 +1,7 @@
-import type { ProblemCode } from '../../problem.ts'
 import type { NewsKind } from '../alarms.ts'
 import type { Examined } from '../diagnosis/standing.ts'
-import type { Operation, RunStatus, Trigger } from '../run.ts'
 import type { AlarmWords, NoticeError } from './notice.ts'
-import type { Trouble } from './telling.ts'
+import type { Trouble } from './troubles.ts'
 
 // What a notice is planned from.
 
@@ -22,38 +20,14 @@ export interface ToldTrouble {
   isNews: boolean
 }
 
-/** A failed run of which no notice has told yet. */
-export interface FailedRun {
-  id: number
-  view: string
-  operation: Operation
-  batchId: string | null
-  status: RunStatus
-  trigger: Trigger
-  startedAt: Date | null
-  finishedAt: Date
-  error: { class: ProblemCode; message: string; sqlstate: string | null } | null
-  /** Whether a notice has told of the same failure hours ago at most, and the view has not succeeded in between. */
-  goesOn: boolean
-}
-
 /** A batch that failed or was canceled, of which no notice has told yet. */
 export interface EndedBatch {
   id: string
   status: 'failed' | 'canceled'
   finishedAt: Date
   error: NoticeError
-  /** Whether a run of the batch failed, whether people were told or not. */
+  /** Whether a run of the batch failed: then a view fails, which is told. */
   hasFailedRun: boolean
-}
-
-/** The first success of a view after a failure of which people were told; no notice has told of it yet. */
-export interface MendedView {
-  /** The run that succeeded. */
-  id: number
-  view: string
-  failedAt: Date
-  mendedAt: Date
 }
 
 /** A refresh that took much longer than its view's usually do. */
@@ -68,10 +42,8 @@ export interface SlowRun {
 export interface NoticeFacts {
   now: Date
   told: ToldTrouble[]
-  runs: FailedRun[]
   batches: EndedBatch[]
   slow: SlowRun[]
-  mended: MendedView[]
   /** By name. */
   views: Map<string, Examined>
   /** Which views each view reads. */

@@ -11,14 +11,10 @@ import {
 } from './notice.ts'
 import { Causes } from './notice-causes.ts'
 import type { Alarm, NoticeFacts, ToldTrouble } from './notice-facts.ts'
-import { isUnnoticedFailure } from './runs.ts'
-import { type Trouble, troubles } from './telling.ts'
+import { type Trouble, troubles } from './troubles.ts'
 
 /** What a notice tells of, so that it is not told again. */
 export interface Covered {
-  runs: number[]
-  /** Failed runs that need no telling. */
-  quietRuns: number[]
   batches: string[]
   told: { trouble: Trouble; name: string; stamp: string }[]
   /** This notice tells the news of these kinds: a later alarm of such a kind sends no second notice. */
@@ -49,7 +45,7 @@ const mostTyped = 20
 /** News that no alarm has told of after this time are told by the clock. Alarms need up to three minutes. */
 const waitMs = 5 * 60_000
 
-const nothing = { runs: [], quietRuns: [], batches: [], told: [], kinds: [], spent: [] }
+const nothing = { batches: [], told: [], kinds: [], spent: [] }
 
 /**
  * Plans what people are told now: everything of which no notice has told yet, by causes. Views that are stale because
@@ -62,15 +58,13 @@ export function planNotice(facts: NoticeFacts, { environment, alarms, links }: N
     return { notice: null, covered: { ...nothing, at: facts.now } }
 
   const find = new Causes(facts, environment)
-  const { begun, ended, mended, failures, batches } = news
+  const { begun, ended, batches } = news
   const loud = begun.filter((each) => !isToldWithOthers(each, facts, find))
-  const newFailures = failures.filter(({ goesOn }) => !goesOn)
   const newBatches = batches.filter(
     ({ error, hasFailedRun }) => !(error.class === 'ViewsFailed' && hasFailedRun),
   )
   const causes = merged([
     ...loud.map((each) => find.ofTrouble(each)),
-    ...newFailures.map((each) => find.ofFailure(each)),
     ...newBatches.map((each) => find.ofBatch(each)),
     ...facts.slow.map((each) => find.ofSlow(each)),
   ])
@@ -84,7 +78,7 @@ export function planNotice(facts: NoticeFacts, { environment, alarms, links }: N
     if (cause.view === null && cause.views.length > 0) Object.assign(cause, forAll(cause, environment))
   }
 
-  const told = causes.size > 0 || ended.length + mended.length > 0
+  const told = causes.size > 0 || ended.length > 0
   const unexplained = alarms
     .filter((alarm) => !isExplained(alarm, news.kinds, facts))
     .map(({ words }) => words)
@@ -93,8 +87,7 @@ export function planNotice(facts: NoticeFacts, { environment, alarms, links }: N
     ? ['batches']
     : []
   const tests = alarms.map(({ words }) => words).filter(({ test }) => test)
-  const isReminder =
-    begun.every(({ known }) => known) && newFailures.length + newBatches.length + facts.slow.length === 0
+  const isReminder = begun.every(({ known }) => known) && newBatches.length + facts.slow.length === 0
   const notice: Notice = {
     ...emptyNotice(environment, facts.now, links),
     kind:
@@ -108,20 +101,12 @@ export function planNotice(facts: NoticeFacts, { environment, alarms, links }: N
             ? 'over'
             : 'test',
     causes: [...causes.values()].sort(mostViewsFirst),
-    over: [
-      ...ended.map(({ name, trouble, beganAt, overAt }) => ({
-        view: name,
-        trouble,
-        since: beganAt,
-        over: overAt as Date,
-      })),
-      ...mended.map(({ view, failedAt, mendedAt }) => ({
-        view,
-        trouble: 'failing' as const,
-        since: failedAt,
-        over: mendedAt,
-      })),
-    ],
+    over: ended.map(({ name, trouble, beganAt, overAt }) => ({
+      view: name,
+      trouble,
+      since: beganAt,
+      over: overAt as Date,
+    })),
     inAll: Object.fromEntries(
       troubles.map((trouble) => [trouble, lasting.filter((each) => each.trouble === trouble).length]),
     ) as Notice['inAll'],
@@ -130,8 +115,6 @@ export function planNotice(facts: NoticeFacts, { environment, alarms, links }: N
   return {
     notice: told || notice.alarms.length > 0 ? notice : null,
     covered: {
-      runs: [...newFailures, ...facts.mended].map(({ id }) => id),
-      quietRuns: facts.runs.filter((run) => !newFailures.includes(run)).map(({ id }) => id),
       batches: batches.map(({ id }) => id),
       told: [...begun, ...ended].map(({ trouble, name, stamp }) => ({ trouble, name, stamp })),
       kinds: news.kinds.filter((kind) => !spent.includes(kind)),
@@ -145,18 +128,14 @@ function newsOf(facts: NoticeFacts, alarms: Alarm[]) {
   const { now, batches, slow } = facts
   const fresh = facts.told.filter(({ isNews }) => isNews)
   const begun = fresh.filter(({ overAt }) => overAt === null)
-  const failures = facts.runs.filter(isUnnoticedFailure)
-  const something = begun.length + failures.length + batches.length + slow.length > 0
+  const something = begun.length + batches.length + slow.length > 0
   /** The end of a trouble is told with other news, or when nothing has that trouble any more. */
   const ended = fresh.filter(
     ({ overAt, trouble }) =>
       overAt !== null &&
       (something || !facts.told.some((each) => each.trouble === trouble && each.overAt === null)),
   )
-  /** The end of a trouble of the view says more. */
-  const mended = facts.mended.filter(({ view }) => !facts.told.some(({ name }) => name === view))
   const kinds = newsKinds.filter((kind) => {
-    if (kind === 'runs') return failures.length > 0
     if (kind === 'batches') return batches.length > 0
     if (kind === 'slow') return slow.length > 0 && alarms.some((alarm) => alarm.kind === 'slow')
     return [...begun, ...ended].some(({ trouble }) => trouble === kind)
@@ -164,16 +143,12 @@ function newsOf(facts: NoticeFacts, alarms: Alarm[]) {
   return {
     begun,
     ended,
-    mended,
-    failures,
     batches,
     kinds,
     hasWaited: (ms: number): boolean =>
       [
         ...begun.map(({ toldAt }) => toldAt),
         ...ended.map(({ overAt }) => overAt as Date),
-        ...mended.map(({ mendedAt }) => mendedAt),
-        ...failures.map(({ finishedAt }) => finishedAt),
         ...batches.map(({ finishedAt }) => finishedAt),
       ].some((at) => now.getTime() - at.getTime() > ms),
   }
@@ -226,17 +201,15 @@ const merged = (causes: ToldCause[]): Map<string, ToldCause> => {
 const isOlder = ({ at }: ToldCause, other: ToldCause | undefined): boolean =>
   other !== undefined && (other.at?.getTime() ?? 0) >= (at?.getTime() ?? 0)
 
-function troubledView({ name, trouble, beganAt }: ToldTrouble, { now, views }: NoticeFacts): TroubledView {
-  const fact = views.get(name)
-  if (trouble !== 'stale' || fact?.maxStaleMs == null || fact.staleMs === null)
-    return { view: name, trouble, ageMs: null, limitMs: null, since: beganAt }
-  const { staleMs: ageMs, maxStaleMs: limitMs } = fact
+function troubledView({ name, trouble, beganAt }: ToldTrouble, { views }: NoticeFacts): TroubledView {
+  const { staleMs = null, maxStaleMs = null } = (trouble === 'stale' && views.get(name)) || {}
+  const isKnown = staleMs !== null && maxStaleMs !== null
   return {
     view: name,
     trouble,
-    ageMs,
-    limitMs,
-    since: new Date(now.getTime() - Math.max(0, ageMs - limitMs)),
+    ageMs: isKnown ? staleMs : null,
+    limitMs: isKnown ? maxStaleMs : null,
+    since: beganAt,
   }
 }
 

@@ -1,5 +1,5 @@
 import type { CauseCode } from '../diagnosis/cause.ts'
-import type { Trouble } from './telling.ts'
+import { type Trouble, troubles } from './troubles.ts'
 
 /** The error of a run or a batch. No row data. */
 export interface NoticeError {
@@ -15,7 +15,7 @@ export interface TroubledView {
   /** The age of the data and its limit in milliseconds; null if the view is not stale, or its definition is gone. */
   ageMs: number | null
   limitMs: number | null
-  /** When the trouble began, as far as Viewkeeper knows. */
+  /** When the monitor first saw the trouble. */
   since: Date
 }
 
@@ -53,10 +53,10 @@ export interface ToldCause {
   runbook: string
 }
 
-/** A trouble that is over; `failing`: a failure of which people were told, before the data were stale. */
+/** A trouble that is over. */
 export interface EndedTrouble {
   view: string
-  trouble: Trouble | 'failing'
+  trouble: Trouble
   since: Date
   over: Date
 }
@@ -115,7 +115,7 @@ export const emptyNotice = (environment: string, at: Date, links: Links = {}): N
   at,
   causes: [],
   over: [],
-  inAll: { stale: 0, missing: 0, lag: 0, suspended: 0, aside: 0 },
+  inAll: Object.fromEntries(troubles.map((trouble) => [trouble, 0])) as Notice['inAll'],
   alarms: [],
   lacking: null,
 })

@@ -1,19 +1,3 @@
-/**
- * What the monitor tells of a view: its data are stale, it is missing, its target lag cannot be kept, it is suspended after too many
- * failures, or it has been set aside for long.
- */
-export const troubles = ['stale', 'missing', 'lag', 'suspended', 'aside'] as const
-export type Trouble = (typeof troubles)[number]
-
-/** What is said of a view in trouble: `it is stale`. */
-export const troubleWords: Record<Trouble, string> = {
-  stale: 'stale',
-  missing: 'missing',
-  lag: 'unable to keep the target lag',
-  suspended: 'suspended',
-  aside: 'set aside',
-}
-
 /** How often the monitor tells of a trouble. */
 export interface Telling {
   /** A trouble that is not over is told again after this time, in seconds. Null: never. */

@@ -125,6 +125,13 @@ describe('what programs are told', () => {
       next: `viewkeeper batches ${batchId} --env production`,
     })
     expect(await putOn(bus)).toEqual({ announced: 0, refused: null })
+    expect(await look()).toMatchObject({ eventsWait: true })
+    expect(await putOn(bus)).toEqual({ announced: 1, refused: null })
+    expect(bus.at(-1)!.detail).toMatchObject({
+      trouble: 'failing',
+      view: 'e.bad',
+      next: 'viewkeeper why e.bad --env production',
+    })
     expect(await look()).toMatchObject({ eventsWait: false })
   })
 
@@ -283,7 +290,7 @@ describe('a bus that refuses or is away', () => {
     expect(bus.map(inShort)).toEqual(['ViewRefreshed e.good', 'ViewRefreshed e.other', 'ViewFailed e.bad'])
     expect(await look()).toMatchObject({ eventsWait: true })
     await refresh({ view: 'e.good' }, call())
-    expect(await putOn(bus)).toEqual({ announced: 3, refused: null })
+    expect(await putOn(bus)).toEqual({ announced: 4, refused: null })
     const good = bus.filter(({ subject }) => subject === 'e.good').map(({ detail }) => detail.runId as number)
     expect(good).toEqual([...good].sort((one, other) => one - other))
     expect(good).toHaveLength(4)

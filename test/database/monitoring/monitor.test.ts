@@ -6,19 +6,26 @@ import { findFailed } from '../../../src/db/runs/history.ts'
 import { runLockClass } from '../../../src/db/server/lock-keys.ts'
 import { metricNames } from '../../../src/edge/metrics/names.ts'
 import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
-import { monitor as lookAround, type Publisher } from '../../../src/operations/monitoring/monitor.ts'
+import {
+  monitor as lookAround,
+  type Monitored,
+  type Publisher,
+} from '../../../src/operations/monitoring/monitor.ts'
 import { unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { pauseView } from '../../../src/operations/views/pause.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { callOn } from '../../support/servers/database.ts'
+import { namesByTrouble } from '../../support/views/troubles.ts'
 import { until } from '../../support/waiting/until.ts'
 import { useHistory, usePublished } from './past.ts'
 
 const { url, database, sql, clear, writePast, expectForLong } = useHistory()
 const { lines, published } = usePublished(url)
 const context = lambdaContext()
+/** The stale views that a look finds. */
+const stale = async () => namesByTrouble(await monitor({}, context)).stale
 
 describe('the monitor', () => {
   beforeEach(clear)
@@ -45,7 +52,7 @@ describe('the monitor', () => {
     const failing = async () => {
       lines.length = 0
       await monitor({}, context)
-      return [published('ViewsFailed'), lines.find(({ message }) => message === 'views fail')?.views]
+      return [published('ViewsFailed'), lines.find(({ message }) => message === 'views are failing')?.views]
     }
     const ends = (view: string, status: string, more = {}) =>
       writePast([{ view, status, ago: '1 seconds', ...more }])
@@ -88,20 +95,16 @@ describe('the monitor', () => {
     expect(await failing()).toEqual([[1], ['public.quiet']])
     await sql`create materialized view shaky as select 1 as id`
 
-    // What failed before the first deploy is nothing new.
-    await sql`insert into viewkeeper.switches (key, value) values ('monitored', jsonb_build_object('since', clock_timestamp()))`
-    expect(await failing()).toEqual([[0], undefined])
     await ends('steady', 'failed', { ago: '-1 seconds' })
-    expect(await failing()).toEqual([[1], ['public.steady']])
+    expect(await failing()).toEqual([[3], ['public.quiet', 'public.shaky', 'public.steady']])
     expect(await retried()).toEqual(['quiet', 'shaky', 'steady'])
     await ends('steady', 'skipped', { ago: '-2 seconds' })
     await sql`update viewkeeper.runs set as_of = clock_timestamp() where status = 'skipped' and view_name = 'steady'`
-    expect(await failing()).toEqual([[0], undefined])
+    expect(await failing()).toEqual([[2], ['public.quiet', 'public.shaky']])
     expect(await retried()).toEqual(['quiet', 'shaky'])
     // However many refusals come after that proof.
     for (let times = 0; times < 20; times++) await refuse('steady', 'UniqueIndexRequired')
-    expect(await failing()).toEqual([[0], undefined])
-    await sql`delete from viewkeeper.switches where key = 'monitored'`
+    expect(await failing()).toEqual([[2], ['public.quiet', 'public.shaky']])
   })
 
   test('counts a view as failed by the run that ended last, whichever was requested first', async () => {
@@ -159,8 +162,8 @@ describe('the monitor', () => {
       { view: 'quiet', ago: '24 hours' },
       { view: 'fresh', ago: '90 minutes' },
     ])
-    const answer = (await monitor({}, context)) as { stale: { view: string; maxStalenessSeconds: number }[] }
-    expect(answer.stale.map(({ view, maxStalenessSeconds }) => [view, maxStalenessSeconds])).toEqual([
+    const { troubles } = (await monitor({}, context)) as Monitored
+    expect(troubles.map(({ name, maxStalenessSeconds }) => [name, maxStalenessSeconds])).toEqual([
       ['public.steady', 3600],
       ['public.fresh', 900 + 3600],
     ])
@@ -176,14 +179,12 @@ describe('the monitor', () => {
       { view: 'steady', ago: '1 minutes' },
       { view: 'fresh', ago: '1 minutes' },
     ])
-    expect(await monitor({}, context)).toMatchObject({ stale: [] })
+    expect(await stale()).toEqual([])
     await sql`update viewkeeper.definitions set max_staleness_seconds = null, paused_at = null, schedule = null, time_zone = null`
   })
 
   test('a long refresh makes its view stale later', async () => {
     process.env.SCHEDULES = '{"views":false}'
-    const stale = async () =>
-      ((await monitor({}, context)) as { stale: { view: string }[] }).stale.map(({ view }) => view)
     await expectForLong('steady', 'quiet')
     await writePast([
       { view: 'steady', ago: '30 hours', durationMs: 3 * 3600 * 1000 },
@@ -260,14 +261,14 @@ describe('the monitor', () => {
       { view: 'steady', ago: '2 hours' },
       { view: 'steady', ago: '1 minutes', operation: 'create', fills: false },
     ])
-    expect(await monitor({}, context)).toMatchObject({ stale: [{ view: 'public.steady' }] })
+    expect(await stale()).toEqual(['public.steady'])
     const ended = lines.filter(({ message }) => message === 'run ended')
     expect(ended.map(({ operation, fresh }) => [operation, fresh])).toEqual([
       ['refresh', true],
       ['create', undefined],
     ])
     await writePast([{ view: 'steady', ago: '1 minutes', operation: 'create', fills: true }])
-    expect(await monitor({}, context)).toMatchObject({ stale: [] })
+    expect(await stale()).toEqual([])
     await sql`update viewkeeper.definitions set max_staleness_seconds = null where name = 'steady'`
   })
 
@@ -294,8 +295,6 @@ describe('the monitor', () => {
     process.env.SCHEDULES = '{"nightly":false}'
     await expectForLong('steady')
     await writePast([{ view: 'steady', ago: '30 days' }])
-    const stale = async () =>
-      ((await monitor({}, context)) as { stale: { view: string }[] }).stale.map(({ view }) => view)
     expect(await stale()).toEqual([])
     await sql`update viewkeeper.definitions set schedule = '0 6 * * *', time_zone = 'UTC' where name = 'steady'`
     expect(await stale()).toEqual([])
@@ -320,9 +319,9 @@ describe('the monitor', () => {
     await sql`update viewkeeper.definitions set schedule = '*/15 * * * *', time_zone = 'UTC' where name = 'steady'`
     await expectForLong('steady')
     await writePast([{ view: 'steady', ago: '9 hours' }])
-    expect(await monitor({}, context)).toMatchObject({ stale: [] })
+    expect(await stale()).toEqual([])
     process.env.SCHEDULES = '{"nightly":false}'
-    expect(await monitor({}, context)).toMatchObject({ stale: [{ view: 'public.steady' }] })
+    expect(await stale()).toEqual(['public.steady'])
     await sql`update viewkeeper.definitions set schedule = null, time_zone = null where name = 'steady'`
   })
 

@@ -51,11 +51,16 @@ const noticeOf = (message: Message | null): Notice =>
   )
 
 const look = () => monitor(database, { schedules: unscheduled, publish: unheard })
-/** As if the monitor had told all of it, and notices too, this much earlier. */
+/** As if the monitor had seen and told all of it, and notices too, this much earlier. */
 const pass = (time: string) =>
-  sql`update viewkeeper.told set told_at = told_at - ${time}::interval, began_at = began_at - ${time}::interval,
+  sql`update viewkeeper.troubles set told_at = told_at - ${time}::interval, began_at = began_at - ${time}::interval,
              over_at = over_at - ${time}::interval, noticed_at = noticed_at - ${time}::interval`
-const fails = (view: string, ago = '1 minutes') => writePast([{ view, ago, status: 'failed' }])
+/** A refresh of the view fails, and the monitor looks; it has told of nothing in the last minutes. */
+async function fails(view: string, ago = '1 minutes'): Promise<void> {
+  await writePast([{ view, ago, status: 'failed' }])
+  await pass('6 minutes')
+  await look()
+}
 const isFresh = (view: string) =>
   sql`update viewkeeper.definitions set max_staleness_seconds = null where name = ${view}`
 async function becomesStale(view: string): Promise<void> {
@@ -65,7 +70,7 @@ async function becomesStale(view: string): Promise<void> {
 
 beforeEach(async () => {
   await clear()
-  await sql`truncate viewkeeper.told`
+  await sql`truncate viewkeeper.troubles`
   await sql`delete from viewkeeper.switches where key in ('notice', 'monitored')`
   await sql`update viewkeeper.definitions set max_staleness_seconds = null`
   await writePast(['steady', 'shaky', 'quiet', 'fresh'].map((view) => ({ view, ago: '2 hours' })))
@@ -85,43 +90,50 @@ describe('a notice', () => {
     expect(await tell()).toBeNull()
   })
 
-  test('of a failure has its end, once, when the view has succeeded before it was stale', async () => {
+  test('of views that fail has their end, once, when none fails any more', async () => {
     await fails('steady', '30 minutes')
     await fails('shaky', '30 minutes')
-    await tell('failed-runs')
+    expect((await tell('failed-runs'))?.subject).toBe(
+      '[production] public.shaky failed (ViewSqlFailed), public.steady failed (ViewSqlFailed)',
+    )
     const succeeds = async (view: string, ago: string) => {
-      await sql`update viewkeeper.runs set noticed_at = noticed_at - interval '1 hour' where noticed_at > '-infinity'`
       await writePast([{ view, ago }])
+      await look()
+      await pass('6 minutes')
     }
-    await succeeds('steady', '10 minutes')
+    await succeeds('steady', '20 seconds')
+    expect(await tell()).toBeNull()
+    await succeeds('shaky', '20 seconds')
     const message = await tell()
-    expect(message?.subject).toBe('[production] OK: public.steady does not fail any more')
+    expect(message?.subject).toBe('[production] OK: no view is failing any more')
     expect(noticeOf(message)).toMatchObject({
       kind: 'over',
-      over: [{ view: 'public.steady', trouble: 'failing' }],
+      over: [
+        { view: 'public.shaky', trouble: 'failing' },
+        { view: 'public.steady', trouble: 'failing' },
+      ],
     })
-    await succeeds('steady', '9 minutes')
     expect(await tell()).toBeNull()
-    // The mail of the failure that goes on has said already that nothing is mended; a new failure begins anew.
-    await fails('steady', '510 seconds')
+    await fails('steady', '10 seconds')
     expect((await tell('failed-runs'))?.subject).toContain('public.steady failed')
-    await succeeds('steady', '8 minutes')
-    expect((await tell())?.subject).toBe('[production] OK: public.steady does not fail any more')
+    await succeeds('steady', '1 seconds')
+    expect((await tell())?.subject).toBe('[production] OK: no view is failing any more')
   })
 
-  test('of a failure has its end when a proof shows that a refresh would change nothing, also before it was told', async () => {
-    const proves = async (view: string, ago: string) => {
-      await writePast([{ view, ago, status: 'skipped' }])
+  test('of a view that fails has its end when a proof shows that a refresh would change nothing, also before it was told', async () => {
+    const proves = async (view: string) => {
+      await writePast([{ view, ago: '10 seconds', status: 'skipped' }])
       await sql`update viewkeeper.runs set as_of = finished_at where view_name = ${view} and status = 'skipped'`
     }
     await fails('steady', '20 minutes')
     await tell('failed-runs')
-    await sql`update viewkeeper.runs set noticed_at = noticed_at - interval '1 hour' where noticed_at > '-infinity'`
-    await proves('steady', '10 minutes')
-    expect((await tell())?.subject).toBe('[production] OK: public.steady does not fail any more')
+    await proves('steady')
+    await look()
+    await pass('6 minutes')
+    expect((await tell())?.subject).toBe('[production] OK: no view is failing any more')
     expect(await tell()).toBeNull()
     await fails('shaky')
-    await proves('shaky', '20 seconds')
+    await proves('shaky')
     expect(noticeOf(await tell('failed-runs')).causes).toMatchObject([{ view: 'public.shaky', mend: null }])
   })
 
@@ -132,6 +144,7 @@ describe('a notice', () => {
         callOn(database),
       )
       expect(error?.class).toBe('LockTimeout')
+      await look()
       const [cause] = noticeOf(await tell('failed-runs')).causes
       const { causes } = await getWhy(database, 'steady', {
         schedules: unscheduled,
@@ -162,6 +175,7 @@ describe('a notice', () => {
     await sql`create table secrets as select 'row-4711' as word`
     await sql`create materialized view leaking as select word::int from secrets with no data`
     const { runId } = await refresh({ view: 'leaking' }, callOn(database))
+    await look()
     const message = await tell('failed-runs')
     expect(noticeOf(message).causes).toMatchObject([{ runId, error: { sqlstate: '22P02' } }])
     expect(JSON.stringify(message)).not.toContain('4711')
@@ -182,7 +196,7 @@ describe('a notice', () => {
     expect(message?.subject).toBe('[production] 10 views are stale: public.steady failed (ViewSqlFailed)')
     const { causes } = noticeOf(message)
     expect(causes.map(({ view, views }) => [view, views[0]?.view, views.length])).toEqual([
-      ['public.steady', 'public.steady', 10],
+      ['public.steady', 'public.steady', 11], // it fails, and it is stale
     ])
     for (const name of names) await sql.unsafe(`drop materialized view ${name}`)
     await sql`delete from viewkeeper.definitions where name = any(${names})`
@@ -280,16 +294,6 @@ describe('a notice', () => {
     await sql`delete from viewkeeper.definitions where name = 'below'`
   })
 
-  test('of a failure comes through a thousand refusals of which nobody has to be told', async () => {
-    await sql`
-      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at, error)
-      select d.id, d.schema_name, d.name, 'refresh', 'failed', 'http', clock_timestamp(),
-             '{"class":"UniqueIndexRequired","message":"no unique index"}'
-        from viewkeeper.definitions d, generate_series(1, 1000) where d.name = 'quiet'`
-    await fails('steady')
-    expect(noticeOf(await tell('failed-runs')).causes).toMatchObject([{ view: 'public.steady' }])
-  })
-
   test('tells of a slow refresh once', async () => {
     await writePast([
       { view: 'quiet', ago: '1 hours', durationMs: 12_000 },
@@ -311,62 +315,51 @@ describe('a notice', () => {
   test('is told by the clock if no alarm has told it', async () => {
     await fails('steady')
     expect(await tell()).toBeNull()
-    await fails('shaky', '10 minutes')
+    await fails('shaky')
     const { causes } = noticeOf(await tell())
     expect(causes.map(({ view }) => view).sort()).toEqual(['public.shaky', 'public.steady'])
   })
 })
 
-describe('the same failure of a view', () => {
-  test('is told again half a day later, however often it came in between', async () => {
-    await clear()
-    await fails('steady', '13 hours')
-    await tell('failed-runs')
-    await sql`update viewkeeper.runs set noticed_at = now() - interval '11 hours' where status = 'failed'`
-    await fails('steady', '2 minutes')
-    expect(await tell('failed-runs')).toBeNull()
-    await sql`update viewkeeper.runs set noticed_at = now() - interval '13 hours' where noticed_at > '-infinity'`
+describe('a view that fails', () => {
+  test('is told once however often it fails, and a reminder names it again', async () => {
     await fails('steady')
-    expect(noticeOf(await tell('failed-runs')).causes).toMatchObject([{ view: 'public.steady' }])
+    await tell('failed-runs')
+    await fails('steady')
+    expect(await tell()).toBeNull()
+    await pass('24 hours')
+    await look()
+    await pass('6 minutes')
+    expect((await tell())?.subject).toBe('[production] reminder: public.steady failed (ViewSqlFailed)')
   })
 
-  test('is told again if the view succeeded in between', async () => {
-    await fails('steady', '10 minutes')
-    await tell('failed-runs')
-    await writePast([{ view: 'steady', ago: '5 minutes' }])
-    await fails('steady')
-    expect(await tell('failed-runs')).not.toBeNull()
-  })
-
-  test('is told again, and its end is told, if the run that succeeded in between was requested before the one that failed', async () => {
+  test('is told again if it succeeded in between, also by a run that was requested earlier', async () => {
     await writePast([{ view: 'steady', ago: '6 minutes' }])
     await fails('steady', '10 minutes')
-    await tell('failed-runs')
-    await sql`update viewkeeper.runs set noticed_at = noticed_at - interval '9 minutes' where noticed_at > '-infinity'`
-    expect((await tell())?.subject).toBe('[production] OK: public.steady does not fail any more')
-    await fails('steady')
     expect(await tell('failed-runs')).not.toBeNull()
+    await writePast([{ view: 'steady', ago: '5 minutes' }])
+    await look()
+    await fails('steady')
+    expect((await tell('failed-runs'))?.subject).toContain('public.steady failed')
   })
 
-  test('is told if nobody was told of the one before: a caller had it as the answer', async () => {
+  test('is not told for a refusal that its caller got as the answer', async () => {
     const noIndex = sql.json({ class: 'UniqueIndexRequired', message: 'no unique index' })
-    await fails('steady', '10 minutes')
+    await writePast([{ view: 'steady', ago: '10 minutes', status: 'failed' }])
     await sql`
       update viewkeeper.runs set trigger = 'http', started_at = null, error = ${noIndex}
        where status = 'failed'`
+    await look()
     expect((await tell('failed-runs'))?.subject).toBe('[production] failed-runs: Something happened.')
     await fails('steady')
-    await sql`update viewkeeper.runs set error = ${noIndex} where status = 'failed'`
     expect(noticeOf(await tell('failed-runs')).causes).toMatchObject([{ view: 'public.steady' }])
   })
 
-  test('is told if the one before failed before the first deploy, of which nobody is told', async () => {
-    await fails('steady', '10 minutes')
+  test('is told although the failure is older than the first deploy: it fails', async () => {
+    await writePast([{ view: 'steady', ago: '10 minutes', status: 'failed' }])
     expect(await beginPublishing(sql)).toBe(true)
-    expect(await tell()).toBeNull()
-    await fails('steady')
-    const { causes } = noticeOf(await tell('failed-runs'))
-    expect(causes).toMatchObject([{ view: 'public.steady' }])
+    await look()
+    expect(noticeOf(await tell('failed-runs')).causes).toMatchObject([{ view: 'public.steady' }])
   })
 })
 

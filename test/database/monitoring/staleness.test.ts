@@ -4,6 +4,7 @@ import { monitor } from '../../../src/operations/monitoring/monitor.ts'
 import { type Schedules, unscheduled } from '../../../src/operations/monitoring/schedules.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { namesByTrouble } from '../../support/views/troubles.ts'
 import { useHistory, usePublished } from './past.ts'
 
 const { url, database, sql, clear, writePast, expectForLong } = useHistory()
@@ -30,9 +31,9 @@ test('SQL, the monitor and both lists over HTTP name the same stale views, with 
     { view: 'quiet', ago: '30 hours', durationMs: 3 * 3600 * 1000 },
     { view: 'fresh', ago: '90 days' },
   ])
-  const { stale } = await look({ nightly, views: true })
-  expect(stale).toMatchObject([{ view: 'public.steady', maxStalenessSeconds: 3600 }])
-  expect(stale[0]?.ageSeconds).toBeGreaterThanOrEqual(7199)
+  const { troubles } = await look({ nightly, views: true })
+  expect(troubles).toMatchObject([{ trouble: 'stale', name: 'public.steady', maxStalenessSeconds: 3600 }])
+  expect(troubles[0]?.ageSeconds).toBeGreaterThanOrEqual(7199)
 
   const hour = 3600
   const limits = { fresh: null, quiet: 24 * hour + 6 * hour, shaky: 900 + hour, steady: hour }
@@ -56,7 +57,7 @@ test('SQL, the monitor and both lists over HTTP name the same stale views, with 
 
 test('a schedule that ends, or an environment without schedules, expects nothing any more', async () => {
   await writePast([{ view: 'quiet', ago: '90 days' }])
-  const names = async (schedules: Schedules) => (await look(schedules)).stale.map(({ view }) => view)
+  const names = async (schedules: Schedules) => namesByTrouble(await look(schedules)).stale
   expect(await names({ nightly, views: false })).toContain('public.quiet')
   expect(await names(unscheduled)).toEqual([])
   expect(await sql`select from viewkeeper.view_status where max_staleness is not null`).toHaveLength(0)

@@ -7,6 +7,7 @@ import { type Telling, usualTelling } from '../../../src/plan/monitoring/telling
 import { lambdaContext } from '../../support/aws/lambda.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { between } from '../../support/waiting/between.ts'
+import { until } from '../../support/waiting/until.ts'
 import { useHistory, usePublished } from './past.ts'
 
 const { url, database, sql, clear, writePast, expectForLong } = useHistory()
@@ -15,17 +16,19 @@ const { lines, published } = usePublished(url)
 /** What one look publishes: how many views are stale, and the names to tell of. */
 async function look(telling: Telling = usualTelling, from: Database = database) {
   const published = { stale: 0, told: [] as string[] }
-  const trouble: Publisher['trouble'] = (which, views, told) => {
+  const trouble: Publisher['trouble'] = (which, found, told) => {
     if (which !== 'stale') return
-    published.stale = views.length
+    published.stale = found.length
     published.told = told.map((name) => name.replace('public.', ''))
   }
   await monitor(from, { schedules: unscheduled, publish: { ...unheard, trouble }, telling })
   return published
 }
 
-/** As if everything that the monitor has told, it had told this much earlier. */
-const pass = (time: string) => sql`update viewkeeper.told set told_at = told_at - ${time}::interval`
+/** As if everything that the monitor has seen and told were this much longer ago. */
+const pass = (time: string) =>
+  sql`update viewkeeper.troubles set told_at = told_at - ${time}::interval, began_at = began_at - ${time}::interval,
+             over_at = over_at - ${time}::interval`
 
 const refreshed = (view: string) => writePast([{ view, ago: '1 minutes' }])
 const becomesStale = (view: string) =>
@@ -34,7 +37,7 @@ const becomesStale = (view: string) =>
 /** Both views may be an hour old. They were refreshed hours ago, `steady` first, and again just now. */
 beforeEach(async () => {
   await clear()
-  await sql`truncate viewkeeper.told`
+  await sql`truncate viewkeeper.troubles`
   await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name in ('steady', 'shaky')`
   await expectForLong('steady', 'shaky')
   await writePast([
@@ -135,7 +138,7 @@ describe('what the monitor tells of stale views', () => {
   test('a look that tells nothing writes nothing', async () => {
     await becomesStale('steady')
     await look()
-    const versions = () => sql`select trouble, name, xmin::text from viewkeeper.told`
+    const versions = () => sql`select trouble, name, xmin::text from viewkeeper.troubles`
     const before = await versions()
     await pass('10 minutes')
     const after = await versions()
@@ -146,11 +149,18 @@ describe('what the monitor tells of stale views', () => {
 })
 
 describe('of two monitors at once', () => {
-  /** Looks, and before each statement has another monitor look. */
+  const untilSomebodyWaits = () =>
+    until('a monitor waits for another one', async () => {
+      const rows = await sql`
+        select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+      return rows.length
+    })
+
+  /** Looks, and before each statement has another monitor look, until that is done or waits for this one. */
   async function lookTogether() {
     const others: string[] = []
     let inside = false
-    let other = Promise.resolve()
+    let other: Promise<unknown> = Promise.resolve()
     const lookToo = async () => {
       inside = true
       others.push(...(await look()).told)
@@ -159,11 +169,12 @@ describe('of two monitors at once', () => {
     const one = await look(
       usualTelling,
       between(database, async () => {
-        if (!inside) other = lookToo()
-        await other
+        if (inside) return
+        other = Promise.all([other, lookToo()])
+        await Promise.race([other, untilSomebodyWaits()])
       }),
     )
-    await other // nobody waits for the statement before which it began
+    await other
     return [...one.told, ...others].sort()
   }
 
@@ -191,7 +202,8 @@ describe('of two monitors at once', () => {
 test('what a monitor told that died before it could say so is told again', async () => {
   await becomesStale('steady')
   const told: string[] = []
-  const trouble: Publisher['trouble'] = (_, __, names) => {
+  const trouble: Publisher['trouble'] = (which, _, names) => {
+    if (which !== 'stale') return
     told.push(...names)
     throw new Error('it died')
   }

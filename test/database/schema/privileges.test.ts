@@ -711,8 +711,7 @@ describe('reads', () => {
       ['select on viewkeeper.latest_runs', /latest_runs/],
       ['select on viewkeeper.batch_views', /batch_views/],
       ['select on viewkeeper.set_aside', /set_aside/],
-      ['select, insert, update on viewkeeper.told', /told/],
-      ['select, insert, delete on viewkeeper.troubles', /troubles/],
+      ['select, insert, update on viewkeeper.troubles', /troubles/],
       ['select, insert on viewkeeper.events', /events/],
     ]
     for (const [right, missing] of takes) {
@@ -736,16 +735,15 @@ describe('reads', () => {
     }
     const takes: [string, Parameters<typeof privilege>[0]][] = [
       ['select, insert, update on viewkeeper.switches', /switches/],
-      ['select on viewkeeper.told', /told/],
+      ['select on viewkeeper.troubles', /troubles/],
       ['select on viewkeeper.runs', /runs/],
       ['select on viewkeeper.batches', /batches/],
       ['select on viewkeeper.definitions', /definitions/],
       ['select on viewkeeper.latest_runs', /latest_runs/],
       ['select on viewkeeper.batch_views', /batch_views/],
       ['select on viewkeeper.set_aside', /set_aside/],
-      ['update on viewkeeper.runs', /runs/],
       ['update on viewkeeper.batches', /batches/],
-      ['update on viewkeeper.told', /told/],
+      ['update on viewkeeper.troubles', /troubles/],
     ]
     for (const [right, missing] of takes) {
       await expectMissing(tell(), privilege(missing))

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { actionNames } from '../../../src/plan/actions.ts'
 import { rememberedKinds } from '../../../src/plan/aside/items.ts'
 import { eventTypes } from '../../../src/plan/events/event.ts'
-import { troubles } from '../../../src/plan/monitoring/telling.ts'
+import { troubles } from '../../../src/plan/monitoring/troubles.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../src/plan/run.ts'
 import { definitionDefaults, rowCountStrategies, strategies } from '../../../src/plan/views/definition.ts'
 import { useDatabase } from '../../support/servers/database.ts'
@@ -33,7 +33,6 @@ test('every list of words that a table accepts is the list of the code', async (
     'runs.status': runStatuses,
     'runs.trigger': triggers,
     'set_aside.kind': rememberedKinds,
-    'told.trouble': troubles,
     'troubles.trouble': troubles,
   })
 })

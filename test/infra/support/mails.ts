@@ -1,6 +1,6 @@
 import { chatOf } from '../../../src/mails/chat.ts'
 import { mailOf } from '../../../src/mails/mail.ts'
-import { alarm, examples, failedRun, plan, salesFailed } from '../../support/views/notices.ts'
+import { alarm, examples, failing, plan, salesFailed } from '../../support/views/notices.ts'
 
 const block = (language: string, text: string): string => `\`\`\`${language}\n${text.trimEnd()}\n\`\`\`\n`
 
@@ -13,7 +13,7 @@ export const mails = (): string =>
 
 /** The notice of a failed view, as a program takes it from the JSON. */
 export function notice(): string {
-  const { notice } = plan({ ...salesFailed(3), runs: [failedRun('public.sales')] }, alarm('failed-runs'))
+  const { notice } = plan({ ...salesFailed(3), told: failing(['public.sales']).told }, alarm('failed-runs'))
   const { metadata } = chatOf(notice!) as { metadata: { additionalContext: { notice: string } } }
   return block('json', JSON.stringify(JSON.parse(metadata.additionalContext.notice), null, 2))
 }

@@ -4,6 +4,5 @@ import type { Publisher } from '../../../src/operations/monitoring/monitor.ts'
 export const unheard: Publisher = {
   runs: () => {},
   batches: () => {},
-  failing: () => {},
   trouble: () => {},
 }

@@ -3,7 +3,6 @@ import type { Examined, RunFacts } from '../../../src/plan/diagnosis/standing.ts
 import type {
   Alarm,
   EndedBatch,
-  FailedRun,
   NoticeFacts,
   ToldTrouble,
 } from '../../../src/plan/monitoring/notice-facts.ts'
@@ -20,10 +19,8 @@ export const hoursAgo = (hours: number) => new Date(now.getTime() - hours * hour
 const noFacts = (): NoticeFacts => ({
   now,
   told: [],
-  runs: [],
   batches: [],
   slow: [],
-  mended: [],
   views: new Map(),
   reads: new Map(),
   pause: null,
@@ -57,7 +54,11 @@ export const view = (
     ...more,
   })
 
-const error = (code: ProblemCode, message: string, sqlstate: string | null = null) => ({
+const error = (
+  code: ProblemCode,
+  message: string,
+  sqlstate: string | null = null,
+): NonNullable<RunFacts['error']> => ({
   class: code,
   message,
   sqlstate,
@@ -72,7 +73,7 @@ export const ended = (
     id = 812,
     hours = 1,
     batchId = 'night-2' as string | null,
-    error = null as FailedRun['error'],
+    error = null as RunFacts['error'],
     batchCanceled = false,
   } = {},
 ): RunFacts => ({
@@ -107,18 +108,17 @@ export const told = (
   ...more,
 })
 
-export const failedRun = (name: string, more: Partial<FailedRun> = {}): FailedRun => ({
-  id: 812,
-  view: name,
-  operation: 'refresh',
-  batchId: 'night-2',
-  status: 'failed',
-  trigger: 'batch',
-  startedAt: hoursAgo(0.1),
-  finishedAt: hoursAgo(0.05),
-  error: divided as FailedRun['error'],
-  goesOn: false,
-  ...more,
+/** Views that fail, of which the monitor has told just now, and no notice yet. */
+export const failing = (
+  names: string[],
+  { error = divided, ...more }: Partial<Examined> & { error?: RunFacts['error'] } = {},
+): Pick<NoticeFacts, 'told' | 'views'> => ({
+  told: names.map((name) => told(name, { trouble: 'failing' })),
+  views: byName(
+    ...names.map((name, at) =>
+      view(name, { hours: 3, last: ended('failed', { id: 812 + at, error }), ...more }),
+    ),
+  ),
 })
 
 export const failedBatch = (more: Partial<EndedBatch> = {}): EndedBatch => ({
@@ -169,14 +169,14 @@ export function salesFailed(hours = 30): Pick<NoticeFacts, 'views' | 'reads'> {
   const late = { hours }
   return {
     views: byName(
-      view('public.sales', { ...late, last: ended('failed', { error: divided as FailedRun['error'] }) }),
+      view('public.sales', { ...late, last: ended('failed', { error: divided }) }),
       view('public.sales_by_region', {
         ...late,
-        last: ended('skipped', { error: upstream as FailedRun['error'] }),
+        last: ended('skipped', { error: upstream }),
       }),
       view('public.top_customers', {
         ...late,
-        last: ended('skipped', { error: upstream as FailedRun['error'] }),
+        last: ended('skipped', { error: upstream }),
       }),
       view('public.flights'),
     ),

@@ -4,16 +4,16 @@ import { readAlarm } from '../../../src/mails/alarm-words.ts'
 import { chatOf } from '../../../src/mails/chat.ts'
 import { mailOf } from '../../../src/mails/mail.ts'
 import { emptyNotice } from '../../../src/plan/monitoring/notice.ts'
-import type { FailedRun } from '../../../src/plan/monitoring/notice-facts.ts'
 import { runbookOf } from '../../../src/plan/runbook.ts'
 import { problemCodes } from '../../../src/problem.ts'
 import {
   alarm,
   byName,
+  divided,
   ended,
   examples,
   failedBatch,
-  failedRun,
+  failing,
   hoursAgo,
   now,
   plan,
@@ -28,14 +28,19 @@ test('a name with line breaks makes no line of its own, wherever the mail names 
   const odd = 'public."a\r\nOK: nothing is wrong\u2028x\u0085y"'
   const error = { class: 'ViewSqlFailed' as const, message: `${odd} failed\nOK:`, sqlstate: null }
   const facts = {
-    runs: [failedRun(odd, { error })],
     views: byName(
       view(odd, { hours: 30, last: ended('failed', { error }) }),
       view('public.above', { hours: 30 }),
       view(`${odd}b`, { hours: 30, missing: true }),
     ),
     reads: new Map([['public.above', [odd]]]),
-    told: [told(odd), told('public.above'), told(`${odd}b`), told(`${odd}c`, { overAt: now })],
+    told: [
+      told(odd, { trouble: 'failing' }),
+      told(odd),
+      told('public.above'),
+      told(`${odd}b`),
+      told(`${odd}c`, { overAt: now }),
+    ],
     slow: [{ id: 3, view: `${odd}d`, durationMs: 9000, usualMs: 1, finishedAt: now, noticedAt: null }],
   }
   const { subject, text } = mail(facts as never, alarm('stale-views'))
@@ -60,24 +65,18 @@ describe('the subject', () => {
     expect(subject({ views: byName(view('public.a', { hours: 30 })), told: [told('public.a')] }, stale)).toBe(
       '[production] public.a is stale',
     )
-    const runs = [failedRun('public.a'), failedRun('public.b', { id: 2 })]
-    expect(subject({ runs }, alarm('failed-runs'))).toBe(
+    expect(subject(failing(['public.a', 'public.b']), alarm('failed-runs'))).toBe(
       '[production] public.a failed (ViewSqlFailed, 22012), public.b failed (ViewSqlFailed, 22012)',
     )
   })
 
   test('says what the cause is, if no single view or batch is at fault', () => {
-    const error = { class: 'NotExchanged' as const, message: 'x', sqlstate: null }
-    const runs = [failedRun('public.a', { error })]
-    const views = byName(view('public.a', { hours: 3, last: ended('failed', { error }) }))
-    expect(subject({ runs, views }, alarm('failed-runs'))).toBe('[production] public.a failed (NotExchanged)')
     const pause = { since: hoursAgo(2), by: 'ann' }
-    const canceled = byName(view('public.a', { hours: 3, last: ended('canceled') }))
-    expect(subject({ runs, views: canceled, pause }, alarm('failed-runs'))).toMatch(
-      /^\[production\] ann has paused everything scheduled since 2026-11-20 08:00 UTC, so no schedule/,
+    const views = byName(view('public.a', { hours: 30, last: ended('canceled') }))
+    expect(subject({ views, pause, told: [told('public.a')] }, stale)).toBe('[production] public.a is stale')
+    expect(mail({ views, pause, told: [told('public.a')] }, stale).text).toContain(
+      'ann has paused everything scheduled since 2026-11-20 08:00 UTC, so no schedule',
     )
-    const missing = byName(view('public.a', { hours: 3, missing: true }))
-    expect(subject({ runs, views: missing }, alarm('failed-runs'))).toBe('[production] public.a is missing')
   })
 
   test('says of a reminder, of an end and of a test that it is one', () => {
@@ -99,7 +98,7 @@ describe('the subject', () => {
 
   test('is what SNS takes, whatever a view is called: one line of less than 100 ASCII characters', () => {
     const odd = `app."Größe\n${'x'.repeat(200)}"`
-    const said = subject({ runs: [failedRun(odd)] }, alarm('failed-runs'))
+    const said = subject(failing([odd]), alarm('failed-runs'))
     expect(said).toMatch(/^[\x21-\x7e][\x20-\x7e]{1,98}$/)
     expect(said).toContain('app.U&"Gr?')
   })
@@ -108,7 +107,7 @@ describe('the subject', () => {
 describe('the text', () => {
   test('has the view, the time, the error, what readers see, what to type and where to read on', () => {
     const { text } = mail(
-      { ...salesFailed(3), runs: [failedRun('public.sales')], batches: [failedBatch()] },
+      { ...salesFailed(3), told: failing(['public.sales']).told, batches: [failedBatch()] },
       alarm('failed-runs'),
     )
     expect(text.split('\n')).toEqual([
@@ -135,32 +134,34 @@ describe('the text', () => {
   })
 
   test('describes at most ten causes, and says what lists them all', () => {
-    const runs = Array.from({ length: 13 }, (_, at) => failedRun(`public.v${at}`, { id: at + 1 }))
-    const { text } = mail({ runs }, alarm('failed-runs'))
+    const names = Array.from({ length: 13 }, (_, at) => `public.v${at}`)
+    const { text } = mail(failing(names), alarm('failed-runs'))
     expect(text.match(/ failed at /g)).toHaveLength(10)
     expect(text).toContain('And 3 more causes: viewkeeper ls --failed --env production')
   })
 
   test('says when a batch tries again, and when the view has succeeded since', () => {
-    const last = ended('failed', { error: failedRun('x').error })
+    const last = ended('failed', { error: divided })
+    const { told } = failing(['public.sales'])
     const open = { status: 'pending' as const, notBefore: hoursAgo(-0.1) }
     const retried = byName(view('public.sales', { hours: 20, last, open }))
-    expect(mail({ views: retried, runs: [failedRun('public.sales')] }, alarm('failed-runs')).text).toContain(
+    expect(mail({ views: retried, told }, alarm('failed-runs')).text).toContain(
       'The batch tries again at 2026-11-20 10:06 UTC.',
     )
-    const mended = byName(view('public.sales', { hours: 0.01, last: ended('success') }))
-    const { text } = mail({ views: mended, runs: [failedRun('public.sales')] }, alarm('failed-runs'))
+    const mended = byName(view('public.sales', { hours: 0.01, last }))
+    const { text } = mail({ views: mended, told }, alarm('failed-runs'))
     expect(text).toContain('It has succeeded since, at 2026-11-20 09:59 UTC.')
     expect(text).not.toContain('Readers still see')
   })
 
   test('links the runbook on the web, wherever it names the runbook, and the page of the view or the batch', () => {
     const odd = 'public."Odd Name"'
-    const runs = [failedRun(odd)]
     const links = { runbookUrl: 'https://docs.example/runbook.html', pageUrl: 'https://views.example/' }
     const linked = (notice: typeof given) => mailOf({ ...notice, links }).text
-    const given = plan({ runs, batches: [failedBatch({ hasFailedRun: false })] }, alarm('failed-runs'))
-      .notice!
+    const given = plan(
+      { ...failing([odd]), batches: [failedBatch({ hasFailedRun: false })] },
+      alarm('failed-runs'),
+    ).notice!
     expect(linked(given)).toContain('  https://docs.example/runbook.html#viewsqlfailed\n')
     expect(linked(given)).toContain('  https://views.example/#/views/public.%22Odd%20Name%22\n')
     expect(linked(given)).toContain('  https://views.example/#/batches/night-2\n')
@@ -170,32 +171,21 @@ describe('the text', () => {
     expect(mailOf(given).text).not.toContain('http')
   })
 
-  test('says that a view of whose failure people know has succeeded, unless the end of its trouble says so', () => {
-    const mended = ['public.a', 'public.b'].map((view, id) => ({
-      id,
-      view,
-      failedAt: hoursAgo(3),
-      mendedAt: hoursAgo(0.5),
-    }))
-    const first = mail({ mended: mended.slice(0, 1) })
-    expect(first.subject).toBe('[production] OK: public.a does not fail any more')
-    expect(first.text).toContain(
-      '  public.a failed at 2026-11-20 07:00 UTC, and succeeded at 2026-11-20 09:30 UTC\n',
-    )
-    expect(mail({ mended }).subject).toBe('[production] OK: 2 views do not fail any more')
-    const over = told('public.a', { known: true, beganAt: hoursAgo(2), overAt: hoursAgo(0.5) })
-    const both = plan({ mended: mended.slice(0, 1), told: [over] })
-    expect(both.notice!.over.map(({ trouble }) => trouble)).toEqual(['stale'])
-    expect(both.covered.runs).toEqual([0])
-    // The clock waits, so that one mail tells of several.
-    expect(plan({ mended: [{ ...mended[0]!, mendedAt: hoursAgo(0.05) }] }).notice).toBeNull()
+  test('reminds of views that fail, and says when none fails any more', () => {
+    const again = { trouble: 'failing' as const, known: true, beganAt: hoursAgo(24) }
+    const { views } = failing(['public.a'])
+    const reminder = mail({ views, told: [told('public.a', again)] }, alarm('failed-runs'))
+    expect(reminder.subject).toBe('[production] reminder: public.a failed (ViewSqlFailed, 22012)')
+    expect(reminder.text).toMatch(/^Still so in production:\nThis mail is a reminder/)
+    const over = mail({ told: [told('public.a', { ...again, overAt: hoursAgo(0.1) })] })
+    expect(over.subject).toBe('[production] OK: no view is failing any more')
+    expect(over.text).toContain('  public.a was failing for 24 h, until 2026-11-20 09:54 UTC\n')
   })
 
   test('has a long message cut, on one line', () => {
     const error = { class: 'LockTimeout', message: `held\nby\t${'x'.repeat(5000)}`, sqlstate: '55P03' }
-    const runs = [failedRun('public.a', { error: error as FailedRun['error'] })]
-    const { text } = mail({ runs }, alarm('failed-runs'))
-    expect(text).toMatch(/: held by x{400,}\.\.\. \(LockTimeout, 55P03\)\.\n/)
+    const { text } = mail(failing(['public.a'], { error: error as never }), alarm('failed-runs'))
+    expect(text).toMatch(/: held by x{400,}\.\.\. \(LockTimeout, 55P03\)\. /)
     expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThan(800)
   })
 
@@ -207,7 +197,7 @@ describe('the text', () => {
   })
 
   test('quotes a name for the shell', () => {
-    const { text } = mail({ runs: [failedRun('public."It\'s odd"')] }, alarm('failed-runs'))
+    const { text } = mail(failing(['public."It\'s odd"']), alarm('failed-runs'))
     expect(text).toContain(`viewkeeper why 'public."It'\\''s odd"' --env production`)
   })
 
@@ -272,12 +262,9 @@ describe('the same as JSON', () => {
     const odd = 'ä'.repeat(60)
     const names = Array.from({ length: 1000 }, (_, at) => `public.${odd}${at}`)
     const message = 'ü'.repeat(50_000)
-    const runs = names.map((name, id) =>
-      failedRun(name, { id, error: { class: 'LockTimeout', message, sqlstate: null } as FailedRun['error'] }),
-    )
     const reads = new Map(names.map((name, at) => [name, at === 0 ? [] : [names[at - 1]!]]))
     const { notice } = plan(
-      { runs, reads, views: byName(...names.map((name) => view(name))) },
+      { ...failing(names, { error: { class: 'LockTimeout', message, sqlstate: null } }), reads },
       alarm('failed-runs'),
     )
     expect(Buffer.byteLength(JSON.stringify(chatOf(notice!)))).toBeLessThan(200_000)

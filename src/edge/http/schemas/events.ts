@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import { type EventType, eventTypes, type ViewkeeperEvents } from '../../../plan/events/event.ts'
-import { troubles } from '../../../plan/monitoring/telling.ts'
+import { troubles } from '../../../plan/monitoring/troubles.ts'
 import { operations, triggers } from '../../../plan/run.ts'
 import { problemCodes } from '../../../problem.ts'
 

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import type { FailedRun } from '../../../../src/plan/monitoring/notice-facts.ts'
 import type { PlannedNotice } from '../../../../src/plan/monitoring/notice-plan.ts'
 import {
   alarm,
@@ -7,7 +6,7 @@ import {
   divided,
   ended,
   failedBatch,
-  failedRun,
+  failing,
   hoursAgo,
   now,
   plan,
@@ -17,6 +16,7 @@ import {
   view,
 } from '../../../support/views/notices.ts'
 
+const salesFails = told('public.sales', { trouble: 'failing' })
 const three = ['public.sales', 'public.sales_by_region', 'public.top_customers']
 
 /** The causes of a notice, each with the views below it. */
@@ -37,17 +37,21 @@ describe('one cause is told once', () => {
   })
 
   test('a failed view is told with the views that wait for it', () => {
-    const planned = plan({ ...salesFailed(3), runs: [failedRun('public.sales')] }, alarm('failed-runs'))
+    const planned = plan({ ...salesFailed(3), told: [salesFails] }, alarm('failed-runs'))
     expect(causesOf(planned)).toEqual([
-      { code: 'Failed', view: 'public.sales', views: [], behind: three.slice(1) },
+      { code: 'Failed', view: 'public.sales', views: ['public.sales'], behind: three.slice(1) },
     ])
   })
 
   test('a batch that failed because of a failed view adds nothing', () => {
-    const facts = { ...salesFailed(3), runs: [failedRun('public.sales')], batches: [failedBatch()] }
+    const facts = { ...salesFailed(3), told: [salesFails], batches: [failedBatch()] }
     const both = plan(facts, alarm('failed-runs'))
     expect(causesOf(both)).toHaveLength(1)
-    expect(both.covered).toMatchObject({ runs: [812], batches: ['night-2'], kinds: ['runs', 'batches'] })
+    expect(both.covered).toMatchObject({
+      told: [{ trouble: 'failing' }],
+      batches: ['night-2'],
+      kinds: ['batches', 'failing'],
+    })
     const later = plan({ ...salesFailed(3), batches: [failedBatch()] }, alarm('failed-batches'))
     expect(later.notice).toBeNull()
     expect(later.covered.batches).toEqual(['night-2'])
@@ -117,53 +121,21 @@ describe('one cause is told once', () => {
     })
   })
 
-  test('the same failure of a view is not told at each run', () => {
-    const planned = plan({ runs: [failedRun('public.sales', { goesOn: true })] }, alarm('failed-runs'))
-    expect(planned.notice).toBeNull()
-    expect(planned.covered).toMatchObject({ runs: [], quietRuns: [812], kinds: ['runs'] })
+  test('a view that fails and is stale for it is one cause, said once', () => {
+    const planned = plan({ ...salesFailed(), told: [salesFails, told('public.sales')] }, alarm('failed-runs'))
+    expect(causesOf(planned)).toMatchObject([{ code: 'Failed', view: 'public.sales' }])
+    expect(planned.covered.kinds).toEqual(['failing', 'stale'])
   })
 
-  test('several failures of one view are one cause, its last failure', () => {
-    const runs = [
-      failedRun('public.sales', { id: 1, finishedAt: hoursAgo(2) }),
-      failedRun('public.sales', { id: 2 }),
-    ]
-    const { notice } = plan({ runs }, alarm('failed-runs'))
-    expect(notice?.causes.map(({ runId }) => runId)).toEqual([2])
-  })
-
-  test('a reminder stays one if a failure of an earlier notice goes on, and if its batch failed, too', () => {
+  test('a reminder stays one if the batch of a view that fails failed, too', () => {
     const reminds = told('public.sales', { known: true, beganAt: hoursAgo(24) })
     const facts = { ...salesFailed(), told: [reminds] }
-    const runs = [failedRun('public.sales', { goesOn: true })]
-    const batches = [failedBatch()]
-    expect(plan({ ...facts, runs, batches }, alarm('stale-views')).notice?.kind).toBe('reminder')
-    expect(plan({ ...facts, runs: [failedRun('public.flights')] }, alarm('stale-views')).notice?.kind).toBe(
-      'news',
-    )
+    expect(plan({ ...facts, batches: [failedBatch()] }, alarm('stale-views')).notice?.kind).toBe('reminder')
+    const flightsFail = told('public.flights', { trouble: 'failing' })
+    expect(plan({ ...facts, told: [reminds, flightsFail] }, alarm('stale-views')).notice?.kind).toBe('news')
     expect(
       plan({ ...facts, batches: [failedBatch({ hasFailedRun: false })] }, alarm('stale-views')).notice?.kind,
     ).toBe('news')
-  })
-
-  test('a view whose group was not exchanged stands below the view that failed', () => {
-    const error = { class: 'NotExchanged' as const, message: 'public.sales failed', sqlstate: null }
-    const facts = salesFailed(3)
-    facts.views.set(
-      'public.sales_by_region',
-      view('public.sales_by_region', { last: ended('failed', { error }) }),
-    )
-    const runs = [failedRun('public.sales'), failedRun('public.sales_by_region', { id: 813, error })]
-    expect(causesOf(plan({ ...facts, runs }, alarm('failed-runs')))).toMatchObject([{ view: 'public.sales' }])
-  })
-
-  test('a view whose group was not exchanged, and which has succeeded since, says so', () => {
-    const error = { class: 'NotExchanged' as const, message: 'public.sales failed', sqlstate: null }
-    const views = byName(view('public.sales', { hours: 0.01, last: ended('success') }))
-    const { notice } = plan({ views, runs: [failedRun('public.sales', { error })] }, alarm('failed-runs'))
-    expect(notice?.causes).toMatchObject([
-      { code: 'Failed', view: 'public.sales', error, mendedAt: hoursAgo(0.01), mend: null },
-    ])
   })
 })
 
@@ -186,7 +158,7 @@ describe('what the cause is', () => {
   test('a missing view, also above the view that is told', () => {
     const views = byName(
       view('public.sales', { missing: true, hours: 30 }),
-      view('public.top', { hours: 30, last: ended('skipped', { error: upstream as FailedRun['error'] }) }),
+      view('public.top', { hours: 30, last: ended('skipped', { error: upstream }) }),
     )
     const reads = new Map([['public.top', ['public.sales']]])
     expect(causeOf({ views, reads }, 'public.top')).toMatchObject({
@@ -196,7 +168,7 @@ describe('what the cause is', () => {
     })
   })
 
-  const skipped = ended('skipped', { error: upstream as FailedRun['error'] })
+  const skipped = ended('skipped', { error: upstream })
   const topReadsSales = new Map([['public.top', ['public.sales']]])
 
   test('a canceled view, also above the view that is told', () => {
@@ -249,16 +221,6 @@ describe('what the cause is', () => {
     expect(typed(1, 'running')).toEqual([[why, null]])
   })
 
-  test('a view that could not be dropped, and what to type then', () => {
-    const { notice } = plan({ runs: [failedRun('public.a', { operation: 'drop' })] }, alarm('failed-runs'))
-    expect(notice?.causes).toMatchObject([
-      {
-        text: 'Run 812 could not drop public.a at 2026-11-20 09:57 UTC: division by zero (ViewSqlFailed, 22012).',
-        mend: 'viewkeeper drop public.a --env production',
-      },
-    ])
-  })
-
   test('who is in the way of a view that got no lock, and the SQL that ends the session, as why says it', () => {
     const error = { class: 'LockTimeout' as const, message: 'no lock', sqlstate: '55P03' }
     const lock = {
@@ -275,8 +237,7 @@ describe('what the cause is', () => {
     const views = byName(view('public.sales', { hours: 30, last: ended('failed', { error }), locks: [lock] }))
     const locked = { code: 'Locked', view: 'public.sales', runId: 812, error, next: lock.end }
     expect(causeOf({ views })).toMatchObject(locked)
-    const runs = [failedRun('public.sales', { error })]
-    expect(plan({ views, runs }, alarm('failed-runs')).notice?.causes).toMatchObject([locked])
+    expect(plan({ views, told: [salesFails] }, alarm('failed-runs')).notice?.causes).toMatchObject([locked])
   })
 
   test('a schedule that was due, or that there is none, for one view or for several', () => {
@@ -310,8 +271,9 @@ describe('what the cause is', () => {
 
   test('a failed view that succeeded when it was tried again says so, and nothing waits for it', () => {
     const facts = salesFailed(3)
-    facts.views.set('public.sales', view('public.sales', { hours: 0.01, last: ended('success') }))
-    const [cause] = plan({ ...facts, runs: [failedRun('public.sales')] }, alarm('failed-runs')).notice!.causes
+    const last = ended('failed', { error: divided })
+    facts.views.set('public.sales', view('public.sales', { hours: 0.01, last }))
+    const [cause] = plan({ ...facts, told: [salesFails] }, alarm('failed-runs')).notice!.causes
     expect(cause).toMatchObject({ mendedAt: hoursAgo(0.01), mend: null, behind: [] })
   })
 
@@ -328,7 +290,7 @@ describe('what the cause is', () => {
   })
 
   test('views in a circle end the search', () => {
-    const last = ended('skipped', { error: upstream as FailedRun['error'] })
+    const last = ended('skipped', { error: upstream })
     const views = byName(view('public.a', { hours: 30, last }), view('public.b', { hours: 30, last }))
     const reads = new Map([
       ['public.a', ['public.b']],
@@ -355,8 +317,8 @@ describe('silence has to be justified', () => {
   })
 
   test('an alarm is explained by a notice of its kind since the alarm began, and by no older one', () => {
-    expect(plan({ covered: { runs: hoursAgo(0.1) } }, alarm('failed-runs')).notice).toBeNull()
-    expect(plan({ covered: { runs: hoursAgo(1) } }, alarm('failed-runs')).notice).not.toBeNull()
+    expect(plan({ covered: { failing: hoursAgo(0.1) } }, alarm('failed-runs')).notice).toBeNull()
+    expect(plan({ covered: { failing: hoursAgo(1) } }, alarm('failed-runs')).notice).not.toBeNull()
     expect(plan({ covered: { stale: hoursAgo(0.1) } }, alarm('failed-runs')).notice).not.toBeNull()
   })
 
@@ -378,7 +340,7 @@ describe('silence has to be justified', () => {
     expect(later.covered.spent).toEqual(['batches'])
     const now = plan({ batches: [failedBatch()] }, alarm('failed-batches')).covered
     expect(now).toMatchObject({ kinds: [], spent: ['batches'] })
-    const before = plan({ batches: [failedBatch()] }, alarm('failed-runs')).covered
+    const before = plan({ batches: [failedBatch()] }, alarm('stale-views')).covered
     expect(before).toMatchObject({ kinds: ['batches'], spent: [] })
   })
 
@@ -391,18 +353,6 @@ describe('silence has to be justified', () => {
     })
   })
 
-  test('a refusal that its caller got as an answer is no news, and explains nothing', () => {
-    const refused = failedRun('public.sales', {
-      trigger: 'http',
-      batchId: null,
-      startedAt: null,
-      error: { class: 'UniqueIndexRequired', message: 'no index', sqlstate: null },
-    })
-    const planned = plan({ runs: [refused] }, alarm('failed-runs'))
-    expect(planned.notice).toMatchObject({ kind: 'alarm', causes: [] })
-    expect(planned.covered).toMatchObject({ runs: [], quietRuns: [812] })
-  })
-
   test('the end of an alarm needs no notice if nothing has ended: a new alarm begins with OK', () => {
     expect(plan({}, alarm('stale-views-over', { state: 'OK' })).notice).toBeNull()
   })
@@ -410,14 +360,14 @@ describe('silence has to be justified', () => {
 
 describe('without an alarm, the clock asks', () => {
   test('what an alarm may still tell is left to it', () => {
-    expect(plan({ runs: [failedRun('public.sales')] })).toEqual({
+    expect(plan(failing(['public.sales']))).toEqual({
       notice: null,
-      covered: { runs: [], quietRuns: [], batches: [], told: [], kinds: [], spent: [], at: now },
+      covered: { batches: [], told: [], kinds: [], spent: [], at: now },
     })
   })
 
   test.each([
-    ['a failed run', { runs: [failedRun('public.sales', { finishedAt: hoursAgo(0.1) })] }],
+    ['a view that fails', { told: [told('public.sales', { trouble: 'failing', hours: 0.1 })] }],
     ['a batch', { batches: [failedBatch({ finishedAt: hoursAgo(0.1), hasFailedRun: false })] }],
     ['a stale view', { told: [told('public.sales', { hours: 0.1 })] }],
     ['the end of a trouble', { told: [told('public.sales', { known: true, overAt: hoursAgo(0.1) })] }],
@@ -439,8 +389,9 @@ describe('what is over', () => {
     const other = told('public.b', { known: true, isNews: false, hours: 1 })
     const views = byName(view('public.b', { hours: 30 }))
     expect(plan({ told: [over, other], views }, alarm('stale-views-over', { state: 'OK' })).notice).toBeNull()
+    const failed = failing(['public.c'])
     const { notice } = plan(
-      { told: [over, other], views, runs: [failedRun('public.c')] },
+      { told: [over, other, ...failed.told], views: new Map([...views, ...failed.views]) },
       alarm('failed-runs'),
     )
     expect(notice).toMatchObject({ kind: 'news', over: [{ view: 'public.a' }] })
@@ -452,7 +403,7 @@ test('the test of an alarm is told as a test, and news beside it as news', () =>
     reason: 'A test of the mail, by viewkeeper test-alarm. Nothing new is wrong.',
   })
   expect(plan({}, test).notice).toMatchObject({ kind: 'test', alarms: [{ name: 'failed-runs', test: true }] })
-  const { notice } = plan({ runs: [failedRun('public.sales')] }, test)
+  const { notice } = plan(failing(['public.sales']), test)
   expect(notice).toMatchObject({ kind: 'news', causes: [{ view: 'public.sales' }], alarms: [{ test: true }] })
 })
 
@@ -464,12 +415,4 @@ test('a slow refresh is told with its usual duration', () => {
   expect(notice?.causes).toMatchObject([
     { code: 'Slow', text: 'public.a took 40 min; it usually takes 12 min.' },
   ])
-})
-
-test('a failure that is not the same is told although the view failed before', () => {
-  const runs = [
-    failedRun('public.sales', { id: 1, goesOn: true }),
-    failedRun('public.sales', { id: 2, error: { ...divided, sqlstate: '42P01' } as FailedRun['error'] }),
-  ]
-  expect(plan({ runs }, alarm('failed-runs')).notice?.causes.map(({ runId }) => runId)).toEqual([2])
 })
