@@ -1,4 +1,4 @@
-import { newsKindOf } from '../plan/alarms.ts'
+import { newsKindOf } from '../plan/monitoring/news-kinds.ts'
 import type { Alarm } from '../plan/monitoring/notice-facts.ts'
 import { runbookOf } from '../plan/runbook.ts'
 

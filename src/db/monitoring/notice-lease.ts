@@ -1,4 +1,4 @@
-import type { NewsKind } from '../../plan/alarms.ts'
+import type { NewsKind } from '../../plan/monitoring/news-kinds.ts'
 import type { Covered } from '../../plan/monitoring/notice-plan.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
 

@@ -1,6 +1,5 @@
-import type { TroubleChange } from '../../plan/events/news.ts'
 import type { Telling } from '../../plan/monitoring/telling.ts'
-import type { FoundTrouble, Trouble } from '../../plan/monitoring/troubles.ts'
+import type { FoundTrouble, Trouble, TroubleChange } from '../../plan/monitoring/troubles.ts'
 import type { Sql } from '../server/connect.ts'
 
 /** The longest time that views are aside without an alarm. */

@@ -1,10 +1,6 @@
 import { mayRetry, problemCodes } from '../../problem.ts'
 import type { Sql } from '../server/connect.ts'
 
-/** Whether a run has made the data of its view fresh, or has proved that they are. */
-export const isWell = (sql: Sql, run: string) =>
-  sql.unsafe(`(${run}.status = 'success' and ${run}.fills or ${isUnneeded(run)})`)
-
 /** Whether a run has proved that a refresh would change nothing. */
 export const isUnneeded = (run: string): string =>
   `viewkeeper.is_unneeded(${run}.status, ${run}.as_of, ${run}.error, ${run}.built_at)`

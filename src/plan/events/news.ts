@@ -1,5 +1,5 @@
 import { command } from '../commands.ts'
-import type { FoundTrouble, Trouble } from '../monitoring/troubles.ts'
+import type { FoundTrouble, TroubleChange } from '../monitoring/troubles.ts'
 import type { BatchStatus, Operation, RunStatus, Trigger } from '../run.ts'
 import type {
   BatchEnded,
@@ -78,15 +78,6 @@ export function newsOfBatch(batch: UntoldBatch, environment: string | null): New
   const next = status === 'success' ? null : command(['batches', batchId], environment)
   const detail: Body<BatchEnded> = { batchId, status, trigger, views, durationMs, error, next }
   return { type: 'BatchEnded', subject: batchId, at, detail }
-}
-
-/** What has changed about a trouble since the look before. */
-export interface TroubleChange {
-  trouble: Trouble
-  name: string
-  beganAt: Date
-  /** Null: the trouble has begun. */
-  endedAt: Date | null
 }
 
 /** The begin or the end of a trouble, for programs. `found` is what the monitor finds now. */

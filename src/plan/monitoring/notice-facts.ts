@@ -1,5 +1,5 @@
-import type { NewsKind } from '../alarms.ts'
 import type { Examined } from '../diagnosis/standing.ts'
+import type { NewsKind } from './news-kinds.ts'
 import type { AlarmWords, NoticeError } from './notice.ts'
 import type { Trouble } from './troubles.ts'
 

@@ -1,6 +1,6 @@
-import { type NewsKind, newsKinds } from '../alarms.ts'
 import { command } from '../commands.ts'
 import { wordsOf } from '../diagnosis/cause.ts'
+import { type NewsKind, newsKinds } from './news-kinds.ts'
 import {
   type AlarmWords,
   emptyNotice,

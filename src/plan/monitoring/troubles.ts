@@ -23,6 +23,15 @@ export interface FoundTrouble {
   maxStalenessSeconds: number | null
 }
 
+/** What has changed about a trouble since the look before. */
+export interface TroubleChange {
+  trouble: Trouble
+  name: string
+  beganAt: Date
+  /** Null: the trouble has begun. */
+  endedAt: Date | null
+}
+
 /** What planning has found, by the names of the views. */
 interface Planned {
   /** The target lags that cannot be kept. */

@@ -725,10 +725,8 @@ describe('reads', () => {
     const place = await makePlace()
     await give(place, [connect, usageOfRecord])
     await place.run(`
-      insert into viewkeeper.definitions (schema_name, name, source) values ('$schema', 'noticed', 'discovered');
-      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at, error)
-      select id, schema_name, name, 'refresh', 'failed', 'schedule', now() - interval '1 hour', '{"class":"Lost","message":"gone"}'
-        from viewkeeper.definitions where schema_name = '$schema' and name = 'noticed'`)
+      insert into viewkeeper.troubles (trouble, name, began_at, told_at)
+      values ('failing', '$schema.noticed', now() - interval '1 hour', now() - interval '1 hour')`)
     const tell = async () => {
       const answer = await prepareNotice(place.database, 'one', { environment: 'test', alarms: [] })
       return 'token' in answer && (await confirm(place.database, answer.token))

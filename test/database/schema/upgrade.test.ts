@@ -33,7 +33,6 @@ const rows: Record<string, string> = {
   actions: `(action, requested_by) values ('pause', 'somebody')`,
   migrations: `(number, name, checksum) values (1, '001_kept', 'x')`,
   set_aside: `(act, position, kind, name, item, reading) values (1, 1, 'view', 'public.aside', '{}', '{public.base}')`,
-  told: `(trouble, name, told_at, began_at) values ('stale', 'public.kept', now(), now())`,
   events: `(type, subject, at, detail) values ('ViewRefreshed', 'public.kept', now(), '{}')`,
   troubles: `(trouble, name) values ('stale', 'public.kept')`,
 }

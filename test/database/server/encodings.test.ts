@@ -117,12 +117,13 @@ describe.each([
     })
     await sql`drop event trigger raises`
     expect(failed.body.detail).toBe(`public."made_${word}": ${word} (P0001). ${word}. ${word}.`)
+    await monitor({}, context)
     const question = {
       holder: 'one',
-      messages: [alarmText('failed-runs', { at: new Date(), environment: 'local' })],
+      messages: [alarmText('missing-views', { at: new Date(), environment: 'local' })],
     }
     const asked = await notices(question, context)
-    expect(asked.message.text).toContain(` could not create public."made_${word}" at `)
+    expect(asked.message.text).toContain(`public."made_${word}" was authored, but it is not in the database`)
     expect(await notices({ confirmed: asked.token }, context)).toEqual({ noted: true })
     expect(await notices(question, context)).toEqual({ busy: false, message: null })
     const { body } = await ask(refreshView, 'POST /views/{view}/refresh', {
