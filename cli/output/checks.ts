@@ -8,7 +8,7 @@ import { harmless } from './width.ts'
 /** What the checks of views have found: a table, and the query of each that found rows. */
 export function testedLines(tested: TestedView[], output: Output): string[] {
   const rows = tested.flatMap(({ view, checks }) => checks.map((check) => ({ view, ...check })))
-  if (rows.length === 0) return ['no check is defined: docs/checks.md']
+  if (rows.length === 0) return ['no check is defined: viewkeeper docs checks']
   const bad = rows.filter((check) => check.rows !== 0)
   const [held, warned] = [
     bad.filter(({ severity }) => !severity).length,

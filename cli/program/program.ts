@@ -81,7 +81,7 @@ async function programOf(name: string | undefined): Promise<Command> {
     .description('Keeps PostgreSQL materialized views fresh, authors them, and finds what has drifted.')
     .addHelpText(
       'after',
-      '\nVIEWKEEPER_ENV or `viewkeeper env use` names the environment if --env does not. More: docs/cli.md',
+      '\nVIEWKEEPER_ENV or `viewkeeper env use` names the environment if --env does not. More: viewkeeper docs cli',
     )
     .version(packageJson.version)
     .helpCommand(false)

@@ -85,11 +85,12 @@ export const optionFields = {
     'mails have no such links',
   ),
   runbookUrl: told(
-    textLike(webAddress, 'must be an address such as "https://docs.example.com/docs/runbook.html"').default(
-      'https://unpkg.com/viewkeeper/docs/runbook.md',
-    ),
-    'Where [the runbook](runbook.md) stands on the web, for the links of mails. The default is the one of the newest release, as ' +
-      'plain text.',
+    textLike(
+      webAddress,
+      'must be an address such as "https://docs.example.com/docs/runbook.html"',
+    ).optional(),
+    'Where [the runbook](runbook.md) stands on the web: mails link its sections.',
+    'mails name the command that prints the section, such as `viewkeeper docs stale-views`',
   ),
   logRetentionDays: told(
     z

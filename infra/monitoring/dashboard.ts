@@ -48,7 +48,7 @@ export class Dashboard extends Construct {
       new TextWidget({
         width: wholeWidth,
         height: 2,
-        markdown: `# Viewkeeper ${environmentName}\nThe panels about views read the log of the monitor, for the time range of the dashboard. What to do about an alarm: docs/runbook.md`,
+        markdown: `# Viewkeeper ${environmentName}\nThe panels about views read the log of the monitor, for the time range of the dashboard. What to do about an alarm: its mail says it, and \`viewkeeper docs <alarm>\``,
       }),
     )
     dashboard.addWidgets(this.runs(environmentName), this.batches(machine))

@@ -48,9 +48,8 @@ export interface ViewkeeperOptions {
    */
   pageUrl?: string
   /**
-   * Where the runbook stands on the web, for the links of mails. The default is the one of the newest release, as plain
-   * text.
-   * @default 'https://unpkg.com/viewkeeper/docs/runbook.md'
+   * Where the runbook stands on the web: mails link its sections.
+   * @default - mails name the command that prints the section, such as `viewkeeper docs stale-views`
    */
   runbookUrl?: string
   /**
@@ -381,7 +380,6 @@ export const defaults = {
   skipUnchanged: false,
   skipAtMostHours: 24,
   alarmEmails: [],
-  runbookUrl: 'https://unpkg.com/viewkeeper/docs/runbook.md',
   logRetentionDays: 30,
   logLevel: 'INFO',
   requestsPerSecond: 8,

@@ -7,9 +7,9 @@ export const testReason = 'A test of the mail, by viewkeeper test-alarm. Nothing
 
 /** The description of our own alarms: what happened, what to do first, and the section of the runbook. */
 export const describeAlarm = (happened: string, first: string, runbook: string): string =>
-  `${happened} First: ${first} More: docs/runbook.md, ${runbook}.`
+  `${happened} First: ${first} More: ${runbookOf(runbook)}.`
 
-const described = /^(.+) First: (.+) More: docs\/runbook\.md, ([a-z-]+)\.$/s
+const described = /^(.+) First: (.+) More: viewkeeper docs ([a-z-]+)\.$/s
 
 /** A number may reach CloudWatch late, and CloudWatch may evaluate late. */
 const lateMs = 15 * 60_000
@@ -42,7 +42,7 @@ export function readAlarm(text: string, environment: string, now: Date): Alarm |
       state: NewStateValue,
       happened: happened ?? (description || `Alarm ${AlarmName} is in state ${NewStateValue}.`),
       first: first ?? null,
-      runbook: section === undefined ? null : runbookOf(section),
+      runbook: section ?? null,
       reason,
       at: changed,
       test: reason === testReason,

@@ -11,6 +11,7 @@ import {
 } from '../plan/monitoring/notice.ts'
 import { type Trouble, troubles, troubleWords as words } from '../plan/monitoring/troubles.ts'
 import { printed } from '../plan/names.ts'
+import { runbookOf } from '../plan/runbook.ts'
 import { count, duration, names } from '../plan/words.ts'
 
 /** A mail: its subject, and its text with lines. */
@@ -32,12 +33,8 @@ export function mailOf(notice: Notice): Mail {
   // The words of an alarm may have lines of their own.
   const { causes, over, lacking } = notice
   const lined = { ...notice, causes: onOneLine(causes), over: onOneLine(over), lacking: onOneLine(lacking) }
-  return { subject: subjectOf(lined), text: withRunbook(textOf(lined), notice.links) }
+  return { subject: subjectOf(lined), text: textOf(lined) }
 }
-
-/** The text with the address of the runbook on the web, wherever the runbook is named. */
-const withRunbook = (text: string, { runbookUrl }: Links): string =>
-  runbookUrl === undefined ? text : text.replaceAll('docs/runbook.md', () => runbookUrl)
 
 /** The place of a view or a batch on the page. */
 function onPage({ view, batchId }: ToldCause, { pageUrl }: Links): string[] {
@@ -133,7 +130,7 @@ function textOf(notice: Notice): string {
     ...(left > 0 ? [`And ${count(left, 'more cause')}: ${type('ls', '--failed')}`] : []),
     ...besides(notice),
     ...(over.length > 0 ? [overText(notice)] : []),
-    ...(kind === 'test' ? [] : alarms.map(alarmText)),
+    ...(kind === 'test' ? [] : alarms.map((alarm) => alarmText(alarm, notice.links))),
     ...(notice.lacking === null ? [] : [notice.lacking]),
   ]
     .join('\n\n')
@@ -166,7 +163,7 @@ function causeText(cause: ToldCause, { at, links }: Notice): string {
       ? []
       : [`  ${runId === null && batchId === null ? 'To refresh now' : 'When the cause is gone'}: ${mend}`]),
     ...onPage(cause, links),
-    `  ${runbook}`,
+    `  ${runbookOf(runbook, links.runbookUrl)}`,
   ].join('\n')
 }
 
@@ -229,13 +226,16 @@ const testText = ([alarm]: AlarmWords[]): string =>
     'It came the way that a real one takes.',
   ].join('\n')
 
-function alarmText({ name, state, happened, first, runbook, reason, at }: AlarmWords): string {
+function alarmText(
+  { name, state, happened, first, runbook, reason, at }: AlarmWords,
+  { runbookUrl }: Links,
+): string {
   return [
     ...(state === 'OK' ? ['The alarm is over. It had said:'] : []),
     happened,
     ...(first === null ? [] : [`First: ${first}`]),
     '',
-    ...(runbook === null ? [] : [`  ${runbook}`]),
+    ...(runbook === null ? [] : [`  ${runbookOf(runbook, runbookUrl)}`]),
     `  Alarm ${name}, state ${state}${at === null ? '' : ` since ${utc(at)}`}. ${oneLine(reason)}`.trimEnd(),
   ].join('\n')
 }

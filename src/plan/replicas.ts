@@ -57,6 +57,6 @@ export function unsaid({ readOnReplicas, standbys, hidden }: Replicas): string |
       : `${count(hidden, 'session')} may be ${hidden === 1 ? 'that of a standby' : 'those of standbys'}: this login lacks pg_read_all_stats, and so does not see what they are.`
   return (
     `${seen} If programs read views there, each swap makes them wait until the longest query there that reads the view has ` +
-    'ended. Say so: readOnReplicas: true, and views are refreshed concurrently; or false, and this is not said again (docs/replicas.md).'
+    'ended. Say so: readOnReplicas: true, and views are refreshed concurrently; or false, and this is not said again: viewkeeper docs replicas.'
   )
 }

@@ -15,8 +15,12 @@ const shared = [
   ['MigrationFailed', 'InternalError'],
 ]
 
-/** The place in the runbook for an alarm or an error class, with the anchor that GitHub gives its heading. */
-export function runbookOf(section: string): string {
+/**
+ * What to read about an alarm or an error class: the command that prints its section, or, if the runbook stands on the web, the
+ * address, with the anchor that GitHub gives its heading.
+ */
+export function runbookOf(section: string, runbookUrl?: string): string {
+  if (runbookUrl === undefined) return `viewkeeper docs ${section}`
   const heading = (shared.find((each) => each.includes(section)) ?? [section]).join(', ')
-  return `docs/runbook.md#${heading.toLowerCase().replaceAll(',', '').replaceAll(' ', '-')}`
+  return `${runbookUrl}#${heading.toLowerCase().replaceAll(',', '').replaceAll(' ', '-')}`
 }

@@ -93,7 +93,7 @@ async function becomeStale(deployed: Deployed, inbox: Inbox, chat: Inbox): Promi
   )
   assert.equal(first.subject, '[deploy-test] public.sales is stale')
   assert.match(first.text, /^ {2}viewkeeper why public\.sales --env deploy-test$/m)
-  assert.match(first.text, /^ {2}https:\/\/\S+\/docs\/runbook\.md#stale-views$/m)
+  assert.match(first.text, /^ {2}viewkeeper docs stale-views$/m)
 
   await stage('… and the same as JSON', async () => {
     const { text } = await chat.find('the stale view', ({ text }) => text.includes('public.sales is stale'))

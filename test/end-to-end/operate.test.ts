@@ -116,7 +116,7 @@ describe('a refresh', () => {
       expect(one.out).toMatch(
         /^✗ sales {3}failed after .*\n {2}division by zero \(22012\)\n {2}ViewSqlFailed: .*readers still see the data of \d\d:\d\d UTC\n/,
       )
-      expect(one.out).toContain(`  next: viewkeeper run ${runIn(one.out)} · docs/runbook.md#viewsqlfailed\n`)
+      expect(one.out).toContain(`  next: viewkeeper run ${runIn(one.out)} · viewkeeper docs ViewSqlFailed\n`)
 
       const several = await run('refresh', '--select', 'sales+', '--retries', '0')
       expect(several).toMatchObject({ code: 1, err: '' })

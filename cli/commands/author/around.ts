@@ -28,7 +28,7 @@ export function addTo(program: Command): void {
     .option(...wait)
     .option('--no-trial', 'do not try the file on empty tables first')
     .option('--dry-run', 'only show what would be done')
-    .addHelpText('after', '\nMore, also for Alembic, Flyway, Prisma and Drizzle: docs/changing-tables.md')
+    .addHelpText('after', '\nMore, also for Alembic, Flyway, Prisma and Drizzle: viewkeeper docs around')
     .action((file, options) => around({ file, ...options }))
 }
 

@@ -133,7 +133,7 @@ async function make(
   else if (password === null) say(`${login} keeps its password; --rotate gives it a new one`)
   if (iam && makerHasIam)
     say(
-      `your own login is a member of rds_iam, too: if RDS refuses its password, log in with a token (docs/deploy.md)`,
+      `your own login is a member of rds_iam, too: if RDS refuses its password, log in with a token: viewkeeper docs iam`,
     )
   say('')
   for (const line of findingsLines({ ...findings, missing })) say(line)

@@ -89,8 +89,9 @@ function sections(): Section[] {
   })
 }
 
-/** How well a section fits: its heading is the word, begins with it, or has it; or its text has it, the more often the better. */
-function rankOf({ title, text }: Section, word: string): number {
+/** How well a section fits: it begins the page of that name; its heading is the word, begins with it, or has it; or its text has it, the more often the better. */
+function rankOf({ file, line, title, text }: Section, word: string): number {
+  if (line === 1 && file === `${word}.md`) return 2000
   const heading = title.toLowerCase()
   if (heading === word) return 1000
   if (heading.startsWith(word)) return 500

@@ -11,7 +11,7 @@ import { regionOf } from '../../project/config.ts'
 export function addTo(program: Command): void {
   program
     .command('test-alarm')
-    .argument('[alarm]', 'the alarm, as docs/runbook.md names it', 'failed-runs')
+    .argument('[alarm]', 'the alarm, as the runbook names it', 'failed-runs')
     .description('set an alarm off for a moment, to see its mail')
     .addOption(
       new Option('--env <name>', 'the deployed environment').env('VIEWKEEPER_ENV').makeOptionMandatory(),

@@ -21,7 +21,7 @@ export class ApiProblem extends Error {
     this.openBatchId = body?.openBatchId
   }
 
-  /** The section of docs/runbook.md about this problem; undefined for a code that is not one of the API's. */
+  /** The section of the runbook about this problem; undefined for a code that is not one of the API's. */
   get runbook(): string | undefined {
     return ownCodes.has(this.code) ? undefined : this.code
   }

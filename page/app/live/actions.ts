@@ -104,7 +104,7 @@ async function act(work: () => Promise<void>): Promise<void> {
     notify({
       tone: 'bad',
       text: `${title}. ${message}`,
-      more: runbook && `docs/runbook.md, section ${runbook}`,
+      more: runbook && `viewkeeper docs ${runbook}`,
       link,
     })
   } finally {
@@ -148,7 +148,7 @@ function tellEnd({ id, view, status, durationMs, rowCountAfter, error, result }:
       link: toRun(id),
     })
   const why = error?.message ?? result.response.because
-  const more = error ? `docs/runbook.md, section ${error.class}` : undefined
+  const more = error ? `viewkeeper docs ${error.class}` : undefined
   notify({
     tone: status === 'failed' ? 'bad' : 'good',
     about,

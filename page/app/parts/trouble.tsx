@@ -5,6 +5,6 @@ export const Trouble = ({ problem }: { problem: ApiProblem }) => (
   <div class="trouble" role="alert">
     <strong>{problem.title}</strong>
     <p>{problem.message}</p>
-    {problem.runbook && <p class="hint">docs/runbook.md, section {problem.runbook}</p>}
+    {problem.runbook && <p class="hint">viewkeeper docs {problem.runbook}</p>}
   </div>
 )

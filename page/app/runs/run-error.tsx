@@ -21,8 +21,7 @@ export const RunError = ({
       </p>
     )}
     <p class="hint">
-      {operation === 'refresh' && 'Readers see the data of the last success. '}docs/runbook.md, section{' '}
-      {error.class}
+      {operation === 'refresh' && 'Readers see the data of the last success. '}viewkeeper docs {error.class}
     </p>
   </section>
 )

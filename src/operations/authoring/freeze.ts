@@ -99,7 +99,7 @@ function insistOnViews({ located, frozen, folders, only, renames, removes }: Fre
       isFrozen.has(quoteName(view)),
       '--remove',
       `${displayName(view)} was never frozen, so ${migrations} has nothing to remove. If the view is in the database, drop it there, ` +
-        'or with own SQL (docs/views.md)',
+        'or with own SQL (viewkeeper docs own sql)',
       didYouMean(view, [...isFrozen.values()]),
     )
     insist(

@@ -83,7 +83,7 @@ const notAsFrozen = (refusals: string[]): Problem =>
     [
       'migrations/ was not squashed, because views differ from what is frozen:',
       ...refusals.map((refusal) => `  ${refusal.replaceAll('\n', '\n  ')}`),
-      'Freeze what has changed for good and bring back the rest (docs/views.md says how), then squash again.',
+      'Freeze what has changed for good and bring back the rest (viewkeeper docs views says how), then squash again.',
     ].join('\n'),
   )
 

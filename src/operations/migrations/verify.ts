@@ -327,7 +327,7 @@ async function insistOnChecks(sql: Sql, change: FrozenChange): Promise<void> {
     if (bad !== null)
       throw new Problem(
         'MigrationFailed',
-        `${displayName(definition)}: ${bad}. Nothing was written. More: docs/checks.md.`,
+        `${displayName(definition)}: ${bad}. Nothing was written. More: viewkeeper docs checks.`,
       )
   }
 }

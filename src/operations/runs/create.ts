@@ -82,6 +82,6 @@ const definitionRequired = (name: ViewName): Problem =>
   new Problem(
     'DefinitionRequired',
     `${displayName(name)} cannot be created: nobody has authored it, so its query is unknown. ` +
-      'Author it (docs/views.md). A view made by hand can be refreshed without being authored.',
+      'Author it: viewkeeper new writes its file. A view made by hand can be refreshed without being authored.',
     { field: 'view' },
   )

@@ -228,7 +228,7 @@ const schedule: Rule = ({ view, name, isPaused, open, clock, type }) => {
   if (missedAt !== null)
     return cause(
       'ScheduleMissed',
-      `A schedule was due to refresh ${name} at ${clock(missedAt)}, and no run began: look at the dead letters (docs/runbook.md#dead-letters).`,
+      `A schedule was due to refresh ${name} at ${clock(missedAt)}, and no run began: look at the dead letters, as viewkeeper docs dead-letters says.`,
       type('refresh', name),
     )
   if (!scheduled)

@@ -3,7 +3,6 @@ import { type Cause, wordsOf } from '../diagnosis/cause.ts'
 import { ownCauses, runCause } from '../diagnosis/own-causes.ts'
 import type { Examined, RunFacts, Surroundings } from '../diagnosis/standing.ts'
 import { whyOf } from '../diagnosis/why.ts'
-import { runbookOf } from '../runbook.ts'
 import { dependents, viewsAbove } from '../views/graph.ts'
 import { duration } from '../words.ts'
 import { type ToldCause, utc } from './notice.ts'
@@ -58,7 +57,7 @@ export class Causes {
         at: finishedAt,
         look: [this.type('batch', id)],
         mend: this.type('refresh', '--all'),
-        runbook: runbookOf(isLost ? 'BatchLost' : 'failed-batches'),
+        runbook: isLost ? 'BatchLost' : 'failed-batches',
       },
     )
   }
@@ -132,7 +131,7 @@ export class Causes {
       look: fault !== null ? [this.type('why', fault)] : isOfBatch ? [this.type('batch', batchId ?? '')] : [],
       next: next === refresh || isMended ? null : next,
       mend: isAgain && !isMended ? again : null,
-      ...(error === null ? {} : { runbook: runbookOf(error.class) }),
+      ...(error === null ? {} : { runbook: error.class }),
     })
   }
 
@@ -167,7 +166,7 @@ const cause = (
   look: [],
   next: null,
   mend: null,
-  runbook: runbookOf(wordsOf(code).section),
+  runbook: wordsOf(code).section,
   ...more,
 })
 

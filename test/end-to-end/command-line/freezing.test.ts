@@ -146,7 +146,7 @@ describe('freezing', () => {
       [
         ['--remove', 'nothing'],
         '--remove: public.nothing was never frozen, so migrations/ has nothing to remove. If the view is in the database, ' +
-          'drop it there, or with own SQL (docs/views.md).',
+          'drop it there, or with own SQL (viewkeeper docs own sql).',
       ],
       [
         ['--remove', '"nothing'],

@@ -32,13 +32,13 @@ test.each(all)('$AlarmName reaches people, and says what happened and what to do
   for (const actions of [properties.AlarmActions, properties.OKActions])
     expect([undefined, isLast ? toPeople : toTopic]).toContainEqual(actions)
   expect(properties).not.toHaveProperty('InsufficientDataActions')
-  expect(properties.AlarmDescription).toMatch(/^[A-Z].+\. First: .+\. More: docs\/runbook\.md, [a-z-]+\.$/)
+  expect(properties.AlarmDescription).toMatch(/^[A-Z].+\. First: .+\. More: viewkeeper docs [a-z-]+\.$/)
   // CloudWatch's limit.
   expect(properties.AlarmDescription.length).toBeLessThanOrEqual(1024)
 })
 
 test.each(all)('$AlarmName has its place in the runbook', ({ AlarmDescription }) => {
-  const place = /runbook\.md, (.+)\.$/.exec(AlarmDescription)?.[1]
+  const place = /viewkeeper docs (.+)\.$/.exec(AlarmDescription)?.[1]
   const headings = docs('runbook')
     .split('\n')
     .filter((line) => line.startsWith('### '))

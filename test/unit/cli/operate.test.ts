@@ -248,7 +248,7 @@ describe('a run', () => {
     expect(lines).toEqual([
       '  division by zero (22012)',
       "  ViewSqlFailed: the view's own SQL failed; readers still see the data of 09:00 UTC",
-      '  next: viewkeeper run 812 --env production · docs/runbook.md#viewsqlfailed',
+      '  next: viewkeeper run 812 --env production · viewkeeper docs ViewSqlFailed',
     ])
   })
 

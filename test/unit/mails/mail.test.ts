@@ -119,7 +119,7 @@ describe('the text', () => {
       '  viewkeeper why public.sales --env production',
       '  Next: viewkeeper bad-row public.sales',
       '  When the cause is gone: viewkeeper refresh --select public.sales+ --env production',
-      '  docs/runbook.md#viewsqlfailed',
+      '  viewkeeper docs ViewSqlFailed',
       '',
     ])
   })
@@ -208,7 +208,7 @@ describe('the text', () => {
       'Something happened.',
       'First: viewkeeper ls shows it.',
       '',
-      '  docs/runbook.md#failed-batches',
+      '  viewkeeper docs failed-batches',
     ])
   })
 })
@@ -312,6 +312,6 @@ test('every class of an error has its place in the runbook', () => {
       .replace(/[^a-z0-9 _-]/g, '')
       .replaceAll(' ', '-'),
   )
-  const missing = problemCodes.filter((code) => !anchors.includes(runbookOf(code).split('#')[1]!))
+  const missing = problemCodes.filter((code) => !anchors.includes(runbookOf(code, 'web').split('#')[1]!))
   expect(missing).toEqual([])
 })
