@@ -21,6 +21,7 @@ const codes = {
   UniqueIndexRequired: { status: 409, title: 'The view has no usable unique index' },
   IdempotencyKeyReused: { status: 422, title: 'The idempotency key was used for another request' },
   ViewSqlFailed: { status: 422, title: "The view's own SQL failed" },
+  EventTriggerFailed: { status: 422, title: 'An event trigger of the database refused it, or failed' },
   CheckFailed: { status: 422, title: 'A check holds the new data back' },
   InsufficientPrivilege: { status: 422, title: 'A privilege is missing' },
   StatementTimeout: { status: 422, title: 'The run took longer than its time-out' },

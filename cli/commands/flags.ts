@@ -5,8 +5,15 @@ import { positive } from './arguments.ts'
 
 const json = ['--json', 'print JSON, for programs'] as const
 export const watch = ['-w, --watch', 'show how it goes on, until its end'] as const
-export const watching = ['-w, --watch', 'show how it goes on, until its end (the default)'] as const
 export const noWait = ['--no-wait', 'end as soon as it has begun'] as const
+
+/** Adds `--watch`, which is the default, and its opposite `--no-wait`. */
+export const watched = (command: Command): Command =>
+  command
+    .addOption(
+      new Option('-w, --watch', 'show how it goes on, until its end (the default)').conflicts('wait'),
+    )
+    .option(...noWait)
 
 export const environment = [
   '-e, --env <name>',
@@ -43,6 +50,11 @@ export function formatted(command: Command, which: Format[] = ['json']): Command
     )
     .on('option:output', (format: string) => {
       if (format === 'json') command.setOptionValue('json', true)
+    })
+    .hook('preAction', (_, { opts }) => {
+      const { json, output } = opts.call(command)
+      if (json && output !== undefined && output !== 'json')
+        command.error(`error: option '--json' cannot be used with option '--output ${output}'`)
     })
 }
 

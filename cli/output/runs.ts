@@ -121,7 +121,7 @@ export function failureLines(
     next,
     now,
     output,
-  }: { freshAt: string | null | undefined; next: string; now: Date; output: Output },
+  }: { freshAt: string | null | undefined; next?: string; now: Date; output: Output },
 ): string[] {
   const { error } = run
   if (error === null) return []
@@ -130,7 +130,7 @@ export function failureLines(
     `${withoutView(harmless(error.message), run.view)}${state}`,
     ...[error.detail, error.hint].flatMap((text) => text ?? []),
     `${error.class}: ${lowerFirst(titleOf(error.class))}${readersSee(run, freshAt, now)}`,
-    `next: ${next}   ·   ${runbookOf(error.class)}`,
+    `next: ${[...(next === undefined ? [] : [next]), runbookOf(error.class)].join('   ·   ')}`,
   ]
   return texts.flatMap((text) => wrapLines(text, output.width - 2)).map((line) => `  ${line}`.trimEnd())
 }

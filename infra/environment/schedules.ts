@@ -29,17 +29,25 @@ const nightly = named(
 export const schedules = named(
   'ScheduleOptions',
   'The batches that schedules start.',
-  z.strictObject({
-    nightly: told(
-      z
-        .union([nightly, z.literal(false)], 'must be false, or like { at: "09:00", timeZone: "Etc/UTC" }')
-        .prefault({}),
-      'The daily batch of every view; `false`: there is none.',
-      'at 09:00, Etc/UTC',
-    ),
-    views: told(
-      z.boolean().default(true),
-      'Whether views are refreshed by the schedules in their definitions, too.',
-    ),
-  }),
+  z.strictObject(
+    {
+      nightly: told(
+        z
+          .union([nightly, z.literal(false)], 'must be false, or like { at: "09:00", timeZone: "Etc/UTC" }')
+          .prefault({}),
+        'The daily batch of every view; `false`: there is none.',
+        'at 09:00, Etc/UTC',
+      ),
+      views: told(
+        z.boolean().default(true),
+        'Whether views are refreshed by the schedules in their definitions, too.',
+      ),
+    },
+    {
+      error: ({ code }) =>
+        code === 'unrecognized_keys'
+          ? "unknown field: the fields are nightly and views. When one view is refreshed stands in the view's own file: schedule, or targetLagSeconds"
+          : undefined,
+    },
+  ),
 )

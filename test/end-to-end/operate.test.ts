@@ -251,7 +251,7 @@ test('why names who holds a lock that a refresh waits for, and how to end it', a
 
 test('pause and resume change views or everything, and ls says so', async () => {
   expect(await succeed('pause', 'returns')).toMatch(
-    /^✓ returns is paused.*\n {2}next: viewkeeper resume returns\n$/,
+    /^✓ returns is paused.*\n {2}to end it: viewkeeper resume returns\n$/,
   )
   expect(await succeed('ls', '--paused')).toMatch(/\nreturns +paused .*\n\n1 paused view of 6\n$/)
   expect(await run('refresh', 'returns')).toMatchObject({ code: 1 })
@@ -314,6 +314,13 @@ describe('the exit code', () => {
     [['ls', 'retruns'], /No view is called retruns\. Did you mean public\.returns\?/],
     [['refresh', '--select', 'retruns+'], /No view is called retruns\. Did you mean public\.returns\?/],
     [['refresh', '--select', 'nothing*', 'sales'], /No view fits nothing\*\./],
+    [['refresh', 'sales', '--watch', '--no-wait'], /'-w, --watch' cannot be used with option '--no-wait'/],
+    [['ls', '--json', '-o', 'name'], /'--json' cannot be used with option '--output name'/],
+    [['runs', '--follow', '--until', '2h'], /'-f, --follow' cannot be used with option '--until <when>'/],
+    [
+      ['check', '--offline', '--ignore-unmanaged'],
+      /'--ignore-unmanaged' cannot be used with option '--offline'/,
+    ],
     [['pause'], /Either name the views to pause, or write --all/],
     [['run', '4000000'], /There is no run 4000000 in the history\.\n {2}next: viewkeeper runs\n/],
     [['batch', 'nothing'], /There is no batch nothing in the history\.\n {2}next: viewkeeper batches\n/],

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { unfrozenDifferences } from '../../../src/authoring/unfrozen.ts'
 import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
 import { unappliedDifferences } from '../../../src/plan/migrations/freeze.ts'
@@ -25,7 +25,9 @@ export function addTo(program: Command): void {
     .description('list how authored, frozen and live views differ')
     .option(...environment)
     .option('--offline', 'compare only what is authored and frozen, without a database')
-    .option('--ignore-unmanaged', 'do not list views that are not authored')
+    .addOption(
+      new Option('--ignore-unmanaged', 'do not list views that are not authored').conflicts('offline'),
+    )
     .option('--json', 'print JSON, for programs')
     .action((options) => check(options))
 }

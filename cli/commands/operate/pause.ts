@@ -56,7 +56,7 @@ async function change(verb: 'pause' | 'resume', { views, all, ...options }: Paus
       return print(`${done} schedules and deploys refresh views again; views that are paused by name stay so`)
     return print(
       `${done} everything is paused: schedules and deploys refresh nothing, requests still do`,
-      `  next: ${command(['resume', '--all'], api.typed)}`,
+      `  to end it: ${command(['resume', '--all'], api.typed)}`,
     )
   }
   // Nothing is begun if one of the names is wrong.
@@ -67,5 +67,5 @@ async function change(verb: 'pause' | 'resume', { views, all, ...options }: Paus
       `${done} ${short(body.view ?? name)} is ${verb === 'pause' ? 'paused: it is not refreshed, and never stale' : 'paused no longer'}`,
     )
   }
-  if (verb === 'pause') print(`  next: ${command(['resume', ...views], api.typed)}`)
+  if (verb === 'pause') print(`  to end it: ${command(['resume', ...views], api.typed)}`)
 }

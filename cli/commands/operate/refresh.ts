@@ -14,7 +14,7 @@ import { printJson } from '../../output/terminal.ts'
 import { parseSelect } from '../../project/select.ts'
 import { sayBatchStarted, startRun } from '../../watch/start.ts'
 import { natural, positive } from '../arguments.ts'
-import { formatted, noWait, operating, watching } from '../flags.ts'
+import { formatted, operating, watched } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface RefreshOptions extends ApiOptions {
@@ -36,7 +36,7 @@ interface RefreshOptions extends ApiOptions {
 
 /** Declares `refresh`. */
 export function addTo(program: Command): void {
-  formatted(operating(program, 'refresh'))
+  watched(formatted(operating(program, 'refresh')))
     .argument('[view...]', 'sales, app.sales, or as --select has it: sales+, +sales')
     .description('refresh views in dependency order, and watch')
     .option('--all', 'every view, except those whose definition says inAll: false')
@@ -66,8 +66,6 @@ export function addTo(program: Command): void {
         'several views: exchange those that read each other together or each',
       ).choices(exchanges),
     )
-    .option(...watching)
-    .option(...noWait)
     .addHelpText(
       'after',
       `

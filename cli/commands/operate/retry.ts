@@ -10,7 +10,7 @@ import { readRun } from '../../api/reads.ts'
 import { typed } from '../../output/names.ts'
 import { print, printJson } from '../../output/terminal.ts'
 import { sayBatchStarted, startRun } from '../../watch/start.ts'
-import { formatted, noWait, operating, watching } from '../flags.ts'
+import { formatted, operating, watched } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
 
 interface RetryOptions extends ApiOptions {
@@ -21,11 +21,9 @@ interface RetryOptions extends ApiOptions {
 
 /** Declares `retry`. */
 export function addTo(program: Command): void {
-  formatted(operating(program, 'retry'))
+  watched(formatted(operating(program, 'retry')))
     .argument('[id...]', 'of a batch, or of runs (default: every view that fails)')
     .description('refresh again what failed, and what was skipped because of it')
-    .option(...watching)
-    .option(...noWait)
     .addHelpText(
       'after',
       `

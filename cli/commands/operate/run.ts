@@ -1,8 +1,6 @@
 import type { Command } from 'commander'
-import { command } from '../../../src/plan/commands.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { readRun } from '../../api/reads.ts'
-import { typed } from '../../output/names.ts'
 import { failureLines, runLines, sqlLines } from '../../output/runs.ts'
 import { output, print, printJson } from '../../output/terminal.ts'
 import { freshSince, hasEnded, waitForRun, watchRun } from '../../watch/run.ts'
@@ -55,7 +53,6 @@ export async function run({ id, watch, sql, json, ...options }: RunOptions): Pro
     '',
     ...failureLines(found, {
       freshAt: await freshSince(api, found),
-      next: command(['why', typed(found.view)], api.typed),
       now,
       output: out,
     }),

@@ -45,7 +45,7 @@ export function addTo(program: Command): void {
     .option('--since <when>', 'only runs since then: 90m, 24h, 7d, or a time')
     .option('--until <when>', 'only runs before then, written alike')
     .option('--limit <n>', 'how many, at most 200', positive, 20)
-    .option('-f, --follow', 'print each further run when it has ended')
+    .addOption(new Option('-f, --follow', 'print each further run when it has ended').conflicts('until'))
     .addHelpText(
       'after',
       `

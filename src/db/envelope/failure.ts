@@ -13,6 +13,14 @@ import { readObstacles } from './perform.ts'
  */
 export const isRaised = `split_part(regexp_replace(ctx, '"[^"]*"', '', 'g'), E'\\n', 1) ~ '\\mRAISE\\M'`
 
+/**
+ * Whether the error with context `ctx` came out of the function of an event trigger. The server writes the function's schema there only
+ * if the path of that moment needs it.
+ */
+const isEventTriggers = `exists (
+          select from pg_catalog.pg_event_trigger t join pg_catalog.pg_proc p on p.oid = t.evtfoid
+           where position(format(' %I() line ', p.proname) in replace(ctx, '.', ' ')) > 0)`
+
 /** What has failed, and which of its words may be recorded. */
 const classify = `get stacked diagnostics st = returned_sqlstate, msg = message_text, det = pg_exception_detail,
         hnt = pg_exception_hint, ctx = pg_exception_context, con = constraint_name;
@@ -28,6 +36,7 @@ const classify = `get stacked diagnostics st = returned_sqlstate, msg = message_
       finished := clock_timestamp();
       why := case
         when failure is not null then failure
+        when st not in ('57014', '55P03', '40P01') and ${isEventTriggers} then 'EventTriggerFailed'
         when raised or st = '2BP01' and (statement ->> 'kind' = 'userCode' or statement ? 'rolePath') then 'ViewSqlFailed'
         -- Whatever depended on the view at planning follows the exchange. What does not was made in the last moment.
         when st = '2BP01' and statement ->> 'phase' = 'cut-over' and work ->> 'basis' is not null then 'CatalogChanged'
@@ -48,7 +57,7 @@ const leaveMembersOut = `if cardinality(members) > 0 then
 const takeOtherPlan = (
   company: Company,
 ) => `if work ? 'otherwise' and statement ? 'sql' and not statement ? 'computesRows'
-          and why in ('SwapImpossible', 'ViewSqlFailed', 'InsufficientPrivilege', 'DependentsExist') then
+          and why in ('SwapImpossible', 'ViewSqlFailed', 'EventTriggerFailed', 'InsufficientPrivilege', 'DependentsExist') then
         response := jsonb_set(work #> '{otherwise,response}', '{because}', to_jsonb(format('%s (%s)',
           work #>> '{otherwise,response,because}',
           left(case when quotes_rows then st else concat_ws(' ', msg, nullif(det, '')) end, ${mostCharacters}))));

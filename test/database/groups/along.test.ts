@@ -306,7 +306,7 @@ describe('while groups are formed', () => {
     const [base] = await sql`
       select error ->> 'class' as class, error ->> 'message' as message
         from viewkeeper.runs where schema_name = 'refused' and view_name = 'base' and batch_id = ${batchId}`
-    expect(base).toMatchObject({ class: 'ViewSqlFailed', message: 'no schemas today' })
+    expect(base).toMatchObject({ class: 'EventTriggerFailed', message: 'no schemas today' })
   })
 })
 

@@ -365,9 +365,10 @@ test('the hint comes after the error, in the answer of a run and in that of a mi
   await frozen.freeze([definition('hinted_too', 'select 1 as id')])
   await sql`create event trigger hints on ddl_command_end when tag in ('CREATE MATERIALIZED VIEW') execute function hints()`
   try {
-    expect((await create('hinted')).body.detail).toBe(
-      'public.hinted: the error (P0001). the detail. the hint.',
-    )
+    expect((await create('hinted')).body).toMatchObject({
+      code: 'EventTriggerFailed',
+      detail: 'public.hinted: the error (P0001). the detail. the hint.',
+    })
     expect((await refusalOf(migrateUp(migrateCall(database), await frozen.read()))).message).toMatch(
       /^migrations\/001_hinted_too\.up\.sql: the error \(P0001\), run \d+\. the detail\. the hint\. The database is/,
     )

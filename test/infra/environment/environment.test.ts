@@ -126,6 +126,10 @@ test.each([
   [{ nightly: { timeZone: '+02:00' } }, 'schedules.nightly.timeZone: must be the IANA name of a time zone'],
   [{ nightly: { timeZone: 'europe/berlin' } }, 'schedules.nightly.timeZone: must be written "Europe/Berlin"'],
   [{ nightly: { hour: 9 } }, 'schedules.nightly.hour: unknown field'],
+  [
+    { sales: { at: '12:00' } },
+    "schedules.sales: unknown field: the fields are nightly and views. When one view is refreshed stands in the view's own file: schedule, or targetLagSeconds",
+  ],
   [{ nightly: true }, 'schedules.nightly: must be false, or like { at: "09:00", timeZone: "Etc/UTC" }'],
   [{ views: [] }, 'schedules.views: '],
 ])('schedules %j are refused, by the name of the field', (schedules, message) => {
