@@ -32,7 +32,7 @@ const long = (letter: string) => `repeat('${letter}', 3000000)`
 test('each text of an error is cut to 2,000 characters, and says how long it was', async () => {
   const cut = (letter: string) => `${letter.repeat(2000)}... (cut: 3000000 characters)`
   expect(await failWith('cut', long('m'), long('d'), long('h'))).toMatchObject({
-    class: 'ViewSqlFailed',
+    class: 'EventTriggerFailed',
     message: cut('m'),
     detail: cut('d'),
     hint: cut('h'),
