@@ -67,7 +67,7 @@ export function grantLogin(login: Login, grantee: IGrantable): void {
     login.grantConnect(grantee)
     return
   }
-  allowSecret(login.secret, grantee, ['secretsmanager:DescribeSecret', 'secretsmanager:GetSecretValue'])
+  allowSecret(login.secret, grantee, ['secretsmanager:GetSecretValue'])
 }
 
 /**

@@ -148,6 +148,10 @@ class FunctionRole extends Role {
   }
 }
 
+/**
+ * Lets Lambda attach a function to its network. The key is in each request of the function's own code, and in none of Lambda itself:
+ * so the code may not. https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+ */
 function allowInterfaces(role: Role): void {
   role.addToPolicy(
     new PolicyStatement({
@@ -160,6 +164,7 @@ function allowInterfaces(role: Role): void {
         'ec2:UnassignPrivateIpAddresses',
       ],
       resources: ['*'],
+      conditions: { Null: { 'lambda:SourceFunctionArn': 'true' } },
     }),
   )
   Validations.of(role).acknowledge({

@@ -14,7 +14,7 @@ const ofEach = [
   ...networkInterfaces,
   'logs:CreateLogStream',
   'logs:PutLogEvents',
-  ...reading('secretsmanager'),
+  'secretsmanager:GetSecretValue',
 ]
 const queue = ['sqs:GetQueueAttributes', 'sqs:GetQueueUrl', 'sqs:SendMessage']
 
@@ -81,6 +81,15 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
   })
 })
 
+test("a function's network interfaces are Lambda's business: its own code may not touch one", () => {
+  for (const name of inside) {
+    const found = kinds.created.permissions(name).filter(({ action }) => action.startsWith('ec2:'))
+    expect(found.map(({ action }) => action).sort()).toEqual(networkInterfaces)
+    for (const { condition } of found)
+      expect(condition).toEqual({ Null: { 'lambda:SourceFunctionArn': 'true' } })
+  }
+})
+
 describe.each(['created', 'throwaway'] as const)('%s', (kind) => {
   test.each(inside)(
     '%s reads the secret of the role; the one of the master user is for migrate alone',
@@ -106,10 +115,6 @@ test('an imported secret is decrypted with its own key, through Secrets Manager 
       condition: { StringEquals: { 'kms:ViaService': 'secretsmanager.eu-central-1.amazonaws.com' } },
     })
 })
-
-function reading(service: string): string[] {
-  return [`${service}:DescribeSecret`, `${service}:GetSecretValue`]
-}
 
 const actions = (stack: Synthesized, name: string) =>
   [...new Set(stack.permissions(name).map(({ action }) => action))].sort()
