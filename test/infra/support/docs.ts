@@ -9,6 +9,7 @@ import { dashboardPicture } from './dashboard-picture.ts'
 import { mails, notice } from './mails.ts'
 import { fieldTable, optionTable, optionTypes, viewInput } from './options.ts'
 import { panelTable } from './panels.ts'
+import { quotaTable } from './quotas.ts'
 import { createStack, kinds, Synthesized } from './synth.ts'
 import { tenants } from './tenants.ts'
 
@@ -63,6 +64,14 @@ export const madeParts: MadePart[] = [
   { page: page('cost.md'), name: 'examples', text: exampleTable(examples()) },
   { page: page('cost.md'), name: 'tenants', text: exampleTable(tenants()) },
   { page: page('cost.md'), name: 'costs', text: costTable(kinds.created) },
+  {
+    page: page('scale.md'),
+    name: 'quotas',
+    text: quotaTable({
+      'an environment with its own server': kinds.created,
+      'a tenant of a fleet': tenants()['in a fleet']!,
+    }),
+  },
   { page: page('deploy.md'), name: 'options', text: optionTable() },
   { page: new URL('../../../src/config/options.ts', import.meta.url), name: null, text: optionTypes() },
   { page: page('http.md'), name: 'routes', text: routeTable() },
