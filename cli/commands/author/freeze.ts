@@ -64,7 +64,10 @@ export async function freeze({
     removes: remove.map((view) => qualified(view, '--remove')),
   }
   const planned = await planAndTry(call, () => (unverified ? null : databaseFromUrl('write --unverified')))
-  if (planned === null) return report.line('nothing has changed; nothing was written')
+  if (planned === null)
+    return report.line(
+      'nothing has changed since it was frozen; nothing was written. viewkeeper check compares it with a database',
+    )
   await printVerified(planned.fresh, planned.verified)
   const fresh = new Set(
     planned.fresh.flatMap(({ view, others = [] }) => [view, ...others.map((o) => o.view)].map(quoteName)),

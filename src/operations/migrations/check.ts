@@ -1,3 +1,4 @@
+import { findMovedExtension } from '../../db/migrations/moved-extension.ts'
 import { onlyReads, readQuery } from '../../db/migrations/temporary-view.ts'
 import { readTwin } from '../../db/migrations/trial.ts'
 import { StatementRefused } from '../../db/runs/statements.ts'
@@ -108,8 +109,18 @@ async function compare(sql: Sql, definition: Definition, live: LiveView): Promis
   } catch (error) {
     if (!(error instanceof StatementRefused)) throw error
     if (sqlstateOf(error.cause) === '42501') throw problemOf(error.cause, error.missing)
+    const moved = await findMovedExtension(sql, definition.sql)
+    const cure =
+      moved === null
+        ? ''
+        : `. Extension ${moved.extension} is in schema ${moved.schema} here, and the SQL names ${moved.named}: write ${moved.schema} in the ` +
+          `view's file and freeze, or alter extension ${moved.extension} set schema ${moved.named}`
     return [
-      difference(displayName(definition), 'query', `its frozen SQL does not run here: ${error.message}`),
+      difference(
+        displayName(definition),
+        'query',
+        `its frozen SQL does not run here: ${error.message}${cure}`,
+      ),
     ]
   }
 }

@@ -1,30 +1,25 @@
 import { dropTwins } from '../../db/batches/batch-groups.ts'
 import type { Batch } from '../../db/batches/batches.ts'
 import { closeLostBatch, findUnadvancedBatches } from '../../db/batches/lost-batches.ts'
-import { eventsWait, forgetEvents, lockEvents, writeEvents } from '../../db/events/outbox.ts'
+import { eventsWait, forgetEvents } from '../../db/events/outbox.ts'
 import { closeLostRuns } from '../../db/life/lose.ts'
 import { writeExpectations } from '../../db/monitoring/intervals.ts'
 import { noteLook } from '../../db/monitoring/look.ts'
-import {
-  type EndedRun,
-  longestPublishing,
-  publishEndedBatches,
-  publishEndedRuns,
-} from '../../db/monitoring/publish.ts'
+import { type EndedRun, publishEndedBatches, publishEndedRuns } from '../../db/monitoring/publish.ts'
 import { noteReads } from '../../db/monitoring/reads.ts'
-import { noteTold, noteTroubles, readLongAside } from '../../db/monitoring/troubles.ts'
-import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
+import { readLongAside } from '../../db/monitoring/troubles.ts'
+import type { Database } from '../../db/server/connect.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
 import { readFacts } from '../../db/views/facts.ts'
 import { readDependencies } from '../../db/views/graph.ts'
 import { readPause } from '../../db/views/pause.ts'
 import type { ViewFacts } from '../../plan/diagnosis/facts.ts'
-import { newsOfTrouble } from '../../plan/events/news.ts'
 import { type Telling, usualTelling } from '../../plan/monitoring/telling.ts'
-import { type FoundTrouble, findTroubles, type Trouble, troubles } from '../../plan/monitoring/troubles.ts'
+import { type FoundTrouble, findTroubles } from '../../plan/monitoring/troubles.ts'
 import { parseName } from '../../plan/names.ts'
 import { lagsOf } from './lags.ts'
 import { type Looks, type Schedules, scheduledInterval } from './schedules.ts'
+import { type Programs, type PublishTrouble, tellTroubles } from './tell-troubles.ts'
 
 /** The monitor was away if its last look is longer ago than this, and than its telling lets expect. */
 const absentSeconds = 10 * 60
@@ -41,7 +36,7 @@ export interface Publisher {
   batches(ended: Batch[]): void
   /** Is called for each view that was asked for and whose age is known. */
   age?(view: string, seconds: number): void
-  trouble(trouble: Trouble, found: FoundTrouble[], told: string[]): void
+  trouble: PublishTrouble
 }
 
 /** The result of one look. */
@@ -55,12 +50,6 @@ export interface Monitored {
   eventsWait: boolean
   /** How many views have to be refreshed now for the sake of a target lag. */
   due: number
-}
-
-/** How programs are told. */
-interface Programs {
-  /** The name of the environment; null: it has none. */
-  environment: string | null
 }
 
 /**
@@ -114,7 +103,7 @@ export function monitor(
     }
     const planned = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
     const found = findTroubles(facts.views, planned, await readLongAside(sql))
-    await tell(sql, found, { readAt: facts.now, telling, programs, publish: publish.trouble })
+    await tellTroubles(sql, found, { readAt: facts.now, telling, programs, publish: publish.trouble })
     if (programs === null) await forgetEvents(sql)
     const wait = programs !== null && (await eventsWait(sql))
     return {
@@ -136,40 +125,3 @@ function ageOf(asked: string, views: ViewFacts[]): number | null {
   const ms = views.find((view) => view.schema === (schema ?? 'public') && view.name === name)?.staleMs ?? null
   return ms === null ? null : Math.round(ms / 1000)
 }
-
-/**
- * Notes which troubles have begun or ended, makes events of that for programs, and publishes what there is, with what people have to be
- * told. All of it comes on record after it is published: if this process dies in between, the same is told twice rather than never.
- */
-const tell = (
-  sql: Sql,
-  found: FoundTrouble[],
-  {
-    readAt,
-    telling,
-    programs,
-    publish,
-  }: { readAt: Date; telling: Telling; programs: Programs | null; publish: Publisher['trouble'] },
-): Promise<void> =>
-  withTransaction(sql, async (transaction) => {
-    await transaction`select set_config('idle_in_transaction_session_timeout', ${longestPublishing}, true)`
-    if (programs !== null) await lockEvents(transaction)
-    const changes = await noteTroubles(transaction, found, readAt)
-    if (programs !== null)
-      await writeEvents(
-        transaction,
-        changes.map((change) => newsOfTrouble(change, found, programs.environment)),
-      )
-    const told = await noteTold(transaction, telling)
-    for (const trouble of troubles) {
-      const of = <Of extends { trouble: Trouble }>(some: Of[]) =>
-        some.filter((each) => each.trouble === trouble)
-      const names = new Set(of(told).map(({ name }) => name))
-      const views = of(found)
-      publish(
-        trouble,
-        views,
-        views.map(({ name }) => name).filter((name) => names.has(name)),
-      )
-    }
-  })

@@ -242,6 +242,21 @@ describe('a view that has drifted', () => {
     ])
   })
 
+  test('because an extension was moved is told, with both ways out', async () => {
+    await sql.unsafe('create schema ext; create extension pg_trgm with schema public')
+    const view = await make(
+      definition(`checked_${++made}`, "select id, public.similarity(code, 'a') as like_a from public.base"),
+    )
+    await sql`alter extension pg_trgm set schema ext`
+    expect(await check(view)).toEqual([
+      `public.${view.name}, query: its frozen SQL does not run here: function public.similarity(character varying, unknown) does not exist. ` +
+        "Extension pg_trgm is in schema ext here, and the SQL names public: write ext in the view's file and freeze, " +
+        'or alter extension pg_trgm set schema public',
+    ])
+    const cured = { ...view, sql: view.sql.replace('public.similarity', 'ext.similarity') }
+    expect(await check(cured)).toEqual([])
+  })
+
   test('does not keep the others from being looked at', async () => {
     const views = [await make(usualView()), await make(usualView()), await make(usualView())] as const
     await sql.unsafe(`drop materialized view ${views[0].name}; drop index ${views[2].name}_key`)

@@ -10,13 +10,17 @@ describe('freezing', () => {
     project.author('sales', 'select id, total from public.orders', `retries: 2, comment: 'c'`)
     await project.succeed(...freeze())
     const before = project.files('migrations')
-    expect(await project.succeed(...freeze())).toBe('  nothing has changed; nothing was written\n')
+    expect(await project.succeed(...freeze())).toBe(
+      '  nothing has changed since it was frozen; nothing was written. viewkeeper check compares it with a database\n',
+    )
     project.author(
       'sales',
       'SELECT id,\n  total -- all of it\nFROM public.orders',
       `comment: 'c', retries: 2`,
     )
-    expect(await project.succeed(...freeze())).toBe('  nothing has changed; nothing was written\n')
+    expect(await project.succeed(...freeze())).toBe(
+      '  nothing has changed since it was frozen; nothing was written. viewkeeper check compares it with a database\n',
+    )
     expect(project.files('migrations')).toEqual(before)
   })
 
