@@ -83,7 +83,7 @@ export class CreatedDatabase extends Construct implements Database {
     this.host = server.host
     this.admin = server.admin
     this.resourceId = server.resourceId
-    this.login = secret ? { secret } : iamLogin(this, workingRole, server.resourceId)
+    this.login = secret ? { secret } : iamLogin(this, workingRole, ...server.resourceIds)
     if (secret && options.rotateSecretDays !== undefined)
       this.rotation = { secret, everyDays: options.rotateSecretDays }
   }

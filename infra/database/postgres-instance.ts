@@ -62,6 +62,8 @@ export class PostgresInstance extends Construct {
   readonly host: string
   /** What a policy of IAM database authentication calls this server. */
   readonly resourceId: string
+  /** Its own, and that of the green server that takes its place. */
+  readonly resourceIds: string[]
   /** The master user. */
   readonly admin: Login
 
@@ -119,6 +121,7 @@ export class PostgresInstance extends Construct {
     acknowledgeFindings(instance, options)
     this.host = instance.dbInstanceEndpointAddress
     this.resourceId = (instance.node.defaultChild as CfnDBInstance).attrDbiResourceId
+    this.resourceIds = [this.resourceId, ...[options.greenResourceId ?? []].flat()]
     this.admin = options.authentication === 'iam' ? this.withIam(instance) : withSecret(instance)
   }
 
@@ -127,7 +130,7 @@ export class PostgresInstance extends Construct {
     const resource = instance.node.defaultChild as CfnDBInstance
     resource.manageMasterUserPassword = undefined
     resource.masterUserAuthenticationType = 'iam-db-auth'
-    return iamLogin(this, masterUser, this.resourceId)
+    return iamLogin(this, masterUser, ...this.resourceIds)
   }
 }
 

@@ -48,6 +48,9 @@ export const noSecretToRotate = {
   message: "must be left out: with authentication: 'iam' there is no secret",
 }
 
+const resourceIdRule = 'must look like "db-ABCDEFGHIJKL01234" or "cluster-ABCDEFGHIJKL01234"'
+const resourceId = textLike(/^(db|cluster)-[A-Z0-9]+$/, resourceIdRule)
+
 /** A database that the stack creates, in its own network without any way to the internet. */
 export const createdDatabase = named(
   'CreatedDatabaseOptions',
@@ -123,9 +126,21 @@ export const createdDatabase = named(
         'token](#without-a-secret-iam) that each function signs itself, so there is no secret, and no endpoint of Secrets ' +
         'Manager to pay for. RDS needs 300 to 1,000 MiB of memory for `iam`.',
     ),
+    greenResourceId: told(
+      resourceId.optional(),
+      'With `iam`, before the switchover of a [blue/green deployment](#without-a-secret-iam): the resource id of the green server.',
+      'none',
+    ),
     rotateSecretDays,
   }),
 )
+  .refine(
+    ({ authentication, greenResourceId }) => authentication === 'iam' || greenResourceId === undefined,
+    {
+      path: ['greenResourceId'],
+      message: "must be left out, it is only for databases with authentication: 'iam'",
+    },
+  )
   .refine(hasWhatItRotates, noSecretToRotate)
   .refine(({ storageGiB, maxStorageGiB }) => maxStorageGiB >= 1.1 * storageGiB, {
     path: ['maxStorageGiB'],
@@ -136,9 +151,6 @@ export const createdDatabase = named(
       !daily || !weekly || !windowsOverlap(daily, weekly),
     { path: ['maintenanceWindow'], message: 'must not overlap backupWindow' },
   )
-
-const resourceIdRule = 'must look like "db-ABCDEFGHIJKL01234" or "cluster-ABCDEFGHIJKL01234"'
-const resourceId = textLike(/^(db|cluster)-[A-Z0-9]+$/, resourceIdRule)
 
 const importedVpc = named(
   'ImportedVpcOptions',

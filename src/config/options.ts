@@ -297,6 +297,11 @@ export interface CreatedDatabaseOptions {
    */
   authentication?: 'secret' | 'iam'
   /**
+   * With `iam`, before the switchover of a blue/green deployment: the resource id of the green server.
+   * @default - none
+   */
+  greenResourceId?: string
+  /**
    * Days after which the password of Viewkeeper's role is changed, 1 to 1000.
    * @default - never
    */
