@@ -1,4 +1,4 @@
-import { Annotations } from 'aws-cdk-lib'
+import { Annotations, Reference, Resource, Stack, Tokenization } from 'aws-cdk-lib'
 import { type Connections, InterfaceVpcEndpoint, type ISubnet, type IVpc } from 'aws-cdk-lib/aws-ec2'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { CfnDBCluster, type IDatabaseCluster, type IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
@@ -53,7 +53,10 @@ export class RdsDatabase extends Construct implements Database {
     const adminSecret = adminSecretOf(props, refuse)
     this.admin = adminSecret && { secret: adminSecret }
     this.connectionLimit = props.connectionLimit
-    if (authentication === 'iam') this.login = iamLoginOf(database, props.loginUser ?? role, refuse)
+    exportTo(Stack.of(this), database)
+    if (authentication === 'iam')
+      // Not the role of the secret: a member of rds_iam cannot log in with its password, as running functions still do.
+      this.login = iamLoginOf(database, props.loginUser ?? role.replace('_app_', '_iam_'), refuse)
     else {
       const secret = props.loginSecret ?? roleSecret(this, { role, rotateSecretDays, encryptionKey })
       this.login = { secret }
@@ -124,6 +127,23 @@ function adminSecretOf({ database, ...props }: RdsDatabaseProps, refuse: Refuse)
     `adminSecret: is required, because ${database.node.path} has no secret of its own; or give loginSecret, if ` +
       '`npx viewkeeper create-role` has made the role',
   )
+}
+
+/**
+ * Exports what either way to log in reads of a server of another stack. That stack is deployed first, and CloudFormation refuses
+ * to remove an export that the deployed version of the other stack still reads.
+ */
+function exportTo(reader: Stack, database: IDatabaseInstance | IDatabaseCluster): void {
+  // An imported server is in no stack, and may not know its resource id.
+  if (!Resource.isOwnedResource(database)) return
+  const { secret } = database as { secret?: ISecret }
+  const resourceId = isCluster(database) ? database.clusterResourceIdentifier : database.instanceResourceId
+  for (const value of [secret?.secretArn, resourceId]) {
+    const reference = value === undefined ? undefined : Tokenization.reverseString(value).firstToken
+    if (!Reference.isReference(reference)) continue
+    const owner = Stack.of(reference.target)
+    if (owner !== reader) owner.exportValue(value)
+  }
 }
 
 function iamLoginOf(database: IDatabaseInstance | IDatabaseCluster, user: string, refuse: Refuse): IamLogin {

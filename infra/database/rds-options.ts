@@ -42,7 +42,7 @@ export interface RdsOptions {
   /**
    * With `authentication: 'iam'`: the role that Viewkeeper works with. Without `adminSecret`, the role is one that
    * `npx viewkeeper create-role --iam` has made.
-   * @default - with `adminSecret`: role `viewkeeper_app_<environmentName>`, which `migrate` makes
+   * @default - with `adminSecret`: role `viewkeeper_iam_<environmentName>`, which `migrate` makes
    */
   loginUser?: string
   /**

@@ -135,6 +135,36 @@ test('a server of another stack gets its rule from the stack of Viewkeeper', () 
   expect(new Synthesized(first).resources('AWS::EC2::SecurityGroupIngress')).toEqual([])
 })
 
+describe.each([
+  ['an instance', instanceIn],
+  ['a cluster', clusterIn],
+])('%s of another stack, whose authentication changes', (_, make) => {
+  const deploy = (more: Parameters<typeof viewkeeperOn>[2]) => {
+    const app = ownApp()
+    const shop = new Stack(app, 'Shop')
+    const vpc = ownVpc(shop)
+    const database = make(shop, vpc)
+    const views = new Stack(app, 'ShopViews')
+    viewkeeperOn(views, { database, vpc }, more)
+    const { Outputs } = new Synthesized(shop).template.toJSON()
+    const exported = Object.values(Outputs as Record<string, { Export: { Name: string } }>)
+    const read = JSON.stringify(new Synthesized(views).template.toJSON()).matchAll(
+      /"Fn::ImportValue":"([^"]+)"/g,
+    )
+    return { exported: exported.map(({ Export }) => Export.Name), read: [...read].map(([, name]) => name) }
+  }
+  const withSecret = deploy({})
+  const withIam = deploy({ authentication: 'iam', loginUser: 'views' })
+
+  test.each([
+    ['from secret to iam', withSecret, withIam],
+    ['from iam to secret', withIam, withSecret],
+  ])('%s: exports what the deployed version still reads', (_way, before, after) => {
+    expect(before.read).not.toEqual(after.read)
+    expect(after.exported).toEqual(expect.arrayContaining(before.read))
+  })
+})
+
 /** A server that the app imports, of which CDK knows no secret. */
 function importedInstance(stack: Stack, more: Partial<DatabaseInstanceAttributes> = {}): IDatabaseInstance {
   return DatabaseInstance.fromDatabaseInstanceAttributes(stack, 'Db', {
@@ -257,7 +287,7 @@ describe('with IAM', () => {
     viewkeeperOn(own, { database: instanceIn(own, vpc), vpc }, { authentication: 'iam', adminSecret })
     const stack = new Synthesized(own)
     expect(stack.one('AWS::RDS::DBInstance')[1].Properties.EnableIAMDatabaseAuthentication).toBe(true)
-    expect(variablesOf(stack, 'refresh').DATABASE_IAM_USER).toBe('viewkeeper_app_test')
+    expect(variablesOf(stack, 'refresh').DATABASE_IAM_USER).toBe('viewkeeper_iam_test')
     expect(variablesOf(stack, 'migrate').DATABASE_ADMIN_SECRET_ARN.Ref).toMatch(/^Admin/)
     expect(stack.permissions('refresh').map(({ action }) => action)).toContain('rds-db:connect')
   })
