@@ -21,7 +21,8 @@ export const readTold = (sql: Sql): Promise<ToldTrouble[]> => sql<ToldTrouble[]>
 /** The batches that failed or were canceled, and of which no notice has told yet, oldest first. */
 export const readEndedBatches = (sql: Sql): Promise<EndedBatch[]> => sql<EndedBatch[]>`
   select b.id, b.status, b.finished_at as "finishedAt", ${errorOf(sql, 'b.error')} as error,
-         exists (select from viewkeeper.runs r where r.batch_id = b.id and r.status = 'failed') as "hasFailedRun"
+         exists (select from viewkeeper.runs r join viewkeeper.troubles t on t.name = format('%I.%I', r.schema_name, r.view_name)
+                  where r.batch_id = b.id and r.status = 'failed' and t.trouble = 'failing' and t.over_at is null) as "hasFailingView"
     from viewkeeper.batches b where b.status in ('failed', 'canceled') and b.noticed_at is null
    order by b.serial limit ${atOnce}`
 

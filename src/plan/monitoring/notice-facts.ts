@@ -26,8 +26,8 @@ export interface EndedBatch {
   status: 'failed' | 'canceled'
   finishedAt: Date
   error: NoticeError
-  /** Whether a run of the batch failed: then a view fails, which is told. */
-  hasFailedRun: boolean
+  /** Whether the monitor has found that a view of it fails: that is told. */
+  hasFailingView: boolean
 }
 
 /** A refresh that took much longer than its view's usually do. */

@@ -61,7 +61,7 @@ export function planNotice(facts: NoticeFacts, { environment, alarms, links }: N
   const { begun, ended, batches } = news
   const loud = begun.filter((each) => !isToldWithOthers(each, facts, find))
   const newBatches = batches.filter(
-    ({ error, hasFailedRun }) => !(error.class === 'ViewsFailed' && hasFailedRun),
+    ({ error, hasFailingView }) => !(error.class === 'ViewsFailed' && hasFailingView),
   )
   const causes = merged([
     ...loud.map((each) => find.ofTrouble(each)),

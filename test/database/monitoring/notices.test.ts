@@ -312,6 +312,20 @@ describe('a notice', () => {
     expect(await tell()).toBeNull()
   })
 
+  test('of a failed batch comes by itself while no monitor has seen that its view fails', async () => {
+    const batch = (id: string) => sql`
+      insert into viewkeeper.batches (id, status, trigger, requested_by, selection, requested_at, finished_at, error)
+      values (${id}, 'failed', 'schedule', 'ann', '{}', now(), now(), '{"class":"ViewsFailed","message":"1 view was not refreshed"}')`
+    await batch('b-1')
+    await writePast([{ view: 'steady', ago: '1 minutes', status: 'failed', batchId: 'b-1' }])
+    expect((await tell('failed-batches'))?.subject).toBe('[production] batch b-1 failed (ViewsFailed)')
+    await look()
+    await tell('failed-runs')
+    await batch('b-2')
+    await writePast([{ view: 'steady', ago: '1 seconds', status: 'failed', batchId: 'b-2' }])
+    expect(await tell('failed-batches')).toBeNull()
+  })
+
   test('is told by the clock if no alarm has told it', async () => {
     await fails('steady')
     expect(await tell()).toBeNull()

@@ -126,7 +126,7 @@ export const failedBatch = (more: Partial<EndedBatch> = {}): EndedBatch => ({
   status: 'failed',
   finishedAt: hoursAgo(0.04),
   error: error('ViewsFailed', '1 view was not refreshed: public.sales'),
-  hasFailedRun: true,
+  hasFailingView: true,
   ...more,
 })
 

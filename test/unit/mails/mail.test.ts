@@ -159,7 +159,7 @@ describe('the text', () => {
     const links = { runbookUrl: 'https://docs.example/runbook.html', pageUrl: 'https://views.example/' }
     const linked = (notice: typeof given) => mailOf({ ...notice, links }).text
     const given = plan(
-      { ...failing([odd]), batches: [failedBatch({ hasFailedRun: false })] },
+      { ...failing([odd]), batches: [failedBatch({ hasFailingView: false })] },
       alarm('failed-runs'),
     ).notice!
     expect(linked(given)).toContain('  https://docs.example/runbook.html#viewsqlfailed\n')

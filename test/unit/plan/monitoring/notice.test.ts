@@ -134,7 +134,7 @@ describe('one cause is told once', () => {
     const flightsFail = told('public.flights', { trouble: 'failing' })
     expect(plan({ ...facts, told: [reminds, flightsFail] }, alarm('stale-views')).notice?.kind).toBe('news')
     expect(
-      plan({ ...facts, batches: [failedBatch({ hasFailedRun: false })] }, alarm('stale-views')).notice?.kind,
+      plan({ ...facts, batches: [failedBatch({ hasFailingView: false })] }, alarm('stale-views')).notice?.kind,
     ).toBe('news')
   })
 })
@@ -282,7 +282,7 @@ describe('what the cause is', () => {
     const canceled = failedBatch({
       id: 'b',
       status: 'canceled',
-      hasFailedRun: false,
+      hasFailingView: false,
       error: { class: 'Canceled', message: 'somebody', sqlstate: null },
     })
     const planned = plan({ batches: [lost, canceled] }, alarm('failed-batches'))
@@ -368,7 +368,7 @@ describe('without an alarm, the clock asks', () => {
 
   test.each([
     ['a view that fails', { told: [told('public.sales', { trouble: 'failing', hours: 0.1 })] }],
-    ['a batch', { batches: [failedBatch({ finishedAt: hoursAgo(0.1), hasFailedRun: false })] }],
+    ['a batch', { batches: [failedBatch({ finishedAt: hoursAgo(0.1), hasFailingView: false })] }],
     ['a stale view', { told: [told('public.sales', { hours: 0.1 })] }],
     ['the end of a trouble', { told: [told('public.sales', { known: true, overAt: hoursAgo(0.1) })] }],
   ])('%s that no alarm has told is told', (_, facts) => {
