@@ -134,7 +134,8 @@ describe('one cause is told once', () => {
     const flightsFail = told('public.flights', { trouble: 'failing' })
     expect(plan({ ...facts, told: [reminds, flightsFail] }, alarm('stale-views')).notice?.kind).toBe('news')
     expect(
-      plan({ ...facts, batches: [failedBatch({ hasFailingView: false })] }, alarm('stale-views')).notice?.kind,
+      plan({ ...facts, batches: [failedBatch({ hasFailingView: false })] }, alarm('stale-views')).notice
+        ?.kind,
     ).toBe('news')
   })
 })
