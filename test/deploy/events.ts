@@ -81,7 +81,7 @@ export async function findEvents({ aws, sql, functions, queues }: Deployed): Pro
   })
 }
 
-/** What programs have to be told, as the record has it; and the two views that were stale (alarms.ts). */
+/** What programs have to be told, as the record has it; the two views that were stale (alarms.ts); and the one whose run was lost. */
 async function readRecord(sql: Deployed['sql']): Promise<string[]> {
   const rows = await sql`
     select case status when 'failed' then 'ViewFailed' else 'ViewRefreshed' end || ' ' || id as told
@@ -89,7 +89,7 @@ async function readRecord(sql: Deployed['sql']): Promise<string[]> {
     union all select 'BatchEnded ' || id from viewkeeper.batches where finished_at is not null`
   const stale = ['public.sales', 'reports.yearly_sales']
   const troubles = stale.flatMap((view) => [`TroubleBegan stale ${view}`, `TroubleEnded stale ${view}`])
-  return [...rows.map(({ told }) => told), ...troubles].sort()
+  return [...rows.map(({ told }) => told), ...troubles, `TroubleBegan failing public.${slow}`].sort()
 }
 
 function inShort(event: Event): string {
