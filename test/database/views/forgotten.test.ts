@@ -38,7 +38,7 @@ async function deletedBefore(at: number, work: (database: Database) => Promise<u
     expect(problemOf(error)).toMatchObject({
       code: expect.stringMatching(/^(CatalogChanged|Deadlock)$/),
       message: expect.stringMatching(
-        /Somebody has deleted the definition of a view.*: try again\.$|^deadlock detected\./,
+        /Somebody has deleted the definition of a view.*: try again\.$|^deadlock detected/,
       ),
     })
     await work(database)
