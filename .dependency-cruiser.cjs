@@ -8,10 +8,11 @@ const rooms = {
   // Why a view is as it is, and how urgent that is.
   'src/plan/diagnosis': ['src/plan', 'src/plan/views'],
   'src/plan/runs': ['src/plan', 'src/plan/views'],
-  'src/plan/groups': ['src/plan', 'src/plan/views', 'src/plan/runs'],
-  'src/plan/batches': ['src/plan', 'src/plan/views', 'src/plan/diagnosis', 'src/plan/groups'],
-  'src/plan/migrations': ['src/plan', 'src/plan/views', 'src/plan/runs'],
-  'src/plan/aside': ['src/plan', 'src/plan/views', 'src/plan/runs', 'src/plan/groups'],
+  // Views made anew under other names, proved, filled and exchanged.
+  'src/plan/rebuild': ['src/plan', 'src/plan/views', 'src/plan/runs'],
+  'src/plan/batches': ['src/plan', 'src/plan/views', 'src/plan/diagnosis', 'src/plan/rebuild'],
+  'src/plan/migrations': ['src/plan', 'src/plan/views', 'src/plan/runs', 'src/plan/rebuild'],
+  'src/plan/aside': ['src/plan', 'src/plan/views', 'src/plan/runs', 'src/plan/rebuild'],
   'src/plan/monitoring': ['src/plan', 'src/plan/views', 'src/plan/diagnosis'],
   'src/plan/events': ['src/plan', 'src/plan/monitoring'],
 
@@ -36,7 +37,7 @@ const rooms = {
     'src/plan',
     'src/plan/views',
     'src/plan/diagnosis',
-    'src/plan/groups',
+    'src/plan/rebuild',
   ],
   // Every change of a run's status.
   'src/db/life': ['src/db/server', 'src/plan', 'src/plan/batches'],
@@ -58,28 +59,32 @@ const rooms = {
     'src/plan',
     'src/plan/views',
     'src/plan/diagnosis',
-    'src/plan/groups',
+    'src/plan/rebuild',
     'src/plan/batches',
   ],
+  // Twins that are made to see whether they fit, and undone.
+  'src/db/rebuild': ['src/db/server', 'src/db/runs', 'src/plan/rebuild'],
   'src/db/migrations': [
     'src/db/server',
     'src/db/runs',
     'src/db/views',
+    'src/db/rebuild',
     'src/plan',
     'src/plan/views',
     'src/plan/runs',
-    'src/plan/groups',
+    'src/plan/rebuild',
     'src/plan/migrations',
   ],
   'src/db/aside': [
     'src/db/server',
     'src/db/runs',
     'src/db/views',
+    'src/db/rebuild',
     'src/db/migrations',
     'src/plan',
     'src/plan/views',
     'src/plan/runs',
-    'src/plan/groups',
+    'src/plan/rebuild',
     'src/plan/aside',
   ],
   'src/db/monitoring': [
@@ -103,7 +108,7 @@ const rooms = {
     'src/plan',
     'src/plan/views',
     'src/plan/runs',
-    'src/plan/groups',
+    'src/plan/rebuild',
   ],
   'src/operations/batches': [
     'src/operations/runs',
@@ -118,7 +123,7 @@ const rooms = {
     'src/plan',
     'src/plan/views',
     'src/plan/runs',
-    'src/plan/groups',
+    'src/plan/rebuild',
     'src/plan/batches',
   ],
   'src/operations/aside': [
@@ -148,7 +153,7 @@ const rooms = {
     'src/plan',
     'src/plan/views',
     'src/plan/runs',
-    'src/plan/groups',
+    'src/plan/rebuild',
     'src/plan/migrations',
   ],
   // What people do with the views that they write. Only this room knows the parser, which no function has.
@@ -196,7 +201,7 @@ const rooms = {
     'src/plan/views',
     'src/plan/diagnosis',
     'src/plan/runs',
-    'src/plan/groups',
+    'src/plan/rebuild',
     'src/plan/batches',
   ],
   'src/operations/schema': [
@@ -239,6 +244,7 @@ const layers = {
     'src/plan/names.ts',
     'src/plan/nearest.ts',
     'src/plan/parameter.ts',
+    'src/plan/runbook.ts',
     'src/plan/views/scheduled.ts',
     'src/authoring/schedule.ts',
     'src/config/',
@@ -248,8 +254,15 @@ const layers = {
   // A page in a browser, and what serves it. In the repository, the page is made when it is asked for.
   'page/serve': ['src/package-files.ts', 'src/plan/commands.ts', 'build/page.ts'],
   'page/app': ['src/plan', 'src/edge/http/schemas/answers.ts'],
-  // Tests and benchmarks measure on the same servers.
-  bench: ['src', 'build', 'local/embedded/', 'test/support/servers/'],
+  // Tests and benchmarks measure on the same servers, and wait for the same moments of a refresh.
+  bench: [
+    'src',
+    'build',
+    'local/embedded/',
+    'test/support/servers/',
+    'test/support/views/slow-view.ts',
+    'test/support/waiting/',
+  ],
   // Makes the files of the npm package.
   build: ['src/edge/http/openapi.ts', 'src/package-files.ts', 'src/version.ts'],
   // The gateway stands where Lambda stands.

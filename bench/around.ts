@@ -56,18 +56,16 @@ async function inCase(server: BenchServer, title: string, above: number, more: s
       },
       byHand: () =>
         whileRead(sql, readers, () => sql.unsafe(`begin; ${dropAll}; ${alter()}; ${makeAll}; commit`)),
-      noTrial: () => whileRead(sql, readers, () => change(server, alter(), false)),
-      around: () => whileRead(sql, readers, () => change(server, alter(), true)),
+      around: () => whileRead(sql, readers, () => change(server, alter())),
     },
     { rounds: 3, warmUp: 0 },
   )
   await readers.leave()
-  const { bare, byHand, noTrial, around } = samples
+  const { bare, byHand, around } = samples
   return [
     { title },
     compare('the statement alone, the views dropped before', bare),
     compare('dropped, changed and made again in one text by hand', byHand, { to: bare }),
-    compare('around --no-trial', noTrial, { to: bare }),
     compare('around', around, { to: bare }),
   ]
 }
@@ -104,7 +102,7 @@ async function whileRead(
   return { ...sample!, reads }
 }
 
-const change = async ({ database }: BenchServer, text: string, trial: boolean) =>
+const change = async ({ database }: BenchServer, text: string) =>
   around(
     database,
     {
@@ -114,7 +112,6 @@ const change = async ({ database }: BenchServer, text: string, trial: boolean) =
       reading: [],
       given: [],
       dryRun: false,
-      trial,
       requestedBy: 'bench',
       huntMs: 60_000,
     },

@@ -8,6 +8,7 @@ import { measureGroups } from './groups.ts'
 import { measureHistory } from './history.ts'
 import { measureLoad } from './load.ts'
 import { measureOperations } from './operations.ts'
+import { measureOthers } from './others.ts'
 import { measurePeers } from './peers.ts'
 import { measureQuiet } from './quiet.ts'
 import { measureReplicas } from './replicas.ts'
@@ -32,6 +33,7 @@ const benchmarks: Record<string, (options: Options) => Promise<Row[]>> = {
   around: measureAround,
   history: measureHistory,
   load: measureLoad,
+  others: measureOthers,
   replicas: measureReplicas,
   seal: measureSeal,
   start: measureStart,

@@ -1,7 +1,8 @@
 import { readView } from '../src/db/views/catalog.ts'
 import { readSnapshot } from '../src/db/views/live-view.ts'
 import type { Plan, Statement } from '../src/plan/plan.ts'
-import { planSwap } from '../src/plan/runs/swap.ts'
+import { planRebuild } from '../src/plan/rebuild/plan.ts'
+import { alone } from '../src/plan/rebuild/scope.ts'
 import { runOptions, sampleEnvelope } from './support/envelope.ts'
 import { inRounds, type Sample } from './support/rounds.ts'
 import { type BenchServer, withServer } from './support/server.ts'
@@ -43,7 +44,7 @@ async function swap(server: BenchServer, name: string, change: (plan: Plan) => P
   const view = await readView(server.sql, { schema: 'bench', name })
   const basis = await readSnapshot(server.sql, view.oid)
   if (typeof basis === 'string') throw new Error(`${name} is ${basis}`)
-  return sampleEnvelope(server, view, change(planSwap(view, basis, runOptions)))
+  return sampleEnvelope(server, view, change(planRebuild(alone(view.oid, basis), view, runOptions)))
 }
 
 /** The same statements, executed as the owner without a seal. */

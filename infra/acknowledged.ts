@@ -10,7 +10,7 @@ const reasons: Record<string, string> = {
   LambdaDLQ:
     'Events of schedules and alarms become dead letters; every other call has a caller who gets the error, and the next look does what a look left.',
   LambdaInsideVPC:
-    'The functions deploy, notify and start-batch do not use the database. They call Lambda, Step Functions and SNS, which would cost an endpoint each.',
+    'The functions announce, deploy, notify and start-batch do not use the database. They call EventBridge, Lambda, SNS and Step Functions, which would cost an endpoint each.',
   APIGWSSLEnabled:
     'API Gateway calls functions of this account, by IAM, and no server that could check a certificate.',
   APIGWCacheEnabledAndEncrypted: 'Answers are what the database says now, so nothing is cached.',

@@ -6,7 +6,6 @@ import { Problem } from '../src/problem.ts'
 import { readDeployContext } from './environment/deploy-context.ts'
 import { chooseEnvironment } from './environment/environment.ts'
 import { OptionsError } from './environment/valid-options.ts'
-import { synthesizeWithinLimits } from './limits.ts'
 import { ViewkeeperStack } from './viewkeeper-stack.ts'
 
 /** What is deployed. */
@@ -39,7 +38,7 @@ export async function deployEnvironments(props?: DeployEnvironmentsProps): Promi
     const { name, environment } = chooseEnvironment(environments, read('env'), file)
     const context = readDeployContext(read, { name, environment })
     new ViewkeeperStack(app, { environmentName: name, environment, context, migrationsFolder })
-    synthesizeWithinLimits(app)
+    app.synth()
   } catch (error) {
     if (!(error instanceof OptionsError || error instanceof Problem)) throw error
     console.error(error.message)

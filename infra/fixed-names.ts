@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { Aspects, CfnResource, Reference, Stack, Tokenization } from 'aws-cdk-lib'
+import { Aspects, CfnResource, Reference, Stack, Token, Tokenization } from 'aws-cdk-lib'
 import { CfnSubscriptionFilter } from 'aws-cdk-lib/aws-logs'
 import { CfnRotationSchedule, CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns'
@@ -14,6 +14,7 @@ const named: Record<string, string> = {
   'AWS::IAM::ManagedPolicy': 'managedPolicyName',
   'AWS::Logs::LogGroup': 'logGroupName',
   'AWS::Logs::QueryDefinition': 'name',
+  'AWS::RDS::DBInstance': 'dbInstanceIdentifier',
   'AWS::SNS::Topic': 'topicName',
   'AWS::SQS::Queue': 'queueName',
   'AWS::SSM::Parameter': 'name',
@@ -73,7 +74,7 @@ function pinSubscriptions(root: IConstruct, topics: CfnTopic[]): void {
 function nameOf(resource: CfnResource): string | undefined {
   const field = named[resource.cfnResourceType]
   const name = field === undefined ? undefined : (resource as unknown as Record<string, unknown>)[field]
-  return typeof name === 'string' ? name : undefined
+  return typeof name === 'string' && !Token.isUnresolved(name) ? name : undefined
 }
 
 /**

@@ -1,7 +1,9 @@
 import { Annotations, Aspects, Token } from 'aws-cdk-lib'
 import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
 import type { Construct, IConstruct } from 'constructs'
+import type { ViewTimes } from '../src/plan/views/scheduled.ts'
 import type { Database } from './database/database.ts'
+import { mostAtOnce } from './schedules/coinciding.ts'
 
 /** The share of a quota from which `cdk synth` warns: other apps use the same groups and networks. */
 const warned = 0.8
@@ -12,6 +14,20 @@ const quotas = {
   rulesOfGroup: 60,
   /** 500 in newer accounts. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
   interfacesInVpc: 250,
+  /** 1,000 once AWS has raised it. https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html */
+  functionsAtOnce: 10,
+}
+
+/** Warns if so many batches begin at one moment that a new account has no function left for the monitor and a caller. */
+export function watchConcurrency(scope: Construct, batches: readonly ViewTimes[]): void {
+  const { count, at } = mostAtOnce(batches)
+  if (at === null || count < quotas.functionsAtOnce * warned) return
+  Annotations.of(scope).addWarningV2(
+    'viewkeeper:many-batches',
+    `${count} schedules begin a batch at one moment (${at.toISOString().slice(11, 16)} UTC), and each batch holds a function. ` +
+      `An account runs ${quotas.functionsAtOnce} at once until AWS raises that: the others wait, and are tried again for an hour. ` +
+      'Give views the same schedule, which is one batch, or other minutes; or acknowledge this warning if the account runs more.',
+  )
 }
 
 /** What the environments of each app use of a quota, by what the quota is of. */

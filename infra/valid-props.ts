@@ -16,9 +16,7 @@ import {
 } from './environment/database.ts'
 import {
   environmentName,
-  hasUseForEndpoint,
   inWords,
-  noUseForEndpoint,
   optionFields,
   problemsOf,
   refuseProps,
@@ -104,11 +102,6 @@ const schema = z
       .enum([RemovalPolicy.DESTROY, RemovalPolicy.RETAIN, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE])
       .optional(),
     dashboard: z.boolean().optional(),
-  })
-  .refine(hasUseForEndpoint, noUseForEndpoint)
-  .refine(({ api, apiDomain }) => api === 'public' || apiDomain === undefined, {
-    path: ['apiDomain'],
-    message: "is only for api: 'public'",
   })
   .refine(hasWhatItRotates, noSecretToRotate)
   .refine(({ authentication: way, loginSecret }) => way === 'secret' || loginSecret === undefined, {

@@ -1,12 +1,16 @@
-import { CfnOutput, Stack } from 'aws-cdk-lib'
+import { CfnOutput, CrossStackReferences, ReferenceStrength, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import { Key } from 'aws-cdk-lib/aws-kms'
 import type { Construct } from 'constructs'
 import type { EnvironmentOptions } from '../src/config/options.ts'
 import { insistOnConnections } from './database/connections.ts'
+import { CreatedDatabase } from './database/created-database.ts'
 import type { Database } from './database/database.ts'
 import { DatabaseStack, tagStack } from './database/database-stack.ts'
 import { ImportedDatabase } from './database/imported-database.ts'
+import { encryptWith } from './encryption.ts'
 import type { DeployContext } from './environment/deploy-context.ts'
 import { type Environment, parseEnvironments } from './environment/environment.ts'
+import { pinNames } from './fixed-names.ts'
 import { DatabaseAlarms } from './monitoring/database-alarms.ts'
 import { Viewkeeper } from './viewkeeper.ts'
 import type { ViewkeeperCommonProps } from './viewkeeper-props.ts'
@@ -43,9 +47,25 @@ export class ViewkeeperStack extends Stack {
       env: { account: environment.account, region: environment.region },
     })
     tagStack(this, environmentName, environment)
+    // The database's stack goes last, so that nothing reads what is gone. CDK warns if nobody has said so.
+    CrossStackReferences.of(this).consume(ReferenceStrength.STRONG)
     insistOnConnections(environmentName, environment)
 
-    const { account, region, tags, database: described, ...options } = environment
+    const {
+      account,
+      region,
+      tags,
+      database: described,
+      encryptionKeyArn,
+      removalPolicy,
+      ...options
+    } = environment
+    const encryptionKey =
+      encryptionKeyArn === undefined ? undefined : Key.fromKeyArn(this, 'EncryptionKey', encryptionKeyArn)
+    const kept = {
+      encryptionKey,
+      removalPolicy: removalPolicy === 'retain' ? RemovalPolicy.RETAIN : undefined,
+    }
     let database: Database & Construct
     if (described.kind === 'created') {
       const { majorUpgrade } = context
@@ -56,7 +76,13 @@ export class ViewkeeperStack extends Stack {
         majorUpgrade,
       })
       this.databaseStack = stack
-      database = stack.database
+      if (encryptionKey) encryptWith(stack, encryptionKey)
+      database = new CreatedDatabase(this, 'Database', {
+        options: described,
+        server: stack.server,
+        ...kept,
+      })
+      pinNames(database, environmentName)
     } else database = new ImportedDatabase(this, 'Database', described)
     // CDK leaves this id out of the names of resources.
     this.viewkeeper = new Viewkeeper(this, 'Default', {
@@ -67,6 +93,7 @@ export class ViewkeeperStack extends Stack {
       schemaFolder: props.schemaFolder,
       scheduledViews: props.scheduledViews,
       viewMigrations: context.viewMigrations,
+      ...kept,
     })
     if (described.kind === 'created') {
       const { topics, listeners } = this.viewkeeper
@@ -76,6 +103,7 @@ export class ViewkeeperStack extends Stack {
         options: described,
       })
       alarms.node.addDependency(listeners)
+      pinNames(alarms, environmentName)
     }
     this.addOutputs(environment)
   }
@@ -87,7 +115,6 @@ export class ViewkeeperStack extends Stack {
     const nightly = schedules?.nightly
     const output = (name: string, value: string) => new CfnOutput(this, name, { value })
     output('ApiUrl', viewkeeper.apiUrl)
-    if (viewkeeper.apiSecurityGroup) output('ApiSecurityGroup', viewkeeper.apiSecurityGroup.securityGroupId)
     for (const [name, { functionName }] of Object.entries(functions)) output(outputName(name), functionName)
     output('ReadPolicy', policies.read.managedPolicyArn)
     output('RefreshPolicy', policies.refresh.managedPolicyArn)

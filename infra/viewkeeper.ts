@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { Annotations, Lazy, RemovalPolicies, Tags } from 'aws-cdk-lib'
-import { type Alarm, type Metric, type MetricOptions, Stats } from 'aws-cdk-lib/aws-cloudwatch'
+import { Annotations, RemovalPolicies, Tags } from 'aws-cdk-lib'
+import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch'
 import { Connections, type IConnectable, type ISecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import type { ManagedPolicy } from 'aws-cdk-lib/aws-iam'
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
@@ -12,10 +12,8 @@ import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct, DependencyGroup, type IDependable } from 'constructs'
 import type { FunctionName, PolicyName } from '../src/edge/http/routes.ts'
 import { dueMessage } from '../src/edge/lambda/bell.ts'
-import { ageMetric } from '../src/edge/metrics/names.ts'
 import { schemaFolder } from '../src/package-files.ts'
 import type { AlarmName } from '../src/plan/alarms.ts'
-import { displayName, parseName } from '../src/plan/names.ts'
 import { batchesOf, nightlyBatch, type ScheduledView } from '../src/plan/views/scheduled.ts'
 import { acknowledgeFindings } from './acknowledged.ts'
 import type { Database } from './database/database.ts'
@@ -26,7 +24,7 @@ import type { ValidOptions } from './environment/valid-options.ts'
 import { insistOnOne } from './environments-of-app.ts'
 import { pinNames } from './fixed-names.ts'
 import { Announcements } from './functions/announcements.ts'
-import { Api, type ServedApi } from './functions/api.ts'
+import { Api } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
 import { addBell } from './functions/bell.ts'
 import { DeadLetters } from './functions/dead-letters.ts'
@@ -36,7 +34,6 @@ import { type Granted, grantedOf, stageArn } from './functions/granted.ts'
 import { Migration } from './functions/migration.ts'
 import { Parameter } from './functions/parameter.ts'
 import { Policies } from './functions/policies.ts'
-import { PrivateApi } from './functions/private-api.ts'
 import { RefreshOnDeploy } from './functions/refresh-on-deploy.ts'
 import { SecretRotation } from './functions/secret-rotation.ts'
 import type { ViewkeeperFunction } from './functions/viewkeeper-function.ts'
@@ -44,10 +41,9 @@ import { ImportedViewkeeper } from './imported-viewkeeper.ts'
 import { Alarms } from './monitoring/alarms.ts'
 import { Dashboard } from './monitoring/dashboard.ts'
 import { Notices } from './monitoring/notices.ts'
-import { ownMetric } from './monitoring/own-metric.ts'
 import { type AlarmTopics, Topics } from './monitoring/topics.ts'
 import { type PlainProps, plain } from './plain-props.ts'
-import { watchQuotas } from './quotas.ts'
+import { watchConcurrency, watchQuotas } from './quotas.ts'
 import { readScheduledViews, scheduleName } from './schedules/scheduled-views.ts'
 import { Schedules } from './schedules/schedules.ts'
 import { isOnRds, validOptions } from './valid-props.ts'
@@ -63,8 +59,6 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   readonly environmentName: string
   /** The address of the HTTP API, with a slash at its end. */
   readonly apiUrl: string
-  /** Decides who may call a private API; undefined if the API is public or its endpoint is one of yours. */
-  readonly apiSecurityGroup?: ISecurityGroup
   /** The functions, by name. */
   readonly functions: Readonly<Record<FunctionName, LambdaFunction>>
   /** The security group of the functions in the network of the database. */
@@ -92,8 +86,6 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   readonly database: Database
   /** @internal */
   protected readonly _granted: Granted
-  /** The views whose ages are published. */
-  private readonly agesOf = new Set<string>()
   /** @internal */
   protected readonly _eventBus: string
 
@@ -145,9 +137,14 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       tracing: options.tracing,
     })
     this.stateMachine = batches.machine
-    const api = this.addApi(props, options, functions)
+    const api = new Api(this, 'Api', {
+      environmentName,
+      functions,
+      requestsPerSecond: options.requestsPerSecond,
+      logRetentionDays,
+      domain: props.apiDomain,
+    })
     this.apiUrl = api.url
-    this.apiSecurityGroup = api.securityGroup
     const topics = new Topics(this, 'Topics', {
       environmentName,
       emails: options.alarmEmails,
@@ -208,24 +205,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
         functions,
         machine: this.stateMachine,
       }).name
-    // The stack of one environment never gives its construct another id.
-    if (id !== 'Default') pinNames(this, environmentName)
-  }
-
-  /**
-   * How old the data of a view (`public.sales`, or `sales`, as SQL reads it) are, in seconds. The monitor publishes the age of
-   * each view for which the app calls this, at each look: about 0.30 USD a month.
-   */
-  metricAge(view: string, options?: MetricOptions): Metric {
-    if (this.agesOf.size === 0)
-      this.functions.monitor.addEnvironment(
-        'AGES_OF',
-        Lazy.string({ produce: () => JSON.stringify([...this.agesOf]) }),
-      )
-    const { schema, name } = parseName(view)
-    const displayed = displayName({ schema: schema ?? 'public', name })
-    this.agesOf.add(displayed)
-    return ownMetric(this.environmentName, ageMetric, Stats.MAXIMUM, options, displayed)
+    pinNames(this, environmentName)
   }
 
   /** What holds for all resources below. */
@@ -250,19 +230,8 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     return { folder, scheduledViews }
   }
 
-  private addApi(
-    { environmentName, apiDomain }: PlainProps,
-    { api, apiEndpointId, requestsPerSecond, logRetentionDays }: ValidOptions,
-    functions: EachFunction,
-  ): ServedApi {
-    const props = { environmentName, functions, requestsPerSecond }
-    if (api === 'private')
-      return new PrivateApi(this, 'Api', { ...props, database: this.database, endpointId: apiEndpointId })
-    return new Api(this, 'Api', { ...props, logRetentionDays, domain: apiDomain })
-  }
-
   /** Writes down where things are, for callers and other apps, and says what they may be granted. */
-  private publish(api: ServedApi, { migrate }: EachFunction, { notices }: Topics): Granted {
+  private publish(api: Api, { migrate }: EachFunction, { notices }: Topics): Granted {
     const { environmentName } = this
     const address = {
       apiUrl: api.url,
@@ -319,8 +288,12 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       deadLetters: this.deadLetters,
     })
     const { nightly, views } = options.schedules ?? {}
-    if (nightly) schedules.addBatch(nightlyBatch(nightly))
-    if (views) for (const batch of batchesOf(scheduledViews, scheduleName)) schedules.addBatch(batch)
+    const batches = [
+      ...(nightly ? [nightlyBatch(nightly)] : []),
+      ...(views ? batchesOf(scheduledViews, scheduleName) : []),
+    ]
+    for (const batch of batches) schedules.addBatch(batch)
+    watchConcurrency(this, batches)
     return schedules
   }
 

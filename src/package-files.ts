@@ -7,9 +7,6 @@ const file = (path: string): URL => new URL(`../${path}`, import.meta.url)
 /** The schema steps of schema `viewkeeper`. */
 export const schemaFolder = file('schema/')
 
-/** The pages of the docs. */
-export const docsFolder = file('docs/')
-
 /** The bundles of the functions, one folder each, as `npm run build` makes them. */
 export const functionsFolder = file('dist/functions/')
 

@@ -1,7 +1,6 @@
 import { localGateway } from '../../local/run/gateway-file.ts'
 import type { CommandTarget } from '../../src/plan/commands.ts'
 import { Problem } from '../../src/problem.ts'
-import { chosenEnvironment } from '../project/chosen.ts'
 import type { Api, Client } from './api.ts'
 import { clientOf } from './client.ts'
 
@@ -16,14 +15,14 @@ interface Named {
   url?: string
 }
 
-/** The environment that a command works on: `--env`, VIEWKEEPER_ENV, or that of `viewkeeper env use`; undefined: the local one. */
+/** The environment that a command works on: `--env`, or VIEWKEEPER_ENV; undefined: the local one. */
 function environmentOf({ env, url }: Named): string | undefined {
   const named = env ?? (url === undefined ? otherwise() : undefined)
   return named === local ? undefined : named
 }
 
 /** The environment of a command that names none. */
-const otherwise = (): string | undefined => process.env.VIEWKEEPER_ENV || chosenEnvironment()
+const otherwise = (): string | undefined => process.env.VIEWKEEPER_ENV || undefined
 
 /** What a suggested command has to name, so that it works on the same API as this one. */
 export function targetOf({ env, url }: Named): CommandTarget {
@@ -35,11 +34,11 @@ export function targetOf({ env, url }: Named): CommandTarget {
 /** The local gateway as a suggested command names it: not at all, unless commands work on another environment. */
 export const localTarget = (): CommandTarget => ((otherwise() ?? local) === local ? null : local)
 
-/** Who chose the environment of a command that does not name it; null if nobody did, or if it is the local one. */
+/** What a command says that works on an environment which it does not name; null if that is the local one. */
 const choiceOf = ({ env, url }: Named): string | null =>
   env !== undefined || url !== undefined || localTarget() === null
     ? null
-    : `${otherwise()}, chosen by ${process.env.VIEWKEEPER_ENV ? 'VIEWKEEPER_ENV' : 'viewkeeper env use'}`
+    : `${otherwise()}, chosen by VIEWKEEPER_ENV`
 
 /**
  * The API that a command works on: `--url`, that of its environment, or else the local gateway. With both `--env` and

@@ -15,17 +15,17 @@ export const parametersOf = (region: string | undefined): SSMClient =>
 
 /** The caller's AWS credentials in one region. */
 export interface Signer {
-  /** The request as API Gateway takes it: its headers with a signature (Signature Version 4). */
+  /** The request as a service of AWS takes it: its headers with a signature (Signature Version 4). */
   sign(request: AddressedRequest): Promise<AddressedRequest>
-  /** API Gateway does not take the credentials: the next request looks them up anew, as after credentials that failed. */
+  /** The service does not take the credentials: the next request looks them up anew, as after credentials that failed. */
   outdate(): void
 }
 
 /**
- * Signs with the credentials that the AWS SDK finds: environment variables, profiles, SSO, the role of a machine. The SDK
+ * Signs for a service, by default API Gateway, with the credentials that the AWS SDK finds: environment variables, profiles, SSO, the role of a machine. The SDK
  * fetches them again when they are about to expire.
  */
-export function signerOf(region: string | undefined): Signer {
+export function signerOf(region: string | undefined, service = 'execute-api'): Signer {
   let { config } = parametersOf(region)
   let isOutdated = false
   return {
@@ -42,7 +42,7 @@ export function signerOf(region: string | undefined): Signer {
       const { method, headers, body } = request
       const url = withPlainQuery(request.url)
       const signer = new SignatureV4({
-        service: 'execute-api',
+        service,
         region: config.region,
         credentials: config.credentials,
         sha256: Sha256,

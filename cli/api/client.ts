@@ -134,18 +134,11 @@ const wasCutOff = ({ cause }: Error): boolean =>
 function whyUnavailable(error: Error, { name, environment, url }: Omit<Client, 'send' | 'forward'>): Error {
   if (error.name !== 'TypeError' && error.name !== 'TimeoutError') return error
   const code = codeOf(error)
-  const { host, hostname } = new URL(url)
+  const { host } = new URL(url)
   if (error.name === 'TimeoutError')
     return new ApiUnavailable(
       'NoAnswer',
       `${name} did not answer within ${longestMs / 1000} s. What was asked for may have begun all the same: look before you send it again.`,
-      error,
-    )
-  if (/-vpce-/.test(hostname))
-    return new ApiUnavailable(
-      'NotReached',
-      `${name} has a private API, and ${host} cannot be reached from here (${code}). Call it from inside its network: ` +
-        'from the VPC, through a VPN, or from a peered network that the security group of its endpoint lets in.',
       error,
     )
   if (environment !== null)

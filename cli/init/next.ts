@@ -13,7 +13,7 @@ new Viewkeeper(this, 'Views', {
 })`
 
 /** What to do after `init`, as lines for people: what to type, and what it is for. Pure. */
-export function nextSteps(facts: Facts): string[] {
+export function nextSteps(facts: Facts, deployCommands?: string[]): string[] {
   const { install, add, installLocked, execute } = commandsOf[facts.packageManager]
   const viewkeeper = `${execute} viewkeeper`
   const check = usesGitHub(facts)
@@ -28,11 +28,17 @@ export function nextSteps(facts: Facts): string[] {
     `  ${viewkeeper} dev         # PostgreSQL, API and page on this machine`,
     ...check,
     '',
-    ...deploySteps(facts, execute),
+    ...deploySteps(facts, execute, deployCommands),
   ]
 }
 
-function deploySteps(facts: Facts, execute: string): string[] {
+function deploySteps(facts: Facts, execute: string, commands?: string[]): string[] {
+  if (commands !== undefined)
+    return [
+      'to deploy, fill in what is empty in `environments`, once the second command has made the role:',
+      '',
+      ...commands.map((each) => `  ${each.replace(/^npx/, execute)}`),
+    ]
   const app = cdkAppOf(facts)
   if (app === 'javascript')
     return ['to deploy, write this into a stack of your CDK app:', '', ...indented(construct(facts.folders))]

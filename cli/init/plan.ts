@@ -23,7 +23,7 @@ export function planInit(facts: Facts): PlannedFile[] {
     facts.exists(folder) ? { path: `${folder}/`, does: 'keep' } : make(`${folder}/README.md`, text)
   return [
     planPackage(facts, app),
-    make(facts.config ?? 'viewkeeper.config.ts', configModule(app, facts.folders)),
+    make(facts.config ?? 'viewkeeper.config.ts', configModule(app, facts.folders, facts.environment)),
     makeFolder(views, viewsReadme(migrations)),
     makeFolder(migrations, migrationsReadme),
     ...(app === 'javascript' ? [] : [make(binFile, binModule)]),

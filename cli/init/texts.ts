@@ -4,11 +4,27 @@ import type { Facts, PackageManager } from './facts.ts'
 // The texts of the files that `init` makes. Whoever reads them has the docs in node_modules/viewkeeper/docs.
 
 /** The configuration. An app with the construct says in its own code what is deployed. */
-export function configModule(app: CdkApp, { views, migrations }: Facts['folders']): string {
+export function configModule(
+  app: CdkApp,
+  { views, migrations }: Facts['folders'],
+  environment: string = exampleEnvironment,
+): string {
   const environments = `
   // What \`npx cdk deploy -c env=production --all\` deploys. Every field: node_modules/viewkeeper/docs/deploy.md
   environments: {
-    // production: {
+${environment}
+  },
+`
+  return `import { defineConfig } from 'viewkeeper'
+
+export default defineConfig({
+  // The definitions of views, and their frozen migrations.
+  folders: { views: '${views}', migrations: '${migrations}' },
+${app === 'javascript' ? '' : environments}})
+`
+}
+
+const exampleEnvironment = `    // production: {
     //   region: 'eu-central-1',
     //   // A database that exists already. \`kind: 'created'\` makes one.
     //   database: {
@@ -26,17 +42,7 @@ export function configModule(app: CdkApp, { views, migrations }: Facts['folders'
     //     },
     //   },
     //   alarmEmails: ['data-team@example.com'],
-    // },
-  },
-`
-  return `import { defineConfig } from 'viewkeeper'
-
-export default defineConfig({
-  // The definitions of views, and their frozen migrations.
-  folders: { views: '${views}', migrations: '${migrations}' },
-${app === 'javascript' ? '' : environments}})
-`
-}
+    // },`
 
 export const viewsReadme = (migrations: string): string => `# Views
 
@@ -63,7 +69,6 @@ export const cdkJson = `${JSON.stringify(
     context: {
       '@aws-cdk/core:target-partitions': ['aws', 'aws-us-gov', 'aws-cn'],
       '@aws-cdk/aws-iam:minimizePolicies': true,
-      '@aws-cdk/core:stackResourceLimit': 0,
     },
   },
   null,

@@ -140,15 +140,9 @@ async function passOn(
     'content-length': body.length,
     'cache-control': 'no-store',
     ...(retryAfter !== null && { 'retry-after': retryAfter }),
-    ...(location !== null && { location: withoutStage(location, api.url) }),
+    ...(location !== null && { location }),
   })
   response.end(body)
-}
-
-/** A private API writes its stage before the path: `/v1/runs/7`. The page knows no stage. */
-function withoutStage(location: string, url: string): string {
-  const stage = new URL(url).pathname.replace(/\/$/, '')
-  return stage !== '' && location.startsWith(`${stage}/`) ? location.slice(stage.length) : location
 }
 
 const headersOf = ({ headers }: IncomingMessage): Record<string, string> =>

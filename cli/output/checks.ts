@@ -1,4 +1,5 @@
 import type { TestedView } from '../../src/edge/http/schemas/answers.ts'
+import { docsOf } from '../../src/plan/runbook.ts'
 import { count, duration, whole } from '../../src/plan/words.ts'
 import { short } from './names.ts'
 import { tableLines } from './table.ts'
@@ -8,7 +9,7 @@ import { harmless } from './width.ts'
 /** What the checks of views have found: a table, and the query of each that found rows. */
 export function testedLines(tested: TestedView[], output: Output): string[] {
   const rows = tested.flatMap(({ view, checks }) => checks.map((check) => ({ view, ...check })))
-  if (rows.length === 0) return ['no check is defined: viewkeeper docs checks']
+  if (rows.length === 0) return [`no check is defined: ${docsOf('checks.md')}`]
   const bad = rows.filter((check) => check.rows !== 0)
   const [held, warned] = [
     bad.filter(({ severity }) => !severity).length,

@@ -6,7 +6,7 @@ import { count } from '../../src/terminal/report.ts'
 
 /** What the doctor found, as lines for people: a table, what stands in the way, and the SQL that is missing. */
 export function findingsLines(findings: Findings): string[] {
-  const { role, views, missing, untried, replicas, withoutKey, notSkipped = [] } = findings
+  const { role, views, missing, untried, copy, replicas, withoutKey, notSkipped = [] } = findings
   const standbys = unsaid(replicas)
   return [
     `What ${role} may do:`,
@@ -19,6 +19,7 @@ export function findingsLines(findings: Findings): string[] {
     ...withoutKey.flatMap(({ view, message }) => ['', `${view} ${message}`]),
     ...notSkipped.flatMap(({ text, next }) => ['', text, ...(next === null ? [] : [`  next: ${next}`])]),
     ...(standbys === null ? [] : ['', standbys]),
+    ...(copy === undefined ? [] : ['', copy]),
     ...(untried === undefined ? [] : ['', untried]),
     ...cureLines(missing),
     '',

@@ -130,7 +130,8 @@ export function failureLines(
     `${withoutView(harmless(error.message), run.view)}${state}`,
     ...[error.detail, error.hint].flatMap((text) => text ?? []),
     `${error.class}: ${lowerFirst(titleOf(error.class))}${readersSee(run, freshAt, now)}`,
-    `next: ${[...(next === undefined ? [] : [next]), runbookOf(error.class)].join('   ·   ')}`,
+    ...(next === undefined ? [] : [`next: ${next}`]),
+    `more: ${runbookOf(error.class)}`,
   ]
   return texts.flatMap((text) => wrapLines(text, output.width - 2)).map((line) => `  ${line}`.trimEnd())
 }

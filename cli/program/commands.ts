@@ -27,10 +27,8 @@ const operating: Group = {
   metrics: () => import('../commands/operate/metrics.ts'),
   plan: () => import('../commands/operate/plan.ts'),
   graph: () => import('../commands/operate/graph.ts'),
-  docs: () => import('../commands/operate/docs.ts'),
   env: () => import('../commands/operate/env.ts'),
   open: () => import('../commands/operate/open.ts'),
-  'test-alarm': () => import('../commands/operate/test-alarm.ts'),
   completion: () => import('../commands/operate/completion.ts'),
 }
 

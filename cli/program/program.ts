@@ -3,6 +3,7 @@ import { styleText } from 'node:util'
 import { Command, CommanderError } from 'commander'
 import { LocalProblem } from '../../local/process/problem.ts'
 import packageJson from '../../package.json' with { type: 'json' }
+import { docsOf } from '../../src/plan/runbook.ts'
 import { Problem } from '../../src/problem.ts'
 import { targetOf as typedTarget } from '../api/api-of.ts'
 import { exitCodeOf, wrongCall } from '../output/exit-codes.ts'
@@ -13,8 +14,6 @@ import { addCommands } from './commands.ts'
 export async function main(args: string[]): Promise<void> {
   // The reader of a pipe may have left (`viewkeeper ls | head`). Without a listener this error would end the process.
   process.stdout.on('error', () => {})
-  // On Node 20 the AWS SDK warns in eight lines of what package.json says in one.
-  process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true'
   const program = await programOf(args[0] === 'help' ? args[1] : args[0])
   if (args.length === 0) {
     process.exitCode = wrongCall
@@ -81,7 +80,7 @@ async function programOf(name: string | undefined): Promise<Command> {
     .description('Keeps PostgreSQL materialized views fresh, authors them, and finds what has drifted.')
     .addHelpText(
       'after',
-      '\nVIEWKEEPER_ENV or `viewkeeper env use` names the environment if --env does not. More: viewkeeper docs cli',
+      `\nVIEWKEEPER_ENV names the environment if --env does not. More: ${docsOf('cli.md')}`,
     )
     .version(packageJson.version)
     .helpCommand(false)

@@ -4,7 +4,6 @@ import { fromUrl } from '../../src/edge/lambda/database-url.ts'
 import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
 import { bringUp } from '../../src/operations/migrations/bring-up.ts'
 import { checkViews } from '../../src/operations/migrations/check.ts'
-import { insistOnRights } from '../../src/operations/migrations/insist-on-rights.ts'
 import {
   isAhead,
   type MigrateCall,
@@ -61,7 +60,6 @@ export function directTarget(database: Database): Target {
   return {
     async up({ withData, repair }, onDone) {
       const migrations = await read()
-      await insistOnRights(database, migrations)
       await migrate(database, schemaFolder)
       const { ahead, ...done } = await bringUp(call({ withData, onDone }), migrations, { repair })
       if (ahead.length > 0) throw isAhead(ahead)

@@ -2,7 +2,8 @@ import { CfnOutput, Fn, Stack, Tags } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
 import type { ValidCreatedDatabase } from '../environment/database.ts'
 import type { Environment } from '../environment/environment.ts'
-import { CreatedDatabase } from './created-database.ts'
+import { pinNames } from '../fixed-names.ts'
+import { CreatedServer } from './created-server.ts'
 
 export interface DatabaseStackProps {
   /** Part of the name of every resource. */
@@ -14,19 +15,18 @@ export interface DatabaseStackProps {
 }
 
 /**
- * The created database of one environment, and its network. It is a stack of its own so that a first deploy that fails
+ * The created server of one environment, and its network. It is a stack of its own so that a first deploy that fails
  * rolls the other stack back, and touches no data.
  */
 export class DatabaseStack extends Stack {
-  readonly database: CreatedDatabase
-  private readonly zones: string[] | undefined
+  readonly server: CreatedServer
 
   /**
-   * The zones of the environment, or else the first two of the region, whichever they are. Without this, CDK asks AWS
-   * for the zones if it knows account and region, and `cdk synth` needs credentials.
+   * The first two zones of the region, whichever they are. Without this, CDK asks AWS for the zones if it knows account and
+   * region, and `cdk synth` needs credentials.
    */
   override get availabilityZones(): string[] {
-    return this.zones ?? [0, 1].map((index) => Fn.select(index, Fn.getAzs()))
+    return [0, 1].map((index) => Fn.select(index, Fn.getAzs()))
   }
 
   constructor(scope: Construct, { environmentName, environment, options, majorUpgrade }: DatabaseStackProps) {
@@ -35,14 +35,14 @@ export class DatabaseStack extends Stack {
       env: { account: environment.account, region: environment.region },
       terminationProtection: options.protect,
     })
-    this.zones = options.availabilityZones
     tagStack(this, environmentName, environment)
-    this.database = new CreatedDatabase(this, 'Database', {
+    this.server = new CreatedServer(this, 'Database', {
       environmentName,
       options,
       majorUpgrade,
       logRetentionDays: environment.logRetentionDays,
     })
+    pinNames(this, environmentName)
     this.exportAll()
     this.addOutputs()
   }
@@ -53,16 +53,14 @@ export class DatabaseStack extends Stack {
    * is deployed first.
    */
   private exportAll() {
-    const { vpc, subnets, securityGroup, host, login, admin, resourceId } = this.database
+    const { vpc, subnets, securityGroup, host, resourceIds } = this.server
     const subnetIds = subnets.map(({ subnetId }) => subnetId)
-    for (const value of [vpc.vpcId, ...subnetIds, securityGroup.securityGroupId, host, resourceId])
+    for (const value of [vpc.vpcId, ...subnetIds, securityGroup.securityGroupId, host, resourceIds[0]])
       this.exportValue(value)
-    // Gone with IAM: such a change needs the other stack removed first (docs/deploy.md).
-    for (const each of [login, admin]) if ('secret' in each) this.exportValue(each.secret.secretArn)
   }
 
   private addOutputs() {
-    const { vpc, subnets, securityGroup, admin } = this.database
+    const { vpc, subnets, securityGroup, admin } = this.server
     const output = (name: string, value: string) => new CfnOutput(this, name, { value })
     output('NetworkId', vpc.vpcId)
     output('SubnetIds', subnets.map(({ subnetId }) => subnetId).join(','))

@@ -13,9 +13,6 @@ const gibOfProcessor: Record<string, number> = { m: 4, r: 8, x: 16 }
 
 const bytesOfConnection = 9_531_392
 
-/** Whether the class works on credits for processor time: `t4g.micro`. */
-export const isBurstable = (instanceType: string): boolean => /^t\d/.test(instanceType)
-
 /**
  * Memory of an instance class, GiB: 4 for `t4g.medium`, 16 for `m7g.xlarge`; undefined if the class is none of the
  * common ones. RDS lists classes and their memory under "Hardware specifications for DB instance classes".

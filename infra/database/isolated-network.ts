@@ -1,4 +1,4 @@
-import { RemovalPolicy, Stack } from 'aws-cdk-lib'
+import { RemovalPolicy } from 'aws-cdk-lib'
 import {
   FlowLogDestination,
   FlowLogTrafficType,
@@ -9,11 +9,8 @@ import {
 } from 'aws-cdk-lib/aws-ec2'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
-import { subnetPrefix } from '../environment/ranges.ts'
 
 export interface IsolatedNetworkProps {
-  /** The addresses of the network, `10.0.0.0/16`. */
-  cidr: string
   logRetentionDays: RetentionDays
 }
 
@@ -25,15 +22,17 @@ export class IsolatedNetwork extends Construct {
   constructor(scope: Construct, id: string, props: IsolatedNetworkProps) {
     super(scope, id)
     this.vpc = new Vpc(this, 'Vpc', {
-      ipAddresses: IpAddresses.cidr(props.cidr),
-      // RDS requires two zones, also for a single server. The stack has no more than it wants.
-      maxAzs: Stack.of(this).availabilityZones.length,
+      ipAddresses: IpAddresses.cidr('10.0.0.0/16'),
+      // RDS requires two zones, also for a single server.
+      maxAzs: 2,
       natGateways: 0,
+      // The group that AWS gives each network lets everything in it talk to everything. Nothing here uses it.
+      restrictDefaultSecurityGroup: true,
       subnetConfiguration: [
         {
           name: 'isolated',
           subnetType: SubnetType.PRIVATE_ISOLATED,
-          cidrMask: subnetPrefix(props.cidr),
+          cidrMask: 24,
         },
       ],
     })

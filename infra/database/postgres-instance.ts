@@ -1,5 +1,6 @@
 import { Duration, RemovalPolicy, Validations } from 'aws-cdk-lib'
 import { InstanceType, type ISubnet, type IVpc, type SecurityGroup } from 'aws-cdk-lib/aws-ec2'
+import { Key } from 'aws-cdk-lib/aws-kms'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import {
   type CfnDBInstance,
@@ -8,7 +9,6 @@ import {
   DatabaseInstance,
   DatabaseInstanceEngine,
   ParameterGroup,
-  PerformanceInsightRetention,
   PostgresEngineVersion,
   StorageType,
 } from 'aws-cdk-lib/aws-rds'
@@ -45,24 +45,10 @@ const parameters = {
 /** The server's own log, and the log of a major upgrade. */
 const exportedLogs = ['postgresql', 'upgrade']
 
-/**
- * The mode is always said, because RDS may choose the one that costs. Both modes need Performance Insights, which keeps
- * 7 days for nothing; the advanced mode insists on 15 months, which its price includes.
- */
-const insights = {
-  standard: { databaseInsightsMode: DatabaseInsightsMode.STANDARD, enablePerformanceInsights: true },
-  advanced: {
-    databaseInsightsMode: DatabaseInsightsMode.ADVANCED,
-    performanceInsightRetention: PerformanceInsightRetention.MONTHS_15,
-  },
-} satisfies Record<ValidCreatedDatabase['databaseInsights'], object>
-
 /** An RDS PostgreSQL whose master password RDS manages and rotates, or whose master user logs in with IAM. */
 export class PostgresInstance extends Construct {
   readonly host: string
-  /** What a policy of IAM database authentication calls this server. */
-  readonly resourceId: string
-  /** Its own, and that of the green server that takes its place. */
+  /** What policies of IAM database authentication call this server, and the green server that takes its place. */
   readonly resourceIds: string[]
   /** The master user. */
   readonly admin: Login
@@ -102,17 +88,21 @@ export class PostgresInstance extends Construct {
       }),
       storageType: StorageType.GP3,
       storageEncrypted: true,
+      storageEncryptionKey:
+        options.encryptionKeyArn === undefined
+          ? undefined
+          : Key.fromKeyArn(this, 'Key', options.encryptionKeyArn),
       allocatedStorage: options.storageGiB,
       maxAllocatedStorage: options.maxStorageGiB,
       multiAz: options.multiAz,
       backupRetention: Duration.days(options.backupDays),
-      preferredBackupWindow: options.backupWindow,
-      preferredMaintenanceWindow: options.maintenanceWindow,
       copyTagsToSnapshot: true,
       autoMinorVersionUpgrade: true,
       allowMajorVersionUpgrade: props.majorUpgrade,
       cloudwatchLogsExports: exportedLogs,
-      ...insights[options.databaseInsights],
+      // Said, because RDS may choose the mode that costs. It needs Performance Insights, which keeps 7 days for nothing.
+      databaseInsightsMode: DatabaseInsightsMode.STANDARD,
+      enablePerformanceInsights: true,
       deletionProtection: options.protect,
       removalPolicy: options.protect ? RemovalPolicy.SNAPSHOT : RemovalPolicy.DESTROY,
     })
@@ -120,8 +110,8 @@ export class PostgresInstance extends Construct {
     instance.node.addDependency(...logs, ...props.after)
     acknowledgeFindings(instance, options)
     this.host = instance.dbInstanceEndpointAddress
-    this.resourceId = (instance.node.defaultChild as CfnDBInstance).attrDbiResourceId
-    this.resourceIds = [this.resourceId, ...[options.greenResourceId ?? []].flat()]
+    const { attrDbiResourceId } = instance.node.defaultChild as CfnDBInstance
+    this.resourceIds = [attrDbiResourceId, ...(options.greenResourceId ? [options.greenResourceId] : [])]
     this.admin = options.authentication === 'iam' ? this.withIam(instance) : withSecret(instance)
   }
 

@@ -1,12 +1,14 @@
 import * as z from 'zod'
 import type { ImportedDatabaseOptions } from '../../src/config/options.ts'
 import { named, told } from '../../src/config/told.ts'
-import { privateCidr } from './ranges.ts'
 import { inWords, OptionsError, problemsOf, textLike } from './valid-options.ts'
-import { backupWindow, maintenanceWindow, windowsOverlap } from './windows.ts'
 
 const secretArn = /^arn:aws[\w-]*:secretsmanager:[\w-]+:\d{12}:secret:.+-[A-Za-z0-9]{6}$/
-const keyArn = /^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/.+$/
+/** The ARN of a KMS key of yours. */
+export const keyArn = textLike(
+  /^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/.+$/,
+  'must be the ARN of a KMS key',
+).optional()
 
 const zoneName = textLike(/^[a-z0-9-]+$/, 'must look like "eu-central-1a"')
 /** With which of the two each function logs in. */
@@ -72,6 +74,12 @@ export const createdDatabase = named(
       'Size of the server, without the leading `db.`: `t4g.micro`, `m7g.large`.',
     ),
     storageGiB: told(z.int().min(20).max(65_536).default(20), 'Storage at the start, GiB.'),
+    encryptionKeyArn: told(
+      keyArn,
+      'The KMS key that encrypts storage and backups. Say it before the first deploy: a server keeps its key, and [a deploy with another ' +
+        'one is refused](#another-key-for-a-created-database).',
+      'the key that AWS manages',
+    ),
     maxStorageGiB: told(
       z.int().min(20).max(65_536).default(100),
       'Storage up to which RDS may grow it by itself, GiB.',
@@ -83,37 +91,6 @@ export const createdDatabase = named(
     backupDays: told(
       z.int().min(1).max(35).default(7),
       'Days for which automatic backups are kept, 1 to 35.',
-    ),
-    backupWindow: told(
-      backupWindow.optional(),
-      'Daily time of the backup, UTC, `01:00-02:00`, at least 30 minutes; keep it away from the schedules.',
-      'RDS chooses',
-    ),
-    maintenanceWindow: told(
-      maintenanceWindow.optional(),
-      'Weekly time at which RDS may restart the server for its maintenance, UTC, `Sun:03:00-Sun:04:00`; keep it away from the ' +
-        'schedules. May not overlap `backupWindow`.',
-      'RDS chooses',
-    ),
-    databaseInsights: told(
-      z.enum(['standard', 'advanced']).default('standard'),
-      "How much Database Insights shows of the server's load: `standard` keeps 7 days and costs nothing, `advanced` keeps 15 " +
-        'months, plans and locks, and costs [about 9 USD a month for each processor](cost.md#a-created-database).',
-    ),
-    cidr: told(
-      privateCidr.default('10.0.0.0/16'),
-      'The addresses of the network: private, `/16` to `/24`. AWS cannot peer two networks whose addresses overlap. A deploy ' +
-        '[cannot change them later](#reaching-the-created-database).',
-    ),
-    availabilityZones: told(
-      z
-        .array(zoneName)
-        .min(2)
-        .max(4)
-        .refine((names) => new Set(names).size === names.length, 'must name each zone once')
-        .optional(),
-      'The zones of the network, two to four names.',
-      'the first two zones that AWS lists, in an order that AWS does not guarantee',
     ),
     connectionLimit,
     protect: told(
@@ -146,11 +123,6 @@ export const createdDatabase = named(
     path: ['maxStorageGiB'],
     message: 'must be at least a tenth more than storageGiB',
   })
-  .refine(
-    ({ backupWindow: daily, maintenanceWindow: weekly }) =>
-      !daily || !weekly || !windowsOverlap(daily, weekly),
-    { path: ['maintenanceWindow'], message: 'must not overlap backupWindow' },
-  )
 
 const importedVpc = named(
   'ImportedVpcOptions',
@@ -204,11 +176,7 @@ export const importedDatabase = named(
         'Viewkeeper works with.',
       'none, with `iam`',
     ),
-    secretKeyArn: told(
-      textLike(keyArn, 'must be the ARN of a KMS key').optional(),
-      'The customer key that encrypts the secret.',
-      'the key that AWS manages',
-    ),
+    secretKeyArn: told(keyArn, 'The customer key that encrypts the secret.', 'the key that AWS manages'),
     user: told(
       z
         .string()

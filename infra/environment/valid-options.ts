@@ -90,7 +90,7 @@ export const optionFields = {
       'must be an address such as "https://docs.example.com/docs/runbook.html"',
     ).optional(),
     'Where [the runbook](runbook.md) stands on the web: mails link its sections.',
-    'mails name the command that prints the section, such as `viewkeeper docs stale-views`',
+    'mails name the section in the installed package, `node_modules/viewkeeper/docs/runbook.md#stale-views`',
   ),
   logRetentionDays: told(
     z
@@ -119,17 +119,6 @@ export const optionFields = {
     z.int().min(256).max(10_240).default(512),
     'Memory of each function in MB, 256 to 10,240. Lambda gives processor time in proportion. The database does the work, so more helps ' +
       'little.',
-  ),
-  api: told(
-    z.enum(['public', 'private']).default('public'),
-    'Where the API can be called from: `public`, from everywhere, or `private`, [only through an endpoint of API Gateway in a ' +
-      'VPC](#a-private-api) (about 7.30 USD a month in each zone). Callers sign in both cases.',
-  ),
-  apiEndpointId: told(
-    textLike(/^vpce-[0-9a-f]{8,17}$/, 'must look like "vpce-0123456789abcdef0"').optional(),
-    'For a private API: the endpoint (service `execute-api`) that its callers use, `vpce-…`. Several environments may share ' +
-      'one.',
-    'a new endpoint in the network of the database, which only lets in what you allow in its security group',
   ),
   schedules: told(
     schedules.optional(),
@@ -193,17 +182,6 @@ export const optionFields = {
       'twentieth of the others. A network without a way out needs no endpoint for it, because Lambda itself sends the traces.',
   ),
 }
-
-/** Whether the endpoint of a private API is named for a private API. */
-export const hasUseForEndpoint = ({
-  api,
-  apiEndpointId,
-}: {
-  api: 'public' | 'private'
-  apiEndpointId?: string
-}) => api === 'private' || apiEndpointId === undefined
-
-export const noUseForEndpoint = { path: ['apiEndpointId'], message: "is only for api: 'private'" }
 
 const nameRule =
   'must have at most 20 lower-case letters, digits and hyphens, begin with a letter, not end with a hyphen, and not have two hyphens in a row'

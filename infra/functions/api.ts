@@ -10,7 +10,6 @@ import {
 import { HttpIamAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers'
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
 import type { IMetric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
-import type { ISecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
@@ -27,25 +26,12 @@ export interface ApiProps {
   domain: DomainMappingOptions | undefined
 }
 
-/** What the rest of a stack needs to know of its API, public or private. */
-export interface ServedApi extends Construct {
+/** The HTTP API, with the routes of the table. Every request has to be signed with IAM. */
+export class Api extends Construct {
   /** Ends in a slash. */
   readonly url: string
-  /** The name of the stage that serves the routes. */
-  readonly stageName: string
   readonly apiId: string
-  /** The name of the log group of all requests; undefined if there is none. */
-  readonly logGroupName?: string
-  /** Decides who may call a private API; undefined if the stack has not made the API's endpoint. */
-  readonly securityGroup?: ISecurityGroup
-  /** How many requests were answered with 5xx. */
-  metricServerError(options: MetricOptions): IMetric
-}
-
-/** The HTTP API, with the routes of the table. Every request has to be signed with IAM. */
-export class Api extends Construct implements ServedApi {
-  readonly url: string
-  readonly apiId: string
+  /** The log group of all requests. */
   readonly logGroupName: string
   readonly stageName = '$default'
   private readonly api: HttpApi
@@ -90,6 +76,7 @@ export class Api extends Construct implements ServedApi {
     this.apiId = this.api.apiId
   }
 
+  /** How many requests were answered with 5xx. */
   metricServerError(options: MetricOptions): IMetric {
     return this.api.metricServerError(options)
   }

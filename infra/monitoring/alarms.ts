@@ -7,13 +7,13 @@ import { Construct } from 'constructs'
 import type { AlarmName } from '../../src/plan/alarms.ts'
 import { command } from '../../src/plan/commands.ts'
 import type { MonitorTimes } from '../environment/monitor-times.ts'
-import type { ServedApi } from '../functions/api.ts'
+import type { Api } from '../functions/api.ts'
 import { type AlarmPlace, addAlarm } from './alarm.ts'
 import { addMonitorAlarms } from './monitor-alarms.ts'
 import { metricPeriod as period } from './own-metric.ts'
 
 export interface AlarmsProps extends AlarmPlace {
-  api: ServedApi
+  api: Api
   machine: IStateMachine
   deadLetters: IQueue
   /** Null if nothing calls the monitor: then there are no alarms about what it publishes. */
@@ -117,7 +117,5 @@ function addAnnounceErrors(
   })
 }
 
-const routesOf = ({ logGroupName }: ServedApi): string =>
-  logGroupName === undefined
-    ? ''
-    : `aws logs filter-log-events --log-group-name ${logGroupName} --filter-pattern '{ $.status = "5*" }' shows the routes. `
+const routesOf = ({ logGroupName }: Api): string =>
+  `aws logs filter-log-events --log-group-name ${logGroupName} --filter-pattern '{ $.status = "5*" }' shows the routes. `

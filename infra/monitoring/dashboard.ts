@@ -15,6 +15,7 @@ import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
 import type { FunctionName } from '../../src/edge/http/routes.ts'
 import { metricNames } from '../../src/edge/metrics/names.ts'
+import { docsOf } from '../../src/plan/runbook.ts'
 import type { ViewkeeperFunction } from '../functions/viewkeeper-function.ts'
 import { type Insight, insights } from './insights.ts'
 import { ownMetric } from './own-metric.ts'
@@ -48,7 +49,7 @@ export class Dashboard extends Construct {
       new TextWidget({
         width: wholeWidth,
         height: 2,
-        markdown: `# Viewkeeper ${environmentName}\nThe panels about views read the log of the monitor, for the time range of the dashboard. What to do about an alarm: its mail says it, and \`viewkeeper docs <alarm>\``,
+        markdown: `# Viewkeeper ${environmentName}\nThe panels about views read the log of the monitor, for the time range of the dashboard. What to do about an alarm: its mail says it, and \`${docsOf('runbook.md')}\``,
       }),
     )
     dashboard.addWidgets(this.runs(environmentName), this.batches(machine))

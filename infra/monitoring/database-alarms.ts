@@ -1,13 +1,13 @@
 import { Annotations } from 'aws-cdk-lib'
 import { ComparisonOperator, Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch'
+import { CfnEventSubscription } from 'aws-cdk-lib/aws-rds'
 import { Construct } from 'constructs'
-import { command } from '../../src/plan/commands.ts'
-import { serverIdentifier } from '../database/created-database.ts'
-import { isBurstable, maxConnections } from '../database/instance-memory.ts'
+import { serverIdentifier } from '../database/created-server.ts'
+import { maxConnections } from '../database/instance-memory.ts'
 import type { ValidCreatedDatabase } from '../environment/database.ts'
 import { addAlarm } from './alarm.ts'
 import { metricPeriod as period } from './own-metric.ts'
-import type { AlarmTopics } from './topics.ts'
+import { type AlarmTopics, letPublish } from './topics.ts'
 
 export interface DatabaseAlarmsProps {
   environmentName: string
@@ -32,8 +32,8 @@ export class DatabaseAlarms extends Construct {
     super(scope, id)
     this.props = props
     this.addStorageAlarm()
+    this.addStorageMail()
     this.addConnectionsAlarm()
-    if (isBurstable(props.options.instanceType)) this.addCreditsAlarm()
   }
 
   /** RDS grows the storage within minutes, so half an hour of shortage means that it does not. */
@@ -49,6 +49,22 @@ export class DatabaseAlarms extends Construct {
       happened: `Less than a tenth of ${storageGiB} GiB has been free for half an hour, and RDS has not grown the storage of the database enough: it waits six hours after each growth, and stops at ${maxStorageGiB} GiB.`,
       first: `aws rds describe-events --source-type db-instance --source-identifier ${this.server} --duration 1440 shows each growth of the last day.`,
     })
+  }
+
+  /**
+   * RDS alone knows how much storage the server has by now: CloudWatch has no such number. It mails when less than a tenth of that
+   * is free. https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.Messages.html
+   */
+  private addStorageMail() {
+    const { mail } = this.props.topics
+    const said = new CfnEventSubscription(this, 'LowStorage', {
+      snsTopicArn: mail.topicArn,
+      sourceType: 'db-instance',
+      sourceIds: [this.server],
+      eventCategories: ['low storage'],
+    })
+    const allowed = letPublish(mail, 'RdsPublishes', 'events.rds')
+    if (allowed) said.node.addDependency(allowed)
   }
 
   private addConnectionsAlarm() {
@@ -68,18 +84,6 @@ export class DatabaseAlarms extends Construct {
       happened: 'Most connections of the database are taken; when all are, nobody gets in.',
       first:
         'select usename, application_name, state, count(*) from pg_stat_activity group by 1, 2, 3 shows who holds them.',
-    })
-  }
-
-  /** A burstable server goes on at full speed without credits, and RDS charges the time. */
-  private addCreditsAlarm() {
-    const runs = command(['runs'], this.props.environmentName)
-    addAlarm(this, this.props, {
-      name: 'database-credits',
-      metric: this.metric('CPUSurplusCreditsCharged', Stats.MAXIMUM),
-      happened:
-        'The database has worked above its share for a day, and AWS charges the processor time beyond it.',
-      first: `Look at CPUUtilization of ${this.server} in CloudWatch, and at the runs of that time: ${runs}.`,
     })
   }
 

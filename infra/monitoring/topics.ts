@@ -3,7 +3,7 @@ import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { type ITopic, Topic, type TopicProps } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
-import { Construct } from 'constructs'
+import { Construct, type IDependable } from 'constructs'
 import { encryptWith } from '../encryption.ts'
 
 /** The topics that people and their programs listen to. */
@@ -98,14 +98,18 @@ export class Topics extends Construct implements AlarmTopics {
 function alarmTopic(scope: Construct, id: string, props: TopicProps): Topic {
   const topic = new Topic(scope, id, { ...props, enforceSSL: true })
   // enforceSSL drops the topic's default policy, which would let alarms publish.
-  topic.addToResourcePolicy(
-    new PolicyStatement({
-      sid: 'AlarmsPublish',
-      principals: [new ServicePrincipal('cloudwatch.amazonaws.com')],
-      actions: ['sns:Publish'],
-      resources: [topic.topicArn],
-      conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(scope).account } },
-    }),
-  )
+  letPublish(topic, 'AlarmsPublish', 'cloudwatch')
   return topic
 }
+
+/** Lets a service of AWS publish to a topic, for this account only. What publishes at once waits for the result. */
+export const letPublish = (topic: ITopic, sid: string, service: string): IDependable | undefined =>
+  topic.addToResourcePolicy(
+    new PolicyStatement({
+      sid,
+      principals: [new ServicePrincipal(`${service}.amazonaws.com`)],
+      actions: ['sns:Publish'],
+      resources: [topic.topicArn],
+      conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(topic).account } },
+    }),
+  ).policyDependable

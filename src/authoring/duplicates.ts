@@ -31,7 +31,7 @@ export function reportDuplicates(views: readonly CheckedView[]): void {
   for (const { definition, indexes, report } of single) {
     for (const { definition: index, path } of indexes) {
       const what = `an index of ${displayName(definition)}`
-      const first = take(definition.schema, index.name, what, report.places.field(path))
+      const first = take(definition.schema, index.name, what, report.places.view)
       if (first !== null) {
         report.add(path, `the index's name "${index.name}" is taken by ${first}: give it another name`)
       }

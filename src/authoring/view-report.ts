@@ -38,7 +38,7 @@ export class ViewReport {
     this.places = placesOf({ input, ...view })
   }
 
-  add(path: readonly PropertyKey[], message: string, place = this.places.field(path)): void {
+  add(path: readonly PropertyKey[], message: string, place = this.places.view): void {
     const field = path.length === 0 ? null : path.map(String).join('.')
     const known = this.problems.some((problem) => problem.field === field && problem.message === message)
     if (!known) this.problems.push({ ...place, view: this.view, field, message })

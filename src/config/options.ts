@@ -49,7 +49,7 @@ export interface ViewkeeperOptions {
   pageUrl?: string
   /**
    * Where the runbook stands on the web: mails link its sections.
-   * @default - mails name the command that prints the section, such as `viewkeeper docs stale-views`
+   * @default - mails name the section in the installed package, `node_modules/viewkeeper/docs/runbook.md#stale-views`
    */
   runbookUrl?: string
   /**
@@ -80,18 +80,6 @@ export interface ViewkeeperOptions {
    * @default 512
    */
   memorySize?: number
-  /**
-   * Where the API can be called from: `public`, from everywhere, or `private`, only through an endpoint of API Gateway
-   * in a VPC (about 7.30 USD a month in each zone). Callers sign in both cases.
-   * @default 'public'
-   */
-  api?: 'public' | 'private'
-  /**
-   * For a private API: the endpoint (service `execute-api`) that its callers use, `vpce-…`. Several environments may
-   * share one.
-   * @default - a new endpoint in the network of the database, which only lets in what you allow in its security group
-   */
-  apiEndpointId?: string
   /**
    * The batches that schedules start. The defaults of its fields count from `schedules: {}` on.
    * @default - nothing is refreshed by the clock
@@ -172,6 +160,18 @@ export interface EnvironmentOptions extends ViewkeeperOptions {
   /** A database that a stack of its own creates, or one that exists already. */
   database: CreatedDatabaseOptions | ImportedDatabaseOptions
   /**
+   * The KMS key that encrypts logs, topics, queue and the secret of the role; its policy lets the services use it. It
+   * may change at any deploy.
+   * @default - keys of AWS; the topics have none
+   */
+  encryptionKeyArn?: string
+  /**
+   * What becomes of logs, dead letters and the secret of the role when they leave the stack. With `retain`, a new deploy
+   * of the environment needs them deleted or imported first, because their names are taken.
+   * @default 'destroy'
+   */
+  removalPolicy?: 'destroy' | 'retain'
+  /**
    * Tags of every resource in addition to `viewkeeper:environment`.
    * @default - none
    */
@@ -239,6 +239,12 @@ export interface CreatedDatabaseOptions {
    */
   storageGiB?: number
   /**
+   * The KMS key that encrypts logs, topics, queue and the secret of the role; its policy lets the services use it. It
+   * may change at any deploy.
+   * @default - keys of AWS; the topics have none
+   */
+  encryptionKeyArn?: string
+  /**
    * Storage up to which RDS may grow it by itself, GiB.
    * @default 100
    */
@@ -253,34 +259,6 @@ export interface CreatedDatabaseOptions {
    * @default 7
    */
   backupDays?: number
-  /**
-   * Daily time of the backup, UTC, `01:00-02:00`, at least 30 minutes; keep it away from the schedules.
-   * @default - RDS chooses
-   */
-  backupWindow?: string
-  /**
-   * Weekly time at which RDS may restart the server for its maintenance, UTC, `Sun:03:00-Sun:04:00`; keep it away from
-   * the schedules. May not overlap `backupWindow`.
-   * @default - RDS chooses
-   */
-  maintenanceWindow?: string
-  /**
-   * How much Database Insights shows of the server's load: `standard` keeps 7 days and costs nothing, `advanced` keeps
-   * 15 months, plans and locks, and costs about 9 USD a month for each processor.
-   * @default 'standard'
-   */
-  databaseInsights?: 'standard' | 'advanced'
-  /**
-   * The addresses of the network: private, `/16` to `/24`. AWS cannot peer two networks whose addresses overlap. A
-   * deploy cannot change them later.
-   * @default '10.0.0.0/16'
-   */
-  cidr?: string
-  /**
-   * The zones of the network, two to four names.
-   * @default - the first two zones that AWS lists, in an order that AWS does not guarantee
-   */
-  availabilityZones?: string[]
   /**
    * The most connections that Viewkeeper's role may open; the rest stays for others. Each deploy that migrates sets the
    * limit.
@@ -333,8 +311,9 @@ export interface ImportedDatabaseOptions {
    */
   secretArn?: string
   /**
-   * The customer key that encrypts the secret.
-   * @default - the key that AWS manages
+   * The KMS key that encrypts logs, topics, queue and the secret of the role; its policy lets the services use it. It
+   * may change at any deploy.
+   * @default - keys of AWS; the topics have none
    */
   secretKeyArn?: string
   /**
@@ -389,7 +368,6 @@ export const defaults = {
   logLevel: 'INFO',
   requestsPerSecond: 8,
   memorySize: 512,
-  api: 'public',
   schedules: {
     nightly: {
       at: '09:00',

@@ -9,7 +9,6 @@ export function importProblem(path: string, error: unknown): { file: string; lin
   return {
     file: relativePath(path),
     line: lineInStack(path, error) ?? lineOfImport(path, message) ?? 1,
-    // What jiti says goes on with places in its own code.
     message: `cannot be imported: ${message.trim().split(/\s*\n/)[0]}`,
   }
 }

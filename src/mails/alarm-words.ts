@@ -1,15 +1,15 @@
 import { newsKindOf } from '../plan/monitoring/news-kinds.ts'
 import type { Alarm } from '../plan/monitoring/notice-facts.ts'
-import { runbookOf } from '../plan/runbook.ts'
+import { docsOf, runbookOf } from '../plan/runbook.ts'
 
-/** The reason that `viewkeeper test-alarm` gives to CloudWatch. */
-export const testReason = 'A test of the mail, by viewkeeper test-alarm. Nothing new is wrong.'
+/** The reason that the runbook gives to CloudWatch, to set an alarm off for a test. */
+export const testReason = 'A test of the mail'
 
 /** The description of our own alarms: what happened, what to do first, and the section of the runbook. */
 export const describeAlarm = (happened: string, first: string, runbook: string): string =>
   `${happened} First: ${first} More: ${runbookOf(runbook)}.`
 
-const described = /^(.+) First: (.+) More: viewkeeper docs ([a-z-]+)\.$/s
+const described = new RegExp(`^(.+) First: (.+) More: ${docsOf('runbook.md')}#([a-z-]+)\\.$`, 's')
 
 /** A number may reach CloudWatch late, and CloudWatch may evaluate late. */
 const lateMs = 15 * 60_000

@@ -1,4 +1,5 @@
 import type { Notice } from '../plan/monitoring/notice.ts'
+import { cut } from '../plan/words.ts'
 import { mailOf } from './mail.ts'
 
 const longestDescription = 7_500
@@ -20,7 +21,7 @@ export function chatOf(notice: Notice): object {
     content: {
       textType: 'client-markdown',
       title: subject,
-      description: `\`\`\`\n${cut(text.replaceAll('```', "'''"))}\n\`\`\``,
+      description: `\`\`\`\n${cut(text.replaceAll('```', "'''"), longestDescription)}\n\`\`\``,
     },
     metadata: {
       threadId:
@@ -46,6 +47,3 @@ const short = (notice: Notice): Notice => ({
   })),
   over: notice.over.slice(0, mostViews),
 })
-
-const cut = (text: string): string =>
-  text.length <= longestDescription ? text : `${text.slice(0, longestDescription).toWellFormed()}...`

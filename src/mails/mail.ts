@@ -1,18 +1,17 @@
 import { command } from '../plan/commands.ts'
 import { causes as causeWords, wordsOf } from '../plan/diagnosis/cause.ts'
-import {
-  type AlarmWords,
-  type EndedTrouble,
-  type Links,
-  type Notice,
-  type ToldCause,
-  type TroubledView,
-  utc,
+import type {
+  AlarmWords,
+  EndedTrouble,
+  Links,
+  Notice,
+  ToldCause,
+  TroubledView,
 } from '../plan/monitoring/notice.ts'
 import { type Trouble, troubles, troubleWords as words } from '../plan/monitoring/troubles.ts'
 import { printed } from '../plan/names.ts'
 import { runbookOf } from '../plan/runbook.ts'
-import { count, duration, names } from '../plan/words.ts'
+import { count, cut, duration, names, utc } from '../plan/words.ts'
 
 /** A mail: its subject, and its text with lines. */
 export interface Mail {
@@ -144,15 +143,14 @@ function opening(notice: Notice): string {
   const lines = [said === '' ? `${begin} in ${environment}:` : `${said} in ${environment}.`]
   if (kind === 'reminder')
     lines.push('This mail is a reminder: an earlier mail has told of this trouble, and the trouble lasts.')
-  if (alarms.some(({ test }) => test))
-    lines.push('The alarm itself is a test by viewkeeper test-alarm; the news are real.')
+  if (alarms.some(({ test }) => test)) lines.push('The alarm itself is a test; the news are real.')
   return lines.join('\n')
 }
 
 function causeText(cause: ToldCause, { at, links }: Notice): string {
   const { code, text, runId, batchId, nextTryAt, behind, look, next, mend, runbook } = cause
   return [
-    cut(text),
+    cut(text, longestMessage),
     ...(nextTryAt && nextTryAt > at ? [`  The batch tries again at ${utc(nextTryAt)}.`] : []),
     ...viewLines(besidesFault(cause), code === 'Missing'),
     ...(behind.length > 0 ? [`  Waiting for it, with old data: ${names(behind, mostNames)}.`] : []),
@@ -222,7 +220,7 @@ function overText(notice: Notice): string {
 
 const testText = ([alarm]: AlarmWords[]): string =>
   [
-    `This mail is a test of alarm ${alarm?.name}, by viewkeeper test-alarm. Nothing new is wrong.`,
+    `This mail is a test of alarm ${alarm?.name}. Nothing new is wrong.`,
     'It came the way that a real one takes.',
   ].join('\n')
 
@@ -241,9 +239,4 @@ function alarmText(
 }
 
 /** A text without line breaks and control characters, not too long. */
-function oneLine(text: string): string {
-  return cut(text.replace(/\p{Cc}+/gu, ' '))
-}
-
-const cut = (text: string): string =>
-  text.length <= longestMessage ? text : `${text.slice(0, longestMessage).toWellFormed()}...`
+const oneLine = (text: string): string => cut(text.replace(/\p{Cc}+/gu, ' '), longestMessage)

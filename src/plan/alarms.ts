@@ -19,4 +19,4 @@ export const alarmNames = [
 export type AlarmName = (typeof alarmNames)[number]
 
 /** Those of a created database, which no prop changes. */
-export const databaseAlarmNames = ['database-connections', 'database-credits', 'database-storage'] as const
+export const databaseAlarmNames = ['database-connections', 'database-storage'] as const

@@ -37,10 +37,10 @@ type Doing =
 export type StatementKind = Statement['kind']
 
 /** The kinds of statements that may come after the commit. */
-export const asideKinds = ['command', 'userCode', 'count', 'countRows'] as const satisfies StatementKind[]
+export const laterKinds = ['command', 'userCode', 'count', 'countRows'] as const satisfies StatementKind[]
 
 /** A statement that may come after the commit. */
-export type AsideStatement = Statement & { kind: (typeof asideKinds)[number] }
+export type LaterStatement = Statement & { kind: (typeof laterKinds)[number] }
 
 /** What a role is about to do with a view. `own`: to alter or drop the view; `act`: to act as its owner. */
 export type Purpose = 'own' | 'act' | 'look' | 'count' | 'fill' | 'fillConcurrently'
@@ -164,12 +164,12 @@ export interface Plan {
   /** The run fills a twin and ends as `built`. A later plan exchanges the twin. */
   builds?: true
   /** Statements after the commit, each in a transaction of its own. Their failure does not fail the run. */
-  aside: AsideStatement[]
+  later: LaterStatement[]
 }
 
 /** The roles of others as whom a plan's statements are parsed or executed, as SQL writes them. */
-export const actorsOf = ({ prepare, cutOver, aside, otherwise }: Plan): string[] => [
-  ...[...prepare, ...cutOver.statements, ...aside].flatMap((statement) =>
+export const actorsOf = ({ prepare, cutOver, later, otherwise }: Plan): string[] => [
+  ...[...prepare, ...cutOver.statements, ...later].flatMap((statement) =>
     'seal' in statement ? [statement.seal.role] : [],
   ),
   ...(otherwise === undefined ? [] : actorsOf(otherwise.plan)),
@@ -179,6 +179,6 @@ export const actorsOf = ({ prepare, cutOver, aside, otherwise }: Plan): string[]
  * The statements that do the work, in order and without the machinery around them: what the run record shows.
  */
 export const statementsOf = (plan: Plan): string[] =>
-  [...plan.prepare, ...plan.cutOver.statements, ...plan.aside]
+  [...plan.prepare, ...plan.cutOver.statements, ...plan.later]
     .filter(({ hidden }) => !hidden)
     .map(({ sql }) => sql)

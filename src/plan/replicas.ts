@@ -1,3 +1,4 @@
+import { docsOf, runbookOf } from './runbook.ts'
 import { count, duration } from './words.ts'
 
 /** What `auto` does with a view that is read on replicas and has no usable unique index: it swaps the view, or fails. */
@@ -33,6 +34,26 @@ export interface Standbys {
   hidden: number
 }
 
+/** A copy of this database that RDS feeds by logical replication: the green server of a blue/green deployment. */
+export interface Copy {
+  /** The slot from which it is fed. */
+  slot: string
+  /** On Aurora every refresh breaks the replication; elsewhere, whatever is DDL. */
+  isAurora: boolean
+}
+
+/** Why a view is not swapped beside such a copy. */
+export const besideCopy = ({ slot }: Copy): string =>
+  `RDS feeds the green server of a blue/green deployment from here (slot ${slot}), and an exchange is DDL, which degrades that`
+
+/** What to do about such a copy. */
+export const copyLine = (copy: Copy): string =>
+  copy.isAurora
+    ? `RDS feeds the green server of a blue/green deployment from here (slot ${copy.slot}), and on Aurora every refresh of a ` +
+      `materialized view breaks that: npx viewkeeper pause --all, until the switchover (${runbookOf('a-bluegreen-deployment')}).`
+    : `${besideCopy(copy)}: auto swaps nothing meanwhile. The views of green get no rows: refresh all after the switchover ` +
+      `(${runbookOf('a-bluegreen-deployment')}).`
+
 /** What an environment says about replicas, and what its server shows of them. */
 export interface Replicas extends Standbys {
   /** Whether programs read the views there; null: nobody has said so. */
@@ -57,6 +78,6 @@ export function unsaid({ readOnReplicas, standbys, hidden }: Replicas): string |
       : `${count(hidden, 'session')} may be ${hidden === 1 ? 'that of a standby' : 'those of standbys'}: this login lacks pg_read_all_stats, and so does not see what they are.`
   return (
     `${seen} If programs read views there, each swap makes them wait until the longest query there that reads the view has ` +
-    'ended. Say so: readOnReplicas: true, and views are refreshed concurrently; or false, and this is not said again: viewkeeper docs replicas.'
+    `ended. Say so: readOnReplicas: true, and views are refreshed concurrently; or false, and this is not said again: ${docsOf('replicas.md')}.`
   )
 }

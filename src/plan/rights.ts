@@ -246,9 +246,13 @@ export const executes = privilege('calls', {
   given: `has_function_privilege(calls.role, calls.oid, 'execute')`,
 })
 
-/** The role whose rights count for what plain view `view` reads if `reader` reads the view. */
+/**
+ * The role whose rights count for what plain view `view` reads if `reader` reads the view. The catalog keeps the option as it
+ * was written: `true`, `on`, `1`.
+ */
 export const readerOf = (view: string, reader: string): string =>
-  `case when 'security_invoker=true' = any (${view}.reloptions) then ${reader} else ${view}.relowner end`
+  `case when exists (select from pg_options_to_table(${view}.reloptions) o
+    where case o.option_name when 'security_invoker' then o.option_value::bool end) then ${reader} else ${view}.relowner end`
 
 /** The kinds of relations on which privileges to read exist: no index, and no composite type. */
 export const readable = `('r', 'p', 'v', 'm', 'f', 'S')`

@@ -15,12 +15,14 @@ const shared = [
   ['MigrationFailed', 'InternalError'],
 ]
 
+/** Where a place in the docs is in a folder that has installed Viewkeeper: `views.md`, `views.md#check-in-ci`. */
+export const docsOf = (place: string): string => `node_modules/viewkeeper/docs/${place}`
+
 /**
- * What to read about an alarm or an error class: the command that prints its section, or, if the runbook stands on the web, the
- * address, with the anchor that GitHub gives its heading.
+ * What to read about an alarm or an error class: the section of the runbook in the installed package, or on the web, if it stands
+ * there, with the anchor that GitHub gives its heading.
  */
-export function runbookOf(section: string, runbookUrl?: string): string {
-  if (runbookUrl === undefined) return `viewkeeper docs ${section}`
+export function runbookOf(section: string, runbookUrl: string = docsOf('runbook.md')): string {
   const heading = (shared.find((each) => each.includes(section)) ?? [section]).join(', ')
   return `${runbookUrl}#${heading.toLowerCase().replaceAll(',', '').replaceAll(' ', '-')}`
 }

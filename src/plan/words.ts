@@ -45,6 +45,13 @@ export function moment(at: Date | string, now: Date): string {
   return now.toISOString().startsWith(date) ? clock : `${date} ${clock}`
 }
 
+/** A moment as mails have it, which are read on any day: `2026-11-20 09:00 UTC`. */
+export const utc = (at: Date): string => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`
+
+/** A text of at most `most` characters; `...` stands for what was cut. */
+export const cut = (text: string, most: number): string =>
+  text.length <= most ? text : `${text.slice(0, most).toWellFormed()}...`
+
 /** A whole number with its thousands apart: `200,000`. `toLocaleString` would load the tables of all languages first. */
 export const whole = (n: number): string => String(n).replaceAll(/\B(?=(\d{3})+$)/g, ',')
 

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import postgres from 'postgres'
+import type { CreatedDatabaseOptions } from '../../src/config/options.ts'
+import { changeAuthentication } from './authentication.ts'
 import { deploySucceeds } from './support/apps/outcomes.ts'
 import type { Deployed } from './support/deployed.ts'
+import { createApi } from './support/emulator/aws.ts'
 import { createProject } from './support/project/project.ts'
 import { yearlySales } from './support/project/yearly-sales.ts'
 import { stage } from './support/transcript.ts'
@@ -14,8 +17,8 @@ const ofDatabase = `${main}-database`
 
 /**
  * The first deploy of an environment that creates its database: it fails, because the tables of its view are missing;
- * then it succeeds without the view, which a command brings later. Gives Viewkeeper's role on the server another
- * password, so it comes last.
+ * then it succeeds without the view, which a command brings later. Then the way changes in which functions log in. Gives
+ * Viewkeeper's role on the server another password, so it comes last.
  */
 export async function createDatabase(deployed: Deployed): Promise<void> {
   const { folder, emulator, database, sql, aws, cdk, schema } = deployed
@@ -26,15 +29,13 @@ export async function createDatabase(deployed: Deployed): Promise<void> {
   await project.freeze('--unverified', '-m', 'Its table is still missing')
   const { username, password } = new URL(database.url)
   const masterSecret = await aws.createSecret('master', JSON.stringify({ username, password }))
-  const role = { username: 'viewkeeper_app', password: crypto.randomUUID() }
-  const roleSecret = await aws.createSecret('role', JSON.stringify(role))
   const { port, authority } = database
   const options = {
     name,
     environment: creatingEnvironment,
     schemaFolder: schema.folder,
     migrationsFolder: project.migrationsFolder,
-    standIn: { host: 'localhost', port, authority, masterSecret, roleSecret },
+    standIn: { host: 'localhost', port, authority, masterSecret },
   }
   const protectedStack = { status: 'CREATE_COMPLETE', protected: true }
 
@@ -74,4 +75,22 @@ export async function createDatabase(deployed: Deployed): Promise<void> {
       await shop.end()
     }
   })
+  const { ApiUrl } = cdk.readOutputs(main)
+  const api = createApi(ApiUrl!, emulator)
+  for (const authentication of ['iam', 'secret'] as const)
+    await stage(
+      `cdk deploy with authentication '${authentication}', while the API is called all the time`,
+      async () => {
+        const of = creatingEnvironment.database as CreatedDatabaseOptions
+        const environment = { ...creatingEnvironment, database: { ...of, authentication } }
+        const answered = await changeAuthentication(
+          { cdk, api, database },
+          { ...options, environment },
+          'reports.yearly_sales',
+        )
+        assert.equal(cdk.readOutputs(main).ApiUrl, ApiUrl)
+        return answered
+      },
+      (answered) => `${answered} calls, each answered`,
+    )
 }

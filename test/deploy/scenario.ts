@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { soundAlarms } from './alarms.ts'
+import { changeImported } from './authentication.ts'
 import {
   failBatch,
   findBatchOfDeploy,
@@ -63,6 +64,7 @@ export async function deployScenario(folders: { cache: string; folder: string })
   await findEvents(deployed)
   await pruneHistory(deployed)
   await countEncrypted(deployed)
+  await changeImported(deployed)
   await createDatabase(deployed)
   await deployOwnApp(deployed)
 }

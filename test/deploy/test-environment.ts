@@ -74,15 +74,3 @@ export const commandPolicy = (environment: string, migrateFunction: string): obj
     },
   ],
 })
-
-/** The policy for somebody who tries the alarms of this environment and does nothing else. */
-export const alarmPolicy = {
-  Version: '2012-10-17',
-  Statement: [
-    {
-      Effect: 'Allow',
-      Action: 'cloudwatch:SetAlarmState',
-      Resource: 'arn:aws:cloudwatch:us-east-1:000000000000:alarm:viewkeeper-deploy-test-*',
-    },
-  ],
-}

@@ -79,6 +79,16 @@ describe('viewkeeper doctor and create-role', () => {
     expect(made.err).toContain('keeper_app logs in with a token of IAM and has no password\n')
     expect(made.err).toContain('your own login is a member of rds_iam, too')
     expect((await make()).err).toContain('nothing had to be changed\n')
+    await rds.sql.unsafe("create role working login password 'x'")
+    const taken = await project.run(['create-role', '--login', 'working', '--iam'])
+    expect(taken).toMatchObject({
+      code: 2,
+      err: expect.stringMatching(/working logs in with a password.+Name another role/s),
+    })
+    const [row] = await rds.sql.unsafe(
+      "select rolpassword is not null as kept from pg_authid where rolname = 'working'",
+    )
+    expect(row).toEqual({ kept: true })
   })
 
   test('print the SQL that the administrator could not run, sorted by who can', async () => {
@@ -148,7 +158,7 @@ describe('viewkeeper doctor and create-role', () => {
 })
 
 describe('viewkeeper migrate up', () => {
-  test('says which rights are missing before anything is changed, and goes on when they are there', async () => {
+  test('says which rights are missing for the next migration, and goes on when they are there', async () => {
     const rds = await fresh()
     await oneRoleDatabase(rds)
     const made = await new Project(rds.url).run([
@@ -164,31 +174,36 @@ describe('viewkeeper migrate up', () => {
     project.author('fresh', 'select id from shop.orders', `schema: 'shop'`)
     await project.succeed('freeze', '-m', 'a test', '--unverified')
 
-    const refused = await project.refused('migrate', 'up')
-    expect(
-      refused,
-    ).toBe(`migrations/: rights are missing for the pending migrations, so keeper_app has changed nothing.
-  shop.days: keeper_app may not act as its owner, app_owner
-
-${granter} or a superuser has to run:
-  grant app_owner to viewkeeper${options};`)
-    expect(await rds.sql`select from pg_namespace where nspname = 'viewkeeper'`).toHaveLength(0)
-
-    await rds.run('master', `grant app_owner to viewkeeper${options}`)
-    await rds.sql`create schema viewkeeper authorization viewkeeper`
-    expect(await project.refused('migrate', 'up')).toBe(
-      `migrations/: rights are missing for the pending migrations, so keeper_app has changed nothing.
-  shop.fresh: viewkeeper_views, who will own it, lacks usage on schema shop
-  shop.fresh: viewkeeper_views, who will own it, lacks create on schema shop
+    const refusals: string[] = []
+    for (const [role, cure] of [
+      ['app_owner', 'grant usage on schema shop to viewkeeper'],
+      ['master', `grant app_owner to viewkeeper${options}`],
+      [
+        'app_owner',
+        'grant usage, create on schema shop to viewkeeper_views; grant select on shop.orders to viewkeeper_views',
+      ],
+    ] as const) {
+      refusals.push(await project.refused('migrate', 'up'))
+      await rds.run(role, cure)
+    }
+    expect(refusals).toEqual([
+      `migrations/001_days.up.sql: permission denied for schema shop. Missing: keeper_app may not look into schema shop.
 
 app_owner or a superuser has to run:
+  grant usage on schema shop to viewkeeper;`,
+      `migrations/001_days.up.sql: shop.days cannot be changed to match its definition. Missing: keeper_app may not act as its owner, app_owner.
+
+${granter} or a superuser has to run:
+  grant app_owner to viewkeeper${options};`,
+      `migrations/002_fresh.up.sql, line 9: permission denied for schema shop (42501). Missing: viewkeeper_views lacks select on shop.orders; viewkeeper_views lacks usage on schema shop; viewkeeper_views lacks create on schema shop.
+
+app_owner or a superuser has to run:
+  grant select on shop.orders to viewkeeper_views;
   grant usage on schema shop to viewkeeper_views;
-  grant create on schema shop to viewkeeper_views;`,
-    )
-    await rds.run(
-      'app_owner',
-      'grant usage, create on schema shop to viewkeeper_views; grant select on shop.orders to viewkeeper_views',
-    )
-    expect(await project.succeed('migrate', 'up')).toMatch(/2 migrations applied\n$/)
+  grant create on schema shop to viewkeeper_views;
+
+The database is as it was before this migration.`,
+    ])
+    expect(await project.succeed('migrate', 'up')).toMatch(/1 migration applied\n$/)
   })
 })

@@ -9,7 +9,7 @@ import { besideOthers, Example } from './example.ts'
 export async function tryCdkApp(tarball: Tarball, place: Place): Promise<void> {
   const app = new Example('cdk-app', tarball, place, await besideOthers())
   await stage('cdk-app: install, synth, dev, migrate, a batch of three views', async () => {
-    assert.match(await app.follows('On your machine, with Node 20.19 or later'), /3 of 3 views refreshed/)
+    assert.match(await app.follows('On your machine, with Node 22.18 or later'), /3 of 3 views refreshed/)
     assert.deepEqual(await app.rows('select day::text, amount::int from best_days'), [
       ['2026-11-01', 42],
       ['2026-11-02', 8],

@@ -1,14 +1,13 @@
 import { framed } from '../deploy/support/frame.ts'
 import { stage } from '../deploy/support/transcript.ts'
 import { pack } from '../package/pack.ts'
-import { nodesOfMachine } from '../package/team.ts'
+import { nodeOfTeam } from '../package/team.ts'
 import { tryAlembicAndDbt } from './alembic-dbt.ts'
 import { tryCdkApp } from './cdk-app.ts'
 import { tryDrizzle } from './drizzle.ts'
 
 await framed('examples', 'the examples from the tarball, as their READMEs say', async ({ folder, teams }) => {
-  // The oldest Node that works.
-  const place = { transcripts: folder, teams, node: nodesOfMachine()[0]! }
+  const place = { transcripts: folder, teams, node: nodeOfTeam() }
   const tarball = await stage('npm pack', async () => pack(folder))
   const each = { 'cdk-app': tryCdkApp, drizzle: tryDrizzle, 'alembic-dbt': tryAlembicAndDbt }
   const named = process.argv.slice(2)

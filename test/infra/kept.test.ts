@@ -88,12 +88,13 @@ test.each<[string, Synthesized, Record<string, object>]>([
     'an environment',
     kinds.created,
     {
-      DeadLettersQueue631681B1: { QueueName: 'viewkeeper-test-dead-letters' },
-      TopicsalarmsFDBF4EBA: { TopicName: 'viewkeeper-test-alarms' },
-      Topicsmail19F15CA7: { TopicName: 'viewkeeper-test-mail' },
-      Topicsmailoneexamplecom870F3489: mailed('one@example.com', 'Topicsmail19F15CA7'),
-      TopicsmailtwoexamplecomAC56B6CC: mailed('two@example.com', 'Topicsmail19F15CA7'),
-      Topicsnotices67C8FE4E: { TopicName: 'viewkeeper-test-notices' },
+      SecretViewkeeperTestRoleDD23BF36: passwordOf('viewkeeper_app'),
+      QueueViewkeeperTestDeadLettersA597D725: { QueueName: 'viewkeeper-test-dead-letters' },
+      TopicViewkeeperTestAlarms22A20CB6: { TopicName: 'viewkeeper-test-alarms' },
+      TopicViewkeeperTestMail0F979383: { TopicName: 'viewkeeper-test-mail' },
+      Subscription4F1CEA7C: mailed('one@example.com', 'TopicViewkeeperTestMail0F979383'),
+      Subscription438374C4: mailed('two@example.com', 'TopicViewkeeperTestMail0F979383'),
+      TopicViewkeeperTestNoticesE673FBAC: { TopicName: 'viewkeeper-test-notices' },
     },
   ],
   [
@@ -111,14 +112,13 @@ test.each<[string, Synthesized, Record<string, object>]>([
         CidrBlock: '10.0.1.0/24',
         VpcId: { Ref: 'DatabaseNetworkVpcFEC1D438' },
       },
-      DatabaseRoleSecret0F61BE48: passwordOf('viewkeeper_app'),
       DatabasePostgresInstanceSubnetGroup5C98ED8D: {
         SubnetIds: [
           { Ref: 'DatabaseNetworkVpcisolatedSubnet1Subnet77634757' },
           { Ref: 'DatabaseNetworkVpcisolatedSubnet2Subnet50D4F401' },
         ],
       },
-      DatabasePostgresInstance42E93D6F: {
+      DBInstanceViewkeeperTest13812679: {
         DBInstanceIdentifier: 'viewkeeper-test',
         DBName: 'app',
         DBSubnetGroupName: { Ref: 'DatabasePostgresInstanceSubnetGroup5C98ED8D' },
@@ -143,4 +143,83 @@ test.each<[string, Synthesized, Record<string, object>]>([
   ],
 ])('an upgrade of %s keeps its data, passwords and confirmed addresses', (_, stack, kept) => {
   expect(keptOf(stack)).toEqual(kept)
+})
+
+/**
+ * What has a fixed name, and what belongs to it. Under another id CloudFormation would make it anew before it removes the old one,
+ * and fail: the name is taken.
+ */
+const fixed = [
+  'AlarmViewkeeperTestAnnounceErrors7350962B',
+  'AlarmViewkeeperTestApiErrors6B6D19FA',
+  'AlarmViewkeeperTestDatabaseConnections5ADCA710',
+  'AlarmViewkeeperTestDatabaseStorageA3A1C294',
+  'AlarmViewkeeperTestDeadLettersA597D725',
+  'AlarmViewkeeperTestFailedBatches81AED5CF',
+  'AlarmViewkeeperTestFailedRuns2057487F',
+  'AlarmViewkeeperTestLagMissed84959BA9',
+  'AlarmViewkeeperTestLostBatches163FCEAC',
+  'AlarmViewkeeperTestMissingViewsE46FC69B',
+  'AlarmViewkeeperTestNewDeadLetters574F8ABA',
+  'AlarmViewkeeperTestSetAsideViews04F7340B',
+  'AlarmViewkeeperTestSilentMonitor603F49B5',
+  'AlarmViewkeeperTestSlowRuns55622A6C',
+  'AlarmViewkeeperTestStaleViewsF97A8075',
+  'AlarmViewkeeperTestSuspendedViews2C5E306F',
+  'DashboardViewkeeperTest13812679',
+  'LogGroupAwsVendedlogsViewkeeperTestApi71E545D9',
+  'LogGroupAwsVendedlogsViewkeeperTestBatches85696523',
+  'LogGroupViewkeeperTestAnnounce824E0BC4',
+  'LogGroupViewkeeperTestApi0DC663C0',
+  'LogGroupViewkeeperTestBatchE825B88B',
+  'LogGroupViewkeeperTestCreateCBE32426',
+  'LogGroupViewkeeperTestDeploy8AE555F3',
+  'LogGroupViewkeeperTestDrop8A15EA0F',
+  'LogGroupViewkeeperTestMigrateD414B869',
+  'LogGroupViewkeeperTestMonitor7C772DB3',
+  'LogGroupViewkeeperTestNews9D96C79C',
+  'LogGroupViewkeeperTestNotifyA2038484',
+  'LogGroupViewkeeperTestPruneA5C62B70',
+  'LogGroupViewkeeperTestRefresh4CEFB736',
+  'LogGroupViewkeeperTestStartBatch04C39C72',
+  'ManagedPolicyViewkeeperTestOperate7B8BCA6F',
+  'ManagedPolicyViewkeeperTestRead51E9077D',
+  'ManagedPolicyViewkeeperTestRefreshCC7FC48E',
+  'ParameterViewkeeperTest20BCF0B9',
+  'QueryDefinitionViewkeeperTestDurationOfEachViewMillisecondsE84E5E32',
+  'QueryDefinitionViewkeeperTestLastBatchesDF823FA8',
+  'QueryDefinitionViewkeeperTestLastFailures63305B47',
+  'QueryDefinitionViewkeeperTestLastStatusOfEachViewB765336E',
+  'QueryDefinitionViewkeeperTestLastSuccessOfEachViewOldestFirst56C8D6A3',
+  'QueryDefinitionViewkeeperTestRowsOfEachView8697800F',
+  'QueryDefinitionViewkeeperTestSlowRefreshes2A06F93D',
+  'QueryDefinitionViewkeeperTestStaleViewsAtEachCallOfTheMonitorB9CD11A9',
+  'QueuePolicy4019DC90',
+  'ScheduleGroupViewkeeperTest13812679',
+  'ScheduleTest06XX15EuropeBerlin2b6ccb0fccBC0FCB08',
+  'ScheduleTestMonitorF3E9D227',
+  'ScheduleTestNightlyA80F3E96',
+  'ScheduleTestNotices4EA5A835',
+  'ScheduleTestPrune7455A891',
+  'ScheduleTestX15XXXXEtcUTC465be62e4fAD739B99',
+  'SubscriptionFilter00CF298F',
+  'SubscriptionFilter17186945',
+  'SubscriptionFilter36D7F771',
+  'SubscriptionFilter8A6CED0E',
+  'SubscriptionFilter8BDE3F88',
+  'SubscriptionFilterA6C8A5AD',
+  'SubscriptionFilterB850FCB0',
+  'SubscriptionFilterD4870C5E',
+  'TopicPolicy295400E2',
+  'TopicPolicy3C97E7DC',
+  'TopicPolicy9735CEA3',
+  'LogGroupAwsRdsInstanceViewkeeperTestPostgresql91AE5D0C',
+  'LogGroupAwsRdsInstanceViewkeeperTestUpgrade53062789',
+]
+
+test('an upgrade of an environment keeps the logical id of everything that has a fixed name', () => {
+  const ids = [kinds.created, databases.created].flatMap(({ template }) =>
+    Object.keys(template.toJSON().Resources),
+  )
+  expect(fixed.filter((id) => !ids.includes(id))).toEqual([])
 })

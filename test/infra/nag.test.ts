@@ -3,7 +3,6 @@ import { Key } from 'aws-cdk-lib/aws-kms'
 import { AwsSolutionsChecks, HIPAASecurityChecks, NIST80053R5Checks } from 'cdk-nag'
 import type { IConstruct } from 'constructs'
 import { describe, expect, test } from 'vitest'
-import type { ViewkeeperRdsProps } from '../../infra/viewkeeper-props.ts'
 import { created } from './support/environments.ts'
 import { instanceIn, ownStack, viewkeeperOn } from './support/own-app.ts'
 import { createStack, databases, kinds } from './support/synth.ts'
@@ -12,7 +11,7 @@ const stacks = [
   ...[...Object.values(kinds), ...Object.values(databases)].map(
     ({ stack }) => [stack.node.id, stack] as const,
   ),
-  ['private and traced', createStack({ ...created, api: 'private', tracing: true })] as const,
+  ['traced', createStack({ ...created, tracing: true })] as const,
 ]
 
 type Checks = AwsSolutionsChecks | HIPAASecurityChecks | NIST80053R5Checks
@@ -33,7 +32,7 @@ describe.each([
   ['NIST 800-53', new NIST80053R5Checks()],
 ])('the pack for %s', (_, checks) => {
   /** What is found in an environment with everything that a prop adds, on a server of the app. */
-  function findings(more: Partial<ViewkeeperRdsProps>, withKey: boolean) {
+  function findings(withKey: boolean) {
     const { stack, vpc } = ownStack()
     const viewkeeper = viewkeeperOn(
       stack,
@@ -43,7 +42,6 @@ describe.each([
         rotateSecretEvery: Duration.days(30),
         schedules: {},
         ...(withKey && { encryptionKey: new Key(stack, 'Key', { enableKeyRotation: true }) }),
-        ...more,
       },
     )
     const app = stack.node.root as App
@@ -51,15 +49,12 @@ describe.each([
     return findingsOf(checks, viewkeeper)
   }
 
-  test.each(['public', 'private'] as const)(
-    'finds nothing that is not explained with a key, with a %s API',
-    (api) => {
-      expect(findings({ api }, true)).toEqual([])
-    },
-  )
+  test('finds nothing that is not explained with a key', () => {
+    expect(findings(true)).toEqual([])
+  })
 
   test('finds the logs, the topics and the secret without a key', () => {
-    const rules = new Set(findings({}, false).map(({ rule }) => rule.replace(/^.*-/, '')))
+    const rules = new Set(findings(false).map(({ rule }) => rule.replace(/^.*-/, '')))
     expect([...rules].sort()).toEqual([
       'CloudWatchLogGroupEncrypted',
       'SNSEncryptedKMS',

@@ -84,7 +84,7 @@ test('the name of a created database begins with a letter; the name of an import
 /** Why a name is the same in every deploy, by the type of what has it. CloudFormation makes up every other name. */
 const reasons: Record<string, string> = {
   'AWS::SSM::Parameter': 'the command line finds the environment by it',
-  'AWS::CloudWatch::Alarm': 'mails, chat and test-alarm name alarms, and so does a policy',
+  'AWS::CloudWatch::Alarm': 'mails, chat and the runbook name alarms, and so does a policy',
   'AWS::CloudWatch::Dashboard': 'people look for it in a list',
   'AWS::IAM::ManagedPolicy': 'permission sets of IAM Identity Center name policies',
   'AWS::Logs::LogGroup': 'people type it, and AWS wants a beginning of the groups of API and state machine',

@@ -37,7 +37,6 @@ describe.each(places)('in $region', (place) => {
   const options: Record<string, EnvironmentOptions> = {
     created: { ...created, region, tracing: true, refreshOnDeploy: true },
     imported: importedIn(partition, region),
-    private: { ...importedIn(partition, region), api: 'private' },
   }
   const stacks = new Map<string, Synthesized>()
   const stackOf = (kind: string): Synthesized => {

@@ -7,32 +7,28 @@ import { mustStop } from '../deploy/support/cleanup.ts'
 import { finish } from '../deploy/support/command.ts'
 import { Unable } from '../deploy/support/transcript.ts'
 
-/** A Node on this machine: `v20.20.2`, and the variables with which `node`, `npm` and `npx` are found. */
-export interface NodeOnMachine {
+/** The Node of a team: `v24.1.0`, and the variables with which `node`, `npm` and `npx` are found. */
+export interface TeamNode {
   version: string
   env: { PATH: string; npm_config_globalconfig: string }
 }
 
-/** The Node that runs this test, and the machine's own, which is the oldest that works in CI. */
-export function nodesOfMachine(): NodeOnMachine[] {
+/** The Node that runs this test, with the npm of the machine, outside this repository. */
+export function nodeOfTeam(): TeamNode {
   const withoutRepository = (process.env.PATH ?? '')
     .split(delimiter)
     .filter((folder) => !folder.includes('node_modules'))
     .join(delimiter)
-  const print = (PATH: string, command: string, parameters: string[]) =>
-    execFileSync(command, parameters, { env: { PATH, HOME: process.env.HOME }, encoding: 'utf8' }).trim()
   try {
     // npm looks for this file beside the Node that runs npm. The machine's registry and certificates hold for each Node.
-    const npm_config_globalconfig = print(withoutRepository, 'npm', ['config', 'get', 'globalconfig'])
-    const nodes = [withoutRepository, `${dirname(process.execPath)}${delimiter}${withoutRepository}`].map(
-      (PATH) => ({ version: print(PATH, 'node', ['--version']), env: { PATH, npm_config_globalconfig } }),
-    )
-    const [own, newest] = nodes.map(({ version }) => version.split('.')[0])
-    return own === newest ? nodes.slice(0, 1) : nodes
+    const npm_config_globalconfig = execFileSync('npm', ['config', 'get', 'globalconfig'], {
+      env: { PATH: withoutRepository, HOME: process.env.HOME },
+      encoding: 'utf8',
+    }).trim()
+    const PATH = `${dirname(process.execPath)}${delimiter}${withoutRepository}`
+    return { version: process.version, env: { PATH, npm_config_globalconfig } }
   } catch (cause) {
-    throw new Unable(
-      `test:package needs a Node and an npm of the machine's own in PATH (${(cause as Error).message})`,
-    )
+    throw new Unable(`test:package needs an npm of the machine's own in PATH (${(cause as Error).message})`)
   }
 }
 
@@ -42,7 +38,7 @@ export interface Place {
   teams: string
   /** The folder of the transcripts. */
   transcripts: string
-  node: NodeOnMachine
+  node: TeamNode
 }
 
 /** A team's folder outside this repository. It has the package only by its tarball. What is typed there is written down. */

@@ -12,6 +12,7 @@ import { Project } from '../end-to-end/support/project.ts'
 import { unheard } from '../support/aws/publisher.ts'
 import { useDatabase } from '../support/servers/database.ts'
 import { alarmText } from '../support/views/notices.ts'
+import { hourHalfADayAway } from '../support/waiting/half-a-day.ts'
 import { whileLocked } from '../support/waiting/holder.ts'
 import { startBrowser } from './support/browser.ts'
 import { openPage } from './support/page.ts'
@@ -20,7 +21,7 @@ import { openPage } from './support/page.ts'
 
 const { url, sql } = useDatabase()
 const schedules: Schedules = {
-  nightly: { schedule: '0 3 * * *', timeZone: 'UTC' },
+  nightly: { schedule: `0 ${hourHalfADayAway} * * *`, timeZone: 'UTC' },
   views: true,
   looks: { everySeconds: 60 },
 }
@@ -30,7 +31,10 @@ const database = connectTo(fromUrl(url))
 
 beforeAll(async () => {
   vi.stubEnv('DATABASE_URL', url)
-  vi.stubEnv('SCHEDULES', '{"nightly":{"at":"03:00"},"views":true}')
+  vi.stubEnv(
+    'SCHEDULES',
+    JSON.stringify({ nightly: { at: `${String(hourHalfADayAway).padStart(2, '0')}:00` }, views: true }),
+  )
   gateway = await startGateway({ port: 0, functions: localFunctions(localBatches(database)) })
   browser = await startBrowser()
 })
@@ -59,10 +63,12 @@ const run = async (...args: string[]) => {
   return `${ran.out}${ran.err}`
 }
 const look = () => monitor(database, { schedules, publish: unheard, looks: { everySeconds: 60 } })
+/** Lets time pass. All data are equally old then, in a group or not: of the stale views the oldest comes first. */
 const pass = (time: string) =>
   sql.unsafe(`
     update viewkeeper.runs set requested_at = requested_at - interval '${time}', started_at = started_at - interval '${time}',
-           finished_at = finished_at - interval '${time}', as_of = as_of - interval '${time}';
+           finished_at = finished_at - interval '${time}',
+           as_of = case when as_of is not null then (select min(as_of) from viewkeeper.runs) - interval '${time}' end;
     update viewkeeper.definitions set expected_since = expected_since - interval '${time}', updated_at = updated_at - interval '${time}'`)
 
 interface Told {

@@ -40,6 +40,26 @@ const slug = (heading: string) =>
 const anchors = (file: string) =>
   [...read(file).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => slug(heading as string))
 
+test('what messages name of the docs is there', () => {
+  const named = ['src', 'cli', 'infra', 'page/app']
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map(
+        (file) => `${folder}/${file}`,
+      ),
+    )
+    .filter((file) => /\.tsx?$/.test(file))
+    .flatMap((file) => [
+      ...[...read(file).matchAll(/docsOf\('(.+?)'\)/g)].map(([, place]) => place as string),
+      ...[...read(file).matchAll(/runbookOf\('(.+?)'\)/g)].map(([, section]) => `runbook.md#${section}`),
+    ])
+  expect(named.length).toBeGreaterThan(10)
+  const missing = named.filter((place) => {
+    const [file, anchor] = `docs/${place}`.split('#') as [string, string?]
+    return !existsSync(join(root, file)) || (anchor && !anchors(file).includes(anchor))
+  })
+  expect(missing).toEqual([])
+})
+
 /** What `viewkeeper <words> --help` prints. */
 async function helpOf(words: string[]): Promise<string> {
   let printed = ''

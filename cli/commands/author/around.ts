@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { readTouched } from '../../../src/authoring/sql/touched.ts'
 import { around as performAround } from '../../../src/operations/aside/around.ts'
+import { docsOf } from '../../../src/plan/runbook.ts'
 import { person } from '../../../src/terminal/person.ts'
 import { count, report, seconds } from '../../../src/terminal/report.ts'
 import { lockLines, planLines } from '../../output/aside.ts'
@@ -13,7 +14,6 @@ interface AroundOptions {
   reading?: string[]
   with?: string[]
   dryRun?: boolean
-  trial: boolean
   wait: number
 }
 
@@ -26,9 +26,11 @@ export function addTo(program: Command): void {
     .option(...reading)
     .option(...withDefinition)
     .option(...wait)
-    .option('--no-trial', 'do not try the file on empty tables first')
     .option('--dry-run', 'only show what would be done')
-    .addHelpText('after', '\nMore, also for Alembic, Flyway, Prisma and Drizzle: viewkeeper docs around')
+    .addHelpText(
+      'after',
+      `\nMore, also for Alembic, Flyway, Prisma and Drizzle: ${docsOf('changing-tables.md')}`,
+    )
     .action((file, options) => around({ file, ...options }))
 }
 
@@ -38,7 +40,6 @@ export async function around({
   reading = [],
   with: given = [],
   dryRun = false,
-  trial,
   wait,
 }: AroundOptions): Promise<void> {
   const database = databaseFromUrl(null)
@@ -51,7 +52,6 @@ export async function around({
     reading,
     given: await readGiven(given),
     dryRun,
-    trial,
     requestedBy: person(),
     huntMs: wait * 1000,
   }

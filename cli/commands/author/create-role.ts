@@ -9,12 +9,13 @@ import {
   type Situation,
 } from '../../../src/operations/schema/create-role.ts'
 import { examine } from '../../../src/operations/views/doctor.ts'
+import { docsOf } from '../../../src/plan/runbook.ts'
 import { Problem } from '../../../src/problem.ts'
 import { findingsLines } from '../../output/findings.ts'
 import { commaSeparated, positive } from '../arguments.ts'
 
 interface CreateRoleOptions {
-  login: string
+  login?: string
   rotate?: boolean
   iam?: boolean
   owners?: string[]
@@ -30,10 +31,10 @@ export function addTo(program: Command): void {
   program
     .command('create-role')
     .description('make or update the role that Viewkeeper works with')
-    .option('--login <name>', 'the role to log in as', 'viewkeeper_app')
+    .option('--login <name>', 'the role to log in as (default: viewkeeper_app, with --iam viewkeeper_iam)')
     .option('--rotate', 'give a login that exists a new password')
     .addOption(
-      new Option('--iam', 'let the login in with a token of IAM, and take its password away').conflicts(
+      new Option('--iam', 'make a login that has no password, and is let in with a token of IAM').conflicts(
         'rotate',
       ),
     )
@@ -71,6 +72,7 @@ secret for AWS Secrets Manager is written to standard output, which must not be 
 
 A login that exists keeps its password unless you write --rotate. With --iam the login has no password, and
 nothing is written to standard output: members of role rds_iam log in with a token of IAM (on RDS and Aurora).
+A password does not let such a member in, so --iam makes another role, and takes no password away.
 
 The ways of --own-views, each with its price:
 
@@ -100,10 +102,11 @@ export async function createRole(options: CreateRoleOptions): Promise<void> {
   }
   await connectTo(fromUrl(url)).withConnection(
     async (sql) => {
-      const situation = await readSituation(sql, options.login)
-      insistOnWay(situation, options)
+      const login = options.login ?? (options.iam ? 'viewkeeper_iam' : 'viewkeeper_app')
+      const situation = await readSituation(sql, login)
+      insistOnWay(situation, login, options)
       const missing =
-        options.ownViews === 'keep' ? await keep(sql, situation) : await make(sql, situation, options)
+        options.ownViews === 'keep' ? await keep(sql, situation) : await make(sql, situation, login, options)
       if (missing > 0) process.exitCode = 1
     },
     { deadline: Date.now() + 600_000 },
@@ -114,7 +117,8 @@ export async function createRole(options: CreateRoleOptions): Promise<void> {
 async function make(
   sql: Sql,
   { loginExists }: Situation,
-  { login, rotate, iam, owners, ownViews, connectionLimit }: CreateRoleOptions,
+  login: string,
+  { rotate, iam, owners, ownViews, connectionLimit }: CreateRoleOptions,
 ): Promise<number> {
   const { password, secret } = newPassword(login, iam || (loginExists && !rotate))
   const way = ownViews === 'keep' ? null : (ownViews ?? null)
@@ -133,7 +137,7 @@ async function make(
   else if (password === null) say(`${login} keeps its password; --rotate gives it a new one`)
   if (iam && makerHasIam)
     say(
-      `your own login is a member of rds_iam, too: if RDS refuses its password, log in with a token: viewkeeper docs iam`,
+      `your own login is a member of rds_iam, too: if RDS refuses its password, log in with a token: ${docsOf('deploy.md#without-a-secret-iam')}`,
     )
   say('')
   for (const line of findingsLines({ ...findings, missing })) say(line)
@@ -166,13 +170,22 @@ async function keep(sql: Sql, { me }: Situation): Promise<number> {
 
 /** Refuses an administrator who owns views and names no way, and a way that the server or the other options rule out. */
 function insistOnWay(
-  { me, ownViews: views, major }: Situation,
+  { me, ownViews: views, major, loginExists, loginHasIam }: Situation,
+  login: string,
   { owners, ownViews: way, iam }: CreateRoleOptions,
 ): void {
   if (iam && way === 'keep') {
     throw new Problem(
       'InvalidRequest',
       `--iam: with --own-views keep no role is made, and Viewkeeper works as ${me}. Leave --iam out, or choose another way.`,
+      { field: '--iam' },
+    )
+  }
+  if (iam && loginExists && !loginHasIam) {
+    throw new Problem(
+      'InvalidRequest',
+      `--iam: ${login} logs in with a password, and RDS would take only tokens from it: whatever uses the password would stop ` +
+        'at once. Nothing was changed. Name another role in --login; both log in until nothing uses the password.',
       { field: '--iam' },
     )
   }

@@ -1,10 +1,13 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Command } from 'commander'
+import { Problem } from '../../../src/problem.ts'
 import { dim, report } from '../../../src/terminal/report.ts'
+import { cdkAppOf } from '../../init/cdk-app.ts'
 import { readFacts } from '../../init/facts.ts'
 import { nextSteps } from '../../init/next.ts'
 import { type PlannedFile, planInit } from '../../init/plan.ts'
+import { environmentOf } from '../../init/rds/environment.ts'
 import { readFolders, shownPath } from '../../project/config.ts'
 
 /** Declares `init`. */
@@ -12,27 +15,50 @@ export function addTo(program: Command): void {
   program
     .command('init')
     .description('make what this folder needs for views; replaces nothing')
-    .action(() => init())
+    .option(
+      '--from-rds <identifier>',
+      'write the environment of this RDS instance or cluster, read with your AWS credentials',
+    )
+    .option('--region <name>', 'the region of --from-rds (default: that of your AWS credentials)')
+    .action((options) => init(options))
 }
 
 /**
  * Makes in the current folder what a team needs to keep its views with Viewkeeper, and says what to type next. Replaces
  * nothing: files get only what they lack. A second call changes nothing.
  */
-export async function init(): Promise<void> {
+export async function init({ fromRds, region }: { fromRds?: string; region?: string } = {}): Promise<void> {
+  if (region !== undefined && fromRds === undefined)
+    throw new Problem('InvalidRequest', '--region is the region of --from-rds: give both, or neither.', {
+      field: '--region',
+    })
+  const found = fromRds === undefined ? undefined : await readRds(fromRds, region)
   const { views, migrations } = await readFolders()
-  const facts = readFacts(process.cwd(), {
-    folders: { views: nameOf(views), migrations: nameOf(migrations) },
-    agent: process.env.npm_config_user_agent,
-  })
+  const facts = {
+    ...readFacts(process.cwd(), {
+      folders: { views: nameOf(views), migrations: nameOf(migrations) },
+      agent: process.env.npm_config_user_agent,
+    }),
+    environment: found?.text,
+  }
   const files = planInit(facts)
   for (const file of files) if (file.does !== 'keep') await write(file)
   const width = Math.max(...files.map(({ path }) => path.length))
   for (const file of files) tell(file, width)
   report.line()
-  if (files.every(({ does }) => does === 'keep'))
+  if (found !== undefined && (facts.config !== null || cdkAppOf(facts) === 'javascript'))
+    report.line(`the configuration is yours; put this into its \`environments\`:\n\n${found.text}\n`)
+  else if (files.every(({ does }) => does === 'keep'))
     return report.line('everything is there: nothing was changed')
-  for (const line of nextSteps(facts)) report.line(line)
+  for (const line of nextSteps(facts, found?.commands)) report.line(line)
+}
+
+async function readRds(identifier: string, given: string | undefined) {
+  // What speaks to AWS is loaded only for this.
+  const { queryApiOf } = await import('../../init/rds/query-api.ts')
+  const { readServer } = await import('../../init/rds/read-server.ts')
+  const { region, call } = await queryApiOf(given)
+  return environmentOf(await readServer(call, identifier), region)
 }
 
 const nameOf = (folder: URL): string => shownPath(folder).replace(/\/$/, '')

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { isAhead, type MigrationDone, type MissingView } from '../../../src/operations/migrations/migrate.ts'
+import { utc } from '../../../src/plan/words.ts'
 import { count as counted, dim, report, seconds } from '../../../src/terminal/report.ts'
 import { targetOf } from '../../target/target-of.ts'
 import { positive } from '../arguments.ts'
@@ -71,9 +72,7 @@ export async function down({ env, count }: { env?: string; count: number }): Pro
 export async function status({ env }: { env?: string }): Promise<void> {
   const { applied, pending, ahead, missing } = await (await targetOf({ env })).status()
   for (const { name, appliedAt, runId } of applied) {
-    report.success(
-      `${name}   ${dim(`${appliedAt.toISOString().slice(0, 16).replace('T', ' ')} UTC${runId === null ? '' : `, run ${runId}`}`)}`,
-    )
+    report.success(`${name}   ${dim(`${utc(appliedAt)}${runId === null ? '' : `, run ${runId}`}`)}`)
   }
   for (const name of pending) report.line(`· ${name}   not applied`)
   if (ahead.length > 0) throw isAhead(ahead)

@@ -3,6 +3,7 @@ import { setAside as performSetAside } from '../../../src/operations/aside/set-a
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { schemaFolder } from '../../../src/package-files.ts'
 import { describeItem, nameOf } from '../../../src/plan/aside/items.ts'
+import { utc } from '../../../src/plan/words.ts'
 import { person } from '../../../src/terminal/person.ts'
 import { count, report, seconds } from '../../../src/terminal/report.ts'
 import { planLines } from '../../output/aside.ts'
@@ -13,7 +14,6 @@ interface SetAsideOptions {
   reading: string[]
   dryRun?: boolean
   json?: boolean
-  trial: boolean
   wait: number
 }
 
@@ -24,7 +24,6 @@ export function addTo(program: Command): void {
     .description('take views away, for another tool to change a table')
     .requiredOption(...reading)
     .option(...wait)
-    .option('--no-trial', 'do not try first that each view can be filled')
     .option('--dry-run', 'only show what would be done')
     .option('--json', 'print JSON, for programs')
     .action((options) => setAside(options))
@@ -35,7 +34,6 @@ export async function setAside({
   reading,
   dryRun = false,
   json = false,
-  trial,
   wait,
 }: SetAsideOptions): Promise<void> {
   const database = databaseFromUrl(null)
@@ -43,7 +41,6 @@ export async function setAside({
   const { items, before } = await performSetAside(database, {
     reading,
     dryRun,
-    trial,
     requestedBy: person(),
     huntMs: wait * 1000,
     onTried(untried, ms) {
@@ -62,8 +59,7 @@ export async function setAside({
     process.stdout.write(`${JSON.stringify({ setAside: now, before: earlier }, null, 2)}\n`)
     return
   }
-  for (const { name, by, at } of before)
-    report.line(`· ${name}   is aside since ${at.toISOString().slice(0, 16).replace('T', ' ')} UTC, by ${by}`)
+  for (const { name, by, at } of before) report.line(`· ${name}   is aside since ${utc(at)}, by ${by}`)
   if (dryRun) {
     for (const line of planLines(items)) report.line(line)
     return report.line('nothing was changed')

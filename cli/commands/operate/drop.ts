@@ -1,6 +1,5 @@
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
-import type { View } from '../../../src/edge/http/schemas/answers.ts'
 import { Problem } from '../../../src/problem.ts'
 import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
@@ -12,6 +11,7 @@ import { wrap } from '../../output/width.ts'
 import { startRun } from '../../watch/start.ts'
 import { formatted, noWait, operating } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
+import { readersOf } from './readers.ts'
 
 interface DropOptions extends ApiOptions {
   view: string
@@ -78,11 +78,3 @@ const cascadeText = (readers: string[]): string =>
   readers.length === 0
     ? 'no view reads it; all else that depends on it is dropped, too'
     : `these views read it, and are dropped, too: ${readers.map(short).join(', ')}; and all else that depends on it`
-
-/** All that read a view, directly or through other views, the nearest first. */
-export function readersOf(view: string, views: Pick<View, 'view' | 'neededBy'>[]): string[] {
-  const neededBy = new Map(views.map((each) => [each.view, each.neededBy]))
-  const found = new Set([view])
-  for (const each of found) for (const reader of neededBy.get(each) ?? []) found.add(reader)
-  return [...found].slice(1)
-}

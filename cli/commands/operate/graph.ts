@@ -6,6 +6,7 @@ import { graphLines } from '../../output/graph.ts'
 import { isTerminal, output, print, printJson } from '../../output/terminal.ts'
 import { formatted, operating } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
+import { readersOf } from './readers.ts'
 
 interface GraphOptions extends ApiOptions {
   view?: string
@@ -36,8 +37,6 @@ export async function graph({ view, json, ...options }: GraphOptions): Promise<v
 /** A view and what reads it, directly or not; without a view all. */
 function fromOn(views: View[], from: string | undefined): View[] {
   if (from === undefined) return views
-  const below = new Set([from])
-  for (const each of below)
-    for (const above of views.find(({ view }) => view === each)?.neededBy ?? []) below.add(above)
+  const below = new Set([from, ...readersOf(from, views)])
   return views.filter(({ view }) => below.has(view))
 }

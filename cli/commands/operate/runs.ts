@@ -8,13 +8,8 @@ import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { noView } from '../../api/no-view.ts'
 import { readViews } from '../../api/reads.ts'
-import { short } from '../../output/names.ts'
-import { endLine, runsTable } from '../../output/runs.ts'
-import { output, outputAs, print, printJson } from '../../output/terminal.ts'
-import { displayWidth } from '../../output/width.ts'
-import { unlessInterrupted } from '../../watch/interrupt.ts'
-import { readUntil } from '../../watch/poll.ts'
-import { hasEnded } from '../../watch/run.ts'
+import { runsTable } from '../../output/runs.ts'
+import { outputAs, print, printJson } from '../../output/terminal.ts'
 import { commaSeparated, positive } from '../arguments.ts'
 import { type Format, formatted, operating } from '../flags.ts'
 import type { ApiOptions } from './options.ts'
@@ -26,7 +21,6 @@ interface RunsOptions extends ApiOptions {
   since?: string
   until?: string
   limit: number
-  follow?: boolean
   json?: boolean
   output?: Format
 }
@@ -45,7 +39,6 @@ export function addTo(program: Command): void {
     .option('--since <when>', 'only runs since then: 90m, 24h, 7d, or a time')
     .option('--until <when>', 'only runs before then, written alike')
     .option('--limit <n>', 'how many, at most 200', positive, 20)
-    .addOption(new Option('-f, --follow', 'print each further run when it has ended').conflicts('until'))
     .addHelpText(
       'after',
       `
@@ -58,16 +51,8 @@ Examples:
     .action((view, options) => runs({ view, ...options }))
 }
 
-/** Lists runs, newest first. With `follow`, oldest first, and each further run when it has ended. */
-export async function runs({
-  follow,
-  json,
-  output: format,
-  env,
-  url,
-  view,
-  ...filter
-}: RunsOptions): Promise<void> {
+/** Lists runs, newest first. */
+export async function runs({ json, output: format, env, url, view, ...filter }: RunsOptions): Promise<void> {
   const api = await apiOf({ env, url })
   const moment = (option: string, text: string | undefined) =>
     text === undefined ? undefined : momentOf(option, text, new Date())
@@ -77,7 +62,6 @@ export async function runs({
     since: moment('--since', filter.since),
     until: moment('--until', filter.until),
   }
-  if (follow) return unlessInterrupted(followRuns(api, query, json ?? false), () => {})
   const list = await readRuns(api, query)
   if (list.length === 0 && query.pattern !== undefined) await insistOnFit(api, query.pattern)
   if (json) return printJson(list)
@@ -100,24 +84,6 @@ const readRuns = async (api: Api, query: Query): Promise<Run[]> =>
 
 interface Query extends Record<string, string | number | undefined> {
   limit: number
-}
-
-/** As many runs as the API gives at once: what ends between two looks. */
-const mostAtOnce = 200
-
-async function followRuns(api: Api, query: Query, json: boolean): Promise<void> {
-  const told = new Set<number>()
-  let most = query.limit
-  const look = () => readRuns(api, { ...query, limit: mostAtOnce })
-  const tell = (list: Run[]) => {
-    const ended = list.filter((run) => hasEnded(run) && !told.has(run.id))
-    for (const { id } of ended) told.add(id)
-    const name = Math.max(...list.map(({ view }) => displayWidth(short(view))))
-    for (const run of ended.slice(0, most).reverse())
-      print(json ? JSON.stringify(run) : endLine(run, { ...output(), name }))
-    most = mostAtOnce
-  }
-  await readUntil(look, () => false, tell)
 }
 
 const units = { m: 60_000, h: 3_600_000, d: 86_400_000 }

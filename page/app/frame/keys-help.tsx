@@ -16,12 +16,10 @@ export function KeysHelp() {
     <dialog ref={dialog} aria-labelledby="keys" onClose={() => help.set(false)}>
       <h2 id="keys">Keys</h2>
       <dl class="keys">
-        {Object.entries(keys).map(([typed, does]) => (
-          <div key={typed}>
+        {Object.entries(keys).map(([key, does]) => (
+          <div key={key}>
             <dt>
-              {typed.split(' ').map((key) => (
-                <kbd key={key}>{key}</kbd>
-              ))}
+              <kbd>{key}</kbd>
             </dt>
             <dd>{does}</dd>
           </div>

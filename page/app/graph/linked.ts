@@ -1,3 +1,5 @@
+import { reached } from '../../../src/plan/walks.ts'
+
 /** A view with the views that it reads. */
 export interface Linked {
   view: string
@@ -10,20 +12,9 @@ export function around<View extends Linked>(views: View[], view: string): View[]
   const readBy = new Map<string, string[]>()
   for (const each of views)
     for (const parent of each.dependsOn) readBy.set(parent, [...(readBy.get(parent) ?? []), each.view])
-  const reached = new Set([...reachable(view, reads), ...reachable(view, readBy)])
-  return views.filter((each) => reached.has(each.view))
-}
-
-function reachable(from: string, next: Map<string, string[]>): Set<string> {
-  const seen = new Set<string>()
-  const todo = [from]
-  while (todo.length > 0) {
-    const view = todo.pop()!
-    if (seen.has(view)) continue
-    seen.add(view)
-    todo.push(...(next.get(view) ?? []))
-  }
-  return seen
+  const above = reached([view], (each) => reads.get(each) ?? [])
+  const below = reached([view], (each) => readBy.get(each) ?? [])
+  return views.filter((each) => above.has(each.view) || below.has(each.view))
 }
 
 /** The views that read others of the list or are read by them. */

@@ -1,4 +1,5 @@
 import type { Result, Run, StartedBatch, View } from '../../../src/edge/http/schemas/answers.ts'
+import { runbookOf } from '../../../src/plan/runbook.ts'
 import { duration, rows } from '../../../src/plan/words.ts'
 import { hashOf } from '../address/address.ts'
 import { asProblem, get, post } from '../api/client.ts'
@@ -104,7 +105,7 @@ async function act(work: () => Promise<void>): Promise<void> {
     notify({
       tone: 'bad',
       text: `${title}. ${message}`,
-      more: runbook && `viewkeeper docs ${runbook}`,
+      more: runbook && runbookOf(runbook),
       link,
     })
   } finally {
@@ -148,7 +149,7 @@ function tellEnd({ id, view, status, durationMs, rowCountAfter, error, result }:
       link: toRun(id),
     })
   const why = error?.message ?? result.response.because
-  const more = error ? `viewkeeper docs ${error.class}` : undefined
+  const more = error ? runbookOf(error.class) : undefined
   notify({
     tone: status === 'failed' ? 'bad' : 'good',
     about,

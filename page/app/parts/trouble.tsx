@@ -1,3 +1,4 @@
+import { runbookOf } from '../../../src/plan/runbook.ts'
 import type { ApiProblem } from '../api/problem.ts'
 
 /** Why something cannot be shown, and what to do. */
@@ -5,6 +6,6 @@ export const Trouble = ({ problem }: { problem: ApiProblem }) => (
   <div class="trouble" role="alert">
     <strong>{problem.title}</strong>
     <p>{problem.message}</p>
-    {problem.runbook && <p class="hint">viewkeeper docs {problem.runbook}</p>}
+    {problem.runbook && <p class="hint">{runbookOf(problem.runbook)}</p>}
   </div>
 )

@@ -1,4 +1,5 @@
 import type { Run } from '../../../src/edge/http/schemas/answers.ts'
+import { runbookOf } from '../../../src/plan/runbook.ts'
 import { hashOf } from '../address/address.ts'
 
 /** Why a run did not succeed: the error as PostgreSQL tells it, without row data, and where to read on. */
@@ -21,7 +22,8 @@ export const RunError = ({
       </p>
     )}
     <p class="hint">
-      {operation === 'refresh' && 'Readers see the data of the last success. '}viewkeeper docs {error.class}
+      {operation === 'refresh' && 'Readers see the data of the last success. '}
+      {runbookOf(error.class)}
     </p>
   </section>
 )

@@ -25,8 +25,6 @@ type Range = [from: number, to: number]
 /** A number of each run over time. A click on a point opens its run; the table below has the same numbers. */
 export function Plot({ title, points, write, none, durations = false }: Options) {
   const [read, setRead] = useState<number | null>(null)
-  /** The part that a drag has enlarged. */
-  const [part, setPart] = useState<Range | null>(null)
   const { at, values } = points
   const latest = values.length - 1
   const shown = read ?? latest
@@ -34,11 +32,6 @@ export function Plot({ title, points, write, none, durations = false }: Options)
     <figure class="plot">
       <figcaption>
         {title}{' '}
-        {part && (
-          <button type="button" class="quiet" onClick={() => setPart(null)}>
-            Show all
-          </button>
-        )}
         {values[shown] !== undefined && (
           <span class="pale">
             {write(values[shown])} ·{' '}
@@ -54,7 +47,7 @@ export function Plot({ title, points, write, none, durations = false }: Options)
           <a href={hashOf('run', points.ids[0]!)}>run {points.ids[0]}</a>
         </p>
       ) : (
-        <Drawing {...{ title, points, write, durations, read, setRead, part, setPart }} />
+        <Drawing {...{ title, points, write, durations, read, setRead }} />
       )}
     </figure>
   )
@@ -72,33 +65,22 @@ function Drawing({
   durations,
   read,
   setRead,
-  part,
-  setPart,
 }: Required<Omit<Options, 'none'>> & {
   read: number | null
   setRead: (at: number | null) => void
-  part: Range | null
-  setPart: (part: Range) => void
 }) {
   const place = useRef<HTMLDivElement>(null)
   const width = useWidth(place)
-  const [drag, setDrag] = useState<Range | null>(null)
-  const [from, to] = part ?? wholeOf(at)
+  const [from, to] = wholeOf(at)
   const [least, most] = durations ? [0, Math.max(...values) * 1.1 || 1] : around(values)
   const x = (seconds: number) =>
     room.left + ((seconds - from) / (to - from)) * (width - room.left - room.right)
   const y = (value: number) => floor - ((value - least) / (most - least)) * (floor - room.top)
   const seconds = ({ offsetX }: PointerEvent) =>
     from + ((offsetX - room.left) / (width - room.left - room.right)) * (to - from)
-  const seen = at.flatMap((each, n) => (each >= from && each <= to ? [n] : []))
   const nearest = (wanted: number) =>
-    seen.reduce<number | null>(
-      (best, n) => (best === null || Math.abs(at[n]! - wanted) < Math.abs(at[best]! - wanted) ? n : best),
-      null,
-    )
+    at.reduce((best, each, n) => (Math.abs(each - wanted) < Math.abs(at[best]! - wanted) ? n : best), 0)
   const line = at.map((each, n) => `${x(each).toFixed(1)},${y(values[n]!).toFixed(1)}`).join(' ')
-  const clip = `${title}-clip`
-  const ends = drag && [x(Math.min(...drag)), x(Math.max(...drag))]
   return (
     // biome-ignore lint/a11y/useKeyWithClickEvents: the runs of the table are the same, and links
     <div
@@ -106,51 +88,28 @@ function Drawing({
       class="drawing"
       role="img"
       aria-label={summary(title, values, write)}
-      onPointerMove={(event) => {
-        setRead(nearest(seconds(event)))
-        if (drag) setDrag([drag[0], seconds(event)])
-      }}
-      onPointerLeave={() => {
-        setRead(null)
-        setDrag(null)
-      }}
-      onPointerDown={(event) => setDrag([seconds(event), seconds(event)])}
+      onPointerMove={(event) => setRead(nearest(seconds(event)))}
+      onPointerLeave={() => setRead(null)}
       onClick={() => {
-        setDrag(null)
-        if (ends && ends[1]! - ends[0]! > 4) setPart([Math.min(...drag), Math.max(...drag)])
-        else if (read !== null) location.assign(hashOf('run', ids[read]!))
+        if (read !== null) location.assign(hashOf('run', ids[read]!))
       }}
     >
       {width > 0 && (
         <svg width={width} height={height} aria-hidden="true">
-          <clipPath id={clip}>
-            <rect x={room.left - 4} y="0" width={width - room.left - room.right + 8} height={floor + 4} />
-          </clipPath>
           <Axes
             {...{ width, x, y, from, to }}
             ticks={durations ? durationTicks(most, 5) : roundTicks(least, most, 5)}
           />
-          <g clip-path={`url(#${clip})`}>
-            {durations && <polygon points={`${x(at[0]!)},${floor} ${line} ${x(at.at(-1)!)},${floor}`} />}
-            <polyline points={line} />
-            {seen.length < width / 12 &&
-              seen.map((n) => <circle key={ids[n]} cx={x(at[n]!)} cy={y(values[n]!)} r="2.5" />)}
-            {ends && (
-              <rect
-                class="part"
-                x={ends[0]}
-                y={room.top}
-                width={ends[1]! - ends[0]!}
-                height={floor - room.top}
-              />
-            )}
-            {read !== null && (
-              <>
-                <line class="read" x1={x(at[read]!)} x2={x(at[read]!)} y1={room.top} y2={floor} />
-                <circle cx={x(at[read]!)} cy={y(values[read]!)} r="4" />
-              </>
-            )}
-          </g>
+          {durations && <polygon points={`${x(at[0]!)},${floor} ${line} ${x(at.at(-1)!)},${floor}`} />}
+          <polyline points={line} />
+          {at.length < width / 12 &&
+            at.map((each, n) => <circle key={ids[n]} cx={x(each)} cy={y(values[n]!)} r="2.5" />)}
+          {read !== null && (
+            <>
+              <line class="read" x1={x(at[read]!)} x2={x(at[read]!)} y1={room.top} y2={floor} />
+              <circle cx={x(at[read]!)} cy={y(values[read]!)} r="4" />
+            </>
+          )}
         </svg>
       )}
     </div>

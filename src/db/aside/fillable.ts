@@ -1,16 +1,17 @@
 import { type AsideItem, type AsideView, isView } from '../../plan/aside/items.ts'
-import { type Group, placesOf } from '../../plan/groups/group.ts'
-import { buildTwinOf, fillTwin, makePlaces } from '../../plan/groups/twins.ts'
 import { quoteName } from '../../plan/names.ts'
+import { makePlace } from '../../plan/rebuild/make.ts'
+import { apart, type Rebuild } from '../../plan/rebuild/place.ts'
+import type { Member } from '../../plan/rebuild/scope.ts'
 import type { Reader } from '../../plan/views/readers.ts'
+import { tryTwin, tryTwins } from '../rebuild/trial.ts'
 import { executeStatements, StatementRefused } from '../runs/statements.ts'
-import { type Sql, withSavepoint } from '../server/connect.ts'
+import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { mayPass } from '../server/sqlstate.ts'
 import { undone } from '../server/undone.ts'
 import { readUnlocked } from './in-the-way.ts'
-import type { Misfit } from './make.ts'
-import { noLongerFits } from './perform.ts'
+import { type Misfit, noLongerFits } from './perform.ts'
 
 /** Which views cannot be filled; and which could not be tried, with what reads them. */
 export interface Fillable {
@@ -29,34 +30,36 @@ export const tryToFill = (sql: Sql, items: AsideItem[]): Promise<Fillable> =>
     const members = (await readMembers(part, [...byName.keys()])).filter(({ live }) =>
       byName.has(quoteName(live.view)),
     )
-    const group = { members, outside: [] }
-    const found: Fillable = { misfits: [], untried: [] }
-    const places = placesOf(`aside_${crypto.randomUUID().slice(0, 8)}`, group)
+    const rebuild = apart(`aside_${crypto.randomUUID().slice(0, 8)}`, { members })
     try {
-      await withSavepoint(part, (inner) => executeStatements(inner, makePlaces(group, places), false))
+      await executeStatements(part, makePlace(rebuild), false)
     } catch (error) {
       // Our login may not create schemas.
       if (!(error instanceof StatementRefused) || sqlstateOf(error.cause) !== '42501') throw error
-      return { ...found, untried: views.filter(isFilled) }
+      return { misfits: [], untried: views.filter(isFilled) }
     }
-    const unfit = new Set<number>()
-    for (const member of members) {
-      const item = byName.get(quoteName(member.live.view)) as AsideView
-      if (member.reads.some((oid) => unfit.has(oid))) {
-        unfit.add(member.oid)
-        if (!found.misfits.some((each) => each.item === item) && isFilled(item)) found.untried.push(item)
-        continue
-      }
-      const refused = await tryMember(part, group, member, places)
-      if (refused === null) continue
-      unfit.add(member.oid)
-      if (!refused.statement.computesRows) found.untried.push(item)
-      else found.misfits.push({ item, problem: noLongerFits(item, refused, '') })
+    const itemOf = ({ live }: Member) => byName.get(quoteName(live.view)) as AsideView
+    const trial = await tryTwins(
+      members,
+      ({ reads }) => reads,
+      (member) => tryToFillOne(part, rebuild, member),
+    )
+    // What cannot even be made here may still fit under its own name.
+    const unmakeable = trial.misfits.filter(({ because }) => !because.statement.computesRows)
+    const unfillable = trial.misfits.filter(({ because }) => because.statement.computesRows)
+    return {
+      misfits: unfillable.map(({ member, because }) => {
+        const item = itemOf(member)
+        return { item, problem: noLongerFits(item, because, '') }
+      }),
+      untried: [
+        ...unmakeable.map(({ member }) => itemOf(member)),
+        ...trial.untried.map(itemOf).filter(isFilled),
+      ],
     }
-    return found
   })
 
-const isFilled = ({ live, populated }: AsideView): boolean =>
+const isFilled = ({ live, populated }: Pick<AsideView, 'live' | 'populated'>): boolean =>
   live.view.kind === 'materialized view' && populated
 
 /** Views with everything that reads them, by names as SQL writes them. */
@@ -69,20 +72,10 @@ export async function readMembers(sql: Sql, names: string[]): Promise<Reader[]> 
   )
 }
 
-/** Builds and fills one twin. Statistics objects stay out of it: their schemas are those of the views. */
-async function tryMember(
-  sql: Sql,
-  group: Group,
-  member: Reader,
-  places: ReturnType<typeof placesOf>,
-): Promise<StatementRefused | null> {
-  const wanted = { ...member, wanted: { ...member.live, statistics: [] } }
+/** Makes one twin, and fills it if the view has data. Returns the refusal, unless it may pass by itself. */
+async function tryToFillOne(sql: Sql, rebuild: Rebuild, member: Member): Promise<StatementRefused | null> {
   try {
-    await withSavepoint(sql, async (part) => {
-      await executeStatements(part, buildTwinOf(group, wanted, places), false)
-      if (member.live.view.kind === 'materialized view' && member.populated)
-        await executeStatements(part, fillTwin(wanted, places), false)
-    })
+    await tryTwin(sql, rebuild, member, isFilled(member))
     return null
   } catch (error) {
     if (!(error instanceof StatementRefused) || mayPass(sqlstateOf(error.cause))) throw error

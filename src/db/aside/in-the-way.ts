@@ -3,6 +3,7 @@ import { actingNeeds, cannotCarry } from '../../plan/aside/needs.ts'
 import { literal } from '../../plan/names.ts'
 import { type Obstacle, obstacle } from '../../plan/rights.ts'
 import type { Reader } from '../../plan/views/readers.ts'
+import { parentsFirst } from '../../plan/walks.ts'
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../server/connect.ts'
 import { readRoleSchemas } from '../server/role-path.ts'
@@ -80,7 +81,7 @@ export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Prom
     sql,
     kept.filter(({ why }) => why === null),
   )
-  for (const member of inOrder(kept)) {
+  for (const member of parentsFirst(kept, keyOf, ({ needs }) => needs)) {
     const { oid, description, why } = member
     const reading = { reads: member.reads, below: below.get(keyOf(member)) ?? [] }
     if (why !== null) obstacles.push(obstacle(`${description} ${why}`))
@@ -125,36 +126,10 @@ export async function readFunction(sql: Sql, signature: string): Promise<AsideFu
   return row && { ...row.facts, reads: [] }
 }
 
-/** Reads a policy by its name and the OID of its table. */
-export async function readPolicy(sql: Sql, name: string, table: number): Promise<AsidePolicy | undefined> {
-  const [row] = await sql.unsafe<{ facts: AsidePolicy }[]>(
-    policyQuery.replace(
-      '$oids',
-      () => `select oid from pg_policy where polname = ${literal(name)} and polrelid = ${table}`,
-    ),
-  )
-  return row && { ...row.facts, reads: [] }
-}
-
 const gone = (description: string): Problem =>
   new Problem('CatalogChanged', `${description} was exchanged or dropped meanwhile. Try again.`)
 
 const keyOf = ({ class: of, oid }: Pick<Member, 'class' | 'oid'>): string => `${of} ${oid}`
-
-/** Parents before children. */
-function inOrder(members: Member[]): Member[] {
-  const waiting = new Map(members.map((member) => [keyOf(member), member]))
-  const ordered: Member[] = []
-  const take = (key: string) => {
-    const member = waiting.get(key)
-    if (member === undefined) return
-    waiting.delete(key)
-    for (const need of member.needs) take(need)
-    ordered.push(member)
-  }
-  for (const member of members) take(keyOf(member))
-  return ordered
-}
 
 async function documents<T>(
   sql: Sql,

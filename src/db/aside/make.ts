@@ -6,10 +6,10 @@ import { makeAttached } from '../../plan/aside/make.ts'
 import { withReaders } from '../../plan/aside/readers.ts'
 import { displayName, quoteName } from '../../plan/names.ts'
 import type { Statement } from '../../plan/plan.ts'
+import { ownersSeal } from '../../plan/rebuild/twin.ts'
 import { checkData } from '../../plan/runs/check-data.ts'
 import { fill } from '../../plan/runs/create.ts'
 import { setting } from '../../plan/runs/locks.ts'
-import { ownersSeal } from '../../plan/runs/rebuild.ts'
 import { uniqueIndexes } from '../../plan/runs/unique-indexes.ts'
 import { Problem, sentences } from '../../problem.ts'
 import { readCheckingOf } from '../runs/checking.ts'
@@ -17,10 +17,20 @@ import { executeStatements, executeTogether } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { mayPass } from '../server/sqlstate.ts'
-import { asideKey } from '../views/aside-key.ts'
-import { makeItem, perform, readAgain, readKind, readTheSame, type Source, statementsFor } from './perform.ts'
-import { followRenames } from './renames.ts'
+import { twinKey } from '../views/twin-key.ts'
+import {
+  type Misfit,
+  makeItem,
+  perform,
+  readAgain,
+  readKind,
+  readTheSame,
+  type Source,
+  statementsFor,
+} from './perform.ts'
+import { findRenamed } from './renames.ts'
 import { type Filled, type MadeBy, mayRecordRuns, readClock, readSeen, recordFilled } from './runs.ts'
+import { findTaken } from './taken.ts'
 
 /** How views are made again. */
 export interface MakeAgain extends Source {
@@ -30,12 +40,6 @@ export interface MakeAgain extends Source {
   madeBy?: MadeBy | undefined
   /** Called when a view is being filled. */
   onFill?: ((view: string) => void) | undefined
-}
-
-/** An item that cannot be made again, and why. */
-export interface Misfit {
-  item: AsideItem
-  problem: Problem
 }
 
 /** Drops what stands in the way, in the transaction of the caller. Refuses what the server refuses, by name. */
@@ -73,12 +77,20 @@ export async function proveReturn(sql: Sql, items: AsideItem[]): Promise<void> {
  * on it; a materialized view that is there stays as it is. Throws ViewSqlFailed, which names the view and the column, and
  * CatalogChanged if something was lost.
  */
-export const makeAgain = async (sql: Sql, items: AsideItem[], how: MakeAgain): Promise<void> =>
-  makeAndFill(sql, await followRenames(sql, items, how), how)
+export async function makeAgain(sql: Sql, items: AsideItem[], how: MakeAgain): Promise<void> {
+  const there = new Set(await findTaken(sql, items))
+  const [renamed] = await findRenamed(
+    sql,
+    items.filter((item) => !there.has(item)),
+    how,
+  )
+  if (renamed !== undefined) throw renamed.problem
+  await makeAndFill(sql, items, how)
+}
 
 /**
- * The same for what can be made again and filled, with texts that follow renames already. Returns the misfits, which cannot be
- * made or filled, and what is left out because it reads one. Neither is there afterwards. `misfits` are known before.
+ * The same for what can be made again and filled. Returns the misfits, which cannot be made or filled, and what is left out
+ * because it reads one. Neither is there afterwards. `misfits` are known before.
  */
 export async function makePossible(
   sql: Sql,
@@ -174,7 +186,7 @@ async function checkStatements(sql: Sql, { live }: AsideView, one?: Step): Promi
       view: live.view,
       relation: live.view,
       seal: ownersSeal(live),
-      key: asideKey(0),
+      key: twinKey(0),
       ...(one && { otherwise: 'the view stays aside' }),
     },
     await readCheckingOf(sql, live.view),
@@ -220,7 +232,7 @@ async function makeTogether(sql: Sql, items: AsideItem[], { given }: Source): Pr
   const isGiven = names.some((view) => given.some((each) => quoteName(each) === quoteName(view)))
   if (isGiven || (await readKind(sql, ...names)) !== null) return null
   const making: { item: AsideItem; statements: Statement[] }[] = []
-  for (const item of items) making.push({ item, statements: await statementsFor(sql, item) })
+  for (const item of items) making.push({ item, statements: statementsFor(item) })
   const [policies, others] = [true, false].map((isPolicy) =>
     making
       .filter(({ item }) => (item.kind === 'policy') === isPolicy)

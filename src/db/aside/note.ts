@@ -1,5 +1,6 @@
 import type { ActionName } from '../../plan/actions.ts'
 import type { Sql } from '../server/connect.ts'
+import { mayUse } from '../server/may-use.ts'
 
 /** What a login does to views without the API. */
 interface Act {
@@ -15,11 +16,7 @@ interface Act {
  * and for a login that may not write it.
  */
 export async function noteAction(sql: Sql, { action, requestedBy, views, request }: Act): Promise<void> {
-  const [row] = await sql<{ may: boolean }[]>`
-    select exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                    where n.nspname = 'viewkeeper' and c.relname = 'actions'
-                      and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'insert')) as may`
-  if (row?.may)
+  if (await mayUse(sql, 'insert', 'actions'))
     await sql`
       insert into viewkeeper.actions (action, requested_by, views, request)
       values (${action}, ${requestedBy}, ${sql.json(views)}, ${sql.json(request as never)})`

@@ -6,19 +6,10 @@ import {
   isView,
   nameOf,
 } from '../../plan/aside/items.ts'
-import {
-  adorn,
-  type Making,
-  makeFrom,
-  makeFrozen,
-  makeFunction,
-  makePolicy,
-  makeView,
-} from '../../plan/aside/make.ts'
+import { adorn, type Making, makeFrom, makeFunction, makePolicy, makeView } from '../../plan/aside/make.ts'
 import { quoted } from '../../plan/commands.ts'
 import { literal, type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Statement } from '../../plan/plan.ts'
-import { losesNull } from '../../plan/runs/apart.ts'
 import type { ViewDefinition } from '../../plan/views/definition.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import { liveViewQuery } from '../../plan/views/live-view-query.ts'
@@ -28,7 +19,6 @@ import { executeStatements, StatementRefused } from '../runs/statements.ts'
 import { type Sql, withSavepoint } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { conditionOf, mayPass } from '../server/sqlstate.ts'
-import { asideKey } from '../views/aside-key.ts'
 import { readBelow } from './below.ts'
 import { readFunction } from './in-the-way.ts'
 
@@ -66,30 +56,24 @@ export async function makeItem(
   if (there !== null && refuseThere) throw isThere(item)
   if (there !== null && view.kind === 'materialized view') return { how: 'there', sql: [] }
   if (there !== null) return { how: 'adorned', sql: await performMaking(sql, item, adorn(item), advice) }
-  const apart = await nameApart(sql, item)
   const definition = given.find((each) => quoteName(each) === quoteName(view))
   if (definition !== undefined)
-    return { how: 'made', sql: await performMaking(sql, item, makeFrom(item, apart, definition), advice) }
-  const frozen = await makeAsFrozen(sql, item, apart, advice)
-  return { how: 'made', sql: frozen ?? (await performMaking(sql, item, makeView(item, apart), advice)) }
+    return { how: 'made', sql: await performMaking(sql, item, makeFrom(item, definition), advice) }
+  const frozen = await makeAsFrozen(sql, item, advice)
+  return { how: 'made', sql: frozen ?? (await performMaking(sql, item, makeView(item), advice)) }
 }
 
 /**
  * Makes a view from its frozen query, if the query still fits and reads what the view read: its names may mean something else
  * on the search path of this login.
  */
-async function makeAsFrozen(
-  sql: Sql,
-  item: AsideView,
-  apart: string | null,
-  advice: string,
-): Promise<string[] | null> {
+async function makeAsFrozen(sql: Sql, item: AsideView, advice: string): Promise<string[] | null> {
   const { frozen } = item
   if (frozen === undefined) return null
   const misfit = new Error('the frozen query does not fit')
   try {
     return await withSavepoint(sql, async (part) => {
-      const performed = await performMaking(part, item, makeFrozen(item, apart, frozen), advice)
+      const performed = await performMaking(part, item, makeView(item, frozen), advice)
       if (!(await readTheSame(part, [item]))) throw misfit
       return performed
     })
@@ -104,12 +88,10 @@ async function makeAsFrozen(
 }
 
 /** The statements that make an item as it was, without its rows, triggers and rules. */
-export async function statementsFor(sql: Sql, item: AsideItem): Promise<Statement[]> {
+export function statementsFor(item: AsideItem): Statement[] {
   if (item.kind === 'function') return makeFunction(item)
   if (item.kind === 'policy') return makePolicy(item)
-  const apart = await nameApart(sql, item)
-  const { create, rest } =
-    item.frozen === undefined ? makeView(item, apart) : makeFrozen(item, apart, item.frozen)
+  const { create, rest } = makeView(item, item.frozen)
   return [...create, ...rest(item.live.columns.map(({ name }) => name))]
 }
 
@@ -124,15 +106,6 @@ export async function readTheSame(sql: Sql, items: AsideView[]): Promise<boolean
   )
   const names = (some: QualifiedName[] = []) => some.map(quoteName).sort().join()
   return items.every(({ below }, at) => names(found.get(`pg_class ${rows[at]?.oid}`)) === names(below))
-}
-
-/** The schema that `createView` makes for the view, if it needs one and our login may make schemas. */
-async function nameApart(sql: Sql, { live }: AsideView): Promise<string | null> {
-  if (!losesNull(live)) return null
-  const [row] = await sql<
-    { may: boolean }[]
-  >`select has_database_privilege(current_database(), 'create') as may`
-  return row?.may === true ? `viewkeeper_${asideKey(0)}` : null
 }
 
 async function performMaking(sql: Sql, item: AsideView, making: Making, advice: string): Promise<string[]> {
@@ -159,6 +132,12 @@ export const isThere = (item: AsideItem): Problem =>
     `${nameOf(item)} is there already: somebody has made it since it was set aside. To keep that one, run: npx viewkeeper put-back --forget ${quoted(nameOf(item))}. ` +
       'To get the old one back, drop the new one first.',
   )
+
+/** An item that cannot be made again, and why. */
+export interface Misfit {
+  item: AsideItem
+  problem: Problem
+}
 
 /** Executes statements of an item, and returns those that do the work. Throws ViewSqlFailed, which names the item. */
 export async function perform(

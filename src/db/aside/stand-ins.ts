@@ -1,10 +1,8 @@
 import { lost } from '../../plan/aside/compare.ts'
 import { type AsideItem, type AsideView, isView } from '../../plan/aside/items.ts'
-import { makeView } from '../../plan/aside/make.ts'
-import { type Member, placesOf } from '../../plan/groups/group.ts'
-import { onTwins } from '../../plan/groups/twins.ts'
-import { type QualifiedName, quoteIdentifier, quoteName } from '../../plan/names.ts'
-import type { Statement } from '../../plan/plan.ts'
+import { type QualifiedName, quoteName } from '../../plan/names.ts'
+import { makePlace, makeTwin } from '../../plan/rebuild/make.ts'
+import { apart } from '../../plan/rebuild/place.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import type { Reader } from '../../plan/views/readers.ts'
 import { Problem } from '../../problem.ts'
@@ -36,40 +34,33 @@ export interface StandIns {
 export async function makeStandIns(sql: Sql, views: Reader[], heirs: string[]): Promise<StandIns | null> {
   if (!views.every(({ live }) => isOnlyReadByViews(live)) || !(await mayAllCreate(sql, views, heirs)))
     return null
-  const group = { members: views.map((view): Member => ({ ...view })), outside: [] }
-  const key = crypto.randomUUID().slice(0, 8)
-  const { schemas: _, ...places } = placesOf(`trial_${key}`, group)
+  const { scope, place } = apart(`trial_${crypto.randomUUID().slice(0, 8)}`, { members: views })
   const schemas = new Map(
-    views.map(({ live }) => [live.view.schema, standInSchema(live.view.schema, places.twins)]),
+    views.map(({ live }) => [live.view.schema, standInSchema(live.view.schema, place.twins)]),
   )
   const twins = (schema: string) => schemas.get(schema) ?? schema
   const named = <T>(value: T): T => JSON.parse(backIn(JSON.stringify(value), schemas)) as T
-  const items = views.map((view): AsideView => {
-    const live = onTwins(group, view.live, { ...places, twins, schemas: [] })
-    const schema = twins(view.live.view.schema)
-    const statistics = live.statistics.map((each) => ({ ...each, schema }))
-    return {
-      kind: 'view',
-      live: { ...live, view: { ...live.view, schema }, statistics },
-      populated: false,
-      sizeBytes: 0,
-      reads: [],
-    }
-  })
+  const rebuild = { scope, place: { ...place, twins, schemas: [...schemas.values()], movesStatistics: true } }
   try {
     await withSavepoint(sql, async (part) => {
-      await makeSchemas(part, [...schemas.values()], [...ownersOf(views), ...heirs], grantorsOf(views))
-      await executeTogether(part, items.flatMap(statementsFor))
+      await executeStatements(part, makePlace(rebuild, heirs), false)
+      await executeTogether(
+        part,
+        views.flatMap((view) => makeTwin(rebuild, view)),
+      )
     })
   } catch (error) {
     const sqlstate = error instanceof StatementRefused ? sqlstateOf(error.cause) : sqlstateOf(error)
     if (sqlstate === undefined || sqlstate === canceled) throw problemOf(error)
     return null
   }
-  const found = await readAgain(sql, items)
-  for (const [at, item] of items.entries()) {
-    const copy = named(found.get(item))
-    if (lost(asItem(views[at] as Reader), copy, true).length > 0) return null
+  const copies = views.map(({ live }) =>
+    asItem({ ...live, view: { ...live.view, schema: twins(live.view.schema) } }),
+  )
+  const found = await readAgain(sql, copies)
+  for (const [at, { live }] of views.entries()) {
+    const copy = named(found.get(copies[at] as AsideView))
+    if (lost(asItem(live), copy, true).length > 0) return null
   }
   const made = { schemas, views: views.map(({ oid }) => oid), named }
   return (await readsViews(sql, made)) ? null : made
@@ -127,35 +118,11 @@ const backIn = (text: string, schemas: Map<string, string>): string =>
     text,
   )
 
-const ownersOf = (views: Reader[]): string[] => views.map(({ live }) => live.view.owner)
-
-const grantorsOf = (views: Reader[]): string[] =>
-  views.flatMap(({ live }) => live.grants.map(({ grantor }) => grantor))
-
-async function makeSchemas(sql: Sql, schemas: string[], owners: string[], grantors: string[]): Promise<void> {
-  const unique = (roles: string[]) => [...new Set(roles)].join(', ')
-  const statements = schemas.flatMap((schema) => [
-    `create schema ${quoteIdentifier(schema)}`,
-    `grant create on schema ${quoteIdentifier(schema)} to ${unique(owners)}`,
-    `grant usage on schema ${quoteIdentifier(schema)} to ${unique([...owners, ...grantors])}`,
-  ])
-  await executeStatements(
-    sql,
-    statements.map((text) => ({ kind: 'command', phase: 'building', sql: text, hidden: true })),
-    false,
-  )
-}
-
-function statementsFor(item: AsideView): Statement[] {
-  const { create, rest } = makeView(item, null)
-  return [...create, ...rest(item.live.columns.map(({ name }) => name))]
-}
-
-const asItem = ({ live, populated, sizeBytes }: Reader): AsideView => ({
+const asItem = (live: LiveView): AsideView => ({
   kind: 'view',
   live,
-  populated,
-  sizeBytes,
+  populated: false,
+  sizeBytes: 0,
   reads: [],
 })
 

@@ -2,9 +2,9 @@ import type { BatchError } from '../../plan/batches/end.ts'
 import { passing, type TogetherGroup } from '../../plan/batches/next.ts'
 import type { PlannedGroup, TogetherView } from '../../plan/batches/together.ts'
 import { unknownDuration } from '../../plan/batches/usual.ts'
-import type { Group } from '../../plan/groups/group.ts'
-import { batchPlaces } from '../../plan/groups/group.ts'
 import { type QualifiedName, quoteIdentifier } from '../../plan/names.ts'
+import { batchPlaces } from '../../plan/rebuild/place.ts'
+import type { Scope } from '../../plan/rebuild/scope.ts'
 import { endBuilt } from '../life/give-up.ts'
 import { isOpenBatch } from '../life/transition.ts'
 import { failureOf } from '../runs/failing.ts'
@@ -158,8 +158,8 @@ export const readOpenGroups = async (sql: Sql, batchId: string): Promise<BatchGr
   (await readBatchGroups(sql, batchId)).filter(({ givenUp }) => givenUp === null)
 
 /** The facts from which the twins of a group were made. */
-export async function readGroupFacts(sql: Sql, batchId: string, number: number): Promise<Group | undefined> {
-  const [row] = await sql<{ facts: Group }[]>`
+export async function readGroupFacts(sql: Sql, batchId: string, number: number): Promise<Scope | undefined> {
+  const [row] = await sql<{ facts: Scope }[]>`
     select facts from viewkeeper.batch_groups where batch_id = ${batchId} and number = ${number}`
   return row?.facts
 }

@@ -161,12 +161,18 @@ export async function lockBatch(sql: Sql, id: string): Promise<Batch | undefined
   return row
 }
 
-/** Records how a batch ended. A batch that has ended already stays as it is. */
-export async function recordBatchEnd(sql: Sql, id: string, { status, error }: BatchEnd): Promise<void> {
-  await sql`
+/**
+ * Records how a batch ended. Returns false, and changes nothing, if the batch had ended already, or while one of its runs is
+ * running: also the run of a view whose definition was deleted meanwhile.
+ */
+export async function recordBatchEnd(sql: Sql, id: string, { status, error }: BatchEnd): Promise<boolean> {
+  const ended = await sql`
     update viewkeeper.batches b set status = ${status}, error = ${error === null ? null : sql.json(error as never)},
            finished_at = clock_timestamp(), updated_at = clock_timestamp()
-     where b.id = ${id} and ${sql.unsafe(isOpenBatch)}`
+     where b.id = ${id} and ${sql.unsafe(isOpenBatch)}
+       and not exists (select from viewkeeper.runs r where r.batch_id = b.id and r.status = 'running')
+    returning b.id`
+  return ended.length > 0
 }
 
 /** Cancels an open batch: none of its attempts starts after the commit. Returns false if the batch had ended. */

@@ -39,11 +39,8 @@ export async function closeLostBatch(sql: Sql, id: string): Promise<boolean> {
     const batch = await lockBatch(transaction, id)
     if (batch === undefined || batch.finishedAt !== null) return true
     if (!(await isUnadvanced(transaction, id))) return false
-    const running =
-      await transaction`select from viewkeeper.runs where batch_id = ${id} and status = 'running'`
-    if (running.length > 0) return false
     const end = batch.cancelRequestedAt === null ? lost : canceled
-    await recordBatchEnd(transaction, id, end)
+    if (!(await recordBatchEnd(transaction, id, end))) return false
     await endRunsOfBatch(transaction, id, end)
     await transaction`update viewkeeper.batches set idempotency_key = null where id = ${id}`
     return true

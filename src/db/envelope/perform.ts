@@ -1,4 +1,4 @@
-import { asideKinds, type StatementKind } from '../../plan/plan.ts'
+import { laterKinds, type StatementKind } from '../../plan/plan.ts'
 import { safePath } from '../../plan/search-path.ts'
 import type { Company } from '../life/company.ts'
 import { sealBody } from '../runs/seal.ts'
@@ -168,4 +168,4 @@ export const performLast = `if work #> '{cutOver,last}' is not null then
           end if;`
 
 /** Executes one statement after the commit. */
-export const performAside = perform(asideKinds)
+export const performLater = perform(laterKinds)

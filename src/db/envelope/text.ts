@@ -5,7 +5,7 @@ import type { Company } from '../life/company.ts'
 import { runChannel, runLockClass } from '../server/lock-keys.ts'
 import { claimPhase, takeBearings } from './claim.ts'
 import { failurePhase } from './failure.ts'
-import { performAside } from './perform.ts'
+import { performLater } from './perform.ts'
 import { workPhase } from './work.ts'
 
 const declarations = `run constant integer := pg_catalog.current_setting('viewkeeper.run')::pg_catalog.int4;
@@ -65,10 +65,10 @@ const tellWaiting = `perform pg_notify('${runChannel}', id::text) from unnest(me
   commit;`
 
 /** What comes after the success, and cannot undo it. */
-const asidePhase = `if succeeded and jsonb_array_length(work -> 'aside') > 0 then
-    for statement in select * from jsonb_array_elements(work -> 'aside') loop
+const laterPhase = `if succeeded and jsonb_array_length(work -> 'later') > 0 then
+    for statement in select * from jsonb_array_elements(work -> 'later') loop
       begin
-        ${performAside}
+        ${performLater}
       exception when query_canceled or assert_failure or others then
         null; -- the run has succeeded without this statement
       end;
@@ -100,7 +100,7 @@ begin
   commit;
   ${tellWaiting}
 
-  ${asidePhase}
+  ${laterPhase}
   perform pg_advisory_unlock(${runLockClass}, id::integer) from unnest(members || run::bigint) x(id);
 end
 $viewkeeper$`

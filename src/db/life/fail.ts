@@ -54,7 +54,9 @@ export const recordFailure = (company: Company): string => `update viewkeeper.ru
                      select string_agg(f.name || ' line ' || c.place[2], E'\\n' order by c.at)
                        from regexp_matches(ctx, '^PL/pgSQL \\S+ (.*?\\)) \\S+ (\\d+) ', 'gn') with ordinality as c(place, at)
                        join (select p.oid::regprocedure::text as name, quote_ident(p.proname) || substr(p.oid::regprocedure::text, position('(' in p.oid::regprocedure::text)) as bare
-                               from pg_proc p join pg_language l on l.oid = p.prolang where l.lanname = 'plpgsql') f
+                               from pg_proc p join pg_language l on l.oid = p.prolang
+                              -- The envelope of a batch's connection is a function, too.
+                              where l.lanname = 'plpgsql' and p.pronamespace <> pg_catalog.pg_my_temp_schema()) f
                          on c.place[1] in (f.name, f.bare)))) where value is not null)
             from (select ${json(standardText)} as texts) standard
            where ${isOurs(company)} and ${hasStatus(failure.from)}`

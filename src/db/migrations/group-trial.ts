@@ -1,5 +1,9 @@
-import { type Group, type Member, type Places, placesOf, wantedOf } from '../../plan/groups/group.ts'
-import { lacks } from '../../plan/groups/needs.ts'
+import { wantedView } from '../../plan/migrations/redefine.ts'
+import { displayName, literal, quoteName } from '../../plan/names.ts'
+import { makePlace } from '../../plan/rebuild/make.ts'
+import { lacks } from '../../plan/rebuild/needs.ts'
+import { apart, type Rebuild, twinName } from '../../plan/rebuild/place.ts'
+import type { Member, Scope } from '../../plan/rebuild/scope.ts'
 import {
   authoredTwin,
   inPublic,
@@ -8,22 +12,19 @@ import {
   type Redefined,
   readsAfter,
   twinAsView,
-  twinName,
   withColumnsOf,
-} from '../../plan/groups/trial.ts'
-import { buildTwinOf, makePlaces } from '../../plan/groups/twins.ts'
-import { wantedView } from '../../plan/migrations/redefine.ts'
-import { displayName, literal, quoteName } from '../../plan/names.ts'
+} from '../../plan/rebuild/trial.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import { liveViewQuery } from '../../plan/views/live-view-query.ts'
 import { parentsFirst, type Reader } from '../../plan/views/readers.ts'
 import { Problem } from '../../problem.ts'
+import { tryTwin, tryTwins } from '../rebuild/trial.ts'
 import { executeStatements, StatementRefused } from '../runs/statements.ts'
 import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { undone } from '../server/undone.ts'
-import { asideKey } from '../views/aside-key.ts'
+import { twinKey } from '../views/twin-key.ts'
 import { describeTwin, isSameQuery } from './trial.ts'
 
 /** A group as its changed definitions make it on this server. */
@@ -41,55 +42,42 @@ export interface Tried {
  */
 export const tryTogether = (sql: Sql, readers: Reader[], changes: Map<number, Redefined>): Promise<Tried> =>
   undone(sql, async (part) => {
-    const members: Member[] = parentsFirst(readers, (reader) => readsAfter(reader, readers, changes))
-    insistOnNoCircle(members, (member) => readsAfter(member, readers, changes))
-    const group = { members, outside: [] }
-    const places = placesOf(`new_${asideKey(Number(members[0]?.oid))}`, group)
-    const heirs = members.map((member) => ({
-      ...member,
-      wanted: changes.get(member.oid)?.given ?? member.live,
-    }))
-    await executeStatements(part, makePlaces({ members: heirs, outside: [] }, places), false)
-    const tried: Tried = { members, twins: new Map(), misfits: [] }
-    const unfit = new Set<number>()
-    for (const [at, member] of members.entries()) {
+    const readsOf = (reader: Reader) => readsAfter(reader, readers, changes)
+    const members: Member[] = parentsFirst(readers, readsOf)
+    insistOnNoCircle(members, readsOf)
+    const rebuild = apart(`new_${twinKey(Number(members[0]?.oid))}`, { members })
+    const heirs = [...changes.values()].map(({ given }) => given.view.owner)
+    await executeStatements(part, makePlace(rebuild, heirs), false)
+    const twins = new Map<number, LiveView>()
+    const { misfits } = await tryTwins(members, readsOf, (member) => {
       const change = changes.get(member.oid)
-      if (readsAfter(member, readers, changes).some((read) => unfit.has(read))) {
-        unfit.add(member.oid)
-        continue
-      }
-      const because =
-        change === undefined
-          ? await tryReader(part, group, at, places)
-          : await tryChanged(part, group, at, { change, places, twins: tried.twins })
-      if (because === null) continue
-      unfit.add(member.oid)
-      tried.misfits.push({ reader: member.live.view, because })
-    }
-    return tried
+      return change === undefined
+        ? tryReader(part, rebuild, member)
+        : tryChanged(part, rebuild, member, { change, twins })
+    })
+    const unfit = misfits.map(({ member, because }) => ({ reader: member.live.view, because }))
+    return { members, twins, misfits: unfit }
   })
 
 interface Changed {
   change: Redefined
-  places: Places
   twins: Map<number, LiveView>
 }
 
 async function tryChanged(
   sql: Sql,
-  group: Group,
-  at: number,
-  { change, places, twins }: Changed,
+  rebuild: Rebuild,
+  member: Member,
+  { change, twins }: Changed,
 ): Promise<null> {
-  const member = group.members[at] as Member
   const { before, after, given } = change
-  await insistOnOnlyTwins(sql, group, places)
-  const twin = await naming(after, group, places, () => readOnTwins(sql, group, places, change))
+  await insistOnOnlyTwins(sql, rebuild)
+  const twin = await naming(after, rebuild, () => readOnTwins(sql, rebuild, change))
   const isSame = await isSameQuery(sql, twin, given)
   const described = isSame ? { ...twin, view: { ...twin.view, definition: given.view.definition } } : twin
   twins.set(member.oid, described)
   member.wanted = wantedView(given, { before, after, twin: described })
-  await naming(null, group, places, () => build(sql, group, member, places))
+  await naming(null, rebuild, () => tryTwin(sql, rebuild, member))
   return null
 }
 
@@ -97,14 +85,15 @@ async function tryChanged(
  * Refuses (MigrationFailed) anything but twins in the schemas of the twins, which are on the path of the next query: the
  * code of another view may have made there, as its owner, what the query would take for its own function or operator.
  */
-async function insistOnOnlyTwins(sql: Sql, { members }: Group, places: Places): Promise<void> {
-  const names = members.map((member) => twinName(member, places))
+async function insistOnOnlyTwins(sql: Sql, rebuild: Rebuild): Promise<void> {
+  const { members } = rebuild.scope
+  const names = members.map((member) => twinName(rebuild, member))
   const [odd] = await sql<{ object: string }[]>`
     select pg_describe_object(d.classid, d.objid, 0) as object
       from pg_depend d join pg_namespace n on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid
       left join pg_class c on d.classid = 'pg_class'::regclass and c.oid = d.objid
-     where n.nspname in (select * from jsonb_array_elements_text(${sql.json(places.schemas)}))
-       and not coalesce(${sql.json(names)}::jsonb @> jsonb_build_array(jsonb_build_object('schema', n.nspname, 'name', c.relname)), false)`
+     where n.nspname in (select * from jsonb_array_elements_text(${sql.json(rebuild.place.schemas)}))
+       and not coalesce(${sql.json(names as never)}::jsonb @> jsonb_build_array(jsonb_build_object('schema', n.nspname, 'name', c.relname)), false)`
   if (odd === undefined) return
   throw new Problem(
     'MigrationFailed',
@@ -114,27 +103,26 @@ async function insistOnOnlyTwins(sql: Sql, { members }: Group, places: Places): 
 }
 
 /** The live view that a definition makes where its query finds twins. */
-async function readOnTwins(sql: Sql, group: Group, places: Places, change: Redefined): Promise<LiveView> {
-  const { definition, onPath } = authoredTwin(group, places, change)
+async function readOnTwins(sql: Sql, rebuild: Rebuild, change: Redefined): Promise<LiveView> {
+  const { definition, onPath } = authoredTwin(rebuild, change)
   const twin = await describeTwin(sql, definition, change.given.view.owner, onPath)
-  return twinAsView(group, places, change, twin)
+  return twinAsView(rebuild, change, twin)
 }
 
 /** Tries a view that keeps its query. Returns why it does not fit; null if it fits. */
-async function tryReader(sql: Sql, group: Group, at: number, places: Places): Promise<string | null> {
-  const member = group.members[at] as Member
-  const lacking = await readLacking(sql, group, member)
+async function tryReader(sql: Sql, rebuild: Rebuild, member: Member): Promise<string | null> {
+  const lacking = await readLacking(sql, rebuild.scope, member)
   if (lacking !== null) return lacking
   try {
-    await build(sql, group, member, places)
+    await tryTwin(sql, rebuild, member)
   } catch (error) {
     // A missing right says nothing about the query.
     if (!(error instanceof StatementRefused) || sqlstateOf(error.cause) === '42501') throw error
     const { carries } = error.statement
-    return `does not fit any more${carries === undefined ? '' : `, with its ${carries}`}: ${inPublic(error.message, group, places)} (${sqlstateOf(error.cause) ?? 'no SQLSTATE'})`
+    return `does not fit any more${carries === undefined ? '' : `, with its ${carries}`}: ${inPublic(error.message, rebuild)} (${sqlstateOf(error.cause) ?? 'no SQLSTATE'})`
   }
   const [row] = await sql.unsafe<{ live: LiveView }[]>(
-    `select f as live from (${liveViewQuery(`${literal(quoteName(twinName(member, places)))}::regclass`)}) as x(f)`,
+    `select f as live from (${liveViewQuery(`${literal(quoteName(twinName(rebuild, member)))}::regclass`)}) as x(f)`,
   )
   const wanted = withColumnsOf(member.live, (row as { live: LiveView }).live)
   if (wanted !== null) member.wanted = wanted
@@ -142,7 +130,7 @@ async function tryReader(sql: Sql, group: Group, at: number, places: Places): Pr
 }
 
 /** The columns that a view reads of changed ones and that these will not have, in words; null if there are none. */
-async function readLacking(sql: Sql, { members }: Group, { oid, reads }: Member): Promise<string | null> {
+async function readLacking(sql: Sql, { members }: Scope, { oid, reads }: Member): Promise<string | null> {
   const lacking: string[] = []
   for (const parent of members) {
     const { live, wanted } = parent
@@ -166,29 +154,17 @@ export async function readColumnsUsed(sql: Sql, reader: number, relation: number
   return rows.map(({ name }) => name)
 }
 
-/**
- * Builds one twin. Statistics objects stay in their schema, where a refresh that is running may build some of the same name:
- * the trial leaves them out.
- */
-const build = (sql: Sql, group: Group, member: Member, places: Places): Promise<void> =>
-  executeStatements(
-    sql,
-    buildTwinOf(group, { ...member, wanted: { ...wantedOf(member), statistics: [] } }, places),
-    false,
-  )
-
 /** Does work, and words its refusal for the author: with the names of the views, and the definition at fault. */
 async function naming<T>(
   definition: Definition | null,
-  group: Group,
-  places: Places,
+  rebuild: Rebuild,
   work: () => Promise<T>,
 ): Promise<T> {
   try {
     return await work()
   } catch (error) {
     if (error instanceof StatementRefused) {
-      error.message = inPublic(error.message, group, places)
+      error.message = inPublic(error.message, rebuild)
       error.view = definition
     }
     throw error

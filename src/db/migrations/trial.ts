@@ -11,7 +11,7 @@ import { readableView } from '../../plan/views/server-sql.ts'
 import { executeStatements, StatementRefused } from '../runs/statements.ts'
 import type { Sql } from '../server/connect.ts'
 import { undone } from '../server/undone.ts'
-import { asideKey } from '../views/aside-key.ts'
+import { twinKey } from '../views/twin-key.ts'
 
 /**
  * The live view that this server makes of a definition: an empty twin is created beside the real view, described, and
@@ -59,7 +59,7 @@ export const describeTwin = (
   onPath?: (path: string) => string,
 ): Promise<LiveView> =>
   undone(sql, async (part) => {
-    const names = createNames(asideKey(0), definition)
+    const names = createNames(twinKey(0), definition)
     const twin = quoteName({ schema: definition.schema, name: names.view })
     const statements = sealed(owner, definition, createStatements(definition, names))
     const [create, ...others] = statements as [Statement, ...Statement[]]

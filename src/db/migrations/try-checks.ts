@@ -8,9 +8,9 @@ import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { conditionOf, mayPass } from '../server/sqlstate.ts'
 import { undone } from '../server/undone.ts'
-import { asideKey } from '../views/aside-key.ts'
 import { findView } from '../views/catalog.ts'
 import { readDependencies } from '../views/graph.ts'
+import { twinKey } from '../views/twin-key.ts'
 import { callsOf } from './calls-of.ts'
 
 const limitMs = 3000
@@ -32,7 +32,7 @@ export async function findBadCheck(
   const view = await findView(sql, name)
   if (owner === undefined || view === undefined) return null
   const seal = { role: owner.role, schema: quoteIdentifier(name.schema) }
-  const key = asideKey(0)
+  const key = twinKey(0)
   const empty = { schema: name.schema, name: `viewkeeper_empty_${key}` }
   const nulls = { schema: name.schema, name: `viewkeeper_nulls_${key}` }
   return undone(sql, async (part) => {

@@ -36,11 +36,15 @@ export async function authenticateByIam(
       { field: '--iam' },
     )
   }
-  const holds = async () =>
-    (await sql.unsafe<{ holds: boolean }[]>(`select ${isMember(login)} as holds`))[0]?.holds
-  if (await holds()) return
+  if (await isLetInByIam(sql, login)) return
   await work.member(iamRole, login)
-  if (await holds()) await work.perform(`alter role ${user} password null`)
+  if (await isLetInByIam(sql, login)) await work.perform(`alter role ${user} password null`)
+}
+
+/** Whether RDS lets a login in with a token of IAM, and with nothing else. */
+export async function isLetInByIam(sql: Sql, login: string): Promise<boolean> {
+  const [row] = await sql.unsafe<[{ holds: boolean }]>(`select ${isMember(login)} as holds`)
+  return row.holds
 }
 
 /**

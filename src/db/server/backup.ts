@@ -1,6 +1,16 @@
+import type { Copy } from '../../plan/replicas.ts'
 import { backupsQuery, besideBackup } from '../../plan/views/backups.ts'
 import { Problem } from '../../problem.ts'
 import type { Sql } from './connect.ts'
+import { copyQuery } from './standbys.ts'
+
+/** Whom an exchange would harm: who makes a backup, and the copy that RDS feeds. One statement. */
+export async function readHarmed(sql: Sql): Promise<{ backup: string | null; copy: Copy | null }> {
+  const [row] = await sql.unsafe<[{ backup: string | null; copy: Copy | null }]>(
+    `select (select who from (${backupsQuery}) b limit 1) as backup, (${copyQuery}) as copy`,
+  )
+  return row
+}
 
 /** Who makes a backup of this database, in words; null if nobody does. */
 export async function readBackup(sql: Sql): Promise<string | null> {

@@ -1,4 +1,4 @@
-import type { Replicas, Standby, Standbys } from '../../plan/replicas.ts'
+import type { Copy, Replicas, Standby, Standbys } from '../../plan/replicas.ts'
 import type { Sql } from './connect.ts'
 import { readOnReplicas } from './on-replicas.ts'
 
@@ -17,6 +17,23 @@ async function readStandbys(sql: Sql): Promise<Standbys> {
      where not exists (select from pg_catalog.pg_replication_slots s where s.active_pid = r.pid and s.slot_type = 'logical')`
   const { standbys, hidden, isAurora } = row
   return { standbys: [...standbys, ...(isAurora ? await readAuroraReaders(sql) : [])], hidden }
+}
+
+/**
+ * A query for the copy of this database that RDS feeds, as JSON. RDS reads the slots of its blue/green deployments as its own role,
+ * which nobody else has; any login sees which role a session has. Whoever else reads a logical slot, such as Debezium, gets no rows of
+ * materialized views, and takes no notice of their DDL.
+ */
+export const copyQuery = `
+select jsonb_build_object('slot', s.slot_name, 'isAurora', to_regproc('pg_catalog.aurora_replica_status') is not null)
+  from pg_catalog.pg_replication_slots s, pg_catalog.pg_stat_get_activity(s.active_pid) a
+ where s.slot_type = 'logical' and s.database = pg_catalog.current_database() and a.pid = s.active_pid and a.usesysid = (select oid from pg_catalog.pg_roles where rolname = 'rdsadmin')
+ order by s.slot_name limit 1`
+
+/** The copy that RDS feeds from this database; null if it feeds none. */
+export async function readCopy(sql: Sql): Promise<Copy | null> {
+  const [row] = await sql.unsafe<{ copy: Copy }[]>(`select (${copyQuery}) as copy`)
+  return row?.copy ?? null
 }
 
 /** What the environment says about replicas, and the standbys that the server has. */

@@ -1,5 +1,6 @@
 import type { QualifiedName } from '../../plan/names.ts'
 import type { Sql } from '../server/connect.ts'
+import { mayUse } from '../server/may-use.ts'
 
 /** A view that is set aside: since when, and which role set it aside. */
 export interface AsideView extends QualifiedName {
@@ -11,7 +12,7 @@ export interface AsideView extends QualifiedName {
  * The views that are set aside; none if the login may not read which, or if schema `viewkeeper` is older than the table.
  */
 export const listAside = async (sql: Sql): Promise<AsideView[]> =>
-  (await mayRead(sql))
+  (await mayUse(sql, 'select', 'set_aside'))
     ? sql<AsideView[]>`
         select item #>> '{live,view,schema}' as schema, item #>> '{live,view,name}' as name, set_aside_at as since,
                set_aside_by::text as by
@@ -20,19 +21,11 @@ export const listAside = async (sql: Sql): Promise<AsideView[]> =>
 
 /** Since when a view is set aside, and what to do, as a sentence; empty if it is not. */
 export async function sinceAside(sql: Sql, { schema, name }: QualifiedName): Promise<string> {
-  if (!(await mayRead(sql))) return ''
+  if (!(await mayUse(sql, 'select', 'set_aside'))) return ''
   const [row] = await sql<{ since: string }[]>`
     select format('It has been set aside since %s UTC by role %I: npx viewkeeper put-back makes it again.',
                   to_char(set_aside_at at time zone 'utc', 'YYYY-MM-DD HH24:MI'), set_aside_by) as since
       from viewkeeper.set_aside
      where kind = 'view' and item #>> '{live,view,schema}' = ${schema} and item #>> '{live,view,name}' = ${name}`
   return row === undefined ? '' : row.since
-}
-
-async function mayRead(sql: Sql): Promise<boolean> {
-  const [row] = await sql<{ may: boolean }[]>`
-    select exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-                    where n.nspname = 'viewkeeper' and c.relname = 'set_aside'
-                      and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')) as may`
-  return row?.may ?? false
 }

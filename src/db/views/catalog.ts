@@ -1,5 +1,5 @@
-import { batchPlaces } from '../../plan/groups/group.ts'
 import type { QualifiedName, ViewName } from '../../plan/names.ts'
+import { batchPlaces } from '../../plan/rebuild/place.ts'
 import { didYouMean } from '../../plan/views/meant.ts'
 import { hintsOn } from '../../plan/views/obstacles.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
@@ -9,7 +9,7 @@ import type { Sql } from '../server/connect.ts'
 import { lacking } from '../server/cure.ts'
 import { readRoleSchemas } from '../server/role-path.ts'
 import { sinceAside } from './aside.ts'
-import { asideKey } from './aside-key.ts'
+import { twinKey } from './twin-key.ts'
 
 const kinds: Record<string, string> = {
   r: 'a table',
@@ -77,7 +77,7 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
   const indexes: UniqueIndex[] = row.unique_indexes
   return {
     oid: row.oid,
-    aside: asideKey(row.oid),
+    twinKey: twinKey(row.oid),
     schema: row.schema,
     name: row.name,
     view: row.view,

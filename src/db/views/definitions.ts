@@ -1,5 +1,5 @@
-import { batchPlaces } from '../../plan/groups/group.ts'
 import { literal, type QualifiedName, quoteName } from '../../plan/names.ts'
+import { batchPlaces } from '../../plan/rebuild/place.ts'
 import type { WithoutKey } from '../../plan/replicas.ts'
 import type { Checks } from '../../plan/views/checks.ts'
 import {
@@ -10,6 +10,7 @@ import {
   type ViewDefinition,
 } from '../../plan/views/definition.ts'
 import type { Sql } from '../server/connect.ts'
+import { mayUse } from '../server/may-use.ts'
 import { onReplicas } from '../server/on-replicas.ts'
 import { skipsUnchanged } from '../server/skip-unchanged.ts'
 
@@ -131,7 +132,7 @@ export async function readDefinition(
  * may not read it.
  */
 export async function readAuthoredQueries(sql: Sql, views: QualifiedName[]): Promise<Map<string, string>> {
-  if (!(await mayReadDefinitions(sql))) return new Map()
+  if (!(await mayUse(sql, 'select', 'definitions'))) return new Map()
   const asked = views.map(({ schema, name }) => ({ schema, name }))
   const rows = await sql<{ schema: string; name: string; sql: string }[]>`
     select d.schema_name as schema, d.name, d.sql from viewkeeper.definitions d
@@ -142,21 +143,13 @@ export async function readAuthoredQueries(sql: Sql, views: QualifiedName[]): Pro
 
 /** The paused views among these; none if there is no schema `viewkeeper`, or if the login may not read it. */
 export async function findPaused(sql: Sql, views: QualifiedName[]): Promise<QualifiedName[]> {
-  if (views.length === 0 || !(await mayReadDefinitions(sql))) return []
+  if (views.length === 0 || !(await mayUse(sql, 'select', 'definitions'))) return []
   const asked = views.map(({ schema, name }) => ({ schema, name }))
   return sql<QualifiedName[]>`
     select d.schema_name as schema, d.name from viewkeeper.definitions d
       join jsonb_to_recordset(${sql.json(asked)}) as x(schema text, name text) on x.schema = d.schema_name and x.name = d.name
      where d.paused_at is not null order by 1, 2`
 }
-
-const mayReadDefinitions = async (sql: Sql): Promise<boolean> =>
-  (
-    await sql`
-      select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-       where n.nspname = 'viewkeeper' and c.relname = 'definitions'
-         and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')`
-  ).length > 0
 
 /** The statement that writes an authored definition; for the transaction that changes the view. */
 export function authorStatement({ schema, name, ...authored }: Definition, checksum: string): string {

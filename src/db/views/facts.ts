@@ -1,6 +1,6 @@
 import type { ViewFacts } from '../../plan/diagnosis/facts.ts'
-import { batchPlaces } from '../../plan/groups/group.ts'
 import type { QualifiedName } from '../../plan/names.ts'
+import { batchPlaces } from '../../plan/rebuild/place.ts'
 import { definitionDefaults } from '../../plan/views/definition.ts'
 import { checkFailedSince, failureOf, isUnneeded, leftOutSince } from '../runs/failing.ts'
 import { waitingRetry } from '../runs/retries.ts'
@@ -27,7 +27,8 @@ const failedInARow = (sql: Sql) => sql`
 /**
  * The facts of every view of the catalog, of every authored view even if it is missing in the database, and of every view that is set
  * aside, by name; or of the one with this name. Temporary views are left out, here and everywhere: only their session can use them.
- * `planning`: read of every view what planning goes by; it costs some looks into the runs of each. The time is the database's.
+ * `planning`: read of every view what planning goes by; it costs some looks into the runs of each. The time is the database's,
+ * one for all views: those that are equally old stand by name.
  */
 export async function readFacts(
   sql: Sql,
@@ -70,7 +71,7 @@ export async function readFacts(
       select item #>> '{live,view,schema}' as schema, item #>> '{live,view,name}' as name,
              jsonb_build_object('since', set_aside_at, 'by', set_aside_by) as aside
         from viewkeeper.set_aside where kind = 'view')
-    select clock_timestamp() as now, k.id, p.oid::int8 as oid, format('%I.%I', schema, name) as view, schema, name,
+    select statement_timestamp() as now, k.id, p.oid::int8 as oid, format('%I.%I', schema, name) as view, schema, name,
            coalesce(k.source, 'discovered') as source, coalesce(k.refresh_strategy, ${definitionDefaults.strategy}) as strategy,
            coalesce(p.relispopulated, false) as populated, coalesce(k.missing, false) as missing, a.aside, k.paused_at as "pausedSince",
            case when p.reltuples >= 0 then p.relpages::int8 * current_setting('block_size')::int8 end as "sizeBytes",
@@ -82,7 +83,7 @@ export async function readFacts(
              'id', k.last_run_id, 'status', k.last_status, 'requestedAt', k.last_requested_at, 'finishedAt', k.last_finished_at,
              'durationMs', k.last_duration_ms) end as "lastRun",
            k.last_success_at as "lastSuccessAt", k.as_of as "asOf", k.held_back_by as "heldBackBy",
-           (extract(epoch from clock_timestamp() - coalesce(k.as_of, k.last_success_at)) * 1000)::int8 as "staleMs",
+           (extract(epoch from statement_timestamp() - coalesce(k.as_of, k.last_success_at)) * 1000)::int8 as "staleMs",
            (extract(epoch from k.max_staleness) * 1000)::int8 as "maxStaleMs", coalesce(k.stale, false) as stale,
            case when k.failed_at is not null then jsonb_build_object('at', k.failed_at, 'class', k.failure_class) end as failure,
            case k.failure_class when 'CheckFailed' then ${checkFailedSince(sql)} end as "checkFailedSince",

@@ -1,4 +1,4 @@
-import { batchPlaces } from '../../plan/groups/group.ts'
+import { batchPlaces } from '../../plan/rebuild/place.ts'
 import { type Declared, declaredEdges } from '../../plan/views/depends-on.ts'
 import {
   type GraphEdge,
@@ -8,6 +8,7 @@ import {
   withPlainViews,
 } from '../../plan/views/graph.ts'
 import type { Sql } from '../server/connect.ts'
+import { mayUse } from '../server/may-use.ts'
 
 /**
  * Which views each view of the database reads, from the catalog: also through plain views, and through functions whose
@@ -62,12 +63,7 @@ async function readGraph(sql: Sql): Promise<{ relations: Relation[]; edges: Grap
 
 /** What definitions declare; nothing if there are none yet, or none that the login may read. */
 async function readDeclared(sql: Sql): Promise<Declared[]> {
-  const [place] = await sql`
-    select from pg_catalog.pg_attribute a
-      join pg_catalog.pg_class c on c.oid = a.attrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where n.nspname = 'viewkeeper' and c.relname = 'definitions' and a.attname = 'depends_on'
-       and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')`
-  if (place === undefined) return []
+  if (!(await mayUse(sql, 'select', 'definitions', 'depends_on'))) return []
   return sql<Declared[]>`
     select schema_name as schema, name, to_jsonb(depends_on) as "dependsOn" from viewkeeper.definitions
      where depends_on <> '{}' and removed_at is null`

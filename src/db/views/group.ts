@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { type Group, groupOf, type OutlinedGroup } from '../../plan/groups/group.ts'
 import { displayName } from '../../plan/names.ts'
+import { type Member, type OutlinedScope, type Scope, together } from '../../plan/rebuild/scope.ts'
 import type { OutlinedReader, Reader } from '../../plan/views/readers.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import type { Sql } from '../server/connect.ts'
@@ -20,7 +20,7 @@ export async function lookAtGroup(
   sql: Sql,
   view: ViewFacts,
   { until = 0 }: Patience,
-): Promise<Group | 'gone'> {
+): Promise<Scope | 'gone'> {
   for (;;) {
     const group = await lookAgain(() => readGroup(sql, [view.oid]))
     if (group !== 'locked') return group.members.some(({ oid }) => oid === view.oid) ? group : 'gone'
@@ -35,18 +35,18 @@ export async function lookAtGroup(
 }
 
 /** Reads views with everything that reads them, as one group. See `readReaders` for `locked` and `gone`. */
-export async function readGroup(sql: Sql, oids: number[]): Promise<Group | 'locked' | 'gone'> {
+export async function readGroup(sql: Sql, oids: number[]): Promise<Scope | 'locked' | 'gone'> {
   const readers = await readReaders(sql, oids)
-  return typeof readers === 'string' ? readers : groupOf(readers)
+  return typeof readers === 'string' ? readers : together(readers)
 }
 
 /** Views with everything that reads them, as one group, of which somebody's locks may keep some from being read. */
 export interface GroupSeen {
-  all: OutlinedGroup
+  all: OutlinedScope
   /** Why a view could not be read, by its OID: names the view and who holds a lock on it. */
   locked: Map<number, string>
-  /** A part of the group that was read. */
-  read(part: OutlinedGroup): Group
+  /** Those of these members that were read. */
+  read(members: OutlinedReader[]): Member[]
 }
 
 /**
@@ -73,11 +73,10 @@ export async function lookAtEach(sql: Sql, oids: number[]): Promise<GroupSeen | 
 
 function seenOf(all: OutlinedReader[], read: Reader[], locked: Map<number, string>): GroupSeen {
   const byOid = new Map(read.map((reader) => [reader.oid, reader]))
-  const found = (readers: OutlinedReader[]) => readers.flatMap(({ oid }) => byOid.get(oid) ?? [])
   return {
-    all: groupOf(all),
+    all: together(all),
     locked,
-    read: ({ members, outside }) => ({ members: found(members), outside: found(outside) }),
+    read: (members) => members.flatMap(({ oid }) => byOid.get(oid) ?? []),
   }
 }
 

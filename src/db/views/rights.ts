@@ -1,4 +1,4 @@
-import { batchPlaces } from '../../plan/groups/group.ts'
+import { batchPlaces } from '../../plan/rebuild/place.ts'
 import { asked, impossible, type Need, type Obstacle, obstaclesOf } from '../../plan/rights.ts'
 import { abilitiesQuery, type ViewRights } from '../../plan/views/obstacles.ts'
 import type { Sql } from '../server/connect.ts'

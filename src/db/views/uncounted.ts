@@ -1,5 +1,6 @@
 import type { HiddenBehind, Uncounted } from '../../plan/diagnosis/uncounted.ts'
 import type { Sql } from '../server/connect.ts'
+import { mayUse } from '../server/may-use.ts'
 import { skipsUnchanged } from '../server/skip-unchanged.ts'
 
 /**
@@ -77,14 +78,9 @@ export async function readAllUncounted(
   sql: Sql,
   views: Set<string>,
 ): Promise<{ view: string; uncounted: Uncounted }[]> {
-  const [there] = await sql<[{ is: boolean }]>`
-    select coalesce(bool_or(has_schema_privilege(n.oid, 'USAGE') and has_table_privilege(c.oid, 'SELECT') and has_table_privilege(r.oid, 'SELECT')), false) as is
-      from pg_catalog.pg_namespace n
-      join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = 'definitions'
-      join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attname = 'skip_unchanged'
-      join pg_catalog.pg_class r on r.relnamespace = n.oid and r.relname = 'runs'
-     where n.nspname = 'viewkeeper'`
-  if (!there.is) return []
+  const mayRead =
+    (await mayUse(sql, 'select', 'definitions', 'skip_unchanged')) && (await mayUse(sql, 'select', 'runs'))
+  if (!mayRead) return []
   const counting = await sql<{ id: number; view: string }[]>`
     select d.id, format('%I.%I', d.schema_name, d.name) as view from viewkeeper.definitions d
      where d.removed_at is null and ${sql.unsafe(skipsUnchanged)} order by 2`

@@ -1,6 +1,7 @@
-import { batchPlaces } from '../../plan/groups/group.ts'
+import { batchPlaces } from '../../plan/rebuild/place.ts'
 import { lacksKey, type WithoutKey } from '../../plan/replicas.ts'
 import type { Sql } from '../server/connect.ts'
+import { mayUse } from '../server/may-use.ts'
 import { onReplicas } from '../server/on-replicas.ts'
 import { unusableBecause } from './catalog.ts'
 
@@ -9,11 +10,7 @@ import { unusableBecause } from './catalog.ts'
  * schema `viewkeeper` is up to date, and for a login that may not read it.
  */
 export async function readWithoutKey(sql: Sql): Promise<{ view: string; message: string }[]> {
-  const [there] = await sql<[{ is: boolean }]>`
-    select coalesce(bool_or(has_table_privilege(attrelid, 'SELECT') and has_schema_privilege('viewkeeper', 'USAGE')), false) as is
-      from pg_catalog.pg_attribute join pg_catalog.pg_class c on c.oid = attrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where n.nspname = 'viewkeeper' and c.relname = 'definitions' and attname = 'read_on_replicas'`
-  if (!there.is) return []
+  if (!(await mayUse(sql, 'select', 'definitions', 'read_on_replicas'))) return []
   const rows = await sql<{ view: string; onReplicas: WithoutKey }[]>`
     select format('%I.%I', n.nspname, c.relname) as view, said.it as "onReplicas"
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace

@@ -1,5 +1,6 @@
 import type { Database } from '../../db/server/connect.ts'
 import { callerOf, type HttpEvent, json, waitUntilOf } from '../http/http.ts'
+import type { Result, StartedBatch } from '../http/schemas/answers.ts'
 import { batchPath, runPath } from '../http/schemas/ids.ts'
 import { validate } from '../http/validate.ts'
 import type { HandlersOf } from '../lambda/function.ts'
@@ -22,17 +23,17 @@ export const canceling = {
     const { id } = validate(runPath, event.pathParameters, 'path')
     const { cancel } = await import('../../operations/runs/cancel.ts')
     const result = await cancel(id, callOf(event, database))
-    if (result.status === 'running') return json(202, result, { location: `/runs/${result.runId}` })
+    if (result.status === 'running') return json<Result>(202, result, { location: `/runs/${result.runId}` })
     ring?.()
-    return json(200, result)
+    return json<Result>(200, result)
   },
 
   async cancelBatch(event, { database, ring }) {
     const { id } = validate(batchPath, event.pathParameters, 'path')
     const { cancelBatch } = await import('../../operations/batches/cancel.ts')
     const batch = await cancelBatch(id, callOf(event, database))
-    if (batch.status === 'running') return json(202, batch, { location: `/batches/${id}` })
+    if (batch.status === 'running') return json<StartedBatch>(202, batch, { location: `/batches/${id}` })
     ring?.()
-    return json(200, batch)
+    return json<StartedBatch>(200, batch)
   },
 } satisfies Partial<HandlersOf<'api'>>

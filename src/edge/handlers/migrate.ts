@@ -1,10 +1,10 @@
 import * as z from 'zod/mini'
+import { readLongAside } from '../../db/monitoring/troubles.ts'
 import { ownerRole } from '../../db/schema/role.ts'
-import { readReplicas } from '../../db/server/standbys.ts'
+import { readCopy, readReplicas } from '../../db/server/standbys.ts'
 import { readFrozenMigrations } from '../../files/frozen-migrations.ts'
 import { bringUp } from '../../operations/migrations/bring-up.ts'
 import { checkViews } from '../../operations/migrations/check.ts'
-import { insistOnRights } from '../../operations/migrations/insist-on-rights.ts'
 import {
   isAhead,
   type MigrateCall,
@@ -17,7 +17,7 @@ import { createRole } from '../../operations/schema/create-role.ts'
 import { describeViews } from '../../operations/views/describe.ts'
 import { doctor } from '../../operations/views/doctor.ts'
 import { type FrozenMigration, frozenState } from '../../plan/migrations/frozen.ts'
-import { unsaid } from '../../plan/replicas.ts'
+import { copyLine, unsaid } from '../../plan/replicas.ts'
 import { integer, mostInteger, text } from '../http/schemas/fields.ts'
 import { validate } from '../http/validate.ts'
 import type { Administration, Configuration } from '../lambda/configuration.ts'
@@ -57,7 +57,7 @@ const longestMs = 13 * 60_000
 const isRollback = (event: unknown): boolean => (event as { rollback?: unknown } | null)?.rollback === true
 
 type Served = Pick<Configuration, 'database' | 'administration' | 'viewMigrations'> &
-  Partial<Pick<Configuration, 'ring'>>
+  Partial<Pick<Configuration, 'environment' | 'ring'>>
 
 /**
  * Serves deploys, and the commands of everybody who may invoke the function. An event without a command is a
@@ -73,7 +73,7 @@ export function serveMigrations(event: unknown, folders: MigrationFolders, serve
 async function serve(
   event: unknown,
   folders: MigrationFolders,
-  { database, administration, viewMigrations, ring }: Served,
+  { environment, database, administration, viewMigrations, ring }: Served,
 ): Promise<object> {
   const isCommand = typeof event === 'object' && event !== null && 'command' in event
   const command = isCommand ? validate(commands, event, 'event') : { command: 'up' as const, repair: false }
@@ -94,9 +94,9 @@ async function serve(
       if (administration !== undefined) await makeRole(administration)
       if (!isCommand && !viewMigrations) {
         logger.warn('this deploy leaves the migrations of views out')
-        return upOfSchema(folders, call)
+        return upOfSchema(folders, call, environment)
       }
-      return up(folders, call, migrations, command)
+      return up(folders, call, migrations, { ...command, environment })
     case 'down':
       return migrateDown(call, migrations, command.count)
     case 'status':
@@ -123,14 +123,29 @@ async function makeRole({ database, workingLogin, connectionLimit }: Administrat
 }
 
 /** Applies the schema steps. */
-async function upOfSchema(folders: MigrationFolders, call: MigrateCall): Promise<object> {
+async function upOfSchema(
+  folders: MigrationFolders,
+  call: MigrateCall,
+  environment: string | undefined,
+): Promise<object> {
   const schema = await migrate(call.database, folders.schema)
   logger.info('migrated', { ...schema })
   if (call.trigger === 'deploy') await beginMonitoring(call.database)
-  // Said once: a deploy that brings no step has said so before.
-  const standbys =
-    schema.applied.length === 0 ? null : unsaid(await call.database.withConnection(readReplicas))
-  if (standbys !== null) logger.warn(standbys)
+  const isNew = schema.applied.length > 0
+  const { aside, replicas, copy } = await call.database.withConnection(async (sql) => ({
+    aside: await readLongAside(sql),
+    // Said once: a deploy that brings no step has said so before.
+    replicas: isNew ? await readReplicas(sql) : null,
+    copy: await readCopy(sql),
+  }))
+  if (call.trigger === 'deploy' && environment !== undefined) {
+    // The number by which an alarm knows that the monitor lives. In a first deploy the alarms are made after this, and before the
+    // monitor's first look, which may be an hour away: what is missing would be silence.
+    const { publishViews } = await import('../metrics/publish.ts')
+    publishViews(environment, 'aside', aside.length)
+  }
+  for (const line of [replicas && unsaid(replicas), copy && copyLine(copy)])
+    if (line !== null) logger.warn(line)
   return schema
 }
 
@@ -142,10 +157,9 @@ async function up(
   folders: MigrationFolders,
   call: MigrateCall,
   migrations: FrozenMigration[],
-  { repair }: { repair?: boolean | undefined },
+  { repair, environment }: { repair?: boolean | undefined; environment: string | undefined },
 ): Promise<object> {
-  await insistOnRights(call.database, migrations)
-  const schema = await upOfSchema(folders, call)
+  const schema = await upOfSchema(folders, call, environment)
   const views = await bringUp(call, migrations, { repair })
   // A stack that rolls back runs the old function on the new database. If nothing has to be applied, the call
   // succeeds: a failure would leave the stack half-way.

@@ -6,20 +6,14 @@ import { type FoundTrouble, troubleWords } from '../../plan/monitoring/troubles.
 import { ringDue } from '../lambda/bell.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 import { logger } from '../lambda/logger.ts'
-import {
-  publishAge,
-  publishBatchMetrics,
-  publishPerView,
-  publishRunMetrics,
-  publishViews,
-} from '../metrics/publish.ts'
+import { publishBatchMetrics, publishPerView, publishRunMetrics, publishViews } from '../metrics/publish.ts'
 
 /** The most views that one log line names. */
 const mostNames = 20
 
 type Environment = Pick<
   Configuration,
-  'environment' | 'database' | 'schedules' | 'telling' | 'metricsPerView' | 'agesOf'
+  'environment' | 'database' | 'schedules' | 'telling' | 'metricsPerView'
 > &
   Partial<Pick<Configuration, 'tellsPrograms' | 'ring' | 'looks'>>
 
@@ -34,7 +28,6 @@ export async function monitorEnvironment({
   schedules,
   telling,
   metricsPerView,
-  agesOf,
   tellsPrograms = true,
   ring,
   looks,
@@ -44,7 +37,6 @@ export async function monitorEnvironment({
     looks,
     schedules,
     telling,
-    agesOf,
     publish: {
       runs: (ended) => {
         for (const run of ended) {
@@ -57,7 +49,6 @@ export async function monitorEnvironment({
         for (const batch of ended) logBatch(batch)
         publishBatchMetrics(environment, ended)
       },
-      age: (view, seconds) => publishAge(environment, view, seconds),
       trouble: (trouble, found, told) => {
         logTrouble(`views are ${troubleWords[trouble]}`, found, told)
         publishViews(environment, trouble, found.length)

@@ -18,6 +18,7 @@ import {
   problemAnswer,
   withoutSession,
 } from '../http/http.ts'
+import type { StartedBatch as StartedAnswer } from '../http/schemas/answers.ts'
 import { batchOptions, deployedBatch, dueBatch, scheduledBatch } from '../http/schemas/batches.ts'
 import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'
@@ -133,7 +134,7 @@ const isOpen = ({ status }: StartedBatch): boolean => status === 'pending' || st
 
 function answerOf(batch: StartedBatch): HttpAnswer {
   const { batchId, status, error } = batch
-  if (isOpen(batch)) return json(202, { batchId, status }, { location: `/batches/${batchId}` })
-  if (status !== 'skipped' || error === null) return json(200, { batchId, status, error })
+  if (isOpen(batch)) return json<StartedAnswer>(202, { batchId, status }, { location: `/batches/${batchId}` })
+  if (status !== 'skipped' || error === null) return json<StartedAnswer>(200, { batchId, status, error })
   return problemAnswer(new Problem(error.class, error.message, { batchId, openBatchId: error.openBatchId }))
 }

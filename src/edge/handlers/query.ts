@@ -8,6 +8,20 @@ import { filters } from '../../plan/diagnosis/state.ts'
 import { batchBody, runBody } from '../http/answers.ts'
 import { json } from '../http/http.ts'
 import { pageByKey, pageByName, pageInOrder } from '../http/pages.ts'
+import type {
+  ActionList,
+  BatchDetails,
+  BatchList,
+  DayList,
+  MetricsList,
+  Plan,
+  Run,
+  RunList,
+  TestedView,
+  ViewDetails,
+  ViewList,
+  Why,
+} from '../http/schemas/answers.ts'
 import { viewPath } from '../http/schemas/fields.ts'
 import { batchPath, runPath } from '../http/schemas/ids.ts'
 import {
@@ -47,33 +61,33 @@ export const reading = {
     const { views, paused, replicas } = await listViews(database, schedules)
     const wanted = state === undefined ? views : views.filter(filters[state])
     const { page, next } = pageByName(wanted, cursor)
-    return json(200, { views: page, paused, replicas, next })
+    return json<ViewList>(200, { views: page, paused, replicas, next })
   },
 
   async getMetrics(event, { database }) {
     const { view, window, cursor } = validate(metricsQuery, event.queryStringParameters ?? {}, 'query')
     const metrics = await getMetrics(database, { view, windowSeconds: window })
     const { page, next } = pageByName(metrics, cursor)
-    return json(200, { windowSeconds: window, metrics: page, next })
+    return json<MetricsList>(200, { windowSeconds: window, metrics: page, next })
   },
 
   async getPlan(event, { database, schedules }) {
     validate(planQuery, event.queryStringParameters ?? {}, 'query')
     const { getPlan } = await import('../../operations/monitoring/plan.ts')
     const { lags, ...plan } = await getPlan(database, schedules)
-    return json(200, { ...plan, lags: lags.map(({ view, lagMs, of }) => ({ view, lagMs, for: of })) })
+    return json<Plan>(200, { ...plan, lags: lags.map(({ view, lagMs, of }) => ({ view, lagMs, for: of })) })
   },
 
   async listDays(event, { database }) {
     const { days, cursor } = validate(daysQuery, event.queryStringParameters ?? {}, 'query')
     const { page, next } = pageByName(await getDays(database, days), cursor)
-    return json(200, { views: page, next })
+    return json<DayList>(200, { views: page, next })
   },
 
   async getView(event, { database, schedules }) {
     const { view } = validate(viewPath, event.pathParameters, 'path')
     const { recentRuns, ...details } = await getView(database, view, schedules)
-    return json(200, { ...details, recentRuns: recentRuns.map(runBody) })
+    return json<ViewDetails>(200, { ...details, recentRuns: recentRuns.map(runBody) })
   },
 
   async getWhy(event, { database, schedules, environment }) {
@@ -83,39 +97,39 @@ export const reading = {
       schedules,
       environment: environment === localEnvironment ? null : environment,
     })
-    return json(200, { ...why, recentRuns: recentRuns.map(runBody) })
+    return json<Why>(200, { ...why, recentRuns: recentRuns.map(runBody) })
   },
 
   async testView(event, { database }) {
     const { view } = validate(viewPath, event.pathParameters, 'path')
     const { testView } = await import('../../operations/views/test.ts')
-    return json(200, await testView(database, view))
+    return json<TestedView>(200, await testView(database, view))
   },
 
   async listRuns(event, { database }) {
     const query = validate(runsQuery, event.queryStringParameters ?? {}, 'query')
     const { runs, next: last } = await listRuns(database, filterOf(query))
     const { page, next } = pageByKey(runs.map(runBody), last, ({ id }) => id)
-    return json(200, { runs: page, next })
+    return json<RunList>(200, { runs: page, next })
   },
 
   async listActions(event, { database }) {
     const query = validate(actionsQuery, event.queryStringParameters ?? {}, 'query')
     const { actions, next: last } = await listActions(database, filterOf(query))
     const { page, next } = pageByKey(actions, last, ({ id }) => id)
-    return json(200, { actions: page, next })
+    return json<ActionList>(200, { actions: page, next })
   },
 
   async getRun(event, { database }) {
     const { id } = validate(runPath, event.pathParameters, 'path')
-    return json(200, runBody(await getRun(database, id)))
+    return json<Run>(200, runBody(await getRun(database, id)))
   },
 
   async listBatches(event, { database }) {
     const { cursor, ...filter } = validate(batchesQuery, event.queryStringParameters ?? {}, 'query')
     const { batches, next: last } = await listBatches(database, { ...filter, before: cursor })
     const { page, next } = pageByKey(batches, last, ({ serial }) => serial)
-    return json(200, { batches: page.map(batchBody), next })
+    return json<BatchList>(200, { batches: page.map(batchBody), next })
   },
 
   async getBatch(event, { database }) {
@@ -123,11 +137,11 @@ export const reading = {
     const { cursor } = validate(batchQuery, event.queryStringParameters ?? {}, 'query')
     const { views, ...batch } = await getBatch(database, id)
     const { page, next } = pageInOrder(views, cursor, mostBytes / 2)
-    return json(200, { ...fitting(batchBody(batch), mostBytes / 2), views: page, next })
+    return json<BatchDetails>(200, { ...fitting(batchBody(batch), mostBytes / 2), views: page, next })
   },
 
   async getOpenapi() {
     const { openapi } = await import('../http/openapi.ts')
-    return json(200, openapi())
+    return json<object>(200, openapi())
   },
 } satisfies Partial<HandlersOf<'api'>>

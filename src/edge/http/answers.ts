@@ -4,14 +4,16 @@ import type { Run } from '../../db/runs/runs.ts'
 import { type Result, resultOf } from '../../operations/runs/result.ts'
 import { Problem, sentences } from '../../problem.ts'
 import { type HttpAnswer, json, problemAnswer } from './http.ts'
+import type { Result as ResultAnswer } from './schemas/answers.ts'
 
 /**
  * Answers a result over HTTP: 202 with the run's location while the run goes on, then 200, or a problem if it
  * failed.
  */
 export function resultAnswer(result: Result): HttpAnswer {
-  if (result.status === 'running') return json(202, result, { location: `/runs/${result.runId}` })
-  if (result.error === undefined) return json(200, result)
+  if (result.status === 'running')
+    return json<ResultAnswer>(202, result, { location: `/runs/${result.runId}` })
+  if (result.error === undefined) return json<ResultAnswer>(200, result)
   const { class: code, message, sqlstate, detail, hint, runningRunId } = result.error
   const what = sqlstate === undefined ? message : `${result.view}: ${message} (${sqlstate})`
   return problemAnswer(

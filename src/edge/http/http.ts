@@ -1,6 +1,7 @@
 import type { APIGatewayProxyEventV2WithIAMAuthorizer, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { mayRetry, Problem, statusOf, titleOf } from '../../problem.ts'
 import { version, versionHeader } from '../../version.ts'
+import type { ProblemBody } from './schemas/answers.ts'
 import { fitting } from './size.ts'
 
 export type HttpEvent = APIGatewayProxyEventV2WithIAMAuthorizer
@@ -8,10 +9,22 @@ export type HttpAnswer = APIGatewayProxyStructuredResultV2
 
 const longestWaitSeconds = 25
 
-/** An answer with a JSON body, cut if Lambda would refuse it for its size. */
-export const json = (
+/** A body before JSON has written its moments as texts. */
+type Unwritten<Body> = Body extends string
+  ? Body | Date
+  : Body extends readonly (infer Each)[]
+    ? Unwritten<Each>[]
+    : Body extends object
+      ? { [Field in keyof Body]: Unwritten<Body[Field]> }
+      : Body
+
+/**
+ * An answer with a JSON body, cut if Lambda would refuse it for its size. `Body` is the answer as the schemas state it: what
+ * lacks a field of it, or has one of another type, does not compile.
+ */
+export const json = <Body>(
   statusCode: number,
-  body: unknown,
+  body: Unwritten<Body>,
   headers: Record<string, string> = {},
 ): HttpAnswer => ({
   statusCode,
@@ -38,7 +51,7 @@ export function problemAnswer({ code, message, details }: Problem): HttpAnswer {
     ...details,
   }
   const retry: Record<string, string> = mayRetry(code) ? { 'retry-after': '5' } : {}
-  return json(statusOf(code), body, { 'content-type': 'application/problem+json', ...retry })
+  return json<ProblemBody>(statusOf(code), body, { 'content-type': 'application/problem+json', ...retry })
 }
 
 /** The JSON object in the body; an empty body is an empty object. */

@@ -34,8 +34,6 @@ export interface Configuration {
   links: Links
   /** Whether each run that ended is published as metrics with the name of its view. */
   metricsPerView: boolean
-  /** The views of which each look publishes the age as a metric, by their names in SQL. */
-  agesOf: string[]
   /** Whether what ends becomes an event for programs. */
   tellsPrograms: boolean
   /** Says that events may wait for the bus; undefined if there is none. */
@@ -80,7 +78,6 @@ export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configu
     telling: tellingOf(remindEveryHours, monitorEveryMinutes),
     links: linksOf(env),
     metricsPerView: options.metricsPerView ?? false,
-    agesOf: JSON.parse(env.AGES_OF ?? '[]'),
     tellsPrograms: Boolean(options.eventBus),
     ring: options.eventBus ? ring : undefined,
     longestWaitSeconds: env.LONGEST_WAIT_SECONDS === undefined ? undefined : Number(env.LONGEST_WAIT_SECONDS),

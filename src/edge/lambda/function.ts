@@ -8,7 +8,6 @@ import { type HttpFunctionName, type RouteName, type RouteNameOf, routeKey, rout
 import type { Configuration } from './configuration.ts'
 import { withinLifetime } from './lifetime.ts'
 import { logger } from './logger.ts'
-import { restApi } from './rest-api.ts'
 
 /**
  * A function that any service may invoke. An error is logged in our format and thrown, so Lambda counts it.
@@ -16,7 +15,6 @@ import { restApi } from './rest-api.ts'
 export const eventFunction = <Event, Answer>(handle: (event: Event, context: Context) => Promise<Answer>) =>
   middy<Event, Answer>()
     .use(injectLambdaContext(logger))
-    .use(restApi())
     .handler(async (event, context) => {
       try {
         return await withinLifetime(event, context, () => handle(event, context))

@@ -39,9 +39,6 @@ export const perViewMetricNames = {
   refreshDuration: 'RefreshDuration',
 } as const
 
-/** The age of the data of a view in seconds, at each look, if the app asks for it. Its dimensions are those of a view. */
-export const ageMetric = 'Age'
-
 /** The dimensions of every metric. An alarm has to name exactly these dimensions. */
 export const metricDimensions = (environment: string): Record<string, string> => ({
   service: 'viewkeeper',

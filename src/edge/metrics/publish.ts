@@ -4,7 +4,6 @@ import type { EndedRun } from '../../db/monitoring/publish.ts'
 import { isSlow, isUnnoticedFailure } from '../../plan/monitoring/runs.ts'
 import type { Trouble } from '../../plan/monitoring/troubles.ts'
 import {
-  ageMetric,
   metricDimensions,
   metricNames,
   metricNamespace,
@@ -46,29 +45,19 @@ export function publishPerView(environment: string, run: EndedRun): void {
   )
 }
 
-/** Publishes the age of a view's data. */
-export function publishAge(environment: string, view: string, seconds: number): void {
-  const metrics = metricsWith(perViewDimensions(environment, view))
-  metrics.addMetric(ageMetric, MetricUnit.Seconds, seconds)
-  metrics.publishStoredMetrics()
-}
-
 /** Writes one line of CloudWatch's embedded metric format. */
 function publish(
-  dimensions: Record<string, string>,
+  { service, ...dimensions }: Record<string, string>,
   counts: Record<string, number>,
   refreshMs: number | null = null,
 ): void {
-  const metrics = metricsWith(dimensions)
+  const metrics = new Metrics({
+    namespace: metricNamespace,
+    serviceName: service as string,
+    defaultDimensions: dimensions,
+  })
   for (const [name, count] of Object.entries(counts)) metrics.addMetric(name, MetricUnit.Count, count)
   if (refreshMs !== null)
     metrics.addMetric(perViewMetricNames.refreshDuration, MetricUnit.Milliseconds, refreshMs)
   metrics.publishStoredMetrics()
 }
-
-const metricsWith = ({ service, ...dimensions }: Record<string, string>): Metrics =>
-  new Metrics({
-    namespace: metricNamespace,
-    serviceName: service as string,
-    defaultDimensions: dimensions,
-  })

@@ -31,8 +31,6 @@ export interface AroundRequest {
   /** Definitions for views whose query does not fit any more. */
   given: ViewDefinition[]
   dryRun: boolean
-  /** Whether the file is tried first. */
-  trial: boolean
   /** The person who calls. */
   requestedBy: string
   /** How long to hunt for the locks, in milliseconds. */
@@ -67,11 +65,9 @@ export const around = (
     await insistOnKeptData(sql, plan)
     insistOnKnown(request.given, plan.items)
     if (request.dryRun) return plan.items
-    if (request.trial && plan.items.length > 0) {
-      await tryOut(sql, relations, request, waiting, events)
-    }
+    if (plan.items.length > 0) await tryOut(sql, relations, request, waiting, events)
     const items = await withTransaction(sql, async (transaction) => {
-      const taken = await take(transaction, relations, waiting, { proved: !request.trial })
+      const taken = await take(transaction, relations, waiting, { proved: false })
       await executeFile(transaction, request)
       await makeAgain(transaction, taken, {
         withData: true,

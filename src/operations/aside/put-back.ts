@@ -1,8 +1,8 @@
-import { type Misfit, makePossible } from '../../db/aside/make.ts'
+import { makePossible } from '../../db/aside/make.ts'
 import { forget, lockMemory, readSetAside, type SetAside } from '../../db/aside/memory.ts'
 import { noteAction } from '../../db/aside/note.ts'
-import { isThere } from '../../db/aside/perform.ts'
-import { followRenames } from '../../db/aside/renames.ts'
+import { isThere, type Misfit } from '../../db/aside/perform.ts'
+import { findRenamed } from '../../db/aside/renames.ts'
 import { type MadeBy, mayRecordRuns, runOf } from '../../db/aside/runs.ts'
 import { findTaken } from '../../db/aside/taken.ts'
 import { recordEnded } from '../../db/runs/runs.ts'
@@ -60,16 +60,18 @@ export const putBack = (
       await lockMemory(transaction)
       const wanted = without(await readSetAside(transaction), forgotten)
       const source = { given, advice: '', refuseThere: true }
-      const items = await followRenames(
+      const items = wanted.map(({ item }) => item)
+      insistOnKnown(given, items)
+      const there = new Set(await findTaken(transaction, items))
+      const taken = [...there].map((item) => ({ item, problem: isThere(item) }))
+      const renamed = await findRenamed(
         transaction,
-        wanted.map(({ item }) => item),
+        items.filter((item) => !there.has(item)),
         source,
       )
-      insistOnKnown(given, items)
-      const taken = (await findTaken(transaction, items)).map((item) => ({ item, problem: isThere(item) }))
       const madeBy: MadeBy = { trigger: 'cli', requestedBy, request: { putBack: true }, because: 'put-back' }
       const how = { ...source, withData: true, madeBy, ...(onFill && { onFill }) }
-      const { misfits, left } = await makePossible(transaction, items, how, taken)
+      const { misfits, left } = await makePossible(transaction, items, how, [...taken, ...renamed])
       await recordMisfits(transaction, misfits, madeBy)
       const stays = new Set([...misfits.map(({ item }) => item), ...left].map(nameOf))
       const back = wanted.filter(({ name }) => !stays.has(name))

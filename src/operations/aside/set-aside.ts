@@ -13,8 +13,6 @@ import { findRelations, insistOnKeptData, insistOnNoObstacle, take } from './tak
 export interface SetAsideRequest {
   reading: string[]
   dryRun: boolean
-  /** Whether it is tried first that each view can be filled. */
-  trial: boolean
   /** The person who calls. */
   requestedBy: string
   huntMs: number
@@ -36,7 +34,7 @@ export interface SetAsideDone {
  */
 export const setAside = (
   database: Database,
-  { reading, dryRun, trial, requestedBy, huntMs, onWait, onTried }: SetAsideRequest,
+  { reading, dryRun, requestedBy, huntMs, onWait, onTried }: SetAsideRequest,
 ): Promise<SetAsideDone> =>
   longSession(database, 'viewkeeper set-aside', async (sql) => {
     const relations = await findRelations(sql, [], reading)
@@ -46,7 +44,7 @@ export const setAside = (
     insistOnNoObstacle(plan)
     await insistOnKeptData(sql, plan)
     if (dryRun || plan.items.length === 0) return { items: plan.items, before }
-    if (trial) await insistOnFillable(sql, plan.items, onTried)
+    await insistOnFillable(sql, plan.items, onTried)
     return withTransaction(sql, async (transaction) => {
       const items = await take(transaction, relations, waiting, { proved: true })
       await lockMemory(transaction)
@@ -79,7 +77,6 @@ async function insistOnFillable(
       sentences(
         ...misfits.map(({ problem }) => problem.message),
         'Nothing was set aside. Mend these views first',
-        'Or write --no-trial: put-back then leaves out each view that cannot be filled, with all that reads it',
       ),
     )
   }

@@ -11,6 +11,7 @@ import { planFreeze, unaccounted } from '../../plan/migrations/freeze.ts'
 import { type FrozenMigration, frozenState } from '../../plan/migrations/frozen.ts'
 import type { NewMigration } from '../../plan/migrations/new-migration.ts'
 import { displayName, parseName, type QualifiedName, quoteName } from '../../plan/names.ts'
+import { docsOf } from '../../plan/runbook.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { unknownDependencies } from '../../plan/views/depends-on.ts'
 import { didYouMean } from '../../plan/views/meant.ts'
@@ -99,7 +100,7 @@ function insistOnViews({ located, frozen, folders, only, renames, removes }: Fre
       isFrozen.has(quoteName(view)),
       '--remove',
       `${displayName(view)} was never frozen, so ${migrations} has nothing to remove. If the view is in the database, drop it there, ` +
-        'or with own SQL (viewkeeper docs own sql)',
+        `or with own SQL (${docsOf('changing-tables.md#a-migration-of-your-own')})`,
       didYouMean(view, [...isFrozen.values()]),
     )
     insist(

@@ -19,7 +19,7 @@ export async function endBatchIfOver(sql: Sql, batchId: string, views: BatchView
       ? [...latest.values()].every(({ status }) => isEnded(status))
       : planNext(views, latest).ended
     if (!over) return
-    await recordBatchEnd(transaction, batchId, planBatchEnd(views, latest, canceled))
+    if (!(await recordBatchEnd(transaction, batchId, planBatchEnd(views, latest, canceled)))) return
     await dropTwins(transaction, batch.serial)
   })
   const batch = await readBatch(sql, batchId)

@@ -3,8 +3,9 @@ import { readPlanBasis } from '../../db/batches/latest-runs.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import { readGroup } from '../../db/views/group.ts'
 import type { TogetherGroup } from '../../plan/batches/next.ts'
-import { planExchangeOfBuilt, whatChanged } from '../../plan/groups/exchange-built.ts'
-import { batchKey, materialized, placesOf } from '../../plan/groups/group.ts'
+import { apart, batchKey } from '../../plan/rebuild/place.ts'
+import { planCutOver, whatChanged } from '../../plan/rebuild/plan.ts'
+import { materialized } from '../../plan/rebuild/scope.ts'
 import { recordPosition } from '../../plan/runs/position.ts'
 import type { AdvancingBatch } from './advancing.ts'
 
@@ -22,8 +23,7 @@ export type PreparedExchange =
 
 /**
  * Prepares the exchange of a group of which all twins are filled: reads the facts again, and writes the plan into the run of
- * the first member. What has changed cheaply since the twins were made is carried over. If anything else has changed, the
- * group is given up.
+ * the first member. If more than privileges has changed since the twins were made, the group is given up.
  */
 export async function prepareExchange(
   { sql, batch, views }: AdvancingBatch,
@@ -52,11 +52,12 @@ export async function prepareExchange(
   }
   const timeoutSeconds = Math.max(...bases.map((basis) => basis?.timeoutSeconds ?? 0))
   const [first, ...others] = members
-  const plan = planExchangeOfBuilt(built, now, placesOf(batchKey(batch, group.number), built), {
+  // The members are those of the twins, in the same schemas, so the place is the same.
+  const plan = planCutOver(apart(batchKey(batch, group.number), now), {
     timeoutSeconds,
     members: others.map(({ id, schema, name, view }) => ({ definitionId: id, schema, name, view })),
   })
-  if (bases.some((basis) => basis?.onReplicas)) plan.aside.push(recordPosition)
+  if (bases.some((basis) => basis?.onReplicas)) plan.later.push(recordPosition)
   const runId = await recordExchange(sql, batch.id, group.members, plan)
   return runId === null || first === undefined
     ? 'made elsewhere'

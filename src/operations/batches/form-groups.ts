@@ -16,17 +16,20 @@ import { type Sql, withTransaction } from '../../db/server/connect.ts'
 import { sqlstateOf } from '../../db/server/failures.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import { mayPass } from '../../db/server/sqlstate.ts'
+import { readCopy } from '../../db/server/standbys.ts'
 import { type GroupSeen, lookAtEach } from '../../db/views/group.ts'
 import { findLocked } from '../../db/views/locked.ts'
 import { areReadByViews } from '../../db/views/readers.ts'
 import { readObstacles } from '../../db/views/rights.ts'
 import { viewsTogether } from '../../plan/batches/along.ts'
 import { type PlannedGroup, planTogether } from '../../plan/batches/together.ts'
-import { batchKey, everything, materialized, placesOf } from '../../plan/groups/group.ts'
-import { memberNeeds, placesNeed } from '../../plan/groups/needs.ts'
-import { nothingStandsBetween, proveTwins } from '../../plan/groups/proof.ts'
-import { buildTwins, closePlaces, makePlaces } from '../../plan/groups/twins.ts'
 import { displayName } from '../../plan/names.ts'
+import { make } from '../../plan/rebuild/make.ts'
+import { memberNeeds, placesNeed } from '../../plan/rebuild/needs.ts'
+import { apart, batchKey } from '../../plan/rebuild/place.ts'
+import { nothingStandsBetween, prove } from '../../plan/rebuild/prove.ts'
+import { everything, materialized } from '../../plan/rebuild/scope.ts'
+import { besideCopy } from '../../plan/replicas.ts'
 import { traitsOf } from '../../plan/views/definition.ts'
 import { Problem } from '../../problem.ts'
 import { type AdvancingBatch, idsOf, lookAgainMs, readAllAgain } from './advancing.ts'
@@ -137,14 +140,14 @@ async function decide(
   )
   const { exchange } = batch
   const maxTwinBytes = batch.maxTwinBytes === null ? null : batch.maxTwinBytes - twinBytes
-  const refusals = await readRefusals(sql, seen)
+  const refusals = await readRefusals(sql, batch, seen)
   if (!isPatient) for (const [oid, because] of inTheWay(seen)) refusals.set(oid, because)
   const planned = planTogether(seen.all, candidates, { exchange, refusals, maxTwinBytes })
   const whole: PlannedGroup[] = []
   const locked: RefreshedEach[] = []
   for (const each of planned.groups) {
     const because = everything(each.group).flatMap(({ oid }) => seen.locked.get(oid) ?? [])[0]
-    if (because === undefined) whole.push({ ...each, group: seen.read(each.group) })
+    if (because === undefined) whole.push({ ...each, group: { members: seen.read(each.group.members) } })
     else
       for (const { id, asked, view } of candidates)
         if (asked && each.members.includes(id)) locked.push({ view, because })
@@ -183,10 +186,15 @@ async function findMoving(
 }
 
 /** What stands in the way of each member first, by its OID. */
-async function readRefusals(sql: Sql, { all, read, locked }: GroupSeen): Promise<Map<number, string>> {
+async function readRefusals(
+  sql: Sql,
+  { strategy }: Batch,
+  { all, read, locked }: GroupSeen,
+): Promise<Map<number, string>> {
+  const copy = strategy === 'swap' ? null : await readCopy(sql)
+  if (copy !== null) return new Map(all.members.map(({ oid }) => [oid, besideCopy(copy)]))
   const refusals = new Map<number, string>()
-  for (const member of read({ members: all.members.filter(({ oid }) => !locked.has(oid)), outside: [] })
-    .members) {
+  for (const member of read(all.members.filter(({ oid }) => !locked.has(oid)))) {
     const [first] = await readObstacles(sql, [placesNeed, ...memberNeeds(all, member)])
     if (first !== undefined) refusals.set(member.oid, first.because)
   }
@@ -208,26 +216,15 @@ async function makeTwins(
     while (taken.has(String(next))) next++
     const number = next++
     const { group } = one
-    const places = placesOf(batchKey(batch, number), group)
+    const rebuild = apart(batchKey(batch, number), group)
     try {
-      await executeStatements(
-        sql,
-        [
-          nothingStandsBetween(group),
-          ...makePlaces(group, places),
-          ...buildTwins(group, places),
-          ...closePlaces(group, places),
-          ...proveTwins(group, places),
-        ],
-        false,
-      )
+      await executeStatements(sql, [nothingStandsBetween(group), ...make(rebuild), ...prove(rebuild)], false)
       groups.push({ ...one, number })
     } catch (error) {
       if (!(error instanceof Problem || error instanceof StatementRefused)) throw error
       if (!isLastTry && error instanceof StatementRefused && mayPass(sqlstateOf(error.cause))) throw error
       const because = `the twins of its group could not be made: ${error.message}`
-      for (const { live } of group.members)
-        if (live.view.kind === 'materialized view') each.push({ view: displayName(live.view), because })
+      each.push(...materialized(group).map(({ live }) => ({ view: displayName(live.view), because })))
     }
   }
   return { groups, each }

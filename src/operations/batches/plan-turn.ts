@@ -5,9 +5,9 @@ import type { PlanBasis } from '../../db/batches/latest-runs.ts'
 import { readChecking } from '../../db/runs/checking.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { readView } from '../../db/views/catalog.ts'
-import { becauseTogether, planBuild } from '../../plan/groups/build.ts'
-import { batchKey, placesOf } from '../../plan/groups/group.ts'
 import { quoteName } from '../../plan/names.ts'
+import { apart, batchKey } from '../../plan/rebuild/place.ts'
+import { becauseTogether, planFilling } from '../../plan/rebuild/plan.ts'
 import { readSettings } from '../../plan/settings.ts'
 import { Problem } from '../../problem.ts'
 import { type PlannedRefresh, planRefresh } from '../runs/plan-refresh.ts'
@@ -42,7 +42,7 @@ export async function planTwin(
   const member = group?.members.find(({ live }) => quoteName(live.view) === quoteName(name))
   if (group === undefined || member === undefined)
     throw new Problem('CatalogChanged', `The group of ${name.view} is gone. Refresh again.`)
-  const plan = planBuild(group, member, view, placesOf(batchKey(batch, number), group), {
+  const plan = planFilling(apart(batchKey(batch, number), group), member, view, {
     rowCountStrategy,
     timeoutSeconds,
     ifRunning: 'wait',

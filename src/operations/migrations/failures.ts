@@ -13,7 +13,7 @@ import {
 } from '../../plan/migrations/frozen.ts'
 import { displayName, quoteName } from '../../plan/names.ts'
 import type { RunError } from '../../plan/run.ts'
-import { withoutAsideNames } from '../../plan/runs/aside-names.ts'
+import { withoutTwinNames } from '../../plan/runs/twin-names.ts'
 import { Problem, sentences } from '../../problem.ts'
 
 /**
@@ -143,4 +143,4 @@ const displayView = (change: FrozenChange): string =>
 
 /** Shows the view's name instead of the temporary names of its twin. */
 const inPublic = (message: string, change: FrozenChange): string =>
-  withoutAsideNames(message, displayView(change))
+  withoutTwinNames(message, displayView(change))

@@ -4,20 +4,20 @@ import type { Sql } from '../../db/server/connect.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import { type DefinitionDefaults, ensureDefinition } from '../../db/views/definitions.ts'
 import { lockedProblem } from '../../db/views/locked.ts'
+import { pauseMs } from '../../db/views/look.ts'
 import { insistOnNoPause } from '../../db/views/pause.ts'
 import { readReaders } from '../../db/views/readers.ts'
 import { readObstacles } from '../../db/views/rights.ts'
-import { type Group, groupOf, materialized } from '../../plan/groups/group.ts'
-import { groupNeeds, withoutMembers } from '../../plan/groups/needs.ts'
-import { planGroupRefresh } from '../../plan/groups/refresh.ts'
-import { type Redefined, unfit } from '../../plan/groups/trial.ts'
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
 import { type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
+import { namedNeed, needsOf, swapNeeds, withoutMembers } from '../../plan/rebuild/needs.ts'
+import { planRebuild } from '../../plan/rebuild/plan.ts'
+import { materialized, type Scope, together } from '../../plan/rebuild/scope.ts'
+import { type Redefined, unfit } from '../../plan/rebuild/trial.ts'
 import { sayObstacles } from '../../plan/rights.ts'
 import { checkingOf } from '../../plan/runs/check-data.ts'
 import type { RunOptions } from '../../plan/runs/refresh.ts'
-import { namedNeed, swapNeeds } from '../../plan/runs/swap-needs.ts'
 import type { LiveView, ViewSnapshot } from '../../plan/views/live-view.ts'
 import type { Reader } from '../../plan/views/readers.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
@@ -49,7 +49,7 @@ export async function planWithReaders(
   const found = await readAllReaders(sql, changes, options.deadline)
   // A trial has left views without data that will have data.
   const readers = options.isTrial ? found.map((reader) => ({ ...reader, populated: false })) : found
-  await insistOnRebuild(sql, groupOf(readers), changes)
+  await insistOnRebuild(sql, together(readers), changes)
   const byOid = new Map(changes.map((change) => [change.view.oid, change]))
   const { members, twins, misfits } = await tryTogether(sql, readers, byOid)
   if (misfits.length > 0)
@@ -65,7 +65,7 @@ export async function planWithReaders(
       ) === null,
   )
   if (isDone) return null
-  const group = groupOf(members)
+  const group = together(members)
   await insistOnRebuild(sql, group, changes)
   if (!options.isTrial) await insistOnNoPause(sql, viewsWithData(group), 'a new query')
   const [{ view: lead }] = changes as [LiveChange]
@@ -73,16 +73,18 @@ export async function planWithReaders(
     ? new Map<string, DefinitionDefaults>()
     : await readDefinitions(sql, group)
   const changed = new Map(changes.map(({ after }) => [quoteName(after), after]))
-  return planGroupRefresh(
-    group,
-    lead,
-    { ...options, withData: !options.isTrial },
-    (view) => definitions.get(quoteName(view))?.id ?? 0,
-    (view) => checkingOf(changed.get(quoteName(view)) ?? definitions.get(quoteName(view))),
-  )
+  return planRebuild(group, lead, {
+    ...options,
+    withData: !options.isTrial,
+    of: ({ live }) => {
+      const name = quoteName(live.view)
+      return {
+        definitionId: definitions.get(name)?.id ?? 0,
+        checking: checkingOf(changed.get(name) ?? definitions.get(name)),
+      }
+    },
+  })
 }
-
-const pauseMs = 250
 
 /** The views and everything that reads them, as they were when the changes were planned. */
 async function readAllReaders(sql: Sql, changes: LiveChange[], deadline: number): Promise<Reader[]> {
@@ -103,9 +105,9 @@ async function readAllReaders(sql: Sql, changes: LiveChange[], deadline: number)
   }
 }
 
-async function insistOnRebuild(sql: Sql, group: Group, changes: LiveChange[]): Promise<void> {
+async function insistOnRebuild(sql: Sql, group: Scope, changes: LiveChange[]): Promise<void> {
   const refusals = await readObstacles(sql, [
-    ...groupNeeds(group),
+    ...needsOf(group),
     ...changes
       .filter(({ snapshot, given }) => given !== snapshot.live)
       .flatMap(({ view, given }) =>
@@ -122,13 +124,13 @@ async function insistOnRebuild(sql: Sql, group: Group, changes: LiveChange[]): P
   )
 }
 
-const viewsWithData = (group: Group): QualifiedName[] =>
+const viewsWithData = (group: Scope): QualifiedName[] =>
   materialized(group).flatMap(({ live, populated }) => (populated ? [live.view] : []))
 
 const namesOf = (changes: LiveChange[]): string => changes.map(({ view }) => view.view).join(', ')
 
 /** The definitions of all members, for their runs. */
-async function readDefinitions(sql: Sql, group: Group): Promise<Map<string, DefinitionDefaults>> {
+async function readDefinitions(sql: Sql, group: Scope): Promise<Map<string, DefinitionDefaults>> {
   const definitions = new Map<string, DefinitionDefaults>()
   for (const { live } of materialized(group))
     definitions.set(quoteName(live.view), await ensureDefinition(sql, live.view))

@@ -8,8 +8,6 @@ import { readOwner } from '../../db/views/owner.ts'
 import { insistOnNoPause } from '../../db/views/pause.ts'
 import { readReaders } from '../../db/views/readers.ts'
 import { readObstacles } from '../../db/views/rights.ts'
-import { lacks } from '../../plan/groups/needs.ts'
-import { type Misfit, unfit } from '../../plan/groups/trial.ts'
 import {
   type FrozenChange,
   partsOf,
@@ -20,13 +18,14 @@ import {
 import { planRedefinition } from '../../plan/migrations/redefine.ts'
 import { type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
+import { isReadByViews, lacks, swapNeeds } from '../../plan/rebuild/needs.ts'
+import { type Misfit, unfit } from '../../plan/rebuild/trial.ts'
 import { insistOnFreeName } from '../../plan/reserved-names.ts'
 import { sayObstacles } from '../../plan/rights.ts'
 import { checkingOf } from '../../plan/runs/check-data.ts'
 import { creating, planCreate } from '../../plan/runs/create.ts'
 import { planDrop } from '../../plan/runs/drop.ts'
 import { exclusively, ourselves } from '../../plan/runs/locks.ts'
-import { isReadByViews, swapNeeds } from '../../plan/runs/swap-needs.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { needsRebuild } from '../../plan/views/differences.ts'
@@ -260,7 +259,7 @@ async function planRename(sql: Sql, from: QualifiedName, to: QualifiedName): Pro
       { timeoutSeconds },
     ),
     written: null,
-    aside: [],
+    later: [],
   }
   return { does: 'rename', plan, timeoutSeconds }
 }

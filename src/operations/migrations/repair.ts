@@ -1,5 +1,5 @@
 import { adoptRunStatement, withMigrationLock } from '../../db/migrations/journal.ts'
-import { readMissing, readMissingOwn } from '../../db/migrations/missing.ts'
+import { readMissing } from '../../db/migrations/missing.ts'
 import { StatementRefused } from '../../db/runs/statements.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
@@ -7,7 +7,7 @@ import { authorStatement, findDefinitionId } from '../../db/views/definitions.ts
 import type { FrozenMigration } from '../../plan/migrations/frozen.ts'
 import { declaredAmong, firstNeeded, isMadeAnyway, type LivingView } from '../../plan/migrations/repair.ts'
 import { displayName } from '../../plan/names.ts'
-import { withoutAsideNames } from '../../plan/runs/aside-names.ts'
+import { withoutTwinNames } from '../../plan/runs/twin-names.ts'
 import { Problem } from '../../problem.ts'
 import { performRun } from '../runs/perform.ts'
 import { skipped } from '../runs/record.ts'
@@ -26,7 +26,7 @@ export const repairViews = (
   migrations: FrozenMigration[],
 ): Promise<{ repaired: MigrationDone[]; missing: MissingView[] }> =>
   withMigrationLock(call, async (sql) => {
-    const { missing, applied, pending } = await readMissing(sql, migrations)
+    const { missing, pending } = await readMissing(sql, migrations)
     const left = new Set(missing.filter(({ definition }) => !isMadeAnyway(definition, pending)))
     const refusals = new Map<LivingView, Refusal>()
     const repaired: MigrationDone[] = []
@@ -44,15 +44,12 @@ export const repairViews = (
         call.onDone?.(outcome)
       }
     }
-    const needed = {
-      views: [...left].map(({ definition }) => definition),
-      own: await readMissingOwn(sql, applied),
-    }
+    const missingYet = [...left].map(({ definition }) => definition)
     return {
       repaired,
       missing: [...left].map((view) => {
         const { because, isFinal } = refusals.get(view) as Refusal
-        const first = isFinal ? [] : firstNeeded(view.definition, needed)
+        const first = isFinal ? [] : firstNeeded(view.definition, missingYet)
         return {
           view: displayName(view.definition),
           migration: view.migration.name,
@@ -137,7 +134,7 @@ const refusal = (because: string, isFinal = false): Refusal => ({ because, isFin
 /** What the server says, or we do, about a view that cannot be made now. */
 function reasonOf(thrown: unknown, view: string): string {
   if (thrown instanceof StatementRefused)
-    return `${withoutAsideNames(thrown.message, view)} (${sqlstateOf(thrown.cause) ?? 'no SQLSTATE'}).`
+    return `${withoutTwinNames(thrown.message, view)} (${sqlstateOf(thrown.cause) ?? 'no SQLSTATE'}).`
   const problem = problemOf(thrown)
   if (problem instanceof Problem && problem.code !== 'InternalError') return problem.message
   throw problem

@@ -10,6 +10,7 @@ import { type FrozenMigration, frozenState } from '../../plan/migrations/frozen.
 import { compareJournal } from '../../plan/migrations/journal.ts'
 import type { SquashedView } from '../../plan/migrations/squash.ts'
 import { displayName, quoteName } from '../../plan/names.ts'
+import { docsOf } from '../../plan/runbook.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 import { definitionOf } from '../../plan/views/describe.ts'
 import { type Difference, liveDifferences, notCompared } from '../../plan/views/differences.ts'
@@ -83,7 +84,7 @@ const notAsFrozen = (refusals: string[]): Problem =>
     [
       'migrations/ was not squashed, because views differ from what is frozen:',
       ...refusals.map((refusal) => `  ${refusal.replaceAll('\n', '\n  ')}`),
-      'Freeze what has changed for good and bring back the rest (viewkeeper docs views says how), then squash again.',
+      `Freeze what has changed for good and bring back the rest (${docsOf('views.md')} says how), then squash again.`,
     ].join('\n'),
   )
 

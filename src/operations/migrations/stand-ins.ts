@@ -5,7 +5,6 @@ import { findView, qualify } from '../../db/views/catalog.ts'
 import { lockedProblem } from '../../db/views/locked.ts'
 import { readOwner } from '../../db/views/owner.ts'
 import { readReaders } from '../../db/views/readers.ts'
-import { requalify } from '../../plan/groups/requalify.ts'
 import {
   type FrozenChange,
   type FrozenMigration,
@@ -16,6 +15,7 @@ import {
   viewBefore,
 } from '../../plan/migrations/frozen.ts'
 import { type QualifiedName, quoteName } from '../../plan/names.ts'
+import { requalify } from '../../plan/rebuild/requalify.ts'
 import type { Definition } from '../../plan/views/definition.ts'
 
 /** Migrations that change stand-ins of the views. */

@@ -29,8 +29,9 @@ import {
 } from '../../plan/migrations/frozen.ts'
 import { compareJournal, insistOnOwnFolder } from '../../plan/migrations/journal.ts'
 import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
+import { ownersSealed } from '../../plan/rebuild/twin.ts'
+import { docsOf } from '../../plan/runbook.ts'
 import { queryOf } from '../../plan/runs/create.ts'
-import { ownersSealed } from '../../plan/runs/rebuild.ts'
 import { readSettings } from '../../plan/settings.ts'
 import type { LiveView } from '../../plan/views/live-view.ts'
 import { Problem } from '../../problem.ts'
@@ -327,7 +328,7 @@ async function insistOnChecks(sql: Sql, change: FrozenChange): Promise<void> {
     if (bad !== null)
       throw new Problem(
         'MigrationFailed',
-        `${displayName(definition)}: ${bad}. Nothing was written. More: viewkeeper docs checks.`,
+        `${displayName(definition)}: ${bad}. Nothing was written. More: ${docsOf('checks.md')}.`,
       )
   }
 }

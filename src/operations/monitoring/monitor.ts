@@ -13,10 +13,8 @@ import { discoverDefinitions } from '../../db/views/definitions.ts'
 import { readFacts } from '../../db/views/facts.ts'
 import { readDependencies } from '../../db/views/graph.ts'
 import { readPause } from '../../db/views/pause.ts'
-import type { ViewFacts } from '../../plan/diagnosis/facts.ts'
 import { type Telling, usualTelling } from '../../plan/monitoring/telling.ts'
 import { type FoundTrouble, findTroubles } from '../../plan/monitoring/troubles.ts'
-import { parseName } from '../../plan/names.ts'
 import { lagsOf } from './lags.ts'
 import { type Looks, type Schedules, scheduledInterval } from './schedules.ts'
 import { type Programs, type PublishTrouble, tellTroubles } from './tell-troubles.ts'
@@ -34,8 +32,6 @@ const atOnce = 1000
 export interface Publisher {
   runs(ended: EndedRun[]): void
   batches(ended: Batch[]): void
-  /** Is called for each view that was asked for and whose age is known. */
-  age?(view: string, seconds: number): void
   trouble: PublishTrouble
 }
 
@@ -65,14 +61,12 @@ export function monitor(
     schedules,
     publish,
     telling = usualTelling,
-    agesOf = [],
     programs = { environment: null },
     looks = { everySeconds: null },
   }: {
     schedules: Schedules
     publish: Publisher
     telling?: Telling
-    agesOf?: string[]
     programs?: Programs | null
     looks?: Looks | undefined
   },
@@ -97,10 +91,6 @@ export function monitor(
     }))
     // When a view is stale follows from what is expected of it.
     const facts = isNew ? await readFacts(sql) : before
-    for (const asked of agesOf) {
-      const age = ageOf(asked, facts.views)
-      if (age !== null) publish.age?.(asked, age)
-    }
     const planned = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
     const found = findTroubles(facts.views, planned, await readLongAside(sql))
     await tellTroubles(sql, found, { readAt: facts.now, telling, programs, publish: publish.trouble })
@@ -118,10 +108,3 @@ export function monitor(
 }
 
 const nameOf = ({ view }: { view: string }): string => view
-
-/** How old the data of the view with this name are, in seconds; null if there is no such view, or nobody knows. */
-function ageOf(asked: string, views: ViewFacts[]): number | null {
-  const { schema, name } = parseName(asked)
-  const ms = views.find((view) => view.schema === (schema ?? 'public') && view.name === name)?.staleMs ?? null
-  return ms === null ? null : Math.round(ms / 1000)
-}

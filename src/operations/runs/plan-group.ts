@@ -6,11 +6,12 @@ import { lookAtGroup } from '../../db/views/group.ts'
 import { alreadyRunning, type Patience } from '../../db/views/look.ts'
 import { readObstacles } from '../../db/views/rights.ts'
 import { findRunningRun } from '../../db/views/running-run.ts'
-import { batchPlaces, type Group, materialized } from '../../plan/groups/group.ts'
-import { groupNeeds, withoutMembers } from '../../plan/groups/needs.ts'
-import { planGroupRefresh } from '../../plan/groups/refresh.ts'
 import { displayName, type QualifiedName, quoteName } from '../../plan/names.ts'
 import type { Plan } from '../../plan/plan.ts'
+import { needsOf, withoutMembers } from '../../plan/rebuild/needs.ts'
+import { batchPlaces } from '../../plan/rebuild/place.ts'
+import { planRebuild } from '../../plan/rebuild/plan.ts'
+import { materialized, type Scope } from '../../plan/rebuild/scope.ts'
 import { type Obstacle, obstacle } from '../../plan/rights.ts'
 import type { UsualDurations } from '../../plan/run.ts'
 import type { Checking } from '../../plan/runs/check-data.ts'
@@ -71,7 +72,7 @@ export async function planGroup(
     checkings.set(quoteName(live.view), withoutChecks ? null : await readChecking(sql, definition))
   }
   const paused = others.filter(({ live }) => definitions.get(quoteName(live.view))?.paused)
-  const reasons = await readObstacles(sql, groupNeeds(group))
+  const reasons = await readObstacles(sql, needsOf(group))
   const cost = {
     ...sizes(group, view),
     groupMs: usual?.groupMs ?? null,
@@ -93,29 +94,24 @@ export async function planGroup(
     ],
     cost,
     plan: (options) =>
-      planGroupRefresh(
-        group,
-        view,
-        options,
-        (member) => Number(definitions.get(quoteName(member))?.id),
-        (member) =>
-          quoteName(member) === quoteName(view)
-            ? options.checking
-            : (checkings.get(quoteName(member)) ?? null),
-      ),
+      planRebuild(group, view, {
+        ...options,
+        of: ({ oid, live }) => ({
+          definitionId: Number(definitions.get(quoteName(live.view))?.id),
+          checking: oid === view.oid ? options.checking : (checkings.get(quoteName(live.view)) ?? null),
+        }),
+      }),
   }
 }
 
 /** The group without the twins that a batch builds, and the names of their views. A refusal names no twin. */
-function withoutTwins(seen: Group): { group: Group; built: { schema: null; name: string }[] } {
+function withoutTwins(seen: Scope): { group: Scope; built: { schema: null; name: string }[] } {
   const isTwin = ({ live }: Reader) => new RegExp(batchPlaces).test(live.view.schema)
   const members = seen.members
     .filter((member) => !isTwin(member))
     .map((member) => ({ ...member, live: withoutMembers(seen, member.live) }))
   return {
-    group: seen.members.some(isTwin)
-      ? { members, outside: seen.outside.filter((reader) => !isTwin(reader)) }
-      : seen,
+    group: { members },
     built: materialized(seen)
       .filter(isTwin)
       .map(({ live }) => ({ schema: null, name: live.view.name })),
@@ -145,7 +141,7 @@ async function inTheWayOfBatch(
   ]
 }
 
-function sizes(group: Group, { oid }: ViewFacts): Pick<GroupCost, 'others' | 'groupBytes' | 'ownBytes'> {
+function sizes(group: Scope, { oid }: ViewFacts): Pick<GroupCost, 'others' | 'groupBytes' | 'ownBytes'> {
   const members = materialized(group)
   return {
     others: members.filter((member) => member.oid !== oid).map(({ live }) => displayName(live.view)),

@@ -1,6 +1,6 @@
 import { readChecking } from '../../db/runs/checking.ts'
 import { readUsualDurations } from '../../db/runs/history.ts'
-import { brokenBackup, readBackup } from '../../db/server/backup.ts'
+import { brokenBackup, readHarmed } from '../../db/server/backup.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import type { DefinitionDefaults } from '../../db/views/definitions.ts'
@@ -8,12 +8,14 @@ import { lookAtView, type Patience } from '../../db/views/look.ts'
 import { readObstacles } from '../../db/views/rights.ts'
 import type { QualifiedName } from '../../plan/names.ts'
 import { type Plan, statementsOf } from '../../plan/plan.ts'
+import { isReadByViews, swapNeeds } from '../../plan/rebuild/needs.ts'
+import { planRebuild } from '../../plan/rebuild/plan.ts'
+import { alone } from '../../plan/rebuild/scope.ts'
+import { besideCopy } from '../../plan/replicas.ts'
 import { type Obstacle, obstacle } from '../../plan/rights.ts'
 import { recordPosition } from '../../plan/runs/position.ts'
 import { planConcurrentRefresh, planRegularRefresh, type RunOptions } from '../../plan/runs/refresh.ts'
 import { chooseStrategy, needsSnapshot, shortMs, usableIndex } from '../../plan/runs/strategy.ts'
-import { planSwap } from '../../plan/runs/swap.ts'
-import { isReadByViews, swapNeeds } from '../../plan/runs/swap-needs.ts'
 import { readSettings } from '../../plan/settings.ts'
 import { besideBackup } from '../../plan/views/backups.ts'
 import type { RowCountStrategy, Strategy } from '../../plan/views/definition.ts'
@@ -91,17 +93,17 @@ async function planAsSeen(
         })
       : null
   if (group === 'gone') return group
-  const backup = snapshot === null ? null : await readBackup(sql)
+  const { backup, copy } = snapshot === null ? { backup: null, copy: null } : await readHarmed(sql)
   const isReadThere = onReplicas !== null || (group?.cost.onReplicas.length ?? 0) > 0
   const plans = {
     regular: () => planRegularRefresh(view, options),
     concurrent: () => planConcurrentRefresh(view, options),
-    swap: () => group?.plan(options) ?? planSwap(view, snapshot as ViewSnapshot, options),
+    swap: () => group?.plan(options) ?? planRebuild(alone(view.oid, snapshot as ViewSnapshot), view, options),
   }
   const choose = (refusals: Obstacle[]) => {
     const choice = chooseStrategy(wanted, view, refusals, group?.cost, onReplicas, short)
     const plan = plans[choice.strategy]()
-    if (isReadThere) plan.aside.unshift(recordPosition)
+    if (isReadThere) plan.later.unshift(recordPosition)
     if (definition.skipsUnchanged) plan.counted = true
     return { plan, response: { ...choice } }
   }
@@ -110,6 +112,7 @@ async function planAsSeen(
       ? [obstacle('a batch refreshes a view with a usable unique index without the views that read it')]
       : [
           ...(backup !== null && options.otherwise ? [obstacle(besideBackup(backup))] : []),
+          ...(copy !== null && wanted === 'auto' ? [obstacle(besideCopy(copy))] : []),
           ...(group?.refusals ?? (snapshot ? await readObstacles(sql, swapNeeds(snapshot.live)) : [])),
         ],
   )

@@ -1,4 +1,4 @@
-import { hasIam } from '../../db/schema/authentication.ts'
+import { hasIam, isLetInByIam } from '../../db/schema/authentication.ts'
 import { giveOwnViews, grantMaintain, handOver, readViewsOf } from '../../db/schema/hand-over.ts'
 import { joinOwners, type Login, makeRoles, ownerRole, roleExists } from '../../db/schema/role.ts'
 import { settingUp } from '../../db/schema/setting-up.ts'
@@ -101,6 +101,8 @@ export interface Situation {
   ownViews: string[]
   major: number
   loginExists: boolean
+  /** Whether the login is one that RDS lets in with a token of IAM, and with nothing else. */
+  loginHasIam: boolean
 }
 
 /** Looks at what is there before a role is made. */
@@ -109,5 +111,6 @@ export async function readSituation(sql: Sql, login: string): Promise<Situation>
   const [server] = await sql<[{ major: number }]>`
     select current_setting('server_version_num')::integer / 10000 as major`
   const ownViews = (await readViewsOf(sql, me)).map(({ view }) => view)
-  return { me, ownViews, ...server, loginExists: await roleExists(sql, login) }
+  const loginExists = await roleExists(sql, login)
+  return { me, ownViews, ...server, loginExists, loginHasIam: await isLetInByIam(sql, login) }
 }

@@ -1,6 +1,6 @@
 import type { Database, Sql } from '../../db/server/connect.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
-import { readReplicas } from '../../db/server/standbys.ts'
+import { readCopy, readReplicas } from '../../db/server/standbys.ts'
 import { readUntried } from '../../db/server/untried.ts'
 import { unknownView } from '../../db/views/catalog.ts'
 import { readGroup } from '../../db/views/group.ts'
@@ -10,10 +10,9 @@ import { type Examined, listExamined, readViewRights } from '../../db/views/righ
 import { readAllUncounted } from '../../db/views/uncounted.ts'
 import { readWithoutKey } from '../../db/views/without-key.ts'
 import { allUncountedWords } from '../../plan/diagnosis/uncounted.ts'
-import { groupNeeds } from '../../plan/groups/needs.ts'
-import type { Replicas } from '../../plan/replicas.ts'
+import { isReadByViews, needsOf, swapNeeds } from '../../plan/rebuild/needs.ts'
+import { copyLine, type Replicas } from '../../plan/replicas.ts'
 import { type Cure, curesOf, impossible, type Need } from '../../plan/rights.ts'
-import { isReadByViews, swapNeeds } from '../../plan/runs/swap-needs.ts'
 import { obstaclesIn, type ViewRights } from '../../plan/views/obstacles.ts'
 import { moment } from '../../plan/words.ts'
 import { Problem } from '../../problem.ts'
@@ -26,6 +25,8 @@ export interface Findings {
   views: ViewRights[]
   /** One sentence, if the server is newer than any tried: said by the doctor, and by nobody else. */
   untried?: string
+  /** One sentence, if RDS feeds the green server of a blue/green deployment from this database. */
+  copy?: string
   /** What the environment says about replicas, and the standbys that the server has. */
   replicas: Replicas
   /** The views that programs read on replicas, and that `auto` cannot refresh concurrently. */
@@ -82,9 +83,11 @@ export async function examine(
   }
   const names = new Set(views.map(({ view }) => view))
   const missing = curesOf(obstaclesIn(views))
+  const copy = await readCopy(sql)
   return {
     role: asking.written,
     views,
+    ...(copy === null ? {} : { copy: copyLine(copy) }),
     replicas: await readReplicas(sql),
     withoutKey: (await readWithoutKey(sql)).filter(({ view }) => names.has(view)),
     missing,
@@ -110,7 +113,7 @@ async function readSwapNeeds(sql: Sql, { oid }: Examined): Promise<Need[] | 'gon
   if (!isReadByViews(snapshot.live)) return swapNeeds(snapshot.live)
   const group = await readGroup(sql, [oid])
   if (typeof group === 'string') return group === 'gone' ? group : locked(sql, oid)
-  return groupNeeds(group)
+  return needsOf(group)
 }
 
 const locked = async (sql: Sql, oid: number): Promise<Need[]> => {

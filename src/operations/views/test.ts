@@ -52,7 +52,7 @@ export const testView = (database: Database, written: string): Promise<TestedVie
       )
     const tested: TestedCheck[] = []
     for (const check of all) {
-      const checked = { view, relation: view, seal: insistOnChecking(view), key: view.aside }
+      const checked = { view, relation: view, seal: insistOnChecking(view), key: view.twinKey }
       tested.push(await testOne(sql, checked, check, readSettings(view.view, settings), until))
     }
     return {

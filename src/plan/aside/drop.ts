@@ -1,7 +1,7 @@
 import { inPlaceOf } from '../acting.ts'
 import { quoteIdentifier, quoteName } from '../names.ts'
 import type { Statement } from '../plan.ts'
-import { dropRules } from '../runs/attached.ts'
+import { dropRules } from '../rebuild/attached.ts'
 import { exclusiveLock } from '../runs/locks.ts'
 import { type AsideItem, isView } from './items.ts'
 

@@ -1,10 +1,7 @@
 import { inPlaceOf, sealed } from '../acting.ts'
-import { displayPart, literal, type QualifiedName, quoteIdentifier, quoteName } from '../names.ts'
+import { displayPart, literal, quoteIdentifier, quoteName } from '../names.ts'
 import type { Statement } from '../plan.ts'
-import { createdIn, createView } from '../runs/apart.ts'
-import type { AsideNames } from '../runs/aside-names.ts'
-import { buildRules, buildTriggers } from '../runs/attached.ts'
-import { createStatements, queryOf } from '../runs/create.ts'
+import { buildRules, buildTriggers } from '../rebuild/attached.ts'
 import {
   buildIndexes,
   buildStatistics,
@@ -12,7 +9,9 @@ import {
   giveStatistics,
   ownersSealed,
   withOptions,
-} from '../runs/rebuild.ts'
+} from '../rebuild/twin.ts'
+import { createStatements, queryOf } from '../runs/create.ts'
+import type { TwinNames } from '../runs/twin-names.ts'
 import type { ViewDefinition } from '../views/definition.ts'
 import { replayGrants } from '../views/grants.ts'
 import type { LiveView } from '../views/live-view.ts'
@@ -27,72 +26,58 @@ export interface Making {
 }
 
 /**
- * Makes a view again as it was, without its rows, triggers and rules. The query is the server's text. `apart`: see
- * `createView`.
+ * Makes a view again as it was, without its rows, triggers and rules. The query is the server's text, or `frozen`: what the
+ * server adds to its text, such as a cast, may be of another time.
  */
-export const makeView = ({ live }: AsideView, apart: string | null): Making =>
-  making(live, apart, (view) => buildTwin(live, { view })[0] as Statement)
-
-/** The same with the query as it is frozen: what the server adds to its text, such as a cast, may be of another time. */
-export const makeFrozen = ({ live }: AsideView, apart: string | null, frozen: string): Making =>
-  making(live, apart, (name) => {
-    // The query may end with a `--` comment; the line break ends the comment.
-    const view = { ...live.view, definition: `(${queryOf(frozen)}\n)` }
-    const [create] = buildTwin({ ...live, view }, { view: name })
-    return { ...(create as Statement), ...ownersSealed(live), rolePath: true } as Statement
-  })
-
-const making = (
-  live: LiveView,
-  apart: string | null,
-  create: (view: QualifiedName) => Statement,
-): Making => ({
-  create: createView(live.view, live.view, apart, create),
-  rest: () => [
-    ...inPlaceOf(live.view.owner, [
-      ...buildTwin(live, ownNames(live)).slice(1),
-      ...buildIndexes(live, ownNames(live)),
-      ...buildStatistics(live, ownNames(live)),
+export function makeView({ live }: AsideView, frozen?: string): Making {
+  // The query may end with a `--` comment; the line break ends the comment.
+  const definition = frozen === undefined ? live.view.definition : `(${queryOf(frozen)}\n)`
+  const [create, ...attributes] = buildTwin({ ...live, view: { ...live.view, definition } }, live)
+  return {
+    create: inPlaceOf(live.view.owner, [
+      frozen === undefined
+        ? (create as Statement)
+        : ({ ...create, ...ownersSealed(live), rolePath: true } as Statement),
     ]),
-    ...giveStatistics(live, ownNames(live)),
-    ...replayGrants(createdIn(apart, live), live.view),
-  ],
-})
+    rest: () => [
+      ...inPlaceOf(live.view.owner, [
+        ...attributes,
+        ...buildIndexes(live, ownNames(live)),
+        ...buildStatistics(live, ownNames(live)),
+      ]),
+      ...giveStatistics(live, ownNames(live)),
+      ...replayGrants(live, live.view),
+    ],
+  }
+}
 
 /**
  * Makes a materialized view from another definition. The query, the indexes and the comment are those of the definition.
  * All else is carried over, as far as the view still has the column.
  */
-export const makeFrom = ({ live }: AsideView, apart: string | null, definition: ViewDefinition): Making => {
-  const { view } = live
-  const statements = (schema: string) =>
-    sealed(view.owner, definition, createStatements({ ...definition, schema }))
-  return {
-    create: [
-      ...createView(view, definition, apart, ({ schema }) => statements(schema)[0] as Statement),
-      ...inPlaceOf(view.owner, statements(definition.schema).slice(1)),
-    ],
-    rest: (columns) => {
-      const kept = withColumns({ ...live, view: { ...view, comment: null } }, columns)
-      const alter = `alter materialized view ${quoteName(view)}`
-      return [
-        ...inPlaceOf(view.owner, [
-          ...[
-            view.options.length > 0 && `${alter} set ${withOptions(view.options).replace(' with ', '')}`,
-            view.tablespace !== null && `${alter} set tablespace ${quoteIdentifier(view.tablespace)}`,
-            view.accessMethod !== null && `${alter} set access method ${quoteIdentifier(view.accessMethod)}`,
-          ]
-            .filter((sql) => sql !== false)
-            .map((sql): Statement => ({ kind: 'command', phase: 'building', sql })),
-          ...buildTwin(kept, ownNames(live)).slice(1),
-          ...buildStatistics(kept, ownNames(live)),
-        ]),
-        ...giveStatistics(kept, ownNames(live)),
-        ...replayGrants(createdIn(apart, kept), view),
-      ]
-    },
-  }
-}
+export const makeFrom = ({ live }: AsideView, definition: ViewDefinition): Making => ({
+  create: inPlaceOf(live.view.owner, sealed(live.view.owner, definition, createStatements(definition))),
+  rest: (columns) => {
+    const { view } = live
+    const kept = withColumns({ ...live, view: { ...view, comment: null } }, columns)
+    const alter = `alter materialized view ${quoteName(view)}`
+    return [
+      ...inPlaceOf(view.owner, [
+        ...[
+          view.options.length > 0 && `${alter} set ${withOptions(view.options).replace(' with ', '')}`,
+          view.tablespace !== null && `${alter} set tablespace ${quoteIdentifier(view.tablespace)}`,
+          view.accessMethod !== null && `${alter} set access method ${quoteIdentifier(view.accessMethod)}`,
+        ]
+          .filter((sql) => sql !== false)
+          .map((sql): Statement => ({ kind: 'command', phase: 'building', sql })),
+        ...buildTwin(kept, ownNames(live)).slice(1),
+        ...buildStatistics(kept, ownNames(live)),
+      ]),
+      ...giveStatistics(kept, ownNames(live)),
+      ...replayGrants(kept, view),
+    ]
+  },
+})
 
 /** Gives a plain view that somebody else has made meanwhile its owner and all that hung on it. */
 export const adorn = ({ live }: AsideView): Making => ({
@@ -168,7 +153,7 @@ export function makePolicy({ name, table, owner, rest, comment }: AsidePolicy): 
 }
 
 /** The names that a view and its parts have already. */
-const ownNames = ({ view, indexes, statistics }: LiveView): AsideNames => ({
+const ownNames = ({ view, indexes, statistics }: LiveView): TwinNames => ({
   view,
   old: view,
   index: (at) => indexes[at]?.name as string,

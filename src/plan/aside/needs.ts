@@ -1,6 +1,6 @@
 import { displayName, displayPart, literal, quoteName } from '../names.ts'
+import { memberOf } from '../rebuild/needs.ts'
 import { type Need, type Obstacle, obstacle } from '../rights.ts'
-import { memberOf } from '../runs/swap-needs.ts'
 import { isUnreadable, unreadableClause } from '../views/server-sql.ts'
 import { type AsideItem, describeItem } from './items.ts'
 

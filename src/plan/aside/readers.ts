@@ -1,6 +1,7 @@
-import { viewsNamedIn } from '../groups/requalify.ts'
 import { displayName, quoteName } from '../names.ts'
+import { viewsNamedIn } from '../rebuild/requalify.ts'
 import type { ViewDefinition } from '../views/definition.ts'
+import { reached } from '../walks.ts'
 import { type AsideItem, isView, nameOf } from './items.ts'
 
 /**
@@ -22,11 +23,6 @@ export function withReaders(item: AsideItem, items: AsideItem[], given: ViewDefi
       ]
     }),
   )
-  const found = new Set([item])
-  for (let before = 0; found.size > before; ) {
-    before = found.size
-    const names = new Set([...found].map(nameOf))
-    for (const each of items) if (reads.get(each)?.some((name) => names.has(name))) found.add(each)
-  }
+  const found = reached([item], (read) => items.filter((each) => reads.get(each)?.includes(nameOf(read))))
   return items.filter((each) => found.has(each))
 }

@@ -1,3 +1,4 @@
+import { parentsFirst } from '../walks.ts'
 import type { PlannedGroup, PlannedTogether } from './together.ts'
 
 /** A view of a batch, or one that may come along. */
@@ -28,16 +29,9 @@ export function viewsTogether<View extends Candidate>(
         ? [...new Set([...view.parents, ...(parents.get(view.id) ?? [])])]
         : view.parents,
     }))
-  const waiting = new Map(views.map((view) => [view.id, view]))
-  const ordered: View[] = []
-  const take = (view: View) => {
-    if (!waiting.delete(view.id)) return
-    for (const parent of view.parents) {
-      const read = waiting.get(parent)
-      if (read !== undefined) take(read)
-    }
-    ordered.push(view)
-  }
-  for (const view of views) take(view)
-  return ordered
+  return parentsFirst(
+    views,
+    ({ id }) => id,
+    ({ parents }) => parents,
+  )
 }

@@ -6,6 +6,7 @@ import type { Strategy } from '../views/definition.ts'
 import { dependents } from '../views/graph.ts'
 import { didYouMean } from '../views/meant.ts'
 import type { ViewTimes } from '../views/scheduled.ts'
+import { reached } from '../walks.ts'
 
 /** Which views a batch is to refresh: at most one of the first six fields. None of them means all views. */
 export interface SelectionRequest {
@@ -109,10 +110,10 @@ export function selectViews<View extends Selectable>(
   if ('pattern' in selection && chosen.size === 0 && views.length > 0) {
     throw invalid('pattern', `no view's schema.name matches ${JSON.stringify(selection.pattern)}.`)
   }
-  const start = [...chosen]
-  if (selection.ancestors) reach(start, dependencies, chosen)
-  if (selection.descendants) reach(start, dependents(dependencies), chosen)
-  return views.filter(({ view }) => chosen.has(view))
+  const along = (edges: Map<string, string[]>) => reached(chosen, (each) => edges.get(each) ?? [])
+  const above = selection.ancestors ? along(dependencies) : chosen
+  const below = selection.descendants ? along(dependents(dependencies)) : chosen
+  return views.filter(({ view }) => above.has(view) || below.has(view))
 }
 
 function chooseViews(views: Selectable[], selection: Selection): string[] {
@@ -149,20 +150,6 @@ const firstOf = (names: string[]): string =>
   names.length <= mostTold
     ? names.join(', ')
     : `${names.slice(0, mostTold).join(', ')} (and ${names.length - mostTold} more)`
-
-/** Adds to `found` all that can be reached from `from`. */
-function reach(from: string[], edges: Map<string, string[]>, found: Set<string>): void {
-  const seen = new Set(from)
-  const open = [...from]
-  for (let at = open.pop(); at !== undefined; at = open.pop()) {
-    for (const next of edges.get(at) ?? []) {
-      if (seen.has(next)) continue
-      seen.add(next)
-      found.add(next)
-      open.push(next)
-    }
-  }
-}
 
 const invalid = (field: string, why: string): Problem =>
   new Problem('InvalidRequest', `${field}: ${why}`, { field })

@@ -1,5 +1,12 @@
-import type { OutlinedGroup } from '../groups/group.ts'
 import { displayName, quoteName } from '../names.ts'
+import {
+  findUnfilled,
+  isMaterialized,
+  materialized,
+  type OutlinedScope,
+  type Scope,
+  withRead,
+} from '../rebuild/scope.ts'
 import type { WithoutKey } from '../replicas.ts'
 import type { Exchange } from '../run.ts'
 import { type Strategy, traitsOf } from '../views/definition.ts'
@@ -28,10 +35,10 @@ export interface TogetherView {
 }
 
 /** Views of a batch that are built aside and exchanged at one moment. */
-export interface PlannedGroup<R extends OutlinedReader = Reader> {
+export interface PlannedGroup<G = Scope> {
   /** The ids of the materialized views whose twins are filled, parents first. */
   members: number[]
-  group: OutlinedGroup<R>
+  group: G
   twinBytes: number
 }
 
@@ -43,7 +50,7 @@ interface ComesAlong {
 
 /** What a batch exchanges together. */
 export interface PlannedTogether<R extends OutlinedReader = Reader> {
-  groups: PlannedGroup<R>[]
+  groups: PlannedGroup<OutlinedScope<R>>[]
   along: ComesAlong[]
   /** The views that read each other but are refreshed each by itself, with the reason. */
   each: { view: string; because: string }[]
@@ -68,16 +75,16 @@ interface Options {
  * reason if the view belongs together with others. Pure.
  */
 export function planTogether<R extends OutlinedReader>(
-  all: OutlinedGroup<R>,
+  all: OutlinedScope<R>,
   views: TogetherView[],
   options: Options,
 ): PlannedTogether<R> {
   const { maxTwinBytes } = options
   const byName = new Map(views.map((view) => [quoteName(view), view]))
-  const viewOf = ({ live }: OutlinedReader) =>
-    live.view.kind === 'materialized view' ? byName.get(quoteName(live.view)) : undefined
+  const viewOf = (reader: OutlinedReader) =>
+    isMaterialized(reader) ? byName.get(quoteName(reader.live.view)) : undefined
   const against = reasonsAgainst(all, viewOf, options)
-  const groups: PlannedGroup<R>[] = []
+  const groups: PlannedGroup<OutlinedScope<R>>[] = []
   let bytes = 0
   for (const readers of withoutCircles(components(all, against), views, viewOf, against)) {
     const twinBytes = readers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
@@ -126,8 +133,6 @@ export function planTogether<R extends OutlinedReader>(
 
 type ViewOf = (reader: OutlinedReader) => TogetherView | undefined
 
-const isMaterialized = ({ live }: OutlinedReader): boolean => live.view.kind === 'materialized view'
-
 /** A view that the batch was not to refresh stays without data if it has none. */
 const isFilled = (reader: OutlinedReader, viewOf: ViewOf): boolean => {
   const view = viewOf(reader)
@@ -141,15 +146,19 @@ const eachByItself = 'the batch shows each view when it is ready'
  * aside only if it reads one that has to be.
  */
 function reasonsAgainst(
-  all: OutlinedGroup,
+  all: OutlinedScope,
   viewOf: ViewOf,
   { refusals, exchange }: Options,
 ): Map<number, string> {
   const wanted = wantedTogether(all, viewOf, exchange)
-  const read = readByViews(all)
+  // Those that a materialized view reads, directly or not.
+  const read = withRead(
+    all.members,
+    materialized(all).flatMap(({ reads }) => reads),
+  )
   for (const member of all.members)
     if (read.has(member.oid) && wouldLockOut(member, viewOf(member))) wanted.add(member.oid)
-  const readsUnfilled = findUnfilled(all, viewOf)
+  const readsUnfilled = findUnfilled(all, (member) => isFilled(member, viewOf))
   const refused = new Map<number, string>()
   for (;;) {
     const pulled = withReaders(
@@ -178,7 +187,7 @@ function reasonsAgainst(
  * The views of which readers may see no mixture: those of a batch that exchanges together. A view that is paused, or has another
  * strategy, may be a mixture with what it reads.
  */
-function wantedTogether(all: OutlinedGroup, viewOf: ViewOf, exchange: Exchange): Set<number> {
+function wantedTogether(all: OutlinedScope, viewOf: ViewOf, exchange: Exchange): Set<number> {
   const mixed = new Map<number, string>()
   const apart = new Map<number, string>()
   for (const member of all.members) {
@@ -237,38 +246,15 @@ function reasonToStay(
   return unfilled === undefined ? null : `${name} reads ${unfilled}, which is unpopulated`
 }
 
-/** The members to be filled that read one that stays without data, with its name. Parents come before children. */
-function findUnfilled({ members }: OutlinedGroup, viewOf: ViewOf): Map<number, string> {
-  const empty = new Map<number, string>()
-  const found = new Map<number, string>()
-  for (const member of members) {
-    const { oid, live, reads } = member
-    const read = reads.map((each) => empty.get(each)).find((name) => name !== undefined)
-    if (!isMaterialized(member)) {
-      if (read !== undefined) empty.set(oid, read)
-    } else if (!isFilled(member, viewOf)) empty.set(oid, displayName(live.view))
-    else if (read !== undefined) found.set(oid, read)
-  }
-  return found
-}
-
-/** The members that a materialized view reads, directly or not. */
-function readByViews({ members }: OutlinedGroup): Set<number> {
-  const read = new Set<number>()
-  for (const member of members.toReversed())
-    if (isMaterialized(member) || read.has(member.oid)) for (const oid of member.reads) read.add(oid)
-  return read
-}
-
 /** These members, with all that reads them. */
-function withReaders({ members }: OutlinedGroup, oids: number[]): Set<number> {
+function withReaders({ members }: OutlinedScope, oids: number[]): Set<number> {
   const found = new Set(oids)
   for (const { oid, reads } of members) if (reads.some((read) => found.has(read))) found.add(oid)
   return found
 }
 
 /** The members of a group that the batch was not to refresh, each with the reason why it is rebuilt. */
-function comeAlong(group: OutlinedGroup, viewOf: ViewOf): ComesAlong[] {
+function comeAlong(group: OutlinedScope, viewOf: ViewOf): ComesAlong[] {
   const shown = shownParents(group, viewOf)
   const names = new Map(group.members.map((member) => [viewOf(member)?.id, displayName(member.live.view)]))
   return group.members.flatMap((member) => {
@@ -281,7 +267,7 @@ function comeAlong(group: OutlinedGroup, viewOf: ViewOf): ComesAlong[] {
 }
 
 /** Parents come before children, so one look from the last member to the first one is enough. */
-function holdBackParents({ members }: OutlinedGroup, against: Map<number, string>): void {
+function holdBackParents({ members }: OutlinedScope, against: Map<number, string>): void {
   for (const member of members.toReversed()) {
     const because = against.get(member.oid)
     if (because === undefined) continue
@@ -293,7 +279,7 @@ function holdBackParents({ members }: OutlinedGroup, against: Map<number, string
  * A view that reads another one through a function, or by its `dependsOn`, would still read the old one while the other one
  * is a twin. So it is refreshed after the exchange of the other.
  */
-function holdBackHiddenReaders(all: OutlinedGroup, viewOf: ViewOf, against: Map<number, string>): void {
+function holdBackHiddenReaders(all: OutlinedScope, viewOf: ViewOf, against: Map<number, string>): void {
   const oidOf = new Map(all.members.flatMap((member) => [[viewOf(member)?.id, member.oid] as const]))
   const shown = shownParents(all, viewOf)
   for (const member of all.members) {
@@ -311,7 +297,7 @@ function holdBackHiddenReaders(all: OutlinedGroup, viewOf: ViewOf, against: Map<
 }
 
 /** For each member the ids of the views that its query reads, directly or through plain views. */
-function shownParents({ members }: OutlinedGroup, viewOf: ViewOf): Map<number, Set<number>> {
+function shownParents({ members }: OutlinedScope, viewOf: ViewOf): Map<number, Set<number>> {
   const byOid = new Map(members.map((member) => [member.oid, member]))
   const parents = new Map<number, Set<number>>()
   for (const { oid, reads } of members) {
@@ -333,7 +319,7 @@ function shownParents({ members }: OutlinedGroup, viewOf: ViewOf): Map<number, S
  * are plain views that read no member of a piece: they stay, and join nothing.
  */
 function components<R extends OutlinedReader>(
-  { members }: OutlinedGroup<R>,
+  { members }: OutlinedScope<R>,
   against: Map<number, string>,
 ): R[][] {
   const piece = new Map<number, R[]>()
@@ -349,7 +335,7 @@ function components<R extends OutlinedReader>(
   const place = new Map(members.map(({ oid }, at) => [oid, at]))
   return [...new Set(piece.values())]
     .map((readers) => readers.toSorted((a, b) => (place.get(a.oid) ?? 0) - (place.get(b.oid) ?? 0)))
-    .filter((readers) => readers.filter(({ live }) => live.view.kind === 'materialized view').length > 1)
+    .filter((readers) => readers.filter(isMaterialized).length > 1)
 }
 
 /**
@@ -388,7 +374,7 @@ function withoutCircles<R extends OutlinedReader>(
 }
 
 /** The OIDs of the views of the batch that another view of the batch reads, or that read one. */
-function relatives(all: OutlinedGroup, viewOf: ViewOf): number[] {
+function relatives(all: OutlinedScope, viewOf: ViewOf): number[] {
   const shown = shownParents(all, viewOf)
   const read = new Set([...shown.values()].flatMap((ids) => [...ids]))
   return all.members.flatMap((member) => {

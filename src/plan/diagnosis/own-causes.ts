@@ -1,7 +1,8 @@
 import { mayRetry, type ProblemCode, problemCodes } from '../../problem.ts'
 import { command } from '../commands.ts'
+import { runbookOf } from '../runbook.ts'
 import { toSeeThem } from '../views/checks.ts'
-import { duration, names } from '../words.ts'
+import { cut, duration, names } from '../words.ts'
 import { advice } from './advice.ts'
 import type { Cause, CauseCode, HeldLock } from './cause.ts'
 import { heldBack } from './held-back.ts'
@@ -140,7 +141,7 @@ const endedBatch: Rule = ({ view: { batch, runs }, name, isPaused, clock, type }
         ]
       : [
           why === 'Canceled' ? 'Canceled' : 'Lost',
-          `ended before ${name} had its turn: ${cut(batch.error?.message ?? '')}`,
+          `ended before ${name} had its turn: ${recorded(batch.error?.message ?? '')}`,
         ]
   return cause(code, `Batch ${batch.id} ${text}`, type('refresh', name), { batchId: batch.id })
 }
@@ -228,7 +229,7 @@ const schedule: Rule = ({ view, name, isPaused, open, clock, type }) => {
   if (missedAt !== null)
     return cause(
       'ScheduleMissed',
-      `A schedule was due to refresh ${name} at ${clock(missedAt)}, and no run began: look at the dead letters, as viewkeeper docs dead-letters says.`,
+      `A schedule was due to refresh ${name} at ${clock(missedAt)}, and no run began: look at the dead letters, as ${runbookOf('dead-letters')} says.`,
       type('refresh', name),
     )
   if (!scheduled)
@@ -356,7 +357,7 @@ export function runCause(
   const type = (...words: string[]) => command(words, environment)
   const ended = (code: CauseCode, text: string, next = type('refresh', view)) => cause(code, text, next, run)
   const at = finishedAt === null ? '' : ` at ${clock(finishedAt)}`
-  const message = cut(error?.message ?? run.because ?? '')
+  const message = recorded(error?.message ?? run.because ?? '')
   if (status === 'skipped') return ended('Skipped', `Run ${id} skipped ${view}${at}: ${message}`)
   if (status === 'canceled')
     return ended(
@@ -446,5 +447,4 @@ const withoutEnd = (text: string): string => text.replace(/(?<!\.)\.$/, '')
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
 
 /** A text of a record as a part of a cause, with a full stop. */
-const cut = (text: string): string =>
-  sentence(text.length <= longestMessage ? text : `${text.slice(0, longestMessage).toWellFormed()}...`)
+const recorded = (text: string): string => sentence(cut(text, longestMessage))

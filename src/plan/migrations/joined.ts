@@ -1,5 +1,6 @@
 import { fileNameOf } from '../file-names.ts'
 import { type QualifiedName, quoteName } from '../names.ts'
+import { reached } from '../walks.ts'
 import { ofParts } from './frozen.ts'
 import type { NewMigration } from './new-migration.ts'
 
@@ -15,28 +16,20 @@ interface Joining {
  * other views, or all that the author has named. A migration that has to come in between keeps them apart. Pure.
  */
 export function joined(migrations: NewMigration[], { reads, isAsked }: Joining): NewMigration[] {
-  const reached = new Map(
-    migrations.map(({ view }) => [quoteName(view), reachedFrom(quoteName(view), reads)]),
-  )
-  const readsOther = (a: NewMigration, b: NewMigration) =>
-    reached.get(quoteName(a.view))?.has(quoteName(b.view)) ?? false
+  const readsOf = (view: string) => reads.get(view) ?? []
+  const above = new Map(migrations.map(({ view }) => [view, reached(readsOf(quoteName(view)), readsOf)]))
+  const readsOther = (a: NewMigration, b: NewMigration) => above.get(a.view)?.has(quoteName(b.view)) ?? false
   const isChange = ({ up, down, changed }: NewMigration) =>
     up.change.does === 'define' && down.change.does === 'define' && changed.includes('query')
   let rest = migrations
   for (const first of migrations.filter(isChange)) {
     if (!rest.includes(first)) continue
-    const group = [first]
-    for (let size = 0; size < group.length; ) {
-      size = group.length
-      group.push(
-        ...rest.filter(
-          (other) =>
-            isChange(other) &&
-            !group.includes(other) &&
-            (isAsked || group.some((each) => readsOther(each, other) || readsOther(other, each))),
-        ),
-      )
-    }
+    const changes = rest.filter(isChange)
+    const group = [
+      ...reached([first], (each) =>
+        changes.filter((other) => isAsked || readsOther(each, other) || readsOther(other, each)),
+      ),
+    ]
     const others = rest.filter((each) => !group.includes(each))
     const isRead = (other: NewMigration) => group.some((each) => readsOther(each, other))
     const stands = others.some((other) => isRead(other) && group.some((each) => readsOther(other, each)))
@@ -77,17 +70,4 @@ function wordsOf(views: QualifiedName[]): string {
   return [...names, ...(views.length > names.length ? [`and_${views.length - names.length}_more`] : [])].join(
     '_',
   )
-}
-
-function reachedFrom(view: string, reads: ReadonlyMap<string, string[]>): Set<string> {
-  const reached = new Set<string>()
-  const open = [view]
-  for (let at = open.pop(); at !== undefined; at = open.pop()) {
-    for (const read of reads.get(at) ?? []) {
-      if (reached.has(read)) continue
-      reached.add(read)
-      open.push(read)
-    }
-  }
-  return reached
 }

@@ -1,12 +1,13 @@
 import { inPlaceOf } from '../acting.ts'
 import { quoteIdentifier, quoteName, unquoted } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
-import { asideNames } from '../runs/aside-names.ts'
+import { planRebuild } from '../rebuild/plan.ts'
+import { alone } from '../rebuild/scope.ts'
+import { sealedIf } from '../rebuild/twin.ts'
 import { commentStatement, indexStatement, ownerStatement } from '../runs/create.ts'
 import { besideReaders, exclusively } from '../runs/locks.ts'
-import { sealedIf } from '../runs/rebuild.ts'
 import type { RunOptions } from '../runs/refresh.ts'
-import { planSwap } from '../runs/swap.ts'
+import { namesBeside } from '../runs/twin-names.ts'
 import { uniqueIndexes } from '../runs/unique-indexes.ts'
 import type { ViewDefinition } from '../views/definition.ts'
 import { authoredGrants, needsRebuild, sameGrant, sameIndex } from '../views/differences.ts'
@@ -41,11 +42,11 @@ export function planRedefinition(
   const wanted = wantedView(given, { before, after, twin })
   if (needsRebuild(live, twin)) {
     return {
-      plan: planSwap(view, snapshot, options, { wanted, withData: options.withData }),
+      plan: planRebuild(alone(view.oid, snapshot, wanted), view, options),
       does: 'rebuild',
     }
   }
-  const { building, cutOver, grants } = alterations(given, wanted, view.aside)
+  const { building, cutOver, grants } = alterations(given, wanted, view.twinKey)
   const asOwner = (some: Statement[]) => inPlaceOf(live.view.owner, some)
   // A grant to the old or to the new owner can be made only when the view has its new owner.
   const [beside, later] = given === live ? [[...building, ...grants], []] : [building, grants]
@@ -67,7 +68,7 @@ export function planRedefinition(
         ? besideReaders(live.view, [], options.timeoutSeconds)
         : exclusively([live.view], exclusive, { timeoutSeconds: options.timeoutSeconds }),
     written: null,
-    aside: [],
+    later: [],
   }
   return { plan, does: 'alter' }
 }
@@ -148,7 +149,7 @@ function alterations(
 ): Record<'building' | 'cutOver' | 'grants', Statement[]> {
   const { schema } = live.view
   const target = quoteName(live.view)
-  const aside = asideNames(key, schema)
+  const names = namesBeside(key, schema)
   const indexName = (name: string) => quoteName({ schema, name })
   const building = (sql: string): Statement => ({ kind: 'command', phase: 'building', sql })
   const cutOver = (sql: string): Statement => ({ kind: 'command', phase: 'cut-over', sql })
@@ -162,10 +163,10 @@ function alterations(
       ...made.map(
         ({ name, unique, rest, hasExpressions }, at): Statement => ({
           phase: 'indexes',
-          sql: indexStatement({ name: takesOver(name) ? aside.index(at) : name, unique, on: rest }, target),
+          sql: indexStatement({ name: takesOver(name) ? names.index(at) : name, unique, on: rest }, target),
           computesRows: true,
           unique: uniqueIndexes([{ name, unique, on: rest }], () =>
-            takesOver(name) ? aside.index(at) : name,
+            takesOver(name) ? names.index(at) : name,
           ),
           ...sealedIf(hasExpressions, live),
         }),
@@ -186,7 +187,7 @@ function alterations(
       ...dropped.map(({ name }) => cutOver(`drop index ${indexName(name)}`)),
       ...made.flatMap(({ name }, at) =>
         takesOver(name)
-          ? [cutOver(`alter index ${indexName(aside.index(at))} rename to ${quoteIdentifier(name)}`)]
+          ? [cutOver(`alter index ${indexName(names.index(at))} rename to ${quoteIdentifier(name)}`)]
           : [],
       ),
     ],

@@ -4,8 +4,8 @@ import { ownCauses, runCause } from '../diagnosis/own-causes.ts'
 import type { Examined, RunFacts, Surroundings } from '../diagnosis/standing.ts'
 import { whyOf } from '../diagnosis/why.ts'
 import { dependents, viewsAbove } from '../views/graph.ts'
-import { duration } from '../words.ts'
-import { type ToldCause, utc } from './notice.ts'
+import { duration, utc } from '../words.ts'
+import type { ToldCause } from './notice.ts'
 import type { EndedBatch, NoticeFacts, SlowRun, ToldTrouble } from './notice-facts.ts'
 
 /** Finds the causes of news: those that `viewkeeper why` tells, each with what a notice groups and types. */

@@ -75,7 +75,7 @@ export interface AlarmWords {
   /** What CloudWatch says. */
   reason: string
   at: Date | null
-  /** Whether `viewkeeper test-alarm` has set it off. */
+  /** Whether somebody has set it off to try the mail. */
   test: boolean
 }
 
@@ -103,9 +103,6 @@ export interface Notice {
   /** Why there is nothing but an alarm's own words; null if there is more, or nothing more to say. */
   lacking: string | null
 }
-
-/** `2026-11-20 09:00 UTC`: mails are read on any day. */
-export const utc = (at: Date): string => `${at.toISOString().slice(0, 16).replace('T', ' ')} UTC`
 
 /** A notice without content, to be filled. */
 export const emptyNotice = (environment: string, at: Date, links: Links = {}): Notice => ({

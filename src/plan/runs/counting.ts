@@ -1,5 +1,5 @@
 import { literal, type QualifiedName, quoteName } from '../names.ts'
-import type { AsideStatement, Seal, Statement } from '../plan.ts'
+import type { LaterStatement, Seal, Statement } from '../plan.ts'
 import type { RowCountStrategy } from '../views/definition.ts'
 import { hintsOn } from '../views/obstacles.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
@@ -13,7 +13,7 @@ import type { ViewFacts } from '../views/view-facts.ts'
  * reads a materialized view of the owner's is it executed, as a refresh of the throwaway view: then the server lets the
  * code do nothing but as the owner, and only until the end of the statement.
  */
-export const countRows = (view: QualifiedName, seal: Seal, when: 'before' | 'after'): AsideStatement => ({
+export const countRows = (view: QualifiedName, seal: Seal, when: 'before' | 'after'): LaterStatement => ({
   phase: 'counting',
   sql: `select count(*) as rows from ${quoteName(view)}`,
   kind: 'countRows',
@@ -31,7 +31,7 @@ export const countTwin = (twin: QualifiedName, seal: Seal, how: RowCountStrategy
 }
 
 /** Reads the planner's estimate by name. -1 means that the view was never analyzed, and becomes null. */
-export const readEstimate = (view: QualifiedName, when: 'before' | 'after'): AsideStatement => ({
+export const readEstimate = (view: QualifiedName, when: 'before' | 'after'): LaterStatement => ({
   phase: 'counting',
   sql: `select nullif(reltuples, -1)::bigint from pg_catalog.pg_class where oid = ${literal(quoteName(view))}::regclass`,
   kind: 'count',
@@ -40,7 +40,7 @@ export const readEstimate = (view: QualifiedName, when: 'before' | 'after'): Asi
 })
 
 /** Brings the planner's estimate up to date. */
-export const analyze = (view: QualifiedName): AsideStatement => ({
+export const analyze = (view: QualifiedName): LaterStatement => ({
   phase: 'analyzing',
   sql: `analyze ${quoteName(view)}`,
   kind: 'userCode',
@@ -59,9 +59,9 @@ export function countBefore(view: CountedView, how: RowCountStrategy): Statement
 }
 
 /** Counts the rows of an existing view; nothing if that cannot be done as its owner. */
-export const countExactly = (view: CountedView, when: 'before' | 'after'): AsideStatement[] =>
+export const countExactly = (view: CountedView, when: 'before' | 'after'): LaterStatement[] =>
   view.counting === null ? [] : [countRows(view, view.counting, when)]
 
 /** Analyzes after the commit, so that the estimate after is up to date. */
-export const estimateAside = (view: QualifiedName, how: RowCountStrategy): AsideStatement[] =>
+export const estimateLater = (view: QualifiedName, how: RowCountStrategy): LaterStatement[] =>
   how === 'estimated' ? [analyze(view), readEstimate(view, 'after')] : []

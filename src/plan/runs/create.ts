@@ -11,10 +11,10 @@ import type {
 } from '../views/definition.ts'
 import { noteObstacles } from '../views/obstacles.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
-import { asideNames, type CreateNames } from './aside-names.ts'
 import { type Checking, checkData, recordChecks, recordsFirst } from './check-data.ts'
 import { analyze, type CountedView, countBefore, countRows, readEstimate } from './counting.ts'
 import { besideReaders, exclusively, ourselves } from './locks.ts'
+import { type CreateNames, namesBeside } from './twin-names.ts'
 import { uniqueIndexes } from './unique-indexes.ts'
 
 export interface CreateOptions {
@@ -29,7 +29,7 @@ export interface CreateOptions {
   /**
    * The existing view to replace. The creation is refused if anything depends on that view (`dependents`).
    */
-  replaces: (CountedView & Pick<ViewFacts, 'aside'> & { dependents: string[] }) | null
+  replaces: (CountedView & Pick<ViewFacts, 'twinKey'> & { dependents: string[] }) | null
 }
 
 /**
@@ -49,7 +49,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
     )
   }
   insistOnPrivileges(definition)
-  const names = replaces === null ? finalNames(definition) : createNames(replaces.aside, definition)
+  const names = replaces === null ? finalNames(definition) : createNames(replaces.twinKey, definition)
   const view = { schema: definition.schema, name: names.view }
   const counts = withData ? rowCountStrategy : 'none'
   return {
@@ -86,7 +86,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
             [checking],
           ),
     written: null,
-    aside: withData
+    later: withData
       ? [analyze(definition), ...(counts === 'estimated' ? [readEstimate(definition, 'after')] : [])]
       : [],
   }
@@ -219,9 +219,9 @@ const grantStatement = (
   return `grant ${what} on ${target} to ${grantee}${grantOption ? ' with grant option' : ''}`
 }
 
-/** Names for a view and its indexes while they are made: see `asideKey`. */
+/** Names for a view and its indexes while they are made: see `twinKey`. */
 export function createNames(key: string, { schema }: ViewDefinition): CreateNames {
-  const { view, index } = asideNames(key, schema)
+  const { view, index } = namesBeside(key, schema)
   return { view: view.name, index }
 }
 

@@ -48,7 +48,7 @@ export function planDrop(view: ViewFacts, dependents: string[], options: DropOpt
       { timeoutSeconds: options.timeoutSeconds, lasts: 'brief' },
     ),
     written: null,
-    aside: [],
+    later: [],
   }
 }
 

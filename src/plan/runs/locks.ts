@@ -5,7 +5,7 @@ import { waitForBackup } from '../views/backups.ts'
 import { holdersQuery } from '../views/holders.ts'
 import type { LiveView, ViewKind } from '../views/live-view.ts'
 import { hintsOn } from '../views/obstacles.ts'
-import type { AsideNames } from './aside-names.ts'
+import type { TwinNames } from './twin-names.ts'
 
 // New readers wait while we queue for an exclusive lock. So we queue for each lock briefly, and often. How long a try waits for
 // all exclusive locks together, its patience, the envelope decides.
@@ -146,7 +146,7 @@ const touchStatistics = (statistics: QualifiedName, anotherName: string): Statem
  */
 export const holdStill = (
   { view, columns, indexes, statistics }: LiveView,
-  aside: Pick<AsideNames, 'oldStatistics'>,
+  names: Pick<TwinNames, 'oldStatistics'>,
 ): Statement[] => [
   ...inPlaceOf(view.owner, [
     ...touchColumns(
@@ -155,7 +155,7 @@ export const holdStill = (
     ),
     ...indexes.map(({ name }) => lockIndex({ schema: view.schema, name })),
   ]),
-  ...statistics.flatMap((each, at) => inPlaceOf(each.owner, touchStatistics(each, aside.oldStatistics(at)))),
+  ...statistics.flatMap((each, at) => inPlaceOf(each.owner, touchStatistics(each, names.oldStatistics(at)))),
 ]
 
 const alter = (kind: string, name: QualifiedName, what: string): Statement => ({

@@ -1,11 +1,11 @@
-import type { AsideStatement } from '../plan.ts'
+import type { LaterStatement } from '../plan.ts'
 
 /**
  * Records a position in the WAL after the commit of the run, and of the other runs of its group: a replica that has replayed
  * so far has all that the run did. The position before the commit would be too early, and nobody knows the one of the commit
  * before the commit; so the run gets it in a transaction of its own.
  */
-export const recordPosition: AsideStatement = {
+export const recordPosition: LaterStatement = {
   kind: 'command',
   phase: 'cut-over',
   sql: `update viewkeeper.runs r

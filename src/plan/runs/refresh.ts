@@ -4,7 +4,7 @@ import type { RowCountStrategy } from '../views/definition.ts'
 import { hintsOn } from '../views/obstacles.ts'
 import type { ViewFacts } from '../views/view-facts.ts'
 import { type Checking, checkData, insistOnChecking, recordChecks, recordChecksSoon } from './check-data.ts'
-import { countBefore, countExactly, estimateAside } from './counting.ts'
+import { countBefore, countExactly, estimateLater } from './counting.ts'
 import { filling } from './create.ts'
 import {
   besideReaders,
@@ -48,8 +48,8 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
       rowCountStrategy !== 'estimated' && view.tuplesAreCounted
         ? `select pg_catalog.pg_stat_get_xact_tuples_inserted(to_regclass(${literal(quoteName(view))}))`
         : null,
-    aside:
-      exact && !view.tuplesAreCounted ? countExactly(view, 'after') : estimateAside(view, rowCountStrategy),
+    later:
+      exact && !view.tuplesAreCounted ? countExactly(view, 'after') : estimateLater(view, rowCountStrategy),
   }
 }
 
@@ -67,7 +67,7 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
     ...inPlace(view, options),
     cutOver: besideReaders(view, work, timeoutSeconds),
     written: null,
-    aside: estimateAside(view, rowCountStrategy),
+    later: estimateLater(view, rowCountStrategy),
   }
 }
 
@@ -102,7 +102,7 @@ const refreshInPlace = (
     unique: uniqueOf(view),
   },
   ...(checking
-    ? checkData({ view, relation: view, seal: insistOnChecking(view), key: view.aside }, checking)
+    ? checkData({ view, relation: view, seal: insistOnChecking(view), key: view.twinKey }, checking)
     : []),
 ]
 

@@ -1,4 +1,5 @@
 import { Problem } from '../../problem.ts'
+import { reached } from '../walks.ts'
 
 /** Something in the catalog that may stand between views: a relation or a function. */
 export interface GraphNode {
@@ -25,8 +26,16 @@ export interface GraphEdge {
  * because those have their own entries. Every view has an entry. Linear in nodes and edges for each view.
  */
 export function viewDependencies(nodes: GraphNode[], edges: GraphEdge[]): Map<string, string[]> {
-  const viewOf = new Map(nodes.map(({ id, view }) => [id, view]))
-  return namesRead(nodes, edges, (id) => viewOf.get(id))
+  const viewOf = new Map(nodes.flatMap(({ id, view }) => (view === null ? [] : [[id, view] as const])))
+  const reads = Map.groupBy(edges, ({ from }) => from)
+  const readsOf = (id: string) => (reads.get(id) ?? []).map(({ to }) => to)
+  return new Map(
+    [...viewOf].map(([id, view]) => {
+      const read = reached(readsOf(id), (at) => (viewOf.has(at) ? [] : readsOf(at)))
+      read.delete(id)
+      return [view, [...read].flatMap((each) => viewOf.get(each) ?? []).sort()]
+    }),
+  )
 }
 
 /**
@@ -43,50 +52,14 @@ export function withPlainViews(
     nodes.map(({ id, view, plain }) => ({ id, view: view ?? plain })),
     edges,
   )
-  const along = new Set<string>()
-  const take = (name: string) => {
-    if (along.has(name)) return
-    along.add(name)
-    for (const read of reads.get(name) ?? []) if (isPlain.has(read)) take(read)
+  const plainRead = (name: string) => (reads.get(name) ?? []).filter((read) => isPlain.has(read))
+  const readsOnlyViews = (plain: string) => {
+    const through = [...reached([plain], plainRead)]
+    const upon = through.flatMap((name) => reads.get(name) ?? []).filter((read) => !isPlain.has(read))
+    return upon.length > 0 && upon.every((view) => views.has(view))
   }
-  for (const view of views) take(view)
-  const order = inDependencyOrder(reads)
-  // What a plain view reads comes first in the order, so it is known by then which views a plain view can be made upon.
-  const upon = new Map<string, Set<string>>()
-  for (const name of order.filter((each) => isPlain.has(each))) {
-    const found = new Set(
-      (reads.get(name) ?? []).flatMap((read) => (isPlain.has(read) ? [...(upon.get(read) ?? [])] : [read])),
-    )
-    upon.set(name, found)
-    if (found.size > 0 && [...found].every((view) => views.has(view))) take(name)
-  }
-  return order.filter((name) => along.has(name))
-}
-
-/** The names of all nodes that each view reaches without passing through another view. */
-function namesRead(
-  nodes: GraphNode[],
-  edges: GraphEdge[],
-  nameOf: (id: string) => string | null | undefined,
-): Map<string, string[]> {
-  const views = new Set(nodes.flatMap(({ id, view }) => (view === null ? [] : [id])))
-  const reads = Map.groupBy(edges, ({ from }) => from)
-  const names = new Map<string, string[]>()
-  for (const { id, view } of nodes) {
-    if (view === null) continue
-    const seen = new Set([id])
-    const open = [id]
-    for (let at = open.pop(); at !== undefined; at = open.pop()) {
-      for (const { to } of reads.get(at) ?? []) {
-        if (seen.has(to)) continue
-        seen.add(to)
-        if (!views.has(to)) open.push(to)
-      }
-    }
-    seen.delete(id)
-    names.set(view, [...seen].flatMap((reached) => nameOf(reached) ?? []).sort())
-  }
-  return names
+  const along = reached([...views, ...[...isPlain].filter(readsOnlyViews)], plainRead)
+  return inDependencyOrder(reads).filter((name) => along.has(name))
 }
 
 /** The reverse of `viewDependencies`: which views read each view. */
@@ -97,11 +70,8 @@ export function dependents(dependencies: Map<string, string[]>): Map<string, str
 }
 
 /** The views that a view reads, directly or through other views, without itself; what it reads directly comes last. */
-export function viewsAbove(view: string, dependencies: Map<string, string[]>): string[] {
-  const seen = new Set([view])
-  for (const each of seen) for (const read of dependencies.get(each) ?? []) seen.add(read)
-  return [...seen].slice(1).reverse()
-}
+export const viewsAbove = (view: string, dependencies: Map<string, string[]>): string[] =>
+  [...reached([view], (each) => dependencies.get(each) ?? [])].slice(1).reverse()
 
 /**
  * Sorts views: each comes after all views that it reads, and by name if that leaves a choice. A dependency on

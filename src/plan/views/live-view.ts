@@ -112,15 +112,18 @@ interface Dependent {
   reader: number | null
   /** The OID of the relation if the object is a rule that is not the query of a view. */
   ruleOf: number | null
-  view: null | {
-    oid: number
-    schema: string
-    name: string
-    owner: string
-    options: string[]
-    definition: string
-  }
+  view: PlainReader | null
   again: WrittenAgain | null
+}
+
+/** A plain view whose query reads the view. */
+export interface PlainReader {
+  oid: number
+  schema: string
+  name: string
+  owner: string
+  options: string[]
+  definition: string
 }
 
 /** A function with a parsed body, or a policy: written again, it reads a new view, and keeps what hangs on it. */

@@ -1,3 +1,4 @@
+import { parentsFirst as inOrder } from '../walks.ts'
 import type { LiveView, ViewSnapshot } from './live-view.ts'
 
 /** What the catalog's columns say of a view that reads one of some relations: nobody's lock keeps us from reading that. */
@@ -18,21 +19,7 @@ export interface Reader extends OutlinedReader, Pick<ViewSnapshot, 'hash' | 'has
 }
 
 /** Sorts readers: each comes after those that it reads. A circle is broken somewhere. */
-export function parentsFirst<R extends OutlinedReader>(
+export const parentsFirst = <R extends OutlinedReader>(
   readers: R[],
   readsOf: (reader: R) => number[] = ({ reads }) => reads,
-): R[] {
-  const waiting = new Set(readers)
-  const byOid = new Map(readers.map((reader) => [reader.oid, reader]))
-  const ordered: R[] = []
-  const take = (reader: R) => {
-    if (!waiting.delete(reader)) return
-    for (const oid of readsOf(reader)) {
-      const read = byOid.get(oid)
-      if (read !== undefined) take(read)
-    }
-    ordered.push(reader)
-  }
-  for (const reader of readers) take(reader)
-  return ordered
-}
+): R[] => inOrder(readers, ({ oid }) => oid, readsOf)

@@ -3,8 +3,8 @@ import type { Seal } from '../plan.ts'
 /** What the catalog says about one view at one moment: all that planning an operation needs. */
 export interface ViewFacts {
   oid: number
-  /** Digits for the names of a twin: see `asideKey`. Another one at each look. */
-  aside: string
+  /** Digits for the names of a twin: see `twinKey`. Another one at each look. */
+  twinKey: string
   schema: string
   name: string
   /** The name as SQL writes it, quoted only if it must be: `public.sales`. */

@@ -52,7 +52,6 @@ const ways: [string, (change: string) => Promise<unknown>][] = [
         reading: ['keep.orders'],
         requestedBy: 'test',
         dryRun: false,
-        trial: true,
         huntMs: 5000,
       })
       await sql.unsafe(change)
@@ -126,7 +125,6 @@ test('names without a schema mean what they meant, also on the search path of an
     reading: ['keep.orders'],
     requestedBy: 'test',
     dryRun: false,
-    trial: true,
     huntMs: 5000,
   })
   await path('far, keep')

@@ -81,7 +81,6 @@ test('put-back: what is made again has a run, what cannot has one that failed', 
     reading: ['keep.orders'],
     requestedBy: 'test',
     dryRun: false,
-    trial: true,
     huntMs: 5000,
   })
   expect(await runs()).toEqual([])
@@ -119,7 +118,6 @@ test('put-back: the run of a view begins after the view before it could not be f
     reading: ['keep.divisors'],
     requestedBy: 'test',
     dryRun: false,
-    trial: true,
     huntMs: 5000,
   })
   await sql`update keep.divisors set by = 0`

@@ -155,7 +155,6 @@ export async function callAround(
       reading: [],
       given: [],
       dryRun: false,
-      trial: true,
       requestedBy: 'test',
       huntMs: 5000,
       ...request,

@@ -329,6 +329,28 @@ describe('a view that fails', () => {
     expect(filters.failed(canceled)).toBe(true)
   })
 
+  test('has the lines of its own functions on record, and none of ours, on a connection that is kept, too', async () => {
+    await sql.unsafe(`
+      create schema raising;
+      create function raising.fail() returns integer language plpgsql as $$
+      begin
+        raise 'not today';
+      end $$;
+      create materialized view raising.one as select raising.fail() as id with no data;
+      create materialized view raising.two as select raising.fail() as id with no data;
+      create materialized view raising.three as select raising.fail() as id with no data`)
+    const batchId = await begin(database, {
+      pattern: 'raising.*',
+      strategy: 'regular',
+      concurrency: 1,
+      ...noRetry,
+    })
+    await advanceToEnd(database, batchId)
+    const contexts = await sql`
+      select error ->> 'context' as context from viewkeeper.runs where batch_id = ${batchId}`
+    expect(contexts.map(({ context }) => context)).toEqual(Array(3).fill('raising.fail() line 3'))
+  })
+
   test('because its plan is refused leaves a run with the reason', async () => {
     await makeGraph(sql, 'refused', { a: [] })
     await sql`refresh materialized view refused.a`

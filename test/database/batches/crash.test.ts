@@ -61,7 +61,7 @@ function writeAttempt(
     holders: 'select null',
     statements,
   }
-  const rest = { basis: null, settings: {}, prepare: [], written: null, aside: [] }
+  const rest = { basis: null, settings: {}, prepare: [], written: null, later: [] }
   return startRun(sql, run, { ...rest, cutOver, result: 'updated', fills: true, ifRunning: 'wait' }, {})
 }
 

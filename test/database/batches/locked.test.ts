@@ -46,12 +46,18 @@ const runsOf = (batchId: string) => sql<RunOfBatch[]>`
   select view_name as view, status, attempt, meta #>> '{response,strategy}' as strategy
     from viewkeeper.runs where batch_id = ${batchId} order by view_name`
 
-/** Waits until these views are refreshed. */
+/** Waits until these views are refreshed. Three calls that advance one batch take turns, which a busy machine makes long. */
 const untilRefreshed = (batchId: string, views: string[]) =>
-  until(`${views.join(', ')} are refreshed`, async () => {
-    const done = (await runsOf(batchId)).filter(({ status }) => status === 'success').map(({ view }) => view)
-    return views.every((view) => done.includes(view))
-  })
+  until(
+    `${views.join(', ')} are refreshed`,
+    async () => {
+      const done = (await runsOf(batchId))
+        .filter(({ status }) => status === 'success')
+        .map(({ view }) => view)
+      return views.every((view) => done.includes(view))
+    },
+    150_000,
+  )
 
 /** Waits until views of the batch wait for a lock, and moves the moment since which they do. */
 const shiftWait = (batchId: string, by: string) =>

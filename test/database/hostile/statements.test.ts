@@ -15,7 +15,6 @@ import { startBatch } from '../../../src/operations/batches/start.ts'
 import { handOut } from '../../../src/operations/events/hand-out.ts'
 import { bringUp } from '../../../src/operations/migrations/bring-up.ts'
 import { checkViews } from '../../../src/operations/migrations/check.ts'
-import { insistOnRights } from '../../../src/operations/migrations/insist-on-rights.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/operations/migrations/migrate.ts'
 import { refuseOtherFolders } from '../../../src/operations/migrations/own-folder.ts'
 import { insistOnLacking, readLater } from '../../../src/operations/migrations/renumber.ts'
@@ -87,8 +86,6 @@ const mayStayUnsent = [
   'src/db/migrations/temporary-view.ts readQuery',
   'src/db/batches/batch-groups.ts giveUpGroup',
   'src/db/aside/in-the-way.ts readFunction',
-  'src/db/aside/in-the-way.ts readPolicy',
-  'src/db/aside/renames.ts writeAgain',
 ]
 
 async function makeHostile(): Promise<void> {
@@ -128,7 +125,6 @@ async function doEverything(database: Database): Promise<void> {
     'savepoint one; create table made.own (id pg_catalog.int4); release savepoint one',
   )
   await frozen.write('004_index.up.sql', 'create index concurrently own_id on made.own (id)')
-  await insistOnRights(database, await frozen.read())
   await refuseOtherFolders(database, await frozen.read())
   await readLater(database, await frozen.read())
   await bringUp(migrateCall(database), await frozen.read(), { repair: true })
@@ -174,7 +170,7 @@ async function doEverything(database: Database): Promise<void> {
   await listOpenBatches(database)
   await listScheduled(database)
 
-  const waiting = { dryRun: false, huntMs: 5000, trial: true, requestedBy: 'test' }
+  const waiting = { dryRun: false, huntMs: 5000, requestedBy: 'test' }
   await setAside(database, { reading: ['a.base'], ...waiting })
   await refresh({ view: 'made.sales' }, call()).catch(() => {})
   await getWhy(database, 'sales', { schedules: unscheduled, environment: null })
@@ -217,7 +213,7 @@ async function doEverything(database: Database): Promise<void> {
   await listRuns(database, { view: 'sales', limit: 10 })
   await getDays(database, 14)
   await getMetrics(database, { windowSeconds: 3600 })
-  await monitor(database, { schedules: unscheduled, publish: unheard, agesOf: ['public.sales'] })
+  await monitor(database, { schedules: unscheduled, publish: unheard })
   const answer = await prepareNotice(database, 'test', { environment: 'test', alarms: [] })
   if (!answer.busy && answer.notice !== null) await confirm(database, answer.token)
   await prune(database, { successes: 1, days: 1 }, Date.now() + 60_000)
@@ -257,7 +253,6 @@ async function doWhatFails(database: Database): Promise<void> {
         requestedBy: 'test',
         dryRun: false,
         huntMs: 300,
-        trial: true,
       }),
   ]
   const holder = place.session('postgres')
@@ -307,7 +302,7 @@ async function doWhatFails(database: Database): Promise<void> {
      create materialized view a.losing as select a.reads_lost() as n from a.base`,
   )
   const aside = { dryRun: false, requestedBy: 'test' }
-  await setAside(database, { reading: ['a.base'], huntMs: 5000, trial: true, ...aside })
+  await setAside(database, { reading: ['a.base'], huntMs: 5000, ...aside })
   await place.run('alice', 'drop table a.lost')
   await putBack(database, { given: [], forgotten: [], ...aside })
   await putBack(database, { given: [], forgotten: ['a.losing'], ...aside })

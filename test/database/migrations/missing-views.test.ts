@@ -192,7 +192,7 @@ describe('missing views', () => {
 })
 
 describe('a missing view that cannot be made again is named with the reason, and the others are made', () => {
-  test('the plain view under it is own SQL: its file is named', async () => {
+  test('the plain view under it is own SQL, which is not made again', async () => {
     const frozen = await newFolder()
     await frozen.freeze([sales])
     await frozen.write(
@@ -209,9 +209,7 @@ describe('a missing view that cannot be made again is named with the reason, and
       {
         view: 'shop.over_plain',
         migration: '003_over_plain',
-        because:
-          'relation "shop.totals" does not exist (42P01). Plain view shop.totals is made by migrations/002_totals.up.sql, ' +
-          'which is own SQL: execute its statement by hand, then repair again.',
+        because: 'relation "shop.totals" does not exist (42P01).',
       },
     ])
     await sql.unsafe('create or replace view shop.totals as select shop, total from shop.sales')
@@ -219,7 +217,7 @@ describe('a missing view that cannot be made again is named with the reason, and
     expect(await up(frozen, true)).toMatchObject({ repaired: [], missing: [] })
   })
 
-  test('the function in it is own SQL: its file is named', async () => {
+  test('the function in it is own SQL, which is not made again', async () => {
     const frozen = await newFolder()
     await frozen.write(
       '001_rate.up.sql',
@@ -230,10 +228,7 @@ describe('a missing view that cannot be made again is named with the reason, and
     await up(frozen)
     await sql`drop function shop.rate cascade`
     const { missing } = await up(frozen, true)
-    expect(missing[0]?.because).toBe(
-      'function shop.rate(integer) does not exist (42883). Function shop.rate is made by migrations/001_rate.up.sql, which ' +
-        'is own SQL: execute its statement by hand, then repair again.',
-    )
+    expect(missing[0]?.because).toBe('function shop.rate(integer) does not exist (42883).')
   })
 
   test('a table under it is gone, and a view that reads it waits', async () => {

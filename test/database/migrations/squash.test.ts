@@ -287,7 +287,7 @@ describe('squashing', () => {
       '  public.sales: it has index by_hand, which is not frozen',
       '  public.two: its query is not the frozen one',
       expect.stringMatching(/^ {2}public\.three: .*three/),
-      'Freeze what has changed for good and bring back the rest (viewkeeper docs views says how), then squash again.',
+      'Freeze what has changed for good and bring back the rest (node_modules/viewkeeper/docs/views.md says how), then squash again.',
     ])
   })
 

@@ -1,4 +1,4 @@
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { serveMigrations } from '../../../src/edge/handlers/migrate.ts'
 import { schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { definition, useFolders } from '../../support/views/frozen.ts'
@@ -12,8 +12,18 @@ const { database, sql } = useDatabase({ migrated: false })
 const deploy = async (viewMigrations: boolean, event: object = {}) => {
   const frozen = await folder('too early')
   const folders = { schema: schemaFolder, views: frozen.url }
-  return serveMigrations(event, folders, { database, administration: undefined, viewMigrations })
+  return serveMigrations(event, folders, {
+    environment: 'test',
+    database,
+    administration: undefined,
+    viewMigrations,
+  })
 }
+
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.unstubAllEnvs()
+})
 
 const findView = () => sql`select matviewname from pg_matviews where schemaname = 'public'`
 
@@ -44,4 +54,15 @@ test('a deploy with them applies what the one without left out', async () => {
   expect(await findView()).toHaveLength(1)
   expect(await deploy(true)).toMatchObject({ views: { applied: [{ name: '002_one' }] } })
   expect(await findView()).toHaveLength(2)
+})
+
+test('a deploy publishes the number by which an alarm knows that the monitor lives, and a command does not', async () => {
+  vi.stubEnv('POWERTOOLS_DEV', 'true')
+  vi.stubEnv('POWERTOOLS_METRICS_DISABLED', 'false')
+  const log = vi.spyOn(console, 'log').mockImplementation(() => {})
+  const published = () => log.mock.calls.map(([line]) => JSON.parse(line)).filter((line) => '_aws' in line)
+  await deploy(false, { command: 'up' })
+  expect(published()).toEqual([])
+  await deploy(false)
+  expect(published()).toMatchObject([{ ViewsSetAside: 0, environment: 'test' }])
 })

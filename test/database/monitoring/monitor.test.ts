@@ -358,26 +358,6 @@ describe('the monitor', () => {
     await sql`delete from viewkeeper.definitions where name = 'Über "A"'`
   })
 
-  test('publishes the age of each view that is asked for, while the view is there', async () => {
-    process.env.AGES_OF = '["Steady", "public.nobody"]'
-    await writePast([{ view: 'steady', ago: '10 minutes', durationMs: 1 }])
-    await monitor({}, context)
-    delete process.env.AGES_OF
-    const ages = lines.filter((line) => 'Age' in line)
-    expect(ages).toMatchObject([
-      {
-        view: 'Steady',
-        _aws: {
-          CloudWatchMetrics: [{ Namespace: 'Viewkeeper', Metrics: [{ Name: 'Age', Unit: 'Seconds' }] }],
-        },
-      },
-    ])
-    expect(Number(ages[0]?.Age)).toBeGreaterThan(9 * 60)
-    lines.length = 0
-    await monitor({}, context)
-    expect(lines.filter((line) => 'Age' in line)).toEqual([])
-  })
-
   test('publishes zeros and its own heart-beat when nothing has happened', async () => {
     await monitor({}, context)
     for (const name of Object.values(metricNames)) expect(published(name)).toEqual([0])

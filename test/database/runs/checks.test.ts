@@ -434,7 +434,6 @@ describe('put-back and around', () => {
       reading: ['put_held.t'],
       requestedBy: 'test',
       dryRun: false,
-      trial: true,
       huntMs: 5000,
     })
     const back = () => putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })

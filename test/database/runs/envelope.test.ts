@@ -483,7 +483,7 @@ describe('work aside', () => {
   test('follows the commit, and its failure does not fail the run', async () => {
     const run = await outcome(
       plan(['select 1'], {
-        aside: [
+        later: [
           { phase: 'analyzing', sql: 'select 1/0', kind: 'userCode' },
           { phase: 'analyzing', sql: "insert into done values ('aside')", kind: 'userCode' },
           { phase: 'counting', sql: 'select 42', kind: 'count', when: 'after' },
@@ -497,7 +497,7 @@ describe('work aside', () => {
   test('does not happen after a failure', async () => {
     await outcome(
       plan(['select 1/0'], {
-        aside: [{ phase: 'analyzing', sql: "insert into done values ('never')", kind: 'userCode' }],
+        later: [{ phase: 'analyzing', sql: "insert into done values ('never')", kind: 'userCode' }],
       }),
     )
     expect(await sql`select from done where run = 'never'`).toHaveLength(0)

@@ -360,5 +360,5 @@ test('the migrate function brings the database up to date and says what it did',
     ahead: [],
     views: { applied: [], ahead: [], missing: [], repaired: [] },
   })
-  expect(lines.at(-1)).toMatchObject({ message: 'migrated', applied: [] })
+  expect(lines).toContainEqual(expect.objectContaining({ message: 'migrated', applied: [] }))
 })

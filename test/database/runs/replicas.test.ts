@@ -16,7 +16,7 @@ import { type RefreshRequest, refresh } from '../../../src/operations/runs/refre
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { doctor } from '../../../src/operations/views/doctor.ts'
 import { listViews } from '../../../src/operations/views/read.ts'
-import { type OnReplicas, unsaid } from '../../../src/plan/replicas.ts'
+import { copyLine, type OnReplicas, unsaid } from '../../../src/plan/replicas.ts'
 import { administrator, callOn, schemaFolder } from '../../support/servers/database.ts'
 import { type Standby, startStandby } from '../../support/servers/standby.ts'
 import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
@@ -227,6 +227,7 @@ describe('the standbys of a server', () => {
       })
       expect(unsaid(replicas)).toMatch(/^This server has 1 standby \(reports\)\. .*readOnReplicas: true/)
       expect(unsaid(await seenBy(on({ readOnReplicas: false })))).toBeNull()
+      expect(await doctor(on({}), { views: [], role: null })).not.toHaveProperty('copy')
     } finally {
       await unsubscribe()
       await receiver.end({ timeout: 0 })
@@ -298,6 +299,69 @@ describe('the standbys of a server', () => {
     } finally {
       await sql`drop function pg_catalog.aurora_replica_status()`
     }
+  })
+})
+
+describe('a copy that RDS feeds by logical replication', () => {
+  /** RDS reads the slots of its blue/green deployments as this role. */
+  const asRds = (options = {}) =>
+    postgres(Object.assign(new URL(url), { username: 'rdsadmin', password: 'x' }).href, {
+      max: 1,
+      ...options,
+    })
+  const slots = (many: number) =>
+    until(`there are ${many} slots`, async () => {
+      const rows = await sql`select from pg_replication_slots where slot_type = 'logical'`
+      return rows.length === many
+    })
+  let green: postgres.Sql
+
+  beforeAll(async () => {
+    await sql.unsafe(
+      "create role rdsadmin superuser login password 'x'; create publication green for all tables with (publish = 'insert')",
+    )
+    green = asRds({ publications: 'green', idle_timeout: null })
+    await green.subscribe('*', () => {})
+    await slots(1)
+  })
+
+  afterAll(() => green?.end({ timeout: 0 }))
+
+  test('is said by the doctor, and on Aurora that nothing may be refreshed', async () => {
+    const { copy } = await doctor(on({}), { views: [], role: null })
+    expect(copy).toMatch(/^RDS feeds the green server .*\(slot \w+\).*auto swaps nothing meanwhile/)
+    expect(copyLine({ slot: 'a', isAurora: true })).toMatch(/every refresh .* pause --all/)
+  })
+
+  test('lets auto choose what is no DDL, with the reason, and a swap when one is asked for', async () => {
+    const because = expect.stringMatching(/RDS feeds the green server .*slot/)
+    const choice = async (request: RefreshRequest) => (await refreshed(on({}), request)).response
+    const auto = (view: string) => choice({ view, strategy: 'auto' })
+    expect(await auto('sales')).toMatchObject({ strategy: 'concurrent', because })
+    expect(await auto('keyless')).toMatchObject({ strategy: 'regular', because })
+    expect(await choice({ view: 'keyless', strategy: 'swap' })).toMatchObject({ strategy: 'swap' })
+  })
+
+  test('keeps a batch from exchanging views together, with the reason', async () => {
+    await sql`update numbers set version = ${++version}`
+    const batchId = await begin(on({}), { views: ['sales', 'top'] })
+    const { status } = await advanceToEnd(on({}), batchId)
+    expect(status).toBe('success')
+    const runs =
+      await sql`select meta #>> '{response,strategy}' as strategy from viewkeeper.runs where batch_id = ${batchId}`
+    expect(runs.map(({ strategy }) => strategy)).toEqual(['concurrent', 'concurrent'])
+    expect(JSON.stringify(await getBatch(on({}), batchId))).toContain('RDS feeds the green server')
+  })
+
+  test('is none if nobody reads the slot, although RDS has other sessions', async () => {
+    await green.end({ timeout: 0 })
+    await slots(0)
+    await sql`select pg_create_logical_replication_slot('idle', 'pgoutput')`
+    const another = asRds()
+    await another`select 1`
+    expect(await doctor(on({}), { views: [], role: null })).not.toHaveProperty('copy')
+    await another.end()
+    await sql`select pg_drop_replication_slot('idle')`
   })
 })
 

@@ -116,6 +116,16 @@ const situations: { lacks: string; setUp: string; hinders: string[]; sql: string
     by: ['$owner'],
   },
   {
+    lacks: 'select of the owner on a table behind a plain view that reads as its caller',
+    setUp: `grant $owner to $app$options; grant usage on schema $schema to $other; alter table $schema.base owner to $other;
+        create view $schema.between with (security_invoker = on, security_barrier = true) as select id from $schema.base;
+        alter view $schema.between owner to $other; grant select on $schema.between, $schema.base to $owner; drop materialized view $schema.kept;
+        create materialized view $schema.kept as select id from $schema.between; create unique index on $schema.kept (id); alter materialized view $schema.kept owner to $owner; revoke select on $schema.base from $owner`,
+    hinders: ['refresh', 'concurrent', 'swap', 'migrate'],
+    sql: ['grant select on $schema.base to $owner;'],
+    by: ['$other'],
+  },
+  {
     lacks: 'execute of the owner on a function',
     setUp: `grant $owner to $app$options; create function $schema.one() returns int language sql as 'select 1'; revoke execute on function $schema.one from public;
         drop materialized view $schema.kept; create materialized view $schema.kept as select id + $schema.one() as id from $schema.base;

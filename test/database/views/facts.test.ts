@@ -4,11 +4,12 @@ import type { Schedules } from '../../../src/operations/monitoring/schedules.ts'
 import { listViews } from '../../../src/operations/views/read.ts'
 import { getWhy } from '../../../src/operations/views/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { hourHalfADayAway } from '../../support/waiting/half-a-day.ts'
 import { useHistory } from '../monitoring/past.ts'
 
 const { database, sql, clear, writePast } = useHistory()
 const schedules: Schedules = {
-  nightly: { schedule: '0 3 * * *', timeZone: 'UTC' },
+  nightly: { schedule: `0 ${hourHalfADayAway} * * *`, timeZone: 'UTC' },
   views: true,
   looks: { everySeconds: 60 },
 }

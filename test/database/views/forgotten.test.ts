@@ -1,11 +1,13 @@
 import { beforeAll, expect, test } from 'vitest'
 import type { Database } from '../../../src/db/server/connect.ts'
 import { problemOf, sqlstateOf } from '../../../src/db/server/failures.ts'
+import { advance } from '../../../src/operations/batches/advance.ts'
 import { startBatch } from '../../../src/operations/batches/start.ts'
 import { drop } from '../../../src/operations/runs/drop.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { advanceToEnd } from '../../support/views/batches.ts'
+import { advanceToEnd, advanceToGate, begin } from '../../support/views/batches.ts'
+import { makeGatedView, withGateClosed } from '../../support/views/slow-view.ts'
 import { between } from '../../support/waiting/between.ts'
 
 const { database, sql } = useDatabase()
@@ -84,4 +86,20 @@ test.each<[string, number[], (database: Database) => Promise<unknown>]>([
   expect(ends).toContain('tried again')
   expect(await sql`select from viewkeeper.batches where status in ('pending', 'running')`).toEqual([])
   expect(await sql`select from viewkeeper.runs where status in ('pending', 'built', 'running')`).toEqual([])
+})
+
+test('a batch has not ended while the server refreshes a view whose definition was deleted', async () => {
+  await makeGatedView(sql, 'slow')
+  await withGateClosed(sql, 'slow', async (open) => {
+    const id = await begin(database, { views: ['slow'] })
+    await advanceToGate(database, sql, id, 'slow')
+    await deleteDefinitions()
+    expect(await advance(id, { database, until: Date.now() + 1_000 })).toMatchObject({ done: false })
+    await open()
+    expect(await advanceToEnd(database, id)).toMatchObject({ status: 'success' })
+    const [run] = await sql`
+      select r.status, r.finished_at <= b.finished_at as before from viewkeeper.runs r
+        join viewkeeper.batches b on b.id = r.batch_id where b.id = ${id}`
+    expect(run).toEqual({ status: 'success', before: true })
+  })
 })

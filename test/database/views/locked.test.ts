@@ -68,7 +68,6 @@ describe('while somebody holds every view of the database exclusively', () => {
     await monitor(impatient, {
       schedules: unscheduled,
       publish: unheard,
-      agesOf: ['public.met'],
       looks: { everySeconds: 60 },
     })
   })

@@ -519,7 +519,6 @@ describe('a view that nobody refreshes', () => {
       reading: ['app.base'],
       requestedBy: 'test',
       dryRun: false,
-      trial: true,
       huntMs: 5000,
     })
     const listed = (await listViews(database)).views.find(({ view }) => view === 'app.middle')!

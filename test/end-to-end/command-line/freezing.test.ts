@@ -150,7 +150,7 @@ describe('freezing', () => {
       [
         ['--remove', 'nothing'],
         '--remove: public.nothing was never frozen, so migrations/ has nothing to remove. If the view is in the database, ' +
-          'drop it there, or with own SQL (viewkeeper docs own sql).',
+          'drop it there, or with own SQL (node_modules/viewkeeper/docs/changing-tables.md#a-migration-of-your-own).',
       ],
       [
         ['--remove', '"nothing'],

@@ -115,7 +115,7 @@ describe('the command line', () => {
 
   test('tells what there is', async () => {
     const help = await new Project().succeed('--help')
-    for (const command of ['freeze', 'check', 'migrate', 'adopt', 'create-role', 'test-alarm'])
+    for (const command of ['freeze', 'check', 'migrate', 'adopt', 'create-role'])
       expect(help).toContain(command)
   })
 })

@@ -186,7 +186,6 @@ const ways = {
           reading: [],
           given: [],
           dryRun: false,
-          trial: true,
           requestedBy: 'faults',
           huntMs: 15_000,
         },
@@ -203,7 +202,6 @@ const ways = {
       await setAside(database, {
         reading: [`${schema}.t`],
         dryRun: false,
-        trial: true,
         requestedBy: 'faults',
         huntMs: 15_000,
       })

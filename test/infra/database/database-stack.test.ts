@@ -3,16 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { DatabaseStack } from '../../../infra/database/database-stack.ts'
 import type { ValidCreatedDatabase } from '../../../infra/environment/database.ts'
 import type { EnvironmentOptions } from '../../../src/config/options.ts'
-import { created, imported, parse, throwaway } from '../support/environments.ts'
-import {
-  createStack,
-  databaseOf,
-  databases,
-  kinds,
-  type Properties,
-  type Resource,
-  Synthesized,
-} from '../support/synth.ts'
+import { created, imported, parse } from '../support/environments.ts'
+import { createStack, databases, kinds, type Resource, Synthesized } from '../support/synth.ts'
 
 const both = ['created', 'throwaway'] as const
 
@@ -36,7 +28,7 @@ test('nobody removes the stack of a protected database by mistake', () => {
 
 describe.each(both)('%s', (kind) => {
   test('database and network are in that stack, and in no other', () => {
-    for (const type of ['RDS::DBInstance', 'RDS::DBParameterGroup', 'EC2::VPC', 'SecretsManager::Secret']) {
+    for (const type of ['RDS::DBInstance', 'RDS::DBParameterGroup', 'EC2::VPC']) {
       expect(databases[kind].resources(`AWS::${type}`), type).toHaveLength(1)
       expect(kinds[kind].resources(`AWS::${type}`), type).toEqual([])
     }
@@ -63,18 +55,6 @@ describe.each(both)('%s', (kind) => {
     follow(server)
     expect([...needed].sort()).toEqual(Object.keys(resources).sort())
   })
-})
-
-test('a database that changes from IAM to a secret keeps each export that the other stack still reads', () => {
-  const exportsOf = (authentication: 'iam' | 'secret') => {
-    const stack = databaseOf(createStack({ ...created, database: { ...created.database, authentication } }))
-    return Object.values(stack.template.findOutputs('*')).flatMap(
-      ({ Export }: Properties) => Export?.Name ?? [],
-    )
-  }
-  const before = exportsOf('iam')
-  expect(before.length).toBeGreaterThan(4)
-  expect(exportsOf('secret')).toEqual(expect.arrayContaining(before))
 })
 
 const databaseStack = (options: EnvironmentOptions, majorUpgrade = false) => {
@@ -111,9 +91,7 @@ describe('what one stack reads from the other', () => {
       { protect: false },
       { instanceType: 'm7g.large', storageGiB: 200, maxStorageGiB: 400 },
       { postgresVersion: '17' },
-      { cidr: '10.9.0.0/20' },
-      { availabilityZones: ['eu-central-1a', 'eu-central-1b'] },
-      { databaseInsights: 'advanced' },
+      { authentication: 'iam' },
     ])
       expect(exportsOf(databaseStack(change(created, changes))).toSorted(), JSON.stringify(changes)).toEqual(
         names,
@@ -186,26 +164,14 @@ describe('the server', () => {
       expect([Properties.RetentionInDays, DeletionPolicy]).toEqual([90, 'Delete'])
       expect(DependsOn).toContain(id)
     }
-    expect(stack.resources('AWS::Lambda::Function')).toEqual([])
     expect(stack.resources('Custom::LogRetention')).toEqual([])
   })
 
-  test('has the maintenance window of its environment, or the one that RDS chooses', () => {
-    expect(server(throwaway)).not.toHaveProperty('PreferredMaintenanceWindow')
-    const maintenanceWindow = 'Sun:03:00-Sun:04:00'
-    expect(server(change(created, { maintenanceWindow })).PreferredMaintenanceWindow).toBe(maintenanceWindow)
-  })
-
-  test('has the mode of Database Insights that costs nothing, unless its environment says otherwise', () => {
+  test('has the mode of Database Insights that costs nothing', () => {
     expect(server(created)).toMatchObject({
       DatabaseInsightsMode: 'standard',
       EnablePerformanceInsights: true,
       PerformanceInsightsRetentionPeriod: 7,
-    })
-    expect(server(change(created, { databaseInsights: 'advanced' }))).toMatchObject({
-      DatabaseInsightsMode: 'advanced',
-      EnablePerformanceInsights: true,
-      PerformanceInsightsRetentionPeriod: 465,
     })
   })
 })
@@ -216,27 +182,12 @@ describe('the network', () => {
       .resources('AWS::EC2::Subnet')
       .map(([, { Properties }]) => [Properties.CidrBlock, Properties.AvailabilityZone])
 
-  test('has the addresses of its environment, and a subnet in each of two zones', () => {
+  test('has a subnet in each of two zones', () => {
     const first = (index: number) => ({ 'Fn::Select': [index, { 'Fn::GetAZs': '' }] })
     expect(databaseStack(created).one('AWS::EC2::VPC')[1].Properties.CidrBlock).toBe('10.0.0.0/16')
     expect(subnets(created)).toEqual([
       ['10.0.0.0/24', first(0)],
       ['10.0.1.0/24', first(1)],
     ])
-    const small = change(created, { cidr: '172.20.8.0/24' })
-    expect(databaseStack(small).one('AWS::EC2::VPC')[1].Properties.CidrBlock).toBe('172.20.8.0/24')
-    expect(subnets(small).map(([cidr]) => cidr)).toEqual(['172.20.8.0/27', '172.20.8.32/27'])
-  })
-
-  test('is in the zones that its environment names, in that order', () => {
-    const availabilityZones = ['eu-central-1c', 'eu-central-1a', 'eu-central-1b']
-    const options = {
-      ...change(created, { availabilityZones }),
-      region: 'eu-central-1',
-      account: '123456789012',
-    }
-    expect(subnets(options).map(([, zone]) => zone)).toEqual(availabilityZones)
-    const [, endpoint] = new Synthesized(createStack(options)).one('AWS::EC2::VPCEndpoint')
-    expect(endpoint.Properties.SubnetIds).toHaveLength(3)
   })
 })

@@ -1,5 +1,7 @@
 import { expect, test } from 'vitest'
-import { databases, kinds, type Resource, type Synthesized } from '../support/synth.ts'
+import type { EnvironmentOptions } from '../../../src/config/options.ts'
+import { created as options } from '../support/environments.ts'
+import { createStack, databaseOf, databases, kinds, type Resource, Synthesized } from '../support/synth.ts'
 
 const instance = (kind: 'created' | 'throwaway') => databases[kind].one('AWS::RDS::DBInstance')[1]
 const created = ['created', 'throwaway'] as const
@@ -61,7 +63,7 @@ test.each(created)('%s: nothing but a protected database is left behind by a rem
 })
 
 test('the role of Viewkeeper has a secret of its own, which is not the master user', () => {
-  const [, { Properties }] = databases.created.one('AWS::SecretsManager::Secret')
+  const [, { Properties }] = kinds.created.one('AWS::SecretsManager::Secret')
   expect(JSON.parse(Properties.GenerateSecretString.SecretStringTemplate)).toEqual({
     username: 'viewkeeper_app',
   })
@@ -74,3 +76,52 @@ test('an imported database gets no resource but one rule in its security group',
   const [, { Properties }] = kinds.imported.one('AWS::EC2::SecurityGroupIngress')
   expect(Properties).toMatchObject({ GroupId: 'sg-0123456789abcdef0', FromPort: 6432, ToPort: 6432 })
 })
+
+const keyArn = 'arn:aws:kms:eu-central-1:123456789012:key/own'
+
+test('a key of yours encrypts logs, topics, queue and the secret, and another one the storage', () => {
+  const { stack, database } = withKeys(keyArn)
+  for (const [type, field] of [
+    ['AWS::Logs::LogGroup', 'KmsKeyId'],
+    ['AWS::SNS::Topic', 'KmsMasterKeyId'],
+    ['AWS::SQS::Queue', 'KmsMasterKeyId'],
+    ['AWS::SecretsManager::Secret', 'KmsKeyId'],
+  ] as const) {
+    const keys = [stack, database].flatMap((each) =>
+      each.resources(type).map(([, { Properties }]) => Properties[field]),
+    )
+    expect(new Set(keys), type).toEqual(new Set([keyArn]))
+  }
+  expect(database.one('AWS::RDS::DBInstance')[1].Properties.KmsKeyId).toBe(`${keyArn}-storage`)
+  expect(stack.permissions('refresh')).toContainEqual(
+    expect.objectContaining({ action: 'kms:Decrypt', resource: keyArn }),
+  )
+})
+
+test('another key for all but the storage replaces nothing', () => {
+  const idsOf = ({ stack, database }: ReturnType<typeof withKeys>) =>
+    [stack, database].flatMap(({ template }) =>
+      Object.entries(template.toJSON().Resources as Record<string, Resource>)
+        .filter(([, { Type }]) => Type !== 'AWS::Lambda::Version')
+        .map(([id]) => id),
+    )
+  expect(idsOf(withKeys(`${keyArn}-2`, `${keyArn}-storage`))).toEqual(idsOf(withKeys(keyArn)))
+})
+
+test('with removalPolicy retain, logs, dead letters and the secret stay; the log groups of the server go with it', () => {
+  const stack = new Synthesized(createStack({ ...options, removalPolicy: 'retain' }))
+  expect([...new Set(keptOf(stack))].sort()).toEqual([
+    'AWS::Logs::LogGroup',
+    'AWS::SQS::Queue',
+    'AWS::SecretsManager::Secret',
+  ])
+})
+
+function withKeys(encryptionKeyArn: string, storage = `${keyArn}-storage`) {
+  const made = createStack({
+    ...options,
+    encryptionKeyArn,
+    database: { ...options.database, encryptionKeyArn: storage } as EnvironmentOptions['database'],
+  })
+  return { stack: new Synthesized(made), database: databaseOf(made) }
+}

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { isBurstable, maxConnections, memoryGiB } from '../../../infra/database/instance-memory.ts'
+import { maxConnections, memoryGiB } from '../../../infra/database/instance-memory.ts'
 
 // From "Hardware specifications for DB instance classes" of the user guide of RDS.
 test.each([
@@ -27,14 +27,5 @@ test('a class that nobody knows has no memory that is known', () => {
 test('the connections follow the memory, and end at 5000', () => {
   expect(['t4g.micro', 't4g.medium', 'm7g.large', 'r7g.2xlarge'].map(maxConnections)).toEqual([
     112, 450, 901, 5000,
-  ])
-})
-
-test('only t classes live on credits', () => {
-  expect(['t4g.micro', 't3.large', 'm7g.large', 'r6i.large'].map(isBurstable)).toEqual([
-    true,
-    true,
-    false,
-    false,
   ])
 })

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import { type PolicyName, routes } from '../../../src/edge/http/routes.ts'
-import { created } from '../support/environments.ts'
-import { createStack, kinds, Synthesized } from '../support/synth.ts'
+import { kinds, type Synthesized } from '../support/synth.ts'
 
 const statementsOf = (stack: Synthesized, name: PolicyName): { Action: string; Resource: unknown }[] =>
   stack.one('AWS::IAM::ManagedPolicy', (p) => p.ManagedPolicyName === `viewkeeper-test-${name}`)[1].Properties
@@ -92,7 +91,7 @@ test('every policy may read the parameter of this environment and no other', () 
     ])
 })
 
-test('the parameter says where the API is, public or private, and what other apps grant and listen to', () => {
+test('the parameter says where the API is, and what other apps grant and listen to', () => {
   const [api] = kinds.created.one('AWS::ApiGatewayV2::Api')
   const valueIn = (stack: Synthesized) =>
     JSON.parse(written(stack.one('AWS::SSM::Parameter')[1].Properties.Value))
@@ -108,9 +107,6 @@ test('the parameter says where the API is, public or private, and what other app
       )[0],
     }),
   })
-  const closed = new Synthesized(createStack({ ...created, api: 'private' }))
-  expect(valueIn(closed).apiArn).toMatch(/:<ApiRestApi\w+>\/v1$/)
-  expect(valueIn(closed).apiUrl).toMatch(/^https:\/\/<ApiRestApi\w+>-.+\.execute-api\..+\/v1\/$/)
 })
 
 test.each(Object.values(kinds))(

@@ -34,7 +34,7 @@ describe('with refreshOnDeploy', () => {
 
   test('who starts the execution may do nothing else, and its log is kept for a limited time', () => {
     const [, { Properties: caller }] = stack.one('AWS::Lambda::Function', (p) =>
-      p.LoggingConfig?.LogGroup.Ref.startsWith('RefreshOnDeploy'),
+      p.LoggingConfig?.LogGroup.Ref.startsWith('LogGroupViewkeeperTestRefreshOnDeploy'),
     )
     const role = caller.Role['Fn::GetAtt'][0]
     const statements = stack

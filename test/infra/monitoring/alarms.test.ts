@@ -32,13 +32,15 @@ test.each(all)('$AlarmName reaches people, and says what happened and what to do
   for (const actions of [properties.AlarmActions, properties.OKActions])
     expect([undefined, isLast ? toPeople : toTopic]).toContainEqual(actions)
   expect(properties).not.toHaveProperty('InsufficientDataActions')
-  expect(properties.AlarmDescription).toMatch(/^[A-Z].+\. First: .+\. More: viewkeeper docs [a-z-]+\.$/)
+  expect(properties.AlarmDescription).toMatch(
+    /^[A-Z].+\. First: .+\. More: node_modules\/viewkeeper\/docs\/runbook\.md#[a-z-]+\.$/,
+  )
   // CloudWatch's limit.
   expect(properties.AlarmDescription.length).toBeLessThanOrEqual(1024)
 })
 
 test.each(all)('$AlarmName has its place in the runbook', ({ AlarmDescription }) => {
-  const place = /viewkeeper docs (.+)\.$/.exec(AlarmDescription)?.[1]
+  const place = /runbook\.md#(.+)\.$/.exec(AlarmDescription)?.[1]
   const headings = docs('runbook')
     .split('\n')
     .filter((line) => line.startsWith('### '))
@@ -218,6 +220,22 @@ describe.each([
     })
     // Scheduler may be a minute late.
     expect(silence).toBeGreaterThanOrEqual(period + 60)
+  })
+
+  test('is not silent before its first look, because the deploy publishes once, and is silent when the looks end', () => {
+    const { Period, EvaluationPeriods, Threshold } = alarm('silent-monitor', looking)
+    /** Whether the alarm is on at a minute after the migration of the first deploy; missing numbers are none. */
+    const isOn = (at: number, published: number[]) =>
+      Array.from({ length: EvaluationPeriods }, (_, back) => at - (back * Period) / 60).every(
+        (end) => published.filter((each) => each > end - Period / 60 && each <= end).length < Threshold,
+      )
+    const looks = Array.from({ length: 9 }, (_, at) => (at + 1) * minutes + 1)
+    const last = looks.at(-1) as number
+    const onAt = (published: number[]) =>
+      Array.from({ length: last + 1 }, (_, at) => at).filter((at) => at > 0 && isOn(at, published))
+    expect(onAt([0, ...looks])).toEqual([])
+    expect(onAt(looks)).toContain(1)
+    expect(isOn(last + (2 * Period) / 60, looks)).toBe(true)
   })
 })
 

@@ -22,15 +22,42 @@ test('a created database has alarms, which look at the server by its name', () =
   const alarms = alarmsOf(kinds.created)
   expect(Object.keys(alarms).sort()).toEqual([
     'viewkeeper-test-database-connections',
-    'viewkeeper-test-database-credits',
     'viewkeeper-test-database-storage',
   ])
   for (const alarm of Object.values(alarms))
     expect(alarm).toMatchObject({ ...ofServer, TreatMissingData: 'notBreaching', Period: 300 })
 })
 
+test('RDS mails when less than a tenth of what the server has by now is free', () => {
+  const [, { Properties, DependsOn }] = kinds.created.one('AWS::RDS::EventSubscription')
+  const [topic] = kinds.created.one(
+    'AWS::SNS::Topic',
+    ({ TopicName }) => TopicName === 'viewkeeper-test-mail',
+  )
+  expect(Properties).toMatchObject({
+    SnsTopicArn: { Ref: topic },
+    SourceType: 'db-instance',
+    SourceIds: ['viewkeeper-test'],
+    EventCategories: ['low storage'],
+  })
+  const [policy, { Properties: given }] = kinds.created.one(
+    'AWS::SNS::TopicPolicy',
+    ({ Topics }) => Topics[0].Ref === topic,
+  )
+  expect(DependsOn).toContain(policy)
+  expect(given.PolicyDocument.Statement).toContainEqual({
+    Sid: 'RdsPublishes',
+    Effect: 'Allow',
+    Principal: { Service: 'events.rds.amazonaws.com' },
+    Action: 'sns:Publish',
+    Resource: { Ref: topic },
+    Condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } },
+  })
+})
+
 test('an imported database has none', () => {
   expect(alarmsOf(kinds.imported)).toEqual({})
+  expect(kinds.imported.resources('AWS::RDS::EventSubscription')).toEqual([])
 })
 
 test('less than a tenth of the storage is an alarm, if RDS does not grow it within half an hour', () => {
@@ -71,11 +98,4 @@ test('a class whose memory is unknown has no such alarm, and synth says so', () 
   })
   expect(Object.keys(alarmsOf(new Synthesized(stack)))).not.toContain('viewkeeper-test-database-connections')
   Annotations.fromStack(stack).hasWarning('*', Match.stringLikeRegexp('memory of m1.small is unknown'))
-})
-
-test('only a class that lives on credits has an alarm about them', () => {
-  const burstable = alarmsOf(kinds.created)['viewkeeper-test-database-credits']
-  expect(burstable).toMatchObject({ MetricName: 'CPUSurplusCreditsCharged', Threshold: 1 })
-  const steady = alarmsOf(new Synthesized(createStack(withDatabase({ instanceType: 'm7g.large' }))))
-  expect(Object.keys(steady)).not.toContain('viewkeeper-test-database-credits')
 })

@@ -1,7 +1,8 @@
+import { Annotations, Match } from 'aws-cdk-lib/assertions'
 import { describe, expect, test } from 'vitest'
 import { scheduleName } from '../../../infra/schedules/scheduled-views.ts'
 import { defaults } from '../../../src/config/options.ts'
-import { batchesOf, everyDay, type ScheduledView } from '../../../src/plan/views/scheduled.ts'
+import { batchesOf, everyDay, type ScheduledView, type ViewTimes } from '../../../src/plan/views/scheduled.ts'
 import { imported, scheduledViews } from '../support/environments.ts'
 import { createStack, kinds, Synthesized } from '../support/synth.ts'
 
@@ -48,7 +49,7 @@ describe.each(Object.entries(kinds))('%s', (_, stack) => {
         .resources('AWS::IAM::Role')
         .find(([id]) => id === Target.RoleArn['Fn::GetAtt'][0])!
       const [{ Condition }] = role.Properties.AssumeRolePolicyDocument.Statement
-      expect(Condition.StringEquals['aws:SourceArn']['Fn::GetAtt'][0]).toMatch(/^SchedulesGroup/)
+      expect(Condition.StringEquals['aws:SourceArn']['Fn::GetAtt'][0]).toMatch(/^ScheduleGroupViewkeeperTest/)
       const [{ PolicyDocument }] = role.Properties.Policies
       expect(PolicyDocument.Statement).toMatchObject([
         {
@@ -145,4 +146,33 @@ test('the history is pruned once a day, and the monitor looks as often as it is 
   expect(schedule(kinds.created, 'monitor').ScheduleExpression).toBe('rate(1 minute)')
   const seldom = new Synthesized(createStack({ ...imported, monitorEveryMinutes: 3 }))
   expect(schedule(seldom, 'monitor').ScheduleExpression).toBe('rate(3 minutes)')
+})
+
+describe('schedules that begin many batches at one moment', () => {
+  const warningsOf = (times: ViewTimes[]) => {
+    const stack = createStack({ ...imported, schedules: {} }, [], {
+      scheduledViews: times.map((each, at) => ({ view: `public.v${at}`, ...each })),
+    })
+    return Annotations.fromStack(stack)
+      .findWarning('*', Match.stringLikeRegexp('begin a batch at one moment'))
+      .map(({ entry }) => String(entry.data))
+  }
+  /** Ten schedules with a turn at 06:00 in Berlin: each has another one, too. */
+  const at = (from: number, timeZone = 'Europe/Berlin') =>
+    Array.from({ length: 10 }, (_, n) => ({ schedule: `0 ${from},${from + 1 + n} * * *`, timeZone }))
+
+  test('are warned of, with the moment and both ways out', () => {
+    expect(warningsOf(at(6))).toEqual([
+      expect.stringMatching(
+        /^10 schedules begin .*\(05:00 UTC\).*runs 10 at once.*the same schedule.*acknowledge/,
+      ),
+    ])
+  })
+
+  test('are not, if they share a schedule or begin at other moments', () => {
+    expect(
+      warningsOf(Array.from({ length: 10 }, () => ({ schedule: '0 6 * * *', timeZone: 'Etc/UTC' }))),
+    ).toEqual([])
+    expect(warningsOf([...at(6).slice(5), ...at(6, 'America/New_York').slice(5)])).toEqual([])
+  })
 })

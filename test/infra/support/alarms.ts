@@ -19,8 +19,7 @@ export const nameOf = ({ AlarmName }: Properties): string => AlarmName.replace('
 
 /** What the description of an alarm says happened, and its section of the runbook. */
 const saidBy = ({ AlarmDescription }: Properties) => {
-  const [, happened = '', section = ''] =
-    /^(.+) First: .+ More: viewkeeper docs (.+)\.$/s.exec(AlarmDescription) ?? []
+  const [, happened = '', section = ''] = /^(.+) First: .+ More: .+#(.+)\.$/s.exec(AlarmDescription) ?? []
   return { happened, section }
 }
 

@@ -163,10 +163,31 @@ export function databaseOf({ databaseStack }: ViewkeeperStack): Synthesized {
 
 /** The value that a stack imports from the stack of its created database: `{ Ref }` or `{ 'Fn::GetAtt' }` of it. */
 export function importOf(database: Synthesized, value: object): object {
-  const outputs: { Value: unknown; Export?: { Name: string } }[] = Object.values(
-    database.template.findOutputs('*'),
-  ) as never
-  const found = outputs.find(({ Value, Export }) => Export && JSON.stringify(Value) === JSON.stringify(value))
-  if (found === undefined) throw new Error(`nothing exports ${JSON.stringify(value)}`)
-  return { 'Fn::ImportValue': found.Export?.Name }
+  const [, { Export }] = outputOf(database, value, ({ Export }) => Export !== undefined)
+  return { 'Fn::ImportValue': Export?.Name }
+}
+
+/** The same for what may leave that stack while it is read: an output without an export. */
+export function weaklyReadOf(database: Synthesized, value: object): object {
+  const [OutputName] = outputOf(database, value, (_, name) => name.startsWith('PublishOutput'))
+  const { stackName } = database.stack
+  return { 'Fn::GetStackOutput': { StackName: stackName, Region: { Ref: 'AWS::Region' }, OutputName } }
+}
+
+interface Output {
+  Value: unknown
+  Export?: { Name: string }
+}
+
+function outputOf(
+  { template }: Synthesized,
+  value: object,
+  isMeant: (output: Output, name: string) => boolean,
+): [string, Output] {
+  const outputs = Object.entries(template.findOutputs('*') as Record<string, Output>)
+  const found = outputs.find(
+    ([name, output]) => JSON.stringify(output.Value) === JSON.stringify(value) && isMeant(output, name),
+  )
+  if (found === undefined) throw new Error(`no such output has ${JSON.stringify(value)}`)
+  return found
 }

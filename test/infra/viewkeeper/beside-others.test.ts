@@ -97,12 +97,6 @@ describe('a domain of the app', () => {
     expect(Properties).toMatchObject({ DomainName: 'views.example.com', Stage: '$default' })
     expect(JSON.stringify(synthesized.one('AWS::SSM::Parameter')[1].Properties.Value)).toContain(url)
   })
-
-  test('is refused for a private API', () => {
-    expect(() => onInstance({ api: 'private', apiDomain: { domainName: domainIn(new Stack()) } })).toThrow(
-      "apiDomain: is only for api: 'public'",
-    )
-  })
 })
 
 describe('metrics', () => {
@@ -137,29 +131,6 @@ describe('metrics', () => {
       dimensions: ofView,
     })
   })
-})
-
-test('the monitor publishes the age of each view for which the app asks, and of no other', () => {
-  const agesOf = (...views: string[]) => {
-    const { stack, viewkeeper } = onInstance()
-    for (const view of views)
-      expect(viewkeeper.metricAge(view)).toMatchObject({
-        metricName: 'Age',
-        statistic: 'Maximum',
-        dimensions: { ...metricDimensions('test'), view },
-      })
-    return new Synthesized(stack).fn('monitor')[1].Properties.Environment.Variables.AGES_OF
-  }
-  expect(agesOf('public.sales', 'public.stock', 'public.sales')).toBe('["public.sales","public.stock"]')
-  expect(agesOf()).toBeUndefined()
-  const { stack, viewkeeper } = onInstance()
-  for (const [view, meant] of [
-    ['Sales', 'public.sales'],
-    ['app."Odd"', 'app."Odd"'],
-  ] as const)
-    expect(viewkeeper.metricAge(view)).toMatchObject({ dimensions: { view: meant } })
-  const { AGES_OF } = new Synthesized(stack).fn('monitor')[1].Properties.Environment.Variables
-  expect(JSON.parse(AGES_OF)).toEqual(['public.sales', 'app."Odd"'])
 })
 
 describe('alarms', () => {

@@ -1,6 +1,5 @@
 import { type App, Duration, Stack, Stage } from 'aws-cdk-lib'
 import { SlackChannelConfiguration } from 'aws-cdk-lib/aws-chatbot'
-import { InterfaceVpcEndpointAwsService } from 'aws-cdk-lib/aws-ec2'
 import { AnyPrincipal, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Topic } from 'aws-cdk-lib/aws-sns'
@@ -9,7 +8,7 @@ import { ImportedDatabase } from '../../../infra/database/imported-database.ts'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
 import type { ViewkeeperProps } from '../../../infra/viewkeeper-props.ts'
 import { imported } from '../support/environments.ts'
-import { ownApp, ownVpc } from '../support/own-app.ts'
+import { ownApp } from '../support/own-app.ts'
 import { everyFunction, functionNames, type Permission, Synthesized } from '../support/synth.ts'
 
 /** Viewkeeper on an imported database, in a stack of its own in somebody's app. */
@@ -58,11 +57,6 @@ describe('props that are not valid are refused, each by its name', () => {
     ],
     ['a server without its network', { database: { instanceIdentifier: 'x' } }, 'databaseName: is required'],
     [
-      'an endpoint of no private API',
-      { apiEndpointId: 'vpce-0123456789abcdef0' },
-      'apiEndpointId: is only for api:',
-    ],
-    [
       'mails to topics of others',
       { alarmEmails: ['a@example.com'], topics: {} },
       'alarmEmails: must be left out with topics',
@@ -81,16 +75,6 @@ describe('props that are not valid are refused, each by its name', () => {
   ])('%s', (_, wrong, message) => {
     expect(() => create(wrong)).toThrow(message)
   })
-})
-
-test('an endpoint of the same app, whose id is not known yet, is taken for a private API', () => {
-  const own = new Stack(ownApp(), 'Own')
-  const endpoint = ownVpc(own).addInterfaceEndpoint('Api', {
-    service: InterfaceVpcEndpointAwsService.APIGATEWAY,
-  })
-  const { viewkeeper } = create({ api: 'private', apiEndpointId: endpoint.vpcEndpointId }, own)
-  expect(new Synthesized(own).resources('AWS::EC2::VPCEndpoint')).toHaveLength(1)
-  expect(viewkeeper.apiSecurityGroup).toBeUndefined()
 })
 
 describe('what a user reaches of it', () => {

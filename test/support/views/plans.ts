@@ -16,6 +16,6 @@ export const planOf = (statements: Statement[], changes: Partial<Plan> = {}): Pl
     statements,
   },
   written: null,
-  aside: [],
+  later: [],
   ...changes,
 })

@@ -14,8 +14,8 @@ vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
 const root = new URL('../../../', import.meta.url)
 const importing = "import { defineView } from 'viewkeeper'\n"
 
-/** How views are imported: by a Node that strips types from sources, or in the package by one that does not. */
-const ways = ['Node', 'jiti'] as const
+/** From where views are imported: the sources, or the package. */
+const ways = ['the sources', 'the package'] as const
 type Way = (typeof ways)[number]
 
 let folder: string
@@ -30,18 +30,20 @@ beforeAll(async () => {
     splitting: true,
     format: 'esm',
     platform: 'node',
-    external: ['libpg-query', 'jiti'],
+    external: ['libpg-query'],
   })
   await writeFile(join(folder, 'package/package.json'), '{ "type": "module" }')
   return () => rm(folder, { recursive: true })
 })
 
 /** Runs a module in a process of its own, so that Node itself does the imports, as in real use. Nothing may be warned of. */
-async function run(code: string, ...args: string[]): Promise<string> {
+async function run(code: string): Promise<string> {
   const { stdout, stderr } = await promisify(execFile)(
     process.execPath,
-    [...args, '--input-type=module', '-e', code],
-    { cwd: folder },
+    ['--input-type=module', '-e', code],
+    {
+      cwd: folder,
+    },
   )
   expect(stderr).toBe('')
   return stdout
@@ -57,17 +59,13 @@ async function load(
     await mkdir(dirname(path), { recursive: true })
     await writeFile(path, text)
   }
-  const [loader, ...args] =
-    way === 'Node'
-      ? [new URL('src/authoring/load.ts', root).href]
-      : ['./package/load.js', '--no-experimental-strip-types']
+  const loader = way === 'the sources' ? new URL('src/authoring/load.ts', root).href : './package/load.js'
   return JSON.parse(
     await run(
       `
       import { loadViews } from '${loader}'
       import { pathToFileURL } from 'node:url'
       console.log(JSON.stringify(await loadViews(pathToFileURL('${name}'))))`,
-      ...args,
     ),
   )
 }
@@ -75,183 +73,161 @@ async function load(
 const told = ({ problems }: { problems: ViewProblem[] }) =>
   problems.map(({ file, line, view, field, message }) => [`${file}:${line}`, view, field, message])
 
-/** A wrong field; a text on the line that the problem names; the field and the message of the problem. */
-const wrong: [input: string, at: string, field: string | null, message: RegExp][] = [
-  ['retires: 3', 'retires', 'retires', /is not a field: did you mean retries\?/],
-  ['maxStaleness: 3', 'maxStaleness', 'maxStaleness', /did you mean maxStalenessSeconds\?/],
-  ['dependson: []', 'dependson', 'dependson', /did you mean dependsOn\?/],
-  ['frobnicate: 3', 'frobnicate', 'frobnicate', /is not a field: the fields are schema, name, query,/],
-  ["schema: 'a\\nb'", 'schema', 'schema', /control characters/],
-  [`schema: '${'s'.repeat(64)}'`, 'schema', 'schema', /at most 63/],
-  ["schema: 'viewkeeper'", 'schema', 'schema', /is the schema of Viewkeeper itself: name another one/],
-  ["schema: 'pg_temp'", 'schema', 'schema', /belongs to the server/],
-  ["schema: 'information_schema'", 'schema', 'schema', /belongs to the server/],
-  ["indexes: [{ name: 'viewkeeper_7_i0', columns: ['a'] }]", 'name', 'indexes.0.name', /choose another/],
-  ["owner: ''", 'owner', 'owner', /must be the name of a role/],
-  ['owner: null', 'owner', 'owner', /must be the name of a role/],
-  ["ownr: 'boss'", 'ownr', 'ownr', /did you mean owner\?/],
-  ["strategy: 'quick'", 'strategy', 'strategy', /one of auto, regular, concurrent, swap/],
-  ["rowCountStrategy: 'all'", 'rowCount', 'rowCountStrategy', /one of none, estimated, exact/],
-  ['uniqueKey: []', 'uniqueKey', 'uniqueKey', /at least one column/],
-  ["uniqueKey: 'a'", 'uniqueKey', 'uniqueKey', /list of columns/],
-  ["uniqueKey: [\n'a',\n'']", "''", 'uniqueKey.1', /name of a column/],
-  ["schedule: '0 6 * * *'", 'schedule', 'schedule', /needs a timeZone/],
-  ["timeZone: 'UTC'", 'timeZone', 'timeZone', /needs a schedule/],
-  ['suspendAfterFailures: 21', 'suspendAfterFailures', 'suspendAfterFailures', /from 0 to 20/],
-  ['targetLagSeconds: 59', 'targetLagSeconds', 'targetLagSeconds', /from 60 to/],
+/** A wrong field; the field and the message of the problem, which names the line of the view. */
+const wrong: [input: string, field: string | null, message: RegExp][] = [
+  ['retires: 3', 'retires', /is not a field: did you mean retries\?/],
+  ['maxStaleness: 3', 'maxStaleness', /did you mean maxStalenessSeconds\?/],
+  ['dependson: []', 'dependson', /did you mean dependsOn\?/],
+  ['frobnicate: 3', 'frobnicate', /is not a field: the fields are schema, name, query,/],
+  ["schema: 'a\\nb'", 'schema', /control characters/],
+  [`schema: '${'s'.repeat(64)}'`, 'schema', /at most 63/],
+  ["schema: 'viewkeeper'", 'schema', /is the schema of Viewkeeper itself: name another one/],
+  ["schema: 'pg_temp'", 'schema', /belongs to the server/],
+  ["schema: 'information_schema'", 'schema', /belongs to the server/],
+  ["indexes: [{ name: 'viewkeeper_7_i0', columns: ['a'] }]", 'indexes.0.name', /choose another/],
+  ["owner: ''", 'owner', /must be the name of a role/],
+  ['owner: null', 'owner', /must be the name of a role/],
+  ["ownr: 'boss'", 'ownr', /did you mean owner\?/],
+  ["strategy: 'quick'", 'strategy', /one of auto, regular, concurrent, swap/],
+  ["rowCountStrategy: 'all'", 'rowCountStrategy', /one of none, estimated, exact/],
+  ['uniqueKey: []', 'uniqueKey', /at least one column/],
+  ["uniqueKey: 'a'", 'uniqueKey', /list of columns/],
+  ["uniqueKey: [\n'a',\n'']", 'uniqueKey.1', /name of a column/],
+  ["schedule: '0 6 * * *'", 'schedule', /needs a timeZone/],
+  ["timeZone: 'UTC'", 'timeZone', /needs a schedule/],
+  ['suspendAfterFailures: 21', 'suspendAfterFailures', /from 0 to 20/],
+  ['targetLagSeconds: 59', 'targetLagSeconds', /from 60 to/],
   [
     "targetLagSeconds: 900, schedule: '0 6 * * *', timeZone: 'UTC'",
     'targetLagSeconds',
-    'targetLagSeconds',
     /cannot go with schedule/,
   ],
-  ["schedule: 'none', timeZone: 'UTC'", 'timeZone', 'timeZone', /cannot go with schedule "none"/],
-  ['onChange: true', 'onChange', 'onChange', /needs a targetLagSeconds/],
+  ["schedule: 'none', timeZone: 'UTC'", 'timeZone', /cannot go with schedule "none"/],
+  ['onChange: true', 'onChange', /needs a targetLagSeconds/],
   [
     'onChange: true, targetLagSeconds: 60, skipUnchanged: false',
     'skipUnchanged',
-    'skipUnchanged',
     /cannot be false with onChange/,
   ],
-  [
-    'targetLagSeconds: 900, maxStalenessSeconds: 899',
-    'maxStalenessSeconds',
-    'maxStalenessSeconds',
-    /at least targetLagSeconds/,
-  ],
-  ["timeZone: 'UTC', schedule: '0 0 6 * * *'", 'schedule', 'schedule', /five fields/],
-  ["timeZone: 'UTC', schedule: '0 6 * *'", 'schedule', 'schedule', /five fields/],
-  ["timeZone: 'UTC', schedule: '@daily'", 'schedule', 'schedule', /five fields/],
-  ["timeZone: 'UTC', schedule: '0 6 L * *'", 'schedule', 'schedule', /five fields/],
-  ["timeZone: 'UTC', schedule: '0 6 15W * *'", 'schedule', 'schedule', /five fields/],
-  ["timeZone: 'UTC', schedule: '0 6 * * FRI#2'", 'schedule', 'schedule', /five fields/],
-  ["timeZone: 'UTC', schedule: '0 6 * * 5L'", 'schedule', 'schedule', /five fields/],
-  ["timeZone: 'UTC', schedule: '0 6 ? * *'", 'schedule', 'schedule', /five fields/],
-  ["timeZone: 'UTC', schedule: '0  6 * * *'", 'schedule', 'schedule', /one space apart/],
-  ["timeZone: 'UTC', schedule: '60 6 * * *'", 'schedule', 'schedule', /minute: 60/],
-  ["timeZone: 'UTC', schedule: '0 6 1 * MON'", 'schedule', 'schedule', /both/],
-  ["timeZone: 'UTC', schedule: '0 6 31 2 *'", 'schedule', 'schedule', /never/],
-  ["schedule: '0 6 * * *',\ntimeZone: 'Europe/Berlim'", 'timeZone', 'timeZone', /IANA/],
-  ["schedule: '0 6 * * *',\ntimeZone: '+01:00'", 'timeZone', 'timeZone', /IANA/],
-  ["schedule: '0 6 * * *',\ntimeZone: 'europe/berlin'", 'timeZone', 'timeZone', /"Europe\/Berlin"/],
-  ['timeoutSeconds: 0', 'timeout', 'timeoutSeconds', /from 1 to 86400/],
-  ['timeoutSeconds: 86_401', 'timeout', 'timeoutSeconds', /from 1 to 86400/],
-  ['timeoutSeconds: 1.5', 'timeout', 'timeoutSeconds', /from 1 to 86400/],
-  ['retries: -1.5', 'retries', 'retries', /from 0 to 2147483647/],
-  ['retryDelaySeconds: -1', 'retryDelay', 'retryDelaySeconds', /from 0/],
-  ['maxStalenessSeconds: 0', 'maxStaleness', 'maxStalenessSeconds', /from 1/],
-  ["minIntervalSeconds: '1'", 'minInterval', 'minIntervalSeconds', /from 0/],
-  ['minIntervalSeconds: 2 ** 31', 'minInterval', 'minIntervalSeconds', /to 2147483647/],
-  ["inAll: 'no'", 'inAll', 'inAll', /true or false/],
-  ["readOnReplicas: 'yes'", 'readOnReplicas', 'readOnReplicas', /true or false/],
-  ["settings: {\nwork_mem: '1MB',\nsearch_path: 'x' }", 'search_path', 'settings.search_path', /search_path/],
-  ['settings: { jit: null }', 'settings', 'settings.jit', /a text, a number/],
-  ["dependsOn: [\n'app.a',\n'b']", "'b'", 'dependsOn.1', /"public\.b"/],
-  ["dependsOn: ['a.b.c']", 'dependsOn', 'dependsOn.0', /with its schema/],
-  ['checks: { notEmpty: false }', 'checks', 'checks.notEmpty', /must be true/],
-  ['checks: { rows: { atMost: 1 } }', 'checks', 'checks.rows.atMost', /is not a field/],
-  ["checks: { freshest: { column: 'a', within: 'a day' } }", 'checks', 'checks.freshest.within', /"26 h"/],
-  ["checks: { references: { a: 'shops (id)' } }", 'checks', 'checks.references.a', /with its schema/],
-  ["checks: { unique: [['a'], ['a']] }", 'checks', 'checks.unique', /check "unique\(a\)" twice/],
-  ["checks: { notNull: ['a', 'a'] }", 'checks', 'checks.notNull', /twice/],
+  ['targetLagSeconds: 900, maxStalenessSeconds: 899', 'maxStalenessSeconds', /at least targetLagSeconds/],
+  ["timeZone: 'UTC', schedule: '0 0 6 * * *'", 'schedule', /five fields/],
+  ["timeZone: 'UTC', schedule: '0 6 * *'", 'schedule', /five fields/],
+  ["timeZone: 'UTC', schedule: '@daily'", 'schedule', /five fields/],
+  ["timeZone: 'UTC', schedule: '0 6 L * *'", 'schedule', /five fields/],
+  ["timeZone: 'UTC', schedule: '0 6 15W * *'", 'schedule', /five fields/],
+  ["timeZone: 'UTC', schedule: '0 6 * * FRI#2'", 'schedule', /five fields/],
+  ["timeZone: 'UTC', schedule: '0 6 * * 5L'", 'schedule', /five fields/],
+  ["timeZone: 'UTC', schedule: '0 6 ? * *'", 'schedule', /five fields/],
+  ["timeZone: 'UTC', schedule: '0  6 * * *'", 'schedule', /one space apart/],
+  ["timeZone: 'UTC', schedule: '60 6 * * *'", 'schedule', /minute: 60/],
+  ["timeZone: 'UTC', schedule: '0 6 1 * MON'", 'schedule', /both/],
+  ["timeZone: 'UTC', schedule: '0 6 31 2 *'", 'schedule', /never/],
+  ["schedule: '0 6 * * *',\ntimeZone: 'Europe/Berlim'", 'timeZone', /IANA/],
+  ["schedule: '0 6 * * *',\ntimeZone: '+01:00'", 'timeZone', /IANA/],
+  ["schedule: '0 6 * * *',\ntimeZone: 'europe/berlin'", 'timeZone', /"Europe\/Berlin"/],
+  ['timeoutSeconds: 0', 'timeoutSeconds', /from 1 to 86400/],
+  ['timeoutSeconds: 86_401', 'timeoutSeconds', /from 1 to 86400/],
+  ['timeoutSeconds: 1.5', 'timeoutSeconds', /from 1 to 86400/],
+  ['retries: -1.5', 'retries', /from 0 to 2147483647/],
+  ['retryDelaySeconds: -1', 'retryDelaySeconds', /from 0/],
+  ['maxStalenessSeconds: 0', 'maxStalenessSeconds', /from 1/],
+  ["minIntervalSeconds: '1'", 'minIntervalSeconds', /from 0/],
+  ['minIntervalSeconds: 2 ** 31', 'minIntervalSeconds', /to 2147483647/],
+  ["inAll: 'no'", 'inAll', /true or false/],
+  ["readOnReplicas: 'yes'", 'readOnReplicas', /true or false/],
+  ["settings: {\nwork_mem: '1MB',\nsearch_path: 'x' }", 'settings.search_path', /search_path/],
+  ['settings: { jit: null }', 'settings.jit', /a text, a number/],
+  ["dependsOn: [\n'app.a',\n'b']", 'dependsOn.1', /"public\.b"/],
+  ["dependsOn: ['a.b.c']", 'dependsOn.0', /with its schema/],
+  ['checks: { notEmpty: false }', 'checks.notEmpty', /must be true/],
+  ['checks: { rows: { atMost: 1 } }', 'checks.rows.atMost', /is not a field/],
+  ["checks: { freshest: { column: 'a', within: 'a day' } }", 'checks.freshest.within', /"26 h"/],
+  ["checks: { references: { a: 'shops (id)' } }", 'checks.references.a', /with its schema/],
+  ["checks: { unique: [['a'], ['a']] }", 'checks.unique', /check "unique\(a\)" twice/],
+  ["checks: { notNull: ['a', 'a'] }", 'checks.notNull', /twice/],
   [
     "checks: { notEmpty: true, severity: { nothing: 'warn' } }",
-    'checks',
     'checks.severity.nothing',
     /the checks are notEmpty/,
   ],
-  ["checks: { two: 'select from v; drop table t' }", 'checks', 'checks.two', /2 statements/],
-  ["checks: { writes: 'delete from v' }", 'checks', 'checks.writes', /not a select/],
+  ["checks: { two: 'select from v; drop table t' }", 'checks.two', /2 statements/],
+  ["checks: { writes: 'delete from v' }", 'checks.writes', /not a select/],
   [
     "checks: { writes: 'with d as (delete from v returning 1) select from d' }",
-    'checks',
     'checks.writes',
     /must not change data/,
   ],
-  ["checks: { other: 'select 1' }", 'checks', 'checks.other', /does not read the view/],
-  ["checks: { bare: 'select from t' }", 'checks', 'checks.bare', /"t" with its schema/],
-  ['comment:\n1', 'comment', 'comment', /must be a text/],
-  ["strategy: 'concurrent', uniqueKey: ['']", 'uniqueKey', 'uniqueKey.0', /name of a column/],
-  ["strategy: 'concurrent', indexes: [{}]", 'indexes', 'indexes.0', /"columns" or "on"/],
-  ["strategy: 'concurrent'", 'strategy', 'strategy', /uniqueKey/],
-  ["strategy: 'concurrent', indexes: [{ columns: ['a'] }]", 'strategy', 'strategy', /unique index/],
+  ["checks: { other: 'select 1' }", 'checks.other', /does not read the view/],
+  ["checks: { bare: 'select from t' }", 'checks.bare', /"t" with its schema/],
+  ['comment:\n1', 'comment', /must be a text/],
+  ["strategy: 'concurrent', uniqueKey: ['']", 'uniqueKey.0', /name of a column/],
+  ["strategy: 'concurrent', indexes: [{}]", 'indexes.0', /"columns" or "on"/],
+  ["strategy: 'concurrent'", 'strategy', /uniqueKey/],
+  ["strategy: 'concurrent', indexes: [{ columns: ['a'] }]", 'strategy', /unique index/],
   [
     "strategy: 'concurrent', indexes: [{ columns: ['a'], unique: true, where: 'a > 0' }]",
-    'strategy',
     'strategy',
     /without a condition/,
   ],
   [
     "strategy: 'concurrent', indexes: [{ name: 'y1', unique: true, on: '(lower(a))' }]",
     'strategy',
-    'strategy',
     /plain columns/,
   ],
-  ['indexes: {}', 'indexes', 'indexes', /must be a list/],
-  ["indexes: ['a']", 'indexes', 'indexes.0', /must be an object/],
-  ["indexes: [\n{ columns: ['a'] },\n{ unique: true }]", 'unique', 'indexes.1', /"columns" or "on"/],
-  [
-    "indexes: [{ name: 'y2', columns: ['a'],\non: '(a)' }]",
-    'columns',
-    'indexes.0.columns',
-    /combined with "on"/,
-  ],
-  ["indexes: [{ name: 'y3', on: '(a)',\nwhere: 'b' }]", 'where', 'indexes.0.where', /combined with "on"/],
-  ["indexes: [\n{ on: '(a)' }]", 'on:', 'indexes.0.name', /is missing/],
-  ["indexes: [{ name: 'y4',\non: '(a' }]", 'on:', 'indexes.0.on', /syntax error/],
-  ["indexes: [{ columns: ['a'],\nwhere: 'a >' }]", 'where', 'indexes.0.where', /syntax error/],
-  ["indexes: [{ columns: ['a'], where: 'a > 0; drop table b' }]", 'where', 'indexes.0.where', /semicolon/],
-  ["indexes: [{ columns: ['a'],\nwhere: 'a > 0 -- not yet' }]", 'where', 'indexes.0.where', /comment/],
-  ["indexes: [{ name: 'y5',\non: '(a) -- x' }]", 'on:', 'indexes.0.on', /comment/],
-  ["indexes: [{ columns: ['a'],\nusing: 'a b' }]", 'using', 'indexes.0.using', /access method/],
-  ["indexes: [{ columns: ['a'], name: 'a\\r' }]", 'name', 'indexes.0.name', /control characters/],
-  ["indexes: [{ colums: ['a'] }]", 'colums', 'indexes.0.colums', /did you mean columns\?/],
-  ["grants: [{ privileges: ['read'], to: 'r' }]", 'grants', 'grants.0.privileges.0', /one of select,/],
-  ["grants: [{ privileges: [], to: 'r' }]", 'grants', 'grants.0.privileges', /at least/],
-  ["grants: [\n{ privileges: ['select'] }]", 'privileges', 'grants.0.to', /is missing: .*role/],
-  ["grants: [{ privileges: ['all'],\nto: '' }]", 'to:', 'grants.0.to', /role/],
-  [
-    "grants: [{ privileges: ['Select', 'delete'], to: 'r', columns: ['a'] }]",
-    'grants',
-    'grants.0.columns',
-    /delete/,
-  ],
+  ['indexes: {}', 'indexes', /must be a list/],
+  ["indexes: ['a']", 'indexes.0', /must be an object/],
+  ["indexes: [\n{ columns: ['a'] },\n{ unique: true }]", 'indexes.1', /"columns" or "on"/],
+  ["indexes: [{ name: 'y2', columns: ['a'],\non: '(a)' }]", 'indexes.0.columns', /combined with "on"/],
+  ["indexes: [{ name: 'y3', on: '(a)',\nwhere: 'b' }]", 'indexes.0.where', /combined with "on"/],
+  ["indexes: [\n{ on: '(a)' }]", 'indexes.0.name', /is missing/],
+  ["indexes: [{ name: 'y4',\non: '(a' }]", 'indexes.0.on', /syntax error/],
+  ["indexes: [{ columns: ['a'],\nwhere: 'a >' }]", 'indexes.0.where', /syntax error/],
+  ["indexes: [{ columns: ['a'], where: 'a > 0; drop table b' }]", 'indexes.0.where', /semicolon/],
+  ["indexes: [{ columns: ['a'],\nwhere: 'a > 0 -- not yet' }]", 'indexes.0.where', /comment/],
+  ["indexes: [{ name: 'y5',\non: '(a) -- x' }]", 'indexes.0.on', /comment/],
+  ["indexes: [{ columns: ['a'],\nusing: 'a b' }]", 'indexes.0.using', /access method/],
+  ["indexes: [{ columns: ['a'], name: 'a\\r' }]", 'indexes.0.name', /control characters/],
+  ["indexes: [{ colums: ['a'] }]", 'indexes.0.colums', /did you mean columns\?/],
+  ["grants: [{ privileges: ['read'], to: 'r' }]", 'grants.0.privileges.0', /one of select,/],
+  ["grants: [{ privileges: [], to: 'r' }]", 'grants.0.privileges', /at least/],
+  ["grants: [\n{ privileges: ['select'] }]", 'grants.0.to', /is missing: .*role/],
+  ["grants: [{ privileges: ['all'],\nto: '' }]", 'grants.0.to', /role/],
+  ["grants: [{ privileges: ['Select', 'delete'], to: 'r', columns: ['a'] }]", 'grants.0.columns', /delete/],
   [
     "grants: [{ privileges: ['all'], to: 'public', grantOption: true }]",
-    'grants',
     'grants.0.grantOption',
     /only to a role/,
   ],
 ]
 
-/** The same for the name and the query. Here the whole call is written out. */
+/** The same for the name and the query, with a text on the line that the problem names. Here the whole call is written out. */
 const wrongCalls: [call: string, at: string, view: string | null, field: string | null, message: RegExp][] = [
   ["defineView({ query: 'select 1' })", 'defineView({', null, 'name', /is missing/],
   [
     "defineView({\nname: 'a\\nb',\nquery: 'select 1' })",
-    "'a",
+    'defineView(',
     'public.U&"a\\000Ab"',
     'name',
     /control characters/,
   ],
-  ["defineView({\nname: 1,\nquery: 'select 1' })", '1,', null, 'name', /control characters/],
+  ["defineView({\nname: 1,\nquery: 'select 1' })", 'defineView(', null, 'name', /control characters/],
   [
     "defineView({\nname: 'public.mv_bad', query: 'select 1' })",
-    "'public.mv_bad'",
+    'defineView(',
     'public."public.mv_bad"',
     'name',
     /did you mean schema "public", name "mv_bad"\?/,
   ],
   [
     "defineView({\nname: 'v1..2', query: 'select 1' })",
-    "'v1..2'",
+    'defineView(',
     'public."v1..2"',
     'name',
     /no schema stands beside it\. If the dot belongs to the name, write schema/,
   ],
   ["defineView({\nname: 'c1' })", 'defineView(', 'public.c1', 'query', /is missing/],
-  ["defineView({\nname: 'c2', query: 7 })", 'query', 'public.c2', 'query', /SQL as a text/],
-  ["defineView({\nname: 'c3',\n'query': '' })", "''", 'public.c3', 'query', /is empty/],
+  ["defineView({\nname: 'c2', query: 7 })", 'defineView(', 'public.c2', 'query', /SQL as a text/],
+  ["defineView({\nname: 'c3',\n'query': '' })", 'defineView(', 'public.c3', 'query', /is empty/],
   [
     "defineView({\nname: 'c4', query: `\nselect 1\n fro\n x y` })",
     ' x y',
@@ -259,7 +235,13 @@ const wrongCalls: [call: string, at: string, view: string | null, field: string 
     'query',
     /at or near "x"/,
   ],
-  ["defineView({\nname: 'c5', query: 'select 1' + ' fro x y' })", 'query', 'public.c5', 'query', /near "x"/],
+  [
+    "defineView({\nname: 'c5', query: 'select 1' + ' fro x y' })",
+    'defineView(',
+    'public.c5',
+    'query',
+    /near "x"/,
+  ],
   ["defineView({\nname: 'c6', query: 'select 1; select 2' })", 'query', 'public.c6', 'query', /2 statements/],
   ["defineView({\nname: 'c7', query: 'delete from x' })", 'query', 'public.c7', 'query', /not a select/],
   ["defineView({\nname: 'c8', query: 'select $1' })", 'query', 'public.c8', 'query', /\$1/],
@@ -273,43 +255,43 @@ const wrongCalls: [call: string, at: string, view: string | null, field: string 
   ["defineView({\nname: 'c10', query: 'select 1 into x' })", 'query', 'public.c10', 'query', /into/],
   [
     "defineView({ name: 'c11',\nquery: { compile: () => ({ sql: 'select $1', parameters: ['secret'] }) } })",
-    'query',
+    'defineView(',
     'public.c11',
     'query',
     /^binds a value, .* sql\.lit\(…\)$/,
   ],
   [
     "defineView({ name: 'c12',\nquery: { toSQL: () => ({ sql: 'select $1, $2', params: ['secret', 1] }) } })",
-    'query',
+    'defineView(',
     'public.c12',
     'query',
     /^binds 2 values, .*sql\.raw\(…\)/,
   ],
   [
     "defineView({ name: 'c13',\nquery: { compile() { throw new Error('not built') } } })",
-    'query',
+    'defineView(',
     'public.c13',
     'query',
     /cannot be compiled: not built/,
   ],
   [
     "defineView({\nname: 'c14', query: 'select 1',\ndependsOn: ['public.other',\n'Public.C14'] })",
-    "'Public",
+    'defineView(',
     'public.c14',
     'dependsOn.1',
     /^is the view itself: leave it out$/,
   ],
   [
     "defineView({\nname: 'viewkeeper_12',\nquery: 'select 1' })",
-    'viewkeeper_12',
+    'defineView(',
     'public.viewkeeper_12',
     'name',
     /gives to views and indexes while it builds them: choose another name/,
   ],
-  ['defineView()', 'defineView()', null, null, /must be an object/],
+  ['defineView()', 'defineView(', null, null, /must be an object/],
 ]
 
-describe.each(ways)('imported by %s,', (way) => {
+describe.each(ways)('imported from %s,', (way) => {
   describe.concurrent('views are read', () => {
     test('from every file of a folder and its subfolders, sorted by path, however they are exported', async () => {
       const { definitions, problems } = await load(way, 'good', {
@@ -354,18 +336,18 @@ describe.each(ways)('imported by %s,', (way) => {
 
   describe.concurrent('all problems are reported at once', () => {
     const cases = [
-      ...wrong.map(([input, at, field, message], number) => {
+      ...wrong.map(([input, field, message], number) => {
         const name = `v${number}`
         const call = `defineView({\n  name: '${name}', query: 'select 1',\n// ${field}: 'x'\n  ${input},\n})`
         const view: unknown = expect.stringMatching(new RegExp(`\\.${name}$`))
-        return { name, input, call, at, view, field, message }
+        return { name, input, call, at: 'defineView(', view, field, message }
       }),
       ...wrongCalls.map(([call, at, view, field, message], number) => {
         return { name: `call${number}`, input: call, call, at, view, field, message }
       }),
     ].map(({ name, input, call, at, message, ...rest }) => {
       const text = `${importing}\nexport default ${call}\n`
-      const before = text.slice(0, text.indexOf(input) + input.indexOf(at))
+      const before = text.slice(0, text.indexOf(call) + call.indexOf(at))
       const line = before.split('\n').length
       const problem = { file: `bad/${name}.ts`, line, message: expect.stringMatching(message), ...rest }
       return { name, title: input.replaceAll('\n', ' '), text, problem }
@@ -412,17 +394,17 @@ describe.each(ways)('imported by %s,', (way) => {
       })`,
       })
       expect(told(loaded).map(([place, , field]) => `${place} ${field}`)).toEqual([
+        'many/a.ts:2 schedule',
+        'many/a.ts:2 timeoutSeconds',
+        'many/a.ts:2 commnt',
+        'many/a.ts:2 schedule',
+        'many/a.ts:2 indexes.0.colunms',
+        'many/a.ts:2 indexes.1.where',
+        'many/a.ts:2 grants.0.privileges.0',
+        'many/a.ts:2 grants.0.to',
+        'many/a.ts:2 settings.a',
+        'many/a.ts:2 settings.b',
         'many/a.ts:4 query',
-        'many/a.ts:5 schedule',
-        'many/a.ts:5 schedule',
-        'many/a.ts:6 timeoutSeconds',
-        'many/a.ts:8 indexes.0.colunms',
-        'many/a.ts:9 indexes.1.where',
-        'many/a.ts:11 grants.0.privileges.0',
-        'many/a.ts:11 grants.0.to',
-        'many/a.ts:12 settings.a',
-        'many/a.ts:12 settings.b',
-        'many/a.ts:13 commnt',
       ])
     })
 
@@ -444,9 +426,9 @@ describe.each(ways)('imported by %s,', (way) => {
       })
       expect(told(loaded).map(([place, , field]) => `${place} ${field}`)).toEqual([
         'in-sql/a.sql:4 query',
-        'in-sql/b.ts:5 query',
+        'in-sql/b.ts:3 query',
         'in-sql/c.sql:1 query',
-        'in-sql/c.ts:5 uniqueKey',
+        'in-sql/c.ts:3 uniqueKey',
       ])
     })
 
@@ -458,7 +440,7 @@ describe.each(ways)('imported by %s,', (way) => {
         'c.ts': view("name: 'a', schema: 'public', uniqueKey: ['x']"),
       })
       expect(told(loaded)).toEqual([
-        ['twice/c.ts:4', 'public.a', 'name', expect.stringContaining('twice/a.ts:2')],
+        ['twice/c.ts:2', 'public.a', 'name', expect.stringContaining('twice/a.ts:2')],
       ])
       expect(loaded.definitions.map(({ definition: { schema, name } }) => `${schema}.${name}`)).toEqual([
         'public.a',
@@ -477,28 +459,28 @@ describe.each(ways)('imported by %s,', (way) => {
         'f.ts': view("name: 'f',\nindexes: [{ on: '(x)', name: 'a' }]"),
       })
       expect(told(loaded)).toEqual([
-        ['indexes/a.ts:5', 'public.a', 'uniqueKey', expect.stringMatching(/"a_key".*the view.*e\.ts:2/)],
+        ['indexes/a.ts:2', 'public.a', 'uniqueKey', expect.stringMatching(/"a_key".*the view.*e\.ts:2/)],
         [
-          'indexes/b.ts:5',
+          'indexes/b.ts:2',
           'public.b',
           'indexes.0',
-          expect.stringMatching(/"a_x_idx".*of public\.a.*a\.ts:5/),
+          expect.stringMatching(/"a_x_idx".*of public\.a.*a\.ts:2/),
         ],
         [
-          'indexes/d.ts:7',
+          'indexes/d.ts:2',
           'public.d',
           'indexes.1',
-          expect.stringMatching(/"d_x_idx".*of public\.d.*d\.ts:6/),
+          expect.stringMatching(/"d_x_idx".*of public\.d.*d\.ts:2/),
         ],
-        ['indexes/f.ts:5', 'public.f', 'indexes.0', expect.stringMatching(/"a".*the view.*a\.ts:2/)],
+        ['indexes/f.ts:2', 'public.f', 'indexes.0', expect.stringMatching(/"a".*the view.*a\.ts:2/)],
       ])
     })
   })
 })
 
-describe.concurrent('imported by Node, problems are reported', () => {
+describe.concurrent('problems are reported', () => {
   test('those of several calls each by itself, even if calls share a line or their query is elsewhere', async () => {
-    const loaded = await load('Node', 'calls', {
+    const loaded = await load('the sources', 'calls', {
       'a.ts': `${importing}const query = \`
           select 1
           fro x y\`
@@ -517,14 +499,14 @@ describe.concurrent('imported by Node, problems are reported', () => {
       'calls/a.ts:6 public.a retries',
       'calls/a.ts:7 public.b inAll',
       'calls/a.ts:7 public.b indexes.0.name',
-      'calls/a.ts:8 public.U&"c\\000D" name',
-      'calls/a.ts:9 public.U&"c\\000D" grants.0.to',
+      'calls/a.ts:7 public.U&"c\\000D" name',
+      'calls/a.ts:7 public.U&"c\\000D" grants.0.to',
       'calls/a.ts:13 public.d query',
     ])
   })
 
   test('files that cannot be imported or have no view; the views of the other files are loaded', async () => {
-    const loaded = await load('Node', 'broken views', {
+    const loaded = await load('the sources', 'broken views', {
       'a.ts': "\nfunction f() {\n  throw new Error('boom')\n}\nf()",
       'b.ts': '\nconst a = b c',
       'c.ts': "\n\nimport {\n  x,\n} from './missing.ts'\nx()",
@@ -567,6 +549,6 @@ describe('what views import', () => {
       .trim()
       .split('\n')
       .map((url) => url.slice(url.lastIndexOf('/') + 1))
-    expect(names).toEqual(['index.ts', 'define-view.ts', 'config.ts'])
+    expect(names).toEqual(['index.ts', 'define-view.ts', 'node:util', 'config.ts'])
   })
 })

@@ -1,4 +1,3 @@
-import { CloudWatchClient } from '@aws-sdk/client-cloudwatch'
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { afterAll, afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
@@ -8,7 +7,6 @@ vi.resetModules()
 vi.doMock('../../../src/config/load-config.ts', () => ({
   loadConfig: async () => ({ environments: { stated: { region: 'eu-west-3' }, unstated: {} } }),
 }))
-const { testAlarm } = await import('../../../cli/commands/operate/test-alarm.ts')
 const { deployedTarget } = await import('../../../cli/target/deployed.ts')
 afterAll(() => {
   vi.doUnmock('../../../src/config/load-config.ts')
@@ -26,40 +24,13 @@ afterEach(() => {
   vi.restoreAllMocks()
 })
 
-const clientOf = (send: { mock: { contexts: unknown[] } }) => send.mock.contexts[0] as CloudWatchClient
-
-describe('an alarm that is tried', () => {
-  const watchSend = () => vi.spyOn(CloudWatchClient.prototype, 'send').mockResolvedValue({} as never)
-
-  test('changes its state whatever the state was, because only a change sends a mail', async () => {
-    const send = watchSend()
-    await testAlarm({ env: 'unstated', alarm: 'slow-runs' })
-    const sent = send.mock.calls.map(([command]) => command.input as Record<string, string>)
-    expect(sent.map(({ AlarmName }) => AlarmName)).toEqual(Array(2).fill('viewkeeper-unstated-slow-runs'))
-    expect(sent.map(({ StateValue }) => StateValue)).toEqual(['OK', 'ALARM'])
-    expect(sent[1]?.StateReason).toMatch(/^A test of the mail/)
-  })
-
-  test('is named if it cannot be set off', async () => {
-    watchSend().mockRejectedValue(Object.assign(new Error('no such alarm'), { name: 'ResourceNotFound' }))
-    await expect(testAlarm({ env: 'unstated', alarm: 'typo' })).rejects.toMatchObject({
-      code: 'InvalidRequest',
-      message: 'viewkeeper-unstated-typo cannot be set off: no such alarm (ResourceNotFound).',
-    })
-  })
-})
+const clientOf = (send: { mock: { contexts: unknown[] } }) => send.mock.contexts[0] as LambdaClient
 
 describe.each([
   ['stated', 'eu-west-3', 'that it states'],
   ['unstated', 'eu-north-1', 'of the credentials'],
   ['unknown', 'eu-north-1', 'of the credentials'],
 ])('the environment %s is looked for in %s', (env, region, whose) => {
-  test(`by test-alarm, the region ${whose}`, async () => {
-    const send = vi.spyOn(CloudWatchClient.prototype, 'send').mockResolvedValue({} as never)
-    await testAlarm({ env, alarm: 'failed-runs' })
-    expect(await clientOf(send).config.region()).toBe(region)
-  })
-
   test(`by what works on its database, the region ${whose}`, async () => {
     const answer = { Payload: { transformToString: () => '{"views":[]}' } }
     const send = vi.spyOn(LambdaClient.prototype, 'send').mockResolvedValue(answer as never)

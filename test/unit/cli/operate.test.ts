@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readersOf } from '../../../cli/commands/operate/drop.ts'
+import { readersOf } from '../../../cli/commands/operate/readers.ts'
 import { momentOf } from '../../../cli/commands/operate/runs.ts'
 import { endOfBatch, progressLine, selectionOf, stateText, viewLinesOf } from '../../../cli/output/batches.ts'
 import {
@@ -248,7 +248,8 @@ describe('a run', () => {
     expect(lines).toEqual([
       '  division by zero (22012)',
       "  ViewSqlFailed: the view's own SQL failed; readers still see the data of 09:00 UTC",
-      '  next: viewkeeper run 812 --env production · viewkeeper docs ViewSqlFailed',
+      '  next: viewkeeper run 812 --env production',
+      '  more: node_modules/viewkeeper/docs/runbook.md#viewsqlfailed',
     ])
   })
 

@@ -1,5 +1,4 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { docs } from '../../../cli/commands/operate/docs.ts'
 import { graph } from '../../../cli/commands/operate/graph.ts'
 import { graphLines } from '../../../cli/output/graph.ts'
 import { curve, plotPairs } from '../../../cli/output/plots.ts'
@@ -77,23 +76,6 @@ test('the graph stands as trees with states; a view that reads several is expand
     'top        retries at 12:04 UTC after: division by zero   5 min old',
     '  report   fresh   5 min old',
   ])
-})
-
-test('docs finds the place by its heading, then by its text, and asks about a slip', async () => {
-  let printed = ''
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += text
-    return true
-  })
-  await docs('LockTimeout')
-  expect(printed).toMatch(/^.*LockTimeout.*docs\/runbook\.md:\d+\n/)
-  printed = ''
-  await docs('strategy')
-  expect(printed).not.toContain('extending.md')
-  printed = ''
-  await docs('')
-  expect(printed).toMatch(/docs\/cli\.md {3}The command line\n/)
-  await expect(docs('LokTimeout')).rejects.toThrow('Did you mean LockTimeout?')
 })
 
 test('the graph of one view as JSON is of this view and what reads it', async () => {

@@ -277,10 +277,10 @@ describe('what reaches the API', () => {
       expect(headers).not.toHaveProperty(name)
   })
 
-  test('is signed, also with a query and a body, and loses the stage of a private API on the way back', async () => {
+  test('is signed, also with a query and a body, at an address with a path of its own', async () => {
     const { url: apiUrl, received } = await startApi(() => ({
       body: {},
-      headers: { location: '/v1/runs/7' },
+      headers: { location: '/runs/7' },
     }))
     await startParameters({ signing: { apiUrl: `${apiUrl}/v1/` } })
     const { fromPage } = await startBefore(await apiOf({ env: 'signing' }))

@@ -286,16 +286,6 @@ describe('what to do is told', () => {
     expect(error).toMatchObject({ reason, message: expect.stringContaining(words) })
   })
 
-  test('if a private API is called from outside', async () => {
-    await startParameters({})
-    // `.invalid` never resolves (RFC 2606), also on a machine without a network.
-    const api = await apiOf({ url: 'https://abc-vpce-0123.execute-api.eu-central-1.invalid/v1' })
-    expect(await refusal(api.send('GET', '/views'))).toMatchObject({
-      reason: 'NotReached',
-      message: expect.stringMatching(/private API.*\((ENOTFOUND|EAI_AGAIN)\).*inside its network/),
-    })
-  })
-
   test('if an API answers too late', async () => {
     const { name } = await deployed(() => problem(503, 'GatewayTimeout'))
     const api = await apiOf({ env: name })

@@ -18,7 +18,6 @@ describe('the configuration', () => {
       retention: { successes: 500, days: 90 },
       telling: usualTelling,
       metricsPerView: false,
-      agesOf: [],
       tellsPrograms: false,
       ring: undefined,
       longestWaitSeconds: undefined,
@@ -32,7 +31,6 @@ describe('the configuration', () => {
       readConfiguration({
         VIEWKEEPER_ENVIRONMENT: 'production',
         BATCH_RUNS_AT_ONCE: '4',
-        AGES_OF: '["public.sales"]',
         ...variablesOf(
           {
             schedules: { nightly: { at: '02:30', timeZone: 'Europe/Berlin' } },
@@ -65,7 +63,6 @@ describe('the configuration', () => {
       schedules: { nightly: { schedule: '30 2 * * *', timeZone: 'Europe/Berlin' }, views: true },
       retention: { successes: null, days: 7 },
       metricsPerView: true,
-      agesOf: ['public.sales'],
       links: { pageUrl: 'https://views.example', runbookUrl: 'https://docs.example' },
       telling: { remindSeconds: null, apartSeconds: 5400 },
       runsAtOnce: 4,

@@ -1,6 +1,5 @@
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
-import { testAlarm } from '../../../cli/commands/operate/test-alarm.ts'
 import { deployedTarget } from '../../../cli/target/deployed.ts'
 import { deployedMachinery } from '../../../src/edge/handlers/batch-machinery.ts'
 import { startBatchWith } from '../../../src/edge/handlers/start-batch.ts'
@@ -64,18 +63,6 @@ const clients: [string, () => Promise<unknown>, { seconds: number; attempts: num
       return deployedTarget('nowhere').describe('all')
     },
     { seconds: 15 * 60 + 1, attempts: 1, refusal: { code: 'FunctionUnavailable' } },
-  ],
-  [
-    'test-alarm sets an alarm off',
-    () => testAlarm({ env: 'nowhere', alarm: 'lost-runs' }),
-    {
-      seconds: 21,
-      attempts: 2,
-      refusal: {
-        code: 'FunctionUnavailable',
-        message: expect.stringMatching(/cannot be set off.*\(TimeoutError\)/),
-      },
-    },
   ],
 ]
 

@@ -83,7 +83,7 @@ describe('the subject', () => {
     const [, reminder, over] = examples().map(({ notice }) => mailOf(notice!).subject)
     expect(reminder).toMatch(/^\[production\] reminder: 3 views are still stale: /)
     expect(over).toBe('[production] OK: no view is stale any more')
-    const reason = 'A test of the mail, by viewkeeper test-alarm. Nothing new is wrong.'
+    const [, reason] = /--state-reason '(.+)'/.exec(readFileSync('docs/runbook.md', 'utf8'))!
     expect(subject({}, alarm('failed-runs', { reason }))).toBe(
       '[production] test of failed-runs: nothing new is wrong',
     )
@@ -119,7 +119,7 @@ describe('the text', () => {
       '  viewkeeper why public.sales --env production',
       '  Next: viewkeeper bad-row public.sales',
       '  When the cause is gone: viewkeeper refresh --select public.sales+ --env production',
-      '  viewkeeper docs ViewSqlFailed',
+      '  node_modules/viewkeeper/docs/runbook.md#viewsqlfailed',
       '',
     ])
   })
@@ -208,7 +208,7 @@ describe('the text', () => {
       'Something happened.',
       'First: viewkeeper ls shows it.',
       '',
-      '  viewkeeper docs failed-batches',
+      '  node_modules/viewkeeper/docs/runbook.md#failed-batches',
     ])
   })
 })

@@ -2,7 +2,6 @@ import { expect, test } from 'vitest'
 import { serverTime } from '../../../page/app/api/connection.ts'
 import { withMentions } from '../../../page/app/words/mentions.ts'
 import { pictured } from '../../../page/app/words/sign.ts'
-import { sqlPieces } from '../../../page/app/words/sql-pieces.ts'
 
 const said = (text: string, addresses: Record<string, string>) =>
   withMentions(text, addresses)
@@ -28,20 +27,6 @@ test('a view is found at the end of a sentence, and not inside the name of anoth
     'It reads public.sales_old and [public.sales](#/views/public.sales).',
   )
   expect(said('It reads public."A+B".', { 'public."A+B"': '#' })).toBe('It reads [public."A+B"](#).')
-})
-
-test('SQL is cut into keywords, strings and comments, and stays whole', () => {
-  const sql = `select 'it''s', "from" -- where\n from a.select_me`
-  expect(
-    sqlPieces(sql)
-      .map(({ text }) => text)
-      .join(''),
-  ).toBe(sql)
-  expect(
-    sqlPieces(sql)
-      .filter(({ kind }) => kind)
-      .map(({ text, kind }) => `${kind} ${text}`),
-  ).toEqual(['keyword select', "string 'it''s'", 'comment -- where', 'keyword from'])
 })
 
 const run = (status: string) => ({

@@ -4,7 +4,7 @@ import { readDeployContext } from '../../../../infra/environment/deploy-context.
 import { chooseEnvironment } from '../../../../infra/environment/environment.ts'
 import { ViewkeeperStack } from '../../../../infra/viewkeeper-stack.ts'
 import type { AppOptions } from './cdk.ts'
-import { fitForEmulator } from './for-emulator.ts'
+import { fitForEmulator, synthesizeForEmulator } from './for-emulator.ts'
 import { addPrograms } from './programs.ts'
 import { standInForServer } from './stand-in.ts'
 
@@ -23,3 +23,4 @@ const stack = new ViewkeeperStack(app, { environmentName: name, environment, con
 addPrograms(stack)
 if (standIn) standInForServer(stack, standIn)
 fitForEmulator(app)
+synthesizeForEmulator(app, standIn?.masterSecret)

@@ -1,11 +1,18 @@
-import { type App, Stack } from 'aws-cdk-lib'
-import { CfnFlowLog, CfnSecurityGroupEgress, CfnSecurityGroupIngress } from 'aws-cdk-lib/aws-ec2'
+import { writeFileSync } from 'node:fs'
+import { type App, CfnResource, Stack } from 'aws-cdk-lib'
 import { CfnFunction } from 'aws-cdk-lib/aws-lambda'
-import { CfnQueryDefinition, CfnSubscriptionFilter } from 'aws-cdk-lib/aws-logs'
+import { CfnSubscriptionFilter } from 'aws-cdk-lib/aws-logs'
 import { CfnTopicPolicy } from 'aws-cdk-lib/aws-sns'
 
-/** What the emulator does not know: rules between security groups, flow logs and saved queries. */
-const unknown = [CfnSecurityGroupIngress, CfnSecurityGroupEgress, CfnFlowLog, CfnQueryDefinition]
+/** What the emulator does not know: rules between security groups, the closing of a network's own, flow logs, saved queries, and mails of RDS. */
+const unknown = [
+  'AWS::EC2::SecurityGroupIngress',
+  'AWS::EC2::SecurityGroupEgress',
+  'Custom::VpcRestrictDefaultSG',
+  'AWS::EC2::FlowLog',
+  'AWS::Logs::QueryDefinition',
+  'AWS::RDS::EventSubscription',
+]
 
 export const addressOfEndpoint = 'AWS_ENDPOINT_URL_SECRETS_MANAGER'
 
@@ -16,7 +23,7 @@ export const variablesOf = (lambda: CfnFunction): Record<string, unknown> =>
 /** Takes away what the emulator does not know, or refuses; test/infra asserts it. */
 export function fitForEmulator(app: App): void {
   for (const construct of app.node.findAll()) {
-    if (unknown.some((kind) => construct instanceof kind))
+    if (CfnResource.isCfnResource(construct) && unknown.includes(construct.cfnResourceType))
       construct.node.scope?.node.tryRemoveChild(construct.node.id)
     // The emulator gives an endpoint no addresses.
     if (construct instanceof CfnFunction && addressOfEndpoint in variablesOf(construct))
@@ -32,5 +39,30 @@ export function fitForEmulator(app: App): void {
         Statement: Statement.filter(({ Effect }: { Effect: string }) => Effect !== 'Deny'),
       }
     }
+  }
+}
+
+/**
+ * Synthesizes the app. The emulator takes the name of a created secret for its ARN, unless it is asked for the attribute; it makes
+ * no secret of a master user, and reads no output of another stack: `masterSecret` is what the only such output has.
+ */
+export function synthesizeForEmulator(app: App, masterSecret?: string): void {
+  for (const { templateFullPath, template } of app.synth().stacks) {
+    const secrets = Object.entries(template.Resources as Record<string, { Type: string }>)
+      .filter(([, { Type }]) => Type === 'AWS::SecretsManager::Secret')
+      .map(([id]) => id)
+    const written = secrets.reduce(
+      (text, id) => text.replaceAll(`{"Ref":"${id}"}`, `{"Fn::GetAtt":["${id}","Id"]}`),
+      JSON.stringify(template),
+    )
+    const known = JSON.stringify(masterSecret)
+    writeFileSync(
+      templateFullPath,
+      masterSecret === undefined
+        ? written
+        : written
+            .replaceAll(/{"Fn::GetStackOutput":{[^{}]+{[^{}]+}[^{}]+}}/g, known)
+            .replaceAll(/{"Fn::GetAtt":\["[^"]+","MasterUserSecret.SecretArn"\]}/g, known),
+    )
   }
 }

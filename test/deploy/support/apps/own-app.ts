@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { App, CfnOutput, CliCredentialsStackSynthesizer, Stack } from 'aws-cdk-lib'
 import { InstanceType, IpAddresses, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { CfnFunction, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
@@ -11,7 +11,7 @@ import {
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { FleetDashboard, FleetNetwork, FleetTopics, Viewkeeper } from '../../../../infra/index.ts'
-import { addressOfEndpoint, fitForEmulator, variablesOf } from './for-emulator.ts'
+import { addressOfEndpoint, fitForEmulator, synthesizeForEmulator, variablesOf } from './for-emulator.ts'
 
 /** What the test writes into a file for the app. */
 export interface OwnAppOptions {
@@ -91,14 +91,4 @@ for (const lambda of stack.node.findAll().filter((each) => each instanceof CfnFu
   lambda.addPropertyOverride(`Environment.Variables.${addressOfEndpoint}`, endpoint)
 }
 
-// The emulator takes the name of a created secret for its ARN, unless it is asked for the attribute.
-for (const { templateFullPath, template } of app.synth().stacks) {
-  const secrets = Object.entries(template.Resources as Record<string, { Type: string }>)
-    .filter(([, { Type }]) => Type === 'AWS::SecretsManager::Secret')
-    .map(([id]) => id)
-  const written = secrets.reduce(
-    (text, id) => text.replaceAll(`{"Ref":"${id}"}`, `{"Fn::GetAtt":["${id}","Id"]}`),
-    JSON.stringify(template),
-  )
-  writeFileSync(templateFullPath, written)
-}
+synthesizeForEmulator(app)

@@ -10,21 +10,17 @@ export interface StandIn {
   authority: string
   /** The ARN of the secret with the server's administrator. */
   masterSecret: string
-  /** The ARN of the secret with Viewkeeper's role. */
-  roleSecret: string
 }
 
 /**
- * The emulator keeps a record of a created server, but makes none, and takes the name of a created secret for its ARN.
- * So the database's stack exports another host and other secrets, and the functions are told the port and the authority.
+ * The emulator keeps a record of a created server, but makes none. So the database's stack exports another host, and the
+ * functions are told the port and the authority.
  */
 export function standInForServer(stack: ViewkeeperStack, standIn: StandIn): void {
   const exported = stack.databaseStack?.node.findAll().filter((each) => each instanceof CfnOutput) ?? []
   for (const output of exported) {
     const value = JSON.stringify(stack.resolve(output.value))
     if (value.includes('Endpoint.Address')) output.value = standIn.host
-    if (value.includes('MasterUserSecret')) output.value = standIn.masterSecret
-    if (value.includes('RoleSecret')) output.value = standIn.roleSecret
   }
   for (const lambda of stack.node.findAll().filter((each) => each instanceof CfnFunction)) {
     if (lambda.environment === undefined || lambda.functionName?.endsWith('-start-batch')) continue

@@ -166,6 +166,13 @@ export function createAws({ url }: Emulator) {
       return /<StateValue>(\w+)</.exec(answer)?.[1]
     },
 
+    setAlarmState: (name: string, state: 'OK' | 'ALARM', reason: string): Promise<string> =>
+      query('monitoring', '2010-08-01', 'SetAlarmState', {
+        AlarmName: name,
+        StateValue: state,
+        StateReason: reason,
+      }),
+
     /** As if the metric had been published `secondsAgo`. */
     putMetric: async (
       namespace: string,

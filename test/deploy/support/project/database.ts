@@ -63,10 +63,10 @@ export async function startDatabase(folder: string) {
     version: server.version,
     /** PEM text of the authority that signed the server's certificate: the certificate itself. */
     authority: readFileSync(certificate, 'utf8'),
-    /** The number of the role's connections so far, and of those that were encrypted. */
-    countConnections() {
+    /** The number of a role's connections so far, and of those that were encrypted. */
+    countConnections(role = 'viewkeeper_app') {
       const lines = readFileSync(join(folder, 'postgres-18.log'), 'utf8').split('\n')
-      const ours = lines.filter((line) => line.includes(`connection authorized: user=viewkeeper_app`))
+      const ours = lines.filter((line) => line.includes(`connection authorized: user=${role}`))
       return { all: ours.length, encrypted: ours.filter((line) => line.includes('SSL enabled')).length }
     },
     async stop() {
@@ -76,10 +76,11 @@ export async function startDatabase(folder: string) {
   }
 }
 
-function createRole(adminUrl: string): string {
+/** Runs `viewkeeper create-role`, and returns the secret that it prints, if it makes one. */
+export function createRole(adminUrl: string, ...more: string[]): string {
   const commandLine = fileURLToPath(new URL('../../../../cli/viewkeeper.js', import.meta.url))
   const env = { ...process.env, DATABASE_URL: adminUrl }
-  return execFileSync(process.execPath, [commandLine, 'create-role'], {
+  return execFileSync(process.execPath, [commandLine, 'create-role', ...more], {
     env,
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'pipe'],

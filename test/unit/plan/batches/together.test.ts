@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { planNext } from '../../../../src/plan/batches/next.ts'
 import { planTogether, type TogetherView } from '../../../../src/plan/batches/together.ts'
-import { groupOf } from '../../../../src/plan/groups/group.ts'
+import { together } from '../../../../src/plan/rebuild/scope.ts'
 import type { Reader } from '../../../../src/plan/views/readers.ts'
 
 /** Views by their names, each with what it reads, parents first. A name that begins with `p` is a plain view. */
@@ -45,7 +45,7 @@ const plan = (
   views: TogetherView[],
   options: Partial<Parameters<typeof planTogether>[2]> = {},
 ) => {
-  const { groups, each } = planTogether(groupOf(readersOf(graph)), views, {
+  const { groups, each } = planTogether(together(readersOf(graph)), views, {
     exchange: 'together',
     refusals: new Map(),
     maxTwinBytes: null,
@@ -167,7 +167,7 @@ describe('what a batch exchanges together', () => {
     })
 
     test('and says why; a reader without data stays so', () => {
-      const readers = groupOf(readersOf({ ...graph, d: ['b'] })).members.map((reader) =>
+      const readers = together(readersOf({ ...graph, d: ['b'] })).members.map((reader) =>
         reader.live.view.name === 'd' ? { ...reader, populated: false } : reader,
       )
       const planned = planTogether(

@@ -400,9 +400,7 @@ describe('what is over', () => {
 })
 
 test('the test of an alarm is told as a test, and news beside it as news', () => {
-  const test = alarm('failed-runs', {
-    reason: 'A test of the mail, by viewkeeper test-alarm. Nothing new is wrong.',
-  })
+  const test = alarm('failed-runs', { reason: 'A test of the mail' })
   expect(plan({}, test).notice).toMatchObject({ kind: 'test', alarms: [{ name: 'failed-runs', test: true }] })
   const { notice } = plan(failing(['public.sales']), test)
   expect(notice).toMatchObject({ kind: 'news', causes: [{ view: 'public.sales' }], alarms: [{ test: true }] })

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { type Plan, type Statement, statementsOf } from '../../../../src/plan/plan.ts'
+import { swapNeeds } from '../../../../src/plan/rebuild/needs.ts'
+import { planRebuild } from '../../../../src/plan/rebuild/plan.ts'
+import { alone } from '../../../../src/plan/rebuild/scope.ts'
 import { planConcurrentRefresh, planRegularRefresh } from '../../../../src/plan/runs/refresh.ts'
-import { planSwap } from '../../../../src/plan/runs/swap.ts'
-import { swapNeeds } from '../../../../src/plan/runs/swap-needs.ts'
 import type { RowCountStrategy } from '../../../../src/plan/views/definition.ts'
 import { replayGrants } from '../../../../src/plan/views/grants.ts'
 import type { Grant, LiveView } from '../../../../src/plan/views/live-view.ts'
@@ -57,11 +58,11 @@ describe('a regular refresh', () => {
     expect(planRegularRefresh(viewFacts(), exact)).toMatchObject({
       prepare: [{ sql: 'select count(*) as rows from "app"."Sales"', when: 'before' }],
       written: `select pg_catalog.pg_stat_get_xact_tuples_inserted(to_regclass('"app"."Sales"'))`,
-      aside: [],
+      later: [],
     })
     expect(planRegularRefresh(viewFacts({ tuplesAreCounted: false }), exact)).toMatchObject({
       written: null,
-      aside: [{ sql: 'select count(*) as rows from "app"."Sales"', when: 'after' }],
+      later: [{ sql: 'select count(*) as rows from "app"."Sales"', when: 'after' }],
     })
   })
 })
@@ -78,7 +79,11 @@ describe('every strategy', () => {
   const plans = (rowCountStrategy: RowCountStrategy, populated = true) => {
     const view = viewFacts({ populated })
     const all = { ...options, rowCountStrategy }
-    const swap = planSwap(view, { live: liveView(), hash: 'h', hashWithoutGrants: 'h' }, all)
+    const swap = planRebuild(
+      alone(view.oid, { live: liveView(), hash: 'h', hashWithoutGrants: 'h' }),
+      view,
+      all,
+    )
     return { regular: planRegularRefresh(view, all), concurrent: planConcurrentRefresh(view, all), swap }
   }
 
@@ -93,7 +98,7 @@ describe('every strategy', () => {
     for (const plan of Object.values(plans('exact', false)))
       expect(plan.prepare.filter((each) => 'when' in each && each.when === 'before')).toEqual([])
     for (const plan of Object.values(plans('none'))) {
-      expect([...plan.prepare, ...plan.cutOver.statements, ...plan.aside].filter(isCount)).toEqual([])
+      expect([...plan.prepare, ...plan.cutOver.statements, ...plan.later].filter(isCount)).toEqual([])
     }
     const written = Object.entries(plans('none')).filter(([, plan]) => plan.written !== null)
     expect(written.map(([strategy]) => strategy)).toEqual(['regular'])
@@ -102,7 +107,7 @@ describe('every strategy', () => {
 
 describe('a swap', () => {
   const plan = (live = liveView()) =>
-    planSwap(viewFacts(), { live, hash: 'abc', hashWithoutGrants: 'def' }, options)
+    planRebuild(alone(viewFacts().oid, { live, hash: 'abc', hashWithoutGrants: 'def' }), viewFacts(), options)
 
   test('of a bare view is: build, fill, analyze, exchange', () => {
     expect(statementsOf(plan())).toEqual([

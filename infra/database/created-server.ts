@@ -1,0 +1,70 @@
+import { Connections, type ISubnet, type IVpc, Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
+import type { RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { Construct } from 'constructs'
+import type { ValidCreatedDatabase } from '../environment/database.ts'
+import { IsolatedNetwork } from './isolated-network.ts'
+import type { Login } from './login.ts'
+import { PostgresInstance } from './postgres-instance.ts'
+
+export interface CreatedServerProps {
+  /** Part of the identifier of the server. */
+  environmentName: string
+  options: ValidCreatedDatabase
+  /** Whether RDS may upgrade the server to another major version. */
+  majorUpgrade: boolean
+  logRetentionDays: RetentionDays
+}
+
+/** An RDS PostgreSQL that Viewkeeper's own stack creates, in an isolated network. */
+export class CreatedServer extends Construct {
+  readonly host: string
+  readonly port = 5432
+  /** How the master user logs in. */
+  readonly admin: Login
+  readonly vpc: IVpc
+  readonly subnets: ISubnet[]
+  readonly connections: Connections
+  readonly securityGroup: SecurityGroup
+  /** What policies of IAM database authentication call the server, and the green server that takes its place. */
+  readonly resourceIds: string[]
+
+  constructor(scope: Construct, id: string, props: CreatedServerProps) {
+    super(scope, id)
+    const { environmentName, options, majorUpgrade, logRetentionDays } = props
+    const network = new IsolatedNetwork(this, 'Network', { logRetentionDays })
+    const { vpc, subnets } = network
+    this.vpc = vpc
+    this.subnets = subnets
+    this.securityGroup = new SecurityGroup(this, 'SecurityGroup', {
+      vpc,
+      description: 'The database of Viewkeeper; its functions come in, nothing goes out',
+      allowAllOutbound: false,
+    })
+    this.connections = new Connections({
+      securityGroups: [this.securityGroup],
+      defaultPort: Port.tcp(this.port),
+    })
+    const server = new PostgresInstance(this, 'Postgres', {
+      identifier: serverIdentifier(environmentName),
+      options,
+      majorUpgrade,
+      port: this.port,
+      vpc,
+      subnets,
+      securityGroup: this.securityGroup,
+      logRetentionDays,
+      // A stack whose creation fails cannot be rolled back if it has a protected server. So the server comes last: no
+      // other resource can fail after it.
+      after: [network],
+    })
+    this.host = server.host
+    this.admin = server.admin
+    this.resourceIds = server.resourceIds
+  }
+}
+
+/**
+ * The server's name in RDS. It is fixed so that log groups, alarms and commands know it. CloudFormation cannot replace
+ * a server with a fixed name, so that a change of options never puts an empty server in the place of the old one.
+ */
+export const serverIdentifier = (environmentName: string): string => `viewkeeper-${environmentName}`

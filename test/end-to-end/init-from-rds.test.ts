@@ -1,0 +1,270 @@
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { parseEnvironments } from '../../infra/environment/environment.ts'
+import { Project } from './support/project.ts'
+
+// The query APIs of RDS and EC2: answers in the shape of their references, to the command as people type it.
+
+const instance = (more = '') => `<DBInstances><DBInstance>
+  <DBInstanceIdentifier>shop-db</DBInstanceIdentifier><Engine>postgres</Engine><EngineVersion>17.4</EngineVersion>
+  <MasterUsername>master</MasterUsername><DBName>shop</DBName><DbiResourceId>db-ABCDEFGHIJKL01234</DbiResourceId>
+  <Endpoint><Address>shop-db.abc.eu-central-1.rds.amazonaws.com</Address><Port>5433</Port></Endpoint>
+  <VpcSecurityGroups><VpcSecurityGroupMembership><VpcSecurityGroupId>sg-0123456789abcdef0</VpcSecurityGroupId></VpcSecurityGroupMembership></VpcSecurityGroups>
+  <DBSubnetGroup><DBSubnetGroupName>shop</DBSubnetGroupName></DBSubnetGroup>
+  <DBParameterGroups><DBParameterGroup><DBParameterGroupName>shop-17</DBParameterGroupName></DBParameterGroup></DBParameterGroups>
+  ${more || '<IAMDatabaseAuthenticationEnabled>false</IAMDatabaseAuthenticationEnabled><MasterUserSecret><SecretArn>arn:aws:secretsmanager:eu-central-1:123456789012:secret:rds!db-1-AbCdEf</SecretArn></MasterUserSecret>'}
+</DBInstance></DBInstances>`
+
+const cluster = `<DBClusters><DBCluster>
+  <DBClusterIdentifier>shop</DBClusterIdentifier><Engine>aurora-postgresql</Engine><EngineVersion>16.6</EngineVersion>
+  <MasterUsername>master</MasterUsername><DbClusterResourceId>cluster-ABCDEFGHIJKL01234</DbClusterResourceId>
+  <Endpoint>shop.cluster-abc.eu-central-1.rds.amazonaws.com</Endpoint><Port>5432</Port>
+  <IAMDatabaseAuthenticationEnabled>true</IAMDatabaseAuthenticationEnabled>
+  <VpcSecurityGroups><VpcSecurityGroupMembership><VpcSecurityGroupId>sg-1</VpcSecurityGroupId></VpcSecurityGroupMembership>
+    <VpcSecurityGroupMembership><VpcSecurityGroupId>sg-2</VpcSecurityGroupId></VpcSecurityGroupMembership></VpcSecurityGroups>
+  <DBSubnetGroup>shop</DBSubnetGroup><DBClusterParameterGroup>shop-16</DBClusterParameterGroup>
+</DBCluster></DBClusters>`
+
+const subnet = (name: string, zone: string) =>
+  `<Subnet><SubnetIdentifier>${name}</SubnetIdentifier><SubnetAvailabilityZone><Name>${zone}</Name></SubnetAvailabilityZone></Subnet>`
+const route = (target: string) =>
+  `<routeSet><item><destinationCidrBlock>10.0.0.0/16</destinationCidrBlock><gatewayId>local</gatewayId></item>${target && `<item><destinationCidrBlock>0.0.0.0/0</destinationCidrBlock>${target}</item>`}</routeSet>`
+const own = (id: string) => `<associationSet><item><subnetId>${id}</subnetId></item></associationSet>`
+const main = '<associationSet><item><main>true</main></item></associationSet>'
+const table = (used: string, target: string) => `<item>${used}${route(target)}</item>`
+const nat = '<natGatewayId>nat-1</natGatewayId>'
+const internet = '<gatewayId>igw-1</gatewayId>'
+
+type Answers = Record<string, string | { status: number; code: string }>
+
+const usual: Answers = {
+  DescribeDBInstances: instance(),
+  DescribeDBSubnetGroups: `<DBSubnetGroups><DBSubnetGroup><VpcId>vpc-0123456789abcdef0</VpcId><Subnets>${subnet('subnet-0123456789abcdef0', 'eu-central-1a')}${subnet('subnet-0123456789abcdef1', 'eu-central-1b')}</Subnets></DBSubnetGroup></DBSubnetGroups>`,
+  DescribeRouteTables: `<routeTableSet>${table(main, nat)}${table(own('subnet-0123456789abcdef1'), internet)}</routeTableSet>`,
+  DescribeVpcEndpoints: '<vpcEndpointSet/>',
+  DescribeDBProxies:
+    '<DBProxies><member><DBProxyName>front</DBProxyName></member></DBProxies><Marker>2</Marker>',
+  'DescribeDBProxies 2': '<DBProxies><member><DBProxyName>other</DBProxyName></member></DBProxies>',
+  'DescribeDBProxyTargets front':
+    '<Targets><member><RdsResourceId>shop-db</RdsResourceId></member></Targets>',
+  'DescribeDBProxyTargets other':
+    '<Targets><member><RdsResourceId>another</RdsResourceId></member></Targets>',
+  DescribeDBParameters:
+    '<Parameters><Parameter><ParameterName>max_connections</ParameterName><ParameterValue>200</ParameterValue></Parameter><Parameter><ParameterName>work_mem</ParameterName><ParameterValue>1</ParameterValue></Parameter></Parameters>',
+  DescribeDBClusterParameters: '<Parameters/>',
+}
+
+let answers: Answers = usual
+let asked: string[] = []
+let server: Server
+
+beforeAll(async () => {
+  server = createServer(async (request, response) => {
+    let body = ''
+    for await (const chunk of request) body += chunk
+    const given = new URLSearchParams(body)
+    const action = given.get('Action') ?? ''
+    const isEc2 = given.get('Version') === '2016-11-15'
+    const scope = new RegExp(`/eu-central-1/${isEc2 ? 'ec2' : 'rds'}/aws4_request`)
+    asked.push(scope.test(request.headers.authorization ?? '') ? action : `${action} unsigned`)
+    const key = [given.get('Marker'), given.get('DBProxyName')]
+      .map((each) => `${action} ${each}`)
+      .find((each) => each in answers)
+    const answer = answers[key ?? action]
+    if (answer === undefined || typeof answer === 'object') {
+      const { status, code } = answer ?? { status: 404, code: `${action}NotFound` }
+      response.statusCode = status
+      const error = `<Error><Code>${code}</Code><Message>no</Message></Error>`
+      return response.end(
+        isEc2 ? `<Response><Errors>${error}</Errors></Response>` : `<ErrorResponse>${error}</ErrorResponse>`,
+      )
+    }
+    return response.end(
+      isEc2
+        ? `<${action}Response>${answer}</${action}Response>`
+        : `<${action}Response><${action}Result>${answer}</${action}Result></${action}Response>`,
+    )
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+})
+
+afterAll(() => new Promise((resolve) => server.close(resolve)))
+
+beforeEach(() => {
+  answers = usual
+  asked = []
+})
+
+/** Of a caller with credentials; an empty variable is left out. */
+const environment = (more: Record<string, string> = {}) =>
+  Object.fromEntries(Object.entries({ ...credentials(), ...more }).filter(([, value]) => value !== ''))
+
+const credentials = () => ({
+  AWS_ENDPOINT_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+  AWS_REGION: 'eu-central-1',
+  AWS_ACCESS_KEY_ID: 'key',
+  AWS_SECRET_ACCESS_KEY: 'secret',
+  AWS_CONFIG_FILE: '/dev/null',
+  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+  AWS_EC2_METADATA_DISABLED: 'true',
+})
+
+function emptyProject() {
+  const project = new Project()
+  project.remove('package.json')
+  return project
+}
+
+/** The environment that the written configuration has, with a secret. */
+function environmentIn(config: string, secretArn = '') {
+  const options = config
+    .replace(/^import .*/, '')
+    .replace('export default defineConfig(', 'return (')
+    .replace("secretArn: ''", `secretArn: '${secretArn}'`)
+  return parseEnvironments(new Function(options)().environments).production
+}
+
+test('writes the environment of an instance, with what AWS does not tell beside its field, and the commands that follow', async () => {
+  const project = emptyProject()
+  const { code, out, err } = await project.run(['init', '--from-rds', 'shop-db'], { env: environment() })
+  expect({ code, err }).toEqual({ code: 0, err: '' })
+  expect(asked.filter((each) => each.endsWith('unsigned'))).toEqual([])
+  const config = project.read('viewkeeper.config.ts')
+  const secretArn = 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:viewkeeper/production-AbCdEf'
+  expect(environmentIn(config, secretArn)).toMatchObject({
+    region: 'eu-central-1',
+    database: {
+      kind: 'imported',
+      authentication: 'secret',
+      endpoint: 'shop-db.abc.eu-central-1.rds.amazonaws.com',
+      port: 5433,
+      name: 'shop',
+      secretArn,
+      securityGroupId: 'sg-0123456789abcdef0',
+      // The other subnet is public.
+      vpc: {
+        id: 'vpc-0123456789abcdef0',
+        subnetIds: ['subnet-0123456789abcdef0'],
+        availabilityZones: ['eu-central-1a'],
+        addSecretsManagerEndpoint: false,
+      },
+    },
+  })
+  expect(() => environmentIn(config)).toThrow('production.database.secretArn')
+  expect(config).toMatch(/Not proxy front: .*ends the run when its caller leaves/)
+  expect(config).not.toMatch(/proxy other|work_mem/)
+  expect(config).toContain('max_connections is 200')
+  expect(out).toMatch(
+    /export DATABASE_URL='postgres:\/\/master:…@shop-db.+5433\/shop\?.+secret:rds!db-1-AbCdEf\n.+create-role \| aws secretsmanager create-secret.+\n.+cdk deploy -c env=production --all/,
+  )
+})
+
+test('takes the cluster of an instance, with IAM, and leaves open what RDS does not know', async () => {
+  answers = {
+    ...usual,
+    DescribeDBInstances: instance('<DBClusterIdentifier>shop</DBClusterIdentifier>'),
+    DescribeDBClusters: cluster,
+    DescribeRouteTables: `<routeTableSet>${table(main, '')}</routeTableSet>`,
+    DescribeDBProxies: '<DBProxies/>',
+  }
+  const project = emptyProject()
+  const { code, out } = await project.run(['init', '--from-rds', 'shop-db'], { env: environment() })
+  expect(code).toBe(0)
+  const config = project.read('viewkeeper.config.ts')
+  expect(config).toMatch(/Cluster shop, of which you named an instance/)
+  expect(config).toMatch(
+    /authentication: 'iam',\n +user: 'viewkeeper_iam',\n +resourceId: 'cluster-ABCDEFGHIJKL01234'/,
+  )
+  expect(config).toMatch(/It also has sg-2/)
+  expect(config).toMatch(/RDS does not know which databases .*\n +name: ''/)
+  expect(config).not.toContain('addSecretsManagerEndpoint')
+  expect(out).toContain('viewkeeper create-role --iam')
+})
+
+test('adds an endpoint of Secrets Manager if the subnets have no way out, and says that every subnet is public', async () => {
+  answers = { ...usual, DescribeRouteTables: `<routeTableSet>${table(main, '')}</routeTableSet>` }
+  const isolated = emptyProject()
+  await isolated.run(['init', '--from-rds', 'shop-db'], { env: environment() })
+  expect(isolated.read('viewkeeper.config.ts')).toContain('addSecretsManagerEndpoint: true')
+  answers = { ...usual, DescribeRouteTables: `<routeTableSet>${table(main, internet)}</routeTableSet>` }
+  const open = emptyProject()
+  await open.run(['init', '--from-rds', 'shop-db'], { env: environment() })
+  expect(open.read('viewkeeper.config.ts')).toMatch(
+    /Every subnet of the server is public.*\n +subnetIds: \[\]/,
+  )
+})
+
+test('a configuration that exists is kept, and the environment is printed for it', async () => {
+  const project = emptyProject()
+  project.write(
+    'viewkeeper.config.ts',
+    "import { defineConfig } from 'viewkeeper'\n\nexport default defineConfig({})\n",
+  )
+  const before = project.read('viewkeeper.config.ts')
+  const { code, out } = await project.run(['init', '--from-rds', 'shop-db'], { env: environment() })
+  expect(code).toBe(0)
+  expect(project.read('viewkeeper.config.ts')).toBe(before)
+  expect(out).toMatch(/put this into its `environments`:\n\n {4}production: \{/)
+})
+
+describe('is refused, and writes nothing', () => {
+  test('a region without an identifier', async () => {
+    const { code, err } = await emptyProject().run(['init', '--region', 'eu-central-1'])
+    expect(code).toBe(2)
+    expect(err).toContain('--region is the region of --from-rds')
+  })
+
+  test.each<[string, Answers, Record<string, string>, RegExp]>([
+    [
+      'an unknown identifier',
+      {
+        DescribeDBInstances: { status: 404, code: 'DBInstanceNotFound' },
+        DescribeDBClusters: { status: 404, code: 'DBClusterNotFoundFault' },
+      },
+      {},
+      /no instance and no cluster "shop-db".*describe-db-instances/s,
+    ],
+    ['MySQL', { DescribeDBInstances: instance().replace('>postgres<', '>mysql<') }, {}, /shop-db is mysql/],
+    [
+      'an old server',
+      { DescribeDBInstances: instance().replace('17.4', '14.2') },
+      {},
+      /PostgreSQL 14\.2.*15 and later/,
+    ],
+    [
+      'a missing right',
+      { DescribeDBProxies: { status: 403, code: 'AccessDenied' } },
+      {},
+      /may not call rds:DescribeDBProxies/,
+    ],
+    [
+      'a missing right of EC2',
+      { DescribeRouteTables: { status: 403, code: 'UnauthorizedOperation' } },
+      {},
+      /may not call ec2:DescribeRouteTables/,
+    ],
+    [
+      'credentials that AWS refuses',
+      { DescribeDBInstances: { status: 403, code: 'InvalidClientTokenId' } },
+      {},
+      /no valid AWS credentials/,
+    ],
+    ['no credentials', {}, { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' }, /no valid AWS credentials/],
+    ['no region', {}, { AWS_REGION: '' }, /AWS region is not known/],
+    ['a region that is none', {}, { AWS_REGION: 'x y' }, /--region: must look like/],
+    [
+      'an address where nobody listens',
+      {},
+      { AWS_ENDPOINT_URL: 'http://127.0.0.1:1' },
+      /127\.0\.0\.1:1 cannot be read/,
+    ],
+  ])('%s', async (_, changed, env, message) => {
+    answers = { ...usual, ...changed }
+    const project = emptyProject()
+    const { code, err } = await project.run(['init', '--from-rds', 'shop-db'], { env: environment(env) })
+    expect(code).not.toBe(0)
+    expect(err).toMatch(message)
+    expect(project.files('.')).not.toContain('viewkeeper.config.ts')
+  })
+})
