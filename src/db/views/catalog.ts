@@ -1,5 +1,5 @@
 import type { QualifiedName, ViewName } from '../../plan/names.ts'
-import { batchPlaces } from '../../plan/rebuild/place.ts'
+import { batchPlaces } from '../../plan/runs/twin-names.ts'
 import { didYouMean } from '../../plan/views/meant.ts'
 import { hintsOn } from '../../plan/views/obstacles.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'

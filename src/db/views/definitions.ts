@@ -1,6 +1,6 @@
 import { literal, type QualifiedName, quoteName } from '../../plan/names.ts'
-import { batchPlaces } from '../../plan/rebuild/place.ts'
 import type { WithoutKey } from '../../plan/replicas.ts'
+import { batchPlaces } from '../../plan/runs/twin-names.ts'
 import type { Checks } from '../../plan/views/checks.ts'
 import {
   type Definition,

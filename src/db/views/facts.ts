@@ -1,6 +1,6 @@
 import type { ViewFacts } from '../../plan/diagnosis/facts.ts'
 import type { QualifiedName } from '../../plan/names.ts'
-import { batchPlaces } from '../../plan/rebuild/place.ts'
+import { batchPlaces } from '../../plan/runs/twin-names.ts'
 import { definitionDefaults } from '../../plan/views/definition.ts'
 import { checkFailedSince, failureOf, isUnneeded, leftOutSince } from '../runs/failing.ts'
 import { waitingRetry } from '../runs/retries.ts'

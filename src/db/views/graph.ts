@@ -1,4 +1,4 @@
-import { batchPlaces } from '../../plan/rebuild/place.ts'
+import { batchPlaces } from '../../plan/runs/twin-names.ts'
 import { type Declared, declaredEdges } from '../../plan/views/depends-on.ts'
 import {
   type GraphEdge,

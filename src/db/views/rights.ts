@@ -1,5 +1,5 @@
-import { batchPlaces } from '../../plan/rebuild/place.ts'
 import { asked, impossible, type Need, type Obstacle, obstaclesOf } from '../../plan/rights.ts'
+import { batchPlaces } from '../../plan/runs/twin-names.ts'
 import { abilitiesQuery, type ViewRights } from '../../plan/views/obstacles.ts'
 import type { Sql } from '../server/connect.ts'
 import { uniqueIndexes } from './catalog.ts'

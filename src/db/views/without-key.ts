@@ -1,5 +1,5 @@
-import { batchPlaces } from '../../plan/rebuild/place.ts'
 import { lacksKey, type WithoutKey } from '../../plan/replicas.ts'
+import { batchPlaces } from '../../plan/runs/twin-names.ts'
 import type { Sql } from '../server/connect.ts'
 import { mayUse } from '../server/may-use.ts'
 import { onReplicas } from '../server/on-replicas.ts'

@@ -59,9 +59,6 @@ export const isApart = ({ place }: Rebuild): boolean => place.schemas.length > 0
 /** Tells apart the twins of groups that batches build at the same time. */
 export const batchKey = ({ serial }: { serial: number }, number: number): string => `b${serial}_${number}`
 
-/** Schemas of twins that a batch builds, whose keys are as `batchKey` writes them. */
-export const batchPlaces = '^viewkeeper_b[0-9]+_[0-9]+_[0-9]+(_old)?$'
-
 /**
  * The names of a twin, which is to be like `live`. Statistics objects usually stay in their schemas, because `set schema` does
  * not move them along; the key keeps two twins of one view apart.

@@ -28,3 +28,6 @@ export interface CreateNames {
 /** A message of the server in which `view` stands for every name made here. */
 export const withoutTwinNames = (message: string, view: string): string =>
   message.replace(/"?\bviewkeeper_\d+(_[is]\d+)?(_old)?\b"?/g, () => view)
+
+/** Schemas of twins that a batch builds, whose keys are as `batchKey` writes them. */
+export const batchPlaces = '^viewkeeper_b[0-9]+_[0-9]+_[0-9]+(_old)?$'
