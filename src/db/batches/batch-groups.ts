@@ -1,6 +1,7 @@
 import type { BatchError } from '../../plan/batches/end.ts'
-import { passing, type TogetherGroup } from '../../plan/batches/next.ts'
+import { passing } from '../../plan/batches/next.ts'
 import type { PlannedGroup, TogetherView } from '../../plan/batches/together.ts'
+import type { TogetherGroup } from '../../plan/batches/turn.ts'
 import { unknownDuration } from '../../plan/batches/usual.ts'
 import { type QualifiedName, quoteIdentifier } from '../../plan/names.ts'
 import { batchPlaces } from '../../plan/rebuild/place.ts'

@@ -1,4 +1,4 @@
-import type { LatestRun } from '../../plan/batches/next.ts'
+import type { LatestRun } from '../../plan/batches/turn.ts'
 import { isEnded } from '../../plan/run.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'

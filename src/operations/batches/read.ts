@@ -7,8 +7,8 @@ import { closeLostRuns, mayCloseRuns } from '../../db/life/lose.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { mayTryAgain } from '../../plan/batches/next.ts'
 import { estimateRest } from '../../plan/batches/rest.ts'
+import { groupsByMember, waitsFor } from '../../plan/batches/turn.ts'
 import type { BatchViewStatus } from '../../plan/batches/view-order.ts'
-import { waitsFor } from '../../plan/batches/waits-for.ts'
 import type { BatchStatus } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'
 
@@ -65,7 +65,7 @@ export function getBatch(database: Database, batchId: string): Promise<DetailedB
     const names = new Map(views.map(({ id, view }) => [id, view]))
     const nameOf = (id: number) => names.get(id) ?? ''
     const latest = new Map([...runs].flatMap(([id, all]) => all.slice(-1).map((last) => [id, last] as const)))
-    const together = groups.filter(({ givenUp }) => givenUp === null)
+    const together = groupsByMember(groups.filter(({ givenUp }) => givenUp === null))
     const isOpen = batch.finishedAt === null
     return {
       ...batch,
