@@ -15,6 +15,7 @@ import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
 import { runLockClass } from '../server/lock-keys.ts'
 import { onReplicas } from '../server/on-replicas.ts'
 import { unusableBecause } from '../views/catalog.ts'
+import { writeNextAttempts } from './attempts.ts'
 import { type BatchView, insertBatchViews } from './batch-views.ts'
 import type { Batch, RefreshedEach, WaitsForLock } from './batches.ts'
 
@@ -194,11 +195,7 @@ export function giveUpGroup(
          where r.batch_id = ${id} and r.status = 'failed' and r.built_at is not null
            and r.definition_id in (select g.id from of_group g)
            and not r.error ->> 'class' in (select value from jsonb_array_elements_text(${transaction.json(passing)})))
-      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
-                                   batch_id, attempt, meta)
-      select r.definition_id, r.schema_name, r.view_name, r.operation, r.trigger, r.requested_by, r.caller, r.batch_id,
-             r.attempt + 1, jsonb_set(r.meta, '{response}', '{}') from again r where ${why.class !== 'CheckFailed'}
-      on conflict do nothing`
+      ${writeNextAttempts(transaction, transaction`select * from again where ${why.class !== 'CheckFailed'}`, null)}`
     await dropTwins(transaction, serial)
   })
 }

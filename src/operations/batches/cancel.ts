@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { cancelBatchRuns } from '../../db/batches/attempts.ts'
 import { readBatchViews } from '../../db/batches/batch-views.ts'
 import { type Batch, readBatch, requestBatchCancel } from '../../db/batches/batches.ts'
-import { cancelBatchRuns } from '../../db/batches/latest-runs.ts'
 import { closeLostRuns } from '../../db/life/lose.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { Problem } from '../../problem.ts'

@@ -62,7 +62,8 @@ const logins = [login, 'master', 'boss'] as const
 const mayStayUnsent = [
   'src/db/aside/locks.ts readHolders',
   'src/db/batches/latest-runs.ts basisHolds',
-  'src/db/batches/latest-runs.ts insertRetry',
+  'src/db/batches/attempts.ts insertRetry',
+  'src/db/batches/attempts.ts writeNextAttempts',
   'src/db/runs/history.ts readProgress',
   'src/db/views/look.ts lockTimeout',
   'src/db/views/uncounted.ts readHidden',

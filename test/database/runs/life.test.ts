@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
+import { insertSkipped } from '../../../src/db/batches/attempts.ts'
 import { giveUpGroup } from '../../../src/db/batches/batch-groups.ts'
-import { insertSkipped } from '../../../src/db/batches/latest-runs.ts'
 import { closeLostBatch } from '../../../src/db/batches/lost-batches.ts'
 import { cancelRun } from '../../../src/db/life/cancel.ts'
 import { life } from '../../../src/db/life/life.ts'
