@@ -122,22 +122,6 @@ export async function readBatches(
   return pageOf(rows, ({ serial }) => serial)
 }
 
-/** The batch that has this caller's key; `sameRequest` tells whether the two requests are equal. */
-export async function findBatchByKey(
-  sql: Sql,
-  {
-    trigger,
-    caller,
-    idempotencyKey,
-    request,
-  }: Pick<NewBatch, 'trigger' | 'caller' | 'idempotencyKey' | 'request'>,
-): Promise<{ id: string; sameRequest: boolean } | null> {
-  const [row] = await sql<{ id: string; sameRequest: boolean }[]>`
-    select id, request = ${sql.json(request as never)}::jsonb as "sameRequest" from viewkeeper.batches
-     where trigger = ${trigger} and caller = ${caller} and idempotency_key = ${idempotencyKey}`
-  return row ?? null
-}
-
 /** The open batch of the same selection; undefined if there is none. */
 export async function findOpenBatch(sql: Sql, selection: Selection): Promise<Batch | undefined> {
   const [row] = await sql<Batch[]>`

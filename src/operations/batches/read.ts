@@ -10,7 +10,7 @@ import { estimateRest } from '../../plan/batches/rest.ts'
 import { groupsByMember, waitsFor } from '../../plan/batches/turn.ts'
 import type { BatchViewStatus } from '../../plan/batches/view-order.ts'
 import type { BatchStatus } from '../../plan/run.ts'
-import { Problem } from '../../problem.ts'
+import { unknown } from '../runs/refusals.ts'
 
 /** A view within a batch, with its attempts, oldest first. */
 interface BatchViewState {
@@ -58,7 +58,7 @@ export function getBatch(database: Database, batchId: string): Promise<DetailedB
   return database.withConnection(async (sql) => {
     if (await mayCloseRuns(sql)) await closeLostRuns(sql, { batchId })
     const batch = await readBatch(sql, batchId)
-    if (batch === undefined) throw unknownBatch(batchId)
+    if (batch === undefined) throw unknown('batch', batchId)
     const views = await readBatchViews(sql, batchId)
     const runs = Map.groupBy(await readBatchRuns(sql, batchId), ({ definitionId }) => definitionId)
     const groups = await readBatchGroups(sql, batchId)
@@ -100,6 +100,3 @@ const restOf = (views: BatchView[], runs: Map<number, BatchRun[]>) =>
       waitMs: again ? view.retryDelaySeconds * 1000 : (last?.waitMs ?? 0),
     }
   })
-
-export const unknownBatch = (batchId: string, field = 'id'): Problem =>
-  new Problem('UnknownBatch', `There is no batch ${batchId} in the history.`, { field })
