@@ -6,7 +6,6 @@ import { around } from '../../../src/operations/aside/around.ts'
 import { putBack } from '../../../src/operations/aside/put-back.ts'
 import { setAside } from '../../../src/operations/aside/set-aside.ts'
 import { findBadRow } from '../../../src/operations/authoring/bad-row.ts'
-import { readReading, readUnknownDependencies } from '../../../src/operations/authoring/freeze.ts'
 import { advance } from '../../../src/operations/batches/advance.ts'
 import { cancelBatch } from '../../../src/operations/batches/cancel.ts'
 import { startDueBatch } from '../../../src/operations/batches/due.ts'
@@ -138,8 +137,6 @@ async function doEverything(database: Database): Promise<void> {
   await migrateDown(migrateCall(database), await frozen.read(), 1)
   await migrateUp(migrateCall(database), await frozen.read())
   await readSquashable(database, await frozen.read(), changed)
-  await readReading(database)
-  await readUnknownDependencies(database, views, [])
   await insistOnLacking(database, [])
 
   for (const strategy of ['auto', 'regular', 'concurrent', 'swap'] as const)
