@@ -1,5 +1,5 @@
 import { cancelRun } from '../life/cancel.ts'
-import { endPendingAttempt } from '../life/miss-turn.ts'
+import { endPendingAttempt } from '../life/of-batch.ts'
 import { openBatch } from '../runs/runs.ts'
 import type { Sql } from '../server/connect.ts'
 import type { BatchView } from './batch-views.ts'

@@ -4,6 +4,7 @@ import type { BatchStatus, Exchange, Trigger } from '../../plan/run.ts'
 import type { Strategy } from '../../plan/views/definition.ts'
 import { isOpenBatch } from '../life/transition.ts'
 import type { Sql } from '../server/connect.ts'
+import { reservedKeys, runLockClass } from '../server/lock-keys.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../server/pages.ts'
 
 /** A view that is refreshed by itself although it belongs to a group, and the reason. */
@@ -171,4 +172,9 @@ export async function requestBatchCancel(sql: Sql, id: string, by: string): Prom
   return (
     (await sql`select from viewkeeper.batches b where b.id = ${id} and ${sql.unsafe(isOpenBatch)}`).length > 0
   )
+}
+
+/** Waits until no other session plans what is due; none does until this one ends. */
+export async function takeTurnToPlan(sql: Sql): Promise<void> {
+  await sql`select pg_advisory_lock(${runLockClass}, ${reservedKeys.planDue})`
 }

@@ -2,8 +2,8 @@ import type { Plan } from '../../plan/plan.ts'
 import type { Operation, RunError, RunStatus, Trigger, Unchanged } from '../../plan/run.ts'
 import type { MadeCheck } from '../../plan/runs/made-checks.ts'
 import { mayRetry } from '../../problem.ts'
-import { endFollowers } from '../life/plan-again.ts'
 import { isOpenBatch } from '../life/transition.ts'
+import { endFollowers } from '../life/unclaimed.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
 
 /** The part of the answer that `runs.meta` keeps; durations and row counts have their own columns. */

@@ -1,5 +1,4 @@
-import { readBatch } from '../../db/batches/batches.ts'
-import { takeTurnToPlan } from '../../db/batches/turn-to-plan.ts'
+import { readBatch, takeTurnToPlan } from '../../db/batches/batches.ts'
 import { findByKey } from '../../db/runs/runs.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
 import { readFacts } from '../../db/views/facts.ts'
