@@ -86,3 +86,11 @@ comment on column viewkeeper.definitions.skip_unchanged is 'Whether a scheduled 
 comment on column viewkeeper.definitions.last_read_at is 'When the monitor last saw that somebody had read the view, to the day.';
 comment on column viewkeeper.definitions.reads_noted_since is 'Since when the monitor looks whether somebody reads the view. Null: it does not.';
 comment on column viewkeeper.definitions.expected_since is 'The view has to be as fresh as its definition says from this moment on. A view is not late for the time before.';
+
+-- Switches change without a deploy.
+create table viewkeeper.switches (
+  key text primary key,
+  value jsonb not null,
+  updated_at timestamptz not null default clock_timestamp()
+);
+comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who paused it. Key monitored: since when the ends of runs and batches are published. Key looked: when the monitor last looked, and since when after an absence. Key notice: which notice is being sent to people, and when notices last told of each kind of news. Key events: who is putting events on the bus, and until when.';

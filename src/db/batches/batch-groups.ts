@@ -1,11 +1,12 @@
 import type { BatchError } from '../../plan/batches/end.ts'
-import { passing, type TogetherGroup } from '../../plan/batches/next.ts'
+import { unknownDuration } from '../../plan/batches/estimates.ts'
+import { passing } from '../../plan/batches/next.ts'
 import type { PlannedGroup, TogetherView } from '../../plan/batches/together.ts'
-import { unknownDuration } from '../../plan/batches/usual.ts'
+import type { TogetherGroup } from '../../plan/batches/turn.ts'
 import { type QualifiedName, quoteIdentifier } from '../../plan/names.ts'
 import type { Scope } from '../../plan/rebuild/scope.ts'
 import { batchPlaces } from '../../plan/runs/twin-names.ts'
-import { endBuilt } from '../life/give-up.ts'
+import { endBuilt } from '../life/of-batch.ts'
 import { isOpenBatch } from '../life/transition.ts'
 import { failureOf } from '../runs/failing.ts'
 import { openBatch } from '../runs/runs.ts'
@@ -14,6 +15,7 @@ import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
 import { runLockClass } from '../server/lock-keys.ts'
 import { onReplicas } from '../server/on-replicas.ts'
 import { unusableBecause } from '../views/catalog.ts'
+import { writeNextAttempts } from './attempts.ts'
 import { type BatchView, insertBatchViews } from './batch-views.ts'
 import type { Batch, RefreshedEach, WaitsForLock } from './batches.ts'
 
@@ -193,11 +195,7 @@ export function giveUpGroup(
          where r.batch_id = ${id} and r.status = 'failed' and r.built_at is not null
            and r.definition_id in (select g.id from of_group g)
            and not r.error ->> 'class' in (select value from jsonb_array_elements_text(${transaction.json(passing)})))
-      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
-                                   batch_id, attempt, meta)
-      select r.definition_id, r.schema_name, r.view_name, r.operation, r.trigger, r.requested_by, r.caller, r.batch_id,
-             r.attempt + 1, jsonb_set(r.meta, '{response}', '{}') from again r where ${why.class !== 'CheckFailed'}
-      on conflict do nothing`
+      ${writeNextAttempts(transaction, transaction`select * from again where ${why.class !== 'CheckFailed'}`, null)}`
     await dropTwins(transaction, serial)
   })
 }

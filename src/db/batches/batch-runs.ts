@@ -1,4 +1,5 @@
 import type { RunStatus } from '../../plan/run.ts'
+import { mostOfText } from '../runs/runs.ts'
 import type { Sql } from '../server/connect.ts'
 
 /** One attempt at a view of a batch. */
@@ -22,9 +23,6 @@ export interface BatchRun {
   message: string | null
 }
 
-/** A batch has thousands of messages at times; the record of the run has the whole one. */
-const mostOfMessage = 1000
-
 /** The attempts of a batch, ordered by their number. */
 export const readBatchRuns = (sql: Sql, batchId: string): Promise<BatchRun[]> => sql<BatchRun[]>`
     select r.definition_id as "definitionId", r.id as "runId", r.status, r.attempt, r.not_before as "notBefore",
@@ -34,7 +32,7 @@ export const readBatchRuns = (sql: Sql, batchId: string): Promise<BatchRun[]> =>
            nullif(split_part(a.application_name, ' ', 4), '') as phase, r.error ->> 'class' as class,
            r.error ->> 'sqlstate' as sqlstate,
            case when r.status in ('failed', 'canceled', 'skipped')
-             then left(coalesce(r.error ->> 'message', r.meta #>> '{response,because}'), ${mostOfMessage}) end as message
+             then left(coalesce(r.error ->> 'message', r.meta #>> '{response,because}'), ${mostOfText}) end as message
       from viewkeeper.runs r
       left join pg_catalog.pg_stat_activity a on r.status = 'running' and a.pid = r.backend_pid
        and a.application_name like format('viewkeeper run %s %%', coalesce(r.group_run_id, r.id))

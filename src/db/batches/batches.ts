@@ -4,6 +4,7 @@ import type { BatchStatus, Exchange, Trigger } from '../../plan/run.ts'
 import type { Strategy } from '../../plan/views/definition.ts'
 import { isOpenBatch } from '../life/transition.ts'
 import type { Sql } from '../server/connect.ts'
+import { reservedKeys, runLockClass } from '../server/lock-keys.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../server/pages.ts'
 
 /** A view that is refreshed by itself although it belongs to a group, and the reason. */
@@ -122,22 +123,6 @@ export async function readBatches(
   return pageOf(rows, ({ serial }) => serial)
 }
 
-/** The batch that has this caller's key; `sameRequest` tells whether the two requests are equal. */
-export async function findBatchByKey(
-  sql: Sql,
-  {
-    trigger,
-    caller,
-    idempotencyKey,
-    request,
-  }: Pick<NewBatch, 'trigger' | 'caller' | 'idempotencyKey' | 'request'>,
-): Promise<{ id: string; sameRequest: boolean } | null> {
-  const [row] = await sql<{ id: string; sameRequest: boolean }[]>`
-    select id, request = ${sql.json(request as never)}::jsonb as "sameRequest" from viewkeeper.batches
-     where trigger = ${trigger} and caller = ${caller} and idempotency_key = ${idempotencyKey}`
-  return row ?? null
-}
-
 /** The open batch of the same selection; undefined if there is none. */
 export async function findOpenBatch(sql: Sql, selection: Selection): Promise<Batch | undefined> {
   const [row] = await sql<Batch[]>`
@@ -187,4 +172,9 @@ export async function requestBatchCancel(sql: Sql, id: string, by: string): Prom
   return (
     (await sql`select from viewkeeper.batches b where b.id = ${id} and ${sql.unsafe(isOpenBatch)}`).length > 0
   )
+}
+
+/** Waits until no other session plans what is due; none does until this one ends. */
+export async function takeTurnToPlan(sql: Sql): Promise<void> {
+  await sql`select pg_advisory_lock(${runLockClass}, ${reservedKeys.planDue})`
 }

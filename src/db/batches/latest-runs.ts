@@ -1,11 +1,8 @@
-import type { LatestRun } from '../../plan/batches/next.ts'
+import type { LatestRun } from '../../plan/batches/turn.ts'
 import { isEnded } from '../../plan/run.ts'
 import type { ViewFacts } from '../../plan/views/view-facts.ts'
 import { Problem } from '../../problem.ts'
-import { cancelRun } from '../life/cancel.ts'
-import { endPendingAttempt } from '../life/miss-turn.ts'
 import { isUnneeded } from '../runs/failing.ts'
-import { openBatch } from '../runs/runs.ts'
 import type { Sql } from '../server/connect.ts'
 import { onReplicas } from '../server/on-replicas.ts'
 import { type DefinitionDefaults, defaultsColumns } from '../views/definitions.ts'
@@ -113,79 +110,3 @@ export const basisHolds = (
        and c.relispopulated = ${populated} and c.relowner::regrole::text = ${owner}
        and not exists (select from viewkeeper.runs r
                         where r.schema_name = ${schema} and r.view_name = ${name} and r.status = 'running'))`
-
-/**
- * Writes the next attempt, due `delaySeconds` after the failed one, unless that attempt exists already or the
- * batch does not go on. If only the exchange failed, the twin is still whole: the attempt begins as built, and has read the next
- * attempts of its parents, which were written before it, because their twins are the same.
- */
-export async function insertRetry(
-  sql: Sql,
-  batchId: string,
-  { id }: BatchView,
-  { attempt, delaySeconds }: { attempt: number; delaySeconds: number },
-): Promise<void> {
-  await sql`
-    with place as (${openBatch(sql, batchId)})
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
-                                 batch_id, attempt, meta, not_before, status, built_at, duration_ms, row_count_before, row_count_after,
-                                 as_of, held_back_by, inputs, filled, checks)
-    select r.definition_id, r.schema_name, r.view_name, r.operation, r.trigger, r.requested_by, r.caller, r.batch_id,
-           ${attempt}, jsonb_set(r.meta, '{response}', '{}'), r.finished_at + make_interval(secs => ${delaySeconds}),
-           case when twin.is_whole then 'built' else 'pending' end,
-           case when twin.is_whole then r.built_at end, case when twin.is_whole then r.duration_ms end,
-           case when twin.is_whole then r.row_count_before end, case when twin.is_whole then r.row_count_after end,
-           case when twin.is_whole then r.as_of end, case when twin.is_whole then r.held_back_by end,
-           case when twin.is_whole then jsonb_set(r.inputs, '{runs}', (
-             select coalesce(jsonb_object_agg(read.key, coalesce(to_jsonb(next.id), read.value)), '{}')
-               from jsonb_each(r.inputs -> 'runs') read
-               left join viewkeeper.runs parent on parent.id = read.value::bigint and parent.batch_id = r.batch_id
-               left join viewkeeper.runs next on next.batch_id = r.batch_id and next.definition_id = parent.definition_id
-                     and next.attempt = parent.attempt + 1 and next.status = 'built' and next.filled = parent.filled), false) end,
-           case when twin.is_whole then r.filled end, case when twin.is_whole then r.checks end
-      from place, viewkeeper.runs r
-     cross join lateral (select r.built_at is not null and exists (
-       select from viewkeeper.batch_groups g
-        where g.batch_id = r.batch_id and g.given_up is null and r.definition_id = any (g.members)) as is_whole) twin
-     where r.batch_id = ${batchId} and r.definition_id = ${id} and r.attempt = ${attempt}::integer - 1
-    on conflict do nothing`
-}
-
-/**
- * Records as skipped, with the reason, the views that can never have their turn. Leaves out views whose attempt is more than
- * pending.
- */
-export async function insertSkipped(
-  sql: Sql,
-  batchId: string,
-  skipped: { id: number; attempt: number; message: string }[],
-): Promise<void> {
-  await sql`
-    with place as (${openBatch(sql, batchId)})
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, batch_id, attempt,
-                                 status, finished_at, duration_ms, error)
-    select v.definition_id, v.schema_name, v.view_name, 'refresh', 'batch', b.requested_by, b.id, (s ->> 'attempt')::integer, 'skipped',
-           clock_timestamp(), 0, jsonb_build_object('class', 'UpstreamFailed', 'message', s ->> 'message')
-      from place, jsonb_array_elements(${sql.json(skipped)}::jsonb) s
-      join viewkeeper.batch_views v on v.batch_id = ${batchId} and v.definition_id = (s ->> 'id')::integer
-      join viewkeeper.batches b on b.id = v.batch_id
-    on conflict (batch_id, definition_id, attempt) where batch_id is not null ${endPendingAttempt(sql)}`
-}
-
-/** Cancels what is left of a batch that is to be canceled: its open runs, and its views without a run. */
-export async function cancelBatchRuns(sql: Sql, batchId: string): Promise<void> {
-  const open = await sql<{ id: number }[]>`
-    select id from viewkeeper.runs where batch_id = ${batchId}
-       and (status in ('pending', 'built') or status = 'running' and group_run_id is null)`
-  for (const { id } of open) await cancelRun(sql, id, null)
-  await sql`
-    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, batch_id,
-                                 status, finished_at, duration_ms, error)
-    select v.definition_id, v.schema_name, v.view_name, 'refresh', 'batch', b.requested_by, b.id, 'canceled',
-           clock_timestamp(), 0,
-           jsonb_build_object('class', 'Canceled', 'message', 'The batch was canceled before the view had its turn.')
-      from viewkeeper.batch_views v join viewkeeper.batches b on b.id = v.batch_id
-     where v.batch_id = ${batchId}
-       and not exists (select from viewkeeper.runs r where r.batch_id = v.batch_id and r.definition_id = v.definition_id)
-    on conflict do nothing`
-}

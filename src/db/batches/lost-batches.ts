@@ -1,6 +1,6 @@
 import type { BatchEnd } from '../../plan/batches/end.ts'
-import { endRunsOfBatch } from '../life/end-with-batch.ts'
 import { closeLostRuns } from '../life/lose.ts'
+import { endRunsOfBatch } from '../life/of-batch.ts'
 import { isOpenBatch } from '../life/transition.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
 import { runLocks } from '../server/lock-keys.ts'

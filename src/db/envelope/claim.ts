@@ -1,6 +1,5 @@
-import { endAlreadyRunning } from '../life/already-running.ts'
-import { claimMembers, claimRun } from '../life/claim.ts'
-import type { Company } from '../life/company.ts'
+import { claimMembers, claimRun, endAlreadyRunning } from '../life/claim.ts'
+import type { Company } from '../life/ours.ts'
 import { runLockClass } from '../server/lock-keys.ts'
 
 /** Ends the claim of a run whose basis does not hold any more. Caught in the same block that raises it. */

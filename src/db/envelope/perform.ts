@@ -1,6 +1,6 @@
 import { laterKinds, type StatementKind } from '../../plan/plan.ts'
 import { safePath } from '../../plan/search-path.ts'
-import type { Company } from '../life/company.ts'
+import type { Company } from '../life/ours.ts'
 import { sealBody } from '../runs/seal.ts'
 
 /** Acts as the role of the statement's seal, and gives what is made a name. */

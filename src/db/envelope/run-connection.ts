@@ -1,6 +1,6 @@
 import { makeSafe } from '../../plan/search-path.ts'
 import { Problem, type ProblemCode } from '../../problem.ts'
-import type { Company } from '../life/company.ts'
+import type { Company } from '../life/ours.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { readCure } from '../server/cure.ts'
 import { problemOf } from '../server/failures.ts'

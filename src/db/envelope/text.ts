@@ -1,7 +1,7 @@
 import { literal } from '../../plan/names.ts'
 import { rolePathSetting } from '../../plan/search-path.ts'
 import { hintsQueryInPlace } from '../../plan/views/obstacles.ts'
-import type { Company } from '../life/company.ts'
+import type { Company } from '../life/ours.ts'
 import { runChannel, runLockClass } from '../server/lock-keys.ts'
 import { claimPhase, takeBearings } from './claim.ts'
 import { failurePhase } from './failure.ts'

@@ -1,5 +1,4 @@
-import type { Company } from '../life/company.ts'
-import { isNamed } from '../life/ours.ts'
+import { type Company, isNamed } from '../life/ours.ts'
 import { recordSuccess } from '../life/succeed.ts'
 import { isRaised } from './failure.ts'
 import { performLast, performStatement } from './perform.ts'

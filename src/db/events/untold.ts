@@ -1,12 +1,12 @@
 import type { UntoldBatch, UntoldRun } from '../../plan/events/news.ts'
+import { mostCharacters } from '../life/fail.ts'
 import { isUnneeded } from '../runs/failing.ts'
+import { errorOf } from '../runs/runs.ts'
 import type { Sql } from '../server/connect.ts'
 import { runLocks } from '../server/lock-keys.ts'
 
 /** More than this becomes events at the next call. */
 const atOnce = 1000
-
-const longestMessage = 2000
 
 /**
  * The ended runs that are no events yet, in the order of their ends, locked until they are. A run whose server process still
@@ -30,8 +30,7 @@ export async function readUntoldRuns(sql: Sql): Promise<UntoldRun[]> {
     select r.id, format('%I.%I', r.schema_name, r.view_name) as view, r.batch_id as "batchId", r.operation, r.status, r.trigger,
            r.attempt, r.fills, r.strategy, r.finished_at as "finishedAt",
            r.duration_ms as "durationMs", r.row_count_after as rows, coalesce(proof.as_of, before.as_of) as "freshBefore",
-           case when r.error is not null then jsonb_build_object('class', r.error ->> 'class', 'sqlstate', r.error ->> 'sqlstate',
-                  'message', left(r.error ->> 'message', ${longestMessage})) end as error
+           ${sql.unsafe(errorOf('r', ['class', 'sqlstate', 'message'], mostCharacters))} as error
       from untold r
       left join lateral (
         select b.id, coalesce(b.as_of, b.finished_at) as as_of from viewkeeper.runs b
@@ -55,8 +54,7 @@ export async function readUntoldBatches(sql: Sql): Promise<UntoldBatch[]> {
        order by b.serial limit ${atOnce} for no key update of b)
     select b.id, b.status, b.trigger, b.finished_at as "finishedAt",
            (extract(epoch from b.finished_at - b.started_at) * 1000)::int8 as "durationMs",
-           case when b.error is not null then jsonb_build_object('class', b.error ->> 'class',
-                  'message', left(b.error ->> 'message', ${longestMessage})) end as error,
+           ${sql.unsafe(errorOf('b', ['class', 'message'], mostCharacters))} as error,
            (select jsonb_build_object('success', count(*) filter (where l.status = 'success'),
                                       'failed', count(*) filter (where l.status = 'failed'),
                                       'canceled', count(*) filter (where l.status = 'canceled'),

@@ -1,5 +1,6 @@
-import type { Company } from './company.ts'
-import { hasStatus, isOpenBatch, type Transition } from './transition.ts'
+import { isWaiting } from '../../plan/batches/turn.ts'
+import type { Company } from './ours.ts'
+import { endsNow, hasStatus, isOpenBatch, type Transition } from './transition.ts'
 
 /** A server process begins to work on a run, and on the runs of the other members of its group. */
 export const claim: Transition = {
@@ -9,21 +10,11 @@ export const claim: Transition = {
     'the server process holds the lock of the run, its role wrote the plan, no other run of the view is running, and it is the turn of the run',
 }
 
-/**
- * Whether run `r` may be claimed now: its `not_before` has passed. In a batch, the batch also has to be open, and every
- * parent of the view has to have succeeded, or been skipped without an error. A built twin is enough for views of its group.
- */
+/** Whether run `r` is in no batch; or the batch is open, and the view waits for none that it reads. */
 const itsTurnInBatch = `(r.batch_id is null or exists (
            select from viewkeeper.batches b join viewkeeper.batch_views v on v.batch_id = b.id
             where b.id = r.batch_id and v.definition_id = r.definition_id
-              and ${isOpenBatch} and b.cancel_requested_at is null
-              and not exists (
-                select from unnest(v.parents) p(id) where not exists (
-                  select from viewkeeper.runs s where s.batch_id = r.batch_id and s.definition_id = p.id
-                     and (s.status = 'success' or s.status = 'skipped' and s.error is null
-                          or s.status = 'built' and exists (
-                            select from viewkeeper.batch_groups g where g.batch_id = r.batch_id and g.given_up is null
-                               and array[r.definition_id, p.id] <@ g.members))))))`
+              and ${isOpenBatch} and b.cancel_requested_at is null and not ${isWaiting}))`
 
 const claimed = (startedAt: string): string =>
   `status = 'running', started_at = coalesce(r.started_at, ${startedAt}), updated_at = clock_timestamp(),
@@ -44,3 +35,18 @@ export const claimRun = (
 /** For the envelope: claims the runs of the other members, whose locks are held as well. */
 export const claimMembers = `update viewkeeper.runs r set ${claimed('started')}
          where r.group_run_id = run and r.id = any (members) and ${hasStatus(claim.from)}`
+
+/** A run ends because another run of its view is running. */
+export const alreadyRunning: Transition = {
+  from: ['pending'],
+  to: ['skipped'],
+  proof: 'another run of the view, or of a member of the group, is running, and the plan says to skip',
+}
+
+/** For the envelope: ends run `run` and the runs that follow it; `other` is the run that is running. */
+export const endAlreadyRunning = `update viewkeeper.runs r set status = 'skipped', ${endsNow}, duration_ms = 0,
+               error = jsonb_build_object('class', 'AlreadyRunning', 'runningRunId', other, 'message',
+                 (select format('Run %s of %I.%I is still running.', other, o.schema_name, o.view_name) from viewkeeper.runs o where o.id = other))
+          from viewkeeper.runs leader
+         where leader.id = run and ${hasStatus(alreadyRunning.from, 'leader')} and leader.plan ->> 'ifRunning' = 'skip'
+           and (r.id = run or r.group_run_id = run) and ${hasStatus(alreadyRunning.from)}`

@@ -1,17 +1,11 @@
-import { alreadyRunning } from './already-running.ts'
 import { cancellation } from './cancel.ts'
-import { claim } from './claim.ts'
-import { endingWithBatch } from './end-with-batch.ts'
-import { failure } from './fail.ts'
-import { givingUp } from './give-up.ts'
-import { leavingOut } from './leave-out.ts'
+import { alreadyRunning, claim } from './claim.ts'
+import { failure, leavingOut } from './fail.ts'
 import { loss } from './lose.ts'
-import { missedTurn } from './miss-turn.ts'
-import { planningAgain } from './plan-again.ts'
-import { refusal } from './refuse.ts'
-import { skipping } from './skip.ts'
+import { endingWithBatch, givingUp, missedTurn } from './of-batch.ts'
 import { success } from './succeed.ts'
 import type { Transition } from './transition.ts'
+import { planningAgain, refusal, skipping } from './unclaimed.ts'
 
 /** Every way in which the status of a run changes. docs/how-it-works.md lists them, and a test tries each. */
 export const life = {

@@ -1,5 +1,4 @@
-import type { Company } from './company.ts'
-import { countOf, durationOf, isOurs } from './ours.ts'
+import { type Company, countOf, durationOf, isOurs } from './ours.ts'
 import { hasStatus, type Transition } from './transition.ts'
 
 /** The work of a run is done. A run that only fills a twin is built. */

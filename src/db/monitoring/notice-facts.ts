@@ -1,13 +1,11 @@
 import type { EndedBatch, SlowRun, ToldTrouble } from '../../plan/monitoring/notice-facts.ts'
 import { isSlow } from '../../plan/monitoring/runs.ts'
+import { mostCharacters } from '../life/fail.ts'
+import { errorOf } from '../runs/runs.ts'
 import type { Sql } from '../server/connect.ts'
 
 /** More than this at once is told in pieces. */
 const atOnce = 1000
-
-const errorOf = (sql: Sql, error: string) => sql`
-  jsonb_build_object('class', ${sql.unsafe(error)} ->> 'class', 'message', ${sql.unsafe(error)} ->> 'message',
-                     'sqlstate', ${sql.unsafe(error)} ->> 'sqlstate')`
 
 /** The troubles that last, and those whose end no notice has told of yet; without those that the monitor has not told yet. */
 export const readTold = (sql: Sql): Promise<ToldTrouble[]> => sql<ToldTrouble[]>`
@@ -20,7 +18,7 @@ export const readTold = (sql: Sql): Promise<ToldTrouble[]> => sql<ToldTrouble[]>
 
 /** The batches that failed or were canceled, and of which no notice has told yet, oldest first. */
 export const readEndedBatches = (sql: Sql): Promise<EndedBatch[]> => sql<EndedBatch[]>`
-  select b.id, b.status, b.finished_at as "finishedAt", ${errorOf(sql, 'b.error')} as error,
+  select b.id, b.status, b.finished_at as "finishedAt", ${sql.unsafe(errorOf('b', ['class', 'message', 'sqlstate'], mostCharacters))} as error,
          exists (select from viewkeeper.runs r join viewkeeper.troubles t on t.name = format('%I.%I', r.schema_name, r.view_name)
                   where r.batch_id = b.id and r.status = 'failed' and t.trouble = 'failing' and t.over_at is null) as "hasFailingView"
     from viewkeeper.batches b where b.status in ('failed', 'canceled') and b.noticed_at is null

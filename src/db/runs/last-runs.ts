@@ -1,9 +1,7 @@
 import type { RunFacts } from '../../plan/diagnosis/standing.ts'
 import type { Sql } from '../server/connect.ts'
 import { isUnneeded } from './failing.ts'
-
-/** Longer than what anybody is told of a message. */
-const mostOfMessage = 1000
+import { errorOf, mostOfText } from './runs.ts'
 
 /**
  * The last runs of these definitions, at most `most` of each: what has not ended first, then what ended last, because a retry may end
@@ -17,10 +15,8 @@ export const readLastRuns = (
 ): Promise<(RunFacts & { definitionId: number })[]> => sql<(RunFacts & { definitionId: number })[]>`
   select r.definition_id as "definitionId", r.id, r.operation, r.status, r.batch_id as "batchId",
          r.requested_at as "requestedAt", r.not_before as "notBefore", r.finished_at as "finishedAt",
-         r.meta #>> '{response,strategy}' as strategy, left(r.meta #>> '{response,because}', ${mostOfMessage}) as because,
-         case when r.error is not null then jsonb_build_object(
-           'class', r.error ->> 'class', 'message', left(r.error ->> 'message', ${mostOfMessage}), 'sqlstate', r.error ->> 'sqlstate',
-           'detail', left(r.error ->> 'detail', ${mostOfMessage}), 'hint', left(r.error ->> 'hint', ${mostOfMessage})) end as error,
+         r.meta #>> '{response,strategy}' as strategy, left(r.meta #>> '{response,because}', ${mostOfText}) as because,
+         ${sql.unsafe(errorOf('r', ['class', 'message', 'sqlstate', 'detail', 'hint']))} as error,
          exists (
            select from viewkeeper.batches b where b.id = r.batch_id and b.cancel_requested_at is not null) as "batchCanceled",
          r.unneeded

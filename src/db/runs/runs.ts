@@ -2,8 +2,8 @@ import type { Plan } from '../../plan/plan.ts'
 import type { Operation, RunError, RunStatus, Trigger, Unchanged } from '../../plan/run.ts'
 import type { MadeCheck } from '../../plan/runs/made-checks.ts'
 import { mayRetry } from '../../problem.ts'
-import { endFollowers } from '../life/plan-again.ts'
 import { isOpenBatch } from '../life/transition.ts'
+import { endFollowers } from '../life/unclaimed.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
 
 /** The part of the answer that `runs.meta` keeps; durations and row counts have their own columns. */
@@ -58,6 +58,15 @@ export const runColumns = (sql: Sql) => sql`
   r.requested_by as "requestedBy", r.attempt, r.requested_at as "requestedAt", r.not_before as "notBefore", r.started_at as "startedAt",
   r.finished_at as "finishedAt", r.duration_ms as "durationMs", r.row_count_before as "rowCountBefore",
   r.row_count_after as "rowCountAfter", r.checks, r.result, r.error, r.meta`
+
+/** A text of a run has at most so many characters for whoever reads many runs; the record of the run has the whole one. */
+export const mostOfText = 1000
+
+/** These parts of the error of a run or a batch `row`, each cut, as SQL; null if it has none. */
+export const errorOf = (row: string, parts: (keyof RunError)[], most = mostOfText): string =>
+  `case when ${row}.error is not null then jsonb_build_object(${parts
+    .map((part) => `'${part}', left(${row}.error ->> '${part}', ${most})`)
+    .join(', ')}) end`
 
 /** A run as it is requested: who requests which operation on which view. */
 export interface RunRequest {
@@ -205,15 +214,27 @@ export const openBatch = (sql: Sql, id: string) => sql`
   select from viewkeeper.batches b
    where b.id = ${id} and ${sql.unsafe(isOpenBatch)} and b.cancel_requested_at is null for share`
 
-/** The run that has this caller's key already; `sameRequest` tells whether its request was the same. */
-export async function findByKey(
+/** What a request may make, by its id. */
+export interface Made {
+  run: number
+  batch: string
+}
+
+/** A request of a run or a batch, which has a key of its caller's own. */
+export type Keyed = Pick<RunRequest, 'trigger' | 'caller' | 'idempotencyKey' | 'request'> &
+  Partial<Pick<RunRequest, 'operation'>>
+
+/** The run or the batch that has this caller's key already; `sameRequest` tells whether its request was the same. */
+export async function findByKey<Kind extends keyof Made>(
   sql: Sql,
-  run: Pick<RunRequest, 'trigger' | 'caller' | 'operation' | 'idempotencyKey' | 'request'>,
-): Promise<{ id: number; sameRequest: boolean } | null> {
-  const [row] = await sql<{ id: number; sameRequest: boolean }[]>`
-    select id, meta -> 'request' = ${sql.json(run.request as never)}::jsonb as "sameRequest" from viewkeeper.runs
-     where trigger = ${run.trigger} and caller = ${run.caller} and operation = ${run.operation}
-       and idempotency_key = ${run.idempotencyKey}`
+  kind: Kind,
+  { trigger, caller, operation, idempotencyKey, request }: Keyed,
+): Promise<{ id: Made[Kind]; sameRequest: boolean } | null> {
+  const [table, made] = kind === 'run' ? ['runs', "meta -> 'request'"] : ['batches', 'request']
+  const [row] = await sql<{ id: Made[Kind]; sameRequest: boolean }[]>`
+    select id, ${sql.unsafe(made)} = ${sql.json(request as never)}::jsonb as "sameRequest" from viewkeeper.${sql.unsafe(table)}
+     where trigger = ${trigger} and caller = ${caller} and idempotency_key = ${idempotencyKey}
+       and ${operation === undefined ? sql`true` : sql`operation = ${operation}`}`
   return row ?? null
 }
 

@@ -2,7 +2,7 @@ import type { Located } from '../../authoring/load.ts'
 import { inRemovalOrder, readsNowAndBefore, unread } from '../../authoring/reads.ts'
 import { canonicalOf } from '../../authoring/unfrozen.ts'
 import { notValid } from '../../authoring/view-report.ts'
-import type { Database } from '../../db/server/connect.ts'
+import type { Database, Sql } from '../../db/server/connect.ts'
 import { listReadableNames } from '../../db/views/catalog.ts'
 import { readDependencies } from '../../db/views/graph.ts'
 import { toMigrations } from '../../files/frozen-migrations.ts'
@@ -16,7 +16,7 @@ import type { Definition } from '../../plan/views/definition.ts'
 import { unknownDependencies } from '../../plan/views/depends-on.ts'
 import { didYouMean } from '../../plan/views/meant.ts'
 import { Problem } from '../../problem.ts'
-import { type Verified, verifyFrozen } from '../migrations/verify.ts'
+import { forTrials, tryFrozen, type Verified } from '../migrations/verify.ts'
 
 /** What is to be frozen. */
 export interface FreezeCall {
@@ -61,18 +61,25 @@ export async function freeze(call: FreezeCall, database: () => Database | null):
     canonical: await canonicalOf(authored, frozen),
   }
   if (planFreeze(request).length === 0) return null
+  const planOn = async (reading: Map<string, string[]>) =>
+    planFreeze({ ...request, reads: await readsNowAndBefore(authored, state, reading) })
   const on = database()
-  const reading = on === null ? new Map<string, string[]>() : await readReading(on)
-  const fresh = planFreeze({ ...request, reads: await readsNowAndBefore(authored, state, reading) })
-  if (on !== null) await insistOnDependencies(on, call, fresh)
-  const verified = on && (await verifyFrozen(on, frozen, toMigrations(fresh, frozen)))
-  return { fresh, verified, migrations: toMigrations(withWaysBack(fresh, verified), frozen) }
+  if (on === null) {
+    const fresh = await planOn(new Map())
+    return { fresh, verified: null, migrations: toMigrations(fresh, frozen) }
+  }
+  return forTrials(on, async (sql) => {
+    const fresh = await planOn(await readReading(sql))
+    await insistOnDependencies(sql, call, fresh)
+    const verified = await tryFrozen(sql, frozen, toMigrations(fresh, frozen))
+    return { fresh, verified, migrations: toMigrations(withWaysBack(fresh, verified), frozen) }
+  })
 }
 
 /** The migrations with the ways back that work on the database. */
-const withWaysBack = (fresh: NewMigration[], verified: Verified[] | null): NewMigration[] =>
+const withWaysBack = (fresh: NewMigration[], verified: Verified[]): NewMigration[] =>
   fresh.map((each, at) => {
-    const { change } = verified?.[at]?.wayBack ?? each.down
+    const { change } = verified[at]?.wayBack ?? each.down
     return { ...each, down: { ...each.down, change } }
   })
 
@@ -143,7 +150,7 @@ const refused = (field: string, message: string, question = ''): Problem =>
 
 /** Refuses a definition whose `dependsOn` names a view that is neither authored nor frozen nor in the database. */
 async function insistOnDependencies(
-  database: Database,
+  sql: Sql,
   { folders, located, frozen }: FreezeCall,
   fresh: NewMigration[],
 ): Promise<void> {
@@ -151,10 +158,10 @@ async function insistOnDependencies(
     fresh.flatMap(({ view, others = [] }) => [view, ...others.map((other) => other.view)].map(quoteName)),
   )
   const defined = located.map(({ definition, ...place }) => ({ ...definition, ...place }))
-  const unknown = await readUnknownDependencies(
-    database,
+  const known = [...defined, ...frozenState(frozen).values(), ...(await listReadableNames(sql))]
+  const unknown = unknownDependencies(
     defined.filter((each) => names.has(quoteName(each))),
-    [...defined, ...frozenState(frozen).values()],
+    known,
   )
   const problems = unknown.map(({ definition: { file, line }, message }) => ({
     file,
@@ -165,22 +172,9 @@ async function insistOnDependencies(
   if (problems.length > 0) throw notValid(folders.views, problems)
 }
 
-/**
- * Which views each view of the database reads, also through plain views; all names quoted.
- */
-export const readReading = (database: Database): Promise<Map<string, string[]>> =>
-  database.withConnection(async (sql) => {
-    const views = await readDependencies(sql)
-    const quoted = (written: string) => quoteName(parseName(written))
-    return new Map([...views].map(([view, reads]) => [quoted(view), reads.map(quoted)]))
-  })
-
-/** The names in `dependsOn` that neither these views nor the views of the database have, in words for the author. */
-export const readUnknownDependencies = <D extends Definition>(
-  database: Database,
-  definitions: D[],
-  known: QualifiedName[],
-): Promise<{ definition: D; message: string }[]> =>
-  database.withConnection(async (sql) =>
-    unknownDependencies(definitions, [...known, ...(await listReadableNames(sql))]),
-  )
+/** Which views each view of the database reads, also through plain views; all names quoted. */
+async function readReading(sql: Sql): Promise<Map<string, string[]>> {
+  const quoted = (written: string) => quoteName(parseName(written))
+  const views = await readDependencies(sql)
+  return new Map([...views].map(([view, reads]) => [quoted(view), reads.map(quoted)]))
+}

@@ -1,12 +1,8 @@
+import { cancelBatchRuns, insertRetry, insertSkipped } from '../../db/batches/attempts.ts'
 import { giveUpGroup } from '../../db/batches/batch-groups.ts'
 import { type BatchView, readBatchViews } from '../../db/batches/batch-views.ts'
 import { type Batch, readBatch, stampBatch } from '../../db/batches/batches.ts'
-import {
-  cancelBatchRuns,
-  followLatestRuns,
-  insertRetry,
-  insertSkipped,
-} from '../../db/batches/latest-runs.ts'
+import { followLatestRuns } from '../../db/batches/latest-runs.ts'
 import { withOpenedAhead } from '../../db/envelope/open-ahead.ts'
 import type { Database } from '../../db/server/connect.ts'
 import { whileListening } from '../../db/server/listen.ts'

@@ -1,15 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { cancelBatchRuns } from '../../db/batches/attempts.ts'
 import { readBatchViews } from '../../db/batches/batch-views.ts'
-import { type Batch, readBatch, requestBatchCancel } from '../../db/batches/batches.ts'
-import { cancelBatchRuns } from '../../db/batches/latest-runs.ts'
+import { readBatch, requestBatchCancel } from '../../db/batches/batches.ts'
 import { closeLostRuns } from '../../db/life/lose.ts'
 import type { Sql } from '../../db/server/connect.ts'
-import { Problem } from '../../problem.ts'
 import { deadlineOf } from '../runs/answer.ts'
 import type { Call } from '../runs/call.ts'
+import { endedBefore, unknown } from '../runs/refusals.ts'
 import { endBatchIfOver } from './end.ts'
-import { unknownBatch } from './read.ts'
-import type { StartedBatch } from './start.ts'
+import { type StartedBatch, startedOf } from './start.ts'
 
 const pauseMs = 100
 
@@ -26,11 +25,8 @@ export function cancelBatch(
     const requested = await requestBatchCancel(sql, batchId, call.requestedBy)
     if (requested) return endCanceled(sql, batchId, call.waitUntil)
     const batch = await readBatch(sql, batchId)
-    if (batch === undefined) throw unknownBatch(batchId)
-    if (batch.status !== 'canceled') {
-      const message = `Batch ${batchId} ended before it could be canceled: its status is ${batch.status}.`
-      throw new Problem('BatchEnded', message, { batchId })
-    }
+    if (batch === undefined) throw unknown('batch', batchId)
+    if (batch.status !== 'canceled') throw endedBefore('batch', batchId, batch.status)
     return startedOf(batch)
   }
   return call.database.withConnection(work, { deadline: deadlineOf(call) })
@@ -48,5 +44,3 @@ async function endCanceled(sql: Sql, batchId: string, until: number): Promise<St
     await pause(pauseMs)
   }
 }
-
-const startedOf = ({ id, status, error }: Batch): StartedBatch => ({ batchId: id, status, error })

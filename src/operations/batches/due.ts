@@ -1,5 +1,5 @@
-import { findBatchByKey, readBatch } from '../../db/batches/batches.ts'
-import { takeTurnToPlan } from '../../db/batches/turn-to-plan.ts'
+import { readBatch, takeTurnToPlan } from '../../db/batches/batches.ts'
+import { findByKey } from '../../db/runs/runs.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
 import { readFacts } from '../../db/views/facts.ts'
 import { readDependencies } from '../../db/views/graph.ts'
@@ -7,7 +7,7 @@ import { readPause } from '../../db/views/pause.ts'
 import { lagsOf } from '../monitoring/lags.ts'
 import type { Looks } from '../monitoring/schedules.ts'
 import type { Call } from '../runs/call.ts'
-import { type BatchDefaults, type StartedBatch, startBatchOn } from './start.ts'
+import { type BatchDefaults, type StartedBatch, startBatchOn, startedOf } from './start.ts'
 
 /** Records one batch of all that is due; null if nothing is. */
 export const startDueBatch = (
@@ -19,9 +19,9 @@ export const startDueBatch = (
     const { trigger, caller, idempotencyKey } = call
     // What a call that was cut off has recorded is advanced by the next one.
     const known =
-      idempotencyKey && (await findBatchByKey(sql, { trigger, caller, idempotencyKey, request: {} }))
+      idempotencyKey && (await findByKey(sql, 'batch', { trigger, caller, idempotencyKey, request: {} }))
     const earlier = known ? await readBatch(sql, known.id) : undefined
-    if (earlier !== undefined) return { batchId: earlier.id, status: earlier.status, error: earlier.error }
+    if (earlier !== undefined) return startedOf(earlier)
     await takeTurnToPlan(sql)
     await discoverDefinitions(sql)
     if ((await readPause(sql)) !== null) return null

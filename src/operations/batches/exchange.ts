@@ -2,7 +2,7 @@ import { giveUpGroup, readGroupFacts, recordExchange } from '../../db/batches/ba
 import { readPlanBasis } from '../../db/batches/latest-runs.ts'
 import { lookAgain } from '../../db/server/look-again.ts'
 import { readGroup } from '../../db/views/group.ts'
-import type { TogetherGroup } from '../../plan/batches/next.ts'
+import type { TogetherGroup } from '../../plan/batches/turn.ts'
 import { apart, batchKey } from '../../plan/rebuild/place.ts'
 import { planCutOver, whatChanged } from '../../plan/rebuild/plan.ts'
 import { materialized } from '../../plan/rebuild/scope.ts'

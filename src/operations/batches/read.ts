@@ -5,12 +5,12 @@ import { type Batch, readBatch, readBatches } from '../../db/batches/batches.ts'
 import { type OpenBatch, readOpenBatches } from '../../db/batches/lost-batches.ts'
 import { closeLostRuns, mayCloseRuns } from '../../db/life/lose.ts'
 import type { Database } from '../../db/server/connect.ts'
+import { estimateRest } from '../../plan/batches/estimates.ts'
 import { mayTryAgain } from '../../plan/batches/next.ts'
-import { estimateRest } from '../../plan/batches/rest.ts'
+import { groupsByMember, waitsFor } from '../../plan/batches/turn.ts'
 import type { BatchViewStatus } from '../../plan/batches/view-order.ts'
-import { waitsFor } from '../../plan/batches/waits-for.ts'
 import type { BatchStatus } from '../../plan/run.ts'
-import { Problem } from '../../problem.ts'
+import { unknown } from '../runs/refusals.ts'
 
 /** A view within a batch, with its attempts, oldest first. */
 interface BatchViewState {
@@ -58,14 +58,14 @@ export function getBatch(database: Database, batchId: string): Promise<DetailedB
   return database.withConnection(async (sql) => {
     if (await mayCloseRuns(sql)) await closeLostRuns(sql, { batchId })
     const batch = await readBatch(sql, batchId)
-    if (batch === undefined) throw unknownBatch(batchId)
+    if (batch === undefined) throw unknown('batch', batchId)
     const views = await readBatchViews(sql, batchId)
     const runs = Map.groupBy(await readBatchRuns(sql, batchId), ({ definitionId }) => definitionId)
     const groups = await readBatchGroups(sql, batchId)
     const names = new Map(views.map(({ id, view }) => [id, view]))
     const nameOf = (id: number) => names.get(id) ?? ''
     const latest = new Map([...runs].flatMap(([id, all]) => all.slice(-1).map((last) => [id, last] as const)))
-    const together = groups.filter(({ givenUp }) => givenUp === null)
+    const together = groupsByMember(groups.filter(({ givenUp }) => givenUp === null))
     const isOpen = batch.finishedAt === null
     return {
       ...batch,
@@ -100,6 +100,3 @@ const restOf = (views: BatchView[], runs: Map<number, BatchRun[]>) =>
       waitMs: again ? view.retryDelaySeconds * 1000 : (last?.waitMs ?? 0),
     }
   })
-
-export const unknownBatch = (batchId: string, field = 'id'): Problem =>
-  new Problem('UnknownBatch', `There is no batch ${batchId} in the history.`, { field })

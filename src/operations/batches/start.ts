@@ -1,14 +1,8 @@
 import { insertBatchViews, readBatchableViews } from '../../db/batches/batch-views.ts'
-import {
-  type Batch,
-  findBatchByKey,
-  findOpenBatch,
-  insertBatch,
-  type NewBatch,
-  readBatch,
-} from '../../db/batches/batches.ts'
+import { type Batch, findOpenBatch, insertBatch, type NewBatch, readBatch } from '../../db/batches/batches.ts'
 import { closeLostBatch } from '../../db/batches/lost-batches.ts'
 import { findFailing, findUnrefreshed } from '../../db/batches/to-retry.ts'
+import type { Keyed } from '../../db/runs/runs.ts'
 import { type Sql, withTransaction } from '../../db/server/connect.ts'
 import { discoverDefinitions } from '../../db/views/definitions.ts'
 import { readFacts } from '../../db/views/facts.ts'
@@ -28,11 +22,11 @@ import { everythingPaused } from '../../plan/runs/pause.ts'
 import type { Strategy } from '../../plan/views/definition.ts'
 import { Problem } from '../../problem.ts'
 import { usualConcurrency } from '../monitoring/lags.ts'
+import { findEarlier } from '../runs/answer.ts'
 import type { Call } from '../runs/call.ts'
 import { insistOnCharacters, insistOnNameCharacters } from '../runs/characters.ts'
-import { keyReused } from '../runs/key-reused.ts'
 import { resolveNames } from '../runs/name.ts'
-import { unknownBatch } from './read.ts'
+import { unknown } from '../runs/refusals.ts'
 
 /** A request for a batch. The definitions of its views supply what the request leaves open. */
 export interface BatchRequest extends SelectionRequest {
@@ -65,6 +59,8 @@ export interface StartedBatch {
   /** Why the batch was skipped, failed or was canceled; otherwise null. */
   error: BatchError | null
 }
+
+export const startedOf = ({ id, status, error }: Batch): StartedBatch => ({ batchId: id, status, error })
 
 /**
  * Records a batch of the requested views, with their dependencies as of now; another call advances the batch
@@ -183,17 +179,11 @@ async function recordSkipped(sql: Sql, batch: NewBatch, error: BatchError): Prom
   return (await replay(sql, batch)) ?? recordSkipped(sql, batch, error)
 }
 
-/** The batch that has the caller's key already; null if there is none. */
-async function replay(
-  sql: Sql,
-  requested: Pick<NewBatch, 'trigger' | 'caller' | 'idempotencyKey' | 'request'>,
-): Promise<StartedBatch | null> {
-  if (requested.idempotencyKey === null) return null
-  const earlier = await findBatchByKey(sql, requested)
-  if (earlier === null) return null
-  if (!earlier.sameRequest) throw keyReused(requested.idempotencyKey, 'batch', earlier.id)
-  const batch = await readBatch(sql, earlier.id)
-  return batch === undefined ? null : { batchId: batch.id, status: batch.status, error: batch.error }
+/** The batch that the same request has made already; null if there is none. */
+async function replay(sql: Sql, requested: Keyed): Promise<StartedBatch | null> {
+  const id = await findEarlier(sql, 'batch', requested)
+  const batch = id === null ? undefined : await readBatch(sql, id)
+  return batch === undefined ? null : startedOf(batch)
 }
 
 interface Again extends Partial<Pick<Batch, 'strategy' | 'concurrency' | 'exchange'>> {
@@ -218,7 +208,7 @@ async function readAgain(
     }
   if (retryOf === undefined) return { again: null }
   const batch = await readBatch(sql, retryOf)
-  if (batch === undefined) throw unknownBatch(retryOf, 'retryOf')
+  if (batch === undefined) throw unknown('batch', retryOf, 'retryOf')
   if (batch.finishedAt === null)
     throw new Problem(
       'BatchAlreadyOpen',

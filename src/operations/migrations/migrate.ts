@@ -10,7 +10,6 @@ import { readMissing } from '../../db/migrations/missing.ts'
 import { runPlainSql } from '../../db/migrations/own-sql.ts'
 import { readRunStatus } from '../../db/runs/runs.ts'
 import { type Database, type Sql, withTransaction } from '../../db/server/connect.ts'
-import { findDefinitionId } from '../../db/views/definitions.ts'
 import { findRunningRun } from '../../db/views/running-run.ts'
 import {
   type FrozenChange,
@@ -26,13 +25,11 @@ import { displayName, type QualifiedName } from '../../plan/names.ts'
 import type { Trigger } from '../../plan/run.ts'
 import { Problem } from '../../problem.ts'
 import { aroundOf } from '../aside/around-file.ts'
-import { performRun } from '../runs/perform.ts'
-import { skipped } from '../runs/record.ts'
-import type { Result } from '../runs/result.ts'
 import { waitForRun } from '../runs/wait.ts'
 import { failed, runFailed } from './failures.ts'
-import { type Change, type PlannedChange, planChange } from './plan.ts'
-import { recordStatements, withRecord } from './record.ts'
+import { type Change, planChange } from './plan.ts'
+import { recordStatements } from './record.ts'
+import { runChange } from './run-change.ts'
 
 /** Who migrates the views of a database, how, and how long they wait. */
 export interface MigrateCall {
@@ -216,9 +213,8 @@ const mostTries = 5
 async function migrateView(
   sql: Sql,
   call: MigrateCall,
-  wanted: ViewMigration,
+  { migration, way, from, to, change, record }: ViewMigration,
 ): Promise<Pick<MigrationDone, 'does' | 'runId' | 'durationMs'> | null> {
-  const { migration, way, from, to, change, record } = wanted
   const plan = () => planChange(sql, from, change, { withData: call.withData, deadline: call.waitUntil })
   for (let tries = 1; ; tries++) {
     await untilIdle(sql, call, migration, leadOf(change))
@@ -230,6 +226,7 @@ async function migrateView(
       await withTransaction(sql, (transaction) => executeRecord(transaction, record))
       return null
     }
+    const wanted = { migration: migration.name, way, view: leadOf(change), record }
     const { status, runId, response, error } = await runChange(sql, call, wanted, first, plan)
     if (status === 'running') throw goesOn(migration, runId)
     if (error === undefined) return { does: first.does, runId, durationMs: response.durationMs }
@@ -239,37 +236,6 @@ async function migrateView(
     }
     if (error.runningRunId !== undefined) await untilEnded(sql, call, migration, error.runningRunId)
   }
-}
-
-/** Performs one run of a change, with the plan `first`. `plan` plans the change again if needed. */
-async function runChange(
-  sql: Sql,
-  call: MigrateCall,
-  { migration, way, change, record }: ViewMigration,
-  first: PlannedChange,
-  plan: () => Promise<PlannedChange | null>,
-): Promise<Result> {
-  const { trigger, requestedBy } = call
-  const requested = { trigger, requestedBy, caller: requestedBy, idempotencyKey: null }
-  const view = leadOf(change)
-  const run = {
-    ...requested,
-    ...view,
-    definitionId: (await findDefinitionId(sql, view)) ?? null,
-    operation: first.does === 'drop' ? ('drop' as const) : ('create' as const),
-    request: { migration: migration.name, way },
-  }
-  let planned: PlannedChange | null = first
-  return performRun(sql, { ...call, ...requested }, run, async () => {
-    const work = planned ?? (await plan())
-    planned = null
-    if (work === null) return skipped(`${migration.name} was done meanwhile`)
-    return {
-      ...work,
-      plan: withRecord(work.plan, record),
-      response: { because: `${migration.name}.${way}` },
-    }
-  })
 }
 
 /** The view whose run makes the change. */

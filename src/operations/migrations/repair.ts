@@ -3,18 +3,16 @@ import { readMissing } from '../../db/migrations/missing.ts'
 import { StatementRefused } from '../../db/runs/statements.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { problemOf, sqlstateOf } from '../../db/server/failures.ts'
-import { authorStatement, findDefinitionId } from '../../db/views/definitions.ts'
+import { authorStatement } from '../../db/views/definitions.ts'
 import type { FrozenMigration } from '../../plan/migrations/frozen.ts'
 import { declaredAmong, firstNeeded, isMadeAnyway, type LivingView } from '../../plan/migrations/repair.ts'
 import { displayName } from '../../plan/names.ts'
 import { withoutTwinNames } from '../../plan/runs/twin-names.ts'
 import { Problem } from '../../problem.ts'
-import { performRun } from '../runs/perform.ts'
-import { skipped } from '../runs/record.ts'
 import { textOfRunError } from './failures.ts'
 import type { MigrateCall, MigrationDone, MissingView } from './migrate.ts'
-import { planChange } from './plan.ts'
-import { withRecord } from './record.ts'
+import { type PlannedChange, planChange } from './plan.ts'
+import { runChange } from './run-change.ts'
 
 /**
  * Makes missing views again as they were frozen, each in a run, unless a pending migration makes or removes the view
@@ -76,44 +74,20 @@ async function makeAgain(
     left.map((each) => each.definition),
   )
   if (declared !== undefined) return refusal(`It depends on ${displayName(declared)}.`)
-  const plan = () =>
-    planChange(
-      sql,
-      null,
-      { does: 'define', definition },
-      { withData: call.withData, deadline: call.waitUntil },
-    )
+  const { withData, waitUntil: deadline } = call
+  const plan = async () => {
+    const work = await planChange(sql, null, { does: 'define', definition }, { withData, deadline })
+    return work?.does === 'create' ? work : null // otherwise it is there by now
+  }
+  let first: PlannedChange | null
   try {
-    await plan()
+    first = await plan()
   } catch (error) {
     return refusal(reasonOf(error, displayName(definition)))
   }
-  const { schema, name } = definition
-  const { trigger, requestedBy } = call
-  const requested = { trigger, requestedBy, caller: requestedBy, idempotencyKey: null }
-  const run = {
-    ...requested,
-    schema,
-    name,
-    definitionId: (await findDefinitionId(sql, definition)) ?? null,
-    operation: 'create' as const,
-    request: { migration: migration.name, way: 'repair' },
-  }
   const record = [authorStatement(definition, migration.checksum), adoptRunStatement(definition)]
-  const { status, runId, response, error } = await performRun(
-    sql,
-    { ...call, ...requested },
-    run,
-    async () => {
-      const work = await plan()
-      if (work?.does !== 'create') return skipped('the view exists already')
-      return {
-        ...work,
-        plan: withRecord(work.plan, record),
-        response: { because: `${migration.name}.repair` },
-      }
-    },
-  )
+  const run = { migration: migration.name, way: 'repair', view: definition, record } as const
+  const { status, runId, response, error } = await runChange(sql, call, run, first, plan)
   if (status === 'running')
     return refusal(
       `Run ${runId} is still making it in the server, and will end by itself (GET /runs/${runId}).`,

@@ -60,6 +60,13 @@ export interface Verified {
 const longestMs = 600_000
 const mostTries = 30
 
+/** Does work on a connection as trials need it. */
+export const forTrials = <T>(database: Database, work: (sql: Sql) => Promise<T>): Promise<T> =>
+  database.withConnection(work, {
+    startUp: { application_name: 'viewkeeper freeze', statement_timeout: '60000' },
+    deadline: Date.now() + longestMs,
+  })
+
 /**
  * Tries migrations that are about to be frozen: up, down and up again, without data, and rolls everything
  * back. As long as nothing is refused, the trial is on stand-ins of the views, and locks no reader out. Frozen migrations that
@@ -67,28 +74,21 @@ const mostTries = 30
  * if the database was migrated from another folder, if a statement does not run, if something is in the way of the up
  * migration, or if the down migration does not restore the view.
  */
-export const verifyFrozen = (
-  database: Database,
+export async function tryFrozen(
+  sql: Sql,
   frozen: FrozenMigration[],
   fresh: FrozenMigration[],
-): Promise<Verified[]> =>
-  database.withConnection(
-    async (sql) => {
-      for (let tries = 1; ; tries++) {
-        try {
-          return await withNullKeys(sql, await tryOnce(sql, frozen, fresh))
-        } catch (error) {
-          // Somebody reads or refreshes one of the views. We do not make them wait: try again later.
-          if (!isLocked(error) || tries === mostTries) throw error
-          await pause(Math.min(tries * 200, 2000))
-        }
-      }
-    },
-    {
-      startUp: { application_name: 'viewkeeper freeze', statement_timeout: '60000' },
-      deadline: Date.now() + longestMs,
-    },
-  )
+): Promise<Verified[]> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await withNullKeys(sql, await tryOnce(sql, frozen, fresh))
+    } catch (error) {
+      // Somebody reads or refreshes one of the views. We do not make them wait: try again later.
+      if (!isLocked(error) || tries === mostTries) throw error
+      await pause(Math.min(tries * 200, 2000))
+    }
+  }
+}
 
 const isLocked = (error: unknown): boolean =>
   (error instanceof Problem && ['LockTimeout', 'AlreadyRunning'].includes(error.code)) ||

@@ -3,7 +3,7 @@ import { readFacts } from '../../db/views/facts.ts'
 import { readDependencies } from '../../db/views/graph.ts'
 import { readPause } from '../../db/views/pause.ts'
 import { lagViews, type PromisedLag, promisedLags, suspendedViews } from '../../plan/batches/due.ts'
-import { unknownDuration } from '../../plan/batches/usual.ts'
+import { unknownDuration } from '../../plan/batches/estimates.ts'
 import { type Schedules, type Turns, turnsBetween } from './schedules.ts'
 
 /** What runs in the coming 24 hours. */

@@ -1,23 +1,30 @@
-import { findByKey, readRun } from '../../db/runs/runs.ts'
+import { findByKey, type Keyed, type Made, readRun } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { Problem } from '../../problem.ts'
 import type { Call } from './call.ts'
-import { keyReused } from './key-reused.ts'
+import { keyReused } from './refusals.ts'
 import { type Result, resultOf } from './result.ts'
 import { waitForRun } from './wait.ts'
 
-/** The answer of the run that has the caller's idempotency key already; null if there is none. */
-export async function replay(
+/** The id of the run or the batch that the same request has made already; null if there is none. */
+export async function findEarlier<Kind extends keyof Made>(
   sql: Sql,
-  call: Call,
-  run: Parameters<typeof findByKey>[1],
-): Promise<Result | null> {
-  if (run.idempotencyKey === null) return null
-  const earlier = await findByKey(sql, run)
-  if (earlier === null) return null
-  if (!earlier.sameRequest) throw keyReused(run.idempotencyKey, 'run', earlier.id)
-  await waitForRun(sql, earlier.id, call.waitUntil)
-  return answer(sql, earlier.id)
+  kind: Kind,
+  request: Keyed,
+): Promise<Made[Kind] | null> {
+  const { idempotencyKey: key } = request
+  const earlier = key === null ? null : await findByKey(sql, kind, request)
+  if (key === null || earlier === null) return null
+  if (!earlier.sameRequest) throw keyReused(kind, earlier.id, key)
+  return earlier.id
+}
+
+/** The answer of the run that the same request has made already; null if there is none. */
+export async function replay(sql: Sql, call: Call, request: Keyed): Promise<Result | null> {
+  const runId = await findEarlier(sql, 'run', request)
+  if (runId === null) return null
+  await waitForRun(sql, runId, call.waitUntil)
+  return answer(sql, runId)
 }
 
 /** What the record says of a run at this moment. */

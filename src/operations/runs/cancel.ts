@@ -2,10 +2,9 @@ import { cancelRun } from '../../db/life/cancel.ts'
 import { closeLostRuns } from '../../db/life/lose.ts'
 import { readRun } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
-import { Problem } from '../../problem.ts'
 import { deadlineOf } from './answer.ts'
 import type { Call } from './call.ts'
-import { unknownRun } from './read.ts'
+import { endedBefore, unknown } from './refusals.ts'
 import { type Result, resultOf } from './result.ts'
 import { waitForRun } from './wait.ts'
 
@@ -19,18 +18,12 @@ export function cancel(
 ): Promise<Result> {
   const work = async (sql: Sql) => {
     const run = await readRun(sql, runId)
-    if (run === undefined) throw unknownRun(runId)
+    if (run === undefined) throw unknown('run', runId)
     await closeLostRuns(sql, { runId })
     const requested = await cancelRun(sql, runId, call.requestedBy)
     if (requested) await waitForRun(sql, runId, call.waitUntil)
     const ended = (await readRun(sql, runId)) ?? run
-    if (!requested && ended.status !== 'canceled') {
-      throw new Problem(
-        'RunEnded',
-        `Run ${runId} ended before it could be canceled: its status is ${ended.status}.`,
-        { runId },
-      )
-    }
+    if (!requested && ended.status !== 'canceled') throw endedBefore('run', runId, ended.status)
     return resultOf(ended)
   }
   return call.database.withConnection(work, { deadline: deadlineOf(call) })

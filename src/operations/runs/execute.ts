@@ -1,6 +1,8 @@
 import type { RunRequest } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
+import type { Patience } from '../../db/views/look.ts'
 import type { QualifiedName } from '../../plan/names.ts'
+import { giveUpAfterMs } from '../../plan/runs/locks.ts'
 import { answer, deadlineOf, replay } from './answer.ts'
 import type { Call } from './call.ts'
 import { insistOnCharacters, insistOnNameCharacters } from './characters.ts'
@@ -58,3 +60,15 @@ export const execute = <Request extends { view: string }, Found extends Target>(
     },
     { deadline: deadlineOf(call) },
   )
+
+/** Less than any function's time, and enough for a momentary lock. */
+const shortestMs = 8000
+
+/**
+ * How long to wait for somebody's exclusive lock before a run can be planned: as long as the run itself would wait and the
+ * caller does. A caller who does not wait at all still waits some seconds. Another run of the view is not waited for.
+ */
+export const patienceOf = ({ waitUntil }: Pick<Call, 'waitUntil'>, timeoutSeconds: number): Patience => ({
+  until: Math.min(Date.now() + giveUpAfterMs(timeoutSeconds), Math.max(waitUntil, Date.now() + shortestMs)),
+  ifRunning: 'skip',
+})

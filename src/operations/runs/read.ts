@@ -8,6 +8,7 @@ import { matchesGlob } from '../../plan/glob.ts'
 import { Problem } from '../../problem.ts'
 import { insistOnCharacters } from './characters.ts'
 import { resolveName } from './name.ts'
+import { unknown } from './refusals.ts'
 
 /**
  * One run, with its progress while it is running. A run whose server process is gone is closed first, if the
@@ -17,7 +18,7 @@ export function getRun(database: Database, runId: number): Promise<Run & { progr
   return database.withConnection(async (sql) => {
     const read = async () => {
       const run = await readRun(sql, runId)
-      if (run === undefined) throw unknownRun(runId)
+      if (run === undefined) throw unknown('run', runId)
       return run
     }
     const run = await read()
@@ -58,9 +59,6 @@ const findDefinitionIdsOf = async (sql: Sql, pattern: string): Promise<number[]>
   (await readDefinitionNames(sql)).flatMap(({ id, schema, name }) =>
     matchesGlob(pattern, [schema, name]) ? [id] : [],
   )
-
-export const unknownRun = (runId: number): Problem =>
-  new Problem('UnknownRun', `There is no run ${runId} in the history.`, { field: 'id' })
 
 /**
  * The id of a view's definition, also if the view is gone: its runs stay readable. Null for a view that has no

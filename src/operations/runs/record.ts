@@ -1,5 +1,4 @@
-import { closeUnclaimed, endOfRefused } from '../../db/life/refuse.ts'
-import { skipUnclaimed } from '../../db/life/skip.ts'
+import { closeUnclaimed, endOfRefused, skipUnclaimed } from '../../db/life/unclaimed.ts'
 import {
   type EndedAtOnce,
   type RunRequest,

@@ -1,16 +1,16 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { openForRun, type RunConnection } from '../../db/envelope/run-connection.ts'
-import { companyOf } from '../../db/life/company.ts'
-import { closeUnclaimed } from '../../db/life/refuse.ts'
+import { companyOf } from '../../db/life/ours.ts'
+import { closeUnclaimed } from '../../db/life/unclaimed.ts'
 import type { RunRequest } from '../../db/runs/runs.ts'
 import type { Sql } from '../../db/server/connect.ts'
 import { problemOf } from '../../db/server/failures.ts'
+import { lockIsHeld } from '../../db/server/lock-keys.ts'
 import type { Plan } from '../../plan/plan.ts'
 import type { RunError } from '../../plan/run.ts'
 import { mayRetry, Problem } from '../../problem.ts'
 import { answer, deadlineOf } from './answer.ts'
 import type { Call } from './call.ts'
-import { neverClaimed } from './never-claimed.ts'
 import { type Planning, recordPlan, runErrorOf } from './record.ts'
 import type { Result } from './result.ts'
 import { waitForRun } from './wait.ts'
@@ -118,3 +118,11 @@ const defect: RunError = {
   class: 'InternalError',
   message: 'Viewkeeper could not send the run to the server.',
 }
+
+/** Why the server does not claim a pending run, however often the run is sent. */
+export const neverClaimed = async (sql: Sql, runId: number): Promise<Problem> =>
+  (await lockIsHeld(sql, runId, `run ${runId}`)) ??
+  new Problem(
+    'CatalogChanged',
+    'The server never claimed the run: the view or the run kept changing, or the connection broke. Try again.',
+  )

@@ -8,7 +8,7 @@ import type { Sql } from '../../db/server/connect.ts'
 import { readEvidence } from '../../db/views/evidence.ts'
 import { readHeldLocks } from '../../db/views/held-locks.ts'
 import { readUncounted, readUnseen } from '../../db/views/uncounted.ts'
-import { waitsFor } from '../../plan/batches/waits-for.ts'
+import { groupsByMember, waitsFor } from '../../plan/batches/turn.ts'
 import type { Evidence } from '../../plan/diagnosis/advice.ts'
 import { failedAtLock, runningRun, stoppedLast } from '../../plan/diagnosis/own-causes.ts'
 import type { BatchFacts, Examined, Standing } from '../../plan/diagnosis/standing.ts'
@@ -120,7 +120,7 @@ async function readWaits(sql: Sql, batchId: string): Promise<(definitionId: numb
   const views = new Map((await readBatchViews(sql, batchId)).map((view) => [view.id, view]))
   // Attempts come in their order, so the latest one of each view stays.
   const latest = new Map((await readBatchRuns(sql, batchId)).map((run) => [run.definitionId, run]))
-  const groups = await readOpenGroups(sql, batchId)
+  const groups = groupsByMember(await readOpenGroups(sql, batchId))
   return (id) => {
     const view = views.get(id)
     return view === undefined

@@ -1,6 +1,6 @@
 import type { ViewFacts } from '../diagnosis/facts.ts'
 import { outsideCircles } from '../views/graph.ts'
-import { unknownDuration } from './usual.ts'
+import { unknownDuration } from './estimates.ts'
 
 /** What planning by target lags needs to know of a view. Times are epoch milliseconds, by the clock of the database. */
 export interface LagView {

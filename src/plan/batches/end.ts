@@ -1,5 +1,5 @@
 import type { ProblemCode } from '../../problem.ts'
-import type { LatestRun } from './next.ts'
+import type { LatestRun } from './turn.ts'
 
 /** Why a batch did not end as a success. */
 export interface BatchError {

@@ -1,5 +1,6 @@
 import type { ProblemCode } from '../../problem.ts'
 import type { RunStatus } from '../run.ts'
+import { groupsByMember, isDone, type LatestRun, type TogetherGroup, waitsFor } from './turn.ts'
 
 /** What `planNext` needs to know of a view in a batch. */
 export interface BatchNode {
@@ -7,32 +8,6 @@ export interface BatchNode {
   parents: number[]
   retries: number
   retryDelaySeconds: number
-}
-
-/** The latest run of a view in its batch. */
-export interface LatestRun {
-  runId: number
-  status: RunStatus
-  attempt: number
-  /** The class of the run's error; null if it has none. */
-  class: string | null
-  /** The SQLSTATE of the run's error; null if it has none. */
-  sqlstate: string | null
-  /** Whether the run's `not_before` has passed or is not set. */
-  due: boolean
-  /** Whether the view's twin was whole when the run ended: only its exchange failed. */
-  built?: boolean
-  /** Whether the run was skipped because it would have changed nothing. */
-  unneeded?: boolean
-  /** Whether the run of another view does the work of this one, too. */
-  follows?: boolean
-}
-
-/** Views of a batch whose twins are exchanged at one moment. */
-export interface TogetherGroup {
-  number: number
-  /** The ids of the views. */
-  members: number[]
 }
 
 /** What to do for a batch at this moment. Each list keeps the order of the views. */
@@ -90,18 +65,12 @@ export function planNext<Node extends BatchNode>(
     running: 0,
     ended: true,
   }
-  const groupOf = new Map(groups.flatMap((group) => group.members.map((id) => [id, group] as const)))
+  const groupOf = groupsByMember(groups)
   const open = new Set<number>()
-  const done = new Set<number>()
   const culprits = new Map<number, Node>()
-  const isBuiltFor = ({ id }: Node, parent: number) =>
-    latest.get(parent)?.status === 'built' && groupOf.has(id) && groupOf.get(id) === groupOf.get(parent)
   for (const node of nodes) {
     const last = latest.get(node.id)
-    if (last !== undefined && isDone(last)) {
-      done.add(node.id)
-      continue
-    }
+    if (isDone(last)) continue
     const culprit = node.parents.map((parent) => culprits.get(parent)).find((found) => found !== undefined)
     if (last !== undefined && groupOf.has(node.id) && cannotExchange(last)) {
       next.ended = false
@@ -123,13 +92,8 @@ export function planNext<Node extends BatchNode>(
     else if (culprit !== undefined) {
       culprits.set(node.id, culprit)
       next.skip.push({ node, because: culprit })
-    } else if (
-      !locked.has(node.id) &&
-      node.parents.every((parent) => done.has(parent) || isBuiltFor(node, parent)) &&
-      last?.due !== false
-    ) {
+    } else if (!locked.has(node.id) && last?.due !== false && waitsFor(node, latest, groupOf).length === 0)
       next.ready.push({ node, pending: last ?? null })
-    }
   }
   for (const group of groups) {
     const runs = group.members.flatMap((id) => latest.get(id) ?? [])
@@ -147,10 +111,6 @@ export const passing = ['Canceled', 'Deadlock', 'LockTimeout', 'RunLost', 'State
 
 const cannotExchange = ({ status, built, class: why }: LatestRun): boolean =>
   status === 'failed' && built === true && !passing.includes(why ?? '')
-
-/** A paused view counts as done: the views that read it are refreshed from the data it has. */
-export const isDone = ({ status, class: why }: Pick<LatestRun, 'status' | 'class'>): boolean =>
-  status === 'success' || (status === 'skipped' && why === null)
 
 const hasFailed = ({ status }: LatestRun): boolean =>
   status === 'failed' || status === 'canceled' || status === 'skipped'

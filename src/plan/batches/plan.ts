@@ -1,6 +1,6 @@
 import { inAnyDependencyOrder } from '../views/graph.ts'
+import { unknownDuration } from './estimates.ts'
 import type { Selectable } from './selection.ts'
-import { unknownDuration } from './usual.ts'
 
 /** How many runs of a batch may be running at once, at most. */
 export const mostConcurrent = 64

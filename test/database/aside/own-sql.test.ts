@@ -1,9 +1,8 @@
 import { expect, test } from 'vitest'
 import { migrateDown, migrateUp } from '../../../src/operations/migrations/migrate.ts'
-import { verifyFrozen } from '../../../src/operations/migrations/verify.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { useDatabase } from '../../support/servers/database.ts'
-import { migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { migrateCall, useFolders, verifyFrozen } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { describeAll, rowsOf, useScene } from './scene.ts'
 

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { insertRetry } from '../../../src/db/batches/attempts.ts'
 import type { BatchView } from '../../../src/db/batches/batch-views.ts'
-import { insertRetry } from '../../../src/db/batches/latest-runs.ts'
 import { cancelBatch } from '../../../src/operations/batches/cancel.ts'
 import { getBatch } from '../../../src/operations/batches/read.ts'
 import { monitor } from '../../../src/operations/monitoring/monitor.ts'

@@ -6,7 +6,6 @@ import { around } from '../../../src/operations/aside/around.ts'
 import { putBack } from '../../../src/operations/aside/put-back.ts'
 import { setAside } from '../../../src/operations/aside/set-aside.ts'
 import { findBadRow } from '../../../src/operations/authoring/bad-row.ts'
-import { readReading, readUnknownDependencies } from '../../../src/operations/authoring/freeze.ts'
 import { advance } from '../../../src/operations/batches/advance.ts'
 import { cancelBatch } from '../../../src/operations/batches/cancel.ts'
 import { startDueBatch } from '../../../src/operations/batches/due.ts'
@@ -62,7 +61,8 @@ const logins = [login, 'master', 'boss'] as const
 const mayStayUnsent = [
   'src/db/aside/locks.ts readHolders',
   'src/db/batches/latest-runs.ts basisHolds',
-  'src/db/batches/latest-runs.ts insertRetry',
+  'src/db/batches/attempts.ts insertRetry',
+  'src/db/batches/attempts.ts writeNextAttempts',
   'src/db/runs/history.ts readProgress',
   'src/db/views/look.ts lockTimeout',
   'src/db/views/uncounted.ts readHidden',
@@ -77,10 +77,10 @@ const mayStayUnsent = [
   'src/db/runs/history.ts findFailed',
   'src/db/runs/checking.ts readLastRows',
   'src/db/runs/runs.ts writePlan',
-  'src/db/life/plan-again.ts endFollowers',
-  'src/db/life/refuse.ts closeUnclaimed',
-  'src/db/life/skip.ts skipUnclaimed',
-  'src/db/life/give-up.ts endBuilt',
+  'src/db/life/unclaimed.ts endFollowers',
+  'src/db/life/unclaimed.ts closeUnclaimed',
+  'src/db/life/unclaimed.ts skipUnclaimed',
+  'src/db/life/of-batch.ts endBuilt',
   'src/db/monitoring/notice-facts.ts readSlowRuns',
   'src/db/migrations/temporary-view.ts onlyReads',
   'src/db/migrations/temporary-view.ts readQuery',
@@ -137,8 +137,6 @@ async function doEverything(database: Database): Promise<void> {
   await migrateDown(migrateCall(database), await frozen.read(), 1)
   await migrateUp(migrateCall(database), await frozen.read())
   await readSquashable(database, await frozen.read(), changed)
-  await readReading(database)
-  await readUnknownDependencies(database, views, [])
   await insistOnLacking(database, [])
 
   for (const strategy of ['auto', 'regular', 'concurrent', 'swap'] as const)

@@ -5,14 +5,19 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { bringUp } from '../../../src/operations/migrations/bring-up.ts'
 import { checkViews } from '../../../src/operations/migrations/check.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/operations/migrations/migrate.ts'
-import { verifyFrozen } from '../../../src/operations/migrations/verify.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { frozenState } from '../../../src/plan/migrations/frozen.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import {
+  definition,
+  type FrozenFolder,
+  migrateCall,
+  useFolders,
+  verifyFrozen,
+} from '../../support/views/frozen.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { until } from '../../support/waiting/until.ts'

@@ -6,7 +6,6 @@ import { readMembershipAdvice } from '../../../src/db/views/owner.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
 import { checkViews } from '../../../src/operations/migrations/check.ts'
 import { migrateDown, migrateUp } from '../../../src/operations/migrations/migrate.ts'
-import { verifyFrozen } from '../../../src/operations/migrations/verify.ts'
 import { create } from '../../../src/operations/runs/create.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
@@ -16,7 +15,13 @@ import type { Definition } from '../../../src/plan/views/definition.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { curesIn } from '../../support/catalog/cures.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import {
+  definition,
+  type FrozenFolder,
+  migrateCall,
+  useFolders,
+  verifyFrozen,
+} from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 
 // Roles as on RDS: a master that is no superuser makes the application's role, and those of Viewkeeper.

@@ -1,14 +1,19 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { checkViews } from '../../../src/operations/migrations/check.ts'
 import { migrateDown, migrateUp } from '../../../src/operations/migrations/migrate.ts'
-import { verifyFrozen } from '../../../src/operations/migrations/verify.ts'
 import { migrate } from '../../../src/operations/schema/apply.ts'
 import { describeViews, isDefined } from '../../../src/operations/views/describe.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { schemaFolder, useDatabase } from '../../support/servers/database.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import {
+  definition,
+  type FrozenFolder,
+  migrateCall,
+  useFolders,
+  verifyFrozen,
+} from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 
 // Roles as create-role makes them: a login that is a member of the schema's owner, and through it of the views' owners.

@@ -7,13 +7,18 @@ import { toMigrations } from '../../../src/files/frozen-migrations.ts'
 import { checkViews } from '../../../src/operations/migrations/check.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/operations/migrations/migrate.ts'
 import { readSquashable } from '../../../src/operations/migrations/squash.ts'
-import { verifyFrozen } from '../../../src/operations/migrations/verify.ts'
 import { frozenState } from '../../../src/plan/migrations/frozen.ts'
 import { planSquash } from '../../../src/plan/migrations/squash.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { schemaFolder, type TestDatabase, useDatabase } from '../../support/servers/database.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import {
+  definition,
+  type FrozenFolder,
+  migrateCall,
+  useFolders,
+  verifyFrozen,
+} from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 
 const folder = useFolders()

@@ -1,11 +1,17 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { migrateUp } from '../../../src/operations/migrations/migrate.ts'
-import { type Verified, verifyFrozen } from '../../../src/operations/migrations/verify.ts'
+import type { Verified } from '../../../src/operations/migrations/verify.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
 import type { Definition } from '../../../src/plan/views/definition.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { administrator, callOn, useDatabase } from '../../support/servers/database.ts'
-import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import {
+  definition,
+  type FrozenFolder,
+  migrateCall,
+  useFolders,
+  verifyFrozen,
+} from '../../support/views/frozen.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'

@@ -1,5 +1,5 @@
 import { openForRun, type SentEnvelope } from '../../../src/db/envelope/run-connection.ts'
-import type { Company } from '../../../src/db/life/company.ts'
+import type { Company } from '../../../src/db/life/ours.ts'
 import type { Database } from '../../../src/db/server/connect.ts'
 
 /** Sends the envelope of a run over a new connection. */

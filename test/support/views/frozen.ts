@@ -6,7 +6,7 @@ import { afterAll } from 'vitest'
 import type { Database } from '../../../src/db/server/connect.ts'
 import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
 import type { MigrateCall } from '../../../src/operations/migrations/migrate.ts'
-import { type Verified, verifyFrozen } from '../../../src/operations/migrations/verify.ts'
+import { forTrials, tryFrozen, type Verified } from '../../../src/operations/migrations/verify.ts'
 import { planFreeze } from '../../../src/plan/migrations/freeze.ts'
 import { type FrozenMigration, renderFrozen } from '../../../src/plan/migrations/frozen.ts'
 import type { NewMigration } from '../../../src/plan/migrations/new-migration.ts'
@@ -24,6 +24,13 @@ export const definition = (name: string, sql: string, more: Partial<Definition> 
   sql,
   ...more,
 })
+
+/** Tries migrations as a freeze does. */
+export const verifyFrozen = (
+  database: Database,
+  frozen: FrozenMigration[],
+  fresh: FrozenMigration[],
+): Promise<Verified[]> => forTrials(database, (sql) => tryFrozen(sql, frozen, fresh))
 
 /** A definition in which no field has its default, as an author may write it, but for the target lag beside a schedule. */
 export const everyField: Definition = {

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import { type BatchNode, isDone, type LatestRun, planNext } from '../../../../src/plan/batches/next.ts'
+import { type BatchNode, planNext } from '../../../../src/plan/batches/next.ts'
+import { isDone, type LatestRun } from '../../../../src/plan/batches/turn.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
 vi.setConfig({ testTimeout: 60_000 })

@@ -1,11 +1,3 @@
--- Switches change without a deploy.
-create table viewkeeper.switches (
-  key text primary key,
-  value jsonb not null,
-  updated_at timestamptz not null default clock_timestamp()
-);
-comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who paused it. Key monitored: since when the ends of runs and batches are published. Key looked: when the monitor last looked, and since when after an absence. Key notice: which notice is being sent to people, and when notices last told of each kind of news. Key events: who is putting events on the bus, and until when.';
-
 -- What people asked for by hand: who, what, when, to what, and with which options. Refreshes without `force` are runs, and nothing more.
 create table viewkeeper.actions (
   id bigint primary key generated always as identity,

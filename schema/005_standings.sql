@@ -1,3 +1,36 @@
+-- How each view stands: its last runs, how old its data are, and whether they are too old.
+
+-- How old the data of a view are: runs.as_of is the moment of the snapshot that the query saw, or the oldest as_of of the views
+-- that the query read, if that is older. Null: nobody knows.
+
+-- What identifies the data that a regular refresh, a swap or a create has put into a view. A database made from a template has the
+-- OIDs and files of the template, but not the template's own OID.
+create function viewkeeper.filling(relation oid) returns text
+language sql stable
+begin atomic
+  select format('%s/%s %s %s', s.system_identifier, d.oid, c.oid, c.relfilenode)
+    from pg_catalog.pg_class c, pg_catalog.pg_control_system() s, pg_catalog.pg_database d
+   where c.oid = relation and d.datname = current_database();
+end;
+
+-- Whether a run was left out because it would have changed nothing: then its as_of says how old the data of the view are.
+create function viewkeeper.is_unneeded(status text, as_of timestamptz, error jsonb, built_at timestamptz) returns boolean
+language sql immutable
+begin atomic
+  select status = 'skipped' and as_of is not null and error is null and built_at is null;
+end;
+
+-- The run that has filled a view last, if any. A run may end after later ones, above all if its twin waits for an exchange; so
+-- the ends of the last 20 successes are compared, which takes a look at one piece of the index.
+create function viewkeeper.last_success(of_definition integer) returns setof bigint
+language sql stable rows 1
+begin atomic
+  select few.id from (
+    select r.id, r.finished_at from viewkeeper.runs r
+     where r.definition_id = of_definition and r.status = 'success' and r.fills order by r.id desc limit 20) few
+   order by few.finished_at desc, few.id desc limit 1;
+end;
+
 -- The first run that was requested at or after a moment. Ids grow with time, so a binary search through the primary key
 -- finds the run in some twenty lookups, at any size, without an index of its own.
 create function viewkeeper.first_run_since(since timestamptz) returns bigint
@@ -175,6 +208,9 @@ begin atomic
    order by d.schema_name, d.name;
 end;
 
+comment on function viewkeeper.is_unneeded is 'Whether a run was left out because it would have changed nothing.';
+comment on function viewkeeper.last_success is 'The run that has filled a view last.';
+comment on function viewkeeper.filling is 'What identifies the data in a view: server and database, OID and file.';
 comment on function viewkeeper.usual_duration is 'The usual duration of a view: the average of its last 20 successful refreshes.';
 comment on function viewkeeper.view_metrics is 'The runs of each view within a time: how many, how they ended, how long the refreshes took.';
 comment on function viewkeeper.first_run_since is 'The id of the first run that was requested at or after a moment; if there is none, the next id.';
