@@ -33,14 +33,14 @@ export const happenedBySection = (): [section: string, text: string][] =>
 /** The alarms as a table: what each tells, and when. */
 export const alarmTable = (): string =>
   [
-    '| alarm | tells | mailed |\n|---|---|---|\n',
+    '| alarm | tells | mail at |\n|---|---|---|\n',
     ...alarmsOf(withEveryAlarm)
       .toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
       .map((alarm) => {
         const at = [
-          ...('AlarmActions' in alarm ? ['at its beginning'] : []),
-          ...('OKActions' in alarm ? ['at its end'] : []),
+          ...('AlarmActions' in alarm ? ['begin'] : []),
+          ...('OKActions' in alarm ? ['end'] : []),
         ]
-        return `| *${nameOf(alarm)}* | ${saidBy(alarm).happened} | ${at.join(' and ')} |\n`
+        return `| *${nameOf(alarm)}* | ${saidBy(alarm).happened} | ${at.join(', ')} |\n`
       }),
   ].join('')

@@ -8,7 +8,6 @@ import { costTable, exampleTable } from './cost.ts'
 import { dashboardPicture } from './dashboard-picture.ts'
 import { mails, notice } from './mails.ts'
 import { fieldTable, optionTable, optionTypes, viewInput } from './options.ts'
-import { panelTable } from './panels.ts'
 import { quotaTable } from './quotas.ts'
 import { createStack, kinds, Synthesized } from './synth.ts'
 import { tenants } from './tenants.ts'
@@ -58,7 +57,6 @@ export const madeParts: MadePart[] = [
   { page: page('dashboard.svg'), name: null, text: dashboardPicture(kinds.created.template) },
   { page: page('monitoring.md'), name: 'alarms', text: alarmTable() },
   ...happenedBySection().map(([name, text]) => ({ page: page('runbook.md'), name, text })),
-  { page: page('monitoring.md'), name: 'panels', text: panelTable(kinds.created.template) },
   { page: page('monitoring.md'), name: 'mails', text: mails() },
   { page: page('monitoring.md'), name: 'notice', text: notice() },
   { page: page('cost.md'), name: 'examples', text: exampleTable(examples()) },

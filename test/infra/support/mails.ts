@@ -4,9 +4,10 @@ import { alarm, examples, failing, plan, salesFailed } from '../../support/views
 
 const block = (language: string, text: string): string => `\`\`\`${language}\n${text.trimEnd()}\n\`\`\`\n`
 
-/** The mails of one trouble: its beginning, the reminder, and its end. */
+/** The mails of one trouble: its beginning and its end. */
 export const mails = (): string =>
   examples()
+    .filter(({ notice }) => notice!.kind !== 'reminder')
     .map(({ notice }) => mailOf(notice!))
     .map(({ subject, text }) => block('', `Subject: ${subject}\n\n${text}`))
     .join('\n')
