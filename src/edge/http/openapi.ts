@@ -99,7 +99,7 @@ export const descriptions: Descriptions = {
   refreshView: operates('Refreshes a view', refreshOptions),
   testView: {
     summary: 'Makes the checks of a view on the data that readers see',
-    does: 'Makes the [checks](checks.md#test) of a view on the data that readers see, and changes nothing: `passes`, and of each check the rows that it found',
+    does: 'Runs the [checks](checks.md#test) on the data that readers see: `passes`, and the rows that each check found',
     path: viewPath,
     headers: [],
     answers: { 200: { description: 'What each check has found.', schema: schemas.testedView } },
@@ -136,15 +136,10 @@ export const descriptions: Descriptions = {
   resumeAll: pauses('Resumes everything: schedules and deploys start refreshes again'),
   listViews: reads('Lists every view', 'The views.', schemas.viewList, {
     does:
-      'Every view in the catalog, and every authored view that is missing there, or set aside: how it stands (`state`) and which view to ' +
-      'cure first if it waits for one (`culprit`), strategy, populated, last run, last success, the ' +
-      'moment whose data it shows (`asOf`; null if nobody knows it) and the view that holds it back (`heldBackBy`), age and its ' +
-      "limit, next run (`nextRun`; `nextBy` says whether by the `view`'s own schedule, the `nightly` one, a target `lag` or a `retry`), the " +
-      "view's own `schedule` and `timeZone`, the views that it reads and the views that read it; `aside`: since when the view is " +
-      'set aside, and by whom; `retry`: the run that failed (`runId`, `message`) and when the next attempt begins (`at`); ' +
-      '`leftOut`, `savedMs`: the refreshes that were [left out](freshness.md#never-in-vain) in the last 24 hours, and their time. ' +
-      '`?state=` selects `stale` (`unknown` ones among them), `failed` (`checkFailedSince`: since when checks hold its new data back), `heldBack`, `unknown`, `running`, `paused`, `unpopulated`, `missing` or `aside` ' +
-      'views. If everything is paused, `paused` says since when and by whom',
+      'Every view in the catalog, and every authored view that is missing or set aside: `state` and `culprit`, the view to cure first; last ' +
+      "run and success, `asOf`, `heldBackBy`, age and limit; `nextRun`, and `nextBy`: the `view`'s schedule, the `nightly` one, a target " +
+      '`lag` or a `retry`; what it reads and what reads it; `aside`, `retry`, `leftOut`, `savedMs`. `?state=` selects `stale` (with `unknown`), ' +
+      '`failed`, `heldBack`, `unknown`, `running`, `paused`, `unpopulated`, `missing` or `aside`. `paused`: everything is',
     query: viewsQuery,
   }),
   getView: reads('Shows one view', 'The view.', schemas.viewDetails, {
@@ -211,9 +206,8 @@ export const descriptions: Descriptions = {
   }),
   getBatch: reads('Shows one batch with its graph', 'The batch.', schemas.batchDetails, {
     does:
-      "One batch with its graph: each view's state and attempts, why the batch rebuilds it if nobody asked for that (`along`), the " +
-      'phase of running ones, the views that a waiting one `waitsFor` (none: it waits for a free slot), the time elapsed, an ' +
-      'estimate of the time left',
+      "One batch with its graph: each view's state, attempts, phase, why it comes `along`, what it `waitsFor` (none: a free slot); time " +
+      'elapsed and estimated',
     path: batchPath,
     query: batchQuery,
   }),
