@@ -49,11 +49,7 @@ export const madeParts: MadePart[] = [
     name: null,
     text: `${JSON.stringify(eventsAsJsonSchema(), null, 2)}\n`,
   },
-  ...['invalidate-cache', 'export-to-s3', 'post-to-chat'].map((name) => ({
-    page: page('events.md'),
-    name,
-    text: example(name),
-  })),
+  { page: page('events.md'), name: 'invalidate-cache', text: example('invalidate-cache') },
   { page: page('dashboard.svg'), name: null, text: dashboardPicture(kinds.created.template) },
   { page: page('monitoring.md'), name: 'alarms', text: alarmTable() },
   ...happenedBySection().map(([name, text]) => ({ page: page('runbook.md'), name, text })),
