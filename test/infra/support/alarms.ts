@@ -37,10 +37,7 @@ export const alarmTable = (): string =>
     ...alarmsOf(withEveryAlarm)
       .toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
       .map((alarm) => {
-        const at = [
-          ...('AlarmActions' in alarm ? ['begin'] : []),
-          ...('OKActions' in alarm ? ['end'] : []),
-        ]
+        const at = [...('AlarmActions' in alarm ? ['begin'] : []), ...('OKActions' in alarm ? ['end'] : [])]
         return `| *${nameOf(alarm)}* | ${saidBy(alarm).happened} | ${at.join(', ')} |\n`
       }),
   ].join('')
