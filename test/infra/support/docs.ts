@@ -54,7 +54,7 @@ export const madeParts: MadePart[] = [
   { page: page('monitoring.md'), name: 'alarms', text: alarmTable() },
   ...happenedBySection().map(([name, text]) => ({ page: page('runbook.md'), name, text })),
   { page: page('monitoring.md'), name: 'mails', text: mails() },
-  { page: page('monitoring.md'), name: 'notice', text: notice() },
+  { page: page('data/notice.json'), name: null, text: notice() },
   { page: page('cost.md'), name: 'examples', text: exampleTable(examples()) },
   { page: page('cost.md'), name: 'tenants', text: exampleTable(tenants()) },
   { page: page('cost.md'), name: 'costs', text: costTable(kinds.created) },
