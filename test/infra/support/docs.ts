@@ -28,9 +28,6 @@ const examples = () =>
     Object.entries(environments).map(([name, options]) => [name, new Synthesized(createStack(options))]),
   )
 
-/** A file of docs/examples as a block of Markdown. */
-const example = (name: string) => `\`\`\`ts\n${readFileSync(page(`examples/${name}.ts`), 'utf8')}\`\`\`\n`
-
 /** The HTTP routes as a table. */
 const routeTable = () =>
   [
@@ -49,7 +46,6 @@ export const madeParts: MadePart[] = [
     name: null,
     text: `${JSON.stringify(eventsAsJsonSchema(), null, 2)}\n`,
   },
-  { page: page('events.md'), name: 'invalidate-cache', text: example('invalidate-cache') },
   { page: page('dashboard.svg'), name: null, text: dashboardPicture(kinds.created.template) },
   { page: page('monitoring.md'), name: 'alarms', text: alarmTable() },
   ...happenedBySection().map(([name, text]) => ({ page: page('runbook.md'), name, text })),
