@@ -161,8 +161,8 @@ export const descriptions: Descriptions = {
     schemas.actionList,
     {
       does:
-        '[What people did by hand](monitoring.md#who-did-what), newest first. Parameters: `view` (also what was done to a batch ' +
-        'with it, or to everything), `action`, `since`, `until`, `limit` (50, at most 200), `cursor`',
+        '[What people did by hand](monitoring.md#who-did-what), newest first: `view`, `action`, `since`, `until`, `limit` (50, at most ' +
+        '200), `cursor`',
       query: actionsQuery,
     },
   ),
@@ -171,9 +171,7 @@ export const descriptions: Descriptions = {
     'The views with runs on these days.',
     schemas.dayList,
     {
-      does:
-        'Per view and day (UTC): how many runs, how many failed, how the last one ended. Parameters: `days` (14, at most 31, today ' +
-        'among them), `cursor`',
+      does: 'Per view and day (UTC): runs, failures, how the last one ended: `days` (14, at most 31), `cursor`',
       query: daysQuery,
     },
   ),
@@ -182,22 +180,18 @@ export const descriptions: Descriptions = {
     'The metrics.',
     schemas.metricsList,
     {
-      does:
-        'Per view: runs, success rate, durations, failures, usual duration (`usualMs`), age (`staleMs`). Parameters: `view`, ' +
-        '`window` (`24h`), `cursor`; [monitoring.md](monitoring.md)',
+      does: 'Per view: runs, success rate, durations, failures, usual duration (`usualMs`), age (`staleMs`): `view`, `window` (`24h`), `cursor`',
       query: metricsQuery,
     },
   ),
   getPlan: reads('Says what runs in the coming 24 hours', 'The plan.', schemas.plan, {
-    does:
-      'What runs in the coming 24 hours: each schedule with its first turn, how many it has, its views and how long they usually take ' +
-      'together; and what is refreshed by a target lag',
+    does: 'What runs in the coming 24 hours: each schedule with its turns, views and usual duration; and what a target lag refreshes',
     query: planQuery,
   }),
   listRuns: reads('Lists runs, newest first', 'A page of runs.', schemas.runList, {
     does:
-      'History, newest first: `view` or `pattern` (a glob on `schema.name`), `operation`, `status` (one, or several with commas: ' +
-      '`failed,canceled`), `since`, `until`, `limit` (1 to 200, by default 50), `cursor`',
+      'History, newest first: `view` or `pattern` (a glob on `schema.name`), `operation`, `status` (`failed,canceled`), `since`, `until`, ' +
+      '`limit` (50, at most 200), `cursor`',
     query: runsQuery,
   }),
   listBatches: reads('Lists batches, newest first', 'A page of batches.', schemas.batchList, {
@@ -212,9 +206,7 @@ export const descriptions: Descriptions = {
     query: batchQuery,
   }),
   getRun: reads('Shows one run', 'The run.', schemas.run, {
-    does:
-      'One run; a retry that waits has `notBefore`; if the run is running, also its phase, the time elapsed, and an estimate from ' +
-      "the view's history",
+    does: 'One run; a waiting retry has `notBefore`, a running one its phase, the time elapsed and an estimate',
     path: runPath,
   }),
 }

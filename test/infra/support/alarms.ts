@@ -30,7 +30,7 @@ export const happenedBySection = (): [section: string, text: string][] =>
     alarms.map((alarm) => `> *${nameOf(alarm)}*: ${saidBy(alarm).happened}\n`).join('>\n'),
   ])
 
-/** The alarms as a table: what each tells, and when. */
+/** The alarms as a table: what each tells in short, with a link to all of it, and when. */
 export const alarmTable = (): string =>
   [
     '| alarm | tells | mail at |\n|---|---|---|\n',
@@ -38,6 +38,8 @@ export const alarmTable = (): string =>
       .toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
       .map((alarm) => {
         const at = [...('AlarmActions' in alarm ? ['begin'] : []), ...('OKActions' in alarm ? ['end'] : [])]
-        return `| *${nameOf(alarm)}* | ${saidBy(alarm).happened} | ${at.join(', ')} |\n`
+        const { happened, section } = saidBy(alarm)
+        const short = happened.split(/[:;]/)[0]?.replace(/\.$/, '')
+        return `| [*${nameOf(alarm)}*](runbook.md#${section}) | ${short} | ${at.join(', ')} |\n`
       }),
   ].join('')
