@@ -1,3 +1,4 @@
+import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { measureAdded } from './added.ts'
 import { measureAround } from './around.ts'
@@ -57,8 +58,6 @@ function readArguments() {
     if (names.length === 0) throw new Error('name one or more benchmarks')
     if (values.against !== undefined && names.some((name) => name !== 'overhead'))
       throw new Error('--against belongs to overhead')
-    if (values.write && names.some((name) => name !== 'peers' && name !== 'targets'))
-      throw new Error('--write belongs to peers and targets')
     return { names, ...values }
   } catch (error) {
     console.error(`bench: ${(error as Error).message}; known are: ${Object.keys(benchmarks).join(', ')}`)
@@ -69,5 +68,7 @@ function readArguments() {
 const { names, json, ...options } = readArguments()
 for (const name of names) {
   const rows = await benchmarks[name]!(options)
+  if (options.write)
+    writeFileSync(new URL(`../docs/data/${name}.txt`, import.meta.url), `${writeTable(rows)}\n`)
   console.log(json ? JSON.stringify({ benchmark: name, rows }) : writeTable(rows))
 }

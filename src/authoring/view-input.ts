@@ -7,14 +7,11 @@ import type { GrantInput, IndexInput, QueryInput } from './inputs.ts'
 /** A view as its author writes it. */
 export interface ViewInput {
   /**
-   * The view's schema, which must exist; not `viewkeeper`, nor a schema of the server's own.
+   * The view's schema, which must exist.
    * @default 'public'
    */
   schema?: string
-  /**
-   * The view's name, exactly as written: at most 63 bytes, without control characters; with a dot only if `schema`
-   * stands beside it; not `viewkeeper_` with a digit or `seal_` after it.
-   */
+  /** The view's name, exactly as written; with a dot only if `schema` stands beside it. */
   name: string
   /**
    * What the view holds, one `select`: a text, an imported `.sql` file, or a Kysely or Drizzle query without bound
@@ -33,7 +30,7 @@ export interface ViewInput {
    */
   indexes?: readonly IndexInput[]
   /**
-   * The strategy of a refresh: `auto`, `swap`, `concurrent` or `regular`. `auto` is the cheapest that spares readers.
+   * The strategy of a refresh: `auto`, `swap`, `concurrent` or `regular`.
    * @default 'auto'
    */
   strategy?: Strategy
@@ -43,19 +40,18 @@ export interface ViewInput {
    */
   rowCountStrategy?: RowCountStrategy
   /**
-   * When the view is refreshed by itself: five-field cron. Views with the same `schedule` and `timeZone` are refreshed
-   * in one batch. `none`: something else owns the clock of the view, and `inAll` is `false` unless said.
+   * When the view is refreshed: five-field cron. Views with the same `schedule` and `timeZone` are one batch. `none`:
+   * something else owns the clock, and `inAll` is `false` unless said.
    * @default - never
    */
   schedule?: string
   /**
-   * The time zone of `schedule`, such as `Europe/Berlin`; required with `schedule`, and not allowed without.
+   * The time zone of `schedule`, such as `Europe/Berlin`; required with it.
    * @default - none
    */
   timeZone?: string
   /**
-   * How old the data may become, at least 60: each refresh begins in time, with what the view reads and nothing else
-   * refreshes. Instead of a `schedule`.
+   * How old the data may become, at least 60: each refresh begins in time. Instead of a `schedule`.
    * @default - none
    */
   targetLagSeconds?: number
@@ -80,20 +76,18 @@ export interface ViewInput {
    */
   retryDelaySeconds?: number
   /**
-   * Whether the target lag refreshes only what has changed: the same as `skipUnchanged: true`, and refused without a
-   * `targetLagSeconds`.
+   * Whether the target lag refreshes only what has changed.
    * @default - `false`
    */
   onChange?: boolean
   /**
-   * After so many scheduled refreshes that failed in a row, the view is suspended: it is tried at growing distances
-   * instead of every turn. At most 20; 0: never.
+   * After so many failed scheduled refreshes in a row, the view is suspended. At most 20; 0: never.
    * @default 5
    */
   suspendAfterFailures?: number
   /**
-   * The age above which the data are stale and an alarm goes off, at least 1.
-   * @default - `targetLagSeconds`; or the longest time between two scheduled refreshes, plus an hour or twice the usual duration, whichever is more; never, without a schedule
+   * The age above which the data is stale, at least 1.
+   * @default - from `targetLagSeconds` or `schedule`, else never
    */
   maxStalenessSeconds?: number
   /**
@@ -107,20 +101,18 @@ export interface ViewInput {
    */
   inAll?: boolean
   /**
-   * Whether programs read the view on replicas. `auto` is then `concurrent`, because every other strategy locks readers
-   * out there; so the view needs a `uniqueKey`.
+   * Whether programs read the view on replicas. It then needs a `uniqueKey`.
    * @default - as the environment's `readOnReplicas`
    */
   readOnReplicas?: boolean
   /**
-   * Whether a scheduled refresh is left out if the server's counters prove that no table that the query reads has
-   * changed. Needs `pg_read_all_stats`.
+   * Whether a scheduled refresh is left out if no table that the query reads has changed.
    * @default - as the environment's `skipUnchanged`
    */
   skipUnchanged?: boolean
   /**
-   * Views and tables that the query reads inside functions with a text as body, such as `['public.flights_by_day']`;
-   * each must be authored or exist when you freeze. It vouches that code of your own reads nothing else.
+   * Views and tables that the query reads inside functions with a text as body. It vouches that your code reads nothing
+   * else.
    * @default - none
    */
   dependsOn?: readonly string[]

@@ -90,15 +90,8 @@ const checksSchema = z
  * have schemas of their own. All else about a field comes from here and from `definition.ts`.
  */
 export const viewFields = {
-  schema: told(
-    authored.check(refusing(schemaFault)).optional(),
-    "The view's schema, which must exist; not `viewkeeper`, nor a schema of the server's own.",
-  ),
-  name: told(
-    name,
-    "The view's name, exactly as written: at most 63 bytes, without control characters; with a dot only if `schema` stands beside " +
-      'it; not `viewkeeper_` with a digit or `seal_` after it.',
-  ),
+  schema: told(authored.check(refusing(schemaFault)).optional(), "The view's schema, which must exist."),
+  name: told(name, "The view's name, exactly as written; with a dot only if `schema` stands beside it."),
   query: told(
     named(
       'QueryInput',
@@ -123,7 +116,7 @@ export const viewFields = {
   ),
   strategy: told(
     named('Strategy', undefined, oneOf(strategies)).optional(),
-    'The [strategy](strategies.md) of a refresh: `auto`, `swap`, `concurrent` or `regular`. `auto` is the cheapest that spares readers.',
+    'The [strategy](strategies.md) of a refresh: `auto`, `swap`, `concurrent` or `regular`.',
   ),
   rowCountStrategy: told(
     named('RowCountStrategy', undefined, oneOf(rowCountStrategies)).optional(),
@@ -133,19 +126,18 @@ export const viewFields = {
     checked('must be a text: "0 6 * * *"', (text) =>
       text === outsideClock ? null : scheduleFault(text),
     ).optional(),
-    'When the view is refreshed by itself: five-field cron. Views with the same `schedule` and `timeZone` are refreshed in one ' +
-      '[batch](batches.md#when). `none`: [something else](freshness.md#another-clock) owns the clock of the view, and `inAll` is `false` unless said.',
+    'When the view is refreshed: five-field cron. Views with the same `schedule` and `timeZone` are one [batch](batches.md#when). ' +
+      '`none`: [something else](freshness.md#another-clock) owns the clock, and `inAll` is `false` unless said.',
     'never',
   ),
   timeZone: told(
     checked('must be a text: "Europe/Berlin"', timeZoneFault).optional(),
-    'The time zone of `schedule`, such as `Europe/Berlin`; required with `schedule`, and not allowed without.',
+    'The time zone of `schedule`, such as `Europe/Berlin`; required with it.',
     'none',
   ),
   targetLagSeconds: told(
     whole(60).optional(),
-    'How old the data may become, at least 60: each refresh [begins in time](freshness.md#target-lag), with what the view reads and ' +
-      'nothing else refreshes. Instead of a `schedule`.',
+    'How old the data may become, at least 60: each refresh [begins in time](freshness.md#target-lag). Instead of a `schedule`.',
     'none',
   ),
   settings: told(
@@ -169,20 +161,17 @@ export const viewFields = {
   retryDelaySeconds: told(whole(0).optional(), 'The wait before each retry.'),
   onChange: told(
     flag.optional(),
-    'Whether the target lag refreshes only [what has changed](freshness.md#on-change): the same as `skipUnchanged: true`, and refused without a ' +
-      '`targetLagSeconds`.',
+    'Whether the target lag refreshes only [what has changed](freshness.md#on-change).',
     '`false`',
   ),
   suspendAfterFailures: told(
     whole(0, 20).optional(),
-    'After so many scheduled refreshes that failed in a row, the view is [suspended](freshness.md#enough-is-enough): it is tried at growing ' +
-      'distances instead of every turn. At most 20; 0: never.',
+    'After so many failed scheduled refreshes in a row, the view is [suspended](freshness.md#enough-is-enough). At most 20; 0: never.',
   ),
   maxStalenessSeconds: told(
     whole(1).optional(),
-    'The age above which the data are stale and an alarm goes off, at least 1.',
-    '`targetLagSeconds`; or the longest time between two scheduled refreshes, plus an hour or twice the usual duration, whichever is ' +
-      'more; never, without a schedule',
+    'The age above which the data is [stale](monitoring.md#alarms), at least 1.',
+    'from `targetLagSeconds` or `schedule`, else never',
   ),
   minIntervalSeconds: told(
     whole(0).optional(),
@@ -192,14 +181,12 @@ export const viewFields = {
   inAll: told(flag.optional(), 'Whether a batch of all views includes this view.'),
   readOnReplicas: told(
     flag.optional(),
-    'Whether programs read the view [on replicas](replicas.md). `auto` is then `concurrent`, because every other strategy locks ' +
-      'readers out there; so the view needs a `uniqueKey`.',
+    'Whether programs read the view [on replicas](replicas.md). It then needs a `uniqueKey`.',
     "as the environment's `readOnReplicas`",
   ),
   skipUnchanged: told(
     flag.optional(),
-    "Whether a scheduled refresh is [left out](freshness.md#counted) if the server's counters prove that no table that the query reads " +
-      'has changed. Needs `pg_read_all_stats`.',
+    'Whether a scheduled refresh is [left out](freshness.md#counted) if no table that the query reads has changed.',
     "as the environment's `skipUnchanged`",
   ),
   dependsOn: told(
@@ -208,8 +195,8 @@ export const viewFields = {
       undefined,
       z.array(z.string('must be a text: "public.sales"'), "must be a list of views: ['public.sales']"),
     ).optional(),
-    "Views and tables that the query reads inside functions with a text as body, such as `['public.flights_by_day']`; each must be authored " +
-      'or exist when you freeze. It [vouches](freshness.md#counted) that code of your own reads nothing else.',
+    'Views and tables that the query reads inside functions with a text as body. It [vouches](freshness.md#counted) that your code ' +
+      'reads nothing else.',
     'none',
   ),
   checks: told(

@@ -12,17 +12,23 @@ const slugify = (heading: string): string =>
     .replace(/[^\w\- ]/g, '')
     .replaceAll(' ', '-')
 
-/** The pages in the order of the README, each by its first heading. */
-const listed = [...text('README.md').matchAll(/^\| \[(docs\/[\w-]+\.md)\]/gm)].map(
-  ([, file]) => file as string,
-)
-const others = readdirSync(`${root}/docs`)
-  .map((file) => `docs/${file}`)
-  .filter((file) => file.endsWith('.md') && !listed.includes(file))
 const item = (file: string) => ({
   text: /^# (.+)$/m.exec(text(file))?.[1] ?? file,
   link: `/${file.replace(/\.md$/, '')}`,
 })
+
+/** The pages by subject, as the README lists them. */
+const [, readOn = ''] = text('README.md').split('## Read on')
+const subjects = readOn
+  .split(/^- \*\*/m)
+  .slice(1)
+  .map((subject) => ({
+    name: subject.split('**')[0] as string,
+    files: [...subject.matchAll(/\]\(([\w/-]+\.md)\)/g)].map(([, file]) => file as string),
+  }))
+const others = readdirSync(`${root}/docs`)
+  .map((file) => `docs/${file}`)
+  .filter((file) => file.endsWith('.md') && !subjects.some(({ files }) => files.includes(file)))
 
 // npm run docs:site: the docs as pages with search, of the same files as in the repository.
 export default defineConfig({
@@ -52,8 +58,9 @@ export default defineConfig({
       { text: 'Changes', link: '/CHANGELOG' },
     ],
     sidebar: [
-      { text: 'Viewkeeper', items: [{ text: 'What it is', link: '/' }, ...listed.map(item)] },
-      { text: 'Working on it', items: [...others, 'CONTRIBUTING.md'].map(item) },
+      { text: 'Viewkeeper', items: [{ text: 'What it is', link: '/' }] },
+      ...subjects.map(({ name, files }) => ({ text: name, items: files.map(item) })),
+      { text: 'More', items: others.map(item) },
     ],
   },
 })

@@ -99,7 +99,7 @@ export const descriptions: Descriptions = {
   refreshView: operates('Refreshes a view', refreshOptions),
   testView: {
     summary: 'Makes the checks of a view on the data that readers see',
-    does: 'Makes the [checks](checks.md#test) of a view on the data that readers see, and changes nothing: `passes`, and of each check the rows that it found',
+    does: 'Runs the [checks](checks.md#test) on the data that readers see: `passes`, and the rows that each check found',
     path: viewPath,
     headers: [],
     answers: { 200: { description: 'What each check has found.', schema: schemas.testedView } },
@@ -136,15 +136,10 @@ export const descriptions: Descriptions = {
   resumeAll: pauses('Resumes everything: schedules and deploys start refreshes again'),
   listViews: reads('Lists every view', 'The views.', schemas.viewList, {
     does:
-      'Every view in the catalog, and every authored view that is missing there, or set aside: how it stands (`state`) and which view to ' +
-      'cure first if it waits for one (`culprit`), strategy, populated, last run, last success, the ' +
-      'moment whose data it shows (`asOf`; null if nobody knows it) and the view that holds it back (`heldBackBy`), age and its ' +
-      "limit, next run (`nextRun`; `nextBy` says whether by the `view`'s own schedule, the `nightly` one, a target `lag` or a `retry`), the " +
-      "view's own `schedule` and `timeZone`, the views that it reads and the views that read it; `aside`: since when the view is " +
-      'set aside, and by whom; `retry`: the run that failed (`runId`, `message`) and when the next attempt begins (`at`); ' +
-      '`leftOut`, `savedMs`: the refreshes that were [left out](freshness.md#never-in-vain) in the last 24 hours, and their time. ' +
-      '`?state=` selects `stale` (`unknown` ones among them), `failed` (`checkFailedSince`: since when checks hold its new data back), `heldBack`, `unknown`, `running`, `paused`, `unpopulated`, `missing` or `aside` ' +
-      'views. If everything is paused, `paused` says since when and by whom',
+      'Every view in the catalog, and every authored view that is missing or set aside: `state` and `culprit`, the view to cure first; last ' +
+      "run and success, `asOf`, `heldBackBy`, age and limit; `nextRun`, and `nextBy`: the `view`'s schedule, the `nightly` one, a target " +
+      '`lag` or a `retry`; what it reads and what reads it; `aside`, `retry`, `leftOut`, `savedMs`. `?state=` selects `stale` (with `unknown`), ' +
+      '`failed`, `heldBack`, `unknown`, `running`, `paused`, `unpopulated`, `missing` or `aside`. `paused`: everything is',
     query: viewsQuery,
   }),
   getView: reads('Shows one view', 'The view.', schemas.viewDetails, {
@@ -166,8 +161,8 @@ export const descriptions: Descriptions = {
     schemas.actionList,
     {
       does:
-        '[What people did by hand](monitoring.md#who-did-what), newest first. Parameters: `view` (also what was done to a batch ' +
-        'with it, or to everything), `action`, `since`, `until`, `limit` (50, at most 200), `cursor`',
+        '[What people did by hand](monitoring.md#who-did-what), newest first: `view`, `action`, `since`, `until`, `limit` (50, at most ' +
+        '200), `cursor`',
       query: actionsQuery,
     },
   ),
@@ -176,9 +171,7 @@ export const descriptions: Descriptions = {
     'The views with runs on these days.',
     schemas.dayList,
     {
-      does:
-        'Per view and day (UTC): how many runs, how many failed, how the last one ended. Parameters: `days` (14, at most 31, today ' +
-        'among them), `cursor`',
+      does: 'Per view and day (UTC): runs, failures, how the last one ended: `days` (14, at most 31), `cursor`',
       query: daysQuery,
     },
   ),
@@ -187,22 +180,18 @@ export const descriptions: Descriptions = {
     'The metrics.',
     schemas.metricsList,
     {
-      does:
-        'Per view: runs, success rate, durations, failures, usual duration (`usualMs`), age (`staleMs`). Parameters: `view`, ' +
-        '`window` (`24h`), `cursor`; [monitoring.md](monitoring.md)',
+      does: 'Per view: runs, success rate, durations, failures, usual duration (`usualMs`), age (`staleMs`): `view`, `window` (`24h`), `cursor`',
       query: metricsQuery,
     },
   ),
   getPlan: reads('Says what runs in the coming 24 hours', 'The plan.', schemas.plan, {
-    does:
-      'What runs in the coming 24 hours: each schedule with its first turn, how many it has, its views and how long they usually take ' +
-      'together; and what is refreshed by a target lag',
+    does: 'What runs in the coming 24 hours: each schedule with its turns, views and usual duration; and what a target lag refreshes',
     query: planQuery,
   }),
   listRuns: reads('Lists runs, newest first', 'A page of runs.', schemas.runList, {
     does:
-      'History, newest first: `view` or `pattern` (a glob on `schema.name`), `operation`, `status` (one, or several with commas: ' +
-      '`failed,canceled`), `since`, `until`, `limit` (1 to 200, by default 50), `cursor`',
+      'History, newest first: `view` or `pattern` (a glob on `schema.name`), `operation`, `status` (`failed,canceled`), `since`, `until`, ' +
+      '`limit` (50, at most 200), `cursor`',
     query: runsQuery,
   }),
   listBatches: reads('Lists batches, newest first', 'A page of batches.', schemas.batchList, {
@@ -211,16 +200,13 @@ export const descriptions: Descriptions = {
   }),
   getBatch: reads('Shows one batch with its graph', 'The batch.', schemas.batchDetails, {
     does:
-      "One batch with its graph: each view's state and attempts, why the batch rebuilds it if nobody asked for that (`along`), the " +
-      'phase of running ones, the views that a waiting one `waitsFor` (none: it waits for a free slot), the time elapsed, an ' +
-      'estimate of the time left',
+      "One batch with its graph: each view's state, attempts, phase, why it comes `along`, what it `waitsFor` (none: a free slot); time " +
+      'elapsed and estimated',
     path: batchPath,
     query: batchQuery,
   }),
   getRun: reads('Shows one run', 'The run.', schemas.run, {
-    does:
-      'One run; a retry that waits has `notBefore`; if the run is running, also its phase, the time elapsed, and an estimate from ' +
-      "the view's history",
+    does: 'One run; a waiting retry has `notBefore`, a running one its phase, the time elapsed and an estimate',
     path: runPath,
   }),
 }

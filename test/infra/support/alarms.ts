@@ -30,17 +30,16 @@ export const happenedBySection = (): [section: string, text: string][] =>
     alarms.map((alarm) => `> *${nameOf(alarm)}*: ${saidBy(alarm).happened}\n`).join('>\n'),
   ])
 
-/** The alarms as a table: what each tells, and when. */
+/** The alarms as a table: what each tells in short, with a link to all of it, and when. */
 export const alarmTable = (): string =>
   [
-    '| alarm | tells | mailed |\n|---|---|---|\n',
+    '| alarm | tells | mail at |\n|---|---|---|\n',
     ...alarmsOf(withEveryAlarm)
       .toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
       .map((alarm) => {
-        const at = [
-          ...('AlarmActions' in alarm ? ['at its beginning'] : []),
-          ...('OKActions' in alarm ? ['at its end'] : []),
-        ]
-        return `| *${nameOf(alarm)}* | ${saidBy(alarm).happened} | ${at.join(' and ')} |\n`
+        const at = [...('AlarmActions' in alarm ? ['begin'] : []), ...('OKActions' in alarm ? ['end'] : [])]
+        const { happened, section } = saidBy(alarm)
+        const short = happened.split(/[:;]/)[0]?.replace(/\.$/, '')
+        return `| [*${nameOf(alarm)}*](runbook.md#${section}) | ${short} | ${at.join(', ')} |\n`
       }),
   ].join('')

@@ -45,7 +45,8 @@ const dashboardDays = 7
 
 interface Part {
   name: string
-  by: string
+  /** What one of them costs. */
+  by?: string
   /** How many of them there are, if each has a price. */
   count?: number
   cost(views: number): number
@@ -106,38 +107,31 @@ function partsOf(stack: Synthesized): Part[] {
     ),
     {
       name: 'Lambda: batches',
-      by: `${prices.gbSecond.toFixed(7)} per GB-second, ${gb('batch') * 1024} MB; a batch refreshes ${viewsAtOnce} views at once, and one function waits`,
       cost: (views) => batches * lambda('batch', loops(views), batchSeconds(views) / loops(views)),
     },
     {
       name: 'Lambda: refreshes by hand',
-      by: `the function waits as long as the caller, who does not wait here: ${callSeconds} s`,
       cost: (views) => lambda('refresh', byHand(views), callSeconds),
     },
     {
       name: 'Lambda: monitor',
-      by: `every ${minutes === 1 ? 'minute' : `${minutes} minutes`}, ${monitorSeconds} s`,
       cost: () => lambda('monitor', looks, monitorSeconds),
     },
     {
       name: 'Lambda: notices',
-      by: `every ${minutesOfNotices} minutes two functions, ${callSeconds} s each`,
       cost: () => lambda('notify', notices, callSeconds) + lambda('news', notices, callSeconds),
     },
     {
       name: 'Lambda: events',
-      by: `for each run and each batch at most two functions, ${callSeconds} s each`,
       cost: (views) =>
         lambda('announce', events(views), callSeconds) + lambda('news', events(views), callSeconds),
     },
     {
       name: 'EventBridge: events',
-      by: '1.00 per million, one for each run and each batch',
       cost: (views) => events(views) * prices.event,
     },
     {
       name: 'Lambda: the rest',
-      by: `${callSeconds} s a call`,
       cost: (views) =>
         lambda('api', 4 * byHand(views), callSeconds) +
         lambda('batch', batches, callSeconds) +
@@ -145,27 +139,22 @@ function partsOf(stack: Synthesized): Part[] {
     },
     {
       name: 'Step Functions',
-      by: '0.025 per 1,000 transitions, 7 for each batch, and 2 more for each 14 minutes that it lasts',
       cost: (views) => batches * (7 + 2 * loops(views)) * prices.transition,
     },
     {
       name: 'EventBridge Scheduler',
-      by: '1.00 per million',
       cost: () => (looks + notices + batches + days) * prices.scheduled,
     },
     {
       name: 'API Gateway',
-      by: '1.00 per million requests, 5 for each refresh by hand',
       cost: (views) => 5 * byHand(views) * prices.request,
     },
     {
       name: 'logs',
-      by: `0.50 per GB taken in; ${runKb} kB for each run, and ${lookKb} kB for each call of the monitor`,
       cost: (views) => loggedGb(views) * prices.loggedGb,
     },
     {
       name: 'Logs Insights',
-      by: `0.005 per GB read; the dashboard once a day, each panel ${dashboardDays} days`,
       cost: (views) => days * logPanels * ((dashboardDays * loggedGb(views)) / days) * prices.searchedGb,
     },
     fixed(
@@ -214,15 +203,14 @@ const sizes = [10, 100, 1000]
  * add, below the sum.
  */
 export function costTable(stack: Synthesized): string {
-  const parts = partsOf(stack)
+  const parts = summedParts(stack)
   const row = (name: string, by: string, cost: (views: number) => number, mark = '') =>
     `| ${mark}${name}${mark} | ${by} | ${sizes.map((views) => `${mark}${cost(views).toFixed(2)}${mark}`).join(' | ')} |\n`
-  const whole = (views: number) => parts.reduce((sum, { cost }) => sum + cost(views), 0)
   return [
     `| part | by | ${sizes.map((views) => `${views.toLocaleString('en')} views`).join(' | ')} |\n`,
     `|---|---|${sizes.map(() => '---:|').join('')}\n`,
-    ...parts.map(({ name, by, cost }) => row(name, by, cost)),
-    row('in all', '', whole, '**'),
+    ...parts.map(({ name, by = '', cost }) => row(name, by, cost)),
+    row('in all', '', (views) => sumOf(parts, views), '**'),
     row(
       'besides, with `metricsPerView`',
       `${perViewMetrics} for each view, in hours in which its run ends`,
@@ -242,15 +230,7 @@ const exampleViews = 100
 
 /** What each of several environments costs a month, as a table with a column for each. */
 export function exampleTable(examples: Record<string, Synthesized>): string {
-  const columns = Object.values(examples).map((stack) => {
-    const parts = partsOf(stack)
-    const calls = parts.filter(({ count }) => count === undefined)
-    return [
-      ...parts.filter(({ count }) => count !== undefined),
-      { name: 'calls and logs', by: '', cost: (views: number) => sumOf(calls, views) },
-      ...serverParts(stack),
-    ]
-  })
+  const columns = Object.values(examples).map((stack) => [...summedParts(stack), ...serverParts(stack)])
   const names = [...new Set(columns.flatMap((parts) => parts.map(({ name }) => name)))]
   const cell = ({ count, cost }: Part) =>
     `${count === undefined ? '' : `${count}: `}${Number.isNaN(cost(exampleViews)) ? 'not known' : cost(exampleViews).toFixed(2)}`
@@ -274,6 +254,20 @@ export function exampleTable(examples: Record<string, Synthesized>): string {
   ].join('')
 }
 
+/** What is counted, and the sum of what is called and logged. */
+function summedParts(stack: Synthesized): Part[] {
+  const parts = partsOf(stack)
+  const calls = parts.filter(({ count }) => count === undefined)
+  return [
+    ...parts.filter(({ count }) => count !== undefined),
+    {
+      name: 'calls and logs',
+      by: 'Lambda, Step Functions, EventBridge, API Gateway, CloudWatch Logs',
+      cost: (views) => sumOf(calls, views),
+    },
+  ]
+}
+
 const sumOf = (parts: Part[], views: number): number =>
   parts.reduce((sum, { cost }) => sum + (cost(views) || 0), 0)
 
@@ -283,10 +277,10 @@ const serverParts = (stack: Synthesized): Part[] =>
     const zones = Properties.MultiAZ ? 2 : 1
     const hour = serverPrices[Properties.DBInstanceClass.replace('db.', '')] ?? Number.NaN
     return [
-      { name: 'database server', by: '', cost: () => zones * hour * hours },
+      { name: 'database server', cost: () => zones * hour * hours },
       {
         name: 'its storage',
-        by: '',
+
         cost: () => zones * Number(Properties.AllocatedStorage) * prices.storageGiB,
       },
     ]

@@ -8,7 +8,6 @@ import { costTable, exampleTable } from './cost.ts'
 import { dashboardPicture } from './dashboard-picture.ts'
 import { mails, notice } from './mails.ts'
 import { fieldTable, optionTable, optionTypes, viewInput } from './options.ts'
-import { panelTable } from './panels.ts'
 import { quotaTable } from './quotas.ts'
 import { createStack, kinds, Synthesized } from './synth.ts'
 import { tenants } from './tenants.ts'
@@ -29,9 +28,6 @@ const examples = () =>
     Object.entries(environments).map(([name, options]) => [name, new Synthesized(createStack(options))]),
   )
 
-/** A file of docs/examples as a block of Markdown. */
-const example = (name: string) => `\`\`\`ts\n${readFileSync(page(`examples/${name}.ts`), 'utf8')}\`\`\`\n`
-
 /** The HTTP routes as a table. */
 const routeTable = () =>
   [
@@ -50,17 +46,11 @@ export const madeParts: MadePart[] = [
     name: null,
     text: `${JSON.stringify(eventsAsJsonSchema(), null, 2)}\n`,
   },
-  ...['invalidate-cache', 'export-to-s3', 'post-to-chat'].map((name) => ({
-    page: page('events.md'),
-    name,
-    text: example(name),
-  })),
   { page: page('dashboard.svg'), name: null, text: dashboardPicture(kinds.created.template) },
   { page: page('monitoring.md'), name: 'alarms', text: alarmTable() },
   ...happenedBySection().map(([name, text]) => ({ page: page('runbook.md'), name, text })),
-  { page: page('monitoring.md'), name: 'panels', text: panelTable(kinds.created.template) },
   { page: page('monitoring.md'), name: 'mails', text: mails() },
-  { page: page('monitoring.md'), name: 'notice', text: notice() },
+  { page: page('data/notice.json'), name: null, text: notice() },
   { page: page('cost.md'), name: 'examples', text: exampleTable(examples()) },
   { page: page('cost.md'), name: 'tenants', text: exampleTable(tenants()) },
   { page: page('cost.md'), name: 'costs', text: costTable(kinds.created) },

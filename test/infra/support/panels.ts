@@ -35,10 +35,3 @@ export function panelsOf(template: Template): Panel[] {
       properties,
     }))
 }
-
-/** The panels as a table. */
-export const panelTable = (template: Template): string =>
-  [
-    '| panel | |\n|---|---|\n',
-    ...panelsOf(template).map(({ title, kind }) => `| ${title} | ${kind} |\n`),
-  ].join('')
