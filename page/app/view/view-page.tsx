@@ -1,4 +1,6 @@
 import type { View, ViewDetails } from '../../../src/edge/http/schemas/answers.ts'
+import { isOpen, signOfRun } from '../../../src/resources/sign.ts'
+import { stateCell } from '../../../src/resources/views.ts'
 import { ActionsOfView } from '../actions/actions-of-view.tsx'
 import type { Place } from '../address/address.ts'
 import { viewPath } from '../api/paths.ts'
@@ -8,8 +10,7 @@ import { Heading } from '../parts/heading.tsx'
 import { Loading } from '../parts/loading.tsx'
 import { Badge } from '../parts/mark.tsx'
 import { Name } from '../parts/name.tsx'
-import { State } from '../parts/state.tsx'
-import { isOpen, signOf, signOfRun } from '../words/sign.ts'
+import { Told } from '../parts/told.tsx'
 import { Definition } from './definition.tsx'
 import { Neighbours } from './neighbours.tsx'
 import { Plots } from './plots.tsx'
@@ -45,8 +46,7 @@ function OneView({ view, path, known }: { view: ViewDetails; path: string; known
             <Name view={view.view} />
           </Heading>
           <p class="badges">
-            <State of={view} here />
-            {view.paused && view.state !== 'paused' && <Badge sign={signOf('paused')} />}
+            <Told cell={stateCell(view, 'here')} />
             {view.lastRun && running && <Badge sign={signOfRun(view.lastRun.status)} />}
             {view.comment && <span class="pale">{view.comment}</span>}
           </p>
