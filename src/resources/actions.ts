@@ -25,7 +25,7 @@ export const actionColumns: Column<Action>[] = [
 ]
 
 /** What an action was about: `sales`, `batch 20261120-090000-1f3c9a2b`, `everything scheduled`, `no view`. */
-function aboutCell({ action, views, batchId }: Action): Cell {
+export function aboutCell({ action, views, batchId }: Pick<Action, 'action' | 'views' | 'batchId'>): Cell {
   if (views.length === 0 && batchId === null)
     return action === 'pause' || action === 'resume' ? 'everything scheduled' : 'no view'
   const inBatch: Cell = batchId === null ? null : { batch: batchId, text: `batch ${batchId}` }

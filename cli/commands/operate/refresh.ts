@@ -97,19 +97,20 @@ async function refresh(given: RefreshOptions): Promise<void> {
     await startRun(api, { view: views[0] as string, operation: 'refresh', body }, { wait, json })
     return
   }
-  const body = {
-    ...(await selectionOf(api, options)),
-    strategy: strategyOf(options),
-    concurrency: options.atOnce,
-    retries: options.retries,
-    exchange: options.exchange,
-    withoutChecks: options.withoutChecks,
+  try {
+    const body = {
+      ...(await selectionOf(api, options)),
+      strategy: strategyOf(options),
+      concurrency: options.atOnce,
+      retries: options.retries,
+      exchange: options.exchange,
+      withoutChecks: options.withoutChecks,
+    }
+    await startBatch(api, body, { wait, json })
+  } catch (error) {
+    const isPattern = error instanceof Problem && error.details.field === 'pattern'
+    throw (isPattern && (await unfitting(api, select))) || error
   }
-  await startBatch(api, body, { wait, json }).catch(async (error) => {
-    throw error instanceof Problem && error.details.field === 'pattern'
-      ? ((await unfitting(api, select)) ?? error)
-      : error
-  })
 }
 
 /** The same call with `sales+`, `+sales` and `sales*` as `--select` has them: no name without quotes is written so. */

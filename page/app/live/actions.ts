@@ -6,10 +6,9 @@ import { allPausedMeans, pausedMeans } from '../../../src/resources/views.ts'
 import { hashOf } from '../address/address.ts'
 import { asProblem, get, post } from '../api/client.ts'
 import { viewPath } from '../api/paths.ts'
-import { tab } from './browser.ts'
 import { notify } from './notices.ts'
 import { startPoll } from './poll.ts'
-import { lookNow } from './use-live.ts'
+import { lookNow, tab } from './use-live.ts'
 import { loadViews } from './views.ts'
 
 // What the buttons do. Each tells by a notice what came of it, and everything on the screen is looked at again.
