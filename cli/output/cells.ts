@@ -42,6 +42,7 @@ export function textOf(cell: Cell, now: Date, wide = false): string {
   if ('moment' in cell) return moment(cell.moment, now)
   if ('age' in cell) return cell.age.staleMs === null ? '' : ageText(cell.age)
   if ('text' in cell) return cell.text
+  if ('code' in cell) return cell.code
   if ('short' in cell) return wide ? cell.whole : cell.short
   return ''
 }

@@ -27,7 +27,7 @@ export const batchColumns: Column<Batch>[] = [
   {
     name: 'result',
     title: 'Result',
-    cell: ({ error }) => error && [error.class, { onPage: ` ${error.message}` }],
+    cell: ({ error }) => error && [{ code: error.class }, { onPage: ` ${error.message}` }],
     pale: true,
     leaveOut: 4,
   },

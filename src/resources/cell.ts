@@ -19,6 +19,8 @@ export type Cell =
   /** A moment in full. */
   | { moment: string }
   | { text: string; tone: Tone | undefined }
+  /** A word for programs. */
+  | { code: string }
   /** In a narrow place the short text. */
   | { short: string; whole: string }
   /** The age of a view's data; on the page against its limit. */

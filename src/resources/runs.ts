@@ -43,7 +43,8 @@ function byCell({ batchId, trigger, operation, attempt }: Run): Cell {
 function resultCell({ error, status, result: { response } }: Run): Cell {
   if (error !== null)
     return [
-      `${error.class}${error.sqlstate === undefined ? '' : ` ${error.sqlstate}`}`,
+      { code: error.class },
+      error.sqlstate === undefined ? null : ` ${error.sqlstate}`,
       { onPage: ` ${error.message}` },
     ]
   if (status === 'skipped') return response.because ?? null

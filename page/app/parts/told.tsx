@@ -29,6 +29,7 @@ export function Told({ cell }: { cell: Cell }): ComponentChildren {
   if ('age' in cell) return <Age of={cell.age} />
   if ('short' in cell) return <span title={cell.whole}>{cell.short}</span>
   if ('text' in cell) return cell.text
+  if ('code' in cell) return <b class="code">{cell.code}</b>
   return (
     <span class="more">
       <Told cell={cell.onPage} />
