@@ -19,6 +19,17 @@ const rooms = {
   // What people read: notices as mails and chat messages, the words of alarms. Pure, too.
   'src/mails': ['src/plan', 'src/plan/diagnosis', 'src/plan/monitoring'],
 
+  // What people read of each resource of the API, in the words of the command line and of the page. Pure, too.
+  'src/resources': [
+    'src/plan',
+    'src/plan/views',
+    'src/plan/runs',
+    'src/plan/batches',
+    'src/plan/diagnosis',
+    'src/plan/monitoring',
+    'src/edge/http/schemas',
+  ],
+
   // What imports the files of users, and what their configuration says.
   'src/loading': ['src'],
   'src/config': ['src', 'src/loading', 'src/plan'],
@@ -253,7 +264,7 @@ const layers = {
   cli: ['src', 'page/serve', 'local/run/', 'local/process/problem'],
   // A page in a browser, and what serves it. In the repository, the page is made when it is asked for.
   'page/serve': ['src/package-files.ts', 'src/plan/commands.ts', 'build/page.ts'],
-  'page/app': ['src/plan', 'src/edge/http/schemas/answers.ts'],
+  'page/app': ['src/plan', 'src/resources/', 'src/edge/http/schemas/answers.ts'],
   // Tests and benchmarks measure on the same servers, and wait for the same moments of a refresh.
   bench: [
     'src',
@@ -321,7 +332,7 @@ module.exports = {
     {
       name: 'plan-is-pure',
       severity: 'error',
-      from: { path: '^src/(plan|mails)/' },
+      from: { path: '^src/(plan|mails|resources)/' },
       to: { dependencyTypes: ['core', 'npm'] },
     },
     {

@@ -3,9 +3,11 @@ import type {
   MetricsList,
   Run,
   RunList,
+  View,
   ViewDetails,
   ViewList,
 } from '../../src/edge/http/schemas/answers.ts'
+import { reached } from '../../src/plan/walks.ts'
 import type { Api, SendOptions } from './api.ts'
 
 /** The pages of a list, of which each names the next. */
@@ -59,3 +61,9 @@ export async function readBatch(api: Api, id: string): Promise<BatchDetails> {
 /** The path of a view, or of a route below it (`below`: `/refresh`). The client names the view by its id if it must. */
 export const viewPath = (view: string, below = ''): string =>
   `/views/${encodeURIComponent(view.trim())}${below}`
+
+/** All that read a view, directly or through other views, the nearest first. */
+export function readersOf(view: string, views: Pick<View, 'view' | 'neededBy'>[]): string[] {
+  const neededBy = new Map(views.map((each) => [each.view, each.neededBy]))
+  return [...reached([view], (each) => neededBy.get(each) ?? [])].slice(1)
+}

@@ -1,14 +1,33 @@
-import { type Command, Option } from 'commander'
-import { positive } from './arguments.ts'
+import {
+  InvalidArgumentError,
+  Option,
+  type OptionValues,
+  type Command as Typed,
+} from '@commander-js/extra-typings'
+import type { Command } from 'commander'
 
-// Options that several commands have.
+// Options and arguments that several commands have.
 
-const json = ['--json', 'print JSON, for programs'] as const
+/** A whole number from 1 on. */
+export function positive(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('Write a number from 1 on.')
+  return Number(text)
+}
+
+/** A whole number from 0 on. */
+export function natural(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('Write a number from 0 on.')
+  return Number(text)
+}
+
+/** The names in `one,two`. */
+export const commaSeparated = (text: string): string[] => text.split(',').filter(Boolean)
+
 export const watch = ['-w, --watch', 'show how it goes on, until its end'] as const
 export const noWait = ['--no-wait', 'end as soon as it has begun'] as const
 
 /** Adds `--watch`, which is the default, and its opposite `--no-wait`. */
-export const watched = (command: Command): Command =>
+export const watched = <Options extends OptionValues>(command: Typed<[], Options>) =>
   command
     .addOption(
       new Option('-w, --watch', 'show how it goes on, until its end (the default)').conflicts('wait'),
@@ -44,7 +63,7 @@ const formats: Record<Format, string> = {
 /** Adds `--json`, and `-o` with these formats. */
 export function formatted(command: Command, which: Format[] = ['json']): Command {
   return command
-    .option(...json)
+    .option('--json', 'print JSON, for programs')
     .addOption(
       new Option('-o, --output <format>', which.map((each) => formats[each]).join('; ')).choices(which),
     )
@@ -58,12 +77,18 @@ export function formatted(command: Command, which: Format[] = ['json']): Command
     })
 }
 
-/** A command that works on an environment. */
-export const operating = (program: Command, name: string): Command =>
-  program
+/** What every command that asks an API is told. */
+export type Asking = { env?: string; url?: string; json?: true; output?: Format }
+
+/** A command that works on an environment, and prints what it found in these formats besides lines for people. */
+export function operating(program: Command, name: string, which: Format[] = ['json']): Typed<[], Asking> {
+  const command = program
     .command(name)
     .option(
       '-e, --env <name>',
       'the deployed environment (default: VIEWKEEPER_ENV), with your own AWS rights',
     )
     .option('--url <address>', 'the address of the API, instead of the one of an environment')
+  // Commander's own types know nothing of options.
+  return (which.length === 0 ? command : formatted(command, which)) as unknown as Typed<[], Asking>
+}

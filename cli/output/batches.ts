@@ -1,53 +1,14 @@
-import type { Batch, BatchDetails, BatchView } from '../../src/edge/http/schemas/answers.ts'
+import type { BatchDetails, BatchView } from '../../src/edge/http/schemas/answers.ts'
 import { batchViewOrder } from '../../src/plan/batches/view-order.ts'
-import { ago, bytes, count, duration, elapsed, moment, names, roughly } from '../../src/plan/words.ts'
-import type { Style } from '../../src/terminal/paint.ts'
+import { bytes, count, duration, elapsed, names, roughly } from '../../src/plan/words.ts'
+import { askedFor, lockOf } from '../../src/resources/batches.ts'
+import { type Fact, viewsCell } from '../../src/resources/cell.ts'
+import { factLines } from './cells.ts'
 import { short, withoutView } from './names.ts'
 import { progressText } from './runs.ts'
-import { pairLines, tableLines } from './table.ts'
 import type { Output } from './terminal.ts'
 import { cut, displayWidth, fill, harmless } from './width.ts'
-import { signs, statusStyle } from './words.ts'
-
-/** Batches as a table. */
-export function batchesTable(batches: Batch[], now: Date, output: Output): string[] {
-  return tableLines(
-    [
-      { title: 'BATCH', cell: ({ id }) => id },
-      { title: 'STATUS', cell: ({ status }) => status, style: ({ status }) => statusStyle(status) },
-      { title: 'VIEWS', cell: selectionOf, least: 16, leaveOut: 2 },
-      { title: 'WHEN', cell: ({ requestedAt }) => ago(now.getTime() - Date.parse(requestedAt)), leaveOut: 1 },
-      {
-        title: 'TOOK',
-        cell: ({ elapsedMs }) => (elapsedMs === null ? '' : duration(elapsedMs)),
-        right: true,
-        leaveOut: 3,
-      },
-      { title: 'BY', cell: ({ trigger }) => trigger, leaveOut: 5 },
-      { title: 'WHY', cell: ({ error }) => error?.class ?? '', style: () => 'dim', leaveOut: 4 },
-    ],
-    batches,
-    output,
-  )
-}
-
-/** Which views a batch was asked for: `all`, `sales.* and what reads them`. */
-export function selectionOf(batch: Batch): string {
-  const { views, pattern, scheduled, ancestors, descendants } = batch.selection as {
-    views?: string[]
-    pattern?: string
-    scheduled?: { schedule: string }
-    ancestors?: true
-    descendants?: true
-  }
-  const what = views
-    ? names(views.map(unquotedName), 2)
-    : (pattern?.replace(/^\*\./, '') ?? scheduled?.schedule ?? 'all')
-  return `${ancestors ? '+' : ''}${what}${descendants ? '+' : ''}`
-}
-
-/** The record writes every name in quotes. */
-const unquotedName = (view: string): string => short(view.replaceAll(/"([a-z_][a-z0-9_$]*)"/g, '$1'))
+import { colored, signed } from './words.ts'
 
 /** What is said above the views of a batch that has begun. */
 export const batchTitle = ({ id, views, concurrency }: BatchDetails, { paint }: Output): string =>
@@ -56,22 +17,22 @@ export const batchTitle = ({ id, views, concurrency }: BatchDetails, { paint }: 
 /** How a batch stands, who asked for it, and which views. */
 export function batchHead(batch: BatchDetails, now: Date, output: Output): string[] {
   const { id, status, requestedAt, requestedBy, trigger, concurrency, exchange, strategy, twinBytes } = batch
-  const style = statusStyle(status)
   return [
-    `${output.paint('bold', `batch ${id}`)}   ${style ? output.paint(style, status) : status}`,
+    `${output.paint('bold', `batch ${id}`)}   ${colored(status, status, output.paint)}`,
     '',
-    ...pairLines(
+    ...factLines(
       [
-        ['requested', `${moment(requestedAt, now)}, ${ago(now.getTime() - Date.parse(requestedAt))}`],
+        ['requested', [{ moment: requestedAt }, ', ', { past: requestedAt }]],
         ['by', `${trigger}, ${requestedBy}`],
-        ['views', `${selectionOf(batch)}, ${concurrency} at once`],
+        ['views', [askedFor(batch), `, ${concurrency} at once`]],
         ['strategy', strategy],
         ['exchange', exchange],
         ['twins', twinBytes > 0 && batch.finishedAt === null ? `${bytes(twinBytes)} on disk` : null],
-        ...batch.groups.flatMap(({ views, givenUp }): [string, string][] =>
-          givenUp === null ? [] : [['not together', `${names(views.map(short), 3)}: ${givenUp.message}`]],
+        ...batch.groups.flatMap(({ views, givenUp }): Fact[] =>
+          givenUp === null ? [] : [['not together', [viewsCell(views, 3), `: ${givenUp.message}`]]],
         ),
       ],
+      now,
       output,
     ),
     '',
@@ -102,10 +63,8 @@ export const nameWidth = ({ views }: BatchDetails, width: number): number =>
   Math.min(Math.floor(width * 0.4), Math.max(0, ...views.map(({ view }) => displayWidth(short(view)))))
 
 function viewLine(view: BatchView, at: At, { width, paint, name }: Output & { name: number }): string {
-  const style = statusStyle(view.status)
-  const sign = signs[view.status] as string
   const room = width - name - 5
-  return `${style ? paint(style, sign) : sign} ${fill(cut(short(view.view), name), name)}   ${cut(harmless(stateText(view, at)), room)}`
+  return `${signed(view.status, paint)} ${fill(cut(short(view.view), name), name)}   ${cut(harmless(stateText(view, at)), room)}`
 }
 
 /** What a view of a batch does or waits for. */
@@ -149,9 +108,8 @@ const afterFailure = (view: BatchView): string => {
 
 function waitText({ view, waitsFor }: BatchView, batch: BatchDetails): string {
   const { concurrency, views, startedAt } = batch
-  // An older environment tells of no locks.
-  const locked = batch.locked?.find((each) => each.view === view)
-  if (locked !== undefined) return `waits: ${locked.because}`
+  const lock = lockOf(batch, view)
+  if (lock !== undefined) return `waits: ${lock}`
   if (waitsFor.length > 0) return `waits for ${names(waitsFor.map(short), 3)}`
   const begins = !views.some(({ status }) => status === 'running')
   if (begins && startedAt === null) return 'waits until other batches leave it a place'
@@ -172,7 +130,7 @@ export function progressLine({ batch, sinceMs, now }: At, { paint }: Output): st
   const others = (['failed', 'canceled', 'skipped', 'running', 'built'] as const)
     .map((status) => [status, countOf(batch, status)] as const)
     .filter(([, n]) => n > 0)
-    .map(([status, n]) => `, ${colored(statusStyle(status), `${n} ${status}`, paint)}`)
+    .map(([status, n]) => `, ${colored(status, `${n} ${status}`, paint)}`)
   const rest = Math.max(0, (batch.estimatedRestMs ?? 0) - sinceMs)
   const left = batch.estimatedRestMs === null || rest < 1000 ? '' : `, about ${roughly(rest)} left`
   return `${done} of ${batch.views.length} done${others.join('')}   ${paint('dim', `${elapsed(elapsedMs)}${left}`)}`
@@ -180,21 +138,17 @@ export function progressLine({ batch, sinceMs, now }: At, { paint }: Output): st
 
 /** How a batch ended, in one line. */
 export function endOfBatch(batch: BatchDetails, { paint }: Output): string {
-  const style = statusStyle(batch.status) ?? 'dim'
   const parts = (['failed', 'canceled', 'skipped', 'pruned'] as const)
     .map((status) => [status, countOf(batch, status)] as const)
     .filter(([, n]) => n > 0)
     .map(([status, n]) => `, ${n} ${status === 'pruned' ? 'no longer in the history' : status}`)
   const took = batch.elapsedMs === null ? '' : ` in ${duration(batch.elapsedMs)}`
   const done = `${countOf(batch, 'success')} of ${count(batch.views.length, 'view')} refreshed${parts.join('')}${took}`
-  return `${paint(style, signs[batch.status] as string)} ${done}`
+  return `${signed(batch.status, paint)} ${done}`
 }
 
 const countOf = ({ views }: BatchDetails, status: BatchView['status']): number =>
   views.filter((view) => view.status === status).length
-
-const colored = (style: Style | undefined, text: string, paint: Output['paint']): string =>
-  style === undefined ? text : paint(style, text)
 
 /** How the latest run of a view of a batch ended, from the batch alone: without rows and strategy. */
 export const briefEnd = (view: BatchView, at: At, output: Output): string =>

@@ -1,6 +1,5 @@
 import type { View } from '../../src/edge/http/schemas/answers.ts'
-import { retryText, wordsOfState } from '../../src/plan/diagnosis/state.ts'
-import { duration } from '../../src/plan/words.ts'
+import { oldText, retryText, wordsOfState } from '../../src/plan/diagnosis/state.ts'
 import { short } from './names.ts'
 import type { Output } from './terminal.ts'
 import { cut, displayWidth, fill } from './width.ts'
@@ -58,7 +57,7 @@ export function graphLines(
   return lines.map(({ before, view, again }) => {
     const { word, tone } = wordsOfState(view.state)
     const text = view.retry ? retryText(view.retry, view.view, now) : word
-    const age = view.staleMs === null ? '' : `   ${duration(view.staleMs)} old`
+    const age = view.staleMs === null ? '' : `   ${oldText(view)}`
     const more = again ? '   (its readers: above)' : ''
     const room = Math.max(8, output.width - width - 3 - displayWidth(age + more))
     return `${fill(before + short(view.view), width)}   ${output.paint(styleOf(tone), cut(text, room))}${age}${more}`

@@ -5,6 +5,8 @@ export interface Output {
   /** The columns of the terminal; without a terminal there is no limit. */
   width: number
   paint: Paint
+  /** Moments and names are written in full. */
+  wide?: boolean
 }
 
 /** The standard output as it is now: the window may change its size. */
@@ -13,9 +15,9 @@ export const output = (): Output => ({
   paint,
 })
 
-/** The same without an end of the line, for `-o wide`. */
+/** The same without an end of the line and in full, for `-o wide`. */
 export const outputAs = (format: string | undefined): Output =>
-  format === 'wide' ? { ...output(), width: Number.POSITIVE_INFINITY } : output()
+  format === 'wide' ? { ...output(), width: Number.POSITIVE_INFINITY, wide: true } : output()
 
 export const isTerminal = (): boolean => process.stdout.isTTY === true && process.stdout.columns > 0
 

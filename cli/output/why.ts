@@ -1,12 +1,10 @@
 import type { Why } from '../../src/edge/http/schemas/answers.ts'
 import { heldBack } from '../../src/plan/diagnosis/held-back.ts'
-import { wordsOfState } from '../../src/plan/diagnosis/state.ts'
-import { ago, ahead, duration, moment } from '../../src/plan/words.ts'
+import { ago, ahead, moment } from '../../src/plan/words.ts'
 import { short } from './names.ts'
-import { runsTable } from './runs.ts'
 import type { Output } from './terminal.ts'
+import { runsOfView, standingLine } from './views.ts'
 import { displayWidth, harmless, wrap } from './width.ts'
-import { styleOf } from './words.ts'
 
 /** Why a view is as old as it is: how it stands, the causes with what to type, who is in the way, and the last runs. */
 export function whyLines(why: Why, now: Date, output: Output): string[] {
@@ -17,25 +15,18 @@ export function whyLines(why: Why, now: Date, output: Output): string[] {
       ...(at === 0 ? heldLines(why, output) : []),
     ]),
     ...why.locks.flatMap((lock) => lockLines(lock, now, output)),
-    ...(why.recentRuns.length === 0 ? [] : ['', ...runsTable(why.recentRuns, now, output, { view: false })]),
+    ...runsOfView(why.recentRuns, now, output),
   ]
 }
 
 function standing(why: Why, now: Date, { width, paint }: Output): string[] {
-  const { view, state, culprit, staleMs, maxStaleMs, lastSuccessAt, asOf, nextRun } = why
-  const { tone, word } = wordsOfState(state)
-  const stands = state === 'heldBack' && culprit ? `${word} by ${short(culprit)}` : word
+  const { lastSuccessAt, asOf, nextRun } = why
   const by = heldBack(why)
-  const held = by === null ? '' : `, held back by ${short(by)}`
-  const age =
-    staleMs === null || lastSuccessAt === null
-      ? 'never refreshed by Viewkeeper'
-      : asOf === null
-        ? `age unknown (last success ${moment(lastSuccessAt, now)}${held})`
-        : `${duration(staleMs)} old (${moment(asOf, now)}${held})`
-  const limit = maxStaleMs === null ? 'no limit' : `limit ${duration(maxStaleMs)}`
+  const since =
+    asOf === null ? lastSuccessAt && `last success ${moment(lastSuccessAt, now)}` : moment(asOf, now)
+  const besides = since === null ? '' : ` (${since}${by === null ? '' : `, held back by ${short(by)}`})`
   const next = nextRun === null ? 'no next run' : `next run ${ahead(Date.parse(nextRun) - now.getTime())}`
-  const line = `${paint('bold', short(view))}   ${paint(styleOf(tone), stands)}   ${age}, ${limit}`
+  const line = standingLine(why, paint, besides)
   const whole = `${line}   ${paint('dim', next)}`
   return displayWidth(whole) <= width ? [whole] : [line, `  ${paint('dim', next)}`]
 }

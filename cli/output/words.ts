@@ -1,40 +1,37 @@
-import type { Tone } from '../../src/plan/diagnosis/state.ts'
-import type { Style } from '../../src/terminal/paint.ts'
+import type { BatchViewStatus } from '../../src/plan/batches/view-order.ts'
+import { type Mark, signOfRun, type Tone } from '../../src/resources/sign.ts'
+import type { Paint, Style } from '../../src/terminal/paint.ts'
 
-const styles: Record<string, Style> = {
-  pending: 'cyan',
-  running: 'cyan',
-  built: 'cyan',
-  success: 'green',
-  failed: 'red',
-  canceled: 'yellow',
-  skipped: 'yellow',
-}
-
-/** The colour of a status of a run or a batch. */
-export const statusStyle = (status: string | undefined): Style | undefined => styles[status ?? '']
-
-/** The sign before a run or view that has this status. */
-export const signs: Record<string, string> = {
-  waiting: '·',
-  pending: '·',
-  running: '●',
-  built: '◐',
-  success: '✓',
-  failed: '✗',
-  canceled: '–',
-  skipped: '–',
-  pruned: ' ',
-}
-
-const toneStyles: Record<Tone, Style> = {
+const styles: Record<Tone, Style> = {
   bad: 'red',
   warn: 'yellow',
   held: 'yellow',
   busy: 'cyan',
+  built: 'cyan',
   idle: 'dim',
   good: 'green',
 }
 
 /** The colour of a tone. */
-export const styleOf = (tone: Tone): Style => toneStyles[tone]
+export function styleOf(tone: Tone): Style
+export function styleOf(tone: Tone | undefined): Style | undefined
+export function styleOf(tone: Tone | undefined): Style | undefined {
+  return tone && styles[tone]
+}
+
+const characters: Partial<Record<Mark, string>> = {
+  check: '✓',
+  cross: '✗',
+  play: '●',
+  dots: '·',
+  box: '◐',
+  dash: '–',
+}
+
+/** A text in the colour of a status of a run or a batch. */
+export const colored = (status: BatchViewStatus, text: string, paint: Paint): string =>
+  paint(styleOf(signOfRun(status).tone), text)
+
+/** The sign before a run or view that has this status, in its colour. */
+export const signed = (status: BatchViewStatus, paint: Paint): string =>
+  colored(status, characters[signOfRun(status).mark] ?? ' ', paint)

@@ -12,16 +12,13 @@ import {
   stateText,
   viewLinesOf,
 } from '../output/batches.ts'
-import { exitCodeOf, failed, unavailable } from '../output/exit-codes.ts'
+import { exitCodeOf, unavailable } from '../output/exit-codes.ts'
 import { short } from '../output/names.ts'
 import { endLine } from '../output/runs.ts'
-import { output, print } from '../output/terminal.ts'
-import { unlessInterrupted } from './interrupt.ts'
-import { readUntil } from './poll.ts'
+import { output } from '../output/terminal.ts'
 import { endLines } from './run.ts'
-import { openScreen, type Screen } from './screen.ts'
+import { watch } from './watch.ts'
 
-const heartbeatMs = 60_000
 /** If more views end at once, their lines have only what the batch says: their runs are not read one by one. */
 const mostRead = 10
 const mostFailures = 5
@@ -31,59 +28,42 @@ const mostSkipped = 20
  * Watches a batch until it has ended. A view that is done is told once, in a line that stays; on a terminal the other
  * views stand below, with what they do or wait for. If the batch does not succeed, the exit code is 1.
  */
-export async function watchBatch(api: Api, id: string): Promise<BatchDetails> {
-  const screen = await openScreen()
-  const batch = await unlessInterrupted(follow(api, id, screen), () => {
-    screen.close()
-    print(
-      `batch ${id} goes on without you`,
-      `  watch it again: ${command(['batch', id, '--watch'], api.typed)}`,
-      `  cancel it:      ${command(['cancel', id], api.typed)}`,
-    )
-  }).finally(() => screen.close())
-  print(...(await restLines(api, batch)))
-  if (batch.status !== 'success') process.exitCode = failed
-  return batch
-}
-
-/** Waits for the end of a batch without a word. If the batch does not succeed, the exit code is 1. */
-export async function waitForBatch(api: Api, id: string): Promise<BatchDetails> {
-  const batch = await readUntil(() => readBatch(api, id), hasEnded)
-  if (batch.status !== 'success') process.exitCode = failed
-  return batch
-}
-
-function follow(api: Api, id: string, screen: Screen): Promise<BatchDetails> {
+export function watchBatch(
+  api: Api,
+  id: string,
+  options: { json?: boolean | undefined } = {},
+): Promise<BatchDetails> {
   const told = new Set<string>()
-  let toldAt = Date.now()
-  let titled = false
-  return readUntil(
-    () => readBatch(api, id),
-    hasEnded,
-    async (batch) => {
-      const receivedAt = Date.now()
-      const at = () => ({ batch, sinceMs: Date.now() - receivedAt, now: new Date() })
-      if (!titled) screen.keep(batchTitle(batch, output()))
-      titled = true
-      const kept = await newLines(api, batch, told)
-      screen.keep(...kept)
-      if (hasEnded(batch)) return
-      screen.show((room) => {
+  let isTitled = false
+  return watch(
+    api,
+    {
+      noun: 'batch',
+      id,
+      read: () => readBatch(api, id),
+      hasEnded: ({ finishedAt }) => finishedAt !== null,
+      isDone: ({ status }) => status === 'success',
+      async kept(batch) {
+        const title = isTitled ? [] : [batchTitle(batch, output())]
+        isTitled = true
+        return [...title, ...(await newLines(api, batch, told))]
+      },
+      live(batch, sinceMs, room) {
+        const at = { batch, sinceMs, now: new Date() }
         const open = batch.views.filter(({ view }) => !told.has(view))
         return [
-          ...viewLinesOf(open, at(), { ...room, height: Math.max(1, room.height - 4) }),
+          ...viewLinesOf(open, at, { ...room, height: Math.max(1, room.height - 4) }),
           '',
-          progressLine(at(), room),
+          progressLine(at, room),
         ]
-      })
-      if (screen.live || (kept.length === 0 && Date.now() - toldAt < heartbeatMs)) return
-      if (kept.length === 0) screen.keep(`  ${progressLine(at(), output())}${runningText(batch)}`)
-      toldAt = Date.now()
+      },
+      pulse: (batch) =>
+        `${progressLine({ batch, sinceMs: 0, now: new Date() }, output())}${runningText(batch)}`,
+      rest: (batch) => restLines(api, batch),
     },
+    options,
   )
 }
-
-const hasEnded = ({ finishedAt }: BatchDetails): boolean => finishedAt !== null
 
 const runningText = ({ views }: BatchDetails): string =>
   `   ${names(

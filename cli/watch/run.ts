@@ -4,54 +4,28 @@ import { isEnded } from '../../src/plan/run.ts'
 import { elapsed } from '../../src/plan/words.ts'
 import type { Api } from '../api/api.ts'
 import { readRun, readView } from '../api/reads.ts'
-import { failed } from '../output/exit-codes.ts'
 import { short, typed } from '../output/names.ts'
 import { endLine, failureLines, groupLines, insteadLines, progressText } from '../output/runs.ts'
-import { output, print } from '../output/terminal.ts'
-import { signs } from '../output/words.ts'
-import { unlessInterrupted } from './interrupt.ts'
-import { readUntil } from './poll.ts'
-import { openScreen } from './screen.ts'
-
-const heartbeatMs = 60_000
+import { output } from '../output/terminal.ts'
+import { signed } from '../output/words.ts'
+import { watch } from './watch.ts'
 
 /** Watches a run until it has ended, and tells how. If the run does not succeed, the exit code is 1. */
-export async function watchRun(api: Api, id: number): Promise<Run> {
-  const screen = await openScreen()
-  let told = Date.now()
-  const watching = readUntil(
-    () => readRun(api, id),
-    hasEnded,
-    (run) => {
-      if (hasEnded(run)) return
-      const at = Date.now()
-      screen.show(({ paint }) => [
-        `${paint('cyan', signs.running as string)} ${runningLine(run, Date.now() - at)}`,
-      ])
-      if (screen.live || at - told <= heartbeatMs) return
-      screen.keep(`  ${runningLine(run, 0)}`)
-      told = at
+export const watchRun = (api: Api, id: number, options: { json?: boolean | undefined } = {}): Promise<Run> =>
+  watch(
+    api,
+    {
+      noun: 'run',
+      id: String(id),
+      read: () => readRun(api, id),
+      hasEnded,
+      isDone,
+      live: (run, sinceMs, { paint }) => [`${signed('running', paint)} ${runningLine(run, sinceMs)}`],
+      pulse: (run) => runningLine(run, 0),
+      rest: (run) => endLines(api, run),
     },
+    options,
   )
-  const run = await unlessInterrupted(watching, () => {
-    screen.close()
-    print(
-      `run ${id} goes on without you`,
-      `  watch it again: ${command(['run', String(id), '--watch'], api.typed)}`,
-      `  cancel it:      ${command(['cancel', String(id)], api.typed)}`,
-    )
-  }).finally(() => screen.close())
-  print(...(await endLines(api, run)))
-  if (!isDone(run)) process.exitCode = failed
-  return run
-}
-
-/** Waits for the end of a run without a word. If the run does not succeed, the exit code is 1. */
-export async function waitForRun(api: Api, id: number): Promise<Run> {
-  const run = await readUntil(() => readRun(api, id), hasEnded)
-  if (!isDone(run)) process.exitCode = failed
-  return run
-}
 
 export const hasEnded = ({ status }: Pick<Run, 'status'>): boolean => isEnded(status)
 

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Result, Run } from '../../src/edge/http/schemas/answers.ts'
+import type { Result, Run, StartedBatch } from '../../src/edge/http/schemas/answers.ts'
 import { command } from '../../src/plan/commands.ts'
 import type { Operation } from '../../src/plan/run.ts'
 import { Problem } from '../../src/problem.ts'
@@ -7,15 +7,15 @@ import type { Api } from '../api/api.ts'
 import { readRun, viewPath } from '../api/reads.ts'
 import { failed } from '../output/exit-codes.ts'
 import { print, printJson } from '../output/terminal.ts'
-import { waitForBatch, watchBatch } from './batch.ts'
+import { watchBatch } from './batch.ts'
 import { unlessInterrupted } from './interrupt.ts'
-import { endLines, hasEnded, isDone, waitForRun, watchRun } from './run.ts'
+import { endLines, hasEnded, isDone, watchRun } from './run.ts'
 
 interface Wait {
   /** False: only until the server has begun. */
   wait: boolean
   /** The caller prints JSON, so that nothing else may be printed. */
-  json?: boolean
+  json?: boolean | undefined
 }
 
 /** A run that has just begun is told without a line that changes if it ends within this time. */
@@ -25,17 +25,17 @@ const firstWaitSeconds = 1
 export async function startRun(
   api: Api,
   { view, operation, body }: { view: string; operation: Operation; body: object },
-  { wait, json = false }: Wait,
-): Promise<Run> {
+  { wait, json }: Wait,
+): Promise<void> {
   const path = viewPath(view, `/${operation}`)
   const id = await unlessInterrupted(idOf(api, path, { body, wait: wait ? firstWaitSeconds : 0 }), () =>
     print(`whether a run has begun: ${command(['runs', view], api.typed)}`),
   )
   const run = await readRun(api, id)
-  if (!hasEnded(run) && wait) return json ? waitForRun(api, id) : watchRun(api, id)
-  if (!json) print(...(hasEnded(run) ? await endLines(api, run) : begun(api, run)))
+  if (!hasEnded(run) && wait) return void (await watchRun(api, id, { json }))
+  if (json) printJson(run)
+  else print(...(hasEnded(run) ? await endLines(api, run) : begun(api, run)))
   if (hasEnded(run) && !isDone(run)) process.exitCode = failed
-  return run
 }
 
 /** The run of a request; also the run that failed while the request waited. */
@@ -60,12 +60,11 @@ const begun = (api: Api, { id, view, operation }: Run): string[] => [
   `  watch it: ${command(['run', String(id), '--watch'], api.typed)}`,
 ]
 
-/** Tells that a batch has begun, or watches it until its end. */
-export async function sayBatchStarted(api: Api, id: string, { wait, json = false }: Wait): Promise<void> {
-  if (!wait) {
-    print(`batch ${id} has begun`, `  watch it: ${command(['batch', id, '--watch'], api.typed)}`)
-    return
-  }
-  if (json) return printJson(await waitForBatch(api, id))
-  await watchBatch(api, id)
+/** Starts a batch, and watches it until its end, or tells that it has begun. */
+export async function startBatch(api: Api, body: object, { wait, json }: Wait): Promise<void> {
+  const started = await api.send<StartedBatch>('POST', '/batches', { body, idempotencyKey: randomUUID() })
+  const id = started.body.batchId
+  if (wait) await watchBatch(api, id, { json })
+  else if (json) printJson(started.body)
+  else print(`batch ${id} has begun`, `  watch it: ${command(['batch', id, '--watch'], api.typed)}`)
 }

@@ -18,28 +18,15 @@ export type ActionName = (typeof actionNames)[number]
 
 interface Done {
   action: ActionName
-  views: string[]
-  batchId: string | null
   /** Of the run or the batch. */
   status: RunStatus | null
   request: Record<string, unknown>
 }
 
-const mostNamed = 3
-
 /** What was asked for, and how it ended if not as asked: `drop`, `drop, failed`, `cancel, too late`. */
 export function askedOf({ action, status }: Pick<Done, 'action' | 'status'>): string {
   if (status === null || status === (action === 'cancel' ? 'canceled' : 'success')) return action
   return action === 'cancel' && isEnded(status) ? 'cancel, too late' : `${action}, ${status}`
-}
-
-/** What an action was about: `app.sales`, `batch 20261120-090000-1f3c9a2b`, `everything scheduled`, `no view`. */
-export function aboutOf({ action, views, batchId }: Pick<Done, 'action' | 'views' | 'batchId'>): string {
-  if (views.length === 0 && batchId !== null) return `batch ${batchId}`
-  if (views.length === 0)
-    return action === 'pause' || action === 'resume' ? 'everything scheduled' : 'no view'
-  const rest = views.length - mostNamed
-  return views.slice(0, mostNamed).join(', ') + (rest > 0 ? ` and ${rest} more` : '')
 }
 
 /** The options of an action: `force, strategy swap`. The view is told already. */

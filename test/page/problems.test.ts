@@ -1,7 +1,8 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { viewsTable } from '../../cli/output/views.ts'
+import { tableOf } from '../../cli/output/cells.ts'
 import { readPage } from '../../page/serve/page.ts'
+import { viewColumns } from '../../src/resources/views.ts'
 import { startBrowser } from './support/browser.ts'
 import { startFakeApi } from './support/fake-api.ts'
 import { openPage } from './support/page.ts'
@@ -403,7 +404,10 @@ test('ages and moments are those of the command line at the answer, whatever the
   const row = page.getByRole('row').filter({ has: page.getByRole('rowheader', { name: view.view }) })
   await row.waitFor()
   const told = async (of: string) => (await row.locator(`.of-${of}`).textContent())!
-  const [line] = viewsTable([view as never], new Date(), { width: 400, paint: (_, text) => text }).slice(1)
+  const [line] = tableOf(viewColumns, [view as never], new Date(), {
+    width: 400,
+    paint: (_, text) => text,
+  }).slice(1)
   const [, , age, limit, run, took] = line!.trim().split(/ {2,}/)
   expect(await told('age')).toBe(`${age}of ${limit}`)
   expect(await told('run')).toBe(`${run} · ${took}`)

@@ -4,7 +4,7 @@ import { count, report } from '../../../src/terminal/report.ts'
 import { harmless } from '../../output/width.ts'
 import { qualified } from '../../project/names.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
-import { positive } from '../arguments.ts'
+import { positive } from '../flags.ts'
 
 interface BadRowOptions {
   view: string

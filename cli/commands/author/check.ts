@@ -9,7 +9,7 @@ import { readLocated } from '../../project/authored.ts'
 import { readFolders } from '../../project/config.ts'
 import { readWithoutKey } from '../../project/without-key.ts'
 import { targetOf } from '../../target/target-of.ts'
-import { environment } from '../flags.ts'
+import { environment, formatted } from '../flags.ts'
 
 interface CheckOptions {
   env?: string
@@ -20,15 +20,13 @@ interface CheckOptions {
 
 /** Declares `check`. */
 export function addTo(program: Command): void {
-  program
-    .command('check')
+  formatted(program.command('check'))
     .description('list how authored, frozen and live views differ')
     .option(...environment)
     .option('--offline', 'compare only what is authored and frozen, without a database')
     .addOption(
       new Option('--ignore-unmanaged', 'do not list views that are not authored').conflicts('offline'),
     )
-    .option('--json', 'print JSON, for programs')
     .action((options) => check(options))
 }
 

@@ -12,7 +12,7 @@ import { examine } from '../../../src/operations/views/doctor.ts'
 import { docsOf } from '../../../src/plan/runbook.ts'
 import { Problem } from '../../../src/problem.ts'
 import { findingsLines } from '../../output/findings.ts'
-import { commaSeparated, positive } from '../arguments.ts'
+import { commaSeparated, positive } from '../flags.ts'
 
 interface CreateRoleOptions {
   login?: string

@@ -4,7 +4,7 @@ import { report } from '../../../src/terminal/report.ts'
 import { findingsLines } from '../../output/findings.ts'
 import { qualified } from '../../project/names.ts'
 import { targetOf } from '../../target/target-of.ts'
-import { environment } from '../flags.ts'
+import { environment, formatted } from '../flags.ts'
 
 interface DoctorOptions {
   views: string[]
@@ -15,13 +15,11 @@ interface DoctorOptions {
 
 /** Declares `doctor`. */
 export function addTo(program: Command): void {
-  program
-    .command('doctor')
+  formatted(program.command('doctor'))
     .argument('[view...]', 'only these views')
     .description('list which rights are missing, and the SQL for them')
     .option('--role <name>', 'the role to look at (default: the login)')
     .option(...environment)
-    .option('--json', 'print JSON, for programs')
     .action((views, options) => doctor({ views, ...options }))
 }
 

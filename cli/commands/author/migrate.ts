@@ -3,8 +3,7 @@ import { isAhead, type MigrationDone, type MissingView } from '../../../src/oper
 import { utc } from '../../../src/plan/words.ts'
 import { count as counted, dim, report, seconds } from '../../../src/terminal/report.ts'
 import { targetOf } from '../../target/target-of.ts'
-import { positive } from '../arguments.ts'
-import { environment } from '../flags.ts'
+import { environment, positive } from '../flags.ts'
 import { addRenumberTo } from './renumber.ts'
 import { addSquashTo } from './squash.ts'
 

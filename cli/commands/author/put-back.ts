@@ -7,7 +7,7 @@ import { count, report, seconds, timed } from '../../../src/terminal/report.ts'
 import { planLines } from '../../output/aside.ts'
 import { readGiven } from '../../project/given.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
-import { withDefinition } from '../flags.ts'
+import { formatted, withDefinition } from '../flags.ts'
 
 interface PutBackOptions {
   with?: string[]
@@ -18,13 +18,11 @@ interface PutBackOptions {
 
 /** Declares `put-back`. */
 export function addTo(program: Command): void {
-  program
-    .command('put-back')
+  formatted(program.command('put-back'))
     .description('make all views again that are set aside')
     .option(...withDefinition)
     .option('--forget <view...>', 'do not make this view again')
     .option('--dry-run', 'only show what is set aside')
-    .option('--json', 'print JSON, for programs')
     .action((options) => putBack(options))
 }
 

@@ -8,7 +8,7 @@ import { person } from '../../../src/terminal/person.ts'
 import { count, report, seconds } from '../../../src/terminal/report.ts'
 import { planLines } from '../../output/aside.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
-import { reading, wait } from '../flags.ts'
+import { formatted, reading, wait } from '../flags.ts'
 
 interface SetAsideOptions {
   reading: string[]
@@ -19,13 +19,11 @@ interface SetAsideOptions {
 
 /** Declares `set-aside`. */
 export function addTo(program: Command): void {
-  program
-    .command('set-aside')
+  formatted(program.command('set-aside'))
     .description('take views away, for another tool to change a table')
     .requiredOption(...reading)
     .option(...wait)
     .option('--dry-run', 'only show what would be done')
-    .option('--json', 'print JSON, for programs')
     .action((options) => setAside(options))
 }
 

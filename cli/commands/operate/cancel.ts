@@ -6,16 +6,11 @@ import { readBatch, readRun } from '../../api/reads.ts'
 import { failed } from '../../output/exit-codes.ts'
 import { short } from '../../output/names.ts'
 import { print } from '../../output/terminal.ts'
-import { operating } from '../flags.ts'
-import type { ApiOptions } from './options.ts'
-
-interface CancelOptions extends ApiOptions {
-  id: string
-}
+import { type Asking, operating } from '../flags.ts'
 
 /** Declares `cancel`. */
 export function addTo(program: Command): void {
-  operating(program, 'cancel')
+  operating(program, 'cancel', [])
     .argument('<id>', 'of a run or a batch')
     .description('cancel a run, or a batch with its runs')
     .addHelpText(
@@ -25,12 +20,12 @@ Examples:
   viewkeeper cancel 812
   viewkeeper cancel 20261120-090000-1f3c9a2b`,
     )
-    .action((id, options) => cancel({ id, ...options }))
+    .action(cancel)
 }
 
 /** Cancels a run on the server, or a batch with its runs. An id of digits only is a run's. */
-export async function cancel({ id, ...options }: CancelOptions): Promise<void> {
-  const api = await apiOf(options)
+async function cancel(id: string, asking: Asking): Promise<void> {
+  const api = await apiOf(asking)
   if (!/^\d+$/.test(id)) {
     await api.send('POST', `/batches/${encodeURIComponent(id)}/cancel`)
     const { status } = await readBatch(api, id)

@@ -3,41 +3,27 @@ import type { Command } from 'commander'
 import { Problem } from '../../../src/problem.ts'
 import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
-import { readView, readViews } from '../../api/reads.ts'
+import { readersOf, readView, readViews } from '../../api/reads.ts'
 import { failed, interrupted } from '../../output/exit-codes.ts'
 import { short } from '../../output/names.ts'
-import { isTerminal, output, print, printJson } from '../../output/terminal.ts'
+import { isTerminal, output, print } from '../../output/terminal.ts'
 import { wrap } from '../../output/width.ts'
 import { startRun } from '../../watch/start.ts'
-import { formatted, noWait, operating } from '../flags.ts'
-import type { ApiOptions } from './options.ts'
-import { readersOf } from './readers.ts'
+import { noWait, operating } from '../flags.ts'
 
-interface DropOptions extends ApiOptions {
-  view: string
-  cascade?: boolean
-  yes?: boolean
-  wait: boolean
-  json?: boolean
-}
-
-/** Declares `drop`. */
+/** Declares `drop`, which drops a view after somebody at the terminal has said yes. Without a terminal, `--yes` is needed. */
 export function addTo(program: Command): void {
-  formatted(operating(program, 'drop'))
+  operating(program, 'drop')
     .argument('<view>')
     .description('drop a view, after a question')
     .option('--cascade', 'also what depends on it')
     .option('-y, --yes', 'do not ask')
     .option(...noWait)
-    .action((view, options) => drop({ view, ...options }))
-}
-
-/** Drops a view, after somebody at the terminal has said yes. Without a terminal, `yes` is needed. */
-export async function drop({ view, cascade, yes, wait, json, ...options }: DropOptions): Promise<void> {
-  const api = await apiOf(options)
-  if (!yes && !(await agrees(api, view, cascade ?? false))) return
-  const run = await startRun(api, { view, operation: 'drop', body: { cascade } }, { wait, json })
-  if (json) printJson(run)
+    .action(async (view, { cascade, yes, wait, ...asking }) => {
+      const api = await apiOf(asking)
+      if (!yes && !(await agrees(api, view, cascade ?? false))) return
+      await startRun(api, { view, operation: 'drop', body: { cascade } }, { wait, json: asking.json })
+    })
 }
 
 async function agrees(api: Api, name: string, cascade: boolean): Promise<boolean> {

@@ -5,8 +5,7 @@ import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { openBrowser } from '../../open/browser.ts'
 import { startProxy } from '../../open/proxy.ts'
-import { positive } from '../arguments.ts'
-import { operating } from '../flags.ts'
+import { operating, positive } from '../flags.ts'
 
 export interface OpenOptions {
   /** The page of this view. Default: the page of all views. */
@@ -21,7 +20,7 @@ export interface OpenOptions {
 
 /** Declares `open`. */
 export function addTo(program: Command): void {
-  operating(program, 'open')
+  operating(program, 'open', [])
     .argument('[view]', 'the page of this view')
     .description('open the page in the browser')
     .option('--port <n>', 'the port of the proxy that signs (default: a free one)', positive)

@@ -2,22 +2,17 @@ import type { Command } from 'commander'
 import type { PauseState } from '../../../src/edge/http/schemas/answers.ts'
 import { command } from '../../../src/plan/commands.ts'
 import { Problem } from '../../../src/problem.ts'
+import { allPausedMeans, pausedMeans } from '../../../src/resources/views.ts'
 import { paint } from '../../../src/terminal/paint.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { readView, viewPath } from '../../api/reads.ts'
 import { short } from '../../output/names.ts'
 import { print } from '../../output/terminal.ts'
-import { operating } from '../flags.ts'
-import type { ApiOptions } from './options.ts'
-
-interface PauseOptions extends ApiOptions {
-  views: string[]
-  all?: boolean
-}
+import { type Asking, operating } from '../flags.ts'
 
 /** Declares `pause` and `resume`. */
 export function addTo(program: Command): void {
-  operating(program, 'pause')
+  operating(program, 'pause', [])
     .argument('[view...]')
     .description('keep views from being refreshed')
     .option('--all', 'everything: schedules and deploys refresh nothing')
@@ -28,34 +23,33 @@ Examples:
   viewkeeper pause sales     nothing refreshes sales
   viewkeeper pause --all     schedules and deploys refresh nothing`,
     )
-    .action((views, options) => pause({ views, ...options }))
+    .action((views, { all, ...asking }) => change('pause', { views, all }, asking))
 
-  operating(program, 'resume')
+  operating(program, 'resume', [])
     .argument('[view...]')
     .description('end a pause')
     .option('--all', 'the pause of everything')
-    .action((views, options) => resume({ views, ...options }))
+    .action((views, { all, ...asking }) => change('resume', { views, all }, asking))
 }
 
-/** Pauses views, or all schedules and deploys. */
-export const pause = (options: PauseOptions): Promise<void> => change('pause', options)
-
-/** Ends the pause of views, or of all schedules and deploys. */
-export const resume = (options: PauseOptions): Promise<void> => change('resume', options)
-
-async function change(verb: 'pause' | 'resume', { views, all, ...options }: PauseOptions): Promise<void> {
+/** Pauses views, or all schedules and deploys; or ends that. */
+async function change(
+  verb: 'pause' | 'resume',
+  { views, all }: { views: string[]; all: true | undefined },
+  asking: Asking,
+): Promise<void> {
   if (views.length > 0 === (all ?? false))
     throw new Problem('InvalidRequest', `Either name the views to ${verb}, or write --all.`, {
       field: 'view',
     })
-  const api = await apiOf(options)
+  const api = await apiOf(asking)
   const done = paint('green', '✓')
   if (all) {
     await api.send('POST', `/${verb}`)
     if (verb === 'resume')
       return print(`${done} schedules and deploys refresh views again; views that are paused by name stay so`)
     return print(
-      `${done} everything is paused: schedules and deploys refresh nothing, requests still do`,
+      `${done} everything is paused: ${allPausedMeans}`,
       `  to end it: ${command(['resume', '--all'], api.typed)}`,
     )
   }
@@ -64,7 +58,7 @@ async function change(verb: 'pause' | 'resume', { views, all, ...options }: Paus
   for (const name of views) {
     const { body } = await api.send<PauseState>('POST', viewPath(name, `/${verb}`))
     print(
-      `${done} ${short(body.view ?? name)} is ${verb === 'pause' ? 'paused: it is not refreshed, and never stale' : 'paused no longer'}`,
+      `${done} ${short(body.view ?? name)} is ${verb === 'pause' ? `paused: ${pausedMeans}` : 'paused no longer'}`,
     )
   }
   if (verb === 'pause') print(`  to end it: ${command(['resume', ...views], api.typed)}`)

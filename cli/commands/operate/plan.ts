@@ -1,25 +1,18 @@
 import type { Command } from 'commander'
 import type { Plan } from '../../../src/edge/http/schemas/answers.ts'
-import { apiOf } from '../../api/api-of.ts'
 import { planLines } from '../../output/plan.ts'
-import { output, print, printJson } from '../../output/terminal.ts'
-import { formatted, operating } from '../flags.ts'
-import type { ApiOptions } from './options.ts'
+import { answer } from '../answer.ts'
+import { operating } from '../flags.ts'
 
-interface PlanOptions extends ApiOptions {
-  json?: boolean
-}
-
-/** Declares `plan`. */
+/** Declares `plan`, which prints the schedules that have a turn in the coming day, and what target lags refresh. */
 export function addTo(program: Command): void {
-  formatted(operating(program, 'plan'))
+  operating(program, 'plan')
     .description('say what runs in the coming 24 hours')
-    .action((options) => plan(options))
-}
-
-/** Prints the schedules that have a turn in the coming day, and what target lags refresh. */
-export async function plan({ json, ...options }: PlanOptions): Promise<void> {
-  const { body } = await (await apiOf(options)).send<Plan>('GET', '/plan')
-  if (json) return printJson(body)
-  print(...planLines(body, output()))
+    .action(async (asking) => {
+      await answer(
+        asking,
+        async (api) => (await api.send<Plan>('GET', '/plan')).body,
+        (plan, { output }) => planLines(plan, output),
+      )
+    })
 }

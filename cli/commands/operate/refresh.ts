@@ -1,6 +1,5 @@
-import { randomUUID } from 'node:crypto'
-import { type Command, Option } from 'commander'
-import type { StartedBatch } from '../../../src/edge/http/schemas/answers.ts'
+import { Option } from '@commander-js/extra-typings'
+import type { Command } from 'commander'
 import { selectViews } from '../../../src/plan/batches/selection.ts'
 import { isGlob, matchesGlob } from '../../../src/plan/glob.ts'
 import { exchanges } from '../../../src/plan/run.ts'
@@ -10,33 +9,29 @@ import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { noView } from '../../api/no-view.ts'
 import { readViews } from '../../api/reads.ts'
-import { printJson } from '../../output/terminal.ts'
 import { parseSelect } from '../../project/select.ts'
-import { sayBatchStarted, startRun } from '../../watch/start.ts'
-import { natural, positive } from '../arguments.ts'
-import { formatted, operating, watched } from '../flags.ts'
-import type { ApiOptions } from './options.ts'
+import { startBatch, startRun } from '../../watch/start.ts'
+import { type Asking, natural, operating, positive, watched } from '../flags.ts'
 
-interface RefreshOptions extends ApiOptions {
+interface RefreshOptions extends Asking {
   views: string[]
-  all?: boolean
+  all?: true
   select?: string[]
   strategy?: string
-  concurrently?: boolean
-  force?: boolean
-  withoutChecks?: boolean
+  concurrently?: true
+  force?: true
+  withoutChecks?: true
   count?: string
   timeout?: number
   atOnce?: number
   retries?: number
   exchange?: string
   wait: boolean
-  json?: boolean
 }
 
 /** Declares `refresh`. */
 export function addTo(program: Command): void {
-  watched(formatted(operating(program, 'refresh')))
+  watched(operating(program, 'refresh'))
     .argument('[view...]', 'sales, app.sales, or as --select has it: sales+, +sales')
     .description('refresh views in dependency order, and watch')
     .option('--all', 'every view, except those whose definition says inAll: false')
@@ -86,7 +81,7 @@ The exit code is 1 if a view was not refreshed.`,
  * Refreshes one view, or several in dependency order, and watches until they are done. With `wait` false, ends when
  * the refresh has begun.
  */
-export async function refresh(given: RefreshOptions): Promise<void> {
+async function refresh(given: RefreshOptions): Promise<void> {
   const options = withSelected(given)
   insist(options)
   const api = await apiOf(options)
@@ -99,17 +94,23 @@ export async function refresh(given: RefreshOptions): Promise<void> {
       rowCountStrategy: options.count,
       timeoutSeconds: options.timeout,
     }
-    const run = await startRun(api, { view: views[0] as string, operation: 'refresh', body }, { wait, json })
-    if (json) printJson(run)
+    await startRun(api, { view: views[0] as string, operation: 'refresh', body }, { wait, json })
     return
   }
-  const body = await startBatch(api, options).catch(async (error) => {
-    throw error instanceof Problem && error.details.field === 'pattern'
-      ? ((await unfitting(api, select)) ?? error)
-      : error
-  })
-  if (json && !wait) return printJson(body)
-  await sayBatchStarted(api, body.batchId, { wait, json })
+  try {
+    const body = {
+      ...(await selectionOf(api, options)),
+      strategy: strategyOf(options),
+      concurrency: options.atOnce,
+      retries: options.retries,
+      exchange: options.exchange,
+      withoutChecks: options.withoutChecks,
+    }
+    await startBatch(api, body, { wait, json })
+  } catch (error) {
+    const isPattern = error instanceof Problem && error.details.field === 'pattern'
+    throw (isPattern && (await unfitting(api, select))) || error
+  }
 }
 
 /** The same call with `sales+`, `+sales` and `sales*` as `--select` has them: no name without quotes is written so. */
@@ -121,21 +122,6 @@ function withSelected({ views, select = [], ...more }: RefreshOptions): RefreshO
     views: views.filter((view) => !isSelect(view)),
     ...(selected.length > 0 && { select: selected }),
   }
-}
-
-async function startBatch(api: Api, options: RefreshOptions): Promise<StartedBatch> {
-  const { body } = await api.send<StartedBatch>('POST', '/batches', {
-    body: {
-      ...(await selectionOf(api, options)),
-      strategy: strategyOf(options),
-      concurrency: options.atOnce,
-      retries: options.retries,
-      exchange: options.exchange,
-      withoutChecks: options.withoutChecks,
-    },
-    idempotencyKey: randomUUID(),
-  })
-  return body
 }
 
 /** Refuses calls that ask for nothing, or for what only one view or only several can have. */

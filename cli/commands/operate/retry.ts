@@ -1,6 +1,4 @@
-import { randomUUID } from 'node:crypto'
 import type { Command } from 'commander'
-import type { StartedBatch } from '../../../src/edge/http/schemas/answers.ts'
 import { command } from '../../../src/plan/commands.ts'
 import { Problem } from '../../../src/problem.ts'
 import { paint } from '../../../src/terminal/paint.ts'
@@ -9,19 +7,12 @@ import { apiOf } from '../../api/api-of.ts'
 import { readRun } from '../../api/reads.ts'
 import { typed } from '../../output/names.ts'
 import { print, printJson } from '../../output/terminal.ts'
-import { sayBatchStarted, startRun } from '../../watch/start.ts'
-import { formatted, operating, watched } from '../flags.ts'
-import type { ApiOptions } from './options.ts'
-
-interface RetryOptions extends ApiOptions {
-  ids: string[]
-  wait: boolean
-  json?: boolean
-}
+import { startBatch, startRun } from '../../watch/start.ts'
+import { type Asking, operating, watched } from '../flags.ts'
 
 /** Declares `retry`. */
 export function addTo(program: Command): void {
-  watched(formatted(operating(program, 'retry')))
+  watched(operating(program, 'retry'))
     .argument('[id...]', 'of a batch, or of runs (default: every view that fails)')
     .description('refresh again what failed, and what was skipped because of it')
     .addHelpText(
@@ -33,21 +24,14 @@ Examples:
   viewkeeper retry 812                        the view of run 812
   viewkeeper retry 812+                       also the views that read it`,
     )
-    .action((ids, options) => retry({ ids, ...options }))
+    .action(retry)
 }
 
 /** Refreshes again what has failed: everything, or what a batch did not refresh, or the views of runs. Watches until the end. */
-export async function retry({ ids, wait, json, ...options }: RetryOptions): Promise<void> {
-  const api = await apiOf(options)
+async function retry(ids: string[], { wait, json, ...named }: Asking & { wait: boolean }): Promise<void> {
+  const api = await apiOf(named)
   const [first, ...more] = ids
-  const start = async (body: object) => {
-    const { body: batch } = await api.send<StartedBatch>('POST', '/batches', {
-      body,
-      idempotencyKey: randomUUID(),
-    })
-    if (json && !wait) return printJson(batch)
-    await sayBatchStarted(api, batch.batchId, { wait, json })
-  }
+  const start = (body: object) => startBatch(api, body, { wait, json })
   if (first === undefined) {
     return start({ failed: true }).catch((error) => {
       if (!(error instanceof Problem && error.details.field === 'failed')) throw error
@@ -74,12 +58,8 @@ export async function retry({ ids, wait, json, ...options }: RetryOptions): Prom
       views: [...new Set(views)],
       ...(ids.some((id) => id.endsWith('+')) && { descendants: true }),
     })
-  const run = await startRun(
-    api,
-    { operation: 'refresh', ...(runs[0] as (typeof runs)[number]) },
-    { wait, json },
-  )
-  if (json) printJson(run)
+  const again = runs[0] as (typeof runs)[number]
+  await startRun(api, { operation: 'refresh', ...again }, { wait, json })
 }
 
 /** An id of digits only is a run's; a plus sign means also what reads its view. */

@@ -1,23 +1,15 @@
 import type { Command } from 'commander'
+import { statementsOf } from '../../../src/resources/run-facts.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { readRun } from '../../api/reads.ts'
-import { failureLines, runLines, sqlLines } from '../../output/runs.ts'
-import { output, print, printJson } from '../../output/terminal.ts'
-import { freshSince, hasEnded, waitForRun, watchRun } from '../../watch/run.ts'
-import { positive } from '../arguments.ts'
-import { formatted, operating, watch } from '../flags.ts'
-import type { ApiOptions } from './options.ts'
+import { failureLines, runLines } from '../../output/runs.ts'
+import { freshSince, hasEnded, watchRun } from '../../watch/run.ts'
+import { answer } from '../answer.ts'
+import { operating, positive, watch } from '../flags.ts'
 
-interface RunOptions extends ApiOptions {
-  id: number
-  watch?: boolean
-  sql?: boolean
-  json?: boolean
-}
-
-/** Declares `run`. */
+/** Declares `run`, which shows one run, or watches it until its end. */
 export function addTo(program: Command): void {
-  formatted(operating(program, 'run'))
+  operating(program, 'run')
     .argument('<id>', 'the number of the run', positive)
     .description('show one run: how long it took, why it failed')
     .option(...watch)
@@ -29,32 +21,19 @@ Examples:
   viewkeeper run 812 -w       wait for its end
   viewkeeper run 812 --sql    what the server executed`,
     )
-    .action((id, options) => run({ id, ...options }))
-}
-
-/**
- * Prints one run, or watches it until its end; with `sql`, only what the server executed. With `json`, a watch prints
- * nothing before the end.
- */
-export async function run({ id, watch, sql, json, ...options }: RunOptions): Promise<void> {
-  const api = await apiOf(options)
-  const found = await readRun(api, id)
-  if (watch && !hasEnded(found)) {
-    if (json) return printJson(await waitForRun(api, id))
-    await watchRun(api, id)
-    return
-  }
-  if (json) return printJson(found)
-  if (sql) return print(...sqlLines(found))
-  const [now, out] = [new Date(), output()]
-  print(...runLines(found, now, out))
-  if (found.error === null) return
-  print(
-    '',
-    ...failureLines(found, {
-      freshAt: await freshSince(api, found),
-      now,
-      output: out,
-    }),
-  )
+    .action(async (id, { watch, sql, ...asking }) => {
+      const api = await apiOf(asking)
+      const found = await readRun(api, id)
+      if (watch && !hasEnded(found)) return void (await watchRun(api, id, asking))
+      await answer(
+        asking,
+        async () => found,
+        async (run, { now, output }) => {
+          if (sql) return statementsOf(run)
+          const told = runLines(run, now, output)
+          if (run.error === null) return told
+          return [...told, '', ...failureLines(run, { freshAt: await freshSince(api, run), now, output })]
+        },
+      )
+    })
 }

@@ -1,21 +1,15 @@
 import type { Command } from 'commander'
 import type { Why } from '../../../src/edge/http/schemas/answers.ts'
 import { aimed } from '../../../src/plan/commands.ts'
-import { apiOf } from '../../api/api-of.ts'
+import type { Api } from '../../api/api.ts'
 import { viewPath } from '../../api/reads.ts'
-import { output, print, printJson } from '../../output/terminal.ts'
 import { whyLines } from '../../output/why.ts'
-import { formatted, operating } from '../flags.ts'
-import type { ApiOptions } from './options.ts'
+import { answer } from '../answer.ts'
+import { operating } from '../flags.ts'
 
-interface WhyOptions extends ApiOptions {
-  view: string
-  json?: boolean
-}
-
-/** Declares `why`. */
+/** Declares `why`, which prints why a view is as old as it is, who is in the way, and what to type. */
 export function addTo(program: Command): void {
-  formatted(operating(program, 'why'))
+  operating(program, 'why')
     .argument('<view>')
     .description('say why a view is so old, and what to do')
     .addHelpText(
@@ -24,17 +18,20 @@ export function addTo(program: Command): void {
 Examples:
   viewkeeper why sales -e production`,
     )
-    .action((view, options) => why({ view, ...options }))
+    .action(async (view, asking) => {
+      await answer(
+        asking,
+        (api) => readWhy(api, view),
+        (why, { now, output }) => whyLines(why, now, output),
+      )
+    })
 }
 
-/** Prints why a view is as old as it is, who is in the way, and what to type. */
-export async function why({ view, json, ...options }: WhyOptions): Promise<void> {
-  const api = await apiOf(options)
-  const { body: told } = await api.send<Why>('GET', viewPath(view, '/why'))
-  const body = {
-    ...told,
-    causes: told.causes.map((cause) => ({ ...cause, next: cause.next && aimed(cause.next, api.typed) })),
+/** What is to be typed works on the same API. */
+async function readWhy(api: Api, view: string): Promise<Why> {
+  const { body } = await api.send<Why>('GET', viewPath(view, '/why'))
+  return {
+    ...body,
+    causes: body.causes.map((cause) => ({ ...cause, next: cause.next && aimed(cause.next, api.typed) })),
   }
-  if (json) return printJson(body)
-  print(...whyLines(body, new Date(), output()))
 }

@@ -1,8 +1,17 @@
-import type { ActionList } from '../../../src/edge/http/schemas/answers.ts'
+import type { Action, ActionList } from '../../../src/edge/http/schemas/answers.ts'
+import { actionColumns } from '../../../src/resources/actions.ts'
 import { hashOf } from '../address/address.ts'
 import { withQuery } from '../api/paths.ts'
 import { useGet } from '../live/use-live.ts'
-import { ActionTable } from './action-table.tsx'
+import { Table } from '../parts/table.tsx'
+import { columnsOf } from '../parts/told.tsx'
+
+const columns = columnsOf(actionColumns, ['action', 'asked', 'with', 'by', 'run', 'time'])
+
+/** What people did by hand, as a table. */
+export const ActionTable = ({ actions }: { actions: Action[] }) => (
+  <Table class="actions" columns={columns} rows={actions} keyOf={({ id }) => id} />
+)
 
 const few = 5
 

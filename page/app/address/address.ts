@@ -1,21 +1,22 @@
+/** The pages: each list has a place in the header, and most have a page for each of their items. */
+export const pages = [
+  { list: 'views', item: 'view', title: 'Views' },
+  { list: 'graph', item: null, title: 'Graph' },
+  { list: 'batches', item: 'batch', title: 'Batches' },
+  { list: 'runs', item: 'run', title: 'Runs' },
+  { list: 'actions', item: null, title: 'Actions' },
+] as const
+type Page = (typeof pages)[number]
+type PageName = Page['list'] | NonNullable<Page['item']>
+
 /** Where the page is, as its address says it. */
 export interface Place {
-  page: 'views' | 'view' | 'graph' | 'batches' | 'batch' | 'runs' | 'run' | 'actions' | 'unknown'
+  page: PageName | 'unknown'
   /** The view, batch or run that the page is about. */
   subject: string
   /** Filters, order and the like. */
   query: Record<string, string>
 }
-
-const lists = {
-  '': 'views',
-  views: 'views',
-  graph: 'graph',
-  batches: 'batches',
-  runs: 'runs',
-  actions: 'actions',
-} as const
-const items = { views: 'view', batches: 'batch', runs: 'run' } as const
 
 /** The place that a hash names: `#/views/public.sales`, `#/?state=stale`. */
 export function placeOf(hash: string): Place {
@@ -23,30 +24,21 @@ export function placeOf(hash: string): Place {
   const [room = '', ...rest] = path.split('/')
   const subject = decode(rest.join('/'))
   const query = Object.fromEntries(new URLSearchParams(search))
-  const page = subject === '' ? lists[room as keyof typeof lists] : items[room as keyof typeof items]
-  return { page: page ?? 'unknown', subject, query }
-}
-
-const rooms = {
-  views: '',
-  view: 'views/',
-  graph: 'graph',
-  batches: 'batches',
-  batch: 'batches/',
-  runs: 'runs',
-  run: 'runs/',
-  actions: 'actions',
+  const found = pages.find(({ list }) => list === (room || 'views'))
+  return { page: found?.[subject === '' ? 'list' : 'item'] ?? 'unknown', subject, query }
 }
 
 /** The hash of a place. Empty parameters are left out. */
 export function hashOf(
-  page: Exclude<Place['page'], 'unknown'>,
+  page: PageName,
   subject: string | number = '',
   query: Record<string, string | undefined> = {},
 ): string {
   const filled = Object.entries(query).filter((entry): entry is [string, string] => Boolean(entry[1]))
   const search = new URLSearchParams(filled).toString()
-  return `#/${rooms[page]}${encode(String(subject))}${search && `?${search}`}`
+  const { list } = pages.find((each) => each.list === page || each.item === page)!
+  const room = page === list ? (list === 'views' ? '' : list) : `${list}/${encode(String(subject))}`
+  return `#/${room}${search && `?${search}`}`
 }
 
 /** Percent-encodes what has a meaning in an address, and leaves quotes and dots readable. */

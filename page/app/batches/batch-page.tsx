@@ -1,5 +1,7 @@
 import type { BatchDetails, BatchView } from '../../../src/edge/http/schemas/answers.ts'
-import { duration, elapsed } from '../../../src/plan/words.ts'
+import { count, duration, elapsed } from '../../../src/plan/words.ts'
+import { askedFor, countStatuses } from '../../../src/resources/batches.ts'
+import { isOpen, signOfRun } from '../../../src/resources/sign.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { BatchGraph } from '../graph/batch-graph.tsx'
 import { cancelBatch, startBatch } from '../live/actions.ts'
@@ -9,9 +11,8 @@ import { Button } from '../parts/button.tsx'
 import { Heading } from '../parts/heading.tsx'
 import { Loading } from '../parts/loading.tsx'
 import { Badge } from '../parts/mark.tsx'
+import { Told } from '../parts/told.tsx'
 import { Moment } from '../parts/when.tsx'
-import { isOpen, signOfRun } from '../words/sign.ts'
-import { askedFor, countStatuses, sumUp } from './batch-words.ts'
 import { BatchTimeline } from './timeline.tsx'
 
 /** `#/batches/<id>`: one batch, as a timeline or as a graph. */
@@ -38,7 +39,7 @@ function OneBatch({ batch, as }: { batch: BatchDetails; as: string | undefined }
           <p class="badges">
             <Badge sign={signOfRun(batch.status)} />
             <span>
-              {askedFor(batch)}, asked by {batch.requestedBy} ({batch.trigger})
+              <Told cell={askedFor(batch)} />, asked for by {batch.trigger}, {batch.requestedBy}
             </span>
           </p>
         </div>
@@ -56,8 +57,8 @@ function OneBatch({ batch, as }: { batch: BatchDetails; as: string | undefined }
         </div>
       )}
       <p class="sum">
-        {countStatuses(batch.views).map(({ status, count }) => (
-          <Badge key={status} sign={signOfRun(status)} word={`${count} ${signOfRun(status).word}`} />
+        {countStatuses(batch.views).map(({ status, count: n }) => (
+          <Badge key={status} sign={signOfRun(status)} word={`${n} ${signOfRun(status).word}`} />
         ))}
         <span class="pale">
           <Moment at={batch.startedAt ?? batch.requestedAt} />
@@ -72,7 +73,9 @@ function OneBatch({ batch, as }: { batch: BatchDetails; as: string | undefined }
       </p>
       <p class="unseen" role="status">
         {isOpen(batch.status) ? '' : `The batch has ended: ${batch.status}. `}
-        {sumUp(batch.views)}
+        {countStatuses(batch.views)
+          .map(({ status, count: n }) => `${count(n, 'view')} ${status}`)
+          .join(', ')}
       </p>
       <nav class="tabs" aria-label="The batch as">
         {['timeline', 'graph'].map((each) => (

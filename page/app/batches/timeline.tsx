@@ -1,10 +1,12 @@
 import type { BatchDetails } from '../../../src/edge/http/schemas/answers.ts'
 import { duration, elapsed } from '../../../src/plan/words.ts'
+import { lockOf } from '../../../src/resources/batches.ts'
+import { timeText } from '../../../src/resources/run-facts.ts'
+import { signOfRun } from '../../../src/resources/sign.ts'
 import { hashOf } from '../address/address.ts'
 import { useGrowing } from '../parts/growing.tsx'
 import { Badge } from '../parts/mark.tsx'
-import { ViewLink } from '../parts/view-link.tsx'
-import { signOfRun } from '../words/sign.ts'
+import { ViewLink } from '../parts/name.tsx'
 import { type Bar, type Row, timelineOf } from './timeline.ts'
 
 /** The views of a batch over time, one bar for each run. */
@@ -23,7 +25,7 @@ export function BatchTimeline({ batch }: { batch: BatchDetails }) {
         </div>
         <ol>
           {shown.map((row) => (
-            <TimelineRow key={row.view.view} row={row} now={now} locked={lockedOf(batch, row)} />
+            <TimelineRow key={row.view.view} row={row} now={now} locked={lockOf(batch, row.view.view)} />
           ))}
         </ol>
       </div>
@@ -31,10 +33,6 @@ export function BatchTimeline({ batch }: { batch: BatchDetails }) {
     </>
   )
 }
-
-/** Which lock the view waits for. An older environment tells of none. */
-const lockedOf = ({ locked }: BatchDetails, { view }: Row): string | undefined =>
-  locked?.find((each) => each.view === view.view)?.because
 
 /** `0.5 s`, `30 s`, `2 min`, `1 min 30 s` */
 const tick = (ms: number) => (ms < 60_000 ? `${ms / 1000} s` : elapsed(ms).replace(/ 00 \w+$/, ''))
@@ -78,7 +76,7 @@ function TimelineRow({ row: { view, bars, expected }, now, locked }: TimelineRow
         ) : waits ? (
           `waits for ${view.waitsFor.join(', ')}`
         ) : last?.status === 'running' ? (
-          `${last.phase ? `${last.phase} · ` : ''}${elapsed(last.elapsedMs ?? 0)} of about ${duration(view.estimatedMs)}`
+          `${last.phase ? `${last.phase} · ` : ''}${timeText(last.elapsedMs ?? 0, view.estimatedMs)}`
         ) : (
           last?.elapsedMs != null && `${duration(last.elapsedMs)}${view.along ? '; came along' : ''}`
         )}

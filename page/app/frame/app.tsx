@@ -1,9 +1,10 @@
 import { useEffect, useState } from 'preact/hooks'
+import { hashOf } from '../address/address.ts'
 import { usePlace } from '../address/use-place.ts'
 import { target as shownTarget, type Target } from '../api/target.ts'
-import { tab } from '../live/browser.ts'
 import { listenToNews } from '../live/news.ts'
-import { lookSoon, useGet } from '../live/use-live.ts'
+import { lookSoon, tab, useGet } from '../live/use-live.ts'
+import { Heading } from '../parts/heading.tsx'
 import { ViewPage } from '../view/view-page.tsx'
 import { ViewsPage } from '../views/views-page.tsx'
 import { Ask } from './ask.tsx'
@@ -11,7 +12,16 @@ import { Connection } from './connection.tsx'
 import { Header } from './header.tsx'
 import { KeysHelp } from './keys-help.tsx'
 import { Notices } from './notices.tsx'
-import { UnknownPage } from './unknown-page.tsx'
+
+/** For an address that names no page. */
+const UnknownPage = () => (
+  <>
+    <Heading title="No such page" />
+    <p>
+      No page has the address <code>{location.hash}</code>. <a href={hashOf('views')}>All views</a>
+    </p>
+  </>
+)
 
 const firstPages = { views: ViewsPage, view: ViewPage, unknown: UnknownPage }
 

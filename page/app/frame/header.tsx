@@ -1,14 +1,6 @@
-import { hashOf, type Place } from '../address/address.ts'
+import { hashOf, type Place, pages } from '../address/address.ts'
 import type { Target } from '../api/target.ts'
 import { help } from './keys.ts'
-
-const links = [
-  { pages: ['views', 'view'], href: hashOf('views'), text: 'Views' },
-  { pages: ['graph'], href: hashOf('graph'), text: 'Graph' },
-  { pages: ['batches', 'batch'], href: hashOf('batches'), text: 'Batches' },
-  { pages: ['runs', 'run'], href: hashOf('runs'), text: 'Runs' },
-  { pages: ['actions'], href: hashOf('actions'), text: 'Actions' },
-]
 
 /** The head of every page: which environment this is, and where one can go. */
 export const Header = ({ place, target }: { place: Place; target: Target | undefined }) => (
@@ -26,9 +18,13 @@ export const Header = ({ place, target }: { place: Place; target: Target | undef
       </span>
     )}
     <nav aria-label="Pages">
-      {links.map(({ pages, href, text }) => (
-        <a key={href} href={href} aria-current={pages.includes(place.page) ? 'page' : undefined}>
-          {text}
+      {pages.map(({ list, item, title }) => (
+        <a
+          key={list}
+          href={hashOf(list)}
+          aria-current={[list, item].some((page) => page === place.page) ? 'page' : undefined}
+        >
+          {title}
         </a>
       ))}
     </nav>

@@ -1,5 +1,5 @@
+import type { Sign } from '../../../src/resources/sign.ts'
 import { Badge } from '../parts/mark.tsx'
-import type { Sign } from '../words/sign.ts'
 
 /** What the colours and marks of a picture mean, and how many views have each. */
 export function Legend({ signs }: { signs: Sign[] }) {

@@ -1,7 +1,7 @@
 import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
+import type { Sign } from '../../../src/resources/sign.ts'
 import { hashOf } from '../address/address.ts'
 import { strokesOf } from '../parts/mark.tsx'
-import type { Sign } from '../words/sign.ts'
 import { labelled } from './labels.ts'
 import type { Box, Drawing } from './layout.ts'
 import type { Linked } from './linked.ts'

@@ -1,14 +1,14 @@
 import type { Result, Run, StartedBatch, View } from '../../../src/edge/http/schemas/answers.ts'
 import { runbookOf } from '../../../src/plan/runbook.ts'
 import { duration, rows } from '../../../src/plan/words.ts'
+import { isOpen } from '../../../src/resources/sign.ts'
+import { allPausedMeans, pausedMeans } from '../../../src/resources/views.ts'
 import { hashOf } from '../address/address.ts'
 import { asProblem, get, post } from '../api/client.ts'
 import { viewPath } from '../api/paths.ts'
-import { isOpen } from '../words/sign.ts'
-import { tab } from './browser.ts'
 import { notify } from './notices.ts'
 import { startPoll } from './poll.ts'
-import { lookNow } from './use-live.ts'
+import { lookNow, tab } from './use-live.ts'
 import { loadViews } from './views.ts'
 
 // What the buttons do. Each tells by a notice what came of it, and everything on the screen is looked at again.
@@ -29,7 +29,7 @@ export const pauseView = (view: Named): Promise<void> =>
     await post(`${viewPath(view)}/pause`)
     notify({
       tone: 'good',
-      text: `${view.view} is paused: schedules and batches skip it, unless readers of another view would have to wait`,
+      text: `${view.view} is paused: ${pausedMeans}`,
     })
   })
 
@@ -42,7 +42,7 @@ export const resumeView = (view: Named): Promise<void> =>
 export const pauseAll = (): Promise<void> =>
   act(async () => {
     await post('/pause')
-    notify({ tone: 'good', text: 'Everything scheduled is paused' })
+    notify({ tone: 'good', text: `Everything scheduled is paused: ${allPausedMeans}` })
   })
 
 export const resumeAll = (): Promise<void> =>

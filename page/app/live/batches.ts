@@ -1,6 +1,6 @@
 import type { BatchDetails, BatchList } from '../../../src/edge/http/schemas/answers.ts'
+import { isOpen } from '../../../src/resources/sign.ts'
 import { getAll } from '../api/client.ts'
-import { isOpen } from '../words/sign.ts'
 import { type Live, useGet, useLive } from './use-live.ts'
 
 /** One batch with all its views; null loads nothing. */

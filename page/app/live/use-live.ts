@@ -1,9 +1,21 @@
 import { useEffect, useState } from 'preact/hooks'
 import { asProblem, get } from '../api/client.ts'
 import type { ApiProblem } from '../api/problem.ts'
-import { tab } from './browser.ts'
 import { hearsNews } from './news.ts'
-import { type Poll, startPoll } from './poll.ts'
+import { type Poll, type Surroundings, startPoll } from './poll.ts'
+
+/** The tab that this page is in. */
+export const tab: Surroundings = {
+  isHidden: () => document.hidden,
+  onChange(listener) {
+    document.addEventListener('visibilitychange', listener)
+    addEventListener('online', listener)
+    return () => {
+      document.removeEventListener('visibilitychange', listener)
+      removeEventListener('online', listener)
+    }
+  },
+}
 
 /** What the API said last, and why the last look failed, if it did. */
 export interface Live<T> {

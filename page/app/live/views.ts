@@ -1,6 +1,6 @@
 import type { ViewList } from '../../../src/edge/http/schemas/answers.ts'
+import { isOpen } from '../../../src/resources/sign.ts'
 import { getAll } from '../api/client.ts'
-import { isOpen } from '../words/sign.ts'
 import { type Live, useLive } from './use-live.ts'
 
 /** Every view, once. */

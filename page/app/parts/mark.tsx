@@ -1,4 +1,4 @@
-import type { Mark as MarkName, Sign } from '../words/sign.ts'
+import type { Mark as MarkName, Sign } from '../../../src/resources/sign.ts'
 
 const strokes: Record<MarkName, string> = {
   check: 'M4 8.5 7 11.5 12.5 5',

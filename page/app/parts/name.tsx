@@ -1,3 +1,4 @@
+import { hashOf } from '../address/address.ts'
 import { schemaAndName } from '../words/schema-and-name.ts'
 
 /** The name of a view; its schema is paler, because the eye looks for the rest. */
@@ -10,3 +11,10 @@ export function Name({ view }: { view: string }) {
     </span>
   )
 }
+
+/** A view's name that leads to its page. */
+export const ViewLink = ({ view }: { view: string }) => (
+  <a href={hashOf('view', view)}>
+    <Name view={view} />
+  </a>
+)

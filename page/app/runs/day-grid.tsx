@@ -1,4 +1,6 @@
 import type { DayList } from '../../../src/edge/http/schemas/answers.ts'
+import { count } from '../../../src/plan/words.ts'
+import { type Sign, signOfRun } from '../../../src/resources/sign.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { replaceHash } from '../address/use-place.ts'
 import { getAll } from '../api/client.ts'
@@ -6,10 +8,9 @@ import { useLive } from '../live/use-live.ts'
 import { useGrowing } from '../parts/growing.tsx'
 import { Loading } from '../parts/loading.tsx'
 import { Badge, Mark } from '../parts/mark.tsx'
+import { ViewLink } from '../parts/name.tsx'
 import { NameSearch } from '../parts/name-search.tsx'
 import { Table } from '../parts/table.tsx'
-import { ViewLink } from '../parts/view-link.tsx'
-import { type Day, lastDays, signOfDay, wordsOfDay } from './days.ts'
 
 const many = 14
 const path = `/days?days=${many}`
@@ -101,3 +102,21 @@ function DayCell({ view, day }: { view: string; day: Day | undefined }) {
     </a>
   )
 }
+
+type Day = DayList['views'][number]['days'][number]
+
+/** How a day of a view is shown: as its last run ended; a success after failures says both. */
+const signOfDay = ({ last, failed }: Pick<Day, 'last' | 'failed'>): Sign =>
+  last === 'success' && failed > 0
+    ? { ...signOfRun('success'), word: 'success after failures', tone: 'warn' }
+    : signOfRun(last)
+
+/** `3 runs, 1 failed; the last: success` */
+const wordsOfDay = ({ runs, failed, last }: Day): string =>
+  `${count(runs, 'run')}${failed > 0 ? `, ${failed} failed` : ''}; the last: ${last}`
+
+/** So many days up to the one of this moment, in UTC: `2026-11-20`. */
+const lastDays = (now: number, many: number): string[] =>
+  Array.from({ length: many }, (_, i) =>
+    new Date(now - (many - 1 - i) * 24 * 3600_000).toISOString().slice(0, 10),
+  )

@@ -1,11 +1,12 @@
 import type { ComponentChildren } from 'preact'
+import { runStatuses } from '../../../src/plan/run.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { replaceHash } from '../address/use-place.ts'
 import { Name } from '../parts/name.tsx'
 import { NameSearch } from '../parts/name-search.tsx'
 import { sinces } from './run-query.ts'
 
-const statuses = ['', 'running', 'failed', 'success', 'skipped', 'canceled'] as const
+const statuses = ['', ...runStatuses] as const
 const typingMs = 300
 
 /** Narrows the runs to a status, a part of names and a time; a view or a day that the address names can be taken away. */

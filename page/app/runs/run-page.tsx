@@ -1,21 +1,17 @@
 import type { Run } from '../../../src/edge/http/schemas/answers.ts'
-import { duration } from '../../../src/plan/words.ts'
-import { hashOf, type Place } from '../address/address.ts'
+import { runFacts, statementsOf, timeText } from '../../../src/resources/run-facts.ts'
+import { isOpen, signOfRun } from '../../../src/resources/sign.ts'
+import type { Place } from '../address/address.ts'
 import { cancelRun, retryRun, startBatch } from '../live/actions.ts'
 import { useGet } from '../live/use-live.ts'
 import { Button } from '../parts/button.tsx'
-import { Facts } from '../parts/facts.tsx'
 import { Heading } from '../parts/heading.tsx'
 import { Loading } from '../parts/loading.tsx'
 import { Badge } from '../parts/mark.tsx'
+import { ViewLink } from '../parts/name.tsx'
 import { Sql } from '../parts/sql.tsx'
-import { ViewLink } from '../parts/view-link.tsx'
-import { Moment } from '../parts/when.tsx'
-import { isOpen, signOfRun } from '../words/sign.ts'
-import { Checks } from './checks.tsx'
-import { Progress } from './progress.tsx'
+import { Facts } from '../parts/told.tsx'
 import { RunError } from './run-error.tsx'
-import { rowsOf } from './run-words.ts'
 
 /** `#/runs/<id>`: one run, what it did, and why it failed. */
 export function RunPage({ place: { subject } }: { place: Place }) {
@@ -65,61 +61,31 @@ const Retry = ({ run }: { run: Run }) => (
 
 const OneRun = ({ run }: { run: Run }) => (
   <>
-    {run.progress && <Progress progress={run.progress} />}
+    {run.progress && <Progress of={run.progress} />}
     {run.error && <RunError error={run.error} operation={run.operation} />}
-    <RunFacts run={run} />
+    <section class="card" aria-labelledby="facts">
+      <h2 id="facts">Facts</h2>
+      <Facts facts={runFacts(run)} />
+    </section>
     {run.result.response.sql && (
       <section aria-labelledby="sql">
         <h2 id="sql">SQL</h2>
-        <Sql
-          text={run.result.response.sql.map((text) => `${text.replace(/;\s*$/, '')};`).join('\n\n')}
-          of="the run"
-        />
+        <Sql text={statementsOf(run).join('\n\n')} of="the run" />
       </section>
     )}
   </>
 )
 
-function RunFacts({ run }: { run: Run }) {
-  const { strategy, because, attempts, lockedMs, group } = run.result.response
+/** How far a run is: its phase, and the time against what such a run usually takes. */
+function Progress({ of: { phase, elapsedMs, estimatedMs } }: { of: NonNullable<Run['progress']> }) {
+  const part = elapsedMs === null || !estimatedMs ? null : Math.min(0.97, elapsedMs / estimatedMs)
   return (
-    <section class="card" aria-labelledby="facts">
-      <h2 id="facts">Facts</h2>
-      <Facts
-        facts={{
-          Strategy: strategy && (
-            <>
-              {strategy} <span class="pale">{because}</span>
-            </>
-          ),
-          Because: !strategy && because,
-          Duration: run.durationMs !== null && duration(run.durationMs),
-          Readers: lockedMs !== undefined && `locked out for ${duration(lockedMs)}`,
-          Rows: rowsOf(run),
-          Checks: run.checks && <Checks of={run} />,
-          Asked: <Moment at={run.requestedAt} />,
-          'Not before': run.notBefore && <Moment at={run.notBefore} />,
-          Started: run.startedAt && <Moment at={run.startedAt} />,
-          Ended: run.finishedAt && <Moment at={run.finishedAt} />,
-          'Asked by': `${run.requestedBy} (${run.trigger})`,
-          Batch: run.batchId && (
-            <>
-              <a href={hashOf('batch', run.batchId)}>{run.batchId}</a>
-              {run.attempt > 1 && `, attempt ${run.attempt}`}
-            </>
-          ),
-          'Tries to get the locks': attempts,
-          'Together with': group && (
-            <ul class="neighbours">
-              {group.map(({ view, runId }) => (
-                <li key={view}>
-                  <ViewLink view={view} /> <a href={hashOf('run', runId)}>run {runId}</a>
-                </li>
-              ))}
-            </ul>
-          ),
-        }}
-      />
-    </section>
+    <div class="progress">
+      <p>
+        <strong>{phase ?? 'running'}</strong>
+        {elapsedMs !== null && ` · ${timeText(elapsedMs, estimatedMs)}`}
+      </p>
+      <progress aria-label="Time against the usual duration" {...(part !== null && { value: part })} />
+    </div>
   )
 }

@@ -1,8 +1,8 @@
 import type { View, ViewDetails } from '../../../src/edge/http/schemas/answers.ts'
+import { pictured } from '../../../src/resources/sign.ts'
 import { hashOf } from '../address/address.ts'
 import { Mark } from '../parts/mark.tsx'
-import { ViewLink } from '../parts/view-link.tsx'
-import { pictured } from '../words/sign.ts'
+import { ViewLink } from '../parts/name.tsx'
 
 /** What a view reads and what reads it, each with its sign. */
 export function Neighbours({ view, known }: { view: ViewDetails; known: View[] | undefined }) {

@@ -1,22 +1,26 @@
 import type { View, ViewDetails } from '../../../src/edge/http/schemas/answers.ts'
+import { isOpen, signOfRun } from '../../../src/resources/sign.ts'
+import { stateCell, viewFacts } from '../../../src/resources/views.ts'
 import { ActionsOfView } from '../actions/actions-of-view.tsx'
 import type { Place } from '../address/address.ts'
+import { now } from '../api/connection.ts'
 import { viewPath } from '../api/paths.ts'
 import { useGet } from '../live/use-live.ts'
 import { useViews } from '../live/views.ts'
+import { Button } from '../parts/button.tsx'
+import { useGrowing } from '../parts/growing.tsx'
 import { Heading } from '../parts/heading.tsx'
 import { Loading } from '../parts/loading.tsx'
 import { Badge } from '../parts/mark.tsx'
 import { Name } from '../parts/name.tsx'
-import { State } from '../parts/state.tsx'
-import { isOpen, signOf, signOfRun } from '../words/sign.ts'
-import { Definition } from './definition.tsx'
+import { Sql } from '../parts/sql.tsx'
+import { Facts, Told } from '../parts/told.tsx'
+import { Trouble } from '../parts/trouble.tsx'
+import { RunTable } from '../runs/run-table.tsx'
 import { Neighbours } from './neighbours.tsx'
 import { Plots } from './plots.tsx'
-import { Runs } from './runs-of-view.tsx'
-import { useRuns } from './use-runs.ts'
+import { type LoadedRuns, useRuns } from './use-runs.ts'
 import { ViewActions } from './view-actions.tsx'
-import { ViewFacts } from './view-facts.tsx'
 import { WhyPanel } from './why-panel.tsx'
 
 /** `#/views/<view>`: one view, why it is as it is, and what can be done with it. */
@@ -45,8 +49,7 @@ function OneView({ view, path, known }: { view: ViewDetails; path: string; known
             <Name view={view.view} />
           </Heading>
           <p class="badges">
-            <State of={view} here />
-            {view.paused && view.state !== 'paused' && <Badge sign={signOf('paused')} />}
+            <Told cell={stateCell(view, 'here')} />
             {view.lastRun && running && <Badge sign={signOfRun(view.lastRun.status)} />}
             {view.comment && <span class="pale">{view.comment}</span>}
           </p>
@@ -63,5 +66,45 @@ function OneView({ view, path, known }: { view: ViewDetails; path: string; known
       <Runs {...runs} />
       <ActionsOfView view={view.view} />
     </>
+  )
+}
+
+/** The numbers of a view. */
+const ViewFacts = ({ view }: { view: ViewDetails }) => (
+  <section aria-labelledby="facts">
+    <h2 id="facts">Facts</h2>
+    <Facts facts={[['age and limit', { age: view }], ...viewFacts(view, new Date(now()))]} />
+  </section>
+)
+
+/** The SQL of a view and its indexes. */
+const Definition = ({ view: { sql, indexes } }: { view: ViewDetails }) => (
+  <section aria-labelledby="definition">
+    <h2 id="definition">Definition</h2>
+    {sql === null ? (
+      <p class="none">A running refresh keeps the definition from being read.</p>
+    ) : (
+      <Sql text={sql} of="the definition" />
+    )}
+    <h3>Indexes</h3>
+    {indexes.length === 0 && <p class="none">none</p>}
+    {indexes.map(({ name, definition, unique }) => (
+      <Sql key={name} text={definition ?? `${name}${unique ? ' (unique)' : ''}`} of={`index ${name}`} />
+    ))}
+  </section>
+)
+
+/** The runs of a view, newest first. */
+function Runs({ runs, problem, loadOlder }: LoadedRuns) {
+  const { shown, more } = useGrowing(runs, 'runs')
+  return (
+    <section aria-labelledby="runs">
+      <h2 id="runs">
+        Runs <span class="count">{runs.length.toLocaleString('en')}</span>
+      </h2>
+      {problem && <Trouble problem={problem} />}
+      {runs.length === 0 ? <p class="empty">No run of this view is on record.</p> : <RunTable runs={shown} />}
+      {more || (loadOlder && <Button does={loadOlder}>Load older runs</Button>)}
+    </section>
   )
 }

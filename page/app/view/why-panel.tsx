@@ -1,17 +1,17 @@
 import { Fragment } from 'preact'
-import type { Cause, Why } from '../../../src/edge/http/schemas/answers.ts'
+import type { Cause, HeldLock, Why } from '../../../src/edge/http/schemas/answers.ts'
 import { withFlags } from '../../../src/plan/commands.ts'
+import { causeTones } from '../../../src/plan/diagnosis/cause.ts'
 import { printed } from '../../../src/plan/names.ts'
 import { hashOf } from '../address/address.ts'
 import { target } from '../api/target.ts'
 import { useGet } from '../live/use-live.ts'
 import { Command } from '../parts/command.tsx'
 import { Loading } from '../parts/loading.tsx'
-import { ViewLink } from '../parts/view-link.tsx'
+import { ViewLink } from '../parts/name.tsx'
+import { When } from '../parts/when.tsx'
 import { useStore } from '../store/use-store.ts'
 import { withMentions } from '../words/mentions.ts'
-import { isBad } from './causes.ts'
-import { Locks } from './locks.tsx'
 
 /** Why the view's data are as old as they are: the cause first, who is in the way, and what to type. */
 export function WhyPanel({ path, running }: { path: string; running: boolean }) {
@@ -71,3 +71,39 @@ const addressesOf = ({ view, runId, batchId }: Cause, of: string): Record<string
   ...(runId && { [`run ${runId}`]: hashOf('run', runId) }),
   ...(batchId && { [`batch ${batchId}`]: hashOf('batch', batchId) }),
 })
+
+/** Whether somebody has to look at a cause. */
+const isBad = ({ code }: Pick<Cause, 'code'>): boolean => ['bad', 'warn'].includes(causeTones[code])
+
+interface InTheWay {
+  locks: HeldLock[]
+  /** What the causes above say to type: it is not said again. */
+  told: (string | null)[]
+}
+
+/** The sessions that are in the way now, and the SQL that ends each. */
+const Locks = ({ locks, told }: InTheWay) => (
+  <>
+    <h3>In the way now</h3>
+    <ul class="locks">
+      {locks.map((lock) => (
+        <li key={`${lock.pid} ${lock.mode} ${lock.relation}`}>
+          <p>
+            <strong>{lock.application || 'a session'}</strong> of {lock.role ?? 'another role'}
+            {lock.pid !== null && ` (process ${lock.pid})`} holds <code>{lock.mode}</code> on{' '}
+            <code>{lock.relation}</code>
+            {lock.since && (
+              <>
+                , in a transaction that began <When at={lock.since} />
+              </>
+            )}
+            {lock.state && `, ${lock.state}`}.{' '}
+            {lock.runId && <a href={hashOf('run', lock.runId)}>run {lock.runId}</a>}
+          </p>
+          {lock.statement && <pre>{lock.statement}</pre>}
+          {lock.end && !told.includes(lock.end) && <Command line={lock.end} />}
+        </li>
+      ))}
+    </ul>
+  </>
+)

@@ -7,12 +7,11 @@ import { useViews } from '../live/views.ts'
 import { useGrowing } from '../parts/growing.tsx'
 import { Heading } from '../parts/heading.tsx'
 import { Loading } from '../parts/loading.tsx'
-import { AllPaused } from './all-paused.tsx'
 import { EveryView } from './every-view.tsx'
 import { FilterBar } from './filter-bar.tsx'
 import { select } from './select.ts'
 import { SelectionBar } from './selection-bar.tsx'
-import { Standbys } from './standbys.tsx'
+import { AllPaused, Standbys } from './strips.tsx'
 import { ViewTable } from './view-table.tsx'
 
 /** `#/`: every view, with its age against its limit, its last run and its next. */

@@ -1,7 +1,41 @@
 import type { Tone } from './state.ts'
 
+/** What makes the data of a view as old as they are, and how much it matters. */
+export const causeTones = {
+  SetAside: 'bad',
+  Missing: 'bad',
+  Paused: 'held',
+  AllPaused: 'held',
+  Locked: 'bad',
+  Upstream: 'bad',
+  Failed: 'bad',
+  CheckFailed: 'bad',
+  Suspended: 'bad',
+  LagTooShort: 'warn',
+  Lost: 'bad',
+  Canceled: 'bad',
+  Skipped: 'bad',
+  Unpopulated: 'bad',
+  NeverRefreshed: 'warn',
+  HeldBack: 'bad',
+  UnknownAge: 'warn',
+  Running: 'busy',
+  Pending: 'busy',
+  WaitsInBatch: 'busy',
+  ScheduleMissed: 'bad',
+  NotScheduled: 'idle',
+  NotYetDue: 'idle',
+  NoLimit: 'idle',
+  Fresh: 'good',
+  NotSkipped: 'warn',
+  LocksReaders: 'idle',
+  Unread: 'idle',
+  Slow: 'warn',
+} as const satisfies Record<string, Tone>
+export type CauseCode = keyof typeof causeTones
+export const causeCodes = Object.keys(causeTones) as CauseCode[]
+
 interface CauseWords {
-  tone: Tone
   /** The section of the runbook, unless an error has its own. */
   section: string
   /** What a subject says after the name of the view or batch at fault; without it, the view is not at fault. */
@@ -12,74 +46,64 @@ interface CauseWords {
   isOne?: true
 }
 
-/** What makes the data of a view as old as they are. Each word is said once, here, for every face. */
+/** The words of each cause, said once, here, for every face. The page needs none of them. */
 export const causes = {
   SetAside: {
-    tone: 'bad',
     section: 'set-aside-views',
     several: 'Views were set aside for a change of a table: whoever reads one gets an error.',
     isOne: true,
   },
-  Missing: { tone: 'bad', section: 'missing-views', brief: 'is missing' },
-  Paused: { tone: 'held', section: 'stale-views', brief: 'is paused' },
+  Missing: { section: 'missing-views', brief: 'is missing' },
+  Paused: { section: 'stale-views', brief: 'is paused' },
   AllPaused: {
-    tone: 'held',
     section: 'stale-views',
     several: 'Everything scheduled is paused, so no schedule refreshes these views.',
     isOne: true,
   },
-  Locked: { tone: 'bad', section: 'LockTimeout', brief: 'got no lock' },
-  Upstream: { tone: 'bad', section: 'stale-views' },
-  Failed: { tone: 'bad', section: 'failed-runs', brief: 'failed' },
-  CheckFailed: { tone: 'bad', section: 'CheckFailed', brief: 'is held back by a check' },
-  Suspended: { tone: 'bad', section: 'suspended-views', brief: 'is suspended' },
-  LagTooShort: { tone: 'warn', section: 'lag-missed', brief: 'cannot keep its target lag' },
-  Lost: { tone: 'bad', section: 'RunLost', brief: 'was lost' },
-  Canceled: { tone: 'bad', section: 'Canceled', brief: 'was canceled' },
-  Skipped: { tone: 'bad', section: 'stale-views', brief: 'was skipped' },
-  Unpopulated: { tone: 'bad', section: 'stale-views', brief: 'is not populated' },
+  Locked: { section: 'LockTimeout', brief: 'got no lock' },
+  Upstream: { section: 'stale-views' },
+  Failed: { section: 'failed-runs', brief: 'failed' },
+  CheckFailed: { section: 'CheckFailed', brief: 'is held back by a check' },
+  Suspended: { section: 'suspended-views', brief: 'is suspended' },
+  LagTooShort: { section: 'lag-missed', brief: 'cannot keep its target lag' },
+  Lost: { section: 'RunLost', brief: 'was lost' },
+  Canceled: { section: 'Canceled', brief: 'was canceled' },
+  Skipped: { section: 'stale-views', brief: 'was skipped' },
+  Unpopulated: { section: 'stale-views', brief: 'is not populated' },
   NeverRefreshed: {
-    tone: 'warn',
     section: 'stale-views',
     several: 'Viewkeeper has never refreshed these views.',
   },
-  HeldBack: { tone: 'bad', section: 'stale-views', brief: 'is held back' },
+  HeldBack: { section: 'stale-views', brief: 'is held back' },
   UnknownAge: {
-    tone: 'warn',
     section: 'stale-views',
     several: 'Nobody knows how old the data of these views are.',
   },
-  Running: { tone: 'busy', section: 'stale-views', several: 'Runs of these views are going on.' },
-  Pending: { tone: 'busy', section: 'stale-views', several: 'Runs of these views have not begun yet.' },
-  WaitsInBatch: { tone: 'busy', section: 'stale-views', several: 'These views wait in a batch.' },
+  Running: { section: 'stale-views', several: 'Runs of these views are going on.' },
+  Pending: { section: 'stale-views', several: 'Runs of these views have not begun yet.' },
+  WaitsInBatch: { section: 'stale-views', several: 'These views wait in a batch.' },
   ScheduleMissed: {
-    tone: 'bad',
     section: 'dead-letters',
     several: 'A schedule was due to refresh these views, and no run began: look at the dead letters.',
   },
-  NotScheduled: { tone: 'idle', section: 'stale-views', several: 'No schedule refreshes these views.' },
+  NotScheduled: { section: 'stale-views', several: 'No schedule refreshes these views.' },
   NotYetDue: {
-    tone: 'idle',
     section: 'stale-views',
     several: 'The schedules of these views are too rare for their limits.',
   },
-  NoLimit: { tone: 'idle', section: 'stale-views', several: 'These views have no limit.' },
-  Fresh: { tone: 'good', section: 'stale-views', several: 'These views are fresh again.' },
+  NoLimit: { section: 'stale-views', several: 'These views have no limit.' },
+  Fresh: { section: 'stale-views', several: 'These views are fresh again.' },
   NotSkipped: {
-    tone: 'warn',
     section: 'stale-views',
     several: 'Refreshes of these views are made although skipUnchanged asks to leave them out.',
   },
   LocksReaders: {
-    tone: 'idle',
     section: 'slow-runs',
     several: 'Regular refreshes of these views lock readers out for long.',
   },
-  Unread: { tone: 'idle', section: 'stale-views', several: 'Nobody reads these views.' },
-  Slow: { tone: 'warn', section: 'slow-runs', brief: 'was slow' },
-} as const satisfies Record<string, CauseWords>
-export type CauseCode = keyof typeof causes
-export const causeCodes = Object.keys(causes) as CauseCode[]
+  Unread: { section: 'stale-views', several: 'Nobody reads these views.' },
+  Slow: { section: 'slow-runs', brief: 'was slow' },
+} as const satisfies Record<CauseCode, CauseWords>
 
 /** The words of a cause. */
 export const wordsOf = (code: CauseCode): CauseWords => causes[code]

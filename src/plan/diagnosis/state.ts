@@ -90,6 +90,12 @@ export function retryText({ at, message }: Retry, view: string, now: Date): stri
 export const ageText = ({ staleMs, asOf }: { staleMs: number | null; asOf: Date | string | null }): string =>
   staleMs === null ? 'never refreshed' : `${asOf === null ? '>' : ''}${duration(staleMs)}`
 
+/** The same where there is room for words: `26 h old`. */
+export function oldText({ staleMs, asOf }: Pick<ListedState, 'staleMs' | 'asOf'>): string {
+  if (staleMs === null) return 'never refreshed'
+  return asOf === null ? `age unknown, at least ${duration(staleMs)}` : `${duration(staleMs)} old`
+}
+
 /** What a list of views can be narrowed to. */
 export const filters = {
   stale: ({ stale, state }) => stale || state === 'unknown',

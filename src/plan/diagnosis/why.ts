@@ -1,9 +1,9 @@
-import { type Cause, type CauseCode, causes } from './cause.ts'
+import { type Cause, type CauseCode, causeTones } from './cause.ts'
 import { lastEnded, ownCauses } from './own-causes.ts'
 import type { Examined, Surroundings } from './standing.ts'
 
 /** Whether a cause says that nothing is wrong with a view, or what goes on with it. */
-const isHarmless = ({ code }: Cause): boolean => !['bad', 'held'].includes(causes[code].tone)
+const isHarmless = ({ code }: Cause): boolean => !['bad', 'held'].includes(causeTones[code])
 
 /**
  * A view with such a cause is not refreshed in a batch, and then the views that read it are skipped. A paused view is passed

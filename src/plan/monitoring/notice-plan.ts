@@ -1,5 +1,5 @@
 import { command } from '../commands.ts'
-import { wordsOf } from '../diagnosis/cause.ts'
+import { causeTones, wordsOf } from '../diagnosis/cause.ts'
 import { type NewsKind, newsKinds } from './news-kinds.ts'
 import {
   type AlarmWords,
@@ -226,7 +226,8 @@ function forAll(
   { code, text, views, look, mend }: ToldCause,
   environment: string,
 ): Pick<ToldCause, 'text' | 'look' | 'mend'> {
-  const { tone, several, isOne } = wordsOf(code)
+  const { several, isOne } = wordsOf(code)
+  const tone = causeTones[code]
   const all = views.map(({ view }) => view)
   const [first] = all
   const needsNone = isOne || tone === 'busy' || tone === 'good' || all.length > mostTyped

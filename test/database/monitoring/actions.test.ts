@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { textOf } from '../../../cli/output/cells.ts'
 import { handler as api } from '../../../functions/api.ts'
 import { handler as answerDrop } from '../../../functions/drop.ts'
 import { handler as answerRefresh } from '../../../functions/refresh.ts'
@@ -9,7 +10,8 @@ import { setAside } from '../../../src/operations/aside/set-aside.ts'
 import { startBatch } from '../../../src/operations/batches/start.ts'
 import { prune } from '../../../src/operations/monitoring/prune.ts'
 import { refresh } from '../../../src/operations/runs/refresh.ts'
-import { aboutOf, askedOf } from '../../../src/plan/actions.ts'
+import { askedOf } from '../../../src/plan/actions.ts'
+import { aboutCell } from '../../../src/resources/actions.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { begin, define } from '../../support/views/batches.ts'
@@ -103,12 +105,12 @@ test('what people do by hand is listed with who, to what and how; nothing else i
     'anna drop public."Odd"',
   ])
   const last = (await listed({ limit: '5' })).actions.reverse()
-  expect(last.map((action) => `${askedOf(action)}: ${aboutOf(action)}`)).toEqual([
-    'drop, failed: public.base',
-    'drop: public."Odd"',
+  expect(last.map((action) => `${askedOf(action)}: ${textOf(aboutCell(action), new Date())}`)).toEqual([
+    'drop, failed: base',
+    'drop: "Odd"',
     'around: no view',
-    'set-aside: public.base',
-    'put-back: public.base',
+    'set-aside: base',
+    'put-back: base',
   ])
   expect((await listed({ action: 'cancel' })).actions[0]).toMatchObject({ batchId, status: 'canceled' })
 

@@ -1,29 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type * as z from 'zod'
 import { missingLines } from '../../../cli/api/other-version.ts'
-import { actions } from '../../../cli/commands/operate/actions.ts'
-import { batch, batches } from '../../../cli/commands/operate/batches.ts'
-import { cancel } from '../../../cli/commands/operate/cancel.ts'
-import { create } from '../../../cli/commands/operate/create.ts'
-import { drop } from '../../../cli/commands/operate/drop.ts'
-import { graph } from '../../../cli/commands/operate/graph.ts'
-import { ls } from '../../../cli/commands/operate/ls.ts'
-import { metrics } from '../../../cli/commands/operate/metrics.ts'
-import { pause } from '../../../cli/commands/operate/pause.ts'
-import { plan } from '../../../cli/commands/operate/plan.ts'
-import { refresh } from '../../../cli/commands/operate/refresh.ts'
-import { retry } from '../../../cli/commands/operate/retry.ts'
-import { run } from '../../../cli/commands/operate/run.ts'
-import { runs } from '../../../cli/commands/operate/runs.ts'
-import { show } from '../../../cli/commands/operate/show.ts'
-import { test as testChecks } from '../../../cli/commands/operate/test.ts'
-import { why } from '../../../cli/commands/operate/why.ts'
 import { matchRoute } from '../../../src/edge/http/match.ts'
 import { descriptions } from '../../../src/edge/http/openapi.ts'
 import { type RouteName, routes } from '../../../src/edge/http/routes.ts'
 import { Problem } from '../../../src/problem.ts'
 import { version, versionHeader } from '../../../src/version.ts'
 import { startApi } from '../../support/api/fake-api.ts'
+import { typed } from '../../support/cli/typed.ts'
 
 let printed = ''
 beforeEach(() => {
@@ -41,33 +25,33 @@ afterEach(() => {
 const [id, batchId] = ['7', '20261120-090000-1f3c9a2b']
 
 /** The commands that read the answers of the API, as far as they end by themselves. */
-const commands: [string, (url: string) => Promise<unknown>][] = [
-  ['actions', (url) => actions({ url, limit: 20 })],
-  ['actions -o wide', (url) => actions({ url, limit: 20, output: 'wide' })],
-  ['batches', (url) => batches({ url, limit: 20 })],
-  ['batch', (url) => batch({ url, id: batchId })],
-  ['cancel a batch', (url) => cancel({ url, id: batchId })],
-  ['cancel', (url) => cancel({ url, id })],
-  ['create', (url) => create({ url, view: 'sales', data: true, wait: false })],
-  ['drop', (url) => drop({ url, view: 'sales', yes: true, wait: false })],
-  ['graph', (url) => graph({ url })],
-  ['graph of a view', (url) => graph({ url, view: 'sales' })],
-  ['ls', (url) => ls({ url, patterns: [] })],
-  ['ls -o wide', (url) => ls({ url, patterns: [], output: 'wide', failed: true, stale: true })],
-  ['metrics', (url) => metrics({ url, view: 'sales', window: '24h' })],
-  ['pause', (url) => pause({ url, views: ['sales'] })],
-  ['plan', (url) => plan({ url })],
-  ['refresh', (url) => refresh({ url, views: ['sales'], wait: false })],
-  ['refresh of several', (url) => refresh({ url, views: ['sales', 'best'], wait: false })],
-  ['retry', (url) => retry({ url, ids: [id], wait: false })],
-  ['run', (url) => run({ url, id: Number(id) })],
-  ['run --sql', (url) => run({ url, id: Number(id), sql: true })],
-  ['runs', (url) => runs({ url, limit: 20 })],
-  ['runs -o wide', (url) => runs({ url, limit: 20, output: 'wide' })],
-  ['show', (url) => show({ url, view: 'sales' })],
-  ['test', (url) => testChecks({ url, views: ['sales'] })],
-  ['why', (url) => why({ url, view: 'sales' })],
-]
+const commands = [
+  ['actions'],
+  ['actions', '-o', 'wide'],
+  ['batches'],
+  ['batch', batchId],
+  ['cancel', batchId],
+  ['cancel', id],
+  ['create', 'sales', '--no-wait'],
+  ['drop', 'sales', '--yes', '--no-wait'],
+  ['graph'],
+  ['graph', 'sales'],
+  ['ls'],
+  ['ls', '-o', 'wide', '--failed', '--stale'],
+  ['metrics', 'sales'],
+  ['pause', 'sales'],
+  ['plan'],
+  ['refresh', 'sales', '--no-wait'],
+  ['refresh', 'sales', 'best', '--no-wait'],
+  ['retry', id, '--no-wait'],
+  ['run', id],
+  ['run', id, '--sql'],
+  ['runs'],
+  ['runs', '-o', 'wide'],
+  ['show', 'sales'],
+  ['test', 'sales'],
+  ['why', 'sales'],
+].map((words) => [words.join(' '), words] as [string, [string, ...string[]]])
 
 /** Without these, an answer is about nothing: every version has them. */
 const always = [
@@ -137,7 +121,7 @@ const nameOf = (method: string, url: string) => {
 }
 
 describe('a gateway that answers without a field, as an older one does', () => {
-  test.each(commands)('%s', async (_, command) => {
+  test.each(commands)('%s', async (_, words) => {
     const asked = new Set<'getView'>()
     let lacking: { name: string; place: (string | number)[] } | undefined
     const { url } = await startApi(({ method, url }) => {
@@ -152,7 +136,7 @@ describe('a gateway that answers without a field, as an older one does', () => {
     const wrong: string[] = []
     const attempt = async () => {
       printed = ''
-      const error = await command(url).catch((error) => error)
+      const error = await typed(...words, '--url', url).catch((error) => error)
       if (error instanceof Error && !(error instanceof Problem)) return error.stack?.slice(0, 300)
       return /undefined|NaN|Invalid Date/.exec(printed)?.[0]
     }
@@ -172,10 +156,10 @@ describe('a gateway that answers without a field, as an older one does', () => {
     const before = missingLines().length
     const of = (headers: Record<string, string>) =>
       startApi(({ method, url }) => ({ headers, body: without(answerOf(nameOf(method, url)), ['asOf']) }))
-    await show({ url: (await of({ [versionHeader]: version })).url, view: 'sales' }).catch(() => {})
+    await typed('show', 'sales', '--url', (await of({ [versionHeader]: version })).url).catch(() => {})
     expect(missingLines()).toHaveLength(before)
     const { url } = await of({ [versionHeader]: '0.0.9' })
-    await show({ url, view: 'sales' })
+    await typed('show', 'sales', '--url', url)
     expect(missingLines()).toContain(`${url} runs Viewkeeper 0.0.9, which does not say asOf: unknown here.\n`)
   })
 })

@@ -1,16 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { readersOf } from '../../../cli/commands/operate/readers.ts'
-import { momentOf } from '../../../cli/commands/operate/runs.ts'
-import { endOfBatch, progressLine, selectionOf, stateText, viewLinesOf } from '../../../cli/output/batches.ts'
-import {
-  endLine,
-  failureLines,
-  insteadLines,
-  progressText,
-  runLines,
-  runsTable,
-} from '../../../cli/output/runs.ts'
-import { sorted, summaryOf, viewLines, viewsTable } from '../../../cli/output/views.ts'
+import { readersOf } from '../../../cli/api/reads.ts'
+import { momentOf } from '../../../cli/commands/operate/between.ts'
+import { endOfBatch, progressLine, stateText, viewLinesOf } from '../../../cli/output/batches.ts'
+import { tableOf } from '../../../cli/output/cells.ts'
+import { endLine, failureLines, insteadLines, progressText, runLines } from '../../../cli/output/runs.ts'
+import { summaryOf, viewLines } from '../../../cli/output/views.ts'
 import { whyLines } from '../../../cli/output/why.ts'
 import { parseSelect } from '../../../cli/project/select.ts'
 import type {
@@ -22,6 +16,8 @@ import type {
   Why,
 } from '../../../src/edge/http/schemas/answers.ts'
 import { filters } from '../../../src/plan/diagnosis/state.ts'
+import { runColumns } from '../../../src/resources/runs.ts'
+import { inOrder, viewColumns } from '../../../src/resources/views.ts'
 import { plain } from '../../../src/terminal/paint.ts'
 
 const now = new Date('2026-11-21T12:00:00Z')
@@ -121,24 +117,24 @@ describe('views', () => {
   const named = (views: View[]) => views.map(({ name }) => name)
 
   test('in trouble come first, the most overdue of them before the others', () => {
-    expect(named(sorted(all))).toEqual(['gone', 'broken', 'later', 'late', 'fine'])
+    expect(named(inOrder(all))).toEqual(['gone', 'broken', 'later', 'late', 'fine'])
   })
 
   test('are sorted by what is asked for, and what is unknown comes last', () => {
-    expect(named(sorted(all, 'name'))).toEqual(['broken', 'fine', 'gone', 'late', 'later'])
-    expect(named(sorted(all, 'age'))).toEqual(['later', 'late', 'broken', 'fine', 'gone'])
-    expect(named(sorted(all, 'next'))[0]).toBe('fine')
-    expect(named(sorted(all, 'rows')).at(-1)).toBe('fine')
-    expect(named(sorted(all, 'duration')).at(-1)).toBe('gone')
+    expect(named(inOrder(all, 'name'))).toEqual(['broken', 'fine', 'gone', 'late', 'later'])
+    expect(named(inOrder(all, 'age'))).toEqual(['later', 'late', 'broken', 'fine', 'gone'])
+    expect(named(inOrder(all, 'next'))[0]).toBe('fine')
+    expect(named(inOrder(all, 'rows')).at(-1)).toBe('fine')
+    expect(named(inOrder(all, 'duration')).at(-1)).toBe('gone')
   })
 
   test('are told with age, limit, last run and the next one; on 80 columns the least important are left out', () => {
-    expect(viewsTable([stale, failed], now, wide)).toEqual([
+    expect(tableOf(viewColumns, [stale, failed], now, wide)).toEqual([
       'VIEW    STATE     AGE  LIMIT  LAST RUN             TOOK   ROWS  NEXT RUN    SIZE  SCHEDULE',
       'late    stale    26 h   25 h  success 3 min ago   9.3 s  4,309  in 21 h   8.0 kB  nightly',
       'broken  failed  3 min   25 h  failed 5 min ago   0.45 s  4,309  in 21 h   8.0 kB  nightly',
     ])
-    for (const line of viewsTable(all, now, narrow)) expect(line.length).toBeLessThanOrEqual(80)
+    for (const line of tableOf(viewColumns, all, now, narrow)) expect(line.length).toBeLessThanOrEqual(80)
   })
 
   test('whose retry waits say when it begins and why, come first and count as failed; a view set aside is not missing', () => {
@@ -155,26 +151,26 @@ describe('views', () => {
       missing: true,
       aside: { since: minutesAgo(9), by: 'shop' },
     })
-    const list = sorted([fresh, stale, half])
+    const list = inOrder([fresh, stale, half])
     expect(named(list)).toEqual(['half', 'late', 'fine'])
-    const lines = viewsTable(list, now, wide)
+    const lines = tableOf(viewColumns, list, now, wide)
     expect(lines[1]).toContain('retries at 12:04 UTC after: division by zero')
-    for (const line of viewsTable(list, now, narrow)) expect(line.length).toBeLessThanOrEqual(80)
+    for (const line of tableOf(viewColumns, list, now, narrow)) expect(line.length).toBeLessThanOrEqual(80)
     expect(summaryOf(list)).toBe('3 views: 1 failed, 1 stale, 1 fresh')
     expect([filters.failed(half), filters.missing(away), filters.aside(away)]).toEqual([true, false, true])
   })
 
   test('that wait for another one name it, and stand below it', () => {
     const held = (name: string) => viewOf({ name, state: 'heldBack', culprit: 'public.broken' })
-    const list = sorted([fresh, held('b'), stale, held('a'), failed])
+    const list = inOrder([fresh, held('b'), stale, held('a'), failed])
     expect(named(list)).toEqual(['broken', 'a', 'b', 'late', 'fine'])
-    expect(viewsTable(list, now, wide)[2]).toContain('held back by broken')
+    expect(tableOf(viewColumns, list, now, wide)[2]).toContain('held back by broken')
     expect(summaryOf(list)).toBe('5 views: 1 failed, 2 held back, 1 stale, 1 fresh')
   })
 
   test('that are refreshed for the sake of another one say which', () => {
     const source = viewOf({ promisedMs: 900_000, promisedFor: 'public.best' })
-    expect(viewsTable([source], now, wide)[1]).toContain('within 15 min, for best')
+    expect(tableOf(viewColumns, [source], now, wide)[1]).toContain('within 15 min, for best')
   })
 
   test('are summed up by how they stand', () => {
@@ -189,13 +185,13 @@ describe('views', () => {
       viewOf({ name: 'other', leftOut: 20, savedMs: null }),
       fresh,
     ]
-    const column = viewsTable(list, now, wide).map((line) => line.slice(-9))
+    const column = tableOf(viewColumns, list, now, wide).map((line) => line.slice(-9))
     expect(column).toEqual(['    SAVED', '1 (9.3 s)', '       20', expect.stringMatching(/nightly$/)])
     expect(summaryOf(list)).toBe('3 views, all fresh   saved: 21 refreshes in 24 h (9.3 s)')
     // What an older version answers.
     const { leftOut: _, savedMs: __, ...before } = fresh
     expect(summaryOf([before as View])).toBe('1 view, fresh')
-    expect(viewsTable([before as View], now, wide)[0]).not.toContain('SAVED')
+    expect(tableOf(viewColumns, [before as View], now, wide)[0]).not.toContain('SAVED')
   })
 })
 
@@ -315,7 +311,7 @@ describe('a run', () => {
   })
 
   test('in a list keeps its error on 80 columns', () => {
-    expect(runsTable([broken], now, narrow, { view: true })[1]).toMatch(/ViewSqlFailed 22012$/)
+    expect(tableOf(runColumns, [broken], now, narrow)[1]).toMatch(/ViewSqlFailed 22012$/)
   })
 
   test('tells how far it is, and if it takes longer than usual', () => {
@@ -445,14 +441,6 @@ describe('a batch', () => {
     expect(endOfBatch({ ...batch, status: 'failed' }, narrow)).toBe(
       '✗ 1 of 4 views refreshed, 1 failed in 12 s',
     )
-  })
-
-  test.each([
-    [{ all: true }, 'all'],
-    [{ views: ['"public"."sales"', 'app.b', 'app.c'] }, 'sales, app.b and 1 more'],
-    [{ pattern: 'sales.*', ancestors: true, descendants: true }, '+sales.*+'],
-  ])('that was asked for with %j is named %s', (selection, text) => {
-    expect(selectionOf({ selection } as unknown as BatchDetails)).toBe(text)
   })
 })
 

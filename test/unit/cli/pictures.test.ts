@@ -1,10 +1,10 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { graph } from '../../../cli/commands/operate/graph.ts'
 import { graphLines } from '../../../cli/output/graph.ts'
 import { curve, plotPairs } from '../../../cli/output/plots.ts'
 import type { View } from '../../../src/edge/http/schemas/answers.ts'
 import { plain } from '../../../src/terminal/paint.ts'
 import { startApi } from '../../support/api/fake-api.ts'
+import { typed } from '../../support/cli/typed.ts'
 
 afterEach(() => vi.restoreAllMocks())
 
@@ -93,6 +93,6 @@ test('the graph of one view as JSON is of this view and what reads it', async ()
     printed += text
     return true
   })
-  await graph({ view: 'b', json: true, url })
+  await typed('graph', 'b', '--json', '--url', url)
   expect(JSON.parse(printed).map(({ view }: { view: string }) => view)).toEqual(['b', 'c'])
 })

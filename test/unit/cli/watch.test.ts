@@ -1,12 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Api } from '../../../cli/api/api.ts'
 import { ApiUnavailable } from '../../../cli/api/unavailable.ts'
-import { batch } from '../../../cli/commands/operate/batches.ts'
-import { run } from '../../../cli/commands/operate/run.ts'
 import { watchBatch } from '../../../cli/watch/batch.ts'
 import type { BatchDetails, BatchView } from '../../../src/edge/http/schemas/answers.ts'
 import { Problem } from '../../../src/problem.ts'
 import { startApi } from '../../support/api/fake-api.ts'
+import { typed } from '../../support/cli/typed.ts'
 
 let printed = ''
 beforeEach(() => {
@@ -101,7 +100,7 @@ describe('watching with --json prints nothing but the end', () => {
     const { url } = await startApi((_request, turn) => ({
       body: runOf(turn < 3 ? {} : { status: 'failed', finishedAt }),
     }))
-    await run({ id: 812, watch: true, json: true, url })
+    await typed('run', '812', '--watch', '--json', '--url', url)
     expect(JSON.parse(printed)).toMatchObject({ id: 812, status: 'failed' })
     expect(process.exitCode).toBe(1)
   })
@@ -110,7 +109,7 @@ describe('watching with --json prints nothing but the end', () => {
     const { url } = await startApi((_request, turn) => ({
       body: batchOf(turn < 3 ? {} : { status: 'success', finishedAt }),
     }))
-    await batch({ id: 'b', watch: true, json: true, url })
+    await typed('batch', 'b', '--watch', '--json', '--url', url)
     expect(JSON.parse(printed)).toMatchObject({ id: 'b', status: 'success' })
     expect(process.exitCode).toBeUndefined()
   })

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { countStates, select } from '../../../page/app/views/select.ts'
+import { select } from '../../../page/app/views/select.ts'
+import { countStates } from '../../../src/resources/views.ts'
 
 const hour = 3_600_000
 const viewOf = (view: string, more: object = {}) => ({
@@ -53,7 +54,7 @@ test('the most urgent views come first: missing, failed, without data, stale', (
 
 test.each([
   ['name', 'a.busy'],
-  ['age', 'b.never'],
+  ['age', 'a.stale'],
   ['duration', 'b.failed'],
   ['rows', 'a.empty'],
   ['next', 'a.empty'],

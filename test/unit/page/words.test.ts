@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { serverTime } from '../../../page/app/api/connection.ts'
 import { withMentions } from '../../../page/app/words/mentions.ts'
-import { pictured } from '../../../page/app/words/sign.ts'
+import { pictured } from '../../../src/resources/sign.ts'
 
 const said = (text: string, addresses: Record<string, string>) =>
   withMentions(text, addresses)

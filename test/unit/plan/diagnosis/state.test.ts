@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { summaryOf } from '../../../../cli/output/views.ts'
-import { signOf as onPage } from '../../../../page/app/words/sign.ts'
 import { judge } from '../../../../src/plan/diagnosis/held-back.ts'
 import { anyStates, byUrgency, filters, states } from '../../../../src/plan/diagnosis/state.ts'
+import { signOf as onPage } from '../../../../src/resources/sign.ts'
 import { examined } from '../../../support/views/examined.ts'
 
 const at = new Date('2026-11-20T09:00:00Z')

@@ -1,7 +1,7 @@
-import type { View } from '../../../src/edge/http/schemas/answers.ts'
-import type { BatchViewStatus } from '../../../src/plan/batches/view-order.ts'
-import { type AnyState, type Tone as ViewTone, wordsOfState } from '../../../src/plan/diagnosis/state.ts'
-import { isEnded } from '../../../src/plan/run.ts'
+import type { View } from '../edge/http/schemas/answers.ts'
+import type { BatchViewStatus } from '../plan/batches/view-order.ts'
+import { type AnyState, type Tone as ViewTone, wordsOfState } from '../plan/diagnosis/state.ts'
+import { isEnded } from '../plan/run.ts'
 
 /** How something stands: the word that people read, the colour, and the mark that says the same without colour. */
 export interface Sign {
@@ -10,7 +10,7 @@ export interface Sign {
   mark: Mark
 }
 
-type Tone = ViewTone | 'built'
+export type Tone = ViewTone | 'built'
 export type Mark = 'check' | 'clock' | 'cross' | 'play' | 'dots' | 'pause' | 'ring' | 'gone' | 'dash' | 'box'
 
 const sign = (word: string, tone: Tone, mark: Mark): Sign => ({ word, tone, mark })
@@ -38,16 +38,16 @@ const ofRun: Record<BatchViewStatus, Sign> = {
   built: sign('built', 'built', 'box'),
   success: sign('success', 'good', 'check'),
   failed: sign('failed', 'bad', 'cross'),
-  canceled: sign('canceled', 'idle', 'cross'),
+  canceled: sign('canceled', 'idle', 'dash'),
   skipped: sign('skipped', 'idle', 'dash'),
   pruned: sign('pruned', 'idle', 'dash'),
 }
 
-/** How the status of a run, or of a view within a batch, is shown. */
-export const signOfRun = (status: keyof typeof ofRun): Sign => ofRun[status]
+/** How the status of a run, or of a view within a batch, is shown; one that a newer version has, too. */
+export const signOfRun = (status: BatchViewStatus): Sign => ofRun[status] ?? sign(status, 'idle', 'dash')
 
 /** Whether a run or a batch of this status goes on. */
-export const isOpen = (status: keyof typeof ofRun): boolean =>
+export const isOpen = (status: BatchViewStatus): boolean =>
   status === 'waiting' || (status !== 'pruned' && !isEnded(status))
 
 /** Whether a sign says that somebody has to look. */

@@ -1,7 +1,21 @@
 import { useState } from 'preact/hooks'
 import type { ViewList } from '../../../src/edge/http/schemas/answers.ts'
 import { lagLine, unsaid } from '../../../src/plan/replicas.ts'
+import { allPausedMeans } from '../../../src/resources/views.ts'
+import { resumeAll } from '../live/actions.ts'
 import { Button } from '../parts/button.tsx'
+import { When } from '../parts/when.tsx'
+
+/** Says that everything scheduled is paused, since when and by whom. */
+export const AllPaused = ({ paused }: { paused: NonNullable<ViewList['paused']> }) => (
+  <div class="strip strip-held">
+    <p>
+      <strong>Everything scheduled is paused</strong>, <When at={paused.since} /> by {paused.by}:{' '}
+      {allPausedMeans}.
+    </p>
+    <Button does={resumeAll}>Resume all</Button>
+  </div>
+)
 
 const noted = 'standbys-noted'
 

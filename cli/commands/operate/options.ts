@@ -1,5 +1,0 @@
-/** Which API a command works on. */
-export interface ApiOptions {
-  env?: string
-  url?: string
-}

@@ -1,0 +1,101 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { command } from '../../src/plan/commands.ts'
+import type { Api } from '../api/api.ts'
+import { exitCodeOf, failed, unavailable } from '../output/exit-codes.ts'
+import { type Output, print, printJson } from '../output/terminal.ts'
+import { unlessInterrupted } from './interrupt.ts'
+import { openScreen, type Screen } from './screen.ts'
+
+/** A run or a batch that is watched. */
+export interface Watched<T> {
+  noun: 'run' | 'batch'
+  id: string
+  read: () => Promise<T>
+  hasEnded: (found: T) => boolean
+  /** Whether it did what it was asked. */
+  isDone: (found: T) => boolean
+  /** Lines that stay, at each look those that are new. */
+  kept?: (found: T) => Promise<string[]>
+  /** Lines that change, `sinceMs` after the look. */
+  live: (found: T, sinceMs: number, room: Output & { height: number }) => string[]
+  /** A line for a log in which nothing changes. */
+  pulse: (found: T) => string
+  /** What is said when it has ended. */
+  rest: (found: T) => Promise<string[]>
+}
+
+const pulseMs = 60_000
+
+/**
+ * Watches a run or a batch until it has ended, and tells how; with `json`, without a word until then. If it does not do what it was
+ * asked, the exit code is 1.
+ */
+export async function watch<T>(
+  api: Api,
+  watched: Watched<T>,
+  { json = false }: { json?: boolean | undefined },
+): Promise<T> {
+  const found = await (json ? readUntil(watched) : watchOnScreen(api, watched))
+  if (json) printJson(found)
+  else print(...(await watched.rest(found)))
+  if (!watched.isDone(found)) process.exitCode = failed
+  return found
+}
+
+async function watchOnScreen<T>(api: Api, watched: Watched<T>): Promise<T> {
+  const { noun, id } = watched
+  const screen = await openScreen()
+  return unlessInterrupted(readUntil(watched, drawnOn(screen, watched)), () => {
+    screen.close()
+    print(
+      `${noun} ${id} goes on without you`,
+      `  watch it again: ${command([noun, id, '--watch'], api.typed)}`,
+      `  cancel it:      ${command(['cancel', id], api.typed)}`,
+    )
+  }).finally(() => screen.close())
+}
+
+/** What is done at each look: new lines stay, others change; without a terminal there is a pulse each minute. */
+function drawnOn<T>(
+  screen: Screen,
+  { kept = async () => [], hasEnded, live, pulse }: Watched<T>,
+): (found: T) => Promise<void> {
+  let toldAt = Date.now()
+  return async (found) => {
+    const lookedAt = Date.now()
+    const lines = await kept(found)
+    screen.keep(...lines)
+    if (hasEnded(found)) return
+    screen.show((room) => live(found, Date.now() - lookedAt, room))
+    if (screen.live || (lines.length === 0 && Date.now() - toldAt < pulseMs)) return
+    if (lines.length === 0) screen.keep(`  ${pulse(found)}`)
+    toldAt = Date.now()
+  }
+}
+
+const firstPauseMs = 250
+const longestPauseMs = 2000
+/** What is watched may go on for hours: a connection that is away for a moment does not end the watching. */
+const patienceMs = 30_000
+
+/**
+ * Reads something again and again until it has ended, and returns it: quickly at first, later every two seconds. Each time
+ * `each` is called first. If the API cannot be had for half a minute, its last problem is thrown.
+ */
+async function readUntil<T>(
+  { read, hasEnded }: Pick<Watched<T>, 'read' | 'hasEnded'>,
+  each: (value: T) => unknown = () => {},
+): Promise<T> {
+  let lastAnswer = Date.now()
+  for (let pauseMs = firstPauseMs; ; pauseMs = Math.min(pauseMs * 1.2, longestPauseMs)) {
+    const value = await read().catch((error) => {
+      if (exitCodeOf(error) !== unavailable || Date.now() - lastAnswer > patienceMs) throw error
+    })
+    if (value !== undefined) {
+      lastAnswer = Date.now()
+      await each(value)
+      if (hasEnded(value)) return value
+    }
+    await pause(pauseMs)
+  }
+}

@@ -1,0 +1,201 @@
+import type { View, ViewDetails } from '../edge/http/schemas/answers.ts'
+import { heldBack } from '../plan/diagnosis/held-back.ts'
+import { byUrgency, type Filter, filters, retryText, wordsOfState } from '../plan/diagnosis/state.ts'
+import { savedText } from '../plan/monitoring/saved.ts'
+import { isEnded } from '../plan/run.ts'
+import { lastChecked } from '../plan/runs/made-checks.ts'
+import { bytes, duration, moment, whole } from '../plan/words.ts'
+import type { Cell, Column, Fact } from './cell.ts'
+import { checkFacts } from './runs.ts'
+import { isTrouble, signOf, signOfRun } from './sign.ts'
+
+/** The table of views. */
+export const viewColumns: Column<View>[] = [
+  { name: 'view', title: 'View', cell: ({ view }) => ({ view }) },
+  { name: 'state', title: 'State', cell: (view) => stateCell(view) },
+  { name: 'age', title: 'Age', cell: (view) => ({ age: view }), number: true, leaveOut: 0 },
+  {
+    name: 'limit',
+    title: 'Limit',
+    cell: ({ maxStaleMs }) => lengthOf(maxStaleMs),
+    number: true,
+    leaveOut: 2,
+  },
+  { name: 'run', title: 'Last run', cell: lastRunCell, leaveOut: 1, least: 20 },
+  {
+    name: 'duration',
+    title: 'Took',
+    cell: ({ lastRun }) => lengthOf(lastRun?.durationMs ?? null),
+    number: true,
+    leaveOut: 5,
+  },
+  {
+    name: 'rows',
+    title: 'Rows',
+    cell: ({ estimatedRows }) => (estimatedRows === null ? null : whole(estimatedRows)),
+    number: true,
+    leaveOut: 4,
+  },
+  {
+    name: 'next',
+    title: 'Next run',
+    cell: ({ nextRun }) => (nextRun === null ? { onPage: 'not scheduled' } : { ahead: nextRun }),
+    leaveOut: 3,
+  },
+  { name: 'size', title: 'Size', cell: sizeOf, number: true, leaveOut: 6 },
+  { name: 'schedule', title: 'Schedule', cell: scheduleCell, leaveOut: 7 },
+  savedColumn(8),
+]
+
+/** The numbers of a view. */
+export function viewFacts(view: ViewDetails, now: Date): Fact[] {
+  const held = heldBack(view)
+  const checked = lastChecked(view.recentRuns)
+  return [
+    ['source', view.source],
+    ['owner', view.owner],
+    ['comment', view.comment],
+    ['strategy', view.strategy],
+    ['rows', view.estimatedRows === null ? null : `about ${whole(view.estimatedRows)}`],
+    ['size', sizeOf(view)],
+    ['last run', view.retry == null ? null : retryText(view.retry, view.view, now)],
+    [
+      'as of',
+      view.asOf === null && view.lastSuccessAt !== null
+        ? 'nobody knows: viewkeeper why says the reason'
+        : momentCell(view.asOf),
+    ],
+    ['held back by', held && { view: held }],
+    ['held back', view.checkFailedSince ? ['by a check since ', { moment: view.checkFailedSince }] : null],
+    ['last success', momentCell(view.lastSuccessAt)],
+    ['schedule', scheduleCell(view)],
+    ['saved', savedText([view])],
+    ['next run', view.nextRun && [{ moment: view.nextRun }, ', ', { ahead: view.nextRun }]],
+    ...(checked ? checkFacts(checked) : []),
+  ]
+}
+
+/** The orders of a list of views, and their words; each begins with what matters most. */
+export const orderWords = {
+  urgency: 'most urgent',
+  name: 'name',
+  age: 'oldest data',
+  duration: 'longest refresh',
+  rows: 'most rows',
+  size: 'largest',
+  next: 'next run',
+} as const
+export type Order = keyof typeof orderWords
+export const orders = Object.keys(orderWords) as Order[]
+
+/** What is compared: the larger comes first, and what is unknown last. */
+const measures: Record<Exclude<Order, 'urgency' | 'name'>, (view: View) => number | null> = {
+  age: ({ staleMs }) => staleMs,
+  duration: ({ lastRun }) => lastRun?.durationMs ?? null,
+  rows: ({ estimatedRows }) => estimatedRows,
+  size: ({ sizeBytes }) => sizeBytes,
+  next: ({ nextRun }) => (nextRun === null ? null : -Date.parse(nextRun)),
+}
+
+/** Views in this order, and by name if it leaves a choice or is none. By urgency, a view stands above those that it holds back. */
+export function inOrder(views: View[], order: string = 'urgency'): View[] {
+  if (order === 'urgency') return byUrgency(views)
+  const measure = measures[order as keyof typeof measures] ?? (() => 0)
+  const rankOf = (view: View) => measure(view) ?? -Number.MAX_VALUE
+  return views.toSorted((a, b) => rankOf(b) - rankOf(a) || (a.view < b.view ? -1 : 1))
+}
+
+/** What a list can be narrowed to, and what that means. */
+export const filterTexts: Record<Filter, string> = {
+  stale: 'that are older than their limit, or of which nobody knows the age',
+  failed: 'of which a refresh failed, and none has succeeded since',
+  heldBack: 'that wait for another view',
+  unknown: 'of whose data nobody knows the age',
+  running: 'that are being refreshed',
+  paused: 'that are paused',
+  aside: 'that are set aside for a change of a table',
+  missing: 'that somebody has dropped',
+  unpopulated: 'that are in the database without data',
+}
+
+/** How a filter is called and coloured: as the state that it is named after. */
+export const wordsOfFilter = (filter: Filter): Pick<ReturnType<typeof signOfRun>, 'word' | 'tone'> =>
+  filter === 'running' ? signOfRun('running') : wordsOfState(filter)
+
+/** How many views are in each state that the list can be narrowed to. */
+export const countStates = (views: View[]): Record<Filter, number> =>
+  Object.fromEntries(
+    Object.entries(filters).map(([filter, fits]) => [filter, views.filter(fits).length]),
+  ) as Record<Filter, number>
+
+/** What a pause of a view means. */
+export const pausedMeans =
+  'schedules, batches and requests leave it as it is until it is resumed, and it is never stale'
+/** What the pause of everything means. */
+export const allPausedMeans = 'schedules and deploys refresh nothing, requests still do'
+
+/**
+ * How a view stands. On the page a trouble leads to its cause: to the page of the view that it waits for, or of the view itself,
+ * unless that is `here`.
+ */
+export function stateCell({ view, state, culprit, paused }: View, where?: 'here'): Cell {
+  const sign = signOf(state)
+  const stands: Cell =
+    state === 'heldBack' && culprit !== null
+      ? [{ sign, word: `${sign.word} by` }, ' ', { view: culprit }]
+      : { sign, ...(where !== 'here' && isTrouble(sign) && { of: { view } }) }
+  return paused && state !== 'paused' ? [stands, { onPage: { sign: signOf('paused') } }] : stands
+}
+
+function lastRunCell({ view, lastRun, retry, suspendedUntil }: View, now: Date): Cell {
+  if (retry != null) return { sign: signOfRun('failed'), word: retryText(retry, view, now) }
+  if (lastRun === null) return { onPage: 'never run' }
+  const { id, status, requestedAt, finishedAt, durationMs } = lastRun
+  return [
+    { sign: signOfRun(status), of: { run: id } },
+    ' ',
+    isEnded(status)
+      ? { past: finishedAt ?? requestedAt }
+      : `for ${duration(now.getTime() - Date.parse(requestedAt))}`,
+    suspendedUntil == null ? null : `, suspended until ${moment(suspendedUntil, now)}`,
+    durationMs === null ? null : { onPage: ` · ${duration(durationMs)}` },
+  ]
+}
+
+const lengthOf = (ms: number | null): Cell => (ms === null ? null : duration(ms))
+
+const momentCell = (at: string | null): Cell => (at === null ? null : { moment: at })
+
+function sizeOf({ sizeBytes }: View): Cell {
+  return sizeBytes === null ? null : bytes(sizeBytes)
+}
+
+/** What refreshes the view: a target lag, of its own or of a view that reads it, its own schedule, or that of every view. */
+function scheduleCell({
+  schedule,
+  timeZone,
+  targetLagSeconds,
+  promisedMs,
+  promisedFor,
+  lagWorksSeconds,
+  nextBy,
+}: View): Cell {
+  if (promisedFor != null && promisedMs != null)
+    return [`within ${duration(promisedMs)}, for `, { view: promisedFor }]
+  if (targetLagSeconds != null)
+    return `within ${duration(targetLagSeconds * 1000)}${lagWorksSeconds == null ? '' : `: ${duration(lagWorksSeconds * 1000)} works`}`
+  if (schedule != null) return `${schedule}${timeZone == null ? '' : ` ${timeZone}`}`
+  return nextBy === 'nightly' ? 'nightly' : null
+}
+
+/** The column of the refreshes that were left out, and their time. An older version does not say it. */
+export function savedColumn<Row extends Pick<View, 'leftOut' | 'savedMs'>>(leaveOut: number): Column<Row> {
+  return {
+    name: 'saved',
+    title: 'Saved',
+    cell: ({ leftOut, savedMs }) =>
+      leftOut ? `${leftOut}${savedMs === null ? '' : ` (${duration(savedMs)})`}` : null,
+    number: true,
+    leaveOut,
+  }
+}
