@@ -1,270 +1,98 @@
-// Data flows one way: trigger → function → operation → plan → database → run → result. The layers stand one above the
-// other, and each has a room for each subject. A room may know the rooms that are listed here, and no others.
-
-const rooms = {
-  // Pure planning: no I/O, no clock.
-  'src/plan': [],
-  'src/plan/views': ['src/plan'],
-  // Why a view is as it is, and how urgent that is.
-  'src/plan/diagnosis': ['src/plan', 'src/plan/views'],
-  'src/plan/runs': ['src/plan', 'src/plan/views'],
+// Data flows one way: trigger → function → use case → plan → SQL → run → result. Each room is a subject, and they stand one above
+// the other: a room knows those below it and none above. In a room, `plan/` is pure, `db/` (in `run` also `life/` and `envelope/`)
+// is its SQL, and the files beside these folders are its use cases.
+const tower = [
+  // Names, quoting, tokens, statements and plans as data.
+  'sql',
+  // Connections, SQLSTATEs, locks, time-outs.
+  'server',
+  // What a view is now: definition, facts, graph, rights, readers.
+  'catalog',
   // Views made anew under other names, proved, filled and exchanged.
-  'src/plan/rebuild': ['src/plan', 'src/plan/views', 'src/plan/runs'],
-  'src/plan/batches': ['src/plan', 'src/plan/views', 'src/plan/diagnosis', 'src/plan/rebuild'],
-  'src/plan/migrations': ['src/plan', 'src/plan/views', 'src/plan/runs', 'src/plan/rebuild'],
-  'src/plan/aside': ['src/plan', 'src/plan/views', 'src/plan/runs', 'src/plan/rebuild'],
-  'src/plan/monitoring': ['src/plan', 'src/plan/views', 'src/plan/diagnosis'],
-  'src/plan/events': ['src/plan', 'src/plan/monitoring'],
-
-  // What people read: notices as mails and chat messages, the words of alarms. Pure, too.
-  'src/mails': ['src/plan', 'src/plan/diagnosis', 'src/plan/monitoring'],
-
-  // What people read of each resource of the API, in the words of the command line and of the page. Pure, too.
-  'src/resources': [
-    'src/plan',
-    'src/plan/views',
-    'src/plan/runs',
-    'src/plan/batches',
-    'src/plan/diagnosis',
-    'src/plan/monitoring',
-    'src/edge/http/schemas',
-  ],
-
+  'rebuild',
+  // The life of a run, the envelope, strategies, the record.
+  'run',
+  // What is due, in which order, and whose turn it is.
+  'batch',
+  // The news of the record, for programs.
+  'events',
+  // Diagnosis, troubles, metrics, mails, pruning.
+  'watch',
+  // Views dropped for the sake of a table, and made again.
+  'set-aside',
   // What imports the files of users, and what their configuration says.
-  'src/loading': ['src'],
-  'src/config': ['src', 'src/loading', 'src/plan'],
+  'loading',
+  'config',
+  // Views as people write them: their fields, problems, and SQL.
+  'authored',
+  // Frozen migrations: freeze, check, the journal, up and down.
+  'migrate',
+  // The schema `viewkeeper`: its steps, its roles, its hand-over.
+  'own-schema',
+  // HTTP, events and Lambda.
+  'edge',
+]
 
-  // Lines for the person at the terminal, of the command line and of the local gateway.
-  'src/terminal': ['src/plan'],
+/** The lower rooms: what refreshes views anywhere, without AWS, files or HTTP. */
+const engine = tower.slice(0, tower.indexOf('events'))
 
-  // What reads the disk.
-  'src/files': ['src/plan', 'src/plan/migrations'],
+const pure = '^src/(sql|[^/]+/plan|watch/diagnosis|watch/mails)/'
+const statements = '^src/([^/]+/(db|life|envelope)|server)/'
+const useCases = `^src/(?!sql/|server/|loading/|config/|edge/)[^/]+/[^/]+[.]ts$`
 
-  // All SQL that the functions send.
-  'src/db/server': ['src/plan', 'src/plan/views'],
-  'src/db/views': [
-    'src/db/server',
-    'src/db/runs',
-    'src/plan',
-    'src/plan/views',
-    'src/plan/diagnosis',
-    'src/plan/rebuild',
-  ],
-  // Every change of a run's status.
-  'src/db/life': ['src/db/server', 'src/plan', 'src/plan/batches'],
-  // How a run is executed on the server.
-  'src/db/envelope': ['src/db/server', 'src/db/life', 'src/db/runs', 'src/plan', 'src/plan/views'],
-  'src/db/runs': [
-    'src/db/server',
-    'src/db/life',
-    'src/plan',
-    'src/plan/views',
-    'src/plan/runs',
-    'src/plan/diagnosis',
-  ],
-  'src/db/batches': [
-    'src/db/server',
-    'src/db/life',
-    'src/db/runs',
-    'src/db/views',
-    'src/plan',
-    'src/plan/views',
-    'src/plan/diagnosis',
-    'src/plan/rebuild',
-    'src/plan/batches',
-  ],
-  // Twins that are made to see whether they fit, and undone.
-  'src/db/rebuild': ['src/db/server', 'src/db/runs', 'src/plan/rebuild'],
-  'src/db/migrations': [
-    'src/db/server',
-    'src/db/runs',
-    'src/db/views',
-    'src/db/rebuild',
-    'src/plan',
-    'src/plan/views',
-    'src/plan/runs',
-    'src/plan/rebuild',
-    'src/plan/migrations',
-  ],
-  'src/db/aside': [
-    'src/db/server',
-    'src/db/runs',
-    'src/db/views',
-    'src/db/rebuild',
-    'src/db/migrations',
-    'src/plan',
-    'src/plan/views',
-    'src/plan/runs',
-    'src/plan/rebuild',
-    'src/plan/aside',
-  ],
-  'src/db/monitoring': [
-    'src/db/server',
-    'src/db/runs',
-    'src/db/batches',
-    'src/plan',
-    'src/plan/batches',
-    'src/plan/monitoring',
-  ],
-  'src/db/schema': ['src/db/server', 'src/plan', 'src/plan/views'],
-  'src/db/events': ['src/db/server', 'src/db/runs', 'src/plan/events'],
+const ruleOfStorey = (room, at) => ({
+  name: `${room}-knows-nothing-above`,
+  severity: 'error',
+  from: { path: `^src/${room}/` },
+  to: { path: `^src/(${[...tower.slice(at + 1), 'terminal', 'resources'].join('|')})/` },
+})
 
-  // Read facts, plan, act, record.
-  'src/operations/runs': [
-    'src/db/server',
-    'src/db/life',
-    'src/db/envelope',
-    'src/db/runs',
-    'src/db/views',
-    'src/plan',
-    'src/plan/views',
-    'src/plan/runs',
-    'src/plan/rebuild',
-  ],
-  'src/operations/batches': [
-    'src/operations/runs',
-    // What is due, by schedules and target lags.
-    'src/operations/monitoring',
-    'src/db/server',
-    'src/db/life',
-    'src/db/envelope',
-    'src/db/runs',
-    'src/db/views',
-    'src/db/batches',
-    'src/plan',
-    'src/plan/views',
-    'src/plan/runs',
-    'src/plan/rebuild',
-    'src/plan/batches',
-  ],
-  'src/operations/aside': [
-    'src/operations/runs',
-    'src/db/server',
-    'src/db/runs',
-    'src/db/views',
-    'src/db/migrations',
-    'src/db/aside',
-    'src/plan',
-    'src/plan/views',
-    'src/plan/runs',
-    'src/plan/migrations',
-    'src/plan/aside',
-  ],
-  'src/operations/migrations': [
-    'src/operations/aside',
-    'src/db/aside',
-    'src/plan/aside',
-    'src/operations/runs',
-    'src/operations/views',
-    'src/db/server',
-    'src/db/life',
-    'src/db/runs',
-    'src/db/views',
-    'src/db/migrations',
-    'src/plan',
-    'src/plan/views',
-    'src/plan/runs',
-    'src/plan/rebuild',
-    'src/plan/migrations',
-  ],
-  // What people do with the views that they write. Only this room knows the parser, which no function has.
-  'src/operations/authoring': [
-    'src/operations/migrations',
-    'src/db/server',
-    'src/db/views',
-    'src/plan',
-    'src/plan/views',
-    'src/plan/migrations',
-    'src/files',
-    'src/authoring',
-    'src/authoring/sql',
-  ],
-  'src/operations/events': ['src/db/server', 'src/db/events', 'src/plan/monitoring', 'src/plan/events'],
-  'src/operations/monitoring': [
-    'src/operations/runs',
-    'src/operations/events',
-    'src/db/server',
-    'src/db/life',
-    'src/db/runs',
-    'src/db/views',
-    'src/db/batches',
-    'src/db/monitoring',
-    'src/db/events',
-    'src/plan',
-    'src/plan/views',
-    'src/plan/diagnosis',
-    'src/plan/batches',
-    'src/plan/monitoring',
-    'src/plan/events',
-  ],
-  'src/operations/views': [
-    // A notice tells the causes that `why` tells.
-    'src/db/monitoring',
-    'src/plan/monitoring',
-    'src/operations/runs',
-    'src/operations/monitoring',
-    'src/db/server',
-    'src/db/life',
-    'src/db/runs',
-    'src/db/views',
-    'src/db/batches',
-    'src/plan',
-    'src/plan/views',
-    'src/plan/diagnosis',
-    'src/plan/runs',
-    'src/plan/rebuild',
-    'src/plan/batches',
-  ],
-  'src/operations/schema': [
-    'src/operations/views',
-    'src/db/server',
-    'src/db/views',
-    'src/db/schema',
-    'src/plan',
-    'src/plan/views',
-    'src/files',
-  ],
-}
-
-/** Layers whose rooms are checked as one: `from` may know `allowed` besides itself. */
+/** What the other folders know besides themselves. */
 const layers = {
-  'src/edge': [
-    'src/operations',
-    'src/db',
-    'src/files',
-    'src/mails/',
-    'src/plan',
-    'src/config/',
-    'src/problem.ts',
-    'src/version.ts',
+  functions: ['src'],
+  'src/terminal': ['src/sql'],
+  // What the command line and the page show of each resource: pure, too.
+  'src/resources': [
+    'src/sql',
+    'src/catalog/plan',
+    'src/batch/plan',
+    'src/watch/plan',
+    'src/watch/diagnosis',
+    'src/edge/http/schemas/answers.ts',
+    'src/rebuild/plan',
+    'src/run/plan',
   ],
-  'src/authoring': ['src/config/told.ts', 'src/loading', 'src/plan', 'src/problem.ts'],
-  functions: ['src/edge', 'src/operations'],
   // Infrastructure knows names and schedules, not code; and refuses broken migrations before a deploy does.
   infra: [
     'src/edge/http/routes.ts',
     'src/edge/metrics/names.ts',
     'src/edge/lambda/bell.ts',
-    'src/plan/events/event.ts',
-    'src/files/frozen-migrations.ts',
-    'src/plan/alarms.ts',
-    'src/plan/commands.ts',
-    'src/plan/migrations/frozen.ts',
-    'src/mails/',
+    'src/events/plan/event.ts',
+    'src/migrate/frozen-migrations.ts',
+    'src/watch/plan/alarms.ts',
+    'src/sql/commands.ts',
+    'src/migrate/plan/frozen.ts',
+    'src/watch/mails/',
     'src/package-files.ts',
-    'src/plan/names.ts',
-    'src/plan/nearest.ts',
-    'src/plan/parameter.ts',
-    'src/plan/runbook.ts',
-    'src/plan/views/scheduled.ts',
-    'src/authoring/schedule.ts',
+    'src/sql/names.ts',
+    'src/sql/nearest.ts',
+    'src/sql/parameter.ts',
+    'src/sql/runbook.ts',
+    'src/catalog/plan/scheduled.ts',
+    'src/authored/schedule.ts',
     'src/config/',
     'src/problem.ts',
   ],
   cli: ['src', 'page/serve', 'local/run/', 'local/process/problem'],
   // A page in a browser, and what serves it. In the repository, the page is made when it is asked for.
-  'page/serve': ['src/package-files.ts', 'src/plan/commands.ts', 'build/page.ts'],
-  'page/app': ['src/plan', 'src/resources/', 'src/edge/http/schemas/answers.ts'],
+  'page/serve': ['src/package-files.ts', 'src/sql/commands.ts', 'build/page.ts'],
+  'page/app': [
+    'src/sql/',
+    'src/[^/]+/plan/',
+    'src/watch/diagnosis/',
+    'src/resources/',
+    'src/edge/http/schemas/answers.ts',
+  ],
   // Tests and benchmarks measure on the same servers, and wait for the same moments of a refresh.
   bench: [
     'src',
@@ -281,15 +109,6 @@ const layers = {
 }
 
 const ours = '^(functions|src|infra|local|cli|page|build|bench|test)/'
-const inRoom = (room) => `^${room}/[^/]+$`
-
-const ruleOfRoom = ([room, allowed]) => ({
-  name: `${room.replaceAll('/', '-')}-knows`,
-  severity: 'error',
-  from: { path: inRoom(room) },
-  to: { path: ours, pathNot: ['^src/problem.ts$', inRoom(room), ...allowed.map(inRoom)] },
-})
-
 const ruleOfLayer = ([layer, allowed]) => ({
   name: `${layer.replaceAll('/', '-')}-knows`,
   severity: 'error',
@@ -299,18 +118,16 @@ const ruleOfLayer = ([layer, allowed]) => ({
 
 module.exports = {
   forbidden: [
-    ...Object.entries(rooms).map(ruleOfRoom),
+    ...tower.map(ruleOfStorey),
     ...Object.entries(layers).map(ruleOfLayer),
     {
-      name: 'every-room-has-a-rule',
-      comment: 'A new room under src says in this file what it may know.',
+      name: 'every-room-has-a-storey',
       severity: 'error',
       from: {
         path: '^src/',
         pathNot: [
-          '^src/(index|problem|package-files|version).ts$',
-          '^src/(edge|authoring)/',
-          ...Object.keys(rooms).map(inRoom),
+          '^src/(index|problem|package-files|version|sql-modules[.]d).ts$',
+          `^src/(terminal|resources|${tower.join('|')})/`,
         ],
       },
       to: {},
@@ -330,22 +147,37 @@ module.exports = {
       to: { couldNotResolve: true, pathNot: '^aws-lambda$' },
     },
     {
-      name: 'plan-is-pure',
+      name: 'plans-are-pure',
+      comment: 'No I/O, no clock, no connection.',
       severity: 'error',
-      from: { path: '^src/(plan|mails|resources)/' },
-      to: { dependencyTypes: ['core', 'npm'] },
+      from: { path: pure },
+      to: { pathNot: [pure, '^src/problem.ts$'] },
     },
     {
-      name: 'only-files-reads-the-disk',
-      comment: 'In db and operations. An authored view is imported, and a function reads the roots of RDS.',
+      name: 'statements-know-no-use-case',
       severity: 'error',
-      from: { path: '^src/(db|operations)/' },
+      from: { path: statements },
+      to: { path: useCases },
+    },
+    {
+      name: 'the-engine-knows-no-files-no-http-no-aws',
+      severity: 'error',
+      from: { path: `^src/(${engine.join('|')})/` },
+      to: { path: '^((node:)?(fs|http|https)(/|$)|node_modules/(@aws|@smithy|@middy|aws-))' },
+    },
+    {
+      name: 'who-reads-the-disk',
+      severity: 'error',
+      from: {
+        path: `^src/(${tower.slice(0, tower.indexOf('loading')).join('|')}|migrate|own-schema)/`,
+        pathNot: '/(frozen-migrations|schema-steps).ts$',
+      },
       to: { path: '^(node:)?fs(/promises)?$' },
     },
     {
-      name: 'only-db-knows-postgres',
+      name: 'only-statements-know-postgres',
       severity: 'error',
-      from: { path: '^(functions|src|infra)/', pathNot: '^src/db/' },
+      from: { path: '^(functions|src|infra)/', pathNot: statements },
       to: { path: '^node_modules/postgres/' },
     },
     {

@@ -1,5 +1,5 @@
-import { readTouched } from '../src/authoring/sql/touched.ts'
-import { around } from '../src/operations/aside/around.ts'
+import { readTouched } from '../src/authored/sql/touched.ts'
+import { around } from '../src/set-aside/around.ts'
 import { measure } from './support/measure.ts'
 import { type Readers, startReaders } from './support/readers.ts'
 import { inRounds, type Sample } from './support/rounds.ts'

@@ -1,4 +1,4 @@
-import type { Strategy } from '../src/plan/views/definition.ts'
+import type { Strategy } from '../src/catalog/plan/definition.ts'
 import { change, makeData } from './support/data.ts'
 import { measure, refreshWhole } from './support/measure.ts'
 import { type Readers, startReaders } from './support/readers.ts'

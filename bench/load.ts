@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import postgres from 'postgres'
-import type { Sql } from '../src/db/server/connect.ts'
+import type { Sql } from '../src/server/connect.ts'
 import { type Answer, callUntil } from './support/callers.ts'
 import { type LocalSystem, withLocalSystem } from './support/local-system.ts'
 import { summarize } from './support/statistics.ts'

@@ -1,4 +1,4 @@
-import type { Sql } from '../src/db/server/connect.ts'
+import type { Sql } from '../src/server/connect.ts'
 import { ownCode } from './support/code.ts'
 import { makeSecondLongView } from './support/data.ts'
 import { runOptions, runSettings, sampleEnvelope } from './support/envelope.ts'

@@ -1,5 +1,5 @@
-import { prepareCutoffs, pruneRange, vacuumHistory } from '../src/db/monitoring/prune.ts'
-import type { Sql } from '../src/db/server/connect.ts'
+import type { Sql } from '../src/server/connect.ts'
+import { prepareCutoffs, pruneRange, vacuumHistory } from '../src/watch/db/prune.ts'
 import type { BenchServer } from './support/server.ts'
 import { median, summarize } from './support/statistics.ts'
 import type { Row } from './support/table.ts'

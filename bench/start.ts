@@ -14,7 +14,7 @@ const functionsFolder = fileURLToPath(new URL('../functions', import.meta.url))
 
 /** What a call loads, if the function has it: by what the environment says of the login. */
 const whatCallsLoad = [
-  'src/db/server/connection.ts',
+  'src/server/connection.ts',
   'src/edge/handlers/advance.ts',
   'src/edge/handlers/batch-machinery.ts',
   'src/edge/handlers/messenger.ts',

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Strategy } from '../src/plan/views/definition.ts'
+import type { Strategy } from '../src/catalog/plan/definition.ts'
 import { change } from './support/data.ts'
 import { measure, refreshWhole } from './support/measure.ts'
 import { type Readers, startReaders } from './support/readers.ts'

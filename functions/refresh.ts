@@ -1,7 +1,7 @@
 import { operationFunction } from '../src/edge/handlers/operation.ts'
 import { refreshOptions } from '../src/edge/http/schemas/refresh.ts'
 import { readConfiguration } from '../src/edge/lambda/configuration.ts'
-import { refresh } from '../src/operations/runs/refresh.ts'
+import { refresh } from '../src/run/refresh.ts'
 
 /** Refreshes one view, for the HTTP route and for schedules. */
 export const handler = operationFunction(readConfiguration, {

@@ -2,7 +2,7 @@ import { Fn } from 'aws-cdk-lib'
 import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns'
 import { StringParameter } from 'aws-cdk-lib/aws-ssm'
 import type { Construct } from 'constructs'
-import { type Address, parameterName } from '../src/plan/parameter.ts'
+import { type Address, parameterName } from '../src/sql/parameter.ts'
 import { type Granted, grantedOf } from './functions/granted.ts'
 import { ViewkeeperBase } from './viewkeeper-base.ts'
 

@@ -1,5 +1,6 @@
 /** What `viewkeeper/cdk` exports: Viewkeeper in a CDK app of one's own. */
 
+export type { ScheduledView, ViewTimes } from '../src/catalog/plan/scheduled.ts'
 export type {
   CreatedDatabaseOptions,
   EnvironmentOptions,
@@ -11,8 +12,7 @@ export type {
   ViewkeeperOptions,
 } from '../src/config/options.ts'
 export { type FunctionName, functionNames, type PolicyName, policyNames } from '../src/edge/http/routes.ts'
-export { type AlarmName, alarmNames } from '../src/plan/alarms.ts'
-export type { ScheduledView, ViewTimes } from '../src/plan/views/scheduled.ts'
+export { type AlarmName, alarmNames } from '../src/watch/plan/alarms.ts'
 export type { CdkOptions, CdkScheduleOptions, InCdkTypes } from './cdk-types.ts'
 export type { Database } from './database/database.ts'
 export { ImportedDatabase } from './database/imported-database.ts'

@@ -1,7 +1,7 @@
 import { Annotations, Aspects, Token } from 'aws-cdk-lib'
 import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
 import type { Construct, IConstruct } from 'constructs'
-import type { ViewTimes } from '../src/plan/views/scheduled.ts'
+import type { ViewTimes } from '../src/catalog/plan/scheduled.ts'
 import type { Database } from './database/database.ts'
 import { mostAtOnce } from './schedules/coinciding.ts'
 

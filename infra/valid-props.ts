@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { RemovalPolicy, Token } from 'aws-cdk-lib'
 import type { IConnectable, IVpc } from 'aws-cdk-lib/aws-ec2'
 import * as z from 'zod'
-import { alarmNames } from '../src/plan/alarms.ts'
+import { alarmNames } from '../src/watch/plan/alarms.ts'
 import { isRds } from './database/rds-database.ts'
 import {
   authentication,

@@ -1,6 +1,8 @@
-export { type AuthoredView, defineView } from './authoring/define-view.ts'
-export type { GrantInput, IndexInput, QueryInput } from './authoring/inputs.ts'
-export type { ViewInput } from './authoring/view-input.ts'
+export { type AuthoredView, defineView } from './authored/define-view.ts'
+export type { GrantInput, IndexInput, QueryInput } from './authored/inputs.ts'
+export type { ViewInput } from './authored/view-input.ts'
+export type { Checks, CommonChecks } from './catalog/plan/checks.ts'
+export type { RowCountStrategy, Strategy } from './catalog/plan/definition.ts'
 export { type Config, defineConfig } from './config/config.ts'
 export type {
   CreatedDatabaseOptions,
@@ -24,6 +26,4 @@ export type {
   ViewkeeperEvent,
   ViewkeeperEvents,
   ViewRefreshed,
-} from './plan/events/event.ts'
-export type { Checks, CommonChecks } from './plan/views/checks.ts'
-export type { RowCountStrategy, Strategy } from './plan/views/definition.ts'
+} from './events/plan/event.ts'

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Strategy } from '../../src/plan/views/definition.ts'
+import type { Strategy } from '../../src/catalog/plan/definition.ts'
 import { batchCall } from '../support/batch.ts'
 import { ownCode } from '../support/code.ts'
 import type { BenchServer } from '../support/server.ts'

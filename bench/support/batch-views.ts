@@ -1,4 +1,4 @@
-import type { Sql } from '../../src/db/server/connect.ts'
+import type { Sql } from '../../src/server/connect.ts'
 import type { Node } from './graphs.ts'
 
 /** How many units of `bench.burn` keep one core busy for a second, on this machine at this moment. */

@@ -1,5 +1,5 @@
-import type { Sql } from '../../src/db/server/connect.ts'
-import type { BatchRequest } from '../../src/operations/batches/start.ts'
+import type { BatchRequest } from '../../src/batch/start.ts'
+import type { Sql } from '../../src/server/connect.ts'
 import { ownCode } from './code.ts'
 import type { BenchServer } from './server.ts'
 

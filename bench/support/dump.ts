@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
-import type { Sql } from '../../src/db/server/connect.ts'
+import type { Sql } from '../../src/server/connect.ts'
 import { installed } from '../../test/support/servers/test-server.ts'
 import { until } from '../../test/support/waiting/until.ts'
 

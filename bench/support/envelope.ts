@@ -1,4 +1,4 @@
-import type { Plan } from '../../src/plan/plan.ts'
+import type { Plan } from '../../src/sql/plan.ts'
 import { ownCode } from './code.ts'
 import { measure } from './measure.ts'
 import type { Sample } from './rounds.ts'

@@ -1,4 +1,4 @@
-import type { BatchableView } from '../../src/plan/batches/plan.ts'
+import type { BatchableView } from '../../src/batch/plan/plan.ts'
 
 /** A view to be made, with the time that its refresh takes. */
 export interface Node {

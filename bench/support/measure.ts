@@ -1,5 +1,5 @@
-import type { Sql } from '../../src/db/server/connect.ts'
-import type { RefreshRequest } from '../../src/operations/runs/refresh.ts'
+import type { RefreshRequest } from '../../src/run/refresh.ts'
+import type { Sql } from '../../src/server/connect.ts'
 import { ownCode } from './code.ts'
 import type { Sample } from './rounds.ts'
 import type { BenchServer } from './server.ts'

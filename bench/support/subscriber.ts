@@ -1,7 +1,7 @@
-import { connectTo, type Sql } from '../../src/db/server/connect.ts'
 import { fromUrl } from '../../src/edge/lambda/database-url.ts'
-import { migrate } from '../../src/operations/schema/apply.ts'
+import { migrate } from '../../src/own-schema/apply.ts'
 import { schemaFolder } from '../../src/package-files.ts'
+import { connectTo, type Sql } from '../../src/server/connect.ts'
 import { administrator } from '../../test/support/servers/database.ts'
 import { until } from '../../test/support/waiting/until.ts'
 

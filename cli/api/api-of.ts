@@ -1,6 +1,6 @@
 import { localGateway } from '../../local/run/gateway-file.ts'
-import type { CommandTarget } from '../../src/plan/commands.ts'
 import { Problem } from '../../src/problem.ts'
+import type { CommandTarget } from '../../src/sql/commands.ts'
 import type { Api, Client } from './api.ts'
 import { clientOf } from './client.ts'
 

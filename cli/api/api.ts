@@ -1,5 +1,5 @@
-import type { CommandTarget } from '../../src/plan/commands.ts'
 import type { Problem } from '../../src/problem.ts'
+import type { CommandTarget } from '../../src/sql/commands.ts'
 
 /** The HTTP API that a command works on: a deployed environment, or the local gateway. */
 export interface Api {

@@ -1,8 +1,8 @@
+import { didYouMean } from '../../src/catalog/plan/meant.ts'
 import type { View } from '../../src/edge/http/schemas/answers.ts'
-import { isGlob } from '../../src/plan/glob.ts'
-import { parseName } from '../../src/plan/names.ts'
-import { didYouMean } from '../../src/plan/views/meant.ts'
 import { Problem } from '../../src/problem.ts'
+import { isGlob } from '../../src/sql/glob.ts'
+import { parseName } from '../../src/sql/names.ts'
 
 /** No view has this name, or fits this glob: with the name that was probably meant. */
 export function noView(pattern: string, views: View[]): Problem {

@@ -1,6 +1,6 @@
 import { decode } from '../../src/edge/http/match.ts'
-import { parseName } from '../../src/plan/names.ts'
 import { Problem } from '../../src/problem.ts'
+import { parseName } from '../../src/sql/names.ts'
 import type { Api } from './api.ts'
 import { readViews } from './reads.ts'
 

@@ -7,7 +7,7 @@ import type {
   ViewDetails,
   ViewList,
 } from '../../src/edge/http/schemas/answers.ts'
-import { reached } from '../../src/plan/walks.ts'
+import { reached } from '../../src/sql/walks.ts'
 import type { Api, SendOptions } from './api.ts'
 
 /** The pages of a list, of which each names the next. */

@@ -1,6 +1,6 @@
-import type { InTheWay } from '../../src/plan/aside/items.ts'
-import { type AsideItem, describeItem } from '../../src/plan/aside/items.ts'
-import { bytes } from '../../src/plan/words.ts'
+import type { InTheWay } from '../../src/set-aside/plan/items.ts'
+import { type AsideItem, describeItem } from '../../src/set-aside/plan/items.ts'
+import { bytes } from '../../src/sql/words.ts'
 
 /** What goes and comes back, as lines for people: in which order, why, and how big. */
 export function planLines(items: InTheWay['items']): string[] {

@@ -1,6 +1,6 @@
 import type { TestedView } from '../../src/edge/http/schemas/answers.ts'
-import { docsOf } from '../../src/plan/runbook.ts'
-import { count, duration, whole } from '../../src/plan/words.ts'
+import { docsOf } from '../../src/sql/runbook.ts'
+import { count, duration, whole } from '../../src/sql/words.ts'
 import { short } from './names.ts'
 import { tableLines } from './table.ts'
 import type { Output } from './terminal.ts'

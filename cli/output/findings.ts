@@ -1,8 +1,8 @@
-import type { Findings } from '../../src/operations/views/doctor.ts'
-import { unsaid } from '../../src/plan/replicas.ts'
-import { cureLines, type Obstacle } from '../../src/plan/rights.ts'
-import { abilities, type ViewRights } from '../../src/plan/views/obstacles.ts'
+import { abilities, type ViewRights } from '../../src/catalog/plan/obstacles.ts'
+import { cureLines, type Obstacle } from '../../src/catalog/plan/rights.ts'
+import { unsaid } from '../../src/sql/replicas.ts'
 import { count } from '../../src/terminal/report.ts'
+import type { Findings } from '../../src/watch/doctor.ts'
 
 /** What the doctor found, as lines for people: a table, what stands in the way, and the SQL that is missing. */
 export function findingsLines(findings: Findings): string[] {

@@ -1,5 +1,5 @@
+import { oldText, retryText, wordsOfState } from '../../src/catalog/plan/state.ts'
 import type { View } from '../../src/edge/http/schemas/answers.ts'
-import { oldText, retryText, wordsOfState } from '../../src/plan/diagnosis/state.ts'
 import { short } from './names.ts'
 import type { Output } from './terminal.ts'
 import { cut, displayWidth, fill } from './width.ts'

@@ -1,5 +1,5 @@
 import type { Plan } from '../../src/edge/http/schemas/answers.ts'
-import { count, duration, moment } from '../../src/plan/words.ts'
+import { count, duration, moment } from '../../src/sql/words.ts'
 import { short } from './names.ts'
 import { tableLines } from './table.ts'
 import type { Output } from './terminal.ts'

@@ -1,5 +1,5 @@
 import type { Run } from '../../src/edge/http/schemas/answers.ts'
-import { ago, count, duration, whole } from '../../src/plan/words.ts'
+import { ago, count, duration, whole } from '../../src/sql/words.ts'
 
 const blocks = '▁▂▃▄▅▆▇█'
 

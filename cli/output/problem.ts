@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
-import { type CommandTarget, command } from '../../src/plan/commands.ts'
 import type { Problem } from '../../src/problem.ts'
+import { type CommandTarget, command } from '../../src/sql/commands.ts'
 import { displayWidth, wrap } from './width.ts'
 
 /** The API that can tell more, as a command names it. */

@@ -1,6 +1,6 @@
 import type { Why } from '../../src/edge/http/schemas/answers.ts'
-import { heldBack } from '../../src/plan/diagnosis/held-back.ts'
-import { ago, ahead, moment } from '../../src/plan/words.ts'
+import { ago, ahead, moment } from '../../src/sql/words.ts'
+import { heldBack } from '../../src/watch/diagnosis/held-back.ts'
 import { short } from './names.ts'
 import type { Output } from './terminal.ts'
 import { runsOfView, standingLine } from './views.ts'

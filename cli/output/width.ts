@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from 'node:util'
-import { printed } from '../../src/plan/names.ts'
+import { printed } from '../../src/sql/names.ts'
 
 const none = /^[\p{Mn}\p{Me}\p{Cf}]$/u
 /** East Asian wide characters and pictures, which take two columns of a terminal. */

@@ -1,8 +1,8 @@
-import { type Located, loadViews } from '../../src/authoring/load.ts'
-import { inOrder } from '../../src/authoring/reads.ts'
-import { notValid } from '../../src/authoring/view-report.ts'
-import { quoteName } from '../../src/plan/names.ts'
-import type { Definition } from '../../src/plan/views/definition.ts'
+import { type Located, loadViews } from '../../src/authored/load.ts'
+import { inOrder } from '../../src/authored/reads.ts'
+import { notValid } from '../../src/authored/view-report.ts'
+import type { Definition } from '../../src/catalog/plan/definition.ts'
+import { quoteName } from '../../src/sql/names.ts'
 import { readFolders, shownPath } from './config.ts'
 
 /**

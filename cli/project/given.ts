@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { frozenText } from '../../src/files/frozen-migrations.ts'
-import type { Definition } from '../../src/plan/views/definition.ts'
+import type { Definition } from '../../src/catalog/plan/definition.ts'
+import { frozenText } from '../../src/migrate/frozen-migrations.ts'
 import { Problem } from '../../src/problem.ts'
 
 /** The definitions that frozen migrations hold: `--with migrations/007_sales.up.sql`. */

@@ -1,4 +1,4 @@
-import { parseName, type QualifiedName } from '../../src/plan/names.ts'
+import { parseName, type QualifiedName } from '../../src/sql/names.ts'
 
 /** Parses a view's name. Without a schema the schema is `public`, as in a definition. */
 export function qualified(text: string, field: string): QualifiedName {

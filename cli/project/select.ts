@@ -1,4 +1,4 @@
-import { withSchema } from '../../src/plan/glob.ts'
+import { withSchema } from '../../src/sql/glob.ts'
 
 /** A pattern of `--select` as the API takes it. */
 export interface Select {

@@ -1,6 +1,6 @@
-import { fileNameOf } from '../../src/plan/file-names.ts'
-import type { QualifiedName } from '../../src/plan/names.ts'
-import { type Definition, definitionDefaults } from '../../src/plan/views/definition.ts'
+import { type Definition, definitionDefaults } from '../../src/catalog/plan/definition.ts'
+import { fileNameOf } from '../../src/sql/file-names.ts'
+import type { QualifiedName } from '../../src/sql/names.ts'
 import { readFolders } from './config.ts'
 import { writeNew } from './write-new.ts'
 

@@ -1,7 +1,7 @@
-import type { Located } from '../../src/authoring/load.ts'
+import type { Located } from '../../src/authored/load.ts'
 import { optionsOf } from '../../src/config/variables.ts'
-import { displayName } from '../../src/plan/names.ts'
-import { lacksKey, type OnReplicas } from '../../src/plan/replicas.ts'
+import { displayName } from '../../src/sql/names.ts'
+import { lacksKey, type OnReplicas } from '../../src/sql/replicas.ts'
 import { readConfig } from './config.ts'
 
 /** An authored view that programs read on replicas, and that `auto` cannot refresh concurrently. */

@@ -1,4 +1,4 @@
-import type { FrozenMigration } from '../../src/plan/migrations/frozen.ts'
+import type { FrozenMigration } from '../../src/migrate/plan/frozen.ts'
 import { report } from '../../src/terminal/report.ts'
 import { readFolders, shownPath } from './config.ts'
 import { writeNew } from './write-new.ts'

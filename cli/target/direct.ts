@@ -1,24 +1,24 @@
 import { saidToDatabase } from '../../src/config/variables.ts'
-import { connectTo, type Database } from '../../src/db/server/connect.ts'
 import { fromUrl } from '../../src/edge/lambda/database-url.ts'
-import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
-import { bringUp } from '../../src/operations/migrations/bring-up.ts'
-import { checkViews } from '../../src/operations/migrations/check.ts'
+import { bringUp } from '../../src/migrate/bring-up.ts'
+import { checkViews } from '../../src/migrate/check.ts'
+import { readFrozenMigrations } from '../../src/migrate/frozen-migrations.ts'
 import {
   isAhead,
   type MigrateCall,
   migrateDown,
   migrationStatus,
   readableStatus,
-} from '../../src/operations/migrations/migrate.ts'
-import { refuseOtherFolders } from '../../src/operations/migrations/own-folder.ts'
-import { migrate } from '../../src/operations/schema/apply.ts'
-import { describeViews } from '../../src/operations/views/describe.ts'
-import { doctor } from '../../src/operations/views/doctor.ts'
+} from '../../src/migrate/migrate.ts'
+import { refuseOtherFolders } from '../../src/migrate/own-folder.ts'
+import { frozenState } from '../../src/migrate/plan/frozen.ts'
+import { migrate } from '../../src/own-schema/apply.ts'
 import { schemaFolder } from '../../src/package-files.ts'
-import { frozenState } from '../../src/plan/migrations/frozen.ts'
 import { Problem } from '../../src/problem.ts'
+import { connectTo, type Database } from '../../src/server/connect.ts'
 import { person } from '../../src/terminal/person.ts'
+import { describeViews } from '../../src/watch/describe.ts'
+import { doctor } from '../../src/watch/doctor.ts'
 import { readFolders } from '../project/config.ts'
 import type { Target } from './target.ts'
 

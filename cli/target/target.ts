@@ -1,8 +1,8 @@
-import type { BroughtUp } from '../../src/operations/migrations/bring-up.ts'
-import type { MigrationDone, MigrationStatus } from '../../src/operations/migrations/migrate.ts'
-import type { Described } from '../../src/operations/views/describe.ts'
-import type { DoctorRequest, Findings } from '../../src/operations/views/doctor.ts'
-import type { Difference } from '../../src/plan/views/differences.ts'
+import type { Difference } from '../../src/catalog/plan/differences.ts'
+import type { BroughtUp } from '../../src/migrate/bring-up.ts'
+import type { MigrationDone, MigrationStatus } from '../../src/migrate/migrate.ts'
+import type { Described } from '../../src/watch/describe.ts'
+import type { DoctorRequest, Findings } from '../../src/watch/doctor.ts'
 
 /** The database that a command works on, reached directly or through the deployed function. */
 export interface Target {

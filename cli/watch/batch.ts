@@ -1,6 +1,6 @@
 import type { BatchDetails, BatchView, Run } from '../../src/edge/http/schemas/answers.ts'
-import { command } from '../../src/plan/commands.ts'
-import { names } from '../../src/plan/words.ts'
+import { command } from '../../src/sql/commands.ts'
+import { names } from '../../src/sql/words.ts'
 import type { Api } from '../api/api.ts'
 import { readBatch, readRun } from '../api/reads.ts'
 import {

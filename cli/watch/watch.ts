@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { command } from '../../src/plan/commands.ts'
+import { command } from '../../src/sql/commands.ts'
 import type { Api } from '../api/api.ts'
 import { exitCodeOf, failed, unavailable } from '../output/exit-codes.ts'
 import { type Output, print, printJson } from '../output/terminal.ts'

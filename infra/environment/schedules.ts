@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { timeZoneFault } from '../../src/authoring/schedule.ts'
+import { timeZoneFault } from '../../src/authored/schedule.ts'
 import { named, told } from '../../src/config/told.ts'
 
 const nightly = named(

@@ -2,7 +2,7 @@ import { Token } from 'aws-cdk-lib'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import * as z from 'zod'
 import { named, told } from '../../src/config/told.ts'
-import { nearest } from '../../src/plan/nearest.ts'
+import { nearest } from '../../src/sql/nearest.ts'
 import { schedules } from './schedules.ts'
 
 const retentionDays = Object.values(RetentionDays).filter(

@@ -1,8 +1,8 @@
 import { Stack } from 'aws-cdk-lib'
 import { type IRuleTarget, type OnEventOptions, Rule } from 'aws-cdk-lib/aws-events'
 import { Construct, type IConstruct } from 'constructs'
-import { type EventType, eventSource } from '../../src/plan/events/event.ts'
-import { displayPart, parseName, quoteIdentifier } from '../../src/plan/names.ts'
+import { type EventType, eventSource } from '../../src/events/plan/event.ts'
+import { displayPart, parseName, quoteIdentifier } from '../../src/sql/names.ts'
 import { refuseProps } from '../environment/valid-options.ts'
 import { busOf } from './announcements.ts'
 

@@ -2,8 +2,8 @@ import { ArnFormat, Stack } from 'aws-cdk-lib'
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { Construct } from 'constructs'
 import { type PolicyName, policyNames, routes } from '../../src/edge/http/routes.ts'
-import { alarmNames, databaseAlarmNames } from '../../src/plan/alarms.ts'
-import { type Address, parameterName } from '../../src/plan/parameter.ts'
+import { type Address, parameterName } from '../../src/sql/parameter.ts'
+import { alarmNames, databaseAlarmNames } from '../../src/watch/plan/alarms.ts'
 
 /** The ARNs of what callers of an environment may be allowed. */
 export interface Granted {

@@ -1,7 +1,7 @@
 import { Stack } from 'aws-cdk-lib'
 import { StringParameter } from 'aws-cdk-lib/aws-ssm'
 import { Construct } from 'constructs'
-import { type Address, parameterName } from '../../src/plan/parameter.ts'
+import { type Address, parameterName } from '../../src/sql/parameter.ts'
 
 /** The parameter by which the command line finds an environment, in whatever stack the environment stands. */
 export class Parameter extends Construct {

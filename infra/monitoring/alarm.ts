@@ -1,8 +1,8 @@
 import { Alarm, ComparisonOperator, type IMetric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { Construct } from 'constructs'
-import { describeAlarm } from '../../src/mails/alarm-words.ts'
-import type { AlarmName, databaseAlarmNames } from '../../src/plan/alarms.ts'
+import { describeAlarm } from '../../src/watch/mails/alarm-words.ts'
+import type { AlarmName, databaseAlarmNames } from '../../src/watch/plan/alarms.ts'
 import type { AlarmTopics } from './topics.ts'
 
 /** What an app changes of an alarm. */

@@ -1,5 +1,5 @@
 import { Cron } from 'croner'
-import type { ViewTimes } from '../../src/plan/views/scheduled.ts'
+import type { ViewTimes } from '../../src/catalog/plan/scheduled.ts'
 
 /** Any week: the answer may not depend on the day of the synthesis. A Monday. */
 const weekFrom = Date.UTC(2026, 0, 5)

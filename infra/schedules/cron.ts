@@ -1,5 +1,5 @@
 import { CronPattern } from 'croner'
-import { scheduleFault } from '../../src/authoring/schedule.ts'
+import { scheduleFault } from '../../src/authored/schedule.ts'
 import { Problem } from '../../src/problem.ts'
 
 const months = ['JAN', 'FEB', 'MAR', 'APR', 'MAY', 'JUN', 'JUL', 'AUG', 'SEP', 'OCT', 'NOV', 'DEC']

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { readFrozenMigrationsSync } from '../../src/files/frozen-migrations.ts'
-import { frozenState } from '../../src/plan/migrations/frozen.ts'
-import { type ScheduledView, scheduledViews, type ViewTimes } from '../../src/plan/views/scheduled.ts'
+import { type ScheduledView, scheduledViews, type ViewTimes } from '../../src/catalog/plan/scheduled.ts'
+import { readFrozenMigrationsSync } from '../../src/migrate/frozen-migrations.ts'
+import { frozenState } from '../../src/migrate/plan/frozen.ts'
 
 /**
  * The views that have their own schedule after the migrations of a folder are applied. Refuses a folder with

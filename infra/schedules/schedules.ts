@@ -12,7 +12,7 @@ import { LambdaInvoke, StepFunctionsStartExecution } from 'aws-cdk-lib/aws-sched
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
-import type { ScheduledBatch } from '../../src/plan/views/scheduled.ts'
+import type { ScheduledBatch } from '../../src/catalog/plan/scheduled.ts'
 import { eventBridgeCron } from './cron.ts'
 import { scheduleRole } from './schedule-role.ts'
 

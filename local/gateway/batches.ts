@@ -1,14 +1,14 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { OpenBatch } from '../../src/db/batches/lost-batches.ts'
-import type { Database } from '../../src/db/server/connect.ts'
+import type { Advanced } from '../../src/batch/advance.ts'
+import type { OpenBatch } from '../../src/batch/db/lost-batches.ts'
+import { listOpenBatches } from '../../src/batch/read.ts'
 import type { ForwardedEvent, OpenedBatch } from '../../src/edge/handlers/open-batch.ts'
 import type { BatchMachinery } from '../../src/edge/handlers/start-batch.ts'
 import type { HttpEvent } from '../../src/edge/http/http.ts'
 import type { HttpFunctionName } from '../../src/edge/http/routes.ts'
-import type { Advanced } from '../../src/operations/batches/advance.ts'
-import { listOpenBatches } from '../../src/operations/batches/read.ts'
 import { isRefusal, Problem } from '../../src/problem.ts'
+import type { Database } from '../../src/server/connect.ts'
 import { type Handler, invoke, loadFunction } from './invoke.ts'
 
 /** The longest life of a function in Lambda. */

@@ -1,10 +1,10 @@
-import { eventsWait } from '../../src/db/events/outbox.ts'
-import type { Database } from '../../src/db/server/connect.ts'
-import { whileListening } from '../../src/db/server/listen.ts'
+import { makeWake } from '../../src/batch/wake.ts'
 import { localEnvironment } from '../../src/edge/lambda/configuration.ts'
-import { makeWake } from '../../src/operations/batches/wake.ts'
-import { announce } from '../../src/operations/events/announce.ts'
-import { handOut } from '../../src/operations/events/hand-out.ts'
+import { announce } from '../../src/events/announce.ts'
+import { eventsWait } from '../../src/events/db/outbox.ts'
+import { handOut } from '../../src/events/hand-out.ts'
+import type { Database } from '../../src/server/connect.ts'
+import { whileListening } from '../../src/server/listen.ts'
 import { type Listeners, makeListeners } from './listeners.ts'
 
 /** The end of a run is heard at once. The ends of batches, lost runs and troubles are seen within this time. */

@@ -1,6 +1,6 @@
-import { describeAlarm } from '../../src/mails/alarm-words.ts'
-import { silentMonitor } from '../../src/mails/silent-monitor.ts'
-import type { Monitored } from '../../src/operations/monitoring/monitor.ts'
+import { describeAlarm } from '../../src/watch/mails/alarm-words.ts'
+import { silentMonitor } from '../../src/watch/mails/silent-monitor.ts'
+import type { Monitored } from '../../src/watch/monitor.ts'
 import { type Handler, invoke } from './invoke.ts'
 
 interface Options {

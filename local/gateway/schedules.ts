@@ -1,12 +1,12 @@
 import { Cron } from 'croner'
-import { defaults } from '../../src/config/options.ts'
 import {
   batchesOf,
   nightlyBatch,
   type ScheduledBatch,
   type ScheduledView,
   type ViewTimes,
-} from '../../src/plan/views/scheduled.ts'
+} from '../../src/catalog/plan/scheduled.ts'
+import { defaults } from '../../src/config/options.ts'
 
 /** Nobody else gives these names, so the times themselves are the name. */
 const nameOf = ({ schedule, timeZone }: ViewTimes): string => `${schedule} ${timeZone}`

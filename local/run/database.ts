@@ -1,8 +1,8 @@
-import type { Database } from '../../src/db/server/connect.ts'
-import { readReplicas } from '../../src/db/server/standbys.ts'
-import { migrate } from '../../src/operations/schema/apply.ts'
+import { migrate } from '../../src/own-schema/apply.ts'
 import { schemaFolder } from '../../src/package-files.ts'
-import { unsaid } from '../../src/plan/replicas.ts'
+import type { Database } from '../../src/server/connect.ts'
+import { readReplicas } from '../../src/server/standbys.ts'
+import { unsaid } from '../../src/sql/replicas.ts'
 import { count, report, timed } from '../../src/terminal/report.ts'
 import { LocalProblem } from '../process/problem.ts'
 

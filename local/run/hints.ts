@@ -1,4 +1,4 @@
-import { type CommandTarget, command } from '../../src/plan/commands.ts'
+import { type CommandTarget, command } from '../../src/sql/commands.ts'
 import { dim, report } from '../../src/terminal/report.ts'
 import { listViews } from './api.ts'
 import type { LocalProject } from './project.ts'

@@ -1,5 +1,5 @@
-import type { Database } from '../../src/db/server/connect.ts'
-import type { CommandTarget } from '../../src/plan/commands.ts'
+import type { Database } from '../../src/server/connect.ts'
+import type { CommandTarget } from '../../src/sql/commands.ts'
 
 /** Whose views are served, and what is special about them. */
 export interface LocalProject {

@@ -1,8 +1,8 @@
-import type { Database } from '../../src/db/server/connect.ts'
-import { readFrozenMigrations } from '../../src/files/frozen-migrations.ts'
-import { isAhead, migrateUp } from '../../src/operations/migrations/migrate.ts'
-import { frozenState } from '../../src/plan/migrations/frozen.ts'
-import { displayName } from '../../src/plan/names.ts'
+import { readFrozenMigrations } from '../../src/migrate/frozen-migrations.ts'
+import { isAhead, migrateUp } from '../../src/migrate/migrate.ts'
+import { frozenState } from '../../src/migrate/plan/frozen.ts'
+import type { Database } from '../../src/server/connect.ts'
+import { displayName } from '../../src/sql/names.ts'
 import type { LocalProject } from './project.ts'
 
 const longestMs = 60_000

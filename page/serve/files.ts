@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
-import { aimOf, type CommandTarget } from '../../src/plan/commands.ts'
+import { aimOf, type CommandTarget } from '../../src/sql/commands.ts'
 
 /** A file of the page, ready to be sent. */
 export interface PageFile {

@@ -1,5 +1,5 @@
-import { nearest } from '../plan/nearest.ts'
 import { Problem } from '../problem.ts'
+import { nearest } from '../sql/nearest.ts'
 import type { Config } from './config.ts'
 
 /**

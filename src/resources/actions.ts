@@ -1,5 +1,5 @@
 import type { Action } from '../edge/http/schemas/answers.ts'
-import { askedOf, optionsOf, personOf } from '../plan/actions.ts'
+import { askedOf, optionsOf, personOf } from '../watch/plan/actions.ts'
 import { type Cell, type Column, viewsCell } from './cell.ts'
 
 /** The table of what people did by hand. */

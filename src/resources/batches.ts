@@ -1,6 +1,6 @@
+import { batchViewOrder } from '../batch/plan/view-order.ts'
 import type { Batch, BatchDetails, BatchView } from '../edge/http/schemas/answers.ts'
-import { batchViewOrder } from '../plan/batches/view-order.ts'
-import { duration } from '../plan/words.ts'
+import { duration } from '../sql/words.ts'
 import { type Cell, type Column, viewsCell } from './cell.ts'
 import { signOfRun } from './sign.ts'
 

@@ -1,5 +1,5 @@
 import type { ViewMetrics } from '../edge/http/schemas/answers.ts'
-import { duration } from '../plan/words.ts'
+import { duration } from '../sql/words.ts'
 import type { Column } from './cell.ts'
 import { savedColumn } from './views.ts'
 

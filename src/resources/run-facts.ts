@@ -1,5 +1,5 @@
 import type { Run } from '../edge/http/schemas/answers.ts'
-import { duration, elapsed, rows, whole } from '../plan/words.ts'
+import { duration, elapsed, rows, whole } from '../sql/words.ts'
 import type { Fact } from './cell.ts'
 import { checkFacts } from './runs.ts'
 

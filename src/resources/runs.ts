@@ -1,6 +1,6 @@
 import type { Run } from '../edge/http/schemas/answers.ts'
-import { toldChecks } from '../plan/runs/made-checks.ts'
-import { duration, elapsed, whole } from '../plan/words.ts'
+import { toldChecks } from '../rebuild/plan/made-checks.ts'
+import { duration, elapsed, whole } from '../sql/words.ts'
 import type { Cell, Column, Fact } from './cell.ts'
 import { signOfRun } from './sign.ts'
 

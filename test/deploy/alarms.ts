@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { metricDimensions, metricNames, metricNamespace } from '../../src/edge/metrics/names.ts'
-import { testReason } from '../../src/mails/alarm-words.ts'
+import { testReason } from '../../src/watch/mails/alarm-words.ts'
 import type { Deployed } from './support/deployed.ts'
 import { poll, stage } from './support/transcript.ts'
 

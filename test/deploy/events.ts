@@ -5,7 +5,7 @@ import {
   eventSource,
   eventTypes,
   type ViewkeeperEvents,
-} from '../../src/plan/events/event.ts'
+} from '../../src/events/plan/event.ts'
 import { findAtGate, makeGatedView, withGateClosed } from '../support/views/slow-view.ts'
 import type { Deployed } from './support/deployed.ts'
 import { type ReceivedEvent, root } from './support/emulator/aws.ts'

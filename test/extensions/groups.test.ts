@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest'
-import { refresh } from '../../src/operations/runs/refresh.ts'
+import { refresh } from '../../src/run/refresh.ts'
 import { changedObjects, type NamedCatalog, namedCatalog } from '../support/catalog/named-catalog.ts'
 import { callOn } from '../support/servers/database.ts'
 import { advanceToEnd, begin } from '../support/views/batches.ts'

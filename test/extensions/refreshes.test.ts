@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { refresh } from '../../src/operations/runs/refresh.ts'
+import { refresh } from '../../src/run/refresh.ts'
 import { describeInCatalog } from '../support/catalog/catalog.ts'
 import { callOn } from '../support/servers/database.ts'
 import { major } from '../support/servers/test-server.ts'

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, test } from 'vitest'
-import { connectTo } from '../../src/db/server/connect.ts'
 import { fromUrl } from '../../src/edge/lambda/database-url.ts'
+import { connectTo } from '../../src/server/connect.ts'
 import { counts } from '../support/counts.ts'
 import { seeded, seedOf } from '../support/seeded.ts'
 import { until } from '../support/waiting/until.ts'

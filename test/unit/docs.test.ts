@@ -5,10 +5,10 @@ import { describe, expect, test, vi } from 'vitest'
 import { areOutdated, fingerprint, readFigures } from '../../bench/figures.ts'
 import { main } from '../../cli/program/program.ts'
 import packageJson from '../../package.json' with { type: 'json' }
-import { life } from '../../src/db/life/life.ts'
-import { causeCodes } from '../../src/plan/diagnosis/cause.ts'
-import { troubles, troubleWords } from '../../src/plan/monitoring/troubles.ts'
+import { troubles, troubleWords } from '../../src/events/plan/troubles.ts'
 import { problemCodes, statusOf } from '../../src/problem.ts'
+import { life } from '../../src/run/life/life.ts'
+import { causeCodes } from '../../src/watch/diagnosis/cause.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
 const read = (file: string) => readFileSync(join(root, file), 'utf8')

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { type Culprit, findBadRow } from '../../../src/operations/authoring/bad-row.ts'
+import { type Culprit, findBadRow } from '../../../src/migrate/authoring/bad-row.ts'
 import { count, report } from '../../../src/terminal/report.ts'
 import { harmless } from '../../output/width.ts'
 import { qualified } from '../../project/names.ts'

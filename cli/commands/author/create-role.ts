@@ -1,16 +1,16 @@
 import { randomBytes } from 'node:crypto'
 import { type Command, Option } from 'commander'
-import { connectTo, type Sql } from '../../../src/db/server/connect.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
 import {
   createRole as createDatabaseRole,
   type OwnViewsWay,
   readSituation,
   type Situation,
-} from '../../../src/operations/schema/create-role.ts'
-import { examine } from '../../../src/operations/views/doctor.ts'
-import { docsOf } from '../../../src/plan/runbook.ts'
+} from '../../../src/own-schema/create-role.ts'
 import { Problem } from '../../../src/problem.ts'
+import { connectTo, type Sql } from '../../../src/server/connect.ts'
+import { docsOf } from '../../../src/sql/runbook.ts'
+import { examine } from '../../../src/watch/doctor.ts'
 import { findingsLines } from '../../output/findings.ts'
 import { commaSeparated, positive } from '../flags.ts'
 

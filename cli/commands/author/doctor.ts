@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { quoteName } from '../../../src/plan/names.ts'
+import { quoteName } from '../../../src/sql/names.ts'
 import { report } from '../../../src/terminal/report.ts'
 import { findingsLines } from '../../output/findings.ts'
 import { qualified } from '../../project/names.ts'

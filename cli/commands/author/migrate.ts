@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { isAhead, type MigrationDone, type MissingView } from '../../../src/operations/migrations/migrate.ts'
-import { utc } from '../../../src/plan/words.ts'
+import { isAhead, type MigrationDone, type MissingView } from '../../../src/migrate/migrate.ts'
+import { utc } from '../../../src/sql/words.ts'
 import { count as counted, dim, report, seconds } from '../../../src/terminal/report.ts'
 import { targetOf } from '../../target/target-of.ts'
 import { environment, positive } from '../flags.ts'

@@ -1,11 +1,7 @@
 import { Option } from '@commander-js/extra-typings'
 import type { Command } from 'commander'
+import { type Filter, filterNames, filters } from '../../../src/catalog/plan/state.ts'
 import type { View, ViewList } from '../../../src/edge/http/schemas/answers.ts'
-import { command } from '../../../src/plan/commands.ts'
-import { type Filter, filterNames, filters } from '../../../src/plan/diagnosis/state.ts'
-import { matchesGlob } from '../../../src/plan/glob.ts'
-import { lagLine } from '../../../src/plan/replicas.ts'
-import { moment } from '../../../src/plan/words.ts'
 import { isTrouble, signOf } from '../../../src/resources/sign.ts'
 import {
   allPausedMeans,
@@ -15,6 +11,10 @@ import {
   viewColumns,
   wordsOfFilter,
 } from '../../../src/resources/views.ts'
+import { command } from '../../../src/sql/commands.ts'
+import { matchesGlob } from '../../../src/sql/glob.ts'
+import { lagLine } from '../../../src/sql/replicas.ts'
+import { moment } from '../../../src/sql/words.ts'
 import { noView } from '../../api/no-view.ts'
 import { readViews } from '../../api/reads.ts'
 import { tableOf } from '../../output/cells.ts'

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { command } from '../../../src/plan/commands.ts'
 import { Problem } from '../../../src/problem.ts'
+import { command } from '../../../src/sql/commands.ts'
 import { paint } from '../../../src/terminal/paint.ts'
 import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Why } from '../../../src/edge/http/schemas/answers.ts'
-import { aimed } from '../../../src/plan/commands.ts'
+import { aimed } from '../../../src/sql/commands.ts'
 import type { Api } from '../../api/api.ts'
 import { viewPath } from '../../api/reads.ts'
 import { whyLines } from '../../output/why.ts'

@@ -1,7 +1,7 @@
 import type { BatchDetails, BatchView } from '../../../src/edge/http/schemas/answers.ts'
-import { count, duration, elapsed } from '../../../src/plan/words.ts'
 import { askedFor, countStatuses } from '../../../src/resources/batches.ts'
 import { isOpen, signOfRun } from '../../../src/resources/sign.ts'
+import { count, duration, elapsed } from '../../../src/sql/words.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { BatchGraph } from '../graph/batch-graph.tsx'
 import { cancelBatch, startBatch } from '../live/actions.ts'

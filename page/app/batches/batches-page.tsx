@@ -1,7 +1,7 @@
 import type { Batch } from '../../../src/edge/http/schemas/answers.ts'
-import { duration } from '../../../src/plan/words.ts'
 import { batchColumns } from '../../../src/resources/batches.ts'
 import { signOfRun } from '../../../src/resources/sign.ts'
+import { duration } from '../../../src/sql/words.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { withQuery } from '../api/paths.ts'
 import { useBatches } from '../live/batches.ts'

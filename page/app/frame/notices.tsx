@@ -1,5 +1,5 @@
 import { useEffect, useRef } from 'preact/hooks'
-import { printed } from '../../../src/plan/names.ts'
+import { printed } from '../../../src/sql/names.ts'
 import { close, notices } from '../live/notices.ts'
 import { useStore } from '../store/use-store.ts'
 

@@ -1,6 +1,6 @@
 import type { BatchDetails, BatchView } from '../../../src/edge/http/schemas/answers.ts'
-import { duration } from '../../../src/plan/words.ts'
 import { signOfRun } from '../../../src/resources/sign.ts'
+import { duration } from '../../../src/sql/words.ts'
 import { Legend } from './legend.tsx'
 import { Picture, type Pictured } from './picture.tsx'
 

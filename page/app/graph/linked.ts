@@ -1,4 +1,4 @@
-import { reached } from '../../../src/plan/walks.ts'
+import { reached } from '../../../src/sql/walks.ts'
 
 /** A view with the views that it reads. */
 export interface Linked {

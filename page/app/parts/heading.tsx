@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef } from 'preact/hooks'
-import { printed } from '../../../src/plan/names.ts'
+import { printed } from '../../../src/sql/names.ts'
 
 /**
  * The heading of a page. It gets the focus when the page is opened from another one, so that a screen reader reads

@@ -1,6 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { ageText } from '../../../src/plan/diagnosis/state.ts'
-import { duration } from '../../../src/plan/words.ts'
+import { ageText } from '../../../src/catalog/plan/state.ts'
 import {
   type Aged,
   type Cell,
@@ -8,6 +7,7 @@ import {
   type Fact,
   isEmpty,
 } from '../../../src/resources/cell.ts'
+import { duration } from '../../../src/sql/words.ts'
 import { hashOf } from '../address/address.ts'
 import { now } from '../api/connection.ts'
 import { Badge } from './mark.tsx'

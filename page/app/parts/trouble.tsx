@@ -1,4 +1,4 @@
-import { runbookOf } from '../../../src/plan/runbook.ts'
+import { runbookOf } from '../../../src/sql/runbook.ts'
 import type { ApiProblem } from '../api/problem.ts'
 
 /** Why something cannot be shown, and what to do. */

@@ -1,4 +1,4 @@
-import { ago, ahead } from '../../../src/plan/words.ts'
+import { ago, ahead } from '../../../src/sql/words.ts'
 import { now } from '../api/connection.ts'
 
 /** A moment in UTC, to the second: `2026-11-20 09:00:00 UTC`. */

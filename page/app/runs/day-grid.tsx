@@ -1,6 +1,6 @@
 import type { DayList } from '../../../src/edge/http/schemas/answers.ts'
-import { count } from '../../../src/plan/words.ts'
 import { type Sign, signOfRun } from '../../../src/resources/sign.ts'
+import { count } from '../../../src/sql/words.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { replaceHash } from '../address/use-place.ts'
 import { getAll } from '../api/client.ts'

@@ -1,5 +1,5 @@
 import type { Run } from '../../../src/edge/http/schemas/answers.ts'
-import { runbookOf } from '../../../src/plan/runbook.ts'
+import { runbookOf } from '../../../src/sql/runbook.ts'
 import { hashOf } from '../address/address.ts'
 
 /** Why a run did not succeed: the error as PostgreSQL tells it, without row data, and where to read on. */

@@ -1,5 +1,5 @@
 import type { ComponentChildren } from 'preact'
-import { runStatuses } from '../../../src/plan/run.ts'
+import { runStatuses } from '../../../src/catalog/plan/run.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { replaceHash } from '../address/use-place.ts'
 import { Name } from '../parts/name.tsx'

@@ -1,4 +1,4 @@
-import { withSchema } from '../../../src/plan/glob.ts'
+import { withSchema } from '../../../src/sql/glob.ts'
 import type { Place } from '../address/address.ts'
 import { withQuery } from '../api/paths.ts'
 

@@ -1,5 +1,5 @@
 import type { Run } from '../../../src/edge/http/schemas/answers.ts'
-import { duration } from '../../../src/plan/words.ts'
+import { duration } from '../../../src/sql/words.ts'
 import { Plot } from './plot.tsx'
 import { pointsOf } from './runs.ts'
 

@@ -1,4 +1,4 @@
-import { count } from '../../../src/plan/words.ts'
+import { count } from '../../../src/sql/words.ts'
 import { pauseAll, startBatch } from '../live/actions.ts'
 import { ask } from '../live/questions.ts'
 import { Button } from '../parts/button.tsx'

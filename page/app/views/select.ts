@@ -1,5 +1,5 @@
+import { type Filter, filters } from '../../../src/catalog/plan/state.ts'
 import type { View } from '../../../src/edge/http/schemas/answers.ts'
-import { type Filter, filters } from '../../../src/plan/diagnosis/state.ts'
 import { inOrder } from '../../../src/resources/views.ts'
 
 /** The views of a state whose names have all the words, in this order. Unknown states and orders change nothing. */

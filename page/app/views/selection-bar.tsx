@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
 import type { View } from '../../../src/edge/http/schemas/answers.ts'
-import { count } from '../../../src/plan/words.ts'
+import { count } from '../../../src/sql/words.ts'
 import { pauseView, resumeView, startBatch } from '../live/actions.ts'
 import { Button } from '../parts/button.tsx'
 

@@ -1,7 +1,7 @@
 import { useState } from 'preact/hooks'
 import type { ViewList } from '../../../src/edge/http/schemas/answers.ts'
-import { lagLine, unsaid } from '../../../src/plan/replicas.ts'
 import { allPausedMeans } from '../../../src/resources/views.ts'
+import { lagLine, unsaid } from '../../../src/sql/replicas.ts'
 import { resumeAll } from '../live/actions.ts'
 import { Button } from '../parts/button.tsx'
 import { When } from '../parts/when.tsx'

@@ -1,4 +1,4 @@
-import { printed } from '../../../src/plan/names.ts'
+import { printed } from '../../../src/sql/names.ts'
 
 /** The schema of a view with its dot, and its name, as a person reads them. */
 export function schemaAndName(view: string): [schema: string, name: string] {

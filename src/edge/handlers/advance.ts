@@ -1,6 +1,6 @@
 import type { Context } from 'aws-lambda'
 import * as z from 'zod/mini'
-import { type Advanced, advance } from '../../operations/batches/advance.ts'
+import { type Advanced, advance } from '../../batch/advance.ts'
 import { batchId as id } from '../http/schemas/ids.ts'
 import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'

@@ -1,4 +1,4 @@
-import type { Database } from '../../db/server/connect.ts'
+import type { Database } from '../../server/connect.ts'
 import { callerOf, type HttpEvent, json, waitUntilOf } from '../http/http.ts'
 import type { Result, StartedBatch } from '../http/schemas/answers.ts'
 import { batchPath, runPath } from '../http/schemas/ids.ts'
@@ -21,7 +21,7 @@ const callOf = (event: HttpEvent, database: Database) => ({
 export const canceling = {
   async cancelRun(event, { database, ring }) {
     const { id } = validate(runPath, event.pathParameters, 'path')
-    const { cancel } = await import('../../operations/runs/cancel.ts')
+    const { cancel } = await import('../../run/cancel.ts')
     const result = await cancel(id, callOf(event, database))
     if (result.status === 'running') return json<Result>(202, result, { location: `/runs/${result.runId}` })
     ring?.()
@@ -30,7 +30,7 @@ export const canceling = {
 
   async cancelBatch(event, { database, ring }) {
     const { id } = validate(batchPath, event.pathParameters, 'path')
-    const { cancelBatch } = await import('../../operations/batches/cancel.ts')
+    const { cancelBatch } = await import('../../batch/cancel.ts')
     const batch = await cancelBatch(id, callOf(event, database))
     if (batch.status === 'running') return json<StartedBatch>(202, batch, { location: `/batches/${id}` })
     ring?.()

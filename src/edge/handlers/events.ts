@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { type HandedOut, handOut } from '../../operations/events/hand-out.ts'
+import { type HandedOut, handOut } from '../../events/hand-out.ts'
 import { text } from '../http/schemas/fields.ts'
 import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'

@@ -1,13 +1,8 @@
-import type { Database } from '../../db/server/connect.ts'
-import { startDueBatch } from '../../operations/batches/due.ts'
-import {
-  type BatchDefaults,
-  type BatchRequest,
-  type StartedBatch,
-  startBatch,
-} from '../../operations/batches/start.ts'
-import type { Trigger } from '../../plan/run.ts'
+import { startDueBatch } from '../../batch/due.ts'
+import { type BatchDefaults, type BatchRequest, type StartedBatch, startBatch } from '../../batch/start.ts'
+import type { Trigger } from '../../catalog/plan/run.ts'
 import { Problem } from '../../problem.ts'
+import type { Database } from '../../server/connect.ts'
 import {
   bodyOf,
   callerOf,

@@ -1,9 +1,9 @@
 import type { Context } from 'aws-lambda'
 import * as z from 'zod/mini'
-import type { Call } from '../../operations/runs/call.ts'
-import type { Result } from '../../operations/runs/result.ts'
-import type { Trigger } from '../../plan/run.ts'
+import type { Trigger } from '../../catalog/plan/run.ts'
 import { mayRetry, Problem } from '../../problem.ts'
+import type { Call } from '../../run/call.ts'
+import type { Result } from '../../run/result.ts'
 import { resultAnswer } from '../http/answers.ts'
 import {
   bodyOf,

@@ -1,4 +1,4 @@
-import { pauseAll, pauseView } from '../../operations/views/pause.ts'
+import { pauseAll, pauseView } from '../../watch/pause.ts'
 import { callerOf, json } from '../http/http.ts'
 import type { PauseState } from '../http/schemas/answers.ts'
 import { viewPath } from '../http/schemas/fields.ts'

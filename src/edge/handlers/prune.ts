@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda'
-import { type Pruned, prune } from '../../operations/monitoring/prune.ts'
+import { type Pruned, prune } from '../../watch/prune.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 import { logger } from '../lambda/logger.ts'
 

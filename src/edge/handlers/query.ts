@@ -1,10 +1,10 @@
-import { getBatch, listBatches } from '../../operations/batches/read.ts'
-import { listActions } from '../../operations/monitoring/actions.ts'
-import { getDays } from '../../operations/monitoring/days.ts'
-import { getMetrics } from '../../operations/monitoring/metrics.ts'
-import { getRun, listRuns } from '../../operations/runs/read.ts'
-import { getView, listViews } from '../../operations/views/read.ts'
-import { filters } from '../../plan/diagnosis/state.ts'
+import { getBatch, listBatches } from '../../batch/read.ts'
+import { filters } from '../../catalog/plan/state.ts'
+import { getRun, listRuns } from '../../run/read.ts'
+import { listActions } from '../../watch/actions.ts'
+import { getDays } from '../../watch/days.ts'
+import { getMetrics } from '../../watch/metrics.ts'
+import { getView, listViews } from '../../watch/read.ts'
 import { batchBody, runBody } from '../http/answers.ts'
 import { json } from '../http/http.ts'
 import { pageByKey, pageByName, pageInOrder } from '../http/pages.ts'
@@ -73,7 +73,7 @@ export const reading = {
 
   async getPlan(event, { database, schedules }) {
     validate(planQuery, event.queryStringParameters ?? {}, 'query')
-    const { getPlan } = await import('../../operations/monitoring/plan.ts')
+    const { getPlan } = await import('../../watch/plan.ts')
     const { lags, ...plan } = await getPlan(database, schedules)
     return json<Plan>(200, { ...plan, lags: lags.map(({ view, lagMs, of }) => ({ view, lagMs, for: of })) })
   },
@@ -92,7 +92,7 @@ export const reading = {
 
   async getWhy(event, { database, schedules, environment }) {
     const { view } = validate(viewPath, event.pathParameters, 'path')
-    const { getWhy } = await import('../../operations/views/why.ts')
+    const { getWhy } = await import('../../watch/why.ts')
     const { recentRuns, ...why } = await getWhy(database, view, {
       schedules,
       environment: environment === localEnvironment ? null : environment,
@@ -102,7 +102,7 @@ export const reading = {
 
   async testView(event, { database }) {
     const { view } = validate(viewPath, event.pathParameters, 'path')
-    const { testView } = await import('../../operations/views/test.ts')
+    const { testView } = await import('../../watch/test.ts')
     return json<TestedView>(200, await testView(database, view))
   },
 

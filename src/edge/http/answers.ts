@@ -1,8 +1,8 @@
-import type { Batch } from '../../db/batches/batches.ts'
-import type { Progress } from '../../db/runs/history.ts'
-import type { Run } from '../../db/runs/runs.ts'
-import { type Result, resultOf } from '../../operations/runs/result.ts'
+import type { Batch } from '../../batch/db/batches.ts'
 import { Problem, sentences } from '../../problem.ts'
+import type { Progress } from '../../run/db/history.ts'
+import type { Run } from '../../run/db/runs.ts'
+import { type Result, resultOf } from '../../run/result.ts'
 import { type HttpAnswer, json, problemAnswer } from './http.ts'
 import type { Result as ResultAnswer } from './schemas/answers.ts'
 

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
-import { nearest } from '../../plan/nearest.ts'
 import { Problem } from '../../problem.ts'
+import { nearest } from '../../sql/nearest.ts'
 
 /**
  * The most faults that a refusal lists. It only counts the others, so that no answer grows with its request.

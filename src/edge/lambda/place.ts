@@ -1,4 +1,4 @@
-import type { ConnectionOptions } from '../../db/server/connect.ts'
+import type { ConnectionOptions } from '../../server/connect.ts'
 import { rdsRoots } from './roots.ts'
 
 type Place = Pick<ConnectionOptions, 'host' | 'port' | 'database' | 'tls'>

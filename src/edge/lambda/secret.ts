@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
-import type { ConnectionOptions, ConnectionSource } from '../../db/server/connect.ts'
 import { Problem } from '../../problem.ts'
+import type { ConnectionOptions, ConnectionSource } from '../../server/connect.ts'
 import { placeOf } from './place.ts'
 
 /**

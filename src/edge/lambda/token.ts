@@ -1,4 +1,4 @@
-import type { ConnectionSource } from '../../db/server/connect.ts'
+import type { ConnectionSource } from '../../server/connect.ts'
 import { placeOf } from './place.ts'
 
 /**

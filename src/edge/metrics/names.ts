@@ -1,4 +1,4 @@
-import type { Trouble } from '../../plan/monitoring/troubles.ts'
+import type { Trouble } from '../../events/plan/troubles.ts'
 
 export const metricNamespace = 'Viewkeeper'
 

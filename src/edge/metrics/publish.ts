@@ -1,8 +1,8 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
-import type { Batch } from '../../db/batches/batches.ts'
-import type { EndedRun } from '../../db/monitoring/publish.ts'
-import { isSlow, isUnnoticedFailure } from '../../plan/monitoring/runs.ts'
-import type { Trouble } from '../../plan/monitoring/troubles.ts'
+import type { Batch } from '../../batch/db/batches.ts'
+import type { Trouble } from '../../events/plan/troubles.ts'
+import type { EndedRun } from '../../watch/db/publish.ts'
+import { isSlow, isUnnoticedFailure } from '../../watch/plan/runs.ts'
 import {
   metricDimensions,
   metricNames,

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { localBatches, localFunctions } from '../../../local/gateway/batches.ts'
 import { type Gateway, startGateway } from '../../../local/gateway/gateway.ts'
-import { connectTo } from '../../../src/db/server/connect.ts'
 import { openapi } from '../../../src/edge/http/openapi.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { connectTo } from '../../../src/server/connect.ts'
 import { quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 

@@ -1,45 +1,45 @@
 import { expect, test } from 'vitest'
-import { changeOwnPassword } from '../../../src/db/schema/authentication.ts'
-import type { Database } from '../../../src/db/server/connect.ts'
-import { readCure } from '../../../src/db/server/cure.ts'
-import { around } from '../../../src/operations/aside/around.ts'
-import { putBack } from '../../../src/operations/aside/put-back.ts'
-import { setAside } from '../../../src/operations/aside/set-aside.ts'
-import { findBadRow } from '../../../src/operations/authoring/bad-row.ts'
-import { advance } from '../../../src/operations/batches/advance.ts'
-import { cancelBatch } from '../../../src/operations/batches/cancel.ts'
-import { startDueBatch } from '../../../src/operations/batches/due.ts'
-import { getBatch, listBatches, listOpenBatches } from '../../../src/operations/batches/read.ts'
-import { startBatch } from '../../../src/operations/batches/start.ts'
-import { handOut } from '../../../src/operations/events/hand-out.ts'
-import { bringUp } from '../../../src/operations/migrations/bring-up.ts'
-import { checkViews } from '../../../src/operations/migrations/check.ts'
-import { migrateDown, migrateUp, migrationStatus } from '../../../src/operations/migrations/migrate.ts'
-import { refuseOtherFolders } from '../../../src/operations/migrations/own-folder.ts'
-import { insistOnLacking, readLater } from '../../../src/operations/migrations/renumber.ts'
-import { repairViews } from '../../../src/operations/migrations/repair.ts'
-import { readSquashable } from '../../../src/operations/migrations/squash.ts'
-import { listActions } from '../../../src/operations/monitoring/actions.ts'
-import { beginMonitoring } from '../../../src/operations/monitoring/begin.ts'
-import { getDays } from '../../../src/operations/monitoring/days.ts'
-import { getMetrics } from '../../../src/operations/monitoring/metrics.ts'
-import { monitor } from '../../../src/operations/monitoring/monitor.ts'
-import { prune } from '../../../src/operations/monitoring/prune.ts'
-import { listScheduled, unscheduled } from '../../../src/operations/monitoring/schedules.ts'
-import { cancel } from '../../../src/operations/runs/cancel.ts'
-import { create } from '../../../src/operations/runs/create.ts'
-import { drop } from '../../../src/operations/runs/drop.ts'
-import { getRun, listRuns } from '../../../src/operations/runs/read.ts'
-import { refresh } from '../../../src/operations/runs/refresh.ts'
-import { migrate } from '../../../src/operations/schema/apply.ts'
-import { createRole, readSituation } from '../../../src/operations/schema/create-role.ts'
-import { describeViews } from '../../../src/operations/views/describe.ts'
-import { doctor } from '../../../src/operations/views/doctor.ts'
-import { confirm, prepareNotice } from '../../../src/operations/views/notice.ts'
-import { pauseAll, pauseView } from '../../../src/operations/views/pause.ts'
-import { getView, listViews } from '../../../src/operations/views/read.ts'
-import { testView } from '../../../src/operations/views/test.ts'
-import { getWhy } from '../../../src/operations/views/why.ts'
+import { advance } from '../../../src/batch/advance.ts'
+import { cancelBatch } from '../../../src/batch/cancel.ts'
+import { startDueBatch } from '../../../src/batch/due.ts'
+import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.ts'
+import { listScheduled, unscheduled } from '../../../src/batch/schedules.ts'
+import { startBatch } from '../../../src/batch/start.ts'
+import { handOut } from '../../../src/events/hand-out.ts'
+import { findBadRow } from '../../../src/migrate/authoring/bad-row.ts'
+import { bringUp } from '../../../src/migrate/bring-up.ts'
+import { checkViews } from '../../../src/migrate/check.ts'
+import { migrateDown, migrateUp, migrationStatus } from '../../../src/migrate/migrate.ts'
+import { refuseOtherFolders } from '../../../src/migrate/own-folder.ts'
+import { insistOnLacking, readLater } from '../../../src/migrate/renumber.ts'
+import { repairViews } from '../../../src/migrate/repair.ts'
+import { readSquashable } from '../../../src/migrate/squash.ts'
+import { migrate } from '../../../src/own-schema/apply.ts'
+import { createRole, readSituation } from '../../../src/own-schema/create-role.ts'
+import { changeOwnPassword } from '../../../src/own-schema/db/authentication.ts'
+import { cancel } from '../../../src/run/cancel.ts'
+import { create } from '../../../src/run/create.ts'
+import { drop } from '../../../src/run/drop.ts'
+import { getRun, listRuns } from '../../../src/run/read.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import type { Database } from '../../../src/server/connect.ts'
+import { readCure } from '../../../src/server/cure.ts'
+import { around } from '../../../src/set-aside/around.ts'
+import { putBack } from '../../../src/set-aside/put-back.ts'
+import { setAside } from '../../../src/set-aside/set-aside.ts'
+import { listActions } from '../../../src/watch/actions.ts'
+import { beginMonitoring } from '../../../src/watch/begin.ts'
+import { getDays } from '../../../src/watch/days.ts'
+import { describeViews } from '../../../src/watch/describe.ts'
+import { doctor } from '../../../src/watch/doctor.ts'
+import { getMetrics } from '../../../src/watch/metrics.ts'
+import { monitor } from '../../../src/watch/monitor.ts'
+import { confirm, prepareNotice } from '../../../src/watch/notice.ts'
+import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
+import { prune } from '../../../src/watch/prune.ts'
+import { getView, listViews } from '../../../src/watch/read.ts'
+import { testView } from '../../../src/watch/test.ts'
+import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { callOn, schemaFolder } from '../../support/servers/database.ts'
 import { login, useHostileDatabase } from '../../support/servers/hostile.ts'
@@ -59,33 +59,33 @@ const logins = [login, 'master', 'boss'] as const
 
 /** What sends a statement only at a moment that this test does not choose, or to AWS's own roles. */
 const mayStayUnsent = [
-  'src/db/aside/locks.ts readHolders',
-  'src/db/batches/latest-runs.ts basisHolds',
-  'src/db/batches/attempts.ts insertRetry',
-  'src/db/batches/attempts.ts writeNextAttempts',
-  'src/db/runs/history.ts readProgress',
-  'src/db/views/look.ts lockTimeout',
-  'src/db/views/uncounted.ts readHidden',
-  'src/db/views/owner.ts readMembershipAdvice',
-  'src/db/views/owner.ts readReadersByOwner',
-  'src/db/views/readers.ts areReadByViews',
-  'src/db/views/readers.ts readReaderNames',
-  'src/db/server/cure.ts readMissingRights',
-  'src/db/server/standbys.ts readAuroraReaders',
-  'src/db/server/lock-keys.ts lockIsHeld',
-  'src/db/schema/authentication.ts authenticateByIam',
-  'src/db/runs/history.ts findFailed',
-  'src/db/runs/checking.ts readLastRows',
-  'src/db/runs/runs.ts writePlan',
-  'src/db/life/unclaimed.ts endFollowers',
-  'src/db/life/unclaimed.ts closeUnclaimed',
-  'src/db/life/unclaimed.ts skipUnclaimed',
-  'src/db/life/of-batch.ts endBuilt',
-  'src/db/monitoring/notice-facts.ts readSlowRuns',
-  'src/db/migrations/temporary-view.ts onlyReads',
-  'src/db/migrations/temporary-view.ts readQuery',
-  'src/db/batches/batch-groups.ts giveUpGroup',
-  'src/db/aside/in-the-way.ts readFunction',
+  'src/set-aside/db/locks.ts readHolders',
+  'src/batch/db/latest-runs.ts basisHolds',
+  'src/batch/db/attempts.ts insertRetry',
+  'src/batch/db/attempts.ts writeNextAttempts',
+  'src/run/db/history.ts readProgress',
+  'src/catalog/db/look.ts lockTimeout',
+  'src/watch/db/uncounted.ts readHidden',
+  'src/catalog/db/owner.ts readMembershipAdvice',
+  'src/catalog/db/owner.ts readReadersByOwner',
+  'src/catalog/db/readers.ts areReadByViews',
+  'src/catalog/db/readers.ts readReaderNames',
+  'src/server/cure.ts readMissingRights',
+  'src/server/standbys.ts readAuroraReaders',
+  'src/server/lock-keys.ts lockIsHeld',
+  'src/own-schema/db/authentication.ts authenticateByIam',
+  'src/run/db/history.ts findFailed',
+  'src/run/db/checking.ts readLastRows',
+  'src/run/db/runs.ts writePlan',
+  'src/run/life/unclaimed.ts endFollowers',
+  'src/run/life/unclaimed.ts closeUnclaimed',
+  'src/run/life/unclaimed.ts skipUnclaimed',
+  'src/run/life/of-batch.ts endBuilt',
+  'src/watch/db/notice-facts.ts readSlowRuns',
+  'src/migrate/db/temporary-view.ts onlyReads',
+  'src/migrate/db/temporary-view.ts readQuery',
+  'src/batch/db/batch-groups.ts giveUpGroup',
+  'src/set-aside/db/in-the-way.ts readFunction',
 ]
 
 async function makeHostile(): Promise<void> {

@@ -1,6 +1,6 @@
 import { beforeAll } from 'vitest'
-import type { Database, Sql } from '../../../src/db/server/connect.ts'
-import { migrate } from '../../../src/operations/schema/apply.ts'
+import { migrate } from '../../../src/own-schema/apply.ts'
+import type { Database, Sql } from '../../../src/server/connect.ts'
 import { schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { makeExtensions, makeTables, views } from './views.ts'
 

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { connectTo } from '../../../src/db/server/connect.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { connectTo } from '../../../src/server/connect.ts'
 import { type Scene, type WayName, wayOf } from './ways.ts'
 
 /**

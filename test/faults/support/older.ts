@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { gunzipSync } from 'node:zlib'
-import type { connectTo } from '../../../src/db/server/connect.ts'
+import type { advance } from '../../../src/batch/advance.ts'
+import type { startBatch } from '../../../src/batch/start.ts'
 import type { fromUrl } from '../../../src/edge/lambda/database-url.ts'
-import type { advance } from '../../../src/operations/batches/advance.ts'
-import type { startBatch } from '../../../src/operations/batches/start.ts'
-import type { refresh } from '../../../src/operations/runs/refresh.ts'
+import type { refresh } from '../../../src/run/refresh.ts'
+import type { connectTo } from '../../../src/server/connect.ts'
 
 /** What an older version does, as far as these tests call it. */
 export interface Functions {

@@ -8,8 +8,8 @@ import {
   parseEnvironments,
 } from '../../../infra/environment/environment.ts'
 import { environments } from '../../../infra/environments.ts'
+import { mostConcurrent } from '../../../src/batch/plan/plan.ts'
 import type { EnvironmentOptions } from '../../../src/config/options.ts'
-import { mostConcurrent } from '../../../src/plan/batches/plan.ts'
 
 import { created, imported, parse } from '../support/environments.ts'
 import { createStack, databaseOf } from '../support/synth.ts'

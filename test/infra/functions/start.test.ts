@@ -20,7 +20,7 @@ const built = new Map(
   await Promise.all(names.map(async (name) => [name, await buildFunction(name, folder)] as const)),
 )
 
-const connection = 'src/db/server/connection.ts'
+const connection = 'src/server/connection.ts'
 const secrets = 'src/edge/lambda/secrets-client.ts'
 const token = 'src/edge/lambda/sign-token.ts'
 

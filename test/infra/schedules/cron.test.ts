@@ -2,7 +2,7 @@ import { Cron } from 'croner'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { eventBridgeCron } from '../../../infra/schedules/cron.ts'
-import { scheduleFault } from '../../../src/authoring/schedule.ts'
+import { scheduleFault } from '../../../src/authored/schedule.ts'
 import { counts } from '../../support/counts.ts'
 
 describe('a schedule becomes what EventBridge reads', () => {

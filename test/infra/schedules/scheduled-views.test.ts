@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { readScheduledViews, scheduleName } from '../../../infra/schedules/scheduled-views.ts'
-import { type FrozenChange, renderFrozen } from '../../../src/plan/migrations/frozen.ts'
-import { definitionDefaults } from '../../../src/plan/views/definition.ts'
+import { definitionDefaults } from '../../../src/catalog/plan/definition.ts'
+import { type FrozenChange, renderFrozen } from '../../../src/migrate/plan/frozen.ts'
 
 const everyNight = { schedule: '0 2 * * *', timeZone: 'Europe/Berlin' }
 const define = (name: string, more: object = {}): FrozenChange => ({

@@ -1,8 +1,13 @@
 import { Annotations, Match } from 'aws-cdk-lib/assertions'
 import { describe, expect, test } from 'vitest'
 import { scheduleName } from '../../../infra/schedules/scheduled-views.ts'
+import {
+  batchesOf,
+  everyDay,
+  type ScheduledView,
+  type ViewTimes,
+} from '../../../src/catalog/plan/scheduled.ts'
 import { defaults } from '../../../src/config/options.ts'
-import { batchesOf, everyDay, type ScheduledView, type ViewTimes } from '../../../src/plan/views/scheduled.ts'
 import { imported, scheduledViews } from '../support/environments.ts'
 import { createStack, kinds, Synthesized } from '../support/synth.ts'
 

@@ -66,7 +66,7 @@ export const madeParts: MadePart[] = [
   { page: new URL('../../../src/config/options.ts', import.meta.url), name: null, text: optionTypes() },
   { page: page('http.md'), name: 'routes', text: routeTable() },
   { page: page('views.md'), name: 'fields', text: fieldTable() },
-  { page: new URL('../../../src/authoring/view-input.ts', import.meta.url), name: null, text: viewInput() },
+  { page: new URL('../../../src/authored/view-input.ts', import.meta.url), name: null, text: viewInput() },
 ]
 
 /** A part's page as it is, and as it would be with that part made anew. */

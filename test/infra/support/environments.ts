@@ -1,6 +1,6 @@
 import { type Environment, parseEnvironments } from '../../../infra/environment/environment.ts'
+import type { ScheduledView } from '../../../src/catalog/plan/scheduled.ts'
 import type { EnvironmentOptions } from '../../../src/config/options.ts'
-import type { ScheduledView } from '../../../src/plan/views/scheduled.ts'
 
 /**
  * The options of the tests' own environments: users may change infra/environments.ts without breaking a test.

@@ -1,5 +1,5 @@
-import { chatOf } from '../../../src/mails/chat.ts'
-import { mailOf } from '../../../src/mails/mail.ts'
+import { chatOf } from '../../../src/watch/mails/chat.ts'
+import { mailOf } from '../../../src/watch/mails/mail.ts'
 import { alarm, examples, failing, plan, salesFailed } from '../../support/views/notices.ts'
 
 /** The mails of one trouble: its beginning and its end. */

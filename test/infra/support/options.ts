@@ -1,9 +1,9 @@
 import * as z from 'zod'
 import { environment } from '../../../infra/environment/environment.ts'
 import { optionFields } from '../../../infra/environment/valid-options.ts'
-import { viewFields } from '../../../src/authoring/view-schema.ts'
+import { viewFields } from '../../../src/authored/view-schema.ts'
+import { definitionDefaults } from '../../../src/catalog/plan/definition.ts'
 import { texts, types } from '../../../src/config/told.ts'
-import { definitionDefaults } from '../../../src/plan/views/definition.ts'
 
 type Schema = z.core.$ZodType
 type Fields = Record<string, Schema>
@@ -198,7 +198,7 @@ function rows(path: string, schema: Schema): string[] {
 
 const comesFrom = '// Made by `npm run docs` from view-schema.ts: change a field there.'
 
-/** `src/authoring/view-input.ts`: what `defineView` takes. */
+/** `src/authored/view-input.ts`: what `defineView` takes. */
 export const viewInput = (): string =>
   [
     comesFrom,

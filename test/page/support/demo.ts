@@ -9,9 +9,9 @@ import { startGateway } from '../../../local/gateway/gateway.ts'
 import { makeViews } from '../../../local/run/views.ts'
 import { defaults } from '../../../src/config/options.ts'
 import { variablesOf } from '../../../src/config/variables.ts'
-import { connectTo } from '../../../src/db/server/connect.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
-import { migrate } from '../../../src/operations/schema/apply.ts'
+import { migrate } from '../../../src/own-schema/apply.ts'
+import { connectTo } from '../../../src/server/connect.ts'
 
 /** The demo of `npm start` with its gateway and its page, on a server and in a folder of its own. */
 export async function startDemo() {

@@ -1,6 +1,6 @@
 import postgres from 'postgres'
 import { readBatch, startBatch } from '../../../local/run/api.ts'
-import type { Sql } from '../../../src/db/server/connect.ts'
+import type { Sql } from '../../../src/server/connect.ts'
 import { until } from '../../support/waiting/until.ts'
 
 /** The address of the page, and its database. */

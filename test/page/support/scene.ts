@@ -1,4 +1,4 @@
-import type { AnyState } from '../../../src/plan/diagnosis/state.ts'
+import type { AnyState } from '../../../src/catalog/plan/state.ts'
 import type { Answers } from './fake-api.ts'
 
 // An environment of many views, with a long history, for tests that need much at once.

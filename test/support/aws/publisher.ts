@@ -1,4 +1,4 @@
-import type { Publisher } from '../../../src/operations/monitoring/monitor.ts'
+import type { Publisher } from '../../../src/watch/monitor.ts'
 
 /** A publisher that publishes nothing, for tests of what else the monitor does. */
 export const unheard: Publisher = {

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
-import { connectTo } from '../../../src/db/server/connect.ts'
+import { advance } from '../../../src/batch/advance.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
-import { advance } from '../../../src/operations/batches/advance.ts'
+import { connectTo } from '../../../src/server/connect.ts'
 
 /** A process to kill: prints `ready`, waits for a line, advances a batch. Arguments: database URL, batch. */
 const [url, batchId] = process.argv.slice(2) as [string, string]

@@ -1,8 +1,8 @@
-import { connectTo } from '../../../src/db/server/connect.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
-import { readFrozenMigrations } from '../../../src/files/frozen-migrations.ts'
-import { migrateUp } from '../../../src/operations/migrations/migrate.ts'
-import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'
+import { migrateUp } from '../../../src/migrate/migrate.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { connectTo } from '../../../src/server/connect.ts'
 
 /**
  * A process to kill: refreshes a view and waits for the end, or applies the migrations of a folder.

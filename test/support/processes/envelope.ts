@@ -1,6 +1,6 @@
-import { openForRun, type SentEnvelope } from '../../../src/db/envelope/run-connection.ts'
-import type { Company } from '../../../src/db/life/ours.ts'
-import type { Database } from '../../../src/db/server/connect.ts'
+import { openForRun, type SentEnvelope } from '../../../src/run/envelope/run-connection.ts'
+import type { Company } from '../../../src/run/life/ours.ts'
+import type { Database } from '../../../src/server/connect.ts'
 
 /** Sends the envelope of a run over a new connection. */
 export async function sendEnvelope(

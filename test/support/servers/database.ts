@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import postgres from 'postgres'
 import { afterAll, beforeAll, beforeEach, inject } from 'vitest'
-import { connectTo, type Database, type Sql } from '../../../src/db/server/connect.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
-import type { Call } from '../../../src/operations/runs/call.ts'
-import { migrate } from '../../../src/operations/schema/apply.ts'
+import { migrate } from '../../../src/own-schema/apply.ts'
+import type { Call } from '../../../src/run/call.ts'
+import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
 import { keepEvidence } from '../evidence/evidence.ts'
 
 export const schemaFolder = new URL('../../../schema/', import.meta.url)

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
-import { connectTo, type Database } from '../../../src/db/server/connect.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { connectTo, type Database } from '../../../src/server/connect.ts'
 
 /** A proxy to the server that breaks connections when a test wants it to. */
 interface BreakableWay {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from 'vitest'
-import { connectTo, type Database, type Sql } from '../../../src/db/server/connect.ts'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
 import { administrator } from './database.ts'
 import { major, startTestServer, type TestServer } from './test-server.ts'
 

@@ -1,5 +1,5 @@
-import type { LiveView } from '../../../src/plan/views/live-view.ts'
-import type { ViewFacts } from '../../../src/plan/views/view-facts.ts'
+import type { LiveView } from '../../../src/catalog/plan/live-view.ts'
+import type { ViewFacts } from '../../../src/catalog/plan/view-facts.ts'
 
 /** A view with nothing special, to plan on. */
 export const viewFacts = (changes: Partial<ViewFacts> = {}): ViewFacts => ({

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
-import type { Database, Sql } from '../../../src/db/server/connect.ts'
-import { refresh } from '../../../src/operations/runs/refresh.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import type { Database, Sql } from '../../../src/server/connect.ts'
 import { callOn } from '../servers/database.ts'
 
 /** Refreshes views of a schema as people and as schedules do, on a server that leaves out what counters prove. */

@@ -1,13 +1,8 @@
-import { describeAlarm, readAlarm } from '../../../src/mails/alarm-words.ts'
-import type { Examined, RunFacts } from '../../../src/plan/diagnosis/standing.ts'
-import type {
-  Alarm,
-  EndedBatch,
-  NoticeFacts,
-  ToldTrouble,
-} from '../../../src/plan/monitoring/notice-facts.ts'
-import { type PlannedNotice, planNotice } from '../../../src/plan/monitoring/notice-plan.ts'
 import type { ProblemCode } from '../../../src/problem.ts'
+import type { Examined, RunFacts } from '../../../src/watch/diagnosis/standing.ts'
+import { describeAlarm, readAlarm } from '../../../src/watch/mails/alarm-words.ts'
+import type { Alarm, EndedBatch, NoticeFacts, ToldTrouble } from '../../../src/watch/plan/notice-facts.ts'
+import { type PlannedNotice, planNotice } from '../../../src/watch/plan/notice-plan.ts'
 import { examined } from './examined.ts'
 
 /** Now, in these facts. */

@@ -1,4 +1,4 @@
-import type { Plan, Statement } from '../../../src/plan/plan.ts'
+import type { Plan, Statement } from '../../../src/sql/plan.ts'
 
 /** A plan that fills a view by these statements under its lock. */
 export const planOf = (statements: Statement[], changes: Partial<Plan> = {}): Plan => ({

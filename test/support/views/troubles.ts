@@ -1,5 +1,5 @@
-import type { Monitored } from '../../../src/operations/monitoring/monitor.ts'
-import { type Trouble, troubles } from '../../../src/plan/monitoring/troubles.ts'
+import { type Trouble, troubles } from '../../../src/events/plan/troubles.ts'
+import type { Monitored } from '../../../src/watch/monitor.ts'
 
 /** The names that have each trouble, in the order in which the monitor found them. */
 export const namesByTrouble = (monitored: unknown): Record<Trouble, string[]> => {

@@ -1,4 +1,4 @@
-import type { Database, Sql } from '../../../src/db/server/connect.ts'
+import type { Database, Sql } from '../../../src/server/connect.ts'
 
 /** The same database, but `before` is called and awaited before each statement that work on it sends. */
 export const between = (database: Database, before: () => Promise<unknown>): Database => ({

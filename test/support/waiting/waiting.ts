@@ -1,4 +1,4 @@
-import type { Sql } from '../../../src/db/server/connect.ts'
+import type { Sql } from '../../../src/server/connect.ts'
 import { until } from './until.ts'
 
 /**

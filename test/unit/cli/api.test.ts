@@ -5,7 +5,7 @@ import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { apiOf } from '../../../cli/api/api-of.ts'
 import { ApiUnavailable } from '../../../cli/api/unavailable.ts'
 import { findFreePort } from '../../../local/embedded/port.ts'
-import { aimed, command } from '../../../src/plan/commands.ts'
+import { aimed, command } from '../../../src/sql/commands.ts'
 import { problem, startApi, startParameters, withoutPerson } from '../../support/api/fake-api.ts'
 
 beforeEach(withoutPerson)

@@ -7,6 +7,7 @@ import { endLine, failureLines, insteadLines, progressText, runLines } from '../
 import { summaryOf, viewLines } from '../../../cli/output/views.ts'
 import { whyLines } from '../../../cli/output/why.ts'
 import { parseSelect } from '../../../cli/project/select.ts'
+import { filters } from '../../../src/catalog/plan/state.ts'
 import type {
   BatchDetails,
   BatchView,
@@ -15,7 +16,6 @@ import type {
   ViewDetails,
   Why,
 } from '../../../src/edge/http/schemas/answers.ts'
-import { filters } from '../../../src/plan/diagnosis/state.ts'
 import { runColumns } from '../../../src/resources/runs.ts'
 import { inOrder, viewColumns } from '../../../src/resources/views.ts'
 import { plain } from '../../../src/terminal/paint.ts'

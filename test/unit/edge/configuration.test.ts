@@ -2,7 +2,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { variablesOf } from '../../../src/config/variables.ts'
 import { readConfiguration } from '../../../src/edge/lambda/configuration.ts'
-import { usualTelling } from '../../../src/plan/monitoring/telling.ts'
+import { usualTelling } from '../../../src/events/plan/telling.ts'
 
 afterEach(() => {
   vi.unstubAllEnvs()
@@ -72,7 +72,7 @@ describe('the configuration', () => {
   })
 
   test('says in every session of the database who owns views and who reads them on replicas', async () => {
-    const startUp = vi.spyOn(await import('../../../src/db/server/connection.ts'), 'connect')
+    const startUp = vi.spyOn(await import('../../../src/server/connection.ts'), 'connect')
     startUp.mockRejectedValue(new Error('not today'))
     const env = { DATABASE_URL: 'postgres://u:p@127.0.0.1:1/db', VIEW_OWNER: 'them' }
     const told = {

@@ -5,7 +5,7 @@ import type { Message, NoticeQuestion } from '../../../src/edge/handlers/notice.
 import { type Messenger, notifyPeople } from '../../../src/edge/handlers/notify.ts'
 import type { Invoked } from '../../../src/edge/lambda/invoke.ts'
 import { logger } from '../../../src/edge/lambda/logger.ts'
-import { testReason } from '../../../src/mails/alarm-words.ts'
+import { testReason } from '../../../src/watch/mails/alarm-words.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
 import { alarmText } from '../../support/views/notices.ts'
 

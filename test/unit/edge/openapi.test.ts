@@ -2,8 +2,8 @@ import { Validator } from '@seriousme/openapi-schema-validator'
 import { describe, expect, test } from 'vitest'
 import { openapi } from '../../../src/edge/http/openapi.ts'
 import { routes } from '../../../src/edge/http/routes.ts'
-import { parseName } from '../../../src/plan/names.ts'
 import { problemCodes } from '../../../src/problem.ts'
+import { parseName } from '../../../src/sql/names.ts'
 
 const document = openapi() as {
   openapi: string

@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { startSchedules } from '../../../local/gateway/schedules.ts'
 import { portOf } from '../../../local/process/options.ts'
 import { announceGateway, findGateway, localGateway } from '../../../local/run/gateway-file.ts'
-import type { ScheduledView } from '../../../src/plan/views/scheduled.ts'
+import type { ScheduledView } from '../../../src/catalog/plan/scheduled.ts'
 import { until } from '../../support/waiting/until.ts'
 
 test('commands of a folder find the gateway that runs on it, whatever PORT says, and no dead one', async () => {

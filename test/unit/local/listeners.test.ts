@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test, vi } from 'vitest'
 import { makeListeners } from '../../../local/gateway/listeners.ts'
-import type { WaitingEvent } from '../../../src/plan/events/in-order.ts'
+import type { WaitingEvent } from '../../../src/events/plan/in-order.ts'
 
 afterEach(() => {
   vi.useRealTimers()

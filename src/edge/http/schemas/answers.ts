@@ -1,11 +1,11 @@
 import * as z from 'zod'
-import { actionNames } from '../../../plan/actions.ts'
-import { causeCodes } from '../../../plan/diagnosis/cause.ts'
-import { nextBys } from '../../../plan/diagnosis/standing.ts'
-import { anyStates } from '../../../plan/diagnosis/state.ts'
-import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../plan/run.ts'
-import { strategies } from '../../../plan/views/definition.ts'
+import { strategies } from '../../../catalog/plan/definition.ts'
+import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../catalog/plan/run.ts'
+import { anyStates } from '../../../catalog/plan/state.ts'
 import { problemCodes } from '../../../problem.ts'
+import { causeCodes } from '../../../watch/diagnosis/cause.ts'
+import { nextBys } from '../../../watch/diagnosis/standing.ts'
+import { actionNames } from '../../../watch/plan/actions.ts'
 import { batchId } from './ids.ts'
 
 // No function loads this file: the OpenAPI file is written when the functions are bundled. The command line loads it for what

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { rowCountStrategies } from '../../../plan/views/definition.ts'
+import { rowCountStrategies } from '../../../catalog/plan/definition.ts'
 import { described, integer, text, view } from './fields.ts'
 
 /** Options of every operation. */

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
-import { actionNames } from '../../../plan/actions.ts'
-import { filterNames } from '../../../plan/diagnosis/state.ts'
-import { batchStatuses, operations, type RunStatus, runStatuses } from '../../../plan/run.ts'
+import { batchStatuses, operations, type RunStatus, runStatuses } from '../../../catalog/plan/run.ts'
+import { filterNames } from '../../../catalog/plan/state.ts'
+import { actionNames } from '../../../watch/plan/actions.ts'
 import { described, mostInteger, text, view, whole } from './fields.ts'
 import { runId } from './ids.ts'
 

@@ -1,5 +1,5 @@
 import * as z from 'zod/mini'
-import { strategies } from '../../../plan/views/definition.ts'
+import { strategies } from '../../../catalog/plan/definition.ts'
 import { described, named } from './fields.ts'
 import { rowCountStrategy, timeoutSeconds, withoutChecks } from './operation.ts'
 

@@ -1,0 +1,196 @@
+import type { BatchError } from '../catalog/plan/run.ts'
+import { type BatchStatus, isEnded } from '../catalog/plan/run.ts'
+import { withOpenedAhead } from '../run/envelope/open-ahead.ts'
+import type { Database } from '../server/connect.ts'
+import { whileListening } from '../server/listen.ts'
+import { type AdvancingBatch, idsOf, lookAgainMs, makeLook, readAllAgain } from './advancing.ts'
+import { cancelBatchRuns, insertRetry, insertSkipped } from './db/attempts.ts'
+import { giveUpGroup } from './db/batch-groups.ts'
+import { type BatchView, readBatchViews } from './db/batch-views.ts'
+import { type Batch, readBatch, stampBatch } from './db/batches.ts'
+import { followLatestRuns } from './db/latest-runs.ts'
+import { endBatchIfOver } from './end.ts'
+import { makeSettle, settleGroups } from './form-groups.ts'
+import { type BatchNext, planNext } from './plan/next.ts'
+import { planAhead } from './plan-ahead.ts'
+import { mostAhead, Senders } from './send.ts'
+import { makeWake, type Wake } from './wake.ts'
+
+/**
+ * How far a call has advanced the batch. `idle`: only retries wait, whose time has not come. If the call is repeated often
+ * enough, `done` becomes true.
+ */
+export type Advanced =
+  | { batchId: string; done: false; idle?: true }
+  | { batchId: string; done: true; status: BatchStatus; error: BatchError | null }
+
+/** How one call advances a batch. */
+interface AdvanceOptions {
+  database: Database
+  /** Epoch milliseconds. */
+  until: number
+  /** The most runs that this call sends at once, even if the batch's concurrency is higher. */
+  mostAtOnce?: number
+  /** Whether to return while only retries wait whose time has not come, instead of waiting with them. */
+  leaveWhenIdle?: boolean | undefined
+  /** Is called when this call sees that a run has ended. */
+  onRunEnd?: (() => void) | undefined
+}
+
+/** Time after `until` to close everything in good order. */
+const leaveWithinMs = 15_000
+
+/**
+ * Advances a batch until it has ended or until `until` (epoch milliseconds). Runs that the server
+ * still works on go on without us. All state is in the database, so any call may be repeated, killed, or made
+ * twice at once. A failed batch is returned, not thrown; a thrown error may pass by itself.
+ */
+export function advance(
+  batchId: string,
+  { database, until, mostAtOnce = Number.POSITIVE_INFINITY, leaveWhenIdle = false, onRunEnd }: AdvanceOptions,
+): Promise<Advanced> {
+  return database.withConnection(
+    async (sql) => {
+      const stamped = stampBatch(sql, batchId)
+      const [batch, views] = await Promise.all([
+        readBatch(sql, batchId),
+        readBatchViews(sql, batchId),
+        stamped,
+      ])
+      if (batch === undefined) return unknown(batchId)
+      if (batch.finishedAt !== null) return done(batch)
+      const settled = await settleGroups(sql, batch, views, until)
+      if (settled === null) return { batchId, done: false }
+      const { groups } = settled
+      const together = groups.length === 0 ? views : await readBatchViews(sql, batchId)
+      const locked = idsOf(together, settled.locked)
+      const latestRuns = followLatestRuns(sql, batch.id)
+      const limits = { until, mostAtOnce, leaveWhenIdle }
+      const ended = await work(
+        { sql, database, batch, views: together, latestRuns, groups, locked, ...limits },
+        onRunEnd,
+      )
+      if (ended === 'idle') return { batchId, done: false, idle: true }
+      return ended === null ? { batchId, done: false } : done(ended)
+    },
+    { deadline: Math.max(until, Date.now()) + leaveWithinMs },
+  )
+}
+
+const done = ({ id, status, error }: Batch): Advanced => ({ batchId: id, done: true, status, error })
+
+const unknown = (batchId: string): Advanced => ({
+  batchId,
+  done: true,
+  status: 'failed',
+  error: { class: 'UnknownBatch', message: `There is no batch ${batchId} in the history.` },
+})
+
+/** Goes through the phases of the batch with what they need: connections, the server's notifications, plans made ahead. */
+function work(advancing: AdvancingBatch, onRunEnd: () => void = () => {}): Promise<Batch | 'idle' | null> {
+  const { database, batch } = advancing
+  const wake = makeWake()
+  const ahead = Math.min(batch.concurrency, mostAhead)
+  return withOpenedAhead(database, { ahead, most: batch.concurrency + ahead }, (connections) =>
+    whileListening(database, wake.ring, async ({ sql, insistOnHearing }) => {
+      const ahead = planAhead(sql, batch)
+      const onAnswer = () => {
+        wake.ring()
+        onRunEnd()
+      }
+      const senders = new Senders(advancing, { connections, ahead, onAnswer })
+      try {
+        return await untilEnded(advancing, senders, wake, insistOnHearing)
+      } finally {
+        await senders.leave()
+      }
+    }),
+  )
+}
+
+/**
+ * The phases, over and over: look, settle what the server has answered, plan what comes next, then end the batch, or record
+ * what needs no run, send exchanges and runs, and wait. Null if the time is up first; `idle` if only retries wait whose time
+ * has not come, and the call is not to wait with them.
+ */
+async function untilEnded(
+  advancing: AdvancingBatch,
+  senders: Senders,
+  wake: Wake,
+  insistOnHearing: () => void,
+): Promise<Batch | 'idle' | null> {
+  const { sql, batch, latestRuns, until } = advancing
+  const look = makeLook(advancing)
+  const settle = makeSettle(advancing)
+  for (;;) {
+    insistOnHearing()
+    const current = await look()
+    if (current.finishedAt !== null) return current
+    await senders.settle()
+    const canceled = current.cancelRequestedAt !== null
+    if (canceled) await cancelBatchRuns(sql, batch.id)
+    if (!canceled) await settle(current)
+    const { views, groups, locked } = advancing
+    const next = planNext(views, latestRuns.latest, groups, locked)
+    if (canceled || next.ended) {
+      const ended = await endBatchIfOver(sql, batch.id, views)
+      if (ended !== null) return ended
+    } else if ((await giveUp(advancing, next)) || (await record(advancing, next))) continue
+    if (Date.now() >= until) return null
+    if (!canceled && ((await senders.exchange(next)) || (await senders.send(next)))) continue
+    if (!canceled && advancing.leaveWhenIdle && isIdle(advancing, next)) return 'idle'
+    await wake.wait(Math.max(0, Math.min(lookAgainMs, senders.pauseMs(), until - Date.now())))
+  }
+}
+
+/** Whether nothing is going on, nor could, but retries whose time has not come. A view that is locked has its turn, but no run. */
+function isIdle({ latestRuns, locked }: AdvancingBatch, { ready, exchange }: BatchNext<BatchView>): boolean {
+  if (ready.length + exchange.length + locked.size > 0) return false
+  const open = [...latestRuns.latest.values()].filter(({ status }) => !isEnded(status))
+  return open.length > 0 && open.every(({ status, due }) => status === 'pending' && !due)
+}
+
+/** Gives up the groups of `next` that cannot be exchanged any more. True if there were any. */
+async function giveUp(advancing: AdvancingBatch, { giveUp: groups }: BatchNext<BatchView>): Promise<boolean> {
+  const { sql, batch, views, latestRuns } = advancing
+  for (const group of groups) {
+    const isBuilt = (id: number) => {
+      const run = latestRuns.latest.get(id)
+      return run?.status === 'built' || run?.built
+    }
+    const unbuilt = views.filter(({ id }) => group.members.includes(id) && !isBuilt(id))
+    const names = unbuilt.map(({ view }) => view)
+    // If a check holds one member back, none is shown.
+    const heldBack = unbuilt.some(({ id }) => latestRuns.latest.get(id)?.class === 'CheckFailed')
+    const message =
+      unbuilt.length === 0
+        ? 'The exchange failed; the runs of the group say why.'
+        : `The group was not exchanged, because ${names.join(', ')} ${names.length === 1 ? 'was' : 'were'} not built.${heldBack ? ' A check holds its new data back.' : ''}`
+    await giveUpGroup(sql, batch, group, { class: heldBack ? 'CheckFailed' : 'NotExchanged', message })
+  }
+  if (groups.length === 0) return false
+  await readAllAgain(advancing)
+  return true
+}
+
+/** Records the retries and skips of `next`. True if there were any. */
+async function record(
+  { sql, batch, latestRuns }: AdvancingBatch,
+  { retry, skip }: BatchNext<BatchView>,
+): Promise<boolean> {
+  for (const { node, ...next } of retry) await insertRetry(sql, batch.id, node, next)
+  if (skip.length > 0) {
+    await insertSkipped(
+      sql,
+      batch.id,
+      skip.map(({ node, because }) => ({
+        id: node.id,
+        attempt: latestRuns.latest.get(node.id)?.attempt ?? 1,
+        message: `${because.view} was not refreshed (run ${latestRuns.latest.get(because.id)?.runId}), and ${node.view} reads it, directly or through other views.`,
+      })),
+    )
+  }
+  if (retry.length + skip.length === 0) return false
+  await latestRuns.reload()
+  return true
+}

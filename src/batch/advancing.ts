@@ -1,0 +1,73 @@
+import { Problem } from '../problem.ts'
+import { closeLostRuns } from '../run/life/lose.ts'
+import type { Database, Sql } from '../server/connect.ts'
+import { type BatchGroup, readOpenGroups } from './db/batch-groups.ts'
+import type { BatchView } from './db/batch-views.ts'
+import { type Batch, readBatch, stampBatch } from './db/batches.ts'
+import type { LatestRuns } from './db/latest-runs.ts'
+
+/** The server notifies us of the end of a run. A look finds the rest: a lost run, a due retry, a cancel. */
+export const lookAgainMs = 500
+const stampEveryMs = 10_000
+
+/** A batch that is being advanced. */
+export interface AdvancingBatch {
+  sql: Sql
+  database: Database
+  batch: Batch
+  views: BatchView[]
+  latestRuns: LatestRuns
+  /** The groups that are exchanged together, without those that were given up. */
+  groups: BatchGroup[]
+  /** The ids of the views on which nothing is decided yet, because of a lock. */
+  locked: ReadonlySet<number>
+  /** Epoch milliseconds. */
+  until: number
+  /** The most runs to send at once, even if the batch's concurrency is higher. */
+  mostAtOnce: number
+  /** Whether to return while only retries wait whose time has not come. */
+  leaveWhenIdle: boolean
+}
+
+/**
+ * Makes the function that looks at the batch. At intervals, that function also looks at all runs and stamps
+ * the batch.
+ */
+export function makeLook(advancing: AdvancingBatch): () => Promise<Batch> {
+  const { sql, batch, latestRuns } = advancing
+  let nextFullLook = 0
+  let nextStamp = Date.now() + stampEveryMs
+  return async () => {
+    const now = Date.now()
+    if (now >= nextStamp) {
+      nextStamp = now + stampEveryMs
+      await stampBatch(sql, batch.id)
+    }
+    const lookAtAll = now >= nextFullLook
+    if (lookAtAll) {
+      nextFullLook = now + lookAgainMs
+      await closeLostRuns(sql, { batchId: batch.id })
+    }
+    const [current] = await Promise.all([
+      readBatch(sql, batch.id),
+      lookAtAll ? latestRuns.reload() : latestRuns.refresh(),
+      lookAtAll && advancing.groups.length > 0 ? readGroupsAgain(advancing) : undefined,
+    ])
+    if (current === undefined) throw new Problem('UnknownBatch', `Batch ${batch.id} is gone.`)
+    return current
+  }
+}
+
+/** Reads the groups again: another call may have given up one of them. */
+async function readGroupsAgain(advancing: AdvancingBatch): Promise<void> {
+  advancing.groups = await readOpenGroups(advancing.sql, advancing.batch.id)
+}
+
+/** The ids of these views of the batch. */
+export const idsOf = (views: BatchView[], names: string[]): Set<number> =>
+  new Set(views.flatMap(({ id, view }) => (names.includes(view) ? [id] : [])))
+
+/** The same, and all runs. */
+export async function readAllAgain(advancing: AdvancingBatch): Promise<void> {
+  await Promise.all([readGroupsAgain(advancing), advancing.latestRuns.reload()])
+}

@@ -1,0 +1,251 @@
+import { unusableBecause } from '../../catalog/db/catalog.ts'
+import { failureOf } from '../../catalog/db/failing.ts'
+import type { BatchError } from '../../catalog/plan/run.ts'
+import { batchPlaces } from '../../catalog/plan/twin-names.ts'
+import type { Scope } from '../../rebuild/plan/scope.ts'
+import { openBatch } from '../../run/db/runs.ts'
+import { endBuilt } from '../../run/life/of-batch.ts'
+import { isOpenBatch } from '../../run/life/transition.ts'
+import type { TogetherGroup } from '../../run/plan/turn.ts'
+import { readBackup } from '../../server/backup.ts'
+import { inTransaction, type Sql, withTransaction } from '../../server/connect.ts'
+import { runLockClass } from '../../server/lock-keys.ts'
+import { onReplicas } from '../../server/on-replicas.ts'
+import { type QualifiedName, quoteIdentifier } from '../../sql/names.ts'
+import { unknownDuration } from '../plan/estimates.ts'
+import { passing } from '../plan/next.ts'
+import type { PlannedGroup, TogetherView } from '../plan/together.ts'
+import { writeNextAttempts } from './attempts.ts'
+import { type BatchView, insertBatchViews } from './batch-views.ts'
+import type { Batch, RefreshedEach, WaitsForLock } from './batches.ts'
+
+/** A group of a batch, as its answer shows it. */
+export interface BatchGroup extends TogetherGroup {
+  /** The room that the twins take on disk, by the sizes of the views. */
+  twinBytes: number
+  /** Why the twins were dropped; null if they were not. */
+  givenUp: Pick<BatchError, 'class' | 'message'> | null
+}
+
+/** Second keys of the lock under which the groups of a batch are decided: these and all below. Run ids are positive. */
+const groupingKeys = -1000
+
+/** How long the views of a group wait for somebody's lock on one of them, before each is refreshed by itself. */
+const patienceSeconds = 5
+
+/** What is known of a batch before its groups are decided. */
+export interface Grouping {
+  /** When all of them were decided. */
+  groupedAt: Date | null
+  /** The views on which nothing is decided yet because of a lock; empty before the first look. */
+  locked: WaitsForLock[]
+  /** Whether they may wait any longer. */
+  isPatient: boolean
+  /** The room of the twins of the groups that are decided. */
+  twinBytes: number
+  /** Its views, as far as they are there. */
+  views: { id: number; view: string; oid: number }[]
+}
+
+/**
+ * Locks the groups of an open batch for this transaction, so that they are decided once. `busy`: another call decides.
+ * Null if the batch does not go on.
+ */
+export async function lockGrouping(
+  sql: Sql,
+  { id, serial }: { id: string; serial: number },
+): Promise<Grouping | 'busy' | null> {
+  const [lock] = await sql<[{ got: boolean }]>`
+    select pg_try_advisory_xact_lock(${runLockClass}, ${groupingKeys - serial}::integer) as got`
+  if (!lock.got) return 'busy'
+  const [batch] = await sql<Grouping[]>`
+    select b.grouped_at as "groupedAt", b.locked,
+           coalesce((select min((l ->> 'since')::timestamptz) from jsonb_array_elements(b.locked) l)
+             > clock_timestamp() - make_interval(secs => ${patienceSeconds}), true) as "isPatient",
+           (select coalesce(sum(g.twin_bytes), 0)::int8 from viewkeeper.batch_groups g where g.batch_id = b.id) as "twinBytes",
+           (select coalesce(jsonb_agg(jsonb_build_object('id', v.definition_id, 'oid', c.oid::int8,
+                                                         'view', format('%I.%I', v.schema_name, v.view_name))), '[]')
+              from viewkeeper.batch_views v
+              join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name)) and c.relkind = 'm'
+             where v.batch_id = b.id) as views
+      from viewkeeper.batches b
+     where b.id = ${id} and ${sql.unsafe(isOpenBatch)} and b.cancel_requested_at is null`
+  return batch ?? null
+}
+
+/** A view that a batch may exchange together with others. */
+export type Candidate = BatchView & TogetherView
+
+/** The views of a batch, and of these views those that have a definition: they may come along. */
+export async function readCandidates(sql: Sql, batch: Batch, readers: QualifiedName[]): Promise<Candidate[]> {
+  const candidates = await sql<(Omit<Candidate, Durations> & { [duration in Durations]: number | null })[]>`
+  select d.id, d.schema_name as schema, d.name, format('%I.%I', d.schema_name, d.name) as view,
+         v.batch_id is not null as asked, v.along, coalesce(to_jsonb(v.parents), '[]') as parents,
+         d.paused_at is not null as paused, coalesce(${batch.strategy}, d.refresh_strategy) as strategy,
+         exists (select from pg_catalog.pg_index i
+                  where i.indrelid = to_regclass(format('%I.%I', d.schema_name, d.name)) and i.indisunique
+                    and ${unusableBecause(sql)} is null) as "hasKey",
+         exists (${failureOf(sql)}) as failed, ${sql.unsafe(onReplicas)} as "onReplicas",
+         coalesce(v.retries, ${(batch.request.retries as number | undefined) ?? null}, d.retries) as retries,
+         coalesce(v.retry_delay_seconds, d.retry_delay_seconds) as "retryDelaySeconds",
+         coalesce(v.estimate_ms, usual.ms)::int8 as "estimateMs", coalesce(v.remaining_ms, usual.ms)::int8 as "remainingMs"
+    from viewkeeper.definitions d
+    left join viewkeeper.batch_views v on v.definition_id = d.id and v.batch_id = ${batch.id}
+   cross join lateral viewkeeper.usual_duration(d.id) usual
+   where v.batch_id is not null or d.removed_at is null and (d.schema_name, d.name) in (
+     select r ->> 'schema', r ->> 'name' from jsonb_array_elements(${sql.json(readers as never)}::jsonb) r)
+   order by v.position nulls last, d.id`
+  const unknownMs = unknownDuration(candidates.map(({ paused, estimateMs }) => (paused ? null : estimateMs)))
+  return candidates.map((each) => ({
+    ...each,
+    estimateMs: each.estimateMs ?? unknownMs,
+    remainingMs: each.remainingMs ?? unknownMs,
+  }))
+}
+
+type Durations = 'estimateMs' | 'remainingMs'
+
+/** What is decided: the groups of a batch, and what else its answer tells of them. */
+export interface Grouped {
+  groups: (PlannedGroup & { number: number })[]
+  each: RefreshedEach[]
+  /** The views of the batch, with those that come along. */
+  views: BatchView[]
+  locked: RefreshedEach[]
+}
+
+/**
+ * Records groups of a batch, the views that come along, and the views that are refreshed by themselves or wait for a lock,
+ * each with the reason. Without the latter, all is decided.
+ */
+export async function recordGrouping(
+  sql: Sql,
+  batchId: string,
+  { groups, each, views, locked }: Grouped,
+): Promise<void> {
+  await insertBatchViews(sql, batchId, views)
+  for (const { number, members, twinBytes, group } of groups)
+    await sql`
+      insert into viewkeeper.batch_groups (batch_id, number, members, twin_bytes, facts)
+      select ${batchId}, ${number}, array(select value::integer from jsonb_array_elements_text(${sql.json(members)})),
+             ${twinBytes}, ${sql.json(group as never)}`
+  await sql`
+    update viewkeeper.batches b
+       set grouped_at = case when ${locked.length === 0} then clock_timestamp() end, refreshed_each = refreshed_each || ${sql.json(each as never)},
+           locked = (select coalesce(jsonb_agg(jsonb_build_object('since', coalesce(b.locked #> '{0,since}', to_jsonb(clock_timestamp()))) || l), '[]')
+                       from jsonb_array_elements(${sql.json(locked as never)}::jsonb) l)
+     where id = ${batchId}`
+}
+
+/** The numbers of the groups that the batch has, and of those whose places somebody else has taken. */
+export async function readTakenNumbers(
+  sql: Sql,
+  { id, serial }: { id: string; serial: number },
+): Promise<Set<string>> {
+  const rows = await sql<{ number: string }[]>`
+    select substring(nspname from ${`^viewkeeper_b${serial}_([0-9]+)_`}) as number from pg_catalog.pg_namespace
+     where nspname ~ ${`^viewkeeper_b${serial}_[0-9]+_`}
+    union
+    select number::text from viewkeeper.batch_groups where batch_id = ${id}`
+  return new Set(rows.map(({ number }) => number))
+}
+
+/** The groups of a batch, in their order. */
+export const readBatchGroups = (sql: Sql, batchId: string): Promise<BatchGroup[]> => sql<BatchGroup[]>`
+  select number, to_jsonb(members) as members, twin_bytes as "twinBytes", given_up as "givenUp"
+    from viewkeeper.batch_groups where batch_id = ${batchId} order by number`
+
+/** The same without those that were given up. */
+export const readOpenGroups = async (sql: Sql, batchId: string): Promise<BatchGroup[]> =>
+  (await readBatchGroups(sql, batchId)).filter(({ givenUp }) => givenUp === null)
+
+/** The facts from which the twins of a group were made. */
+export async function readGroupFacts(sql: Sql, batchId: string, number: number): Promise<Scope | undefined> {
+  const [row] = await sql<{ facts: Scope }[]>`
+    select facts from viewkeeper.batch_groups where batch_id = ${batchId} and number = ${number}`
+  return row?.facts
+}
+
+/**
+ * Drops the twins of a group. Its built runs end as skipped, with the reason, and their views get another attempt, which
+ * refreshes them in place, unless a check holds the group back: then none of it is shown. So do the views whose exchange failed
+ * for another reason than a lock. Does nothing if the group was given up already, or the batch does not go on.
+ */
+export function giveUpGroup(
+  sql: Sql,
+  { id, serial }: { id: string; serial: number },
+  { number }: TogetherGroup,
+  why: Pick<BatchError, 'class' | 'message'>,
+): Promise<void> {
+  return withTransaction(sql, async (transaction) => {
+    const [group] = await transaction<{ members: number[] }[]>`
+      with place as (${openBatch(transaction, id)})
+      update viewkeeper.batch_groups g set given_up = ${transaction.json(why as never)} from place
+       where g.batch_id = ${id} and g.number = ${number} and g.given_up is null
+      returning to_jsonb(g.members) as members`
+    if (group === undefined) return
+    await transaction`
+      with of_group as (
+        select value::integer as id from jsonb_array_elements_text(${transaction.json(group.members)})),
+      gone as (${endBuilt(transaction, id, group.members, { ...why, class: 'NotExchanged' })}),
+      again as (
+        select * from gone
+        union all
+        select r.* from viewkeeper.runs r
+         where r.batch_id = ${id} and r.status = 'failed' and r.built_at is not null
+           and r.definition_id in (select g.id from of_group g)
+           and not r.error ->> 'class' in (select value from jsonb_array_elements_text(${transaction.json(passing)})))
+      ${writeNextAttempts(transaction, transaction`select * from again where ${why.class !== 'CheckFailed'}`, null)}`
+    await dropTwins(transaction, serial)
+  })
+}
+
+/**
+ * Drops the twins that no open batch needs any more: those of one batch, or of all. Returns the schemas that are gone. A backup
+ * that has begun beside them keeps them: the monitor looks again.
+ */
+export async function dropTwins(sql: Sql, serial: number | null = null): Promise<string[]> {
+  const schemas = await sql<{ name: string }[]>`
+    select n.nspname as name from pg_catalog.pg_namespace n
+     where n.nspname ~ ${serial === null ? batchPlaces : `^viewkeeper_b${serial}_[0-9]+_[0-9]+(_old)?$`}
+       and pg_has_role(n.nspowner, 'USAGE')
+       and not exists (
+         select from viewkeeper.batches b join viewkeeper.batch_groups g on g.batch_id = b.id
+          where ${sql.unsafe(isOpenBatch)} and g.given_up is null
+            and starts_with(n.nspname, format('viewkeeper_b%s_%s_', b.serial, g.number)))`
+  const dropped: string[] = []
+  if (schemas.length === 0 || (await readBackup(sql)) !== null) return dropped
+  for (const { name } of schemas) {
+    const done = await inTransaction(sql, async (part) => {
+      await part.unsafe(`drop schema if exists ${quoteIdentifier(name)} cascade`)
+      return true
+    }).catch(() => false) // somebody holds a lock: the monitor looks again
+    if (done) dropped.push(name)
+  }
+  return dropped
+}
+
+/**
+ * Writes the plan that exchanges a group into the run of its first member; the runs of the others follow. Returns the run's
+ * id, or null if not all of them are built, or the batch does not go on.
+ */
+export function recordExchange(
+  sql: Sql,
+  batchId: string,
+  [first, ...others]: number[],
+  plan: object,
+): Promise<number | null> {
+  return withTransaction(sql, async (transaction) => {
+    const [lead] = await transaction<{ id: number }[]>`
+      with place as (${openBatch(transaction, batchId)})
+      update viewkeeper.runs r set plan = ${transaction.json(plan as never)}, group_run_id = null, updated_at = clock_timestamp()
+        from place where r.batch_id = ${batchId} and r.definition_id = ${first ?? 0} and r.status = 'built'
+      returning r.id`
+    if (lead === undefined) return null
+    const { count } = await transaction`
+      update viewkeeper.runs set group_run_id = ${lead.id}, updated_at = clock_timestamp()
+       where batch_id = ${batchId} and status = 'built'
+         and definition_id in (select value::integer from jsonb_array_elements_text(${transaction.json(others)}))`
+    return count === others.length ? lead.id : null
+  })
+}

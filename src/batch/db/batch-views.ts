@@ -1,0 +1,45 @@
+import type { Sql } from '../../server/connect.ts'
+import type { BatchableView, PlannedView } from '../plan/plan.ts'
+
+/** One view of a batch, as the view was when the batch was made. */
+export interface BatchView extends PlannedView {
+  /** The name as SQL would write it. */
+  view: string
+  /** Why the batch rebuilds the view although it was not to refresh it; null: it was to. */
+  along: string | null
+}
+
+/** Every view of the catalog, with what a batch is planned on. Each has a definition after discoverDefinitions. */
+export const readBatchableViews = (sql: Sql): Promise<BatchableView[]> => sql<BatchableView[]>`
+  select d.id, d.schema_name as schema, d.name, format('%I.%I', d.schema_name, d.name) as view, d.in_all as "inAll",
+         d.schedule, d.time_zone as "timeZone", d.paused_at is not null as paused, d.retries, d.retry_delay_seconds as "retryDelaySeconds",
+         usual.ms::int8 as "usualMs"
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    join viewkeeper.definitions d on d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null
+   cross join lateral viewkeeper.usual_duration(d.id) usual
+   where c.relkind = 'm' and c.relpersistence <> 't' order by n.nspname, c.relname`
+
+/** Writes the views of a batch, in the given order. What is known of them already is written again. */
+export async function insertBatchViews(
+  sql: Sql,
+  batchId: string,
+  views: (PlannedView & { along?: string | null })[],
+): Promise<void> {
+  await sql`
+    insert into viewkeeper.batch_views (batch_id, definition_id, position, schema_name, view_name, parents, retries,
+                                        retry_delay_seconds, estimate_ms, remaining_ms, along)
+    select ${batchId}, (v ->> 'id')::integer, at, v ->> 'schema', v ->> 'name',
+           array(select value::integer from jsonb_array_elements_text(v -> 'parents')), (v ->> 'retries')::integer,
+           (v ->> 'retryDelaySeconds')::integer, (v ->> 'estimateMs')::int8, (v ->> 'remainingMs')::int8, v ->> 'along'
+      from jsonb_array_elements(${sql.json(views as never)}::jsonb) with ordinality as x(v, at)
+    on conflict (batch_id, definition_id) do update
+       set position = excluded.position, parents = excluded.parents, along = excluded.along`
+}
+
+/** The views of a batch: parents before children, most urgent first. */
+export const readBatchViews = (sql: Sql, batchId: string): Promise<BatchView[]> => sql<BatchView[]>`
+  select v.definition_id as id, v.schema_name as schema, v.view_name as name,
+         format('%I.%I', v.schema_name, v.view_name) as view, to_jsonb(v.parents) as parents, v.retries,
+         v.retry_delay_seconds as "retryDelaySeconds", v.estimate_ms as "estimateMs", v.remaining_ms as "remainingMs", v.along
+    from viewkeeper.batch_views v where v.batch_id = ${batchId} order by v.position`

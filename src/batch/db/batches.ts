@@ -1,0 +1,179 @@
+import type { Strategy } from '../../catalog/plan/definition.ts'
+import type { BatchEnd, BatchError, BatchStatus, Exchange, Trigger } from '../../catalog/plan/run.ts'
+import { isOpenBatch } from '../../run/life/transition.ts'
+import type { Sql } from '../../server/connect.ts'
+import { reservedKeys, runLockClass } from '../../server/lock-keys.ts'
+import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
+import type { Selection } from '../plan/selection.ts'
+
+/** A view that is refreshed by itself although it belongs to a group, and the reason. */
+export interface RefreshedEach {
+  view: string
+  because: string
+}
+
+/** A view that waits because somebody has locked a view that it is to be exchanged with: `because` names that view and who. */
+export interface WaitsForLock extends RefreshedEach {
+  since: string
+}
+
+/** One row of `viewkeeper.batches`, as code reads it. */
+export interface Batch {
+  id: string
+  serial: number
+  status: BatchStatus
+  trigger: Trigger
+  requestedBy: string
+  request: Record<string, unknown>
+  selection: Selection
+  strategy: Strategy | null
+  concurrency: number
+  exchange: Exchange
+  /** The room on disk that the twins of the batch may take: a group that needs more is refreshed view by view. Null: no limit. */
+  maxTwinBytes: number | null
+  /** The views that read each other but are not exchanged together, each with the reason. */
+  refreshedEach: RefreshedEach[]
+  locked: WaitsForLock[]
+  cancelRequestedAt: Date | null
+  requestedAt: Date
+  startedAt: Date | null
+  advancedAt: Date | null
+  finishedAt: Date | null
+  /** From the start of the batch to its end, or until now. */
+  elapsedMs: number | null
+  error: BatchError | null
+}
+
+/** The columns of a Batch, for a `select` from `viewkeeper.batches b`. */
+export const batchColumns = (sql: Sql) => sql`
+  b.id, b.serial, b.status, b.trigger, b.requested_by as "requestedBy", b.request, b.selection, b.strategy, b.concurrency,
+  b.exchange, b.max_twin_bytes as "maxTwinBytes", b.refreshed_each as "refreshedEach", b.locked,
+  b.cancel_requested_at as "cancelRequestedAt", b.requested_at as "requestedAt", b.started_at as "startedAt",
+  b.advanced_at as "advancedAt", b.finished_at as "finishedAt",
+  (extract(epoch from coalesce(b.finished_at, clock_timestamp()) - b.started_at) * 1000)::int8 as "elapsedMs", b.error`
+
+/** A batch as its caller requests it. */
+export interface NewBatch
+  extends Pick<
+    Batch,
+    | 'trigger'
+    | 'requestedBy'
+    | 'request'
+    | 'selection'
+    | 'strategy'
+    | 'concurrency'
+    | 'exchange'
+    | 'maxTwinBytes'
+  > {
+  /** Each caller has idempotency keys of its own. */
+  caller: string
+  idempotencyKey: string | null
+}
+
+/**
+ * Writes the row of a batch, open or skipped with the reason, and returns its id. Returns null if there is a batch with
+ * the same idempotency key, or an open batch of the same selection.
+ */
+export async function insertBatch(
+  sql: Sql,
+  batch: NewBatch,
+  skipped: BatchError | null = null,
+): Promise<string | null> {
+  const [row] = await sql<{ id: string }[]>`
+    insert into viewkeeper.batches (trigger, requested_by, caller, idempotency_key, request, selection, strategy,
+                                    concurrency, exchange, max_twin_bytes, status, error, finished_at)
+    values (${batch.trigger}, ${batch.requestedBy}, ${batch.caller}, ${batch.idempotencyKey},
+            ${sql.json(batch.request as never)}, ${sql.json(batch.selection as never)}, ${batch.strategy},
+            ${batch.concurrency}, ${batch.exchange}, ${batch.maxTwinBytes}, ${skipped === null ? 'pending' : 'skipped'},
+            ${skipped === null ? null : sql.json(skipped as never)},
+            ${skipped === null ? null : sql`clock_timestamp()`})
+    on conflict do nothing returning id`
+  return row?.id ?? null
+}
+
+/** One batch; undefined if no batch has this id. */
+export async function readBatch(sql: Sql, id: string): Promise<Batch | undefined> {
+  const [row] = await sql<Batch[]>`select ${batchColumns(sql)} from viewkeeper.batches b where b.id = ${id}`
+  return row
+}
+
+/**
+ * A page of batches, newest first: at most `limit`, and fewer if their requests are large. `next` is the
+ * `before` of the next page, null on the last page.
+ */
+export async function readBatches(
+  sql: Sql,
+  {
+    status = null,
+    before = null,
+    limit,
+  }: { status?: BatchStatus | null | undefined; before?: number | null | undefined; limit: number },
+): Promise<Page<Batch, number>> {
+  const found = sql`
+    select b.serial as key, octet_length(b.request::text) + octet_length(b.selection::text)
+           + coalesce(octet_length(b.error::text), 0) as bytes
+      from viewkeeper.batches b
+     where ${status === null ? sql`true` : sql`b.status = ${status}`}
+       and ${before === null ? sql`true` : sql`b.serial < ${before}`}`
+  const rows = await sql<Paged<Batch>[]>`
+    with ${newestPage(sql, found, limit)}
+    select ${batchColumns(sql)}, page.is_last as "isLast"
+      from page join viewkeeper.batches b on b.serial = page.key order by b.serial desc`
+  return pageOf(rows, ({ serial }) => serial)
+}
+
+/** The open batch of the same selection; undefined if there is none. */
+export async function findOpenBatch(sql: Sql, selection: Selection): Promise<Batch | undefined> {
+  const [row] = await sql<Batch[]>`
+    select ${batchColumns(sql)} from viewkeeper.batches b
+     where md5(b.selection::text) = md5((${sql.json(selection as never)}::jsonb)::text) and ${sql.unsafe(isOpenBatch)}`
+  return row
+}
+
+/** Records that somebody advances the batch now; a pending batch becomes running. An ended batch stays as it is. */
+export async function stampBatch(sql: Sql, id: string): Promise<void> {
+  await sql`
+    update viewkeeper.batches b set status = 'running', started_at = coalesce(started_at, clock_timestamp()),
+           advanced_at = clock_timestamp(), updated_at = clock_timestamp()
+     where b.id = ${id} and ${sql.unsafe(isOpenBatch)}`
+}
+
+/** Locks the row of a batch for this transaction: nobody else starts an attempt, cancels or ends the batch meanwhile. */
+export async function lockBatch(sql: Sql, id: string): Promise<Batch | undefined> {
+  const [row] = await sql<Batch[]>`
+    select ${batchColumns(sql)} from viewkeeper.batches b where b.id = ${id} for update`
+  return row
+}
+
+/**
+ * Records how a batch ended. Returns false, and changes nothing, if the batch had ended already, or while one of its runs is
+ * running: also the run of a view whose definition was deleted meanwhile.
+ */
+export async function recordBatchEnd(sql: Sql, id: string, { status, error }: BatchEnd): Promise<boolean> {
+  const ended = await sql`
+    update viewkeeper.batches b set status = ${status}, error = ${error === null ? null : sql.json(error as never)},
+           finished_at = clock_timestamp(), updated_at = clock_timestamp()
+     where b.id = ${id} and ${sql.unsafe(isOpenBatch)}
+       and not exists (select from viewkeeper.runs r where r.batch_id = b.id and r.status = 'running')
+    returning b.id`
+  return ended.length > 0
+}
+
+/** Cancels an open batch: none of its attempts starts after the commit. Returns false if the batch had ended. */
+export async function requestBatchCancel(sql: Sql, id: string, by: string): Promise<boolean> {
+  const first = await sql`
+    with canceled as (
+      update viewkeeper.batches b set cancel_requested_at = clock_timestamp(), updated_at = clock_timestamp()
+       where b.id = ${id} and ${sql.unsafe(isOpenBatch)} and b.cancel_requested_at is null returning id),
+    noted as (insert into viewkeeper.actions (action, requested_by, batch_id) select 'cancel', ${by}, id from canceled)
+    select from canceled`
+  if (first.length > 0) return true
+  return (
+    (await sql`select from viewkeeper.batches b where b.id = ${id} and ${sql.unsafe(isOpenBatch)}`).length > 0
+  )
+}
+
+/** Waits until no other session plans what is due; none does until this one ends. */
+export async function takeTurnToPlan(sql: Sql): Promise<void> {
+  await sql`select pg_advisory_lock(${runLockClass}, ${reservedKeys.planDue})`
+}

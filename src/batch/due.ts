@@ -1,0 +1,31 @@
+import { discoverDefinitions } from '../catalog/db/definitions.ts'
+import { readFacts } from '../catalog/db/facts.ts'
+import { readDependencies } from '../catalog/db/graph.ts'
+import { readPause } from '../catalog/db/pause.ts'
+import type { Call } from '../run/call.ts'
+import { findByKey } from '../run/db/runs.ts'
+import { readBatch, takeTurnToPlan } from './db/batches.ts'
+import { lagsOf } from './lags.ts'
+import type { Looks } from './schedules.ts'
+import { type BatchDefaults, type StartedBatch, startBatchOn, startedOf } from './start.ts'
+
+/** Records one batch of all that is due; null if nothing is. */
+export const startDueBatch = (
+  call: Omit<Call, 'waitUntil'>,
+  looks: Looks,
+  defaults: BatchDefaults = {},
+): Promise<StartedBatch | null> =>
+  call.database.withConnection(async (sql) => {
+    const { trigger, caller, idempotencyKey } = call
+    // What a call that was cut off has recorded is advanced by the next one.
+    const known =
+      idempotencyKey && (await findByKey(sql, 'batch', { trigger, caller, idempotencyKey, request: {} }))
+    const earlier = known ? await readBatch(sql, known.id) : undefined
+    if (earlier !== undefined) return startedOf(earlier)
+    await takeTurnToPlan(sql)
+    await discoverDefinitions(sql)
+    if ((await readPause(sql)) !== null) return null
+    const { due: views } = lagsOf(await readFacts(sql), await readDependencies(sql), looks)
+    const { concurrency } = looks
+    return views.length === 0 ? null : startBatchOn(sql, { views, concurrency }, call, defaults)
+  })

@@ -1,0 +1,61 @@
+import { findUnchanged } from '../catalog/db/unchanged.ts'
+import type { PlannedRefresh } from '../run/plan-refresh.ts'
+import type { Sql } from '../server/connect.ts'
+import type { BatchView } from './db/batch-views.ts'
+import type { Batch } from './db/batches.ts'
+import { type PlanBasis, readPlanBasis } from './db/latest-runs.ts'
+import { mayLeaveOut } from './plan/selection.ts'
+import { planAlone } from './plan-turn.ts'
+
+/** Plans that are made before their views have their turn, so that no time is lost then. */
+export interface PlannedAhead {
+  /** Plans these views in the background, one by one, instead of what is left of an earlier call. */
+  expect(views: BatchView[]): void
+  /** Takes the plan of a view; undefined if there is none, or none any more. */
+  take(view: BatchView): PlanAhead | undefined
+}
+
+/** A plan, and the state that the plan depends on but the claim does not compare. */
+export interface PlanAhead {
+  planned: PlannedRefresh
+  basis: PlanBasis
+  /** Epoch milliseconds. */
+  madeAt: number
+}
+
+/** Plans ahead on `sql`, in the background. Errors are ignored: planning in the view's turn shows them. */
+export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
+  const plans = new Map<number, PlanAhead>()
+  const tried = new Set<number>()
+  let expected: BatchView[] = []
+  let busy = false
+
+  const work = async () => {
+    busy = true
+    for (let view = expected.shift(); view !== undefined; view = expected.shift()) {
+      if (tried.has(view.id)) continue
+      tried.add(view.id)
+      try {
+        const madeAt = Date.now()
+        const basis = await readPlanBasis(sql, view)
+        if (basis === undefined || basis.paused || basis.allPaused || basis.runningRunId !== null) continue
+        // Its turn may come with a proof that nothing is to be done.
+        if (mayLeaveOut(batch) && (await findUnchanged(sql, view.id)) !== undefined) continue
+        plans.set(view.id, { planned: await planAlone(sql, batch, view, basis), basis, madeAt })
+      } catch {}
+    }
+    busy = false
+  }
+
+  return {
+    expect(views) {
+      expected = views.filter(({ id }) => !tried.has(id))
+      if (!busy) void work()
+    },
+    take(view) {
+      const plan = plans.get(view.id)
+      plans.delete(view.id)
+      return plan
+    },
+  }
+}

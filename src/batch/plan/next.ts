@@ -1,0 +1,123 @@
+import type { RunStatus } from '../../catalog/plan/run.ts'
+import type { ProblemCode } from '../../problem.ts'
+import { groupsByMember, isDone, type LatestRun, type TogetherGroup, waitsFor } from '../../run/plan/turn.ts'
+
+/** What `planNext` needs to know of a view in a batch. */
+export interface BatchNode {
+  id: number
+  parents: number[]
+  retries: number
+  retryDelaySeconds: number
+}
+
+/** What to do for a batch at this moment. Each list keeps the order of the views. */
+export interface BatchNext<Node extends BatchNode> {
+  /** Views that can be refreshed now, each with its pending run if there is one. */
+  ready: { node: Node; pending: LatestRun | null }[]
+  /** Views to be tried again, because their latest run failed. */
+  retry: { node: Node; attempt: number; delaySeconds: number }[]
+  /** Views that will not be refreshed in this batch, because the view `because` was not refreshed. */
+  skip: { node: Node; because: Node }[]
+  /** Groups of which all twins are built. */
+  exchange: TogetherGroup[]
+  /** Groups that cannot be exchanged any more: each view of them has ended or is built, and not all are built. */
+  giveUp: TogetherGroup[]
+  /** How many runs are running; the runs of a group that is exchanged count as one. */
+  running: number
+  /** Whether every view has ended. */
+  ended: boolean
+}
+
+/**
+ * Waiting cures none of these: somebody has to change a right, the view or its definition. `UnknownView` is not
+ * here: a view that is gone may come back. Nor is `ViewSqlFailed`: other data may not divide by zero.
+ */
+const incurable = new Set<string>([
+  'DependentsExist',
+  'InsufficientPrivilege',
+  'InvalidName',
+  'InvalidRequest',
+  'SwapImpossible',
+  'UniqueIndexRequired',
+] satisfies ProblemCode[])
+
+/** SQL of a view that fails whatever the data: 42, wrong syntax or a missing name; 0A, not supported. */
+const isWrongSql = ({ class: why, sqlstate }: Pick<LatestRun, 'class' | 'sqlstate'>): boolean =>
+  why === 'ViewSqlFailed' && /^(42|0A)/.test(sqlstate ?? '')
+
+/**
+ * Decides what comes next in a batch. Pure: the same runs always give the same answer. `nodes` must come with
+ * parents before children and the most urgent first; the answer keeps their order. The views in `locked` wait: how they are
+ * refreshed is not decided yet.
+ */
+export function planNext<Node extends BatchNode>(
+  nodes: Node[],
+  latest: Map<number, LatestRun>,
+  groups: TogetherGroup[] = [],
+  locked: ReadonlySet<number> = new Set(),
+): BatchNext<Node> {
+  const next: BatchNext<Node> = {
+    ready: [],
+    retry: [],
+    skip: [],
+    exchange: [],
+    giveUp: [],
+    running: 0,
+    ended: true,
+  }
+  const groupOf = groupsByMember(groups)
+  const open = new Set<number>()
+  const culprits = new Map<number, Node>()
+  for (const node of nodes) {
+    const last = latest.get(node.id)
+    if (isDone(last)) continue
+    const culprit = node.parents.map((parent) => culprits.get(parent)).find((found) => found !== undefined)
+    if (last !== undefined && groupOf.has(node.id) && cannotExchange(last)) {
+      next.ended = false
+      continue
+    }
+    if (last !== undefined && hasFailed(last)) {
+      if (mayTryAgain(node, last)) {
+        next.ended = false
+        open.add(node.id)
+        const delaySeconds = last.class === 'RunLost' ? 0 : node.retryDelaySeconds
+        next.retry.push({ node, attempt: last.attempt + 1, delaySeconds })
+      } else culprits.set(node.id, last.class === 'UpstreamFailed' ? (culprit ?? node) : node)
+      continue
+    }
+    next.ended = false
+    if (last?.status === 'built') continue
+    open.add(node.id)
+    if (last?.status === 'running') next.running += last.follows ? 0 : 1
+    else if (culprit !== undefined) {
+      culprits.set(node.id, culprit)
+      next.skip.push({ node, because: culprit })
+    } else if (!locked.has(node.id) && last?.due !== false && waitsFor(node, latest, groupOf).length === 0)
+      next.ready.push({ node, pending: last ?? null })
+  }
+  for (const group of groups) {
+    const runs = group.members.flatMap((id) => latest.get(id) ?? [])
+    const are = (status: RunStatus) => runs.every((run) => run.status === status)
+    if (group.members.some((id) => open.has(id)) || are('success')) continue
+    if (!are('built')) next.giveUp.push(group)
+    else if (runs.every(({ due }) => due)) next.exchange.push(group)
+  }
+  if (next.giveUp.length > 0) next.ended = false
+  return next
+}
+
+/** Failures of an exchange that the same twins may survive. After any other failure, the views are refreshed in place. */
+export const passing = ['Canceled', 'Deadlock', 'LockTimeout', 'RunLost', 'StatementTimeout']
+
+const cannotExchange = ({ status, built, class: why }: LatestRun): boolean =>
+  status === 'failed' && built === true && !passing.includes(why ?? '')
+
+const hasFailed = ({ status }: LatestRun): boolean =>
+  status === 'failed' || status === 'canceled' || status === 'skipped'
+
+/** Whether a failed run is followed by another attempt: waiting may cure the failure, and retries are left. */
+export const mayTryAgain = (
+  { retries }: Pick<BatchNode, 'retries'>,
+  last: Pick<LatestRun, 'status' | 'attempt' | 'class' | 'sqlstate'>,
+): boolean =>
+  last.status === 'failed' && last.attempt <= retries && !incurable.has(last.class ?? '') && !isWrongSql(last)

@@ -1,0 +1,95 @@
+import { inAnyDependencyOrder } from '../../catalog/plan/graph.ts'
+import { unknownDuration } from './estimates.ts'
+import type { Selectable } from './selection.ts'
+
+/** How many runs of a batch may be running at once, at most. */
+export const mostConcurrent = 64
+
+/** What planning a batch needs to know of a view. */
+export interface BatchableView extends Selectable {
+  /** The id of the view's definition. */
+  id: number
+  paused: boolean
+  retries: number
+  retryDelaySeconds: number
+  /** The view's usual duration; null if no refresh has succeeded. */
+  usualMs: number | null
+}
+
+/** A view's place in a batch. */
+export interface PlannedView {
+  id: number
+  schema: string
+  name: string
+  /** Ids of the views in this batch that the view reads. */
+  parents: number[]
+  retries: number
+  retryDelaySeconds: number
+  estimateMs: number
+  /** The longest time from the start of this view to the end of the batch, along the views that read it. */
+  remainingMs: number
+}
+
+/**
+ * Plans a batch of views: which view waits for which, and which goes first. The result has the view with the
+ * longest remaining time first, and parents before children. A dependency on a view outside the batch is
+ * ignored. Views that depend on each other in a circle are refused (DependencyCycle), by name. Linear in
+ * views and edges, except for the sorting.
+ */
+export function planBatch(
+  views: BatchableView[],
+  dependencies: Map<string, string[]>,
+  retries?: number,
+): PlannedView[] {
+  const estimateOf = estimates(views)
+  const nodes = new Map(views.map((view) => [view.view, nodeOf(view, estimateOf(view))]))
+  // Each name is looked up once, because a look-up of a string takes longer than all else with 100,000 views.
+  for (const node of nodes.values()) {
+    for (const read of dependencies.get(node.view.view) ?? []) {
+      const parent = nodes.get(read)
+      if (parent !== undefined) node.reads.push(parent)
+    }
+  }
+  const namesRead = ({ reads }: Node) => reads.map(({ view }) => view.view)
+  const order = inAnyDependencyOrder(new Map([...nodes].map(([name, node]) => [name, namesRead(node)])))
+  const ordered = order.map((name) => nodes.get(name) as Node)
+  for (const node of ordered.toReversed()) {
+    node.remainingMs += node.estimateMs
+    for (const parent of node.reads) parent.remainingMs = Math.max(parent.remainingMs, node.remainingMs)
+  }
+  // The sort keeps the order of equals: parents stay before children.
+  return ordered
+    .sort((a, b) => b.remainingMs - a.remainingMs)
+    .map(({ view, reads, estimateMs, remainingMs }) => ({
+      id: view.id,
+      schema: view.schema,
+      name: view.name,
+      parents: reads.map((parent) => parent.view.id),
+      retries: retries ?? view.retries,
+      retryDelaySeconds: view.retryDelaySeconds,
+      estimateMs,
+      remainingMs,
+    }))
+}
+
+interface Node {
+  view: BatchableView
+  /** What the view reads of this batch. */
+  reads: Node[]
+  estimateMs: number
+  /** While the views are gone through: the longest time after this view. */
+  remainingMs: number
+}
+
+const nodeOf = (view: BatchableView, estimateMs: number): Node => ({
+  view,
+  reads: [],
+  estimateMs,
+  remainingMs: 0,
+})
+
+/** The usual duration of each view, or what is thought of one without; 0 if the view is paused. */
+function estimates(views: BatchableView[]): (view: BatchableView) => number {
+  const unknown = unknownDuration(views.map(({ usualMs }) => usualMs))
+  return ({ paused, usualMs }) => (paused ? 0 : Math.round(usualMs ?? unknown))
+}

@@ -1,0 +1,142 @@
+import { findView } from '../catalog/db/catalog.ts'
+import type { ViewFacts } from '../catalog/plan/view-facts.ts'
+import { Problem } from '../problem.ts'
+import { giveUpAfterMs } from '../rebuild/plan/locks.ts'
+import type { RunRequest } from '../run/db/runs.ts'
+import { closeLostRuns } from '../run/life/lose.ts'
+import { pauseReason } from '../run/plan/pause.ts'
+import type { LatestRun } from '../run/plan/turn.ts'
+import type { PlannedRefresh } from '../run/plan-refresh.ts'
+import { planOrEnd, recordEnd, recordPlan, skipped, skippedUnchanged } from '../run/record.ts'
+import type { Sql } from '../server/connect.ts'
+import { actorsOf } from '../sql/plan.ts'
+import type { AdvancingBatch } from './advancing.ts'
+import type { BatchGroup } from './db/batch-groups.ts'
+import type { BatchView } from './db/batch-views.ts'
+import type { Batch } from './db/batches.ts'
+import { basisHolds, type PlanBasis, readPlanBasis } from './db/latest-runs.ts'
+import { mayLeaveOut } from './plan/selection.ts'
+import type { PlanAhead, PlannedAhead } from './plan-ahead.ts'
+import { planAlone, planTwin } from './plan-turn.ts'
+
+/** A run with a recorded plan. `owner`: whose code the run may execute, as SQL writes the role; null: the code of several. */
+export interface Sendable {
+  runId: number
+  timeoutSeconds: number
+  owner: string | null
+}
+
+/** What became of the next attempt at a view. */
+export type Prepared =
+  | Sendable
+  /** Another run of the view is running: prepare again when that run has ended. */
+  | 'in the way'
+  /** Somebody's exclusive lock keeps the view from being planned: prepare again soon. */
+  | 'locked'
+  /** The attempt has ended at once: refused or skipped. */
+  | 'ended'
+  /** Another call has made or claimed the attempt, or the batch does not go on. */
+  | 'made elsewhere'
+
+/** The age up to which startAsPlanned uses a plan without reading the catalog again. */
+const stillGoodMs = 10_000
+
+/**
+ * Prepares the next attempt at a view that has its turn: plans it for the view as the catalog has it now, and writes its
+ * pending row, or the new plan into the pending row that exists already. A paused view is skipped. A refused plan ends the
+ * attempt as failed; so does a lock that has been in the way for `lockedForMs` already and for longer than a run waits for
+ * its locks.
+ */
+export async function prepareRun(
+  { sql, batch, groups }: AdvancingBatch,
+  view: BatchView,
+  pending: LatestRun | null,
+  ahead: PlannedAhead,
+  lockedForMs: number,
+): Promise<Prepared> {
+  const run = requestOf(batch, view)
+  const group = groups.find(({ members }) => members.includes(view.id))
+  const made = pending === null && group === undefined ? ahead.take(view) : undefined
+  const quick = made === undefined ? null : await startAsPlanned(sql, run, view, made)
+  if (quick !== null) return quick
+  const [basis, facts, unneeded] = await Promise.all([
+    readPlanBasis(sql, view),
+    findView(sql, view).catch(() => undefined), // planning reports the error
+    // A twin is filled for the exchange of its group, whatever it reads.
+    group === undefined && mayLeaveOut(batch) ? skippedUnchanged(sql, view.id) : undefined,
+  ])
+  const pause = basis === undefined ? null : reasonToSkip(basis, batch, view, group)
+  const isBusy = basis !== undefined && basis.runningRunId !== null
+  if (pause === null && isBusy && (await closeLostRuns(sql, view)).length === 0) return 'in the way'
+  const work = await planOrEnd(async () => {
+    if (pause !== null) return skipped(pause)
+    if (unneeded !== undefined) return unneeded
+    if (made !== undefined && compared(made.basis, made.planned.view) === compared(basis, facts))
+      return made.planned
+    if (basis === undefined) throw new Problem('UnknownView', `${view.view} has no definition any more.`)
+    return group === undefined
+      ? planAlone(sql, batch, view, basis)
+      : planTwin(sql, batch, view, basis, group.number)
+  })
+  const refusal = 'error' in work ? work.error.class : null
+  if (refusal === 'AlreadyRunning') return 'in the way'
+  const patienceMs = giveUpAfterMs(basis?.timeoutSeconds ?? 0)
+  if (refusal === 'LockTimeout' && lockedForMs < patienceMs) return 'locked'
+  const pendingId = pending?.runId ?? null
+  if ('status' in work)
+    return (await recordEnd(sql, run, work, pendingId)) === null ? 'made elsewhere' : 'ended'
+  const runId = await recordPlan(sql, run, work, { pending: pendingId })
+  return runId === null ? 'made elsewhere' : sendable(runId, work)
+}
+
+/** Records a run by a recent plan if its basis still holds, in one round trip. Null if it does not. */
+async function startAsPlanned(
+  sql: Sql,
+  run: RunRequest,
+  view: BatchView,
+  { planned, basis, madeAt }: PlanAhead,
+): Promise<Prepared | null> {
+  if (Date.now() - madeAt > stillGoodMs) return null
+  const provided = basisHolds(sql, view, basis, planned.view)
+  const runId = await recordPlan(sql, run, planned, { provided })
+  return runId === null ? null : sendable(runId, planned)
+}
+
+function sendable(runId: number, { plan, timeoutSeconds, view }: PlannedRefresh): Sendable {
+  const [owner = null, ...others] = new Set([view.owner, ...actorsOf(plan)])
+  // Who may not alter a view cannot keep it from being given away while the run waits for its lock.
+  return { runId, timeoutSeconds, owner: others.length === 0 && view.mayAlter ? owner : null }
+}
+
+/** A view that comes along is rebuilt only together with its group. */
+const reasonToSkip = (
+  basis: PlanBasis,
+  { trigger }: Batch,
+  { along }: BatchView,
+  group: BatchGroup | undefined,
+): string | null =>
+  along !== null && group === undefined
+    ? `the group with which the batch was to rebuild the view was given up (${along})`
+    : pauseReason(basis, trigger)
+
+/** The names of a twin are other ones at each look. */
+const compared = (basis: PlanBasis | undefined, facts: ViewFacts | undefined): string =>
+  JSON.stringify([basis, { ...facts, aside: undefined }])
+
+/** The request for the first attempt at a view of a batch. */
+export const requestOf = (batch: Batch, { id, schema, name, view }: BatchView): RunRequest => ({
+  definitionId: id,
+  schema,
+  name,
+  operation: 'refresh',
+  trigger: 'batch',
+  requestedBy: batch.requestedBy,
+  caller: '',
+  idempotencyKey: null,
+  request: {
+    view,
+    ...(batch.strategy === null ? {} : { strategy: batch.strategy }),
+    ...(batch.request.withoutChecks === true ? { withoutChecks: true } : {}),
+  },
+  batch: { id: batch.id, attempt: 1 },
+})

@@ -1,0 +1,167 @@
+import { Cron } from 'croner'
+import { outsideClock } from '../catalog/plan/definition.ts'
+import type { ViewFacts } from '../catalog/plan/facts.ts'
+import { type ScheduledView, scheduledViews } from '../catalog/plan/scheduled.ts'
+import type { Database } from '../server/connect.ts'
+import { readScheduled, type ScheduledDefinition } from './db/intervals.ts'
+
+/** What an environment says of its target lags. */
+export interface Looks {
+  /** Seconds between two looks; null: nobody looks, or the environment refreshes no view by its definition. */
+  everySeconds: number | null
+  /** How many views a batch refreshes at once. Default: 2. */
+  concurrency?: number | undefined
+}
+
+/** The schedules of an environment. */
+export interface Schedules {
+  /** The schedule that refreshes every view; null if there is none. */
+  nightly: { schedule: string; timeZone: string } | null
+  /** Whether views are refreshed by the schedules they were authored with. */
+  views: boolean
+  /** When target lags are looked at. */
+  looks?: Looks
+}
+
+/** An environment without schedules. */
+export const unscheduled: Schedules = { nightly: null, views: false }
+
+/**
+ * The longest time between two scheduled refreshes of a view, in seconds: by its own schedule or by the one
+ * for every view, whichever is shorter. Null if no schedule refreshes the view.
+ */
+export function scheduledInterval(definition: ScheduledDefinition, schedules: Schedules): number | null {
+  const intervals = schedulesOf(definition, schedules).map(({ schedule, timeZone }) =>
+    longestInterval(schedule, timeZone),
+  )
+  return intervals.length === 0 ? null : Math.min(...intervals)
+}
+
+/** What a schedule refreshes next. `by`: the view's own schedule, the one for every view, or a target lag. */
+export interface NextScheduled {
+  at: Date
+  by: 'view' | 'nightly' | 'lag'
+}
+
+/**
+ * When a schedule refreshes a view next, after `now`: by its own schedule or by the one for every view,
+ * whichever comes first; with a target lag of its own or of a view that reads it, when that refresh ends at the latest. Null if no schedule
+ * refreshes the view.
+ */
+export function nextScheduled(
+  definition: ScheduledDefinition & Partial<Pick<ViewFacts, 'targetLagSeconds' | 'promisedMs' | 'asOf'>>,
+  schedules: Schedules,
+  now: Date,
+): NextScheduled | null {
+  const times = schedulesOf(definition, schedules).flatMap(({ schedule, timeZone, by }): NextScheduled[] => {
+    const at = new Cron(schedule, { timezone: timeZone, paused: true }).nextRun(now)
+    return at === null ? [] : [{ at, by }]
+  })
+  const { targetLagSeconds, promisedMs, asOf } = definition
+  const lagMs = promisedMs ?? (targetLagSeconds == null ? null : targetLagSeconds * 1000)
+  if (schedules.views && lagMs !== null && definition.schedule !== outsideClock) {
+    const end = (asOf?.getTime() ?? 0) + lagMs
+    times.push({ at: new Date(Math.max(end, now.getTime())), by: 'lag' })
+  }
+  return times.reduce<NextScheduled | null>(
+    (first, each) => (first === null || each.at < first.at ? each : first),
+    null,
+  )
+}
+
+/** The turns of a schedule within a time, and the views that each of them refreshes. */
+export interface Turns<View = ViewFacts> {
+  schedule: string
+  timeZone: string
+  by: 'view' | 'nightly'
+  first: Date
+  count: number
+  views: View[]
+}
+
+/** The schedules that have turns between two moments, the first turn first. Views with equal times share a batch. */
+export function turnsBetween<View extends ScheduledDefinition>(
+  views: View[],
+  schedules: Schedules,
+  from: Date,
+  until: Date,
+): Turns<View>[] {
+  const timed = views.flatMap((view) => schedulesOf(view, schedules).map((times) => ({ view, times })))
+  const batches = Map.groupBy(
+    timed,
+    ({ times: { by, schedule, timeZone } }) => `${by} ${schedule} ${timeZone}`,
+  )
+  const all = [...batches.values()].flatMap((batch): Turns<View>[] => {
+    const { times } = batch[0]!
+    const cron = new Cron(times.schedule, { timezone: times.timeZone, paused: true })
+    const first = cron.nextRun(from)
+    let count = 0
+    for (let at = first; at !== null && at < until; at = cron.nextRun(at)) count++
+    return first === null || count === 0
+      ? []
+      : [{ ...times, first, count, views: batch.map(({ view }) => view) }]
+  })
+  return all.sort((one, other) => one.first.getTime() - other.first.getTime())
+}
+
+/** The schedules that refresh a view. */
+const schedulesOf = (
+  { schedule, timeZone, inAll }: ScheduledDefinition,
+  { nightly, views }: Schedules,
+): Pick<Turns, 'schedule' | 'timeZone' | 'by'>[] => [
+  ...(views && schedule !== null && timeZone !== null ? [{ schedule, timeZone, by: 'view' as const }] : []),
+  ...(inAll && nightly !== null ? [{ ...nightly, by: 'nightly' as const }] : []),
+]
+
+/** More than a year, so that every month and both changes of the clock are among them. */
+const days = 400
+const daySeconds = 24 * 3600
+
+/**
+ * The longest time between two occurrences of a cron expression of five fields, in seconds. For an expression
+ * of weekdays that is the weekend. Every day of an expression has the same times, so days and times are
+ * searched separately: one year can have half a million occurrences. Results are remembered.
+ */
+function longestInterval(schedule: string, timeZone: string): number {
+  const key = `${schedule} ${timeZone}`
+  const known = intervals.get(key)
+  if (known !== undefined) return known
+  const [minuteField, hourField, ...dateFields] = schedule.split(' ')
+  const minutes = onSomeDay(`${minuteField} 0 * * *`, 60).map((time) => time.getUTCMinutes())
+  const hours = onSomeDay(`0 ${hourField} * * *`, 24).map((time) => time.getUTCHours())
+  const times = hours.flatMap((hour) => minutes.map((minute) => (hour * 60 + minute) * 60))
+  const dates = new Cron(`0 0 ${dateFields.join(' ')}`, { utcOffset: 0, paused: true }).nextRuns(days)
+  const duringDay = longestGap(times)
+  const overnight = longestGap(dates.map(inSeconds)) - (times.at(-1)! - times[0]!)
+  const interval = overnight > duringDay ? overnight + clockChange(timeZone) : duringDay
+  intervals.set(key, interval)
+  return interval
+}
+
+/** The occurrences within one day; which day does not matter. */
+const onSomeDay = (schedule: string, most: number): Date[] =>
+  new Cron(schedule, { utcOffset: 0, paused: true })
+    .nextRuns(most, new Date('1999-12-31T23:59:59Z'))
+    .filter((time) => time < new Date('2000-01-02T00:00:00Z'))
+
+/** How much longer a day is when the clock is put back, in seconds; 0 if the time zone never does so. */
+function clockChange(timeZone: string): number {
+  const known = clockChanges.get(timeZone)
+  if (known !== undefined) return known
+  const noons = new Cron('0 12 * * *', { timezone: timeZone, paused: true }).nextRuns(days)
+  const change = longestGap(noons.map(inSeconds)) - daySeconds
+  clockChanges.set(timeZone, change)
+  return change
+}
+
+const inSeconds = (time: Date): number => time.getTime() / 1000
+
+const longestGap = (times: number[]): number =>
+  Math.max(0, ...times.slice(1).map((time, at) => time - times[at]!))
+
+const intervals = new Map<string, number>()
+const clockChanges = new Map<string, number>()
+
+/** The views with a schedule of their own, as the record has them now. */
+export const listScheduled = (database: Database): Promise<ScheduledView[]> =>
+  database.withConnection(async (sql) => scheduledViews(await readScheduled(sql)))

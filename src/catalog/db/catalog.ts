@@ -1,0 +1,181 @@
+import { Problem } from '../../problem.ts'
+import type { Sql } from '../../server/connect.ts'
+import { lacking } from '../../server/cure.ts'
+import { readRoleSchemas } from '../../server/role-path.ts'
+import type { QualifiedName, ViewName } from '../../sql/names.ts'
+import { didYouMean } from '../plan/meant.ts'
+import { hintsOn } from '../plan/obstacles.ts'
+import { batchPlaces } from '../plan/twin-names.ts'
+import type { ViewFacts } from '../plan/view-facts.ts'
+import { toSetRole } from './acting.ts'
+import { sinceAside } from './aside.ts'
+import { twinKey } from './twin-key.ts'
+
+const kinds: Record<string, string> = {
+  r: 'a table',
+  v: 'a plain view',
+  i: 'an index',
+  I: 'an index',
+  S: 'a sequence',
+  c: 'a type',
+  f: 'a foreign table',
+  p: 'a partitioned table',
+}
+
+/** What the catalog says about a view now. Throws UnknownView if nothing, or something else, has the name. */
+export async function readView(sql: Sql, name: QualifiedName): Promise<ViewFacts> {
+  const view = await findView(sql, name)
+  if (view === undefined) throw await unknownView(sql, name)
+  return view
+}
+
+/**
+ * The refusal of a view that is not there, with the view that was probably meant. If the view is set aside, the refusal says
+ * so instead.
+ */
+export async function unknownView(sql: Sql, name: QualifiedName): Promise<Problem> {
+  const aside = await sinceAside(sql, name)
+  const more = aside === '' ? didYouMean(name, await listViewNames(sql)) : ` ${aside}`
+  return new Problem(
+    'UnknownView',
+    `There is no materialized view ${written(name)} in this database.${more}`,
+    { field: 'view' },
+  )
+}
+
+/**
+ * As readView, but undefined if nothing has the name. Anything but a materialized view is still refused. This
+ * is one statement without `to_regclass`, which may see an exchange that the rest of the statement does not
+ * see yet. A temporary relation belongs to one session, which is not ours, so it is not found.
+ */
+export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts | undefined> {
+  const [row] = await sql`
+    select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind as kind,
+           format('%I.%I', n.nspname, c.relname) as view, c.relowner::regrole::text as owner, c.relispopulated as populated,
+           pg_has_role(c.relowner, 'USAGE') as may_alter,
+           pg_has_role(c.relowner, ${toSetRole(sql)}) as may_act_as_owner,
+           case when pg_has_role(c.relowner, ${toSetRole(sql)}) and has_schema_privilege(c.relowner, n.oid, 'CREATE')
+                 and has_schema_privilege(c.relowner, n.oid, 'USAGE')
+                then jsonb_build_object('role', c.relowner::regrole::text, 'schema', quote_ident(n.nspname)) end as counting,
+           has_schema_privilege(n.oid, 'USAGE') as may_look,
+           has_database_privilege(current_database(), 'CREATE') as may_make_schemas,
+           current_setting('track_counts')::boolean as tuples_are_counted,
+           ${uniqueIndexes(sql)} as unique_indexes
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = ${name.schema} and c.relname = ${name.name} and c.relpersistence <> 't'`
+  if (row === undefined) return undefined
+  if (!row.may_look) {
+    throw await lacking(sql, `permission denied for schema ${name.schema}.`, hintsOn(name, 'look'))
+  }
+  if (row.kind !== 'm') {
+    throw new Problem(
+      'UnknownView',
+      `${row.view} is ${kinds[row.kind] ?? 'something else'}, not a materialized view.`,
+      { field: 'view' },
+    )
+  }
+  const indexes: UniqueIndex[] = row.unique_indexes
+  return {
+    oid: row.oid,
+    twinKey: twinKey(row.oid),
+    schema: row.schema,
+    name: row.name,
+    view: row.view,
+    owner: row.owner,
+    populated: row.populated,
+    mayAlter: row.may_alter,
+    mayActAsOwner: row.may_act_as_owner,
+    counting: row.counting,
+    mayMakeSchemas: row.may_make_schemas,
+    tuplesAreCounted: row.tuples_are_counted,
+    uniqueIndexes: indexes.map(({ name, columns, unusableBecause }) => ({ name, columns, unusableBecause })),
+    keyCandidate: indexes.find(({ hasExpressions }) => !hasExpressions)?.columns ?? null,
+  }
+}
+
+/** Every view of the database, without temporary views and the views that belong to an extension. */
+export const listViewNames = (sql: Sql): Promise<QualifiedName[]> => sql<QualifiedName[]>`
+  select n.nspname as schema, c.relname as name
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+   where c.relkind = 'm' and c.relpersistence <> 't' and n.nspname !~ ${batchPlaces} and not exists (select from pg_catalog.pg_depend d
+           where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+   order by 1, 2`
+
+/** Every materialized and plain view of the database, without the server's own: what `dependsOn` may name. */
+export const listReadableNames = (sql: Sql): Promise<QualifiedName[]> => sql<QualifiedName[]>`
+  select n.nspname as schema, c.relname as name
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+   where c.relkind in ('m', 'v', 'r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'viewkeeper') and n.nspname !~ ${batchPlaces}
+   order by 1, 2`
+
+/** The names of these definitions, in the same order. Throws UnknownView for the first unknown id. */
+export async function readNamesOf(
+  sql: Sql,
+  definitionIds: number[],
+  field = 'view',
+): Promise<QualifiedName[]> {
+  if (definitionIds.length === 0) return []
+  const rows = await sql<(QualifiedName & { id: number })[]>`
+    select id, schema_name as schema, name from viewkeeper.definitions
+     where id in (select value::bigint from jsonb_array_elements_text(${sql.json(definitionIds)}))`
+  const names = new Map(rows.map(({ id, schema, name }) => [id, { schema, name }]))
+  return definitionIds.map((id) => {
+    const name = names.get(id)
+    if (name === undefined) throw new Problem('UnknownView', `There is no view with id ${id}.`, { field })
+    return name
+  })
+}
+
+/**
+ * Finds the schema of each name that has none, along the search path of our role: the schema of the relation
+ * with that name, else of a definition, else the schema in which the name would be created.
+ */
+export async function qualify(sql: Sql, names: ViewName[]): Promise<QualifiedName[]> {
+  const bare = new Set(names.flatMap(({ schema, name }) => (schema === null ? [name] : [])))
+  const found = bare.size === 0 ? new Map<string, string>() : await findSchemas(sql, [...bare])
+  return names.map(({ schema, name }) => ({ schema: schema ?? found.get(name) ?? 'public', name }))
+}
+
+async function findSchemas(sql: Sql, names: string[]): Promise<Map<string, string | null>> {
+  const { schemas, creation } = await readRoleSchemas(sql)
+  const rows = await sql<{ name: string; schema: string | null }[]>`
+    with path as (select * from jsonb_array_elements_text(${sql.json(schemas)}) with ordinality as p(schema, at))
+    select a.name, coalesce(
+      (select p.schema
+         from path p join pg_catalog.pg_namespace n on n.nspname = p.schema
+         join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = a.name
+        order by p.at limit 1),
+      (select d.schema_name from viewkeeper.definitions d join path p on p.schema = d.schema_name
+        where d.name = a.name and d.removed_at is null order by p.at limit 1),
+      ${creation}::text) as schema
+      from jsonb_array_elements_text(${sql.json(names)}) as a(name)`
+  return new Map(rows.map(({ name, schema }) => [name, schema]))
+}
+
+const written = ({ schema, name }: QualifiedName): string => `${schema}.${name}`
+
+type UniqueIndex = ViewFacts['uniqueIndexes'][number] & { hasExpressions: boolean }
+
+/**
+ * Why `refresh … concurrently` cannot use unique index i; null if it can. The server requires an index that is valid,
+ * immediate, not partial, and on plain columns only.
+ */
+export const unusableBecause = (sql: Sql) => sql`
+  case when not i.indisvalid then 'is not valid'
+       when not i.indimmediate then 'is deferrable'
+       when i.indpred is not null then 'is partial'
+       when 0 = any (i.indkey::int2[]) then 'is on an expression'
+  end`
+
+/** The unique indexes of relation c, each with the reason why `refresh … concurrently` cannot use it. */
+export const uniqueIndexes = (sql: Sql) => sql`
+  (select coalesce(jsonb_agg(jsonb_build_object(
+     'name', format('%I', x.relname),
+     'unusableBecause', ${unusableBecause(sql)},
+     'hasExpressions', 0 = any (i.indkey::int2[]),
+     'columns', (select string_agg(case k.attnum when 0 then 'an expression' else format('%I', a.attname) end, ', ' order by k.at)
+                   from unnest(i.indkey::int2[]) with ordinality as k(attnum, at)
+                   left join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.attnum
+                  where k.at <= i.indnkeyatts)) order by x.relname), '[]')
+     from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
+    where i.indrelid = c.oid and i.indisunique)`

@@ -1,0 +1,76 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { Problem } from '../../problem.ts'
+import type { Sql } from '../../server/connect.ts'
+import { lookAgain } from '../../server/look-again.ts'
+import { type Holders, holdersQuery } from '../../sql/holders.ts'
+import type { QualifiedName } from '../../sql/names.ts'
+import type { Plan } from '../../sql/plan.ts'
+import { dependentsOf, type ViewSnapshot } from '../plan/live-view.ts'
+import type { ViewFacts } from '../plan/view-facts.ts'
+import { readView } from './catalog.ts'
+import { readSnapshot } from './live-view.ts'
+import { findRunningRun } from './running-run.ts'
+
+/** How to look at a view that somebody has locked exclusively, so that the server would make us wait. */
+export interface Patience {
+  /** Looks again until then (epoch milliseconds). Default: looks once. */
+  until?: number
+  /** Whether to wait for a run of the view, too. Default: `wait`. */
+  ifRunning?: Plan['ifRunning']
+}
+
+/** Between two looks at something locked. */
+export const pauseMs = 250
+
+/**
+ * What the catalog says about a view now, and the snapshot of that same relation if it `isWanted`. If somebody holds an
+ * exclusive lock on the view or on what it reads, looks again as patiently as asked; then throws AlreadyRunning if a run of
+ * the view is running, else LockTimeout, which names the holder. Throws UnknownView if the view is gone.
+ */
+export async function lookAtView(
+  sql: Sql,
+  name: QualifiedName,
+  isWanted: (view: ViewFacts) => boolean,
+  { until = 0, ifRunning = 'wait' }: Patience = {},
+): Promise<{ view: ViewFacts; snapshot: ViewSnapshot | null }> {
+  for (;;) {
+    const { view, snapshot } = await lookAgain(async () => {
+      const view = await readView(sql, name)
+      const snapshot = isWanted(view) ? await readSnapshot(sql, view.oid) : null
+      return snapshot === 'gone' ? snapshot : { view, snapshot }
+    })
+    if (snapshot !== 'locked') return { view, snapshot }
+    const over = Date.now() >= until
+    const runningRunId = over || ifRunning === 'skip' ? await findRunningRun(sql, name) : undefined
+    if (runningRunId !== undefined) throw alreadyRunning(view.view, runningRunId)
+    if (over) throw await lockTimeout(sql, view)
+    await pause(pauseMs)
+  }
+}
+
+/** The same, always with the snapshot. */
+export async function readLiveView(
+  sql: Sql,
+  name: QualifiedName,
+  patience?: Patience,
+): Promise<{ view: ViewFacts; snapshot: ViewSnapshot }> {
+  const { view, snapshot } = await lookAtView(sql, name, () => true, patience)
+  return { view, snapshot: snapshot as ViewSnapshot }
+}
+
+/** What would be dropped with a view, as people name it: `view app.top`, `materialized view app.best`. */
+export async function readDependents(sql: Sql, name: QualifiedName, patience?: Patience): Promise<string[]> {
+  return dependentsOf((await readLiveView(sql, name, patience)).snapshot.live)
+}
+
+/** The refusal of a run whose view is busy. */
+export const alreadyRunning = (view: string, runningRunId: number): Problem =>
+  new Problem('AlreadyRunning', `Run ${runningRunId} of ${view} is still running.`, { runningRunId })
+
+async function lockTimeout(sql: Sql, view: ViewFacts): Promise<Problem> {
+  const [row] = await sql.unsafe<{ holders: Holders | null }[]>(
+    `select h as holders from (${holdersQuery([view], 'AccessShareLock')}) as x(h)`,
+  )
+  const { who, advice } = row?.holders ?? { who: 'a lock kept it from being read', advice: 'Try again.' }
+  return new Problem('LockTimeout', `${view.view} is locked: ${who}. ${advice}`)
+}

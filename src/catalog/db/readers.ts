@@ -1,0 +1,96 @@
+import type { Sql } from '../../server/connect.ts'
+import { sqlstateOf } from '../../server/failures.ts'
+import { unlessLocked } from '../../server/unless-locked.ts'
+import type { QualifiedName } from '../../sql/names.ts'
+import { hashesOf, liveViewQuery } from '../plan/live-view-query.ts'
+import { type OutlinedReader, parentsFirst, type Reader } from '../plan/readers.ts'
+import { readableView } from '../plan/server-sql.ts'
+
+/**
+ * Reads every view, plain or materialized, that reads one of the relations, directly or through other views; those of the
+ * relations that are views themselves come along. Parents come before children. Temporary views are left out. One statement
+ * reads all, so all is of one moment. `locked`: somebody holds an exclusive lock on one of them. `gone`: one was
+ * exchanged or dropped meanwhile; look again.
+ */
+export async function readReaders(sql: Sql, relations: number[]): Promise<Reader[] | 'locked' | 'gone'> {
+  try {
+    const readers = await unlessLocked(sql, (sql) => sql.unsafe<Reader[]>(readersQuery(relations)))
+    // OIDs alone do not tell: "create or replace view" may have made an older view read a newer one.
+    if (readers === null) return 'locked'
+    return parentsFirst(readers.map((reader) => ({ ...reader, live: readableView(reader.live) })))
+  } catch (error) {
+    // XX000: a statement sees the catalog as of its beginning, but deparses definitions as they are now.
+    if (sqlstateOf(error) === 'XX000') return 'gone'
+    throw error
+  }
+}
+
+/** The same readers, as far as the catalog's columns tell, without waiting for any lock. */
+export async function outlineReaders(sql: Sql, relations: number[]): Promise<OutlinedReader[]> {
+  return parentsFirst(await sql.unsafe<OutlinedReader[]>(outlineQuery(relations)))
+}
+
+/** The names of the views among them, without waiting for any lock. */
+export const readReaderNames = (sql: Sql, relations: number[]): Promise<QualifiedName[]> =>
+  sql.unsafe<QualifiedName[]>(`${closureOf(relations)}
+select n.nspname as schema, c.relname as name
+  from pg_class c join closure using (oid) join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('m', 'v')`)
+
+/** Whether a materialized view reads one of these relations, directly or through other views. */
+export async function areReadByViews(sql: Sql, relations: number[]): Promise<boolean> {
+  const rows = await sql.unsafe(`${closureOf(relations)}
+select from pg_class c join closure using (oid) where c.relkind = 'm' and c.oid <> all (array[${relations.map(String).join(', ')}]::oid[]) limit 1`)
+  return rows.length > 0
+}
+
+/** Rule `_RETURN` is the query of a view. A query may also need the row type of what it reads, or the type's array. */
+export const closureOf = (relations: number[]): string => `
+with recursive closure(oid) as (
+  select unnest(array[${relations.map(String).join(', ')}]::oid[])
+  union
+  select above.oid from closure below cross join lateral (
+    select c.oid
+      from (select 'pg_class'::regclass as refclassid, below.oid as refobjid
+             union all select 'pg_type'::regclass, reltype from pg_class where oid = below.oid
+             union all select 'pg_type'::regclass, t.typarray from pg_class k join pg_type t on t.oid = k.reltype
+              where k.oid = below.oid) needed
+      join pg_depend d on d.refclassid = needed.refclassid and d.refobjid = needed.refobjid and d.classid = 'pg_rewrite'::regclass
+      join pg_rewrite w on w.oid = d.objid and w.rulename = '_RETURN'
+      join pg_class c on c.oid = w.ev_class and c.relkind in ('m', 'v') and c.relpersistence <> 't') above)`
+
+/** `columns` of the readers, and `more` that they are joined with. */
+const membersQuery = (relations: number[], columns: string, more: string): string => `
+${closureOf(relations)},
+reads as (
+  select distinct w.ev_class as reader, coalesce(k.oid, d.refobjid) as oid
+    from closure x join pg_rewrite w on w.ev_class = x.oid and w.rulename = '_RETURN'
+    join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
+     and d.refclassid in ('pg_class'::regclass, 'pg_type'::regclass)
+    left join pg_type t on d.refclassid = 'pg_type'::regclass and t.oid = d.refobjid
+    left join pg_type e on e.oid = t.typelem
+    left join pg_class k on k.reltype in (t.oid, e.oid) and k.reltype <> 0
+   where coalesce(k.oid, d.refobjid) <> w.ev_class)
+select member.oid::int8 as oid, ${columns}, member.relispopulated as populated,
+       (current_setting('block_size')::int8 * (select coalesce(sum(r.relpages), 0) from pg_class r
+          where r.oid in (member.oid, member.reltoastrelid)
+             or r.oid in (select indexrelid from pg_index where indrelid = member.oid)))::int8 as "sizeBytes",
+       (select coalesce(jsonb_agg(r.oid::int8 order by r.oid), '[]') from reads r join closure y on y.oid = r.oid
+         where r.reader = member.oid) as reads
+  from pg_class member join closure using (oid) ${more}
+ where member.relkind in ('m', 'v')
+ order by member.oid`
+
+const readersQuery = (relations: number[]): string =>
+  membersQuery(
+    relations,
+    `doc.live, ${hashesOf('doc.live')}`,
+    `cross join lateral (${liveViewQuery('member.oid')}) as doc(live)`,
+  )
+
+const outlineQuery = (relations: number[]): string =>
+  membersQuery(
+    relations,
+    `jsonb_build_object('view', jsonb_build_object(
+       'kind', case member.relkind when 'm' then 'materialized view' else 'view' end, 'schema', n.nspname, 'name', member.relname)) as live`,
+    'join pg_namespace n on n.oid = member.relnamespace',
+  )

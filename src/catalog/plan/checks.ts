@@ -1,0 +1,130 @@
+import { parseName, quoteIdentifier, quoteName } from '../../sql/names.ts'
+
+/** What a common check says. Columns by their names, exactly as written. */
+export interface CommonChecks {
+  /** The view has a row. */
+  notEmpty?: true
+  /** Columns that are never null. */
+  notNull?: readonly string[]
+  /** Lists of columns: no two rows are equal in all columns of a list. Nulls are equal. */
+  unique?: readonly (readonly string[])[]
+  /** By column, the values that it may have. Null is accepted. */
+  accepted?: Readonly<Record<string, readonly (string | number | boolean)[]>>
+  /** By column, where each of its values is found: `app.shops (id)`. Null refers to nothing. */
+  references?: Readonly<Record<string, string>>
+  /** How many rows the view has; `changeAtMost` compares with the last success: `50%`. */
+  rows?: { atLeast?: number; changeAtMost?: string }
+  /** A column with times, and how old its newest value may be: `26 h`. */
+  freshest?: { column: string; within: string }
+  /** The checks that only warn. Default: a check that finds rows holds the new data back. */
+  severity?: Readonly<Record<string, 'warn'>>
+}
+
+/** The checks of a definition: the common ones by name, and queries of its own, which must return no row. */
+export type Checks = CommonChecks & { readonly [name: string]: CommonChecks[keyof CommonChecks] | string }
+
+/** What comes before the query that shows the rows, in the hint of a run that a check failed. */
+export const toSeeThem = 'To see them: '
+
+/** One check of a view. */
+export interface DataCheck {
+  name: string
+  /** The field under `checks` that the check comes from. */
+  field: string
+  warns: boolean
+  /** A query for the rows that must not be there. It knows the view by its name without a schema. */
+  query: string
+  /** The check is about the number of rows: they are counted once, and `query` only explains. */
+  rows?: { min: number; max: number | null }
+}
+
+/** The checks of a view, each with its query. `lastRows`: the number of rows at the last success, null if nobody knows. */
+export function checksOf(view: string, checks: Checks, lastRows: number | null = null): DataCheck[] {
+  const { notEmpty, notNull = [], unique = [], accepted = {}, references = {}, rows, freshest } = checks
+  const { severity = {} } = checks
+  const it = quoteIdentifier(view)
+  const found: Omit<DataCheck, 'warns'>[] = [
+    ...(notEmpty === true
+      ? [
+          {
+            name: 'notEmpty',
+            field: 'notEmpty',
+            query: `select 'no row' where not exists (select from ${it})`,
+          },
+        ]
+      : []),
+    ...(rows === undefined ? [] : [aboutRows(it, rows, lastRows)]),
+    ...(freshest === undefined ? [] : [aboutAge(it, freshest)]),
+    ...notNull.map((column) => ({
+      name: `notNull(${column})`,
+      field: 'notNull',
+      query: `select * from ${it} where ${quoteIdentifier(column)} is null`,
+    })),
+    ...unique.map((columns) => {
+      const key = columns.map(quoteIdentifier).join(', ')
+      return {
+        name: `unique(${columns.join(', ')})`,
+        field: 'unique',
+        query: `select ${key}, count(*) from ${it} group by ${key} having count(*) > 1`,
+      }
+    }),
+    ...Object.entries(accepted).map(([column, values]) => ({
+      name: `accepted(${column})`,
+      field: 'accepted',
+      query: `select * from ${it} where ${quoteIdentifier(column)} not in (${values.map(unknown).join(', ')})`,
+    })),
+    ...Object.entries(references).map(([column, target]) => ({
+      name: `references(${column})`,
+      field: 'references',
+      query: referring(it, quoteIdentifier(column), target),
+    })),
+    ...Object.entries(checks).flatMap(([name, query]) =>
+      typeof query === 'string' ? [{ name, field: name, query }] : [],
+    ),
+  ]
+  return found.map((check) => ({
+    ...check,
+    warns: severity[check.name] === 'warn' || severity[check.field] === 'warn',
+  }))
+}
+
+function aboutRows(
+  it: string,
+  { atLeast = 0, changeAtMost }: NonNullable<CommonChecks['rows']>,
+  lastRows: number | null,
+): Omit<DataCheck, 'warns'> {
+  const part = changeAtMost === undefined || !lastRows ? null : Number.parseFloat(changeAtMost) / 100
+  const min = Math.max(atLeast, part === null ? 0 : Math.ceil(Number(lastRows) * (1 - part)))
+  const max = part === null ? null : Math.floor(Number(lastRows) * (1 + part))
+  const between = max === null ? `>= ${min}` : `between ${min} and ${max}`
+  return {
+    name: 'rows',
+    field: 'rows',
+    query: `select count(*) as rows from ${it} having not count(*) ${between}`,
+    rows: { min, max },
+  }
+}
+
+const aboutAge = (it: string, { column, within }: NonNullable<CommonChecks['freshest']>) => ({
+  name: 'freshest',
+  field: 'freshest',
+  query: `select max(${quoteIdentifier(column)}) as freshest from ${it}
+having coalesce(max(${quoteIdentifier(column)}) < clock_timestamp() - interval ${unknown(within)}, true)`,
+})
+
+/** In words of SQL: `app.shops (id)`. */
+const target = /^(.*?)\s*\(\s*([^()]+?)\s*\)\s*$/s
+
+/** The table or view, and its column, that a text names. Throws a Problem if the text is no name. */
+export function referred(text: string): { table: string; column: string } {
+  const [, name = text, column = ''] = target.exec(text) ?? []
+  return { table: quoteName(parseName(name)), column: quoteIdentifier(parseName(column).name) }
+}
+
+function referring(it: string, column: string, text: string): string {
+  const { table, column: key } = referred(text)
+  return `select * from ${it} as c where c.${column} is not null and not exists (select from ${table} as p where p.${key} = c.${column})`
+}
+
+/** A literal of unknown type: it takes the type of what it is compared with. */
+const unknown = (value: string | number | boolean): string => `'${String(value).replaceAll("'", "''")}'`

@@ -1,0 +1,158 @@
+import { displayPart, literal, quoteIdentifier, quoteName, regclass, type ViewName } from '../../sql/names.ts'
+import type { Statement } from '../../sql/plan.ts'
+import { inPlaceOf } from './acting.ts'
+import type { Grant, LiveView } from './live-view.ts'
+
+/**
+ * Gives the twin exactly the view's privileges. A new relation starts with the default privileges, so they
+ * are revoked first. If nobody ever granted anything on the whole view and there are no default privileges, the twin gets
+ * only the grants on columns, so that the catalog has no more privileges than before. Each grant is made as its old grantor,
+ * after the grant that gave the grantor the grant option.
+ */
+export function replayGrants(live: LiveView, twin: ViewName): Statement[] {
+  const { view, grants, untouchedGrants, defaultGrants } = live
+  const isUntouched = untouchedGrants && defaultGrants.length === 0
+  const target = quoteName(twin)
+  const revoked = isUntouched
+    ? []
+    : [...new Set(['public', view.owner, ...defaultGrants.map(({ grantee }) => grantee)])]
+  const granted = grants.filter(({ column }) => !isUntouched || column !== null)
+  return [
+    ...inPlaceOf(
+      view.owner,
+      revoked.map((grantee) => statement(`revoke all on ${target} from ${grantee} cascade`)),
+    ),
+    ...inGrantOrder(granted, view.owner).flatMap((grant) =>
+      inPlaceOf(grant.grantor, [
+        {
+          ...statement(grantStatement(grant, target, view.owner)),
+          carries: `the grant of ${describeGrant(grant)}`,
+        },
+      ]),
+    ),
+  ]
+}
+
+/** A view, and the twin that gets its privileges. */
+export interface Pair {
+  oid: number
+  twin: ViewName & { schema: string }
+}
+
+/** The privileges on relations `v`, one a row, as of now. */
+const privileges = `
+  select v.oid, v.relowner, null::name as col, e.* from pg_class v, aclexplode(coalesce(v.relacl, acldefault('r', v.relowner))) e
+   where v.oid in (select relation from relations)
+  union all
+  select v.oid, v.relowner, a.attname, e.* from pg_class v join pg_attribute a on a.attrelid = v.oid and a.attnum > 0, aclexplode(a.attacl) e
+   where v.oid in (select relation from relations)`
+
+/**
+ * Gives a twin the privileges that its view has by now, if they differ: grants may change while the twin is filled. Each
+ * grant is made as its grantor. `forTwins`: the twin's schema is ours, and was made for twins only, so that a new grantor
+ * may not use the schema yet.
+ */
+export const copyGrants = ({ oid, twin }: Pair, forTwins = false): Statement => ({
+  phase: 'locking',
+  kind: 'statements',
+  hidden: true,
+  carries: 'the privileges on the view',
+  sql: `
+with recursive relations(relation) as (values (${oid}::oid), (${regclass(twin)})),
+every as (${privileges}),
+wanted as (select relowner, col, grantor, grantee, privilege_type, is_grantable from every where oid = ${oid}),
+found as (select relowner, col, grantor, grantee, privilege_type, is_grantable from every where oid <> ${oid}),
+-- The owner's grants first, then always those whose grantor has the grant option by then.
+ordered as (
+  select w.*, 1 as place from wanted w where grantor = relowner
+  union
+  select w.*, o.place + 1 from ordered o join wanted w
+    on w.grantor = o.grantee and w.grantor <> w.relowner and w.privilege_type = o.privilege_type
+   and (o.col is null or o.col = w.col)
+   where o.is_grantable and o.place < 100),
+each_once as (
+  select min(place) as place, relowner, col, grantor, grantee, privilege_type, is_grantable from ordered group by 2, 3, 4, 5, 6, 7),
+steps as (${
+    forTwins
+      ? `
+  select -1 as place, format('grant usage on schema %I to %s', ${literal(twin.schema)}, string_agg(distinct grantor::regrole::text, ', ')) as step from wanted
+  union all`
+      : ''
+  }
+  select 0 as place, format('set local role %s; revoke all on %s from public, %s cascade; reset role', relowner::regrole, target,
+           string_agg(distinct case grantee when 0 then relowner else grantee end::regrole::text, ', ')) as step
+    from found, (select ${literal(quoteName(twin))} as target) t group by relowner, target
+  union all
+  select place, format('set local role %s; grant %s%s on %s to %s%s; reset role', grantor::regrole, privilege_type, ' (' || quote_ident(col) || ')',
+           ${literal(quoteName(twin))}, case grantee when 0 then 'public' else grantee::regrole::text end,
+           case when is_grantable and grantee <> relowner then ' with grant option' end)
+    from each_once)
+select step from steps
+ where exists ((table wanted except table found) union all (table found except table wanted))
+ order by place`,
+})
+
+/**
+ * Checks that each twin has the privileges of its view. Follows `copyGrants`, when nobody can change the privileges any more.
+ */
+export const grantsAreTheSame = (pairs: Pair[]): Statement => ({
+  phase: 'locking',
+  hidden: true,
+  sql: `
+with pairs(old, new) as (values ${pairs.map(({ oid, twin }) => `(${oid}::oid, ${regclass(twin)})`).join(', ')}),
+relations(relation) as (select old from pairs union all select new from pairs),
+every as (${privileges}),
+compared as (
+  select p.old, e.oid = p.old as here, e.col, e.grantor, e.grantee, e.privilege_type, e.is_grantable from pairs p join every e on e.oid in (p.old, p.new))
+select coalesce(string_agg(distinct format('%s%s on %s', lower(privilege_type), ' to ' || nullif(grantee, 0)::regrole, old::regclass), ', '), '')
+  from (select old, col, grantor, grantee, privilege_type, is_grantable from compared
+         group by 1, 2, 3, 4, 5, 6 having count(*) <> 2) as differences`,
+  kind: 'check',
+  check: {
+    is: '',
+    else: 'CatalogChanged',
+    message: 'Privileges could not be copied to the rebuilt view. Nothing was exchanged: refresh again.',
+    tells: 'They differ in: ',
+  },
+})
+
+/** One grant of the catalog as a statement. */
+export function grantStatement(
+  { privilege, column, grantee, grantable }: Grant,
+  target: string,
+  owner: string,
+): string {
+  const what =
+    column === null ? privilege.toLowerCase() : `${privilege.toLowerCase()} (${quoteIdentifier(column)})`
+  // The owner has the grant option anyway, and the server refuses to grant it to the owner.
+  const option = grantable && grantee !== owner ? ' with grant option' : ''
+  return `grant ${what} on ${target} to ${grantee}${option}`
+}
+
+/** `select (day) to reporting` */
+export const describeGrant = ({ privilege, column, grantee }: Grant): string =>
+  `${privilege.toLowerCase()}${column === null ? '' : ` (${displayPart(column)})`} to ${grantee}`
+
+const statement = (sql: string): Statement => ({ kind: 'command', phase: 'building', sql, hidden: true })
+
+/** The owner's grants first, then always those whose grantor already has the grant option. */
+function inGrantOrder(grants: Grant[], owner: string): Grant[] {
+  const allowed = (grant: Grant, made: Grant[]) =>
+    grant.grantor === owner ||
+    made.some(
+      (earlier) =>
+        earlier.grantable &&
+        earlier.grantee === grant.grantor &&
+        earlier.privilege === grant.privilege &&
+        (earlier.column === null || earlier.column === grant.column),
+    )
+  const ordered: Grant[] = []
+  let waiting = grants
+  while (waiting.length > 0) {
+    const ready = waiting.filter((grant) => allowed(grant, ordered))
+    if (ready.length === 0) return [...ordered, ...waiting] // the server will say what is wrong with these
+    ordered.push(...ready)
+    waiting = waiting.filter((grant) => !ready.includes(grant))
+  }
+  return ordered
+}

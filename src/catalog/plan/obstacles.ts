@@ -1,0 +1,220 @@
+import { literal, type QualifiedName } from '../../sql/names.ts'
+import type { Hints, Purpose, Statement, ViewHints } from '../../sql/plan.ts'
+import {
+  asked,
+  executes,
+  hintsQuery,
+  isAtLeast,
+  isMember,
+  type Membership,
+  missing,
+  type Need,
+  namedBy,
+  type Obstacle,
+  obstaclesOf,
+  onDatabase,
+  onSequence,
+  privilege,
+  readable,
+  readerOf,
+} from './rights.ts'
+
+/** The operations that the doctor looks at. `migrate` stands for check, freeze and migrate. */
+export const abilities = ['refresh', 'concurrent', 'swap', 'migrate'] as const
+
+/**
+ * What a role may do with one view: the obstacles of each operation; none if the role may do it. `act`: to act as the
+ * owner, which a migration needs even if it makes nothing anew.
+ */
+export interface ViewRights extends Record<(typeof abilities)[number] | 'act', Obstacle[]> {
+  view: string
+  schema: string
+  name: string
+  owner: string
+}
+
+/** What keeps a role from any of the operations. */
+export const obstaclesIn = (views: ViewRights[]): Obstacle[] =>
+  views.flatMap((view) => abilities.flatMap((ability) => view[ability]))
+
+/**
+ * A query for what keeps a role from each of the operations. `concurrent` and `swap` is what these need apart from the rights
+ * that every refresh needs.
+ */
+export const abilitiesQuery = (
+  oid: number,
+  role: string,
+  { concurrent, swap }: { concurrent: Need[]; swap: Need[] },
+): string => {
+  const refresh = [...looking, maintenance, ...reading]
+  const obstacles: Record<(typeof abilities)[number] | 'act', Need[]> = {
+    act: [owned()],
+    refresh,
+    concurrent: [...refresh, ...changingRows, ...concurrent],
+    swap: [...looking, ...swap, ...reading],
+    migrate: [...looking, owned(), ...swap, ...reading],
+  }
+  return `
+with recursive ${asked(role)}, ${theView(`c.oid = ${oid}`)}, ${whatTheViewReads}
+select ${Object.entries(obstacles)
+    .map(([ability, needs]) => `${obstaclesOf(needs, 'first')} as ${ability}`)
+    .join(', ')}`
+}
+
+/** Hints on doing this with a view. */
+export const hintsOn = ({ schema, name }: QualifiedName, to: Purpose): ViewHints => ({ schema, name, to })
+
+/**
+ * Notes what would keep a new view from being filled. The statement comes before the filling, because a failure undoes the
+ * new view. Execute it as the role that fills the view.
+ */
+export const noteObstacles = (view: QualifiedName): Statement => ({
+  phase: 'building',
+  sql: '',
+  kind: 'notes',
+  obstacles: hintsOn(view, 'fill'),
+  hidden: true,
+})
+
+/** For `with`: a view. */
+const theView = (found: string): string => `v as (
+  select c.oid, c.relowner, c.oid::regclass as name, c.relkind, n.oid as schema, n.nspname, n.nspowner,
+         format('its owner, %s,', c.relowner::regrole) as its_owner,
+         ${isMember('asked.role', 'c.relowner')} as inherits,
+         case when ${isAtLeast(17)} then has_table_privilege(asked.role, c.oid, 'MAINTAIN') else false end as maintains
+    from asked, pg_class c join pg_namespace n on n.oid = c.relnamespace where ${found})`
+
+/** What the view's query reads, column by column, and as which role: also through plain views. */
+const whatTheViewReads = `reads (role, oid, column_at) as (
+  select v.relowner, d.refobjid, d.refobjsubid
+    from v join ${namedBy('v')} and d.refclassid = 'pg_class'::regclass
+  union
+  select ${readerOf('c', 'r.role')}, d.refobjid, d.refobjsubid
+    from reads r join pg_class c on c.oid = r.oid and c.relkind = 'v' join ${namedBy('c')} and d.refclassid = 'pg_class'::regclass),
+calls as (
+  select v.relowner as role, p.oid, p.proowner
+    from v join ${namedBy('v')} and d.refclassid = 'pg_proc'::regclass
+    join pg_proc p on p.oid = d.refobjid)`
+
+/** To act as the owner. */
+const owned = (how: Membership = 'inherits'): Need => ({
+  from: 'v',
+  because: `format(case when v.inherits or not ${isMember('asked.role', 'v.relowner', 'acts')} then '%s may not act as its owner, %s'
+      else '%s does not inherit the rights of its owner, %s' end, asked.role::regrole, v.relowner::regrole)`,
+  membership: 'v.relowner',
+  owned: `format('%s %s', case v.relkind when 'v' then 'view' else 'materialized view' end, v.name)`,
+  given: isMember('asked.role', 'v.relowner', how),
+})
+
+/** What a refresh needs; from 17 on, a privilege does, too. */
+const maintenance: Need = {
+  ...owned(),
+  given: 'v.inherits or v.maintains',
+  instead: `case when ${isAtLeast(17)}
+      then format('or, without swap, %s has to run:%s  grant maintain on %s to %s;', v.relowner::regrole, chr(10), v.name, asked.oid::regrole) end`,
+}
+
+/** To look into the schema: the view's owner, or a role `to` that has not the rights of the owner. */
+const lookInto = (to: string, given: string): Need =>
+  privilege('v', {
+    because: `format('%s may not look into schema %I', case ${to} when v.relowner then v.its_owner else asked.role::regrole::text end, v.nspname)`,
+    privilege: `'usage'`,
+    on: `format('schema %I', v.nspname)`,
+    to: `case ${to} when v.relowner then v.relowner else asked.oid end`,
+    owner: 'v.nspowner',
+    given,
+  })
+
+const looks = (role: string): string => `has_schema_privilege(${role}, v.schema, 'usage')`
+
+const lookingAtAll = lookInto('case when v.inherits then v.relowner else asked.role end', looks('asked.role'))
+
+/** The same for somebody who is to become a member of the owner, unless a privilege is enough: a member has what the owner has. */
+const looking: Need[] = [
+  { ...owned(), given: `${looks('asked.role')} or v.inherits or v.maintains` },
+  lookInto(
+    'case when v.maintains and not v.inherits then asked.role else v.relowner end',
+    `${looks('asked.role')} or ${looks('v.relowner')} and not (v.maintains and not v.inherits)`,
+  ),
+]
+
+/** The same need, in words that call the owner of the view so. */
+const ofView = (need: Need): Need => ({
+  ...need,
+  from: `v, ${need.from}`,
+  because: `format('%s lacks %s on %s', case ${need.to} when v.relowner then v.its_owner else (${need.to})::regrole::text end,
+    ${need.privilege}, ${need.on})`,
+})
+
+const reading = [
+  privilege(`reads r join pg_class c on c.oid = r.oid and c.relkind in ${readable}`, {
+    privilege: `case when c.relkind = 'S' then 'usage' else 'select' end`,
+    on: onSequence,
+    to: 'r.role',
+    owner: 'c.relowner',
+    given: `case when c.relkind = 'S' then has_sequence_privilege(r.role, c.oid, 'select, usage')
+                 when r.column_at > 0 then has_column_privilege(r.role, c.oid, r.column_at::smallint, 'select')
+                 else has_any_column_privilege(r.role, c.oid, 'select') end`,
+  }),
+  executes,
+].map(ofView)
+
+const changing = (privileges: string): Need =>
+  privilege(`unnest(array[${privileges}]) p`, {
+    privilege: 'p',
+    on: 'v.name::text',
+    to: 'v.relowner',
+    owner: 'v.relowner',
+    given: 'has_table_privilege(v.relowner, v.oid, p)',
+  })
+
+/**
+ * Rights that the view's owner may have lost. The server acts as the owner to fill a temporary table and to
+ * change the view's rows.
+ */
+const changingRows = [
+  ofView(changing(`'select', 'insert', 'delete'`)),
+  ofView(onDatabase('temporary', 'false', 'v.relowner')),
+  lookInto('v.relowner', looks('v.relowner')),
+]
+
+/** What to do if the catalog shows nothing: it does not know what the texts of functions read. */
+const unseen = `
+  select format('A function or a policy that the query uses needs a right that the catalog does not show. To find it out, execute the query of the view as its owner: set role %s;', v.relowner::regrole) from v`
+
+/**
+ * A query, in which all are expressions of SQL, for what keeps a role from doing something with a view, by the SQLSTATE of
+ * the failure: rights that are missing, and unpopulated views that the view reads. The server's message says so too, but is
+ * not kept: messages of statements that compute rows may quote rows. Execute the query as the role that does the work.
+ */
+const viewHints = (schema: string, name: string, to: string): string => {
+  const isTo = (purposes: Purpose[]) => `${to} in (${purposes.map(literal).join(', ')})`
+  const fills: Purpose[] = ['fill', 'fillConcurrently']
+  const needs: [Purpose[], Need[]][] = [
+    [['own'], [owned()]],
+    [['act'], [owned('acts')]],
+    [fills, [maintenance, ...reading]],
+    [['own', 'act', 'look'], [lookingAtAll]],
+    [['fillConcurrently'], changingRows],
+    [['count'], [ofView(changing(`'select'`))]],
+  ]
+  const asFarAs = needs.flatMap(([purposes, rules]) =>
+    rules.map((need) => ({ ...need, given: `not ${isTo(purposes)} or (${need.given})` })),
+  )
+  const found = `c.relname = ${name} and n.nspname = ${schema}`
+  return hintsQuery(`coalesce(${missing(asFarAs)}, (${unseen} where ${isTo(fills)}))`, {
+    ctes: `${asked()}, ${theView(found)}, ${whatTheViewReads}`,
+    '55000': `(select string_agg(distinct format('%s is not populated: refresh it first.', c.oid::regclass), ' ')
+               from reads r join pg_class c on c.oid = r.oid where c.relkind = 'm' and not c.relispopulated and ${isTo(fills)})`,
+    // The server fills an unpopulated view only regularly.
+    '0A000': `(select format('%s is not populated: refresh it with strategy "regular" first.', v.name)
+                        from v join pg_class c on c.oid = v.oid where not c.relispopulated and ${isTo(['fillConcurrently'])})`,
+  })
+}
+
+/** The query that stands for hints, as text. */
+export const hintsQueryOf = (hints: Hints): string =>
+  typeof hints === 'string' ? hints : viewHints(literal(hints.schema), literal(hints.name), literal(hints.to))
+
+/** The query for every view: parameters 1 to 3 are schema, name and purpose. The envelope has it, so that plans stay short. */
+export const hintsQueryInPlace = viewHints('$1', '$2', '$3')

@@ -1,0 +1,61 @@
+import { displayName } from '../../sql/names.ts'
+import type { Definition } from './definition.ts'
+
+/** When views are refreshed by their definitions. */
+export interface ViewTimes {
+  /** Five-field cron. */
+  schedule: string
+  /** IANA name. */
+  timeZone: string
+}
+
+/** A view with a schedule of its own. */
+export interface ScheduledView extends ViewTimes {
+  /** The view's name for people (`displayName`). */
+  view: string
+}
+
+/** The views that have a schedule of their own. */
+export const scheduledViews = (
+  definitions: Pick<Definition, 'schema' | 'name' | 'schedule' | 'timeZone'>[],
+): ScheduledView[] =>
+  definitions.flatMap(({ schedule, timeZone, ...name }) =>
+    schedule === null || timeZone === null ? [] : [{ view: displayName(name), schedule, timeZone }],
+  )
+
+/** The schedule of a batch at a time of each day, `hh:mm`. */
+export function everyDay({ at, timeZone }: { at: string; timeZone: string }): {
+  schedule: string
+  timeZone: string
+} {
+  const [hour, minute] = at.split(':').map(Number)
+  return { schedule: `${minute} ${hour} * * *`, timeZone }
+}
+
+/** What a schedule begins: a batch. */
+export interface ScheduledBatch extends ViewTimes {
+  /** The name of the schedule. */
+  name: string
+  selection: { all: true } | { scheduled: ViewTimes }
+}
+
+/** The batch of every view. */
+export const nightlyBatch = (at: { at: string; timeZone: string }): ScheduledBatch => ({
+  name: 'nightly',
+  ...everyDay(at),
+  selection: { all: true },
+})
+
+/**
+ * The batches of views by their own schedules, in the order of the views: one for all views with the same times. `nameOf` names the
+ * schedule of some times.
+ */
+export const batchesOf = (views: ScheduledView[], nameOf: (times: ViewTimes) => string): ScheduledBatch[] => [
+  ...new Map(
+    views.map(({ schedule, timeZone }) => {
+      const times = { schedule, timeZone }
+      const name = nameOf(times)
+      return [name, { name, ...times, selection: { scheduled: times } }] as const
+    }),
+  ).values(),
+]

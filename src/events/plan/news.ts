@@ -1,0 +1,106 @@
+import type { BatchStatus, Operation, RunStatus, Trigger } from '../../catalog/plan/run.ts'
+import { command } from '../../sql/commands.ts'
+import type {
+  BatchEnded,
+  EventOf,
+  EventType,
+  TroubleBegan,
+  TroubleEnded,
+  ViewFailed,
+  ViewkeeperEvents,
+  ViewRefreshed,
+} from './event.ts'
+import type { FoundTrouble, TroubleChange } from './troubles.ts'
+
+// Makes events of what the record says. Pure.
+
+/** What an event says before it has a number: the rest is given to it when it is written down. */
+export type News = { [Type in EventType]: NewsOf<Type> }[EventType]
+
+interface NewsOf<Type extends EventType> {
+  type: Type
+  /** The view or the batch. */
+  subject: string
+  at: Date
+  detail: Omit<ViewkeeperEvents[Type], keyof EventOf<Type>>
+}
+
+/** A run that has ended, and of which programs have to be told. */
+export interface UntoldRun {
+  id: number
+  view: string
+  batchId: string | null
+  operation: Operation
+  status: RunStatus
+  trigger: Trigger
+  attempt: number
+  fills: boolean
+  strategy: string | null
+  finishedAt: Date
+  durationMs: number | null
+  rows: number | null
+  error: ViewFailed['error'] | null
+  /** The moment whose data the view had before this run; null if no run had filled it. */
+  freshBefore: Date | null
+}
+
+/** A batch that has ended, and of which programs have to be told. */
+export interface UntoldBatch {
+  id: string
+  status: BatchStatus
+  trigger: Trigger
+  finishedAt: Date
+  durationMs: number | null
+  error: BatchEnded['error']
+  views: BatchEnded['views']
+}
+
+/** What a run that has ended means to programs; null: nothing, because it neither made a view fresh nor failed. */
+export function newsOfRun(run: UntoldRun, environment: string | null): News | null {
+  const { view, batchId, operation, trigger, strategy, durationMs, finishedAt: at } = run
+  const ageSeconds = run.freshBefore === null ? null : secondsBetween(run.freshBefore, at)
+  const ofRun = { view, runId: run.id, batchId, operation, trigger, strategy, durationMs }
+  if (run.status === 'success' && run.fills) {
+    const detail: Body<ViewRefreshed> = { ...ofRun, rows: run.rows, ageSeconds }
+    return { type: 'ViewRefreshed', subject: view, at, detail }
+  }
+  if (run.status !== 'failed' || run.error === null) return null
+  const { attempt, error } = run
+  const next = command(['why', view], environment)
+  const detail: Body<ViewFailed> = { ...ofRun, attempt, error, ageSeconds, next }
+  return { type: 'ViewFailed', subject: view, at, detail }
+}
+
+/** The end of a batch, for programs. */
+export function newsOfBatch(batch: UntoldBatch, environment: string | null): News {
+  const { id: batchId, trigger, durationMs, error, views, finishedAt: at } = batch
+  const status = batch.status as BatchEnded['status']
+  const next = status === 'success' ? null : command(['batches', batchId], environment)
+  const detail: Body<BatchEnded> = { batchId, status, trigger, views, durationMs, error, next }
+  return { type: 'BatchEnded', subject: batchId, at, detail }
+}
+
+/** The begin or the end of a trouble, for programs. `found` is what the monitor finds now. */
+export function newsOfTrouble(
+  { trouble, name: view, beganAt, endedAt }: TroubleChange,
+  found: FoundTrouble[],
+  environment: string | null,
+): News {
+  const ofTrouble = { view, trouble, beganAt: beganAt.toISOString() }
+  if (endedAt !== null) {
+    const detail: Body<TroubleEnded> = ofTrouble
+    return { type: 'TroubleEnded', subject: view, at: endedAt, detail }
+  }
+  const { ageSeconds = null, maxStalenessSeconds = null } =
+    found.find((each) => each.trouble === trouble && each.name === view) ?? {}
+  // put-back works with DATABASE_URL.
+  const next =
+    trouble === 'aside' ? command(['put-back', '--dry-run'], null) : command(['why', view], environment)
+  const detail: Body<TroubleBegan> = { ...ofTrouble, ageSeconds, maxStalenessSeconds, next }
+  return { type: 'TroubleBegan', subject: view, at: beganAt, detail }
+}
+
+type Body<Event extends EventOf<EventType>> = Omit<Event, keyof EventOf<EventType>>
+
+const secondsBetween = (from: Date, to: Date): number =>
+  Math.max(0, Math.round((to.getTime() - from.getTime()) / 1000))

@@ -1,0 +1,126 @@
+import { sinceAside } from '../catalog/db/aside.ts'
+import { findView, listReadableNames, listViewNames } from '../catalog/db/catalog.ts'
+import { readLiveView } from '../catalog/db/look.ts'
+import { assumedTwin } from '../catalog/plan/assumed-twin.ts'
+import type { Definition } from '../catalog/plan/definition.ts'
+import { unknownDependencies } from '../catalog/plan/depends-on.ts'
+import {
+  type Difference,
+  type DifferenceKind,
+  liveDifferences,
+  notCompared,
+  ownerDifferences,
+} from '../catalog/plan/differences.ts'
+import type { LiveView } from '../catalog/plan/live-view.ts'
+import { hintsOn } from '../catalog/plan/obstacles.ts'
+import { Problem } from '../problem.ts'
+import { StatementRefused } from '../rebuild/db/statements.ts'
+import type { Database, Sql } from '../server/connect.ts'
+import { readCure, readMissingRights } from '../server/cure.ts'
+import { problemOf, sqlstateOf } from '../server/failures.ts'
+import { readTwin } from '../set-aside/db/trial.ts'
+import { displayName } from '../sql/names.ts'
+import { findMovedExtension } from './db/moved-extension.ts'
+import { onlyReads, readQuery } from './db/temporary-view.ts'
+
+const longestMs = 600_000
+/** How long a check waits for the end of a refresh that locks a view. */
+const longestWaitMs = 20_000
+
+/**
+ * Compares definitions with the live views, and returns every difference. The same server writes out both
+ * sides. A view without a definition is a difference too. Changes nothing: the twins that it makes to compare
+ * with are rolled back.
+ */
+export const checkViews = (database: Database, definitions: Definition[]): Promise<Difference[]> =>
+  database.withConnection(
+    async (sql) => {
+      const differences: Difference[] = []
+      for (const definition of definitions) differences.push(...(await checkOrSay(sql, definition)))
+      const managed = new Set(definitions.map(displayName))
+      const unmanaged = (await listViewNames(sql)).map(displayName).filter((view) => !managed.has(view))
+      const unknown = unknownDependencies(definitions, [...definitions, ...(await listReadableNames(sql))])
+      return [
+        ...differences,
+        ...unknown.map((each) =>
+          difference(displayName(each.definition), 'dependsOn', `its dependsOn ${each.message}`),
+        ),
+        ...unmanaged.map((view) => difference(view, 'unmanaged', 'nobody has authored it')),
+      ]
+    },
+    { startUp: { application_name: 'viewkeeper check' }, deadline: Date.now() + longestMs },
+  )
+
+const difference = (view: string, kind: DifferenceKind, message: string): Difference => ({
+  view,
+  kind,
+  message,
+})
+
+/** Compares one view. A view that we may not look at is a difference, and does not stop the check. */
+async function checkOrSay(sql: Sql, definition: Definition): Promise<Difference[]> {
+  try {
+    return await checkView(sql, definition)
+  } catch (error) {
+    const problem = problemOf(error)
+    if (!(problem instanceof Problem)) throw error
+    if (problem.code === 'UnknownView')
+      return [difference(displayName(definition), 'missing', problem.message)]
+    if (problem.code !== 'InsufficientPrivilege') throw error
+    return [difference(displayName(definition), 'unreadable', `it cannot be compared: ${problem.message}`)]
+  }
+}
+
+async function checkView(sql: Sql, definition: Definition): Promise<Difference[]> {
+  const name = displayName(definition)
+  if ((await findView(sql, definition)) === undefined) {
+    const aside = await sinceAside(sql, definition)
+    return [difference(name, 'missing', `it is not in this database${aside === '' ? '' : `. ${aside}`}`)]
+  }
+  const { view, snapshot } = await readLiveView(sql, definition, { until: Date.now() + longestWaitMs })
+  const { live } = snapshot
+  const ofOwner = ownerDifferences(live, definition.owner)
+  if (!view.mayActAsOwner && !(await onlyReads(sql))) {
+    const missing = await readMissingRights(sql, hintsOn(view, 'act'))
+    return [...ofOwner, difference(name, 'unreadable', notCompared(live.view.owner, missing))]
+  }
+  return [
+    ...ofOwner,
+    ...(view.populated ? [] : [difference(name, 'unpopulated', 'it holds no data yet: refresh it')]),
+    ...(await (view.mayActAsOwner ? compare : compareQuery)(sql, definition, live)),
+  ]
+}
+
+/** Compares a view without making a twin of it, as far as a login that only reads can. */
+async function compareQuery(sql: Sql, definition: Definition, live: LiveView): Promise<Difference[]> {
+  try {
+    const query = await readQuery(sql, definition)
+    return liveDifferences(live, assumedTwin(live, definition, query))
+  } catch (error) {
+    const problem = problemOf(error, await readCure(sql, error))
+    const why = `it cannot be compared: ${problem instanceof Error ? problem.message : 'the server refused its query'}`
+    return [difference(displayName(definition), 'unreadable', why)]
+  }
+}
+
+async function compare(sql: Sql, definition: Definition, live: LiveView): Promise<Difference[]> {
+  try {
+    return liveDifferences(live, await readTwin(sql, definition, live.view.owner, live))
+  } catch (error) {
+    if (!(error instanceof StatementRefused)) throw error
+    if (sqlstateOf(error.cause) === '42501') throw problemOf(error.cause, error.missing)
+    const moved = await findMovedExtension(sql, definition.sql)
+    const cure =
+      moved === null
+        ? ''
+        : `. Extension ${moved.extension} is in schema ${moved.schema} here, and the SQL names ${moved.named}: write ${moved.schema} in the ` +
+          `view's file and freeze, or alter extension ${moved.extension} set schema ${moved.named}`
+    return [
+      difference(
+        displayName(definition),
+        'query',
+        `its frozen SQL does not run here: ${error.message}${cure}`,
+      ),
+    ]
+  }
+}

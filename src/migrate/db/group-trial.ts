@@ -1,0 +1,172 @@
+import { twinKey } from '../../catalog/db/twin-key.ts'
+import type { Definition } from '../../catalog/plan/definition.ts'
+import type { LiveView } from '../../catalog/plan/live-view.ts'
+import { liveViewQuery } from '../../catalog/plan/live-view-query.ts'
+import { parentsFirst, type Reader } from '../../catalog/plan/readers.ts'
+import { Problem } from '../../problem.ts'
+import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
+import { tryTwin, tryTwins } from '../../rebuild/db/trial.ts'
+import { makePlace } from '../../rebuild/plan/make.ts'
+import { lacks } from '../../rebuild/plan/needs.ts'
+import { apart, type Rebuild, twinName } from '../../rebuild/plan/place.ts'
+import type { Member, Scope } from '../../rebuild/plan/scope.ts'
+import {
+  authoredTwin,
+  inPublic,
+  insistOnNoCircle,
+  type Misfit,
+  type Redefined,
+  readsAfter,
+  twinAsView,
+  withColumnsOf,
+} from '../../rebuild/plan/trial.ts'
+import type { Sql } from '../../server/connect.ts'
+import { sqlstateOf } from '../../server/failures.ts'
+import { undone } from '../../server/undone.ts'
+import { describeTwin, isSameQuery } from '../../set-aside/db/trial.ts'
+import { displayName, literal, quoteName } from '../../sql/names.ts'
+import { wantedView } from '../plan/redefine.ts'
+
+/** A group as its changed definitions make it on this server. */
+export interface Tried {
+  /** Each after those that it reads then. A view that changes because a column of another one changes is wanted so, too. */
+  members: Member[]
+  /** The new definitions as the server reads them, by OID. */
+  twins: Map<number, LiveView>
+  misfits: Misfit[]
+}
+
+/**
+ * Builds the empty twins of changed views and of everything that reads them, and undoes that. No view is locked. Throws
+ * StatementRefused if the server refuses a changed definition.
+ */
+export const tryTogether = (sql: Sql, readers: Reader[], changes: Map<number, Redefined>): Promise<Tried> =>
+  undone(sql, async (part) => {
+    const readsOf = (reader: Reader) => readsAfter(reader, readers, changes)
+    const members: Member[] = parentsFirst(readers, readsOf)
+    insistOnNoCircle(members, readsOf)
+    const rebuild = apart(`new_${twinKey(Number(members[0]?.oid))}`, { members })
+    const heirs = [...changes.values()].map(({ given }) => given.view.owner)
+    await executeStatements(part, makePlace(rebuild, heirs), false)
+    const twins = new Map<number, LiveView>()
+    const { misfits } = await tryTwins(members, readsOf, (member) => {
+      const change = changes.get(member.oid)
+      return change === undefined
+        ? tryReader(part, rebuild, member)
+        : tryChanged(part, rebuild, member, { change, twins })
+    })
+    const unfit = misfits.map(({ member, because }) => ({ reader: member.live.view, because }))
+    return { members, twins, misfits: unfit }
+  })
+
+interface Changed {
+  change: Redefined
+  twins: Map<number, LiveView>
+}
+
+async function tryChanged(
+  sql: Sql,
+  rebuild: Rebuild,
+  member: Member,
+  { change, twins }: Changed,
+): Promise<null> {
+  const { before, after, given } = change
+  await insistOnOnlyTwins(sql, rebuild)
+  const twin = await naming(after, rebuild, () => readOnTwins(sql, rebuild, change))
+  const isSame = await isSameQuery(sql, twin, given)
+  const described = isSame ? { ...twin, view: { ...twin.view, definition: given.view.definition } } : twin
+  twins.set(member.oid, described)
+  member.wanted = wantedView(given, { before, after, twin: described })
+  await naming(null, rebuild, () => tryTwin(sql, rebuild, member))
+  return null
+}
+
+/**
+ * Refuses (MigrationFailed) anything but twins in the schemas of the twins, which are on the path of the next query: the
+ * code of another view may have made there, as its owner, what the query would take for its own function or operator.
+ */
+async function insistOnOnlyTwins(sql: Sql, rebuild: Rebuild): Promise<void> {
+  const { members } = rebuild.scope
+  const names = members.map((member) => twinName(rebuild, member))
+  const [odd] = await sql<{ object: string }[]>`
+    select pg_describe_object(d.classid, d.objid, 0) as object
+      from pg_depend d join pg_namespace n on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid
+      left join pg_class c on d.classid = 'pg_class'::regclass and c.oid = d.objid
+     where n.nspname in (select * from jsonb_array_elements_text(${sql.json(rebuild.place.schemas)}))
+       and not coalesce(${sql.json(names as never)}::jsonb @> jsonb_build_array(jsonb_build_object('schema', n.nspname, 'name', c.relname)), false)`
+  if (odd === undefined) return
+  throw new Problem(
+    'MigrationFailed',
+    `The code of a view made ${odd.object} among the twins of the views, where the next query would find it. ` +
+      `Look for that code in the functions that ${members.map(({ live }) => displayName(live.view)).join(', ')} use.`,
+  )
+}
+
+/** The live view that a definition makes where its query finds twins. */
+async function readOnTwins(sql: Sql, rebuild: Rebuild, change: Redefined): Promise<LiveView> {
+  const { definition, onPath } = authoredTwin(rebuild, change)
+  const twin = await describeTwin(sql, definition, change.given.view.owner, onPath)
+  return twinAsView(rebuild, change, twin)
+}
+
+/** Tries a view that keeps its query. Returns why it does not fit; null if it fits. */
+async function tryReader(sql: Sql, rebuild: Rebuild, member: Member): Promise<string | null> {
+  const lacking = await readLacking(sql, rebuild.scope, member)
+  if (lacking !== null) return lacking
+  try {
+    await tryTwin(sql, rebuild, member)
+  } catch (error) {
+    // A missing right says nothing about the query.
+    if (!(error instanceof StatementRefused) || sqlstateOf(error.cause) === '42501') throw error
+    const { carries } = error.statement
+    return `does not fit any more${carries === undefined ? '' : `, with its ${carries}`}: ${inPublic(error.message, rebuild)} (${sqlstateOf(error.cause) ?? 'no SQLSTATE'})`
+  }
+  const [row] = await sql.unsafe<{ live: LiveView }[]>(
+    `select f as live from (${liveViewQuery(`${literal(quoteName(twinName(rebuild, member)))}::regclass`)}) as x(f)`,
+  )
+  const wanted = withColumnsOf(member.live, (row as { live: LiveView }).live)
+  if (wanted !== null) member.wanted = wanted
+  return null
+}
+
+/** The columns that a view reads of changed ones and that these will not have, in words; null if there are none. */
+async function readLacking(sql: Sql, { members }: Scope, { oid, reads }: Member): Promise<string | null> {
+  const lacking: string[] = []
+  for (const parent of members) {
+    const { live, wanted } = parent
+    if (wanted === undefined || !reads.includes(parent.oid)) continue
+    const left = new Set(wanted.columns.map(({ name }) => name))
+    const gone = (await readColumnsUsed(sql, oid, parent.oid)).filter((name) => !left.has(name))
+    if (gone.length > 0) lacking.push(lacks(gone, live))
+  }
+  return lacking.length === 0 ? null : lacking.join(', and ')
+}
+
+/** The columns of a relation that the query of a view reads. */
+export async function readColumnsUsed(sql: Sql, reader: number, relation: number): Promise<string[]> {
+  const rows = await sql<{ name: string }[]>`
+    select a.attname as name from pg_catalog.pg_attribute a
+     where a.attrelid = ${relation} and a.attnum > 0 and a.attnum in (
+       select d.refobjsubid from pg_catalog.pg_depend d join pg_catalog.pg_rewrite w on w.oid = d.objid
+        where w.ev_class = ${reader} and w.rulename = '_RETURN' and d.classid = 'pg_catalog.pg_rewrite'::regclass
+          and d.refclassid = 'pg_catalog.pg_class'::regclass and d.refobjid = ${relation})
+     order by a.attnum`
+  return rows.map(({ name }) => name)
+}
+
+/** Does work, and words its refusal for the author: with the names of the views, and the definition at fault. */
+async function naming<T>(
+  definition: Definition | null,
+  rebuild: Rebuild,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (error instanceof StatementRefused) {
+      error.message = inPublic(error.message, rebuild)
+      error.view = definition
+    }
+    throw error
+  }
+}

@@ -1,0 +1,86 @@
+import type { Database, Sql } from '../../server/connect.ts'
+import { namingHolder, reservedKeys, runLockClass } from '../../server/lock-keys.ts'
+import { literal, type QualifiedName } from '../../sql/names.ts'
+import type { FrozenMigration } from '../plan/frozen.ts'
+import type { JournalEntry } from '../plan/journal.ts'
+
+/** Whether the login may read which migrations the database has. Who only reads the database's views may not. */
+export async function mayReadJournal(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ may: boolean }[]>`
+    select coalesce(bool_and(has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')), true) as may
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = 'viewkeeper' and c.relname = 'migrations'`
+  return row?.may ?? true
+}
+
+/** The frozen migrations that the database has, in order; none if schema `viewkeeper` does not exist yet. */
+export async function readViewJournal(sql: Sql): Promise<JournalEntry[]> {
+  const [row] = await sql`select to_regclass('viewkeeper.migrations') is not null as there`
+  if (!row?.there) return []
+  return sql<JournalEntry[]>`
+    select number, name, checksum, run_id as "runId", applied_at as "appliedAt" from viewkeeper.migrations order by number`
+}
+
+/**
+ * The statement that adds a migration to the journal, or removes it; for the transaction of its change. In a
+ * run, the row names the run.
+ */
+export const journalStatement = ({ number, name, checksum }: FrozenMigration, way: 'up' | 'down'): string =>
+  way === 'up'
+    ? `insert into viewkeeper.migrations (number, name, checksum, run_id)
+values (${number}, ${literal(name)}, ${literal(checksum)}, nullif(current_setting('viewkeeper.run', true), '')::bigint)`
+    : `delete from viewkeeper.migrations where number = ${number}`
+
+/** The statement that removes the migrations before a squashed history from the journal. */
+export const forgetStatement = (first: number): string =>
+  `delete from viewkeeper.migrations where number < ${first}`
+
+/**
+ * The statement that links the run to its definition, which may be written after the run. Does nothing
+ * outside a run.
+ */
+export const adoptRunStatement = ({ schema, name }: QualifiedName): string => `
+update viewkeeper.runs
+   set definition_id = (select id from viewkeeper.definitions where schema_name = ${literal(schema)} and name = ${literal(name)})
+ where id = nullif(current_setting('viewkeeper.run', true), '')::bigint`
+
+/** Whether the database has a migration. */
+export async function isJournaled(sql: Sql, { number }: FrozenMigration): Promise<boolean> {
+  return (await sql`select from viewkeeper.migrations where number = ${number}`).length > 0
+}
+
+/** The bounds of `lock_timeout`. Within them, `lock_timeout` is the time that the caller waits. */
+const shortestLockMs = 1000
+const longestLockMs = 60_000
+
+/** Time to read the record and to answer, after the caller's deadline. */
+const lastWordsMs = 5000
+
+/**
+ * Works on a connection of its own while nobody else migrates the views of this database. The lock keeps two callers
+ * from planning the same migration; the journal's primary key keeps them from applying a migration twice.
+ */
+export const withMigrationLock = <T>(
+  { database, waitUntil }: { database: Database; waitUntil: number },
+  work: (sql: Sql) => Promise<T>,
+): Promise<T> =>
+  database.withConnection(
+    async (sql) => {
+      const key = reservedKeys.viewMigration
+      await namingHolder(
+        sql,
+        key,
+        "the migration of this database's views",
+        () => sql`select pg_advisory_lock(${runLockClass}, ${key})`,
+      )
+      return work(sql)
+    },
+    {
+      startUp: {
+        application_name: 'viewkeeper migrate',
+        statement_timeout: '0',
+        lock_timeout: String(Math.min(longestLockMs, Math.max(waitUntil - Date.now(), shortestLockMs))),
+      },
+      deadline: waitUntil + lastWordsMs,
+    },
+  )

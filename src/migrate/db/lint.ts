@@ -1,0 +1,89 @@
+import { findView } from '../../catalog/db/catalog.ts'
+import type { ViewDefinition } from '../../catalog/plan/definition.ts'
+import { executeSealed } from '../../rebuild/db/seal.ts'
+import type { Sql } from '../../server/connect.ts'
+import { readRolePath } from '../../server/role-path.ts'
+import { undone } from '../../server/undone.ts'
+import { type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
+
+/** A function that a view calls, whose body is a text that the server has not parsed. */
+export interface TextFunction {
+  /** As SQL writes it, with its arguments: `app.rate(integer)`. */
+  name: string
+  language: 'sql' | 'plpgsql'
+  body: string
+}
+
+/**
+ * The functions of a view that have a text for a body and set no `search_path`. Since PostgreSQL 17 their
+ * path holds nothing but `pg_catalog` while the server creates or refreshes a view.
+ */
+export const readTextFunctions = (sql: Sql, view: QualifiedName): Promise<TextFunction[]> => sql<
+  TextFunction[]
+>`
+  select distinct p.oid::regprocedure::text as name, l.lanname as language, p.prosrc as body
+    from pg_catalog.pg_rewrite w
+    join pg_catalog.pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_proc'::regclass
+    join pg_catalog.pg_proc p on p.oid = d.refobjid
+    join pg_catalog.pg_language l on l.oid = p.prolang
+   where w.ev_class = to_regclass(${quoteName(view)}) and l.lanname in ('sql', 'plpgsql') and p.prosqlbody is null
+     and p.pronamespace <> 'pg_catalog'::regnamespace
+     and not exists (select from unnest(p.proconfig) c where c like 'search\\_path=%')
+     and not exists (select from pg_catalog.pg_depend e
+                      where e.classid = 'pg_proc'::regclass and e.objid = p.oid and e.deptype = 'e')
+   order by 1`
+
+const limitMs = 3000
+
+/** The unique key of a view, and the query that may have rows in which it is null. */
+export interface Key {
+  /** As SQL writes them. */
+  columns: string
+  /** The owner of the view, as SQL writes the role. */
+  role: string
+  schema: string
+  query: string
+}
+
+/** The unique key of the view that a definition has made; null if the view has none. */
+export async function readKey(sql: Sql, definition: ViewDefinition): Promise<Key | null> {
+  const { schema, sql: query } = definition
+  const columns = (await findView(sql, definition))?.keyCandidate ?? null
+  const [owner] = await sql<{ role: string }[]>`
+    select relowner::regrole::text as role from pg_catalog.pg_class where oid = to_regclass(${quoteName(definition)})`
+  return columns === null || owner === undefined ? null : { columns, ...owner, schema, query }
+}
+
+/**
+ * Whether the key is null in some row of the query; false if there is no answer within `limitMs`. Execute it while we lock
+ * nobody out.
+ */
+export async function isNullSomewhere(sql: Sql, { columns, role, schema, query }: Key): Promise<boolean> {
+  const marker = crypto.randomUUID()
+  const seal = { role, schema: quoteIdentifier(schema) }
+  const path = await readRolePath(sql)
+  try {
+    await undone(sql, async (part) => {
+      await part`select set_config('statement_timeout', ${String(limitMs)}, true)`
+      await executeSealed(
+        part,
+        seal,
+        failsWhere(`(${query}\n) as q where not (row(${columns}) is not null)`, marker),
+        path,
+      )
+    })
+    return false
+  } catch (error) {
+    // Any other error: the query is slow, or reads what is not there yet. Then nobody is warned.
+    return (error as { constraint_name?: string }).constraint_name === marker
+  }
+}
+
+/**
+ * A statement that fails if `rows` has a row: a sealed statement cannot return one. The marker tells this failure from
+ * those of the view's own code.
+ */
+function failsWhere(rows: string, marker: string): string {
+  const tag = `$viewkeeper_${crypto.randomUUID().replaceAll('-', '')}$`
+  return `do ${tag} begin if exists (select from ${rows}) then raise exception using constraint = '${marker}'; end if; end ${tag}`
+}

@@ -1,0 +1,187 @@
+import { type Definition, definitionDefaults } from '../../catalog/plan/definition.ts'
+import type { Difference } from '../../catalog/plan/differences.ts'
+import { fileNameOf } from '../../sql/file-names.ts'
+import { displayName, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { type FrozenChange, type FrozenFile, frozenState, viewAfter, viewChangesOf } from './frozen.ts'
+import { joined } from './joined.ts'
+import type { NewMigration } from './new-migration.ts'
+
+/** What is to be frozen. */
+export interface FreezeRequest {
+  /** Every authored definition, each after the definitions that it reads. */
+  authored: Definition[]
+  /** What is frozen already, in order. */
+  migrations: { up: FrozenFile }[]
+  why: string
+  /** Only these views are frozen; null: all views. */
+  only: QualifiedName[] | null
+  renames: { from: QualifiedName; to: QualifiedName }[]
+  /** In an order in which the views can be dropped. */
+  removes: QualifiedName[]
+  /** Quoted names of views to remove before others are changed: a view that is read cannot get another query. */
+  removesFirst?: ReadonlySet<string>
+  /** New definitions adopt views that exist already: the down file releases such a view instead of dropping it. */
+  adopts?: boolean
+  /** A query without comments and with uniform white space. */
+  canonical: (sql: string) => string
+  /** Which views each view reads, or read before; all names quoted. Default: unknown. */
+  reads?: ReadonlyMap<string, string[]>
+}
+
+/**
+ * Plans the migrations from the frozen definitions to the authored ones, each with its way back: first renamed views, then
+ * `removesFirst`, then new and changed views, then the other removed ones. Empty if nothing has changed. Changed queries go
+ * into one migration if the views read each other, or if `only` names the views. Pure.
+ */
+export function planFreeze(request: FreezeRequest): NewMigration[] {
+  const { authored, migrations, why, only, renames, removes, removesFirst, adopts, canonical } = request
+  const state = frozenState(migrations)
+  const chosen = only && new Set(only.map(quoteName))
+  const file = (change: FrozenChange): FrozenFile => ({ change, why })
+  const renamed = renames.map(({ from, to }): NewMigration => {
+    const definition = state.get(quoteName(from))
+    state.delete(quoteName(from))
+    if (definition) state.set(quoteName(to), { ...definition, ...to })
+    return {
+      words: fileNameOf(to.name),
+      view: to,
+      changed: ['name'],
+      up: file({ does: 'rename', view: from, to }),
+      down: file({ does: 'rename', view: to, to: from }),
+    }
+  })
+  const defined = authored.flatMap((definition): NewMigration[] => {
+    if (chosen && !chosen.has(quoteName(definition))) return []
+    const before = state.get(quoteName(definition))
+    const changed = before ? changedFields(before, definition, canonical) : []
+    if (before && changed.length === 0) return []
+    const view = { schema: definition.schema, name: definition.name }
+    const back: FrozenChange = before
+      ? { does: 'define', definition: before }
+      : { does: adopts ? 'release' : 'drop', view }
+    return [
+      {
+        words: fileNameOf(definition.name),
+        view,
+        changed,
+        up: file({ does: 'define', definition }),
+        down: file(back),
+      },
+    ]
+  })
+  const removed = removes.flatMap((view): NewMigration[] => {
+    const definition = state.get(quoteName(view))
+    return definition
+      ? [
+          {
+            words: `remove_${fileNameOf(view.name)}`,
+            view,
+            changed: [],
+            up: file({ does: 'drop', view }),
+            down: file({ does: 'define', definition }),
+          },
+        ]
+      : []
+  })
+  const [early, late] = [true, false].map((isEarly) =>
+    removed.filter(({ view }) => (removesFirst?.has(quoteName(view)) ?? false) === isEarly),
+  ) as [NewMigration[], NewMigration[]]
+  const reads = request.reads ?? new Map<string, string[]>()
+  return [...renamed, ...early, ...joined(defined, { reads, isAsked: only !== null }), ...late]
+}
+
+/** The fields in which two definitions differ, in the author's words. */
+export function changedFields(
+  before: Definition,
+  after: Definition,
+  canonical: (sql: string) => string = (sql) => sql,
+): string[] {
+  const fields = Object.keys(definitionDefaults) as (keyof typeof definitionDefaults)[]
+  return [
+    ...(canonical(before.sql) === canonical(after.sql) ? [] : ['query']),
+    ...fields.filter((field) => stable(before[field]) !== stable(after[field])),
+  ]
+}
+
+/** JSON with sorted keys. */
+const stable = (value: unknown): string =>
+  JSON.stringify(value, (_, held) =>
+    held !== null && typeof held === 'object' && !Array.isArray(held)
+      ? Object.fromEntries(Object.entries(held).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : held,
+  )
+
+/** Frozen views that have no authored definition any more, and that the request neither renames nor removes. */
+export const unaccounted = ({
+  authored,
+  migrations,
+  renames,
+  removes,
+}: Pick<FreezeRequest, 'authored' | 'migrations' | 'renames' | 'removes'>): Definition[] => {
+  const known = new Set([...authored, ...renames.map(({ from }) => from), ...removes].map(quoteName))
+  return [...frozenState(migrations).values()].filter((definition) => !known.has(quoteName(definition)))
+}
+
+/** The differences between the authored definitions and the frozen ones. Pure. */
+export function authoredDifferences(
+  authored: Definition[],
+  migrations: { up: FrozenFile; name: string }[],
+  canonical: (sql: string) => string,
+): Difference[] {
+  const frozen = frozenState(migrations)
+  const frozenIn = (view: string) => migrations.findLast(({ up }) => resultsOf(up).includes(view))?.name
+  return [
+    ...authored.flatMap((definition): Difference[] => {
+      const view = displayName(definition)
+      const before = frozen.get(quoteName(definition))
+      if (before === undefined) return [{ view, kind: 'unfrozen', message: 'it was never frozen' }]
+      const changed = changedFields(before, definition, canonical)
+      return changed.length === 0
+        ? []
+        : [
+            {
+              view,
+              kind: 'unfrozen',
+              message: `${changed.join(', ')} changed since ${frozenIn(view) ?? 'it was frozen'}`,
+            },
+          ]
+    }),
+    ...unaccounted({ authored, migrations, renames: [], removes: [] }).map((definition): Difference => {
+      const view = displayName(definition)
+      return {
+        view,
+        kind: 'unauthored',
+        message: `frozen in ${frozenIn(view) ?? 'migrations/'}, but no file of views/ defines it`,
+      }
+    }),
+  ]
+}
+
+/**
+ * What the catalog does not show of the migrations that a database lacks: changed fields of a definition, such as its
+ * schedule. Pure.
+ */
+export const unappliedDifferences = (
+  migrations: { up: FrozenFile; name: string }[],
+  pending: string[],
+): Difference[] =>
+  migrations.flatMap(({ name, up }, at): Difference[] => {
+    if (!pending.includes(name)) return []
+    return viewChangesOf(up.change).flatMap((change): Difference[] => {
+      if (change.does !== 'define') return []
+      const { definition } = change
+      const before = frozenState(migrations.slice(0, at)).get(quoteName(definition))
+      const changed = before ? changedFields(before, definition).filter((field) => !inCatalog.has(field)) : []
+      const message = `${changed.join(', ')} changed in ${name}, which is not applied to this database`
+      return changed.length === 0 ? [] : [{ view: displayName(definition), kind: 'unapplied', message }]
+    })
+  })
+
+/** The fields that the catalog shows. */
+const inCatalog = new Set(['query', 'owner', 'indexes', 'comment', 'grants'])
+
+/** The names of the views that a migration leaves behind. */
+const resultsOf = (file: FrozenFile): string[] =>
+  viewChangesOf(file.change)
+    .filter(({ does }) => does === 'define' || does === 'rename')
+    .map((change) => displayName(viewAfter(change)))

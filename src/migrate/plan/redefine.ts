@@ -1,0 +1,211 @@
+import { inPlaceOf } from '../../catalog/plan/acting.ts'
+import type { ViewDefinition } from '../../catalog/plan/definition.ts'
+import { authoredGrants, needsRebuild, sameGrant, sameIndex } from '../../catalog/plan/differences.ts'
+import { grantStatement } from '../../catalog/plan/grants.ts'
+import { type Grant, type LiveView, ownedBy, type ViewSnapshot } from '../../catalog/plan/live-view.ts'
+import { liveViewHashQuery } from '../../catalog/plan/live-view-query.ts'
+import { namesBeside } from '../../catalog/plan/twin-names.ts'
+import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
+import { commentStatement, indexStatement, ownerStatement } from '../../rebuild/plan/create.ts'
+import { besideReaders, exclusively } from '../../rebuild/plan/locks.ts'
+import { planRebuild } from '../../rebuild/plan/plan.ts'
+import type { RunOptions } from '../../rebuild/plan/run-options.ts'
+import { alone } from '../../rebuild/plan/scope.ts'
+import { sealedIf } from '../../rebuild/plan/twin.ts'
+import { uniqueIndexes } from '../../rebuild/plan/unique-indexes.ts'
+import { quoteIdentifier, quoteName, unquoted } from '../../sql/names.ts'
+import type { Plan, Statement } from '../../sql/plan.ts'
+
+/** A live view that is to be changed: its state, its old and new definition, and the twin of the new one. */
+export interface Redefinition {
+  view: ViewFacts
+  snapshot: ViewSnapshot
+  /** The definition that was authored before; null if the view was not authored. */
+  before: ViewDefinition | null
+  after: ViewDefinition
+  /** The live view that the server makes of `after`. Its owner is to own the view. */
+  twin: LiveView
+}
+
+/**
+ * Plans the change of a live view to its definition. Pure. For another query or other columns, a twin is built aside and
+ * exchanged with the view, and everything that hangs on the view is carried over. Any other change is made in place.
+ * Indexes, grants and comments that nobody authored stay. Null if there is nothing to do.
+ */
+export function planRedefinition(
+  redefinition: Redefinition,
+  options: RunOptions & { withData: boolean },
+): { plan: Plan; does: 'rebuild' | 'alter' } | null {
+  const { view, snapshot, before, after, twin } = redefinition
+  const { live, hash } = snapshot
+  const given = ownedBy(live, twin.view.owner)
+  const wanted = wantedView(given, { before, after, twin })
+  if (needsRebuild(live, twin)) {
+    return {
+      plan: planRebuild(alone(view.oid, snapshot, wanted), view, options),
+      does: 'rebuild',
+    }
+  }
+  const { building, cutOver, grants } = alterations(given, wanted, view.twinKey)
+  const asOwner = (some: Statement[]) => inPlaceOf(live.view.owner, some)
+  // A grant to the old or to the new owner can be made only when the view has its new owner.
+  const [beside, later] = given === live ? [[...building, ...grants], []] : [building, grants]
+  const exclusive = [
+    ...asOwner(cutOver),
+    ...(given === live ? [] : handOver(live, wanted)),
+    ...inPlaceOf(wanted.view.owner, later),
+  ]
+  if (beside.length + exclusive.length === 0) return null
+  const plan: Plan = {
+    ifRunning: options.ifRunning,
+    basis: { sql: liveViewHashQuery(String(view.oid)), is: hash },
+    result: 'updated',
+    fills: false,
+    settings: options.settings,
+    prepare: asOwner(beside),
+    cutOver:
+      exclusive.length === 0
+        ? besideReaders(live.view, [], options.timeoutSeconds)
+        : exclusively([live.view], exclusive, { timeoutSeconds: options.timeoutSeconds }),
+    written: null,
+    later: [],
+  }
+  return { plan, does: 'alter' }
+}
+
+/** The live view with the authored changes: parts that are no longer authored go, all others stay. */
+export function wantedView(
+  live: LiveView,
+  { before, after, twin }: Pick<Redefinition, 'before' | 'after' | 'twin'>,
+): LiveView {
+  const named = (definition: ViewDefinition | null) => new Set(definition?.indexes.map(({ name }) => name))
+  const [indexesBefore, indexesAfter] = [named(before), named(after)]
+  const granted = authoredGrants(twin)
+  const isWithdrawn = (grant: Grant) =>
+    grant.grantor === live.view.owner &&
+    // The owner keeps its own rights: a grant to another role may have become one of them.
+    grant.grantee !== live.view.owner &&
+    wasAuthored(before, grant) &&
+    !granted.some(sameGrant(grant))
+  return {
+    ...live,
+    view: {
+      ...live.view,
+      definition: twin.view.definition,
+      // An empty comment means no comment.
+      comment: after.comment || (before?.comment ? null : live.view.comment),
+    },
+    columns: twin.columns.map(
+      (column) =>
+        live.columns.find(({ name, type }) => name === column.name && type === column.type) ?? column,
+    ),
+    indexes: [
+      ...live.indexes.filter(({ name }) => !indexesBefore.has(name) && !indexesAfter.has(name)),
+      ...twin.indexes.map(
+        (index) => live.indexes.find((each) => each.name === index.name && sameIndex(each, index)) ?? index,
+      ),
+    ],
+    grants: [
+      ...live.grants.filter((grant) => !isWithdrawn(grant)),
+      ...granted
+        .filter((grant) => !live.grants.some(sameGrant(grant)))
+        .map((grant) => ({ ...grant, grantor: live.view.owner })),
+    ],
+    untouchedGrants: live.untouchedGrants && granted.every(({ column }) => column !== null),
+    defaultGrants: twin.defaultGrants,
+  }
+}
+
+/**
+ * Gives the view, and the statistics objects of its old owner, to its new owner. The login does this: the old owner may not
+ * act as the new one.
+ */
+const handOver = (live: LiveView, wanted: LiveView): Statement[] => [
+  ownerStatement(live.view, wanted.view.owner),
+  ...live.statistics
+    .filter(({ owner }) => owner === live.view.owner)
+    .map(
+      (each): Statement => ({
+        kind: 'command',
+        phase: 'cut-over',
+        sql: `alter statistics ${quoteName(each)} owner to ${wanted.view.owner}`,
+      }),
+    ),
+]
+
+const wasAuthored = (before: ViewDefinition | null, { grantee, privilege, column }: Grant): boolean =>
+  before?.grants.some(
+    ({ to, privileges, columns }) =>
+      to === unquoted(grantee) &&
+      (privileges.includes('all') || privileges.includes(privilege.toLowerCase())) &&
+      (columns === undefined ? column === null : column !== null && columns.includes(column)),
+  ) ?? false
+
+/** The statements that change a view in place: those beside its readers, those under the exclusive lock, and its grants. */
+function alterations(
+  live: LiveView,
+  wanted: LiveView,
+  key: string,
+): Record<'building' | 'cutOver' | 'grants', Statement[]> {
+  const { schema } = live.view
+  const target = quoteName(live.view)
+  const names = namesBeside(key, schema)
+  const indexName = (name: string) => quoteName({ schema, name })
+  const building = (sql: string): Statement => ({ kind: 'command', phase: 'building', sql })
+  const cutOver = (sql: string): Statement => ({ kind: 'command', phase: 'cut-over', sql })
+  const unchanged = new Set(live.indexes.filter((index) => wanted.indexes.includes(index)))
+  const dropped = live.indexes.filter((index) => !unchanged.has(index))
+  const made = wanted.indexes.filter((index) => !unchanged.has(index))
+  const takesOver = (name: string) => dropped.some((index) => index.name === name)
+  return {
+    building: [
+      // Only refreshes write to a view, so building an index does not disturb readers.
+      ...made.map(
+        ({ name, unique, rest, hasExpressions }, at): Statement => ({
+          phase: 'indexes',
+          sql: indexStatement({ name: takesOver(name) ? names.index(at) : name, unique, on: rest }, target),
+          computesRows: true,
+          unique: uniqueIndexes([{ name, unique, on: rest }], () =>
+            takesOver(name) ? names.index(at) : name,
+          ),
+          ...sealedIf(hasExpressions, live),
+        }),
+      ),
+      ...(live.view.comment === wanted.view.comment
+        ? []
+        : [building(commentStatement(wanted.view.comment, target))]),
+    ],
+    grants: [
+      ...live.grants
+        .filter((grant) => !wanted.grants.some(sameGrant(grant)))
+        .map((grant) => building(revokeStatement(grant, target))),
+      ...wanted.grants
+        .filter((grant) => !live.grants.some(sameGrant(grant)) || isRevokedToo(grant, live, wanted))
+        .map((grant) => building(grantStatement(grant, target, live.view.owner))),
+    ],
+    cutOver: [
+      ...dropped.map(({ name }) => cutOver(`drop index ${indexName(name)}`)),
+      ...made.flatMap(({ name }, at) =>
+        takesOver(name)
+          ? [cutOver(`alter index ${indexName(names.index(at))} rename to ${quoteIdentifier(name)}`)]
+          : [],
+      ),
+    ],
+  }
+}
+
+/**
+ * Whether a revoke of another grant also takes this one away: a revoke on the view also revokes the role's
+ * grants on columns, and every revoke takes away the grant option. Such a grant is made again.
+ */
+const isRevokedToo = (grant: Grant, live: LiveView, wanted: LiveView): boolean =>
+  live.grants.some(
+    (each) =>
+      !wanted.grants.some(sameGrant(each)) &&
+      each.grantee === grant.grantee &&
+      each.privilege === grant.privilege &&
+      (each.column === null || each.column === grant.column),
+  )
+
+const revokeStatement = ({ privilege, column, grantee }: Grant, target: string): string =>
+  `revoke ${privilege.toLowerCase()}${column === null ? '' : ` (${quoteIdentifier(column)})`} on ${target} from ${grantee}`

@@ -1,0 +1,127 @@
+import { findView, qualify } from '../catalog/db/catalog.ts'
+import { lockedProblem } from '../catalog/db/locked.ts'
+import { readOwner } from '../catalog/db/owner.ts'
+import { readReaders } from '../catalog/db/readers.ts'
+import type { Definition } from '../catalog/plan/definition.ts'
+import { requalify } from '../rebuild/plan/requalify.ts'
+import type { Sql } from '../server/connect.ts'
+import { lookAgain } from '../server/look-again.ts'
+import { areFree, makeStandIns, type StandIns } from '../set-aside/db/stand-ins.ts'
+import { type QualifiedName, quoteName } from '../sql/names.ts'
+import {
+  type FrozenChange,
+  type FrozenMigration,
+  type FrozenText,
+  isViewChange,
+  partsOf,
+  viewAfter,
+  viewBefore,
+} from './plan/frozen.ts'
+
+/** Migrations that change stand-ins of the views. */
+interface Moved extends StandIns {
+  pending: FrozenMigration[]
+  fresh: FrozenMigration[]
+}
+
+/**
+ * Makes stand-ins of the views that migrations change, and of all that reads them, and has the migrations change these. Null
+ * if stand-ins would not tell what the views do. Throws LockTimeout if somebody holds an exclusive lock on a view.
+ */
+export async function moveToStandIns(
+  sql: Sql,
+  pending: FrozenMigration[],
+  fresh: FrozenMigration[],
+): Promise<Moved | null> {
+  const changes = [
+    ...pending.map(({ up }) => up.change),
+    ...fresh.flatMap(({ up, down }) => [up.change, (down as FrozenText).change]),
+  ].flatMap((change): FrozenChange[] => partsOf(change))
+  if (changes.some(({ does }) => does === 'sql')) return null
+  const named = changes.filter(isViewChange).flatMap((change) => [viewBefore(change), viewAfter(change)])
+  const oids: number[] = []
+  for (const view of unique(named)) {
+    const found = await findView(sql, view)
+    if (found !== undefined) oids.push(found.oid)
+  }
+  if (oids.length === 0) return null
+  const readers = await lookAgain(() => readReaders(sql, oids))
+  if (readers === 'locked') throw await lockedProblem(sql, oids)
+  const definitions = changes.flatMap((change) => (change.does === 'define' ? [change.definition] : []))
+  const heirs: string[] = []
+  for (const { owner } of definitions) if (owner !== null) heirs.push(await readOwner(sql, owner))
+  const views = readers.map(({ live: { view } }): QualifiedName => ({ schema: view.schema, name: view.name }))
+  const moved = new Set(views.map(quoteName))
+  const renamed: QualifiedName[] = []
+  for (const change of changes) {
+    if (change.does !== 'rename') continue
+    const both = [change.view, change.to]
+    if (!both.some((view) => moved.has(quoteName(view)))) continue
+    if (change.view.schema !== change.to.schema) return null
+    for (const view of both)
+      if (!moved.has(quoteName(view))) {
+        moved.add(quoteName(view))
+        renamed.push(view)
+      }
+  }
+  const ofMoved = definitions.filter((each) => moved.has(quoteName(each)))
+  const wanted = [
+    ...renamed,
+    ...ofMoved.flatMap(({ schema, indexes }) => indexes.map(({ name }) => ({ schema, name }))),
+  ]
+  const standIns = (await areFree(sql, wanted, readers))
+    ? await makeStandIns(sql, readers, [...new Set(heirs)])
+    : null
+  if (standIns === null) return null
+  const all = [...views, ...renamed]
+  const schemaOf = (view: QualifiedName) => standIns.schemas.get(view.schema) as string
+  const found = await qualify(
+    sql,
+    views.map(({ name }) => ({ schema: null, name })),
+  )
+  const bare = new Map(
+    views.flatMap((view, at) => (found[at]?.schema === view.schema ? [[view.name, schemaOf(view)]] : [])),
+  )
+  const move = movingTo(new Map(all.map((view) => [quoteName(view), schemaOf(view)])), bare)
+  return { ...standIns, pending: pending.map(move), fresh: fresh.map(move) }
+}
+
+const unique = (views: QualifiedName[]): QualifiedName[] => [
+  ...new Map(views.map((view) => [quoteName(view), view])).values(),
+]
+
+/** Has migrations name stand-ins. Their texts stay, because only the changes are tried. */
+function movingTo(
+  moved: Map<string, string>,
+  bare: Map<string, string>,
+): (migration: FrozenMigration) => FrozenMigration {
+  const view = <V extends QualifiedName>(name: V): V => ({
+    ...name,
+    schema: moved.get(quoteName(name)) ?? name.schema,
+  })
+  const define = (definition: Definition): Definition => ({
+    ...view(definition),
+    sql: requalify(definition.sql, moved, bare),
+  })
+  const move = (change: FrozenChange): FrozenChange => {
+    switch (change.does) {
+      case 'define':
+        return { ...change, definition: define(change.definition) }
+      case 'together':
+        return { ...change, definitions: change.definitions.map(define) }
+      case 'drop':
+      case 'release':
+        return { ...change, view: view(change.view) }
+      case 'rename':
+        return { ...change, view: view(change.view), to: view(change.to) }
+      default:
+        return change
+    }
+  }
+  const text = (file: FrozenText): FrozenText => ({ ...file, change: move(file.change) })
+  return (migration) => ({
+    ...migration,
+    up: text(migration.up),
+    down: migration.down && text(migration.down),
+  })
+}

@@ -1,0 +1,355 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { findView } from '../catalog/db/catalog.ts'
+import { readLiveView } from '../catalog/db/look.ts'
+import type { LiveView } from '../catalog/plan/live-view.ts'
+import { Problem } from '../problem.ts'
+import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
+import { queryOf } from '../rebuild/plan/create.ts'
+import { ownersSealed } from '../rebuild/plan/twin.ts'
+import type { Database, Sql } from '../server/connect.ts'
+import { sqlstateOf } from '../server/failures.ts'
+import { undone } from '../server/undone.ts'
+import { aroundOf } from '../set-aside/around-file.ts'
+import { runPlainSql } from '../set-aside/db/own-sql.ts'
+import { readsViews } from '../set-aside/db/stand-ins.ts'
+import { applySettings, isSameQuery, performPlan } from '../set-aside/db/trial.ts'
+import { viewArgument } from '../sql/commands.ts'
+import { displayName, type QualifiedName, quoteName } from '../sql/names.ts'
+import { docsOf } from '../sql/runbook.ts'
+import { readSettings } from '../sql/settings.ts'
+import { readViewJournal } from './db/journal.ts'
+import { isNullSomewhere, type Key, readKey, readTextFunctions, type TextFunction } from './db/lint.ts'
+import { findBadCheck } from './db/try-checks.ts'
+import { failed, notFrozen, wayBackFailed } from './failures.ts'
+import {
+  type FrozenChange,
+  type FrozenMigration,
+  type FrozenText,
+  isViewChange,
+  ofParts,
+  partsOf,
+  viewAfter,
+} from './plan/frozen.ts'
+import { compareJournal, insistOnOwnFolder } from './plan/journal.ts'
+import { type Change, planChange } from './plan.ts'
+import { moveToStandIns } from './stand-ins.ts'
+import { findWayBack, type WayBack } from './way-back.ts'
+
+/** What a migration did when it was tried. */
+export interface Verified {
+  name: string
+  /** Null if the view is in its new state already: the migration only records it. */
+  does: Change | null
+  wayBack: WayBack
+  /** The plain views that the migration pointed to the new view. */
+  dependents: string[]
+  indexes: number
+  grants: number
+  /** Functions of the view that may not find their names in a refresh (see readTextFunctions). */
+  functions: TextFunction[]
+  /** The columns of the view's unique key if they are null in some rows. */
+  nullKey: string | null
+}
+
+const longestMs = 600_000
+const mostTries = 30
+
+/** Does work on a connection as trials need it. */
+export const forTrials = <T>(database: Database, work: (sql: Sql) => Promise<T>): Promise<T> =>
+  database.withConnection(work, {
+    startUp: { application_name: 'viewkeeper freeze', statement_timeout: '60000' },
+    deadline: Date.now() + longestMs,
+  })
+
+/**
+ * Tries migrations that are about to be frozen: up, down and up again, without data, and rolls everything
+ * back. As long as nothing is refused, the trial is on stand-ins of the views, and locks no reader out. Frozen migrations that
+ * the database lacks are tried before them. If the view is in its new state already, the way back is tried from there. Throws
+ * if the database was migrated from another folder, if a statement does not run, if something is in the way of the up
+ * migration, or if the down migration does not restore the view.
+ */
+export async function tryFrozen(
+  sql: Sql,
+  frozen: FrozenMigration[],
+  fresh: FrozenMigration[],
+): Promise<Verified[]> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await withNullKeys(sql, await tryOnce(sql, frozen, fresh))
+    } catch (error) {
+      // Somebody reads or refreshes one of the views. We do not make them wait: try again later.
+      if (!isLocked(error) || tries === mostTries) throw error
+      await pause(Math.min(tries * 200, 2000))
+    }
+  }
+}
+
+const isLocked = (error: unknown): boolean =>
+  (error instanceof Problem && ['LockTimeout', 'AlreadyRunning'].includes(error.code)) ||
+  [error, (error as Error).cause].some((each) => sqlstateOf(each) === '55P03')
+
+/** What a trial tells by itself. Whether a key is null is found out afterwards, when no view is locked any more. */
+interface Tried extends Omit<Verified, 'nullKey'> {
+  keys: Key[]
+}
+
+async function withNullKeys(sql: Sql, tried: Tried[]): Promise<Verified[]> {
+  const verified: Verified[] = []
+  for (const { keys, ...each } of tried) {
+    let nullKey: string | null = null
+    for (const key of keys) if (nullKey === null && (await isNullSomewhere(sql, key))) nullKey = key.columns
+    verified.push({ ...each, nullKey })
+  }
+  return verified
+}
+
+async function tryOnce(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigration[]): Promise<Tried[]> {
+  const journal = await readViewJournal(sql)
+  insistOnOwnFolder(frozen, journal)
+  const { pending } = compareJournal(frozen, journal)
+  const tried = await tryOnStandIns(sql, pending, fresh)
+  return tried ?? (await undone(sql, (part) => tryAll(part, pending, fresh)))
+}
+
+/** Null if stand-ins do not tell: then the views themselves are tried, and a refusal is worded with their names. */
+async function tryOnStandIns(
+  sql: Sql,
+  pending: FrozenMigration[],
+  fresh: FrozenMigration[],
+): Promise<Tried[] | null> {
+  try {
+    const tried = await undone(sql, async (part) => {
+      const moved = await moveToStandIns(part, pending, fresh)
+      if (moved === null) return null
+      const all = await tryAll(part, moved.pending, moved.fresh)
+      const isWhole = all.every(({ wayBack: { instead, blocked } }) => instead === null && blocked === null)
+      return isWhole && !(await readsViews(part, moved)) ? moved.named(all) : null
+    })
+    if (tried === null) return null
+    for (const [at, { does }] of tried.entries()) {
+      const migration = fresh[at] as FrozenMigration
+      if (does === 'alter') await undone(sql, (part) => tryBesideReaders(part, migration))
+      // What else reads the view reads no stand-in.
+      if (does !== 'create') await insistOnChecks(sql, migration.up.change)
+    }
+    return tried.map((each, at) => {
+      const { change } = (fresh[at] as FrozenMigration).down as FrozenText
+      return { ...each, wayBack: { ...each.wayBack, change } }
+    })
+  } catch (error) {
+    if (isLocked(error) || !(error instanceof Problem || error instanceof StatementRefused)) throw error
+    return null
+  }
+}
+
+/** Builds the indexes of a change on the rows of the view, which a stand-in lacks. Readers notice nothing. */
+async function tryBesideReaders(sql: Sql, { up, down }: FrozenMigration): Promise<void> {
+  if (!isViewChange(up.change)) return
+  const planned = await planChange(sql, (down as FrozenText).change, up.change, trialOptions)
+  if (planned !== null) await executeStatements(sql, planned.plan.prepare, false)
+}
+
+const trialOptions = { withData: false, deadline: 0, isTrial: true }
+
+async function tryAll(sql: Sql, pending: FrozenMigration[], fresh: FrozenMigration[]): Promise<Tried[]> {
+  for (const { up, down } of pending) await tryChange(sql, down?.change ?? null, up, failed)
+  const verified: Tried[] = []
+  for (const { name, up, down } of fresh) {
+    try {
+      verified.push(await tryBothWays(sql, name, up, down as FrozenText))
+    } catch (error) {
+      if (isLocked(error) || (error instanceof Problem && error.code === 'MigrationFailed')) throw error
+      throw notFrozen(up, error)
+    }
+  }
+  return verified
+}
+
+async function tryBothWays(sql: Sql, name: string, up: FrozenText, frozenDown: FrozenText): Promise<Tried> {
+  const parts: TriedPart[] = []
+  for (const change of partsOf(frozenDown.change)) {
+    const before = await readAfter(sql, change)
+    parts.push({ before, wayBack: await findWayBack(sql, change, before) })
+  }
+  const wayBack = joinedWays(parts.map((part) => part.wayBack))
+  const down = { ...frozenDown, change: wayBack.change }
+  const does = await tryChange(sql, down.change, up)
+  await insistOnChecks(sql, up.change)
+  const isThere = parts.some(({ before }) => before !== null)
+  if (isThere && does !== null && up.change.does === 'define' && down.change.does === 'drop')
+    throw neverFrozen(up.change.definition)
+  const blocked = await undone(sql, (part) => tryBackAndForth(part, { up, down, parts, does }))
+  const after: LiveView[] = []
+  for (const change of partsOf(up.change)) {
+    const found = await readAfter(sql, change)
+    if (found !== null) after.push(found)
+  }
+  return {
+    name,
+    does,
+    wayBack: { ...wayBack, blocked },
+    ...(await readWarnings(sql, up.change)),
+    dependents: does === 'rebuild' ? [...new Set(after.flatMap(dependentViews))] : [],
+    indexes: sum(after.map(({ indexes }) => indexes.length)),
+    grants: sum(
+      after.map(({ grants, view }) => grants.filter(({ grantee }) => grantee !== view.owner).length),
+    ),
+  }
+}
+
+const sum = (numbers: number[]): number => numbers.reduce((total, each) => total + each, 0)
+
+/** A view of a migration that is tried, and its way back. */
+interface TriedPart {
+  before: LiveView | null
+  wayBack: WayBack
+}
+
+/** The way back of a migration, of those of its views. */
+const joinedWays = (ways: WayBack[]): WayBack => ({
+  change: ofParts(ways.map(({ change }) => change)),
+  instead: ways.map(({ instead }) => instead).find((why) => why !== null) ?? null,
+  drift: ways.flatMap(({ drift }) => drift),
+  blocked: null,
+})
+
+/** What the author should know about the definitions. */
+async function readWarnings(sql: Sql, up: FrozenChange): Promise<Pick<Tried, 'functions' | 'keys'>> {
+  const warnings: Pick<Tried, 'functions' | 'keys'> = { functions: [], keys: [] }
+  for (const change of partsOf(up)) {
+    if (change.does !== 'define') continue
+    const { definition } = change
+    warnings.functions.push(...(await readTextFunctions(sql, definition)))
+    const key = await readKey(sql, definition)
+    if (key !== null) warnings.keys.push(key)
+  }
+  return warnings
+}
+
+interface Trip {
+  up: FrozenText
+  down: FrozenText
+  parts: TriedPart[]
+  does: Change | null
+}
+
+/** Tries the way back and the way up again. Returns why the way back does not work; null if it works. */
+async function tryBackAndForth(sql: Sql, { up, down, parts, does }: Trip): Promise<string | null> {
+  try {
+    await tryChange(sql, up.change, down, wayBackFailed)
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'MigrationFailed') return error.message
+    throw error
+  }
+  for (const { before, wayBack } of parts) {
+    const back = await readAfter(sql, wayBack.change)
+    const wasAsFrozen = before !== null && does !== null && does !== 'drop' && wayBack.drift.length === 0
+    const isRestored = wasAsFrozen
+      ? await isSame(sql, before, back)
+      : (await findWayBack(sql, wayBack.change, back)).drift.length === 0
+    if (!isRestored) throw notRestored((back ?? before) as LiveView)
+  }
+  await tryChange(sql, down.change, up)
+  return null
+}
+
+const neverFrozen = (view: QualifiedName): Problem =>
+  new Problem(
+    'MigrationFailed',
+    `${displayName(view)} is in this database already, differs from its definition, and was never frozen: the up file would ` +
+      'change it, and the down file would drop it. Move its file out of views/, run ' +
+      `\`npx viewkeeper adopt ${viewArgument(view)}\`, write the change into the adopted file, and freeze again. Nothing was written.`,
+  )
+
+const notRestored = ({ view }: LiveView): Problem =>
+  new Problem(
+    'MigrationFailed',
+    `${displayName(view)}: the down migration does not restore the view exactly as it is in this database: something that no ` +
+      'definition holds, such as the comment on a column, is lost on the way. Nothing was written.',
+  )
+
+async function tryChange(
+  sql: Sql,
+  from: FrozenChange | null,
+  to: FrozenText,
+  asProblem: typeof failed = notFrozen,
+): Promise<Change | null> {
+  const { change: wanted } = to
+  if (wanted.does === 'squash') return null
+  if (wanted.does === 'sql') {
+    await runPlainSql(sql, to, [], 'tried', await aroundOf(wanted, { withData: false }))
+    return null
+  }
+  try {
+    const change = await planChange(sql, from, wanted, trialOptions)
+    if (change !== null) {
+      await performPlan(sql, change.plan)
+      for (const part of partsOf(wanted)) await insistOnReadable(sql, part)
+    }
+    // Settings are tried even if nothing else has changed: an invalid one would fail every refresh.
+    else
+      for (const part of partsOf(wanted))
+        if (part.does === 'define')
+          await applySettings(sql, readSettings(quoteName(part.definition), part.definition.settings))
+    return change?.does ?? null
+  } catch (error) {
+    if (isLocked(error)) throw error
+    throw asProblem(to, error)
+  }
+}
+
+/**
+ * Refuses a query whose owner may not read all that it reads: a view is made without that right, and a trial fills none. Any
+ * other failure is the query's own, and told by a refresh.
+ */
+async function insistOnReadable(sql: Sql, change: FrozenChange): Promise<void> {
+  const live = await readAfter(sql, change)
+  if (live === null) return
+  const sealed = { phase: 'building', ...ownersSealed(live), hidden: true } as const
+  try {
+    await executeStatements(sql, [{ ...sealed, sql: `explain ${live.view.definition}` }], false)
+  } catch (error) {
+    if (sqlstateOf((error as Error).cause) === '42501') throw error
+  }
+}
+
+/** Refuses a check that cannot be made, or that would see old data. */
+async function insistOnChecks(sql: Sql, change: FrozenChange): Promise<void> {
+  for (const part of partsOf(change)) {
+    if (part.does !== 'define') continue
+    const { definition } = part
+    const bad = await findBadCheck(sql, definition, queryOf(definition.sql), definition.checks)
+    if (bad !== null)
+      throw new Problem(
+        'MigrationFailed',
+        `${displayName(definition)}: ${bad}. Nothing was written. More: ${docsOf('checks.md')}.`,
+      )
+  }
+}
+
+/** The live view that a change leaves; null if the change leaves none. */
+async function readAfter(sql: Sql, change: FrozenChange): Promise<LiveView | null> {
+  const found = isViewChange(change) ? await findView(sql, viewAfter(change)) : undefined
+  return found === undefined ? null : (await readLiveView(sql, found)).snapshot.live
+}
+
+const dependentViews = (live: LiveView): string[] =>
+  live.dependents.flatMap(({ view }) => (view === null ? [] : [quoteName(view)]))
+
+/**
+ * Whether two views are the same. If the query texts differ, the server reads both again.
+ */
+async function isSame(sql: Sql, before: LiveView, back: LiveView | null): Promise<boolean> {
+  if (back === null || !(await isSameQuery(sql, before, back))) return false
+  return JSON.stringify(comparable(before)) === JSON.stringify(comparable(back))
+}
+
+/** A view without OIDs; its dependents have an order that no rebuild changes. */
+const comparable = (live: LiveView) => ({
+  ...live,
+  view: { ...live.view, definition: null },
+  untouchedGrants: null,
+  dependents: live.dependents
+    .map(({ description, view }) => [description, view && { ...view, oid: null }])
+    .sort(),
+})

@@ -1,0 +1,116 @@
+import { obstaclesIn, type ViewRights } from '../catalog/plan/obstacles.ts'
+import { type Cure, curesOf } from '../catalog/plan/rights.ts'
+import type { Sql } from '../server/connect.ts'
+import { unquoted } from '../sql/names.ts'
+import { examine, type Findings } from '../watch/doctor.ts'
+import { hasIam, isLetInByIam } from './db/authentication.ts'
+import { giveOwnViews, grantMaintain, handOver, readViewsOf } from './db/hand-over.ts'
+import { joinOwners, type Login, makeRoles, ownerRole, roleExists } from './db/role.ts'
+import { settingUp } from './db/setting-up.ts'
+import { Work } from './db/work.ts'
+
+/** What to do with the administrator's own views, of whose owner nobody can become a member. */
+export type OwnViewsWay = 'give' | 'maintain'
+
+export interface RoleRequest extends Login {
+  /** The owners of the views to work on, also of views to come. Null: every owner of a view that exists. */
+  owners: string[] | null
+  /** Null: leaves the administrator's own views alone. */
+  ownViews: OwnViewsWay | null
+}
+
+/** What was done, and what this administrator could not do. */
+export interface RoleMade {
+  /** The statements that changed something. */
+  done: string[]
+  findings: Findings
+  /** What is still missing; `findings` names the obstacles. */
+  missing: Cure[]
+  /** Whether RDS may take only tokens of IAM from this administrator, too. */
+  makerHasIam: boolean
+}
+
+/**
+ * Makes the roles of Viewkeeper, or brings them up to date, and grants what the login needs to work on the views of
+ * `owners`, as far as this administrator may grant it. It hands over what was made as another role before. What is done,
+ * is done in two transactions, each whole or not at all. Safe to repeat.
+ */
+export async function createRole(sql: Sql, request: RoleRequest): Promise<RoleMade> {
+  const me = await readCurrentUser(sql)
+  const made = await settingUp(sql, async (transaction) => {
+    const work = await Work.in(transaction)
+    await makeRoles(transaction, work, request)
+    await joinOwners(transaction, work, request.owners ?? [])
+    await handOver(transaction, work)
+    if (request.ownViews === 'give') await giveOwnViews(transaction, work, me)
+    if (request.ownViews === 'maintain') await grantMaintain(transaction, work, me)
+    return work
+  })
+  const isOurs = ({ owner }: { owner: string }) => request.owners?.includes(unquoted(owner)) ?? true
+  const granted = await settingUp(sql, async (transaction) => {
+    const work = await Work.in(transaction)
+    const found = await examine(transaction, request.login, isOurs)
+    const grantees = [ownerRole, found.role, ...found.views.map(({ owner }) => owner)]
+    const cures = found.missing.filter((cure) =>
+      cure.membership === undefined ? isGrantTo(grantees, cure) : mayJoin(cure.membership, me, request),
+    )
+    // Role viewkeeper has the rights of the owners by now, so it can also grant what belongs to them.
+    await work.actingAs(ownerRole, async () => {
+      for (const cure of cures) {
+        const sql = cure.sql.replace(/;$/, '')
+        if (await work.try([sql])) work.done.push(sql)
+      }
+    })
+    return work
+  })
+  const findings = await examine(sql, request.login, isOurs)
+  const waived = findings.views.map((view) =>
+    request.ownViews === 'maintain' && unquoted(view.owner) === me ? onlyRefreshed(view) : view,
+  )
+  const missing = [...made.refused, ...curesOf(obstaclesIn(waived))]
+  return {
+    // A grant that the server took, but that changed nothing, is still missing.
+    done: [...made.done, ...granted.done.filter((sql) => !missing.some((cure) => cure.sql === `${sql};`))],
+    findings,
+    makerHasIam: await hasIam(sql),
+    missing: [...new Map(missing.map((cure) => [cure.sql, cure])).values()],
+  }
+}
+
+/** Never makes anybody a member of ourselves unless asked. */
+const mayJoin = (role: string, me: string, { owners }: RoleRequest): boolean =>
+  unquoted(role) !== me || (owners?.includes(me) ?? false)
+
+/** Gives nobody else anything, lets nobody execute a function, and gives no object to another owner. */
+const isGrantTo = (grantees: string[], { sql }: Cure): boolean =>
+  /^grant (usage|create|select|insert|delete|temporary) on /.test(sql) &&
+  grantees.some((role) => sql.endsWith(` to ${role};`))
+
+const onlyRefreshed = (view: ViewRights): ViewRights => ({ ...view, swap: [], migrate: [] })
+
+async function readCurrentUser(sql: Sql): Promise<string> {
+  const [row] = await sql<[{ me: string }]>`select current_user::text as me`
+  return row.me
+}
+
+/** What decides how an administrator can have a role made. */
+export interface Situation {
+  /** The administrator. */
+  me: string
+  /** The views that belong to the administrator. */
+  ownViews: string[]
+  major: number
+  loginExists: boolean
+  /** Whether the login is one that RDS lets in with a token of IAM, and with nothing else. */
+  loginHasIam: boolean
+}
+
+/** Looks at what is there before a role is made. */
+export async function readSituation(sql: Sql, login: string): Promise<Situation> {
+  const me = await readCurrentUser(sql)
+  const [server] = await sql<[{ major: number }]>`
+    select current_setting('server_version_num')::integer / 10000 as major`
+  const ownViews = (await readViewsOf(sql, me)).map(({ view }) => view)
+  const loginExists = await roleExists(sql, login)
+  return { me, ownViews, ...server, loginExists, loginHasIam: await isLetInByIam(sql, login) }
+}

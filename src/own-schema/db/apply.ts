@@ -1,0 +1,119 @@
+import { toSetRole } from '../../catalog/db/acting.ts'
+import { executingQuery } from '../../catalog/plan/named-rights.ts'
+import { settingUpQuery } from '../../catalog/plan/rights.ts'
+import { Problem, sentences } from '../../problem.ts'
+import type { Sql } from '../../server/connect.ts'
+import { lacking, readMissingRights } from '../../server/cure.ts'
+import { problemOf, sqlstateOf } from '../../server/failures.ts'
+import { sqlFailed } from '../../server/sql-failed.ts'
+import { quoteIdentifier } from '../../sql/names.ts'
+import type { SchemaStep } from '../../sql/schema-step.ts'
+import { ownerRole } from './role.ts'
+import { settingUp } from './setting-up.ts'
+
+export interface MigrateReport {
+  applied: string[]
+  /** Schema steps of a newer version, which the database has and this version does not know. They are no failure. */
+  ahead: string[]
+}
+
+/**
+ * Applies the schema steps that are missing, each in a transaction of its own together with its journal row. If the file
+ * of an applied step was edited, that step is refused (MigrationFailed), and so is a schema that other steps have made.
+ * Steps only expand the schema, so this version also works on the schema of a newer version: a stack that rolls back runs
+ * the old functions on it.
+ */
+export async function applySchema(sql: Sql, steps: SchemaStep[]): Promise<MigrateReport> {
+  await insistOnPlpgsql(sql)
+  await settingUp(sql, (transaction) => prepareJournal(transaction, steps)).catch(async (error) => {
+    if (sqlstateOf(error) !== '42501') throw error
+    throw problemOf(error, sentences(await readMissingRights(sql, settingUpQuery), byCommand))
+  })
+  const applied: string[] = []
+  for (const step of steps) {
+    if (await settingUp(sql, (transaction) => applyOnce(transaction, step))) applied.push(step.name)
+  }
+  const last = steps.at(-1)?.number ?? 0
+  const ahead = await sql<{ name: string }[]>`
+    select name from viewkeeper.schema_steps where number > ${last} order by number`
+  return { applied, ahead: ahead.map(({ name }) => name) }
+}
+
+/**
+ * Acts as the owner of schema `viewkeeper`; before the schema exists, as role `viewkeeper`, if an administrator has given
+ * that role rights on this database. So the objects of a step belong to a role that nobody logs in as, and two logins
+ * can take turns.
+ */
+async function becomeOwner(sql: Sql): Promise<void> {
+  const [row] = await sql<{ owner: string }[]>`
+    select r.rolname as owner from pg_catalog.pg_roles r
+     where (r.oid = (select nspowner from pg_catalog.pg_namespace where nspname = 'viewkeeper')
+            or r.rolname = ${ownerRole} and to_regnamespace('viewkeeper') is null
+               and has_database_privilege(r.oid, current_database(), 'create'))
+       and pg_has_role(r.oid, ${toSetRole(sql)})`
+  if (row !== undefined) await sql.unsafe(`set local role ${quoteIdentifier(row.owner)}`)
+}
+
+async function prepareJournal(sql: Sql, steps: SchemaStep[]): Promise<void> {
+  await becomeOwner(sql)
+  // Not "if not exists": that needs the right to create schemas even if the schema exists.
+  const [row] = await sql`select to_regclass('viewkeeper.schema_steps') is not null as there`
+  if (row?.there) return insistOnTheseSteps(sql, steps)
+  const [schema] = await sql`select to_regnamespace('viewkeeper') is not null as there`
+  if (!schema?.there) await sql`create schema viewkeeper`
+  await sql`
+    create table viewkeeper.schema_steps (
+      number integer primary key,
+      name text not null,
+      checksum text not null,
+      applied_at timestamptz not null default clock_timestamp())`
+}
+
+/** The steps of versions before the first release were folded into fewer, which do not upgrade what those have made. */
+async function insistOnTheseSteps(sql: Sql, steps: SchemaStep[]): Promise<void> {
+  const journal = await sql<Pick<SchemaStep, 'number' | 'name'>[]>`
+    select number, name from viewkeeper.schema_steps order by number`
+  for (const { number, name } of journal) {
+    const step = steps[number - 1]
+    if (step === undefined || step.name === name) continue
+    throw new Problem(
+      'MigrationFailed',
+      `Schema viewkeeper of this database was made by the schema steps of a version before the first release: number ${number} ` +
+        `is ${name} there, and ${step.name} in this version. Nothing was changed. Rename that schema, and carry over what ` +
+        'docs/deploy.md says under "Upgrading".',
+    )
+  }
+}
+
+/** Returns true if the step was applied now, false if the database had it already. */
+async function applyOnce(sql: Sql, step: SchemaStep): Promise<boolean> {
+  const [journaled] = await sql`select checksum from viewkeeper.schema_steps where number = ${step.number}`
+  if (journaled?.checksum === step.checksum) return false
+  if (journaled !== undefined) {
+    throw new Problem(
+      'MigrationFailed',
+      `schema/${step.name}.sql was edited after it had been applied to this database. ` +
+        'Restore the file, and write the change as a new schema step.',
+    )
+  }
+  await becomeOwner(sql)
+  try {
+    await sql.unsafe(step.sql)
+  } catch (error) {
+    throw sqlFailed(`schema/${step.name}.sql`, step.sql, error)
+  }
+  await sql`
+    insert into viewkeeper.schema_steps (number, name, checksum)
+    values (${step.number}, ${step.name}, ${step.checksum})`
+  return true
+}
+
+const byCommand =
+  'The command `npx viewkeeper create-role`, with an administrator in DATABASE_URL, gives a login all that it needs.'
+
+/** The envelope is a `do` block, so without this right no run could start. */
+async function insistOnPlpgsql(sql: Sql): Promise<void> {
+  const [row] = await sql`select has_language_privilege('plpgsql', 'usage') as may`
+  if (row?.may) return
+  throw await lacking(sql, 'This role may not use PL/pgSQL, which every run needs.', executingQuery('do'))
+}

@@ -1,0 +1,88 @@
+import { viewsSuffix } from '../../catalog/plan/rights.ts'
+import type { Sql } from '../../server/connect.ts'
+import { literal } from '../../sql/names.ts'
+import { authenticateByIam, authenticateByPassword } from './authentication.ts'
+import type { Work } from './work.ts'
+
+/** The role that owns schema `viewkeeper`, and no view. It cannot log in; logins are its members, and can be replaced. */
+export const ownerRole = 'viewkeeper'
+
+/**
+ * The role that owns the views that Viewkeeper makes. It has no right on schema `viewkeeper`, because others
+ * can run code as this role: the policy of a table runs as the owner of the view that reads the table.
+ */
+export const viewsRole = `${ownerRole}${viewsSuffix}`
+
+/** The login to make. The server receives the verifier of the password, not the password. */
+export interface Login {
+  login: string
+  /** Null: a login that exists keeps its password. */
+  password: string | null
+  /** How many connections the login may open. `half`: of the server's. Undefined: half, but a limit that is set stays. */
+  connectionLimit?: number | 'half' | undefined
+  /** Whether the login has no password and logs in with a token of IAM. Default false. */
+  iam?: boolean
+}
+
+/**
+ * Makes the roles of Viewkeeper, or brings them up to date: `viewkeeper`, which owns the schema; `viewkeeper_views`,
+ * which owns the views that Viewkeeper makes; and a login that is a member of both and may open some of the server's
+ * connections. Needs an administrator, but no superuser. Safe to repeat.
+ */
+export async function makeRoles(
+  sql: Sql,
+  work: Work,
+  { login, password, iam, connectionLimit }: Login,
+): Promise<void> {
+  const [row] = await sql<{ database: string; owner: string; half: number }[]>`
+    select quote_ident(datname) as database, datdba::regrole::text as owner, current_setting('max_connections')::integer / 2 as half
+      from pg_catalog.pg_database where datname = current_database()`
+  const { database, owner, half } = row as NonNullable<typeof row>
+  const user = await work.quoted(login)
+  for (const role of [ownerRole, viewsRole]) {
+    if (!(await roleExists(sql, role))) await work.createRole(`${role} nologin`)
+  }
+  if (!(await roleExists(sql, login))) await work.createRole(`${user} login`)
+  if (iam) await authenticateByIam(sql, work, { login, user })
+  else if (password !== null) await authenticateByPassword(work, { login, user, password })
+  // Leaves connections to others, however many functions run at once.
+  const limit = typeof connectionLimit === 'number' ? connectionLimit : half
+  const isRight = connectionLimit === undefined ? 'rolconnlimit <> -1' : `rolconnlimit = ${limit}`
+  await work.ensure({
+    sql: `alter role ${user} connection limit ${limit}`,
+    holds: `exists (select from pg_catalog.pg_roles where rolname = ${literal(login)} and ${isRight})`,
+  })
+  await work.member(ownerRole, login)
+  await work.member(viewsRole, ownerRole)
+  // With pg_signal_backend each login can cancel a run of another login.
+  await work.member('pg_signal_backend', ownerRole)
+  for (const [role, privilege] of [
+    [ownerRole, 'connect'],
+    [ownerRole, 'create'],
+    [ownerRole, 'temporary'],
+    [viewsRole, 'temporary'],
+  ] as const) {
+    await work.ensure({
+      sql: `grant ${privilege} on database ${database} to ${role}`,
+      // Not has_database_privilege: what everybody has by default may be revoked some day.
+      holds: `exists (select from pg_catalog.pg_database d, aclexplode(d.datacl) a where d.datname = current_database()
+                         and a.grantee = '${role}'::regrole and a.privilege_type = ${literal(privilege.toUpperCase())})`,
+      by: [owner],
+    })
+  }
+}
+
+/** Makes `viewkeeper` a member of view owners, but never of a superuser, and not of a member of its own. */
+export async function joinOwners(sql: Sql, work: Work, owners: string[]): Promise<void> {
+  const rows = await sql<{ owner: string }[]>`
+    select r.rolname as owner from pg_catalog.pg_roles r
+     where r.rolname in (select jsonb_array_elements_text(${sql.json(owners)}))
+       and not r.rolsuper and r.rolname <> ${viewsRole} and not pg_has_role(r.oid, ${ownerRole}, 'MEMBER')`
+  for (const { owner } of rows) await work.member(owner, ownerRole)
+}
+
+/** Whether a role is there. */
+export async function roleExists(sql: Sql, role: string): Promise<boolean> {
+  const [found] = await sql`select from pg_catalog.pg_roles where rolname = ${role}`
+  return found !== undefined
+}

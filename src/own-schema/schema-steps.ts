@@ -1,0 +1,29 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { Problem } from '../problem.ts'
+import type { SchemaStep } from '../sql/schema-step.ts'
+
+const fileName = /^(\d{3})_[a-z0-9_]+\.sql$/
+
+/** Reads the numbered files of a folder, in order. Refuses gaps, double numbers and names that are not `001_words.sql`. */
+export async function readSchemaSteps(folder: URL): Promise<SchemaStep[]> {
+  const files = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
+  return Promise.all(
+    files.map(async (file, index) => {
+      const number = Number(fileName.exec(file)?.[1] ?? Number.NaN)
+      if (number !== index + 1) {
+        throw new Problem(
+          'MigrationFailed',
+          `${file} should be number ${String(index + 1).padStart(3, '0')}: schema steps are called 001_words.sql, 002_..., without gaps.`,
+        )
+      }
+      const sql = (await readFile(new URL(file, folder), 'utf8')).replaceAll('\r\n', '\n')
+      return {
+        number,
+        name: file.slice(0, -4),
+        sql,
+        checksum: createHash('sha256').update(sql).digest('hex'),
+      }
+    }),
+  )
+}

@@ -1,0 +1,234 @@
+import { inPlaceOf, sealed } from '../../catalog/plan/acting.ts'
+import type {
+  GrantDefinition,
+  IndexDefinition,
+  RowCountStrategy,
+  ViewDefinition,
+} from '../../catalog/plan/definition.ts'
+import { executingQuery } from '../../catalog/plan/named-rights.ts'
+import { noteObstacles } from '../../catalog/plan/obstacles.ts'
+import { type CreateNames, namesBeside } from '../../catalog/plan/twin-names.ts'
+import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
+import { Problem } from '../../problem.ts'
+import { literal, type QualifiedName, quoteIdentifier, quoteName, type ViewName } from '../../sql/names.ts'
+import type { Plan, Statement } from '../../sql/plan.ts'
+import { type Checking, checkData, recordChecks, recordsFirst } from './check-data.ts'
+import { analyze, type CountedView, countBefore, countRows, readEstimate } from './counting.ts'
+import { besideReaders, exclusively, ourselves } from './locks.ts'
+import { uniqueIndexes } from './unique-indexes.ts'
+
+export interface CreateOptions {
+  withData: boolean
+  rowCountStrategy: RowCountStrategy
+  timeoutSeconds: number
+  settings: Record<string, string>
+  /** The checks of the new data; null: none. */
+  checking?: Checking | null | undefined
+  /** The future owner of the view, as SQL writes the role. */
+  owner: string
+  /**
+   * The existing view to replace. The creation is refused if anything depends on that view (`dependents`).
+   */
+  replaces: (CountedView & Pick<ViewFacts, 'twinKey'> & { dependents: string[] }) | null
+}
+
+/**
+ * Plans the creation of a view with its indexes, comment, grants and statistics. Pure. An existing view is
+ * replaced in a short cut-over at the end: the new view is built under another name first, so that readers
+ * keep the old one meanwhile.
+ */
+export function planCreate(definition: ViewDefinition, options: CreateOptions): Plan {
+  const { replaces, withData, rowCountStrategy, timeoutSeconds, settings, owner } = options
+  const checking = withData ? options.checking : null
+  if (replaces !== null && replaces.dependents.length > 0) {
+    throw new Problem(
+      'DependentsExist',
+      `${quoteName(definition)} cannot be replaced, because these depend on it: ${replaces.dependents.join(', ')}. ` +
+        'Drop them first, because --force never drops them. To renew only the data, refresh the view.',
+      { field: 'force' },
+    )
+  }
+  insistOnPrivileges(definition)
+  const names = replaces === null ? finalNames(definition) : createNames(replaces.twinKey, definition)
+  const view = { schema: definition.schema, name: names.view }
+  const counts = withData ? rowCountStrategy : 'none'
+  return {
+    ifRunning: 'skip',
+    basis: null,
+    result: 'created',
+    fills: withData,
+    settings,
+    prepare: [
+      ...(replaces === null ? [] : countBefore(replaces, rowCountStrategy)),
+      ...inPlaceOf(owner, [
+        ...sealed(owner, definition, createStatements(definition, names)),
+        ...(withData ? fill(view, definition, uniqueIndexes(definition.indexes, names.index)) : []),
+        ...(counts === 'exact'
+          ? [countRows(view, { role: owner, schema: quoteIdentifier(definition.schema) }, 'after')]
+          : []),
+      ]),
+      ...checkData(
+        {
+          view: definition,
+          relation: view,
+          seal: { role: owner, schema: quoteIdentifier(definition.schema) },
+          key: view.name,
+          ...(replaces === null ? { otherwise: 'the view is not made' } : {}),
+        },
+        checking,
+      ),
+    ],
+    cutOver:
+      replaces === null
+        ? besideReaders(definition, recordChecks([checking]), timeoutSeconds)
+        : recordsFirst(
+            exclusively(ourselves(replaces), exchange(definition, view, names, owner), { timeoutSeconds }),
+            [checking],
+          ),
+    written: null,
+    later: withData
+      ? [analyze(definition), ...(counts === 'estimated' ? [readEstimate(definition, 'after')] : [])]
+      : [],
+  }
+}
+
+/**
+ * Refuses a privilege that is not one word. Privileges are written into SQL unquoted, and `freeze` is not the
+ * only writer of `viewkeeper.definitions`.
+ */
+function insistOnPrivileges({ grants }: ViewDefinition): void {
+  const odd = grants.flatMap(({ privileges }) => privileges).find((privilege) => !/^[a-z]+$/i.test(privilege))
+  if (odd !== undefined)
+    throw new Problem(
+      'InvalidRequest',
+      `grants: ${JSON.stringify(odd)} is not a privilege. Correct the definition.`,
+      {
+        field: 'grants',
+      },
+    )
+}
+
+/**
+ * The statements that create an empty view, its indexes, comment and grants. `names`: of the view and its
+ * indexes.
+ */
+export function createStatements(
+  definition: ViewDefinition,
+  names: CreateNames = finalNames(definition),
+): Statement[] {
+  const target = quoteName({ schema: definition.schema, name: names.view })
+  const create: Statement = {
+    phase: 'building',
+    // The query may end with a `--` comment; the line break ends the comment.
+    sql: `create materialized view ${target} as\n${queryOf(definition.sql)}\nwith no data`,
+    kind: 'userCode',
+  }
+  const indexes = definition.indexes.map(
+    (index, at): Statement => ({
+      phase: 'indexes',
+      sql: indexStatement({ ...index, name: names.index(at) }, target),
+      kind: 'userCode',
+    }),
+  )
+  return [
+    create,
+    ...indexes,
+    ...[
+      ...(definition.comment === null ? [] : [commentStatement(definition.comment, target)]),
+      ...definition.grants.map((grant) => grantStatement(grant, target)),
+    ].map((sql): Statement => ({ kind: 'command', phase: 'building', sql })),
+  ]
+}
+
+/**
+ * Fills `relation`, a view that was created with no data, with the data of `view`. The server then builds the existing
+ * indexes, in parallel.
+ */
+export const fill = (
+  relation: QualifiedName,
+  view: QualifiedName,
+  unique: Statement['unique'] = {},
+): Statement[] => [
+  noteObstacles(relation),
+  {
+    phase: 'building',
+    sql: `refresh materialized view ${quoteName(relation)}`,
+    kind: 'userCode',
+    computesRows: true,
+    fills: filling(view, relation),
+    unique,
+  },
+]
+
+/** What a statement fills that puts the data of a view into `relation`. */
+export const filling = (
+  { schema, name }: QualifiedName,
+  relation: ViewName = { schema, name },
+): NonNullable<Statement['fills']> => ({ view: [schema, name], relation: quoteName(relation) })
+
+export const indexStatement = ({ name, unique, on }: IndexDefinition, target: string): string =>
+  `create ${unique ? 'unique ' : ''}index ${quoteIdentifier(name)} on ${target} ${on}`
+
+export const commentStatement = (comment: string | null, target: string): string =>
+  `comment on materialized view ${target} is ${comment === null ? 'null' : literal(comment)}`
+
+/** Gives a view to a role, which is written as in SQL. */
+export const ownerStatement = (view: ViewName, role: string): Statement => ({
+  kind: 'command',
+  phase: 'cut-over',
+  sql: `alter materialized view ${quoteName(view)} owner to ${role}`,
+})
+
+const exchange = (
+  definition: ViewDefinition,
+  view: ViewName,
+  names: CreateNames,
+  owner: string,
+): Statement[] => {
+  const { schema } = definition
+  return [
+    { kind: 'command', phase: 'cut-over', sql: `drop materialized view ${quoteName(definition)}` },
+    ...inPlaceOf(
+      owner,
+      [
+        `alter materialized view ${quoteName(view)} rename to ${quoteIdentifier(definition.name)}`,
+        ...definition.indexes.map(
+          ({ name }, at) =>
+            `alter index ${quoteName({ schema, name: names.index(at) })} rename to ${quoteIdentifier(name)}`,
+        ),
+      ].map((sql) => creating(sql, schema)),
+    ),
+  ]
+}
+
+/** A statement of a cut-over that needs `create` in a schema, as a change of a name does. */
+export const creating = (sql: string, schema: string): Statement => ({
+  kind: 'command',
+  phase: 'cut-over',
+  sql,
+  obstacles: executingQuery(sql, { creates: schema, only: 'qualified' }),
+})
+
+const grantStatement = (
+  { privileges, columns, to, grantOption }: GrantDefinition,
+  target: string,
+): string => {
+  const on = columns === undefined ? '' : ` (${columns.map(quoteIdentifier).join(', ')})`
+  const what = privileges.map((privilege) => `${privilege}${on}`).join(', ')
+  const grantee = to === 'public' ? to : quoteIdentifier(to)
+  return `grant ${what} on ${target} to ${grantee}${grantOption ? ' with grant option' : ''}`
+}
+
+/** Names for a view and its indexes while they are made: see `twinKey`. */
+export function createNames(key: string, { schema }: ViewDefinition): CreateNames {
+  const { view, index } = namesBeside(key, schema)
+  return { view: view.name, index }
+}
+
+const finalNames = ({ name, indexes }: ViewDefinition): CreateNames => ({
+  view: name,
+  index: (at) => indexes[at]?.name as string,
+})
+
+/** The query without semicolons at its end: a semicolon would end the statement before `with no data`. */
+export const queryOf = (sql: string): string => sql.trimStart().replace(/[;\s]+$/, '')

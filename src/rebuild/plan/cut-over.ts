@@ -1,0 +1,139 @@
+import { inPlaceOf } from '../../catalog/plan/acting.ts'
+import { copyGrants, grantsAreTheSame, type Pair } from '../../catalog/plan/grants.ts'
+import type { LiveView } from '../../catalog/plan/live-view.ts'
+import { parentsFirst } from '../../catalog/plan/readers.ts'
+import { type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import type { Plan, Statement } from '../../sql/plan.ts'
+import { buildRules, buildTriggers, dropRules } from './attached.ts'
+import { exclusively, holdStill, type Locked } from './locks.ts'
+import { about, closePlace, dropPlace, openPlace } from './make.ts'
+import { isApart, type Rebuild, twinName, twinNames } from './place.ts'
+import { basisOfTwins, someOf } from './prove.ts'
+import type { RunOptions } from './run-options.ts'
+import { type Member, materialized, outsideOf, type Scope, wantedOf } from './scope.ts'
+import { nameParts } from './twin.ts'
+import { tablesOf, touchFunctions, writeObjectsAgain, writeViewAgain, writtenAgain } from './written-again.ts'
+
+/**
+ * Exchanges all twins with their views at one moment. All locks come first; then the old views leave, the twins take their
+ * places, and what stays in place but reads a member is written again: plain views outside, functions, policies. The old
+ * views are dropped without `cascade`, which proves that nothing depends on them any more. The catalog is compared with the
+ * facts once nobody can change it any more.
+ */
+export function cutOver(
+  rebuild: Rebuild,
+  { timeoutSeconds, otherwise }: Pick<RunOptions, 'timeoutSeconds' | 'otherwise'>,
+): Plan['cutOver'] {
+  const { scope, place } = rebuild
+  const { members } = scope
+  const outside = outsideOf(scope)
+  // Members that are to change may read others afterwards.
+  const childrenFirst = parentsFirst(members).toReversed()
+  const again = writtenAgain(members.map(({ live }) => live))
+  // A view that nothing reads leaves for good at once: one statement less under the lock.
+  const isUnread = members.every(({ live }) => live.dependents.length === 0)
+  // Readers lock a plain view before what the view reads, and a table before what its policies read.
+  const locked = [
+    ...outside.toReversed().map((view): Locked => ({ ...view, kind: 'view' })),
+    ...tablesOf(again),
+    ...childrenFirst.map(({ live: { view } }) => view),
+  ]
+  return exclusively(
+    locked,
+    [
+      ...members.flatMap(({ live }) => inPlaceOf(live.view.owner, dropRules(live))),
+      ...openPlace(rebuild),
+      ...childrenFirst.flatMap((member) => {
+        const { view } = member.live
+        return isUnread ? drop(view, view) : move(view, view, oldName(rebuild, member))
+      }),
+      ...members.flatMap((member) => {
+        const { view } = wantedOf(member)
+        return move(view, twinName(rebuild, member), view)
+      }),
+      ...closePlace(rebuild),
+      ...outside.flatMap((view) => about(scope, view, [writeViewAgain(view)])),
+      ...members.flatMap(({ live }) => about(scope, live.view, attach(live))),
+      ...writeObjectsAgain(again),
+      ...childrenFirst.flatMap((member) =>
+        isUnread ? [] : drop(member.live.view, oldName(rebuild, member)),
+      ),
+      ...members.flatMap((member) =>
+        nameParts(wantedOf(member), twinNames(rebuild, member, wantedOf(member))),
+      ),
+      ...dropPlace(place),
+    ],
+    {
+      timeoutSeconds,
+      otherwise,
+      guard: [
+        ...materialized(scope).flatMap((member) =>
+          holdStill(member.live, twinNames(rebuild, member, member.live)),
+        ),
+        ...carry(rebuild),
+        ...hasCarried(rebuild),
+        ...touchFunctions(again),
+        nothingHasChanged(scope),
+      ],
+    },
+  )
+}
+
+/** A statement that compares the catalog with the facts on which the twins were planned. */
+export const nothingHasChanged = (scope: Scope): Statement => {
+  const { sql, is } = basisOfTwins(scope)
+  return {
+    phase: 'locking',
+    sql,
+    kind: 'check',
+    check: {
+      is,
+      else: 'CatalogChanged',
+      message: `Nothing was exchanged: ${someOf(scope)}, or something that hangs on it, was altered during the rebuild. Refresh again.`,
+    },
+    hidden: true,
+  }
+}
+
+const move = ({ kind, owner }: LiveView['view'], from: QualifiedName, to: QualifiedName): Statement[] => {
+  const how =
+    from.schema === to.schema
+      ? `rename to ${quoteIdentifier(to.name)}`
+      : `set schema ${quoteIdentifier(to.schema)}`
+  return inPlaceOf(owner, [step(`alter ${kind} ${quoteName(from)} ${how}`)])
+}
+
+const drop = ({ kind, owner }: LiveView['view'], name: QualifiedName): Statement[] =>
+  inPlaceOf(owner, [step(`drop ${kind} ${quoteName(name)}`)])
+
+/** Triggers and rules are made when all names are final, because their SQL may name any member. */
+const attach = (live: LiveView): Statement[] =>
+  inPlaceOf(
+    live.view.owner,
+    [...buildTriggers(live), ...buildRules(live)].map((statement) => ({ ...statement, phase: 'cut-over' })),
+  )
+
+const step = (sql: string): Statement => ({ kind: 'command', phase: 'cut-over', sql })
+
+const oldName = (rebuild: Rebuild, member: Member): QualifiedName =>
+  twinNames(rebuild, member, member.live).old
+
+/** Gives the twins of members that do not change the privileges that their views have by now. */
+export const carry = (rebuild: Rebuild): Statement[] =>
+  unchanging(rebuild).flatMap((member) =>
+    about(rebuild.scope, member.live.view, [copyGrants(pairOf(rebuild, member), isApart(rebuild))]),
+  )
+
+/** Checks that this has given all of them. */
+function hasCarried(rebuild: Rebuild): Statement[] {
+  const pairs = unchanging(rebuild).map((member) => pairOf(rebuild, member))
+  return pairs.length === 0 ? [] : [grantsAreTheSame(pairs)]
+}
+
+const unchanging = ({ scope }: Rebuild): Member[] =>
+  scope.members.filter(({ wanted }) => wanted === undefined)
+
+const pairOf = (rebuild: Rebuild, member: Member): Pair => ({
+  oid: member.oid,
+  twin: twinName(rebuild, member),
+})

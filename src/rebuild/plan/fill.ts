@@ -1,0 +1,69 @@
+import { inPlaceOf } from '../../catalog/plan/acting.ts'
+import type { RowCountStrategy } from '../../catalog/plan/definition.ts'
+import type { LiveView } from '../../catalog/plan/live-view.ts'
+import { quoteName } from '../../sql/names.ts'
+import type { Statement } from '../../sql/plan.ts'
+import { type Checking, checkData } from './check-data.ts'
+import { analyze, countTwin } from './counting.ts'
+import { fill as refresh } from './create.ts'
+import { about, givePrivileges } from './make.ts'
+import { isApart, onTwins, type Rebuild, twinNames } from './place.ts'
+import { type Member, wantedOf } from './scope.ts'
+import { ownersSeal } from './twin.ts'
+import { uniqueIndexes } from './unique-indexes.ts'
+
+/** How a twin is filled. */
+export interface Filling {
+  checking?: Checking | null | undefined
+  /** How its rows are counted. */
+  counts?: RowCountStrategy
+}
+
+/**
+ * Fills the twin of a materialized view, analyzes, checks and counts it, as its owner, who may have revoked from itself
+ * what that needs. Checks read the twins of other members, too.
+ */
+export function fill(
+  rebuild: Rebuild,
+  member: Member,
+  { checking, counts = 'none' }: Filling = {},
+): Statement[] {
+  const live = wantedOf(member)
+  const { owner } = live.view
+  const seal = ownersSeal(live)
+  const names = twinNames(rebuild, member, live)
+  const unique = uniqueIndexes(
+    live.indexes.map((index) => ({ ...index, on: index.rest })),
+    names.index,
+  )
+  const key = `${rebuild.place.key}_${member.oid}`
+  const checked = { view: live.view, relation: names.view, seal, key }
+  const elsewhere = isApart(rebuild) ? { onTwins: onTwins(rebuild) } : {}
+  const filling = [
+    ...inPlaceOf(owner, [...refresh(names.view, live.view, unique), analyze(names.view)]),
+    ...checkData({ ...checked, ...elsewhere }, checking),
+    ...countTwin(names.view, seal, counts),
+  ]
+  const giveAll: Statement = {
+    kind: 'command',
+    phase: 'building',
+    sql: `grant all on ${quoteName(names.view)} to ${owner}`,
+    hidden: true,
+  }
+  return about(
+    rebuild.scope,
+    live.view,
+    ownerMay(live)
+      ? filling
+      : [...inPlaceOf(owner, [giveAll]), ...filling, ...givePrivileges(rebuild, member, live)],
+  )
+}
+
+/** PostgreSQL 17 and later need `maintain` to fill and to analyze. */
+const ownerMay = ({ view: { owner }, grants, untouchedGrants }: LiveView): boolean =>
+  untouchedGrants ||
+  ['SELECT', 'MAINTAIN'].every((each) =>
+    grants.some(
+      ({ grantee, privilege, column }) => grantee === owner && privilege === each && column === null,
+    ),
+  )

@@ -1,0 +1,177 @@
+import { inPlaceOf } from '../../catalog/plan/acting.ts'
+import type { LiveView, ViewKind } from '../../catalog/plan/live-view.ts'
+import { hintsOn } from '../../catalog/plan/obstacles.ts'
+import type { TwinNames } from '../../catalog/plan/twin-names.ts'
+import { waitForBackup } from '../../sql/backups.ts'
+import { holdersQuery } from '../../sql/holders.ts'
+import { literal, type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import type { Plan, Statement } from '../../sql/plan.ts'
+
+// New readers wait while we queue for an exclusive lock. So we queue for each lock briefly, and often. How long a try waits for
+// all exclusive locks together, its patience, the envelope decides.
+const shortLockMs = 100
+// The wait for the run's row while readers are locked out. If somebody holds the row for longer, the work
+// begins again.
+const recordLockMs = 1000
+const longestLockHuntMs = 600_000
+
+type CutOver = Plan['cutOver']
+
+/**
+ * How long a run may go on trying to get its locks: less than `timeoutSeconds`, the time of the whole run.
+ */
+export const giveUpAfterMs = (timeoutSeconds: number): number =>
+  Math.min(longestLockHuntMs, timeoutSeconds * 800)
+
+/** A relation that a cut-over locks exclusively, and the role to do so as; null: as ourselves. */
+export type Locked = QualifiedName & { kind: ViewKind | 'table'; owner: string | null }
+
+/** A materialized view that we may alter as ourselves. */
+export const ourselves = ({ schema, name }: QualifiedName): Locked[] => [
+  { kind: 'materialized view', schema, name, owner: null },
+]
+
+interface ExclusiveOptions {
+  timeoutSeconds: number
+  /** Locks on what can change without a lock on a view, and checks. Readers notice none of these locks. */
+  guard?: Statement[]
+  /**
+   * `brief`: the work can begin again at no cost, so its own locks have a short time-out, too. `long`: the
+   * run's row is not locked during the work, because a cancel has to write that row. Default: neither.
+   */
+  lasts?: 'brief' | 'long'
+  /** Whether the run has another plan, which no backup notices. */
+  otherwise?: boolean | undefined
+}
+
+/**
+ * A cut-over that needs relations exclusively, in the order in which readers lock them: outer ones first. First come locks
+ * that readers do not notice and that an autovacuum gives way to, and the guard. Then come all exclusive locks, within the
+ * patience of the try, which the envelope counts for all of them together. Then comes the work, without a time-out unless it
+ * is `brief`. If one of the locks is not granted in time, all are released.
+ */
+export const exclusively = (
+  locked: Locked[],
+  work: Statement[],
+  { timeoutSeconds, guard = [], lasts, otherwise }: ExclusiveOptions,
+): CutOver => ({
+  lockTimeoutMs: null,
+  recordLockTimeoutMs: lasts === 'long' ? recordLockMs : null,
+  giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
+  holders: holdersQuery(locked, 'AccessExclusiveLock'),
+  statements: [
+    ...(lasts === 'long' ? [] : [waitForBackup(otherwise)]),
+    ...locked.flatMap((each) => asOwner(each, alter(each.kind, each, 'reset (viewkeeper)'))),
+    lockTimeout(shortLockMs),
+    ...guard,
+    ...locked.flatMap((each) => asOwner(each, exclusiveLock(each.kind, each))),
+    ...(lasts === 'brief' ? [] : [lockTimeout(0)]),
+    ...work,
+  ],
+  ...(lasts === 'long' ? {} : { last: waitForBackup(otherwise) }),
+})
+
+const asOwner = ({ owner }: Locked, statement: Statement): Statement[] =>
+  owner === null ? [statement] : inPlaceOf(owner, [statement])
+
+/**
+ * The same if we may only refresh the view, not `alter` it: the refresh itself waits for the lock, briefly.
+ * While an autovacuum holds a lock, every tenth wait is longer.
+ */
+export const withoutAltering = (view: QualifiedName, work: Statement[], timeoutSeconds: number): CutOver => ({
+  lockTimeoutMs: shortLockMs,
+  recordLockTimeoutMs: recordLockMs,
+  giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
+  holders: holdersQuery([view], 'AccessExclusiveLock'),
+  statements: work,
+})
+
+/** Takes a lock on the view that readers do not notice, and that nobody has who changes the view or its owner. */
+export const lockAgainstChanges = (view: QualifiedName): Statement =>
+  alter('materialized view', view, 'reset (viewkeeper)')
+
+/** A cut-over whose lock lets readers pass: waiting for the lock delays no reader. */
+export const besideReaders = (view: QualifiedName, work: Statement[], timeoutSeconds: number): CutOver => ({
+  lockTimeoutMs: null,
+  recordLockTimeoutMs: 0,
+  giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
+  holders: holdersQuery([view], 'ExclusiveLock'),
+  statements: work,
+})
+
+/**
+ * Takes AccessExclusive on a view or a table: the server takes this lock to reset this one option.
+ * Nobody sets the option, so nothing changes. The usual `comment on … is <the same>` could undo a comment
+ * that somebody else has just written.
+ */
+export const exclusiveLock = (kind: Locked['kind'], name: QualifiedName): Statement => ({
+  ...alter(kind, name, 'reset (user_catalog_table)'),
+  locksReaders: true,
+})
+
+/**
+ * Locks what the view's query reads, as the refresh will: the server does so to write the query down. Else the refresh would
+ * wait for these locks while it locks readers out.
+ */
+export const lockWhatIsRead = (view: QualifiedName): Statement => ({
+  kind: 'command',
+  phase: 'locking',
+  sql: `select pg_catalog.pg_get_viewdef(${literal(quoteName(view))}::regclass)`,
+  hidden: true,
+})
+
+/**
+ * Rewrites the catalog row of each column, unchanged. Before PostgreSQL 18 `grant select (column)` takes no
+ * lock on the view. The rewriting waits for such a grant that is not committed, and later grants wait for us.
+ */
+function touchColumns(view: QualifiedName, columns: string[]): Statement[] {
+  const touched = columns.map((column) => `alter column ${quoteIdentifier(column)} reset (viewkeeper)`)
+  return touched.length === 0 ? [] : [alter('materialized view', view, touched.join(', '))]
+}
+
+/** Locks an index. Its comment, name and options change under its own lock, not the view's. */
+const lockIndex = (index: QualifiedName): Statement => alter('index', index, 'reset (viewkeeper)')
+
+/**
+ * Locks a statistics object, by rewriting its catalog row: the object gets another name, then its own again.
+ */
+const touchStatistics = (statistics: QualifiedName, anotherName: string): Statement[] => [
+  alter('statistics', statistics, `rename to ${quoteIdentifier(anotherName)}`),
+  alter('statistics', { ...statistics, name: anotherName }, `rename to ${quoteIdentifier(statistics.name)}`),
+]
+
+/**
+ * Locks what can change without the view's lock. We wait for changes that others have begun, so the
+ * comparison sees them; changes that others begin later wait for the exchange.
+ */
+export const holdStill = (
+  { view, columns, indexes, statistics }: LiveView,
+  names: Pick<TwinNames, 'oldStatistics'>,
+): Statement[] => [
+  ...inPlaceOf(view.owner, [
+    ...touchColumns(
+      view,
+      columns.map(({ name }) => name),
+    ),
+    ...indexes.map(({ name }) => lockIndex({ schema: view.schema, name })),
+  ]),
+  ...statistics.flatMap((each, at) => inPlaceOf(each.owner, touchStatistics(each, names.oldStatistics(at)))),
+]
+
+const alter = (kind: string, name: QualifiedName, what: string): Statement => ({
+  kind: 'command',
+  phase: 'locking',
+  sql: `alter ${kind} ${quoteName(name)} ${what}`,
+  obstacles: hintsOn(name, 'own'),
+  hidden: true,
+})
+
+const lockTimeout = (ms: number): Statement => setting('lock_timeout', String(ms))
+
+/** Changes a setting for the rest of the transaction. */
+export const setting = (name: string, value: string): Statement => ({
+  kind: 'command',
+  phase: 'locking',
+  sql: `select set_config('${name}', ${literal(value)}, true)`,
+  hidden: true,
+})

@@ -1,0 +1,90 @@
+import { inPlaceOf } from '../../catalog/plan/acting.ts'
+import { replayGrants } from '../../catalog/plan/grants.ts'
+import type { LiveView } from '../../catalog/plan/live-view.ts'
+import { displayName, type QualifiedName, quoteIdentifier } from '../../sql/names.ts'
+import type { Statement } from '../../sql/plan.ts'
+import { setting } from './locks.ts'
+import { isApart, type Place, type Rebuild, twinName, twinNames, viewOnTwins } from './place.ts'
+import { type Member, type Scope, wantedOf } from './scope.ts'
+import { buildIndexes, buildStatistics, buildTwin, giveStatistics } from './twin.ts'
+
+/**
+ * Makes the place and the twins of all members, with no data but with everything that hangs on the views. Then nobody may make
+ * anything there any more: an owner, or the code of one, could leave something, and the schemas could not be dropped.
+ */
+export const make = (rebuild: Rebuild): Statement[] => [
+  ...makePlace(rebuild),
+  setting('default_tablespace', ''),
+  ...rebuild.scope.members.flatMap((member) => makeTwin(rebuild, member)),
+  ...closePlace(rebuild),
+]
+
+/** The schemas, which the owners of members and `heirs` may use, and those who have granted privileges on members. */
+export function makePlace({ scope, place }: Rebuild, heirs: string[] = []): Statement[] {
+  const wanted = scope.members.flatMap((member) => [member.live, wantedOf(member)])
+  const owners = unique([...wanted.map(({ view }) => view.owner), ...heirs])
+  const grantors = unique(wanted.flatMap(({ grants }) => grants.map(({ grantor }) => grantor)))
+  return place.schemas.flatMap((schema): Statement[] =>
+    [
+      `create schema ${quoteIdentifier(schema)}`,
+      `grant create on schema ${quoteIdentifier(schema)} to ${owners.join(', ')}`,
+      `grant usage on schema ${quoteIdentifier(schema)} to ${unique([...owners, ...grantors]).join(', ')}`,
+    ].map((sql) => ({ kind: 'command', phase: 'building', sql, hidden: true })),
+  )
+}
+
+/** Takes from the owners of members what they needed to make and to move twins. */
+export const closePlace = (rebuild: Rebuild): Statement[] => mayCreate('revoke', 'from', rebuild)
+
+/** Lets the owners move the old views away. Until the commit, nobody else sees this. */
+export const openPlace = (rebuild: Rebuild): Statement[] => mayCreate('grant', 'to', rebuild)
+
+const mayCreate = (verb: string, to: string, { scope, place }: Rebuild): Statement[] => {
+  const owners = unique(
+    scope.members.flatMap((member) => [member.live.view.owner, wantedOf(member).view.owner]),
+  )
+  return place.schemas.map((schema) => ({
+    kind: 'command',
+    phase: 'building',
+    sql: `${verb} create on schema ${quoteIdentifier(schema)} ${to} ${owners.join(', ')}`,
+    hidden: true,
+  }))
+}
+
+/** Drops the schemas, which proves that they are empty. */
+export const dropPlace = ({ schemas }: Place): Statement[] =>
+  schemas.map((schema) => ({
+    kind: 'command',
+    phase: 'cut-over',
+    sql: `drop schema ${quoteIdentifier(schema)}`,
+    hidden: true,
+  }))
+
+/** Makes the empty twin of one member, after its parents. Privileges come at once: the owner of a child fills it from its parents' twins. */
+export function makeTwin(rebuild: Rebuild, member: Member): Statement[] {
+  const live = wantedOf(member)
+  const names = twinNames(rebuild, member, live)
+  // A view alone reads no member.
+  const wanted = isApart(rebuild) ? viewOnTwins(rebuild, live) : live
+  return about(rebuild.scope, live.view, [
+    ...inPlaceOf(live.view.owner, [
+      ...buildTwin(wanted, names),
+      ...buildIndexes(wanted, names),
+      ...buildStatistics(wanted, names),
+    ]),
+    ...giveStatistics(wanted, names),
+    ...givePrivileges(rebuild, member, live),
+  ])
+}
+
+/** Gives the twin the privileges that the view is to have. Default privileges of a schema hold there only. */
+export const givePrivileges = (rebuild: Rebuild, member: Member, live: LiveView): Statement[] => {
+  const defaultGrants = live.defaultGrants.filter(({ everywhere }) => everywhere || !isApart(rebuild))
+  return replayGrants({ ...live, defaultGrants }, twinName(rebuild, member))
+}
+
+/** Says in each error which of several members the statement is about, unless it says more. */
+export const about = ({ members }: Scope, view: QualifiedName, statements: Statement[]): Statement[] =>
+  members.length === 1 ? statements : statements.map((each) => ({ view: displayName(view), ...each }))
+
+const unique = (roles: string[]): string[] => [...new Set(roles)]

@@ -1,0 +1,199 @@
+import type { LiveView } from '../../catalog/plan/live-view.ts'
+import type { OutlinedReader, Reader } from '../../catalog/plan/readers.ts'
+import {
+  impossible,
+  inSchema,
+  isMember,
+  type Membership,
+  type Need,
+  onDatabase,
+  roleOf,
+} from '../../catalog/plan/rights.ts'
+import { isUnreadable, unreadableClause } from '../../catalog/plan/server-sql.ts'
+import { displayName, displayPart, literal, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { betweenQuery } from './prove.ts'
+import { findUnfilled, type Scope } from './scope.ts'
+
+/** What the rebuild needs, each object by name. Pure. */
+export const needsOf = (scope: Scope): Need[] => [
+  placesNeed,
+  ...scope.members.flatMap((member) => memberNeeds(scope, member)),
+  ...unfilled(scope),
+  {
+    from: `(${betweenQuery(scope.members.map(({ oid }) => oid))}) as b(what)`,
+    because: 'b.what',
+    given: `b.what = ''`,
+  },
+]
+
+/** To make places for twins. */
+export const placesNeed: Need = {
+  ...onDatabase('create', 'false'),
+  given: `d.datname <> current_database() or has_database_privilege(asked.role, d.oid, 'create')`,
+  because: `format('materialized views read it, and %s may not make the schemas for their rebuild in database %I', asked.role::regrole, d.datname)`,
+}
+
+/** What the rebuild of one member needs. */
+export const memberNeeds = (scope: { members: OutlinedReader[] }, { live }: Reader): Need[] =>
+  swapNeeds(withoutMembers(scope, live)).map((need) => namedNeed(displayName(live.view), need))
+
+/** The member without the readers, and the rules on readers, that are rebuilt together with it. */
+export function withoutMembers({ members }: { members: OutlinedReader[] }, live: LiveView): LiveView {
+  const inside = new Set<number | null>(members.map(({ oid }) => oid))
+  return {
+    ...live,
+    dependents: live.dependents.filter(({ reader, ruleOf }) => !inside.has(reader) && !inside.has(ruleOf)),
+  }
+}
+
+/** What a reader says about columns of a view that go, in words that follow the reader's name. */
+export const lacks = (columns: string[], { view }: LiveView): string =>
+  `reads ${columns.length === 1 ? 'column' : 'columns'} ${columns.map(displayPart).join(', ')} of ${displayName(view)}, which the new query does not have`
+
+/** A view with data whose parent has none would lose its data. */
+function unfilled(scope: Scope): Need[] {
+  const read = findUnfilled(scope, ({ populated }) => populated)
+  return scope.members.flatMap(({ oid, live }) =>
+    read.has(oid) ? impossible(`${displayName(live.view)} reads ${read.get(oid)}, which is unpopulated`) : [],
+  )
+}
+
+/** Whether a materialized view reads this one, so that a swap has to rebuild both. */
+export const isReadByViews = ({ dependents }: LiveView): boolean =>
+  dependents.some(({ reader, view }) => reader !== null && view === null)
+
+/** What a swap needs, each object by name, apart from the rights that every refresh needs. Pure. */
+export function swapNeeds(live: LiveView): Need[] {
+  const { view, dependents, statistics, grants } = live
+  const itself = relation(view.kind, view)
+  return [
+    ...(view.memberOf === null ? [] : [impossible(`it belongs to extension ${view.memberOf}`)]),
+    ...(view.hasSecurityLabel
+      ? [impossible('it has a security label, which only its provider can give')]
+      : []),
+    ...(view.isTemporary ? [impossible('it is temporary')] : []),
+    ...(view.replicaIdentity === 'index' ? [impossible('its replica identity is an index')] : []),
+    ...(isUnreadable(view.definition) ? [impossible(`its query has ${unreadableClause}`)] : []),
+    ...dependents
+      .filter((each) => isUnreadable(each.view?.definition ?? each.again?.sql ?? ''))
+      .map(({ description }) => impossible(`${description}, which reads it, has ${unreadableClause}`)),
+    ...dependents
+      .filter((each) => each.view === null && each.again === null)
+      .map(({ description }) => impossible(`${description} depends on it`)),
+    memberOf(view.owner, itself, ['', `may not act as its owner, ${view.owner}`]),
+    ...schemasOf(live).map((place) => placeNeed(place, view.owner)),
+    ...[...new Set([view.owner, ...dependents.flatMap(ownerOf)])].map(sealNeed),
+    ...statistics
+      .filter(({ owner }) => owner !== view.owner)
+      .map((each) =>
+        memberOf(
+          view.owner,
+          itself,
+          [
+            `statistics ${displayName(each)} belong to ${each.owner}, and `,
+            `may not hand new ones over to ${each.owner}`,
+          ],
+          'inherits',
+        ),
+      ),
+    ...dependents.flatMap(({ description, view: plain, again }) => {
+      const owned = plain === null ? again && literal(again.owned) : relation('view', plain)
+      const reader = plain === null ? description : `view ${displayName(plain)}`
+      return ownerOf({ view: plain, again }).map((owner) =>
+        memberOf(owner, owned, [`${reader} reads it, and `, `may not act as its owner, ${owner}`]),
+      )
+    }),
+    ...statistics.map((each) =>
+      memberOf(each.owner, literal(`statistics ${quoteName(each)}`), [
+        `statistics ${displayName(each)} belong to ${each.owner}, and `,
+        `may not act as ${each.owner}`,
+      ]),
+    ),
+    ...[...new Set(grants.map(({ grantor }) => grantor))].map((grantor) =>
+      memberOf(grantor, null, [`${grantor} has granted privileges on it, and `, `may not act as ${grantor}`]),
+    ),
+  ]
+}
+
+/** What the next owner of a view needs to make in the schemas what a swap makes as that owner. */
+export const nextOwnersNeeds = (given: LiveView): Need[] =>
+  schemasOf(given)
+    .filter(({ role }) => role === given.view.owner)
+    .map((place) => placeNeed(place))
+
+/** The same need, in words that begin with the name of the view. */
+export const namedNeed = (view: string, need: Need): Need => ({
+  ...need,
+  because: `${literal(`${view}: `)} || ${need.because}`,
+})
+
+/** Needs no right to look into the schema, as `to_regclass` does. */
+const relation = (kind: string, { schema, name }: QualifiedName): string =>
+  `'${kind} ' || (select c.oid::regclass from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = ${literal(schema)} and c.relname = ${literal(name)})`
+
+/** To be a member of a role. The words are those before and after the name of who asks. */
+export const memberOf = (
+  role: string,
+  owned: string | null,
+  [before, after]: [string, string],
+  how: Membership = 'acts',
+): Need => ({
+  because: `(${literal(before)} || asked.role::regrole || ${literal(` ${after}`)})`,
+  membership: roleOf(role),
+  ...(owned === null ? {} : { owned }),
+  given: isMember('asked.role', roleOf(role), how),
+})
+
+/** The owner of a dependent that a swap writes again. */
+const ownerOf = ({ view, again }: Pick<LiveView['dependents'][number], 'view' | 'again'>): string[] => {
+  const owner = view?.owner ?? again?.owner
+  return owner === undefined ? [] : [owner]
+}
+
+/** The seal needs PL/pgSQL. */
+const sealNeed = (role: string): Need => ({
+  because: literal(`${role} may not use language plpgsql`),
+  privilege: `'usage'`,
+  on: `'language plpgsql'`,
+  to: roleOf(role),
+  given: `has_language_privilege(${roleOf(role)}, 'plpgsql', 'usage')`,
+})
+
+/** A privilege that a role of a swap needs on a schema. */
+interface Place {
+  role: string
+  privilege: 'usage' | 'create'
+  schema: string
+}
+
+/** The schemas in which the roles of a swap make something. */
+function schemasOf({ view, statistics, dependents }: LiveView): Place[] {
+  const both = (role: string, schema: string): Place[] =>
+    (['usage', 'create'] as const).map((privilege) => ({ role, privilege, schema }))
+  const places = [
+    ...both(view.owner, view.schema),
+    ...statistics.flatMap(({ schema, owner, target, comment }) => [
+      ...both(view.owner, schema).filter(
+        ({ privilege }) => privilege === 'create' || target !== null || comment !== null,
+      ),
+      ...both(owner, schema),
+    ]),
+    ...dependents
+      .flatMap(({ view: plain, again }) => plain ?? again ?? [])
+      .flatMap((above): Place[] => [
+        ...both(above.owner, above.schema),
+        { role: above.owner, privilege: 'usage', schema: view.schema },
+      ]),
+  ]
+  return [...new Map(places.map((place) => [JSON.stringify(place), place])).values()]
+}
+
+const placeNeed = ({ role, privilege, schema }: Place, owner?: string): Need => ({
+  ...inSchema(privilege, schema, roleOf(role)),
+  because: literal(
+    `${role === owner ? `its owner, ${role},` : role} may not ${
+      privilege === 'create' ? 'create anything in' : 'look into'
+    } schema ${displayPart(schema)}`,
+  ),
+})

@@ -1,0 +1,147 @@
+import type { RowCountStrategy } from '../../catalog/plan/definition.ts'
+import type { LiveView } from '../../catalog/plan/live-view.ts'
+import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
+import { displayName, literal, quoteName } from '../../sql/names.ts'
+import type { Plan } from '../../sql/plan.ts'
+import { type Checking, recordChecks, recordsFirst } from './check-data.ts'
+import { countBefore } from './counting.ts'
+import { carry, cutOver, nothingHasChanged } from './cut-over.ts'
+import { fill } from './fill.ts'
+import { besideReaders } from './locks.ts'
+import { make } from './make.ts'
+import { apart, beside, losesNull, type Rebuild, twinName } from './place.ts'
+import { areFaithful, basisOf, prove } from './prove.ts'
+import type { RunOptions } from './run-options.ts'
+import { type Member, materialized, type Scope, wantedOf } from './scope.ts'
+
+interface RebuildOptions extends RunOptions {
+  /** Without, no twin is filled. Default: true. */
+  withData?: boolean
+  /** The definition of a member, and the checks of its new data. Of the lead, only the checks count. Default: those of the options. */
+  of?: (member: Member) => { definitionId: number; checking: Checking | null | undefined }
+}
+
+/**
+ * Plans the rebuild of a view, `lead`, alone or together with all views that read it: twins are made with no data, proved and
+ * filled, parents first, and all exchanged at one moment. Members that are to change, change with it. Members that hold no data
+ * stay so. Pure. A twin is refreshed after it was made: before 18, a view created with its data shows no rows to readers
+ * whose MVCC snapshot is older. It is made and filled as the view's owner, because row security may show the owner less than us.
+ * SQL written by others is parsed sealed.
+ */
+export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptions): Plan {
+  const { rowCountStrategy, ifRunning, settings, checking, withData = true } = options
+  const { of = () => ({ definitionId: 0, checking }) } = options
+  const first = scope.members.find(({ oid }) => oid === lead.oid) as Member
+  // Only in a schema of ours, default privileges leave a twin's privileges null.
+  const isBeside = scope.members.length === 1 && !(lead.mayMakeSchemas && losesNull(wantedOf(first)))
+  const rebuild = isBeside ? beside(lead.twinKey, scope) : apart(lead.twinKey, scope)
+  const filled = withData ? materialized(scope).filter(({ populated }) => populated) : []
+  const others = materialized(scope)
+    .filter(({ oid, populated }) => populated && oid !== lead.oid)
+    .map((member) => {
+      const { schema, name } = member.live.view
+      return { definitionId: of(member).definitionId, schema, name, view: displayName(member.live.view) }
+    })
+  return {
+    ifRunning,
+    basis: basisOf(scope),
+    settings,
+    result: 'updated',
+    fills: filled.includes(first),
+    prepare: [
+      ...countBefore(lead, rowCountStrategy),
+      ...make(rebuild),
+      ...prove(rebuild),
+      ...filled.flatMap((member) =>
+        fill(rebuild, member, {
+          checking: of(member).checking,
+          counts: member === first ? rowCountStrategy : 'none',
+        }),
+      ),
+      ...carry(rebuild),
+      // This check delays nobody, and finds a change made during the build. The same check under the locks decides.
+      nothingHasChanged(scope),
+    ],
+    cutOver: recordsFirst(
+      cutOver(rebuild, options),
+      filled.map((member) => of(member).checking),
+    ),
+    written: null,
+    ...(others.length === 0 ? {} : { members: others }),
+    later: [],
+  }
+}
+
+/**
+ * Plans the run of one member of a batch's group: it fills the member's twin, which exists already, and ends as built. Nobody
+ * sees the twin, and the view stays as it is. Pure.
+ */
+export function planFilling(
+  rebuild: Rebuild,
+  member: Member,
+  view: ViewFacts,
+  { rowCountStrategy, timeoutSeconds, ifRunning, settings, checking }: RunOptions,
+): Plan {
+  const twin = literal(quoteName(twinName(rebuild, member)))
+  return {
+    ifRunning,
+    basis: { sql: `select (to_regclass(${twin}) is not null)::text`, is: 'true' },
+    settings,
+    result: 'updated',
+    fills: true,
+    prepare: [
+      ...countBefore(view, rowCountStrategy),
+      ...fill(rebuild, member, { checking, counts: rowCountStrategy }),
+    ],
+    cutOver: besideReaders(view, recordChecks([checking]), timeoutSeconds),
+    written: null,
+    builds: true,
+    later: [],
+  }
+}
+
+/** Plans the cut-over to twins that are all filled. The facts are those of this moment. Pure. */
+export const planCutOver = (
+  rebuild: Rebuild,
+  { timeoutSeconds, members }: { timeoutSeconds: number; members: NonNullable<Plan['members']> },
+): Plan => ({
+  ifRunning: 'wait',
+  basis: basisOf(rebuild.scope),
+  settings: {},
+  result: 'updated',
+  fills: true,
+  prepare: [...carry(rebuild), ...areFaithful(rebuild)],
+  cutOver: cutOver(rebuild, { timeoutSeconds }),
+  written: null,
+  members,
+  later: [],
+})
+
+/**
+ * Says what has changed since the twins of `made` were made, so that they cannot be exchanged. Null if nothing has, but privileges,
+ * which are carried, or what is made again in the cut-over: triggers, rules, and plain views above. Pure.
+ */
+export function whatChanged(made: Scope, now: Scope): string | null {
+  const there = new Map(now.members.map((member) => [member.oid, member]))
+  for (const { oid, live } of made.members) {
+    const found = there.get(oid)
+    if (found === undefined) return `${displayName(live.view)} was exchanged or dropped during the batch`
+    if (shapeOf(live) !== shapeOf(found.live)) return `${displayName(live.view)} was altered during the batch`
+  }
+  const known = new Set(made.members.map(({ oid }) => oid))
+  const added = now.members.find(({ oid }) => !known.has(oid))
+  return added === undefined
+    ? null
+    : `${displayName(added.live.view)}, which reads a view of the group, was made during the batch`
+}
+
+/** The view but for its privileges and what hangs on it, as one text: jsonb has one order of keys. */
+const shapeOf = ({ view, columns, indexes, statistics }: LiveView): string =>
+  JSON.stringify({ view, columns, indexes, statistics })
+
+/** Why a member is rebuilt together with others, for its run's answer; `along`: why although the batch was not to refresh it. */
+export function becauseTogether(scope: Scope, { oid }: Member, along: string | null): string {
+  const others = materialized(scope).filter((member) => member.oid !== oid)
+  const together = `the batch exchanges it at one moment with ${others.map(({ live }) => displayName(live.view)).join(', ')}`
+  return along === null ? together : `${together}: ${along}`
+}

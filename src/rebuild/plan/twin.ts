@@ -1,0 +1,170 @@
+import { inPlaceOf } from '../../catalog/plan/acting.ts'
+import type { LiveView } from '../../catalog/plan/live-view.ts'
+import type { TwinNames } from '../../catalog/plan/twin-names.ts'
+import { displayName, displayPart, literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import type { Seal, Statement } from '../../sql/plan.ts'
+
+/** Builds the empty twin of a view, plain or materialized, with all its attributes and comments. */
+export function buildTwin(live: LiveView, names: Pick<TwinNames, 'view'>): Statement[] {
+  const { view, columns } = live
+  const twin = quoteName(names.view)
+  const alter = `alter ${view.kind} ${twin}`
+  const options = [...view.options, ...view.toastOptions.map((each) => `toast.${each}`)]
+  const create: Statement = {
+    phase: 'building',
+    ...ownersSealed(live),
+    sql:
+      `create ${view.kind} ${twin}` +
+      (view.accessMethod === null ? '' : ` using ${quoteIdentifier(view.accessMethod)}`) +
+      withOptions(options) +
+      (view.tablespace === null ? '' : ` tablespace ${quoteIdentifier(view.tablespace)}`) +
+      ` as ${view.definition.trim()}` +
+      (view.kind === 'materialized view' ? ' with no data' : ''),
+  }
+  const attributes = building([
+    ...columns.flatMap((column) => {
+      const name = quoteIdentifier(column.name)
+      return [
+        column.statistics !== null && `${alter} alter column ${name} set statistics ${column.statistics}`,
+        column.options.length > 0 &&
+          `${alter} alter column ${name} set (${column.options.map(option).join(', ')})`,
+        column.storage !== null && `${alter} alter column ${name} set storage ${column.storage}`,
+        column.compression !== null && `${alter} alter column ${name} set compression ${column.compression}`,
+        column.comment !== null && `comment on column ${twin}.${name} is ${literal(column.comment)}`,
+      ]
+    }),
+    view.kind === 'materialized view' &&
+      (view.replicaIdentity === 'full' || view.replicaIdentity === 'nothing') &&
+      `alter table ${twin} replica identity ${view.replicaIdentity}`,
+    ...view.extensions.map((extension) => `${alter} depends on extension ${quoteIdentifier(extension)}`),
+    view.comment !== null && `comment on ${view.kind} ${twin} is ${literal(view.comment)}`,
+  ])
+  const defaults = columns.flatMap(({ name, default: text }): Statement[] =>
+    text === null
+      ? []
+      : [
+          {
+            phase: 'building',
+            sql: `${alter} alter column ${quoteIdentifier(name)} set default ${text}`,
+            ...ownersSealed(live),
+          },
+        ],
+  )
+  return [create, ...attributes, ...defaults]
+}
+
+/** SQL that others wrote about a view is parsed as the view's owner. */
+export const ownersSeal = ({ view }: LiveView): Seal => ({
+  role: view.owner,
+  schema: quoteIdentifier(view.schema),
+})
+
+/** A statement with this is executed sealed, as the owner of the view. */
+export const ownersSealed = (live: LiveView) => ({ kind: 'sealed', seal: ownersSeal(live) }) as const
+
+/** The same if the statement parses expressions of others. */
+export const sealedIf = (hasExpressions: boolean, live: LiveView) =>
+  hasExpressions ? ownersSealed(live) : ({ kind: 'command' } as const)
+
+/** The indexes of the view, on its twin. */
+export function buildIndexes(live: LiveView, names: TwinNames): Statement[] {
+  const { indexes } = live
+  const twin = quoteName(names.view)
+  return indexes.flatMap((index, at) => {
+    const temporary = quoteIdentifier(names.index(at))
+    const name = quoteName({ schema: names.view.schema, name: names.index(at) })
+    const create: Statement = {
+      phase: 'indexes',
+      sql: `create ${index.unique ? 'unique ' : ''}index ${temporary} on ${twin} ${index.rest}`,
+      carries: `index ${displayPart(index.name)}`,
+      ...sealedIf(index.hasExpressions, live),
+    }
+    const attributes = building(
+      [
+        index.tablespace !== null &&
+          `alter index ${name} set tablespace ${quoteIdentifier(index.tablespace)}`,
+        ...index.statistics.map(
+          ({ column, target }) => `alter index ${name} alter column ${column} set statistics ${target}`,
+        ),
+        index.clustered && `alter materialized view ${twin} cluster on ${temporary}`,
+        index.comment !== null && `comment on index ${name} is ${literal(index.comment)}`,
+        ...index.extensions.map(
+          (extension) => `alter index ${name} depends on extension ${quoteIdentifier(extension)}`,
+        ),
+      ],
+      'indexes',
+      `index ${displayPart(index.name)}`,
+    )
+    return [create, ...attributes]
+  })
+}
+
+/** The statistics objects of the view, on its twin. Their owners take them over in `giveStatistics`. */
+export function buildStatistics(live: LiveView, names: TwinNames): Statement[] {
+  return live.statistics.flatMap(({ schema, name: called, middle, hasExpressions, target, comment }, at) => {
+    const name = quoteName({ schema, name: names.statistics(at) })
+    const carries = `statistics ${displayName({ schema, name: called })}`
+    const create: Statement = {
+      phase: 'indexes',
+      sql: `create statistics ${name} ${middle} from ${quoteName(names.view)}`,
+      carries,
+      ...sealedIf(hasExpressions, live),
+    }
+    const attributes = building(
+      [
+        target !== null && `alter statistics ${name} set statistics ${target}`,
+        comment !== null && `comment on statistics ${name} is ${literal(comment)}`,
+      ],
+      'indexes',
+      carries,
+    )
+    return [create, ...attributes]
+  })
+}
+
+/** Gives statistics objects to their owners. The login does this: the view's owner may lack the right. */
+export const giveStatistics = ({ view, statistics }: LiveView, names: TwinNames): Statement[] =>
+  building(
+    statistics.map(
+      ({ schema, owner }, at) =>
+        owner !== view.owner &&
+        `alter statistics ${quoteName({ schema, name: names.statistics(at) })} owner to ${owner}`,
+    ),
+    'indexes',
+  )
+
+/** Gives the indexes and statistics objects of a twin the names that they are to have, once those of the old view are gone. */
+export function nameParts({ view, indexes, statistics }: LiveView, names: TwinNames): Statement[] {
+  const rename = (kind: string, schema: string, from: string, to: string): Statement[] => {
+    const sql = `alter ${kind} ${quoteName({ schema, name: from })} rename to ${quoteIdentifier(to)}`
+    return from === to ? [] : [{ kind: 'command', phase: 'cut-over', sql }]
+  }
+  return [
+    ...inPlaceOf(
+      view.owner,
+      indexes.flatMap(({ name }, at) => rename('index', view.schema, names.index(at), name)),
+    ),
+    ...statistics.flatMap(({ schema, name, owner }, at) =>
+      inPlaceOf(owner, rename('statistics', schema, names.statistics(at), name)),
+    ),
+  ]
+}
+
+const building = (
+  statements: (string | false)[],
+  phase: Statement['phase'] = 'building',
+  carries?: string,
+): Statement[] =>
+  statements
+    .filter((sql) => sql !== false)
+    .map((sql) => ({ kind: 'command', phase, sql, ...(carries === undefined ? {} : { carries }) }))
+
+/** An option as SQL needs it; the catalog writes `fillfactor=70`. */
+const option = (text: string): string => {
+  const at = text.indexOf('=')
+  return at < 0 ? text : `${text.slice(0, at)} = ${literal(text.slice(at + 1))}`
+}
+
+/** `with (…)` for a plain view's options; empty if there are none. */
+export const withOptions = (options: string[]): string =>
+  options.length === 0 ? '' : ` with (${options.map(option).join(', ')})`

@@ -1,0 +1,30 @@
+import type { Sql } from '../server/connect.ts'
+import { deadlineOf } from './answer.ts'
+import type { Call } from './call.ts'
+import { readRun } from './db/runs.ts'
+import { cancelRun } from './life/cancel.ts'
+import { closeLostRuns } from './life/lose.ts'
+import { endedBefore, unknown } from './refusals.ts'
+import { type Result, resultOf } from './result.ts'
+import { waitForRun } from './wait.ts'
+
+/**
+ * Cancels a run on the server and waits, as long as the caller does, until the run's record says so.
+ * Canceling a canceled run is no error. A run that ended in any other way is refused with RunEnded.
+ */
+export function cancel(
+  runId: number,
+  call: Pick<Call, 'database' | 'waitUntil' | 'requestedBy'>,
+): Promise<Result> {
+  const work = async (sql: Sql) => {
+    const run = await readRun(sql, runId)
+    if (run === undefined) throw unknown('run', runId)
+    await closeLostRuns(sql, { runId })
+    const requested = await cancelRun(sql, runId, call.requestedBy)
+    if (requested) await waitForRun(sql, runId, call.waitUntil)
+    const ended = (await readRun(sql, runId)) ?? run
+    if (!requested && ended.status !== 'canceled') throw endedBefore('run', runId, ended.status)
+    return resultOf(ended)
+  }
+  return call.database.withConnection(work, { deadline: deadlineOf(call) })
+}

@@ -1,0 +1,86 @@
+import { findView } from '../catalog/db/catalog.ts'
+import { type CreatableDefinition, ensureDefinition, readDefinition } from '../catalog/db/definitions.ts'
+import { readLiveView } from '../catalog/db/look.ts'
+import { readOwner, readReplacingOwner } from '../catalog/db/owner.ts'
+import type { RowCountStrategy } from '../catalog/plan/definition.ts'
+import { dependentsOf } from '../catalog/plan/live-view.ts'
+import { Problem } from '../problem.ts'
+import { planCreate } from '../rebuild/plan/create.ts'
+import type { Sql } from '../server/connect.ts'
+import { displayName, quoteName, type ViewName } from '../sql/names.ts'
+import { insistOnFreeName } from '../sql/reserved-names.ts'
+import { readSettings } from '../sql/settings.ts'
+import type { Call } from './call.ts'
+import { readChecking } from './db/checking.ts'
+import { execute, patienceOf, type Target } from './execute.ts'
+import { resolveName } from './name.ts'
+import { type Planned, type Skipped, skipped } from './record.ts'
+import type { Result } from './result.ts'
+
+/** A request for a create. */
+export interface CreateRequest {
+  /** The view's name as SQL reads it, or the id of its definition. */
+  view: string
+  /** Replaces an existing view, unless something depends on it. Default: the run is skipped instead. */
+  force?: boolean | undefined
+  /** Fills the view. Default: true. */
+  withData?: boolean | undefined
+  rowCountStrategy?: RowCountStrategy | undefined
+  /** The time limit of the creation, including waits for locks. */
+  timeoutSeconds?: number | undefined
+}
+
+/** Creates a view from its definition, with its indexes, comment and grants. */
+export const create = (request: CreateRequest, call: Call): Promise<Result> =>
+  execute({ name: 'create', find, plan }, request, call)
+
+interface CreateTarget extends Target {
+  /** Undefined for a view that nobody has authored. */
+  authored: CreatableDefinition | undefined
+}
+
+async function find(sql: Sql, request: CreateRequest): Promise<CreateTarget> {
+  const name = await resolveName(sql, request.view)
+  const authored = await readDefinition(sql, name)
+  const view = await findView(sql, name)
+  if (authored === undefined && view === undefined) throw definitionRequired(name)
+  const { id } = authored ?? (await ensureDefinition(sql, name))
+  return { name, definitionId: id, authored }
+}
+
+async function plan(
+  sql: Sql,
+  { name, authored }: CreateTarget,
+  request: CreateRequest,
+  call: Call,
+): Promise<Planned | Skipped> {
+  const view = await findView(sql, name)
+  if (view !== undefined && !request.force) return skipped('the view exists already')
+  if (!authored?.sql) throw definitionRequired(name)
+  insistOnFreeName(name)
+  const timeoutSeconds = request.timeoutSeconds ?? authored.timeoutSeconds
+  const live = view && (await readLiveView(sql, view, patienceOf(call, timeoutSeconds))).snapshot.live
+  const plan = planCreate(
+    { ...authored, sql: authored.sql },
+    {
+      withData: request.withData ?? true,
+      rowCountStrategy: request.rowCountStrategy ?? authored.rowCountStrategy,
+      timeoutSeconds,
+      settings: readSettings(quoteName(name), authored.settings),
+      checking: await readChecking(sql, authored),
+      owner: await (live === undefined
+        ? readOwner(sql, authored.owner)
+        : readReplacingOwner(sql, authored.owner, live.view.owner)),
+      replaces: view && live ? { ...view, dependents: dependentsOf(live) } : null,
+    },
+  )
+  return { plan, timeoutSeconds, response: {} }
+}
+
+const definitionRequired = (name: ViewName): Problem =>
+  new Problem(
+    'DefinitionRequired',
+    `${displayName(name)} cannot be created: nobody has authored it, so its query is unknown. ` +
+      'Author it: viewkeeper new writes its file. A view made by hand can be refreshed without being authored.',
+    { field: 'view' },
+  )

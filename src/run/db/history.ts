@@ -1,0 +1,108 @@
+import { failureOf } from '../../catalog/db/failing.ts'
+import type { Operation, RunStatus, UsualDurations } from '../../catalog/plan/run.ts'
+import { regularUpToSetting, type Sql } from '../../server/connect.ts'
+import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
+import type { QualifiedName } from '../../sql/names.ts'
+import { type Run, runColumns } from './runs.ts'
+
+export interface RunFilter {
+  definitionId?: number | undefined
+  /** Only runs of these definitions. */
+  definitionIds?: number[] | undefined
+  operation?: Operation | undefined
+  /** Only runs with one of these statuses. */
+  status?: RunStatus[] | undefined
+  /** Only runs requested at or after this moment. */
+  since?: Date
+  /** Only runs requested before this moment. */
+  until?: Date
+  /** Only runs with a smaller id: the last id of the previous page. */
+  before?: number
+  limit: number
+}
+
+/**
+ * A page of runs, newest first: at most `limit`, and fewer if their texts are large. `next` is the `before` of
+ * the next page, null on the last page.
+ */
+export async function readRuns(sql: Sql, filter: RunFilter): Promise<Page<Run, number>> {
+  const { definitionId = null, operation = null, status = null, since = null, until = null } = filter
+  const { definitionIds = null, before = null } = filter
+  const found = sql`
+    select r.id as key, octet_length(r.meta::text) + coalesce(octet_length(r.error::text), 0) + coalesce(octet_length(r.checks::text), 0) as bytes
+      from viewkeeper.runs r
+     where ${definitionId === null ? sql`true` : sql`r.definition_id = ${definitionId}`}
+       and ${definitionIds === null ? sql`true` : sql`r.definition_id = ${anyOf(sql, definitionIds, 'integer')}`}
+       and ${operation === null ? sql`true` : sql`r.operation = ${operation}`}
+       and ${status === null ? sql`true` : withStatus(sql, status)}
+       and ${since === null ? sql`true` : sql`r.requested_at >= ${since}`}
+       and ${until === null ? sql`true` : sql`r.requested_at < ${until}`}
+       and ${before === null ? sql`true` : sql`r.id < ${before}`}`
+  const rows = await sql<Paged<Run>[]>`
+    with ${newestPage(sql, found, filter.limit)}
+    select ${runColumns(sql)}, page.is_last as "isLast"
+      from page join viewkeeper.runs r on r.id = page.key order by r.id desc`
+  return pageOf(rows, ({ id }) => id)
+}
+
+/**
+ * Runs with one of these statuses; if they are bad ends only, the index of those finds them. A list would keep it from ordering
+ * them.
+ */
+const withStatus = (sql: Sql, status: RunStatus[]) => {
+  const unsuccessful = status.every((one) => one === 'failed' || one === 'canceled')
+  return sql`${unsuccessful ? sql`r.status in ('failed', 'canceled') and` : sql``}
+    ${status.length === 1 ? sql`r.status = ${status[0] as RunStatus}` : sql`r.status = ${anyOf(sql, status, 'text')}`}`
+}
+
+const anyOf = (sql: Sql, values: (string | number)[], type: 'integer' | 'text') =>
+  sql`any (array(select value::${sql.unsafe(type)} from jsonb_array_elements_text(${sql.json(values)})))`
+
+/** How long the last 20 successes took. */
+export async function readUsualDurations(sql: Sql, definitionId: number): Promise<UsualDurations> {
+  const [row] = await sql<[UsualDurations]>`
+    select avg((response ->> 'lockedMs')::float8) filter (where response ->> 'strategy' = 'regular') as "regularMs",
+           avg((response ->> 'lockedMs')::float8) filter (where response ->> 'strategy' = 'swap') as "exchangeMs",
+           avg((response ->> 'fillMs')::float8) filter (where response ->> 'strategy' <> 'regular') as "fillMs",
+           avg(duration_ms) filter (where response ? 'group')::float8 as "groupMs",
+           avg(duration_ms) filter (where response ->> 'strategy' = 'concurrent')::float8 as "concurrentMs",
+           coalesce(nullif(current_setting(${regularUpToSetting}, true), ''), '0')::float8 as "upToMs"
+      from (select r.duration_ms, r.meta -> 'response' as response from viewkeeper.runs r
+             where r.definition_id = ${definitionId} and r.operation = 'refresh' and r.status = 'success'
+             order by r.id desc limit 20) l`
+  return row
+}
+
+/** The views among these that fail. */
+export const findFailed = (sql: Sql, views: QualifiedName[]): Promise<QualifiedName[]> => sql<
+  QualifiedName[]
+>`
+  select d.schema_name as schema, d.name
+    from jsonb_array_elements(${sql.json(views as never)}::jsonb) v
+    join viewkeeper.definitions d on d.schema_name = v ->> 'schema' and d.name = v ->> 'name'
+   where exists (${failureOf(sql)}) order by 1, 2`
+
+/** How far a running run is, as the server knows. */
+export interface Progress {
+  /** `counting`, `locking`, `building`, `indexes`, `cut-over` or `analyzing`; null before the first phase. */
+  phase: string | null
+  elapsedMs: number
+  /** The average duration of the view's last 20 successes of this operation; null if there was no success. */
+  estimatedMs: number | null
+}
+
+/** The progress of a run that is running; undefined for any other. */
+export async function readProgress(sql: Sql, run: Pick<Run, 'id'>): Promise<Progress | undefined> {
+  const [row] = await sql<Progress[]>`
+    select nullif(split_part(a.application_name, ' ', 4), '') as phase,
+           (extract(epoch from clock_timestamp() - r.started_at) * 1000)::int8 as "elapsedMs",
+           (select avg(l.duration_ms)::int8 from (
+              select h.duration_ms from viewkeeper.runs h
+               where h.definition_id = r.definition_id and h.operation = r.operation and h.status = 'success'
+               order by h.id desc limit 20) l) as "estimatedMs"
+      from viewkeeper.runs r
+      left join pg_catalog.pg_stat_activity a on a.pid = r.backend_pid
+       and a.application_name like format('viewkeeper run %s %%', coalesce(r.group_run_id, r.id))
+     where r.id = ${run.id} and r.status = 'running'`
+  return row
+}

@@ -1,0 +1,263 @@
+import type { Operation, RunError, RunStatus, Trigger, Unchanged } from '../../catalog/plan/run.ts'
+import { mayRetry } from '../../problem.ts'
+import type { MadeCheck } from '../../rebuild/plan/made-checks.ts'
+import { type Sql, withTransaction } from '../../server/connect.ts'
+import type { Plan } from '../../sql/plan.ts'
+import { isOpenBatch } from '../life/transition.ts'
+import { endFollowers } from '../life/unclaimed.ts'
+
+/** The part of the answer that `runs.meta` keeps; durations and row counts have their own columns. */
+export interface RunResponse {
+  strategy?: string
+  because?: string
+  sql?: string[]
+  /** The tries of the run to get its locks. */
+  attempts?: number
+  /** How long the run locked readers out, its wait for the lock included; absent: it locked none out. */
+  lockedMs?: number
+  /** How long it took to compute and write the rows. */
+  fillMs?: number
+  /** The other views that were refreshed together with the view, and their runs. */
+  group?: { view: string; runId: number }[]
+  /** A position in the WAL after the commit: a replica that has replayed so far has what the run did. */
+  walPosition?: string
+}
+
+/** One row of `viewkeeper.runs`, as code reads it. */
+export interface Run {
+  id: number
+  definitionId: number | null
+  schema: string
+  name: string
+  view: string
+  batchId: string | null
+  operation: Operation
+  status: RunStatus
+  trigger: Trigger
+  requestedBy: string
+  attempt: number
+  requestedAt: Date
+  /** The run may not start before this moment; null if it may start at once. */
+  notBefore: Date | null
+  startedAt: Date | null
+  finishedAt: Date | null
+  durationMs: number | null
+  rowCountBefore: number | null
+  rowCountAfter: number | null
+  /** Null: no check was made, or the run did not succeed. */
+  checks: MadeCheck[] | null
+  result: string | null
+  error: RunError | null
+  meta: { request: Record<string, unknown>; response: RunResponse }
+}
+
+/** The columns of a Run, for a `select` from `viewkeeper.runs r`. */
+export const runColumns = (sql: Sql) => sql`
+  r.id, r.definition_id as "definitionId", r.schema_name as schema, r.view_name as name,
+  format('%I.%I', r.schema_name, r.view_name) as view, r.batch_id as "batchId", r.operation, r.status, r.trigger,
+  r.requested_by as "requestedBy", r.attempt, r.requested_at as "requestedAt", r.not_before as "notBefore", r.started_at as "startedAt",
+  r.finished_at as "finishedAt", r.duration_ms as "durationMs", r.row_count_before as "rowCountBefore",
+  r.row_count_after as "rowCountAfter", r.checks, r.result, r.error, r.meta`
+
+/** A text of a run has at most so many characters for whoever reads many runs; the record of the run has the whole one. */
+export const mostOfText = 1000
+
+/** These parts of the error of a run or a batch `row`, each cut, as SQL; null if it has none. */
+export const errorOf = (row: string, parts: (keyof RunError)[], most = mostOfText): string =>
+  `case when ${row}.error is not null then jsonb_build_object(${parts
+    .map((part) => `'${part}', left(${row}.error ->> '${part}', ${most})`)
+    .join(', ')}) end`
+
+/** A run as it is requested: who requests which operation on which view. */
+export interface RunRequest {
+  definitionId: number | null
+  schema: string
+  name: string
+  operation: Operation
+  trigger: Trigger
+  requestedBy: string
+  /** The owner of the idempotency key. */
+  caller: string
+  idempotencyKey: string | null
+  request: Record<string, unknown>
+  /** The batch of the run. Such a run has no `claim_by`: it may stay pending while its batch goes on. */
+  batch?: { id: string; attempt: number } | undefined
+}
+
+/** How long a direct run may stay pending before it is lost. To connect and claim takes under a second. */
+const claimWithinSeconds = 60
+
+/**
+ * Writes the pending row of a run with its plan, and returns its id. Null if a run has the same idempotency
+ * key, or is the same attempt in the batch; if the batch does not go on; or if `provided` does not hold.
+ */
+export const startRun = (
+  sql: Sql,
+  run: RunRequest,
+  plan: Plan,
+  response: RunResponse,
+  provided?: Condition,
+): Promise<number | null> => {
+  const insert = (part: Sql) =>
+    insertRun(part, run, { status: 'pending', plan, response, error: null }, provided)
+  return plan.members === undefined ? insert(sql) : withMembers(sql, plan.members, insert)
+}
+
+/** Gives a pending run another plan. False if the run is not pending any more. */
+export async function replan(sql: Sql, id: number, plan: Plan, response: RunResponse): Promise<boolean> {
+  const write = (part: Sql) => writePlan(part, id, plan, response)
+  const written = plan.members === undefined ? write(sql) : withMembers(sql, plan.members, write)
+  return (await written) !== null
+}
+
+/** Writes a pending run, and the pending runs of the other members of its group. `write` returns the run's id. */
+const withMembers = (
+  sql: Sql,
+  members: NonNullable<Plan['members']>,
+  write: (sql: Sql) => Promise<number | null>,
+): Promise<number | null> =>
+  withTransaction(sql, async (transaction) => {
+    const id = await write(transaction)
+    if (id === null) return null
+    await transaction`
+      with leader as (select r.*, format('%I.%I', r.schema_name, r.view_name) as view from viewkeeper.runs r where r.id = ${id}),
+      made as (
+        insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller, claim_by,
+                                     group_run_id, meta)
+        select (m ->> 'definitionId')::integer, m ->> 'schema', m ->> 'name', l.operation, l.trigger, l.requested_by, l.caller,
+               l.claim_by, l.id, jsonb_build_object('request', jsonb_strip_nulls(jsonb_build_object(
+                 'withoutChecks', l.meta #> '{request,withoutChecks}')), 'response', jsonb_build_object('strategy', 'swap',
+                 'because', format('it reads %s, and was refreshed together with it (run %s)', l.view, l.id)))
+          from leader l, jsonb_array_elements(${transaction.json(members as never)}) m
+        returning id, format('%I.%I', schema_name, view_name) as view)
+      update viewkeeper.runs r set meta = jsonb_set(r.meta, '{response,group}', (
+               select jsonb_agg(jsonb_build_object('view', made.view, 'runId', made.id) order by made.id) from made))
+       where r.id = ${id}`
+    return id
+  })
+
+/** Writes the plan of a pending run. The runs of other members belong to the plan before, and end. */
+async function writePlan(sql: Sql, id: number, plan: Plan, response: RunResponse): Promise<number | null> {
+  const { count } = await sql`
+    with gone as (${endFollowers(sql, id)})
+    update viewkeeper.runs set plan = ${sql.json(plan as never)}, fills = ${plan.fills}, updated_at = clock_timestamp(),
+           claim_by = case when claim_by is not null then clock_timestamp() + make_interval(secs => ${claimWithinSeconds}) end,
+           meta = jsonb_set(meta, '{response}', ${sql.json(response as never)})
+     where id = ${id} and status = 'pending'`
+  return count > 0 ? id : null
+}
+
+/** How a run ended without being sent to the server: its plan was refused, or it had nothing to do. */
+export type EndedAtOnce =
+  | { status: 'failed' | 'skipped'; error: RunError }
+  | { status: 'skipped'; because: string; unchanged?: Unchanged | undefined }
+
+/** Records a run that ended without touching the view, and returns its id, or null as startRun does. */
+export const recordEnded = (sql: Sql, run: RunRequest, end: EndedAtOnce): Promise<number | null> =>
+  'because' in end
+    ? insertRun(sql, run, {
+        status: 'skipped',
+        plan: null,
+        response: { because: end.because },
+        error: null,
+        unchanged: end.unchanged,
+      })
+    : insertRun(sql, mayRetry(end.error.class) ? { ...run, idempotencyKey: null } : run, {
+        status: end.status,
+        plan: null,
+        response: {},
+        error: end.error,
+      })
+
+/** A condition in SQL. */
+type Condition = ReturnType<typeof openBatch>
+
+interface NewRun {
+  status: 'pending' | 'failed' | 'skipped'
+  plan: Plan | null
+  response: RunResponse
+  error: RunError | null
+  unchanged?: Unchanged | undefined
+}
+
+/** The database's clock gives all times and decides what is too late. A lock keeps the batch from ending. */
+async function insertRun(
+  sql: Sql,
+  run: RunRequest,
+  { status, plan, response, error, unchanged }: NewRun,
+  provided: Condition = sql`true`,
+): Promise<number | null> {
+  const json = (value: unknown) => (value === null ? null : sql.json(value as never))
+  const { batch } = run
+  const claimBy = status === 'pending' && batch === undefined ? claimWithinSeconds : null
+  const [row] = await sql<{ id: number }[]>`
+    with place as (${batch === undefined ? sql`select` : openBatch(sql, batch.id)})
+    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
+                                 idempotency_key, status, plan, fills, meta, error, claim_by, finished_at, duration_ms,
+                                 batch_id, attempt, as_of, held_back_by)
+    select ${run.definitionId}::integer, ${run.schema}, ${run.name}, ${run.operation}, ${run.trigger}, ${run.requestedBy},
+           ${run.caller}, ${run.idempotencyKey}, ${status}, ${json(plan)}::jsonb, ${plan?.fills ?? false},
+           ${json({ request: run.request, response })}::jsonb, ${json(error)}::jsonb,
+           clock_timestamp() + make_interval(secs => ${claimBy}),
+           case ${status} when 'pending' then null else clock_timestamp() end,
+           case ${status} when 'pending' then null else 0 end,
+           ${batch?.id ?? null}, ${batch?.attempt ?? 1}::integer,
+           ${unchanged?.asOf ?? null}::text::timestamptz, ${unchanged?.heldBackBy ?? null}
+      from place where ${provided}
+    on conflict do nothing
+    returning id`
+  return row?.id ?? null
+}
+
+/** Selects a batch if it goes on, and locks it: nobody ends or cancels it before this transaction is over. */
+export const openBatch = (sql: Sql, id: string) => sql`
+  select from viewkeeper.batches b
+   where b.id = ${id} and ${sql.unsafe(isOpenBatch)} and b.cancel_requested_at is null for share`
+
+/** What a request may make, by its id. */
+export interface Made {
+  run: number
+  batch: string
+}
+
+/** A request of a run or a batch, which has a key of its caller's own. */
+export type Keyed = Pick<RunRequest, 'trigger' | 'caller' | 'idempotencyKey' | 'request'> &
+  Partial<Pick<RunRequest, 'operation'>>
+
+/** The run or the batch that has this caller's key already; `sameRequest` tells whether its request was the same. */
+export async function findByKey<Kind extends keyof Made>(
+  sql: Sql,
+  kind: Kind,
+  { trigger, caller, operation, idempotencyKey, request }: Keyed,
+): Promise<{ id: Made[Kind]; sameRequest: boolean } | null> {
+  const [table, made] = kind === 'run' ? ['runs', "meta -> 'request'"] : ['batches', 'request']
+  const [row] = await sql<{ id: Made[Kind]; sameRequest: boolean }[]>`
+    select id, ${sql.unsafe(made)} = ${sql.json(request as never)}::jsonb as "sameRequest" from viewkeeper.${sql.unsafe(table)}
+     where trigger = ${trigger} and caller = ${caller} and idempotency_key = ${idempotencyKey}
+       and ${operation === undefined ? sql`true` : sql`operation = ${operation}`}`
+  return row ?? null
+}
+
+/** One run; undefined if no run has this id. */
+export async function readRun(sql: Sql, id: number): Promise<Run | undefined> {
+  const [row] = await sql<Run[]>`select ${runColumns(sql)} from viewkeeper.runs r where r.id = ${id}`
+  return row
+}
+
+/** Only the status of a run: a caller that waits reads it again and again. */
+export async function readRunStatus(sql: Sql, id: number): Promise<RunStatus | undefined> {
+  const [row] = await sql<{ status: RunStatus }[]>`select status from viewkeeper.runs where id = ${id}`
+  return row?.status
+}
+
+/** The last run that made the view's data fresh, if that run ended in the last `withinSeconds`. */
+export async function findRecentSuccess(
+  sql: Sql,
+  definitionId: number,
+  withinSeconds: number,
+): Promise<number | undefined> {
+  const [row] = await sql<{ id: number; recent: boolean }[]>`
+    select id, finished_at > clock_timestamp() - make_interval(secs => ${withinSeconds}) as recent from viewkeeper.runs
+     where definition_id = ${definitionId} and status = 'success' and fills order by id desc limit 1`
+  return row?.recent ? row.id : undefined
+}

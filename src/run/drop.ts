@@ -1,0 +1,65 @@
+import { findView, unknownView } from '../catalog/db/catalog.ts'
+import { type DefinitionDefaults, ensureDefinition, findDefinitionId } from '../catalog/db/definitions.ts'
+import { readDependents } from '../catalog/db/look.ts'
+import type { RowCountStrategy } from '../catalog/plan/definition.ts'
+import type { ViewFacts } from '../catalog/plan/view-facts.ts'
+import type { Sql } from '../server/connect.ts'
+import type { Call } from './call.ts'
+import { execute, patienceOf, type Target } from './execute.ts'
+import { resolveName } from './name.ts'
+import { planDrop } from './plan/drop.ts'
+import { type Planned, type Skipped, skipped } from './record.ts'
+import type { Result } from './result.ts'
+
+/** A request for a drop. */
+export interface DropRequest {
+  /** The view's name as SQL reads it, or its id. */
+  view: string
+  /** Also drops what depends on the view. Default: the drop is refused if anything does. */
+  cascade?: boolean | undefined
+  /** Skips a view that does not exist, instead of refusing the drop. Default: true. */
+  ifExists?: boolean | undefined
+  rowCountStrategy?: RowCountStrategy | undefined
+  /** The time limit of the drop, including waits for locks. */
+  timeoutSeconds?: number | undefined
+}
+
+/** Drops a view. Its runs stay readable. */
+export const drop = (request: DropRequest, call: Call): Promise<Result> =>
+  execute({ name: 'drop', find, plan }, request, call)
+
+interface DropTarget extends Target {
+  /** Undefined if the view does not exist. */
+  there: { view: ViewFacts; definition: DefinitionDefaults } | undefined
+}
+
+async function find(sql: Sql, request: DropRequest): Promise<DropTarget> {
+  const name = await resolveName(sql, request.view)
+  const view = await findView(sql, name)
+  if (view === undefined) {
+    if (request.ifExists === false) throw await unknownView(sql, name)
+    return { name, definitionId: (await findDefinitionId(sql, name)) ?? null, there: undefined }
+  }
+  const definition = await ensureDefinition(sql, view)
+  return { name, definitionId: definition.id, there: { view, definition } }
+}
+
+async function plan(
+  sql: Sql,
+  { there }: DropTarget,
+  request: DropRequest,
+  call: Call,
+): Promise<Planned | Skipped> {
+  if (there === undefined) return skipped('the view does not exist')
+  const { view, definition } = there
+  const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
+  const dependents = await readDependents(sql, view, patienceOf(call, timeoutSeconds))
+  const plan = planDrop(view, dependents, {
+    cascade: request.cascade ?? false,
+    rowCountStrategy: request.rowCountStrategy ?? definition.rowCountStrategy,
+    timeoutSeconds,
+    definitionId: definition.id,
+  })
+  const response = dependents.length === 0 ? {} : { because: `also dropped: ${dependents.join(', ')}` }
+  return { plan, timeoutSeconds, response }
+}

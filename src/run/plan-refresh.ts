@@ -1,0 +1,128 @@
+import type { DefinitionDefaults } from '../catalog/db/definitions.ts'
+import { lookAtView, type Patience } from '../catalog/db/look.ts'
+import { readObstacles } from '../catalog/db/rights.ts'
+import type { RowCountStrategy, Strategy } from '../catalog/plan/definition.ts'
+import type { ViewSnapshot } from '../catalog/plan/live-view.ts'
+import { type Obstacle, obstacle } from '../catalog/plan/rights.ts'
+import type { ViewFacts } from '../catalog/plan/view-facts.ts'
+import { isReadByViews, swapNeeds } from '../rebuild/plan/needs.ts'
+import { planRebuild } from '../rebuild/plan/plan.ts'
+import type { RunOptions } from '../rebuild/plan/run-options.ts'
+import { alone } from '../rebuild/plan/scope.ts'
+import { brokenBackup, readHarmed } from '../server/backup.ts'
+import type { Sql } from '../server/connect.ts'
+import { lookAgain } from '../server/look-again.ts'
+import { besideBackup } from '../sql/backups.ts'
+import type { QualifiedName } from '../sql/names.ts'
+import { type Plan, statementsOf } from '../sql/plan.ts'
+import { besideCopy } from '../sql/replicas.ts'
+import { readSettings } from '../sql/settings.ts'
+import { readChecking } from './db/checking.ts'
+import { readUsualDurations } from './db/history.ts'
+import { recordPosition } from './plan/position.ts'
+import { planConcurrentRefresh, planRegularRefresh } from './plan/refresh.ts'
+import { chooseStrategy, needsSnapshot, shortMs, usableIndex } from './plan/strategy.ts'
+import { type InBatch, planGroup } from './plan-group.ts'
+import type { Planned } from './record.ts'
+
+/** What a plan takes from the request. The definition supplies what the request leaves open. */
+interface RefreshOptions extends Patience {
+  strategy?: Strategy | undefined
+  rowCountStrategy?: RowCountStrategy | undefined
+  timeoutSeconds?: number | undefined
+  ifRunning: Plan['ifRunning']
+  /** Shows the new data without checks. */
+  withoutChecks?: boolean | undefined
+  /** Set in a batch, which rebuilds other views more carefully: see `planGroup`. */
+  inBatch?: InBatch
+}
+
+/** A planned refresh, and the view as it was when it was planned. */
+export interface PlannedRefresh extends Planned {
+  view: ViewFacts
+}
+
+/**
+ * Plans a refresh of the view as the catalog has it now. Throws UnknownView if the view is gone, and what `lookAtView`
+ * throws if a lock keeps it from being read.
+ */
+export const planRefresh = (
+  sql: Sql,
+  name: QualifiedName,
+  definition: DefinitionDefaults,
+  request: RefreshOptions,
+): Promise<PlannedRefresh> => lookAgain(() => planAsSeen(sql, name, definition, request))
+
+/** `gone`: the view was exchanged between the look at it and the look at what reads it. */
+async function planAsSeen(
+  sql: Sql,
+  name: QualifiedName,
+  definition: DefinitionDefaults,
+  request: RefreshOptions,
+): Promise<PlannedRefresh | 'gone'> {
+  const wanted = request.strategy ?? definition.strategy
+  const { onReplicas } = definition
+  const usual = wanted === 'auto' ? await readUsualDurations(sql, definition.id) : null
+  const short = usual !== null && onReplicas === null ? shortMs(usual) : null
+  const { view, snapshot } = await lookAtView(
+    sql,
+    name,
+    (view) => short === null && needsSnapshot(wanted, view, onReplicas),
+    request,
+  )
+  const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
+  const options: RunOptions = {
+    rowCountStrategy: request.rowCountStrategy ?? definition.rowCountStrategy,
+    timeoutSeconds,
+    ifRunning: request.ifRunning,
+    settings: readSettings(view.view, definition.settings),
+    insistsOnOwner: request.inBatch !== undefined,
+    checking: request.withoutChecks ? null : await readChecking(sql, definition),
+    otherwise: wanted === 'auto' && usableIndex(view) !== undefined,
+  }
+  const isRead = snapshot !== null && isReadByViews(snapshot.live)
+  const hasOwnWay =
+    request.inBatch !== undefined && wanted === 'auto' && isRead && usableIndex(view) !== undefined
+  const group =
+    isRead && !hasOwnWay
+      ? // Another strategy need not wait for a lock on a reader.
+        await planGroup(sql, view, {
+          ...request,
+          usual,
+          patience: wanted === 'swap' ? request : null,
+          wanted,
+        })
+      : null
+  if (group === 'gone') return group
+  const { backup, copy } = snapshot === null ? { backup: null, copy: null } : await readHarmed(sql)
+  const isReadThere = onReplicas !== null || (group?.cost.onReplicas.length ?? 0) > 0
+  const plans = {
+    regular: () => planRegularRefresh(view, options),
+    concurrent: () => planConcurrentRefresh(view, options),
+    swap: () => group?.plan(options) ?? planRebuild(alone(view.oid, snapshot as ViewSnapshot), view, options),
+  }
+  const choose = (refusals: Obstacle[]) => {
+    const choice = chooseStrategy(wanted, view, refusals, group?.cost, onReplicas, short)
+    const plan = plans[choice.strategy]()
+    if (isReadThere) plan.later.unshift(recordPosition)
+    if (definition.skipsUnchanged) plan.counted = true
+    return { plan, response: { ...choice } }
+  }
+  const { plan, response } = choose(
+    hasOwnWay
+      ? [obstacle('a batch refreshes a view with a usable unique index without the views that read it')]
+      : [
+          ...(backup !== null && options.otherwise ? [obstacle(besideBackup(backup))] : []),
+          ...(copy !== null && wanted === 'auto' ? [obstacle(besideCopy(copy))] : []),
+          ...(group?.refusals ?? (snapshot ? await readObstacles(sql, swapNeeds(snapshot.live)) : [])),
+        ],
+  )
+  // Other views of the batch go on meanwhile.
+  if (backup !== null && request.inBatch !== undefined && response.strategy === 'swap')
+    throw brokenBackup(backup)
+  if (wanted === 'auto' && response.strategy === 'swap') {
+    const other = choose([obstacle('a swap was tried and failed')])
+    plan.otherwise = { ...other, response: { ...other.response, sql: statementsOf(other.plan) } }
+  }
+  return { plan, timeoutSeconds, response, view }
+}

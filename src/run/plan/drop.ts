@@ -1,0 +1,60 @@
+import type { RowCountStrategy } from '../../catalog/plan/definition.ts'
+import { hintsOn } from '../../catalog/plan/obstacles.ts'
+import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
+import { Problem } from '../../problem.ts'
+import { countBefore } from '../../rebuild/plan/counting.ts'
+import { exclusively, ourselves } from '../../rebuild/plan/locks.ts'
+import { quoteName } from '../../sql/names.ts'
+import type { Plan, Statement } from '../../sql/plan.ts'
+
+export interface DropOptions {
+  /** Also drops what depends on the view. */
+  cascade: boolean
+  rowCountStrategy: RowCountStrategy
+  timeoutSeconds: number
+  /** The definition to mark as removed with the view, if it is a discovered one; null: none. */
+  definitionId: number | null
+}
+
+/**
+ * Plans `drop materialized view`. Pure. `dependents` are the objects that depend on the view. Without
+ * `cascade` the plan is refused (DependentsExist) if there are any, and the message names them.
+ */
+export function planDrop(view: ViewFacts, dependents: string[], options: DropOptions): Plan {
+  if (dependents.length > 0 && !options.cascade) {
+    throw new Problem(
+      'DependentsExist',
+      `${view.view} cannot be dropped, because these depend on it: ${dependents.join(', ')}. Drop them first, or write --cascade (over HTTP "cascade": true), ` +
+        'which drops them too.',
+      { field: 'cascade' },
+    )
+  }
+  const drop: Statement = {
+    kind: 'command',
+    phase: 'cut-over',
+    sql: `drop materialized view ${quoteName(view)}${options.cascade ? ' cascade' : ''}`,
+    obstacles: hintsOn(view, 'own'),
+  }
+  return {
+    ifRunning: 'skip',
+    basis: null,
+    settings: {},
+    result: 'deleted',
+    fills: false,
+    prepare: countBefore(view, options.rowCountStrategy),
+    cutOver: exclusively(
+      ourselves(view),
+      [drop, ...(options.definitionId === null ? [] : [markRemoved(options.definitionId)])],
+      { timeoutSeconds: options.timeoutSeconds, lasts: 'brief' },
+    ),
+    written: null,
+    later: [],
+  }
+}
+
+const markRemoved = (definitionId: number): Statement => ({
+  kind: 'command',
+  phase: 'cut-over',
+  sql: `update viewkeeper.definitions set removed_at = clock_timestamp(), updated_at = clock_timestamp() where id = ${definitionId} and source = 'discovered'`,
+  hidden: true,
+})

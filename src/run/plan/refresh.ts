@@ -1,0 +1,111 @@
+import { hintsOn } from '../../catalog/plan/obstacles.ts'
+import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
+import { checkData, insistOnChecking, recordChecks, recordChecksSoon } from '../../rebuild/plan/check-data.ts'
+import { countBefore, countExactly, estimateLater } from '../../rebuild/plan/counting.ts'
+import { filling } from '../../rebuild/plan/create.ts'
+import {
+  besideReaders,
+  exclusively,
+  lockAgainstChanges,
+  lockWhatIsRead,
+  ourselves,
+  withoutAltering,
+} from '../../rebuild/plan/locks.ts'
+import type { RunOptions } from '../../rebuild/plan/run-options.ts'
+import { uniqueIndexes } from '../../rebuild/plan/unique-indexes.ts'
+import { literal, quoteName, unquoted } from '../../sql/names.ts'
+import type { Plan, Statement } from '../../sql/plan.ts'
+
+/** Plans `refresh materialized view`, which locks readers out while it works. Pure. */
+export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
+  const { rowCountStrategy, timeoutSeconds, checking } = options
+  const work = [...refreshInPlace(view, options, 'fill'), ...recordChecksSoon(checking)]
+  const exact = rowCountStrategy === 'exact'
+  return {
+    ...inPlace(view, options),
+    cutOver: view.mayAlter
+      ? exclusively(ourselves(view), work, { timeoutSeconds, guard: [lockWhatIsRead(view)], lasts: 'long' })
+      : withoutAltering(view, work, timeoutSeconds),
+    // A regular refresh writes every row, so the server's own tuple counter counts them at no cost, also if no
+    // count is wanted: then the number is at least known. The counter is read by the view's name, because a swap after the
+    // planning gives the view another OID.
+    written:
+      rowCountStrategy !== 'estimated' && view.tuplesAreCounted
+        ? `select pg_catalog.pg_stat_get_xact_tuples_inserted(to_regclass(${literal(quoteName(view))}))`
+        : null,
+    later:
+      exact && !view.tuplesAreCounted ? countExactly(view, 'after') : estimateLater(view, rowCountStrategy),
+  }
+}
+
+/**
+ * Plans `refresh materialized view concurrently`, which changes only rows that differ, beside readers. Pure.
+ */
+export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Plan {
+  const { rowCountStrategy, timeoutSeconds, checking } = options
+  const work = [
+    ...refreshInPlace(view, options, 'fillConcurrently'),
+    ...(rowCountStrategy === 'exact' ? countExactly(view, 'after') : []),
+    ...recordChecks([checking]),
+  ]
+  return {
+    ...inPlace(view, options),
+    cutOver: besideReaders(view, work, timeoutSeconds),
+    written: null,
+    later: estimateLater(view, rowCountStrategy),
+  }
+}
+
+/** What both plans have in common. */
+const inPlace = (view: ViewFacts, { rowCountStrategy, ifRunning, settings }: RunOptions) =>
+  ({
+    ifRunning,
+    basis: null,
+    settings,
+    result: 'updated',
+    fills: true,
+    prepare: countBefore(view, rowCountStrategy),
+  }) as const
+
+/** Refreshes the view, and checks the new data where the refresh has put them. Nobody else sees them before the commit. */
+const refreshInPlace = (
+  view: ViewFacts,
+  { checking, insistsOnOwner = false }: RunOptions,
+  how: 'fill' | 'fillConcurrently',
+): Statement[] => [
+  // A regular refresh has locked the view before.
+  ...(insistsOnOwner && how === 'fillConcurrently' && view.mayAlter ? [lockAgainstChanges(view)] : []),
+  ...(insistsOnOwner ? [insistOnOwner(view)] : []),
+  {
+    phase: 'building',
+    sql: `refresh materialized view ${how === 'fill' ? '' : 'concurrently '}${quoteName(view)}`,
+    kind: 'userCode',
+    computesRows: true,
+    ...(how === 'fill' ? { locksReaders: true } : {}),
+    fills: filling(view),
+    obstacles: hintsOn(view, how),
+    unique: uniqueOf(view),
+  },
+  ...(checking
+    ? checkData({ view, relation: view, seal: insistOnChecking(view), key: view.twinKey }, checking)
+    : []),
+]
+
+/** Where the lock on the view is taken before, nobody can give the view away between this and the refresh. */
+const insistOnOwner = (view: ViewFacts): Statement => ({
+  kind: 'check',
+  phase: 'locking',
+  sql: `select c.relowner::regrole::text from pg_catalog.pg_class c where c.oid = to_regclass(${literal(quoteName(view))})`,
+  check: {
+    is: view.owner,
+    else: 'CatalogChanged',
+    message: `${view.view} does not belong to ${view.owner} any more. Refresh again.`,
+  },
+  hidden: true,
+})
+
+const uniqueOf = ({ uniqueIndexes: indexes }: ViewFacts): Statement['unique'] =>
+  uniqueIndexes(
+    indexes.map(({ name, columns }) => ({ name: unquoted(name), unique: true, on: `(${columns})` })),
+    (at) => unquoted(indexes[at]?.name ?? ''),
+  )

@@ -1,0 +1,64 @@
+import type { RunStatus } from '../../catalog/plan/run.ts'
+
+/** The latest run of a view in its batch. */
+export interface LatestRun {
+  runId: number
+  status: RunStatus
+  attempt: number
+  /** The class of the run's error; null if it has none. */
+  class: string | null
+  /** The SQLSTATE of the run's error; null if it has none. */
+  sqlstate: string | null
+  /** Whether the run's `not_before` has passed or is not set. */
+  due: boolean
+  /** Whether the view's twin was whole when the run ended: only its exchange failed. */
+  built?: boolean
+  /** Whether the run was skipped because it would have changed nothing. */
+  unneeded?: boolean
+  /** Whether the run of another view does the work of this one, too. */
+  follows?: boolean
+}
+
+/** Views of a batch whose twins are exchanged at one moment. */
+export interface TogetherGroup {
+  number: number
+  /** The ids of the views. */
+  members: number[]
+}
+
+/** The group of each view that has one, by the ids of the views. */
+export const groupsByMember = (groups: TogetherGroup[]): Map<number, TogetherGroup> =>
+  new Map(groups.flatMap((group) => group.members.map((id) => [id, group] as const)))
+
+/** Whether a view is waited for no more. A paused view is done: the views that read it are refreshed from the data it has. */
+export const isDone = (last: Pick<LatestRun, 'status' | 'class'> | undefined): boolean =>
+  last?.status === 'success' || (last?.status === 'skipped' && last.class === null)
+
+/**
+ * The views of a batch that a view still waits for, by their ids: those that it reads, until they are done, or their twins are
+ * built for its group; after its own twin is built, the views of its group whose twins are not. None if only a slot is missing,
+ * if the view's run is running, or if the view has ended. Pure.
+ */
+export function waitsFor(
+  { id, parents }: { id: number; parents: number[] },
+  latest: Map<number, Pick<LatestRun, 'status' | 'class'>>,
+  groupOf: Map<number, TogetherGroup>,
+): number[] {
+  const status = latest.get(id)?.status ?? 'pending'
+  const members = groupOf.get(id)?.members ?? []
+  const isBuilt = (view: number) => latest.get(view)?.status === 'built'
+  if (status === 'built') return members.filter((member) => !isBuilt(member))
+  if (status !== 'pending') return []
+  return parents.filter(
+    (parent) => !isDone(latest.get(parent)) && !(isBuilt(parent) && members.includes(parent)),
+  )
+}
+
+/** Whether view `v` of a batch waits for a view that it reads, as SQL: the server asks when it claims a run. */
+export const isWaiting = `exists (
+                select from unnest(v.parents) p(id) where not exists (
+                  select from viewkeeper.runs s where s.batch_id = v.batch_id and s.definition_id = p.id
+                     and (s.status = 'success' or s.status = 'skipped' and s.error is null
+                          or s.status = 'built' and exists (
+                            select from viewkeeper.batch_groups g where g.batch_id = v.batch_id and g.given_up is null
+                               and array[v.definition_id, p.id] <@ g.members))))`

@@ -1,0 +1,72 @@
+import { readView } from '../catalog/db/catalog.ts'
+import { findDefinitionId, readDefinitionNames } from '../catalog/db/definitions.ts'
+import { Problem } from '../problem.ts'
+import type { Database, Sql } from '../server/connect.ts'
+import { matchesGlob } from '../sql/glob.ts'
+import { insistOnCharacters } from './characters.ts'
+import { type Progress, type RunFilter, readProgress, readRuns } from './db/history.ts'
+import { type Run, readRun } from './db/runs.ts'
+import { closeLostRuns, mayCloseRuns } from './life/lose.ts'
+import { resolveName } from './name.ts'
+import { unknown } from './refusals.ts'
+
+/**
+ * One run, with its progress while it is running. A run whose server process is gone is closed first, if the
+ * login may do so.
+ */
+export function getRun(database: Database, runId: number): Promise<Run & { progress?: Progress }> {
+  return database.withConnection(async (sql) => {
+    const read = async () => {
+      const run = await readRun(sql, runId)
+      if (run === undefined) throw unknown('run', runId)
+      return run
+    }
+    const run = await read()
+    if (run.finishedAt !== null) return run
+    const isLost = (await mayCloseRuns(sql)) && (await closeLostRuns(sql, { runId })).includes(runId)
+    if (isLost) return read()
+    const progress = await readProgress(sql, run)
+    return { ...run, ...(progress === undefined ? {} : { progress }) }
+  })
+}
+
+/** A page of runs, newest first. `next` is the `before` of the next page, null on the last page. */
+export function listRuns(
+  database: Database,
+  { view, pattern, ...filter }: Omit<RunFilter, 'definitionId' | 'definitionIds'> & OfViews,
+): Promise<{ runs: Run[]; next: number | null }> {
+  return database.withConnection(async (sql) => {
+    if (view !== undefined && pattern !== undefined)
+      throw new Problem('InvalidRequest', 'pattern: cannot be combined with view. Send one of them.', {
+        field: 'pattern',
+      })
+    await insistOnCharacters(sql, { pattern })
+    const definitionId = view === undefined ? undefined : await findDefinitionIdOf(sql, view)
+    if (definitionId === null) return { runs: [], next: null }
+    const definitionIds = pattern === undefined ? undefined : await findDefinitionIdsOf(sql, pattern)
+    const { rows: runs, next } = await readRuns(sql, { ...filter, definitionId, definitionIds })
+    return { runs, next }
+  })
+}
+
+/** Whose runs: of one view, by its name or id, or of all views whose `schema.name` matches a glob. */
+interface OfViews {
+  view?: string | undefined
+  pattern?: string | undefined
+}
+
+const findDefinitionIdsOf = async (sql: Sql, pattern: string): Promise<number[]> =>
+  (await readDefinitionNames(sql)).flatMap(({ id, schema, name }) =>
+    matchesGlob(pattern, [schema, name]) ? [id] : [],
+  )
+
+/**
+ * The id of a view's definition, also if the view is gone: its runs stay readable. Null for a view that has no
+ * definition yet.
+ */
+export async function findDefinitionIdOf(sql: Sql, view: string): Promise<number | null> {
+  const name = await resolveName(sql, view)
+  const id = await findDefinitionId(sql, name)
+  if (id === undefined) await readView(sql, name)
+  return id ?? null
+}

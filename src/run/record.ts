@@ -1,0 +1,100 @@
+import { findUnchanged } from '../catalog/db/unchanged.ts'
+import type { RunError, Unchanged } from '../catalog/plan/run.ts'
+import { Problem, type ProblemCode } from '../problem.ts'
+import type { Sql } from '../server/connect.ts'
+import { problemOf } from '../server/failures.ts'
+import { type Plan, statementsOf } from '../sql/plan.ts'
+import {
+  type EndedAtOnce,
+  type RunRequest,
+  type RunResponse,
+  recordEnded,
+  replan,
+  startRun,
+} from './db/runs.ts'
+import { closeUnclaimed, endOfRefused, skipUnclaimed } from './life/unclaimed.ts'
+
+/** What was planned for a run: its statements, the rest of its response, and its time limit. */
+export interface Planned {
+  plan: Plan
+  response: RunResponse
+  timeoutSeconds: number
+}
+
+/** A run with nothing to do, and the reason. */
+export type Skipped = Extract<EndedAtOnce, { because: string }>
+
+export const skipped = (because: string): Skipped => ({ status: 'skipped', because })
+
+const becauseOf = ({ counted, asOf }: Unchanged) =>
+  `${counted ? `nothing was committed before ${asOf} in what the view reads since its last refresh` : 'nothing that the view reads has been refreshed since'}; "force" refreshes it all the same`
+
+/** A run that would change nothing, if that is proved; undefined if the view has to be refreshed. */
+export async function skippedUnchanged(sql: Sql, definitionId: number): Promise<Skipped | undefined> {
+  const unchanged = await findUnchanged(sql, definitionId)
+  return unchanged && { ...skipped(becauseOf(unchanged)), unchanged }
+}
+
+/** The database cannot be used now. The view is not at fault: no run fails, and the caller tries later. */
+const unreachable: ProblemCode[] = [
+  'DatabaseUnavailable',
+  'DatabaseReadOnly',
+  'CredentialsRefused',
+  'NotDirect',
+  'NotMigrated',
+]
+
+/** Plans the run for the view as it is now. If it throws a Problem, the plan is refused. */
+export type Planning<P extends Planned = Planned> = () => Promise<P | Skipped>
+
+/** Plans the run. If the plan is refused (a Problem), the run ends at once as failed. */
+export async function planOrEnd<P extends Planned>(planning: Planning<P>): Promise<P | EndedAtOnce> {
+  try {
+    return await planning()
+  } catch (thrown) {
+    const problem = problemOf(thrown)
+    if (!(problem instanceof Problem) || unreachable.includes(problem.code)) throw problem
+    const error = runErrorOf(problem)
+    return { status: endOfRefused(error), error }
+  }
+}
+
+/**
+ * Records a new pending run with its plan, or writes the plan into the run `pending`. Returns the run's id.
+ * Null if another run has the idempotency key or the attempt, if the batch does not go on, if `provided` does
+ * not hold, or if the run `pending` was claimed meanwhile.
+ */
+export async function recordPlan(
+  sql: Sql,
+  run: RunRequest,
+  { plan, response }: Planned,
+  { pending = null, provided }: { pending?: number | null; provided?: Parameters<typeof startRun>[4] } = {},
+): Promise<number | null> {
+  const recorded = { ...response, sql: statementsOf(plan) }
+  if (pending === null) return startRun(sql, run, plan, recorded, provided)
+  return (await replan(sql, pending, plan, recorded)) ? pending : null
+}
+
+/**
+ * Records the end of a run that was never sent, as a new run or in the run `pending`. Returns the run's id,
+ * or null in the cases of startRun. A run `pending` that was claimed meanwhile goes on.
+ */
+export async function recordEnd(
+  sql: Sql,
+  run: RunRequest,
+  end: EndedAtOnce,
+  pending: number | null = null,
+): Promise<number | null> {
+  if (pending === null) return recordEnded(sql, run, end)
+  if ('error' in end) await closeUnclaimed(sql, pending, end.error)
+  else await skipUnclaimed(sql, pending, end.because, end.unchanged)
+  return pending
+}
+
+/** A Problem as it is written into a run's record. */
+export const runErrorOf = ({ code, parts, details }: Problem): RunError => ({
+  class: code,
+  ...parts,
+  ...(details.sqlstate === undefined ? {} : { sqlstate: details.sqlstate }),
+  ...(details.runningRunId === undefined ? {} : { runningRunId: details.runningRunId }),
+})

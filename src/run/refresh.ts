@@ -1,0 +1,76 @@
+import { readView } from '../catalog/db/catalog.ts'
+import { type DefinitionDefaults, ensureDefinition } from '../catalog/db/definitions.ts'
+import { readPause } from '../catalog/db/pause.ts'
+import type { RowCountStrategy, Strategy } from '../catalog/plan/definition.ts'
+import { isScheduled, type Trigger } from '../catalog/plan/run.ts'
+import type { Sql } from '../server/connect.ts'
+import type { Call } from './call.ts'
+import { findRecentSuccess } from './db/runs.ts'
+import { execute, patienceOf, type Target } from './execute.ts'
+import { resolveName } from './name.ts'
+import { pauseReason } from './plan/pause.ts'
+import { planRefresh } from './plan-refresh.ts'
+import { skipped, skippedUnchanged } from './record.ts'
+import type { Result } from './result.ts'
+
+/** A request for a refresh. The view's definition supplies what the request leaves open. */
+export interface RefreshRequest {
+  /** The view's name as SQL reads it, or its id. */
+  view: string
+  strategy?: Strategy | undefined
+  rowCountStrategy?: RowCountStrategy | undefined
+  /** The time limit of the refresh, including waits for locks. */
+  timeoutSeconds?: number | undefined
+  /** Refreshes even if the view is paused, was refreshed within its minimum interval, or cannot have changed. Default: false. */
+  force?: boolean | undefined
+  /** Shows the new data without the checks of the definition. Default: false. */
+  withoutChecks?: boolean | undefined
+}
+
+/**
+ * Refreshes a view. Without `force`, a paused view is skipped, and within the view's minimum interval the
+ * answer is the run that last filled the view.
+ */
+export const refresh = (request: RefreshRequest, call: Call): Promise<Result> =>
+  execute({ name: 'refresh', find, plan }, request, call)
+
+interface RefreshTarget extends Target {
+  definition: DefinitionDefaults
+  /** Why the view is not refreshed at present; null if nothing is paused. */
+  pause: string | null
+}
+
+async function find(sql: Sql, { view, force }: RefreshRequest, { trigger }: Call): Promise<RefreshTarget> {
+  const name = await resolveName(sql, view)
+  const { populated } = await readView(sql, name)
+  const definition = await ensureDefinition(sql, name)
+  const { id, minIntervalSeconds } = definition
+  const pause = force ? null : await readPauseReason(sql, definition, trigger)
+  const mayCoalesce = !force && pause === null && populated
+  const recentRunId = mayCoalesce ? await findRecentSuccess(sql, id, minIntervalSeconds) : undefined
+  return { name, definitionId: id, definition, pause, recentRunId }
+}
+
+async function readPauseReason(
+  sql: Sql,
+  { paused }: DefinitionDefaults,
+  trigger: Trigger,
+): Promise<string | null> {
+  const allPaused = isScheduled(trigger) && (await readPause(sql)) !== null
+  return pauseReason({ paused, allPaused }, trigger)
+}
+
+const plan = async (
+  sql: Sql,
+  { name, definition, pause }: RefreshTarget,
+  request: RefreshRequest,
+  call: Call,
+) => {
+  if (pause !== null) return skipped(pause)
+  // Who asks for a view by its name wants a refresh.
+  const unneeded =
+    isScheduled(call.trigger) && !request.force ? await skippedUnchanged(sql, definition.id) : undefined
+  if (unneeded !== undefined) return unneeded
+  const { until } = patienceOf(call, request.timeoutSeconds ?? definition.timeoutSeconds)
+  return planRefresh(sql, name, definition, { ...request, ifRunning: 'skip', until })
+}

@@ -1,0 +1,165 @@
+import { checkServerIdentity } from 'node:tls'
+import postgres from 'postgres'
+import { Problem } from '../problem.ts'
+import { makeSafe } from '../sql/search-path.ts'
+import { withDeadline } from './deadline.ts'
+import { ownSocket } from './socket.ts'
+import { liftTransactionLimit } from './transaction-limit.ts'
+
+/** A connection, one session of the server. */
+export type Sql = postgres.Sql<{ bigint: number }>
+
+/** The address of the database, and our login. */
+export interface ConnectionOptions {
+  host: string
+  port: number
+  database: string
+  user: string
+  password: string
+  /** `verify` checks the certificate against these roots (PEM) or Node's own, and the host's name. */
+  tls: { verify: true; roots: string[] | null } | { verify: false }
+}
+
+/** A connection that the caller closes. */
+export interface Connection {
+  sql: Sql
+  /** Closes the connection at once; the server may still work on the last message. */
+  leave(): Promise<void>
+  /** Settles if the connection breaks before `leave`. Every later query on the connection fails at once. */
+  broken: Promise<void>
+}
+
+/** Receives each notification. */
+export type NotificationListener = (channel: string, payload: string) => void
+
+/** Our own statements are short: a statement that waits longer for a lock, or runs longer, is stuck. */
+const defaultStartUp = {
+  application_name: 'viewkeeper',
+  lock_timeout: '5000',
+  statement_timeout: '15000',
+  default_transaction_read_only: 'off',
+  // Under another isolation level, a statement that has waited for a row does not see the row's change, or fails with 40001.
+  default_transaction_isolation: 'read committed',
+  // A role may bring others along. We wait for runs in idle sessions; a client that has vanished must not keep its locks.
+  idle_session_timeout: '0',
+  idle_in_transaction_session_timeout: '60000',
+}
+
+/**
+ * Opens a connection whose session has these settings, and whose search path is safePath: every name means the catalog's
+ * object, so nobody can add a function that would run as us. The driver's errors are thrown as they are.
+ */
+export async function connect(
+  options: ConnectionOptions,
+  startUp: Record<string, string>,
+  insisted: Record<string, string>,
+  deadline: number,
+  onNotify?: NotificationListener,
+): Promise<Connection> {
+  const wanted = { ...defaultStartUp, ...startUp }
+  const { host, port } = options
+  const { promise: broken, resolve: tellBroken } = Promise.withResolvers<void>()
+  let left = false
+  let line: Line | undefined
+  // postgres.js 3.4.9 never settles a query that is sent between a socket's error and its close, and writes
+  // further queries of a transaction to the closed socket, which fails where nobody can catch the error. A
+  // terminated line fails such queries at once.
+  const onBroken = () => {
+    line?.terminate()
+    sql.end({ timeout: 0 }).catch(() => {})
+    if (!left) tellBroken()
+  }
+  const socket = ownSocket(host, port, onBroken)
+  const sql: Sql = postgres({
+    host,
+    port,
+    database: options.database,
+    user: options.user,
+    password: options.password,
+    ssl: tlsOptions(options),
+    max: 1,
+    max_lifetime: null,
+    idle_timeout: 0,
+    fetch_types: false,
+    onnotice: () => {},
+    // postgres.js types these as numbers, but would drop a 0
+    connection: wanted as object,
+    types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
+    onclose: onBroken,
+    // postgres.js knows these two and does not type them
+    ...({ socket: socket.open, onnotify: onNotify } as object),
+  })
+  const leave = async () => {
+    left = true
+    await sql.end({ timeout: 0 }).catch(() => {})
+    socket.destroy()
+  }
+  try {
+    const advice = `No answer from the database at ${host}:${port}. Check that it runs and that its security group lets the functions in`
+    const onLine = (opened: Line) => {
+      line = opened
+    }
+    await withDeadline(insistOn(sql, { ...wanted, ...insisted }, onLine), deadline, advice)
+    return { sql, leave, broken }
+  } catch (error) {
+    await leave()
+    throw error
+  }
+}
+
+/** The part of postgres.js that is one connection; only `onexecute` of a query receives it. */
+interface Line {
+  /** Fails the current query and all later ones. */
+  terminate(): void
+}
+
+/**
+ * Makes the search path safe, and reads the start-up settings back: a pooler that drops them would also end our runs when the
+ * client leaves.
+ */
+async function insistOn(
+  sql: Sql,
+  wanted: Record<string, string>,
+  onexecute: (line: Line) => void,
+): Promise<void> {
+  // No parameters: with parameters, postgres.js does not pass its line to onexecute, and sends two messages. No pg_settings,
+  // which takes a millisecond. The server picks the unit of a time: it returns 15000 as 15s.
+  const options: object = { simple: true, onexecute }
+  // The second statement is parsed after the first one was executed.
+  const [, differing] = (await sql.unsafe(
+    `${makeSafe};
+     select a.name from jsonb_each_text('${JSON.stringify(wanted).replaceAll("'", "''")}') as a(name, value)
+      where case when a.name like '%\\_timeout' or a.name like '%\\_interval'
+              then extract(epoch from current_setting(a.name, true)::interval) * 1000 <> a.value::numeric
+              else current_setting(a.name, true) is distinct from a.value end;
+     ${liftTransactionLimit}`,
+    [],
+    options,
+  )) as unknown as [unknown, { name: string }[]]
+  const dropped = differing.map(({ name }) => name)
+  if (dropped.includes('is_superuser')) {
+    throw new Problem(
+      'SuperuserRefused',
+      'The login in the secret is a superuser, who may do anything to this database and its machine. Make a login with ' +
+        'only the rights that refreshing needs: npx viewkeeper create-role (docs/deploy.md, The database).',
+    )
+  }
+  if (dropped.length > 0) {
+    throw new Problem(
+      'NotDirect',
+      `The server does not have our start-up settings (${dropped.join(', ')}): the connection goes through a pooler. ` +
+        'Give the address of the PostgreSQL server itself, not of RDS Proxy or pgbouncer.',
+    )
+  }
+}
+
+/** We compare the certificate with the host ourselves, because Node would not do so for an IP address. */
+function tlsOptions({ tls, host }: ConnectionOptions) {
+  if (!tls.verify) return false
+  return {
+    rejectUnauthorized: true,
+    checkServerIdentity: (_: string, certificate: Parameters<typeof checkServerIdentity>[1]) =>
+      checkServerIdentity(host, certificate),
+    ...(tls.roots === null ? {} : { ca: tls.roots }),
+  }
+}

@@ -1,0 +1,25 @@
+import { rolePathSetting, safePath } from '../sql/search-path.ts'
+import type { Sql } from './connect.ts'
+
+/** The search path that is set for our login. SQL written by others relies on it. */
+export async function readRolePath(sql: Sql): Promise<string> {
+  const [row] = await sql<{ path: string }[]>`select current_setting(${rolePathSetting}) as path`
+  return row?.path as string
+}
+
+/** Lets the next statements, which others wrote, find names along the search path of our login. */
+export const takeRolePath = (sql: Sql, { local }: { local: boolean }): Promise<unknown> =>
+  sql`select set_config('search_path', current_setting(${rolePathSetting}), ${local})`
+
+/** Ends `takeRolePath`. The statement has nothing that is looked up on a path. */
+export const takeSafePath = (sql: Sql, { local }: { local: boolean }): Promise<unknown> =>
+  sql.unsafe(`set ${local ? 'local ' : ''}search_path to ${safePath}`)
+
+/** The schemas on the search path of our login that exist, and the one in which a new relation would be made. */
+export async function readRoleSchemas(sql: Sql): Promise<{ schemas: string[]; creation: string | null }> {
+  // The server parses the statement under the safe path, and then computes the columns one after the other.
+  const [row] = await sql<{ schemas: string[]; creation: string | null }[]>`
+    select set_config('search_path', current_setting(${rolePathSetting}), false), to_json(current_schemas(true)) as schemas,
+           current_schema()::text as creation, set_config('search_path', ${safePath}, false) as safe`
+  return row as { schemas: string[]; creation: string | null }
+}

@@ -1,0 +1,50 @@
+import type { Copy, Replicas, Standby, Standbys } from '../sql/replicas.ts'
+import type { Sql } from './connect.ts'
+import { readOnReplicas } from './on-replicas.ts'
+
+/**
+ * The standbys of the server, as far as the login may see them. What receives WAL without replaying it (`pg_receivewal`, a
+ * backup) is no standby, and neither is a subscriber or any other reader of a logical slot.
+ */
+async function readStandbys(sql: Sql): Promise<Standbys> {
+  const [row] = await sql<[Standbys & { isAurora: boolean }]>`
+    select coalesce(jsonb_agg(jsonb_build_object('name', r.application_name, 'lagMs',
+             case when r.replay_lsn >= r.sent_lsn then 0 else (extract(epoch from r.replay_lag) * 1000)::int8 end)
+             order by r.application_name) filter (where r.state in ('catchup', 'streaming') and r.replay_lsn is not null), '[]') as standbys,
+           (count(*) filter (where r.state is null and r.application_name not in ('pg_receivewal', 'pg_basebackup')))::integer as hidden,
+           to_regproc('pg_catalog.aurora_replica_status') is not null as "isAurora"
+      from pg_catalog.pg_stat_replication r
+     where not exists (select from pg_catalog.pg_replication_slots s where s.active_pid = r.pid and s.slot_type = 'logical')`
+  const { standbys, hidden, isAurora } = row
+  return { standbys: [...standbys, ...(isAurora ? await readAuroraReaders(sql) : [])], hidden }
+}
+
+/**
+ * A query for the copy of this database that RDS feeds, as JSON. RDS reads the slots of its blue/green deployments as its own role,
+ * which nobody else has; any login sees which role a session has. Whoever else reads a logical slot, such as Debezium, gets no rows of
+ * materialized views, and takes no notice of their DDL.
+ */
+export const copyQuery = `
+select jsonb_build_object('slot', s.slot_name, 'isAurora', to_regproc('pg_catalog.aurora_replica_status') is not null)
+  from pg_catalog.pg_replication_slots s, pg_catalog.pg_stat_get_activity(s.active_pid) a
+ where s.slot_type = 'logical' and s.database = pg_catalog.current_database() and a.pid = s.active_pid and a.usesysid = (select oid from pg_catalog.pg_roles where rolname = 'rdsadmin')
+ order by s.slot_name limit 1`
+
+/** The copy that RDS feeds from this database; null if it feeds none. */
+export async function readCopy(sql: Sql): Promise<Copy | null> {
+  const [row] = await sql.unsafe<{ copy: Copy }[]>(`select (${copyQuery}) as copy`)
+  return row?.copy ?? null
+}
+
+/** What the environment says about replicas, and the standbys that the server has. */
+export async function readReplicas(sql: Sql): Promise<Replicas> {
+  const [said] = await sql<[Pick<Replicas, 'readOnReplicas'>]>`
+    select ${sql.unsafe(readOnReplicas)} as "readOnReplicas"`
+  return { ...said, ...(await readStandbys(sql)) }
+}
+
+/** The readers of an Aurora cluster, which share its storage: `pg_stat_replication` does not show them. */
+const readAuroraReaders = (sql: Sql): Promise<Standby[]> =>
+  sql<Standby[]>`
+    select server_id as name, replica_lag_in_msec::int8 as "lagMs" from pg_catalog.aurora_replica_status()
+     where session_id <> 'MASTER_SESSION_ID' order by 1`.catch(() => [])

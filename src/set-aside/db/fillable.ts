@@ -1,0 +1,84 @@
+import type { Reader } from '../../catalog/plan/readers.ts'
+import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
+import { tryTwin, tryTwins } from '../../rebuild/db/trial.ts'
+import { makePlace } from '../../rebuild/plan/make.ts'
+import { apart, type Rebuild } from '../../rebuild/plan/place.ts'
+import type { Member } from '../../rebuild/plan/scope.ts'
+import type { Sql } from '../../server/connect.ts'
+import { sqlstateOf } from '../../server/failures.ts'
+import { mayPass } from '../../server/sqlstate.ts'
+import { undone } from '../../server/undone.ts'
+import { quoteName } from '../../sql/names.ts'
+import { type AsideItem, type AsideView, isView } from '../plan/items.ts'
+import { readUnlocked } from './in-the-way.ts'
+import { type Misfit, noLongerFits } from './perform.ts'
+
+/** Which views cannot be filled; and which could not be tried, with what reads them. */
+export interface Fillable {
+  misfits: Misfit[]
+  untried: AsideView[]
+}
+
+/**
+ * Fills twins of the views that have data, each from the twins of the views below it, and undoes that: so the data of today
+ * are tried, and no view is locked. It takes as long, and as much room on disk, as it takes to fill the views.
+ */
+export const tryToFill = (sql: Sql, items: AsideItem[]): Promise<Fillable> =>
+  undone(sql, async (part) => {
+    const views = items.filter(isView)
+    const byName = new Map(views.map((item) => [quoteName(item.live.view), item]))
+    const members = (await readMembers(part, [...byName.keys()])).filter(({ live }) =>
+      byName.has(quoteName(live.view)),
+    )
+    const rebuild = apart(`aside_${crypto.randomUUID().slice(0, 8)}`, { members })
+    try {
+      await executeStatements(part, makePlace(rebuild), false)
+    } catch (error) {
+      // Our login may not create schemas.
+      if (!(error instanceof StatementRefused) || sqlstateOf(error.cause) !== '42501') throw error
+      return { misfits: [], untried: views.filter(isFilled) }
+    }
+    const itemOf = ({ live }: Member) => byName.get(quoteName(live.view)) as AsideView
+    const trial = await tryTwins(
+      members,
+      ({ reads }) => reads,
+      (member) => tryToFillOne(part, rebuild, member),
+    )
+    // What cannot even be made here may still fit under its own name.
+    const unmakeable = trial.misfits.filter(({ because }) => !because.statement.computesRows)
+    const unfillable = trial.misfits.filter(({ because }) => because.statement.computesRows)
+    return {
+      misfits: unfillable.map(({ member, because }) => {
+        const item = itemOf(member)
+        return { item, problem: noLongerFits(item, because, '') }
+      }),
+      untried: [
+        ...unmakeable.map(({ member }) => itemOf(member)),
+        ...trial.untried.map(itemOf).filter(isFilled),
+      ],
+    }
+  })
+
+const isFilled = ({ live, populated }: Pick<AsideView, 'live' | 'populated'>): boolean =>
+  live.view.kind === 'materialized view' && populated
+
+/** Views with everything that reads them, by names as SQL writes them. */
+export async function readMembers(sql: Sql, names: string[]): Promise<Reader[]> {
+  const rows = await sql<{ oid: number }[]>`
+    select to_regclass(value)::oid::int8 as oid from jsonb_array_elements_text(${sql.json(names)}) where to_regclass(value) is not null`
+  return readUnlocked(
+    sql,
+    rows.map(({ oid }) => oid),
+  )
+}
+
+/** Makes one twin, and fills it if the view has data. Returns the refusal, unless it may pass by itself. */
+async function tryToFillOne(sql: Sql, rebuild: Rebuild, member: Member): Promise<StatementRefused | null> {
+  try {
+    await tryTwin(sql, rebuild, member, isFilled(member))
+    return null
+  } catch (error) {
+    if (!(error instanceof StatementRefused) || mayPass(sqlstateOf(error.cause))) throw error
+    return error
+  }
+}

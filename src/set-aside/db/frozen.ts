@@ -1,0 +1,50 @@
+import { readAuthoredQueries } from '../../catalog/db/definitions.ts'
+import { StatementRefused } from '../../rebuild/db/statements.ts'
+import type { Sql } from '../../server/connect.ts'
+import { sqlstateOf } from '../../server/failures.ts'
+import { mayPass } from '../../server/sqlstate.ts'
+import { quoteName } from '../../sql/names.ts'
+import { type AsideItem, type AsideView, isView } from '../plan/items.ts'
+import { describeTwin, isSameQuery } from './trial.ts'
+
+/** The frozen queries of views, by `viewKey`. */
+export type Frozen = Map<string, string>
+
+/** Reads the frozen query of each view that has that query, as this server reads it now. Locks nothing. */
+export async function readFrozen(sql: Sql, items: AsideItem[]): Promise<Frozen> {
+  const frozen: Frozen = new Map()
+  const views = items.filter(isView)
+  const queries = await readAuthoredQueries(
+    sql,
+    views.map(({ live }) => live.view),
+  )
+  for (const item of views) {
+    const query = queries.get(quoteName(item.live.view))
+    if (query !== undefined && (await hasQuery(sql, item, query))) frozen.set(viewKey(item), query)
+  }
+  return frozen
+}
+
+/** The items, each with the frozen query that was read for it as it is. */
+export const withFrozen = (items: AsideItem[], frozen: Frozen): AsideItem[] =>
+  items.map((item) => {
+    const query = isView(item) ? frozen.get(viewKey(item)) : undefined
+    return query === undefined ? item : ({ ...item, frozen: query } as AsideView)
+  })
+
+const viewKey = ({ live: { view, columns } }: AsideView): string =>
+  JSON.stringify([view.schema, view.name, view.definition, columns.map(({ name, type }) => [name, type])])
+
+async function hasQuery(sql: Sql, { live }: AsideView, query: string): Promise<boolean> {
+  const { schema, name, owner } = live.view
+  const definition = { schema, name, sql: query, indexes: [], comment: null, grants: [] }
+  try {
+    const twin = await describeTwin(sql, definition, owner)
+    const columns = (of: typeof live) =>
+      JSON.stringify(of.columns.map((column) => [column.name, column.type]))
+    return columns(twin) === columns(live) && (await isSameQuery(sql, twin, live))
+  } catch (error) {
+    if (!(error instanceof StatementRefused) || mayPass(sqlstateOf(error.cause))) throw error
+    return false
+  }
+}

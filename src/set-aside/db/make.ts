@@ -1,0 +1,277 @@
+import { twinKey } from '../../catalog/db/twin-key.ts'
+import { inPlaceOf } from '../../catalog/plan/acting.ts'
+import { Problem, sentences } from '../../problem.ts'
+import { executeStatements, executeTogether } from '../../rebuild/db/statements.ts'
+import { checkData } from '../../rebuild/plan/check-data.ts'
+import { fill } from '../../rebuild/plan/create.ts'
+import { setting } from '../../rebuild/plan/locks.ts'
+import { ownersSeal } from '../../rebuild/plan/twin.ts'
+import { uniqueIndexes } from '../../rebuild/plan/unique-indexes.ts'
+import { readCheckingOf } from '../../run/db/checking.ts'
+import { type Sql, withSavepoint } from '../../server/connect.ts'
+import { problemOf, sqlstateOf } from '../../server/failures.ts'
+import { mayPass } from '../../server/sqlstate.ts'
+import { displayName, quoteName } from '../../sql/names.ts'
+import type { Statement } from '../../sql/plan.ts'
+import { lost } from '../plan/compare.ts'
+import { dropStatements } from '../plan/drop.ts'
+import { type AsideItem, type AsideView, isView } from '../plan/items.ts'
+import { makeAttached } from '../plan/make.ts'
+import { withReaders } from '../plan/readers.ts'
+import {
+  type Misfit,
+  makeItem,
+  perform,
+  readAgain,
+  readKind,
+  readTheSame,
+  type Source,
+  statementsFor,
+} from './perform.ts'
+import { findRenamed } from './renames.ts'
+import { type Filled, type MadeBy, mayRecordRuns, readClock, readSeen, recordFilled } from './runs.ts'
+import { findTaken } from './taken.ts'
+
+/** How views are made again. */
+export interface MakeAgain extends Source {
+  /** Whether views that had data are filled. */
+  withData: boolean
+  /** Each materialized view has a run that says so; undefined: a trial has no runs. */
+  madeBy?: MadeBy | undefined
+  /** Called when a view is being filled. */
+  onFill?: ((view: string) => void) | undefined
+}
+
+/** Drops what stands in the way, in the transaction of the caller. Refuses what the server refuses, by name. */
+export async function takeAway(sql: Sql, items: AsideItem[]): Promise<void> {
+  try {
+    await executeTogether(sql, dropStatements(items))
+  } catch (error) {
+    const { message, detail } = error as { message: string; detail?: string }
+    throw new Problem(
+      'DependentsExist',
+      sentences(message, detail?.replaceAll('\n', '; '), 'Nothing was changed'),
+      { cause: error },
+    )
+  }
+}
+
+/**
+ * Proves that what is dropped can be made again exactly as it was: makes it without rows, compares, and undoes all of it.
+ * Execute between the drop and the commit, in the same transaction.
+ */
+export async function proveReturn(sql: Sql, items: AsideItem[]): Promise<void> {
+  const undo = new Error('undo')
+  await withSavepoint(sql, async (part) => {
+    await makeAll(part, items, { given: [], advice: 'Nothing was changed' })
+    await insistOnSame(part, items, { exactly: true })
+    throw undo
+  }).catch((error) => {
+    if (error !== undo) throw error
+  })
+}
+
+/**
+ * Makes again what was taken away, parents before children, and fills the views that had data: all or none, in the
+ * transaction of the caller. A plain view that is there already was made by the caller's SQL, and only gets back what hung
+ * on it; a materialized view that is there stays as it is. Throws ViewSqlFailed, which names the view and the column, and
+ * CatalogChanged if something was lost.
+ */
+export async function makeAgain(sql: Sql, items: AsideItem[], how: MakeAgain): Promise<void> {
+  const there = new Set(await findTaken(sql, items))
+  const [renamed] = await findRenamed(
+    sql,
+    items.filter((item) => !there.has(item)),
+    how,
+  )
+  if (renamed !== undefined) throw renamed.problem
+  await makeAndFill(sql, items, how)
+}
+
+/**
+ * The same for what can be made again and filled. Returns the misfits, which cannot be made or filled, and what is left out
+ * because it reads one. Neither is there afterwards. `misfits` are known before.
+ */
+export async function makePossible(
+  sql: Sql,
+  items: AsideItem[],
+  how: MakeAgain,
+  misfits: Misfit[],
+): Promise<{ misfits: Misfit[]; left: AsideItem[] }> {
+  const found = [...misfits]
+  const made = new Set<AsideItem>()
+  const gone = new Set<AsideItem>()
+  const lose = async (item: AsideItem) => {
+    const readers = withReaders(item, items, how.given)
+    await takeAway(
+      sql,
+      readers.filter((each) => made.has(each) && !gone.has(each)),
+    )
+    for (const each of readers) gone.add(each)
+  }
+  for (const { item } of misfits) await lose(item)
+  await makeAndFill(sql, items, how, async (item, work) => {
+    if (gone.has(item)) return
+    try {
+      await withSavepoint(sql, work)
+      made.add(item)
+    } catch (error) {
+      if (!isMisfit(error)) throw error
+      found.push({ item, problem: error })
+      await lose(item)
+    }
+  })
+  found.sort((a, b) => items.indexOf(a.item) - items.indexOf(b.item))
+  const named = new Set(found.map(({ item }) => item))
+  return { misfits: found, left: items.filter((item) => gone.has(item) && !named.has(item)) }
+}
+
+/** Whether the item is at fault. A failure that may pass, such as a lock or a full disk, ends all of it. */
+const isMisfit = (error: unknown): error is Problem =>
+  error instanceof Problem &&
+  (['CatalogChanged', 'CheckFailed', 'DependentsExist'].includes(error.code) ||
+    (error.code === 'ViewSqlFailed' && !mayPass(error.details.sqlstate)))
+
+/** Does a part of the work for one item. */
+type Step = (item: AsideItem, work: (sql: Sql) => Promise<unknown>) => Promise<unknown>
+
+/** Without `one`: all or nothing, and as far as possible everything at once. */
+async function makeAndFill(sql: Sql, items: AsideItem[], how: MakeAgain, one?: Step): Promise<void> {
+  const step: Step = one ?? ((_, work) => work(sql))
+  const made = await makeAll(sql, items, how, one)
+  const changed = new Set(how.given.map(quoteName))
+  const same = made
+    .map(({ item }) => item)
+    .filter((item) => !isView(item) || !changed.has(quoteName(item.live.view)))
+  if (one === undefined) await insistOnSame(sql, same, { exactly: false })
+  else for (const item of same) await one(item, (part) => insistOnSame(part, [item], { exactly: false }))
+  const filled: Filled[] = []
+  const isRecorded = how.madeBy !== undefined && (await mayRecordRuns(sql))
+  let began = await readClock(sql)
+  for (const { item, by } of made) {
+    if (!isView(item) || item.live.view.kind === 'view') continue
+    const fills = how.withData && item.populated
+    if (!fills && how.madeBy === undefined) continue
+    const filling = fills ? fillStatements(item) : []
+    const done = filled.length
+    await step(item, async (part) => {
+      if (fills) how.onFill?.(displayName(item.live.view))
+      const seen = fills && isRecorded ? await readSeen(part, item.live.view, filled) : null
+      await perform(part, item, filling, how.advice)
+      if (fills && isRecorded) await perform(part, item, await checkStatements(part, item, one), how.advice)
+      const shown = filling.filter(({ hidden }) => !hidden).map((each) => each.sql)
+      const ended = await readClock(part)
+      filled.push({ item, fills, seen, sql: [...by, ...shown], began, ended })
+      began = ended
+    })
+    // The next run begins after the failure.
+    if (filled.length === done) began = await readClock(sql)
+  }
+  // At the end: a definition that is written here stays locked until the commit, and filling may take hours.
+  if (how.madeBy !== undefined && isRecorded) await recordFilled(sql, filled, how.madeBy)
+}
+
+function fillStatements({ live: { view, indexes } }: AsideView): Statement[] {
+  const unique = uniqueIndexes(
+    indexes.map((index) => ({ ...index, on: index.rest })),
+    (at) => indexes[at]?.name as string,
+  )
+  return inPlaceOf(view.owner, fill(view, view, unique))
+}
+
+/** The statements that check the data of a view which was made again. With `one`, a view that fails stays aside. */
+async function checkStatements(sql: Sql, { live }: AsideView, one?: Step): Promise<Statement[]> {
+  return checkData(
+    {
+      view: live.view,
+      relation: live.view,
+      seal: ownersSeal(live),
+      key: twinKey(0),
+      ...(one && { otherwise: 'the view stays aside' }),
+    },
+    await readCheckingOf(sql, live.view),
+  )
+}
+
+/** An item that was really made here, and the statements that made it. */
+interface MadeHere {
+  item: AsideItem
+  by: string[]
+}
+
+/** Makes everything, and returns what was really made here: at once, or one by one if that fails, so that the misfit is named. */
+async function makeAll(sql: Sql, items: AsideItem[], source: Source, one?: Step): Promise<MadeHere[]> {
+  await executeStatements(sql, [setting('default_tablespace', '')], false)
+  if (one === undefined) {
+    const together = await makeTogether(sql, items, source)
+    if (together !== null) return together
+  }
+  const step: Step = one ?? ((_, work) => work(sql))
+  const made: MadeHere[] = []
+  const attached: AsideView[] = []
+  const make = (item: AsideItem) =>
+    step(item, async (part) => {
+      const { how, sql: by } = await makeItem(part, item, source)
+      if (how === 'made') made.push({ item, by })
+      if (isView(item) && how !== 'there') attached.push(item)
+    })
+  for (const item of items) if (item.kind !== 'policy') await make(item)
+  for (const item of attached)
+    await step(item, (part) => perform(part, item, makeAttached(item), source.advice))
+  for (const item of items) if (item.kind === 'policy') await make(item)
+  return made
+}
+
+/**
+ * Makes everything as it was in one message, because readers wait meanwhile. Null if that is not possible: a view is there
+ * already, gets another definition, does not fit, or would read something else.
+ */
+async function makeTogether(sql: Sql, items: AsideItem[], { given }: Source): Promise<MadeHere[] | null> {
+  const views = items.filter(isView)
+  const names = views.map(({ live: { view } }) => ({ schema: view.schema, name: view.name }))
+  const isGiven = names.some((view) => given.some((each) => quoteName(each) === quoteName(view)))
+  if (isGiven || (await readKind(sql, ...names)) !== null) return null
+  const making: { item: AsideItem; statements: Statement[] }[] = []
+  for (const item of items) making.push({ item, statements: statementsFor(item) })
+  const [policies, others] = [true, false].map((isPolicy) =>
+    making
+      .filter(({ item }) => (item.kind === 'policy') === isPolicy)
+      .flatMap(({ statements }) => statements),
+  ) as [Statement[], Statement[]]
+  try {
+    return await withSavepoint(sql, async (part) => {
+      await executeTogether(part, [...others, ...views.flatMap(makeAttached), ...policies])
+      if (
+        !(await readTheSame(
+          part,
+          views.filter(({ frozen }) => frozen !== undefined),
+        ))
+      )
+        throw readsAnother
+      return making.map(({ item, statements }) => ({
+        item,
+        by: statements.filter(({ hidden }) => !hidden).map((each) => each.sql),
+      }))
+    })
+  } catch (error) {
+    const sqlstate = sqlstateOf(error)
+    // A lock that is not there in time, or a cancel, would only come again: one by one, readers would wait twice.
+    if (error === readsAnother || (sqlstate !== undefined && !mayPass(sqlstate))) return null
+    throw problemOf(error)
+  }
+}
+
+const readsAnother = new Error('a frozen query reads something else than the view did')
+
+/** Compares with the catalog as it is now. A policy is what its one statement says. */
+async function insistOnSame(sql: Sql, items: AsideItem[], { exactly }: { exactly: boolean }): Promise<void> {
+  const missing: string[] = []
+  const compared = items.filter((item) => item.kind !== 'policy')
+  const found = await readAgain(sql, compared)
+  for (const item of compared) missing.push(...lost(item, found.get(item), exactly))
+  if (missing.length > 0)
+    throw new Problem(
+      'CatalogChanged',
+      `Something would be lost: ${missing.join('; ')}. Nothing was changed.`,
+    )
+}

@@ -1,0 +1,202 @@
+import type { ViewDefinition } from '../../catalog/plan/definition.ts'
+import type { LiveView } from '../../catalog/plan/live-view.ts'
+import { liveViewQuery } from '../../catalog/plan/live-view-query.ts'
+import { readableView } from '../../catalog/plan/server-sql.ts'
+import { Problem, sentences } from '../../problem.ts'
+import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
+import { type Sql, withSavepoint } from '../../server/connect.ts'
+import { sqlstateOf } from '../../server/failures.ts'
+import { conditionOf, mayPass } from '../../server/sqlstate.ts'
+import { quoted } from '../../sql/commands.ts'
+import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
+import type { Statement } from '../../sql/plan.ts'
+import {
+  type AsideFunction,
+  type AsideItem,
+  type AsideView,
+  describeItem,
+  isView,
+  nameOf,
+} from '../plan/items.ts'
+import { adorn, type Making, makeFrom, makeFunction, makePolicy, makeView } from '../plan/make.ts'
+import { readBelow } from './below.ts'
+import { readFunction } from './in-the-way.ts'
+
+/** From what items are made, and what to do if that fails. */
+export interface Source {
+  /** Definitions that take the place of the old ones. */
+  given: ViewDefinition[]
+  /** What to do if a view cannot be made: the end of the message. */
+  advice: string
+  /** Whether an item that is there already is refused (DependentsExist). */
+  refuseThere?: boolean
+}
+
+/** How an item was made (as it was, only what hung on it, or not at all, because it is there), and by which statements. */
+export interface Made {
+  how: 'made' | 'adorned' | 'there'
+  sql: string[]
+}
+
+/**
+ * Makes an item again without its rows. A plain view that is there already only gets back what hung on it; a materialized
+ * view that is there stays as it is. Throws ViewSqlFailed, which names the item and the column.
+ */
+export async function makeItem(
+  sql: Sql,
+  item: AsideItem,
+  { given, advice, refuseThere = false }: Source,
+): Promise<Made> {
+  if (item.kind !== 'view') {
+    const statements = item.kind === 'function' ? makeFunction(item) : makePolicy(item)
+    return { how: 'made', sql: await perform(sql, item, statements, advice) }
+  }
+  const { view } = item.live
+  const there = await readKind(sql, view)
+  if (there !== null && refuseThere) throw isThere(item)
+  if (there !== null && view.kind === 'materialized view') return { how: 'there', sql: [] }
+  if (there !== null) return { how: 'adorned', sql: await performMaking(sql, item, adorn(item), advice) }
+  const definition = given.find((each) => quoteName(each) === quoteName(view))
+  if (definition !== undefined)
+    return { how: 'made', sql: await performMaking(sql, item, makeFrom(item, definition), advice) }
+  const frozen = await makeAsFrozen(sql, item, advice)
+  return { how: 'made', sql: frozen ?? (await performMaking(sql, item, makeView(item), advice)) }
+}
+
+/**
+ * Makes a view from its frozen query, if the query still fits and reads what the view read: its names may mean something else
+ * on the search path of this login.
+ */
+async function makeAsFrozen(sql: Sql, item: AsideView, advice: string): Promise<string[] | null> {
+  const { frozen } = item
+  if (frozen === undefined) return null
+  const misfit = new Error('the frozen query does not fit')
+  try {
+    return await withSavepoint(sql, async (part) => {
+      const performed = await performMaking(part, item, makeView(item, frozen), advice)
+      if (!(await readTheSame(part, [item]))) throw misfit
+      return performed
+    })
+  } catch (error) {
+    if (
+      error === misfit ||
+      (error instanceof Problem && error.code === 'ViewSqlFailed' && !mayPass(error.details.sqlstate))
+    )
+      return null
+    throw error
+  }
+}
+
+/** The statements that make an item as it was, without its rows, triggers and rules. */
+export function statementsFor(item: AsideItem): Statement[] {
+  if (item.kind === 'function') return makeFunction(item)
+  if (item.kind === 'policy') return makePolicy(item)
+  const { create, rest } = makeView(item, item.frozen)
+  return [...create, ...rest(item.live.columns.map(({ name }) => name))]
+}
+
+/** Whether views that were made read what they have read before. */
+export async function readTheSame(sql: Sql, items: AsideView[]): Promise<boolean> {
+  const rows = await sql<{ oid: number }[]>`
+    select to_regclass(x.name)::oid::int8 as oid
+      from jsonb_array_elements_text(${sql.json(items.map(({ live }) => quoteName(live.view)))}) with ordinality as x(name, at) order by at`
+  const found = await readBelow(
+    sql,
+    rows.map(({ oid }) => ({ class: 'pg_class', oid })),
+  )
+  const names = (some: QualifiedName[] = []) => some.map(quoteName).sort().join()
+  return items.every(({ below }, at) => names(found.get(`pg_class ${rows[at]?.oid}`)) === names(below))
+}
+
+async function performMaking(sql: Sql, item: AsideView, making: Making, advice: string): Promise<string[]> {
+  const created = await perform(sql, item, making.create, advice)
+  const columns = await sql<{ name: string }[]>`
+    select a.attname as name from pg_attribute a
+     where a.attrelid = to_regclass(${quoteName(item.live.view)})::oid and a.attnum > 0 and not a.attisdropped`
+  const rest = making.rest(columns.map(({ name }) => name))
+  return [...created, ...(await perform(sql, item, rest, advice))]
+}
+
+/** What has the first of the names that something has: the kind as in pg_class; null if nothing has any. */
+export async function readKind(sql: Sql, ...names: QualifiedName[]): Promise<string | null> {
+  const [row] = await sql<{ kind: string }[]>`
+    select c.relkind as kind from jsonb_to_recordset(${sql.json(names as never)}) as x(schema text, name text)
+      join pg_namespace n on n.nspname = x.schema join pg_class c on c.relnamespace = n.oid and c.relname = x.name limit 1`
+  return row?.kind ?? null
+}
+
+/** The refusal of an item that somebody has made meanwhile. */
+export const isThere = (item: AsideItem): Problem =>
+  new Problem(
+    'DependentsExist',
+    `${nameOf(item)} is there already: somebody has made it since it was set aside. To keep that one, run: npx viewkeeper put-back --forget ${quoted(nameOf(item))}. ` +
+      'To get the old one back, drop the new one first.',
+  )
+
+/** An item that cannot be made again, and why. */
+export interface Misfit {
+  item: AsideItem
+  problem: Problem
+}
+
+/** Executes statements of an item, and returns those that do the work. Throws ViewSqlFailed, which names the item. */
+export async function perform(
+  sql: Sql,
+  item: AsideItem,
+  statements: Statement[],
+  advice: string,
+): Promise<string[]> {
+  try {
+    await executeStatements(sql, statements, false)
+    return statements.filter(({ hidden }) => !hidden).map(({ sql: text }) => text)
+  } catch (error) {
+    throw error instanceof StatementRefused ? noLongerFits(item, error, advice) : error
+  }
+}
+
+/** The refusal that names the view, and the column as the server names it or as it stands in the query. */
+export function noLongerFits(item: AsideItem, refused: StatementRefused, advice: string): Problem {
+  const { statement, cause, line, missing, unfound } = refused
+  const sqlstate = sqlstateOf(cause)
+  const { position, internal_position: inner } = cause as Record<string, string | undefined>
+  // Rows may be in the message of a statement that computes rows.
+  const message = statement.computesRows
+    ? `${statement.phase === 'checking' ? `${statement.view} cannot be made` : 'its data cannot be computed'}: ${conditionOf(sqlstate)}${unfound === null ? '' : ` ${unfound.what}`}`
+    : refused.message
+  const at =
+    position === undefined && inner === undefined
+      ? ''
+      : `, at "${statement.sql.split('\n')[line - 1]?.trim()}"`
+  const part = statement.carries === undefined ? '' : `${statement.carries}: `
+  const what = statement.computesRows ? 'cannot be filled' : 'no longer fits'
+  return new Problem(
+    'ViewSqlFailed',
+    sentences(
+      `${describeItem(item)} ${what}: ${part}${message} (${sqlstate ?? 'no SQLSTATE'})${statement.computesRows ? '' : at}`,
+      missing ?? unfound?.hint,
+      advice,
+    ),
+    { cause, ...(sqlstate === undefined ? {} : { sqlstate }) },
+  )
+}
+
+/** Reads items again, by their names: what is there of them. All views at once, because the query takes long to plan. */
+export async function readAgain<Item extends AsideView | AsideFunction>(
+  sql: Sql,
+  items: Item[],
+): Promise<Map<Item, AsideView | AsideFunction>> {
+  const found = new Map<Item, AsideView | AsideFunction>()
+  const names = items.map((item) => (isView(item) ? quoteName(item.live.view) : null))
+  const rows = await sql.unsafe<{ at: number; live: LiveView }[]>(
+    `select x.at::int - 1 as at, doc.live
+       from jsonb_array_elements_text(${literal(JSON.stringify(names))}) with ordinality as x(name, at),
+            lateral (${liveViewQuery('to_regclass(x.name)::oid')}) as doc(live)`,
+  )
+  for (const { at, live } of rows)
+    found.set(items[at] as Item, { ...(items[at] as AsideView), live: readableView(live) })
+  for (const item of items) {
+    const again = item.kind === 'function' ? await readFunction(sql, item.signature) : undefined
+    if (again !== undefined) found.set(item, again)
+  }
+  return found
+}

@@ -1,0 +1,138 @@
+import type { LiveView } from '../../catalog/plan/live-view.ts'
+import type { Reader } from '../../catalog/plan/readers.ts'
+import { Problem } from '../../problem.ts'
+import { executeStatements, executeTogether, StatementRefused } from '../../rebuild/db/statements.ts'
+import { makePlace, makeTwin } from '../../rebuild/plan/make.ts'
+import { apart } from '../../rebuild/plan/place.ts'
+import { type Sql, withSavepoint } from '../../server/connect.ts'
+import { problemOf, sqlstateOf } from '../../server/failures.ts'
+import { undone } from '../../server/undone.ts'
+import { type QualifiedName, quoteName } from '../../sql/names.ts'
+import { lost } from '../plan/compare.ts'
+import { type AsideItem, type AsideView, isView } from '../plan/items.ts'
+import { readMembers } from './fillable.ts'
+import { readAgain } from './perform.ts'
+
+/** Whoever cancels a statement wants all of it to end. */
+const canceled = '57014'
+
+/** Empty copies of views in schemas of their own, which can be changed for a trial while others read the views. */
+export interface StandIns {
+  /** The schema of the stand-ins of the views in a schema. */
+  schemas: Map<string, string>
+  /** The OIDs of the views. */
+  views: number[]
+  /** Writes the names of the views for those of the stand-ins, in all texts of a value. */
+  named<T>(value: T): T
+}
+
+/**
+ * Makes stand-ins of views, parents first, which are with all that hangs on them as the views are, but hold no rows. No view
+ * is locked. Null if that is impossible: our login may not create schemas, something that is no view reads one of them, or
+ * SQL cannot copy one. `heirs` are roles that are to own some of the views. Execute in a transaction that is undone.
+ */
+export async function makeStandIns(sql: Sql, views: Reader[], heirs: string[]): Promise<StandIns | null> {
+  if (!views.every(({ live }) => isOnlyReadByViews(live)) || !(await mayAllCreate(sql, views, heirs)))
+    return null
+  const { scope, place } = apart(`trial_${crypto.randomUUID().slice(0, 8)}`, { members: views })
+  const schemas = new Map(
+    views.map(({ live }) => [live.view.schema, standInSchema(live.view.schema, place.twins)]),
+  )
+  const twins = (schema: string) => schemas.get(schema) ?? schema
+  const named = <T>(value: T): T => JSON.parse(backIn(JSON.stringify(value), schemas)) as T
+  const rebuild = { scope, place: { ...place, twins, schemas: [...schemas.values()], movesStatistics: true } }
+  try {
+    await withSavepoint(sql, async (part) => {
+      await executeStatements(part, makePlace(rebuild, heirs), false)
+      await executeTogether(
+        part,
+        views.flatMap((view) => makeTwin(rebuild, view)),
+      )
+    })
+  } catch (error) {
+    const sqlstate = error instanceof StatementRefused ? sqlstateOf(error.cause) : sqlstateOf(error)
+    if (sqlstate === undefined || sqlstate === canceled) throw problemOf(error)
+    return null
+  }
+  const copies = views.map(({ live }) =>
+    asItem({ ...live, view: { ...live.view, schema: twins(live.view.schema) } }),
+  )
+  const found = await readAgain(sql, copies)
+  for (const [at, { live }] of views.entries()) {
+    const copy = named(found.get(copies[at] as AsideView))
+    if (lost(asItem(live), copy, true).length > 0) return null
+  }
+  const made = { schemas, views: views.map(({ oid }) => oid), named }
+  return (await readsViews(sql, made)) ? null : made
+}
+
+/**
+ * Whether stand-ins prove that views can be made again exactly as they are. If not, or if there is more than views, only
+ * taking the items away and making them again proves it (`proveReturn`).
+ */
+export const areProvedAside = (sql: Sql, items: AsideItem[]): Promise<boolean> =>
+  undone(sql, async (part) => {
+    if (!items.every(isView)) return false
+    const names = items.map(({ live }) => quoteName(live.view))
+    const views = await readMembers(part, names).catch((error) => {
+      if (error instanceof Problem && error.code === 'LockTimeout') return null
+      throw error
+    })
+    return views !== null && (await makeStandIns(part, views, [])) !== null
+  })
+
+/** Whether something other than the views and what was there before reads one of them: then a stand-in was missed. */
+export async function readsViews(sql: Sql, { views }: Pick<StandIns, 'views'>): Promise<boolean> {
+  const [row] = await sql<{ missed: boolean }[]>`
+    with originals as (select value::oid as oid from jsonb_array_elements_text(${sql.json(views)}))
+    select exists (
+      select from pg_depend d join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
+       where d.refclassid = 'pg_class'::regclass and d.refobjid in (select oid from originals)
+         and w.ev_class not in (select oid from originals)) as missed`
+  return row?.missed ?? true
+}
+
+/** Triggers and rules of plain views name their views, so they are not copied. */
+const isOnlyReadByViews = ({ dependents, triggers, rules }: LiveView): boolean =>
+  dependents.every(({ reader }) => reader !== null) && triggers.length + rules.length === 0
+
+/** Whether the owners may create in the schemas of the views: in those of the stand-ins, they may in any case. */
+async function mayAllCreate(sql: Sql, views: Reader[], heirs: string[]): Promise<boolean> {
+  const needs = views.flatMap(({ live: { view, grants } }) => [
+    ...[view.owner, ...heirs].map((role) => ({ role, schema: view.schema, privilege: 'create, usage' })),
+    ...grants.map(({ grantor }) => ({ role: grantor, schema: view.schema, privilege: 'usage' })),
+  ])
+  const rows = await sql`
+    select from jsonb_array_elements(${sql.json(needs)}) n, unnest(string_to_array(n ->> 'privilege', ', ')) p
+     where not has_schema_privilege((n ->> 'role')::regrole::oid, n ->> 'schema', p) limit 1`
+  return rows.length === 0
+}
+
+/** A name that SQL quotes if it quotes the name of the schema. */
+const standInSchema = (schema: string, twins: (schema: string) => string): string =>
+  /^[a-z_][a-z0-9_$]*$/.test(schema) ? twins(schema) : twins(schema).replace('viewkeeper', 'Viewkeeper')
+
+const backIn = (text: string, schemas: Map<string, string>): string =>
+  [...schemas].reduce(
+    (written, [schema, twin]) => written.replaceAll(twin, () => JSON.stringify(schema).slice(1, -1)),
+    text,
+  )
+
+const asItem = (live: LiveView): AsideView => ({
+  kind: 'view',
+  live,
+  populated: false,
+  sizeBytes: 0,
+  reads: [],
+})
+
+/** Whether names of views and indexes are free for stand-ins' originals: nothing else has them. */
+export async function areFree(sql: Sql, names: QualifiedName[], views: Reader[]): Promise<boolean> {
+  const rows = await sql`
+    with originals as (select value::oid as oid from jsonb_array_elements_text(${sql.json(views.map(({ oid }) => oid))}))
+    select from jsonb_to_recordset(${sql.json(names as never)}) as x(schema text, name text)
+      join pg_namespace n on n.nspname = x.schema join pg_class c on c.relnamespace = n.oid and c.relname = x.name
+     where c.oid not in (select oid from originals)
+       and c.oid not in (select indexrelid from pg_index where indrelid in (select oid from originals)) limit 1`
+  return rows.length === 0
+}

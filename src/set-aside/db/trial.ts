@@ -1,0 +1,111 @@
+import { twinKey } from '../../catalog/db/twin-key.ts'
+import { inPlaceOf, sealed } from '../../catalog/plan/acting.ts'
+import type { ViewDefinition } from '../../catalog/plan/definition.ts'
+import type { LiveView } from '../../catalog/plan/live-view.ts'
+import { liveViewQuery } from '../../catalog/plan/live-view-query.ts'
+import { readableView } from '../../catalog/plan/server-sql.ts'
+import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
+import { createNames, createStatements } from '../../rebuild/plan/create.ts'
+import { setting } from '../../rebuild/plan/locks.ts'
+import type { Sql } from '../../server/connect.ts'
+import { undone } from '../../server/undone.ts'
+import { withoutLooks } from '../../sql/backups.ts'
+import { literal, quoteName } from '../../sql/names.ts'
+import type { Plan, Statement } from '../../sql/plan.ts'
+
+/**
+ * The live view that this server makes of a definition: an empty twin is created beside the real view, described, and
+ * undone. The indexes have the names of the definition. If the twin has the same query as `live`, the query's text is that
+ * of `live`. Throws StatementRefused.
+ */
+export async function readTwin(
+  sql: Sql,
+  definition: ViewDefinition,
+  owner: string,
+  live?: LiveView,
+): Promise<LiveView> {
+  const twin = await describeTwin(sql, definition, owner)
+  return live !== undefined && (await isSameQuery(sql, twin, live))
+    ? { ...twin, view: { ...twin.view, definition: live.view.definition } }
+    : twin
+}
+
+/**
+ * Whether two views have the same query. The server writes some queries (lists of varchar) differently after it has read
+ * its own text once, and the same from then on. So if the texts differ, both are read once more, each as its view's owner.
+ */
+export async function isSameQuery(sql: Sql, a: LiveView, b: LiveView): Promise<boolean> {
+  if (a.view.definition === b.view.definition) return true
+  const again = async ({ view: { schema, name, definition, owner } }: LiveView) => {
+    const plain = { schema, name, sql: definition, indexes: [], comment: null, grants: [] }
+    return (await describeTwin(sql, plain, owner)).view.definition
+  }
+  try {
+    return (await again(a)) === (await again(b))
+  } catch (error) {
+    if (error instanceof StatementRefused) return false
+    throw error
+  }
+}
+
+/**
+ * The live view that this server makes of a definition: an empty one is created beside the real view, described, and undone.
+ * `onPath` changes the search path on which the query finds its names.
+ */
+export const describeTwin = (
+  sql: Sql,
+  definition: ViewDefinition,
+  owner: string,
+  onPath?: (path: string) => string,
+): Promise<LiveView> =>
+  undone(sql, async (part) => {
+    const names = createNames(twinKey(0), definition)
+    const twin = quoteName({ schema: definition.schema, name: names.view })
+    const statements = sealed(owner, definition, createStatements(definition, names))
+    const [create, ...others] = statements as [Statement, ...Statement[]]
+    await executeStatements(
+      part,
+      inPlaceOf(owner, [create, withoutDefaultGrants(twin), ...others]),
+      true,
+      onPath,
+    )
+    const [row] = await part.unsafe<{ live: LiveView }[]>(
+      `select f as live from (${liveViewQuery(`${literal(twin)}::regclass`)}) as x(f)`,
+    )
+    const live = readableView((row as { live: LiveView }).live)
+    const named = new Map(definition.indexes.map(({ name }, at) => [names.index(at), name]))
+    return {
+      ...live,
+      indexes: live.indexes.map((index) => ({ ...index, name: named.get(index.name) as string })),
+    }
+  })
+
+/** Applies the settings of a definition, for the current transaction. Throws StatementRefused. */
+export const applySettings = (sql: Sql, settings: Record<string, string>): Promise<void> =>
+  executeStatements(
+    sql,
+    Object.entries(settings).map(([name, value]) => setting(name, value)),
+    false,
+  )
+
+/** Performs a plan that fills no view, statement by statement, in the current transaction. Throws StatementRefused. */
+export const performPlan = (sql: Sql, { settings, prepare, cutOver }: Plan): Promise<void> =>
+  applySettings(sql, settings).then(() =>
+    executeStatements(sql, [...prepare, ...withoutLooks(cutOver.statements)], false),
+  )
+
+/** Revokes what default privileges have granted on the new view: only the author's grants are to remain. */
+const withoutDefaultGrants = (view: string): Statement => ({
+  kind: 'command',
+  phase: 'building',
+  sql: `do ${literal(`declare grantee text;
+begin
+  for grantee in
+    select distinct case e.grantee when 0 then 'public' else e.grantee::regrole::text end
+      from pg_catalog.pg_class c, aclexplode(c.relacl) e where c.oid = ${literal(view)}::regclass and e.grantee <> c.relowner
+  loop
+    execute format('revoke all on %s from %s', ${literal(view)}, grantee);
+  end loop;
+end`)}`,
+  hidden: true,
+})

@@ -1,0 +1,169 @@
+import { inPlaceOf, sealed } from '../../catalog/plan/acting.ts'
+import type { ViewDefinition } from '../../catalog/plan/definition.ts'
+import { replayGrants } from '../../catalog/plan/grants.ts'
+import type { LiveView } from '../../catalog/plan/live-view.ts'
+import { readable } from '../../catalog/plan/server-sql.ts'
+import type { TwinNames } from '../../catalog/plan/twin-names.ts'
+import { buildRules, buildTriggers } from '../../rebuild/plan/attached.ts'
+import { createStatements, queryOf } from '../../rebuild/plan/create.ts'
+import {
+  buildIndexes,
+  buildStatistics,
+  buildTwin,
+  giveStatistics,
+  ownersSealed,
+  withOptions,
+} from '../../rebuild/plan/twin.ts'
+import { displayPart, literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import type { Statement } from '../../sql/plan.ts'
+import type { AsideFunction, AsidePolicy, AsideView } from './items.ts'
+
+/** The statements of a view that is made again in two parts, because the second may depend on the columns of the first. */
+export interface Making {
+  create: Statement[]
+  /** With the columns that the view has after the first part. */
+  rest(columns: string[]): Statement[]
+}
+
+/**
+ * Makes a view again as it was, without its rows, triggers and rules. The query is the server's text, or `frozen`: what the
+ * server adds to its text, such as a cast, may be of another time.
+ */
+export function makeView({ live }: AsideView, frozen?: string): Making {
+  // The query may end with a `--` comment; the line break ends the comment.
+  const definition = frozen === undefined ? live.view.definition : `(${queryOf(frozen)}\n)`
+  const [create, ...attributes] = buildTwin({ ...live, view: { ...live.view, definition } }, live)
+  return {
+    create: inPlaceOf(live.view.owner, [
+      frozen === undefined
+        ? (create as Statement)
+        : ({ ...create, ...ownersSealed(live), rolePath: true } as Statement),
+    ]),
+    rest: () => [
+      ...inPlaceOf(live.view.owner, [
+        ...attributes,
+        ...buildIndexes(live, ownNames(live)),
+        ...buildStatistics(live, ownNames(live)),
+      ]),
+      ...giveStatistics(live, ownNames(live)),
+      ...replayGrants(live, live.view),
+    ],
+  }
+}
+
+/**
+ * Makes a materialized view from another definition. The query, the indexes and the comment are those of the definition.
+ * All else is carried over, as far as the view still has the column.
+ */
+export const makeFrom = ({ live }: AsideView, definition: ViewDefinition): Making => ({
+  create: inPlaceOf(live.view.owner, sealed(live.view.owner, definition, createStatements(definition))),
+  rest: (columns) => {
+    const { view } = live
+    const kept = withColumns({ ...live, view: { ...view, comment: null } }, columns)
+    const alter = `alter materialized view ${quoteName(view)}`
+    return [
+      ...inPlaceOf(view.owner, [
+        ...[
+          view.options.length > 0 && `${alter} set ${withOptions(view.options).replace(' with ', '')}`,
+          view.tablespace !== null && `${alter} set tablespace ${quoteIdentifier(view.tablespace)}`,
+          view.accessMethod !== null && `${alter} set access method ${quoteIdentifier(view.accessMethod)}`,
+        ]
+          .filter((sql) => sql !== false)
+          .map((sql): Statement => ({ kind: 'command', phase: 'building', sql })),
+        ...buildTwin(kept, ownNames(live)).slice(1),
+        ...buildStatistics(kept, ownNames(live)),
+      ]),
+      ...giveStatistics(kept, ownNames(live)),
+      ...replayGrants(kept, view),
+    ]
+  },
+})
+
+/** Gives a plain view that somebody else has made meanwhile its owner and all that hung on it. */
+export const adorn = ({ live }: AsideView): Making => ({
+  create: [
+    {
+      kind: 'command',
+      phase: 'building',
+      sql: `alter ${live.view.kind} ${quoteName(live.view)} owner to ${live.view.owner}`,
+    },
+  ],
+  rest: (columns) => {
+    const kept = withColumns(live, columns)
+    return [
+      ...inPlaceOf(live.view.owner, buildTwin(kept, ownNames(live)).slice(1)),
+      ...replayGrants(kept, live.view),
+    ]
+  },
+})
+
+/** The triggers and rules of a view. They come after all views and functions, because a rule may read any of them. */
+export const makeAttached = ({ live }: AsideView): Statement[] =>
+  inPlaceOf(live.view.owner, [...buildTriggers(live), ...buildRules(live)])
+
+/** Makes a function again. */
+export function makeFunction(item: AsideFunction): Statement[] {
+  const { routine, signature, owner, schema, definition, comment, grants, extensions } = item
+  const building = (sql: string): Statement => ({
+    kind: 'command',
+    phase: 'building',
+    sql,
+    carries: `${routine} ${signature}`,
+  })
+  return [
+    ...inPlaceOf(owner, [
+      {
+        ...building(readable(definition)),
+        kind: 'sealed',
+        seal: { role: owner, schema: quoteIdentifier(schema) },
+      },
+      ...(comment === null ? [] : [building(`comment on ${routine} ${signature} is ${literal(comment)}`)]),
+      ...extensions.map((name) =>
+        building(`alter ${routine} ${signature} depends on extension ${quoteIdentifier(name)}`),
+      ),
+      ...(grants === null ? [] : [building(`revoke all on ${routine} ${signature} from public, ${owner}`)]),
+    ]),
+    ...(grants ?? []).flatMap(({ grantor, grantee, grantable }) =>
+      inPlaceOf(grantor, [
+        building(
+          `grant execute on ${routine} ${signature} to ${grantee}${grantable && grantee !== owner ? ' with grant option' : ''}`,
+        ),
+      ]),
+    ),
+  ]
+}
+
+/** Makes a policy again. */
+export function makePolicy({ name, table, owner, rest, comment }: AsidePolicy): Statement[] {
+  const policy = `${quoteIdentifier(name)} on ${quoteName(table)}`
+  const building = (sql: string): Statement => ({
+    kind: 'command',
+    phase: 'building',
+    sql,
+    carries: `policy ${displayPart(name)}`,
+  })
+  return inPlaceOf(owner, [
+    {
+      ...building(`create policy ${policy} ${readable(rest)}`),
+      kind: 'sealed',
+      seal: { role: owner, schema: quoteIdentifier(table.schema) },
+    },
+    ...(comment === null ? [] : [building(`comment on policy ${policy} is ${literal(comment)}`)]),
+  ])
+}
+
+/** The names that a view and its parts have already. */
+const ownNames = ({ view, indexes, statistics }: LiveView): TwinNames => ({
+  view,
+  old: view,
+  index: (at) => indexes[at]?.name as string,
+  statistics: (at) => statistics[at]?.name as string,
+  oldStatistics: (at) => statistics[at]?.name as string,
+})
+
+/** Leaves out what hangs on columns that are gone. */
+const withColumns = (live: LiveView, columns: string[]): LiveView => ({
+  ...live,
+  columns: live.columns.filter(({ name }) => columns.includes(name)),
+  grants: live.grants.filter(({ column }) => column === null || columns.includes(column)),
+})

@@ -1,0 +1,54 @@
+import { type Need, type Obstacle, obstacle } from '../../catalog/plan/rights.ts'
+import { isUnreadable, unreadableClause } from '../../catalog/plan/server-sql.ts'
+import { memberOf } from '../../rebuild/plan/needs.ts'
+import { displayName, displayPart, literal, quoteName } from '../../sql/names.ts'
+import { type AsideItem, describeItem } from './items.ts'
+
+/** To act as every role of the items: each role with one object, which is quick to look at, or with every object. Pure. */
+export function actingNeeds(items: AsideItem[], by: 'role' | 'object'): Need[] {
+  const roles = items.flatMap(rolesOf)
+  const some = by === 'object' ? roles : new Map(roles.map((each) => [each.role, each])).values()
+  return [...some].map(({ role, why, owned }) =>
+    memberOf(role, owned, [`${why} ${role}, and `, `may not act as ${role}`]),
+  )
+}
+
+/** What no SQL can make again. Pure. */
+export function cannotCarry(item: AsideItem): Obstacle[] {
+  if (item.kind !== 'view') return []
+  const { view } = item.live
+  const reasons = [
+    view.memberOf === null ? [] : `belongs to extension ${view.memberOf}`,
+    view.hasSecurityLabel ? "has a security label, which only the label's provider can give" : [],
+    view.replicaIdentity === 'index' ? 'has an index as its replica identity' : [],
+    isUnreadable(view.definition) ? `has ${unreadableClause}` : [],
+  ].flat()
+  return reasons.map((reason) => obstacle(`${describeItem(item)} ${reason}`))
+}
+
+/** A role as which an item is made again, and why. */
+interface ActingRole {
+  role: string
+  why: string
+  /** An expression of SQL: what could be given to another owner instead. */
+  owned: string | null
+}
+
+function rolesOf(item: AsideItem): ActingRole[] {
+  // Nobody is told to give a table away because of a policy.
+  if (item.kind === 'policy')
+    return [{ role: item.owner, why: `table ${displayName(item.table)} belongs to`, owned: null }]
+  const named = describeItem(item)
+  if (item.kind === 'function')
+    return [{ role: item.owner, why: `${named} belongs to`, owned: literal(named) }]
+  const { view, statistics, grants } = item.live
+  return [
+    ...grants.map(({ grantor }) => ({ role: grantor, why: `grants on ${named} are by`, owned: null })),
+    ...statistics.map((each) => ({
+      role: each.owner,
+      why: `statistics ${displayPart(each.name)} of ${named} belong to`,
+      owned: literal(`statistics ${quoteName(each)}`),
+    })),
+    { role: view.owner, why: `${named} belongs to`, owned: literal(`${view.kind} ${quoteName(view)}`) },
+  ]
+}

@@ -1,0 +1,140 @@
+import { insistOnNoPause } from '../catalog/db/pause.ts'
+import type { ViewDefinition } from '../catalog/plan/definition.ts'
+import { cureLines, curesOf, reasonsOf } from '../catalog/plan/rights.ts'
+import { Problem, sentences } from '../problem.ts'
+import { insistOnNoBackup } from '../server/backup.ts'
+import type { Sql } from '../server/connect.ts'
+import { parseName, quoteName } from '../sql/names.ts'
+import { readFrozen, withFrozen } from './db/frozen.ts'
+import { findTouched, type TouchedRelation } from './db/in-the-way.ts'
+import { lockInTheWay, lookInTheWay } from './db/locks.ts'
+import { type MakeAgain, makeAgain, proveReturn, takeAway } from './db/make.ts'
+import type { Around } from './db/own-sql.ts'
+import { areProvedAside } from './db/stand-ins.ts'
+import { type AsideItem, type InTheWay, isView, readersOf, type Touched } from './plan/items.ts'
+
+/** How long the hunt for the locks goes on by default. */
+const longestHuntMs = 600_000
+
+/** Waits for locks until then (epoch milliseconds), and tells who holds them. */
+export interface Waiting {
+  until: number
+  onWait?: ((holders: string) => void) | undefined
+}
+
+/**
+ * Finds the relations that are touched, and those that the caller names. Refuses (InvalidRequest) a name that nothing has.
+ */
+export async function findRelations(
+  sql: Sql,
+  touched: Touched[],
+  reading: string[],
+): Promise<TouchedRelation[]> {
+  const wanted = reading.map((name) => parseName(name, 'reading'))
+  const named = await findTouched(sql, wanted.map(readersOf))
+  const unknown = wanted.find((name) => !named.some((found) => found.touched.relation === name))
+  if (unknown !== undefined) {
+    throw new Problem(
+      'InvalidRequest',
+      `There is no table or view ${quoteName(unknown)} in this database. Correct the name.`,
+      {
+        field: 'reading',
+      },
+    )
+  }
+  return [...(await findTouched(sql, touched)), ...named]
+}
+
+/** Refuses (DependentsExist) what cannot be made again, by name, with the SQL that gives the rights that are missing. */
+export function insistOnNoObstacle({ obstacles }: InTheWay): void {
+  if (obstacles.length === 0) return
+  const incurable = obstacles.filter(({ cure }) => cure === null)
+  const curable = obstacles.filter(({ cure }) => cure !== null)
+  const told = sentences(
+    incurable.length > 0 &&
+      `What stands in the way cannot be made again: ${reasonsOf(incurable)}. Remove that by hand first`,
+    curable.length > 0 && `Rights are missing to make again what stands in the way: ${reasonsOf(curable)}`,
+    'Nothing was changed',
+  )
+  throw new Problem('DependentsExist', [told, ...cureLines(curesOf(curable))].join('\n'))
+}
+
+/** Refuses (Paused) to take away a paused view that has data: made again, it would show other ones. */
+export const insistOnKeptData = (sql: Sql, { items }: Pick<InTheWay, 'items'>): Promise<void> =>
+  insistOnNoPause(
+    sql,
+    items
+      .filter(isView)
+      .flatMap(({ live: { view }, populated }) =>
+        populated && view.kind === 'materialized view' ? [view] : [],
+      ),
+    'to be made again',
+  )
+
+/**
+ * Locks what stands in the way, takes it away, and returns it; all in the transaction of the caller. `proved`: it is proved
+ * that the items can be made again, as far as possible on stand-ins, before any lock is taken.
+ */
+export async function take(
+  sql: Sql,
+  relations: TouchedRelation[],
+  waiting: Waiting,
+  { proved }: { proved: boolean },
+): Promise<AsideItem[]> {
+  const seen = await lookInTheWay(sql, { relations, ...waiting })
+  insistOnNoObstacle(seen)
+  await insistOnKeptData(sql, seen)
+  const known = proved && (await areProvedAside(sql, seen.items)) ? seen.items : null
+  const frozen = await readFrozen(sql, seen.items)
+  const found = await lockInTheWay(sql, { relations, ...waiting })
+  insistOnNoObstacle(found)
+  const items = withFrozen(found.items, frozen)
+  await takeAway(sql, items)
+  if (proved && (known === null || !areSame(known, found.items))) await proveReturn(sql, items)
+  return items
+}
+
+const areSame = (before: AsideItem[], now: AsideItem[]): boolean => {
+  const facts = (items: AsideItem[]) => JSON.stringify(items.map((item) => (isView(item) ? item.live : item)))
+  return facts(before) === facts(now)
+}
+
+/** How own SQL has views made again. */
+export type Making = Pick<MakeAgain, 'withData' | 'madeBy'>
+
+/** Takes away what reads some relations before own SQL, and makes it again after, in the same transaction. */
+export const aroundReaders =
+  (reading: string[], { withData, madeBy }: Making): Around =>
+  async (sql, work) => {
+    const relations = await findRelations(sql, [], reading)
+    const items = await take(sql, relations, { until: Date.now() + longestHuntMs }, { proved: true })
+    await work()
+    await makeAgain(sql, items, {
+      withData,
+      madeBy,
+      given: [],
+      advice: 'The database is as it was before this migration',
+    })
+    if (items.length > 0) await insistOnNoBackup(sql)
+  }
+
+/** Refuses (InvalidRequest) a definition of a view that is not among the items: it would be ignored. */
+export function insistOnKnown(given: ViewDefinition[], items: AsideItem[]): void {
+  const unknown = given.find(
+    ({ schema, name }) =>
+      !items.some(
+        (item) =>
+          item.kind === 'view' &&
+          item.live.view.kind === 'materialized view' &&
+          item.live.view.schema === schema &&
+          item.live.view.name === name,
+      ),
+  )
+  if (unknown !== undefined) {
+    throw new Problem(
+      'InvalidRequest',
+      `--with: ${unknown.schema}.${unknown.name} is no materialized view that is made again. Leave its definition out.`,
+      { field: '--with' },
+    )
+  }
+}

@@ -1,0 +1,93 @@
+import { literal, quoteName, type ViewName } from './names.ts'
+
+/** The strongest lock on a view that somebody waits for. */
+export type WantedLock = 'AccessShareLock' | 'ExclusiveLock' | 'AccessExclusiveLock'
+
+/** Who holds the locks: `who` is part of a sentence; `advice` says what to do. */
+export interface Holders {
+  who: string
+  advice: string
+}
+
+/**
+ * Common table expressions for a `with recursive`: `locks(pid, holder, mode, relation)`, one row for each holder of locks in
+ * the way of a session that works on views. In the way are locks on a view, its indexes, the plain views that read it, and
+ * everything that it reads. `views` is SQL for OIDs. If one is null, the view does not exist yet, and nobody knows what it
+ * reads: then every exclusive lock counts. The holder is a virtual transaction; a prepared one has no pid. Who
+ * only reads a view, AccessShareLock, meets no lock on materialized views that read it, nor on what those read that it reads.
+ */
+export const locksInTheWay = (views: string, wanted: WantedLock): string => `
+v as (select (${views})::oid as oid),
+read(oid) as (
+  select v.oid from v where v.oid is not null
+  union
+  select x.oid from read r cross join lateral (
+    select d.refobjid as oid from pg_rewrite w
+      join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
+     where w.ev_class = r.oid
+    union all
+    select inhrelid from pg_inherits where inhparent = r.oid
+    union all
+    select indexrelid from pg_index where indrelid = r.oid) x${onlyToRead(
+      wanted,
+      `
+   where r.oid in (select oid from v) or exists (select from pg_class c where c.oid = r.oid and c.relkind <> 'm')`,
+    )}),
+above as (
+  select w.ev_class as oid from v join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = v.oid
+    join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid${onlyToRead(
+      wanted,
+      `
+    join pg_class c on c.oid = w.ev_class and c.relkind <> 'm'`,
+    )}
+  union
+  select i.indexrelid from v join pg_index i on i.indrelid = v.oid),
+locks as (
+  select distinct on (l.virtualtransaction) l.pid, l.virtualtransaction as holder, l.mode, l.relation::regclass as relation
+    from pg_locks l join pg_class c on c.oid = l.relation
+   cross join v
+   where l.locktype = 'relation' and l.granted and l.pid is distinct from pg_backend_pid()
+     and l.database = (select oid from pg_database where datname = current_database())
+     and (l.relation = v.oid and ${conflicting[wanted]}
+       or l.relation in (select oid from above) and ${conflicting[wanted === 'AccessShareLock' ? wanted : 'ExclusiveLock']}
+       or (l.relation in (select oid from read) or v.oid is null and c.oid >= 16384 and c.relpersistence <> 't')
+         and ${conflicting.AccessShareLock})
+   order by l.virtualtransaction, l.relation = v.oid desc, l.mode = 'AccessExclusiveLock' desc)`
+
+/**
+ * A query for one jsonb value: the Holders of the locks in the way of a session that works on these views; null if there are
+ * none. Activity that our role may not see is left out.
+ */
+export const holdersQuery = (views: ViewName[], wanted: WantedLock): string =>
+  holdersOf(
+    `unnest(array[${views.map((view) => `to_regclass(${literal(quoteName(view))})`).join(', ')}])`,
+    wanted,
+  )
+
+/** The same; `views` is SQL for the views' OIDs. */
+export const holdersOf = (views: string, wanted: WantedLock): string => `
+with recursive ${locksInTheWay(views, wanted)},
+holders as (
+  select l.pid, format('%s holds %s on %s', case
+           when l.pid is null then 'a prepared transaction (see pg_prepared_xacts)'
+           when a.usesysid is null then format('process %s of the server, such as autovacuum,', l.pid)
+           else format('process %s (%s)', l.pid, concat_ws(', ', 'role ' || a.usesysid::regrole,
+             'application ' || quote_ident(nullif(a.application_name, '')), a.state,
+             'transaction began ' || date_trunc('second', a.xact_start)))
+         end, l.mode, l.relation) as who
+    from locks l left join pg_stat_get_activity(l.pid) a on l.pid is not null
+   order by a.xact_start, l.pid limit 3)
+select jsonb_build_object('who', string_agg(who, '; '), 'advice', concat_ws(' ',
+         'Try again when that is done.',
+         'To end it, as its role or a member of pg_signal_backend: '
+           || string_agg(format('select pg_terminate_backend(%s);', pid), ' ') filter (where pid is not null)))
+  from holders having count(*) > 0`
+
+const onlyToRead = (wanted: WantedLock, sql: string): string => (wanted === 'AccessShareLock' ? sql : '')
+
+/** Whether lock `l` is in the way of the wanted one. */
+const conflicting: Record<WantedLock, string> = {
+  AccessShareLock: "l.mode = 'AccessExclusiveLock'",
+  ExclusiveLock: "l.mode <> 'AccessShareLock'",
+  AccessExclusiveLock: 'true',
+}

@@ -1,0 +1,184 @@
+import type { QualifiedName } from './names.ts'
+
+/** One statement: what it is, and what the run shows and records of it. */
+export type Statement = Doing & About
+
+/**
+ * What a statement is. Its `kind` says how it is executed; both interpreters, `envelope/perform.ts` and `runs/statements.ts`
+ * in `src/db`, know every kind. Except where a kind says otherwise, a statement sees only the names of the catalog (`safePath`).
+ */
+type Doing =
+  /** A command of ours. */
+  | { kind: 'command' }
+  /**
+   * The command executes code written by others (the view's query and its functions), which may rely on the search path of
+   * Viewkeeper's role.
+   */
+  | { kind: 'userCode' }
+  /**
+   * The command parses SQL written by others, so it is executed sealed: as this role, with a helper in a schema where the role
+   * may create. Both names are written as in SQL. See `src/rebuild/db/seal.ts`. `rolePath`: as in `userCode`.
+   */
+  | { kind: 'sealed'; seal: Seal; rolePath?: true }
+  /** A query for one number: how many rows the view has before or after the work. */
+  | { kind: 'count'; when: 'before' | 'after' }
+  /**
+   * The same as a query that counts the rows of view `of`, whose name is written as in SQL: see `countRows` in
+   * `runs/counting.ts`.
+   */
+  | { kind: 'countRows'; when: 'before' | 'after'; seal: Seal; of: string }
+  /** Asks for the hints of `obstacles` by SQLSTATE, in case a later statement fails. */
+  | { kind: 'notes'; obstacles: ViewHints }
+  /** A query for statements, one a row, each perhaps of several commands: they are executed, too. */
+  | { kind: 'statements' }
+  /** A query for one text. If the text is not `is`, the run fails with this class and message. */
+  | { kind: 'check'; check: Check }
+
+export type StatementKind = Statement['kind']
+
+/** The kinds of statements that may come after the commit. */
+export const laterKinds = ['command', 'userCode', 'count', 'countRows'] as const satisfies StatementKind[]
+
+/** A statement that may come after the commit. */
+export type LaterStatement = Statement & { kind: (typeof laterKinds)[number] }
+
+/** What a role is about to do with a view. `own`: to alter or drop the view; `act`: to act as its owner. */
+export type Purpose = 'own' | 'act' | 'look' | 'count' | 'fill' | 'fillConcurrently'
+
+/** Hints on doing something with a view, as a plan says it: the long query stands in `views/obstacles.ts`. */
+export type ViewHints = QualifiedName & { to: Purpose }
+
+/** Hints by SQLSTATE on why something failed: a query for them, or what was done with a view. */
+export type Hints = string | ViewHints
+
+interface Check {
+  is: string
+  /** `LockTimeout`: all locks are let go, and the cut-over is tried again, as long as it may wait for its locks. */
+  else: 'CatalogChanged' | 'SwapImpossible' | 'CheckFailed' | 'LockTimeout'
+  /** Default: the text that the statement returned. */
+  message?: string
+  /**
+   * Words for the detail of the failure, before the text that the statement returned. Default: no detail. What comes after a
+   * record separator (U+001E) in that text is the hint.
+   */
+  tells?: string
+  /** The locks of the statement are let go once it has answered, because others would wait for them until the run ends. */
+  letsGo?: true
+}
+
+interface About {
+  /** The phase that the run shows while it executes the statement. */
+  phase: Phase
+  sql: string
+  /** In the run of a group: the member that the statement is about. Errors begin with its name. */
+  view?: string
+  /** The statement computes rows. The server's error messages may quote rows, so they stay out of the record. */
+  computesRows?: true
+  /** The statement fills `relation`, written as in SQL, with the data of a view: the view itself or its twin. */
+  fills?: { view: [schema: string, name: string]; relation: string }
+  /** From here on readers wait until the run commits. */
+  locksReaders?: true
+  /** What is asked for if the statement fails. */
+  obstacles?: Hints
+  /**
+   * The unique indexes that rows may violate, with their columns, by the names that the indexes have meanwhile. The failure
+   * of the statement says which one was violated.
+   */
+  unique?: Record<string, string>
+  /** What the statement carries over from the old view to the new one, in words: the hint if the statement fails. */
+  carries?: string
+  /** Not shown among the run's statements: the statement is machinery around the work. */
+  hidden?: true
+}
+
+/** The role whose rights a sealed statement has, and the schema in which its helper is made. */
+export interface Seal {
+  role: string
+  schema: string
+}
+
+/** What a running run is doing, as shown in its `application_name` and by `GET /runs/{id}`. */
+type Phase = 'counting' | 'locking' | 'building' | 'indexes' | 'cut-over' | 'analyzing' | 'checking'
+
+/**
+ * All that the envelope does in a run, as data in `viewkeeper.runs.plan`. The envelope executes the plan on
+ * the server; its own text never changes.
+ */
+export interface Plan {
+  /** If another run of the view is running, `skip` ends this run as skipped, and `wait` leaves it pending. */
+  ifRunning: 'skip' | 'wait'
+  /** The run's `result` if it succeeds. */
+  result: 'created' | 'updated' | 'deleted'
+  /** Whether a success makes the view's data fresh. */
+  fills: boolean
+  /**
+   * What the plan stands on: a query, and the answer it must give when the run is claimed. If the answer is
+   * another one, for example because another run has just ended, the run stays pending and has to be planned
+   * again.
+   */
+  basis: { sql: string; is: string } | null
+  /** Session settings that hold for this run only. */
+  settings: Record<string, string>
+  prepare: Statement[]
+  /**
+   * Statements that need a strong lock: the envelope tries all of them together under a short `lock_timeout`,
+   * again and again.
+   */
+  cutOver: {
+    /**
+     * The limit of each wait for a lock. Null: a little less than `deadlock_timeout`, so that the server ends
+     * no session that waits for this run as part of a deadlock. While an autovacuum holds a lock on the view,
+     * the limit is one and a half times `deadlock_timeout`, because the server ends an autovacuum only after
+     * `deadlock_timeout`: in every try if `lockTimeoutMs` is null, else in every tenth.
+     */
+    lockTimeoutMs: number | null
+    /**
+     * The limit of the wait for the run's row after the work; 0: no limit. Null: the row is locked before the
+     * first statement.
+     */
+    recordLockTimeoutMs: number | null
+    giveUpAfterMs: number
+    /** A query for those who hold the locks that the run waits for: see `views/holders.ts`. */
+    holders: string
+    statements: Statement[]
+    /** What has to hold at the very end, after the record of success; absent: nothing. */
+    last?: Extract<Statement, { kind: 'check' }>
+  }
+  /**
+   * A query for a number that grows by each row the cut-over writes; null if rows are counted in another way,
+   * or not at all.
+   */
+  written: string | null
+  /**
+   * What to do instead, in the same run, if this plan turns out to be impossible. `response` then replaces that part of the
+   * run's answer; the failure is added to its `because`.
+   */
+  otherwise?: { plan: Plan; response: { strategy: string; because: string; sql: string[] } }
+  /**
+   * The other views of a group, which the run refreshes, too: each has a run of its own, which begins and ends together with
+   * this one.
+   */
+  members?: { definitionId: number; schema: string; name: string; view: string }[]
+  /** Notes the counters of what is read, so that the next refresh may be left out: see docs/freshness.md. */
+  counted?: true
+  /** The run fills a twin and ends as `built`. A later plan exchanges the twin. */
+  builds?: true
+  /** Statements after the commit, each in a transaction of its own. Their failure does not fail the run. */
+  later: LaterStatement[]
+}
+
+/** The roles of others as whom a plan's statements are parsed or executed, as SQL writes them. */
+export const actorsOf = ({ prepare, cutOver, later, otherwise }: Plan): string[] => [
+  ...[...prepare, ...cutOver.statements, ...later].flatMap((statement) =>
+    'seal' in statement ? [statement.seal.role] : [],
+  ),
+  ...(otherwise === undefined ? [] : actorsOf(otherwise.plan)),
+]
+
+/**
+ * The statements that do the work, in order and without the machinery around them: what the run record shows.
+ */
+export const statementsOf = (plan: Plan): string[] =>
+  [...plan.prepare, ...plan.cutOver.statements, ...plan.later]
+    .filter(({ hidden }) => !hidden)
+    .map(({ sql }) => sql)

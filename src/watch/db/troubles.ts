@@ -1,0 +1,63 @@
+import type { Telling } from '../../events/plan/telling.ts'
+import type { FoundTrouble, Trouble, TroubleChange } from '../../events/plan/troubles.ts'
+import type { Sql } from '../../server/connect.ts'
+
+/** The longest time that views are aside without an alarm. */
+const longestAside = '1 hour'
+
+/** What has been set aside for long, views and functions, longest first. */
+export async function readLongAside(sql: Sql): Promise<string[]> {
+  const rows = await sql<{ name: string }[]>`
+    select name from viewkeeper.set_aside
+     where set_aside_at < clock_timestamp() - ${longestAside}::interval order by set_aside_at, act, position`
+  return rows.map(({ name }) => name)
+}
+
+/**
+ * Notes the troubles that there were at `readAt`, and returns those that have begun or ended since they were noted last. Of two monitors
+ * at once, the second waits for the rows of the first; what one has noted since the other read is not noted back.
+ */
+export async function noteTroubles(sql: Sql, found: FoundTrouble[], readAt: Date): Promise<TroubleChange[]> {
+  const changes = await sql<TroubleChange[]>`
+    with found as materialized (select * from jsonb_to_recordset(${sql.json(found as never)}) as f(trouble text, name text)),
+    ended as (
+      update viewkeeper.troubles set over_at = clock_timestamp()
+       where (trouble, name) in (
+         select trouble, name from viewkeeper.troubles
+          where over_at is null and began_at < ${readAt} and (trouble, name) not in (select trouble, name from found)
+          order by trouble, name for no key update)
+      returning trouble, name, began_at, over_at),
+    begun as (
+      insert into viewkeeper.troubles as t (trouble, name)
+      select distinct trouble, name from found left join viewkeeper.troubles known using (trouble, name)
+       where known.name is null or known.over_at < ${readAt} order by trouble, name
+      on conflict (trouble, name) do update set began_at = excluded.began_at, over_at = null where t.over_at < ${readAt}
+      returning trouble, name, began_at)
+    select trouble, name, began_at as "beganAt", over_at as "endedAt" from ended
+    union all
+    select trouble, name, began_at, null from begun
+     order by 1, 2`
+  return [...changes]
+}
+
+/**
+ * Notes that people are told now of what they have not been told, and of everything with the same trouble if a reminder is due, so that
+ * one mail reminds of all; returns what they are told of. Of two monitors at once, one tells.
+ */
+export async function noteTold(
+  sql: Sql,
+  { remindSeconds, apartSeconds }: Telling,
+): Promise<{ trouble: Trouble; name: string }[]> {
+  const before = (seconds: number | null) => sql`(clock_timestamp() - make_interval(secs => ${seconds}))`
+  const told = await sql<{ trouble: Trouble; name: string }[]>`
+    with due as (
+      select trouble, bool_or(over_at is null and told_at >= began_at and told_at <= ${before(remindSeconds)}) as reminds
+        from viewkeeper.troubles group by trouble having (max(told_at) > ${before(apartSeconds)}) is not true)
+    update viewkeeper.troubles set told_at = clock_timestamp()
+     where (trouble, name) in (
+       select t.trouble, t.name from viewkeeper.troubles t join due using (trouble)
+        where t.over_at is null and ((t.told_at >= t.began_at) is not true or due.reminds and t.told_at <= ${before(apartSeconds)})
+        order by t.trouble, t.name for no key update of t)
+    returning trouble, name`
+  return [...told]
+}

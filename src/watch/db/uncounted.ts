@@ -1,0 +1,93 @@
+import type { Sql } from '../../server/connect.ts'
+import { mayUse } from '../../server/may-use.ts'
+import { skipsUnchanged } from '../../server/skip-unchanged.ts'
+import type { HiddenBehind, Uncounted } from '../diagnosis/uncounted.ts'
+
+/**
+ * A query for the SQL that ends each way to write without being counted which `viewkeeper.horizon()` finds. Only a superuser may
+ * set track_counts, or take it back.
+ */
+const counting = `
+  select string_agg(cure, ' ' order by cure) from (
+    select format('alter %s reset track_counts;', case
+             when s.setrole = 0 and s.setdatabase = 0 then 'role all'
+             when s.setrole = 0 then format('database %I', d.datname)
+             else format('role %I', o.rolname) || coalesce(' in database ' || quote_ident(d.datname), '') end) as cure
+      from pg_catalog.pg_db_role_setting s
+      left join pg_catalog.pg_database d on d.oid = s.setdatabase left join pg_catalog.pg_roles o on o.oid = s.setrole
+     where exists (select from unnest(s.setconfig) c where lower(c) like 'track_counts=%')
+    union all
+    select format('alter routine %s reset track_counts;', p.oid::regprocedure) from pg_catalog.pg_proc p
+     where exists (select from unnest(p.proconfig) c where lower(c) like 'track_counts=%')
+    union all
+    select format('revoke %s on parameter track_counts from %s cascade;', lower(x.privilege_type), coalesce(quote_ident(o.rolname), 'public'))
+      from pg_catalog.pg_parameter_acl a cross join lateral aclexplode(a.paracl) x left join pg_catalog.pg_roles o on o.oid = x.grantee
+     where lower(a.parname) = 'track_counts' and x.grantee <> x.grantor
+    union all
+    select 'alter system set track_counts = on; select pg_reload_conf();' from pg_catalog.pg_settings s
+     where s.name = 'track_counts' and s.setting = 'off' and s.source not in ('database', 'user', 'database user', 'global')) every`
+
+/**
+ * What keeps refreshes of a view from being left out by the counters of its tables; null if nothing does, or if they are not
+ * to be. Asks for one view, because it proves the view.
+ */
+export async function readUncounted(sql: Sql, definitionId: number): Promise<Uncounted | null> {
+  const [row] = await sql<(Uncounted & { hidden: HiddenBehind | null })[]>`
+    select viewkeeper.inputs(c.oid, d.schema_name, d.name) ->> 'because' as because,
+           case when not pg_has_role('pg_read_all_stats', 'usage') then format('grant pg_read_all_stats to %I', current_user) end as grant,
+           pg_has_role('pg_read_all_stats', 'usage') and viewkeeper.horizon() is null as "countsOff", (${sql.unsafe(counting)}) as counting, null as hidden
+      from viewkeeper.definitions d
+      join pg_catalog.pg_namespace n on n.nspname = d.schema_name
+      join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = d.name and c.relkind = 'm'
+     where d.id = ${definitionId} and ${sql.unsafe(skipsUnchanged)}`
+  if (row === undefined) return null
+  return row.because === null && row.grant === null
+    ? { ...row, hidden: await readHidden(sql, definitionId) }
+    : row
+}
+
+/** Why nobody can know as of when the data are that the view's last success has put into it; null if somebody can. */
+export async function readUnseen(sql: Sql, definitionId: number): Promise<string | null> {
+  const [row] = await sql<{ because: string | null }[]>`
+    select r.inputs ->> 'because' as because from viewkeeper.last_success(${definitionId}) filler(id) join viewkeeper.runs r on r.id = filler.id
+     where r.as_of is null and r.held_back_by is null`
+  return row?.because ?? null
+}
+
+/** The oldest transaction whose session may hide commits from before the view's last refresh, if it stays. */
+async function readHidden(sql: Sql, definitionId: number): Promise<HiddenBehind | null> {
+  const [row] = await sql<HiddenBehind[]>`
+    select * from (
+      select h.pid, null as gid, a.xact_start as since, a.usename as role, a.application_name as application, a.state, h.since as hides
+        from viewkeeper.hiding() h join pg_catalog.pg_stat_activity a on a.pid = h.pid
+       where a.state like 'idle in transaction%' or a.xact_start < clock_timestamp() - interval '1 minute'
+      union all
+      select null, p.gid, p.prepared, p.owner, null, null, p.prepared from pg_catalog.pg_prepared_xacts p
+       where p.database = current_database()) x
+     where hides - interval '60 s' <= (
+       select (r.inputs ->> 'began')::timestamptz from viewkeeper.last_success(${definitionId}) filler(id) join viewkeeper.runs r on r.id = filler.id)
+     order by since limit 1`
+  return row ?? null
+}
+
+/**
+ * The same for each of these views whose refreshes are to be left out by counters. None before schema `viewkeeper` is up to
+ * date, and for a login that may not read it.
+ */
+export async function readAllUncounted(
+  sql: Sql,
+  views: Set<string>,
+): Promise<{ view: string; uncounted: Uncounted }[]> {
+  const mayRead =
+    (await mayUse(sql, 'select', 'definitions', 'skip_unchanged')) && (await mayUse(sql, 'select', 'runs'))
+  if (!mayRead) return []
+  const counting = await sql<{ id: number; view: string }[]>`
+    select d.id, format('%I.%I', d.schema_name, d.name) as view from viewkeeper.definitions d
+     where d.removed_at is null and ${sql.unsafe(skipsUnchanged)} order by 2`
+  const found: { view: string; uncounted: Uncounted }[] = []
+  for (const { id, view } of counting) {
+    const uncounted = views.has(view) ? await readUncounted(sql, id) : null
+    if (uncounted !== null) found.push({ view, uncounted })
+  }
+  return found
+}

@@ -1,0 +1,143 @@
+import type { Tone } from '../../catalog/plan/state.ts'
+
+/** What makes the data of a view as old as they are, and how much it matters. */
+export const causeTones = {
+  SetAside: 'bad',
+  Missing: 'bad',
+  Paused: 'held',
+  AllPaused: 'held',
+  Locked: 'bad',
+  Upstream: 'bad',
+  Failed: 'bad',
+  CheckFailed: 'bad',
+  Suspended: 'bad',
+  LagTooShort: 'warn',
+  Lost: 'bad',
+  Canceled: 'bad',
+  Skipped: 'bad',
+  Unpopulated: 'bad',
+  NeverRefreshed: 'warn',
+  HeldBack: 'bad',
+  UnknownAge: 'warn',
+  Running: 'busy',
+  Pending: 'busy',
+  WaitsInBatch: 'busy',
+  ScheduleMissed: 'bad',
+  NotScheduled: 'idle',
+  NotYetDue: 'idle',
+  NoLimit: 'idle',
+  Fresh: 'good',
+  NotSkipped: 'warn',
+  LocksReaders: 'idle',
+  Unread: 'idle',
+  Slow: 'warn',
+} as const satisfies Record<string, Tone>
+export type CauseCode = keyof typeof causeTones
+export const causeCodes = Object.keys(causeTones) as CauseCode[]
+
+interface CauseWords {
+  /** The section of the runbook, unless an error has its own. */
+  section: string
+  /** What a subject says after the name of the view or batch at fault; without it, the view is not at fault. */
+  brief?: string
+  /** What is said instead of the text if several views have the cause. */
+  several?: string
+  /** Whether it is one and the same thing for all views that have it. */
+  isOne?: true
+}
+
+/** The words of each cause, said once, here, for every face. The page needs none of them. */
+export const causes = {
+  SetAside: {
+    section: 'set-aside-views',
+    several: 'Views were set aside for a change of a table: whoever reads one gets an error.',
+    isOne: true,
+  },
+  Missing: { section: 'missing-views', brief: 'is missing' },
+  Paused: { section: 'stale-views', brief: 'is paused' },
+  AllPaused: {
+    section: 'stale-views',
+    several: 'Everything scheduled is paused, so no schedule refreshes these views.',
+    isOne: true,
+  },
+  Locked: { section: 'LockTimeout', brief: 'got no lock' },
+  Upstream: { section: 'stale-views' },
+  Failed: { section: 'failed-runs', brief: 'failed' },
+  CheckFailed: { section: 'CheckFailed', brief: 'is held back by a check' },
+  Suspended: { section: 'suspended-views', brief: 'is suspended' },
+  LagTooShort: { section: 'lag-missed', brief: 'cannot keep its target lag' },
+  Lost: { section: 'RunLost', brief: 'was lost' },
+  Canceled: { section: 'Canceled', brief: 'was canceled' },
+  Skipped: { section: 'stale-views', brief: 'was skipped' },
+  Unpopulated: { section: 'stale-views', brief: 'is not populated' },
+  NeverRefreshed: {
+    section: 'stale-views',
+    several: 'Viewkeeper has never refreshed these views.',
+  },
+  HeldBack: { section: 'stale-views', brief: 'is held back' },
+  UnknownAge: {
+    section: 'stale-views',
+    several: 'Nobody knows how old the data of these views are.',
+  },
+  Running: { section: 'stale-views', several: 'Runs of these views are going on.' },
+  Pending: { section: 'stale-views', several: 'Runs of these views have not begun yet.' },
+  WaitsInBatch: { section: 'stale-views', several: 'These views wait in a batch.' },
+  ScheduleMissed: {
+    section: 'dead-letters',
+    several: 'A schedule was due to refresh these views, and no run began: look at the dead letters.',
+  },
+  NotScheduled: { section: 'stale-views', several: 'No schedule refreshes these views.' },
+  NotYetDue: {
+    section: 'stale-views',
+    several: 'The schedules of these views are too rare for their limits.',
+  },
+  NoLimit: { section: 'stale-views', several: 'These views have no limit.' },
+  Fresh: { section: 'stale-views', several: 'These views are fresh again.' },
+  NotSkipped: {
+    section: 'stale-views',
+    several: 'Refreshes of these views are made although skipUnchanged asks to leave them out.',
+  },
+  LocksReaders: {
+    section: 'slow-runs',
+    several: 'Regular refreshes of these views lock readers out for long.',
+  },
+  Unread: { section: 'stale-views', several: 'Nobody reads these views.' },
+  Slow: { section: 'slow-runs', brief: 'was slow' },
+} as const satisfies Record<CauseCode, CauseWords>
+
+/** The words of a cause. */
+export const wordsOf = (code: CauseCode): CauseWords => causes[code]
+
+/** One cause, for people. */
+export interface Cause {
+  code: CauseCode
+  /** One or two sentences. */
+  text: string
+  /** What to type: a command line or SQL; null if nothing helps. */
+  next: string | null
+  /** The view that has the cause, if it is another one. */
+  view?: string
+  /** With code `Upstream`: the code of the other view's cause. */
+  upstream?: CauseCode
+  runId?: number
+  batchId?: string
+}
+
+/** A lock of another session that is in the way of a refresh. What our role may not see is null. */
+export interface HeldLock {
+  /** Null: a prepared transaction. */
+  pid: number | null
+  role: string | null
+  application: string | null
+  state: string | null
+  /** When the transaction began. */
+  since: Date | null
+  mode: string
+  relation: string
+  /** The last statement of the session, without its constants. */
+  statement: string | null
+  /** SQL that ends the session; null for a run of Viewkeeper. */
+  end: string | null
+  /** The run whose session it is. */
+  runId?: number
+}

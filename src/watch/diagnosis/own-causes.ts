@@ -1,0 +1,450 @@
+import { toSeeThem } from '../../catalog/plan/checks.ts'
+import { mayRetry, type ProblemCode, problemCodes } from '../../problem.ts'
+import { command } from '../../sql/commands.ts'
+import { runbookOf } from '../../sql/runbook.ts'
+import { cut, duration, names } from '../../sql/words.ts'
+import { advice } from './advice.ts'
+import type { Cause, CauseCode, HeldLock } from './cause.ts'
+import { heldBack } from './held-back.ts'
+import type { Examined, RunFacts, Surroundings } from './standing.ts'
+import { uncountedWords } from './uncounted.ts'
+
+const longestMessage = 600
+const longestQuery = 900
+const mostNames = 5
+
+/**
+ * The causes in the view itself that make its data as old as they are, the real cause first. A view that is well has one cause,
+ * which says so. Pure.
+ */
+export function ownCauses(view: Examined, around: Surroundings): Cause[] {
+  const facts = factsOf(view, around)
+  const isGone = view.aside !== null || view.missing
+  const causes = (isGone ? rulesOfGone : rules).flatMap((rule) => rule(facts) ?? [])
+  return view.evidence === null ? causes : [...causes, ...advice(view.view, view.evidence)]
+}
+
+/** What the rules know of a view. */
+interface Facts extends Surroundings {
+  view: Examined
+  /** The name of the view. */
+  name: string
+  /** The run that has not ended: the running one if there are several. */
+  run: RunFacts | undefined
+  /** The last run that ended. */
+  last: RunFacts | undefined
+  /** What goes on now. */
+  open: Cause | null
+  isPaused: boolean
+  /** Whether the first lock keeps a run from going on, or kept the last one. */
+  isHeldUp: boolean
+  /** A command line of the environment. */
+  type: (...words: string[]) => string
+}
+
+function factsOf(view: Examined, around: Surroundings): Facts {
+  const type = (...words: string[]) => command(words, around.environment)
+  const run = runningRun(view) ?? view.runs.find(({ finishedAt }) => finishedAt === null)
+  const isPaused = view.pausedSince !== null || (around.allPaused !== null && view.scheduled)
+  const isHeldUp = view.locks.length > 0 && (view.waits || view.locks.some((lock) => stoppedLast(view, lock)))
+  const known = { ...around, view, name: view.view, run, last: lastEnded(view), isPaused, isHeldUp, type }
+  return { ...known, open: openCause(known) }
+}
+
+/** Says that something makes a view's data as old as they are; null if it does not. */
+type Rule = (facts: Facts) => Cause | null
+
+const cause = (
+  code: CauseCode,
+  text: string,
+  next: string | null = null,
+  run?: Partial<Pick<RunFacts, 'id' | 'batchId'>>,
+): Cause => ({
+  code,
+  text,
+  next,
+  ...(run?.id === undefined ? {} : { runId: run.id }),
+  ...(run?.batchId == null ? {} : { batchId: run.batchId }),
+})
+
+/** The last run that ended, without drops and runs that had nothing to do. */
+export const lastEnded = ({ runs }: Examined): RunFacts | undefined =>
+  runs.find(
+    ({ finishedAt, operation, status, error }) =>
+      finishedAt !== null &&
+      error?.class !== 'AlreadyRunning' &&
+      (operation === 'refresh' || (operation === 'create' && status !== 'skipped')),
+  )
+
+/** The run that the server works on. */
+export const runningRun = ({ runs }: Examined): RunFacts | undefined =>
+  runs.find(({ status }) => status === 'running')
+
+/** Whether the last run ended because of a lock. */
+export const failedAtLock = (view: Examined): boolean => lastEnded(view)?.error?.class === 'LockTimeout'
+
+/** Whether the last run may have ended because of this lock: not if the session began its transaction after the run ended. */
+export function stoppedLast(view: Examined, { since }: HeldLock): boolean {
+  const end = lastEnded(view)?.finishedAt ?? null
+  return failedAtLock(view) && (since === null || end === null || since <= end)
+}
+
+const setAside: Rule = ({ view: { aside }, name, clock }) =>
+  aside &&
+  cause(
+    'SetAside',
+    `Role ${aside.by} has set ${name} aside since ${clock(aside.since)}, so it is not in the database. put-back works with DATABASE_URL.`,
+    command(['put-back'], null),
+  )
+
+const missing: Rule = ({ view, name, type }) =>
+  view.aside === null
+    ? cause(
+        'Missing',
+        `${name} was authored, but it is not in the database: somebody dropped it, or it was never created.`,
+        type('migrate', 'up', '--repair'),
+      )
+    : null
+
+const paused: Rule = ({ view: { pausedSince }, name, clock, type }) =>
+  pausedSince &&
+  cause(
+    'Paused',
+    `${name} has been paused since ${clock(pausedSince)}: nothing refreshes it, except with --force.`,
+    type('resume', name),
+  )
+
+const allPaused: Rule = ({ allPaused: pause, view: { scheduled }, name, clock, type }) =>
+  pause && scheduled
+    ? cause(
+        'AllPaused',
+        `${pause.by || 'Somebody'} has paused everything scheduled since ${clock(pause.since)}, so no schedule refreshes ${name}.`,
+        type('resume', '--all'),
+      )
+    : null
+
+const heldUp: Rule = (facts) => (facts.isHeldUp ? locked(facts) : null)
+
+const inTheWay: Rule = (facts) => (facts.view.locks.length > 0 && !facts.isHeldUp ? locked(facts) : null)
+
+/** That the last batch ended before the view had a run, and no run came after it. */
+const endedBatch: Rule = ({ view: { batch, runs }, name, isPaused, clock, type }) => {
+  const why = batch?.finishedAt == null ? undefined : batch.error?.class
+  if (batch === null || why === undefined || why === 'ViewsFailed' || (why === 'Paused' && isPaused))
+    return null
+  if (runs.some((run) => run.batchId === batch.id || run.requestedAt >= batch.requestedAt)) return null
+  const [code, text]: [CauseCode, string] =
+    why === 'Paused'
+      ? [
+          'Skipped',
+          `did not refresh ${name} at ${clock(batch.requestedAt)}, because everything scheduled was paused then.`,
+        ]
+      : [
+          why === 'Canceled' ? 'Canceled' : 'Lost',
+          `ended before ${name} had its turn: ${recorded(batch.error?.message ?? '')}`,
+        ]
+  return cause(code, `Batch ${batch.id} ${text}`, type('refresh', name), { batchId: batch.id })
+}
+
+const endedRun: Rule = ({ last, isPaused, view, ...around }) => {
+  const isSaid = last?.status === 'skipped' && last.error === null && isPaused
+  return last === undefined || last.status === 'success' || last.unneeded || isSaid
+    ? null
+    : runCause(view, last, around)
+}
+
+/** That schedules try the view less often, because it has failed too often. */
+const suspended: Rule = ({ view: { suspended: since }, name, clock, type }) =>
+  since
+    ? cause(
+        'Suspended',
+        `Scheduled refreshes of ${name} have failed ${since.failures} times in a row, so the next one is tried at ${clock(since.until)} and not at every turn. A success or a changed definition ends this.`,
+        type('refresh', name),
+      )
+    : null
+
+/** That the target lag cannot be kept. */
+const lagTooShort: Rule = ({ view: { lagWorksMs, targetLagSeconds }, name }) =>
+  lagWorksMs === null || targetLagSeconds === null
+    ? null
+    : cause(
+        'LagTooShort',
+        `The target lag of ${name}, ${duration(targetLagSeconds * 1000)}, cannot be kept: by the usual durations of what has to be refreshed, ${duration(lagWorksMs)} can. Write targetLagSeconds: ${lagWorksMs / 1000}, or make the refreshes faster.`,
+      )
+
+const unpopulated: Rule = ({ view: { populated }, name, open, type }) =>
+  populated
+    ? null
+    : cause(
+        'Unpopulated',
+        `${name} is not populated, so readers get an error from it.`,
+        open === null ? type('refresh', name) : null,
+      )
+
+const neverRefreshed: Rule = ({ view: { populated, lastSuccessAt }, name, open, type }) =>
+  populated && lastSuccessAt === null
+    ? cause(
+        'NeverRefreshed',
+        `Viewkeeper has never refreshed ${name}, so nobody knows how old its data are.`,
+        open === null ? type('refresh', name) : null,
+      )
+    : null
+
+/** That a refresh succeeded, and yet the data are old, because a view that was read is. */
+const oldParent: Rule = ({ view, name, clock, type }) =>
+  heldBack(view) !== null && view.stale && view.populated
+    ? cause('HeldBack', `${dataOf(view, name, clock)}.`, type('refresh', '--select', `${view.heldBackBy}+`))
+    : null
+
+const unknownAge: Rule = ({ view, name, open, type }) =>
+  view.populated && view.lastSuccessAt !== null && view.asOf === null && view.heldBackBy === null
+    ? cause(
+        'UnknownAge',
+        view.unseen == null
+          ? `Nobody knows how old the data of ${name} are: it was filled outside the record, or its file was rewritten.`
+          : `Nobody knows how old the data of ${name} are: ${view.unseen}. Name in dependsOn the views and tables that are read there.`,
+        open === null && view.unseen == null ? type('refresh', name) : null,
+      )
+    : null
+
+/** As of when the data of a view are, in spite of its last success. */
+const dataOf = (
+  { asOf, heldBackBy, lastSuccessAt }: Examined,
+  name: string,
+  clock: Surroundings['clock'],
+): string => {
+  const success =
+    lastSuccessAt === null ? '' : `, although its last refresh succeeded at ${clock(lastSuccessAt)}`
+  return asOf === null
+    ? `Nobody knows how old the data of ${name} are${success}: nobody knew the age of ${heldBackBy}, which it reads`
+    : `${name} is as of ${clock(asOf)}${success}: ${heldBackBy}, which it reads, was not fresher`
+}
+
+const goesOn: Rule = ({ open }) => open
+
+/** What schedules have to do with it, if nothing goes on now. */
+const schedule: Rule = ({ view, name, isPaused, open, clock, type }) => {
+  if (isPaused || open !== null) return null
+  const { stale, lastSuccessAt, maxStaleMs, missedAt, nextRun, scheduled } = view
+  if (missedAt !== null)
+    return cause(
+      'ScheduleMissed',
+      `A schedule was due to refresh ${name} at ${clock(missedAt)}, and no run began: look at the dead letters, as ${runbookOf('dead-letters')} says.`,
+      type('refresh', name),
+    )
+  if (!scheduled)
+    return stale || lastSuccessAt === null || maxStaleMs === null
+      ? cause(
+          'NotScheduled',
+          `No schedule refreshes ${name}: it is refreshed only when somebody asks for it.`,
+          type('refresh', name),
+        )
+      : null
+  return stale && nextRun !== null
+    ? cause(
+        'NotYetDue',
+        `A schedule refreshes ${name} next at ${clock(nextRun)}, and not sooner.`,
+        type('refresh', name),
+      )
+    : null
+}
+
+/** That the data are fresh, or that nobody says how old they may be. */
+const well: Rule = ({ view, name, clock }) => {
+  const { staleMs, maxStaleMs, nextRun, scheduled } = view
+  if (!['fresh', 'unlimited'].includes(view.state)) return null
+  const age = staleMs === null ? name : `${name} is ${duration(staleMs)} old`
+  if (maxStaleMs === null) {
+    const why = scheduled ? 'the monitor knows no interval of its schedule yet' : 'no schedule refreshes it'
+    return cause(
+      'NoLimit',
+      `${age}${staleMs === null ? '' : ', and'} has no limit: its definition has no maxStalenessSeconds, and ${why}.`,
+    )
+  }
+  if (staleMs === null) return null
+  const then = nextRun === null ? '' : ` A schedule refreshes it next at ${clock(nextRun)}.`
+  const limit = duration(maxStaleMs)
+  const old = heldBack(view) === null ? '' : ` ${dataOf(view, name, clock)}.`
+  return cause(
+    'Fresh',
+    staleMs <= maxStaleMs
+      ? `${age}, and may be ${limit} old.${old}${then}`
+      : `${age}. Its limit of ${limit} counts from when it was resumed, or its definition last changed.${then}`,
+  )
+}
+
+/** That `skipUnchanged` is asked for, and does not help. */
+const notSkipped: Rule = ({ view: { uncounted }, name, clock }) => {
+  const words = uncounted == null ? null : uncountedWords(name, uncounted, clock)
+  return words && cause('NotSkipped', words.text, words.next)
+}
+
+/** In this order they are told. */
+const rules = [
+  paused,
+  allPaused,
+  heldUp,
+  endedBatch,
+  endedRun,
+  suspended,
+  unpopulated,
+  neverRefreshed,
+  oldParent,
+  lagTooShort,
+  goesOn,
+  schedule,
+  unknownAge,
+  well,
+  inTheWay,
+  notSkipped,
+]
+const rulesOfGone = [setAside, missing, endedBatch, endedRun, goesOn]
+
+function locked({ view, name, run, last, clock, type }: Facts): Cause {
+  const [first, ...others] = view.locks as [HeldLock, ...HeldLock[]]
+  const gaveUp = stoppedLast(view, first) ? last : undefined
+  const running = run?.status === 'running' ? run : undefined
+  const waiting =
+    running !== undefined && view.waits
+      ? `run ${running.id} waits for it`
+      : gaveUp !== undefined
+        ? `run ${gaveUp.id} gave up waiting for it`
+        : `the next refresh of ${name} waits for it`
+  const more =
+    others.length === 0 ? '' : ` ${others.length} more ${others.length === 1 ? 'is' : 'are'} in the way.`
+  return cause(
+    'Locked',
+    `${holder(first, clock)} holds ${first.mode} on ${first.relation}: ${waiting}.${more}`,
+    first.runId === undefined ? first.end : type('run', String(first.runId)),
+    { id: (running ?? gaveUp)?.id },
+  )
+}
+
+function holder(
+  { pid, role, application, state, since, runId }: HeldLock,
+  clock: Surroundings['clock'],
+): string {
+  if (runId !== undefined) return `Run ${runId} (process ${pid})`
+  const what = [
+    role === null ? null : `role ${role}`,
+    application === null ? null : `application ${JSON.stringify(application)}`,
+    state,
+    since === null ? null : `transaction began ${clock(since)}`,
+  ].filter((part) => part !== null)
+  const who = pid === null ? 'A prepared transaction' : `Process ${pid}`
+  return what.length === 0 ? who : `${who} (${what.join(', ')})`
+}
+
+/** A run that has ended, as a cause tells it. */
+type EndedRun = Pick<
+  RunFacts,
+  'id' | 'operation' | 'status' | 'batchId' | 'finishedAt' | 'because' | 'error' | 'batchCanceled'
+>
+
+/** How a run of a view ended that did not succeed. */
+export function runCause(
+  {
+    view,
+    lastSuccessAt,
+    populated,
+    staleMs = null,
+    checkFailedSince = null,
+  }: Pick<Examined, 'view' | 'lastSuccessAt' | 'populated'> & Partial<Examined>,
+  run: EndedRun,
+  { environment, clock }: Pick<Surroundings, 'environment' | 'clock'>,
+): Cause {
+  const { id, operation, status, batchId, finishedAt, error } = run
+  const type = (...words: string[]) => command(words, environment)
+  const ended = (code: CauseCode, text: string, next = type('refresh', view)) => cause(code, text, next, run)
+  const at = finishedAt === null ? '' : ` at ${clock(finishedAt)}`
+  const message = recorded(error?.message ?? run.because ?? '')
+  if (status === 'skipped') return ended('Skipped', `Run ${id} skipped ${view}${at}: ${message}`)
+  if (status === 'canceled')
+    return ended(
+      'Canceled',
+      `${run.batchCanceled ? `Batch ${batchId}` : `Run ${id} of ${view}`} was canceled${at}.`,
+    )
+  if (error?.class === 'RunLost' || error?.class === 'BatchLost')
+    return ended('Lost', `Run ${id} of ${view} was lost${at}: ${message}`)
+  const isMended = lastSuccessAt !== null && finishedAt !== null && lastSuccessAt > finishedAt
+  const after =
+    lastSuccessAt === null || !populated
+      ? ''
+      : isMended
+        ? ` It has succeeded since, at ${clock(lastSuccessAt)}.`
+        : ` Readers still see the data of ${clock(lastSuccessAt)}${error?.class === 'CheckFailed' && staleMs !== null ? `, ${duration(staleMs)} old` : ''}.`
+  if (error?.class === 'CheckFailed') {
+    const first = checkFailedSince ?? finishedAt
+    const since = isMended || first === null ? '' : ` Held back since ${clock(first)}.`
+    const found = error.detail ? ` ${error.detail}` : ''
+    const query = error.hint?.startsWith(toSeeThem) ? oneLine(error.hint.slice(toSeeThem.length)) : null
+    return ended(
+      'CheckFailed',
+      `Run ${id}${at}: ${message}${found}${since}${after}`,
+      query ?? type('run', String(id)),
+    )
+  }
+  const what = operation === 'refresh' ? `of ${view} failed` : `could not ${operation} ${view}`
+  const why = error === null ? '' : ` (${[error.class, error.sqlstate].filter(Boolean).join(', ')})`
+  return ended(
+    'Failed',
+    `Run ${id} ${what}${at}: ${sentence(`${withoutEnd(message)}${why}`)}${after}`,
+    // Class 22: some row is wrong for the query.
+    operation === 'refresh' && error?.sqlstate?.startsWith('22')
+      ? command(['bad-row', view], null)
+      : type(...wordsAfter(error?.class, view, id)),
+  )
+}
+
+/** What to type after a failure of this class. */
+function wordsAfter(why: ProblemCode | undefined, view: string, id: number): string[] {
+  if (why === 'InsufficientPrivilege' || why === 'SwapImpossible') return ['doctor', view]
+  if (why === 'UniqueIndexRequired') return ['refresh', view, '--strategy', 'auto']
+  // A newer version may have written a class that this one does not know.
+  return why !== undefined && problemCodes.includes(why) && mayRetry(why)
+    ? ['refresh', view]
+    : ['run', String(id)]
+}
+
+/** What goes on now: a run, or a wait. */
+function openCause({ view, name, run, now, clock, type }: Omit<Facts, 'open'>): Cause | null {
+  const { batch, progress } = view
+  if (run?.status === 'running') {
+    const { phase = null, elapsedMs = null, estimatedMs = null } = progress ?? {}
+    const of = estimatedMs === null ? '' : ` of about ${duration(estimatedMs)}`
+    const time = elapsedMs === null ? '' : ` for ${duration(elapsedMs)}${of}`
+    const doing = phase === null ? '' : `: ${phase}`
+    const text = `Run ${run.id} has been working on ${name}${time}${doing}.`
+    return cause('Running', text, type('run', String(run.id)), run)
+  }
+  if (run !== undefined && run.notBefore !== null && run.notBefore > now)
+    return cause('Pending', `Run ${run.id} tries ${name} again at ${clock(run.notBefore)}.`, null, {
+      id: run.id,
+    })
+  const hasTurn = run !== undefined || !view.runs.some(({ batchId }) => batchId === batch?.id)
+  if (batch !== null && batch.finishedAt === null && hasTurn) {
+    const what =
+      batch.waitsFor.length > 0
+        ? `for ${names(batch.waitsFor, mostNames)}`
+        : run?.status === 'built'
+          ? 'for its exchange: its twin is built'
+          : 'for a free slot: other views of the batch are running'
+    return cause('WaitsInBatch', `${name} waits in batch ${batch.id} ${what}.`, type('batch', batch.id), {
+      id: run?.id,
+      batchId: batch.id,
+    })
+  }
+  if (run === undefined) return null
+  const text = `Run ${run.id} of ${name} was requested at ${clock(run.requestedAt)}, and has not begun yet.`
+  return cause('Pending', text, type('run', String(run.id)), { id: run.id })
+}
+
+/** A query as one line; null if that would be long, or another query. */
+const oneLine = (query: string): string | null =>
+  query.length > longestQuery || query.includes('--') ? null : query.replace(/\s*\n\s*/g, ' ')
+
+const withoutEnd = (text: string): string => text.replace(/(?<!\.)\.$/, '')
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
+
+/** A text of a record as a part of a cause, with a full stop. */
+const recorded = (text: string): string => sentence(cut(text, longestMessage))

@@ -1,0 +1,122 @@
+import { unknownView } from '../catalog/db/catalog.ts'
+import { readSnapshot } from '../catalog/db/live-view.ts'
+import { findLocked } from '../catalog/db/locked.ts'
+import { type Examined, listExamined, readViewRights } from '../catalog/db/rights.ts'
+import { readWithoutKey } from '../catalog/db/without-key.ts'
+import { obstaclesIn, type ViewRights } from '../catalog/plan/obstacles.ts'
+import { type Cure, curesOf, impossible, type Need } from '../catalog/plan/rights.ts'
+import { Problem } from '../problem.ts'
+import { readGroup } from '../rebuild/db/group.ts'
+import { isReadByViews, needsOf, swapNeeds } from '../rebuild/plan/needs.ts'
+import { resolveNames } from '../run/name.ts'
+import type { Database, Sql } from '../server/connect.ts'
+import { lookAgain } from '../server/look-again.ts'
+import { readCopy, readReplicas } from '../server/standbys.ts'
+import { readUntried } from '../server/untried.ts'
+import { copyLine, type Replicas } from '../sql/replicas.ts'
+import { moment } from '../sql/words.ts'
+import { readAllUncounted } from './db/uncounted.ts'
+import { allUncountedWords } from './diagnosis/uncounted.ts'
+
+/** What a role may do with the views of a database, and the SQL that gives what is missing. */
+export interface Findings {
+  /** The role, as SQL writes it. */
+  role: string
+  views: ViewRights[]
+  /** One sentence, if the server is newer than any tried: said by the doctor, and by nobody else. */
+  untried?: string
+  /** One sentence, if RDS feeds the green server of a blue/green deployment from this database. */
+  copy?: string
+  /** What the environment says about replicas, and the standbys that the server has. */
+  replicas: Replicas
+  /** The views that programs read on replicas, and that `auto` cannot refresh concurrently. */
+  withoutKey: { view: string; message: string }[]
+  /** What keeps refreshes from being left out although `skipUnchanged` asks for it; only said of our own login. */
+  notSkipped?: { text: string; next: string | null }[]
+  /** The cures of all obstacles, each once. */
+  missing: Cure[]
+}
+
+/** Whose rights to look at, and on which views: by names as in SQL. */
+export interface DoctorRequest {
+  views: string[] | 'all'
+  /** Null: our own login. */
+  role: string | null
+}
+
+/** Finds what a role may do with views. Changes nothing, and needs no right on any view. */
+export const doctor = (database: Database, { views, role }: DoctorRequest): Promise<Findings> =>
+  database.withConnection(
+    async (sql) => {
+      const wanted = views === 'all' ? null : await resolveNames(sql, views)
+      const isWanted = ({ schema, name }: Examined) =>
+        wanted?.some((each) => each.schema === schema && each.name === name) ?? true
+      const findings = await examine(sql, role, isWanted)
+      const found = new Set(findings.views.map(({ schema, name }) => JSON.stringify([schema, name])))
+      const unknown = wanted?.find(({ schema, name }) => !found.has(JSON.stringify([schema, name])))
+      if (unknown !== undefined) throw await unknownView(sql, unknown)
+      const untried = await readUntried(sql)
+      const said = { ...findings, ...(untried === null ? {} : { untried }) }
+      if (role !== null) return said
+      const uncounted = await readAllUncounted(sql, new Set(findings.views.map(({ view }) => view)))
+      return { ...said, notSkipped: allUncountedWords(uncounted, (at) => moment(at, new Date())) }
+    },
+    { startUp: { application_name: 'viewkeeper doctor' }, deadline: Date.now() + 600_000 },
+  )
+
+/** The same on an open connection, for the views that are wanted. */
+export async function examine(
+  sql: Sql,
+  role: string | null,
+  isWanted: (view: Examined) => boolean = () => true,
+): Promise<Findings> {
+  const [asking] = await sql<{ name: string; written: string }[]>`
+    select rolname as name, oid::regrole::text as written from pg_catalog.pg_roles
+     where rolname = ${role === null ? sql`current_user` : role}`
+  if (asking === undefined) {
+    throw new Problem('InvalidRequest', `This server has no role ${JSON.stringify(role)}.`, { field: 'role' })
+  }
+  const views: ViewRights[] = []
+  for (const each of (await listExamined(sql)).filter(isWanted)) {
+    const view = await examineView(sql, each, asking.name)
+    if (view !== null) views.push(view)
+  }
+  const names = new Set(views.map(({ view }) => view))
+  const missing = curesOf(obstaclesIn(views))
+  const copy = await readCopy(sql)
+  return {
+    role: asking.written,
+    views,
+    ...(copy === null ? {} : { copy: copyLine(copy) }),
+    replicas: await readReplicas(sql),
+    withoutKey: (await readWithoutKey(sql)).filter(({ view }) => names.has(view)),
+    missing,
+  }
+}
+
+/** Null if the view is gone. A view that was exchanged meanwhile is looked at again. */
+function examineView(sql: Sql, first: Examined, role: string): Promise<ViewRights | null> {
+  let view: Examined | undefined = first
+  return lookAgain(async () => {
+    if (view === undefined) return null
+    const swap = await readSwapNeeds(sql, view)
+    if (swap !== 'gone') return readViewRights(sql, view, role, swap)
+    view = (await listExamined(sql)).find((each) => each.view === first.view)
+    return 'gone'
+  })
+}
+
+async function readSwapNeeds(sql: Sql, { oid }: Examined): Promise<Need[] | 'gone'> {
+  const snapshot = await readSnapshot(sql, oid)
+  if (snapshot === 'gone') return snapshot
+  if (snapshot === 'locked') return locked(sql, oid)
+  if (!isReadByViews(snapshot.live)) return swapNeeds(snapshot.live)
+  const group = await readGroup(sql, [oid])
+  if (typeof group === 'string') return group === 'gone' ? group : locked(sql, oid)
+  return needsOf(group)
+}
+
+const locked = async (sql: Sql, oid: number): Promise<Need[]> => {
+  const [first] = await findLocked(sql, [oid])
+  return [impossible(`${first?.because ?? 'a lock kept it from being read'}: ask again`)]
+}

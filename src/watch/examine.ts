@@ -1,0 +1,147 @@
+import { readOpenGroups } from '../batch/db/batch-groups.ts'
+import { readBatchRuns } from '../batch/db/batch-runs.ts'
+import { readBatchViews } from '../batch/db/batch-views.ts'
+import { nextScheduled, type Schedules } from '../batch/schedules.ts'
+import { traitsOf } from '../catalog/plan/definition.ts'
+import { readProgress } from '../run/db/history.ts'
+import { groupsByMember, waitsFor } from '../run/plan/turn.ts'
+import type { Sql } from '../server/connect.ts'
+import { readEvidence } from './db/evidence.ts'
+import { readHeldLocks } from './db/held-locks.ts'
+import { readLastBatches } from './db/last-batches.ts'
+import { readLastRuns } from './db/last-runs.ts'
+import { readUncounted, readUnseen } from './db/uncounted.ts'
+import type { Evidence } from './diagnosis/advice.ts'
+import { failedAtLock, runningRun, stoppedLast } from './diagnosis/own-causes.ts'
+import type { BatchFacts, Examined, Standing } from './diagnosis/standing.ts'
+import type { Standings } from './standings.ts'
+
+/** Among so many runs of a view is the one that tells why it is as old as it is. */
+const tellingRuns = 10
+
+/** The most views whose locks are read, besides the view that is asked about. */
+const mostLooks = 5
+
+/** A schedule is late after this time: its event is delivered again for a while. */
+const lateAfterMs = 15 * 60_000
+
+/**
+ * Reads what tells why views stand as they do, in the same order, in few queries however many there are. Locks are read of the view that
+ * is asked about, and of the first ones whose runs are running or gave up at a lock.
+ */
+export async function examineViews(
+  sql: Sql,
+  views: Standing[],
+  { schedules, now, pause, dependencies }: Omit<Standings, 'views'> & { schedules: Schedules },
+  asked?: Standing,
+): Promise<Examined[]> {
+  const isRead = asked !== undefined && [...dependencies.values()].some((reads) => reads.includes(asked.view))
+  const ids = views.flatMap(({ id }) => id ?? [])
+  const runsOf = Map.groupBy(await readLastRuns(sql, ids, tellingRuns), ({ definitionId }) => definitionId)
+  const batches = await readBatches(sql, ids)
+  const examined: Examined[] = []
+  let looks = 0
+  for (const view of views) {
+    const runs = (runsOf.get(view.id ?? 0) ?? []).map(({ definitionId: _, ...run }) => run)
+    const batch = batches.get(view.id ?? 0) ?? null
+    const isIdle = batch?.finishedAt !== null && runs.every(({ finishedAt }) => finishedAt !== null)
+    // A view with a target lag is stale sooner than missed.
+    const mayMiss = isIdle && pause === null && view.pausedSince === null && view.targetLagSeconds === null
+    const plain: Examined = {
+      ...view,
+      missedAt: mayMiss ? missedAt(view, { runs, batch }, schedules, now) : null,
+      runs,
+      batch,
+      progress: null,
+      waits: false,
+      locks: [],
+      unseen: null,
+      uncounted: null,
+      evidence: null,
+    }
+    const isBusy = runningRun(plain) !== undefined || failedAtLock(plain)
+    const isLookedAt = view === asked || (isBusy && ++looks <= mostLooks)
+    const looked = isLookedAt ? await withLocks(sql, plain) : plain
+    examined.push(
+      view === asked && view.id !== null
+        ? {
+            ...looked,
+            unseen: view.asOf === null ? await readUnseen(sql, view.id) : null,
+            uncounted: await readUncounted(sql, view.id),
+            evidence: await evidenceOf(sql, view.id, isRead),
+          }
+        : looked,
+    )
+  }
+  return examined
+}
+
+async function evidenceOf(sql: Sql, id: number, isRead: boolean): Promise<Evidence | null> {
+  const evidence = await readEvidence(sql, id)
+  return evidence === undefined ? null : { ...evidence, isRead }
+}
+
+/** When a schedule was due after the last run and the last batch, if that is past; null if no run was due. */
+function missedAt(
+  { expectedSince, minIntervalSeconds, ...view }: Standing,
+  { runs, batch }: Pick<Examined, 'runs' | 'batch'>,
+  schedules: Schedules,
+  now: Date,
+): Date | null {
+  if (expectedSince === null) return null
+  const last = runs.find(({ operation }) => operation !== 'drop')
+  const since = Math.max(
+    expectedSince.getTime(),
+    last?.requestedAt.getTime() ?? 0,
+    batch?.requestedAt.getTime() ?? 0,
+    // A schedule within the minimum interval leaves no run.
+    (view.lastSuccessAt?.getTime() ?? 0) + minIntervalSeconds * 1000,
+  )
+  if (since > now.getTime()) return null
+  const due = nextScheduled(view, schedules, new Date(since))?.at
+  return due !== undefined && due.getTime() + lateAfterMs < now.getTime() ? due : null
+}
+
+/** The newest batch of each definition; of an open one also which views come first. */
+async function readBatches(sql: Sql, ids: number[]): Promise<Map<number, BatchFacts>> {
+  const last = await readLastBatches(sql, ids)
+  const open = new Set(last.flatMap(({ id, finishedAt }) => (finishedAt === null ? [id] : [])))
+  const waits = new Map<string, (definitionId: number) => string[]>()
+  for (const id of open) waits.set(id, await readWaits(sql, id))
+  return new Map(
+    last.map(({ definitionId, ...batch }) => [
+      definitionId,
+      { ...batch, waitsFor: waits.get(batch.id)?.(definitionId) ?? [] },
+    ]),
+  )
+}
+
+async function readWaits(sql: Sql, batchId: string): Promise<(definitionId: number) => string[]> {
+  const views = new Map((await readBatchViews(sql, batchId)).map((view) => [view.id, view]))
+  // Attempts come in their order, so the latest one of each view stays.
+  const latest = new Map((await readBatchRuns(sql, batchId)).map((run) => [run.definitionId, run]))
+  const groups = groupsByMember(await readOpenGroups(sql, batchId))
+  return (id) => {
+    const view = views.get(id)
+    return view === undefined
+      ? []
+      : waitsFor(view, latest, groups).flatMap((other) => views.get(other)?.view ?? [])
+  }
+}
+
+/** The phases in which a run waits for locks, if anybody holds them. */
+const lockingPhases = ['locking', 'cut-over']
+
+async function withLocks(sql: Sql, view: Examined): Promise<Examined> {
+  const running = runningRun(view)
+  const progress = running === undefined ? null : ((await readProgress(sql, running)) ?? null)
+  const strategy = running?.strategy ?? view.strategy
+  const exchanges = running !== undefined && !traitsOf(strategy).isInPlace
+  const found = await readHeldLocks(sql, view, traitsOf(strategy).lock, exchanges)
+  const waits = found.waits || lockingPhases.includes(progress?.phase ?? '')
+  // Readers of a view come and go. They matter only to a run that waits for them, or that gave up because of them.
+  const locks = found.locks.filter(
+    (lock) => lock.mode !== 'AccessShareLock' || waits || stoppedLast(view, lock),
+  )
+  return { ...view, progress, waits, locks }
+}

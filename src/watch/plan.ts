@@ -1,0 +1,63 @@
+import { lagViews, type PromisedLag, promisedLags, suspendedViews } from '../batch/plan/due.ts'
+import { unknownDuration } from '../batch/plan/estimates.ts'
+import { type Schedules, type Turns, turnsBetween } from '../batch/schedules.ts'
+import { readFacts } from '../catalog/db/facts.ts'
+import { readDependencies } from '../catalog/db/graph.ts'
+import { readPause } from '../catalog/db/pause.ts'
+import type { Database } from '../server/connect.ts'
+
+/** What runs in the coming 24 hours. */
+export interface DayPlan {
+  from: Date
+  /** Whether everything scheduled is paused now; the plan is as if it were not. */
+  paused: boolean
+  /** Each schedule that has a turn, what is due first before the others. */
+  schedules: (Omit<Turns, 'views'> & {
+    /** The views that a turn refreshes; none of them is paused. A suspended one is among them: it is tried again. */
+    views: string[]
+    /** How long a turn's refreshes usually take, one after the other, in milliseconds. */
+    usualMs: number
+  })[]
+  /** The views that are refreshed whenever their data become so old. */
+  lags: ({ view: string } & PromisedLag)[]
+  /** The views that are left out: while they are paused (`until` is null), or suspended until then. */
+  leftOut: { view: string; because: 'paused' | 'suspended'; until: Date | null }[]
+}
+
+const dayMs = 24 * 3600_000
+
+/** What schedules and target lags refresh in the coming 24 hours. Writes nothing. */
+export const getPlan = (database: Database, schedules: Schedules): Promise<DayPlan> =>
+  database.withConnection(async (sql) => {
+    const { now, views } = await readFacts(sql, { planning: true })
+    const paused = (await readPause(sql)) !== null
+    const known = views.filter(({ id, missing, aside }) => id && !missing && !aside)
+    const there = known.filter(({ pausedSince }) => !pausedSince)
+    const unknownMs = unknownDuration(there.map(({ planned }) => planned?.usualMs ?? null))
+    const dependencies = await readDependencies(sql)
+    const lags = schedules.looks?.everySeconds == null ? [] : promisedLags(lagViews(there), dependencies)
+    const suspended = suspendedViews(lagViews(there), dependencies).filter(
+      ({ until }) => until > now.getTime(),
+    )
+    const turns = turnsBetween(there, schedules, now, new Date(now.getTime() + dayMs))
+    return {
+      from: now,
+      paused,
+      schedules: turns.map(({ views, ...turn }) => ({
+        ...turn,
+        views: views.map(({ view }) => view),
+        usualMs: Math.round(views.reduce((sum, { planned }) => sum + (planned?.usualMs ?? unknownMs), 0)),
+      })),
+      lags: [...lags].map(([view, promised]) => ({ view, ...promised })),
+      leftOut: [
+        ...known
+          .filter(({ pausedSince }) => pausedSince)
+          .map(({ view }) => ({ view, because: 'paused' as const, until: null })),
+        ...suspended.map(({ view, until }) => ({
+          view,
+          because: 'suspended' as const,
+          until: new Date(until),
+        })),
+      ],
+    }
+  })

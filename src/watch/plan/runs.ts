@@ -1,0 +1,28 @@
+import type { RunStatus, Trigger } from '../../catalog/plan/run.ts'
+import { mayRetry, type ProblemCode } from '../../problem.ts'
+
+const slowFactor = 2
+/** A shorter refresh is never slow: nobody minds 1 s instead of 0.5 s. */
+const slowFloorMs = 10_000
+
+/** Whether a refresh took much longer than its view's usually do. Pure. */
+export const isSlow = (durationMs: number | null, usualMs: number | null): boolean =>
+  durationMs !== null && usualMs !== null && durationMs > slowFloorMs && durationMs > slowFactor * usualMs
+
+/** How a run ended, and who asked for it. */
+interface Ended {
+  status: RunStatus
+  trigger: Trigger
+  startedAt: Date | null
+  error: { class: ProblemCode } | null
+}
+
+/**
+ * Whether a run ended badly in a way that nobody has noticed yet. A run that was refused before it started has not, if a
+ * caller got the refusal as the answer. Pure.
+ */
+export const isUnnoticedFailure = ({ status, trigger, startedAt, error }: Ended): boolean =>
+  status === 'failed' &&
+  !(startedAt === null && isAnswered(trigger) && error !== null && !mayRetry(error.class))
+
+const isAnswered = (trigger: Trigger): boolean => trigger === 'http' || trigger === 'cli'

@@ -1,0 +1,51 @@
+import type { Database } from '../server/connect.ts'
+import { pruneActions } from './db/actions.ts'
+import { prepareCutoffs, pruneBatches, pruneRange, type Retention, vacuumHistory } from './db/prune.ts'
+
+/** What was pruned. `done` is false if the time was up first; the next prune continues. */
+export interface Pruned {
+  runs: number
+  batches: number
+  done: boolean
+}
+
+const runsAtOnce = 5000
+const batchesAtOnce = 500
+/** Time reserved to finish the piece that was begun. */
+const lastPieceMs = 5000
+/** Time reserved for the server to answer that it has canceled the vacuum. */
+const lastWordMs = 1000
+
+/**
+ * Removes the history past its retention, until nothing is left to remove or until `until` (epoch
+ * milliseconds). The transactions are small, so that nobody has to wait for them. The next prune continues,
+ * whatever stopped this one.
+ */
+export const prune = (database: Database, retention: Retention, until: number): Promise<Pruned> =>
+  database.withConnection(
+    async (sql) => {
+      await prepareCutoffs(sql, retention)
+      const isOver = () => Date.now() > until - lastPieceMs
+      let runs = 0
+      let batches = 0
+      for (let from: number | null = 1; from !== null; ) {
+        if (isOver()) return { runs, batches, done: false }
+        const range = await pruneRange(sql, from, runsAtOnce, retention)
+        runs += range.removed
+        from = range.next
+      }
+      for (let removed = batchesAtOnce; removed === batchesAtOnce; ) {
+        if (isOver()) return { runs, batches, done: false }
+        removed = await pruneBatches(sql, batchesAtOnce, retention)
+        batches += removed
+      }
+      // A login that may not remove actions is told so, after the vacuum.
+      try {
+        await pruneActions(sql, retention.days)
+      } finally {
+        await vacuumHistory(sql, Math.max(until - lastWordMs - Date.now(), 1))
+      }
+      return { runs, batches, done: true }
+    },
+    { startUp: { application_name: 'viewkeeper prune', statement_timeout: '60000' }, deadline: until },
+  )

@@ -1,0 +1,121 @@
+import { type Schedules, unscheduled } from '../batch/schedules.ts'
+import { readView, unknownView } from '../catalog/db/catalog.ts'
+import { readViewDetails, type ViewDetails } from '../catalog/db/details.ts'
+import type { Pause } from '../catalog/db/pause.ts'
+import { dependents } from '../catalog/plan/graph.ts'
+import { readRuns } from '../run/db/history.ts'
+import type { Run } from '../run/db/runs.ts'
+import { resolveName } from '../run/name.ts'
+import type { Database, Sql } from '../server/connect.ts'
+import { readReplicas } from '../server/standbys.ts'
+import type { QualifiedName } from '../sql/names.ts'
+import type { Replicas } from '../sql/replicas.ts'
+import { readSaved } from './db/saved.ts'
+import type { Standing } from './diagnosis/standing.ts'
+import type { Saved } from './plan/saved.ts'
+import { readStandings, type Standings } from './standings.ts'
+
+type Unlisted =
+  | 'inAll'
+  | 'minIntervalSeconds'
+  | 'expectedSince'
+  | 'pausedSince'
+  | 'failure'
+  | 'leftOutSince'
+  | 'planned'
+  | 'scheduled'
+  | 'lagWorksMs'
+  | 'suspended'
+
+/** How a view stands, as people read it. `leftOut` and `savedMs` are those of the last 24 h. */
+export interface ListedView extends Omit<Standing, Unlisted>, Saved {
+  paused: boolean
+  /** The views that this one reads, directly or through plain views and functions. */
+  dependsOn: string[]
+  /** The views that read this one. */
+  neededBy: string[]
+  /** The shortest target lag that can be kept, in seconds, if that of the definition cannot; otherwise null. */
+  lagWorksSeconds: number | null
+  /** When schedules try the view again that has failed too often in a row; null if it is not suspended. */
+  suspendedUntil: Date | null
+}
+
+export interface DetailedView extends ListedView, ViewDetails {
+  recentRuns: Run[]
+}
+
+const recentRuns = 10
+
+/** Lists every view that the catalog has now, and every authored view that is missing or set aside. */
+export function listViews(
+  database: Database,
+  schedules: Schedules = unscheduled,
+): Promise<{ views: ListedView[]; paused: Pause | null; replicas: Replicas }> {
+  return database.withConnection(async (sql) => {
+    const standings = await readStandings(sql, schedules)
+    const listed = await listing(sql, standings)
+    return {
+      views: standings.views.map(listed),
+      paused: standings.pause,
+      replicas: await readReplicas(sql),
+    }
+  })
+}
+
+/** One view by name or id: its entry in the list, its query, its indexes and its most recent runs. */
+export function getView(
+  database: Database,
+  view: string,
+  schedules: Schedules = unscheduled,
+): Promise<DetailedView> {
+  return database.withConnection(async (sql) => {
+    const name = await resolveName(sql, view)
+    const standings = await readStandings(sql, schedules)
+    const found = await insistOnView(sql, standings.views, name)
+    const { id } = found
+    return {
+      ...(await listing(sql, standings, id))(found),
+      ...(await readViewDetails(sql, name)),
+      recentRuns: id === null ? [] : (await readRuns(sql, { definitionId: id, limit: recentRuns })).rows,
+    }
+  })
+}
+
+/** The view with this name; throws UnknownView, which says what else there is. */
+export async function insistOnView(sql: Sql, views: Standing[], name: QualifiedName): Promise<Standing> {
+  const found = views.find((view) => view.schema === name.schema && view.name === name.name)
+  if (found !== undefined) return found
+  await readView(sql, name)
+  throw await unknownView(sql, name)
+}
+
+/** How views are listed: all, or the one with the definition `only`. */
+async function listing(
+  sql: Sql,
+  { dependencies }: Standings,
+  only: number | null = null,
+): Promise<(view: Standing) => ListedView> {
+  const neededBy = dependents(dependencies)
+  const saved = await readSaved(sql, only)
+  return ({
+    inAll: _inAll,
+    minIntervalSeconds: _minInterval,
+    expectedSince: _expected,
+    failure: _failure,
+    leftOutSince: _leftOut,
+    planned: _planned,
+    scheduled: _scheduled,
+    pausedSince,
+    lagWorksMs,
+    suspended,
+    ...shown
+  }) => ({
+    ...shown,
+    paused: pausedSince !== null,
+    dependsOn: dependencies.get(shown.view) ?? [],
+    neededBy: neededBy.get(shown.view) ?? [],
+    lagWorksSeconds: lagWorksMs === null ? null : lagWorksMs / 1000,
+    suspendedUntil: suspended?.until ?? null,
+    ...(saved.get(shown.id ?? 0) ?? { leftOut: 0, savedMs: null }),
+  })
+}

@@ -1,0 +1,56 @@
+import { lagsOf } from '../batch/lags.ts'
+import { nextScheduled, type Schedules } from '../batch/schedules.ts'
+import { readFacts } from '../catalog/db/facts.ts'
+import { readDependencies } from '../catalog/db/graph.ts'
+import { type Pause, readPause } from '../catalog/db/pause.ts'
+import type { ViewFacts } from '../catalog/plan/facts.ts'
+import type { Sql } from '../server/connect.ts'
+import { judge } from './diagnosis/held-back.ts'
+import type { Standing } from './diagnosis/standing.ts'
+
+/** How every view stands, and what all have in common. */
+export interface Standings {
+  /** The time of the database. */
+  now: Date
+  views: Standing[]
+  /** Which views each view reads. */
+  dependencies: Map<string, string[]>
+  pause: Pause | null
+}
+
+/** Reads how every view stands, those that are set aside among them. Writes nothing, so that a standby can answer. */
+export async function readStandings(sql: Sql, schedules: Schedules): Promise<Standings> {
+  const facts = await readFacts(sql)
+  const dependencies = await readDependencies(sql)
+  const pause = await readPause(sql)
+  const { now } = facts
+  const { short, suspended } = lagsOf(facts, dependencies, schedules.looks)
+  const works = new Map(short.map(({ view, worksMs }) => [view, worksMs]))
+  const left = new Map(suspended.map((each) => [each.view, each]))
+  const views = judge(facts.views, dependencies).map((view): Standing => {
+    const isPaused = view.pausedSince !== null || pause !== null
+    const next = nextOf(view, schedules, now)
+    const tries = left.get(view.view)
+    return {
+      ...view,
+      scheduled: next !== null && next.by !== 'retry',
+      nextRun: isPaused ? null : (next?.at ?? null),
+      nextBy: isPaused ? null : (next?.by ?? null),
+      lagWorksMs: isPaused ? null : (works.get(view.view) ?? null),
+      suspended:
+        isPaused || tries === undefined ? null : { failures: tries.failures, until: new Date(tries.until) },
+    }
+  })
+  return { now, views, dependencies, pause }
+}
+
+/** What refreshes a view next: a retry that waits, or what is due first. */
+function nextOf(
+  view: ViewFacts,
+  schedules: Schedules,
+  now: Date,
+): { at: Date; by: NonNullable<Standing['nextBy']> } | null {
+  const scheduled = nextScheduled(view, schedules, now)
+  if (view.retry === null || (scheduled !== null && scheduled.at < view.retry.at)) return scheduled
+  return { at: view.retry.at, by: 'retry' }
+}

@@ -1,0 +1,91 @@
+import type { Schedules } from '../batch/schedules.ts'
+import { viewsAbove } from '../catalog/plan/graph.ts'
+import { readRuns } from '../run/db/history.ts'
+import type { Run } from '../run/db/runs.ts'
+import { closeLostRuns, mayCloseRuns } from '../run/life/lose.ts'
+import { resolveName } from '../run/name.ts'
+import type { Database } from '../server/connect.ts'
+import { moment } from '../sql/words.ts'
+import type { Cause, HeldLock } from './diagnosis/cause.ts'
+import type { Examined, Standing } from './diagnosis/standing.ts'
+import { whyOf } from './diagnosis/why.ts'
+import { examineViews } from './examine.ts'
+import { insistOnView } from './read.ts'
+import { readStandings } from './standings.ts'
+
+/** Why the data of a view are as old as they are, and what to do. */
+export interface Why
+  extends Pick<
+    Standing,
+    | 'view'
+    | 'state'
+    | 'culprit'
+    | 'staleMs'
+    | 'maxStaleMs'
+    | 'lastSuccessAt'
+    | 'asOf'
+    | 'heldBackBy'
+    | 'nextRun'
+  > {
+  /** What the view to cure first holds back: this one or its culprit. */
+  holdsBack: string[]
+  /** The real cause first; always one. */
+  causes: Cause[]
+  /** Who is in the way of the refresh now, also of the refresh of a view that it reads. */
+  locks: HeldLock[]
+  recentRuns: Run[]
+}
+
+/** Whose schedules and whose commands to tell. */
+export interface WhyCall {
+  schedules: Schedules
+  /** The name of the environment; null for the local gateway. */
+  environment: string | null
+}
+
+const recentRuns = 5
+
+/**
+ * Why a view is as old as it is: from its runs, its batch, the schedules and the locks of other sessions, and from the same
+ * of every view that it reads. Runs whose server process is gone are closed first, if the login may do so. A view that is
+ * set aside is answered, too. Throws UnknownView.
+ */
+export function getWhy(database: Database, view: string, { schedules, environment }: WhyCall): Promise<Why> {
+  return database.withConnection(async (sql) => {
+    const name = await resolveName(sql, view)
+    if (await mayCloseRuns(sql)) await closeLostRuns(sql)
+    const standings = await readStandings(sql, schedules)
+    const { now, views, dependencies, pause } = standings
+    const subject = await insistOnView(sql, views, name)
+    const byName = new Map(views.map((each) => [each.view, each]))
+    const above = viewsAbove(subject.view, dependencies).flatMap((each) => byName.get(each) ?? [])
+    const examined = await examineViews(sql, [subject, ...above], { ...standings, schedules }, subject)
+    const [own, ...upstream] = examined as [Examined, ...Examined[]]
+    const { id, state, culprit, staleMs, maxStaleMs, lastSuccessAt, asOf, heldBackBy, nextRun } = own
+    return {
+      view: own.view,
+      state,
+      culprit,
+      staleMs,
+      maxStaleMs,
+      lastSuccessAt,
+      asOf,
+      heldBackBy,
+      nextRun,
+      holdsBack: views.flatMap((each) => (each.culprit === (culprit ?? own.view) ? each.view : [])),
+      causes: whyOf(own, upstream, (each) => dependencies.get(each) ?? [], {
+        now,
+        clock: (at) => moment(at, now),
+        environment,
+        allPaused: pause,
+      }),
+      locks: withoutRepeats(examined.flatMap(({ locks }) => locks)),
+      recentRuns: id === null ? [] : (await readRuns(sql, { definitionId: id, limit: recentRuns })).rows,
+    }
+  })
+}
+
+/** A session may be in the way of several views. */
+const withoutRepeats = (locks: HeldLock[]): HeldLock[] => [
+  ...new Map(locks.map((lock) => [JSON.stringify([lock.pid, lock.end]), lock])).values(),
+]

@@ -1,0 +1,268 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { handler as api } from '../../../functions/api.ts'
+import { handler as batch } from '../../../functions/batch.ts'
+import { handler as refresh } from '../../../functions/refresh.ts'
+import type { Advanced } from '../../../src/batch/advance.ts'
+import type { OpenedBatch } from '../../../src/edge/handlers/open-batch.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+
+const { url, sql } = useDatabase()
+const context = lambdaContext({ getRemainingTimeInMillis: () => 90_000 })
+
+beforeAll(async () => {
+  process.env.DATABASE_URL = url
+  await sql`create table base as select generate_series(1, 3) as id`
+  await sql`create materialized view first_view as select * from base`
+  await sql`create materialized view second_view as select max(id) as id from first_view`
+  await sql`create materialized view other_view as select min(id) as id from base`
+})
+afterAll(() => {
+  delete process.env.DATABASE_URL
+})
+beforeEach(() => {
+  for (const stream of ['log', 'info', 'warn', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
+  return () => vi.restoreAllMocks()
+})
+
+const http = (routeKey: string, options: Parameters<typeof httpEvent>[1] = {}) => httpEvent(routeKey, options)
+const open = async (event: object, requestId: string = randomUUID()) =>
+  (await batch({ event, requestId }, context)) as OpenedBatch
+const post = (body: object, key?: string) =>
+  open(http('POST /batches', { body, headers: key === undefined ? {} : { 'idempotency-key': key } }))
+const advanceFunction = async (batchId: string | null) => (await batch({ batchId }, context)) as Advanced
+const get = async (routeKey: string, options: Parameters<typeof httpEvent>[1] = {}) =>
+  parsed((await api(http(routeKey, options), context)) as never)
+const control = async (routeKey: string, options: Parameters<typeof httpEvent>[1] = {}) =>
+  parsed((await api(http(routeKey, options), context)) as never)
+const refreshed = async (view: string, body: object = {}) =>
+  parsed(
+    (await refresh(
+      http('POST /views/{view}/refresh', { path: { view }, headers: { prefer: 'wait=20' }, body }),
+      context,
+    )) as never,
+  )
+const scheduled = (fields: object = {}) => ({
+  trigger: 'schedule',
+  schedule: 'nightly',
+  scheduledTime: '2026-11-20T09:00:00Z',
+  all: true,
+  ...fields,
+})
+
+describe('POST /batches', () => {
+  test('answers 202 with a Location; the batch is advanced, ends, and shows its graph', async () => {
+    const { answer, batchId } = await post({ views: ['second_view', 'first_view'] })
+    expect(parsed(answer as never)).toMatchObject({
+      statusCode: 202,
+      headers: { location: `/batches/${batchId}` },
+      body: { batchId, status: 'pending' },
+    })
+    expect(await advanceFunction(batchId)).toEqual({ batchId, done: true, status: 'success', error: null })
+    const shown = await get('GET /batches/{id}', { path: { id: batchId as string } })
+    expect(shown.body).toMatchObject({
+      id: batchId,
+      status: 'success',
+      trigger: 'http',
+      selection: { views: ['public.first_view', 'public.second_view'] },
+      views: [
+        {
+          view: 'public.first_view',
+          status: 'success',
+          dependsOn: [],
+          runs: [{ attempt: 1, status: 'success' }],
+        },
+        { view: 'public.second_view', status: 'success', dependsOn: ['public.first_view'] },
+      ],
+    })
+    expect(shown.body).not.toHaveProperty('serial')
+    const { runId } = shown.body.views[0].runs[0]
+    expect((await get('GET /runs/{id}', { path: { id: String(runId) } })).body).toMatchObject({
+      batchId,
+      trigger: 'batch',
+    })
+    expect((await get('GET /batches', { query: { limit: '1' } })).body).toMatchObject({
+      batches: [{ id: batchId }],
+    })
+  })
+
+  test('gives the same batch for the same key, even after its end, and refuses the key with another body', async () => {
+    const first = await post({ views: ['other_view'] }, 'key-1')
+    expect(await post({ views: ['other_view'] }, 'key-1')).toMatchObject({ batchId: first.batchId })
+    await advanceFunction(first.batchId)
+    const again = await post({ views: ['other_view'] }, 'key-1')
+    expect(again.batchId).toBeNull()
+    expect(parsed(again.answer as never)).toMatchObject({
+      statusCode: 200,
+      body: { batchId: first.batchId, status: 'success' },
+    })
+    expect(parsed((await post({ all: true }, 'key-1')).answer as never)).toMatchObject({
+      statusCode: 422,
+      body: { code: 'IdempotencyKeyReused', batchId: first.batchId },
+    })
+  })
+
+  test('without a key gives one batch, however often it is forwarded, and answers 409 if it is sent again', async () => {
+    const event = http('POST /batches', { body: { pattern: 'public.first_*' } })
+    const forwarded = await Promise.all([1, 2, 3].map(() => open(event, 'forwarded')))
+    const batchId = forwarded[0]?.batchId
+    expect(batchId).not.toBeNull()
+    for (const { answer, batchId: toAdvance } of forwarded) {
+      expect(parsed(answer as never)).toMatchObject({ statusCode: 202, body: { batchId } })
+      expect(toAdvance).toBe(batchId)
+    }
+    const again = await open(event, 'sent again')
+    expect(again.batchId).toBeNull()
+    expect(parsed(again.answer as never)).toMatchObject({ statusCode: 409, body: { openBatchId: batchId } })
+    await advanceFunction(batchId as string)
+  })
+
+  test('answers 409 if the views have an open batch, and names that batch; it can be canceled', async () => {
+    const { batchId } = await post({ views: ['other_view'] })
+    const second = parsed((await post({ views: ['other_view'] })).answer as never)
+    expect(second).toMatchObject({
+      statusCode: 409,
+      body: { code: 'BatchAlreadyOpen', openBatchId: batchId },
+    })
+    const id = batchId as string
+    const canceled = await api(http('POST /batches/{id}/cancel', { path: { id } }), context)
+    expect(parsed(canceled as never)).toMatchObject({
+      statusCode: 200,
+      body: { batchId, status: 'canceled' },
+    })
+    expect(await advanceFunction(id)).toMatchObject({ done: true, status: 'canceled' })
+  })
+
+  test.each([
+    [{ views: ['no_such_view'] }, 404, 'UnknownView', 'views'],
+    [{ views: [] }, 400, 'InvalidRequest', 'views'],
+    [{ all: true, pattern: 'x.*' }, 400, 'InvalidRequest', 'pattern'],
+    [{ pattern: '' }, 400, 'InvalidRequest', 'pattern'],
+    [{ concurrency: 0 }, 400, 'InvalidRequest', 'concurrency'],
+    [{ concurrency: 65 }, 400, 'InvalidRequest', 'concurrency'],
+    [{ retries: 0.5 }, 400, 'InvalidRequest', 'retries'],
+    [{ retries: 101 }, 400, 'InvalidRequest', 'retries'],
+    [{ sql: 'drop table base' }, 400, 'InvalidRequest', 'sql'],
+    [{ views: ['\ud800'] }, 400, 'InvalidRequest', 'views.0'],
+    [{ pattern: '\ud800' }, 400, 'InvalidRequest', 'pattern'],
+    [{ '\ud800': 1 }, 400, 'InvalidRequest', '\ufffd'],
+  ])('%j is refused, naming the field', async (body, statusCode, code, field) => {
+    const { answer, batchId } = await post(body)
+    expect(batchId).toBeNull()
+    expect(parsed(answer as never)).toMatchObject({ statusCode, body: { code, field } })
+  })
+
+  test('answers 404 to an unknown batch', async () => {
+    expect(await get('GET /batches/{id}', { path: { id: 'none' } })).toMatchObject({
+      statusCode: 404,
+      body: { code: 'UnknownBatch' },
+    })
+  })
+})
+
+describe('a schedule', () => {
+  test('that is delivered twice gives one batch; if its time is a placeholder, the request id counts', async () => {
+    const { batchId } = await open(scheduled())
+    expect(await open(scheduled(), 'request-2')).toEqual({ answer: null, batchId })
+    await advanceFunction(batchId)
+    expect(await open(scheduled(), 'request-3')).toEqual({ answer: null, batchId: null })
+    const placeholder = scheduled({ scheduledTime: '<aws.scheduler.scheduled-time>' })
+    const one = await open(placeholder, 'request-4')
+    expect(await open(placeholder, 'request-4')).toEqual(one)
+    await advanceFunction(one.batchId)
+    expect((await open(placeholder, 'request-5')).batchId).not.toBe(one.batchId)
+  })
+
+  test('starts nothing while everything is paused, and records that; people still can refresh', async () => {
+    await sql`update viewkeeper.batches set status = 'canceled', error = '{}', finished_at = now() where status = 'pending'`
+    expect((await control('POST /pause')).body).toEqual({ paused: true })
+    const since = expect.stringMatching(/^\d{4}-.*Z$/)
+    expect((await get('GET /views')).body.paused).toEqual({ since, by: expect.stringMatching(/./) })
+    expect(await open(scheduled({ scheduledTime: '2026-11-21T09:00:00Z' }))).toEqual({
+      answer: null,
+      batchId: null,
+    })
+    const [latest] = (await get('GET /batches', { query: { limit: '1' } })).body.batches
+    expect(latest).toMatchObject({ status: 'skipped', trigger: 'schedule', error: { class: 'Paused' } })
+    expect((await refreshed('other_view')).body).toMatchObject({ status: 'updated' })
+    expect((await control('POST /resume')).body).toEqual({ paused: false })
+    expect((await get('GET /views')).body.paused).toBeNull()
+    const { batchId } = await open(scheduled({ scheduledTime: '2026-11-22T09:00:00Z' }))
+    expect(await advanceFunction(batchId)).toMatchObject({ status: 'success' })
+  })
+
+  test('refreshes the views that have it at that moment in one batch, parents first', async () => {
+    const times = { schedule: '0 6 * * *', timeZone: 'Europe/Berlin' }
+    const fields = { all: undefined, schedule: 'at-six', scheduled: times }
+    const viewsOf = async (id: string | null) =>
+      (await get('GET /batches/{id}', { path: { id: id as string } })).body
+    const none = await open(scheduled({ ...fields, scheduledTime: '2026-11-23T05:00:00Z' }))
+    expect((await viewsOf(none.batchId)).views).toEqual([])
+    await advanceFunction(none.batchId)
+    await sql`update viewkeeper.definitions set schedule = ${times.schedule}, time_zone = ${times.timeZone}
+               where name in ('first_view', 'second_view')`
+    await sql`update viewkeeper.definitions set schedule = ${times.schedule}, time_zone = 'Etc/UTC'
+               where name = 'other_view'`
+    const { batchId } = await open(scheduled({ ...fields, scheduledTime: '2026-11-24T05:00:00Z' }))
+    const { views, selection, requestedBy } = await viewsOf(batchId)
+    expect(views.map(({ view }: { view: string }) => view)).toEqual([
+      'public.first_view',
+      'public.second_view',
+    ])
+    expect(views[1].dependsOn).toEqual(['public.first_view'])
+    expect({ selection, requestedBy }).toEqual({ selection: { scheduled: times }, requestedBy: 'at-six' })
+    expect(await advanceFunction(batchId)).toMatchObject({ status: 'success' })
+    await sql`update viewkeeper.definitions set schedule = null, time_zone = null`
+  })
+
+  test('a deploy starts one batch for each version', async () => {
+    const event = { trigger: 'deploy', key: 'version-1', all: true }
+    const { batchId } = await open(event)
+    expect((await open(event)).batchId).toBe(batchId)
+    expect(await advanceFunction(batchId)).toMatchObject({ status: 'success' })
+    const shown = await get('GET /batches/{id}', { path: { id: batchId as string } })
+    expect(shown.body).toMatchObject({ trigger: 'deploy', requestedBy: 'deploy' })
+  })
+})
+
+describe('a paused view', () => {
+  test('is skipped, with the reason, until it is resumed or the request has `force`', async () => {
+    expect((await control('POST /views/{view}/pause', { path: { view: 'other_view' } })).body).toEqual({
+      view: 'public.other_view',
+      paused: true,
+    })
+    expect((await refreshed('other_view')).body).toMatchObject({
+      status: 'skipped',
+      response: { because: expect.stringMatching(/^the view is paused; --force .* resume ends/) },
+    })
+    expect((await refreshed('other_view', { force: true })).body).toMatchObject({ status: 'updated' })
+    const { batchId } = await post({ views: ['other_view', 'first_view'] })
+    await advanceFunction(batchId)
+    const shown = await get('GET /batches/{id}', { path: { id: batchId as string } })
+    expect(shown.body).toMatchObject({
+      status: 'success',
+      views: expect.arrayContaining([
+        expect.objectContaining({ view: 'public.other_view', status: 'skipped' }),
+        expect.objectContaining({ view: 'public.first_view', status: 'success' }),
+      ]),
+    })
+    await control('POST /views/{view}/resume', { path: { view: 'other_view' } })
+    expect((await refreshed('other_view')).body).toMatchObject({ status: 'updated' })
+  })
+})
+
+describe('a minimum interval', () => {
+  test('answers with the last run, until the interval is over or the request has `force`', async () => {
+    await sql`update viewkeeper.definitions set min_interval_seconds = 3600 where name = 'first_view'`
+    const first = (await refreshed('first_view', { force: true })).body
+    const second = (await refreshed('first_view')).body
+    expect(second).toEqual({ ...first, coalesced: true })
+    expect((await refreshed('first_view', { force: true })).body.runId).toBeGreaterThan(first.runId)
+    await sql`update viewkeeper.runs set finished_at = finished_at - interval '2 hours' where view_name = 'first_view' and status = 'success'`
+    const third = (await refreshed('first_view')).body
+    expect(third.runId).toBeGreaterThan(first.runId + 1)
+    expect(third).not.toHaveProperty('coalesced')
+    await sql`update viewkeeper.definitions set min_interval_seconds = 0 where name = 'first_view'`
+  })
+})

@@ -1,0 +1,172 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { getBatch } from '../../../src/batch/read.ts'
+import { administrator, useDatabase } from '../../support/servers/database.ts'
+import { advanceToEnd, begin } from '../../support/views/batches.ts'
+import { type Holder, holdLocks } from '../../support/waiting/holder.ts'
+import { until } from '../../support/waiting/until.ts'
+
+const { database, sql, url } = useDatabase()
+
+let holder: Holder
+const hold = async (view: string) => {
+  holder = await holdLocks(url, `refresh materialized view shop.${view}`)
+}
+
+afterEach(async () => {
+  await holder?.letGo()
+  await sql`update viewkeeper.batches set cancel_requested_at = clock_timestamp() where finished_at is null`
+  await sql`drop schema shop cascade`
+})
+
+/** Three views that read each other, of each family, and one that reads nothing of theirs. `keyed`: with unique indexes. */
+async function makeFamilies(families: string[], { keyed = false } = {}): Promise<void> {
+  await sql.unsafe('create schema shop; create table shop.base as select generate_series(1, 1000) as id')
+  for (const family of families)
+    for (const [view, read] of [
+      ['root', 'base'],
+      ['middle', `${family}_root`],
+      ['leaf', `${family}_middle`],
+    ])
+      await sql.unsafe(`create materialized view shop.${family}_${view} as select id from shop.${read}`)
+  await sql.unsafe('create materialized view shop.single as select id from shop.base')
+  if (keyed)
+    for (const family of families)
+      for (const view of ['root', 'middle', 'leaf'])
+        await sql.unsafe(`create unique index on shop.${family}_${view} (id)`)
+}
+
+interface RunOfBatch {
+  view: string
+  status: string
+  attempt: number
+  strategy: string | null
+}
+
+const runsOf = (batchId: string) => sql<RunOfBatch[]>`
+  select view_name as view, status, attempt, meta #>> '{response,strategy}' as strategy
+    from viewkeeper.runs where batch_id = ${batchId} order by view_name`
+
+/** Waits until these views are refreshed. Three calls that advance one batch take turns, which a busy machine makes long. */
+const untilRefreshed = (batchId: string, views: string[]) =>
+  until(
+    `${views.join(', ')} are refreshed`,
+    async () => {
+      const done = (await runsOf(batchId))
+        .filter(({ status }) => status === 'success')
+        .map(({ view }) => view)
+      return views.every((view) => done.includes(view))
+    },
+    150_000,
+  )
+
+/** Waits until views of the batch wait for a lock, and moves the moment since which they do. */
+const shiftWait = (batchId: string, by: string) =>
+  until('a group waits', async () => {
+    const rows = await sql`
+      update viewkeeper.batches b set locked = (
+        select jsonb_agg(l || jsonb_build_object('since', (l ->> 'since')::timestamptz + ${by}::interval)) from jsonb_array_elements(b.locked) l)
+       where b.id = ${batchId} and b.locked <> '[]' returning b.id`
+    return rows.length
+  })
+
+const family = (name: string) => ['leaf', 'middle', 'root'].map((view) => `${name}_${view}`)
+
+describe('a view that somebody holds exclusively', () => {
+  test('keeps its group waiting, and no other view of the batch', async () => {
+    await makeFamilies(['a', 'b'])
+    await hold('a_leaf')
+    const batchId = await begin(database, { pattern: 'shop.*' })
+    const end = advanceToEnd(database, batchId)
+    await shiftWait(batchId, '1 hour')
+    await untilRefreshed(batchId, [...family('b'), 'single'])
+    const { groups, locked, views } = await getBatch(database, batchId)
+    expect(groups.map(({ views }) => views)).toEqual([['shop.b_root', 'shop.b_middle', 'shop.b_leaf']])
+    expect(locked.map(({ view }) => view).sort()).toEqual(family('a').map((view) => `shop.${view}`))
+    for (const { because } of locked)
+      expect(because).toMatch(
+        new RegExp(
+          `^shop\\.a_leaf is locked: process ${holder.pid} \\(role .*application "a long report".*transaction began .*\\) holds AccessExclusiveLock on shop\\.a_leaf$`,
+        ),
+      )
+    expect(views.filter(({ status }) => status === 'waiting').map(({ view }) => view)).toHaveLength(3)
+    await holder.letGo()
+    expect(await end).toMatchObject({ status: 'success' })
+    const after = await getBatch(database, batchId)
+    expect([after.groups.length, after.locked, after.refreshedEach]).toEqual([2, [], []])
+    expect((await runsOf(batchId)).map(({ attempt, strategy }) => [attempt, strategy])).toEqual(
+      Array(7).fill([1, 'swap']),
+    )
+  })
+
+  test('is refreshed alone after some seconds, and what it reads before that', async () => {
+    await makeFamilies(['a'], { keyed: true })
+    await hold('a_leaf')
+    const batchId = await begin(database, { pattern: 'shop.*' })
+    const end = advanceToEnd(database, batchId)
+    await shiftWait(batchId, '-1 hour')
+    await untilRefreshed(batchId, ['a_root', 'a_middle', 'single'])
+    const { refreshedEach, locked } = await getBatch(database, batchId)
+    expect(locked).toEqual([])
+    expect(refreshedEach.map(({ view }) => view).sort()).toEqual(family('a').map((view) => `shop.${view}`))
+    for (const { because } of refreshedEach)
+      expect(because).toMatch(new RegExp(`^shop\\.a_leaf is locked: process ${holder.pid} `))
+    await holder.letGo()
+    expect(await end).toMatchObject({ status: 'success' })
+    expect(await runsOf(batchId)).toMatchObject([
+      { view: 'a_leaf', attempt: 1 },
+      { view: 'a_middle', strategy: 'concurrent' },
+      { view: 'a_root', strategy: 'concurrent' },
+      { view: 'single', strategy: 'swap' },
+    ])
+  })
+
+  test('keeps its group waiting in each call that advances the batch, also in a new one', async () => {
+    await makeFamilies(['a', 'b'])
+    await hold('a_leaf')
+    const batchId = await begin(database, { pattern: 'shop.*' })
+    const calls = [1, 2, 3].map(() => advanceToEnd(database, batchId, 300))
+    await shiftWait(batchId, '1 hour')
+    await untilRefreshed(batchId, [...family('b'), 'single'])
+    expect((await runsOf(batchId)).map(({ view }) => view)).not.toContain('a_root')
+    await holder.letGo()
+    for (const call of calls) expect(await call).toMatchObject({ status: 'success' })
+    expect((await runsOf(batchId)).map(({ attempt, strategy }) => [attempt, strategy])).toEqual(
+      Array(7).fill([1, 'swap']),
+    )
+  })
+
+  test('is canceled with its batch', async () => {
+    await makeFamilies(['a'])
+    await hold('a_leaf')
+    const batchId = await begin(database, { pattern: 'shop.*' })
+    const end = advanceToEnd(database, batchId)
+    await shiftWait(batchId, '1 hour')
+    await untilRefreshed(batchId, ['single'])
+    await sql`update viewkeeper.batches set cancel_requested_at = clock_timestamp() where id = ${batchId}`
+    expect(await end).toMatchObject({ status: 'canceled' })
+    await holder.letGo()
+  })
+})
+
+test.each([
+  ['vacuum full', (view: string) => `vacuum full ${view}`],
+  ['cluster', (view: string) => `cluster ${view} using ${view.replace('shop.', '')}_id_idx`],
+  ['reindex', (view: string) => `reindex table ${view}`],
+])('beside %s in a loop, every view of a batch is refreshed', async (_, work) => {
+  await makeFamilies(['a', 'b'], { keyed: true })
+  let isOver = false
+  const loop = async () => {
+    const session = administrator(url)
+    // The view may be exchanged meanwhile.
+    while (!isOver) await session.unsafe(work('shop.a_leaf')).catch(() => {})
+    await session.end()
+  }
+  const looping = loop()
+  const batchId = await begin(database, { pattern: 'shop.*' })
+  expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+  isOver = true
+  await looping
+  expect((await runsOf(batchId)).map(({ status, attempt }) => [status, attempt])).toEqual(
+    Array(7).fill(['success', 1]),
+  )
+})

@@ -1,0 +1,391 @@
+import { describe, expect, test } from 'vitest'
+import { batchLostAfterSeconds } from '../../../src/batch/db/lost-batches.ts'
+import { getBatch, listBatches } from '../../../src/batch/read.ts'
+import { unscheduled } from '../../../src/batch/schedules.ts'
+import { type BatchRequest, startBatch } from '../../../src/batch/start.ts'
+import { monitor } from '../../../src/watch/monitor.ts'
+import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { accountOf, advanceToEnd, begin, define, makeGraph } from '../../support/views/batches.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { until } from '../../support/waiting/until.ts'
+
+const { database, sql } = useDatabase()
+const start = (request: BatchRequest, call = {}) => startBatch(request, callOn(database, call))
+
+const viewsOf = async (batchId: string) =>
+  (await getBatch(database, batchId)).views.map(({ view }) => view).toSorted()
+
+/** After how many seconds the views of a batch are tried again. */
+const delaysOf = async (batchId: string) => {
+  const rows = await sql<{ seconds: number }[]>`
+    select distinct retry_delay_seconds as seconds from viewkeeper.batch_views where batch_id = ${batchId}`
+  return rows.map(({ seconds }) => seconds)
+}
+
+describe('a selection', () => {
+  test('of all takes the views that the catalog has at that moment, except those with `in_all` false', async () => {
+    await makeGraph(sql, 'everything', { a: [], b: ['a'], out: [] })
+    await define(sql, 'everything.out', { in_all: false })
+    const first = await viewsOf(await begin(database, {}))
+    expect(first).toEqual(expect.arrayContaining(['everything.a', 'everything.b']))
+    expect(first).not.toContain('everything.out')
+    await sql`update viewkeeper.batches set status = 'success', finished_at = clock_timestamp() where status = 'pending'`
+    await sql`create materialized view everything.late as select 1 as id`
+    expect(await viewsOf(await begin(database, { all: true }))).toContain('everything.late')
+  })
+
+  test('may include all ancestors or all descendants', async () => {
+    await makeGraph(sql, 'family', { a: [], b: ['a'], c: ['b'], d: ['c'], other: [] })
+    const of = async (request: BatchRequest) => viewsOf(await begin(database, request))
+    expect(await of({ views: ['family.c'] })).toEqual(['family.c'])
+    expect(await of({ views: ['family.c'], ancestors: true })).toEqual(['family.a', 'family.b', 'family.c'])
+    expect(await of({ views: ['family.c'], descendants: true })).toEqual(['family.c', 'family.d'])
+    expect(await of({ pattern: 'family.[bc]' }).catch(({ code }) => code)).toBe('InvalidRequest')
+    expect(await of({ pattern: 'fam?ly.o*' })).toEqual(['family.other'])
+  })
+
+  test('finds views by any name that SQL understands, or by id', async () => {
+    await sql.unsafe('create schema "Odd Ones"; create materialized view "Odd Ones"."A.b" as select 1 as id')
+    const named = await begin(database, { views: ['"Odd Ones"."A.b"'] })
+    expect(await viewsOf(named)).toEqual(['"Odd Ones"."A.b"'])
+    const [definition] = await sql`select id from viewkeeper.definitions where name = 'A.b'`
+    expect(await start({ views: [String(definition?.id)] })).toMatchObject({
+      status: 'skipped',
+      error: { openBatchId: named },
+    })
+    await sql`create materialized view unqualified as select 1 as id`
+    expect(await viewsOf(await begin(database, { views: ['UNQUALIFIED'] }))).toEqual(['public.unqualified'])
+    const spellings = [
+      'unqualified',
+      String(definition?.id),
+      '"Odd Ones"."A.b"',
+      '"unqualified"',
+      'public.UNQUALIFIED',
+    ]
+    const views = Array.from({ length: 1000 }, (_, at) => spellings[at % spellings.length] as string)
+    expect(await viewsOf(await begin(database, { views }))).toEqual([
+      '"Odd Ones"."A.b"',
+      'public.unqualified',
+    ])
+  })
+
+  test('of what a batch did not refresh is as that batch was, without its successes and without what is gone', async () => {
+    await makeGraph(sql, 'again', { fine: [], broken: [], reader: ['broken'], gone: [] })
+    await sql`drop materialized view again.reader`
+    await sql.unsafe(`
+      create table again.divisor as select 0 as by;
+      drop materialized view again.broken, again.gone;
+      create materialized view again.broken as select 1 / by as id from again.divisor with no data;
+      create materialized view again.gone as select 1 / by as id from again.divisor with no data;
+      create materialized view again.reader as select id from again.broken with no data`)
+    const request = {
+      pattern: 'again.*',
+      retries: 0,
+      concurrency: 7,
+      strategy: 'regular',
+      exchange: 'each',
+    } as const
+    const batchId = await begin(database, request)
+    expect(await start({ retryOf: batchId }).catch((problem) => problem)).toMatchObject({
+      code: 'BatchAlreadyOpen',
+      details: { field: 'retryOf', openBatchId: batchId },
+    })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'failed' })
+    await sql`drop materialized view again.gone`
+    await sql`update again.divisor set by = 1`
+    const retried = await begin(database, { retryOf: batchId })
+    expect(await viewsOf(retried)).toEqual(['again.broken', 'again.reader'])
+    // Who retries by hand does not wait five minutes for the next attempt.
+    expect(await delaysOf(batchId)).toEqual([300])
+    expect(await delaysOf(retried)).toEqual([0])
+    expect(await getBatch(database, retried)).toMatchObject({
+      request: { retryOf: batchId },
+      concurrency: 7,
+      strategy: 'regular',
+      exchange: 'each',
+    })
+    // The same views are one batch at a time, however they were asked for.
+    const refused = await start({ failed: true })
+    expect(refused).toMatchObject({ status: 'skipped', error: { openBatchId: retried } })
+    expect(await start({ retryOf: refused.batchId }).catch(({ message }) => message)).toMatch(
+      `${refused.batchId} was skipped, and refreshed nothing. Batch ${retried}`,
+    )
+    expect(await advanceToEnd(database, retried)).toMatchObject({ status: 'success' })
+    for (const nothing of [{ failed: true }, { retryOf: retried }] as const)
+      expect(await start(nothing).catch((problem) => problem)).toMatchObject({
+        code: 'InvalidRequest',
+        message: expect.stringContaining('nothing to retry'),
+      })
+  })
+
+  test('of what failed leaves out a view that was refreshed since, and one whose pause was the reason', async () => {
+    await makeGraph(sql, 'lately', { mended: [], paused: [] })
+    await sql`create materialized view lately.broken as select 1 / (select count(*) from pg_class where relname = 'cure') as id with no data`
+    await pauseView(database, 'lately.paused', true, 'test')
+    const all = ['lately.broken', 'lately.paused', 'lately.mended']
+    await advanceToEnd(database, await begin(database, { views: all, retries: 0 }))
+    const failing = await begin(database, { failed: true })
+    expect(await viewsOf(failing)).toEqual(['lately.broken'])
+    expect(await delaysOf(failing)).toEqual([0])
+    await sql`create table lately.cure ()`
+    await advanceToEnd(database, failing)
+    expect(await start({ failed: true }).catch(({ details }) => details.field)).toBe('failed')
+  })
+
+  test.each([
+    ['a batch that nobody knows', { retryOf: 'nowhere' }, 'UnknownBatch', 'retryOf', 'nowhere'],
+    ['a batch and views at once', { views: ['a'], retryOf: 'b' }, 'InvalidRequest', 'retryOf', 'views'],
+    ['an unknown name', { views: ['nobody', 'no.such'] }, 'UnknownView', 'views', 'no.such, nobody'],
+    [
+      'an unknown name among others',
+      { views: ['selections', 'nobody', 'public.x'] },
+      'UnknownView',
+      'views',
+      'nobody, public.x, selections',
+    ],
+    ['an unknown id', { views: ['999999'] }, 'UnknownView', 'views', '999999'],
+    ['an invalid name', { views: ['a b'] }, 'InvalidName', 'views', 'a b'],
+    ['a pattern that matches nothing', { pattern: 'nothing.*' }, 'InvalidRequest', 'pattern', 'nothing.*'],
+    ['two things at once', { all: true, pattern: '*' }, 'InvalidRequest', 'pattern', 'all'],
+    ['`all: false` and nothing else', { all: false }, 'InvalidRequest', 'all', 'false'],
+    ['`failed: false` and nothing else', { failed: false }, 'InvalidRequest', 'failed', 'false'],
+  ])(
+    'of %s is refused, naming the field, and leaves nothing behind',
+    async (_, request, code, field, word) => {
+      const before = await sql`select from viewkeeper.batches`
+      const refused = await start(request as BatchRequest).catch((problem) => problem)
+      expect(refused).toMatchObject({ code, details: { field }, message: expect.stringContaining(word) })
+      expect(await sql`select from viewkeeper.batches`).toHaveLength(before.length)
+    },
+  )
+
+  test('with a cycle is refused, naming the cycle; a selection without the whole cycle is not', async () => {
+    await makeGraph(sql, 'circle', { a: [], b: ['a'], c: ['b'], beside: [] })
+    await define(sql, 'circle.a', { depends_on: ['circle.c'] })
+    const refused = await start({ pattern: 'circle.*' }).catch((problem) => problem)
+    expect(refused).toMatchObject({ code: 'DependencyCycle', details: { field: 'dependsOn' } })
+    expect(refused.message).toContain('circle.a -> circle.c -> circle.b -> circle.a')
+    expect(await start({ views: ['circle.beside', 'circle.b'] })).toMatchObject({ status: 'pending' })
+  })
+})
+
+describe('the same selection', () => {
+  test('has one open batch at a time, however the selection is written; others are skipped and name it', async () => {
+    await makeGraph(sql, 'twice', { a: [], b: [] })
+    const open = await begin(database, { views: ['twice.b', 'twice.a'] })
+    const second = await start({
+      views: ['TWICE.A', 'twice.b', 'twice.a'],
+      concurrency: 7,
+      descendants: false,
+    })
+    expect(second).toMatchObject({
+      status: 'skipped',
+      error: { class: 'BatchAlreadyOpen', openBatchId: open },
+    })
+    expect(second.error?.message).toContain(open)
+    expect(await advanceToEnd(database, second.batchId)).toMatchObject({ status: 'skipped' })
+    expect(await start({ views: ['twice.a'] })).toMatchObject({ status: 'pending' })
+    await advanceToEnd(database, open)
+    expect(await start({ views: ['twice.a', 'twice.b'] })).toMatchObject({ status: 'pending' })
+  })
+
+  test('requested twenty times at once has one batch', async () => {
+    await makeGraph(sql, 'many', { a: [] })
+    const started = await Promise.all(Array.from({ length: 20 }, () => start({ pattern: 'many.*' })))
+    expect(started.filter(({ status }) => status === 'pending')).toHaveLength(1)
+    expect(started.filter(({ status }) => status === 'skipped')).toHaveLength(19)
+  })
+})
+
+describe('a key', () => {
+  test('with the same request gives the same batch, also at once, and is refused with another request', async () => {
+    await makeGraph(sql, 'keyed', { a: [], b: [] })
+    const request = { pattern: 'keyed.*' }
+    const call = { idempotencyKey: 'nightly 2026-11-20', trigger: 'schedule' as const, caller: 'nightly' }
+    const started = await Promise.all(Array.from({ length: 10 }, () => start(request, call)))
+    expect(new Set(started.map(({ batchId }) => batchId)).size).toBe(1)
+    const { batchId } = started[0]!
+    await advanceToEnd(database, batchId)
+    expect(await start(request, call)).toEqual({ batchId, status: 'success', error: null })
+    const reused = await start({ pattern: 'keyed.a' }, call).catch((problem) => problem)
+    expect(reused).toMatchObject({ code: 'IdempotencyKeyReused', details: { batchId } })
+    expect(await start(request, { ...call, caller: 'somebody else' })).toMatchObject({ status: 'pending' })
+  })
+
+  test('also gives a batch that was skipped', async () => {
+    await makeGraph(sql, 'kept', { a: [] })
+    const open = await begin(database, { pattern: 'kept.*' })
+    const skipped = await start({ pattern: 'kept.*' }, { idempotencyKey: 'kept' })
+    await advanceToEnd(database, open)
+    expect(await start({ pattern: 'kept.*' }, { idempotencyKey: 'kept' })).toEqual(skipped)
+  })
+})
+
+/** Makes the batch look as if nobody had advanced it for long enough to be lost. */
+const forget = (batchId: string) => sql`
+  update viewkeeper.batches set advanced_at = clock_timestamp() - make_interval(secs => ${batchLostAfterSeconds + 1})
+   where id = ${batchId}`
+
+describe('a batch that nobody advances', () => {
+  test('is closed with its open runs when the same selection is requested, and never blocks the next batch', async () => {
+    await makeGraph(sql, 'lost', { a: [], b: ['a'] })
+    await sql`create materialized view lost.bad as select 1 / (select count(*) from pg_class where oid = 0) with no data`
+    await define(sql, 'lost.bad', { retries: 1, retry_delay_seconds: 3600 })
+    const request = { pattern: 'lost.*' }
+    const batchId = await begin(database, request)
+    const ended = advanceToEnd(database, batchId)
+    await until(
+      'a retry is waiting',
+      async () => (await accountOf(sql, batchId)).statuses.bad?.[1] === 'pending',
+    )
+    expect(await start(request)).toMatchObject({ status: 'skipped' }) // the first batch is being advanced
+    const next = await until('the next one is let in', async () => {
+      await forget(batchId) // again: the call that advances the batch records itself
+      const started = await start(request)
+      return started.status === 'pending' && started
+    })
+    // The call that advanced the first batch finds it closed.
+    expect(await ended).toMatchObject({ status: 'failed', error: { class: 'BatchLost' } })
+    expect((await accountOf(sql, batchId)).statuses.bad).toEqual(['failed', 'failed'])
+    const [run] = await sql`select error from viewkeeper.runs where batch_id = ${batchId} and attempt = 2`
+    expect(run?.error).toMatchObject({ class: 'BatchLost' })
+    expect(next.batchId).not.toBe(batchId)
+  })
+
+  test('is closed by the monitor, too', async () => {
+    await makeGraph(sql, 'watched', { a: [] })
+    const batchId = await begin(database, { pattern: 'watched.*' })
+    await monitor(database, { schedules: unscheduled, publish: unheard })
+    expect(await getBatch(database, batchId)).toMatchObject({ status: 'pending' })
+    await forget(batchId)
+    await monitor(database, { schedules: unscheduled, publish: unheard })
+    expect(await getBatch(database, batchId)).toMatchObject({
+      status: 'failed',
+      error: { class: 'BatchLost' },
+    })
+  })
+
+  test('ends as canceled if its cancel was requested', async () => {
+    await makeGraph(sql, 'given_up', { a: [] })
+    const batchId = await begin(database, { pattern: 'given_up.*' })
+    await forget(batchId)
+    await sql`update viewkeeper.batches set cancel_requested_at = clock_timestamp() where id = ${batchId}`
+    await monitor(database, { schedules: unscheduled, publish: unheard })
+    expect(await getBatch(database, batchId)).toMatchObject({
+      status: 'canceled',
+      error: { class: 'Canceled' },
+    })
+  })
+
+  test('is left alone while the server works on one of its runs', async () => {
+    await makeGatedView(sql, 'working')
+    const request = { views: ['working'] }
+    const batchId = await begin(database, request)
+    await withGateClosed(sql, 'working', async (open) => {
+      const ended = advanceToEnd(database, batchId, 1000)
+      await untilAtGate(sql, 'working')
+      await forget(batchId)
+      expect(await start(request)).toMatchObject({ status: 'skipped', error: { openBatchId: batchId } })
+      await open()
+      expect(await ended).toMatchObject({ status: 'success' })
+    })
+  })
+})
+
+describe('a paused view', () => {
+  test('is skipped, with the reason; the views that read it are refreshed from its old data', async () => {
+    await makeGraph(sql, 'paused', { a: [], b: ['a'], c: ['b'] })
+    await sql`create unique index on paused.a (id)` // else b would be rebuilt along to spare the readers of a
+    await advanceToEnd(database, await begin(database, { pattern: 'paused.*' }))
+    await pauseView(database, 'paused.b', true, 'test')
+    const batchId = await begin(database, { pattern: 'paused.*' })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+    expect((await accountOf(sql, batchId)).statuses).toEqual({
+      a: ['success'],
+      b: ['skipped'],
+      c: ['success'],
+    })
+    const { views } = await getBatch(database, batchId)
+    expect(views.find(({ view }) => view === 'paused.b')?.runs).toMatchObject([
+      { message: expect.stringMatching(/^the view is paused; --force .* resume ends the pause$/) },
+    ])
+    await pauseView(database, 'paused.b', false, 'test')
+    const resumed = await begin(database, { pattern: 'paused.*' })
+    await advanceToEnd(database, resumed)
+    expect((await accountOf(sql, resumed)).statuses.b).toEqual(['success'])
+  })
+
+  test('makes the batch skipped if it is the only view', async () => {
+    await makeGraph(sql, 'still', { a: [] })
+    await pauseView(database, 'still.a', true, 'test')
+    const batchId = await begin(database, { pattern: 'still.*' })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({
+      status: 'skipped',
+      error: { class: 'Paused', message: expect.stringMatching(/"force": true .*\/resume/) },
+    })
+  })
+
+  test('that does not exist is refused', async () => {
+    await expect(pauseView(database, 'nobody', true, 'test')).rejects.toMatchObject({ code: 'UnknownView' })
+  })
+})
+
+describe('a pause of everything', () => {
+  test('keeps scheduled batches from starting, but not what people request', async () => {
+    await makeGraph(sql, 'silence', { a: [] })
+    await pauseAll(database, true, 'test')
+    await pauseAll(database, true, 'test')
+    for (const trigger of ['schedule', 'deploy'] as const) {
+      expect(await start({ pattern: 'silence.*' }, { trigger })).toMatchObject({
+        status: 'skipped',
+        error: { class: 'Paused', message: expect.stringContaining('POST /resume ends the pause') },
+      })
+    }
+    expect(await advanceToEnd(database, await begin(database, { pattern: 'silence.*' }))).toMatchObject({
+      status: 'success',
+    })
+    await pauseAll(database, false, 'test')
+    expect(await start({ pattern: 'silence.*' }, { trigger: 'schedule' })).toMatchObject({
+      status: 'pending',
+    })
+  })
+
+  test('is in force at once: a scheduled batch skips the views that it has not begun', async () => {
+    await makeGatedView(sql, 'begun')
+    await sql`create materialized view not_begun as select id from begun`
+    const request = { views: ['begun', 'not_begun'], exchange: 'each' as const }
+    const { batchId } = await start(request, { trigger: 'schedule' })
+    await withGateClosed(sql, 'begun', async (open) => {
+      const ended = advanceToEnd(database, batchId)
+      await untilAtGate(sql, 'begun')
+      await pauseAll(database, true, 'test')
+      await open()
+      expect(await ended).toMatchObject({ status: 'success' })
+    })
+    await pauseAll(database, false, 'test')
+    expect((await accountOf(sql, batchId)).statuses).toEqual({ begun: ['success'], not_begun: ['skipped'] })
+  })
+})
+
+describe('batches', () => {
+  test('are listed page by page, newest first', async () => {
+    await makeGraph(sql, 'listed', { a: [], b: [], c: [] })
+    const ids: string[] = []
+    for (const name of ['a', 'b', 'c']) ids.unshift(await begin(database, { pattern: `listed.${name}` }))
+    const first = await listBatches(database, { limit: 2 })
+    expect(first.batches.map(({ id }) => id)).toEqual(ids.slice(0, 2))
+    const second = await listBatches(database, {
+      limit: 2,
+      before: first.next ?? undefined,
+      status: 'pending',
+    })
+    expect(second.batches[0]?.id).toBe(ids[2])
+    await expect(getBatch(database, 'nowhere')).rejects.toMatchObject({ code: 'UnknownBatch' })
+  })
+
+  test('have ids that are valid names of an execution', async () => {
+    expect((await listBatches(database, { limit: 1 })).batches[0]?.id).toMatch(/^[0-9A-Za-z_-]{1,80}$/)
+  })
+})

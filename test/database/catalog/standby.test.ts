@@ -1,0 +1,83 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { unscheduled } from '../../../src/batch/schedules.ts'
+import { startBatch } from '../../../src/batch/start.ts'
+import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { migrate } from '../../../src/own-schema/apply.ts'
+import { drop } from '../../../src/run/drop.ts'
+import { getRun } from '../../../src/run/read.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
+import { monitor } from '../../../src/watch/monitor.ts'
+import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
+import { type Known, reads } from '../../support/api/reads.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { administrator, callOn, schemaFolder } from '../../support/servers/database.ts'
+import { type Standby, startStandby } from '../../support/servers/standby.ts'
+import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
+import { advanceToEnd, begin } from '../../support/views/batches.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
+
+// A primary and a standby that streams from it.
+
+let primary: TestServer | undefined
+let standby: Standby | undefined
+let database: Database
+let replica: Database
+let sql: Sql
+let known: Known
+
+beforeAll(async () => {
+  primary = await startTestServer()
+  standby = await startStandby(primary)
+  database = connectTo(fromUrl(primary.url))
+  replica = connectTo(fromUrl(standby.url))
+  sql = administrator(primary.url)
+  await migrate(database, schemaFolder)
+  await sql.unsafe('create materialized view met as select 1 as id')
+  const { runId } = await refresh({ view: 'met' }, callOn(database))
+  const batchId = await begin(database, { views: ['met'] })
+  await advanceToEnd(database, batchId)
+  await sql`create materialized view unmet as select 1 as id with no data`
+  known = { view: 'public.met', unmet: 'public.unmet', runId, batchId }
+  await standby?.caughtUp()
+})
+
+afterAll(async () => {
+  await sql?.end({ timeout: 1 })
+  await standby?.stop()
+  await primary?.stop()
+})
+
+test.each(Object.keys(reads))('%s answers on a standby as on its primary', async (read) => {
+  expect(await reads[read]!(replica, known)).toEqual(await reads[read]!(database, known))
+})
+
+test('a run that is running on the primary is running on its standby, too', async () => {
+  await makeGatedView(sql, 'gated')
+  await withGateClosed(sql, 'gated', async (open) => {
+    const { runId } = await refresh({ view: 'gated' }, callOn(database, { waitUntil: 0 }))
+    await untilAtGate(sql, 'gated')
+    await standby?.caughtUp()
+    expect(await getRun(replica, runId)).toMatchObject({ status: 'running' })
+    await open()
+  })
+})
+
+const writes: Record<string, () => Promise<unknown>> = {
+  'a refresh': () => refresh({ view: 'met' }, callOn(replica)),
+  'a refresh of a view without a definition': () => refresh({ view: 'unmet' }, callOn(replica)),
+  'a drop': () => drop({ view: 'met' }, callOn(replica)),
+  'a batch': () => startBatch({ all: true }, callOn(replica)),
+  'a pause of a view': () => pauseView(replica, 'met', true, 'test'),
+  'a pause of everything': () => pauseAll(replica, true, 'test'),
+  'the monitor': () => monitor(replica, { schedules: unscheduled, publish: unheard }),
+}
+
+test.each(Object.keys(writes))('%s on a standby is refused, and says where to write', async (write) => {
+  const { code, message } = await refusalOf(writes[write]!())
+  expect(code).toBe('DatabaseReadOnly')
+  expect(message).toMatch(
+    /^cannot execute \w+ in a read-only transaction\. This server is a standby, .* Give the address of the primary/,
+  )
+})

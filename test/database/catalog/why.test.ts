@@ -1,0 +1,533 @@
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import { handler as api } from '../../../functions/api.ts'
+import { advance } from '../../../src/batch/advance.ts'
+import { getBatch } from '../../../src/batch/read.ts'
+import { startBatch } from '../../../src/batch/start.ts'
+import { cancel } from '../../../src/run/cancel.ts'
+import { getRun } from '../../../src/run/read.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { setAside } from '../../../src/set-aside/set-aside.ts'
+import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
+import { listViews } from '../../../src/watch/read.ts'
+import type { Why } from '../../../src/watch/why.ts'
+import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
+import { endProcess, makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { holdLocks, whileLocked } from '../../support/waiting/holder.ts'
+import { until } from '../../support/waiting/until.ts'
+
+const { database, sql, url, as } = useDatabase()
+quietFunctionsOn(url)
+
+beforeEach(async () => {
+  vi.stubEnv('VIEWKEEPER_ENVIRONMENT', 'production')
+  await sql.unsafe(`
+    drop schema if exists app cascade; create schema app;
+    create table app.numbers (n integer); insert into app.numbers values (1);
+    create materialized view app.base as select 10 / n as id from app.numbers;
+    create unique index on app.base (id);
+    create materialized view app.middle as select id from app.base;
+    create materialized view app.top as select id from app.middle;
+    create unique index on app.top (id);
+    truncate viewkeeper.runs, viewkeeper.batches, viewkeeper.set_aside cascade; delete from viewkeeper.definitions`)
+  for (const name of ['base', 'middle', 'top']) {
+    await define(sql, `app.${name}`, {
+      sql: 'select 1',
+      retries: 0,
+      max_staleness_seconds: 90_000,
+      in_all: true,
+    })
+  }
+})
+afterEach(async () => {
+  vi.unstubAllEnvs()
+  await pauseAll(database, false, 'test')
+})
+
+const ask = async (view: string) =>
+  parsed((await api(httpEvent('GET /views/{view}/why', { path: { view } }), lambdaContext())) as never)
+const why = async (view: string): Promise<Why> => {
+  const { statusCode, body } = await ask(view)
+  expect([statusCode, body.detail]).toEqual([200, undefined])
+  return body
+}
+const refreshed = (view: string, options = {}, call = {}) =>
+  refresh({ view, strategy: 'regular', ...options }, callOn(database, call))
+const codesOf = ({ causes }: Why) => causes.map(({ code }) => code)
+const refreshAll = async () => {
+  for (const name of ['base', 'middle', 'top']) await refreshed(`app.${name}`)
+}
+const isStale = (name: string) => sql`
+  update viewkeeper.definitions set expected_since = now() - interval '1 year' where name = ${name}`
+/** Makes the whole history of all views older. */
+const age = (by: string) =>
+  sql.unsafe(`
+  update viewkeeper.runs set requested_at = requested_at - interval '${by}', started_at = started_at - interval '${by}',
+         finished_at = finished_at - interval '${by}', as_of = as_of - interval '${by}'`)
+
+describe('a view that is well', () => {
+  test('is fresh, and no lock or cause is told', async () => {
+    await refreshAll()
+    expect(await why('app.top')).toMatchObject({
+      view: 'app.top',
+      state: 'fresh',
+      staleMs: expect.any(Number),
+      maxStaleMs: 90_000_000,
+      lastSuccessAt: expect.any(String),
+      causes: [
+        {
+          code: 'Fresh',
+          text: expect.stringMatching(/^app\.top is .* old, and may be 25 h old\.$/),
+          next: null,
+        },
+      ],
+      locks: [],
+      recentRuns: [{ view: 'app.top', status: 'success' }],
+    })
+  })
+
+  test('has no limit if nobody says how old it may be', async () => {
+    await define(sql, 'app.base', { max_staleness_seconds: null })
+    await refreshed('app.base')
+    const answer = await why('app.base')
+    expect([answer.state, codesOf(answer)]).toEqual(['unlimited', ['NotScheduled', 'NoLimit']])
+  })
+
+  test('is unknown if nothing has the name, and is meant by its id, too', async () => {
+    expect((await ask('app.nothing')).body).toMatchObject({ status: 404, code: 'UnknownView' })
+    const [row] = await sql`select id from viewkeeper.definitions where name = 'top'`
+    expect((await why(String(row?.id))).view).toBe('app.top')
+  })
+})
+
+describe('a view whose run ended badly', () => {
+  test('tells the error, what readers see, and the command that shows the run', async () => {
+    await refreshAll()
+    await sql`insert into app.numbers values (0)`
+    const { runId } = await refreshed('app.base')
+    const { state, causes } = await why('app.base')
+    expect([state, causes]).toEqual([
+      'failed',
+      [
+        {
+          code: 'Failed',
+          text: expect.stringMatching(
+            new RegExp(
+              `^Run ${runId} of app\\.base failed at .*UTC: division by zero \\(ViewSqlFailed, 22012\\)\\. Readers still see the data of .*UTC\\.$`,
+            ),
+          ),
+          next: 'viewkeeper bad-row app.base',
+          runId,
+        },
+      ],
+    ])
+  })
+
+  test('of the local gateway has commands without an environment', async () => {
+    vi.stubEnv('VIEWKEEPER_ENVIRONMENT', undefined)
+    expect((await why('app.base')).causes[0]?.next).toBe('viewkeeper refresh app.base')
+  })
+
+  test('names the view upstream that failed, and its error, first', async () => {
+    await refreshAll()
+    await sql`insert into app.numbers values (0)`
+    const batchId = await begin(database, { views: ['app.base', 'app.middle', 'app.top'], exchange: 'each' })
+    await advanceToEnd(database, batchId)
+    const { causes, state, culprit, holdsBack } = await why('app.top')
+    expect({ state, culprit, holdsBack }).toEqual({
+      state: 'heldBack',
+      culprit: 'app.base',
+      holdsBack: ['app.middle', 'app.top'],
+    })
+    expect((await why('app.base')).holdsBack).toEqual(holdsBack)
+    const [failed] = (await why('app.base')).recentRuns
+    expect(causes[0]).toEqual({
+      code: 'Upstream',
+      upstream: 'Failed',
+      view: 'app.base',
+      runId: failed?.id,
+      batchId,
+      text: expect.stringMatching(
+        /^Run \d+ of app\.base failed at .*: division by zero \(ViewSqlFailed, 22012\)\..* app\.top reads app\.base through app\.middle\.$/,
+      ),
+      next: 'viewkeeper bad-row app.base',
+    })
+    // The view in between only suffers from the same, and so does this one.
+    expect(causes).toHaveLength(1)
+  })
+
+  test('names a view upstream that was never filled', async () => {
+    await sql`refresh materialized view app.base with no data`
+    await refreshed('app.middle')
+    expect((await why('app.middle')).causes[0]).toMatchObject({
+      code: 'Upstream',
+      upstream: 'Unpopulated',
+      view: 'app.base',
+      next: 'viewkeeper refresh app.base --env production',
+    })
+  })
+
+  test('tells of a cancel, and of a server process that is gone', async () => {
+    await makeGatedView(sql, 'gated')
+    await define(sql, 'public.gated', { sql: 'select 1' })
+    await withGateClosed(sql, 'gated', async () => {
+      const { runId } = await refreshed('gated', {}, { waitUntil: 0 })
+      await untilAtGate(sql, 'gated')
+      await cancel(runId, callOn(database))
+      expect((await why('gated')).causes[0]).toMatchObject({ code: 'Canceled', runId })
+
+      const lost = await refreshed('gated', {}, { waitUntil: 0 })
+      const pid = await untilAtGate(sql, 'gated')
+      await endProcess(sql, pid)
+      expect((await why('gated')).causes[0]).toMatchObject({
+        code: 'Lost',
+        runId: lost.runId,
+        next: 'viewkeeper refresh public.gated --env production',
+      })
+    })
+    await sql.unsafe('drop materialized view gated; drop function gated_gate()')
+  })
+})
+
+describe('a view that waits for a lock', () => {
+  test('names the reader that its running refresh waits for, without the constants of the statement; the SQL ends it', async () => {
+    await refreshAll()
+    await isStale('top')
+    await age('2 days')
+    await whileLocked(url, "select id, 4242, 'a secret' from app.top -- 4242", async (reader) => {
+      const { runId } = await refreshed('app.top', { strategy: 'swap' }, { waitUntil: 0 })
+      const answer = await until('the run waits for the reader', async () => {
+        const now = await why('app.top')
+        return now.causes[0]?.code === 'Locked' && now
+      })
+      const end = `select pg_terminate_backend(${reader.pid});`
+      expect(answer).toMatchObject({
+        state: 'stale',
+        causes: [
+          {
+            code: 'Locked',
+            text: expect.stringMatching(
+              new RegExp(
+                `^Process ${reader.pid} \\(role \\w+, application "a long report", idle in transaction, transaction began .*\\) ` +
+                  `holds AccessShareLock on app\\.top: run ${runId} waits for it\\.$`,
+              ),
+            ),
+            next: end,
+            runId,
+          },
+          { code: 'Running', runId, next: `viewkeeper run ${runId} --env production` },
+        ],
+        locks: [
+          {
+            pid: reader.pid,
+            role: expect.any(String),
+            application: 'a long report',
+            state: 'idle in transaction',
+            since: expect.stringMatching(/Z$/),
+            mode: 'AccessShareLock',
+            relation: 'app.top',
+            statement: 'begin; select id, ..., ... from app.top',
+            end,
+          },
+        ],
+      })
+      await sql.unsafe(end)
+      await until('the run ended', async () => (await getRun(database, runId)).status === 'success')
+      // What it reads is as old as before.
+      const heldBack = { code: 'HeldBack', next: 'viewkeeper refresh --select app.base+ --env production' }
+      const after = await why('app.top')
+      expect(after).toMatchObject({ state: 'heldBack', heldBackBy: 'app.base', locks: [] })
+      expect(after.causes[0]).toMatchObject(heldBack)
+    })
+  })
+
+  test('names who holds a table below the view that it reads, and whom that session waits for', async () => {
+    await refreshAll()
+    await whileLocked(url, 'select from app.numbers', async (reader) => {
+      const altering = holdLocks(
+        url,
+        "alter table app.numbers add column more text default 'secret'",
+        'a migration',
+      )
+      try {
+        await until('the migration waits', async () => {
+          const waiting = await sql`
+            select from pg_stat_activity where application_name = 'a migration' and wait_event_type = 'Lock'`
+          return waiting.length === 1
+        })
+        const { runId } = await refreshed('app.base', {}, { waitUntil: 0 })
+        const { locks } = await until('the run waits', async () => {
+          const now = await why('app.base')
+          return now.locks.length > 1 && now
+        })
+        expect(locks.map(({ application, relation }) => [application, relation])).toEqual(
+          expect.arrayContaining([
+            ['a long report', 'app.numbers'],
+            ['a migration', 'app.numbers'],
+          ]),
+        )
+        expect(JSON.stringify(locks)).not.toContain('secret')
+        await cancel(runId, callOn(database))
+      } finally {
+        await reader.letGo()
+        await (await altering).letGo()
+      }
+    })
+  })
+
+  test('after the lock was not granted in time, names who still holds it', async () => {
+    await refreshAll()
+    await whileLocked(url, 'lock table app.numbers in access exclusive mode', async ({ pid }) => {
+      const { runId, error } = await refreshed('app.base', { timeoutSeconds: 2 })
+      expect(error?.class).toBe('LockTimeout')
+      const { causes } = await why('app.base')
+      expect(causes.slice(0, 2)).toMatchObject([
+        { code: 'Locked', next: `select pg_terminate_backend(${pid});`, runId },
+        { code: 'Failed', runId, next: 'viewkeeper refresh app.base --env production' },
+      ])
+      // A view that reads it names the same session.
+      expect((await why('app.top')).causes[0]).toMatchObject({
+        code: 'Upstream',
+        upstream: 'Locked',
+        view: 'app.base',
+        next: `select pg_terminate_backend(${pid});`,
+      })
+    })
+  })
+
+  test('is told last while the data are fresh', async () => {
+    await refreshAll()
+    await whileLocked(url, 'lock table app.numbers in access exclusive mode', async () => {
+      expect(codesOf(await why('app.base'))).toEqual(['Fresh', 'Locked'])
+    })
+    // Readers of a view come and go.
+    await whileLocked(url, 'select from app.base', async () => {
+      expect((await why('app.base')).locks).toEqual([])
+    })
+  })
+
+  test('names who holds a lock that only the SQL of the view takes', async () => {
+    await makeGatedView(sql, 'gated')
+    await withGateClosed(sql, 'gated', async () => {
+      const { runId } = await refreshed('gated', { strategy: 'swap' }, { waitUntil: 0 })
+      await untilAtGate(sql, 'gated')
+      expect((await why('gated')).causes[0]).toMatchObject({
+        code: 'Locked',
+        text: expect.stringContaining(`holds ExclusiveLock on advisory lock: run ${runId} waits for it.`),
+        runId,
+      })
+      await cancel(runId, callOn(database))
+    })
+    await sql.unsafe('drop materialized view gated; drop function gated_gate()')
+  })
+
+  test('names a prepared transaction, and how to roll it back', async () => {
+    await sql
+      .begin(async (part) => {
+        await part.unsafe("lock table app.numbers in access exclusive mode; prepare transaction 'it''s mine'")
+      })
+      .catch(() => {}) // the client's commit finds no transaction any more
+    try {
+      expect((await why('app.base')).locks).toMatchObject([
+        {
+          pid: null,
+          role: null,
+          statement: null,
+          end: "rollback prepared 'it''s mine';",
+          relation: 'app.numbers',
+        },
+      ])
+    } finally {
+      await sql.unsafe("rollback prepared 'it''s mine'")
+    }
+    expect((await why('app.base')).locks).toEqual([])
+  })
+
+  test('tells a role that only reads which session it is, and not what it does', async () => {
+    const login = `reads_${url.slice(-8)}`
+    await sql.unsafe(`
+      create role ${login} login password 'secret'; grant usage on schema viewkeeper to ${login};
+      grant select on all tables in schema viewkeeper to ${login}`)
+    await refreshAll()
+    vi.stubEnv('DATABASE_URL', as(login).url)
+    await whileLocked(url, 'lock table app.numbers in access exclusive mode', async ({ pid }) => {
+      expect((await why('app.base')).locks).toEqual([
+        {
+          pid,
+          role: expect.any(String),
+          application: 'a long report',
+          state: null,
+          since: null,
+          mode: 'AccessExclusiveLock',
+          relation: 'app.numbers',
+          statement: null,
+          end: `select pg_terminate_backend(${pid});`,
+        },
+      ])
+    })
+  })
+})
+
+describe('a view in a batch', () => {
+  beforeAll(() => makeGatedView(sql, 'slow'))
+
+  test('waits for the views that it reads, and tells what they do', async () => {
+    await sql.unsafe(`
+      drop materialized view if exists after_slow; create materialized view after_slow as select id from slow`)
+    const batchId = await begin(database, { views: ['slow', 'after_slow'], exchange: 'each' })
+    await withGateClosed(sql, 'slow', async (open) => {
+      const advancing = advance(batchId, { database, until: Date.now() + 60_000 })
+      await untilAtGate(sql, 'slow')
+      const running = await getBatch(database, batchId)
+      expect(running.views).toMatchObject([
+        {
+          view: 'public.slow',
+          status: 'running',
+          waitsFor: [],
+          runs: [{ phase: expect.stringMatching(/^\w/) }],
+        },
+        { view: 'public.after_slow', status: 'waiting', waitsFor: ['public.slow'], runs: [] },
+      ])
+      const { causes } = await why('after_slow')
+      expect(causes.map(({ code, view = null }) => [code, view])).toEqual([
+        ['Upstream', 'public.slow'],
+        ['NeverRefreshed', null],
+        ['WaitsInBatch', null],
+      ])
+      // The run waits for the gate again and again, and naps in between.
+      expect(causes[0]?.upstream).toMatch(/^(Locked|Running)$/)
+      expect(causes[2]).toMatchObject({
+        batchId,
+        text: `public.after_slow waits in batch ${batchId} for public.slow.`,
+        next: `viewkeeper batch ${batchId} --env production`,
+      })
+      await open()
+      await advancing
+    })
+    await advanceToEnd(database, batchId)
+    expect((await getBatch(database, batchId)).views.map(({ waitsFor }) => waitsFor)).toEqual([[], []])
+  })
+
+  test('that ended before its turn was canceled or lost', async () => {
+    const batchId = await begin(database, { views: ['app.base'], exchange: 'each' })
+    await sql`
+      update viewkeeper.batches set status = 'failed', finished_at = now(),
+             error = '{"class":"BatchLost","message":"Nobody advanced this batch any more."}' where id = ${batchId}`
+    expect((await why('app.base')).causes[0]).toEqual({
+      code: 'Lost',
+      text: `Batch ${batchId} ended before app.base had its turn: Nobody advanced this batch any more.`,
+      next: 'viewkeeper refresh app.base --env production',
+      batchId,
+    })
+  })
+})
+
+describe('a view that nobody refreshes', () => {
+  const nightly = () => {
+    vi.stubEnv('SCHEDULES', '{"views":false}')
+  }
+
+  test('is paused, and everything is paused', async () => {
+    nightly()
+    await refreshAll()
+    await pauseView(database, 'app.base', true, 'test')
+    await pauseAll(database, true, 'arn:aws:iam::1:user/anna')
+    const { state, nextRun, causes } = await why('app.base')
+    expect({ state, nextRun, causes }).toMatchObject({
+      state: 'paused',
+      nextRun: null,
+      causes: [
+        { code: 'Paused', next: 'viewkeeper resume app.base --env production' },
+        {
+          code: 'AllPaused',
+          text: expect.stringMatching(
+            /^arn:aws:iam::1:user\/anna has paused everything scheduled since .*UTC, so/,
+          ),
+          next: 'viewkeeper resume --all --env production',
+        },
+      ],
+    })
+    await age('2 days')
+    expect((await why('app.base')).state).toBe('paused')
+    // The pause of a view that it reads is told, too, and after its own causes.
+    expect(
+      (await why('app.middle')).causes.map(({ code, upstream = null }) => [code, upstream]),
+    ).toContainEqual(['Upstream', 'Paused'])
+  })
+
+  test('was passed over by a scheduled batch while everything was paused', async () => {
+    nightly()
+    await refreshAll()
+    await isStale('base')
+    await age('3 days')
+    await pauseAll(database, true, 'anna')
+    const { batchId } = await startBatch({ all: true }, callOn(database, { trigger: 'schedule' }))
+    expect(codesOf(await why('app.base'))).toEqual(['AllPaused'])
+    await pauseAll(database, false, 'anna')
+    expect((await why('app.base')).causes).toMatchObject([
+      { code: 'Skipped', text: expect.stringContaining('everything scheduled was paused then'), batchId },
+      { code: 'NotYetDue' },
+    ])
+    // The batch of all views is not for this view.
+    await sql`update viewkeeper.definitions set in_all = false where name = 'base'`
+    await isStale('base')
+    expect(codesOf(await why('app.base'))).toEqual(['NotScheduled'])
+  })
+
+  test('has missed its schedule', async () => {
+    nightly()
+    await refreshAll()
+    await isStale('base')
+    await age('3 days')
+    const answer = await why('app.base')
+    expect(answer).toMatchObject({ state: 'stale', nextRun: expect.stringMatching(/T09:00:00\.000Z$/) })
+    expect(answer.causes[0]).toMatchObject({
+      code: 'ScheduleMissed',
+      text: expect.stringMatching(/09:00 UTC, and no run began/),
+      next: 'viewkeeper refresh app.base --env production',
+    })
+  })
+
+  test('has a limit that its schedule cannot keep', async () => {
+    vi.stubEnv('SCHEDULES', '{"nightly":false}')
+    const yesterday = new Date(Date.now() - 86_400_000)
+    const yearly = `0 0 ${yesterday.getUTCDate()} ${yesterday.getUTCMonth() + 1} *`
+    await define(sql, 'app.base', { schedule: yearly, time_zone: 'Etc/UTC', max_staleness_seconds: 60 })
+    await refreshAll()
+    await age('5 minutes')
+    await sql`update viewkeeper.definitions set expected_since = now() - interval '10 minutes'`
+    expect(codesOf(await why('app.base'))).toEqual(['NotYetDue'])
+  })
+
+  test('is missing, set aside, unpopulated or never refreshed', async () => {
+    expect(await why('app.base')).toMatchObject({
+      causes: [{ code: 'NeverRefreshed' }, { code: 'NotScheduled' }],
+      staleMs: null,
+    })
+    await sql`refresh materialized view app.top with no data`
+    expect(await why('app.top')).toMatchObject({
+      state: 'unpopulated',
+      causes: [{ code: 'Unpopulated' }, {}],
+    })
+    await sql`drop materialized view app.top`
+    expect(await why('app.top')).toMatchObject({
+      state: 'missing',
+      causes: [{ code: 'Missing', next: 'viewkeeper migrate up --repair --env production' }],
+    })
+    await setAside(database, {
+      reading: ['app.base'],
+      requestedBy: 'test',
+      dryRun: false,
+      huntMs: 5000,
+    })
+    const listed = (await listViews(database)).views.find(({ view }) => view === 'app.middle')!
+    expect([listed.aside?.by, listed.state]).toEqual(['postgres', 'aside'])
+    await sql`delete from viewkeeper.definitions`
+    expect(await why('app.middle')).toMatchObject({
+      view: 'app.middle',
+      state: 'aside',
+      causes: [{ code: 'SetAside', next: 'viewkeeper put-back' }],
+    })
+  })
+})

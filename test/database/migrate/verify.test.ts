@@ -1,0 +1,627 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import type { Definition } from '../../../src/catalog/plan/definition.ts'
+import { migrateUp } from '../../../src/migrate/migrate.ts'
+import type { Verified } from '../../../src/migrate/verify.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
+import { administrator, callOn, useDatabase } from '../../support/servers/database.ts'
+import {
+  definition,
+  type FrozenFolder,
+  migrateCall,
+  useFolders,
+  verifyFrozen,
+} from '../../support/views/frozen.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { whileLocked } from '../../support/waiting/holder.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
+import { untilWaitingAgain } from '../../support/waiting/waiting.ts'
+
+const folder = useFolders()
+const { database, sql, url } = useDatabase()
+const suffix = url.slice(-8)
+const reader = `verify_reader_${suffix}`
+
+beforeAll(async () => {
+  await sql.unsafe(`
+    create role ${reader};
+    create table base (id integer, code varchar(10), n numeric);
+    insert into base values (1, 'a', 1), (2, 'b', 2), (3, null, null)`)
+})
+
+/** Everything that verifying could leave behind. */
+const everything = async () => ({
+  catalog: await wholeCatalog(sql),
+  record: await sql`
+    select (select jsonb_agg(d) from viewkeeper.definitions d) as definitions, (select jsonb_agg(r) from viewkeeper.runs r) as runs,
+           (select jsonb_agg(m) from viewkeeper.migrations m) as migrations`,
+})
+
+/** Tries what the folder has beyond its first migrations, and insists that nothing of it stays. */
+async function verify(frozen: FrozenFolder, known = 0, on = database): Promise<Verified[]> {
+  const migrations = await frozen.read()
+  const before = await everything()
+  try {
+    return await verifyFrozen(on, migrations.slice(0, known), migrations.slice(known))
+  } finally {
+    expect(await everything()).toEqual(before)
+  }
+}
+
+/** Freezes definitions one after another, each a change of what was before, and applies none. */
+async function frozenIn(name: string, ...states: Definition[][]): Promise<FrozenFolder> {
+  const frozen = await folder(name)
+  for (const state of states) await frozen.freeze(state)
+  return frozen
+}
+
+/** Has what was frozen so far really made, without a word of it in the journal: as somebody's own. */
+async function make(frozen: FrozenFolder): Promise<number> {
+  const migrations = await frozen.read()
+  for (const { up } of migrations) await sql.unsafe(up.text)
+  return migrations.length
+}
+
+/** What is frozen after what is there already: only the latter is tried. */
+async function tryAfter(frozen: FrozenFolder, known: number): Promise<Verified[]> {
+  const migrations = (await frozen.read()).slice(known)
+  const before = await everything()
+  try {
+    return await verifyFrozen(database, [], migrations)
+  } finally {
+    expect(await everything()).toEqual(before)
+  }
+}
+
+const grants = [{ privileges: ['select', 'update'], to: reader }]
+const indexed = (name: string) => [{ name: `${name}_key`, unique: true, on: '(id)' }]
+
+describe('trying what is about to be frozen says what it does, and leaves no trace, where', () => {
+  test('a view is new', async () => {
+    const frozen = await frozenIn('new', [
+      definition('new_one', 'select id from public.base', { indexes: indexed('new_one'), grants }),
+    ])
+    expect(await verify(frozen)).toEqual([
+      {
+        name: '001_new_one',
+        does: 'create',
+        wayBack: {
+          change: { does: 'drop', view: { schema: 'public', name: 'new_one' } },
+          instead: null,
+          drift: [],
+          blocked: null,
+        },
+        dependents: [],
+        indexes: 1,
+        grants: 2,
+        functions: [],
+        nullKey: null,
+      },
+    ])
+  })
+
+  test('a query is changed under views that read it', async () => {
+    const first = definition('changed', 'select id from public.base', { indexes: indexed('changed'), grants })
+    const frozen = await frozenIn('changed', [first])
+    const known = await make(frozen)
+    await sql.unsafe(`
+      create view reads_changed as select id from changed;
+      create view "Reads too" with (security_barrier) as select * from reads_changed join changed using (id)`)
+    await frozen.freeze([{ ...first, sql: 'select id, n from public.base' }])
+    expect(await tryAfter(frozen, known)).toEqual([
+      expect.objectContaining({
+        does: 'rebuild',
+        dependents: ['"public"."Reads too"', '"public"."reads_changed"'],
+        indexes: 1,
+        grants: 2,
+      }),
+    ])
+  })
+
+  test('a query with a list of varchar is changed', async () => {
+    const first = definition('listed', "select id from public.base where code in ('a', 'b')")
+    const frozen = await frozenIn('listed', [first])
+    const known = await make(frozen)
+    await frozen.freeze([{ ...first, sql: "select id, n from public.base where code in ('a', 'b')" }])
+    expect(await tryAfter(frozen, known)).toMatchObject([{ does: 'rebuild' }])
+  })
+
+  test('indexes, grants and the comment are changed', async () => {
+    const first = definition('altered', 'select id, n from public.base', {
+      indexes: indexed('altered'),
+      grants,
+    })
+    const frozen = await frozenIn('altered', [first])
+    const known = await make(frozen)
+    await frozen.freeze([
+      {
+        ...first,
+        indexes: [{ name: 'altered_key', unique: true, on: '(id, n)' }],
+        grants: [],
+        comment: 'new',
+      },
+    ])
+    expect(await tryAfter(frozen, known)).toMatchObject([{ does: 'alter', indexes: 1, grants: 0 }])
+  })
+
+  test('a view is renamed, moved and changed at once', async () => {
+    await sql`create schema elsewhere`
+    const first = definition('moving', 'select id from public.base', { indexes: indexed('moving') })
+    const frozen = await frozenIn('moving', [first])
+    const known = await make(frozen)
+    const to = { schema: 'elsewhere', name: 'moved' }
+    await frozen.freeze([{ ...first, ...to, sql: 'select id + 1 as id from public.base' }], {
+      renames: [{ from: { schema: 'public', name: 'moving' }, to }],
+    })
+    expect(await tryAfter(frozen, known)).toMatchObject([{ does: 'rename' }, { does: 'rebuild', indexes: 1 }])
+  })
+
+  test('views are removed', async () => {
+    const under = definition('under', 'select id from public.base')
+    const above = definition('above', 'select id from public.under')
+    const frozen = await frozenIn('removed', [under, above])
+    const known = await make(frozen)
+    const removes = ['above', 'under'].map((name) => ({ schema: 'public', name }))
+    await frozen.freeze([], { removes })
+    expect((await tryAfter(frozen, known)).map(({ name, does }) => [name, does])).toEqual([
+      ['003_remove_above', 'drop'],
+      ['004_remove_under', 'drop'],
+    ])
+  })
+
+  test('the view is like that already', async () => {
+    const frozen = await frozenIn('same', [definition('same', 'select id from public.base', { grants })])
+    await make(frozen)
+    expect(await verify(frozen)).toMatchObject([{ does: null, grants: 2 }])
+  })
+
+  test('several new views read each other', async () => {
+    const frozen = await frozenIn('chain', [
+      definition('chain_1', 'select id, n from public.base', { indexes: indexed('chain_1') }),
+      definition('chain_2', 'select id, sum(n) as s from public.chain_1 group by id'),
+      definition('chain_3', 'select a.id, b.s from public.chain_1 a join public.chain_2 b using (id)'),
+    ])
+    expect((await verify(frozen)).map(({ does }) => does)).toEqual(['create', 'create', 'create'])
+  })
+
+  test('earlier migrations are not applied there yet: they are tried before', async () => {
+    const frozen = await folder('pending')
+    await frozen.write('001_table.up.sql', 'create table pending_base as select 1 as id, 2 as n;\n')
+    await frozen.write('001_table.down.sql', 'drop table pending_base;\n')
+    const first = definition('after_table', 'select id from public.pending_base')
+    await frozen.freeze([first])
+    await frozen.freeze([{ ...first, sql: 'select id, n from public.pending_base' }])
+    expect(await verify(frozen, 2)).toMatchObject([{ name: '003_after_table', does: 'rebuild' }])
+  })
+
+  test('an index that is to be built concurrently is not there yet', async () => {
+    const frozen = await folder('pending_index')
+    await frozen.write(
+      '001_index.up.sql',
+      '-- concurrently, so that nobody waits\ncreate index concurrently base_n on base (n);\n',
+    )
+    await frozen.write('001_index.down.sql', 'drop index base_n;\n')
+    await frozen.freeze([definition('beside_index', 'select id from public.base')])
+    expect(await verify(frozen, 1)).toMatchObject([{ does: 'create' }])
+  })
+
+  test('somebody is refreshing the view: it is waited for', async () => {
+    await makeGatedView(sql, 'busy')
+    const query = 'select b.* from (select 1 as id) b, public.busy_gate()'
+    const frozen = await frozenIn(
+      'busy',
+      [definition('busy', query)],
+      [definition('busy', query, { comment: 'c' })],
+    )
+    await withGateClosed(sql, 'busy', async (open) => {
+      const refreshing = refresh({ view: 'busy', strategy: 'regular' }, callOn(database))
+      await untilAtGate(sql, 'busy')
+      const trial = verifyFrozen(database, [], (await frozen.read()).slice(1))
+      await untilWaitingAgain(sql, 'viewkeeper freeze', trial)
+      await open()
+      expect(await refreshing).toMatchObject({ status: 'updated' })
+      expect(await trial).toMatchObject([{ does: 'alter' }])
+    })
+  })
+
+  test('somebody is reading the view: neither waits for the other', async () => {
+    const frozen = await frozenIn('read', [definition('being_read', 'select 1 as id')])
+    const known = await make(frozen)
+    await frozen.freeze([definition('being_read', 'select 2 as id')])
+    await whileLocked(url, 'select from being_read', async () => {
+      expect(await tryAfter(frozen, known)).toMatchObject([{ does: 'rebuild' }])
+    })
+  })
+})
+
+describe('whoever reads the views while a change is tried is not locked out, where', () => {
+  /** Tries what is frozen after `known` while the gate is closed, and reads the views without any patience. */
+  async function readMeanwhile(gate: string, frozen: FrozenFolder, known: number, views: string[]) {
+    const migrations = (await frozen.read()).slice(known)
+    const readers = administrator(`${url}?lock_timeout=1`)
+    try {
+      await withGateClosed(sql, gate, async (open) => {
+        const trial = verifyFrozen(database, [], migrations)
+        await untilAtGate(sql, gate)
+        for (const view of views) expect(await readers.unsafe(`select count(*) from ${view}`)).toHaveLength(1)
+        await open()
+        expect(await trial).toMatchObject([{ wayBack: { instead: null, blocked: null } }])
+      })
+    } finally {
+      await readers.end()
+    }
+  }
+
+  test('the query is slow, and its key is looked at', async () => {
+    const rows = 'select id from public.base'
+    await makeGatedView(sql, 'slow_one', rows)
+    await sql`create materialized view above_slow_one as select * from slow_one`
+    // The server comes to the gate first, in whatever order it would join: the rows depend on the gate.
+    const query = `select b.* from public.slow_one_gate() gate, lateral (${rows} where gate = 1 offset 0) b`
+    const first = definition('slow_one', query, { indexes: indexed('slow_one') })
+    const frozen = await frozenIn('slow_one', [first], [{ ...first, sql: `${query} where true` }])
+    await readMeanwhile('slow_one', frozen, 1, ['slow_one', 'above_slow_one'])
+  })
+
+  test('an index is made on its rows, and other views read it', async () => {
+    const first = definition('reindexed', 'select id, code from public.base', {
+      indexes: indexed('reindexed'),
+    })
+    const frozen = await frozenIn('reindexed', [first])
+    const known = await make(frozen)
+    await sql.unsafe(`
+      create view above_reindexed as select * from reindexed;
+      create materialized view on_reindexed as select * from above_reindexed`)
+    await frozen.freeze([{ ...first, indexes: [{ name: 'reindexed_key', on: '(id, code)' }] }])
+    await whileLocked(url, 'select from above_reindexed; select from on_reindexed', async () => {
+      expect(await tryAfter(frozen, known)).toMatchObject([{ does: 'alter', indexes: 1 }])
+    })
+  })
+
+  test('views change together: no lock on any of them is more than that of a reader', async () => {
+    const first = definition('one_of_two', 'select id, n from public.base', {
+      indexes: indexed('one_of_two'),
+    })
+    const above = definition('two_of_two', 'select id, sum(n) as s from one_of_two group by id')
+    const frozen = await frozenIn('two_of_two', [first, above])
+    const known = await make(frozen)
+    await sql`create view over_both as select a.id, b.s from one_of_two a join two_of_two b using (id)`
+    await frozen.freeze(
+      [
+        { ...first, sql: 'select id, n as m from public.base' },
+        { ...above, sql: 'select id, sum(m) as s from one_of_two group by id' },
+      ],
+      { reads: new Map([['"public"."two_of_two"', ['"public"."one_of_two"']]]) },
+    )
+    await whileLocked(url, 'select from over_both', async () => {
+      expect(await tryAfter(frozen, known)).toMatchObject([
+        { does: 'rebuild', dependents: ['"public"."over_both"'] },
+      ])
+    })
+  })
+
+  test('names are odd, and the views are renamed', async () => {
+    await sql`create schema "Odd one"`
+    const first = definition('by_day', 'select id, n from public.base', { schema: 'Odd one' })
+    const frozen = await frozenIn('odd', [first])
+    const known = await make(frozen)
+    await sql`create view "Odd one"."Top" as select * from "Odd one".by_day`
+    await frozen.freeze([{ ...first, name: 'by_year', comment: 'of a year' }], {
+      renames: [{ from: first, to: { schema: 'Odd one', name: 'by_year' } }],
+    })
+    await whileLocked(url, 'select from "Odd one".by_day', async () => {
+      expect(await tryAfter(frozen, known)).toMatchObject([{ does: 'rename' }, { does: 'alter' }])
+    })
+  })
+})
+
+describe('trying what is about to be frozen is refused, and leaves no trace, where', () => {
+  /** Insists on this refusal. */
+  async function refused(work: Promise<unknown>, message: RegExp, sqlstate?: string): Promise<void> {
+    const refusal = await refusalOf(work)
+    expect(refusal.message).toMatch(message)
+    expect(refusal).toMatchObject({ code: 'MigrationFailed', ...(sqlstate && { details: { sqlstate } }) })
+  }
+
+  test.each<[string, Partial<Definition>, RegExp, string]>([
+    [
+      'the query has no such column',
+      { sql: '-- first line\nselect id,\n       nothing\n  from public.base' },
+      /^public\.refused, line 3 of its query: column "nothing" does not exist \(42703\)\. Nothing was written\.$/,
+      '42703',
+    ],
+    [
+      'letters beyond 16 bits stand before the mistake',
+      { sql: `-- ${'😀'.repeat(60)}\nselect id,\n       nothing\n  from public.base` },
+      /line 3 of its query/,
+      '42703',
+    ],
+    [
+      'what the query reads is not there',
+      { sql: 'select id from public.nowhere' },
+      /line 1 of its query: relation "public\.nowhere" does not exist/,
+      '42P01',
+    ],
+    [
+      'an index is on no column of it',
+      { indexes: [{ name: 'refused_key', on: '(nothing)' }] },
+      /refused_key.*column "nothing" does not exist/,
+      '42703',
+    ],
+    [
+      'nobody has the role that is granted something',
+      { grants: [{ privileges: ['select'], to: `nobody_${suffix}` }] },
+      new RegExp(`role "nobody_${suffix}" does not exist`),
+      '42704',
+    ],
+    [
+      'nobody has the role, whose name begins as ours do',
+      { grants: [{ privileges: ['select'], to: `viewkeeper_app_${suffix}` }] },
+      new RegExp(`role "viewkeeper_app_${suffix}" does not exist`),
+      '42704',
+    ],
+    [
+      'a privilege is none',
+      { grants: [{ privileges: ['usage'], to: reader }] },
+      /invalid privilege type USAGE/,
+      '0LP01',
+    ],
+    ['a setting is none', { settings: { work_mem: 'plenty' } }, /work_mem/, '22023'],
+    ['the schema is not there', { schema: 'nowhere' }, /schema "nowhere" does not exist/, '3F000'],
+  ])('%s', async (what, change, message, sqlstate) => {
+    const view = definition('refused', 'select id from public.base', change)
+    await refused(verify(await frozenIn(what, [view])), message, sqlstate)
+  })
+
+  test('an index is to be unique, and the rows of the view are not', async () => {
+    const first = definition('doubled', 'select 1 as id from public.base')
+    const frozen = await frozenIn('doubled', [first])
+    const known = await make(frozen)
+    await frozen.freeze([{ ...first, indexes: indexed('doubled') }])
+    await refused(tryAfter(frozen, known), /doubled_key/, '23505')
+  })
+
+  test('an index is to have the name of another one', async () => {
+    const first = definition('second_name', 'select id from public.base')
+    const frozen = await frozenIn('second_name', [first])
+    const known = await make(frozen)
+    await sql`create index taken_name on base (id)`
+    await frozen.freeze([
+      { ...first, sql: 'select id, n from public.base', indexes: [{ name: 'taken_name', on: '(id)' }] },
+    ])
+    await refused(tryAfter(frozen, known), /taken_name/, '42P07')
+  })
+
+  test('only a setting is changed, to none', async () => {
+    const view = definition('set', 'select 1 as id')
+    const frozen = await frozenIn('set', [view])
+    const known = await make(frozen)
+    await frozen.freeze([{ ...view, settings: { work_mem: 'plenty' } }])
+    await refused(tryAfter(frozen, known), /work_mem/, '22023')
+  })
+
+  test('a later one of several does not run', async () => {
+    const frozen = await frozenIn('later', [
+      definition('fine', 'select id from public.base'),
+      definition('bad', 'select id, n from public.fine'),
+    ])
+    await refused(verify(frozen), /^public\.bad, line 1 of its query: column "n"/)
+  })
+
+  test('an earlier one that is not applied there does not run: its file and line are named', async () => {
+    const frozen = await frozenIn(
+      'earlier',
+      [definition('bad', 'select id,\n       nothing\n  from public.base')],
+      [
+        definition('good', 'select 1 as id'),
+        definition('bad', 'select id,\n       nothing\n  from public.base'),
+      ],
+    )
+    await refused(
+      verify(frozen, 1),
+      /^migrations\/001_bad\.up\.sql, line 11: column "nothing" does not exist \(42703\)/,
+    )
+  })
+
+  test.each([
+    ['a table', 'create table taken_by_table (id integer)', 'taken_by_table'],
+    ['a plain view', 'create view taken_by_view as select 1 as id', 'taken_by_view'],
+  ])('%s has the name', async (what, statement, name) => {
+    await sql.unsafe(statement)
+    const refusal = await refusalOf(verify(await frozenIn(name, [definition(name, 'select 1 as id')])))
+    expect(refusal.message).toContain(`public.${name} is ${what}, not a materialized view.`)
+  })
+
+  test.each([
+    [
+      'a materialized view',
+      'create materialized view hangs as select n from based',
+      /public\.hangs reads column n of public\.based/,
+    ],
+    [
+      'a function',
+      'create function hangs() returns bigint begin atomic select count(n) from based; end',
+      /routine public\.hangs/,
+    ],
+    [
+      'a view that needs a column',
+      'create view hangs as select n from based',
+      /plain view public\.hangs reads column n/,
+    ],
+    [
+      'a view that needs a type',
+      'create view hangs as select id + 1 as id from based',
+      /plain view public\.hangs does not fit/,
+    ],
+    ['an index by hand', 'create index hangs on based (n)', /hangs/],
+    ['statistics by hand', 'create statistics hangs on id, n from based', /hangs/],
+  ])('%s stands in the way of another query: it is named', async (what, statement, message) => {
+    await sql.unsafe('drop materialized view if exists based cascade; drop function if exists hangs')
+    const first = definition('based', 'select id, n from public.base')
+    const frozen = await frozenIn(`under ${what}`, [first])
+    const known = await make(frozen)
+    await sql.unsafe(statement)
+    await frozen.freeze([{ ...first, sql: 'select id::text as id from public.base' }])
+    await refused(tryAfter(frozen, known), message)
+  })
+
+  test('somebody’s own SQL ends the transaction in which it is tried', async () => {
+    const frozen = await folder('commits')
+    await frozen.write('001_own.up.sql', 'begin;\ncreate table left_over (id integer);\ncommit;\n')
+    await frozen.write('001_own.down.sql', 'drop table left_over;\n')
+    await frozen.freeze([definition('after_commit', 'select 1 as id')])
+    await refused(verify(frozen, 1), /migrations\/001_own\.up\.sql/)
+  })
+})
+
+describe('what may surprise later is told', () => {
+  beforeAll(async () => {
+    await sql.unsafe(`
+      create function plain_text(integer) returns numeric language sql stable as 'select n from base where id = $1';
+      create function in_plpgsql() returns numeric language plpgsql as 'begin return (select max(n) from base); end';
+      create function with_path() returns numeric language sql set search_path = public as 'select max(n) from base';
+      create function parsed() returns numeric language sql begin atomic select max(n) from base; end`)
+  })
+
+  test('functions whose body is a text that takes its names from the search path', async () => {
+    const query =
+      'select id, plain_text(id) as a, in_plpgsql() as b, with_path() as c, parsed() as d, abs(id) as e from base'
+    const [verified] = await verify(await frozenIn('functions', [definition('calls', query)]))
+    expect(verified?.functions).toEqual([
+      {
+        name: 'public.in_plpgsql()',
+        language: 'plpgsql',
+        body: 'begin return (select max(n) from base); end',
+      },
+      { name: 'public.plain_text(integer)', language: 'sql', body: 'select n from base where id = $1' },
+    ])
+  })
+
+  test.each<[string, string, string, string | null]>([
+    ['some rows lack', 'select id, code from public.base', '(code)', 'code'],
+    ['some rows lack a part of', 'select id, code as "Code" from public.base', '(id, "Code")', 'id, "Code"'],
+    ['all rows have', 'select id, code from public.base where code is not null', '(code)', null],
+    ['nobody knows whether all rows have', 'select id / 0 as id from public.base', '(id)', null],
+    [
+      'it would take too long to know whether all rows have',
+      'select coalesce(length(pg_sleep(600)::text), 1) as id',
+      '(id)',
+      null,
+    ],
+  ])('a key that %s', async (what, query, on, expected) => {
+    const view = definition('keyed', `${query} -- the end`, {
+      indexes: [{ name: 'keyed_key', unique: true, on }],
+    })
+    const [verified] = await verify(await frozenIn(`key that ${what}`, [view]))
+    expect(verified).toMatchObject({ does: 'create', nullKey: expected })
+  })
+})
+
+describe('a database that has migrations', () => {
+  const other = useDatabase()
+
+  test('has only those tried that it lacks, and what is about to be frozen', async () => {
+    const frozen = await frozenIn('applied', [definition('one', 'select 1 as id')])
+    await migrateUp(migrateCall(other.database), await frozen.read())
+    await frozen.freeze([definition('one', 'select 1 as id'), definition('two', 'select id from public.one')])
+    await frozen.freeze([
+      definition('one', 'select 1 as id'),
+      definition('two', 'select id from public.one'),
+      definition('three', 'select id from public.two'),
+    ])
+    const migrations = await frozen.read()
+    const before = await wholeCatalog(other.sql)
+    expect(await verifyFrozen(other.database, migrations.slice(0, 2), migrations.slice(2))).toMatchObject([
+      { name: '003_three', does: 'create' },
+    ])
+    expect(await wholeCatalog(other.sql)).toEqual(before)
+  })
+
+  test('that is not what the folder says is refused before anything is tried', async () => {
+    const frozen = await frozenIn('another', [definition('another', 'select 1 as id')])
+    const migrations = await frozen.read()
+    const refusal = await refusalOf(verifyFrozen(other.database, migrations, []))
+    expect(refusal.message).toContain('was migrated from another folder. The database has 001_one.')
+  })
+})
+
+describe('a database without schema viewkeeper', () => {
+  const bare = useDatabase({ migrated: false })
+
+  test('has views tried as any other, and gets no schema by it', async () => {
+    const migrations = await (await frozenIn('bare', [definition('one', 'select 1 as id')])).read()
+    const before = await wholeCatalog(bare.sql)
+    expect(await verifyFrozen(bare.database, [], migrations)).toMatchObject([{ does: 'create' }])
+    expect(await verifyFrozen(bare.database, migrations, [])).toEqual([])
+    expect(await wholeCatalog(bare.sql)).toEqual(before)
+  })
+})
+
+describe('a check of a definition', () => {
+  const query = 'select id, code from public.base'
+
+  test.each([
+    [
+      'a column that is gone',
+      'select gone from checked',
+      'check "own" cannot be made: column "gone" does not exist (42703)',
+    ],
+    [
+      'a write',
+      'select from checked union all select from (select public.check_write()) w',
+      'check "own" cannot be made: read only sql transaction (25006)',
+    ],
+    [
+      'a write in a condition that holds for no row',
+      'select 1 from checked where id < 0 and public.note(id)',
+      'check "own" calls public.note(integer), which writes: a check may only read (25006)',
+    ],
+    [
+      'a write behind an operator',
+      'select 1 from checked where id operator(public.~~>) 1',
+      'check "own" calls public.note(integer,integer), which writes: a check may only read (25006)',
+    ],
+    [
+      'a write for each row',
+      'select public.note_row(c) from checked c',
+      'check "own" writes: a check may only read (25006)',
+    ],
+    [
+      'old data through a plain view',
+      'select 1 from checked join public.over_checked o using (id)',
+      'check "own" reads public.checked through a plain view or a function',
+    ],
+  ])('is refused by name: %s', async (name, own, message) => {
+    await sql.unsafe(`
+      create or replace function public.check_write() returns int language sql as 'delete from public.base returning 1';
+      create or replace function public.note(int) returns boolean strict language sql as 'delete from public.base returning true';
+      create or replace function public.note(int, int) returns boolean language sql as 'select public.note($1)';
+      create or replace function public.note_row(anyelement) returns boolean language plpgsql as 'begin delete from public.base; return true; end';
+      drop operator if exists public.~~> (int, int);
+      create operator public.~~> (function = public.note, leftarg = int, rightarg = int);
+      drop materialized view if exists public.checked cascade;
+      create materialized view public.checked as ${query};
+      create view public.over_checked as select * from public.checked`)
+    const frozen = await folder(`check ${name}`)
+    await frozen.freeze([definition('checked', query)])
+    const known = await make(frozen).catch(() => 1)
+    await frozen.freeze([definition('checked', query, { checks: { own } })])
+    await expect(verify(frozen, known)).rejects.toThrow(message)
+  })
+
+  test('is tried without the rows of the view, so what it would find does not matter, nor what its functions say to a value', async () => {
+    await sql`create function public.insist(value int) returns boolean stable language plpgsql as $$
+      begin if value is distinct from 7 then raise 'no'; end if; return true; end $$`
+    const frozen = await folder('good check')
+    await frozen.freeze([
+      definition('good_check', query, {
+        checks: {
+          notEmpty: true,
+          unique: [['code', 'id']],
+          none: 'select 1 / 0 from good_check where public.insist(id)',
+        },
+      }),
+    ])
+    expect(await verify(frozen)).toMatchObject([{ does: 'create' }])
+  })
+})

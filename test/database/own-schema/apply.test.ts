@@ -1,0 +1,139 @@
+import { cp, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { migrate } from '../../../src/own-schema/apply.ts'
+import { readSchemaSteps } from '../../../src/own-schema/schema-steps.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'viewkeeper-schema-'))
+})
+afterAll(() => rm(folder, { recursive: true }))
+
+/** A copy of our own steps with more behind them. */
+async function stepsWith(name: string, extra: Record<string, string>): Promise<URL> {
+  const copy = join(folder, name)
+  await cp(schemaFolder, copy, { recursive: true })
+  for (const [file, sql] of Object.entries(extra)) await writeFile(join(copy, file), sql)
+  return pathToFileURL(`${copy}/`)
+}
+
+const ours = await readSchemaSteps(schemaFolder)
+const [next, after] = [1, 2].map((more) => String(ours.length + more).padStart(3, '0'))
+
+describe('migrating', () => {
+  const { database, sql } = useDatabase({ migrated: false })
+
+  test('twenty at once apply each step once', async () => {
+    const steps = await stepsWith('twenty', {
+      [`${next}_counted.sql`]: 'create table viewkeeper.counted (id integer)',
+    })
+    const reports = await Promise.all(Array.from({ length: 20 }, () => migrate(database, steps)))
+    const applied = reports.flatMap((report) => report.applied)
+    expect(applied.sort()).toEqual([...ours.map(({ name }) => name), `${next}_counted`])
+    expect(await sql`select number from viewkeeper.schema_steps`).toHaveLength(ours.length + 1)
+  })
+
+  test('again changes nothing', async () => {
+    const steps = await stepsWith('again', {
+      [`${next}_counted.sql`]: 'create table viewkeeper.counted (id integer)',
+    })
+    expect(await migrate(database, steps)).toEqual({ applied: [], ahead: [] })
+  })
+
+  /** PostgreSQL 15.20 and 17.12 refuse to add a column with a default to a table whose row type a function uses. */
+  test('leaves no function that uses the row type of a table', async () => {
+    expect(
+      await sql`
+        select d.objid::regprocedure::text from pg_depend d join pg_type t on t.oid = d.refobjid
+         where d.classid = 'pg_proc'::regclass and d.refclassid = 'pg_type'::regclass
+           and t.typrelid <> 0 and t.typnamespace = 'viewkeeper'::regnamespace`,
+    ).toEqual([])
+  })
+
+  test('by the version before is a success on the newer schema, on which it keeps working', async () => {
+    expect(await migrate(database, schemaFolder)).toEqual({ applied: [], ahead: [`${next}_counted`] })
+    await sql`create materialized view served as select 1 as id`
+    expect(await refresh({ view: 'served' }, callOn(database))).toMatchObject({ status: 'updated' })
+  })
+
+  test('refuses an edited step by name, and changes nothing', async () => {
+    const steps = await stepsWith('edited', {
+      [`${next}_counted.sql`]: 'create table viewkeeper.other (id integer)',
+    })
+    await expect(migrate(database, steps)).rejects.toThrow(`schema/${next}_counted.sql was edited`)
+    expect(await sql`select to_regclass('viewkeeper.other') as other`).toEqual([{ other: null }])
+  })
+
+  test('refuses a schema that other steps have made before it applies one, and the docs say how to go on', async () => {
+    const steps = await stepsWith('other', {
+      [`${next}_counted.sql`]: 'select 1',
+      [`${after}_later.sql`]: 'select 1',
+    })
+    await rename(new URL('002_runs.sql', steps), new URL('002_batches_and_runs.sql', steps))
+    await expect(migrate(database, steps)).rejects.toMatchObject({
+      code: 'MigrationFailed',
+      message: expect.stringMatching(
+        /number 2 is 002_runs there, and 002_batches_and_runs in this version\. Nothing was changed\. /,
+      ),
+    })
+    expect(await sql`select number from viewkeeper.schema_steps`).toHaveLength(ours.length + 1)
+    await sql`insert into viewkeeper.migrations (number, name, checksum, run_id) values (1, '001_a', 'x', 1)`
+    await sql`alter schema viewkeeper rename to viewkeeper_before`
+    expect((await migrate(database, steps)).applied).toHaveLength(ours.length + 2)
+    const page = await readFile(new URL('../../../docs/deploy.md', import.meta.url), 'utf8')
+    await sql.unsafe(/^insert into viewkeeper\.migrations[^`]+/m.exec(page)![0])
+    expect(await sql`select name, run_id from viewkeeper.migrations`).toEqual([
+      { name: '001_a', run_id: null },
+    ])
+    expect(await sql`select name, source from viewkeeper.definitions`).toEqual([
+      { name: 'served', source: 'discovered' },
+    ])
+    expect(await refresh({ view: 'served' }, callOn(database))).toMatchObject({ status: 'updated' })
+    expect(await sql`select status from viewkeeper_before.runs`).toEqual([{ status: 'success' }])
+    await sql`drop schema viewkeeper cascade`
+    await sql`alter schema viewkeeper_before rename to viewkeeper`
+  })
+
+  test('that fails half-way leaves the state before the step, and says file, line and SQLSTATE', async () => {
+    const steps = await stepsWith('broken', {
+      [`${next}_counted.sql`]: 'create table viewkeeper.counted (id integer)',
+      [`${after}_broken.sql`]:
+        'create table viewkeeper.half (id integer);\n\ncreate table viewkeeper.half (id text);',
+    })
+    await expect(migrate(database, steps)).rejects.toMatchObject({
+      code: 'MigrationFailed',
+      message: expect.stringMatching(new RegExp(`schema/${after}_broken\\.sql.*\\(42P07\\)`)),
+    })
+    expect(await sql`select to_regclass('viewkeeper.half') as half`).toEqual([{ half: null }])
+    expect(await sql`select number from viewkeeper.schema_steps`).toHaveLength(ours.length + 1)
+    const typo = await stepsWith('typo', {
+      [`${next}_counted.sql`]: 'create table viewkeeper.counted (id integer)',
+      [`${after}_typo.sql`]: 'create table viewkeeper.fine (id integer);\n\ncreate tabel x',
+    })
+    await expect(migrate(database, typo)).rejects.toThrow(`schema/${after}_typo.sql, line 3`)
+  })
+
+  test('refuses a gap and a name that is no step', async () => {
+    await expect(readSchemaSteps(await stepsWith('gap', { '999_late.sql': '' }))).rejects.toThrow(
+      /999_late\.sql should be number/,
+    )
+    await expect(readSchemaSteps(await stepsWith('odd', { 'notes.sql': '' }))).rejects.toThrow(
+      /notes\.sql should be number/,
+    )
+  })
+
+  test('reads line ends of either kind as the same file', async () => {
+    const unix = await readSchemaSteps(
+      await stepsWith('unix', { [`${next}_a.sql`]: 'select 1;\nselect 2;\n' }),
+    )
+    const windows = await readSchemaSteps(
+      await stepsWith('windows', { [`${next}_a.sql`]: 'select 1;\r\nselect 2;\r\n' }),
+    )
+    expect(windows.at(-1)?.checksum).toBe(unix.at(-1)?.checksum)
+  })
+})

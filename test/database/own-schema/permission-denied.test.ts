@@ -1,0 +1,326 @@
+import { beforeAll, beforeEach, expect, test } from 'vitest'
+import { startBatch } from '../../../src/batch/start.ts'
+import type { Definition } from '../../../src/catalog/plan/definition.ts'
+import { executingQuery } from '../../../src/catalog/plan/named-rights.ts'
+import { checkViews } from '../../../src/migrate/check.ts'
+import { migrateUp } from '../../../src/migrate/migrate.ts'
+import { migrate } from '../../../src/own-schema/apply.ts'
+import { cancel } from '../../../src/run/cancel.ts'
+import { create } from '../../../src/run/create.ts'
+import { drop } from '../../../src/run/drop.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import type { Database } from '../../../src/server/connect.ts'
+import { readMissingRights } from '../../../src/server/cure.ts'
+import { describeViews } from '../../../src/watch/describe.ts'
+import { getMetrics } from '../../../src/watch/metrics.ts'
+import { prune } from '../../../src/watch/prune.ts'
+import { getView, listViews } from '../../../src/watch/read.ts'
+import { curesIn } from '../../support/catalog/cures.ts'
+import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
+import { definition, migrateCall, useFolders, verifyFrozen } from '../../support/views/frozen.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+
+// Whoever lacks a right and does what the message says, as the role that the message names, gets what they asked for.
+
+const folder = useFolders()
+const { sql, url, as } = useDatabase({ migrated: false })
+const suffix = url.slice(-8)
+const databaseName = new URL(url).pathname.slice(1)
+const keeper = as(`keeper_${suffix}`).database
+let strict = false
+let places = 0
+
+/** Roles and a schema of one test's own, made as on RDS: by a master who is no superuser. */
+interface Place {
+  master: string
+  boss: string
+  login: string
+  schema: string
+  database: Database
+}
+
+beforeAll(async () => {
+  const [server] = await sql`select current_setting('server_version_num')::int >= 160000 as strict`
+  strict = server?.strict
+  await sql.unsafe(`
+    create role master_${suffix} login createrole password 'secret';
+    alter database ${databaseName} owner to master_${suffix};
+    revoke temporary on database ${databaseName} from public;
+    grant pg_signal_backend to master_${suffix} with admin option`)
+  await asMaster(`
+    create role keeper_${suffix} login password 'secret'; create role keeper_${suffix}_views;
+    grant keeper_${suffix}_views to keeper_${suffix}; grant create on database ${databaseName} to keeper_${suffix}`)
+  await migrate(keeper, schemaFolder)
+})
+
+const asMaster = (text: string) =>
+  as(`master_${suffix}`).database.withConnection((master) => master.unsafe(text).simple())
+
+let place: Place
+
+beforeEach(async () => {
+  const n = ++places
+  const [boss, login, schema] = [`boss_${n}_${suffix}`, `login_${n}_${suffix}`, `place_${n}`]
+  await asMaster(`create role ${boss}; create role ${login} login password 'secret'`)
+  await sql.unsafe(`
+    create schema ${schema} authorization ${boss};
+    set role ${boss};
+    create table ${schema}.base as select 1 as id;
+    create view ${schema}.plain as select id from ${schema}.base;
+    create materialized view ${schema}.sales as select id from ${schema}.plain; create unique index on ${schema}.sales (id);
+    reset role`)
+  place = { master: `master_${suffix}`, boss, login, schema, database: as(login).database }
+})
+
+/** Executes a statement as the first role that is said to be allowed to. */
+async function follow(statement: string, [role]: string[]): Promise<void> {
+  const as = role === 'a role with createrole' ? place.master : role
+  const session = await sql.reserve()
+  try {
+    if (as !== undefined) await session.unsafe(`set role ${as}`)
+    await session.unsafe(statement)
+  } finally {
+    await session`reset role`
+    session.release()
+  }
+}
+
+const mostCures = 12
+
+/** What a failure says: the message of a Problem or of a run's record, with its hint; null for a success. */
+async function saidBy(work: () => Promise<unknown>): Promise<string | null> {
+  try {
+    const answer = (await work()) as { error?: { message: string; hint?: string } | null } | undefined
+    return answer?.error ? [answer.error.message, answer.error.hint].join(' ') : null
+  } catch (error) {
+    return (error as Error).message
+  }
+}
+
+/** Follows each message until `work` succeeds, and returns the messages. */
+async function untilCured(work: () => Promise<unknown>): Promise<string[]> {
+  const messages: string[] = []
+  for (let said = await saidBy(work); said !== null; said = await saidBy(work)) {
+    messages.push(said)
+    expect(said).toContain('Missing: ')
+    expect(messages.length, messages.join('\n')).toBeLessThan(mostCures)
+    for (const { statement, roles } of curesIn(said)) await follow(statement, roles)
+  }
+  return messages
+}
+
+const viewOf = ({ schema }: Place) => `${schema}.sales`
+
+async function author(more: Partial<Definition> = {}): Promise<Definition> {
+  const { schema } = place
+  const made = definition('made', `select id from ${schema}.plain`, { schema, ...more })
+  await sql`
+    insert into viewkeeper.definitions (schema_name, name, sql, source)
+    values (${schema}, ${made.name}, ${made.sql}, 'authored')`
+  return made
+}
+
+/** The login may write the record, so that only rights on the view are missing. */
+const writesRecord = () =>
+  sql.unsafe(`
+    grant usage on schema viewkeeper to ${place.login};
+    grant select, insert, update, delete on all tables in schema viewkeeper to ${place.login}`)
+
+const operations: Record<string, () => Promise<unknown>> = {
+  'a regular refresh': () => refresh({ view: viewOf(place), strategy: 'regular' }, callOn(place.database)),
+  'a concurrent refresh': () =>
+    refresh({ view: viewOf(place), strategy: 'concurrent' }, callOn(place.database)),
+  'an exact count': () =>
+    refresh({ view: viewOf(place), strategy: 'regular', rowCountStrategy: 'exact' }, callOn(place.database)),
+  'a drop': () => drop({ view: viewOf(place) }, callOn(place.database)),
+  'a creation': () =>
+    create({ view: `${place.schema}.made`, rowCountStrategy: 'exact' }, callOn(place.database)),
+  'a creation by force': () => create({ view: `${place.schema}.made`, force: true }, callOn(place.database)),
+  'GET /views': () => listViews(place.database),
+  'GET /views/{view}': () => getView(place.database, viewOf(place)),
+  'GET /metrics': () => getMetrics(place.database, { view: undefined, windowSeconds: 60 }),
+  'a batch': () => startBatch({ views: [viewOf(place)] }, callOn(place.database)),
+  'a description': () => describeViews(place.database, [viewOf(place)]),
+}
+
+test.each(Object.keys(operations))(
+  '%s by a role without any right works after what each message says',
+  async (name) => {
+    await author()
+    if (name.includes('force')) {
+      const { boss, schema } = place
+      await sql.unsafe(
+        `set role ${boss}; create materialized view ${schema}.made as select 1 as id; reset role`,
+      )
+    }
+    const messages = await untilCured(operations[name]!)
+    expect(messages).not.toEqual([])
+    // Nobody is told to do anything that was not needed for this.
+    expect(messages.join()).not.toMatch(name.startsWith('GET') ? /insert|update|with inherit/ : /superuser;/)
+  },
+)
+
+test('the messages of a refresh name each role that may give the right', async () => {
+  await writesRecord()
+  const { boss, login, master, schema } = place
+  await sql.unsafe(
+    `revoke select on ${schema}.base from ${boss}; grant usage on schema ${schema} to ${login}`,
+  )
+  const result = await refresh({ view: viewOf(place), strategy: 'regular' }, callOn(place.database))
+  const options = strict ? ' with inherit true, set true' : ''
+  expect(curesIn(result.error?.hint ?? '')).toEqual(
+    expect.arrayContaining([
+      {
+        statement: `grant ${boss} to ${login}${options};`,
+        roles: [strict ? master : 'a role with createrole'],
+      },
+      // The plain view reads the table as its own owner.
+      { statement: `grant select on ${schema}.base to ${boss};`, roles: [boss] },
+    ]),
+  )
+})
+
+test('a function that the owner of a view may not execute is named with its arguments', async () => {
+  const { boss, schema } = place
+  await writesRecord()
+  await sql.unsafe(`
+    create function ${schema}.rate(integer) returns integer language sql return 1;
+    revoke execute on function ${schema}.rate from public;
+    create materialized view ${schema}.rated as select ${schema}.rate(1) as id with no data;
+    alter materialized view ${schema}.rated owner to ${boss}; grant ${boss} to ${place.login}`)
+  const result = await refresh({ view: `${schema}.rated`, strategy: 'regular' }, callOn(place.database))
+  expect(result.error?.hint).toBe(
+    `Missing: its owner, ${boss}, lacks execute on function ${schema}.rate(integer).\n\n` +
+      `a superuser has to run:\n  grant execute on function ${schema}.rate(integer) to ${boss};`,
+  )
+})
+
+test.each(['my-schema, 2024_x, $user, %s', '"odd, ""one", "$user", %S ,  %s', '', '"", '])(
+  'names without a schema are looked for on any search path: %s',
+  async (written) => {
+    const login = `app-${place.login}`
+    await sql.unsafe(`create role "${login}" login password 'secret'; create schema "${login}";
+      create table "${login}".own (id integer)`)
+    const path = written.replaceAll('%s', place.schema).replaceAll('%S', place.schema.toUpperCase())
+    const missing = await as(login).database.withConnection(async (connection) => {
+      await connection`select set_config('viewkeeper.role_path', ${path}, false)`
+      return readMissingRights(connection, executingQuery('select from base, own, plain'))
+    })
+    for (const [name, entry] of [
+      [`${place.schema}.base`, place.schema],
+      [`"${login}".own`, '$user'],
+    ] as const)
+      expect([name, missing?.includes(`  grant select on ${name} to `) ?? false]).toEqual([
+        name,
+        path.includes(entry),
+      ])
+  },
+)
+
+test('what only the text of a function reads is not in the catalog; the hint says how to find it', async () => {
+  const { boss, schema } = place
+  await writesRecord()
+  await sql.unsafe(`
+    create table ${schema}.hidden (id integer); create function ${schema}.reads() returns bigint language sql as 'select count(*) from ${schema}.hidden';
+    create materialized view ${schema}.hiding as select ${schema}.reads() as id with no data;
+    alter materialized view ${schema}.hiding owner to ${boss}; grant ${boss} to ${place.login}`)
+  const result = await refresh({ view: `${schema}.hiding`, strategy: 'regular' }, callOn(place.database))
+  expect(result.error).toMatchObject({
+    class: 'InsufficientPrivilege',
+    hint: expect.stringContaining(`as its owner: set role ${boss};`),
+  })
+})
+
+test('the view of a superuser is to be given away, because nobody should become a member of a superuser', async () => {
+  const { schema, login } = place
+  await writesRecord()
+  await sql.unsafe(`
+    create materialized view ${schema}.supers as select 1 as id; grant usage on schema ${schema} to ${login}`)
+  const result = await refresh({ view: `${schema}.supers`, strategy: 'regular' }, callOn(place.database))
+  expect(result.error?.hint).toContain(
+    `.\n\na superuser has to run:\n  alter materialized view ${schema}.supers owner to ${login};`,
+  )
+})
+
+test('a cancel names pg_signal_backend and who may grant it', async () => {
+  const view = `gated_${places}`
+  await makeGatedView(sql, view)
+  await sql.unsafe(
+    `alter materialized view ${view} owner to keeper_${suffix}; grant all on schema public to keeper_${suffix}`,
+  )
+  await writesRecord()
+  await withGateClosed(sql, view, async (open) => {
+    const { runId } = await refresh({ view, strategy: 'regular' }, callOn(keeper, { waitUntil: 0 }))
+    await untilAtGate(sql, view)
+    const cancels = () => cancel(runId, callOn(place.database))
+    const said = await saidBy(cancels)
+    for (const { statement, roles } of curesIn(said ?? '')) await follow(statement, roles)
+    expect(said).toMatch(
+      /has to run:\n {2}grant pg_signal_backend to login_\w+( with inherit true, set true)?;/,
+    )
+    expect(await cancels()).toMatchObject({ error: { class: 'Canceled' } })
+    await open()
+  })
+})
+
+test('migrating a new view, another query and own SQL works after what each message says', async () => {
+  const { boss, schema } = place
+  const login = `member_${places}_${suffix}`
+  await asMaster(`create role ${login} login password 'secret'; grant keeper_${suffix} to ${login}`)
+  const { database } = as(login)
+  const frozen = await folder('views')
+  const made = definition('made', `select id from ${schema}.plain`, { schema })
+  const sales = definition('sales', `select id from ${schema}.plain`, { schema })
+  await frozen.freeze([made, sales])
+  await frozen.write('003_own.up.sql', `comment on view ${schema}.plain is 'ours';`)
+  const migrations = await frozen.read()
+  const verified = await untilCured(() => verifyFrozen(database, [], migrations.slice(0, 2)))
+  expect(verified.join('\n')).toContain(
+    `${boss} or a superuser has to run:\n  grant select on ${schema}.plain to keeper_${suffix}_views;\n` +
+      `  grant usage on schema ${schema} to keeper_${suffix}_views;\n  grant create on schema ${schema} to keeper_${suffix}_views;\n\nNothing was written.`,
+  )
+  expect(await untilCured(() => migrateUp(migrateCall(database), migrations))).toEqual([
+    expect.stringMatching(
+      /^migrations\/003_own\.up\.sql: .*\(42501\)\. .*Missing: .* may not act as the owner of place_\w+.plain, boss_\w+\.\n\n.* has to run:\n {2}grant boss_/,
+    ),
+  ])
+})
+
+test('check tells who may be asked for a view that it may not compare', async () => {
+  const { boss, schema } = place
+  const sales = definition('sales', `select id from ${schema}.plain`, { schema })
+  await asMaster(
+    `create role checks_${suffix} login password 'secret'; grant keeper_${suffix} to checks_${suffix}`,
+  )
+  const { database } = as(`checks_${suffix}`)
+  const differences = async () =>
+    (await checkViews(database, [sales])).filter(({ kind }) => kind === 'unreadable')
+  await untilCured(async () => {
+    const [difference] = await differences()
+    return difference && { error: difference }
+  })
+  expect(await sql`select pg_has_role(${`checks_${suffix}`}, ${boss}, 'MEMBER') as is`).toEqual([
+    { is: true },
+  ])
+})
+
+test('pruning without the right to make temporary tables names the right', async () => {
+  await writesRecord()
+  const pruning = () => prune(place.database, { successes: 5, days: 9 }, Date.now() + 20_000)
+  expect(await untilCured(pruning)).toEqual([
+    expect.stringContaining(
+      `${place.master} or a superuser has to run:\n  grant temporary on database ${databaseName} to ${place.login};`,
+    ),
+  ])
+})
+
+test('setting up names the right on the database, and later the owner of the schema', async () => {
+  const { database, login } = { ...as(`other_${suffix}`), login: `other_${suffix}` }
+  await asMaster(`create role ${login} login password 'secret'`)
+  const messages = await untilCured(() => migrate(database, schemaFolder))
+  expect(messages).toEqual([
+    expect.stringMatching(
+      `Missing: ${login} may not act as the owner of schema viewkeeper, keeper_${suffix}\\.\n\n.* has to run:\n  grant keeper_${suffix} to ${login}.*;\n\nThe command .npx viewkeeper create-role`,
+    ),
+  ])
+})

@@ -1,0 +1,318 @@
+import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { migrate } from '../../../src/own-schema/apply.ts'
+import { createRole } from '../../../src/own-schema/create-role.ts'
+import { create } from '../../../src/run/create.ts'
+import { drop } from '../../../src/run/drop.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { prune } from '../../../src/watch/prune.ts'
+import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
+
+// One file for all of it, in this order: role viewkeeper belongs to the whole server, and who made it matters.
+
+const suffix = randomUUID().slice(0, 8)
+const names = {
+  admin: `admin_${suffix}`,
+  owner: `owner_${suffix}`,
+  first: `first_${suffix}`,
+  second: `second_${suffix}`,
+}
+
+const asked = { password: "it's \\ odd", owners: [], ownViews: null }
+
+/** The SQL that stands in a section of a page, as its reader copies it. */
+function recipeOf(page: string, heading: string): string {
+  const text = readFileSync(new URL(`../../../docs/${page}`, import.meta.url), 'utf8')
+  return text.split(`## ${heading}\n`)[1]?.split('```sql\n')[1]?.split('```')[0] ?? ''
+}
+
+describe('the role that Viewkeeper works with', () => {
+  const { url, sql, as } = useDatabase({ migrated: false })
+
+  test('is made by an administrator who is no superuser, as on RDS, and may be made again', async () => {
+    await sql.unsafe(`
+      create role ${names.admin} login createrole password 'admin';
+      grant create on database ${new URL(url).pathname.slice(1)} to ${names.admin} with grant option;
+      grant connect, temporary on database ${new URL(url).pathname.slice(1)} to ${names.admin} with grant option`)
+    const [server] = await sql`select current_setting('server_version_num')::int >= 160000 as strict`
+    const strict = server?.strict
+    await as(names.admin, 'admin').database.withConnection(async (admin) => {
+      await admin.unsafe(`create role ${names.owner}`)
+      await sql.unsafe(`
+        create materialized view early as select 1 as id; grant all on schema public to ${names.owner};
+        alter materialized view early owner to ${names.owner}`)
+      for (const login of [names.first, names.second, names.first]) {
+        const made = await createRole(admin, { ...asked, login, owners: null })
+        // From 16 on it takes the right to pass it on, which RDS gives to its administrators.
+        expect(made.missing).toEqual(
+          strict
+            ? [
+                {
+                  sql: 'grant pg_signal_backend to viewkeeper with inherit true, set true;',
+                  grants: true,
+                  membership: 'pg_signal_backend',
+                  // Roles belong to the whole server: another test file may have one that may grant it.
+                  by: expect.not.arrayContaining([names.admin]),
+                },
+              ]
+            : [],
+        )
+      }
+    })
+  })
+
+  test('leaves half of the connections to others, and a limit that is set as it is unless another is asked for', async () => {
+    const limits = () => sql`
+      select rolconnlimit as limit from pg_roles where rolname = ${names.first}`
+    const [server] = await sql`select current_setting('max_connections')::int / 2 as half`
+    expect(await limits()).toEqual([{ limit: server?.half }])
+    await sql.unsafe(`alter role ${names.first} connection limit 7`)
+    await as(names.admin, 'admin').database.withConnection((admin) =>
+      createRole(admin, { ...asked, login: names.first }),
+    )
+    expect(await limits()).toEqual([{ limit: 7 }])
+    for (const [connectionLimit, limit] of [
+      [9, 9],
+      ['half', server?.half],
+    ] as const) {
+      const again = () =>
+        as(names.admin, 'admin').database.withConnection((admin) =>
+          createRole(admin, { ...asked, login: names.first, connectionLimit }),
+        )
+      expect((await again()).done).toContain(`alter role ${names.first} connection limit ${limit}`)
+      expect(await limits()).toEqual([{ limit }])
+      expect((await again()).done.join()).not.toContain('connection limit')
+    }
+    await sql.unsafe(`alter role ${names.first} connection limit 50`)
+  })
+
+  test('owns the schema, so that two logins can take turns', async () => {
+    const first = as(names.first, "it's \\ odd").database
+    const second = as(names.second, "it's \\ odd").database
+    await migrate(first, schemaFolder)
+    const [schema] =
+      await sql`select nspowner::regrole::text as owner from pg_namespace where nspname = 'viewkeeper'`
+    expect(schema?.owner).toBe('viewkeeper')
+    // What the second one adds to the schema belongs to the schema's owner, not to itself.
+    await second.withConnection(async (other) => {
+      await other`set role viewkeeper`
+      await other`alter table viewkeeper.runs add column turn text`
+    })
+    expect(await migrate(second, schemaFolder)).toEqual({ applied: [], ahead: [] })
+    await sql.unsafe(`
+      create materialized view owned as select 1 as id;
+      grant all on schema public to ${names.owner};
+      alter materialized view owned owner to ${names.owner}`)
+    for (const login of [first, second]) {
+      expect(await refresh({ view: 'owned' }, callOn(login))).toMatchObject({ status: 'updated' })
+    }
+  })
+
+  test('may vacuum its own tables, whichever login asks', async () => {
+    const visible = async () =>
+      (
+        await sql`select relallvisible > 0 as visible from pg_class where oid = 'viewkeeper.runs'::regclass`
+      )[0]
+    expect(await visible()).toEqual({ visible: false })
+    await prune(as(names.second, "it's \\ odd").database, { successes: 5, days: 9 }, Date.now() + 20_000)
+    expect(await visible()).toEqual({ visible: true })
+  })
+
+  test('owns what is created, so that the other login can refresh and drop it', async () => {
+    const first = as(names.first, "it's \\ odd").database
+    const second = as(names.second, "it's \\ odd").database
+    await sql`
+      insert into viewkeeper.definitions (schema_name, name, sql, source)
+      values ('public', 'handed_on', 'select 1 as id', 'authored')`
+    await sql`grant all on schema public to viewkeeper_views`
+    expect(await create({ view: 'handed_on' }, callOn(first))).toMatchObject({ status: 'created' })
+    expect(await create({ view: 'handed_on', force: true }, callOn(second))).toMatchObject({
+      status: 'created',
+    })
+    expect(await refresh({ view: 'handed_on' }, callOn(first))).toMatchObject({ status: 'updated' })
+    expect(await drop({ view: 'handed_on' }, callOn(second))).toMatchObject({ status: 'deleted' })
+  })
+
+  test('lets others read the record by the recipe of docs/privileges.md, and change nothing', async () => {
+    const recipe = recipeOf('privileges.md', 'People who only read')
+    const reader = `reader_${suffix}`
+    await as(names.admin, 'admin').database.withConnection((admin) =>
+      admin.unsafe(recipe.replaceAll('viewkeeper_reader', reader).replace('…', 'secret')),
+    )
+    await as(reader).database.withConnection(async (sql) => {
+      for (const read of ['view_status', "view_metrics('7 days')", 'latest_runs', 'batches', 'batch_views']) {
+        await sql.unsafe(`select * from viewkeeper.${read}`)
+      }
+      for (const written of ['definitions', 'runs', 'batches']) {
+        const change = sql.unsafe(`delete from viewkeeper.${written}`)
+        await expect(change).rejects.toMatchObject({ code: '42501' })
+      }
+    })
+    const [admin] = await sql`select pg_has_role(${names.admin}, 'viewkeeper', 'usage') as "isMember"`
+    expect(admin).toEqual({ isMember: false })
+  })
+
+  test('becomes a member of the owners of views, but of no superuser, not of the administrator and of nobody who is its member', async () => {
+    await sql.unsafe(`
+      create materialized view of_superuser as select 1 as id;
+      create materialized view of_login as select 1 as id; alter materialized view of_login owner to ${names.first};
+      create materialized view of_admin as select 1 as id; alter materialized view of_admin owner to ${names.admin};
+      create materialized view its_own as select 1 as id; alter materialized view its_own owner to viewkeeper_views`)
+    const { findings } = await as(names.admin, 'admin').database.withConnection((admin) =>
+      createRole(admin, { ...asked, login: names.second, owners: null }),
+    )
+    const refreshable = findings.views.filter(({ refresh }) => refresh.length === 0).map(({ view }) => view)
+    expect(refreshable).toEqual(['public.early', 'public.its_own', 'public.owned'])
+    const [member] = await sql`
+      select pg_has_role('viewkeeper', ${names.admin}, 'MEMBER') as "ofAdmin", pg_has_role('viewkeeper', 'postgres', 'MEMBER') as "ofSuperuser"`
+    expect(member).toEqual({ ofAdmin: false, ofSuperuser: false })
+    await sql`drop materialized view of_superuser, of_login, of_admin, its_own`
+  })
+
+  test('is not made a member of its own member, and nothing else fails for it', async () => {
+    await as(names.admin, 'admin').database.withConnection((admin) =>
+      createRole(admin, {
+        login: names.second,
+        password: 'secret',
+        owners: [names.first, names.owner],
+        ownViews: null,
+      }),
+    )
+    const [member] = await sql`select pg_has_role('viewkeeper', ${names.owner}, 'USAGE') as "ofOwner"`
+    expect(member).toEqual({ ofOwner: true })
+    await as(names.second).database.withConnection(async () => {})
+  })
+})
+
+describe('viewkeeper create-role', () => {
+  const { url, sql, as, database } = useDatabase({ migrated: false })
+  const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
+  const login = `login_${url.slice(-8)}`
+
+  const runCommand = (args: string[], env: Record<string, string> = {}) =>
+    promisify(execFile)(process.execPath, [commandLine, 'create-role', ...args], {
+      env: { PATH: process.env.PATH, DATABASE_URL: url, ...env },
+    })
+
+  test('makes a role that can migrate and refresh, and writes its secret only to standard output', async () => {
+    const owner = `owner_${url.slice(-8)}`
+    await sql.unsafe(`
+    create role ${owner};
+    grant all on schema public to ${owner};
+    create materialized view theirs as select 1 as id;
+    alter materialized view theirs owner to ${owner}`)
+    const { stdout, stderr } = await runCommand(['--login', login])
+    const secret = JSON.parse(stdout)
+    expect(secret).toEqual({ username: login, password: expect.stringMatching(/^[\w-]{32}$/) })
+    expect(stderr).toContain(owner)
+    expect(stderr).not.toContain(secret.password)
+
+    const working = as(login, secret.password).database
+    expect((await migrate(working, schemaFolder)).applied).not.toEqual([])
+    expect(await refresh({ view: 'theirs' }, callOn(working))).toMatchObject({ status: 'updated' })
+
+    const again = await runCommand(['--login', login], { VIEWKEEPER_PASSWORD: 'given' })
+    expect(again).toMatchObject({
+      stdout: '',
+      stderr: expect.stringContaining(`${login} keeps its password`),
+    })
+    expect(await refresh({ view: 'theirs' }, callOn(working))).toMatchObject({ status: 'updated' })
+    const rotated = await runCommand(['--login', login, '--rotate'], { VIEWKEEPER_PASSWORD: 'given' })
+    expect(rotated.stdout).toBe('')
+    expect(await refresh({ view: 'theirs' }, callOn(as(login, 'given').database))).toMatchObject({
+      status: 'updated',
+    })
+    await expect(refresh({ view: 'theirs' }, callOn(database))).resolves.toMatchObject({ status: 'updated' })
+  })
+
+  test.each([
+    [
+      'no DATABASE_URL',
+      [],
+      { DATABASE_URL: undefined as never },
+      /^viewkeeper: DATABASE_URL is not set\. .*administrator\.\n$/,
+      2,
+    ],
+    ['an unknown option', ['--logn', 'x'], {}, /unknown option '--logn'/, 2],
+    [
+      'a database that is not there',
+      [],
+      { DATABASE_URL: 'postgres://u:hunter2@127.0.0.1:1/x' },
+      /cannot be reached/,
+      3,
+    ],
+  ])('with %s it says so in a line and fails', async (_, args, env, message, exitCode) => {
+    const failed = await runCommand(args, env).catch((error) => error)
+    expect(failed).toMatchObject({ code: exitCode, stdout: '', stderr: expect.stringMatching(message) })
+    expect(failed.stderr).not.toMatch(/hunter2|\n {4}at /)
+  })
+})
+
+describe('a database of an administrator who is no superuser, as on RDS', () => {
+  const { url, sql, as } = useDatabase({ migrated: false })
+  const [login, owner, reader] = ['app', 'app_owner', 'analyst'].map((name) => `${name}_${suffix}`) as [
+    string,
+    string,
+    string,
+  ]
+  const working = as(login).database
+  const asAdmin = (text: string) =>
+    as(names.admin, 'admin').database.withConnection((admin) => admin.unsafe(text))
+
+  beforeAll(async () => {
+    await sql.unsafe(`alter database ${new URL(url).pathname.slice(1)} owner to ${names.admin}`)
+    await as(names.admin, 'admin').database.withConnection(async (admin) => {
+      await createRole(admin, { ...asked, login, password: 'secret' })
+      await admin.unsafe(
+        `create role ${owner}; create role ${reader}; create table public.orders (id integer)`,
+      )
+    })
+    await migrate(working, schemaFolder)
+    await sql`
+      insert into viewkeeper.definitions (schema_name, name, sql, source, grants)
+      values ('public', 'sales', 'select id from public.orders', 'authored',
+              ${sql.json([{ privileges: ['select'], to: reader }])})`
+  })
+
+  test('has a first view by the grants of docs/privileges.md, and none without one of them', async () => {
+    const grants = recipeOf('privileges.md', 'The first view').trim().split('\n')
+    expect(grants).toHaveLength(2)
+    for (const [at, message] of [
+      'permission denied for schema',
+      'grant select on public.orders to viewkeeper_views',
+    ].entries()) {
+      const refusal = await create({ view: 'public.sales' }, callOn(working)).catch((error) => error)
+      expect(`${refusal.message} ${JSON.stringify(refusal)}`).toContain(message)
+      await asAdmin(grants[at] as string)
+    }
+    expect(await create({ view: 'public.sales' }, callOn(working))).toMatchObject({ status: 'created' })
+  })
+
+  test('is rid of Viewkeeper by the recipe of docs/deploy.md, and keeps its views', async () => {
+    await sql.unsafe(`
+      create view public.rates as select 1 as id; alter view public.rates owner to viewkeeper_views;
+      create function public.own() returns integer language sql return 1; alter function public.own owner to viewkeeper_views`)
+    const made = async () => sql`
+      select relname as name, relowner::regrole::text as owner, relispopulated as populated,
+             has_table_privilege(${reader}, oid, 'select') as readable
+        from pg_class where relname in ('sales', 'rates') order by 1`
+    const before = await made()
+    const recipe = recipeOf('deploy.md', 'Removing')
+    await asAdmin(`grant create on schema public to ${owner}; grant select on public.orders to ${owner}`)
+    await asAdmin(recipe.replaceAll('viewkeeper_app', login).replaceAll('app_owner', owner))
+    expect(await made()).toEqual(before.map((view) => ({ ...view, owner })))
+    expect(await sql`select proowner::regrole::text as owner from pg_proc where proname = 'own'`).toEqual([
+      { owner },
+    ])
+    expect(
+      await sql`
+      select rolname from pg_roles where rolname in ('viewkeeper', 'viewkeeper_views', ${login})
+      union all select nspname from pg_namespace where nspname = 'viewkeeper'`,
+    ).toEqual([])
+    await asAdmin(`set role ${owner}; refresh materialized view public.sales`)
+  })
+})

@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { definitionDefaults, rowCountStrategies, strategies } from '../../../src/catalog/plan/definition.ts'
+import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../src/catalog/plan/run.ts'
+import { eventTypes } from '../../../src/events/plan/event.ts'
+import { troubles } from '../../../src/events/plan/troubles.ts'
+import { rememberedKinds } from '../../../src/set-aside/plan/items.ts'
+import { actionNames } from '../../../src/watch/plan/actions.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { inFields } from '../../support/views/frozen.ts'
+
+const { sql } = useDatabase()
+
+test('every list of words that a table accepts is the list of the code', async () => {
+  const checks = await sql<{ column: string; words: string[] }[]>`
+    select format('%s.%s', c.relname, a.attname) as column,
+           to_jsonb(array(select m[1] from regexp_matches(pg_get_constraintdef(k.oid), '''([^'']*)''::text', 'g') m)) as words
+      from pg_constraint k
+      join pg_class c on c.oid = k.conrelid
+      join pg_attribute a on a.attrelid = c.oid and k.conkey = array[a.attnum]
+     where k.contype = 'c' and k.connamespace = 'viewkeeper'::regnamespace
+       and pg_get_constraintdef(k.oid) like '%ARRAY[%'`
+  expect(Object.fromEntries(checks.map(({ column, words }) => [column, words]))).toEqual({
+    'actions.action': actionNames,
+    'batches.exchange': exchanges,
+    'batches.status': batchStatuses,
+    'batches.strategy': strategies,
+    'batches.trigger': triggers,
+    'definitions.refresh_strategy': strategies,
+    'definitions.row_count_strategy': rowCountStrategies,
+    'definitions.source': ['authored', 'discovered'],
+    'events.type': eventTypes,
+    'runs.operation': operations,
+    'runs.status': runStatuses,
+    'runs.trigger': triggers,
+    'set_aside.kind': rememberedKinds,
+    'troubles.trouble': troubles,
+  })
+})
+
+test('a definition that nobody has authored has the defaults of the code', async () => {
+  const [row] = await sql`
+    insert into viewkeeper.definitions (schema_name, name, source) values ('public', 'found', 'discovered') returning *`
+  expect(inFields(row!)).toMatchObject(definitionDefaults)
+})

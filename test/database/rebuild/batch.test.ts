@@ -1,0 +1,379 @@
+import { describe, expect, test } from 'vitest'
+import { getBatch } from '../../../src/batch/read.ts'
+import { startBatch } from '../../../src/batch/start.ts'
+import { openBatch } from '../../../src/edge/handlers/open-batch.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { listViews } from '../../../src/watch/read.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { accountOf, advanceToEnd, begin, define } from '../../support/views/batches.ts'
+import { gatedGroup, makeGatedGroup, tellRows, twinSchemas } from '../../support/views/gated-group.ts'
+import { untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { until } from '../../support/waiting/until.ts'
+
+const { database, sql } = useDatabase()
+
+const succeeded = (name: string) => Object.fromEntries(gatedGroup(name).map((view) => [view, ['success']]))
+
+/** Does `work` while the middle of a batch's group is being built, then ends the batch. */
+async function duringBuild(name: string, work: (batchId: string) => Promise<unknown>) {
+  const batchId = await begin(database, { views: gatedGroup(name) })
+  await withGateClosed(sql, `${name}_mid`, async (open) => {
+    const ended = advanceToEnd(database, batchId)
+    await untilAtGate(sql, `${name}_mid`)
+    await work(batchId)
+    await open()
+    await ended
+  })
+  return { batchId, batch: await getBatch(database, batchId), ...(await accountOf(sql, batchId)) }
+}
+
+describe('a batch of views that read each other', () => {
+  test('builds a diamond with a plain view between aside, and exchanges it at one moment', async () => {
+    await sql.unsafe(`
+      create schema diamond;
+      create table diamond.t (v int); insert into diamond.t values (1);
+      create materialized view diamond.base as select sum(v) as total from diamond.t;
+      create view diamond.plain as select total * 2 as twice from diamond.base;
+      create materialized view diamond.l as select total from diamond.base;
+      create materialized view diamond.r as select twice from diamond.plain;
+      create materialized view diamond.top as select total, twice from diamond.l, diamond.r;
+      create unique index top_key on diamond.top (total);
+      create view diamond.outside as select twice from diamond.top, diamond.base;
+      insert into diamond.t values (2)`)
+    const batchId = await begin(database, { pattern: 'diamond.*' })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success', error: null })
+    expect(await accountOf(sql, batchId)).toMatchObject({
+      statuses: { base: ['success'], l: ['success'], r: ['success'], top: ['success'] },
+      disorder: [],
+    })
+    expect(
+      await sql`select distinct finished_at from viewkeeper.runs where batch_id = ${batchId}`,
+    ).toHaveLength(1)
+    expect(await sql`select total::int, twice::int from diamond.top`).toEqual([{ total: 3, twice: 6 }])
+    expect(await sql`select twice::int from diamond.outside`).toEqual([{ twice: 6 }])
+    expect(await twinSchemas(sql)).toEqual([])
+    const batch = await getBatch(database, batchId)
+    const views = ['diamond.base', 'diamond.l', 'diamond.r', 'diamond.top']
+    expect(batch).toMatchObject({
+      exchange: 'together',
+      refreshedEach: [],
+      groups: [{ views, givenUp: null }],
+    })
+    expect(batch.twinBytes).toBeGreaterThan(0)
+  })
+
+  test('shows nobody anything before the exchange', async () => {
+    await makeGatedGroup(sql, 'hidden')
+    const { statuses } = await duringBuild('hidden', async (batchId) => {
+      expect(await tellRows(sql, 'hidden')).toEqual([1, 1, 1, 1])
+      const { views } = await getBatch(database, batchId)
+      expect(views.map(({ status }) => status)).toEqual(['built', 'running', 'waiting'])
+      expect(await twinSchemas(sql)).not.toEqual([])
+      const listed = await listViews(database, { nightly: null, views: false })
+      expect(listed.views.filter(({ view }) => view.startsWith('viewkeeper'))).toEqual([])
+      await sql`create role nosy`
+      expect(
+        await sql`select from pg_namespace where nspname like 'viewkeeper\\_b%' and has_schema_privilege('nosy', oid, 'usage')`,
+      ).toEqual([])
+    })
+    expect(statuses).toEqual(succeeded('hidden'))
+    expect(await tellRows(sql, 'hidden')).toEqual([2, 2, 2, 2])
+    expect(await twinSchemas(sql)).toEqual([])
+  })
+
+  test('shows readers each view when it is ready if the request says so', async () => {
+    await makeGatedGroup(sql, 'single')
+    const batchId = await begin(database, { views: gatedGroup('single'), exchange: 'each' })
+    await withGateClosed(sql, 'single_mid', async (open) => {
+      const ended = advanceToEnd(database, batchId)
+      await untilAtGate(sql, 'single_mid')
+      expect(await sql`select n from single_base`).toEqual([{ n: 2 }])
+      expect(await twinSchemas(sql)).toEqual([])
+      await open()
+      expect(await ended).toMatchObject({ status: 'success' })
+    })
+    expect(await getBatch(database, batchId)).toMatchObject({ exchange: 'each', groups: [], twinBytes: 0 })
+  })
+
+  test('keeps grants that were changed during the build', async () => {
+    await makeGatedGroup(sql, 'granted')
+    await sql.unsafe(`
+      create role granted_reader; create role granted_other; create role granted_lost;
+      grant select on granted_base to granted_lost`)
+    const { statuses } = await duringBuild('granted', () =>
+      sql.unsafe(`
+        grant select on granted_base to granted_reader with grant option;
+        set role granted_reader; grant select on granted_base to granted_other; reset role;
+        revoke select on granted_base from granted_lost;
+        grant select (n) on granted_plain to granted_other`),
+    )
+    expect(statuses).toEqual(succeeded('granted'))
+    const [now] = await sql`
+      select has_table_privilege('granted_other', 'granted_base', 'select') as other,
+             has_table_privilege('granted_lost', 'granted_base', 'select') as lost,
+             has_column_privilege('granted_other', 'granted_plain', 'n', 'select') as col`
+    expect(now).toEqual({ other: true, lost: false, col: true })
+  })
+
+  test('keeps comments, options and targets that were changed during the build, and refreshes the views in place', async () => {
+    await makeGatedGroup(sql, 'touched')
+    await sql`create statistics touched_stats (ndistinct) on id, n from touched_base`
+    const { statuses, batch } = await duringBuild('touched', () =>
+      sql.unsafe(`
+        comment on materialized view touched_top is 'the top';
+        comment on column touched_base.n is 'rows';
+        comment on index touched_base_key is 'key';
+        comment on statistics touched_stats is 'stats';
+        alter statistics touched_stats set statistics 77;
+        alter materialized view touched_base set (fillfactor = 70);
+        alter materialized view touched_base alter column n set statistics 55;
+        alter view touched_plain set (security_barrier);
+        alter view touched_plain alter column n set default 5`),
+    )
+    expect(batch.groups).toMatchObject([
+      { givenUp: { class: 'CatalogChanged', message: 'public.touched_base was altered during the batch.' } },
+    ])
+    expect(statuses).toEqual(
+      Object.fromEntries(gatedGroup('touched').map((view) => [view, ['skipped', 'success']])),
+    )
+    const [now] = await sql`
+      select obj_description('touched_top'::regclass, 'pg_class') as top,
+             col_description('touched_base'::regclass, 2) as column,
+             obj_description('touched_base_key'::regclass, 'pg_class') as index,
+             (select obj_description(oid, 'pg_statistic_ext') from pg_statistic_ext where stxname = 'touched_stats') as stats,
+             (select stxstattarget::int from pg_statistic_ext where stxname = 'touched_stats') as target,
+             (select attstattarget::int from pg_attribute where attrelid = 'touched_base'::regclass and attname = 'n') as columns,
+             (select reloptions from pg_class where oid = 'touched_base'::regclass) as options,
+             (select reloptions from pg_class where oid = 'touched_plain'::regclass) as barrier,
+             (select column_default from information_schema.columns where table_name = 'touched_plain' and column_name = 'n') as default`
+    expect(now).toEqual({
+      top: 'the top',
+      column: 'rows',
+      index: 'key',
+      stats: 'stats',
+      target: 77,
+      columns: 55,
+      options: ['fillfactor=70'],
+      barrier: ['security_barrier=true'],
+      default: '5',
+    })
+    expect(await tellRows(sql, 'touched')).toEqual([2, 2, 2, 2])
+  })
+
+  test.each([
+    [
+      'query of a plain view between',
+      'create or replace view %_plain as select id, n + 10 as n from %_base',
+      [2, 12, 12, 12],
+    ],
+    ['index', 'create index on %_top (n)', [2, 2, 2, 2]],
+    ['comment', "comment on materialized view %_top is 'the top'", [2, 2, 2, 2]],
+    ['target of statistics', 'alter materialized view %_base alter column n set statistics 55', [2, 2, 2, 2]],
+    ['option of a plain view', 'alter view %_plain set (security_barrier)', [2, 2, 2, 2]],
+    ['default', 'alter view %_plain alter column n set default 5', [2, 2, 2, 2]],
+    ['new reader', 'create materialized view %_new as select n from %_base', [2, 2, 2, 2]],
+  ])('refreshes the views in place if a %s was changed during the build', async (what, change, rows) => {
+    const name = `changed_${what.split(' ')[0]}`
+    await makeGatedGroup(sql, name)
+    const { statuses, batch } = await duringBuild(name, () => sql.unsafe(change.replaceAll('%', name)))
+    expect(batch).toMatchObject({ status: 'success', groups: [{ givenUp: { class: 'CatalogChanged' } }] })
+    expect(statuses).toEqual(
+      Object.fromEntries(gatedGroup(name).map((view) => [view, ['skipped', 'success']])),
+    )
+    expect(await tellRows(sql, name)).toEqual(rows)
+    expect(await twinSchemas(sql)).toEqual([])
+  })
+
+  test('goes on beside a direct refresh of a member', async () => {
+    await makeGatedGroup(sql, 'direct')
+    const { statuses } = await duringBuild('direct', async () => {
+      const result = await refresh({ view: 'direct_base', strategy: 'concurrent' }, callOn(database))
+      expect(result).toMatchObject({ status: 'updated' })
+    })
+    expect(statuses).toEqual(succeeded('direct'))
+    expect(await tellRows(sql, 'direct')).toEqual([2, 2, 2, 2])
+  })
+
+  test('refreshes the views in place if a direct swap has exchanged them during the build', async () => {
+    await makeGatedGroup(sql, 'swapped')
+    await sql`create materialized view swapped_leaf as select n from swapped_base`
+    const batchId = await begin(database, { views: [...gatedGroup('swapped'), 'swapped_leaf'] })
+    await withGateClosed(sql, 'swapped_mid', async (open) => {
+      const ended = advanceToEnd(database, batchId)
+      await untilAtGate(sql, 'swapped_mid')
+      // The batch builds two views at once: a direct refresh is skipped while the leaf's run goes on.
+      await until('the leaf is built', async () => {
+        const runs = await sql`
+          select from viewkeeper.runs
+           where batch_id = ${batchId} and view_name = 'swapped_leaf' and built_at is not null`
+        return runs.length > 0
+      })
+      const result = await refresh({ view: 'swapped_leaf', strategy: 'swap' }, callOn(database))
+      expect(result).toMatchObject({ status: 'updated' })
+      await open()
+      expect(await ended).toMatchObject({ status: 'success' })
+    })
+    expect(await getBatch(database, batchId)).toMatchObject({
+      groups: [{ givenUp: { message: 'public.swapped_leaf was exchanged or dropped during the batch.' } }],
+    })
+    expect(await tellRows(sql, 'swapped')).toEqual([2, 2, 2, 2])
+    expect(await twinSchemas(sql)).toEqual([])
+  })
+
+  test('runs beside a second batch of the same views', async () => {
+    await makeGatedGroup(sql, 'two')
+    const other = await begin(database, {
+      views: [...gatedGroup('two').slice(0, 2), 'two_top'].toReversed(),
+      descendants: true,
+    })
+    const { batch } = await duringBuild('two', async () => {})
+    expect(batch).toMatchObject({ status: 'success' })
+    expect(await advanceToEnd(database, other)).toMatchObject({ status: 'success' })
+    expect(await tellRows(sql, 'two')).toEqual([2, 2, 2, 2])
+    expect(await twinSchemas(sql)).toEqual([])
+  })
+})
+
+describe('a view that is not built', () => {
+  test('because it fails holds its group back: the views that do not read it are refreshed in place', async () => {
+    await sql.unsafe(`
+      create schema broken;
+      create table broken.t (v int); insert into broken.t values (1);
+      create materialized view broken.base as select v from broken.t;
+      create materialized view broken.good as select v from broken.base;
+      create materialized view broken.bad as select 1 / (2 - v) as v from broken.base;
+      create materialized view broken.above as select v from broken.bad;
+      update broken.t set v = 2`)
+    const batchId = await begin(database, { pattern: 'broken.*', retries: 0 })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({
+      status: 'failed',
+      error: { views: ['broken.bad'] },
+    })
+    expect((await accountOf(sql, batchId)).statuses).toEqual({
+      base: ['skipped', 'success'],
+      good: ['skipped', 'success'],
+      bad: ['failed'],
+      above: ['skipped'],
+    })
+    expect(await getBatch(database, batchId)).toMatchObject({
+      groups: [
+        {
+          givenUp: {
+            class: 'NotExchanged',
+            message: 'The group was not exchanged, because broken.bad, broken.above were not built.',
+          },
+        },
+      ],
+    })
+    expect(
+      await sql`select b.v as base, g.v as good, a.v as above from broken.base b, broken.good g, broken.above a`,
+    ).toEqual([{ base: 2, good: 2, above: 1 }])
+    expect(await twinSchemas(sql)).toEqual([])
+  })
+
+  test('at first but by a retry is exchanged with the others', async () => {
+    await sql.unsafe(`
+      create schema again;
+      create sequence again.tries;
+      create table again.t (v int); insert into again.t values (1);
+      create materialized view again.base as select v from again.t;
+      create materialized view again.flaky as select v / (1 - (select count(*) from again.t where v = 3)) as v from again.base;
+      update again.t set v = 3`)
+    await define(sql, 'again.flaky', { retry_delay_seconds: 0 })
+    await sql`create function again.repair() returns trigger language plpgsql as $$
+      begin if new.status = 'failed' and new.view_name = 'flaky' then update again.t set v = 4; end if; return new; end $$`
+    await sql`create trigger repair after update on viewkeeper.runs for each row execute function again.repair()`
+    const batchId = await begin(database, { pattern: 'again.*', retries: 1 })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+    await sql`drop trigger repair on viewkeeper.runs`
+    expect((await accountOf(sql, batchId)).statuses).toEqual({
+      base: ['success'],
+      flaky: ['failed', 'success'],
+    })
+    expect(await twinSchemas(sql)).toEqual([])
+  })
+
+  test('because it is paused, unpopulated or has a strategy of its own keeps what it reads from being built, if that has a unique index', async () => {
+    await sql.unsafe(`
+      create schema apart;
+      create table apart.t (v int); insert into apart.t values (1);
+      ${['paused', 'empty', 'regular']
+        .map(
+          (name) => `
+        create materialized view apart.${name}_below as select v from apart.t;
+        create unique index on apart.${name}_below (v);
+        create materialized view apart.${name} as select v from apart.${name}_below ${name === 'empty' ? 'with no data' : ''};`,
+        )
+        .join('')}
+      create materialized view apart.beside as select v from apart.paused_below`)
+    await define(sql, 'apart.paused', { paused_at: new Date() })
+    await define(sql, 'apart.regular', { refresh_strategy: 'regular' })
+    const batchId = await begin(database, { pattern: 'apart.*' })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+    const { groups, refreshedEach } = await getBatch(database, batchId)
+    expect(groups).toEqual([])
+    expect(Object.fromEntries(refreshedEach.map(({ view, because }) => [view, because]))).toEqual({
+      'apart.empty': 'apart.empty is unpopulated',
+      'apart.empty_below': 'apart.empty is unpopulated',
+      'apart.paused': 'apart.paused is paused',
+      'apart.paused_below': 'apart.paused is paused',
+      'apart.regular': 'apart.regular is to be refreshed by strategy "regular"',
+      'apart.regular_below': 'apart.regular is to be refreshed by strategy "regular"',
+    })
+  })
+
+  test('because its group would take too much room is refreshed by itself', async () => {
+    await makeGatedGroup(sql, 'big')
+    const { batchId } = await startBatch({ views: gatedGroup('big') }, callOn(database), { maxTwinBytes: 10 })
+    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+    const { groups, refreshedEach, twinBytes } = await getBatch(database, batchId)
+    expect({ groups, twinBytes }).toEqual({ groups: [], twinBytes: 0 })
+    expect(refreshedEach).toHaveLength(3)
+    expect(refreshedEach[0]?.because).toMatch(
+      /^its group would take \d+ bytes on disk, and the twins of a batch may take 10 bytes$/,
+    )
+  })
+})
+
+test('an environment says how batches exchange, and a request says otherwise', async () => {
+  const open = (request: object, exchange: 'together' | 'each') =>
+    openBatch(
+      {
+        event: {
+          trigger: 'deploy',
+          key: JSON.stringify([request, exchange]),
+          pattern: 'nothing_?*',
+          ...request,
+        },
+        requestId: 'x',
+      },
+      { database, batchDefaults: { exchange, maxTwinBytes: undefined } },
+    )
+  await sql`create materialized view nothing_1 as select 1 as x`
+  const chosen: string[] = []
+  for (const request of [{}, { exchange: 'each' }, { exchange: 'together' }])
+    for (const exchange of ['together', 'each'] as const) {
+      const { batchId } = await open({ ...request, pattern: '*.nothing_1' }, exchange)
+      chosen.push((await getBatch(database, batchId as string)).exchange)
+      await advanceToEnd(database, batchId as string)
+    }
+  expect(chosen).toEqual(['together', 'each', 'each', 'each', 'together', 'together'])
+})
+
+test('the exchange waits for a reader, and a batch beside it goes on', async () => {
+  await makeGatedGroup(sql, 'read')
+  const batchId = await begin(database, { views: gatedGroup('read') })
+  let ended: ReturnType<typeof advanceToEnd> | undefined
+  await sql.begin(async (reader) => {
+    await reader`select from read_base`
+    ended = advanceToEnd(database, batchId)
+    await until('all twins are built, and the exchange has begun', async () => {
+      const runs =
+        await sql`select status from viewkeeper.runs where batch_id = ${batchId} and built_at is not null`
+      return runs.length === 3 && runs.every(({ status }) => status === 'running')
+    })
+  })
+  expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+  expect(await ended).toMatchObject({ status: 'success' })
+  expect(await tellRows(sql, 'read')).toEqual([2, 2, 2, 2])
+})

@@ -1,0 +1,534 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { readRun, startRun } from '../../../src/run/db/runs.ts'
+import { openForBatch } from '../../../src/run/envelope/run-connection.ts'
+import { envelopes } from '../../../src/run/envelope/text.ts'
+import { closeLostRuns } from '../../../src/run/life/lose.ts'
+import { reservedKeys, runLockClass } from '../../../src/server/lock-keys.ts'
+import type { Plan } from '../../../src/sql/plan.ts'
+import { counts } from '../../support/counts.ts'
+import { sendEnvelope } from '../../support/processes/envelope.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { planOf } from '../../support/views/plans.ts'
+import { whileLocked } from '../../support/waiting/holder.ts'
+import { until } from '../../support/waiting/until.ts'
+
+const { database, sql, url, as } = useDatabase()
+
+const plan = (texts: string[], changes?: Partial<Plan>): Plan =>
+  planOf(
+    texts.map((sql) => ({ phase: 'building', sql, kind: 'userCode' })),
+    changes,
+  )
+
+/** Other test files work on other databases of the same server. */
+const here = sql`database = (select oid from pg_database where datname = current_database())`
+
+let views = 0
+/** Writes a pending run of a new view, which need not exist: the envelope only knows statements. */
+async function pendingRun(work: Plan, view = `v${++views}`, by = database): Promise<number> {
+  const [definition] = await sql`
+    insert into viewkeeper.definitions (schema_name, name, source) values ('public', ${view}, 'discovered')
+    on conflict (schema_name, name) do update set source = 'discovered' returning id`
+  const run = {
+    definitionId: definition?.id,
+    schema: 'public',
+    name: view,
+    operation: 'refresh',
+    trigger: 'http',
+    requestedBy: 'test',
+    caller: 'test',
+    idempotencyKey: null,
+    request: { view },
+  } as const
+  return (await by.withConnection((planner) => startRun(planner, run, work, {}))) as number
+}
+
+async function send(runId: number, { timeoutSeconds = 60, as = database } = {}): Promise<void> {
+  const envelope = await sendEnvelope(as, runId, timeoutSeconds, 'alone')
+  await envelope.answered
+  await envelope.leave()
+}
+
+const outcome = async (work: Plan, options = {}) => {
+  const id = await pendingRun(work)
+  await send(id, options)
+  return readRun(sql, id)
+}
+
+/** Waits until the run's server process sleeps in pg_sleep, and gives its pid. */
+const untilAsleep = (runId: number) =>
+  until(`run ${runId} sleeps`, async () => {
+    // Run ids begin at 1 in every database: other test files have runs with the same id on this server.
+    const [row] = await sql`
+      select pid from pg_stat_activity
+       where application_name like ${`viewkeeper run ${runId} %`} and wait_event = 'PgSleep' and datname = current_database()`
+    return row?.pid as number
+  })
+
+beforeAll(async () => {
+  await sql.unsafe('create table done (run text); create table awake (run text)')
+})
+
+/** A statement that sleeps until `wake` is called with its name. */
+const sleeps = (name: string) =>
+  `do $$ begin while not exists (select from public.awake where run = '${name}') loop perform pg_sleep(0.01); end loop; end $$`
+const wake = (name: string) => sql`insert into awake values (${name})`
+
+describe('an envelope', () => {
+  test('commits work and success together, with the tries and the time it took', async () => {
+    const run = await outcome(plan(["insert into done values ('ok')"]))
+    expect(run).toMatchObject({
+      status: 'success',
+      result: 'updated',
+      error: null,
+      meta: { response: { attempts: 1 } },
+    })
+    expect(run?.durationMs).toBeTypeOf('number')
+    expect(await sql`select run from done where run = 'ok'`).toHaveLength(1)
+    const [lock] =
+      await sql`select count(*)::int as held from pg_locks where classid = ${runLockClass} and ${here}`
+    expect(lock?.held).toBe(0)
+  })
+
+  test('records a failure with its SQLSTATE and undoes the work', async () => {
+    const run = await outcome(plan(["insert into done values ('undone')", 'select * from nowhere']))
+    expect(run).toMatchObject({
+      status: 'failed',
+      error: { class: 'ViewSqlFailed', sqlstate: '42P01', message: expect.stringContaining('nowhere') },
+    })
+    expect(await sql`select from done where run = 'undone'`).toHaveLength(0)
+  })
+
+  test.each([
+    ['22012', 'select 1/0', 'division by zero'],
+    ['22P02', "select 'secret'::integer", 'invalid text representation'],
+    ['22003', "select '99999999999'::integer", 'numeric value out of range'],
+    ['23505', 'insert into keyed values (4242424)', 'unique violation'],
+    ['21000', 'select (select generate_series(4242424, 4242425))', 'cardinality violation'],
+  ])('keeps row data out of the record: %s', async (sqlstate, statement, message) => {
+    await sql`create table if not exists keyed (id integer primary key)`
+    await sql`insert into keyed values (4242424) on conflict do nothing`
+    const run = await outcome(plan([statement]))
+    expect(run?.error).toEqual({ class: 'ViewSqlFailed', sqlstate, message })
+  })
+
+  test('keeps message, detail and hint if they quote no data, and the function and line of the context', async () => {
+    await sql.unsafe(`
+      create function raising() returns void language plpgsql as $f$
+      begin
+        raise exception 'm' using detail = 'd', hint = 'h', errcode = 'P0001';
+      end $f$`)
+    const run = await outcome(plan(['select public.raising()']))
+    expect(run?.error).toMatchObject({ sqlstate: 'P0001', message: 'm', detail: 'd', hint: 'h' })
+    expect(run?.error?.context).toBe('public.raising() line 3')
+  })
+
+  test.each(['other', undefined])('fails at a statement of kind %s, which it does not know', async (kind) => {
+    const work = plan([])
+    work.prepare = [
+      { phase: 'building', sql: "insert into done values ('unknown')", kind: kind as 'userCode' },
+    ]
+    expect(await outcome(work)).toMatchObject({ status: 'failed', error: { sqlstate: '20000' } })
+    expect(await sql`select from done where run = 'unknown'`).toHaveLength(0)
+  })
+
+  test("records a failed assert, which 'others' does not catch", async () => {
+    const run = await outcome(plan(['do $$ begin assert false; end $$']))
+    expect(run).toMatchObject({ status: 'failed', error: { class: 'ViewSqlFailed', sqlstate: 'P0004' } })
+  })
+
+  test('records its statement time-out, which covers all its transactions', async () => {
+    const run = await outcome(plan(['select pg_sleep(0.7)', 'select pg_sleep(60)']), { timeoutSeconds: 1 })
+    expect(run).toMatchObject({ status: 'failed', error: { class: 'StatementTimeout', sqlstate: '57014' } })
+    // The time-out counts from before the claim, the duration from the claim on.
+    expect(Number(run?.finishedAt) - Number(run?.requestedAt)).toBeGreaterThanOrEqual(999)
+    expect(run?.durationMs).toBeCloseTo(Number(run?.finishedAt) - Number(run?.startedAt), -1)
+    expect(run?.durationMs).toBeLessThan(30_000)
+  })
+
+  test('records as failed a cancel that was not requested through Viewkeeper', async () => {
+    const id = await pendingRun(plan(['select pg_sleep(60)']))
+    const sent = send(id)
+    await sql`select pg_cancel_backend(${await untilAsleep(id)})`
+    await sent
+    expect(await readRun(sql, id)).toMatchObject({
+      status: 'failed',
+      error: { class: 'Canceled', sqlstate: '57014' },
+    })
+  })
+
+  test('succeeds even if its client leaves in the middle and it has notices to send after that', async () => {
+    const noise = "do $$ begin for i in 1..1000 loop raise notice '%', repeat('x', 1000); end loop; end $$"
+    const id = await pendingRun(plan([sleeps('left'), noise, "insert into done values ('left')"]))
+    const envelope = await sendEnvelope(database, id, 60, 'alone')
+    await untilAsleep(id)
+    await envelope.leave()
+    await wake('left')
+    await until('the run ends without us', async () => (await readRun(sql, id))?.status === 'success')
+    expect(await sql`select from done where run = 'left'`).toHaveLength(1)
+  })
+
+  test('records a failure even if its client has left', async () => {
+    const id = await pendingRun(plan([sleeps('left failing'), 'select 1/0']))
+    const envelope = await sendEnvelope(database, id, 60, 'alone')
+    await untilAsleep(id)
+    await envelope.leave()
+    await wake('left failing')
+    await until('the run ends without us', async () => (await readRun(sql, id))?.status === 'failed')
+  })
+
+  test('reads plans of any text: nothing in them can break out', async () => {
+    const text = "select '$viewkeeper$; drop table done; $$ %I\\ \"'"
+    expect(await outcome(plan([text, `do $viewkeeper$ begin end $viewkeeper$`]))).toMatchObject({
+      status: 'success',
+    })
+  })
+
+  test.each(Object.values(envelopes))('is one constant text, whatever the run', (text) => {
+    expect(text).toMatch(/^do \$viewkeeper\$/)
+    expect(text.match(/\$viewkeeper\$/g)).toHaveLength(2)
+  })
+
+  test('has the settings it needs from its first moment', async () => {
+    await outcome(
+      plan(['select 1'], {
+        prepare: [
+          {
+            kind: 'command',
+            phase: 'building',
+            sql: 'create table public.seen as select name, setting from pg_settings',
+          },
+        ],
+      }),
+      { timeoutSeconds: 77 },
+    )
+    const seen = await sql<{ name: string; setting: string }[]>`select name, setting from seen`
+    expect(Object.fromEntries(seen.map(({ name, setting }) => [name, setting]))).toMatchObject({
+      client_connection_check_interval: '0',
+      client_min_messages: 'error',
+      statement_timeout: '77000',
+      lock_timeout: '5000', // the plan's giveUpAfterMs
+      idle_session_timeout: '0',
+      default_transaction_isolation: 'read committed',
+      default_transaction_read_only: 'off',
+    })
+  })
+
+  test('sees what was committed meanwhile, even if the role is set to repeatable read and read only', async () => {
+    await sql`create role careful login superuser password 'secret'`
+    await sql`alter role careful set default_transaction_isolation = 'repeatable read'`
+    await sql`alter role careful set default_transaction_read_only = 'on'`
+    await sql`alter role careful set lock_timeout = '1ms'`
+    await sql`alter role careful set statement_timeout = '10ms'`
+    const careful = as('careful').database
+    const id = await pendingRun(plan([sleeps('careful')]), 'seen', careful)
+    const sent = send(id, { as: careful })
+    await untilAsleep(id)
+    await sql`update viewkeeper.runs set updated_at = clock_timestamp() where id = ${id}`
+    await wake('careful')
+    await sent
+    expect(await readRun(sql, id)).toMatchObject({ status: 'success' })
+  })
+
+  test('outlives a transaction_timeout of the role (17 and later)', async () => {
+    const [server] = await sql`select current_setting('server_version_num')::int >= 170000 as has_it`
+    await sql`create role hurried login superuser password 'secret'`
+    if (server?.has_it) await sql`alter role hurried set transaction_timeout = '300ms'`
+    const hurried = as('hurried').database
+    const id = await pendingRun(plan(['select pg_sleep(1)']), 'hurried', hurried)
+    await send(id, { as: hurried })
+    expect(await readRun(sql, id)).toMatchObject({ status: 'success' })
+  })
+})
+
+describe('a claim', () => {
+  test('is refused while another run of the view is running; the lock is released and the record names that run', async () => {
+    const first = await pendingRun(plan(['select pg_sleep(60)']), 'shared')
+    const sent = send(first)
+    const pid = await untilAsleep(first)
+    const second = await pendingRun(plan(["insert into done values ('twice')"]), 'shared')
+    await send(second)
+    expect(await readRun(sql, second)).toMatchObject({
+      status: 'skipped',
+      error: { class: 'AlreadyRunning', runningRunId: first },
+    })
+    const waiting = await pendingRun(
+      plan(["insert into done values ('twice')"], { ifRunning: 'wait' }),
+      'shared',
+    )
+    await send(waiting)
+    expect(await readRun(sql, waiting)).toMatchObject({ status: 'pending', error: null })
+    const [lock] = await sql`
+      select count(*)::int as held from pg_locks where classid = ${runLockClass} and ${here} and objid in (${second}, ${waiting})`
+    expect(lock?.held).toBe(0)
+    await sql`select pg_cancel_backend(${pid})`
+    await sent
+    await send(waiting)
+    expect(await readRun(sql, waiting)).toMatchObject({ status: 'success' })
+  })
+
+  test('is made once, however often the envelope is sent', async () => {
+    for (let round = 0; round < counts.storms; round++) {
+      const id = await pendingRun(plan([`insert into done values ('storm ${round}')`]))
+      await Promise.all(Array.from({ length: 12 }, () => send(id)))
+      expect(await sql`select from done where run = ${`storm ${round}`}`).toHaveLength(1)
+      await send(id) // and long afterwards
+      expect(await sql`select from done where run = ${`storm ${round}`}`).toHaveLength(1)
+    }
+  })
+
+  test('is not made after its time', async () => {
+    const id = await pendingRun(plan(["insert into done values ('late')"]))
+    await sql`update viewkeeper.runs set claim_by = clock_timestamp() - interval '1s' where id = ${id}`
+    await send(id)
+    expect(await readRun(sql, id)).toMatchObject({ status: 'pending' })
+    expect(await closeLostRuns(sql)).toContain(id)
+    expect(await readRun(sql, id)).toMatchObject({ status: 'failed', error: { class: 'RunLost' } })
+  })
+})
+
+/** Closes a run whose server process is at work, as if the run were lost. */
+const declareLost = (id: number) => sql`
+  update viewkeeper.runs set status = 'failed', finished_at = clock_timestamp(), error = '{"class": "RunLost"}'
+   where id = ${id}`
+
+describe('a lost run', () => {
+  test('whose server process was terminated is closed, its work undone', async () => {
+    const id = await pendingRun(plan(["insert into done values ('lost')", 'select pg_sleep(60)']))
+    const sent = send(id)
+    const pid = await untilAsleep(id)
+    expect(await closeLostRuns(sql)).toEqual([]) // healthy
+    await sql`select pg_terminate_backend(${pid})`
+    await sent
+    await until('the run is closed', async () => (await closeLostRuns(sql)).includes(id))
+    expect(await readRun(sql, id)).toMatchObject({ status: 'failed', error: { class: 'RunLost' } })
+    expect(await sql`select from done where run = 'lost'`).toHaveLength(0)
+  })
+
+  test('that is not lost after all cannot overwrite its record or keep its work', async () => {
+    const id = await pendingRun(plan(["insert into done values ('fenced')", sleeps('fenced')]))
+    const sent = send(id)
+    await untilAsleep(id)
+    await declareLost(id)
+    await wake('fenced')
+    await sent
+    expect(await readRun(sql, id)).toMatchObject({ status: 'failed', error: { class: 'RunLost' } })
+    expect(await sql`select from done where run = 'fenced'`).toHaveLength(0)
+  })
+
+  test('that fails after it was closed does not overwrite its record either', async () => {
+    const id = await pendingRun(plan([sleeps('closed'), 'select 1/0']))
+    const sent = send(id)
+    await untilAsleep(id)
+    await declareLost(id)
+    await wake('closed')
+    await sent
+    expect(await readRun(sql, id)).toMatchObject({ error: { class: 'RunLost' } })
+  })
+
+  test('is not confused with a healthy run, even by a role without privileges', async () => {
+    await sql`create role stranger login password 'secret'`
+    await sql`grant usage on schema viewkeeper to stranger`
+    await sql`grant select, update on viewkeeper.runs to stranger`
+    const id = await pendingRun(plan(['select pg_sleep(60)']))
+    const sent = send(id)
+    const pid = await untilAsleep(id)
+    const closed = await sql.begin(async (transaction) => {
+      await transaction`set local role stranger`
+      return closeLostRuns(transaction as unknown as typeof sql)
+    })
+    expect(closed).toEqual([])
+    await sql`select pg_cancel_backend(${pid})`
+    await sent
+  })
+
+  test('is closed once if many look at the same time', async () => {
+    const id = await pendingRun(plan(['select 1']))
+    await sql`update viewkeeper.runs set claim_by = clock_timestamp() - interval '1s' where id = ${id}`
+    const closed = await Promise.all(Array.from({ length: 10 }, () => closeLostRuns(sql)))
+    expect(closed.flat().filter((each) => each === id)).toHaveLength(1)
+  })
+})
+
+describe('the cut-over', () => {
+  test('is tried again after a lock time-out, and what it had done is undone first', async () => {
+    await sql`create table locked (id integer)`
+    const holder = await sql.reserve()
+    await holder`begin`
+    await holder`lock table locked in access exclusive mode`
+    const id = await pendingRun(
+      plan(["insert into done values ('retried')", 'insert into locked values (1)']),
+    )
+    const sent = send(id)
+    const tried = () => sql`
+      select from pg_stat_activity
+       where application_name like ${`viewkeeper run ${id} %`} and wait_event = 'PgSleep' and datname = current_database()`
+    await until('it waits between two tries', async () => (await tried()).length > 0)
+    await holder`rollback`
+    holder.release()
+    await sent
+    const run = await readRun(sql, id)
+    expect(run).toMatchObject({ status: 'success' })
+    expect(run?.meta.response.attempts).toBeGreaterThan(1)
+    expect(await sql`select from done where run = 'retried'`).toHaveLength(1)
+  })
+
+  test('gives up in time, with a class that says to try again', async () => {
+    await sql`create table kept (id integer)`
+    const holder = await sql.reserve()
+    await holder`begin`
+    await holder`lock table kept in access exclusive mode`
+    const work = plan(['insert into kept values (1)'])
+    work.cutOver.giveUpAfterMs = 300
+    const run = await outcome(work)
+    await holder`rollback`
+    holder.release()
+    expect(run).toMatchObject({ status: 'failed', error: { class: 'LockTimeout', sqlstate: '55P03' } })
+  })
+})
+
+test('a wait for a lock that ends just before the statement time-out is recorded whole', async () => {
+  await sql`create table held ()`
+  const work = plan([])
+  work.prepare = [{ kind: 'command', phase: 'building', sql: 'lock table public.held' }]
+  // The first look at the holders lasts beyond the time-out, which cancels once.
+  work.cutOver.holders = `select jsonb_build_object('who', 'somebody')
+    from pg_sleep(case when clock_timestamp() < statement_timestamp() + interval '1s' then 2 else 0 end)`
+  await whileLocked(url, 'lock table held', async () => {
+    const run = await outcome(work, { timeoutSeconds: 1 })
+    expect(run).toMatchObject({
+      status: 'failed',
+      error: { class: 'LockTimeout', message: 'The run did not get a lock in time: somebody' },
+    })
+  })
+})
+
+test('a statement time-out between two tries for a lock is one for want of the lock', async () => {
+  const work = plan([])
+  work.cutOver.statements = [{ kind: 'command', phase: 'locking', sql: 'select pg_sleep(60)' }]
+  work.cutOver.holders = `select jsonb_build_object('who', 'somebody')`
+  expect(await outcome(work, { timeoutSeconds: 1 })).toMatchObject({
+    status: 'failed',
+    error: { class: 'LockTimeout', message: 'The run did not get a lock in time: somebody' },
+  })
+})
+
+describe('a statement', () => {
+  test('may count, before the work, in it, and after it', async () => {
+    const run = await outcome(
+      plan([], {
+        prepare: [{ phase: 'counting', sql: 'select 7', kind: 'count', when: 'before' }],
+        cutOver: {
+          lockTimeoutMs: 0,
+          recordLockTimeoutMs: 0,
+          giveUpAfterMs: 0,
+          holders: 'select null',
+          statements: [{ phase: 'counting', sql: 'select 8', kind: 'count', when: 'after' }],
+        },
+      }),
+    )
+    expect(run).toMatchObject({ rowCountBefore: 7, rowCountAfter: 8 })
+  })
+
+  test('may check; a check that does not hold undoes everything and gives the class and message', async () => {
+    const check = { is: 'yes', else: 'CatalogChanged', message: 'It is not as it was.' } as const
+    const good = plan(["insert into done values ('checked')"], {
+      prepare: [{ phase: 'building', sql: "select 'yes'", kind: 'check', check }],
+    })
+    expect(await outcome(good)).toMatchObject({ status: 'success' })
+    const bad = plan(["insert into done values ('unchecked')"])
+    bad.cutOver.statements.push({ phase: 'cut-over', sql: 'select null::text', kind: 'check', check })
+    expect(await outcome(bad)).toMatchObject({
+      status: 'failed',
+      error: { class: 'CatalogChanged', message: 'It is not as it was.' },
+    })
+    expect(await sql`select from done where run = 'unchecked'`).toHaveLength(0)
+  })
+
+  test('works under the settings of its run, which end with the run', async () => {
+    const run = await outcome(
+      plan(["insert into done values (current_setting('work_mem'))"], { settings: { work_mem: '77MB' } }),
+    )
+    expect(run?.status).toBe('success')
+    expect(await sql`select from done where run = '77MB'`).toHaveLength(1)
+  })
+})
+
+describe('the envelope of a run alone', () => {
+  test.each([
+    ['names members of a group', { members: [{ definitionId: 1, schema: 's', name: 'm', view: 's.m' }] }],
+    ['fills a twin for a later run', { builds: true as const }],
+  ])('claims no run whose plan %s', async (_, more) => {
+    expect(await outcome(plan(['select 1'], more))).toMatchObject({ status: 'pending' })
+  })
+
+  test('claims no member of a group', async () => {
+    const leader = await pendingRun(plan(['select 1']))
+    const member = await pendingRun(plan(['select 1']))
+    await sql`update viewkeeper.runs set group_run_id = ${leader} where id = ${member}`
+    await send(member)
+    expect(await readRun(sql, member)).toMatchObject({ status: 'pending' })
+  })
+
+  test('claims no run of a batch, whose turn and slot it does not know', async () => {
+    await sql`insert into viewkeeper.batches (id, trigger, selection) values ('alone', 'cli', '{}')`
+    const id = await pendingRun(plan(['select 1']))
+    await sql`update viewkeeper.runs set batch_id = 'alone' where id = ${id}`
+    await send(id)
+    expect(await readRun(sql, id)).toMatchObject({ status: 'pending' })
+  })
+})
+
+describe('work aside', () => {
+  test('follows the commit, and its failure does not fail the run', async () => {
+    const run = await outcome(
+      plan(['select 1'], {
+        later: [
+          { phase: 'analyzing', sql: 'select 1/0', kind: 'userCode' },
+          { phase: 'analyzing', sql: "insert into done values ('aside')", kind: 'userCode' },
+          { phase: 'counting', sql: 'select 42', kind: 'count', when: 'after' },
+        ],
+      }),
+    )
+    expect(run).toMatchObject({ status: 'success', error: null, rowCountAfter: 42 })
+    expect(await sql`select from done where run = 'aside'`).toHaveLength(1)
+  })
+
+  test('does not happen after a failure', async () => {
+    await outcome(
+      plan(['select 1/0'], {
+        later: [{ phase: 'analyzing', sql: "insert into done values ('never')", kind: 'userCode' }],
+      }),
+    )
+    expect(await sql`select from done where run = 'never'`).toHaveLength(0)
+  })
+})
+
+test('the end of a run is notified', async () => {
+  const heard: string[] = []
+  const { unlisten } = await sql.listen('viewkeeper', (payload) => heard.push(payload))
+  const id = await pendingRun(plan(['select 1/0']))
+  await send(id)
+  await until('the notification arrives', async () => heard.includes(String(id)))
+  await unlisten()
+})
+
+test('a connection that is opened ahead of its run does not block a migration or a set-up', async () => {
+  let opening: ReturnType<typeof openForBatch> | undefined
+  await sql.begin(async (transaction) => {
+    await transaction`lock table viewkeeper.runs in access exclusive mode`
+    opening = openForBatch(database)
+    await until('its envelope stands before the lock', async () => {
+      const [row] = await sql`
+        select from pg_stat_activity
+         where application_name = 'viewkeeper waiting' and wait_event_type = 'Lock' and datname = current_database()`
+      return row
+    })
+    for (const key of [reservedKeys.viewMigration, reservedKeys.setUp]) {
+      expect(await sql`select pg_try_advisory_xact_lock(${runLockClass}, ${key}) as free`).toEqual([
+        { free: true },
+      ])
+    }
+  })
+  await (await opening)?.leave()
+})

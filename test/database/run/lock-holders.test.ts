@@ -1,0 +1,162 @@
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { create } from '../../../src/run/create.ts'
+import { drop } from '../../../src/run/drop.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import type { Result } from '../../../src/run/result.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { define } from '../../support/views/batches.ts'
+import { type Holder, whileLocked } from '../../support/waiting/holder.ts'
+
+const { database, sql, url, as } = useDatabase()
+const suffix = url.slice(-8)
+const [boss, login, stranger] = [`boss_${suffix}`, `login_${suffix}`, `stranger_${suffix}`]
+const query = 'select id from public.base'
+let version = 0
+
+beforeAll(async () => {
+  const [server] = await sql`select current_setting('server_version_num')::int / 10000 as major`
+  version = server?.major
+  await sql.unsafe(`
+    create role ${boss}; create role ${login} login password 'secret'; create role ${stranger} login password 'secret';
+    grant ${boss} to ${login}; grant usage, create on schema public to ${boss};
+    grant usage on schema viewkeeper to ${login};
+    grant select, insert, update on all tables in schema viewkeeper to ${login};
+    create table base as select generate_series(1, 9) as id; grant all on base to ${boss}, ${stranger}`)
+})
+
+beforeEach(async () => {
+  await sql.unsafe(`
+    drop materialized view if exists mv cascade; create materialized view mv as ${query}; create unique index mv_key on mv (id);
+    alter materialized view mv owner to ${boss}; grant select on mv to ${stranger}, ${login}`)
+})
+
+// Longer than a busy machine holds a process up: the run has to reach its locks before its time is over.
+const timeoutSeconds = 2
+
+const doing = (name: string) => {
+  return (by: typeof database, seconds = timeoutSeconds): Promise<Result> => {
+    const options = { view: 'mv', timeoutSeconds: seconds }
+    if (name === 'drop') return drop(options, callOn(by))
+    if (name === 'create') return create({ ...options, force: true }, callOn(by))
+    const [strategy, rowCountStrategy] = name.split(' ') as ['auto', 'exact' | undefined]
+    return refresh({ ...options, strategy, rowCountStrategy }, callOn(by))
+  }
+}
+
+const expectNamed = (result: Result, { pid }: Holder, lock: string) => {
+  const { class: code, message, hint = '' } = result.error ?? { class: null, message: '' }
+  expect({ code, said: `${message}. ${hint}` }).toEqual({
+    code: 'LockTimeout',
+    said: expect.stringMatching(
+      new RegExp(`process ${pid} \\(role \\w+, application "a long report".*\\) holds ${lock}`),
+    ),
+  })
+  expect(`${message}. ${hint}`).toContain(`select pg_terminate_backend(${pid})`)
+  expect(JSON.stringify(result)).not.toContain('4242424242424242')
+}
+
+const everything = ['regular', 'concurrent', 'concurrent exact', 'swap', 'auto', 'drop', 'create']
+
+describe('a run', () => {
+  test.each(everything)('names who holds the view exclusively: %s', async (name) => {
+    await define(sql, 'public.mv', { sql: query })
+    await whileLocked(url, 'refresh materialized view mv; select 4242424242424242', async (holder) => {
+      const result = await doing(name)(database)
+      expectNamed(result, holder, 'AccessExclusiveLock on public.mv')
+    })
+  })
+
+  test.each(everything.filter((name) => !name.startsWith('concurrent')))(
+    'names who reads the view all the time: %s',
+    async (name) => {
+      await define(sql, 'public.mv', { sql: query })
+      await whileLocked(url, 'select id, 4242424242424242 from mv', async (holder) => {
+        const result = await doing(name)(database)
+        expectNamed(result, holder, 'AccessShareLock on public.mv')
+      })
+    },
+  )
+
+  test.each(['regular', 'concurrent', 'swap', 'auto'])(
+    'names who holds a table that the view reads: %s',
+    async (name) => {
+      await whileLocked(
+        url,
+        'lock table base in access exclusive mode; select 4242424242424242',
+        async (holder) => {
+          const result = await doing(name)(database)
+          expectNamed(result, holder, 'AccessExclusiveLock on public.base')
+        },
+      )
+    },
+  )
+})
+
+test('readers of a view wait briefly at most while its regular refresh waits for a table that it reads', async () => {
+  await whileLocked(url, 'lock table base in access exclusive mode', async () => {
+    let over = false
+    const run = doing('regular')(database, 4).finally(() => {
+      over = true
+    })
+    // The run waits for 3 s. A busy machine delays reads, too: only a wait for a lock counts here.
+    const reader = await sql.reserve()
+    await reader`set lock_timeout = '1500ms'`
+    const refused: unknown[] = []
+    while (!over) await reader`select from mv`.catch((error) => refused.push(error))
+    await reader`reset lock_timeout`
+    reader.release()
+    expect((await run).error?.class).toBe('LockTimeout')
+    expect(refused).toEqual([])
+  })
+})
+
+test('a new view names who holds a table that its query reads', async () => {
+  await define(sql, 'public.made', { sql: query })
+  await whileLocked(url, 'lock table base in access exclusive mode', async (holder) => {
+    const result = await create({ view: 'made', timeoutSeconds }, callOn(database))
+    expectNamed(result, holder, 'AccessExclusiveLock on public.base')
+  })
+})
+
+test('a concurrent refresh does not name readers, who are not in its way', async () => {
+  await whileLocked(url, 'select from mv', async (reader) => {
+    await whileLocked(url, 'lock table base in access exclusive mode', async (holder) => {
+      const result = await doing('concurrent')(database)
+      expectNamed(result, holder, 'AccessExclusiveLock on public.base')
+      expect(result.error?.message).not.toContain(String(reader.pid))
+    })
+  })
+})
+
+describe('a login that is no superuser', () => {
+  test('sees role and application of a stranger, and not what the stranger does', async () => {
+    await whileLocked(as(stranger).url, 'select id, 4242424242424242 from mv', async (holder) => {
+      const result = await doing('regular')(as(login).database)
+      expectNamed(result, holder, 'AccessShareLock on public.mv')
+      expect(result.error?.message).toContain(`role ${stranger}, application "a long report")`)
+    })
+  })
+
+  test('sees since when the transaction goes on if it may see all statistics', async () => {
+    await sql.unsafe(`grant pg_read_all_stats to ${login}`)
+    try {
+      await whileLocked(as(stranger).url, 'select id, 4242424242424242 from mv', async (holder) => {
+        const result = await doing('swap')(as(login).database)
+        expectNamed(result, holder, 'AccessShareLock on public.mv')
+        expect(result.error?.message).toMatch(/idle in transaction, transaction began \d{4}-\d\d-\d\d /)
+      })
+    } finally {
+      await sql.unsafe(`revoke pg_read_all_stats from ${login}`)
+    }
+  })
+
+  test('that may only maintain the view (17 and later) names the holder, too', async () => {
+    if (version < 17) return
+    await sql.unsafe(`grant maintain on mv to ${stranger}; grant usage on schema viewkeeper to ${stranger};
+      grant select, insert, update on all tables in schema viewkeeper to ${stranger}`)
+    await whileLocked(as(login).url, 'select id, 4242424242424242 from mv', async (holder) => {
+      const result = await doing('regular')(as(stranger).database)
+      expectNamed(result, holder, 'AccessShareLock on public.mv')
+    })
+  })
+})

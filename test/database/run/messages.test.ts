@@ -1,0 +1,378 @@
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { handler as createView } from '../../../functions/create.ts'
+import { handler as refreshView } from '../../../functions/refresh.ts'
+import type { RunError } from '../../../src/catalog/plan/run.ts'
+import { migrateUp } from '../../../src/migrate/migrate.ts'
+import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
+
+// What an error has to name, and what it may not: names of the catalog say what to do, row data are shown to nobody.
+
+const { url, sql, database } = useDatabase()
+const context = lambdaContext()
+const folder = useFolders()
+
+quietFunctionsOn(url)
+
+const headers = { prefer: 'wait=20' }
+const refresh = async (view: string, body: object = {}) =>
+  parsed(
+    (await refreshView(
+      httpEvent('POST /views/{view}/refresh', { path: { view }, headers, body }),
+      context,
+    )) as never,
+  )
+const create = async (view: string, body: object = {}) =>
+  parsed(
+    (await createView(
+      httpEvent('POST /views/{view}/create', { path: { view }, headers, body }),
+      context,
+    )) as never,
+  )
+
+const lastError = async (): Promise<RunError> =>
+  (await sql`select error from viewkeeper.runs order by id desc limit 1`)[0]?.error
+
+describe('two equal rows under a unique index: the index and its columns are named, and no value, in', () => {
+  const whatToDo =
+    'The query returns rows that are equal in these columns. Change the query so that it returns one of them, or drop the index.'
+
+  beforeEach(async () => {
+    await sql.unsafe(`
+      drop table if exists keyed cascade;
+      create table keyed (id integer, "Day" text, n integer);
+      insert into keyed values (1, 'secret_1', 1);
+      create materialized view keys as select id, "Day", n from keyed;
+      create unique index "By Day" on keys (id, "Day") include (n)`)
+  })
+
+  test.each(['regular', 'swap'])('a %s refresh', async (strategy) => {
+    await sql`insert into keyed select * from keyed`
+    const { statusCode, body } = await refresh('keys', { strategy })
+    expect({ statusCode, ...body }).toMatchObject({
+      statusCode: 422,
+      code: 'ViewSqlFailed',
+      detail: `public.keys: unique violation in index "By Day" (id, "Day") (23505). ${whatToDo}`,
+    })
+    expect(JSON.stringify([body, await lastError()])).not.toContain('secret')
+  })
+
+  test('a concurrent refresh, in which the rows are equal in these columns only', async () => {
+    await sql`insert into keyed values (2, 'secret_2', 1), (2, 'secret_2', 2)`
+    const { body } = await refresh('keys', { strategy: 'concurrent' })
+    expect(body.detail).toBe(
+      `public.keys: unique violation in index "By Day" (id, "Day") (23505). ${whatToDo}`,
+    )
+    expect(JSON.stringify([body, await lastError()])).not.toContain('secret')
+  })
+
+  test('a concurrent refresh, in which the rows are equal in every column', async () => {
+    await sql`insert into keyed values (2, 'secret_2', 1), (2, 'secret_2', 1)`
+    const { body } = await refresh('keys', { strategy: 'concurrent' })
+    expect(body.detail).toBe(
+      `public.keys: cardinality violation in index "By Day" (id, "Day") (21000). ${whatToDo}`,
+    )
+    expect(JSON.stringify([body, await lastError()])).not.toContain('secret')
+  })
+
+  test('an index on an expression', async () => {
+    await sql`drop index "By Day"`
+    await sql`create unique index by_rest on keys ((n % 7), id)`
+    await sql`insert into keyed select * from keyed`
+    expect((await refresh('keys', { strategy: 'regular' })).body.detail).toContain(
+      'in index by_rest (an expression, id)',
+    )
+    expect((await refresh('keys', { strategy: 'swap' })).body.detail).toContain(
+      'in index by_rest (((n % 7)), id)',
+    )
+  })
+
+  test.each([{}, { force: true }])('a create %j', async (options) => {
+    await sql`drop table if exists keyed cascade`
+    await sql`drop materialized view if exists made`
+    await sql`
+      insert into viewkeeper.definitions (schema_name, name, sql, indexes, source)
+      values ('public', 'made', ${"select 1 as id, 'secret' as s from generate_series(1, 2)"},
+              ${sql.json([{ name: 'made_key', unique: true, on: '(id)' }])}, 'authored')
+      on conflict (schema_name, name) do nothing`
+    if ('force' in options) await sql`create materialized view made as select 1 as id`
+    expect((await create('made', options)).body.detail).toBe(
+      `public.made: unique violation in index made_key (id) (23505). ${whatToDo}`,
+    )
+    expect(JSON.stringify(await lastError())).not.toContain('secret')
+  })
+
+  test('a migration that adds the index', async () => {
+    const frozen = await folder('indexed')
+    const view = definition('indexed', "select 1 as id, 'secret' as s from generate_series(1, 2)")
+    await frozen.freeze([view])
+    await migrateUp(migrateCall(database), await frozen.read())
+    await frozen.freeze([{ ...view, indexes: [{ name: 'indexed_key', unique: true, on: '(id, s)' }] }])
+    const { message } = await refusalOf(migrateUp(migrateCall(database), await frozen.read()))
+    expect(message).toMatch(
+      /^migrations\/002_indexed\.up\.sql: unique violation in index indexed_key \(id, s\) \(23505\), run \d+\. The query returns /,
+    )
+    expect(message).not.toContain('secret')
+    await sql`delete from viewkeeper.migrations`
+  })
+})
+
+test('a unique violation of a table that a function of the view writes to is not said to be in an index of the view', async () => {
+  await sql.unsafe(`
+    create table written (id integer constraint other_key primary key);
+    create function writes() returns integer language plpgsql as
+      $$ begin insert into public.written values (1), (1); return 1; end $$;
+    create materialized view writing as select writes() as id with no data;
+    create unique index writing_key on writing (id)`)
+  expect((await refresh('writing', { strategy: 'regular' })).body.detail).toBe(
+    'public.writing: unique violation (23505).',
+  )
+})
+
+test('a subquery of the view with two rows is not said to be in an index of the view', async () => {
+  await sql.unsafe(`
+    create table twice (id integer); insert into twice values (1);
+    create materialized view single as select (select id from twice) as id;
+    create unique index single_key on single (id);
+    insert into twice values (2)`)
+  expect((await refresh('single', { strategy: 'concurrent' })).body.detail).toBe(
+    'public.single: cardinality violation (21000).',
+  )
+})
+
+test('a setting that the server refuses is named, with its value', async () => {
+  await sql.unsafe(`
+    create materialized view tuned as select 1 as id;
+    insert into viewkeeper.definitions (schema_name, name, settings, source) values ('public', 'tuned', '{"work_mem": "much"}', 'discovered')`)
+  expect((await refresh('tuned')).body.detail).toMatch(
+    /^public\.tuned: invalid value for parameter "work_mem": "much" \(22023\)/,
+  )
+})
+
+test('a role that is gone when the run needs it is named', async () => {
+  const keeper = `keeper_${url.slice(-8)}`
+  await sql.unsafe(`
+    create role ${keeper}; create role ${keeper}_views; alter schema viewkeeper owner to ${keeper};
+    create function drops_role() returns trigger language plpgsql as $$ begin drop role ${keeper}_views; return new; end $$;
+    create trigger drops_role after insert on viewkeeper.runs for each row execute function drops_role();
+    insert into viewkeeper.definitions (schema_name, name, sql, source) values ('public', 'ownerless', 'select 1 as id', 'authored')`)
+  try {
+    expect((await create('ownerless')).body.detail).toBe(
+      `public.ownerless: role "${keeper}_views" does not exist (22023).`,
+    )
+  } finally {
+    await sql.unsafe(`
+      drop trigger drops_role on viewkeeper.runs; alter schema viewkeeper owner to current_user; drop role ${keeper}`)
+  }
+})
+
+test('a swap that would change the view says what would change, also over HTTP', async () => {
+  await sql.unsafe(`
+    create materialized view sparse as select 1 as id, 2 as n;
+    create unique index sparse_key on sparse (id); create index sparse_n on sparse (n);
+    create function fills_less() returns event_trigger language plpgsql as $$ declare made text; begin
+      for made in select object_identity from pg_event_trigger_ddl_commands()
+                   where object_type = 'index' and object_identity ~ 'viewkeeper_\\d+_i0' loop
+        execute 'alter index ' || made || ' set (fillfactor = 50)';
+      end loop; end $$;
+    create event trigger fills_less on ddl_command_end when tag in ('CREATE INDEX') execute function fills_less()`)
+  try {
+    const { statusCode, body } = await refresh('sparse', { strategy: 'swap' })
+    expect({ statusCode, code: body.code, detail: body.detail }).toEqual({
+      statusCode: 409,
+      code: 'SwapImpossible',
+      detail:
+        'A swap would change public.sparse: its twin differs from the view. Use strategy "concurrent" or "regular". ' +
+        'They differ in: indexes (sparse_key).',
+    })
+  } finally {
+    await sql`drop event trigger fills_less`
+  }
+})
+
+test('a view that is unpopulated when a concurrent refresh begins is told to be, and what to do', async () => {
+  await sql.unsafe(`
+    create table base (id integer);
+    create materialized view emptied as select id from base; create unique index on emptied (id);
+    create function empties() returns trigger language plpgsql as $$ begin
+      if new.status = 'pending' then refresh materialized view public.emptied with no data; end if;
+      return new; end $$;
+    create trigger empties after insert on viewkeeper.runs for each row execute function empties()`)
+  try {
+    expect((await refresh('emptied', { strategy: 'concurrent' })).body.detail).toBe(
+      'public.emptied: feature not supported (0A000). public.emptied is not populated: refresh it with strategy "regular" first.',
+    )
+  } finally {
+    await sql`drop trigger empties on viewkeeper.runs`
+  }
+})
+
+describe('own SQL of a migration that the server refuses says', () => {
+  const refused = async (text: string) => {
+    const frozen = await folder(`own ${Math.random()}`)
+    await frozen.write('001_own.up.sql', text)
+    await frozen.write('001_own.down.sql', 'select 1;')
+    return (await refusalOf(migrateUp(migrateCall(database), await frozen.read()))).message
+  }
+
+  beforeAll(async () => {
+    await sql.unsafe(`
+      create table based (id integer, amount numeric); insert into based values (4711, 4711);
+      create view over_based as select amount from based;
+      create materialized view on_based as select amount from based`)
+  })
+
+  test('which views keep a column from being altered', async () => {
+    expect(await refused('alter table based alter column amount type text;')).toMatch(
+      /^migrations\/001_own\.up\.sql: cannot alter type of a column used by a view or rule \(0A000\)\. rule _RETURN on (materialized )?view (over|on)_based depends on column "amount"\. The database is/,
+    )
+  })
+
+  test('which views keep a table from being dropped', async () => {
+    const message = await refused('drop table based;')
+    expect(message).toContain('(2BP01). ')
+    expect(message).toContain(
+      'view over_based depends on table based; materialized view on_based depends on table based',
+    )
+  })
+
+  test('which role is not there', async () => {
+    expect(await refused('set local role Nobody_Here;')).toMatch(
+      /^migrations\/001_own\.up\.sql: role "nobody_here" does not exist \(22023\)\./,
+    )
+  })
+
+  test('which index has equal keys', async () => {
+    await sql`insert into based values (4711, 4711)`
+    const message = await refused('create unique index based_key on based (id);')
+    expect(message).toMatch(/^migrations\/001_own\.up\.sql: unique violation in index based_key \(23505\)\./)
+    expect(message).not.toContain('4711')
+  })
+
+  test.each(['0A000', '2BP01', '22023', '23505'])(
+    'nothing that a function raises as %s beside its message',
+    async (sqlstate) => {
+      const message = await refused(
+        `do $$ declare n integer := (select max(id) from based); begin raise exception 'm' using errcode = '${sqlstate}', detail = n, constraint = n; end $$;`,
+      )
+      expect(message).toContain(`(${sqlstate})`)
+      expect(message).not.toContain('4711')
+    },
+  )
+
+  test('nothing of a value that the server refuses for a setting', async () => {
+    const message = await refused("select set_config('work_mem', (select 'x' || max(id) from based), true);")
+    expect(message).not.toContain('4711')
+  })
+})
+
+describe('what the own code of a view raises is its own failure, whatever SQLSTATE it chooses', () => {
+  const raising = async (name: string, raise: string) => {
+    await sql.unsafe(`
+      create table if not exists switch (is_on boolean);
+      create or replace function raises_${name}() returns integer language plpgsql as $$ begin
+        if (select is_on from public.switch limit 1) then ${raise}; end if; return 1; end $$;
+      truncate switch;
+      create materialized view raising_${name} as select raises_${name}() as id;
+      create unique index on raising_${name} (id);
+      insert into switch values (true)`)
+    return `raising_${name}`
+  }
+
+  test.each([
+    'VK001',
+    'VK100',
+    '2BP01',
+    '42501',
+    '55P03',
+    '40P01',
+    '53100',
+    '53300',
+    '57014',
+    '57P01',
+    '3F000',
+    'XX000',
+    '55000',
+  ])('%s', async (sqlstate) => {
+    const view = await raising(
+      sqlstate.toLowerCase(),
+      `raise exception 'not yours' using errcode = '${sqlstate}', constraint = 'raising_key'`,
+    )
+    for (const strategy of ['regular', 'concurrent', 'swap']) {
+      const { statusCode, body } = await refresh(view, { strategy })
+      expect([strategy, statusCode, body.code, body.sqlstate]).toEqual([
+        strategy,
+        422,
+        'ViewSqlFailed',
+        sqlstate,
+      ])
+      expect((await lastError()).hint).toBeUndefined()
+    }
+  })
+
+  test('also in a function whose name is another word of the context', async () => {
+    await sql.unsafe(`
+      create table held (id integer);
+      create function "at RAISE"() returns integer language plpgsql as
+        $$ begin lock table public.held in access exclusive mode nowait; return 1; end $$;
+      create materialized view waiting as select "at RAISE"() as id with no data`)
+    const holder = await sql.reserve()
+    await holder.unsafe('begin; lock table held')
+    try {
+      expect((await refresh('waiting', { strategy: 'regular', timeoutSeconds: 2 })).body).toMatchObject({
+        code: expect.stringMatching(/LockTimeout|StatementTimeout/),
+      })
+    } finally {
+      await holder.unsafe('rollback')
+      holder.release()
+    }
+  })
+
+  test('2BP01 of a function that drops something', async () => {
+    await sql.unsafe(`
+      create table dropped (id integer); create view above_dropped as select * from dropped;
+      create function drops() returns integer language plpgsql as $$ begin drop table public.dropped; return 1; end $$;
+      create materialized view dropping as select drops() as id with no data`)
+    expect((await refresh('dropping', { strategy: 'regular' })).body.code).toBe('ViewSqlFailed')
+  })
+
+  test('a right that the server itself misses stays a missing privilege', async () => {
+    const role = `reader_${url.slice(-8)}`
+    await sql.unsafe(`
+      create table closed (id integer);
+      create function reads() returns bigint language plpgsql as $$ begin return (select count(*) from public.closed); end $$;
+      create role ${role}; grant all on schema public to ${role};
+      create materialized view reading as select reads() as id with no data;
+      alter materialized view reading owner to ${role}`)
+    expect((await refresh('reading', { strategy: 'regular' })).body).toMatchObject({
+      code: 'InsufficientPrivilege',
+      sqlstate: '42501',
+    })
+    await sql.unsafe(`drop materialized view reading; drop owned by ${role}; drop role ${role}`)
+  })
+})
+
+test('the hint comes after the error, in the answer of a run and in that of a migration', async () => {
+  await sql.unsafe(`
+    create function hints() returns event_trigger language plpgsql as $$ begin
+      if current_setting('application_name') like 'viewkeeper run %' then
+        raise exception 'the error' using detail = 'the detail', hint = 'the hint';
+      end if; end $$;
+    insert into viewkeeper.definitions (schema_name, name, sql, source) values ('public', 'hinted', 'select 1 as id', 'authored')`)
+  const frozen = await folder('hinted')
+  await frozen.freeze([definition('hinted_too', 'select 1 as id')])
+  await sql`create event trigger hints on ddl_command_end when tag in ('CREATE MATERIALIZED VIEW') execute function hints()`
+  try {
+    expect((await create('hinted')).body).toMatchObject({
+      code: 'EventTriggerFailed',
+      detail: 'public.hinted: the error (P0001). the detail. the hint.',
+    })
+    expect((await refusalOf(migrateUp(migrateCall(database), await frozen.read()))).message).toMatch(
+      /^migrations\/001_hinted_too\.up\.sql: the error \(P0001\), run \d+\. the detail\. the hint\. The database is/,
+    )
+  } finally {
+    await sql`drop event trigger hints`
+  }
+})

@@ -1,0 +1,478 @@
+import { describe, expect, test } from 'vitest'
+import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { migrate } from '../../../src/own-schema/apply.ts'
+import { cancel } from '../../../src/run/cancel.ts'
+import { getRun, listRuns } from '../../../src/run/read.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { connectTo } from '../../../src/server/connect.ts'
+import { killClientWhen } from '../../support/processes/killed-client.ts'
+import { administrator, callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
+import { startTestServer } from '../../support/servers/test-server.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { until } from '../../support/waiting/until.ts'
+
+const { database, sql, url, as } = useDatabase()
+const call = (changes = {}) => callOn(database, changes)
+const runs = (view: string) =>
+  sql`select status, error from viewkeeper.runs where view_name = ${view} order by id`
+
+describe('a refresh', () => {
+  test('of any view in the catalog works, and registers it', async () => {
+    await sql`create table base as select generate_series(1, 5) as id`
+    await sql`create materialized view plain as select * from base`
+    await sql`insert into base values (6)`
+    expect(await refresh({ view: 'plain', strategy: 'regular', rowCountStrategy: 'exact' }, call())).toEqual({
+      runId: expect.any(Number),
+      view: 'public.plain',
+      operation: 'refresh',
+      status: 'updated',
+      request: { view: 'plain', strategy: 'regular', rowCountStrategy: 'exact' },
+      response: {
+        view: 'public.plain',
+        strategy: 'regular',
+        because: 'requested',
+        sql: ['refresh materialized view "public"."plain"'],
+        attempts: 1,
+        lockedMs: expect.any(Number),
+        fillMs: expect.any(Number),
+        rowCountBefore: 5,
+        rowCountAfter: 6,
+        durationMs: expect.any(Number),
+      },
+    })
+    const [definition] =
+      await sql`select source, refresh_strategy from viewkeeper.definitions where name = 'plain'`
+    expect(definition).toEqual({ source: 'discovered', refresh_strategy: 'auto' })
+  })
+
+  test('by auto is regular while the last regular ones were short, and spares readers if one was not', async () => {
+    await sql`create materialized view brief as select 1 as id`
+    const quick = callOn(connectTo(fromUrl(url), { regularUpToMs: 10 }))
+    const refreshed = async (calling = quick) =>
+      (await refresh({ view: 'brief' }, calling)).response?.strategy
+    const took = (strategy: string, times: Record<'lockedMs' | 'fillMs', number>) => sql`
+      update viewkeeper.runs
+         set meta = jsonb_set(meta, '{response}', meta -> 'response' || ${sql.json(times)})
+       where view_name = 'brief' and meta #>> '{response,strategy}' = ${strategy}`
+    expect(await refreshed()).toBe('swap')
+    await took('swap', { lockedMs: 4, fillMs: 8 })
+    expect(await refreshed(call())).toBe('swap')
+    await took('swap', { lockedMs: 4, fillMs: 8 })
+    expect(await refreshed()).toBe('regular')
+    await took('regular', { lockedMs: 4, fillMs: 3 })
+    expect(await refreshed()).toBe('regular')
+    await took('regular', { lockedMs: 12, fillMs: 11 })
+    expect(await refreshed()).toBe('swap')
+    await took('swap', { lockedMs: 13, fillMs: 11 })
+    expect(await refreshed()).toBe('regular')
+  })
+
+  test('records how long it locked readers out: for all of a regular refresh, for the exchange of a swap, else not', async () => {
+    await sql`create materialized view waited as select 1 as id from pg_sleep(0.5)`
+    await sql`create unique index on waited (id)`
+    const times = async (strategy: 'regular' | 'swap' | 'concurrent') =>
+      (await refresh({ view: 'waited', strategy }, call())).response
+    const regular = await times('regular')
+    expect(regular.fillMs).toBeGreaterThanOrEqual(500)
+    expect(regular.lockedMs).toBeGreaterThanOrEqual(regular.fillMs as number)
+    const swap = await times('swap')
+    expect(swap.fillMs).toBeGreaterThanOrEqual(500)
+    expect(swap.lockedMs).toBeLessThan(500)
+    const concurrent = await times('concurrent')
+    expect(concurrent.fillMs).toBeGreaterThanOrEqual(500)
+    expect(concurrent.lockedMs).toBeUndefined()
+  })
+
+  test.each(['exact', 'estimated'] as const)(
+    'counts %s rows if it is concurrent',
+    async (rowCountStrategy) => {
+      await sql.unsafe(`
+      create table base_${rowCountStrategy} as select generate_series(1, 300) as id;
+      create materialized view keyed_${rowCountStrategy} as select * from base_${rowCountStrategy};
+      create unique index on keyed_${rowCountStrategy} (id);
+      analyze keyed_${rowCountStrategy};
+      delete from base_${rowCountStrategy} where id > 100`)
+      const request = { view: `keyed_${rowCountStrategy}`, strategy: 'concurrent', rowCountStrategy } as const
+      const result = await refresh(request, call())
+      expect(result.response).toMatchObject({
+        strategy: 'concurrent',
+        rowCountBefore: 300,
+        rowCountAfter: 100,
+      })
+    },
+  )
+
+  test('answers only when the count that follows the commit is on record, too', async () => {
+    await sql.unsafe(`
+      create function slow_key(integer) returns integer language plpgsql immutable as
+        'begin perform pg_sleep(0.05); return $1; end';
+      create materialized view counted_aside as select id from generate_series(1, 10) as id;
+      create index on counted_aside (slow_key(id))`) // analyze computes the key, too
+    const request = { view: 'counted_aside', strategy: 'regular', rowCountStrategy: 'estimated' } as const
+    expect((await refresh(request, call())).response.rowCountAfter).toBe(10)
+  })
+
+  test('counts estimated rows if it is regular', async () => {
+    await sql`
+      create materialized view guessed with (autovacuum_enabled = off) as select generate_series(1, 700) as id`
+    const result = await refresh(
+      { view: 'guessed', strategy: 'regular', rowCountStrategy: 'estimated' },
+      call(),
+    )
+    expect(result.response).toMatchObject({ strategy: 'regular', rowCountBefore: null, rowCountAfter: 700 })
+  })
+
+  test('fills an unpopulated view, concurrent or not', async () => {
+    await sql`create materialized view empty as select 1 as id with no data`
+    await sql`create unique index on empty (id)`
+    const result = await refresh({ view: 'empty', strategy: 'concurrent', rowCountStrategy: 'exact' }, call())
+    expect(result.response).toMatchObject({ strategy: 'regular', rowCountBefore: null, rowCountAfter: 1 })
+    expect(result.response.because).toBe(
+      'not concurrent, as requested: the view is unpopulated, so it has no readers to spare',
+    )
+  })
+
+  test.each([
+    ['none at all', '', /no usable unique index\. Create one/],
+    ['a partial one', 'create unique index odd on %v (id) where id > 0', /odd is partial.*\(id\)/],
+    ['one on an expression', 'create unique index odd on %v ((id + 1))', /odd is on an expression/],
+    ['one that is not unique', 'create index odd on %v (id)', /no usable unique index\. Create one/],
+  ])('needs a usable unique index if it is concurrent, and not %s', async (_, index, message) => {
+    await sql.unsafe('drop materialized view if exists flawed')
+    await sql.unsafe(`create materialized view flawed as select 1 as id; ${index.replace('%v', 'flawed')}`)
+    const result = await refresh({ view: 'flawed', strategy: 'concurrent' }, call())
+    expect(result).toMatchObject({
+      status: 'error',
+      error: { class: 'UniqueIndexRequired', message: expect.stringMatching(message) },
+    })
+    expect((await runs('flawed')).at(-1)).toMatchObject({ status: 'failed' })
+  })
+
+  test("fails with the view's own error, and readers keep the old data", async () => {
+    await sql`create table divisor as select 1 as d`
+    await sql`create materialized view fragile as select 10 / d as x from divisor`
+    await sql`update divisor set d = 0`
+    expect(await refresh({ view: 'fragile' }, call())).toMatchObject({
+      status: 'error',
+      error: { class: 'ViewSqlFailed', sqlstate: '22012', message: 'division by zero' },
+    })
+    expect(await sql`select x from fragile`).toEqual([{ x: 10 }])
+  })
+
+  test.each([
+    ['"Odd.Name"', '"Odd.Name"'],
+    ['app."select"', 'app."select"'],
+    ['APP.Überblick', 'app."Überblick"'],
+    ['"it\'s; drop table x --"', '"it\'s; drop table x --"'],
+    ['"say ""hi"""', '"say ""hi"""'],
+  ])('reads names as SQL does: %s', async (requested, created) => {
+    await sql`create schema if not exists app`
+    await sql.unsafe(`create materialized view ${created} as select 1 as id`)
+    expect(await refresh({ view: requested }, call())).toMatchObject({ status: 'updated' })
+  })
+
+  test('is refused and leaves nothing for an unknown view, a table or an unknown id', async () => {
+    await sql`create table a_table (id integer)`
+    const [before] = await sql`select count(*)::int as runs from viewkeeper.runs`
+    await expect(refresh({ view: 'nowhere.nothing' }, call())).rejects.toMatchObject({ code: 'UnknownView' })
+    await expect(refresh({ view: 'a_table' }, call())).rejects.toThrow(
+      'public.a_table is a table, not a materialized view',
+    )
+    await expect(refresh({ view: '999999' }, call())).rejects.toMatchObject({ code: 'UnknownView' })
+    const [after] = await sql`select count(*)::int as runs from viewkeeper.runs`
+    expect(after).toEqual(before)
+  })
+
+  test('takes the id of a view as its name', async () => {
+    await sql`create materialized view numbered as select 1 as id`
+    await refresh({ view: 'numbered' }, call())
+    const [definition] = await sql`select id from viewkeeper.definitions where name = 'numbered'`
+    expect(await refresh({ view: String(definition?.id) }, call())).toMatchObject({
+      view: 'public.numbered',
+      status: 'updated',
+    })
+  })
+
+  test('takes from the definition what the request leaves open', async () => {
+    await sql`create materialized view defined as select 1 as id`
+    await sql`create unique index on defined (id)`
+    await sql`
+      insert into viewkeeper.definitions (schema_name, name, source, refresh_strategy, row_count_strategy)
+      values ('public', 'defined', 'authored', 'regular', 'exact')`
+    expect((await refresh({ view: 'defined' }, call())).response).toMatchObject({
+      strategy: 'regular',
+      rowCountAfter: 1,
+    })
+    expect((await refresh({ view: 'defined', strategy: 'auto' }, call())).response.strategy).toBe('swap')
+  })
+
+  test("works for the view's owner without superuser, and leaves the view's options alone", async () => {
+    await sql`create role keeper login password 'secret'`
+    await sql.unsafe(`
+      grant create on schema public to keeper;
+      grant usage on schema viewkeeper to keeper;
+      grant all on all tables in schema viewkeeper to keeper;
+      create materialized view kept with (fillfactor = 70) as select 1 as id;
+      comment on materialized view kept is 'as it was';
+      alter materialized view kept owner to keeper`)
+    expect(await refresh({ view: 'kept' }, callOn(as('keeper').database))).toMatchObject({
+      status: 'updated',
+    })
+    const [kept] = await sql`
+      select reloptions, obj_description(oid) as comment, relowner::regrole::text as owner from pg_class where relname = 'kept'`
+    expect(kept).toEqual({ reloptions: ['fillfactor=70'], comment: 'as it was', owner: 'keeper' })
+  })
+
+  test('fails for a role without the privilege, and on 17 and later needs only maintain', async () => {
+    await sql`create role helper login password 'secret'`
+    await sql.unsafe(`
+      grant usage on schema viewkeeper to helper;
+      grant all on all tables in schema viewkeeper to helper;
+      create materialized view guarded as select 1 as id`)
+    const helper = callOn(as('helper').database)
+    expect(await refresh({ view: 'guarded' }, helper)).toMatchObject({
+      status: 'error',
+      error: { class: 'InsufficientPrivilege', sqlstate: '42501' },
+    })
+    const [server] = await sql`select current_setting('server_version_num')::int >= 170000 as has_maintain`
+    if (server?.has_maintain) {
+      await sql`grant maintain on guarded to helper`
+      expect(await refresh({ view: 'guarded' }, callOn(as('helper').database))).toMatchObject({
+        status: 'updated',
+      })
+    }
+  })
+})
+
+describe('waiting', () => {
+  test('ends when the caller wants it to, and the run goes on', async () => {
+    await makeGatedView(sql, 'long')
+    await withGateClosed(sql, 'long', async (open) => {
+      const result = await refresh({ view: 'long' }, call({ waitUntil: 0 }))
+      expect(result).toMatchObject({ status: 'running' })
+      await untilAtGate(sql, 'long')
+      expect(await getRun(database, result.runId)).toMatchObject({
+        status: 'running',
+        progress: { phase: 'building', estimatedMs: null },
+      })
+      await open()
+      await until(
+        'it ends by itself',
+        async () => (await getRun(database, result.runId)).status === 'success',
+      )
+    })
+  })
+
+  test('does not matter to the run: it succeeds even if its client is killed', async () => {
+    await makeGatedView(sql, 'orphaned')
+    await withGateClosed(sql, 'orphaned', async (open) => {
+      await killClientWhen(url, { view: 'orphaned' }, () => untilAtGate(sql, 'orphaned'))
+      await open()
+      await until('it ends by itself', async () => (await runs('orphaned'))[0]?.status === 'success')
+    })
+  })
+})
+
+describe('many refreshes of one view', () => {
+  test('twenty at once: one succeeds, and nineteen name the run that is in the way', async () => {
+    await makeGatedView(sql, 'wanted')
+    await withGateClosed(sql, 'wanted', async (open) => {
+      const first = await refresh({ view: 'wanted' }, call({ waitUntil: 0 }))
+      const others = await Promise.all(Array.from({ length: 19 }, () => refresh({ view: 'wanted' }, call())))
+      for (const other of others) {
+        expect(other).toMatchObject({
+          status: 'skipped',
+          error: {
+            class: 'AlreadyRunning',
+            runningRunId: first.runId,
+            message: expect.stringContaining('public.wanted'),
+          },
+        })
+      }
+      await open()
+      await until(
+        'the first succeeds',
+        async () => (await getRun(database, first.runId)).status === 'success',
+      )
+    })
+    expect(await refresh({ view: 'wanted' }, call())).toMatchObject({ status: 'updated' })
+  })
+
+  test('racing from the start: at least one succeeds, nobody fails', async () => {
+    await sql`create materialized view raced as select generate_series(1, 20000) as id`
+    const results = await Promise.all(Array.from({ length: 20 }, () => refresh({ view: 'raced' }, call())))
+    expect(results.filter(({ status }) => status === 'updated').length).toBeGreaterThan(0)
+    expect(results.filter(({ status }) => status !== 'updated' && status !== 'skipped')).toEqual([])
+  })
+
+  test('a lost run of the view is closed by the next request', async () => {
+    await sql`create materialized view revived as select 1 as id`
+    await refresh({ view: 'revived' }, call())
+    await sql`
+      update viewkeeper.runs set status = 'running', finished_at = null where view_name = 'revived'`
+    expect(await refresh({ view: 'revived' }, call())).toMatchObject({ status: 'updated' })
+    expect((await runs('revived')).map(({ status }) => status)).toEqual(['failed', 'success'])
+  })
+})
+
+describe('an idempotency key', () => {
+  const keyed = (idempotencyKey: string, requestedBy = 'me') => call({ idempotencyKey, requestedBy })
+
+  test('makes the same request the same run, at once and later', async () => {
+    await sql`create materialized view once as select 1 as id`
+    const results = await Promise.all(
+      Array.from({ length: 10 }, () => refresh({ view: 'once' }, keyed('k1'))),
+    )
+    results.push(await refresh({ view: 'once' }, keyed('k1')))
+    expect(new Set(results.map(({ runId }) => runId)).size).toBe(1)
+    expect(results.every(({ status }) => status === 'updated')).toBe(true)
+    expect(await runs('once')).toHaveLength(1)
+  })
+
+  test('is refused with another request, and does not count for another caller', async () => {
+    const first = await refresh({ view: 'once' }, keyed('k2'))
+    await expect(refresh({ view: 'once', strategy: 'regular' }, keyed('k2'))).rejects.toMatchObject({
+      code: 'IdempotencyKeyReused',
+      details: { runId: first.runId },
+    })
+    expect((await refresh({ view: 'once' }, keyed('k2', 'you'))).runId).not.toBe(first.runId)
+  })
+
+  test('replays a refusal, even after the view is gone', async () => {
+    const refused = await refresh({ view: 'once', strategy: 'concurrent' }, keyed('k3'))
+    expect(refused.status).toBe('error')
+    await sql`drop materialized view once`
+    expect(await refresh({ view: 'once', strategy: 'concurrent' }, keyed('k3'))).toEqual(refused)
+  })
+})
+
+describe('canceling', () => {
+  test('ends a running run on the server, and may be repeated', async () => {
+    await makeGatedView(sql, 'unwanted')
+    await withGateClosed(sql, 'unwanted', async () => {
+      const { runId } = await refresh({ view: 'unwanted' }, call({ waitUntil: 0 }))
+      await untilAtGate(sql, 'unwanted')
+      expect(await cancel(runId, call())).toMatchObject({
+        runId,
+        status: 'error',
+        error: { class: 'Canceled' },
+      })
+      expect(await getRun(database, runId)).toMatchObject({ status: 'canceled' })
+      expect(await cancel(runId, call())).toMatchObject({ error: { class: 'Canceled' } })
+    })
+  })
+
+  test('keeps a pending run from ever starting, and is refused for an ended or an unknown run', async () => {
+    await sql`create materialized view settled as select 1 as id`
+    const { runId } = await refresh({ view: 'settled' }, call())
+    await expect(cancel(runId, call())).rejects.toMatchObject({ code: 'RunEnded' })
+    await expect(cancel(2147483647, call())).rejects.toMatchObject({ code: 'UnknownRun' })
+    const [pending] = await sql`
+      insert into viewkeeper.runs (schema_name, view_name, operation, trigger) values ('public', 'settled', 'refresh', 'http')
+      returning id`
+    expect(await cancel(pending?.id, call())).toMatchObject({ error: { class: 'Canceled' } })
+  })
+
+  test("never ends the recorded process if that process does not hold the run's lock", async () => {
+    await makeGatedView(sql, 'misnumbered')
+    await withGateClosed(sql, 'misnumbered', async (open) => {
+      const { runId } = await refresh({ view: 'misnumbered' }, call({ waitUntil: 0 }))
+      await untilAtGate(sql, 'misnumbered')
+      const bystander = await sql.reserve()
+      const [own] = await bystander`select pg_backend_pid() as pid`
+      const sleep = bystander`select pg_sleep(0.5)`.execute()
+      await sql`update viewkeeper.runs set backend_pid = ${own?.pid} where id = ${runId}`
+      // By its record, nobody works on the run: it is lost. The work of its real process will be undone.
+      await expect(cancel(runId, call({ waitUntil: 0 }))).rejects.toMatchObject({ code: 'RunEnded' })
+      await expect(sleep).resolves.toHaveLength(1)
+      bystander.release()
+      await open()
+      expect(await getRun(database, runId)).toMatchObject({ status: 'failed', error: { class: 'RunLost' } })
+    })
+  })
+})
+
+describe('locks', () => {
+  test('a refresh that waits behind a long reader does not make other readers wait', async () => {
+    await sql`create materialized view popular as select 1 as id`
+    const reader = await sql.reserve()
+    await reader`begin`
+    await reader`select * from popular`
+    const waiting = refresh({ view: 'popular' }, call())
+    const hunting = async () =>
+      (
+        await sql`
+          select from pg_stat_activity where application_name like 'viewkeeper run % locking' and wait_event = 'PgSleep' and datname = current_database()`
+      ).length
+    // If the refresh queued for its lock, each of these would wait behind it until the long reader is done.
+    const others = await sql.reserve()
+    await others`set lock_timeout = '1s'`
+    await until('it has been told to come back', async () => {
+      await others`select * from popular`
+      return hunting()
+    })
+    await others`reset lock_timeout`
+    others.release()
+    await reader`commit`
+    reader.release()
+    const result = await waiting
+    expect(result.status).toBe('updated')
+    expect(result.response.attempts).toBeGreaterThan(1)
+  })
+
+  test('an autovacuum in the way is ended; short lock time-outs alone would never end it', async () => {
+    // A server of its own: autovacuum looks at each second, and a configuration that is read again means refresh for all views.
+    const server = await startTestServer({ parameters: { autovacuum_naptime: '1s' } })
+    const its = administrator(server.url)
+    try {
+      const vacuumed = connectTo(fromUrl(server.url))
+      await migrate(vacuumed, schemaFolder)
+      // The autovacuum is slowed down so that it would take minutes. Analyze takes the same lock as vacuum.
+      await its.unsafe(`
+        create materialized view vacuumed with (autovacuum_vacuum_cost_delay = 100, autovacuum_vacuum_cost_limit = 1) as
+          select id, repeat('x', 500) as pad from generate_series(1, 30000) as id;`)
+      await until(
+        'an autovacuum is at work on the view',
+        async () =>
+          (
+            await its`select from pg_stat_activity where backend_type = 'autovacuum worker' and query like '%vacuumed%'`
+          ).length,
+      )
+      expect((await refresh({ view: 'vacuumed' }, callOn(vacuumed))).status).toBe('updated')
+    } finally {
+      await its.end()
+      await server.stop()
+    }
+  })
+})
+
+test('the history is paged and filtered, and outlives its view', async () => {
+  await sql`create materialized view passing as select 1 as id`
+  for (let i = 0; i < 5; i++) await refresh({ view: 'passing' }, call())
+  await sql`drop materialized view passing`
+  const first = await listRuns(database, { view: 'passing', limit: 3 })
+  expect(first.runs.map(({ view }) => view)).toEqual(Array(3).fill('public.passing'))
+  const second = await listRuns(database, { view: 'passing', limit: 3, before: first.next as number })
+  expect(second.runs).toHaveLength(2)
+  expect(second.next).toBeNull()
+  expect(
+    (await listRuns(database, { status: ['skipped'], operation: 'refresh', limit: 200 })).runs.every(
+      ({ status }) => status === 'skipped',
+    ),
+  ).toBe(true)
+  await refresh({ view: 'passing' }, call()).catch(() => {})
+  const of = async (filter: object) =>
+    (await listRuns(database, { pattern: '*.p?ssing', limit: 200, ...filter })).runs.map(({ id }) => id)
+  const ids = await of({})
+  expect(ids).toEqual([...first.runs, ...second.runs].map(({ id }) => id))
+  expect(await of({ status: ['success', 'failed'] })).toEqual(ids)
+  expect(await of({ status: ['failed', 'canceled'] })).toEqual([])
+  expect(await of({ pattern: 'passing' })).toEqual([])
+  const middle = first.runs[1]!
+  expect(await of({ since: middle.requestedAt })).toEqual(ids.slice(0, 2))
+  expect(await of({ until: middle.requestedAt })).toEqual(ids.slice(2))
+  expect(
+    await listRuns(database, { view: 'passing', pattern: '*', limit: 1 }).catch(({ code }) => code),
+  ).toBe('InvalidRequest')
+  expect((await listRuns(database, { since: new Date(Date.now() + 60_000), limit: 10 })).runs).toEqual([])
+})

@@ -1,0 +1,81 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { refresh as refreshView } from '../../../src/run/refresh.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { major } from '../../support/servers/test-server.ts'
+
+const { database, sql } = useDatabase()
+
+/** The status of a refresh, what people read of its failure, and all of it. */
+async function refresh(view: string, strategy: 'regular' | 'swap' = 'regular') {
+  const { status, error } = await refreshView({ view, strategy }, callOn(database))
+  const { message, sqlstate, hint } = error ?? {}
+  return { status, detail: `${message} (${sqlstate}). ${hint ?? ''}`, error }
+}
+
+describe('a function whose text names something without its schema: the name, the function and what to type are told, and no row', () => {
+  const path = major >= 17 ? 'pg_catalog' : '"$user", public'
+
+  beforeAll(async () => {
+    await sql.unsafe(`
+      create schema calls; create schema "Odd Calls"; create table calls.rates as select 'secret' as r;
+      create table "Odd Calls"."The Rates" as table calls.rates; create type calls.mood as enum ('secret');
+      set check_function_bodies = off;
+      create function calls.rate() returns text language sql as 'select max(r) from Rates';
+      create function calls.above_rate() returns text language sql as 'select calls.rate()';
+      create function calls.odd_rate(integer) returns text language sql as 'select max(r) from "The Rates"';
+      create function calls.in_plpgsql() returns text language plpgsql as 'begin return (select max(r) from rates); end';
+      create function calls.calls_other() returns text language sql as 'select in_plpgsql()';
+      create function calls.casts() returns text language sql as 'select min(r::mood)::text from calls.rates';
+      create function calls.nowhere() returns text language sql as 'select max(r) from calls.gone';
+      create function calls.by_row(name text) returns bigint language sql as 'select (name::regclass)::oid::bigint';
+      reset check_function_bodies`)
+  })
+
+  test.each([
+    ['above_rate()', 'table rates', 'calls.rate()', 'calls.rates', 'calls'],
+    ['odd_rate(1)', 'table "The Rates"', 'calls.odd_rate(integer)', '"Odd Calls"."The Rates"', '"Odd Calls"'],
+    ['in_plpgsql()', 'table rates', 'calls.in_plpgsql()', 'calls.rates', 'calls'],
+    ['calls_other()', 'function in_plpgsql', 'calls.calls_other()', 'calls.in_plpgsql', 'calls'],
+    ['casts()', 'object mood', 'calls.casts()', 'calls.mood', 'calls'],
+  ])('%s', async (call, undefinedName, called, name, schema) => {
+    await sql.unsafe(`
+      drop materialized view if exists calling; create materialized view calling as select calls.${call} as r with no data`)
+    const cure = `alter function ${called} set search_path = ${schema};`
+    const failed = await refresh('calling')
+    expect(failed.detail).toMatch(`undefined ${undefinedName} in function ${called} (42`)
+    expect(failed.detail).toMatch(
+      `A refresh looks for a name without a schema in ${path} only. Write ${name} in the function, or: ${cure} (as postgres)`,
+    )
+    expect(JSON.stringify(failed.error)).not.toContain('secret')
+    if (call === 'calls_other()') await sql`alter function calls.in_plpgsql() set search_path = calls`
+    await sql.unsafe(cure)
+    expect((await refresh('calling')).status).toBe('updated')
+    await sql.unsafe(`alter function ${called} reset search_path`)
+    expect((await refresh('calling', 'swap')).detail).toBe(failed.detail)
+  })
+
+  test('and of a function that belongs to an extension, that it stays as it is', async () => {
+    await sql.unsafe(`
+      set check_function_bodies = off;
+      create function calls.of_extension() returns text language sql as 'select max(r) from rates';
+      alter extension plpgsql add function calls.of_extension();
+      create materialized view asks_extension as select calls.of_extension() as r with no data`)
+    expect((await refresh('asks_extension')).detail).toBe(
+      'undefined table rates in function calls.of_extension() (42P01). The function belongs to extension plpgsql, so it is ' +
+        'not to be changed: call it in a function of your own that sets search_path = calls.',
+    )
+    await sql.unsafe(
+      'alter extension plpgsql drop function calls.of_extension(); reset check_function_bodies',
+    )
+  })
+
+  test('but not of a table that is gone, and of a name that only a row has', async () => {
+    await sql`create materialized view asks_gone as select calls.nowhere() as r with no data`
+    expect((await refresh('asks_gone')).detail).toBe(
+      'undefined table "calls.gone" in function calls.nowhere() (42P01). ' +
+        'There is no such name any more: make it again, or change the function.',
+    )
+    await sql`create materialized view asks_row as select calls.by_row(r) as r from calls.rates with no data`
+    expect((await refresh('asks_row')).detail).toBe('undefined table (42P01). ')
+  })
+})

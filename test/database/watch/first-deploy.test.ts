@@ -1,0 +1,29 @@
+import { expect, test } from 'vitest'
+import { handler as migrate } from '../../../functions/migrate.ts'
+import { handler as monitor } from '../../../functions/monitor.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { lambdaContext } from '../../support/aws/lambda.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { usePublished } from './past.ts'
+
+const { url, database, sql } = useDatabase()
+const { lines, published } = usePublished(url)
+const context = lambdaContext()
+
+test('a first deploy publishes no failure of the time before; after it each failure is published', async () => {
+  await sql`create materialized view broken as select 1 / (count(*) - count(*)) as x from pg_class with no data`
+  const fail = () => refresh({ view: 'broken' }, callOn(database))
+  await fail()
+  await sql`
+    insert into viewkeeper.batches (trigger, selection, status, finished_at, error)
+    values ('http', '{"all":true}', 'failed', now(), '{"class":"BatchLost","message":"gone"}')`
+  await migrate({}, context)
+  await monitor({}, context)
+  expect([published('RunsFailed'), published('BatchesLost')]).toEqual([[0], [0]])
+
+  lines.length = 0
+  await fail()
+  await migrate({}, context) // the next deploy
+  expect(await monitor({}, context)).toMatchObject({ publishedRuns: 1 })
+  expect(published('RunsFailed')).toEqual([1])
+})

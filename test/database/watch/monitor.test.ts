@@ -1,0 +1,361 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { handler as api } from '../../../functions/api.ts'
+import { handler as monitor } from '../../../functions/monitor.ts'
+import { findFailing } from '../../../src/batch/db/to-retry.ts'
+import { unscheduled } from '../../../src/batch/schedules.ts'
+import { metricNames } from '../../../src/edge/metrics/names.ts'
+import { findFailed } from '../../../src/run/db/history.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { runLockClass } from '../../../src/server/lock-keys.ts'
+import { getMetrics } from '../../../src/watch/metrics.ts'
+import { monitor as lookAround, type Monitored, type Publisher } from '../../../src/watch/monitor.ts'
+import { pauseView } from '../../../src/watch/pause.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { callOn } from '../../support/servers/database.ts'
+import { namesByTrouble } from '../../support/views/troubles.ts'
+import { until } from '../../support/waiting/until.ts'
+import { useHistory, usePublished } from './past.ts'
+
+const { url, database, sql, clear, writePast, expectForLong } = useHistory()
+const { lines, published } = usePublished(url)
+const context = lambdaContext()
+/** The stale views that a look finds. */
+const stale = async () => namesByTrouble(await monitor({}, context)).stale
+
+describe('the monitor', () => {
+  beforeEach(clear)
+
+  test('tells of a failing view, as a line with its run and as a metric', async () => {
+    await sql`create materialized view failing as select 1 / (count(*) - count(*)) as x from pg_class with no data`
+    const { runId } = await refresh({ view: 'failing' }, callOn(database))
+    await monitor({}, context)
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        message: 'run ended',
+        level: 'ERROR',
+        runId,
+        view: 'public.failing',
+        class: 'ViewSqlFailed',
+        problem: 'division by zero',
+      }),
+    )
+    expect(published('RunsFailed')).toEqual([1])
+    await sql`drop materialized view failing`
+  })
+
+  test('counts a view as failed until a run makes its data fresh, it is paused, or it is dropped', async () => {
+    const failing = async () => {
+      lines.length = 0
+      await monitor({}, context)
+      return [published('ViewsFailed'), lines.find(({ message }) => message === 'views are failing')?.views]
+    }
+    const ends = (view: string, status: string, more = {}) =>
+      writePast([{ view, status, ago: '1 seconds', ...more }])
+    await ends('steady', 'failed', { operation: 'drop' })
+    expect(await failing()).toEqual([[0], undefined])
+    await ends('steady', 'failed')
+    await ends('shaky', 'failed')
+    const both = [[2], ['public.shaky', 'public.steady']]
+    expect(await failing()).toEqual(both)
+    await ends('steady', 'skipped')
+    await ends('shaky', 'success', { operation: 'create', fills: false })
+    expect(await failing()).toEqual(both)
+    await ends('steady', 'success')
+    expect(await failing()).toEqual([[1], ['public.shaky']])
+    await sql`update viewkeeper.definitions set paused_at = now() where name = 'shaky'`
+    expect(await failing()).toEqual([[0], undefined])
+    await sql`update viewkeeper.definitions set paused_at = null where name = 'shaky'`
+
+    // A refusal that its caller got ends nothing and begins nothing; a lost run is a failure.
+    const refuse = (view: string, error: string) => sql`
+      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at, error)
+      select id, schema_name, name, 'refresh', 'failed', 'http', clock_timestamp(), jsonb_build_object('class', ${error}::text)
+        from viewkeeper.definitions where name = ${view}`
+    await refuse('quiet', 'UniqueIndexRequired')
+    await refuse('shaky', 'UniqueIndexRequired')
+    expect(await failing()).toEqual([[1], ['public.shaky']])
+
+    // By the same rule, views are retried, and stay out of groups.
+    const retried = async () => {
+      const ids = await findFailing(sql)
+      const rows = await sql`select id, name from viewkeeper.definitions order by name`
+      return rows.filter(({ id }) => ids.includes(id)).map(({ name }) => name)
+    }
+    const all = ['quiet', 'shaky', 'steady'].map((name) => ({ schema: 'public', name }))
+    expect(await retried()).toEqual(['shaky'])
+    expect(await findFailed(sql, all)).toEqual([{ schema: 'public', name: 'shaky' }])
+    await refuse('quiet', 'LockTimeout')
+    expect(await failing()).toEqual([[2], ['public.quiet', 'public.shaky']])
+    await sql`drop materialized view shaky`
+    expect(await failing()).toEqual([[1], ['public.quiet']])
+    await sql`create materialized view shaky as select 1 as id`
+
+    await ends('steady', 'failed', { ago: '-1 seconds' })
+    expect(await failing()).toEqual([[3], ['public.quiet', 'public.shaky', 'public.steady']])
+    expect(await retried()).toEqual(['quiet', 'shaky', 'steady'])
+    await ends('steady', 'skipped', { ago: '-2 seconds' })
+    await sql`update viewkeeper.runs set as_of = clock_timestamp() where status = 'skipped' and view_name = 'steady'`
+    expect(await failing()).toEqual([[2], ['public.quiet', 'public.shaky']])
+    expect(await retried()).toEqual(['quiet', 'shaky'])
+    // However many refusals come after that proof.
+    for (let times = 0; times < 20; times++) await refuse('steady', 'UniqueIndexRequired')
+    expect(await failing()).toEqual([[2], ['public.quiet', 'public.shaky']])
+  })
+
+  test('counts a view as failed by the run that ended last, whichever was requested first', async () => {
+    const run = (status: string, endedAgo: string, more: { trigger?: string; error?: object } = {}) => sql`
+      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at, error)
+      select id, schema_name, name, 'refresh', ${status}, ${more.trigger ?? 'schedule'}, clock_timestamp() - ${endedAgo}::interval,
+             ${status === 'failed' ? sql.json((more.error ?? { class: 'LockTimeout' }) as never) : null}
+        from viewkeeper.definitions where name = 'quiet'`
+    const failing = async () => {
+      lines.length = 0
+      await monitor({}, context)
+      return [published('ViewsFailed')[0], (await findFailing(sql)).length]
+    }
+    await run('success', '1 minute')
+    await run('failed', '4 minutes')
+    expect(await failing()).toEqual([0, 0])
+    await clear()
+    await run('failed', '1 minute')
+    await run('failed', '5 minutes')
+    await run('success', '4 minutes')
+    expect(await failing()).toEqual([1, 1])
+    await clear()
+    await run('failed', '1 minute', { trigger: 'http', error: { message: 'nobody knows the class' } })
+    expect(await findFailing(sql)).toHaveLength(1)
+  })
+
+  test('tells of a slow refresh, against what its view usually takes', async () => {
+    await writePast([
+      ...Array.from({ length: 3 }, (_, at) => ({
+        view: 'steady',
+        ago: `${9 - at} hours`,
+        durationMs: 20_000,
+      })),
+      { view: 'steady', ago: '2 hours', durationMs: 41_000 },
+      { view: 'steady', ago: '1 hours', durationMs: 45_000 },
+      ...Array.from({ length: 3 }, (_, at) => ({ view: 'quiet', ago: `${9 - at} hours`, durationMs: 100 })),
+      { view: 'quiet', ago: '1 hours', durationMs: 9000 },
+    ])
+    await monitor({}, context)
+    expect(lines.filter(({ slow }) => slow)).toEqual([
+      expect.objectContaining({ view: 'public.steady', durationMs: 41_000, usualMs: 20_000 }),
+    ])
+    expect(published('RunsSlow')).toEqual([1])
+  })
+
+  test('tells of stale views by their definition, by their schedule, and says nothing of paused ones', async () => {
+    process.env.SCHEDULES = '{}'
+    await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name = 'steady'`
+    await sql`update viewkeeper.definitions set paused_at = now(), max_staleness_seconds = 60 where name = 'shaky'`
+    await sql`update viewkeeper.definitions set schedule = '*/15 * * * *', time_zone = 'UTC' where name = 'fresh'`
+    await expectForLong('steady', 'shaky', 'fresh')
+    await writePast([
+      { view: 'steady', ago: '2 hours' },
+      { view: 'shaky', ago: '2 hours' },
+      { view: 'quiet', ago: '24 hours' },
+      { view: 'fresh', ago: '90 minutes' },
+    ])
+    const { troubles } = (await monitor({}, context)) as Monitored
+    expect(troubles.map(({ name, maxStalenessSeconds }) => [name, maxStalenessSeconds])).toEqual([
+      ['public.steady', 3600],
+      ['public.fresh', 900 + 3600],
+    ])
+    expect(lines).toContainEqual(expect.objectContaining({ message: 'views are stale', count: 2 }))
+    expect(published('ViewsStale')).toEqual([2])
+    const listed = await api(httpEvent('GET /views', { query: { state: 'stale' } }), context)
+    expect(parsed(listed as never).body.views.map(({ view }: { view: string }) => view)).toEqual([
+      'public.fresh',
+      'public.steady',
+    ])
+
+    await writePast([
+      { view: 'steady', ago: '1 minutes' },
+      { view: 'fresh', ago: '1 minutes' },
+    ])
+    expect(await stale()).toEqual([])
+    await sql`update viewkeeper.definitions set max_staleness_seconds = null, paused_at = null, schedule = null, time_zone = null`
+  })
+
+  test('a long refresh makes its view stale later', async () => {
+    process.env.SCHEDULES = '{"views":false}'
+    await expectForLong('steady', 'quiet')
+    await writePast([
+      { view: 'steady', ago: '30 hours', durationMs: 3 * 3600 * 1000 },
+      { view: 'quiet', ago: '30 hours' },
+    ])
+    expect(await stale()).toEqual(['public.quiet'])
+  })
+
+  test('publishes nothing less because what comes after fails, and nothing twice', async () => {
+    process.env.SCHEDULES = '{"nightly":false}'
+    await sql`update viewkeeper.definitions set schedule = '0 6 * * *', time_zone = 'No/Where' where name = 'quiet'`
+    await writePast([{ view: 'shaky', ago: '1 hours', status: 'failed' }])
+    await expect(monitor({}, context)).rejects.toThrow()
+    expect(published('RunsFailed')).toEqual([1])
+    expect(lines).toContainEqual(expect.objectContaining({ message: 'run ended', view: 'public.shaky' }))
+    expect(published('ViewsStale')).toEqual([])
+
+    lines.length = 0
+    await sql`update viewkeeper.definitions set schedule = null, time_zone = null where name = 'quiet'`
+    await monitor({}, context)
+    expect([published('RunsFailed'), published('ViewsStale')]).toEqual([[0], [0]])
+  })
+
+  test('publishes again what it could not tell', async () => {
+    await writePast([{ view: 'steady', ago: '1 hours' }])
+    const dumb = () => {
+      throw new Error('no voice')
+    }
+    const look = (runs: Publisher['runs']) =>
+      lookAround(database, { schedules: unscheduled, publish: { ...unheard, runs } })
+    await expect(look(dumb)).rejects.toThrow('no voice')
+    const told: string[] = []
+    await look((runs) => void told.push(...runs.map(({ view }) => view)))
+    expect(told).toEqual(['public.steady'])
+  })
+
+  test('waits with a run whose rows are still counted', async () => {
+    await writePast([{ view: 'steady', ago: '1 hours' }])
+    await database.withConnection(async (counting) => {
+      await counting`select pg_advisory_lock(${runLockClass}, id::integer) from viewkeeper.runs`
+      await counting`update viewkeeper.runs set backend_pid = pg_backend_pid()`
+      expect(await monitor({}, context)).toMatchObject({ publishedRuns: 0 })
+    })
+    const look = async () => ((await monitor({}, context)) as { publishedRuns: number }).publishedRuns
+    expect(await until('the session has ended', async () => (await look()) || undefined)).toBe(1)
+  })
+
+  test('tells of a batch that was lost, whoever closed it, as a line and as a metric', async () => {
+    const error = { class: 'BatchLost', message: 'Nobody advanced this batch.' }
+    await sql`
+      insert into viewkeeper.batches (id, trigger, selection, status, started_at, finished_at, error)
+      values ('lost-one', 'schedule', '{"all":true}', 'failed', now() - interval '1 minute', now(), ${sql.json(error)})`
+    await monitor({}, context)
+    expect(lines).toContainEqual(
+      expect.objectContaining({
+        message: 'batch ended',
+        level: 'ERROR',
+        batchId: 'lost-one',
+        class: 'BatchLost',
+        problem: error.message,
+        durationMs: 60_000,
+      }),
+    )
+    expect(published('BatchesLost')).toEqual([1])
+    lines.length = 0
+    await monitor({}, context)
+    expect(published('BatchesLost')).toEqual([0])
+  })
+
+  test('counts as a success only what made the data fresh', async () => {
+    await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name = 'steady'`
+    await expectForLong('steady')
+    await writePast([
+      { view: 'steady', ago: '2 hours' },
+      { view: 'steady', ago: '1 minutes', operation: 'create', fills: false },
+    ])
+    expect(await stale()).toEqual(['public.steady'])
+    const ended = lines.filter(({ message }) => message === 'run ended')
+    expect(ended.map(({ operation, fresh }) => [operation, fresh])).toEqual([
+      ['refresh', true],
+      ['create', undefined],
+    ])
+    await writePast([{ view: 'steady', ago: '1 minutes', operation: 'create', fills: true }])
+    expect(await stale()).toEqual([])
+    await sql`update viewkeeper.definitions set max_staleness_seconds = null where name = 'steady'`
+  })
+
+  test('compares a refresh with refreshes, not with what else was done to the view', async () => {
+    await writePast([
+      { view: 'steady', ago: '3 hours', durationMs: 5, operation: 'create', fills: false },
+      { view: 'steady', ago: '2 hours', durationMs: 15_000 },
+    ])
+    await monitor({}, context)
+    expect(published('RunsSlow')).toEqual([0])
+  })
+
+  test('knows a view that nobody has met', async () => {
+    await sql`create materialized view unmet as select 1 as id`
+    await monitor({}, context)
+    expect((await sql`select source from viewkeeper.definitions where name = 'unmet'`)[0]).toEqual({
+      source: 'discovered',
+    })
+    await sql`drop materialized view unmet`
+    await sql`delete from viewkeeper.definitions where name = 'unmet'`
+  })
+
+  test('expects nothing of a time when nobody did: before a schedule, while paused', async () => {
+    process.env.SCHEDULES = '{"nightly":false}'
+    await expectForLong('steady')
+    await writePast([{ view: 'steady', ago: '30 days' }])
+    expect(await stale()).toEqual([])
+    await sql`update viewkeeper.definitions set schedule = '0 6 * * *', time_zone = 'UTC' where name = 'steady'`
+    expect(await stale()).toEqual([])
+    await sql`update viewkeeper.definitions set expected_since = now() - interval '26 hours' where name = 'steady'`
+    expect(await stale()).toEqual(['public.steady'])
+    await pauseView(database, 'steady', true, 'test')
+    expect(await stale()).toEqual([])
+    await pauseView(database, 'steady', false, 'test')
+    expect(await stale()).toEqual([])
+    const [measured] = await getMetrics(database, {
+      view: 'steady',
+      windowSeconds: 60,
+    })
+    expect(measured).toMatchObject({
+      stale: false,
+      staleMs: expect.toSatisfy((ms: number) => ms > 29 * 86_400_000),
+    })
+    await sql`update viewkeeper.definitions set schedule = null, time_zone = null where name = 'steady'`
+  })
+
+  test('leaves schedules of single views out where the environment starts none', async () => {
+    await sql`update viewkeeper.definitions set schedule = '*/15 * * * *', time_zone = 'UTC' where name = 'steady'`
+    await expectForLong('steady')
+    await writePast([{ view: 'steady', ago: '9 hours' }])
+    expect(await stale()).toEqual([])
+    process.env.SCHEDULES = '{"nightly":false}'
+    expect(await stale()).toEqual(['public.steady'])
+    await sql`update viewkeeper.definitions set schedule = null, time_zone = null where name = 'steady'`
+  })
+
+  test('publishes the runs of each view under its name where that is asked for', async () => {
+    process.env.METRICS_PER_VIEW = 'true'
+    await sql`insert into viewkeeper.definitions (schema_name, name, source) values ('public', 'Über "A"', 'discovered')`
+    await writePast([
+      { view: 'steady', ago: '4 hours', durationMs: 700 },
+      { view: 'steady', ago: '3 hours', status: 'failed' },
+      { view: 'Über "A"', ago: '2 hours', durationMs: 80, operation: 'create' },
+      { view: 'shaky', ago: '1 hours', status: 'skipped' },
+    ])
+    await monitor({}, context)
+    const named = () => lines.filter((line) => '_aws' in line && 'view' in line)
+    expect(
+      named().map((line) => [line.view, line.RunsSucceeded, line.RunsFailed, line.RefreshDuration]),
+    ).toEqual([
+      ['public.steady', 1, 0, 700],
+      ['public.steady', 0, 1, undefined],
+      ['public."%C3%9Cber ""A"""', 1, 0, undefined],
+    ])
+    for (const { _aws } of named()) {
+      expect(_aws).toMatchObject({
+        CloudWatchMetrics: [{ Namespace: 'Viewkeeper', Dimensions: [['service', 'environment', 'view']] }],
+      })
+    }
+
+    lines.length = 0
+    delete process.env.METRICS_PER_VIEW
+    await writePast([{ view: 'steady', ago: '1 hours' }])
+    await monitor({}, context)
+    expect(published('RunsSucceeded')).toEqual([1])
+    expect(named()).toEqual([])
+    await sql`delete from viewkeeper.definitions where name = 'Über "A"'`
+  })
+
+  test('publishes zeros and its own heart-beat when nothing has happened', async () => {
+    await monitor({}, context)
+    for (const name of Object.values(metricNames)) expect(published(name)).toEqual([0])
+  })
+})

@@ -1,0 +1,81 @@
+import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { planLines } from '../../../cli/output/plan.ts'
+import { handler as api } from '../../../functions/api.ts'
+import { type Plan, plan as planSchema } from '../../../src/edge/http/schemas/answers.ts'
+import { plain } from '../../../src/terminal/paint.ts'
+import { pauseAll } from '../../../src/watch/pause.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { define } from '../../support/views/batches.ts'
+import { useHistory } from './past.ts'
+
+const { url, database, sql, clear, writePast } = useHistory()
+
+beforeAll(async () => {
+  vi.stubEnv('DATABASE_URL', url)
+  await sql`create materialized view above as select id from steady`
+  await define(sql, 'public.above', { target_lag_seconds: 600, in_all: false })
+  await define(sql, 'public.steady', { in_all: false })
+  await define(sql, 'public.shaky', { schedule: '*/10 * * * *', time_zone: 'UTC', in_all: false })
+  await define(sql, 'public.quiet', { in_all: true })
+  await define(sql, 'public.fresh', { in_all: true, paused_at: new Date() })
+})
+beforeEach(clear)
+afterAll(() => {
+  vi.unstubAllEnvs()
+})
+
+const linesOf = (plan: Plan) => planLines(plan, { width: 120, paint: plain } as never)
+const get = async () =>
+  planSchema.parse(parsed((await api(httpEvent('GET /plan'), lambdaContext())) as never).body)
+
+test('the plan says which schedules have a turn, what each refreshes and takes, and what target lags refresh for whom', async () => {
+  const ran = (view: string, durationMs: number) =>
+    Array.from({ length: 25 }, (_, at) => ({ view, durationMs, ago: `${at + 1} hours` }))
+  await writePast([...ran('shaky', 60_000), ...ran('quiet', 5000)])
+  vi.stubEnv('SCHEDULES', '{"nightly":{"at":"02:30"},"views":true,"looks":{"everySeconds":60}}')
+  const { schedules, lags, leftOut, from } = await get()
+  expect(schedules).toMatchObject([
+    { schedule: '*/10 * * * *', by: 'view', count: 144, views: ['public.shaky'], usualMs: 60_000 },
+    { schedule: '30 2 * * *', by: 'nightly', count: 1, views: ['public.quiet'], usualMs: 5000 },
+  ])
+  for (const { first } of schedules) expect(Date.parse(first)).toBeGreaterThan(Date.parse(from))
+  expect(lags).toEqual([
+    { view: 'public.above', lagMs: 600_000, for: null },
+    { view: 'public.steady', lagMs: 600_000, for: 'public.above' },
+  ])
+  expect(leftOut).toEqual([{ view: 'public.fresh', because: 'paused', until: null }])
+  const lines = linesOf({ from, paused: false, schedules, lags, leftOut })
+  expect(lines[0]).toMatch(/: 145 turns of schedules$/)
+  expect(lines[3]).toMatch(/144 {2}\*\/10 \* \* \* \* UTC +60 s +shaky/)
+  expect(lines).toContain('steady: whenever its data become 10 min old, for above')
+  expect(lines).toContain('fresh: paused')
+})
+
+test('a suspended view is named with the time of its next try, and a duration that nobody knows is the median of the others', async () => {
+  vi.stubEnv('SCHEDULES', '{"nightly":{"at":"02:30"},"views":true}')
+  await writePast([{ view: 'shaky', durationMs: 60_000, ago: '2 hours' }])
+  expect((await get()).schedules).toMatchObject([{ usualMs: 60_000 }, { usualMs: 60_000 }])
+  await sql`insert into viewkeeper.batches (id, trigger, selection) values ('failing', 'schedule', '{"views": ["public.shaky"]}')`
+  await sql`
+    update viewkeeper.definitions
+       set suspend_after_failures = 1, scheduled_interval_seconds = 600, updated_at = clock_timestamp() - interval '1 day'
+     where name = 'shaky'`
+  await writePast([{ view: 'shaky', status: 'failed', ago: '1 minute', batchId: 'failing' }])
+  const plan = await get()
+  const until = plan.leftOut.find(({ view }) => view === 'public.shaky')?.until ?? ''
+  expect(plan.leftOut).toContainEqual({ view: 'public.shaky', because: 'suspended', until })
+  expect(Date.parse(until)).toBeGreaterThan(Date.parse(plan.from))
+  expect(linesOf(plan)).toContainEqual(expect.stringMatching(/^shaky: suspended until .+/))
+  // When it is due again, it is left out no longer.
+  await sql`update viewkeeper.runs set finished_at = finished_at - interval '1 hour' where status = 'failed'`
+  expect((await get()).leftOut).toEqual([{ view: 'public.fresh', because: 'paused', until: null }])
+})
+
+test('without schedules it is empty; while everything is paused it is as if it were not', async () => {
+  vi.stubEnv('SCHEDULES', undefined)
+  expect(await get()).toMatchObject({ schedules: [], lags: [], paused: false })
+  vi.stubEnv('SCHEDULES', '{"nightly":{"at":"02:30"},"views":true}')
+  await pauseAll(database, true, 'test')
+  expect(await get()).toMatchObject({ paused: true, schedules: [{ count: 144 }, { count: 1 }] })
+  await pauseAll(database, false, 'test')
+})

@@ -1,0 +1,152 @@
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { prune } from '../../../src/watch/prune.ts'
+import { useHistory } from './past.ts'
+
+const { database, sql, clear, writePast } = useHistory()
+
+describe('pruning', () => {
+  const retention = { successes: 5, days: 90 }
+  const later = () => Date.now() + 60_000
+
+  /** Which runs stay, by the rule as people say it, written without a look at the product's SQL. */
+  async function survivors({
+    successes,
+    days,
+  }: {
+    successes: number | null
+    days: number
+  }): Promise<number[]> {
+    const runs = await sql`
+      select r.id, r.definition_id, r.status, r.fills, r.finished_at < clock_timestamp() - make_interval(days => ${days}) as old,
+             coalesce(b.finished_at is null and b.id is not null, false) as open
+        from viewkeeper.runs r left join viewkeeper.batches b on b.id = r.batch_id order by r.id`
+    const kept = new Set<number>()
+    for (const of of Map.groupBy(runs, ({ definition_id: id }) => id).values()) {
+      const succeeded = of.filter(({ status }) => status === 'success')
+      const last = [
+        succeeded.findLast(({ fills }) => fills),
+        of.findLast(({ status }) => status === 'failed'),
+      ]
+      const keep = successes === null ? succeeded.filter(({ old }) => !old) : succeeded.slice(-successes)
+      const others = of.filter(({ status, old }) => status !== 'success' && !old)
+      for (const run of [
+        ...last,
+        ...keep,
+        ...others,
+        ...of.filter(({ open, status }) => open || status === 'running'),
+      ]) {
+        if (run) kept.add(run.id)
+      }
+    }
+    return [...kept].sort((a, b) => a - b)
+  }
+
+  // The prune skips a table on which an autovacuum works, and an analyze that goes on keeps rows from being visible to all.
+  beforeAll(async () => {
+    await sql.unsafe(`
+      alter table viewkeeper.runs set (autovacuum_enabled = off);
+      alter table viewkeeper.batches set (autovacuum_enabled = off)`)
+  })
+
+  beforeEach(async () => {
+    await clear()
+    await sql`insert into viewkeeper.batches (id, trigger, selection, status) values ('open-batch', 'http', '{"all":true}', 'running')`
+    await sql`
+      insert into viewkeeper.batches (id, trigger, selection, status, requested_at, finished_at)
+      values ('old-batch', 'http', '{"all":true}', 'success', now() - interval '200 days', now() - interval '200 days'),
+             ('kept-batch', 'http', '{"all":true}', 'success', now() - interval '200 days', now() - interval '200 days')`
+    const statuses = ['success', 'success', 'success', 'failed', 'skipped', 'canceled']
+    await writePast([
+      ...Array.from({ length: 600 }, (_, at) => ({
+        view: ['steady', 'shaky', 'quiet'][at % 3] as string,
+        // No run is a whole number of days old: the test and the prune look at the clock at different moments.
+        ago: `${200.5 - at / 3} days`,
+        status: at % 3 === 1 ? (statuses[(at * 7) % 5] as string) : 'success',
+      })),
+      { view: 'fresh', ago: '199 days', batchId: 'kept-batch' },
+      { view: 'fresh', ago: '198 days', status: 'failed', batchId: 'open-batch' },
+      { view: 'fresh', ago: '197 days', status: 'canceled' },
+      { view: 'fresh', ago: '196 days', status: 'failed' },
+      { view: 'fresh', ago: '195 days', operation: 'drop' },
+    ])
+  })
+
+  test.each([
+    retention,
+    { successes: 1, days: 1 },
+    { successes: null, days: 30 },
+    { successes: 10_000, days: 10_000 },
+  ])('keeps what %j says, each last success and last failure, and what is open', async (rule) => {
+    const expected = await survivors(rule)
+    const before = (await sql`select count(*)::int as count from viewkeeper.runs`)[0]?.count as number
+    const pruned = await prune(database, rule, later())
+    expect(pruned).toMatchObject({ done: true, runs: before - expected.length })
+    const left = await sql`select id from viewkeeper.runs order by id`
+    expect(left.map(({ id }) => id)).toEqual(expected)
+  })
+
+  test('keeps what programs have not been told of yet', async () => {
+    const [first] = await sql`
+      with waits as (select id from viewkeeper.runs where view_name = 'steady' order by id limit 1)
+      update viewkeeper.runs set announced_at = '-infinity' where id not in (select id from waits) returning (select id from waits) as gone`
+    await sql`update viewkeeper.batches set announced_at = '-infinity' where id = 'old-batch'`
+    await sql`update viewkeeper.runs set batch_id = null`
+    const rule = { successes: 1, days: 1 }
+    await prune(database, { ...rule, programs: true }, later())
+    expect(await sql`select from viewkeeper.runs where id = ${first?.gone}`).toHaveLength(1)
+    const batches = () => sql`select id from viewkeeper.batches where finished_at is not null`
+    expect(await batches()).toEqual([{ id: 'kept-batch' }])
+    await prune(database, rule, later())
+    expect(await sql`select from viewkeeper.runs where id = ${first?.gone}`).toHaveLength(0)
+    expect(await batches()).toEqual([])
+  })
+
+  test('takes a run that has led a group, also if a run that it has led stays', async () => {
+    const [led] = await sql`
+      update viewkeeper.runs set group_run_id = (select min(id) from viewkeeper.runs where view_name = 'steady')
+       where id = (select max(id) from viewkeeper.runs where view_name = 'quiet') returning id, group_run_id as leader`
+    await prune(database, retention, later())
+    const left = await sql`select id from viewkeeper.runs where id in (${led?.id}, ${led?.leader})`
+    expect(left).toEqual([{ id: led?.id }])
+  })
+
+  test('leaves nothing behind that later reads have to pass', async () => {
+    await prune(database, retention, later())
+    const [runs] = await sql`
+      select relpages > 0 and relallvisible = relpages as visible from pg_class where oid = 'viewkeeper.runs'::regclass`
+    expect(runs).toEqual({ visible: true })
+  })
+
+  test('vacuums also for a login that may not remove actions, and says so', async () => {
+    await sql.unsafe(`
+      create function no_actions() returns trigger language plpgsql as $$ begin raise insufficient_privilege; end $$;
+      create trigger no_actions before delete on viewkeeper.actions for each statement execute function no_actions()`)
+    await expect(prune(database, retention, later())).rejects.toMatchObject({ code: 'InsufficientPrivilege' })
+    await sql`drop function no_actions cascade`
+    const [runs] =
+      await sql`select relpages > 0 and relallvisible = relpages as visible from pg_class where oid = 'viewkeeper.runs'::regclass`
+    expect(runs).toEqual({ visible: true })
+  })
+
+  test('takes old batches whose runs are gone, and no other', async () => {
+    expect(await prune(database, retention, later())).toMatchObject({ batches: 1 })
+    const left = await sql`select id from viewkeeper.batches order by id`
+    expect(left.map(({ id }) => id)).toEqual(['kept-batch', 'open-batch'])
+  })
+
+  test('takes any number of batches, in pieces', async () => {
+    await sql`
+      insert into viewkeeper.batches (trigger, selection, status, requested_at, finished_at)
+      select 'http', '{"all":true}', 'success', now() - interval '200 days', now() - interval '200 days'
+        from generate_series(1, 1200)`
+    expect(await prune(database, retention, later())).toMatchObject({ batches: 1201, done: true })
+  })
+
+  test('ends when its time is up, and the next one goes on', async () => {
+    expect(await prune(database, retention, Date.now() + 4000)).toEqual({ runs: 0, batches: 0, done: false })
+    const expected = await survivors(retention)
+    expect(await prune(database, retention, later())).toMatchObject({ done: true })
+    expect((await sql`select id from viewkeeper.runs`).length).toBe(expected.length)
+    expect(await prune(database, retention, later())).toEqual({ runs: 0, batches: 0, done: true })
+  })
+})

@@ -1,0 +1,72 @@
+import { beforeEach, expect, test } from 'vitest'
+import { handler as api } from '../../../functions/api.ts'
+import { type Schedules, unscheduled } from '../../../src/batch/schedules.ts'
+import { monitor } from '../../../src/watch/monitor.ts'
+import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { namesByTrouble } from '../../support/views/troubles.ts'
+import { useHistory, usePublished } from './past.ts'
+
+const { url, database, sql, clear, writePast, expectForLong } = useHistory()
+usePublished(url)
+const nightly = { schedule: '0 9 * * *', timeZone: 'Etc/UTC' }
+const look = (schedules: Schedules) => monitor(database, { schedules, publish: unheard })
+
+beforeEach(async () => {
+  await clear()
+  await sql`
+    update viewkeeper.definitions
+       set max_staleness_seconds = null, schedule = null, time_zone = null, paused_at = null, in_all = true`
+  await expectForLong('steady', 'shaky', 'quiet', 'fresh')
+})
+
+test('SQL, the monitor and both lists over HTTP name the same stale views, with the same limits', async () => {
+  await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name = 'steady'`
+  await sql`update viewkeeper.definitions set schedule = '*/15 * * * *', time_zone = 'UTC' where name = 'shaky'`
+  await sql`update viewkeeper.definitions set in_all = false where name = 'fresh'`
+  await expectForLong('steady', 'shaky', 'quiet', 'fresh')
+  await writePast([
+    { view: 'steady', ago: '2 hours' },
+    { view: 'shaky', ago: '30 minutes' },
+    { view: 'quiet', ago: '30 hours', durationMs: 3 * 3600 * 1000 },
+    { view: 'fresh', ago: '90 days' },
+  ])
+  const { troubles } = await look({ nightly, views: true })
+  expect(troubles).toMatchObject([{ trouble: 'stale', name: 'public.steady', maxStalenessSeconds: 3600 }])
+  expect(troubles[0]?.ageSeconds).toBeGreaterThanOrEqual(7199)
+
+  const hour = 3600
+  const limits = { fresh: null, quiet: 24 * hour + 6 * hour, shaky: 900 + hour, steady: hour }
+  const status = await sql`
+    select name, schedule, extract(epoch from max_staleness)::integer as seconds, stale from viewkeeper.view_status order by 1`
+  expect(Object.fromEntries(status.map(({ name, seconds }) => [name, seconds]))).toEqual(limits)
+  expect(status.filter((row) => row.stale).map(({ name }) => name)).toEqual(['steady'])
+  expect(status.find(({ name }) => name === 'shaky')?.schedule).toBe('*/15 * * * *')
+
+  const views = parsed((await api(httpEvent('GET /views'), lambdaContext())) as never).body.views
+  const metrics = parsed((await api(httpEvent('GET /metrics'), lambdaContext())) as never).body.metrics
+  for (const listed of [views, metrics] as { view: string; maxStaleMs: number | null; stale: boolean }[][]) {
+    expect(
+      Object.fromEntries(
+        listed.map(({ view, maxStaleMs }) => [view.slice(7), maxStaleMs === null ? null : maxStaleMs / 1000]),
+      ),
+    ).toEqual(limits)
+    expect(listed.filter((each) => each.stale).map(({ view }) => view)).toEqual(['public.steady'])
+  }
+})
+
+test('a schedule that ends, or an environment without schedules, expects nothing any more', async () => {
+  await writePast([{ view: 'quiet', ago: '90 days' }])
+  const names = async (schedules: Schedules) => namesByTrouble(await look(schedules)).stale
+  expect(await names({ nightly, views: false })).toContain('public.quiet')
+  expect(await names(unscheduled)).toEqual([])
+  expect(await sql`select from viewkeeper.view_status where max_staleness is not null`).toHaveLength(0)
+})
+
+test('a look that changes no interval writes no definition', async () => {
+  const versions = () => sql`select id, xmin::text from viewkeeper.definitions order by id`
+  await look({ nightly, views: true })
+  const before = await versions()
+  await look({ nightly, views: true })
+  expect(await versions()).toEqual(before)
+})

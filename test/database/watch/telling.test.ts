@@ -1,0 +1,288 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { handler as monitorHandler } from '../../../functions/monitor.ts'
+import { unscheduled } from '../../../src/batch/schedules.ts'
+import { type Telling, usualTelling } from '../../../src/events/plan/telling.ts'
+import type { Database } from '../../../src/server/connect.ts'
+import { monitor, type Publisher } from '../../../src/watch/monitor.ts'
+import { lambdaContext } from '../../support/aws/lambda.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { between } from '../../support/waiting/between.ts'
+import { until } from '../../support/waiting/until.ts'
+import { useHistory, usePublished } from './past.ts'
+
+const { url, database, sql, clear, writePast, expectForLong } = useHistory()
+const { lines, published } = usePublished(url)
+
+/** What one look publishes: how many views are stale, and the names to tell of. */
+async function look(telling: Telling = usualTelling, from: Database = database) {
+  const published = { stale: 0, told: [] as string[] }
+  const trouble: Publisher['trouble'] = (which, found, told) => {
+    if (which !== 'stale') return
+    published.stale = found.length
+    published.told = told.map((name) => name.replace('public.', ''))
+  }
+  await monitor(from, { schedules: unscheduled, publish: { ...unheard, trouble }, telling })
+  return published
+}
+
+/** As if everything that the monitor has seen and told were this much longer ago. */
+const pass = (time: string) =>
+  sql`update viewkeeper.troubles set told_at = told_at - ${time}::interval, began_at = began_at - ${time}::interval,
+             over_at = over_at - ${time}::interval`
+
+const refreshed = (view: string) => writePast([{ view, ago: '1 minutes' }])
+const becomesStale = (view: string) =>
+  sql`delete from viewkeeper.runs where view_name = ${view} and requested_at > now() - interval '30 minutes'`
+
+/** Both views may be an hour old. They were refreshed hours ago, `steady` first, and again just now. */
+beforeEach(async () => {
+  await clear()
+  await sql`truncate viewkeeper.troubles`
+  await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name in ('steady', 'shaky')`
+  await expectForLong('steady', 'shaky')
+  await writePast([
+    { view: 'steady', ago: '3 hours' },
+    { view: 'shaky', ago: '2 hours' },
+  ])
+  await refreshed('steady')
+  await refreshed('shaky')
+})
+
+describe('what the monitor tells of stale views', () => {
+  test('one view becomes stale: it is told once, and counted at every look', async () => {
+    expect(await look()).toEqual({ stale: 0, told: [] })
+    await becomesStale('steady')
+    expect(await look()).toEqual({ stale: 1, told: ['steady'] })
+    await pass('10 minutes')
+    expect(await look()).toEqual({ stale: 1, told: [] })
+  })
+
+  test('a second view becomes stale a few minutes later: it is told, too', async () => {
+    await becomesStale('steady')
+    await look()
+    await pass('6 minutes')
+    await becomesStale('shaky')
+    expect(await look()).toEqual({ stale: 2, told: ['shaky'] })
+  })
+
+  test('a second view becomes stale a minute later: it is told when five minutes are over', async () => {
+    await becomesStale('steady')
+    await look()
+    await becomesStale('shaky')
+    await pass('4 minutes')
+    expect(await look()).toEqual({ stale: 2, told: [] })
+    await pass('1 minutes')
+    expect(await look()).toEqual({ stale: 2, told: ['shaky'] })
+  })
+
+  test('a view is fresh again, and another becomes stale: it is told when five minutes are over', async () => {
+    await becomesStale('steady')
+    await look()
+    await refreshed('steady')
+    await becomesStale('shaky')
+    await pass('2 minutes')
+    expect(await look()).toEqual({ stale: 1, told: [] })
+    await pass('3 minutes')
+    expect(await look()).toEqual({ stale: 1, told: ['shaky'] })
+  })
+
+  test('both are fresh again: no view is counted any more, and none is told', async () => {
+    await becomesStale('steady')
+    await becomesStale('shaky')
+    expect(await look()).toEqual({ stale: 2, told: ['steady', 'shaky'] })
+    await pass('10 minutes')
+    await refreshed('steady')
+    await refreshed('shaky')
+    expect(await look()).toEqual({ stale: 0, told: [] })
+  })
+
+  test('a view becomes stale a second time: it is told again', async () => {
+    await becomesStale('steady')
+    await look()
+    await pass('10 minutes')
+    await refreshed('steady')
+    await look()
+    await becomesStale('steady')
+    expect(await look()).toEqual({ stale: 1, told: ['steady'] })
+  })
+
+  test('a view stays stale for three days: it is told anew each day', async () => {
+    await becomesStale('steady')
+    const told: string[][] = []
+    for (let hour = 0; hour < 72; hour += 6) {
+      told.push((await look()).told)
+      await pass('6 hours')
+    }
+    expect(told).toEqual(Array.from({ length: 12 }, (_, at) => (at % 4 === 0 ? ['steady'] : [])))
+  })
+
+  test('a reminder is of every stale view, so that there is one mail a day', async () => {
+    await becomesStale('steady')
+    await look()
+    await pass('20 hours')
+    await becomesStale('shaky')
+    expect(await look()).toEqual({ stale: 2, told: ['shaky'] })
+    await pass('4 hours')
+    expect(await look()).toEqual({ stale: 2, told: ['steady', 'shaky'] })
+    await pass('20 hours')
+    expect(await look()).toEqual({ stale: 2, told: [] })
+  })
+
+  test('without reminders a view is told once, however long it stays stale', async () => {
+    await becomesStale('steady')
+    await look({ ...usualTelling, remindSeconds: null })
+    await pass('30 days')
+    expect(await look({ ...usualTelling, remindSeconds: null })).toEqual({ stale: 1, told: [] })
+  })
+
+  test('a look that tells nothing writes nothing', async () => {
+    await becomesStale('steady')
+    await look()
+    const versions = () => sql`select trouble, name, xmin::text from viewkeeper.troubles`
+    const before = await versions()
+    await pass('10 minutes')
+    const after = await versions()
+    expect(after).not.toEqual(before)
+    await look()
+    expect(await versions()).toEqual(after)
+  })
+})
+
+describe('of two monitors at once', () => {
+  const untilSomebodyWaits = () =>
+    until('a monitor waits for another one', async () => {
+      const rows = await sql`
+        select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`
+      return rows.length
+    })
+
+  /** Looks, and before each statement has another monitor look, until that is done or waits for this one. */
+  async function lookTogether() {
+    const others: string[] = []
+    let inside = false
+    let other: Promise<unknown> = Promise.resolve()
+    const lookToo = async () => {
+      inside = true
+      others.push(...(await look()).told)
+      inside = false
+    }
+    const one = await look(
+      usualTelling,
+      between(database, async () => {
+        if (inside) return
+        other = Promise.all([other, lookToo()])
+        await Promise.race([other, untilSomebodyWaits()])
+      }),
+    )
+    await other
+    return [...one.told, ...others].sort()
+  }
+
+  test('one tells of a view that became stale', async () => {
+    await becomesStale('steady')
+    expect(await lookTogether()).toEqual(['steady'])
+  })
+
+  test('one reminds', async () => {
+    await becomesStale('steady')
+    await look()
+    await pass('25 hours')
+    expect(await lookTogether()).toEqual(['steady'])
+  })
+
+  test('many that begin together tell of each view once', async () => {
+    await becomesStale('steady')
+    await becomesStale('shaky')
+    const told = await Promise.all(Array.from({ length: 8 }, () => look()))
+    expect(told.flatMap((each) => each.told).sort()).toEqual(['shaky', 'steady'])
+    expect(told.map(({ stale }) => stale)).toEqual(Array(8).fill(2))
+  })
+})
+
+test('what a monitor told that died before it could say so is told again', async () => {
+  await becomesStale('steady')
+  const told: string[] = []
+  const trouble: Publisher['trouble'] = (which, _, names) => {
+    if (which !== 'stale') return
+    told.push(...names)
+    throw new Error('it died')
+  }
+  const publish = { ...unheard, trouble }
+  await expect(monitor(database, { schedules: unscheduled, publish })).rejects.toThrow('it died')
+  expect(told).toEqual(['public.steady'])
+  expect(await look()).toEqual({ stale: 1, told: ['steady'] })
+})
+
+describe('the metrics and the log', () => {
+  const lookAsFunction = () => monitorHandler({}, lambdaContext())
+  /** How many names each line tells of. */
+  const toldCounts = (message: string) =>
+    lines.filter((line) => line.message === message).map(({ toldCount }) => toldCount)
+
+  test('say how many views are stale and how many of them are told, and name these', async () => {
+    await becomesStale('steady')
+    await lookAsFunction()
+    await pass('6 minutes')
+    await becomesStale('shaky')
+    await lookAsFunction()
+    await lookAsFunction()
+    expect(published('ViewsStale')).toEqual([1, 2, 2])
+    const told = lines.filter(({ message }) => message === 'views are stale').map((line) => line.told)
+    expect(told).toEqual([['public.steady'], ['public.shaky'], undefined])
+  })
+
+  test('the function is told how often to remind, and never if that is empty', async () => {
+    await becomesStale('steady')
+    const remindedAfter = async (time: string) => {
+      await pass(time)
+      lines.length = 0
+      await lookAsFunction()
+      return lines.some(({ message, told }) => message === 'views are stale' && told !== undefined)
+    }
+    await lookAsFunction()
+    process.env.REMIND_EVERY_HOURS = '2'
+    expect([await remindedAfter('110 minutes'), await remindedAfter('11 minutes')]).toEqual([false, true])
+    process.env.REMIND_EVERY_HOURS = 'false'
+    expect(await remindedAfter('30 days')).toBe(false)
+    delete process.env.REMIND_EVERY_HOURS
+    process.env.MONITOR_EVERY_MINUTES = String(40 * 24 * 60)
+    expect(await remindedAfter('1 days')).toBe(false)
+    delete process.env.MONITOR_EVERY_MINUTES
+    expect(await remindedAfter('1 minutes')).toBe(true)
+  })
+
+  test('missing views are told like stale ones: newly, as a reminder, and again if they go a second time', async () => {
+    await sql`update viewkeeper.definitions set source = 'authored' where name in ('quiet', 'fresh')`
+    await sql`drop materialized view quiet`
+    await lookAsFunction()
+    await pass('6 minutes')
+    await sql`drop materialized view fresh`
+    await lookAsFunction()
+    await pass('25 hours')
+    await lookAsFunction()
+    await sql`create materialized view quiet as select 1 as id`
+    await sql`create materialized view fresh as select 1 as id`
+    await pass('6 minutes')
+    await lookAsFunction()
+    await sql`drop materialized view quiet`
+    await lookAsFunction()
+    expect(published('ViewsMissing')).toEqual([1, 2, 2, 0, 1])
+    expect(toldCounts('views are missing')).toEqual([1, 1, 2, 1])
+    await sql`create materialized view quiet as select 1 as id`
+    await sql`update viewkeeper.definitions set source = 'discovered'`
+  })
+
+  test('views that were set aside are told like stale ones', async () => {
+    await sql`
+      insert into viewkeeper.set_aside (act, position, kind, name, item, reading, set_aside_at)
+      values (1, 1, 'view', 'public.old', '{"live":{"view":{"schema":"public","name":"old"}}}', '{public.t}', now() - interval '2 hours')`
+    await lookAsFunction()
+    await lookAsFunction()
+    await pass('25 hours')
+    await lookAsFunction()
+    await sql`truncate viewkeeper.set_aside`
+    await lookAsFunction()
+    expect(published('ViewsSetAside')).toEqual([1, 1, 1, 0])
+    expect(toldCounts('views are set aside')).toEqual([1, undefined, 1])
+  })
+})

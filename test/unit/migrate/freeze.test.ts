@@ -1,0 +1,325 @@
+import { describe, expect, test } from 'vitest'
+import { type Definition, definitionDefaults } from '../../../src/catalog/plan/definition.ts'
+import {
+  authoredDifferences,
+  changedFields,
+  type FreezeRequest,
+  planFreeze,
+  unaccounted,
+  unappliedDifferences,
+} from '../../../src/migrate/plan/freeze.ts'
+import type { FrozenChange } from '../../../src/migrate/plan/frozen.ts'
+import type { NewMigration } from '../../../src/migrate/plan/new-migration.ts'
+import { definition, everyField } from '../../support/views/frozen.ts'
+
+const inPublic = (name: string) => ({ schema: 'public', name })
+const [a, b, c] = ['a', 'b', 'c'].map((name) => definition(name, `select '${name}'`)) as [
+  Definition,
+  Definition,
+  Definition,
+]
+
+/** Migrations as they would be after freezing these. */
+const frozen = (...changes: (Definition | FrozenChange)[]) =>
+  changes.map((change, at) => ({
+    name: `00${at + 1}_m`,
+    up: { why: '', change: 'does' in change ? change : { does: 'define' as const, definition: change } },
+  }))
+
+const plan = (request: Partial<FreezeRequest>): NewMigration[] =>
+  planFreeze({
+    authored: [],
+    migrations: [],
+    why: 'a test',
+    only: null,
+    renames: [],
+    removes: [],
+    canonical: (sql) => sql,
+    ...request,
+  })
+
+/** `define a | drop public.a` for each migration: up, and the way back. */
+const inWords = (migrations: NewMigration[]): string[] =>
+  migrations.map(({ words, up, down }) => `${words}: ${stepInWords(up.change)} | ${stepInWords(down.change)}`)
+
+function stepInWords(change: FrozenChange): string {
+  switch (change.does) {
+    case 'define':
+      return `define ${change.definition.name} as ${change.definition.sql}`
+    case 'rename':
+      return `rename ${change.view.name} to ${change.to.name}`
+    case 'drop':
+    case 'release':
+      return `${change.does} ${change.view.name}`
+    case 'together':
+      return change.definitions.map(({ name, sql }) => `define ${name} as ${sql}`).join(' and ')
+    default:
+      return change.does
+  }
+}
+
+describe('freezing', () => {
+  test('writes nothing where nothing has changed', () => {
+    expect(plan({ authored: [a, b], migrations: frozen(a, b) })).toEqual([])
+  })
+
+  test('defines what is new, in the order in which it is authored, and drops it on the way back', () => {
+    const [first, second] = plan({ authored: [b, a, c], migrations: frozen(c) })
+    expect(first).toEqual({
+      words: 'b',
+      view: inPublic('b'),
+      changed: [],
+      up: { why: 'a test', change: { does: 'define', definition: b } },
+      down: { why: 'a test', change: { does: 'drop', view: inPublic('b') } },
+    })
+    expect(second?.words).toBe('a')
+  })
+
+  test('of what is changed goes back to what was frozen last, and says which fields changed', () => {
+    const last = { ...a, comment: 'last' }
+    const now = { ...last, sql: 'select 2', retries: 5 }
+    expect(plan({ authored: [now], migrations: frozen(a, last) })).toEqual([
+      expect.objectContaining({
+        changed: ['query', 'retries'],
+        up: { why: 'a test', change: { does: 'define', definition: now } },
+        down: { why: 'a test', change: { does: 'define', definition: last } },
+      }),
+    ])
+  })
+
+  test('leaves a view that is there already alone on the way back, where it is adopted', () => {
+    expect(inWords(plan({ authored: [a], adopts: true }))).toEqual(["a: define a as select 'a' | release a"])
+  })
+
+  test('of a renamed view is only that', () => {
+    const renamed = { ...a, name: 'z' }
+    const migrations = plan({
+      authored: [renamed],
+      migrations: frozen(a),
+      renames: [{ from: inPublic('a'), to: inPublic('z') }],
+    })
+    expect(inWords(migrations)).toEqual(['z: rename a to z | rename z to a'])
+    expect(migrations[0]?.changed).toEqual(['name'])
+  })
+
+  test('of a view that is renamed and changed is both, and the way back knows it by its new name', () => {
+    const renamed = { ...a, schema: 'app', name: 'z', sql: 'select 26' }
+    const migrations = plan({
+      authored: [renamed],
+      migrations: frozen(a),
+      renames: [{ from: inPublic('a'), to: { schema: 'app', name: 'z' } }],
+    })
+    expect(inWords(migrations)).toEqual([
+      'z: rename a to z | rename z to a',
+      "z: define z as select 26 | define z as select 'a'",
+    ])
+    expect(migrations[1]?.down.change).toMatchObject({ definition: { schema: 'app' } })
+  })
+
+  test('of everything at once renames first, then defines, then removes', () => {
+    const renamed = { ...a, name: 'z' }
+    const changed = { ...b, sql: "select 'new'" }
+    const migrations = plan({
+      authored: [c, changed, renamed],
+      migrations: frozen(a, b, definition('old', 'select 0')),
+      renames: [{ from: inPublic('a'), to: inPublic('z') }],
+      removes: [inPublic('old')],
+    })
+    expect(inWords(migrations)).toEqual([
+      'z: rename a to z | rename z to a',
+      "c: define c as select 'c' | drop c",
+      "b: define b as select 'new' | define b as select 'b'",
+      'remove_old: drop old | define old as select 0',
+    ])
+  })
+
+  test('removes a view that no other view reads before others are changed, and one that is read after that', () => {
+    const migrations = frozen(a, b)
+    const authored = [definition('c', 'select 5')]
+    const removes = ['b', 'a'].map(inPublic)
+    const fresh = plan({ authored, migrations, removes, removesFirst: new Set(['"public"."b"']) })
+    expect(fresh.map(({ words }) => words)).toEqual(['remove_b', 'c', 'remove_a'])
+  })
+
+  test('removes views in the order in which they are named, and makes each again as it was', () => {
+    const last = { ...b, comment: 'last' }
+    const removes = ['c', 'b', 'a'].map(inPublic)
+    const migrations = plan({ migrations: frozen(a, b, last, c), removes })
+    expect(migrations.map(({ words }) => words)).toEqual(['remove_c', 'remove_b', 'remove_a'])
+    expect(migrations[1]?.down.change).toEqual({ does: 'define', definition: last })
+  })
+
+  test('only some leaves the others for another time', () => {
+    const changed = [a, b, c].map((each) => ({ ...each, sql: 'select 1' }))
+    const migrations = plan({ authored: changed, migrations: frozen(a, b), only: ['c', 'a'].map(inPublic) })
+    expect(migrations.map(({ words }) => words)).toEqual(['a', 'c'])
+  })
+
+  test('after a removal defines the view as a new one', () => {
+    const migrations = frozen(a, { does: 'drop', view: inPublic('a') })
+    expect(inWords(plan({ authored: [a], migrations }))).toEqual(["a: define a as select 'a' | drop a"])
+  })
+
+  test('by a query that makes no difference writes nothing', () => {
+    const spaced = { ...a, sql: "select   'a'" }
+    const canonical = (sql: string) => sql.replace(/\s+/g, ' ')
+    expect(plan({ authored: [spaced], migrations: frozen(a), canonical })).toEqual([])
+    expect(plan({ authored: [spaced], migrations: frozen(a) })).toHaveLength(1)
+  })
+})
+
+describe('the fields that changed', () => {
+  const full = definition('a', 'select 1', {
+    indexes: [{ name: 'a_key', unique: true, on: '(id)' }],
+    grants: [{ privileges: ['select'], to: 'x', grantOption: true }],
+    settings: { jit: 'off', work_mem: '1MB' },
+  })
+
+  test('are none where only keys come in another order', () => {
+    const turned: Definition = {
+      ...full,
+      indexes: [{ on: '(id)', name: 'a_key', unique: true }],
+      grants: [{ grantOption: true, to: 'x', privileges: ['select'] }],
+      settings: { work_mem: '1MB', jit: 'off' },
+    }
+    expect(changedFields(full, turned)).toEqual([])
+  })
+
+  test.each(['query', ...Object.keys(definitionDefaults).filter((field) => field !== 'schema')])(
+    'are called as the author calls them: %s',
+    (field) => {
+      const changed = field === 'query' ? 'sql' : (field as keyof Definition)
+      expect(changedFields(full, { ...full, [changed]: everyField[changed] })).toEqual([field])
+    },
+  )
+})
+
+describe('frozen views that are authored no more', () => {
+  test('are unaccounted for until they are said to be renamed or removed', () => {
+    const migrations = frozen(a, b, c)
+    const without = (more: Partial<FreezeRequest>) =>
+      unaccounted({ authored: [c], migrations, renames: [], removes: [], ...more }).map(({ name }) => name)
+    expect(without({})).toEqual(['a', 'b'])
+    expect(without({ removes: [inPublic('a')] })).toEqual(['b'])
+    expect(without({ renames: [{ from: inPublic('b'), to: inPublic('d') }] })).toEqual(['a'])
+  })
+})
+
+describe('what is authored and what is frozen', () => {
+  const differences = (authored: Definition[], ...changes: (Definition | FrozenChange)[]) =>
+    authoredDifferences(authored, frozen(...changes), (sql) => sql)
+
+  test('are the same where nothing has changed', () => {
+    expect(differences([a, b], a, b)).toEqual([])
+  })
+
+  test('differ by a view that was never frozen, under the name that people write', () => {
+    expect(differences([a, definition('Odd', 'select 1')], a)).toEqual([
+      { view: 'public."Odd"', kind: 'unfrozen', message: 'it was never frozen' },
+    ])
+  })
+
+  test('differ by the fields that changed, since the migration that says otherwise', () => {
+    expect(differences([a, { ...b, sql: 'select 2', retries: 0 }], a, b, { ...b, comment: 'x' })).toEqual([
+      { view: 'public.b', kind: 'unfrozen', message: 'query, comment, retries changed since 003_m' },
+    ])
+  })
+
+  test('differ by a view that is authored no more, since the migration that made it', () => {
+    expect(differences([a], a, b)).toEqual([
+      { view: 'public.b', kind: 'unauthored', message: 'frozen in 002_m, but no file of views/ defines it' },
+    ])
+  })
+
+  test('of a renamed view differ since the rename', () => {
+    const change: FrozenChange = { does: 'rename', view: inPublic('a'), to: inPublic('z') }
+    expect(differences([{ ...a, name: 'z', sql: 'select 2' }], a, change)).toEqual([
+      { view: 'public.z', kind: 'unfrozen', message: 'query changed since 002_m' },
+    ])
+  })
+})
+
+describe('changed queries', () => {
+  const renewed = (name: string) => definition(name, `select 'new ${name}'`)
+  const reads = (text: string) =>
+    new Map(
+      text
+        .split(', ')
+        .map((each) => each.split(' > ').map((name) => `"public"."${name}"`))
+        .map(([reader, read]) => [reader as string, [read as string]]),
+    )
+  const wordsOf = (request: Partial<FreezeRequest>) => plan(request).map(({ words }) => words)
+
+  test('of views that read each other share a migration, and go back together', () => {
+    const request = {
+      authored: [renewed('a'), renewed('b'), renewed('c')],
+      migrations: frozen(a, b, c),
+      reads: reads('b > a'),
+    }
+    expect(inWords(plan(request))).toEqual([
+      "a_b: define a as select 'new a' and define b as select 'new b' | define a as select 'a' and define b as select 'b'",
+      "c: define c as select 'new c' | define c as select 'c'",
+    ])
+    expect(plan(request)[0]?.others).toEqual([{ view: inPublic('b'), changed: ['query'] }])
+  })
+
+  test('of views that read each other through others share one, too', () => {
+    const authored = [renewed('a'), b, renewed('c')]
+    expect(wordsOf({ authored, migrations: frozen(a, b, c), reads: reads('c > b, b > a') })).toEqual(['a_c'])
+  })
+
+  test('of views that the author names share one', () => {
+    const authored = [renewed('a'), renewed('b'), renewed('c')]
+    const only = [inPublic('a'), inPublic('c')]
+    expect(wordsOf({ authored, migrations: frozen(a, b, c), only })).toEqual(['a_c'])
+  })
+
+  test('come after a new view that they read, and before a new one that reads them', () => {
+    const authored = [
+      definition('new', 'select 1'),
+      renewed('a'),
+      renewed('b'),
+      definition('top', 'select 2'),
+    ]
+    const migrations = frozen(a, b)
+    expect(wordsOf({ authored, migrations, reads: reads('b > a, a > new, top > b') })).toEqual([
+      'new',
+      'a_b',
+      'top',
+    ])
+    expect(
+      wordsOf({
+        authored: [renewed('a'), authored[0] as Definition, renewed('b')],
+        migrations,
+        reads: new Map([...reads('b > new'), ['"public"."a"', ['"public"."b"']]]),
+      }),
+    ).toEqual(['new', 'a_b'])
+  })
+
+  test('stay apart where a new view stands between them', () => {
+    const authored = [renewed('a'), definition('new', 'select 1'), renewed('b')]
+    expect(wordsOf({ authored, migrations: frozen(a, b), reads: reads('new > a, b > new') })).toEqual([
+      'a',
+      'new',
+      'b',
+    ])
+  })
+
+  test('are found unfrozen, frozen and unapplied, view by view', () => {
+    const together: FrozenChange = {
+      does: 'together',
+      definitions: [renewed('a'), { ...renewed('b'), schedule: '0 5 * * *' }],
+    }
+    const migrations = frozen(a, b, together)
+    expect(authoredDifferences([renewed('a'), b], migrations, (sql) => sql)).toEqual([
+      { view: 'public.b', kind: 'unfrozen', message: 'query, schedule changed since 003_m' },
+    ])
+    expect(unappliedDifferences(migrations, ['003_m'])).toEqual([
+      {
+        view: 'public.b',
+        kind: 'unapplied',
+        message: 'schedule changed in 003_m, which is not applied to this database',
+      },
+    ])
+  })
+})

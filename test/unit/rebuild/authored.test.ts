@@ -1,0 +1,77 @@
+import { describe, expect, test } from 'vitest'
+import { pathOverTwins, requalify, viewsNamedIn } from '../../../src/rebuild/plan/requalify.ts'
+
+const moved = new Map([
+  ['"s"."a"', 'twins'],
+  ['"S t"."B ""q"', 'twins 2'],
+])
+
+describe('an author’s query is pointed to twins', () => {
+  test.each([
+    ['after from', 'select x from s.a', 'select x from "twins".a'],
+    ['whatever the case', 'SELECT x FROM S.A, only s.a z', 'SELECT x FROM "twins".A, only "twins".a z'],
+    [
+      'in joins, also nested ones',
+      'select 1 from (s.b join s.a using (x)) left join lateral (select 1 from s . a) y on true',
+      'select 1 from (s.b join "twins".a using (x)) left join lateral (select 1 from "twins" . a) y on true',
+    ],
+    [
+      'in common table expressions, unions and subqueries',
+      'with w as materialized (select 1 from s.a) select (select max(x) from s.a) from w union table s.a',
+      'with w as materialized (select 1 from "twins".a) select (select max(x) from "twins".a) from w union table "twins".a',
+    ],
+    [
+      'in columns that are written with their schema',
+      'select s.a.x, count(s.a.*) from s.a',
+      'select "twins".a.x, count("twins".a.*) from "twins".a',
+    ],
+    ['with quoted names', 'select 1 from "S t"."B ""q" q', 'select 1 from "twins 2"."B ""q" q'],
+  ])('%s', (_, sql, onTwins) => {
+    expect(requalify(sql, moved)).toBe(onTwins)
+  })
+
+  test.each([
+    ['an alias and its column', 'select s.a from t s where s.a > 1 order by s.a'],
+    ['a function', 'select x from s.a(1), s.a (2)'],
+    [
+      'a FROM that begins no clause',
+      "select extract(year from s.a), trim(both 'x' from s.a), s.a is distinct from s.a from t s",
+    ],
+    ['a string', "select 's.a', e'\\' from s.a', $$ from s.a $$, $q$ from s.a $$ $q$ from t"],
+    ['a comment', 'select 1 -- from s.a\n /* from s.a /* from s.a */ from s.a */ from t'],
+    ['another relation of the name', 'select 1 from other.a, a, s."A"'],
+  ])('but not %s', (_, sql) => {
+    expect(requalify(sql, moved)).toBe(sql)
+  })
+})
+
+test.each([
+  [
+    'a view',
+    'select a.x from a join other.a b on a.x = b.x',
+    'select a.x from "twins".a join other.a b on a.x = b.x',
+  ],
+  [
+    'no expression',
+    'with a as (select 1 from s.a) select 1 from a',
+    'with a as (select 1 from "twins".a) select 1 from a',
+  ],
+  ['no function', 'select a from a(1), extract(year from a)', 'select a from a(1), extract(year from a)'],
+])('a name without a schema gets one if it means %s', (_, sql, onTwins) => {
+  expect(requalify(sql, moved, new Map([['a', 'twins']]))).toBe(onTwins)
+})
+
+test('the views that a query names are found, with and without their schema', () => {
+  const views = ['sales', 'days', 'extra', 'cte'].map((name) => ({ schema: 'app', name }))
+  const sql =
+    'with recursive cte(n) as not materialized (select 1), extra as (select 2 from cte, extra) select sales, extra from app.days join Sales on extra = days.total, x.cte'
+  expect(viewsNamedIn(sql, views).map(({ name }) => name)).toEqual(['sales', 'days'])
+})
+
+test('on the search path, the twins of a schema come before it', () => {
+  const twinsOf = (schema: string) =>
+    ['app', 'Odd, one', 'boss'].includes(schema) ? `new ${schema}` : undefined
+  expect(pathOverTwins('"$user", App,public, "Odd, one"', twinsOf, 'boss')).toBe(
+    '"new boss", "$user", "new app", App, public, "new Odd, one", "Odd, one"',
+  )
+})

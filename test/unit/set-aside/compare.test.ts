@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'vitest'
+import { lost } from '../../../src/set-aside/plan/compare.ts'
+import type { AsideFunction, AsideView } from '../../../src/set-aside/plan/items.ts'
+import { liveView } from '../../support/views/facts.ts'
+
+const view = (more: Parameters<typeof liveView>[0] = {}): AsideView => ({
+  kind: 'view',
+  live: liveView(more),
+  populated: true,
+  sizeBytes: 0,
+  reads: [],
+})
+
+describe('what was lost', () => {
+  test('is nothing if only the text of the query differs', () => {
+    const before = view()
+    const after = {
+      ...before,
+      live: { ...before.live, view: { ...before.live.view, definition: 'select 2' } },
+    }
+    expect(lost(before, after, true)).toEqual([])
+  })
+
+  test('is named by its part', () => {
+    const before = view({
+      triggers: [{ name: 't', definition: 'create trigger t', enabled: 'O', comment: null }],
+    })
+    const [first] = lost(before, view(), true)
+    expect(first).toMatch(/^the triggers of materialized view .* are not as before$/)
+    expect(lost(before, undefined, true)[0]).toMatch(/ is not there$/)
+  })
+
+  test('does not include the type of a column if a table has changed', () => {
+    const column = {
+      name: 'a',
+      type: 'integer',
+      statistics: null,
+      options: [],
+      storage: null,
+      compression: null,
+      default: null,
+      comment: null,
+    }
+    const [before, after] = [view({ columns: [column] }), view({ columns: [{ ...column, type: 'bigint' }] })]
+    expect(lost(before, after, true)).toHaveLength(1)
+    expect(lost(before, after, false)).toEqual([])
+    expect(lost(before, view({ columns: [] }), false)).toHaveLength(1)
+  })
+
+  test('includes the grants of a function', () => {
+    const before: AsideFunction = {
+      kind: 'function',
+      routine: 'function',
+      schema: 's',
+      signature: 's.f()',
+      owner: 'o',
+      definition: 'x',
+      comment: null,
+      grants: [{ grantor: 'o', grantee: 'r', grantable: false }],
+      extensions: [],
+      reads: ['t'],
+    }
+    expect(lost(before, { ...before, definition: 'y', reads: [] }, true)).toEqual([])
+    expect(lost(before, { ...before, grants: [] }, true)).toEqual([
+      'the facts of function s.f() are not as before',
+    ])
+  })
+})

@@ -1,0 +1,197 @@
+import { describe, expect, test } from 'vitest'
+import { moment } from '../../../src/sql/words.ts'
+import type { HeldLock } from '../../../src/watch/diagnosis/cause.ts'
+import type { BatchFacts, Examined, RunFacts } from '../../../src/watch/diagnosis/standing.ts'
+import { whyOf } from '../../../src/watch/diagnosis/why.ts'
+import { examined } from '../../support/views/examined.ts'
+
+const now = new Date('2026-11-20T12:00:00Z')
+const at = (clock: string) => new Date(`2026-11-20T${clock}:00Z`)
+
+const standing = ({ view = 'app.top', ...more }: Partial<Examined> = {}): Examined =>
+  examined(view, {
+    stale: true,
+    staleMs: 97_200_000,
+    maxStaleMs: 90_000_000,
+    lastSuccessAt: new Date('2026-11-19T09:00:00Z'),
+    asOf: new Date('2026-11-19T09:00:00Z'),
+    nextRun: new Date('2026-11-21T09:00:00Z'),
+    ...more,
+  })
+const run = (more: Partial<RunFacts> = {}): RunFacts => ({
+  id: 7,
+  operation: 'refresh',
+  status: 'failed',
+  batchId: null,
+  requestedAt: at('09:00'),
+  notBefore: null,
+  finishedAt: at('09:10'),
+  strategy: 'swap',
+  because: null,
+  error: null,
+  batchCanceled: false,
+  ...more,
+})
+const failed = (why: 'LockTimeout' | 'ViewSqlFailed' | 'UpstreamFailed', more: Partial<RunFacts> = {}) =>
+  run({ error: { class: why, message: 'It was not possible.', sqlstate: null }, ...more })
+const batch = (more: Partial<BatchFacts> = {}): BatchFacts => ({
+  id: 'nightly',
+  requestedAt: at('09:00'),
+  finishedAt: null,
+  error: null,
+  waitsFor: [],
+  ...more,
+})
+const reader = (since: Date | null): HeldLock => ({
+  pid: 4711,
+  role: 'report',
+  application: 'psql',
+  state: 'idle in transaction',
+  since,
+  mode: 'AccessShareLock',
+  relation: 'app.top',
+  statement: null,
+  end: 'select pg_terminate_backend(4711);',
+})
+const why = (view: Examined, upstream: Examined[] = [], allPaused: Date | null = null) =>
+  whyOf(view, upstream, (of) => (of === 'app.top' ? ['app.base'] : []), {
+    now,
+    clock: (at) => moment(at, now),
+    environment: 'production',
+    allPaused: allPaused === null ? null : { since: allPaused, by: 'anna' },
+  })
+const codes = (...args: Parameters<typeof why>) =>
+  why(...args).map(({ code, upstream = null }) => (upstream === null ? code : [code, upstream]))
+
+describe('a run that gave up at a lock', () => {
+  const view = { runs: [failed('LockTimeout')] }
+
+  test('names a session that began before the run ended, or nobody knows when', () => {
+    for (const since of [at('08:00'), null]) {
+      const [locked] = why(standing({ ...view, locks: [reader(since)] }))
+      expect(locked).toMatchObject({ code: 'Locked', runId: 7 })
+      expect(locked?.text).toContain('run 7 gave up waiting for it')
+    }
+  })
+
+  test('does not blame a session that began later', () => {
+    const causes = why(standing({ ...view, locks: [reader(at('11:00'))] }))
+    expect(causes.map(({ code }) => code)).toEqual(['Failed', 'NotYetDue', 'Locked'])
+    expect(causes[2]?.text).toContain('the next refresh of app.top waits for it')
+  })
+})
+
+describe('a run whose check has failed', () => {
+  const query = 'with "v" as (\n SELECT 1)\nselect * from "v" where day is null'
+  const error = {
+    class: 'CheckFailed',
+    message: 'check "c" holds the new data of app.base back.',
+    sqlstate: null,
+    detail: 'Found: 3 rows.',
+    hint: `To see them: ${query}`,
+  } as const
+  const held = standing({ view: 'app.base', runs: [run({ error })], checkFailedSince: at('08:10') })
+
+  test('says since when data are held back, how old those are that readers see, and the query', () => {
+    expect(why(held)[0]).toEqual({
+      code: 'CheckFailed',
+      text:
+        'Run 7 at 09:10 UTC: check "c" holds the new data of app.base back. Found: 3 rows. Held back since 08:10 UTC. ' +
+        'Readers still see the data of 2026-11-19 09:00 UTC, 27 h old.',
+      next: 'with "v" as ( SELECT 1) select * from "v" where day is null',
+      runId: 7,
+    })
+    const commented = { ...error, hint: `${error.hint} -- ?` }
+    expect(why({ ...held, runs: [run({ error: commented })] })[0]?.next).toBe(
+      'viewkeeper run 7 --env production',
+    )
+  })
+
+  test('is why what reads the view was skipped', () => {
+    const skipped = standing({ runs: [failed('UpstreamFailed', { status: 'skipped' })] })
+    expect(codes(skipped, [held])[0]).toEqual(['Upstream', 'CheckFailed'])
+  })
+})
+
+describe('a scheduled batch that was skipped because of a pause', () => {
+  const skipped = batch({
+    finishedAt: at('09:00'),
+    error: { class: 'Paused', message: 'everything scheduled is paused' },
+  })
+
+  test('is why the view is old, also after the pause', () => {
+    const [first, ...others] = why(standing({ batch: skipped }))
+    expect(first).toEqual({
+      code: 'Skipped',
+      text: 'Batch nightly did not refresh app.top at 09:00 UTC, because everything scheduled was paused then.',
+      next: 'viewkeeper refresh app.top --env production',
+      batchId: 'nightly',
+    })
+    expect(others.map(({ code }) => code)).toEqual(['NotYetDue'])
+  })
+
+  test('is not told while the pause lasts, nor after a later run', () => {
+    expect(codes(standing({ batch: skipped, nextRun: null }), [], at('08:00'))).toEqual(['AllPaused'])
+    const later = run({ status: 'success', requestedAt: at('09:30') })
+    expect(codes(standing({ batch: skipped, runs: [later] }))).toEqual(['NotYetDue'])
+  })
+
+  test('does not hide that the run before it failed', () => {
+    const before = failed('ViewSqlFailed', { requestedAt: at('08:00'), finishedAt: at('08:01') })
+    expect(codes(standing({ batch: skipped, runs: [before] }))).toEqual(['Skipped', 'Failed', 'NotYetDue'])
+  })
+})
+
+describe('a view that reads another one', () => {
+  const base = (more: Partial<Examined> = {}) => standing({ view: 'app.base', ...more })
+  const suffers = standing({ runs: [failed('UpstreamFailed', { status: 'skipped' })] })
+
+  test('was skipped because the other one failed, not because it is paused', () => {
+    expect(codes(suffers, [base({ runs: [failed('ViewSqlFailed')] })])[0]).toEqual(['Upstream', 'Failed'])
+    expect(codes(suffers, [base({ pausedSince: at('08:00'), nextRun: null })])).toEqual([
+      'Skipped',
+      ['Upstream', 'Paused'],
+      'NotYetDue',
+    ])
+  })
+
+  test('is told that the other one is paused, although that one was skipped because of a third one', () => {
+    const between = base({
+      pausedSince: at('10:00'),
+      runs: [failed('UpstreamFailed', { status: 'skipped' })],
+    })
+    expect(codes(standing(), [between])).toEqual([['Upstream', 'Paused'], 'NotYetDue'])
+    expect(codes(standing(), [{ ...between, pausedSince: null }])).toEqual(['NotYetDue'])
+  })
+
+  test('waits in a batch for the lock that the other one waits for', () => {
+    const waiting = batch({ waitsFor: ['app.base'] })
+    const running = run({ status: 'running', finishedAt: null, batchId: 'nightly' })
+    const busy = base({ batch: batch(), runs: [running], waits: true, locks: [reader(at('08:00'))] })
+    expect(codes(standing({ batch: waiting }), [busy])).toEqual([['Upstream', 'Locked'], 'WaitsInBatch'])
+  })
+})
+
+describe('what goes on now', () => {
+  test.each([
+    [['app.base'], 'pending', 'for app.base'],
+    [[], 'pending', 'for a free slot: other views of the batch are running'],
+    [['app.base'], 'built', 'for app.base'],
+    [[], 'built', 'for its exchange: its twin is built'],
+  ] as const)('a view of a batch that waits for %j and is %s waits %s', (waits, status, text) => {
+    const open = run({ status, finishedAt: null, batchId: 'nightly' })
+    expect(why(standing({ batch: batch({ waitsFor: [...waits] }), runs: [open] }))).toMatchObject([
+      { code: 'WaitsInBatch', text: `app.top waits in batch nightly ${text}.` },
+    ])
+  })
+
+  test('a missing view is being created', () => {
+    const creating = run({ operation: 'create', status: 'running', finishedAt: null })
+    expect(codes(standing({ missing: true, runs: [creating] }))).toEqual(['Missing', 'Running'])
+  })
+
+  test('a view with a schedule, and without a limit yet, is not said to have no schedule', () => {
+    const [cause] = why(standing({ stale: false, maxStaleMs: null }))
+    expect(cause?.text).toMatch(/no limit: .* knows no interval of its schedule yet\.$/)
+  })
+})
