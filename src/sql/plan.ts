@@ -5,7 +5,7 @@ export type Statement = Doing & About
 
 /**
  * What a statement is. Its `kind` says how it is executed; both interpreters, `envelope/perform.ts` and `runs/statements.ts`
- * in `src/db`, know every kind. Except where a kind says otherwise, a statement sees only the names of the catalog (`safePath`).
+ * know every kind. Except where a kind says otherwise, a statement sees only the names of the catalog (`safePath`).
  */
 type Doing =
   /** A command of ours. */

@@ -1,4 +1,3 @@
-import type { RowCountStrategy } from '../../catalog/plan/definition.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
 import { displayName, literal, quoteName } from '../../sql/names.ts'

@@ -335,7 +335,7 @@ test("no name on the search path of a login is taken for the catalog's by any st
   })
   const breaches = await place.sql`
     select did, who, (count(*))::pg_catalog.int4 from public.loot where who operator(pg_catalog.<>) 'mallory' group by 1, 2 order by 1`
-  const unsent = await withoutExecution('src/db', executed)
+  const unsent = await withoutExecution(executed)
   expect(unsent.filter((each) => !mayStayUnsent.includes(each))).toEqual([])
   expect(breaches).toEqual([])
 })

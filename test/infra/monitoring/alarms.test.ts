@@ -121,7 +121,7 @@ describe('every failure reaches somebody', () => {
       expect(Properties.Target.DeadLetterConfig.Arn['Fn::GetAtt'][0]).toBe(queue)
   })
 
-  // Counted by the monitor: test/database/monitoring shows the counts.
+  // Counted by the monitor: test/database/watch shows the counts.
   test.each([
     ['a run fails, or is lost with its server process', 'failed-runs', metricNames.viewsFailed],
     ['a run is slow', 'slow-runs', metricNames.runsSlow],

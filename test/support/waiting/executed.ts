@@ -15,15 +15,12 @@ export async function whatIsExecuted(work: () => Promise<void>): Promise<Profile
   }
 }
 
-/** The functions of a folder that send a statement and were not executed, each as `file function`. */
-export async function withoutExecution(
-  folder: string,
-  executed: Profiler.ScriptCoverage[],
-): Promise<string[]> {
+/** The functions that send a statement and were not executed, each as `file function`, of the folders of `src` that send SQL. */
+export async function withoutExecution(executed: Profiler.ScriptCoverage[]): Promise<string[]> {
   const missed: string[] = []
-  for (const name of await readdir(folder, { recursive: true })) {
-    if (!name.endsWith('.ts')) continue
-    const file = `${folder}/${name}`
+  for (const name of await readdir('src', { recursive: true })) {
+    if (!name.endsWith('.ts') || !/^server\/|\/(db|life|envelope)\//.test(name)) continue
+    const file = `src/${name}`
     const executedHere = new Set(
       executed
         .filter(({ url }) => url.endsWith(`/${file}`))
