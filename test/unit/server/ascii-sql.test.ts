@@ -28,7 +28,7 @@ function textsIn(file: string): string[] {
 }
 
 // Files are written and terminals are told by these rooms, which no server reads.
-const beside = /^src\/(authoring|terminal)\//
+const beside = /^src\/(authored|resources|terminal)\//
 const sources = filesOf('src', '.ts').filter((file) => !beside.test(file))
 
 test('every text in the source that may reach the server, as SQL or in a record, is ASCII', () => {
