@@ -7,7 +7,7 @@ import { heldBack } from '../watch/diagnosis/held-back.ts'
 import { savedText } from '../watch/plan/saved.ts'
 import type { Cell, Column, Fact } from './cell.ts'
 import { checkFacts } from './runs.ts'
-import { isTrouble, signOf, signOfRun } from './sign.ts'
+import { isTrouble, type Sign, signOf, signOfRun } from './sign.ts'
 
 /** The table of views. */
 export const viewColumns: Column<View>[] = [
@@ -119,7 +119,7 @@ export const filterTexts: Record<Filter, string> = {
 }
 
 /** How a filter is called and coloured: as the state that it is named after. */
-export const wordsOfFilter = (filter: Filter): Pick<ReturnType<typeof signOfRun>, 'word' | 'tone'> =>
+export const wordsOfFilter = (filter: Filter): Pick<Sign, 'word' | 'tone'> =>
   filter === 'running' ? signOfRun('running') : wordsOfState(filter)
 
 /** How many views are in each state that the list can be narrowed to. */

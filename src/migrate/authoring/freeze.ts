@@ -15,8 +15,8 @@ import { toMigrations } from '../frozen-migrations.ts'
 import { planFreeze, unaccounted } from '../plan/freeze.ts'
 import { type FrozenMigration, frozenState } from '../plan/frozen.ts'
 import type { NewMigration } from '../plan/new-migration.ts'
-import { canonicalOf } from '../unfrozen.ts'
 import { forTrials, tryFrozen, type Verified } from '../verify.ts'
+import { canonicalOf } from './unfrozen.ts'
 
 /** What is to be frozen. */
 export interface FreezeCall {

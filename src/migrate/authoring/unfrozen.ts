@@ -1,8 +1,8 @@
-import { canonicalSql } from '../authored/sql/read.ts'
-import type { Definition } from '../catalog/plan/definition.ts'
-import type { Difference } from '../catalog/plan/differences.ts'
-import { authoredDifferences } from './plan/freeze.ts'
-import { type FrozenMigration, frozenState } from './plan/frozen.ts'
+import { canonicalSql } from '../../authored/sql/read.ts'
+import type { Definition } from '../../catalog/plan/definition.ts'
+import type { Difference } from '../../catalog/plan/differences.ts'
+import { authoredDifferences } from '../plan/freeze.ts'
+import { type FrozenMigration, frozenState } from '../plan/frozen.ts'
 
 /** How the authored views differ from the frozen ones. Queries that differ only in their formatting are the same. */
 export async function unfrozenDifferences(
