@@ -1,6 +1,6 @@
 import type { FrozenText } from '../../plan/migrations/frozen.ts'
-import { executingQuery } from '../../plan/named-rights.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../../plan/names.ts'
+import { lackingQuery } from '../../plan/rights.ts'
 import { makeSafe } from '../../plan/search-path.ts'
 import { SqlReader, type SqlStatement, statementsIn } from '../../plan/sql-tokens.ts'
 import { Problem, sentences } from '../../problem.ts'
@@ -58,14 +58,11 @@ export async function runPlainSql(
   } catch (error) {
     if (error instanceof Problem) throw error
     const isOurRole = owner !== null && !statements.some(({ sql }) => /^(re)?set\b.*\brole\b/i.test(sql))
-    const missing =
+    const lacks =
       sqlstateOf(error) === '42501'
-        ? await readMissingRights(
-            sql,
-            executingQuery(part?.text ?? text, owner === null ? {} : { role: owner }),
-          )
+        ? await readMissingRights(sql, lackingQuery(isOurRole ? owner : null))
         : null
-    const end = sentences(untouched, ...adviceOn(error, isOurRole ? owner : null), missing)
+    const end = sentences(untouched, ...adviceOn(error, isOurRole ? owner : null), lacks)
     throw sqlFailed(`migrations/${file}`, text, error, end, part)
   }
 }

@@ -1,6 +1,5 @@
-import { executingQuery } from '../../plan/named-rights.ts'
 import { quoteIdentifier } from '../../plan/names.ts'
-import { settingUpQuery } from '../../plan/rights.ts'
+import { settingUpQuery, usingPlpgsqlQuery } from '../../plan/rights.ts'
 import type { SchemaStep } from '../../plan/schema-step.ts'
 import { Problem, sentences } from '../../problem.ts'
 import { toSetRole } from '../server/acting.ts'
@@ -115,5 +114,5 @@ const byCommand =
 async function insistOnPlpgsql(sql: Sql): Promise<void> {
   const [row] = await sql`select has_language_privilege('plpgsql', 'usage') as may`
   if (row?.may) return
-  throw await lacking(sql, 'This role may not use PL/pgSQL, which every run needs.', executingQuery('do'))
+  throw await lacking(sql, 'This role may not use PL/pgSQL, which every run needs.', usingPlpgsqlQuery)
 }

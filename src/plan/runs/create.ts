@@ -1,8 +1,8 @@
 import { Problem } from '../../problem.ts'
 import { inPlaceOf, sealed } from '../acting.ts'
-import { executingQuery } from '../named-rights.ts'
 import { literal, type QualifiedName, quoteIdentifier, quoteName, type ViewName } from '../names.ts'
 import type { Plan, Statement } from '../plan.ts'
+import { creatingQuery } from '../rights.ts'
 import type {
   GrantDefinition,
   IndexDefinition,
@@ -196,17 +196,17 @@ const exchange = (
           ({ name }, at) =>
             `alter index ${quoteName({ schema, name: names.index(at) })} rename to ${quoteIdentifier(name)}`,
         ),
-      ].map((sql) => creating(sql, schema)),
+      ].map((sql) => creating(sql, schema, owner)),
     ),
   ]
 }
 
-/** A statement of a cut-over that needs `create` in a schema, as a change of a name does. */
-export const creating = (sql: string, schema: string): Statement => ({
+/** A statement of a cut-over that needs `create` in a schema, as a change of a name does. `role` executes it; null: the login. */
+export const creating = (sql: string, schema: string, role: string | null = null): Statement => ({
   kind: 'command',
   phase: 'cut-over',
   sql,
-  obstacles: executingQuery(sql, { creates: schema, only: 'qualified' }),
+  obstacles: creatingQuery(schema, role),
 })
 
 const grantStatement = (
