@@ -125,7 +125,6 @@ const mistakes: [mistake: string, line: string, around: Around, ...answers: (str
   ['a time that is none', 'runs --until 25:61', {}, '--until 25:61', '2026-11-20T09:00:00Z'],
   ['a window in weeks', 'metrics --window 2w', {}, 'window', '7d'],
   ['too many arguments', 'show sales orders', {}, 'too many arguments', 'viewkeeper show --help'],
-  ['a shell that is none', 'completion tcsh', {}, "'tcsh' is invalid", 'bash, zsh, fish'],
   ['no argument', 'show', {}, "missing required argument 'view'", 'viewkeeper show --help'],
   ['no run', 'run', {}, "missing required argument 'id'", 'viewkeeper run --help'],
   // Views
