@@ -1,13 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { readsViews } from '../../db/aside/stand-ins.ts'
 import { readViewJournal } from '../../db/migrations/journal.ts'
-import {
-  isNullSomewhere,
-  type Key,
-  readKey,
-  readTextFunctions,
-  type TextFunction,
-} from '../../db/migrations/lint.ts'
+import { isNullSomewhere, type Key, readKey } from '../../db/migrations/lint.ts'
 import { runPlainSql } from '../../db/migrations/own-sql.ts'
 import { applySettings, isSameQuery, performPlan } from '../../db/migrations/trial.ts'
 import { findBadCheck } from '../../db/migrations/try-checks.ts'
@@ -51,8 +45,6 @@ export interface Verified {
   dependents: string[]
   indexes: number
   grants: number
-  /** Functions of the view that may not find their names in a refresh (see readTextFunctions). */
-  functions: TextFunction[]
   /** The columns of the view's unique key if they are null in some rows. */
   nullKey: string | null
 }
@@ -194,7 +186,7 @@ async function tryBothWays(sql: Sql, name: string, up: FrozenText, frozenDown: F
     name,
     does,
     wayBack: { ...wayBack, blocked },
-    ...(await readWarnings(sql, up.change)),
+    keys: await readKeys(sql, up.change),
     dependents: does === 'rebuild' ? [...new Set(after.flatMap(dependentViews))] : [],
     indexes: sum(after.map(({ indexes }) => indexes.length)),
     grants: sum(
@@ -219,17 +211,14 @@ const joinedWays = (ways: WayBack[]): WayBack => ({
   blocked: null,
 })
 
-/** What the author should know about the definitions. */
-async function readWarnings(sql: Sql, up: FrozenChange): Promise<Pick<Tried, 'functions' | 'keys'>> {
-  const warnings: Pick<Tried, 'functions' | 'keys'> = { functions: [], keys: [] }
+/** The unique keys of the definitions. */
+async function readKeys(sql: Sql, up: FrozenChange): Promise<Key[]> {
+  const keys: Key[] = []
   for (const change of partsOf(up)) {
-    if (change.does !== 'define') continue
-    const { definition } = change
-    warnings.functions.push(...(await readTextFunctions(sql, definition)))
-    const key = await readKey(sql, definition)
-    if (key !== null) warnings.keys.push(key)
+    const key = change.does === 'define' ? await readKey(sql, change.definition) : null
+    if (key !== null) keys.push(key)
   }
-  return warnings
+  return keys
 }
 
 interface Trip {
