@@ -1,6 +1,6 @@
 import type postgres from 'postgres'
-import { executingQuery } from '../catalog/plan/named-rights.ts'
 import { hintsQueryOf } from '../catalog/plan/obstacles.ts'
+import { lackingQuery } from '../catalog/plan/rights.ts'
 import { Problem, sentences } from '../problem.ts'
 import { type Holders, holdersOf } from '../sql/holders.ts'
 import type { Hints } from '../sql/plan.ts'
@@ -16,17 +16,14 @@ export async function readMissingRights(sql: Sql, hints: Hints): Promise<string 
 }
 
 /**
- * What was missing if the server refused one of our own statements for a missing right (42501), and who holds exclusive locks
- * if it did not get a lock (55P03): its message names neither. Null if nobody knows. Our statements write every name with its
- * schema. Never throws: the connection may be broken.
+ * Whose right was missing if the server refused one of our own statements (42501), and who holds exclusive locks if it did not
+ * get a lock (55P03): its message names neither. Null if nobody knows. Never throws: the connection may be broken.
  */
 export async function readCure(sql: Sql, error: unknown): Promise<string | null> {
   if (error instanceof Problem) return null
   if (sqlstateOf(error) === '55P03') return readHolders(sql).catch(() => null)
-  if (sqlstateOf(error) !== '42501') return null
-  const { query } = error as { query?: string }
-  if (query === undefined) return null
-  return readMissingRights(sql, executingQuery(query, { only: 'qualified' })).catch(() => null)
+  if (sqlstateOf(error) === '42501') return readMissingRights(sql, lackingQuery()).catch(() => null)
+  return null
 }
 
 /** Who holds exclusive locks on anything in the database, and what to do. */

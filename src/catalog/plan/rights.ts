@@ -212,6 +212,33 @@ select jsonb_strip_nulls(jsonb_build_object(${Object.entries({
   .map(([sqlstate, hint]) => `'${sqlstate}', ${hint}`)
   .join(', ')})) as hints`
 
+/**
+ * A query for hints that say who lacks the right: the server's message names the object, but not the role. `role` is written as
+ * in SQL; null: the login.
+ */
+export const lackingQuery = (role: string | null = null): string => hintsQuery(lackedBy(role))
+
+const lackedBy = (role: string | null): string =>
+  `format('Role %s lacks this right. \`npx viewkeeper doctor\` lists what a role lacks on views, with the SQL, and \`npx viewkeeper create-role\` gives a login all that it needs.', ${role === null ? 'quote_ident(session_user)' : literal(role)})`
+
+/** The same for who creates something in a schema; with the SQL, if the right on the schema is missing. */
+export function creatingQuery(schema: string, role: string | null = null): string {
+  const to = role === null ? undefined : roleOf(role)
+  const inIt = missing([inSchema('usage', schema, to), inSchema('create', schema, to)])
+  return hintsQuery(`coalesce(${inIt}, ${lackedBy(role)})`)
+}
+
+/** A query for what keeps the login from using PL/pgSQL. */
+export const usingPlpgsqlQuery = hintsQuery([
+  privilege('pg_language l', {
+    privilege: `'usage'`,
+    on: `'language plpgsql'`,
+    to: 'asked.oid',
+    owner: 'l.lanowner',
+    given: `l.lanname <> 'plpgsql' or has_language_privilege(session_user, l.oid, 'usage')`,
+  }),
+])
+
 /** A query for what keeps the login from ending a query of another login. */
 export const signalingQuery = hintsQuery([
   {

@@ -1,4 +1,4 @@
-import { executingQuery } from '../../catalog/plan/named-rights.ts'
+import { lackingQuery } from '../../catalog/plan/rights.ts'
 import { Problem } from '../../problem.ts'
 import { inTransaction, type Sql } from '../../server/connect.ts'
 import { readMissingRights } from '../../server/cure.ts'
@@ -79,17 +79,13 @@ export async function executeStatements(
     })
   } catch (error) {
     if (error instanceof Problem || current === undefined) throw error
-    // Without hints of its own, SQL of others lacks what its names need.
-    const obstacles =
-      current.obstacles ??
-      ('seal' in current ? executingQuery(current.sql, { role: current.seal.role }) : undefined)
-    const isLacking = sqlstateOf(error) === '42501' && obstacles !== undefined
+    const obstacles = current.obstacles ?? lackingQuery('seal' in current ? current.seal.role : null)
     throw new StatementRefused(
       current,
       at,
       inDefinition,
       error,
-      isLacking ? await readMissingRights(sql, obstacles) : null,
+      sqlstateOf(error) === '42501' ? await readMissingRights(sql, obstacles) : null,
       current.computesRows ? await readUnfound(sql, error) : null,
     )
   }

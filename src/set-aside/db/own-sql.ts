@@ -1,6 +1,6 @@
 import { qualify } from '../../catalog/db/catalog.ts'
 import { readOwner } from '../../catalog/db/owner.ts'
-import { executingQuery } from '../../catalog/plan/named-rights.ts'
+import { lackingQuery } from '../../catalog/plan/rights.ts'
 import { Problem, sentences } from '../../problem.ts'
 import { inTransaction, type Sql, withTransaction } from '../../server/connect.ts'
 import { readMissingRights } from '../../server/cure.ts'
@@ -56,14 +56,11 @@ export async function runPlainSql(
   } catch (error) {
     if (error instanceof Problem) throw error
     const isOurRole = owner !== null && !statements.some(({ sql }) => /^(re)?set\b.*\brole\b/i.test(sql))
-    const missing =
+    const lacks =
       sqlstateOf(error) === '42501'
-        ? await readMissingRights(
-            sql,
-            executingQuery(part?.text ?? text, owner === null ? {} : { role: owner }),
-          )
+        ? await readMissingRights(sql, lackingQuery(isOurRole ? owner : null))
         : null
-    const end = sentences(untouched, ...adviceOn(error, isOurRole ? owner : null), missing)
+    const end = sentences(untouched, ...adviceOn(error, isOurRole ? owner : null), lacks)
     throw sqlFailed(`migrations/${file}`, text, error, end, part)
   }
 }
