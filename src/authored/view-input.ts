@@ -1,7 +1,7 @@
 // Made by `npm run docs` from view-schema.ts: change a field there.
 
-import type { Checks } from '../plan/views/checks.ts'
-import type { RowCountStrategy, Strategy } from '../plan/views/definition.ts'
+import type { Checks } from '../catalog/plan/checks.ts'
+import type { RowCountStrategy, Strategy } from '../catalog/plan/definition.ts'
 import type { GrantInput, IndexInput, QueryInput } from './inputs.ts'
 
 /** A view as its author writes it. */

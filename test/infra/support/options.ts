@@ -202,7 +202,7 @@ const comesFrom = '// Made by `npm run docs` from view-schema.ts: change a field
 export const viewInput = (): string =>
   [
     comesFrom,
-    "import type { Checks } from '../plan/views/checks.ts'\nimport type { RowCountStrategy, Strategy } from '../plan/views/definition.ts'\nimport type { GrantInput, IndexInput, QueryInput } from './inputs.ts'",
+    "import type { Checks } from '../catalog/plan/checks.ts'\nimport type { RowCountStrategy, Strategy } from '../catalog/plan/definition.ts'\nimport type { GrantInput, IndexInput, QueryInput } from './inputs.ts'",
     typeLines('ViewInput', 'A view as its author writes it.', viewFields, { defaults: definitionDefaults }),
   ]
     .join('\n\n')
