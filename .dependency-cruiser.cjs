@@ -43,8 +43,7 @@ const useCases = `^src/(?!sql/|server/|loading/|config/|edge/)[^/]+/[^/]+[.]ts$`
 const ruleOfStorey = (room, at) => ({
   name: `${room}-knows-nothing-above`,
   severity: 'error',
-  // What is missing is told in the words of the catalog's needs.
-  from: { path: `^src/${room}/`, pathNot: '^src/server/cure.ts$' },
+  from: { path: `^src/${room}/` },
   to: { path: `^src/(${[...tower.slice(at + 1), 'terminal', 'resources'].join('|')})/` },
 })
 

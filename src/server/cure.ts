@@ -1,18 +1,22 @@
 import type postgres from 'postgres'
-import { hintsQueryOf } from '../catalog/plan/obstacles.ts'
-import { lackingQuery } from '../catalog/plan/rights.ts'
 import { Problem, sentences } from '../problem.ts'
 import { type Holders, holdersOf } from '../sql/holders.ts'
-import type { Hints } from '../sql/plan.ts'
+import { lackedBy } from '../sql/lacked-right.ts'
 import { sqlstateOf } from './failures.ts'
 
 /** A session; not the type of `connect.ts`, which reads cures itself. */
 type Sql = postgres.Sql<{ bigint: number }>
 
-/** The rights that are missing, with the SQL that gives them on lines of its own; null if the catalog shows none. */
-export async function readMissingRights(sql: Sql, hints: Hints): Promise<string | null> {
-  const [row] = await sql.unsafe<{ hints: Record<string, string> }[]>(hintsQueryOf(hints))
+/** The rights that a query for hints finds missing, with the SQL that gives them on lines of its own; null if it finds none. */
+export async function readMissingRights(sql: Sql, hintsQuery: string): Promise<string | null> {
+  const [row] = await sql.unsafe<{ hints: Record<string, string> }[]>(hintsQuery)
   return row?.hints['42501'] ?? null
+}
+
+/** Who lacks a right that the server has refused something for. `role` is written as in SQL; null: the login. */
+export async function readWhoLacks(sql: Sql, role: string | null): Promise<string | null> {
+  const [row] = await sql.unsafe<{ who: string }[]>(`select ${lackedBy(role)} as who`)
+  return row?.who ?? null
 }
 
 /**
@@ -22,7 +26,7 @@ export async function readMissingRights(sql: Sql, hints: Hints): Promise<string 
 export async function readCure(sql: Sql, error: unknown): Promise<string | null> {
   if (error instanceof Problem) return null
   if (sqlstateOf(error) === '55P03') return readHolders(sql).catch(() => null)
-  if (sqlstateOf(error) === '42501') return readMissingRights(sql, lackingQuery()).catch(() => null)
+  if (sqlstateOf(error) === '42501') return readWhoLacks(sql, null).catch(() => null)
   return null
 }
 
@@ -35,7 +39,7 @@ async function readHolders(sql: Sql): Promise<string | null> {
 }
 
 /** The refusal of something that we may not do, with the right that is missing. */
-export const lacking = async (sql: Sql, message: string, hints: Hints): Promise<Problem> =>
-  new Problem('InsufficientPrivilege', sentences(message, await readMissingRights(sql, hints)), {
+export const lacking = async (sql: Sql, message: string, hintsQuery: string): Promise<Problem> =>
+  new Problem('InsufficientPrivilege', sentences(message, await readMissingRights(sql, hintsQuery)), {
     sqlstate: '42501',
   })

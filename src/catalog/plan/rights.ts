@@ -1,4 +1,5 @@
 import { sentences } from '../../problem.ts'
+import { lackedBy } from '../../sql/lacked-right.ts'
 import { literal } from '../../sql/names.ts'
 
 // Who lacks which right, why that matters, and the SQL that gives it. The rules are texts of SQL, because a plan carries some
@@ -213,15 +214,9 @@ select jsonb_strip_nulls(jsonb_build_object(${Object.entries({
   .join(', ')})) as hints`
 
 /**
- * A query for hints that say who lacks the right: the server's message names the object, but not the role. `role` is written as
- * in SQL; null: the login.
+ * A query for what keeps a role from creating something in a schema. If the role may, it lacks a right on something else. `role`
+ * is written as in SQL; null: the login.
  */
-export const lackingQuery = (role: string | null = null): string => hintsQuery(lackedBy(role))
-
-const lackedBy = (role: string | null): string =>
-  `format('Role %s lacks this right. \`npx viewkeeper doctor\` lists what a role lacks on views, with the SQL, and \`npx viewkeeper create-role\` gives a login all that it needs.', ${role === null ? 'quote_ident(session_user)' : literal(role)})`
-
-/** The same for who creates something in a schema; with the SQL, if the right on the schema is missing. */
 export function creatingQuery(schema: string, role: string | null = null): string {
   const to = role === null ? undefined : roleOf(role)
   const inIt = missing([inSchema('usage', schema, to), inSchema('create', schema, to)])

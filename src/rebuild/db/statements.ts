@@ -1,7 +1,7 @@
-import { lackingQuery } from '../../catalog/plan/rights.ts'
+import { hintsQueryOf } from '../../catalog/plan/obstacles.ts'
 import { Problem } from '../../problem.ts'
 import { inTransaction, type Sql } from '../../server/connect.ts'
-import { readMissingRights } from '../../server/cure.ts'
+import { readMissingRights, readWhoLacks } from '../../server/cure.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { readRolePath, takeRolePath, takeSafePath } from '../../server/role-path.ts'
 import { literal, type QualifiedName } from '../../sql/names.ts'
@@ -79,13 +79,12 @@ export async function executeStatements(
     })
   } catch (error) {
     if (error instanceof Problem || current === undefined) throw error
-    const obstacles = current.obstacles ?? lackingQuery('seal' in current ? current.seal.role : null)
     throw new StatementRefused(
       current,
       at,
       inDefinition,
       error,
-      sqlstateOf(error) === '42501' ? await readMissingRights(sql, obstacles) : null,
+      sqlstateOf(error) === '42501' ? await readLacking(sql, current) : null,
       current.computesRows ? await readUnfound(sql, error) : null,
     )
   }
@@ -177,6 +176,12 @@ async function execute(sql: Sql, statement: Statement, onPath: (path: string) =>
       statement satisfies never
   }
 }
+
+/** The missing rights, if the statement knows what it needs; else who lacked one. */
+const readLacking = (sql: Sql, statement: Statement): Promise<string | null> =>
+  statement.obstacles === undefined
+    ? readWhoLacks(sql, 'seal' in statement ? statement.seal.role : null)
+    : readMissingRights(sql, hintsQueryOf(statement.obstacles))
 
 async function readUnfound(sql: Sql, error: unknown): Promise<Unfound | null> {
   const sqlstate = sqlstateOf(error)
