@@ -112,7 +112,7 @@ const mistakes: [mistake: string, line: string, around: Around, ...answers: (str
   ],
   ['a wrong format', 'ls -o yaml', {}, "'yaml' is invalid", 'json, name, wide'],
   ['a format of lists', 'show sales -o name', {}, "'name' is invalid", 'json'],
-  ['a wrong order', 'ls --sort newest', {}, "'newest' is invalid", 'age, name, rows'],
+  ['a wrong order', 'ls --sort newest', {}, "'newest' is invalid", 'urgency, name, age, duration, rows, size, next'],
   ['a glob on runs that no view fits', 'runs nothere*', {}, 'No view fits nothere*'],
   ['a limit of 0', 'runs --limit 0', {}, '--limit', 'Write a number from 1 on'],
   ['a limit that is no number', 'runs --limit many', {}, '--limit', 'Write a number from 1 on'],
