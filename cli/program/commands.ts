@@ -29,7 +29,6 @@ const operating: Group = {
   graph: () => import('../commands/operate/graph.ts'),
   env: () => import('../commands/operate/env.ts'),
   open: () => import('../commands/operate/open.ts'),
-  completion: () => import('../commands/operate/completion.ts'),
 }
 
 const authoring: Group = {
@@ -55,12 +54,11 @@ const groups: Record<string, Group> = {
 }
 
 /**
- * Adds the command of this name to the program. Adds all commands if there is none of the name, for their help, and for
- * `completion`, which lists them. Importing all of them takes most of the start-up time.
+ * Adds the command of this name to the program. Adds all commands if there is none of the name, for their help. Importing all
+ * of them takes most of the start-up time.
  */
 export async function addCommands(program: Command, name: string | undefined): Promise<void> {
-  const isOne =
-    name !== 'completion' && Object.values(groups).some((group) => Object.hasOwn(group, name ?? ''))
+  const isOne = Object.values(groups).some((group) => Object.hasOwn(group, name ?? ''))
   for (const [title, group] of Object.entries(groups)) {
     program.commandsGroup(title)
     const loads = Object.entries(group).flatMap(([each, load]) => (!isOne || each === name ? [load()] : []))

@@ -12,7 +12,7 @@ import {
   ownerDifferences,
 } from '../catalog/plan/differences.ts'
 import type { LiveView } from '../catalog/plan/live-view.ts'
-import { hintsOn } from '../catalog/plan/obstacles.ts'
+import { hintsOn, hintsQueryOf } from '../catalog/plan/obstacles.ts'
 import { Problem } from '../problem.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import type { Database, Sql } from '../server/connect.ts'
@@ -81,7 +81,7 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
   const { live } = snapshot
   const ofOwner = ownerDifferences(live, definition.owner)
   if (!view.mayActAsOwner && !(await onlyReads(sql))) {
-    const missing = await readMissingRights(sql, hintsOn(view, 'act'))
+    const missing = await readMissingRights(sql, hintsQueryOf(hintsOn(view, 'act')))
     return [...ofOwner, difference(name, 'unreadable', notCompared(live.view.owner, missing))]
   }
   return [

@@ -7,7 +7,7 @@ import { readObstacles } from '../catalog/db/rights.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
 import { needsRebuild } from '../catalog/plan/differences.ts'
 import type { LiveView } from '../catalog/plan/live-view.ts'
-import { hintsOn } from '../catalog/plan/obstacles.ts'
+import { hintsOn, hintsQueryOf } from '../catalog/plan/obstacles.ts'
 import { sayObstacles } from '../catalog/plan/rights.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
 import { Problem } from '../problem.ts'
@@ -204,7 +204,7 @@ async function readLiveChange(
 ): Promise<LiveChange> {
   const { view, snapshot } = await readLiveView(sql, after, { until: deadline })
   if (!view.mayActAsOwner) {
-    throw await lacking(sql, `${view.view} cannot be changed to match its definition.`, hintsOn(view, 'act'))
+    throw await lacking(sql, `${view.view} cannot be changed to match its definition.`, hintsQueryOf(hintsOn(view, 'act')))
   }
   return {
     view,

@@ -4,7 +4,7 @@ import type { Definition } from '../catalog/plan/definition.ts'
 import { definitionOf } from '../catalog/plan/describe.ts'
 import { type Difference, liveDifferences, notCompared } from '../catalog/plan/differences.ts'
 import type { LiveView } from '../catalog/plan/live-view.ts'
-import { hintsOn } from '../catalog/plan/obstacles.ts'
+import { hintsOn, hintsQueryOf } from '../catalog/plan/obstacles.ts'
 import { Problem } from '../problem.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import type { Database, Sql } from '../server/connect.ts'
@@ -97,7 +97,7 @@ async function squashable(
   const { view, snapshot } = await readLiveView(sql, frozen, { until: Date.now() + longestWaitMs })
   const { live } = snapshot
   if (!view.mayActAsOwner)
-    return [notCompared(live.view.owner, await readMissingRights(sql, hintsOn(view, 'act')))]
+    return [notCompared(live.view.owner, await readMissingRights(sql, hintsQueryOf(hintsOn(view, 'act'))))]
   const differencesWith = (query: string) => differencesOf(sql, { ...frozen, sql: query }, live)
   const as = (query: string, serversTextBecause: string | null = null) => ({
     definition: { ...frozen, sql: query },

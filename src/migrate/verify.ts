@@ -18,7 +18,7 @@ import { displayName, type QualifiedName, quoteName } from '../sql/names.ts'
 import { docsOf } from '../sql/runbook.ts'
 import { readSettings } from '../sql/settings.ts'
 import { readViewJournal } from './db/journal.ts'
-import { isNullSomewhere, type Key, readKey, readTextFunctions, type TextFunction } from './db/lint.ts'
+import { isNullSomewhere, type Key, readKey } from './db/lint.ts'
 import { findBadCheck } from './db/try-checks.ts'
 import { failed, notFrozen, wayBackFailed } from './failures.ts'
 import {
@@ -45,8 +45,6 @@ export interface Verified {
   dependents: string[]
   indexes: number
   grants: number
-  /** Functions of the view that may not find their names in a refresh (see readTextFunctions). */
-  functions: TextFunction[]
   /** The columns of the view's unique key if they are null in some rows. */
   nullKey: string | null
 }
@@ -188,7 +186,7 @@ async function tryBothWays(sql: Sql, name: string, up: FrozenText, frozenDown: F
     name,
     does,
     wayBack: { ...wayBack, blocked },
-    ...(await readWarnings(sql, up.change)),
+    keys: await readKeys(sql, up.change),
     dependents: does === 'rebuild' ? [...new Set(after.flatMap(dependentViews))] : [],
     indexes: sum(after.map(({ indexes }) => indexes.length)),
     grants: sum(
@@ -213,17 +211,14 @@ const joinedWays = (ways: WayBack[]): WayBack => ({
   blocked: null,
 })
 
-/** What the author should know about the definitions. */
-async function readWarnings(sql: Sql, up: FrozenChange): Promise<Pick<Tried, 'functions' | 'keys'>> {
-  const warnings: Pick<Tried, 'functions' | 'keys'> = { functions: [], keys: [] }
+/** The unique keys of the definitions. */
+async function readKeys(sql: Sql, up: FrozenChange): Promise<Key[]> {
+  const keys: Key[] = []
   for (const change of partsOf(up)) {
-    if (change.does !== 'define') continue
-    const { definition } = change
-    warnings.functions.push(...(await readTextFunctions(sql, definition)))
-    const key = await readKey(sql, definition)
-    if (key !== null) warnings.keys.push(key)
+    const key = change.does === 'define' ? await readKey(sql, change.definition) : null
+    if (key !== null) keys.push(key)
   }
-  return warnings
+  return keys
 }
 
 interface Trip {

@@ -1,32 +1,33 @@
 import type postgres from 'postgres'
-import { executingQuery } from '../catalog/plan/named-rights.ts'
-import { hintsQueryOf } from '../catalog/plan/obstacles.ts'
 import { Problem, sentences } from '../problem.ts'
 import { type Holders, holdersOf } from '../sql/holders.ts'
-import type { Hints } from '../sql/plan.ts'
+import { lackedBy } from '../sql/lacked-right.ts'
 import { sqlstateOf } from './failures.ts'
 
 /** A session; not the type of `connect.ts`, which reads cures itself. */
 type Sql = postgres.Sql<{ bigint: number }>
 
-/** The rights that are missing, with the SQL that gives them on lines of its own; null if the catalog shows none. */
-export async function readMissingRights(sql: Sql, hints: Hints): Promise<string | null> {
-  const [row] = await sql.unsafe<{ hints: Record<string, string> }[]>(hintsQueryOf(hints))
+/** The rights that a query for hints finds missing, with the SQL that gives them on lines of its own; null if it finds none. */
+export async function readMissingRights(sql: Sql, hintsQuery: string): Promise<string | null> {
+  const [row] = await sql.unsafe<{ hints: Record<string, string> }[]>(hintsQuery)
   return row?.hints['42501'] ?? null
 }
 
+/** Who lacks a right that the server has refused something for. `role` is written as in SQL; null: the login. */
+export async function readWhoLacks(sql: Sql, role: string | null): Promise<string | null> {
+  const [row] = await sql.unsafe<{ who: string }[]>(`select ${lackedBy(role)} as who`)
+  return row?.who ?? null
+}
+
 /**
- * What was missing if the server refused one of our own statements for a missing right (42501), and who holds exclusive locks
- * if it did not get a lock (55P03): its message names neither. Null if nobody knows. Our statements write every name with its
- * schema. Never throws: the connection may be broken.
+ * Whose right was missing if the server refused one of our own statements (42501), and who holds exclusive locks if it did not
+ * get a lock (55P03): its message names neither. Null if nobody knows. Never throws: the connection may be broken.
  */
 export async function readCure(sql: Sql, error: unknown): Promise<string | null> {
   if (error instanceof Problem) return null
   if (sqlstateOf(error) === '55P03') return readHolders(sql).catch(() => null)
-  if (sqlstateOf(error) !== '42501') return null
-  const { query } = error as { query?: string }
-  if (query === undefined) return null
-  return readMissingRights(sql, executingQuery(query, { only: 'qualified' })).catch(() => null)
+  if (sqlstateOf(error) === '42501') return readWhoLacks(sql, null).catch(() => null)
+  return null
 }
 
 /** Who holds exclusive locks on anything in the database, and what to do. */
@@ -38,7 +39,7 @@ async function readHolders(sql: Sql): Promise<string | null> {
 }
 
 /** The refusal of something that we may not do, with the right that is missing. */
-export const lacking = async (sql: Sql, message: string, hints: Hints): Promise<Problem> =>
-  new Problem('InsufficientPrivilege', sentences(message, await readMissingRights(sql, hints)), {
+export const lacking = async (sql: Sql, message: string, hintsQuery: string): Promise<Problem> =>
+  new Problem('InsufficientPrivilege', sentences(message, await readMissingRights(sql, hintsQuery)), {
     sqlstate: '42501',
   })

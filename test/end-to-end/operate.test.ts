@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process'
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { findFreePort } from '../../local/embedded/port.ts'
 import { localBatches, localFunctions } from '../../local/gateway/batches.ts'
@@ -386,28 +385,5 @@ describe('a new view', () => {
     const before = project.read('views/sales.ts')
     expect(await project.refused('new', 'sales')).toMatch(/views\/sales\.sql/)
     expect(project.read('views/sales.ts')).toBe(before)
-  })
-
-  test('is completed by the shell', async () => {
-    const project = new Project()
-    await project.succeed('new', 'sales')
-    await project.succeed('new', 'app.orders')
-    project.write('completion.bash', await project.succeed('completion', 'bash'))
-    const completed = (line: string): string[] =>
-      execFileSync(
-        'bash',
-        [
-          '--norc',
-          '-c',
-          `source completion.bash; COMP_WORDS=(${line}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); _viewkeeper; printf '%s\\n' "\${COMPREPLY[@]}"`,
-        ],
-        { cwd: project.folder, encoding: 'utf8' },
-      )
-        .trim()
-        .split('\n')
-    expect(completed('viewkeeper refr')).toEqual(['refresh'])
-    expect(completed('viewkeeper refresh s')).toEqual(['sales'])
-    expect(completed('viewkeeper why app')).toEqual(['app.orders'])
-    expect(completed('viewkeeper ls --st')).toEqual(['--stale'])
   })
 })

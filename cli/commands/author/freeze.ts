@@ -1,5 +1,4 @@
 import type { Command } from 'commander'
-import { unqualifiedNames } from '../../../src/authored/sql/function-body.ts'
 import { freeze as planAndTry } from '../../../src/migrate/authoring/freeze.ts'
 import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import type { NewMigration } from '../../../src/migrate/plan/new-migration.ts'
@@ -103,8 +102,7 @@ async function printVerified(fresh: NewMigration[], verified: Verified[] | null)
       `${names}   ${whatChanges(migration)}   ${dim(tried ? describe(tried, migration) : 'not tried on a database')}`,
     )
     if (tried === undefined) continue
-    for (const warning of [...wayBackWarnings(names, tried), ...(await warningsOf(tried))])
-      report.warning(warning)
+    for (const warning of [...wayBackWarnings(names, tried), ...keyWarnings(tried)]) report.warning(warning)
   }
 }
 
@@ -169,25 +167,7 @@ function wayBackWarnings(view: string, { does, wayBack }: Verified): string[] {
   ]
 }
 
-async function warningsOf({ functions, nullKey }: Verified): Promise<string[]> {
-  const unqualified = await Promise.all(
-    functions.map(async ({ name, body, language }) => ({
-      name,
-      names: await unqualifiedNames(body, language),
-    })),
-  )
-  return [
-    ...unqualified
-      .filter(({ names }) => names.length > 0)
-      .map(
-        ({ name, names }) =>
-          `function ${name} names ${names.join(', ')} without a schema: from PostgreSQL 17 on, a refresh does not find ` +
-          `them. Write the schema there, or run: alter function ${name} set search_path = …;`,
-      ),
-    ...(nullKey === null
-      ? []
-      : [
-          `some rows have NULL in (${nullKey}): strategy "concurrent" writes these rows again in every refresh`,
-        ]),
-  ]
-}
+const keyWarnings = ({ nullKey }: Verified): string[] =>
+  nullKey === null
+    ? []
+    : [`some rows have NULL in (${nullKey}): strategy "concurrent" writes these rows again in every refresh`]

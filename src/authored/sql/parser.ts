@@ -16,8 +16,6 @@ function load(): Promise<typeof import('libpg-query')> {
 
 export const parse = async (text: string) => (await load()).parse(text)
 
-export const parsePlPgSQL = async (text: string) => (await load()).parsePlPgSQL(text)
-
 export const scan = async (text: string) => (await load()).scan(text)
 
 /** How many code points of a text come before the error that `parse` has thrown; 0 if it does not say. */

@@ -4,7 +4,7 @@ import { lacking } from '../../server/cure.ts'
 import { readRoleSchemas } from '../../server/role-path.ts'
 import type { QualifiedName, ViewName } from '../../sql/names.ts'
 import { didYouMean } from '../plan/meant.ts'
-import { hintsOn } from '../plan/obstacles.ts'
+import { hintsOn, hintsQueryOf } from '../plan/obstacles.ts'
 import { batchPlaces } from '../plan/twin-names.ts'
 import type { ViewFacts } from '../plan/view-facts.ts'
 import { toSetRole } from './acting.ts'
@@ -65,7 +65,7 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
      where n.nspname = ${name.schema} and c.relname = ${name.name} and c.relpersistence <> 't'`
   if (row === undefined) return undefined
   if (!row.may_look) {
-    throw await lacking(sql, `permission denied for schema ${name.schema}.`, hintsOn(name, 'look'))
+    throw await lacking(sql, `permission denied for schema ${name.schema}.`, hintsQueryOf(hintsOn(name, 'look')))
   }
   if (row.kind !== 'm') {
     throw new Problem(

@@ -1,6 +1,6 @@
 import { quoteIdentifier, type ViewName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
-import { executingQuery } from './named-rights.ts'
+import { creatingQuery } from './rights.ts'
 
 /** Executes statements as `role`, then resets the role. `role` is written as in SQL. */
 export const inPlaceOf = (role: string, statements: Statement[]): Statement[] =>
@@ -27,7 +27,7 @@ export const sealed = (
           kind: 'sealed',
           rolePath: true,
           seal: { role, schema: quoteIdentifier(schema) },
-          obstacles: executingQuery(statement.sql, { role, creates: schema }),
+          obstacles: creatingQuery(schema, role),
         }
       : statement,
   )

@@ -1,4 +1,5 @@
 import { sentences } from '../../problem.ts'
+import { lackedBy } from '../../sql/lacked-right.ts'
 import { literal } from '../../sql/names.ts'
 
 // Who lacks which right, why that matters, and the SQL that gives it. The rules are texts of SQL, because a plan carries some
@@ -211,6 +212,27 @@ select jsonb_strip_nulls(jsonb_build_object(${Object.entries({
 })
   .map(([sqlstate, hint]) => `'${sqlstate}', ${hint}`)
   .join(', ')})) as hints`
+
+/**
+ * A query for what keeps a role from creating something in a schema. If the role may, it lacks a right on something else. `role`
+ * is written as in SQL; null: the login.
+ */
+export function creatingQuery(schema: string, role: string | null = null): string {
+  const to = role === null ? undefined : roleOf(role)
+  const inIt = missing([inSchema('usage', schema, to), inSchema('create', schema, to)])
+  return hintsQuery(`coalesce(${inIt}, ${lackedBy(role)})`)
+}
+
+/** A query for what keeps the login from using PL/pgSQL. */
+export const usingPlpgsqlQuery = hintsQuery([
+  privilege('pg_language l', {
+    privilege: `'usage'`,
+    on: `'language plpgsql'`,
+    to: 'asked.oid',
+    owner: 'l.lanowner',
+    given: `l.lanname <> 'plpgsql' or has_language_privilege(session_user, l.oid, 'usage')`,
+  }),
+])
 
 /** A query for what keeps the login from ending a query of another login. */
 export const signalingQuery = hintsQuery([

@@ -4,34 +4,7 @@ import { executeSealed } from '../../rebuild/db/seal.ts'
 import type { Sql } from '../../server/connect.ts'
 import { readRolePath } from '../../server/role-path.ts'
 import { undone } from '../../server/undone.ts'
-import { type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
-
-/** A function that a view calls, whose body is a text that the server has not parsed. */
-export interface TextFunction {
-  /** As SQL writes it, with its arguments: `app.rate(integer)`. */
-  name: string
-  language: 'sql' | 'plpgsql'
-  body: string
-}
-
-/**
- * The functions of a view that have a text for a body and set no `search_path`. Since PostgreSQL 17 their
- * path holds nothing but `pg_catalog` while the server creates or refreshes a view.
- */
-export const readTextFunctions = (sql: Sql, view: QualifiedName): Promise<TextFunction[]> => sql<
-  TextFunction[]
->`
-  select distinct p.oid::regprocedure::text as name, l.lanname as language, p.prosrc as body
-    from pg_catalog.pg_rewrite w
-    join pg_catalog.pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_proc'::regclass
-    join pg_catalog.pg_proc p on p.oid = d.refobjid
-    join pg_catalog.pg_language l on l.oid = p.prolang
-   where w.ev_class = to_regclass(${quoteName(view)}) and l.lanname in ('sql', 'plpgsql') and p.prosqlbody is null
-     and p.pronamespace <> 'pg_catalog'::regnamespace
-     and not exists (select from unnest(p.proconfig) c where c like 'search\\_path=%')
-     and not exists (select from pg_catalog.pg_depend e
-                      where e.classid = 'pg_proc'::regclass and e.objid = p.oid and e.deptype = 'e')
-   order by 1`
+import { quoteIdentifier, quoteName } from '../../sql/names.ts'
 
 const limitMs = 3000
 

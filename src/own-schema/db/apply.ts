@@ -1,6 +1,5 @@
 import { toSetRole } from '../../catalog/db/acting.ts'
-import { executingQuery } from '../../catalog/plan/named-rights.ts'
-import { settingUpQuery } from '../../catalog/plan/rights.ts'
+import { settingUpQuery, usingPlpgsqlQuery } from '../../catalog/plan/rights.ts'
 import { Problem, sentences } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
 import { lacking, readMissingRights } from '../../server/cure.ts'
@@ -115,5 +114,5 @@ const byCommand =
 async function insistOnPlpgsql(sql: Sql): Promise<void> {
   const [row] = await sql`select has_language_privilege('plpgsql', 'usage') as may`
   if (row?.may) return
-  throw await lacking(sql, 'This role may not use PL/pgSQL, which every run needs.', executingQuery('do'))
+  throw await lacking(sql, 'This role may not use PL/pgSQL, which every run needs.', usingPlpgsqlQuery)
 }

@@ -1,7 +1,7 @@
-import { executingQuery } from '../../catalog/plan/named-rights.ts'
+import { hintsQueryOf } from '../../catalog/plan/obstacles.ts'
 import { Problem } from '../../problem.ts'
 import { inTransaction, type Sql } from '../../server/connect.ts'
-import { readMissingRights } from '../../server/cure.ts'
+import { readMissingRights, readWhoLacks } from '../../server/cure.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { readRolePath, takeRolePath, takeSafePath } from '../../server/role-path.ts'
 import { literal, type QualifiedName } from '../../sql/names.ts'
@@ -79,17 +79,12 @@ export async function executeStatements(
     })
   } catch (error) {
     if (error instanceof Problem || current === undefined) throw error
-    // Without hints of its own, SQL of others lacks what its names need.
-    const obstacles =
-      current.obstacles ??
-      ('seal' in current ? executingQuery(current.sql, { role: current.seal.role }) : undefined)
-    const isLacking = sqlstateOf(error) === '42501' && obstacles !== undefined
     throw new StatementRefused(
       current,
       at,
       inDefinition,
       error,
-      isLacking ? await readMissingRights(sql, obstacles) : null,
+      sqlstateOf(error) === '42501' ? await readLacking(sql, current) : null,
       current.computesRows ? await readUnfound(sql, error) : null,
     )
   }
@@ -181,6 +176,12 @@ async function execute(sql: Sql, statement: Statement, onPath: (path: string) =>
       statement satisfies never
   }
 }
+
+/** The missing rights, if the statement knows what it needs; else who lacked one. */
+const readLacking = (sql: Sql, statement: Statement): Promise<string | null> =>
+  statement.obstacles === undefined
+    ? readWhoLacks(sql, 'seal' in statement ? statement.seal.role : null)
+    : readMissingRights(sql, hintsQueryOf(statement.obstacles))
 
 async function readUnfound(sql: Sql, error: unknown): Promise<Unfound | null> {
   const sqlstate = sqlstateOf(error)

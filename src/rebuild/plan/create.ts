@@ -1,11 +1,11 @@
 import { inPlaceOf, sealed } from '../../catalog/plan/acting.ts'
+import { creatingQuery } from '../../catalog/plan/rights.ts'
 import type {
   GrantDefinition,
   IndexDefinition,
   RowCountStrategy,
   ViewDefinition,
 } from '../../catalog/plan/definition.ts'
-import { executingQuery } from '../../catalog/plan/named-rights.ts'
 import { noteObstacles } from '../../catalog/plan/obstacles.ts'
 import { type CreateNames, namesBeside } from '../../catalog/plan/twin-names.ts'
 import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
@@ -196,17 +196,17 @@ const exchange = (
           ({ name }, at) =>
             `alter index ${quoteName({ schema, name: names.index(at) })} rename to ${quoteIdentifier(name)}`,
         ),
-      ].map((sql) => creating(sql, schema)),
+      ].map((sql) => creating(sql, schema, owner)),
     ),
   ]
 }
 
-/** A statement of a cut-over that needs `create` in a schema, as a change of a name does. */
-export const creating = (sql: string, schema: string): Statement => ({
+/** A statement of a cut-over that needs `create` in a schema, as a change of a name does. `role` executes it; null: the login. */
+export const creating = (sql: string, schema: string, role: string | null = null): Statement => ({
   kind: 'command',
   phase: 'cut-over',
   sql,
-  obstacles: executingQuery(sql, { creates: schema, only: 'qualified' }),
+  obstacles: creatingQuery(schema, role),
 })
 
 const grantStatement = (

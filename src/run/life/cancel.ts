@@ -1,6 +1,6 @@
 import { signalingQuery } from '../../catalog/plan/rights.ts'
 import type { Sql } from '../../server/connect.ts'
-import { readCure, readMissingRights } from '../../server/cure.ts'
+import { readMissingRights } from '../../server/cure.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
 import { runLocks } from '../../server/lock-keys.ts'
 import { endsNow, hasStatus, type Transition } from './transition.ts'
@@ -50,8 +50,8 @@ export async function cancelRun(sql: Sql, id: number, by: string | null): Promis
     select (select count(*) from requested) as requested, (select count(pg_cancel_backend(l.pid)) from run_locks l
       join requested on l.id = requested.id and l.pid = requested.backend_pid) as signaled`.catch(
     async (error) => {
-      if (sqlstateOf(error) !== '42501') throw error
-      throw problemOf(error, (await readCure(sql, error)) ?? (await readMissingRights(sql, signalingQuery)))
+      if (sqlstateOf(error) !== '42501' || error.routine !== 'pg_cancel_backend') throw error
+      throw problemOf(error, await readMissingRights(sql, signalingQuery))
     },
   )
   return (

@@ -1,9 +1,8 @@
 import { qualify } from '../../catalog/db/catalog.ts'
 import { readOwner } from '../../catalog/db/owner.ts'
-import { executingQuery } from '../../catalog/plan/named-rights.ts'
 import { Problem, sentences } from '../../problem.ts'
 import { inTransaction, type Sql, withTransaction } from '../../server/connect.ts'
-import { readMissingRights } from '../../server/cure.ts'
+import { readWhoLacks } from '../../server/cure.ts'
 import { lackingCharacter } from '../../server/encoding.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { readRolePath, takeRolePath, takeSafePath } from '../../server/role-path.ts'
@@ -56,14 +55,9 @@ export async function runPlainSql(
   } catch (error) {
     if (error instanceof Problem) throw error
     const isOurRole = owner !== null && !statements.some(({ sql }) => /^(re)?set\b.*\brole\b/i.test(sql))
-    const missing =
-      sqlstateOf(error) === '42501'
-        ? await readMissingRights(
-            sql,
-            executingQuery(part?.text ?? text, owner === null ? {} : { role: owner }),
-          )
-        : null
-    const end = sentences(untouched, ...adviceOn(error, isOurRole ? owner : null), missing)
+    const role = isOurRole ? owner : null
+    const lacks = sqlstateOf(error) === '42501' ? await readWhoLacks(sql, role) : null
+    const end = sentences(untouched, ...adviceOn(error, role), lacks)
     throw sqlFailed(`migrations/${file}`, text, error, end, part)
   }
 }

@@ -71,6 +71,7 @@ const mayStayUnsent = [
   'src/catalog/db/readers.ts areReadByViews',
   'src/catalog/db/readers.ts readReaderNames',
   'src/server/cure.ts readMissingRights',
+  'src/server/cure.ts readWhoLacks',
   'src/server/standbys.ts readAuroraReaders',
   'src/server/lock-keys.ts lockIsHeld',
   'src/own-schema/db/authentication.ts authenticateByIam',

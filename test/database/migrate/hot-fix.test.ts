@@ -251,8 +251,8 @@ describe('a login that is no superuser', () => {
     expect(tried).toMatchObject({ does: 'rebuild', wayBack: { instead: null } })
     expect(tried?.wayBack.blocked).toBe(
       'public.reads_secrets: the way back does not work in this database as it is now: permission denied for table ' +
-        `secrets (42501). Missing: ${boss} lacks select on public.secrets.\n\na superuser has to run:\n` +
-        `  grant select on public.secrets to ${boss};\n\n` +
+        `secrets (42501). Role ${boss} lacks this right. \`npx viewkeeper doctor\` lists what a role lacks on views, with the SQL, ` +
+        'and `npx viewkeeper create-role` gives a login all that it needs. ' +
         '`migrate down` is refused until the cause is removed.',
     )
     expect(await up(frozen, login)).toEqual(['rebuild'])

@@ -226,8 +226,8 @@ describe("somebody's own SQL, by a login that is no superuser,", () => {
     expect((await refusalOf(up(frozen))).message).toBe(
       'migrations/001_change.up.sql: must be owner of table of_login (42501). The database is as it was before this migration. ' +
         `The file was executed as role ${views}; write "reset role;" to execute the rest as the login, a member of ${views}. ` +
-        `Missing: ${views} may not act as the owner of shop.of_login, ${app}, who is a member of ${views}, so ${views} cannot become a member of ${app}.` +
-        `\n\n${app} or a superuser has to run:\n  alter table shop.of_login owner to ${views};`,
+        `Role ${views} lacks this right. \`npx viewkeeper doctor\` lists what a role lacks on views, with the SQL, ` +
+        'and `npx viewkeeper create-role` gives a login all that it needs.',
     )
     expect(await wholeCatalog(sql)).toEqual(before)
     await frozen.write('001_change.up.sql', `reset role;\n${change}`)

@@ -94,7 +94,6 @@ describe('trying what is about to be frozen says what it does, and leaves no tra
         dependents: [],
         indexes: 1,
         grants: 2,
-        functions: [],
         nullKey: null,
       },
     ])
@@ -475,28 +474,6 @@ describe('trying what is about to be frozen is refused, and leaves no trace, whe
 })
 
 describe('what may surprise later is told', () => {
-  beforeAll(async () => {
-    await sql.unsafe(`
-      create function plain_text(integer) returns numeric language sql stable as 'select n from base where id = $1';
-      create function in_plpgsql() returns numeric language plpgsql as 'begin return (select max(n) from base); end';
-      create function with_path() returns numeric language sql set search_path = public as 'select max(n) from base';
-      create function parsed() returns numeric language sql begin atomic select max(n) from base; end`)
-  })
-
-  test('functions whose body is a text that takes its names from the search path', async () => {
-    const query =
-      'select id, plain_text(id) as a, in_plpgsql() as b, with_path() as c, parsed() as d, abs(id) as e from base'
-    const [verified] = await verify(await frozenIn('functions', [definition('calls', query)]))
-    expect(verified?.functions).toEqual([
-      {
-        name: 'public.in_plpgsql()',
-        language: 'plpgsql',
-        body: 'begin return (select max(n) from base); end',
-      },
-      { name: 'public.plain_text(integer)', language: 'sql', body: 'select n from base where id = $1' },
-    ])
-  })
-
   test.each<[string, string, string, string | null]>([
     ['some rows lack', 'select id, code from public.base', '(code)', 'code'],
     ['some rows lack a part of', 'select id, code as "Code" from public.base', '(id, "Code")', 'id, "Code"'],

@@ -439,6 +439,21 @@ async function give(place: Place, rights: Right[], butFor?: Right): Promise<void
   }
 }
 
+/** Each of these rights is needed: the server says in which order, and its message names the table. */
+async function takesEach(place: Place, work: () => Promise<unknown>, rights: string[]): Promise<void> {
+  const left = [...rights]
+  while (left.length > 0) {
+    const { code, message } = await work().then(
+      () => ({ code: 'none', message: '' }),
+      (problem: Error & { code?: string }) => problem,
+    )
+    expect(code).toBe('InsufficientPrivilege')
+    const at = left.findIndex((right) => new RegExp(`(table|view) ${right.split('.')[1]}\\b`).test(message))
+    expect(left, message).toContain(left[at])
+    await place.run(`grant ${left.splice(at, 1)} to $app`)
+  }
+}
+
 async function expectMissing(work: Promise<unknown>, missing: Missing): Promise<void> {
   const answer: object = await work.then(
     (result) => result as object,
@@ -701,23 +716,20 @@ describe('reads', () => {
     await give(place, [connect, usageOfRecord, ...onRecord('runs', 'select')])
     expect(await listRuns(place.database, { limit: 1 })).toMatchObject({ runs: expect.any(Array) })
     const look = () => monitor(place.database, { schedules: unscheduled, publish: unheard })
-    const takes: [string, Parameters<typeof privilege>[0]][] = [
-      ['update on viewkeeper.runs', /runs/],
-      ['select, insert, update on viewkeeper.switches', /switches/],
-      ['select, update on viewkeeper.batches', /batches/],
-      ['select on viewkeeper.batch_groups', /batch_groups/],
-      ['select on viewkeeper.definitions', /definitions/],
-      ['insert, update on viewkeeper.definitions', /definitions/],
-      ['select on viewkeeper.latest_runs', /latest_runs/],
-      ['select on viewkeeper.batch_views', /batch_views/],
-      ['select on viewkeeper.set_aside', /set_aside/],
-      ['select, insert, update on viewkeeper.troubles', /troubles/],
-      ['select, insert on viewkeeper.events', /events/],
+    const takes = [
+      'update on viewkeeper.runs',
+      'select, insert, update on viewkeeper.switches',
+      'select, update on viewkeeper.batches',
+      'select on viewkeeper.batch_groups',
+      'select on viewkeeper.definitions',
+      'insert, update on viewkeeper.definitions',
+      'select on viewkeeper.latest_runs',
+      'select on viewkeeper.batch_views',
+      'select on viewkeeper.set_aside',
+      'select, insert, update on viewkeeper.troubles',
+      'select, insert on viewkeeper.events',
     ]
-    for (const [right, missing] of takes) {
-      await expectMissing(look(), privilege(missing))
-      await place.run(`grant ${right} to $app`)
-    }
+    await takesEach(place, look, takes)
     expect(await look()).toMatchObject({ lost: 0 })
   })
 
@@ -731,22 +743,19 @@ describe('reads', () => {
       const answer = await prepareNotice(place.database, 'one', { environment: 'test', alarms: [] })
       return 'token' in answer && (await confirm(place.database, answer.token))
     }
-    const takes: [string, Parameters<typeof privilege>[0]][] = [
-      ['select, insert, update on viewkeeper.switches', /switches/],
-      ['select on viewkeeper.troubles', /troubles/],
-      ['select on viewkeeper.runs', /runs/],
-      ['select on viewkeeper.batches', /batches/],
-      ['select on viewkeeper.definitions', /definitions/],
-      ['select on viewkeeper.latest_runs', /latest_runs/],
-      ['select on viewkeeper.batch_views', /batch_views/],
-      ['select on viewkeeper.set_aside', /set_aside/],
-      ['update on viewkeeper.batches', /batches/],
-      ['update on viewkeeper.troubles', /troubles/],
+    const takes = [
+      'select, insert, update on viewkeeper.switches',
+      'select on viewkeeper.troubles',
+      'select on viewkeeper.runs',
+      'select on viewkeeper.batches',
+      'select on viewkeeper.definitions',
+      'select on viewkeeper.latest_runs',
+      'select on viewkeeper.batch_views',
+      'select on viewkeeper.set_aside',
+      'update on viewkeeper.batches',
+      'update on viewkeeper.troubles',
     ]
-    for (const [right, missing] of takes) {
-      await expectMissing(tell(), privilege(missing))
-      await place.run(`grant ${right} to $app`)
-    }
+    await takesEach(place, tell, takes)
     expect(await tell()).toBe(true)
   })
 })

@@ -168,14 +168,11 @@ describe('freezing', () => {
     expect(project.files('migrations')).toHaveLength(2)
   })
 
-  test('tells of names that a refresh will not find, and of keys with nulls', async () => {
+  test('tells of keys with nulls', async () => {
     const { project, sql } = await start()
-    await sql.unsafe(`
-      insert into orders values (null, 1, 1);
-      create function rate() returns bigint language plpgsql as 'begin return (select count(*) from orders); end'`)
-    project.author('sales', 'select id, rate() as rate from public.orders', `uniqueKey: ['id']`)
+    await sql`insert into orders values (null, 1, 1)`
+    project.author('sales', 'select id from public.orders', `uniqueKey: ['id']`)
     const printed = await project.succeed(...freeze())
-    expect(printed).toContain('! function public.rate() names orders without a schema')
     expect(printed).toContain('! some rows have NULL in (id)')
   })
 

@@ -131,7 +131,6 @@ const mistakes: [mistake: string, line: string, around: Around, ...answers: (str
   ['a time that is none', 'runs --until 25:61', {}, '--until 25:61', '2026-11-20T09:00:00Z'],
   ['a window in weeks', 'metrics --window 2w', {}, 'window', '7d'],
   ['too many arguments', 'show sales orders', {}, 'too many arguments', 'viewkeeper show --help'],
-  ['a shell that is none', 'completion tcsh', {}, "'tcsh' is invalid", 'bash, zsh, fish'],
   ['no argument', 'show', {}, "missing required argument 'view'", 'viewkeeper show --help'],
   ['no run', 'run', {}, "missing required argument 'id'", 'viewkeeper run --help'],
   // Views
@@ -443,7 +442,7 @@ test('freeze warns of a query that is still the example, and suggests the schema
   expect((await type('freeze --remove mv_x -m why', { files: up })).said).toContain('Did you mean app.mv_x?')
 })
 
-test('a right that is missing is told as lines to type, each below who has to run it', async () => {
+test('a right that is missing is told with its object and the role that lacks it', async () => {
   await sql.unsafe(`
     create role shop_owner; create role newcomer login password 'secret'; alter table orders owner to shop_owner;
     grant usage, create on schema public to newcomer; grant usage on schema viewkeeper to newcomer;
@@ -453,8 +452,7 @@ test('a right that is missing is told as lines to type, each below who has to ru
     env: { DATABASE_URL: server.url.replace(/\/\/[^@]+@/, '//newcomer:secret@') },
   })
   expect(code, said).toBeGreaterThan(0)
-  expect(said).toMatch(/Missing: newcomer lacks select on (public\.)?orders\.$/m)
-  expect(said).toMatch(
-    /^shop_owner or a superuser has to run:\n {2}grant select on (public\.)?orders to newcomer;\n\nNothing was written\.$/m,
+  expect(said.replace(/\s+/g, ' ')).toContain(
+    'permission denied for table orders (42501). Role newcomer lacks this right. `npx viewkeeper doctor` lists what',
   )
 })

@@ -1,6 +1,5 @@
 import fc from 'fast-check'
 import { describe, expect, test, vi } from 'vitest'
-import { unqualifiedNames } from '../../../src/authored/sql/function-body.ts'
 import { canonicalSql, readIndex, readQuery, readsOf } from '../../../src/authored/sql/read.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
@@ -169,42 +168,5 @@ describe('the relations that a query reads', () => {
     ['select * from a tablesample system (1)', ['a']],
   ])('%s', async (sql, expected) => {
     expect(await names(sql)).toEqual(expected)
-  })
-})
-
-describe('the names without a schema in the body of a function', () => {
-  test.each([
-    ['select 1', []],
-    ['select * from a, s.b; insert into c select * from d', ['a', 'c', 'd']],
-    ['with x as (select $1 from a) update b set y = 1 from x', ['a', 'b']],
-    ['select * from s.t x for update of x', []],
-    ['no sql at all', []],
-    ['', []],
-  ])('in SQL: %s', async (body, expected) => {
-    expect(await unqualifiedNames(body, 'sql')).toEqual(expected)
-  })
-
-  test.each([
-    ['begin return (select max(x) from a); end', ['a']],
-    ['begin return max(x) from a; end', ['a']],
-    ['begin return query select * from a join s.b using (c); return; end', ['a']],
-    ['declare r record; begin for r in select * from a loop return next r; end loop; end', ['a']],
-    ['begin x := 1; return next; perform 1 from a; end', ['a']],
-    ['declare n int := (select 1 from a); m int; begin m := (select 2 from b where c = 1); end', ['a', 'b']],
-    ['declare c cursor for select * from a; begin open c; end', ['a']],
-    ['begin select 1, 2 into x, y from a; insert into b values (1); end', ['a', 'b']],
-    [
-      'begin new.total := (select 1 from a); if tg_op = $$x$$ then return old; end if; return new; end',
-      ['a'],
-    ],
-    ["begin if exists (select from a) then raise notice '%', (select 1 from b); end if; end", ['a', 'b']],
-    [
-      "begin execute 'select * from a'; perform f() from b; exception when others then delete from c; end",
-      ['b', 'c'],
-    ],
-    ["begin return 'it''s \\'; end", []],
-    ['no plpgsql at all', []],
-  ])('in PL/pgSQL: %s', async (body, expected) => {
-    expect(await unqualifiedNames(body, 'plpgsql')).toEqual(expected)
   })
 })

@@ -13,11 +13,11 @@ test.each(all.map((command) => command.name()))('%s alone is as among all comman
   const help = (commands: readonly Command[]) =>
     commands.find((command) => command.name() === name)?.helpInformation()
   const { commands } = await programWith(name)
-  if (name !== 'completion') expect(commands.length).toBeLessThan(3)
+  expect(commands.length).toBeLessThan(3)
   expect(help(commands)).toBe(help(all))
 })
 
 test('a name that no command has adds all, so that the nearest can be suggested', async () => {
-  for (const name of ['refrsh', 'constructor', 'completion'])
+  for (const name of ['refrsh', 'constructor'])
     expect((await programWith(name)).commands.length).toBe(all.length)
 })
