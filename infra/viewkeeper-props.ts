@@ -1,5 +1,6 @@
 import type { RemovalPolicy } from 'aws-cdk-lib'
 import type { DomainMappingOptions } from 'aws-cdk-lib/aws-apigatewayv2'
+import type { ISecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { ViewkeeperOptions } from '../src/config/options.ts'
@@ -7,7 +8,6 @@ import type { ScheduledView } from '../src/plan/views/scheduled.ts'
 import type { CdkOptions, InCdkTypes } from './cdk-types.ts'
 import type { Database } from './database/database.ts'
 import type { RdsOptions } from './database/rds-options.ts'
-import type { FleetNetwork } from './functions/fleet-network.ts'
 import type { AlarmChanges } from './monitoring/alarm.ts'
 import type { PeopleTopics } from './monitoring/topics.ts'
 
@@ -60,10 +60,11 @@ export interface ViewkeeperCommonProps extends Omit<ViewkeeperOptions, InCdkType
    */
   encryptionKey?: IKey
   /**
-   * A security group for the functions that several environments in one VPC share, and with it their network interfaces.
+   * A security group of yours for the functions. Environments in one VPC that share it share their network interfaces, too. It
+   * is let in to the server; what goes out of it is yours to say.
    * @default - a security group of the environment's own
    */
-  network?: FleetNetwork
+  securityGroup?: ISecurityGroup
   /**
    * A domain of yours that leads to the API, if the API is public: `apiUrl` and the command line use it. Callers sign with IAM
    * all the same.

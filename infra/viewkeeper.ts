@@ -43,7 +43,7 @@ import { Dashboard } from './monitoring/dashboard.ts'
 import { Notices } from './monitoring/notices.ts'
 import { type AlarmTopics, Topics } from './monitoring/topics.ts'
 import { type PlainProps, plain } from './plain-props.ts'
-import { watchConcurrency, watchQuotas } from './quotas.ts'
+import { watchConcurrency } from './schedules/coinciding.ts'
 import { readScheduledViews, scheduleName } from './schedules/scheduled-views.ts'
 import { Schedules } from './schedules/schedules.ts'
 import { isOnRds, validOptions } from './valid-props.ts'
@@ -109,11 +109,10 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
 
     const database = isOnRds(props) ? new RdsDatabase(this, 'Database', props) : props.database
     this.database = database
-    const network = new FunctionsNetwork(this, 'Network', { database, shared: props.network })
+    const network = new FunctionsNetwork(this, 'Network', { database, given: props.securityGroup })
     this.functionsSecurityGroup = network.placement.securityGroup
     this.securityGroups = [this.functionsSecurityGroup]
     this.connections = new Connections({ securityGroups: this.securityGroups })
-    watchQuotas(this, database, this.functionsSecurityGroup)
     this.deadLetters = new DeadLetters(this, 'DeadLetters', environmentName).queue
 
     const functions = new Functions(this, 'Functions', {
@@ -169,7 +168,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
         ...database.rotation,
       })
     this.addMigration(options, functions, {
-      before: [database, network, ...(props.network ? [props.network] : [])],
+      before: [database, network],
       after: [batches, api, schedules],
       rotation,
     })

@@ -1,10 +1,8 @@
 import { Stack } from 'aws-cdk-lib'
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { type ITopic, Topic, type TopicProps } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { Construct, type IDependable } from 'constructs'
-import { encryptWith } from '../encryption.ts'
 
 /** The topics that people and their programs listen to. */
 export interface PeopleTopics {
@@ -12,43 +10,6 @@ export interface PeopleTopics {
   readonly mail: ITopic
   /** The same as JSON, for chat and for programs. */
   readonly notices: ITopic
-}
-
-/** Who hears of all environments of a fleet. */
-export interface FleetTopicsProps {
-  /**
-   * Addresses that get the mails. Each confirms once, by the link in its first mail.
-   * @default - none
-   */
-  alarmEmails?: string[]
-  /**
-   * A key of yours that encrypts the topics.
-   * @default - they are not encrypted
-   */
-  encryptionKey?: IKey
-  /**
-   * The sender that the mails show.
-   * @default 'Viewkeeper'
-   */
-  displayName?: string
-}
-
-/** One pair of topics for many environments: prop `topics` of each. Everybody subscribes and confirms once. */
-export class FleetTopics extends Construct implements PeopleTopics {
-  readonly mail: Topic
-  readonly notices: Topic
-
-  constructor(
-    scope: Construct,
-    id: string,
-    { alarmEmails = [], displayName = 'Viewkeeper', encryptionKey }: FleetTopicsProps = {},
-  ) {
-    super(scope, id)
-    if (encryptionKey) encryptWith(this, encryptionKey)
-    this.mail = alarmTopic(this, 'mail', { displayName })
-    this.notices = alarmTopic(this, 'notices', { displayName })
-    for (const email of alarmEmails) this.mail.addSubscription(new EmailSubscription(email))
-  }
 }
 
 /** Where an alarm is published. */

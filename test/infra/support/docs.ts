@@ -55,6 +55,7 @@ export const madeParts: MadePart[] = [
     name,
     text: example(name),
   })),
+  { page: page('cdk.md'), name: 'fleet', text: example('fleet') },
   { page: page('dashboard.svg'), name: null, text: dashboardPicture(kinds.created.template) },
   { page: page('monitoring.md'), name: 'alarms', text: alarmTable() },
   ...happenedBySection().map(([name, text]) => ({ page: page('runbook.md'), name, text })),
