@@ -1,8 +1,6 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { RemovalPolicy } from 'aws-cdk-lib'
 import * as z from 'zod'
-import { alarmNames } from '../src/plan/alarms.ts'
 import { isRds } from './database/rds-database.ts'
 import {
   authentication,
@@ -42,31 +40,6 @@ const rdsFields = {
   addSecretsManagerEndpoint: z.boolean().optional(),
 }
 
-const positive = z.int().min(1).optional()
-
-const alarmChanges = z.partialRecord(
-  z.enum(alarmNames),
-  z.union(
-    [
-      z.literal(false),
-      z
-        .strictObject({
-          threshold: z.number().optional(),
-          evaluationPeriods: positive,
-          datapointsToAlarm: positive,
-        })
-        .refine(
-          ({ evaluationPeriods = 1, datapointsToAlarm = 1 }) => datapointsToAlarm <= evaluationPeriods,
-          {
-            path: ['datapointsToAlarm'],
-            message: 'must be at most evaluationPeriods; give both',
-          },
-        ),
-    ],
-    'must be false, or have threshold, evaluationPeriods and datapointsToAlarm, each a number',
-  ),
-)
-
 const schema = z
   .strictObject({
     ...optionFields,
@@ -91,14 +64,8 @@ const schema = z
     viewMigrations: z.boolean().optional(),
     scheduledViews: z.array(z.any()).optional(),
     topics: construct,
-    alarmTopic: construct,
-    alarms: alarmChanges.optional(),
-    encryptionKey: construct,
     securityGroup: construct,
     apiDomain: z.object({ domainName: construct, mappingKey: z.string().optional() }).optional(),
-    removalPolicy: z
-      .enum([RemovalPolicy.DESTROY, RemovalPolicy.RETAIN, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE])
-      .optional(),
     dashboard: z.boolean().optional(),
   })
   .refine(hasWhatItRotates, noSecretToRotate)

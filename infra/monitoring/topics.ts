@@ -16,8 +16,6 @@ export interface PeopleTopics {
 export interface AlarmTopics extends PeopleTopics {
   /** What CloudWatch says, for the function `notify`. Each environment has its own, because `notify` asks one database. */
   readonly alarms: ITopic
-  /** Gets each alarm as CloudWatch writes it, besides; undefined if there is none. */
-  readonly besides?: ITopic | undefined
 }
 
 export interface TopicsProps {
@@ -26,8 +24,6 @@ export interface TopicsProps {
   emails: string[]
   /** The topics for people. Default: new ones. */
   people: PeopleTopics | undefined
-  /** Gets each alarm as CloudWatch writes it, besides. Default: none. */
-  besides: ITopic | undefined
 }
 
 /** The topics between an alarm and people. */
@@ -35,9 +31,8 @@ export class Topics extends Construct implements AlarmTopics {
   readonly alarms: Topic
   readonly mail: ITopic
   readonly notices: ITopic
-  readonly besides: ITopic | undefined
 
-  constructor(scope: Construct, id: string, { environmentName, emails, people, besides }: TopicsProps) {
+  constructor(scope: Construct, id: string, { environmentName, emails, people }: TopicsProps) {
     super(scope, id)
     const add = (name: string) =>
       alarmTopic(this, name, {
@@ -47,7 +42,6 @@ export class Topics extends Construct implements AlarmTopics {
     this.alarms = add('alarms')
     this.mail = people?.mail ?? add('mail')
     this.notices = people?.notices ?? add('notices')
-    this.besides = besides
     for (const email of emails) this.mail.addSubscription(new EmailSubscription(email))
   }
 }

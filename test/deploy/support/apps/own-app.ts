@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { App, CfnOutput, CliCredentialsStackSynthesizer, Stack } from 'aws-cdk-lib'
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import { InstanceType, IpAddresses, SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { CfnFunction, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
 import {
@@ -40,7 +41,7 @@ const vpc = new Vpc(stack, 'Vpc', {
   subnetConfiguration: [{ name: 'isolated', subnetType: SubnetType.PRIVATE_ISOLATED }],
 })
 const securityGroup = new SecurityGroup(stack, 'Functions', { vpc })
-const alarmTopic = new Topic(stack, 'Pager')
+const pager = new Topic(stack, 'Pager')
 const topics = { mail: new Topic(stack, 'Mail'), notices: new Topic(stack, 'Notices') }
 topics.mail.addSubscription(new EmailSubscription('ops@example.com'))
 for (const environmentName of tenants) {
@@ -55,7 +56,7 @@ for (const environmentName of tenants) {
       Secret.fromSecretCompleteArn(stack, `${environmentName}-admin`, server.adminSecret),
     ),
   })
-  new Viewkeeper(stack, environmentName, {
+  const { alarms } = new Viewkeeper(stack, environmentName, {
     environmentName,
     database,
     databaseName,
@@ -65,9 +66,12 @@ for (const environmentName of tenants) {
     securityGroup,
     addSecretsManagerEndpoint: true,
     topics,
-    alarmTopic,
     dashboard: false,
   })
+  for (const alarm of Object.values(alarms)) {
+    alarm.addAlarmAction(new SnsAction(pager))
+    alarm.addOkAction(new SnsAction(pager))
+  }
 }
 const neighbour = new LambdaFunction(stack, 'Neighbour', {
   runtime: Runtime.NODEJS_24_X,
@@ -82,7 +86,7 @@ const neighbour = new LambdaFunction(stack, 'Neighbour', {
 })
 Secret.fromSecretCompleteArn(stack, 'NeighbourSecret', neighbourSecret).grantRead(neighbour)
 new CfnOutput(stack, 'NeighbourFunction', { value: neighbour.functionName })
-new CfnOutput(stack, 'Alarms', { value: alarmTopic.topicArn })
+new CfnOutput(stack, 'Alarms', { value: pager.topicArn })
 
 fitForEmulator(app)
 for (const lambda of stack.node.findAll().filter((each) => each instanceof CfnFunction)) {
