@@ -7,7 +7,10 @@ import { soaks } from './test/support/counts.ts'
 import { LongestFirst } from './test/support/sequencer.ts'
 
 // Definitions and the configuration import the package by its name: here that is its source, and not what was built of it.
-const resolve = { alias: { viewkeeper: fileURLToPath(new URL('src/index.ts', import.meta.url)) } }
+const sourceAt = (path: string) => fileURLToPath(new URL(path, import.meta.url))
+const resolve = {
+  alias: { 'viewkeeper/cdk': sourceAt('infra/index.ts'), viewkeeper: sourceAt('src/index.ts') },
+}
 
 // All that tests write is gone with the test run. The servers write many small files: in memory, if there is room, that takes
 // a third less of the system's time.

@@ -22,16 +22,8 @@ export { type DeployEnvironmentsProps, deployEnvironments } from './deploy-envir
 export type { DeployContext } from './environment/deploy-context.ts'
 export { OptionsError } from './environment/valid-options.ts'
 export type { OnViewOptions } from './functions/event-rules.ts'
-export { FleetNetwork, type FleetNetworkProps } from './functions/fleet-network.ts'
 export type { Granted } from './functions/granted.ts'
-export type { AlarmChange, AlarmChanges } from './monitoring/alarm.ts'
-export { FleetDashboard, type FleetDashboardProps } from './monitoring/fleet-dashboard.ts'
-export {
-  type AlarmTopics,
-  FleetTopics,
-  type FleetTopicsProps,
-  type PeopleTopics,
-} from './monitoring/topics.ts'
+export type { AlarmTopics, PeopleTopics } from './monitoring/topics.ts'
 export { Viewkeeper } from './viewkeeper.ts'
 export { type IViewkeeper, ViewkeeperBase } from './viewkeeper-base.ts'
 export type {

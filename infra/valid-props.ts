@@ -1,9 +1,6 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
-import { RemovalPolicy, Token } from 'aws-cdk-lib'
-import type { IConnectable, IVpc } from 'aws-cdk-lib/aws-ec2'
 import * as z from 'zod'
-import { alarmNames } from '../src/watch/plan/alarms.ts'
 import { isRds } from './database/rds-database.ts'
 import {
   authentication,
@@ -22,7 +19,6 @@ import {
   refuseProps,
   type ValidOptions,
 } from './environment/valid-options.ts'
-import { type FleetNetwork, whyNotTogether } from './functions/fleet-network.ts'
 import { optionOf, type PlainProps } from './plain-props.ts'
 import type { ViewkeeperProps, ViewkeeperRdsProps } from './viewkeeper-props.ts'
 
@@ -43,31 +39,6 @@ const rdsFields = {
   certificateAuthority,
   addSecretsManagerEndpoint: z.boolean().optional(),
 }
-
-const positive = z.int().min(1).optional()
-
-const alarmChanges = z.partialRecord(
-  z.enum(alarmNames),
-  z.union(
-    [
-      z.literal(false),
-      z
-        .strictObject({
-          threshold: z.number().optional(),
-          evaluationPeriods: positive,
-          datapointsToAlarm: positive,
-        })
-        .refine(
-          ({ evaluationPeriods = 1, datapointsToAlarm = 1 }) => datapointsToAlarm <= evaluationPeriods,
-          {
-            path: ['datapointsToAlarm'],
-            message: 'must be at most evaluationPeriods; give both',
-          },
-        ),
-    ],
-    'must be false, or have threshold, evaluationPeriods and datapointsToAlarm, each a number',
-  ),
-)
 
 const schema = z
   .strictObject({
@@ -93,14 +64,8 @@ const schema = z
     viewMigrations: z.boolean().optional(),
     scheduledViews: z.array(z.any()).optional(),
     topics: construct,
-    alarmTopic: construct,
-    alarms: alarmChanges.optional(),
-    encryptionKey: construct,
-    network: construct,
+    securityGroup: construct,
     apiDomain: z.object({ domainName: construct, mappingKey: z.string().optional() }).optional(),
-    removalPolicy: z
-      .enum([RemovalPolicy.DESTROY, RemovalPolicy.RETAIN, RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE])
-      .optional(),
     dashboard: z.boolean().optional(),
   })
   .refine(hasWhatItRotates, noSecretToRotate)
@@ -139,27 +104,10 @@ const inTheirNames = (problems: string[], said: ViewkeeperProps): string[] =>
 
 function databaseProblems(props: PlainProps): string[] {
   const given = props as unknown as Record<string, unknown>
-  const missing = ['databaseName', 'vpc'].filter((name) => given[name] === undefined)
-  if (isOnRds(props) && missing.length > 0)
-    return missing.map((name) => `${name}: is required with an instance or a cluster of aws-rds`)
-  if (isOnRds(props)) return networkProblems(props.vpc, props.network, props.database)
+  if (isOnRds(props))
+    return ['databaseName', 'vpc']
+      .filter((name) => given[name] === undefined)
+      .map((name) => `${name}: is required with an instance or a cluster of aws-rds`)
   const forRds = Object.keys(rdsFields).filter((name) => given[name] !== undefined)
-  if (forRds.length > 0)
-    return forRds.map(
-      (name) => `${name}: must be left out, it is only for an instance or a cluster of aws-rds`,
-    )
-  return networkProblems(props.database.vpc, props.network, props.database)
-}
-
-/** Of two networks that are not known before the deploy, nobody can say whether they are one. */
-function networkProblems(
-  { vpcId }: IVpc,
-  network: FleetNetwork | undefined,
-  database: IConnectable,
-): string[] {
-  const whyNot = network && whyNotTogether(network, database)
-  if (whyNot !== undefined) return [`network: ${whyNot}`]
-  const other = network?.vpc.vpcId
-  if (other === undefined || other === vpcId || [other, vpcId].some((id) => Token.isUnresolved(id))) return []
-  return [`network: must be in the VPC of the functions, ${vpcId}, and is in ${other}`]
+  return forRds.map((name) => `${name}: must be left out, it is only for an instance or a cluster of aws-rds`)
 }

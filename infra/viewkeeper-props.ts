@@ -1,14 +1,11 @@
-import type { RemovalPolicy } from 'aws-cdk-lib'
 import type { DomainMappingOptions } from 'aws-cdk-lib/aws-apigatewayv2'
-import type { IKey } from 'aws-cdk-lib/aws-kms'
-import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { ScheduledView } from '../src/catalog/plan/scheduled.ts'
+
+import type { ISecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import type { ViewkeeperOptions } from '../src/config/options.ts'
 import type { CdkOptions, InCdkTypes } from './cdk-types.ts'
 import type { Database } from './database/database.ts'
 import type { RdsOptions } from './database/rds-options.ts'
-import type { FleetNetwork } from './functions/fleet-network.ts'
-import type { AlarmChanges } from './monitoring/alarm.ts'
 import type { PeopleTopics } from './monitoring/topics.ts'
 
 /** What Viewkeeper is told, on whatever database. */
@@ -47,42 +44,17 @@ export interface ViewkeeperCommonProps extends Omit<ViewkeeperOptions, InCdkType
    */
   topics?: PeopleTopics
   /**
-   * A topic of yours to which CloudWatch publishes each alarm besides, in state ALARM and in state OK, as CloudWatch writes it:
-   * for programs that open and resolve incidents by it, such as PagerDuty and Opsgenie. The topic lets CloudWatch publish, and
-   * so does the key of an encrypted topic.
-   * @default - none
-   */
-  alarmTopic?: ITopic
-  /**
-   * A key of yours that encrypts the logs, the topics, the queue and the secret of the role. The construct adds to the policy
-   * of the key what the services need; an imported key must have it (docs/cdk.md).
-   * @default - keys of AWS; the topics have none
-   */
-  encryptionKey?: IKey
-  /**
-   * A security group for the functions that several environments in one VPC share, and with it their network interfaces.
+   * A security group of yours for the functions. Environments in one VPC that share it share their network interfaces, too. It
+   * is let in to the server; what goes out of it is yours to say.
    * @default - a security group of the environment's own
    */
-  network?: FleetNetwork
+  securityGroup?: ISecurityGroup
   /**
    * A domain of yours that leads to the API, if the API is public: `apiUrl` and the command line use it. Callers sign with IAM
    * all the same.
    * @default - the address that API Gateway makes
    */
   apiDomain?: DomainMappingOptions
-  /**
-   * What becomes of the logs, the queue of dead letters and the secret of the role when they leave the stack. Logs and queue have
-   * fixed names: if they are retained, a new deploy of the environment needs them deleted, or imported into its stack.
-   * @default RemovalPolicy.DESTROY
-   */
-  removalPolicy?: RemovalPolicy
-  /**
-   * What is changed of the alarms, by their names without the environment: `{ 'slow-runs': false }` leaves an alarm out,
-   * `{ 'api-errors': { threshold: 5 } }` moves its threshold. Notices of views do not wait for an alarm: also without one they
-   * come by the clock, within a quarter of an hour.
-   * @default - all alarms, as docs/monitoring.md lists them
-   */
-  alarms?: AlarmChanges
   /**
    * Whether the environment has a dashboard of its own, about 3 USD a month beyond the account's first three.
    * @default true

@@ -1,5 +1,4 @@
-import { CfnOutput, CrossStackReferences, ReferenceStrength, RemovalPolicy, Stack } from 'aws-cdk-lib'
-import { Key } from 'aws-cdk-lib/aws-kms'
+import { CfnOutput, CrossStackReferences, ReferenceStrength, Stack } from 'aws-cdk-lib'
 import type { Construct } from 'constructs'
 import type { EnvironmentOptions } from '../src/config/options.ts'
 import { insistOnConnections } from './database/connections.ts'
@@ -7,7 +6,6 @@ import { CreatedDatabase } from './database/created-database.ts'
 import type { Database } from './database/database.ts'
 import { DatabaseStack, tagStack } from './database/database-stack.ts'
 import { ImportedDatabase } from './database/imported-database.ts'
-import { encryptWith } from './encryption.ts'
 import type { DeployContext } from './environment/deploy-context.ts'
 import { type Environment, parseEnvironments } from './environment/environment.ts'
 import { pinNames } from './fixed-names.ts'
@@ -51,21 +49,7 @@ export class ViewkeeperStack extends Stack {
     CrossStackReferences.of(this).consume(ReferenceStrength.STRONG)
     insistOnConnections(environmentName, environment)
 
-    const {
-      account,
-      region,
-      tags,
-      database: described,
-      encryptionKeyArn,
-      removalPolicy,
-      ...options
-    } = environment
-    const encryptionKey =
-      encryptionKeyArn === undefined ? undefined : Key.fromKeyArn(this, 'EncryptionKey', encryptionKeyArn)
-    const kept = {
-      encryptionKey,
-      removalPolicy: removalPolicy === 'retain' ? RemovalPolicy.RETAIN : undefined,
-    }
+    const { account, region, tags, database: described, ...options } = environment
     let database: Database & Construct
     if (described.kind === 'created') {
       const { majorUpgrade } = context
@@ -76,11 +60,9 @@ export class ViewkeeperStack extends Stack {
         majorUpgrade,
       })
       this.databaseStack = stack
-      if (encryptionKey) encryptWith(stack, encryptionKey)
       database = new CreatedDatabase(this, 'Database', {
         options: described,
         server: stack.server,
-        ...kept,
       })
       pinNames(database, environmentName)
     } else database = new ImportedDatabase(this, 'Database', described)
@@ -93,7 +75,6 @@ export class ViewkeeperStack extends Stack {
       schemaFolder: props.schemaFolder,
       scheduledViews: props.scheduledViews,
       viewMigrations: context.viewMigrations,
-      ...kept,
     })
     if (described.kind === 'created') {
       const { topics, listeners } = this.viewkeeper

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { Annotations, RemovalPolicies, Tags } from 'aws-cdk-lib'
+import { Annotations, Tags } from 'aws-cdk-lib'
 import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch'
 import { Connections, type IConnectable, type ISecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import type { ManagedPolicy } from 'aws-cdk-lib/aws-iam'
@@ -18,7 +18,6 @@ import type { AlarmName } from '../src/watch/plan/alarms.ts'
 import { acknowledgeFindings } from './acknowledged.ts'
 import type { Database } from './database/database.ts'
 import { RdsDatabase } from './database/rds-database.ts'
-import { encryptWith } from './encryption.ts'
 import { monitorTimes } from './environment/monitor-times.ts'
 import type { ValidOptions } from './environment/valid-options.ts'
 import { insistOnOne } from './environments-of-app.ts'
@@ -43,7 +42,7 @@ import { Dashboard } from './monitoring/dashboard.ts'
 import { Notices } from './monitoring/notices.ts'
 import { type AlarmTopics, Topics } from './monitoring/topics.ts'
 import { type PlainProps, plain } from './plain-props.ts'
-import { watchConcurrency, watchQuotas } from './quotas.ts'
+import { watchConcurrency } from './schedules/coinciding.ts'
 import { readScheduledViews, scheduleName } from './schedules/scheduled-views.ts'
 import { Schedules } from './schedules/schedules.ts'
 import { isOnRds, validOptions } from './valid-props.ts'
@@ -104,16 +103,17 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     const { environmentName } = props
     const { logRetentionDays } = options
     this.environmentName = environmentName
-    this.prepare(props)
+    insistOnOne(this, environmentName)
+    Tags.of(this).add('viewkeeper:environment', environmentName)
+    acknowledgeFindings(this)
     const migrations = this.findMigrations(props)
 
     const database = isOnRds(props) ? new RdsDatabase(this, 'Database', props) : props.database
     this.database = database
-    const network = new FunctionsNetwork(this, 'Network', { database, shared: props.network })
+    const network = new FunctionsNetwork(this, 'Network', { database, given: props.securityGroup })
     this.functionsSecurityGroup = network.placement.securityGroup
     this.securityGroups = [this.functionsSecurityGroup]
     this.connections = new Connections({ securityGroups: this.securityGroups })
-    watchQuotas(this, database, this.functionsSecurityGroup)
     this.deadLetters = new DeadLetters(this, 'DeadLetters', environmentName).queue
 
     const functions = new Functions(this, 'Functions', {
@@ -149,7 +149,6 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       environmentName,
       emails: options.alarmEmails,
       people: props.topics,
-      besides: props.alarmTopic,
     })
     this.topics = topics
     this.notices = topics.notices
@@ -169,7 +168,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
         ...database.rotation,
       })
     this.addMigration(options, functions, {
-      before: [database, network, ...(props.network ? [props.network] : [])],
+      before: [database, network],
       after: [batches, api, schedules],
       rotation,
     })
@@ -186,7 +185,6 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     const alarms = new Alarms(this, 'Alarms', {
       environmentName,
       topics,
-      changes: props.alarms,
       api,
       machine: this.stateMachine,
       deadLetters: this.deadLetters,
@@ -206,15 +204,6 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
         machine: this.stateMachine,
       }).name
     pinNames(this, environmentName)
-  }
-
-  /** What holds for all resources below. */
-  private prepare({ environmentName, encryptionKey, removalPolicy }: PlainProps): void {
-    insistOnOne(this, environmentName)
-    Tags.of(this).add('viewkeeper:environment', environmentName)
-    acknowledgeFindings(this)
-    if (encryptionKey) encryptWith(this, encryptionKey)
-    if (removalPolicy) RemovalPolicies.of(this).apply(removalPolicy, { applyToResourceTypes: removed })
   }
 
   /** Reads the folder of migrations. Also without schedules of views: a folder that a deploy would refuse is refused now. */
@@ -310,6 +299,3 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
 }
 
 type EachFunction = Record<FunctionName, ViewkeeperFunction>
-
-/** What an environment leaves behind if the app says so: what was written, and what opens the database. */
-const removed = ['AWS::Logs::LogGroup', 'AWS::SQS::Queue', 'AWS::SecretsManager::Secret']

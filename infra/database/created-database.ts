@@ -1,6 +1,5 @@
-import { ReferenceStrength, type RemovalPolicy, Stack } from 'aws-cdk-lib'
+import { ReferenceStrength, Stack } from 'aws-cdk-lib'
 import type { Connections, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
-import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import type { ValidCreatedDatabase } from '../environment/database.ts'
@@ -13,10 +12,6 @@ export interface CreatedDatabaseProps {
   options: ValidCreatedDatabase
   /** The server, in a stack that is deployed before. */
   server: CreatedServer
-  /** Encrypts the secret of the role. Default: a key of AWS. */
-  encryptionKey?: IKey | undefined
-  /** What becomes of that secret when it leaves the stack. Default: it is destroyed. */
-  removalPolicy?: RemovalPolicy | undefined
 }
 
 /**
@@ -38,7 +33,7 @@ export class CreatedDatabase extends Construct implements Database {
 
   constructor(scope: Construct, id: string, props: CreatedDatabaseProps) {
     super(scope, id)
-    const { options, server, encryptionKey, removalPolicy } = props
+    const { options, server } = props
     const { name, connectionLimit, rotateSecretDays } = options
     this.host = server.host
     this.port = server.port
@@ -53,8 +48,7 @@ export class CreatedDatabase extends Construct implements Database {
       this.endpointSubnets = []
       return
     }
-    const secret = roleSecret(this, { role: 'viewkeeper_app', rotateSecretDays, encryptionKey })
-    if (removalPolicy) secret.applyRemovalPolicy(removalPolicy)
+    const secret = roleSecret(this, { role: 'viewkeeper_app', rotateSecretDays })
     this.login = { secret }
     this.admin = {
       secret: Secret.fromSecretCompleteArn(this, 'Master', weakly(server.admin.secret.secretArn)),

@@ -1,6 +1,5 @@
 import { Annotations, Reference, Resource, Stack, Tokenization } from 'aws-cdk-lib'
 import { type Connections, InterfaceVpcEndpoint, type ISubnet, type IVpc } from 'aws-cdk-lib/aws-ec2'
-import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { CfnDBCluster, type IDatabaseCluster, type IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct, Dependable } from 'constructs'
@@ -16,8 +15,6 @@ export interface RdsDatabaseProps extends Omit<RdsOptions, 'rotateSecretEvery'> 
   rotateSecretDays?: number
   /** Part of the name of the role that Viewkeeper works with. */
   environmentName: string
-  /** Encrypts the secret of the role. Default: a key of AWS. */
-  encryptionKey?: IKey
 }
 
 /**
@@ -40,7 +37,7 @@ export class RdsDatabase extends Construct implements Database {
 
   constructor(scope: Construct, id: string, props: RdsDatabaseProps) {
     super(scope, id)
-    const { database, vpc, authentication = 'secret', rotateSecretDays, encryptionKey } = props
+    const { database, vpc, authentication = 'secret', rotateSecretDays } = props
     const refuse: Refuse = (problem) => refuseProps(scope.node.path, [problem])
     insistOnPostgres(database, refuse)
     const endpoint = isCluster(database) ? database.clusterEndpoint : database.instanceEndpoint
@@ -58,7 +55,7 @@ export class RdsDatabase extends Construct implements Database {
       // Not the role of the secret: a member of rds_iam cannot log in with its password, as running functions still do.
       this.login = iamLoginOf(database, props.loginUser ?? role.replace('_app_', '_iam_'), refuse)
     else {
-      const secret = props.loginSecret ?? roleSecret(this, { role, rotateSecretDays, encryptionKey })
+      const secret = props.loginSecret ?? roleSecret(this, { role, rotateSecretDays })
       this.login = { secret }
       if (rotateSecretDays !== undefined) this.rotation = { secret, everyDays: rotateSecretDays }
     }

@@ -1,5 +1,4 @@
 import { Validations } from 'aws-cdk-lib'
-import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
 
@@ -7,16 +6,11 @@ export interface RoleSecretProps {
   /** The role that Viewkeeper works with, which `migrate` makes with this password. */
   role: string
   rotateSecretDays: number | undefined
-  encryptionKey?: IKey | undefined
 }
 
 /** A new secret, with the name and a new password of the role that Viewkeeper works with. */
-export function roleSecret(
-  scope: Construct,
-  { role, rotateSecretDays, encryptionKey }: RoleSecretProps,
-): Secret {
+export function roleSecret(scope: Construct, { role, rotateSecretDays }: RoleSecretProps): Secret {
   const secret = new Secret(scope, 'RoleSecret', {
-    encryptionKey,
     description: 'Login and password of the role that Viewkeeper works with',
     generateSecretString: {
       secretStringTemplate: JSON.stringify({ username: role }),

@@ -4,11 +4,9 @@ import { named, told } from '../../src/config/told.ts'
 import { inWords, OptionsError, problemsOf, textLike } from './valid-options.ts'
 
 const secretArn = /^arn:aws[\w-]*:secretsmanager:[\w-]+:\d{12}:secret:.+-[A-Za-z0-9]{6}$/
-/** The ARN of a KMS key of yours. */
-export const keyArn = textLike(
-  /^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/.+$/,
-  'must be the ARN of a KMS key',
-).optional()
+/** A schema for each field: a field has one text. */
+const keyArn = () =>
+  textLike(/^arn:aws[\w-]*:kms:[\w-]+:\d{12}:key\/.+$/, 'must be the ARN of a KMS key').optional()
 
 const zoneName = textLike(/^[a-z0-9-]+$/, 'must look like "eu-central-1a"')
 /** With which of the two each function logs in. */
@@ -75,7 +73,7 @@ export const createdDatabase = named(
     ),
     storageGiB: told(z.int().min(20).max(65_536).default(20), 'Storage at the start, GiB.'),
     encryptionKeyArn: told(
-      keyArn,
+      keyArn(),
       'The KMS key that encrypts storage and backups. Say it before the first deploy: a server keeps its key, and [a deploy with another ' +
         'one is refused](#another-key-for-a-created-database).',
       'the key that AWS manages',
@@ -176,7 +174,7 @@ export const importedDatabase = named(
         'Viewkeeper works with.',
       'none, with `iam`',
     ),
-    secretKeyArn: told(keyArn, 'The customer key that encrypts the secret.', 'the key that AWS manages'),
+    secretKeyArn: told(keyArn(), 'The customer key that encrypts the secret.', 'the key that AWS manages'),
     user: told(
       z
         .string()

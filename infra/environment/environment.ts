@@ -1,6 +1,6 @@
 import * as z from 'zod'
 import { told } from '../../src/config/told.ts'
-import { createdDatabase, importedDatabase, keyArn } from './database.ts'
+import { createdDatabase, importedDatabase } from './database.ts'
 import { environmentName, inWords, OptionsError, optionFields, problemsOf } from './valid-options.ts'
 
 /** One environment: where it is deployed, its database, and all other options. */
@@ -29,17 +29,6 @@ export const environment = z.strictObject({
   alarmEmails: told(
     z.array(z.email()),
     'Addresses that get the mails of alarms. Each confirms once, by the link in its first mail. May be empty.',
-  ),
-  encryptionKeyArn: told(
-    keyArn,
-    'The KMS key that encrypts logs, topics, queue and the secret of the role; [its policy](cdk.md#a-key-of-yours) lets the services use it. ' +
-      'It may change at any deploy.',
-    'keys of AWS; the topics have none',
-  ),
-  removalPolicy: told(
-    z.enum(['destroy', 'retain']).default('destroy'),
-    'What becomes of logs, dead letters and the secret of the role when they leave the stack. With `retain`, a new deploy of the ' +
-      'environment needs them deleted or imported first, because their names are taken.',
   ),
   tags: told(
     z.record(z.string().min(1).max(128), z.string().max(256)).default({}),

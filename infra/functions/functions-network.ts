@@ -1,7 +1,9 @@
 import { Fn, Stack } from 'aws-cdk-lib'
 import {
+  type IConnectable,
   InterfaceVpcEndpoint,
   InterfaceVpcEndpointAwsService,
+  type ISecurityGroup,
   Peer,
   Port,
   SecurityGroup,
@@ -11,13 +13,12 @@ import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import type { Database } from '../database/database.ts'
 import { arnInPolicies, rotatingActions } from '../database/login.ts'
-import type { FleetNetwork } from './fleet-network.ts'
 import type { FunctionNetwork } from './viewkeeper-function.ts'
 
 export interface FunctionsNetworkProps {
   database: Database
-  /** Has the security group of the functions. Default: the environment has one of its own. */
-  shared: FleetNetwork | undefined
+  /** A security group of the app for the functions. Default: the environment has one of its own. */
+  given: ISecurityGroup | undefined
 }
 
 /**
@@ -28,15 +29,17 @@ export interface FunctionsNetworkProps {
 export class FunctionsNetwork extends Construct {
   readonly placement: FunctionNetwork
 
-  constructor(scope: Construct, id: string, { database, shared }: FunctionsNetworkProps) {
+  constructor(scope: Construct, id: string, { database, given }: FunctionsNetworkProps) {
     super(scope, id)
     const secrets = [database.login, database.admin].flatMap((login) =>
       login && 'secret' in login ? [login.secret] : [],
     )
-    const securityGroup = shared?.securityGroup ?? this.addSecurityGroup(database, secrets)
-    shared?.letInto(database)
-    const endpoint =
-      database.endpointSubnets.length > 0 ? this.addEndpoint(database, securityGroup, secrets) : undefined
+    const securityGroup = given ?? this.addSecurityGroup(database, secrets)
+    const endpoint = database.endpointSubnets.length > 0 ? this.addEndpoint(database, secrets) : undefined
+    if (given) {
+      letIn(given, database)
+      if (endpoint) letIn(given, endpoint)
+    } else if (endpoint) securityGroup.connections.allowToDefaultPort(endpoint, 'Secrets Manager')
     this.placement = {
       vpc: database.vpc,
       subnets: database.subnets,
@@ -59,7 +62,7 @@ export class FunctionsNetwork extends Construct {
   }
 
   /** About 7.30 USD a month in each zone. */
-  private addEndpoint(database: Database, functions: SecurityGroup, secrets: ISecret[]) {
+  private addEndpoint(database: Database, secrets: ISecret[]) {
     const securityGroup = new SecurityGroup(this, 'EndpointSecurityGroup', {
       vpc: database.vpc,
       description: 'The endpoint of Secrets Manager; the functions of Viewkeeper come in',
@@ -87,11 +90,17 @@ export class FunctionsNetwork extends Construct {
       )
     allow(['secretsmanager:GetSecretValue'], secrets)
     if (database.rotation) allow(rotatingActions, [database.rotation.secret])
-    if (functions.node.scope === this) functions.connections.allowToDefaultPort(endpoint, 'Secrets Manager')
-    // What goes out of a group of many environments has a rule already.
-    else securityGroup.addIngressRule(functions, Port.HTTPS, 'Secrets Manager')
     return endpoint
   }
+}
+
+/**
+ * A group of the app may serve many environments: one rule for each of their servers would use up the rules of a group. So the app
+ * says what goes out of it, and what is reached lets it in, once for all environments.
+ */
+function letIn(functions: ISecurityGroup, { connections }: IConnectable): void {
+  for (const group of connections.securityGroups)
+    group.addIngressRule(functions, connections.defaultPort as Port, 'The functions of Viewkeeper')
 }
 
 /** The endpoint's own address in all its zones. CloudFormation gives it first, as `<hosted zone>:<name>`. */

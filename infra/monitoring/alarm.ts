@@ -5,33 +5,10 @@ import { describeAlarm } from '../../src/watch/mails/alarm-words.ts'
 import type { AlarmName, databaseAlarmNames } from '../../src/watch/plan/alarms.ts'
 import type { AlarmTopics } from './topics.ts'
 
-/** What an app changes of an alarm. */
-export interface AlarmChange {
-  /**
-   * The number from which something is wrong; for `silent-monitor`, below which.
-   * @default - one, unless the alarm is about a created database
-   */
-  readonly threshold?: number
-  /**
-   * Periods of the metric that the alarm looks at.
-   * @default - as few as it takes not to miss a number that comes late
-   */
-  readonly evaluationPeriods?: number
-  /**
-   * How many of these periods set the alarm off: at most `evaluationPeriods`, which has to be given for more than one.
-   * @default - one; for `announce-errors` and `silent-monitor` all of them
-   */
-  readonly datapointsToAlarm?: number
-}
-
-/** What an app changes of the alarms, by their names; `false`: there is no such alarm. */
-export type AlarmChanges = Readonly<Partial<Record<AlarmName, AlarmChange | false>>>
-
 /** The environment that an alarm is about, and the topics that it is published to. */
 export interface AlarmPlace {
   environmentName: string
   topics: AlarmTopics
-  changes?: AlarmChanges | undefined
 }
 
 export interface AlarmOptions {
@@ -56,7 +33,7 @@ export interface AlarmOptions {
   missing?: TreatMissingData
   /**
    * When people are told: at the alarm's beginning, at its end, or at both. CloudWatch publishes only when the state of an
-   * alarm changes. The topic for programs always gets both. Default `['begin']`.
+   * alarm changes. Default `['begin']`.
    */
   mails?: ('begin' | 'end')[]
   /**
@@ -64,15 +41,11 @@ export interface AlarmOptions {
    * be about. Default false.
    */
   lastResort?: boolean
-  /** Whether the topic for programs gets the alarm. Default true. */
-  forPrograms?: boolean
 }
 
-/** Adds one alarm, unless the app wants it not. An alarm costs about 0.10 USD a month. */
+/** Adds one alarm, which costs about 0.10 USD a month. */
 export function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOptions): void {
   const { name, mails = ['begin'] } = options
-  const change = place.changes?.[name as AlarmName] ?? {}
-  if (change === false) return
   const alarm = new Alarm(scope, name, {
     alarmName: `viewkeeper-${place.environmentName}-${name}`,
     alarmDescription: describeAlarm(options.happened, options.first, options.runbook ?? name),
@@ -82,13 +55,10 @@ export function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOpti
     evaluationPeriods: options.periods ?? 1,
     ...(options.lasting ? {} : { datapointsToAlarm: 1 }),
     treatMissingData: options.missing ?? TreatMissingData.NOT_BREACHING,
-    ...change,
   })
-  const { alarms, mail, notices, besides } = place.topics
-  const people = options.lastResort ? [mail, notices] : [alarms]
-  const programs = besides && (options.forPrograms ?? true) ? [besides] : []
-  const actions = (at: 'begin' | 'end') =>
-    [...(mails.includes(at) ? people : []), ...programs].map((topic) => new SnsAction(topic))
-  for (const action of actions('begin')) alarm.addAlarmAction(action)
-  for (const action of actions('end')) alarm.addOkAction(action)
+  const { alarms, mail, notices } = place.topics
+  for (const topic of options.lastResort ? [mail, notices] : [alarms]) {
+    if (mails.includes('begin')) alarm.addAlarmAction(new SnsAction(topic))
+    if (mails.includes('end')) alarm.addOkAction(new SnsAction(topic))
+  }
 }

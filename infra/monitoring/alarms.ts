@@ -89,7 +89,6 @@ function addDeadLetters(scope: Construct, place: AlarmPlace, queue: IQueue): voi
     // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html
     periods: 4,
     lastResort: true,
-    forPrograms: false,
     happened:
       'An event became a dead letter: it could not be delivered, or its function failed with every retry.',
     first: read,

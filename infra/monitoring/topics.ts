@@ -1,10 +1,8 @@
 import { Stack } from 'aws-cdk-lib'
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { type ITopic, Topic, type TopicProps } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { Construct, type IDependable } from 'constructs'
-import { encryptWith } from '../encryption.ts'
 
 /** The topics that people and their programs listen to. */
 export interface PeopleTopics {
@@ -14,49 +12,10 @@ export interface PeopleTopics {
   readonly notices: ITopic
 }
 
-/** Who hears of all environments of a fleet. */
-export interface FleetTopicsProps {
-  /**
-   * Addresses that get the mails. Each confirms once, by the link in its first mail.
-   * @default - none
-   */
-  alarmEmails?: string[]
-  /**
-   * A key of yours that encrypts the topics.
-   * @default - they are not encrypted
-   */
-  encryptionKey?: IKey
-  /**
-   * The sender that the mails show.
-   * @default 'Viewkeeper'
-   */
-  displayName?: string
-}
-
-/** One pair of topics for many environments: prop `topics` of each. Everybody subscribes and confirms once. */
-export class FleetTopics extends Construct implements PeopleTopics {
-  readonly mail: Topic
-  readonly notices: Topic
-
-  constructor(
-    scope: Construct,
-    id: string,
-    { alarmEmails = [], displayName = 'Viewkeeper', encryptionKey }: FleetTopicsProps = {},
-  ) {
-    super(scope, id)
-    if (encryptionKey) encryptWith(this, encryptionKey)
-    this.mail = alarmTopic(this, 'mail', { displayName })
-    this.notices = alarmTopic(this, 'notices', { displayName })
-    for (const email of alarmEmails) this.mail.addSubscription(new EmailSubscription(email))
-  }
-}
-
 /** Where an alarm is published. */
 export interface AlarmTopics extends PeopleTopics {
   /** What CloudWatch says, for the function `notify`. Each environment has its own, because `notify` asks one database. */
   readonly alarms: ITopic
-  /** Gets each alarm as CloudWatch writes it, besides; undefined if there is none. */
-  readonly besides?: ITopic | undefined
 }
 
 export interface TopicsProps {
@@ -65,8 +24,6 @@ export interface TopicsProps {
   emails: string[]
   /** The topics for people. Default: new ones. */
   people: PeopleTopics | undefined
-  /** Gets each alarm as CloudWatch writes it, besides. Default: none. */
-  besides: ITopic | undefined
 }
 
 /** The topics between an alarm and people. */
@@ -74,9 +31,8 @@ export class Topics extends Construct implements AlarmTopics {
   readonly alarms: Topic
   readonly mail: ITopic
   readonly notices: ITopic
-  readonly besides: ITopic | undefined
 
-  constructor(scope: Construct, id: string, { environmentName, emails, people, besides }: TopicsProps) {
+  constructor(scope: Construct, id: string, { environmentName, emails, people }: TopicsProps) {
     super(scope, id)
     const add = (name: string) =>
       alarmTopic(this, name, {
@@ -86,7 +42,6 @@ export class Topics extends Construct implements AlarmTopics {
     this.alarms = add('alarms')
     this.mail = people?.mail ?? add('mail')
     this.notices = people?.notices ?? add('notices')
-    this.besides = besides
     for (const email of emails) this.mail.addSubscription(new EmailSubscription(email))
   }
 }

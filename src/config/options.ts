@@ -160,18 +160,6 @@ export interface EnvironmentOptions extends ViewkeeperOptions {
   /** A database that a stack of its own creates, or one that exists already. */
   database: CreatedDatabaseOptions | ImportedDatabaseOptions
   /**
-   * The KMS key that encrypts logs, topics, queue and the secret of the role; its policy lets the services use it. It
-   * may change at any deploy.
-   * @default - keys of AWS; the topics have none
-   */
-  encryptionKeyArn?: string
-  /**
-   * What becomes of logs, dead letters and the secret of the role when they leave the stack. With `retain`, a new deploy
-   * of the environment needs them deleted or imported first, because their names are taken.
-   * @default 'destroy'
-   */
-  removalPolicy?: 'destroy' | 'retain'
-  /**
    * Tags of every resource in addition to `viewkeeper:environment`.
    * @default - none
    */
@@ -239,9 +227,9 @@ export interface CreatedDatabaseOptions {
    */
   storageGiB?: number
   /**
-   * The KMS key that encrypts logs, topics, queue and the secret of the role; its policy lets the services use it. It
-   * may change at any deploy.
-   * @default - keys of AWS; the topics have none
+   * The KMS key that encrypts storage and backups. Say it before the first deploy: a server keeps its key, and a deploy
+   * with another one is refused.
+   * @default - the key that AWS manages
    */
   encryptionKeyArn?: string
   /**
@@ -311,9 +299,8 @@ export interface ImportedDatabaseOptions {
    */
   secretArn?: string
   /**
-   * The KMS key that encrypts logs, topics, queue and the secret of the role; its policy lets the services use it. It
-   * may change at any deploy.
-   * @default - keys of AWS; the topics have none
+   * The customer key that encrypts the secret.
+   * @default - the key that AWS manages
    */
   secretKeyArn?: string
   /**

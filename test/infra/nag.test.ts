@@ -3,6 +3,7 @@ import { Key } from 'aws-cdk-lib/aws-kms'
 import { AwsSolutionsChecks, HIPAASecurityChecks, NIST80053R5Checks } from 'cdk-nag'
 import type { IConstruct } from 'constructs'
 import { describe, expect, test } from 'vitest'
+import { encryptWith } from '../../docs/examples/own-key.ts'
 import { created } from './support/environments.ts'
 import { instanceIn, ownStack, viewkeeperOn } from './support/own-app.ts'
 import { createStack, databases, kinds } from './support/synth.ts'
@@ -41,9 +42,9 @@ describe.each([
         refreshOnDeploy: true,
         rotateSecretEvery: Duration.days(30),
         schedules: {},
-        ...(withKey && { encryptionKey: new Key(stack, 'Key', { enableKeyRotation: true }) }),
       },
     )
+    if (withKey) encryptWith(viewkeeper, new Key(stack, 'Key', { enableKeyRotation: true }))
     const app = stack.node.root as App
     app.synth()
     return findingsOf(checks, viewkeeper)

@@ -1,4 +1,7 @@
+import { RemovalPolicies } from 'aws-cdk-lib'
+import { Key } from 'aws-cdk-lib/aws-kms'
 import { expect, test } from 'vitest'
+import { encryptWith } from '../../../docs/examples/own-key.ts'
 import type { EnvironmentOptions } from '../../../src/config/options.ts'
 import { created as options } from '../support/environments.ts'
 import { createStack, databaseOf, databases, kinds, type Resource, Synthesized } from '../support/synth.ts'
@@ -108,8 +111,12 @@ test('another key for all but the storage replaces nothing', () => {
   expect(idsOf(withKeys(`${keyArn}-2`, `${keyArn}-storage`))).toEqual(idsOf(withKeys(keyArn)))
 })
 
-test('with removalPolicy retain, logs, dead letters and the secret stay; the log groups of the server go with it', () => {
-  const stack = new Synthesized(createStack({ ...options, removalPolicy: 'retain' }))
+test('what an app retains of logs, dead letters and the secret stays; the log groups of the server go with it', () => {
+  const made = createStack(options)
+  RemovalPolicies.of(made).retain({
+    applyToResourceTypes: ['AWS::Logs::LogGroup', 'AWS::SQS::Queue', 'AWS::SecretsManager::Secret'],
+  })
+  const stack = new Synthesized(made)
   expect([...new Set(keptOf(stack))].sort()).toEqual([
     'AWS::Logs::LogGroup',
     'AWS::SQS::Queue',
@@ -117,11 +124,11 @@ test('with removalPolicy retain, logs, dead letters and the secret stay; the log
   ])
 })
 
-function withKeys(encryptionKeyArn: string, storage = `${keyArn}-storage`) {
+function withKeys(ofAll: string, storage = `${keyArn}-storage`) {
   const made = createStack({
     ...options,
-    encryptionKeyArn,
     database: { ...options.database, encryptionKeyArn: storage } as EnvironmentOptions['database'],
   })
+  for (const each of [made, made.databaseStack!]) encryptWith(each, Key.fromKeyArn(each, 'OwnKey', ofAll))
   return { stack: new Synthesized(made), database: databaseOf(made) }
 }

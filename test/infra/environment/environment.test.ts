@@ -54,7 +54,6 @@ test('a field that is left out gets its default, and the documented fields are t
     batchExchange: 'together',
     monitorEveryMinutes: 1,
     remindEveryHours: 24,
-    removalPolicy: 'destroy',
     tags: {},
   })
   expect(parse(imported)).not.toHaveProperty('schedules')

@@ -2,7 +2,7 @@ import { Stack } from 'aws-cdk-lib'
 import { SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { DatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
-import { FleetTopics } from '../../../infra/monitoring/topics.ts'
+import { Topic } from 'aws-cdk-lib/aws-sns'
 import type { ViewkeeperRdsProps } from '../../../infra/viewkeeper-props.ts'
 import { ownApp, viewkeeperOn } from './own-app.ts'
 import { Synthesized } from './synth.ts'
@@ -28,9 +28,10 @@ function tenant(more: (stack: Stack) => Partial<ViewkeeperRdsProps>): Synthesize
   return new Synthesized(stack)
 }
 
-const shared = (stack: Stack) => ({
-  topics: new FleetTopics(new Stack(stack.node.root as never, 'Shared'), 'Topics'),
-})
+function shared({ node }: Stack) {
+  const stack = new Stack(node.root as never, 'Shared')
+  return { topics: { mail: new Topic(stack, 'Mail'), notices: new Topic(stack, 'Notices') } }
+}
 
 /** A tenant of a fleet, with more and more that it does without. */
 export const tenants = (): Record<string, Synthesized> => ({

@@ -1,14 +1,16 @@
 import { fileURLToPath } from 'node:url'
-import { App, Duration, RemovalPolicy, Stack, TimeZone } from 'aws-cdk-lib'
+import { App, Duration, RemovalPolicies, Stack, TimeZone } from 'aws-cdk-lib'
 import { DomainName } from 'aws-cdk-lib/aws-apigatewayv2'
-import type { CfnAlarm } from 'aws-cdk-lib/aws-cloudwatch'
 import { Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { ScheduleExpression } from 'aws-cdk-lib/aws-scheduler'
+import { Topic } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { describe, expect, test } from 'vitest'
+import { changeAlarms } from '../../../docs/examples/own-alarms.ts'
+import { encryptWith } from '../../../docs/examples/own-key.ts'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
 import type { ViewkeeperRdsProps } from '../../../infra/viewkeeper-props.ts'
 import { policyNames } from '../../../src/edge/http/routes.ts'
@@ -56,11 +58,13 @@ test('memorySize is the memory of every function', () => {
   expect(new Set(sizes)).toEqual(new Set([1024]))
 })
 
-describe('removalPolicy', () => {
-  const policies = (removalPolicy?: RemovalPolicy) => {
-    const { stack } = onInstance({ removalPolicy })
+describe('what an app retains with RemovalPolicies of CDK', () => {
+  const types = ['AWS::Logs::LogGroup', 'AWS::SQS::Queue', 'AWS::SecretsManager::Secret']
+  const policies = (retained: string[]) => {
+    const { stack, viewkeeper } = onInstance()
+    RemovalPolicies.of(viewkeeper).retain({ applyToResourceTypes: retained })
     const synthesized = new Synthesized(stack)
-    return ['AWS::Logs::LogGroup', 'AWS::SQS::Queue', 'AWS::SecretsManager::Secret'].map((type) => {
+    return types.map((type) => {
       const ours = synthesized
         .resources(type)
         .filter(([, { Properties }]) => /viewkeeper/.test(JSON.stringify(Properties)))
@@ -69,9 +73,9 @@ describe('removalPolicy', () => {
     })
   }
 
-  test('says what becomes of logs, dead letters and the secret of the role', () => {
-    expect(policies()).toEqual([['Delete'], ['Delete'], ['Delete']])
-    expect(policies(RemovalPolicy.RETAIN)).toEqual([['Retain'], ['Retain'], ['Retain']])
+  test('stays of logs, dead letters and the secret of the role, which else go', () => {
+    expect(policies([])).toEqual([['Delete'], ['Delete'], ['Delete']])
+    expect(policies(types)).toEqual([['Retain'], ['Retain'], ['Retain']])
   })
 })
 
@@ -133,62 +137,25 @@ describe('metrics', () => {
   })
 })
 
-describe('alarms', () => {
-  test('are left out or changed by their names', () => {
-    const { stack, viewkeeper } = onInstance({
-      alarms: {
-        'slow-runs': false,
-        'api-errors': { threshold: 5, evaluationPeriods: 3, datapointsToAlarm: 2 },
-        'stale-views': { threshold: 2 },
-      },
-    })
-    expect(viewkeeper.alarms['slow-runs']).toBeUndefined()
-    const alarms = new Synthesized(stack).resources('AWS::CloudWatch::Alarm')
-    const properties = (name: string) =>
-      alarms.find(([, { Properties }]) => Properties.AlarmName === `viewkeeper-test-${name}`)?.[1].Properties
-    expect(properties('slow-runs')).toBeUndefined()
-    expect(properties('api-errors')).toMatchObject({
-      Threshold: 5,
-      EvaluationPeriods: 3,
-      DatapointsToAlarm: 2,
-    })
-    expect(properties('stale-views')).toMatchObject({ Threshold: 2, EvaluationPeriods: 1 })
-  })
-
-  test('with more periods, still one of them sets the alarm off, but all of them if the trouble is silence', () => {
-    const more = { evaluationPeriods: 3 }
-    const { viewkeeper } = onInstance({ alarms: { 'api-errors': more, 'silent-monitor': more } })
-    const datapoints = (name: 'api-errors' | 'silent-monitor') =>
-      (viewkeeper.alarms[name]!.node.defaultChild as CfnAlarm).datapointsToAlarm
-    expect(datapoints('api-errors')).toBe(1)
-    expect(datapoints('silent-monitor')).toBeUndefined()
-  })
-
-  test.each([
-    ['a name that no alarm has', { 'slow-run': false }, /alarms\.slow-run: /],
-    [
-      'an alarm of a created database, which a construct does not have',
-      { 'database-storage': false },
-      /alarms\.database-storage: /,
-    ],
-    [
-      'more datapoints than periods',
-      { 'slow-runs': { evaluationPeriods: 2, datapointsToAlarm: 3 } },
-      /alarms\.slow-runs\.datapointsToAlarm: must be at most evaluationPeriods/,
-    ],
-    [
-      'datapoints without periods',
-      { 'api-errors': { datapointsToAlarm: 2 } },
-      /alarms\.api-errors\.datapointsToAlarm: must be at most evaluationPeriods; give both/,
-    ],
-    [
-      'a change that no alarm takes',
-      { 'slow-runs': { period: 5 } },
-      /alarms\.slow-runs\.period: unknown field/,
-    ],
-  ])('%s is refused', (_, alarms, message) => {
-    expect(() => onInstance({ alarms: alarms as never })).toThrow(message)
-  })
+test('alarms are left out, changed and published elsewhere as docs/cdk.md shows', () => {
+  const { stack, viewkeeper } = onInstance()
+  const pager = new Topic(stack, 'Pager')
+  changeAlarms(viewkeeper, pager)
+  const alarms = new Synthesized(stack)
+    .resources('AWS::CloudWatch::Alarm')
+    .map(([, { Properties }]) => Properties)
+  const named = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `viewkeeper-test-${name}`)
+  expect(named('slow-runs')).toBeUndefined()
+  expect(named('api-errors')).toMatchObject({ Threshold: 5, EvaluationPeriods: 1 })
+  const reaching = (key: 'AlarmActions' | 'OKActions') =>
+    alarms
+      .filter((properties) =>
+        JSON.stringify(properties[key] ?? []).includes(JSON.stringify(stack.resolve(pager.topicArn))),
+      )
+      .map(({ AlarmName }) => AlarmName)
+  expect(reaching('AlarmActions')).toEqual(reaching('OKActions'))
+  const all = alarms.map(({ AlarmName }) => AlarmName)
+  expect(reaching('OKActions')).toEqual(all.filter((name) => name !== 'viewkeeper-test-new-dead-letters'))
 })
 
 describe("CDK's types", () => {
@@ -259,14 +226,11 @@ describe("CDK's types", () => {
   })
 })
 
-describe('a key', () => {
+describe('a key, as docs/cdk.md shows', () => {
   const { stack, vpc } = ownStack()
   const key = new Key(stack, 'Key')
-  viewkeeperOn(
-    stack,
-    { database: instanceIn(stack, vpc), vpc },
-    { encryptionKey: key, refreshOnDeploy: true },
-  )
+  const more = { refreshOnDeploy: true }
+  encryptWith(viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, more), key)
   const synthesized = new Synthesized(stack)
   const arn = stack.resolve(key.keyArn)
 
@@ -346,18 +310,6 @@ describe('a key', () => {
       },
     ])
   })
-})
-
-test('in China a key knows the services by both forms of their names', () => {
-  const { stack, vpc } = ownStack({ env: { region: 'cn-north-1', account: '123456789012' } })
-  viewkeeperOn(stack, { database: instanceIn(stack, vpc), vpc }, { encryptionKey: new Key(stack, 'Key') })
-  const { Statement } = new Synthesized(stack).one('AWS::KMS::Key')[1].Properties.KeyPolicy
-  const ofAll = Statement.find(({ Principal }: Properties) => Principal.AWS === '*')
-  expect(ofAll.Condition.StringEquals['kms:ViaService']).toEqual(
-    ['sns', 'sqs'].flatMap((service) =>
-      ['', '.cn'].map((end) => `${service}.cn-north-1.amazonaws.com${end}`),
-    ),
-  )
 })
 
 describe('an environment that another app has deployed', () => {

@@ -83,8 +83,7 @@ describe('what a user reaches of it', () => {
     notices: new Topic(stack, 'OwnNotices'),
   })
   const own = new Stack(ownApp(), 'Own')
-  const alarmTopic = new Topic(own, 'Pager')
-  const { viewkeeper } = create({ topics: topics(own), alarmTopic, dashboard: false }, own)
+  const { viewkeeper } = create({ topics: topics(own), dashboard: false }, own)
   const stack = new Synthesized(own)
 
   test('every function and every alarm, by name', () => {
@@ -95,20 +94,6 @@ describe('what a user reaches of it', () => {
     const made = stack.resources('AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties.AlarmName)
     expect(named.toSorted()).toEqual(made.toSorted())
     expect(named).toContain('viewkeeper-test-failed-runs')
-  })
-
-  test("each trouble is one alarm at the user's topic, with its beginning and its end", () => {
-    const pager = own.resolve(alarmTopic.topicArn)
-    const reaching = (key: 'AlarmActions' | 'OKActions') =>
-      stack
-        .resources('AWS::CloudWatch::Alarm')
-        .map(([, { Properties }]) => Properties)
-        .filter((properties) => JSON.stringify(properties[key] ?? []).includes(JSON.stringify(pager)))
-        .map(({ AlarmName }) => AlarmName)
-    expect(reaching('AlarmActions')).toEqual(reaching('OKActions'))
-    // The alarm of the queue lasts as long as dead letters wait, so the news of each one would open a second incident.
-    const all = Object.keys(viewkeeper.alarms).filter((name) => name !== 'new-dead-letters')
-    expect(reaching('OKActions').toSorted()).toEqual(all.map((name) => `viewkeeper-test-${name}`).toSorted())
   })
 
   test('a channel of Slack may listen to the notices', () => {
@@ -137,7 +122,7 @@ describe('what a user reaches of it', () => {
       ({ AlarmName }) => AlarmName === 'viewkeeper-test-silent-monitor',
     )
     expect(lastResort.AlarmActions).toEqual(
-      own.resolve([mail.topicArn, notices.topicArn, alarmTopic.topicArn]),
+      own.resolve([mail.topicArn, notices.topicArn]),
     )
   })
 

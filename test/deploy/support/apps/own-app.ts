@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { App, CfnOutput, CliCredentialsStackSynthesizer, Stack } from 'aws-cdk-lib'
-import { InstanceType, IpAddresses, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
+import { InstanceType, IpAddresses, SecurityGroup, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { CfnFunction, Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
 import {
   Credentials,
@@ -10,7 +11,8 @@ import {
 } from 'aws-cdk-lib/aws-rds'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Topic } from 'aws-cdk-lib/aws-sns'
-import { FleetDashboard, FleetNetwork, FleetTopics, Viewkeeper } from '../../../../infra/index.ts'
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
+import { Viewkeeper } from '../../../../infra/index.ts'
 import { addressOfEndpoint, fitForEmulator, synthesizeForEmulator, variablesOf } from './for-emulator.ts'
 
 /** What the test writes into a file for the app. */
@@ -38,10 +40,10 @@ const vpc = new Vpc(stack, 'Vpc', {
   natGateways: 0,
   subnetConfiguration: [{ name: 'isolated', subnetType: SubnetType.PRIVATE_ISOLATED }],
 })
-const network = new FleetNetwork(stack, 'Network', { vpc })
-const alarmTopic = new Topic(stack, 'Pager')
-const topics = new FleetTopics(stack, 'Topics', { alarmEmails: ['ops@example.com'] })
-new FleetDashboard(stack, 'Fleet', { environmentNames: tenants })
+const securityGroup = new SecurityGroup(stack, 'Functions', { vpc })
+const pager = new Topic(stack, 'Pager')
+const topics = { mail: new Topic(stack, 'Mail'), notices: new Topic(stack, 'Notices') }
+topics.mail.addSubscription(new EmailSubscription('ops@example.com'))
 for (const environmentName of tenants) {
   const databaseName = environmentName.replaceAll('-', '_')
   const database = new DatabaseInstance(stack, `${environmentName}-db`, {
@@ -54,19 +56,22 @@ for (const environmentName of tenants) {
       Secret.fromSecretCompleteArn(stack, `${environmentName}-admin`, server.adminSecret),
     ),
   })
-  new Viewkeeper(stack, environmentName, {
+  const { alarms } = new Viewkeeper(stack, environmentName, {
     environmentName,
     database,
     databaseName,
     vpc,
     certificateAuthority: server.authority,
     migrationsFolder,
-    network,
+    securityGroup,
     addSecretsManagerEndpoint: true,
     topics,
-    alarmTopic,
     dashboard: false,
   })
+  for (const alarm of Object.values(alarms)) {
+    alarm.addAlarmAction(new SnsAction(pager))
+    alarm.addOkAction(new SnsAction(pager))
+  }
 }
 const neighbour = new LambdaFunction(stack, 'Neighbour', {
   runtime: Runtime.NODEJS_24_X,
@@ -81,7 +86,7 @@ const neighbour = new LambdaFunction(stack, 'Neighbour', {
 })
 Secret.fromSecretCompleteArn(stack, 'NeighbourSecret', neighbourSecret).grantRead(neighbour)
 new CfnOutput(stack, 'NeighbourFunction', { value: neighbour.functionName })
-new CfnOutput(stack, 'Alarms', { value: alarmTopic.topicArn })
+new CfnOutput(stack, 'Alarms', { value: pager.topicArn })
 
 fitForEmulator(app)
 for (const lambda of stack.node.findAll().filter((each) => each instanceof CfnFunction)) {
