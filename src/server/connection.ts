@@ -97,7 +97,7 @@ export async function connect(
   try {
     const advice = `No answer from the database at ${host}:${port}. Check that it runs and that its security group lets the functions in`
     const onLine = (opened: Line) => {
-      line = opened
+      line = inOneTrip(opened)
     }
     await withDeadline(insistOn(sql, { ...wanted, ...insisted }, onLine), deadline, advice)
     return { sql, leave, broken }
@@ -109,8 +109,20 @@ export async function connect(
 
 /** The part of postgres.js that is one connection; only `onexecute` of a query receives it. */
 interface Line {
+  execute(query: object): unknown
   /** Fails the current query and all later ones. */
   terminate(): void
+}
+
+/**
+ * Sends each query in one round trip. postgres.js 3.4.9 would ask for the types of the parameters first, to write objects and
+ * lists as the server wants them: ours say their type themselves (`sql.json`), and everything else goes as text.
+ */
+function inOneTrip(line: Line): Line {
+  const { execute } = line
+  line.execute = (query) =>
+    execute(Object.defineProperty(query, 'describeFirst', { get: () => false, set() {} }))
+  return line
 }
 
 /**
