@@ -34,7 +34,7 @@ export function startEvents(database: Database): LocalEvents {
   }
   const follow = () =>
     whileListening(database, wake.ring, async ({ sql, insistOnHearing }) => {
-      const here: Database = { ...database, withConnection: (work) => work(sql) }
+      const here: Database = { ...database, withConnection: (work) => work(sql, async () => {}) }
       while (!stopped) {
         insistOnHearing()
         if (await eventsWait(sql))

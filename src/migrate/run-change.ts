@@ -1,5 +1,8 @@
 import { findDefinitionId } from '../catalog/db/definitions.ts'
+import { deadlineOf } from '../run/answer.ts'
 import type { Call } from '../run/call.ts'
+import { type RunConnection, withRunConnection } from '../run/envelope/run-connection.ts'
+import { closeLostRuns } from '../run/life/lose.ts'
 import { performRun } from '../run/perform.ts'
 import { skipped } from '../run/record.ts'
 import type { Result } from '../run/result.ts'
@@ -41,10 +44,14 @@ export async function runChange(
     request: { migration, way },
   }
   let planned = first
-  return performRun(sql, { ...call, ...requested }, run, async () => {
-    const work = planned ?? (await plan())
-    planned = null
-    if (work === null) return skipped(`${migration} was done meanwhile`)
-    return { ...work, plan: withRecord(work.plan, record), response: { because: `${migration}.${way}` } }
-  })
+  await closeLostRuns(sql, run)
+  const perform = (connection: RunConnection) =>
+    performRun(connection, { ...call, ...requested }, run, async () => {
+      const work = planned ?? (await plan())
+      planned = null
+      if (work === null) return skipped(`${migration} was done meanwhile`)
+      return { ...work, plan: withRecord(work.plan, record), response: { because: `${migration}.${way}` } }
+    })
+  // The connection of the deploy holds locks of its session, which no code of a view may have in its reach.
+  return withRunConnection(call.database, perform, { deadline: deadlineOf(call) })
 }

@@ -7,13 +7,12 @@ import { dependentsOf } from '../catalog/plan/live-view.ts'
 import { Problem } from '../problem.ts'
 import { planCreate } from '../rebuild/plan/create.ts'
 import type { Sql } from '../server/connect.ts'
-import { displayName, quoteName, type ViewName } from '../sql/names.ts'
+import { displayName, type QualifiedName, quoteName, type ViewName } from '../sql/names.ts'
 import { insistOnFreeName } from '../sql/reserved-names.ts'
 import { readSettings } from '../sql/settings.ts'
 import type { Call } from './call.ts'
 import { readChecking } from './db/checking.ts'
 import { execute, patienceOf, type Target } from './execute.ts'
-import { resolveName } from './name.ts'
 import { type Planned, type Skipped, skipped } from './record.ts'
 import type { Result } from './result.ts'
 
@@ -39,18 +38,17 @@ interface CreateTarget extends Target {
   authored: CreatableDefinition | undefined
 }
 
-async function find(sql: Sql, request: CreateRequest): Promise<CreateTarget> {
-  const name = await resolveName(sql, request.view)
-  const authored = await readDefinition(sql, name)
-  const view = await findView(sql, name)
+async function find(sql: Sql, name: QualifiedName): Promise<CreateTarget> {
+  const [authored, view] = await Promise.all([readDefinition(sql, name), findView(sql, name)])
   if (authored === undefined && view === undefined) throw definitionRequired(name)
   const { id } = authored ?? (await ensureDefinition(sql, name))
-  return { name, definitionId: id, authored }
+  return { definitionId: id, authored }
 }
 
 async function plan(
   sql: Sql,
-  { name, authored }: CreateTarget,
+  name: QualifiedName,
+  { authored }: CreateTarget,
   request: CreateRequest,
   call: Call,
 ): Promise<Planned | Skipped> {

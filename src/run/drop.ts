@@ -4,9 +4,9 @@ import { readDependents } from '../catalog/db/look.ts'
 import type { RowCountStrategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
 import type { Sql } from '../server/connect.ts'
+import type { QualifiedName } from '../sql/names.ts'
 import type { Call } from './call.ts'
 import { execute, patienceOf, type Target } from './execute.ts'
-import { resolveName } from './name.ts'
 import { planDrop } from './plan/drop.ts'
 import { type Planned, type Skipped, skipped } from './record.ts'
 import type { Result } from './result.ts'
@@ -33,19 +33,19 @@ interface DropTarget extends Target {
   there: { view: ViewFacts; definition: DefinitionDefaults } | undefined
 }
 
-async function find(sql: Sql, request: DropRequest): Promise<DropTarget> {
-  const name = await resolveName(sql, request.view)
+async function find(sql: Sql, name: QualifiedName, request: DropRequest): Promise<DropTarget> {
   const view = await findView(sql, name)
   if (view === undefined) {
     if (request.ifExists === false) throw await unknownView(sql, name)
-    return { name, definitionId: (await findDefinitionId(sql, name)) ?? null, there: undefined }
+    return { definitionId: (await findDefinitionId(sql, name)) ?? null, there: undefined }
   }
   const definition = await ensureDefinition(sql, view)
-  return { name, definitionId: definition.id, there: { view, definition } }
+  return { definitionId: definition.id, there: { view, definition } }
 }
 
 async function plan(
   sql: Sql,
+  _name: QualifiedName,
   { there }: DropTarget,
   request: DropRequest,
   call: Call,

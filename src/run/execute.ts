@@ -6,6 +6,9 @@ import { answer, deadlineOf, replay } from './answer.ts'
 import type { Call } from './call.ts'
 import { insistOnCharacters, insistOnNameCharacters } from './characters.ts'
 import type { RunRequest } from './db/runs.ts'
+import { withRunConnection } from './envelope/run-connection.ts'
+import { closeLostRuns } from './life/lose.ts'
+import { resolveName } from './name.ts'
 import { performRun } from './perform.ts'
 import type { Planned, Skipped } from './record.ts'
 import type { Result } from './result.ts'
@@ -13,15 +16,14 @@ import type { Result } from './result.ts'
 /** What distinguishes one operation from another. */
 interface Operation<Request extends { view: string }, Found extends Target> {
   name: RunRequest['operation']
-  /** Finds the target of the request. If it throws a Problem, that is the answer, and no run is made. */
-  find(sql: Sql, request: Request, call: Call): Promise<Found>
+  /** Finds the target of the request, by its name. If it throws a Problem, that is the answer, and no run is made. */
+  find(sql: Sql, name: QualifiedName, request: Request, call: Call): Promise<Found>
   /** Plans the run for the view as it is now. If it throws a Problem, the run ends as failed. */
-  plan(sql: Sql, found: Found, request: Request, call: Call): Promise<Planned | Skipped>
+  plan(sql: Sql, name: QualifiedName, found: Found, request: Request, call: Call): Promise<Planned | Skipped>
 }
 
 /** The view that a request is about. */
 export interface Target {
-  name: QualifiedName
   /** Null for a view without a definition. */
   definitionId: number | null
   /** A run that is recent enough to be the answer: no new run is made. */
@@ -38,8 +40,10 @@ export const execute = <Request extends { view: string }, Found extends Target>(
   request: Request,
   call: Call,
 ): Promise<Result> =>
-  call.database.withConnection(
-    async (sql) => {
+  withRunConnection(
+    call.database,
+    async (connection) => {
+      const { sql } = connection
       const { trigger, requestedBy, caller, idempotencyKey } = call
       const requested = {
         trigger,
@@ -50,16 +54,37 @@ export const execute = <Request extends { view: string }, Found extends Target>(
       }
       await insistOnCharacters(sql, { requestedBy, 'Idempotency-Key': idempotencyKey })
       await insistOnNameCharacters(sql, [request.view])
-      const earlier = await replay(sql, call, { ...requested, operation: operation.name })
+      const replayed = replay(sql, call, { ...requested, operation: operation.name })
+      const finding = findNamed(sql, operation, request, call) // travels together with the look for an earlier run
+      finding.catch(() => {}) // the earlier run may be the answer
+      const earlier = await replayed
       if (earlier !== null) return earlier
-      const found = await operation.find(sql, request, call)
-      const { name, definitionId, recentRunId } = found
+      const { name, find, ...first } = await finding
+      let found: Found | undefined = first.found
+      const { definitionId, recentRunId } = found
       if (recentRunId !== undefined) return { ...(await answer(sql, recentRunId)), coalesced: true }
       const run = { ...requested, ...name, operation: operation.name, definitionId }
-      return performRun(sql, call, run, () => operation.plan(sql, found, request, call))
+      return performRun(connection, call, run, async (sql) => {
+        const target = found ?? (await find(sql))
+        found = undefined // a second plan looks again
+        return operation.plan(sql, name, target, request, call)
+      })
     },
     { deadline: deadlineOf(call) },
   )
+
+/** Finds the target of a request, and closes lost runs of the view meanwhile. `find` finds it again. */
+async function findNamed<Request extends { view: string }, Found extends Target>(
+  sql: Sql,
+  operation: Operation<Request, Found>,
+  request: Request,
+  call: Call,
+) {
+  const name = await resolveName(sql, request.view)
+  const find = (sql: Sql) => operation.find(sql, name, request, call)
+  const [, found] = await Promise.all([closeLostRuns(sql, name), find(sql)])
+  return { name, find, found }
+}
 
 /** Less than any function's time, and enough for a momentary lock. */
 const shortestMs = 8000

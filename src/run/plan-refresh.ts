@@ -33,6 +33,8 @@ interface RefreshOptions extends Patience {
   ifRunning: Plan['ifRunning']
   /** Shows the new data without checks. */
   withoutChecks?: boolean | undefined
+  /** The view as it was read a moment ago. */
+  seen?: ViewFacts
   /** Set in a batch, which rebuilds other views more carefully: see `planGroup`. */
   inBatch?: InBatch
 }
@@ -69,6 +71,7 @@ async function planAsSeen(
     name,
     (view) => short === null && needsSnapshot(wanted, view, onReplicas),
     request,
+    request.seen,
   )
   const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
   const options: RunOptions = {
@@ -94,7 +97,13 @@ async function planAsSeen(
         })
       : null
   if (group === 'gone') return group
-  const { backup, copy } = snapshot === null ? { backup: null, copy: null } : await readHarmed(sql)
+  const [{ backup, copy }, obstacles] =
+    snapshot === null
+      ? [{ backup: null, copy: null }, []]
+      : await Promise.all([
+          readHarmed(sql),
+          group?.refusals ?? (hasOwnWay ? [] : readObstacles(sql, swapNeeds(snapshot.live))),
+        ])
   const isReadThere = onReplicas !== null || (group?.cost.onReplicas.length ?? 0) > 0
   const plans = {
     regular: () => planRegularRefresh(view, options),
@@ -114,7 +123,7 @@ async function planAsSeen(
       : [
           ...(backup !== null && options.otherwise ? [obstacle(besideBackup(backup))] : []),
           ...(copy !== null && wanted === 'auto' ? [obstacle(besideCopy(copy))] : []),
-          ...(group?.refusals ?? (snapshot ? await readObstacles(sql, swapNeeds(snapshot.live)) : [])),
+          ...obstacles,
         ],
   )
   // Other views of the batch go on meanwhile.

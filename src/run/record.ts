@@ -44,11 +44,13 @@ const unreachable: ProblemCode[] = [
   'NotMigrated',
 ]
 
-/** Plans the run for the view as it is now. If it throws a Problem, the plan is refused. */
-export type Planning<P extends Planned = Planned> = () => Promise<P | Skipped>
+/** Plans the run for the view as it is now, over this connection. If it throws a Problem, the plan is refused. */
+export type Planning = (sql: Sql) => Promise<Planned | Skipped>
 
 /** Plans the run. If the plan is refused (a Problem), the run ends at once as failed. */
-export async function planOrEnd<P extends Planned>(planning: Planning<P>): Promise<P | EndedAtOnce> {
+export async function planOrEnd<P extends Planned>(
+  planning: () => Promise<P | Skipped>,
+): Promise<P | EndedAtOnce> {
   try {
     return await planning()
   } catch (thrown) {
@@ -59,6 +61,12 @@ export async function planOrEnd<P extends Planned>(planning: Planning<P>): Promi
   }
 }
 
+/** What is recorded of a planned run. */
+export const recordedOf = ({ plan, response }: Planned): { plan: Plan; response: RunResponse } => ({
+  plan,
+  response: { ...response, sql: statementsOf(plan) },
+})
+
 /**
  * Records a new pending run with its plan, or writes the plan into the run `pending`. Returns the run's id.
  * Null if another run has the idempotency key or the attempt, if the batch does not go on, if `provided` does
@@ -67,12 +75,12 @@ export async function planOrEnd<P extends Planned>(planning: Planning<P>): Promi
 export async function recordPlan(
   sql: Sql,
   run: RunRequest,
-  { plan, response }: Planned,
+  work: Planned,
   { pending = null, provided }: { pending?: number | null; provided?: Parameters<typeof startRun>[4] } = {},
 ): Promise<number | null> {
-  const recorded = { ...response, sql: statementsOf(plan) }
-  if (pending === null) return startRun(sql, run, plan, recorded, provided)
-  return (await replan(sql, pending, plan, recorded)) ? pending : null
+  const { plan, response } = recordedOf(work)
+  if (pending === null) return startRun(sql, run, plan, response, provided)
+  return (await replan(sql, pending, plan, response)) ? pending : null
 }
 
 /**

@@ -1,13 +1,14 @@
 import { readView } from '../catalog/db/catalog.ts'
-import { type DefinitionDefaults, ensureDefinition } from '../catalog/db/definitions.ts'
+import { type DefinitionDefaults, ensureDefinition, findDefaults } from '../catalog/db/definitions.ts'
 import { readPause } from '../catalog/db/pause.ts'
 import type { RowCountStrategy, Strategy } from '../catalog/plan/definition.ts'
-import { isScheduled, type Trigger } from '../catalog/plan/run.ts'
+import { isScheduled } from '../catalog/plan/run.ts'
+import type { ViewFacts } from '../catalog/plan/view-facts.ts'
 import type { Sql } from '../server/connect.ts'
+import type { QualifiedName } from '../sql/names.ts'
 import type { Call } from './call.ts'
 import { findRecentSuccess } from './db/runs.ts'
 import { execute, patienceOf, type Target } from './execute.ts'
-import { resolveName } from './name.ts'
 import { pauseReason } from './plan/pause.ts'
 import { planRefresh } from './plan-refresh.ts'
 import { skipped, skippedUnchanged } from './record.ts'
@@ -35,34 +36,36 @@ export const refresh = (request: RefreshRequest, call: Call): Promise<Result> =>
   execute({ name: 'refresh', find, plan }, request, call)
 
 interface RefreshTarget extends Target {
+  view: ViewFacts
   definition: DefinitionDefaults
   /** Why the view is not refreshed at present; null if nothing is paused. */
   pause: string | null
 }
 
-async function find(sql: Sql, { view, force }: RefreshRequest, { trigger }: Call): Promise<RefreshTarget> {
-  const name = await resolveName(sql, view)
-  const { populated } = await readView(sql, name)
-  const definition = await ensureDefinition(sql, name)
-  const { id, minIntervalSeconds } = definition
-  const pause = force ? null : await readPauseReason(sql, definition, trigger)
-  const mayCoalesce = !force && pause === null && populated
-  const recentRunId = mayCoalesce ? await findRecentSuccess(sql, id, minIntervalSeconds) : undefined
-  return { name, definitionId: id, definition, pause, recentRunId }
-}
-
-async function readPauseReason(
+async function find(
   sql: Sql,
-  { paused }: DefinitionDefaults,
-  trigger: Trigger,
-): Promise<string | null> {
-  const allPaused = isScheduled(trigger) && (await readPause(sql)) !== null
-  return pauseReason({ paused, allPaused }, trigger)
+  name: QualifiedName,
+  { force }: RefreshRequest,
+  { trigger }: Call,
+): Promise<RefreshTarget> {
+  const mayPause = !force && isScheduled(trigger)
+  const [view, known, allPaused, recentRunId] = await Promise.all([
+    readView(sql, name),
+    findDefaults(sql, name),
+    mayPause ? readPause(sql) : null,
+    force ? undefined : findRecentSuccess(sql, name),
+  ])
+  const definition = known ?? (await ensureDefinition(sql, name))
+  const { id, paused } = definition
+  const pause = force ? null : pauseReason({ paused, allPaused: allPaused !== null }, trigger)
+  const mayCoalesce = pause === null && view.populated
+  return { definitionId: id, view, definition, pause, recentRunId: mayCoalesce ? recentRunId : undefined }
 }
 
 const plan = async (
   sql: Sql,
-  { name, definition, pause }: RefreshTarget,
+  name: QualifiedName,
+  { view, definition, pause }: RefreshTarget,
   request: RefreshRequest,
   call: Call,
 ) => {
@@ -72,5 +75,5 @@ const plan = async (
     isScheduled(call.trigger) && !request.force ? await skippedUnchanged(sql, definition.id) : undefined
   if (unneeded !== undefined) return unneeded
   const { until } = patienceOf(call, request.timeoutSeconds ?? definition.timeoutSeconds)
-  return planRefresh(sql, name, definition, { ...request, ifRunning: 'skip', until })
+  return planRefresh(sql, name, definition, { ...request, ifRunning: 'skip', until, seen: view })
 }

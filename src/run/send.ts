@@ -4,78 +4,145 @@ import { mayRetry, Problem } from '../problem.ts'
 import type { Sql } from '../server/connect.ts'
 import { problemOf } from '../server/failures.ts'
 import { lockIsHeld } from '../server/lock-keys.ts'
-import type { Plan } from '../sql/plan.ts'
 import { answer, deadlineOf } from './answer.ts'
 import type { Call } from './call.ts'
-import type { RunRequest } from './db/runs.ts'
-import { openForRun, type RunConnection } from './envelope/run-connection.ts'
+import { type Run, type RunRequest, startRunHere } from './db/runs.ts'
+import {
+  type RunConnection,
+  type SentRun,
+  sendEnvelope,
+  sendRun,
+  takeBack,
+  takeRun,
+  withRunConnection,
+} from './envelope/run-connection.ts'
 import { companyOf } from './life/ours.ts'
 import { closeUnclaimed } from './life/unclaimed.ts'
-import { type Planning, recordPlan, runErrorOf } from './record.ts'
-import type { Result } from './result.ts'
+import { type Planned, type Planning, recordedOf, recordPlan, runErrorOf } from './record.ts'
+import { type Result, resultOf } from './result.ts'
 import { waitForRun } from './wait.ts'
 
 const mostSends = 8
 // Callers that refresh one view at once invalidate each other's plans. Random pauses separate them.
 const longestPauseMs = (sends: number): number => 20 * 2 ** sends
 
-/** A pending run, and the connection to send it over. */
-interface Sendable {
+/** A run that was sent. */
+interface Sent extends SentRun {
   runId: number
-  plan: Plan
-  timeoutSeconds: number
-  connection: RunConnection
 }
 
+/** Records a new run as pending, and sends it: in one message, if it has no members. Null in the cases of startRun. */
+export async function sendNew(
+  connection: RunConnection,
+  run: RunRequest,
+  work: Planned,
+): Promise<Sent | null> {
+  const { sql } = connection
+  const { plan, timeoutSeconds } = work
+  const company = companyOf(plan)
+  if (plan.members !== undefined) {
+    const runId = await recordPlan(sql, run, work)
+    return runId === null ? null : { runId, ...sendRun(connection, runId, timeoutSeconds, company) }
+  }
+  const recorded = startRunHere(sql, run, recordedOf(work), (id) => takeRun(id, timeoutSeconds))
+  const sent = sendEnvelope(connection, company)
+  const runId = await recorded
+  if (runId !== null) return { runId, ...sent }
+  takeBack(connection)
+  return null
+}
+
+/** A run that takes longer is watched over a second connection. */
+const momentMs = 250
+
 /**
- * Sends a pending run until the server claims it, and waits for its end as long as the caller does. A run
+ * Waits for the end of a sent run as long as the caller does, at least until the server claims the run. A run
  * that comes back unclaimed, because its plan no longer holds, the connection broke or the server is short of
- * disk or memory, is planned and sent again.
+ * disk or memory, is planned and sent again. Returns what the record says.
  */
-export async function sendUntilClaimed(
-  sql: Sql,
+export async function untilClaimed(
+  connection: RunConnection,
   call: Call,
   run: RunRequest,
-  first: Sendable,
+  sent: Sent,
   planning: Planning,
-): Promise<void> {
-  const { runId } = first
+  sends = 1,
+): Promise<Result> {
+  const { runId } = sent
+  const again = (on: RunConnection) => sendAgain(on, call, run, sent, planning, sends)
+  const soon = await within(momentMs, sent.record)
+  if (soon?.id === runId && soon.status === 'pending') return again(connection)
+  return (
+    endOf(sent, soon) ??
+    watching(call, sent, async (watch) => {
+      if (await waitForRun(watch.sql, runId, call.waitUntil, sent)) return answer(watch.sql, runId)
+      await sent.leave()
+      return again(watch)
+    })
+  )
+}
+
+/** The answer, if the record says that the run has ended. */
+const endOf = ({ runId }: Sent, record: Run | undefined): Result | undefined =>
+  record?.id === runId && record.status !== 'pending' && record.status !== 'running'
+    ? resultOf(record)
+    : undefined
+
+/** What comes within so many milliseconds; undefined if nothing does. */
+const within = <T>(ms: number, coming: Promise<T>): Promise<T | undefined> =>
+  Promise.race([coming, pause<undefined>(ms, undefined, { ref: false })])
+
+/** Watches a run over a connection of its own. Without one, the answer is what the run's own connection brings while the caller waits. */
+async function watching(
+  call: Call,
+  sent: Sent,
+  work: (watch: RunConnection) => Promise<Result>,
+): Promise<Result> {
+  let watches = false
+  const end = sent.record.then((record) => endOf(sent, record))
+  const watched = withRunConnection(
+    call.database,
+    (watch) => {
+      watches = true
+      return work(watch)
+    },
+    { name: 'viewkeeper watching', deadline: deadlineOf(call) },
+  ).catch(async (error) => {
+    const found = await within(call.waitUntil - Date.now(), end)
+    if (found === undefined) throw error
+    return found
+  })
+  return Promise.race([watched, end.then((found) => (watches ? watched : (found ?? watched)))])
+}
+
+/** Plans a run anew that came back unclaimed, and sends it again. If no further try can help, the run ends as failed. */
+async function sendAgain(
+  on: RunConnection,
+  call: Call,
+  run: RunRequest,
+  { runId, answered }: Sent,
+  planning: Planning,
+  sends: number,
+): Promise<Result> {
+  const { sql } = on
+  let sent: Sent
   try {
-    for (let sends = 1, sendable = first; ; sends++) {
-      const back = await sendAndWait(sql, call, sendable)
-      if (back === 'claimed') return
-      if (sends === mostSends) throw back ?? (await neverClaimed(sql, runId))
-      await pause(Math.random() * longestPauseMs(sends))
-      const work = await planning()
-      if ('status' in work) throw await neverClaimed(sql, runId)
-      if ((await recordPlan(sql, run, work, { pending: runId })) === null) return
-      sendable = { ...first, plan: work.plan, connection: await openForRun(call.database) }
-    }
+    const refused = await answered
+    if (refused !== undefined && !mayRetry(refused.code)) throw refused
+    if (sends === mostSends) throw refused ?? (await neverClaimed(sql, runId))
+    await pause(Math.random() * longestPauseMs(sends))
+    takeBack(on)
+    const work = await planning(sql)
+    if ('status' in work) throw await neverClaimed(sql, runId)
+    if ((await recordPlan(sql, run, work, { pending: runId })) === null) return answer(sql, runId)
+    sent = { runId, ...sendRun(on, runId, work.timeoutSeconds, companyOf(work.plan)) }
   } catch (thrown) {
     const error = problemOf(thrown)
     await closeUnclaimed(sql, runId, error instanceof Problem ? runErrorOf(error) : defect)
     if (!(error instanceof Problem)) throw error
+    return answer(sql, runId)
   }
-}
-
-/**
- * Sends the run once, and waits for it. If the server has not claimed the run: what it is short of, if that is the reason.
- * Throws the Problem if no further try can help.
- */
-async function sendAndWait(
-  sql: Sql,
-  call: Call,
-  { runId, plan, timeoutSeconds, connection }: Sendable,
-): Promise<'claimed' | Problem | undefined> {
-  const envelope = connection.send(runId, timeoutSeconds, companyOf(plan))
-  try {
-    if (await waitForRun(sql, runId, call.waitUntil, envelope)) return 'claimed'
-    const refused = await envelope.answered
-    if (refused !== undefined && !mayRetry(refused.code)) throw refused
-    return refused
-  } finally {
-    await envelope.leave()
-  }
+  return untilClaimed(on, call, run, sent, planning, sends + 1)
 }
 
 /** How long the server may still claim a run after the run's connection broke. */

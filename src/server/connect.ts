@@ -17,6 +17,8 @@ export type ConnectionSource = (options: { fresh: boolean }) => Promise<Connecti
 interface WorkOptions {
   /** The session's settings, in force from its first moment. */
   startUp?: Record<string, string>
+  /** Whether the login's JIT is left as it is. Default: it is off. */
+  jit?: boolean
   /**
    * The work is given up at this time (epoch milliseconds), because a server that has vanished never answers. The wait for the
    * connection does not count.
@@ -27,10 +29,13 @@ interface WorkOptions {
 /** The database of one environment; each piece of work has a connection of its own. */
 export interface Database {
   /**
-   * Calls `work` with a connection of its own, and always closes the connection afterwards. JIT is off: our own statements
-   * take milliseconds, and compiling one that looks expensive takes hundreds.
+   * Calls `work` with a connection of its own, and always closes the connection afterwards; `leave` does so earlier. JIT is
+   * off: our own statements take milliseconds, and compiling one that looks expensive takes hundreds.
    */
-  withConnection<T>(work: (sql: Sql) => Promise<T>, options?: WorkOptions): Promise<T>
+  withConnection<T>(
+    work: (sql: Sql, leave: Connection['leave']) => Promise<T>,
+    options?: WorkOptions,
+  ): Promise<T>
   /** Opens a connection. `onNotify` receives its notifications. */
   open(startUp: Record<string, string>, onNotify?: NotificationListener): Promise<Connection>
 }
@@ -97,12 +102,12 @@ export function connectTo(
     untilAwake((deadline) => openBy(deadline, given, onNotify), waiting)
   return {
     open,
-    async withConnection(work, { startUp = {}, deadline = Date.now() + usualDeadlineMs } = {}) {
+    async withConnection(work, { startUp = {}, jit = false, deadline = Date.now() + usualDeadlineMs } = {}) {
       const begun = Date.now()
-      const { sql, leave } = await open({ jit: 'off', ...startUp })
+      const { sql, leave } = await open({ ...(jit ? {} : { jit: 'off' }), ...startUp })
       const until = Math.min(deadline + Date.now() - begun, waiting?.answerBy() ?? Number.POSITIVE_INFINITY)
       try {
-        return await withDeadline(work(sql), until, 'The database has stopped answering')
+        return await withDeadline(work(sql, leave), until, 'The database has stopped answering')
       } catch (error) {
         throw problemOf(error, await readCure(sql, error))
       } finally {

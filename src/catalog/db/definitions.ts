@@ -30,11 +30,6 @@ export interface DefinitionDefaults {
   onReplicas: WithoutKey | null
 }
 
-/** The values that a direct refresh needs. */
-interface MetDefinition extends DefinitionDefaults {
-  minIntervalSeconds: number
-}
-
 type Field = Exclude<keyof Definition, keyof QualifiedName>
 
 /** The fields that an author writes. */
@@ -63,22 +58,29 @@ const asDiscovered = `${fields.map((field) => `${columnOf(field)} = default`).jo
  */
 const meetAgain = `${asDiscovered}, removed_at = null, paused_at = null, last_read_at = null, reads_noted_since = null`
 
+/** What the definition of a view supplies; undefined if there is none. */
+export async function findDefaults(
+  sql: Sql,
+  { schema, name }: QualifiedName,
+): Promise<DefinitionDefaults | undefined> {
+  const [found] = await sql<DefinitionDefaults[]>`
+    select ${sql.unsafe(defaultsColumns)}
+      from viewkeeper.definitions d where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null`
+  return found
+}
+
 /** The definition of a view in the catalog. A view without a definition gets a discovered one. */
 export async function ensureDefinition(
   sql: Sql,
-  { schema, name }: { schema: string; name: string },
-): Promise<MetDefinition> {
-  const find = () => sql<MetDefinition[]>`
-    select ${sql.unsafe(`${defaultsColumns}, ${selected('minIntervalSeconds')}`)}
-      from viewkeeper.definitions d where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null`
-  const [found] = await find()
+  { schema, name }: QualifiedName,
+): Promise<DefinitionDefaults> {
+  const found = await findDefaults(sql, { schema, name })
   if (found !== undefined) return found
   await sql`
     insert into viewkeeper.definitions as d (schema_name, name, source) values (${schema}, ${name}, 'discovered')
     on conflict (schema_name, name) do update set ${sql.unsafe(meetAgain)} where d.removed_at is not null`
   // Somebody may have deleted it at once.
-  const [made] = await find()
-  return made ?? ensureDefinition(sql, { schema, name })
+  return ensureDefinition(sql, { schema, name })
 }
 
 /** Gives a discovered definition to every view in the catalog that has no definition. */

@@ -26,16 +26,20 @@ export const pauseMs = 250
  * What the catalog says about a view now, and the snapshot of that same relation if it `isWanted`. If somebody holds an
  * exclusive lock on the view or on what it reads, looks again as patiently as asked; then throws AlreadyRunning if a run of
  * the view is running, else LockTimeout, which names the holder. Throws UnknownView if the view is gone.
+ * The first look takes the view as it was `seen` a moment ago.
  */
 export async function lookAtView(
   sql: Sql,
   name: QualifiedName,
   isWanted: (view: ViewFacts) => boolean,
   { until = 0, ifRunning = 'wait' }: Patience = {},
+  seen?: ViewFacts,
 ): Promise<{ view: ViewFacts; snapshot: ViewSnapshot | null }> {
+  let first = seen
   for (;;) {
     const { view, snapshot } = await lookAgain(async () => {
-      const view = await readView(sql, name)
+      const view = first ?? (await readView(sql, name))
+      first = undefined
       const snapshot = isWanted(view) ? await readSnapshot(sql, view.oid) : null
       return snapshot === 'gone' ? snapshot : { view, snapshot }
     })

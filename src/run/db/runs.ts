@@ -2,6 +2,8 @@ import type { Operation, RunError, RunStatus, Trigger, Unchanged } from '../../c
 import { mayRetry } from '../../problem.ts'
 import type { MadeCheck } from '../../rebuild/plan/made-checks.ts'
 import { type Sql, withTransaction } from '../../server/connect.ts'
+import { reservedKeys } from '../../server/lock-keys.ts'
+import type { QualifiedName } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'
 import { isOpenBatch } from '../life/transition.ts'
 import { endFollowers } from '../life/unclaimed.ts'
@@ -103,6 +105,23 @@ export const startRun = (
   return plan.members === undefined ? insert(sql) : withMembers(sql, plan.members, insert)
 }
 
+/**
+ * As startRun, for a run without members: the statement also makes the session that of the run, by `take`, which gets an
+ * expression for the run's id and returns columns of a `select`. It is sent at once.
+ */
+export async function startRunHere(
+  sql: Sql,
+  run: RunRequest,
+  { plan, response }: { plan: Plan; response: RunResponse },
+  take: (id: string) => string,
+): Promise<number | null> {
+  const pending = { status: 'pending', plan, response, error: null } as const
+  const [row] = await sql<[{ id: number | null }]>`
+    with made as (${insertion(sql, run, pending)})
+    select made.id, ${sql.unsafe(take(`coalesce(made.id, ${reservedKeys.warmUp})`))} from (select) one left join made on true`.execute()
+  return row.id
+}
+
 /** Gives a pending run another plan. False if the run is not pending any more. */
 export async function replan(sql: Sql, id: number, plan: Plan, response: RunResponse): Promise<boolean> {
   const write = (part: Sql) => writePlan(part, id, plan, response)
@@ -180,17 +199,20 @@ interface NewRun {
   unchanged?: Unchanged | undefined
 }
 
+const insertRun = async (...words: Parameters<typeof insertion>): Promise<number | null> =>
+  (await insertion(...words))[0]?.id ?? null
+
 /** The database's clock gives all times and decides what is too late. A lock keeps the batch from ending. */
-async function insertRun(
+function insertion(
   sql: Sql,
   run: RunRequest,
   { status, plan, response, error, unchanged }: NewRun,
   provided: Condition = sql`true`,
-): Promise<number | null> {
+) {
   const json = (value: unknown) => (value === null ? null : sql.json(value as never))
   const { batch } = run
   const claimBy = status === 'pending' && batch === undefined ? claimWithinSeconds : null
-  const [row] = await sql<{ id: number }[]>`
+  return sql<{ id: number }[]>`
     with place as (${batch === undefined ? sql`select` : openBatch(sql, batch.id)})
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
                                  idempotency_key, status, plan, fills, meta, error, claim_by, finished_at, duration_ms,
@@ -206,7 +228,6 @@ async function insertRun(
       from place where ${provided}
     on conflict do nothing
     returning id`
-  return row?.id ?? null
 }
 
 /** Selects a batch if it goes on, and locks it: nobody ends or cancels it before this transaction is over. */
@@ -244,20 +265,30 @@ export async function readRun(sql: Sql, id: number): Promise<Run | undefined> {
   return row
 }
 
+/** The run whose envelope this session was sent last. The statement is sent at once. */
+export async function readSentRun(sql: Sql): Promise<Run | undefined> {
+  const [row] = await sql<Run[]>`
+    select ${runColumns(sql)} from viewkeeper.runs r where r.id = current_setting('viewkeeper.run')::integer`.execute()
+  return row
+}
+
 /** Only the status of a run: a caller that waits reads it again and again. */
 export async function readRunStatus(sql: Sql, id: number): Promise<RunStatus | undefined> {
   const [row] = await sql<{ status: RunStatus }[]>`select status from viewkeeper.runs where id = ${id}`
   return row?.status
 }
 
-/** The last run that made the view's data fresh, if that run ended in the last `withinSeconds`. */
+/** The last run that made the view's data fresh, if that run ended within the view's minimum interval. */
 export async function findRecentSuccess(
   sql: Sql,
-  definitionId: number,
-  withinSeconds: number,
+  { schema, name }: QualifiedName,
 ): Promise<number | undefined> {
-  const [row] = await sql<{ id: number; recent: boolean }[]>`
-    select id, finished_at > clock_timestamp() - make_interval(secs => ${withinSeconds}) as recent from viewkeeper.runs
-     where definition_id = ${definitionId} and status = 'success' and fills order by id desc limit 1`
-  return row?.recent ? row.id : undefined
+  const [row] = await sql<{ id: number }[]>`
+    select last.id
+      from viewkeeper.definitions d cross join lateral (
+        select r.id, r.finished_at from viewkeeper.runs r
+         where r.definition_id = d.id and r.status = 'success' and r.fills order by r.id desc limit 1) last
+     where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null
+       and last.finished_at > clock_timestamp() - make_interval(secs => d.min_interval_seconds)`
+  return row?.id
 }

@@ -3,7 +3,10 @@ import type { Database, Sql } from '../../server/connect.ts'
 import { readCure } from '../../server/cure.ts'
 import { problemOf } from '../../server/failures.ts'
 import { reservedKeys } from '../../server/lock-keys.ts'
-import { makeSafe } from '../../sql/search-path.ts'
+import { sendAhead } from '../../server/send-ahead.ts'
+import { liftTransactionLimit } from '../../server/transaction-limit.ts'
+import { makeSafe, safePath } from '../../sql/search-path.ts'
+import { type Run, readSentRun } from '../db/runs.ts'
 import type { Company } from '../life/ours.ts'
 import { envelopes, sessionEnvelope } from './text.ts'
 
@@ -18,12 +21,21 @@ export interface SentEnvelope {
   leave(): Promise<void>
 }
 
-/** What differs between runs, as settings of the session. */
-const settingsOf = (runId: number, timeoutSeconds: number) => ({
-  'viewkeeper.run': String(runId),
-  application_name: `viewkeeper run ${runId}`,
-  statement_timeout: String(timeoutSeconds * 1000),
-})
+/** An envelope whose answer brings the record of its run along. */
+export interface SentRun extends SentEnvelope {
+  /** The record of the run after the server's answer; undefined if the connection broke. */
+  record: Promise<Run | undefined>
+}
+
+/** Makes the session that of a run, as columns of a `select`. `id` is an expression for the run's id. */
+export const takeRun = (id: string, timeoutSeconds: number): string =>
+  Object.entries({
+    'viewkeeper.run': `${id}::text`,
+    application_name: `'viewkeeper run ' || ${id}`,
+    statement_timeout: `'${timeoutSeconds * 1000}'`,
+  })
+    .map(([name, value]) => `pg_catalog.set_config('${name}', ${value}, false)`)
+    .join(', ')
 
 /** The start-up settings of every run's connection. All strings: postgres.js would drop a numeric 0. */
 export const startUp = {
@@ -40,10 +52,9 @@ export const startUp = {
   check_function_bodies: 'off',
 }
 
-/** A connection that waits for its one run. */
+/** A connection that plans a run and sends it. */
 export interface RunConnection {
-  /** Sends the envelope of a run, once. `company`: `companyOf` the plan. */
-  send(runId: number, timeoutSeconds: number, company: Company): SentEnvelope
+  sql: Sql
   leave(): Promise<void>
 }
 
@@ -61,14 +72,50 @@ export interface BatchConnection {
   leave(): Promise<void>
 }
 
-/** Opens a connection for a run. */
-export async function openForRun(database: Database): Promise<RunConnection> {
-  const connection = await database.open(waiting)
-  return {
-    send: (runId, seconds, company) => send(connection, runId, seconds, envelopes[company]),
-    leave: connection.leave,
-  }
+/** What our own statements need, and a run must not have: they are short, and take longer to compile than to execute. */
+const takeOurs = `select pg_catalog.set_config('lock_timeout', '5000', false), pg_catalog.set_config('jit', 'off', false)`
+
+/** Works on a connection that has the settings of a run, so that the run can be sent over it, too. */
+export const withRunConnection = <T>(
+  database: Database,
+  work: (connection: RunConnection) => Promise<T>,
+  { name = 'viewkeeper', deadline }: { name?: string; deadline: number },
+): Promise<T> =>
+  database.withConnection(
+    (sql, leave) => {
+      sendAhead(sql, takeOurs)
+      return work({ sql, leave })
+    },
+    { startUp: { ...startUp, application_name: name }, jit: true, deadline },
+  )
+
+/**
+ * Sends the envelope of the run that the session was made that of (`takeRun`), and asks for the record: all of it travels with
+ * the message before.
+ */
+export function sendEnvelope({ sql, leave }: RunConnection, company: Company): SentRun {
+  sendAhead(sql, 'reset lock_timeout; reset jit')
+  const answered = execute(sql, envelopes[company])
+  // Code of the view may have set another path.
+  sendAhead(sql, `set search_path to ${safePath}`)
+  const record = readSentRun(sql).catch(() => undefined)
+  return { answered, record, leave }
 }
+
+/** Sends the envelope of a recorded run. If the first message fails, the envelope has no run id and does nothing. */
+export function sendRun(
+  connection: RunConnection,
+  runId: number,
+  timeoutSeconds: number,
+  company: Company,
+): SentRun {
+  sendAhead(connection.sql, `select ${takeRun(String(runId), timeoutSeconds)}`)
+  return sendEnvelope(connection, company)
+}
+
+/** Takes back the settings of a run that the server has not claimed: the connection may plan again. Travels with the next message. */
+export const takeBack = ({ sql }: RunConnection): void =>
+  sendAhead(sql, `reset all; ${makeSafe}; ${liftTransactionLimit}; ${takeOurs}`)
 
 const waiting = { ...startUp, application_name: 'viewkeeper waiting' }
 const noRun = `pg_catalog.set_config('viewkeeper.run', '${reservedKeys.warmUp}', false)`
@@ -108,14 +155,7 @@ function send(
   timeoutSeconds: number,
   envelope: string,
 ): SentEnvelope {
-  const settings = Object.entries(settingsOf(runId, timeoutSeconds))
-  const set = settings.map(([name, value]) => `pg_catalog.set_config('${name}', '${value}', false)`)
-  // Two messages without waiting between: if the first one fails, the envelope has no run id and does nothing.
-  const prepared = sql
-    .unsafe(`select ${set.join(', ')}`)
-    .simple()
-    .execute()
-  prepared.catch(() => {})
+  sendAhead(sql, `select ${takeRun(String(runId), timeoutSeconds)}`)
   return { answered: execute(sql, envelope), leave }
 }
 
@@ -124,7 +164,7 @@ const keptFromClaim = new Set<ProblemCode>(['InsufficientPrivilege', 'DiskFull',
 
 async function execute(sql: Sql, envelope: string): Promise<Problem | undefined> {
   try {
-    await sql.unsafe(envelope).simple()
+    await sql.unsafe(envelope).simple().execute()
     return undefined
   } catch (error) {
     // A broken connection or a stopped server: the run's row and lock tell how the run stands.

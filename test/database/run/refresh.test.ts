@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
@@ -245,6 +246,31 @@ describe('a refresh', () => {
 })
 
 describe('waiting', () => {
+  test('takes a second connection only for a run that lasts, and does without one if none is free', async () => {
+    await makeGatedView(sql, 'lasting')
+    await sql.unsafe(`
+      create role lone login password 'secret' connection limit 1;
+      grant usage on schema viewkeeper to lone; grant create, usage on schema public to lone;
+      grant all on all tables in schema viewkeeper to lone;
+      alter materialized view lasting owner to lone`)
+    const watches = () =>
+      sql`select from pg_stat_activity where application_name = 'viewkeeper watching' and datname = current_database()`
+    await withGateClosed(sql, 'lasting', async (open) => {
+      const watched = refresh({ view: 'lasting', strategy: 'regular' }, call())
+      await until('it is watched', async () => (await watches()).length === 1)
+      await open()
+      expect(await watched).toMatchObject({ status: 'updated' })
+      expect(await watches()).toHaveLength(0)
+    })
+    await withGateClosed(sql, 'lasting', async (open) => {
+      const alone = refresh({ view: 'lasting', strategy: 'regular' }, callOn(as('lone').database))
+      await untilAtGate(sql, 'lasting')
+      await pause(600)
+      await open()
+      expect(await alone).toMatchObject({ status: 'updated' })
+    })
+  })
+
   test('ends when the caller wants it to, and the run goes on', async () => {
     await makeGatedView(sql, 'long')
     await withGateClosed(sql, 'long', async (open) => {

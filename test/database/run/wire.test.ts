@@ -8,7 +8,7 @@ import { countedWay, type Passed } from '../../support/servers/wire.ts'
 const { sql, url } = useDatabase()
 
 /** The most that a refresh of a known view of ten rows may cost. */
-const most = { logins: 2, trips: 26, sent: 170_000 }
+const most = { logins: 1, trips: 10, sent: 170_000 }
 
 test.each(['regular', 'concurrent', 'auto', 'swap'] as const)(
   'a refresh by %s costs no more than the docs say',

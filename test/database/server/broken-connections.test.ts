@@ -28,13 +28,14 @@ async function timed<T>(work: Promise<T>): Promise<{ end: T | Problem; ms: numbe
   return { end, ms: Date.now() - started }
 }
 
+/** What calls open first. */
 const control = /^viewkeeper$/
 
 describe('a caller whose run the server works on', () => {
   test.each([
     ['every connection', undefined],
-    ['the control connection', control],
-    ["the run's connection", /^viewkeeper (run|waiting)/],
+    ["the run's connection", control],
+    ['the connection that watches', /^viewkeeper watching$/],
   ])('gets its real answer when %s breaks, at any moment', async (what, which) => {
     const answers = await Promise.all(
       moments.map(async (at) => {

@@ -1,4 +1,4 @@
-import { openForRun, type SentEnvelope } from '../../../src/run/envelope/run-connection.ts'
+import { type SentEnvelope, sendRun, startUp } from '../../../src/run/envelope/run-connection.ts'
 import type { Company } from '../../../src/run/life/ours.ts'
 import type { Database } from '../../../src/server/connect.ts'
 
@@ -9,6 +9,5 @@ export async function sendEnvelope(
   timeoutSeconds: number,
   company: Company = 'others',
 ): Promise<SentEnvelope> {
-  const connection = await openForRun(database)
-  return connection.send(runId, timeoutSeconds, company)
+  return sendRun(await database.open(startUp), runId, timeoutSeconds, company)
 }

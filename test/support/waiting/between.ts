@@ -4,7 +4,7 @@ import type { Database, Sql } from '../../../src/server/connect.ts'
 export const between = (database: Database, before: () => Promise<unknown>): Database => ({
   ...database,
   withConnection: (work, options) =>
-    database.withConnection((sql) => work(interrupted(sql, before)), options),
+    database.withConnection((sql, leave) => work(interrupted(sql, before), leave), options),
 })
 
 const interrupted = (sql: Sql, before: () => Promise<unknown>): Sql =>
