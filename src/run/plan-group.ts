@@ -66,13 +66,13 @@ export async function planGroup(
   const others = materialized(group).filter(({ oid }) => oid !== view.oid)
   const definitions = new Map<string, DefinitionDefaults>()
   const checkings = new Map<string, Checking | null>()
-  for (const { live } of others) {
+  const define = async ({ live }: Reader) => {
     const definition = await ensureDefinition(sql, live.view)
     definitions.set(quoteName(live.view), definition)
     checkings.set(quoteName(live.view), withoutChecks ? null : await readChecking(sql, definition))
   }
+  const [reasons] = await Promise.all([readObstacles(sql, needsOf(group)), ...others.map(define)])
   const paused = others.filter(({ live }) => definitions.get(quoteName(live.view))?.paused)
-  const reasons = await readObstacles(sql, needsOf(group))
   const cost = {
     ...sizes(group, view),
     groupMs: usual?.groupMs ?? null,

@@ -15,11 +15,16 @@ export const takeRolePath = (sql: Sql, { local }: { local: boolean }): Promise<u
 export const takeSafePath = (sql: Sql, { local }: { local: boolean }): Promise<unknown> =>
   sql.unsafe(`set ${local ? 'local ' : ''}search_path to ${safePath}`)
 
-/** The schemas on the search path of our login that exist, and the one in which a new relation would be made. */
-export async function readRoleSchemas(sql: Sql): Promise<{ schemas: string[]; creation: string | null }> {
-  // The server parses the statement under the safe path, and then computes the columns one after the other.
-  const [row] = await sql<{ schemas: string[]; creation: string | null }[]>`
-    select set_config('search_path', current_setting(${rolePathSetting}), false), to_json(current_schemas(true)) as schemas,
-           current_schema()::text as creation, set_config('search_path', ${safePath}, false) as safe`
-  return row as { schemas: string[]; creation: string | null }
+/**
+ * Selects the schemas on the search path of our login that exist, and the one in which a new relation would be made. The server
+ * parses the whole statement under the safe path, and then computes the columns one after the other.
+ */
+export const roleSchemas = (sql: Sql) => sql`
+  select set_config('search_path', current_setting(${rolePathSetting}), false), to_json(current_schemas(true)) as schemas,
+         current_schema()::text as creation, set_config('search_path', ${safePath}, false) as safe`
+
+/** The schemas on the search path of our login that exist. */
+export async function readRoleSchemas(sql: Sql): Promise<string[]> {
+  const [row] = await sql<[{ schemas: string[] }]>`${roleSchemas(sql)}`
+  return row.schemas
 }

@@ -1,7 +1,7 @@
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
 import { lacking } from '../../server/cure.ts'
-import { readRoleSchemas } from '../../server/role-path.ts'
+import { roleSchemas } from '../../server/role-path.ts'
 import type { QualifiedName, ViewName } from '../../sql/names.ts'
 import { didYouMean } from '../plan/meant.ts'
 import { hintsOn, hintsQueryOf } from '../plan/obstacles.ts'
@@ -141,9 +141,9 @@ export async function qualify(sql: Sql, names: ViewName[]): Promise<QualifiedNam
 }
 
 async function findSchemas(sql: Sql, names: string[]): Promise<Map<string, string | null>> {
-  const { schemas, creation } = await readRoleSchemas(sql)
   const rows = await sql<{ name: string; schema: string | null }[]>`
-    with path as (select * from jsonb_array_elements_text(${sql.json(schemas)}) with ordinality as p(schema, at))
+    with role as materialized (${roleSchemas(sql)}),
+    path as (select p.* from role, json_array_elements_text(role.schemas) with ordinality as p(schema, at))
     select a.name, coalesce(
       (select p.schema
          from path p join pg_catalog.pg_namespace n on n.nspname = p.schema
@@ -151,7 +151,7 @@ async function findSchemas(sql: Sql, names: string[]): Promise<Map<string, strin
         order by p.at limit 1),
       (select d.schema_name from viewkeeper.definitions d join path p on p.schema = d.schema_name
         where d.name = a.name and d.removed_at is null order by p.at limit 1),
-      ${creation}::text) as schema
+      (select creation from role)) as schema
       from jsonb_array_elements_text(${sql.json(names)}) as a(name)`
   return new Map(rows.map(({ name, schema }) => [name, schema]))
 }

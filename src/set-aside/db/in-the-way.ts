@@ -28,7 +28,7 @@ export interface TouchedRelation {
  */
 export async function findTouched(sql: Sql, all: Touched[]): Promise<TouchedRelation[]> {
   if (all.length === 0) return []
-  const { schemas } = await readRoleSchemas(sql)
+  const schemas = await readRoleSchemas(sql)
   const rows = await sql<{ oid: number; name: string; at: number; kind: string; mayLock: boolean }[]>`
     with path as (select * from jsonb_array_elements_text(${sql.json(schemas)}) with ordinality as p(schema, at))
     select c.oid::int8 as oid, format('%I.%I', c.schema, c.relname) as name, x.at::int - 1 as at, c.relkind as kind,

@@ -19,7 +19,7 @@ test.each(['regular', 'concurrent', 'auto', 'swap'] as const)(
     const way = await countedWay(url)
     const call = callOn(connectTo(fromUrl(way.url)))
     const once = async (): Promise<Passed> => {
-      expect(await refresh({ view: `public.${strategy}`, strategy }, call)).toMatchObject({
+      expect(await refresh({ view: strategy, strategy }, call)).toMatchObject({
         status: 'updated',
       })
       return way.passed()
