@@ -18,11 +18,17 @@ const interrupted = (sql: Sql, before: () => Promise<unknown>): Sql =>
     },
   })
 
-/** A query is sent when it is awaited. A query that is part of another is never awaited, so not delayed. */
+/**
+ * A query is sent when it is awaited, unless it was sent ahead: that is not delayed. A query that is part of another is never
+ * awaited, so not delayed either.
+ */
 function delayed<Query>(query: Query, before: () => Promise<unknown>): Query {
   if (!(query instanceof Promise)) return query
   return Object.defineProperty(query, 'then', {
     value: (...next: Parameters<Promise<unknown>['then']>) =>
-      before().then(() => Object.getPrototypeOf(query).then.apply(query, next), next[1]),
+      ('executed' in query && query.executed === true ? Promise.resolve() : before()).then(
+        () => Object.getPrototypeOf(query).then.apply(query, next),
+        next[1],
+      ),
   })
 }
