@@ -54,8 +54,12 @@ let batchId: string
 
 /** Work, and the statements before which all definitions are deleted: soon, while it is planned, and late. */
 test.each<[string, number[], (database: Database) => Promise<unknown>]>([
-  ['a regular refresh', [5, 6, 8], (on) => refresh({ view: 'base', strategy: 'regular' }, callOn(on))],
-  ['a refresh of a group', [6, 8, 20], (on) => refresh({ view: 'base', strategy: 'swap' }, callOn(on))],
+  [
+    'a scheduled refresh',
+    [5, 7],
+    (on) => refresh({ view: 'base', strategy: 'regular' }, callOn(on, { trigger: 'schedule' })),
+  ],
+  ['a refresh of a group', [6, 8, 10], (on) => refresh({ view: 'base', strategy: 'swap' }, callOn(on))],
   [
     'a drop',
     [6, 8],

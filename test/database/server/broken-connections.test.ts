@@ -85,7 +85,8 @@ test('a request whose connections break before its run is running is answered at
     expect(ms).toBeLessThan(atOnceMs)
     if (end instanceof Problem) expect(mayRetry(end.code)).toBe(true)
     else if (end.status === 'error') expect(end.error).toMatchObject({ class: 'DatabaseUnavailable' })
-    else expect(end.status).toBe('updated')
+    // Skipped: the server still works on the run of a request before, whose answer was lost.
+    else expect(['updated', 'skipped']).toContain(end.status)
   }
   // A run whose record has passed and its envelope has not may be pending, too: nobody got its id, and it counts as lost later.
   const known = ends.flatMap(({ end }) => (end instanceof Problem ? (end.details.runId ?? []) : end.runId))
