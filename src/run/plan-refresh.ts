@@ -5,8 +5,8 @@ import type { RowCountStrategy, Strategy } from '../catalog/plan/definition.ts'
 import type { ViewSnapshot } from '../catalog/plan/live-view.ts'
 import { type Obstacle, obstacle } from '../catalog/plan/rights.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
-import { isReadByViews, swapNeeds } from '../rebuild/plan/needs.ts'
 import { planRebuild } from '../rebuild/plan/plan.ts'
+import { isReadByViews, swapRequirements } from '../rebuild/plan/requirements.ts'
 import type { RunOptions } from '../rebuild/plan/run-options.ts'
 import { alone } from '../rebuild/plan/scope.ts'
 import { brokenBackup, readHarmed } from '../server/backup.ts'
@@ -102,7 +102,7 @@ async function planAsSeen(
       ? [{ backup: null, copy: null }, []]
       : await Promise.all([
           readHarmed(sql),
-          group?.refusals ?? (hasOwnWay ? [] : readObstacles(sql, swapNeeds(snapshot.live))),
+          group?.refusals ?? (hasOwnWay ? [] : readObstacles(sql, swapRequirements(snapshot.live))),
         ])
   const isReadThere = onReplicas !== null || (group?.cost.onReplicas.length ?? 0) > 0
   const plans = {

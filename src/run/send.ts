@@ -16,7 +16,7 @@ import {
   takeRun,
   withRunConnection,
 } from './envelope/run-connection.ts'
-import { companyOf } from './life/ours.ts'
+import { variantOf } from './life/ours.ts'
 import { closeUnclaimed } from './life/unclaimed.ts'
 import { type Planned, type Planning, recordedOf, recordPlan, runErrorOf } from './record.ts'
 import { type Result, resultOf } from './result.ts'
@@ -39,13 +39,13 @@ export async function sendNew(
 ): Promise<Sent | null> {
   const { sql } = connection
   const { plan, timeoutSeconds } = work
-  const company = companyOf(plan)
+  const variant = variantOf(plan)
   if (plan.members !== undefined) {
     const runId = await recordPlan(sql, run, work)
-    return runId === null ? null : { runId, ...sendRun(connection, runId, timeoutSeconds, company) }
+    return runId === null ? null : { runId, ...sendRun(connection, runId, timeoutSeconds, variant) }
   }
   const recorded = startRunHere(sql, run, recordedOf(work), (id) => takeRun(id, timeoutSeconds))
-  const sent = sendEnvelope(connection, company)
+  const sent = sendEnvelope(connection, variant)
   const runId = await recorded
   if (runId !== null) return { runId, ...sent }
   takeBack(connection)
@@ -135,7 +135,7 @@ async function sendAgain(
     const work = await planning(sql)
     if ('status' in work) throw await neverClaimed(sql, runId)
     if ((await recordPlan(sql, run, work, { pending: runId })) === null) return answer(sql, runId)
-    sent = { runId, ...sendRun(on, runId, work.timeoutSeconds, companyOf(work.plan)) }
+    sent = { runId, ...sendRun(on, runId, work.timeoutSeconds, variantOf(work.plan)) }
   } catch (thrown) {
     const error = problemOf(thrown)
     await closeUnclaimed(sql, runId, error instanceof Problem ? runErrorOf(error) : defect)

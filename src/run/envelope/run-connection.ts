@@ -1,13 +1,13 @@
 import { Problem, type ProblemCode } from '../../problem.ts'
 import type { Database, Sql } from '../../server/connect.ts'
-import { readCure } from '../../server/cure.ts'
 import { problemOf } from '../../server/failures.ts'
 import { reservedKeys } from '../../server/lock-keys.ts'
+import { readFix } from '../../server/missing-rights.ts'
 import { sendAhead } from '../../server/send-ahead.ts'
 import { liftTransactionLimit } from '../../server/transaction-limit.ts'
 import { makeSafe, safePath } from '../../sql/search-path.ts'
 import { type Run, readSentRun } from '../db/runs.ts'
-import type { Company } from '../life/ours.ts'
+import type { EnvelopeVariant } from '../life/ours.ts'
 import { envelopes, sessionEnvelope } from './text.ts'
 
 /** A sent envelope: the server works on it, whether or not the client stays. */
@@ -93,9 +93,9 @@ export const withRunConnection = <T>(
  * Sends the envelope of the run that the session was made that of (`takeRun`), and asks for the record: all of it travels with
  * the message before.
  */
-export function sendEnvelope({ sql, leave }: RunConnection, company: Company): SentRun {
+export function sendEnvelope({ sql, leave }: RunConnection, variant: EnvelopeVariant): SentRun {
   sendAhead(sql, 'reset lock_timeout; reset jit')
-  const answered = execute(sql, envelopes[company])
+  const answered = execute(sql, envelopes[variant])
   // Code of the view may have set another path.
   sendAhead(sql, `set search_path to ${safePath}`)
   const record = readSentRun(sql).catch(() => undefined)
@@ -107,10 +107,10 @@ export function sendRun(
   connection: RunConnection,
   runId: number,
   timeoutSeconds: number,
-  company: Company,
+  variant: EnvelopeVariant,
 ): SentRun {
   sendAhead(connection.sql, `select ${takeRun(String(runId), timeoutSeconds)}`)
-  return sendEnvelope(connection, company)
+  return sendEnvelope(connection, variant)
 }
 
 /** Takes back the settings of a run that the server has not claimed: the connection may plan again. Travels with the next message. */
@@ -133,7 +133,7 @@ export async function openForBatch(database: Database): Promise<BatchConnection>
       () => 1,
       () => 0,
     )
-    const envelope = made ? sessionEnvelope.call : envelopes.others
+    const envelope = made ? sessionEnvelope.call : envelopes.full
     const reset = async () => {
       await say(`reset all; ${makeSafe}; select pg_catalog.pg_advisory_unlock_all()`)
       const [row] = await say(sessionEnvelope.count)
@@ -168,7 +168,7 @@ async function execute(sql: Sql, envelope: string): Promise<Problem | undefined>
     return undefined
   } catch (error) {
     // A broken connection or a stopped server: the run's row and lock tell how the run stands.
-    const problem = problemOf(error, await readCure(sql, error))
+    const problem = problemOf(error, await readFix(sql, error))
     return problem instanceof Problem && keptFromClaim.has(problem.code) ? problem : undefined
   }
 }

@@ -1,5 +1,5 @@
 import { type SentEnvelope, sendRun, startUp } from '../../../src/run/envelope/run-connection.ts'
-import type { Company } from '../../../src/run/life/ours.ts'
+import type { EnvelopeVariant } from '../../../src/run/life/ours.ts'
 import type { Database } from '../../../src/server/connect.ts'
 
 /** Sends the envelope of a run over a new connection. */
@@ -7,7 +7,7 @@ export async function sendEnvelope(
   database: Database,
   runId: number,
   timeoutSeconds: number,
-  company: Company = 'others',
+  variant: EnvelopeVariant = 'full',
 ): Promise<SentEnvelope> {
-  return sendRun(await database.open(startUp), runId, timeoutSeconds, company)
+  return sendRun(await database.open(startUp), runId, timeoutSeconds, variant)
 }
