@@ -119,7 +119,7 @@ const functions: Record<FunctionName, FunctionOptions> = {
     obeys: ['eventBus'],
     timeout: Duration.minutes(3),
     outsideNetwork: true,
-    // What the bus has refused waits in the database, and each look of the monitor rings again.
+    // What the bus has refused waits in the database, and each look of the monitor calls again.
     retryAttempts: 0,
     maxEventAge: Duration.hours(1),
   },

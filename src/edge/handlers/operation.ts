@@ -103,7 +103,7 @@ export function scheduleKey(schedule: string, scheduledTime: string, requestId: 
   return `${schedule} ${Number.isNaN(at) ? requestId : new Date(at).toISOString()}`
 }
 
-/** Logs how the run stands. Rings if the run has ended. */
+/** Logs how the run stands. Has `announce` called if the run has ended. */
 function logged(result: Result, trigger: Trigger, wakeAnnounce?: () => void): Result {
   const { runId, view, operation, status, response, error } = result
   logger.info(`${operation} ${status}`, {
