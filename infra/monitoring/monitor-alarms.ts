@@ -2,7 +2,7 @@ import { ComparisonOperator, Stats, TreatMissingData } from 'aws-cdk-lib/aws-clo
 import type { Construct } from 'constructs'
 import { metricNames } from '../../src/edge/metrics/names.ts'
 import { command } from '../../src/sql/commands.ts'
-import { silentMonitor } from '../../src/watch/mails/silent-monitor.ts'
+import { silentMonitor } from '../../src/watch/plan/alarms.ts'
 import type { MonitorTimes } from '../environment/monitor-times.ts'
 import { type AlarmOptions, type AlarmPlace, addAlarm } from './alarm.ts'
 import { ownMetric } from './own-metric.ts'

@@ -1,6 +1,6 @@
 import { describeAlarm } from '../../src/watch/mails/alarm-words.ts'
-import { silentMonitor } from '../../src/watch/mails/silent-monitor.ts'
 import type { Monitored } from '../../src/watch/monitor.ts'
+import { silentMonitor } from '../../src/watch/plan/alarms.ts'
 import { type Handler, invoke } from './invoke.ts'
 
 interface Options {

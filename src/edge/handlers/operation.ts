@@ -15,7 +15,7 @@ import {
 } from '../http/http.ts'
 import type { RouteNameOf } from '../http/routes.ts'
 import { viewPath } from '../http/schemas/fields.ts'
-import { scheduleFields } from '../http/schemas/operation.ts'
+import { scheduleFields } from '../http/schemas/operations.ts'
 import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 import { answerHttp, eventFunction, type HttpHandler } from '../lambda/function.ts'

@@ -3,10 +3,9 @@ import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObj
 import { type RouteName, routes } from './routes.ts'
 import * as schemas from './schemas/answers.ts'
 import { batchOptions } from './schemas/batches.ts'
-import { createOptions } from './schemas/create.ts'
-import { dropOptions } from './schemas/drop.ts'
 import { viewPath } from './schemas/fields.ts'
 import { batchPath, runPath } from './schemas/ids.ts'
+import { createOptions, dropOptions, refreshOptions } from './schemas/operations.ts'
 import {
   actionsQuery,
   batchesQuery,
@@ -17,7 +16,6 @@ import {
   runsQuery,
   viewsQuery,
 } from './schemas/queries.ts'
-import { refreshOptions } from './schemas/refresh.ts'
 
 interface Description {
   summary: string
