@@ -12,7 +12,7 @@ import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct, DependencyGroup, type IDependable } from 'constructs'
 import { batchesOf, nightlyBatch, type ScheduledView } from '../src/catalog/plan/scheduled.ts'
 import type { FunctionName, PolicyName } from '../src/edge/http/routes.ts'
-import { dueMessage } from '../src/edge/lambda/bell.ts'
+import { dueMessage } from '../src/edge/lambda/wake-lines.ts'
 import { schemaFolder } from '../src/package-files.ts'
 import type { AlarmName } from '../src/watch/plan/alarms.ts'
 import { acknowledgeFindings } from './acknowledged.ts'
@@ -25,7 +25,7 @@ import { pinNames } from './fixed-names.ts'
 import { Announcements } from './functions/announcements.ts'
 import { Api } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
-import { addBell } from './functions/bell.ts'
+import { callOnLine } from './functions/call-on-line.ts'
 import { DeadLetters } from './functions/dead-letters.ts'
 import { Functions } from './functions/functions.ts'
 import { FunctionsNetwork } from './functions/functions-network.ts'
@@ -175,10 +175,10 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     this.listeners = this.addListeners(topics, functions)
     new Announcements(this, 'Announcements', { environmentName, functions, eventBus: options.eventBus })
     if (schedules.monitor && options.schedules?.views)
-      addBell(new Construct(this, 'TargetLags'), {
+      callOnLine(new Construct(this, 'TargetLags'), {
         environmentName,
         functions,
-        ringing: ['monitor'],
+        logging: ['monitor'],
         message: dueMessage,
         calls: 'start-batch',
       })
