@@ -58,7 +58,7 @@ function hideWarnings(): () => void {
 const paths = new Map<string, string>()
 
 /** The text of an imported `.sql` file. */
-export function readSql(path: string): string {
+function readSql(path: string): string {
   const text = readFileSync(path, 'utf8')
   paths.set(text, path)
   return text

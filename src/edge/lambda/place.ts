@@ -17,7 +17,7 @@ export const placeOf = (env: NodeJS.ProcessEnv): Place => ({
  * Lambda does not load them by itself. The Lambda developer guide documents the file for NODE_EXTRA_CA_CERTS,
  * under the Node.js runtimes.
  */
-export function rdsRoots(file = '/var/runtime/ca-cert.pem'): string {
+function rdsRoots(file = '/var/runtime/ca-cert.pem'): string {
   try {
     return readFileSync(file, 'utf8')
   } catch (cause) {

@@ -3,10 +3,10 @@ import { rowCountStrategies, strategies } from '../../../catalog/plan/definition
 import { described, integer, named, text, view } from './fields.ts'
 
 /** Options of every operation. */
-export const rowCountStrategy = described(z.optional(z.enum(rowCountStrategies)), {
+const rowCountStrategy = described(z.optional(z.enum(rowCountStrategies)), {
   description: 'How to count rows before and after; counting never blocks readers.',
 })
-export const timeoutSeconds = described(z.optional(integer(1, 86_400)), {
+const timeoutSeconds = described(z.optional(integer(1, 86_400)), {
   description: 'The longest time of the operation on the server, with the wait for locks.',
 })
 
