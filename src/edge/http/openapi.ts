@@ -17,7 +17,7 @@ import {
   viewsQuery,
 } from './schemas/queries.ts'
 
-interface Description {
+interface Description<Body = unknown> {
   summary: string
   /** What people read of the route in docs/http.md, with links relative to it; default: the summary. */
   does?: string
@@ -25,7 +25,7 @@ interface Description {
   query?: z.core.$ZodObject
   body?: z.core.$ZodType
   headers?: Header[]
-  answers: Record<number, { description: string; schema: z.ZodType }>
+  answers: Record<number, { description: string; schema: z.ZodType<Body> }>
 }
 
 type Header = {
@@ -62,8 +62,8 @@ const running = { description: 'The run goes on; `Location` is its route.', sche
 /** A `POST` has to say which headers it reads. */
 type Descriptions = {
   [Name in Exclude<RouteName, 'getOpenapi'>]: (typeof routes)[Name]['method'] extends 'POST'
-    ? Description & { headers: Header[] }
-    : Description
+    ? Description<schemas.Answers[Name]> & { headers: Header[] }
+    : Description<schemas.Answers[Name]>
 }
 
 /** An operation on a view. */
@@ -84,12 +84,12 @@ const pauses = (summary: string, path?: z.core.$ZodObject) => ({
 })
 
 /** A route that only reads. */
-const reads = (
+const reads = <Body>(
   summary: string,
   description: string,
-  schema: z.ZodType,
+  schema: z.ZodType<Body>,
   takes: Pick<Description, 'does' | 'path' | 'query'>,
-): Description => ({ summary, ...takes, answers: { 200: { description, schema } } })
+): Description<Body> => ({ summary, ...takes, answers: { 200: { description, schema } } })
 
 /** What each route takes and answers. The same schemas validate the requests; `npm run docs` makes the table of docs/http.md. */
 export const descriptions: Descriptions = {
