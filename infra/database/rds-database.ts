@@ -116,7 +116,7 @@ function adminSecretOf({ database, ...props }: RdsDatabaseProps, refuse: Refuse)
   if (props.authentication === 'iam')
     return refuse(
       "loginUser: is required with authentication: 'iam': `npx viewkeeper create-role --iam` makes the role; or give " +
-        'adminSecret, of an administrator whose password may stop working (docs/deploy.md, "Without a secret: IAM")',
+        'adminSecret, of an administrator whose password may stop working (docs/iam.md)',
     )
   const { secret } = database as { secret?: ISecret }
   if (secret) return secret

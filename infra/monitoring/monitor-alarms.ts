@@ -77,7 +77,7 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
   })
   addTrouble(metricNames.viewsSetAside, {
     name: 'set-aside-views',
-    happened: 'Views have been set aside for more than an hour: whoever reads one of them gets an error.',
+    happened: 'Views have been set aside for more than an hour: their readers get an error.',
     first:
       'npx viewkeeper put-back --dry-run, on the DATABASE_URL of this environment, names the views; npx viewkeeper put-back makes them again.',
   })

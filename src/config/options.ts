@@ -175,7 +175,7 @@ export interface ScheduleOptions {
    */
   nightly?: NightlyOptions | false
   /**
-   * Whether views are refreshed by the schedules in their definitions, too.
+   * Whether the schedules in definitions refresh their views, too.
    * @default true
    */
   views?: boolean

@@ -209,6 +209,11 @@ describe('the docs', () => {
     expect(calls.flatMap(({ name, call }) => unknownOptions([name], call))).toEqual([])
   })
 
+  test('say in few words what an operator reads before the first synth', () => {
+    const words = ['README.md', 'docs/deploy.md'].flatMap((page) => read(page).match(/\S+/g) ?? [])
+    expect(words.length).toBeLessThanOrEqual(3000)
+  })
+
   test('docs/cli.md has a row for each command, with options that the command has', () => {
     const rows = [...read('docs/cli.md').matchAll(/^\| (`[^|]+(?:\\\|[^|]+)*) \| (.+) \|$/gm)].flatMap(
       ([, head = '', text = '']) => {

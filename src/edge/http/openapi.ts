@@ -135,7 +135,7 @@ export const descriptions: Descriptions = {
   listViews: reads('Lists every view', 'The views.', schemas.viewList, {
     does:
       'Every view in the catalog, and every authored view that is missing or set aside: `state` and `culprit`, the view to fix first; last ' +
-      "run and success, `asOf`, `heldBackBy`, age and limit; `nextRun`, and `nextBy`: the `view`'s schedule, the `nightly` one, a target " +
+      "run and success, `asOf`, `heldBackBy`, age and limit. `nextRun`, and `nextBy`: the `view`'s schedule, the `nightly` one, a target " +
       '`lag` or a `retry`; what it reads and what reads it; `aside`, `retry`, `leftOut`, `savedMs`. `?state=` selects `stale` (with `unknown`), ' +
       '`failed`, `heldBack`, `unknown`, `running`, `paused`, `unpopulated`, `missing` or `aside`. `paused`: everything is',
     query: viewsQuery,

@@ -62,7 +62,7 @@ export const madeParts: MadePart[] = [
       'a tenant of a fleet': tenants()['in a fleet']!,
     }),
   },
-  { page: page('deploy.md'), name: 'options', text: optionTable() },
+  { page: page('environments.md'), name: 'options', text: optionTable() },
   { page: new URL('../../../src/config/options.ts', import.meta.url), name: null, text: optionTypes() },
   { page: page('http.md'), name: 'routes', text: routeTable() },
   { page: page('views.md'), name: 'fields', text: fieldTable() },
