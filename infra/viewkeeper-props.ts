@@ -1,7 +1,6 @@
 import type { DomainMappingOptions } from 'aws-cdk-lib/aws-apigatewayv2'
-import type { ScheduledView } from '../src/catalog/plan/scheduled.ts'
-
 import type { ISecurityGroup } from 'aws-cdk-lib/aws-ec2'
+import type { ScheduledView } from '../src/catalog/plan/scheduled.ts'
 import type { ViewkeeperOptions } from '../src/config/options.ts'
 import type { CdkOptions, InCdkTypes } from './cdk-types.ts'
 import type { Database } from './database/database.ts'

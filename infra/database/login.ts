@@ -96,7 +96,7 @@ export function allowSecret(
 /**
  * The names by which KMS may know a service in a region. Addresses in China end in `.cn`; a policy allows both forms there.
  */
-export function hostsOf(service: string, region: string): string | string[] {
+function hostsOf(service: string, region: string): string | string[] {
   const host = `${service}.${region}.amazonaws.com`
   return region.startsWith('cn-') ? [host, `${host}.cn`] : host
 }

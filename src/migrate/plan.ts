@@ -204,7 +204,11 @@ async function readLiveChange(
 ): Promise<LiveChange> {
   const { view, snapshot } = await readLiveView(sql, after, { until: deadline })
   if (!view.mayActAsOwner) {
-    throw await lacking(sql, `${view.view} cannot be changed to match its definition.`, hintsQueryOf(hintsOn(view, 'act')))
+    throw await lacking(
+      sql,
+      `${view.view} cannot be changed to match its definition.`,
+      hintsQueryOf(hintsOn(view, 'act')),
+    )
   }
   return {
     view,

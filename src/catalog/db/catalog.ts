@@ -65,7 +65,11 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
      where n.nspname = ${name.schema} and c.relname = ${name.name} and c.relpersistence <> 't'`
   if (row === undefined) return undefined
   if (!row.may_look) {
-    throw await lacking(sql, `permission denied for schema ${name.schema}.`, hintsQueryOf(hintsOn(name, 'look')))
+    throw await lacking(
+      sql,
+      `permission denied for schema ${name.schema}.`,
+      hintsQueryOf(hintsOn(name, 'look')),
+    )
   }
   if (row.kind !== 'm') {
     throw new Problem(

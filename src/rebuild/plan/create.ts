@@ -1,5 +1,4 @@
 import { inPlaceOf, sealed } from '../../catalog/plan/acting.ts'
-import { creatingQuery } from '../../catalog/plan/rights.ts'
 import type {
   GrantDefinition,
   IndexDefinition,
@@ -7,6 +6,7 @@ import type {
   ViewDefinition,
 } from '../../catalog/plan/definition.ts'
 import { noteObstacles } from '../../catalog/plan/obstacles.ts'
+import { creatingQuery } from '../../catalog/plan/rights.ts'
 import { type CreateNames, namesBeside } from '../../catalog/plan/twin-names.ts'
 import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
 import { Problem } from '../../problem.ts'

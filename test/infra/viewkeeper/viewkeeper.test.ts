@@ -121,9 +121,7 @@ describe('what a user reaches of it', () => {
       'AWS::CloudWatch::Alarm',
       ({ AlarmName }) => AlarmName === 'viewkeeper-test-silent-monitor',
     )
-    expect(lastResort.AlarmActions).toEqual(
-      own.resolve([mail.topicArn, notices.topicArn]),
-    )
+    expect(lastResort.AlarmActions).toEqual(own.resolve([mail.topicArn, notices.topicArn]))
   })
 
   test('no dashboard, if the app wants none', () => {
