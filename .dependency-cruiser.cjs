@@ -67,6 +67,7 @@ const layers = {
   ],
   // Infrastructure knows names and schedules, not code; and refuses broken migrations before a deploy does.
   infra: [
+    'src/edge/functions.ts',
     'src/edge/http/routes.ts',
     'src/edge/metrics/names.ts',
     'src/edge/lambda/bell.ts',

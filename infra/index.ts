@@ -11,7 +11,8 @@ export type {
   ScheduleOptions,
   ViewkeeperOptions,
 } from '../src/config/options.ts'
-export { type FunctionName, functionNames, type PolicyName, policyNames } from '../src/edge/http/routes.ts'
+export { type FunctionName, functionNames } from '../src/edge/functions.ts'
+export { type PolicyName, policyNames } from '../src/edge/http/routes.ts'
 export { type AlarmName, alarmNames } from '../src/watch/plan/alarms.ts'
 export type { CdkOptions, CdkScheduleOptions, InCdkTypes } from './cdk-types.ts'
 export type { Database } from './database/database.ts'

@@ -11,7 +11,8 @@ import type { Queue } from 'aws-cdk-lib/aws-sqs'
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct, DependencyGroup, type IDependable } from 'constructs'
 import { batchesOf, nightlyBatch, type ScheduledView } from '../src/catalog/plan/scheduled.ts'
-import type { FunctionName, PolicyName } from '../src/edge/http/routes.ts'
+import type { FunctionName } from '../src/edge/functions.ts'
+import type { PolicyName } from '../src/edge/http/routes.ts'
 import { dueMessage } from '../src/edge/lambda/bell.ts'
 import { schemaFolder } from '../src/package-files.ts'
 import type { AlarmName } from '../src/watch/plan/alarms.ts'
@@ -35,7 +36,7 @@ import { Parameter } from './functions/parameter.ts'
 import { Policies } from './functions/policies.ts'
 import { RefreshOnDeploy } from './functions/refresh-on-deploy.ts'
 import { SecretRotation } from './functions/secret-rotation.ts'
-import type { ViewkeeperFunction } from './functions/viewkeeper-function.ts'
+import type { FunctionSurroundings, ViewkeeperFunction } from './functions/viewkeeper-function.ts'
 import { ImportedViewkeeper } from './imported-viewkeeper.ts'
 import { Alarms } from './monitoring/alarms.ts'
 import { Dashboard } from './monitoring/dashboard.ts'
@@ -116,12 +117,15 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     this.connections = new Connections({ securityGroups: this.securityGroups })
     this.deadLetters = new DeadLetters(this, 'DeadLetters', environmentName).queue
 
-    const functions = new Functions(this, 'Functions', {
+    const around = {
       environmentName,
       options,
       database,
       network: network.placement,
       deadLetters: this.deadLetters,
+    }
+    const functions = new Functions(this, 'Functions', {
+      ...around,
       schemaFolder: props.schemaFolder ?? fileURLToPath(schemaFolder),
       migrationsFolder: migrations.folder,
       viewMigrations: props.viewMigrations ?? true,
@@ -159,15 +163,8 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
 
     const schedules = this.addSchedules(options, migrations.scheduledViews)
     const rotation =
-      database.rotation &&
-      new SecretRotation(this, 'SecretRotation', {
-        environmentName,
-        options,
-        database,
-        network: network.placement,
-        ...database.rotation,
-      })
-    this.addMigration(options, functions, {
+      database.rotation && new SecretRotation(this, 'SecretRotation', { ...around, ...database.rotation })
+    this.addMigration(around, functions, {
       before: [database, network],
       after: [batches, api, schedules],
       rotation,
@@ -235,7 +232,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
 
   /** Migrates the database on each deploy: after what the migration needs, and before what must not run on the old schema. */
   private addMigration(
-    options: ValidOptions,
+    around: FunctionSurroundings,
     functions: EachFunction,
     {
       before,
@@ -243,13 +240,11 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       rotation,
     }: { before: IDependable[]; after: Construct[]; rotation?: Construct | undefined },
   ): void {
-    const { environmentName, database } = this
+    const { environmentName, options } = around
     const { migrate, ...others } = functions
     new Migration(this, 'Migration', {
-      environmentName,
-      options,
+      ...around,
       migrate,
-      database,
       after: before,
       // Secrets Manager tests a rotation when it is set up, which takes the role that migrate makes.
       before: [...Object.values(others), ...after, ...(rotation ? [rotation] : [])],
@@ -287,11 +282,10 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   }
 
   /** What tells people of an alarm. What an alarm says before anybody listens is lost. */
-  private addListeners(topics: Topics, { notify, news }: EachFunction): IDependable {
+  private addListeners(topics: Topics, { notify }: EachFunction): IDependable {
     const notices = new Notices(this, 'Notices', {
       topics,
       notify: notify.lambda,
-      news: news.lambda,
       deadLetters: this.deadLetters,
     })
     return new DependencyGroup(topics, notices, notify)

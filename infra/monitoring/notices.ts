@@ -1,4 +1,3 @@
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import { LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
@@ -7,24 +6,18 @@ import type { Topics } from './topics.ts'
 
 export interface NoticesProps {
   topics: Topics
-  /** The function that makes mails of alarms, outside the network of the database. */
+  /** The function that makes mails of alarms. */
   notify: LambdaFunction
-  /** The function that says what people have to be told, inside. */
-  news: LambdaFunction
   /** The queue for alarms that SNS could not deliver. */
   deadLetters: IQueue
 }
 
-/** The way of an alarm to people: the topic of the alarms, `notify`, which asks `news`, and the topics for people. */
+/** The way of an alarm to people: the topic of the alarms, `notify`, and the topics for people. */
 export class Notices extends Construct {
-  constructor(scope: Construct, id: string, { topics, notify, news, deadLetters }: NoticesProps) {
+  constructor(scope: Construct, id: string, { topics, notify, deadLetters }: NoticesProps) {
     super(scope, id)
-    notify.addEnvironment('NEWS_FUNCTION', news.functionName)
     notify.addEnvironment('MAIL_TOPIC_ARN', topics.mail.topicArn)
     notify.addEnvironment('NOTICES_TOPIC_ARN', topics.notices.topicArn)
-    notify.addToRolePolicy(
-      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [news.functionArn] }),
-    )
     // The grant of a topic of the user's own includes its key.
     for (const topic of [topics.mail, topics.notices]) topic.grantPublish(notify)
     topics.alarms.addSubscription(new LambdaSubscription(notify, { deadLetterQueue: deadLetters }))
