@@ -106,8 +106,16 @@ const layers = {
     'test/support/views/slow-view.ts',
     'test/support/waiting/',
   ],
-  // Makes the files of the npm package.
-  build: ['src/edge/http/openapi.ts', 'src/package-files.ts', 'src/version.ts'],
+  // Makes the files of the npm package, and what docs and types say of options.
+  build: [
+    'src/edge/http/openapi.ts',
+    'src/package-files.ts',
+    'src/version.ts',
+    'src/config/told.ts',
+    'src/authored/view-schema.ts',
+    'src/catalog/plan/definition.ts',
+    'infra/environment/',
+  ],
   // The gateway stands where Lambda stands.
   local: ['functions', 'src', 'page/serve'],
 }

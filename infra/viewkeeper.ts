@@ -42,12 +42,11 @@ import { Alarms } from './monitoring/alarms.ts'
 import { Dashboard } from './monitoring/dashboard.ts'
 import { Notices } from './monitoring/notices.ts'
 import { type AlarmTopics, Topics } from './monitoring/topics.ts'
-import { type PlainProps, plain } from './plain-props.ts'
 import { watchConcurrency } from './schedules/coinciding.ts'
 import { readScheduledViews, scheduleName } from './schedules/scheduled-views.ts'
 import { Schedules } from './schedules/schedules.ts'
-import { isOnRds, validOptions } from './valid-props.ts'
-import { type IViewkeeper, ViewkeeperBase } from './viewkeeper-base.ts'
+import { isOnRds, type PlainProps, plain, validOptions } from './valid-props.ts'
+import { ViewkeeperBase } from './viewkeeper-base.ts'
 import type { ViewkeeperProps } from './viewkeeper-props.ts'
 
 /**
@@ -93,7 +92,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
    * An environment that some app has deployed in this account and region, found by its name. It has the address, the notices,
    * the grants and the metrics.
    */
-  static fromEnvironmentName(scope: Construct, id: string, environmentName: string): IViewkeeper {
+  static fromEnvironmentName(scope: Construct, id: string, environmentName: string): ViewkeeperBase {
     return new ImportedViewkeeper(scope, id, environmentName)
   }
 

@@ -1,4 +1,25 @@
-import type { FunctionOption } from '../config/variables.ts'
+import { aboutReaders, type FunctionOption } from '../config/variables.ts'
+
+/** The functions that people and programs know. */
+export const functionNames = [
+  'create',
+  'refresh',
+  'drop',
+  'start-batch',
+  'batch',
+  'api',
+  'monitor',
+  'news',
+  'notify',
+  'announce',
+  'prune',
+  'migrate',
+] as const
+
+export type FunctionName = (typeof functionNames)[number]
+
+/** A Lambda function. */
+export type DeployedName = FunctionName | 'deploy' | 'rotate'
 
 /** What a function is deployed with. What is left out is as Lambda has it. */
 export interface FunctionTraits {
@@ -26,15 +47,6 @@ export interface FunctionTraits {
   eventSeconds?: number
 }
 
-/** Functions that plan refreshes, or tell people about them, are told how readers are spared and what is left out. */
-const aboutReaders = [
-  'readOnReplicas',
-  'withoutKey',
-  'regularUpToMs',
-  'skipUnchanged',
-  'skipAtMostHours',
-] as const
-
 /** Functions that say when a view is refreshed next, or what is due, are told when schedules and the monitor do something. */
 const aboutTimes = ['schedules', 'monitorEveryMinutes', 'batchConcurrency'] as const
 
@@ -52,7 +64,11 @@ const operation = {
   eventSeconds: anHour,
 } as const
 
-const table = {
+/**
+ * What each function is deployed with: one file in `functions/` each. The local process takes the lives of its calls from here,
+ * too. `deploy` and `rotate` are there for CloudFormation and Secrets Manager.
+ */
+export const functions: Record<DeployedName, FunctionTraits> = {
   create: {
     description: 'Creates one view from its definition, for a schedule or an HTTP request',
     obeys: ['viewOwner', 'eventBus', ...aboutReaders],
@@ -146,18 +162,4 @@ const table = {
     seconds: 60,
     worksAs: 'rotation',
   },
-} satisfies Record<string, FunctionTraits>
-
-/** A Lambda function: one file in `functions/` each. */
-export type DeployedName = keyof typeof table
-
-/** The functions that people and programs know. `deploy` and `rotate` are there for CloudFormation and Secrets Manager. */
-export type FunctionName = Exclude<DeployedName, 'deploy' | 'rotate'>
-
-/** What each function is deployed with; the local process takes the lives of its calls from here, too. */
-export const functions: Record<DeployedName, FunctionTraits> = table
-
-/** The names of the functions that people and programs know. */
-export const functionNames = (Object.keys(table) as DeployedName[]).filter(
-  (name): name is FunctionName => name !== 'deploy' && name !== 'rotate',
-)
+}
