@@ -1,13 +1,14 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { Annotations, Tags } from 'aws-cdk-lib'
+import { Annotations, Stack, Tags } from 'aws-cdk-lib'
 import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch'
 import { Connections, type IConnectable, type ISecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import type { ManagedPolicy } from 'aws-cdk-lib/aws-iam'
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import type { Queue } from 'aws-cdk-lib/aws-sqs'
+import { StringParameter } from 'aws-cdk-lib/aws-ssm'
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct, DependencyGroup, type IDependable } from 'constructs'
 import { batchesOf, nightlyBatch, type ScheduledView } from '../src/catalog/plan/scheduled.ts'
@@ -15,14 +16,14 @@ import type { FunctionName } from '../src/edge/functions.ts'
 import type { PolicyName } from '../src/edge/http/routes.ts'
 import { dueMessage } from '../src/edge/lambda/bell.ts'
 import { schemaFolder } from '../src/package-files.ts'
+import { type Address, parameterName } from '../src/sql/parameter.ts'
 import type { AlarmName } from '../src/watch/plan/alarms.ts'
 import { acknowledgeFindings } from './acknowledged.ts'
 import type { Database } from './database/database.ts'
 import { RdsDatabase } from './database/rds-database.ts'
 import { monitorTimes } from './environment/monitor-times.ts'
 import type { ValidOptions } from './environment/valid-options.ts'
-import { insistOnOne } from './environments-of-app.ts'
-import { pinNames } from './fixed-names.ts'
+import { insistOnOne, pinNames } from './fixed-names.ts'
 import { Announcements } from './functions/announcements.ts'
 import { Api } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
@@ -32,7 +33,6 @@ import { Functions } from './functions/functions.ts'
 import { FunctionsNetwork } from './functions/functions-network.ts'
 import { type Granted, grantedOf, stageArn } from './functions/granted.ts'
 import { Migration } from './functions/migration.ts'
-import { Parameter } from './functions/parameter.ts'
 import { Policies } from './functions/policies.ts'
 import { RefreshOnDeploy } from './functions/refresh-on-deploy.ts'
 import { SecretRotation } from './functions/secret-rotation.ts'
@@ -40,7 +40,6 @@ import type { FunctionSurroundings, ViewkeeperFunction } from './functions/viewk
 import { ImportedViewkeeper } from './imported-viewkeeper.ts'
 import { Alarms } from './monitoring/alarms.ts'
 import { Dashboard } from './monitoring/dashboard.ts'
-import { Notices } from './monitoring/notices.ts'
 import { type AlarmTopics, Topics } from './monitoring/topics.ts'
 import { watchConcurrency } from './schedules/coinciding.ts'
 import { readScheduledViews, scheduleName } from './schedules/scheduled-views.ts'
@@ -168,7 +167,9 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       after: [batches, api, schedules],
       rotation,
     })
-    this.listeners = this.addListeners(topics, functions)
+    topics.addNotify(functions.notify.lambda, this.deadLetters)
+    // What an alarm says before anybody listens is lost.
+    this.listeners = new DependencyGroup(topics, functions.notify)
     new Announcements(this, 'Announcements', { environmentName, functions, eventBus: options.eventBus })
     if (schedules.monitor && options.schedules?.views)
       addBell(new Construct(this, 'TargetLags'), {
@@ -218,14 +219,19 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   /** Writes down where things are, for callers and other apps, and says what they may be granted. */
   private publish(api: Api, { migrate }: EachFunction, { notices }: Topics): Granted {
     const { environmentName } = this
-    const address = {
+    const address: Address = {
       apiUrl: api.url,
       apiArn: stageArn(this, api),
       migrateArn: migrate.lambda.functionArn,
       noticesTopicArn: notices.topicArn,
       eventBus: this._eventBus,
     }
-    new Parameter(this, 'Parameter', { environmentName, ...address })
+    // By this the command line finds the environment, in whatever stack it stands.
+    new StringParameter(this, 'Parameter', {
+      parameterName: parameterName(environmentName),
+      description: `Viewkeeper ${environmentName}: where it is, for the command line`,
+      stringValue: Stack.of(this).toJsonString(address),
+    })
     return grantedOf(this, environmentName, address)
   }
 
@@ -278,16 +284,6 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     for (const batch of batches) schedules.addBatch(batch)
     watchConcurrency(this, batches)
     return schedules
-  }
-
-  /** What tells people of an alarm. What an alarm says before anybody listens is lost. */
-  private addListeners(topics: Topics, { notify }: EachFunction): IDependable {
-    const notices = new Notices(this, 'Notices', {
-      topics,
-      notify: notify.lambda,
-      deadLetters: this.deadLetters,
-    })
-    return new DependencyGroup(topics, notices, notify)
   }
 }
 
