@@ -27,7 +27,6 @@ import type {
   CdkOptions,
   CdkScheduleOptions,
   InCdkTypes,
-  RdsOptions,
   ViewkeeperProps,
   ViewkeeperRdsProps,
 } from './viewkeeper-props.ts'
@@ -38,42 +37,27 @@ export type PlainProps<Props = ViewkeeperProps> = Props extends unknown
       Pick<ViewkeeperOptions, InCdkTypes> & { migrationsFolder?: string; rotateSecretDays?: number }
   : never
 
-/** Each prop in a type of CDK, and the option that it says. */
-const optionOf = {
-  logRetention: 'logRetentionDays',
-  monitorEvery: 'monitorEveryMinutes',
-  remindEvery: 'remindEveryHours',
-  rotateSecretEvery: 'rotateSecretDays',
-} as const
-
-/** Says the props that are in types of CDK as the options of `viewkeeper.config.ts`. */
-export function plain(props: ViewkeeperProps): PlainProps {
-  const {
-    logRetention,
-    monitorEvery,
-    remindEvery,
-    rotateSecretEvery,
-    schedules,
-    migrationsFolder,
-    ...others
-  } = props as ViewkeeperProps & Partial<RdsOptions>
-  const said = {
-    logRetentionDays: logRetention,
-    monitorEveryMinutes: timeIn(monitorEvery, (time) => time.toMinutes(whole)),
-    remindEveryHours: timeIn(remindEvery, (time) => time.toHours(whole)),
-    rotateSecretDays: timeIn(rotateSecretEvery, (time) => time.toDays(whole)),
-    schedules: schedules && { ...schedules, ...nightlyOf(schedules) },
-    migrationsFolder: migrationsFolder instanceof URL ? fileURLToPath(migrationsFolder) : migrationsFolder,
-  }
-  const given = Object.entries(said).filter(([, value]) => value !== undefined)
-  return { ...others, ...Object.fromEntries(given) } as PlainProps
-}
-
 /** What is no whole number is refused later, by the name of its prop. */
 const whole = { integral: false }
 
-const timeIn = (time: unknown, inUnit: (time: Duration) => number): unknown =>
-  time instanceof Duration ? inUnit(time) : time
+/** Each prop in a type of CDK: the option that it says, and the unit of that. */
+const optionOf: Record<string, { option: string; inUnit?: (time: Duration) => number }> = {
+  logRetention: { option: 'logRetentionDays' },
+  monitorEvery: { option: 'monitorEveryMinutes', inUnit: (time) => time.toMinutes(whole) },
+  remindEvery: { option: 'remindEveryHours', inUnit: (time) => time.toHours(whole) },
+  rotateSecretEvery: { option: 'rotateSecretDays', inUnit: (time) => time.toDays(whole) },
+}
+
+/** Says the props that are in types of CDK as the options of `viewkeeper.config.ts`. */
+export const plain = (props: ViewkeeperProps): PlainProps =>
+  Object.fromEntries(
+    Object.entries(props).map(([prop, value]) => {
+      const { option = prop, inUnit } = optionOf[prop] ?? {}
+      if (inUnit && value instanceof Duration) return [option, inUnit(value)]
+      if (value instanceof URL) return [option, fileURLToPath(value)]
+      return [option, prop === 'schedules' && value ? { ...value, ...nightlyOf(value) } : value]
+    }),
+  ) as PlainProps
 
 /** A cron of EventBridge that comes once a day. */
 const onceADay = /^cron\((\d{1,2}) (\d{1,2}) [*?] \* [*?] \*\)$/
@@ -164,7 +148,10 @@ export function validOptions(path: string, props: PlainProps, said: ViewkeeperPr
 const inTheirNames = (problems: string[], said: ViewkeeperProps): string[] =>
   Object.entries(optionOf)
     .filter(([prop]) => prop in said)
-    .reduce((lines, [prop, option]) => lines.map((line) => line.replace(`${option}:`, `${prop}:`)), problems)
+    .reduce(
+      (lines, [prop, { option }]) => lines.map((line) => line.replace(`${option}:`, `${prop}:`)),
+      problems,
+    )
 
 function databaseProblems(props: PlainProps): string[] {
   const given = props as unknown as Record<string, unknown>

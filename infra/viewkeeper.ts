@@ -1,13 +1,13 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { Annotations, Stack, Tags } from 'aws-cdk-lib'
+import { Annotations, Duration, Stack, Tags, Validations } from 'aws-cdk-lib'
 import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch'
 import { Connections, type IConnectable, type ISecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import type { ManagedPolicy } from 'aws-cdk-lib/aws-iam'
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
-import type { Queue } from 'aws-cdk-lib/aws-sqs'
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import { StringParameter } from 'aws-cdk-lib/aws-ssm'
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct, DependencyGroup, type IDependable } from 'constructs'
@@ -28,7 +28,6 @@ import { Announcements } from './functions/announcements.ts'
 import { Api } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
 import { addBell } from './functions/bell.ts'
-import { DeadLetters } from './functions/dead-letters.ts'
 import { Functions } from './functions/functions.ts'
 import { FunctionsNetwork } from './functions/functions-network.ts'
 import { type Granted, grantedOf, stageArn } from './functions/granted.ts'
@@ -113,7 +112,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     this.functionsSecurityGroup = network.placement.securityGroup
     this.securityGroups = [this.functionsSecurityGroup]
     this.connections = new Connections({ securityGroups: this.securityGroups })
-    this.deadLetters = new DeadLetters(this, 'DeadLetters', environmentName).queue
+    this.deadLetters = this.addDeadLetters()
 
     const around = {
       environmentName,
@@ -214,6 +213,21 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       )
     const scheduledViews = props.scheduledViews ?? readScheduledViews(pathToFileURL(`${folder}/`))
     return { folder, scheduledViews }
+  }
+
+  /** The queue for events that could not be delivered, or failed with every retry. It keeps them for as long as a queue can. */
+  private addDeadLetters(): Queue {
+    const queue = new Queue(this, 'DeadLetters', {
+      queueName: `viewkeeper-${this.environmentName}-dead-letters`,
+      retentionPeriod: Duration.days(14),
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+    })
+    Validations.of(queue).acknowledge({
+      id: 'AwsSolutions-SQS3',
+      reason: 'This queue is the dead-letter queue.',
+    })
+    return queue
   }
 
   /** Writes down where things are, for callers and other apps, and says what they may be granted. */
