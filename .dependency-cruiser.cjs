@@ -70,7 +70,7 @@ const layers = {
     'src/edge/functions.ts',
     'src/edge/http/routes.ts',
     'src/edge/metrics/names.ts',
-    'src/edge/lambda/bell.ts',
+    'src/edge/lambda/wake-lines.ts',
     'src/events/plan/event.ts',
     'src/migrate/frozen-migrations.ts',
     'src/watch/plan/alarms.ts',

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { measureAdded } from './added.ts'
-import { measureAround } from './around.ts'
+import { measureAlter } from './alter.ts'
 import { measureBatches } from './batches.ts'
 import { measureChecks } from './checks.ts'
 import { stampFigures } from './figures.ts'
@@ -13,7 +13,7 @@ import { measureOthers } from './others.ts'
 import { measurePeers } from './peers.ts'
 import { measureQuiet } from './quiet.ts'
 import { measureReplicas } from './replicas.ts'
-import { measureSeal } from './seal.ts'
+import { measureSandbox } from './sandbox.ts'
 import { measureStart } from './start.ts'
 import { type Row, writeTable } from './support/table.ts'
 import { measureTargets } from './targets.ts'
@@ -31,12 +31,12 @@ const benchmarks: Record<string, (options: Options) => Promise<Row[]>> = {
   batches: measureBatches,
   checks: measureChecks,
   groups: measureGroups,
-  around: measureAround,
+  alter: measureAlter,
   history: measureHistory,
   load: measureLoad,
   others: measureOthers,
   replicas: measureReplicas,
-  seal: measureSeal,
+  sandbox: measureSandbox,
   start: measureStart,
   targets: measureTargets,
   stamp: stampFigures,

@@ -7,11 +7,11 @@ import module from 'node:module'
 const source = new URL('main.ts', import.meta.url)
 const isSource = existsSync(source)
 if (!process.features.typescript) {
-  const cure = isSource
+  const fix = isSource
     ? 'npx viewkeeper takes the Node that npm ci has installed.'
     : 'Install one, for example with: nvm install 24'
   console.error(
-    `viewkeeper: Node ${process.versions.node} strips no types: Viewkeeper needs Node 22.18 or later. ${cure}`,
+    `viewkeeper: Node ${process.versions.node} strips no types: Viewkeeper needs Node 22.18 or later. ${fix}`,
   )
   process.exitCode = 2
 } else {

@@ -11,7 +11,7 @@ import { eventFunction } from '../src/edge/lambda/function.ts'
 let machinery: BatchMachinery | undefined
 
 /**
- * Starts a batch, for the HTTP route and for the bell of the monitor. This is the only function outside the network of the
+ * Starts a batch, for the HTTP route and for the log line of the monitor. This is the only function outside the network of the
  * database that does so.
  */
 export const handler = eventFunction<HttpEvent | RungEvent, HttpAnswer | undefined>(

@@ -5,7 +5,7 @@ import { CfnRotationSchedule, CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns'
 import { CfnQueuePolicy } from 'aws-cdk-lib/aws-sqs'
 import type { Construct, IConstruct } from 'constructs'
-import { bellMessage } from '../src/edge/lambda/bell.ts'
+import { eventsMessage } from '../src/edge/lambda/wake-lines.ts'
 import { refuseProps } from './environment/valid-options.ts'
 
 /** The resources that have the same name in every deploy, by their types, and the property of CDK that has the name. */
@@ -50,7 +50,7 @@ export function pinNames(construct: Construct, environmentName: string): void {
  * it before it removes the old one, and a log group may have two.
  */
 const filterKey = ({ filterPattern, logGroupName }: CfnSubscriptionFilter): unknown =>
-  filterPattern.includes(bellMessage) ? logGroupName : [logGroupName, filterPattern]
+  filterPattern.includes(eventsMessage) ? logGroupName : [logGroupName, filterPattern]
 
 /** The topics of each app whose subscriptions are pinned. */
 const pinned = new WeakMap<IConstruct, Set<CfnTopic>>()

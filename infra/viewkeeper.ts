@@ -14,7 +14,7 @@ import { Construct, DependencyGroup, type IDependable } from 'constructs'
 import { batchesOf, nightlyBatch, type ScheduledView } from '../src/catalog/plan/scheduled.ts'
 import type { FunctionName } from '../src/edge/functions.ts'
 import type { PolicyName } from '../src/edge/http/routes.ts'
-import { dueMessage } from '../src/edge/lambda/bell.ts'
+import { dueMessage } from '../src/edge/lambda/wake-lines.ts'
 import { schemaFolder } from '../src/package-files.ts'
 import { type Address, parameterName } from '../src/sql/parameter.ts'
 import type { AlarmName } from '../src/watch/plan/alarms.ts'
@@ -27,7 +27,7 @@ import { insistOnOne, pinNames } from './fixed-names.ts'
 import { Announcements } from './functions/announcements.ts'
 import { Api } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
-import { addBell } from './functions/bell.ts'
+import { callOnLine } from './functions/call-on-line.ts'
 import { Functions } from './functions/functions.ts'
 import { FunctionsNetwork } from './functions/functions-network.ts'
 import { type Granted, grantedOf, stageArn } from './functions/granted.ts'
@@ -171,10 +171,10 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     this.listeners = new DependencyGroup(topics, functions.notify)
     new Announcements(this, 'Announcements', { environmentName, functions, eventBus: options.eventBus })
     if (schedules.monitor && options.schedules?.views)
-      addBell(new Construct(this, 'TargetLags'), {
+      callOnLine(new Construct(this, 'TargetLags'), {
         environmentName,
         functions,
-        ringing: ['monitor'],
+        logging: ['monitor'],
         message: dueMessage,
         calls: 'start-batch',
       })

@@ -15,7 +15,7 @@ create table viewkeeper.batches (
   strategy text check (strategy in ('auto', 'regular', 'concurrent', 'swap')),
   concurrency integer not null default 2 check (concurrency between 1 and 64),
   exchange text not null default 'together' check (exchange in ('together', 'each')),
-  max_twin_bytes bigint,
+  max_shadow_bytes bigint,
   grouped_at timestamptz,
   refreshed_each jsonb not null default '[]',
   locked jsonb not null default '[]',
@@ -55,17 +55,17 @@ create table viewkeeper.batch_views (
   retry_delay_seconds integer not null default 300 check (retry_delay_seconds >= 0),
   estimate_ms bigint not null,
   remaining_ms bigint not null,
-  along text,
+  included_because text,
   primary key (batch_id, definition_id)
 );
 
--- Views of a batch that read each other: their twins are built by one run each, and exchanged at one moment. `facts` is the
--- state of the catalog that the twins were made from.
+-- Views of a batch that read each other: their shadows are built by one run each, and exchanged at one moment. `facts` is the
+-- state of the catalog that the shadows were made from.
 create table viewkeeper.batch_groups (
   batch_id text not null references viewkeeper.batches on delete cascade,
   number integer not null,
   members integer[] not null,
-  twin_bytes bigint not null,
+  shadow_bytes bigint not null,
   facts jsonb not null,
   given_up jsonb,
   primary key (batch_id, number)
@@ -75,7 +75,7 @@ comment on table viewkeeper.batches is 'A refresh of several materialized views 
 comment on column viewkeeper.batches.serial is 'Counts the batches, oldest first.';
 comment on column viewkeeper.batches.selection is 'The views that were requested, in one canonical form: equal selections are equal values.';
 comment on column viewkeeper.batches.exchange is 'together: views that read each other are exchanged at one moment. each: each view when it is ready.';
-comment on column viewkeeper.batches.max_twin_bytes is 'Groups whose twins would take more room are refreshed each by itself.';
+comment on column viewkeeper.batches.max_shadow_bytes is 'Groups whose shadows would take more room are refreshed each by itself.';
 comment on column viewkeeper.batches.grouped_at is 'When the groups of the batch were decided.';
 comment on column viewkeeper.batches.locked is 'The views that wait because somebody has locked one that they are to be exchanged with: {view, because, since}.';
 comment on column viewkeeper.batches.refreshed_each is 'The views that read each other but are not exchanged together, each with the reason.';
@@ -87,13 +87,13 @@ comment on table viewkeeper.batch_views is 'The views of a batch: what each view
 comment on column viewkeeper.batch_views.position is 'Parents come before their children; then the view with the longest remaining time comes first.';
 comment on column viewkeeper.batch_views.parents is 'Definitions of the views that have to succeed, or be left out as paused, before this view starts.';
 comment on column viewkeeper.batch_views.remaining_ms is 'The longest time from the start of this view to the end of the batch, by history.';
-comment on column viewkeeper.batch_views.along is 'Why the batch rebuilds the view although it was not to refresh it. Null: the batch was to refresh it.';
+comment on column viewkeeper.batch_views.included_because is 'Why the batch rebuilds the view although it was not to refresh it. Null: the batch was to refresh it.';
 
-comment on table viewkeeper.batch_groups is 'Views of a batch whose twins are exchanged at one moment.';
+comment on table viewkeeper.batch_groups is 'Views of a batch whose shadows are exchanged at one moment.';
 comment on column viewkeeper.batch_groups.members is 'The definitions of the materialized views.';
-comment on column viewkeeper.batch_groups.twin_bytes is 'How much room the twins take on disk, by the sizes of the views.';
-comment on column viewkeeper.batch_groups.facts is 'The views and all that hangs on them, as they were when the empty twins were made.';
-comment on column viewkeeper.batch_groups.given_up is 'Why the twins were dropped, as {class, message}. The views are then refreshed in place.';
+comment on column viewkeeper.batch_groups.shadow_bytes is 'How much room the shadows take on disk, by the sizes of the views.';
+comment on column viewkeeper.batch_groups.facts is 'The views and all that hangs on them, as they were when the empty shadows were made.';
+comment on column viewkeeper.batch_groups.given_up is 'Why the shadows were dropped, as {class, message}. The views are then refreshed in place.';
 
 -- One execution of one operation on one view. Every attempt is a new row; a row is never used twice.
 -- Run ids are keys of advisory locks, which are four bytes long: hence the check on id.
@@ -198,8 +198,8 @@ comment on column viewkeeper.runs.plan is 'What the server is to do. Null once t
 comment on column viewkeeper.runs.planned_by is 'The role that wrote the plan. Only this role executes the plan.';
 comment on column viewkeeper.runs.fills is 'Whether success makes the data of the view fresh: not for a drop, nor for a create without data.';
 comment on column viewkeeper.runs.backend_start is 'With backend_pid, the server process that works on the run. The server uses a pid again.';
-comment on column viewkeeper.runs.built_at is 'When the twin of the view was whole. The run is `built` until the twins of its group are exchanged.';
-comment on column viewkeeper.runs.as_of is 'The moment whose data the run has put into the view, or into its twin if it was built: that of its snapshot, or the oldest as_of of the views that it read. Skipped: as of when the data are although nothing was refreshed. Null: not known.';
+comment on column viewkeeper.runs.built_at is 'When the shadow of the view was whole. The run is `built` until the shadows of its group are exchanged.';
+comment on column viewkeeper.runs.as_of is 'The moment whose data the run has put into the view, or into its shadow if it was built: that of its snapshot, or the oldest as_of of the views that it read. Skipped: as of when the data are although nothing was refreshed. Null: not known.';
 comment on column viewkeeper.runs.held_back_by is 'The view whose data are the oldest in this view, or whose age nobody knows. Null: no view that it read is older than the snapshot.';
 comment on column viewkeeper.runs.filled is 'What the run has filled: server and database, OID and file of the view. If the view is another one by now, somebody else has filled it.';
 comment on column viewkeeper.runs.touched is 'The transaction that wrote the catalog''s row of the view last: every refresh does, whoever asks for it.';

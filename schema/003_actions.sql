@@ -3,7 +3,7 @@ create table viewkeeper.actions (
   id bigint primary key generated always as identity,
   at timestamptz not null default clock_timestamp(),
   action text not null
-    check (action in ('pause', 'resume', 'cancel', 'force', 'create', 'drop', 'retry', 'set-aside', 'put-back', 'around', 'without-checks')),
+    check (action in ('pause', 'resume', 'cancel', 'force', 'create', 'drop', 'retry', 'set-aside', 'put-back', 'alter', 'without-checks')),
   requested_by text not null default '',
   views jsonb not null default '[]',
   run_id bigint,

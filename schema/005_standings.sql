@@ -20,7 +20,7 @@ begin atomic
   select status = 'skipped' and as_of is not null and error is null and built_at is null;
 end;
 
--- The run that has filled a view last, if any. A run may end after later ones, above all if its twin waits for an exchange; so
+-- The run that has filled a view last, if any. A run may end after later ones, above all if its shadow waits for an exchange; so
 -- the ends of the last 20 successes are compared, which takes a look at one piece of the index.
 create function viewkeeper.last_success(of_definition integer) returns setof bigint
 language sql stable rows 1

@@ -75,11 +75,11 @@ begin atomic
   select reads.class, reads.id from reads;
 end;
 
--- How old the data will be with which a materialized view, or its twin, is about to be filled: {asOf, heldBackBy}. Called
+-- How old the data will be with which a materialized view, or its shadow, is about to be filled: {asOf, heldBackBy}. Called
 -- before the query's snapshot is taken, so the query sees nothing older. Nobody knows how old they will be if the query may read a
 -- materialized view where nobody can look, and its definition does not declare what it reads: then {inputs} says why. A function in C
 -- that is immutable is believed to read none. `known` says the same of what this transaction has filled, by OID; `of_batch` is
--- the batch whose built twins the query may read.
+-- the batch whose built shadows the query may read.
 create function viewkeeper.seen(relation oid, of_schema text, of_name text, known jsonb default '{}', of_batch text default null)
 returns jsonb
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
@@ -254,7 +254,7 @@ end $$;
 -- view, by OID, and the state of everything else that its rows depend on. If it reads tables, and the definition's name is given, with
 -- the counters of the tables, as they were when it "began". Two equal answers (but for "began") prove that a refresh in between
 -- changes nothing, as far as the horizon goes. {because} says why nothing can be proved.
--- `known` and `of_batch` as in viewkeeper.seen: a twin that is read is filled by the run that is going on, or by a built one.
+-- `known` and `of_batch` as in viewkeeper.seen: a shadow that is read is filled by the run that is going on, or by a built one.
 create function viewkeeper.inputs(relation oid, of_schema text, of_name text, known jsonb default '{}', of_batch text default null) returns jsonb
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
@@ -364,7 +364,7 @@ begin
                               or vouched and a.attrelid in (select c.oid from pg_class c where c.relkind = 'c'))),
     (select string_agg(format('%s %s', t.oid, t.xmin), ',' order by t.oid) from pg_type t where t.oid = any (types) and t.oid >= 16384),
     (select string_agg(format('%s %s %s', e.oid, e.enumsortorder, e.enumlabel), ',' order by e.oid) from pg_enum e where vouched or e.enumtypid = any (types)),
-    -- A function whose body is a text may call others, but the seal's own are none of a view's.
+    -- A function whose body is a text may call others, but the sandbox's own are none of a view's.
     (select string_agg(format('%s %s', p.oid, p.xmin), ',' order by p.oid) from pg_proc p
       where vouched and p.oid >= 16384 and not exists (select from pg_namespace n where n.oid = p.pronamespace and n.nspname ~ '^pg_temp_')));
   if not vouched and not exists (select from pg_class c where c.oid = any (ids) and c.relkind in ('r', 'p')) then

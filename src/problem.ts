@@ -27,7 +27,7 @@ const codes = {
   StatementTimeout: { status: 422, title: 'The run took longer than its time-out' },
   Canceled: { status: 422, title: 'The run or batch was canceled' },
   UpstreamFailed: { status: 422, title: 'A view that this one reads was not refreshed' },
-  NotExchanged: { status: 422, title: 'The twin was built but not exchanged' },
+  NotExchanged: { status: 422, title: 'The shadow was built but not exchanged' },
   ViewsFailed: { status: 422, title: 'Some views of the batch were not refreshed' },
   LockTimeout: { status: 503, title: 'A lock was not granted in time' },
   CatalogChanged: { status: 503, title: 'The view was altered during the run' },

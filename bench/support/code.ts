@@ -40,7 +40,7 @@ export type Code = typeof functions & {
 /** The checkout that this file belongs to. */
 export const ownCode: Code = {
   ...functions,
-  envelope: envelopes.alone,
+  envelope: envelopes.short,
   sessionEnvelope,
   startUp,
   schema: new URL('../../schema/', import.meta.url),
@@ -63,8 +63,8 @@ export async function loadCode(folder: string): Promise<Code> {
       return [name, found] as const
     }),
   )
-  const texted = ((await find('envelopes')) as typeof envelopes | undefined)?.alone
-  const envelope = texted ?? ((await find('envelopeText')) as string)
+  const texted = (await find('envelopes')) as Record<string, string> | undefined
+  const envelope = texted?.short ?? texted?.alone ?? ((await find('envelopeText')) as string)
   return {
     ...(Object.fromEntries(entries) as typeof functions),
     envelope,

@@ -16,7 +16,8 @@ export const batchTitle = ({ id, views, concurrency }: BatchDetails, { paint }: 
 
 /** How a batch stands, who asked for it, and which views. */
 export function batchHead(batch: BatchDetails, now: Date, output: Output): string[] {
-  const { id, status, requestedAt, requestedBy, trigger, concurrency, exchange, strategy, twinBytes } = batch
+  const { id, status, requestedAt, requestedBy, trigger, concurrency, exchange, strategy, shadowBytes } =
+    batch
   return [
     `${output.paint('bold', `batch ${id}`)}   ${colored(status, status, output.paint)}`,
     '',
@@ -27,7 +28,7 @@ export function batchHead(batch: BatchDetails, now: Date, output: Output): strin
         ['views', [askedFor(batch), `, ${concurrency} at once`]],
         ['strategy', strategy],
         ['exchange', exchange],
-        ['twins', twinBytes > 0 && batch.finishedAt === null ? `${bytes(twinBytes)} on disk` : null],
+        ['shadows', shadowBytes > 0 && batch.finishedAt === null ? `${bytes(shadowBytes)} on disk` : null],
         ...batch.groups.flatMap(({ views, givenUp }): Fact[] =>
           givenUp === null ? [] : [['not together', [viewsCell(views, 3), `: ${givenUp.message}`]]],
         ),
@@ -77,7 +78,7 @@ export function stateText(view: BatchView, { batch, sinceMs, now }: At): string 
     case 'built':
       return `built, waits for the exchange${withOthers(view, batch)}`
     case 'success':
-      return `done${tookText(last)}${again}${view.along ? '; came along' : ''}`
+      return `done${tookText(last)}${again}${view.includedBecause ? '; included' : ''}`
     case 'failed':
       return `failed${last?.elapsedMs == null ? '' : ` after ${duration(last.elapsedMs)}`}: ${messageOf(view, last)}`
     case 'canceled':

@@ -1,5 +1,5 @@
 import { abilities, type ViewRights } from '../../src/catalog/plan/obstacles.ts'
-import { cureLines, type Obstacle } from '../../src/catalog/plan/rights.ts'
+import { fixLines, type Obstacle } from '../../src/catalog/plan/rights.ts'
 import { unsaid } from '../../src/sql/replicas.ts'
 import { count } from '../../src/terminal/report.ts'
 import type { Findings } from '../../src/watch/doctor.ts'
@@ -21,7 +21,7 @@ export function findingsLines(findings: Findings): string[] {
     ...(standbys === null ? [] : ['', standbys]),
     ...(copy === undefined ? [] : ['', copy]),
     ...(untried === undefined ? [] : ['', untried]),
-    ...cureLines(missing),
+    ...fixLines(missing),
     '',
     missing.length === 0
       ? `${count(views.length, 'view')}: no right is missing`
@@ -31,7 +31,7 @@ export function findingsLines(findings: Findings): string[] {
 
 /** ✗ a right is missing, – it is impossible for another reason */
 const mark = (obstacles: Obstacle[]): string =>
-  obstacles.length === 0 ? '✓' : obstacles.some(({ cure }) => cure !== null) ? '✗' : '–'
+  obstacles.length === 0 ? '✓' : obstacles.some(({ fix }) => fix !== null) ? '✗' : '–'
 
 /** What stands in the way; views with the same obstacles are named together. */
 function obstacleLines(views: ViewRights[]): string[] {

@@ -41,7 +41,7 @@ function causeLines({ text, next }: Why['causes'][number], at: number, { width, 
   ]
 }
 
-/** What waits for the view to cure first. */
+/** What waits for the view to fix first. */
 const heldLines = ({ holdsBack = [] }: Partial<Why>, { width, paint }: Output): string[] =>
   holdsBack.length === 0
     ? []

@@ -138,9 +138,9 @@ export const optionFields = {
     'Whether batches exchange views that read each other at one moment (`together`), or readers see each view when it is ready ' +
       '(`each`).',
   ),
-  maxTwinBytes: told(
+  maxShadowBytes: told(
     z.int().min(0).optional(),
-    'The room on disk that the twins of one batch may take, in bytes; a group that needs more is refreshed view by view.',
+    'The room on disk that the shadows of one batch may take, in bytes; a group that needs more is refreshed view by view.',
     'no limit',
   ),
   retention: told(

@@ -2,13 +2,13 @@ import { CfnParameter, Reference, Token, Tokenization } from 'aws-cdk-lib'
 import { EventBus, type IEventBus } from 'aws-cdk-lib/aws-events'
 import { Construct } from 'constructs'
 import type { FunctionName } from '../../src/edge/functions.ts'
-import { bellMessage } from '../../src/edge/lambda/bell.ts'
+import { eventsMessage } from '../../src/edge/lambda/wake-lines.ts'
 import { refuseProps } from '../environment/valid-options.ts'
-import { addBell } from './bell.ts'
+import { callOnLine } from './call-on-line.ts'
 import type { ViewkeeperFunction } from './viewkeeper-function.ts'
 
 /** The functions that see runs and batches end, and the monitor, which finds all other ends. */
-const ringing = ['create', 'refresh', 'drop', 'batch', 'api', 'monitor', 'migrate'] as const
+const logging = ['create', 'refresh', 'drop', 'batch', 'api', 'monitor', 'migrate'] as const
 
 export interface AnnouncementsProps {
   environmentName: string
@@ -31,7 +31,7 @@ export class Announcements extends Construct {
           'eventBusName or eventBusArn of an IEventBus, or write the text out',
       ])
     busOf(this, 'Bus', eventBus).grantPutEventsTo(functions.announce.lambda)
-    addBell(this, { environmentName, functions, ringing, message: bellMessage, calls: 'announce' })
+    callOnLine(this, { environmentName, functions, logging, message: eventsMessage, calls: 'announce' })
   }
 }
 

@@ -1,4 +1,4 @@
-import { bellLine, dueLine } from '../../src/edge/lambda/bell.ts'
+import { dueLine, eventsLine } from '../../src/edge/lambda/wake-lines.ts'
 
 /** The fields that every log line has and nobody at a terminal needs. */
 const hiddenFields = /^(level|message|timestamp|service|cold_start|sampling_rate|xray_trace_id|function_.*)$/
@@ -16,7 +16,7 @@ export function showLogs(env: NodeJS.ProcessEnv): () => Promise<void> {
   for (const stream of [process.stdout, process.stderr]) {
     const write = stream.write.bind(stream) as (chunk: unknown, ...rest: unknown[]) => boolean
     stream.write = (chunk: unknown, ...rest: unknown[]) => {
-      if (chunk === bellLine || chunk === dueLine) return true // nothing reads the log for it here
+      if (chunk === eventsLine || chunk === dueLine) return true // nothing reads the log for it here
       if (typeof chunk !== 'string' || !chunk.startsWith('{"level":')) return write(chunk, ...rest)
       return muted || write(readable(chunk), ...rest)
     }

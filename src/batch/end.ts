@@ -1,6 +1,6 @@
 import { isEnded } from '../catalog/plan/run.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
-import { dropTwins } from './db/batch-groups.ts'
+import { dropShadows } from './db/batch-groups.ts'
 import type { BatchView } from './db/batch-views.ts'
 import { type Batch, lockBatch, readBatch, recordBatchEnd } from './db/batches.ts'
 import { followLatestRuns } from './db/latest-runs.ts'
@@ -20,7 +20,7 @@ export async function endBatchIfOver(sql: Sql, batchId: string, views: BatchView
       : planNext(views, latest).ended
     if (!over) return
     if (!(await recordBatchEnd(transaction, batchId, planBatchEnd(views, latest, canceled)))) return
-    await dropTwins(transaction, batch.serial)
+    await dropShadows(transaction, batch.serial)
   })
   const batch = await readBatch(sql, batchId)
   return batch === undefined || batch.finishedAt === null ? null : batch

@@ -16,14 +16,14 @@ export type PreparedExchange =
   | 'in the way'
   /** Somebody's exclusive lock keeps the views from being read. */
   | 'locked'
-  /** The twins do not fit any more, and are gone. */
+  /** The shadows do not fit any more, and are gone. */
   | 'given up'
   /** Another call has begun the exchange, or the batch does not go on. */
   | 'made elsewhere'
 
 /**
- * Prepares the exchange of a group of which all twins are filled: reads the facts again, and writes the plan into the run of
- * the first member. If more than privileges has changed since the twins were made, the group is given up.
+ * Prepares the exchange of a group of which all shadows are filled: reads the facts again, and writes the plan into the run of
+ * the first member. If more than privileges has changed since the shadows were made, the group is given up.
  */
 export async function prepareExchange(
   { sql, batch, views }: AdvancingBatch,
@@ -52,7 +52,7 @@ export async function prepareExchange(
   }
   const timeoutSeconds = Math.max(...bases.map((basis) => basis?.timeoutSeconds ?? 0))
   const [first, ...others] = members
-  // The members are those of the twins, in the same schemas, so the place is the same.
+  // The members are those of the shadows, in the same schemas, so the place is the same.
   const plan = planCutOver(apart(batchKey(batch, group.number), now), {
     timeoutSeconds,
     members: others.map(({ id, schema, name, view }) => ({ definitionId: id, schema, name, view })),

@@ -7,9 +7,9 @@ import { Problem } from '../problem.ts'
 import { type GroupSeen, lookAtEach } from '../rebuild/db/group.ts'
 import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
 import { make } from '../rebuild/plan/make.ts'
-import { memberNeeds, placesNeed } from '../rebuild/plan/needs.ts'
 import { apart, batchKey } from '../rebuild/plan/place.ts'
 import { nothingStandsBetween, prove } from '../rebuild/plan/prove.ts'
+import { memberRequirements, placesRequirement } from '../rebuild/plan/requirements.ts'
 import { everything, materialized } from '../rebuild/plan/scope.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
@@ -32,7 +32,7 @@ import {
 import { type BatchView, readBatchViews } from './db/batch-views.ts'
 import type { Batch, RefreshedEach } from './db/batches.ts'
 import { leaveOutUnchanged } from './leave-out.ts'
-import { viewsTogether } from './plan/along.ts'
+import { viewsTogether } from './plan/inclusion.ts'
 import { type PlannedGroup, planTogether } from './plan/together.ts'
 
 /** How long the groups of a batch may fail to be formed before its views are refreshed each by itself. */
@@ -93,7 +93,7 @@ export function makeSettle(advancing: AdvancingBatch): (current: Batch) => Promi
 }
 
 /**
- * Decides once for a batch which of its views are exchanged together, and makes their twins, which are empty: all in one
+ * Decides once for a batch which of its views are exchanged together, and makes their shadows, which are empty: all in one
  * transaction, so nothing stays of a call that dies. Returns the views on which nothing is decided yet, because somebody has
  * locked one of their group. `busy` while another call decides for this batch; call again. A failure that may pass is thrown,
  * except on the last try.
@@ -129,7 +129,7 @@ async function decide(
   sql: Sql,
   batch: Batch,
   oids: number[],
-  { isPatient, twinBytes }: Grouping,
+  { isPatient, shadowBytes }: Grouping,
   isLastTry: boolean,
 ): Promise<Grouped> {
   const seen = await lookAgain(() => lookAtEach(sql, oids))
@@ -139,10 +139,10 @@ async function decide(
     materialized(seen.all).map(({ live: { view } }) => view),
   )
   const { exchange } = batch
-  const maxTwinBytes = batch.maxTwinBytes === null ? null : batch.maxTwinBytes - twinBytes
+  const maxShadowBytes = batch.maxShadowBytes === null ? null : batch.maxShadowBytes - shadowBytes
   const refusals = await readRefusals(sql, batch, seen)
   if (!isPatient) for (const [oid, because] of inTheWay(seen)) refusals.set(oid, because)
-  const planned = planTogether(seen.all, candidates, { exchange, refusals, maxTwinBytes })
+  const planned = planTogether(seen.all, candidates, { exchange, refusals, maxShadowBytes })
   const whole: PlannedGroup[] = []
   const locked: RefreshedEach[] = []
   for (const each of planned.groups) {
@@ -152,7 +152,7 @@ async function decide(
       for (const { id, asked, view } of candidates)
         if (asked && each.members.includes(id)) locked.push({ view, because })
   }
-  const made = await makeTwins(sql, batch, whole, isLastTry)
+  const made = await makeShadows(sql, batch, whole, isLastTry)
   const views = viewsTogether(candidates, planned, made.groups)
   return { groups: made.groups, each: [...planned.each, ...made.each], views, locked }
 }
@@ -195,14 +195,14 @@ async function readRefusals(
   if (copy !== null) return new Map(all.members.map(({ oid }) => [oid, besideCopy(copy)]))
   const refusals = new Map<number, string>()
   for (const member of read(all.members.filter(({ oid }) => !locked.has(oid)))) {
-    const [first] = await readObstacles(sql, [placesNeed, ...memberNeeds(all, member)])
+    const [first] = await readObstacles(sql, [placesRequirement, ...memberRequirements(all, member)])
     if (first !== undefined) refusals.set(member.oid, first.because)
   }
   return refusals
 }
 
-/** Makes the empty twins of each group. A group whose twins cannot be made is refreshed each by itself. */
-async function makeTwins(
+/** Makes the empty shadows of each group. A group whose shadows cannot be made is refreshed each by itself. */
+async function makeShadows(
   sql: Sql,
   batch: Batch,
   planned: PlannedGroup[],
@@ -223,7 +223,7 @@ async function makeTwins(
     } catch (error) {
       if (!(error instanceof Problem || error instanceof StatementRefused)) throw error
       if (!isLastTry && error instanceof StatementRefused && mayPass(sqlstateOf(error.cause))) throw error
-      const because = `the twins of its group could not be made: ${error.message}`
+      const because = `the shadows of its group could not be made: ${error.message}`
       each.push(...materialized(group).map(({ live }) => ({ view: displayName(live.view), because })))
     }
   }

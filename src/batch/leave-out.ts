@@ -12,7 +12,7 @@ import { requestOf } from './prepare.ts'
 const longestMs = 10_000
 
 /**
- * Leaves out the views of a batch that cannot have changed, parents first, and returns the ids of the views that need no twin:
+ * Leaves out the views of a batch that cannot have changed, parents first, and returns the ids of the views that need no shadow:
  * these, and paused ones. A view that reads another one is left out only if that one stays as it is, be it in the batch or not:
  * one outside may be rebuilt, too, because it reads a view of the batch.
  */

@@ -18,7 +18,7 @@ import type { PlanBasis } from './db/latest-runs.ts'
  */
 export const planAlone = (
   sql: Sql,
-  { strategy, maxTwinBytes, request }: Batch,
+  { strategy, maxShadowBytes, request }: Batch,
   view: BatchView,
   basis: PlanBasis,
 ): Promise<PlannedRefresh> =>
@@ -26,11 +26,11 @@ export const planAlone = (
     strategy: strategy ?? undefined,
     ifRunning: 'wait',
     withoutChecks: request.withoutChecks === true,
-    inBatch: { maxTwinBytes },
+    inBatch: { maxShadowBytes },
   })
 
-/** Plans the run that fills the twin of a view, which is exchanged with its group. Throws UnknownView if the view is gone. */
-export async function planTwin(
+/** Plans the run that fills the shadow of a view, which is exchanged with its group. Throws UnknownView if the view is gone. */
+export async function planShadow(
   sql: Sql,
   batch: Batch,
   name: BatchView,
@@ -53,7 +53,7 @@ export async function planTwin(
   return {
     plan,
     timeoutSeconds,
-    response: { strategy: 'swap', because: becauseTogether(group, member, name.along) },
+    response: { strategy: 'swap', because: becauseTogether(group, member, name.includedBecause) },
     view,
   }
 }

@@ -17,7 +17,7 @@ import type { Batch } from './db/batches.ts'
 import { basisHolds, type PlanBasis, readPlanBasis } from './db/latest-runs.ts'
 import { mayLeaveOut } from './plan/selection.ts'
 import type { PlanAhead, PlannedAhead } from './plan-ahead.ts'
-import { planAlone, planTwin } from './plan-turn.ts'
+import { planAlone, planShadow } from './plan-turn.ts'
 
 /** A run with a recorded plan. `owner`: whose code the run may execute, as SQL writes the role; null: the code of several. */
 export interface Sendable {
@@ -62,7 +62,7 @@ export async function prepareRun(
   const [basis, facts, unneeded] = await Promise.all([
     readPlanBasis(sql, view),
     findView(sql, view).catch(() => undefined), // planning reports the error
-    // A twin is filled for the exchange of its group, whatever it reads.
+    // A shadow is filled for the exchange of its group, whatever it reads.
     group === undefined && mayLeaveOut(batch) ? skippedUnchanged(sql, view.id) : undefined,
   ])
   const pause = basis === undefined ? null : reasonToSkip(basis, batch, view, group)
@@ -76,7 +76,7 @@ export async function prepareRun(
     if (basis === undefined) throw new Problem('UnknownView', `${view.view} has no definition any more.`)
     return group === undefined
       ? planAlone(sql, batch, view, basis)
-      : planTwin(sql, batch, view, basis, group.number)
+      : planShadow(sql, batch, view, basis, group.number)
   })
   const refusal = 'error' in work ? work.error.class : null
   if (refusal === 'AlreadyRunning') return 'in the way'
@@ -112,14 +112,14 @@ function sendable(runId: number, { plan, timeoutSeconds, view }: PlannedRefresh)
 const reasonToSkip = (
   basis: PlanBasis,
   { trigger }: Batch,
-  { along }: BatchView,
+  { includedBecause }: BatchView,
   group: BatchGroup | undefined,
 ): string | null =>
-  along !== null && group === undefined
-    ? `the group with which the batch was to rebuild the view was given up (${along})`
+  includedBecause !== null && group === undefined
+    ? `the group with which the batch was to rebuild the view was given up (${includedBecause})`
     : pauseReason(basis, trigger)
 
-/** The names of a twin are other ones at each look. */
+/** The names of a shadow are other ones at each look. */
 const compared = (basis: PlanBasis | undefined, facts: ViewFacts | undefined): string =>
   JSON.stringify([basis, { ...facts, aside: undefined }])
 

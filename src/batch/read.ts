@@ -18,7 +18,7 @@ interface BatchViewState {
   /** The status of the latest run; `waiting` before the first, `pruned` if the history has it no longer. */
   status: BatchViewStatus
   /** Why the batch rebuilds the view although it was not to refresh it; null if the batch was to refresh it. */
-  along: string | null
+  includedBecause: string | null
   /** The views of this batch that come before this one. */
   dependsOn: string[]
   /** While the view waits: the views that are not done yet. Empty if only a slot is missing. */
@@ -32,10 +32,10 @@ export interface DetailedBatch extends Batch {
   views: BatchViewState[]
   /** How long the batch will probably still take; null if it has ended. */
   estimatedRestMs: number | null
-  /** The room on disk of the twins that the batch builds, by the sizes of their views. */
-  twinBytes: number
+  /** The room on disk of the shadows that the batch builds, by the sizes of their views. */
+  shadowBytes: number
   /** The views that are exchanged at one moment. `givenUp` says why they were refreshed in place instead. */
-  groups: { views: string[]; twinBytes: number; givenUp: BatchGroup['givenUp'] }[]
+  groups: { views: string[]; shadowBytes: number; givenUp: BatchGroup['givenUp'] }[]
 }
 
 /** A page of batches, newest first. `next` is the `before` of the next page, null on the last page. */
@@ -70,15 +70,15 @@ export function getBatch(database: Database, batchId: string): Promise<DetailedB
     return {
       ...batch,
       estimatedRestMs: isOpen ? estimateRest(restOf(views, runs), batch.concurrency) : null,
-      twinBytes: groups.reduce((sum, { twinBytes }) => sum + twinBytes, 0),
-      groups: groups.map(({ members, twinBytes, givenUp }) => ({
+      shadowBytes: groups.reduce((sum, { shadowBytes }) => sum + shadowBytes, 0),
+      groups: groups.map(({ members, shadowBytes, givenUp }) => ({
         views: members.map(nameOf),
-        twinBytes,
+        shadowBytes,
         givenUp,
       })),
-      views: views.map(({ id, view, along, parents, estimateMs }) => ({
+      views: views.map(({ id, view, includedBecause, parents, estimateMs }) => ({
         view,
-        along,
+        includedBecause,
         status: latest.get(id)?.status ?? (isOpen ? 'waiting' : 'pruned'),
         dependsOn: parents.map(nameOf),
         waitsFor: isOpen ? waitsFor({ id, parents }, latest, together).map(nameOf) : [],

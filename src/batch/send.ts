@@ -101,7 +101,7 @@ export class Senders {
     return false
   }
 
-  /** Sends the exchanges of groups whose twins are all built. True if the runs have to be read again. */
+  /** Sends the exchanges of groups whose shadows are all built. True if the runs have to be read again. */
   async exchange({ exchange: groups }: BatchNext<BatchView>): Promise<boolean> {
     const { latestRuns } = this.advancing
     let again = false
@@ -188,7 +188,7 @@ export class Senders {
 
 /**
  * The views that will probably have their turn next. Views that read a view which is being refreshed are left
- * out: a lock on that view may keep them from being read. So are views whose twins are built: that is planned quickly.
+ * out: a lock on that view may keep them from being read. So are views whose shadows are built: that is planned quickly.
  */
 function nextOf({ views, groups, locked, batch, latestRuns: { latest } }: AdvancingBatch): BatchView[] {
   const grouped = new Set(groups.flatMap(({ members }) => members))

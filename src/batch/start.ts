@@ -48,8 +48,8 @@ export interface BatchDefaults {
   /** How many views may be refreshed at once. Default: 2. */
   concurrency?: number | undefined
   exchange?: Exchange | undefined
-  /** The room on disk that the twins of one batch may take; undefined: no limit. */
-  maxTwinBytes?: number | undefined
+  /** The room on disk that the shadows of one batch may take; undefined: no limit. */
+  maxShadowBytes?: number | undefined
 }
 
 /** A recorded batch. Only a `pending` or `running` batch has anything left to do. */
@@ -113,8 +113,8 @@ export async function startBatchOn(
   const strategy = request.strategy ?? before.strategy ?? null
   const concurrency = request.concurrency ?? before.concurrency ?? defaults.concurrency ?? usualConcurrency
   const exchange = request.exchange ?? before.exchange ?? defaults.exchange ?? 'together'
-  const maxTwinBytes = defaults.maxTwinBytes ?? null
-  return record(sql, { ...requested, selection, strategy, concurrency, exchange, maxTwinBytes }, views)
+  const maxShadowBytes = defaults.maxShadowBytes ?? null
+  return record(sql, { ...requested, selection, strategy, concurrency, exchange, maxShadowBytes }, views)
 }
 
 /** Leaves out the views that are as fresh as they have to be. */

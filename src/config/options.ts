@@ -102,10 +102,10 @@ export interface ViewkeeperOptions {
    */
   batchExchange?: 'together' | 'each'
   /**
-   * The room on disk that the twins of one batch may take, in bytes; a group that needs more is refreshed view by view.
+   * The room on disk that the shadows of one batch may take, in bytes; a group that needs more is refreshed view by view.
    * @default - no limit
    */
-  maxTwinBytes?: number
+  maxShadowBytes?: number
   /**
    * The history that is kept.
    * @default - 500 successes of each view, and everything else for 90 days

@@ -33,7 +33,7 @@ const options = {
   schedules: JSON.parse,
   batchConcurrency: JSON.parse,
   batchExchange: String,
-  maxTwinBytes: JSON.parse,
+  maxShadowBytes: JSON.parse,
   retention: JSON.parse,
   monitorEveryMinutes: JSON.parse,
   remindEveryHours: JSON.parse,

@@ -91,7 +91,7 @@ export const functions: Record<DeployedName, FunctionTraits> = {
   },
   batch: {
     description: 'Records a batch, and advances it, for start-batch and for the state machine',
-    obeys: ['batchExchange', 'maxTwinBytes', 'eventBus', ...aboutTimes, ...aboutReaders],
+    obeys: ['batchExchange', 'maxShadowBytes', 'eventBus', ...aboutTimes, ...aboutReaders],
     // start-batch waits until a batch is recorded. That is answered within 26.5 s, of which 22.5 s may pass until the database wakes.
     seconds: longest,
     worksAs: 'role',

@@ -1,7 +1,7 @@
 import { sinceAside } from '../catalog/db/aside.ts'
 import { findView, listReadableNames, listViewNames } from '../catalog/db/catalog.ts'
 import { readLiveView } from '../catalog/db/look.ts'
-import { assumedTwin } from '../catalog/plan/assumed-twin.ts'
+import { assumedShadow } from '../catalog/plan/assumed-shadow.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
 import { unknownDependencies } from '../catalog/plan/depends-on.ts'
 import {
@@ -16,9 +16,9 @@ import { hintsOn, hintsQueryOf } from '../catalog/plan/obstacles.ts'
 import { Problem } from '../problem.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import type { Database, Sql } from '../server/connect.ts'
-import { readCure, readMissingRights } from '../server/cure.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
-import { readTwin } from '../set-aside/db/trial.ts'
+import { readFix, readMissingRights } from '../server/missing-rights.ts'
+import { readShadow } from '../set-aside/db/trial.ts'
 import { displayName } from '../sql/names.ts'
 import { findMovedExtension } from './db/moved-extension.ts'
 import { onlyReads, readQuery } from './db/temporary-view.ts'
@@ -29,7 +29,7 @@ const longestWaitMs = 20_000
 
 /**
  * Compares definitions with the live views, and returns every difference. The same server writes out both
- * sides. A view without a definition is a difference too. Changes nothing: the twins that it makes to compare
+ * sides. A view without a definition is a difference too. Changes nothing: the shadows that it makes to compare
  * with are rolled back.
  */
 export const checkViews = (database: Database, definitions: Definition[]): Promise<Difference[]> =>
@@ -91,13 +91,13 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
   ]
 }
 
-/** Compares a view without making a twin of it, as far as a login that only reads can. */
+/** Compares a view without making a shadow of it, as far as a login that only reads can. */
 async function compareQuery(sql: Sql, definition: Definition, live: LiveView): Promise<Difference[]> {
   try {
     const query = await readQuery(sql, definition)
-    return liveDifferences(live, assumedTwin(live, definition, query))
+    return liveDifferences(live, assumedShadow(live, definition, query))
   } catch (error) {
-    const problem = problemOf(error, await readCure(sql, error))
+    const problem = problemOf(error, await readFix(sql, error))
     const why = `it cannot be compared: ${problem instanceof Error ? problem.message : 'the server refused its query'}`
     return [difference(displayName(definition), 'unreadable', why)]
   }
@@ -105,12 +105,12 @@ async function compareQuery(sql: Sql, definition: Definition, live: LiveView): P
 
 async function compare(sql: Sql, definition: Definition, live: LiveView): Promise<Difference[]> {
   try {
-    return liveDifferences(live, await readTwin(sql, definition, live.view.owner, live))
+    return liveDifferences(live, await readShadow(sql, definition, live.view.owner, live))
   } catch (error) {
     if (!(error instanceof StatementRefused)) throw error
     if (sqlstateOf(error.cause) === '42501') throw problemOf(error.cause, error.missing)
     const moved = await findMovedExtension(sql, definition.sql)
-    const cure =
+    const fix =
       moved === null
         ? ''
         : `. Extension ${moved.extension} is in schema ${moved.schema} here, and the SQL names ${moved.named}: write ${moved.schema} in the ` +
@@ -119,7 +119,7 @@ async function compare(sql: Sql, definition: Definition, live: LiveView): Promis
       difference(
         displayName(definition),
         'query',
-        `its frozen SQL does not run here: ${error.message}${cure}`,
+        `its frozen SQL does not run here: ${error.message}${fix}`,
       ),
     ]
   }

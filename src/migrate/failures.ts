@@ -1,5 +1,5 @@
 import type { RunError } from '../catalog/plan/run.ts'
-import { withoutTwinNames } from '../catalog/plan/twin-names.ts'
+import { withoutShadowNames } from '../catalog/plan/shadow-names.ts'
 import { Problem, sentences } from '../problem.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
@@ -141,6 +141,6 @@ const displayView = (change: FrozenChange): string =>
     .map((part) => displayName(viewBefore(part)))
     .join(', ')
 
-/** Shows the view's name instead of the temporary names of its twin. */
+/** Shows the view's name instead of the temporary names of its shadow. */
 const inPublic = (message: string, change: FrozenChange): string =>
-  withoutTwinNames(message, displayView(change))
+  withoutShadowNames(message, displayView(change))

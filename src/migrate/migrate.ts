@@ -5,8 +5,8 @@ import { readRunStatus } from '../run/db/runs.ts'
 import { closeLostRuns } from '../run/life/lose.ts'
 import { waitForRun } from '../run/wait.ts'
 import { type Database, type Sql, withTransaction } from '../server/connect.ts'
-import { aroundOf } from '../set-aside/around-file.ts'
 import { executeRecord, runPlainSql } from '../set-aside/db/own-sql.ts'
+import { withoutReadersOf } from '../set-aside/without-readers.ts'
 import { displayName, type QualifiedName } from '../sql/names.ts'
 import { isJournaled, mayReadJournal, readViewJournal, withMigrationLock } from './db/journal.ts'
 import { readMissing } from './db/missing.ts'
@@ -175,7 +175,7 @@ async function migrateOne(
   if (change.does === 'sql') {
     const { withData, trigger, requestedBy } = call
     const madeBy = { trigger, requestedBy, request: { migration: name, way }, because: `${name}.${way}` }
-    await runPlainSql(sql, to, record, 'applied', await aroundOf(change, { withData, madeBy }))
+    await runPlainSql(sql, to, record, 'applied', await withoutReadersOf(change, { withData, madeBy }))
     return { name, way, does: 'sql', ...noRun }
   }
   if (change.does === 'squash') {

@@ -5,7 +5,7 @@ import { type LiveView, ownedBy, type ViewSnapshot } from '../catalog/plan/live-
 import { sayObstacles } from '../catalog/plan/rights.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
 import { Problem } from '../problem.ts'
-import { nextOwnersNeeds } from '../rebuild/plan/needs.ts'
+import { nextOwnersRequirements } from '../rebuild/plan/requirements.ts'
 import type { Sql } from '../server/connect.ts'
 import { unquoted } from '../sql/names.ts'
 
@@ -43,7 +43,7 @@ export async function readNextOwner(
     throw refusal(
       `nobody has authored its ${stray.kind} ${stray.name}, whose expressions would run as ${owner}. Drop it first.`,
     )
-  const lacks = await readObstacles(sql, nextOwnersNeeds(given))
+  const lacks = await readObstacles(sql, nextOwnersRequirements(given))
   if (lacks.length > 0) throw refusal(sayObstacles(lacks))
   for (const { role, reader } of await readReadersByOwner(sql, view.oid, { old, owner })) {
     const mayRead =

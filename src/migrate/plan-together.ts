@@ -11,8 +11,13 @@ import { sayObstacles } from '../catalog/plan/rights.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
 import { Problem } from '../problem.ts'
 import { checkingOf } from '../rebuild/plan/check-data.ts'
-import { namedNeed, needsOf, swapNeeds, withoutMembers } from '../rebuild/plan/needs.ts'
 import { planRebuild } from '../rebuild/plan/plan.ts'
+import {
+  namedRequirement,
+  requirementsOf,
+  swapRequirements,
+  withoutMembers,
+} from '../rebuild/plan/requirements.ts'
 import type { RunOptions } from '../rebuild/plan/run-options.ts'
 import { materialized, type Scope, together } from '../rebuild/plan/scope.ts'
 import { type Redefined, unfit } from '../rebuild/plan/trial.ts'
@@ -51,7 +56,7 @@ export async function planWithReaders(
   const readers = options.isTrial ? found.map((reader) => ({ ...reader, populated: false })) : found
   await insistOnRebuild(sql, together(readers), changes)
   const byOid = new Map(changes.map((change) => [change.view.oid, change]))
-  const { members, twins, misfits } = await tryTogether(sql, readers, byOid)
+  const { members, shadows, misfits } = await tryTogether(sql, readers, byOid)
   if (misfits.length > 0)
     throw unfit(
       changes.map(({ after }) => after),
@@ -60,7 +65,7 @@ export async function planWithReaders(
   const isDone = changes.every(
     ({ view, snapshot, before, after }) =>
       planRedefinition(
-        { view, snapshot, before, after, twin: twins.get(view.oid) as LiveView },
+        { view, snapshot, before, after, shadow: shadows.get(view.oid) as LiveView },
         { ...options, withData: false },
       ) === null,
   )
@@ -107,11 +112,13 @@ async function readAllReaders(sql: Sql, changes: LiveChange[], deadline: number)
 
 async function insistOnRebuild(sql: Sql, group: Scope, changes: LiveChange[]): Promise<void> {
   const refusals = await readObstacles(sql, [
-    ...needsOf(group),
+    ...requirementsOf(group),
     ...changes
       .filter(({ snapshot, given }) => given !== snapshot.live)
       .flatMap(({ view, given }) =>
-        swapNeeds(withoutMembers(group, given)).map((need) => namedNeed(view.view, need)),
+        swapRequirements(withoutMembers(group, given)).map((requirement) =>
+          namedRequirement(view.view, requirement),
+        ),
       ),
   ])
   if (refusals.length === 0) return

@@ -14,12 +14,12 @@ import { Problem } from '../problem.ts'
 import { checkingOf } from '../rebuild/plan/check-data.ts'
 import { creating, planCreate } from '../rebuild/plan/create.ts'
 import { exclusively, ourselves } from '../rebuild/plan/locks.ts'
-import { isReadByViews, lacks, swapNeeds } from '../rebuild/plan/needs.ts'
+import { isReadByViews, lacks, swapRequirements } from '../rebuild/plan/requirements.ts'
 import { type Misfit, unfit } from '../rebuild/plan/trial.ts'
 import { planDrop } from '../run/plan/drop.ts'
 import type { Sql } from '../server/connect.ts'
-import { lacking } from '../server/cure.ts'
-import { readTwin } from '../set-aside/db/trial.ts'
+import { lacking } from '../server/missing-rights.ts'
+import { readShadow } from '../set-aside/db/trial.ts'
 import { type QualifiedName, quoteName } from '../sql/names.ts'
 import type { Plan } from '../sql/plan.ts'
 import { insistOnFreeName } from '../sql/reserved-names.ts'
@@ -93,7 +93,7 @@ async function planDefinition(
   const settings = readSettings(quoteName(after), after.settings)
   if ((await findView(sql, after)) === undefined) {
     const owner = await readOwner(sql, after.owner)
-    await readTwin(sql, after, owner) // reports an error and its line before anything is begun
+    await readShadow(sql, after, owner) // reports an error and its line before anything is begun
     const { withData } = options
     const checking = checkingOf(after)
     const plan = planCreate(after, {
@@ -110,16 +110,16 @@ async function planDefinition(
   const found = await readLiveChange(sql, before, after, deadline)
   const { view, snapshot, given } = found
   const { live } = snapshot
-  const twin = await readTwin(sql, after, given.view.owner, live)
+  const shadow = await readShadow(sql, after, given.view.owner, live)
   const runs = { ...runOptions, timeoutSeconds, settings }
-  if (needsRebuild(live, twin)) {
-    if (givesReadersOtherTypes(live, twin) || (await isReadByMaterialized(sql, view, live))) {
+  if (needsRebuild(live, shadow)) {
+    if (givesReadersOtherTypes(live, shadow) || (await isReadByMaterialized(sql, view, live))) {
       const plan = await planWithReaders(sql, [found], { ...runs, deadline, isTrial })
       return plan && { does: 'rebuild', plan, timeoutSeconds }
     }
     if (view.populated && !isTrial) await insistOnNoPause(sql, [live.view], 'a new query')
-    await insistOnColumns(sql, view, live, twin)
-    const refusals = await readObstacles(sql, swapNeeds(given))
+    await insistOnColumns(sql, view, live, shadow)
+    const refusals = await readObstacles(sql, swapRequirements(given))
     if (refusals.length > 0) {
       throw new Problem(
         'SwapImpossible',
@@ -131,15 +131,20 @@ async function planDefinition(
     }
   }
   const change = planRedefinition(
-    { view, snapshot, before, after, twin },
+    { view, snapshot, before, after, shadow },
     { ...runs, checking: checkingOf(after), withData: view.populated && !isTrial },
   )
   return change && { ...change, timeoutSeconds }
 }
 
 /** Refuses a query without a column that a plain view reads. */
-async function insistOnColumns(sql: Sql, { oid }: ViewFacts, live: LiveView, twin: LiveView): Promise<void> {
-  const left = new Set(twin.columns.map(({ name }) => name))
+async function insistOnColumns(
+  sql: Sql,
+  { oid }: ViewFacts,
+  live: LiveView,
+  shadow: LiveView,
+): Promise<void> {
+  const left = new Set(shadow.columns.map(({ name }) => name))
   const misfits: Misfit[] = []
   for (const { view } of live.dependents) {
     if (view === null) continue
@@ -160,9 +165,9 @@ async function isReadByMaterialized(sql: Sql, { oid }: ViewFacts, live: LiveView
 }
 
 /** Whether a plain view may read a column that gets another type: `create or replace` cannot give it to that view. */
-const givesReadersOtherTypes = ({ dependents, columns }: LiveView, twin: LiveView): boolean =>
+const givesReadersOtherTypes = ({ dependents, columns }: LiveView, shadow: LiveView): boolean =>
   dependents.some(({ view }) => view !== null) &&
-  columns.some(({ name, type }) => twin.columns.some((each) => each.name === name && each.type !== type))
+  columns.some(({ name, type }) => shadow.columns.some((each) => each.name === name && each.type !== type))
 
 /** Plans new definitions of several views, which exist. `from` holds what was authored before, in the same order. */
 async function planDefinitions(

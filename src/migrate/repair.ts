@@ -1,5 +1,5 @@
 import { authorStatement } from '../catalog/db/definitions.ts'
-import { withoutTwinNames } from '../catalog/plan/twin-names.ts'
+import { withoutShadowNames } from '../catalog/plan/shadow-names.ts'
 import { Problem } from '../problem.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import type { Sql } from '../server/connect.ts'
@@ -108,7 +108,7 @@ const refusal = (because: string, isFinal = false): Refusal => ({ because, isFin
 /** What the server says, or we do, about a view that cannot be made now. */
 function reasonOf(thrown: unknown, view: string): string {
   if (thrown instanceof StatementRefused)
-    return `${withoutTwinNames(thrown.message, view)} (${sqlstateOf(thrown.cause) ?? 'no SQLSTATE'}).`
+    return `${withoutShadowNames(thrown.message, view)} (${sqlstateOf(thrown.cause) ?? 'no SQLSTATE'}).`
   const problem = problemOf(thrown)
   if (problem instanceof Problem && problem.code !== 'InternalError') return problem.message
   throw problem

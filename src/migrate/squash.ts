@@ -8,9 +8,9 @@ import { hintsOn, hintsQueryOf } from '../catalog/plan/obstacles.ts'
 import { Problem } from '../problem.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import type { Database, Sql } from '../server/connect.ts'
-import { readMissingRights } from '../server/cure.ts'
 import { problemOf } from '../server/failures.ts'
-import { readTwin } from '../set-aside/db/trial.ts'
+import { readMissingRights } from '../server/missing-rights.ts'
+import { readShadow } from '../set-aside/db/trial.ts'
 import { displayName, quoteName } from '../sql/names.ts'
 import { docsOf } from '../sql/runbook.ts'
 import { readViewJournal } from './db/journal.ts'
@@ -33,7 +33,7 @@ const longestWaitMs = 20_000
  * Reads the newest state of every frozen view, each with a query that this server accepts today and that is the query of the
  * live view: the authored query or the frozen one. If a table has changed, so that neither runs any more, the query is the
  * server's text of the live view. Refuses (MigrationFailed) a database that lacks a migration, and views that are not as
- * they were frozen. Changes nothing: twins to compare with are rolled back.
+ * they were frozen. Changes nothing: shadows to compare with are rolled back.
  */
 export const readSquashable = (
   database: Database,
@@ -124,8 +124,8 @@ async function differencesOf(
   live: LiveView,
 ): Promise<string[] | StatementRefused> {
   try {
-    const twin = await readTwin(sql, definition, live.view.owner, live)
-    return liveDifferences(live, twin).map(({ message }: Difference) => message)
+    const shadow = await readShadow(sql, definition, live.view.owner, live)
+    return liveDifferences(live, shadow).map(({ message }: Difference) => message)
   } catch (error) {
     if (error instanceof StatementRefused) return error
     throw error

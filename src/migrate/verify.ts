@@ -5,14 +5,14 @@ import type { LiveView } from '../catalog/plan/live-view.ts'
 import { Problem } from '../problem.ts'
 import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
 import { queryOf } from '../rebuild/plan/create.ts'
-import { ownersSealed } from '../rebuild/plan/twin.ts'
+import { ownersSandboxed } from '../rebuild/plan/shadow.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { undone } from '../server/undone.ts'
-import { aroundOf } from '../set-aside/around-file.ts'
 import { runPlainSql } from '../set-aside/db/own-sql.ts'
-import { readsViews } from '../set-aside/db/stand-ins.ts'
+import { readsViews } from '../set-aside/db/placeholders.ts'
 import { applySettings, isSameQuery, performPlan } from '../set-aside/db/trial.ts'
+import { withoutReadersOf } from '../set-aside/without-readers.ts'
 import { viewArgument } from '../sql/commands.ts'
 import { displayName, type QualifiedName, quoteName } from '../sql/names.ts'
 import { docsOf } from '../sql/runbook.ts'
@@ -21,6 +21,7 @@ import { readViewJournal } from './db/journal.ts'
 import { isNullSomewhere, type Key, readKey } from './db/lint.ts'
 import { findBadCheck } from './db/try-checks.ts'
 import { failed, notFrozen, wayBackFailed } from './failures.ts'
+import { moveToPlaceholders } from './placeholders.ts'
 import {
   type FrozenChange,
   type FrozenMigration,
@@ -32,7 +33,6 @@ import {
 } from './plan/frozen.ts'
 import { compareJournal, insistOnOwnFolder } from './plan/journal.ts'
 import { type Change, planChange } from './plan.ts'
-import { moveToStandIns } from './stand-ins.ts'
 import { findWayBack, type WayBack } from './way-back.ts'
 
 /** What a migration did when it was tried. */
@@ -61,7 +61,7 @@ export const forTrials = <T>(database: Database, work: (sql: Sql) => Promise<T>)
 
 /**
  * Tries migrations that are about to be frozen: up, down and up again, without data, and rolls everything
- * back. As long as nothing is refused, the trial is on stand-ins of the views, and locks no reader out. Frozen migrations that
+ * back. As long as nothing is refused, the trial is on placeholders of the views, and locks no reader out. Frozen migrations that
  * the database lacks are tried before them. If the view is in its new state already, the way back is tried from there. Throws
  * if the database was migrated from another folder, if a statement does not run, if something is in the way of the up
  * migration, or if the down migration does not restore the view.
@@ -105,19 +105,19 @@ async function tryOnce(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigrati
   const journal = await readViewJournal(sql)
   insistOnOwnFolder(frozen, journal)
   const { pending } = compareJournal(frozen, journal)
-  const tried = await tryOnStandIns(sql, pending, fresh)
+  const tried = await tryOnPlaceholders(sql, pending, fresh)
   return tried ?? (await undone(sql, (part) => tryAll(part, pending, fresh)))
 }
 
-/** Null if stand-ins do not tell: then the views themselves are tried, and a refusal is worded with their names. */
-async function tryOnStandIns(
+/** Null if placeholders do not tell: then the views themselves are tried, and a refusal is worded with their names. */
+async function tryOnPlaceholders(
   sql: Sql,
   pending: FrozenMigration[],
   fresh: FrozenMigration[],
 ): Promise<Tried[] | null> {
   try {
     const tried = await undone(sql, async (part) => {
-      const moved = await moveToStandIns(part, pending, fresh)
+      const moved = await moveToPlaceholders(part, pending, fresh)
       if (moved === null) return null
       const all = await tryAll(part, moved.pending, moved.fresh)
       const isWhole = all.every(({ wayBack: { instead, blocked } }) => instead === null && blocked === null)
@@ -127,7 +127,7 @@ async function tryOnStandIns(
     for (const [at, { does }] of tried.entries()) {
       const migration = fresh[at] as FrozenMigration
       if (does === 'alter') await undone(sql, (part) => tryBesideReaders(part, migration))
-      // What else reads the view reads no stand-in.
+      // What else reads the view reads no placeholder.
       if (does !== 'create') await insistOnChecks(sql, migration.up.change)
     }
     return tried.map((each, at) => {
@@ -140,7 +140,7 @@ async function tryOnStandIns(
   }
 }
 
-/** Builds the indexes of a change on the rows of the view, which a stand-in lacks. Readers notice nothing. */
+/** Builds the indexes of a change on the rows of the view, which a placeholder lacks. Readers notice nothing. */
 async function tryBesideReaders(sql: Sql, { up, down }: FrozenMigration): Promise<void> {
   if (!isViewChange(up.change)) return
   const planned = await planChange(sql, (down as FrozenText).change, up.change, trialOptions)
@@ -272,7 +272,7 @@ async function tryChange(
   const { change: wanted } = to
   if (wanted.does === 'squash') return null
   if (wanted.does === 'sql') {
-    await runPlainSql(sql, to, [], 'tried', await aroundOf(wanted, { withData: false }))
+    await runPlainSql(sql, to, [], 'tried', await withoutReadersOf(wanted, { withData: false }))
     return null
   }
   try {
@@ -300,9 +300,9 @@ async function tryChange(
 async function insistOnReadable(sql: Sql, change: FrozenChange): Promise<void> {
   const live = await readAfter(sql, change)
   if (live === null) return
-  const sealed = { phase: 'building', ...ownersSealed(live), hidden: true } as const
+  const sandboxed = { phase: 'building', ...ownersSandboxed(live), hidden: true } as const
   try {
-    await executeStatements(sql, [{ ...sealed, sql: `explain ${live.view.definition}` }], false)
+    await executeStatements(sql, [{ ...sandboxed, sql: `explain ${live.view.definition}` }], false)
   } catch (error) {
     if (sqlstateOf((error as Error).cause) === '42501') throw error
   }

@@ -3,7 +3,7 @@ import type { LiveView } from '../catalog/plan/live-view.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
-import { readTwin } from '../set-aside/db/trial.ts'
+import { readShadow } from '../set-aside/db/trial.ts'
 import type { FrozenChange } from './plan/frozen.ts'
 import { definitionAsLive, driftOf } from './plan/way-back.ts'
 
@@ -30,8 +30,8 @@ export async function findWayBack(sql: Sql, frozen: FrozenChange, before: LiveVi
   const { definition } = frozen
   try {
     const owner = before?.view.owner ?? (await readOwner(sql, definition.owner))
-    const twin = await readTwin(sql, definition, owner, before ?? undefined)
-    return { ...found, drift: before === null ? [] : driftOf(before, twin, definition.owner) }
+    const shadow = await readShadow(sql, definition, owner, before ?? undefined)
+    return { ...found, drift: before === null ? [] : driftOf(before, shadow, definition.owner) }
   } catch (error) {
     if (!(error instanceof StatementRefused)) throw error
     const sqlstate = sqlstateOf(error.cause)

@@ -1,5 +1,5 @@
 import { obstaclesIn, type ViewRights } from '../catalog/plan/obstacles.ts'
-import { type Cure, curesOf } from '../catalog/plan/rights.ts'
+import { type Fix, fixesOf } from '../catalog/plan/rights.ts'
 import type { Sql } from '../server/connect.ts'
 import { unquoted } from '../sql/names.ts'
 import { examine, type Findings } from '../watch/doctor.ts'
@@ -25,7 +25,7 @@ export interface RoleMade {
   done: string[]
   findings: Findings
   /** What is still missing; `findings` names the obstacles. */
-  missing: Cure[]
+  missing: Fix[]
   /** Whether RDS may take only tokens of IAM from this administrator, too. */
   makerHasIam: boolean
 }
@@ -51,13 +51,13 @@ export async function createRole(sql: Sql, request: RoleRequest): Promise<RoleMa
     const work = await Work.in(transaction)
     const found = await examine(transaction, request.login, isOurs)
     const grantees = [ownerRole, found.role, ...found.views.map(({ owner }) => owner)]
-    const cures = found.missing.filter((cure) =>
-      cure.membership === undefined ? isGrantTo(grantees, cure) : mayJoin(cure.membership, me, request),
+    const fixes = found.missing.filter((fix) =>
+      fix.membership === undefined ? isGrantTo(grantees, fix) : mayJoin(fix.membership, me, request),
     )
     // Role viewkeeper has the rights of the owners by now, so it can also grant what belongs to them.
     await work.actingAs(ownerRole, async () => {
-      for (const cure of cures) {
-        const sql = cure.sql.replace(/;$/, '')
+      for (const fix of fixes) {
+        const sql = fix.sql.replace(/;$/, '')
         if (await work.try([sql])) work.done.push(sql)
       }
     })
@@ -67,13 +67,13 @@ export async function createRole(sql: Sql, request: RoleRequest): Promise<RoleMa
   const waived = findings.views.map((view) =>
     request.ownViews === 'maintain' && unquoted(view.owner) === me ? onlyRefreshed(view) : view,
   )
-  const missing = [...made.refused, ...curesOf(obstaclesIn(waived))]
+  const missing = [...made.refused, ...fixesOf(obstaclesIn(waived))]
   return {
     // A grant that the server took, but that changed nothing, is still missing.
-    done: [...made.done, ...granted.done.filter((sql) => !missing.some((cure) => cure.sql === `${sql};`))],
+    done: [...made.done, ...granted.done.filter((sql) => !missing.some((fix) => fix.sql === `${sql};`))],
     findings,
     makerHasIam: await hasIam(sql),
-    missing: [...new Map(missing.map((cure) => [cure.sql, cure])).values()],
+    missing: [...new Map(missing.map((fix) => [fix.sql, fix])).values()],
   }
 }
 
@@ -82,7 +82,7 @@ const mayJoin = (role: string, me: string, { owners }: RoleRequest): boolean =>
   unquoted(role) !== me || (owners?.includes(me) ?? false)
 
 /** Gives nobody else anything, lets nobody execute a function, and gives no object to another owner. */
-const isGrantTo = (grantees: string[], { sql }: Cure): boolean =>
+const isGrantTo = (grantees: string[], { sql }: Fix): boolean =>
   /^grant (usage|create|select|insert|delete|temporary) on /.test(sql) &&
   grantees.some((role) => sql.endsWith(` to ${role};`))
 

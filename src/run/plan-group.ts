@@ -6,13 +6,13 @@ import type { Strategy } from '../catalog/plan/definition.ts'
 import type { Reader } from '../catalog/plan/readers.ts'
 import { type Obstacle, obstacle } from '../catalog/plan/rights.ts'
 import type { UsualDurations } from '../catalog/plan/run.ts'
-import { batchPlaces } from '../catalog/plan/twin-names.ts'
+import { batchPlaces } from '../catalog/plan/shadow-names.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
 import { Problem } from '../problem.ts'
 import { lookAtGroup } from '../rebuild/db/group.ts'
 import type { Checking } from '../rebuild/plan/check-data.ts'
-import { needsOf, withoutMembers } from '../rebuild/plan/needs.ts'
 import { planRebuild } from '../rebuild/plan/plan.ts'
+import { requirementsOf, withoutMembers } from '../rebuild/plan/requirements.ts'
 import type { RunOptions } from '../rebuild/plan/run-options.ts'
 import { materialized, type Scope } from '../rebuild/plan/scope.ts'
 import type { Sql } from '../server/connect.ts'
@@ -32,8 +32,8 @@ interface GroupRefresh {
 
 /** What a batch says about the rebuild of a view that it does not exchange together with others. */
 export interface InBatch {
-  /** The room that twins may take; null: no limit. */
-  maxTwinBytes: number | null
+  /** The room that shadows may take; null: no limit. */
+  maxShadowBytes: number | null
 }
 
 interface GroupOptions {
@@ -48,7 +48,7 @@ interface GroupOptions {
  * Plans the refresh of a view with everything that reads it. A paused member stands in the way, because its
  * data have to stand still. If a lock keeps a reader from being read, throws what `lookAtGroup` throws; without `patience`, the lock stands
  * in the way. In a batch, throws AlreadyRunning if a run of a member is running; and unless a swap is requested, a member
- * that fails, and too little room for the twins, stand in the way, too: the view would fail with its readers.
+ * that fails, and too little room for the shadows, stand in the way, too: the view would fail with its readers.
  * `gone`: the view was exchanged or dropped meanwhile.
  */
 export async function planGroup(
@@ -62,7 +62,7 @@ export async function planGroup(
   })
   if (seen instanceof Problem) return impossible(seen)
   if (seen === 'gone') return seen
-  const { group, built } = withoutTwins(seen)
+  const { group, built } = withoutShadows(seen)
   const others = materialized(group).filter(({ oid }) => oid !== view.oid)
   const definitions = new Map<string, DefinitionDefaults>()
   const checkings = new Map<string, Checking | null>()
@@ -72,7 +72,7 @@ export async function planGroup(
     checkings.set(quoteName(live.view), withoutChecks ? null : await readChecking(sql, definition))
   }
   const paused = others.filter(({ live }) => definitions.get(quoteName(live.view))?.paused)
-  const reasons = await readObstacles(sql, needsOf(group))
+  const reasons = await readObstacles(sql, requirementsOf(group))
   const cost = {
     ...sizes(group, view),
     groupMs: usual?.groupMs ?? null,
@@ -88,7 +88,7 @@ export async function planGroup(
       ...reasons,
       ...[
         ...paused.map(({ live }) => `${displayName(live.view)}, which reads it, is paused`),
-        ...built.map((name) => `a batch is building a twin of ${displayName(name)}, which reads it`),
+        ...built.map((name) => `a batch is building a shadow of ${displayName(name)}, which reads it`),
         ...(inBatch === undefined ? [] : await inTheWayOfBatch(sql, members, cost, inBatch, wanted)),
       ].map(obstacle),
     ],
@@ -104,16 +104,16 @@ export async function planGroup(
   }
 }
 
-/** The group without the twins that a batch builds, and the names of their views. A refusal names no twin. */
-function withoutTwins(seen: Scope): { group: Scope; built: { schema: null; name: string }[] } {
-  const isTwin = ({ live }: Reader) => new RegExp(batchPlaces).test(live.view.schema)
+/** The group without the shadows that a batch builds, and the names of their views. A refusal names no shadow. */
+function withoutShadows(seen: Scope): { group: Scope; built: { schema: null; name: string }[] } {
+  const isShadow = ({ live }: Reader) => new RegExp(batchPlaces).test(live.view.schema)
   const members = seen.members
-    .filter((member) => !isTwin(member))
+    .filter((member) => !isShadow(member))
     .map((member) => ({ ...member, live: withoutMembers(seen, member.live) }))
   return {
     group: { members },
     built: materialized(seen)
-      .filter(isTwin)
+      .filter(isShadow)
       .map(({ live }) => ({ schema: null, name: live.view.name })),
   }
 }
@@ -122,7 +122,7 @@ async function inTheWayOfBatch(
   sql: Sql,
   members: QualifiedName[],
   { groupBytes }: GroupCost,
-  { maxTwinBytes }: InBatch,
+  { maxShadowBytes }: InBatch,
   wanted: Strategy,
 ): Promise<string[]> {
   for (const member of members) {
@@ -133,9 +133,9 @@ async function inTheWayOfBatch(
   const failed = await findFailed(sql, members)
   return [
     ...failed.map((name) => `${displayName(name)}, which reads it, fails`),
-    ...(maxTwinBytes !== null && groupBytes > maxTwinBytes
+    ...(maxShadowBytes !== null && groupBytes > maxShadowBytes
       ? [
-          `its group would take ${groupBytes} bytes on disk, and the twins of a batch may take ${maxTwinBytes} bytes`,
+          `its group would take ${groupBytes} bytes on disk, and the shadows of a batch may take ${maxShadowBytes} bytes`,
         ]
       : []),
   ]

@@ -5,8 +5,8 @@ import type { RowCountStrategy, Strategy } from '../catalog/plan/definition.ts'
 import type { ViewSnapshot } from '../catalog/plan/live-view.ts'
 import { type Obstacle, obstacle } from '../catalog/plan/rights.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
-import { isReadByViews, swapNeeds } from '../rebuild/plan/needs.ts'
 import { planRebuild } from '../rebuild/plan/plan.ts'
+import { isReadByViews, swapRequirements } from '../rebuild/plan/requirements.ts'
 import type { RunOptions } from '../rebuild/plan/run-options.ts'
 import { alone } from '../rebuild/plan/scope.ts'
 import { brokenBackup, readHarmed } from '../server/backup.ts'
@@ -114,7 +114,7 @@ async function planAsSeen(
       : [
           ...(backup !== null && options.otherwise ? [obstacle(besideBackup(backup))] : []),
           ...(copy !== null && wanted === 'auto' ? [obstacle(besideCopy(copy))] : []),
-          ...(group?.refusals ?? (snapshot ? await readObstacles(sql, swapNeeds(snapshot.live)) : [])),
+          ...(group?.refusals ?? (snapshot ? await readObstacles(sql, swapRequirements(snapshot.live)) : [])),
         ],
   )
   // Other views of the batch go on meanwhile.

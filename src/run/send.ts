@@ -9,7 +9,7 @@ import { answer, deadlineOf } from './answer.ts'
 import type { Call } from './call.ts'
 import type { RunRequest } from './db/runs.ts'
 import { openForRun, type RunConnection } from './envelope/run-connection.ts'
-import { companyOf } from './life/ours.ts'
+import { variantOf } from './life/ours.ts'
 import { closeUnclaimed } from './life/unclaimed.ts'
 import { type Planning, recordPlan, runErrorOf } from './record.ts'
 import type { Result } from './result.ts'
@@ -67,7 +67,7 @@ async function sendAndWait(
   call: Call,
   { runId, plan, timeoutSeconds, connection }: Sendable,
 ): Promise<'claimed' | Problem | undefined> {
-  const envelope = connection.send(runId, timeoutSeconds, companyOf(plan))
+  const envelope = connection.send(runId, timeoutSeconds, variantOf(plan))
   try {
     if (await waitForRun(sql, runId, call.waitUntil, envelope)) return 'claimed'
     const refused = await envelope.answered

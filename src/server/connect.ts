@@ -3,9 +3,9 @@ import type { OnReplicas } from '../sql/replicas.ts'
 import { untilAwake, type Waiting } from './awake.ts'
 import { problemOfConnecting } from './connect-failures.ts'
 import type { Connection, ConnectionOptions, NotificationListener, Sql } from './connection.ts'
-import { readCure } from './cure.ts'
 import { withDeadline } from './deadline.ts'
 import { problemOf, sqlstateOf } from './failures.ts'
+import { readFix } from './missing-rights.ts'
 import { replicaSettings } from './on-replicas.ts'
 import { type SkipUnchanged, skipSettings } from './skip-unchanged.ts'
 
@@ -104,7 +104,7 @@ export function connectTo(
       try {
         return await withDeadline(work(sql), until, 'The database has stopped answering')
       } catch (error) {
-        throw problemOf(error, await readCure(sql, error))
+        throw problemOf(error, await readFix(sql, error))
       } finally {
         await leave()
       }
@@ -124,5 +124,5 @@ export const inTransaction = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Prom
 export const withSavepoint = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
   (sql as unknown as TransactionSql).savepoint((part) => work(part as unknown as Sql)) as Promise<T>
 
-/** 28P01: wrong password. 28000: the role is gone or may not log in. Fresh connection options cure both. */
+/** 28P01: wrong password. 28000: the role is gone or may not log in. Fresh connection options fix both. */
 const credentialsRefused = (error: unknown): boolean => ['28P01', '28000'].includes(sqlstateOf(error) ?? '')

@@ -77,9 +77,9 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
 
 /**
  * The Problem for an error of the database or of the connection. Any other error is returned unchanged. The server's
- * message is kept only if it cannot quote data. `cure`: what to do about a missing right.
+ * message is kept only if it cannot quote data. `fix`: what to do about a missing right.
  */
-export function problemOf(error: unknown, cure: string | null = null): unknown {
+export function problemOf(error: unknown, fix: string | null = null): unknown {
   if (error instanceof Problem || !(error instanceof Error)) return error
   const sqlstate = sqlstateOf(error)
   if (sqlstate === undefined)
@@ -91,7 +91,7 @@ export function problemOf(error: unknown, cure: string | null = null): unknown {
   const code = problemOfSqlstate[sqlstate] ?? problemOfSqlstate[sqlstate.slice(0, 2)]
   // If a right is missing, the server's detail names the right. The detail quotes no data.
   const detail = sqlstate === '42501' ? (error as { detail?: string }).detail : undefined
-  return code === undefined ? error : new Problem(code, sentences(error.message, detail, cure), details)
+  return code === undefined ? error : new Problem(code, sentences(error.message, detail, fix), details)
 }
 
 /**

@@ -1,6 +1,6 @@
 import { insistOnNoPause } from '../catalog/db/pause.ts'
 import type { ViewDefinition } from '../catalog/plan/definition.ts'
-import { cureLines, curesOf, reasonsOf } from '../catalog/plan/rights.ts'
+import { fixesOf, fixLines, reasonsOf } from '../catalog/plan/rights.ts'
 import { Problem, sentences } from '../problem.ts'
 import { insistOnNoBackup } from '../server/backup.ts'
 import type { Sql } from '../server/connect.ts'
@@ -9,8 +9,8 @@ import { readFrozen, withFrozen } from './db/frozen.ts'
 import { findTouched, type TouchedRelation } from './db/in-the-way.ts'
 import { lockInTheWay, lookInTheWay } from './db/locks.ts'
 import { type MakeAgain, makeAgain, proveReturn, takeAway } from './db/make.ts'
-import type { Around } from './db/own-sql.ts'
-import { areProvedAside } from './db/stand-ins.ts'
+import type { WithoutReaders } from './db/own-sql.ts'
+import { areProvedAside } from './db/placeholders.ts'
 import { type AsideItem, type InTheWay, isView, readersOf, type Touched } from './plan/items.ts'
 
 /** How long the hunt for the locks goes on by default. */
@@ -48,15 +48,15 @@ export async function findRelations(
 /** Refuses (DependentsExist) what cannot be made again, by name, with the SQL that gives the rights that are missing. */
 export function insistOnNoObstacle({ obstacles }: InTheWay): void {
   if (obstacles.length === 0) return
-  const incurable = obstacles.filter(({ cure }) => cure === null)
-  const curable = obstacles.filter(({ cure }) => cure !== null)
+  const permanent = obstacles.filter(({ fix }) => fix === null)
+  const fixable = obstacles.filter(({ fix }) => fix !== null)
   const told = sentences(
-    incurable.length > 0 &&
-      `What stands in the way cannot be made again: ${reasonsOf(incurable)}. Remove that by hand first`,
-    curable.length > 0 && `Rights are missing to make again what stands in the way: ${reasonsOf(curable)}`,
+    permanent.length > 0 &&
+      `What stands in the way cannot be made again: ${reasonsOf(permanent)}. Remove that by hand first`,
+    fixable.length > 0 && `Rights are missing to make again what stands in the way: ${reasonsOf(fixable)}`,
     'Nothing was changed',
   )
-  throw new Problem('DependentsExist', [told, ...cureLines(curesOf(curable))].join('\n'))
+  throw new Problem('DependentsExist', [told, ...fixLines(fixesOf(fixable))].join('\n'))
 }
 
 /** Refuses (Paused) to take away a paused view that has data: made again, it would show other ones. */
@@ -73,7 +73,7 @@ export const insistOnKeptData = (sql: Sql, { items }: Pick<InTheWay, 'items'>): 
 
 /**
  * Locks what stands in the way, takes it away, and returns it; all in the transaction of the caller. `proved`: it is proved
- * that the items can be made again, as far as possible on stand-ins, before any lock is taken.
+ * that the items can be made again, as far as possible on placeholders, before any lock is taken.
  */
 export async function take(
   sql: Sql,
@@ -103,8 +103,8 @@ const areSame = (before: AsideItem[], now: AsideItem[]): boolean => {
 export type Making = Pick<MakeAgain, 'withData' | 'madeBy'>
 
 /** Takes away what reads some relations before own SQL, and makes it again after, in the same transaction. */
-export const aroundReaders =
-  (reading: string[], { withData, madeBy }: Making): Around =>
+export const withoutReaders =
+  (reading: string[], { withData, madeBy }: Making): WithoutReaders =>
   async (sql, work) => {
     const relations = await findRelations(sql, [], reading)
     const items = await take(sql, relations, { until: Date.now() + longestHuntMs }, { proved: true })

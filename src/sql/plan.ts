@@ -16,17 +16,17 @@ type Doing =
    */
   | { kind: 'userCode' }
   /**
-   * The command parses SQL written by others, so it is executed sealed: as this role, with a helper in a schema where the role
-   * may create. Both names are written as in SQL. See `src/rebuild/db/seal.ts`. `rolePath`: as in `userCode`.
+   * The command parses SQL written by others, so it is executed sandboxed: as this role, with a helper in a schema where the role
+   * may create. Both names are written as in SQL. See `src/rebuild/db/sandbox.ts`. `rolePath`: as in `userCode`.
    */
-  | { kind: 'sealed'; seal: Seal; rolePath?: true }
+  | { kind: 'sandboxed'; sandbox: Sandbox; rolePath?: true }
   /** A query for one number: how many rows the view has before or after the work. */
   | { kind: 'count'; when: 'before' | 'after' }
   /**
    * The same as a query that counts the rows of view `of`, whose name is written as in SQL: see `countRows` in
    * `runs/counting.ts`.
    */
-  | { kind: 'countRows'; when: 'before' | 'after'; seal: Seal; of: string }
+  | { kind: 'countRows'; when: 'before' | 'after'; sandbox: Sandbox; of: string }
   /** Asks for the hints of `obstacles` by SQLSTATE, in case a later statement fails. */
   | { kind: 'notes'; obstacles: ViewHints }
   /** A query for statements, one a row, each perhaps of several commands: they are executed, too. */
@@ -74,7 +74,7 @@ interface About {
   view?: string
   /** The statement computes rows. The server's error messages may quote rows, so they stay out of the record. */
   computesRows?: true
-  /** The statement fills `relation`, written as in SQL, with the data of a view: the view itself or its twin. */
+  /** The statement fills `relation`, written as in SQL, with the data of a view: the view itself or its shadow. */
   fills?: { view: [schema: string, name: string]; relation: string }
   /** From here on readers wait until the run commits. */
   locksReaders?: true
@@ -91,8 +91,8 @@ interface About {
   hidden?: true
 }
 
-/** The role whose rights a sealed statement has, and the schema in which its helper is made. */
-export interface Seal {
+/** The role whose rights a sandboxed statement has, and the schema in which its helper is made. */
+export interface Sandbox {
   role: string
   schema: string
 }
@@ -161,7 +161,7 @@ export interface Plan {
   members?: { definitionId: number; schema: string; name: string; view: string }[]
   /** Notes the counters of what is read, so that the next refresh may be left out: see docs/freshness.md. */
   counted?: true
-  /** The run fills a twin and ends as `built`. A later plan exchanges the twin. */
+  /** The run fills a shadow and ends as `built`. A later plan exchanges the shadow. */
   builds?: true
   /** Statements after the commit, each in a transaction of its own. Their failure does not fail the run. */
   later: LaterStatement[]
@@ -170,7 +170,7 @@ export interface Plan {
 /** The roles of others as whom a plan's statements are parsed or executed, as SQL writes them. */
 export const actorsOf = ({ prepare, cutOver, later, otherwise }: Plan): string[] => [
   ...[...prepare, ...cutOver.statements, ...later].flatMap((statement) =>
-    'seal' in statement ? [statement.seal.role] : [],
+    'sandbox' in statement ? [statement.sandbox.role] : [],
   ),
   ...(otherwise === undefined ? [] : actorsOf(otherwise.plan)),
 ]

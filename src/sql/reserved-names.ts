@@ -9,7 +9,7 @@ export function schemaFault(schema: string): string | null {
 
 /** Why nobody may give a name to a view or an index: Viewkeeper gives it to what it makes for a moment. Null if somebody may. */
 export const nameFault = (name: string): string | null =>
-  /^viewkeeper_(\d|seal_)/.test(name)
+  /^viewkeeper_(\d|sandbox_)/.test(name)
     ? 'begins as the names that Viewkeeper gives to views and indexes while it builds them: choose another name'
     : null
 

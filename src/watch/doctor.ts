@@ -4,10 +4,10 @@ import { findLocked } from '../catalog/db/locked.ts'
 import { type Examined, listExamined, readViewRights } from '../catalog/db/rights.ts'
 import { readWithoutKey } from '../catalog/db/without-key.ts'
 import { obstaclesIn, type ViewRights } from '../catalog/plan/obstacles.ts'
-import { type Cure, curesOf, impossible, type Need } from '../catalog/plan/rights.ts'
+import { type Fix, fixesOf, impossible, type Requirement } from '../catalog/plan/rights.ts'
 import { Problem } from '../problem.ts'
 import { readGroup } from '../rebuild/db/group.ts'
-import { isReadByViews, needsOf, swapNeeds } from '../rebuild/plan/needs.ts'
+import { isReadByViews, requirementsOf, swapRequirements } from '../rebuild/plan/requirements.ts'
 import { resolveNames } from '../run/name.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { lookAgain } from '../server/look-again.ts'
@@ -33,8 +33,8 @@ export interface Findings {
   withoutKey: { view: string; message: string }[]
   /** What keeps refreshes from being left out although `skipUnchanged` asks for it; only said of our own login. */
   notSkipped?: { text: string; next: string | null }[]
-  /** The cures of all obstacles, each once. */
-  missing: Cure[]
+  /** The fixes of all obstacles, each once. */
+  missing: Fix[]
 }
 
 /** Whose rights to look at, and on which views: by names as in SQL. */
@@ -82,7 +82,7 @@ export async function examine(
     if (view !== null) views.push(view)
   }
   const names = new Set(views.map(({ view }) => view))
-  const missing = curesOf(obstaclesIn(views))
+  const missing = fixesOf(obstaclesIn(views))
   const copy = await readCopy(sql)
   return {
     role: asking.written,
@@ -99,24 +99,24 @@ function examineView(sql: Sql, first: Examined, role: string): Promise<ViewRight
   let view: Examined | undefined = first
   return lookAgain(async () => {
     if (view === undefined) return null
-    const swap = await readSwapNeeds(sql, view)
+    const swap = await readSwapRequirements(sql, view)
     if (swap !== 'gone') return readViewRights(sql, view, role, swap)
     view = (await listExamined(sql)).find((each) => each.view === first.view)
     return 'gone'
   })
 }
 
-async function readSwapNeeds(sql: Sql, { oid }: Examined): Promise<Need[] | 'gone'> {
+async function readSwapRequirements(sql: Sql, { oid }: Examined): Promise<Requirement[] | 'gone'> {
   const snapshot = await readSnapshot(sql, oid)
   if (snapshot === 'gone') return snapshot
   if (snapshot === 'locked') return locked(sql, oid)
-  if (!isReadByViews(snapshot.live)) return swapNeeds(snapshot.live)
+  if (!isReadByViews(snapshot.live)) return swapRequirements(snapshot.live)
   const group = await readGroup(sql, [oid])
   if (typeof group === 'string') return group === 'gone' ? group : locked(sql, oid)
-  return needsOf(group)
+  return requirementsOf(group)
 }
 
-const locked = async (sql: Sql, oid: number): Promise<Need[]> => {
+const locked = async (sql: Sql, oid: number): Promise<Requirement[]> => {
   const [first] = await findLocked(sql, [oid])
   return [impossible(`${first?.because ?? 'a lock kept it from being read'}: ask again`)]
 }

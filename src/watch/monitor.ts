@@ -1,4 +1,4 @@
-import { dropTwins } from '../batch/db/batch-groups.ts'
+import { dropShadows } from '../batch/db/batch-groups.ts'
 import type { Batch } from '../batch/db/batches.ts'
 import { writeExpectations } from '../batch/db/intervals.ts'
 import { closeLostBatch, findUnadvancedBatches } from '../batch/db/lost-batches.ts'
@@ -49,7 +49,7 @@ export interface Monitored {
 }
 
 /**
- * Closes the runs whose server process is gone and the batches that nobody advances, drops the twins of batches that have
+ * Closes the runs whose server process is gone and the batches that nobody advances, drops the shadows of batches that have
  * ended, publishes every run and batch that has ended since the last look, and finds the views that fail, are stale,
  * missing or set aside for long, and those that are due, if `looks` says how often somebody looks. Views without a definition get one here, so that a
  * view that is never refreshed is noticed too. After an outage, batches have some minutes to be advanced again before they are
@@ -75,7 +75,7 @@ export function monitor(
     const lost = await closeLostRuns(sql)
     if (await noteLook(sql, Math.max(absentSeconds, telling.apartSeconds)))
       for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
-    await dropTwins(sql)
+    await dropShadows(sql)
     const publishedRuns = await publishEndedRuns(sql, atOnce, publish.runs, programs !== null)
     const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
     await discoverDefinitions(sql)

@@ -52,7 +52,7 @@ export const testView = (database: Database, written: string): Promise<TestedVie
       )
     const tested: TestedCheck[] = []
     for (const check of all) {
-      const checked = { view, relation: view, seal: insistOnChecking(view), key: view.twinKey }
+      const checked = { view, relation: view, sandbox: insistOnChecking(view), key: view.shadowKey }
       tested.push(await testOne(sql, checked, check, readSettings(view.view, settings), until))
     }
     return {

@@ -27,7 +27,7 @@ export interface Why
     | 'heldBackBy'
     | 'nextRun'
   > {
-  /** What the view to cure first holds back: this one or its culprit. */
+  /** What the view to fix first holds back: this one or its culprit. */
   holdsBack: string[]
   /** The real cause first; always one. */
   causes: Cause[]

@@ -18,7 +18,7 @@ interface Batch {
   views: {
     view: string
     status: string
-    along: string | null
+    includedBecause: string | null
     runs: { startedAt: string; finishedAt: string }[]
   }[]
 }
@@ -140,7 +140,9 @@ export const findBatchOfSchedule = ({ api, aws, sql }: Deployed): Promise<unknow
     const batch = await ended(api, id)
     // The view has no unique index, so the view that reads it comes along.
     assert.deepEqual(
-      batch.views.map(({ view, status, along }) => [view, status, along !== null]).toSorted(),
+      batch.views
+        .map(({ view, status, includedBecause }) => [view, status, includedBecause !== null])
+        .toSorted(),
       [
         [views.reader, 'success', true],
         [views.read, 'success', false],

@@ -33,15 +33,15 @@ async function shop() {
   return { ...rds, project, type, totals }
 }
 
-describe('viewkeeper around', () => {
+describe('viewkeeper alter', () => {
   test('shows the plan, tries, changes the table and fills the views', async () => {
     const { project, type, totals } = await shop()
-    const plan = await project.succeed('around', 'widen.sql', '--dry-run')
+    const plan = await project.succeed('alter', 'widen.sql', '--dry-run')
     expect(plan).toMatch(
       /^ {2}2 objects stand in the way of widen\.sql; they go from the last to the first:\n {4}1 {3}view public\.paid +made again +reads public\.orders\n {4}2 {3}materialized view public\.day_totals +\d+ kB +made again and filled +reads public\.paid\n {2}locks: access exclusive on these views and on public\.orders, from the drop until all is back\.\n {2}Whoever reads one of them waits for the whole time\. .*\n {2}nothing was changed\n$/,
     )
     expect(await type()).toBe('integer')
-    const done = await project.succeed('around', 'widen.sql')
+    const done = await project.succeed('alter', 'widen.sql')
     expect(done.slice(plan.indexOf('  nothing'))).toMatch(
       /^ {2}✓ tried on empty tables and undone {3}[\d.]+ s\n {2}filling public\.day_totals\n {2}✓ widen\.sql is done; 2 objects made again {3}[\d.]+ s\n$/,
     )
@@ -50,7 +50,7 @@ describe('viewkeeper around', () => {
 
   test('names the view that no longer fits, and takes a frozen definition for it', async () => {
     const { project, sql, totals } = await shop()
-    expect(await project.refused('around', 'drop.sql')).toMatch(
+    expect(await project.refused('alter', 'drop.sql')).toMatch(
       /^view public\.paid no longer fits: column "?(orders\.)?status"? does not exist \(42703\), at "WHERE \(?(orders\.)?status = 'paid'::text\)?"\. Nothing was changed\. Give a new definition along with --with /,
     )
     await sql`drop view paid cascade`
@@ -62,17 +62,17 @@ describe('viewkeeper around', () => {
       "owner: 'master'",
     )
     await project.succeed('freeze', '-m', 'without a status', '--unverified')
-    await project.succeed('around', 'drop.sql', '--with', 'migrations/001_day_totals.up.sql')
+    await project.succeed('alter', 'drop.sql', '--with', 'migrations/001_day_totals.up.sql')
     expect(await totals()).toEqual([18, 12, 15])
-    expect(await project.refused('around', 'drop.sql', '--with', 'drop.sql')).toMatch(
+    expect(await project.refused('alter', 'drop.sql', '--with', 'drop.sql')).toMatch(
       /^--with: drop\.sql defines no view\./,
     )
   })
 
   test('refuses a file that is not there, and a table that is not there', async () => {
     const { project } = await shop()
-    expect(await project.refused('around', 'typo.sql')).toMatch(/^file: typo\.sql cannot be read: ENOENT/)
-    expect(await project.refused('around', 'widen.sql', '--reading', 'nowhere')).toBe(
+    expect(await project.refused('alter', 'typo.sql')).toMatch(/^file: typo\.sql cannot be read: ENOENT/)
+    expect(await project.refused('alter', 'widen.sql', '--reading', 'nowhere')).toBe(
       'There is no table or view "nowhere" in this database. Correct the name.',
     )
   })

@@ -142,9 +142,8 @@ describe('viewkeeper doctor and create-role', () => {
     const given = await project.run(['create-role', '--own-views', 'give', '--rotate'])
     expect(given.code).toBe(1)
     expect(given.err).toContain('✓ alter materialized view shop.sales owner to viewkeeper_views\n')
-    const cure =
-      major < 16 ? 'grant master to viewkeeper;' : 'alter view shop.best owner to viewkeeper_views;'
-    expect(given.err).toContain(`\n  ${granter} or a superuser has to run:\n    ${cure}\n`)
+    const fix = major < 16 ? 'grant master to viewkeeper;' : 'alter view shop.best owner to viewkeeper_views;'
+    expect(given.err).toContain(`\n  ${granter} or a superuser has to run:\n    ${fix}\n`)
   })
 
   test('name a role or a view that is not there', async () => {
@@ -175,7 +174,7 @@ describe('viewkeeper migrate up', () => {
     await project.succeed('freeze', '-m', 'a test', '--unverified')
 
     const refusals: string[] = []
-    for (const [role, cure] of [
+    for (const [role, fix] of [
       ['app_owner', 'grant usage on schema shop to viewkeeper'],
       ['master', `grant app_owner to viewkeeper${options}`],
       [
@@ -184,7 +183,7 @@ describe('viewkeeper migrate up', () => {
       ],
     ] as const) {
       refusals.push(await project.refused('migrate', 'up'))
-      await rds.run(role, cure)
+      await rds.run(role, fix)
     }
     expect(refusals).toEqual([
       `migrations/001_days.up.sql: permission denied for schema shop. Missing: keeper_app may not look into schema shop.

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { checkViews } from '../../src/migrate/check.ts'
 import { migrateDown, migrateUp } from '../../src/migrate/migrate.ts'
 import { describeViews, isDefined } from '../../src/watch/describe.ts'
-import { callAround } from '../database/set-aside/scene.ts'
+import { callAlter } from '../database/set-aside/scene.ts'
 import { describeInCatalog } from '../support/catalog/catalog.ts'
 import { wholeCatalog } from '../support/catalog/whole-catalog.ts'
 import { migrateCall, useFolders } from '../support/views/frozen.ts'
@@ -25,7 +25,7 @@ test('a table is changed around the views, and catalog and rows are as before', 
   const before = await everything()
   for (const table of ['places', 'texts']) {
     const text = `alter table app.${table} alter column id type integer using id + 1 - 1`
-    await callAround(database, text)
+    await callAlter(database, text)
   }
   expect(await everything()).toEqual(before)
 })

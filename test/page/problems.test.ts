@@ -173,7 +173,7 @@ async function openTroubles(hash: string) {
         view,
         dependsOn,
         status: 'waiting',
-        along: null,
+        includedBecause: null,
         runs: [],
       })),
     })

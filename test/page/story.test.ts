@@ -144,7 +144,7 @@ async function expectTruth(truth: Truth): Promise<void> {
   await page.context().close()
 }
 
-test('five views are adopted, a lag is promised, one is paused, data break, are diagnosed and cured', async () => {
+test('five views are adopted, a lag is promised, one is paused, data break, are diagnosed and fixed', async () => {
   await look()
   await expectTruth(all('unknown'))
   expect(await run('ls', '--stale')).toContain('5 stale or unknown views of 5')

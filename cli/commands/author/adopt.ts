@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { obstaclesIn, type ViewRights } from '../../../src/catalog/plan/obstacles.ts'
-import { cureLines, curesOf } from '../../../src/catalog/plan/rights.ts'
+import { fixesOf, fixLines } from '../../../src/catalog/plan/rights.ts'
 import { canonicalOf } from '../../../src/migrate/authoring/unfrozen.ts'
 import { type Fresh, readFrozenMigrations, toMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import { refuseOtherFolders } from '../../../src/migrate/own-folder.ts'
@@ -150,7 +150,7 @@ async function freezeAdopted(
     if (fault !== null) report.warning(`${left} ${fault}`)
     else if (!isTrusted(each))
       report.warning(
-        `${left} it belongs to ${each.role}, and own SQL is not sealed. ` +
+        `${left} it belongs to ${each.role}, and own SQL is not sandboxed. ` +
           `If you trust that role, adopt with --trust ${quoted(unquoted(each.role))}; else create the plain view yourself in a database without it`,
       )
   }
@@ -174,7 +174,7 @@ function ownSqlOf({ schema, name, ownSql }: DescribedPlainView): Fresh {
 
 /** Why a deploy could not work on a view; null if it can. */
 function whyNot({ refresh, migrate }: ViewRights): string | null {
-  const lacking = [...refresh, ...migrate].filter(({ cure }) => cure !== null).map(({ because }) => because)
+  const lacking = [...refresh, ...migrate].filter(({ fix }) => fix !== null).map(({ because }) => because)
   return lacking.length === 0 ? null : [...new Set(lacking)].join('; ')
 }
 
@@ -182,7 +182,7 @@ function whyNot({ refresh, migrate }: ViewRights): string | null {
 function sayMissing(rights: ViewRights[]): void {
   const hindered = rights.filter((view) => whyNot(view) !== null)
   if (hindered.length === 0) return
-  for (const line of cureLines(curesOf(obstaclesIn(hindered)))) report.line(line)
+  for (const line of fixLines(fixesOf(obstaclesIn(hindered)))) report.line(line)
   report.line()
   report.line(
     `before a deploy can work on ${hindered.length === 1 ? 'the marked view' : 'the marked views'}, the SQL above has to run`,

@@ -78,7 +78,7 @@ function TimelineRow({ row: { view, bars, expected }, now, locked }: TimelineRow
         ) : last?.status === 'running' ? (
           `${last.phase ? `${last.phase} · ` : ''}${timeText(last.elapsedMs ?? 0, view.estimatedMs)}`
         ) : (
-          last?.elapsedMs != null && `${duration(last.elapsedMs)}${view.along ? '; came along' : ''}`
+          last?.elapsedMs != null && `${duration(last.elapsedMs)}${view.includedBecause ? '; included' : ''}`
         )}
       </span>
     </li>

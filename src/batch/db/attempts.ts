@@ -9,8 +9,8 @@ type Query = ReturnType<typeof openBatch>
 
 /**
  * The statement that writes the next attempt after each of the runs `ended`, unless that attempt exists already; due `delaySeconds`
- * after the end of that one; null: at once. If only the exchange failed, the twin is still whole: the attempt begins as built, and has read
- * the next attempts of its parents, which were written before it, because their twins are the same.
+ * after the end of that one; null: at once. If only the exchange failed, the shadow is still whole: the attempt begins as built, and has read
+ * the next attempts of its parents, which were written before it, because their shadows are the same.
  */
 export const writeNextAttempts = (sql: Sql, ended: Query, delaySeconds: number | null) => sql`
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
@@ -18,21 +18,21 @@ export const writeNextAttempts = (sql: Sql, ended: Query, delaySeconds: number |
                                  as_of, held_back_by, inputs, filled, checks)
     select r.definition_id, r.schema_name, r.view_name, r.operation, r.trigger, r.requested_by, r.caller, r.batch_id,
            r.attempt + 1, jsonb_set(r.meta, '{response}', '{}'), r.finished_at + make_interval(secs => ${delaySeconds}),
-           case when twin.is_whole then 'built' else 'pending' end,
-           case when twin.is_whole then r.built_at end, case when twin.is_whole then r.duration_ms end,
-           case when twin.is_whole then r.row_count_before end, case when twin.is_whole then r.row_count_after end,
-           case when twin.is_whole then r.as_of end, case when twin.is_whole then r.held_back_by end,
-           case when twin.is_whole then jsonb_set(r.inputs, '{runs}', (
+           case when shadow.is_whole then 'built' else 'pending' end,
+           case when shadow.is_whole then r.built_at end, case when shadow.is_whole then r.duration_ms end,
+           case when shadow.is_whole then r.row_count_before end, case when shadow.is_whole then r.row_count_after end,
+           case when shadow.is_whole then r.as_of end, case when shadow.is_whole then r.held_back_by end,
+           case when shadow.is_whole then jsonb_set(r.inputs, '{runs}', (
              select coalesce(jsonb_object_agg(read.key, coalesce(to_jsonb(next.id), read.value)), '{}')
                from jsonb_each(r.inputs -> 'runs') read
                left join viewkeeper.runs parent on parent.id = read.value::bigint and parent.batch_id = r.batch_id
                left join viewkeeper.runs next on next.batch_id = r.batch_id and next.definition_id = parent.definition_id
                      and next.attempt = parent.attempt + 1 and next.status = 'built' and next.filled = parent.filled), false) end,
-           case when twin.is_whole then r.filled end, case when twin.is_whole then r.checks end
+           case when shadow.is_whole then r.filled end, case when shadow.is_whole then r.checks end
       from (${ended}) r
      cross join lateral (select r.built_at is not null and exists (
        select from viewkeeper.batch_groups g
-        where g.batch_id = r.batch_id and g.given_up is null and r.definition_id = any (g.members)) as is_whole) twin
+        where g.batch_id = r.batch_id and g.given_up is null and r.definition_id = any (g.members)) as is_whole) shadow
     on conflict do nothing`
 
 /** Writes the attempt after a failed one, unless the batch does not go on. */

@@ -1,7 +1,7 @@
 import { unusableBecause } from '../../catalog/db/catalog.ts'
 import { failureOf } from '../../catalog/db/failing.ts'
 import type { BatchError } from '../../catalog/plan/run.ts'
-import { batchPlaces } from '../../catalog/plan/twin-names.ts'
+import { batchPlaces } from '../../catalog/plan/shadow-names.ts'
 import type { Scope } from '../../rebuild/plan/scope.ts'
 import { openBatch } from '../../run/db/runs.ts'
 import { endBuilt } from '../../run/life/of-batch.ts'
@@ -21,9 +21,9 @@ import type { Batch, RefreshedEach, WaitsForLock } from './batches.ts'
 
 /** A group of a batch, as its answer shows it. */
 export interface BatchGroup extends TogetherGroup {
-  /** The room that the twins take on disk, by the sizes of the views. */
-  twinBytes: number
-  /** Why the twins were dropped; null if they were not. */
+  /** The room that the shadows take on disk, by the sizes of the views. */
+  shadowBytes: number
+  /** Why the shadows were dropped; null if they were not. */
   givenUp: Pick<BatchError, 'class' | 'message'> | null
 }
 
@@ -41,8 +41,8 @@ export interface Grouping {
   locked: WaitsForLock[]
   /** Whether they may wait any longer. */
   isPatient: boolean
-  /** The room of the twins of the groups that are decided. */
-  twinBytes: number
+  /** The room of the shadows of the groups that are decided. */
+  shadowBytes: number
   /** Its views, as far as they are there. */
   views: { id: number; view: string; oid: number }[]
 }
@@ -62,7 +62,7 @@ export async function lockGrouping(
     select b.grouped_at as "groupedAt", b.locked,
            coalesce((select min((l ->> 'since')::timestamptz) from jsonb_array_elements(b.locked) l)
              > clock_timestamp() - make_interval(secs => ${patienceSeconds}), true) as "isPatient",
-           (select coalesce(sum(g.twin_bytes), 0)::int8 from viewkeeper.batch_groups g where g.batch_id = b.id) as "twinBytes",
+           (select coalesce(sum(g.shadow_bytes), 0)::int8 from viewkeeper.batch_groups g where g.batch_id = b.id) as "shadowBytes",
            (select coalesce(jsonb_agg(jsonb_build_object('id', v.definition_id, 'oid', c.oid::int8,
                                                          'view', format('%I.%I', v.schema_name, v.view_name))), '[]')
               from viewkeeper.batch_views v
@@ -80,7 +80,7 @@ export type Candidate = BatchView & TogetherView
 export async function readCandidates(sql: Sql, batch: Batch, readers: QualifiedName[]): Promise<Candidate[]> {
   const candidates = await sql<(Omit<Candidate, Durations> & { [duration in Durations]: number | null })[]>`
   select d.id, d.schema_name as schema, d.name, format('%I.%I', d.schema_name, d.name) as view,
-         v.batch_id is not null as asked, v.along, coalesce(to_jsonb(v.parents), '[]') as parents,
+         v.batch_id is not null as asked, v.included_because as "includedBecause", coalesce(to_jsonb(v.parents), '[]') as parents,
          d.paused_at is not null as paused, coalesce(${batch.strategy}, d.refresh_strategy) as strategy,
          exists (select from pg_catalog.pg_index i
                   where i.indrelid = to_regclass(format('%I.%I', d.schema_name, d.name)) and i.indisunique
@@ -124,11 +124,11 @@ export async function recordGrouping(
   { groups, each, views, locked }: Grouped,
 ): Promise<void> {
   await insertBatchViews(sql, batchId, views)
-  for (const { number, members, twinBytes, group } of groups)
+  for (const { number, members, shadowBytes, group } of groups)
     await sql`
-      insert into viewkeeper.batch_groups (batch_id, number, members, twin_bytes, facts)
+      insert into viewkeeper.batch_groups (batch_id, number, members, shadow_bytes, facts)
       select ${batchId}, ${number}, array(select value::integer from jsonb_array_elements_text(${sql.json(members)})),
-             ${twinBytes}, ${sql.json(group as never)}`
+             ${shadowBytes}, ${sql.json(group as never)}`
   await sql`
     update viewkeeper.batches b
        set grouped_at = case when ${locked.length === 0} then clock_timestamp() end, refreshed_each = refreshed_each || ${sql.json(each as never)},
@@ -152,14 +152,14 @@ export async function readTakenNumbers(
 
 /** The groups of a batch, in their order. */
 export const readBatchGroups = (sql: Sql, batchId: string): Promise<BatchGroup[]> => sql<BatchGroup[]>`
-  select number, to_jsonb(members) as members, twin_bytes as "twinBytes", given_up as "givenUp"
+  select number, to_jsonb(members) as members, shadow_bytes as "shadowBytes", given_up as "givenUp"
     from viewkeeper.batch_groups where batch_id = ${batchId} order by number`
 
 /** The same without those that were given up. */
 export const readOpenGroups = async (sql: Sql, batchId: string): Promise<BatchGroup[]> =>
   (await readBatchGroups(sql, batchId)).filter(({ givenUp }) => givenUp === null)
 
-/** The facts from which the twins of a group were made. */
+/** The facts from which the shadows of a group were made. */
 export async function readGroupFacts(sql: Sql, batchId: string, number: number): Promise<Scope | undefined> {
   const [row] = await sql<{ facts: Scope }[]>`
     select facts from viewkeeper.batch_groups where batch_id = ${batchId} and number = ${number}`
@@ -167,7 +167,7 @@ export async function readGroupFacts(sql: Sql, batchId: string, number: number):
 }
 
 /**
- * Drops the twins of a group. Its built runs end as skipped, with the reason, and their views get another attempt, which
+ * Drops the shadows of a group. Its built runs end as skipped, with the reason, and their views get another attempt, which
  * refreshes them in place, unless a check holds the group back: then none of it is shown. So do the views whose exchange failed
  * for another reason than a lock. Does nothing if the group was given up already, or the batch does not go on.
  */
@@ -196,15 +196,15 @@ export function giveUpGroup(
            and r.definition_id in (select g.id from of_group g)
            and not r.error ->> 'class' in (select value from jsonb_array_elements_text(${transaction.json(passing)})))
       ${writeNextAttempts(transaction, transaction`select * from again where ${why.class !== 'CheckFailed'}`, null)}`
-    await dropTwins(transaction, serial)
+    await dropShadows(transaction, serial)
   })
 }
 
 /**
- * Drops the twins that no open batch needs any more: those of one batch, or of all. Returns the schemas that are gone. A backup
+ * Drops the shadows that no open batch needs any more: those of one batch, or of all. Returns the schemas that are gone. A backup
  * that has begun beside them keeps them: the monitor looks again.
  */
-export async function dropTwins(sql: Sql, serial: number | null = null): Promise<string[]> {
+export async function dropShadows(sql: Sql, serial: number | null = null): Promise<string[]> {
   const schemas = await sql<{ name: string }[]>`
     select n.nspname as name from pg_catalog.pg_namespace n
      where n.nspname ~ ${serial === null ? batchPlaces : `^viewkeeper_b${serial}_[0-9]+_[0-9]+(_old)?$`}

@@ -6,7 +6,7 @@ export interface BatchView extends PlannedView {
   /** The name as SQL would write it. */
   view: string
   /** Why the batch rebuilds the view although it was not to refresh it; null: it was to. */
-  along: string | null
+  includedBecause: string | null
 }
 
 /** Every view of the catalog, with what a batch is planned on. Each has a definition after discoverDefinitions. */
@@ -24,22 +24,22 @@ export const readBatchableViews = (sql: Sql): Promise<BatchableView[]> => sql<Ba
 export async function insertBatchViews(
   sql: Sql,
   batchId: string,
-  views: (PlannedView & { along?: string | null })[],
+  views: (PlannedView & { includedBecause?: string | null })[],
 ): Promise<void> {
   await sql`
     insert into viewkeeper.batch_views (batch_id, definition_id, position, schema_name, view_name, parents, retries,
-                                        retry_delay_seconds, estimate_ms, remaining_ms, along)
+                                        retry_delay_seconds, estimate_ms, remaining_ms, included_because)
     select ${batchId}, (v ->> 'id')::integer, at, v ->> 'schema', v ->> 'name',
            array(select value::integer from jsonb_array_elements_text(v -> 'parents')), (v ->> 'retries')::integer,
-           (v ->> 'retryDelaySeconds')::integer, (v ->> 'estimateMs')::int8, (v ->> 'remainingMs')::int8, v ->> 'along'
+           (v ->> 'retryDelaySeconds')::integer, (v ->> 'estimateMs')::int8, (v ->> 'remainingMs')::int8, v ->> 'includedBecause'
       from jsonb_array_elements(${sql.json(views as never)}::jsonb) with ordinality as x(v, at)
     on conflict (batch_id, definition_id) do update
-       set position = excluded.position, parents = excluded.parents, along = excluded.along`
+       set position = excluded.position, parents = excluded.parents, included_because = excluded.included_because`
 }
 
 /** The views of a batch: parents before children, most urgent first. */
 export const readBatchViews = (sql: Sql, batchId: string): Promise<BatchView[]> => sql<BatchView[]>`
   select v.definition_id as id, v.schema_name as schema, v.view_name as name,
          format('%I.%I', v.schema_name, v.view_name) as view, to_jsonb(v.parents) as parents, v.retries,
-         v.retry_delay_seconds as "retryDelaySeconds", v.estimate_ms as "estimateMs", v.remaining_ms as "remainingMs", v.along
+         v.retry_delay_seconds as "retryDelaySeconds", v.estimate_ms as "estimateMs", v.remaining_ms as "remainingMs", v.included_because as "includedBecause"
     from viewkeeper.batch_views v where v.batch_id = ${batchId} order by v.position`

@@ -29,8 +29,8 @@ export interface Batch {
   strategy: Strategy | null
   concurrency: number
   exchange: Exchange
-  /** The room on disk that the twins of the batch may take: a group that needs more is refreshed view by view. Null: no limit. */
-  maxTwinBytes: number | null
+  /** The room on disk that the shadows of the batch may take: a group that needs more is refreshed view by view. Null: no limit. */
+  maxShadowBytes: number | null
   /** The views that read each other but are not exchanged together, each with the reason. */
   refreshedEach: RefreshedEach[]
   locked: WaitsForLock[]
@@ -47,7 +47,7 @@ export interface Batch {
 /** The columns of a Batch, for a `select` from `viewkeeper.batches b`. */
 export const batchColumns = (sql: Sql) => sql`
   b.id, b.serial, b.status, b.trigger, b.requested_by as "requestedBy", b.request, b.selection, b.strategy, b.concurrency,
-  b.exchange, b.max_twin_bytes as "maxTwinBytes", b.refreshed_each as "refreshedEach", b.locked,
+  b.exchange, b.max_shadow_bytes as "maxShadowBytes", b.refreshed_each as "refreshedEach", b.locked,
   b.cancel_requested_at as "cancelRequestedAt", b.requested_at as "requestedAt", b.started_at as "startedAt",
   b.advanced_at as "advancedAt", b.finished_at as "finishedAt",
   (extract(epoch from coalesce(b.finished_at, clock_timestamp()) - b.started_at) * 1000)::int8 as "elapsedMs", b.error`
@@ -63,7 +63,7 @@ export interface NewBatch
     | 'strategy'
     | 'concurrency'
     | 'exchange'
-    | 'maxTwinBytes'
+    | 'maxShadowBytes'
   > {
   /** Each caller has idempotency keys of its own. */
   caller: string
@@ -81,10 +81,10 @@ export async function insertBatch(
 ): Promise<string | null> {
   const [row] = await sql<{ id: string }[]>`
     insert into viewkeeper.batches (trigger, requested_by, caller, idempotency_key, request, selection, strategy,
-                                    concurrency, exchange, max_twin_bytes, status, error, finished_at)
+                                    concurrency, exchange, max_shadow_bytes, status, error, finished_at)
     values (${batch.trigger}, ${batch.requestedBy}, ${batch.caller}, ${batch.idempotencyKey},
             ${sql.json(batch.request as never)}, ${sql.json(batch.selection as never)}, ${batch.strategy},
-            ${batch.concurrency}, ${batch.exchange}, ${batch.maxTwinBytes}, ${skipped === null ? 'pending' : 'skipped'},
+            ${batch.concurrency}, ${batch.exchange}, ${batch.maxShadowBytes}, ${skipped === null ? 'pending' : 'skipped'},
             ${skipped === null ? null : sql.json(skipped as never)},
             ${skipped === null ? null : sql`clock_timestamp()`})
     on conflict do nothing returning id`

@@ -5,7 +5,7 @@ interface Ended {
   id: number
   view: string
   /** Set if the batch was not to refresh the view. */
-  along?: string | null
+  includedBecause?: string | null
 }
 
 const mostNames = 20
@@ -23,7 +23,7 @@ export function planBatchEnd(views: Ended[], latest: Map<number, LatestRun>, can
   const skipped = views.filter((view) => of(view)?.class === 'UpstreamFailed')
   const failed = views.filter(
     (view) =>
-      (!view.along || skipped.length > 0) &&
+      (!view.includedBecause || skipped.length > 0) &&
       of(view)?.class !== 'UpstreamFailed' &&
       ['failed', 'canceled'].includes(of(view)?.status ?? 'canceled'),
   )

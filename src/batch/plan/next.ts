@@ -18,7 +18,7 @@ export interface BatchNext<Node extends BatchNode> {
   retry: { node: Node; attempt: number; delaySeconds: number }[]
   /** Views that will not be refreshed in this batch, because the view `because` was not refreshed. */
   skip: { node: Node; because: Node }[]
-  /** Groups of which all twins are built. */
+  /** Groups of which all shadows are built. */
   exchange: TogetherGroup[]
   /** Groups that cannot be exchanged any more: each view of them has ended or is built, and not all are built. */
   giveUp: TogetherGroup[]
@@ -29,10 +29,10 @@ export interface BatchNext<Node extends BatchNode> {
 }
 
 /**
- * Waiting cures none of these: somebody has to change a right, the view or its definition. `UnknownView` is not
+ * Waiting fixes none of these: somebody has to change a right, the view or its definition. `UnknownView` is not
  * here: a view that is gone may come back. Nor is `ViewSqlFailed`: other data may not divide by zero.
  */
-const incurable = new Set<string>([
+const permanent = new Set<string>([
   'DependentsExist',
   'InsufficientPrivilege',
   'InvalidName',
@@ -106,7 +106,7 @@ export function planNext<Node extends BatchNode>(
   return next
 }
 
-/** Failures of an exchange that the same twins may survive. After any other failure, the views are refreshed in place. */
+/** Failures of an exchange that the same shadows may survive. After any other failure, the views are refreshed in place. */
 export const passing = ['Canceled', 'Deadlock', 'LockTimeout', 'RunLost', 'StatementTimeout']
 
 const cannotExchange = ({ status, built, class: why }: LatestRun): boolean =>
@@ -115,9 +115,9 @@ const cannotExchange = ({ status, built, class: why }: LatestRun): boolean =>
 const hasFailed = ({ status }: LatestRun): boolean =>
   status === 'failed' || status === 'canceled' || status === 'skipped'
 
-/** Whether a failed run is followed by another attempt: waiting may cure the failure, and retries are left. */
+/** Whether a failed run is followed by another attempt: waiting may fix the failure, and retries are left. */
 export const mayTryAgain = (
   { retries }: Pick<BatchNode, 'retries'>,
   last: Pick<LatestRun, 'status' | 'attempt' | 'class' | 'sqlstate'>,
 ): boolean =>
-  last.status === 'failed' && last.attempt <= retries && !incurable.has(last.class ?? '') && !isWrongSql(last)
+  last.status === 'failed' && last.attempt <= retries && !permanent.has(last.class ?? '') && !isWrongSql(last)

@@ -36,14 +36,14 @@ export interface TogetherView {
 
 /** Views of a batch that are built aside and exchanged at one moment. */
 export interface PlannedGroup<G = Scope> {
-  /** The ids of the materialized views whose twins are filled, parents first. */
+  /** The ids of the materialized views whose shadows are filled, parents first. */
   members: number[]
   group: G
-  twinBytes: number
+  shadowBytes: number
 }
 
 /** A view that the batch was not to refresh, but rebuilds because readers would be locked out otherwise. */
-interface ComesAlong {
+interface Included {
   id: number
   because: string
 }
@@ -51,7 +51,7 @@ interface ComesAlong {
 /** What a batch exchanges together. */
 export interface PlannedTogether<R extends OutlinedReader = Reader> {
   groups: PlannedGroup<OutlinedScope<R>>[]
-  along: ComesAlong[]
+  included: Included[]
   /** The views that read each other but are refreshed each by itself, with the reason. */
   each: { view: string; because: string }[]
   /** For each view of a group the views of that group that it reads, by their ids. */
@@ -62,8 +62,8 @@ interface Options {
   exchange: Exchange
   /** What stands in the way of rebuilding a member, by its OID. */
   refusals: Map<number, string>
-  /** The room that all twins of the batch may take; null: no limit. */
-  maxTwinBytes: number | null
+  /** The room that all shadows of the batch may take; null: no limit. */
+  maxShadowBytes: number | null
 }
 
 /**
@@ -79,7 +79,7 @@ export function planTogether<R extends OutlinedReader>(
   views: TogetherView[],
   options: Options,
 ): PlannedTogether<R> {
-  const { maxTwinBytes } = options
+  const { maxShadowBytes } = options
   const byName = new Map(views.map((view) => [quoteName(view), view]))
   const viewOf = (reader: OutlinedReader) =>
     isMaterialized(reader) ? byName.get(quoteName(reader.live.view)) : undefined
@@ -87,13 +87,13 @@ export function planTogether<R extends OutlinedReader>(
   const groups: PlannedGroup<OutlinedScope<R>>[] = []
   let bytes = 0
   for (const readers of withoutCircles(components(all, against), views, viewOf, against)) {
-    const twinBytes = readers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-    if (maxTwinBytes !== null && bytes + twinBytes > maxTwinBytes) {
-      const because = `its group would take ${twinBytes} bytes on disk, and the twins of a batch may take ${maxTwinBytes} bytes`
+    const shadowBytes = readers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
+    if (maxShadowBytes !== null && bytes + shadowBytes > maxShadowBytes) {
+      const because = `its group would take ${shadowBytes} bytes on disk, and the shadows of a batch may take ${maxShadowBytes} bytes`
       for (const { oid } of readers) against.set(oid, because)
       continue
     }
-    bytes += twinBytes
+    bytes += shadowBytes
     const inside = new Set(readers.map(({ oid }) => oid))
     groups.push({
       members: readers.flatMap((reader) => (isFilled(reader, viewOf) ? (viewOf(reader)?.id ?? []) : [])),
@@ -101,13 +101,13 @@ export function planTogether<R extends OutlinedReader>(
         members: readers,
         outside: all.outside.filter(({ reads }) => reads.some((read) => inside.has(read))),
       },
-      twinBytes,
+      shadowBytes,
     })
   }
   const related = new Set(relatives(all, viewOf))
   return {
     groups,
-    along: groups.flatMap(({ group }) => comeAlong(group, viewOf)),
+    included: groups.flatMap(({ group }) => includedIn(group, viewOf)),
     each: all.members.flatMap((member) => {
       const because = against.get(member.oid)
       return because !== undefined &&
@@ -254,7 +254,7 @@ function withReaders({ members }: OutlinedScope, oids: number[]): Set<number> {
 }
 
 /** The members of a group that the batch was not to refresh, each with the reason why it is rebuilt. */
-function comeAlong(group: OutlinedScope, viewOf: ViewOf): ComesAlong[] {
+function includedIn(group: OutlinedScope, viewOf: ViewOf): Included[] {
   const shown = shownParents(group, viewOf)
   const names = new Map(group.members.map((member) => [viewOf(member)?.id, displayName(member.live.view)]))
   return group.members.flatMap((member) => {
@@ -277,7 +277,7 @@ function holdBackParents({ members }: OutlinedScope, against: Map<number, string
 
 /**
  * A view that reads another one through a function, or by its `dependsOn`, would still read the old one while the other one
- * is a twin. So it is refreshed after the exchange of the other.
+ * is a shadow. So it is refreshed after the exchange of the other.
  */
 function holdBackHiddenReaders(all: OutlinedScope, viewOf: ViewOf, against: Map<number, string>): void {
   const oidOf = new Map(all.members.flatMap((member) => [[viewOf(member)?.id, member.oid] as const]))

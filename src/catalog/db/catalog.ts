@@ -1,15 +1,15 @@
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
-import { lacking } from '../../server/cure.ts'
+import { lacking } from '../../server/missing-rights.ts'
 import { readRoleSchemas } from '../../server/role-path.ts'
 import type { QualifiedName, ViewName } from '../../sql/names.ts'
 import { didYouMean } from '../plan/meant.ts'
 import { hintsOn, hintsQueryOf } from '../plan/obstacles.ts'
-import { batchPlaces } from '../plan/twin-names.ts'
+import { batchPlaces } from '../plan/shadow-names.ts'
 import type { ViewFacts } from '../plan/view-facts.ts'
 import { toSetRole } from './acting.ts'
 import { sinceAside } from './aside.ts'
-import { twinKey } from './twin-key.ts'
+import { shadowKey } from './shadow-key.ts'
 
 const kinds: Record<string, string> = {
   r: 'a table',
@@ -81,7 +81,7 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
   const indexes: UniqueIndex[] = row.unique_indexes
   return {
     oid: row.oid,
-    twinKey: twinKey(row.oid),
+    shadowKey: shadowKey(row.oid),
     schema: row.schema,
     name: row.name,
     view: row.view,

@@ -12,7 +12,7 @@ import {
   type Strategy,
   type ViewDefinition,
 } from '../plan/definition.ts'
-import { batchPlaces } from '../plan/twin-names.ts'
+import { batchPlaces } from '../plan/shadow-names.ts'
 
 /** The definition's values for fields that a request leaves open. */
 export interface DefinitionDefaults {

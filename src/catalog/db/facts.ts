@@ -3,7 +3,7 @@ import { unlessLocked } from '../../server/unless-locked.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 import { definitionDefaults } from '../plan/definition.ts'
 import type { ViewFacts } from '../plan/facts.ts'
-import { batchPlaces } from '../plan/twin-names.ts'
+import { batchPlaces } from '../plan/shadow-names.ts'
 import { checkFailedSince, failureOf, isUnneeded, leftOutSince, waitingRetry } from './failing.ts'
 
 /** So many of the latest runs of a view tell how often it has failed in a row. */

@@ -7,7 +7,7 @@ export const isUnneeded = (run: string): string =>
 
 /**
  * Whether run r failed. A drop makes no data, so its failure does not count. Nor does a refusal that a caller got as the answer,
- * unless waiting may cure it.
+ * unless waiting may fix it.
  */
 const hasFailed = (sql: Sql) => sql`
   (r.status = 'failed' and r.operation <> 'drop'

@@ -8,7 +8,7 @@ import {
   viewDependencies,
   withPlainViews,
 } from '../plan/graph.ts'
-import { batchPlaces } from '../plan/twin-names.ts'
+import { batchPlaces } from '../plan/shadow-names.ts'
 
 /**
  * Which views each view of the database reads, from the catalog: also through plain views, and through functions whose

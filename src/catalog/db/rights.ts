@@ -1,7 +1,7 @@
 import type { Sql } from '../../server/connect.ts'
 import { abilitiesQuery, type ViewRights } from '../plan/obstacles.ts'
-import { asked, impossible, type Need, type Obstacle, obstaclesOf } from '../plan/rights.ts'
-import { batchPlaces } from '../plan/twin-names.ts'
+import { asked, impossible, type Obstacle, obstaclesOf, type Requirement } from '../plan/rights.ts'
+import { batchPlaces } from '../plan/shadow-names.ts'
 import { uniqueIndexes } from './catalog.ts'
 
 /** A view whose rights are looked at, and why it cannot be refreshed concurrently. */
@@ -37,22 +37,22 @@ const flawsOf = (indexes: { name: string; unusableBecause: string | null }[]): s
           'it has no unique index',
       ]
 
-/** What `role` may do with a view. `swap` is what a swap needs. */
+/** What `role` may do with a view. `swap` is what a swap requirements. */
 export async function readViewRights(
   sql: Sql,
   { oid, concurrent, ...view }: Examined,
   role: string,
-  swap: Need[],
+  swap: Requirement[],
 ): Promise<ViewRights> {
   const [row] = await sql.unsafe(abilitiesQuery(oid, role, { concurrent: concurrent.map(impossible), swap }))
   return { ...view, ...(row as unknown as Omit<ViewRights, keyof typeof view>) }
 }
 
-/** What needs find, with the cures, for the login. */
-export async function readObstacles(sql: Sql, needs: Need[]): Promise<Obstacle[]> {
-  if (needs.length === 0) return []
+/** What requirements find, with the fixes, for the login. */
+export async function readObstacles(sql: Sql, requirements: Requirement[]): Promise<Obstacle[]> {
+  if (requirements.length === 0) return []
   const [row] = await sql.unsafe<{ obstacles: Obstacle[] }[]>(
-    `with ${asked()} select ${obstaclesOf(needs)} as obstacles`,
+    `with ${asked()} select ${obstaclesOf(requirements)} as obstacles`,
   )
   return row?.obstacles ?? []
 }

@@ -2,7 +2,7 @@ import type { Sql } from '../../server/connect.ts'
 import { mayUse } from '../../server/may-use.ts'
 import { onReplicas } from '../../server/on-replicas.ts'
 import { lacksKey, type WithoutKey } from '../../sql/replicas.ts'
-import { batchPlaces } from '../plan/twin-names.ts'
+import { batchPlaces } from '../plan/shadow-names.ts'
 import { unusableBecause } from './catalog.ts'
 
 /**

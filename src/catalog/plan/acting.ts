@@ -13,9 +13,9 @@ export const inPlaceOf = (role: string, statements: Statement[]): Statement[] =>
       ]
 
 /**
- * Seals the statements that parse SQL of others, as `role`. The seal's helper is made in the view's schema.
+ * Seals the statements that parse SQL of others, as `role`. The sandbox's helper is made in the view's schema.
  */
-export const sealed = (
+export const sandboxed = (
   role: string,
   { schema }: ViewName & { schema: string },
   statements: Statement[],
@@ -24,9 +24,9 @@ export const sealed = (
     statement.kind === 'userCode'
       ? {
           ...statement,
-          kind: 'sealed',
+          kind: 'sandboxed',
           rolePath: true,
-          seal: { role, schema: quoteIdentifier(schema) },
+          sandbox: { role, schema: quoteIdentifier(schema) },
           obstacles: creatingQuery(schema, role),
         }
       : statement,

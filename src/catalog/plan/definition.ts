@@ -5,7 +5,7 @@ import type { Checks } from './checks.ts'
 export type Strategy = 'auto' | 'regular' | 'concurrent' | 'swap'
 export const strategies = ['auto', 'regular', 'concurrent', 'swap'] as const satisfies Strategy[]
 
-/** What others than its plan know of a strategy: whether it makes no twin, and which lock it takes on the view. */
+/** What others than its plan know of a strategy: whether it makes no shadow, and which lock it takes on the view. */
 const traits: Record<Strategy, { isInPlace: boolean; lock: 'ExclusiveLock' | 'AccessExclusiveLock' }> = {
   auto: { isInPlace: false, lock: 'AccessExclusiveLock' },
   regular: { isInPlace: true, lock: 'AccessExclusiveLock' },

@@ -28,27 +28,27 @@ export interface Difference {
 }
 
 /**
- * How a live view differs from its definition. `twin` is the definition as the same server has read it (see
- * `readTwin`). Privileges of the owner, and those that the owner's default privileges give, are no
+ * How a live view differs from its definition. `shadow` is the definition as the same server has read it (see
+ * `readShadow`). Privileges of the owner, and those that the owner's default privileges give, are no
  * difference. Pure.
  */
-export function liveDifferences(live: LiveView, twin: LiveView): Difference[] {
+export function liveDifferences(live: LiveView, shadow: LiveView): Difference[] {
   const view = displayName(live.view)
   const differs = (kind: DifferenceKind) => (message: string) => ({ view, kind, message })
   return [
-    ...(live.view.definition === twin.view.definition
+    ...(live.view.definition === shadow.view.definition
       ? []
       : [differs('query')('its query is not the frozen one')]),
-    ...columnDifferences(live, twin).map(differs('column')),
-    ...indexDifferences(live, twin).map(differs('index')),
-    ...(live.view.comment === twin.view.comment
+    ...columnDifferences(live, shadow).map(differs('column')),
+    ...indexDifferences(live, shadow).map(differs('index')),
+    ...(live.view.comment === shadow.view.comment
       ? []
       : [
           differs('comment')(
-            `its comment is ${quoted(live.view.comment)}, and frozen as ${quoted(twin.view.comment)}`,
+            `its comment is ${quoted(live.view.comment)}, and frozen as ${quoted(shadow.view.comment)}`,
           ),
         ]),
-    ...grantDifferences(live, twin).map(differs('grant')),
+    ...grantDifferences(live, shadow).map(differs('grant')),
   ]
 }
 
@@ -64,13 +64,13 @@ export const ownerDifferences = ({ view }: LiveView, owner: string | null): Diff
         },
       ]
 
-/** Whether a view must be rebuilt to become like `twin`, because its query or its columns differ. */
-export const needsRebuild = (live: LiveView, twin: LiveView): boolean =>
-  live.view.definition !== twin.view.definition || columnDifferences(live, twin).length > 0
+/** Whether a view must be rebuilt to become like `shadow`, because its query or its columns differ. */
+export const needsRebuild = (live: LiveView, shadow: LiveView): boolean =>
+  live.view.definition !== shadow.view.definition || columnDifferences(live, shadow).length > 0
 
-function columnDifferences(live: LiveView, twin: LiveView): string[] {
+function columnDifferences(live: LiveView, shadow: LiveView): string[] {
   const typeIn = ({ columns }: LiveView) => new Map(columns.map(({ name, type }) => [name, type]))
-  const [is, was] = [typeIn(live), typeIn(twin)]
+  const [is, was] = [typeIn(live), typeIn(shadow)]
   const differences = [
     ...[...was].flatMap(([name, type]) => {
       const found = is.get(name)
@@ -85,11 +85,11 @@ function columnDifferences(live: LiveView, twin: LiveView): string[] {
   return differences.length > 0 || sameOrder ? differences : ['its columns come in another order']
 }
 
-function indexDifferences(live: LiveView, twin: LiveView): string[] {
+function indexDifferences(live: LiveView, shadow: LiveView): string[] {
   const is = new Map(live.indexes.map((index) => [index.name, index]))
-  const frozen = new Set(twin.indexes.map(({ name }) => name))
+  const frozen = new Set(shadow.indexes.map(({ name }) => name))
   return [
-    ...twin.indexes.flatMap((index) => {
+    ...shadow.indexes.flatMap((index) => {
       const found = is.get(index.name)
       if (found === undefined) return [`it lacks index ${displayPart(index.name)}`]
       return sameIndex(found, index)
@@ -111,8 +111,8 @@ export const sameIndex = (a: Index, b: Index): boolean =>
 
 const describeIndex = ({ unique, rest }: Index): string => `${unique ? 'unique ' : ''}${rest.trim()}`
 
-function grantDifferences(live: LiveView, twin: LiveView): string[] {
-  const frozen = authoredGrants(twin)
+function grantDifferences(live: LiveView, shadow: LiveView): string[] {
+  const frozen = authoredGrants(shadow)
   const usual = live.defaultGrants.filter(({ grantor }) => grantor === live.view.owner)
   return [
     ...frozen

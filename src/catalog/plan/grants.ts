@@ -4,15 +4,15 @@ import { inPlaceOf } from './acting.ts'
 import type { Grant, LiveView } from './live-view.ts'
 
 /**
- * Gives the twin exactly the view's privileges. A new relation starts with the default privileges, so they
- * are revoked first. If nobody ever granted anything on the whole view and there are no default privileges, the twin gets
+ * Gives the shadow exactly the view's privileges. A new relation starts with the default privileges, so they
+ * are revoked first. If nobody ever granted anything on the whole view and there are no default privileges, the shadow gets
  * only the grants on columns, so that the catalog has no more privileges than before. Each grant is made as its old grantor,
  * after the grant that gave the grantor the grant option.
  */
-export function replayGrants(live: LiveView, twin: ViewName): Statement[] {
+export function replayGrants(live: LiveView, shadow: ViewName): Statement[] {
   const { view, grants, untouchedGrants, defaultGrants } = live
   const isUntouched = untouchedGrants && defaultGrants.length === 0
-  const target = quoteName(twin)
+  const target = quoteName(shadow)
   const revoked = isUntouched
     ? []
     : [...new Set(['public', view.owner, ...defaultGrants.map(({ grantee }) => grantee)])]
@@ -33,10 +33,10 @@ export function replayGrants(live: LiveView, twin: ViewName): Statement[] {
   ]
 }
 
-/** A view, and the twin that gets its privileges. */
+/** A view, and the shadow that gets its privileges. */
 export interface Pair {
   oid: number
-  twin: ViewName & { schema: string }
+  shadow: ViewName & { schema: string }
 }
 
 /** The privileges on relations `v`, one a row, as of now. */
@@ -48,17 +48,17 @@ const privileges = `
    where v.oid in (select relation from relations)`
 
 /**
- * Gives a twin the privileges that its view has by now, if they differ: grants may change while the twin is filled. Each
- * grant is made as its grantor. `forTwins`: the twin's schema is ours, and was made for twins only, so that a new grantor
+ * Gives a shadow the privileges that its view has by now, if they differ: grants may change while the shadow is filled. Each
+ * grant is made as its grantor. `forShadows`: the shadow's schema is ours, and was made for shadows only, so that a new grantor
  * may not use the schema yet.
  */
-export const copyGrants = ({ oid, twin }: Pair, forTwins = false): Statement => ({
+export const copyGrants = ({ oid, shadow }: Pair, forShadows = false): Statement => ({
   phase: 'locking',
   kind: 'statements',
   hidden: true,
   carries: 'the privileges on the view',
   sql: `
-with recursive relations(relation) as (values (${oid}::oid), (${regclass(twin)})),
+with recursive relations(relation) as (values (${oid}::oid), (${regclass(shadow)})),
 every as (${privileges}),
 wanted as (select relowner, col, grantor, grantee, privilege_type, is_grantable from every where oid = ${oid}),
 found as (select relowner, col, grantor, grantee, privilege_type, is_grantable from every where oid <> ${oid}),
@@ -73,18 +73,18 @@ ordered as (
 each_once as (
   select min(place) as place, relowner, col, grantor, grantee, privilege_type, is_grantable from ordered group by 2, 3, 4, 5, 6, 7),
 steps as (${
-    forTwins
+    forShadows
       ? `
-  select -1 as place, format('grant usage on schema %I to %s', ${literal(twin.schema)}, string_agg(distinct grantor::regrole::text, ', ')) as step from wanted
+  select -1 as place, format('grant usage on schema %I to %s', ${literal(shadow.schema)}, string_agg(distinct grantor::regrole::text, ', ')) as step from wanted
   union all`
       : ''
   }
   select 0 as place, format('set local role %s; revoke all on %s from public, %s cascade; reset role', relowner::regrole, target,
            string_agg(distinct case grantee when 0 then relowner else grantee end::regrole::text, ', ')) as step
-    from found, (select ${literal(quoteName(twin))} as target) t group by relowner, target
+    from found, (select ${literal(quoteName(shadow))} as target) t group by relowner, target
   union all
   select place, format('set local role %s; grant %s%s on %s to %s%s; reset role', grantor::regrole, privilege_type, ' (' || quote_ident(col) || ')',
-           ${literal(quoteName(twin))}, case grantee when 0 then 'public' else grantee::regrole::text end,
+           ${literal(quoteName(shadow))}, case grantee when 0 then 'public' else grantee::regrole::text end,
            case when is_grantable and grantee <> relowner then ' with grant option' end)
     from each_once)
 select step from steps
@@ -93,13 +93,13 @@ select step from steps
 })
 
 /**
- * Checks that each twin has the privileges of its view. Follows `copyGrants`, when nobody can change the privileges any more.
+ * Checks that each shadow has the privileges of its view. Follows `copyGrants`, when nobody can change the privileges any more.
  */
 export const grantsAreTheSame = (pairs: Pair[]): Statement => ({
   phase: 'locking',
   hidden: true,
   sql: `
-with pairs(old, new) as (values ${pairs.map(({ oid, twin }) => `(${oid}::oid, ${regclass(twin)})`).join(', ')}),
+with pairs(old, new) as (values ${pairs.map(({ oid, shadow }) => `(${oid}::oid, ${regclass(shadow)})`).join(', ')}),
 relations(relation) as (select old from pairs union all select new from pairs),
 every as (${privileges}),
 compared as (

@@ -177,13 +177,13 @@ export const liveViewHashQuery = (
 ): string => `select ${hash('f')} from (${liveViewQuery(relation)}) as x(f)`
 
 /**
- * A query for one text: the parts in which a view and its twin differ, each with the names of what the twin has in another
+ * A query for one text: the parts in which a view and its shadow differ, each with the names of what the shadow has in another
  * way or not at all: `indexes (sales_key), columns (day)`; empty if there are none. The names of the two views and
  * of their indexes and statistics may differ. All three arguments are expressions of SQL. Dependents are not compared,
- * because the twin has none, nor triggers and rules, which are made at the exchange. The text is also empty if the live view
+ * because the shadow has none, nor triggers and rules, which are made at the exchange. The text is also empty if the live view
  * has another hash without its privileges by now: the comparison by hash reports that.
  */
-export const differenceQuery = (relation: string, hash: string, twin: string): string => `
+export const differenceQuery = (relation: string, hash: string, shadow: string): string => `
 select case when ${hashWithoutGrants('live.f')} = ${hash} then (
          select coalesce(string_agg(part || coalesce(' (' || case part
              when 'view' then (select string_agg(k.key, ', ') from jsonb_each(a.value) k where k.value is distinct from b.value -> k.key)
@@ -191,10 +191,10 @@ select case when ${hashWithoutGrants('live.f')} = ${hash} then (
                      from jsonb_array_elements(live.f -> part) e
                     where not coalesce(b.value, '[]') @> jsonb_build_array(case part when 'columns' then e else e - 'name' end))
              end || ')', ''), ', '), '')
-           from (${comparable('live.f')}) a full join (${comparable('twin.f')}) b using (part)
+           from (${comparable('live.f')}) a full join (${comparable('shadow.f')}) b using (part)
           where a.value is distinct from b.value)
        else '' end
-  from (${liveViewQuery(relation)}) as live(f), (${liveViewQuery(twin)}) as twin(f)`
+  from (${liveViewQuery(relation)}) as live(f), (${liveViewQuery(shadow)}) as shadow(f)`
 
 /** A live view in parts. Indexes and statistics are without their names, and sorted by the rest. */
 const comparable = (live: string): string => `

@@ -8,13 +8,13 @@ import {
   isMember,
   type Membership,
   missing,
-  type Need,
   namedBy,
   type Obstacle,
   obstaclesOf,
   onDatabase,
   onSequence,
   privilege,
+  type Requirement,
   readable,
   readerOf,
 } from './rights.ts'
@@ -44,10 +44,10 @@ export const obstaclesIn = (views: ViewRights[]): Obstacle[] =>
 export const abilitiesQuery = (
   oid: number,
   role: string,
-  { concurrent, swap }: { concurrent: Need[]; swap: Need[] },
+  { concurrent, swap }: { concurrent: Requirement[]; swap: Requirement[] },
 ): string => {
   const refresh = [...looking, maintenance, ...reading]
-  const obstacles: Record<(typeof abilities)[number] | 'act', Need[]> = {
+  const obstacles: Record<(typeof abilities)[number] | 'act', Requirement[]> = {
     act: [owned()],
     refresh,
     concurrent: [...refresh, ...changingRows, ...concurrent],
@@ -57,7 +57,7 @@ export const abilitiesQuery = (
   return `
 with recursive ${asked(role)}, ${theView(`c.oid = ${oid}`)}, ${whatTheViewReads}
 select ${Object.entries(obstacles)
-    .map(([ability, needs]) => `${obstaclesOf(needs, 'first')} as ${ability}`)
+    .map(([ability, requirements]) => `${obstaclesOf(requirements, 'first')} as ${ability}`)
     .join(', ')}`
 }
 
@@ -97,7 +97,7 @@ calls as (
     join pg_proc p on p.oid = d.refobjid)`
 
 /** To act as the owner. */
-const owned = (how: Membership = 'inherits'): Need => ({
+const owned = (how: Membership = 'inherits'): Requirement => ({
   from: 'v',
   because: `format(case when v.inherits or not ${isMember('asked.role', 'v.relowner', 'acts')} then '%s may not act as its owner, %s'
       else '%s does not inherit the rights of its owner, %s' end, asked.role::regrole, v.relowner::regrole)`,
@@ -107,7 +107,7 @@ const owned = (how: Membership = 'inherits'): Need => ({
 })
 
 /** What a refresh needs; from 17 on, a privilege does, too. */
-const maintenance: Need = {
+const maintenance: Requirement = {
   ...owned(),
   given: 'v.inherits or v.maintains',
   instead: `case when ${isAtLeast(17)}
@@ -115,7 +115,7 @@ const maintenance: Need = {
 }
 
 /** To look into the schema: the view's owner, or a role `to` that has not the rights of the owner. */
-const lookInto = (to: string, given: string): Need =>
+const lookInto = (to: string, given: string): Requirement =>
   privilege('v', {
     because: `format('%s may not look into schema %I', case ${to} when v.relowner then v.its_owner else asked.role::regrole::text end, v.nspname)`,
     privilege: `'usage'`,
@@ -130,7 +130,7 @@ const looks = (role: string): string => `has_schema_privilege(${role}, v.schema,
 const lookingAtAll = lookInto('case when v.inherits then v.relowner else asked.role end', looks('asked.role'))
 
 /** The same for somebody who is to become a member of the owner, unless a privilege is enough: a member has what the owner has. */
-const looking: Need[] = [
+const looking: Requirement[] = [
   { ...owned(), given: `${looks('asked.role')} or v.inherits or v.maintains` },
   lookInto(
     'case when v.maintains and not v.inherits then asked.role else v.relowner end',
@@ -138,12 +138,12 @@ const looking: Need[] = [
   ),
 ]
 
-/** The same need, in words that call the owner of the view so. */
-const ofView = (need: Need): Need => ({
-  ...need,
-  from: `v, ${need.from}`,
-  because: `format('%s lacks %s on %s', case ${need.to} when v.relowner then v.its_owner else (${need.to})::regrole::text end,
-    ${need.privilege}, ${need.on})`,
+/** The same requirement, in words that call the owner of the view so. */
+const ofView = (requirement: Requirement): Requirement => ({
+  ...requirement,
+  from: `v, ${requirement.from}`,
+  because: `format('%s lacks %s on %s', case ${requirement.to} when v.relowner then v.its_owner else (${requirement.to})::regrole::text end,
+    ${requirement.privilege}, ${requirement.on})`,
 })
 
 const reading = [
@@ -159,7 +159,7 @@ const reading = [
   executes,
 ].map(ofView)
 
-const changing = (privileges: string): Need =>
+const changing = (privileges: string): Requirement =>
   privilege(`unnest(array[${privileges}]) p`, {
     privilege: 'p',
     on: 'v.name::text',
@@ -190,7 +190,7 @@ const unseen = `
 const viewHints = (schema: string, name: string, to: string): string => {
   const isTo = (purposes: Purpose[]) => `${to} in (${purposes.map(literal).join(', ')})`
   const fills: Purpose[] = ['fill', 'fillConcurrently']
-  const needs: [Purpose[], Need[]][] = [
+  const requirements: [Purpose[], Requirement[]][] = [
     [['own'], [owned()]],
     [['act'], [owned('acts')]],
     [fills, [maintenance, ...reading]],
@@ -198,8 +198,11 @@ const viewHints = (schema: string, name: string, to: string): string => {
     [['fillConcurrently'], changingRows],
     [['count'], [ofView(changing(`'select'`))]],
   ]
-  const asFarAs = needs.flatMap(([purposes, rules]) =>
-    rules.map((need) => ({ ...need, given: `not ${isTo(purposes)} or (${need.given})` })),
+  const asFarAs = requirements.flatMap(([purposes, rules]) =>
+    rules.map((requirement) => ({
+      ...requirement,
+      given: `not ${isTo(purposes)} or (${requirement.given})`,
+    })),
   )
   const found = `c.relname = ${name} and n.nspname = ${schema}`
   return hintsQuery(`coalesce(${missing(asFarAs)}, (${unseen} where ${isTo(fills)}))`, {

@@ -5,8 +5,8 @@ import { literal } from '../../sql/names.ts'
 // Who lacks which right, why that matters, and the SQL that gives it. The rules are texts of SQL, because a plan carries some
 // of them: the server executes them only if a statement fails, when the session that has planned may be gone.
 
-/** The SQL that cures a missing right. */
-export interface Cure {
+/** The SQL that fixes a missing right. */
+export interface Fix {
   sql: string
   /** Whether `sql` grants something, or gives an object to another owner. */
   grants: boolean
@@ -18,17 +18,17 @@ export interface Cure {
   instead?: string
 }
 
-/** What stands in the way of an operation, for people, and what cures it. */
+/** What stands in the way of an operation, for people, and what fixes it. */
 export interface Obstacle {
   because: string
-  cure: Cure | null
+  fix: Fix | null
 }
 
-/** What no SQL cures. */
-export const obstacle = (because: string): Obstacle => ({ because, cure: null })
+/** What no SQL fixes. */
+export const obstacle = (because: string): Obstacle => ({ because, fix: null })
 
-/** The rule for one right, or for one thing that no right cures, in expressions of SQL. */
-export interface Need {
+/** The rule for one right, or for one thing that no right fixes, in expressions of SQL. */
+export interface Requirement {
   /** The relations that the expressions are about. */
   from?: string
   because: string
@@ -74,11 +74,11 @@ export const asked = (name?: string): string => `asked as (
 /** A privilege. The default of `because` says who lacks it. */
 export const privilege = (
   from: string,
-  need: Record<'privilege' | 'on' | 'to' | 'owner' | 'given', string> & { because?: string },
-): Need => ({
+  requirement: Record<'privilege' | 'on' | 'to' | 'owner' | 'given', string> & { because?: string },
+): Requirement => ({
   from,
-  because: `format('%s lacks %s on %s', (${need.to === 'asked.oid' ? 'asked.role' : need.to})::regrole, ${need.privilege}, ${need.on})`,
-  ...need,
+  because: `format('%s lacks %s on %s', (${requirement.to === 'asked.oid' ? 'asked.role' : requirement.to})::regrole, ${requirement.privilege}, ${requirement.on})`,
+  ...requirement,
 })
 
 /** How a membership is to help: by its rights, or by `set role`. Before 16 every membership allows `set role`. */
@@ -106,10 +106,10 @@ const withOptions = `case when ${isAtLeast(16)} then ' with inherit true, set tr
 const inheritsNothing = `not ${isAtLeast(16)} and pg_has_role(l.role, l.membership, 'MEMBER')
   and exists (select from pg_roles r where r.oid = l.role and not r.rolinherit)`
 
-/** The cure of a row `l` of needs, and what `because` adds to say why nobody becomes a member. */
-const cure = `
+/** The fix of a row `l` of requirements, and what `because` adds to say why nobody becomes a member. */
+const fix = `
   select null as more, jsonb_build_object('sql', format('grant %s on %s to %s;', l.privilege, l.object, l.grantee::regrole),
-           'grants', true, 'by', ${unlessSuperuser('l.owner')}) as cure
+           'grants', true, 'by', ${unlessSuperuser('l.owner')}) as fix
    where l.privilege is not null
   union all
   select null, jsonb_build_object('sql', format('alter role %s inherit;', l.role::regrole), 'grants', true,
@@ -131,7 +131,7 @@ const cure = `
   select null, null where l.privilege is null and l.membership is null`
 
 const row = (
-  { from, because, given, membership, owned, privilege, on, to, owner, instead }: Need,
+  { from, because, given, membership, owned, privilege, on, to, owner, instead }: Requirement,
   at: number,
 ) =>
   `select ${at} as at, ${because} as because, ${membership ?? 'null'}::oid as membership, ${owned ?? 'null'} as owned,
@@ -140,48 +140,48 @@ const row = (
      from asked${from === undefined ? '' : `, ${from}`} where not (${given})`
 
 /**
- * An expression: the obstacles that these needs find, as JSON, in their order, or only the first of those that one cure
+ * An expression: the obstacles that these requirements find, as JSON, in their order, or only the first of those that one fix
  * removes. Needs `asked`.
  */
-export const obstaclesOf = (needs: Need[], which: 'all' | 'first' = 'all'): string => `(
-  select coalesce(jsonb_agg(jsonb_build_object('because', o.because, 'cure', o.cure) order by o.at, o.because), '[]')
+export const obstaclesOf = (requirements: Requirement[], which: 'all' | 'first' = 'all'): string => `(
+  select coalesce(jsonb_agg(jsonb_build_object('because', o.because, 'fix', o.fix) order by o.at, o.because), '[]')
     from (select distinct on (${keys[which]}) l.at, l.because || coalesce(c.more, '') as because,
-                 c.cure || jsonb_strip_nulls(jsonb_build_object('instead', l.instead)) as cure
-            from (${needs.map(row).join('\n  union all ')}) l, lateral (${cure}) c
+                 c.fix || jsonb_strip_nulls(jsonb_build_object('instead', l.instead)) as fix
+            from (${requirements.map(row).join('\n  union all ')}) l, lateral (${fix}) c
            order by ${keys[which]}, l.at, l.because) o)`
 
-const keys = { all: `l.because, c.cure ->> 'sql'`, first: `coalesce(c.cure ->> 'sql', l.because)` }
+const keys = { all: `l.because, c.fix ->> 'sql'`, first: `coalesce(c.fix ->> 'sql', l.because)` }
 
 /** An expression: the same as one text, or null: what `sayObstacles` says. */
-export const missing = (needs: Need[]): string => `(
+export const missing = (requirements: Requirement[]): string => `(
   with o as (
-    select o.at, o.value ->> 'because' as because, o.value -> 'cure' as cure from jsonb_array_elements(${obstaclesOf(needs)}) with ordinality o(value, at)),
-  cures as (
-    select min(o.at) as at, o.cure ->> 'sql' as sql, o.cure ->> 'instead' as instead,
-           (select string_agg(b, ' or ') from jsonb_array_elements_text((o.cure -> 'by') || '["a superuser"]') b) as givers
-      from o where o.cure ->> 'sql' is not null group by 2, 3, 4)
+    select o.at, o.value ->> 'because' as because, o.value -> 'fix' as fix from jsonb_array_elements(${obstaclesOf(requirements)}) with ordinality o(value, at)),
+  fixes as (
+    select min(o.at) as at, o.fix ->> 'sql' as sql, o.fix ->> 'instead' as instead,
+           (select string_agg(b, ' or ') from jsonb_array_elements_text((o.fix -> 'by') || '["a superuser"]') b) as givers
+      from o where o.fix ->> 'sql' is not null group by 2, 3, 4)
   select 'Missing: ' || string_agg(o.because, '; ' order by o.at) || '.' || coalesce(
       (select string_agg(g.text, '' order by g.at)
          from (select min(c.at) as at, concat(chr(10), chr(10), c.givers, ' has to run:', string_agg(concat(chr(10), '  ', c.sql), '' order by c.at),
                         string_agg(distinct chr(10) || c.instead, '')) as text
-                 from cures c group by c.givers) g), '')
+                 from fixes c group by c.givers) g), '')
     from o having count(*) > 0)`
 
 /** What stands in the way, in words, with `then` after it; then who has to run which SQL, on lines of their own. */
 export const sayObstacles = (obstacles: Obstacle[], then?: string): string =>
-  [sentences(reasonsOf(obstacles), then), ...cureLines(curesOf(obstacles))].join('\n')
+  [sentences(reasonsOf(obstacles), then), ...fixLines(fixesOf(obstacles))].join('\n')
 
-/** What stands in the way, in words, without what cures it. */
+/** What stands in the way, in words, without what fixes it. */
 export const reasonsOf = (obstacles: Obstacle[]): string => obstacles.map(({ because }) => because).join('; ')
 
-/** What no right cures. */
-export const impossible = (because: string): Need => ({ because: literal(because), given: 'false' })
+/** What no right fixes. */
+export const impossible = (because: string): Requirement => ({ because: literal(because), given: 'false' })
 
 /** The OID of a role that is written as in SQL. */
 export const roleOf = (written: string): string => `${literal(written)}::regrole::oid`
 
 /** A privilege on a schema, for a role or, by default, for the login. */
-export const inSchema = (what: 'usage' | 'create', schema: string, to?: string): Need =>
+export const inSchema = (what: 'usage' | 'create', schema: string, to?: string): Requirement =>
   privilege('pg_namespace n', {
     privilege: `'${what}'`,
     on: `format('schema %I', n.nspname)`,
@@ -191,7 +191,7 @@ export const inSchema = (what: 'usage' | 'create', schema: string, to?: string):
   })
 
 /** A privilege on the database, unless `needless`. */
-export const onDatabase = (what: 'create' | 'temporary', needless: string, to = 'asked.oid'): Need =>
+export const onDatabase = (what: 'create' | 'temporary', needless: string, to = 'asked.oid'): Requirement =>
   privilege('pg_database d', {
     privilege: `'${what}'`,
     on: `format('database %I', d.datname)`,
@@ -202,12 +202,12 @@ export const onDatabase = (what: 'create' | 'temporary', needless: string, to = 
 
 /** A query for hints, by the SQLSTATE of the failure that they explain. */
 export const hintsQuery = (
-  needs: Need[] | string,
+  requirements: Requirement[] | string,
   { ctes = asked(), ...others }: { ctes?: string; [sqlstate: string]: string | undefined } = {},
 ): string => `
 with recursive ${ctes}
 select jsonb_strip_nulls(jsonb_build_object(${Object.entries({
-  '42501': typeof needs === 'string' ? needs : missing(needs),
+  '42501': typeof requirements === 'string' ? requirements : missing(requirements),
   ...others,
 })
   .map(([sqlstate, hint]) => `'${sqlstate}', ${hint}`)
@@ -284,8 +284,8 @@ export const namedBy = (of: string): string => `pg_rewrite w on w.ev_class = ${o
     join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refobjid <> ${of}.oid`
 
 /** The SQL that is missing, sorted by who can execute it, as lines for people. */
-export function cureLines(cures: Cure[]): string[] {
-  const byGiver = Map.groupBy(cures, ({ by }) => [...by, 'a superuser'].join(' or '))
+export function fixLines(fixes: Fix[]): string[] {
+  const byGiver = Map.groupBy(fixes, ({ by }) => [...by, 'a superuser'].join(' or '))
   return [...byGiver].flatMap(([givers, same]) => [
     '',
     `${givers} has to run:`,
@@ -294,7 +294,7 @@ export function cureLines(cures: Cure[]): string[] {
   ])
 }
 
-/** The cures of obstacles, each once. */
-export const curesOf = (obstacles: Obstacle[]): Cure[] => [
-  ...new Map(obstacles.flatMap(({ cure }) => (cure === null ? [] : [[cure.sql, cure] as const]))).values(),
+/** The fixes of obstacles, each once. */
+export const fixesOf = (obstacles: Obstacle[]): Fix[] => [
+  ...new Map(obstacles.flatMap(({ fix }) => (fix === null ? [] : [[fix.sql, fix] as const]))).values(),
 ]

@@ -17,7 +17,7 @@ export type Judged = Pick<
   | 'pausedSince'
   | 'maxStaleMs'
 > & {
-  /** The view to cure first, because this one waits for it, or shows its old data; null: none is. */
+  /** The view to fix first, because this one waits for it, or shows its old data; null: none is. */
   culprit: string | null
 }
 

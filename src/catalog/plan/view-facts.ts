@@ -1,10 +1,10 @@
-import type { Seal } from '../../sql/plan.ts'
+import type { Sandbox } from '../../sql/plan.ts'
 
 /** What the catalog says about one view at one moment: all that planning an operation needs. */
 export interface ViewFacts {
   oid: number
-  /** Digits for the names of a twin: see `twinKey`. Another one at each look. */
-  twinKey: string
+  /** Digits for the names of a shadow: see `shadowKey`. Another one at each look. */
+  shadowKey: string
   schema: string
   name: string
   /** The name as SQL writes it, quoted only if it must be: `public.sales`. */
@@ -20,7 +20,7 @@ export interface ViewFacts {
    * As whom and where the rows are counted one by one; null if we may not act as the owner, or the owner lacks usage or
    * create on the view's schema.
    */
-  counting: Seal | null
+  counting: Sandbox | null
   /** Whether we may make schemas in the database. */
   mayMakeSchemas: boolean
   uniqueIndexes: UniqueIndex[]

@@ -18,8 +18,8 @@ export async function advanceBatch(
   {
     database,
     runsAtOnce,
-    ring,
-  }: Pick<Configuration, 'database' | 'runsAtOnce'> & Partial<Pick<Configuration, 'ring'>>,
+    wakeAnnounce,
+  }: Pick<Configuration, 'database' | 'runsAtOnce'> & Partial<Pick<Configuration, 'wakeAnnounce'>>,
 ): Promise<Advanced> {
   const { batchId, leaveWhenIdle } = validate(advanceEvent, event, 'event')
   const advanced = await advance(batchId, {
@@ -27,9 +27,9 @@ export async function advanceBatch(
     until: Date.now() + context.getRemainingTimeInMillis() - reserveMs,
     mostAtOnce: runsAtOnce,
     leaveWhenIdle,
-    onRunEnd: ring,
+    onRunEnd: wakeAnnounce,
   })
-  if (advanced.done) ring?.()
+  if (advanced.done) wakeAnnounce?.()
   logger.info(advanced.done ? `batch ${advanced.status}` : 'batch goes on', { ...advanced })
   return advanced
 }

@@ -19,21 +19,21 @@ const callOf = (event: HttpEvent, database: Database) => ({
 
 /** Answers 200 if the run or the batch has ended, else 202 with its location. */
 export const canceling = {
-  async cancelRun(event, { database, ring }) {
+  async cancelRun(event, { database, wakeAnnounce }) {
     const { id } = validate(runPath, event.pathParameters, 'path')
     const { cancel } = await import('../../run/cancel.ts')
     const result = await cancel(id, callOf(event, database))
     if (result.status === 'running') return json<Result>(202, result, { location: `/runs/${result.runId}` })
-    ring?.()
+    wakeAnnounce?.()
     return json<Result>(200, result)
   },
 
-  async cancelBatch(event, { database, ring }) {
+  async cancelBatch(event, { database, wakeAnnounce }) {
     const { id } = validate(batchPath, event.pathParameters, 'path')
     const { cancelBatch } = await import('../../batch/cancel.ts')
     const batch = await cancelBatch(id, callOf(event, database))
     if (batch.status === 'running') return json<StartedBatch>(202, batch, { location: `/batches/${id}` })
-    ring?.()
+    wakeAnnounce?.()
     return json<StartedBatch>(200, batch)
   },
 } satisfies Partial<HandlersOf<'api'>>

@@ -52,7 +52,7 @@ const longestMs = 13 * 60_000
 const isRollback = (event: unknown): boolean => (event as { rollback?: unknown } | null)?.rollback === true
 
 type Served = Pick<Configuration, 'database' | 'administration' | 'viewMigrations'> &
-  Partial<Pick<Configuration, 'environment' | 'ring'>>
+  Partial<Pick<Configuration, 'environment' | 'wakeAnnounce'>>
 
 /**
  * Serves deploys, and the commands of everybody who may invoke the function. An event without a command is a
@@ -68,7 +68,7 @@ export function serveMigrations(event: unknown, folders: MigrationFolders, serve
 async function serve(
   event: unknown,
   folders: MigrationFolders,
-  { environment, database, administration, viewMigrations, ring }: Served,
+  { environment, database, administration, viewMigrations, wakeAnnounce }: Served,
 ): Promise<object> {
   const isCommand = typeof event === 'object' && event !== null && 'command' in event
   const command = isCommand ? validate(commands, event, 'event') : { command: 'up' as const, repair: false }
@@ -81,7 +81,7 @@ async function serve(
     withData: true,
     onDone: (done) => {
       logger.info('migrated a view', { ...done })
-      ring?.()
+      wakeAnnounce?.()
     },
   }
   switch (command.command) {

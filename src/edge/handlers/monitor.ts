@@ -3,9 +3,9 @@ import { type FoundTrouble, troubleWords } from '../../events/plan/troubles.ts'
 import type { EndedRun } from '../../watch/db/publish.ts'
 import { type Monitored, monitor } from '../../watch/monitor.ts'
 import { isSlow, isUnnoticedFailure } from '../../watch/plan/runs.ts'
-import { ringDue } from '../lambda/bell.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 import { logger } from '../lambda/logger.ts'
+import { wakeStartBatch } from '../lambda/wake-lines.ts'
 import { publishBatchMetrics, publishPerView, publishRunMetrics, publishViews } from '../metrics/publish.ts'
 
 /** The most views that one log line names. */
@@ -15,7 +15,7 @@ type Environment = Pick<
   Configuration,
   'environment' | 'database' | 'schedules' | 'telling' | 'metricsPerView'
 > &
-  Partial<Pick<Configuration, 'tellsPrograms' | 'ring' | 'looks'>>
+  Partial<Pick<Configuration, 'tellsPrograms' | 'wakeAnnounce' | 'looks'>>
 
 /**
  * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that
@@ -29,7 +29,7 @@ export async function monitorEnvironment({
   telling,
   metricsPerView,
   tellsPrograms = true,
-  ring,
+  wakeAnnounce,
   looks,
 }: Environment): Promise<Monitored> {
   const monitored = await monitor(database, {
@@ -55,8 +55,8 @@ export async function monitorEnvironment({
       },
     },
   })
-  if (monitored.eventsWait) ring?.()
-  if (monitored.due > 0) ringDue()
+  if (monitored.eventsWait) wakeAnnounce?.()
+  if (monitored.due > 0) wakeStartBatch()
   return monitored
 }
 

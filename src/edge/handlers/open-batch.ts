@@ -49,9 +49,9 @@ export async function openBatch(
     batchDefaults,
     deployConcurrency,
     looks,
-    ring,
+    wakeAnnounce,
   }: Pick<Configuration, 'database'> &
-    Partial<Pick<Configuration, 'batchDefaults' | 'deployConcurrency' | 'looks' | 'ring'>>,
+    Partial<Pick<Configuration, 'batchDefaults' | 'deployConcurrency' | 'looks' | 'wakeAnnounce'>>,
 ): Promise<OpenedBatch> {
   if ('due' in event) {
     const { trigger } = validate(dueBatch, event, 'event')
@@ -66,12 +66,12 @@ export async function openBatch(
     const defaults =
       call.trigger === 'deploy' ? { ...batchDefaults, concurrency: deployConcurrency } : batchDefaults
     const batch = await open(database, call, defaults)
-    if (!isOpen(batch)) ring?.()
+    if (!isOpen(batch)) wakeAnnounce?.()
     return { answer: null, batchId: toAdvance(batch) }
   }
   try {
     const batch = await open(database, overHttp(event as HttpEvent, requestId), batchDefaults)
-    if (!isOpen(batch)) ring?.()
+    if (!isOpen(batch)) wakeAnnounce?.()
     return { answer: answerOf(batch), batchId: toAdvance(batch) }
   } catch (thrown) {
     return { answer: problemAnswer(knownProblem(thrown)), batchId: null }

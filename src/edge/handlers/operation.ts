@@ -47,7 +47,7 @@ export const operationFunction = <Options extends z.ZodMiniObject>(
 
 const overHttp =
   <Options extends z.ZodMiniObject>({ options, perform }: ServedOperation<Options>): HttpHandler =>
-  async (event, { database, longestWaitSeconds, ring }) => {
+  async (event, { database, longestWaitSeconds, wakeAnnounce }) => {
     const { view } = validate(viewPath, event.pathParameters, 'path')
     const body = validate(options, bodyOf(event), 'body')
     const result = await perform(
@@ -61,7 +61,7 @@ const overHttp =
         waitUntil: waitUntilOf(event, longestWaitSeconds),
       },
     )
-    return resultAnswer(logged(result, 'http', ring))
+    return resultAnswer(logged(result, 'http', wakeAnnounce))
   }
 
 /**
@@ -73,7 +73,7 @@ async function onSchedule<Options extends z.ZodMiniObject>(
   { options, perform }: ServedOperation<Options>,
   event: unknown,
   context: Context,
-  { database, ring }: Pick<Configuration, 'database'> & Partial<Pick<Configuration, 'ring'>>,
+  { database, wakeAnnounce }: Pick<Configuration, 'database'> & Partial<Pick<Configuration, 'wakeAnnounce'>>,
 ): Promise<Result> {
   // What leaves checks out is on record with a person's name, and a schedule has none.
   const { withoutChecks: _, ...shape } = options.shape as Record<string, z.ZodMiniType>
@@ -87,7 +87,7 @@ async function onSchedule<Options extends z.ZodMiniObject>(
     idempotencyKey: scheduleKey(schedule, scheduledTime, context.awsRequestId),
     waitUntil: Date.now() + context.getRemainingTimeInMillis() - reserveMs,
   })
-  logged(result, trigger, ring)
+  logged(result, trigger, wakeAnnounce)
   if (result.error !== undefined && mayRetry(result.error.class)) {
     throw new Problem(result.error.class, result.error.message, { runId: result.runId })
   }
@@ -104,7 +104,7 @@ export function scheduleKey(schedule: string, scheduledTime: string, requestId: 
 }
 
 /** Logs how the run stands. Rings if the run has ended. */
-function logged(result: Result, trigger: Trigger, ring?: () => void): Result {
+function logged(result: Result, trigger: Trigger, wakeAnnounce?: () => void): Result {
   const { runId, view, operation, status, response, error } = result
   logger.info(`${operation} ${status}`, {
     runId,
@@ -116,6 +116,6 @@ function logged(result: Result, trigger: Trigger, ring?: () => void): Result {
     durationMs: response.durationMs,
     ...(error === undefined ? {} : { class: error.class, sqlstate: error.sqlstate }),
   })
-  if (status !== 'running') ring?.()
+  if (status !== 'running') wakeAnnounce?.()
   return result
 }

@@ -21,7 +21,7 @@ export interface RungEvent {
 }
 
 /**
- * Has the batch of all that is due by target lags recorded and advanced, for the bell of the monitor. If that fails, Lambda
+ * Has the batch of all that is due by target lags recorded and advanced, for the log line of the monitor. If that fails, Lambda
  * tries again, and the next look of the monitor rings again.
  */
 export async function startDueWith(machinery: BatchMachinery, context: Context): Promise<void> {

@@ -136,7 +136,7 @@ export const descriptions: Descriptions = {
   resumeAll: pauses('Resumes everything: schedules and deploys start refreshes again'),
   listViews: reads('Lists every view', 'The views.', schemas.viewList, {
     does:
-      'Every view in the catalog, and every authored view that is missing or set aside: `state` and `culprit`, the view to cure first; last ' +
+      'Every view in the catalog, and every authored view that is missing or set aside: `state` and `culprit`, the view to fix first; last ' +
       "run and success, `asOf`, `heldBackBy`, age and limit; `nextRun`, and `nextBy`: the `view`'s schedule, the `nightly` one, a target " +
       '`lag` or a `retry`; what it reads and what reads it; `aside`, `retry`, `leftOut`, `savedMs`. `?state=` selects `stale` (with `unknown`), ' +
       '`failed`, `heldBack`, `unknown`, `running`, `paused`, `unpopulated`, `missing` or `aside`. `paused`: everything is',
@@ -200,7 +200,7 @@ export const descriptions: Descriptions = {
   }),
   getBatch: reads('Shows one batch with its graph', 'The batch.', schemas.batchDetails, {
     does:
-      "One batch with its graph: each view's state, attempts, phase, why it comes `along`, what it `waitsFor` (none: a free slot); time " +
+      "One batch with its graph: each view's state, attempts, phase, why the batch includes it (`includedBecause`), what it `waitsFor` (none: a free slot); time " +
       'elapsed and estimated',
     path: batchPath,
     query: batchQuery,

@@ -9,11 +9,11 @@ import { Problem } from '../../problem.ts'
 import { type ConnectionSource, connectTo, type Database } from '../../server/connect.ts'
 import type { Retention } from '../../watch/db/prune.ts'
 import type { Links } from '../../watch/plan/notice.ts'
-import { ring } from './bell.ts'
 import { fromUrl } from './database-url.ts'
 import { waiting } from './lifetime.ts'
 import { fromSecret } from './secret.ts'
 import { fromToken } from './token.ts'
+import { wakeAnnounce } from './wake-lines.ts'
 
 /** What stands for the name of the environment if the functions are not deployed. */
 export const localEnvironment = 'local'
@@ -37,7 +37,7 @@ export interface Configuration {
   /** Whether what ends becomes an event for programs. */
   tellsPrograms: boolean
   /** Says that events may wait for the bus; undefined if there is none. */
-  ring: (() => void) | undefined
+  wakeAnnounce: (() => void) | undefined
   /** How long a caller of an operation may wait at most; undefined if nothing but the API sets a limit. */
   longestWaitSeconds: number | undefined
   /** The number of runs that one call that advances a batch sends at once, whatever the batch allows. */
@@ -79,10 +79,10 @@ export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configu
     links: { pageUrl: options.pageUrl, runbookUrl: options.runbookUrl },
     metricsPerView: options.metricsPerView ?? false,
     tellsPrograms: Boolean(options.eventBus),
-    ring: options.eventBus ? ring : undefined,
+    wakeAnnounce: options.eventBus ? wakeAnnounce : undefined,
     longestWaitSeconds: env.LONGEST_WAIT_SECONDS === undefined ? undefined : Number(env.LONGEST_WAIT_SECONDS),
     runsAtOnce: Number(env.BATCH_RUNS_AT_ONCE ?? Number.POSITIVE_INFINITY),
-    batchDefaults: { exchange: options.batchExchange, maxTwinBytes: options.maxTwinBytes },
+    batchDefaults: { exchange: options.batchExchange, maxShadowBytes: options.maxShadowBytes },
     deployConcurrency: options.batchConcurrency,
     looks,
   }

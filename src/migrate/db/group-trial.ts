@@ -1,29 +1,29 @@
-import { twinKey } from '../../catalog/db/twin-key.ts'
+import { shadowKey } from '../../catalog/db/shadow-key.ts'
 import type { Definition } from '../../catalog/plan/definition.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { liveViewQuery } from '../../catalog/plan/live-view-query.ts'
 import { parentsFirst, type Reader } from '../../catalog/plan/readers.ts'
 import { Problem } from '../../problem.ts'
 import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
-import { tryTwin, tryTwins } from '../../rebuild/db/trial.ts'
+import { tryShadow, tryShadows } from '../../rebuild/db/trial.ts'
 import { makePlace } from '../../rebuild/plan/make.ts'
-import { lacks } from '../../rebuild/plan/needs.ts'
-import { apart, type Rebuild, twinName } from '../../rebuild/plan/place.ts'
+import { apart, type Rebuild, shadowName } from '../../rebuild/plan/place.ts'
+import { lacks } from '../../rebuild/plan/requirements.ts'
 import type { Member, Scope } from '../../rebuild/plan/scope.ts'
 import {
-  authoredTwin,
+  authoredShadow,
   inPublic,
   insistOnNoCircle,
   type Misfit,
   type Redefined,
   readsAfter,
-  twinAsView,
+  shadowAsView,
   withColumnsOf,
 } from '../../rebuild/plan/trial.ts'
 import type { Sql } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { undone } from '../../server/undone.ts'
-import { describeTwin, isSameQuery } from '../../set-aside/db/trial.ts'
+import { describeShadow, isSameQuery } from '../../set-aside/db/trial.ts'
 import { displayName, literal, quoteName } from '../../sql/names.ts'
 import { wantedView } from '../plan/redefine.ts'
 
@@ -32,12 +32,12 @@ export interface Tried {
   /** Each after those that it reads then. A view that changes because a column of another one changes is wanted so, too. */
   members: Member[]
   /** The new definitions as the server reads them, by OID. */
-  twins: Map<number, LiveView>
+  shadows: Map<number, LiveView>
   misfits: Misfit[]
 }
 
 /**
- * Builds the empty twins of changed views and of everything that reads them, and undoes that. No view is locked. Throws
+ * Builds the empty shadows of changed views and of everything that reads them, and undoes that. No view is locked. Throws
  * StatementRefused if the server refuses a changed definition.
  */
 export const tryTogether = (sql: Sql, readers: Reader[], changes: Map<number, Redefined>): Promise<Tried> =>
@@ -45,49 +45,51 @@ export const tryTogether = (sql: Sql, readers: Reader[], changes: Map<number, Re
     const readsOf = (reader: Reader) => readsAfter(reader, readers, changes)
     const members: Member[] = parentsFirst(readers, readsOf)
     insistOnNoCircle(members, readsOf)
-    const rebuild = apart(`new_${twinKey(Number(members[0]?.oid))}`, { members })
+    const rebuild = apart(`new_${shadowKey(Number(members[0]?.oid))}`, { members })
     const heirs = [...changes.values()].map(({ given }) => given.view.owner)
     await executeStatements(part, makePlace(rebuild, heirs), false)
-    const twins = new Map<number, LiveView>()
-    const { misfits } = await tryTwins(members, readsOf, (member) => {
+    const shadows = new Map<number, LiveView>()
+    const { misfits } = await tryShadows(members, readsOf, (member) => {
       const change = changes.get(member.oid)
       return change === undefined
         ? tryReader(part, rebuild, member)
-        : tryChanged(part, rebuild, member, { change, twins })
+        : tryChanged(part, rebuild, member, { change, shadows })
     })
     const unfit = misfits.map(({ member, because }) => ({ reader: member.live.view, because }))
-    return { members, twins, misfits: unfit }
+    return { members, shadows, misfits: unfit }
   })
 
 interface Changed {
   change: Redefined
-  twins: Map<number, LiveView>
+  shadows: Map<number, LiveView>
 }
 
 async function tryChanged(
   sql: Sql,
   rebuild: Rebuild,
   member: Member,
-  { change, twins }: Changed,
+  { change, shadows }: Changed,
 ): Promise<null> {
   const { before, after, given } = change
-  await insistOnOnlyTwins(sql, rebuild)
-  const twin = await naming(after, rebuild, () => readOnTwins(sql, rebuild, change))
-  const isSame = await isSameQuery(sql, twin, given)
-  const described = isSame ? { ...twin, view: { ...twin.view, definition: given.view.definition } } : twin
-  twins.set(member.oid, described)
-  member.wanted = wantedView(given, { before, after, twin: described })
-  await naming(null, rebuild, () => tryTwin(sql, rebuild, member))
+  await insistOnOnlyShadows(sql, rebuild)
+  const shadow = await naming(after, rebuild, () => readOnShadows(sql, rebuild, change))
+  const isSame = await isSameQuery(sql, shadow, given)
+  const described = isSame
+    ? { ...shadow, view: { ...shadow.view, definition: given.view.definition } }
+    : shadow
+  shadows.set(member.oid, described)
+  member.wanted = wantedView(given, { before, after, shadow: described })
+  await naming(null, rebuild, () => tryShadow(sql, rebuild, member))
   return null
 }
 
 /**
- * Refuses (MigrationFailed) anything but twins in the schemas of the twins, which are on the path of the next query: the
+ * Refuses (MigrationFailed) anything but shadows in the schemas of the shadows, which are on the path of the next query: the
  * code of another view may have made there, as its owner, what the query would take for its own function or operator.
  */
-async function insistOnOnlyTwins(sql: Sql, rebuild: Rebuild): Promise<void> {
+async function insistOnOnlyShadows(sql: Sql, rebuild: Rebuild): Promise<void> {
   const { members } = rebuild.scope
-  const names = members.map((member) => twinName(rebuild, member))
+  const names = members.map((member) => shadowName(rebuild, member))
   const [odd] = await sql<{ object: string }[]>`
     select pg_describe_object(d.classid, d.objid, 0) as object
       from pg_depend d join pg_namespace n on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid
@@ -97,16 +99,16 @@ async function insistOnOnlyTwins(sql: Sql, rebuild: Rebuild): Promise<void> {
   if (odd === undefined) return
   throw new Problem(
     'MigrationFailed',
-    `The code of a view made ${odd.object} among the twins of the views, where the next query would find it. ` +
+    `The code of a view made ${odd.object} among the shadows of the views, where the next query would find it. ` +
       `Look for that code in the functions that ${members.map(({ live }) => displayName(live.view)).join(', ')} use.`,
   )
 }
 
-/** The live view that a definition makes where its query finds twins. */
-async function readOnTwins(sql: Sql, rebuild: Rebuild, change: Redefined): Promise<LiveView> {
-  const { definition, onPath } = authoredTwin(rebuild, change)
-  const twin = await describeTwin(sql, definition, change.given.view.owner, onPath)
-  return twinAsView(rebuild, change, twin)
+/** The live view that a definition makes where its query finds shadows. */
+async function readOnShadows(sql: Sql, rebuild: Rebuild, change: Redefined): Promise<LiveView> {
+  const { definition, onPath } = authoredShadow(rebuild, change)
+  const shadow = await describeShadow(sql, definition, change.given.view.owner, onPath)
+  return shadowAsView(rebuild, change, shadow)
 }
 
 /** Tries a view that keeps its query. Returns why it does not fit; null if it fits. */
@@ -114,7 +116,7 @@ async function tryReader(sql: Sql, rebuild: Rebuild, member: Member): Promise<st
   const lacking = await readLacking(sql, rebuild.scope, member)
   if (lacking !== null) return lacking
   try {
-    await tryTwin(sql, rebuild, member)
+    await tryShadow(sql, rebuild, member)
   } catch (error) {
     // A missing right says nothing about the query.
     if (!(error instanceof StatementRefused) || sqlstateOf(error.cause) === '42501') throw error
@@ -122,7 +124,7 @@ async function tryReader(sql: Sql, rebuild: Rebuild, member: Member): Promise<st
     return `does not fit any more${carries === undefined ? '' : `, with its ${carries}`}: ${inPublic(error.message, rebuild)} (${sqlstateOf(error.cause) ?? 'no SQLSTATE'})`
   }
   const [row] = await sql.unsafe<{ live: LiveView }[]>(
-    `select f as live from (${liveViewQuery(`${literal(quoteName(twinName(rebuild, member)))}::regclass`)}) as x(f)`,
+    `select f as live from (${liveViewQuery(`${literal(quoteName(shadowName(rebuild, member)))}::regclass`)}) as x(f)`,
   )
   const wanted = withColumnsOf(member.live, (row as { live: LiveView }).live)
   if (wanted !== null) member.wanted = wanted

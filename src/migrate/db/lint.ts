@@ -1,6 +1,6 @@
 import { findView } from '../../catalog/db/catalog.ts'
 import type { ViewDefinition } from '../../catalog/plan/definition.ts'
-import { executeSealed } from '../../rebuild/db/seal.ts'
+import { executeSandboxed } from '../../rebuild/db/sandbox.ts'
 import type { Sql } from '../../server/connect.ts'
 import { readRolePath } from '../../server/role-path.ts'
 import { undone } from '../../server/undone.ts'
@@ -33,14 +33,14 @@ export async function readKey(sql: Sql, definition: ViewDefinition): Promise<Key
  */
 export async function isNullSomewhere(sql: Sql, { columns, role, schema, query }: Key): Promise<boolean> {
   const marker = crypto.randomUUID()
-  const seal = { role, schema: quoteIdentifier(schema) }
+  const sandbox = { role, schema: quoteIdentifier(schema) }
   const path = await readRolePath(sql)
   try {
     await undone(sql, async (part) => {
       await part`select set_config('statement_timeout', ${String(limitMs)}, true)`
-      await executeSealed(
+      await executeSandboxed(
         part,
-        seal,
+        sandbox,
         failsWhere(`(${query}\n) as q where not (row(${columns}) is not null)`, marker),
         path,
       )
@@ -53,7 +53,7 @@ export async function isNullSomewhere(sql: Sql, { columns, role, schema, query }
 }
 
 /**
- * A statement that fails if `rows` has a row: a sealed statement cannot return one. The marker tells this failure from
+ * A statement that fails if `rows` has a row: a sandboxed statement cannot return one. The marker tells this failure from
  * those of the view's own code.
  */
 function failsWhere(rows: string, marker: string): string {

@@ -1,4 +1,4 @@
-import type { ReadQuery } from '../../catalog/plan/assumed-twin.ts'
+import type { ReadQuery } from '../../catalog/plan/assumed-shadow.ts'
 import type { ViewDefinition } from '../../catalog/plan/definition.ts'
 import { readable } from '../../catalog/plan/server-sql.ts'
 import { queryOf } from '../../rebuild/plan/create.ts'

@@ -1,6 +1,6 @@
 import { findView } from '../../catalog/db/catalog.ts'
 import { readDependencies } from '../../catalog/db/graph.ts'
-import { twinKey } from '../../catalog/db/twin-key.ts'
+import { shadowKey } from '../../catalog/db/shadow-key.ts'
 import { type Checks, checksOf, type DataCheck } from '../../catalog/plan/checks.ts'
 import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
 import { type Checked, measureCheck, queryOfCheck } from '../../rebuild/plan/check-data.ts'
@@ -10,7 +10,7 @@ import { sqlstateOf } from '../../server/failures.ts'
 import { conditionOf, mayPass } from '../../server/sqlstate.ts'
 import { undone } from '../../server/undone.ts'
 import { type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
-import type { Seal, Statement } from '../../sql/plan.ts'
+import type { Sandbox, Statement } from '../../sql/plan.ts'
 import { callsOf } from './calls-of.ts'
 
 const limitMs = 3000
@@ -31,8 +31,8 @@ export async function findBadCheck(
     select relowner::regrole::text as role from pg_catalog.pg_class where oid = to_regclass(${quoteName(name)})`
   const view = await findView(sql, name)
   if (owner === undefined || view === undefined) return null
-  const seal = { role: owner.role, schema: quoteIdentifier(name.schema) }
-  const key = twinKey(0)
+  const sandbox = { role: owner.role, schema: quoteIdentifier(name.schema) }
+  const key = shadowKey(0)
   const empty = { schema: name.schema, name: `viewkeeper_empty_${key}` }
   const nulls = { schema: name.schema, name: `viewkeeper_nulls_${key}` }
   return undone(sql, async (part) => {
@@ -40,9 +40,9 @@ export async function findBadCheck(
       part,
       [
         setting('statement_timeout', String(limitMs)),
-        make(seal, empty, `select * from (${query}\n) as rows limit 0`),
+        make(sandbox, empty, `select * from (${query}\n) as rows limit 0`),
         make(
-          seal,
+          sandbox,
           nulls,
           `select rows.* from (values (1)) as one left join ${quoteName(empty)} as rows on true`,
         ),
@@ -51,7 +51,7 @@ export async function findBadCheck(
     )
     for (const check of all) {
       const why = await undone(part, (tried) =>
-        tryOne(tried, { name, view: view.view, empty, nulls, seal, key }, check),
+        tryOne(tried, { name, view: view.view, empty, nulls, sandbox, key }, check),
       )
       if (why !== null) return `check ${JSON.stringify(check.name)} ${why}`
     }
@@ -66,20 +66,20 @@ interface Trial {
   empty: QualifiedName
   /** The view with one row, of nulls. */
   nulls: QualifiedName
-  seal: Seal
+  sandbox: Sandbox
   key: string
 }
 
 async function tryOne(
   sql: Sql,
-  { name, view, empty, nulls, seal, key }: Trial,
+  { name, view, empty, nulls, sandbox, key }: Trial,
   check: DataCheck,
 ): Promise<string | null> {
   const parsed = { schema: name.schema, name: `viewkeeper_parsed_${key}` }
   try {
     await executeStatements(
       sql,
-      [make(seal, parsed, `${queryOfCheck(name, empty, check)} with no data`)],
+      [make(sandbox, parsed, `${queryOfCheck(name, empty, check)} with no data`)],
       false,
     )
   } catch (error) {
@@ -90,15 +90,17 @@ async function tryOne(
   if ((await readDependencies(sql)).get(itself)?.includes(view))
     return `reads ${view} through a plain view or a function, which show its old data to the check: name the view itself, without its schema`
   try {
-    await executeStatements(sql, measureCheck({ view: name, relation: empty, seal, key }, check), false)
+    await executeStatements(sql, measureCheck({ view: name, relation: empty, sandbox, key }, check), false)
   } catch (error) {
     return refusal(error, ({ cause }) => conditionOf(sqlstateOf(cause)))
   }
   // Without rows, a condition calls nothing; with other rows than those of a row of nulls, it may call any of its functions.
   for (const { of, query } of await callsOf(sql, parsed))
-    if (await writes(sql, { view: name, relation: empty, seal, key }, { ...check, query, rows: undefined }))
+    if (
+      await writes(sql, { view: name, relation: empty, sandbox, key }, { ...check, query, rows: undefined })
+    )
       return `calls ${of}, which writes: a check may only read (${readOnly})`
-  return (await writes(sql, { view: name, relation: nulls, seal, key }, check))
+  return (await writes(sql, { view: name, relation: nulls, sandbox, key }, check))
     ? `writes: a check may only read (${readOnly})`
     : null
 }
@@ -116,9 +118,9 @@ const writes = (sql: Sql, checked: Checked, check: DataCheck): Promise<boolean> 
     throw error
   })
 
-const make = (seal: Seal, view: QualifiedName, query: string): Statement => ({
-  kind: 'sealed',
-  seal,
+const make = (sandbox: Sandbox, view: QualifiedName, query: string): Statement => ({
+  kind: 'sandboxed',
+  sandbox,
   rolePath: true,
   phase: 'checking',
   sql: `create materialized view ${quoteName(view)} as ${query}`,

@@ -8,7 +8,7 @@ type Define = { does: 'define'; definition: Definition }
 export type Together = { does: 'together'; definitions: Definition[] }
 
 /**
- * What one frozen file does. A file without a header is own SQL, executed as it stands; `around` names the relations whose
+ * What one frozen file does. A file without a header is own SQL, executed as it stands; `alter` names the relations whose
  * readers are taken away before and made again after. `release` leaves the view as it is
  * and makes its definition a discovered one: the way back of a view that was adopted.
  */
@@ -17,7 +17,7 @@ export type FrozenChange =
   | Together
   | { does: 'drop' | 'release'; view: QualifiedName }
   | { does: 'rename'; view: QualifiedName; to: QualifiedName }
-  | { does: 'sql'; sql: string; around?: string[] }
+  | { does: 'sql'; sql: string; alters?: string[] }
   | Squash
 
 /** A migration that a squash has replaced. */
@@ -132,8 +132,8 @@ function parseTogether(text: string): FrozenFile | null {
 
 function parseOne(text: string): FrozenFile | null {
   try {
-    const around = aroundOf(text)
-    if (around !== null) return { change: { does: 'sql', sql: text, around }, why: null }
+    const alters = altersOf(text)
+    if (alters !== null) return { change: { does: 'sql', sql: text, alters }, why: null }
     const header = readHeader(text)
     const change = header && changeOf(header.fields, text.slice(header.length))
     if (!header || !change) return null
@@ -144,16 +144,16 @@ function parseOne(text: string): FrozenFile | null {
   }
 }
 
-/** The relations that the first line of own SQL names: `-- viewkeeper: {"around": ["public.orders"]}`. */
-function aroundOf(text: string): string[] | null {
+/** The relations that the first line of own SQL names: `-- viewkeeper: {"alters": ["public.orders"]}`. */
+function altersOf(text: string): string[] | null {
   const line = /^-- viewkeeper: (\{.*\})[ \t]*(?:\n|$)/.exec(text)?.[1]
   if (line === undefined) return null
-  const { around, ...others } = JSON.parse(line) as { around?: unknown }
+  const { alters, ...others } = JSON.parse(line) as { alters?: unknown }
   const isList =
-    Array.isArray(around) && around.length > 0 && around.every((name) => typeof name === 'string')
+    Array.isArray(alters) && alters.length > 0 && alters.every((name) => typeof name === 'string')
   if (!isList || Object.keys(others).length > 0) return null
-  for (const name of around) parseName(name, 'around')
-  return around
+  for (const name of alters) parseName(name, 'alters')
+  return alters
 }
 
 /** The number of lines before the SQL of a file. */

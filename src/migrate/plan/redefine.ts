@@ -4,19 +4,19 @@ import { authoredGrants, needsRebuild, sameGrant, sameIndex } from '../../catalo
 import { grantStatement } from '../../catalog/plan/grants.ts'
 import { type Grant, type LiveView, ownedBy, type ViewSnapshot } from '../../catalog/plan/live-view.ts'
 import { liveViewHashQuery } from '../../catalog/plan/live-view-query.ts'
-import { namesBeside } from '../../catalog/plan/twin-names.ts'
+import { namesBeside } from '../../catalog/plan/shadow-names.ts'
 import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
 import { commentStatement, indexStatement, ownerStatement } from '../../rebuild/plan/create.ts'
 import { besideReaders, exclusively } from '../../rebuild/plan/locks.ts'
 import { planRebuild } from '../../rebuild/plan/plan.ts'
 import type { RunOptions } from '../../rebuild/plan/run-options.ts'
 import { alone } from '../../rebuild/plan/scope.ts'
-import { sealedIf } from '../../rebuild/plan/twin.ts'
+import { sandboxedIf } from '../../rebuild/plan/shadow.ts'
 import { uniqueIndexes } from '../../rebuild/plan/unique-indexes.ts'
 import { quoteIdentifier, quoteName, unquoted } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 
-/** A live view that is to be changed: its state, its old and new definition, and the twin of the new one. */
+/** A live view that is to be changed: its state, its old and new definition, and the shadow of the new one. */
 export interface Redefinition {
   view: ViewFacts
   snapshot: ViewSnapshot
@@ -24,11 +24,11 @@ export interface Redefinition {
   before: ViewDefinition | null
   after: ViewDefinition
   /** The live view that the server makes of `after`. Its owner is to own the view. */
-  twin: LiveView
+  shadow: LiveView
 }
 
 /**
- * Plans the change of a live view to its definition. Pure. For another query or other columns, a twin is built aside and
+ * Plans the change of a live view to its definition. Pure. For another query or other columns, a shadow is built aside and
  * exchanged with the view, and everything that hangs on the view is carried over. Any other change is made in place.
  * Indexes, grants and comments that nobody authored stay. Null if there is nothing to do.
  */
@@ -36,17 +36,17 @@ export function planRedefinition(
   redefinition: Redefinition,
   options: RunOptions & { withData: boolean },
 ): { plan: Plan; does: 'rebuild' | 'alter' } | null {
-  const { view, snapshot, before, after, twin } = redefinition
+  const { view, snapshot, before, after, shadow } = redefinition
   const { live, hash } = snapshot
-  const given = ownedBy(live, twin.view.owner)
-  const wanted = wantedView(given, { before, after, twin })
-  if (needsRebuild(live, twin)) {
+  const given = ownedBy(live, shadow.view.owner)
+  const wanted = wantedView(given, { before, after, shadow })
+  if (needsRebuild(live, shadow)) {
     return {
       plan: planRebuild(alone(view.oid, snapshot, wanted), view, options),
       does: 'rebuild',
     }
   }
-  const { building, cutOver, grants } = alterations(given, wanted, view.twinKey)
+  const { building, cutOver, grants } = alterations(given, wanted, view.shadowKey)
   const asOwner = (some: Statement[]) => inPlaceOf(live.view.owner, some)
   // A grant to the old or to the new owner can be made only when the view has its new owner.
   const [beside, later] = given === live ? [[...building, ...grants], []] : [building, grants]
@@ -76,11 +76,11 @@ export function planRedefinition(
 /** The live view with the authored changes: parts that are no longer authored go, all others stay. */
 export function wantedView(
   live: LiveView,
-  { before, after, twin }: Pick<Redefinition, 'before' | 'after' | 'twin'>,
+  { before, after, shadow }: Pick<Redefinition, 'before' | 'after' | 'shadow'>,
 ): LiveView {
   const named = (definition: ViewDefinition | null) => new Set(definition?.indexes.map(({ name }) => name))
   const [indexesBefore, indexesAfter] = [named(before), named(after)]
-  const granted = authoredGrants(twin)
+  const granted = authoredGrants(shadow)
   const isWithdrawn = (grant: Grant) =>
     grant.grantor === live.view.owner &&
     // The owner keeps its own rights: a grant to another role may have become one of them.
@@ -91,17 +91,17 @@ export function wantedView(
     ...live,
     view: {
       ...live.view,
-      definition: twin.view.definition,
+      definition: shadow.view.definition,
       // An empty comment means no comment.
       comment: after.comment || (before?.comment ? null : live.view.comment),
     },
-    columns: twin.columns.map(
+    columns: shadow.columns.map(
       (column) =>
         live.columns.find(({ name, type }) => name === column.name && type === column.type) ?? column,
     ),
     indexes: [
       ...live.indexes.filter(({ name }) => !indexesBefore.has(name) && !indexesAfter.has(name)),
-      ...twin.indexes.map(
+      ...shadow.indexes.map(
         (index) => live.indexes.find((each) => each.name === index.name && sameIndex(each, index)) ?? index,
       ),
     ],
@@ -112,7 +112,7 @@ export function wantedView(
         .map((grant) => ({ ...grant, grantor: live.view.owner })),
     ],
     untouchedGrants: live.untouchedGrants && granted.every(({ column }) => column !== null),
-    defaultGrants: twin.defaultGrants,
+    defaultGrants: shadow.defaultGrants,
   }
 }
 
@@ -168,7 +168,7 @@ function alterations(
           unique: uniqueIndexes([{ name, unique, on: rest }], () =>
             takesOver(name) ? names.index(at) : name,
           ),
-          ...sealedIf(hasExpressions, live),
+          ...sandboxedIf(hasExpressions, live),
         }),
       ),
       ...(live.view.comment === wanted.view.comment

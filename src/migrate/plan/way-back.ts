@@ -7,13 +7,13 @@ import type { LiveView } from '../../catalog/plan/live-view.ts'
  * How a live view differs from its frozen definition, which may name an owner, in words. Indexes, grants and a comment that
  * somebody added by hand are no difference, because every migration keeps them. Pure.
  */
-export function driftOf(live: LiveView, twin: LiveView, owner: string | null): string[] {
-  const named = new Set(twin.indexes.map(({ name }) => name))
+export function driftOf(live: LiveView, shadow: LiveView, owner: string | null): string[] {
+  const named = new Set(shadow.indexes.map(({ name }) => name))
   const withAdditions: LiveView = {
-    ...twin,
-    view: { ...twin.view, comment: twin.view.comment ?? live.view.comment },
-    indexes: [...twin.indexes, ...live.indexes.filter(({ name }) => !named.has(name))],
-    grants: [...twin.grants, ...live.grants.filter((grant) => !twin.grants.some(sameGrant(grant)))],
+    ...shadow,
+    view: { ...shadow.view, comment: shadow.view.comment ?? live.view.comment },
+    indexes: [...shadow.indexes, ...live.indexes.filter(({ name }) => !named.has(name))],
+    grants: [...shadow.grants, ...live.grants.filter((grant) => !shadow.grants.some(sameGrant(grant)))],
   }
   return [...ownerDifferences(live, owner), ...liveDifferences(live, withAdditions)].map(
     ({ message }) => message,

@@ -1,4 +1,4 @@
-import { adminsOf, type Cure, roleOf } from '../../catalog/plan/rights.ts'
+import { adminsOf, type Fix, roleOf } from '../../catalog/plan/rights.ts'
 import { type Sql, withSavepoint } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { literal } from '../../sql/names.ts'
@@ -20,7 +20,7 @@ export class Work {
   /** The statements that changed something, in order. */
   readonly done: string[] = []
   /** The statements that this administrator may not execute. */
-  readonly refused: Cure[] = []
+  readonly refused: Fix[] = []
 
   private constructor(sql: Sql, hasMembershipOptions: boolean) {
     this.sql = sql

@@ -1,13 +1,13 @@
 import { hintsQueryOf } from '../../catalog/plan/obstacles.ts'
 import { Problem } from '../../problem.ts'
 import { inTransaction, type Sql } from '../../server/connect.ts'
-import { readMissingRights, readWhoLacks } from '../../server/cure.ts'
 import { sqlstateOf } from '../../server/failures.ts'
+import { readMissingRights, readWhoLacks } from '../../server/missing-rights.ts'
 import { readRolePath, takeRolePath, takeSafePath } from '../../server/role-path.ts'
 import { literal, type QualifiedName } from '../../sql/names.ts'
-import type { Seal, Statement } from '../../sql/plan.ts'
+import type { Sandbox, Statement } from '../../sql/plan.ts'
 import { safePath } from '../../sql/search-path.ts'
-import { executeSealed, sealedText } from './seal.ts'
+import { executeSandboxed, sandboxedText } from './sandbox.ts'
 import { unfoundQuery, unfoundStates } from './unfound.ts'
 
 interface Unfound {
@@ -47,7 +47,7 @@ export class StatementRefused extends Error {
     this.inDefinition = inDefinition
     this.missing = missing
     this.unfound = unfound
-    // Positions count characters; a JavaScript string may hold two units for one. A sealed statement is an inner query.
+    // Positions count characters; a JavaScript string may hold two units for one. A sandboxed statement is an inner query.
     const { position: outer, internal_position, internal_query } = cause as Record<string, string | undefined>
     const position = Number(outer ?? (internal_query === statement.sql ? internal_position : undefined) ?? 1)
     this.line = [...statement.sql]
@@ -59,7 +59,7 @@ export class StatementRefused extends Error {
 
 /**
  * Executes statements of a plan one by one, from the client: all of them, in a transaction or a savepoint, or none. So the
- * catalog can be asked afterwards which right was missing. `onPath` changes the search path of sealed SQL of others. Throws
+ * catalog can be asked afterwards which right was missing. `onPath` changes the search path of sandboxed SQL of others. Throws
  * StatementRefused.
  */
 export async function executeStatements(
@@ -91,31 +91,31 @@ export async function executeStatements(
 }
 
 /**
- * Executes commands and sealed SQL of others in one message, in the transaction of the caller: the server takes no time
- * between them. What follows each other as one role has one seal, because a seal takes longer than what is in it. A failure
+ * Executes commands and sandboxed SQL of others in one message, in the transaction of the caller: the server takes no time
+ * between them. What follows each other as one role has one sandbox, because a sandbox takes longer than what is in it. A failure
  * does not say which statement failed.
  */
 export async function executeTogether(sql: Sql, statements: Statement[]): Promise<void> {
   const rolePath = await readRolePath(sql)
   const pathOf = (statement: Statement) =>
-    statement.kind === 'sealed' && statement.rolePath ? rolePath : safePath
-  const texts = byRole(statements).map(({ role, seal, statements }) => {
+    statement.kind === 'sandboxed' && statement.rolePath ? rolePath : safePath
+  const texts = byRole(statements).map(({ role, sandbox, statements }) => {
     const plain = statements.map((each) => each.sql)
     if (role === null) return plain.join(';\n')
-    if (seal === null) return [`set local role ${role}`, ...plain, 'reset role'].join(';\n')
+    if (sandbox === null) return [`set local role ${role}`, ...plain, 'reset role'].join(';\n')
     // The code of others may have changed the path before the next statement.
     const onPaths = statements.map(
       (each) => `select pg_catalog.set_config('search_path', ${literal(pathOf(each))}, true);\n${each.sql}`,
     )
-    return sealedText(seal, onPaths.join(';\n'), safePath, 'reset role')
+    return sandboxedText(sandbox, onPaths.join(';\n'), safePath, 'reset role')
   })
   await sql.unsafe(texts.join(';\n'))
 }
 
-/** Statements that one role executes one after the other; null: our login. `seal` if one of them is sealed. */
+/** Statements that one role executes one after the other; null: our login. `sandbox` if one of them is sandboxed. */
 interface ByRole {
   role: string | null
-  seal: Seal | null
+  sandbox: Sandbox | null
   statements: Statement[]
 }
 
@@ -129,12 +129,12 @@ function byRole(statements: Statement[]): ByRole[] {
       acting = takes ?? null
       continue
     }
-    const seal = statement.kind === 'sealed' ? statement.seal : null
-    const role: string | null = seal?.role ?? acting
+    const sandbox = statement.kind === 'sandboxed' ? statement.sandbox : null
+    const role: string | null = sandbox?.role ?? acting
     const last = parts.at(-1)
-    if (last === undefined || last.role !== role) parts.push({ role, seal, statements: [statement] })
+    if (last === undefined || last.role !== role) parts.push({ role, sandbox, statements: [statement] })
     else {
-      last.seal ??= seal
+      last.sandbox ??= sandbox
       last.statements.push(statement)
     }
   }
@@ -144,9 +144,9 @@ function byRole(statements: Statement[]): ByRole[] {
 /** Works as the envelope does: only SQL written by others sees our role's search path. */
 async function execute(sql: Sql, statement: Statement, onPath: (path: string) => string): Promise<void> {
   switch (statement.kind) {
-    case 'sealed': {
+    case 'sandboxed': {
       const path = statement.rolePath ? onPath(await readRolePath(sql)) : safePath
-      return executeSealed(sql, statement.seal, statement.sql, path)
+      return executeSandboxed(sql, statement.sandbox, statement.sql, path)
     }
     case 'userCode':
       await takeRolePath(sql, { local: true })
@@ -180,7 +180,7 @@ async function execute(sql: Sql, statement: Statement, onPath: (path: string) =>
 /** The missing rights, if the statement knows what it needs; else who lacked one. */
 const readLacking = (sql: Sql, statement: Statement): Promise<string | null> =>
   statement.obstacles === undefined
-    ? readWhoLacks(sql, 'seal' in statement ? statement.seal.role : null)
+    ? readWhoLacks(sql, 'sandbox' in statement ? statement.sandbox.role : null)
     : readMissingRights(sql, hintsQueryOf(statement.obstacles))
 
 async function readUnfound(sql: Sql, error: unknown): Promise<Unfound | null> {

@@ -1,11 +1,11 @@
 import type { Sql } from '../../server/connect.ts'
 import { fill } from '../plan/fill.ts'
-import { makeTwin } from '../plan/make.ts'
+import { makeShadow } from '../plan/make.ts'
 import type { Rebuild } from '../plan/place.ts'
 import { type Member, wantedOf } from '../plan/scope.ts'
 import { executeStatements } from './statements.ts'
 
-/** What a trial of twins has found. */
+/** What a trial of shadows has found. */
 export interface Trial<Why> {
   misfits: { member: Member; because: Why }[]
   /** The members that read a misfit, directly or through others. */
@@ -13,10 +13,10 @@ export interface Trial<Why> {
 }
 
 /**
- * Tries the twins of members, parents first, in a place that is made: each by `attempt`, which returns why one does not fit,
+ * Tries the shadows of members, parents first, in a place that is made: each by `attempt`, which returns why one does not fit,
  * or null if it does. Execute in a transaction that is undone.
  */
-export async function tryTwins<Why>(
+export async function tryShadows<Why>(
   members: Member[],
   readsOf: (member: Member) => number[],
   attempt: (member: Member) => Promise<Why | null>,
@@ -34,11 +34,11 @@ export async function tryTwins<Why>(
 }
 
 /**
- * Makes one twin, and fills it if that is wanted; if it fails, nothing of the twin is left. Statistics objects stay out: they
+ * Makes one shadow, and fills it if that is wanted; if it fails, nothing of the shadow is left. Statistics objects stay out: they
  * stand in the schema of the view, where a refresh that is running may build some of the same name. Throws StatementRefused.
  */
-export function tryTwin(sql: Sql, rebuild: Rebuild, member: Member, isFilled = false): Promise<void> {
+export function tryShadow(sql: Sql, rebuild: Rebuild, member: Member, isFilled = false): Promise<void> {
   const bare = { ...member, wanted: { ...wantedOf(member), statistics: [] } }
-  const statements = [...makeTwin(rebuild, bare), ...(isFilled ? fill(rebuild, bare) : [])]
+  const statements = [...makeShadow(rebuild, bare), ...(isFilled ? fill(rebuild, bare) : [])]
   return executeStatements(sql, statements, false)
 }

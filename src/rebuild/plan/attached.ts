@@ -1,7 +1,7 @@
 import type { Attached, LiveView } from '../../catalog/plan/live-view.ts'
 import { displayPart, literal, quoteIdentifier, quoteName, type ViewName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
-import { ownersSealed } from './twin.ts'
+import { ownersSandboxed } from './shadow.ts'
 
 /**
  * The triggers of a plain view, on the view of the same name. Execute the statements as the view's owner. A trigger whose
@@ -19,7 +19,7 @@ const building =
     const carries = `${kind} ${displayPart(each.name)}`
     const statement = (sql: string): Statement => ({ kind: 'command', phase: 'building', sql, carries })
     return [
-      { ...statement(each.definition), ...ownersSealed(live) },
+      { ...statement(each.definition), ...ownersSandboxed(live) },
       ...(each.enabled === 'O'
         ? []
         : [statement(`alter table ${view} ${states[each.enabled]} ${kind} ${quoteIdentifier(each.name)}`)]),

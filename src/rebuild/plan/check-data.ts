@@ -11,7 +11,7 @@ import {
   quoteName,
   regclass,
 } from '../../sql/names.ts'
-import type { Plan, Seal, Statement } from '../../sql/plan.ts'
+import type { Plan, Sandbox, Statement } from '../../sql/plan.ts'
 import { safePath } from '../../sql/search-path.ts'
 import { setting } from './locks.ts'
 
@@ -31,18 +31,18 @@ export const checkingOf = (
     ? null
     : { checks: definition.checks, lastRows }
 
-/** What is checked: the view, and the relation that holds its new data, which is the view itself or its twin. */
+/** What is checked: the view, and the relation that holds its new data, which is the view itself or its shadow. */
 export interface Checked {
   view: QualifiedName
   relation: QualifiedName
   /** As whom, and where the helpers are made. */
-  seal: Seal
+  sandbox: Sandbox
   /** Tells helpers of several views apart. */
   key: string
   /** What holding the data back means. Default: readers keep the data from before. */
   otherwise?: string
   /** Rewrites a query for views whose new data are elsewhere, too. */
-  onTwins?: (query: string) => string
+  onShadows?: (query: string) => string
 }
 
 /**
@@ -61,8 +61,8 @@ begin
 end`
 
 /**
- * The statements that check new data, before anybody sees them: each check is executed sealed, as the owner of the view, by a
- * function that fills a throwaway view; see `src/rebuild/db/seal.ts`. The first check that finds rows fails the run, unless it only
+ * The statements that check new data, before anybody sees them: each check is executed sandboxed, as the owner of the view, by a
+ * function that fills a throwaway view; see `src/rebuild/db/sandbox.ts`. The first check that finds rows fails the run, unless it only
  * warns. Nothing without checks.
  */
 export function checkData(checked: Checked, checking: Checking | null | undefined): Statement[] {
@@ -78,9 +78,9 @@ export const measureCheck = (checked: Checked, check: DataCheck): Statement[] =>
 export const madeChecks = 'viewkeeper.checks'
 
 function makeChecks(checked: Checked, checks: DataCheck[]): Statement[] {
-  const { relation, seal, key } = checked
-  const helperName = `${seal.schema}.${quoteIdentifier(`viewkeeper_check_${key}`)}`
-  return inPlaceOf(seal.role, [
+  const { relation, sandbox, key } = checked
+  const helperName = `${sandbox.schema}.${quoteIdentifier(`viewkeeper_check_${key}`)}`
+  return inPlaceOf(sandbox.role, [
     command(
       `create function ${helperName}(text) returns jsonb language plpgsql as ${literal(helper)}`,
       relation,
@@ -91,8 +91,8 @@ function makeChecks(checked: Checked, checks: DataCheck[]): Statement[] {
 }
 
 function checkOne(checked: Checked, check: DataCheck, helperName: string): Statement[] {
-  const { view, relation, otherwise = 'readers keep the data from before', onTwins } = checked
-  const query = queryOfCheck(view, relation, check, onTwins)
+  const { view, relation, otherwise = 'readers keep the data from before', onShadows } = checked
+  const query = queryOfCheck(view, relation, check, onShadows)
   const label = `check ${JSON.stringify(check.name)}`
   const note = `jsonb_build_object('view', ${literal(`${view.schema}.${view.name}`)}, 'name', ${literal(check.name)}${check.warns ? ", 'severity', 'warn'" : ''})`
   return [
@@ -118,7 +118,7 @@ function checkOne(checked: Checked, check: DataCheck, helperName: string): State
             kind: 'check',
             phase: 'checking',
             sql: `select case when (found ->> 'rows')::bigint = 0 then '0'
-  else ${tellRows(check)} || E'\\x1e' || ${literal(`${toSeeThem}with ${quoteIdentifier(view.name)} as (`)} || rtrim(pg_get_viewdef(${regclass(onTwins === undefined ? relation : view)}), '; ')
+  else ${tellRows(check)} || E'\\x1e' || ${literal(`${toSeeThem}with ${quoteIdentifier(view.name)} as (`)} || rtrim(pg_get_viewdef(${regclass(onShadows === undefined ? relation : view)}), '; ')
     || ${literal(`)\n${check.query}`)} end from ${helperName}`,
             check: {
               is: '0',
@@ -137,7 +137,7 @@ function checkOne(checked: Checked, check: DataCheck, helperName: string): State
  * As whom the data of a view are checked in place. Throws a Problem if we may not act as the view's owner, or it may make no
  * helper.
  */
-export function insistOnChecking({ view, counting, mayActAsOwner }: ViewFacts): Seal {
+export function insistOnChecking({ view, counting, mayActAsOwner }: ViewFacts): Sandbox {
   if (counting !== null) return counting
   throw new Problem(
     'InsufficientPrivilege',
@@ -159,12 +159,12 @@ export function queryOfCheck(
   view: QualifiedName,
   relation: QualifiedName,
   { query, rows }: DataCheck,
-  onTwins: (query: string) => string = (query) => query,
+  onShadows: (query: string) => string = (query) => query,
 ): string {
   const it = `with ${quoteIdentifier(view.name)} as not materialized (select * from ${quoteName(relation)})`
   if (rows === undefined)
     // The line break ends a comment at the end of the query.
-    return `${it} select count(*), null::bigint from (${onTwins(query)}\n) as found`
+    return `${it} select count(*), null::bigint from (${onShadows(query)}\n) as found`
   const { min, max } = rows
   return `${it} select case when n >= ${min}${max === null ? '' : ` and n <= ${max}`} then 0 else 1 end, n from (select count(*) as n from ${quoteIdentifier(view.name)}) as counted`
 }

@@ -2,7 +2,7 @@ import type { RowCountStrategy } from '../../catalog/plan/definition.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
 import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
-import type { LaterStatement, Seal, Statement } from '../../sql/plan.ts'
+import type { LaterStatement, Sandbox, Statement } from '../../sql/plan.ts'
 
 /**
  * Counts rows one by one, as the view's owner. Must never happen while readers are locked out.
@@ -13,21 +13,25 @@ import type { LaterStatement, Seal, Statement } from '../../sql/plan.ts'
  * reads a materialized view of the owner's is it executed, as a refresh of the throwaway view: then the server lets the
  * code do nothing but as the owner, and only until the end of the statement.
  */
-export const countRows = (view: QualifiedName, seal: Seal, when: 'before' | 'after'): LaterStatement => ({
+export const countRows = (
+  view: QualifiedName,
+  sandbox: Sandbox,
+  when: 'before' | 'after',
+): LaterStatement => ({
   phase: 'counting',
   sql: `select count(*) as rows from ${quoteName(view)}`,
   kind: 'countRows',
   when,
-  seal,
+  sandbox,
   of: quoteName(view),
   obstacles: hintsOn(view, 'count'),
   hidden: true,
 })
 
-/** Counts the rows of a twin that is filled and analyzed. */
-export const countTwin = (twin: QualifiedName, seal: Seal, how: RowCountStrategy): Statement[] => {
-  if (how === 'exact') return [countRows(twin, seal, 'after')]
-  return how === 'estimated' ? [readEstimate(twin, 'after')] : []
+/** Counts the rows of a shadow that is filled and analyzed. */
+export const countShadow = (shadow: QualifiedName, sandbox: Sandbox, how: RowCountStrategy): Statement[] => {
+  if (how === 'exact') return [countRows(shadow, sandbox, 'after')]
+  return how === 'estimated' ? [readEstimate(shadow, 'after')] : []
 }
 
 /** Reads the planner's estimate by name. -1 means that the view was never analyzed, and becomes null. */

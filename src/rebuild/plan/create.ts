@@ -1,4 +1,4 @@
-import { inPlaceOf, sealed } from '../../catalog/plan/acting.ts'
+import { inPlaceOf, sandboxed } from '../../catalog/plan/acting.ts'
 import type {
   GrantDefinition,
   IndexDefinition,
@@ -7,7 +7,7 @@ import type {
 } from '../../catalog/plan/definition.ts'
 import { noteObstacles } from '../../catalog/plan/obstacles.ts'
 import { creatingQuery } from '../../catalog/plan/rights.ts'
-import { type CreateNames, namesBeside } from '../../catalog/plan/twin-names.ts'
+import { type CreateNames, namesBeside } from '../../catalog/plan/shadow-names.ts'
 import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import { literal, type QualifiedName, quoteIdentifier, quoteName, type ViewName } from '../../sql/names.ts'
@@ -29,7 +29,7 @@ export interface CreateOptions {
   /**
    * The existing view to replace. The creation is refused if anything depends on that view (`dependents`).
    */
-  replaces: (CountedView & Pick<ViewFacts, 'twinKey'> & { dependents: string[] }) | null
+  replaces: (CountedView & Pick<ViewFacts, 'shadowKey'> & { dependents: string[] }) | null
 }
 
 /**
@@ -49,7 +49,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
     )
   }
   insistOnPrivileges(definition)
-  const names = replaces === null ? finalNames(definition) : createNames(replaces.twinKey, definition)
+  const names = replaces === null ? finalNames(definition) : createNames(replaces.shadowKey, definition)
   const view = { schema: definition.schema, name: names.view }
   const counts = withData ? rowCountStrategy : 'none'
   return {
@@ -61,7 +61,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
     prepare: [
       ...(replaces === null ? [] : countBefore(replaces, rowCountStrategy)),
       ...inPlaceOf(owner, [
-        ...sealed(owner, definition, createStatements(definition, names)),
+        ...sandboxed(owner, definition, createStatements(definition, names)),
         ...(withData ? fill(view, definition, uniqueIndexes(definition.indexes, names.index)) : []),
         ...(counts === 'exact'
           ? [countRows(view, { role: owner, schema: quoteIdentifier(definition.schema) }, 'after')]
@@ -71,7 +71,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
         {
           view: definition,
           relation: view,
-          seal: { role: owner, schema: quoteIdentifier(definition.schema) },
+          sandbox: { role: owner, schema: quoteIdentifier(definition.schema) },
           key: view.name,
           ...(replaces === null ? { otherwise: 'the view is not made' } : {}),
         },
@@ -219,7 +219,7 @@ const grantStatement = (
   return `grant ${what} on ${target} to ${grantee}${grantOption ? ' with grant option' : ''}`
 }
 
-/** Names for a view and its indexes while they are made: see `twinKey`. */
+/** Names for a view and its indexes while they are made: see `shadowKey`. */
 export function createNames(key: string, { schema }: ViewDefinition): CreateNames {
   const { view, index } = namesBeside(key, schema)
   return { view: view.name, index }

@@ -7,15 +7,15 @@ import type { Plan, Statement } from '../../sql/plan.ts'
 import { buildRules, buildTriggers, dropRules } from './attached.ts'
 import { exclusively, holdStill, type Locked } from './locks.ts'
 import { about, closePlace, dropPlace, openPlace } from './make.ts'
-import { isApart, type Rebuild, twinName, twinNames } from './place.ts'
-import { basisOfTwins, someOf } from './prove.ts'
+import { isApart, type Rebuild, shadowName, shadowNames } from './place.ts'
+import { basisOfShadows, someOf } from './prove.ts'
 import type { RunOptions } from './run-options.ts'
 import { type Member, materialized, outsideOf, type Scope, wantedOf } from './scope.ts'
-import { nameParts } from './twin.ts'
+import { nameParts } from './shadow.ts'
 import { tablesOf, touchFunctions, writeObjectsAgain, writeViewAgain, writtenAgain } from './written-again.ts'
 
 /**
- * Exchanges all twins with their views at one moment. All locks come first; then the old views leave, the twins take their
+ * Exchanges all shadows with their views at one moment. All locks come first; then the old views leave, the shadows take their
  * places, and what stays in place but reads a member is written again: plain views outside, functions, policies. The old
  * views are dropped without `cascade`, which proves that nothing depends on them any more. The catalog is compared with the
  * facts once nobody can change it any more.
@@ -49,7 +49,7 @@ export function cutOver(
       }),
       ...members.flatMap((member) => {
         const { view } = wantedOf(member)
-        return move(view, twinName(rebuild, member), view)
+        return move(view, shadowName(rebuild, member), view)
       }),
       ...closePlace(rebuild),
       ...outside.flatMap((view) => about(scope, view, [writeViewAgain(view)])),
@@ -59,7 +59,7 @@ export function cutOver(
         isUnread ? [] : drop(member.live.view, oldName(rebuild, member)),
       ),
       ...members.flatMap((member) =>
-        nameParts(wantedOf(member), twinNames(rebuild, member, wantedOf(member))),
+        nameParts(wantedOf(member), shadowNames(rebuild, member, wantedOf(member))),
       ),
       ...dropPlace(place),
     ],
@@ -68,7 +68,7 @@ export function cutOver(
       otherwise,
       guard: [
         ...materialized(scope).flatMap((member) =>
-          holdStill(member.live, twinNames(rebuild, member, member.live)),
+          holdStill(member.live, shadowNames(rebuild, member, member.live)),
         ),
         ...carry(rebuild),
         ...hasCarried(rebuild),
@@ -79,9 +79,9 @@ export function cutOver(
   )
 }
 
-/** A statement that compares the catalog with the facts on which the twins were planned. */
+/** A statement that compares the catalog with the facts on which the shadows were planned. */
 export const nothingHasChanged = (scope: Scope): Statement => {
-  const { sql, is } = basisOfTwins(scope)
+  const { sql, is } = basisOfShadows(scope)
   return {
     phase: 'locking',
     sql,
@@ -116,9 +116,9 @@ const attach = (live: LiveView): Statement[] =>
 const step = (sql: string): Statement => ({ kind: 'command', phase: 'cut-over', sql })
 
 const oldName = (rebuild: Rebuild, member: Member): QualifiedName =>
-  twinNames(rebuild, member, member.live).old
+  shadowNames(rebuild, member, member.live).old
 
-/** Gives the twins of members that do not change the privileges that their views have by now. */
+/** Gives the shadows of members that do not change the privileges that their views have by now. */
 export const carry = (rebuild: Rebuild): Statement[] =>
   unchanging(rebuild).flatMap((member) =>
     about(rebuild.scope, member.live.view, [copyGrants(pairOf(rebuild, member), isApart(rebuild))]),
@@ -135,5 +135,5 @@ const unchanging = ({ scope }: Rebuild): Member[] =>
 
 const pairOf = (rebuild: Rebuild, member: Member): Pair => ({
   oid: member.oid,
-  twin: twinName(rebuild, member),
+  shadow: shadowName(rebuild, member),
 })

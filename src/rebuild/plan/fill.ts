@@ -4,15 +4,15 @@ import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { type Checking, checkData } from './check-data.ts'
-import { analyze, countTwin } from './counting.ts'
+import { analyze, countShadow } from './counting.ts'
 import { fill as refresh } from './create.ts'
 import { about, givePrivileges } from './make.ts'
-import { isApart, onTwins, type Rebuild, twinNames } from './place.ts'
+import { isApart, onShadows, type Rebuild, shadowNames } from './place.ts'
 import { type Member, wantedOf } from './scope.ts'
-import { ownersSeal } from './twin.ts'
+import { ownersSandbox } from './shadow.ts'
 import { uniqueIndexes } from './unique-indexes.ts'
 
-/** How a twin is filled. */
+/** How a shadow is filled. */
 export interface Filling {
   checking?: Checking | null | undefined
   /** How its rows are counted. */
@@ -20,8 +20,8 @@ export interface Filling {
 }
 
 /**
- * Fills the twin of a materialized view, analyzes, checks and counts it, as its owner, who may have revoked from itself
- * what that needs. Checks read the twins of other members, too.
+ * Fills the shadow of a materialized view, analyzes, checks and counts it, as its owner, who may have revoked from itself
+ * what that needs. Checks read the shadows of other members, too.
  */
 export function fill(
   rebuild: Rebuild,
@@ -30,19 +30,19 @@ export function fill(
 ): Statement[] {
   const live = wantedOf(member)
   const { owner } = live.view
-  const seal = ownersSeal(live)
-  const names = twinNames(rebuild, member, live)
+  const sandbox = ownersSandbox(live)
+  const names = shadowNames(rebuild, member, live)
   const unique = uniqueIndexes(
     live.indexes.map((index) => ({ ...index, on: index.rest })),
     names.index,
   )
   const key = `${rebuild.place.key}_${member.oid}`
-  const checked = { view: live.view, relation: names.view, seal, key }
-  const elsewhere = isApart(rebuild) ? { onTwins: onTwins(rebuild) } : {}
+  const checked = { view: live.view, relation: names.view, sandbox, key }
+  const elsewhere = isApart(rebuild) ? { onShadows: onShadows(rebuild) } : {}
   const filling = [
     ...inPlaceOf(owner, [...refresh(names.view, live.view, unique), analyze(names.view)]),
     ...checkData({ ...checked, ...elsewhere }, checking),
-    ...countTwin(names.view, seal, counts),
+    ...countShadow(names.view, sandbox, counts),
   ]
   const giveAll: Statement = {
     kind: 'command',

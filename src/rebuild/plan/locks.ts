@@ -1,7 +1,7 @@
 import { inPlaceOf } from '../../catalog/plan/acting.ts'
 import type { LiveView, ViewKind } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
-import type { TwinNames } from '../../catalog/plan/twin-names.ts'
+import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
 import { waitForBackup } from '../../sql/backups.ts'
 import { holdersQuery } from '../../sql/holders.ts'
 import { literal, type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
@@ -146,7 +146,7 @@ const touchStatistics = (statistics: QualifiedName, anotherName: string): Statem
  */
 export const holdStill = (
   { view, columns, indexes, statistics }: LiveView,
-  names: Pick<TwinNames, 'oldStatistics'>,
+  names: Pick<ShadowNames, 'oldStatistics'>,
 ): Statement[] => [
   ...inPlaceOf(view.owner, [
     ...touchColumns(

@@ -4,18 +4,18 @@ import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { displayName, type QualifiedName, quoteIdentifier } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { setting } from './locks.ts'
-import { isApart, type Place, type Rebuild, twinName, twinNames, viewOnTwins } from './place.ts'
+import { isApart, type Place, type Rebuild, shadowName, shadowNames, viewOnShadows } from './place.ts'
 import { type Member, type Scope, wantedOf } from './scope.ts'
-import { buildIndexes, buildStatistics, buildTwin, giveStatistics } from './twin.ts'
+import { buildIndexes, buildShadow, buildStatistics, giveStatistics } from './shadow.ts'
 
 /**
- * Makes the place and the twins of all members, with no data but with everything that hangs on the views. Then nobody may make
+ * Makes the place and the shadows of all members, with no data but with everything that hangs on the views. Then nobody may make
  * anything there any more: an owner, or the code of one, could leave something, and the schemas could not be dropped.
  */
 export const make = (rebuild: Rebuild): Statement[] => [
   ...makePlace(rebuild),
   setting('default_tablespace', ''),
-  ...rebuild.scope.members.flatMap((member) => makeTwin(rebuild, member)),
+  ...rebuild.scope.members.flatMap((member) => makeShadow(rebuild, member)),
   ...closePlace(rebuild),
 ]
 
@@ -33,7 +33,7 @@ export function makePlace({ scope, place }: Rebuild, heirs: string[] = []): Stat
   )
 }
 
-/** Takes from the owners of members what they needed to make and to move twins. */
+/** Takes from the owners of members what they needed to make and to move shadows. */
 export const closePlace = (rebuild: Rebuild): Statement[] => mayCreate('revoke', 'from', rebuild)
 
 /** Lets the owners move the old views away. Until the commit, nobody else sees this. */
@@ -60,15 +60,15 @@ export const dropPlace = ({ schemas }: Place): Statement[] =>
     hidden: true,
   }))
 
-/** Makes the empty twin of one member, after its parents. Privileges come at once: the owner of a child fills it from its parents' twins. */
-export function makeTwin(rebuild: Rebuild, member: Member): Statement[] {
+/** Makes the empty shadow of one member, after its parents. Privileges come at once: the owner of a child fills it from its parents' shadows. */
+export function makeShadow(rebuild: Rebuild, member: Member): Statement[] {
   const live = wantedOf(member)
-  const names = twinNames(rebuild, member, live)
+  const names = shadowNames(rebuild, member, live)
   // A view alone reads no member.
-  const wanted = isApart(rebuild) ? viewOnTwins(rebuild, live) : live
+  const wanted = isApart(rebuild) ? viewOnShadows(rebuild, live) : live
   return about(rebuild.scope, live.view, [
     ...inPlaceOf(live.view.owner, [
-      ...buildTwin(wanted, names),
+      ...buildShadow(wanted, names),
       ...buildIndexes(wanted, names),
       ...buildStatistics(wanted, names),
     ]),
@@ -77,10 +77,10 @@ export function makeTwin(rebuild: Rebuild, member: Member): Statement[] {
   ])
 }
 
-/** Gives the twin the privileges that the view is to have. Default privileges of a schema hold there only. */
+/** Gives the shadow the privileges that the view is to have. Default privileges of a schema hold there only. */
 export const givePrivileges = (rebuild: Rebuild, member: Member, live: LiveView): Statement[] => {
   const defaultGrants = live.defaultGrants.filter(({ everywhere }) => everywhere || !isApart(rebuild))
-  return replayGrants({ ...live, defaultGrants }, twinName(rebuild, member))
+  return replayGrants({ ...live, defaultGrants }, shadowName(rebuild, member))
 }
 
 /** Says in each error which of several members the statement is about, unless it says more. */

@@ -3,7 +3,7 @@ import { authoredGrants } from '../../catalog/plan/differences.ts'
 import { grantStatement } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { displayName, literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
-import { buildTwin } from './twin.ts'
+import { buildShadow } from './shadow.ts'
 
 /** A plain view of the database as own SQL. */
 export interface DescribedPlainView {
@@ -11,7 +11,7 @@ export interface DescribedPlainView {
   name: string
   /** The role that owns the view. */
   role: string
-  /** Whether code of that role may run as the login: own SQL is not sealed. */
+  /** Whether code of that role may run as the login: own SQL is not sandboxed. */
   trusted: boolean
   /** The text of an up file. It makes the view, with its comments, options and grants, in a database that lacks the view. */
   ownSql: string
@@ -24,7 +24,7 @@ export function plainViewOf(live: LiveView, owner: string | null, trusted: boole
   const { view, triggers, rules } = live
   const statements = [
     ...(owner === null ? [] : [`set local role ${quoteIdentifier(owner)}`]),
-    ...buildTwin(live, { view }).map(({ sql }) => sql),
+    ...buildShadow(live, { view }).map(({ sql }) => sql),
     ...authoredGrants(live).map((grant) => grantStatement(grant, quoteName(view), view.owner)),
   ].map((sql) => `    ${sql};\n`)
   const body = `begin

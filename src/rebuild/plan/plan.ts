@@ -8,32 +8,32 @@ import { carry, cutOver, nothingHasChanged } from './cut-over.ts'
 import { fill } from './fill.ts'
 import { besideReaders } from './locks.ts'
 import { make } from './make.ts'
-import { apart, beside, losesNull, type Rebuild, twinName } from './place.ts'
+import { apart, beside, losesNull, type Rebuild, shadowName } from './place.ts'
 import { areFaithful, basisOf, prove } from './prove.ts'
 import type { RunOptions } from './run-options.ts'
 import { type Member, materialized, type Scope, wantedOf } from './scope.ts'
 
 interface RebuildOptions extends RunOptions {
-  /** Without, no twin is filled. Default: true. */
+  /** Without, no shadow is filled. Default: true. */
   withData?: boolean
   /** The definition of a member, and the checks of its new data. Of the lead, only the checks count. Default: those of the options. */
   of?: (member: Member) => { definitionId: number; checking: Checking | null | undefined }
 }
 
 /**
- * Plans the rebuild of a view, `lead`, alone or together with all views that read it: twins are made with no data, proved and
+ * Plans the rebuild of a view, `lead`, alone or together with all views that read it: shadows are made with no data, proved and
  * filled, parents first, and all exchanged at one moment. Members that are to change, change with it. Members that hold no data
- * stay so. Pure. A twin is refreshed after it was made: before 18, a view created with its data shows no rows to readers
+ * stay so. Pure. A shadow is refreshed after it was made: before 18, a view created with its data shows no rows to readers
  * whose MVCC snapshot is older. It is made and filled as the view's owner, because row security may show the owner less than us.
- * SQL written by others is parsed sealed.
+ * SQL written by others is parsed sandboxed.
  */
 export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptions): Plan {
   const { rowCountStrategy, ifRunning, settings, checking, withData = true } = options
   const { of = () => ({ definitionId: 0, checking }) } = options
   const first = scope.members.find(({ oid }) => oid === lead.oid) as Member
-  // Only in a schema of ours, default privileges leave a twin's privileges null.
+  // Only in a schema of ours, default privileges leave a shadow's privileges null.
   const isBeside = scope.members.length === 1 && !(lead.mayMakeSchemas && losesNull(wantedOf(first)))
-  const rebuild = isBeside ? beside(lead.twinKey, scope) : apart(lead.twinKey, scope)
+  const rebuild = isBeside ? beside(lead.shadowKey, scope) : apart(lead.shadowKey, scope)
   const filled = withData ? materialized(scope).filter(({ populated }) => populated) : []
   const others = materialized(scope)
     .filter(({ oid, populated }) => populated && oid !== lead.oid)
@@ -72,8 +72,8 @@ export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptio
 }
 
 /**
- * Plans the run of one member of a batch's group: it fills the member's twin, which exists already, and ends as built. Nobody
- * sees the twin, and the view stays as it is. Pure.
+ * Plans the run of one member of a batch's group: it fills the member's shadow, which exists already, and ends as built. Nobody
+ * sees the shadow, and the view stays as it is. Pure.
  */
 export function planFilling(
   rebuild: Rebuild,
@@ -81,10 +81,10 @@ export function planFilling(
   view: ViewFacts,
   { rowCountStrategy, timeoutSeconds, ifRunning, settings, checking }: RunOptions,
 ): Plan {
-  const twin = literal(quoteName(twinName(rebuild, member)))
+  const shadow = literal(quoteName(shadowName(rebuild, member)))
   return {
     ifRunning,
-    basis: { sql: `select (to_regclass(${twin}) is not null)::text`, is: 'true' },
+    basis: { sql: `select (to_regclass(${shadow}) is not null)::text`, is: 'true' },
     settings,
     result: 'updated',
     fills: true,
@@ -99,7 +99,7 @@ export function planFilling(
   }
 }
 
-/** Plans the cut-over to twins that are all filled. The facts are those of this moment. Pure. */
+/** Plans the cut-over to shadows that are all filled. The facts are those of this moment. Pure. */
 export const planCutOver = (
   rebuild: Rebuild,
   { timeoutSeconds, members }: { timeoutSeconds: number; members: NonNullable<Plan['members']> },
@@ -117,7 +117,7 @@ export const planCutOver = (
 })
 
 /**
- * Says what has changed since the twins of `made` were made, so that they cannot be exchanged. Null if nothing has, but privileges,
+ * Says what has changed since the shadows of `made` were made, so that they cannot be exchanged. Null if nothing has, but privileges,
  * which are carried, or what is made again in the cut-over: triggers, rules, and plain views above. Pure.
  */
 export function whatChanged(made: Scope, now: Scope): string | null {
@@ -138,9 +138,9 @@ export function whatChanged(made: Scope, now: Scope): string | null {
 const shapeOf = ({ view, columns, indexes, statistics }: LiveView): string =>
   JSON.stringify({ view, columns, indexes, statistics })
 
-/** Why a member is rebuilt together with others, for its run's answer; `along`: why although the batch was not to refresh it. */
-export function becauseTogether(scope: Scope, { oid }: Member, along: string | null): string {
+/** Why a member is rebuilt together with others, for its run's answer; `because`: why although the batch was not to refresh it. */
+export function becauseTogether(scope: Scope, { oid }: Member, because: string | null): string {
   const others = materialized(scope).filter((member) => member.oid !== oid)
   const together = `the batch exchanges it at one moment with ${others.map(({ live }) => displayName(live.view)).join(', ')}`
-  return along === null ? together : `${together}: ${along}`
+  return because === null ? together : `${together}: ${because}`
 }

@@ -2,7 +2,7 @@ import { differenceQuery, hashWithoutGrants, liveViewQuery } from '../../catalog
 import { namedBy, readerOf } from '../../catalog/plan/rights.ts'
 import { displayName, literal, regclass } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
-import { type Rebuild, twinName } from './place.ts'
+import { type Rebuild, shadowName } from './place.ts'
 import type { Member, Scope } from './scope.ts'
 
 /**
@@ -11,8 +11,8 @@ import type { Member, Scope } from './scope.ts'
  */
 export const basisOf = (scope: Scope): Basis => hashes(scope, () => true)
 
-/** The same once the twins are built. Privileges count only on members that are to change: the others' are copied. */
-export const basisOfTwins = (scope: Scope): Basis => {
+/** The same once the shadows are built. Privileges count only on members that are to change: the others' are copied. */
+export const basisOfShadows = (scope: Scope): Basis => {
   const changing = new Set(scope.members.flatMap(({ oid, wanted }) => (wanted === undefined ? [] : [oid])))
   return hashes(scope, (oid) => changing.has(oid))
 }
@@ -31,7 +31,7 @@ function hashes(scope: Scope, withGrants: (oid: number) => boolean): Basis {
   }
 }
 
-/** Checks that no function or policy stands between members: it would fill a twin with rows of an old view. */
+/** Checks that no function or policy stands between members: it would fill a shadow with rows of an old view. */
 export const nothingStandsBetween = (scope: Scope): Statement => ({
   phase: 'building',
   sql: `select (${betweenQuery(scope.members.map(({ oid }) => oid))}) as between`,
@@ -46,20 +46,20 @@ export const nothingStandsBetween = (scope: Scope): Statement => ({
 })
 
 /**
- * Proves, before any twin is filled, that the twins are copies which read each other as the views do. Of a member that is to
- * change, or that is alone, the proof is only that its twin reads no old view.
+ * Proves, before any shadow is filled, that the shadows are copies which read each other as the views do. Of a member that is to
+ * change, or that is alone, the proof is only that its shadow reads no old view.
  */
 export const prove = (rebuild: Rebuild): Statement[] => [readsTheSame(rebuild), ...areFaithful(rebuild)]
 
 /**
- * Compares what each twin needs, its query, indexes and statistics objects, with what the view needs: for each member its twin,
- * and everything else itself. So no twin reads an old view, and no name has found another function, operator or table than in the view.
+ * Compares what each shadow needs, its query, indexes and statistics objects, with what the view needs: for each member its shadow,
+ * and everything else itself. So no shadow reads an old view, and no name has found another function, operator or table than in the view.
  */
 function readsTheSame(rebuild: Rebuild): Statement {
   const { members } = rebuild.scope
   const changes = ({ wanted }: Member) => wanted !== undefined || members.length === 1
   const pairs = members.map(
-    (member) => `(${member.oid}::oid, ${regclass(twinName(rebuild, member))}, ${changes(member)})`,
+    (member) => `(${member.oid}::oid, ${regclass(shadowName(rebuild, member))}, ${changes(member)})`,
   )
   // The server takes longer to plan this than to execute it.
   const differing = members.every(changes)
@@ -99,7 +99,7 @@ wanted as (
   select n.member, n.class, coalesce(m.new, n.object) as object
     from needs n left join moved m on m.class = n.class and m.old = n.object where n.oid = n.member and not n.changes),
 found as (select member, class, object from needs where oid <> member and not changes)
-select coalesce(string_agg(distinct format('the twin of %s %s %s', member::regclass, what, pg_describe_object(class, object, 0)), '; '), '')
+select coalesce(string_agg(distinct format('the shadow of %s %s %s', member::regclass, what, pg_describe_object(class, object, 0)), '; '), '')
   from (${differing}
         select n.member, n.class, n.object, 'reads' as what from needs n join moved m on m.class = n.class and m.old = n.object
          where n.changes and n.oid <> n.member) as differences`,
@@ -122,7 +122,7 @@ export const someOf = ({ members }: Scope): string => {
 }
 
 /**
- * Compares the twin of each member that does not change with its view: an exchange would silently lose what SQL cannot copy.
+ * Compares the shadow of each member that does not change with its view: an exchange would silently lose what SQL cannot copy.
  * One statement for all, because the server takes longer to plan the comparison than to make it.
  */
 export const areFaithful = (rebuild: Rebuild): Statement[] => {
@@ -137,16 +137,16 @@ select coalesce(string_agg(${members.length === 1 ? 'd.differences' : `format('%
   from (values ${members
     .map(
       (member) =>
-        `(${member.oid}::oid, ${literal(member.hashWithoutGrants)}, ${regclass(twinName(rebuild, member))}, ${literal(displayName(member.live.view))})`,
+        `(${member.oid}::oid, ${literal(member.hashWithoutGrants)}, ${regclass(shadowName(rebuild, member))}, ${literal(displayName(member.live.view))})`,
     )
-    .join(', ')}) as p(oid, hash, twin, view),
-       lateral (${differenceQuery('p.oid', 'p.hash', 'p.twin')}) as d(differences)
+    .join(', ')}) as p(oid, hash, shadow, view),
+       lateral (${differenceQuery('p.oid', 'p.hash', 'p.shadow')}) as d(differences)
  where d.differences <> ''`,
   kind: 'check',
   check: {
     is: '',
     else: 'SwapImpossible',
-    message: `A swap would change ${someOf({ members })}: its twin differs from the view. Use strategy "concurrent" or "regular".`,
+    message: `A swap would change ${someOf({ members })}: its shadow differs from the view. Use strategy "concurrent" or "regular".`,
     tells: 'They differ in: ',
     letsGo: true,
   },
@@ -155,7 +155,7 @@ select coalesce(string_agg(${members.length === 1 ? 'd.differences' : `format('%
 
 /**
  * A query for one text: the functions with parsed bodies and the policies through which a materialized view of these reads
- * another one, as `function app.f() stands between app.above and app.below`; empty if there are none. A twin would be filled
+ * another one, as `function app.f() stands between app.above and app.below`; empty if there are none. A shadow would be filled
  * with rows of the old view. A policy counts if it holds for the role as which the table is read. What a function with a
  * string body reads, the catalog does not know.
  */

@@ -11,7 +11,7 @@ interface Mention extends ViewName {
 /**
  * Rewrites a query: each relation and each row type (`::app.sales`) that is written with its schema and that `moved` knows
  * gets another schema, and keeps its name. `moved` maps names, written by `quoteName`, to schemas. A relation without a
- * schema gets one if `bare` knows it; else it is found by the search path (`pathOverTwins`). Elsewhere the same words may be
+ * schema gets one if `bare` knows it; else it is found by the search path (`pathOverShadows`). Elsewhere the same words may be
  * an alias and its column. The caller proves by the catalog that nothing was missed.
  */
 export function requalify(
@@ -39,18 +39,18 @@ export function viewsNamedIn<V extends QualifiedName>(sql: string, views: V[]): 
   )
 }
 
-/** A search path on which a name without a schema finds the twin before the view. `owner` stands for `"$user"`. */
-export const pathOverTwins = (
+/** A search path on which a name without a schema finds the shadow before the view. `owner` stands for `"$user"`. */
+export const pathOverShadows = (
   path: string,
-  twinsOf: (schema: string) => string | undefined,
+  shadowsOf: (schema: string) => string | undefined,
   owner: string,
 ): string =>
   [...tokensIn(path)]
     .filter(({ kind }) => isName(kind))
     .flatMap(({ text: entry }) => {
       const schema = folded(entry)
-      const twins = twinsOf(schema === '$user' ? owner : schema)
-      return twins === undefined ? [entry] : [quoteIdentifier(twins), entry]
+      const shadows = shadowsOf(schema === '$user' ? owner : schema)
+      return shadows === undefined ? [entry] : [quoteIdentifier(shadows), entry]
     })
     .join(', ')
 

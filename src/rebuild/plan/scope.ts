@@ -9,7 +9,7 @@ export interface Member extends Reader {
   wanted?: LiveView
 }
 
-/** The view as its twin is made. */
+/** The view as its shadow is made. */
 export const wantedOf = ({ live, wanted }: Member): LiveView => wanted ?? live
 
 /** The views that are rebuilt together: materialized views, and the plain views that stand between them. Parents before children. */

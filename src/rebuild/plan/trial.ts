@@ -4,8 +4,8 @@ import type { Reader } from '../../catalog/plan/readers.ts'
 import { Problem } from '../../problem.ts'
 import { viewArgument } from '../../sql/commands.ts'
 import { displayName, type QualifiedName, quoteName, unquoted } from '../../sql/names.ts'
-import { onTwins, type Rebuild, twinName } from './place.ts'
-import { pathOverTwins, requalify, viewsNamedIn } from './requalify.ts'
+import { onShadows, type Rebuild, shadowName } from './place.ts'
+import { pathOverShadows, requalify, viewsNamedIn } from './requalify.ts'
 import type { Member } from './scope.ts'
 
 /** A view of a group that gets another definition. */
@@ -78,7 +78,7 @@ export function unfit(changed: QualifiedName[], misfits: Misfit[]): Problem {
 
 type Column = LiveView['columns'][number]
 
-/** A view with the columns that its empty twin has; null if their types are the same. */
+/** A view with the columns that its empty shadow has; null if their types are the same. */
 export function withColumnsOf(live: LiveView, { columns }: LiveView): LiveView | null {
   const isSame = ({ type }: Column, at: number) => type === live.columns[at]?.type
   if (columns.every(isSame)) return null
@@ -93,35 +93,35 @@ export function withColumnsOf(live: LiveView, { columns }: LiveView): LiveView |
   }
 }
 
-/** A changed definition, and the search path of its query, as that finds twins. */
-export function authoredTwin(
+/** A changed definition, and the search path of its query, as that finds shadows. */
+export function authoredShadow(
   rebuild: Rebuild,
   { after, given }: Redefined,
 ): { definition: Definition; onPath: (path: string) => string } {
   const { scope, place } = rebuild
   const schemas = new Set(scope.members.map(({ live }) => live.view.schema))
-  const twinsOf = (schema: string) => (schemas.has(schema) ? place.twins(schema) : undefined)
+  const shadowsOf = (schema: string) => (schemas.has(schema) ? place.shadows(schema) : undefined)
   return {
-    definition: { ...after, schema: place.twins(after.schema), sql: onTwins(rebuild)(after.sql) },
-    onPath: (path) => pathOverTwins(path, twinsOf, unquoted(given.view.owner)),
+    definition: { ...after, schema: place.shadows(after.schema), sql: onShadows(rebuild)(after.sql) },
+    onPath: (path) => pathOverShadows(path, shadowsOf, unquoted(given.view.owner)),
   }
 }
 
-/** The live view that a twin stands for. All its SQL names the views. */
-export function twinAsView(rebuild: Rebuild, { given }: Redefined, twin: LiveView): LiveView {
+/** The live view that a shadow stands for. All its SQL names the views. */
+export function shadowAsView(rebuild: Rebuild, { given }: Redefined, shadow: LiveView): LiveView {
   const back = new Map(
-    rebuild.scope.members.map((member) => [quoteName(twinName(rebuild, member)), member.live.view.schema]),
+    rebuild.scope.members.map((member) => [quoteName(shadowName(rebuild, member)), member.live.view.schema]),
   )
   return {
-    ...twin,
-    view: { ...given.view, definition: requalify(twin.view.definition, back) },
-    indexes: twin.indexes.map((index) => ({ ...index, rest: requalify(index.rest, back) })),
+    ...shadow,
+    view: { ...given.view, definition: requalify(shadow.view.definition, back) },
+    indexes: shadow.indexes.map((index) => ({ ...index, rest: requalify(index.rest, back) })),
   }
 }
 
-/** A message of the server that names the views instead of their twins. */
+/** A message of the server that names the views instead of their shadows. */
 export const inPublic = (message: string, { scope, place }: Rebuild): string =>
   scope.members.reduce(
-    (text, { live: { view } }) => text.replaceAll(place.twins(view.schema), view.schema),
+    (text, { live: { view } }) => text.replaceAll(place.shadows(view.schema), view.schema),
     message,
   )

@@ -3,7 +3,7 @@ import type { LiveView, WrittenAgain } from '../../catalog/plan/live-view.ts'
 import { displayName, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import type { Locked } from './locks.ts'
-import { withOptions } from './twin.ts'
+import { withOptions } from './shadow.ts'
 
 /** The functions and policies that read some views, each once. */
 export const writtenAgain = (views: Pick<LiveView, 'dependents'>[]): WrittenAgain[] => [
@@ -37,8 +37,8 @@ export const tablesOf = (again: WrittenAgain[]): Locked[] => [
 export const writeViewAgain = (view: PlainView): Statement => ({
   phase: 'cut-over',
   sql: `create or replace view ${quoteName(view)}${withOptions(view.options)} as ${view.definition.trim()}`,
-  kind: 'sealed',
-  seal: { role: view.owner, schema: quoteIdentifier(view.schema) },
+  kind: 'sandboxed',
+  sandbox: { role: view.owner, schema: quoteIdentifier(view.schema) },
   carries: `view ${displayName(view)}`,
 })
 
@@ -49,7 +49,7 @@ export const writeObjectsAgain = (again: WrittenAgain[]): Statement[] =>
   again.map(({ sql, owner, schema, owned, kind }) => ({
     phase: 'cut-over',
     sql,
-    kind: 'sealed',
-    seal: { role: owner, schema: quoteIdentifier(schema) },
+    kind: 'sandboxed',
+    sandbox: { role: owner, schema: quoteIdentifier(schema) },
     carries: kind === 'policy' ? `a policy on ${owned}` : owned,
   }))

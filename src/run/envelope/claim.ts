@@ -1,12 +1,12 @@
 import { runLockClass } from '../../server/lock-keys.ts'
 import { claimMembers, claimRun, endAlreadyRunning } from '../life/claim.ts'
-import type { Company } from '../life/ours.ts'
+import type { EnvelopeVariant } from '../life/ours.ts'
 
 /** Ends the claim of a run whose basis does not hold any more. Caught in the same block that raises it. */
 const basisGone = 'VK001'
 
 /** Reads the clocks and limits of the session. */
-export const takeBearings = `me_since := (select backend_start from pg_stat_get_activity(pg_backend_pid()));
+export const identifyBackend = `me_since := (select backend_start from pg_stat_get_activity(pg_backend_pid()));
   statement_limit := current_setting('statement_timeout')::interval;
   -- The rest is for recording the failure: a time-out that meets the recording would lose the run's own error.
   deadline := statement_timestamp() + coalesce(nullif(statement_limit, '0') - least(statement_limit / 5, '1s'), '7 days');
@@ -27,7 +27,7 @@ const takeLock = `if not pg_try_advisory_lock(${runLockClass}, run) then
 
 /** A run of a batch is claimed only while fewer runs than the batch's concurrency are running. */
 const takeSlot = `select r.batch_id into batch from viewkeeper.runs r where r.id = run and r.status = 'pending';
-  -- A run that exchanges built twins fills nothing, so it needs no slot.
+  -- A run that exchanges built shadows fills nothing, so it needs no slot.
   if batch is not null then
     -- The batch's row is locked until the commit, so claims count one by one. Without a slot, the advancer sends the run again.
     select b.concurrency into slots from viewkeeper.batches b where b.id = batch for no key update;
@@ -55,10 +55,10 @@ const claimAllMembers = `if claimed and work ? 'members' then
       end if;`
 
 /** A block of its own: an uncaught unique violation would leave the row pending and the lock held. */
-const claimOnce = (company: Company) => `begin
-      ${claimRun(company)};
+const claimOnce = (variant: EnvelopeVariant) => `begin
+      ${claimRun(variant)};
       claimed := found;
-      ${company === 'alone' ? '' : claimAllMembers}
+      ${variant === 'short' ? '' : claimAllMembers}
       if claimed and work ->> 'basis' is not null then
         perform set_config('lock_timeout', '2s', true);
         execute work #>> '{basis,sql}' into answer;
@@ -84,11 +84,11 @@ const claimOnce = (company: Company) => `begin
     end;`
 
 /** Claims the run, in a transaction of its own; ends the block if that is impossible. */
-export const claimPhase = (company: Company) => `${takeLock}
-  ${company === 'alone' ? '' : takeSlot}
-  ${company === 'alone' ? '' : takeLocksOfMembers}
+export const claimPhase = (variant: EnvelopeVariant) => `${takeLock}
+  ${variant === 'short' ? '' : takeSlot}
+  ${variant === 'short' ? '' : takeLocksOfMembers}
   while not claimed loop
-    ${claimOnce(company)}
+    ${claimOnce(variant)}
   end loop;
   commit;
   if not claimed then

@@ -2,7 +2,7 @@ import { unfoundQuery, unfoundStates } from '../../rebuild/db/unfound.ts'
 import { problemOfSqlstate } from '../../server/sqlstate.ts'
 import { literal } from '../../sql/names.ts'
 import { json, leaveOthersOut, mostCharacters, recordFailure } from '../life/fail.ts'
-import { type Company, isNamed } from '../life/ours.ts'
+import { type EnvelopeVariant, isNamed } from '../life/ours.ts'
 import { readObstacles } from './perform.ts'
 
 /**
@@ -26,7 +26,7 @@ const classify = `get stacked diagnostics st = returned_sqlstate, msg = message_
       -- While rows are computed, any message may quote rows. Otherwise only messages of these classes quote values, and only if
       -- code of others was executed.
       quotes_rows := failure is null
-        and (statement ? 'computesRows' or left(st, 2) in ('21', '22', '23') and (statement ->> 'kind' = 'userCode' or statement ? 'seal'));
+        and (statement ? 'computesRows' or left(st, 2) in ('21', '22', '23') and (statement ->> 'kind' = 'userCode' or statement ? 'sandbox'));
       -- A name that an error gives may be row data. 21000: a concurrent refresh has found two equal rows, and quotes one.
       violated := case when raised then null
                        when st = '23505' then statement #>> array['unique', con]
@@ -53,14 +53,14 @@ const leaveMembersOut = `if cardinality(members) > 0 then
 
 /** Goes on with the other plan. If the query itself has failed, or trying again may help, the other plan is no way out. */
 const takeOtherPlan = (
-  company: Company,
+  variant: EnvelopeVariant,
 ) => `if work ? 'otherwise' and statement ? 'sql' and not statement ? 'computesRows'
           and why in ('SwapImpossible', 'ViewSqlFailed', 'EventTriggerFailed', 'InsufficientPrivilege', 'DependentsExist') then
         response := jsonb_set(work #> '{otherwise,response}', '{because}', to_jsonb(format('%s (%s)',
           work #>> '{otherwise,response,because}',
           left(case when quotes_rows then st else concat_ws(' ', msg, nullif(det, '')) end, ${mostCharacters}))));
         work := work #> '{otherwise,plan}';
-        ${company === 'alone' ? '' : leaveMembersOut}
+        ${variant === 'short' ? '' : leaveMembersOut}
         failure := null;
         statement := '{}';
         continue;
@@ -76,8 +76,8 @@ const lookForHints = `if st in ('42501', '55000', '0A000') and not raised and st
             end if;`
 
 /** Goes on with the other plan, or records the failure. By then the failed block has undone all that the run did. */
-export const failurePhase = (company: Company) => `${classify}
-      ${takeOtherPlan(company)}
+export const failurePhase = (variant: EnvelopeVariant) => `${classify}
+      ${takeOtherPlan(variant)}
       -- The statement time-out may cancel this recording, too, if a wait for a lock has used up the time. The time-out fires
       -- only once, so the second try is not canceled.
       for try in 1..2 loop
@@ -88,8 +88,8 @@ export const failurePhase = (company: Company) => `${classify}
             null; -- the view is gone: no obstacles
           end;
           -- A cancel signals before it commits its request: the update waits for that commit, but would not see it.
-          perform from viewkeeper.runs r where ${isNamed(company)} for no key update;
-          ${recordFailure(company)};
+          perform from viewkeeper.runs r where ${isNamed(variant)} for no key update;
+          ${recordFailure(variant)};
           exit;
         exception when query_canceled then
           null;

@@ -1,41 +1,41 @@
-import { sealBody } from '../../rebuild/db/seal.ts'
+import { sandboxBody } from '../../rebuild/db/sandbox.ts'
 import { laterKinds, type StatementKind } from '../../sql/plan.ts'
 import { safePath } from '../../sql/search-path.ts'
-import type { Company } from '../life/ours.ts'
+import type { EnvelopeVariant } from '../life/ours.ts'
 
-/** Acts as the role of the statement's seal, and gives what is made a name. */
-const beginSeal = `acting := current_setting('role');
-        execute format('set local role %s', statement #>> '{seal,role}');
-        seal := (statement #>> '{seal,schema}') || '.viewkeeper_seal_' || replace(gen_random_uuid()::text, '-', '');`
+/** Acts as the role of the statement's sandbox, and gives what is made a name. */
+const beginSandbox = `acting := current_setting('role');
+        execute format('set local role %s', statement #>> '{sandbox,role}');
+        sandbox := (statement #>> '{sandbox,schema}') || '.viewkeeper_sandbox_' || replace(gen_random_uuid()::text, '-', '');`
 
 /** Counts the rows of a view: see `countRows` in `plan/runs/counting.ts`. */
-const performCountRows = `${beginSeal}
-        execute format('create materialized view %s as %s with no data', seal, command);
-        made := seal::regclass;
+const performCountRows = `${beginSandbox}
+        execute format('create materialized view %s as %s with no data', sandbox, command);
+        made := sandbox::regclass;
         if exists (select from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
                      join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid and c.oid <> w.ev_class
-                    where w.ev_class = made and (c.relkind <> 'm' or c.relowner::regrole::text <> statement #>> '{seal,role}')) then
+                    where w.ev_class = made and (c.relkind <> 'm' or c.relowner::regrole::text <> statement #>> '{sandbox,role}')) then
           failure := 'CatalogChanged';
           raise exception '% is no longer the materialized view whose rows were to be counted. Try again.', statement ->> 'of';
         end if;
-        execute format('refresh materialized view %s', seal);
+        execute format('refresh materialized view %s', sandbox);
         -- The code that the refresh has executed may have put something else in the place of the result.
-        if to_regclass(seal) is distinct from made or exists (select from pg_index where indrelid = made)
+        if to_regclass(sandbox) is distinct from made or exists (select from pg_index where indrelid = made)
             or exists (select from pg_statistic_ext where stxrelid = made) then
           failure := 'CatalogChanged';
           raise exception 'The code of % has changed the object that holds the count of its rows. Remove that code.', statement ->> 'of';
         end if;
-        execute format('select rows from %s', seal) into counted;
-        execute format('drop materialized view %s', seal);
+        execute format('select rows from %s', sandbox) into counted;
+        execute format('drop materialized view %s', sandbox);
         perform set_config('role', acting, true);`
 
-/** Does on the server what executeSealed in `seal.ts` does from the client. */
-const performSealed = `${beginSeal}
-        execute format('create function %s(text, text) returns integer language plpgsql as %L', seal, '${sealBody.replaceAll("'", "''")}');
-        execute format('create materialized view %s as select %s(%L::text, %L::text)', seal, seal, command,
+/** Does on the server what executeSandboxed in `sandbox.ts` does from the client. */
+const performSandboxed = `${beginSandbox}
+        execute format('create function %s(text, text) returns integer language plpgsql as %L', sandbox, '${sandboxBody.replaceAll("'", "''")}');
+        execute format('create materialized view %s as select %s(%L::text, %L::text)', sandbox, sandbox, command,
           case when statement ? 'rolePath' then role_path else '${safePath}' end);
-        execute format('drop materialized view %s', seal);
-        execute format('drop function %s(text, text)', seal);
+        execute format('drop materialized view %s', sandbox);
+        execute format('drop function %s(text, text)', sandbox);
         perform set_config('role', acting, true);`
 
 /** Reads the hints of the statement: see `Hints` in `plan/views/obstacles.ts`. */
@@ -65,7 +65,7 @@ const performKind = {
   userCode: `perform set_config('search_path', role_path, true);
         execute command;
         set local search_path to ${safePath};`,
-  sealed: performSealed,
+  sandboxed: performSandboxed,
   countRows: performCountRows,
   count: `execute command into counted;`,
   notes: readObstacles,
@@ -154,11 +154,11 @@ const noteFilling = `if statement ? 'fills' then
       end if;`
 
 /** Executes one statement of a run's work. */
-export const performStatement = (company: Company) =>
+export const performStatement = (variant: EnvelopeVariant) =>
   `${seeFilling}
       ${perform(Object.keys(performKind) as StatementKind[])}
       ${noteFilling}
-      ${company === 'alone' ? '' : addTimeOfMember}`
+      ${variant === 'short' ? '' : addTimeOfMember}`
 
 /** The check that comes after everything else of the cut-over. */
 export const performLast = `if work #> '{cutOver,last}' is not null then

@@ -1,10 +1,10 @@
 import { Problem, type ProblemCode } from '../../problem.ts'
 import type { Database, Sql } from '../../server/connect.ts'
-import { readCure } from '../../server/cure.ts'
 import { problemOf } from '../../server/failures.ts'
 import { reservedKeys } from '../../server/lock-keys.ts'
+import { readFix } from '../../server/missing-rights.ts'
 import { makeSafe } from '../../sql/search-path.ts'
-import type { Company } from '../life/ours.ts'
+import type { EnvelopeVariant } from '../life/ours.ts'
 import { envelopes, sessionEnvelope } from './text.ts'
 
 /** A sent envelope: the server works on it, whether or not the client stays. */
@@ -42,8 +42,8 @@ export const startUp = {
 
 /** A connection that waits for its one run. */
 export interface RunConnection {
-  /** Sends the envelope of a run, once. `company`: `companyOf` the plan. */
-  send(runId: number, timeoutSeconds: number, company: Company): SentEnvelope
+  /** Sends the envelope of a run, once. `variant`: `variantOf` the plan. */
+  send(runId: number, timeoutSeconds: number, variant: EnvelopeVariant): SentEnvelope
   leave(): Promise<void>
 }
 
@@ -65,7 +65,7 @@ export interface BatchConnection {
 export async function openForRun(database: Database): Promise<RunConnection> {
   const connection = await database.open(waiting)
   return {
-    send: (runId, seconds, company) => send(connection, runId, seconds, envelopes[company]),
+    send: (runId, seconds, variant) => send(connection, runId, seconds, envelopes[variant]),
     leave: connection.leave,
   }
 }
@@ -86,7 +86,7 @@ export async function openForBatch(database: Database): Promise<BatchConnection>
       () => 1,
       () => 0,
     )
-    const envelope = made ? sessionEnvelope.call : envelopes.others
+    const envelope = made ? sessionEnvelope.call : envelopes.full
     const reset = async () => {
       await say(`reset all; ${makeSafe}; select pg_catalog.pg_advisory_unlock_all()`)
       const [row] = await say(sessionEnvelope.count)
@@ -128,7 +128,7 @@ async function execute(sql: Sql, envelope: string): Promise<Problem | undefined>
     return undefined
   } catch (error) {
     // A broken connection or a stopped server: the run's row and lock tell how the run stands.
-    const problem = problemOf(error, await readCure(sql, error))
+    const problem = problemOf(error, await readFix(sql, error))
     return problem instanceof Problem && keptFromClaim.has(problem.code) ? problem : undefined
   }
 }

@@ -2,8 +2,8 @@ import { hintsQueryInPlace } from '../../catalog/plan/obstacles.ts'
 import { runChannel, runLockClass } from '../../server/lock-keys.ts'
 import { literal } from '../../sql/names.ts'
 import { rolePathSetting } from '../../sql/search-path.ts'
-import type { Company } from '../life/ours.ts'
-import { claimPhase, takeBearings } from './claim.ts'
+import type { EnvelopeVariant } from '../life/ours.ts'
+import { claimPhase, identifyBackend } from './claim.ts'
 import { failurePhase } from './failure.ts'
 import { performLater } from './perform.ts'
 import { workPhase } from './work.ts'
@@ -32,7 +32,7 @@ const declarations = `run constant integer := pg_catalog.current_setting('viewke
   fill_ms float8;
   statement jsonb := '{}';
   command text;
-  seal text;
+  sandbox text;
   made regclass;
   acting text;
   setting_name text;
@@ -79,21 +79,21 @@ const laterPhase = `if succeeded and jsonb_array_length(work -> 'later') > 0 the
     commit;
   end if;`
 
-const bodyFor = (company: Company) => `$viewkeeper$
+const bodyFor = (variant: EnvelopeVariant) => `$viewkeeper$
 declare
   ${declarations}
 begin
-  ${takeBearings}
-  ${claimPhase(company)}
+  ${identifyBackend}
+  ${claimPhase(variant)}
 
   -- Goes round a second time only with the other plan, if the plan is impossible and names one.
   loop
     begin
-      ${workPhase(company)}
+      ${workPhase(variant)}
       exit;
     -- 'others' does not include the first two.
     exception when query_canceled or assert_failure or others then
-      ${failurePhase(company)}
+      ${failurePhase(variant)}
       exit;
     end;
   end loop;
@@ -118,9 +118,9 @@ $viewkeeper$`
  *
  * There are two texts, because the server reads a text anew for each run.
  */
-export const envelopes: Record<Company, string> = {
-  alone: `do ${bodyFor('alone')}`,
-  others: `do ${bodyFor('others')}`,
+export const envelopes: Record<EnvelopeVariant, string> = {
+  short: `do ${bodyFor('short')}`,
+  full: `do ${bodyFor('full')}`,
 }
 
 /**
@@ -130,7 +130,7 @@ export const envelopes: Record<Company, string> = {
  */
 export const sessionEnvelope = {
   make:
-    `create procedure pg_temp.viewkeeper_envelope() language plpgsql as ${bodyFor('others')}; ` +
+    `create procedure pg_temp.viewkeeper_envelope() language plpgsql as ${bodyFor('full')}; ` +
     'revoke all on procedure pg_temp.viewkeeper_envelope() from public',
   call: 'call pg_temp.viewkeeper_envelope()',
   /** Code of a view may make another one of the same name: then the call means neither. */

@@ -1,4 +1,4 @@
-import { type Company, isNamed } from '../life/ours.ts'
+import { type EnvelopeVariant, isNamed } from '../life/ours.ts'
 import { recordSuccess } from '../life/succeed.ts'
 import { isRaised } from './failure.ts'
 import { performLast, performStatement } from './perform.ts'
@@ -8,14 +8,14 @@ const isOthersLock = `l.locktype = 'relation' and l.relation = to_regclass(the_v
            and l.database = (select oid from pg_database where datname = current_database())`
 
 /** Does what needs no strong lock. */
-const prepare = (company: Company) => `seen := '{}';
+const prepare = (variant: EnvelopeVariant) => `seen := '{}';
       fill_ms := null;
       for setting_name, setting_value in select * from jsonb_each_text(work -> 'settings') loop
         perform set_config(setting_name, setting_value, true);
       end loop;
       perform set_config('lock_timeout', work #>> '{cutOver,giveUpAfterMs}', true);
       for statement in select * from jsonb_array_elements(work -> 'prepare') loop
-        ${performStatement(company)}
+        ${performStatement(variant)}
       end loop;
       give_up_at := least(deadline, clock_timestamp() + make_interval(secs => (work #>> '{cutOver,giveUpAfterMs}')::float8 / 1000));`
 
@@ -48,17 +48,17 @@ const limitWait = `perform set_config('lock_timeout',
  * The statements of the cut-over and the record of success, all together or not at all. The patience grows with the tries, so
  * that readers wait little, and the work gets through where many relations are read without pause.
  */
-const cutOver = (company: Company) => `locked_since := null;
+const cutOver = (variant: EnvelopeVariant) => `locked_since := null;
           patience := least(tries * interval '100 ms', most_patience);
           ${limitWait}
           if work #>> '{cutOver,recordLockTimeoutMs}' is null then
-            perform from viewkeeper.runs r where ${isNamed(company)} for no key update;
+            perform from viewkeeper.runs r where ${isNamed(variant)} for no key update;
           end if;
           if work ->> 'written' is not null then
             execute work ->> 'written' into written_before;
           end if;
           for statement in select * from jsonb_array_elements(work #> '{cutOver,statements}') loop
-            ${performStatement(company)}
+            ${performStatement(variant)}
           end loop;
           statement := '{}';
           if work ->> 'written' is not null then
@@ -68,7 +68,7 @@ const cutOver = (company: Company) => `locked_since := null;
 
           perform set_config('lock_timeout', coalesce(work #>> '{cutOver,recordLockTimeoutMs}', '0'), true);
           finished := clock_timestamp();
-          ${recordSuccess(company)};
+          ${recordSuccess(variant)};
           get diagnostics counted = row_count;
           if counted <= cardinality(members) then
             -- Somebody closed this run as lost: the record says failed, so the work must not stay.
@@ -81,12 +81,12 @@ const cutOver = (company: Company) => `locked_since := null;
  * The work, until the cut-over has succeeded. A cut-over that does not get its locks is tried again and again: the failed block
  * has released its locks, so readers that waited are served meanwhile.
  */
-export const workPhase = (company: Company) => `${prepare(company)}
+export const workPhase = (variant: EnvelopeVariant) => `${prepare(variant)}
       loop
         tries := tries + 1;
         ${giveWay}
         begin
-          ${cutOver(company)}
+          ${cutOver(variant)}
           exit;
         -- internal_error: somebody else changed a catalog row that our statement changes ("tuple concurrently updated"). Tried
         -- again a few times only, because the view's own code may raise this error too.

@@ -1,8 +1,8 @@
 import { signalingQuery } from '../../catalog/plan/rights.ts'
 import type { Sql } from '../../server/connect.ts'
-import { readMissingRights } from '../../server/cure.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
 import { runLocks } from '../../server/lock-keys.ts'
+import { readMissingRights } from '../../server/missing-rights.ts'
 import { endsNow, hasStatus, type Transition } from './transition.ts'
 
 /** A run ends that nobody works on. The server process of a running run records its own end: see `fail.ts`. */
@@ -32,7 +32,7 @@ export async function cancelRun(sql: Sql, id: number, by: string | null): Promis
     with canceled as (
     update viewkeeper.runs r set status = 'canceled', ${sql.unsafe(endsNow)}, duration_ms = coalesce(duration_ms, 0),
            group_run_id = null, cancel_requested_at = clock_timestamp(),
-           error = jsonb_build_object('class', 'Canceled', 'message', case status when 'built' then 'Canceled before its twin was exchanged.' else 'Canceled before it started.' end)
+           error = jsonb_build_object('class', 'Canceled', 'message', case status when 'built' then 'Canceled before its shadow was exchanged.' else 'Canceled before it started.' end)
      where r.id = ${id} and ${sql.unsafe(hasStatus(cancellation.from))} or r.group_run_id = ${id} and r.status = 'pending'
     returning r.id)${note('canceled')}
     select from canceled`

@@ -1,5 +1,5 @@
 import { isWaiting } from '../plan/turn.ts'
-import type { Company } from './ours.ts'
+import type { EnvelopeVariant } from './ours.ts'
 import { endsNow, hasStatus, isOpenBatch, type Transition } from './transition.ts'
 
 /** A server process begins to work on a run, and on the runs of the other members of its group. */
@@ -20,16 +20,16 @@ const claimed = (startedAt: string): string =>
   `status = 'running', started_at = coalesce(r.started_at, ${startedAt}), updated_at = clock_timestamp(),
              backend_pid = pg_backend_pid(), backend_start = me_since`
 
-/** Whether a run has no company at all. */
+/** Whether a run has no variant at all. */
 const isAlone = `r.batch_id is null and r.group_run_id is null and not r.plan ?| array['members', 'builds']`
 
 /** For the envelope: claims run `run`. Claims only plans that this role wrote: they run with this role's rights. */
 export const claimRun = (
-  company: Company,
+  variant: EnvelopeVariant,
 ): string => `update viewkeeper.runs r set ${claimed('clock_timestamp()')}
        where r.id = run and ${hasStatus(claim.from)} and (r.claim_by is null or r.claim_by > clock_timestamp())
          and r.plan is not null and r.planned_by = current_user and (r.not_before is null or r.not_before <= clock_timestamp())
-         and ${company === 'alone' ? isAlone : itsTurnInBatch}
+         and ${variant === 'short' ? isAlone : itsTurnInBatch}
       returning r.plan, r.started_at, format('%I.%I', r.schema_name, r.view_name) into work, started, the_view`
 
 /** For the envelope: claims the runs of the other members, whose locks are held as well. */

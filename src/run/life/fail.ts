@@ -1,6 +1,6 @@
 import { mayRetry, problemCodes } from '../../problem.ts'
 import { standardText } from '../../server/sqlstate.ts'
-import { type Company, countOf, durationOf, isNamed, isOurs } from './ours.ts'
+import { countOf, durationOf, type EnvelopeVariant, isNamed, isOurs } from './ours.ts'
 import { hasStatus, type Transition } from './transition.ts'
 
 /** The work of a run has failed, or was canceled. */
@@ -20,12 +20,12 @@ const equalRows =
 export const mostCharacters = 2000
 
 /** For the envelope: records the failure of our runs, without row data. */
-export const recordFailure = (company: Company): string => `update viewkeeper.runs r
+export const recordFailure = (variant: EnvelopeVariant): string => `update viewkeeper.runs r
              set status = case when st = '57014' and not raised and exists (
-                     select from viewkeeper.runs r where ${isNamed(company)} and r.cancel_requested_at is not null)
+                     select from viewkeeper.runs r where ${isNamed(variant)} and r.cancel_requested_at is not null)
                    then 'canceled' else 'failed' end,
                  plan = null, finished_at = finished, updated_at = finished,
-                 duration_ms = ${durationOf(company)}, row_count_before = ${countOf('row_count_before', 'rows_before', company)},
+                 duration_ms = ${durationOf(variant)}, row_count_before = ${countOf('row_count_before', 'rows_before', variant)},
                  idempotency_key = case when ${json(problemCodes.filter(mayRetry))} ? why then null else r.idempotency_key end,
                  meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || response || jsonb_build_object('attempts', tries)),
                  error = (select jsonb_object_agg(key, case when length(value) <= ${mostCharacters} then value
@@ -58,7 +58,7 @@ export const recordFailure = (company: Company): string => `update viewkeeper.ru
                               where l.lanname = 'plpgsql' and p.pronamespace <> pg_catalog.pg_my_temp_schema()) f
                          on c.place[1] in (f.name, f.bare)))) where value is not null)
             from (select ${json(standardText)} as texts) standard
-           where ${isOurs(company)} and ${hasStatus(failure.from)}`
+           where ${isOurs(variant)} and ${hasStatus(failure.from)}`
 
 /** The runs of the other members of a group end, because the view has to be refreshed without them. */
 export const leavingOut: Transition = {
@@ -70,4 +70,4 @@ export const leavingOut: Transition = {
 /** For the envelope: ends our runs except run `run`. */
 export const leaveOthersOut = `update viewkeeper.runs r set status = 'skipped', finished_at = clock_timestamp(), updated_at = clock_timestamp(), duration_ms = 0,
                  meta = jsonb_set(r.meta, '{response,because}', to_jsonb(format('it was not refreshed together with %s, because that was impossible (run %s)', the_view, run)))
-           where r.id <> run and ${isOurs('others')} and ${hasStatus(leavingOut.from)}`
+           where r.id <> run and ${isOurs('full')} and ${hasStatus(leavingOut.from)}`

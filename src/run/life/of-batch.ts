@@ -15,7 +15,7 @@ export const endPendingAttempt = (sql: Sql) => sql`
                 duration_ms = 0, error = excluded.error
      where ${sql.unsafe(hasStatus(missedTurn.from, 'runs'))}`
 
-/** The twin of a run is dropped, because its group is not exchanged. */
+/** The shadow of a run is dropped, because its group is not exchanged. */
 export const givingUp: Transition = {
   from: ['built'],
   to: ['skipped'],

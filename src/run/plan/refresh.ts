@@ -87,7 +87,7 @@ const refreshInPlace = (
     unique: uniqueOf(view),
   },
   ...(checking
-    ? checkData({ view, relation: view, seal: insistOnChecking(view), key: view.twinKey }, checking)
+    ? checkData({ view, relation: view, sandbox: insistOnChecking(view), key: view.shadowKey }, checking)
     : []),
 ]
 

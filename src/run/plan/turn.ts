@@ -11,7 +11,7 @@ export interface LatestRun {
   sqlstate: string | null
   /** Whether the run's `not_before` has passed or is not set. */
   due: boolean
-  /** Whether the view's twin was whole when the run ended: only its exchange failed. */
+  /** Whether the view's shadow was whole when the run ended: only its exchange failed. */
   built?: boolean
   /** Whether the run was skipped because it would have changed nothing. */
   unneeded?: boolean
@@ -19,7 +19,7 @@ export interface LatestRun {
   follows?: boolean
 }
 
-/** Views of a batch whose twins are exchanged at one moment. */
+/** Views of a batch whose shadows are exchanged at one moment. */
 export interface TogetherGroup {
   number: number
   /** The ids of the views. */
@@ -35,8 +35,8 @@ export const isDone = (last: Pick<LatestRun, 'status' | 'class'> | undefined): b
   last?.status === 'success' || (last?.status === 'skipped' && last.class === null)
 
 /**
- * The views of a batch that a view still waits for, by their ids: those that it reads, until they are done, or their twins are
- * built for its group; after its own twin is built, the views of its group whose twins are not. None if only a slot is missing,
+ * The views of a batch that a view still waits for, by their ids: those that it reads, until they are done, or their shadows are
+ * built for its group; after its own shadow is built, the views of its group whose shadows are not. None if only a slot is missing,
  * if the view's run is running, or if the view has ended. Pure.
  */
 export function waitsFor(

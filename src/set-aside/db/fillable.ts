@@ -1,6 +1,6 @@
 import type { Reader } from '../../catalog/plan/readers.ts'
 import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
-import { tryTwin, tryTwins } from '../../rebuild/db/trial.ts'
+import { tryShadow, tryShadows } from '../../rebuild/db/trial.ts'
 import { makePlace } from '../../rebuild/plan/make.ts'
 import { apart, type Rebuild } from '../../rebuild/plan/place.ts'
 import type { Member } from '../../rebuild/plan/scope.ts'
@@ -20,7 +20,7 @@ export interface Fillable {
 }
 
 /**
- * Fills twins of the views that have data, each from the twins of the views below it, and undoes that: so the data of today
+ * Fills shadows of the views that have data, each from the shadows of the views below it, and undoes that: so the data of today
  * are tried, and no view is locked. It takes as long, and as much room on disk, as it takes to fill the views.
  */
 export const tryToFill = (sql: Sql, items: AsideItem[]): Promise<Fillable> =>
@@ -39,7 +39,7 @@ export const tryToFill = (sql: Sql, items: AsideItem[]): Promise<Fillable> =>
       return { misfits: [], untried: views.filter(isFilled) }
     }
     const itemOf = ({ live }: Member) => byName.get(quoteName(live.view)) as AsideView
-    const trial = await tryTwins(
+    const trial = await tryShadows(
       members,
       ({ reads }) => reads,
       (member) => tryToFillOne(part, rebuild, member),
@@ -72,10 +72,10 @@ export async function readMembers(sql: Sql, names: string[]): Promise<Reader[]> 
   )
 }
 
-/** Makes one twin, and fills it if the view has data. Returns the refusal, unless it may pass by itself. */
+/** Makes one shadow, and fills it if the view has data. Returns the refusal, unless it may pass by itself. */
 async function tryToFillOne(sql: Sql, rebuild: Rebuild, member: Member): Promise<StatementRefused | null> {
   try {
-    await tryTwin(sql, rebuild, member, isFilled(member))
+    await tryShadow(sql, rebuild, member, isFilled(member))
     return null
   } catch (error) {
     if (!(error instanceof StatementRefused) || mayPass(sqlstateOf(error.cause))) throw error

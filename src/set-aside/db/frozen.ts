@@ -5,7 +5,7 @@ import { sqlstateOf } from '../../server/failures.ts'
 import { mayPass } from '../../server/sqlstate.ts'
 import { quoteName } from '../../sql/names.ts'
 import { type AsideItem, type AsideView, isView } from '../plan/items.ts'
-import { describeTwin, isSameQuery } from './trial.ts'
+import { describeShadow, isSameQuery } from './trial.ts'
 
 /** The frozen queries of views, by `viewKey`. */
 export type Frozen = Map<string, string>
@@ -39,10 +39,10 @@ async function hasQuery(sql: Sql, { live }: AsideView, query: string): Promise<b
   const { schema, name, owner } = live.view
   const definition = { schema, name, sql: query, indexes: [], comment: null, grants: [] }
   try {
-    const twin = await describeTwin(sql, definition, owner)
+    const shadow = await describeShadow(sql, definition, owner)
     const columns = (of: typeof live) =>
       JSON.stringify(of.columns.map((column) => [column.name, column.type]))
-    return columns(twin) === columns(live) && (await isSameQuery(sql, twin, live))
+    return columns(shadow) === columns(live) && (await isSameQuery(sql, shadow, live))
   } catch (error) {
     if (!(error instanceof StatementRefused) || mayPass(sqlstateOf(error.cause))) throw error
     return false

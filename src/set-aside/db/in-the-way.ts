@@ -9,7 +9,7 @@ import { readRoleSchemas } from '../../server/role-path.ts'
 import { literal } from '../../sql/names.ts'
 import { parentsFirst } from '../../sql/walks.ts'
 import type { AsideFunction, AsideItem, AsidePolicy, InTheWay, Touched } from '../plan/items.ts'
-import { actingNeeds, cannotCarry } from '../plan/needs.ts'
+import { actingRequirements, cannotCarry } from '../plan/requirements.ts'
 import { readBelow } from './below.ts'
 
 /** A relation that is touched, found in the catalog. */
@@ -107,8 +107,8 @@ export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Prom
 
 /** The roles as which we have to act and may not, with every object of them. */
 async function readMissingRoles(sql: Sql, items: AsideItem[]): Promise<Obstacle[]> {
-  const missing = await readObstacles(sql, actingNeeds(items, 'role'))
-  return missing.length === 0 ? [] : await readObstacles(sql, actingNeeds(items, 'object'))
+  const missing = await readObstacles(sql, actingRequirements(items, 'role'))
+  return missing.length === 0 ? [] : await readObstacles(sql, actingRequirements(items, 'object'))
 }
 
 /** Reads views with everything that reads them. Refuses (LockTimeout) if one of them cannot be read now. */

@@ -1,11 +1,11 @@
-import { twinKey } from '../../catalog/db/twin-key.ts'
+import { shadowKey } from '../../catalog/db/shadow-key.ts'
 import { inPlaceOf } from '../../catalog/plan/acting.ts'
 import { Problem, sentences } from '../../problem.ts'
 import { executeStatements, executeTogether } from '../../rebuild/db/statements.ts'
 import { checkData } from '../../rebuild/plan/check-data.ts'
 import { fill } from '../../rebuild/plan/create.ts'
 import { setting } from '../../rebuild/plan/locks.ts'
-import { ownersSeal } from '../../rebuild/plan/twin.ts'
+import { ownersSandbox } from '../../rebuild/plan/shadow.ts'
 import { uniqueIndexes } from '../../rebuild/plan/unique-indexes.ts'
 import { readCheckingOf } from '../../run/db/checking.ts'
 import { type Sql, withSavepoint } from '../../server/connect.ts'
@@ -185,8 +185,8 @@ async function checkStatements(sql: Sql, { live }: AsideView, one?: Step): Promi
     {
       view: live.view,
       relation: live.view,
-      seal: ownersSeal(live),
-      key: twinKey(0),
+      sandbox: ownersSandbox(live),
+      key: shadowKey(0),
       ...(one && { otherwise: 'the view stays aside' }),
     },
     await readCheckingOf(sql, live.view),

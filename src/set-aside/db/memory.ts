@@ -26,7 +26,7 @@ export async function remember(sql: Sql, items: AsideItem[], reading: string[]):
     throw new Problem(
       'DependentsExist',
       `${describeItem(policy)} reads one of the views. Without the policy, others could see or change rows that they must not, ` +
-        'so it is not set aside. Put the change into a file, and run: npx viewkeeper around <file.sql>. Nothing was changed.',
+        'so it is not set aside. Put the change into a file, and run: npx viewkeeper alter <file.sql>. Nothing was changed.',
     )
   }
   const rows = items.map((item, position) => ({ position, kind: item.kind, name: nameOf(item), item }))

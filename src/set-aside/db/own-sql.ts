@@ -2,9 +2,9 @@ import { qualify } from '../../catalog/db/catalog.ts'
 import { readOwner } from '../../catalog/db/owner.ts'
 import { Problem, sentences } from '../../problem.ts'
 import { inTransaction, type Sql, withTransaction } from '../../server/connect.ts'
-import { readWhoLacks } from '../../server/cure.ts'
 import { lackingCharacter } from '../../server/encoding.ts'
 import { sqlstateOf } from '../../server/failures.ts'
+import { readWhoLacks } from '../../server/missing-rights.ts'
 import { readRolePath, takeRolePath, takeSafePath } from '../../server/role-path.ts'
 import { type Part, sqlFailed } from '../../server/sql-failed.ts'
 import { liftTransactionLimit } from '../../server/transaction-limit.ts'
@@ -18,22 +18,22 @@ import { SqlReader, type SqlStatement, statementsIn } from '../../sql/sql-tokens
  * `reset role`, the rest of the file is executed as the login. `create index concurrently` and
  * `drop index concurrently` cannot be part of a transaction: a file with one of them holds nothing else, and
  * is recorded after the index is valid or dropped; a failed file can be executed again. If the file is only
- * `tried`, its index is made inside the transaction. `around` is called around the SQL.
+ * `tried`, its index is made inside the transaction. `alter` is called around the SQL.
  */
 export async function runPlainSql(
   sql: Sql,
   { file, text }: SqlFile,
   record: string[],
   how: 'applied' | 'tried' = 'applied',
-  around?: Around,
+  withoutReaders?: WithoutReaders,
 ): Promise<void> {
   await insistOnCharacters(sql, file, text)
   const statements = statementsIn(text)
   const isConcurrent = statements.some(({ words }) => /\bindex\s+concurrently\b/i.test(words))
-  if (isConcurrent && around !== undefined) {
+  if (isConcurrent && withoutReaders !== undefined) {
     throw new Problem(
       'MigrationFailed',
-      `migrations/${file}: create or drop index concurrently cannot be part of a transaction, so nothing can be set aside around it. Leave "around" out.`,
+      `migrations/${file}: create or drop index concurrently cannot be part of a transaction, so nothing can be set aside around it. Leave "alters" out.`,
     )
   }
   if (isConcurrent && how === 'applied') return runConcurrently(sql, { file, text }, statements, record)
@@ -49,7 +49,7 @@ export async function runPlainSql(
         if (how === 'tried') await transaction`select set_config('statement_timeout', ${longestTrial}, true)`
         await executeText(transaction, isConcurrent ? inTransactionToo(statements) : text, owner, onPart)
       }
-      await (around === undefined ? work() : around(transaction, work))
+      await (withoutReaders === undefined ? work() : withoutReaders(transaction, work))
       await executeRecord(transaction, record)
     })
   } catch (error) {
@@ -63,7 +63,7 @@ export async function runPlainSql(
 }
 
 /** Does something before and after the SQL of a file, in the same transaction. */
-export type Around = (transaction: Sql, work: () => Promise<void>) => Promise<void>
+export type WithoutReaders = (transaction: Sql, work: () => Promise<void>) => Promise<void>
 
 /**
  * Executes a text of SQL in the transaction of the caller, as `role` (null: as the login), with the search path of our

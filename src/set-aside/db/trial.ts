@@ -1,5 +1,5 @@
-import { twinKey } from '../../catalog/db/twin-key.ts'
-import { inPlaceOf, sealed } from '../../catalog/plan/acting.ts'
+import { shadowKey } from '../../catalog/db/shadow-key.ts'
+import { inPlaceOf, sandboxed } from '../../catalog/plan/acting.ts'
 import type { ViewDefinition } from '../../catalog/plan/definition.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { liveViewQuery } from '../../catalog/plan/live-view-query.ts'
@@ -14,20 +14,20 @@ import { literal, quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 
 /**
- * The live view that this server makes of a definition: an empty twin is created beside the real view, described, and
- * undone. The indexes have the names of the definition. If the twin has the same query as `live`, the query's text is that
+ * The live view that this server makes of a definition: an empty shadow is created beside the real view, described, and
+ * undone. The indexes have the names of the definition. If the shadow has the same query as `live`, the query's text is that
  * of `live`. Throws StatementRefused.
  */
-export async function readTwin(
+export async function readShadow(
   sql: Sql,
   definition: ViewDefinition,
   owner: string,
   live?: LiveView,
 ): Promise<LiveView> {
-  const twin = await describeTwin(sql, definition, owner)
-  return live !== undefined && (await isSameQuery(sql, twin, live))
-    ? { ...twin, view: { ...twin.view, definition: live.view.definition } }
-    : twin
+  const shadow = await describeShadow(sql, definition, owner)
+  return live !== undefined && (await isSameQuery(sql, shadow, live))
+    ? { ...shadow, view: { ...shadow.view, definition: live.view.definition } }
+    : shadow
 }
 
 /**
@@ -38,7 +38,7 @@ export async function isSameQuery(sql: Sql, a: LiveView, b: LiveView): Promise<b
   if (a.view.definition === b.view.definition) return true
   const again = async ({ view: { schema, name, definition, owner } }: LiveView) => {
     const plain = { schema, name, sql: definition, indexes: [], comment: null, grants: [] }
-    return (await describeTwin(sql, plain, owner)).view.definition
+    return (await describeShadow(sql, plain, owner)).view.definition
   }
   try {
     return (await again(a)) === (await again(b))
@@ -52,25 +52,25 @@ export async function isSameQuery(sql: Sql, a: LiveView, b: LiveView): Promise<b
  * The live view that this server makes of a definition: an empty one is created beside the real view, described, and undone.
  * `onPath` changes the search path on which the query finds its names.
  */
-export const describeTwin = (
+export const describeShadow = (
   sql: Sql,
   definition: ViewDefinition,
   owner: string,
   onPath?: (path: string) => string,
 ): Promise<LiveView> =>
   undone(sql, async (part) => {
-    const names = createNames(twinKey(0), definition)
-    const twin = quoteName({ schema: definition.schema, name: names.view })
-    const statements = sealed(owner, definition, createStatements(definition, names))
+    const names = createNames(shadowKey(0), definition)
+    const shadow = quoteName({ schema: definition.schema, name: names.view })
+    const statements = sandboxed(owner, definition, createStatements(definition, names))
     const [create, ...others] = statements as [Statement, ...Statement[]]
     await executeStatements(
       part,
-      inPlaceOf(owner, [create, withoutDefaultGrants(twin), ...others]),
+      inPlaceOf(owner, [create, withoutDefaultGrants(shadow), ...others]),
       true,
       onPath,
     )
     const [row] = await part.unsafe<{ live: LiveView }[]>(
-      `select f as live from (${liveViewQuery(`${literal(twin)}::regclass`)}) as x(f)`,
+      `select f as live from (${liveViewQuery(`${literal(shadow)}::regclass`)}) as x(f)`,
     )
     const live = readableView((row as { live: LiveView }).live)
     const named = new Map(definition.indexes.map(({ name }, at) => [names.index(at), name]))

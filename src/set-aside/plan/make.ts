@@ -1,19 +1,19 @@
-import { inPlaceOf, sealed } from '../../catalog/plan/acting.ts'
+import { inPlaceOf, sandboxed } from '../../catalog/plan/acting.ts'
 import type { ViewDefinition } from '../../catalog/plan/definition.ts'
 import { replayGrants } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { readable } from '../../catalog/plan/server-sql.ts'
-import type { TwinNames } from '../../catalog/plan/twin-names.ts'
+import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
 import { buildRules, buildTriggers } from '../../rebuild/plan/attached.ts'
 import { createStatements, queryOf } from '../../rebuild/plan/create.ts'
 import {
   buildIndexes,
+  buildShadow,
   buildStatistics,
-  buildTwin,
   giveStatistics,
-  ownersSealed,
+  ownersSandboxed,
   withOptions,
-} from '../../rebuild/plan/twin.ts'
+} from '../../rebuild/plan/shadow.ts'
 import { displayPart, literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import type { AsideFunction, AsidePolicy, AsideView } from './items.ts'
@@ -32,12 +32,12 @@ export interface Making {
 export function makeView({ live }: AsideView, frozen?: string): Making {
   // The query may end with a `--` comment; the line break ends the comment.
   const definition = frozen === undefined ? live.view.definition : `(${queryOf(frozen)}\n)`
-  const [create, ...attributes] = buildTwin({ ...live, view: { ...live.view, definition } }, live)
+  const [create, ...attributes] = buildShadow({ ...live, view: { ...live.view, definition } }, live)
   return {
     create: inPlaceOf(live.view.owner, [
       frozen === undefined
         ? (create as Statement)
-        : ({ ...create, ...ownersSealed(live), rolePath: true } as Statement),
+        : ({ ...create, ...ownersSandboxed(live), rolePath: true } as Statement),
     ]),
     rest: () => [
       ...inPlaceOf(live.view.owner, [
@@ -56,7 +56,7 @@ export function makeView({ live }: AsideView, frozen?: string): Making {
  * All else is carried over, as far as the view still has the column.
  */
 export const makeFrom = ({ live }: AsideView, definition: ViewDefinition): Making => ({
-  create: inPlaceOf(live.view.owner, sealed(live.view.owner, definition, createStatements(definition))),
+  create: inPlaceOf(live.view.owner, sandboxed(live.view.owner, definition, createStatements(definition))),
   rest: (columns) => {
     const { view } = live
     const kept = withColumns({ ...live, view: { ...view, comment: null } }, columns)
@@ -70,7 +70,7 @@ export const makeFrom = ({ live }: AsideView, definition: ViewDefinition): Makin
         ]
           .filter((sql) => sql !== false)
           .map((sql): Statement => ({ kind: 'command', phase: 'building', sql })),
-        ...buildTwin(kept, ownNames(live)).slice(1),
+        ...buildShadow(kept, ownNames(live)).slice(1),
         ...buildStatistics(kept, ownNames(live)),
       ]),
       ...giveStatistics(kept, ownNames(live)),
@@ -91,7 +91,7 @@ export const adorn = ({ live }: AsideView): Making => ({
   rest: (columns) => {
     const kept = withColumns(live, columns)
     return [
-      ...inPlaceOf(live.view.owner, buildTwin(kept, ownNames(live)).slice(1)),
+      ...inPlaceOf(live.view.owner, buildShadow(kept, ownNames(live)).slice(1)),
       ...replayGrants(kept, live.view),
     ]
   },
@@ -114,8 +114,8 @@ export function makeFunction(item: AsideFunction): Statement[] {
     ...inPlaceOf(owner, [
       {
         ...building(readable(definition)),
-        kind: 'sealed',
-        seal: { role: owner, schema: quoteIdentifier(schema) },
+        kind: 'sandboxed',
+        sandbox: { role: owner, schema: quoteIdentifier(schema) },
       },
       ...(comment === null ? [] : [building(`comment on ${routine} ${signature} is ${literal(comment)}`)]),
       ...extensions.map((name) =>
@@ -145,15 +145,15 @@ export function makePolicy({ name, table, owner, rest, comment }: AsidePolicy): 
   return inPlaceOf(owner, [
     {
       ...building(`create policy ${policy} ${readable(rest)}`),
-      kind: 'sealed',
-      seal: { role: owner, schema: quoteIdentifier(table.schema) },
+      kind: 'sandboxed',
+      sandbox: { role: owner, schema: quoteIdentifier(table.schema) },
     },
     ...(comment === null ? [] : [building(`comment on policy ${policy} is ${literal(comment)}`)]),
   ])
 }
 
 /** The names that a view and its parts have already. */
-const ownNames = ({ view, indexes, statistics }: LiveView): TwinNames => ({
+const ownNames = ({ view, indexes, statistics }: LiveView): ShadowNames => ({
   view,
   old: view,
   index: (at) => indexes[at]?.name as string,

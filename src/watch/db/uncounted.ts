@@ -8,11 +8,11 @@ import type { HiddenBehind, Uncounted } from '../diagnosis/uncounted.ts'
  * set track_counts, or take it back.
  */
 const counting = `
-  select string_agg(cure, ' ' order by cure) from (
+  select string_agg(fix, ' ' order by fix) from (
     select format('alter %s reset track_counts;', case
              when s.setrole = 0 and s.setdatabase = 0 then 'role all'
              when s.setrole = 0 then format('database %I', d.datname)
-             else format('role %I', o.rolname) || coalesce(' in database ' || quote_ident(d.datname), '') end) as cure
+             else format('role %I', o.rolname) || coalesce(' in database ' || quote_ident(d.datname), '') end) as fix
       from pg_catalog.pg_db_role_setting s
       left join pg_catalog.pg_database d on d.oid = s.setdatabase left join pg_catalog.pg_roles o on o.oid = s.setrole
      where exists (select from unnest(s.setconfig) c where lower(c) like 'track_counts=%')

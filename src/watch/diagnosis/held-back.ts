@@ -28,7 +28,7 @@ export function heldBack({
 const isAtFault = ({ state }: { state: AnyState }): boolean => ['missing', 'aside', 'failed'].includes(state)
 
 /**
- * How views stand, in the order of `views`, and which view has to be cured first for each that waits for another one, or whose data are
+ * How views stand, in the order of `views`, and which view has to be fixed first for each that waits for another one, or whose data are
  * too old because of another one: the first above it that is at fault, or else the view that holds its data back. Pure.
  */
 export function judge<Facts extends ViewFacts>(

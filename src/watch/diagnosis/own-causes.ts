@@ -427,7 +427,7 @@ function openCause({ view, name, run, now, clock, type }: Omit<Facts, 'open'>): 
       batch.waitsFor.length > 0
         ? `for ${names(batch.waitsFor, mostNames)}`
         : run?.status === 'built'
-          ? 'for its exchange: its twin is built'
+          ? 'for its exchange: its shadow is built'
           : 'for a free slot: other views of the batch are running'
     return cause('WaitsInBatch', `${name} waits in batch ${batch.id} ${what}.`, type('batch', batch.id), {
       id: run?.id,

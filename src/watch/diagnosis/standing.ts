@@ -52,7 +52,7 @@ interface RunProgress {
 /** What is true of a view, with what schedules and other views make of it. */
 export interface Standing extends ViewFacts {
   state: AnyState
-  /** The view to cure first, because this one waits for it, or shows its old data; null: none is. */
+  /** The view to fix first, because this one waits for it, or shows its old data; null: none is. */
   culprit: string | null
   /** Whether a schedule refreshes the view, paused or not. */
   scheduled: boolean

@@ -11,7 +11,7 @@ export const actionNames = [
   'retry',
   'set-aside',
   'put-back',
-  'around',
+  'alter',
   'without-checks',
 ] as const
 export type ActionName = (typeof actionNames)[number]

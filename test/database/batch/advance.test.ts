@@ -277,17 +277,17 @@ describe('a view that fails', () => {
     expect((await accountOf(sql, batchId)).statuses).toEqual({ a: ['failed', 'success'] })
   })
 
-  test('for what waiting cannot cure is not tried again: a missing right, a missing column', async () => {
-    await makeGraph(sql, 'incurable', {})
+  test('for what waiting cannot fix is not tried again: a missing right, a missing column', async () => {
+    await makeGraph(sql, 'permanent', {})
     await sql.unsafe(`
       create role poor_owner;
-      grant usage on schema incurable to poor_owner;
-      create table incurable.secret as select 1 as id;
-      create function incurable.one() returns int language plpgsql as 'begin return (select lost from incurable.secret); end';
-      create materialized view incurable.no_right as select id from incurable.secret with no data;
-      alter materialized view incurable.no_right owner to poor_owner;
-      create materialized view incurable.no_column as select incurable.one() as id with no data`)
-    const batchId = await begin(database, { pattern: 'incurable.*', retries: 5 })
+      grant usage on schema permanent to poor_owner;
+      create table permanent.secret as select 1 as id;
+      create function permanent.one() returns int language plpgsql as 'begin return (select lost from permanent.secret); end';
+      create materialized view permanent.no_right as select id from permanent.secret with no data;
+      alter materialized view permanent.no_right owner to poor_owner;
+      create materialized view permanent.no_column as select permanent.one() as id with no data`)
+    const batchId = await begin(database, { pattern: 'permanent.*', retries: 5 })
     expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'failed' })
     const runs = await sql`
       select view_name as view, attempt, error ->> 'class' as class, error ->> 'sqlstate' as sqlstate

@@ -27,8 +27,8 @@ const lookAt = (by = looks, on = database) =>
   })
 
 let rings = 0
-/** What the bell of the monitor begins: the id of the batch. */
-const ring = async (requestId = `ring-${rings++}`): Promise<string | null> =>
+/** What the log line of the monitor begins: the id of the batch. */
+const wakeAnnounce = async (requestId = `ring-${rings++}`): Promise<string | null> =>
   (await openBatch({ event: { trigger: 'schedule', due: true }, requestId }, { database, looks })).batchId
 
 const refreshed = async (batchId: string | null): Promise<string[]> => {
@@ -62,9 +62,9 @@ beforeAll(async () => {
 describe('a view with a target lag', () => {
   test('is refreshed with all that it reads, in one batch, and then nothing is due', async () => {
     expect(await look()).toBe(3)
-    expect(await refreshed(await ring())).toEqual(['root', 'mid', 'top'])
+    expect(await refreshed(await wakeAnnounce())).toEqual(['root', 'mid', 'top'])
     expect(await look()).toBe(0)
-    expect(await ring()).toBeNull()
+    expect(await wakeAnnounce()).toBeNull()
     const [batch] =
       await sql`select trigger, requested_by as by from viewkeeper.batches order by serial desc limit 1`
     expect(batch).toEqual({ trigger: 'schedule', by: 'target lag' })
@@ -73,18 +73,20 @@ describe('a view with a target lag', () => {
   test('takes only those along that are too old, and a refresh that people have asked for counts', async () => {
     await age(14, 'mid', 'top')
     // What mid reads has not been filled since.
-    expect(await refreshed(await ring())).toEqual(['mid left out', 'top'])
-    expect(await ring()).toBeNull()
+    expect(await refreshed(await wakeAnnounce())).toEqual(['mid left out', 'top'])
+    expect(await wakeAnnounce()).toBeNull()
   })
 
   test('has no second refresh while one goes on, also if two rings come at once or one comes twice', async () => {
     await age(14, 'root', 'mid', 'top')
-    const begun = (await Promise.all([ring('once'), ring('twice')])).filter((id) => id !== null)
+    const begun = (await Promise.all([wakeAnnounce('once'), wakeAnnounce('twice')])).filter(
+      (id) => id !== null,
+    )
     expect(begun).toHaveLength(1)
     expect(await look()).toBe(0)
-    expect(await ring()).toBeNull()
+    expect(await wakeAnnounce()).toBeNull()
     const [row] = await sql`select idempotency_key as key from viewkeeper.batches where id = ${begun[0]!}`
-    expect(await ring(row?.key)).toBe(begun[0])
+    expect(await wakeAnnounce(row?.key)).toBe(begun[0])
     await refreshed(begun[0]!)
   })
 
@@ -93,7 +95,7 @@ describe('a view with a target lag', () => {
       'drop table lag.t cascade; create table lag.t (n int); create materialized view lag.top as select 1 / n as n from lag.t; insert into lag.t values (0)',
     )
     await define(sql, 'lag.top', { target_lag_seconds: 900, retries: 0, retry_delay_seconds: 0 })
-    const batch = await ring()
+    const batch = await wakeAnnounce()
     expect((await advanceToEnd(database, batch as string)).status).toBe('failed')
     expect(await look()).toBe(0)
     await define(sql, 'lag.top', { updated_at: sql`clock_timestamp()` as never })
@@ -101,18 +103,18 @@ describe('a view with a target lag', () => {
     await age(6, 'top')
     expect(await look()).toBe(1)
     await sql`update lag.t set n = 1`
-    expect(await refreshed(await ring())).toEqual(['top'])
+    expect(await refreshed(await wakeAnnounce())).toEqual(['top'])
   })
 
   test('is not refreshed while it or everything is paused, and once afterwards', async () => {
     await age(24 * 60, 'top')
     await pauseAll(database, true, 'somebody')
-    expect([await look(), await ring()]).toEqual([0, null])
+    expect([await look(), await wakeAnnounce()]).toEqual([0, null])
     await pauseAll(database, false, 'somebody')
     await define(sql, 'lag.top', { paused_at: sql`clock_timestamp()` as never })
-    expect([await look(), await ring()]).toEqual([0, null])
+    expect([await look(), await wakeAnnounce()]).toEqual([0, null])
     await define(sql, 'lag.top', { paused_at: null })
-    expect(await refreshed(await ring())).toEqual(['top'])
+    expect(await refreshed(await wakeAnnounce())).toEqual(['top'])
     expect(await look()).toBe(0)
   })
 
@@ -144,15 +146,15 @@ describe('a view with a target lag', () => {
     await define(sql, 'held.end', { target_lag_seconds: 900 })
     await define(sql, 'held.only', { target_lag_seconds: 900 })
     // What nobody has defined comes along, too.
-    expect((await refreshed(await ring())).sort()).toEqual(['end', 'mid', 'only', 'root'])
+    expect((await refreshed(await wakeAnnounce())).sort()).toEqual(['end', 'mid', 'only', 'root'])
     await define(sql, 'held.mid', { paused_at: sql`clock_timestamp()` as never })
     await age(20, 'root', 'mid', 'end', 'only')
-    expect((await refreshed(await ring())).sort()).toEqual(['end', 'only left out'])
-    expect([await look(), await ring()]).toEqual([0, null])
+    expect((await refreshed(await wakeAnnounce())).sort()).toEqual(['end', 'only left out'])
+    expect([await look(), await wakeAnnounce()]).toEqual([0, null])
     await age(15, 'end', 'only')
     expect(await look()).toBe(2)
     await define(sql, 'held.mid', { paused_at: null })
-    expect((await refreshed(await ring())).sort()).toEqual(['end', 'mid', 'only', 'root'])
+    expect((await refreshed(await wakeAnnounce())).sort()).toEqual(['end', 'mid', 'only', 'root'])
     expect(await look()).toBe(0)
     await sql`drop schema held cascade`
   })
@@ -175,7 +177,7 @@ const noticeCodes = async (schedules = unscheduled): Promise<string[]> => {
 test('a view with another clock is refreshed by nothing but requests, and only if it is too old', async () => {
   await sql.unsafe('create materialized view lag.outside as select 1 as n')
   await define(sql, 'lag.outside', { schedule: 'none', target_lag_seconds: 900, in_all: false })
-  await refreshed(await ring())
+  await refreshed(await wakeAnnounce())
   const looked = await lookAt()
   expect([looked.due, namesByTrouble(looked).lag]).toEqual([0, []])
   const ask = async () =>
@@ -185,7 +187,7 @@ test('a view with another clock is refreshed by nothing but requests, and only i
   await age(14, 'outside')
   expect(await ask()).toEqual([])
   await age(2, 'outside')
-  expect(await ring()).toBeNull()
+  expect(await wakeAnnounce()).toBeNull()
   expect(await ask()).toEqual(['outside'])
   const { views } = await listViews(database, { nightly: null, views: true, looks })
   expect(views.find(({ view }) => view === 'lag.outside')).toMatchObject({ nextRun: null, schedule: 'none' })

@@ -122,14 +122,14 @@ describe('a selection', () => {
 
   test('of what failed leaves out a view that was refreshed since, and one whose pause was the reason', async () => {
     await makeGraph(sql, 'lately', { mended: [], paused: [] })
-    await sql`create materialized view lately.broken as select 1 / (select count(*) from pg_class where relname = 'cure') as id with no data`
+    await sql`create materialized view lately.broken as select 1 / (select count(*) from pg_class where relname = 'fix') as id with no data`
     await pauseView(database, 'lately.paused', true, 'test')
     const all = ['lately.broken', 'lately.paused', 'lately.mended']
     await advanceToEnd(database, await begin(database, { views: all, retries: 0 }))
     const failing = await begin(database, { failed: true })
     expect(await viewsOf(failing)).toEqual(['lately.broken'])
     expect(await delaysOf(failing)).toEqual([0])
-    await sql`create table lately.cure ()`
+    await sql`create table lately.fix ()`
     await advanceToEnd(database, failing)
     expect(await start({ failed: true }).catch(({ details }) => details.field)).toBe('failed')
   })

@@ -26,7 +26,7 @@ test('the server and the advancer say the same of whose turn it is, for every en
             from viewkeeper.definitions d where d.id in (${parent}, ${child})`
         if (group !== 'none')
           await sql`
-            insert into viewkeeper.batch_groups (batch_id, number, members, twin_bytes, facts, given_up)
+            insert into viewkeeper.batch_groups (batch_id, number, members, shadow_bytes, facts, given_up)
             values (${batch.id}, 1, array[${child}, ${group === 'of another' ? other : parent}]::integer[], 0, '{}',
                     ${group === 'given up' ? sql.json({}) : null})`
         if (status !== 'none')

@@ -388,8 +388,8 @@ describe('why', () => {
       'alter system set track_counts = on; select pg_reload_conf();',
     ],
   ])(
-    'says what to type if track_counts is off or may be switched off for %s, and that cures it',
-    async (_, off, cure, away) => {
+    'says what to type if track_counts is off or may be switched off for %s, and that fixes it',
+    async (_, off, fix, away) => {
       const type = async (text: string) => {
         for (const each of text.split('; ')) await sql.unsafe(each)
       }
@@ -402,11 +402,11 @@ describe('why', () => {
           return all.length > 0 && all
         })
         expect(told).toMatch(/track_counts is off, or set/)
-        expect(told?.endsWith(` ${cure}`)).toBe(true)
-        await type(cure)
-        await until('it is cured', async () => (await notSkipped('base')).length === 0)
+        expect(told?.endsWith(` ${fix}`)).toBe(true)
+        await type(fix)
+        await until('it is fixed', async () => (await notSkipped('base')).length === 0)
       } finally {
-        await type(away ?? cure)
+        await type(away ?? fix)
         await sql`drop role "Odd"`
       }
     },

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { abilities, type ViewRights } from '../../../src/catalog/plan/obstacles.ts'
-import { cureLines, curesOf } from '../../../src/catalog/plan/rights.ts'
+import { fixesOf, fixLines } from '../../../src/catalog/plan/rights.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
-import { curesIn } from '../../support/catalog/cures.ts'
+import { fixesIn } from '../../support/catalog/fixes.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 
 const { url, sql, as } = useDatabase()
@@ -181,18 +181,18 @@ describe('the doctor', () => {
   })
 
   test.each(situations)(
-    'names the SQL for a login that lacks $lacks, and the SQL cures it',
+    'names the SQL for a login that lacks $lacks, and the SQL fixes it',
     async ({ setUp, hinders, sql: wanted, by }) => {
       const { look, run, fill, app, view } = await makePlace(setUp)
       const { kept, missing } = await look()
       expect(impossible(kept)).toEqual(hinders)
-      expect(missing.map((cure) => cure.sql)).toEqual(wanted.map(fill))
-      for (const [at, cure] of missing.entries()) {
+      expect(missing.map((fix) => fix.sql)).toEqual(wanted.map(fill))
+      for (const [at, fix] of missing.entries()) {
         const giver = fill(by[at] ?? '')
         // Before 16, every role with createrole may grant each membership.
-        const isAnybody = version < 16 && cure.membership !== undefined
-        expect(cure.by).toEqual(isAnybody ? ['a role with createrole'] : by.length === 0 ? [] : [giver])
-        await run(by.length === 0 ? cure.sql : `set role ${giver}; ${cure.sql} reset role`)
+        const isAnybody = version < 16 && fix.membership !== undefined
+        expect(fix.by).toEqual(isAnybody ? ['a role with createrole'] : by.length === 0 ? [] : [giver])
+        await run(by.length === 0 ? fix.sql : `set role ${giver}; ${fix.sql} reset role`)
       }
       expect(await look()).toMatchObject({
         missing: [],
@@ -208,7 +208,7 @@ describe('the doctor', () => {
   )
 
   test.each(situations)(
-    'says of $lacks what a refused refresh says: the same words and the same cure',
+    'says of $lacks what a refused refresh says: the same words and the same fix',
     async ({ setUp }) => {
       const { look, run, app, view } = await makePlace(setUp)
       // Who may not look at a view is told that first.
@@ -225,7 +225,7 @@ describe('the doctor', () => {
         const said = [error?.message, error?.hint].join(' ')
         const same = kept[ability].filter(({ because }) => said.includes(because))
         expect([strategy, same.length > 0]).toEqual([strategy, kept[ability].length > 0])
-        expect(curesIn(cureLines(curesOf(same)).join('\n'))).toEqual(expect.arrayContaining(curesIn(said)))
+        expect(fixesIn(fixLines(fixesOf(same)).join('\n'))).toEqual(expect.arrayContaining(fixesIn(said)))
       }
       await run('grant temporary on database $database to public')
     },

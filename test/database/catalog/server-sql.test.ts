@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
 import { getView } from '../../../src/watch/read.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { callAround } from '../set-aside/scene.ts'
+import { callAlter } from '../set-aside/scene.ts'
 
 /** A query over the edges of a graph in a circle, with these marks of the rows that close it. */
 const inCircles = (marks: string) => `
@@ -39,7 +39,7 @@ describe('a CYCLE clause with marks, which the server writes in a form that it c
       status: 'updated',
       response: { strategy: 'swap', rowCountAfter: 4 },
     })
-    await callAround(database, 'alter table edges alter b type bigint; alter table edges alter b type int')
+    await callAlter(database, 'alter table edges alter b type bigint; alter table edges alter b type int')
     expect(await queries()).toEqual(before)
     expect(await sql`select of_base() as rows`).toEqual([{ rows: 8 }])
   })

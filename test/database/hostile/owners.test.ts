@@ -313,14 +313,14 @@ describe.each(logins)('by %s, what an owner leaves to be executed later runs as 
     await expectOnly('mallory')
   })
 
-  test('an object with the name of the twin, after the query of the twin was executed', async () => {
+  test('an object with the name of the shadow, after the query of the shadow was executed', async () => {
     await arm(takeNamesOfCopies)
     const view = await mallorysView('select m.evil() as id', (name) => `create unique index on ${name} (id)`)
     await refresh({ view, strategy: 'swap', rowCountStrategy: 'exact' }, callOn(as()))
     await expectOnly('mallory')
   })
 
-  test('an object with the name of the twin, after an index of the twin was parsed', async () => {
+  test('an object with the name of the shadow, after an index of the shadow was parsed', async () => {
     await arm(takeNamesOfCopies)
     const view = await mallorysView(
       'select id from m.base',
@@ -596,11 +596,11 @@ describe('rows are never counted as a role that the owner could make run her cod
     await run(
       'mallory',
       `create or replace function m.swap() returns integer language plpgsql as $$
-       declare seal text := (select oid::regclass::text from pg_class where relname like 'viewkeeper_seal_%' limit 1);
+       declare sandbox text := (select oid::regclass::text from pg_class where relname like 'viewkeeper_sandbox_%' limit 1);
        begin
-         if seal is null then return 1; end if;
-         execute format('alter materialized view %s rename to taken_%s', seal, (random() * 1e9)::integer);
-         execute format('create view %s as select m.late()::bigint as rows; grant select on %s to public', seal, seal);
+         if sandbox is null then return 1; end if;
+         execute format('alter materialized view %s rename to taken_%s', sandbox, (random() * 1e9)::integer);
+         execute format('create view %s as select m.late()::bigint as rows; grant select on %s to public', sandbox, sandbox);
          return 1;
        end $$;
        create or replace function m.constant() returns integer immutable language plpgsql as $$ begin return m.swap(); end $$`,
@@ -922,13 +922,13 @@ test('the code of one view puts nothing in the way of the next changed query of 
   await place.sql`delete from viewkeeper.migrations`
   await place.sql.unsafe(`alter role viewkeeper_app in database hostile set search_path = a`)
   await arm(`
-    declare twins name;
+    declare shadows name;
     begin
-      for twins in select nspname from pg_catalog.pg_namespace where nspname like 'viewkeeper%' and nspname <> 'viewkeeper' loop
-        execute pg_catalog.format('create function %I.known(integer) returns integer language plpgsql as $f$ begin perform m.late(); return 1; end $f$', twins);
+      for shadows in select nspname from pg_catalog.pg_namespace where nspname like 'viewkeeper%' and nspname <> 'viewkeeper' loop
+        execute pg_catalog.format('create function %I.known(integer) returns integer language plpgsql as $f$ begin perform m.late(); return 1; end $f$', shadows);
       end loop;
     end;`)
-  const frozen = await folder(`twins ${top}`)
+  const frozen = await folder(`shadows ${top}`)
   await frozen.freeze([
     definition(base, 'select 1 as id, 2 as old', { schema: 'a' }),
     definition(top, `select m.id, b.old as more from a.${mid} m, a.${base} b`, { schema: 'a' }),
@@ -940,7 +940,7 @@ test('the code of one view puts nothing in the way of the next changed query of 
   const refusal = await refusalOf(frozen.freezeOn(place.database, changed, { only: changed }))
   await place.sql.unsafe(`alter role viewkeeper_app in database hostile reset search_path`)
   expect(refusal.message).toMatch(
-    /The code of a view made function viewkeeper.*known\(integer\) among the twins/,
+    /The code of a view made function viewkeeper.*known\(integer\) among the shadows/,
   )
   await expectOnly('mallory')
 })

@@ -23,8 +23,8 @@ import { drop } from '../../../src/run/drop.ts'
 import { getRun, listRuns } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/connect.ts'
-import { readCure } from '../../../src/server/cure.ts'
-import { around } from '../../../src/set-aside/around.ts'
+import { readFix } from '../../../src/server/missing-rights.ts'
+import { alter } from '../../../src/set-aside/alter.ts'
 import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { listActions } from '../../../src/watch/actions.ts'
@@ -70,8 +70,8 @@ const mayStayUnsent = [
   'src/catalog/db/owner.ts readReadersByOwner',
   'src/catalog/db/readers.ts areReadByViews',
   'src/catalog/db/readers.ts readReaderNames',
-  'src/server/cure.ts readMissingRights',
-  'src/server/cure.ts readWhoLacks',
+  'src/server/missing-rights.ts readMissingRights',
+  'src/server/missing-rights.ts readWhoLacks',
   'src/server/standbys.ts readAuroraReaders',
   'src/server/lock-keys.ts lockIsHeld',
   'src/own-schema/db/authentication.ts authenticateByIam',
@@ -174,7 +174,7 @@ async function doEverything(database: Database): Promise<void> {
   await refresh({ view: 'made.sales' }, call()).catch(() => {})
   await getWhy(database, 'sales', { schedules: unscheduled, environment: null })
   await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
-  await around(
+  await alter(
     database,
     {
       file: 'widen.sql',
@@ -263,7 +263,7 @@ async function doWhatFails(database: Database): Promise<void> {
   await holder.unsafe('begin; refresh materialized view a.over')
   const locked = await begin(database, { views: ['a.kept', 'a.over'] })
   await advance(locked, { database, until: Date.now() + 1000 })
-  await database.withConnection((sql) => readCure(sql, { code: '55P03' }))
+  await database.withConnection((sql) => readFix(sql, { code: '55P03' }))
   await holder`rollback`
   await cancelBatch(locked, call())
   await place.run('alice', 'drop materialized view a.over')

@@ -253,8 +253,8 @@ describe('a view that has drifted', () => {
         "Extension pg_trgm is in schema ext here, and the SQL names public: write ext in the view's file and freeze, " +
         'or alter extension pg_trgm set schema public',
     ])
-    const cured = { ...view, sql: view.sql.replace('public.similarity', 'ext.similarity') }
-    expect(await check(cured)).toEqual([])
+    const fixed = { ...view, sql: view.sql.replace('public.similarity', 'ext.similarity') }
+    expect(await check(fixed)).toEqual([])
   })
 
   test('does not keep the others from being looked at', async () => {

@@ -13,7 +13,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import { describeViews, isDefined } from '../../../src/watch/describe.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
-import { curesIn } from '../../support/catalog/cures.ts'
+import { fixesIn } from '../../support/catalog/fixes.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import {
   definition,
@@ -289,13 +289,13 @@ describe('an owner in a migration', () => {
     const refusal = () => refusalOf(migrateUp(migrateCall(database), migrations))
     const { message: lacking } = await refusal()
     expect(lacking).toContain(`Viewkeeper may not act as ${stranger}.`)
-    expect(curesIn(lacking)).toMatchObject([{ statement: `grant ${stranger} to ${keeper}${withOptions};` }])
+    expect(fixesIn(lacking)).toMatchObject([{ statement: `grant ${stranger} to ${keeper}${withOptions};` }])
     await sql.unsafe(
       `grant ${stranger} to ${keeper}${withOptions}; revoke all on schema shop from ${stranger}`,
     )
     const { message } = await refusal()
     const grants = ['usage', 'create'].map((each) => `grant ${each} on schema shop to ${stranger};`)
-    expect(curesIn(message)).toEqual(grants.map((statement) => ({ statement, roles: [owner] })))
+    expect(fixesIn(message)).toEqual(grants.map((statement) => ({ statement, roles: [owner] })))
     await sql.unsafe(`${grants.join(' ')} grant select on shop.base to ${stranger}`)
     expect((await migrateUp(migrateCall(database), migrations)).applied).toMatchObject([{ does: 'alter' }])
     expect(await ownerOf('shop.cannot')).toBe(stranger)

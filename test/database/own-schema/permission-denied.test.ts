@@ -13,7 +13,7 @@ import { describeViews } from '../../../src/watch/describe.ts'
 import { getMetrics } from '../../../src/watch/metrics.ts'
 import { prune } from '../../../src/watch/prune.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
-import { curesIn } from '../../support/catalog/cures.ts'
+import { fixesIn } from '../../support/catalog/fixes.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { definition, migrateCall, useFolders, verifyFrozen } from '../../support/views/frozen.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
@@ -84,7 +84,7 @@ async function follow(statement: string, [role]: string[]): Promise<void> {
   }
 }
 
-const mostCures = 40
+const mostFixes = 40
 
 /** The right on the object that a message names, for the role that it names. */
 function grantOf(said: string): string {
@@ -117,10 +117,10 @@ async function untilCured(work: () => Promise<unknown>): Promise<string[]> {
   const messages: string[] = []
   for (let said = await saidBy(work); said !== null; said = await saidBy(work)) {
     messages.push(said)
-    expect(messages.length, messages.join('\n')).toBeLessThan(mostCures)
-    const cures = curesIn(said)
-    if (cures.length === 0) await sql.unsafe(grantOf(said))
-    for (const { statement, roles } of cures) await follow(statement, roles)
+    expect(messages.length, messages.join('\n')).toBeLessThan(mostFixes)
+    const fixes = fixesIn(said)
+    if (fixes.length === 0) await sql.unsafe(grantOf(said))
+    for (const { statement, roles } of fixes) await follow(statement, roles)
   }
   return messages
 }
@@ -184,7 +184,7 @@ test('the messages of a refresh name each role that may give the right', async (
   )
   const result = await refresh({ view: viewOf(place), strategy: 'regular' }, callOn(place.database))
   const options = strict ? ' with inherit true, set true' : ''
-  expect(curesIn(result.error?.hint ?? '')).toEqual(
+  expect(fixesIn(result.error?.hint ?? '')).toEqual(
     expect.arrayContaining([
       {
         statement: `grant ${boss} to ${login}${options};`,
@@ -248,7 +248,7 @@ test('a cancel names pg_signal_backend and who may grant it', async () => {
     await untilAtGate(sql, view)
     const cancels = () => cancel(runId, callOn(place.database))
     const said = await saidBy(cancels)
-    for (const { statement, roles } of curesIn(said ?? '')) await follow(statement, roles)
+    for (const { statement, roles } of fixesIn(said ?? '')) await follow(statement, roles)
     expect(said).toMatch(
       /has to run:\n {2}grant pg_signal_backend to login_\w+( with inherit true, set true)?;/,
     )

@@ -24,7 +24,7 @@ const rows: Record<string, string> = {
   definitions: `(schema_name, name, sql, schedule, time_zone, source) values ('public', 'kept', 'select 1 as id', '0 3 * * *', 'UTC', 'authored')`,
   batches: `(id, trigger, selection, status, finished_at) values ('ended', 'schedule', '{"all": true}', 'success', now()), ('open', 'http', '[]', 'running', null)`,
   batch_views: `(batch_id, definition_id, position, schema_name, view_name, estimate_ms, remaining_ms) select 'open', id, 1, 'public', 'kept', 1, 1 from viewkeeper.definitions`,
-  batch_groups: `(batch_id, number, members, twin_bytes, facts) values ('open', 1, '{1}', 1, '{}')`,
+  batch_groups: `(batch_id, number, members, shadow_bytes, facts) values ('open', 1, '{1}', 1, '{}')`,
   runs: `(schema_name, view_name, operation, status, trigger, finished_at, error, as_of) values
     ('public', 'kept', 'refresh', 'success', 'http', now(), null, now()),
     ('public', 'kept', 'refresh', 'failed', 'schedule', now(), '{}', null),

@@ -4,7 +4,7 @@ import type { BatchRequest } from '../../../src/batch/start.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { accountOf, advanceToEnd, begin, define } from '../../support/views/batches.ts'
-import { twinSchemas } from '../../support/views/gated-group.ts'
+import { shadowSchemas } from '../../support/views/gated-group.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { until } from '../../support/waiting/until.ts'
 
@@ -51,7 +51,7 @@ test('a view that comes along, and of whose duration nothing is known, is though
   const batchId = await begin(database, { views: ['guess_base'], strategy: 'swap' })
   expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
   const { views } = await getBatch(database, batchId)
-  expect(views.map(({ along, estimatedMs }) => [along !== null, estimatedMs])).toEqual([
+  expect(views.map(({ includedBecause, estimatedMs }) => [includedBecause !== null, estimatedMs])).toEqual([
     [false, 40_000],
     [true, 40_000],
     [true, 40_000],
@@ -88,14 +88,14 @@ describe.each(['auto', 'swap'] as const)('with strategy %s, readers do not wait'
       Object.fromEntries(chain(name).map((view) => [view, ['success']])),
     )
     const along = because?.replace(`${which}_mid`, `${name}_mid`) ?? null
-    expect(await viewOf(batchId, `${name}_top`)).toMatchObject({ along })
-    expect(await viewOf(batchId, `${name}_base`)).toMatchObject({ along: null })
+    expect(await viewOf(batchId, `${name}_top`)).toMatchObject({ includedBecause: along })
+    expect(await viewOf(batchId, `${name}_base`)).toMatchObject({ includedBecause: null })
     const [top] = await sql`
       select meta #>> '{response,because}' as because from viewkeeper.runs where view_name = ${`${name}_top`}`
     expect(top?.because).toBe(
       `the batch exchanges it at one moment with public.${name}_base, public.${name}_mid${along === null ? '' : `: ${along}`}`,
     )
-    expect(await twinSchemas(sql)).toEqual([])
+    expect(await shadowSchemas(sql)).toEqual([])
   })
 })
 
@@ -116,7 +116,7 @@ describe('a view that comes along', () => {
     const next = await begin(database, { views: ['spoilt.base'], retries: 0 })
     expect(await advanceToEnd(database, next)).toMatchObject({ status: 'success' })
     expect((await accountOf(sql, next)).statuses).toEqual({ base: ['success'] })
-    expect(await twinSchemas(sql)).toEqual([])
+    expect(await shadowSchemas(sql)).toEqual([])
   })
 
   test('is built before a view of the batch that reads it', async () => {
@@ -164,7 +164,7 @@ describe('a view that comes along', () => {
     const { statuses } = await accountOf(sql, batchId)
     expect(statuses.left_top).toEqual(['skipped', 'skipped'])
     expect(await rowsOf('left')).toEqual([2, 2, 2])
-    expect(await twinSchemas(sql)).toEqual([])
+    expect(await shadowSchemas(sql)).toEqual([])
   })
 })
 
@@ -199,7 +199,7 @@ describe('a paused view keeps its data, whatever the view that it reads needs', 
     expect(await rowsOf('still')).toEqual([2, 2, 1])
     const { views, refreshedEach } = await getBatch(database, batchId)
     expect(views.find(({ view }) => view === 'public.still_top')).toMatchObject({
-      along: null,
+      includedBecause: null,
       runs: [{ status: 'skipped', message: expect.stringMatching(/^the view is paused/) }],
     })
     expect(refreshedEach.map(({ because }) => because)).toEqual(Array(3).fill('public.still_top is paused'))
@@ -236,11 +236,11 @@ describe('a paused view keeps its data, whatever the view that it reads needs', 
       expect(await ended).toMatchObject({ status: 'success' })
     })
     expect(await rowsOf('late')).toEqual([2, 2, 1])
-    expect(await twinSchemas(sql)).toEqual([])
+    expect(await shadowSchemas(sql)).toEqual([])
   })
 })
 
-test('a refusal names what stands in the way of a swap, and no twin of the batch', async () => {
+test('a refusal names what stands in the way of a swap, and no shadow of the batch', async () => {
   await sql.unsafe(`
     create schema named; create table named.t (v int); insert into named.t values (1);
     create materialized view named.base as select v from named.t;

@@ -20,7 +20,7 @@ import {
   define,
   makeGraph,
 } from '../../support/views/batches.ts'
-import { gatedGroup, makeGatedGroup, tellRows, twinSchemas } from '../../support/views/gated-group.ts'
+import { gatedGroup, makeGatedGroup, shadowSchemas, tellRows } from '../../support/views/gated-group.ts'
 import { endProcess, makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { until } from '../../support/waiting/until.ts'
 
@@ -28,7 +28,7 @@ const { database, sql, url } = useDatabase()
 
 const look = () => monitor(database, { schedules: { nightly: null, views: false }, publish: unheard })
 
-test('canceling a batch while a twin is built, and another one waits, leaves the old views and no twins', async () => {
+test('canceling a batch while a shadow is built, and another one waits, leaves the old views and no shadows', async () => {
   await makeGatedGroup(sql, 'stopped')
   const batchId = await begin(database, { views: gatedGroup('stopped') })
   await withGateClosed(sql, 'stopped_mid', async () => {
@@ -41,7 +41,7 @@ test('canceling a batch while a twin is built, and another one waits, leaves the
     Object.fromEntries(gatedGroup('stopped').map((view) => [view, ['canceled']])),
   )
   expect(await tellRows(sql, 'stopped')).toEqual([1, 1, 1, 1])
-  expect(await twinSchemas(sql)).toEqual([])
+  expect(await shadowSchemas(sql)).toEqual([])
 })
 
 /** What the record says of the ages of a gated group. */
@@ -69,8 +69,8 @@ test('canceling a built run gives up its group, and the views that read the canc
     one_top: ['skipped'],
   })
   expect(await tellRows(sql, 'one')).toEqual([2, 2, 2, 2])
-  expect(await twinSchemas(sql)).toEqual([])
-  // A twin that was dropped makes no view younger, and its run was not left out.
+  expect(await shadowSchemas(sql)).toEqual([])
+  // A shadow that was dropped makes no view younger, and its run was not left out.
   expect(await agesOf('one')).toEqual(ages)
   expect(ages.every(({ asOf }) => asOf !== null)).toBe(true)
   expect(await unneeded(batchId)).toHaveLength(0)
@@ -79,7 +79,7 @@ test('canceling a built run gives up its group, and the views that read the canc
   ).toHaveLength(0)
 })
 
-test('attempts in place after a spoiled exchange know nothing of the twins, and make no view younger if they fail', async () => {
+test('attempts in place after a spoiled exchange know nothing of the shadows, and make no view younger if they fail', async () => {
   await sql`create table forgets_t as select 1 as v`
   await makeGatedView(sql, 'forgets_base', 'select 1 as id, count(*) as n from forgets_t')
   await makeGatedView(sql, 'forgets_mid', 'select id, n from forgets_base')
@@ -91,8 +91,8 @@ test('attempts in place after a spoiled exchange know nothing of the twins, and 
     const ended = advanceToEnd(database, batchId)
     await untilAtGate(sql, 'forgets_mid')
     await sql.unsafe(`
-      do $$ declare twin text := (select nspname from pg_namespace where nspname like 'viewkeeper\\_b%\\_0');
-      begin execute format('comment on materialized view %I.forgets_base is %L', twin, 'not on the view'); end $$`)
+      do $$ declare shadow text := (select nspname from pg_namespace where nspname like 'viewkeeper\\_b%\\_0');
+      begin execute format('comment on materialized view %I.forgets_base is %L', shadow, 'not on the view'); end $$`)
     await withGateClosed(sql, 'forgets_base', async () => {
       await open()
       const inPlace = await untilAtGate(sql, 'forgets_base')
@@ -117,7 +117,7 @@ test('attempts in place after a spoiled exchange know nothing of the twins, and 
   expect(await unneeded(batchId)).toHaveLength(0)
 })
 
-test('a member that somebody refreshes while twins wait is as old as its twin after the exchange, which comes last', async () => {
+test('a member that somebody refreshes while shadows wait is as old as its shadow after the exchange, which comes last', async () => {
   await makeGatedGroup(sql, 'last')
   await advanceToEnd(database, await begin(database, { views: gatedGroup('last') }))
   const batchId = await begin(database, { views: gatedGroup('last') })
@@ -154,7 +154,7 @@ test('a member that somebody refreshes while twins wait is as old as its twin af
   ).toEqual([{ id: built?.id, known: true }])
 })
 
-test('an exchange that does not get its locks is repeated without building the twins again, and still proves what they read', async () => {
+test('an exchange that does not get its locks is repeated without building the shadows again, and still proves what they read', async () => {
   await makeGraph(sql, 'locked', { a: [], b: ['a'] })
   await sql`create materialized view locked.c as select id from locked.a with no data`
   await advanceToEnd(database, await begin(database, { pattern: 'locked.*' }))
@@ -185,7 +185,7 @@ test('an exchange that does not get its locks is repeated without building the t
     await sql`select distinct error ->> 'class' as class from viewkeeper.runs where batch_id = ${batchId} and status = 'failed'`,
   ).toEqual([{ class: 'LockTimeout' }])
   for (const view of ['locked.a', 'locked.b']) expect(await countExecutions(sql, view)).toBe(2)
-  expect(await twinSchemas(sql)).toEqual([])
+  expect(await shadowSchemas(sql)).toEqual([])
   const bySchedule = callOn(database, { trigger: 'schedule', requestedBy: 'schedule' })
   expect(await refresh({ view: 'locked.c' }, bySchedule)).toMatchObject({
     status: 'skipped',
@@ -199,10 +199,10 @@ test('an exchange that fails for another reason gives up its group, and all view
   await withGateClosed(sql, 'spoiled_mid', async (open) => {
     const ended = advanceToEnd(database, batchId)
     await untilAtGate(sql, 'spoiled_mid')
-    // Only a comparison of the twin with the view finds this.
+    // Only a comparison of the shadow with the view finds this.
     await sql.unsafe(`
-      do $$ declare twin text := (select nspname from pg_namespace where nspname like 'viewkeeper\\_b%\\_0');
-      begin execute format('comment on materialized view %I.spoiled_top is %L', twin, 'not on the view'); end $$`)
+      do $$ declare shadow text := (select nspname from pg_namespace where nspname like 'viewkeeper\\_b%\\_0');
+      begin execute format('comment on materialized view %I.spoiled_top is %L', shadow, 'not on the view'); end $$`)
     await open()
     expect(await ended).toMatchObject({ status: 'success' })
   })
@@ -210,10 +210,10 @@ test('an exchange that fails for another reason gives up its group, and all view
     Object.fromEntries(gatedGroup('spoiled').map((view) => [view, ['failed', 'success']])),
   )
   expect(await tellRows(sql, 'spoiled')).toEqual([2, 2, 2, 2])
-  expect(await twinSchemas(sql)).toEqual([])
+  expect(await shadowSchemas(sql)).toEqual([])
 })
 
-test('a run whose server process is terminated while it fills a twin gets another attempt at the same twin', async () => {
+test('a run whose server process is terminated while it fills a shadow gets another attempt at the same shadow', async () => {
   await makeGatedGroup(sql, 'ended')
   const batchId = await begin(database, { views: gatedGroup('ended'), retries: 1 })
   await withGateClosed(sql, 'ended_mid', async (open) => {
@@ -235,7 +235,7 @@ test('a run whose server process is terminated while it fills a twin gets anothe
   expect(await tellRows(sql, 'ended')).toEqual([2, 2, 2, 2])
 })
 
-test('the twins of a batch that nobody advances any more are dropped by the monitor', async () => {
+test('the shadows of a batch that nobody advances any more are dropped by the monitor', async () => {
   await makeGatedGroup(sql, 'orphan')
   const batchId = await begin(database, { views: gatedGroup('orphan') })
   await withGateClosed(sql, 'orphan_mid', async () => {
@@ -243,14 +243,14 @@ test('the twins of a batch that nobody advances any more are dropped by the moni
     await endProcess(sql, pid)
   })
   await look()
-  expect(await twinSchemas(sql)).not.toEqual([])
+  expect(await shadowSchemas(sql)).not.toEqual([])
   await sql`update viewkeeper.batches set advanced_at = clock_timestamp() - interval '1 hour' where id = ${batchId}`
   await look()
   expect(await getBatch(database, batchId)).toMatchObject({ status: 'failed', error: { class: 'BatchLost' } })
   expect(
     await sql`select from viewkeeper.runs where batch_id = ${batchId} and finished_at is null`,
   ).toHaveLength(0)
-  expect(await twinSchemas(sql)).toEqual([])
+  expect(await shadowSchemas(sql)).toEqual([])
   expect(await tellRows(sql, 'orphan')).toEqual([1, 1, 1, 1])
 })
 
@@ -314,7 +314,7 @@ test('readers of several views see no error and no mixture during batches whose 
         d: ['success'],
       })
       expect(await sql`select d, p from seen.outside`).toEqual([{ d: version, p: version }])
-      expect(await twinSchemas(sql)).toEqual([])
+      expect(await shadowSchemas(sql)).toEqual([])
     }
   } finally {
     over = true

@@ -6,7 +6,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { accountOf, advanceToEnd, begin, define } from '../../support/views/batches.ts'
-import { gatedGroup, makeGatedGroup, tellRows, twinSchemas } from '../../support/views/gated-group.ts'
+import { gatedGroup, makeGatedGroup, shadowSchemas, tellRows } from '../../support/views/gated-group.ts'
 import { untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { until } from '../../support/waiting/until.ts'
 
@@ -51,7 +51,7 @@ describe('a batch of views that read each other', () => {
     ).toHaveLength(1)
     expect(await sql`select total::int, twice::int from diamond.top`).toEqual([{ total: 3, twice: 6 }])
     expect(await sql`select twice::int from diamond.outside`).toEqual([{ twice: 6 }])
-    expect(await twinSchemas(sql)).toEqual([])
+    expect(await shadowSchemas(sql)).toEqual([])
     const batch = await getBatch(database, batchId)
     const views = ['diamond.base', 'diamond.l', 'diamond.r', 'diamond.top']
     expect(batch).toMatchObject({
@@ -59,7 +59,7 @@ describe('a batch of views that read each other', () => {
       refreshedEach: [],
       groups: [{ views, givenUp: null }],
     })
-    expect(batch.twinBytes).toBeGreaterThan(0)
+    expect(batch.shadowBytes).toBeGreaterThan(0)
   })
 
   test('shows nobody anything before the exchange', async () => {
@@ -68,7 +68,7 @@ describe('a batch of views that read each other', () => {
       expect(await tellRows(sql, 'hidden')).toEqual([1, 1, 1, 1])
       const { views } = await getBatch(database, batchId)
       expect(views.map(({ status }) => status)).toEqual(['built', 'running', 'waiting'])
-      expect(await twinSchemas(sql)).not.toEqual([])
+      expect(await shadowSchemas(sql)).not.toEqual([])
       const listed = await listViews(database, { nightly: null, views: false })
       expect(listed.views.filter(({ view }) => view.startsWith('viewkeeper'))).toEqual([])
       await sql`create role nosy`
@@ -78,7 +78,7 @@ describe('a batch of views that read each other', () => {
     })
     expect(statuses).toEqual(succeeded('hidden'))
     expect(await tellRows(sql, 'hidden')).toEqual([2, 2, 2, 2])
-    expect(await twinSchemas(sql)).toEqual([])
+    expect(await shadowSchemas(sql)).toEqual([])
   })
 
   test('shows readers each view when it is ready if the request says so', async () => {
@@ -88,11 +88,11 @@ describe('a batch of views that read each other', () => {
       const ended = advanceToEnd(database, batchId)
       await untilAtGate(sql, 'single_mid')
       expect(await sql`select n from single_base`).toEqual([{ n: 2 }])
-      expect(await twinSchemas(sql)).toEqual([])
+      expect(await shadowSchemas(sql)).toEqual([])
       await open()
       expect(await ended).toMatchObject({ status: 'success' })
     })
-    expect(await getBatch(database, batchId)).toMatchObject({ exchange: 'each', groups: [], twinBytes: 0 })
+    expect(await getBatch(database, batchId)).toMatchObject({ exchange: 'each', groups: [], shadowBytes: 0 })
   })
 
   test('keeps grants that were changed during the build', async () => {
@@ -181,7 +181,7 @@ describe('a batch of views that read each other', () => {
       Object.fromEntries(gatedGroup(name).map((view) => [view, ['skipped', 'success']])),
     )
     expect(await tellRows(sql, name)).toEqual(rows)
-    expect(await twinSchemas(sql)).toEqual([])
+    expect(await shadowSchemas(sql)).toEqual([])
   })
 
   test('goes on beside a direct refresh of a member', async () => {
@@ -217,7 +217,7 @@ describe('a batch of views that read each other', () => {
       groups: [{ givenUp: { message: 'public.swapped_leaf was exchanged or dropped during the batch.' } }],
     })
     expect(await tellRows(sql, 'swapped')).toEqual([2, 2, 2, 2])
-    expect(await twinSchemas(sql)).toEqual([])
+    expect(await shadowSchemas(sql)).toEqual([])
   })
 
   test('runs beside a second batch of the same views', async () => {
@@ -230,7 +230,7 @@ describe('a batch of views that read each other', () => {
     expect(batch).toMatchObject({ status: 'success' })
     expect(await advanceToEnd(database, other)).toMatchObject({ status: 'success' })
     expect(await tellRows(sql, 'two')).toEqual([2, 2, 2, 2])
-    expect(await twinSchemas(sql)).toEqual([])
+    expect(await shadowSchemas(sql)).toEqual([])
   })
 })
 
@@ -268,7 +268,7 @@ describe('a view that is not built', () => {
     expect(
       await sql`select b.v as base, g.v as good, a.v as above from broken.base b, broken.good g, broken.above a`,
     ).toEqual([{ base: 2, good: 2, above: 1 }])
-    expect(await twinSchemas(sql)).toEqual([])
+    expect(await shadowSchemas(sql)).toEqual([])
   })
 
   test('at first but by a retry is exchanged with the others', async () => {
@@ -290,7 +290,7 @@ describe('a view that is not built', () => {
       base: ['success'],
       flaky: ['failed', 'success'],
     })
-    expect(await twinSchemas(sql)).toEqual([])
+    expect(await shadowSchemas(sql)).toEqual([])
   })
 
   test('because it is paused, unpopulated or has a strategy of its own keeps what it reads from being built, if that has a unique index', async () => {
@@ -324,13 +324,15 @@ describe('a view that is not built', () => {
 
   test('because its group would take too much room is refreshed by itself', async () => {
     await makeGatedGroup(sql, 'big')
-    const { batchId } = await startBatch({ views: gatedGroup('big') }, callOn(database), { maxTwinBytes: 10 })
+    const { batchId } = await startBatch({ views: gatedGroup('big') }, callOn(database), {
+      maxShadowBytes: 10,
+    })
     expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
-    const { groups, refreshedEach, twinBytes } = await getBatch(database, batchId)
-    expect({ groups, twinBytes }).toEqual({ groups: [], twinBytes: 0 })
+    const { groups, refreshedEach, shadowBytes } = await getBatch(database, batchId)
+    expect({ groups, shadowBytes }).toEqual({ groups: [], shadowBytes: 0 })
     expect(refreshedEach).toHaveLength(3)
     expect(refreshedEach[0]?.because).toMatch(
-      /^its group would take \d+ bytes on disk, and the twins of a batch may take 10 bytes$/,
+      /^its group would take \d+ bytes on disk, and the shadows of a batch may take 10 bytes$/,
     )
   })
 })
@@ -347,7 +349,7 @@ test('an environment says how batches exchange, and a request says otherwise', a
         },
         requestId: 'x',
       },
-      { database, batchDefaults: { exchange, maxTwinBytes: undefined } },
+      { database, batchDefaults: { exchange, maxShadowBytes: undefined } },
     )
   await sql`create materialized view nothing_1 as select 1 as x`
   const chosen: string[] = []
@@ -367,7 +369,7 @@ test('the exchange waits for a reader, and a batch beside it goes on', async () 
   await sql.begin(async (reader) => {
     await reader`select from read_base`
     ended = advanceToEnd(database, batchId)
-    await until('all twins are built, and the exchange has begun', async () => {
+    await until('all shadows are built, and the exchange has begun', async () => {
       const runs =
         await sql`select status from viewkeeper.runs where batch_id = ${batchId} and built_at is not null`
       return runs.length === 3 && runs.every(({ status }) => status === 'running')

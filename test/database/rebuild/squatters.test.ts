@@ -5,7 +5,7 @@ import { create } from '../../../src/run/create.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd } from '../../support/views/batches.ts'
-import { twinSchemas } from '../../support/views/gated-group.ts'
+import { shadowSchemas } from '../../support/views/gated-group.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 
 const { database, sql, url, as } = useDatabase()
@@ -35,7 +35,7 @@ test('a view that is created anew beside the old one has a name meanwhile that n
   })
 })
 
-describe('names that somebody takes in the places of twins keep no other owner from a swap', () => {
+describe('names that somebody takes in the places of shadows keep no other owner from a swap', () => {
   test('of a view', async () => {
     await sql.unsafe(`
       create materialized view shop.alone as select id from shop.sales; create unique index alone_key on shop.alone (id);
@@ -78,7 +78,7 @@ describe('names that somebody takes in the places of twins keep no other owner f
   })
 })
 
-test('an owner of members can leave nothing in the schemas of their twins, so the exchange of a batch succeeds', async () => {
+test('an owner of members can leave nothing in the schemas of their shadows, so the exchange of a batch succeeds', async () => {
   await sql.unsafe(`create schema gated; grant all on schema gated, public to ${squatter}`)
   await makeGatedView(sql, 'below', 'select id from shop.sales')
   await sql.unsafe(`
@@ -88,7 +88,7 @@ test('an owner of members can leave nothing in the schemas of their twins, so th
   await withGateClosed(sql, 'below', async (open) => {
     const advancing = advance(batchId, { database, until: Date.now() + 60_000 })
     await untilAtGate(sql, 'below')
-    const schemas = (await twinSchemas(sql)).filter((name) => name.startsWith('viewkeeper_b'))
+    const schemas = (await shadowSchemas(sql)).filter((name) => name.startsWith('viewkeeper_b'))
     expect(schemas.length).toBeGreaterThanOrEqual(2)
     for (const schema of schemas) {
       await expect(squat(`create table ${schema}.left_over ()`)).rejects.toMatchObject({
@@ -101,5 +101,5 @@ test('an owner of members can leave nothing in the schemas of their twins, so th
   expect(
     await sql`select status, meta -> 'response' ->> 'strategy' as strategy from viewkeeper.runs where batch_id = ${batchId}`,
   ).toEqual(Array(2).fill({ status: 'success', strategy: 'swap' }))
-  expect((await twinSchemas(sql)).filter((name) => name.startsWith('viewkeeper_b'))).toEqual([])
+  expect((await shadowSchemas(sql)).filter((name) => name.startsWith('viewkeeper_b'))).toEqual([])
 })

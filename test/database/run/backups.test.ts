@@ -1,19 +1,19 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { readTouched } from '../../../src/authored/sql/touched.ts'
 import { cancelBatch } from '../../../src/batch/cancel.ts'
-import { dropTwins } from '../../../src/batch/db/batch-groups.ts'
+import { dropShadows } from '../../../src/batch/db/batch-groups.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { around } from '../../../src/set-aside/around.ts'
+import { alter } from '../../../src/set-aside/alter.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
-import { gatedGroup, makeGatedGroup, tellRows, twinSchemas } from '../../support/views/gated-group.ts'
+import { gatedGroup, makeGatedGroup, shadowSchemas, tellRows } from '../../support/views/gated-group.ts'
 import { untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { beginDump, type Dump } from '../../support/waiting/dump.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
@@ -202,7 +202,7 @@ describe('a batch beside a dump', () => {
     expect(row).toEqual({ strategy: 'swap' })
   })
 
-  test('exchanges a group when the dump has ended, and a dump finds the twins that it has seen', async () => {
+  test('exchanges a group when the dump has ended, and a dump finds the shadows that it has seen', async () => {
     await makeGatedGroup(sql, 'dumped')
     const batchId = await begin(database, { views: gatedGroup('dumped'), exchange: 'together' })
     await withGateClosed(sql, 'dumped_mid', async (open) => {
@@ -218,7 +218,7 @@ describe('a batch beside a dump', () => {
     expect(await tellRows(sql, 'dumped')).toEqual([2, 2, 2, 2])
   })
 
-  test('that is canceled leaves its twins to the dump, and the monitor drops them afterwards', async () => {
+  test('that is canceled leaves its shadows to the dump, and the monitor drops them afterwards', async () => {
     await makeGatedGroup(sql, 'left')
     const batchId = await begin(database, { views: gatedGroup('left'), exchange: 'together' })
     await withGateClosed(sql, 'left_mid', async () => {
@@ -227,17 +227,17 @@ describe('a batch beside a dump', () => {
       const dump = await beginDump(url)
       await cancelBatch(batchId, callOn(database))
       expect(await ended).toMatchObject({ status: 'canceled' })
-      expect(await twinSchemas(sql)).not.toEqual([])
+      expect(await shadowSchemas(sql)).not.toEqual([])
       expect((await dump.finish()).filter((lost) => !lost.includes('viewkeeper_b'))).toEqual([])
     })
-    await dropTwins(sql)
-    expect(await twinSchemas(sql)).toEqual([])
+    await dropShadows(sql)
+    expect(await shadowSchemas(sql)).toEqual([])
   })
 })
 
-describe('around', () => {
+describe('alter', () => {
   const change = async (text: string, more: { onWait?: (holders: string) => void } = {}) =>
-    around(
+    alter(
       database,
       {
         file: 'change.sql',
@@ -263,12 +263,12 @@ describe('around', () => {
   })
 
   test('changes nothing if a dump has begun before its end', async () => {
-    await withGateClosed(sql, 'around', async (open) => {
+    await withGateClosed(sql, 'alter', async (open) => {
       // The trial, without rows, does not wait.
       const text =
-        "alter table base alter column id type numeric; select pg_advisory_xact_lock(hashtext('around')) from base limit 1"
+        "alter table base alter column id type numeric; select pg_advisory_xact_lock(hashtext('alter')) from base limit 1"
       const refused = refusalOf(change(text))
-      await untilAtGate(sql, 'around')
+      await untilAtGate(sql, 'alter')
       const dump = await beginDump(url)
       await open()
       expect(await refused).toMatchObject({ code: 'LockTimeout', message: isInTheWay(dump) })

@@ -18,7 +18,7 @@ import { accountOf, advanceToEnd, begin, define } from '../../support/views/batc
 import { untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { until } from '../../support/waiting/until.ts'
-import { callAround } from '../set-aside/scene.ts'
+import { callAlter } from '../set-aside/scene.ts'
 
 const { database, sql, url } = useDatabase()
 const run = (view: string, options = {}) => refresh({ view, ...options }, callOn(database))
@@ -401,30 +401,28 @@ test.each(['group', 'batch'])(
   },
 )
 
-describe('put-back and around', () => {
+describe('put-back and alter', () => {
   const checked = async (schema: string) => {
     await makeView(schema, { notNull: ['day'] })
     return `alter table ${schema}.t alter column id type bigint`
   }
 
-  test('around changes nothing if a check holds the data back', async () => {
-    const widen = await checked('around_held')
-    expect(await refusalOf(callAround(database, widen))).toMatchObject({
+  test('alter changes nothing if a check holds the data back', async () => {
+    const widen = await checked('alter_held')
+    expect(await refusalOf(callAlter(database, widen))).toMatchObject({
       code: 'CheckFailed',
       message: expect.stringMatching(
-        /^check "notNull\(day\)" holds the new data of around_held\.v back: .*\nFound: 1 row\.\nTo see them: with "v" as \(.*around_held\.t/s,
+        /^check "notNull\(day\)" holds the new data of alter_held\.v back: .*\nFound: 1 row\.\nTo see them: with "v" as \(.*alter_held\.t/s,
       ),
     })
     expect(
-      await sql`select count(*)::int as rows, pg_typeof(max(id))::text as type from around_held.v`,
+      await sql`select count(*)::int as rows, pg_typeof(max(id))::text as type from alter_held.v`,
     ).toEqual([{ rows: 1, type: 'integer' }])
-    await sql`delete from around_held.t where day is null`
-    await callAround(database, widen)
-    expect(await sql`select pg_typeof(max(id))::text as type from around_held.v`).toEqual([
-      { type: 'bigint' },
-    ])
+    await sql`delete from alter_held.t where day is null`
+    await callAlter(database, widen)
+    expect(await sql`select pg_typeof(max(id))::text as type from alter_held.v`).toEqual([{ type: 'bigint' }])
     expect(
-      await sql`select checks from viewkeeper.runs where schema_name = 'around_held' and status = 'success'`,
+      await sql`select checks from viewkeeper.runs where schema_name = 'alter_held' and status = 'success'`,
     ).toMatchObject([{ checks: [{ name: 'notNull(day)', rows: 0 }] }])
   })
 

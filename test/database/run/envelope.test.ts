@@ -44,7 +44,7 @@ async function pendingRun(work: Plan, view = `v${++views}`, by = database): Prom
 }
 
 async function send(runId: number, { timeoutSeconds = 60, as = database } = {}): Promise<void> {
-  const envelope = await sendEnvelope(as, runId, timeoutSeconds, 'alone')
+  const envelope = await sendEnvelope(as, runId, timeoutSeconds, 'short')
   await envelope.answered
   await envelope.leave()
 }
@@ -132,7 +132,7 @@ describe('an envelope', () => {
     expect(await sql`select from done where run = 'unknown'`).toHaveLength(0)
   })
 
-  test("records a failed assert, which 'others' does not catch", async () => {
+  test("records a failed assert, which 'full' does not catch", async () => {
     const run = await outcome(plan(['do $$ begin assert false; end $$']))
     expect(run).toMatchObject({ status: 'failed', error: { class: 'ViewSqlFailed', sqlstate: 'P0004' } })
   })
@@ -160,7 +160,7 @@ describe('an envelope', () => {
   test('succeeds even if its client leaves in the middle and it has notices to send after that', async () => {
     const noise = "do $$ begin for i in 1..1000 loop raise notice '%', repeat('x', 1000); end loop; end $$"
     const id = await pendingRun(plan([sleeps('left'), noise, "insert into done values ('left')"]))
-    const envelope = await sendEnvelope(database, id, 60, 'alone')
+    const envelope = await sendEnvelope(database, id, 60, 'short')
     await untilAsleep(id)
     await envelope.leave()
     await wake('left')
@@ -170,7 +170,7 @@ describe('an envelope', () => {
 
   test('records a failure even if its client has left', async () => {
     const id = await pendingRun(plan([sleeps('left failing'), 'select 1/0']))
-    const envelope = await sendEnvelope(database, id, 60, 'alone')
+    const envelope = await sendEnvelope(database, id, 60, 'short')
     await untilAsleep(id)
     await envelope.leave()
     await wake('left failing')
@@ -457,7 +457,7 @@ describe('a statement', () => {
 describe('the envelope of a run alone', () => {
   test.each([
     ['names members of a group', { members: [{ definitionId: 1, schema: 's', name: 'm', view: 's.m' }] }],
-    ['fills a twin for a later run', { builds: true as const }],
+    ['fills a shadow for a later run', { builds: true as const }],
   ])('claims no run whose plan %s', async (_, more) => {
     expect(await outcome(plan(['select 1'], more))).toMatchObject({ status: 'pending' })
   })
@@ -471,9 +471,9 @@ describe('the envelope of a run alone', () => {
   })
 
   test('claims no run of a batch, whose turn and slot it does not know', async () => {
-    await sql`insert into viewkeeper.batches (id, trigger, selection) values ('alone', 'cli', '{}')`
+    await sql`insert into viewkeeper.batches (id, trigger, selection) values ('short', 'cli', '{}')`
     const id = await pendingRun(plan(['select 1']))
-    await sql`update viewkeeper.runs set batch_id = 'alone' where id = ${id}`
+    await sql`update viewkeeper.runs set batch_id = 'short' where id = ${id}`
     await send(id)
     expect(await readRun(sql, id)).toMatchObject({ status: 'pending' })
   })

@@ -14,7 +14,7 @@ beforeAll(async () => {
     grant usage on schema viewkeeper to ${login};
     grant select, insert, update on all tables in schema viewkeeper to ${login};
     create function forbid() returns event_trigger language plpgsql as $$
-      begin raise exception 'nobody seals here'; end $$;
+      begin raise exception 'nobody sandboxes here'; end $$;
     create event trigger forbid on ddl_command_start when tag in ('CREATE FUNCTION') execute function forbid();
     alter event trigger forbid disable`)
 })
@@ -52,7 +52,7 @@ describe('if a swap turns out to be impossible on the way', () => {
       status: 'updated',
       response: {
         strategy,
-        because: `${reason}, and the view cannot be swapped: a swap was tried and failed (nobody seals here)`,
+        because: `${reason}, and the view cannot be swapped: a swap was tried and failed (nobody sandboxes here)`,
         sql: [expect.stringMatching(/^refresh materialized view/)],
         attempts: 1,
         rowCountBefore: 9,
@@ -73,7 +73,7 @@ describe('if a swap turns out to be impossible on the way', () => {
       try {
         expect(await refresh({ view: 'mv' }, callOn(database))).toMatchObject({
           status: 'updated',
-          response: { strategy: 'regular', because: expect.stringContaining('(nobody seals here)') },
+          response: { strategy: 'regular', because: expect.stringContaining('(nobody sandboxes here)') },
         })
       } finally {
         await sql`drop event trigger keeps`
@@ -82,13 +82,13 @@ describe('if a swap turns out to be impossible on the way', () => {
     },
   )
 
-  test('auto falls back if the twin would differ, and says in what', async () => {
+  test('auto falls back if the shadow would differ, and says in what', async () => {
     await sql.unsafe(`
       create function comment_it() returns event_trigger language plpgsql as $$
-        declare twin text;
+        declare shadow text;
         begin
-          for twin in select object_identity from pg_event_trigger_ddl_commands() where object_identity ~ '^public.viewkeeper_[0-9]+$' loop
-            execute format('comment on materialized view %s is %L', twin, 'another');
+          for shadow in select object_identity from pg_event_trigger_ddl_commands() where object_identity ~ '^public.viewkeeper_[0-9]+$' loop
+            execute format('comment on materialized view %s is %L', shadow, 'another');
           end loop;
         end $$;
       create event trigger comment_it on ddl_command_end when tag in ('CREATE MATERIALIZED VIEW') execute function comment_it()`)
@@ -114,7 +114,7 @@ describe('if a swap turns out to be impossible on the way', () => {
 
   test('a swap that was asked for fails, and readers keep the old data', async () => {
     const result = await whileForbidden(() => refresh({ view: 'mv', strategy: 'swap' }, callOn(database)))
-    expect(result).toMatchObject({ status: 'error', error: { message: 'nobody seals here' } })
+    expect(result).toMatchObject({ status: 'error', error: { message: 'nobody sandboxes here' } })
     expect(await rows()).toBe(9)
   })
 
@@ -147,7 +147,7 @@ describe('if a swap turns out to be impossible on the way', () => {
     expect(result).toMatchObject({
       status: 'error',
       error: { class: 'ViewSqlFailed', sqlstate: '22012' },
-      response: { strategy: 'regular', because: expect.stringContaining('nobody seals here') },
+      response: { strategy: 'regular', because: expect.stringContaining('nobody sandboxes here') },
     })
   })
 })

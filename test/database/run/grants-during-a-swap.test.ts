@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { gatedGroup, makeGatedGroup, twinSchemas } from '../../support/views/gated-group.ts'
+import { gatedGroup, makeGatedGroup, shadowSchemas } from '../../support/views/gated-group.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { holdLocks } from '../../support/waiting/holder.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -89,7 +89,7 @@ describe.each([
       expect(await privileges(...views)).toEqual(before)
     })
     expect(await sql`select 'base_top'::regclass::oid as oid`).not.toEqual([old])
-    expect([await leftovers(), await twinSchemas(sql)]).toEqual([[], []])
+    expect([await leftovers(), await shadowSchemas(sql)]).toEqual([[], []])
   })
 
   test('while the exchange waits for a reader are on the new view', async () => {

@@ -230,7 +230,7 @@ const tries: { [T in keyof typeof life]: Partial<Record<RunStatus, Try>> } = {
   'given up': {
     skipped: on(async ({ batchId, serial, definitionId }, proven) => {
       await sql`
-        insert into viewkeeper.batch_groups (batch_id, number, members, twin_bytes, facts, given_up)
+        insert into viewkeeper.batch_groups (batch_id, number, members, shadow_bytes, facts, given_up)
         values (${batchId}, 1, ${[definitionId]}, 0, '{}', ${proven ? null : sql.json({})})`
       const group = { number: 1, members: [definitionId], givenUp: null }
       await giveUpGroup(sql, { id: batchId, serial }, group as never, {

@@ -184,7 +184,7 @@ test('a swap that would change the view says what would change, also over HTTP',
       statusCode: 409,
       code: 'SwapImpossible',
       detail:
-        'A swap would change public.sparse: its twin differs from the view. Use strategy "concurrent" or "regular". ' +
+        'A swap would change public.sparse: its shadow differs from the view. Use strategy "concurrent" or "regular". ' +
         'They differ in: indexes (sparse_key).',
     })
   } finally {

@@ -134,7 +134,7 @@ test.each([
   ['a lone swap', ''],
   ['a group', 'create materialized view above_filled as select id from filled'],
 ])(
-  '%s has no lock on a view while a twin is filled, so a rename does not wait for hours, and readers not for that',
+  '%s has no lock on a view while a shadow is filled, so a rename does not wait for hours, and readers not for that',
   async (_, above) => {
     await sql`drop function if exists filled_gate cascade`
     await makeGatedView(sql, 'filled')

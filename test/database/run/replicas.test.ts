@@ -413,10 +413,10 @@ test('a standby that is promoted in the middle of every kind of refresh has the 
     const [left] = await standby.sql`
       select (select count(*)::int from viewkeeper.runs where finished_at is null) as runs,
              (select count(*)::int from viewkeeper.batches where finished_at is null) as batches,
-             (select count(*)::int from pg_namespace where nspname like 'viewkeeper\\_%') as twins,
+             (select count(*)::int from pg_namespace where nspname like 'viewkeeper\\_%') as shadows,
              (select count(*)::int from pg_class where relname like '%viewkeeper%' and relnamespace = 'public'::regnamespace) as names,
              (select count(*)::int from pg_locks where locktype = 'advisory') as locks`
-    expect(left).toEqual({ runs: 0, batches: 0, twins: 0, names: 0, locks: 0 })
+    expect(left).toEqual({ runs: 0, batches: 0, shadows: 0, names: 0, locks: 0 })
     await primary?.stop()
     await advanced
   })

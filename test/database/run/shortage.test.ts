@@ -83,9 +83,9 @@ describe('in a batch', () => {
     ])
   })
 
-  test('twins wait for their exchange until there is room again', async () => {
-    await makeGraph(sql, 'twins', { lower: [], upper: ['lower'] })
-    await advanceToEnd(database, await begin(database, { pattern: 'twins.*' }))
+  test('shadows wait for their exchange until there is room again', async () => {
+    await makeGraph(sql, 'shadows', { lower: [], upper: ['lower'] })
+    await advanceToEnd(database, await begin(database, { pattern: 'shadows.*' }))
     await sql.unsafe(`
       create sequence refused_lower;
       create function short_then() returns trigger language plpgsql as $$ begin
@@ -94,12 +94,12 @@ describe('in a batch', () => {
       create trigger short_then before update on viewkeeper.runs for each row
         when (old.status = 'built' and new.status = 'running') execute function short_then()`)
     onTestFinished(() => void sql`drop trigger short_then on viewkeeper.runs`.execute())
-    const batchId = await begin(database, { pattern: 'twins.*', exchange: 'together' })
+    const batchId = await begin(database, { pattern: 'shadows.*', exchange: 'together' })
     expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
     expect(await refusals('lower')).toBeGreaterThan(3)
     const { groups } = await getBatch(database, batchId)
     expect(groups).toMatchObject([{ givenUp: null }])
     expect((await accountOf(sql, batchId)).statuses).toEqual({ lower: ['success'], upper: ['success'] })
-    for (const view of ['twins.lower', 'twins.upper']) expect(await countExecutions(sql, view)).toBe(2)
+    for (const view of ['shadows.lower', 'shadows.upper']) expect(await countExecutions(sql, view)).toBe(2)
   })
 })

@@ -102,7 +102,7 @@ describe('a swap', () => {
     expect(await describeInCatalog(sql, view)).toEqual(before)
   })
 
-  test('gives the twin no default privileges, neither of the owner nor of our role', async () => {
+  test('gives the shadow no default privileges, neither of the owner nor of our role', async () => {
     const [owner, friend, guest] = ['owner', 'friend', 'guest'].map((name) => role(`default_${name}`))
     await sql.unsafe(`
       create role ${owner}; create role ${friend}; create role ${guest};

@@ -40,15 +40,15 @@ describe('a function whose text names something without its schema: the name, th
   ])('%s', async (call, undefinedName, called, name, schema) => {
     await sql.unsafe(`
       drop materialized view if exists calling; create materialized view calling as select calls.${call} as r with no data`)
-    const cure = `alter function ${called} set search_path = ${schema};`
+    const fix = `alter function ${called} set search_path = ${schema};`
     const failed = await refresh('calling')
     expect(failed.detail).toMatch(`undefined ${undefinedName} in function ${called} (42`)
     expect(failed.detail).toMatch(
-      `A refresh looks for a name without a schema in ${path} only. Write ${name} in the function, or: ${cure} (as postgres)`,
+      `A refresh looks for a name without a schema in ${path} only. Write ${name} in the function, or: ${fix} (as postgres)`,
     )
     expect(JSON.stringify(failed.error)).not.toContain('secret')
     if (call === 'calls_other()') await sql`alter function calls.in_plpgsql() set search_path = calls`
-    await sql.unsafe(cure)
+    await sql.unsafe(fix)
     expect((await refresh('calling')).status).toBe('updated')
     await sql.unsafe(`alter function ${called} reset search_path`)
     expect((await refresh('calling', 'swap')).detail).toBe(failed.detail)

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { useDatabase } from '../../support/servers/database.ts'
-import { callAround } from './scene.ts'
+import { callAlter } from './scene.ts'
 
 describe.each([
   ['LATIN1', 'Größe'],
@@ -14,7 +14,7 @@ describe.each([
       create view "a ${word}" as select id, "${word}", '${word}' as said from "${word}";
       comment on view "a ${word}" is '${word}';
       create materialized view "b ${word}" as select "${word}" as n, said from "a ${word}"`)
-    const items = await callAround(database, `alter table "${word}" alter column "${word}" type bigint`)
+    const items = await callAlter(database, `alter table "${word}" alter column "${word}" type bigint`)
     expect(items).toHaveLength(2)
     expect(await sql.unsafe(`select n::int, said from "b ${word}"`)).toEqual([{ n: 2, said: word }])
     expect(await sql.unsafe(`select obj_description('"a ${word}"'::regclass) as comment`)).toEqual([

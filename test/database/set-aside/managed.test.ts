@@ -5,7 +5,7 @@ import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
-import { callAround, useScene } from './scene.ts'
+import { callAlter, useScene } from './scene.ts'
 
 const { sql, database, as } = useDatabase()
 const { login, anna } = useScene(sql, 'managed')
@@ -44,7 +44,7 @@ const differences = async () =>
 const to = (type: string) => `alter table keep.orders alter column amount type ${type}`
 
 const ways: [string, (change: string) => Promise<unknown>][] = [
-  ['around', (change) => callAround(database, change)],
+  ['alter', (change) => callAlter(database, change)],
   [
     'set-aside and put-back',
     async (change) => {
@@ -65,7 +65,7 @@ const ways: [string, (change: string) => Promise<unknown>][] = [
       await sql`truncate viewkeeper.migrations`
       await folder.write(
         '001_change.up.sql',
-        `-- viewkeeper: {"around": ["keep.orders"]}\nreset role;\n${change};\n`,
+        `-- viewkeeper: {"alters": ["keep.orders"]}\nreset role;\n${change};\n`,
       )
       await migrateUp(migrateCall(database), await folder.read())
     },
@@ -76,7 +76,7 @@ describe.each(ways)('with %s', (_, change) => {
   beforeEach(() => sql`drop policy if exists known on far.secrets`)
 
   test('a managed view is made from its frozen query, so a type that comes and goes leaves nothing behind', async () => {
-    await callAround(database, to('numeric'))
+    await callAlter(database, to('numeric'))
     await make([shares])
     expect(await typeOf('keep.shares', 'share')).toBe('numeric')
     await change(to('double precision'))
@@ -94,7 +94,7 @@ test('a view whose query somebody has changed by hand keeps its query, and what 
     set role ${anna}; drop materialized view keep.shares;
     create materialized view keep.shares as select id, amount * 2.5 as share, 'mine' as text from keep.orders;
     reset role`)
-  await callAround(database, to('bigint'))
+  await callAlter(database, to('bigint'))
   expect(await sql`select distinct text from keep.shares`).toEqual([{ text: 'mine' }])
 })
 
@@ -104,7 +104,7 @@ test('indexes, comments and grants of a managed view stay as somebody has change
     set role ${anna}; drop index keep.shares_key; create index by_hand on keep.shares (share);
     comment on materialized view keep.shares is 'by hand'; reset role`)
   const before = await differences()
-  await callAround(database, to('bigint'))
+  await callAlter(database, to('bigint'))
   expect(await differences()).toEqual(before)
   expect(before.map(({ kind }) => kind).sort()).toEqual(['comment', 'index', 'index'])
 })
@@ -140,7 +140,7 @@ test('a database without schema viewkeeper, or a login that may not read it, has
   await sql.unsafe(`revoke all on schema viewkeeper from ${login}; revoke managed_keeper from ${login}`)
   await sql`alter schema viewkeeper rename to hidden`
   try {
-    expect((await callAround(as(login).database, to('bigint'))).length).toBeGreaterThan(10)
+    expect((await callAlter(as(login).database, to('bigint'))).length).toBeGreaterThan(10)
   } finally {
     await sql`alter schema hidden rename to viewkeeper`
   }

@@ -10,7 +10,7 @@ const { sql, database } = useDatabase()
 useScene(sql, 'own')
 const folderNamed = useFolders()
 
-const header = '-- viewkeeper: {"around": ["keep.orders"]}\n'
+const header = '-- viewkeeper: {"alters": ["keep.orders"]}\n'
 const typeOf = async () =>
   (
     await sql`select format_type(atttypid, atttypmod) as type from pg_attribute where attrelid = 'keep.orders'::regclass and attname = 'amount'`
@@ -58,12 +58,12 @@ test('if a view no longer fits, the migration is not recorded and everything sta
 })
 
 test.each([
-  ['names nothing', '-- viewkeeper: {"around": []}\nselect 1;\n'],
+  ['names nothing', '-- viewkeeper: {"alters": []}\nselect 1;\n'],
   [
     'names something else, too',
-    '-- viewkeeper: {"around": ["a"], "drop": {"schema": "a", "name": "b"}}\nselect 1;\n',
+    '-- viewkeeper: {"alters": ["a"], "drop": {"schema": "a", "name": "b"}}\nselect 1;\n',
   ],
-  ['is no list of names', '-- viewkeeper: {"around": ["a b"]}\nselect 1;\n'],
+  ['is no list of names', '-- viewkeeper: {"alters": ["a b"]}\nselect 1;\n'],
 ])('a first line that %s is refused', async (name, text) => {
   expect((await refusalOf(frozen(name.replaceAll(/\W/g, ''), text))).message).toContain(
     '001_change.up.sql was edited',
@@ -73,6 +73,6 @@ test.each([
 test('an index that is made concurrently cannot have anything set aside around it', async () => {
   const migrations = await frozen('index', `${header}create index concurrently i on keep.orders (day);\n`)
   expect((await refusalOf(migrateUp(migrateCall(database), migrations))).message).toMatch(
-    /Leave "around" out\.$/,
+    /Leave "alters" out\.$/,
   )
 })

@@ -6,7 +6,7 @@ import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
-import { callAround, useScene } from './scene.ts'
+import { callAlter, useScene } from './scene.ts'
 
 const { sql, database, as } = useDatabase()
 const { login } = useScene(sql, 'runs')
@@ -33,12 +33,12 @@ const made = (more: object) =>
     ...more,
   }))
 
-test('around: each materialized view has a run, which makes its data as fresh as they are', async () => {
+test('alter: each materialized view has a run, which makes its data as fresh as they are', async () => {
   await refresh({ view: 'keep.totals', strategy: 'regular' }, callOn(database))
   await sql`update viewkeeper.runs set requested_at = requested_at - interval '3 days', finished_at = finished_at - interval '3 days'`
-  await callAround(as(login).database, widen, { requestedBy: 'wilma' })
+  await callAlter(as(login).database, widen, { requestedBy: 'wilma' })
   expect((await runs()).slice(1)).toEqual(
-    made({ trigger: 'cli', by: 'wilma', request: { around: 'change.sql' }, because: 'around change.sql' }),
+    made({ trigger: 'cli', by: 'wilma', request: { alter: 'change.sql' }, because: 'alter change.sql' }),
   )
   const [status] = await sql`
     select s.staleness < interval '1 hour' as fresh, r.meta #> '{response,sql}' as sql, r.duration_ms >= 0 as took,
@@ -49,9 +49,9 @@ test('around: each materialized view has a run, which makes its data as fresh as
   expect(status?.sql.at(-1)).toBe('refresh materialized view "keep"."totals"')
 })
 
-test('around: what fails or was only tried has no run', async () => {
-  await refusalOf(callAround(database, 'alter table keep.orders drop column status'))
-  await callAround(database, widen, { dryRun: true })
+test('alter: what fails or was only tried has no run', async () => {
+  await refusalOf(callAlter(database, 'alter table keep.orders drop column status'))
+  await callAlter(database, widen, { dryRun: true })
   expect(await runs()).toEqual([])
 })
 
@@ -59,7 +59,7 @@ test('own SQL in a deploy: the runs are those of the deploy', async () => {
   const folder = await folderNamed('deployed')
   await folder.write(
     '001_change.up.sql',
-    `-- viewkeeper: {"around": ["keep.orders"]}\nreset role;\n${widen};\n`,
+    `-- viewkeeper: {"alters": ["keep.orders"]}\nreset role;\n${widen};\n`,
   )
   await migrateUp(migrateCall(database, { trigger: 'deploy', requestedBy: 'deploy' }), await folder.read())
   expect(await runs()).toEqual(

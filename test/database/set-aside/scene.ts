@@ -1,7 +1,7 @@
 import { beforeEach } from 'vitest'
 import { readTouched } from '../../../src/authored/sql/touched.ts'
 import type { Database, Sql } from '../../../src/server/connect.ts'
-import { type AroundEvents, type AroundRequest, around } from '../../../src/set-aside/around.ts'
+import { type AlterEvents, type AlterRequest, alter } from '../../../src/set-aside/alter.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 
 /** The views of the scene, parents before children. */
@@ -139,14 +139,14 @@ export async function rowsOf(sql: Sql): Promise<Record<string, unknown>> {
   return found
 }
 
-/** Calls `around` as the command line does, with the events in order. */
-export async function callAround(
+/** Calls `alter` as the command line does, with the events in order. */
+export async function callAlter(
   database: Database,
   text: string,
-  more: Partial<AroundRequest> & { events?: Partial<AroundEvents> } = {},
+  more: Partial<AlterRequest> & { events?: Partial<AlterEvents> } = {},
 ) {
   const { events, ...request } = more
-  return around(
+  return alter(
     database,
     {
       file: 'change.sql',

@@ -13,7 +13,7 @@ import { namesByTrouble } from '../../support/views/troubles.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { usePublished } from '../watch/past.ts'
-import { callAround, describeAll, rowsOf, useScene } from './scene.ts'
+import { callAlter, describeAll, rowsOf, useScene } from './scene.ts'
 
 const { sql, database, as, url } = useDatabase()
 const { login } = useScene(sql, 'aside')
@@ -139,7 +139,7 @@ test('a paused view that has data is not taken away: it would come back with oth
   const rows = await rowsOf(sql)
   for (const call of [
     () => aside(['keep.orders']),
-    () => callAround(database, 'alter table keep.orders alter column amount type bigint'),
+    () => callAlter(database, 'alter table keep.orders alter column amount type bigint'),
   ])
     expect((await refusalOf(call())).message).toBe(
       "keep.totals is paused, and to be made again would give it other data. Nothing was changed. End the pause first: viewkeeper resume 'keep.totals'",
@@ -428,7 +428,7 @@ test('a policy that reads one of the views is refused, and nothing is set aside'
   const before = await wholeCatalog(sql)
   const refusal = await refusalOf(aside(['keep.orders']))
   expect(refusal.message).toMatch(
-    /^policy known on far\.secrets reads one of the views\. .* npx viewkeeper around <file\.sql>/,
+    /^policy known on far\.secrets reads one of the views\. .* npx viewkeeper alter <file\.sql>/,
   )
   expect(await wholeCatalog(sql)).toEqual(before)
   expect(await remembered()).toEqual([])

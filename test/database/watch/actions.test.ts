@@ -7,7 +7,7 @@ import { startBatch } from '../../../src/batch/start.ts'
 import { actionList } from '../../../src/edge/http/schemas/answers.ts'
 import { aboutCell } from '../../../src/resources/actions.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { around } from '../../../src/set-aside/around.ts'
+import { alter } from '../../../src/set-aside/alter.ts'
 import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { askedOf } from '../../../src/watch/plan/actions.ts'
@@ -85,11 +85,11 @@ test('what people do by hand is listed with who, to what and how; nothing else i
     touched: [],
     given: [],
   }
-  await around(database, { ...aside, ...request }, quiet)
+  await alter(database, { ...aside, ...request }, quiet)
   await send(answerDrop, 'POST /views/{view}/drop', { ...toEnd, view: 'base' })
   await send(answerDrop, 'POST /views/{view}/drop', { ...toEnd, view: '"Odd"' })
   await sql.unsafe('create table lonely (id int)')
-  await around(
+  await alter(
     database,
     { ...aside, ...request, text: 'alter table lonely add n int', reading: ['lonely'] },
     quiet,
@@ -101,14 +101,14 @@ test('what people do by hand is listed with who, to what and how; nothing else i
     'anna retry',
     'carla set-aside public.base,public."Odd"',
     'carla put-back public.base,public."Odd"',
-    'carla around public.base,public."Odd"',
+    'carla alter public.base,public."Odd"',
     'anna drop public."Odd"',
   ])
   const last = (await listed({ limit: '5' })).actions.reverse()
   expect(last.map((action) => `${askedOf(action)}: ${textOf(aboutCell(action), new Date())}`)).toEqual([
     'drop, failed: base',
     'drop: "Odd"',
-    'around: no view',
+    'alter: no view',
     'set-aside: base',
     'put-back: base',
   ])

@@ -187,13 +187,13 @@ export default defineView({
     expect(await views(other)).toHaveLength(7)
   })
 
-  test('leaves a plain view of a role that is not trusted, because own SQL is not sealed, and says so', async () => {
+  test('leaves a plain view of a role that is not trusted, because own SQL is not sandboxed, and says so', async () => {
     const { project, sql } = await start()
     await sql.unsafe(`
       create role "Other one"; create materialized view low as select id from orders;
       create view theirs as select id from low; alter view theirs owner to "Other one"`)
     expect(await project.succeed('adopt', '--all')).toContain(
-      '! plain view public.theirs is not part of the migrations: it belongs to "Other one", and own SQL is not sealed. ' +
+      '! plain view public.theirs is not part of the migrations: it belongs to "Other one", and own SQL is not sandboxed. ' +
         "If you trust that role, adopt with --trust 'Other one'; else create the plain view yourself in a database without it\n",
     )
     expect(project.files('migrations')).toEqual(['001_low.down.sql', '001_low.up.sql'])

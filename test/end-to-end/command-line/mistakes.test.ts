@@ -379,7 +379,7 @@ const mistakes: [mistake: string, line: string, around: Around, ...answers: (str
     '127.0.0.1:1',
   ],
   ['migrate without a direction', 'migrate', {}, 'up', 'down', 'status'],
-  ['a file that is not there', 'around nowhere.sql', {}, 'nowhere.sql cannot be read'],
+  ['a file that is not there', 'alter nowhere.sql', {}, 'nowhere.sql cannot be read'],
 ]
 
 test('a hundred mistakes are on the list', () => {

@@ -50,7 +50,7 @@ export async function makeGates(sql: Sql): Promise<void> {
     create function gates.of_command() returns event_trigger language plpgsql as $$
     begin
       if current_setting('application_name') like '%cut-over' or tg_tag = 'DROP MATERIALIZED VIEW'
-         and current_setting('application_name') ~ '^viewkeeper (around|put-back|set-aside)' then
+         and current_setting('application_name') ~ '^viewkeeper (alter|put-back|set-aside)' then
         perform gates.pass('exchange');
       end if;
     end $$;

@@ -27,7 +27,7 @@ export const openBatches = (sql: Sql, schema: string) => sql`
 
 /**
  * `success` exactly if the view holds new data, no older than from the start of its run; in a batch, of its first attempt, because
- * a later one may show the twin that an earlier one has built. And `as_of` never newer than what the view shows.
+ * a later one may show the shadow that an earlier one has built. And `as_of` never newer than what the view shows.
  */
 async function expectTrueView(sql: Sql, schema: string, view: string): Promise<void> {
   const rows = await sql.unsafe(`select id, n::int as n from ${schema}.${view}`)

@@ -8,7 +8,7 @@ import { migrateDown, migrateUp, migrationStatus } from '../../../src/migrate/mi
 import type { Call } from '../../../src/run/call.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/connect.ts'
-import { around } from '../../../src/set-aside/around.ts'
+import { alter } from '../../../src/set-aside/alter.ts'
 import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
 import type { Functions } from './older.ts'
@@ -171,13 +171,13 @@ const ways = {
       return 'migrated'
     },
   },
-  around: {
+  alter: {
     views: one,
     phases: aside,
     readers: 'may be gone',
     async perform(database, { schema }) {
       const text = `alter table ${schema}.t alter column n type bigint`
-      await around(
+      await alter(
         database,
         {
           file: 'change.sql',

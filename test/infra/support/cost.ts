@@ -1,6 +1,6 @@
 import { Stack } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
-import { bellMessage } from '../../../src/edge/lambda/bell.ts'
+import { eventsMessage } from '../../../src/edge/lambda/wake-lines.ts'
 import { metricNames, perViewMetricNames } from '../../../src/edge/metrics/names.ts'
 import { panelsOf } from './panels.ts'
 import type { Resource, Synthesized } from './synth.ts'
@@ -72,7 +72,7 @@ function partsOf(stack: Synthesized): Part[] {
   const notices = callsEvery(minutesOfNotices)
   const batches = batchesOf(stack)
   const hasEvents = resources('AWS::Logs::SubscriptionFilter').some(({ Properties }) =>
-    Properties.FilterPattern.includes(bellMessage),
+    Properties.FilterPattern.includes(eventsMessage),
   )
   const events = (views: number) => (hasEvents ? runs(views) + batches : 0)
   const batchSeconds = (views: number) => (views * refreshSeconds) / viewsAtOnce

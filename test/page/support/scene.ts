@@ -160,8 +160,8 @@ export function runOf(id: number, view: SceneView, options: Record<string, unkno
         strategy: 'swap',
         because: 'nothing stands in the way of a swap',
         sql: [
-          `create materialized view viewkeeper_twins.${view.name} as select * from ${view.view}_source with no data`,
-          `refresh materialized view viewkeeper_twins.${view.name}`,
+          `create materialized view viewkeeper_shadows.${view.name} as select * from ${view.view}_source with no data`,
+          `refresh materialized view viewkeeper_shadows.${view.name}`,
         ],
         attempts: 1,
         rowCountBefore: null,
@@ -212,7 +212,7 @@ function batchOf(views: SceneView[], id: string, done = views.length) {
     strategy: null,
     concurrency: 2,
     exchange: 'each',
-    maxTwinBytes: null,
+    maxShadowBytes: null,
     refreshedEach: [],
     locked: [],
     cancelRequestedAt: null,
@@ -223,7 +223,7 @@ function batchOf(views: SceneView[], id: string, done = views.length) {
     elapsedMs: open ? 96_000 : 86_000,
     error: null,
     estimatedRestMs: open ? 45_000 : null,
-    twinBytes: 0,
+    shadowBytes: 0,
     groups: [],
     next: null,
     views: views.map((view, i) => {
@@ -258,7 +258,7 @@ function batchOf(views: SceneView[], id: string, done = views.length) {
               : begun
                 ? 'success'
                 : 'waiting',
-        along: null,
+        includedBecause: null,
         dependsOn: view.dependsOn.filter((parent) => views.some((each) => each.view === parent)),
         waitsFor: begun || skipped ? [] : view.dependsOn.slice(0, 2),
         estimatedMs: 12_000,

@@ -4,7 +4,7 @@ import type { ViewFacts } from '../../../src/catalog/plan/view-facts.ts'
 /** A view with nothing special, to plan on. */
 export const viewFacts = (changes: Partial<ViewFacts> = {}): ViewFacts => ({
   oid: 4711,
-  twinKey: '4711',
+  shadowKey: '4711',
   schema: 'app',
   name: 'Sales',
   view: 'app."Sales"',

@@ -32,8 +32,8 @@ export async function tellRows(sql: Sql, name: string): Promise<number[]> {
   return Object.values(row ?? {}) as number[]
 }
 
-/** The schemas of twins that are there. */
-export const twinSchemas = async (sql: Sql): Promise<string[]> =>
+/** The schemas of shadows that are there. */
+export const shadowSchemas = async (sql: Sql): Promise<string[]> =>
   (await sql`select nspname as name from pg_namespace where nspname like 'viewkeeper\\_%' order by 1`).map(
     ({ name }) => name,
   )

@@ -156,7 +156,7 @@ describe('what comes next in a batch', () => {
     ['LockTimeout', '55P03', true],
     ['CatalogChanged', '42P01', true],
     ['RunLost', null, true],
-  ])('after %s (%s) is a retry only if waiting may cure it', (why, sqlstate, again) => {
+  ])('after %s (%s) is a retry only if waiting may fix it', (why, sqlstate, again) => {
     const { retry, ended } = planNext([node(1)], new Map([[1, attempt('failed', { class: why, sqlstate })]]))
     expect([retry.length, ended]).toEqual(again ? [1, false] : [0, true])
   })

@@ -233,8 +233,8 @@ describe('the end of a batch', () => {
     ['failed', ended('skipped', 'UpstreamFailed')],
   ] as const)('is %s if a view that came along failed, and another one is %o', (status, other) => {
     const views = [
-      { id: 0, view: 'along', along: 'it is paused' },
-      { id: 1, view: 'other', along: null },
+      { id: 0, view: 'along', includedBecause: 'it is paused' },
+      { id: 1, view: 'other', includedBecause: null },
     ]
     const latest = new Map([ended('failed', 'ViewSqlFailed'), other].map((run, id) => [id, run]))
     expect(planBatchEnd(views, latest, false).status).toBe(status)

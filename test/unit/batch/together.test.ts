@@ -48,13 +48,13 @@ const plan = (
   const { groups, each } = planTogether(together(readersOf(graph)), views, {
     exchange: 'together',
     refusals: new Map(),
-    maxTwinBytes: null,
+    maxShadowBytes: null,
     ...options,
   })
   return {
-    groups: groups.map(({ members, twinBytes, group }) => ({
+    groups: groups.map(({ members, shadowBytes, group }) => ({
       members,
-      twinBytes,
+      shadowBytes,
       outside: group.outside.map(({ live }) => live.view.name),
     })),
     each: Object.fromEntries(each.map((one) => [one.view, one.because])),
@@ -73,8 +73,8 @@ describe('what a batch exchanges together', () => {
     ]
     expect(plan(graph, views)).toEqual({
       groups: [
-        { members: [1, 2], twinBytes: 200, outside: ['pout'] },
-        { members: [3, 4], twinBytes: 200, outside: ['pout'] },
+        { members: [1, 2], shadowBytes: 200, outside: ['pout'] },
+        { members: [3, 4], shadowBytes: 200, outside: ['pout'] },
       ],
       each: {},
     })
@@ -84,7 +84,7 @@ describe('what a batch exchanges together', () => {
     const graph = { a: [], b: ['a'], p: ['b'], c: ['p'], d: ['b'], e: ['d'] }
     const views = [view(1, 'a', []), view(2, 'b', [1]), view(4, 'd', [2]), view(5, 'e', [4])]
     expect(plan(graph, views)).toEqual({
-      groups: [{ members: [4, 5], twinBytes: 200, outside: [] }],
+      groups: [{ members: [4, 5], shadowBytes: 200, outside: [] }],
       each: { 's.a': 's.c is not in the batch', 's.b': 's.c is not in the batch' },
     })
   })
@@ -173,12 +173,12 @@ describe('what a batch exchanges together', () => {
       const planned = planTogether(
         { members: readers, outside: [] },
         [...views({ asked: false }), view(4, 'd', [], { asked: false })],
-        { exchange: 'together', refusals: new Map(), maxTwinBytes: null },
+        { exchange: 'together', refusals: new Map(), maxShadowBytes: null },
       )
       expect(planned.groups.map(({ members, group }) => [members, group.members.length])).toEqual([
         [[1, 2, 3], 5],
       ])
-      expect(planned.along).toEqual([
+      expect(planned.included).toEqual([
         { id: 3, because: 'it is not in the batch, but reads s.b, which cannot be exchanged without it' },
       ])
       expect(planned.parents.get(3)).toEqual([2])
@@ -189,7 +189,7 @@ describe('what a batch exchanges together', () => {
   test('takes no more room than it may', () => {
     const graph = { a: [], b: ['a'], c: [], d: ['c'] }
     const views = [view(1, 'a', []), view(2, 'b', [1]), view(3, 'c', []), view(4, 'd', [3])]
-    const { groups, each } = plan(graph, views, { maxTwinBytes: 300 })
+    const { groups, each } = plan(graph, views, { maxShadowBytes: 300 })
     expect(groups.map(({ members }) => members)).toEqual([[1, 2]])
     expect(Object.keys(each)).toEqual(['s.c', 's.d'])
   })

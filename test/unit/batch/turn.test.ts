@@ -19,7 +19,7 @@ test('a view whose run is running or has ended waits for nothing', () => {
     expect(waitsFor(child, latest({ 3: status }), none)).toEqual([])
 })
 
-test('a twin is enough for a view of the same group; a built view waits for the other twins', () => {
+test('a shadow is enough for a view of the same group; a built view waits for the other shadows', () => {
   const groups = groupsByMember([{ number: 1, members: [2, 3] }])
   expect(waitsFor(child, latest({ 1: 'success', 2: 'built' }), groups)).toEqual([])
   expect(waitsFor(child, latest({ 1: 'success', 2: 'built' }), none)).toEqual([2])

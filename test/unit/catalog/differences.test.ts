@@ -214,8 +214,8 @@ describe('a view is rebuilt', () => {
     ['another query', { view: { definition: ' SELECT 2 AS id' } }, {}],
     ['another type', { columns: [column('id', 'text')] }, { columns: [column('id')] }],
     ['another order', { columns: [column('a'), column('b')] }, { columns: [column('b'), column('a')] }],
-  ])('for %s', (_, live, twin) => {
-    expect(needsRebuild(liveView(live), liveView(twin))).toBe(true)
+  ])('for %s', (_, live, shadow) => {
+    expect(needsRebuild(liveView(live), liveView(shadow))).toBe(true)
   })
 
   test('for nothing else', () => {

@@ -329,7 +329,7 @@ describe('a batch', () => {
   ): BatchView => ({
     view: `public.${name}`,
     status,
-    along: null,
+    includedBecause: null,
     dependsOn: [],
     waitsFor: [],
     estimatedMs: 9000,
@@ -357,7 +357,7 @@ describe('a batch', () => {
       concurrency: 2,
       elapsedMs: 12_000,
       estimatedRestMs: 20_000,
-      groups: [{ views: ['public.base', 'public.top'], twinBytes: 0, givenUp: null }],
+      groups: [{ views: ['public.base', 'public.top'], shadowBytes: 0, givenUp: null }],
       views,
     }) as unknown as BatchDetails
 
@@ -416,14 +416,15 @@ describe('a batch', () => {
     const views = [
       member('base', 'success', { runs: [memberRun({ status: 'success', elapsedMs: 2000 })] }),
       member('top', 'success', {
-        along: 'it is not in the batch, but reads public.base, which cannot be exchanged without it',
+        includedBecause:
+          'it is not in the batch, but reads public.base, which cannot be exchanged without it',
         runs: [memberRun({ status: 'success', elapsedMs: 2000 })],
       }),
     ]
     const lines = viewLinesOf(views, { batch: batchOf(views), sinceMs: 0, now }, { ...narrow, height: 6 })
     expect(lines.map((line) => line.replace(/^.*done/, 'done'))).toEqual([
       'done in 2.0 s',
-      'done in 2.0 s; came along',
+      'done in 2.0 s; included',
     ])
   })
 

@@ -18,7 +18,7 @@ const runOf = (id: string) => ({
   operation: id === '9' ? 'drop' : 'refresh',
   status: 'running',
   result: {
-    request: id === '8' ? { around: 'x.sql' } : { view: `v${id}`, strategy: 'concurrent' },
+    request: id === '8' ? { alter: 'x.sql' } : { view: `v${id}`, strategy: 'concurrent' },
     response: {},
   },
 })

@@ -1,33 +1,33 @@
 import { describe, expect, test } from 'vitest'
-import { pathOverTwins, requalify, viewsNamedIn } from '../../../src/rebuild/plan/requalify.ts'
+import { pathOverShadows, requalify, viewsNamedIn } from '../../../src/rebuild/plan/requalify.ts'
 
 const moved = new Map([
-  ['"s"."a"', 'twins'],
-  ['"S t"."B ""q"', 'twins 2'],
+  ['"s"."a"', 'shadows'],
+  ['"S t"."B ""q"', 'shadows 2'],
 ])
 
-describe('an author’s query is pointed to twins', () => {
+describe('an author’s query is pointed to shadows', () => {
   test.each([
-    ['after from', 'select x from s.a', 'select x from "twins".a'],
-    ['whatever the case', 'SELECT x FROM S.A, only s.a z', 'SELECT x FROM "twins".A, only "twins".a z'],
+    ['after from', 'select x from s.a', 'select x from "shadows".a'],
+    ['whatever the case', 'SELECT x FROM S.A, only s.a z', 'SELECT x FROM "shadows".A, only "shadows".a z'],
     [
       'in joins, also nested ones',
       'select 1 from (s.b join s.a using (x)) left join lateral (select 1 from s . a) y on true',
-      'select 1 from (s.b join "twins".a using (x)) left join lateral (select 1 from "twins" . a) y on true',
+      'select 1 from (s.b join "shadows".a using (x)) left join lateral (select 1 from "shadows" . a) y on true',
     ],
     [
       'in common table expressions, unions and subqueries',
       'with w as materialized (select 1 from s.a) select (select max(x) from s.a) from w union table s.a',
-      'with w as materialized (select 1 from "twins".a) select (select max(x) from "twins".a) from w union table "twins".a',
+      'with w as materialized (select 1 from "shadows".a) select (select max(x) from "shadows".a) from w union table "shadows".a',
     ],
     [
       'in columns that are written with their schema',
       'select s.a.x, count(s.a.*) from s.a',
-      'select "twins".a.x, count("twins".a.*) from "twins".a',
+      'select "shadows".a.x, count("shadows".a.*) from "shadows".a',
     ],
-    ['with quoted names', 'select 1 from "S t"."B ""q" q', 'select 1 from "twins 2"."B ""q" q'],
-  ])('%s', (_, sql, onTwins) => {
-    expect(requalify(sql, moved)).toBe(onTwins)
+    ['with quoted names', 'select 1 from "S t"."B ""q" q', 'select 1 from "shadows 2"."B ""q" q'],
+  ])('%s', (_, sql, onShadows) => {
+    expect(requalify(sql, moved)).toBe(onShadows)
   })
 
   test.each([
@@ -49,16 +49,16 @@ test.each([
   [
     'a view',
     'select a.x from a join other.a b on a.x = b.x',
-    'select a.x from "twins".a join other.a b on a.x = b.x',
+    'select a.x from "shadows".a join other.a b on a.x = b.x',
   ],
   [
     'no expression',
     'with a as (select 1 from s.a) select 1 from a',
-    'with a as (select 1 from "twins".a) select 1 from a',
+    'with a as (select 1 from "shadows".a) select 1 from a',
   ],
   ['no function', 'select a from a(1), extract(year from a)', 'select a from a(1), extract(year from a)'],
-])('a name without a schema gets one if it means %s', (_, sql, onTwins) => {
-  expect(requalify(sql, moved, new Map([['a', 'twins']]))).toBe(onTwins)
+])('a name without a schema gets one if it means %s', (_, sql, onShadows) => {
+  expect(requalify(sql, moved, new Map([['a', 'shadows']]))).toBe(onShadows)
 })
 
 test('the views that a query names are found, with and without their schema', () => {
@@ -68,10 +68,10 @@ test('the views that a query names are found, with and without their schema', ()
   expect(viewsNamedIn(sql, views).map(({ name }) => name)).toEqual(['sales', 'days'])
 })
 
-test('on the search path, the twins of a schema come before it', () => {
-  const twinsOf = (schema: string) =>
+test('on the search path, the shadows of a schema come before it', () => {
+  const shadowsOf = (schema: string) =>
     ['app', 'Odd, one', 'boss'].includes(schema) ? `new ${schema}` : undefined
-  expect(pathOverTwins('"$user", App,public, "Odd, one"', twinsOf, 'boss')).toBe(
+  expect(pathOverShadows('"$user", App,public, "Odd, one"', shadowsOf, 'boss')).toBe(
     '"new boss", "$user", "new app", App, public, "new Odd, one", "Odd, one"',
   )
 })

@@ -2,8 +2,8 @@ import { describe, expect, test } from 'vitest'
 import type { RowCountStrategy } from '../../../src/catalog/plan/definition.ts'
 import { replayGrants } from '../../../src/catalog/plan/grants.ts'
 import type { Grant, LiveView } from '../../../src/catalog/plan/live-view.ts'
-import { swapNeeds } from '../../../src/rebuild/plan/needs.ts'
 import { planRebuild } from '../../../src/rebuild/plan/plan.ts'
+import { swapRequirements } from '../../../src/rebuild/plan/requirements.ts'
 import { alone } from '../../../src/rebuild/plan/scope.ts'
 import { planConcurrentRefresh, planRegularRefresh } from '../../../src/run/plan/refresh.ts'
 import { type Plan, type Statement, statementsOf } from '../../../src/sql/plan.ts'
@@ -188,7 +188,7 @@ describe('a swap', () => {
 
 describe('what a swap needs', () => {
   const words = (live: LiveView) =>
-    swapNeeds(live)
+    swapRequirements(live)
       .map(({ because }) => because)
       .join('\n')
   const plain = { oid: 1, schema: 'app', name: 'p', owner: 'other', options: [], definition: '' }
@@ -256,7 +256,7 @@ describe('replaying grants', () => {
     ...changes,
   })
   const replay = (live: Parameters<typeof liveView>[0]) =>
-    asWhom(replayGrants(liveView(live), { schema: 'app', name: 'twin' }))
+    asWhom(replayGrants(liveView(live), { schema: 'app', name: 'shadow' }))
 
   test('does nothing if nobody ever granted anything, and there are no default privileges', () => {
     expect(replay({})).toEqual([])
@@ -264,7 +264,7 @@ describe('replaying grants', () => {
 
   test('revokes what default privileges give', () => {
     expect(replay({ defaultGrants: [{ ...grant('boss', 'intern'), everywhere: true }] })).toContain(
-      'boss: revoke all on "app"."twin" from intern cascade',
+      'boss: revoke all on "app"."shadow" from intern cascade',
     )
   })
 
@@ -277,11 +277,11 @@ describe('replaying grants', () => {
       grant('boss', 'public', { column: 'Id', privilege: 'UPDATE' }),
     ]
     expect(replay({ grants, untouchedGrants: false }).filter((sql) => !sql.includes('revoke'))).toEqual([
-      'boss: grant select on "app"."twin" to a with grant option',
-      'boss: grant select on "app"."twin" to boss',
-      'boss: grant update ("Id") on "app"."twin" to public',
-      'a: grant select on "app"."twin" to b with grant option',
-      'b: grant select on "app"."twin" to c',
+      'boss: grant select on "app"."shadow" to a with grant option',
+      'boss: grant select on "app"."shadow" to boss',
+      'boss: grant update ("Id") on "app"."shadow" to public',
+      'a: grant select on "app"."shadow" to b with grant option',
+      'b: grant select on "app"."shadow" to c',
     ])
   })
 })

@@ -177,7 +177,7 @@ describe('what goes on now', () => {
     [['app.base'], 'pending', 'for app.base'],
     [[], 'pending', 'for a free slot: other views of the batch are running'],
     [['app.base'], 'built', 'for app.base'],
-    [[], 'built', 'for its exchange: its twin is built'],
+    [[], 'built', 'for its exchange: its shadow is built'],
   ] as const)('a view of a batch that waits for %j and is %s waits %s', (waits, status, text) => {
     const open = run({ status, finishedAt: null, batchId: 'nightly' })
     expect(why(standing({ batch: batch({ waitsFor: [...waits] }), runs: [open] }))).toMatchObject([

@@ -153,7 +153,7 @@ const state = z.enum(anyStates).meta({
 })
 
 const culprit = z.string().nullable().meta({
-  description: 'The view to cure first, because this one waits for it, or shows its old data. Null: none is.',
+  description: 'The view to fix first, because this one waits for it, or shows its old data. Null: none is.',
 })
 
 const viewSummary = z.object({
@@ -345,7 +345,7 @@ export const why = z
         'When a schedule refreshes the view next; null if none does, or a pause keeps it from that.',
     }),
     holdsBack: z.array(z.string()).meta({
-      description: 'The views that wait for the one to cure first, which is `culprit`, or else this view.',
+      description: 'The views that wait for the one to fix first, which is `culprit`, or else this view.',
     }),
     causes: z.array(cause).meta({
       description: 'Why the data are as old as they are: the real cause first. There is always one.',
@@ -410,8 +410,8 @@ const batchSummary = z
     strategy: z.enum(strategies).nullable(),
     concurrency: z.int(),
     exchange: z.enum(exchanges),
-    maxTwinBytes: z.int().nullable().meta({
-      description: 'The room on disk that the twins of the batch may take, in bytes; null: no limit.',
+    maxShadowBytes: z.int().nullable().meta({
+      description: 'The room on disk that the shadows of the batch may take, in bytes; null: no limit.',
     }),
     refreshedEach: z.array(z.object({ view: z.string(), because: z.string() })).meta({
       description: 'The views that read others of the batch but are not exchanged with them, and why.',
@@ -437,14 +437,14 @@ export const batchDetails = batchSummary
     estimatedRestMs: milliseconds.meta({
       description: 'The time that is probably left, estimated from past runs.',
     }),
-    twinBytes: z
+    shadowBytes: z
       .int()
-      .meta({ description: 'The room on disk of the twins that the batch builds, in bytes.' }),
+      .meta({ description: 'The room on disk of the shadows that the batch builds, in bytes.' }),
     groups: z
       .array(
         z.object({
           views: z.array(z.string()),
-          twinBytes: z.int(),
+          shadowBytes: z.int(),
           givenUp: z
             .object({ class: z.enum(problemCodes), message: z.string() })
             .nullable()
@@ -456,7 +456,7 @@ export const batchDetails = batchSummary
       z.object({
         view: z.string(),
         status: z.enum([...runStatuses, 'waiting', 'pruned']),
-        along: z.string().nullable().meta({
+        includedBecause: z.string().nullable().meta({
           description:
             'Why the batch rebuilds the view although it was not to refresh it; null if the batch was to refresh it.',
         }),

@@ -69,7 +69,7 @@ export const scheduledBatch = z.extend(z.omit(scheduleFields, { view: true }), {
   scheduled: z.optional(z.strictObject({ schedule: text(1000), timeZone: text(100) })),
 })
 
-/** What the bell of the monitor becomes: a batch of all that is due by target lags. */
+/** What the log line of the monitor becomes: a batch of all that is due by target lags. */
 export const dueBatch = z.strictObject({ trigger: z.literal('schedule'), due: z.literal(true) })
 
 /** A deploy's event. The key is a hash of what was deployed: the same deploy starts one batch. */

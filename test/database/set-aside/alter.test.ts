@@ -6,10 +6,10 @@ import { definition } from '../../support/views/frozen.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
-import { callAround, describeAll, rowsOf, useScene } from './scene.ts'
+import { callAlter, describeAll, rowsOf, useScene } from './scene.ts'
 
 const { sql, database, as, url } = useDatabase()
-const { login, anna, reader } = useScene(sql, 'around')
+const { login, anna, reader } = useScene(sql, 'alter')
 
 const widen = 'alter table keep.orders alter column amount type bigint'
 const typeOf = async () =>
@@ -31,7 +31,7 @@ describe.each(['superuser', 'member of the owners'])('as %s', (who) => {
 
   test('a column is rewritten under ten views of all kinds, and every row of the catalog about them is as before', async () => {
     const [before, rows] = [await describeAll(sql), await rowsOf(sql)]
-    await callAround(db(), 'alter table keep.orders alter column amount type integer using amount + 1 - 1')
+    await callAlter(db(), 'alter table keep.orders alter column amount type integer using amount + 1 - 1')
     expect(await describeAll(sql)).toEqual(before)
     expect(await rowsOf(sql)).toEqual(rows)
   })
@@ -51,9 +51,9 @@ describe.each(['superuser', 'member of the owners'])('as %s', (who) => {
              (select jsonb_agg(to_jsonb(e) order by to_jsonb(e)) from aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) e) as acl
         from pg_class c where c.oid in ('keep.untouched'::regclass, 'keep.untouched_too'::regclass) order by 1`
     const before = await views()
-    await callAround(db(), 'alter table keep.orders alter column id type integer using id + 1 - 1')
+    await callAlter(db(), 'alter table keep.orders alter column id type integer using id + 1 - 1')
     expect(await views()).toEqual(before)
-    await callAround(db(), 'alter table keep.orders alter column id type integer using id + 1 - 1', {
+    await callAlter(db(), 'alter table keep.orders alter column id type integer using id + 1 - 1', {
       given: [
         definition('untouched', 'select id, amount + 1 as amount from keep.orders', { schema: 'keep' }),
       ],
@@ -61,27 +61,27 @@ describe.each(['superuser', 'member of the owners'])('as %s', (who) => {
     expect(await views()).toEqual(before)
   })
 
-  test('what one role makes again has one seal, so that readers wait for few of them', async () => {
+  test('what one role makes again has one sandbox, so that readers wait for few of them', async () => {
     await sql.unsafe(`
       create table public.made_by (object text);
-      create function public.note_seal() returns event_trigger language plpgsql as $$ begin
-        insert into public.made_by select object_identity from pg_event_trigger_ddl_commands() where object_identity like '%viewkeeper_seal_%'; end $$;
-      grant insert on public.made_by to public; revoke execute on function public.note_seal from public;
-      create event trigger note_seals on ddl_command_end when tag in ('CREATE FUNCTION') execute function public.note_seal()`)
+      create function public.note_sandbox() returns event_trigger language plpgsql as $$ begin
+        insert into public.made_by select object_identity from pg_event_trigger_ddl_commands() where object_identity like '%viewkeeper_sandbox_%'; end $$;
+      grant insert on public.made_by to public; revoke execute on function public.note_sandbox from public;
+      create event trigger note_sandboxes on ddl_command_end when tag in ('CREATE FUNCTION') execute function public.note_sandbox()`)
     try {
       for (let at = 0; at < 20; at++) {
         await sql.unsafe(
           `set role ${anna}; create view keep.more_${at} as select amount + ${at} as more from keep.lines; reset role`,
         )
       }
-      await callAround(db(), widen)
+      await callAlter(db(), widen)
       // Two owners, whose views read each other's.
-      const seals = (await sql`select from public.made_by`).length
-      expect(seals).toBeGreaterThan(0)
-      expect(seals).toBeLessThan(15)
+      const sandboxes = (await sql`select from public.made_by`).length
+      expect(sandboxes).toBeGreaterThan(0)
+      expect(sandboxes).toBeLessThan(15)
     } finally {
       await sql.unsafe(
-        'drop event trigger note_seals; drop function public.note_seal; drop table public.made_by',
+        'drop event trigger note_sandboxes; drop function public.note_sandbox; drop table public.made_by',
       )
     }
   })
@@ -89,7 +89,7 @@ describe.each(['superuser', 'member of the owners'])('as %s', (who) => {
   test('a column gets another type under them, and nothing else of the views changes', async () => {
     const [before, rows] = [await describeAll(sql), await rowsOf(sql)]
     const tried: string[] = []
-    const items = await callAround(db(), widen, { events: { onTried: (result) => tried.push(result) } })
+    const items = await callAlter(db(), widen, { events: { onTried: (result) => tried.push(result) } })
     expect(tried).toEqual(['fits'])
     expect(await typeOf()).toBe('bigint')
     expect(await rowsOf(sql)).toEqual(rows)
@@ -111,7 +111,7 @@ async function leavesEverything(work: () => Promise<unknown>, message: RegExp) {
 describe('a file that fails leaves everything as it was', () => {
   test('if a column goes that a view reads: the view and the column are named', async () => {
     const refusal = await leavesEverything(
-      () => callAround(database, 'alter table keep.orders drop column status'),
+      () => callAlter(database, 'alter table keep.orders drop column status'),
       /^view keep\.lines no longer fits: column "?(orders\.)?status"? does not exist \(42703\), at "(orders\.)?status"\. Nothing was changed\. Give a new definition/,
     )
     expect(refusal.code).toBe('ViewSqlFailed')
@@ -119,7 +119,7 @@ describe('a file that fails leaves everything as it was', () => {
 
   test('if a column gets a type that a query cannot sum: the view, and the line with the column, are named', async () => {
     await leavesEverything(
-      () => callAround(database, 'alter table keep.orders alter column amount type text'),
+      () => callAlter(database, 'alter table keep.orders alter column amount type text'),
       /^materialized view keep\.totals no longer fits: function sum\(text\) does not exist \(42883\), at "sum\((orders\.)?amount\) AS total,"/,
     )
   })
@@ -127,7 +127,7 @@ describe('a file that fails leaves everything as it was', () => {
   test('if the SQL itself fails, with the line of the file', async () => {
     await leavesEverything(
       () =>
-        callAround(
+        callAlter(
           database,
           `${widen};
 select nothing from keep.orders`,
@@ -143,7 +143,7 @@ select nothing from keep.orders`,
     const tried: string[] = []
     await leavesEverything(
       () =>
-        callAround(database, 'alter table keep.orders alter column amount type integer using amount - 100', {
+        callAlter(database, 'alter table keep.orders alter column amount type integer using amount - 100', {
           events: { onTried: (result) => tried.push(result) },
         }),
       /^materialized view keep\.shares cannot be filled: its data cannot be computed: division by zero \(22012\)\. Nothing/,
@@ -153,44 +153,44 @@ select nothing from keep.orders`,
 
   test('if the file goes back to a savepoint that it has not set', async () => {
     await leavesEverything(
-      () => callAround(database, `${widen}; savepoint mine; rollback to s0`),
+      () => callAlter(database, `${widen}; savepoint mine; rollback to s0`),
       /^change\.sql: the file has set no savepoint s0: set it before, or leave "rollback to s0" out \(3B001\)\. Nothing was changed\./,
     )
   })
 
   test('if the file ends the transaction, or holds what cannot be part of one', async () => {
     await leavesEverything(
-      () => callAround(database, `${widen}; commit`),
+      () => callAlter(database, `${widen}; commit`),
       /^change\.sql: the file begins or ends a transaction/,
     )
     await leavesEverything(
-      () => callAround(database, `${widen}; do $$ begin commit; end $$`),
+      () => callAlter(database, `${widen}; do $$ begin commit; end $$`),
       /^change\.sql: invalid transaction termination \(2D000\)\. Nothing was changed\./,
     )
     await leavesEverything(
-      () => callAround(database, `${widen}; create index concurrently i on keep.orders (day)`),
+      () => callAlter(database, `${widen}; create index concurrently i on keep.orders (day)`),
       /index concurrently cannot be part of a transaction/,
     )
     await leavesEverything(
-      () => callAround(database, 'vacuum keep.orders'),
+      () => callAlter(database, 'vacuum keep.orders'),
       /\(Vacuum\) cannot be part of a transaction/,
     )
     await leavesEverything(
-      () => callAround(database, 'alter tabel x'),
+      () => callAlter(database, 'alter tabel x'),
       /^change\.sql: syntax error at or near "tabel"/,
     )
   })
 })
 
 test('a file may go back to its own savepoint', async () => {
-  await callAround(database, `savepoint mine; ${widen}; rollback to mine; ${widen}`)
+  await callAlter(database, `savepoint mine; ${widen}; rollback to mine; ${widen}`)
   expect(
     await sql`select format_type(atttypid, -1) as type from pg_attribute where attrelid = 'keep.orders'::regclass and attname = 'amount'`,
   ).toEqual([{ type: 'bigint' }])
 })
 
 test('only the views that read the column stand in the way, with all that read them', async () => {
-  const items = await callAround(database, 'alter table keep.orders alter column day type timestamp', {
+  const items = await callAlter(database, 'alter table keep.orders alter column day type timestamp', {
     dryRun: true,
   })
   expect(items.map(nameOf)).toEqual([
@@ -201,7 +201,7 @@ test('only the views that read the column stand in the way, with all that read t
     'far.summit',
   ])
   expect(
-    await callAround(
+    await callAlter(
       database,
       'alter table keep.orders add column more integer; alter table keep.orders rename column status to state',
     ),
@@ -238,7 +238,7 @@ describe('a rename in the same file is refused, with the old and the new name, a
     ],
   ])('%s', async (_, text, renamed) => {
     const [before, rows] = [await describeAll(sql), await rowsOf(sql)]
-    expect((await refusalOf(callAround(database, text))).message).toBe(
+    expect((await refusalOf(callAlter(database, text))).message).toBe(
       `view keep.lines no longer fits: it reads ${renamed}. The server carries a rename over to the views that are there: ` +
         'rename before they are taken away, or when they are back. Nothing was changed. ' +
         'Give a new definition along with --with <migration>.up.sql, or drop and create the view in the file.',
@@ -249,7 +249,7 @@ describe('a rename in the same file is refused, with the old and the new name, a
 
   test('the table of a policy in the way', async () => {
     const { message } = await refusalOf(
-      callAround(database, `${widen}; alter table far.secrets rename to hidden`),
+      callAlter(database, `${widen}; alter table far.secrets rename to hidden`),
     )
     expect(message).toMatch(
       /^policy known on far\.secrets no longer fits: it reads far\.secrets, which is called far\.hidden now\./,
@@ -258,8 +258,8 @@ describe('a rename in the same file is refused, with the old and the new name, a
 
   test('in a file of its own, the server carries the rename, and another file changes the table', async () => {
     const rows = await rowsOf(sql)
-    expect(await callAround(database, 'alter table keep.orders rename amount to total')).toEqual([])
-    const items = await callAround(database, 'alter table keep.orders alter column total type bigint')
+    expect(await callAlter(database, 'alter table keep.orders rename amount to total')).toEqual([])
+    const items = await callAlter(database, 'alter table keep.orders alter column total type bigint')
     expect(items.map(nameOf)).toHaveLength(12)
     expect(await rowsOf(sql)).toEqual(rows)
   })
@@ -268,7 +268,7 @@ describe('a rename in the same file is refused, with the old and the new name, a
     await sql.unsafe(`
       create table keep.v (x integer); insert into keep.v values (1);
       create view keep.on_v as select x from keep.v; create materialized view keep.of_v as select x from keep.v`)
-    const items = await callAround(
+    const items = await callAlter(
       database,
       'alter table keep.v rename x to y; alter table keep.v alter y type bigint; create view keep.on_v as select y as x from keep.v',
       { given: [definition('of_v', 'select y as x from keep.v', { schema: 'keep' })] },
@@ -287,11 +287,11 @@ test('a primary key goes under a view that is grouped by it, and a partition und
     create table keep.part_1 partition of keep.parts for values from ('2026-01-01') to ('2026-02-01');
     insert into keep.parts values ('2026-01-05', 7);
     create materialized view keep.of_part as select sum(x) as x from keep.part_1`)
-  const blocked = await refusalOf(callAround(database, 'alter table keep.orders drop constraint orders_pkey'))
+  const blocked = await refusalOf(callAlter(database, 'alter table keep.orders drop constraint orders_pkey'))
   expect(blocked.message).toMatch(
     /^materialized view keep\.by_key no longer fits: column "orders.amount" must appear in the GROUP BY/,
   )
-  const items = await callAround(database, 'alter table keep.parts alter column x type bigint')
+  const items = await callAlter(database, 'alter table keep.parts alter column x type bigint')
   expect(items.map(nameOf)).toEqual(['keep.of_part'])
   expect(await sql`select x::int from keep.of_part`).toEqual([{ x: 7 }])
 })
@@ -308,7 +308,7 @@ test('a new definition that is given along takes the place of the old one; grant
   )
   const drop =
     'create view keep.states as select id, status from keep.orders; drop view keep.states; alter table keep.orders alter column status type text using upper(status)'
-  await callAround(database, drop, { given: [given] })
+  await callAlter(database, drop, { given: [given] })
   expect(await sql`select status, total::int, n::int from keep.totals`).toEqual([
     { status: 'all', total: 20100, n: 200 },
   ])
@@ -318,14 +318,14 @@ test('a new definition that is given along takes the place of the old one; grant
            array(select indexrelid::regclass::text from pg_index where indrelid = c.oid) as indexes
       from pg_class c where oid = 'keep.totals'::regclass`
   expect(row).toMatchObject({
-    owner: 'around_anna',
+    owner: 'alter_anna',
     comment: 'new',
     reloptions: ['fillfactor=70'],
     target: 500,
     indexes: ['keep.totals_n'],
   })
-  expect(row?.acl).toContain('around_bert=r*/around_anna')
-  const stranger = await refusalOf(callAround(database, drop, { given: [{ ...given, name: 'elsewhere' }] }))
+  expect(row?.acl).toContain('alter_bert=r*/alter_anna')
+  const stranger = await refusalOf(callAlter(database, drop, { given: [{ ...given, name: 'elsewhere' }] }))
   expect(stranger.message).toBe(
     '--with: keep.elsewhere is no materialized view that is made again. Leave its definition out.',
   )
@@ -334,7 +334,7 @@ test('a new definition that is given along takes the place of the old one; grant
 test('a plain view that the file makes anew keeps its new query, and gets back what hung on it', async () => {
   const [before] =
     await sql`select relowner::regrole::text as owner, array(select unnest(relacl)::text order by 1) as acl from pg_class where oid = 'keep.lines'::regclass`
-  await callAround(
+  await callAlter(
     database,
     `alter table keep.orders drop column status cascade;
      create or replace view keep.lines as select id, day, amount, 'open'::text as status from keep.orders`,
@@ -392,7 +392,7 @@ describe('what cannot be made again is refused by name, before anything is dropp
     ],
   ])('%s', async (_, made, message) => {
     await sql.unsafe(made)
-    const refusal = await leavesEverything(() => callAround(database, widen), message)
+    const refusal = await leavesEverything(() => callAlter(database, widen), message)
     expect(refusal.code).toBe('DependentsExist')
     await sql.unsafe(`
       do $$ begin if exists (select from pg_depend where deptype = 'e' and objid = 'keep.lines'::regclass) then
@@ -405,19 +405,19 @@ describe('what cannot be made again is refused by name, before anything is dropp
       'create temporary view mine as select amount from keep.orders; commit; begin',
       () =>
         leavesEverything(
-          () => callAround(database, widen),
+          () => callAlter(database, widen),
           /view pg_temp_\d+\.mine is temporary, and belongs to another session/,
         ),
     )
   })
 
   test('a role as which the login may not act', async () => {
-    await sql.unsafe(`do $$ begin if to_regrole('around_stranger') is null then create role around_stranger; end if; end $$;
-      grant usage, create on schema keep to around_stranger; grant select on keep.lines to around_stranger;
-      create view keep.foreign_one as select amount from keep.lines; alter view keep.foreign_one owner to around_stranger`)
+    await sql.unsafe(`do $$ begin if to_regrole('alter_stranger') is null then create role alter_stranger; end if; end $$;
+      grant usage, create on schema keep to alter_stranger; grant select on keep.lines to alter_stranger;
+      create view keep.foreign_one as select amount from keep.lines; alter view keep.foreign_one owner to alter_stranger`)
     const refusal = await leavesEverything(
-      () => callAround(as(login).database, widen),
-      /around_stranger, and \S+ may not act as around_stranger\. Nothing was changed\.\n\n.* has to run:\n {2}grant around_stranger to /,
+      () => callAlter(as(login).database, widen),
+      /alter_stranger, and \S+ may not act as alter_stranger\. Nothing was changed\.\n\n.* has to run:\n {2}grant alter_stranger to /,
     )
     expect(refusal.message).toContain('view keep.foreign_one')
   })
@@ -427,7 +427,7 @@ describe('locks', () => {
   test('a long report delays the change, and not the other readers', async () => {
     const waits: string[] = []
     const work = await whileLocked(url, 'select * from keep.open_lines', async (holder) => {
-      const going = callAround(database, widen, {
+      const going = callAlter(database, widen, {
         events: { onWait: (holders) => waits.push(holders) },
         huntMs: 20_000,
       })
@@ -455,7 +455,7 @@ describe('locks', () => {
   test('a refresh that is going on is waited for', async () => {
     const waited = Promise.withResolvers<void>()
     const { going } = await whileLocked(url, 'refresh materialized view keep.totals', async () => {
-      const going = callAround(database, widen, { events: { onWait: () => waited.resolve() } })
+      const going = callAlter(database, widen, { events: { onWait: () => waited.resolve() } })
       await waited.promise
       return { going }
     })
@@ -465,7 +465,7 @@ describe('locks', () => {
   test('who gives up names the holder, and leaves everything', async () => {
     await whileLocked(url, 'select * from keep.totals', () =>
       leavesEverything(
-        () => callAround(database, widen, { huntMs: 0 }),
+        () => callAlter(database, widen, { huntMs: 0 }),
         /^The locks were not granted in time: process \d+ \(.*a long report.*\) holds AccessShareLock on keep\.totals\. Try again when that is done\. To end it/,
       ),
     )
@@ -485,7 +485,7 @@ describe('locks', () => {
       }
     })
     for (const type of ['bigint', 'integer', 'numeric']) {
-      await callAround(database, `alter table keep.orders alter column amount type ${type}`, {
+      await callAlter(database, `alter table keep.orders alter column amount type ${type}`, {
         huntMs: 60_000,
       })
     }
@@ -503,14 +503,14 @@ test('an option of a column that the server keeps for itself is not put back, ne
     update pg_attribute set attoptions = array['pg_attver=' || attrelid]
      where attrelid in (select oid from pg_class where relnamespace in ('keep'::regnamespace, 'far'::regnamespace) and relkind in ('m', 'v'))
        and attnum > 0 and attoptions is null`
-  const items = await callAround(database, 'alter table keep.orders alter column amount type bigint')
+  const items = await callAlter(database, 'alter table keep.orders alter column amount type bigint')
   expect(items.map(nameOf)).toContain('keep.lines')
 })
 
 test('a table is emptied for the trial, and one that others refer to is tried with its rows, briefly', async () => {
   const tried: string[] = []
   const slow = (type: string) =>
-    callAround(
+    callAlter(
       database,
       `alter table keep.orders alter column amount type ${type} using case when pg_sleep(0.012) is null then 1 else amount end`,
       { events: { onTried: (result) => tried.push(result) } },
@@ -535,7 +535,7 @@ test('whoever reads the views is not locked out while it is proved that they can
   const readers = administrator(`${url}?lock_timeout=1`)
   const tried: string[] = []
   await withGateClosed(sql, 'proof', async (open) => {
-    const changing = callAround(database, 'alter table checked_base alter column amount type bigint', {
+    const changing = callAlter(database, 'alter table checked_base alter column amount type bigint', {
       events: { onTried: (result) => tried.push(result) },
     })
     await untilAtGate(sql, 'proof')

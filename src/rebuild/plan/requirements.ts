@@ -5,8 +5,8 @@ import {
   inSchema,
   isMember,
   type Membership,
-  type Need,
   onDatabase,
+  type Requirement,
   roleOf,
 } from '../../catalog/plan/rights.ts'
 import { isUnreadable, unreadableClause } from '../../catalog/plan/server-sql.ts'
@@ -14,10 +14,10 @@ import { displayName, displayPart, literal, type QualifiedName, quoteName } from
 import { betweenQuery } from './prove.ts'
 import { findUnfilled, type Scope } from './scope.ts'
 
-/** What the rebuild needs, each object by name. Pure. */
-export const needsOf = (scope: Scope): Need[] => [
-  placesNeed,
-  ...scope.members.flatMap((member) => memberNeeds(scope, member)),
+/** What the rebuild requirements, each object by name. Pure. */
+export const requirementsOf = (scope: Scope): Requirement[] => [
+  placesRequirement,
+  ...scope.members.flatMap((member) => memberRequirements(scope, member)),
   ...unfilled(scope),
   {
     from: `(${betweenQuery(scope.members.map(({ oid }) => oid))}) as b(what)`,
@@ -26,16 +26,18 @@ export const needsOf = (scope: Scope): Need[] => [
   },
 ]
 
-/** To make places for twins. */
-export const placesNeed: Need = {
+/** To make places for shadows. */
+export const placesRequirement: Requirement = {
   ...onDatabase('create', 'false'),
   given: `d.datname <> current_database() or has_database_privilege(asked.role, d.oid, 'create')`,
   because: `format('materialized views read it, and %s may not make the schemas for their rebuild in database %I', asked.role::regrole, d.datname)`,
 }
 
-/** What the rebuild of one member needs. */
-export const memberNeeds = (scope: { members: OutlinedReader[] }, { live }: Reader): Need[] =>
-  swapNeeds(withoutMembers(scope, live)).map((need) => namedNeed(displayName(live.view), need))
+/** What the rebuild of one member requirements. */
+export const memberRequirements = (scope: { members: OutlinedReader[] }, { live }: Reader): Requirement[] =>
+  swapRequirements(withoutMembers(scope, live)).map((requirement) =>
+    namedRequirement(displayName(live.view), requirement),
+  )
 
 /** The member without the readers, and the rules on readers, that are rebuilt together with it. */
 export function withoutMembers({ members }: { members: OutlinedReader[] }, live: LiveView): LiveView {
@@ -51,7 +53,7 @@ export const lacks = (columns: string[], { view }: LiveView): string =>
   `reads ${columns.length === 1 ? 'column' : 'columns'} ${columns.map(displayPart).join(', ')} of ${displayName(view)}, which the new query does not have`
 
 /** A view with data whose parent has none would lose its data. */
-function unfilled(scope: Scope): Need[] {
+function unfilled(scope: Scope): Requirement[] {
   const read = findUnfilled(scope, ({ populated }) => populated)
   return scope.members.flatMap(({ oid, live }) =>
     read.has(oid) ? impossible(`${displayName(live.view)} reads ${read.get(oid)}, which is unpopulated`) : [],
@@ -62,8 +64,8 @@ function unfilled(scope: Scope): Need[] {
 export const isReadByViews = ({ dependents }: LiveView): boolean =>
   dependents.some(({ reader, view }) => reader !== null && view === null)
 
-/** What a swap needs, each object by name, apart from the rights that every refresh needs. Pure. */
-export function swapNeeds(live: LiveView): Need[] {
+/** What a swap requirements, each object by name, apart from the rights that every refresh requirements. Pure. */
+export function swapRequirements(live: LiveView): Requirement[] {
   const { view, dependents, statistics, grants } = live
   const itself = relation(view.kind, view)
   return [
@@ -81,8 +83,8 @@ export function swapNeeds(live: LiveView): Need[] {
       .filter((each) => each.view === null && each.again === null)
       .map(({ description }) => impossible(`${description} depends on it`)),
     memberOf(view.owner, itself, ['', `may not act as its owner, ${view.owner}`]),
-    ...schemasOf(live).map((place) => placeNeed(place, view.owner)),
-    ...[...new Set([view.owner, ...dependents.flatMap(ownerOf)])].map(sealNeed),
+    ...schemasOf(live).map((place) => placeRequirement(place, view.owner)),
+    ...[...new Set([view.owner, ...dependents.flatMap(ownerOf)])].map(sandboxRequirement),
     ...statistics
       .filter(({ owner }) => owner !== view.owner)
       .map((each) =>
@@ -116,15 +118,15 @@ export function swapNeeds(live: LiveView): Need[] {
 }
 
 /** What the next owner of a view needs to make in the schemas what a swap makes as that owner. */
-export const nextOwnersNeeds = (given: LiveView): Need[] =>
+export const nextOwnersRequirements = (given: LiveView): Requirement[] =>
   schemasOf(given)
     .filter(({ role }) => role === given.view.owner)
-    .map((place) => placeNeed(place))
+    .map((place) => placeRequirement(place))
 
-/** The same need, in words that begin with the name of the view. */
-export const namedNeed = (view: string, need: Need): Need => ({
-  ...need,
-  because: `${literal(`${view}: `)} || ${need.because}`,
+/** The same requirement, in words that begin with the name of the view. */
+export const namedRequirement = (view: string, requirement: Requirement): Requirement => ({
+  ...requirement,
+  because: `${literal(`${view}: `)} || ${requirement.because}`,
 })
 
 /** Needs no right to look into the schema, as `to_regclass` does. */
@@ -138,7 +140,7 @@ export const memberOf = (
   owned: string | null,
   [before, after]: [string, string],
   how: Membership = 'acts',
-): Need => ({
+): Requirement => ({
   because: `(${literal(before)} || asked.role::regrole || ${literal(` ${after}`)})`,
   membership: roleOf(role),
   ...(owned === null ? {} : { owned }),
@@ -151,8 +153,8 @@ const ownerOf = ({ view, again }: Pick<LiveView['dependents'][number], 'view' | 
   return owner === undefined ? [] : [owner]
 }
 
-/** The seal needs PL/pgSQL. */
-const sealNeed = (role: string): Need => ({
+/** The sandbox needs PL/pgSQL. */
+const sandboxRequirement = (role: string): Requirement => ({
   because: literal(`${role} may not use language plpgsql`),
   privilege: `'usage'`,
   on: `'language plpgsql'`,
@@ -189,7 +191,7 @@ function schemasOf({ view, statistics, dependents }: LiveView): Place[] {
   return [...new Map(places.map((place) => [JSON.stringify(place), place])).values()]
 }
 
-const placeNeed = ({ role, privilege, schema }: Place, owner?: string): Need => ({
+const placeRequirement = ({ role, privilege, schema }: Place, owner?: string): Requirement => ({
   ...inSchema(privilege, schema, roleOf(role)),
   because: literal(
     `${role === owner ? `its owner, ${role},` : role} may not ${

@@ -1,11 +1,11 @@
-import { type Need, type Obstacle, obstacle } from '../../catalog/plan/rights.ts'
+import { type Obstacle, obstacle, type Requirement } from '../../catalog/plan/rights.ts'
 import { isUnreadable, unreadableClause } from '../../catalog/plan/server-sql.ts'
-import { memberOf } from '../../rebuild/plan/needs.ts'
+import { memberOf } from '../../rebuild/plan/requirements.ts'
 import { displayName, displayPart, literal, quoteName } from '../../sql/names.ts'
 import { type AsideItem, describeItem } from './items.ts'
 
 /** To act as every role of the items: each role with one object, which is quick to look at, or with every object. Pure. */
-export function actingNeeds(items: AsideItem[], by: 'role' | 'object'): Need[] {
+export function actingRequirements(items: AsideItem[], by: 'role' | 'object'): Requirement[] {
   const roles = items.flatMap(rolesOf)
   const some = by === 'object' ? roles : new Map(roles.map((each) => [each.role, each])).values()
   return [...some].map(({ role, why, owned }) =>

@@ -1,7 +1,7 @@
 import type { QualifiedName } from '../../sql/names.ts'
 
-/** The names under which the twin of a live view is built. The key makes the names unique; nobody else sees them. */
-export interface TwinNames {
+/** The names under which the shadow of a live view is built. The key makes the names unique; nobody else sees them. */
+export interface ShadowNames {
   view: QualifiedName
   /** The name of the old view during the cut-over. */
   old: QualifiedName
@@ -11,7 +11,7 @@ export interface TwinNames {
   oldStatistics(at: number): string
 }
 
-export const namesBeside = (key: string, schema: string): TwinNames => ({
+export const namesBeside = (key: string, schema: string): ShadowNames => ({
   view: { schema, name: `viewkeeper_${key}` },
   old: { schema, name: `viewkeeper_${key}_old` },
   index: (at) => `viewkeeper_${key}_i${at}`,
@@ -26,8 +26,8 @@ export interface CreateNames {
 }
 
 /** A message of the server in which `view` stands for every name made here. */
-export const withoutTwinNames = (message: string, view: string): string =>
+export const withoutShadowNames = (message: string, view: string): string =>
   message.replace(/"?\bviewkeeper_\d+(_[is]\d+)?(_old)?\b"?/g, () => view)
 
-/** Schemas of twins that a batch builds, whose keys are as `batchKey` writes them. */
+/** Schemas of shadows that a batch builds, whose keys are as `batchKey` writes them. */
 export const batchPlaces = '^viewkeeper_b[0-9]+_[0-9]+_[0-9]+(_old)?$'

@@ -1,5 +1,5 @@
 /** Each statement that a message gives to type, and the roles that may execute it; none: only a superuser. */
-export function curesIn(message: string): { statement: string; roles: string[] }[] {
+export function fixesIn(message: string): { statement: string; roles: string[] }[] {
   let roles: string[] = []
   return message.split('\n').flatMap((line) => {
     const givers = /^(?:or, without swap, )?(.+) has to run:$/.exec(line)?.[1]

@@ -1,6 +1,6 @@
 import type { Sql } from '../../server/connect.ts'
 import { literal } from '../../sql/names.ts'
-import type { Seal } from '../../sql/plan.ts'
+import type { Sandbox } from '../../sql/plan.ts'
 import { safePath } from '../../sql/search-path.ts'
 
 /**
@@ -12,23 +12,33 @@ import { safePath } from '../../sql/search-path.ts'
  * (before 18) and a cursor `with hold` run at the commit, as the committing role. Nobody else sees the
  * function and the view, and no foreign code runs before they are used.
  */
-export const sealBody = `begin perform pg_catalog.set_config('search_path', $2, true); execute $1; return 1; end`
+export const sandboxBody = `begin perform pg_catalog.set_config('search_path', $2, true); execute $1; return 1; end`
 
-/** Executes a sealed statement from the client, in the current transaction. */
-export async function executeSealed(sql: Sql, seal: Seal, statement: string, path: string): Promise<void> {
+/** Executes a sandboxed statement from the client, in the current transaction. */
+export async function executeSandboxed(
+  sql: Sql,
+  sandbox: Sandbox,
+  statement: string,
+  path: string,
+): Promise<void> {
   const [before] = await sql<{ role: string }[]>`select current_setting('role') as role`
   const role = before?.role ?? 'none'
   await sql.unsafe(
-    sealedText(seal, statement, path, `select pg_catalog.set_config('role', ${literal(role)}, true)`),
+    sandboxedText(sandbox, statement, path, `select pg_catalog.set_config('role', ${literal(role)}, true)`),
   )
 }
 
 /** The same as a text of several statements; the last but one, `back`, takes the role that the session had. */
-export function sealedText({ role, schema }: Seal, statement: string, path: string, back: string): string {
-  const name = `${schema}.viewkeeper_seal_${crypto.randomUUID().replaceAll('-', '')}`
+export function sandboxedText(
+  { role, schema }: Sandbox,
+  statement: string,
+  path: string,
+  back: string,
+): string {
+  const name = `${schema}.viewkeeper_sandbox_${crypto.randomUUID().replaceAll('-', '')}`
   return [
     `set local role ${role}`,
-    `create function ${name}(text, text) returns integer language plpgsql as ${literal(sealBody)}`,
+    `create function ${name}(text, text) returns integer language plpgsql as ${literal(sandboxBody)}`,
     `create materialized view ${name} as select ${name}(${literal(statement)}::text, ${literal(path)}::text)`,
     `drop materialized view ${name}`,
     `drop function ${name}(text, text)`,

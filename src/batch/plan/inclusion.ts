@@ -5,7 +5,7 @@ import type { PlannedGroup, PlannedTogether } from './together.ts'
 interface Candidate {
   id: number
   asked: boolean
-  along: string | null
+  includedBecause: string | null
   parents: number[]
 }
 
@@ -15,16 +15,16 @@ interface Candidate {
  */
 export function viewsTogether<View extends Candidate>(
   candidates: View[],
-  { along, parents }: Pick<PlannedTogether, 'along' | 'parents'>,
+  { included, parents }: Pick<PlannedTogether, 'included' | 'parents'>,
   groups: Pick<PlannedGroup, 'members'>[],
 ): View[] {
   const grouped = new Set(groups.flatMap(({ members }) => members))
-  const because = new Map(along.filter(({ id }) => grouped.has(id)).map((each) => [each.id, each.because]))
+  const because = new Map(included.filter(({ id }) => grouped.has(id)).map((each) => [each.id, each.because]))
   const views = candidates
     .filter(({ id, asked }) => asked || because.has(id))
     .map((view) => ({
       ...view,
-      along: because.get(view.id) ?? view.along,
+      includedBecause: because.get(view.id) ?? view.includedBecause,
       parents: grouped.has(view.id)
         ? [...new Set([...view.parents, ...(parents.get(view.id) ?? [])])]
         : view.parents,

@@ -4,7 +4,7 @@ import { type Holders, holdersOf } from '../sql/holders.ts'
 import { lackedBy } from '../sql/lacked-right.ts'
 import { sqlstateOf } from './failures.ts'
 
-/** A session; not the type of `connect.ts`, which reads cures itself. */
+/** A session; not the type of `connect.ts`, which reads fixes itself. */
 type Sql = postgres.Sql<{ bigint: number }>
 
 /** The rights that a query for hints finds missing, with the SQL that gives them on lines of its own; null if it finds none. */
@@ -23,7 +23,7 @@ export async function readWhoLacks(sql: Sql, role: string | null): Promise<strin
  * Whose right was missing if the server refused one of our own statements (42501), and who holds exclusive locks if it did not
  * get a lock (55P03): its message names neither. Null if nobody knows. Never throws: the connection may be broken.
  */
-export async function readCure(sql: Sql, error: unknown): Promise<string | null> {
+export async function readFix(sql: Sql, error: unknown): Promise<string | null> {
   if (error instanceof Problem) return null
   if (sqlstateOf(error) === '55P03') return readHolders(sql).catch(() => null)
   if (sqlstateOf(error) === '42501') return readWhoLacks(sql, null).catch(() => null)

@@ -6,7 +6,7 @@ import type { Definition } from '../catalog/plan/definition.ts'
 import { requalify } from '../rebuild/plan/requalify.ts'
 import type { Sql } from '../server/connect.ts'
 import { lookAgain } from '../server/look-again.ts'
-import { areFree, makeStandIns, type StandIns } from '../set-aside/db/stand-ins.ts'
+import { areFree, makePlaceholders, type Placeholders } from '../set-aside/db/placeholders.ts'
 import { type QualifiedName, quoteName } from '../sql/names.ts'
 import {
   type FrozenChange,
@@ -18,17 +18,17 @@ import {
   viewBefore,
 } from './plan/frozen.ts'
 
-/** Migrations that change stand-ins of the views. */
-interface Moved extends StandIns {
+/** Migrations that change placeholders of the views. */
+interface Moved extends Placeholders {
   pending: FrozenMigration[]
   fresh: FrozenMigration[]
 }
 
 /**
- * Makes stand-ins of the views that migrations change, and of all that reads them, and has the migrations change these. Null
- * if stand-ins would not tell what the views do. Throws LockTimeout if somebody holds an exclusive lock on a view.
+ * Makes placeholders of the views that migrations change, and of all that reads them, and has the migrations change these. Null
+ * if placeholders would not tell what the views do. Throws LockTimeout if somebody holds an exclusive lock on a view.
  */
-export async function moveToStandIns(
+export async function moveToPlaceholders(
   sql: Sql,
   pending: FrozenMigration[],
   fresh: FrozenMigration[],
@@ -69,12 +69,12 @@ export async function moveToStandIns(
     ...renamed,
     ...ofMoved.flatMap(({ schema, indexes }) => indexes.map(({ name }) => ({ schema, name }))),
   ]
-  const standIns = (await areFree(sql, wanted, readers))
-    ? await makeStandIns(sql, readers, [...new Set(heirs)])
+  const placeholders = (await areFree(sql, wanted, readers))
+    ? await makePlaceholders(sql, readers, [...new Set(heirs)])
     : null
-  if (standIns === null) return null
+  if (placeholders === null) return null
   const all = [...views, ...renamed]
-  const schemaOf = (view: QualifiedName) => standIns.schemas.get(view.schema) as string
+  const schemaOf = (view: QualifiedName) => placeholders.schemas.get(view.schema) as string
   const found = await qualify(
     sql,
     views.map(({ name }) => ({ schema: null, name })),
@@ -83,14 +83,14 @@ export async function moveToStandIns(
     views.flatMap((view, at) => (found[at]?.schema === view.schema ? [[view.name, schemaOf(view)]] : [])),
   )
   const move = movingTo(new Map(all.map((view) => [quoteName(view), schemaOf(view)])), bare)
-  return { ...standIns, pending: pending.map(move), fresh: fresh.map(move) }
+  return { ...placeholders, pending: pending.map(move), fresh: fresh.map(move) }
 }
 
 const unique = (views: QualifiedName[]): QualifiedName[] => [
   ...new Map(views.map((view) => [quoteName(view), view])).values(),
 ]
 
-/** Has migrations name stand-ins. Their texts stay, because only the changes are tried. */
+/** Has migrations name placeholders. Their texts stay, because only the changes are tried. */
 function movingTo(
   moved: Map<string, string>,
   bare: Map<string, string>,

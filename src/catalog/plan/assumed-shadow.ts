@@ -9,10 +9,10 @@ export interface ReadQuery {
 }
 
 /**
- * The twin of a view as it would be, for a login that may not make one. The server has read the query only. An index is
+ * The shadow of a view as it would be, for a login that may not make one. The server has read the query only. An index is
  * taken for the live one of that name if both are written alike. Pure.
  */
-export function assumedTwin(live: LiveView, wanted: ViewDefinition, query: ReadQuery): LiveView {
+export function assumedShadow(live: LiveView, wanted: ViewDefinition, query: ReadQuery): LiveView {
   return {
     ...live,
     view: { ...live.view, definition: query.definition, comment: wanted.comment },

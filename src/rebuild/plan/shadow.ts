@@ -1,20 +1,20 @@
 import { inPlaceOf } from '../../catalog/plan/acting.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
-import type { TwinNames } from '../../catalog/plan/twin-names.ts'
+import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
 import { displayName, displayPart, literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
-import type { Seal, Statement } from '../../sql/plan.ts'
+import type { Sandbox, Statement } from '../../sql/plan.ts'
 
-/** Builds the empty twin of a view, plain or materialized, with all its attributes and comments. */
-export function buildTwin(live: LiveView, names: Pick<TwinNames, 'view'>): Statement[] {
+/** Builds the empty shadow of a view, plain or materialized, with all its attributes and comments. */
+export function buildShadow(live: LiveView, names: Pick<ShadowNames, 'view'>): Statement[] {
   const { view, columns } = live
-  const twin = quoteName(names.view)
-  const alter = `alter ${view.kind} ${twin}`
+  const shadow = quoteName(names.view)
+  const alter = `alter ${view.kind} ${shadow}`
   const options = [...view.options, ...view.toastOptions.map((each) => `toast.${each}`)]
   const create: Statement = {
     phase: 'building',
-    ...ownersSealed(live),
+    ...ownersSandboxed(live),
     sql:
-      `create ${view.kind} ${twin}` +
+      `create ${view.kind} ${shadow}` +
       (view.accessMethod === null ? '' : ` using ${quoteIdentifier(view.accessMethod)}`) +
       withOptions(options) +
       (view.tablespace === null ? '' : ` tablespace ${quoteIdentifier(view.tablespace)}`) +
@@ -30,14 +30,14 @@ export function buildTwin(live: LiveView, names: Pick<TwinNames, 'view'>): State
           `${alter} alter column ${name} set (${column.options.map(option).join(', ')})`,
         column.storage !== null && `${alter} alter column ${name} set storage ${column.storage}`,
         column.compression !== null && `${alter} alter column ${name} set compression ${column.compression}`,
-        column.comment !== null && `comment on column ${twin}.${name} is ${literal(column.comment)}`,
+        column.comment !== null && `comment on column ${shadow}.${name} is ${literal(column.comment)}`,
       ]
     }),
     view.kind === 'materialized view' &&
       (view.replicaIdentity === 'full' || view.replicaIdentity === 'nothing') &&
-      `alter table ${twin} replica identity ${view.replicaIdentity}`,
+      `alter table ${shadow} replica identity ${view.replicaIdentity}`,
     ...view.extensions.map((extension) => `${alter} depends on extension ${quoteIdentifier(extension)}`),
-    view.comment !== null && `comment on ${view.kind} ${twin} is ${literal(view.comment)}`,
+    view.comment !== null && `comment on ${view.kind} ${shadow} is ${literal(view.comment)}`,
   ])
   const defaults = columns.flatMap(({ name, default: text }): Statement[] =>
     text === null
@@ -46,7 +46,7 @@ export function buildTwin(live: LiveView, names: Pick<TwinNames, 'view'>): State
           {
             phase: 'building',
             sql: `${alter} alter column ${quoteIdentifier(name)} set default ${text}`,
-            ...ownersSealed(live),
+            ...ownersSandboxed(live),
           },
         ],
   )
@@ -54,30 +54,31 @@ export function buildTwin(live: LiveView, names: Pick<TwinNames, 'view'>): State
 }
 
 /** SQL that others wrote about a view is parsed as the view's owner. */
-export const ownersSeal = ({ view }: LiveView): Seal => ({
+export const ownersSandbox = ({ view }: LiveView): Sandbox => ({
   role: view.owner,
   schema: quoteIdentifier(view.schema),
 })
 
-/** A statement with this is executed sealed, as the owner of the view. */
-export const ownersSealed = (live: LiveView) => ({ kind: 'sealed', seal: ownersSeal(live) }) as const
+/** A statement with this is executed sandboxed, as the owner of the view. */
+export const ownersSandboxed = (live: LiveView) =>
+  ({ kind: 'sandboxed', sandbox: ownersSandbox(live) }) as const
 
 /** The same if the statement parses expressions of others. */
-export const sealedIf = (hasExpressions: boolean, live: LiveView) =>
-  hasExpressions ? ownersSealed(live) : ({ kind: 'command' } as const)
+export const sandboxedIf = (hasExpressions: boolean, live: LiveView) =>
+  hasExpressions ? ownersSandboxed(live) : ({ kind: 'command' } as const)
 
-/** The indexes of the view, on its twin. */
-export function buildIndexes(live: LiveView, names: TwinNames): Statement[] {
+/** The indexes of the view, on its shadow. */
+export function buildIndexes(live: LiveView, names: ShadowNames): Statement[] {
   const { indexes } = live
-  const twin = quoteName(names.view)
+  const shadow = quoteName(names.view)
   return indexes.flatMap((index, at) => {
     const temporary = quoteIdentifier(names.index(at))
     const name = quoteName({ schema: names.view.schema, name: names.index(at) })
     const create: Statement = {
       phase: 'indexes',
-      sql: `create ${index.unique ? 'unique ' : ''}index ${temporary} on ${twin} ${index.rest}`,
+      sql: `create ${index.unique ? 'unique ' : ''}index ${temporary} on ${shadow} ${index.rest}`,
       carries: `index ${displayPart(index.name)}`,
-      ...sealedIf(index.hasExpressions, live),
+      ...sandboxedIf(index.hasExpressions, live),
     }
     const attributes = building(
       [
@@ -86,7 +87,7 @@ export function buildIndexes(live: LiveView, names: TwinNames): Statement[] {
         ...index.statistics.map(
           ({ column, target }) => `alter index ${name} alter column ${column} set statistics ${target}`,
         ),
-        index.clustered && `alter materialized view ${twin} cluster on ${temporary}`,
+        index.clustered && `alter materialized view ${shadow} cluster on ${temporary}`,
         index.comment !== null && `comment on index ${name} is ${literal(index.comment)}`,
         ...index.extensions.map(
           (extension) => `alter index ${name} depends on extension ${quoteIdentifier(extension)}`,
@@ -99,8 +100,8 @@ export function buildIndexes(live: LiveView, names: TwinNames): Statement[] {
   })
 }
 
-/** The statistics objects of the view, on its twin. Their owners take them over in `giveStatistics`. */
-export function buildStatistics(live: LiveView, names: TwinNames): Statement[] {
+/** The statistics objects of the view, on its shadow. Their owners take them over in `giveStatistics`. */
+export function buildStatistics(live: LiveView, names: ShadowNames): Statement[] {
   return live.statistics.flatMap(({ schema, name: called, middle, hasExpressions, target, comment }, at) => {
     const name = quoteName({ schema, name: names.statistics(at) })
     const carries = `statistics ${displayName({ schema, name: called })}`
@@ -108,7 +109,7 @@ export function buildStatistics(live: LiveView, names: TwinNames): Statement[] {
       phase: 'indexes',
       sql: `create statistics ${name} ${middle} from ${quoteName(names.view)}`,
       carries,
-      ...sealedIf(hasExpressions, live),
+      ...sandboxedIf(hasExpressions, live),
     }
     const attributes = building(
       [
@@ -123,7 +124,7 @@ export function buildStatistics(live: LiveView, names: TwinNames): Statement[] {
 }
 
 /** Gives statistics objects to their owners. The login does this: the view's owner may lack the right. */
-export const giveStatistics = ({ view, statistics }: LiveView, names: TwinNames): Statement[] =>
+export const giveStatistics = ({ view, statistics }: LiveView, names: ShadowNames): Statement[] =>
   building(
     statistics.map(
       ({ schema, owner }, at) =>
@@ -133,8 +134,8 @@ export const giveStatistics = ({ view, statistics }: LiveView, names: TwinNames)
     'indexes',
   )
 
-/** Gives the indexes and statistics objects of a twin the names that they are to have, once those of the old view are gone. */
-export function nameParts({ view, indexes, statistics }: LiveView, names: TwinNames): Statement[] {
+/** Gives the indexes and statistics objects of a shadow the names that they are to have, once those of the old view are gone. */
+export function nameParts({ view, indexes, statistics }: LiveView, names: ShadowNames): Statement[] {
   const rename = (kind: string, schema: string, from: string, to: string): Statement[] => {
     const sql = `alter ${kind} ${quoteName({ schema, name: from })} rename to ${quoteIdentifier(to)}`
     return from === to ? [] : [{ kind: 'command', phase: 'cut-over', sql }]

@@ -1,8 +1,8 @@
 /**
- * Digits for the names of a view's twin: the OID (0 if there is no view yet), and more that nobody can guess. Whoever may
+ * Digits for the names of a view's shadow: the OID (0 if there is no view yet), and more that nobody can guess. Whoever may
  * create in the schema or the database could else take the names first, and no swap would succeed.
  */
-export function twinKey(oid: number): string {
+export function shadowKey(oid: number): string {
   const [random = 0] = crypto.getRandomValues(new Uint32Array(1))
   return `${oid}${String(random % 1e7).padStart(7, '0')}`
 }

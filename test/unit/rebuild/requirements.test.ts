@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { describeGrant } from '../../../src/catalog/plan/grants.ts'
-import { swapNeeds } from '../../../src/rebuild/plan/needs.ts'
+import { swapRequirements } from '../../../src/rebuild/plan/requirements.ts'
 import { liveView } from '../../support/views/facts.ts'
 
 test('a need writes odd names in quotes', () => {
@@ -10,7 +10,7 @@ test('a need writes odd names in quotes', () => {
     statistics: [{ ...odd, middle: '', hasExpressions: false, target: null, comment: null }],
     dependents: [{ description: 'view', reader: 1, ruleOf: null, view: plain, again: null }],
   })
-  const needs = swapNeeds(live)
+  const needs = swapRequirements(live)
     .map(({ because }) => because)
     .join('; ')
   expect(needs).toContain('in schema "Odd one"')

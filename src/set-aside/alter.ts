@@ -22,7 +22,7 @@ import {
 } from './take.ts'
 
 /** A file of SQL, and what it changes. */
-export interface AroundRequest {
+export interface AlterRequest {
   file: string
   text: string
   touched: Touched[]
@@ -38,7 +38,7 @@ export interface AroundRequest {
 }
 
 /** What is told meanwhile. */
-export interface AroundEvents {
+export interface AlterEvents {
   onPlan(plan: { items: AsideItem[]; relations: string[] }): void
   onWait(holders: string): void
   onTried(result: 'fits' | 'unknown', ms: number): void
@@ -49,14 +49,10 @@ export interface AroundEvents {
  * Executes a file of SQL around views: in one transaction takes away the views that stand in the way, executes the file as
  * the login, makes the views again and fills those that had data; all or nothing. Before, the same is tried on empty tables
  * and without rows, and undone, so that no reader waits long for a file that cannot succeed. That the views can be made
- * again as they are is proved on stand-ins before that, as far as it can be, so that no reader waits for the proof.
+ * again as they are is proved on placeholders before that, as far as it can be, so that no reader waits for the proof.
  */
-export const around = (
-  database: Database,
-  request: AroundRequest,
-  events: AroundEvents,
-): Promise<AsideItem[]> =>
-  longSession(database, 'viewkeeper around', async (sql) => {
+export const alter = (database: Database, request: AlterRequest, events: AlterEvents): Promise<AsideItem[]> =>
+  longSession(database, 'viewkeeper alter', async (sql) => {
     const relations = await findRelations(sql, request.touched, request.reading)
     const waiting = { until: Date.now() + request.huntMs, onWait: events.onWait }
     const plan = await lookInTheWay(sql, { relations, ...waiting })
@@ -76,14 +72,14 @@ export const around = (
         madeBy: {
           trigger: 'cli',
           requestedBy: request.requestedBy,
-          request: { around: request.file },
-          because: `around ${request.file}`,
+          request: { alter: request.file },
+          because: `alter ${request.file}`,
         },
         onFill: events.onFill,
       })
       const { file, requestedBy } = request
       await noteAction(transaction, {
-        action: 'around',
+        action: 'alter',
         requestedBy,
         views: viewsOf(taken),
         request: { file },
@@ -104,9 +100,9 @@ const longestTrialMs = 1000
 async function tryOut(
   sql: Sql,
   relations: TouchedRelation[],
-  request: AroundRequest,
+  request: AlterRequest,
   waiting: Waiting,
-  { onTried }: AroundEvents,
+  { onTried }: AlterEvents,
 ): Promise<void> {
   const start = Date.now()
   const fits = await undone(sql, async (part) => {

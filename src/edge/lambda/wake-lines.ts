@@ -1,8 +1,8 @@
 /** What the filter of the logs seeks: docs/events.md. */
-export const bellMessage = 'events wait'
+export const eventsMessage = 'events wait'
 
 /** The whole line, as it stands in the log. */
-export const bellLine = `{"message":"${bellMessage}"}\n`
+export const eventsLine = `{"message":"${eventsMessage}"}\n`
 
 /** What the filter of the monitor's log seeks: docs/freshness.md. */
 export const dueMessage = 'refreshes are due'
@@ -14,7 +14,7 @@ export const dueLine = `{"message":"${dueMessage}"}\n`
  * Says that refreshes have to begin for the sake of target lags: CloudWatch Logs calls `start-batch` for this line, for the same
  * reason.
  */
-export const ringDue = (): void => {
+export const wakeStartBatch = (): void => {
   process.stdout.write(dueLine)
 }
 
@@ -22,6 +22,6 @@ export const ringDue = (): void => {
  * Says that events may wait for the bus: CloudWatch Logs calls `announce` for this line, because the network of the database
  * has no way to EventBridge or to another function. The line is written whatever the log level is.
  */
-export const ring = (): void => {
-  process.stdout.write(bellLine)
+export const wakeAnnounce = (): void => {
+  process.stdout.write(eventsLine)
 }

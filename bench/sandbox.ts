@@ -8,10 +8,10 @@ import { inRounds, type Sample } from './support/rounds.ts'
 import { type BenchServer, withServer } from './support/server.ts'
 import { compare, type Row } from './support/table.ts'
 
-/** Measures what the seal costs: the same swaps, with the SQL of others parsed sealed and not. */
-export const measureSeal = (): Promise<Row[]> =>
+/** Measures what the sandbox costs: the same swaps, with the SQL of others parsed sandboxed and not. */
+export const measureSandbox = (): Promise<Row[]> =>
   withServer(async (server) => {
-    console.error('bench: what the seal costs, about 1 minute')
+    console.error('bench: what the sandbox costs, about 1 minute')
     await server.sql.unsafe(`
       create role bench_owner;
       create schema bench authorization bench_owner;
@@ -24,19 +24,19 @@ export const measureSeal = (): Promise<Row[]> =>
       create view bench.above as select id from bench.odd;
       reset role`)
     const arms = (name: string) => ({
-      open: () => swap(server, name, withoutSeal),
-      sealed: () => swap(server, name, (plan) => plan),
+      open: () => swap(server, name, withoutSandbox),
+      sandboxed: () => swap(server, name, (plan) => plan),
     })
     const plain = await inRounds(arms('plain'), { rounds: 200, warmUp: 20 })
     const odd = await inRounds(arms('odd'), { rounds: 200, warmUp: 20 })
     return [
       { title: `PostgreSQL ${server.version}` },
-      { title: 'Swap of a view of 10 rows, an index on a column: one statement sealed' },
-      compare('not sealed', plain.open),
-      compare('sealed', plain.sealed, { to: plain.open }),
-      { title: 'The same with an index on an expression and a plain view: three statements sealed' },
-      compare('not sealed', odd.open),
-      compare('sealed', odd.sealed, { to: odd.open }),
+      { title: 'Swap of a view of 10 rows, an index on a column: one statement sandboxed' },
+      compare('not sandboxed', plain.open),
+      compare('sandboxed', plain.sandboxed, { to: plain.open }),
+      { title: 'The same with an index on an expression and a plain view: three statements sandboxed' },
+      compare('not sandboxed', odd.open),
+      compare('sandboxed', odd.sandboxed, { to: odd.open }),
     ]
   })
 
@@ -47,17 +47,17 @@ async function swap(server: BenchServer, name: string, change: (plan: Plan) => P
   return sampleEnvelope(server, view, change(planRebuild(alone(view.oid, basis), view, runOptions)))
 }
 
-/** The same statements, executed as the owner without a seal. */
-const withoutSeal = ({ prepare, cutOver, ...plan }: Plan): Plan => {
+/** The same statements, executed as the owner without a sandbox. */
+const withoutSandbox = ({ prepare, cutOver, ...plan }: Plan): Plan => {
   const open = (statements: Statement[]): Statement[] =>
     statements.flatMap((statement) =>
-      statement.kind !== 'sealed'
+      statement.kind !== 'sandboxed'
         ? [statement]
         : [
             {
               kind: 'command',
               phase: statement.phase,
-              sql: `set local role ${statement.seal.role}`,
+              sql: `set local role ${statement.sandbox.role}`,
               hidden: true,
             },
             { ...statement, kind: 'command' },

@@ -2,7 +2,7 @@ import type { LiveView } from '../../catalog/plan/live-view.ts'
 import type { Reader } from '../../catalog/plan/readers.ts'
 import { Problem } from '../../problem.ts'
 import { executeStatements, executeTogether, StatementRefused } from '../../rebuild/db/statements.ts'
-import { makePlace, makeTwin } from '../../rebuild/plan/make.ts'
+import { makePlace, makeShadow } from '../../rebuild/plan/make.ts'
 import { apart } from '../../rebuild/plan/place.ts'
 import { type Sql, withSavepoint } from '../../server/connect.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
@@ -17,36 +17,43 @@ import { readAgain } from './perform.ts'
 const canceled = '57014'
 
 /** Empty copies of views in schemas of their own, which can be changed for a trial while others read the views. */
-export interface StandIns {
-  /** The schema of the stand-ins of the views in a schema. */
+export interface Placeholders {
+  /** The schema of the placeholders of the views in a schema. */
   schemas: Map<string, string>
   /** The OIDs of the views. */
   views: number[]
-  /** Writes the names of the views for those of the stand-ins, in all texts of a value. */
+  /** Writes the names of the views for those of the placeholders, in all texts of a value. */
   named<T>(value: T): T
 }
 
 /**
- * Makes stand-ins of views, parents first, which are with all that hangs on them as the views are, but hold no rows. No view
+ * Makes placeholders of views, parents first, which are with all that hangs on them as the views are, but hold no rows. No view
  * is locked. Null if that is impossible: our login may not create schemas, something that is no view reads one of them, or
  * SQL cannot copy one. `heirs` are roles that are to own some of the views. Execute in a transaction that is undone.
  */
-export async function makeStandIns(sql: Sql, views: Reader[], heirs: string[]): Promise<StandIns | null> {
+export async function makePlaceholders(
+  sql: Sql,
+  views: Reader[],
+  heirs: string[],
+): Promise<Placeholders | null> {
   if (!views.every(({ live }) => isOnlyReadByViews(live)) || !(await mayAllCreate(sql, views, heirs)))
     return null
   const { scope, place } = apart(`trial_${crypto.randomUUID().slice(0, 8)}`, { members: views })
   const schemas = new Map(
-    views.map(({ live }) => [live.view.schema, standInSchema(live.view.schema, place.twins)]),
+    views.map(({ live }) => [live.view.schema, placeholderSchema(live.view.schema, place.shadows)]),
   )
-  const twins = (schema: string) => schemas.get(schema) ?? schema
+  const shadows = (schema: string) => schemas.get(schema) ?? schema
   const named = <T>(value: T): T => JSON.parse(backIn(JSON.stringify(value), schemas)) as T
-  const rebuild = { scope, place: { ...place, twins, schemas: [...schemas.values()], movesStatistics: true } }
+  const rebuild = {
+    scope,
+    place: { ...place, shadows, schemas: [...schemas.values()], movesStatistics: true },
+  }
   try {
     await withSavepoint(sql, async (part) => {
       await executeStatements(part, makePlace(rebuild, heirs), false)
       await executeTogether(
         part,
-        views.flatMap((view) => makeTwin(rebuild, view)),
+        views.flatMap((view) => makeShadow(rebuild, view)),
       )
     })
   } catch (error) {
@@ -55,7 +62,7 @@ export async function makeStandIns(sql: Sql, views: Reader[], heirs: string[]): 
     return null
   }
   const copies = views.map(({ live }) =>
-    asItem({ ...live, view: { ...live.view, schema: twins(live.view.schema) } }),
+    asItem({ ...live, view: { ...live.view, schema: shadows(live.view.schema) } }),
   )
   const found = await readAgain(sql, copies)
   for (const [at, { live }] of views.entries()) {
@@ -67,7 +74,7 @@ export async function makeStandIns(sql: Sql, views: Reader[], heirs: string[]): 
 }
 
 /**
- * Whether stand-ins prove that views can be made again exactly as they are. If not, or if there is more than views, only
+ * Whether placeholders prove that views can be made again exactly as they are. If not, or if there is more than views, only
  * taking the items away and making them again proves it (`proveReturn`).
  */
 export const areProvedAside = (sql: Sql, items: AsideItem[]): Promise<boolean> =>
@@ -78,11 +85,11 @@ export const areProvedAside = (sql: Sql, items: AsideItem[]): Promise<boolean> =
       if (error instanceof Problem && error.code === 'LockTimeout') return null
       throw error
     })
-    return views !== null && (await makeStandIns(part, views, [])) !== null
+    return views !== null && (await makePlaceholders(part, views, [])) !== null
   })
 
-/** Whether something other than the views and what was there before reads one of them: then a stand-in was missed. */
-export async function readsViews(sql: Sql, { views }: Pick<StandIns, 'views'>): Promise<boolean> {
+/** Whether something other than the views and what was there before reads one of them: then a placeholder was missed. */
+export async function readsViews(sql: Sql, { views }: Pick<Placeholders, 'views'>): Promise<boolean> {
   const [row] = await sql<{ missed: boolean }[]>`
     with originals as (select value::oid as oid from jsonb_array_elements_text(${sql.json(views)}))
     select exists (
@@ -96,7 +103,7 @@ export async function readsViews(sql: Sql, { views }: Pick<StandIns, 'views'>): 
 const isOnlyReadByViews = ({ dependents, triggers, rules }: LiveView): boolean =>
   dependents.every(({ reader }) => reader !== null) && triggers.length + rules.length === 0
 
-/** Whether the owners may create in the schemas of the views: in those of the stand-ins, they may in any case. */
+/** Whether the owners may create in the schemas of the views: in those of the placeholders, they may in any case. */
 async function mayAllCreate(sql: Sql, views: Reader[], heirs: string[]): Promise<boolean> {
   const needs = views.flatMap(({ live: { view, grants } }) => [
     ...[view.owner, ...heirs].map((role) => ({ role, schema: view.schema, privilege: 'create, usage' })),
@@ -109,12 +116,12 @@ async function mayAllCreate(sql: Sql, views: Reader[], heirs: string[]): Promise
 }
 
 /** A name that SQL quotes if it quotes the name of the schema. */
-const standInSchema = (schema: string, twins: (schema: string) => string): string =>
-  /^[a-z_][a-z0-9_$]*$/.test(schema) ? twins(schema) : twins(schema).replace('viewkeeper', 'Viewkeeper')
+const placeholderSchema = (schema: string, shadows: (schema: string) => string): string =>
+  /^[a-z_][a-z0-9_$]*$/.test(schema) ? shadows(schema) : shadows(schema).replace('viewkeeper', 'Viewkeeper')
 
 const backIn = (text: string, schemas: Map<string, string>): string =>
   [...schemas].reduce(
-    (written, [schema, twin]) => written.replaceAll(twin, () => JSON.stringify(schema).slice(1, -1)),
+    (written, [schema, shadow]) => written.replaceAll(shadow, () => JSON.stringify(schema).slice(1, -1)),
     text,
   )
 
@@ -126,7 +133,7 @@ const asItem = (live: LiveView): AsideView => ({
   reads: [],
 })
 
-/** Whether names of views and indexes are free for stand-ins' originals: nothing else has them. */
+/** Whether names of views and indexes are free for placeholders' originals: nothing else has them. */
 export async function areFree(sql: Sql, names: QualifiedName[], views: Reader[]): Promise<boolean> {
   const rows = await sql`
     with originals as (select value::oid as oid from jsonb_array_elements_text(${sql.json(views.map(({ oid }) => oid))}))

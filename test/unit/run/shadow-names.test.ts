@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { namesBeside, withoutTwinNames } from '../../../src/catalog/plan/twin-names.ts'
+import { namesBeside, withoutShadowNames } from '../../../src/catalog/plan/shadow-names.ts'
 
 const aside = namesBeside('4711', 'app')
 
@@ -7,10 +7,10 @@ describe('a name that a view has while it is built', () => {
   test.each([aside.view.name, aside.old.name, aside.index(12), aside.statistics(3), aside.oldStatistics(3)])(
     'is not shown in a message: %s',
     (name) => {
-      expect(withoutTwinNames(`relation "${name}" exists`, 'app."$& Sales"')).toBe(
+      expect(withoutShadowNames(`relation "${name}" exists`, 'app."$& Sales"')).toBe(
         'relation app."$& Sales" exists',
       )
-      expect(withoutTwinNames(`constraint ${name}: no`, 'app.sales')).toBe('constraint app.sales: no')
+      expect(withoutShadowNames(`constraint ${name}: no`, 'app.sales')).toBe('constraint app.sales: no')
     },
   )
 
@@ -21,6 +21,6 @@ describe('a name that a view has while it is built', () => {
     'viewkeeper_new_idea',
     'my_viewkeeper_4711',
   ])('is not any name that looks like it: %s', (name) => {
-    expect(withoutTwinNames(`role "${name}"`, 'app.sales')).toBe(`role "${name}"`)
+    expect(withoutShadowNames(`role "${name}"`, 'app.sales')).toBe(`role "${name}"`)
   })
 })

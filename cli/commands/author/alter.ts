@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { readTouched } from '../../../src/authored/sql/touched.ts'
-import { around as performAround } from '../../../src/set-aside/around.ts'
+import { alter as performAlter } from '../../../src/set-aside/alter.ts'
 import { docsOf } from '../../../src/sql/runbook.ts'
 import { person } from '../../../src/terminal/person.ts'
 import { count, report, seconds } from '../../../src/terminal/report.ts'
@@ -9,7 +9,7 @@ import { readGiven, readText } from '../../project/given.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 import { reading, wait, withDefinition } from '../flags.ts'
 
-interface AroundOptions {
+interface AlterOptions {
   file: string
   reading?: string[]
   with?: string[]
@@ -17,10 +17,10 @@ interface AroundOptions {
   wait: number
 }
 
-/** Declares `around`. */
+/** Declares `alter`. */
 export function addTo(program: Command): void {
   program
-    .command('around')
+    .command('alter')
     .argument('<file>', 'a file of SQL that changes tables')
     .description('change a table under its views, all or nothing')
     .option(...reading)
@@ -31,17 +31,17 @@ export function addTo(program: Command): void {
       'after',
       `\nMore, also for Alembic, Flyway, Prisma and Drizzle: ${docsOf('changing-tables.md')}`,
     )
-    .action((file, options) => around({ file, ...options }))
+    .action((file, options) => alter({ file, ...options }))
 }
 
 /** Executes a file of SQL around the views that stand in its way, after showing the plan. */
-export async function around({
+export async function alter({
   file,
   reading = [],
   with: given = [],
   dryRun = false,
   wait,
-}: AroundOptions): Promise<void> {
+}: AlterOptions): Promise<void> {
   const database = databaseFromUrl(null)
   const text = await readText(file, 'file')
   const started = performance.now()
@@ -55,7 +55,7 @@ export async function around({
     requestedBy: person(),
     huntMs: wait * 1000,
   }
-  const items = await performAround(database, request, {
+  const items = await performAlter(database, request, {
     onPlan({ items, relations }) {
       if (items.length === 0) return report.line(`no view stands in the way of ${file}`)
       report.line(
