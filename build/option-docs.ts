@@ -1,9 +1,11 @@
+import { readFileSync } from 'node:fs'
+import ts from 'typescript'
 import * as z from 'zod'
-import { environment } from '../../../infra/environment/environment.ts'
-import { optionFields } from '../../../infra/environment/valid-options.ts'
-import { viewFields } from '../../../src/authored/view-schema.ts'
-import { definitionDefaults } from '../../../src/catalog/plan/definition.ts'
-import { texts, types } from '../../../src/config/told.ts'
+import { environment } from '../infra/environment/environment.ts'
+import { optionFields } from '../infra/environment/valid-options.ts'
+import { viewFields } from '../src/authored/view-schema.ts'
+import { definitionDefaults } from '../src/catalog/plan/definition.ts'
+import { texts, types } from '../src/config/told.ts'
 
 type Schema = z.core.$ZodType
 type Fields = Record<string, Schema>
@@ -165,13 +167,15 @@ export function optionTypes(): string {
 /** The options of an environment as a table. */
 export const optionTable = (): string =>
   [
-    '| field | | default (empty: required) |',
-    '|---|---|---|',
+    tableHead('field'),
     ...Object.entries({ ...ownFields, ...optionFields, ...environment.shape })
       .toSorted(([name], [other]) => Number(name === 'database') - Number(other === 'database'))
       .flatMap(([name, schema]) => rows(name, schema)),
     '',
   ].join('\n')
+
+/** The head of a table of fields. */
+const tableHead = (of: string) => `| ${of} | | default (empty: required) |\n|---|---|---|`
 
 const row = (...cells: string[]) => `| ${cells.join(' | ')} |`.replaceAll(/ {2,}/g, ' ')
 
@@ -211,11 +215,31 @@ export const viewInput = (): string =>
 /** The fields of a view as a table. */
 export const fieldTable = (): string =>
   [
-    '| field | | default (empty: required) |',
-    '|---|---|---|',
+    tableHead('field'),
     ...Object.entries(viewFields).map(([field, schema]) => {
       const value = (definitionDefaults as Record<string, unknown>)[field]
       return row(`\`${field}\``, told(schema)!.text, standardOf(otherwiseOf(schema, value)))
     }),
     '',
   ].join('\n')
+
+/** The interfaces of the props, in the order of the page. */
+const propTypes = ['ViewkeeperCommonProps', 'RdsOptions', 'CdkOptions']
+
+/** The props of the construct as a table: what their types say. */
+export function propTable(): string {
+  const types = new URL('../infra/viewkeeper-props.ts', import.meta.url)
+  const file = ts.createSourceFile(types.pathname, readFileSync(types, 'utf8'), ts.ScriptTarget.Latest, true)
+  const interfaces = file.statements.filter(ts.isInterfaceDeclaration)
+  const members = propTypes.flatMap((type) => interfaces.find(({ name }) => name.text === type)!.members)
+  const inOneLine = (comment: ts.JSDoc['comment']) =>
+    ts.getTextOfJSDocComment(comment)!.replaceAll(/\s+/g, ' ')
+  const rowOf = (member: ts.TypeElement) => {
+    const [{ comment, tags = [] }] = ts.getJSDocCommentsAndTags(member) as [ts.JSDoc]
+    const [otherwise] = tags
+      .map((tag) => inOneLine(tag.comment))
+      .map((text) => (text.startsWith('- ') ? { text: text.slice(2) } : { value: text }))
+    return row(`\`${member.name!.getText()}\``, inOneLine(comment), standardOf(otherwise))
+  }
+  return [tableHead('prop'), ...members.map(rowOf), ''].join('\n')
+}
