@@ -85,7 +85,10 @@ const nicknames: Record<string, string> = {
 }
 
 /** The fields of a definition that mean the same as pg_cron's schedule, or why there are none. */
-function sayTimes(written: string, zone: string): string {
+function sayTimes(written: string, known: string | null): string {
+  const zone = known ?? 'UTC'
+  const doubt =
+    known === null ? '   // if cron.timezone is GMT, as by default: your login may not read it' : ''
   const tidy = written.trim().replace(/\s+/g, ' ')
   if (/^\d+ seconds?$/i.test(tidy))
     return `no schedule is as often as "${tidy}"; the shortest is targetLagSeconds: 60`
@@ -94,7 +97,7 @@ function sayTimes(written: string, zone: string): string {
   const step = /(^|[ ,])\w+\//.test(schedule) ? 'has a step without a range' : null
   const fault = step ?? scheduleFault(schedule) ?? timeZoneFault(zone)
   return fault === null
-    ? `schedule: '${schedule}', timeZone: '${zone}'`
+    ? `schedule: '${schedule}', timeZone: '${zone}'${doubt}`
     : `no schedule is proposed for "${tidy}" in ${zone}: ${fault}`
 }
 

@@ -9,11 +9,11 @@ export type CronJob = Record<'schedule' | 'command' | 'database' | 'username', s
   active: boolean
 }
 
-/** The jobs of pg_cron that the login may see, the materialized views of this database, and the zone of schedules. */
+/** The jobs of pg_cron that the login may see, the materialized views of this database, and the zone of schedules (null: nobody knows). */
 export interface CronFacts {
   jobs: CronJob[]
   views: QualifiedName[]
-  here: { database: string; login: string; zone: string }
+  here: { database: string; login: string; zone: string | null }
   /** Whether row security may hide jobs from the login. */
   restricted: boolean
 }
@@ -33,13 +33,14 @@ export async function readCronFacts(sql: Sql): Promise<CronFacts | string | null
   const jobs = await sql<{ job: CronJob }[]>`select to_jsonb(j) as job from cron.job j order by j.jobid`
   const views = await sql<QualifiedName[]>`
     select schemaname as schema, matviewname as name from pg_catalog.pg_matviews order by 1, 2`
+  // pg_cron hides its settings from a login that may not read all, and "current_setting" would fail. Older versions always take GMT.
   const [here] = await sql`
-    select current_database() as database, session_user as login,
-           regexp_replace(coalesce(nullif(current_setting('cron.timezone', true), ''), 'UTC'), '^GMT$', 'UTC') as zone`
+    select current_database() as database, session_user as login, (select nullif(s.setting, 'GMT') from pg_catalog.pg_settings s where s.name = 'cron.timezone') as zone,
+           pg_has_role('pg_read_all_settings', 'usage') as knows`
   return {
     jobs: jobs.map(({ job }) => job),
     views,
-    here: here as CronFacts['here'],
+    here: { ...(here as CronFacts['here']), zone: here?.zone ?? (here?.knows ? 'UTC' : null) },
     restricted: table.restricted,
   }
 }
