@@ -233,6 +233,14 @@ describe('the docs', () => {
   })
 })
 
+test('docs/dbt.md shows what the example with dbt has, whose README a test follows', () => {
+  const [config = '', night = ''] = [
+    ...read('docs/dbt.md').matchAll(/^ *```(?:sql|sh)\n([^`]+?) *```/gm),
+  ].map(([, block = '']) => block.trim().replace(/^ +/gm, ''))
+  expect(read('examples/alembic-dbt/models/daily_pieces.sql')).toContain(`${config}\n`)
+  expect(read('examples/alembic-dbt/README.md')).toContain(`${night}\n`)
+})
+
 describe('the figures of the benchmarks', () => {
   const released = [...read('CHANGELOG.md').matchAll(/^## (\d+\.\d+\.\d+)/gm)].map(([, version]) => version!)
   const releases = [...new Set([packageJson.version, ...released])]
