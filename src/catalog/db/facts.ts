@@ -61,7 +61,7 @@ export async function readFacts(
         from (select d.*, latest.*, d.schema_name as schema
                 from viewkeeper.definitions d join viewkeeper.latest_runs latest on latest.definition_id = d.id) d
        cross join targets
-        left join lateral (${failureOf(sql)}) failure on true),
+        left join lateral (${failureOf(sql, { knowing: true })}) failure on true),
     present as (
       select n.nspname::text as schema, c.relname::text as name, c.oid, c.relispopulated, c.reltuples, c.relpages
         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace

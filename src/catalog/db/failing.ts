@@ -19,39 +19,51 @@ export const wasLeftOut = (sql: Sql) => sql`
   (r.status = 'skipped' and r.error ->> 'class' in ('UpstreamFailed', 'NotExchanged'))`
 
 /**
- * The run of definition d that ended last among the latest 20 of which this is true, unless a run that ended later is well: one of
- * the latest 20 successes, or a proof that was requested after the first of the 20. A run may end after runs that were requested
- * later. Runs with the status are looked for first, and in the indexes of the history alone: most views are well, and then no run
- * is read. The status is written out: with a parameter the server may not use the index of failures.
+ * The run of definition d that ended last of which this is true, unless a run that ended later is well: one of the latest 20
+ * successes, or a proof that was requested after the first of the last 20 troubles. A run may end after runs that were requested later.
+ * `mayBeTrouble` is looked for first, in an index alone: most views are well, and then no run is read. The statuses are written
+ * out: with parameters the server may not use the indexes.
  */
-const unmended = (sql: Sql, status: 'failed' | 'skipped', isTrouble: ReturnType<typeof hasFailed>) => {
-  const latest = (isOne: typeof isTrouble, columns = 'r.id, r.finished_at') => sql`
-      select ${sql.unsafe(columns)} from viewkeeper.runs r where r.definition_id = d.id and ${isOne} order by r.id desc limit 20`
-  const mayBeTrouble = sql`r.status = ${sql.unsafe(`'${status}'`)} and r.operation <> 'drop'`
+const unmended = (sql: Sql, isTrouble: ReturnType<typeof hasFailed>, mayBeTrouble = isTrouble, known = sql`true`) => {
+  const last = (most: number, isOne: typeof isTrouble, columns = 'r.id, r.finished_at') => sql`
+      select ${sql.unsafe(columns)} from viewkeeper.runs r where r.definition_id = d.id and ${isOne}
+       order by r.finished_at desc, r.id desc limit ${sql.unsafe(String(most))}`
   const isLater = (run: string, than: string) =>
     sql.unsafe(`(${run}.finished_at, ${run}.id) > (${than}.finished_at, ${than}.id)`)
   const isMended = (run: string, isOne: typeof isTrouble) => sql`
     (exists (
-      select from (${latest(sql`r.status = 'success' and r.fills`)}) success where ${isLater('success', run)})
+      select from (
+        select r.id, r.finished_at from viewkeeper.runs r
+         where r.definition_id = d.id and r.status = 'success' and r.fills order by r.id desc limit 20) success
+       where ${isLater('success', run)})
      or exists (
       select from (
         select h.id from viewkeeper.runs h
-         where h.definition_id = d.id and h.status = 'skipped' and h.id > (select min(id) from (${latest(isOne)}) few)
+         where h.definition_id = d.id and h.status = 'skipped' and h.id > (select min(id) from (${last(20, isOne)}) few)
            and ${isLater('h', run)}
          order by h.id desc) later
        join viewkeeper.runs r on r.id = later.id where ${sql.unsafe(isUnneeded('r'))}))`
+  // offset 0: otherwise the run is read before the conditions are looked at.
   return sql`
-  select trouble.finished_at, trouble.class from (
-    select few.id, few.finished_at from (${latest(mayBeTrouble)}) few
-     order by few.finished_at desc, few.id desc limit 1) newest
-   cross join lateral (
-    select few.id, few.finished_at, few.class from (${latest(isTrouble, "r.id, r.finished_at, r.error ->> 'class' as class")}) few
-     order by few.finished_at desc, few.id desc limit 1) trouble
-   where not ${isMended('newest', mayBeTrouble)} and not ${isMended('trouble', isTrouble)}`
+  select trouble.finished_at, trouble.class
+    from (select from (${last(1, mayBeTrouble)}) newest where ${known} and not ${isMended('newest', mayBeTrouble)} offset 0) newest
+   cross join lateral (${last(1, isTrouble, "r.id, r.finished_at, r.error ->> 'class' as class")}) trouble
+   where not ${isMended('trouble', isTrouble)}`
 }
 
-/** The failure of definition d, for `lateral` and `exists`; no row if the view does not fail. */
-export const failureOf = (sql: Sql) => unmended(sql, 'failed', hasFailed(sql))
+/**
+ * The failure of definition d, for `lateral` and `exists`; no row if the view does not fail. `knowing`: d also has the columns of
+ * `latest_runs`, and nothing else is read of a view whose last success ended last.
+ */
+export const failureOf = (sql: Sql, { knowing = false } = {}) =>
+  unmended(
+    sql,
+    hasFailed(sql),
+    sql`r.status = 'failed' and r.operation <> 'drop'`,
+    knowing
+      ? sql`((newest.finished_at, newest.id) < (d.last_success_at, d.last_success_id)) is not true`
+      : undefined,
+  )
 
 /** Since when checks hold the data of view k back, of which a check failed the last refresh. */
 export const checkFailedSince = (sql: Sql) => sql`
@@ -60,7 +72,7 @@ export const checkFailedSince = (sql: Sql) => sql`
       and r.finished_at > coalesce(k.last_success_at, '-infinity'))`
 
 /** The same of a view that was skipped, because another view failed. */
-export const leftOutSince = (sql: Sql) => unmended(sql, 'skipped', wasLeftOut(sql))
+export const leftOutSince = (sql: Sql) => unmended(sql, wasLeftOut(sql))
 
 /**
  * By definition, the retry that waits for its time or for its turn, of a view that nobody has refreshed since: which run failed and why,
