@@ -18,51 +18,54 @@ const hasFailed = (sql: Sql) => sql`
 export const wasLeftOut = (sql: Sql) => sql`
   (r.status = 'skipped' and r.error ->> 'class' in ('UpstreamFailed', 'NotExchanged'))`
 
-/**
- * The run of definition d that ended last of which this is true, unless a run that ended later is well: one of the latest 20
- * successes, or a proof that was requested after the first of the last 20 troubles. A run may end after runs that were requested later.
- * `mayBeTrouble` is looked for first, in an index alone: most views are well, and then no run is read. The statuses are written
- * out: with parameters the server may not use the indexes.
- */
-const unmended = (sql: Sql, isTrouble: ReturnType<typeof hasFailed>, mayBeTrouble = isTrouble, known = sql`true`) => {
-  const last = (most: number, isOne: typeof isTrouble, columns = 'r.id, r.finished_at') => sql`
-      select ${sql.unsafe(columns)} from viewkeeper.runs r where r.definition_id = d.id and ${isOne}
-       order by r.finished_at desc, r.id desc limit ${sql.unsafe(String(most))}`
-  const isLater = (run: string, than: string) =>
-    sql.unsafe(`(${run}.finished_at, ${run}.id) > (${than}.finished_at, ${than}.id)`)
-  const isMended = (run: string, isOne: typeof isTrouble) => sql`
-    (exists (
-      select from (
-        select r.id, r.finished_at from viewkeeper.runs r
-         where r.definition_id = d.id and r.status = 'success' and r.fills order by r.id desc limit 20) success
-       where ${isLater('success', run)})
-     or exists (
-      select from (
-        select h.id from viewkeeper.runs h
-         where h.definition_id = d.id and h.status = 'skipped' and h.id > (select min(id) from (${last(20, isOne)}) few)
-           and ${isLater('h', run)}
-         order by h.id desc) later
-       join viewkeeper.runs r on r.id = later.id where ${sql.unsafe(isUnneeded('r'))}))`
-  // offset 0: otherwise the run is read before the conditions are looked at.
-  return sql`
-  select trouble.finished_at, trouble.class
-    from (select from (${last(1, mayBeTrouble)}) newest where ${known} and not ${isMended('newest', mayBeTrouble)} offset 0) newest
-   cross join lateral (${last(1, isTrouble, "r.id, r.finished_at, r.error ->> 'class' as class")}) trouble
-   where not ${isMended('trouble', isTrouble)}`
-}
+/** The `most` runs of definition d that ended last of which this is true. A run may end after runs that were requested later. */
+const lastOf = (
+  sql: Sql,
+  isOne: ReturnType<typeof hasFailed>,
+  { most = 1, columns = 'r.id, r.finished_at' } = {},
+) => sql`
+  select ${sql.unsafe(columns)} from viewkeeper.runs r where r.definition_id = d.id and ${isOne}
+   order by r.finished_at desc, r.id desc limit ${sql.unsafe(String(most))}`
 
 /**
- * The failure of definition d, for `lateral` and `exists`; no row if the view does not fail. `knowing`: d also has the columns of
- * `latest_runs`, and nothing else is read of a view whose last success ended last.
+ * The last run of definition d of which this is true, unless a run that ended later is well: one of the latest 20 successes, or a
+ * proof that was requested after the first of the last 20 troubles. `among`: the statement looks no further if this has no row.
  */
-export const failureOf = (sql: Sql, { knowing = false } = {}) =>
+const unmended = (
+  sql: Sql,
+  isTrouble: ReturnType<typeof hasFailed>,
+  among = sql`(values (1)) any_view`,
+) => sql`
+  select trouble.finished_at, trouble.class
+    from ${among}
+   cross join lateral (${lastOf(sql, isTrouble, { columns: "r.id, r.finished_at, r.error ->> 'class' as class" })}) trouble
+   where not exists (
+           select from (
+             select r.id, r.finished_at from viewkeeper.runs r
+              where r.definition_id = d.id and r.status = 'success' and r.fills order by r.id desc limit 20) success
+            where (success.finished_at, success.id) > (trouble.finished_at, trouble.id))
+     and not exists (
+           select from (
+             select h.id from viewkeeper.runs h
+              where h.definition_id = d.id and h.status = 'skipped' and (h.finished_at, h.id) > (trouble.finished_at, trouble.id)
+                and h.id > (select min(id) from (${lastOf(sql, isTrouble, { most: 20 })}) few)
+              order by h.id desc) later
+            join viewkeeper.runs r on r.id = later.id where ${sql.unsafe(isUnneeded('r'))})`
+
+/** The failure of definition d, for `lateral` and `exists`; no row if the view does not fail. */
+export const failureOf = (sql: Sql) => unmended(sql, hasFailed(sql))
+
+/**
+ * The same of d with the columns of `latest_runs`. Most views are well: of them, one entry of an index is read, and no run (`offset 0`:
+ * otherwise the run is read first).
+ */
+export const failureOfLatest = (sql: Sql) =>
   unmended(
     sql,
     hasFailed(sql),
-    sql`r.status = 'failed' and r.operation <> 'drop'`,
-    knowing
-      ? sql`((newest.finished_at, newest.id) < (d.last_success_at, d.last_success_id)) is not true`
-      : undefined,
+    sql`(
+      select from (${lastOf(sql, sql`r.status = 'failed' and r.operation <> 'drop'`)}) newest
+       where ((newest.finished_at, newest.id) < (d.last_success_at, d.last_success_id)) is not true offset 0) newest`,
   )
 
 /** Since when checks hold the data of view k back, of which a check failed the last refresh. */
