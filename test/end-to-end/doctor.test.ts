@@ -199,7 +199,12 @@ app_owner or a superuser has to run:
   grant create on schema shop to viewkeeper_views;
 
 The database is as it was before this migration.`,
-      'migrations/002_fresh.up.sql, line 9: permission denied for table orders (42501). Role viewkeeper_views lacks this right. `npx viewkeeper doctor` lists what a role lacks on views, with the SQL, and `npx viewkeeper create-role` gives a login all that it needs.\n\nThe database is as it was before this migration.',
+      `migrations/002_fresh.up.sql: insufficient privilege (42501), run 2. Missing: its owner, viewkeeper_views, lacks select on shop.orders.
+
+app_owner or a superuser has to run:
+  grant select on shop.orders to viewkeeper_views;
+
+The database is as it was before this migration.`,
     ])
     expect(await project.succeed('migrate', 'up')).toMatch(/1 migration applied\n$/)
   })
