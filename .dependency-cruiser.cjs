@@ -67,6 +67,7 @@ const layers = {
   ],
   // Infrastructure knows names and schedules, not code; and refuses broken migrations before a deploy does.
   infra: [
+    'src/edge/functions.ts',
     'src/edge/http/routes.ts',
     'src/edge/metrics/names.ts',
     'src/edge/lambda/wake-lines.ts',
@@ -105,8 +106,16 @@ const layers = {
     'test/support/views/slow-view.ts',
     'test/support/waiting/',
   ],
-  // Makes the files of the npm package.
-  build: ['src/edge/http/openapi.ts', 'src/package-files.ts', 'src/version.ts'],
+  // Makes the files of the npm package, and what docs and types say of options.
+  build: [
+    'src/edge/http/openapi.ts',
+    'src/package-files.ts',
+    'src/version.ts',
+    'src/config/told.ts',
+    'src/authored/view-schema.ts',
+    'src/catalog/plan/definition.ts',
+    'infra/environment/',
+  ],
   // The gateway stands where Lambda stands.
   local: ['functions', 'src', 'page/serve'],
 }

@@ -41,8 +41,8 @@ async function writeHistory(sql: Sql): Promise<void> {
   for (let from = 0; from < runs; from += atOnce) {
     await sql.unsafe(`
       insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_by, requested_at,
-        started_at, finished_at, duration_ms, row_count_after, published_at, error, meta)
-      select d, 'public', 'v' || d, 'refresh', status, 'schedule', 'nightly', at, at, at + ms * interval '1 ms', ms, 1000 + d, at,
+        started_at, finished_at, duration_ms, row_count_after, published_at, announced_at, error, meta)
+      select d, 'public', 'v' || d, 'refresh', status, 'schedule', 'nightly', at, at, at + ms * interval '1 ms', ms, 1000 + d, at, at,
              case status when 'failed' then '{"class": "ViewSqlFailed", "message": "division by zero", "sqlstate": "22012"}'::jsonb end,
              jsonb_build_object('request', '{}'::jsonb, 'response', jsonb_build_object('strategy', 'swap', 'attempts', 1,
                'because', 'a swap is possible', 'sql', jsonb_build_array('refresh materialized view "public"."v"')))

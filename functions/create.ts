@@ -1,5 +1,5 @@
 import { operationFunction } from '../src/edge/handlers/operation.ts'
-import { createOptions } from '../src/edge/http/schemas/create.ts'
+import { createOptions } from '../src/edge/http/schemas/operations.ts'
 import { readConfiguration } from '../src/edge/lambda/configuration.ts'
 import { create } from '../src/run/create.ts'
 

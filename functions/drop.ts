@@ -1,5 +1,5 @@
 import { operationFunction } from '../src/edge/handlers/operation.ts'
-import { dropOptions } from '../src/edge/http/schemas/drop.ts'
+import { dropOptions } from '../src/edge/http/schemas/operations.ts'
 import { readConfiguration } from '../src/edge/lambda/configuration.ts'
 import { drop } from '../src/run/drop.ts'
 

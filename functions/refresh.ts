@@ -1,5 +1,5 @@
 import { operationFunction } from '../src/edge/handlers/operation.ts'
-import { refreshOptions } from '../src/edge/http/schemas/refresh.ts'
+import { refreshOptions } from '../src/edge/http/schemas/operations.ts'
 import { readConfiguration } from '../src/edge/lambda/configuration.ts'
 import { refresh } from '../src/run/refresh.ts'
 

@@ -2,7 +2,7 @@ import type { EnvironmentOptions } from '../src/config/options.ts'
 
 /**
  * The environments that this repository deploys: `viewkeeper.config.ts` takes them from here. A team writes its own into its
- * own `viewkeeper.config.ts`. The values are examples, one of each kind of database; docs/deploy.md lists all options with
+ * own `viewkeeper.config.ts`. The values are examples, one of each kind of database; docs/environments.md lists all options with
  * their defaults.
  */
 export const environments: Record<string, EnvironmentOptions> = {

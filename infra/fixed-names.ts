@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto'
-import { Aspects, CfnResource, Reference, Stack, Token, Tokenization } from 'aws-cdk-lib'
+import { Aspects, CfnResource, Reference, Stack, Stage, Token, Tokenization } from 'aws-cdk-lib'
 import { CfnSubscriptionFilter } from 'aws-cdk-lib/aws-logs'
 import { CfnRotationSchedule, CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns'
 import { CfnQueuePolicy } from 'aws-cdk-lib/aws-sqs'
 import type { Construct, IConstruct } from 'constructs'
 import { eventsMessage } from '../src/edge/lambda/wake-lines.ts'
+import { refuseProps } from './environment/valid-options.ts'
 
 /** The resources that have the same name in every deploy, by their types, and the property of CDK that has the name. */
 const named: Record<string, string> = {
@@ -88,4 +89,24 @@ function pin(resource: CfnResource, by: unknown): void {
   const words = typeof by === 'string' && !key.startsWith('{') ? by.split(/[^A-Za-z0-9]+/) : []
   const legible = words.map((word) => word.slice(0, 1).toUpperCase() + word.slice(1)).join('')
   resource.overrideLogicalId(`${type}${legible}${hash}`)
+}
+
+/** The environments of each app: the path of each by its account and its name. */
+const environments = new WeakMap<IConstruct, Map<string, string>>()
+
+/**
+ * Refuses a second environment of one name in an account. CloudFormation would refuse it in the middle of a deploy: the
+ * environment is part of every resource's name, and managed policies are of all regions.
+ */
+export function insistOnOne(scope: Construct, environmentName: string): void {
+  const { root } = scope.node
+  const { account } = Stack.of(scope)
+  const ofApp = environments.get(root) ?? new Map<string, string>()
+  const key = JSON.stringify([Stage.of(scope)?.node.path, account, environmentName])
+  const other = ofApp.get(key)
+  if (other !== undefined)
+    refuseProps(scope.node.path, [
+      `environmentName: must be another, because ${other} has the name ${environmentName}, too`,
+    ])
+  environments.set(root, ofApp.set(key, scope.node.path))
 }

@@ -11,13 +11,12 @@ export type {
   ScheduleOptions,
   ViewkeeperOptions,
 } from '../src/config/options.ts'
-export { type FunctionName, functionNames, type PolicyName, policyNames } from '../src/edge/http/routes.ts'
+export { type FunctionName, functionNames } from '../src/edge/functions.ts'
+export { type PolicyName, policyNames } from '../src/edge/http/routes.ts'
 export { type AlarmName, alarmNames } from '../src/watch/plan/alarms.ts'
-export type { CdkOptions, CdkScheduleOptions, InCdkTypes } from './cdk-types.ts'
 export type { Database } from './database/database.ts'
 export { ImportedDatabase } from './database/imported-database.ts'
 export type { IamLogin, Login, SecretLogin, SecretRotationOptions } from './database/login.ts'
-export type { RdsOptions } from './database/rds-options.ts'
 export { type DeployEnvironmentsProps, deployEnvironments } from './deploy-environments.ts'
 export type { DeployContext } from './environment/deploy-context.ts'
 export { OptionsError } from './environment/valid-options.ts'
@@ -25,8 +24,12 @@ export type { OnViewOptions } from './functions/event-rules.ts'
 export type { Granted } from './functions/granted.ts'
 export type { AlarmTopics, PeopleTopics } from './monitoring/topics.ts'
 export { Viewkeeper } from './viewkeeper.ts'
-export { type IViewkeeper, ViewkeeperBase } from './viewkeeper-base.ts'
+export { ViewkeeperBase } from './viewkeeper-base.ts'
 export type {
+  CdkOptions,
+  CdkScheduleOptions,
+  InCdkTypes,
+  RdsOptions,
   ViewkeeperCommonProps,
   ViewkeeperDatabaseProps,
   ViewkeeperProps,

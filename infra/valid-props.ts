@@ -1,6 +1,10 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { Duration } from 'aws-cdk-lib'
+import { ScheduleExpression } from 'aws-cdk-lib/aws-scheduler'
 import * as z from 'zod'
+import type { ScheduleOptions, ViewkeeperOptions } from '../src/config/options.ts'
 import { isRds } from './database/rds-database.ts'
 import {
   authentication,
@@ -19,8 +23,52 @@ import {
   refuseProps,
   type ValidOptions,
 } from './environment/valid-options.ts'
-import { optionOf, type PlainProps } from './plain-props.ts'
-import type { ViewkeeperProps, ViewkeeperRdsProps } from './viewkeeper-props.ts'
+import type {
+  CdkOptions,
+  CdkScheduleOptions,
+  InCdkTypes,
+  ViewkeeperProps,
+  ViewkeeperRdsProps,
+} from './viewkeeper-props.ts'
+
+/** The props as the rest of the construct knows them: options with numbers and strings, and paths. */
+export type PlainProps<Props = ViewkeeperProps> = Props extends unknown
+  ? Omit<Props, keyof CdkOptions | 'rotateSecretEvery' | 'migrationsFolder'> &
+      Pick<ViewkeeperOptions, InCdkTypes> & { migrationsFolder?: string; rotateSecretDays?: number }
+  : never
+
+/** What is no whole number is refused later, by the name of its prop. */
+const whole = { integral: false }
+
+/** Each prop in a type of CDK: the option that it says, and the unit of that. */
+const optionOf: Record<string, { option: string; inUnit?: (time: Duration) => number }> = {
+  logRetention: { option: 'logRetentionDays' },
+  monitorEvery: { option: 'monitorEveryMinutes', inUnit: (time) => time.toMinutes(whole) },
+  remindEvery: { option: 'remindEveryHours', inUnit: (time) => time.toHours(whole) },
+  rotateSecretEvery: { option: 'rotateSecretDays', inUnit: (time) => time.toDays(whole) },
+}
+
+/** Says the props that are in types of CDK as the options of `viewkeeper.config.ts`. */
+export const plain = (props: ViewkeeperProps): PlainProps =>
+  Object.fromEntries(
+    Object.entries(props).map(([prop, value]) => {
+      const { option = prop, inUnit } = optionOf[prop] ?? {}
+      if (inUnit && value instanceof Duration) return [option, inUnit(value)]
+      if (value instanceof URL) return [option, fileURLToPath(value)]
+      return [option, prop === 'schedules' && value ? { ...value, ...nightlyOf(value) } : value]
+    }),
+  ) as PlainProps
+
+/** A cron of EventBridge that comes once a day. */
+const onceADay = /^cron\((\d{1,2}) (\d{1,2}) [*?] \* [*?] \*\)$/
+
+function nightlyOf({ nightly }: CdkScheduleOptions): ScheduleOptions {
+  if (!(nightly instanceof ScheduleExpression)) return nightly === undefined ? {} : { nightly }
+  const [, minute, hour] = onceADay.exec(nightly.expressionString) ?? []
+  // What comes at other times is no time of day, and is refused as such.
+  const at = minute && hour ? `${hour.padStart(2, '0')}:${minute.padStart(2, '0')}` : nightly.expressionString
+  return { nightly: { at, timeZone: nightly.timeZone?.timezoneName ?? 'Etc/UTC' } }
+}
 
 /** What is a construct is not looked into. */
 const construct = z.any().optional()
@@ -67,7 +115,7 @@ const schema = z
     securityGroup: construct,
     apiDomain: z.object({ domainName: construct, mappingKey: z.string().optional() }).optional(),
     dashboard: z.boolean().optional(),
-  })
+  } satisfies Record<keyof PlainProps<ViewkeeperRdsProps>, z.ZodType>)
   .refine(hasWhatItRotates, noSecretToRotate)
   .refine(({ authentication: way, loginSecret }) => way === 'secret' || loginSecret === undefined, {
     path: ['loginSecret'],
@@ -100,7 +148,10 @@ export function validOptions(path: string, props: PlainProps, said: ViewkeeperPr
 const inTheirNames = (problems: string[], said: ViewkeeperProps): string[] =>
   Object.entries(optionOf)
     .filter(([prop]) => prop in said)
-    .reduce((lines, [prop, option]) => lines.map((line) => line.replace(`${option}:`, `${prop}:`)), problems)
+    .reduce(
+      (lines, [prop, { option }]) => lines.map((line) => line.replace(`${option}:`, `${prop}:`)),
+      problems,
+    )
 
 function databaseProblems(props: PlainProps): string[] {
   const given = props as unknown as Record<string, unknown>

@@ -2,103 +2,67 @@ import { type Metric, type MetricOptions, Stats } from 'aws-cdk-lib/aws-cloudwat
 import type { OnEventOptions, Rule } from 'aws-cdk-lib/aws-events'
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
-import { Construct, type IConstruct } from 'constructs'
+import { Construct } from 'constructs'
 import { metricNames, perViewMetricNames } from '../src/edge/metrics/names.ts'
 import { type EventType, eventTypes } from '../src/events/plan/event.ts'
 import { addRule, type OnViewOptions } from './functions/event-rules.ts'
 import { type Granted, grantPolicy } from './functions/granted.ts'
 import { ownMetric } from './monitoring/own-metric.ts'
 
-/** An environment of Viewkeeper: of this app, or deployed by another one. */
-export interface IViewkeeper extends IConstruct {
+/** An environment of Viewkeeper, of this app or deployed by another one: what it can do in any app that knows it. */
+export abstract class ViewkeeperBase extends Construct {
   /** The name of the environment. */
-  readonly environmentName: string
-  /** The address of the HTTP API, with a slash at its end. */
-  readonly apiUrl: string
-  /** The topic of the notices: what people are told, as JSON for chat and for programs. */
-  readonly notices: ITopic
-  /** Allows a principal of the app to read views, runs, batches and metrics over HTTP. */
-  grantRead(grantee: IGrantable): Grant
-  /** Allows a principal of the app to refresh views over HTTP, besides reading. */
-  grantRefresh(grantee: IGrantable): Grant
-  /** Allows a principal of the app everything: also to create, drop, cancel and pause, and to use the command line. */
-  grantOperate(grantee: IGrantable): Grant
-  /** Calls the target when a run has made the data of a view fresh; of these views only, or of every view. */
-  onViewRefreshed(id: string, options?: OnViewOptions): Rule
-  /** Calls the target when a run of a view has failed. */
-  onViewFailed(id: string, options?: OnViewOptions): Rule
-  /** Calls the target when a batch has ended, well or not. */
-  onBatchEnded(id: string, options?: OnEventOptions): Rule
-  /** Calls the target when the monitor finds that a view is stale, missing, suspended, unable to keep its target lag, or set aside for long. */
-  onTroubleBegan(id: string, options?: OnViewOptions): Rule
-  /** Calls the target when the monitor finds such a trouble no more. */
-  onTroubleEnded(id: string, options?: OnViewOptions): Rule
-  /** Calls the target for every event of the environment. */
-  onEvent(id: string, options?: OnViewOptions): Rule
-  /** How many runs have succeeded; of one view (`public.sales`) with `metricsPerView`. */
-  metricSuccesses(options?: MetricOptions, view?: string): Metric
-  /** How many runs have failed or were lost; of one view (`public.sales`) with `metricsPerView`. */
-  metricFailures(options?: MetricOptions, view?: string): Metric
-  /** How long the refreshes of a view took, in milliseconds; with `metricsPerView`. */
-  metricRefreshDuration(view: string, options?: MetricOptions): Metric
-  /** How many refreshes took more than twice as long as usual. */
-  metricSlowRuns(options?: MetricOptions): Metric
-  /** How many batches nobody has advanced. */
-  metricLostBatches(options?: MetricOptions): Metric
-  /** How many views fail: a run has failed, and none since has made the data fresh. */
-  metricFailedViews(options?: MetricOptions): Metric
-  /** How many views have data older than they may be. */
-  metricStaleViews(options?: MetricOptions): Metric
-  /** How many authored views are not in the database. */
-  metricMissingViews(options?: MetricOptions): Metric
-  /** How many views have been set aside for more than an hour. */
-  metricSetAsideViews(options?: MetricOptions): Metric
-  /** How many views are suspended: too many of their scheduled refreshes have failed in a row. */
-  metricSuspendedViews(options?: MetricOptions): Metric
-}
-
-/** What an environment can do in any app that knows it. */
-export abstract class ViewkeeperBase extends Construct implements IViewkeeper {
   abstract readonly environmentName: string
+  /** The address of the HTTP API, with a slash at its end. */
   abstract readonly apiUrl: string
+  /** The topic of the notices: what people are told, as JSON for chat and for programs. */
   abstract readonly notices: ITopic
   /** @internal */
   protected abstract readonly _granted: Granted
   /** @internal */
   protected abstract readonly _eventBus: string
 
+  /** Allows a principal of the app to read views, runs, batches and metrics over HTTP. */
   grantRead(grantee: IGrantable): Grant {
     return grantPolicy('read', this._granted, grantee)
   }
 
+  /** Allows a principal of the app to refresh views over HTTP, besides reading. */
   grantRefresh(grantee: IGrantable): Grant {
     return grantPolicy('refresh', this._granted, grantee)
   }
 
+  /** Allows a principal of the app everything: also to create, drop, cancel and pause, and to use the command line. */
   grantOperate(grantee: IGrantable): Grant {
     return grantPolicy('operate', this._granted, grantee)
   }
 
+  /** Calls the target when a run has made the data of a view fresh; of these views only, or of every view. */
   onViewRefreshed(id: string, options?: OnViewOptions): Rule {
     return this.onEvents(id, ['ViewRefreshed'], options)
   }
 
+  /** Calls the target when a run of a view has failed. */
   onViewFailed(id: string, options?: OnViewOptions): Rule {
     return this.onEvents(id, ['ViewFailed'], options)
   }
 
+  /** Calls the target when a batch has ended, well or not. */
   onBatchEnded(id: string, options?: OnEventOptions): Rule {
     return this.onEvents(id, ['BatchEnded'], options)
   }
 
+  /** Calls the target when the monitor finds that a view is stale, missing, suspended, unable to keep its target lag, or set aside for long. */
   onTroubleBegan(id: string, options?: OnViewOptions): Rule {
     return this.onEvents(id, ['TroubleBegan'], options)
   }
 
+  /** Calls the target when the monitor finds such a trouble no more. */
   onTroubleEnded(id: string, options?: OnViewOptions): Rule {
     return this.onEvents(id, ['TroubleEnded'], options)
   }
 
+  /** Calls the target for every event of the environment. */
   onEvent(id: string, options?: OnViewOptions): Rule {
     return this.onEvents(id, eventTypes, options)
   }
@@ -113,42 +77,52 @@ export abstract class ViewkeeperBase extends Construct implements IViewkeeper {
     )
   }
 
+  /** How many runs have succeeded; of one view (`public.sales`) with `metricsPerView`. */
   metricSuccesses(options?: MetricOptions, view?: string): Metric {
     return ownMetric(this.environmentName, metricNames.runsSucceeded, Stats.SUM, options, view)
   }
 
+  /** How many runs have failed or were lost; of one view (`public.sales`) with `metricsPerView`. */
   metricFailures(options?: MetricOptions, view?: string): Metric {
     return ownMetric(this.environmentName, metricNames.runsFailed, Stats.SUM, options, view)
   }
 
+  /** How long the refreshes of a view took, in milliseconds; with `metricsPerView`. */
   metricRefreshDuration(view: string, options?: MetricOptions): Metric {
     return ownMetric(this.environmentName, perViewMetricNames.refreshDuration, Stats.AVERAGE, options, view)
   }
 
+  /** How many refreshes took more than twice as long as usual. */
   metricSlowRuns(options?: MetricOptions): Metric {
     return ownMetric(this.environmentName, metricNames.runsSlow, Stats.SUM, options)
   }
 
+  /** How many batches nobody has advanced. */
   metricLostBatches(options?: MetricOptions): Metric {
     return ownMetric(this.environmentName, metricNames.batchesLost, Stats.SUM, options)
   }
 
+  /** How many views fail: a run has failed, and none since has made the data fresh. */
   metricFailedViews(options?: MetricOptions): Metric {
     return ownMetric(this.environmentName, metricNames.viewsFailed, Stats.MAXIMUM, options)
   }
 
+  /** How many views have data older than they may be. */
   metricStaleViews(options?: MetricOptions): Metric {
     return ownMetric(this.environmentName, metricNames.viewsStale, Stats.MAXIMUM, options)
   }
 
+  /** How many authored views are not in the database. */
   metricMissingViews(options?: MetricOptions): Metric {
     return ownMetric(this.environmentName, metricNames.viewsMissing, Stats.MAXIMUM, options)
   }
 
+  /** How many views are suspended: too many of their scheduled refreshes have failed in a row. */
   metricSuspendedViews(options?: MetricOptions): Metric {
     return ownMetric(this.environmentName, metricNames.viewsSuspended, Stats.MAXIMUM, options)
   }
 
+  /** How many views have been set aside for more than an hour. */
   metricSetAsideViews(options?: MetricOptions): Metric {
     return ownMetric(this.environmentName, metricNames.viewsSetAside, Stats.MAXIMUM, options)
   }

@@ -1,52 +1,50 @@
 import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { Annotations, Tags } from 'aws-cdk-lib'
+import { Annotations, Duration, Stack, Tags, Validations } from 'aws-cdk-lib'
 import type { Alarm } from 'aws-cdk-lib/aws-cloudwatch'
 import { Connections, type IConnectable, type ISecurityGroup } from 'aws-cdk-lib/aws-ec2'
 import type { ManagedPolicy } from 'aws-cdk-lib/aws-iam'
 import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
-import type { Queue } from 'aws-cdk-lib/aws-sqs'
+import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
+import { StringParameter } from 'aws-cdk-lib/aws-ssm'
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct, DependencyGroup, type IDependable } from 'constructs'
 import { batchesOf, nightlyBatch, type ScheduledView } from '../src/catalog/plan/scheduled.ts'
-import type { FunctionName, PolicyName } from '../src/edge/http/routes.ts'
+import type { FunctionName } from '../src/edge/functions.ts'
+import type { PolicyName } from '../src/edge/http/routes.ts'
 import { dueMessage } from '../src/edge/lambda/wake-lines.ts'
 import { schemaFolder } from '../src/package-files.ts'
+import { type Address, parameterName } from '../src/sql/parameter.ts'
 import type { AlarmName } from '../src/watch/plan/alarms.ts'
 import { acknowledgeFindings } from './acknowledged.ts'
 import type { Database } from './database/database.ts'
 import { RdsDatabase } from './database/rds-database.ts'
 import { monitorTimes } from './environment/monitor-times.ts'
 import type { ValidOptions } from './environment/valid-options.ts'
-import { insistOnOne } from './environments-of-app.ts'
-import { pinNames } from './fixed-names.ts'
+import { insistOnOne, pinNames } from './fixed-names.ts'
 import { Announcements } from './functions/announcements.ts'
 import { Api } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
 import { callOnLine } from './functions/call-on-line.ts'
-import { DeadLetters } from './functions/dead-letters.ts'
 import { Functions } from './functions/functions.ts'
 import { FunctionsNetwork } from './functions/functions-network.ts'
 import { type Granted, grantedOf, stageArn } from './functions/granted.ts'
 import { Migration } from './functions/migration.ts'
-import { Parameter } from './functions/parameter.ts'
 import { Policies } from './functions/policies.ts'
 import { RefreshOnDeploy } from './functions/refresh-on-deploy.ts'
 import { SecretRotation } from './functions/secret-rotation.ts'
-import type { ViewkeeperFunction } from './functions/viewkeeper-function.ts'
+import type { FunctionSurroundings, ViewkeeperFunction } from './functions/viewkeeper-function.ts'
 import { ImportedViewkeeper } from './imported-viewkeeper.ts'
 import { Alarms } from './monitoring/alarms.ts'
 import { Dashboard } from './monitoring/dashboard.ts'
-import { Notices } from './monitoring/notices.ts'
 import { type AlarmTopics, Topics } from './monitoring/topics.ts'
-import { type PlainProps, plain } from './plain-props.ts'
 import { watchConcurrency } from './schedules/coinciding.ts'
 import { readScheduledViews, scheduleName } from './schedules/scheduled-views.ts'
 import { Schedules } from './schedules/schedules.ts'
-import { isOnRds, validOptions } from './valid-props.ts'
-import { type IViewkeeper, ViewkeeperBase } from './viewkeeper-base.ts'
+import { isOnRds, type PlainProps, plain, validOptions } from './valid-props.ts'
+import { ViewkeeperBase } from './viewkeeper-base.ts'
 import type { ViewkeeperProps } from './viewkeeper-props.ts'
 
 /**
@@ -92,7 +90,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
    * An environment that some app has deployed in this account and region, found by its name. It has the address, the notices,
    * the grants and the metrics.
    */
-  static fromEnvironmentName(scope: Construct, id: string, environmentName: string): IViewkeeper {
+  static fromEnvironmentName(scope: Construct, id: string, environmentName: string): ViewkeeperBase {
     return new ImportedViewkeeper(scope, id, environmentName)
   }
 
@@ -114,14 +112,17 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     this.functionsSecurityGroup = network.placement.securityGroup
     this.securityGroups = [this.functionsSecurityGroup]
     this.connections = new Connections({ securityGroups: this.securityGroups })
-    this.deadLetters = new DeadLetters(this, 'DeadLetters', environmentName).queue
+    this.deadLetters = this.addDeadLetters()
 
-    const functions = new Functions(this, 'Functions', {
+    const around = {
       environmentName,
       options,
       database,
       network: network.placement,
       deadLetters: this.deadLetters,
+    }
+    const functions = new Functions(this, 'Functions', {
+      ...around,
       schemaFolder: props.schemaFolder ?? fileURLToPath(schemaFolder),
       migrationsFolder: migrations.folder,
       viewMigrations: props.viewMigrations ?? true,
@@ -159,20 +160,15 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
 
     const schedules = this.addSchedules(options, migrations.scheduledViews)
     const rotation =
-      database.rotation &&
-      new SecretRotation(this, 'SecretRotation', {
-        environmentName,
-        options,
-        database,
-        network: network.placement,
-        ...database.rotation,
-      })
-    this.addMigration(options, functions, {
+      database.rotation && new SecretRotation(this, 'SecretRotation', { ...around, ...database.rotation })
+    this.addMigration(around, functions, {
       before: [database, network],
       after: [batches, api, schedules],
       rotation,
     })
-    this.listeners = this.addListeners(topics, functions)
+    topics.addNotify(functions.notify.lambda, this.deadLetters)
+    // What an alarm says before anybody listens is lost.
+    this.listeners = new DependencyGroup(topics, functions.notify)
     new Announcements(this, 'Announcements', { environmentName, functions, eventBus: options.eventBus })
     if (schedules.monitor && options.schedules?.views)
       callOnLine(new Construct(this, 'TargetLags'), {
@@ -219,23 +215,43 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     return { folder, scheduledViews }
   }
 
+  /** The queue for events that could not be delivered, or failed with every retry. It keeps them for as long as a queue can. */
+  private addDeadLetters(): Queue {
+    const queue = new Queue(this, 'DeadLetters', {
+      queueName: `viewkeeper-${this.environmentName}-dead-letters`,
+      retentionPeriod: Duration.days(14),
+      encryption: QueueEncryption.SQS_MANAGED,
+      enforceSSL: true,
+    })
+    Validations.of(queue).acknowledge({
+      id: 'AwsSolutions-SQS3',
+      reason: 'This queue is the dead-letter queue.',
+    })
+    return queue
+  }
+
   /** Writes down where things are, for callers and other apps, and says what they may be granted. */
   private publish(api: Api, { migrate }: EachFunction, { notices }: Topics): Granted {
     const { environmentName } = this
-    const address = {
+    const address: Address = {
       apiUrl: api.url,
       apiArn: stageArn(this, api),
       migrateArn: migrate.lambda.functionArn,
       noticesTopicArn: notices.topicArn,
       eventBus: this._eventBus,
     }
-    new Parameter(this, 'Parameter', { environmentName, ...address })
+    // By this the command line finds the environment, in whatever stack it stands.
+    new StringParameter(this, 'Parameter', {
+      parameterName: parameterName(environmentName),
+      description: `Viewkeeper ${environmentName}: where it is, for the command line`,
+      stringValue: Stack.of(this).toJsonString(address),
+    })
     return grantedOf(this, environmentName, address)
   }
 
   /** Migrates the database on each deploy: after what the migration needs, and before what must not run on the old schema. */
   private addMigration(
-    options: ValidOptions,
+    around: FunctionSurroundings,
     functions: EachFunction,
     {
       before,
@@ -243,13 +259,11 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       rotation,
     }: { before: IDependable[]; after: Construct[]; rotation?: Construct | undefined },
   ): void {
-    const { environmentName, database } = this
+    const { environmentName, options } = around
     const { migrate, ...others } = functions
     new Migration(this, 'Migration', {
-      environmentName,
-      options,
+      ...around,
       migrate,
-      database,
       after: before,
       // Secrets Manager tests a rotation when it is set up, which takes the role that migrate makes.
       before: [...Object.values(others), ...after, ...(rotation ? [rotation] : [])],
@@ -284,17 +298,6 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     for (const batch of batches) schedules.addBatch(batch)
     watchConcurrency(this, batches)
     return schedules
-  }
-
-  /** What tells people of an alarm. What an alarm says before anybody listens is lost. */
-  private addListeners(topics: Topics, { notify, news }: EachFunction): IDependable {
-    const notices = new Notices(this, 'Notices', {
-      topics,
-      notify: notify.lambda,
-      news: news.lambda,
-      deadLetters: this.deadLetters,
-    })
-    return new DependencyGroup(topics, notices, notify)
   }
 }
 

@@ -2,32 +2,27 @@ import type {
   BatchDetails,
   MetricsList,
   Run,
-  RunList,
   View,
   ViewDetails,
   ViewList,
 } from '../../src/edge/http/schemas/answers.ts'
 import { reached } from '../../src/sql/walks.ts'
-import type { Api, SendOptions } from './api.ts'
+import type { Api } from './api.ts'
+import { ask } from './ask.ts'
 
 /** The pages of a list, of which each names the next. */
 async function readPages<Page extends { next: string | null }>(
-  api: Pick<Api, 'send'>,
-  path: string,
-  query: SendOptions['query'] = {},
+  readPage: (cursor: string | undefined) => Promise<Page>,
 ): Promise<[Page, ...Page[]]> {
-  const pages: Page[] = []
-  for (let cursor: string | undefined; ; ) {
-    const { body } = await api.send<Page>('GET', path, { query: { ...query, cursor } })
-    pages.push(body)
-    if (body.next === null) return pages as [Page, ...Page[]]
-    cursor = body.next
-  }
+  const first = await readPage(undefined)
+  const pages: [Page, ...Page[]] = [first]
+  for (let { next } = first; next !== null; { next } = pages.at(-1)!) pages.push(await readPage(next))
+  return pages
 }
 
 /** Every view of the catalog, and what is paused. */
 export async function readViews(api: Pick<Api, 'send'>): Promise<Omit<ViewList, 'next'>> {
-  const pages = await readPages<ViewList>(api, '/views')
+  const pages = await readPages((cursor) => ask(api, 'listViews', { query: { cursor } }))
   return { views: pages.flatMap(({ views }) => views), paused: pages[0].paused, replicas: pages[0].replicas }
 }
 
@@ -36,31 +31,23 @@ export const readMetrics = async (
   api: Api,
   query: { view?: string | undefined; window: string },
 ): Promise<MetricsList['metrics']> =>
-  (await readPages<MetricsList>(api, '/metrics', query)).flatMap(({ metrics }) => metrics)
+  (await readPages((cursor) => ask(api, 'getMetrics', { query: { ...query, cursor } }))).flatMap(
+    ({ metrics }) => metrics,
+  )
 
-export const readView = async (api: Api, view: string): Promise<ViewDetails> =>
-  (await api.send<ViewDetails>('GET', viewPath(view))).body
+export const readView = (api: Api, view: string): Promise<ViewDetails> => ask(api, 'getView', { view })
 
 /** The last successful refreshes of a view, newest first. */
 export const readRefreshes = async (api: Api, view: string): Promise<Run[]> =>
-  (
-    await api.send<RunList>('GET', '/runs', {
-      query: { view, operation: 'refresh', status: 'success', limit: 60 },
-    })
-  ).body.runs
+  (await ask(api, 'listRuns', { query: { view, operation: 'refresh', status: 'success', limit: 60 } })).runs
 
-export const readRun = async (api: Api, id: number): Promise<Run> =>
-  (await api.send<Run>('GET', `/runs/${id}`)).body
+export const readRun = (api: Api, id: number): Promise<Run> => ask(api, 'getRun', { id })
 
 /** A batch with all its views. */
 export async function readBatch(api: Api, id: string): Promise<BatchDetails> {
-  const pages = await readPages<BatchDetails>(api, `/batches/${encodeURIComponent(id)}`)
+  const pages = await readPages((cursor) => ask(api, 'getBatch', { id, query: { cursor } }))
   return { ...pages[0], views: pages.flatMap(({ views }) => views) }
 }
-
-/** The path of a view, or of a route below it (`below`: `/refresh`). The client names the view by its id if it must. */
-export const viewPath = (view: string, below = ''): string =>
-  `/views/${encodeURIComponent(view.trim())}${below}`
 
 /** All that read a view, directly or through other views, the nearest first. */
 export function readersOf(view: string, views: Pick<View, 'view' | 'neededBy'>[]): string[] {

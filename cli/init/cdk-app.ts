@@ -1,5 +1,5 @@
+import { Problem } from '../../src/problem.ts'
 import type { Facts } from './facts.ts'
-import { parseJson } from './parse-json.ts'
 
 /**
  * The CDK app of a folder: none, the one that `init` makes, another one in JavaScript or TypeScript, or one in a language in
@@ -16,4 +16,18 @@ export function cdkAppOf({ texts }: Pick<Facts, 'texts'>): CdkApp {
   if (text.includes(binFile)) return 'own'
   const { app } = parseJson('cdk.json', text)
   return /\b(node|ts-node|tsx|npx|bun|bunx|deno|npm|pnpm|yarn)\b/.test(String(app)) ? 'javascript' : 'other'
+}
+
+/** Reads a file of JSON. Refuses (InvalidRequest) a text that is none. */
+// biome-ignore lint/suspicious/noExplicitAny: what people write into package.json has no type
+export function parseJson(path: string, text: string): Record<string, any> {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new Problem(
+      'InvalidRequest',
+      `${path} is not JSON (${(cause as Error).message}). Mend it, then run npx viewkeeper init again. Nothing was written.`,
+      { cause: cause as Error },
+    )
+  }
 }

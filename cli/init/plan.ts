@@ -1,6 +1,5 @@
-import { binFile, type CdkApp, cdkAppOf } from './cdk-app.ts'
+import { binFile, type CdkApp, cdkAppOf, parseJson } from './cdk-app.ts'
 import type { Facts } from './facts.ts'
-import { parseJson } from './parse-json.ts'
 import { binModule, cdkJson, configModule, migrationsReadme, viewsReadme, workflow } from './texts.ts'
 
 /** What becomes of one file. */

@@ -10,7 +10,7 @@ export function configModule(
   environment: string = exampleEnvironment,
 ): string {
   const environments = `
-  // What \`npx cdk deploy -c env=production --all\` deploys. Every field: node_modules/viewkeeper/docs/deploy.md
+  // What \`npx cdk deploy -c env=production --all\` deploys. Every field: node_modules/viewkeeper/docs/environments.md
   environments: {
 ${environment}
   },

@@ -41,7 +41,7 @@ export function deployedTarget(environment: string): Target {
     const standing = compareJournal(await readFrozenMigrations((await readFolders()).migrations), applied)
     return {
       applied: standing.applied.map((entry) => ({ ...entry, appliedAt: new Date(entry.appliedAt) })),
-      pending: [...standing.recorded, ...standing.pending].map(({ name }) => name),
+      pending: standing.pending.map(({ name }) => name),
       ahead: standing.ahead.map(({ name }) => name),
       missing,
     }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Operation } from '../../src/catalog/plan/run.ts'
-import type { Result, Run, StartedBatch } from '../../src/edge/http/schemas/answers.ts'
+import type { Run } from '../../src/edge/http/schemas/answers.ts'
 import { Problem } from '../../src/problem.ts'
 import { command } from '../../src/sql/commands.ts'
 import type { Api } from '../api/api.ts'
-import { readRun, viewPath } from '../api/reads.ts'
+import { ask } from '../api/ask.ts'
+import { readRun } from '../api/reads.ts'
 import { failed } from '../output/exit-codes.ts'
 import { print, printJson } from '../output/terminal.ts'
 import { watchBatch } from './batch.ts'
@@ -27,9 +28,9 @@ export async function startRun(
   { view, operation, body }: { view: string; operation: Operation; body: object },
   { wait, json }: Wait,
 ): Promise<void> {
-  const path = viewPath(view, `/${operation}`)
-  const id = await unlessInterrupted(idOf(api, path, { body, wait: wait ? firstWaitSeconds : 0 }), () =>
-    print(`whether a run has begun: ${command(['runs', view], api.typed)}`),
+  const id = await unlessInterrupted(
+    idOf(api, operation, { view, body, wait: wait ? firstWaitSeconds : 0 }),
+    () => print(`whether a run has begun: ${command(['runs', view], api.typed)}`),
   )
   const run = await readRun(api, id)
   if (!hasEnded(run) && wait) return void (await watchRun(api, id, { json }))
@@ -39,14 +40,13 @@ export async function startRun(
 }
 
 /** The run of a request; also the run that failed while the request waited. */
-async function idOf(api: Api, path: string, { body, wait }: { body: object; wait: number }): Promise<number> {
+async function idOf(
+  api: Api,
+  operation: Operation,
+  request: { view: string; body: object; wait: number },
+): Promise<number> {
   try {
-    const { body: result } = await api.send<Result>('POST', path, {
-      body,
-      wait,
-      idempotencyKey: randomUUID(),
-    })
-    return result.runId
+    return (await ask(api, `${operation}View`, { ...request, idempotencyKey: randomUUID() })).runId
   } catch (error) {
     const details = error instanceof Problem ? error.details : {}
     // Another run of the view is in the way: the problem says so better than the record.
@@ -62,9 +62,9 @@ const begun = (api: Api, { id, view, operation }: Run): string[] => [
 
 /** Starts a batch, and watches it until its end, or tells that it has begun. */
 export async function startBatch(api: Api, body: object, { wait, json }: Wait): Promise<void> {
-  const started = await api.send<StartedBatch>('POST', '/batches', { body, idempotencyKey: randomUUID() })
-  const id = started.body.batchId
+  const started = await ask(api, 'startBatch', { body, idempotencyKey: randomUUID() })
+  const id = started.batchId
   if (wait) await watchBatch(api, id, { json })
-  else if (json) printJson(started.body)
+  else if (json) printJson(started)
   else print(`batch ${id} has begun`, `  watch it: ${command(['batch', id, '--watch'], api.typed)}`)
 }

@@ -24,6 +24,7 @@ export function encryptWith(scope: Construct, key: IKey): void {
 
   // The functions read and rotate the secret of the role.
   const use = ['kms:Decrypt', 'kms:GenerateDataKey*']
+  // In China, name each host with `.cn` at its end, too.
   const through = (...services: string[]) => ({
     'kms:ViaService': services.map((service) => `${service}.${region}.amazonaws.com`),
   })

@@ -5,8 +5,7 @@ import { Construct } from 'constructs'
 import type { ValidCreatedDatabase } from '../environment/database.ts'
 import type { CreatedServer } from './created-server.ts'
 import type { Database } from './database.ts'
-import { iamLogin, type Login, type SecretRotationOptions } from './login.ts'
-import { roleSecret } from './role-secret.ts'
+import { iamLogin, type Login, roleSecret, type SecretRotationOptions } from './login.ts'
 
 export interface CreatedDatabaseProps {
   options: ValidCreatedDatabase

@@ -1,8 +1,19 @@
-import { Connections, type ISubnet, type IVpc, Port, SecurityGroup } from 'aws-cdk-lib/aws-ec2'
-import type { RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { RemovalPolicy } from 'aws-cdk-lib'
+import {
+  Connections,
+  FlowLogDestination,
+  FlowLogTrafficType,
+  IpAddresses,
+  type ISubnet,
+  type IVpc,
+  Port,
+  SecurityGroup,
+  SubnetType,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2'
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
 import type { ValidCreatedDatabase } from '../environment/database.ts'
-import { IsolatedNetwork } from './isolated-network.ts'
 import type { Login } from './login.ts'
 import { PostgresInstance } from './postgres-instance.ts'
 
@@ -31,8 +42,9 @@ export class CreatedServer extends Construct {
   constructor(scope: Construct, id: string, props: CreatedServerProps) {
     super(scope, id)
     const { environmentName, options, majorUpgrade, logRetentionDays } = props
-    const network = new IsolatedNetwork(this, 'Network', { logRetentionDays })
-    const { vpc, subnets } = network
+    const network = new Construct(this, 'Network')
+    const vpc = isolatedVpc(network, logRetentionDays)
+    const subnets = vpc.isolatedSubnets
     this.vpc = vpc
     this.subnets = subnets
     this.securityGroup = new SecurityGroup(this, 'SecurityGroup', {
@@ -61,6 +73,28 @@ export class CreatedServer extends Construct {
     this.admin = server.admin
     this.resourceIds = server.resourceIds
   }
+}
+
+/** A network in the zones of its stack, without any way to or from the internet. */
+function isolatedVpc(scope: Construct, logRetentionDays: RetentionDays): Vpc {
+  const vpc = new Vpc(scope, 'Vpc', {
+    ipAddresses: IpAddresses.cidr('10.0.0.0/16'),
+    // RDS requires two zones, also for a single server.
+    maxAzs: 2,
+    natGateways: 0,
+    // The group that AWS gives each network lets everything in it talk to everything. Nothing here uses it.
+    restrictDefaultSecurityGroup: true,
+    subnetConfiguration: [{ name: 'isolated', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 24 }],
+  })
+  const logGroup = new LogGroup(scope, 'RejectedTraffic', {
+    retention: logRetentionDays,
+    removalPolicy: RemovalPolicy.DESTROY,
+  })
+  vpc.addFlowLog('Rejected', {
+    destination: FlowLogDestination.toCloudWatchLogs(logGroup),
+    trafficType: FlowLogTrafficType.REJECT,
+  })
+  return vpc
 }
 
 /**

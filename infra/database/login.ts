@@ -1,6 +1,6 @@
-import { ArnFormat, Stack } from 'aws-cdk-lib'
+import { ArnFormat, Stack, Validations } from 'aws-cdk-lib'
 import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam'
-import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
+import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
 
 /** A role of the database whose name and password are in a secret. */
@@ -96,7 +96,31 @@ export function allowSecret(
 /**
  * The names by which KMS may know a service in a region. Addresses in China end in `.cn`; a policy allows both forms there.
  */
-export function hostsOf(service: string, region: string): string | string[] {
+function hostsOf(service: string, region: string): string | string[] {
   const host = `${service}.${region}.amazonaws.com`
   return region.startsWith('cn-') ? [host, `${host}.cn`] : host
+}
+
+/** A new secret, with the name and a new password of the role that Viewkeeper works with, which `migrate` makes. */
+export function roleSecret(
+  scope: Construct,
+  { role, rotateSecretDays }: { role: string; rotateSecretDays: number | undefined },
+): Secret {
+  const secret = new Secret(scope, 'RoleSecret', {
+    description: 'Login and password of the role that Viewkeeper works with',
+    generateSecretString: {
+      secretStringTemplate: JSON.stringify({ username: role }),
+      generateStringKey: 'password',
+      passwordLength: 40,
+      excludePunctuation: true,
+    },
+  })
+  Validations.of(secret).acknowledge({
+    id: 'AwsSolutions-SMG4',
+    reason:
+      rotateSecretDays === undefined
+        ? 'rotateSecretDays is not set. A new password takes a call of the function migrate.'
+        : 'The rotation stands beside the function that rotates the secret.',
+  })
+  return secret
 }

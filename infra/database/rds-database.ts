@@ -4,11 +4,10 @@ import { CfnDBCluster, type IDatabaseCluster, type IDatabaseInstance } from 'aws
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct, Dependable } from 'constructs'
 import { refuseProps } from '../environment/valid-options.ts'
+import type { RdsOptions } from '../viewkeeper-props.ts'
 import type { Database } from './database.ts'
 import { firstOfEachZone } from './imported-database.ts'
-import type { IamLogin, Login, SecretRotationOptions } from './login.ts'
-import type { RdsOptions } from './rds-options.ts'
-import { roleSecret } from './role-secret.ts'
+import { type IamLogin, type Login, roleSecret, type SecretRotationOptions } from './login.ts'
 
 export interface RdsDatabaseProps extends Omit<RdsOptions, 'rotateSecretEvery'> {
   /** Days after which the password of the role is changed. Default: never. */
@@ -116,7 +115,7 @@ function adminSecretOf({ database, ...props }: RdsDatabaseProps, refuse: Refuse)
   if (props.authentication === 'iam')
     return refuse(
       "loginUser: is required with authentication: 'iam': `npx viewkeeper create-role --iam` makes the role; or give " +
-        'adminSecret, of an administrator whose password may stop working (docs/deploy.md, "Without a secret: IAM")',
+        'adminSecret, of an administrator whose password may stop working (docs/iam.md)',
     )
   const { secret } = database as { secret?: ISecret }
   if (secret) return secret

@@ -64,7 +64,7 @@ export const createdDatabase = named(
     postgresVersion: told(
       z.enum(['15', '16', '17', '18', '19']).default('18'),
       'Major version of PostgreSQL, if RDS offers it; RDS keeps the minor version current. [A deploy with a newer ' +
-        'one](runbook.md#a-new-major-version-of-postgresql) upgrades the server only if the deploy says so, too: ' +
+        'one](major-versions.md#a-created-database) upgrades the server only if the deploy says so, too: ' +
         '`-c upgradeTo=18`.',
     ),
     instanceType: told(
@@ -75,7 +75,7 @@ export const createdDatabase = named(
     encryptionKeyArn: told(
       keyArn(),
       'The KMS key that encrypts storage and backups. Say it before the first deploy: a server keeps its key, and [a deploy with another ' +
-        'one is refused](#another-key-for-a-created-database).',
+        'one is refused](created-database.md#another-key-for-a-created-database).',
       'the key that AWS manages',
     ),
     maxStorageGiB: told(
@@ -98,12 +98,12 @@ export const createdDatabase = named(
     authentication: told(
       authentication.default('secret'),
       'How the functions and the master user log in. `secret`: with a password from Secrets Manager. `iam`: with [a ' +
-        'token](#without-a-secret-iam) that each function signs itself, so there is no secret, and no endpoint of Secrets ' +
+        'token](iam.md) that each function signs itself, so there is no secret, and no endpoint of Secrets ' +
         'Manager to pay for. RDS needs 300 to 1,000 MiB of memory for `iam`.',
     ),
     greenResourceId: told(
       resourceId.optional(),
-      'With `iam`, before the switchover of a [blue/green deployment](#without-a-secret-iam): the resource id of the green server.',
+      'With `iam`, before the switchover of a [blue/green deployment](iam.md#bluegreen-deployments): the resource id of the green server.',
       'none',
     ),
     rotateSecretDays,
@@ -166,7 +166,7 @@ export const importedDatabase = named(
     authentication: told(
       authentication.default('secret'),
       'How the functions log in. `secret`: with the password in `secretArn`. `iam`: as `user`, with [a ' +
-        'token](#without-a-secret-iam) that each function signs itself.',
+        'token](iam.md) that each function signs itself.',
     ),
     secretArn: told(
       textLike(secretArn, 'must be the whole ARN of a secret, with its last six characters').optional(),
@@ -186,7 +186,7 @@ export const importedDatabase = named(
     resourceId: told(
       z.union([resourceId, z.array(resourceId).min(1, resourceIdRule)], resourceIdRule).optional(),
       'With `iam`, where it is required: the resource id of the instance (`db-…`) or of the Aurora cluster (`cluster-…`); for a ' +
-        '[blue/green deployment](#without-a-secret-iam), those of both servers.',
+        '[blue/green deployment](iam.md#bluegreen-deployments), those of both servers.',
       'none, with `secret`',
     ),
     securityGroupId: told(

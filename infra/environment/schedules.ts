@@ -40,7 +40,7 @@ export const schedules = named(
       ),
       views: told(
         z.boolean().default(true),
-        'Whether views are refreshed by the schedules in their definitions, too.',
+        'Whether the schedules in definitions refresh their views, too.',
       ),
     },
     {

@@ -111,7 +111,7 @@ export const optionFields = {
   ),
   reservedConcurrency: told(
     z.int().min(1).max(1_000).optional(),
-    'Calls at once that Lambda [keeps for each of the functions](#concurrency) `create`, `refresh` and `drop`, and lets through ' +
+    'Calls at once that Lambda [keeps for each of the functions](deploy.md#concurrency) `create`, `refresh` and `drop`, and lets through ' +
       'at most. Callers then wait so long at most that waiting alone cannot use them up.',
     'none; callers wait up to 25 s',
   ),

@@ -1,8 +1,7 @@
 import { CfnParameter, Reference, Token, Tokenization } from 'aws-cdk-lib'
 import { EventBus, type IEventBus } from 'aws-cdk-lib/aws-events'
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
-import type { FunctionName } from '../../src/edge/http/routes.ts'
+import type { FunctionName } from '../../src/edge/functions.ts'
 import { eventsMessage } from '../../src/edge/lambda/wake-lines.ts'
 import { refuseProps } from '../environment/valid-options.ts'
 import { callOnLine } from './call-on-line.ts'
@@ -31,12 +30,7 @@ export class Announcements extends Construct {
         'eventBus: nobody knows before the deploy whether this is a name or an ARN, and the policy of the functions needs to know. Name ' +
           'eventBusName or eventBusArn of an IEventBus, or write the text out',
       ])
-    const { announce, news } = functions
-    announce.lambda.addEnvironment('NEWS_FUNCTION', news.lambda.functionName)
-    announce.lambda.addToRolePolicy(
-      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [news.lambda.functionArn] }),
-    )
-    busOf(this, 'Bus', eventBus).grantPutEventsTo(announce.lambda)
+    busOf(this, 'Bus', eventBus).grantPutEventsTo(functions.announce.lambda)
     callOnLine(this, { environmentName, functions, logging, message: eventsMessage, calls: 'announce' })
   }
 }

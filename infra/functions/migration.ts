@@ -1,16 +1,11 @@
 import { CustomResource, Duration } from 'aws-cdk-lib'
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { Construct, type IDependable } from 'constructs'
-import { type Database, databaseVariables } from '../database/database.ts'
+import { databaseVariables } from '../database/database.ts'
 import { loginVariables } from '../database/login.ts'
-import type { ValidOptions } from '../environment/valid-options.ts'
-import { ViewkeeperFunction } from './viewkeeper-function.ts'
+import { type FunctionSurroundings, ViewkeeperFunction } from './viewkeeper-function.ts'
 
-export interface MigrationProps {
-  environmentName: string
-  options: ValidOptions
+export interface MigrationProps extends FunctionSurroundings {
   migrate: ViewkeeperFunction
-  database: Database
   /** What the migration needs: the database, and the network rules and endpoints. */
   after: IDependable[]
   /** What must not run on the old schema. */
@@ -23,23 +18,11 @@ export interface MigrationProps {
  * rollback, which must not fail.
  */
 export class Migration extends Construct {
-  constructor(scope: Construct, id: string, { migrate, database, after, before, ...props }: MigrationProps) {
+  constructor(scope: Construct, id: string, { migrate, after, before, ...around }: MigrationProps) {
     super(scope, id)
-    const { environmentName, options } = props
-    const deploy = new ViewkeeperFunction(this, 'deploy', {
-      name: 'deploy',
-      environmentName,
-      description: 'On deploy: calls migrate for CloudFormation, and answers',
-      // The most that Lambda gives, a minute longer than migrate lives.
-      timeout: Duration.minutes(15),
-      logRetentionDays: options.logRetentionDays,
-      memorySize: options.memorySize,
-      tracing: options.tracing,
-      variables: { POWERTOOLS_SERVICE_NAME: 'viewkeeper', POWERTOOLS_LOG_LEVEL: options.logLevel },
-    })
-    deploy.lambda.addToRolePolicy(
-      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [migrate.lambda.functionArn] }),
-    )
+    const { database } = around
+    const deploy = new ViewkeeperFunction(this, 'deploy', around)
+    deploy.mayCall(migrate)
     const call = new CustomResource(this, 'Call', {
       resourceType: 'Custom::ViewkeeperMigration',
       serviceToken: deploy.lambda.functionArn,

@@ -1,18 +1,9 @@
-import { Duration, Stack } from 'aws-cdk-lib'
+import { Stack } from 'aws-cdk-lib'
 import { ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { CfnRotationSchedule } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
-import { type Database, databaseVariables } from '../database/database.ts'
 import { allowSecret, rotatingActions, type SecretRotationOptions } from '../database/login.ts'
-import type { ValidOptions } from '../environment/valid-options.ts'
-import { type FunctionNetwork, ViewkeeperFunction } from './viewkeeper-function.ts'
-
-export interface SecretRotationProps extends SecretRotationOptions {
-  environmentName: string
-  options: ValidOptions
-  database: Database
-  network: FunctionNetwork
-}
+import { type FunctionSurroundings, ViewkeeperFunction } from './viewkeeper-function.ts'
 
 /**
  * Changes the password of the role that Viewkeeper works with every few days: Secrets Manager calls the function
@@ -21,25 +12,13 @@ export interface SecretRotationProps extends SecretRotationOptions {
 export class SecretRotation extends Construct {
   readonly function: ViewkeeperFunction
 
-  constructor(scope: Construct, id: string, props: SecretRotationProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { secret, everyDays, ...around }: FunctionSurroundings & SecretRotationOptions,
+  ) {
     super(scope, id)
-    const { environmentName, options, database, secret } = props
-    this.function = new ViewkeeperFunction(this, 'rotate', {
-      name: 'rotate',
-      environmentName,
-      description: "Rotates the secret of Viewkeeper's role, for Secrets Manager",
-      timeout: Duration.minutes(1),
-      logRetentionDays: options.logRetentionDays,
-      memorySize: options.memorySize,
-      tracing: options.tracing,
-      network: props.network,
-      variables: {
-        VIEWKEEPER_ENVIRONMENT: environmentName,
-        POWERTOOLS_SERVICE_NAME: 'viewkeeper',
-        POWERTOOLS_LOG_LEVEL: options.logLevel,
-        ...databaseVariables(database),
-      },
-    })
+    this.function = new ViewkeeperFunction(this, 'rotate', around)
     const { lambda } = this.function
     // CDK's RotationSchedule would also allow secretsmanager:GetRandomPassword on every resource.
     allowSecret(secret, lambda, rotatingActions, ['kms:Decrypt', 'kms:GenerateDataKey'])
@@ -50,7 +29,7 @@ export class SecretRotation extends Construct {
     const schedule = new CfnRotationSchedule(this, 'Schedule', {
       secretId: secret.secretArn,
       rotationLambdaArn: lambda.functionArn,
-      rotationRules: { automaticallyAfterDays: props.everyDays },
+      rotationRules: { automaticallyAfterDays: everyDays },
       // Secrets Manager only tests the function now: the password was made a moment ago.
       rotateImmediatelyOnUpdate: false,
     })

@@ -1,4 +1,4 @@
-import { type Duration, RemovalPolicy, Tags, Validations } from 'aws-cdk-lib'
+import { Duration, RemovalPolicy, Tags, Validations } from 'aws-cdk-lib'
 import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
 import {
   type AddToPrincipalPolicyResult,
@@ -16,11 +16,16 @@ import {
   Tracing,
 } from 'aws-cdk-lib/aws-lambda'
 import { SqsDestination } from 'aws-cdk-lib/aws-lambda-destinations'
-import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { LogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
-import type { FunctionName } from '../../src/edge/http/routes.ts'
-import { grantLogin, type Login } from '../database/login.ts'
+import { variablesOf } from '../../src/config/variables.ts'
+import { type DeployedName, type FunctionTraits, functions } from '../../src/edge/functions.ts'
+import { metricNamespace } from '../../src/edge/metrics/names.ts'
+import { type Database, databaseVariables } from '../database/database.ts'
+import { grantLogin } from '../database/login.ts'
+import { monitorTimes } from '../environment/monitor-times.ts'
+import type { ValidOptions } from '../environment/valid-options.ts'
 import { codeOf } from './code.ts'
 
 /** The network of a function, the security group that all functions share, and what they have to know of the network. */
@@ -32,58 +37,50 @@ export interface FunctionNetwork {
   variables: Record<string, string>
 }
 
-export interface ViewkeeperFunctionProps {
-  name: FunctionName | 'deploy' | 'rotate'
-  /** Part of the name of the function's log group. */
+/** What all functions of an environment have in common. */
+export interface FunctionSurroundings {
+  /** Part of the name of a function's log group. */
   environmentName: string
-  description: string
-  /** Default: none, for a function that does not use the database. */
-  network?: FunctionNetwork
-  /** The roles of the database that the function logs in as. Default: none. */
-  logins?: Login[]
-  /** Variables that the function reads. */
-  variables: Record<string, string>
-  timeout: Duration
-  logRetentionDays: RetentionDays
-  /** In MB. */
-  memorySize: number
-  /** Whether X-Ray traces the calls. */
-  tracing: boolean
-  /** The queue for asynchronous events that failed with all of Lambda's retries. Default: none. */
+  options: ValidOptions
+  database: Database
+  network: FunctionNetwork
+  /** The queue for asynchronous events that failed with all of Lambda's retries. */
   deadLetters?: IQueue
-  /** Retries of an asynchronous event, 0 to 2. Default: Lambda's own, 2. */
-  retryAttempts?: number
-  /** The age at which Lambda drops an asynchronous event that waits, 1 minute to 6 hours. Default: Lambda's own, 6 hours. */
-  maxEventAge?: Duration
-  /** Calls at once that Lambda keeps for the function, and lets through at most. Default: what the account has left. */
-  reservedConcurrency?: number | undefined
+}
+
+/** What one function has besides what the table says. */
+export interface OfOneFunction {
+  variables?: Record<string, string>
   /** Default: the function's bundle. */
   code?: Code
 }
 
-/** A function with its own role, log group and bundle. */
+/** A function of the table, with its own role, log group and bundle. */
 export class ViewkeeperFunction extends Construct {
   readonly lambda: LambdaFunction
   readonly logGroup: LogGroup
 
-  constructor(scope: Construct, id: string, props: ViewkeeperFunctionProps) {
-    super(scope, id)
-    const { name, environmentName, network } = props
+  constructor(scope: Construct, name: DeployedName, around: FunctionSurroundings, own: OfOneFunction = {}) {
+    super(scope, name)
+    const { environmentName, options, database, deadLetters } = around
+    const { description, seconds, worksAs, waits, ...traits } = functions[name]
+    const { retries, eventSeconds } = name === 'monitor' ? lookTimes(options) : traits
+    const network = worksAs && around.network
     this.logGroup = new LogGroup(this, 'Logs', {
       logGroupName: `/viewkeeper/${environmentName}/${name}`,
-      retention: props.logRetentionDays,
+      retention: options.logRetentionDays,
       // A log group that remains after the stack would make the next deploy fail: the name is taken.
       removalPolicy: RemovalPolicy.DESTROY,
     })
     const role = new FunctionRole(this, this.logGroup, network)
     this.lambda = new LambdaFunction(this, 'Function', {
-      description: props.description,
-      code: props.code ?? codeOf(name),
+      description,
+      code: own.code ?? codeOf(name),
       handler: 'index.handler',
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,
-      memorySize: props.memorySize,
-      timeout: props.timeout,
+      memorySize: options.memorySize,
+      timeout: Duration.seconds(seconds),
       logGroup: this.logGroup,
       role,
       ...(network && {
@@ -91,23 +88,42 @@ export class ViewkeeperFunction extends Construct {
         vpcSubnets: { subnets: network.subnets },
         securityGroups: [network.securityGroup],
       }),
-      environment: { ...props.variables, ...network?.variables, NODE_OPTIONS: '--enable-source-maps' },
+      environment: {
+        VIEWKEEPER_ENVIRONMENT: environmentName,
+        POWERTOOLS_SERVICE_NAME: 'viewkeeper',
+        POWERTOOLS_METRICS_NAMESPACE: metricNamespace,
+        POWERTOOLS_LOG_LEVEL: traits.isRead ? atLeastInfo(options) : options.logLevel,
+        ...(worksAs && databaseVariables(database)),
+        ...variablesOf(options, traits.obeys ?? []),
+        ...(waits ? longestWait(options) : {}),
+        ...own.variables,
+        ...network?.variables,
+        NODE_OPTIONS: '--enable-source-maps',
+      },
       // Lambda itself sends the traces, so a network without a way out needs no endpoint of X-Ray.
-      tracing: props.tracing ? Tracing.ACTIVE : undefined,
-      onFailure: props.deadLetters && new SqsDestination(props.deadLetters),
-      retryAttempts: props.retryAttempts,
-      maxEventAge: props.maxEventAge,
-      reservedConcurrentExecutions: props.reservedConcurrency,
+      tracing: options.tracing ? Tracing.ACTIVE : undefined,
+      onFailure: traits.deadLetters && deadLetters ? new SqsDestination(deadLetters) : undefined,
+      retryAttempts: retries,
+      maxEventAge: eventSeconds === undefined ? undefined : Duration.seconds(eventSeconds),
+      reservedConcurrentExecutions: waits ? options.reservedConcurrency : undefined,
     })
-    for (const login of props.logins ?? []) grantLogin(login, this.lambda)
+    if (worksAs?.startsWith('role')) grantLogin(database.login, this.lambda)
+    if (worksAs === 'role and administrator' && database.admin) grantLogin(database.admin, this.lambda)
     role.complete()
     // CloudFormation makes up the function's name; people find the function by its tags.
     Tags.of(this.lambda).add('viewkeeper:function', name)
-    if (props.tracing)
+    if (options.tracing)
       Validations.of(this).acknowledge({
         id: 'AwsSolutions-IAM5[Resource::*]',
         reason: 'X-Ray has no resources that a policy could name.',
       })
+  }
+
+  /** Lets this function call another one. */
+  mayCall({ lambda }: ViewkeeperFunction): void {
+    this.lambda.addToRolePolicy(
+      new PolicyStatement({ actions: ['lambda:InvokeFunction'], resources: [lambda.functionArn] }),
+    )
   }
 
   /** A key of the bundle's content, its code and the files next to it. */
@@ -116,6 +132,23 @@ export class ViewkeeperFunction extends Construct {
     return (code as CfnFunction.CodeProperty).s3Key as string
   }
 }
+
+/** A look that failed is tried again only if the next look is far. Looks that wait must not pile up. */
+function lookTimes({ monitorEveryMinutes }: ValidOptions): Pick<FunctionTraits, 'retries' | 'eventSeconds'> {
+  const times = monitorTimes(monitorEveryMinutes)
+  return times === null ? {} : { retries: times.retries, eventSeconds: times.interval.toSeconds() }
+}
+
+const atLeastInfo = ({ logLevel }: ValidOptions): string => (logLevel === 'DEBUG' ? 'DEBUG' : 'INFO')
+
+/**
+ * How long callers may wait if the concurrency is reserved: requests that arrive as fast as the API lets them in, and all wait,
+ * occupy as many functions as are reserved.
+ */
+const longestWait = ({ reservedConcurrency, requestsPerSecond }: ValidOptions): Record<string, string> =>
+  reservedConcurrency === undefined
+    ? {}
+    : { LONGEST_WAIT_SECONDS: String(Math.floor(reservedConcurrency / requestsPerSecond)) }
 
 /**
  * The role of a function. What the function is made with stands in the role itself, one resource less for each function, and

@@ -95,7 +95,7 @@ function addDeadLetters(scope: Construct, place: AlarmPlace, queue: IQueue): voi
   })
 }
 
-/** A bus that refuses for a moment is no news: the monitor rings again at its next look. */
+/** A bus that refuses for a moment is no news: the monitor calls again at its next look. */
 function addAnnounceErrors(
   scope: Construct,
   place: AlarmPlace,
@@ -107,7 +107,7 @@ function addAnnounceErrors(
   addAlarm(scope, place, {
     name: 'announce-errors',
     metric: announce.metricErrors({ period: Duration.minutes(minutes) }),
-    // Without a monitor nothing rings again but the end of a run.
+    // Without a monitor nothing calls it again but the end of a run.
     periods: monitor ? 2 : 1,
     lasting: true,
     mails: ['begin', 'end'],

@@ -13,7 +13,7 @@ import {
 import { CfnQueryDefinition, type ILogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
-import type { FunctionName } from '../../src/edge/http/routes.ts'
+import type { FunctionName } from '../../src/edge/functions.ts'
 import { metricNames } from '../../src/edge/metrics/names.ts'
 import { docsOf } from '../../src/sql/runbook.ts'
 import type { ViewkeeperFunction } from '../functions/viewkeeper-function.ts'

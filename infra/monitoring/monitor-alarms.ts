@@ -2,7 +2,7 @@ import { ComparisonOperator, Stats, TreatMissingData } from 'aws-cdk-lib/aws-clo
 import type { Construct } from 'constructs'
 import { metricNames } from '../../src/edge/metrics/names.ts'
 import { command } from '../../src/sql/commands.ts'
-import { silentMonitor } from '../../src/watch/mails/silent-monitor.ts'
+import { silentMonitor } from '../../src/watch/plan/alarms.ts'
 import type { MonitorTimes } from '../environment/monitor-times.ts'
 import { type AlarmOptions, type AlarmPlace, addAlarm } from './alarm.ts'
 import { ownMetric } from './own-metric.ts'
@@ -77,7 +77,7 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
   })
   addTrouble(metricNames.viewsSetAside, {
     name: 'set-aside-views',
-    happened: 'Views have been set aside for more than an hour: whoever reads one of them gets an error.',
+    happened: 'Views have been set aside for more than an hour: their readers get an error.',
     first:
       'npx viewkeeper put-back --dry-run, on the DATABASE_URL of this environment, names the views; npx viewkeeper put-back makes them again.',
   })

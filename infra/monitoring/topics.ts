@@ -1,7 +1,9 @@
 import { Stack } from 'aws-cdk-lib'
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import { type ITopic, Topic, type TopicProps } from 'aws-cdk-lib/aws-sns'
-import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
+import { EmailSubscription, LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
+import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct, type IDependable } from 'constructs'
 
 /** The topics that people and their programs listen to. */
@@ -43,6 +45,15 @@ export class Topics extends Construct implements AlarmTopics {
     this.mail = people?.mail ?? add('mail')
     this.notices = people?.notices ?? add('notices')
     for (const email of emails) this.mail.addSubscription(new EmailSubscription(email))
+  }
+
+  /** Has the function that makes mails of alarms called for each alarm, and lets it publish to people. */
+  addNotify(notify: LambdaFunction, deadLetters: IQueue): void {
+    notify.addEnvironment('MAIL_TOPIC_ARN', this.mail.topicArn)
+    notify.addEnvironment('NOTICES_TOPIC_ARN', this.notices.topicArn)
+    // The grant of a topic of the user's own includes its key.
+    for (const topic of [this.mail, this.notices]) topic.grantPublish(notify)
+    this.alarms.addSubscription(new LambdaSubscription(notify, { deadLetterQueue: deadLetters }))
   }
 }
 

@@ -23,7 +23,7 @@ const weekFrom = Date.UTC(2026, 0, 5)
 const weekUntil = weekFrom + 7 * 24 * 3_600_000
 
 /** The most batches that begin at one moment of a week, and the first such moment. */
-export function mostAtOnce(batches: readonly ViewTimes[]): { count: number; at: Date | null } {
+function mostAtOnce(batches: readonly ViewTimes[]): { count: number; at: Date | null } {
   const begun = new Map<number, number>()
   for (const { schedule, timeZone } of batches) {
     const cron = new Cron(schedule, { timezone: timeZone })

@@ -1,11 +1,12 @@
-import { Duration, RemovalPolicy, TimeZone } from 'aws-cdk-lib'
-import type { IRole } from 'aws-cdk-lib/aws-iam'
+import { Duration, RemovalPolicy, Stack, TimeZone } from 'aws-cdk-lib'
+import { type IRole, PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import {
   ContextAttribute,
   Schedule,
   ScheduleExpression,
   ScheduleGroup,
+  type ScheduleProps,
   ScheduleTargetInput,
 } from 'aws-cdk-lib/aws-scheduler'
 import { LambdaInvoke, StepFunctionsStartExecution } from 'aws-cdk-lib/aws-scheduler-targets'
@@ -14,7 +15,6 @@ import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
 import type { ScheduledBatch } from '../../src/catalog/plan/scheduled.ts'
 import { eventBridgeCron } from './cron.ts'
-import { scheduleRole } from './schedule-role.ts'
 
 /** Minutes between two looks for what no alarm has told. */
 const noticesEveryMinutes = 5
@@ -44,8 +44,8 @@ export class Schedules extends Construct {
   private readonly group: ScheduleGroup
   /** The schedule that calls the monitor, if there is one. */
   readonly monitor: Schedule | undefined
-  /** The schedules of one target share a role. */
-  private readonly roles = new Map<IFunction | IStateMachine, IRole>()
+  /** The role of all batches. */
+  private batchesRole: IRole | undefined
 
   constructor(scope: Construct, id: string, props: SchedulesProps) {
     super(scope, id)
@@ -58,10 +58,27 @@ export class Schedules extends Construct {
     })
     const { monitorEveryMinutes } = props
     if (monitorEveryMinutes !== false) {
-      this.monitor = this.addMonitor(monitorEveryMinutes)
-      this.addNotices(Math.max(noticesEveryMinutes, monitorEveryMinutes))
+      const noticesEvery = Math.max(noticesEveryMinutes, monitorEveryMinutes)
+      // A call that is late by a whole interval becomes a dead letter: the next call does its work.
+      this.monitor = this.addCall('monitor', props.monitor, {
+        description: 'Closes lost runs and publishes ended ones',
+        schedule: rateOf(monitorEveryMinutes),
+        maxEventAge: Duration.minutes(monitorEveryMinutes),
+      })
+      // CloudWatch publishes an alarm only when its state changes, so what goes wrong while the alarm is on would not be told; nor
+      // would an alarm that got lost on its way.
+      this.addCall('notices', props.notify, {
+        description: 'Tells people what no alarm has told',
+        schedule: rateOf(noticesEvery),
+        maxEventAge: Duration.minutes(noticesEvery),
+      })
     }
-    this.addPrune()
+    // At a time when hardly any nightly batch begins.
+    this.addCall('prune', props.prune, {
+      description: 'Removes old history',
+      schedule: ScheduleExpression.expression(eventBridgeCron('17 3 * * *'), TimeZone.ETC_UTC),
+      maxEventAge: Duration.hours(1),
+    })
   }
 
   /**
@@ -69,103 +86,81 @@ export class Schedules extends Construct {
    * scheduled time open one batch.
    */
   addBatch({ name, schedule, timeZone, selection }: ScheduledBatch): void {
-    this.add(name, ScheduleExpression.expression(eventBridgeCron(schedule), TimeZone.of(timeZone)), {
+    const { batches, concurrency } = this.props
+    this.batchesRole ??= this.roleFor('batches', 'states:StartExecution', batches.stateMachineArn)
+    this.add(name, {
       description:
         'all' in selection
           ? 'Refreshes every view'
           : 'Refreshes the views that have this schedule in their definitions',
-      target: this.props.batches,
-      input: {
-        scheduledTime: ContextAttribute.scheduledTime,
-        ...selection,
-        concurrency: this.props.concurrency,
-      },
-      // After an hour the event becomes a dead letter: the next scheduled batch refreshes the views.
-      retryAttempts: 10,
-      maxEventAge: Duration.hours(1),
+      schedule: ScheduleExpression.expression(eventBridgeCron(schedule), TimeZone.of(timeZone)),
+      target: new StepFunctionsStartExecution(batches, {
+        ...this.delivery(name, { scheduledTime: ContextAttribute.scheduledTime, ...selection, concurrency }),
+        role: this.batchesRole,
+        // After an hour the event becomes a dead letter: the next scheduled batch refreshes the views.
+        retryAttempts: 10,
+        maxEventAge: Duration.hours(1),
+      }),
     })
   }
 
-  /** Calls the monitor. A call that is late by a whole interval becomes a dead letter: the next call does its work. */
-  private addMonitor(minutes: number): Schedule {
-    const rate = `rate(${minutes} minute${minutes === 1 ? '' : 's'})`
-    return this.add('monitor', ScheduleExpression.expression(rate, TimeZone.ETC_UTC), {
-      description: 'Closes lost runs and publishes ended ones',
-      target: this.props.monitor,
-      input: {},
-      retryAttempts: 3,
-      maxEventAge: Duration.minutes(minutes),
+  private addCall(
+    name: string,
+    lambda: IFunction,
+    { maxEventAge, ...times }: Pick<ScheduleProps, 'description' | 'schedule'> & { maxEventAge: Duration },
+  ): Schedule {
+    return this.add(name, {
+      ...times,
+      target: new LambdaInvoke(lambda, {
+        ...this.delivery(name),
+        role: this.roleFor(name, 'lambda:InvokeFunction', lambda.functionArn),
+        retryAttempts: 3,
+        maxEventAge,
+      }),
     })
   }
 
-  /**
-   * Has `notify` look for what no alarm has told. CloudWatch publishes an alarm only when its state changes, so what
-   * goes wrong while the alarm is on would not be told; nor would an alarm that got lost on its way.
-   */
-  private addNotices(minutes: number) {
-    this.add('notices', ScheduleExpression.expression(`rate(${minutes} minutes)`, TimeZone.ETC_UTC), {
-      description: 'Tells people what no alarm has told',
-      target: this.props.notify,
-      input: {},
-      retryAttempts: 3,
-      maxEventAge: Duration.minutes(minutes),
-    })
-  }
-
-  /** Prunes the history once a day, at a time when hardly any nightly batch begins. */
-  private addPrune() {
-    this.add('prune', ScheduleExpression.expression(eventBridgeCron('17 3 * * *'), TimeZone.ETC_UTC), {
-      description: 'Removes old history',
-      target: this.props.prune,
-      input: {},
-      retryAttempts: 3,
-      maxEventAge: Duration.hours(1),
-    })
-  }
-
-  private add(name: string, expression: ScheduleExpression, options: ScheduleOptions): Schedule {
-    const { target, description, ...delivery } = options
-    const props = {
-      ...delivery,
-      input: ScheduleTargetInput.fromObject({ trigger: 'schedule', schedule: name, ...options.input }),
-      deadLetterQueue: this.props.deadLetters,
-      role: this.roleFor(target),
-    }
+  private add(name: string, props: ScheduleProps): Schedule {
     return new Schedule(this, name, {
       // CloudFormation tells schedules apart by their names alone, whatever their groups are.
       scheduleName: `${this.props.environmentName}-${name}`,
       scheduleGroup: this.group,
-      description,
-      schedule: expression,
-      target: isMachine(target)
-        ? new StepFunctionsStartExecution(target, props)
-        : new LambdaInvoke(target, props),
+      ...props,
     })
   }
 
-  private roleFor(target: IFunction | IStateMachine): IRole {
-    const { group } = this
-    const { deadLetters, monitor, notify } = this.props
-    const [id, may] = isMachine(target)
-      ? ['batches-role', { action: 'states:StartExecution', targetArn: target.stateMachineArn } as const]
-      : [
-          target === monitor ? 'monitor-role' : target === notify ? 'notices-role' : 'prune-role',
-          { action: 'lambda:InvokeFunction', targetArn: target.functionArn } as const,
-        ]
-    const role = this.roles.get(target) ?? scheduleRole(this, id, { group, ...may, deadLetters })
-    this.roles.set(target, role)
-    return role
+  /** Scheduler retries the delivery, and not a function or an execution that fails. */
+  private delivery(name: string, input: Record<string, unknown> = {}) {
+    return {
+      input: ScheduleTargetInput.fromObject({ trigger: 'schedule', schedule: name, ...input }),
+      deadLetterQueue: this.props.deadLetters,
+    }
+  }
+
+  /**
+   * A role that may invoke its function, or start executions of its state machine, and send undelivered events to the dead-letter
+   * queue. CDK's own role could also invoke every version of the function, by a wildcard; so CDK may add no statement to this role.
+   */
+  private roleFor(name: string, action: string, targetArn: string): IRole {
+    const allow = (action: string, resource: string) =>
+      new PolicyStatement({ actions: [action], resources: [resource] })
+    return new Role(this, `${name}-role`, {
+      assumedBy: new ServicePrincipal('scheduler.amazonaws.com', {
+        conditions: {
+          StringEquals: {
+            'aws:SourceAccount': Stack.of(this).account,
+            'aws:SourceArn': this.group.scheduleGroupArn,
+          },
+        },
+      }),
+      inlinePolicies: {
+        deliver: new PolicyDocument({
+          statements: [allow(action, targetArn), allow('sqs:SendMessage', this.props.deadLetters.queueArn)],
+        }),
+      },
+    }).withoutPolicyUpdates()
   }
 }
 
-const isMachine = (target: IFunction | IStateMachine): target is IStateMachine => 'stateMachineArn' in target
-
-interface ScheduleOptions {
-  description: string
-  target: IFunction | IStateMachine
-  input: Record<string, unknown>
-  /** Retries of the delivery. Scheduler does not retry a function or an execution that fails. */
-  retryAttempts: number
-  /** The age at which an undelivered event becomes a dead letter. */
-  maxEventAge: Duration
-}
+const rateOf = (minutes: number): ScheduleExpression =>
+  ScheduleExpression.expression(`rate(${minutes} minute${minutes === 1 ? '' : 's'})`, TimeZone.ETC_UTC)

@@ -11,8 +11,6 @@ import { isRefusal, Problem } from '../../src/problem.ts'
 import type { Database } from '../../src/server/connect.ts'
 import { type Handler, invoke, loadFunction } from './invoke.ts'
 
-/** The longest life of a function in Lambda. */
-const advanceSeconds = 900
 /** The pauses before a failed call is repeated, as in the state machine: an hour in all. */
 const pausesMs = [1, 2, 4, 8, 16, 32, ...Array(60).fill(60)].map((seconds) => seconds * 1000)
 
@@ -46,7 +44,7 @@ const idleMs = 2000
  */
 export function localBatches(database: Database): LocalBatches {
   const open = async (event: ForwardedEvent) =>
-    (await invoke('batch', await loadFunction('batch'), event, 29)) as OpenedBatch
+    (await invoke('batch', await loadFunction('batch'), event)) as OpenedBatch
   const machinery: BatchMachinery = {
     open,
     async advance(batchId) {
@@ -113,8 +111,7 @@ async function watch(
 
 async function advanceUntilDone(batchId: string): Promise<void> {
   const batch = await loadFunction('batch')
-  const call = async () =>
-    (await invoke('advance', batch, { batchId, leaveWhenIdle: true }, advanceSeconds)) as Advanced
+  const call = async () => (await invoke('advance', batch, { batchId, leaveWhenIdle: true })) as Advanced
   for (;;) {
     const advanced = await patiently(call)
     if (advanced.done) return

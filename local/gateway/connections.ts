@@ -1,4 +1,4 @@
-import type { FunctionName } from '../../src/edge/http/routes.ts'
+import type { HttpFunctionName } from '../../src/edge/http/routes.ts'
 import { Problem } from '../../src/problem.ts'
 import { makeTurns, type Turns } from './turns.ts'
 
@@ -45,13 +45,10 @@ const advancing: Share = {
 /** For calls that are soon over: reads and cancels must not wait for long runs. */
 const brief = share(0.1, 1)
 
-/** What takes connections: a function, or `advance`, which is the function `batch` while it advances a batch. */
-export type Caller = FunctionName | 'advance'
+/** What takes connections: a function that runs here, or `advance`, which is the function `batch` while it advances a batch. */
+export type Caller = HttpFunctionName | 'batch' | 'advance' | 'monitor'
 
-/**
- * `start-batch` has no share, because it opens no connection: it calls `batch`. Nothing calls `news` and `notify` here: there
- * are no alarms.
- */
+/** `start-batch` has no share, because it opens no connection: it calls `batch`. */
 const shares: Record<Caller, Share | null> = {
   create: operation,
   refresh: operation,
@@ -61,11 +58,6 @@ const shares: Record<Caller, Share | null> = {
   'start-batch': null,
   api: brief,
   monitor: brief,
-  news: brief,
-  notify: null,
-  announce: null,
-  prune: brief,
-  migrate: brief,
 }
 
 /**

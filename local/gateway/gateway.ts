@@ -113,7 +113,7 @@ async function handle(
   const { function: name } = match.route
   const event = toEvent(request, body, match)
   const handler = await functions(name)
-  const work = withDeadline(invoke(name, handler, event, timeoutSeconds))
+  const work = withDeadline(invoke(name, handler, event))
   const result = await (request.method === 'GET' || !events ? work : whileHinting(work, events.hint))
   if (result !== late) return answer(response, result)
   const detail = `Function ${name} took more than ${timeoutSeconds} s.`

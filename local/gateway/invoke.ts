@@ -1,22 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import type { Context } from 'aws-lambda'
-import type { FunctionName } from '../../src/edge/http/routes.ts'
+import { type FunctionName, functions } from '../../src/edge/functions.ts'
 import { type Caller, withConnections } from './connections.ts'
 
 export type Handler = (event: unknown, context: Context) => Promise<unknown>
 
 /**
- * Calls the handler of a function as Lambda does, as soon as the connections that the function needs are
- * free.
+ * Calls the handler of a function as Lambda does, as soon as the connections that the function needs are free. The call lives as
+ * long as in Lambda, unless its connections are for a shorter time.
  */
-export function invoke(
-  name: Caller,
-  handler: Handler,
-  event: unknown,
-  timeoutSeconds: number,
-): Promise<unknown> {
+export function invoke(name: Caller, handler: Handler, event: unknown): Promise<unknown> {
   return withConnections(name, (longestSeconds) => {
-    const deadline = Date.now() + Math.min(timeoutSeconds, longestSeconds) * 1000
+    const { seconds } = functions[name === 'advance' ? 'batch' : name]
+    const deadline = Date.now() + Math.min(seconds, longestSeconds) * 1000
     const functionName = `viewkeeper-local-${name}`
     return handler(event, {
       awsRequestId: randomUUID(),

@@ -1,6 +1,6 @@
 import { describeAlarm } from '../../src/watch/mails/alarm-words.ts'
-import { silentMonitor } from '../../src/watch/mails/silent-monitor.ts'
 import type { Monitored } from '../../src/watch/monitor.ts'
+import { silentMonitor } from '../../src/watch/plan/alarms.ts'
 import { type Handler, invoke } from './invoke.ts'
 
 interface Options {
@@ -23,7 +23,7 @@ export function startMonitor(
 ): () => Promise<void> {
   const event = { trigger: 'schedule', schedule: 'monitor' }
   const look = async () => {
-    const { due } = (await invoke('monitor', handler, event, 60)) as Monitored
+    const { due } = (await invoke('monitor', handler, event)) as Monitored
     if (due > 0) await execute({ trigger: 'schedule', due: true })
   }
   let missed = 0

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { pathOf, relativePath } from '../loading/relative-path.ts'
-import { sqlFileOf } from '../loading/sql-texts.ts'
+import { sqlFileOf } from '../loading/import-files.ts'
+import { pathOf, relativePath } from '../loading/import-problem.ts'
 import type { AuthoredView } from './define-view.ts'
 
 /** A line of a file. */

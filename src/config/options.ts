@@ -102,7 +102,8 @@ export interface ViewkeeperOptions {
    */
   batchExchange?: 'together' | 'each'
   /**
-   * The room on disk that the shadows of one batch may take, in bytes; a group that needs more is refreshed view by view.
+   * The room on disk that the shadows of one batch may take, in bytes; a group that needs more is refreshed view by
+   * view.
    * @default - no limit
    */
   maxShadowBytes?: number
@@ -174,7 +175,7 @@ export interface ScheduleOptions {
    */
   nightly?: NightlyOptions | false
   /**
-   * Whether views are refreshed by the schedules in their definitions, too.
+   * Whether the schedules in definitions refresh their views, too.
    * @default true
    */
   views?: boolean

@@ -10,8 +10,10 @@ interface Told {
 /** The texts of fields: of options, and of definitions. */
 export const texts = z.registry<Told>()
 
-/** A field with its text. Links are relative to docs/. */
+/** A field with its text, the only one: what several fields share is made anew for each. Links are relative to docs/. */
 export function told<T extends z.ZodType>(field: T, text: string, otherwise?: string): T {
+  const first = texts.get(field)
+  if (first) throw new Error(`The field that says "${first.text}" may not also say "${text}".`)
   texts.add(field, { text, otherwise })
   return field
 }

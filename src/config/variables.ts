@@ -72,19 +72,21 @@ export const optionsOf = (env: NodeJS.ProcessEnv): FunctionOptions =>
     }),
   )
 
-/**
- * What the variables say to every session of the database: who owns its views, how `auto` spares their readers, and what is
- * left out.
- */
+/** The options about readers: how `auto` spares them, and what is left out because nothing has changed for them. */
+export const aboutReaders = [
+  'readOnReplicas',
+  'withoutKey',
+  'regularUpToMs',
+  'skipUnchanged',
+  'skipAtMostHours',
+] as const
+
+/** What the variables say to every session of the database: who owns its views, and what is about readers. */
 export function saidToDatabase(
   env: NodeJS.ProcessEnv,
-): Pick<
-  FunctionOptions,
-  'viewOwner' | 'readOnReplicas' | 'withoutKey' | 'regularUpToMs' | 'skipUnchanged' | 'skipAtMostHours'
-> {
-  const { regularUpToMs = defaults.regularUpToMs, ...told } = optionsOf(env)
-  const { viewOwner, readOnReplicas, withoutKey, skipUnchanged, skipAtMostHours } = told
-  return { viewOwner, readOnReplicas, withoutKey, regularUpToMs, skipUnchanged, skipAtMostHours }
+): Pick<FunctionOptions, 'viewOwner' | (typeof aboutReaders)[number]> {
+  const told = { regularUpToMs: defaults.regularUpToMs, ...optionsOf(env) }
+  return Object.fromEntries((['viewOwner', ...aboutReaders] as const).map((name) => [name, told[name]]))
 }
 
 const variableOf = (option: string): string => option.replace(/[A-Z]/g, '_$&').toUpperCase()

@@ -1,8 +1,8 @@
+import { readFileSync } from 'node:fs'
 import module from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { indexModule } from '../package-files.ts'
 import { Problem } from '../problem.ts'
-import { readSql } from './sql-texts.ts'
 
 /** Imports a file of TypeScript or JavaScript by its path, and returns what the file exports. */
 export type ImportFile = (path: string) => Promise<Record<string, unknown>>
@@ -53,3 +53,16 @@ function hideWarnings(): () => void {
     process.emitWarning = emitWarning
   }
 }
+
+// Never cleared, because modules are kept, too: a file that is imported a second time is not read again.
+const paths = new Map<string, string>()
+
+/** The text of an imported `.sql` file. */
+function readSql(path: string): string {
+  const text = readFileSync(path, 'utf8')
+  paths.set(text, path)
+  return text
+}
+
+/** The imported file that holds exactly this text. */
+export const sqlFileOf = (text: string): string | undefined => paths.get(text)

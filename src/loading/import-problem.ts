@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { basename } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { relativePath } from './relative-path.ts'
+import { basename, relative } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /** Says that importing a file failed, and at which line of the file. The file is relative to the current folder. */
 export function importProblem(path: string, error: unknown): { file: string; line: number; message: string } {
@@ -32,3 +31,9 @@ function lineOfImport(path: string, message: string): number | undefined {
     .findIndex((line) => /\b(import|from)\b/.test(line) && line.includes(basename(missing)))
   return at === -1 ? undefined : at + 1
 }
+
+/** A `file:` URL as a path; a path stays what it is. */
+export const pathOf = (file: string): string => (file.startsWith('file:') ? fileURLToPath(file) : file)
+
+/** A path or `file:` URL as a path from the current folder. */
+export const relativePath = (path: string): string => relative(process.cwd(), pathOf(path))

@@ -16,15 +16,13 @@ export const readFrozenMigrations = async (folder: URL): Promise<FrozenMigration
 
 /** The same for a construct of CDK, which cannot wait. */
 export function readFrozenMigrationsSync(folder: URL): FrozenMigration[] {
-  const migrations = pairsOf(folder)
+  const migrations = readPairs(folder)
   insistOnOrder(migrations)
   return migrations
 }
 
-/** The same, whatever their numbers are: sorted by number, then by name. */
-export const readPairs = async (folder: URL): Promise<FrozenMigration[]> => pairsOf(folder)
-
-function pairsOf(folder: URL): FrozenMigration[] {
+/** Whatever their numbers are: sorted by number, then by name. */
+function readPairs(folder: URL): FrozenMigration[] {
   const files = listFiles(folder)
     .filter((name) => name.endsWith('.sql'))
     .sort()

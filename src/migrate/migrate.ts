@@ -21,7 +21,7 @@ import {
   viewChangesOf,
 } from './plan/frozen.ts'
 import { compareJournal, type JournalEntry } from './plan/journal.ts'
-import { type Change, planChange } from './plan.ts'
+import { type Change, planFrozen } from './plan.ts'
 import { recordStatements } from './record.ts'
 import { runChange } from './run-change.ts'
 
@@ -43,7 +43,7 @@ export interface MigrationDone {
   /** The migration's name; the view's, if `way` is `repair`. */
   name: string
   way: 'up' | 'down' | 'repair'
-  /** `sql` for own SQL; null if the database had that state already. */
+  /** `sql` for own SQL; null if the database had that state already, or a later migration drops a view that cannot be made. */
   does: Change | 'sql' | null
   runId: number | null
   durationMs: number | null
@@ -59,9 +59,8 @@ export const migrateUp = (
   migrations: FrozenMigration[],
 ): Promise<{ applied: MigrationDone[]; ahead: string[] }> =>
   withMigrationLock(call, async (sql) => {
-    const { recorded, pending, ahead } = compareJournal(migrations, await readViewJournal(sql))
-    const applied = await recordAll(sql, migrations, recorded)
-    for (const done of applied) call.onDone?.(done)
+    const { pending, ahead } = compareJournal(migrations, await readViewJournal(sql))
+    const applied: MigrationDone[] = []
     for (const migration of pending) {
       const done = await migrateOne(sql, call, migrations, migration, 'up')
       call.onDone?.(done)
@@ -69,17 +68,6 @@ export const migrateUp = (
     }
     return { applied, ahead: ahead.map(({ name }) => name) }
   })
-
-/** Records migrations without executing them: all of them or none. */
-async function recordAll(
-  sql: Sql,
-  migrations: FrozenMigration[],
-  recorded: FrozenMigration[],
-): Promise<MigrationDone[]> {
-  const record = recorded.flatMap((migration) => recordStatements(migrations, migration, 'up'))
-  if (record.length > 0) await withTransaction(sql, (transaction) => executeRecord(transaction, record))
-  return recorded.map(({ name }) => ({ name, way: 'up', does: null, ...noRun }))
-}
 
 /** Undoes the last `count` migrations of the database, newest first. */
 export const migrateDown = (
@@ -126,10 +114,10 @@ export const migrationStatus = (
   migrations: FrozenMigration[],
 ): Promise<MigrationStatus> =>
   database.withConnection(async (sql) => {
-    const { applied, recorded, pending, ahead } = compareJournal(migrations, await readViewJournal(sql))
+    const { applied, pending, ahead } = compareJournal(migrations, await readViewJournal(sql))
     return {
       applied,
-      pending: [...recorded, ...pending].map(({ name }) => name),
+      pending: pending.map(({ name }) => name),
       ahead: ahead.map(({ name }) => name),
       missing: await missingViews(sql, migrations),
     }
@@ -178,12 +166,9 @@ async function migrateOne(
     await runPlainSql(sql, to, record, 'applied', await withoutReadersOf(change, { withData, madeBy }))
     return { name, way, does: 'sql', ...noRun }
   }
-  if (change.does === 'squash') {
-    await withTransaction(sql, (transaction) => executeRecord(transaction, record))
-    return { name, way, does: null, ...noRun }
-  }
   const from = back?.change ?? null
-  const done = await migrateView(sql, call, { migration, way, from, to, change, record })
+  const later = way === 'up' ? migrations.filter(({ number }) => number > migration.number) : []
+  const done = await migrateView(sql, call, { migration, way, from, to, change, later, record })
   return { name, way, ...(done ?? { does: null, ...noRun }) }
 }
 
@@ -197,6 +182,8 @@ interface ViewMigration {
   from: FrozenChange | null
   to: FrozenText
   change: ViewChange | Together
+  /** The migrations that follow. */
+  later: FrozenMigration[]
   /** The statements that record the migration, in the transaction of its change. */
   record: string[]
 }
@@ -207,9 +194,10 @@ const mostTries = 5
 async function migrateView(
   sql: Sql,
   call: MigrateCall,
-  { migration, way, from, to, change, record }: ViewMigration,
+  { migration, way, from, to, change, later, record }: ViewMigration,
 ): Promise<Pick<MigrationDone, 'does' | 'runId' | 'durationMs'> | null> {
-  const plan = () => planChange(sql, from, change, { withData: call.withData, deadline: call.waitUntil })
+  const options = { withData: call.withData, deadline: call.waitUntil }
+  const plan = () => planFrozen(sql, { from, to: change, later }, options)
   for (let tries = 1; ; tries++) {
     await untilIdle(sql, call, migration, leadOf(change))
     if ((await isJournaled(sql, migration)) === (way === 'up')) return null

@@ -11,6 +11,7 @@ import { hintsOn, hintsQueryOf } from '../catalog/plan/obstacles.ts'
 import { sayObstacles } from '../catalog/plan/rights.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
 import { Problem } from '../problem.ts'
+import { StatementRefused } from '../rebuild/db/statements.ts'
 import { checkingOf } from '../rebuild/plan/check-data.ts'
 import { creating, planCreate } from '../rebuild/plan/create.ts'
 import { exclusively, ourselves } from '../rebuild/plan/locks.ts'
@@ -18,7 +19,9 @@ import { isReadByViews, lacks, swapRequirements } from '../rebuild/plan/requirem
 import { type Misfit, unfit } from '../rebuild/plan/trial.ts'
 import { planDrop } from '../run/plan/drop.ts'
 import type { Sql } from '../server/connect.ts'
+import { sqlstateOf } from '../server/failures.ts'
 import { lacking } from '../server/missing-rights.ts'
+import { mayPass } from '../server/sqlstate.ts'
 import { readShadow } from '../set-aside/db/trial.ts'
 import { type QualifiedName, quoteName } from '../sql/names.ts'
 import type { Plan } from '../sql/plan.ts'
@@ -28,11 +31,13 @@ import { readColumnsUsed } from './db/group-trial.ts'
 import { readNextOwner } from './next-owner.ts'
 import {
   type FrozenChange,
-  partsOf,
+  type FrozenMigration,
   renameStatements,
   type Together,
   type ViewChange,
+  viewChangesOf,
 } from './plan/frozen.ts'
+import { laterVersions } from './plan/later-versions.ts'
 import { planRedefinition } from './plan/redefine.ts'
 import { type LiveChange, planWithReaders } from './plan-together.ts'
 
@@ -67,9 +72,9 @@ export function planChange(
 ): Promise<PlannedChange | null> {
   switch (to.does) {
     case 'together':
-      return planDefinitions(sql, from === null ? [] : partsOf(from), to.definitions, options)
+      return planDefinitions(sql, from, to.definitions, options)
     case 'define':
-      return planDefinition(sql, from?.does === 'define' ? from.definition : null, to.definition, options)
+      return planDefinition(sql, authoredIn(from, to.definition), to.definition, options)
     case 'drop':
       return planRemoval(sql, to.view, options)
     case 'rename':
@@ -78,6 +83,35 @@ export function planChange(
       return Promise.resolve(null)
   }
 }
+
+/**
+ * The same for a migration that `later` ones follow, on a database whose tables have changed since it was frozen: if the
+ * server refuses the change, the next version of the view that it accepts is planned, so that an old history builds a new
+ * database. Null if it accepts none, and a later migration drops the view. Throws what the server said of the change itself.
+ */
+export async function planFrozen(
+  sql: Sql,
+  { from, to, later }: { from: FrozenChange | null; to: ViewChange | Together; later: FrozenMigration[] },
+  options: PlanOptions,
+): Promise<PlannedChange | null> {
+  try {
+    return await planChange(sql, from, to, options)
+  } catch (error) {
+    if (!isOutdated(error)) throw error
+    for (const version of laterVersions(to, later)) {
+      if (version === null) return null
+      const planned = await planChange(sql, from, version, options).catch(() => undefined)
+      if (planned !== undefined) return planned
+    }
+    throw error
+  }
+}
+
+/** Whether the server will never accept a definition as its tables are now, or an earlier migration could not make the view. */
+const isOutdated = (error: unknown): boolean =>
+  error instanceof StatementRefused
+    ? !mayPass(sqlstateOf(error.cause))
+    : error instanceof Problem && error.code === 'UnknownView'
 
 const runOptions = { rowCountStrategy: 'none', ifRunning: 'skip' } as const
 
@@ -169,20 +203,17 @@ const givesReadersOtherTypes = ({ dependents, columns }: LiveView, shadow: LiveV
   dependents.some(({ view }) => view !== null) &&
   columns.some(({ name, type }) => shadow.columns.some((each) => each.name === name && each.type !== type))
 
-/** Plans new definitions of several views, which exist. `from` holds what was authored before, in the same order. */
+/** Plans new definitions of several views, which exist. `from` holds what was authored before. */
 async function planDefinitions(
   sql: Sql,
-  from: FrozenChange[],
+  from: FrozenChange | null,
   definitions: Definition[],
   { deadline, isTrial = false }: PlanOptions,
 ): Promise<PlannedChange | null> {
   const changes: LiveChange[] = []
-  for (const [at, after] of definitions.entries()) {
+  for (const after of definitions) {
     insistOnFreeName(after)
-    const before = from[at]
-    changes.push(
-      await readLiveChange(sql, before?.does === 'define' ? before.definition : null, after, deadline),
-    )
+    changes.push(await readLiveChange(sql, authoredIn(from, after), after, deadline))
   }
   const timeoutSeconds = Math.max(...definitions.map((each) => each.timeoutSeconds))
   // What several views set differently holds as the first of them, which leads the run, sets it.
@@ -199,6 +230,12 @@ async function planDefinitions(
   })
   return plan && { does: 'rebuild', plan, timeoutSeconds }
 }
+
+/** The definition of a view on one side of a migration; null if that side has none. */
+const authoredIn = (side: FrozenChange | null, view: QualifiedName): Definition | null =>
+  (side === null ? [] : viewChangesOf(side)).flatMap((part) =>
+    part.does === 'define' && quoteName(part.definition) === quoteName(view) ? [part.definition] : [],
+  )[0] ?? null
 
 /** A live view that is to get another definition. Refuses a view, or a next owner, as whom we may not act. */
 async function readLiveChange(

@@ -7,7 +7,7 @@ import {
 import type { Definition } from '../catalog/plan/definition.ts'
 import { quoteName } from '../sql/names.ts'
 import type { Plan, Statement } from '../sql/plan.ts'
-import { adoptRunStatement, forgetStatement, journalStatement } from './db/journal.ts'
+import { adoptRunStatement, journalStatement } from './db/journal.ts'
 import { type FrozenMigration, type FrozenText, frozenState } from './plan/frozen.ts'
 
 /** The statements that record a migration, in the transaction of its change. */
@@ -45,9 +45,6 @@ export function recordStatements(
           adoptRunStatement(change.to),
         ]
       }
-      case 'squash':
-        // The rows of the replaced migrations go, too: without the squash, they no longer say what state the database has.
-        return way === 'up' ? [] : [forgetStatement(migration.number - change.by.length)]
       case 'sql':
         return []
     }

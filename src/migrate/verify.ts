@@ -32,7 +32,7 @@ import {
   viewAfter,
 } from './plan/frozen.ts'
 import { compareJournal, insistOnOwnFolder } from './plan/journal.ts'
-import { type Change, planChange } from './plan.ts'
+import { type Change, planChange, planFrozen } from './plan.ts'
 import { findWayBack, type WayBack } from './way-back.ts'
 
 /** What a migration did when it was tried. */
@@ -150,7 +150,10 @@ async function tryBesideReaders(sql: Sql, { up, down }: FrozenMigration): Promis
 const trialOptions = { withData: false, deadline: 0, isTrial: true }
 
 async function tryAll(sql: Sql, pending: FrozenMigration[], fresh: FrozenMigration[]): Promise<Tried[]> {
-  for (const { up, down } of pending) await tryChange(sql, down?.change ?? null, up, failed)
+  for (const [at, { up, down }] of pending.entries()) {
+    const later = [...pending.slice(at + 1), ...fresh]
+    await tryChange(sql, down?.change ?? null, up, { asProblem: failed, later })
+  }
   const verified: Tried[] = []
   for (const { name, up, down } of fresh) {
     try {
@@ -231,7 +234,7 @@ interface Trip {
 /** Tries the way back and the way up again. Returns why the way back does not work; null if it works. */
 async function tryBackAndForth(sql: Sql, { up, down, parts, does }: Trip): Promise<string | null> {
   try {
-    await tryChange(sql, up.change, down, wayBackFailed)
+    await tryChange(sql, up.change, down, { asProblem: wayBackFailed })
   } catch (error) {
     if (error instanceof Problem && error.code === 'MigrationFailed') return error.message
     throw error
@@ -267,16 +270,15 @@ async function tryChange(
   sql: Sql,
   from: FrozenChange | null,
   to: FrozenText,
-  asProblem: typeof failed = notFrozen,
+  { asProblem = notFrozen, later = [] }: { asProblem?: typeof failed; later?: FrozenMigration[] } = {},
 ): Promise<Change | null> {
   const { change: wanted } = to
-  if (wanted.does === 'squash') return null
   if (wanted.does === 'sql') {
     await runPlainSql(sql, to, [], 'tried', await withoutReadersOf(wanted, { withData: false }))
     return null
   }
   try {
-    const change = await planChange(sql, from, wanted, trialOptions)
+    const change = await planFrozen(sql, { from, to: wanted, later }, trialOptions)
     if (change !== null) {
       await performPlan(sql, change.plan)
       for (const part of partsOf(wanted)) await insistOnReadable(sql, part)

@@ -153,7 +153,7 @@ async function insistOn(
     throw new Problem(
       'SuperuserRefused',
       'The login in the secret is a superuser, who may do anything to this database and its machine. Make a login with ' +
-        'only the rights that refreshing needs: npx viewkeeper create-role (docs/deploy.md, The database).',
+        'only the rights that refreshing needs: npx viewkeeper create-role (docs/deploy.md).',
     )
   }
   if (dropped.length > 0) {

@@ -1,4 +1,4 @@
-import { docsOf, runbookOf } from './runbook.ts'
+import { docsOf } from './runbook.ts'
 import { count, duration } from './words.ts'
 
 /** What `auto` does with a view that is read on replicas and has no usable unique index: it swaps the view, or fails. */
@@ -50,9 +50,9 @@ export const besideCopy = ({ slot }: Copy): string =>
 export const copyLine = (copy: Copy): string =>
   copy.isAurora
     ? `RDS feeds the green server of a blue/green deployment from here (slot ${copy.slot}), and on Aurora every refresh of a ` +
-      `materialized view breaks that: npx viewkeeper pause --all, until the switchover (${runbookOf('a-bluegreen-deployment')}).`
+      `materialized view breaks that: npx viewkeeper pause --all, until the switchover (${docsOf('major-versions.md#a-bluegreen-deployment')}).`
     : `${besideCopy(copy)}: auto swaps nothing meanwhile. The views of green get no rows: refresh all after the switchover ` +
-      `(${runbookOf('a-bluegreen-deployment')}).`
+      `(${docsOf('major-versions.md#a-bluegreen-deployment')}).`
 
 /** What an environment says about replicas, and what its server shows of them. */
 export interface Replicas extends Standbys {

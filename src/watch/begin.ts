@@ -1,5 +1,5 @@
 import type { Database } from '../server/connect.ts'
-import { beginPublishing } from './db/begin.ts'
+import { beginPublishing } from './db/looks.ts'
 
 /**
  * Begins to monitor a database, at its first deploy: what somebody tried there before, from the command line or with the

@@ -1,5 +1,6 @@
 import { findDefinitionIdOf } from '../run/read.ts'
 import type { Database } from '../server/connect.ts'
+import { readDays, type ViewDays } from './db/days.ts'
 import { readViewMetrics, readViewStatus, type ViewMetrics, type ViewStatus } from './db/metrics.ts'
 
 /** The state of a view, and the metrics of its runs. */
@@ -20,3 +21,7 @@ export const getMetrics = (
       return measured === undefined ? [] : [{ ...measured, ...status }]
     })
   })
+
+/** How the runs of each view ended on each of the last days, today among them. */
+export const getDays = (database: Database, days: number): Promise<ViewDays[]> =>
+  database.withConnection((sql) => readDays(sql, days))

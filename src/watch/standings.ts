@@ -20,7 +20,7 @@ export interface Standings {
 
 /** Reads how every view stands, those that are set aside among them. Writes nothing, so that a standby can answer. */
 export async function readStandings(sql: Sql, schedules: Schedules): Promise<Standings> {
-  const facts = await readFacts(sql)
+  const facts = await readFacts(sql, { sizes: true })
   const dependencies = await readDependencies(sql)
   const pause = await readPause(sql)
   const { now } = facts

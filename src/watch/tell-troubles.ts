@@ -30,8 +30,9 @@ export const tellTroubles = (
   }: { readAt: Date; telling: Telling; programs: Programs | null; publish: PublishTrouble },
 ): Promise<void> =>
   withTransaction(sql, async (transaction) => {
-    await transaction`select set_config('idle_in_transaction_session_timeout', ${longestPublishing}, true)`
     if (programs !== null) await lockEvents(transaction)
+    else
+      await transaction`select set_config('idle_in_transaction_session_timeout', ${longestPublishing}, true)`
     const changes = await noteTroubles(transaction, found, readAt)
     if (programs !== null)
       await writeEvents(

@@ -49,7 +49,7 @@ export async function findEvents({ aws, sql, functions, queues }: Deployed): Pro
   await stage(
     'each run, batch and trouble so far is one event for the rule of an app',
     async () => {
-      // The look that finds the lost run, and rings for it.
+      // The look that finds the lost run, and says so in its log.
       await aws.invoke(functions.monitor)
       const record = await readRecord(sql)
       await poll(30, 'the events of the record', async () => {

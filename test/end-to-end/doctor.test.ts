@@ -177,10 +177,8 @@ describe('viewkeeper migrate up', () => {
     for (const [role, fix] of [
       ['app_owner', 'grant usage on schema shop to viewkeeper'],
       ['master', `grant app_owner to viewkeeper${options}`],
-      [
-        'app_owner',
-        'grant usage, create on schema shop to viewkeeper_views; grant select on shop.orders to viewkeeper_views',
-      ],
+      ['app_owner', 'grant usage, create on schema shop to viewkeeper_views'],
+      ['app_owner', 'grant select on shop.orders to viewkeeper_views'],
     ] as const) {
       refusals.push(await project.refused('migrate', 'up'))
       await rds.run(role, fix)
@@ -194,12 +192,17 @@ app_owner or a superuser has to run:
 
 ${granter} or a superuser has to run:
   grant app_owner to viewkeeper${options};`,
-      `migrations/002_fresh.up.sql, line 9: permission denied for schema shop (42501). Missing: viewkeeper_views lacks select on shop.orders; viewkeeper_views lacks usage on schema shop; viewkeeper_views lacks create on schema shop.
+      `migrations/002_fresh.up.sql, line 9: permission denied for schema shop (42501). Missing: viewkeeper_views lacks usage on schema shop; viewkeeper_views lacks create on schema shop.
+
+app_owner or a superuser has to run:
+  grant usage on schema shop to viewkeeper_views;
+  grant create on schema shop to viewkeeper_views;
+
+The database is as it was before this migration.`,
+      `migrations/002_fresh.up.sql: insufficient privilege (42501), run 2. Missing: its owner, viewkeeper_views, lacks select on shop.orders.
 
 app_owner or a superuser has to run:
   grant select on shop.orders to viewkeeper_views;
-  grant usage on schema shop to viewkeeper_views;
-  grant create on schema shop to viewkeeper_views;
 
 The database is as it was before this migration.`,
     ])

@@ -2,7 +2,9 @@ import { rm } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { obstaclesIn, type ViewRights } from '../../../src/catalog/plan/obstacles.ts'
 import { fixesOf, fixLines } from '../../../src/catalog/plan/rights.ts'
+import { sayCronJobs } from '../../../src/migrate/authoring/cron-jobs.ts'
 import { canonicalOf } from '../../../src/migrate/authoring/unfrozen.ts'
+import { readCronFacts } from '../../../src/migrate/db/cron-jobs.ts'
 import { type Fresh, readFrozenMigrations, toMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import { refuseOtherFolders } from '../../../src/migrate/own-folder.ts'
 import { planFreeze } from '../../../src/migrate/plan/freeze.ts'
@@ -66,7 +68,10 @@ export async function adopt(options: AdoptOptions): Promise<void> {
     const why = known.has(quoteName(definition)) ? 'is authored already' : faultOf(definition)
     if (why !== null) report.line(dim(`· ${displayName(definition)}   ${why}`))
   }
-  if (fresh.length === 0) return report.line('there is nothing to adopt; nothing was written')
+  if (fresh.length === 0) {
+    report.line('there is nothing to adopt; nothing was written')
+    return env === undefined ? sayCron() : undefined
+  }
   const files = await writeViewFiles(fresh.map(({ definition }) => definition))
   try {
     await freezeAdopted(
@@ -80,6 +85,7 @@ export async function adopt(options: AdoptOptions): Promise<void> {
   }
   sayMissing(fresh.map(({ rights }) => rights))
   report.line(`${count(fresh.length, 'view')} adopted; the database was not changed`)
+  if (env === undefined) await sayCron()
   report.line()
   report.line('next, in this order:')
   report.line()
@@ -88,6 +94,23 @@ export async function adopt(options: AdoptOptions): Promise<void> {
   )
   report.line(`  npx viewkeeper check           ${dim('# authored, frozen and live are the same')}`)
   report.line(`  npx viewkeeper refresh --all   ${dim('# until then nobody knows how old the data are')}`)
+}
+
+/** What pg_cron does to the views. Its commands may hold secrets, so they leave no deployed environment. */
+async function sayCron(): Promise<void> {
+  const facts = await databaseFromUrl().withConnection(readCronFacts, {
+    startUp: { application_name: 'viewkeeper adopt' },
+  })
+  if (facts === null) return
+  report.line()
+  if (typeof facts === 'string') return report.line(`cron.job of pg_cron was not read: ${harmless(facts)}`)
+  const lines = await sayCronJobs(facts)
+  report.line(
+    lines.length === 0
+      ? 'cron.job of pg_cron has no jobs'
+      : 'pg_cron has these jobs. None was changed; to take one over, write its schedule into the definition, deploy, then unschedule it:',
+  )
+  for (const line of lines) report.line(`  ${harmless(line)}`)
 }
 
 /** Why a view cannot be authored; null if it can. */

@@ -137,7 +137,7 @@ async function make(
   else if (password === null) say(`${login} keeps its password; --rotate gives it a new one`)
   if (iam && makerHasIam)
     say(
-      `your own login is a member of rds_iam, too: if RDS refuses its password, log in with a token: ${docsOf('deploy.md#without-a-secret-iam')}`,
+      `your own login is a member of rds_iam, too: if RDS refuses its password, log in with a token: ${docsOf('iam.md#to-log-in-yourself')}`,
     )
   say('')
   for (const line of findingsLines({ ...findings, missing })) say(line)

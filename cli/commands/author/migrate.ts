@@ -4,8 +4,6 @@ import { utc } from '../../../src/sql/words.ts'
 import { count as counted, dim, report, seconds } from '../../../src/terminal/report.ts'
 import { targetOf } from '../../target/target-of.ts'
 import { environment, positive } from '../flags.ts'
-import { addRenumberTo } from './renumber.ts'
-import { addSquashTo } from './squash.ts'
 
 interface UpOptions {
   env?: string
@@ -34,8 +32,6 @@ export function addTo(program: Command): void {
     .description('list which migrations are applied, pending and ahead')
     .option(...environment)
     .action((options) => status(options))
-  addRenumberTo(migrate)
-  addSquashTo(migrate)
 }
 
 /**

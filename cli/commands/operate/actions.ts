@@ -1,8 +1,8 @@
 import { Option } from '@commander-js/extra-typings'
 import type { Command } from 'commander'
-import type { ActionList } from '../../../src/edge/http/schemas/answers.ts'
 import { actionColumns } from '../../../src/resources/actions.ts'
 import { actionNames } from '../../../src/watch/plan/actions.ts'
+import { ask } from '../../api/ask.ts'
 import { list } from '../answer.ts'
 import { operating, positive } from '../flags.ts'
 import { between } from './between.ts'
@@ -26,14 +26,10 @@ Examples:
     )
     .action(async (view, { action, since, until, limit, ...asking }) => {
       const query = { view, action, limit, ...between({ since, until }) }
-      await list(
-        asking,
-        async (api) => (await api.send<ActionList>('GET', '/actions', { query })).body.actions,
-        {
-          columns: actionColumns,
-          nameOf: ({ id }) => id,
-          none: view === undefined ? 'no such action' : `no such action on ${view}`,
-        },
-      )
+      await list(asking, async (api) => (await ask(api, 'listActions', { query })).actions, {
+        columns: actionColumns,
+        nameOf: ({ id }) => id,
+        none: view === undefined ? 'no such action' : `no such action on ${view}`,
+      })
     })
 }

@@ -1,10 +1,11 @@
 import { Option } from '@commander-js/extra-typings'
 import type { Command } from 'commander'
 import { batchStatuses } from '../../../src/catalog/plan/run.ts'
-import type { BatchDetails, BatchList } from '../../../src/edge/http/schemas/answers.ts'
+import type { BatchDetails } from '../../../src/edge/http/schemas/answers.ts'
 import { batchColumns } from '../../../src/resources/batches.ts'
 import { command } from '../../../src/sql/commands.ts'
 import { apiOf } from '../../api/api-of.ts'
+import { ask } from '../../api/ask.ts'
 import { readBatch } from '../../api/reads.ts'
 import { batchHead, endOfBatch, progressLine, viewLinesOf } from '../../output/batches.ts'
 import { watchBatch } from '../../watch/batch.ts'
@@ -19,15 +20,11 @@ export function addTo(program: Command): void {
     .option('--limit <n>', 'how many, at most 200', positive, 20)
     .action(async ({ status, limit, ...asking }) => {
       const query = { status, limit }
-      await list(
-        asking,
-        async (api) => (await api.send<BatchList>('GET', '/batches', { query })).body.batches,
-        {
-          columns: batchColumns,
-          nameOf: ({ id }) => id,
-          none: 'no batches',
-        },
-      )
+      await list(asking, async (api) => (await ask(api, 'listBatches', { query })).batches, {
+        columns: batchColumns,
+        nameOf: ({ id }) => id,
+        none: 'no batches',
+      })
     })
 
   operating(program, 'batch')

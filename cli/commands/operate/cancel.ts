@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { Problem } from '../../../src/problem.ts'
 import { paint } from '../../../src/terminal/paint.ts'
 import { apiOf } from '../../api/api-of.ts'
+import { ask } from '../../api/ask.ts'
 import { readBatch, readRun } from '../../api/reads.ts'
 import { failed } from '../../output/exit-codes.ts'
 import { short } from '../../output/names.ts'
@@ -27,14 +28,14 @@ Examples:
 async function cancel(id: string, asking: Asking): Promise<void> {
   const api = await apiOf(asking)
   if (!/^\d+$/.test(id)) {
-    await api.send('POST', `/batches/${encodeURIComponent(id)}/cancel`)
+    await ask(api, 'cancelBatch', { id })
     const { status } = await readBatch(api, id)
     return status === 'canceled'
       ? print(`${paint('green', '✓')} batch ${id} is canceled`)
       : print(`batch ${id} ends as soon as its runs have stopped`)
   }
   // Canceling a run answers with the problem that the run has recorded: Canceled means that the cancel worked.
-  await api.send('POST', `/runs/${id}/cancel`).catch((error) => {
+  await ask(api, 'cancelRun', { id }).catch((error) => {
     if (!(error instanceof Problem && error.code === 'Canceled')) throw error
   })
   const { status, view } = await readRun(api, Number(id))

@@ -1,11 +1,11 @@
 import type { Command } from 'commander'
-import type { PauseState } from '../../../src/edge/http/schemas/answers.ts'
 import { Problem } from '../../../src/problem.ts'
 import { allPausedMeans, pausedMeans } from '../../../src/resources/views.ts'
 import { command } from '../../../src/sql/commands.ts'
 import { paint } from '../../../src/terminal/paint.ts'
 import { apiOf } from '../../api/api-of.ts'
-import { readView, viewPath } from '../../api/reads.ts'
+import { ask } from '../../api/ask.ts'
+import { readView } from '../../api/reads.ts'
 import { short } from '../../output/names.ts'
 import { print } from '../../output/terminal.ts'
 import { type Asking, operating } from '../flags.ts'
@@ -45,7 +45,7 @@ async function change(
   const api = await apiOf(asking)
   const done = paint('green', '✓')
   if (all) {
-    await api.send('POST', `/${verb}`)
+    await ask(api, `${verb}All`, {})
     if (verb === 'resume')
       return print(`${done} schedules and deploys refresh views again; views that are paused by name stay so`)
     return print(
@@ -56,10 +56,8 @@ async function change(
   // Nothing is begun if one of the names is wrong.
   if (views.length > 1) for (const name of views) await readView(api, name)
   for (const name of views) {
-    const { body } = await api.send<PauseState>('POST', viewPath(name, `/${verb}`))
-    print(
-      `${done} ${short(body.view ?? name)} is ${verb === 'pause' ? `paused: ${pausedMeans}` : 'paused no longer'}`,
-    )
+    const { view = name } = await ask(api, `${verb}View`, { view: name })
+    print(`${done} ${short(view)} is ${verb === 'pause' ? `paused: ${pausedMeans}` : 'paused no longer'}`)
   }
   if (verb === 'pause') print(`  to end it: ${command(['resume', ...views], api.typed)}`)
 }

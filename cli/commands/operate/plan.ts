@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Plan } from '../../../src/edge/http/schemas/answers.ts'
+import { ask } from '../../api/ask.ts'
 import { planLines } from '../../output/plan.ts'
 import { answer } from '../answer.ts'
 import { operating } from '../flags.ts'
@@ -11,7 +11,7 @@ export function addTo(program: Command): void {
     .action(async (asking) => {
       await answer(
         asking,
-        async (api) => (await api.send<Plan>('GET', '/plan')).body,
+        (api) => ask(api, 'getPlan', {}),
         (plan, { output }) => planLines(plan, output),
       )
     })

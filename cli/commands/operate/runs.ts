@@ -1,12 +1,12 @@
 import { InvalidArgumentError, Option } from '@commander-js/extra-typings'
 import type { Command } from 'commander'
 import { operations, runStatuses } from '../../../src/catalog/plan/run.ts'
-import type { RunList } from '../../../src/edge/http/schemas/answers.ts'
 import { without } from '../../../src/resources/cell.ts'
 import { runColumns } from '../../../src/resources/runs.ts'
 import { command } from '../../../src/sql/commands.ts'
 import { isGlob, matchesGlob, withSchema } from '../../../src/sql/glob.ts'
 import type { Api } from '../../api/api.ts'
+import { ask } from '../../api/ask.ts'
 import { noView } from '../../api/no-view.ts'
 import { readViews } from '../../api/reads.ts'
 import { list } from '../answer.ts'
@@ -39,12 +39,12 @@ Examples:
     .action(async (view, { status, operation, since, until, limit, ...asking }) => {
       const named = ofViews(view)
       const query = { status, operation, limit, ...named, ...between({ since, until }) }
-      const ask = async (api: Api) => {
-        const { runs } = (await api.send<RunList>('GET', '/runs', { query })).body
+      const read = async (api: Api) => {
+        const { runs } = await ask(api, 'listRuns', { query })
         if (runs.length === 0 && named.pattern !== undefined) await insistOnFit(api, named.pattern)
         return runs
       }
-      await list(asking, ask, {
+      await list(asking, read, {
         columns: named.view === undefined ? runColumns : without(runColumns, 'view'),
         nameOf: ({ id }) => id,
         none: view === undefined ? 'no such run' : `no such run of ${view}`,

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import type { TestedView } from '../../../src/edge/http/schemas/answers.ts'
 import type { Api } from '../../api/api.ts'
-import { readViews, viewPath } from '../../api/reads.ts'
+import { ask } from '../../api/ask.ts'
+import { readViews } from '../../api/reads.ts'
 import { testedLines } from '../../output/checks.ts'
 import { failed } from '../../output/exit-codes.ts'
 import { answer } from '../answer.ts'
@@ -38,6 +39,6 @@ async function testAll(api: Api, views: string[]): Promise<TestedView[]> {
     (await readViews(api)).views.filter(({ checked, populated }) => checked && populated)
   const named = views.length > 0 ? views : (await checked()).map(({ view }) => view)
   const tested: TestedView[] = []
-  for (const view of named) tested.push((await api.send<TestedView>('POST', viewPath(view, '/test'))).body)
+  for (const view of named) tested.push(await ask(api, 'testView', { view }))
   return tested
 }

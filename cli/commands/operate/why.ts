@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Why } from '../../../src/edge/http/schemas/answers.ts'
 import { aimed } from '../../../src/sql/commands.ts'
 import type { Api } from '../../api/api.ts'
-import { viewPath } from '../../api/reads.ts'
+import { ask } from '../../api/ask.ts'
 import { whyLines } from '../../output/why.ts'
 import { answer } from '../answer.ts'
 import { operating } from '../flags.ts'
@@ -29,9 +29,9 @@ Examples:
 
 /** What is to be typed works on the same API. */
 async function readWhy(api: Api, view: string): Promise<Why> {
-  const { body } = await api.send<Why>('GET', viewPath(view, '/why'))
+  const why = await ask(api, 'getWhy', { view })
   return {
-    ...body,
-    causes: body.causes.map((cause) => ({ ...cause, next: cause.next && aimed(cause.next, api.typed) })),
+    ...why,
+    causes: why.causes.map((cause) => ({ ...cause, next: cause.next && aimed(cause.next, api.typed) })),
   }
 }

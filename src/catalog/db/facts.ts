@@ -4,7 +4,7 @@ import type { QualifiedName } from '../../sql/names.ts'
 import { definitionDefaults } from '../plan/definition.ts'
 import type { ViewFacts } from '../plan/facts.ts'
 import { batchPlaces } from '../plan/shadow-names.ts'
-import { checkFailedSince, failureOf, isUnneeded, leftOutSince, waitingRetry } from './failing.ts'
+import { checkFailedSince, failureOfLatest, isUnneeded, leftOutSince, waitingRetry } from './failing.ts'
 
 /** So many of the latest runs of a view tell how often it has failed in a row. */
 const tellingRuns = 100
@@ -26,14 +26,18 @@ const failedInARow = (sql: Sql) => sql`
 /**
  * The facts of every view of the catalog, of every authored view even if it is missing in the database, and of every view that is set
  * aside, by name; or of the one with this name. Temporary views are left out, here and everywhere: only their session can use them.
- * `planning`: read of every view what planning goes by; it costs some looks into the runs of each. The time is the database's,
- * one for all views: those that are equally old stand by name.
+ * `planning`: read of every view what planning goes by; it costs some looks into the runs of each. `sizes`: measured now, and not
+ * as of the last vacuum. The time is the database's, one for all views: those that are equally old stand by name.
  */
 export async function readFacts(
   sql: Sql,
-  { only = null, planning = false }: { only?: QualifiedName | null; planning?: boolean } = {},
+  {
+    only = null,
+    planning = false,
+    sizes: measured = false,
+  }: { only?: QualifiedName | null; planning?: boolean; sizes?: boolean } = {},
 ): Promise<{ now: Date; views: ViewFacts[] }> {
-  const sizes = await readSizes(sql)
+  const sizes = measured ? await readSizes(sql) : null
   const rows = await sql<(ViewFacts & { oid: number | null; now: Date })[]>`
     with targets as materialized (
       select exists (select from viewkeeper.definitions where target_lag_seconds is not null and removed_at is null) as any),
@@ -61,7 +65,7 @@ export async function readFacts(
         from (select d.*, latest.*, d.schema_name as schema
                 from viewkeeper.definitions d join viewkeeper.latest_runs latest on latest.definition_id = d.id) d
        cross join targets
-        left join lateral (${failureOf(sql)}) failure on true),
+        left join lateral (${failureOfLatest(sql)}) failure on true),
     present as (
       select n.nspname::text as schema, c.relname::text as name, c.oid, c.relispopulated, c.reltuples, c.relpages
         from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace

@@ -18,40 +18,55 @@ const hasFailed = (sql: Sql) => sql`
 export const wasLeftOut = (sql: Sql) => sql`
   (r.status = 'skipped' and r.error ->> 'class' in ('UpstreamFailed', 'NotExchanged'))`
 
+/** The `most` runs of definition d that ended last of which this is true. A run may end after runs that were requested later. */
+const lastOf = (
+  sql: Sql,
+  isOne: ReturnType<typeof hasFailed>,
+  { most = 1, columns = 'r.id, r.finished_at' } = {},
+) => sql`
+  select ${sql.unsafe(columns)} from viewkeeper.runs r where r.definition_id = d.id and ${isOne}
+   order by r.finished_at desc, r.id desc limit ${sql.unsafe(String(most))}`
+
 /**
- * The run of definition d that ended last among the latest 20 of which this is true, unless a run that ended later is well: one of
- * the latest 20 successes, or a proof that was requested after the first of the 20. A run may end after runs that were requested
- * later. Runs with the status are looked for first, and in the indexes of the history alone: most views are well, and then no run
- * is read. The status is written out: with a parameter the server may not use the index of failures.
+ * The last run of definition d of which this is true, unless a run that ended later is well: one of the latest 20 successes, or a
+ * proof that was requested after the first of the last 20 troubles. `among`: the statement looks no further if this has no row.
  */
-const unmended = (sql: Sql, status: 'failed' | 'skipped', isTrouble: ReturnType<typeof hasFailed>) => {
-  const latest = (isOne: typeof isTrouble, columns = 'r.id, r.finished_at') => sql`
-      select ${sql.unsafe(columns)} from viewkeeper.runs r where r.definition_id = d.id and ${isOne} order by r.id desc limit 20`
-  const mayBeTrouble = sql`r.status = ${sql.unsafe(`'${status}'`)} and r.operation <> 'drop'`
-  const isLater = (run: string, than: string) =>
-    sql.unsafe(`(${run}.finished_at, ${run}.id) > (${than}.finished_at, ${than}.id)`)
-  const isMended = (run: string, isOne: typeof isTrouble) => sql`
-    (exists (
-      select from (${latest(sql`r.status = 'success' and r.fills`)}) success where ${isLater('success', run)})
-     or exists (
-      select from (
-        select h.id from viewkeeper.runs h
-         where h.definition_id = d.id and h.status = 'skipped' and h.id > (select min(id) from (${latest(isOne)}) few)
-           and ${isLater('h', run)}
-         order by h.id desc) later
-       join viewkeeper.runs r on r.id = later.id where ${sql.unsafe(isUnneeded('r'))}))`
-  return sql`
-  select trouble.finished_at, trouble.class from (
-    select few.id, few.finished_at from (${latest(mayBeTrouble)}) few
-     order by few.finished_at desc, few.id desc limit 1) newest
-   cross join lateral (
-    select few.id, few.finished_at, few.class from (${latest(isTrouble, "r.id, r.finished_at, r.error ->> 'class' as class")}) few
-     order by few.finished_at desc, few.id desc limit 1) trouble
-   where not ${isMended('newest', mayBeTrouble)} and not ${isMended('trouble', isTrouble)}`
-}
+const unmended = (
+  sql: Sql,
+  isTrouble: ReturnType<typeof hasFailed>,
+  among = sql`(values (1)) any_view`,
+) => sql`
+  select trouble.finished_at, trouble.class
+    from ${among}
+   cross join lateral (${lastOf(sql, isTrouble, { columns: "r.id, r.finished_at, r.error ->> 'class' as class" })}) trouble
+   where not exists (
+           select from (
+             select r.id, r.finished_at from viewkeeper.runs r
+              where r.definition_id = d.id and r.status = 'success' and r.fills order by r.id desc limit 20) success
+            where (success.finished_at, success.id) > (trouble.finished_at, trouble.id))
+     and not exists (
+           select from (
+             select h.id from viewkeeper.runs h
+              where h.definition_id = d.id and h.status = 'skipped' and (h.finished_at, h.id) > (trouble.finished_at, trouble.id)
+                and h.id > (select min(id) from (${lastOf(sql, isTrouble, { most: 20 })}) few)
+              order by h.id desc) later
+            join viewkeeper.runs r on r.id = later.id where ${sql.unsafe(isUnneeded('r'))})`
 
 /** The failure of definition d, for `lateral` and `exists`; no row if the view does not fail. */
-export const failureOf = (sql: Sql) => unmended(sql, 'failed', hasFailed(sql))
+export const failureOf = (sql: Sql) => unmended(sql, hasFailed(sql))
+
+/**
+ * The same of d with the columns of `latest_runs`. Most views are well: of them, one entry of an index is read, and no run (`offset 0`:
+ * otherwise the run is read first).
+ */
+export const failureOfLatest = (sql: Sql) =>
+  unmended(
+    sql,
+    hasFailed(sql),
+    sql`(
+      select from (${lastOf(sql, sql`r.status = 'failed' and r.operation <> 'drop'`)}) newest
+       where ((newest.finished_at, newest.id) < (d.last_success_at, d.last_success_id)) is not true offset 0) newest`,
+  )
 
 /** Since when checks hold the data of view k back, of which a check failed the last refresh. */
 export const checkFailedSince = (sql: Sql) => sql`
@@ -60,7 +75,7 @@ export const checkFailedSince = (sql: Sql) => sql`
       and r.finished_at > coalesce(k.last_success_at, '-infinity'))`
 
 /** The same of a view that was skipped, because another view failed. */
-export const leftOutSince = (sql: Sql) => unmended(sql, 'skipped', wasLeftOut(sql))
+export const leftOutSince = (sql: Sql) => unmended(sql, wasLeftOut(sql))
 
 /**
  * By definition, the retry that waits for its time or for its turn, of a view that nobody has refreshed since: which run failed and why,

@@ -19,8 +19,8 @@ type Environment = Pick<
 
 /**
  * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that
- * fail, are stale, missing or set aside for long, as log lines and as metrics. Rings if events wait for the bus, and if refreshes
- * are due.
+ * fail, are stale, missing or set aside for long, as log lines and as metrics. Has `announce` called if events wait for the bus,
+ * and `start-batch` if refreshes are due.
  */
 export async function monitorEnvironment({
   environment,

@@ -15,7 +15,7 @@ import {
 } from '../http/http.ts'
 import type { RouteNameOf } from '../http/routes.ts'
 import { viewPath } from '../http/schemas/fields.ts'
-import { scheduleFields } from '../http/schemas/operation.ts'
+import { scheduleFields } from '../http/schemas/operations.ts'
 import { validate } from '../http/validate.ts'
 import type { Configuration } from '../lambda/configuration.ts'
 import { answerHttp, eventFunction, type HttpHandler } from '../lambda/function.ts'
@@ -103,7 +103,7 @@ export function scheduleKey(schedule: string, scheduledTime: string, requestId: 
   return `${schedule} ${Number.isNaN(at) ? requestId : new Date(at).toISOString()}`
 }
 
-/** Logs how the run stands. Rings if the run has ended. */
+/** Logs how the run stands. Has `announce` called if the run has ended. */
 function logged(result: Result, trigger: Trigger, wakeAnnounce?: () => void): Result {
   const { runId, view, operation, status, response, error } = result
   logger.info(`${operation} ${status}`, {

@@ -22,7 +22,7 @@ export interface RungEvent {
 
 /**
  * Has the batch of all that is due by target lags recorded and advanced, for the log line of the monitor. If that fails, Lambda
- * tries again, and the next look of the monitor rings again.
+ * tries again, and the next look of the monitor calls again.
  */
 export async function startDueWith(machinery: BatchMachinery, context: Context): Promise<void> {
   const until = Date.now() + context.getRemainingTimeInMillis() - reserveMs

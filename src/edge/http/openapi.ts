@@ -3,10 +3,9 @@ import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiPathsObj
 import { type RouteName, routes } from './routes.ts'
 import * as schemas from './schemas/answers.ts'
 import { batchOptions } from './schemas/batches.ts'
-import { createOptions } from './schemas/create.ts'
-import { dropOptions } from './schemas/drop.ts'
 import { viewPath } from './schemas/fields.ts'
 import { batchPath, runPath } from './schemas/ids.ts'
+import { createOptions, dropOptions, refreshOptions } from './schemas/operations.ts'
 import {
   actionsQuery,
   batchesQuery,
@@ -17,9 +16,8 @@ import {
   runsQuery,
   viewsQuery,
 } from './schemas/queries.ts'
-import { refreshOptions } from './schemas/refresh.ts'
 
-interface Description {
+interface Description<Body = unknown> {
   summary: string
   /** What people read of the route in docs/http.md, with links relative to it; default: the summary. */
   does?: string
@@ -27,7 +25,7 @@ interface Description {
   query?: z.core.$ZodObject
   body?: z.core.$ZodType
   headers?: Header[]
-  answers: Record<number, { description: string; schema: z.ZodType }>
+  answers: Record<number, { description: string; schema: z.ZodType<Body> }>
 }
 
 type Header = {
@@ -64,8 +62,8 @@ const running = { description: 'The run goes on; `Location` is its route.', sche
 /** A `POST` has to say which headers it reads. */
 type Descriptions = {
   [Name in Exclude<RouteName, 'getOpenapi'>]: (typeof routes)[Name]['method'] extends 'POST'
-    ? Description & { headers: Header[] }
-    : Description
+    ? Description<schemas.Answers[Name]> & { headers: Header[] }
+    : Description<schemas.Answers[Name]>
 }
 
 /** An operation on a view. */
@@ -86,12 +84,12 @@ const pauses = (summary: string, path?: z.core.$ZodObject) => ({
 })
 
 /** A route that only reads. */
-const reads = (
+const reads = <Body>(
   summary: string,
   description: string,
-  schema: z.ZodType,
+  schema: z.ZodType<Body>,
   takes: Pick<Description, 'does' | 'path' | 'query'>,
-): Description => ({ summary, ...takes, answers: { 200: { description, schema } } })
+): Description<Body> => ({ summary, ...takes, answers: { 200: { description, schema } } })
 
 /** What each route takes and answers. The same schemas validate the requests; `npm run docs` makes the table of docs/http.md. */
 export const descriptions: Descriptions = {
@@ -137,7 +135,7 @@ export const descriptions: Descriptions = {
   listViews: reads('Lists every view', 'The views.', schemas.viewList, {
     does:
       'Every view in the catalog, and every authored view that is missing or set aside: `state` and `culprit`, the view to fix first; last ' +
-      "run and success, `asOf`, `heldBackBy`, age and limit; `nextRun`, and `nextBy`: the `view`'s schedule, the `nightly` one, a target " +
+      "run and success, `asOf`, `heldBackBy`, age and limit. `nextRun`, and `nextBy`: the `view`'s schedule, the `nightly` one, a target " +
       '`lag` or a `retry`; what it reads and what reads it; `aside`, `retry`, `leftOut`, `savedMs`. `?state=` selects `stale` (with `unknown`), ' +
       '`failed`, `heldBack`, `unknown`, `running`, `paused`, `unpopulated`, `missing` or `aside`. `paused`: everything is',
     query: viewsQuery,

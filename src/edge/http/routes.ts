@@ -1,20 +1,4 @@
-/** The Lambda functions: one file in `functions/` each. */
-export const functionNames = [
-  'create',
-  'refresh',
-  'drop',
-  'start-batch',
-  'batch',
-  'api',
-  'monitor',
-  'news',
-  'notify',
-  'announce',
-  'prune',
-  'migrate',
-] as const
-
-export type FunctionName = (typeof functionNames)[number]
+import type { FunctionName } from '../functions.ts'
 
 /** The managed policies of an environment. Each allows what the ones before it allow, and more. */
 export const policyNames = ['read', 'refresh', 'operate'] as const

@@ -76,7 +76,7 @@ export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configu
     schedules: { ...schedules, looks },
     retention: retentionOf({ ...defaults.retention, ...options.retention }),
     telling: tellingOf(remindEveryHours, monitorEveryMinutes),
-    links: linksOf(env),
+    links: { pageUrl: options.pageUrl, runbookUrl: options.runbookUrl },
     metricsPerView: options.metricsPerView ?? false,
     tellsPrograms: Boolean(options.eventBus),
     wakeAnnounce: options.eventBus ? wakeAnnounce : undefined,
@@ -86,12 +86,6 @@ export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configu
     deployConcurrency: options.batchConcurrency,
     looks,
   }
-}
-
-/** Where mails lead to, as the variables tell it. */
-function linksOf(env: NodeJS.ProcessEnv): Links {
-  const { pageUrl, runbookUrl } = optionsOf(env)
-  return { pageUrl, runbookUrl }
 }
 
 /** Only in Lambda is a server waited for: on a person's machine, one that is away is told at once. */

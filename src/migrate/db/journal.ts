@@ -31,10 +31,6 @@ export const journalStatement = ({ number, name, checksum }: FrozenMigration, wa
 values (${number}, ${literal(name)}, ${literal(checksum)}, nullif(current_setting('viewkeeper.run', true), '')::bigint)`
     : `delete from viewkeeper.migrations where number = ${number}`
 
-/** The statement that removes the migrations before a squashed history from the journal. */
-export const forgetStatement = (first: number): string =>
-  `delete from viewkeeper.migrations where number < ${first}`
-
 /**
  * The statement that links the run to its definition, which may be written after the run. Does nothing
  * outside a run.

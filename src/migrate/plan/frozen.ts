@@ -18,33 +18,14 @@ export type FrozenChange =
   | { does: 'drop' | 'release'; view: QualifiedName }
   | { does: 'rename'; view: QualifiedName; to: QualifiedName }
   | { does: 'sql'; sql: string; alters?: string[] }
-  | Squash
-
-/** A migration that a squash has replaced. */
-interface Replaced {
-  name: string
-  checksum: string
-}
-
-/**
- * The end of a squashed history: the migrations `by` replace the ones in `replaces`. A database with all of `replaces`
- * has nothing to execute.
- */
-interface Squash {
-  does: 'squash'
-  /** In order; also those that an earlier squash had replaced. */
-  replaces: Replaced[]
-  /** The names of the migrations before this one, with which the folder begins. */
-  by: string[]
-}
 
 /** A change that is about one view. */
-export type ViewChange = Exclude<FrozenChange, { does: 'sql' | 'squash' | 'together' }>
+export type ViewChange = Exclude<FrozenChange, { does: 'sql' | 'together' }>
 
 export const isViewChange = (change: FrozenChange): change is ViewChange =>
-  change.does !== 'sql' && change.does !== 'squash' && change.does !== 'together'
+  change.does !== 'sql' && change.does !== 'together'
 
-/** A change for each view that a file is about; none for own SQL and for a squash. */
+/** A change for each view that a file is about; none for own SQL. */
 export const viewChangesOf = (change: FrozenChange): ViewChange[] => partsOf(change).filter(isViewChange)
 
 /** The changes that a file consists of: one for each definition, or the change itself. */
@@ -54,10 +35,10 @@ export const partsOf = (change: FrozenChange): Exclude<FrozenChange, Together>[]
     : [change]
 
 /** The change that consists of these parts. */
-export function ofParts(parts: FrozenChange[]): FrozenChange {
+export function ofParts<Part extends FrozenChange>(parts: Part[]): Part | Together {
   const definitions = parts.flatMap((part) => (part.does === 'define' ? [part.definition] : []))
   return parts.length === 1 || definitions.length < parts.length
-    ? (parts[0] as FrozenChange)
+    ? (parts[0] as Part)
     : { does: 'together', definitions }
 }
 
@@ -207,13 +188,8 @@ export const renameStatements = (from: QualifiedName, to: QualifiedName): string
 
 type Header = Record<string, unknown>
 
-function headerOf(change: ViewChange | Squash): Header {
+function headerOf(change: ViewChange): Header {
   switch (change.does) {
-    case 'squash':
-      return {
-        squash: Object.fromEntries(change.replaces.map(({ name, checksum }) => [name, checksum])),
-        by: change.by,
-      }
     case 'define':
       return { define: withoutDefaults(change.definition) }
     case 'rename':
@@ -254,7 +230,6 @@ function readHeader(text: string): { fields: Header; length: number } | null {
 }
 
 function changeOf(fields: Header, body: string): FrozenChange | null {
-  if (fields.squash !== undefined) return squashOf(fields as { squash: object; by: unknown[] })
   const { define, drop, release, rename, to } = fields as Record<string, QualifiedName | undefined>
   for (const view of [define, drop, release, rename, to]) if (view !== undefined && !isName(view)) return null
   if (define) return { does: 'define', definition: withQuery(define as Omit<Definition, 'sql'>, body) }
@@ -263,13 +238,6 @@ function changeOf(fields: Header, body: string): FrozenChange | null {
   if (rename && to) return { does: 'rename', view: rename, to }
   return null
 }
-
-/** The checksums and names are texts in any case: a header that is not what renderFrozen writes is refused. */
-const squashOf = ({ squash, by }: { squash: object; by: unknown[] }): Squash => ({
-  does: 'squash',
-  replaces: Object.entries(squash).map(([name, checksum]) => ({ name, checksum: String(checksum) })),
-  by: by.map(String),
-})
 
 const isName = ({ schema, name }: QualifiedName): boolean =>
   typeof schema === 'string' && typeof name === 'string'

@@ -1,6 +1,5 @@
 import { Problem } from '../../problem.ts'
 import type { FrozenMigration } from './frozen.ts'
-import { type SquashedHistory, squashedHistory } from './order.ts'
 
 /** One frozen migration that the database has. */
 export interface JournalEntry {
@@ -14,8 +13,6 @@ export interface JournalEntry {
 /** A folder of frozen migrations compared with the journal of a database. */
 export interface Compared {
   applied: JournalEntry[]
-  /** A squashed history that the database only has to record: it has all that the squash replaces. */
-  recorded: FrozenMigration[]
   pending: FrozenMigration[]
   /** Migrations that the database has and the folder lacks. */
   ahead: JournalEntry[]
@@ -26,21 +23,11 @@ export interface Compared {
  * was migrated from another folder. If all names agree, files were edited; compareJournal refuses those.
  */
 export function insistOnOwnFolder(migrations: FrozenMigration[], journal: JournalEntry[]): void {
-  const squashed = squashedHistory(migrations)
-  const byNumber = new Map(
-    [...(squashed?.replaces ?? []), ...migrations].map((migration) => [migration.number, migration]),
-  )
+  const byNumber = new Map(migrations.map((migration) => [migration.number, migration]))
   const isKnown = ({ number, name, checksum }: JournalEntry) =>
     byNumber.get(number)?.name === name && byNumber.get(number)?.checksum === checksum
   const hasName = ({ number, name }: JournalEntry) => byNumber.get(number)?.name === name
   if (journal.some(isKnown) || journal.every(hasName)) return
-  const [begin] = journal
-  if (begin !== undefined && begin.number > (migrations[0]?.number ?? 1)) {
-    throw refused(
-      `this database begins with ${begin.name}, after a squash that the folder lacks. ` +
-        `Merge or check out the branch that has ${begin.name}.`,
-    )
-  }
   const names = journal.slice(0, mostNamed).map(({ name }) => name)
   throw refused(
     `this database was migrated from another folder. The database has ${[...names, ...(journal.length > mostNamed ? ['...'] : [])].join(', ')}. ` +
@@ -71,11 +58,7 @@ export function compareJournal(migrations: FrozenMigration[], journal: JournalEn
       )
     }
   }
-  const squashed = squashedHistory(migrations)
-  const recorded = squashed === null ? [] : recordedBy(squashed, journal)
-  const pending = migrations.filter(
-    (migration) => !journaled.has(migration.number) && !recorded.includes(migration),
-  )
+  const pending = migrations.filter(({ number }) => !journaled.has(number))
   const first = pending[0]
   const later = first && journal.find(({ number }) => number > first.number)
   if (first && later) {
@@ -87,9 +70,8 @@ export function compareJournal(migrations: FrozenMigration[], journal: JournalEn
   const folder = new Set(migrations.map(({ number }) => number))
   return {
     applied: journal.filter(({ number }) => folder.has(number)),
-    recorded,
     pending,
-    ahead: journal.filter(({ number }) => !folder.has(number) && number >= (squashed?.first ?? 1)),
+    ahead: journal.filter(({ number }) => !folder.has(number)),
   }
 }
 
@@ -105,7 +87,8 @@ function otherName(
     if (renamed === undefined) {
       return (
         `but the folder has ${name}, because two branches froze number ${entry.number}. ` +
-        `Merge the branch that has ${entry.name}, and run: npx viewkeeper migrate renumber ${name}. ` +
+        `Merge the branch that has ${entry.name}, and rename the files of ${name} and of all that follow it, so that they ` +
+        `come after all others. ` +
         `If the database is your own, you can also check out that branch and run: ${down}`
       )
     }
@@ -117,35 +100,6 @@ function otherName(
     )
   }
   return refused(`this database has ${entry.name}, ${advice()}`)
-}
-
-/**
- * The migrations of a squashed history that a database only has to record, because it has all migrations that the squash
- * replaces: all of them, or none. Refuses (MigrationFailed), by name, a database that has only some of what the squash
- * replaces. The journal keeps the replaced ones: an older version of the folder still finds them.
- */
-function recordedBy(squashed: SquashedHistory, journal: JournalEntry[]): FrozenMigration[] {
-  const old = journal.filter(({ number }) => number < squashed.first)
-  if (old.length === 0 || old.length < journal.length) return []
-  const has = new Map(old.map((entry) => [entry.number, entry]))
-  for (const { number, name, checksum } of squashed.replaces) {
-    const entry = has.get(number)
-    if (entry === undefined || (entry.name === name && entry.checksum === checksum)) continue
-    throw refused(
-      `this database has ${entry.name}, which is not the ${name} that ${squashed.name} replaces. ` +
-        `Check out the branch from which this database was migrated, and run there: npx viewkeeper migrate down ` +
-        `${old.filter((each) => each.number >= number).length}`,
-    )
-  }
-  // A database that was made from an earlier squash never had what that one had replaced.
-  const lacking = squashed.replaces.filter(({ number }) => number > (old[0]?.number ?? 0) && !has.has(number))
-  const [first] = lacking
-  if (first === undefined) return squashed.migrations
-  throw refused(
-    `this database has only a part of what ${squashed.name} replaces: it lacks ${lacking.map(({ name }) => name).join(', ')}. ` +
-      `Check out the last commit whose migrations/ has ${first.name} (the commit before the one that ` +
-      `"git log -1 -- migrations/${first.name}.up.sql" names), and run "npx viewkeeper migrate up" there, or deploy it. Then do the same here.`,
-  )
 }
 
 const refused = (message: string): Problem => new Problem('MigrationFailed', `migrations/: ${message}`)

@@ -79,7 +79,7 @@ async function insistOnTheseSteps(sql: Sql, steps: SchemaStep[]): Promise<void> 
       'MigrationFailed',
       `Schema viewkeeper of this database was made by the schema steps of a version before the first release: number ${number} ` +
         `is ${name} there, and ${step.name} in this version. Nothing was changed. Rename that schema, and carry over what ` +
-        'docs/deploy.md says under "Upgrading".',
+        'docs/upgrading.md says.',
     )
   }
 }

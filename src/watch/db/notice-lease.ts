@@ -1,5 +1,5 @@
 import { type Sql, withTransaction } from '../../server/connect.ts'
-import type { NewsKind } from '../plan/news-kinds.ts'
+import type { NewsKind } from '../plan/alarms.ts'
 import type { Covered } from '../plan/notice-plan.ts'
 
 // The switch `notice` holds the notice that is being sent, and up to when notices have told of each kind of news:

@@ -36,10 +36,9 @@ export async function prepareCutoffs(sql: Sql, { successes }: Retention): Promis
                 order by r.id desc offset ${successes - 1} limit 1)`
              } as first_kept
         from viewkeeper.definitions d
-        left join lateral (select r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'success' and r.fills
-                            order by r.id desc limit 1) last_success on true
+        left join lateral viewkeeper.last_success(d.id) last_success(id) on true
         left join lateral (select r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'failed'
-                            order by r.id desc limit 1) last_failure on true
+                            order by r.finished_at desc, r.id desc limit 1) last_failure on true
       union all
       select 0, null, null, true, null`
   await sql`alter table pg_temp.viewkeeper_cutoffs add primary key (definition_id)`

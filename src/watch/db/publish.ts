@@ -24,6 +24,7 @@ export const publishEndedRuns = (
 ): Promise<number> =>
   publishRows(
     sql,
+    'runs',
     (transaction) => transaction<EndedRun[]>`
       with ${runLocks(transaction)}
       select ${runColumns(transaction)}, r.fills, case when r.operation = 'refresh' and r.status = 'success' then usual.ms end as "usualMs"
@@ -47,6 +48,7 @@ export const publishEndedBatches = (
 ): Promise<number> =>
   publishRows(
     sql,
+    'batches',
     (transaction) => transaction<Batch[]>`
       select ${batchColumns(transaction)} from viewkeeper.batches b
        where b.finished_at is not null and b.published_at is null
@@ -67,13 +69,20 @@ export const longestPublishing = '5s'
  * Locks the rows until they are marked, so that nobody else publishes them. Marks them after publishing: if this process
  * dies in between, the rows are published twice rather than never. Returns how many were published.
  */
-const publishRows = <Row extends { id: number | string }>(
+async function publishRows<Row extends { id: number | string }>(
   sql: Sql,
+  table: 'runs' | 'batches',
   take: (transaction: Sql) => Promise<Row[]>,
   publish: (rows: Row[]) => void,
   mark: (transaction: Sql, ids: Row['id'][]) => Promise<unknown>,
-): Promise<number> =>
-  withTransaction(sql, async (transaction) => {
+): Promise<number> {
+  const waiting = await sql`
+    select from viewkeeper.${sql(table)} where finished_at is not null and published_at is null limit 1`
+  if (waiting.length === 0) {
+    publish([])
+    return 0
+  }
+  return withTransaction(sql, async (transaction) => {
     await transaction`select set_config('idle_in_transaction_session_timeout', ${longestPublishing}, true)`
     const rows = await take(transaction)
     publish(rows)
@@ -84,3 +93,4 @@ const publishRows = <Row extends { id: number | string }>(
       )
     return rows.length
   })
+}

@@ -1,5 +1,5 @@
 import { docsOf, runbookOf } from '../../sql/runbook.ts'
-import { newsKindOf } from '../plan/news-kinds.ts'
+import { newsKindOf } from '../plan/alarms.ts'
 import type { Alarm } from '../plan/notice-facts.ts'
 
 /** The reason that the runbook gives to CloudWatch, to set an alarm off for a test. */

@@ -1,6 +1,6 @@
 import type { Trouble } from '../../events/plan/troubles.ts'
 import type { Examined } from '../diagnosis/standing.ts'
-import type { NewsKind } from './news-kinds.ts'
+import type { NewsKind } from './alarms.ts'
 import type { AlarmWords, NoticeError } from './notice.ts'
 
 // What a notice is planned from.

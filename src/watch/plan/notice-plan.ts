@@ -1,7 +1,7 @@
 import { type Trouble, troubles } from '../../events/plan/troubles.ts'
 import { command } from '../../sql/commands.ts'
 import { causeTones, wordsOf } from '../diagnosis/cause.ts'
-import { type NewsKind, newsKinds } from './news-kinds.ts'
+import { type NewsKind, newsKinds } from './alarms.ts'
 import {
   type AlarmWords,
   emptyNotice,

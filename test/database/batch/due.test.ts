@@ -26,9 +26,9 @@ const lookAt = (by = looks, on = database) =>
     looks: by,
   })
 
-let rings = 0
+let calls = 0
 /** What the log line of the monitor begins: the id of the batch. */
-const wakeAnnounce = async (requestId = `ring-${rings++}`): Promise<string | null> =>
+const wakeAnnounce = async (requestId = `call-${calls++}`): Promise<string | null> =>
   (await openBatch({ event: { trigger: 'schedule', due: true }, requestId }, { database, looks })).batchId
 
 const refreshed = async (batchId: string | null): Promise<string[]> => {
@@ -77,7 +77,7 @@ describe('a view with a target lag', () => {
     expect(await wakeAnnounce()).toBeNull()
   })
 
-  test('has no second refresh while one goes on, also if two rings come at once or one comes twice', async () => {
+  test('has no second refresh while one goes on, also if two calls come at once or one comes twice', async () => {
     await age(14, 'root', 'mid', 'top')
     const begun = (await Promise.all([wakeAnnounce('once'), wakeAnnounce('twice')])).filter(
       (id) => id !== null,

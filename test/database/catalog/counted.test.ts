@@ -181,7 +181,7 @@ describe('a scheduled refresh of a view that reads tables', () => {
   })
 
   test('is left out for a target lag, too, until a table has changed', async () => {
-    const bell = async () => {
+    const startDue = async () => {
       const { batchId } = await openBatch(
         { event: { trigger: 'schedule', due: true }, requestId: randomUUID() },
         { database: saving, looks: { everySeconds: 60 } },
@@ -195,12 +195,12 @@ describe('a scheduled refresh of a view that reads tables', () => {
     await filled('base')
     await sql`update viewkeeper.definitions set target_lag_seconds = 600 where name = 'base'`
     try {
-      expect(await bell()).toEqual({ base: 'skipped' })
-      expect(await bell()).toBe('nothing is due')
+      expect(await startDue()).toEqual({ base: 'skipped' })
+      expect(await startDue()).toBe('nothing is due')
       await longAgo('base')
       await reported('insert into still.t values (10, 10)')
       // Its reader comes along, because a rebuild takes it along.
-      expect(await bell()).toMatchObject({ base: 'success' })
+      expect(await startDue()).toMatchObject({ base: 'success' })
     } finally {
       await sql`update viewkeeper.definitions set target_lag_seconds = null where name = 'base'`
     }

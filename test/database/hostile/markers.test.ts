@@ -73,7 +73,7 @@ afterAll(async () => {
 beforeEach(() => {
   vi.stubEnv('DATABASE_URL', marked)
   vi.stubEnv('EVENT_BUS', 'true')
-  // The bell is written past the console.
+  // The line for CloudWatch is written past the console.
   vi.spyOn(process.stdout, 'write').mockImplementation((line) => said.push(String(line)) > 0)
   for (const stream of ['log', 'info', 'warn', 'error', 'debug'] as const)
     vi.spyOn(console, stream).mockImplementation(

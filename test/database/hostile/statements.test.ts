@@ -11,9 +11,7 @@ import { bringUp } from '../../../src/migrate/bring-up.ts'
 import { checkViews } from '../../../src/migrate/check.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/migrate/migrate.ts'
 import { refuseOtherFolders } from '../../../src/migrate/own-folder.ts'
-import { insistOnLacking, readLater } from '../../../src/migrate/renumber.ts'
 import { repairViews } from '../../../src/migrate/repair.ts'
-import { readSquashable } from '../../../src/migrate/squash.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { createRole, readSituation } from '../../../src/own-schema/create-role.ts'
 import { changeOwnPassword } from '../../../src/own-schema/db/authentication.ts'
@@ -29,10 +27,9 @@ import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { listActions } from '../../../src/watch/actions.ts'
 import { beginMonitoring } from '../../../src/watch/begin.ts'
-import { getDays } from '../../../src/watch/days.ts'
 import { describeViews } from '../../../src/watch/describe.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
-import { getMetrics } from '../../../src/watch/metrics.ts'
+import { getDays, getMetrics } from '../../../src/watch/metrics.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { confirm, prepareNotice } from '../../../src/watch/notice.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
@@ -127,7 +124,6 @@ async function doEverything(database: Database): Promise<void> {
   )
   await frozen.write('004_index.up.sql', 'create index concurrently own_id on made.own (id)')
   await refuseOtherFolders(database, await frozen.read())
-  await readLater(database, await frozen.read())
   await bringUp(migrateCall(database), await frozen.read(), { repair: true })
   await migrationStatus(database, await frozen.read())
   await checkViews(database, [...views, { ...views[1]!, sql: 'select nothing from made.sales' }])
@@ -137,8 +133,6 @@ async function doEverything(database: Database): Promise<void> {
   await migrateUp(migrateCall(database), await frozen.read())
   await migrateDown(migrateCall(database), await frozen.read(), 1)
   await migrateUp(migrateCall(database), await frozen.read())
-  await readSquashable(database, await frozen.read(), changed)
-  await insistOnLacking(database, [])
 
   for (const strategy of ['auto', 'regular', 'concurrent', 'swap'] as const)
     for (const rowCountStrategy of ['exact', 'estimated'] as const)

@@ -116,7 +116,7 @@ describe('a folder that is not what it was when it was applied', () => {
     await refused(
       copy,
       ': 002_a and 002_b have the same number, because two branches froze them. ' +
-        'Name all that only your branch has: npx viewkeeper migrate renumber 002_b',
+        'Rename the files of those that only your branch has, so that they come after all others.',
     )
   })
 
@@ -215,7 +215,7 @@ describe('a folder that is not what it was when it was applied', () => {
     await refused(
       branch,
       ': this database has 003_own, but the folder has 003_a, because two branches froze number 3. ' +
-        'Merge the branch that has 003_own, and run: npx viewkeeper migrate renumber 003_a. ' +
+        'Merge the branch that has 003_own, and rename the files of 003_a and of all that follow it, so that they come after all others. ' +
         'If the database is your own, you can also check out that branch and run: npx viewkeeper migrate down 2',
     )
   })

@@ -85,7 +85,7 @@ describe('migrating', () => {
     await sql`insert into viewkeeper.migrations (number, name, checksum, run_id) values (1, '001_a', 'x', 1)`
     await sql`alter schema viewkeeper rename to viewkeeper_before`
     expect((await migrate(database, steps)).applied).toHaveLength(ours.length + 2)
-    const page = await readFile(new URL('../../../docs/deploy.md', import.meta.url), 'utf8')
+    const page = await readFile(new URL('../../../docs/upgrading.md', import.meta.url), 'utf8')
     await sql.unsafe(/^insert into viewkeeper\.migrations[^`]+/m.exec(page)![0])
     expect(await sql`select name, run_id from viewkeeper.migrations`).toEqual([
       { name: '001_a', run_id: null },

@@ -292,7 +292,7 @@ describe('a database of an administrator who is no superuser, as on RDS', () => 
     expect(await create({ view: 'public.sales' }, callOn(working))).toMatchObject({ status: 'created' })
   })
 
-  test('is rid of Viewkeeper by the recipe of docs/deploy.md, and keeps its views', async () => {
+  test('is rid of Viewkeeper by the recipe of docs/upgrading.md, and keeps its views', async () => {
     await sql.unsafe(`
       create view public.rates as select 1 as id; alter view public.rates owner to viewkeeper_views;
       create function public.own() returns integer language sql return 1; alter function public.own owner to viewkeeper_views`)
@@ -301,7 +301,7 @@ describe('a database of an administrator who is no superuser, as on RDS', () => 
              has_table_privilege(${reader}, oid, 'select') as readable
         from pg_class where relname in ('sales', 'rates') order by 1`
     const before = await made()
-    const recipe = recipeOf('deploy.md', 'Removing')
+    const recipe = recipeOf('upgrading.md', 'Removing')
     await asAdmin(`grant create on schema public to ${owner}; grant select on public.orders to ${owner}`)
     await asAdmin(recipe.replaceAll('viewkeeper_app', login).replaceAll('app_owner', owner))
     expect(await made()).toEqual(before.map((view) => ({ ...view, owner })))

@@ -98,7 +98,7 @@ describe('every failure reaches somebody', () => {
       ['announce fails, too', (name) => isCalledBy('announce', name), 'announce-errors'],
     ],
     notify: [['its event becomes a dead letter', writesDeadLetters, 'new-dead-letters']],
-    // What the bus refuses waits, and the monitor rings again: a dead letter for each minute would help nobody.
+    // What the bus refuses waits, and the monitor calls again: a dead letter for each minute would help nobody.
     announce: [['its errors are counted', (name) => !writesDeadLetters(name), 'announce-errors']],
     prune: [['its event becomes a dead letter', writesDeadLetters, 'new-dead-letters']],
   }
@@ -317,7 +317,7 @@ describe('a bus that refuses', () => {
     [30, 3600, 2],
     [false as const, 300, 1],
   ])(
-    'is an alarm if a monitor that looks every %s minutes has rung in vain in two periods, each of two looks or more',
+    'is an alarm if a monitor that looks every %s minutes has called in vain in two periods, each of two looks or more',
     (minutes, seconds, periods) => {
       const looking = every(minutes)
       expect(alarm('announce-errors', looking)).toMatchObject({

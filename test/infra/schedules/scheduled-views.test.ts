@@ -37,18 +37,6 @@ test('the views with a schedule are those that the migrations leave with one', (
   )
 })
 
-test('a squashed history has them, too', () => {
-  const squash: FrozenChange = {
-    does: 'squash',
-    replaces: [{ name: '001_old', checksum: 'one' }],
-    by: ['002_step', '003_step'],
-  }
-  const folder = migrations(define('gone'), define('sales', everyNight), define('quiet'), squash)
-  rmSync(new URL('001_step.up.sql', folder))
-  rmSync(new URL('001_step.down.sql', folder))
-  expect(readScheduledViews(folder)).toEqual([{ view: 'public.sales', ...everyNight }])
-})
-
 test('a folder that is not there has none', () => {
   expect(readScheduledViews(new URL('file:///no/such/folder/'))).toEqual([])
 })

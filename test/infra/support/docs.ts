@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { fieldTable, optionTable, optionTypes, propTable, viewInput } from '../../../build/option-docs.ts'
 import { environments } from '../../../infra/environments.ts'
 import { descriptions } from '../../../src/edge/http/openapi.ts'
 import { routeKey, routes } from '../../../src/edge/http/routes.ts'
@@ -7,7 +8,7 @@ import { alarmTable, happenedBySection } from './alarms.ts'
 import { costTable, exampleTable } from './cost.ts'
 import { dashboardPicture } from './dashboard-picture.ts'
 import { mails, notice } from './mails.ts'
-import { fieldTable, optionTable, optionTypes, viewInput } from './options.ts'
+
 import { quotaTable } from './quotas.ts'
 import { createStack, kinds, Synthesized } from './synth.ts'
 import { tenants } from './tenants.ts'
@@ -62,7 +63,8 @@ export const madeParts: MadePart[] = [
       'a tenant of a fleet': tenants()['in a fleet']!,
     }),
   },
-  { page: page('deploy.md'), name: 'options', text: optionTable() },
+  { page: page('environments.md'), name: 'options', text: optionTable() },
+  { page: page('cdk.md'), name: 'props', text: propTable() },
   { page: new URL('../../../src/config/options.ts', import.meta.url), name: null, text: optionTypes() },
   { page: page('http.md'), name: 'routes', text: routeTable() },
   { page: page('views.md'), name: 'fields', text: fieldTable() },

@@ -54,7 +54,7 @@ test.each([
   })
 })
 
-test('nothing rings before the rules of the construct are there, so a first deploy loses them no event', () => {
+test('nothing is announced before the rules of the construct are there, so a first deploy loses them no event', () => {
   const { stack, views } = make()
   const elsewhere = new Stack(stack.node.root, 'Elsewhere')
   views.onEvent('Early', { target: new SqsQueue(new Queue(stack, 'Exports')) })
@@ -132,7 +132,7 @@ const filtersOf = (own: Synthesized, name: string) => {
     .filter(([, { Properties }]) => Properties.DestinationArn['Fn::GetAtt'][0] === id)
 }
 
-test('the monitor rings for start-batch if refreshes are due, unless no view is refreshed by its definition', () => {
+test('the monitor has start-batch called if refreshes are due, unless no view is refreshed by its definition', () => {
   const own = new Synthesized(make({ schedules: { views: true } }).stack)
   const [startBatch] = own.fn('start-batch')
   const [permission] = own.one(
@@ -154,7 +154,7 @@ test('the monitor rings for start-batch if refreshes are due, unless no view is 
     expect(filtersOf(new Synthesized(make(more).stack), 'start-batch')).toEqual([])
 })
 
-test('a function that sees an end rings by a line of its log, for which CloudWatch Logs may call announce', () => {
+test('a function that sees an end writes a line to its log, for which CloudWatch Logs may call announce', () => {
   const { stack } = make()
   const own = new Synthesized(stack)
   const filters = filtersOf(own, 'announce')

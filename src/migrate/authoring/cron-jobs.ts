@@ -1,0 +1,109 @@
+import { scheduleFault, timeZoneFault } from '../../authored/schedule.ts'
+import { nameOf, type RangeVar, type Tree } from '../../authored/sql/followed-names.ts'
+import { entries } from '../../authored/sql/parse-tree.ts'
+import { parse } from '../../authored/sql/parser.ts'
+import { displayName } from '../../sql/names.ts'
+import { count } from '../../sql/words.ts'
+import type { CronFacts, CronJob } from '../db/cron-jobs.ts'
+
+/**
+ * What pg_cron's jobs do to the views of this database, as lines for people: the schedule of each view in words of a
+ * definition, and the SQL that unschedules its job. Only what the text of a job proves is said.
+ */
+export async function sayCronJobs(facts: CronFacts): Promise<string[]> {
+  const said = await Promise.all(facts.jobs.map((job) => sayJob(job, facts)))
+  const others = said.filter((lines) => lines.length === 0).length
+  return [
+    ...said.flat(),
+    ...(others > 0 ? [`${count(others, 'job')} with no refresh in the text`] : []),
+    ...(facts.restricted ? ['row security may hide jobs of other users from your login'] : []),
+  ]
+}
+
+async function sayJob(job: CronJob, { views, here }: CronFacts): Promise<string[]> {
+  const label = job.jobname ? `job ${job.jobid} (${job.jobname})` : `job ${job.jobid}`
+  const read = await readCommand(job.command)
+  if (read === null) return []
+  if (job.database !== here.database) return [`${label} works in database ${job.database}, not in this one`]
+  if (typeof read === 'string') return [`${label} ${read}; look yourself`]
+  const works = read.refreshes.map((each) => sayRefresh(each, views)).join(', ')
+  const fills = read.refreshes.some(({ skipData }) => !skipData)
+  return [
+    `${label} ${job.active ? '' : 'is switched off; it '}${works}`,
+    ...(read.others > 0 ? [`  it also executes ${count(read.others, 'other statement')}`] : []),
+    ...(job.active && fills ? [`  ${sayTimes(job.schedule, here.zone)}`] : []),
+    `  ${unschedule(job, here.login)}`,
+  ]
+}
+
+interface Refresh {
+  relation: RangeVar
+  /** After `with no data`. */
+  skipData?: boolean
+}
+
+/** What a job's SQL refreshes. Null: nothing in it says "refresh" or calls code. A text: nobody can know. */
+async function readCommand(text: string): Promise<{ refreshes: Refresh[]; others: number } | string | null> {
+  let statements: Tree[]
+  try {
+    statements = ((await parse(text)).stmts ?? []).map(({ stmt }) => stmt as unknown as Tree)
+  } catch {
+    return 'has a text that is not SQL of this parser'
+  }
+  const refreshes = statements.flatMap(({ RefreshMatViewStmt: refresh }) => (refresh ? [refresh] : []))
+  const others = statements.length - refreshes.length
+  if (refreshes.length > 0) return { refreshes: refreshes as unknown as Refresh[], others }
+  const calls = (each: Tree) =>
+    each.DoStmt ??
+    each.CallStmt ??
+    (each.SelectStmt && [...entries(each)].some(([key]) => key === 'FuncCall'))
+  if (statements.some(calls)) return 'calls a function or a code block'
+  return /refresh\s+materialized/i.test(text) ? 'names a refresh inside another statement' : null
+}
+
+/** Without a schema, the search path of the job's user decides, which nobody knows here. */
+function sayRefresh({ relation, skipData }: Refresh, views: CronFacts['views']): string {
+  const { schema, name } = nameOf(relation)
+  const found = views.filter((view) => view.name === name && (schema === null || view.schema === schema))
+  const names = found.map(displayName).join(', ')
+  const doubt =
+    found.length === 0
+      ? ' (there is no such view here)'
+      : found.length > 1
+        ? ` (which of ${names} depends on the search path of its user)`
+        : schema === null
+          ? ` (only ${names} has that name)`
+          : ''
+  return `${skipData ? 'empties' : 'refreshes'} ${displayName({ schema, name })}${doubt}`
+}
+
+const nicknames: Record<string, string> = {
+  '@monthly': '0 0 1 * *',
+  '@weekly': '0 0 * * 0',
+  '@daily': '0 0 * * *',
+  '@hourly': '0 * * * *',
+}
+
+/** The fields of a definition that mean the same as pg_cron's schedule, or why there are none. */
+function sayTimes(written: string, known: string | null): string {
+  const zone = known ?? 'UTC'
+  const doubt =
+    known === null ? '   // if cron.timezone is GMT, as by default: your login may not read it' : ''
+  const tidy = written.trim().replace(/\s+/g, ' ')
+  if (/^\d+ seconds?$/i.test(tidy))
+    return `no schedule is as often as "${tidy}"; the shortest is targetLagSeconds: 60`
+  const schedule = nicknames[tidy] ?? tidy
+  // pg_cron refuses a step after a single number, which other readers of cron take.
+  const step = /(^|[ ,])\w+\//.test(schedule) ? 'has a step without a range' : null
+  const fault = step ?? scheduleFault(schedule) ?? timeZoneFault(zone)
+  return fault === null
+    ? `schedule: '${schedule}', timeZone: '${zone}'${doubt}`
+    : `no schedule is proposed for "${tidy}" in ${zone}: ${fault}`
+}
+
+/** By name only if the name is the login's own and needs no escapes: two users may have jobs of one name. */
+function unschedule({ jobid, jobname, username }: CronJob, login: string): string {
+  const byName = jobname && username === login && /^[\w .:-]+$/.test(jobname)
+  const who = username === login ? '' : `   -- as ${username} or a superuser`
+  return `select cron.unschedule(${byName ? `'${jobname}'` : jobid});${who}`
+}

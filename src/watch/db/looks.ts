@@ -1,0 +1,46 @@
+import { type Sql, withTransaction } from '../../server/connect.ts'
+
+/** The advancer of a batch tries again every minute. */
+const settledAfterSeconds = 180
+
+/**
+ * Notes that the monitor looks now. False in the first minutes after more than `absentSeconds` without a look: perhaps the
+ * database was away, and the advancers of batches have not tried again yet.
+ */
+export async function noteLook(sql: Sql, absentSeconds: number): Promise<boolean> {
+  const [row] = await sql<[{ settled: boolean }]>`
+    insert into viewkeeper.switches as s (key, value) values ('looked', jsonb_build_object('at', clock_timestamp()))
+    on conflict (key) do update set updated_at = clock_timestamp(), value = jsonb_build_object(
+      'at', clock_timestamp(),
+      'resumed', case when (s.value ->> 'at')::timestamptz < clock_timestamp() - make_interval(secs => ${absentSeconds})
+                      then to_jsonb(clock_timestamp()) else s.value -> 'resumed' end)
+    returning coalesce((value ->> 'resumed')::timestamptz < clock_timestamp() - make_interval(secs => ${settledAfterSeconds}), true) as settled`
+  return row.settled
+}
+
+/** Notes which views somebody has read since their last run. PostgreSQL 15 does not keep when a view was read. */
+export async function noteReads(sql: Sql): Promise<void> {
+  await sql`select viewkeeper.note_reads()`
+}
+
+/**
+ * Notes that the ends of runs and batches are published from now on. What has ended before is marked as published,
+ * and as nothing that people or programs have to be told. False if it was noted before: then nothing changes.
+ */
+export const beginPublishing = (sql: Sql): Promise<boolean> =>
+  withTransaction(sql, async (transaction) => {
+    const { count } = await transaction`
+      insert into viewkeeper.switches (key, value) values ('monitored', jsonb_build_object('since', clock_timestamp()))
+      on conflict do nothing`
+    if (count === 0) return false
+    await transaction`
+      update viewkeeper.runs set published_at = coalesce(published_at, clock_timestamp()),
+             announced_at = coalesce(announced_at, '-infinity')
+       where finished_at is not null and (published_at is null or announced_at is null)`
+    await transaction`
+      update viewkeeper.batches set published_at = coalesce(published_at, clock_timestamp()), noticed_at = '-infinity',
+             announced_at = coalesce(announced_at, '-infinity')
+       where finished_at is not null and (published_at is null or announced_at is null or noticed_at is null)`
+    await transaction`delete from viewkeeper.events`
+    return true
+  })

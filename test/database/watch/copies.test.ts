@@ -1,0 +1,142 @@
+import { execFile } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
+import { unscheduled } from '../../../src/batch/schedules.ts'
+import { startBatch } from '../../../src/batch/start.ts'
+import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { connectTo, type Sql } from '../../../src/server/connect.ts'
+import { putBack } from '../../../src/set-aside/put-back.ts'
+import { setAside } from '../../../src/set-aside/set-aside.ts'
+import { beginMonitoring } from '../../../src/watch/begin.ts'
+import { monitor } from '../../../src/watch/monitor.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { administrator, callOn, templateDatabase, useDatabase } from '../../support/servers/database.ts'
+
+// Copies of a database that is at work: docs/copies.md says what is in them, and has the SQL that is executed here.
+
+const { url } = useDatabase()
+const addressOf = (name: string) => url.replace(/[^/]*$/, name)
+const page = readFileSync(new URL('../../../docs/copies.md', import.meta.url), 'utf8')
+const silenced = /```sql\n([^`]+)```/.exec(page)?.[1] as string
+const name = () => `copy_${randomUUID().slice(0, 8)}`
+const origin = name()
+const { POSTGRES = '' } = process.env
+
+const at = (of: string) => ({
+  sql: administrator(addressOf(of)),
+  database: connectTo(fromUrl(addressOf(of))),
+})
+
+async function byDump(copy: string) {
+  const file = join(tmpdir(), `${copy}.dump`)
+  await promisify(execFile)(join(POSTGRES, 'pg_dump'), ['-Fc', '-f', file, addressOf(origin)])
+  await promisify(execFile)(join(POSTGRES, 'pg_restore'), ['--exit-on-error', '-d', addressOf(copy), file])
+  await rm(file)
+}
+
+/** Only a distribution's server comes with `pg_dump`. */
+const ways: [string, (copy: string, admin: Sql) => Promise<unknown>][] = [
+  ['made from a template', (copy, admin) => admin.unsafe(`create database ${copy} template ${origin}`)],
+  ...(POSTGRES.includes('/')
+    ? ([
+        [
+          'restored from a dump',
+          async (copy, admin) => {
+            await admin.unsafe(`create database ${copy} template template0`)
+            await byDump(copy)
+          },
+        ],
+      ] as typeof ways)
+    : []),
+]
+
+const running = (sql: Sql) =>
+  sql`select error ->> 'class' as class, status from viewkeeper.runs where requested_by = 'a process of the original'`
+const ages = (sql: Sql) =>
+  sql`select name, as_of is not null as known, last_success_at is not null as "hasSuccess" from viewkeeper.view_status order by 1`
+const look = (database: ReturnType<typeof connectTo>) =>
+  monitor(database, { schedules: unscheduled, publish: unheard })
+
+beforeAll(async () => {
+  const admin = administrator(url)
+  await admin.unsafe(`create database ${origin} template ${templateDatabase}`)
+  await admin.end()
+  const { sql, database } = at(origin)
+  await sql.unsafe(`
+    create table orders as select 1 as id, 10 as total; create table shops as select 1 as id;
+    create materialized view daily as select id from orders; create materialized view of_shops as select id from shops;
+    create materialized view broken as select 1 / (count(*) - count(*)) as x from orders with no data`)
+  await beginMonitoring(database)
+  for (const view of ['daily', 'of_shops', 'broken']) await refresh({ view }, callOn(database))
+  await setAside(database, { reading: ['public.shops'], requestedBy: 'test', dryRun: false, huntMs: 5000 })
+  await sql`
+    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_by, started_at, backend_pid, backend_start)
+    select id, 'public', 'daily', 'refresh', 'running', 'http', 'a process of the original', now(), 1, now()
+      from viewkeeper.definitions where name = 'daily'`
+  await sql.end()
+})
+
+describe.each(ways)('a database %s', (_, make) => {
+  /** A copy, which is gone after the test, and its original. */
+  async function copied() {
+    const admin = administrator(url)
+    const copy = name()
+    await make(copy, admin)
+    const here = at(copy)
+    const there = at(origin)
+    onTestFinished(async () => {
+      await Promise.all([here.sql.end(), there.sql.end()])
+      await admin.unsafe(`drop database ${copy} with (force)`)
+      await admin.end()
+    })
+    return { here, there }
+  }
+
+  test('ends by its next run what runs in the original, which keeps its own; nobody knows its ages before', async () => {
+    const { here, there } = await copied()
+    const before = await ages(here.sql)
+    expect(before).toContainEqual({ name: 'daily', known: false, hasSuccess: true })
+    // A lock in the original is none in the copy, also on a view with the same OID.
+    await there.sql.begin(async (transaction) => {
+      await transaction`refresh materialized view daily`
+      expect(await refresh({ view: 'daily' }, callOn(here.database))).toMatchObject({ status: 'updated' })
+    })
+    expect(await ages(here.sql)).toContainEqual({ name: 'daily', known: true, hasSuccess: true })
+    expect(await running(here.sql)).toEqual([{ class: 'RunLost', status: 'failed' }])
+    expect(await running(there.sql)).toEqual([{ class: null, status: 'running' }])
+  })
+
+  test('puts back what was set aside in the original, where it stays aside', async () => {
+    const { here, there } = await copied()
+    const { back, misfits } = await putBack(here.database, {
+      given: [],
+      forgotten: [],
+      dryRun: false,
+      requestedBy: 'test',
+    })
+    expect([back.map((each) => each.name), misfits]).toEqual([['public.of_shops'], []])
+    expect(await here.sql`select id from of_shops`).toEqual([{ id: 1 }])
+    expect(await there.sql`select name from viewkeeper.set_aside`).toEqual([{ name: 'public.of_shops' }])
+  })
+
+  test('tells again what the original had not told, and has no turn of its own only if it was silenced', async () => {
+    const { here, there } = await copied()
+    const scheduled = () => startBatch({ all: true }, callOn(here.database, { trigger: 'schedule' }))
+    expect(await beginMonitoring(here.database)).toBe(false)
+    const told = await look(here.database)
+    expect(told).toMatchObject({ lost: 1, publishedRuns: 4 })
+    await here.sql.unsafe('update viewkeeper.runs set published_at = null')
+    await here.sql.unsafe(silenced)
+    expect(await beginMonitoring(here.database)).toBe(true)
+    expect(await look(here.database)).toMatchObject({ publishedRuns: 0, eventsWait: false })
+    expect(await scheduled()).toMatchObject({ status: 'skipped', error: { class: 'Paused' } })
+    expect(await there.sql`select key from viewkeeper.switches where key = 'paused'`).toEqual([])
+    expect(await there.sql`select 1 from viewkeeper.switches where key = 'monitored'`).toHaveLength(1)
+  })
+})

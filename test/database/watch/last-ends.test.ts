@@ -1,0 +1,148 @@
+import fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { readFacts } from '../../../src/catalog/db/facts.ts'
+import { failureOf, leftOutSince } from '../../../src/catalog/db/failing.ts'
+import { readRuns } from '../../../src/run/db/history.ts'
+import { prepareCutoffs, pruneRange } from '../../../src/watch/db/prune.ts'
+import { counts } from '../../support/counts.ts'
+import { useHistory } from './past.ts'
+
+// The last failure and the last success of each view are looked up in indexes. Here they are compared with what a query finds that
+// reads all runs.
+
+const { sql, clear } = useHistory()
+
+const outcomes = {
+  success: { status: 'success', fills: true },
+  emptied: { status: 'success', fills: false },
+  failed: { status: 'failed', class: 'ViewSqlFailed' },
+  refused: { status: 'failed', class: 'NotPopulated' },
+  dropFailed: { status: 'failed', class: 'ViewSqlFailed', operation: 'drop' },
+  canceled: { status: 'canceled', class: 'Canceled' },
+  unneeded: { status: 'skipped', unneeded: true },
+  heldUp: { status: 'skipped', class: 'UpstreamFailed' },
+  skipped: { status: 'skipped', class: 'AlreadyRunning' },
+}
+
+/** A history with at most 20 runs of a view, some of which end after runs that were requested later, and some of which are removed. */
+const histories = fc.array(
+  fc.record({
+    view: fc.constantFrom('steady', 'shaky'),
+    outcome: fc.constantFrom(...(Object.keys(outcomes) as (keyof typeof outcomes)[])),
+    lasted: fc.integer({ min: 0, max: 600 }),
+    removed: fc.boolean(),
+  }),
+  { maxLength: 20 },
+)
+
+/** Writes the runs one every 100 minutes, the last now. */
+const write = (runs: (typeof histories extends fc.Arbitrary<infer Value> ? Value : never)[number][]) => sql`
+  with x as (
+    select d.id, d.name, r.*, clock_timestamp() - r.at * interval '100 minutes' - interval '10 hours' as requested
+      from jsonb_to_recordset(${sql.json(runs.map((run, at) => ({ fills: true, operation: 'refresh', unneeded: false, ...outcomes[run.outcome], ...run, at: runs.length - at })))})
+        as r(view text, at integer, lasted integer, status text, fills boolean, class text, operation text, unneeded boolean)
+      join viewkeeper.definitions d on d.name = r.view)
+  insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_at, started_at, finished_at, fills, error, as_of)
+  select id, 'public', name, operation, status, 'schedule', requested, requested, requested + lasted * interval '1 minute', fills,
+         case when class is not null then jsonb_build_object('class', class) end,
+         case when unneeded then requested end
+    from x order by at desc`
+
+/** What ended last, by reading all runs. */
+const slow = (isTrouble: string) => `
+  (select f.id, f.finished_at from viewkeeper.runs f
+    where f.definition_id = d.id and ${isTrouble} and not exists (
+          select from viewkeeper.runs s
+           where s.definition_id = d.id and (s.finished_at, s.id) > (f.finished_at, f.id)
+             and (s.status = 'success' and s.fills
+                  or viewkeeper.is_unneeded(s.status, s.as_of, s.error, s.built_at)
+                     and s.id > (select min(f.id) from viewkeeper.runs f where f.definition_id = d.id and ${isTrouble})))
+    order by f.finished_at desc, f.id desc limit 1)`
+const failed = "f.status = 'failed' and f.operation <> 'drop'"
+const heldUp = "f.status = 'skipped' and f.error ->> 'class' = 'UpstreamFailed'"
+
+async function expectTruth() {
+  const [wrong] = await sql.unsafe(`
+    select count(*)::integer as views from viewkeeper.view_status v
+     where array[last_failure_id, failed_last_day] is distinct from (
+             select array[(array_agg(r.id order by r.finished_at desc, r.id desc))[1],
+                         count(*) filter (where r.requested_at >= clock_timestamp() - interval '24 hours')]
+               from viewkeeper.runs r where r.definition_id = v.id and r.status = 'failed')
+        or last_success_id is distinct from (
+             select (array_agg(r.id order by r.finished_at desc, r.id desc))[1]
+               from viewkeeper.runs r where r.definition_id = v.id and r.status = 'success' and r.fills)`)
+  expect(wrong).toEqual({ views: 0 })
+  const found = await sql`
+    select d.name, failure.finished_at::text as failed, held_up.finished_at::text as "heldUp" from viewkeeper.definitions d
+      left join lateral (${failureOf(sql)}) failure on true left join lateral (${leftOutSince(sql)}) held_up on true order by 1`
+  const sought = await sql.unsafe(`
+    select d.name, failure.finished_at::text as failed, held_up.finished_at::text as "heldUp" from viewkeeper.definitions d
+      left join lateral ${slow(failed)} failure on true left join lateral ${slow(heldUp)} held_up on true order by 1`)
+  expect([...found]).toEqual([...sought])
+  const { views } = await readFacts(sql)
+  const failures = await sql.unsafe<{ name: string; at: Date | null }[]>(`
+    select d.name, failure.finished_at as at from viewkeeper.definitions d left join lateral ${slow(failed)} failure on true order by 1`)
+  expect(views.map(({ name, failure }) => ({ name, at: failure?.at ?? null }))).toEqual([...failures])
+}
+
+test('what ended last is found in any history, also after removals and a prune, which keep it', async () => {
+  await fc.assert(
+    fc.asyncProperty(histories, async (runs) => {
+      await clear()
+      await write(runs)
+      await expectTruth()
+      await sql`
+        delete from viewkeeper.runs where id in (
+          select id from (select id, row_number() over (order by id) as place from viewkeeper.runs) r
+           where place in (select value::integer + 1 from jsonb_array_elements_text(${sql.json(runs.flatMap(({ removed }, at) => (removed ? [at] : [])))})))`
+      await expectTruth()
+      const lasting = () =>
+        sql`select name, last_success_id, last_failure_id from viewkeeper.view_status order by 1`
+      const before = await lasting()
+      await prepareCutoffs(sql, { successes: 1, days: 0 })
+      for (let from: number | null = 1; from !== null; )
+        from = (await pruneRange(sql, from, 5000, { successes: 1, days: 0 })).next
+      expect(await lasting()).toEqual(before)
+    }),
+    { numRuns: counts.properties },
+  )
+})
+
+test('the server looks up the last ends of a view in the indexes of the ends', async () => {
+  await clear()
+  await sql`
+    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at, error)
+    select d.id, 'public', d.name, 'refresh', (array['failed', 'skipped', 'success'])[1 + n % 3], 'http', clock_timestamp(),
+           (array['{"class": "ViewSqlFailed"}', '{"class": "UpstreamFailed"}', null])[1 + n % 3]::jsonb
+      from viewkeeper.definitions d, generate_series(1, 3000) n`
+  await sql`analyze viewkeeper.runs`
+  const explained = async (query: ReturnType<typeof sql>) =>
+    (await sql`explain (costs off) ${query}`).map((line) => line['QUERY PLAN']).join('\n')
+  const status = await explained(sql`select * from viewkeeper.view_status`)
+  expect(status).toMatch(/Limit\n\s*-> {2}Index Scan using runs_failed_last/)
+  const skipped = await explained(
+    sql`select h.* from viewkeeper.definitions d cross join lateral (${leftOutSince(sql)}) h`,
+  )
+  expect(skipped).toMatch(/Limit\n\s*-> {2}Index Scan using runs_held_up/)
+})
+
+test('the runs of some hours are found by their time, although many runs came later', async () => {
+  await clear()
+  await sql`
+    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_at, finished_at)
+    select d.id, 'public', d.name, 'refresh', 'success', 'http', at, at
+      from viewkeeper.definitions d, generate_series(now() - interval '100 days', now(), interval '25 minutes') at
+     where d.name = 'steady' order by at`
+  await sql`vacuum analyze viewkeeper.runs`
+  const lookups = async () => {
+    await sql`select pg_stat_force_next_flush()`
+    const [row] = await sql<[{ scans: number }]>`
+      select pg_stat_get_numscans('viewkeeper.runs_requested'::regclass)::integer as scans`
+    return row.scans
+  }
+  const before = await lookups()
+  const since = new Date(Date.now() - 60 * 86_400_000)
+  const { rows } = await readRuns(sql, { since, until: new Date(since.getTime() + 20 * 3_600_000), limit: 2 })
+  expect(rows.length).toBe(2)
+  expect(await lookups()).toBe(before + 1)
+})
