@@ -1,6 +1,4 @@
-import { Sha256 } from '@smithy/core/checksum'
-import { buildQueryString, HttpRequest } from '@smithy/core/protocols'
-import { SignatureV4 } from '@smithy/signature-v4'
+import { AwsV4Signer } from 'aws4fetch'
 import { Problem } from '../../problem.ts'
 
 /** RDS accepts a token for 15 minutes. RDS looks at the token only while a connection opens. */
@@ -11,19 +9,25 @@ export async function signToken(
   { host, port, user }: { host: string; port: number; user: string },
   env: NodeJS.ProcessEnv,
 ): Promise<string> {
-  const address = `${host}:${port}`
-  const signer = new SignatureV4({ service: 'rds-db', sha256: Sha256, ...signerOf(env) })
-  const { query } = await signer.presign(
-    new HttpRequest({
-      hostname: host,
-      port,
-      query: { Action: 'connect', DBUser: user },
-      headers: { host: address },
-    }),
-    { expiresIn: validSeconds },
-  )
-  return `${address}/?${buildQueryString(query ?? {})}`
+  // The protocol is never sent. One whose usual port is not known leaves every port in the address, which is signed.
+  const asked = new URL(`postgres://${host}:${port}/`)
+  const parameters = { Action: 'connect', DBUser: user, 'X-Amz-Expires': String(validSeconds) }
+  for (const [name, value] of Object.entries(parameters)) asked.searchParams.set(name, value)
+  const { url } = await new AwsV4Signer({
+    url: asked.href,
+    service: 'rds-db',
+    signQuery: true,
+    ...signerOf(env),
+  }).sign()
+  return `${url.host}/?${[...url.searchParams]
+    .map((pair) => pair.map(encoded).join('='))
+    .sort()
+    .join('&')}`
 }
+
+/** As RFC 3986 wants it, and the signature: a space is `%20`, and `!'()*` are encoded, too. */
+const encoded = (text: string): string =>
+  encodeURIComponent(text).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`)
 
 /** The region and the credentials of the function's role, which Lambda gives in environment variables. */
 function signerOf({
@@ -41,10 +45,8 @@ function signerOf({
   }
   return {
     region: AWS_REGION,
-    credentials: {
-      accessKeyId: AWS_ACCESS_KEY_ID,
-      secretAccessKey: AWS_SECRET_ACCESS_KEY,
-      ...(AWS_SESSION_TOKEN && { sessionToken: AWS_SESSION_TOKEN }),
-    },
+    accessKeyId: AWS_ACCESS_KEY_ID,
+    secretAccessKey: AWS_SECRET_ACCESS_KEY,
+    ...(AWS_SESSION_TOKEN && { sessionToken: AWS_SESSION_TOKEN }),
   }
 }

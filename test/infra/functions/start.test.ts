@@ -90,6 +90,15 @@ test.each(names.filter((name) => loaded(name, [connection]).sources.includes(con
   },
 )
 
+test.each(names.filter((name) => loaded(name, [connection]).sources.includes(connection)))(
+  'to log in with a token, %s loads at most 100 kB, gzipped, and nothing of the AWS SDK',
+  (name) => {
+    const { kilobytes, sources } = loaded(name, [connection, token])
+    expect(kilobytes).toBeLessThan(100)
+    expect(sources.filter((source) => /node_modules\/(@aws-sdk|@smithy)\//.test(source))).toEqual([])
+  },
+)
+
 test('the OpenAPI file in the bundle is the one that the repository makes', async () => {
   const { handler } = await import(join(folder, 'api', 'index.mjs'))
   const answer = await handler(httpEvent('GET /openapi.json'), lambdaContext())

@@ -41,7 +41,7 @@ const signedByAws = (
     },
   }).getAuthToken()
 
-test.each(['viewkeeper_app', 'Odd Name+&=/"ü'])(
+test.each(['viewkeeper_app', 'Odd Name+&=/"ü', "!'()*~"])(
   'the token of %s is the one that AWS would sign',
   async (user) => {
     expect(await fromToken(user, env)({ fresh: false })).toEqual({
