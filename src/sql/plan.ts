@@ -4,7 +4,7 @@ import type { QualifiedName } from './names.ts'
 export type Statement = Doing & About
 
 /**
- * What a statement is. Its `kind` says how it is executed; both interpreters, `envelope/perform.ts` and `runs/statements.ts`
+ * What a statement is. Its `kind` says how it is executed; both interpreters, `envelope/perform.ts` and `rebuild/db/statements.ts`
  * know every kind. Except where a kind says otherwise, a statement sees only the names of the catalog (`safePath`).
  */
 type Doing =
@@ -24,7 +24,7 @@ type Doing =
   | { kind: 'count'; when: 'before' | 'after' }
   /**
    * The same as a query that counts the rows of view `of`, whose name is written as in SQL: see `countRows` in
-   * `runs/counting.ts`.
+   * `rebuild/plan/counting.ts`.
    */
   | { kind: 'countRows'; when: 'before' | 'after'; sandbox: Sandbox; of: string }
   /** Asks for the hints of `obstacles` by SQLSTATE, in case a later statement fails. */
@@ -45,7 +45,7 @@ export type LaterStatement = Statement & { kind: (typeof laterKinds)[number] }
 /** What a role is about to do with a view. `own`: to alter or drop the view; `act`: to act as its owner. */
 export type Purpose = 'own' | 'act' | 'look' | 'count' | 'fill' | 'fillConcurrently'
 
-/** Hints on doing something with a view, as a plan says it: the long query stands in `views/obstacles.ts`. */
+/** Hints on doing something with a view, as a plan says it: the long query stands in `catalog/plan/obstacles.ts`. */
 export type ViewHints = QualifiedName & { to: Purpose }
 
 /** Hints by SQLSTATE on why something failed: a query for them, or what was done with a view. */
@@ -138,7 +138,7 @@ export interface Plan {
      */
     recordLockTimeoutMs: number | null
     giveUpAfterMs: number
-    /** A query for those who hold the locks that the run waits for: see `views/holders.ts`. */
+    /** A query for those who hold the locks that the run waits for: see `sql/holders.ts`. */
     holders: string
     statements: Statement[]
     /** What has to hold at the very end, after the record of success; absent: nothing. */

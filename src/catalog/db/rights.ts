@@ -37,7 +37,7 @@ const flawsOf = (indexes: { name: string; unusableBecause: string | null }[]): s
           'it has no unique index',
       ]
 
-/** What `role` may do with a view. `swap` is what a swap requirements. */
+/** What `role` may do with a view. `swap` is what a swap needs. */
 export async function readViewRights(
   sql: Sql,
   { oid, concurrent, ...view }: Examined,

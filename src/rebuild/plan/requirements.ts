@@ -14,7 +14,7 @@ import { displayName, displayPart, literal, type QualifiedName, quoteName } from
 import { betweenQuery } from './prove.ts'
 import { findUnfilled, type Scope } from './scope.ts'
 
-/** What the rebuild requirements, each object by name. Pure. */
+/** What the rebuild needs, each object by name. Pure. */
 export const requirementsOf = (scope: Scope): Requirement[] => [
   placesRequirement,
   ...scope.members.flatMap((member) => memberRequirements(scope, member)),
@@ -33,7 +33,7 @@ export const placesRequirement: Requirement = {
   because: `format('materialized views read it, and %s may not make the schemas for their rebuild in database %I', asked.role::regrole, d.datname)`,
 }
 
-/** What the rebuild of one member requirements. */
+/** What the rebuild of one member needs. */
 export const memberRequirements = (scope: { members: OutlinedReader[] }, { live }: Reader): Requirement[] =>
   swapRequirements(withoutMembers(scope, live)).map((requirement) =>
     namedRequirement(displayName(live.view), requirement),
@@ -64,7 +64,7 @@ function unfilled(scope: Scope): Requirement[] {
 export const isReadByViews = ({ dependents }: LiveView): boolean =>
   dependents.some(({ reader, view }) => reader !== null && view === null)
 
-/** What a swap requirements, each object by name, apart from the rights that every refresh requirements. Pure. */
+/** What a swap needs, each object by name, apart from the rights that every refresh needs. Pure. */
 export function swapRequirements(live: LiveView): Requirement[] {
   const { view, dependents, statistics, grants } = live
   const itself = relation(view.kind, view)

@@ -8,7 +8,7 @@ const beginSandbox = `acting := current_setting('role');
         execute format('set local role %s', statement #>> '{sandbox,role}');
         sandbox := (statement #>> '{sandbox,schema}') || '.viewkeeper_sandbox_' || replace(gen_random_uuid()::text, '-', '');`
 
-/** Counts the rows of a view: see `countRows` in `plan/runs/counting.ts`. */
+/** Counts the rows of a view: see `countRows` in `rebuild/plan/counting.ts`. */
 const performCountRows = `${beginSandbox}
         execute format('create materialized view %s as %s with no data', sandbox, command);
         made := sandbox::regclass;
@@ -38,7 +38,7 @@ const performSandboxed = `${beginSandbox}
         execute format('drop function %s(text, text)', sandbox);
         perform set_config('role', acting, true);`
 
-/** Reads the hints of the statement: see `Hints` in `plan/views/obstacles.ts`. */
+/** Reads the hints of the statement: see `Hints` in `sql/plan.ts`. */
 export const readObstacles = `execute case jsonb_typeof(statement -> 'obstacles') when 'string' then statement ->> 'obstacles' else hints_query end
                 into obstacles using statement #>> '{obstacles,schema}', statement #>> '{obstacles,name}', statement #>> '{obstacles,to}';`
 

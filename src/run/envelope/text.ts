@@ -108,7 +108,7 @@ $viewkeeper$`
 /**
  * The envelope: one `DO` block that claims a run, does its work and records how the run ended, all on the
  * server, so that nothing the client does afterwards can make the record wrong. The envelope must be the only
- * statement of its message, on a connection of its own (see `run-connection.ts`). The text is constant: the
+ * statement of its message (see `run-connection.ts`). The text is constant: the
  * run's id is the session setting `viewkeeper.run`, and the plan is in `viewkeeper.runs.plan`. User text
  * inside would sooner or later break out of the dollar quotes, and would make an entry in
  * `pg_stat_statements` for each run.
