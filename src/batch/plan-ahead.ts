@@ -5,7 +5,7 @@ import type { BatchView } from './db/batch-views.ts'
 import type { Batch } from './db/batches.ts'
 import { type PlanBasis, readPlanBasis } from './db/latest-runs.ts'
 import { mayLeaveOut } from './plan/selection.ts'
-import { planAlone } from './plan-turn.ts'
+import { planAlone } from './plan-in-batch.ts'
 
 /** Plans that are made before their views have their turn, so that no time is lost then. */
 export interface PlannedAhead {

@@ -17,7 +17,7 @@ import type { Batch } from './db/batches.ts'
 import { basisHolds, type PlanBasis, readPlanBasis } from './db/latest-runs.ts'
 import { mayLeaveOut } from './plan/selection.ts'
 import type { PlanAhead, PlannedAhead } from './plan-ahead.ts'
-import { planAlone, planShadow } from './plan-turn.ts'
+import { planAlone, planShadow } from './plan-in-batch.ts'
 
 /** A run with a recorded plan. `owner`: whose code the run may execute, as SQL writes the role; null: the code of several. */
 export interface Sendable {

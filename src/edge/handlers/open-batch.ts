@@ -1,5 +1,5 @@
-import { startDueBatch } from '../../batch/due.ts'
 import { type BatchDefaults, type BatchRequest, type StartedBatch, startBatch } from '../../batch/start.ts'
+import { startDueBatch } from '../../batch/start-due.ts'
 import type { Trigger } from '../../catalog/plan/run.ts'
 import { Problem } from '../../problem.ts'
 import type { Database } from '../../server/connect.ts'
