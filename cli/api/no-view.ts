@@ -1,4 +1,4 @@
-import { didYouMean } from '../../src/catalog/plan/meant.ts'
+import { didYouMean } from '../../src/catalog/plan/did-you-mean.ts'
 import type { View } from '../../src/edge/http/schemas/answers.ts'
 import { Problem } from '../../src/problem.ts'
 import { isGlob } from '../../src/sql/glob.ts'

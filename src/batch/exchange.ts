@@ -1,7 +1,7 @@
 import { readGroup } from '../rebuild/db/group.ts'
-import { apart, batchKey } from '../rebuild/plan/place.ts'
 import { planCutOver, whatChanged } from '../rebuild/plan/plan.ts'
 import { materialized } from '../rebuild/plan/scope.ts'
+import { apart, batchKey } from '../rebuild/plan/shadow-place.ts'
 import { recordPosition } from '../run/plan/position.ts'
 import type { TogetherGroup } from '../run/plan/turn.ts'
 import { lookAgain } from '../server/look-again.ts'

@@ -1,7 +1,7 @@
 import { readView } from '../catalog/db/catalog.ts'
 import { Problem } from '../problem.ts'
-import { apart, batchKey } from '../rebuild/plan/place.ts'
 import { becauseTogether, planFilling } from '../rebuild/plan/plan.ts'
+import { apart, batchKey } from '../rebuild/plan/shadow-place.ts'
 import { readChecking } from '../run/db/checking.ts'
 import { type PlannedRefresh, planRefresh } from '../run/plan-refresh.ts'
 import type { Sql } from '../server/connect.ts'

@@ -1,6 +1,6 @@
 import { lockEvents, writeEvents } from '../events/db/outbox.ts'
 import { newsOfTrouble } from '../events/plan/news.ts'
-import type { Telling } from '../events/plan/telling.ts'
+import type { Telling } from '../events/plan/reminders.ts'
 import { type FoundTrouble, type Trouble, troubles } from '../events/plan/troubles.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
 import { longestPublishing } from './db/publish.ts'

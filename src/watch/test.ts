@@ -9,8 +9,8 @@ import { readMadeCheck } from '../run/db/checking.ts'
 import { resolveName } from '../run/name.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
+import { undone } from '../server/rolled-back.ts'
 import { conditionOf } from '../server/sqlstate.ts'
-import { undone } from '../server/undone.ts'
 import { readSettings } from '../sql/settings.ts'
 
 /** What a check has found in the data that readers see. */

@@ -1,6 +1,6 @@
 import type { Strategy } from '../../catalog/plan/definition.ts'
+import { didYouMean } from '../../catalog/plan/did-you-mean.ts'
 import { dependents } from '../../catalog/plan/graph.ts'
-import { didYouMean } from '../../catalog/plan/meant.ts'
 import { isScheduled, type Trigger } from '../../catalog/plan/run.ts'
 import type { ViewTimes } from '../../catalog/plan/scheduled.ts'
 import { Problem } from '../../problem.ts'

@@ -7,9 +7,9 @@ import { Problem } from '../../problem.ts'
 import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
 import { tryShadow, tryShadows } from '../../rebuild/db/trial.ts'
 import { makePlace } from '../../rebuild/plan/make.ts'
-import { apart, type Rebuild, shadowName } from '../../rebuild/plan/place.ts'
 import { lacks } from '../../rebuild/plan/requirements.ts'
 import type { Member, Scope } from '../../rebuild/plan/scope.ts'
+import { apart, type Rebuild, shadowName } from '../../rebuild/plan/shadow-place.ts'
 import {
   authoredShadow,
   inPublic,
@@ -22,7 +22,7 @@ import {
 } from '../../rebuild/plan/trial.ts'
 import type { Sql } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
-import { undone } from '../../server/undone.ts'
+import { undone } from '../../server/rolled-back.ts'
 import { describeShadow, isSameQuery } from '../../set-aside/db/trial.ts'
 import { displayName, literal, quoteName } from '../../sql/names.ts'
 import { wantedView } from '../plan/redefine.ts'

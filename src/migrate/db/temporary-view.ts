@@ -4,7 +4,7 @@ import { readable } from '../../catalog/plan/server-sql.ts'
 import { queryOf } from '../../rebuild/plan/create.ts'
 import type { Sql } from '../../server/connect.ts'
 import { takeRolePath, takeSafePath } from '../../server/role-path.ts'
-import { undone } from '../../server/undone.ts'
+import { undone } from '../../server/rolled-back.ts'
 
 /**
  * Whether the login may write nothing of Viewkeeper's. Only such a login may parse somebody's SQL as itself:

@@ -1,8 +1,8 @@
 import type { Sql } from '../../server/connect.ts'
 import { fill } from '../plan/fill.ts'
 import { makeShadow } from '../plan/make.ts'
-import type { Rebuild } from '../plan/place.ts'
 import { type Member, wantedOf } from '../plan/scope.ts'
+import type { Rebuild } from '../plan/shadow-place.ts'
 import { executeStatements } from './statements.ts'
 
 /** What a trial of shadows has found. */

@@ -7,11 +7,11 @@ import type { Plan, Statement } from '../../sql/plan.ts'
 import { buildRules, buildTriggers, dropRules } from './attached.ts'
 import { exclusively, holdStill, type Locked } from './locks.ts'
 import { about, closePlace, dropPlace, openPlace } from './make.ts'
-import { isApart, type Rebuild, shadowName, shadowNames } from './place.ts'
 import { basisOfShadows, someOf } from './prove.ts'
 import type { RunOptions } from './run-options.ts'
 import { type Member, materialized, outsideOf, type Scope, wantedOf } from './scope.ts'
 import { nameParts } from './shadow.ts'
+import { isApart, type Rebuild, shadowName, shadowNames } from './shadow-place.ts'
 import { tablesOf, touchFunctions, writeObjectsAgain, writeViewAgain, writtenAgain } from './written-again.ts'
 
 /**

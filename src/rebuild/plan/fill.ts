@@ -7,9 +7,9 @@ import { type Checking, checkData } from './check-data.ts'
 import { analyze, countShadow } from './counting.ts'
 import { fill as refresh } from './create.ts'
 import { about, givePrivileges } from './make.ts'
-import { isApart, onShadows, type Rebuild, shadowNames } from './place.ts'
 import { type Member, wantedOf } from './scope.ts'
 import { ownersSandbox } from './shadow.ts'
+import { isApart, onShadows, type Rebuild, shadowNames } from './shadow-place.ts'
 import { uniqueIndexes } from './unique-indexes.ts'
 
 /** How a shadow is filled. */

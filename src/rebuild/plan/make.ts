@@ -4,9 +4,9 @@ import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { displayName, type QualifiedName, quoteIdentifier } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { setting } from './locks.ts'
-import { isApart, type Place, type Rebuild, shadowName, shadowNames, viewOnShadows } from './place.ts'
 import { type Member, type Scope, wantedOf } from './scope.ts'
 import { buildIndexes, buildShadow, buildStatistics, giveStatistics } from './shadow.ts'
+import { isApart, type Place, type Rebuild, shadowName, shadowNames, viewOnShadows } from './shadow-place.ts'
 
 /**
  * Makes the place and the shadows of all members, with no data but with everything that hangs on the views. Then nobody may make

@@ -8,10 +8,10 @@ import { carry, cutOver, nothingHasChanged } from './cut-over.ts'
 import { fill } from './fill.ts'
 import { besideReaders } from './locks.ts'
 import { make } from './make.ts'
-import { apart, beside, losesNull, type Rebuild, shadowName } from './place.ts'
 import { areFaithful, basisOf, prove } from './prove.ts'
 import type { RunOptions } from './run-options.ts'
 import { type Member, materialized, type Scope, wantedOf } from './scope.ts'
+import { apart, beside, losesNull, type Rebuild, shadowName } from './shadow-place.ts'
 
 interface RebuildOptions extends RunOptions {
   /** Without, no shadow is filled. Default: true. */

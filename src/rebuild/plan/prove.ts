@@ -2,8 +2,8 @@ import { differenceQuery, hashWithoutGrants, liveViewQuery } from '../../catalog
 import { namedBy, readerOf } from '../../catalog/plan/rights.ts'
 import { displayName, literal, regclass } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
-import { type Rebuild, shadowName } from './place.ts'
 import type { Member, Scope } from './scope.ts'
+import { type Rebuild, shadowName } from './shadow-place.ts'
 
 /**
  * What a plan stands on: the hashes of the members, one after the other. The answer is another one if something

@@ -4,9 +4,9 @@ import type { Reader } from '../../catalog/plan/readers.ts'
 import { Problem } from '../../problem.ts'
 import { viewArgument } from '../../sql/commands.ts'
 import { displayName, type QualifiedName, quoteName, unquoted } from '../../sql/names.ts'
-import { onShadows, type Rebuild, shadowName } from './place.ts'
 import { pathOverShadows, requalify, viewsNamedIn } from './requalify.ts'
 import type { Member } from './scope.ts'
+import { onShadows, type Rebuild, shadowName } from './shadow-place.ts'
 
 /** A view of a group that gets another definition. */
 export interface Redefined {

@@ -8,7 +8,7 @@ import { liftTransactionLimit } from '../../server/transaction-limit.ts'
 import { makeSafe, safePath } from '../../sql/search-path.ts'
 import { type Run, readSentRun } from '../db/runs.ts'
 import type { EnvelopeVariant } from '../life/ours.ts'
-import { envelopes, sessionEnvelope } from './text.ts'
+import { envelopes, sessionEnvelope } from './envelope.ts'
 
 /** A sent envelope: the server works on it, whether or not the client stays. */
 export interface SentEnvelope {

@@ -8,7 +8,7 @@ import { executeStatements, StatementRefused } from '../../rebuild/db/statements
 import { createNames, createStatements } from '../../rebuild/plan/create.ts'
 import { setting } from '../../rebuild/plan/locks.ts'
 import type { Sql } from '../../server/connect.ts'
-import { undone } from '../../server/undone.ts'
+import { undone } from '../../server/rolled-back.ts'
 import { withoutLooks } from '../../sql/backups.ts'
 import { literal, quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'

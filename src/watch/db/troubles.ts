@@ -1,4 +1,4 @@
-import type { Telling } from '../../events/plan/telling.ts'
+import type { Telling } from '../../events/plan/reminders.ts'
 import type { FoundTrouble, Trouble, TroubleChange } from '../../events/plan/troubles.ts'
 import type { Sql } from '../../server/connect.ts'
 

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
-import type { Verified } from '../../../src/migrate/verify.ts'
+import type { Verified } from '../../../src/migrate/try-frozen.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { administrator, callOn, useDatabase } from '../../support/servers/database.ts'

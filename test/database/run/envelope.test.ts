@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { readRun, startRun } from '../../../src/run/db/runs.ts'
+import { envelopes } from '../../../src/run/envelope/envelope.ts'
 import { openForBatch } from '../../../src/run/envelope/run-connection.ts'
-import { envelopes } from '../../../src/run/envelope/text.ts'
 import { closeLostRuns } from '../../../src/run/life/lose.ts'
 import { reservedKeys, runLockClass } from '../../../src/server/lock-keys.ts'
 import type { Plan } from '../../../src/sql/plan.ts'

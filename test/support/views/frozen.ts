@@ -10,7 +10,7 @@ import { planFreeze } from '../../../src/migrate/plan/freeze.ts'
 import { type FrozenMigration, renderFrozen } from '../../../src/migrate/plan/frozen.ts'
 import type { NewMigration } from '../../../src/migrate/plan/new-migration.ts'
 import { numbered } from '../../../src/migrate/plan/order.ts'
-import { forTrials, tryFrozen, type Verified } from '../../../src/migrate/verify.ts'
+import { forTrials, tryFrozen, type Verified } from '../../../src/migrate/try-frozen.ts'
 import type { Database } from '../../../src/server/connect.ts'
 
 /** A definition in which only what matters to a test is said. */

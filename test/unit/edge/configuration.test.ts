@@ -2,7 +2,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { variablesOf } from '../../../src/config/variables.ts'
 import { readConfiguration } from '../../../src/edge/lambda/configuration.ts'
-import { usualTelling } from '../../../src/events/plan/telling.ts'
+import { usualTelling } from '../../../src/events/plan/reminders.ts'
 
 afterEach(() => {
   vi.unstubAllEnvs()

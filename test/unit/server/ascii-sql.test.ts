@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import ts from 'typescript'
 import { expect, test } from 'vitest'
-import { envelopes } from '../../../src/run/envelope/text.ts'
+import { envelopes } from '../../../src/run/envelope/envelope.ts'
 
 // A database's encoding may lack every character beyond ASCII. A statement with one would fail, wherever the character is: in
 // a text, a name or a comment.
