@@ -35,7 +35,7 @@ export async function createDatabase(deployed: Deployed): Promise<void> {
     environment: creatingEnvironment,
     schemaFolder: schema.folder,
     migrationsFolder: project.migrationsFolder,
-    placeholder: { host: 'localhost', port, authority, masterSecret },
+    standIn: { host: 'localhost', port, authority, masterSecret },
   }
   const protectedStack = { status: 'CREATE_COMPLETE', protected: true }
 

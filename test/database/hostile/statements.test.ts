@@ -9,6 +9,7 @@ import { handOut } from '../../../src/events/hand-out.ts'
 import { findBadRow } from '../../../src/migrate/authoring/bad-row.ts'
 import { bringUp } from '../../../src/migrate/bring-up.ts'
 import { checkViews } from '../../../src/migrate/check.ts'
+import { readCronFacts } from '../../../src/migrate/db/cron-jobs.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/migrate/migrate.ts'
 import { refuseOtherFolders } from '../../../src/migrate/own-folder.ts'
 import { repairViews } from '../../../src/migrate/repair.ts'
@@ -191,6 +192,12 @@ async function doEverything(database: Database): Promise<void> {
 
   await place.run('alice', 'create view a.plain as select id from a.kept')
   await describeViews(database, 'all')
+  await place.run(
+    'master',
+    'create schema cron; create table cron.job (jobid pg_catalog.int8, command pg_catalog.text)',
+  )
+  await database.withConnection(readCronFacts)
+  await place.run('master', 'drop schema cron cascade')
   await place.run('alice', 'drop view a.plain')
   await doctor(database, { views: 'all', role: null })
   await doctor(database, { views: ['sales'], role: 'alice' })
