@@ -2,8 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises'
 import type { RunError } from '../catalog/plan/run.ts'
 import { mayRetry, Problem } from '../problem.ts'
 import type { Sql } from '../server/connect.ts'
-import { problemOf } from '../server/failures.ts'
+import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { lockIsHeld } from '../server/lock-keys.ts'
+import { displayName } from '../sql/names.ts'
 import { answer, deadlineOf } from './answer.ts'
 import type { Call } from './call.ts'
 import { type Run, type RunRequest, startRunHere } from './db/runs.ts'
@@ -26,9 +27,10 @@ const mostSends = 8
 // Callers that refresh one view at once invalidate each other's plans. Random pauses separate them.
 const longestPauseMs = (sends: number): number => 20 * 2 ** sends
 
-/** A run that was sent. */
+/** A run that was sent, with its plan. */
 interface Sent extends SentRun {
   runId: number
+  work: Planned
 }
 
 /** Records a new run as pending, and sends it: in one message, if it has no members. Null in the cases of startRun. */
@@ -42,15 +44,26 @@ export async function sendNew(
   const variant = variantOf(plan)
   if (plan.members !== undefined) {
     const runId = await recordPlan(sql, run, work)
-    return runId === null ? null : { runId, ...sendRun(connection, runId, timeoutSeconds, variant) }
+    return runId === null ? null : { runId, work, ...sendRun(connection, runId, timeoutSeconds, variant) }
   }
   const recorded = startRunHere(sql, run, recordedOf(work), (id) => takeRun(id, timeoutSeconds))
   const sent = sendEnvelope(connection, variant)
-  const runId = await recorded
-  if (runId !== null) return { runId, ...sent }
+  const runId = await recorded.catch((error) => {
+    throw sqlstateOf(error) === undefined ? mayGoOn(problemOf(error)) : error
+  })
+  if (runId !== null) return { runId, work, ...sent }
   takeBack(connection)
   return null
 }
+
+/** The connection broke before the server said whether it has recorded the run, which it then executes. */
+const mayGoOn = (error: unknown): unknown =>
+  error instanceof Problem
+    ? new Problem(error.code, `${error.message} A run may be going on: look at the newest run of the view.`, {
+        ...error.details,
+        cause: error,
+      })
+    : error
 
 /** A run that takes longer is watched over a second connection. */
 const momentMs = 250
@@ -70,17 +83,41 @@ export async function untilClaimed(
 ): Promise<Result> {
   const { runId } = sent
   const again = (on: RunConnection) => sendAgain(on, call, run, sent, planning, sends)
-  const soon = await within(momentMs, sent.record)
-  if (soon?.id === runId && soon.status === 'pending') return again(connection)
-  return (
-    endOf(sent, soon) ??
-    watching(call, sent, async (watch) => {
+  const told = (record: Run | undefined) =>
+    record?.id === runId && record.status === 'pending' ? again(connection) : endOf(sent, record)
+  const soon = await told(await within(momentMs, sent.record))
+  if (soon !== undefined) return soon
+  let watches = false
+  const watched = withRunConnection(
+    call.database,
+    async (watch) => {
+      watches = true
       if (await waitForRun(watch.sql, runId, call.waitUntil, sent)) return answer(watch.sql, runId)
       await sent.leave()
       return again(watch)
-    })
-  )
+    },
+    { name: 'viewkeeper watching', deadline: deadlineOf(call), once: true },
+  ).catch(async (error) => {
+    if (watches) throw error
+    // Without a second connection, the answer is what the run's own one brings while the caller waits.
+    const left = Math.max(call.waitUntil - Date.now(), momentMs)
+    return (await told(await within(left, sent.record))) ?? goingOn(run, sent)
+  })
+  const end = await Promise.race([
+    watched,
+    sent.record.then((record) => (watches ? watched : endOf(sent, record))),
+  ])
+  // A login that is on its way would outlast the answer.
+  if (end !== undefined)
+    await within(
+      longestLoginMs,
+      watched.catch(() => {}),
+    )
+  return end ?? watched
 }
+
+/** The answer to a caller whose run is over before the second connection is there waits no longer for it. */
+const longestLoginMs = 1000
 
 /** The answer, if the record says that the run has ended. */
 const endOf = ({ runId }: Sent, record: Run | undefined): Result | undefined =>
@@ -88,32 +125,24 @@ const endOf = ({ runId }: Sent, record: Run | undefined): Result | undefined =>
     ? resultOf(record)
     : undefined
 
+/** The answer of a run that nobody watches. */
+function goingOn(run: RunRequest, { runId, work }: Sent): Result {
+  const view = displayName(run)
+  const unknown = { rowCountBefore: null, rowCountAfter: null, durationMs: null }
+  const { response } = recordedOf(work)
+  return {
+    runId,
+    view,
+    operation: run.operation,
+    status: 'running',
+    request: run.request,
+    response: { view, ...response, ...unknown },
+  }
+}
+
 /** What comes within so many milliseconds; undefined if nothing does. */
 const within = <T>(ms: number, coming: Promise<T>): Promise<T | undefined> =>
   Promise.race([coming, pause<undefined>(ms, undefined, { ref: false })])
-
-/** Watches a run over a connection of its own. Without one, the answer is what the run's own connection brings while the caller waits. */
-async function watching(
-  call: Call,
-  sent: Sent,
-  work: (watch: RunConnection) => Promise<Result>,
-): Promise<Result> {
-  let watches = false
-  const end = sent.record.then((record) => endOf(sent, record))
-  const watched = withRunConnection(
-    call.database,
-    (watch) => {
-      watches = true
-      return work(watch)
-    },
-    { name: 'viewkeeper watching', deadline: deadlineOf(call) },
-  ).catch(async (error) => {
-    const found = await within(call.waitUntil - Date.now(), end)
-    if (found === undefined) throw error
-    return found
-  })
-  return Promise.race([watched, end.then((found) => (watches ? watched : (found ?? watched)))])
-}
 
 /** Plans a run anew that came back unclaimed, and sends it again. If no further try can help, the run ends as failed. */
 async function sendAgain(
@@ -128,14 +157,14 @@ async function sendAgain(
   let sent: Sent
   try {
     const refused = await answered
+    takeBack(on)
     if (refused !== undefined && !mayRetry(refused.code)) throw refused
     if (sends === mostSends) throw refused ?? (await neverClaimed(sql, runId))
     await pause(Math.random() * longestPauseMs(sends))
-    takeBack(on)
     const work = await planning(sql)
     if ('status' in work) throw await neverClaimed(sql, runId)
     if ((await recordPlan(sql, run, work, { pending: runId })) === null) return answer(sql, runId)
-    sent = { runId, ...sendRun(on, runId, work.timeoutSeconds, variantOf(work.plan)) }
+    sent = { runId, work, ...sendRun(on, runId, work.timeoutSeconds, variantOf(work.plan)) }
   } catch (thrown) {
     const error = problemOf(thrown)
     await closeUnclaimed(sql, runId, error instanceof Problem ? runErrorOf(error) : defect)

@@ -19,6 +19,8 @@ interface WorkOptions {
   startUp?: Record<string, string>
   /** Whether the login's JIT is left as it is. Default: it is off. */
   jit?: boolean
+  /** Whether the login is tried once: a server that is away is not waited for. */
+  once?: boolean
   /**
    * The work is given up at this time (epoch milliseconds), because a server that has vanished never answers. The wait for the
    * connection does not count.
@@ -102,9 +104,13 @@ export function connectTo(
     untilAwake((deadline) => openBy(deadline, given, onNotify), waiting)
   return {
     open,
-    async withConnection(work, { startUp = {}, jit = false, deadline = Date.now() + usualDeadlineMs } = {}) {
+    async withConnection(
+      work,
+      { startUp = {}, jit = false, once = false, deadline = Date.now() + usualDeadlineMs } = {},
+    ) {
       const begun = Date.now()
-      const { sql, leave } = await open({ ...(jit ? {} : { jit: 'off' }), ...startUp })
+      const given = { ...(jit ? {} : { jit: 'off' }), ...startUp }
+      const { sql, leave } = once ? await untilAwake((by) => openBy(by, given)) : await open(given)
       const until = Math.min(deadline + Date.now() - begun, waiting?.answerBy() ?? Number.POSITIVE_INFINITY)
       try {
         return await withDeadline(work(sql, leave), until, 'The database has stopped answering')

@@ -79,14 +79,14 @@ const takeOurs = `select pg_catalog.set_config('lock_timeout', '5000', false), p
 export const withRunConnection = <T>(
   database: Database,
   work: (connection: RunConnection) => Promise<T>,
-  { name = 'viewkeeper', deadline }: { name?: string; deadline: number },
+  { name = 'viewkeeper', ...limits }: { name?: string; deadline: number; once?: boolean },
 ): Promise<T> =>
   database.withConnection(
     (sql, leave) => {
       sendAhead(sql, takeOurs)
       return work({ sql, leave })
     },
-    { startUp: { ...startUp, application_name: name }, jit: true, deadline },
+    { startUp: { ...startUp, application_name: name }, jit: true, ...limits },
   )
 
 /**

@@ -269,6 +269,22 @@ describe('waiting', () => {
       await open()
       expect(await alone).toMatchObject({ status: 'updated' })
     })
+    await withGateClosed(sql, 'lasting', async (open) => {
+      // Nobody waits for a second connection, also not a function that would wait for a server that is away.
+      const waiting = { answerBy: () => Date.now() + 60_000, onWaited: () => {} }
+      const patient = connectTo(fromUrl(as('lone').url), { waiting })
+      const goesOn = await refresh(
+        { view: 'lasting', strategy: 'regular' },
+        callOn(patient, { waitUntil: 0 }),
+      )
+      expect(goesOn).toMatchObject({ status: 'running', view: 'public.lasting', operation: 'refresh' })
+      await untilAtGate(sql, 'lasting')
+      await open()
+      await until(
+        'it ends by itself',
+        async () => (await getRun(database, goesOn.runId)).status === 'success',
+      )
+    })
   })
 
   test('ends when the caller wants it to, and the run goes on', async () => {
