@@ -101,7 +101,14 @@ export async function untilClaimed(
     if (watches) throw error
     // Without a second connection, the answer is what the run's own one brings while the caller waits.
     const left = Math.max(call.waitUntil - Date.now(), momentMs)
-    return (await told(await within(left, sent.record))) ?? goingOn(run, sent)
+    const brought = await within(
+      left,
+      sent.record.then((record) => ({ record })),
+    )
+    if (brought === undefined) return goingOn(run, sent)
+    const end = await told(brought.record)
+    if (end === undefined) throw error // the own connection broke, too
+    return end
   })
   const end = await Promise.race([
     watched,
