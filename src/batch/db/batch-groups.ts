@@ -7,7 +7,7 @@ import { openBatch } from '../../run/db/runs.ts'
 import { endBuilt } from '../../run/life/of-batch.ts'
 import { isOpenBatch } from '../../run/life/transition.ts'
 import type { TogetherGroup } from '../../run/plan/turn.ts'
-import { readBackup } from '../../server/backup.ts'
+import { insistOnNoBackup, readBackup } from '../../server/backup.ts'
 import { inTransaction, type Sql, withTransaction } from '../../server/connect.ts'
 import { runLockClass } from '../../server/lock-keys.ts'
 import { onReplicas } from '../../server/on-replicas.ts'
@@ -218,8 +218,9 @@ export async function dropShadows(sql: Sql, serial: number | null = null): Promi
   for (const { name } of schemas) {
     const done = await inTransaction(sql, async (part) => {
       await part.unsafe(`drop schema if exists ${quoteIdentifier(name)} cascade`)
+      await insistOnNoBackup(part)
       return true
-    }).catch(() => false) // somebody holds a lock: the monitor looks again
+    }).catch(() => false) // somebody holds a lock, or a backup has begun: the monitor looks again
     if (done) dropped.push(name)
   }
   return dropped
