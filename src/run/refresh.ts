@@ -29,7 +29,9 @@ export interface RefreshRequest {
 }
 
 /**
- * Refreshes a view. Without `force`, a paused view is skipped, and within the view's minimum interval the
+ * Refreshes a view, in this order: finds it, with its definition and pauses (below); plans the run (`plan-refresh.ts`, with the
+ * strategy of `plan/strategy.ts`); records and sends it (`perform.ts`, `send.ts`); the server does the work (`envelope/`) and
+ * records the end, which is the answer. Without `force`, a paused view is skipped, and within the view's minimum interval the
  * answer is the run that last filled the view.
  */
 export const refresh = (request: RefreshRequest, call: Call): Promise<Result> =>
