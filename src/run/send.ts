@@ -105,10 +105,11 @@ export async function untilClaimed(
       left,
       sent.record.then((record) => ({ record })),
     )
-    if (brought === undefined) return goingOn(run, sent)
-    const end = await told(brought.record)
-    if (end === undefined) throw error // the own connection broke, too
-    return end
+    const end = brought && (await told(brought.record))
+    if (end !== undefined) return end
+    const { code } = problemOf(error) as { code?: string }
+    if (brought === undefined && code === 'TooManyConnections') return goingOn(run, sent)
+    throw error // the run's own connection broke, too, or may have
   })
   const end = await Promise.race([
     watched,

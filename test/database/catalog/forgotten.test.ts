@@ -78,7 +78,7 @@ test.each<[string, number[], (database: Database) => Promise<unknown>]>([
   ],
   [
     'a batch',
-    [4, 20, 48],
+    [4, 20, 30],
     async (on) => {
       if (on !== database) batchId = (await startBatch({ all: true }, callOn(database))).batchId
       await advanceToEnd(on, batchId)
