@@ -171,13 +171,14 @@ async function sendAgain(
     await pause(Math.random() * longestPauseMs(sends))
     const work = await planning(sql)
     if ('status' in work) throw await neverClaimed(sql, runId)
-    if ((await recordPlan(sql, run, work, { pending: runId })) === null) return answer(sql, runId)
+    // The server may have claimed the run after all.
+    if ((await recordPlan(sql, run, work, { pending: runId })) === null) return endAnswer(sql, runId, call)
     sent = { runId, work, ...sendRun(on, runId, work.timeoutSeconds, variantOf(work.plan)) }
   } catch (thrown) {
     const error = problemOf(thrown)
     await closeUnclaimed(sql, runId, error instanceof Problem ? runErrorOf(error) : defect)
     if (!(error instanceof Problem)) throw error
-    return answer(sql, runId)
+    return endAnswer(sql, runId, call)
   }
   return untilClaimed(on, call, run, sent, planning, sends + 1)
 }
@@ -214,7 +215,12 @@ async function answerAfterBreak(sql: Sql, runId: number, call: Call, problem: Pr
   // A run that is still unclaimed was never sent, or the server could not read its envelope any more.
   await waitForRun(sql, runId, Date.now() + onItsWayMs)
   await closeUnclaimed(sql, runId, runErrorOf(problem))
-  await waitForRun(sql, runId, call.waitUntil)
+  return endAnswer(sql, runId, call)
+}
+
+/** What the record says of a run at its end, or when the caller waits no longer. */
+async function endAnswer(sql: Sql, runId: number, { waitUntil }: Call): Promise<Result> {
+  await waitForRun(sql, runId, waitUntil)
   return answer(sql, runId)
 }
 
