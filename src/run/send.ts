@@ -124,7 +124,7 @@ export async function untilClaimed(
   return end ?? watched
 }
 
-/** The answer to a caller whose run is over before the second connection is there waits no longer for it. */
+/** The longest wait for a login that the answer does not need any more. */
 const longestLoginMs = 1000
 
 /** The answer, if the record says that the run has ended. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
 import { getView } from '../../../src/watch/read.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { callAlter } from '../set-aside/scene.ts'
+import { callAlter } from '../../support/views/alter.ts'
 
 /** A query over the edges of a graph in a circle, with these marks of the rows that close it. */
 const inCircles = (marks: string) => `

@@ -1,5 +1,4 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { readTouched } from '../../../src/authored/sql/touched.ts'
 import { cancelBatch } from '../../../src/batch/cancel.ts'
 import { dropShadows } from '../../../src/batch/db/batch-groups.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
@@ -7,10 +6,10 @@ import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { alter } from '../../../src/set-aside/alter.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { callAlter } from '../../support/views/alter.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { gatedGroup, makeGatedGroup, shadowSchemas, tellRows } from '../../support/views/gated-group.ts'
@@ -237,20 +236,7 @@ describe('a batch beside a dump', () => {
 
 describe('alter', () => {
   const change = async (text: string, more: { onWait?: (holders: string) => void } = {}) =>
-    alter(
-      database,
-      {
-        file: 'change.sql',
-        text,
-        touched: await readTouched('change.sql', text),
-        reading: [],
-        given: [],
-        dryRun: false,
-        requestedBy: 'test',
-        huntMs: 20_000,
-      },
-      { onPlan: () => {}, onWait: () => {}, onTried: () => {}, onFill: () => {}, ...more },
-    )
+    callAlter(database, text, { requestedBy: 'test', huntMs: 20_000, events: more })
 
   test('waits for a dump, and says so', async () => {
     const dump = await beginDump(url)

@@ -14,11 +14,11 @@ import { getMetrics } from '../../../src/watch/metrics.ts'
 import { testView } from '../../../src/watch/test.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
+import { callAlter } from '../../support/views/alter.ts'
 import { accountOf, advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { until } from '../../support/waiting/until.ts'
-import { callAlter } from '../set-aside/scene.ts'
 
 const { database, sql, url } = useDatabase()
 const run = (view: string, options = {}) => refresh({ view, ...options }, callOn(database))

@@ -2,11 +2,12 @@ import { describe, expect, test } from 'vitest'
 import { nameOf } from '../../../src/set-aside/plan/items.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { administrator, readersOf, useDatabase } from '../../support/servers/database.ts'
+import { callAlter } from '../../support/views/alter.ts'
 import { definition } from '../../support/views/frozen.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
-import { callAlter, describeAll, rowsOf, useScene } from './scene.ts'
+import { describeAll, rowsOf, useScene } from './scene.ts'
 
 const { sql, database, as, url } = useDatabase()
 const { login, anna, reader } = useScene(sql, 'alter')

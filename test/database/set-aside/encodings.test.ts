@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { useDatabase } from '../../support/servers/database.ts'
-import { callAlter } from './scene.ts'
+import { callAlter } from '../../support/views/alter.ts'
 
 describe.each([
   ['LATIN1', 'Größe'],

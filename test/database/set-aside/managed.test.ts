@@ -4,8 +4,9 @@ import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { useDatabase } from '../../support/servers/database.ts'
+import { callAlter } from '../../support/views/alter.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
-import { callAlter, useScene } from './scene.ts'
+import { useScene } from './scene.ts'
 
 const { sql, database, as } = useDatabase()
 const { login, anna } = useScene(sql, 'managed')

@@ -4,9 +4,10 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { callAlter } from '../../support/views/alter.ts'
 import { migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
-import { callAlter, useScene } from './scene.ts'
+import { useScene } from './scene.ts'
 
 const { sql, database, as } = useDatabase()
 const { login } = useScene(sql, 'runs')

@@ -1,7 +1,5 @@
 import { beforeEach } from 'vitest'
-import { readTouched } from '../../../src/authored/sql/touched.ts'
-import type { Database, Sql } from '../../../src/server/connect.ts'
-import { type AlterEvents, type AlterRequest, alter } from '../../../src/set-aside/alter.ts'
+import type { Sql } from '../../../src/server/connect.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 
 /** The views of the scene, parents before children. */
@@ -137,28 +135,4 @@ export async function rowsOf(sql: Sql): Promise<Record<string, unknown>> {
       : null
   }
   return found
-}
-
-/** Calls `alter` as the command line does, with the events in order. */
-export async function callAlter(
-  database: Database,
-  text: string,
-  more: Partial<AlterRequest> & { events?: Partial<AlterEvents> } = {},
-) {
-  const { events, ...request } = more
-  return alter(
-    database,
-    {
-      file: 'change.sql',
-      text,
-      touched: await readTouched('change.sql', text),
-      reading: [],
-      given: [],
-      dryRun: false,
-      requestedBy: 'test',
-      huntMs: 5000,
-      ...request,
-    },
-    { onPlan: () => {}, onWait: () => {}, onTried: () => {}, onFill: () => {}, ...events },
-  )
 }

@@ -8,12 +8,13 @@ import { type SetAsideRequest, setAside } from '../../../src/set-aside/set-aside
 import { lambdaContext } from '../../support/aws/lambda.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { callAlter } from '../../support/views/alter.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { namesByTrouble } from '../../support/views/troubles.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { usePublished } from '../watch/past.ts'
-import { callAlter, describeAll, rowsOf, useScene } from './scene.ts'
+import { describeAll, rowsOf, useScene } from './scene.ts'
 
 const { sql, database, as, url } = useDatabase()
 const { login } = useScene(sql, 'aside')

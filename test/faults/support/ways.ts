@@ -1,4 +1,3 @@
-import { readTouched } from '../../../src/authored/sql/touched.ts'
 import { advance } from '../../../src/batch/advance.ts'
 import { startBatch } from '../../../src/batch/start.ts'
 import type { Strategy } from '../../../src/catalog/plan/definition.ts'
@@ -8,9 +7,9 @@ import { migrateDown, migrateUp, migrationStatus } from '../../../src/migrate/mi
 import type { Call } from '../../../src/run/call.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/connect.ts'
-import { alter } from '../../../src/set-aside/alter.ts'
 import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
+import { callAlter } from '../../support/views/alter.ts'
 import type { Functions } from './older.ts'
 
 /** Where a fault strikes. */
@@ -177,20 +176,7 @@ const ways = {
     readers: 'may be gone',
     async perform(database, { schema }) {
       const text = `alter table ${schema}.t alter column n type bigint`
-      await alter(
-        database,
-        {
-          file: 'change.sql',
-          text,
-          touched: await readTouched('change.sql', text),
-          reading: [],
-          given: [],
-          dryRun: false,
-          requestedBy: 'faults',
-          huntMs: 15_000,
-        },
-        { onPlan: () => {}, onWait: () => {}, onTried: () => {}, onFill: () => {} },
-      )
+      await callAlter(database, text, { requestedBy: 'faults', huntMs: 15_000 })
       return 'done'
     },
   },
