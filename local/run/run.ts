@@ -167,7 +167,7 @@ async function keepFresh(
   isStopped?: boolean,
 ): Promise<void> {
   // From the schedules the monitor knows how old the data may be, and the reads when a view is refreshed next.
-  // With a bus, what ends becomes an event: here the bus is whoever listens.
+  // With a bus, what ends becomes an event: here its listeners are the bus.
   Object.assign(process.env, variablesOf(defaults, ['schedules', 'eventBus']))
   // From the record, as `ls` reads them: a view that is frozen and migrated meanwhile has its schedule at once.
   await life.onStop(startSchedules(batches.execute, () => listScheduled(database)))
