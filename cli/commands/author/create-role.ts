@@ -32,12 +32,8 @@ export function addTo(program: Command): void {
     .command('create-role')
     .description('make or update the role that Viewkeeper works with')
     .option('--login <name>', 'the role to log in as (default: viewkeeper_app, with --iam viewkeeper_iam)')
-    .option('--rotate', 'give a login that exists a new password')
-    .addOption(
-      new Option('--iam', 'make a login that has no password, and is let in with a token of IAM').conflicts(
-        'rotate',
-      ),
-    )
+    .option('--rotate', 'give an existing login a new password')
+    .addOption(new Option('--iam', 'make a login without a password, for tokens of IAM').conflicts('rotate'))
     .option(
       '--owners <a,b>',
       'work only on the views of these owners (default: on all views)',
