@@ -1,7 +1,7 @@
 import { relative } from 'node:path'
 import { styleText } from 'node:util'
 import { Command, CommanderError } from 'commander'
-import { LocalProblem } from '../../local/process/problem.ts'
+import { LocalProblem } from '../../serve/process/problem.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { Problem } from '../../src/problem.ts'
 import { docsOf } from '../../src/sql/runbook.ts'

@@ -1,5 +1,5 @@
 import { saidToDatabase } from '../../src/config/variables.ts'
-import { fromUrl } from '../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../src/keeper/database-url.ts'
 import { bringUp } from '../../src/migrate/bring-up.ts'
 import { checkViews } from '../../src/migrate/check.ts'
 import { readFrozenMigrations } from '../../src/migrate/frozen-migrations.ts'

@@ -1,5 +1,5 @@
 import { count, report, timed } from '../../src/terminal/report.ts'
-import type { LocalProject } from '../run/project.ts'
+import type { LocalProject } from '../../serve/start/project.ts'
 import { loadDemo } from './load.ts'
 
 /** The demo: real flights, and views on them that are authored and frozen in this folder. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { printDatabaseUrl } from '../../../local/run/database-url.ts'
-import { runProject } from '../../../local/run/run.ts'
+import { printDatabaseUrl } from '../../../local/embedded/print-url.ts'
+import { runProject } from '../../../serve/start/run.ts'
 import { unfrozenDifferences } from '../../../src/migrate/authoring/unfrozen.ts'
 import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import { readableStatus } from '../../../src/migrate/migrate.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { localBatches } from '../../../local/gateway/batches.ts'
+import { localBatches } from '../../../src/keeper/batches.ts'
 import { getBatch } from '../../../src/batch/read.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
 import { startBatch } from '../../../src/batch/start.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { findFreePort } from '../../../local/embedded/port.ts'
+import { findFreePort } from '../../../serve/process/port.ts'
 import packageJson from '../../../package.json' with { type: 'json' }
 import { Project } from '../support/project.ts'
 import { freeze, useProjects } from './projects.ts'

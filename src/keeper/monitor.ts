@@ -1,7 +1,7 @@
-import { describeAlarm } from '../../src/watch/mails/alarm-words.ts'
-import type { Monitored } from '../../src/watch/monitor.ts'
-import { silentMonitor } from '../../src/watch/plan/alarms.ts'
-import { type Handler, invoke } from './invoke.ts'
+import { describeAlarm } from '../watch/mails/alarm-words.ts'
+import type { Monitored } from '../watch/monitor.ts'
+import { silentMonitor } from '../watch/plan/alarms.ts'
+import { type Handler, invoke } from '../../serve/http/invoke.ts'
 
 interface Options {
   /** Never calls the monitor, as if it had stopped. */

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Advanced } from '../../src/batch/advance.ts'
-import type { OpenBatch } from '../../src/batch/db/lost-batches.ts'
-import { listOpenBatches } from '../../src/batch/read.ts'
-import type { ForwardedEvent, OpenedBatch } from '../../src/edge/handlers/open-batch.ts'
-import type { BatchMachinery } from '../../src/edge/handlers/start-batch.ts'
-import type { HttpEvent } from '../../src/edge/http/http.ts'
-import type { HttpFunctionName } from '../../src/edge/http/routes.ts'
-import { isRefusal, Problem } from '../../src/problem.ts'
-import type { Database } from '../../src/server/connect.ts'
-import { type Handler, invoke, loadFunction } from './invoke.ts'
+import type { Advanced } from '../batch/advance.ts'
+import type { OpenBatch } from '../batch/db/lost-batches.ts'
+import { listOpenBatches } from '../batch/read.ts'
+import type { ForwardedEvent, OpenedBatch } from '../edge/handlers/open-batch.ts'
+import type { BatchMachinery } from '../edge/handlers/start-batch.ts'
+import type { HttpEvent } from '../edge/http/http.ts'
+import type { HttpFunctionName } from '../edge/http/routes.ts'
+import { isRefusal, Problem } from '../problem.ts'
+import type { Database } from '../server/connect.ts'
+import { type Handler, invoke, loadFunction } from '../../serve/http/invoke.ts'
 
 /** The pauses before a failed call is repeated, as in the state machine: an hour in all. */
 const pausesMs = [1, 2, 4, 8, 16, 32, ...Array(60).fill(60)].map((seconds) => seconds * 1000)
@@ -54,7 +54,7 @@ export function localBatches(database: Database): LocalBatches {
   return {
     async startBatch(event, context) {
       // Imported only now: the functions' logger reads its level from the environment when it is loaded.
-      const { startBatchWith } = await import('../../src/edge/handlers/start-batch.ts')
+      const { startBatchWith } = await import('../edge/handlers/start-batch.ts')
       return startBatchWith(machinery, event as HttpEvent, context)
     },
     async execute(event) {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
-import { Problem } from '../../problem.ts'
-import type { ConnectionOptions, ConnectionSource } from '../../server/connect.ts'
+import { Problem } from '../problem.ts'
+import type { ConnectionOptions, ConnectionSource } from '../server/connect.ts'
 
 /**
  * Connection options from `postgres://user:password@host:port/database`. `sslmode` is `verify-full` or

@@ -1,5 +1,5 @@
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { startMonitor } from '../../../local/gateway/monitor.ts'
+import { startMonitor } from '../../../src/keeper/monitor.ts'
 
 function watched(look: () => Promise<unknown>, isStopped: boolean) {
   const told: string[] = []

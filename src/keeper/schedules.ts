@@ -5,8 +5,8 @@ import {
   type ScheduledBatch,
   type ScheduledView,
   type ViewTimes,
-} from '../../src/catalog/plan/scheduled.ts'
-import { defaults } from '../../src/config/options.ts'
+} from '../catalog/plan/scheduled.ts'
+import { defaults } from '../config/options.ts'
 
 /** Nobody else gives these names, so the times themselves are the name. */
 const nameOf = ({ schedule, timeZone }: ViewTimes): string => `${schedule} ${timeZone}`

@@ -1,6 +1,6 @@
 import type { HttpFunctionName } from '../../src/edge/http/routes.ts'
 import { Problem } from '../../src/problem.ts'
-import { makeTurns, type Turns } from './turns.ts'
+import { makeTurns, type Turns } from '../../src/keeper/turns.ts'
 
 /**
  * The most connections that all functions open together. A server allows 100 by default, and other clients
