@@ -14,7 +14,6 @@ import { Problem } from '../../src/problem.ts'
 import type { CommandTarget } from '../../src/sql/commands.ts'
 import { LocalProblem } from '../process/problem.ts'
 import { answer } from './answer.ts'
-import { mostRunsAtOnce } from './connections.ts'
 import { splitTarget, toEvent } from './event.ts'
 import type { LocalEvents } from './events.ts'
 import { type Handler, invoke } from './invoke.ts'
@@ -45,7 +44,6 @@ export interface Gateway {
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { functions, events, typed } = options
-  process.env.BATCH_RUNS_AT_ONCE = String(mostRunsAtOnce)
   const server = createServer((request, response) => {
     const { port } = server.address() as AddressInfo
     handle(request, response, { port, functions, events, page: () => page() }).catch((error) => {

@@ -81,11 +81,11 @@ export const aboutReaders = [
   'skipAtMostHours',
 ] as const
 
-/** What the variables say to every session of the database: who owns its views, and what is about readers. */
+/** What the options say to every session of the database: who owns its views, and what is about readers. */
 export function saidToDatabase(
-  env: NodeJS.ProcessEnv,
+  options: FunctionOptions,
 ): Pick<FunctionOptions, 'viewOwner' | (typeof aboutReaders)[number]> {
-  const told = { regularUpToMs: defaults.regularUpToMs, ...optionsOf(env) }
+  const told = { regularUpToMs: defaults.regularUpToMs, ...options }
   return Object.fromEntries((['viewOwner', ...aboutReaders] as const).map((name) => [name, told[name]]))
 }
 

@@ -14,6 +14,21 @@ export function fromUrl(text: string): ConnectionSource {
   return async () => options
 }
 
+/** The address that the file has at each connection: a mounted secret may be exchanged at any time. */
+export const fromUrlFile =
+  (file: string): ConnectionSource =>
+  async () => {
+    let text: string
+    try {
+      text = readFileSync(file, 'utf8').trim()
+    } catch (error) {
+      throw badUrl(
+        `the file ${file}, which DATABASE_URL_FILE names, cannot be read (${(error as NodeJS.ErrnoException).code})`,
+      )
+    }
+    return parseUrl(text)
+  }
+
 function parseUrl(text: string): ConnectionOptions {
   let url: URL
   try {

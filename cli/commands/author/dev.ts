@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
 import { printDatabaseUrl } from '../../../local/embedded/print-url.ts'
 import { runProject } from '../../../serve/start/run.ts'
 import { unfrozenDifferences } from '../../../src/migrate/authoring/unfrozen.ts'
@@ -50,6 +51,7 @@ export async function dev({
   await runProject({
     command,
     addressCommand,
+    startServer: startEmbeddedPostgres,
     migrations,
     target: localTarget,
     keepsFresh: keepFresh,
