@@ -7,7 +7,7 @@ import { startDueBatch } from '../batch/start-due.ts'
 import { batchesOf, type ScheduledBatch, scheduledViews, type ViewTimes } from '../catalog/plan/scheduled.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { type Logger, logging } from '../watch/log.ts'
-import { type Monitored, monitor } from '../watch/monitor.ts'
+import { type Monitored, monitor, type Publisher } from '../watch/monitor.ts'
 import { prune } from '../watch/prune.ts'
 import { type Advancer, patiently } from './advancer.ts'
 import { readBegun, readClock } from './db/begun.ts'
@@ -23,6 +23,8 @@ export interface Keeping {
   advancer: Advancer
   /** The name of the environment in events; null: nothing becomes an event. */
   programs: { environment: string } | null
+  /** Is told what each look publishes, beside the log. */
+  publish?: Publisher | undefined
   /** Hears of each look of the monitor, and of each that failed. */
   onLook?: ((look: Monitored | Error) => void) | undefined
 }
@@ -102,10 +104,10 @@ async function beginBatch(
 }
 
 /** One look of the monitor. If refreshes are due by target lags, begins their batch. */
-async function look({ database, terms, logger, advancer, programs, onLook }: Keeping): Promise<void> {
+async function look({ database, terms, logger, advancer, programs, publish: also, onLook }: Keeping): Promise<void> {
   const { schedules, looks, telling, batchDefaults } = terms
   try {
-    const publish = logging(logger)
+    const publish = both(logging(logger), also)
     const monitored = await monitor(database, { programs, looks, schedules, telling, publish })
     onLook?.(monitored)
     if (monitored.due === 0) return
@@ -117,6 +119,21 @@ async function look({ database, terms, logger, advancer, programs, onLook }: Kee
     throw error
   }
 }
+
+const both = (one: Publisher, other: Publisher | undefined): Publisher => ({
+  runs(ended) {
+    one.runs(ended)
+    other?.runs(ended)
+  },
+  batches(ended) {
+    one.batches(ended)
+    other?.batches(ended)
+  },
+  trouble(...found) {
+    one.trouble(...found)
+    other?.trouble(...found)
+  },
+})
 
 async function removeHistory({ database, terms, logger, programs }: Keeping): Promise<void> {
   const options = { ...terms.retention, programs: programs !== null }

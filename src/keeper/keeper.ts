@@ -7,7 +7,7 @@ import { type RefreshRequest, refresh } from '../run/refresh.ts'
 import type { Result } from '../run/result.ts'
 import { connectTo, type Database } from '../server/connect.ts'
 import type { Logger } from '../watch/log.ts'
-import type { Monitored } from '../watch/monitor.ts'
+import type { Monitored, Publisher } from '../watch/monitor.ts'
 import { type ListedView, listViews } from '../watch/read.ts'
 import { getWhy, type Why } from '../watch/why.ts'
 import { type Advancer, makeAdvancer } from './advancer.ts'
@@ -66,6 +66,8 @@ export interface StartOptions {
   config?: KeeperConfig
   /** The name that events have for the environment; null: nothing becomes an event. Default: null. */
   environment?: string | null
+  /** Is told what each look of the monitor publishes, beside the log. */
+  publish?: Publisher
   /** Hears of each look of the monitor, and of each that failed. */
   onLook?(look: Monitored | Error): void
   /** Hears whether this program leads. */
@@ -138,10 +140,10 @@ export function keeperOf(
     },
     views: async () => (await listViews(database, terms.schedules)).views,
     why: (view) => getWhy(database, view, { schedules: terms.schedules, environment: null }),
-    start({ config: told, environment = null, onLook, onStanding, whileLeading } = {}) {
+    start({ config: told, environment = null, publish, onLook, onStanding, whileLeading } = {}) {
       if (told) terms = termsOf(told)
       const programs = environment === null ? null : { environment }
-      const keeping = { database, terms, logger, advancer, programs, onLook }
+      const keeping = { database, terms, logger, advancer, programs, publish, onLook }
       leading ??= leadInTurn(database, {
         signal: stopping.signal,
         onStanding(standing, why) {
