@@ -51,5 +51,7 @@ export function insistOnMeaning(options: object, file: string): void {
     return [`serve.${name}: ${hint}`]
   })
   if (mistakes.length > 0)
-    throw new Problem('InvalidRequest', [`${file} is not valid:`, ...mistakes].join('\n  '), { field: 'serve' })
+    throw new Problem('InvalidRequest', [`${file} is not valid:`, ...mistakes].join('\n  '), {
+      field: 'serve',
+    })
 }

@@ -12,7 +12,7 @@ import { startEvents } from '../http/events.ts'
 import { startGateway } from '../http/gateway.ts'
 import { servedFunctions } from '../http/invoke.ts'
 import { type Life, untilSignal } from '../process/lifetime.ts'
-import { showLogs } from '../process/logs.ts'
+import { leveledLogger, showLogs } from '../process/logs.ts'
 import { readOptions } from '../process/options.ts'
 import { isPortFree } from '../process/port.ts'
 import { LocalProblem } from '../process/problem.ts'
@@ -69,8 +69,7 @@ async function start(life: Life, project: LocalProject) {
   const mute = showLogs(process.env)
   if (databaseUrl === undefined || project.keepsFresh)
     Object.assign(process.env, variablesOf(defaults, ['schedules', 'eventBus'])) // the functions read them at each call
-  const { logger } = await import('../../src/edge/lambda/logger.ts')
-  const keeper = keeperOf(database, { logger })
+  const keeper = keeperOf(database, { logger: leveledLogger(process.env) })
   const isEmbedded = databaseUrl === undefined
   // Commands of the folder find the gateway by themselves, unless they are to work on another environment.
   const isFound = isEmbedded && !process.env.DATA_DIR

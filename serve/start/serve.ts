@@ -1,6 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { ServeOptions } from '../../src/config/serve-options.ts'
-import { type FunctionOptions, isFunctionOption, saidToDatabase, variablesOf } from '../../src/config/variables.ts'
+import {
+  type FunctionOptions,
+  isFunctionOption,
+  saidToDatabase,
+  variablesOf,
+} from '../../src/config/variables.ts'
 import { fromUrl, fromUrlFile } from '../../src/keeper/database-url.ts'
 import { keeperOf, type StartOptions } from '../../src/keeper/keeper.ts'
 import { bringUp } from '../../src/migrate/bring-up.ts'
@@ -16,6 +21,7 @@ import type { Doorkeeper } from '../http/doorkeeper.ts'
 import { startGateway } from '../http/gateway.ts'
 import { servedFunctions } from '../http/invoke.ts'
 import { type Life, untilSignal } from '../process/lifetime.ts'
+import { leveledLogger } from '../process/logs.ts'
 import { portOf } from '../process/options.ts'
 import { LocalProblem } from '../process/problem.ts'
 import { usualPort } from './gateway-file.ts'
@@ -42,14 +48,17 @@ const isLoopback = (host: string): boolean => host === 'localhost' || host === '
  */
 export const serve = (serving: Serving): Promise<never> => untilSignal((life) => start(life, serving))
 
-async function start(life: Life, { migrations, options, host, allowSuperuser, extras }: Serving): Promise<void> {
+async function start(
+  life: Life,
+  { migrations, options, host, allowSuperuser, extras }: Serving,
+): Promise<void> {
   const source = sourceOf(process.env)
   // The functions read the environment at each call, as in Lambda.
   const config: FunctionOptions = { schedules: { nightly: false }, ...options }
   Object.assign(process.env, variablesOf(config, Object.keys(config).filter(isFunctionOption)))
   process.env.POWERTOOLS_METRICS_DISABLED ??= 'true'
   process.env.POWERTOOLS_LOG_LEVEL ??= options.logLevel ?? 'INFO'
-  const { logger } = await import('../../src/edge/lambda/logger.ts')
+  const logger = leveledLogger(process.env)
   const database = connectTo(source, {
     superuser: allowSuperuser ? 'allowed' : 'refused',
     ...saidToDatabase(config),
@@ -120,7 +129,8 @@ async function patiently(logger: Logger, work: () => Promise<void>): Promise<voi
       return await work()
     } catch (error) {
       if (!(error instanceof Problem) || !mayRetry(error.code) || final.includes(error.code)) throw error
-      if (error.message !== told) logger.warn('waits for the database', { code: error.code, problem: error.message })
+      if (error.message !== told)
+        logger.warn('waits for the database', { code: error.code, problem: error.message })
       told = error.message
       await pause(pauseMs)
     }

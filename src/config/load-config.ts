@@ -28,8 +28,11 @@ export async function loadConfig(folder: URL): Promise<LoadedConfig> {
   if (found.length > 1)
     throw new Problem('InvalidRequest', `There are ${found.join(' and ')}. Remove all of them but one.`)
   const [file = null] = found
-  const { folders = {}, environments = {}, serve = {} } =
-    file === null ? {} : checkConfig(file, await importDefault(file, folder))
+  const {
+    folders = {},
+    environments = {},
+    serve = {},
+  } = file === null ? {} : checkConfig(file, await importDefault(file, folder))
   const folderAt = (path: string) => pathToFileURL(`${fileURLToPath(new URL(path, folder))}/`)
   return {
     file,

@@ -104,7 +104,15 @@ async function beginBatch(
 }
 
 /** One look of the monitor. If refreshes are due by target lags, begins their batch. */
-async function look({ database, terms, logger, advancer, programs, publish: also, onLook }: Keeping): Promise<void> {
+async function look({
+  database,
+  terms,
+  logger,
+  advancer,
+  programs,
+  publish: also,
+  onLook,
+}: Keeping): Promise<void> {
   const { schedules, looks, telling, batchDefaults } = terms
   try {
     const publish = both(logging(logger), also)
