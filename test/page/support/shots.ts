@@ -94,5 +94,8 @@ export async function wordsOf(page: Page): Promise<string> {
       .replaceAll(/\s+/g, ' ')
       .trim(),
   )
-  return [...new Set(words)].filter((text) => text !== '').sort().join(' · ')
+  return [...new Set(words)]
+    .filter((text) => text !== '')
+    .sort()
+    .join(' · ')
 }
