@@ -140,6 +140,7 @@ test('a turn that came while no copy was there is begun by the first leader, onc
   const { url, sql } = await databaseOf('late')
   await sql`create materialized view sales as select 1 as id`
   const first = await serve({ DATABASE_URL: url })
+  await first.says(/^leads/)
   await until('the monitor has looked', async () => {
     const { count } = await sql`
       update viewkeeper.definitions set schedule = '0 0 * * *', time_zone = 'UTC' where name = 'sales'`
@@ -167,7 +168,7 @@ test('a turn that came while no copy was there is begun by the first leader, onc
 
 test('SIGTERM: the answer that has begun is finished, and the run is on record', async () => {
   const { url, sql } = await databaseOf('ending')
-  await sql`create materialized view slow as select pg_sleep(3) as id`
+  await sql`create materialized view slow as select 1 as id from pg_sleep(3)`
   const copy = await serve({ DATABASE_URL: url })
   await copy.says(/^serves/)
   const answer = fetch(`${copy.url}/views/slow/refresh`, { method: 'POST', headers: { prefer: 'wait=20' } })
