@@ -87,7 +87,7 @@ const layers = {
     'src/config/',
     'src/problem.ts',
   ],
-  cli: ['src', 'page/serve', 'local/run/', 'local/process/problem'],
+  cli: ['src', 'page/serve', 'local/run/', 'local/process/problem', 'serve/tokens/'],
   // A page in a browser, and what serves it. In the repository, the page is made when it is asked for.
   'page/serve': ['src/package-files.ts', 'src/sql/commands.ts', 'build/page.ts'],
   'page/app': [
@@ -118,9 +118,10 @@ const layers = {
   ],
   // The gateway stands where Lambda stands.
   local: ['functions', 'src', 'page/serve'],
+  serve: ['functions', 'src', 'page/serve'],
 }
 
-const ours = '^(functions|src|infra|local|cli|page|build|bench|test)/'
+const ours = '^(functions|src|infra|local|serve|cli|page|build|bench|test)/'
 const ruleOfLayer = ([layer, allowed]) => ({
   name: `${layer.replaceAll('/', '-')}-knows`,
   severity: 'error',
