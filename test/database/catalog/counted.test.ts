@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { advance } from '../../../src/batch/advance.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
 import { openBatch } from '../../../src/edge/handlers/open-batch.ts'
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
