@@ -10,8 +10,8 @@ import { type Measured, readMeasured } from './read.ts'
 /** What a process measures of itself. */
 export interface Process {
   isLeader(): boolean
-  /** How many connections it has open. */
-  connections(): number
+  /** How many connections it has open. Default: nobody says so. */
+  connections?: () => number
 }
 
 /** The metrics of a process. */
@@ -112,7 +112,7 @@ export function makeMetrics(database: Database, channels: string[], process: Pro
       if (last === undefined || Date.now() - last.at > freshMs) last = { at: Date.now(), reading: read() }
       await last.reading
       gauge('viewkeeper_leader').set(Number(process.isLeader()))
-      gauge('viewkeeper_database_connections').set(process.connections())
+      if (process.connections) gauge('viewkeeper_database_connections').set(process.connections())
       return { contentType: registry.contentType, body: await registry.metrics() }
     },
   }
