@@ -56,7 +56,7 @@ async function writeHistory(sql: Sql): Promise<void> {
                 from generate_series(${from + 1}, ${from + atOnce}) n) x`)
   }
   await sql`alter table viewkeeper.runs enable trigger user`
-  await sql`select viewkeeper.find_last_ends_anew(array(select id from viewkeeper.definitions))`
+  await sql`select viewkeeper.find_last_ends(array(select id from viewkeeper.definitions))`
   await sql.unsafe('vacuum analyze viewkeeper.runs, viewkeeper.last_ends')
   await sql.unsafe('vacuum analyze viewkeeper.definitions')
 }

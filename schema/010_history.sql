@@ -10,43 +10,36 @@ create table viewkeeper.last_ends (
 ) with (fillfactor = 50);
 comment on table viewkeeper.last_ends is 'Of each view the run, the success, the proof that a refresh would change nothing and the failure that ended last, of those whose ends are published.';
 
--- The same, looked up in the history of the view.
-create function viewkeeper.find_last_ends(of_definition integer) returns setof viewkeeper.last_ends
-language sql stable rows 1
-begin atomic
-  select of_definition, run.*, success.*, proof.*, failure.*
-    from (select) one
-    left join lateral (
-      select few.* from (
-        select r.id, r.status, r.requested_at, r.finished_at, r.duration_ms from viewkeeper.runs r
-         where r.definition_id = of_definition and r.finished_at is not null order by r.id desc limit 20) few
-       order by few.finished_at desc, few.id desc limit 1) run on true
-    left join lateral (
-      select r.id, r.finished_at, r.as_of, r.held_back_by, r.filled, r.row_count_before, r.row_count_after
-        from viewkeeper.last_success(of_definition) filler(id) join viewkeeper.runs r on r.id = filler.id) success on true
-    left join lateral (
-      select r.id, r.finished_at, r.as_of, r.held_back_by from viewkeeper.runs r
-       where r.definition_id = of_definition and r.id > success.id and r.finished_at > success.finished_at
-         and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at)
-       order by r.id desc limit 1) proof on true
-    left join lateral (
-      select r.id, r.finished_at, r.error ->> 'class' from viewkeeper.runs r
-       where r.definition_id = of_definition and r.status = 'failed' order by r.finished_at desc, r.id desc limit 1) failure on true;
-end;
-comment on function viewkeeper.find_last_ends is 'The last ends of a view, looked up in its history.';
-
--- A row is locked before the runs are read, so it never goes back to an older state.
-create function viewkeeper.find_last_ends_anew(of_definitions integer[]) returns void
+-- Looks up the last ends of these views in their history. A row is locked before the runs are read, so it never goes back to an older
+-- state.
+create function viewkeeper.find_last_ends(of_definitions integer[]) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
   perform from viewkeeper.last_ends k where k.definition_id = any (of_definitions) order by k.definition_id for update;
   delete from viewkeeper.last_ends k where k.definition_id = any (of_definitions);
   insert into viewkeeper.last_ends
-    select k.* from viewkeeper.definitions d cross join lateral viewkeeper.find_last_ends(d.id) k
+    select d.id, run.*, success.*, proof.*, failure.*
+      from viewkeeper.definitions d
+      left join lateral (
+        select few.* from (
+          select r.id, r.status, r.requested_at, r.finished_at, r.duration_ms from viewkeeper.runs r
+           where r.definition_id = d.id and r.finished_at is not null order by r.id desc limit 20) few
+         order by few.finished_at desc, few.id desc limit 1) run on true
+      left join lateral (
+        select r.id, r.finished_at, r.as_of, r.held_back_by, r.filled, r.row_count_before, r.row_count_after
+          from viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id) success on true
+      left join lateral (
+        select r.id, r.finished_at, r.as_of, r.held_back_by from viewkeeper.runs r
+         where r.definition_id = d.id and r.id > success.id and r.finished_at > success.finished_at
+           and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at)
+         order by r.id desc limit 1) proof on true
+      left join lateral (
+        select r.id, r.finished_at, r.error ->> 'class' from viewkeeper.runs r
+         where r.definition_id = d.id and r.status = 'failed' order by r.finished_at desc, r.id desc limit 1) failure on true
      where d.id = any (of_definitions) order by d.id
     on conflict do nothing;
 end $$;
-comment on function viewkeeper.find_last_ends_anew is 'Writes the last ends of these views as their history has them.';
+comment on function viewkeeper.find_last_ends is 'Writes the last ends of these views as their history has them.';
 
 -- The functions of the triggers have their owner's rights: a login that may write runs needs no further right.
 create function viewkeeper.keep_last_end() returns trigger
@@ -56,7 +49,7 @@ begin
     raise insufficient_privilege using message = format('%s has no ends', tg_relid::regclass);
   end if;
   if tg_op = 'UPDATE' and old.published_at is not null then
-    perform viewkeeper.find_last_ends_anew(array[old.definition_id, new.definition_id]);
+    perform viewkeeper.find_last_ends(array[old.definition_id, new.definition_id]);
     return null;
   end if;
   insert into viewkeeper.last_ends as k
@@ -100,7 +93,7 @@ begin
     from viewkeeper.last_ends k cross join lateral unnest(array[k.run_id, k.success_id, k.proof_id, k.failure_id]) named(id)
    where named.id is not null and not exists (select from viewkeeper.runs r where r.id = named.id);
   if gone is not null then
-    perform viewkeeper.find_last_ends_anew(gone);
+    perform viewkeeper.find_last_ends(gone);
   end if;
   return null;
 end $$;
@@ -118,8 +111,7 @@ create trigger forget_last_ends after delete on viewkeeper.runs for each stateme
   execute function viewkeeper.forget_last_ends();
 create trigger forget_all_ends after truncate on viewkeeper.runs for each statement execute function viewkeeper.forget_last_ends();
 
-insert into viewkeeper.last_ends
-  select k.* from viewkeeper.definitions d cross join lateral viewkeeper.find_last_ends(d.id) k;
+select viewkeeper.find_last_ends(array(select d.id from viewkeeper.definitions d));
 analyze viewkeeper.last_ends;
 
 -- What has ended last, of each view: of what is kept, and of what has not ended or is not published.
@@ -241,12 +233,11 @@ begin
   end if;
   -- Once a day is enough to know of a reader: so the views that are read cost nothing here.
   with scanned as materialized (
-    select d.id, d.reads_noted_since, k.success_finished_at, greatest(pg_stat_get_lastscan(c.oid), (
+    select d.id, d.reads_noted_since, greatest(pg_stat_get_lastscan(c.oid), (
              select max(pg_stat_get_lastscan(i.indexrelid)) from pg_index i where i.indrelid = c.oid)) as at
       from viewkeeper.definitions d
       join pg_namespace n on n.nspname = d.schema_name
       join pg_class c on c.relnamespace = n.oid and c.relname = d.name and c.relkind = 'm'
-      left join viewkeeper.last_ends k on k.definition_id = d.id
      where d.removed_at is null and (d.last_read_at > clock_timestamp() - interval '1 day') is not true),
   found as materialized (
     select s.id, case when s.at > last.at + interval '10 s' then s.at end as read_at
@@ -256,7 +247,8 @@ begin
                                 else greatest(r.finished_at, b.finished_at) end), '-infinity') as at
          from (select r.finished_at, r.batch_id from viewkeeper.runs r where r.definition_id = s.id and r.status <> 'skipped' order by r.id desc limit 5) r
          left join viewkeeper.batches b on b.id = r.batch_id) last
-     where (s.reads_noted_since is null or s.at > coalesce(s.success_finished_at, '-infinity') + interval '10 s')
+     where (s.reads_noted_since is null or s.at is not null and s.at > interval '10 s' + coalesce((
+             select r.finished_at from viewkeeper.runs r where r.definition_id = s.id and r.status = 'success' order by r.id desc limit 1), '-infinity'))
        and (s.reads_noted_since is null or s.at > last.at + interval '10 s')),
   locked as (
     select d.id from viewkeeper.definitions d where d.id in (select f.id from found f) order by d.id for no key update skip locked)
