@@ -10,12 +10,12 @@ create table viewkeeper.last_ends (
 ) with (fillfactor = 50);
 comment on table viewkeeper.last_ends is 'Of each view the run, the success, the proof that a refresh would change nothing and the failure that ended last, of those whose ends are published.';
 
--- Looks up the last ends of these views in their history. A row is locked before the runs are read, so it never goes back to an older
--- state.
+-- Looks up the last ends of these views in their history. One writes at a time: so no row goes back to an older state, and two monitors
+-- wait for each other in no circle. Readers do not wait.
 create function viewkeeper.find_last_ends(of_definitions integer[]) returns void
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 begin
-  perform from viewkeeper.last_ends k where k.definition_id = any (of_definitions) order by k.definition_id for update;
+  lock table viewkeeper.last_ends in share row exclusive mode;
   delete from viewkeeper.last_ends k where k.definition_id = any (of_definitions);
   insert into viewkeeper.last_ends
     select d.id, run.*, success.*, proof.*, failure.*
@@ -52,6 +52,7 @@ begin
     perform viewkeeper.find_last_ends(array[old.definition_id, new.definition_id]);
     return null;
   end if;
+  lock table viewkeeper.last_ends in share row exclusive mode;
   insert into viewkeeper.last_ends as k
     select new.definition_id, new.id, new.status, new.requested_at, new.finished_at, new.duration_ms, success.*, proof.*, failure.*
       from (select) one
@@ -103,7 +104,9 @@ create trigger keep_last_end after insert on viewkeeper.runs for each row
   when (new.published_at is not null and new.finished_at is not null and new.definition_id is not null)
   execute function viewkeeper.keep_last_end();
 create trigger keep_changed_end after update of published_at, definition_id, status, finished_at, fills, as_of, row_count_after on viewkeeper.runs for each row
-  when (new.published_at is not null and new.finished_at is not null and new.definition_id is not null)
+  when (new.published_at is not null and new.finished_at is not null and new.definition_id is not null
+        and (old.published_at is null or (old.definition_id, old.status, old.finished_at, old.fills, old.as_of, old.row_count_after)
+             is distinct from (new.definition_id, new.status, new.finished_at, new.fills, new.as_of, new.row_count_after)))
   execute function viewkeeper.keep_last_end();
 -- A prune removes no run that is named here, and says so: to look whether all are still there takes longer than its removals.
 create trigger forget_last_ends after delete on viewkeeper.runs for each statement

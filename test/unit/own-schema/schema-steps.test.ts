@@ -11,7 +11,7 @@ const digests: Record<string, string> = {
   '006_inputs': '244900da478923296ffe8464060970a20efd286250580b932be73812002bacba',
   '007_monitoring': '1c60d39042abd57a4475e4319329b1eecad986bfd85d71247c8e31c00c813b85',
   '008_last_ends': '6686777d547b8ae02b4d896c71ab511ca6c2493f43842927d2250cce2ed8fb32',
-  '010_history': 'd6eca2bae26da7bf6d770500377aa0ad8d02f3a4654865dc02ccf57baf94e7f7',
+  '010_history': '9f5afa6e8239af735f4b56f6042732d7c02e2fc5c0efec3bcdc69ad681702d16',
 }
 
 const steps = await readSchemaSteps(new URL('../../../schema/', import.meta.url))
