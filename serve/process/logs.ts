@@ -1,3 +1,4 @@
+import { logger } from '../../src/edge/lambda/logger.ts'
 import { dueLine, eventsLine } from '../../src/edge/lambda/wake-lines.ts'
 
 /** The fields that every log line has and nobody at a terminal needs. */
@@ -24,6 +25,12 @@ export function showLogs(env: NodeJS.ProcessEnv): () => Promise<void> {
   return async () => {
     muted = true
   }
+}
+
+/** The functions' logger, at the level that POWERTOOLS_LOG_LEVEL says by now. */
+export function leveledLogger({ POWERTOOLS_LOG_LEVEL }: NodeJS.ProcessEnv) {
+  logger.setLogLevel(POWERTOOLS_LOG_LEVEL as 'INFO')
+  return logger
 }
 
 /** `  09:05:34 ERROR run ended   runId 8   view public.slow   status failed` */

@@ -14,8 +14,8 @@ import { Problem } from '../../src/problem.ts'
 import type { CommandTarget } from '../../src/sql/commands.ts'
 import { LocalProblem } from '../process/problem.ts'
 import { answer } from './answer.ts'
-import { mostRunsAtOnce } from './connections.ts'
 import { splitTarget, toEvent } from './event.ts'
+import type { Doorkeeper } from './doorkeeper.ts'
 import type { LocalEvents } from './events.ts'
 import { type Handler, invoke } from './invoke.ts'
 
@@ -25,10 +25,16 @@ const timeoutSeconds = 30
 type LoadFunction = (name: HttpFunctionName) => Promise<Handler>
 
 interface GatewayOptions {
+  /** Default: 127.0.0.1. */
+  host?: string
   port: number
   functions: LoadFunction
   /** What `GET /events` streams. Default: nothing, there is no such route. */
   events?: LocalEvents | undefined
+  /** Lets requests in by their tokens. Default: every request from this machine is let in. */
+  doorkeeper?: Doorkeeper | undefined
+  /** How long `close` waits for answers that have begun. Default: 0. */
+  drainMs?: number
   /** How commands that people copy from the page name the gateway at this address. Default: not at all. */
   typed?: (url: string) => CommandTarget
 }
@@ -38,17 +44,23 @@ export interface Gateway {
   close(): Promise<void>
 }
 
+/** So many requests may be open at once; above that they are refused before their bodies are read. */
+const mostOpen = 400
+
 /**
- * Serves the page at `/`, events at `/events`, and the routes of `src/edge/http/routes.ts`, on 127.0.0.1. Calls the functions'
- * handlers as API Gateway's HTTP API and Lambda do. Requests need no signature: only this machine can connect, and `Host` and
- * `Origin` are checked.
+ * Serves the page at `/`, events at `/events`, and the routes of `src/edge/http/routes.ts`. Calls the functions'
+ * handlers as API Gateway's HTTP API and Lambda do. On 127.0.0.1 requests need no token: only this machine can connect, and
+ * `Host` and `Origin` are checked. Elsewhere the doorkeeper asks for one.
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { functions, events, typed } = options
-  process.env.BATCH_RUNS_AT_ONCE = String(mostRunsAtOnce)
+  const { functions, events, typed, doorkeeper, host = '127.0.0.1', drainMs = 0 } = options
+  let open = 0
   const server = createServer((request, response) => {
+    open++
+    response.on('close', () => open--)
+    if (open > mostOpen) return refuseMore(response)
     const { port } = server.address() as AddressInfo
-    handle(request, response, { port, functions, events, page: () => page() }).catch((error) => {
+    handle(request, response, { port, functions, events, doorkeeper, page: () => page() }).catch((error) => {
       if (response.destroyed) return // the client has left, or npm start is stopping
       if (error instanceof Problem) return answer(response, problemAnswer(error))
       console.error(error)
@@ -63,13 +75,13 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     })
   })
   try {
-    server.listen(options.port, '127.0.0.1')
+    server.listen(options.port, host)
     await once(server, 'listening')
   } catch (cause) {
     throw new LocalProblem(whyNot(cause as NodeJS.ErrnoException, options.port), { cause })
   }
   const { port } = server.address() as AddressInfo
-  const url = `http://127.0.0.1:${port}`
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   const page = pageFor(() => ({
     name: url,
     environment: null,
@@ -80,14 +92,23 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   return {
     url,
     async close() {
+      const closed = once(server, 'close')
       server.close()
-      server.closeAllConnections()
-      await once(server, 'close')
+      const timer = setTimeout(() => server.closeAllConnections(), drainMs)
+      await closed
+      clearTimeout(timer)
     },
   }
 }
 
-interface Served extends Pick<GatewayOptions, 'functions' | 'events'> {
+function refuseMore(response: ServerResponse): void {
+  response.setHeader('retry-after', '5')
+  response.setHeader('connection', 'close')
+  const detail = `${mostOpen} requests are open already. Nothing was begun: try again in some seconds, with fewer at once.`
+  answerProblem(response, { status: 503, code: 'TooManyRequests', title: 'Too many requests at once', detail })
+}
+
+interface Served extends Pick<GatewayOptions, 'functions' | 'events' | 'doorkeeper'> {
   port: number
   page: () => Promise<PageFiles>
 }
@@ -95,9 +116,9 @@ interface Served extends Pick<GatewayOptions, 'functions' | 'events'> {
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
-  { port, functions, events, page }: Served,
+  { port, functions, events, doorkeeper, page }: Served,
 ): Promise<void> {
-  const refusal = refusalOf(request, port)
+  const refusal = refusalOf(request, doorkeeper ? null : port)
   protect(response)
   if (refusal) return answerProblem(response, forbidden(refusal))
   if (asksForPage(request)) return void servePage(request, response, await page())
@@ -108,10 +129,15 @@ async function handle(
     const detail = `There is no ${request.method} ${path}. GET /openapi.json lists the routes.`
     return answerProblem(response, { status: 404, code: 'UnknownRoute', title: 'No such route', detail })
   }
+  const caller = await doorkeeper?.authorize(
+    request.headersDistinct.authorization,
+    match.route.policy,
+    request.socket.remoteAddress ?? '',
+  )
   const body = await readBody(request)
   if (!body) return answerProblem(response, tooLarge)
   const { function: name } = match.route
-  const event = toEvent(request, body, match)
+  const event = toEvent(request, body, match, caller && `token ${caller.name}`)
   const handler = await functions(name)
   const work = withDeadline(invoke(name, handler, event))
   const result = await (request.method === 'GET' || !events ? work : whileHinting(work, events.hint))

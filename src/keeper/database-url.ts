@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
-import { Problem } from '../../problem.ts'
-import type { ConnectionOptions, ConnectionSource } from '../../server/connect.ts'
+import { Problem } from '../problem.ts'
+import type { ConnectionOptions, ConnectionSource } from '../server/connect.ts'
 
 /**
  * Connection options from `postgres://user:password@host:port/database`. `sslmode` is `verify-full` or
@@ -13,6 +13,21 @@ export function fromUrl(text: string): ConnectionSource {
   const options = parseUrl(text)
   return async () => options
 }
+
+/** The address that the file has at each connection: a mounted secret may be exchanged at any time. */
+export const fromUrlFile =
+  (file: string): ConnectionSource =>
+  async () => {
+    let text: string
+    try {
+      text = readFileSync(file, 'utf8').trim()
+    } catch (error) {
+      throw badUrl(
+        `the file ${file}, which DATABASE_URL_FILE names, cannot be read (${(error as NodeJS.ErrnoException).code})`,
+      )
+    }
+    return parseUrl(text)
+  }
 
 function parseUrl(text: string): ConnectionOptions {
   let url: URL

@@ -14,6 +14,7 @@ export function toEvent(
   request: Pick<IncomingMessage, 'method' | 'url' | 'rawHeaders' | 'httpVersion' | 'socket'>,
   body: Buffer,
   { route, parameters }: Match,
+  caller = person(),
 ): APIGatewayProxyEventV2WithIAMAuthorizer {
   const method = request.method!
   const { path, query } = splitTarget(request.url!)
@@ -35,7 +36,7 @@ export function toEvent(
     requestContext: {
       accountId: '000000000000',
       apiId: 'local',
-      authorizer: { iam: localCaller },
+      authorizer: { iam: { ...localCaller, userArn: caller } },
       domainName: headers.host!.replace(/:\d+$/, ''),
       domainPrefix: 'local',
       http: {
@@ -70,7 +71,7 @@ const localCaller = {
   callerId: 'local',
   cognitoIdentity: null,
   principalOrgId: '',
-  userArn: person(),
+  userArn: '',
   userId: 'local',
 }
 

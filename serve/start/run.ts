@@ -1,28 +1,27 @@
-import { listScheduled } from '../../src/batch/schedules.ts'
+import { listOpenBatches } from '../../src/batch/read.ts'
 import { defaults } from '../../src/config/options.ts'
-import { saidToDatabase, variablesOf } from '../../src/config/variables.ts'
-import { fromUrl } from '../../src/edge/lambda/database-url.ts'
+import { optionsOf, saidToDatabase, variablesOf } from '../../src/config/variables.ts'
+import { localEnvironment } from '../../src/edge/lambda/configuration.ts'
+import { fromUrl } from '../../src/keeper/database-url.ts'
+import { keeperOf } from '../../src/keeper/keeper.ts'
 import { Problem } from '../../src/problem.ts'
 import { connectTo, type Database } from '../../src/server/connect.ts'
 import type { CommandTarget } from '../../src/sql/commands.ts'
 import { count, report, timed } from '../../src/terminal/report.ts'
-import { startEmbeddedPostgres } from '../embedded/embedded.ts'
-import { isPortFree } from '../embedded/port.ts'
-import { type LocalBatches, localBatches, localFunctions } from '../gateway/batches.ts'
-import { startEvents } from '../gateway/events.ts'
-import { startGateway } from '../gateway/gateway.ts'
-import { loadFunction } from '../gateway/invoke.ts'
-import { startMonitor } from '../gateway/monitor.ts'
-import { startSchedules } from '../gateway/schedules.ts'
+import { startEvents } from '../http/events.ts'
+import { startGateway } from '../http/gateway.ts'
+import { servedFunctions } from '../http/invoke.ts'
 import { type Life, untilSignal } from '../process/lifetime.ts'
-import { showLogs } from '../process/logs.ts'
+import { leveledLogger, showLogs } from '../process/logs.ts'
 import { readOptions } from '../process/options.ts'
+import { isPortFree } from '../process/port.ts'
 import { LocalProblem } from '../process/problem.ts'
 import { applySchemaSteps, describeDatabase } from './database.ts'
 import { refreshFirst } from './first-refresh.ts'
 import { announceGateway, findGateway, usualPort } from './gateway-file.ts'
 import { printHints } from './hints.ts'
 import type { LocalProject } from './project.ts'
+import { watchSilence } from './silence.ts'
 import { type MadeViews, makeViews } from './views.ts'
 
 /**
@@ -55,9 +54,12 @@ async function start(life: Life, project: LocalProject) {
   const port = await freePort(wanted)
   report.title('viewkeeper · local')
 
-  const url = databaseUrl ?? (await startEmbedded(folder, life))
+  const url = databaseUrl ?? (await startEmbedded(project, folder, life))
   process.env.DATABASE_URL = url // the functions read it at each call
-  const database = connectTo(fromUrl(url), { ...saidToDatabase(process.env), viewOwner: undefined })
+  const database = connectTo(fromUrl(url), {
+    ...saidToDatabase(optionsOf(process.env)),
+    viewOwner: undefined,
+  })
   if (databaseUrl) await describeDatabase(database, url, project.command)
   else await project.loadTables?.(url)
   await applySchemaSteps(database)
@@ -65,7 +67,9 @@ async function start(life: Life, project: LocalProject) {
   await project.compare?.(database)
 
   const mute = showLogs(process.env)
-  const batches = localBatches(database)
+  if (databaseUrl === undefined || project.keepsFresh)
+    Object.assign(process.env, variablesOf(defaults, ['schedules', 'eventBus'])) // the functions read them at each call
+  const keeper = keeperOf(database, { logger: leveledLogger(process.env) })
   const isEmbedded = databaseUrl === undefined
   // Commands of the folder find the gateway by themselves, unless they are to work on another environment.
   const isFound = isEmbedded && !process.env.DATA_DIR
@@ -74,22 +78,25 @@ async function start(life: Life, project: LocalProject) {
       ? (project.target?.() ?? null)
       : { environment: null, url: address }
   const events = isEmbedded ? startEvents(database) : undefined
-  const gateway = await startGateway({ port, functions: localFunctions(batches), events, typed })
+  const gateway = await startGateway({ port, functions: servedFunctions(keeper.advancer), events, typed })
   await life.onStop(gateway.close)
   if (events) await life.onStop(events.close)
   if (isEmbedded) await life.onStop(announceGateway(folder, gateway.url))
+  await life.onStop(keeper.stop)
   // Stopping is in reverse order: the logs are hidden before the functions lose their database.
   await life.onStop(mute)
   if (made === null) {
-    await attend(batches, project)
-    if (project.keepsFresh) await keepFresh(life, batches, database, project.isMonitorStopped)
+    await attend(keeper, database, project)
+    if (project.keepsFresh) keepFresh(keeper, project.isMonitorStopped)
   } else {
-    const open = await batches.resume()
-    if (open > 0) {
+    // Nobody else uses the embedded database.
+    const open = await listOpenBatches(database)
+    for (const { id } of open) keeper.advancer.advance(id)
+    if (open.length > 0) {
       report.line()
-      report.line(`${count(open, 'batch', 'batches')} of the last start will go on`)
+      report.line(`${count(open.length, 'batch', 'batches')} of the last start will go on`)
     } else await refreshFirst(gateway.url, made.views)
-    await keepFresh(life, batches, database, project.isMonitorStopped)
+    keepFresh(keeper, project.isMonitorStopped)
   }
   await printHints(gateway.url, { ...project, isEmbedded, typed: typed(gateway.url) })
 }
@@ -107,8 +114,8 @@ async function freePort(wanted: number | undefined): Promise<number> {
 
 const portsTried = 20
 
-async function startEmbedded(folder: string, life: Life): Promise<string> {
-  const [server, ms] = await timed(() => startEmbeddedPostgres({ folder }))
+async function startEmbedded({ startServer }: LocalProject, folder: string, life: Life): Promise<string> {
+  const [server, ms] = await timed(() => startServer({ folder }))
   await life.onStop(server.stop)
   server.ended.then(() =>
     life.fail(new LocalProblem(`PostgreSQL has ended by itself; its log is in ${folder}`)),
@@ -137,43 +144,60 @@ async function migrateViews(database: Database, project: LocalProject): Promise<
 }
 
 /** On a database that others use, too: advances only the batches that nobody else advances. */
-async function attend(batches: LocalBatches, { command, keepsFresh }: LocalProject): Promise<void> {
+async function attend(
+  keeper: Attending,
+  database: Database,
+  { command, keepsFresh }: LocalProject,
+): Promise<void> {
   report.line()
   report.line(
     keepsFresh
       ? 'schedules, target lags and the monitor run here, for as long as this process does'
       : `no view is refreshed and no schedule runs here: only your requests refresh views (${command === 'npm start' ? 'npm start --' : command} --keep-fresh runs them, too)`,
   )
-  const { resumed, watched } = await batches.resumeUnattended((id) =>
-    report.line(`batch ${id} goes on here: nobody else advances it any more`),
+  const open = await listOpenBatches(database)
+  const taken = keeper.advancer.takeOver(open)
+  if (taken.length > 0)
+    report.line(`${count(taken.length, 'batch', 'batches')} left by other processes: advanced here now`)
+  const watched = open.length - taken.length
+  if (watched === 0) return
+  report.line(
+    `${count(watched, 'open batch', 'open batches')}: another process seems to advance ${watched === 1 ? 'it' : 'them'}; ` +
+      'if not, this process takes over in some seconds',
   )
-  if (resumed > 0)
-    report.line(`${count(resumed, 'batch', 'batches')} left by other processes: advanced here now`)
-  if (watched > 0)
-    report.line(
-      `${count(watched, 'open batch', 'open batches')}: another process seems to advance ${watched === 1 ? 'it' : 'them'}; ` +
-        'if not, this process takes over in some seconds',
-    )
+  const ids = new Set(open.map(({ id }) => id))
+  const timer = setInterval(async () => {
+    // While the database cannot be reached, the batches stay as they are.
+    const still = await listOpenBatches(database).catch(() => null)
+    const ours = still?.filter(({ id }) => ids.has(id)) ?? []
+    if (still !== null && ours.length === 0) clearInterval(timer)
+    for (const id of keeper.advancer.takeOver(ours))
+      report.line(`batch ${id} goes on here: nobody else advances it any more`)
+  }, watchEveryMs)
+  timer.unref()
 }
+
+type Attending = Pick<ReturnType<typeof keeperOf>, 'advancer' | 'start' | 'stop'>
+
+const watchEveryMs = 1000
 
 /**
  * Starts schedules and the monitor, as in a deployed environment. On a database that is not embedded only if somebody asks
  * for it: a run that is published here would be missing from the metrics of the database's environment.
  */
-async function keepFresh(
-  life: Life,
-  batches: LocalBatches,
-  database: Database,
-  isStopped?: boolean,
-): Promise<void> {
-  // From the schedules the monitor knows how old the data may be, and the reads when a view is refreshed next.
-  // With a bus, what ends becomes an event: here the bus is whoever listens.
-  Object.assign(process.env, variablesOf(defaults, ['schedules', 'eventBus']))
-  // From the record, as `ls` reads them: a view that is frozen and migrated meanwhile has its schedule at once.
-  await life.onStop(startSchedules(batches.execute, () => listScheduled(database)))
-  const tell = ([first = '', ...more]: string[]) => {
+function keepFresh(keeper: Attending, isMonitorStopped = false): void {
+  const heard = watchSilence(([first = '', ...more]) => {
     report.warning(first)
     for (const line of more) report.line(line)
-  }
-  await life.onStop(startMonitor(await loadFunction('monitor'), batches.execute, { isStopped, tell }))
+  })
+  const config = optionsOf(process.env)
+  keeper.start({
+    config: isMonitorStopped ? { ...config, monitorEveryMinutes: false } : config,
+    // With a bus, what ends becomes an event: here its listeners are the bus.
+    environment: localEnvironment,
+    onLook: (look) => heard(!(look instanceof Error)),
+  })
+  if (!isMonitorStopped) return
+  heard(false)
+  setInterval(heard, 60_000, false).unref()
 }

@@ -1,5 +1,5 @@
-import { findLiveUrl } from '../embedded/live-url.ts'
-import { readOptions } from '../process/options.ts'
+import { readOptions } from '../../serve/process/options.ts'
+import { findLiveUrl } from './live-url.ts'
 
 /**
  * Prints the address of the embedded server that `command` runs, for DATABASE_URL and psql. The address holds the password.

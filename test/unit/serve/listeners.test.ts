@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterEach, expect, test, vi } from 'vitest'
-import { makeListeners } from '../../../local/gateway/listeners.ts'
+import { makeListeners } from '../../../serve/http/listeners.ts'
 import type { WaitingEvent } from '../../../src/events/plan/in-order.ts'
 
 afterEach(() => {
