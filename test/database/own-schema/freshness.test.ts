@@ -166,7 +166,7 @@ describe('of a view that the reader may not read', () => {
   })
 
   test.each(['runs', 'definitions', 'latest_runs', 'view_status', 'batches'])(
-    'nor is anything in %s',
+    'the right on the list is none on %s',
     async (table) => {
       expect(await errorOf(reader().unsafe(`select from viewkeeper.${table}`))).toMatchObject({
         code: '42501',
