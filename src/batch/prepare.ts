@@ -3,6 +3,7 @@ import type { ViewFacts } from '../catalog/plan/view-facts.ts'
 import { Problem } from '../problem.ts'
 import { giveUpAfterMs } from '../rebuild/plan/locks.ts'
 import type { RunRequest } from '../run/db/runs.ts'
+import type { Work } from '../run/envelope/run-connection.ts'
 import { closeLostRuns } from '../run/life/lose.ts'
 import { pauseReason } from '../run/plan/pause.ts'
 import type { LatestRun } from '../run/plan/turn.ts'
@@ -22,7 +23,7 @@ import { planAlone, planShadow } from './plan-in-batch.ts'
 /** A run with a recorded plan. `owner`: whose code the run may execute, as SQL writes the role; null: the code of several. */
 export interface Sendable {
   runId: number
-  timeoutSeconds: number
+  work: Work
   owner: string | null
 }
 
@@ -102,10 +103,11 @@ async function startAsPlanned(
   return runId === null ? null : sendable(runId, planned)
 }
 
-function sendable(runId: number, { plan, timeoutSeconds, view }: PlannedRefresh): Sendable {
+function sendable(runId: number, work: PlannedRefresh): Sendable {
+  const { plan, view } = work
   const [owner = null, ...others] = new Set([view.owner, ...actorsOf(plan)])
   // Who may not alter a view cannot keep it from being given away while the run waits for its lock.
-  return { runId, timeoutSeconds, owner: others.length === 0 && view.mayAlter ? owner : null }
+  return { runId, work, owner: others.length === 0 && view.mayAlter ? owner : null }
 }
 
 /** A view that comes along is rebuilt only together with its group. */

@@ -155,9 +155,9 @@ export class Senders {
     return prepared
   }
 
-  private async sendOne(viewId: number, { runId, timeoutSeconds, owner }: Sendable): Promise<void> {
+  private async sendOne(viewId: number, { runId, work, owner }: Sendable): Promise<void> {
     const connection = await this.connections.take(owner)
-    const envelope = connection.send(runId, timeoutSeconds)
+    const envelope = connection.send(runId, work)
     this.sent.set(runId, envelope)
     void envelope.answered.then((refused) => {
       this.sent.delete(runId)
