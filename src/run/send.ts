@@ -63,7 +63,7 @@ const mayGoOn = (error: unknown): unknown =>
     : error
 
 /** A run that takes longer is watched over a second connection. */
-const momentMs = 250
+export const momentMs = 250
 
 /**
  * Waits for the end of a sent run as long as the caller does, at least until the server claims the run. A run

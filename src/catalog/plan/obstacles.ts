@@ -183,40 +183,51 @@ const unseen = `
   select format('A function or a policy that the query uses needs a right that the catalog does not show. To find it out, execute the query of the view as its owner: set role %s;', v.relowner::regrole) from v`
 
 /**
- * A query, in which schema and name are expressions of SQL, for what keeps a role from doing something with a view, by the SQLSTATE of
- * the failure: rights that are missing, and unpopulated views that the view reads. The server's message says so too, but is
- * not kept: messages of statements that compute rows may quote rows. Execute the query as the role that does the work.
+ * A query, in which schema, name and `to` are expressions of SQL, for what keeps a role from doing something with a view, by the
+ * SQLSTATE of the failure: rights that are missing, and unpopulated views that the view reads. `to` is one of these purposes. The
+ * server's message says so too, but is not kept: messages of statements that compute rows may quote rows. Execute the query as
+ * the role that does the work.
  */
-const viewHints = (schema: string, name: string, to: Purpose): string => {
-  const fills = to === 'fill' || to === 'fillConcurrently'
-  const requirements: Record<Purpose, Requirement[]> = {
-    own: [owned(), lookingAtAll],
-    act: [owned('acts'), lookingAtAll],
-    look: [lookingAtAll],
-    fill: [maintenance, ...reading],
-    fillConcurrently: [maintenance, ...reading, ...changingRows],
-    count: [ofView(changing(`'select'`))],
-  }
-  const obstacles = missing(requirements[to])
+const viewHints = (schema: string, name: string, to: string, purposes: Purpose[]): string => {
+  const isTo = (some: Purpose[]) =>
+    purposes.every((each) => some.includes(each)) ? 'true' : `${to} in (${some.map(literal).join(', ')})`
+  const is = (some: Purpose[]) => some.some((each) => purposes.includes(each))
+  const fills: Purpose[] = ['fill', 'fillConcurrently']
+  const requirements: [Purpose[], Requirement[]][] = [
+    [['own'], [owned()]],
+    [['act'], [owned('acts')]],
+    [fills, [maintenance, ...reading]],
+    [['own', 'act', 'look'], [lookingAtAll]],
+    [['fillConcurrently'], changingRows],
+    [['count'], [ofView(changing(`'select'`))]],
+  ]
+  const asFarAs = requirements
+    .filter(([some]) => is(some))
+    .flatMap(([some, rules]) =>
+      rules.map((requirement) => ({
+        ...requirement,
+        given: isTo(some) === 'true' ? requirement.given : `not ${isTo(some)} or (${requirement.given})`,
+      })),
+    )
   const found = `c.relname = ${name} and n.nspname = ${schema}`
-  return hintsQuery(fills ? `coalesce(${obstacles}, (${unseen}))` : obstacles, {
-    ctes: [asked(), theView(found), ...(fills ? [whatTheViewReads] : [])].join(', '),
-    ...(fills && {
-      '55000': `(select string_agg(distinct format('%s is not populated: refresh it first.', c.oid::regclass), ' ')
-               from reads r join pg_class c on c.oid = r.oid where c.relkind = 'm' and not c.relispopulated)`,
-    }),
+  const ofFilling = {
+    '55000': `(select string_agg(distinct format('%s is not populated: refresh it first.', c.oid::regclass), ' ')
+               from reads r join pg_class c on c.oid = r.oid where c.relkind = 'm' and not c.relispopulated and ${isTo(fills)})`,
     // The server fills an unpopulated view only regularly.
-    ...(to === 'fillConcurrently' && {
-      '0A000': `(select format('%s is not populated: refresh it with strategy "regular" first.', v.name)
-                        from v join pg_class c on c.oid = v.oid where not c.relispopulated)`,
-    }),
-  })
+    '0A000': `(select format('%s is not populated: refresh it with strategy "regular" first.', v.name)
+                        from v join pg_class c on c.oid = v.oid where not c.relispopulated and ${isTo(['fillConcurrently'])})`,
+  }
+  return is(fills)
+    ? hintsQuery(`coalesce(${missing(asFarAs)}, (${unseen} where ${isTo(fills)}))`, {
+        ctes: `${asked()}, ${theView(found)}, ${whatTheViewReads}`,
+        ...ofFilling,
+      })
+    : hintsQuery(missing(asFarAs), { ctes: `${asked()}, ${theView(found)}` })
 }
 
 /** The query that stands for hints, as text. */
 export const hintsQueryOf = (hints: Hints): string =>
-  typeof hints === 'string' ? hints : viewHints(literal(hints.schema), literal(hints.name), hints.to)
+  typeof hints === 'string' ? hints : viewHints(literal(hints.schema), literal(hints.name), literal(hints.to), [hints.to])
 
-/** The query for every view, by what is done with it: parameters 1 and 2 are schema and name. */
-export const hintsInPlace = (purposes: Purpose[]): { [to in Purpose]?: string } =>
-  Object.fromEntries(purposes.map((to) => [to, viewHints('$1', '$2', to)]))
+/** The query for every view with which something of this is done: parameters 1 to 3 are schema, name and purpose. */
+export const hintsInPlace = (purposes: Purpose[]): string => viewHints('$1', '$2', '$3', purposes)

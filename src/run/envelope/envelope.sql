@@ -349,8 +349,8 @@ begin
             when 'count' then
               execute command into counted;
             when 'notes' then
-              execute coalesce(failures::jsonb #>> array['hints', statement #>> '{obstacles,to}'], statement ->> 'obstacles')
-                into obstacles using statement #>> '{obstacles,schema}', statement #>> '{obstacles,name}';
+              execute case jsonb_typeof(statement -> 'obstacles') when 'string' then statement ->> 'obstacles' else failures::jsonb ->> 'hints' end
+                into obstacles using statement #>> '{obstacles,schema}', statement #>> '{obstacles,name}', statement #>> '{obstacles,to}';
             when 'statements' then
               for answer in execute command loop
                 execute answer;
@@ -531,8 +531,8 @@ begin
             -- What else the catalog says: missing rights, what was not found, who holds the lock.
             begin
               if st in ('42501', '55000', '0A000') and not raised and statement ? 'obstacles' then
-                execute coalesce(failures::jsonb #>> array['hints', statement #>> '{obstacles,to}'], statement ->> 'obstacles')
-                  into obstacles using statement #>> '{obstacles,schema}', statement #>> '{obstacles,name}';
+                execute case jsonb_typeof(statement -> 'obstacles') when 'string' then statement ->> 'obstacles' else failures::jsonb ->> 'hints' end
+                  into obstacles using statement #>> '{obstacles,schema}', statement #>> '{obstacles,name}', statement #>> '{obstacles,to}';
               elsif quotes_rows and not raised and failures::jsonb -> 'unfoundStates' ? st then
                 execute failures::jsonb ->> 'unfound' into unfound using st, msg, ctx;
               elsif why = 'LockTimeout' and failure is null then

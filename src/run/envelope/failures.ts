@@ -7,6 +7,9 @@ import { type Plan, purposesOf } from '../../sql/plan.ts'
 /** The session's setting with what the envelope has to know of failures. */
 export const failuresSetting = 'viewkeeper.failures'
 
+/** A query on one line: no literal of it spans lines. Its comments have to go, too. */
+const short = (query: string): string => query.replaceAll(/\s*--.*/g, '').replaceAll(/\n\s*/g, ' ')
+
 const ofEveryRun = {
   /** The class of a failure by its SQLSTATE, or by the first two characters of that. */
   classes: problemOfSqlstate,
@@ -15,9 +18,12 @@ const ofEveryRun = {
   /** Classes after which the same idempotency key may be used again. */
   retried: problemCodes.filter(mayRetry),
   unfoundStates,
-  unfound: unfoundQuery,
+  unfound: short(unfoundQuery),
 }
 
-/** What the envelope has to know of the failures of this plan, as JSON. `hints`: a query by what was done with a view. */
-export const failuresOf = (plan: Plan): string =>
-  JSON.stringify({ ...ofEveryRun, hints: hintsInPlace(purposesOf(plan)) })
+/** What the envelope has to know of the failures of this plan, as JSON. `hints`: a query for what was done with a view. */
+export const failuresOf = (plan: Plan): string => {
+  const purposes = purposesOf(plan)
+  const hints = purposes.length > 0 ? short(hintsInPlace(purposes)) : null
+  return JSON.stringify({ ...ofEveryRun, hints })
+}
