@@ -598,8 +598,10 @@ begin
     end;
     commit;
 
-    -- 4. A notification that the runs have ended, in a commit of its own: a full queue fails the commit of its transaction.
+    -- 4. A notification that the runs have ended, in a commit of its own: a full queue fails the commit of its transaction. The
+    -- commit waits for no disk: after a crash nobody is there to hear it.
     if stage <> 'later' then
+      perform set_config('synchronous_commit', 'off', true);
       perform pg_notify('viewkeeper', id::text) from unnest(members || run::bigint) x(id);
       commit;
     end if;

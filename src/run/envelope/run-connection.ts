@@ -70,8 +70,10 @@ export interface RunConnection {
 
 /** A connection for several runs of a batch, one after the other. */
 export interface BatchConnection {
-  /** Sends the envelope of a run. */
+  /** Sends the envelope of a recorded run. */
   send(runId: number, work: Work): SentEnvelope
+  /** Records a run by `record`, which gets columns of a `select` as `takeRun` makes them, and sends its envelope, in one message. */
+  start<Id>(work: Work, record: (sql: Sql, take: (id: string) => string) => Id): { recorded: Id } & SentEnvelope
   /**
    * Takes back the settings and locks of a run whose envelope was answered, so that another run may follow. Fails if none may:
    * the connection is broken, or code of the view has made the call of the envelope ambiguous. What code of the view may have left besides stays: connections of `dblink` and `postgres_fdw`, and the
@@ -134,34 +136,33 @@ export async function openForBatch(database: Database): Promise<BatchConnection>
   const { sql, leave } = connection
   const say = (text: string) => sql.unsafe(text).simple()
   try {
-    const made = await say(sessionEnvelope.make).then(
+    const made: number = await say(sessionEnvelope.make).then(
       () => 1,
       () => 0,
     )
     const text = made ? sessionEnvelope.call : envelope
     const reset = async () => {
-      await say(`reset all; ${makeSafe}; select pg_catalog.pg_advisory_unlock_all()`)
-      const [row] = await say(sessionEnvelope.count)
+      const found = say(`reset all; ${makeSafe}; select pg_catalog.pg_advisory_unlock_all(); ${sessionEnvelope.count}`)
+      const [row] = ((await found) as unknown as { envelopes: number }[][]).at(-1)!
       if (row?.envelopes !== made) throw new Error('The call of the envelope is ambiguous.')
     }
     await say(`select ${noRun}`)
     await say(text)
     await reset()
-    return { send: (runId, work) => send(connection, runId, work, text), reset, leave }
+    const send = () => ({ answered: execute(sql, text), leave })
+    return {
+      send(runId, work) {
+        sendAhead(sql, `select ${takeRun(String(runId), work)}`)
+        return send()
+      },
+      start: (work, record) => ({ recorded: record(sql, (id) => takeRun(id, work)), ...send() }),
+      reset,
+      leave,
+    }
   } catch (error) {
     await leave()
     throw problemOf(error)
   }
-}
-
-function send(
-  { sql, leave }: Awaited<ReturnType<Database['open']>>,
-  runId: number,
-  work: Work,
-  text: string,
-): SentEnvelope {
-  sendAhead(sql, `select ${takeRun(String(runId), work)}`)
-  return { answered: execute(sql, text), leave }
 }
 
 /** What an envelope fails with before it has claimed its run, besides what another try may find changed. */
