@@ -99,7 +99,8 @@ export async function prepareRun(
 /** A run by a recent plan. It is recorded only if the basis of the plan still holds. */
 const sendAsPlanned = (run: RunRequest, view: BatchView, { planned, basis }: PlanAhead): Sendable =>
   sendable(
-    (sql, take) => startRunHere(sql, run, recordedOf(planned), take, basisHolds(sql, view, basis, planned.view)),
+    (sql, take) =>
+      startRunHere(sql, run, recordedOf(planned), take, basisHolds(sql, view, basis, planned.view)),
     planned,
   )
 

@@ -227,7 +227,9 @@ const viewHints = (schema: string, name: string, to: string, purposes: Purpose[]
 
 /** The query that stands for hints, as text. */
 export const hintsQueryOf = (hints: Hints): string =>
-  typeof hints === 'string' ? hints : viewHints(literal(hints.schema), literal(hints.name), literal(hints.to), [hints.to])
+  typeof hints === 'string'
+    ? hints
+    : viewHints(literal(hints.schema), literal(hints.name), literal(hints.to), [hints.to])
 
 /** The query for every view with which something of this is done: parameters 1 to 3 are schema, name and purpose. */
 export const hintsInPlace = (purposes: Purpose[]): string => viewHints('$1', '$2', '$3', purposes)

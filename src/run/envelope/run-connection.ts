@@ -73,7 +73,10 @@ export interface BatchConnection {
   /** Sends the envelope of a recorded run. */
   send(runId: number, work: Work): SentEnvelope
   /** Records a run by `record`, which gets columns of a `select` as `takeRun` makes them, and sends its envelope, in one message. */
-  start<Id>(work: Work, record: (sql: Sql, take: (id: string) => string) => Id): { recorded: Id } & SentEnvelope
+  start<Id>(
+    work: Work,
+    record: (sql: Sql, take: (id: string) => string) => Id,
+  ): { recorded: Id } & SentEnvelope
   /**
    * Takes back the settings and locks of a run whose envelope was answered, so that another run may follow. Fails if none may:
    * the connection is broken, or code of the view has made the call of the envelope ambiguous. What code of the view may have left besides stays: connections of `dblink` and `postgres_fdw`, and the
@@ -142,7 +145,9 @@ export async function openForBatch(database: Database): Promise<BatchConnection>
     )
     const text = made ? sessionEnvelope.call : envelope
     const reset = async () => {
-      const found = say(`reset all; ${makeSafe}; select pg_catalog.pg_advisory_unlock_all(); ${sessionEnvelope.count}`)
+      const found = say(
+        `reset all; ${makeSafe}; select pg_catalog.pg_advisory_unlock_all(); ${sessionEnvelope.count}`,
+      )
       const [row] = ((await found) as unknown as { envelopes: number }[][]).at(-1)!
       if (row?.envelopes !== made) throw new Error('The call of the envelope is ambiguous.')
     }

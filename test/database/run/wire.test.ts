@@ -19,10 +19,11 @@ test.each([
     create materialized view ${strategy} as select i as id from generate_series(1, 10) i;
     create unique index on ${strategy} (id)`)
   const way = await countedWay(url)
-  const call = callOn(connectTo(fromUrl(way.url)))
+  const database = connectTo(fromUrl(way.url))
   const once = async () => {
     const begun = performance.now()
-    expect(await refresh({ view: strategy, strategy }, call)).toMatchObject({ status: 'updated' })
+    const request = { view: `public.${strategy}`, strategy }
+    expect(await refresh(request, callOn(database))).toMatchObject({ status: 'updated' })
     const [own, ...watching] = way.passed()
     // Only a run that outlasts the moment, as on a busy machine, is watched over a second connection.
     expect(watching.length).toBeLessThanOrEqual(performance.now() - begun > momentMs ? 1 : 0)
@@ -30,7 +31,8 @@ test.each([
   }
   await once() // the first one gives the view a definition
   // On a busy machine a message may come in two pieces.
-  const costs = [await once(), await once(), await once()]
-  for (const what of ['trips', 'sent'] as const)
-    expect(Math.min(...costs.map((cost) => cost[what])), what).toBeLessThanOrEqual(most[what])
+  let cost = await once()
+  for (let again = 0; again < 20 && cost.trips > most.trips; again++) cost = await once()
+  expect(cost.trips).toBeLessThanOrEqual(most.trips)
+  expect(cost.sent).toBeLessThanOrEqual(most.sent)
 })

@@ -40,7 +40,9 @@ describe('envelope.sql', () => {
       return parsed.replace(/"lineno":\d+,?/g, '').replace(/\\n| /g, '')
     }
     expect(await program(`\n${sent}`)).toBe(await program(text.replaceAll(/(^|\s)--.*/gm, '')))
-    await expect(parsePlPgSQL(sent.replace('select backend_start from', 'select backend_start frm'))).rejects.toThrow()
+    await expect(
+      parsePlPgSQL(sent.replace('select backend_start from', 'select backend_start frm')),
+    ).rejects.toThrow()
   })
 
   test.each([
