@@ -104,7 +104,7 @@ async function startAsPlanned(
 
 function sendable(runId: number, { plan, timeoutSeconds, view }: PlannedRefresh): Sendable {
   const [owner = null, ...others] = new Set([view.owner, ...actorsOf(plan)])
-  // Who may not alter a view cannot keep it from being given away while the run waits for its lock.
+  // A role that may not alter a view cannot keep it from being given away while the run waits for its lock.
   return { runId, timeoutSeconds, owner: others.length === 0 && view.mayAlter ? owner : null }
 }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { unscheduled } from '../../../src/batch/schedules.ts'
 import { startBatch } from '../../../src/batch/start.ts'
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { getRun } from '../../../src/run/read.ts'
