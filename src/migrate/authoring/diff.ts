@@ -45,7 +45,7 @@ export const diffView = (
   database: Database,
   name: QualifiedName,
   definition: Definition | null,
-  { all, mostMs }: DiffOptions,
+  { all, mostMs }: DiffOptions = { all: false, mostMs: 600_000 },
 ): Promise<DataDiff> =>
   database.withConnection(
     (sql) =>
@@ -107,7 +107,12 @@ interface Found extends Counts, Pick<DataDiff, 'repeated' | 'examples'> {
 async function readNew(sql: Sql, definition: Definition | null, live: LiveView, mayActAsOwner: boolean) {
   if (definition === null) return { definition: live.view.definition, columns: live.columns }
   if (!mayActAsOwner) return readQuery(sql, definition)
-  const { view, columns } = await readShadow(sql, { ...definition, indexes: [], grants: [] }, live.view.owner, live)
+  const { view, columns } = await readShadow(
+    sql,
+    { ...definition, indexes: [], grants: [] },
+    live.view.owner,
+    live,
+  )
   return { definition: view.definition, columns }
 }
 

@@ -77,7 +77,9 @@ export function checkData(checked: Checked, checking: Checking | null | undefine
     checked,
     all.flatMap((check) => {
       if (check.atMost === undefined) return check
-      return checked.comparison === undefined ? [] : { ...check, comparison: differing(checked.comparison, check.atMost) }
+      return checked.comparison === undefined
+        ? []
+        : { ...check, comparison: differing(checked.comparison, check.atMost) }
     }),
   )
 }
@@ -180,8 +182,8 @@ const tellRows = ({ rows, atMost }: DataCheck): string =>
   case when share < 1 then format(', in a sample of %s %% of the keys', round((share * 100)::numeric, 2)) else '' end)
   from jsonb_to_record(found -> 'differs') as d (share float8, before int8, added int8, gone int8, changed int8))`
     : rows === undefined
-    ? `format('%s %s.', found ->> 'rows', case found ->> 'rows' when '1' then 'row' else 'rows' end)`
-    : `format('%s rows instead of ${rows.max === null ? `at least ${rows.min}` : `${rows.min} to ${rows.max}`}.', found ->> 'counted')`
+      ? `format('%s %s.', found ->> 'rows', case found ->> 'rows' when '1' then 'row' else 'rows' end)`
+      : `format('%s rows instead of ${rows.max === null ? `at least ${rows.min}` : `${rows.min} to ${rows.max}`}.', found ->> 'counted')`
 
 /** The query for how many rows a check finds, as a JSON object; about the number of rows, also for that number. */
 export function queryOfCheck(
