@@ -66,7 +66,7 @@ export async function check({
   const withoutKey = await readWithoutKey(located)
   if (json)
     process.stdout.write(`${JSON.stringify({ differences, pending: live.pending, withoutKey }, null, 2)}\n`)
-  else
+  else if (output !== 'markdown')
     print(
       differences,
       live.pending,

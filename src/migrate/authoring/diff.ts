@@ -3,16 +3,17 @@ import type { Definition } from '../../catalog/plan/definition.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { hintsOn, hintsQueryOf } from '../../catalog/plan/obstacles.ts'
 import { Problem } from '../../problem.ts'
-import { executeStatements } from '../../rebuild/db/statements.ts'
+import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
 import { insistOnChecking, madeChecks, measureCheck } from '../../rebuild/plan/check-data.ts'
 import { type Compared, type Counts, comparison, keyOf, sharedOf } from '../../rebuild/plan/compare.ts'
 import { setting } from '../../rebuild/plan/locks.ts'
 import type { Database, Sql } from '../../server/connect.ts'
+import { sqlstateOf } from '../../server/failures.ts'
 import { readMissingRights } from '../../server/missing-rights.ts'
 import { undone } from '../../server/rolled-back.ts'
 import { readShadow } from '../../set-aside/db/trial.ts'
 import { viewArgument } from '../../sql/commands.ts'
-import { type QualifiedName, quoteName } from '../../sql/names.ts'
+import { displayName, type QualifiedName, quoteName } from '../../sql/names.ts'
 import { readSettings } from '../../sql/settings.ts'
 import { onlyReads, readQuery } from '../db/temporary-view.ts'
 
@@ -95,6 +96,13 @@ exception when others then null; end $$`)
           view.mayActAsOwner ? `select current_setting('${madeChecks}')::jsonb -> 0 as found` : text,
         )
         return described(view.view, compared, (row as { found: Found }).found)
+      }).catch((error) => {
+        const sqlstate = sqlstateOf(error instanceof StatementRefused ? error.cause : error)
+        if (sqlstate === undefined || error instanceof Problem) throw error
+        throw new Problem(
+          sqlstate === '42501' ? 'InsufficientPrivilege' : 'ViewSqlFailed',
+          `${displayName(name)}: the new data cannot be computed: ${error.message} (${sqlstate}).${error.missing ?? ''}`,
+        )
       }),
     { startUp: { application_name: 'viewkeeper diff' }, deadline: Date.now() + mostMs + 60_000 },
   )
