@@ -52,13 +52,12 @@ export const withDefinition = [
 export const wait = ['--wait <seconds>', 'how long to try to get the locks', positive, 600] as const
 
 /** How a command prints what it found. */
-export type Format = 'json' | 'name' | 'wide' | 'markdown'
+export type Format = 'json' | 'name' | 'wide'
 
 const formats: Record<Format, string> = {
   json: 'json, for programs',
   name: 'name: only the names or ids',
   wide: 'wide: every column, however long',
-  markdown: 'markdown: a table for a pull request, without rows',
 }
 
 /** Adds `--json`, and `-o` with these formats. */

@@ -5,94 +5,56 @@ import { tableLines } from './table.ts'
 import type { Output } from './terminal.ts'
 import { cut, harmless } from './width.ts'
 
-/** A difference as JSON for programs: counts, without rows. */
-export const diffJson = ({ examples: _, ...counts }: DataDiff): object => counts
-
 /** How new data of a view differ from those that readers see: counts, columns, and up to ten rows. */
-export function diffLines(diff: DataDiff, output: Output): string[] {
-  const rows = [...countsOf(diff), ...changesOf(diff)]
-  return [
-    `${diff.view}: ${heading(diff)}`,
-    ...tableLines(
-      [
-        { title: 'ROWS', cell: ([what]) => what },
-        { title: 'NUMBER', cell: ([, number]) => number, right: true },
-        { title: 'OF ALL', cell: ([, , part]) => part, right: true },
-      ],
-      rows,
-      output,
-    ),
-    ...notesOf(diff),
-    ...diff.examples.map((example) => cut(harmless(exampleLine(diff, example)), output.width)),
-  ]
-}
-
-/** The same for a pull request, as a table in Markdown, without rows. */
-export const diffMarkdown = (diff: DataDiff): string =>
-  [
-    `**${markdown(diff.view)}**: ${markdown(heading(diff))}`,
-    '',
-    '| rows | number | of all |',
-    '|---|--:|--:|',
-    ...[...countsOf(diff), ...changesOf(diff)].map((cells) => `| ${cells.map(markdown).join(' | ')} |`),
-    ...notesOf(diff).map((note) => `\n${markdown(note)}`),
-  ].join('\n')
-
-type Cells = [what: string, number: string, part: string]
-
-function heading({ key, share, before, after }: DataDiff): string {
-  const by =
-    key === null
-      ? 'rows compared as wholes, because no unique index identifies them'
-      : `rows compared by ${key.join(', ')}`
-  const sample = `, in a sample of ${Number((share * 100).toPrecision(2))} % of the keys (${whole(before)} rows before, ${whole(after)} now); in brackets where 95 % of samples have the number`
-  return `${by}${share < 1 ? sample : ''}`
-}
-
-function countsOf(diff: DataDiff): Cells[] {
-  const { before, after, added, gone, changed } = diff
-  const all: [string, number][] = [
-    ['before', before],
-    ['now', after],
-    ['added', added],
-    ['gone', gone],
-    ['changed', changed],
-  ]
-  return all.map(([what, found]) => [what, ...figures(diff, found)])
-}
-
-/** The number of rows, and their part of those before. */
-function figures({ share, before }: DataDiff, found: number): [string, string] {
-  const { count, from, to } = estimated(found, share)
-  const part = before === 0 ? '' : `${((found / before) * 100).toFixed(2)} %`
-  return [share < 1 ? `${whole(count)} (${whole(from)} to ${whole(to)})` : whole(count), part]
-}
-
-const changesOf = (diff: DataDiff): Cells[] =>
-  diff.columns
-    .filter(({ changed }) => changed > 0)
-    .map(({ name, changed }) => [`changed in ${name}`, ...figures(diff, changed)])
-
-const notesOf = ({ key, repeated, columns, oldColumns, newColumns }: DataDiff): string[] => [
-  ...newColumns.map(({ name, type }) => `column ${name} is new (${type})`),
-  ...oldColumns.map(({ name, type }) => `column ${name} is gone (${type})`),
-  ...columns.flatMap(({ name, type, now }) =>
-    type === now ? [] : [`column ${name} was ${type} and is ${now}: its values are compared as text`],
+export const diffLines = (diff: DataDiff, output: Output): string[] => [
+  ...headings(diff).map(harmless),
+  ...tableLines(
+    titles.map((title, at) => ({ title: title.toUpperCase(), cell: (row: string[]) => row[at] ?? '' })),
+    cellsOf(diff),
+    output,
   ),
-  ...(repeated === 0
-    ? []
-    : [
-        `${count(repeated, 'row')} more than keys: the new data are not unique in ${key?.join(', ')}, and a refresh will fail`,
-      ]),
+  ...diff.examples.map((example) => cut(harmless(exampleLine(diff, example)), output.width)),
 ]
 
-/** `~ day=2026-01-01 total: 10 → 12` */
+/** The same for a pull request, as a table in Markdown, without rows. */
+export const diffMarkdown = (diff: DataDiff): string[] => [
+  ...headings(diff).flatMap((text) => [markdown(text), '']),
+  ...[titles, ['---', '--:', '--:']].map((cells) => `| ${cells.join(' | ')} |`),
+  ...cellsOf(diff).map((cells) => `| ${cells.map(markdown).join(' | ')} |`),
+]
+
+const titles = ['rows', 'number', 'of before']
+
+function headings({ view, key, share, repeated, columns, oldColumns, newColumns }: DataDiff): string[] {
+  const by = key === null ? 'as wholes: no unique index identifies them' : `by ${key.join(', ')}`
+  const sample = `, ${Number((share * 100).toPrecision(2))} % of the keys; in brackets, where the number is with 95 %`
+  const retyped = columns.filter(({ type, now }) => type !== now)
+  return [
+    `${view}: rows compared ${by}${share < 1 ? sample : ''}`,
+    ...newColumns.map(({ name, type }) => `column ${name} is new (${type})`),
+    ...oldColumns.map(({ name, type }) => `column ${name} is gone (${type})`),
+    ...retyped.map(({ name, type, now }) => `column ${name} was ${type}, is ${now}, and is compared as text`),
+    ...(repeated > 0 ? [`${count(repeated, 'row')} more than keys: a refresh will fail`] : []),
+  ]
+}
+
+/** The table's rows: a number of rows, and its part of those before. */
+function cellsOf({ share, before, after, added, gone, changed, columns }: DataDiff): string[][] {
+  const inColumns = columns.map(({ name, changed }) => [`changed in ${name}`, changed] as const)
+  const all = Object.entries({ before, now: after, added, gone, changed })
+  return [...all, ...inColumns.filter(([, found]) => found > 0)].map(([what, found]) => {
+    const { count, from, to } = estimated(found, share)
+    const between = share < 1 ? ` (${whole(from)} to ${whole(to)})` : ''
+    return [what, `${whole(count)}${between}`, before > 0 ? `${((found / before) * 100).toFixed(2)} %` : '']
+  })
+}
+
+/** `~ day=2026-01-01  total: 10 → 12` */
 function exampleLine({ columns, key }: DataDiff, [kind, before, now]: DataDiff['examples'][number]): string {
-  const value = (text: string | null | undefined) => text ?? 'null'
   const told = columns.flatMap(({ name }, at) => {
-    if (kind !== 'changed' || key?.includes(name))
-      return `${name}=${value((kind === 'added' ? now : before)[at])}`
-    return before[at] === now[at] ? [] : `${name}: ${value(before[at])} → ${value(now[at])}`
+    const [old, fresh] = [before[at] ?? 'null', now[at] ?? 'null']
+    if (kind !== 'changed' || key?.includes(name)) return `${name}=${kind === 'added' ? fresh : old}`
+    return before[at] === now[at] ? [] : `${name}: ${old} → ${fresh}`
   })
   return `${{ added: '+', gone: '-', changed: '~' }[kind]} ${told.join('  ')}`
 }

@@ -10,34 +10,27 @@ import { readLocated } from '../../project/authored.ts'
 import { readFolders } from '../../project/config.ts'
 import { readWithoutKey } from '../../project/without-key.ts'
 import { targetOf } from '../../target/target-of.ts'
-import { environment, type Format, formatted } from '../flags.ts'
-import { diffAuthored } from './diff.ts'
+import { environment, formatted } from '../flags.ts'
+import { diff, diffOption } from './diff.ts'
 
 interface CheckOptions {
   env?: string
   offline?: boolean
   ignoreUnmanaged?: boolean
-  diff?: boolean
-  output?: Format
+  diff?: true | 'markdown'
   json?: boolean
 }
 
 /** Declares `check`. */
 export function addTo(program: Command): void {
-  formatted(program.command('check'), ['json', 'markdown'])
+  formatted(program.command('check'))
     .description('list how authored, frozen and live views differ')
     .option(...environment)
     .option('--offline', 'compare only what is authored and frozen, without a database')
     .addOption(
       new Option('--ignore-unmanaged', 'do not list views that are not authored').conflicts('offline'),
     )
-    .addOption(
-      new Option('--diff', 'show how the data of changed views will differ').conflicts([
-        'offline',
-        'env',
-        'json',
-      ]),
-    )
+    .addOption(diffOption().conflicts(['offline', 'env', 'json']))
     .action((options) => check(options))
 }
 
@@ -48,8 +41,7 @@ export async function check({
   env,
   offline,
   ignoreUnmanaged,
-  diff,
-  output,
+  diff: shows,
   json,
 }: CheckOptions): Promise<void> {
   const located = await readLocated()
@@ -66,7 +58,7 @@ export async function check({
   const withoutKey = await readWithoutKey(located)
   if (json)
     process.stdout.write(`${JSON.stringify({ differences, pending: live.pending, withoutKey }, null, 2)}\n`)
-  else if (output !== 'markdown')
+  else
     print(
       differences,
       live.pending,
@@ -80,11 +72,8 @@ export async function check({
         `${live.missing.length === 1 ? 'it' : 'them'} again`,
     )
   const changed = new Set(differences.flatMap(({ kind, view }) => (isOfData.includes(kind) ? view : [])))
-  if (diff)
-    await diffAuthored(
-      authored.filter((each) => changed.has(displayName(each))),
-      output,
-    )
+  const views = authored.filter((each) => changed.has(displayName(each)))
+  if (shows) await diff(views, { markdown: shows === 'markdown' }, true)
   if (differences.length > 0) process.exitCode = 1
 }
 

@@ -1,4 +1,4 @@
-import { type Command, Option } from 'commander'
+import type { Command } from 'commander'
 import { freeze as planAndTry } from '../../../src/migrate/authoring/freeze.ts'
 import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import type { NewMigration } from '../../../src/migrate/plan/new-migration.ts'
@@ -13,7 +13,7 @@ import { qualified } from '../../project/names.ts'
 import { readWithoutKey } from '../../project/without-key.ts'
 import { writeMigrations } from '../../project/write-migrations.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
-import { diffAuthored } from './diff.ts'
+import { diff, diffOption } from './diff.ts'
 
 interface FreezeOptions {
   views: string[]
@@ -21,7 +21,7 @@ interface FreezeOptions {
   rename?: string[]
   remove?: string[]
   unverified?: boolean
-  diff?: boolean
+  diff?: true | 'markdown'
 }
 
 /** Declares `freeze`. */
@@ -34,7 +34,7 @@ export function addTo(program: Command): void {
     .option('--rename <old=new...>', 'rename a view')
     .option('--remove <view...>', 'remove a view')
     .option('--unverified', 'do not try the migrations on DATABASE_URL')
-    .addOption(new Option('--diff', 'show how the data of changed views will differ').conflicts('unverified'))
+    .addOption(diffOption().conflicts('unverified'))
     .addHelpText(
       'after',
       `
@@ -53,7 +53,7 @@ export async function freeze({
   rename = [],
   remove = [],
   unverified,
-  diff,
+  diff: shows,
 }: FreezeOptions): Promise<void> {
   const located = await readLocated()
   const folders = await readFolders()
@@ -75,8 +75,8 @@ export async function freeze({
   const fresh = new Set(
     planned.fresh.flatMap(({ view, others = [] }) => [view, ...others.map((o) => o.view)].map(quoteName)),
   )
-  const frozen = located.flatMap(({ definition }) => (fresh.has(quoteName(definition)) ? definition : []))
-  if (diff) await diffAuthored(frozen)
+  const changed = located.map(({ definition }) => definition).filter((each) => fresh.has(quoteName(each)))
+  if (shows) await diff(changed, { markdown: shows === 'markdown' }, true)
   const lacking = await readWithoutKey(located.filter(({ definition }) => fresh.has(quoteName(definition))))
   for (const { view, message } of lacking) report.warning(`${view} ${message}`)
   for (const { definition, file } of located)

@@ -13,17 +13,18 @@ import { refusalOf } from '../../support/waiting/refusal.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
-const [owner, reader, stranger] = ['owner', 'reader', 'stranger'].map(
-  (name) => `${name}_${url.slice(-8)}`,
-) as [string, string, string]
+const [owner, reader] = ['owner', 'reader'].map((name) => `${name}_${url.slice(-8)}`) as [
+  string,
+  string,
+  string,
+]
 const cli = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
 const all = { all: true, mostMs: 60_000 }
 
 beforeAll(async () => {
   await sql.unsafe(`
     create collation public.ci (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
-    create role ${owner} login password 'secret'; create role ${reader} login password 'secret';
-    create role ${stranger} login password 'secret'; grant create on database ${new URL(url).pathname.slice(1)} to ${owner}`)
+    create role ${owner} login password 'secret'; create role ${reader} login password 'secret'; grant create on database ${new URL(url).pathname.slice(1)} to ${owner}`)
 })
 
 const definitionOf = (fields: { schema: string; name: string; sql: string }): Definition => ({
@@ -198,8 +199,7 @@ describe('rights', () => {
       create schema theirs authorization ${owner}; set role ${owner};
       create table theirs.t (id int, secret text); insert into theirs.t values (1, 'old');
       create materialized view theirs.v as select * from theirs.t; create unique index on theirs.v (id);
-      update theirs.t set secret = 'new'; reset role; grant usage on schema theirs to ${reader}, ${stranger}; grant select on theirs.v to ${reader}, ${stranger};
-      grant usage on schema viewkeeper to ${stranger}; grant insert on viewkeeper.runs to ${stranger}`)
+      update theirs.t set secret = 'new'; reset role; grant usage on schema theirs to ${reader}; grant select on theirs.v to ${reader};`)
   })
 
   test('the owner, who is no superuser, sees both', async () => {
@@ -207,21 +207,20 @@ describe('rights', () => {
     expect(found.examples).toEqual([['changed', ['1', 'old'], ['1', 'new']]])
   })
 
-  test('a reader sees what the reader may read, and nothing without the right', async () => {
-    const definition = definitionOf({ ...view, sql: 'select * from theirs.t' })
-    for (const of of [null, definition])
-      expect(await refusalOf(diffView(as(reader).database, view, of))).toMatchObject({
-        code: 'InsufficientPrivilege',
-      })
-    await sql.unsafe(`grant select on theirs.t to ${reader}`)
-    for (const of of [null, definition])
-      expect((await diffView(as(reader).database, view, of)).examples).toEqual([
-        ['changed', ['1', 'old'], ['1', 'new']],
-      ])
-    await sql.unsafe(`revoke select on theirs.t from ${reader}`)
+  test('a person sees no row without the right to act as the owner, nor one that the owner may not read', async () => {
+    expect(await refusalOf(diffView(as(reader).database, view, null))).toMatchObject({
+      code: 'InsufficientPrivilege',
+      message: expect.stringContaining('theirs.v'),
+    })
+    await sql.unsafe(`create table theirs.hidden (id int)`)
+    const definition = definitionOf({ ...view, sql: 'select id, id::text as secret from theirs.hidden' })
+    expect(await refusalOf(diffView(as(owner).database, definition, definition))).toMatchObject({
+      code: 'InsufficientPrivilege',
+      message: expect.stringContaining('hidden'),
+    })
   })
 
-  test('code of others is executed as its owner, in a sandbox that only reads, and never as a login that may do more', async () => {
+  test('code of others is executed as its owner, in a sandbox that only reads', async () => {
     await sql.unsafe(`
       set role ${owner}; create function theirs.f() returns text language plpgsql as $$ begin return current_user; end $$;
       create function theirs.w() returns int language plpgsql as $$ begin insert into theirs.t values (9); return 1; end $$;
@@ -238,10 +237,6 @@ describe('rights', () => {
       message: expect.stringContaining('25006'),
     })
     expect(await sql`select * from theirs.t where id = 9`).toEqual([])
-    expect(await refusalOf(diffView(as(stranger).database, view, null))).toMatchObject({
-      code: 'InsufficientPrivilege',
-      message: expect.stringContaining(owner),
-    })
   })
 })
 
@@ -268,7 +263,7 @@ test('locks nobody out, and leaves nothing when it is killed', async () => {
   expect(await wholeCatalog(sql)).toEqual(before)
 })
 
-test('prints rows on the terminal, and none in Markdown and JSON', async () => {
+test('prints rows on the terminal, and none in Markdown', async () => {
   await sql.unsafe(`
     create schema told; create table told.t (id int, name text); insert into told.t values (1, 'secret|1'), (2, 'kept');
     create materialized view told.v as select * from told.t; create unique index on told.v (id); update told.t set name = 'secret' where id = 1`)
@@ -279,9 +274,9 @@ test('prints rows on the terminal, and none in Markdown and JSON', async () => {
       })
     ).stdout
   expect(await run()).toContain('~ id=1  name: secret|1 → secret')
-  const markdown = await run('-o', 'markdown')
+  const markdown = await run('--markdown')
   expect(markdown).toContain('| changed in name | 1 | 50.00 % |')
-  for (const text of [markdown, await run('--json')]) expect(text).not.toContain('secret')
+  expect(markdown).not.toContain('secret')
 })
 
 describe.each(['LATIN1', 'EUC_JP'])('in a database in %s', (encoding) => {
