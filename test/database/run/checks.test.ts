@@ -532,11 +532,11 @@ describe('check differs', () => {
     })
     expect((await testView(database, 'few.v')).checks).toEqual([])
     await sql`refresh materialized view few.v with no data`
-    expect(await run('few.v')).toMatchObject({ status: 'updated', strategy: 'regular' })
+    expect(await run('few.v')).toMatchObject({ status: 'updated', response: { strategy: 'regular' } })
     await sql.unsafe(`create materialized view few.none as select * from few.t where id > 100`)
     await define(sql, 'few.none', { checks: differs, retries: 0 })
     await sql`insert into few.t values (101, null)`
-    expect(await run('few.none')).toMatchObject({ status: 'updated', strategy: 'swap' })
+    expect(await run('few.none')).toMatchObject({ status: 'updated', response: { strategy: 'swap' } })
   })
 
   test('compares each view of a group with its own old rows, and only warns if that is said', async () => {
