@@ -88,7 +88,12 @@ async function compare(
     ...row.found,
     view: view.view,
     key,
-    columns: shared.map(({ name, type, now }, at) => ({ name, type, now, changed: row.found.columns[at] ?? 0 })),
+    columns: shared.map(({ name, type, now }, at) => ({
+      name,
+      type,
+      now,
+      changed: row.found.columns[at] ?? 0,
+    })),
     oldColumns: columns.filter((column) => !isShared(column)),
     newColumns: dataColumns.filter((column) => !isShared(column)),
   }
