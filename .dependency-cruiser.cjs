@@ -117,6 +117,9 @@ const layers = {
     'src/config/told.ts',
     'src/authored/view-schema.ts',
     'src/catalog/plan/definition.ts',
+    'src/sql/runbook.ts',
+    'src/watch/plan/alarms.ts',
+    'serve/metrics/names.ts',
     'infra/environment/',
   ],
   // It stands where Lambda stands.

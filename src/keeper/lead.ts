@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Problem } from '../problem.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { withDeadline } from '../server/deadline.ts'
+import { problemOf } from '../server/failures.ts'
 import { reservedKeys, runLockClass } from '../server/lock-keys.ts'
 
 /**
@@ -60,7 +61,7 @@ export async function leadInTurn(
         await whileTrusted(sql, signal, work)
       })
     } catch (error) {
-      stand('cut off', error)
+      stand('cut off', problemOf(error))
       await pause(Math.min(longestPauseMs, 1000 * 2 ** failures), undefined, { signal }).catch(() => {})
     }
   }

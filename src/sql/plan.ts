@@ -4,7 +4,7 @@ import type { QualifiedName } from './names.ts'
 export type Statement = Doing & About
 
 /**
- * What a statement is. Its `kind` says how it is executed; both interpreters, `envelope/perform.ts` and `rebuild/db/statements.ts`
+ * What a statement is. Its `kind` says how it is executed; both interpreters, `envelope/envelope.sql` and `rebuild/db/statements.ts`
  * know every kind. Except where a kind says otherwise, a statement sees only the names of the catalog (`safePath`).
  */
 type Doing =
@@ -173,6 +173,16 @@ export const actorsOf = ({ prepare, cutOver, later, otherwise }: Plan): string[]
     'sandbox' in statement ? [statement.sandbox.role] : [],
   ),
   ...(otherwise === undefined ? [] : actorsOf(otherwise.plan)),
+]
+
+/** What the statements of a plan do with views, as far as they have hints on it. */
+export const purposesOf = ({ prepare, cutOver, later, otherwise }: Plan): Purpose[] => [
+  ...new Set([
+    ...[...prepare, ...cutOver.statements, ...later].flatMap(({ obstacles }) =>
+      typeof obstacles === 'object' ? [obstacles.to] : [],
+    ),
+    ...(otherwise === undefined ? [] : purposesOf(otherwise.plan)),
+  ]),
 ]
 
 /**

@@ -15,7 +15,9 @@ export async function tryAlembicAndDbt(tarball: Tarball, place: Place): Promise<
     assert.deepEqual(await sales(), [])
   })
   await stage('alembic-dbt: orders, dbt run, a batch of the views', async () => {
-    assert.match(await shop.follows('Each night'), /2 of 2 views refreshed/)
+    const output = await shop.follows('Each night')
+    assert.match(output, /2 of 2 views refreshed/)
+    assert.match(output, /PASS freshness of reports\.revenue/)
     assert.deepEqual(await sales(), [
       ['chair', 90],
       ['lamp', 120],
@@ -30,6 +32,17 @@ export async function tryAlembicAndDbt(tarball: Tarball, place: Place): Promise<
       'success',
     ])
   })
+  await stage(
+    'alembic-dbt: dbt calls data old of which nobody knows the age, or that are older than an hour',
+    async () => {
+      const tells = () =>
+        shop.team.types('. .venv/bin/activate && . ./env.sh && dbt source freshness || true')
+      await shop.rows(
+        `update viewkeeper.runs set as_of = as_of - interval '2 hours' where view_name = 'revenue' returning id`,
+      )
+      assert.match(await tells(), /ERROR STALE freshness of reports\.revenue/)
+    },
+  )
   await stage('alembic-dbt: Alembic changes a table under the views', async () => {
     const output = await shop.follows('Change a table under the views')
     assert.match(output, /✓ materialized view public\.revenue +set aside/)

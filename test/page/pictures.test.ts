@@ -7,7 +7,7 @@ import { makeNight, type Night } from './support/night.ts'
 import { nameOf, ofDocs, open, wordsOf } from './support/shots.ts'
 
 const folder = new URL('../../docs/pictures/', import.meta.url)
-const taken = JSON.parse(readFileSync(new URL('words.json', folder), 'utf8')) as Record<string, string[]>
+const taken = JSON.parse(readFileSync(new URL('words.json', folder), 'utf8')) as Record<string, string>
 
 let browser: Browser
 let demo: Awaited<ReturnType<typeof startDemo>>

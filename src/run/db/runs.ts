@@ -114,10 +114,11 @@ export async function startRunHere(
   run: RunRequest,
   { plan, response }: { plan: Plan; response: RunResponse },
   take: (id: string) => string,
+  provided?: Condition,
 ): Promise<number | null> {
   const pending = { status: 'pending', plan, response, error: null } as const
   const [row] = await sql<[{ id: number | null }]>`
-    with made as (${insertion(sql, run, pending)})
+    with made as (${insertion(sql, run, pending, provided)})
     select made.id, ${sql.unsafe(take(`coalesce(made.id, ${reservedKeys.warmUp})`))} from (select) one left join made on true`.execute()
   return row.id
 }
@@ -189,7 +190,7 @@ export const recordEnded = (sql: Sql, run: RunRequest, end: EndedAtOnce): Promis
       })
 
 /** A condition in SQL. */
-type Condition = ReturnType<typeof openBatch>
+export type Condition = ReturnType<typeof openBatch>
 
 interface NewRun {
   status: 'pending' | 'failed' | 'skipped'

@@ -15,7 +15,7 @@ try {
   const night = await makeNight(demo)
   const to = resolve(folder ?? 'docs/pictures')
   await mkdir(to, { recursive: true })
-  const words: Record<string, string[]> = {}
+  const words: Record<string, string> = {}
   for (const picture of folder ? everyPage(night) : ofDocs) {
     const page = await open(browser, demo.url, night, picture)
     words[nameOf(picture)] = await wordsOf(page)

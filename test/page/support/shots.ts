@@ -83,7 +83,7 @@ async function bottomOf(page: Page): Promise<number> {
 }
 
 /** What does not depend on the moment: titles, tabs, columns, labels and buttons, without figures. */
-export async function wordsOf(page: Page): Promise<string[]> {
+export async function wordsOf(page: Page): Promise<string> {
   const told = await page
     .locator('header a, h1, h2, h3, th, dt, label, main button, nav a')
     .filter({ visible: true })
@@ -94,5 +94,8 @@ export async function wordsOf(page: Page): Promise<string[]> {
       .replaceAll(/\s+/g, ' ')
       .trim(),
   )
-  return [...new Set(words)].filter((text) => text !== '').sort()
+  return [...new Set(words)]
+    .filter((text) => text !== '')
+    .sort()
+    .join(' · ')
 }
