@@ -12,16 +12,12 @@ import type { PeopleTopics } from './monitoring/topics.ts'
 
 /** What Viewkeeper is told, on whatever database. */
 export interface ViewkeeperCommonProps extends Omit<ViewkeeperOptions, InCdkTypes>, CdkOptions {
-  /**
-   * The environment's name: part of the fixed names, and what `--env` takes. Unique in an account, across regions. At most
-   * 20 lower-case letters, digits and hyphens.
-   */
+  /** The environment's name, which `--env` takes: unique in an account, at most 20 lower-case letters, digits and hyphens. */
   environmentName: string
   /**
-   * The folder of the frozen migrations, relative to the folder in which CDK runs, or a URL relative to a file: `new
-   * URL('../migrations/', import.meta.url)`. Several environments may share it. The construct does not read
-   * `viewkeeper.config.ts`.
-   * @default - `migrations` in the current folder
+   * The folder of the frozen migrations, relative to the folder in which CDK runs, or a URL: `new URL('../migrations/',
+   * import.meta.url)`.
+   * @default - `migrations`
    */
   migrationsFolder?: string | URL
   /**
@@ -30,36 +26,33 @@ export interface ViewkeeperCommonProps extends Omit<ViewkeeperOptions, InCdkType
    */
   schemaFolder?: string
   /**
-   * Whether a deploy applies the views' migrations; `false`: only the schema steps.
+   * Whether a deploy applies the views' migrations.
    * @default true
    */
   viewMigrations?: boolean
   /**
    * The views that have a schedule of their own.
-   * @default - those that `migrationsFolder` leaves with one
+   * @default - those of `migrationsFolder`
    */
   scheduledViews?: ScheduledView[]
   /**
-   * Your topics for mails and for JSON, which environments may share. Subscribe people yourself. Both topics, and the key
-   * of an encrypted one, must let CloudWatch publish (`cloudwatch.amazonaws.com`), because the alarms of last resort go
-   * there directly.
-   * @default - new topics, with `alarmEmails` subscribed to the one for mails
+   * Your topics for mails and for JSON, which environments may share. Subscribe people yourself. Both, and the key of an
+   * encrypted one, must let CloudWatch publish (`cloudwatch.amazonaws.com`).
+   * @default - new topics, with `alarmEmails` subscribed
    */
   topics?: PeopleTopics
   /**
-   * Your security group for the functions; environments that share it share network interfaces. The server lets it in; you
-   * say what goes out.
-   * @default - a security group of the environment's own
+   * Your security group for the functions; environments that share it share network interfaces. You say what goes out.
+   * @default - one of the environment's own
    */
   securityGroup?: ISecurityGroup
   /**
-   * Your domain of the API: `{ domainName }` of `aws-apigatewayv2`, and perhaps a `mappingKey`. Callers still sign with
-   * IAM. You make its DNS record.
-   * @default - the address that API Gateway makes
+   * Your domain of the API: `{ domainName }` of `aws-apigatewayv2`, and perhaps a `mappingKey`. You make its DNS record.
+   * @default - the address of API Gateway
    */
   apiDomain?: DomainMappingOptions
   /**
-   * Whether the environment has its own dashboard: about 3 USD a month beyond the account's first three.
+   * Whether the environment has its own dashboard: about 3 USD a month.
    * @default true
    */
   dashboard?: boolean
@@ -104,42 +97,38 @@ export type InCdkTypes = 'logRetentionDays' | 'monitorEveryMinutes' | 'remindEve
 
 /** A PostgreSQL of your own app: an instance of RDS or a cluster of Aurora, made by the app or imported into it. */
 export interface RdsOptions {
-  /**
-   * The server. Viewkeeper adds one rule to its security group, and reads its secret. Not a proxy: it ends a run when its
-   * caller leaves.
-   */
+  /** The server, not a proxy. Viewkeeper adds one rule to its security group. */
   database: IDatabaseInstance | IDatabaseCluster
   /** Name of the database inside the server. */
   databaseName: string
   /** The network of the functions; they need a route to the server. */
   vpc: IVpc
   /**
-   * The subnets of the functions; from there a NAT or an endpoint must lead to Secrets Manager.
-   * @default - the private subnets with a way out; without any, the isolated ones
+   * The subnets of the functions, with a NAT or an endpoint for Secrets Manager.
+   * @default - the private subnets with a way out, or else the isolated ones
    */
   vpcSubnets?: SubnetSelection
   /**
-   * `secret`: a password from Secrets Manager. `iam`: a token that each function signs; it needs `loginUser` or
-   * `adminSecret`, and 300 to 1,000 MiB of the server's memory. The construct switches IAM on for a server of the app.
+   * `secret`: a password. `iam`: a token; needs `loginUser` or `adminSecret`, and 300 to 1,000 MiB of the server's memory.
+   * The construct switches IAM on for a server of the app.
    * @default 'secret'
    */
   authentication?: 'secret' | 'iam'
   /**
-   * The `username` and `password` of an administrator, with which `migrate` makes Viewkeeper's role. With `iam` and
-   * PostgreSQL 16 or later, the administrator becomes a member of `rds_iam` by making the role, and RDS may then refuse
-   * its password.
+   * The administrator with whom `migrate` makes Viewkeeper's role. With `iam` and PostgreSQL 16 or later, making the role
+   * makes the administrator a member of `rds_iam`, and RDS may then refuse its password.
    * @default - the server's own secret; none with `loginSecret` or `iam`
    */
   adminSecret?: ISecret
   /**
-   * With `secret`: the `username` and `password` of Viewkeeper's role. Without `adminSecret`, `npx viewkeeper create-role`
-   * has made that role.
-   * @default - a new secret, of role `viewkeeper_app_<environmentName>`, which `migrate` makes
+   * With `secret`: user and password of Viewkeeper's role. Without `adminSecret`, `npx viewkeeper create-role` has made
+   * it.
+   * @default - a new secret, of role `viewkeeper_app_<environmentName>`
    */
   loginSecret?: ISecret
   /**
-   * With `iam`: Viewkeeper's role. Without `adminSecret`, `npx viewkeeper create-role --iam` has made that role.
-   * @default - with `adminSecret`: role `viewkeeper_iam_<environmentName>`, which `migrate` makes
+   * With `iam`: Viewkeeper's role. Without `adminSecret`, `npx viewkeeper create-role --iam` has made it.
+   * @default - with `adminSecret`: `viewkeeper_iam_<environmentName>`
    */
   loginUser?: string
   /**
@@ -148,18 +137,18 @@ export interface RdsOptions {
    */
   connectionLimit?: number
   /**
-   * The time after which the password changes, 1 to 1000 days: `Duration.days(30)`.
+   * The time after which the password changes: `Duration.days(30)`.
    * @default - never
    */
   rotateSecretEvery?: Duration
   /**
-   * PEM text of the authority of the server's certificate, at most 2,500 characters.
+   * PEM text of the authority of the server's certificate.
    * @default - the roots of RDS
    */
   certificateAuthority?: string
   /**
-   * Whether the construct adds an endpoint of Secrets Manager to `vpc`, for these functions alone: about 7.30 USD a month
-   * for each zone. It has no private DNS, so the rest of the VPC does not notice it.
+   * Whether the construct adds an endpoint of Secrets Manager for these functions alone: about 7.30 USD a month for each
+   * zone.
    * @default false
    */
   addSecretsManagerEndpoint?: boolean

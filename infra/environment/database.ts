@@ -33,7 +33,7 @@ export const certificateAuthority = told(
     .regex(/^-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----\s*$/, 'must be a PEM certificate')
     .max(2_500)
     .optional(),
-  "PEM text of the authority that signed the server's certificate, at most 2,500 characters.",
+  "PEM text of the authority of the server's certificate.",
   'the roots of RDS',
 )
 
@@ -57,12 +57,11 @@ export const createdDatabase = named(
     kind: z.literal('created'),
     name: told(
       databaseName.regex(/^[A-Za-z]/, 'must begin with a letter'),
-      'Name of the database inside the server; it begins with a letter.',
+      'Name of the database inside the server.',
     ),
     postgresVersion: told(
       z.enum(['15', '16', '17', '18', '19']).default('18'),
-      'Major version; RDS keeps the minor one current. [A newer one](major-versions.md#a-created-database) also needs ' +
-        '`-c upgradeTo=18`.',
+      'Major version ([a newer one](major-versions.md#a-created-database)).',
     ),
     instanceType: told(
       z.string().regex(/^[a-z0-9]+\.[a-z0-9]+$/, 'must look like "t4g.micro"'),
@@ -119,8 +118,8 @@ const importedVpc = named(
     availabilityZones: told(z.array(zoneName).min(1), 'The zone of each subnet, in the same order.'),
     addSecretsManagerEndpoint: told(
       z.boolean().optional(),
-      'Whether the stack adds an interface endpoint for Secrets Manager, 7.30 USD a month for each zone, without private DNS: `false` if ' +
-        'the subnets have a NAT, or the VPC an endpoint with private DNS. Required with `secret`.',
+      'Required with `secret`: whether the stack adds an endpoint for Secrets Manager, 7.30 USD a month for each zone. `false` if ' +
+        'the subnets have a NAT or the VPC has an endpoint with private DNS.',
       'none, with `iam`',
     ),
   }),
@@ -153,7 +152,7 @@ export const importedDatabase = named(
     ),
     secretArn: told(
       textLike(secretArn, 'must be the whole ARN of a secret, with its last six characters').optional(),
-      'Required with `secret`: the whole ARN of a secret with `username` and `password` of the role.',
+      'Required with `secret`: its whole ARN. It has `username` and `password` of the role.',
       'none, with `iam`',
     ),
     secretKeyArn: told(keyArn(), 'The key that encrypts the secret.', 'the key that AWS manages'),

@@ -32,7 +32,7 @@ const retention = named(
       z
         .union([z.int().min(1).max(1_000_000), z.literal(false)], 'must be false, or a number from 1 on')
         .default(500),
-      'Successes of each view; `false`: those of the last `days` days.',
+      'Successes of each view; `false`: as all else.',
     ),
     days: told(z.int().min(1).max(3650).default(90), 'Days for everything else.'),
   }),
@@ -51,15 +51,15 @@ export const optionFields = {
   readOnReplicas: told(
     z.boolean().optional(),
     'Whether programs read the views [on replicas](replicas.md): `auto` is then `concurrent`. A definition may say otherwise.',
-    'unknown: views are swapped, and the doctor names the standbys that it sees',
+    'unknown: views are swapped, and `doctor` names standbys',
   ),
   withoutKey: told(
     z.enum(['swap', 'fail']).default('swap'),
-    'What `auto` does with such a view without a usable unique index: `swap`, while readers there wait, or `fail`.',
+    'What `auto` does then without a usable unique index: `swap`, while readers there wait, or `fail`.',
   ),
   regularUpToMs: told(
     z.int().min(0).max(1000).default(10),
-    'Milliseconds: `auto` is `regular`, the cheapest, if that usually takes no longer. 0: never.',
+    '`auto` is `regular`, the cheapest, if that usually takes no longer. 0: never.',
   ),
   skipUnchanged: told(
     z.boolean().default(false),
@@ -77,7 +77,7 @@ export const optionFields = {
   ),
   pageUrl: told(
     textLike(webAddress, 'must be an address such as "https://views.example.com"').optional(),
-    'Where you open [the page](page.md), such as `http://127.0.0.1:9000` with `viewkeeper open --port 9000`: mails link it.',
+    'Where you open [the page](page.md), such as `http://127.0.0.1:9000`: mails link it.',
     'no such links',
   ),
   runbookUrl: told(
@@ -94,24 +94,24 @@ export const optionFields = {
       .refine(isRetention, retentionRule)
       .transform((days) => days as RetentionDays)
       .default(RetentionDays.ONE_MONTH),
-    'Days for which logs are kept, a number that CloudWatch accepts.',
+    'Days for which logs are kept.',
   ),
   logLevel: told(
     z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR']).default('INFO'),
-    'The least severe level that functions log; what the dashboard reads is always logged.',
+    'What functions log besides what the dashboard reads.',
   ),
   requestsPerSecond: told(
     z.int().min(1).max(10_000).default(8),
-    'Requests a second from all callers together, and at one moment. A new account may run 10 functions at once.',
+    'Requests a second from all callers together, and at one moment.',
   ),
   reservedConcurrency: told(
     z.int().min(1).max(1_000).optional(),
     'Calls at once that Lambda [keeps for each](deploy.md#concurrency) of `create`, `refresh` and `drop`, and allows at most.',
-    'none; callers wait up to 25 s',
+    'none',
   ),
   memorySize: told(
     z.int().min(256).max(10_240).default(512),
-    'Memory of each function in MB, 256 to 10,240. The database does the work, so more helps little.',
+    'Memory of each function, MB; more helps little.',
   ),
   schedules: told(
     schedules.optional(),
@@ -125,26 +125,26 @@ export const optionFields = {
   batchConcurrency: told(z.int().min(1).max(64).default(2), 'Views that a batch refreshes at once, 1 to 64.'),
   batchExchange: told(
     z.enum(['together', 'each']).default('together'),
-    'Whether views that read each other are exchanged `together`, at one moment, or `each` when it is ready.',
+    'Whether views that read each other are exchanged [`together`](batches.md#together) or `each` when it is ready.',
   ),
   maxShadowBytes: told(
     z.int().min(0).optional(),
-    'Bytes on disk for the shadows of a batch; a group that needs more is refreshed view by view.',
+    'Bytes for the shadows of a batch; a larger group is refreshed view by view.',
     'no limit',
   ),
   retention: told(retention.prefault({}), 'The history that is kept.', 'as below'),
   monitorEveryMinutes: told(
     falseOr(1, 60).default(1),
-    'Minutes between two looks of the monitor, 1 to 60: alarms are up to that much later. ' +
-      '`false`: [no monitor](monitoring.md#without-a-monitor), and no alarms about runs and views.',
+    'Minutes between two looks of the monitor, 1 to 60; `false`: [no monitor](monitoring.md#without-a-monitor), and no alarms about runs ' +
+      'and views.',
   ),
   remindEveryHours: told(
     falseOr(1, 720).default(24),
-    'Hours between reminders of troubles that last, 1 to 720. `false`: none.',
+    'Hours between reminders of troubles that last; `false`: none.',
   ),
   metricsPerView: told(
     z.boolean().default(false),
-    'Whether [metrics](monitoring.md#metrics) name each view, for alarms of your own: up to 0.90 USD a month for a view.',
+    'Whether [metrics](monitoring.md#metrics) name each view: up to 0.90 USD a month for one.',
   ),
   eventBus: told(
     z
@@ -156,12 +156,11 @@ export const optionFields = {
         busRule,
       )
       .default('default'),
-    'Name or ARN of the bus that gets the [events for programs](events.md); `false`: no events.',
+    'The bus that gets the [events for programs](events.md); `false`: no events.',
   ),
   tracing: told(
     z.boolean().default(false),
-    'Whether X-Ray traces functions and batches: one request a second and a twentieth of the others, 5 USD per million. ' +
-      'It needs no way out of the network.',
+    'Whether X-Ray traces functions and batches, 5 USD per million.',
   ),
 }
 

@@ -9,16 +9,16 @@ export interface ViewkeeperOptions {
   viewOwner?: string
   /**
    * Whether programs read the views on replicas: `auto` is then `concurrent`. A definition may say otherwise.
-   * @default - unknown: views are swapped, and the doctor names the standbys that it sees
+   * @default - unknown: views are swapped, and `doctor` names standbys
    */
   readOnReplicas?: boolean
   /**
-   * What `auto` does with such a view without a usable unique index: `swap`, while readers there wait, or `fail`.
+   * What `auto` does then without a usable unique index: `swap`, while readers there wait, or `fail`.
    * @default 'swap'
    */
   withoutKey?: 'swap' | 'fail'
   /**
-   * Milliseconds: `auto` is `regular`, the cheapest, if that usually takes no longer. 0: never.
+   * `auto` is `regular`, the cheapest, if that usually takes no longer. 0: never.
    * @default 10
    */
   regularUpToMs?: number
@@ -39,7 +39,7 @@ export interface ViewkeeperOptions {
    */
   alarmEmails?: string[]
   /**
-   * Where you open the page, such as `http://127.0.0.1:9000` with `viewkeeper open --port 9000`: mails link it.
+   * Where you open the page, such as `http://127.0.0.1:9000`: mails link it.
    * @default - no such links
    */
   pageUrl?: string
@@ -49,27 +49,27 @@ export interface ViewkeeperOptions {
    */
   runbookUrl?: string
   /**
-   * Days for which logs are kept, a number that CloudWatch accepts.
+   * Days for which logs are kept.
    * @default 30
    */
   logRetentionDays?: number
   /**
-   * The least severe level that functions log; what the dashboard reads is always logged.
+   * What functions log besides what the dashboard reads.
    * @default 'INFO'
    */
   logLevel?: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR'
   /**
-   * Requests a second from all callers together, and at one moment. A new account may run 10 functions at once.
+   * Requests a second from all callers together, and at one moment.
    * @default 8
    */
   requestsPerSecond?: number
   /**
    * Calls at once that Lambda keeps for each of `create`, `refresh` and `drop`, and allows at most.
-   * @default - none; callers wait up to 25 s
+   * @default - none
    */
   reservedConcurrency?: number
   /**
-   * Memory of each function in MB, 256 to 10,240. The database does the work, so more helps little.
+   * Memory of each function, MB; more helps little.
    * @default 512
    */
   memorySize?: number
@@ -89,12 +89,12 @@ export interface ViewkeeperOptions {
    */
   batchConcurrency?: number
   /**
-   * Whether views that read each other are exchanged `together`, at one moment, or `each` when it is ready.
+   * Whether views that read each other are exchanged `together` or `each` when it is ready.
    * @default 'together'
    */
   batchExchange?: 'together' | 'each'
   /**
-   * Bytes on disk for the shadows of a batch; a group that needs more is refreshed view by view.
+   * Bytes for the shadows of a batch; a larger group is refreshed view by view.
    * @default - no limit
    */
   maxShadowBytes?: number
@@ -104,29 +104,27 @@ export interface ViewkeeperOptions {
    */
   retention?: RetentionOptions
   /**
-   * Minutes between two looks of the monitor, 1 to 60: alarms are up to that much later. `false`: no monitor, and no
-   * alarms about runs and views.
+   * Minutes between two looks of the monitor, 1 to 60; `false`: no monitor, and no alarms about runs and views.
    * @default 1
    */
   monitorEveryMinutes?: number | false
   /**
-   * Hours between reminders of troubles that last, 1 to 720. `false`: none.
+   * Hours between reminders of troubles that last; `false`: none.
    * @default 24
    */
   remindEveryHours?: number | false
   /**
-   * Whether metrics name each view, for alarms of your own: up to 0.90 USD a month for a view.
+   * Whether metrics name each view: up to 0.90 USD a month for one.
    * @default false
    */
   metricsPerView?: boolean
   /**
-   * Name or ARN of the bus that gets the events for programs; `false`: no events.
+   * The bus that gets the events for programs; `false`: no events.
    * @default 'default'
    */
   eventBus?: string | false
   /**
-   * Whether X-Ray traces functions and batches: one request a second and a twentieth of the others, 5 USD per million.
-   * It needs no way out of the network.
+   * Whether X-Ray traces functions and batches, 5 USD per million.
    * @default false
    */
   tracing?: boolean
@@ -186,7 +184,7 @@ export interface NightlyOptions {
 /** The history that is kept. */
 export interface RetentionOptions {
   /**
-   * Successes of each view; `false`: those of the last `days` days.
+   * Successes of each view; `false`: as all else.
    * @default 500
    */
   successes?: number | false
@@ -200,10 +198,10 @@ export interface RetentionOptions {
 /** Created by the stack, in a network without a way to the internet. */
 export interface CreatedDatabaseOptions {
   kind: 'created'
-  /** Name of the database inside the server; it begins with a letter. */
+  /** Name of the database inside the server. */
   name: string
   /**
-   * Major version; RDS keeps the minor one current. A newer one also needs `-c upgradeTo=18`.
+   * Major version (a newer one).
    * @default '18'
    */
   postgresVersion?: '15' | '16' | '17' | '18' | '19'
@@ -276,7 +274,7 @@ export interface ImportedDatabaseOptions {
    */
   authentication?: 'secret' | 'iam'
   /**
-   * Required with `secret`: the whole ARN of a secret with `username` and `password` of the role.
+   * Required with `secret`: its whole ARN. It has `username` and `password` of the role.
    * @default - none, with `iam`
    */
   secretArn?: string
@@ -298,7 +296,7 @@ export interface ImportedDatabaseOptions {
   /** The database's security group; the stack adds a rule to it. */
   securityGroupId: string
   /**
-   * PEM text of the authority that signed the server's certificate, at most 2,500 characters.
+   * PEM text of the authority of the server's certificate.
    * @default - the roots of RDS
    */
   certificateAuthority?: string
@@ -315,8 +313,8 @@ export interface ImportedVpcOptions {
   /** The zone of each subnet, in the same order. */
   availabilityZones: string[]
   /**
-   * Whether the stack adds an interface endpoint for Secrets Manager, 7.30 USD a month for each zone, without private
-   * DNS: `false` if the subnets have a NAT, or the VPC an endpoint with private DNS. Required with `secret`.
+   * Required with `secret`: whether the stack adds an endpoint for Secrets Manager, 7.30 USD a month for each zone.
+   * `false` if the subnets have a NAT or the VPC has an endpoint with private DNS.
    * @default - none, with `iam`
    */
   addSecretsManagerEndpoint?: boolean
