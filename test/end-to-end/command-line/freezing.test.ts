@@ -39,6 +39,32 @@ describe('freezing', () => {
     expect(await sql`select n::int from a_last`).toEqual([{ n: 900 }])
   })
 
+  test('shows how the data of changed views will differ, and so does check, without rows as markdown', async () => {
+    const { project } = await start()
+    project.author('sales', 'select id, total from public.orders', `uniqueKey: ['id']`)
+    project.author('kept', 'select id from public.orders')
+    await project.succeed(...freeze())
+    await project.succeed('migrate', 'up')
+    expect(await project.succeed('check', '--diff')).not.toContain('compared')
+    project.author(
+      'sales',
+      'select id, case id when 7 then 4711 else total end as total from public.orders where id > 1',
+      `uniqueKey: ['id']`,
+    )
+    project.author('fresh', 'select id from public.orders')
+    const shown = ['~ id=7  total: 70 → 4711', '- id=1  total=10']
+    const frozen = await project.succeed(...freeze('--diff'))
+    for (const text of [...shown, 'public.fresh is not in this database', 'public.sales: rows compared by id'])
+      expect(frozen).toContain(text)
+    expect(frozen).not.toContain('public.kept')
+    const checked = await project.run(['check', '--diff', 'markdown'])
+    expect(checked.code).toBe(1)
+    expect(checked.out).toContain('| changed in total | 1 | 3.33 % |')
+    expect(checked.out).not.toMatch(/4711|public\.kept/)
+    await project.succeed('migrate', 'up')
+    expect(await project.succeed('check', '--diff')).not.toContain('compared')
+  })
+
   test('takes the word of a view that says what it reads in functions', async () => {
     const { project, sql } = await start()
     await sql.unsafe(`create function counted() returns bigint language plpgsql as
