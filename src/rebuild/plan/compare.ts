@@ -119,14 +119,16 @@ select jsonb_build_object('share', (select share from sample), 'before', count(o
 }
 
 /**
- * What a count in a sample says of all rows: the number, and between which numbers it is in 95 of 100 samples. A count of all keys
- * says itself.
+ * What a count in a sample says of all rows: the number, and between which numbers it is in at least 95 of 100 samples: Wilson's
+ * interval for the number of rows, each of which is in the sample with probability `share`, with a correction for small counts. A
+ * count of all keys says itself.
  */
 export function estimated(found: number, share: number): { count: number; from: number; to: number } {
-  const middle = found + 1.92
-  const half = 1.96 * Math.sqrt(found * (1 - share) + 0.96)
-  const whole = (n: number) => Math.round(n / share)
-  return share >= 1
-    ? { count: found, from: found, to: found }
-    : { count: whole(found), from: Math.max(found, whole(middle - half)), to: whole(middle + half) }
+  const bound = (from: number, z: number) => {
+    const [middle, rest] = [Math.max(0, from), 1 - share]
+    return (middle + (z * z * rest) / 2 + z * Math.sqrt(middle * rest + (z * rest) ** 2 / 4)) / share
+  }
+  if (share >= 1) return { count: found, from: found, to: found }
+  const [from, to] = [Math.floor(bound(found - 0.5, -1.96)), Math.ceil(bound(found + 0.5, 1.96))]
+  return { count: Math.round(found / share), from: Math.max(found, from), to }
 }
