@@ -101,8 +101,12 @@ async function compare(
 
 /** Says what the server refused, for the person at the terminal. */
 const refuse = (name: QualifiedName) => (error: Error) => {
-  const sqlstate = sqlstateOf(error instanceof StatementRefused ? error.cause : error)
+  const refused = error instanceof StatementRefused ? error : null
+  const sqlstate = sqlstateOf(refused?.cause ?? error)
   if (sqlstate === undefined || error instanceof Problem) throw error
   const code = sqlstate === '42501' ? 'InsufficientPrivilege' : 'ViewSqlFailed'
-  throw new Problem(code, `${displayName(name)} cannot be compared: ${error.message} (${sqlstate}).`)
+  const hint = refused?.unfound
+    ? ` Here a function finds names without a schema in pg_catalog only. ${refused.unfound.hint}`
+    : ''
+  throw new Problem(code, `${displayName(name)} cannot be compared: ${error.message} (${sqlstate}).${hint}`)
 }

@@ -241,6 +241,20 @@ describe('rights', () => {
   })
 })
 
+test('says that a function has to name a schema, on every server', async () => {
+  await sql.unsafe(`
+    create schema pathed; create table pathed.counted (id int); create function pathed.f() returns bigint language plpgsql as 'begin return 0; end';
+    create materialized view pathed.v as select pathed.f() as n;
+    create or replace function pathed.f() returns bigint language plpgsql as 'begin return (select count(*) from counted); end'`)
+  const compared = () => diffView(database, { schema: 'pathed', name: 'v' }, null)
+  expect(await refusalOf(compared())).toMatchObject({
+    code: 'ViewSqlFailed',
+    message: expect.stringContaining('alter function pathed.f() set search_path'),
+  })
+  await sql.unsafe('alter function pathed.f() set search_path = pathed')
+  expect(await compared()).toMatchObject({ before: 1, changed: 0 })
+})
+
 test('locks nobody out, and leaves nothing when it is killed', async () => {
   await sql.unsafe(`
     create schema killed; create table killed.t (id int, s float8); insert into killed.t values (1, 0);
