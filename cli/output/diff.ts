@@ -25,15 +25,19 @@ export const diffMarkdown = (diff: DataDiff): string[] => [
 
 const titles = ['rows', 'number', 'of before']
 
+const signs = { added: '+', gone: '-', changed: '~' }
+
 function headings({ view, key, share, repeated, columns, oldColumns, newColumns }: DataDiff): string[] {
   const by = key === null ? 'as wholes: no unique index identifies them' : `by ${key.join(', ')}`
-  const sample = `, ${Number((share * 100).toPrecision(2))} % of the keys; in brackets, where the number is with 95 %`
-  const retyped = columns.filter(({ type, now }) => type !== now)
+  const sample = `, in a sample of ${Number((share * 100).toPrecision(2))} % of the keys, with 95 % intervals`
+  const others = [
+    ...newColumns.map(({ name, type }) => `+ ${name} ${type}`),
+    ...oldColumns.map(({ name, type }) => `- ${name} ${type}`),
+    ...columns.flatMap(({ name, type, now }) => (type === now ? [] : `~ ${name} ${type} → ${now}`)),
+  ]
   return [
     `${view}: rows compared ${by}${share < 1 ? sample : ''}`,
-    ...newColumns.map(({ name, type }) => `column ${name} is new (${type})`),
-    ...oldColumns.map(({ name, type }) => `column ${name} is gone (${type})`),
-    ...retyped.map(({ name, type, now }) => `column ${name} was ${type}, is ${now}, and is compared as text`),
+    ...(others.length > 0 ? [`columns: ${others.join(', ')}`] : []),
     ...(repeated > 0 ? [`${count(repeated, 'row')} more than keys: a refresh will fail`] : []),
   ]
 }
@@ -56,7 +60,7 @@ function exampleLine({ columns, key }: DataDiff, [kind, before, now]: DataDiff['
     if (kind !== 'changed' || key?.includes(name)) return `${name}=${kind === 'added' ? fresh : old}`
     return before[at] === now[at] ? [] : `${name}: ${old} → ${fresh}`
   })
-  return `${{ added: '+', gone: '-', changed: '~' }[kind]} ${told.join('  ')}`
+  return `${signs[kind]} ${told.join('  ')}`
 }
 
 const markdown = (text: string): string => harmless(text).replace(/[\\`*_{}[\]<>|#~]/g, '\\$&')

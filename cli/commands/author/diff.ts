@@ -29,13 +29,10 @@ export function addTo(program: Command): void {
       'after',
       '\nExecutes the query in views/, or else that of the view, on DATABASE_URL, and undoes\neverything. Up to ten rows are printed here, and recorded nowhere.',
     )
-    .action((views, options) =>
-      diff(
-        views.map((view: string) => qualified(view, 'view')),
-        options,
-      ),
-    )
+    .action((views: string[], options) => diff(views.map(named), options))
 }
+
+const named = (view: string): QualifiedName => qualified(view, 'view')
 
 /** The option of commands that find changed views, and show their differences, too. */
 export const diffOption = (): Option =>

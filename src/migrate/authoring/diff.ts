@@ -3,12 +3,11 @@ import type { Definition } from '../../catalog/plan/definition.ts'
 import { Problem } from '../../problem.ts'
 import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
 import { insistOnChecking, madeChecks, measureCheck } from '../../rebuild/plan/check-data.ts'
-import { type Counts, comparison, keyOf, sharedOf } from '../../rebuild/plan/compare.ts'
-import { setting } from '../../rebuild/plan/locks.ts'
+import { type Columns, type Counts, comparison, keyOf, sharedOf } from '../../rebuild/plan/compare.ts'
 import type { Database, Sql } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { undone } from '../../server/rolled-back.ts'
-import { readShadow } from '../../set-aside/db/trial.ts'
+import { applySettings, readShadow } from '../../set-aside/db/trial.ts'
 import { displayName, type QualifiedName, quoteName } from '../../sql/names.ts'
 import { readSettings } from '../../sql/settings.ts'
 
@@ -20,8 +19,8 @@ export interface DataDiff extends Counts {
   repeated: number
   /** The columns that both sides have, with their types before and now. */
   columns: { name: string; type: string; now: string; changed: number }[]
-  oldColumns: { name: string; type: string }[]
-  newColumns: { name: string; type: string }[]
+  oldColumns: Columns
+  newColumns: Columns
   /** Up to ten rows, for the person at the terminal only: the values of `columns`. */
   examples: [kind: 'added' | 'gone' | 'changed', before: (string | null)[], now: (string | null)[]][]
 }
@@ -58,10 +57,8 @@ async function compare(
   const { view, snapshot } = await readLiveView(sql, name, { until: Date.now() + 20_000 })
   const { live } = snapshot
   const sandbox = insistOnChecking(view)
-  const limits = { ...readSettings(view.view, definition?.settings ?? {}), lock_timeout: '5000' }
-  const settings = Object.entries({ ...limits, statement_timeout: String(mostMs) })
-  const set = settings.map(([key, value]) => setting(key, value))
-  await executeStatements(sql, set, false)
+  const limits = { lock_timeout: '5000', statement_timeout: String(mostMs) }
+  await applySettings(sql, { ...readSettings(view.view, definition?.settings ?? {}), ...limits })
   const after =
     definition === null ? live : await readShadow(sql, { ...definition, indexes: [] }, view.owner, live)
   const [{ collations } = { collations: {} }] = await sql<{ collations: Record<string, string> }[]>`
@@ -83,20 +80,15 @@ async function compare(
     `select current_setting('${madeChecks}')::jsonb -> 0 as found`,
   )
   const shared = sharedOf({ columns, dataColumns })
-  const isShared = ({ name }: { name: string }) => shared.some((column) => column.name === name)
-  return {
-    ...row.found,
-    view: view.view,
-    key,
-    columns: shared.map(({ name, type, now }, at) => ({
-      name,
-      type,
-      now,
-      changed: row.found.columns[at] ?? 0,
-    })),
-    oldColumns: columns.filter((column) => !isShared(column)),
-    newColumns: dataColumns.filter((column) => !isShared(column)),
-  }
+  const without = (all: Columns) => all.filter(({ name }) => !shared.some((column) => column.name === name))
+  const changed = shared.map(({ name, type, now }, at) => ({
+    name,
+    type,
+    now,
+    changed: row.found.columns[at] ?? 0,
+  }))
+  const others = { oldColumns: without(columns), newColumns: without(dataColumns) }
+  return { ...row.found, view: view.view, key, columns: changed, ...others }
 }
 
 /** Says what the server refused, for the person at the terminal. */

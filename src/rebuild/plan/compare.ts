@@ -2,7 +2,7 @@ import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { literal, unquoted } from '../../sql/names.ts'
 
 /** Columns of old or new data; types as SQL writes them. */
-type Columns = { name: string; type: string }[]
+export type Columns = { name: string; type: string }[]
 
 /** Old and new data that are compared. */
 export interface Compared {

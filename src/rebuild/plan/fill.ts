@@ -40,9 +40,10 @@ export function fill(
   const key = `${rebuild.place.key}_${member.oid}`
   const checked = { view: live.view, relation: names.view, sandbox, key }
   const elsewhere = isApart(rebuild) ? { onShadows: onShadows(rebuild) } : {}
+  const comparing = checking?.refreshes && compared(member.live, names.view)
   const filling = [
     ...inPlaceOf(owner, [...refresh(names.view, live.view, unique), analyze(names.view)]),
-    ...checkData({ ...checked, ...elsewhere, ...compared(member.live, names.view, checking) }, checking),
+    ...checkData({ ...checked, ...elsewhere, comparison: comparing }, checking),
     ...countShadow(names.view, sandbox, counts),
   ]
   const giveAll: Statement = {
@@ -60,19 +61,11 @@ export function fill(
   )
 }
 
-/** How a refresh compares the rows of a shadow with those that readers see. */
-const compared = (live: LiveView, shadow: QualifiedName, checking: Filling['checking']) => {
-  if (!checking?.refreshes) return {}
-  const { view, columns } = live
-  return {
-    comparison: comparison({
-      view: quoteName(view),
-      columns,
-      data: quoteName(shadow),
-      dataColumns: columns,
-      key: keyOf(live, columns),
-    }),
-  }
+/** Compares the rows of a shadow with those that readers see. */
+function compared(live: LiveView, shadow: QualifiedName): string {
+  const [view, data] = [quoteName(live.view), quoteName(shadow)]
+  const { columns } = live
+  return comparison({ view, columns, data, dataColumns: columns, key: keyOf(live, columns) })
 }
 
 /** PostgreSQL 17 and later need `maintain` to fill and to analyze. */

@@ -171,7 +171,8 @@ test('a sample has the same keys of both sides, and its intervals hold for 95 of
   const rows = 5000
   // The n-th column changes in about n ** 2 / 20 rows; which rows these are, another hash than the server's decides.
   const columns = Array.from({ length: 200 }, (_, n) => n)
-  const changed = (n: number) => `('x' || left(md5(id || '/${n}'), 7))::bit(28)::int % ${rows * 20} < ${n ** 2}`
+  const changed = (n: number) =>
+    `('x' || left(md5(id || '/${n}'), 7))::bit(28)::int % ${rows * 20} < ${n ** 2}`
   await sql.unsafe(`
     create schema large; create table large.t as select i as id, i::bit(20) as bits, false as changes from generate_series(1, ${rows}) i;
     create materialized view large.v as select id, bits, ${columns.map((n) => `changes and ${changed(n)} as c${n}`).join(', ')} from large.t;

@@ -54,7 +54,11 @@ describe('freezing', () => {
     project.author('fresh', 'select id from public.orders')
     const shown = ['~ id=7  total: 70 → 4711', '- id=1  total=10']
     const frozen = await project.succeed(...freeze('--diff'))
-    for (const text of [...shown, 'public.fresh is not in this database', 'public.sales: rows compared by id'])
+    for (const text of [
+      ...shown,
+      'public.fresh is not in this database',
+      'public.sales: rows compared by id',
+    ])
       expect(frozen).toContain(text)
     expect(frozen).not.toContain('public.kept')
     const checked = await project.run(['check', '--diff', 'markdown'])
