@@ -1,5 +1,5 @@
 import postgres from 'postgres'
-import { fromUrl } from '../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../src/keeper/database-url.ts'
 import { migrate } from '../src/own-schema/apply.ts'
 import { schemaFolder } from '../src/package-files.ts'
 import type { RefreshRequest } from '../src/run/refresh.ts'

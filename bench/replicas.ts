@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import postgres from 'postgres'
-import { fromUrl } from '../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../src/keeper/database-url.ts'
 import { migrate } from '../src/own-schema/apply.ts'
 import { schemaFolder } from '../src/package-files.ts'
 import type { RefreshRequest } from '../src/run/refresh.ts'

@@ -4,7 +4,7 @@ import { Extractor, ExtractorConfig, type ExtractorLogLevel } from '@microsoft/a
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** Each module that others import, and the name of the report of what it exports. */
-const modules = { index: 'viewkeeper', cdk: 'viewkeeper-cdk' }
+const modules = { index: 'viewkeeper', cdk: 'viewkeeper-cdk', engine: 'viewkeeper-engine' }
 
 const quiet = { default: { logLevel: 'none' as ExtractorLogLevel } }
 

@@ -18,7 +18,12 @@ async function buildModules(): Promise<string[]> {
   const [bundle] = await build({
     config: false,
     cwd: root,
-    entry: { index: 'src/index.ts', cdk: 'infra/index.ts', viewkeeper: 'cli/main.ts' },
+    entry: {
+      index: 'src/index.ts',
+      cdk: 'infra/index.ts',
+      engine: 'src/engine.ts',
+      viewkeeper: 'cli/main.ts',
+    },
     outDir: 'dist',
     clean: true,
     platform: 'node',

@@ -1,3 +1,3 @@
-import { printDatabaseUrl } from './run/database-url.ts'
+import { printDatabaseUrl } from './embedded/print-url.ts'
 
 printDatabaseUrl('npm start')

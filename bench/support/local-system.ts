@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { findLiveUrl } from '../../local/embedded/live-url.ts'
-import { findFreePort } from '../../local/embedded/port.ts'
+import { findFreePort } from '../../serve/process/port.ts'
 
 const program = fileURLToPath(new URL('../../local/start.ts', import.meta.url))
 

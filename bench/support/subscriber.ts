@@ -1,4 +1,4 @@
-import { fromUrl } from '../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../src/keeper/database-url.ts'
 import { migrate } from '../../src/own-schema/apply.ts'
 import { schemaFolder } from '../../src/package-files.ts'
 import { connectTo, type Sql } from '../../src/server/connect.ts'

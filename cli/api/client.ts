@@ -23,9 +23,19 @@ interface ClientOptions extends Pick<Api, 'name' | 'environment' | 'url'> {
 
 /** The API at an address. */
 export function clientOf({ deliver = fetchOnce, ...target }: ClientOptions): Client {
+  const bearer: Record<string, string> =
+    target.environment === null && process.env.VIEWKEEPER_TOKEN
+      ? { authorization: `Bearer ${process.env.VIEWKEEPER_TOKEN}` }
+      : {}
   const forward = async ({ path, ...request }: ApiRequest) => {
     try {
-      return await whole(await deliver({ ...request, url: addressOf(target.url, path) }))
+      return await whole(
+        await deliver({
+          ...request,
+          headers: { ...bearer, ...request.headers },
+          url: addressOf(target.url, path),
+        }),
+      )
     } catch (error) {
       throw whyUnavailable(error as Error, target)
     }

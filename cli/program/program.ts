@@ -1,8 +1,8 @@
 import { relative } from 'node:path'
 import { styleText } from 'node:util'
 import { Command, CommanderError } from 'commander'
-import { LocalProblem } from '../../local/process/problem.ts'
 import packageJson from '../../package.json' with { type: 'json' }
+import { LocalProblem } from '../../serve/process/problem.ts'
 import { Problem } from '../../src/problem.ts'
 import { docsOf } from '../../src/sql/runbook.ts'
 import { targetOf as typedTarget } from '../api/api-of.ts'

@@ -1,5 +1,5 @@
-import { saidToDatabase } from '../../src/config/variables.ts'
-import { fromUrl } from '../../src/edge/lambda/database-url.ts'
+import { optionsOf, saidToDatabase } from '../../src/config/variables.ts'
+import { fromUrl } from '../../src/keeper/database-url.ts'
 import { bringUp } from '../../src/migrate/bring-up.ts'
 import { checkViews } from '../../src/migrate/check.ts'
 import { readFrozenMigrations } from '../../src/migrate/frozen-migrations.ts'
@@ -31,7 +31,7 @@ export function databaseFromUrl(
   otherWay: string | null = 'name a deployed environment with --env',
 ): Database {
   const url = process.env.DATABASE_URL
-  if (url) return connectTo(fromUrl(url), saidToDatabase(process.env))
+  if (url) return connectTo(fromUrl(url), saidToDatabase(optionsOf(process.env)))
   throw new Problem(
     'InvalidRequest',
     `DATABASE_URL is not set. Set it to postgres://user:password@host:5432/database${otherWay === null ? '' : `, or ${otherWay}`}.`,

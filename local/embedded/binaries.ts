@@ -2,7 +2,7 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import packageJson from '../../package.json' with { type: 'json' }
-import { LocalProblem } from '../process/problem.ts'
+import { LocalProblem } from '../../serve/process/problem.ts'
 import { linkLibraries } from './link-libraries.ts'
 
 export interface Binaries {

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
-import { LocalProblem } from '../process/problem.ts'
+import { findFreePort, isPortFree } from '../../serve/process/port.ts'
+import { LocalProblem } from '../../serve/process/problem.ts'
 import { type Binaries, findBinaries } from './binaries.ts'
 import { keepPassword, makeData } from './data.ts'
-import { findFreePort, isPortFree } from './port.ts'
 import { runServer, waitUntilUnused } from './process.ts'
 import { findServerUser } from './server-user.ts'
 
@@ -13,7 +13,7 @@ export interface EmbeddedPostgres {
   port: number
   version: string
   stop(): Promise<void>
-  /** Resolves when the server has ended, whoever ended it. */
+  /** Resolves when the server has ended for any reason. */
   ended: Promise<void>
 }
 

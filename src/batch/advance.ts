@@ -33,6 +33,8 @@ interface AdvanceOptions {
   mostAtOnce?: number
   /** Whether to return while only retries wait whose time has not come, instead of waiting with them. */
   leaveWhenIdle?: boolean | undefined
+  /** Ends the call early, as if the time were up. */
+  signal?: AbortSignal | undefined
   /** Is called when this call sees that a run has ended. */
   onRunEnd?: (() => void) | undefined
 }
@@ -47,7 +49,14 @@ const leaveWithinMs = 15_000
  */
 export function advance(
   batchId: string,
-  { database, until, mostAtOnce = Number.POSITIVE_INFINITY, leaveWhenIdle = false, onRunEnd }: AdvanceOptions,
+  {
+    database,
+    until,
+    mostAtOnce = Number.POSITIVE_INFINITY,
+    leaveWhenIdle = false,
+    signal,
+    onRunEnd,
+  }: AdvanceOptions,
 ): Promise<Advanced> {
   return database.withConnection(
     async (sql) => {
@@ -65,7 +74,7 @@ export function advance(
       const together = groups.length === 0 ? views : await readBatchViews(sql, batchId)
       const locked = idsOf(together, settled.locked)
       const latestRuns = followLatestRuns(sql, batch.id)
-      const limits = { until, mostAtOnce, leaveWhenIdle }
+      const limits = { until, mostAtOnce, leaveWhenIdle, signal }
       const ended = await work(
         { sql, database, batch, views: together, latestRuns, groups, locked, ...limits },
         onRunEnd,
@@ -90,6 +99,7 @@ const unknown = (batchId: string): Advanced => ({
 function work(advancing: AdvancingBatch, onRunEnd: () => void = () => {}): Promise<Batch | 'idle' | null> {
   const { database, batch } = advancing
   const wake = makeWake()
+  advancing.signal?.addEventListener('abort', wake.ring, { once: true })
   const ahead = Math.min(batch.concurrency, mostAhead)
   return withOpenedAhead(database, { ahead, most: batch.concurrency + ahead }, (connections) =>
     whileListening(database, wake.ring, async ({ sql, insistOnHearing }) => {
@@ -119,7 +129,7 @@ async function untilEnded(
   wake: Wake,
   insistOnHearing: () => void,
 ): Promise<Batch | 'idle' | null> {
-  const { sql, batch, latestRuns, until } = advancing
+  const { sql, batch, latestRuns, until, signal } = advancing
   const look = makeLook(advancing)
   const settle = makeSettle(advancing)
   for (;;) {
@@ -136,7 +146,7 @@ async function untilEnded(
       const ended = await endBatchIfOver(sql, batch.id, views)
       if (ended !== null) return ended
     } else if ((await giveUp(advancing, next)) || (await record(advancing, next))) continue
-    if (Date.now() >= until) return null
+    if (Date.now() >= until || signal?.aborted) return null
     if (!canceled && ((await senders.exchange(next)) || (await senders.send(next)))) continue
     if (!canceled && advancing.leaveWhenIdle && isIdle(advancing, next)) return 'idle'
     await wake.wait(Math.max(0, Math.min(lookAgainMs, senders.pauseMs(), until - Date.now())))

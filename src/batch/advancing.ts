@@ -27,6 +27,8 @@ export interface AdvancingBatch {
   mostAtOnce: number
   /** Whether to return while only retries wait whose time has not come. */
   leaveWhenIdle: boolean
+  /** Ends the call early, as if the time were up. */
+  signal: AbortSignal | undefined
 }
 
 /**

@@ -107,7 +107,7 @@ const sendAsPlanned = (run: RunRequest, view: BatchView, { planned, basis }: Pla
 function sendable(run: Sendable['run'], work: PlannedRefresh): Sendable {
   const { plan, view } = work
   const [owner = null, ...others] = new Set([view.owner, ...actorsOf(plan)])
-  // Who may not alter a view cannot keep it from being given away while the run waits for its lock.
+  // A role that may not alter a view cannot keep it from being given away while the run waits for its lock.
   return { run, work, owner: others.length === 0 && view.mayAlter ? owner : null }
 }
 

@@ -15,9 +15,9 @@ export function checkConfig(file: string, exported: unknown): Config {
 }
 
 function mistakesIn(config: Record<string, unknown>): string[] {
-  const { folders = {}, environments = {} } = config
+  const { folders = {}, environments = {}, serve = {} } = config
   return [
-    ...unknownFields(config, ['folders', 'environments']),
+    ...unknownFields(config, ['folders', 'environments', 'serve']),
     ...(isObject(folders)
       ? [
           ...unknownFields(folders, ['views', 'migrations'], 'folders.'),
@@ -31,6 +31,7 @@ function mistakesIn(config: Record<string, unknown>): string[] {
           .filter(([, environment]) => !isObject(environment))
           .map(([name]) => `environments.${name} must be an object`)
       : ['environments must be an object, with each environment by its name']),
+    ...(isObject(serve) ? [] : ['serve must be an object, such as { batchConcurrency: 4 }']),
   ]
 }
 

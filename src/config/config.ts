@@ -1,4 +1,5 @@
 import type { EnvironmentOptions } from './options.ts'
+import type { ServeOptions } from './serve-options.ts'
 
 /** What `viewkeeper.config.ts` says. The file is in the folder where the command is called. */
 export interface Config {
@@ -11,6 +12,8 @@ export interface Config {
   }
   /** What is deployed by `npx cdk deploy -c env=<name>`, by name. Default: nothing. */
   environments?: Record<string, EnvironmentOptions>
+  /** What `npx viewkeeper serve` obeys. Default: views are refreshed by the schedules in their definitions. */
+  serve?: ServeOptions
 }
 
 /** Gives a configuration its type. Nothing is checked here: what loads the file reports all mistakes together. */

@@ -5,6 +5,7 @@ import { importProblem } from '../loading/import-problem.ts'
 import { Problem } from '../problem.ts'
 import { checkConfig } from './check-config.ts'
 import type { EnvironmentOptions } from './options.ts'
+import type { ServeOptions } from './serve-options.ts'
 
 /** The configuration of a folder, with every default filled in. */
 export interface LoadedConfig {
@@ -12,6 +13,7 @@ export interface LoadedConfig {
   file: string | null
   folders: { views: URL; migrations: URL }
   environments: Record<string, EnvironmentOptions>
+  serve: ServeOptions
 }
 
 /** The names that the file may have. Not `.js`, which `tsc` makes of the first. */
@@ -26,8 +28,11 @@ export async function loadConfig(folder: URL): Promise<LoadedConfig> {
   if (found.length > 1)
     throw new Problem('InvalidRequest', `There are ${found.join(' and ')}. Remove all of them but one.`)
   const [file = null] = found
-  const { folders = {}, environments = {} } =
-    file === null ? {} : checkConfig(file, await importDefault(file, folder))
+  const {
+    folders = {},
+    environments = {},
+    serve = {},
+  } = file === null ? {} : checkConfig(file, await importDefault(file, folder))
   const folderAt = (path: string) => pathToFileURL(`${fileURLToPath(new URL(path, folder))}/`)
   return {
     file,
@@ -36,6 +41,7 @@ export async function loadConfig(folder: URL): Promise<LoadedConfig> {
       migrations: folderAt(folders.migrations ?? 'migrations'),
     },
     environments,
+    serve,
   }
 }
 

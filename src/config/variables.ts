@@ -46,6 +46,8 @@ const options = {
 /** The name of an option that functions obey. */
 export type FunctionOption = keyof typeof options
 
+export const isFunctionOption = (name: string): name is FunctionOption => Object.hasOwn(options, name)
+
 /** The options that a function is told. */
 export type FunctionOptions = Pick<ViewkeeperOptions, FunctionOption>
 
@@ -81,11 +83,11 @@ export const aboutReaders = [
   'skipAtMostHours',
 ] as const
 
-/** What the variables say to every session of the database: who owns its views, and what is about readers. */
+/** What the options say to every session of the database: who owns its views, and what is about readers. */
 export function saidToDatabase(
-  env: NodeJS.ProcessEnv,
+  options: FunctionOptions,
 ): Pick<FunctionOptions, 'viewOwner' | (typeof aboutReaders)[number]> {
-  const told = { regularUpToMs: defaults.regularUpToMs, ...optionsOf(env) }
+  const told = { regularUpToMs: defaults.regularUpToMs, ...options }
   return Object.fromEntries((['viewOwner', ...aboutReaders] as const).map((name) => [name, told[name]]))
 }
 

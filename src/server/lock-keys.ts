@@ -9,10 +9,10 @@ import { sqlstateOf } from './failures.ts'
 export const runLockClass = 22135
 
 /**
- * Second keys for setting up, migrating views, warming a connection and planning what is due. No run has them, because run ids
- * begin at 1.
+ * Second keys for setting up, migrating views, warming a connection, planning what is due and leading the copies of a process. No
+ * run has them, because run ids begin at 1.
  */
-export const reservedKeys = { setUp: 0, viewMigration: -1, warmUp: -2, planDue: -3 } as const
+export const reservedKeys = { setUp: 0, viewMigration: -1, warmUp: -2, planDue: -3, lead: -4 } as const
 
 /** The channel of notifications that a run has ended; the payload is the run's id. */
 export const runChannel = 'viewkeeper'

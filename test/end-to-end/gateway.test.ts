@@ -2,13 +2,13 @@ import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { localBatches, localFunctions } from '../../local/gateway/batches.ts'
-import { mostConnections } from '../../local/gateway/connections.ts'
-import type { Handler } from '../../local/gateway/invoke.ts'
+import { mostConnections } from '../../serve/http/connections.ts'
+import type { Handler } from '../../serve/http/invoke.ts'
 import { routeKey, routes } from '../../src/edge/http/routes.ts'
-import { fromUrl } from '../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../src/keeper/database-url.ts'
 import { connectTo } from '../../src/server/connect.ts'
 import { person } from '../../src/terminal/person.ts'
+import { functionsOn } from '../support/api/served.ts'
 import { echo, raw, start } from './support/gateway.ts'
 
 test('the event is the one of API Gateway, payload 2.0', async () => {
@@ -103,8 +103,7 @@ test.each(Object.values(routes))(
     const nowhere = 'postgres://postgres@127.0.0.1:1/postgres'
     vi.stubEnv('DATABASE_URL', nowhere)
     onTestFinished(() => void vi.unstubAllEnvs())
-    const batches = localBatches(connectTo(fromUrl(nowhere)))
-    const { url } = await start(localFunctions(batches))
+    const { url } = await start(functionsOn(connectTo(fromUrl(nowhere))))
     const answer = await fetch(`${url}${route.path.replace(/\{\w+\}/, '7')}`, { method: route.method })
     const body = (await answer.json()) as { code?: string; openapi?: string }
     if (route === routes.getOpenapi) expect(body.openapi).toMatch(/^3\./)

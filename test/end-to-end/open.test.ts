@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { startGateway } from '../../local/gateway/gateway.ts'
+import { startGateway } from '../../serve/http/gateway.ts'
 import { startApi, startParameters, withoutPerson } from '../support/api/fake-api.ts'
 import { temporaryFolder } from './support/viewkeeper.ts'
 

@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import { findFreePort } from '../../local/embedded/port.ts'
-import { localBatches, localFunctions } from '../../local/gateway/batches.ts'
-import { type Gateway, startGateway } from '../../local/gateway/gateway.ts'
-import { fromUrl } from '../../src/edge/lambda/database-url.ts'
+import { type Gateway, startGateway } from '../../serve/http/gateway.ts'
+import { findFreePort } from '../../serve/process/port.ts'
+import { fromUrl } from '../../src/keeper/database-url.ts'
 import { migrate } from '../../src/own-schema/apply.ts'
 import { connectTo, type Sql } from '../../src/server/connect.ts'
 import { startApi, startParameters } from '../support/api/fake-api.ts'
+import { functionsOn } from '../support/api/served.ts'
 import { administrator, schemaFolder } from '../support/servers/database.ts'
 import { startTestServer, type TestServer } from '../support/servers/test-server.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
@@ -32,7 +32,7 @@ beforeAll(async () => {
     create materialized view app."Odd Name" as select 1 as id`)
   await makeGatedView(sql, 'gated')
   await sql`create materialized view gated_reader as select * from gated`
-  gateway = await startGateway({ port: 0, functions: localFunctions(localBatches(database)) })
+  gateway = await startGateway({ port: 0, functions: functionsOn(database) })
 })
 
 afterAll(async () => {

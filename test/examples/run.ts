@@ -5,11 +5,17 @@ import { nodeOfTeam } from '../package/team.ts'
 import { tryAlembicAndDbt } from './alembic-dbt.ts'
 import { tryCdkApp } from './cdk-app.ts'
 import { tryDrizzle } from './drizzle.ts'
+import { tryExpress } from './express.ts'
 
 await framed('examples', 'the examples from the tarball, as their READMEs say', async ({ folder, teams }) => {
   const place = { transcripts: folder, teams, node: nodeOfTeam() }
   const tarball = await stage('npm pack', async () => pack(folder))
-  const each = { 'cdk-app': tryCdkApp, drizzle: tryDrizzle, 'alembic-dbt': tryAlembicAndDbt }
+  const each = {
+    'cdk-app': tryCdkApp,
+    drizzle: tryDrizzle,
+    express: tryExpress,
+    'alembic-dbt': tryAlembicAndDbt,
+  }
   const named = process.argv.slice(2)
   // They wait for registries most of the time, so all at once.
   await Promise.all(

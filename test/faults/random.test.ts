@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { afterAll, beforeAll, test } from 'vitest'
-import { fromUrl } from '../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../src/keeper/database-url.ts'
 import { connectTo } from '../../src/server/connect.ts'
 import { counts } from '../support/counts.ts'
 import { seeded, seedOf } from '../support/seeded.ts'

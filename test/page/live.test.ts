@@ -1,9 +1,9 @@
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import { localBatches, localFunctions } from '../../local/gateway/batches.ts'
-import { startEvents } from '../../local/gateway/events.ts'
-import { startGateway } from '../../local/gateway/gateway.ts'
+import { startEvents } from '../../serve/http/events.ts'
+import { startGateway } from '../../serve/http/gateway.ts'
 import { refresh } from '../../src/run/refresh.ts'
+import { functionsOn } from '../support/api/served.ts'
 import { callOn, useDatabase } from '../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
 import { until } from '../support/waiting/until.ts'
@@ -23,7 +23,7 @@ beforeAll(async () => {
   await makeGatedView(sql, 'slow')
   await sql.unsafe('create materialized view after_slow as select * from slow')
   await sql.unsafe('create materialized view quick as select generate_series(1, 42) as id')
-  gateway = await startGateway({ port: 0, functions: localFunctions(localBatches(database)) })
+  gateway = await startGateway({ port: 0, functions: functionsOn(database) })
   browser = await startBrowser()
 })
 afterAll(async () => {
@@ -207,7 +207,7 @@ test('a view and a run that are not there are said to be unknown', async () => {
 
 test('a refresh made elsewhere shows by its event, without a poll; without the stream the page polls again', async () => {
   const events = startEvents(database)
-  const functions = localFunctions(localBatches(database))
+  const functions = functionsOn(database)
   const heard = await startGateway({ port: 0, functions, events })
   opened = { page: await (await browser.newContext()).newPage(), complaints: [] }
   page = opened.page

@@ -1,14 +1,14 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import { localBatches, localFunctions } from '../../local/gateway/batches.ts'
-import { type Gateway, startGateway } from '../../local/gateway/gateway.ts'
+import { type Gateway, startGateway } from '../../serve/http/gateway.ts'
 import type { Schedules } from '../../src/batch/schedules.ts'
 import { type AnyState, states } from '../../src/catalog/plan/state.ts'
 import { answerNotice, type Message } from '../../src/edge/handlers/notice.ts'
-import { fromUrl } from '../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../src/keeper/database-url.ts'
 import { connectTo } from '../../src/server/connect.ts'
 import { monitor } from '../../src/watch/monitor.ts'
 import { Project } from '../end-to-end/support/project.ts'
+import { functionsOn } from '../support/api/served.ts'
 import { unheard } from '../support/aws/publisher.ts'
 import { useDatabase } from '../support/servers/database.ts'
 import { alarmText } from '../support/views/notices.ts'
@@ -35,7 +35,7 @@ beforeAll(async () => {
     'SCHEDULES',
     JSON.stringify({ nightly: { at: `${String(hourHalfADayAway).padStart(2, '0')}:00` }, views: true }),
   )
-  gateway = await startGateway({ port: 0, functions: localFunctions(localBatches(database)) })
+  gateway = await startGateway({ port: 0, functions: functionsOn(database) })
   browser = await startBrowser()
 })
 afterAll(async () => {

@@ -1,15 +1,15 @@
 import { clientOf } from '../../cli/api/client.ts'
 import { startProxy } from '../../cli/open/proxy.ts'
 import { startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
-import { localBatches, localFunctions } from '../../local/gateway/batches.ts'
-import { startEvents } from '../../local/gateway/events.ts'
-import { startGateway } from '../../local/gateway/gateway.ts'
 import { pageFor } from '../../page/serve/page.ts'
-import { fromUrl } from '../../src/edge/lambda/database-url.ts'
+import { startEvents } from '../../serve/http/events.ts'
+import { startGateway } from '../../serve/http/gateway.ts'
+import { fromUrl } from '../../src/keeper/database-url.ts'
 import { migrate } from '../../src/own-schema/apply.ts'
 import { schemaFolder } from '../../src/package-files.ts'
 import { connectTo, type Sql } from '../../src/server/connect.ts'
 import { mustStop } from '../deploy/support/cleanup.ts'
+import { functionsOn } from '../support/api/served.ts'
 import { administrator } from '../support/servers/database.ts'
 
 /** Everything of Viewkeeper that answers HTTP on one machine. */
@@ -46,7 +46,7 @@ export async function startSystem(folder: string): Promise<LocalSystem> {
   mustStop('sql', { stop: () => sql.end({ timeout: 1 }) })
   const events = startEvents(database)
   mustStop('events', { stop: events.close })
-  const functions = localFunctions(localBatches(database))
+  const functions = functionsOn(database)
   const gateway = await startGateway({ port: 0, functions, events })
   mustStop('gateway', { stop: gateway.close })
   const api = clientOf({ name: 'local', environment: null, url: gateway.url })

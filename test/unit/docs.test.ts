@@ -87,7 +87,7 @@ const commands = new Map<string, string[]>()
 for (const name of namesIn(await helpOf([]))) {
   const help = await helpOf([name])
   commands.set(name, optionsIn(help))
-  for (const child of name === 'migrate' ? namesIn(help) : [])
+  for (const child of ['migrate', 'token'].includes(name) ? namesIn(help) : [])
     commands.set(`${name} ${child}`, optionsIn(await helpOf([name, child])))
 }
 
@@ -239,6 +239,12 @@ test('docs/dbt.md shows what the example with dbt has, whose README a test follo
   ].map(([, block = '']) => block.trim().replace(/^ +/gm, ''))
   expect(read('examples/alembic-dbt/models/daily_pieces.sql')).toContain(`${config}\n`)
   expect(read('examples/alembic-dbt/README.md')).toContain(`${night}\n`)
+})
+
+test('docs/callers.md shows the task of Airflow that the example has, whose README a test follows', () => {
+  const [, task = ''] = /```python\n([^`]+)```/.exec(read('docs/callers.md')) ?? []
+  expect(task).toContain('def refresh_views')
+  expect(read('examples/alembic-dbt/refresh_views.py')).toContain(task)
 })
 
 describe('the figures of the benchmarks', () => {

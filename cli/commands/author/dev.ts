@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
-import { printDatabaseUrl } from '../../../local/run/database-url.ts'
-import { runProject } from '../../../local/run/run.ts'
+import { startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
+import { printDatabaseUrl } from '../../../local/embedded/print-url.ts'
+import { runProject } from '../../../serve/start/run.ts'
 import { unfrozenDifferences } from '../../../src/migrate/authoring/unfrozen.ts'
 import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import { readableStatus } from '../../../src/migrate/migrate.ts'
@@ -50,6 +51,7 @@ export async function dev({
   await runProject({
     command,
     addressCommand,
+    startServer: startEmbeddedPostgres,
     migrations,
     target: localTarget,
     keepsFresh: keepFresh,

@@ -1,4 +1,4 @@
-import { noteAnswer, noteSilence } from './connection.ts'
+import { noteAnswer, noteSilence, tokenAsked } from './connection.ts'
 import { ApiProblem, problemOf, unreachable } from './problem.ts'
 import { tokenHeader } from './token.ts'
 
@@ -43,7 +43,9 @@ async function send<Body>(method: string, path: string, init: RequestInit): Prom
   }
   noteAnswer(response.headers.get('date'))
   if (response.ok) return body as Body
-  throw problemOf(response.status, body)
+  const problem = problemOf(response.status, body)
+  if (problem.code === 'Unauthenticated') tokenAsked.set(problem.message)
+  throw problem
 }
 
 /** Any thrown value as a problem. */

@@ -6,6 +6,9 @@ export const connection = makeStore<{ answers: boolean; answeredAt: number | nul
   answeredAt: null,
 })
 
+/** Whether the server asks for a token, and why, in words. */
+export const tokenAsked = makeStore<string | null>(null)
+
 /** Notes that a request was answered, whatever the answer says, and the `Date` that it bears. */
 export const noteAnswer = (date: string | null): void =>
   connection.set({ answers: true, answeredAt: serverTime(Date.parse(date ?? ''), Date.now()) })

@@ -2,9 +2,16 @@
  * The token of the proxy that serves this page, as the header that each request to the proxy needs; empty under
  * `npm start`, which has no token. `viewkeeper open` puts the token into the page's first address. The page takes it out
  * of the address and keeps it in the storage of its origin: unlike a cookie, which a browser sends to every port of
- * 127.0.0.1, the token reaches no other server of this machine.
+ * 127.0.0.1, the token reaches no other server of this machine. `viewkeeper serve` beyond this machine asks for a token, which the
+ * page keeps for its tab.
  */
 export const tokenHeader: Record<string, string> = readToken()
+
+/** Keeps the token of a person for this tab, and begins anew with it. */
+export function enterToken(token: string): void {
+  sessionStorage.setItem('bearer', token.trim())
+  location.reload()
+}
 
 function readToken(): Record<string, string> {
   const address = new URL(location.href)
@@ -14,6 +21,8 @@ function readToken(): Record<string, string> {
     address.searchParams.delete('token')
     history.replaceState(history.state, '', address)
   }
+  const bearer = sessionStorage.getItem('bearer')
+  if (bearer !== null) return { authorization: `Bearer ${bearer}` }
   const token = localStorage.getItem('token')
   return token === null ? {} : { 'x-viewkeeper-token': token }
 }

@@ -12,6 +12,7 @@ import { Connection } from './connection.tsx'
 import { Header } from './header.tsx'
 import { KeysHelp } from './keys-help.tsx'
 import { Notices } from './notices.tsx'
+import { SignIn } from './sign-in.tsx'
 
 /** For an address that names no page. */
 const UnknownPage = () => (
@@ -47,6 +48,7 @@ export function App() {
       </button>
       <Header place={place} target={target} />
       <Connection />
+      <SignIn />
       <main id="main" tabIndex={-1}>
         {Page ? (
           <Page key={`${place.page}/${place.subject}`} place={place} />

@@ -15,17 +15,12 @@ const advanceEvent = z.strictObject({ batchId: id, leaveWhenIdle: z.optional(z.b
 export async function advanceBatch(
   event: unknown,
   context: Context,
-  {
-    database,
-    runsAtOnce,
-    wakeAnnounce,
-  }: Pick<Configuration, 'database' | 'runsAtOnce'> & Partial<Pick<Configuration, 'wakeAnnounce'>>,
+  { database, wakeAnnounce }: Pick<Configuration, 'database'> & Partial<Pick<Configuration, 'wakeAnnounce'>>,
 ): Promise<Advanced> {
   const { batchId, leaveWhenIdle } = validate(advanceEvent, event, 'event')
   const advanced = await advance(batchId, {
     database,
     until: Date.now() + context.getRemainingTimeInMillis() - reserveMs,
-    mostAtOnce: runsAtOnce,
     leaveWhenIdle,
     onRunEnd: wakeAnnounce,
   })

@@ -1,15 +1,10 @@
-import type { Looks, Schedules } from '../../batch/schedules.ts'
-import type { BatchDefaults } from '../../batch/start.ts'
-import { everyDay } from '../../catalog/plan/scheduled.ts'
-import { defaults, type RetentionOptions, type ScheduleOptions } from '../../config/options.ts'
 import { type FunctionOptions, optionsOf, saidToDatabase } from '../../config/variables.ts'
-import { type Telling, tellingOf } from '../../events/plan/reminders.ts'
+import { fromUrl, fromUrlFile } from '../../keeper/database-url.ts'
+import { type Terms, termsOf } from '../../keeper/terms.ts'
 import type { Login } from '../../own-schema/db/role.ts'
 import { Problem } from '../../problem.ts'
 import { type ConnectionSource, connectTo, type Database } from '../../server/connect.ts'
-import type { Retention } from '../../watch/db/prune.ts'
 import type { Links } from '../../watch/plan/notice.ts'
-import { fromUrl } from './database-url.ts'
 import { waiting } from './lifetime.ts'
 import { fromSecret } from './secret.ts'
 import { fromToken } from './token.ts'
@@ -19,7 +14,7 @@ import { wakeAnnounce } from './wake-lines.ts'
 export const localEnvironment = 'local'
 
 /** What a function is told by environment variables. */
-export interface Configuration {
+export interface Configuration extends Terms {
   /** The name of the environment, as in `viewkeeper.config.ts`. */
   environment: string
   database: Database
@@ -27,9 +22,6 @@ export interface Configuration {
   administration: Administration | undefined
   /** Whether a deploy applies the migrations of views, too, and not only the schema steps. */
   viewMigrations: boolean
-  schedules: Schedules
-  retention: Retention
-  telling: Telling
   /** Where mails lead to. */
   links: Links
   /** Whether each run that ended is published as metrics with the name of its view. */
@@ -40,14 +32,8 @@ export interface Configuration {
   wakeAnnounce: (() => void) | undefined
   /** How long a caller of an operation may wait at most; undefined if nothing but the API sets a limit. */
   longestWaitSeconds: number | undefined
-  /** The number of runs that one call that advances a batch sends at once, whatever the batch allows. */
-  runsAtOnce: number
-  /** What a batch takes from the environment if its request does not say otherwise. */
-  batchDefaults: BatchDefaults
   /** The number of views that the batch of a deploy refreshes at once. */
   deployConcurrency: number | undefined
-  /** When target lags are looked at. */
-  looks: Looks
 }
 
 /** The access of an administrator, and the role that the administrator makes. */
@@ -62,29 +48,18 @@ export interface Administration {
 /** Reads the environment variables. A secret is fetched only when the first connection is opened. */
 export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configuration {
   const options = optionsOf(env)
-  const { remindEveryHours, monitorEveryMinutes } = { ...defaults, ...options }
-  const schedules = schedulesOf(options.schedules ?? { nightly: false, views: false })
-  const looks: Looks = {
-    everySeconds: schedules.views && monitorEveryMinutes !== false ? monitorEveryMinutes * 60 : null,
-    concurrency: options.batchConcurrency,
-  }
   return {
+    ...termsOf(options),
     environment: env.VIEWKEEPER_ENVIRONMENT ?? localEnvironment,
     database: readDatabase(env),
     administration: readAdministration(env, options),
     viewMigrations: env.VIEW_MIGRATIONS !== 'false',
-    schedules: { ...schedules, looks },
-    retention: retentionOf({ ...defaults.retention, ...options.retention }),
-    telling: tellingOf(remindEveryHours, monitorEveryMinutes),
     links: { pageUrl: options.pageUrl, runbookUrl: options.runbookUrl },
     metricsPerView: options.metricsPerView ?? false,
     tellsPrograms: Boolean(options.eventBus),
     wakeAnnounce: options.eventBus ? wakeAnnounce : undefined,
     longestWaitSeconds: env.LONGEST_WAIT_SECONDS === undefined ? undefined : Number(env.LONGEST_WAIT_SECONDS),
-    runsAtOnce: Number(env.BATCH_RUNS_AT_ONCE ?? Number.POSITIVE_INFINITY),
-    batchDefaults: { exchange: options.batchExchange, maxShadowBytes: options.maxShadowBytes },
     deployConcurrency: options.batchConcurrency,
-    looks,
   }
 }
 
@@ -92,13 +67,22 @@ export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configu
 const waitingIn = (env: NodeJS.ProcessEnv) => (env.AWS_LAMBDA_FUNCTION_NAME === undefined ? {} : { waiting })
 
 /**
- * The database of `DATABASE_URL`, or the one that the other variables name, whose login must not be a superuser.
- * The variables say who owns the views that are created there, and who reads them on replicas.
+ * The database of `DATABASE_URL` or `DATABASE_URL_FILE`, or the one that the other variables name, whose login must not be a
+ * superuser. The variables say who owns the views that are created there, and who reads them on replicas.
  */
-const readDatabase = (env: NodeJS.ProcessEnv): Database =>
-  env.DATABASE_URL === undefined
-    ? connectTo(asWorkingRole(env), { superuser: 'refused', ...waitingIn(env), ...saidToDatabase(env) })
-    : connectTo(fromUrl(env.DATABASE_URL), { ...waitingIn(env), ...saidToDatabase(env) })
+function readDatabase(env: NodeJS.ProcessEnv): Database {
+  const terms = { ...waitingIn(env), ...saidToDatabase(optionsOf(env)) }
+  const source = ofUrl(env)
+  return source === undefined
+    ? connectTo(asWorkingRole(env), { superuser: 'refused', ...terms })
+    : connectTo(source, terms)
+}
+
+/** The address in `DATABASE_URL`, or in the file that `DATABASE_URL_FILE` names. */
+function ofUrl({ DATABASE_URL, DATABASE_URL_FILE }: NodeJS.ProcessEnv): ConnectionSource | undefined {
+  if (DATABASE_URL) return fromUrl(DATABASE_URL)
+  return DATABASE_URL_FILE ? fromUrlFile(DATABASE_URL_FILE) : undefined
+}
 
 const readAdministration = (
   env: NodeJS.ProcessEnv,
@@ -137,14 +121,3 @@ function sourceOf(
   if (iamUser !== undefined) return fromToken(iamUser, env)
   return secretArn === undefined ? undefined : fromSecret(secretArn, env)
 }
-
-/** The schedules that refresh views, `nightly` with a time and a time zone. */
-const schedulesOf = ({ nightly = defaults.schedules.nightly, views = true }: ScheduleOptions): Schedules => ({
-  nightly: nightly === false ? null : everyDay({ ...defaults.schedules.nightly, ...nightly }),
-  views,
-})
-
-const retentionOf = ({ successes, days }: Required<RetentionOptions>): Retention => ({
-  successes: successes === false ? null : successes,
-  days,
-})

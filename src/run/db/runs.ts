@@ -61,7 +61,7 @@ export const runColumns = (sql: Sql) => sql`
   r.finished_at as "finishedAt", r.duration_ms as "durationMs", r.row_count_before as "rowCountBefore",
   r.row_count_after as "rowCountAfter", r.checks, r.result, r.error, r.meta`
 
-/** A text of a run has at most so many characters for whoever reads many runs; the record of the run has the whole one. */
+/** The most characters of a text in a list of runs; the record of the run has the whole text. */
 export const mostOfText = 1000
 
 /** These parts of the error of a run or a batch `row`, each cut, as SQL; null if it has none. */

@@ -1,9 +1,10 @@
 import { describe, expect, test } from 'vitest'
-import { localBatches } from '../../../local/gateway/batches.ts'
 import { getBatch } from '../../../src/batch/read.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
 import { startBatch } from '../../../src/batch/start.ts'
+import { openBatch } from '../../../src/edge/handlers/open-batch.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
+import { functionsOn } from '../../support/api/served.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
@@ -11,7 +12,6 @@ import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url } = useDatabase()
-const { startBatch: startFunction, execute } = localBatches(database)
 const context = lambdaContext()
 
 quietFunctionsOn(url)
@@ -34,6 +34,7 @@ describe('in a database without views', () => {
   })
 
   test('POST /batches answers 202, and the batch is advanced to its end', async () => {
+    const startFunction = await functionsOn(database)('start-batch')
     const answer = parsed((await startFunction(httpEvent('POST /batches'), context)) as never)
     expect(answer).toMatchObject({ statusCode: 202, body: { status: 'pending' } })
     expect(await ended(answer.body.batchId)).toMatchObject({ status: 'success', trigger: 'http' })
@@ -46,7 +47,8 @@ describe('in a database without views', () => {
       { trigger: 'deploy', key: 'version-1', all: true },
     ]
     for (const event of events) {
-      const batchId = await execute(event)
+      const { batchId } = await openBatch({ event, requestId: 'here' }, { database })
+      expect(await advanceToEnd(database, batchId as string)).toMatchObject({ status: 'success' })
       expect(await ended(batchId as string)).toMatchObject({ status: 'success', trigger: event.trigger })
     }
   })

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startBatch } from '../../../src/batch/start.ts'
 import type { Strategy } from '../../../src/catalog/plan/definition.ts'
 import type { Exchange } from '../../../src/catalog/plan/run.ts'
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
@@ -184,7 +184,7 @@ async function crash(): Promise<void> {
 }
 
 test(
-  `no view shows less than its as_of promises, whoever changes what it reads (SEED=${seed})`,
+  `no view shows less than its as_of promises while others change what it reads (SEED=${seed})`,
   async () => {
     const open = async (): Promise<Session[]> => {
       const four: Session[] = []

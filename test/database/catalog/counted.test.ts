@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { advance } from '../../../src/batch/advance.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
 import { openBatch } from '../../../src/edge/handlers/open-batch.ts'
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
@@ -243,7 +243,7 @@ describe('views that are exchanged together', () => {
     return Object.entries(row ?? {}).flatMap(([name, isRight]) => (isRight ? [] : name))
   }
 
-  test('are left out of a batch if all are as they were, whoever has filled them together', async () => {
+  test('are left out of a batch if all are as they were, even if others have filled them together', async () => {
     expect(await night()).toMatchObject({ groups: 1, skipped: [] })
     await later()
     expect(await night()).toEqual({ groups: 0, skipped: names })

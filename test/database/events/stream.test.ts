@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
-import { localBatches, localFunctions } from '../../../local/gateway/batches.ts'
-import { type LocalEvents, startEvents } from '../../../local/gateway/events.ts'
-import { type Gateway, startGateway } from '../../../local/gateway/gateway.ts'
-import { mostListeners } from '../../../local/gateway/listeners.ts'
+import { type LocalEvents, startEvents } from '../../../serve/http/events.ts'
+import { type Gateway, startGateway } from '../../../serve/http/gateway.ts'
+import { mostListeners } from '../../../serve/http/listeners.ts'
 import { eventSchemas } from '../../../src/edge/http/schemas/events.ts'
 import type { EventType } from '../../../src/events/plan/event.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import { functionsOn } from '../../support/api/served.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
@@ -25,7 +25,7 @@ beforeAll(async () => {
     create materialized view bad as select 1 / (select count(*) from pg_class where relname = 'gone') as id with no data`)
   await makeGatedView(sql, 'slow')
   events = startEvents(database)
-  const functions = localFunctions(localBatches(database))
+  const functions = functionsOn(database)
   gateway = await startGateway({ port: 0, functions, events })
 })
 
@@ -104,7 +104,7 @@ test('who comes again with the last number hears what it has missed, and no more
 
 test('a connection that breaks is opened again, and nothing is lost', async () => {
   const listener = await listen()
-  // Who breaks off in the middle of a turn keeps the turn from others for a minute.
+  // A listener that breaks off in the middle of a turn keeps the turn from others for a minute.
   await until('nobody has the turn', async () => {
     const [row] = await sql`
       select value = '{}' and not exists (select from viewkeeper.events)
@@ -149,7 +149,7 @@ test('the end of the gateway ends the streams and the connection; a gateway with
   const own = startEvents(database)
   const other = await startGateway({
     port: 0,
-    functions: localFunctions(localBatches(database)),
+    functions: functionsOn(database),
     events: own,
   })
   const listener = await listenTo(other.url)
@@ -159,7 +159,7 @@ test('the end of the gateway ends the streams and the connection; a gateway with
   await until('the connection is gone', async () => (await listening()).length === 1)
   expect((await fetch(`${other.url}/events`)).status).toBe(503)
   await other.close()
-  const without = await startGateway({ port: 0, functions: localFunctions(localBatches(database)) })
+  const without = await startGateway({ port: 0, functions: functionsOn(database) })
   expect((await fetch(`${without.url}/events`)).status).toBe(404)
   expect(await (await fetch(`${without.url}/page.json`)).json()).not.toHaveProperty('events')
   await without.close()

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { localBatches, localFunctions } from '../../../local/gateway/batches.ts'
-import { type Gateway, startGateway } from '../../../local/gateway/gateway.ts'
+import { type Gateway, startGateway } from '../../../serve/http/gateway.ts'
 import { openapi } from '../../../src/edge/http/openapi.ts'
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo } from '../../../src/server/connect.ts'
+import { functionsOn } from '../../support/api/served.ts'
 import { quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
@@ -16,7 +16,7 @@ let gateway: Gateway
 
 beforeAll(async () => {
   await sql.unsafe('create materialized view sales as select 1 as id')
-  const functions = localFunctions(localBatches(connectTo(fromUrl(url))))
+  const functions = functionsOn(connectTo(fromUrl(url)))
   gateway = await startGateway({ port: 0, functions })
 })
 

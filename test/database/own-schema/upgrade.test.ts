@@ -34,6 +34,7 @@ const rows: Record<string, string> = {
   migrations: `(number, name, checksum) values (1, '001_kept', 'x')`,
   set_aside: `(act, position, kind, name, item, reading) values (1, 1, 'view', 'public.aside', '{}', '{public.base}')`,
   events: `(type, subject, at, detail) values ('ViewRefreshed', 'public.kept', now(), '{}')`,
+  last_ends: `(definition_id) select id from viewkeeper.definitions`,
   troubles: `(trouble, name) values ('stale', 'public.kept')`,
 }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { momentMs } from '../../../src/run/send.ts'
 import { connectTo } from '../../../src/server/connect.ts'

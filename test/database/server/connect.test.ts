@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:net'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { type ConnectionOptions, connectTo } from '../../../src/server/connect.ts'
 import { unlessLocked } from '../../../src/server/unless-locked.ts'
 import { listViews } from '../../../src/watch/read.ts'

@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { rotateSecret as RotateSecret } from '../../../src/edge/handlers/rotate.ts'
 import type { readConfiguration } from '../../../src/edge/lambda/configuration.ts'
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo, type Sql } from '../../../src/server/connect.ts'
 import { type FakeSecret, startSecretsManager } from '../../support/aws/secrets-manager.ts'
 import { startTlsServer, type TlsServer } from '../../support/servers/tls-server.ts'

@@ -4,12 +4,12 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { main } from '../../../cli/program/program.ts'
-import { localBatches, localFunctions } from '../../../local/gateway/batches.ts'
-import { type Gateway, startGateway } from '../../../local/gateway/gateway.ts'
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { type Gateway, startGateway } from '../../../serve/http/gateway.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { connectTo, type Sql } from '../../../src/server/connect.ts'
 import { startParameters } from '../../support/api/fake-api.ts'
+import { functionsOn } from '../../support/api/served.ts'
 import { administrator, schemaFolder } from '../../support/servers/database.ts'
 import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
 import { Project } from '../support/project.ts'
@@ -35,7 +35,7 @@ beforeAll(async () => {
     create materialized view late_share as select * from sales;
     create table orders (id int);
     insert into viewkeeper.definitions (schema_name, name, source, paused_at) values ('app', 'sales', 'authored', now())`)
-  gateway = await startGateway({ port: 0, functions: localFunctions(localBatches(database)) })
+  gateway = await startGateway({ port: 0, functions: functionsOn(database) })
 })
 
 afterAll(async () => {

@@ -1,8 +1,8 @@
 import { createConnection } from 'node:net'
 import type { APIGatewayProxyEventV2WithIAMAuthorizer, Context } from 'aws-lambda'
 import { onTestFinished } from 'vitest'
-import { startGateway } from '../../../local/gateway/gateway.ts'
-import type { Handler } from '../../../local/gateway/invoke.ts'
+import { startGateway } from '../../../serve/http/gateway.ts'
+import type { Handler } from '../../../serve/http/invoke.ts'
 import type { HttpFunctionName } from '../../../src/edge/http/routes.ts'
 
 interface Call {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect } from 'vitest'
 import { unscheduled } from '../../../src/batch/schedules.ts'
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
@@ -148,7 +148,7 @@ const untilIdle = ({ sql }: World) =>
 
 /**
  * What happens without the client: the server ends what it works on; two minutes later the monitor closes what nobody works on;
- * whoever advances a batch is called again, and put-back is typed again.
+ * the function of a batch is called again, and put-back is typed again.
  */
 async function settle(world: World, name: WayName, scene: Scene): Promise<boolean> {
   const { sql, clientUrl } = world

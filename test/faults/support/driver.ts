@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import { type Scene, type WayName, wayOf } from './ways.ts'
 

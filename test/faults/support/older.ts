@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import type { advance } from '../../../src/batch/advance.ts'
 import type { startBatch } from '../../../src/batch/start.ts'
-import type { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import type { fromUrl } from '../../../src/keeper/database-url.ts'
 import type { refresh } from '../../../src/run/refresh.ts'
 import type { connectTo } from '../../../src/server/connect.ts'
 

@@ -1,4 +1,4 @@
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
 import type { Sql } from '../../../src/server/connect.ts'
 import { connectTo } from '../../../src/server/connect.ts'

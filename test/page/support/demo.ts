@@ -4,14 +4,14 @@ import { join } from 'node:path'
 import { loadDemo } from '../../../local/demo/load.ts'
 import { demo } from '../../../local/demo/project.ts'
 import { startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
-import { localBatches, localFunctions } from '../../../local/gateway/batches.ts'
-import { startGateway } from '../../../local/gateway/gateway.ts'
-import { makeViews } from '../../../local/run/views.ts'
+import { startGateway } from '../../../serve/http/gateway.ts'
+import { makeViews } from '../../../serve/start/views.ts'
 import { defaults } from '../../../src/config/options.ts'
 import { variablesOf } from '../../../src/config/variables.ts'
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { connectTo } from '../../../src/server/connect.ts'
+import { functionsOn } from '../../support/api/served.ts'
 
 /** The demo of `npm start` with its gateway and its page, on a server and in a folder of its own. */
 export async function startDemo() {
@@ -27,7 +27,7 @@ export async function startDemo() {
     ...variablesOf(defaults, ['schedules']),
     POWERTOOLS_LOG_LEVEL: 'SILENT',
   })
-  const gateway = await startGateway({ port: 0, functions: localFunctions(localBatches(database)) })
+  const gateway = await startGateway({ port: 0, functions: functionsOn(database) })
   return {
     url: gateway.url,
     databaseUrl: server.url,

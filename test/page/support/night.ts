@@ -1,5 +1,5 @@
 import postgres from 'postgres'
-import { readBatch, startBatch } from '../../../local/run/api.ts'
+import { readBatch, startBatch } from '../../../serve/start/api.ts'
 import type { Sql } from '../../../src/server/connect.ts'
 import { until } from '../../support/waiting/until.ts'
 

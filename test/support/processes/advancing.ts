@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { advance } from '../../../src/batch/advance.ts'
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 
 /** A process to kill: prints `ready`, waits for a line, advances a batch. Arguments: database URL, batch. */

@@ -1,4 +1,4 @@
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'

@@ -1,6 +1,6 @@
 import postgres from 'postgres'
 import { afterAll, beforeAll, beforeEach } from 'vitest'
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { createRole } from '../../../src/own-schema/create-role.ts'
 import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo, type Database } from '../../../src/server/connect.ts'
 
 /** A proxy to the server that breaks connections when a test wants it to. */

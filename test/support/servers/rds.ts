@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from 'vitest'
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
 import { administrator } from './database.ts'
 import { major, startTestServer, type TestServer } from './test-server.ts'

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { apiOf } from '../../../cli/api/api-of.ts'
 import { ApiUnavailable } from '../../../cli/api/unavailable.ts'
-import { findFreePort } from '../../../local/embedded/port.ts'
+import { findFreePort } from '../../../serve/process/port.ts'
 import { aimed, command } from '../../../src/sql/commands.ts'
 import { problem, startApi, startParameters, withoutPerson } from '../../support/api/fake-api.ts'
 

@@ -21,7 +21,6 @@ describe('the configuration', () => {
       tellsPrograms: false,
       wakeAnnounce: undefined,
       longestWaitSeconds: undefined,
-      runsAtOnce: Number.POSITIVE_INFINITY,
       deployConcurrency: undefined,
     })
   })
@@ -30,7 +29,6 @@ describe('the configuration', () => {
     expect(
       readConfiguration({
         VIEWKEEPER_ENVIRONMENT: 'production',
-        BATCH_RUNS_AT_ONCE: '4',
         ...variablesOf(
           {
             schedules: { nightly: { at: '02:30', timeZone: 'Europe/Berlin' } },
@@ -65,7 +63,6 @@ describe('the configuration', () => {
       metricsPerView: true,
       links: { pageUrl: 'https://views.example', runbookUrl: 'https://docs.example' },
       telling: { remindSeconds: null, apartSeconds: 5400 },
-      runsAtOnce: 4,
       batchDefaults: { exchange: 'each', maxShadowBytes: 0 },
       deployConcurrency: 3,
     })

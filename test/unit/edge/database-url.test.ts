@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { fromUrl } from '../../../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
 
 describe('DATABASE_URL', () => {
   const read = (url: string) => fromUrl(url)({ fresh: false })

@@ -1,0 +1,2 @@
+drop materialized view daily_sales;
+drop table orders;

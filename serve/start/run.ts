@@ -1,0 +1,203 @@
+import { listOpenBatches } from '../../src/batch/read.ts'
+import { defaults } from '../../src/config/options.ts'
+import { optionsOf, saidToDatabase, variablesOf } from '../../src/config/variables.ts'
+import { localEnvironment } from '../../src/edge/lambda/configuration.ts'
+import { fromUrl } from '../../src/keeper/database-url.ts'
+import { keeperOf } from '../../src/keeper/keeper.ts'
+import { Problem } from '../../src/problem.ts'
+import { connectTo, type Database } from '../../src/server/connect.ts'
+import type { CommandTarget } from '../../src/sql/commands.ts'
+import { count, report, timed } from '../../src/terminal/report.ts'
+import { startEvents } from '../http/events.ts'
+import { startGateway } from '../http/gateway.ts'
+import { servedFunctions } from '../http/invoke.ts'
+import { type Life, untilSignal } from '../process/lifetime.ts'
+import { leveledLogger, showLogs } from '../process/logs.ts'
+import { readOptions } from '../process/options.ts'
+import { isPortFree } from '../process/port.ts'
+import { LocalProblem } from '../process/problem.ts'
+import { applySchemaSteps, describeDatabase } from './database.ts'
+import { refreshFirst } from './first-refresh.ts'
+import { announceGateway, findGateway, usualPort } from './gateway-file.ts'
+import { printHints } from './hints.ts'
+import type { LocalProject } from './project.ts'
+import { watchSilence } from './silence.ts'
+import { type MadeViews, makeViews } from './views.ts'
+
+/**
+ * Serves the views of a project on this machine until Ctrl-C: PostgreSQL, the API, the page, schedules and the monitor. On
+ * the database of DATABASE_URL nothing but schema `viewkeeper` is made, and only requests refresh views, unless the project
+ * keeps it fresh. Ends the process: with 1 and one line if the start or something that was started fails.
+ */
+export async function runProject(project: LocalProject): Promise<void> {
+  try {
+    await untilSignal((life) => start(life, project))
+  } catch (error) {
+    const isExpected = error instanceof LocalProblem || error instanceof Problem
+    console.error(isExpected ? `viewkeeper: ${error.message}` : error)
+    process.exit(1)
+  }
+}
+
+async function start(life: Life, project: LocalProject) {
+  const { port: wanted, folder, databaseUrl } = readOptions(process.env)
+  const running = findGateway(folder)
+  // A killed process leaves its file, and another process may have its number by now.
+  if (
+    running !== undefined &&
+    databaseUrl === undefined &&
+    !(await isPortFree(Number(new URL(running.url).port)))
+  )
+    throw new LocalProblem(
+      `${project.command} runs on this folder already, at ${running.url} (process ${running.pid}): use it, or end it with Ctrl-C there`,
+    )
+  const port = await freePort(wanted)
+  report.title('viewkeeper · local')
+
+  const url = databaseUrl ?? (await startEmbedded(project, folder, life))
+  process.env.DATABASE_URL = url // the functions read it at each call
+  const database = connectTo(fromUrl(url), {
+    ...saidToDatabase(optionsOf(process.env)),
+    viewOwner: undefined,
+  })
+  if (databaseUrl) await describeDatabase(database, url, project.command)
+  else await project.loadTables?.(url)
+  await applySchemaSteps(database)
+  const made = databaseUrl ? null : await migrateViews(database, project)
+  await project.compare?.(database)
+
+  const mute = showLogs(process.env)
+  if (databaseUrl === undefined || project.keepsFresh)
+    Object.assign(process.env, variablesOf(defaults, ['schedules', 'eventBus'])) // the functions read them at each call
+  const keeper = keeperOf(database, { logger: leveledLogger(process.env) })
+  const isEmbedded = databaseUrl === undefined
+  // Commands of the folder find the gateway by themselves, unless they are to work on another environment.
+  const isFound = isEmbedded && !process.env.DATA_DIR
+  const typed = (address: string): CommandTarget =>
+    isFound || new URL(address).port === String(usualPort)
+      ? (project.target?.() ?? null)
+      : { environment: null, url: address }
+  const events = isEmbedded ? startEvents(database) : undefined
+  const gateway = await startGateway({ port, functions: servedFunctions(keeper.advancer), events, typed })
+  await life.onStop(gateway.close)
+  if (events) await life.onStop(events.close)
+  if (isEmbedded) await life.onStop(announceGateway(folder, gateway.url))
+  await life.onStop(keeper.stop)
+  // Stopping is in reverse order: the logs are hidden before the functions lose their database.
+  await life.onStop(mute)
+  if (made === null) {
+    await attend(keeper, database, project)
+    if (project.keepsFresh) keepFresh(keeper, project.isMonitorStopped)
+  } else {
+    // Nobody else uses the embedded database.
+    const open = await listOpenBatches(database)
+    for (const { id } of open) keeper.advancer.advance(id)
+    if (open.length > 0) {
+      report.line()
+      report.line(`${count(open.length, 'batch', 'batches')} of the last start will go on`)
+    } else await refreshFirst(gateway.url, made.views)
+    keepFresh(keeper, project.isMonitorStopped)
+  }
+  await printHints(gateway.url, { ...project, isEmbedded, typed: typed(gateway.url) })
+}
+
+/** The port that was asked for, or else the usual one, or one of those above it. */
+async function freePort(wanted: number | undefined): Promise<number> {
+  for (let port = wanted ?? usualPort; port < (wanted ?? usualPort + portsTried) + 1; port++)
+    if (await isPortFree(port)) return port
+  throw new LocalProblem(
+    wanted === undefined
+      ? `ports ${usualPort} to ${usualPort + portsTried} are taken: name a free one, such as PORT=9000`
+      : `port ${wanted} is taken by another program: set PORT to another one, or unset PORT for the first free one from ${usualPort} on`,
+  )
+}
+
+const portsTried = 20
+
+async function startEmbedded({ startServer }: LocalProject, folder: string, life: Life): Promise<string> {
+  const [server, ms] = await timed(() => startServer({ folder }))
+  await life.onStop(server.stop)
+  server.ended.then(() =>
+    life.fail(new LocalProblem(`PostgreSQL has ended by itself; its log is in ${folder}`)),
+  )
+  report.done(`postgres ${server.version}`, `embedded, ${folder}/`, ms)
+  return server.url
+}
+
+/** Makes the views. If that fails, the failure is told, and the rest goes on: the database may lack tables by now. */
+async function migrateViews(database: Database, project: LocalProject): Promise<MadeViews> {
+  try {
+    const [made, ms] = await timed(() => makeViews(database, project))
+    const views = count(made.views.length, 'view')
+    if (made.views.length + made.applied > 0)
+      report.done(
+        'views',
+        made.applied > 0 ? `${views}, from their frozen migrations` : `${views} (kept)`,
+        ms,
+      )
+    return made
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error
+    report.failure(error.message)
+    return { views: [], applied: 0 }
+  }
+}
+
+/** On a database that others use, too: advances only the batches that nobody else advances. */
+async function attend(
+  keeper: Attending,
+  database: Database,
+  { command, keepsFresh }: LocalProject,
+): Promise<void> {
+  report.line()
+  report.line(
+    keepsFresh
+      ? 'schedules, target lags and the monitor run here, for as long as this process does'
+      : `no view is refreshed and no schedule runs here: only your requests refresh views (${command === 'npm start' ? 'npm start --' : command} --keep-fresh runs them, too)`,
+  )
+  const open = await listOpenBatches(database)
+  const taken = keeper.advancer.takeOver(open)
+  if (taken.length > 0)
+    report.line(`${count(taken.length, 'batch', 'batches')} left by other processes: advanced here now`)
+  const watched = open.length - taken.length
+  if (watched === 0) return
+  report.line(
+    `${count(watched, 'open batch', 'open batches')}: another process seems to advance ${watched === 1 ? 'it' : 'them'}; ` +
+      'if not, this process takes over in some seconds',
+  )
+  const ids = new Set(open.map(({ id }) => id))
+  const timer = setInterval(async () => {
+    // While the database cannot be reached, the batches stay as they are.
+    const still = await listOpenBatches(database).catch(() => null)
+    const ours = still?.filter(({ id }) => ids.has(id)) ?? []
+    if (still !== null && ours.length === 0) clearInterval(timer)
+    for (const id of keeper.advancer.takeOver(ours))
+      report.line(`batch ${id} goes on here: nobody else advances it any more`)
+  }, watchEveryMs)
+  timer.unref()
+}
+
+type Attending = Pick<ReturnType<typeof keeperOf>, 'advancer' | 'start' | 'stop'>
+
+const watchEveryMs = 1000
+
+/**
+ * Starts schedules and the monitor, as in a deployed environment. On a database that is not embedded only if somebody asks
+ * for it: a run that is published here would be missing from the metrics of the database's environment.
+ */
+function keepFresh(keeper: Attending, isMonitorStopped = false): void {
+  const heard = watchSilence(([first = '', ...more]) => {
+    report.warning(first)
+    for (const line of more) report.line(line)
+  })
+  const config = optionsOf(process.env)
+  keeper.start({
+    config: isMonitorStopped ? { ...config, monitorEveryMinutes: false } : config,
+    // With a bus, what ends becomes an event: here its listeners are the bus.
+    environment: localEnvironment,
+    onLook: (look) => heard(!(look instanceof Error)),
+  })
+  if (!isMonitorStopped) return
+  heard(false)
+  setInterval(heard, 60_000, false).unref()
+}

@@ -1,0 +1,139 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import type { ServeOptions } from '../../src/config/serve-options.ts'
+import {
+  type FunctionOptions,
+  isFunctionOption,
+  saidToDatabase,
+  variablesOf,
+} from '../../src/config/variables.ts'
+import { fromUrl, fromUrlFile } from '../../src/keeper/database-url.ts'
+import { keeperOf, type StartOptions } from '../../src/keeper/keeper.ts'
+import { bringUp } from '../../src/migrate/bring-up.ts'
+import { readFrozenMigrations } from '../../src/migrate/frozen-migrations.ts'
+import { isAhead } from '../../src/migrate/migrate.ts'
+import { migrate } from '../../src/own-schema/apply.ts'
+import { schemaFolder } from '../../src/package-files.ts'
+import { mayRetry, Problem, type ProblemCode } from '../../src/problem.ts'
+import { type ConnectionSource, connectTo, type Database } from '../../src/server/connect.ts'
+import { beginMonitoring } from '../../src/watch/begin.ts'
+import type { Logger } from '../../src/watch/log.ts'
+import type { Doorkeeper } from '../http/doorkeeper.ts'
+import { startGateway } from '../http/gateway.ts'
+import { servedFunctions } from '../http/invoke.ts'
+import type { Metrics } from '../metrics/metrics.ts'
+import { type Life, untilSignal } from '../process/lifetime.ts'
+import { leveledLogger } from '../process/logs.ts'
+import { portOf } from '../process/options.ts'
+import { LocalProblem } from '../process/problem.ts'
+import { usualPort } from './gateway-file.ts'
+
+/** How a project is served. */
+export interface Serving {
+  /** The frozen migrations of the views. */
+  migrations: URL
+  options: ServeOptions
+  /** The address to listen on. */
+  host: string
+  /** Whether the login may be a superuser. */
+  allowSuperuser: boolean
+  /** What else the leader does, and who lets requests in from beyond this machine. */
+  extras?: (database: Database) => { doorkeeper?: Doorkeeper; metrics?: Metrics; start?: StartOptions }
+}
+
+const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host)
+
+/**
+ * Serves a project on the database of DATABASE_URL or DATABASE_URL_FILE until SIGTERM: brings schema viewkeeper and the views up
+ * to date, answers requests, and keeps the views fresh in turn with the other copies. Log lines are JSON on the standard output.
+ * Ends the process: with 1 and one line if it cannot start.
+ */
+export const serve = (serving: Serving): Promise<never> => untilSignal((life) => start(life, serving))
+
+async function start(
+  life: Life,
+  { migrations, options, host, allowSuperuser, extras }: Serving,
+): Promise<void> {
+  const source = sourceOf(process.env)
+  // The functions read the environment at each call, as in Lambda.
+  const config: FunctionOptions = { schedules: { nightly: false }, ...options }
+  Object.assign(process.env, variablesOf(config, Object.keys(config).filter(isFunctionOption)))
+  process.env.POWERTOOLS_METRICS_DISABLED ??= 'true'
+  process.env.POWERTOOLS_LOG_LEVEL ??= options.logLevel ?? 'INFO'
+  const logger = leveledLogger(process.env)
+  const database = connectTo(source, {
+    superuser: allowSuperuser ? 'allowed' : 'refused',
+    ...saidToDatabase(config),
+  })
+  const { doorkeeper, start } = extras?.(database) ?? {}
+  if (!isLoopback(host) && doorkeeper === undefined)
+    throw new LocalProblem(`--host ${host} is beyond this machine, and nobody asks for tokens there`)
+  await patiently(logger, () => bringUpToDate(database, migrations, logger))
+  const keeper = keeperOf(database, { logger, config })
+  const gateway = await startGateway({
+    host,
+    port: portOf(process.env) ?? usualPort,
+    functions: servedFunctions(keeper.advancer),
+    doorkeeper: isLoopback(host) ? undefined : doorkeeper,
+    drainMs: 30_000,
+  })
+  await life.onStop(gateway.close)
+  keeper.start({ config, ...start })
+  // Stopped first: another copy leads while this one still answers.
+  await life.onStop(keeper.stop)
+  logger.info('serves', { url: gateway.url })
+}
+
+/** The address in DATABASE_URL, or in the file that DATABASE_URL_FILE names. */
+function sourceOf({ DATABASE_URL, DATABASE_URL_FILE }: NodeJS.ProcessEnv): ConnectionSource {
+  if (DATABASE_URL) return fromUrl(DATABASE_URL)
+  if (DATABASE_URL_FILE) return fromUrlFile(DATABASE_URL_FILE)
+  throw new LocalProblem(
+    'serve needs a database: set DATABASE_URL, or DATABASE_URL_FILE to a file with it. Without one, npx viewkeeper dev runs a PostgreSQL',
+  )
+}
+
+const longestMs = 13 * 60_000
+
+/** Does what `migrate up` does. What a newer copy has added stays, and this one serves it. */
+async function bringUpToDate(database: Database, folder: URL, logger: Logger): Promise<void> {
+  const schema = await migrate(database, schemaFolder)
+  if (schema.applied.length > 0) logger.info('schema steps are applied', { applied: schema.applied })
+  if (schema.ahead.length > 0)
+    logger.warn('a newer version of Viewkeeper has updated this database', { ahead: schema.ahead })
+  await beginMonitoring(database)
+  const { applied, ahead, missing } = await bringUp(
+    {
+      database,
+      trigger: 'deploy',
+      requestedBy: 'viewkeeper serve',
+      waitUntil: Date.now() + longestMs,
+      withData: true,
+      onDone: (done) => logger.info('migrated a view', { ...done }),
+    },
+    await readFrozenMigrations(folder),
+  )
+  if (applied.length > 0) logger.info('migrations are applied', { count: applied.length })
+  if (ahead.length > 0) logger.warn(isAhead(ahead).message, { ahead })
+  if (missing.length > 0) logger.warn('views are missing', { missing })
+}
+
+/** Waiting does not mend these. */
+const final: ProblemCode[] = ['CredentialsRefused', 'SuperuserRefused', 'NotDirect', 'DatabaseReadOnly']
+
+const longestPauseMs = 30_000
+
+/** Tries again while the database is away, with growing pauses; each reason is one line. */
+async function patiently(logger: Logger, work: () => Promise<void>): Promise<void> {
+  let told = ''
+  for (let pauseMs = 1000; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof Problem) || !mayRetry(error.code) || final.includes(error.code)) throw error
+      if (error.message !== told)
+        logger.warn('waits for the database', { code: error.code, problem: error.message })
+      told = error.message
+      await pause(pauseMs)
+    }
+  }
+}

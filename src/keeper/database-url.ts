@@ -1,0 +1,89 @@
+import { readFileSync } from 'node:fs'
+import { isIPv4 } from 'node:net'
+import { Problem } from '../problem.ts'
+import type { ConnectionOptions, ConnectionSource } from '../server/connect.ts'
+
+/**
+ * Connection options from `postgres://user:password@host:port/database`. `sslmode` is `verify-full` or
+ * `disable`; the default is `disable` for a server on this machine, and `verify-full` for any other.
+ * `sslrootcert` names a file of root certificates (PEM), such as the one that RDS offers for download; the
+ * default is Node's own root certificates.
+ */
+export function fromUrl(text: string): ConnectionSource {
+  const options = parseUrl(text)
+  return async () => options
+}
+
+/** The address that the file has at each connection: a mounted secret may be exchanged at any time. */
+export const fromUrlFile =
+  (file: string): ConnectionSource =>
+  async () => {
+    let text: string
+    try {
+      text = readFileSync(file, 'utf8').trim()
+    } catch (error) {
+      throw badUrl(
+        `the file ${file}, which DATABASE_URL_FILE names, cannot be read (${(error as NodeJS.ErrnoException).code})`,
+      )
+    }
+    return parseUrl(text)
+  }
+
+function parseUrl(text: string): ConnectionOptions {
+  let url: URL
+  try {
+    url = new URL(text)
+  } catch {
+    throw badUrl('it is not a URL')
+  }
+  if (!['postgres:', 'postgresql:'].includes(url.protocol)) throw badUrl('it does not start with postgres://')
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const sslmode = url.searchParams.get('sslmode') ?? (isLoopback(host) ? 'disable' : 'verify-full')
+  if (sslmode !== 'disable' && sslmode !== 'verify-full') {
+    throw badUrl(
+      `sslmode=${sslmode} is neither verify-full nor disable, and no other mode protects the password`,
+    )
+  }
+  const roots = url.searchParams.get('sslrootcert')
+  return {
+    host,
+    port: Number(url.port || 5432),
+    database: decoded(url.pathname.slice(1)) || 'postgres',
+    user: decoded(url.username) || 'postgres',
+    password: decoded(url.password),
+    tls:
+      sslmode === 'disable'
+        ? { verify: false }
+        : { verify: true, roots: roots === null ? null : [readRoots(roots)] },
+  }
+}
+
+function readRoots(file: string): string {
+  try {
+    return readFileSync(file, 'utf8')
+  } catch (error) {
+    throw badUrl(
+      `the file ${file}, which sslrootcert names, cannot be read (${(error as NodeJS.ErrnoException).code})`,
+    )
+  }
+}
+
+/** Refuses a stray `%` instead of guessing. */
+function decoded(part: string): string {
+  try {
+    return decodeURIComponent(part)
+  } catch {
+    throw badUrl('a % in it does not begin a percent-encoded character; write %25 for %')
+  }
+}
+
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+
+/** The message does not show the URL, because the URL holds the password. */
+const badUrl = (why: string): Problem =>
+  new Problem(
+    'InvalidRequest',
+    `DATABASE_URL cannot be used: ${why}. Write postgres://user:password@host:5432/database.`,
+    { field: 'DATABASE_URL' },
+  )

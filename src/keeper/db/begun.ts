@@ -1,0 +1,36 @@
+import type { Sql } from '../../server/connect.ts'
+
+/** Up to when schedules have begun their batches. */
+export interface Begun {
+  /** The last turn of each schedule, by its name, that is on record since two hours. */
+  turns: Map<string, Date>
+  /** When the monitor last looked, or else now: a schedule without a turn on record has missed none before. */
+  otherwise: Date
+  /** By the server's clock. */
+  now: Date
+}
+
+/** Reads what the schedules of earlier leaders have begun. The key of a batch of a schedule ends with the time of its turn. */
+export async function readBegun(sql: Sql): Promise<Begun> {
+  const [[row], turns] = await Promise.all([
+    sql<[{ at: Date; now: Date }]>`
+      select coalesce((select (value ->> 'at')::timestamptz from viewkeeper.switches where key = 'looked'),
+                      clock_timestamp()) as at, clock_timestamp() as now`,
+    sql<{ name: string; at: string }[]>`
+      select requested_by as name, max(right(idempotency_key, 24)) as at from viewkeeper.batches
+       where trigger = 'schedule' and requested_at > clock_timestamp() - interval '2 hours'
+         and idempotency_key = requested_by || ' ' || right(idempotency_key, 24)
+       group by requested_by`,
+  ])
+  return {
+    turns: new Map(turns.map(({ name, at }) => [name, new Date(at)])),
+    otherwise: row.at,
+    now: row.now,
+  }
+}
+
+/** The time by the server's clock. */
+export async function readClock(sql: Sql): Promise<Date> {
+  const [row] = await sql<[{ now: Date }]>`select clock_timestamp() as now`
+  return row.now
+}

@@ -1,0 +1,149 @@
+import { randomUUID } from 'node:crypto'
+import { setTimeout as pause } from 'node:timers/promises'
+import { readScheduled } from '../batch/db/intervals.ts'
+import { readOpenBatches } from '../batch/db/lost-batches.ts'
+import { startBatch } from '../batch/start.ts'
+import { startDueBatch } from '../batch/start-due.ts'
+import { batchesOf, type ScheduledBatch, scheduledViews, type ViewTimes } from '../catalog/plan/scheduled.ts'
+import type { Database, Sql } from '../server/connect.ts'
+import { type Logger, logging } from '../watch/log.ts'
+import { type Monitored, monitor, type Publisher } from '../watch/monitor.ts'
+import { prune } from '../watch/prune.ts'
+import { type Advancer, patiently } from './advancer.ts'
+import { readBegun, readClock } from './db/begun.ts'
+import { askEveryMs, type Leader } from './lead.ts'
+import type { Terms } from './terms.ts'
+import { dueTurn } from './turns-due.ts'
+
+/** What the leading copy works with. */
+export interface Keeping {
+  database: Database
+  terms: Terms
+  logger: Logger
+  advancer: Advancer
+  /** The name of the environment in events; null: nothing becomes an event. */
+  programs: { environment: string } | null
+  /** Is told what each look publishes, beside the log. */
+  publish?: Publisher | undefined
+  /** Hears of each look of the monitor, and of each that failed. */
+  onLook?: ((look: Monitored | Error) => void) | undefined
+}
+
+/** Nobody else gives these names, so the times themselves are the name. */
+const nameOf = ({ schedule, timeZone }: ViewTimes): string => `${schedule} ${timeZone}`
+
+const daily: ViewTimes = { schedule: '17 3 * * *', timeZone: 'UTC' }
+
+const longestPruneMs = 15 * 60_000
+
+/**
+ * Does what the clock asks for while this copy leads: begins the batches of schedules and target lags, looks with the monitor,
+ * removes old history, and advances batches that nobody advances. The server's clock decides. A turn that came while nobody led is
+ * caught up once; a turn that an earlier leader has begun has its key on record, and does not begin twice.
+ */
+export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void> {
+  const { terms, logger, advancer } = keeping
+  const { signal } = leader
+  const begun = await leader.ask(readBegun)
+  let last = begun.now
+  let looked = Number.NEGATIVE_INFINITY
+  const busy = new Set<string>()
+  const aside = (name: string, work: () => Promise<unknown>) => {
+    if (busy.has(name)) return
+    busy.add(name)
+    work()
+      .catch((error: Error) => {
+        if (!signal.aborted) logger.error(`${name} failed`, { problem: error.message })
+      })
+      .finally(() => busy.delete(name))
+  }
+  for (let first = true; !signal.aborted; first = false) {
+    const [now, scheduled, open] = await leader.ask(readNow)
+    for (const batch of batchesNow(scheduled, terms)) {
+      const since = begun.turns.get(batch.name) ?? (first ? begun.otherwise : last)
+      const turn = dueTurn(batch, since, now)
+      begun.turns.set(batch.name, turn ?? since)
+      if (turn !== null)
+        aside(`schedule ${nameOf(batch)} at ${turn.toISOString()}`, () =>
+          beginBatch(keeping, signal, batch, turn),
+        )
+    }
+    if (terms.monitorEveryMs !== null && now.getTime() - looked >= terms.monitorEveryMs - askEveryMs / 2) {
+      looked = now.getTime()
+      aside('monitor', () => look(keeping))
+    }
+    if (dueTurn(daily, last, now)) aside('prune', () => removeHistory(keeping))
+    for (const batchId of advancer.takeOver(open)) logger.info('takes a batch over', { batchId })
+    last = now
+    await pause(askEveryMs, undefined, { signal }).catch(() => {})
+  }
+}
+
+const readNow = (sql: Sql) => Promise.all([readClock(sql), readScheduled(sql), readOpenBatches(sql)])
+
+/** The batches that schedules begin, as the record has them now: what is migrated meanwhile has its schedule at once. */
+function batchesNow(
+  scheduled: Awaited<ReturnType<typeof readScheduled>>,
+  { schedules: { nightly, views } }: Terms,
+): ScheduledBatch[] {
+  const own = views ? batchesOf(scheduledViews(scheduled), nameOf) : []
+  return nightly === null ? own : [{ name: 'nightly', ...nightly, selection: { all: true } }, ...own]
+}
+
+async function beginBatch(
+  { database, terms, logger, advancer }: Keeping,
+  signal: AbortSignal,
+  { name, selection }: ScheduledBatch,
+  turn: Date,
+): Promise<void> {
+  const idempotencyKey = `${name} ${turn.toISOString()}`
+  const call = { database, trigger: 'schedule', requestedBy: name, caller: name, idempotencyKey } as const
+  const batch = await patiently(() => startBatch(selection, call, terms.batchDefaults), signal)
+  logger.info(`batch ${batch.status}`, { ...batch, trigger: 'schedule', schedule: name, scheduledTime: turn })
+  if (batch.status === 'pending' || batch.status === 'running') advancer.advance(batch.batchId)
+}
+
+/** One look of the monitor. If refreshes are due by target lags, begins their batch. */
+async function look({
+  database,
+  terms,
+  logger,
+  advancer,
+  programs,
+  publish: also,
+  onLook,
+}: Keeping): Promise<void> {
+  const { schedules, looks, telling, batchDefaults } = terms
+  try {
+    const publish = both(logging(logger), also)
+    const monitored = await monitor(database, { programs, looks, schedules, telling, publish })
+    onLook?.(monitored)
+    if (monitored.due === 0) return
+    const by = { requestedBy: 'target lag', caller: 'target lag', idempotencyKey: randomUUID() }
+    const batch = await startDueBatch({ database, trigger: 'schedule', ...by }, looks, batchDefaults)
+    if (batch !== null) advancer.advance(batch.batchId)
+  } catch (error) {
+    onLook?.(error as Error)
+    throw error
+  }
+}
+
+const both = (one: Publisher, other: Publisher | undefined): Publisher => ({
+  runs(ended) {
+    one.runs(ended)
+    other?.runs(ended)
+  },
+  batches(ended) {
+    one.batches(ended)
+    other?.batches(ended)
+  },
+  trouble(...found) {
+    one.trouble(...found)
+    other?.trouble(...found)
+  },
+})
+
+async function removeHistory({ database, terms, logger, programs }: Keeping): Promise<void> {
+  const options = { ...terms.retention, programs: programs !== null }
+  logger.info('pruned', { ...(await prune(database, options, Date.now() + longestPruneMs)) })
+}

@@ -1,0 +1,76 @@
+import type { Batch } from '../batch/db/batches.ts'
+import { type FoundTrouble, troubleWords } from '../events/plan/troubles.ts'
+import type { EndedRun } from './db/publish.ts'
+import type { Publisher } from './monitor.ts'
+import { isSlow, isUnnoticedFailure } from './plan/runs.ts'
+
+/** Where log lines go: a message, and fields that name what it is about. Secrets and row data never go in. */
+export interface Logger {
+  info(message: string, fields: Record<string, unknown>): void
+  warn(message: string, fields: Record<string, unknown>): void
+  error(message: string, fields: Record<string, unknown>): void
+}
+
+/** The most views that one log line names. */
+const mostNames = 20
+
+/** Publishes what a look of the monitor has found as log lines. */
+export const logging = (logger: Logger): Publisher => ({
+  runs: (ended) => {
+    for (const run of ended) logRun(logger, run)
+  },
+  batches: (ended) => {
+    for (const batch of ended) logBatch(logger, batch)
+  },
+  trouble: (trouble, found, told) => logTrouble(logger, `views are ${troubleWords[trouble]}`, found, told),
+})
+
+/** `told` are the names that the next notice is about. */
+function logTrouble(logger: Logger, message: string, found: FoundTrouble[], told: string[]): void {
+  if (found.length === 0) return
+  logger.warn(message, {
+    count: found.length,
+    views: found
+      .slice(0, mostNames)
+      .map(({ trouble: _, name, ...age }) =>
+        age.maxStalenessSeconds === null ? name : { view: name, ...age },
+      ),
+    ...(told.length === 0 ? {} : { toldCount: told.length, told: told.slice(0, mostNames) }),
+  })
+}
+
+function logRun(logger: Logger, run: EndedRun): void {
+  logger[isUnnoticedFailure(run) ? 'error' : 'info']('run ended', {
+    runId: run.id,
+    view: run.view,
+    operation: run.operation,
+    trigger: run.trigger,
+    ...(run.batchId === null ? {} : { batchId: run.batchId }),
+    status: run.status,
+    // Left out if it is not true: the query of Logs Insights filters by `ispresent(fresh)`.
+    ...(run.status === 'success' && run.fills ? { fresh: true } : {}),
+    strategy: run.meta.response.strategy,
+    finishedAt: run.finishedAt,
+    durationMs: run.durationMs,
+    rowCountBefore: run.rowCountBefore,
+    rowCountAfter: run.rowCountAfter,
+    ...(isSlow(run.durationMs, run.usualMs)
+      ? { slow: true, usualMs: Math.round(run.usualMs as number) }
+      : {}),
+    ...problem(run.error),
+  })
+}
+
+function logBatch(logger: Logger, batch: Batch): void {
+  logger[batch.status === 'failed' ? 'error' : 'info']('batch ended', {
+    batchId: batch.id,
+    trigger: batch.trigger,
+    status: batch.status,
+    finishedAt: batch.finishedAt,
+    durationMs: batch.elapsedMs,
+    ...problem(batch.error),
+  })
+}
+
+const problem = (error: { class: string; sqlstate?: string; message: string } | null) =>
+  error === null ? {} : { class: error.class, sqlstate: error.sqlstate, problem: error.message }

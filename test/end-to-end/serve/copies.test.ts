@@ -1,0 +1,216 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import postgres from 'postgres'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { findFreePort } from '../../../serve/process/port.ts'
+import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
+import { until } from '../../support/waiting/until.ts'
+import { temporaryFolder } from '../support/viewkeeper.ts'
+
+const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
+
+let server: TestServer
+let admin: postgres.Sql
+
+beforeAll(async () => {
+  server = await startTestServer()
+  admin = postgres(server.url, { max: 1, onnotice() {} })
+  await admin`create role app login password 'secret' createrole`
+})
+
+afterAll(async () => {
+  await admin?.end({ timeout: 1 })
+  await server?.stop()
+})
+
+/** A database that role `app` owns. */
+async function databaseOf(name: string) {
+  await admin.unsafe(`create database ${name} owner app`)
+  const url = new URL(server.url)
+  Object.assign(url, { username: 'app', password: 'secret', pathname: `/${name}` })
+  const sql = postgres(url.href, { max: 1, onnotice() {} })
+  onTestFinished(() => sql.end({ timeout: 1 }))
+  return { url: url.href, sql }
+}
+
+interface Copy {
+  process: ChildProcess
+  url: string
+  lines: { message: string; [field: string]: unknown }[]
+  printed(): string
+  exit: Promise<number | null>
+  says(message: RegExp): Promise<unknown>
+}
+
+/** A copy in a folder of its own; it ends with the test. */
+async function serve(env: Record<string, string>, args: string[] = [], config = '{}'): Promise<Copy> {
+  const folder = temporaryFolder()
+  mkdirSync(join(folder, 'migrations'))
+  writeFileSync(join(folder, 'viewkeeper.config.mjs'), `export default ${config}\n`)
+  const port = await findFreePort()
+  const { DATABASE_URL: _, ...inherited } = process.env
+  const child = spawn(process.execPath, [commandLine, 'serve', ...args], {
+    cwd: folder,
+    env: { ...inherited, PORT: String(port), NO_COLOR: '1', ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  let printed = ''
+  for (const stream of [child.stdout, child.stderr])
+    stream.setEncoding('utf8').on('data', (text: string) => {
+      printed += text
+    })
+  const exit = once(child, 'close').then(([code]) => code as number | null)
+  onTestFinished(async () => {
+    child.kill('SIGKILL')
+    await exit
+  })
+  const copy: Copy = {
+    process: child,
+    url: `http://127.0.0.1:${port}`,
+    get lines() {
+      return printed.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []))
+    },
+    printed: () => printed,
+    exit,
+    says: (message) =>
+      until(`a copy says ${message}: ${printed}`, async () =>
+        copy.lines.some((line) => message.test(line.message)),
+      ),
+  }
+  return copy
+}
+
+const stands = (copy: Copy) =>
+  copy.lines
+    .findLast(({ message }) => /^(leads|follows|cannot reach)/.test(message))
+    ?.message.split(/[: ]/)[0]
+
+const leaderOf = (copies: Copy[]) =>
+  until('one copy leads', async () => copies.find((copy) => stands(copy) === 'leads'))
+
+test('a leader that is killed, frozen or cut off is followed by another within 15 s; a missed turn is caught up once', async () => {
+  const { url, sql } = await databaseOf('copies')
+  await sql`create materialized view sales as select 1 as id`
+  const file = join(temporaryFolder(), 'url')
+  writeFileSync(file, `${url}\n`)
+  const copies = [await serve({ DATABASE_URL: url }), await serve({ DATABASE_URL_FILE: file })]
+  await leaderOf(copies)
+  await until('the view has a definition', async () => {
+    const { count } = await sql`
+      update viewkeeper.definitions set schedule = '* * * * *', time_zone = 'UTC' where name = 'sales'`
+    return count > 0
+  })
+  const turns = async () =>
+    (
+      await sql`
+    select idempotency_key as key from viewkeeper.batches where trigger = 'schedule' order by serial`
+    ).map(({ key }) => key)
+  const blows = {
+    frozen: (leader: Copy) => leader.process.kill('SIGSTOP'),
+    'cut off': () => sql`
+      select pg_terminate_backend(a.pid) from pg_stat_activity a join pg_locks l on l.pid = a.pid
+       where l.locktype = 'advisory' and a.application_name = 'viewkeeper leading'`,
+    killed: (leader: Copy) => leader.process.kill('SIGKILL'),
+  }
+  for (const [how, blow] of Object.entries(blows)) {
+    const leader = await leaderOf(copies)
+    const others = copies.filter((copy) => copy !== leader)
+    const before = (copy: Copy) => copy.lines.filter(({ message }) => message.startsWith('leads')).length
+    const led = new Map(copies.map((copy) => [copy, before(copy)]))
+    const since = Date.now()
+    await blow(leader)
+    const again = how === 'cut off' ? copies : others
+    await until(`another copy leads after one was ${how}`, async () =>
+      again.some((copy) => before(copy) > led.get(copy)!),
+    )
+    expect(Date.now() - since).toBeLessThan(15_000)
+    if (how === 'frozen') {
+      leader.process.kill('SIGCONT')
+      await until('the frozen copy follows', async () => stands(leader) === 'follows')
+    }
+  }
+  const keys = await turns()
+  expect(new Set(keys).size).toBe(keys.length)
+})
+
+test('a turn that came while no copy was there is begun by the first leader, once', async () => {
+  const { url, sql } = await databaseOf('late')
+  await sql`create materialized view sales as select 1 as id`
+  const first = await serve({ DATABASE_URL: url })
+  await first.says(/^leads/)
+  await until('the monitor has looked', async () => {
+    const { count } = await sql`
+      update viewkeeper.definitions set schedule = '0 0 * * *', time_zone = 'UTC' where name = 'sales'`
+    return count > 0
+  })
+  first.process.kill('SIGTERM')
+  expect(await first.exit).toBe(0)
+  // The last leader looked before the turn, which is long over now.
+  await sql`
+    update viewkeeper.switches set value = jsonb_build_object('at', date_trunc('day', clock_timestamp() at time zone 'utc') at time zone 'utc' - interval '1 s')
+     where key = 'looked'`
+  const turns = () =>
+    sql<{ key: string }[]>`select idempotency_key as key from viewkeeper.batches where trigger = 'schedule'`
+  for (let again = 0; again < 2; again++) {
+    const copy = await serve({ DATABASE_URL: url })
+    await copy.says(/^leads/)
+    await until('the turn is on record', async () => (await turns()).length > 0)
+    copy.process.kill('SIGTERM')
+    expect(await copy.exit).toBe(0)
+  }
+  expect((await turns()).map(({ key }) => key)).toEqual([
+    expect.stringMatching(/^0 0 \* \* \* UTC \S+T00:00:00\.000Z$/),
+  ])
+})
+
+test('SIGTERM: the answer that has begun is finished, and the run is on record', async () => {
+  const { url, sql } = await databaseOf('ending')
+  await sql`create materialized view slow as select 1 as id from pg_sleep(3)`
+  const copy = await serve({ DATABASE_URL: url })
+  await copy.says(/^serves/)
+  const answer = fetch(`${copy.url}/views/slow/refresh`, { method: 'POST', headers: { prefer: 'wait=20' } })
+  await until(
+    'the run is going on',
+    async () => (await sql`select from viewkeeper.runs where status = 'running'`).length > 0,
+  )
+  copy.process.kill('SIGTERM')
+  expect((await answer).status).toBe(200)
+  expect(await copy.exit).toBe(0)
+  expect(await sql`select status from viewkeeper.runs`).toEqual([{ status: 'success' }])
+})
+
+test('what keeps a copy from starting is one clear line', async () => {
+  const { url } = await databaseOf('refused')
+  const wrong = new URL(url)
+  wrong.password = 'wrong'
+  const cases: [Record<string, string>, string[], string, RegExp][] = [
+    [{}, [], '{}', /serve needs a database: set DATABASE_URL/],
+    [{ DATABASE_URL: 'nowhere' }, [], '{}', /DATABASE_URL cannot be used: it is not a URL/],
+    [{ DATABASE_URL: wrong.href }, [], '{}', /password authentication failed/],
+    [{ DATABASE_URL: server.url }, [], '{}', /superuser/],
+    [{ DATABASE_URL: url }, ['--host', '0.0.0.0'], '{}', /--host 0\.0\.0\.0 is beyond this machine/],
+    [
+      { DATABASE_URL: url },
+      [],
+      '{ serve: { tracing: true } }',
+      /serve\.tracing: there is no X-Ray: leave it out/,
+    ],
+  ]
+  for (const [env, args, config, message] of cases) {
+    const copy = await serve(env, args, config)
+    expect(await copy.exit).not.toBe(0)
+    expect(copy.printed()).toMatch(message)
+    expect(copy.printed()).not.toMatch(/^ +at /m)
+  }
+})
+
+test('a database that is away at the start is waited for, with one line', async () => {
+  const copy = await serve({ DATABASE_URL: `postgres://app:secret@127.0.0.1:${await findFreePort()}/app` })
+  await copy.says(/^waits for the database/)
+  copy.process.kill('SIGTERM')
+  expect(await copy.exit).toBe(0)
+  expect(copy.lines.filter(({ message }) => message.startsWith('waits'))).toHaveLength(1)
+})
