@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { fromUrl } from '../src/edge/lambda/database-url.ts'
+import { fromUrl } from '../src/keeper/database-url.ts'
 import { migrate } from '../src/own-schema/apply.ts'
 import { schemaFolder } from '../src/package-files.ts'
 import { refresh } from '../src/run/refresh.ts'

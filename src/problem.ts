@@ -2,7 +2,7 @@
  * What can go wrong, in one place: each code decides the HTTP status, whether trying again may help,
  * and the short title. The codes are also the `class` of a failed run's `error`.
  */
-const codes = {
+export const codes = {
   InvalidRequest: { status: 400, title: 'The request is not valid' },
   InvalidName: { status: 400, title: 'SQL cannot read the name' },
   Unauthenticated: { status: 401, title: 'A valid token is needed' },
@@ -83,7 +83,7 @@ export const sentences = (...texts: (string | false | null | undefined)[]): stri
       '',
     )
 
-interface ProblemDetails {
+export interface ProblemDetails {
   /** The request field at fault, as the caller wrote it. */
   field?: string
   /** The run that records this failure, if there is one. */

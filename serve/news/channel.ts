@@ -1,7 +1,7 @@
 import type { EventType } from '../../src/events/plan/event.ts'
 
 /** What a channel takes: what people are told, or events for programs. */
-export type Taken = 'notices' | { events: readonly EventType[] }
+type Taken = 'notices' | { events: readonly EventType[] }
 
 /** Somebody who is told: an address of mail, a chat, or a program. */
 export interface Channel {

@@ -3,7 +3,7 @@ import { defaults } from '../../src/config/options.ts'
 import { optionsOf, saidToDatabase, variablesOf } from '../../src/config/variables.ts'
 import { localEnvironment } from '../../src/edge/lambda/configuration.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
-import { keeperOf } from '../../src/keeper/keeper.ts'
+import { keeperOf, type ServedKeeper } from '../../src/keeper/keeper.ts'
 import { Problem } from '../../src/problem.ts'
 import { connectTo, type Database } from '../../src/server/connect.ts'
 import type { CommandTarget } from '../../src/sql/commands.ts'
@@ -145,7 +145,7 @@ async function migrateViews(database: Database, project: LocalProject): Promise<
 
 /** On a database that others use, too: advances only the batches that nobody else advances. */
 async function attend(
-  keeper: Attending,
+  keeper: ServedKeeper,
   database: Database,
   { command, keepsFresh }: LocalProject,
 ): Promise<void> {
@@ -177,15 +177,13 @@ async function attend(
   timer.unref()
 }
 
-type Attending = Pick<ReturnType<typeof keeperOf>, 'advancer' | 'start' | 'stop'>
-
 const watchEveryMs = 1000
 
 /**
  * Starts schedules and the monitor, as in a deployed environment. On a database that is not embedded only if somebody asks
  * for it: a run that is published here would be missing from the metrics of the database's environment.
  */
-function keepFresh(keeper: Attending, isMonitorStopped = false): void {
+function keepFresh(keeper: ServedKeeper, isMonitorStopped = false): void {
   const heard = watchSilence(([first = '', ...more]) => {
     report.warning(first)
     for (const line of more) report.line(line)

@@ -4,7 +4,7 @@ import { findToken, noteUse } from './store.ts'
 import { bearerOf, digestOf, idOf, includes, isSame, type Right } from './token.ts'
 
 /** Whose token a request has, and what it may. */
-export interface Caller {
+interface Caller {
   name: string
   may: Right
 }

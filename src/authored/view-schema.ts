@@ -71,6 +71,12 @@ const checksSchema = z
           "must be an object: { column: 'ordered_at', within: '26 h' }",
         )
         .optional(),
+      differs: z
+        .strictObject(
+          { atMost: matching(/^\d+(\.\d+)?\s?%$/, 'must be a part of the rows: "5%"') },
+          "must be an object: { atMost: '5%' }",
+        )
+        .optional(),
       severity: z
         .record(z.string(), z.literal('warn', 'must be "warn"'), "must name checks: { 'no future': 'warn' }")
         .optional(),

@@ -1,7 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type DetailedBatch, getBatch } from '../batch/read.ts'
 import { type BatchRequest, startBatch } from '../batch/start.ts'
-import { type FunctionOptions, saidToDatabase } from '../config/variables.ts'
+import type { ViewkeeperOptions } from '../config/options.ts'
+import { saidToDatabase } from '../config/variables.ts'
 import { Problem } from '../problem.ts'
 import { type RefreshRequest, refresh } from '../run/refresh.ts'
 import type { Result } from '../run/result.ts'
@@ -13,7 +14,7 @@ import { getWhy, type Why } from '../watch/why.ts'
 import { type Advancer, makeAdvancer } from './advancer.ts'
 import { fromUrl } from './database-url.ts'
 import { keepFresh } from './keep-fresh.ts'
-import { type Leader, leadInTurn, type Standing } from './lead.ts'
+import { leadInTurn, type Standing } from './lead.ts'
 import { termsOf } from './terms.ts'
 
 /** What a keeper works with. */
@@ -29,10 +30,25 @@ export interface KeeperOptions {
 }
 
 /** The options that a keeper obeys. Without `schedules`, nothing is refreshed by the clock. */
-export type KeeperConfig = FunctionOptions
+export type KeeperConfig = Pick<
+  ViewkeeperOptions,
+  | 'viewOwner'
+  | 'readOnReplicas'
+  | 'withoutKey'
+  | 'regularUpToMs'
+  | 'skipUnchanged'
+  | 'skipAtMostHours'
+  | 'schedules'
+  | 'batchConcurrency'
+  | 'batchExchange'
+  | 'maxShadowBytes'
+  | 'retention'
+  | 'monitorEveryMinutes'
+  | 'remindEveryHours'
+>
 
 /** How a request is made. */
-interface RequestOptions {
+export interface RequestOptions {
   /** Ends the wait for the answer. The run goes on in the server, and is recorded by it. */
   signal?: AbortSignal
   /** The same key for the same request is the same run or batch. */
@@ -55,12 +71,18 @@ export interface Keeper {
    * Runs schedules, target lags and the monitor until `stop`. Of all programs that have started this on the database, one leads
    * and does the work; if it ends or hangs, another one leads within 15 s.
    */
-  start(options?: StartOptions): void
+  start(options?: { config?: KeeperConfig }): void
   /** Ends what `start` began, and every wait. Runs go on in the server. */
   stop(): Promise<void>
 }
 
-/** How views are kept fresh. */
+/** A keeper with what a process besides needs that serves it. */
+export interface ServedKeeper extends Keeper {
+  advancer: Advancer
+  start(options?: StartOptions): void
+}
+
+/** How a process keeps views fresh. */
 export interface StartOptions {
   /** Default: what `createKeeper` was told. */
   config?: KeeperConfig
@@ -73,7 +95,7 @@ export interface StartOptions {
   /** Hears whether this program leads. */
   onStanding?(standing: Standing): void
   /** Works beside the schedules while this program leads. */
-  whileLeading?(leader: Leader): Promise<void>
+  whileLeading?(leading: { signal: AbortSignal }): Promise<void>
 }
 
 const longestWaitMs = 24 * 3_600_000
@@ -97,7 +119,7 @@ export function keeperOf(
     requestedBy = 'engine',
     onEnd,
   }: Omit<KeeperOptions, 'databaseUrl'> & { onEnd?: () => void },
-): Keeper & { advancer: Advancer } {
+): ServedKeeper {
   const stopping = new AbortController()
   const advancer = makeAdvancer(database, { logger, signal: stopping.signal, onEnd })
   let terms = termsOf(config)

@@ -3,6 +3,7 @@ import { lookAtView, type Patience } from '../catalog/db/look.ts'
 import type { RowCountStrategy, Strategy } from '../catalog/plan/definition.ts'
 import { type Obstacle, obstacle } from '../catalog/plan/rights.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
+import { Problem } from '../problem.ts'
 import type { RunOptions } from '../rebuild/plan/run-options.ts'
 import { brokenBackup } from '../server/backup.ts'
 import type { Sql } from '../server/connect.ts'
@@ -56,7 +57,9 @@ async function planAsSeen(
   definition: DefinitionDefaults,
   request: RefreshOptions,
 ): Promise<PlannedRefresh | 'gone'> {
-  const wanted = request.strategy ?? definition.strategy
+  const asked = request.strategy ?? definition.strategy
+  const compares = definition.checks.differs !== undefined && !request.withoutChecks
+  const wanted = compares && asked === 'auto' ? 'swap' : asked
   const { onReplicas } = definition
   const usual = wanted === 'auto' ? await readUsualDurations(sql, definition.id) : null
   const short = usual !== null && onReplicas === null ? shortMs(usual) : null
@@ -67,6 +70,8 @@ async function planAsSeen(
     request,
     request.seen,
   )
+  if (compares && view.populated && wanted !== 'swap')
+    throw new Problem('InvalidRequest', `${view.view}: ${comparesAside(wanted)}`, { field: 'strategy' })
   const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
   const options: RunOptions = {
     rowCountStrategy: request.rowCountStrategy ?? definition.rowCountStrategy,
@@ -90,7 +95,8 @@ async function planAsSeen(
     const plan = plans[choice.strategy]()
     if (isReadThere) plan.later.unshift(recordPosition)
     if (definition.skipsUnchanged) plan.counted = true
-    return { plan, response: { ...choice } }
+    const because = compares && asked === 'auto' ? comparesAside('swap') : choice.because
+    return { plan, response: { ...choice, because } }
   }
   const { plan, response } = choose(swap?.obstacles ?? [])
   // Other views of the batch go on meanwhile.
@@ -102,6 +108,10 @@ async function planAsSeen(
   }
   return { plan, timeoutSeconds, response, view }
 }
+
+/** Why a view with check `differs` is refreshed by swap, or not by another strategy. */
+const comparesAside = (strategy: Strategy): string =>
+  `check "differs" compares new data with those that readers see, which takes strategy "swap"${strategy === 'swap' ? '' : `, not "${strategy}". Use --without-checks to refresh it so`}`
 
 /** A refresh that cannot swap does not load what this needs: a sixth of the function. */
 const readSwap = async (...given: Parameters<typeof planSwap>) =>

@@ -1,4 +1,4 @@
-import type { TransactionSql } from 'postgres'
+import type postgres from 'postgres'
 import type { OnReplicas } from '../sql/replicas.ts'
 import { untilAwake, type Waiting } from './awake.ts'
 import { problemOfConnecting } from './connect-failures.ts'
@@ -133,7 +133,7 @@ export const inTransaction = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Prom
 
 /** Works in a savepoint: a failure does not fail the transaction around it. */
 export const withSavepoint = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
-  (sql as unknown as TransactionSql).savepoint((part) => work(part as unknown as Sql)) as Promise<T>
+  (sql as unknown as postgres.TransactionSql).savepoint((part) => work(part as unknown as Sql)) as Promise<T>
 
 /** 28P01: wrong password. 28000: the role is gone or may not log in. Fresh connection options fix both. */
 const credentialsRefused = (error: unknown): boolean => ['28P01', '28000'].includes(sqlstateOf(error) ?? '')

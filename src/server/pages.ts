@@ -1,4 +1,4 @@
-import type { PendingQuery, Row } from 'postgres'
+import type postgres from 'postgres'
 import type { Sql } from './connect.ts'
 
 /** A page of a list. `next` is the key from which the next page goes on, null on the last page. */
@@ -20,7 +20,7 @@ const mostBytes = 2_500_000
  * The common table expression `page`: the keys of the newest rows of `found`, which selects `key` and `bytes`.
  * At most `limit` rows, and at least one.
  */
-export const newestPage = (sql: Sql, found: PendingQuery<Row[]>, limit: number) => sql`
+export const newestPage = (sql: Sql, found: postgres.PendingQuery<postgres.Row[]>, limit: number) => sql`
   found as materialized (${found} order by key desc limit ${limit + 1}),
   page as (
     select * from (

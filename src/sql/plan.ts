@@ -34,13 +34,8 @@ type Doing =
   /** A query for one text. If the text is not `is`, the run fails with this class and message. */
   | { kind: 'check'; check: Check }
 
-export type StatementKind = Statement['kind']
-
-/** The kinds of statements that may come after the commit. */
-export const laterKinds = ['command', 'userCode', 'count', 'countRows'] as const satisfies StatementKind[]
-
 /** A statement that may come after the commit. */
-export type LaterStatement = Statement & { kind: (typeof laterKinds)[number] }
+export type LaterStatement = Statement & { kind: 'command' | 'userCode' | 'count' | 'countRows' }
 
 /** What a role is about to do with a view. `own`: to alter or drop the view; `act`: to act as its owner. */
 export type Purpose = 'own' | 'act' | 'look' | 'count' | 'fill' | 'fillConcurrently'

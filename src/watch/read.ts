@@ -15,7 +15,7 @@ import type { Standing } from './diagnosis/standing.ts'
 import type { Saved } from './plan/saved.ts'
 import { readStandings, type Standings } from './standings.ts'
 
-type Unlisted =
+export type Unlisted =
   | 'inAll'
   | 'minIntervalSeconds'
   | 'expectedSince'

@@ -36,6 +36,8 @@ const rows: Record<string, string> = {
   events: `(type, subject, at, detail) values ('ViewRefreshed', 'public.kept', now(), '{}')`,
   last_ends: `(definition_id) select id from viewkeeper.definitions`,
   troubles: `(trouble, name) values ('stale', 'public.kept')`,
+  tokens: `(id, name, may, digest, created_by) values ('0123456789abcdef', 'kept', 'read', sha256('x'), 'somebody')`,
+  deliveries: `(channel, key, message) values ('mail', 'kept', '{}')`,
 }
 
 describe('an upgrade', () => {

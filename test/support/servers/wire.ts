@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer } from 'node:net'
 import { onTestFinished } from 'vitest'
 
 /** What has passed over one connection. */
-export interface Passed {
+interface Passed {
   /** How often the client waited for an answer, its login included. */
   trips: number
   /** Bytes that the client has sent. */

@@ -79,7 +79,7 @@ test.each([
     "export default { folder: {}, folders: { view: 'x', migrations: 7 }, environments: { test: 'x' }, other: 1 }",
     [
       'folder is not a field: did you mean folders?',
-      'other is not a field: the fields are folders, environments',
+      'other is not a field: the fields are folders, environments, serve',
       'folders.view is not a field: did you mean views?',
       'folders.migrations must be the path of a folder',
       'environments.test must be an object',
