@@ -53,7 +53,7 @@ const ruleOfStorey = (room, at) => ({
 const layers = {
   functions: ['src/edge', useCases],
   'src/loading': ['src/[^/]+[.]ts$'],
-  'src/config': ['src/loading', 'src/sql', 'src/problem.ts'],
+  'src/config': ['src/loading', 'src/sql', 'src/problem.ts', 'src/events/plan/event.ts'],
   'src/authored': ['src/config/told.ts', 'src/loading', 'src/sql', 'src/[^/]+/plan', 'src/problem.ts'],
   'src/terminal': ['src/sql'],
   // What the command line and the page show of each resource: pure, too.

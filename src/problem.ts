@@ -5,6 +5,9 @@
 export const codes = {
   InvalidRequest: { status: 400, title: 'The request is not valid' },
   InvalidName: { status: 400, title: 'SQL cannot read the name' },
+  Unauthenticated: { status: 401, title: 'A valid token is needed' },
+  NotAllowed: { status: 403, title: 'The token does not allow this' },
+  TooManyRefusals: { status: 429, title: 'Too many bad tokens came from this address' },
   UnknownRoute: { status: 404, title: 'No such route' },
   UnknownView: { status: 404, title: 'No such materialized view' },
   UnknownRun: { status: 404, title: 'No such run' },

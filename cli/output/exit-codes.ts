@@ -29,6 +29,9 @@ const unavailables: ProblemCode[] = [
   'NotDirect',
   'NotMigrated',
   'TooManyConnections',
+  'Unauthenticated',
+  'NotAllowed',
+  'TooManyRefusals',
 ]
 
 /** The exit code for something that was thrown. A problem with a record of its own is the failure of a run or a batch. */

@@ -43,6 +43,7 @@ const authoring: Group = {
   'bad-row': () => import('../commands/author/bad-row.ts'),
   doctor: () => import('../commands/author/doctor.ts'),
   'create-role': () => import('../commands/author/create-role.ts'),
+  token: () => import('../commands/author/token.ts'),
   alter: () => import('../commands/author/alter.ts'),
   'set-aside': () => import('../commands/author/set-aside.ts'),
   'put-back': () => import('../commands/author/put-back.ts'),

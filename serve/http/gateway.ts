@@ -14,8 +14,8 @@ import { Problem } from '../../src/problem.ts'
 import type { CommandTarget } from '../../src/sql/commands.ts'
 import { LocalProblem } from '../process/problem.ts'
 import { answer } from './answer.ts'
-import { splitTarget, toEvent } from './event.ts'
 import type { Doorkeeper } from './doorkeeper.ts'
+import { splitTarget, toEvent } from './event.ts'
 import type { LocalEvents } from './events.ts'
 import { type Handler, invoke } from './invoke.ts'
 
@@ -105,7 +105,12 @@ function refuseMore(response: ServerResponse): void {
   response.setHeader('retry-after', '5')
   response.setHeader('connection', 'close')
   const detail = `${mostOpen} requests are open already. Nothing was begun: try again in some seconds, with fewer at once.`
-  answerProblem(response, { status: 503, code: 'TooManyRequests', title: 'Too many requests at once', detail })
+  answerProblem(response, {
+    status: 503,
+    code: 'TooManyRequests',
+    title: 'Too many requests at once',
+    detail,
+  })
 }
 
 interface Served extends Pick<GatewayOptions, 'functions' | 'events' | 'doorkeeper'> {

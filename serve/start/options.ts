@@ -26,6 +26,7 @@ const known: { [name in keyof Required<ServeOptions>]: true } = {
   skipUnchanged: true,
   skipAtMostHours: true,
   alarmEmails: true,
+  notify: true,
   pageUrl: true,
   runbookUrl: true,
   logLevel: true,

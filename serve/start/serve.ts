@@ -20,6 +20,7 @@ import type { Logger } from '../../src/watch/log.ts'
 import type { Doorkeeper } from '../http/doorkeeper.ts'
 import { startGateway } from '../http/gateway.ts'
 import { servedFunctions } from '../http/invoke.ts'
+import type { Metrics } from '../metrics/metrics.ts'
 import { type Life, untilSignal } from '../process/lifetime.ts'
 import { leveledLogger } from '../process/logs.ts'
 import { portOf } from '../process/options.ts'
@@ -36,7 +37,7 @@ export interface Serving {
   /** Whether the login may be a superuser. */
   allowSuperuser: boolean
   /** What else the leader does, and who lets requests in from beyond this machine. */
-  extras?: (database: Database) => { doorkeeper?: Doorkeeper; start?: StartOptions }
+  extras?: (database: Database) => { doorkeeper?: Doorkeeper; metrics?: Metrics; start?: StartOptions }
 }
 
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host)

@@ -12,6 +12,7 @@ const shared = [
     'UnknownBatch',
     'UnknownRoute',
   ],
+  ['Unauthenticated', 'NotAllowed', 'TooManyRefusals'],
   ['MigrationFailed', 'InternalError'],
 ]
 

@@ -87,7 +87,7 @@ const commands = new Map<string, string[]>()
 for (const name of namesIn(await helpOf([]))) {
   const help = await helpOf([name])
   commands.set(name, optionsIn(help))
-  for (const child of name === 'migrate' ? namesIn(help) : [])
+  for (const child of ['migrate', 'token'].includes(name) ? namesIn(help) : [])
     commands.set(`${name} ${child}`, optionsIn(await helpOf([name, child])))
 }
 

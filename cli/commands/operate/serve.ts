@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { extrasOf } from '../../../serve/start/extras.ts'
 import { insistOnMeaning } from '../../../serve/start/options.ts'
 import { serve } from '../../../serve/start/serve.ts'
 import { readConfig } from '../../project/config.ts'
@@ -13,6 +14,7 @@ export function addTo(program: Command): void {
     .action(async ({ host, allowSuperuser = false }) => {
       const { file, folders, serve: options } = await readConfig()
       insistOnMeaning(options, file ?? 'viewkeeper.config.ts')
-      await serve({ migrations: folders.migrations, options, host, allowSuperuser })
+      const extras = await extrasOf(options)
+      await serve({ migrations: folders.migrations, options, host, allowSuperuser, extras })
     })
 }

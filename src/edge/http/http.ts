@@ -50,8 +50,12 @@ export function problemAnswer({ code, message, details }: Problem): HttpAnswer {
     code,
     ...details,
   }
-  const retry: Record<string, string> = mayRetry(code) ? { 'retry-after': '5' } : {}
-  return json<ProblemBody>(statusOf(code), body, { 'content-type': 'application/problem+json', ...retry })
+  const headers: Record<string, string> = {
+    ...(mayRetry(code) && { 'retry-after': '5' }),
+    ...(code === 'TooManyRefusals' && { 'retry-after': '60' }),
+    ...(code === 'Unauthenticated' && { 'www-authenticate': 'Bearer' }),
+  }
+  return json<ProblemBody>(statusOf(code), body, { 'content-type': 'application/problem+json', ...headers })
 }
 
 /** The JSON object in the body; an empty body is an empty object. */

@@ -1,4 +1,5 @@
-import { troubles } from '../../events/plan/troubles.ts'
+import { type Trouble, troubles } from '../../events/plan/troubles.ts'
+import { command } from '../../sql/commands.ts'
 
 /** The names of the alarms of an environment, without the environment. */
 export const alarmNames = [
@@ -41,6 +42,76 @@ const kindsOfAlarms: Partial<Record<string, NewsKind>> = {
   'suspended-views': 'suspended',
   'set-aside-views': 'aside',
 } satisfies Partial<Record<AlarmName, NewsKind>>
+
+/** An alarm about what the monitor finds, whoever measures it: CloudWatch, or Prometheus. */
+export interface MonitorAlarm {
+  name: AlarmName
+  /** The trouble of views that sets the alarm off for as long as it lasts, or what happens at one moment. */
+  of: Trouble | 'slow' | 'lost'
+  /** What happened, one sentence. */
+  happened: string
+  /** What to do first, one sentence. */
+  first: string
+}
+
+/** The alarms about what the monitor finds in an environment; null: that of the process itself. */
+export function monitorAlarms(environment: string | null): MonitorAlarm[] {
+  const type = (...words: string[]) => command(words, environment)
+  return [
+    {
+      name: 'failed-runs',
+      of: 'failing',
+      happened:
+        'At least one view fails: since a run failed or was lost, none has made its data fresh. Readers still see the data of the last success.',
+      first: `${type('ls', '--failed')} names the views; ${type('why', '<view>')} has the error.`,
+    },
+    {
+      name: 'slow-runs',
+      of: 'slow',
+      happened: 'A refresh took more than twice as long as its view usually does.',
+      first: `${type('runs')} shows the durations; the dashboard's panel Slow refreshes has the usual ones.`,
+    },
+    {
+      name: 'lost-batches',
+      of: 'lost',
+      happened: 'Nobody advanced a batch for 20 minutes, and the monitor closed it (BatchLost).',
+      first: `${type('batches')} names the batch. Start a new one: ${type('refresh', '--all')}.`,
+    },
+    {
+      name: 'stale-views',
+      of: 'stale',
+      happened: 'The data of at least one view are older than they may be.',
+      first: `${type('ls', '--stale')} names the views.`,
+    },
+    {
+      name: 'missing-views',
+      of: 'missing',
+      happened: 'At least one authored view is not in the database: somebody dropped it.',
+      first: `${type('ls', '--missing')} names the views; ${type('migrate', 'up', '--repair')} makes them again.`,
+    },
+    {
+      name: 'lag-missed',
+      of: 'lag',
+      happened:
+        'The target lag of at least one view cannot be kept: its refreshes usually take longer, or all refreshes are more than fit into the time.',
+      first: `${type('ls')} names the views and the target lags that work; ${type('why', '<view>')} says why.`,
+    },
+    {
+      name: 'suspended-views',
+      of: 'suspended',
+      happened:
+        'At least one view is suspended: so many of its scheduled refreshes failed in a row that it is tried at growing distances.',
+      first: `${type('ls')} names the views and when they are tried next; ${type('why', '<view>')} has the error.`,
+    },
+    {
+      name: 'set-aside-views',
+      of: 'aside',
+      happened: 'Views have been set aside for more than an hour: their readers get an error.',
+      first:
+        'npx viewkeeper put-back --dry-run, on the DATABASE_URL of this environment, names the views; npx viewkeeper put-back makes them again.',
+    },
+  ]
+}
 
 /** What alarm silent-monitor of an environment says. */
 export const silentMonitor = (environment: string) => ({

@@ -291,7 +291,7 @@ describe('a problem', () => {
     const retried = problemCodes.filter(
       (code) => problemAnswer(new Problem(code, '')).headers?.['retry-after'] !== undefined,
     )
-    expect(retried).toEqual(problemCodes.filter((code) => statusOf(code) === 503))
+    expect(retried).toEqual(problemCodes.filter((code) => [429, 503].includes(statusOf(code))))
     expect(retried).toContain('LockTimeout')
     expect(retried).not.toContain('ViewSqlFailed')
   })

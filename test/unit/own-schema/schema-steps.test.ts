@@ -11,6 +11,7 @@ const digests: Record<string, string> = {
   '006_inputs': '244900da478923296ffe8464060970a20efd286250580b932be73812002bacba',
   '007_monitoring': '1c60d39042abd57a4475e4319329b1eecad986bfd85d71247c8e31c00c813b85',
   '008_last_ends': '6686777d547b8ae02b4d896c71ab511ca6c2493f43842927d2250cce2ed8fb32',
+  '009_tokens': '1105b98ce70b39067b87308cc97994485e89a7779c4898ac75ad59bf12996208',
 }
 
 const steps = await readSchemaSteps(new URL('../../../schema/', import.meta.url))

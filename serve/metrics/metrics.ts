@@ -1,0 +1,121 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { operations, runStatuses } from '../../src/catalog/plan/run.ts'
+import type { Database } from '../../src/server/connect.ts'
+import { version } from '../../src/version.ts'
+import type { Publisher } from '../../src/watch/monitor.ts'
+import { isSlow } from '../../src/watch/plan/runs.ts'
+import { type PromMetric, promMetrics } from './names.ts'
+import { type Measured, readMeasured } from './read.ts'
+
+/** What a process measures of itself. */
+export interface Process {
+  isLeader(): boolean
+  /** How many connections it has open. Default: nobody says so. */
+  connections?: () => number
+}
+
+/** The metrics of a process. */
+export interface Metrics {
+  /** Counts what the monitor publishes. */
+  publisher: Publisher
+  /** The answer for Prometheus. */
+  exposition(): Promise<{ contentType: string; body: string }>
+}
+
+/** So long the last reading is good: several servers of Prometheus cost one. */
+const freshMs = 5000
+
+/** From a hundredth of a second to six hours. */
+const buckets = [0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 21_600]
+
+/** Metrics of a process and of its database. If the database cannot be read, it tells no number of views that may be old. */
+export function makeMetrics(database: Database, channels: string[], process: Process): Metrics {
+  const registry = new Registry()
+  collectDefaultMetrics({ register: registry })
+  const all = Object.fromEntries(
+    Object.entries(promMetrics).map(([name, [kind, help, labelNames]]) => {
+      const made = { name, help, labelNames, registers: [registry] }
+      if (kind === 'histogram') return [name, new Histogram({ ...made, buckets })]
+      return [name, kind === 'gauge' ? new Gauge(made) : new Counter(made)]
+    }),
+  ) as Record<PromMetric, Gauge | Counter | Histogram>
+  const gauge = (name: PromMetric) => all[name] as Gauge
+  const count = (name: PromMetric, labels: Record<string, string> = {}, by = 1) =>
+    (all[name] as Counter).inc(labels, by)
+  // A rate needs a first number: every outcome begins with zero.
+  for (const operation of operations)
+    for (const status of runStatuses) count('viewkeeper_runs_total', { operation, status }, 0)
+  for (const status of ['success', 'failed', 'canceled', 'skipped'])
+    count('viewkeeper_batches_total', { status }, 0)
+  gauge('viewkeeper_build_info').set({ version }, 1)
+
+  const show = ({ views, troubles, lookedAt, channels: states }: Measured) => {
+    const set = (name: PromMetric, labels: Record<string, string>, value: number | null) => {
+      if (value !== null) gauge(name).set(labels, value)
+    }
+    set('viewkeeper_monitor_last_look_timestamp_seconds', {}, seconds(lookedAt?.getTime()))
+    set('viewkeeper_views', {}, views.length)
+    for (const {
+      view,
+      staleMs,
+      maxStaleMs,
+      targetLagSeconds,
+      lastSuccessAt,
+      lastRun,
+      pausedSince,
+    } of views) {
+      set('viewkeeper_view_data_age_seconds', { view }, seconds(staleMs))
+      set('viewkeeper_view_data_age_limit_seconds', { view }, seconds(maxStaleMs))
+      set('viewkeeper_view_target_lag_seconds', { view }, targetLagSeconds)
+      set('viewkeeper_view_last_success_timestamp_seconds', { view }, seconds(lastSuccessAt?.getTime()))
+      set('viewkeeper_view_last_run_duration_seconds', { view }, seconds(lastRun?.durationMs))
+      set('viewkeeper_view_paused', { view }, Number(pausedSince !== null))
+    }
+    for (const { name: view, trouble } of troubles) set('viewkeeper_view_trouble', { view, trouble }, 1)
+    for (const { channel, waiting, failingSince } of states) {
+      set('viewkeeper_channel_waiting', { channel }, waiting)
+      set('viewkeeper_channel_failing', { channel }, Number(failingSince !== null))
+    }
+  }
+  const ofDatabase = Object.keys(promMetrics).filter((name) =>
+    /^viewkeeper_(view|views|channel|monitor)_?/.test(name),
+  ) as PromMetric[]
+  let last: { at: number; reading: Promise<void> } | undefined
+  const read = async () => {
+    const measured = await readMeasured(database, channels).catch(() => null)
+    // A gauge that has labels forgets them; one that has none would be 0.
+    for (const name of ofDatabase)
+      if (promMetrics[name][2].length > 0) gauge(name).reset()
+      else gauge(name).remove()
+    if (measured !== null) show(measured)
+    gauge('viewkeeper_database_up').set(Number(measured !== null))
+  }
+  return {
+    publisher: {
+      runs(ended) {
+        for (const { operation, status, durationMs, usualMs } of ended) {
+          count('viewkeeper_runs_total', { operation, status })
+          if (isSlow(durationMs, usualMs)) count('viewkeeper_slow_runs_total')
+          if (durationMs !== null)
+            (all.viewkeeper_run_duration_seconds as Histogram).observe({ operation }, durationMs / 1000)
+        }
+      },
+      batches(ended) {
+        for (const { status, error } of ended) {
+          count('viewkeeper_batches_total', { status })
+          if (error?.class === 'BatchLost') count('viewkeeper_lost_batches_total')
+        }
+      },
+      trouble() {},
+    },
+    async exposition() {
+      if (last === undefined || Date.now() - last.at > freshMs) last = { at: Date.now(), reading: read() }
+      await last.reading
+      gauge('viewkeeper_leader').set(Number(process.isLeader()))
+      if (process.connections) gauge('viewkeeper_database_connections').set(process.connections())
+      return { contentType: registry.contentType, body: await registry.metrics() }
+    },
+  }
+}
+
+const seconds = (ms: number | null | undefined): number | null => (ms == null ? null : ms / 1000)

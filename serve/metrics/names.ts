@@ -1,0 +1,59 @@
+import type { Trouble } from '../../src/events/plan/troubles.ts'
+
+/** What `GET /metrics` tells Prometheus: each metric with its help, its kind and its labels. */
+export const promMetrics = {
+  viewkeeper_build_info: ['gauge', 'Always 1; the label has the version of this process.', ['version']],
+  viewkeeper_leader: [
+    'gauge',
+    '1 if this process leads: schedules, target lags, the monitor and the news run here.',
+    [],
+  ],
+  viewkeeper_database_up: ['gauge', '1 if this process could read the database for this answer.', []],
+  viewkeeper_database_connections: ['gauge', 'Connections that this process has open.', []],
+  viewkeeper_monitor_last_look_timestamp_seconds: [
+    'gauge',
+    'When the monitor of the leader last looked.',
+    [],
+  ],
+  viewkeeper_view_data_age_seconds: ['gauge', 'How old the data of the view are.', ['view']],
+  viewkeeper_view_data_age_limit_seconds: [
+    'gauge',
+    'The age from which the data of the view are stale.',
+    ['view'],
+  ],
+  viewkeeper_view_target_lag_seconds: [
+    'gauge',
+    'How old the data of the view may become by its target lag.',
+    ['view'],
+  ],
+  viewkeeper_view_last_success_timestamp_seconds: [
+    'gauge',
+    'When a run last made the data of the view fresh.',
+    ['view'],
+  ],
+  viewkeeper_view_last_run_duration_seconds: ['gauge', 'How long the last run of the view took.', ['view']],
+  viewkeeper_view_paused: ['gauge', '1 if the view is paused.', ['view']],
+  viewkeeper_view_trouble: ['gauge', '1 as long as the view has the trouble.', ['view', 'trouble']],
+  viewkeeper_views: ['gauge', 'How many views there are.', []],
+  viewkeeper_channel_waiting: ['gauge', 'Messages that wait for the channel.', ['channel']],
+  viewkeeper_channel_failing: [
+    'gauge',
+    '1 if the channel has refused the message that waits longest.',
+    ['channel'],
+  ],
+  viewkeeper_runs_total: [
+    'counter',
+    'Runs that the monitor of this process has seen end.',
+    ['operation', 'status'],
+  ],
+  viewkeeper_slow_runs_total: ['counter', 'Refreshes that took more than twice as long as usual.', []],
+  viewkeeper_batches_total: ['counter', 'Batches that the monitor of this process has seen end.', ['status']],
+  viewkeeper_lost_batches_total: ['counter', 'Batches that nobody advanced.', []],
+  viewkeeper_run_duration_seconds: ['histogram', 'How long runs took.', ['operation']],
+} as const satisfies Record<string, readonly ['gauge' | 'counter' | 'histogram', string, readonly string[]]>
+
+export type PromMetric = keyof typeof promMetrics
+
+/** The expression of PromQL that finds views with a trouble, however many copies tell of them. */
+export const troubleExpression = (trouble: Trouble): string =>
+  `max by (view) (viewkeeper_view_trouble{trouble="${trouble}"}) > 0`

@@ -1,0 +1,219 @@
+import { randomUUID } from 'node:crypto'
+import type { Schedules } from '../../src/batch/schedules.ts'
+import { makeWake } from '../../src/batch/wake.ts'
+import { logger } from '../../src/edge/lambda/logger.ts'
+import { announce } from '../../src/events/announce.ts'
+import { eventsWait } from '../../src/events/db/outbox.ts'
+import { handOut } from '../../src/events/hand-out.ts'
+import { cloudEventOf } from '../../src/events/plan/cloud-event.ts'
+import type { WaitingEvent } from '../../src/events/plan/in-order.ts'
+import type { Database, Sql } from '../../src/server/connect.ts'
+import { whileListening } from '../../src/server/listen.ts'
+import { utc } from '../../src/sql/words.ts'
+import { readClock } from '../../src/watch/db/notice-facts.ts'
+import { mailOf } from '../../src/watch/mails/mail.ts'
+import { confirm, prepareNotice } from '../../src/watch/notice.ts'
+import type { Links } from '../../src/watch/plan/notice.ts'
+import type { Alarm } from '../../src/watch/plan/notice-facts.ts'
+import { type Channel, Undelivered } from './channel.ts'
+import {
+  forgetOthers,
+  noteRefusal,
+  readChannels,
+  readDue,
+  readDueChannels,
+  removeDelivery,
+  writeDeliveries,
+} from './deliveries.ts'
+
+/** The end of a run is heard at once. The ends of batches, lost runs and troubles are seen within this time. */
+const lookEveryMs = 2000
+/** A run whose rows are still being counted is soon an event. */
+const lookAgainMs = 250
+/** So many messages of a channel are read at once. */
+const atOnce = 50
+
+/** What the leader tells, and whom. */
+export interface NewsOptions {
+  database: Database
+  environment: string
+  schedules: Schedules
+  links: Links
+  channels: readonly Channel[]
+  /** Gets each event too, in order: the streams of `GET /events`. */
+  onEvents?: (events: WaitingEvent[]) => void
+}
+
+/** The news of a leader. */
+export interface News {
+  /** Tells people what a look of the monitor has found. `slow`: a refresh has taken much longer than usual. */
+  lookedAt(found: { slow: boolean }): void
+  /** Ends what is being sent, and the connection. */
+  close(): Promise<void>
+}
+
+/**
+ * Tells people and programs what the record says, for as long as this process leads: writes each message down for each of its
+ * channels, and delivers it from there until the channel has taken it. If the process dies in between, a message is sent twice
+ * rather than never. Works on one connection; a broken one is opened again.
+ */
+export function startNews(options: NewsOptions): News {
+  const { database, channels } = options
+  const wake = makeWake()
+  let stopped = false
+  let looked: { slow: boolean } | undefined
+  const work = async ({ sql, insistOnHearing }: { sql: Sql; insistOnHearing(): void }) => {
+    const here: Database = { ...database, withConnection: (each) => each(sql, async () => {}) }
+    const delivering = new Map<string, Promise<void>>()
+    /** A channel that does not answer holds up no other, and nothing that is to be written down. */
+    const startDelivering = async () => {
+      const due = await readDueChannels(sql)
+      for (const channel of channels.filter(({ name }) => due.includes(name) && !delivering.has(name)))
+        delivering.set(
+          channel.name,
+          deliver(sql, channel, () => stopped)
+            .catch(noteLost)
+            .finally(() => delivering.delete(channel.name)),
+        )
+    }
+    try {
+      await forgetOthers(
+        sql,
+        channels.map(({ name }) => name),
+      )
+      while (!stopped) {
+        insistOnHearing()
+        if (looked !== undefined) {
+          const found = looked
+          looked = undefined
+          if (!(await tellPeople(here, options, found))) looked ??= found
+        }
+        if (await eventsWait(sql)) await tellPrograms(here, options)
+        await startDelivering()
+        await wake.wait((await eventsWait(sql)) ? lookAgainMs : lookEveryMs)
+      }
+    } finally {
+      await Promise.all(delivering.values())
+    }
+  }
+  const noteLost = (error: Error) => logger.warn('news wait', { why: error.name })
+  const follow = async () => {
+    while (!stopped) {
+      await whileListening(database, wake.ring, work).catch(noteLost)
+      if (!stopped) await wake.wait(lookEveryMs)
+    }
+  }
+  const done = follow()
+  return {
+    lookedAt(found) {
+      looked = { slow: found.slow || (looked?.slow ?? false) }
+      wake.ring()
+    },
+    async close() {
+      stopped = true
+      wake.ring()
+      await done
+    },
+  }
+}
+
+/** Writes down what people have to be told now, for each of their channels. False: another sender is at it; ask again. */
+async function tellPeople(
+  database: Database,
+  { environment, schedules, links, channels }: NewsOptions,
+  { slow }: { slow: boolean },
+): Promise<boolean> {
+  const now = await database.withConnection(readClock)
+  const alarms = [askingFor(slow ? 'slow' : null, new Date(now.getTime() - slowWindowMs))]
+  const answer = await prepareNotice(database, randomUUID(), { environment, alarms, links }, schedules)
+  if (answer.busy || answer.notice === null) return !answer.busy
+  const { notice, token } = answer
+  logger.info('notice', {
+    kind: notice.kind,
+    causes: notice.causes.map(({ code, view, batchId }) => ({ code, view, batchId })),
+  })
+  await database.withConnection(async (sql) => {
+    const states = await readChannels(
+      sql,
+      channels.map(({ name }) => name),
+    )
+    const failing = states.flatMap(({ channel, failingSince, error }) =>
+      failingSince === null
+        ? []
+        : [`Not everybody is told: ${channel} fails since ${utc(failingSince)} (${error}).\n`],
+    )
+    const mail = mailOf(notice)
+    const message = { ...mail, text: [mail.text, ...failing].join('\n') }
+    await writeDeliveries(
+      sql,
+      channels
+        .filter(({ takes }) => takes === 'notices')
+        .map(({ name }) => ({ channel: name, key: token, message })),
+    )
+  })
+  await confirm(database, token)
+  return true
+}
+
+const slowWindowMs = 10 * 60_000
+
+/** An alarm that asks for news at once, as those of CloudWatch do, and says nothing of its own. */
+const askingFor = (kind: 'slow' | null, since: Date): Alarm => ({
+  kind,
+  since,
+  words: {
+    name: 'look',
+    state: 'OK',
+    happened: '',
+    first: null,
+    runbook: null,
+    reason: '',
+    at: null,
+    test: false,
+  },
+})
+
+/** Writes events down for each program that wants them. */
+async function tellPrograms(
+  database: Database,
+  { environment, channels, onEvents }: NewsOptions,
+): Promise<void> {
+  await announce({
+    ask: (request) => handOut(database, request, environment),
+    until: Number.POSITIVE_INFINITY,
+    async put(events) {
+      const messages = events.flatMap((event) =>
+        channels
+          .filter(({ takes }) => takes !== 'notices' && takes.events.includes(event.type))
+          .map(({ name }) => ({ channel: name, key: event.id, message: cloudEventOf(event, environment) })),
+      )
+      await database.withConnection((sql) => writeDeliveries(sql, messages))
+      onEvents?.(events)
+      return events.map(() => null)
+    },
+  })
+}
+
+/** Delivers what waits for a channel, in order. What it refuses is tried again after a pause, and holds back what comes later. */
+async function deliver(sql: Sql, channel: Channel, isStopped: () => boolean): Promise<void> {
+  for (;;) {
+    const due = await readDue(sql, channel.name, atOnce)
+    for (const { sequence, key, message } of due) {
+      if (isStopped()) return
+      try {
+        await channel.send(message, key)
+      } catch (error) {
+        return noteFailure(sql, channel, sequence, error)
+      }
+      await removeDelivery(sql, sequence)
+    }
+    if (due.length < atOnce) return
+  }
+}
+
+async function noteFailure(sql: Sql, { name }: Channel, sequence: number, error: unknown): Promise<void> {
+  const why = error instanceof Undelivered ? error.message : (error as Error).name
+  logger.warn('a channel has not taken a message', { channel: name, why })
+  const dropped = await noteRefusal(sql, name, sequence, why)
+  if (dropped > 0) logger.error('messages are dropped after a day', { channel: name, dropped })
+}

@@ -1,0 +1,74 @@
+import { once } from 'node:events'
+import { type Notify, notify } from '../../src/config/notify.ts'
+import { defaults } from '../../src/config/options.ts'
+import type { ServeOptions } from '../../src/config/serve-options.ts'
+import { localEnvironment } from '../../src/edge/lambda/configuration.ts'
+import { termsOf } from '../../src/keeper/terms.ts'
+import { Problem } from '../../src/problem.ts'
+import { isSlow } from '../../src/watch/plan/runs.ts'
+import { beat } from '../metrics/heartbeat.ts'
+import { makeMetrics } from '../metrics/metrics.ts'
+import { channelsOf } from '../news/channels.ts'
+import { type News, startNews } from '../news/news.ts'
+import { readSecret } from '../secret.ts'
+import { makeDoorkeeper } from '../tokens/doorkeeper.ts'
+import type { Serving } from './serve.ts'
+
+/**
+ * What the leader does beside the schedules, news and a heartbeat, and who is let in. Refuses (InvalidRequest) options and
+ * secrets of channels that are not valid, before anything is connected.
+ */
+export async function extrasOf(
+  options: ServeOptions,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<NonNullable<Serving['extras']>> {
+  const channels = await channelsOf(checked(options.notify ?? {}), options.alarmEmails ?? [], env)
+  const heartbeatUrl = readSecret('VIEWKEEPER_HEARTBEAT_URL', env)
+  return (database) => {
+    let news: News | undefined
+    let leads = false
+    let slow = false
+    const names = channels.map(({ name }) => name)
+    const metrics = makeMetrics(database, names, { isLeader: () => leads })
+    const { schedules } = termsOf({ ...defaults, ...options })
+    return {
+      metrics,
+      doorkeeper: makeDoorkeeper(database),
+      start: {
+        environment: localEnvironment,
+        publish: {
+          ...metrics.publisher,
+          runs(ended) {
+            metrics.publisher.runs(ended)
+            slow ||= ended.some(({ durationMs, usualMs }) => isSlow(durationMs, usualMs))
+          },
+        },
+        onLook(look) {
+          if (look instanceof Error) return
+          news?.lookedAt({ slow })
+          slow = false
+          void beat(heartbeatUrl)
+        },
+        onStanding(standing) {
+          leads = standing === 'leads'
+        },
+        async whileLeading({ signal }) {
+          const { pageUrl, runbookUrl } = options
+          const links = { pageUrl, runbookUrl }
+          news = startNews({ database, environment: localEnvironment, schedules, links, channels })
+          if (!signal.aborted) await once(signal, 'abort')
+          await news.close()
+        },
+      },
+    }
+  }
+}
+
+function checked(options: unknown): Notify {
+  const result = notify.safeParse(options)
+  if (result.success) return result.data
+  const mistakes = result.error.issues.map(
+    ({ path, message }) => `serve.notify.${path.join('.')}: ${message}`,
+  )
+  throw new Problem('InvalidRequest', mistakes.join('\n  '), { field: 'serve' })
+}

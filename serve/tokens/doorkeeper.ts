@@ -1,0 +1,118 @@
+import { Problem } from '../../src/problem.ts'
+import type { Database } from '../../src/server/connect.ts'
+import { findToken, noteUse } from './store.ts'
+import { bearerOf, digestOf, idOf, includes, isSame, type Right } from './token.ts'
+
+/** Whose token a request has, and what it may. */
+interface Caller {
+  name: string
+  may: Right
+}
+
+/** Lets requests in by their tokens. */
+export interface Doorkeeper {
+  /**
+   * The caller of a request with these `Authorization` headers (`request.headersDistinct.authorization`). Refuses one without a
+   * token that is valid now (Unauthenticated), one whose token allows less than is needed (NotAllowed), and one from an address
+   * that sends too many bad tokens (TooManyRefusals).
+   */
+  authorize(headers: readonly string[] | undefined, needed: Right, address: string): Promise<Caller>
+}
+
+/** So long a token that was found valid is not looked up again: after it is revoked, it is let in no longer than this. */
+const freshMs = 5000
+/** So many bad tokens of one address are looked up in a minute. */
+const mostRefusals = 20
+const windowMs = 60_000
+const mostRemembered = 1000
+
+interface Remembered {
+  at: number
+  answer: Promise<Caller | null>
+}
+
+/**
+ * A doorkeeper that looks tokens up in the database: one connection for as many requests with the same token as come within
+ * some seconds. A token that was valid a moment ago is not refused for the sake of bad ones from its address, which may be
+ * that of a proxy. What is remembered has a limit.
+ */
+export function makeDoorkeeper(database: Database, now: () => number = Date.now): Doorkeeper {
+  const known = new Map<string, Remembered>()
+  const refusals = new Map<string, { since: number; count: number }>()
+
+  const lookUp = (id: string, digest: Buffer) =>
+    database.withConnection(async (sql): Promise<Caller | null> => {
+      const found = await findToken(sql, id)
+      if (!isSame(digest, found?.digest) || found === undefined || found.expired) return null
+      if (!found.noted) await noteUse(sql, id)
+      return { name: found.name, may: found.may }
+    })
+
+  const callerOf = async (token: string, id: string, address: string): Promise<Caller | null> => {
+    const digest = digestOf(token)
+    const key = digest.toString('base64')
+    const before = known.get(key)
+    if (before !== undefined && now() - before.at < freshMs) return before.answer
+    // Counted before it is looked up: many at one moment are many, too.
+    if (before === undefined) count(address, 1)
+    const answer = lookUp(id, digest)
+    remember(known, key, { at: now(), answer })
+    let isRefused = false
+    try {
+      const caller = await answer
+      isRefused = caller === null
+      if (isRefused) known.delete(key)
+      return caller
+    } catch (error) {
+      // The database is away: the next request asks it again.
+      if (before === undefined) known.delete(key)
+      else known.set(key, { at: Number.NEGATIVE_INFINITY, answer: before.answer })
+      throw error
+    } finally {
+      if (before === undefined && !isRefused) count(address, -1)
+    }
+  }
+
+  const count = (address: string, by: 1 | -1) => {
+    const before = refusals.get(address)
+    const current =
+      before !== undefined && now() - before.since < windowMs ? before : { since: now(), count: 0 }
+    if (by > 0 && current.count >= mostRefusals)
+      throw new Problem(
+        'TooManyRefusals',
+        `This address has sent ${mostRefusals} tokens within a minute that are not valid. Check the token of your program, and wait a minute.`,
+      )
+    remember(refusals, address, { ...current, count: Math.max(0, current.count + by) })
+  }
+
+  return {
+    async authorize(headers = [], needed, address) {
+      const token = bearerOf(headers)
+      if (token === null)
+        throw new Problem(
+          'Unauthenticated',
+          'A token is needed: send one header "Authorization: Bearer <token>". Make a token with: viewkeeper token create',
+        )
+      const id = idOf(token)
+      if (id === null) count(address, 1)
+      const caller = id === null ? null : await callerOf(token, id, address)
+      if (caller === null)
+        throw new Problem(
+          'Unauthenticated',
+          'The token is not valid: it is mistyped, expired or revoked. List the tokens with: viewkeeper token ls',
+        )
+      if (includes(caller.may, needed)) return caller
+      throw new Problem(
+        'NotAllowed',
+        `Token ${caller.name} may ${caller.may}, and this needs ${needed}. Make another with: viewkeeper token create --may ${needed}`,
+      )
+    },
+  }
+}
+
+/** Remembers a value as the newest, and forgets the oldest above the limit. */
+function remember<Value>(values: Map<string, Value>, key: string, value: Value): void {
+  values.delete(key)
+  values.set(key, value)
+  if (values.size > mostRemembered) values.delete(values.keys().next().value as string)
+}

@@ -1,0 +1,87 @@
+import * as z from 'zod'
+import { eventTypes } from '../events/plan/event.ts'
+import { named, told } from './told.ts'
+
+const nameRule =
+  'must have lower-case letters, digits and single hyphens, at most 20, and begin with a letter'
+const channelName = z
+  .string()
+  .max(20, nameRule)
+  .regex(/^[a-z](-?[a-z0-9])*$/, nameRule)
+
+/** Mail by SMTP. The addresses are those of `alarmEmails`. */
+const smtp = named(
+  'SmtpOptions',
+  'The server that takes the mails.',
+  z
+    .strictObject({
+      host: told(z.string().min(1), 'Its name.'),
+      port: told(z.int().min(1).max(65_535).default(587), 'Its port.'),
+      tls: told(
+        z.enum(['starttls', 'implicit', 'none']).default('starttls'),
+        '`starttls`: the connection is encrypted before anything is sent, or nothing is sent; `implicit`: TLS from the first byte, ' +
+          'usually on port 465; `none`: a relay on this machine.',
+      ),
+      user: told(
+        z.string().min(1).optional(),
+        'Who logs in. The password is `VIEWKEEPER_SMTP_PASSWORD`, or in the file `VIEWKEEPER_SMTP_PASSWORD_FILE`.',
+        'nobody logs in',
+      ),
+      from: told(z.email(), 'The sender of the mails.'),
+    })
+    .refine(
+      ({ tls, user }) => tls !== 'none' || user === undefined,
+      'user: a password is not sent without TLS; set tls to starttls or implicit',
+    ),
+)
+
+const webhook = named(
+  'WebhookOptions',
+  'An address that gets events as CloudEvents, with a signature.',
+  z.strictObject({
+    url: told(
+      z.url({
+        protocol: /^https?$/,
+        error: 'must be an address such as "https://hooks.example.com/viewkeeper"',
+      }),
+      'The address.',
+    ),
+    events: told(
+      z.array(z.enum(eventTypes)).min(1).optional(),
+      'The [types of events](events.md) that it gets.',
+      'all of them',
+    ),
+  }),
+)
+
+const chat = named(
+  'ChatOptions',
+  'A channel of a chat that has an incoming hook.',
+  z.strictObject({
+    kind: told(
+      z.enum(['slack', 'teams', 'discord']).default('slack'),
+      'How the hook is spoken to: `slack` (also Mattermost, Rocket.Chat and Google Chat), `teams`, `discord`.',
+    ),
+  }),
+)
+
+/** Whom `viewkeeper serve` tells. Secrets are variables, or in files that variables name. */
+export const notify = named(
+  'NotifyOptions',
+  'Whom `viewkeeper serve` tells.',
+  z.strictObject({
+    smtp: told(smtp.optional(), 'The server that takes the mails to `alarmEmails`.', 'there are no mails'),
+    webhooks: told(
+      z.record(channelName, webhook).default({}),
+      'Programs that get events, by names. The key of `cache` is `VIEWKEEPER_WEBHOOK_KEY_CACHE`, or in the file `VIEWKEEPER_WEBHOOK_KEY_CACHE_FILE`.',
+      'none',
+    ),
+    chat: told(
+      z.record(channelName, chat).default({}),
+      'Chats that get notices, by names. The address of the hook of `team` is `VIEWKEEPER_CHAT_URL_TEAM`, or in the file `VIEWKEEPER_CHAT_URL_TEAM_FILE`.',
+      'none',
+    ),
+  }),
+)
+
+export type Notify = z.output<typeof notify>

@@ -1,0 +1,105 @@
+// @ts-expect-error: the package has no types
+import parse from 'parse-prometheus-text-format'
+import { beforeAll, expect, test } from 'vitest'
+import { makeMetrics } from '../../../serve/metrics/metrics.ts'
+import { promMetrics } from '../../../serve/metrics/names.ts'
+import { whyNotReady } from '../../../serve/metrics/read.ts'
+import { noteRefusal, writeDeliveries } from '../../../serve/news/deliveries.ts'
+import { unscheduled } from '../../../src/batch/schedules.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { quoteIdentifier } from '../../../src/sql/names.ts'
+import { monitor } from '../../../src/watch/monitor.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+
+const { database, sql, as } = useDatabase()
+const parsePrometheus = parse as (
+  text: string,
+) => { name: string; metrics: { labels?: Record<string, string>; value: string }[] }[]
+/** A name that an exposition has to escape. */
+const odd = 'odd "name"\\ of\na view'
+
+beforeAll(async () => {
+  await sql`create materialized view ${sql(odd)} as select 1 as one`
+  await sql`create materialized view broken as select 1 / (select count(*) from pg_class where relname = 'divisor') as quotient with no data`
+})
+
+/** The exposition, as a parser of another project reads it: the values of each metric by their labels. */
+async function scrape(metrics: ReturnType<typeof makeMetrics>) {
+  const { body, contentType } = await metrics.exposition()
+  expect(contentType).toMatch(/^text\/plain; version=0\.0\.4/)
+  const families = parsePrometheus(body)
+  const valuesOf = (name: string) =>
+    Object.fromEntries(
+      (families.find((each) => each.name === name)?.metrics ?? []).map(({ labels = {}, value }) => [
+        Object.values(labels).join(' '),
+        Number(value),
+      ]),
+    )
+  return { families, valuesOf }
+}
+const own = { isLeader: () => true, connections: () => 3 }
+
+test('what runs and the monitor have done is what another project reads in the answer for Prometheus', async () => {
+  const metrics = makeMetrics(database, ['chat team'], own)
+  const look = () =>
+    monitor(database, {
+      schedules: unscheduled,
+      publish: metrics.publisher,
+      programs: { environment: 'shop' },
+    })
+  await look()
+  await refresh({ view: `public.${quoteIdentifier(odd)}` }, callOn(database))
+  await refresh({ view: 'broken' }, callOn(database)).catch(() => {})
+  await look()
+  await writeDeliveries(sql, [{ channel: 'chat team', key: 'one', message: {} }])
+  const [row] = await sql`select sequence from viewkeeper.deliveries`
+  await noteRefusal(sql, 'chat team', row?.sequence, 'it answered 500')
+
+  const { families, valuesOf } = await scrape(metrics)
+  expect(Object.keys(promMetrics).filter((name) => !families.some((each) => each.name === name))).toEqual([])
+  expect(valuesOf('viewkeeper_leader')).toEqual({ '': 1 })
+  expect(valuesOf('viewkeeper_database_connections')).toEqual({ '': 3 })
+  expect(valuesOf('viewkeeper_database_up')).toEqual({ '': 1 })
+  expect(valuesOf('viewkeeper_views')).toEqual({ '': 2 })
+  expect(valuesOf('viewkeeper_runs_total')).toMatchObject({
+    'refresh success': 1,
+    'refresh failed': 1,
+    'drop failed': 0,
+  })
+  expect(valuesOf('viewkeeper_view_trouble')).toEqual({ 'public.broken failing': 1 })
+  expect(valuesOf('viewkeeper_channel_failing')).toEqual({ 'chat team': 1 })
+  expect(valuesOf('viewkeeper_channel_waiting')).toEqual({ 'chat team': 1 })
+  const [[view, age] = ['', -1]] = Object.entries(valuesOf('viewkeeper_view_data_age_seconds'))
+  expect(view).toBe(`public.${quoteIdentifier(odd)}`)
+  const [clock] = await sql`select extract(epoch from clock_timestamp())::float8 as now`
+  expect(age).toBeGreaterThanOrEqual(0)
+  expect(age).toBeLessThan(300)
+  const lookedAt = valuesOf('viewkeeper_monitor_last_look_timestamp_seconds')['']!
+  expect(clock?.now - lookedAt).toBeLessThan(300)
+  const names = families.map(({ name }) => name).filter((name) => name.startsWith('viewkeeper_'))
+  expect(names.filter((name) => !/^[a-z][a-z_]*$/.test(name) || /_(ms|minutes|count)$/.test(name))).toEqual(
+    [],
+  )
+})
+
+test('if the database cannot be read, no number of a view is told that may be old', async () => {
+  const { valuesOf } = await scrape(
+    makeMetrics(as('nobody').database, ['chat team'], { ...own, isLeader: () => false }),
+  )
+  expect(valuesOf('viewkeeper_database_up')).toEqual({ '': 0 })
+  expect(valuesOf('viewkeeper_leader')).toEqual({ '': 0 })
+  expect(valuesOf('viewkeeper_views')).toEqual({})
+  expect(valuesOf('viewkeeper_view_data_age_seconds')).toEqual({})
+  expect(valuesOf('viewkeeper_monitor_last_look_timestamp_seconds')).toEqual({})
+})
+
+test('a process is ready if the schema has its steps or more, and says why it is not', async () => {
+  const [{ steps } = { steps: 0 }] = await sql<{ steps: number }[]>`
+    select count(*)::integer as steps from viewkeeper.schema_steps`
+  expect(await whyNotReady(database, steps)).toBeNull()
+  expect(await whyNotReady(database, steps - 1)).toBeNull()
+  expect(await whyNotReady(database, steps + 1)).toBe(
+    `the schema has ${steps} of ${steps + 1} steps: viewkeeper migrate up applies them`,
+  )
+  expect(await whyNotReady(as('nobody').database, steps)).toMatch(/password authentication failed/)
+})

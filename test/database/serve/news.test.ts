@@ -1,0 +1,408 @@
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { createServer, type IncomingHttpHeaders } from 'node:http'
+import type { AddressInfo, Server as TcpServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SMTPServer } from 'smtp-server'
+import { Webhook } from 'standardwebhooks'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { Channel } from '../../../serve/news/channel.ts'
+import { channelsOf } from '../../../serve/news/channels.ts'
+import { readChannels } from '../../../serve/news/deliveries.ts'
+import { mailChannels } from '../../../serve/news/mail.ts'
+import { type News, startNews } from '../../../serve/news/news.ts'
+import { unscheduled } from '../../../src/batch/schedules.ts'
+import { notify } from '../../../src/config/notify.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { monitor } from '../../../src/watch/monitor.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { makeCertificate } from '../../support/servers/tls.ts'
+import { until } from '../../support/waiting/until.ts'
+
+const { database, sql } = useDatabase()
+
+const closing: (() => unknown)[] = []
+afterEach(async () => {
+  for (const close of closing.splice(0).reverse()) await close()
+})
+
+beforeEach(async () => {
+  await sql`truncate viewkeeper.deliveries, viewkeeper.events, viewkeeper.runs, viewkeeper.troubles, viewkeeper.definitions cascade`
+  await sql`delete from viewkeeper.switches where key = 'notice'`
+  await sql.unsafe(`
+    drop materialized view if exists broken, fine;
+    drop table if exists divisor;
+    create table divisor as select 1 as by;
+    create materialized view broken as select 1 / by as quotient from divisor;
+    create materialized view fine as select 1 as one`)
+})
+
+/** A refresh that fails, or succeeds. */
+const breakView = async () => {
+  await sql`update divisor set by = 0`
+  await refresh({ view: 'broken' }, callOn(database)).catch(() => {})
+}
+const mendView = async () => {
+  await sql`update divisor set by = 1`
+  await refresh({ view: 'broken' }, callOn(database))
+}
+
+/** The leader of an environment: its monitor looks when told so, and its news go to these channels. */
+function lead(channels: Channel[], onEvents?: Parameters<typeof startNews>[0]['onEvents']) {
+  const news: News = startNews({
+    database,
+    environment: 'shop',
+    schedules: unscheduled,
+    links: {},
+    channels,
+    ...(onEvents && { onEvents }),
+  })
+  closing.push(news.close)
+  const look = async () => {
+    await monitor(database, { schedules: unscheduled, publish: unheard, programs: { environment: 'shop' } })
+    news.lookedAt({ slow: false })
+  }
+  return { look, close: news.close }
+}
+
+interface Received {
+  headers: IncomingHttpHeaders
+  body: string
+}
+
+/** A program that answers with these statuses in turn, and then with 204; 0: it breaks the connection. */
+async function receive(...statuses: number[]) {
+  const received: Received[] = []
+  const accepted: Received[] = []
+  const server = createServer((request, response) => {
+    let body = ''
+    request.setEncoding('utf8').on('data', (text) => {
+      body += text
+    })
+    request.on('end', () => {
+      received.push({ headers: request.headers, body })
+      const status = statuses.shift() ?? 204
+      if (status === 0) return void request.socket.destroy()
+      if (status < 300) accepted.push({ headers: request.headers, body })
+      response
+        .writeHead(status, status === 302 ? { location: '/elsewhere' } : {})
+        .end(status < 300 ? undefined : 'a secret of theirs')
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  closing.push(async () => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/hook`, received, accepted }
+}
+
+interface Mailbox {
+  port: number
+  ca: string
+  mails: { to: string[]; text: string; secure: boolean; user: unknown }[]
+}
+
+/** A server that takes mails over TLS, after a login; `refuses` says which addresses it refuses. */
+async function takeMails(refuses: (to: string) => boolean = () => false): Promise<Mailbox> {
+  const folder = mkdtempSync(join(tmpdir(), 'smtp-'))
+  const { certificate, key } = makeCertificate(folder, 'IP:127.0.0.1')
+  const [cert, privateKey] = [certificate, key].map((file) => readFileSync(file, 'utf8')) as [string, string]
+  rmSync(folder, { recursive: true })
+  const mails: Mailbox['mails'] = []
+  const server = new SMTPServer({
+    cert,
+    key: privateKey,
+    onAuth: ({ username, password }, _, done) =>
+      password === 'correct' ? done(null, { user: username }) : done(new Error('wrong password')),
+    onRcptTo: ({ address }, _, done) =>
+      refuses(address) ? done(Object.assign(new Error('no such box'), { responseCode: 550 })) : done(),
+    onData(stream, { envelope, secure, user }, done) {
+      let text = ''
+      stream.setEncoding('utf8').on('data', (part: string) => {
+        text += part
+      })
+      stream.on('end', () => {
+        // Without the line breaks of quoted-printable.
+        mails.push({
+          to: envelope.rcptTo.map(({ address }) => address),
+          text: text.replaceAll('=\r\n', ''),
+          secure,
+          user,
+        })
+        done()
+      })
+    },
+  })
+  const tcp = server.listen(0, '127.0.0.1') as unknown as TcpServer
+  await once(tcp, 'listening')
+  closing.push(() => new Promise<void>((resolve) => server.close(resolve)))
+  return { port: (tcp.address() as AddressInfo).port, ca: cert, mails }
+}
+
+const mailTo = (addresses: string[], { port, ca }: Mailbox, password = 'correct') =>
+  mailChannels(addresses, {
+    host: '127.0.0.1',
+    port,
+    ca,
+    tls: 'starttls',
+    user: 'viewkeeper',
+    password,
+    from: 'viewkeeper@example.com',
+  })
+
+const key = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
+const hook = (url: string, events?: string[]) =>
+  channelsOf(notify.parse({ webhooks: { 'my-cache': { url, ...(events && { events }) } } }), [], {
+    VIEWKEEPER_WEBHOOK_KEY_MY_CACHE: key,
+  })
+
+const stateOf = async ([channel]: Channel[]) => (await readChannels(sql, [channel!.name]))[0]!
+
+describe('mail', () => {
+  test('a view fails and is well again: each address gets one mail of each, over TLS, after a login', async () => {
+    const box = await takeMails()
+    const { look } = lead(mailTo(['one@example.com', 'two@example.com'], box))
+    await breakView()
+    await look()
+    await until('the first mails', async () => box.mails.length === 2)
+    await look()
+    await mendView()
+    await look()
+    await until('the last mails', async () => box.mails.length === 4)
+    expect(box.mails.map(({ to }) => to[0]).sort()).toEqual(
+      ['one', 'one', 'two', 'two'].map((name) => `${name}@example.com`),
+    )
+    expect(box.mails.every(({ secure, user }) => secure && user === 'viewkeeper')).toBe(true)
+    const [first, , last] = box.mails
+    expect(first?.text).toMatch(/^Subject: \[shop\] public\.broken failed \(ViewSqlFailed, 22012\)/m)
+    expect(first?.text).toContain('viewkeeper why public.broken --env shop')
+    expect(last?.text).toMatch(/^Subject: \[shop\] OK: no view is failing any more/m)
+    await until('nothing waits', async () => (await sql`select from viewkeeper.deliveries`).length === 0)
+  })
+
+  test('an address that the server refuses holds back no other, is a condition, and stands in the mails of the others', async () => {
+    const box = await takeMails((to) => to === 'gone@example.com')
+    const channels = mailTo(['gone@example.com', 'one@example.com'], box)
+    const { look } = lead(channels)
+    await breakView()
+    await look()
+    await until('the mail', async () => box.mails.length === 1)
+    const state = await until('a refusal', async () => {
+      const found = await stateOf(channels)
+      return found.tries > 0 && found
+    })
+    expect(state).toMatchObject({
+      channel: 'mail gone@example.com',
+      waiting: 1,
+      failingSince: expect.any(Date),
+      error: 'the server refused the mail (EENVELOPE, 550)',
+    })
+    await mendView()
+    await look()
+    await until('the second mail', async () => box.mails.length === 2)
+    expect(box.mails[1]?.text).toContain('Not everybody is told: mail gone@example.com fails since')
+  })
+
+  test.each([
+    ['a wrong password', (box: Mailbox) => mailTo(['one@example.com'], box, 'wrong'), /\(EAUTH, 535\)$/],
+    [
+      'a certificate that nobody trusts',
+      (box: Mailbox) => mailTo(['one@example.com'], { ...box, ca: '' }),
+      /\(E(SOCKET|TLS)\)$/,
+    ],
+  ])('%s is told without the password, and no mail is sent', async (_, channelsFor, error) => {
+    const box = await takeMails()
+    const channels = channelsFor(box)
+    const { look } = lead(channels)
+    await breakView()
+    await look()
+    const state = await until('a refusal', async () => {
+      const found = await stateOf(channels)
+      return found.tries > 0 && found
+    })
+    expect(state.error).toMatch(error)
+    expect(state.error).not.toMatch(/wrong|correct/)
+    expect(box.mails).toEqual([])
+  })
+})
+
+describe('webhooks', () => {
+  test('a program that fails twice gets every event, in order, and its signatures hold', async () => {
+    const program = await receive(0, 302)
+    const [channel] = await hook(program.url)
+    const streamed: string[] = []
+    lead([channel!], (events) => streamed.push(...events.map(({ type }) => type)))
+    await refresh({ view: 'fine' }, callOn(database))
+    await breakView()
+    await until('both events', async () => program.accepted.length === 2)
+    expect(streamed).toEqual(['ViewRefreshed', 'ViewFailed'])
+    const ids = program.received.map(({ headers }) => headers['webhook-id'])
+    expect(new Set(ids.slice(0, 3)).size).toBe(1)
+    const verifier = new Webhook(key)
+    const events = program.accepted.map(
+      ({ headers, body }) =>
+        verifier.verify(body, headers as Record<string, string>) as Record<string, unknown>,
+    )
+    expect(events).toMatchObject([
+      {
+        type: 'viewkeeper.ViewRefreshed',
+        subject: 'public.fine',
+        data: { view: 'public.fine', environment: 'shop' },
+      },
+      {
+        type: 'viewkeeper.ViewFailed',
+        subject: 'public.broken',
+        data: { error: { class: 'ViewSqlFailed' } },
+      },
+    ])
+    expect(program.accepted.map(({ headers }) => headers['content-type'])).toEqual(
+      Array(2).fill('application/cloudevents+json'),
+    )
+    // The attributes that CloudEvents 1.0 requires, in its form.
+    for (const event of events)
+      expect(event).toMatchObject({
+        specversion: '1.0',
+        id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+        source: '/viewkeeper/shop',
+        time: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      })
+    const [{ headers, body }] = program.accepted as [Received]
+    expect(() => verifier.verify(body.replace('fine', 'mine'), headers as Record<string, string>)).toThrow()
+    await until('nothing waits', async () => (await stateOf([channel!])).waiting === 0)
+  })
+
+  test('a program gets only the events that it wants', async () => {
+    const program = await receive()
+    lead(await hook(program.url, ['ViewFailed']))
+    await refresh({ view: 'fine' }, callOn(database))
+    await breakView()
+    await until('the event', async () => program.accepted.length > 0)
+    expect(program.accepted.map(({ body }) => JSON.parse(body).type)).toEqual(['viewkeeper.ViewFailed'])
+  })
+
+  test('a program that does not answer holds up no other; a leader that follows delivers what waits', async () => {
+    const silent = createServer(() => {}).listen(0, '127.0.0.1')
+    await once(silent, 'listening')
+    closing.push(async () => {
+      silent.closeAllConnections()
+      silent.close()
+    })
+    const program = await receive()
+    const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}`
+    const [mute] = await hook(url)
+    const [other] = await channelsOf(notify.parse({ webhooks: { other: { url: program.url } } }), [], {
+      VIEWKEEPER_WEBHOOK_KEY_OTHER: key,
+    })
+    const first = lead([mute!, other!])
+    await refresh({ view: 'fine' }, callOn(database))
+    await until('the event of the other', async () => program.accepted.length === 1)
+    await breakView()
+    await until('the next event of the other', async () => program.accepted.length === 2)
+    expect(await stateOf([mute!])).toMatchObject({ waiting: 2, tries: 0 })
+    silent.closeAllConnections()
+    await first.close()
+    const later = await receive()
+    lead([...(await hook(later.url)), other!])
+    await until('both events', async () => later.accepted.length === 2)
+    expect(program.accepted).toHaveLength(2)
+  })
+
+  test('what a program has refused for a day is dropped, and the next events come', async () => {
+    const program = await receive(410)
+    const channels = await hook(program.url)
+    await sql`
+      insert into viewkeeper.deliveries (channel, key, at, message)
+      values ('webhook my-cache', 'old', clock_timestamp() - interval '25 hours', '{}'),
+             ('webhook my-cache', 'new', clock_timestamp(), '{}'), ('chat gone', 'old', clock_timestamp(), '{}')`
+    lead(channels)
+    await until('the event', async () => program.accepted.length === 1)
+    expect(program.received.map(({ headers }) => headers['webhook-id'])).toEqual(['old', 'new'])
+    await until('nothing waits', async () => (await sql`select from viewkeeper.deliveries`).length === 0)
+  })
+})
+
+test.each([
+  ['slack', (body: { text: string }) => body.text],
+  ['discord', (body: { content: string }) => body.content],
+  ['teams', (body: object) => JSON.stringify(body)],
+] as const)('a chat of kind %s gets what a mail says', async (kind, textOf) => {
+  const program = await receive()
+  const channels = await channelsOf(notify.parse({ chat: { team: { kind } } }), [], {
+    VIEWKEEPER_CHAT_URL_TEAM: program.url,
+  })
+  const { look } = lead(channels)
+  await breakView()
+  await look()
+  await until('the message', async () => program.accepted.length === 1)
+  const text = textOf(JSON.parse(program.accepted[0]!.body))
+  expect(text).toContain('[shop] public.broken failed (ViewSqlFailed, 22012)')
+  expect(text).toContain('viewkeeper why public.broken --env shop')
+})
+
+test('a refresh that took much longer than usual is told after the look that finds it', async () => {
+  const program = await receive()
+  const channels = await channelsOf(notify.parse({ chat: { team: {} } }), [], {
+    VIEWKEEPER_CHAT_URL_TEAM: program.url,
+  })
+  const news = startNews({ database, environment: 'shop', schedules: unscheduled, links: {}, channels })
+  closing.push(news.close)
+  await refresh({ view: 'fine' }, callOn(database))
+  await sql`
+    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, status, requested_at, started_at, finished_at, duration_ms, published_at, fills, meta)
+    select definition_id, schema_name, view_name, operation, trigger, status, requested_at, started_at, finished_at, 100, finished_at, fills, meta
+      from viewkeeper.runs, generate_series(1, 20)`
+  await sql`
+    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, status, requested_at, started_at, finished_at, duration_ms, fills, meta)
+    select definition_id, schema_name, view_name, operation, trigger, status, requested_at, started_at, clock_timestamp(), 600000, fills, meta
+      from viewkeeper.runs order by id limit 1`
+  await monitor(database, { schedules: unscheduled, publish: unheard, programs: { environment: 'shop' } })
+  news.lookedAt({ slow: true })
+  await until('the message', async () => program.accepted.length === 1)
+  expect(JSON.parse(program.accepted[0]!.body).text).toMatch(/^\[shop\] .*public\.fine/)
+})
+
+describe('a configuration is refused if', () => {
+  test.each([
+    [
+      'the key of a webhook is missing',
+      { webhooks: { cache: { url: 'https://x.example.com' } } },
+      {},
+      /VIEWKEEPER_WEBHOOK_KEY_CACHE is not set/,
+    ],
+    [
+      'the key of a webhook is short',
+      { webhooks: { cache: { url: 'https://x.example.com' } } },
+      { VIEWKEEPER_WEBHOOK_KEY_CACHE: 'whsec_c2hvcnQ=' },
+      /at least 24 random bytes/,
+    ],
+    [
+      'the address of a chat is missing',
+      { chat: { 'on-call': {} } },
+      {},
+      /VIEWKEEPER_CHAT_URL_ON_CALL is not set/,
+    ],
+    [
+      'the file of a password cannot be read',
+      { smtp: { host: 'mail.example.com', user: 'me', from: 'a@example.com' } },
+      { VIEWKEEPER_SMTP_PASSWORD_FILE: '/nowhere' },
+      /VIEWKEEPER_SMTP_PASSWORD_FILE names \/nowhere, which cannot be read \(ENOENT\)/,
+    ],
+  ])('%s', async (_, options, env, message) => {
+    await expect(channelsOf(notify.parse(options), ['one@example.com'], env)).rejects.toThrow(message)
+  })
+
+  test.each([
+    [
+      'a password would go without TLS',
+      { smtp: { host: 'x', tls: 'none', user: 'me', from: 'a@example.com' } },
+    ],
+    ['an address is none of the web', { webhooks: { cache: { url: 'file:///etc/passwd' } } }],
+    ['a name is no name', { chat: { 'On Call': {} } }],
+    ['a field does not exist', { chat: { team: { url: 'https://x.example.com' } } }],
+  ])('%s', (_, options) => {
+    expect(notify.safeParse(options).success).toBe(false)
+  })
+})

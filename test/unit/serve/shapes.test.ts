@@ -1,0 +1,135 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from 'vitest'
+import { parse, parseAllDocuments } from 'yaml'
+import { promMetrics } from '../../../serve/metrics/names.ts'
+import { monitoringFiles } from '../../../serve/shapes/prometheus.ts'
+import { usualPort } from '../../../serve/start/gateway-file.ts'
+import { monitorAlarms } from '../../../src/watch/plan/alarms.ts'
+
+const root = new URL('../../../', import.meta.url)
+const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
+const shape = (name: string) => read(`examples/serve/${name}`)
+
+test.each(Object.entries(monitoringFiles))('docs/data/%s is what `npm run docs` makes', (name, text) => {
+  expect(read(`docs/data/${name}`)).toBe(text())
+})
+
+describe('the alert rules and the dashboard', () => {
+  const { groups } = parse(read('docs/data/prometheus-rules.yaml'))
+  const rules: { alert: string; expr: string; annotations: { runbook: string } }[] = groups[0].rules
+  const panels: { targets: { expr: string }[] }[] = JSON.parse(
+    read('docs/data/grafana-dashboard.json'),
+  ).panels
+  const expressions = [
+    ...rules.map(({ expr }) => expr),
+    ...panels.flatMap(({ targets }) => targets.map(({ expr }) => expr)),
+  ]
+
+  test('have a rule for each alarm about what the monitor finds', () => {
+    const names = monitorAlarms(null).map(({ name }) => name.replaceAll('-', ''))
+    const made = rules.map(({ alert }) => alert.toLowerCase())
+    expect(names.filter((name) => !made.includes(`viewkeeper${name}`))).toEqual([])
+  })
+
+  test('ask only for metrics that there are, with labels that they have', () => {
+    const asked = expressions.flatMap((expr) =>
+      [...expr.matchAll(/viewkeeper_\w+/g)].map(([name]) => name.replace(/_bucket$/, '')),
+    )
+    expect(asked.filter((name) => !Object.hasOwn(promMetrics, name))).toEqual([])
+    expect(asked.length).toBeGreaterThan(15)
+    const labels = new Set<string>(['le', ...Object.values(promMetrics).flatMap(([, , names]) => [...names])])
+    const used = expressions.flatMap((expr) =>
+      [...expr.matchAll(/by \(([^)]*)\)|\{(\w+)=/g)].flatMap(([, by, label]) =>
+        (by ?? label ?? '').split(', '),
+      ),
+    )
+    expect(used.filter((label) => !labels.has(label))).toEqual([])
+  })
+
+  test('lead to sections of the runbook', () => {
+    const headings = [...read('docs/runbook.md').matchAll(/^### (.*)$/gm)].map(([, heading]) => heading)
+    expect(rules.filter(({ annotations }) => !headings.includes(annotations.runbook.split('#')[1]))).toEqual(
+      [],
+    )
+  })
+})
+
+describe('the shapes', () => {
+  const [deployment, service, budget] = parseAllDocuments(shape('kubernetes.yaml')).map((each) => each.toJS())
+  const [container] = deployment.spec.template.spec.containers
+  const compose = parse(shape('compose.yaml')).services.viewkeeper
+  const dockerfile = shape('Dockerfile')
+
+  test('listen at the port that serve has', () => {
+    expect(container.ports).toEqual([{ name: 'http', containerPort: usualPort }])
+    expect(compose.ports).toEqual([`127.0.0.1:${usualPort}:${usualPort}`])
+    expect(dockerfile).toContain(`\nEXPOSE ${usualPort}\n`)
+    expect(deployment.spec.template.metadata.annotations['prometheus.io/port']).toBe(String(usualPort))
+  })
+
+  test('run as nobody special, with nothing to write to but /tmp', () => {
+    expect(dockerfile).toMatch(/\nUSER 1000\n/)
+    expect(deployment.spec.template.spec.securityContext).toMatchObject({
+      runAsNonRoot: true,
+      runAsUser: 1000,
+    })
+    expect(container.securityContext).toEqual({
+      readOnlyRootFilesystem: true,
+      allowPrivilegeEscalation: false,
+      capabilities: { drop: ['ALL'] },
+    })
+    expect(compose).toMatchObject({ read_only: true, cap_drop: ['ALL'], tmpfs: ['/tmp'] })
+  })
+
+  test('ask only the process whether it lives, and the database whether it is ready', () => {
+    expect([container.livenessProbe, container.startupProbe].map(({ httpGet }) => httpGet.path)).toEqual([
+      '/healthz',
+      '/healthz',
+    ])
+    expect(container.readinessProbe.httpGet.path).toBe('/readyz')
+  })
+
+  test('have two copies, which one service and one budget find', () => {
+    expect(deployment.spec.replicas).toBe(2)
+    const labels = deployment.spec.template.metadata.labels
+    expect([
+      deployment.spec.selector.matchLabels,
+      service.spec.selector,
+      budget.spec.selector.matchLabels,
+    ]).toEqual([labels, labels, labels])
+  })
+
+  test('start what the package has, without a shell, and read the address of the database from a file', () => {
+    const { bin } = JSON.parse(read('package.json'))
+    const path = `node_modules/viewkeeper/${bin.viewkeeper}`
+    expect(dockerfile).toContain(`ENTRYPOINT ["node", "${path}"]`)
+    expect(shape('viewkeeper.service')).toContain(`node ${path} serve`)
+    for (const file of ['compose.yaml', 'kubernetes.yaml', 'viewkeeper.service'])
+      expect(shape(file)).toContain('DATABASE_URL_FILE')
+  })
+
+  test('copy into the image nothing but what .dockerignore lets in', () => {
+    const copied = [...dockerfile.matchAll(/^COPY (?!--from)(.*) \S+$/gm)].flatMap(([, files = '']) =>
+      files.split(' '),
+    )
+    const letIn = [...shape('.dockerignore').matchAll(/^!(.*)$/gm)].map(([, file]) => file)
+    expect(copied.filter((file) => !letIn.includes(file))).toEqual([])
+  })
+
+  test('are a unit that systemd accepts, if this machine has it', () => {
+    const unit = fileURLToPath(new URL('examples/serve/viewkeeper.service', root))
+    const { error, status, stderr } = spawnSync('systemd-analyze', ['verify', unit], { encoding: 'utf8' })
+    if (error === undefined)
+      expect({ status, stderr: stderr.replace(/.*\/usr\/bin\/node.*\n/g, '') }).toEqual({
+        status: 0,
+        stderr: '',
+      })
+    else expect(error).toMatchObject({ code: 'ENOENT' })
+  })
+
+  test('are explained in few words', () => {
+    expect(read('docs/serve-shapes.md').match(/\S+/g)?.length).toBeLessThanOrEqual(600)
+  })
+})
