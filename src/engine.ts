@@ -18,7 +18,7 @@ export type {
 } from './catalog/plan/run.ts'
 export { exchanges, operations, runStatuses, triggers } from './catalog/plan/run.ts'
 export type { ViewTimes } from './catalog/plan/scheduled.ts'
-export type { AnyState } from './catalog/plan/state.ts'
+export type { AnyState, Judged } from './catalog/plan/state.ts'
 export { states } from './catalog/plan/state.ts'
 export type {
   NightlyOptions,
