@@ -5,6 +5,7 @@ import { measureAlter } from './alter.ts'
 import { measureBatches } from './batches.ts'
 import { measureChecks } from './checks.ts'
 import { stampFigures } from './figures.ts'
+import { measureFreshness } from './freshness.ts'
 import { measureGroups } from './groups.ts'
 import { measureHistory } from './history.ts'
 import { measureLoad } from './load.ts'
@@ -30,6 +31,7 @@ const benchmarks: Record<string, (options: Options) => Promise<Row[]>> = {
   quiet: measureQuiet,
   batches: measureBatches,
   checks: measureChecks,
+  freshness: measureFreshness,
   groups: measureGroups,
   alter: measureAlter,
   history: measureHistory,

@@ -20,6 +20,15 @@ const neverLoaded = [
   '@smithy/credential-provider-imds',
 ]
 
+/** Leaves out the parts of the driver for replication and large objects, which nobody calls here. */
+const withoutUncalled: Plugin = {
+  name: 'without-uncalled',
+  setup: ({ onLoad }) =>
+    onLoad({ filter: /\/postgres\/src\/(subscribe|large)\.js$/ }, () => ({
+      contents: 'export default () => ({})',
+    })),
+}
+
 /** Writes the OpenAPI file into the bundle instead of what makes it: that is larger than all the rest of a function. */
 const writtenOpenapi: Plugin = {
   name: 'written-openapi',
@@ -79,7 +88,7 @@ const options = {
   sourcemap: true,
   sourcesContent: false,
   external: neverLoaded,
-  plugins: [writtenOpenapi, writtenVersion, laterModules],
+  plugins: [withoutUncalled, writtenOpenapi, writtenVersion, laterModules],
   mainFields: ['module', 'main'],
   // Packages in CommonJS call require(), which an ES module does not have. The imported name is long, because the
   // minifier does not know this line and may give the same short name to something else.

@@ -223,8 +223,8 @@ export const fieldTable = (): string =>
     '',
   ].join('\n')
 
-/** The interfaces of the props, in the order of the page. */
-const propTypes = ['ViewkeeperCommonProps', 'RdsOptions', 'CdkOptions']
+/** The interfaces of the props, in the order of the page, which says in a sentence what `CdkOptions` has. */
+const propTypes = ['ViewkeeperCommonProps', 'RdsOptions']
 
 /** The props of the construct as a table: what their types say. */
 export function propTable(): string {

@@ -12,54 +12,47 @@ import type { PeopleTopics } from './monitoring/topics.ts'
 
 /** What Viewkeeper is told, on whatever database. */
 export interface ViewkeeperCommonProps extends Omit<ViewkeeperOptions, InCdkTypes>, CdkOptions {
-  /**
-   * The name of the environment: part of the names that are fixed, and what `--env` takes. It is unique in an account, also
-   * across regions, because managed policies have no region. At most 20 lower-case letters, digits and hyphens.
-   */
+  /** The environment's name, which `--env` takes: unique in an account, at most 20 lower-case letters, digits and hyphens. */
   environmentName: string
   /**
-   * The folder of the views' frozen migrations. Several environments may share one. A path is relative to the folder in which CDK
-   * runs, a URL to the file that says it: `new URL('../migrations/', import.meta.url)`. The construct does not read
-   * `viewkeeper.config.ts`.
-   * @default - `migrations` in the current folder
+   * The folder of the frozen migrations, relative to the folder in which CDK runs, or a URL: `new URL('../migrations/',
+   * import.meta.url)`.
+   * @default - `migrations`
    */
   migrationsFolder?: string | URL
   /**
-   * The folder of the schema steps of schema `viewkeeper`.
+   * The folder of the steps of schema `viewkeeper`.
    * @default - the folder in this package
    */
   schemaFolder?: string
   /**
-   * Whether a deploy applies the views' migrations; `false`: only the schema steps.
+   * Whether a deploy applies the views' migrations.
    * @default true
    */
   viewMigrations?: boolean
   /**
    * The views that have a schedule of their own.
-   * @default - those that `migrationsFolder` leaves with one
+   * @default - those of `migrationsFolder`
    */
   scheduledViews?: ScheduledView[]
   /**
-   * Topics of yours for mails and for JSON, which several environments may share. Both let CloudWatch publish
-   * (`cloudwatch.amazonaws.com`), because the alarms of last resort go there directly; so does the key of an encrypted topic.
-   * Subscribe people to them yourself.
-   * @default - new topics, with `alarmEmails` subscribed to the one for mails
+   * Your topics for mails and for JSON, which environments may share. Subscribe people yourself. Both, and the key of an
+   * encrypted one, must let CloudWatch publish (`cloudwatch.amazonaws.com`).
+   * @default - new topics, with `alarmEmails` subscribed
    */
   topics?: PeopleTopics
   /**
-   * A security group of yours for the functions. Environments in one VPC that share it share their network interfaces, too. It
-   * is let in to the server; what goes out of it is yours to say.
-   * @default - a security group of the environment's own
+   * Your security group for the functions; environments that share it share network interfaces. You say what goes out.
+   * @default - one of the environment's own
    */
   securityGroup?: ISecurityGroup
   /**
-   * A domain of yours that leads to the API: `{ domainName }` of `aws-apigatewayv2`, and perhaps a `mappingKey`. `apiUrl`, the
-   * parameter and the command line have it. Callers sign with IAM all the same. You make its record of DNS.
-   * @default - the address that API Gateway makes
+   * Your domain of the API: `{ domainName }` of `aws-apigatewayv2`, and perhaps a `mappingKey`. You make its DNS record.
+   * @default - the address of API Gateway
    */
   apiDomain?: DomainMappingOptions
   /**
-   * Whether the environment has a dashboard of its own, about 3 USD a month beyond the account's first three.
+   * Whether the environment has its own dashboard: about 3 USD a month.
    * @default true
    */
   dashboard?: boolean
@@ -73,14 +66,12 @@ export interface CdkOptions {
    */
   logRetention?: RetentionDays
   /**
-   * The time between two calls of the monitor, 1 to 60 minutes; `false`: nothing calls the monitor, and there are no alarms
-   * about runs and views.
+   * The time between two calls of the monitor, 1 to 60 minutes; `false`: no calls, and no alarms about runs and views.
    * @default Duration.minutes(1)
    */
   monitorEvery?: Duration | false
   /**
-   * The time after which people are told again of troubles of views that are not over, 1 to 720 hours; `false`:
-   * never.
+   * The time after which you are reminded of troubles that last, 1 to 720 hours; `false`: never.
    * @default Duration.hours(24)
    */
   remindEvery?: Duration | false
@@ -106,64 +97,58 @@ export type InCdkTypes = 'logRetentionDays' | 'monitorEveryMinutes' | 'remindEve
 
 /** A PostgreSQL of your own app: an instance of RDS or a cluster of Aurora, made by the app or imported into it. */
 export interface RdsOptions {
-  /**
-   * The server. Viewkeeper adds one rule to its security group, and reads its secret. Not a proxy: a proxy ends a run when
-   * the caller of the run leaves.
-   */
+  /** The server, not a proxy. Viewkeeper adds one rule to its security group. */
   database: IDatabaseInstance | IDatabaseCluster
   /** Name of the database inside the server. */
   databaseName: string
   /** The network of the functions; they need a route to the server. */
   vpc: IVpc
   /**
-   * The subnets of the functions: private ones, in which the functions reach Secrets Manager by a NAT or an endpoint.
-   * @default - the private subnets with a way out; without any, the isolated ones
+   * The subnets of the functions, with a NAT or an endpoint for Secrets Manager.
+   * @default - the private subnets with a way out, or else the isolated ones
    */
   vpcSubnets?: SubnetSelection
   /**
-   * How the functions log in. `secret`: with a password from Secrets Manager. `iam`: with a token that each function signs
-   * itself; it needs `loginUser`, or `adminSecret`. The construct switches IAM on for a server of the app. RDS needs 300 to
-   * 1,000 MiB of memory for `iam`.
+   * `secret`: a password. `iam`: a token; needs `loginUser` or `adminSecret`, and 300 to 1,000 MiB of the server's memory.
+   * The construct switches IAM on for a server of the app.
    * @default 'secret'
    */
   authentication?: 'secret' | 'iam'
   /**
-   * The `username` and `password` of an administrator, with which `migrate` makes Viewkeeper's role whenever a deploy calls
-   * it. With `iam` and PostgreSQL 16 or later, the administrator becomes a member of `rds_iam` by making the role, and RDS may
-   * then refuse the administrator's password.
+   * The administrator with whom `migrate` makes Viewkeeper's role. With `iam` and PostgreSQL 16 or later, making the role
+   * makes the administrator a member of `rds_iam`, and RDS may then refuse its password.
    * @default - the server's own secret; none with `loginSecret` or `iam`
    */
   adminSecret?: ISecret
   /**
-   * With `authentication: 'secret'`: the `username` and `password` of the role that Viewkeeper works with. Without
-   * `adminSecret`, the role is one that `npx viewkeeper create-role` has made.
-   * @default - a new secret, of role `viewkeeper_app_<environmentName>`, which `migrate` makes
+   * With `secret`: user and password of Viewkeeper's role. Without `adminSecret`, `npx viewkeeper create-role` has made
+   * it.
+   * @default - a new secret, of role `viewkeeper_app_<environmentName>`
    */
   loginSecret?: ISecret
   /**
-   * With `authentication: 'iam'`: the role that Viewkeeper works with. Without `adminSecret`, the role is one that
-   * `npx viewkeeper create-role --iam` has made.
-   * @default - with `adminSecret`: role `viewkeeper_iam_<environmentName>`, which `migrate` makes
+   * With `iam`: Viewkeeper's role. Without `adminSecret`, `npx viewkeeper create-role --iam` has made it.
+   * @default - with `adminSecret`: `viewkeeper_iam_<environmentName>`
    */
   loginUser?: string
   /**
-   * The most connections that Viewkeeper's role may open, if `migrate` makes the role; the rest stays for others.
+   * The most connections of a role that `migrate` makes.
    * @default - half of the server's `max_connections`
    */
   connectionLimit?: number
   /**
-   * The time after which the password in the login's secret is changed, 1 to 1000 days: `Duration.days(30)`.
+   * The time after which the password changes: `Duration.days(30)`.
    * @default - never
    */
   rotateSecretEvery?: Duration
   /**
-   * PEM text of the authority that signed the server's certificate, at most 2,500 characters.
+   * PEM text of the authority of the server's certificate.
    * @default - the roots of RDS
    */
   certificateAuthority?: string
   /**
-   * Whether the construct adds an interface endpoint of Secrets Manager to `vpc` (about 7.30 USD a month for each zone),
-   * which lets in the functions and nobody else. It has no private DNS, so the rest of the VPC does not notice it.
+   * Whether the construct adds an endpoint of Secrets Manager for these functions alone: about 7.30 USD a month for each
+   * zone.
    * @default false
    */
   addSecretsManagerEndpoint?: boolean

@@ -8,8 +8,9 @@ import { ensureDefinition } from '../../src/catalog/db/definitions.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
 import { migrate } from '../../src/own-schema/apply.ts'
 import { startRun } from '../../src/run/db/runs.ts'
-import { envelopes, sessionEnvelope } from '../../src/run/envelope/envelope.ts'
+import { sessionEnvelope } from '../../src/run/envelope/envelope.ts'
 import { startUp } from '../../src/run/envelope/run-connection.ts'
+import { envelope } from '../../src/run/envelope/text.ts'
 import { planRegularRefresh } from '../../src/run/plan/refresh.ts'
 import { refresh } from '../../src/run/refresh.ts'
 import { connectTo } from '../../src/server/connect.ts'
@@ -40,7 +41,7 @@ export type Code = typeof functions & {
 /** The checkout that this file belongs to. */
 export const ownCode: Code = {
   ...functions,
-  envelope: envelopes.short,
+  envelope,
   sessionEnvelope,
   startUp,
   schema: new URL('../../schema/', import.meta.url),
@@ -64,7 +65,8 @@ export async function loadCode(folder: string): Promise<Code> {
     }),
   )
   const texted = (await find('envelopes')) as Record<string, string> | undefined
-  const envelope = texted?.short ?? texted?.alone ?? ((await find('envelopeText')) as string)
+  const envelope =
+    texted?.short ?? texted?.alone ?? (((await find('envelopeText')) ?? (await find('envelope'))) as string)
   return {
     ...(Object.fromEntries(entries) as typeof functions),
     envelope,

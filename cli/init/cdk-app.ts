@@ -26,7 +26,7 @@ export function parseJson(path: string, text: string): Record<string, any> {
   } catch (cause) {
     throw new Problem(
       'InvalidRequest',
-      `${path} is not JSON (${(cause as Error).message}). Mend it, then run npx viewkeeper init again. Nothing was written.`,
+      `${path} is not JSON (${(cause as Error).message}). Correct it, then run npx viewkeeper init again. Nothing was written.`,
       { cause: cause as Error },
     )
   }

@@ -23,7 +23,7 @@ export function planLines(items: InTheWay['items']): string[] {
 /** What is locked, and what that means for readers. */
 export const lockLines = (relations: string[]): string[] => [
   `locks: access exclusive on these views and on ${relations.join(', ')}, from the drop until all is back.`,
-  'Whoever reads one of them waits for the whole time. The locks themselves are asked for in tries of less than 0.5 s.',
+  'Readers of any of them wait the whole time. Viewkeeper asks for the locks in tries of less than 0.5 s.',
 ]
 
 const fate = (item: AsideItem): string =>

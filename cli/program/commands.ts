@@ -40,6 +40,7 @@ const authoring: Group = {
   check: () => import('../commands/author/check.ts'),
   migrate: () => import('../commands/author/migrate.ts'),
   adopt: () => import('../commands/author/adopt.ts'),
+  diff: () => import('../commands/author/diff.ts'),
   'bad-row': () => import('../commands/author/bad-row.ts'),
   doctor: () => import('../commands/author/doctor.ts'),
   'create-role': () => import('../commands/author/create-role.ts'),

@@ -37,7 +37,7 @@ export function encryptWith(scope: Construct, key: IKey): void {
       }),
     )
 
-  // CloudWatch writes logs and publishes alarms, SNS sends dead letters, and whoever may use a topic or a queue uses its key.
+  // CloudWatch writes logs and publishes alarms, SNS sends dead letters, and callers that may use a topic or a queue use its key.
   const more = ['kms:Encrypt', 'kms:ReEncrypt*', 'kms:DescribeKey']
   const ofAccount = { 'aws:SourceAccount': account }
   for (const statement of [

@@ -17,14 +17,13 @@ export const databaseName = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,62}$/, 'm
 
 export const connectionLimit = told(
   z.int().min(2).max(5_000).optional(),
-  "The most connections that [Viewkeeper's role](#connections) may open; the rest stays for others. Each deploy that migrates " +
-    'sets the limit.',
+  "The most connections that [Viewkeeper's role](#connections) may open.",
   "half of the server's `max_connections`",
 )
 
 export const rotateSecretDays = told(
   z.int().min(1).max(1000).optional(),
-  "Days after which the password of Viewkeeper's role is changed, 1 to 1000.",
+  "Days between changes of the role's password, 1 to 1000.",
   'never',
 )
 
@@ -34,8 +33,7 @@ export const certificateAuthority = told(
     .regex(/^-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----\s*$/, 'must be a PEM certificate')
     .max(2_500)
     .optional(),
-  "PEM text of the authority that signed the server's certificate. At most 2,500 characters, because it is in an environment " +
-    'variable, and all variables of a function have 4 KB.',
+  "PEM text of the authority of the server's certificate.",
   'the roots of RDS',
 )
 
@@ -54,56 +52,42 @@ const resourceId = textLike(/^(db|cluster)-[A-Z0-9]+$/, resourceIdRule)
 /** A database that the stack creates, in its own network without any way to the internet. */
 export const createdDatabase = named(
   'CreatedDatabaseOptions',
-  'A database that the stack creates, in its own network without any way to the internet.',
+  '[Created](created-database.md) by the stack, in a network without a way to the internet.',
   z.strictObject({
     kind: z.literal('created'),
     name: told(
       databaseName.regex(/^[A-Za-z]/, 'must begin with a letter'),
-      'Name of the database inside the server. RDS wants a letter at its beginning.',
+      'Name of the database inside the server.',
     ),
     postgresVersion: told(
       z.enum(['15', '16', '17', '18', '19']).default('18'),
-      'Major version of PostgreSQL, if RDS offers it; RDS keeps the minor version current. [A deploy with a newer ' +
-        'one](major-versions.md#a-created-database) upgrades the server only if the deploy says so, too: ' +
-        '`-c upgradeTo=18`.',
+      'Major version ([a newer one](major-versions.md#a-created-database)).',
     ),
     instanceType: told(
       z.string().regex(/^[a-z0-9]+\.[a-z0-9]+$/, 'must look like "t4g.micro"'),
-      'Size of the server, without the leading `db.`: `t4g.micro`, `m7g.large`.',
+      'Size of the server: `t4g.micro`, `m7g.large`.',
     ),
     storageGiB: told(z.int().min(20).max(65_536).default(20), 'Storage at the start, GiB.'),
     encryptionKeyArn: told(
       keyArn(),
-      'The KMS key that encrypts storage and backups. Say it before the first deploy: a server keeps its key, and [a deploy with another ' +
-        'one is refused](created-database.md#another-key-for-a-created-database).',
+      'KMS key of storage and backups. [A later deploy cannot change it](created-database.md#another-key-for-a-created-database).',
       'the key that AWS manages',
     ),
-    maxStorageGiB: told(
-      z.int().min(20).max(65_536).default(100),
-      'Storage up to which RDS may grow it by itself, GiB.',
-    ),
-    multiAz: told(
-      z.boolean().default(false),
-      'Whether there is a standby in a second zone, at about twice the price.',
-    ),
-    backupDays: told(
-      z.int().min(1).max(35).default(7),
-      'Days for which automatic backups are kept, 1 to 35.',
-    ),
+    maxStorageGiB: told(z.int().min(20).max(65_536).default(100), 'Storage up to which RDS grows it, GiB.'),
+    multiAz: told(z.boolean().default(false), 'A standby in a second zone, at twice the price.'),
+    backupDays: told(z.int().min(1).max(35).default(7), 'Days for which backups are kept, 1 to 35.'),
     connectionLimit,
     protect: told(
       z.boolean(),
-      'Whether RDS refuses to remove the database. If it is removed later on, a last snapshot is kept.',
+      'Whether RDS refuses to remove the database; a removal then keeps a snapshot.',
     ),
     authentication: told(
       authentication.default('secret'),
-      'How the functions and the master user log in. `secret`: with a password from Secrets Manager. `iam`: with [a ' +
-        'token](iam.md) that each function signs itself, so there is no secret, and no endpoint of Secrets ' +
-        'Manager to pay for. RDS needs 300 to 1,000 MiB of memory for `iam`.',
+      'How functions and master user log in: with a `secret`, or by [`iam`](iam.md).',
     ),
     greenResourceId: told(
       resourceId.optional(),
-      'With `iam`, before the switchover of a [blue/green deployment](iam.md#bluegreen-deployments): the resource id of the green server.',
+      'With `iam`: the [green server](iam.md#bluegreen-deployments) before a switchover.',
       'none',
     ),
     rotateSecretDays,
@@ -129,14 +113,13 @@ const importedVpc = named(
     id: told(textLike(/^vpc-[0-9a-f]{8,17}$/, 'must look like "vpc-0123456789abcdef0"'), '`vpc-…`'),
     subnetIds: told(
       z.array(textLike(/^subnet-[0-9a-f]{8,17}$/, 'must look like "subnet-0123456789abcdef0"')).min(1),
-      'Private subnets for the functions, `subnet-…`; they need a route to the database.',
+      'Private subnets for the functions, with a route to the database.',
     ),
     availabilityZones: told(z.array(zoneName).min(1), 'The zone of each subnet, in the same order.'),
     addSecretsManagerEndpoint: told(
       z.boolean().optional(),
-      'Whether the stack adds an interface endpoint for Secrets Manager (about 7.30 USD a month for each zone). True if the ' +
-        'subnets have no NAT. False if they have one, or if the VPC has an endpoint with private DNS that lets the functions in. ' +
-        "The added endpoint has no private DNS, so the rest of the VPC does not notice it. Required, but left out with `authentication: 'iam'`.",
+      'Required with `secret`: whether the stack adds an endpoint for Secrets Manager, 7.30 USD a month for each zone. `false` if ' +
+        'the subnets have a NAT or the VPC has an endpoint with private DNS.',
       'none, with `iam`',
     ),
   }),
@@ -154,44 +137,42 @@ const fieldsOfAuthentication: ['secret' | 'iam', string[], { required: boolean }
 /** A database that exists already: RDS, Aurora, or any PostgreSQL that the VPC reaches. */
 export const importedDatabase = named(
   'ImportedDatabaseOptions',
-  'A database that exists already: RDS, Aurora, or any PostgreSQL that the VPC reaches.',
+  'RDS, Aurora, or any PostgreSQL that the VPC reaches.',
   z.strictObject({
     kind: z.literal('imported'),
     endpoint: told(
       textLike(/^[A-Za-z0-9.-]+$/, 'must be a host name without scheme and port'),
-      "The host name in the server's certificate. Not a proxy: a proxy ends a run when the caller of the run leaves.",
+      "The host name in the server's certificate, [not a proxy](deploy.md#which-databases).",
     ),
     port: told(z.int().min(1).max(65_535).default(5432), 'Port of the server.'),
     name: told(databaseName, 'Name of the database inside the server.'),
     authentication: told(
       authentication.default('secret'),
-      'How the functions log in. `secret`: with the password in `secretArn`. `iam`: as `user`, with [a ' +
-        'token](iam.md) that each function signs itself.',
+      'How functions log in: with `secretArn`, or by [`iam`](iam.md) as `user`.',
     ),
     secretArn: told(
       textLike(secretArn, 'must be the whole ARN of a secret, with its last six characters').optional(),
-      'With `secret`, where it is required: the whole ARN of a secret with at least `username` and `password` of the role that ' +
-        'Viewkeeper works with.',
+      'Required with `secret`: its whole ARN. It has `username` and `password` of the role.',
       'none, with `iam`',
     ),
-    secretKeyArn: told(keyArn(), 'The customer key that encrypts the secret.', 'the key that AWS manages'),
+    secretKeyArn: told(keyArn(), 'The key that encrypts the secret.', 'the key that AWS manages'),
     user: told(
       z
         .string()
         .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,62}$/, 'must be the name of a role')
         .optional(),
-      'With `iam`, where it is required: the role that Viewkeeper works with, a member of `rds_iam`.',
+      'Required with `iam`: the role, a member of `rds_iam`.',
       'none, with `secret`',
     ),
     resourceId: told(
       z.union([resourceId, z.array(resourceId).min(1, resourceIdRule)], resourceIdRule).optional(),
-      'With `iam`, where it is required: the resource id of the instance (`db-…`) or of the Aurora cluster (`cluster-…`); for a ' +
-        '[blue/green deployment](iam.md#bluegreen-deployments), those of both servers.',
+      'Required with `iam`: `db-…` of the instance or `cluster-…`; in a [blue/green ' +
+        'deployment](iam.md#bluegreen-deployments) both.',
       'none, with `secret`',
     ),
     securityGroupId: told(
       textLike(/^sg-[0-9a-f]{8,17}$/, 'must look like "sg-0123456789abcdef0"'),
-      "The database's security group; the stack adds one rule that lets the functions in.",
+      "The database's security group; the stack adds a rule to it.",
     ),
     certificateAuthority,
     vpc: told(importedVpc, 'The network of the database.'),

@@ -12,7 +12,7 @@ export const environment = z.strictObject({
       .regex(/^\d{12}$/, 'must be twelve digits')
       .optional(),
     'AWS account, twelve digits.',
-    'the account of the credentials that deploy',
+    'that of your credentials',
   ),
   region: told(
     z
@@ -20,19 +20,19 @@ export const environment = z.strictObject({
       .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must look like "eu-central-1"')
       .optional(),
     'AWS region.',
-    'the region of the credentials that deploy',
+    'that of your credentials',
   ),
   database: told(
     z.discriminatedUnion('kind', [createdDatabase, importedDatabase]),
-    'A database that a stack of its own creates, or one that exists already.',
+    'Created by a stack of its own, or imported.',
   ),
   alarmEmails: told(
     z.array(z.email()),
-    'Addresses that get the mails of alarms. Each confirms once, by the link in its first mail. May be empty.',
+    'Addresses that get the mails. Each confirms once, by a link. May be empty.',
   ),
   tags: told(
     z.record(z.string().min(1).max(128), z.string().max(256)).default({}),
-    'Tags of every resource in addition to `viewkeeper:environment`.',
+    'Tags of every resource besides `viewkeeper:environment`.',
     'none',
   ),
 })

@@ -35,13 +35,10 @@ export const schedules = named(
         z
           .union([nightly, z.literal(false)], 'must be false, or like { at: "09:00", timeZone: "Etc/UTC" }')
           .prefault({}),
-        'The daily batch of every view; `false`: there is none.',
-        'at 09:00, Etc/UTC',
+        'The daily batch of every view; `false`: none.',
+        'as below',
       ),
-      views: told(
-        z.boolean().default(true),
-        'Whether the schedules in definitions refresh their views, too.',
-      ),
+      views: told(z.boolean().default(true), 'Whether schedules in definitions count, too.'),
     },
     {
       error: ({ code }) =>

@@ -32,9 +32,9 @@ const retention = named(
       z
         .union([z.int().min(1).max(1_000_000), z.literal(false)], 'must be false, or a number from 1 on')
         .default(500),
-      'The last successes of each view that are kept; `false`: the successes of the last `days` days.',
+      'Successes of each view; `false`: as all else.',
     ),
-    days: told(z.int().min(1).max(3650).default(90), 'Days for which everything else is kept.'),
+    days: told(z.int().min(1).max(3650).default(90), 'Days for everything else.'),
   }),
 )
 
@@ -45,52 +45,48 @@ export const optionFields = {
       .string()
       .regex(/^[\x20-\x7e]{1,63}$/, 'must be the name of a role, at most 63 ASCII characters')
       .optional(),
-    'The role that owns the views that Viewkeeper creates, unless their definitions name [another owner](views.md#the-owner).',
+    'The owner of the views that Viewkeeper creates, unless a definition has [another](views.md#the-owner).',
     '`viewkeeper_views`',
   ),
   readOnReplicas: told(
     z.boolean().optional(),
-    'Whether programs read the views [on replicas](replicas.md): strategy `auto` is then `concurrent`, which alone locks no ' +
-      'reader out there. A definition may say otherwise.',
-    'nobody has said so: views are swapped, and the doctor names the standbys that it sees',
+    'Whether programs read the views [on replicas](replicas.md): `auto` is then `concurrent`. A definition may say otherwise.',
+    'unknown: views are swapped, and `doctor` names standbys',
   ),
   withoutKey: told(
     z.enum(['swap', 'fail']).default('swap'),
-    'What `auto` does with a view that is read on replicas and has no usable unique index: `swap`, while readers there wait, ' +
-      'or `fail`, with the index that is missing.',
+    'What `auto` does then without a usable unique index: `swap`, while readers there wait, or `fail`.',
   ),
   regularUpToMs: told(
     z.int().min(0).max(1000).default(10),
-    'Milliseconds: `auto` refreshes a view `regular` if that usually takes no longer. Readers then wait no longer than for the ' +
-      'exchange of a swap, and the refresh costs a fraction. 0: never.',
+    '`auto` is `regular`, the cheapest, if that usually takes no longer. 0: never.',
   ),
   skipUnchanged: told(
     z.boolean().default(false),
-    'Whether a scheduled refresh is [left out](freshness.md#counted) if the counters of the server prove that no table that the ' +
-      'query reads has changed. Needs `grant pg_read_all_stats`. A definition may say otherwise.',
+    'Whether a scheduled refresh is [left out](freshness.md#counted) if no table below has changed. Needs `grant pg_read_all_stats`. ' +
+      'A definition may say otherwise.',
   ),
   skipAtMostHours: told(
     z.int().min(1).max(720).default(24),
-    'Hours after which a view is refreshed although the counters say that nothing has changed, 1 to 720.',
+    'Hours after which a view is refreshed all the same, 1 to 720.',
   ),
   alarmEmails: told(
     z.array(z.email()).default([]),
-    'Addresses that get the mails of alarms. Each confirms once, by the link in its first mail.',
+    'Addresses that get the mails. Each confirms once, by a link.',
     'nobody is mailed',
   ),
   pageUrl: told(
     textLike(webAddress, 'must be an address such as "https://views.example.com"').optional(),
-    'Where your people open [the page](page.md), such as `http://127.0.0.1:9000` if all of them type `viewkeeper open --port 9000`. ' +
-      'Mails link the page of each view that they name.',
-    'mails have no such links',
+    'Where you open [the page](page.md), such as `http://127.0.0.1:9000`: mails link it.',
+    'no such links',
   ),
   runbookUrl: told(
     textLike(
       webAddress,
       'must be an address such as "https://docs.example.com/docs/runbook.html"',
     ).optional(),
-    'Where [the runbook](runbook.md) stands on the web: mails link its sections.',
-    'mails name the section in the installed package, `node_modules/viewkeeper/docs/runbook.md#stale-views`',
+    'Where [the runbook](runbook.md) is on the web: mails link its sections.',
+    'the file in the installed package',
   ),
   logRetentionDays: told(
     z
@@ -98,70 +94,57 @@ export const optionFields = {
       .refine(isRetention, retentionRule)
       .transform((days) => days as RetentionDays)
       .default(RetentionDays.ONE_MONTH),
-    'Days for which logs are kept: a number that CloudWatch accepts.',
+    'Days for which logs are kept.',
   ),
   logLevel: told(
     z.enum(['DEBUG', 'INFO', 'WARN', 'ERROR']).default('INFO'),
-    'The least severe level that functions log; the lines that the dashboard reads are always logged.',
+    'What functions log besides what the dashboard reads.',
   ),
   requestsPerSecond: told(
     z.int().min(1).max(10_000).default(8),
-    'Requests a second that the HTTP API accepts from all callers together, and at one moment. The default leaves some of the 10 ' +
-      'functions that a new account may run at once.',
+    'Requests a second from all callers together, and at one moment.',
   ),
   reservedConcurrency: told(
     z.int().min(1).max(1_000).optional(),
-    'Calls at once that Lambda [keeps for each of the functions](deploy.md#concurrency) `create`, `refresh` and `drop`, and lets through ' +
-      'at most. Callers then wait so long at most that waiting alone cannot use them up.',
-    'none; callers wait up to 25 s',
+    'Calls at once that Lambda [keeps for each](deploy.md#concurrency) of `create`, `refresh` and `drop`, and allows at most.',
+    'none',
   ),
   memorySize: told(
     z.int().min(256).max(10_240).default(512),
-    'Memory of each function in MB, 256 to 10,240. Lambda gives processor time in proportion. The database does the work, so more helps ' +
-      'little.',
+    'Memory of each function, MB; more helps little.',
   ),
   schedules: told(
     schedules.optional(),
-    'The batches that schedules start. The defaults of its fields count from `schedules: {}` on.',
-    'nothing is refreshed by the clock',
+    'The [batches of the clock](schedules.md); `{}` has the defaults below.',
+    'none',
   ),
   refreshOnDeploy: told(
     z.boolean().default(false),
-    'Whether a deploy that changes code or migrations refreshes every view.',
+    'Whether a deploy that changes code or migrations refreshes all views.',
   ),
-  batchConcurrency: told(
-    z.int().min(1).max(64).default(2),
-    'Views that a batch of a schedule or a deploy refreshes at once, 1 to 64.',
-  ),
+  batchConcurrency: told(z.int().min(1).max(64).default(2), 'Views that a batch refreshes at once, 1 to 64.'),
   batchExchange: told(
     z.enum(['together', 'each']).default('together'),
-    'Whether batches exchange views that read each other at one moment (`together`), or readers see each view when it is ready ' +
-      '(`each`).',
+    'Whether views that read each other are exchanged [`together`](batches.md#together) or `each` when it is ready.',
   ),
   maxShadowBytes: told(
     z.int().min(0).optional(),
-    'The room on disk that the shadows of one batch may take, in bytes; a group that needs more is refreshed view by view.',
+    'Bytes for the shadows of a batch; a larger group is refreshed view by view.',
     'no limit',
   ),
-  retention: told(
-    retention.prefault({}),
-    'The history that is kept.',
-    '500 successes of each view, and everything else for 90 days',
-  ),
+  retention: told(retention.prefault({}), 'The history that is kept.', 'as below'),
   monitorEveryMinutes: told(
     falseOr(1, 60).default(1),
-    'Minutes between two calls of the monitor, 1 to 60. A lost run is closed, and an alarm is set off, up to that much later. ' +
-      '`false`: [nothing calls the monitor](monitoring.md#without-a-monitor), and there are no alarms about runs and views.',
+    'Minutes between two looks of the monitor, 1 to 60; `false`: [no monitor](monitoring.md#without-a-monitor), and no alarms about runs ' +
+      'and views.',
   ),
   remindEveryHours: told(
     falseOr(1, 720).default(24),
-    'Hours after which alarms tell again of troubles of views that are not over, 1 to 720. `false`: never.',
+    'Hours between reminders of troubles that last; `false`: none.',
   ),
   metricsPerView: told(
     z.boolean().default(false),
-    'Whether the outcome of each run is published with the name of its view, too, for [your own alarms and ' +
-      'graphs](monitoring.md). CloudWatch charges such a metric for each hour in which it gets a number: 0.30 USD for a whole ' +
-      'month.',
+    'Whether [metrics](monitoring.md#metrics) name each view: up to 0.90 USD a month for one.',
   ),
   eventBus: told(
     z
@@ -173,14 +156,9 @@ export const optionFields = {
         busRule,
       )
       .default('default'),
-    'The bus of EventBridge that gets the [events for programs](events.md): its name, or its ARN; `default` is the bus of the ' +
-      'account. `false`: there are no events.',
+    'The bus that gets the [events for programs](events.md); `false`: no events.',
   ),
-  tracing: told(
-    z.boolean().default(false),
-    'Whether X-Ray traces the calls of the functions and the executions of batches: 5 USD per million traces, and X-Ray traces one request a second and a ' +
-      'twentieth of the others. A network without a way out needs no endpoint for it, because Lambda itself sends the traces.',
-  ),
+  tracing: told(z.boolean().default(false), 'Whether X-Ray traces functions and batches, 5 USD per million.'),
 }
 
 const nameRule =

@@ -13,7 +13,7 @@ export interface EmbeddedPostgres {
   port: number
   version: string
   stop(): Promise<void>
-  /** Resolves when the server has ended, whoever ended it. */
+  /** Resolves when the server has ended for any reason. */
   ended: Promise<void>
 }
 

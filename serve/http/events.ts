@@ -13,14 +13,14 @@ const lookEveryMs = 2000
 /** A run whose rows are still being counted is soon an event. */
 const lookAgainMs = 250
 
-/** The events of the embedded database: whoever asks for `GET /events` is the bus. */
+/** The events of the embedded database: callers of `GET /events` stand for the bus. */
 export interface LocalEvents extends Omit<Listeners, 'send' | 'end'> {
   /** Ends the streams and the connection. */
   close(): Promise<void>
 }
 
 /**
- * Hands the events of the database to whoever listens, as `announce` puts them on the bus of a deployed environment. Works on
+ * Hands the events of the database to its listeners, as `announce` puts them on the bus of a deployed environment. Works on
  * one connection, however many listen; a broken one is opened again. The database must be nobody else's: events that were
  * handed out here would never come to its bus.
  */

@@ -191,7 +191,7 @@ function keepFresh(keeper: ServedKeeper, isMonitorStopped = false): void {
   const config = optionsOf(process.env)
   keeper.start({
     config: isMonitorStopped ? { ...config, monitorEveryMinutes: false } : config,
-    // With a bus, what ends becomes an event: here the bus is whoever listens.
+    // With a bus, what ends becomes an event: here its listeners are the bus.
     environment: localEnvironment,
     onLook: (look) => heard(!(look instanceof Error)),
   })

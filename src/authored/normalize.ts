@@ -15,7 +15,7 @@ export function toDefinition(
 ): Definition {
   const { query: _, uniqueKey: __, dependsOn, onChange, ...own } = fields
   const { maxStalenessSeconds = own.targetLagSeconds ?? null } = own
-  // Whoever else owns the clock says what a refresh of everything means, too.
+  // An owner of the clock outside Viewkeeper also says what a refresh of everything means.
   const inAll = own.inAll ?? own.schedule !== outsideClock
   const skipUnchanged = onChange === true ? true : (own.skipUnchanged ?? null)
   return {

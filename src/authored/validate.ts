@@ -47,6 +47,8 @@ async function checkView(view: AuthoredView) {
   const indexes = await indexesOf(name, fields, report)
   checkConcurrent(fields, indexes, report)
   const checks = await checksFrom(fields, report)
+  if (checks.differs !== undefined && ['regular', 'concurrent'].includes(fields.strategy ?? ''))
+    report.add(['strategy'], 'must be "swap" or "auto", because check "differs" compares a shadow')
   const parts = {
     sql,
     indexes: indexes.map(({ definition }) => definition),

@@ -11,15 +11,12 @@ export interface ViewInput {
    * @default 'public'
    */
   schema?: string
-  /** The view's name, exactly as written; with a dot only if `schema` stands beside it. */
+  /** The view's name, exactly as written. */
   name: string
-  /**
-   * What the view holds, one `select`: a text, an imported `.sql` file, or a Kysely or Drizzle query without bound
-   * values.
-   */
+  /** One `select`: a text, an imported `.sql` file, or a Kysely or Drizzle query without bound values. */
   query: QueryInput
   /**
-   * The columns that identify a row; Viewkeeper makes the unique index `<name>_key` on them.
+   * The columns that identify a row; they get the unique index `<name>_key`.
    * @default - none
    */
   uniqueKey?: readonly string[]
@@ -40,23 +37,22 @@ export interface ViewInput {
    */
   rowCountStrategy?: RowCountStrategy
   /**
-   * When the view is refreshed: five-field cron. Views with the same `schedule` and `timeZone` are one batch. `none`:
-   * something else owns the clock, and `inAll` is `false` unless said.
+   * Five-field cron; views with the same `schedule` and `timeZone` are one batch. `none`: something else owns the clock.
    * @default - never
    */
   schedule?: string
   /**
-   * The time zone of `schedule`, such as `Europe/Berlin`; required with it.
+   * The time zone of `schedule`, required with it.
    * @default - none
    */
   timeZone?: string
   /**
-   * How old the data may become, at least 60: each refresh begins in time. Instead of a `schedule`.
+   * How old the data may become, at least 60 (target lag). Instead of a `schedule`.
    * @default - none
    */
   targetLagSeconds?: number
   /**
-   * Session settings for this view's operations, such as `{ work_mem: '256MB' }`.
+   * Session settings of its runs, such as `{ work_mem: '256MB' }`.
    * @default - the server's
    */
   settings?: Readonly<Record<string, string | number | boolean>>
@@ -76,12 +72,12 @@ export interface ViewInput {
    */
   retryDelaySeconds?: number
   /**
-   * Whether the target lag refreshes only what has changed.
+   * Whether the target lag refreshes only after a change.
    * @default - `false`
    */
   onChange?: boolean
   /**
-   * After so many failed scheduled refreshes in a row, the view is suspended. At most 20; 0: never.
+   * After so many failed scheduled refreshes, the view is suspended. 0: never.
    * @default 5
    */
   suspendAfterFailures?: number
@@ -91,8 +87,8 @@ export interface ViewInput {
    */
   maxStalenessSeconds?: number
   /**
-   * A direct request within this time after a refresh starts no run and is answered with that refresh.
-   * @default - 0: every request starts a run
+   * A direct request within this time after a refresh is answered with that refresh.
+   * @default - 0
    */
   minIntervalSeconds?: number
   /**
@@ -102,17 +98,16 @@ export interface ViewInput {
   inAll?: boolean
   /**
    * Whether programs read the view on replicas. It then needs a `uniqueKey`.
-   * @default - as the environment's `readOnReplicas`
+   * @default - the environment's
    */
   readOnReplicas?: boolean
   /**
-   * Whether a scheduled refresh is left out if no table that the query reads has changed.
-   * @default - as the environment's `skipUnchanged`
+   * Whether a scheduled refresh is left out if no table below has changed.
+   * @default - the environment's
    */
   skipUnchanged?: boolean
   /**
-   * Views and tables that the query reads inside functions with a text as body. It vouches that your code reads nothing
-   * else.
+   * Views and tables that functions in the query read, and nothing else.
    * @default - none
    */
   dependsOn?: readonly string[]
@@ -129,12 +124,12 @@ export interface ViewInput {
   /**
    * Privileges on the view: `{ privileges: ['select'], to: 'reporting', columns, grantOption }`; `public` means every
    * role.
-   * @default - those of the owner and of default privileges
+   * @default - default privileges
    */
   grants?: readonly GrantInput[]
   /**
-   * The role that owns the view, by its exact name: its query and indexes are executed as this role.
-   * @default - the environment's `viewOwner`; a view that exists keeps its owner
+   * The role that owns the view, and as which its query and indexes run.
+   * @default - the environment's `viewOwner`, or the present owner
    */
   owner?: string
 }

@@ -71,6 +71,12 @@ const checksSchema = z
           "must be an object: { column: 'ordered_at', within: '26 h' }",
         )
         .optional(),
+      differs: z
+        .strictObject(
+          { atMost: matching(/^\d+(\.\d+)?\s?%$/, 'must be a part of the rows: "5%"') },
+          "must be an object: { atMost: '5%' }",
+        )
+        .optional(),
       severity: z
         .record(z.string(), z.literal('warn', 'must be "warn"'), "must name checks: { 'no future': 'warn' }")
         .optional(),
@@ -91,18 +97,18 @@ const checksSchema = z
  */
 export const viewFields = {
   schema: told(authored.check(refusing(schemaFault)).optional(), "The view's schema, which must exist."),
-  name: told(name, "The view's name, exactly as written; with a dot only if `schema` stands beside it."),
+  name: told(name, "The view's name, exactly as written."),
   query: told(
     named(
       'QueryInput',
       undefined,
       z.custom<QueryInput>(isQuery, 'must be SQL as a text, or a query of Kysely or Drizzle'),
     ),
-    'What the view holds, one `select`: a text, an imported `.sql` file, or a Kysely or Drizzle query without bound values.',
+    'One `select`: a text, an imported `.sql` file, or a Kysely or Drizzle query without bound values.',
   ),
   uniqueKey: told(
     named('readonly string[]', undefined, columns).optional(),
-    'The columns that identify a row; Viewkeeper makes the unique index `<name>_key` on them.',
+    'The columns that identify a row; they get the unique index `<name>_key`.',
     'none',
   ),
   indexes: told(
@@ -126,18 +132,18 @@ export const viewFields = {
     checked('must be a text: "0 6 * * *"', (text) =>
       text === outsideClock ? null : scheduleFault(text),
     ).optional(),
-    'When the view is refreshed: five-field cron. Views with the same `schedule` and `timeZone` are one [batch](batches.md#when). ' +
-      '`none`: [something else](freshness.md#another-clock) owns the clock, and `inAll` is `false` unless said.',
+    'Five-field cron; views with the same `schedule` and `timeZone` are one [batch](batches.md#when). ' +
+      '`none`: [something else](freshness.md#another-clock) owns the clock.',
     'never',
   ),
   timeZone: told(
     checked('must be a text: "Europe/Berlin"', timeZoneFault).optional(),
-    'The time zone of `schedule`, such as `Europe/Berlin`; required with it.',
+    'The time zone of `schedule`, required with it.',
     'none',
   ),
   targetLagSeconds: told(
     whole(60).optional(),
-    'How old the data may become, at least 60: each refresh [begins in time](freshness.md#target-lag). Instead of a `schedule`.',
+    'How old the data may become, at least 60 ([target lag](freshness.md#target-lag)). Instead of a `schedule`.',
     'none',
   ),
   settings: told(
@@ -150,7 +156,7 @@ export const viewFields = {
         "must be an object: { work_mem: '256MB' }",
       ),
     ).optional(),
-    "Session settings for this view's operations, such as `{ work_mem: '256MB' }`.",
+    "Session settings of its runs, such as `{ work_mem: '256MB' }`.",
     "the server's",
   ),
   timeoutSeconds: told(
@@ -161,12 +167,12 @@ export const viewFields = {
   retryDelaySeconds: told(whole(0).optional(), 'The wait before each retry.'),
   onChange: told(
     flag.optional(),
-    'Whether the target lag refreshes only [what has changed](freshness.md#on-change).',
+    'Whether the target lag refreshes only [after a change](freshness.md#on-change).',
     '`false`',
   ),
   suspendAfterFailures: told(
     whole(0, 20).optional(),
-    'After so many failed scheduled refreshes in a row, the view is [suspended](freshness.md#enough-is-enough). At most 20; 0: never.',
+    'After so many failed scheduled refreshes, the view is [suspended](freshness.md#enough-is-enough). 0: never.',
   ),
   maxStalenessSeconds: told(
     whole(1).optional(),
@@ -175,19 +181,19 @@ export const viewFields = {
   ),
   minIntervalSeconds: told(
     whole(0).optional(),
-    'A direct request within this time after a refresh starts no run and is answered with that refresh.',
-    '0: every request starts a run',
+    'A direct request within this time after a refresh is answered with that refresh.',
+    '0',
   ),
   inAll: told(flag.optional(), 'Whether a batch of all views includes this view.'),
   readOnReplicas: told(
     flag.optional(),
     'Whether programs read the view [on replicas](replicas.md). It then needs a `uniqueKey`.',
-    "as the environment's `readOnReplicas`",
+    "the environment's",
   ),
   skipUnchanged: told(
     flag.optional(),
-    'Whether a scheduled refresh is [left out](freshness.md#counted) if no table that the query reads has changed.',
-    "as the environment's `skipUnchanged`",
+    'Whether a scheduled refresh is [left out](freshness.md#counted) if no table below has changed.',
+    "the environment's",
   ),
   dependsOn: told(
     named(
@@ -195,8 +201,7 @@ export const viewFields = {
       undefined,
       z.array(z.string('must be a text: "public.sales"'), "must be a list of views: ['public.sales']"),
     ).optional(),
-    'Views and tables that the query reads inside functions with a text as body. It [vouches](freshness.md#counted) that your code ' +
-      'reads nothing else.',
+    'Views and tables that functions in the query read, [and nothing else](freshness.md#counted).',
     'none',
   ),
   checks: told(
@@ -212,12 +217,12 @@ export const viewFields = {
       z.array(z.unknown(), "must be a list: [{ privileges: ['select'], to: 'reporting' }]"),
     ).optional(),
     "Privileges on the view: `{ privileges: ['select'], to: 'reporting', columns, grantOption }`; `public` means every role.",
-    'those of the owner and of default privileges',
+    'default privileges',
   ),
   owner: told(
     identifier('must be the name of a role, at most 63 bytes: "app_owner"').optional(),
-    'The role that [owns the view](views.md#the-owner), by its exact name: its query and indexes are executed as this role.',
-    "the environment's `viewOwner`; a view that exists keeps its owner",
+    'The role that [owns the view](views.md#the-owner), and as which its query and indexes run.',
+    "the environment's `viewOwner`, or the present owner",
   ),
 } satisfies Record<Exclude<keyof Definition, 'sql'> | 'query' | 'uniqueKey' | 'onChange', z.ZodType>
 

@@ -2,6 +2,7 @@ import { readGroup } from '../rebuild/db/group.ts'
 import { planCutOver, whatChanged } from '../rebuild/plan/plan.ts'
 import { materialized } from '../rebuild/plan/scope.ts'
 import { apart, batchKey } from '../rebuild/plan/shadow-place.ts'
+import type { Work } from '../run/envelope/run-connection.ts'
 import { recordPosition } from '../run/plan/position.ts'
 import type { TogetherGroup } from '../run/plan/turn.ts'
 import { lookAgain } from '../server/look-again.ts'
@@ -11,7 +12,7 @@ import { readPlanBasis } from './db/latest-runs.ts'
 
 /** What became of the exchange of a group. */
 export type PreparedExchange =
-  | { runId: number; viewId: number; timeoutSeconds: number }
+  | { runId: number; viewId: number; work: Work }
   /** Another run of a view of the group is running. */
   | 'in the way'
   /** Somebody's exclusive lock keeps the views from being read. */
@@ -61,5 +62,5 @@ export async function prepareExchange(
   const runId = await recordExchange(sql, batch.id, group.members, plan)
   return runId === null || first === undefined
     ? 'made elsewhere'
-    : { runId, viewId: first.id, timeoutSeconds }
+    : { runId, viewId: first.id, work: { plan, timeoutSeconds } }
 }

@@ -122,7 +122,7 @@ async function formGroups(
 const nothing: Grouped = { groups: [], each: [], views: [], locked: [] }
 
 /**
- * What to do with these views. Whoever locks one keeps its whole group from being built: the group waits. If it has waited
+ * What to do with these views. A lock on one keeps its whole group from being built: the group waits. If it has waited
  * long enough, the lock is in the way of rebuilding that view, and so of what it reads.
  */
 async function decide(

@@ -2,12 +2,13 @@ import { findView } from '../catalog/db/catalog.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
 import { Problem } from '../problem.ts'
 import { giveUpAfterMs } from '../rebuild/plan/locks.ts'
-import type { RunRequest } from '../run/db/runs.ts'
+import { type RunRequest, startRunHere } from '../run/db/runs.ts'
+import type { Work } from '../run/envelope/run-connection.ts'
 import { closeLostRuns } from '../run/life/lose.ts'
 import { pauseReason } from '../run/plan/pause.ts'
 import type { LatestRun } from '../run/plan/turn.ts'
 import type { PlannedRefresh } from '../run/plan-refresh.ts'
-import { planOrEnd, recordEnd, recordPlan, skipped, skippedUnchanged } from '../run/record.ts'
+import { planOrEnd, recordEnd, recordedOf, recordPlan, skipped, skippedUnchanged } from '../run/record.ts'
 import type { Sql } from '../server/connect.ts'
 import { actorsOf } from '../sql/plan.ts'
 import type { AdvancingBatch } from './advancing.ts'
@@ -19,10 +20,17 @@ import { mayLeaveOut } from './plan/selection.ts'
 import type { PlanAhead, PlannedAhead } from './plan-ahead.ts'
 import { planAlone, planShadow } from './plan-in-batch.ts'
 
-/** A run with a recorded plan. `owner`: whose code the run may execute, as SQL writes the role; null: the code of several. */
+/**
+ * Records a run on the connection that it is sent over, and makes the session that of the run. Null if another call has made it,
+ * or its plan does not hold any more.
+ */
+type Recording = (sql: Sql, take: (id: string) => string) => Promise<number | null>
+
+/** A planned run. `owner`: whose code the run may execute, as SQL writes the role; null: the code of several. */
 export interface Sendable {
-  runId: number
-  timeoutSeconds: number
+  /** Its id, or what records it. */
+  run: number | Recording
+  work: Work
   owner: string | null
 }
 
@@ -38,7 +46,7 @@ export type Prepared =
   /** Another call has made or claimed the attempt, or the batch does not go on. */
   | 'made elsewhere'
 
-/** The age up to which startAsPlanned uses a plan without reading the catalog again. */
+/** The age up to which sendAsPlanned uses a plan without reading the catalog again. */
 const stillGoodMs = 10_000
 
 /**
@@ -57,8 +65,7 @@ export async function prepareRun(
   const run = requestOf(batch, view)
   const group = groups.find(({ members }) => members.includes(view.id))
   const made = pending === null && group === undefined ? ahead.take(view) : undefined
-  const quick = made === undefined ? null : await startAsPlanned(sql, run, view, made)
-  if (quick !== null) return quick
+  if (made !== undefined && Date.now() - made.madeAt <= stillGoodMs) return sendAsPlanned(run, view, made)
   const [basis, facts, unneeded] = await Promise.all([
     readPlanBasis(sql, view),
     findView(sql, view).catch(() => undefined), // planning reports the error
@@ -89,23 +96,19 @@ export async function prepareRun(
   return runId === null ? 'made elsewhere' : sendable(runId, work)
 }
 
-/** Records a run by a recent plan if its basis still holds, in one round trip. Null if it does not. */
-async function startAsPlanned(
-  sql: Sql,
-  run: RunRequest,
-  view: BatchView,
-  { planned, basis, madeAt }: PlanAhead,
-): Promise<Prepared | null> {
-  if (Date.now() - madeAt > stillGoodMs) return null
-  const provided = basisHolds(sql, view, basis, planned.view)
-  const runId = await recordPlan(sql, run, planned, { provided })
-  return runId === null ? null : sendable(runId, planned)
-}
+/** A run by a recent plan. It is recorded only if the basis of the plan still holds. */
+const sendAsPlanned = (run: RunRequest, view: BatchView, { planned, basis }: PlanAhead): Sendable =>
+  sendable(
+    (sql, take) =>
+      startRunHere(sql, run, recordedOf(planned), take, basisHolds(sql, view, basis, planned.view)),
+    planned,
+  )
 
-function sendable(runId: number, { plan, timeoutSeconds, view }: PlannedRefresh): Sendable {
+function sendable(run: Sendable['run'], work: PlannedRefresh): Sendable {
+  const { plan, view } = work
   const [owner = null, ...others] = new Set([view.owner, ...actorsOf(plan)])
-  // Who may not alter a view cannot keep it from being given away while the run waits for its lock.
-  return { runId, timeoutSeconds, owner: others.length === 0 && view.mayAlter ? owner : null }
+  // A role that may not alter a view cannot keep it from being given away while the run waits for its lock.
+  return { run, work, owner: others.length === 0 && view.mayAlter ? owner : null }
 }
 
 /** A view that comes along is rebuilt only together with its group. */

@@ -1,11 +1,12 @@
 import { mayRetry, type Problem } from '../problem.ts'
 import type { OpenedAhead } from '../run/envelope/open-ahead.ts'
-import type { SentEnvelope } from '../run/envelope/run-connection.ts'
+import type { BatchConnection, SentEnvelope } from '../run/envelope/run-connection.ts'
 import { closeLostRuns } from '../run/life/lose.ts'
 import { closeUnclaimed } from '../run/life/unclaimed.ts'
 import type { LatestRun } from '../run/plan/turn.ts'
 import { runErrorOf } from '../run/record.ts'
 import { neverClaimed } from '../run/send.ts'
+import { sqlstateOf } from '../server/failures.ts'
 import { type AdvancingBatch, readAllAgain } from './advancing.ts'
 import { giveUpGroup } from './db/batch-groups.ts'
 import type { BatchView } from './db/batch-views.ts'
@@ -85,17 +86,14 @@ export class Senders {
     for (const { node, pending } of ready) {
       if (room <= 0) break
       if (this.isLeftAlone(node.id) || this.isSent(pending)) continue
-      const prepared = await this.prepare(node, pending)
-      if (prepared === 'made elsewhere') {
+      const begun = await this.begin(node, pending)
+      if (begun === 'made elsewhere') {
         await latestRuns.reload()
         return true
       }
-      if (prepared === 'ended') this.onAnswer()
-      else if (prepared === 'locked' || prepared === 'in the way') this.leaveAlone(node.id, prepared)
-      else {
-        await this.sendOne(node.id, prepared)
-        room--
-      }
+      if (begun === 'sent') room--
+      else if (begun === 'ended') this.onAnswer()
+      else this.leaveAlone(node.id, begun)
     }
     this.connections.fill(Math.min(batch.concurrency, mostAhead, views.length - latestRuns.latest.size))
     return false
@@ -114,7 +112,7 @@ export class Senders {
       else if (typeof prepared === 'string') this.leaveAlone(first, prepared)
       else {
         this.leaveAlone(first) // until the claim is seen
-        await this.sendOne(prepared.viewId, { ...prepared, owner: null })
+        await this.sendOne(prepared.viewId, { run: prepared.runId, work: prepared.work, owner: null })
       }
     }
     if (again) await readAllAgain(this.advancing)
@@ -145,6 +143,16 @@ export class Senders {
     this.leftAlone.set(viewId, Date.now() + (because === 'locked' ? leaveLockedAloneMs : leaveAloneMs))
   }
 
+  /** Prepares the run of a view and sends it. A plan made ahead may not hold any more: then the view is planned now. */
+  private async begin(
+    node: BatchView,
+    pending: LatestRun | null,
+  ): Promise<'sent' | Exclude<Prepared, Sendable>> {
+    const prepared = await this.prepare(node, pending)
+    if (typeof prepared === 'string') return prepared
+    return (await this.sendOne(node.id, prepared)) ? 'sent' : this.begin(node, pending)
+  }
+
   private async prepare(node: BatchView, pending: LatestRun | null): Promise<Prepared> {
     const since = this.lockedSince.get(node.id) ?? Date.now()
     const prepared = await prepareRun(this.advancing, node, pending, this.ahead, Date.now() - since)
@@ -155,9 +163,39 @@ export class Senders {
     return prepared
   }
 
-  private async sendOne(viewId: number, { runId, timeoutSeconds, owner }: Sendable): Promise<void> {
+  /** False if the run was not recorded. */
+  private async sendOne(viewId: number, { run, work, owner }: Sendable): Promise<boolean> {
     const connection = await this.connections.take(owner)
-    const envelope = connection.send(runId, timeoutSeconds)
+    if (typeof run === 'number') {
+      this.follow(viewId, run, connection, connection.send(run, work), owner)
+      return true
+    }
+    const { recorded, ...envelope } = connection.start(work, run)
+    try {
+      const runId = await recorded
+      if (runId !== null) {
+        this.follow(viewId, runId, connection, envelope, owner)
+        return true
+      }
+    } catch (error) {
+      await this.connections.giveBack(connection, owner)
+      if (sqlstateOf(error) !== undefined) throw error
+      this.leaveAlone(viewId) // the connection broke: the next look finds the run, if it was recorded
+      return true
+    }
+    await envelope.answered
+    await this.connections.giveBack(connection, owner)
+    return false
+  }
+
+  /** Notes the answer to an envelope when it comes. */
+  private follow(
+    viewId: number,
+    runId: number,
+    connection: BatchConnection,
+    envelope: SentEnvelope,
+    owner: string | null,
+  ): void {
     this.sent.set(runId, envelope)
     void envelope.answered.then((refused) => {
       this.sent.delete(runId)

@@ -104,7 +104,7 @@ export async function startBatchOn(
     trigger === 'schedule' && !('views' in selection)
       ? await withoutSuspended(sql, wanted, dependencies)
       : wanted
-  // Who asks for what has failed believes that the cause is gone, and waits: the next attempt begins at once.
+  // A retry begins at once: its caller waits, and believes that the cause is gone.
   const views = planBatch(
     again === null ? selected : selected.map((view) => ({ ...view, retryDelaySeconds: 0 })),
     dependencies,

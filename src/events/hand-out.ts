@@ -24,9 +24,9 @@ const mostEvents = 100
 const turnSeconds = 60
 
 /**
- * Makes events of the runs and batches that have ended, and hands out the first ones to whoever puts them on the bus: to one
- * at a time, so they come there in order. An event is removed when it is said to be done. If who has it dies before, the event
- * is handed out again. A turn ends in the transaction that finds no event; so whoever was refused before that has missed none.
+ * Makes events of the runs and batches that have ended, and hands out the first ones to one sender at a
+ * time, so they reach the bus in order. An event is removed when its sender says that it is done. If the sender dies before, the
+ * event is handed out again. A turn ends in the transaction that finds no event, so a sender that was refused has missed none.
  */
 export const handOut = (
   database: Database,

@@ -1,28 +1,23 @@
 import type { DefinitionDefaults } from '../catalog/db/definitions.ts'
 import { lookAtView, type Patience } from '../catalog/db/look.ts'
-import { readObstacles } from '../catalog/db/rights.ts'
 import type { RowCountStrategy, Strategy } from '../catalog/plan/definition.ts'
-import type { ViewSnapshot } from '../catalog/plan/live-view.ts'
 import { type Obstacle, obstacle } from '../catalog/plan/rights.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
-import { planRebuild } from '../rebuild/plan/plan.ts'
-import { isReadByViews, swapRequirements } from '../rebuild/plan/requirements.ts'
+import { Problem } from '../problem.ts'
 import type { RunOptions } from '../rebuild/plan/run-options.ts'
-import { alone } from '../rebuild/plan/scope.ts'
-import { brokenBackup, readHarmed } from '../server/backup.ts'
+import { brokenBackup } from '../server/backup.ts'
 import type { Sql } from '../server/connect.ts'
 import { lookAgain } from '../server/look-again.ts'
-import { besideBackup } from '../sql/backups.ts'
 import type { QualifiedName } from '../sql/names.ts'
 import { type Plan, statementsOf } from '../sql/plan.ts'
-import { besideCopy } from '../sql/replicas.ts'
 import { readSettings } from '../sql/settings.ts'
 import { readChecking } from './db/checking.ts'
 import { readUsualDurations } from './db/history.ts'
 import { recordPosition } from './plan/position.ts'
 import { planConcurrentRefresh, planRegularRefresh } from './plan/refresh.ts'
 import { chooseStrategy, needsSnapshot, shortMs, usableIndex } from './plan/strategy.ts'
-import { type InBatch, planGroup } from './plan-group.ts'
+import type { InBatch } from './plan-group.ts'
+import type { planSwap, Swap } from './plan-swap.ts'
 import type { Planned } from './record.ts'
 
 /** What a plan takes from the request. The definition supplies what the request leaves open. */
@@ -62,7 +57,9 @@ async function planAsSeen(
   definition: DefinitionDefaults,
   request: RefreshOptions,
 ): Promise<PlannedRefresh | 'gone'> {
-  const wanted = request.strategy ?? definition.strategy
+  const asked = request.strategy ?? definition.strategy
+  const compares = definition.checks.differs !== undefined && !request.withoutChecks
+  const wanted = compares && asked === 'auto' ? 'swap' : asked
   const { onReplicas } = definition
   const usual = wanted === 'auto' ? await readUsualDurations(sql, definition.id) : null
   const short = usual !== null && onReplicas === null ? shortMs(usual) : null
@@ -73,6 +70,8 @@ async function planAsSeen(
     request,
     request.seen,
   )
+  if (compares && view.populated && wanted !== 'swap')
+    throw new Problem('InvalidRequest', `${view.view}: ${comparesAside(wanted)}`, { field: 'strategy' })
   const timeoutSeconds = request.timeoutSeconds ?? definition.timeoutSeconds
   const options: RunOptions = {
     rowCountStrategy: request.rowCountStrategy ?? definition.rowCountStrategy,
@@ -83,55 +82,37 @@ async function planAsSeen(
     checking: request.withoutChecks ? null : await readChecking(sql, definition),
     otherwise: wanted === 'auto' && usableIndex(view) !== undefined,
   }
-  const isRead = snapshot !== null && isReadByViews(snapshot.live)
-  const hasOwnWay =
-    request.inBatch !== undefined && wanted === 'auto' && isRead && usableIndex(view) !== undefined
-  const group =
-    isRead && !hasOwnWay
-      ? // Another strategy need not wait for a lock on a reader.
-        await planGroup(sql, view, {
-          ...request,
-          usual,
-          patience: wanted === 'swap' ? request : null,
-          wanted,
-        })
-      : null
-  if (group === 'gone') return group
-  const [{ backup, copy }, obstacles] =
-    snapshot === null
-      ? [{ backup: null, copy: null }, []]
-      : await Promise.all([
-          readHarmed(sql),
-          group?.refusals ?? (hasOwnWay ? [] : readObstacles(sql, swapRequirements(snapshot.live))),
-        ])
-  const isReadThere = onReplicas !== null || (group?.cost.onReplicas.length ?? 0) > 0
+  const swap = snapshot === null ? null : await readSwap(sql, view, snapshot, { ...request, usual, wanted })
+  if (swap === 'gone') return swap
+  const isReadThere = onReplicas !== null || (swap?.cost?.onReplicas.length ?? 0) > 0
   const plans = {
     regular: () => planRegularRefresh(view, options),
     concurrent: () => planConcurrentRefresh(view, options),
-    swap: () => group?.plan(options) ?? planRebuild(alone(view.oid, snapshot as ViewSnapshot), view, options),
+    swap: () => (swap as Swap).plan(options),
   }
   const choose = (refusals: Obstacle[]) => {
-    const choice = chooseStrategy(wanted, view, refusals, group?.cost, onReplicas, short)
+    const choice = chooseStrategy(wanted, view, refusals, swap?.cost, onReplicas, short)
     const plan = plans[choice.strategy]()
     if (isReadThere) plan.later.unshift(recordPosition)
     if (definition.skipsUnchanged) plan.counted = true
-    return { plan, response: { ...choice } }
+    const because = compares && asked === 'auto' ? comparesAside('swap') : choice.because
+    return { plan, response: { ...choice, because } }
   }
-  const { plan, response } = choose(
-    hasOwnWay
-      ? [obstacle('a batch refreshes a view with a usable unique index without the views that read it')]
-      : [
-          ...(backup !== null && options.otherwise ? [obstacle(besideBackup(backup))] : []),
-          ...(copy !== null && wanted === 'auto' ? [obstacle(besideCopy(copy))] : []),
-          ...obstacles,
-        ],
-  )
+  const { plan, response } = choose(swap?.obstacles ?? [])
   // Other views of the batch go on meanwhile.
-  if (backup !== null && request.inBatch !== undefined && response.strategy === 'swap')
-    throw brokenBackup(backup)
+  if (swap !== null && swap.backup !== null && request.inBatch !== undefined && response.strategy === 'swap')
+    throw brokenBackup(swap.backup)
   if (wanted === 'auto' && response.strategy === 'swap') {
     const other = choose([obstacle('a swap was tried and failed')])
     plan.otherwise = { ...other, response: { ...other.response, sql: statementsOf(other.plan) } }
   }
   return { plan, timeoutSeconds, response, view }
 }
+
+/** Why a view with check `differs` is refreshed by swap, or not by another strategy. */
+const comparesAside = (strategy: Strategy): string =>
+  `check "differs" compares new data with those that readers see, which takes strategy "swap"${strategy === 'swap' ? '' : `, not "${strategy}". Use --without-checks to refresh it so`}`
+
+/** A refresh that cannot swap does not load what this needs: a sixth of the function. */
+const readSwap = async (...given: Parameters<typeof planSwap>) =>
+  (await import('./plan-swap.ts')).planSwap(...given)

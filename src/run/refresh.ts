@@ -72,7 +72,7 @@ const plan = async (
   call: Call,
 ) => {
   if (pause !== null) return skipped(pause)
-  // Who asks for a view by its name wants a refresh.
+  // A request that names the view wants a refresh.
   const unneeded =
     isScheduled(call.trigger) && !request.force ? await skippedUnchanged(sql, definition.id) : undefined
   if (unneeded !== undefined) return unneeded

@@ -17,7 +17,6 @@ import {
   takeRun,
   withRunConnection,
 } from './envelope/run-connection.ts'
-import { variantOf } from './life/ours.ts'
 import { closeUnclaimed } from './life/unclaimed.ts'
 import { type Planned, type Planning, recordedOf, recordPlan, runErrorOf } from './record.ts'
 import { type Result, resultOf } from './result.ts'
@@ -40,14 +39,12 @@ export async function sendNew(
   work: Planned,
 ): Promise<Sent | null> {
   const { sql } = connection
-  const { plan, timeoutSeconds } = work
-  const variant = variantOf(plan)
-  if (plan.members !== undefined) {
+  if (work.plan.members !== undefined) {
     const runId = await recordPlan(sql, run, work)
-    return runId === null ? null : { runId, work, ...sendRun(connection, runId, timeoutSeconds, variant) }
+    return runId === null ? null : { runId, work, ...sendRun(connection, runId, work) }
   }
-  const recorded = startRunHere(sql, run, recordedOf(work), (id) => takeRun(id, timeoutSeconds))
-  const sent = sendEnvelope(connection, variant)
+  const recorded = startRunHere(sql, run, recordedOf(work), (id) => takeRun(id, work))
+  const sent = sendEnvelope(connection)
   const runId = await recorded.catch((error) => {
     throw sqlstateOf(error) === undefined ? mayGoOn(problemOf(error)) : error
   })
@@ -66,7 +63,7 @@ const mayGoOn = (error: unknown): unknown =>
     : error
 
 /** A run that takes longer is watched over a second connection. */
-const momentMs = 250
+export const momentMs = 250
 
 /**
  * Waits for the end of a sent run as long as the caller does, at least until the server claims the run. A run
@@ -173,7 +170,7 @@ async function sendAgain(
     if ('status' in work) throw await neverClaimed(sql, runId)
     // The server may have claimed the run after all.
     if ((await recordPlan(sql, run, work, { pending: runId })) === null) return endAnswer(sql, runId, call)
-    sent = { runId, work, ...sendRun(on, runId, work.timeoutSeconds, variantOf(work.plan)) }
+    sent = { runId, work, ...sendRun(on, runId, work) }
   } catch (thrown) {
     const error = problemOf(thrown)
     await closeUnclaimed(sql, runId, error instanceof Problem ? runErrorOf(error) : defect)

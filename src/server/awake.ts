@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { mayConnectLater } from './failures.ts'
 
-/** How long whoever connects waits for a server that sleeps, starts or is away for a moment. */
+/** How long a connection waits for a server that sleeps, starts or is away for a moment. */
 export interface Waiting {
   /** When the caller has to have answered (epoch milliseconds); undefined: the caller does not wait. */
   answerBy(): number | undefined

@@ -21,8 +21,8 @@ async function readStandbys(sql: Sql): Promise<Standbys> {
 
 /**
  * A query for the copy of this database that RDS feeds, as JSON. RDS reads the slots of its blue/green deployments as its own role,
- * which nobody else has; any login sees which role a session has. Whoever else reads a logical slot, such as Debezium, gets no rows of
- * materialized views, and takes no notice of their DDL.
+ * which nobody else has; any login sees which role a session has. Other readers of logical slots, such as Debezium, get no rows of
+ * materialized views, and take no notice of their DDL.
  */
 export const copyQuery = `
 select jsonb_build_object('slot', s.slot_name, 'isAurora', to_regproc('pg_catalog.aurora_replica_status') is not null)

@@ -76,7 +76,7 @@ async function insistOnFillable(
       'ViewSqlFailed',
       sentences(
         ...misfits.map(({ problem }) => problem.message),
-        'Nothing was set aside. Mend these views first',
+        'Nothing was set aside. Correct these views first',
       ),
     )
   }

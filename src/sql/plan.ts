@@ -4,7 +4,7 @@ import type { QualifiedName } from './names.ts'
 export type Statement = Doing & About
 
 /**
- * What a statement is. Its `kind` says how it is executed; both interpreters, `envelope/perform.ts` and `rebuild/db/statements.ts`
+ * What a statement is. Its `kind` says how it is executed; both interpreters, `envelope/envelope.sql` and `rebuild/db/statements.ts`
  * know every kind. Except where a kind says otherwise, a statement sees only the names of the catalog (`safePath`).
  */
 type Doing =
@@ -34,13 +34,8 @@ type Doing =
   /** A query for one text. If the text is not `is`, the run fails with this class and message. */
   | { kind: 'check'; check: Check }
 
-export type StatementKind = Statement['kind']
-
-/** The kinds of statements that may come after the commit. */
-export const laterKinds = ['command', 'userCode', 'count', 'countRows'] as const satisfies StatementKind[]
-
 /** A statement that may come after the commit. */
-export type LaterStatement = Statement & { kind: (typeof laterKinds)[number] }
+export type LaterStatement = Statement & { kind: 'command' | 'userCode' | 'count' | 'countRows' }
 
 /** What a role is about to do with a view. `own`: to alter or drop the view; `act`: to act as its owner. */
 export type Purpose = 'own' | 'act' | 'look' | 'count' | 'fill' | 'fillConcurrently'
@@ -173,6 +168,16 @@ export const actorsOf = ({ prepare, cutOver, later, otherwise }: Plan): string[]
     'sandbox' in statement ? [statement.sandbox.role] : [],
   ),
   ...(otherwise === undefined ? [] : actorsOf(otherwise.plan)),
+]
+
+/** What the statements of a plan do with views, as far as they have hints on it. */
+export const purposesOf = ({ prepare, cutOver, later, otherwise }: Plan): Purpose[] => [
+  ...new Set([
+    ...[...prepare, ...cutOver.statements, ...later].flatMap(({ obstacles }) =>
+      typeof obstacles === 'object' ? [obstacles.to] : [],
+    ),
+    ...(otherwise === undefined ? [] : purposesOf(otherwise.plan)),
+  ]),
 ]
 
 /**

@@ -5,7 +5,7 @@ import { closeLostBatch, findUnadvancedBatches } from '../batch/db/lost-batches.
 import { lagsOf } from '../batch/lags.ts'
 import { type Looks, type Schedules, scheduledInterval } from '../batch/schedules.ts'
 import { discoverDefinitions } from '../catalog/db/definitions.ts'
-import { readFacts } from '../catalog/db/facts.ts'
+import { readTroubled } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
 import { readPause } from '../catalog/db/pause.ts'
 import { eventsWait, forgetEvents } from '../events/db/outbox.ts'
@@ -79,7 +79,7 @@ export function monitor(
     const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
     await discoverDefinitions(sql)
     await noteReads(sql)
-    const before = await readFacts(sql)
+    const before = await readTroubled(sql)
     const isPlanned = before.views.some(({ planned }) => planned !== null)
     const lags = lagsOf(before, isPlanned ? await readDependencies(sql) : new Map(), looks)
     const { short, suspended } = lags
@@ -89,7 +89,7 @@ export function monitor(
       promised: lags.promised.get(definition.view),
     }))
     // When a view is stale follows from what is expected of it.
-    const facts = isNew ? await readFacts(sql) : before
+    const facts = isNew ? await readTroubled(sql) : before
     const planned = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
     const found = findTroubles(facts.views, planned, await readLongAside(sql))
     await tellTroubles(sql, found, { readAt: facts.now, telling, programs, publish: publish.trouble })

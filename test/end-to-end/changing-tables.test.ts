@@ -38,7 +38,7 @@ describe('viewkeeper alter', () => {
     const { project, type, totals } = await shop()
     const plan = await project.succeed('alter', 'widen.sql', '--dry-run')
     expect(plan).toMatch(
-      /^ {2}2 objects stand in the way of widen\.sql; they go from the last to the first:\n {4}1 {3}view public\.paid +made again +reads public\.orders\n {4}2 {3}materialized view public\.day_totals +\d+ kB +made again and filled +reads public\.paid\n {2}locks: access exclusive on these views and on public\.orders, from the drop until all is back\.\n {2}Whoever reads one of them waits for the whole time\. .*\n {2}nothing was changed\n$/,
+      /^ {2}2 objects stand in the way of widen\.sql; they go from the last to the first:\n {4}1 {3}view public\.paid +made again +reads public\.orders\n {4}2 {3}materialized view public\.day_totals +\d+ kB +made again and filled +reads public\.paid\n {2}locks: access exclusive on these views and on public\.orders, from the drop until all is back\.\n {2}Readers of any of them wait the whole time\. .*\n {2}nothing was changed\n$/,
     )
     expect(await type()).toBe('integer')
     const done = await project.succeed('alter', 'widen.sql')
@@ -97,7 +97,7 @@ describe('viewkeeper set-aside and put-back', () => {
     await expect(nodePgMigrate()).rejects.toThrow(/cannot alter type of a column used by a view or rule/)
 
     expect(await project.succeed('set-aside', '--reading', 'orders')).toMatch(
-      /^ {2}✓ filled for a trial and undone {3}[\d.]+ s\n {2}✓ view public\.paid {3}set aside\n {2}✓ materialized view public\.day_totals {3}set aside\n {2}✓ materialized view public\.other {3}set aside\n {2}3 objects are aside: whoever reads one gets an error until you run: npx viewkeeper put-back\n$/,
+      /^ {2}✓ filled for a trial and undone {3}[\d.]+ s\n {2}✓ view public\.paid {3}set aside\n {2}✓ materialized view public\.day_totals {3}set aside\n {2}✓ materialized view public\.other {3}set aside\n {2}3 objects are aside: readers get an error until you run: npx viewkeeper put-back\n$/,
     )
     await nodePgMigrate()
     expect(await type()).toBe('bigint')

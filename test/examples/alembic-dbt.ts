@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { findPython } from '../deploy/support/emulator/python.ts'
-import { stage } from '../deploy/support/transcript.ts'
+import { poll, stage } from '../deploy/support/transcript.ts'
 import type { Tarball } from '../package/pack.ts'
 import type { Place } from '../package/team.ts'
 import { besideOthers, Example } from './example.ts'
@@ -15,13 +15,34 @@ export async function tryAlembicAndDbt(tarball: Tarball, place: Place): Promise<
     assert.deepEqual(await sales(), [])
   })
   await stage('alembic-dbt: orders, dbt run, a batch of the views', async () => {
-    assert.match(await shop.follows('Each night'), /2 of 2 views refreshed/)
+    const output = await shop.follows('Each night')
+    assert.match(output, /2 of 2 views refreshed/)
+    assert.match(output, /PASS freshness of reports\.revenue/)
     assert.deepEqual(await sales(), [
       ['chair', 90],
       ['lamp', 120],
     ])
     assert.deepEqual(await shop.rows('select product from best_seller'), [['lamp']])
   })
+  await stage('alembic-dbt: the task of Airflow starts a batch, once for each key', async () => {
+    const [id, again, ...more] = (await shop.follows('From Airflow')).match(/^\d{8}-\d{6}-\w+$/gm) ?? []
+    assert.deepEqual([again, more], [id, []])
+    const ended = `select status from viewkeeper.batches where id = '${id}' and finished_at is not null`
+    assert.deepEqual(await poll(30, 'the end of the batch', async () => (await shop.rows(ended))[0]), [
+      'success',
+    ])
+  })
+  await stage(
+    'alembic-dbt: dbt calls data old of which nobody knows the age, or that are older than an hour',
+    async () => {
+      const tells = () =>
+        shop.team.types('. .venv/bin/activate && . ./env.sh && dbt source freshness || true')
+      await shop.rows(
+        `update viewkeeper.runs set as_of = as_of - interval '2 hours' where view_name = 'revenue' returning id`,
+      )
+      assert.match(await tells(), /ERROR STALE freshness of reports\.revenue/)
+    },
+  )
   await stage('alembic-dbt: Alembic changes a table under the views', async () => {
     const output = await shop.follows('Change a table under the views')
     assert.match(output, /✓ materialized view public\.revenue +set aside/)

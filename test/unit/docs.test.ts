@@ -241,6 +241,12 @@ test('docs/dbt.md shows what the example with dbt has, whose README a test follo
   expect(read('examples/alembic-dbt/README.md')).toContain(`${night}\n`)
 })
 
+test('docs/callers.md shows the task of Airflow that the example has, whose README a test follows', () => {
+  const [, task = ''] = /```python\n([^`]+)```/.exec(read('docs/callers.md')) ?? []
+  expect(task).toContain('def refresh_views')
+  expect(read('examples/alembic-dbt/refresh_views.py')).toContain(task)
+})
+
 describe('the figures of the benchmarks', () => {
   const released = [...read('CHANGELOG.md').matchAll(/^## (\d+\.\d+\.\d+)/gm)].map(([, version]) => version!)
   const releases = [...new Set([packageJson.version, ...released])]

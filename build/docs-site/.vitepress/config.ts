@@ -12,10 +12,15 @@ const slugify = (heading: string): string =>
     .replace(/[^\w\- ]/g, '')
     .replaceAll(' ', '-')
 
-const item = (file: string) => ({
-  text: /^# (.+)$/m.exec(text(file))?.[1] ?? file,
-  link: `/${file.replace(/\.md$/, '')}`,
-})
+/** A page of the only column of navigation, with its sections once it is open. */
+const item = (file: string) => {
+  const link = `/${file.replace(/\.md$/, '')}`
+  const sections = [...text(file).matchAll(/^## (.+)$/gm)].map(([, heading = '']) => ({
+    text: heading.replaceAll('`', ''),
+    link: `${link}#${slugify(heading)}`,
+  }))
+  return { text: /^# (.+)$/m.exec(text(file))?.[1] ?? file, link, collapsed: true, items: sections }
+}
 
 /** The pages by subject, as the README lists them. */
 const [, readOn = ''] = text('README.md').split('## Read on')
@@ -51,12 +56,8 @@ export default defineConfig({
     }),
   themeConfig: {
     search: { provider: 'local' },
+    aside: false,
     outline: [2, 3],
-    nav: [
-      { text: 'Start', link: '/docs/start' },
-      { text: 'Runbook', link: '/docs/runbook' },
-      { text: 'Changes', link: '/CHANGELOG' },
-    ],
     sidebar: [
       { text: 'Viewkeeper', items: [{ text: 'What it is', link: '/' }] },
       ...subjects.map(({ name, files }) => ({ text: name, items: files.map(item) })),

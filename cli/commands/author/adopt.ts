@@ -40,7 +40,7 @@ export function addTo(program: Command): void {
   program
     .command('adopt')
     .argument('[view...]', 'these views')
-    .description('author and freeze views that exist already')
+    .description('author and freeze existing views')
     .option('--all', 'every view that is not authored')
     .option('-m, --message <why>', 'why; the text is written into the migration', 'adopted as it was')
     .option('--trust <role...>', 'also take the plain views of this role')

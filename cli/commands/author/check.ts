@@ -1,20 +1,23 @@
 import { type Command, Option } from 'commander'
-import type { Difference } from '../../../src/catalog/plan/differences.ts'
+import type { Difference, DifferenceKind } from '../../../src/catalog/plan/differences.ts'
 import { unfrozenDifferences } from '../../../src/migrate/authoring/unfrozen.ts'
 import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import { unappliedDifferences } from '../../../src/migrate/plan/freeze.ts'
 import { frozenState } from '../../../src/migrate/plan/frozen.ts'
+import { displayName } from '../../../src/sql/names.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
 import { readLocated } from '../../project/authored.ts'
 import { readFolders } from '../../project/config.ts'
 import { readWithoutKey } from '../../project/without-key.ts'
 import { targetOf } from '../../target/target-of.ts'
 import { environment, formatted } from '../flags.ts'
+import { diff, diffOption } from './diff.ts'
 
 interface CheckOptions {
   env?: string
   offline?: boolean
   ignoreUnmanaged?: boolean
+  diff?: true | 'markdown'
   json?: boolean
 }
 
@@ -27,13 +30,20 @@ export function addTo(program: Command): void {
     .addOption(
       new Option('--ignore-unmanaged', 'do not list views that are not authored').conflicts('offline'),
     )
+    .addOption(diffOption().conflicts(['offline', 'env', 'json']))
     .action((options) => check(options))
 }
 
 /**
  * Compares authored, frozen and live views, and prints every difference. If there is one, the exit code is 1.
  */
-export async function check({ env, offline, ignoreUnmanaged, json }: CheckOptions): Promise<void> {
+export async function check({
+  env,
+  offline,
+  ignoreUnmanaged,
+  diff: shows,
+  json,
+}: CheckOptions): Promise<void> {
   const located = await readLocated()
   const authored = located.map(({ definition }) => definition)
   const migrations = await readFrozenMigrations((await readFolders()).migrations)
@@ -61,8 +71,14 @@ export async function check({ env, offline, ignoreUnmanaged, json }: CheckOption
       `somebody has dropped ${live.missing.map(({ view }) => view).join(', ')}: \`npx viewkeeper migrate up --repair\` makes ` +
         `${live.missing.length === 1 ? 'it' : 'them'} again`,
     )
+  const changed = new Set(differences.flatMap(({ kind, view }) => (isOfData.includes(kind) ? view : [])))
+  const views = authored.filter((each) => changed.has(displayName(each)))
+  if (shows) await diff(views, { markdown: shows === 'markdown' }, true)
   if (differences.length > 0) process.exitCode = 1
 }
+
+/** The differences after which data may differ, too. */
+const isOfData: DifferenceKind[] = ['unfrozen', 'unapplied', 'query']
 
 function print(differences: Difference[], pending: string[] | null, clean: string, views: number): void {
   if (differences.length === 0) report.success(`${count(views, 'view')}: ${clean}`)

@@ -32,12 +32,8 @@ export function addTo(program: Command): void {
     .command('create-role')
     .description('make or update the role that Viewkeeper works with')
     .option('--login <name>', 'the role to log in as (default: viewkeeper_app, with --iam viewkeeper_iam)')
-    .option('--rotate', 'give a login that exists a new password')
-    .addOption(
-      new Option('--iam', 'make a login that has no password, and is let in with a token of IAM').conflicts(
-        'rotate',
-      ),
-    )
+    .option('--rotate', 'give an existing login a new password')
+    .addOption(new Option('--iam', 'make a login without a password, for tokens of IAM').conflicts('rotate'))
     .option(
       '--owners <a,b>',
       'work only on the views of these owners (default: on all views)',
@@ -79,7 +75,7 @@ The ways of --own-views, each with its price:
   keep       makes no role: Viewkeeper works with the secret of your own login.
              Price: the deployed functions have all rights of your login.
   give       gives the views to role viewkeeper_views, and makes your login a member of that role.
-             Price: who alters or refreshes these views needs that membership, too.
+             Price: to alter or refresh these views, other logins need that membership.
   maintain   grants maintain on the views, from PostgreSQL 17 on.
              Price: no swap, so readers may wait; and no migrations of these views.`,
     )
@@ -205,7 +201,7 @@ function insistOnWay(
       `  --own-views keep       makes no role: Viewkeeper works with the secret of ${me}.\n` +
       `                         Price: the deployed functions have all rights of ${me}.\n` +
       `  --own-views give       gives the views to role viewkeeper_views, and makes ${me} a member of that role.\n` +
-      '                         Price: who alters or refreshes these views needs that membership, too.\n' +
+      '                         Price: to alter or refresh these views, other logins need that membership.\n' +
       (major < 17
         ? ''
         : '  --own-views maintain   grants maintain on the views.\n' +

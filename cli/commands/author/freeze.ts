@@ -13,6 +13,7 @@ import { qualified } from '../../project/names.ts'
 import { readWithoutKey } from '../../project/without-key.ts'
 import { writeMigrations } from '../../project/write-migrations.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
+import { diff, diffOption } from './diff.ts'
 
 interface FreezeOptions {
   views: string[]
@@ -20,6 +21,7 @@ interface FreezeOptions {
   rename?: string[]
   remove?: string[]
   unverified?: boolean
+  diff?: true | 'markdown'
 }
 
 /** Declares `freeze`. */
@@ -32,6 +34,7 @@ export function addTo(program: Command): void {
     .option('--rename <old=new...>', 'rename a view')
     .option('--remove <view...>', 'remove a view')
     .option('--unverified', 'do not try the migrations on DATABASE_URL')
+    .addOption(diffOption().conflicts('unverified'))
     .addHelpText(
       'after',
       `
@@ -50,6 +53,7 @@ export async function freeze({
   rename = [],
   remove = [],
   unverified,
+  diff: shows,
 }: FreezeOptions): Promise<void> {
   const located = await readLocated()
   const folders = await readFolders()
@@ -71,6 +75,8 @@ export async function freeze({
   const fresh = new Set(
     planned.fresh.flatMap(({ view, others = [] }) => [view, ...others.map((o) => o.view)].map(quoteName)),
   )
+  const changed = located.map(({ definition }) => definition).filter((each) => fresh.has(quoteName(each)))
+  if (shows) await diff(changed, { markdown: shows === 'markdown' }, true)
   const lacking = await readWithoutKey(located.filter(({ definition }) => fresh.has(quoteName(definition))))
   for (const { view, message } of lacking) report.warning(`${view} ${message}`)
   for (const { definition, file } of located)

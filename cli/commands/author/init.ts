@@ -14,7 +14,7 @@ import { readFolders, shownPath } from '../../project/config.ts'
 export function addTo(program: Command): void {
   program
     .command('init')
-    .description('make what this folder needs for views; replaces nothing')
+    .description('make the files that a folder of views needs; replaces nothing')
     .option(
       '--from-rds <identifier>',
       'write the environment of this RDS instance or cluster, read with your AWS credentials',

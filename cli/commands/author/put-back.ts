@@ -19,7 +19,7 @@ interface PutBackOptions {
 /** Declares `put-back`. */
 export function addTo(program: Command): void {
   formatted(program.command('put-back'))
-    .description('make all views again that are set aside')
+    .description('make all set-aside views again')
     .option(...withDefinition)
     .option('--forget <view...>', 'do not make this view again')
     .option('--dry-run', 'only show what is set aside')

@@ -66,6 +66,6 @@ export async function setAside({
   if (items.length === 0) report.line(`nothing that is there reads ${reading.join(', ')}`)
   if (items.length + before.length === 0) return
   report.line(
-    `${count(items.length + before.length, 'object is', 'objects are')} aside: whoever reads one gets an error until you run: npx viewkeeper put-back`,
+    `${count(items.length + before.length, 'object is', 'objects are')} aside: readers get an error until you run: npx viewkeeper put-back`,
   )
 }

@@ -14,7 +14,7 @@ export function addTo(program: Command): void {
     .description('list what people did by hand: who paused, canceled, forced, dropped, and when')
     .addOption(new Option('--action <name>', 'only this action').choices(actionNames))
     .option('--since <when>', 'only actions since then: 90m, 24h, 7d, or a time')
-    .option('--until <when>', 'only actions before then, written alike')
+    .option('--until <when>', 'only actions before that time, in the same form')
     .option('--limit <n>', 'how many, at most 200', positive, 20)
     .addHelpText(
       'after',

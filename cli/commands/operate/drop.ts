@@ -15,7 +15,7 @@ import { noWait, operating } from '../flags.ts'
 export function addTo(program: Command): void {
   operating(program, 'drop')
     .argument('<view>')
-    .description('drop a view, after a question')
+    .description('drop a view, after asking')
     .option('--cascade', 'also what depends on it')
     .option('-y, --yes', 'do not ask')
     .option(...noWait)

@@ -9,7 +9,7 @@ import { operating } from '../flags.ts'
 export function addTo(program: Command): void {
   operating(program, 'graph')
     .argument('[view]', 'only this view and what reads it')
-    .description('draw which views read which, and how they stand')
+    .description('draw the views, what reads them, and their states')
     .action(async (name, { json, ...named }) => {
       const api = await apiOf(named)
       const from = name === undefined ? undefined : (await readView(api, name)).view

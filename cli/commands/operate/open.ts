@@ -45,7 +45,7 @@ export async function open({ view, env, url, port = 0, browser = true }: OpenOpt
   })
   await show(`${proxy.address}${place}`, browser)
   report.line(
-    dim(`The address has a token: whoever has it, acts on ${api.name} as you. Ctrl-C ends the proxy.`),
+    dim(`The address has a token, with which anybody acts on ${api.name} as you. Ctrl-C ends the proxy.`),
   )
   await ended
   await proxy.close()

@@ -7,7 +7,7 @@ import { operating } from '../flags.ts'
 /** Declares `plan`, which prints the schedules that have a turn in the coming day, and what target lags refresh. */
 export function addTo(program: Command): void {
   operating(program, 'plan')
-    .description('say what runs in the coming 24 hours')
+    .description('list what runs in the coming 24 hours')
     .action(async (asking) => {
       await answer(
         asking,

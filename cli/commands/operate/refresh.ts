@@ -40,19 +40,17 @@ export function addTo(program: Command): void {
       "views whose name fits: 'sales.*'; +glob: also what they read; glob+: also what reads them",
     )
     .addOption(
-      new Option('--strategy <name>', 'how to refresh (default: as each view is defined)').choices(
-        strategies,
-      ),
+      new Option('--strategy <name>', 'how to refresh (default: as its definition says)').choices(strategies),
     )
     .option('--concurrently', 'the same as --strategy concurrent')
-    .option('--force', 'one view: also if it is paused or was refreshed a moment ago')
-    .option('--without-checks', 'show the new data without their checks; viewkeeper actions tells who did')
+    .option('--force', 'one view: even if it is paused or was refreshed a moment ago')
+    .option('--without-checks', 'show the new data without its checks; viewkeeper actions names you')
     .addOption(new Option('--count <how>', 'one view: count its rows').choices(rowCountStrategies))
     .option('--timeout <seconds>', 'one view: the longest time on the server', positive)
     .option('--at-once <n>', 'several views: how many at once (default: 2)', positive)
     .option(
       '--retries <n>',
-      'several views: how often to try a view again (default: as each view is defined)',
+      'several views: how often to try a view again (default: as its definition says)',
       natural,
     )
     .addOption(

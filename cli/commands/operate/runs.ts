@@ -25,7 +25,7 @@ export function addTo(program: Command): void {
     )
     .addOption(new Option('--operation <name>', 'only runs of this operation').choices(operations))
     .option('--since <when>', 'only runs since then: 90m, 24h, 7d, or a time')
-    .option('--until <when>', 'only runs before then, written alike')
+    .option('--until <when>', 'only runs before that time, in the same form')
     .option('--limit <n>', 'how many, at most 200', positive, 20)
     .addHelpText(
       'after',

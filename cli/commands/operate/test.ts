@@ -8,11 +8,11 @@ import { failed } from '../../output/exit-codes.ts'
 import { answer } from '../answer.ts'
 import { operating } from '../flags.ts'
 
-/** Declares `test`, which makes the checks of views on the data that readers see. */
+/** Declares `test`, which checks the data that readers see. */
 export function addTo(program: Command): void {
   operating(program, 'test')
     .argument('[view...]', 'by default every view that has checks')
-    .description('make the checks of views on the data that readers see')
+    .description('check the data that readers see')
     .addHelpText(
       'after',
       `
@@ -20,8 +20,7 @@ Examples:
   viewkeeper test -e production     every view that has checks
   viewkeeper test sales -o json
 
-The exit code is 1 if a check that does not only warn found rows, or could not be
-made.`,
+The exit code is 1 if a check found rows or could not run, unless it only warns.`,
     )
     .action(async (views, asking) => {
       const tested = await answer(
@@ -33,7 +32,7 @@ made.`,
     })
 }
 
-/** Makes the checks of these views, or of all that have any, one view after the other. */
+/** Checks these views, or all that have checks, one after the other. */
 async function testAll(api: Api, views: string[]): Promise<TestedView[]> {
   const checked = async () =>
     (await readViews(api)).views.filter(({ checked, populated }) => checked && populated)

@@ -7,7 +7,7 @@ export interface Column<Row> {
   cell(row: Row): ComponentChildren
   /** More classes of the cells. */
   class?: string
-  /** What a cell says besides to whoever points at it. */
+  /** What a cell adds under the mouse pointer. */
   hint?(row: Row): string
   number?: true
   /** Whether the cells name their rows. */

@@ -31,7 +31,7 @@ export function Told({ cell }: { cell: Cell }): ComponentChildren {
   if ('text' in cell) return cell.text
   if ('code' in cell) return <b class="code">{cell.code}</b>
   return (
-    <span class="more">
+    <span class="on-page">
       <Told cell={cell.onPage} />
     </span>
   )

@@ -29,7 +29,7 @@ const canceled: BatchEnd = {
 
 /**
  * Closes an open batch that nobody advances any more, together with its open runs: as failed, class BatchLost, or as
- * canceled. Returns true if the batch has ended, whoever ended it. A batch stays open while the server works on one of
+ * canceled. Returns true if the batch has ended, here or elsewhere. A batch stays open while the server works on one of
  * its runs.
  */
 export async function closeLostBatch(sql: Sql, id: string): Promise<boolean> {

@@ -155,8 +155,8 @@ const invalid = (field: string, why: string): Problem =>
   new Problem('InvalidRequest', `${field}: ${why}`, { field })
 
 /**
- * Whether a batch leaves out what cannot have changed. A person who names views, or whoever names a strategy, wants a refresh of
- * these views. Pure.
+ * Whether a batch leaves out what cannot have changed. A request that names views or a strategy wants a refresh of these
+ * views. Pure.
  */
 export const mayLeaveOut = (batch: {
   selection: Selection

@@ -4,7 +4,14 @@ import type { QualifiedName } from '../../sql/names.ts'
 import { definitionDefaults } from '../plan/definition.ts'
 import type { ViewFacts } from '../plan/facts.ts'
 import { batchPlaces } from '../plan/shadow-names.ts'
-import { checkFailedSince, failureOfLatest, isUnneeded, leftOutSince, waitingRetry } from './failing.ts'
+import {
+  checkFailedSince,
+  failureOfLatest,
+  isUnneeded,
+  leftOutSince,
+  mayFail,
+  waitingRetry,
+} from './failing.ts'
 
 /** So many of the latest runs of a view tell how often it has failed in a row. */
 const tellingRuns = 100
@@ -25,7 +32,7 @@ const failedInARow = (sql: Sql) => sql`
 
 /**
  * The facts of every view of the catalog, of every authored view even if it is missing in the database, and of every view that is set
- * aside, by name; or of the one with this name. Temporary views are left out, here and everywhere: only their session can use them.
+ * aside, by name; or of the one with this name, or of those `among` definitions. Temporary views are left out, here and everywhere: only their session can use them.
  * `planning`: read of every view what planning goes by; it costs some looks into the runs of each. `sizes`: measured now, and not
  * as of the last vacuum. The time is the database's, one for all views: those that are equally old stand by name.
  */
@@ -34,10 +41,15 @@ export async function readFacts(
   {
     only = null,
     planning = false,
+    among = null,
     sizes: measured = false,
-  }: { only?: QualifiedName | null; planning?: boolean; sizes?: boolean } = {},
+  }: { only?: QualifiedName | null; planning?: boolean; among?: number[] | null; sizes?: boolean } = {},
 ): Promise<{ now: Date; views: ViewFacts[] }> {
   const sizes = measured ? await readSizes(sql) : null
+  const some = (id: string) =>
+    among === null
+      ? sql`true`
+      : sql`${sql.unsafe(id)} = any (array(select value::integer from jsonb_array_elements_text(${sql.json(among)})))`
   const rows = await sql<(ViewFacts & { oid: number | null; now: Date })[]>`
     with targets as materialized (
       select exists (select from viewkeeper.definitions where target_lag_seconds is not null and removed_at is null) as any),
@@ -63,7 +75,8 @@ export async function readFacts(
                         'limitMs', (extract(epoch from d.max_staleness) * 1000)::float8)
                  from viewkeeper.usual_duration(d.id) usual cross join lateral (${failedInARow(sql)}) failed) end as planned
         from (select d.*, latest.*, d.schema_name as schema
-                from viewkeeper.definitions d join viewkeeper.latest_runs latest on latest.definition_id = d.id) d
+                from viewkeeper.definitions d join viewkeeper.latest_runs latest on latest.definition_id = d.id
+               where ${some('d.id')}) d
        cross join targets
         left join lateral (${failureOfLatest(sql)}) failure on true),
     present as (
@@ -95,7 +108,7 @@ export async function readFacts(
            retry.retry, k.planned
       from known k full join present p using (schema, name) full join away a using (schema, name)
       left join (${waitingRetry(sql)}) retry on retry.definition_id = k.id
-     where ${only === null ? sql`true` : sql`schema = ${only.schema} and name = ${only.name}`}
+     where ${only === null ? sql`true` : sql`schema = ${only.schema} and name = ${only.name}`} and ${some('k.id')}
      order by schema, name`
   const views = rows.map(({ oid, now: _, ...view }) => ({
     ...view,
@@ -106,6 +119,20 @@ export async function readFacts(
     retry: withDates(view.retry, 'at'),
   }))
   return { now: rows[0]?.now ?? new Date(), views }
+}
+
+/**
+ * The same without the views that are well, unless planning needs them or something is set aside. A smaller statement finds the others: to
+ * plan the large one takes the server longer than to execute it.
+ */
+export async function readTroubled(sql: Sql): Promise<{ now: Date; views: ViewFacts[] }> {
+  const [{ now, all, troubled }] = await sql<[{ now: Date; all: boolean; troubled: number[] }]>`
+    select statement_timestamp() as now,
+           exists (select from viewkeeper.definitions where target_lag_seconds is not null and removed_at is null)
+           or exists (select from viewkeeper.set_aside where kind = 'view') as all,
+           coalesce((select jsonb_agg(d.definition_id) from viewkeeper.latest_runs d where d.stale or d.missing or ${mayFail(sql)}), '[]') as troubled`
+  if (!all && troubled.length === 0) return { now, views: [] }
+  return { now, views: (await readFacts(sql, { among: all ? null : troubled })).views }
 }
 
 /** An object that came as JSON, with its moments. */

@@ -55,18 +55,14 @@ const unmended = (
 /** The failure of definition d, for `lateral` and `exists`; no row if the view does not fail. */
 export const failureOf = (sql: Sql) => unmended(sql, hasFailed(sql))
 
-/**
- * The same of d with the columns of `latest_runs`. Most views are well: of them, one entry of an index is read, and no run (`offset 0`:
- * otherwise the run is read first).
- */
+/** Whether view d may fail, with the columns of `latest_runs`: something failed after the last success. */
+export const mayFail = (sql: Sql) => sql`
+  (d.last_failure_id is not null
+   and ((d.last_failure_at, d.last_failure_id) < (d.last_success_at, d.last_success_id)) is not true)`
+
+/** The failure of d with these columns. Most views are well: of them, no run is read (`offset 0`: otherwise the run is read first). */
 export const failureOfLatest = (sql: Sql) =>
-  unmended(
-    sql,
-    hasFailed(sql),
-    sql`(
-      select from (${lastOf(sql, sql`r.status = 'failed' and r.operation <> 'drop'`)}) newest
-       where ((newest.finished_at, newest.id) < (d.last_success_at, d.last_success_id)) is not true offset 0) newest`,
-  )
+  unmended(sql, hasFailed(sql), sql`(select where ${mayFail(sql)} offset 0) newest`)
 
 /** Since when checks hold the data of view k back, of which a check failed the last refresh. */
 export const checkFailedSince = (sql: Sql) => sql`

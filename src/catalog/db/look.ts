@@ -8,7 +8,6 @@ import type { Plan } from '../../sql/plan.ts'
 import { dependentsOf, type ViewSnapshot } from '../plan/live-view.ts'
 import type { ViewFacts } from '../plan/view-facts.ts'
 import { readView } from './catalog.ts'
-import { readSnapshot } from './live-view.ts'
 import { findRunningRun } from './running-run.ts'
 
 /** How to look at a view that somebody has locked exclusively, so that the server would make us wait. */
@@ -40,7 +39,9 @@ export async function lookAtView(
     const { view, snapshot } = await lookAgain(async () => {
       const view = first ?? (await readView(sql, name))
       first = undefined
-      const snapshot = isWanted(view) ? await readSnapshot(sql, view.oid) : null
+      const snapshot = isWanted(view)
+        ? await (await import('./live-view.ts')).readSnapshot(sql, view.oid)
+        : null
       return snapshot === 'gone' ? snapshot : { view, snapshot }
     })
     if (snapshot !== 'locked') return { view, snapshot }

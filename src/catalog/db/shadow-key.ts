@@ -1,6 +1,6 @@
 /**
- * Digits for the names of a view's shadow: the OID (0 if there is no view yet), and more that nobody can guess. Whoever may
- * create in the schema or the database could else take the names first, and no swap would succeed.
+ * Digits for the names of a view's shadow: the OID (0 if there is no view yet), and more that nobody can guess. A role that
+ * may create in the schema or the database could otherwise take the names first, and no swap would succeed.
  */
 export function shadowKey(oid: number): string {
   const [random = 0] = crypto.getRandomValues(new Uint32Array(1))

@@ -16,6 +16,8 @@ export interface CommonChecks {
   rows?: { atLeast?: number; changeAtMost?: string }
   /** A column with times, and how old its newest value may be: `26 h`. */
   freshest?: { column: string; within: string }
+  /** How many of the rows that readers see a refresh adds, removes or changes: `5%`. */
+  differs?: { atMost: string }
   /** The checks that only warn. Default: a check that finds rows holds the new data back. */
   severity?: Readonly<Record<string, 'warn'>>
 }
@@ -36,12 +38,16 @@ export interface DataCheck {
   query: string
   /** The check is about the number of rows: they are counted once, and `query` only explains. */
   rows?: { min: number; max: number | null }
+  /** The check is about how new data differ from old: in at most so many percent of the rows. It has no `query`. */
+  atMost?: number
+  /** The query that compares the data, for a JSON object. */
+  comparison?: string
 }
 
 /** The checks of a view, each with its query. `lastRows`: the number of rows at the last success, null if nobody knows. */
 export function checksOf(view: string, checks: Checks, lastRows: number | null = null): DataCheck[] {
   const { notEmpty, notNull = [], unique = [], accepted = {}, references = {}, rows, freshest } = checks
-  const { severity = {} } = checks
+  const { differs, severity = {} } = checks
   const it = quoteIdentifier(view)
   const found: Omit<DataCheck, 'warns'>[] = [
     ...(notEmpty === true
@@ -55,6 +61,9 @@ export function checksOf(view: string, checks: Checks, lastRows: number | null =
       : []),
     ...(rows === undefined ? [] : [aboutRows(it, rows, lastRows)]),
     ...(freshest === undefined ? [] : [aboutAge(it, freshest)]),
+    ...(differs === undefined
+      ? []
+      : [{ name: 'differs', field: 'differs', query: '', atMost: Number.parseFloat(differs.atMost) }]),
     ...notNull.map((column) => ({
       name: `notNull(${column})`,
       field: 'notNull',

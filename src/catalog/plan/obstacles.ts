@@ -183,12 +183,15 @@ const unseen = `
   select format('A function or a policy that the query uses needs a right that the catalog does not show. To find it out, execute the query of the view as its owner: set role %s;', v.relowner::regrole) from v`
 
 /**
- * A query, in which all are expressions of SQL, for what keeps a role from doing something with a view, by the SQLSTATE of
- * the failure: rights that are missing, and unpopulated views that the view reads. The server's message says so too, but is
- * not kept: messages of statements that compute rows may quote rows. Execute the query as the role that does the work.
+ * A query, in which schema, name and `to` are expressions of SQL, for what keeps a role from doing something with a view, by the
+ * SQLSTATE of the failure: rights that are missing, and unpopulated views that the view reads. `to` is one of these purposes. The
+ * server's message says so too, but is not kept: messages of statements that compute rows may quote rows. Execute the query as
+ * the role that does the work.
  */
-const viewHints = (schema: string, name: string, to: string): string => {
-  const isTo = (purposes: Purpose[]) => `${to} in (${purposes.map(literal).join(', ')})`
+const viewHints = (schema: string, name: string, to: string, purposes: Purpose[]): string => {
+  const isTo = (some: Purpose[]) =>
+    purposes.every((each) => some.includes(each)) ? 'true' : `${to} in (${some.map(literal).join(', ')})`
+  const is = (some: Purpose[]) => some.some((each) => purposes.includes(each))
   const fills: Purpose[] = ['fill', 'fillConcurrently']
   const requirements: [Purpose[], Requirement[]][] = [
     [['own'], [owned()]],
@@ -198,26 +201,35 @@ const viewHints = (schema: string, name: string, to: string): string => {
     [['fillConcurrently'], changingRows],
     [['count'], [ofView(changing(`'select'`))]],
   ]
-  const asFarAs = requirements.flatMap(([purposes, rules]) =>
-    rules.map((requirement) => ({
-      ...requirement,
-      given: `not ${isTo(purposes)} or (${requirement.given})`,
-    })),
-  )
+  const asFarAs = requirements
+    .filter(([some]) => is(some))
+    .flatMap(([some, rules]) =>
+      rules.map((requirement) => ({
+        ...requirement,
+        given: isTo(some) === 'true' ? requirement.given : `not ${isTo(some)} or (${requirement.given})`,
+      })),
+    )
   const found = `c.relname = ${name} and n.nspname = ${schema}`
-  return hintsQuery(`coalesce(${missing(asFarAs)}, (${unseen} where ${isTo(fills)}))`, {
-    ctes: `${asked()}, ${theView(found)}, ${whatTheViewReads}`,
+  const ofFilling = {
     '55000': `(select string_agg(distinct format('%s is not populated: refresh it first.', c.oid::regclass), ' ')
                from reads r join pg_class c on c.oid = r.oid where c.relkind = 'm' and not c.relispopulated and ${isTo(fills)})`,
     // The server fills an unpopulated view only regularly.
     '0A000': `(select format('%s is not populated: refresh it with strategy "regular" first.', v.name)
                         from v join pg_class c on c.oid = v.oid where not c.relispopulated and ${isTo(['fillConcurrently'])})`,
-  })
+  }
+  return is(fills)
+    ? hintsQuery(`coalesce(${missing(asFarAs)}, (${unseen} where ${isTo(fills)}))`, {
+        ctes: `${asked()}, ${theView(found)}, ${whatTheViewReads}`,
+        ...ofFilling,
+      })
+    : hintsQuery(missing(asFarAs), { ctes: `${asked()}, ${theView(found)}` })
 }
 
 /** The query that stands for hints, as text. */
 export const hintsQueryOf = (hints: Hints): string =>
-  typeof hints === 'string' ? hints : viewHints(literal(hints.schema), literal(hints.name), literal(hints.to))
+  typeof hints === 'string'
+    ? hints
+    : viewHints(literal(hints.schema), literal(hints.name), literal(hints.to), [hints.to])
 
-/** The query for every view: parameters 1 to 3 are schema, name and purpose. The envelope has it, so that plans stay short. */
-export const hintsQueryInPlace = viewHints('$1', '$2', '$3')
+/** The query for every view with which something of this is done: parameters 1 to 3 are schema, name and purpose. */
+export const hintsInPlace = (purposes: Purpose[]): string => viewHints('$1', '$2', '$3', purposes)

@@ -36,7 +36,7 @@ export const isLeftOut = ({ failure, leftOutSince }: Pick<ViewFacts, 'failure' |
   leftOutSince !== null || failure?.class === 'NotExchanged'
 
 /**
- * How a view stands: the first of these that is true. Who fails is failed; who waits for it is held back by it. Fresh is no view whose
+ * How a view stands: the first of these that is true. A view that fails is failed; one that waits for it is held back by it. Fresh is no view whose
  * data may be too old, whose last attempt failed, or of whose data nobody knows the age.
  */
 export const states = {

@@ -8,8 +8,8 @@ import type { News } from '../plan/news.ts'
 const longestWork = '5s'
 
 /**
- * Locks the events for this transaction: whoever writes or takes events comes one after the other, so an event that is
- * visible has a larger number than all that were visible before. Returns the token of whoever is putting events on the bus.
+ * Locks the events for this transaction: writers and takers of events come one after the other, so an event that is
+ * visible has a larger number than all that were visible before. Returns the token of the sender that is putting events on the bus.
  */
 export async function lockEvents(sql: Sql): Promise<string | null> {
   await sql`select set_config('idle_in_transaction_session_timeout', ${longestWork}, true)`

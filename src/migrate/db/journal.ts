@@ -4,7 +4,7 @@ import { literal, type QualifiedName } from '../../sql/names.ts'
 import type { FrozenMigration } from '../plan/frozen.ts'
 import type { JournalEntry } from '../plan/journal.ts'
 
-/** Whether the login may read which migrations the database has. Who only reads the database's views may not. */
+/** Whether the login may read which migrations the database has. A login that only reads the views may not. */
 export async function mayReadJournal(sql: Sql): Promise<boolean> {
   const [row] = await sql<{ may: boolean }[]>`
     select coalesce(bool_and(has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')), true) as may

@@ -25,7 +25,7 @@ export async function findBadCheck(
   query: string,
   checks: Checks,
 ): Promise<string | null> {
-  const all = checksOf(name.name, checks)
+  const all = checksOf(name.name, checks).filter(({ atMost }) => atMost === undefined)
   if (all.length === 0) return null
   const [owner] = await sql<{ role: string }[]>`
     select relowner::regrole::text as role from pg_catalog.pg_class where oid = to_regclass(${quoteName(name)})`

@@ -48,8 +48,8 @@ export async function isLetInByIam(sql: Sql, login: string): Promise<boolean> {
 }
 
 /**
- * Whether the current role is a member of rds_iam, directly or through another role. From PostgreSQL 16 on, whoever
- * creates a role is a member of it.
+ * Whether the current role is a member of rds_iam, directly or through another role. From PostgreSQL 16 on, the
+ * creator of a role is a member of it.
  */
 export async function hasIam(sql: Sql): Promise<boolean> {
   const [row] = await sql<{ has: boolean }[]>`

@@ -3,6 +3,7 @@ import { type Checks, checksOf, type DataCheck, toSeeThem } from '../../catalog/
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
 import { Problem } from '../../problem.ts'
+import { command } from '../../sql/commands.ts'
 import {
   displayName,
   literal,
@@ -20,6 +21,8 @@ export interface Checking {
   checks: Checks
   /** How many rows the view had at the last success; null: nobody knows. */
   lastRows: number | null
+  /** The new data come from the same query, so they are compared with those that readers see. */
+  refreshes?: true
 }
 
 /** What is checked of a view; null without checks. */
@@ -43,21 +46,23 @@ export interface Checked {
   otherwise?: string
   /** Rewrites a query for views whose new data are elsewhere, too. */
   onShadows?: (query: string) => string
+  /** The query that compares the new data with those that readers see, if there are both. */
+  comparison?: string | undefined
 }
 
 /**
- * Executes a query for two numbers, and says how long that took. The query may only read: the server refuses every write in a
+ * Executes a query for a JSON object, and adds how long that took. The query may only read: the server refuses every write in a
  * part of a transaction that only reads, and leaving the part ends that. The names after the query are the catalog's again.
  */
-const helper = `declare began constant timestamptz := clock_timestamp(); bad bigint; counted bigint;
+const helper = `declare began constant timestamptz := clock_timestamp(); found jsonb;
 begin
   begin
     perform set_config('transaction_read_only', 'on', true);
-    execute $1 into bad, counted;
+    execute $1 into found;
     perform pg_catalog.set_config('search_path', ${literal(safePath)}, true);
   exception when sqlstate 'VK002' then raise;
   end;
-  return jsonb_build_object('rows', bad, 'counted', counted, 'ms', round(extract(epoch from clock_timestamp() - began) * 1000, 1));
+  return found || jsonb_build_object('ms', round(extract(epoch from clock_timestamp() - began) * 1000, 1));
 end`
 
 /**
@@ -67,8 +72,24 @@ end`
  */
 export function checkData(checked: Checked, checking: Checking | null | undefined): Statement[] {
   if (!checking) return []
-  return makeChecks(checked, checksOf(checked.view.name, checking.checks, checking.lastRows))
+  const all = checksOf(checked.view.name, checking.checks, checking.lastRows)
+  return makeChecks(
+    checked,
+    all.flatMap((check) => {
+      if (check.atMost === undefined) return check
+      return checked.comparison === undefined
+        ? []
+        : { ...check, comparison: differing(checked.comparison, check.atMost) }
+    }),
+  )
 }
+
+/** A comparison as a check: it finds the rows that differ, if they are more than allowed. */
+const differing = (comparison: string, atMost: number): string =>
+  `select jsonb_build_object('rows', case when differ * 100 > ${atMost} * before and before > 0 then ceil(differ / share) else 0 end, 'differs', found)
+  from (select found, (found ->> 'share')::float8 as share, (found ->> 'before')::int8 as before,
+               (found ->> 'added')::int8 + (found ->> 'gone')::int8 + (found ->> 'changed')::int8 as differ
+          from (${comparison}) as compared) as counted`
 
 /** The statements that make one check and note what it finds, which may be rows. See `madeChecks`. */
 export const measureCheck = (checked: Checked, check: DataCheck): Statement[] =>
@@ -81,12 +102,12 @@ function makeChecks(checked: Checked, checks: DataCheck[]): Statement[] {
   const { relation, sandbox, key } = checked
   const helperName = `${sandbox.schema}.${quoteIdentifier(`viewkeeper_check_${key}`)}`
   return inPlaceOf(sandbox.role, [
-    command(
+    ours(
       `create function ${helperName}(text) returns jsonb language plpgsql as ${literal(helper)}`,
       relation,
     ),
     ...checks.flatMap((check) => checkOne(checked, check, helperName)),
-    command(`drop function ${helperName}(text)`, relation),
+    ours(`drop function ${helperName}(text)`, relation),
   ])
 }
 
@@ -96,17 +117,17 @@ function checkOne(checked: Checked, check: DataCheck, helperName: string): State
   const label = `check ${JSON.stringify(check.name)}`
   const note = `jsonb_build_object('view', ${literal(`${view.schema}.${view.name}`)}, 'name', ${literal(check.name)}${check.warns ? ", 'severity', 'warn'" : ''})`
   return [
-    command(
+    ours(
       `create materialized view ${helperName} as select ${helperName}(${literal(query)}::text) as found with no data`,
       relation,
     ),
     {
-      ...command(`refresh materialized view ${helperName}`, relation),
+      ...ours(`refresh materialized view ${helperName}`, relation),
       phase: 'checking',
       view: `${displayName(view)}, ${label}`,
       computesRows: true,
     },
-    command(
+    ours(
       `select set_config('${madeChecks}', (coalesce(nullif(current_setting('${madeChecks}', true), ''), '[]')::jsonb
   || (select jsonb_strip_nulls(${note} || found) from ${helperName}))::text, true)`,
       relation,
@@ -118,8 +139,7 @@ function checkOne(checked: Checked, check: DataCheck, helperName: string): State
             kind: 'check',
             phase: 'checking',
             sql: `select case when (found ->> 'rows')::bigint = 0 then '0'
-  else ${tellRows(check)} || E'\\x1e' || ${literal(`${toSeeThem}with ${quoteIdentifier(view.name)} as (`)} || rtrim(pg_get_viewdef(${regclass(onShadows === undefined ? relation : view)}), '; ')
-    || ${literal(`)\n${check.query}`)} end from ${helperName}`,
+  else ${tellRows(check)} || E'\\x1e' || ${toSee(checked, check)} end from ${helperName}`,
             check: {
               is: '0',
               else: 'CheckFailed',
@@ -129,9 +149,16 @@ function checkOne(checked: Checked, check: DataCheck, helperName: string): State
             hidden: true,
           } satisfies Statement,
         ]),
-    command(`drop materialized view ${helperName}`, relation),
+    ours(`drop materialized view ${helperName}`, relation),
   ]
 }
+
+/** SQL for what shows the rows that a check has found. */
+const toSee = ({ view, relation, onShadows }: Checked, { atMost, query }: DataCheck): string =>
+  atMost === undefined
+    ? `${literal(`${toSeeThem}with ${quoteIdentifier(view.name)} as (`)} || rtrim(pg_get_viewdef(${regclass(onShadows === undefined ? relation : view)}), '; ')
+    || ${literal(`)\n${query}`)}`
+    : literal(`${toSeeThem}${command(['diff', displayName(view)], null)}`)
 
 /**
  * As whom the data of a view are checked in place. Throws a Problem if we may not act as the view's owner, or it may make no
@@ -149,24 +176,29 @@ export function insistOnChecking({ view, counting, mayActAsOwner }: ViewFacts): 
 }
 
 /** How many rows were found, in words, as SQL. */
-const tellRows = ({ rows }: DataCheck): string =>
-  rows === undefined
-    ? `format('%s %s.', found ->> 'rows', case found ->> 'rows' when '1' then 'row' else 'rows' end)`
-    : `format('%s rows instead of ${rows.max === null ? `at least ${rows.min}` : `${rows.min} to ${rows.max}`}.', found ->> 'counted')`
+const tellRows = ({ rows, atMost }: DataCheck): string =>
+  atMost !== undefined
+    ? `(select format('%s of %s rows differ: %s added, %s gone, %s changed%s. At most ${atMost} %% may.', added + gone + changed, before, added, gone, changed,
+  case when share < 1 then format(', in a sample of %s %% of the keys', round((share * 100)::numeric, 2)) else '' end)
+  from jsonb_to_record(found -> 'differs') as d (share float8, before int8, added int8, gone int8, changed int8))`
+    : rows === undefined
+      ? `format('%s %s.', found ->> 'rows', case found ->> 'rows' when '1' then 'row' else 'rows' end)`
+      : `format('%s rows instead of ${rows.max === null ? `at least ${rows.min}` : `${rows.min} to ${rows.max}`}.', found ->> 'counted')`
 
-/** The query for how many rows a check finds; about the number of rows, also for that number. */
+/** The query for how many rows a check finds, as a JSON object; about the number of rows, also for that number. */
 export function queryOfCheck(
   view: QualifiedName,
   relation: QualifiedName,
-  { query, rows }: DataCheck,
+  { query, rows, comparison }: DataCheck,
   onShadows: (query: string) => string = (query) => query,
 ): string {
+  if (comparison !== undefined) return comparison
   const it = `with ${quoteIdentifier(view.name)} as not materialized (select * from ${quoteName(relation)})`
   if (rows === undefined)
     // The line break ends a comment at the end of the query.
-    return `${it} select count(*), null::bigint from (${onShadows(query)}\n) as found`
+    return `${it} select jsonb_build_object('rows', count(*)) from (${onShadows(query)}\n) as found`
   const { min, max } = rows
-  return `${it} select case when n >= ${min}${max === null ? '' : ` and n <= ${max}`} then 0 else 1 end, n from (select count(*) as n from ${quoteIdentifier(view.name)}) as counted`
+  return `${it} select jsonb_build_object('rows', case when n >= ${min}${max === null ? '' : ` and n <= ${max}`} then 0 else 1 end, 'counted', n) from (select count(*) as n from ${quoteIdentifier(view.name)}) as counted`
 }
 
 /**
@@ -182,7 +214,7 @@ export const recordChecks = (checkings: (Checking | null | undefined)[]): Statem
           phase: 'checking',
           sql: `update viewkeeper.runs r set checks = made.of
   from (select c ->> 'view' as view, jsonb_agg(c - 'view' order by at) as of
-          from jsonb_array_elements(current_setting('${madeChecks}')::jsonb) with ordinality as x(c, at) group by 1) as made
+          from jsonb_array_elements(coalesce(nullif(current_setting('${madeChecks}', true), ''), '[]')::jsonb) with ordinality as x(c, at) group by 1) as made
  where made.view = r.schema_name || '.' || r.view_name and r.status = 'running'
    and current_setting('viewkeeper.run')::bigint in (r.id, r.group_run_id)`,
           hidden: true,
@@ -202,7 +234,7 @@ export const recordsFirst = (
   statements: [...recordChecks(checkings), ...cutOver.statements],
 })
 
-const command = (sql: string, relation: QualifiedName): Statement => ({
+const ours = (sql: string, relation: QualifiedName): Statement => ({
   kind: 'command',
   phase: 'checking',
   sql,

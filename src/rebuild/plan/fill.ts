@@ -1,9 +1,10 @@
 import { inPlaceOf } from '../../catalog/plan/acting.ts'
 import type { RowCountStrategy } from '../../catalog/plan/definition.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
-import { quoteName } from '../../sql/names.ts'
+import { type QualifiedName, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { type Checking, checkData } from './check-data.ts'
+import { comparison, keyOf } from './compare.ts'
 import { analyze, countShadow } from './counting.ts'
 import { fill as refresh } from './create.ts'
 import { about, givePrivileges } from './make.ts'
@@ -41,7 +42,7 @@ export function fill(
   const elsewhere = isApart(rebuild) ? { onShadows: onShadows(rebuild) } : {}
   const filling = [
     ...inPlaceOf(owner, [...refresh(names.view, live.view, unique), analyze(names.view)]),
-    ...checkData({ ...checked, ...elsewhere }, checking),
+    ...checkData({ ...checked, ...elsewhere, ...compared(member.live, names.view, checking) }, checking),
     ...countShadow(names.view, sandbox, counts),
   ]
   const giveAll: Statement = {
@@ -57,6 +58,21 @@ export function fill(
       ? filling
       : [...inPlaceOf(owner, [giveAll]), ...filling, ...givePrivileges(rebuild, member, live)],
   )
+}
+
+/** How a refresh compares the rows of a shadow with those that readers see. */
+const compared = (live: LiveView, shadow: QualifiedName, checking: Filling['checking']) => {
+  if (!checking?.refreshes) return {}
+  const { view, columns } = live
+  return {
+    comparison: comparison({
+      view: quoteName(view),
+      columns,
+      data: quoteName(shadow),
+      dataColumns: columns,
+      key: keyOf(live, columns),
+    }),
+  }
 }
 
 /** PostgreSQL 17 and later need `maintain` to fill and to analyze. */

@@ -30,7 +30,9 @@ export async function readChecking(
   sql: Sql,
   { id, checks }: { id: number; checks: Checks },
 ): Promise<Checking | null> {
-  return checkingOf({ checks }, checks.rows?.changeAtMost === undefined ? null : await readLastRows(sql, id))
+  const lastRows = checks.rows?.changeAtMost === undefined ? null : await readLastRows(sql, id)
+  const checking = checkingOf({ checks }, lastRows)
+  return checking && { ...checking, refreshes: true }
 }
 
 /** The same for the view of this name; null if it has no definition, too. */

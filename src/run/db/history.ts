@@ -21,9 +21,6 @@ export interface RunFilter {
   limit: number
 }
 
-/** The runs of a time that is no longer are searched by the time, and put in order afterwards: in order, all later runs would be read first. */
-const shortMs = 24 * 3_600_000
-
 /**
  * A page of runs, newest first: at most `limit`, and fewer if their texts are large. `next` is the `before` of
  * the next page, null on the last page.
@@ -31,21 +28,27 @@ const shortMs = 24 * 3_600_000
 export async function readRuns(sql: Sql, filter: RunFilter): Promise<Page<Run, number>> {
   const { definitionId = null, operation = null, status = null, since = null, until = null } = filter
   const { definitionIds = null, before = null } = filter
-  const isShort = since !== null && until !== null && until.getTime() - since.getTime() <= shortMs
-  const table =
-    isShort && definitionId === null && definitionIds === null
-      ? sql`(select * from viewkeeper.runs where requested_at >= ${since} and requested_at < ${until} offset 0)`
-      : sql`viewkeeper.runs`
-  const found = sql`
+  const among = (place: ReturnType<typeof sql>) => sql`
     select r.id as key, octet_length(r.meta::text) + coalesce(octet_length(r.error::text), 0) + coalesce(octet_length(r.checks::text), 0) as bytes
-      from ${table} r
-     where ${definitionId === null ? sql`true` : sql`r.definition_id = ${definitionId}`}
+      from viewkeeper.runs r
+     where ${place}
+       and ${definitionId === null ? sql`true` : sql`r.definition_id = ${definitionId}`}
        and ${definitionIds === null ? sql`true` : sql`r.definition_id = ${anyOf(sql, definitionIds, 'integer')}`}
        and ${operation === null ? sql`true` : sql`r.operation = ${operation}`}
        and ${status === null ? sql`true` : withStatus(sql, status)}
        and ${since === null ? sql`true` : sql`r.requested_at >= ${since}`}
        and ${until === null ? sql`true` : sql`r.requested_at < ${until}`}
        and ${before === null ? sql`true` : sql`r.id < ${before}`}`
+  // In the order of the ids, all later runs would be read first. So the time is searched by its ids, and strays by their pages.
+  const isPast = until !== null && definitionId === null && definitionIds === null
+  const first = (at: Date | null) => sql`(select viewkeeper.first_run_since(${at}))`
+  const found = isPast
+    ? sql`
+    select * from (
+      (${among(sql`r.id < ${first(until)} and ${since === null ? sql`true` : sql`r.id >= ${first(since)}`}`)} order by r.id desc limit ${filter.limit + 1})
+      union all ${among(sql`r.id + 0 >= ${first(until)}`)}
+      ${since === null ? sql`` : sql`union all ${among(sql`r.id + 0 < ${first(since)}`)}`}) either`
+    : among(sql`true`)
   const rows = await sql<Paged<Run>[]>`
     with ${newestPage(sql, found, filter.limit)}
     select ${runColumns(sql)}, page.is_last as "isLast"

@@ -61,7 +61,7 @@ export const runColumns = (sql: Sql) => sql`
   r.finished_at as "finishedAt", r.duration_ms as "durationMs", r.row_count_before as "rowCountBefore",
   r.row_count_after as "rowCountAfter", r.checks, r.result, r.error, r.meta`
 
-/** A text of a run has at most so many characters for whoever reads many runs; the record of the run has the whole one. */
+/** The most characters of a text in a list of runs; the record of the run has the whole text. */
 export const mostOfText = 1000
 
 /** These parts of the error of a run or a batch `row`, each cut, as SQL; null if it has none. */
@@ -114,10 +114,11 @@ export async function startRunHere(
   run: RunRequest,
   { plan, response }: { plan: Plan; response: RunResponse },
   take: (id: string) => string,
+  provided?: Condition,
 ): Promise<number | null> {
   const pending = { status: 'pending', plan, response, error: null } as const
   const [row] = await sql<[{ id: number | null }]>`
-    with made as (${insertion(sql, run, pending)})
+    with made as (${insertion(sql, run, pending, provided)})
     select made.id, ${sql.unsafe(take(`coalesce(made.id, ${reservedKeys.warmUp})`))} from (select) one left join made on true`.execute()
   return row.id
 }
@@ -189,7 +190,7 @@ export const recordEnded = (sql: Sql, run: RunRequest, end: EndedAtOnce): Promis
       })
 
 /** A condition in SQL. */
-type Condition = ReturnType<typeof openBatch>
+export type Condition = ReturnType<typeof openBatch>
 
 interface NewRun {
   status: 'pending' | 'failed' | 'skipped'

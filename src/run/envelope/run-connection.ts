@@ -5,10 +5,13 @@ import { reservedKeys } from '../../server/lock-keys.ts'
 import { readFix } from '../../server/missing-rights.ts'
 import { sendAhead } from '../../server/send-ahead.ts'
 import { liftTransactionLimit } from '../../server/transaction-limit.ts'
+import { literal } from '../../sql/names.ts'
+import type { Plan } from '../../sql/plan.ts'
 import { makeSafe, safePath } from '../../sql/search-path.ts'
 import { type Run, readSentRun } from '../db/runs.ts'
-import type { EnvelopeVariant } from '../life/ours.ts'
-import { envelopes, sessionEnvelope } from './envelope.ts'
+import { sessionEnvelope } from './envelope.ts'
+import { failuresOf, failuresSetting } from './failures.ts'
+import { envelope } from './text.ts'
 
 /** A sent envelope: the server works on it, whether or not the client stays. */
 export interface SentEnvelope {
@@ -27,10 +30,17 @@ export interface SentRun extends SentEnvelope {
   record: Promise<Run | undefined>
 }
 
+/** What a session has to know of a recorded run. */
+export interface Work {
+  plan: Plan
+  timeoutSeconds: number
+}
+
 /** Makes the session that of a run, as columns of a `select`. `id` is an expression for the run's id. */
-export const takeRun = (id: string, timeoutSeconds: number): string =>
+export const takeRun = (id: string, { plan, timeoutSeconds }: Work): string =>
   Object.entries({
     'viewkeeper.run': `${id}::text`,
+    [failuresSetting]: literal(failuresOf(plan)),
     application_name: `'viewkeeper run ' || ${id}`,
     statement_timeout: `'${timeoutSeconds * 1000}'`,
   })
@@ -60,13 +70,18 @@ export interface RunConnection {
 
 /** A connection for several runs of a batch, one after the other. */
 export interface BatchConnection {
-  /** Sends the envelope of a run. */
-  send(runId: number, timeoutSeconds: number): SentEnvelope
+  /** Sends the envelope of a recorded run. */
+  send(runId: number, work: Work): SentEnvelope
+  /** Records a run by `record`, which gets columns of a `select` as `takeRun` makes them, and sends its envelope, in one message. */
+  start<Id>(
+    work: Work,
+    record: (sql: Sql, take: (id: string) => string) => Id,
+  ): { recorded: Id } & SentEnvelope
   /**
    * Takes back the settings and locks of a run whose envelope was answered, so that another run may follow. Fails if none may:
    * the connection is broken, or code of the view has made the call of the envelope ambiguous. What code of the view may have left besides stays: connections of `dblink` and `postgres_fdw`, and the
-   * globals of `plperl` and its like. So the next run is one of the same owner's. A cancel cannot meet the next run: whoever
-   * signals holds the row of the run, which can end only afterwards.
+   * globals of `plperl` and its like. So the next run is one of the same owner's. A cancel cannot meet the next run: its session
+   * holds the row of the run, which can end only afterwards.
    */
   reset(): Promise<void>
   leave(): Promise<void>
@@ -93,9 +108,9 @@ export const withRunConnection = <T>(
  * Sends the envelope of the run that the session was made that of (`takeRun`), and asks for the record: all of it travels with
  * the message before.
  */
-export function sendEnvelope({ sql, leave }: RunConnection, variant: EnvelopeVariant): SentRun {
+export function sendEnvelope({ sql, leave }: RunConnection): SentRun {
   sendAhead(sql, 'reset lock_timeout; reset jit')
-  const answered = execute(sql, envelopes[variant])
+  const answered = execute(sql, envelope)
   // Code of the view may have set another path.
   sendAhead(sql, `set search_path to ${safePath}`)
   const record = readSentRun(sql).catch(() => undefined)
@@ -103,14 +118,9 @@ export function sendEnvelope({ sql, leave }: RunConnection, variant: EnvelopeVar
 }
 
 /** Sends the envelope of a recorded run. If the first message fails, the envelope has no run id and does nothing. */
-export function sendRun(
-  connection: RunConnection,
-  runId: number,
-  timeoutSeconds: number,
-  variant: EnvelopeVariant,
-): SentRun {
-  sendAhead(connection.sql, `select ${takeRun(String(runId), timeoutSeconds)}`)
-  return sendEnvelope(connection, variant)
+export function sendRun(connection: RunConnection, runId: number, work: Work): SentRun {
+  sendAhead(connection.sql, `select ${takeRun(String(runId), work)}`)
+  return sendEnvelope(connection)
 }
 
 /** Takes back the settings of a run that the server has not claimed: the connection may plan again. Travels with the next message. */
@@ -118,7 +128,7 @@ export const takeBack = ({ sql }: RunConnection): void =>
   sendAhead(sql, `reset all; ${makeSafe}; ${liftTransactionLimit}; ${takeOurs}`)
 
 const waiting = { ...startUp, application_name: 'viewkeeper waiting' }
-const noRun = `pg_catalog.set_config('viewkeeper.run', '${reservedKeys.warmUp}', false)`
+const noRun = `pg_catalog.set_config('viewkeeper.run', '${reservedKeys.warmUp}', false), pg_catalog.set_config('${failuresSetting}', '{}', false)`
 
 /**
  * Opens a connection for runs of a batch, and executes an envelope without a run there: that fills the session's caches. A login
@@ -129,42 +139,43 @@ export async function openForBatch(database: Database): Promise<BatchConnection>
   const { sql, leave } = connection
   const say = (text: string) => sql.unsafe(text).simple()
   try {
-    const made = await say(sessionEnvelope.make).then(
+    const made: number = await say(sessionEnvelope.make).then(
       () => 1,
       () => 0,
     )
-    const envelope = made ? sessionEnvelope.call : envelopes.full
+    const text = made ? sessionEnvelope.call : envelope
     const reset = async () => {
-      await say(`reset all; ${makeSafe}; select pg_catalog.pg_advisory_unlock_all()`)
-      const [row] = await say(sessionEnvelope.count)
+      const found = say(
+        `reset all; ${makeSafe}; select pg_catalog.pg_advisory_unlock_all(); ${sessionEnvelope.count}`,
+      )
+      const [row] = ((await found) as unknown as { envelopes: number }[][]).at(-1)!
       if (row?.envelopes !== made) throw new Error('The call of the envelope is ambiguous.')
     }
     await say(`select ${noRun}`)
-    await say(envelope)
+    await say(text)
     await reset()
-    return { send: (runId, seconds) => send(connection, runId, seconds, envelope), reset, leave }
+    const send = () => ({ answered: execute(sql, text), leave })
+    return {
+      send(runId, work) {
+        sendAhead(sql, `select ${takeRun(String(runId), work)}`)
+        return send()
+      },
+      start: (work, record) => ({ recorded: record(sql, (id) => takeRun(id, work)), ...send() }),
+      reset,
+      leave,
+    }
   } catch (error) {
     await leave()
     throw problemOf(error)
   }
 }
 
-function send(
-  { sql, leave }: Awaited<ReturnType<Database['open']>>,
-  runId: number,
-  timeoutSeconds: number,
-  envelope: string,
-): SentEnvelope {
-  sendAhead(sql, `select ${takeRun(String(runId), timeoutSeconds)}`)
-  return { answered: execute(sql, envelope), leave }
-}
-
 /** What an envelope fails with before it has claimed its run, besides what another try may find changed. */
 const keptFromClaim = new Set<ProblemCode>(['InsufficientPrivilege', 'DiskFull', 'InsufficientResources'])
 
-async function execute(sql: Sql, envelope: string): Promise<Problem | undefined> {
+async function execute(sql: Sql, text: string): Promise<Problem | undefined> {
   try {
-    await sql.unsafe(envelope).simple().execute()
+    await sql.unsafe(text).simple().execute()
     return undefined
   } catch (error) {
     // A broken connection or a stopped server: the run's row and lock tell how the run stands.

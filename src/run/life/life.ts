@@ -1,9 +1,7 @@
+import { alreadyRunning, claim, failure, leavingOut, success } from './by-envelope.ts'
 import { cancellation } from './cancel.ts'
-import { alreadyRunning, claim } from './claim.ts'
-import { failure, leavingOut } from './fail.ts'
 import { loss } from './lose.ts'
 import { endingWithBatch, givingUp, missedTurn } from './of-batch.ts'
-import { success } from './succeed.ts'
 import type { Transition } from './transition.ts'
 import { planningAgain, refusal, skipping } from './unclaimed.ts'
 

@@ -37,7 +37,7 @@ export const isDone = (last: Pick<LatestRun, 'status' | 'class'> | undefined): b
 /**
  * The views of a batch that a view still waits for, by their ids: those that it reads, until they are done, or their shadows are
  * built for its group; after its own shadow is built, the views of its group whose shadows are not. None if only a slot is missing,
- * if the view's run is running, or if the view has ended. Pure.
+ * if the view's run is running, or if the view has ended. The claim in `envelope.sql` asks the same. Pure.
  */
 export function waitsFor(
   { id, parents }: { id: number; parents: number[] },
@@ -53,12 +53,3 @@ export function waitsFor(
     (parent) => !isDone(latest.get(parent)) && !(isBuilt(parent) && members.includes(parent)),
   )
 }
-
-/** Whether view `v` of a batch waits for a view that it reads, as SQL: the server asks when it claims a run. */
-export const isWaiting = `exists (
-                select from unnest(v.parents) p(id) where not exists (
-                  select from viewkeeper.runs s where s.batch_id = v.batch_id and s.definition_id = p.id
-                     and (s.status = 'success' or s.status = 'skipped' and s.error is null
-                          or s.status = 'built' and exists (
-                            select from viewkeeper.batch_groups g where g.batch_id = v.batch_id and g.given_up is null
-                               and array[v.definition_id, p.id] <@ g.members))))`

@@ -13,7 +13,7 @@ import { type AsideItem, type AsideView, isView } from '../plan/items.ts'
 import { readMembers } from './fillable.ts'
 import { readAgain } from './perform.ts'
 
-/** Whoever cancels a statement wants all of it to end. */
+/** A cancel of one statement is meant for all of them. */
 const canceled = '57014'
 
 /** Empty copies of views in schemas of their own, which can be changed for a trial while others read the views. */

@@ -1,5 +1,5 @@
 import { errorOf } from '../../run/db/runs.ts'
-import { mostCharacters } from '../../run/life/fail.ts'
+import { mostCharacters } from '../../run/life/by-envelope.ts'
 import type { Sql } from '../../server/connect.ts'
 import type { EndedBatch, SlowRun, ToldTrouble } from '../plan/notice-facts.ts'
 import { isSlow } from '../plan/runs.ts'

@@ -1,7 +1,7 @@
 import type { Sql } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 
-/** Which runs are kept. Each view's last success and last failure, and open runs, are always kept. */
+/** Which runs are kept. Open runs, and of each view what `viewkeeper.last_ends` names, the last success and the last failure are always kept. */
 export interface Retention {
   /** This many successes of each view are kept; null: successes are kept by age only. */
   successes: number | null
@@ -19,14 +19,14 @@ export interface PrunedRange {
 }
 
 /**
- * Writes a temporary table: for each view its last success, its last failure, and the first of the successes that are kept.
+ * Writes a temporary table: for each view the runs that are kept in any case, and the first of the successes that are kept.
  * Runs without a definition count as runs of definition 0, and are kept by age only.
  */
 export async function prepareCutoffs(sql: Sql, { successes }: Retention): Promise<void> {
   await sql`drop table if exists pg_temp.viewkeeper_cutoffs`
   await sql`
     create temporary table viewkeeper_cutoffs as
-      select d.id as definition_id, last_success.id as last_success, last_failure.id as last_failure,
+      select d.id as definition_id, array[last_success.id, last_failure.id, k.run_id, k.success_id, k.proof_id, k.failure_id] as last,
              ${successes === null} as by_age_only,
              ${
                successes === null
@@ -39,8 +39,9 @@ export async function prepareCutoffs(sql: Sql, { successes }: Retention): Promis
         left join lateral viewkeeper.last_success(d.id) last_success(id) on true
         left join lateral (select r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'failed'
                             order by r.finished_at desc, r.id desc limit 1) last_failure on true
+        left join viewkeeper.last_ends k on k.definition_id = d.id
       union all
-      select 0, null, null, true, null`
+      select 0, '{}', true, null`
   await sql`alter table pg_temp.viewkeeper_cutoffs add primary key (definition_id)`
   await sql`analyze pg_temp.viewkeeper_cutoffs`
 }
@@ -60,7 +61,7 @@ export async function pruneRange(
      where r.id >= ${from} and r.id < ${from + width} and c.definition_id = coalesce(r.definition_id, 0)
        and r.finished_at is not null and (r.announced_at is not null or not ${programs})
        and (r.batch_id = any (array(select id from viewkeeper.batches where finished_at is null))) is not true
-       and r.id is distinct from c.last_success and r.id is distinct from c.last_failure
+       and (r.id = any (c.last)) is not true and (select set_config('viewkeeper.spares_last_ends', 'on', true)) = 'on'
        and case when r.status = 'success' and not c.by_age_only then r.id < c.first_kept
                 else r.finished_at < clock_timestamp() - make_interval(days => ${days}) end`
   const [row] = await sql<{ next: number | null }[]>`
@@ -94,7 +95,7 @@ export async function vacuumHistory(sql: Sql, limitMs: number): Promise<void> {
   await sql`select set_config('statement_timeout', ${String(limitMs)}, false)`
   try {
     await sql`vacuum (analyze, skip_locked)
-      viewkeeper.definitions, viewkeeper.runs, viewkeeper.batches, viewkeeper.batch_views`
+      viewkeeper.definitions, viewkeeper.runs, viewkeeper.last_ends, viewkeeper.batches, viewkeeper.batch_views`
   } catch (error) {
     if (sqlstateOf(error) !== '57014') throw error
   }

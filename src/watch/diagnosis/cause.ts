@@ -50,7 +50,7 @@ interface CauseWords {
 export const causes = {
   SetAside: {
     section: 'set-aside-views',
-    several: 'Views were set aside for a change of a table: whoever reads one gets an error.',
+    several: 'Views were set aside for a change of a table: their readers get an error.',
     isOne: true,
   },
   Missing: { section: 'missing-views', brief: 'is missing' },

@@ -97,7 +97,7 @@ describe('a selection', () => {
     await sql`update again.divisor set by = 1`
     const retried = await begin(database, { retryOf: batchId })
     expect(await viewsOf(retried)).toEqual(['again.broken', 'again.reader'])
-    // Who retries by hand does not wait five minutes for the next attempt.
+    // A retry by hand does not wait five minutes for the next attempt.
     expect(await delaysOf(batchId)).toEqual([300])
     expect(await delaysOf(retried)).toEqual([0])
     expect(await getBatch(database, retried)).toMatchObject({

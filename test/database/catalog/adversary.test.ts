@@ -184,7 +184,7 @@ async function crash(): Promise<void> {
 }
 
 test(
-  `no view shows less than its as_of promises, whoever changes what it reads (SEED=${seed})`,
+  `no view shows less than its as_of promises while others change what it reads (SEED=${seed})`,
   async () => {
     const open = async (): Promise<Session[]> => {
       const four: Session[] = []

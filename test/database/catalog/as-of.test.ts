@@ -30,8 +30,11 @@ beforeAll(async () => {
     create unique index on age.c (n);`)
 })
 
-const readAges = () => sql<{ name: string; at: string | null; by: string | null; isAge: boolean }[]>`
+const readAges = () => sql<
+  { name: string; at: string | null; by: string | null; isAge: boolean; isTold: boolean }[]
+>`
   select name, as_of::text as at, held_back_by as by,
+         viewkeeper.as_of(view) is not distinct from as_of as "isTold",
          abs(extract(epoch from clock_timestamp() - coalesce(as_of, last_success_at) - staleness)) < 1 as "isAge"
     from viewkeeper.view_status where schema_name = 'age' order by 1`
 
@@ -77,8 +80,8 @@ test('a view is as of the oldest data in it, through four levels, whatever has f
     if (!moments.has(own)) moments.set(own, at + 1)
     const told = ages.map(({ name, at: moment }) => `${name}${moments.get(moment)}`).join(' ')
     expect(`${what}: ${told}`).toBe(`${what}: ${expected}`)
-    for (const { name, at: moment, by, isAge } of ages) {
-      expect(isAge).toBe(true)
+    for (const { name, at: moment, by, isAge, isTold } of ages) {
+      expect({ isAge, isTold }).toEqual({ isAge: true, isTold: true })
       if (name !== 'a' && moment !== null) expect(by).toBe('age.a')
     }
   }

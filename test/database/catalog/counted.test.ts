@@ -243,7 +243,7 @@ describe('views that are exchanged together', () => {
     return Object.entries(row ?? {}).flatMap(([name, isRight]) => (isRight ? [] : name))
   }
 
-  test('are left out of a batch if all are as they were, whoever has filled them together', async () => {
+  test('are left out of a batch if all are as they were, even if others have filled them together', async () => {
     expect(await night()).toMatchObject({ groups: 1, skipped: [] })
     await later()
     expect(await night()).toEqual({ groups: 0, skipped: names })

@@ -211,7 +211,7 @@ describe('the doctor', () => {
     'says of $lacks what a refused refresh says: the same words and the same fix',
     async ({ setUp }) => {
       const { look, run, app, view } = await makePlace(setUp)
-      // Who may not look at a view is told that first.
+      // A login that may not look at a view is told that first.
       if (setUp === '') await run('grant usage on schema $schema to $app')
       const { kept } = await look()
       for (const [strategy, ability] of [

@@ -64,6 +64,30 @@ test('a run that is running on the primary is running on its standby, too', asyn
   })
 })
 
+test('SQL on a standby tells the age of what the standby shows', async () => {
+  await sql.unsafe(`
+    create role reporting login password 'secret'; grant select on met to reporting;
+    grant usage on schema viewkeeper to reporting; grant select on viewkeeper.freshness to reporting`)
+  await standby?.caughtUp()
+  const reader = (at: TestServer | undefined) =>
+    connectTo(fromUrl(at?.url.replace(/\/\/[^@]*@/, '//reporting:secret@') ?? ''))
+  const told = (at: TestServer | undefined) =>
+    reader(at).withConnection(
+      (sql) => sql<{ at: string; fresh: boolean }[]>`
+        select viewkeeper.as_of('public.met')::text as at, viewkeeper.require_fresh('public.met', '1 hour') as fresh`,
+    )
+  const before = await told(standby)
+  expect(before).toEqual(await told(primary))
+  await standby?.sql.unsafe('select pg_wal_replay_pause()')
+  await refresh({ view: 'met', strategy: 'swap' }, callOn(database))
+  expect(await told(standby)).toEqual(before)
+  const after = await told(primary)
+  expect(after).not.toEqual(before)
+  await standby?.sql.unsafe('select pg_wal_replay_resume()')
+  await standby?.caughtUp()
+  expect(await told(standby)).toEqual(after)
+})
+
 const writes: Record<string, () => Promise<unknown>> = {
   'a refresh': () => refresh({ view: 'met' }, callOn(replica)),
   'a refresh of a view without a definition': () => refresh({ view: 'unmet' }, callOn(replica)),

@@ -296,7 +296,7 @@ describe('a bus that refuses or is away', () => {
     expect(good).toHaveLength(4)
   })
 
-  test('gets an event again, with the same id and number, if whoever put it there died before saying so', async () => {
+  test('gets an event again, with the same id and number, if its sender died before saying so', async () => {
     await refresh({ view: 'e.good' }, call())
     const handed = await handOut(database, whole, environment)
     expect(await handOut(database, whole, environment)).toEqual({ busy: true })

@@ -104,7 +104,7 @@ test('who comes again with the last number hears what it has missed, and no more
 
 test('a connection that breaks is opened again, and nothing is lost', async () => {
   const listener = await listen()
-  // Who breaks off in the middle of a turn keeps the turn from others for a minute.
+  // A listener that breaks off in the middle of a turn keeps the turn from others for a minute.
   await until('nobody has the turn', async () => {
     const [row] = await sql`
       select value = '{}' and not exists (select from viewkeeper.events)

@@ -233,7 +233,7 @@ describe('trying what is about to be frozen says what it does, and leaves no tra
   })
 })
 
-describe('whoever reads the views while a change is tried is not locked out, where', () => {
+describe('no reader of the views is locked out while a change is tried, where', () => {
   /** Tries what is frozen after `known` while the gate is closed, and reads the views without any patience. */
   async function readMeanwhile(gate: string, frozen: FrozenFolder, known: number, views: string[]) {
     const migrations = (await frozen.read()).slice(known)

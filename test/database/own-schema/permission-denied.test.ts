@@ -18,7 +18,7 @@ import { callOn, schemaFolder, useDatabase } from '../../support/servers/databas
 import { definition, migrateCall, useFolders, verifyFrozen } from '../../support/views/frozen.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 
-// Whoever lacks a right and does what the message says, as the role that the message names, gets what they asked for. Where the
+// A role that lacks a right gets what it asked for after the role that the message names does what the message says. Where the
 // message has no SQL, it names the role and the object of the right.
 
 const folder = useFolders()

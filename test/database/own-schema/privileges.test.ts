@@ -266,7 +266,7 @@ const operations: Operation[] = [
   },
   {
     operation: 'a concurrent refresh by a member of the owner',
-    // Who inherits from the owner inherits usage on the schema, too.
+    // A role that inherits from the owner inherits usage on the schema, too.
     rights: [{ ...inheritsOwner, missing: privilege(/schema place_/) }, ...ownerChangesRows, ownerReads],
     perform: refreshAs('concurrent'),
     done: { status: 'updated', response: { strategy: 'concurrent' } },

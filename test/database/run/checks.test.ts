@@ -5,6 +5,7 @@ import { readFacts } from '../../../src/catalog/db/facts.ts'
 import type { Strategy } from '../../../src/catalog/plan/definition.ts'
 import { runBody } from '../../../src/edge/http/answers.ts'
 import { run as answered, testedView } from '../../../src/edge/http/schemas/answers.ts'
+import { toldChecks } from '../../../src/rebuild/plan/made-checks.ts'
 import { create } from '../../../src/run/create.ts'
 import { getRun } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
@@ -459,5 +460,100 @@ describe('put-back and alter', () => {
     await sql`delete from put_held.t where day is null`
     expect((await back()).misfits).toEqual([])
     expect(await sql`select count(*)::int as rows from put_held.v`).toEqual([{ rows: 1 }])
+  })
+})
+
+describe('check differs', () => {
+  const differs = { differs: { atMost: '5%' } }
+  const change = (schema: string, rows: number) =>
+    sql.unsafe(`update ${schema}.t set day = '2027-02-03' where id <= ${rows}`)
+
+  /** A view of 100 rows, of which a number are to change. */
+  async function makeHundred(schema: string, checks: object): Promise<void> {
+    await sql.unsafe(`
+      create schema ${schema}; create table ${schema}.t (id int, day date); insert into ${schema}.t select i, '2026-01-01' from generate_series(1, 100) i;
+      create materialized view ${schema}.v as select * from ${schema}.t; create unique index on ${schema}.v (id)`)
+    await define(sql, `${schema}.v`, { checks, retries: 0 })
+  }
+
+  test('holds new data back of which more rows differ than allowed, with counts and no rows, and shows what differs less', async () => {
+    await makeHundred('most', { ...differs, notEmpty: true })
+    await change('most', 3)
+    await sql`insert into most.t values (101, '2027-02-03'), (102, '2027-02-03')`
+    await sql`delete from most.t where id = 50`
+    const seen = await seenDuring(
+      'select count(*)::int as rows, max(day)::text as day from most.v',
+      async () => {
+        expect(await run('most.v')).toMatchObject({
+          status: 'error',
+          error: {
+            class: 'CheckFailed',
+            message: 'check "differs" holds the new data of most.v back: readers keep the data from before.',
+            detail: 'Found: 6 of 100 rows differ: 2 added, 1 gone, 3 changed. At most 5 % may.',
+            hint: 'To see them: viewkeeper diff most.v',
+          },
+        })
+      },
+    )
+    expect(seen).toEqual([[{ rows: 100, day: '2026-01-01' }]])
+    const [{ record } = {}] =
+      await sql`select to_jsonb(r)::text as record from viewkeeper.runs r where schema_name = 'most' order by id desc`
+    expect(record).not.toContain('2027-02-03')
+    const why = await getWhy(database, 'most.v', { schedules: unscheduled, environment: null })
+    expect(why.causes[0]).toMatchObject({ code: 'CheckFailed', next: 'viewkeeper diff most.v' })
+
+    await sql`insert into most.t values (50, '2026-01-01')`
+    const { runId, ...rest } = await run('most.v')
+    expect(rest.response ?? rest).toMatchObject({
+      strategy: 'swap',
+      because: expect.stringContaining('check "differs"'),
+    })
+    const recorded = answered.parse(
+      JSON.parse(JSON.stringify(runBody(await getRun(database, Number(runId))))),
+    )
+    const counted = { share: 1, before: 100, after: 102, added: 2, gone: 0, changed: 3 }
+    expect(recorded).toMatchObject({
+      status: 'success',
+      checks: [{ name: 'notEmpty' }, { name: 'differs', rows: 0, differs: counted }],
+    })
+    expect(toldChecks(recorded)[1]?.[1]).toMatch(/^of 100 rows 0 gone, 3 changed, 2 added, /)
+    await expect.poll(leftovers).toEqual([])
+  })
+
+  test('compares nothing with an empty view, in place, and in the test of what readers see', async () => {
+    await makeHundred('few', differs)
+    await change('few', 100)
+    expect(await run('few.v', { strategy: 'concurrent' })).toMatchObject({
+      status: 'error',
+      error: { class: 'InvalidRequest', message: expect.stringContaining('differs') },
+    })
+    expect(await run('few.v', { strategy: 'regular', withoutChecks: true })).toMatchObject({
+      status: 'updated',
+    })
+    expect((await testView(database, 'few.v')).checks).toEqual([])
+    await sql`refresh materialized view few.v with no data`
+    expect(await run('few.v')).toMatchObject({ status: 'updated', response: { strategy: 'regular' } })
+    await sql.unsafe(`create materialized view few.none as select * from few.t where id > 100`)
+    await define(sql, 'few.none', { checks: differs, retries: 0 })
+    await sql`insert into few.t values (101, null)`
+    expect(await run('few.none')).toMatchObject({ status: 'updated', response: { strategy: 'swap' } })
+  })
+
+  test('compares each view of a group with its own old rows, and only warns if that is said', async () => {
+    await makeHundred('pair', { ...differs, severity: { differs: 'warn' } })
+    await sql.unsafe(
+      `create materialized view pair.above as select day, count(*) from pair.v group by 1; create unique index on pair.above (day)`,
+    )
+    await define(sql, 'pair.above', { checks: { differs: { atMost: '150%' } }, retries: 0 })
+    await change('pair', 10)
+    expect(await run('pair.v', { strategy: 'swap' })).toMatchObject({
+      status: 'error',
+      error: { detail: 'Found: 2 of 1 rows differ: 1 added, 0 gone, 1 changed. At most 150 % may.' },
+    })
+    await define(sql, 'pair.above', { checks: { differs: { atMost: '200%' } } })
+    const { runId } = await run('pair.v', { strategy: 'swap' })
+    expect((await getRun(database, Number(runId))).checks).toMatchObject([
+      { name: 'differs', severity: 'warn', rows: 10 },
+    ])
   })
 })

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { readRun, startRun } from '../../../src/run/db/runs.ts'
-import { envelopes } from '../../../src/run/envelope/envelope.ts'
 import { openForBatch } from '../../../src/run/envelope/run-connection.ts'
+import { envelope as text } from '../../../src/run/envelope/text.ts'
 import { closeLostRuns } from '../../../src/run/life/lose.ts'
 import { reservedKeys, runLockClass } from '../../../src/server/lock-keys.ts'
 import type { Plan } from '../../../src/sql/plan.ts'
@@ -44,7 +44,7 @@ async function pendingRun(work: Plan, view = `v${++views}`, by = database): Prom
 }
 
 async function send(runId: number, { timeoutSeconds = 60, as = database } = {}): Promise<void> {
-  const envelope = await sendEnvelope(as, runId, timeoutSeconds, 'short')
+  const envelope = await sendEnvelope(as, runId, timeoutSeconds)
   await envelope.answered
   await envelope.leave()
 }
@@ -160,7 +160,7 @@ describe('an envelope', () => {
   test('succeeds even if its client leaves in the middle and it has notices to send after that', async () => {
     const noise = "do $$ begin for i in 1..1000 loop raise notice '%', repeat('x', 1000); end loop; end $$"
     const id = await pendingRun(plan([sleeps('left'), noise, "insert into done values ('left')"]))
-    const envelope = await sendEnvelope(database, id, 60, 'short')
+    const envelope = await sendEnvelope(database, id, 60)
     await untilAsleep(id)
     await envelope.leave()
     await wake('left')
@@ -170,7 +170,7 @@ describe('an envelope', () => {
 
   test('records a failure even if its client has left', async () => {
     const id = await pendingRun(plan([sleeps('left failing'), 'select 1/0']))
-    const envelope = await sendEnvelope(database, id, 60, 'short')
+    const envelope = await sendEnvelope(database, id, 60)
     await untilAsleep(id)
     await envelope.leave()
     await wake('left failing')
@@ -184,7 +184,7 @@ describe('an envelope', () => {
     })
   })
 
-  test.each(Object.values(envelopes))('is one constant text, whatever the run', (text) => {
+  test('is one constant text, whatever the run', () => {
     expect(text).toMatch(/^do \$viewkeeper\$/)
     expect(text.match(/\$viewkeeper\$/g)).toHaveLength(2)
   })
@@ -451,31 +451,6 @@ describe('a statement', () => {
     )
     expect(run?.status).toBe('success')
     expect(await sql`select from done where run = '77MB'`).toHaveLength(1)
-  })
-})
-
-describe('the envelope of a run alone', () => {
-  test.each([
-    ['names members of a group', { members: [{ definitionId: 1, schema: 's', name: 'm', view: 's.m' }] }],
-    ['fills a shadow for a later run', { builds: true as const }],
-  ])('claims no run whose plan %s', async (_, more) => {
-    expect(await outcome(plan(['select 1'], more))).toMatchObject({ status: 'pending' })
-  })
-
-  test('claims no member of a group', async () => {
-    const leader = await pendingRun(plan(['select 1']))
-    const member = await pendingRun(plan(['select 1']))
-    await sql`update viewkeeper.runs set group_run_id = ${leader} where id = ${member}`
-    await send(member)
-    expect(await readRun(sql, member)).toMatchObject({ status: 'pending' })
-  })
-
-  test('claims no run of a batch, whose turn and slot it does not know', async () => {
-    await sql`insert into viewkeeper.batches (id, trigger, selection) values ('short', 'cli', '{}')`
-    const id = await pendingRun(plan(['select 1']))
-    await sql`update viewkeeper.runs set batch_id = 'short' where id = ${id}`
-    await send(id)
-    expect(await readRun(sql, id)).toMatchObject({ status: 'pending' })
   })
 })
 

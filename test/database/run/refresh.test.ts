@@ -404,6 +404,49 @@ describe('canceling', () => {
     })
   })
 
+  /** A refresh is canceled when `when` has come. Both get the same answer. Returns the run's times in milliseconds. */
+  const cancelGated = async (name: string, when: () => Promise<unknown>) => {
+    await withGateClosed(sql, name, async () => {
+      const answer = refresh({ view: name }, call())
+      const [{ id }] = await until('the run is running', async () => {
+        const found = await sql<[{ id: number }]>`
+          select id from viewkeeper.runs where view_name = ${name} and status = 'running'`
+        return found.length > 0 && found
+      })
+      await when()
+      const end = { runId: id, status: 'error', error: { class: 'Canceled' } }
+      expect(await cancel(id, call())).toMatchObject(end)
+      expect(await answer).toMatchObject(end)
+    })
+    const [times] = await sql<[{ asked: number; obeyed: number }]>`
+      select (extract(epoch from cancel_requested_at - started_at) * 1000)::float8 as asked,
+             (extract(epoch from finished_at - cancel_requested_at) * 1000)::float8 as obeyed
+        from viewkeeper.runs where view_name = ${name} order by id desc limit 1`
+    expect(times.obeyed).toBeLessThan(1000)
+    return times
+  }
+
+  test('is obeyed within a second inside the first quarter of one, before a second connection watches the run', async () => {
+    await makeGatedView(sql, 'hasty')
+    await until('a cancel is asked for so soon', async () => {
+      const { asked } = await cancelGated('hasty', async () => {})
+      return asked < 250
+    })
+  })
+
+  test('is obeyed within a second when the second connection has just come', async () => {
+    await makeGatedView(sql, 'watched')
+    const { asked } = await cancelGated('watched', () =>
+      until('somebody watches', async () => {
+        const [row] = await sql<[{ found: boolean }]>`
+          select exists (select from pg_stat_activity
+                          where datname = current_database() and application_name = 'viewkeeper watching') as found`
+        return row.found
+      }),
+    )
+    expect(asked).toBeGreaterThan(200)
+  })
+
   test('keeps a pending run from ever starting, and is refused for an ended or an unknown run', async () => {
     await sql`create materialized view settled as select 1 as id`
     const { runId } = await refresh({ view: 'settled' }, call())

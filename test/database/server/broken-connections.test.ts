@@ -14,7 +14,7 @@ import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/
 
 const { url, database, sql } = useDatabase()
 
-/** Far below every deadline: whoever answers within it did not wait in vain. */
+/** Far below every deadline: an answer within it did not wait in vain. */
 const atOnceMs = 8000
 const moments = Array.from({ length: counts.brokenConnections }, (_, at) => at)
 

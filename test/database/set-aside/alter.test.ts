@@ -525,7 +525,7 @@ test('a table is emptied for the trial, and one that others refer to is tried wi
   await sql`drop table far.items`
 })
 
-test('whoever reads the views is not locked out while it is proved that they can be made again', async () => {
+test('no reader of the views is locked out while alter proves that they can be made again', async () => {
   await makeGatedView(sql, 'proof')
   // The server checks a constant of the domain's array whenever it reads the text of the query.
   await sql.unsafe(`

@@ -369,7 +369,7 @@ describe('set-aside proves that each view can be filled:', () => {
     expect(refusal.message).toBe(
       'materialized view keep.shares cannot be filled: its data cannot be computed: division by zero (22012). ' +
         'materialized view keep.keyed cannot be filled: its data cannot be computed: unique violation (23505). ' +
-        'Nothing was set aside. Mend these views first.',
+        'Nothing was set aside. Correct these views first.',
     )
     expect(await wholeCatalog(sql)).toEqual(before)
     expect(await rowsOf(sql)).toEqual(rows)

@@ -228,7 +228,7 @@ describe('the monitor', () => {
     expect(await until('the session has ended', async () => (await look()) || undefined)).toBe(1)
   })
 
-  test('tells of a batch that was lost, whoever closed it, as a line and as a metric', async () => {
+  test('tells of a lost batch that others have closed as a line and as a metric', async () => {
     const error = { class: 'BatchLost', message: 'Nobody advanced this batch.' }
     await sql`
       insert into viewkeeper.batches (id, trigger, selection, status, started_at, finished_at, error)

@@ -148,7 +148,7 @@ const untilIdle = ({ sql }: World) =>
 
 /**
  * What happens without the client: the server ends what it works on; two minutes later the monitor closes what nobody works on;
- * whoever advances a batch is called again, and put-back is typed again.
+ * the function of a batch is called again, and put-back is typed again.
  */
 async function settle(world: World, name: WayName, scene: Scene): Promise<boolean> {
   const { sql, clientUrl } = world

@@ -39,7 +39,7 @@ export const alarmTable = (): string =>
       .map((alarm) => {
         const at = [...('AlarmActions' in alarm ? ['begin'] : []), ...('OKActions' in alarm ? ['end'] : [])]
         const { happened, section } = saidBy(alarm)
-        const short = happened.split(/[:;]/)[0]?.replace(/\.$/, '')
+        const short = happened.split(/[,:;]/)[0]?.replace(/\.$/, '')
         return `| [*${nameOf(alarm)}*](runbook.md#${section}) | ${short} | ${at.join(', ')} |\n`
       }),
   ].join('')

@@ -264,7 +264,7 @@ describe('a key, as docs/cdk.md shows', () => {
     )
   })
 
-  test('lets in CloudWatch and SNS of this account, and through a service whoever may use what the key encrypts', () => {
+  test('lets in CloudWatch and SNS of this account, and callers of a service that may use what the key encrypts', () => {
     const { Statement } = synthesized.one('AWS::KMS::Key')[1].Properties.KeyPolicy
     const region = { Ref: 'AWS::Region' }
     const host = (service: string) => ({ 'Fn::Join': ['', [`${service}.`, region, '.amazonaws.com']] })

@@ -8,7 +8,7 @@ const nobody = 65_534
 /** Whether this system tells which user opened a connection. */
 export const tellsUsers = existsSync('/proc/net/tcp')
 
-/** To this user, whoever {@link connectAsStranger} connects as is another one. */
+/** Another user than the one that {@link connectAsStranger} connects as. */
 export const notMe = me + 1
 
 /** A connection to a server on loopback: of another user, if this process may become one, else of its own. */

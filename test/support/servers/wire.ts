@@ -2,43 +2,38 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { onTestFinished } from 'vitest'
 
-/** What has passed between clients and the server. */
-export interface Passed {
-  logins: number
-  /** How often a client waited for an answer, those of its logins included. */
+/** What has passed over one connection. */
+interface Passed {
+  /** How often the client waited for an answer, its login included. */
   trips: number
-  /** Bytes that clients have sent. */
+  /** Bytes that the client has sent. */
   sent: number
-  /** Bytes that the server has sent. */
-  received: number
 }
 
 /** A way to the server that counts what passes. */
 interface CountedWay {
   /** The same address, by this way. */
   url: string
-  /** What has passed since the last call. */
-  passed(): Passed
+  /** What has passed since the last call, by connections, in the order of their logins. */
+  passed(): Passed[]
 }
-
-const nothing: Passed = { logins: 0, trips: 0, sent: 0, received: 0 }
 
 /** Starts a TCP proxy in front of the server that counts. The proxy ends with the test. */
 export async function countedWay(url: string): Promise<CountedWay> {
   const { hostname, port } = new URL(url)
-  let counted = { ...nothing }
+  let counted: Passed[] = []
   const proxy = createServer((client) => {
     const server = connect(Number(port), hostname)
+    const passed = { trips: 0, sent: 0 }
+    counted.push(passed)
     let waits = false
-    counted.logins++
     client.setNoDelay(true).on('data', (piece) => {
-      counted.sent += piece.length
+      passed.sent += piece.length
       waits = true
       server.write(piece)
     })
     server.setNoDelay(true).on('data', (piece) => {
-      counted.received += piece.length
-      if (waits) counted.trips++
+      if (waits) passed.trips++
       waits = false
       client.write(piece)
     })
@@ -56,7 +51,7 @@ export async function countedWay(url: string): Promise<CountedWay> {
     url: here.href,
     passed() {
       const sofar = counted
-      counted = { ...nothing }
+      counted = []
       return sofar
     },
   }

@@ -123,7 +123,7 @@ describe('what init adds', () => {
 
   test('is nothing if a file is no JSON, and the file is named', () => {
     const refusal =
-      /^package\.json is not JSON \(.+\)\. Mend it, then run npx viewkeeper init again\. Nothing was written\.$/
+      /^package\.json is not JSON \(.+\)\. Correct it, then run npx viewkeeper init again\. Nothing was written\.$/
     expect(() => planInit(folder({ 'package.json': '{ "name": }' }))).toThrow(refusal)
   })
 })

@@ -12,6 +12,8 @@ const digests: Record<string, string> = {
   '007_monitoring': '1c60d39042abd57a4475e4319329b1eecad986bfd85d71247c8e31c00c813b85',
   '008_last_ends': '6686777d547b8ae02b4d896c71ab511ca6c2493f43842927d2250cce2ed8fb32',
   '009_tokens': '1105b98ce70b39067b87308cc97994485e89a7779c4898ac75ad59bf12996208',
+  '010_history': '9f5afa6e8239af735f4b56f6042732d7c02e2fc5c0efec3bcdc69ad681702d16',
+  '011_freshness': 'd326db937a9767741b3db599177394fa1995ae0e673c3b2bd8befb827a44233c',
 }
 
 const steps = await readSchemaSteps(new URL('../../../schema/', import.meta.url))

@@ -104,6 +104,17 @@ export const run = z
             .int()
             .optional()
             .meta({ description: 'How many rows the view had, if the check counts them.' }),
+          differs: z
+            .object({
+              share: z.number().meta({ description: 'The part of the keys that was compared; 1: all.' }),
+              before: z.int(),
+              after: z.int(),
+              added: z.int(),
+              gone: z.int(),
+              changed: z.int(),
+            })
+            .optional()
+            .meta({ description: 'How the compared rows differ from those before, if the check compares.' }),
           ms: z.number(),
         }),
       )

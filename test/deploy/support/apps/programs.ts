@@ -7,7 +7,7 @@ import type { ViewkeeperStack } from '../../../../infra/viewkeeper-stack.ts'
 export function addPrograms(stack: ViewkeeperStack): void {
   const { viewkeeper } = stack
   const keep = (id: string) => {
-    // Whoever reads the queue removes nothing, and sees nothing twice.
+    // A reader of the queue removes nothing, and sees nothing twice.
     const queue = new Queue(stack, id, { visibilityTimeout: Duration.hours(12) })
     new CfnOutput(stack, `${id}Queue`, { value: queue.queueUrl })
     return new SqsQueue(queue)

@@ -1,0 +1,62 @@
+import type { DataDiff } from '../../src/migrate/authoring/diff.ts'
+import { estimated } from '../../src/rebuild/plan/compare.ts'
+import { count, whole } from '../../src/sql/words.ts'
+import { tableLines } from './table.ts'
+import type { Output } from './terminal.ts'
+import { cut, harmless } from './width.ts'
+
+/** How new data of a view differ from those that readers see: counts, columns, and up to ten rows. */
+export const diffLines = (diff: DataDiff, output: Output): string[] => [
+  ...headings(diff).map(harmless),
+  ...tableLines(
+    titles.map((title, at) => ({ title: title.toUpperCase(), cell: (row: string[]) => row[at] ?? '' })),
+    cellsOf(diff),
+    output,
+  ),
+  ...diff.examples.map((example) => cut(harmless(exampleLine(diff, example)), output.width)),
+]
+
+/** The same for a pull request, as a table in Markdown, without rows. */
+export const diffMarkdown = (diff: DataDiff): string[] => [
+  ...headings(diff).flatMap((text) => [markdown(text), '']),
+  ...[titles, ['---', '--:', '--:']].map((cells) => `| ${cells.join(' | ')} |`),
+  ...cellsOf(diff).map((cells) => `| ${cells.map(markdown).join(' | ')} |`),
+]
+
+const titles = ['rows', 'number', 'of before']
+
+function headings({ view, key, share, repeated, columns, oldColumns, newColumns }: DataDiff): string[] {
+  const by = key === null ? 'as wholes: no unique index identifies them' : `by ${key.join(', ')}`
+  const sample = `, ${Number((share * 100).toPrecision(2))} % of the keys; in brackets, where the number is with 95 %`
+  const retyped = columns.filter(({ type, now }) => type !== now)
+  return [
+    `${view}: rows compared ${by}${share < 1 ? sample : ''}`,
+    ...newColumns.map(({ name, type }) => `column ${name} is new (${type})`),
+    ...oldColumns.map(({ name, type }) => `column ${name} is gone (${type})`),
+    ...retyped.map(({ name, type, now }) => `column ${name} was ${type}, is ${now}, and is compared as text`),
+    ...(repeated > 0 ? [`${count(repeated, 'row')} more than keys: a refresh will fail`] : []),
+  ]
+}
+
+/** The table's rows: a number of rows, and its part of those before. */
+function cellsOf({ share, before, after, added, gone, changed, columns }: DataDiff): string[][] {
+  const inColumns = columns.map(({ name, changed }) => [`changed in ${name}`, changed] as const)
+  const all = Object.entries({ before, now: after, added, gone, changed })
+  return [...all, ...inColumns.filter(([, found]) => found > 0)].map(([what, found]) => {
+    const { count, from, to } = estimated(found, share)
+    const between = share < 1 ? ` (${whole(from)} to ${whole(to)})` : ''
+    return [what, `${whole(count)}${between}`, before > 0 ? `${((found / before) * 100).toFixed(2)} %` : '']
+  })
+}
+
+/** `~ day=2026-01-01  total: 10 → 12` */
+function exampleLine({ columns, key }: DataDiff, [kind, before, now]: DataDiff['examples'][number]): string {
+  const told = columns.flatMap(({ name }, at) => {
+    const [old, fresh] = [before[at] ?? 'null', now[at] ?? 'null']
+    if (kind !== 'changed' || key?.includes(name)) return `${name}=${kind === 'added' ? fresh : old}`
+    return before[at] === now[at] ? [] : `${name}: ${old} → ${fresh}`
+  })
+  return `${{ added: '+', gone: '-', changed: '~' }[kind]} ${told.join('  ')}`
+}
+
+const markdown = (text: string): string => harmless(text).replace(/[\\`*_{}[\]<>|#~]/g, '\\$&')

@@ -1,0 +1,108 @@
+import { readLiveView } from '../../catalog/db/look.ts'
+import type { Definition } from '../../catalog/plan/definition.ts'
+import { Problem } from '../../problem.ts'
+import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
+import { insistOnChecking, madeChecks, measureCheck } from '../../rebuild/plan/check-data.ts'
+import { type Counts, comparison, keyOf, sharedOf } from '../../rebuild/plan/compare.ts'
+import { setting } from '../../rebuild/plan/locks.ts'
+import type { Database, Sql } from '../../server/connect.ts'
+import { sqlstateOf } from '../../server/failures.ts'
+import { undone } from '../../server/rolled-back.ts'
+import { readShadow } from '../../set-aside/db/trial.ts'
+import { displayName, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { readSettings } from '../../sql/settings.ts'
+
+/** How the new data of a view differ from those that readers see. */
+export interface DataDiff extends Counts {
+  view: string
+  key: string[] | null
+  /** The rows beyond the first of a key in the new data. */
+  repeated: number
+  /** The columns that both sides have, with their types before and now. */
+  columns: { name: string; type: string; now: string; changed: number }[]
+  oldColumns: { name: string; type: string }[]
+  newColumns: { name: string; type: string }[]
+  /** Up to ten rows, for the person at the terminal only: the values of `columns`. */
+  examples: [kind: 'added' | 'gone' | 'changed', before: (string | null)[], now: (string | null)[]][]
+}
+
+type Found = Omit<DataDiff, 'columns'> & { columns: number[] }
+
+/**
+ * Compares the data that readers see with those of the authored query; without one, of the view's own. Executes the query once, as
+ * the owner of the view, in a sandbox that only reads. Everything is undone. Throws InsufficientPrivilege if the login may not
+ * act as the owner, or the owner may not read.
+ */
+export const diffView = (
+  database: Database,
+  name: QualifiedName,
+  definition: Definition | null,
+  { all = false, mostMs = 600_000 } = {},
+): Promise<DataDiff> =>
+  database.withConnection(
+    (sql) => undone(sql, (part) => compare(part, name, definition, all, mostMs)).catch(refuse(name)),
+    { startUp: { application_name: 'viewkeeper diff' }, deadline: Date.now() + mostMs + 60_000 },
+  )
+
+/** The server looks whether the client is still there, where it can. */
+const lookAtClient = `do $$ begin perform set_config('client_connection_check_interval', '2000', true); exception when others then null; end $$`
+
+async function compare(
+  sql: Sql,
+  name: QualifiedName,
+  definition: Definition | null,
+  all: boolean,
+  mostMs: number,
+): Promise<DataDiff> {
+  await sql.unsafe(lookAtClient)
+  const { view, snapshot } = await readLiveView(sql, name, { until: Date.now() + 20_000 })
+  const { live } = snapshot
+  const sandbox = insistOnChecking(view)
+  const limits = { ...readSettings(view.view, definition?.settings ?? {}), lock_timeout: '5000' }
+  const settings = Object.entries({ ...limits, statement_timeout: String(mostMs) })
+  const set = settings.map(([key, value]) => setting(key, value))
+  await executeStatements(sql, set, false)
+  const after =
+    definition === null ? live : await readShadow(sql, { ...definition, indexes: [] }, view.owner, live)
+  const [{ collations } = { collations: {} }] = await sql<{ collations: Record<string, string> }[]>`
+    select coalesce(json_object_agg(attname, format('%I.%I', n.nspname, c.collname)), '{}') as collations
+      from pg_catalog.pg_attribute a join pg_catalog.pg_collation c on c.oid = a.attcollation
+      join pg_catalog.pg_namespace n on n.oid = c.collnamespace
+     where a.attrelid = ${view.oid}::int8::oid and a.attnum > 0 and not a.attisdropped`
+  const [columns, dataColumns] = [live.columns, after.columns]
+  const key = keyOf(live, dataColumns)
+  const data = `(${after.view.definition}\n)`
+  const text = comparison(
+    { view: quoteName(name), columns, data, dataColumns, key, collations },
+    { all, details: true },
+  )
+  const check = { name: 'diff', field: '', warns: true, query: '', comparison: text }
+  const checked = { view: name, relation: name, sandbox, key: view.shadowKey }
+  await executeStatements(sql, measureCheck(checked, check), false)
+  const [row] = await sql.unsafe<[{ found: Found }]>(
+    `select current_setting('${madeChecks}')::jsonb -> 0 as found`,
+  )
+  const shared = sharedOf({ columns, dataColumns })
+  const isShared = ({ name }: { name: string }) => shared.some((column) => column.name === name)
+  return {
+    ...row.found,
+    view: view.view,
+    key,
+    columns: shared.map(({ name, type, now }, at) => ({
+      name,
+      type,
+      now,
+      changed: row.found.columns[at] ?? 0,
+    })),
+    oldColumns: columns.filter((column) => !isShared(column)),
+    newColumns: dataColumns.filter((column) => !isShared(column)),
+  }
+}
+
+/** Says what the server refused, for the person at the terminal. */
+const refuse = (name: QualifiedName) => (error: Error) => {
+  const sqlstate = sqlstateOf(error instanceof StatementRefused ? error.cause : error)
+  if (sqlstate === undefined || error instanceof Problem) throw error
+  const code = sqlstate === '42501' ? 'InsufficientPrivilege' : 'ViewSqlFailed'
+  throw new Problem(code, `${displayName(name)} cannot be compared: ${error.message} (${sqlstate}).`)
+}

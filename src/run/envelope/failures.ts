@@ -1,0 +1,29 @@
+import { hintsInPlace } from '../../catalog/plan/obstacles.ts'
+import { mayRetry, problemCodes } from '../../problem.ts'
+import { unfoundQuery, unfoundStates } from '../../rebuild/db/unfound.ts'
+import { problemOfSqlstate, standardText } from '../../server/sqlstate.ts'
+import { type Plan, purposesOf } from '../../sql/plan.ts'
+
+/** The session's setting with what the envelope has to know of failures. */
+export const failuresSetting = 'viewkeeper.failures'
+
+/** A query on one line: no literal of it spans lines. Its comments have to go, too. */
+const short = (query: string): string => query.replaceAll(/\s*--.*/g, '').replaceAll(/\n\s*/g, ' ')
+
+const ofEveryRun = {
+  /** The class of a failure by its SQLSTATE, or by the first two characters of that. */
+  classes: problemOfSqlstate,
+  /** What is recorded instead of a message that may quote rows. */
+  texts: standardText,
+  /** Classes after which the same idempotency key may be used again. */
+  retried: problemCodes.filter(mayRetry),
+  unfoundStates,
+  unfound: short(unfoundQuery),
+}
+
+/** What the envelope has to know of the failures of this plan, as JSON. `hints`: a query for what was done with a view. */
+export const failuresOf = (plan: Plan): string => {
+  const purposes = purposesOf(plan)
+  const hints = purposes.length > 0 ? short(hintsInPlace(purposes)) : null
+  return JSON.stringify({ ...ofEveryRun, hints })
+}

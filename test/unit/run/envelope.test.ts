@@ -1,0 +1,67 @@
+import { readFileSync } from 'node:fs'
+import { parsePlPgSQL } from 'libpg-query'
+import { describe, expect, test } from 'vitest'
+import { moduleOf, sentOf } from '../../../build/envelope.ts'
+import { openBatchStatuses } from '../../../src/catalog/plan/run.ts'
+import { sandboxBody } from '../../../src/rebuild/db/sandbox.ts'
+import { failuresSetting } from '../../../src/run/envelope/failures.ts'
+import {
+  alreadyRunning,
+  claim,
+  failure,
+  leavingOut,
+  mostCharacters,
+  success,
+} from '../../../src/run/life/by-envelope.ts'
+import { hasStatus } from '../../../src/run/life/transition.ts'
+import { runChannel, runLockClass } from '../../../src/server/lock-keys.ts'
+import { literal } from '../../../src/sql/names.ts'
+import { rolePathSetting, safePath } from '../../../src/sql/search-path.ts'
+
+const folder = new URL('../../../src/run/envelope/', import.meta.url)
+const read = (file: string): string => readFileSync(new URL(file, folder), 'utf8')
+const text = read('envelope.sql')
+const sent = sentOf(text)
+
+describe('envelope.sql', () => {
+  test('is what is sent, without its comments', () => {
+    expect(read('text.ts')).toBe(moduleOf(text)) // else: npm run envelope
+  })
+
+  test('has nothing that the shortening could change: no literal spans lines, and none has a comment', () => {
+    expect(sent.split('\n').filter((line) => line.split(`'`).length % 2 === 0)).toEqual([])
+    expect(text.split('\n').filter((line) => /'[^']*\s--.*'/.test(line))).toEqual([])
+    expect(sent).not.toMatch(/--|\/\*/)
+  })
+
+  test('is PL/pgSQL, every statement of it is SQL, and the sent text is the same program', async () => {
+    const program = async (body: string) => {
+      const parsed = JSON.stringify(await parsePlPgSQL(body.slice(body.indexOf('\ndo $') + 1)))
+      return parsed.replace(/"lineno":\d+,?/g, '').replace(/\\n| /g, '')
+    }
+    expect(await program(`\n${sent}`)).toBe(await program(text.replaceAll(/(^|\s)--.*/gm, '')))
+    await expect(
+      parsePlPgSQL(sent.replace('select backend_start from', 'select backend_start frm')),
+    ).rejects.toThrow()
+  })
+
+  test.each([
+    `pg_try_advisory_lock(${runLockClass}, run)`,
+    `pg_notify(${literal(runChannel)}, `,
+    `current_setting(${literal(rolePathSetting)})`,
+    `current_setting(${literal(failuresSetting)})`,
+    `set local search_path to ${safePath};`,
+    `else ${literal(safePath)} end`,
+    literal(sandboxBody),
+    `left(value, ${mostCharacters})`,
+    `${hasStatus(openBatchStatuses, 'b')} and`,
+    `${hasStatus(claim.from)} and`,
+    hasStatus(alreadyRunning.from, 'leader'),
+    `${hasStatus(success.from)};`,
+    ...success.to.map(literal),
+    ...failure.to.map(literal),
+    ...leavingOut.to.map(literal),
+  ])('says the same as the code around it: %s', (part) => {
+    expect(text).toContain(part)
+  })
+})
