@@ -27,7 +27,7 @@ export type ServeOptions = Pick<
 }
 
 /** Channels, and the server of the mails to `alarmEmails`. Secrets are variables: docs/monitoring-serve.md. */
-interface NotifyOptions {
+export interface NotifyOptions {
   /** The server that takes the mails. Default: there are no mails. */
   smtp?: {
     host: string
