@@ -158,10 +158,7 @@ export const optionFields = {
       .default('default'),
     'The bus that gets the [events for programs](events.md); `false`: no events.',
   ),
-  tracing: told(
-    z.boolean().default(false),
-    'Whether X-Ray traces functions and batches, 5 USD per million.',
-  ),
+  tracing: told(z.boolean().default(false), 'Whether X-Ray traces functions and batches, 5 USD per million.'),
 }
 
 const nameRule =

@@ -13,7 +13,7 @@ export function refusalOf(
   const { origin, 'sec-fetch-site': site } = request.headers
   // Of several, `headers` has only the first.
   const [host, ...more] = request.headersDistinct.host ?? []
-  const own = ['127.0.0.1', 'localhost', '[::1]'].map((name) => new URL(`http://${name}:${port}`).host)
+  const own = ['127.0.0.1', 'localhost', '[::1]'].map((name) => new URL(`http://${name}:${port ?? 80}`).host)
   if (host === undefined || more.length > 0 || (port !== null && !own.includes(host))) {
     return `This server answers only to ${port === null ? 'one host' : `127.0.0.1:${port}`}, not to the host ${[host, ...more].join(' and ')}.`
   }
