@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import postgres from 'postgres'
 import { expect, test } from 'vitest'
 import { createToken, revokeToken } from '../../../serve/tokens/store.ts'
 import type { Right } from '../../../serve/tokens/token.ts'
@@ -9,7 +11,7 @@ import { raw } from '../support/gateway.ts'
 
 // Requests to a process that listens beyond this machine.
 
-const { databaseOf } = useServer()
+const { url: superuser, databaseOf } = useServer()
 
 async function beyond(name: string) {
   const { url, sql } = await databaseOf(name)
@@ -115,6 +117,28 @@ test('a command sends the token of VIEWKEEPER_TOKEN, and a batch is recorded as 
   expect(await sql`select requested_by as by from viewkeeper.batches`).toEqual([{ by: 'token:ci' }])
   expectNoTokens()
 })
+
+test('the login of compose.yaml is no superuser, and enough to serve', async () => {
+  const { sql } = await databaseOf('shop')
+  const { copy: served, as } = await loginOfCompose()
+  await served.says(/^leads/)
+  expect(
+    await sql`select rolsuper as super, rolcreatedb as creates, rolbypassrls as bypasses from pg_roles where rolname = ${as}`,
+  ).toEqual([{ super: false, creates: false, bypasses: false }])
+})
+
+/** What the image of PostgreSQL does with login.sql, and a copy that logs in so. */
+async function loginOfCompose() {
+  const file = new URL('../../../examples/serve/login.sql', import.meta.url)
+  const admin = postgres(superuser(), { max: 1 })
+  const script = readFileSync(file, 'utf8')
+    .replace(/^\\set .*$/m, '')
+    .replace(":'password'", "'secret'")
+  await admin.unsafe(script).finally(() => admin.end())
+  const url = new URL(superuser())
+  Object.assign(url, { username: 'viewkeeper_app', password: 'secret', pathname: '/shop' })
+  return { copy: await serve({ DATABASE_URL: url.href }), as: url.username }
+}
 
 test('forwarding headers do not help to guess tokens, and do not stop one that is valid', async () => {
   const { ask, make } = await beyond('guessing')
