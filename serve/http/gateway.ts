@@ -9,15 +9,16 @@ import { pageFor } from '../../page/serve/page.ts'
 import { asksForPage, servePage } from '../../page/serve/serve.ts'
 import { problemAnswer } from '../../src/edge/http/http.ts'
 import { matchRoute } from '../../src/edge/http/match.ts'
-import type { HttpFunctionName } from '../../src/edge/http/routes.ts'
+import { type HttpFunctionName, routes } from '../../src/edge/http/routes.ts'
 import { Problem } from '../../src/problem.ts'
 import type { CommandTarget } from '../../src/sql/commands.ts'
 import { LocalProblem } from '../process/problem.ts'
+import type { Doorkeeper } from '../tokens/doorkeeper.ts'
 import { answer } from './answer.ts'
-import type { Doorkeeper } from './doorkeeper.ts'
 import { splitTarget, toEvent } from './event.ts'
 import type { LocalEvents } from './events.ts'
 import { type Handler, invoke } from './invoke.ts'
+import { answerHealth, answerMetrics, asksForText, type Watched } from './watched.ts'
 
 /** The longest wait of API Gateway for a function. */
 const timeoutSeconds = 30
@@ -31,6 +32,8 @@ interface GatewayOptions {
   functions: LoadFunction
   /** What `GET /events` streams. Default: nothing, there is no such route. */
   events?: LocalEvents | undefined
+  /** What is told of the process. Default: nothing, there are no such routes. */
+  watched?: Watched | undefined
   /** Lets requests in by their tokens. Default: every request from this machine is let in. */
   doorkeeper?: Doorkeeper | undefined
   /** How long `close` waits for answers that have begun. Default: 0. */
@@ -53,26 +56,28 @@ const mostOpen = 400
  * `Host` and `Origin` are checked. Elsewhere the doorkeeper asks for one.
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { functions, events, typed, doorkeeper, host = '127.0.0.1', drainMs = 0 } = options
+  const { functions, events, typed, watched, doorkeeper, host = '127.0.0.1', drainMs = 0 } = options
   let open = 0
   const server = createServer((request, response) => {
     open++
     response.on('close', () => open--)
     if (open > mostOpen) return refuseMore(response)
     const { port } = server.address() as AddressInfo
-    handle(request, response, { port, functions, events, doorkeeper, page: () => page() }).catch((error) => {
-      if (response.destroyed) return // the client has left, or npm start is stopping
-      if (error instanceof Problem) return answer(response, problemAnswer(error))
-      console.error(error)
-      if (response.headersSent) response.destroy()
-      else
-        answerProblem(response, {
-          status: 500,
-          code: 'InternalError',
-          title: 'Something went wrong',
-          detail: 'The function failed; its error is in the terminal.',
-        })
-    })
+    handle(request, response, { port, functions, events, watched, doorkeeper, page: () => page() }).catch(
+      (error) => {
+        if (response.destroyed) return // the client has left, or npm start is stopping
+        if (error instanceof Problem) return answer(response, problemAnswer(error))
+        console.error(error)
+        if (response.headersSent) response.destroy()
+        else
+          answerProblem(response, {
+            status: 500,
+            code: 'InternalError',
+            title: 'Something went wrong',
+            detail: 'The function failed; its error is in the terminal.',
+          })
+      },
+    )
   })
   try {
     server.listen(options.port, host)
@@ -113,7 +118,7 @@ function refuseMore(response: ServerResponse): void {
   })
 }
 
-interface Served extends Pick<GatewayOptions, 'functions' | 'events' | 'doorkeeper'> {
+interface Served extends Pick<GatewayOptions, 'functions' | 'events' | 'watched' | 'doorkeeper'> {
   port: number
   page: () => Promise<PageFiles>
 }
@@ -121,13 +126,14 @@ interface Served extends Pick<GatewayOptions, 'functions' | 'events' | 'doorkeep
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
-  { port, functions, events, doorkeeper, page }: Served,
+  { port, functions, events, watched, doorkeeper, page }: Served,
 ): Promise<void> {
   const refusal = refusalOf(request, doorkeeper ? null : port)
   protect(response)
   if (refusal) return answerProblem(response, forbidden(refusal))
   if (asksForPage(request)) return void servePage(request, response, await page())
   const { path } = splitTarget(request.url!)
+  if (watched && request.method === 'GET' && (await answerHealth(path, response, watched))) return
   if (events && request.method === 'GET' && path === '/events') return events.add(request, response)
   const match = matchRoute(request.method!, path)
   if (!match) {
@@ -139,10 +145,12 @@ async function handle(
     match.route.policy,
     request.socket.remoteAddress ?? '',
   )
+  if (watched && match.route === routes.getMetrics && asksForText(request))
+    return answerMetrics(response, watched)
   const body = await readBody(request)
   if (!body) return answerProblem(response, tooLarge)
   const { function: name } = match.route
-  const event = toEvent(request, body, match, caller && `token ${caller.name}`)
+  const event = toEvent(request, body, match, caller && `token:${caller.name}`)
   const handler = await functions(name)
   const work = withDeadline(invoke(name, handler, event))
   const result = await (request.method === 'GET' || !events ? work : whileHinting(work, events.hint))

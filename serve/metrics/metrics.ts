@@ -1,18 +1,12 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { operations, runStatuses } from '../../src/catalog/plan/run.ts'
 import type { Database } from '../../src/server/connect.ts'
+import { openSockets } from '../../src/server/socket.ts'
 import { version } from '../../src/version.ts'
 import type { Publisher } from '../../src/watch/monitor.ts'
 import { isSlow } from '../../src/watch/plan/runs.ts'
 import { type PromMetric, promMetrics } from './names.ts'
-import { type Measured, readMeasured } from './read.ts'
-
-/** What a process measures of itself. */
-export interface Process {
-  isLeader(): boolean
-  /** How many connections it has open. Default: nobody says so. */
-  connections?: () => number
-}
+import { atMostOften, type Measured, readMeasured } from './read.ts'
 
 /** The metrics of a process. */
 export interface Metrics {
@@ -22,14 +16,11 @@ export interface Metrics {
   exposition(): Promise<{ contentType: string; body: string }>
 }
 
-/** So long the last reading is good: several servers of Prometheus cost one. */
-const freshMs = 5000
-
 /** From a hundredth of a second to six hours. */
 const buckets = [0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 21_600]
 
 /** Metrics of a process and of its database. If the database cannot be read, it tells no number of views that may be old. */
-export function makeMetrics(database: Database, channels: string[], process: Process): Metrics {
+export function makeMetrics(database: Database, channels: string[], isLeader: () => boolean): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const all = Object.fromEntries(
@@ -80,8 +71,7 @@ export function makeMetrics(database: Database, channels: string[], process: Pro
   const ofDatabase = Object.keys(promMetrics).filter((name) =>
     /^viewkeeper_(view|views|channel|monitor)_?/.test(name),
   ) as PromMetric[]
-  let last: { at: number; reading: Promise<void> } | undefined
-  const read = async () => {
+  const read = atMostOften(async () => {
     const measured = await readMeasured(database, channels).catch(() => null)
     // A gauge that has labels forgets them; one that has none would be 0.
     for (const name of ofDatabase)
@@ -89,7 +79,7 @@ export function makeMetrics(database: Database, channels: string[], process: Pro
       else gauge(name).remove()
     if (measured !== null) show(measured)
     gauge('viewkeeper_database_up').set(Number(measured !== null))
-  }
+  })
   return {
     publisher: {
       runs(ended) {
@@ -109,10 +99,9 @@ export function makeMetrics(database: Database, channels: string[], process: Pro
       trouble() {},
     },
     async exposition() {
-      if (last === undefined || Date.now() - last.at > freshMs) last = { at: Date.now(), reading: read() }
-      await last.reading
-      gauge('viewkeeper_leader').set(Number(process.isLeader()))
-      if (process.connections) gauge('viewkeeper_database_connections').set(process.connections())
+      await read()
+      gauge('viewkeeper_leader').set(Number(isLeader()))
+      gauge('viewkeeper_database_connections').set(openSockets())
       return { contentType: registry.contentType, body: await registry.metrics() }
     },
   }

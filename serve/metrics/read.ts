@@ -1,6 +1,7 @@
 import { readFacts } from '../../src/catalog/db/facts.ts'
 import type { ViewFacts } from '../../src/catalog/plan/facts.ts'
 import type { Trouble } from '../../src/events/plan/troubles.ts'
+import { Problem, type ProblemCode } from '../../src/problem.ts'
 import type { Database } from '../../src/server/connect.ts'
 import { type ChannelState, readChannels } from '../news/deliveries.ts'
 
@@ -28,16 +29,29 @@ export const readMeasured = (database: Database, channels: string[]): Promise<Me
     }
   })
 
-/** Why this process is not ready; null: it is. `steps`: how many schema steps it needs; more are those of a newer version. */
-export async function whyNotReady(database: Database, steps: number): Promise<string | null> {
+/** So long an answer is good: however many ask, the database is asked once. */
+const freshMs = 5000
+
+/** Calls `read`, unless its last answer is fresh. */
+export function atMostOften<T>(read: () => Promise<T>): () => Promise<T> {
+  let last: { at: number; answer: Promise<T> } | undefined
+  return () => {
+    if (last === undefined || Date.now() - last.at > freshMs) last = { at: Date.now(), answer: read() }
+    return last.answer
+  }
+}
+
+/**
+ * Why this process is not ready; null: it is. The code alone: its message may name the login and the server. `steps`: how many
+ * schema steps it needs; more are those of a newer version.
+ */
+export async function whyNotReady(database: Database, steps: number): Promise<ProblemCode | null> {
   try {
     const [row] = await database.withConnection(
       (sql) => sql<[{ steps: number }]>`select count(*)::integer as steps from viewkeeper.schema_steps`,
     )
-    return row.steps >= steps
-      ? null
-      : `the schema has ${row.steps} of ${steps} steps: viewkeeper migrate up applies them`
+    return row.steps >= steps ? null : 'NotMigrated'
   } catch (error) {
-    return (error as Error).message
+    return error instanceof Problem ? error.code : 'InternalError'
   }
 }

@@ -5,7 +5,7 @@ type Taken = 'notices' | { events: readonly EventType[] }
 
 /** Somebody who is told: an address of mail, a chat, or a program. */
 export interface Channel {
-  /** As the page, the metrics and the log call it: `mail ops@example.com`, `webhook cache`, `chat team`. */
+  /** As the metrics, the log and `viewkeeper.deliveries` call it: `mail ops@example.com`, `webhook cache`, `chat team`. */
   name: string
   takes: Taken
   /** Delivers a message, whose key is the same at each try. Throws Undelivered. */

@@ -38,7 +38,7 @@ const own: Rule[] = [
     for: '5m',
     happened:
       'A channel does not take what it is to tell: mails, chat messages or events wait in the database.',
-    first: 'The log of the leading process says why, and so does the page.',
+    first: 'The log of the leading process says why, and so does the table viewkeeper.deliveries.',
   },
   {
     name: 'database-away',

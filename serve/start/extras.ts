@@ -4,10 +4,13 @@ import { defaults } from '../../src/config/options.ts'
 import type { ServeOptions } from '../../src/config/serve-options.ts'
 import { localEnvironment } from '../../src/edge/lambda/configuration.ts'
 import { termsOf } from '../../src/keeper/terms.ts'
+import { readSchemaSteps } from '../../src/own-schema/schema-steps.ts'
+import { schemaFolder } from '../../src/package-files.ts'
 import { Problem } from '../../src/problem.ts'
 import { isSlow } from '../../src/watch/plan/runs.ts'
 import { beat } from '../metrics/heartbeat.ts'
 import { makeMetrics } from '../metrics/metrics.ts'
+import { atMostOften, whyNotReady } from '../metrics/read.ts'
 import { channelsOf } from '../news/channels.ts'
 import { type News, startNews } from '../news/news.ts'
 import { readSecret } from '../secret.ts'
@@ -23,16 +26,17 @@ export async function extrasOf(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<NonNullable<Serving['extras']>> {
   const channels = await channelsOf(checked(options.notify ?? {}), options.alarmEmails ?? [], env)
+  const { length: steps } = await readSchemaSteps(schemaFolder)
   const heartbeatUrl = readSecret('VIEWKEEPER_HEARTBEAT_URL', env)
   return (database) => {
     let news: News | undefined
     let leads = false
     let slow = false
     const names = channels.map(({ name }) => name)
-    const metrics = makeMetrics(database, names, { isLeader: () => leads })
+    const metrics = makeMetrics(database, names, () => leads)
     const { schedules } = termsOf({ ...defaults, ...options })
     return {
-      metrics,
+      watched: { metrics: metrics.exposition, whyNotReady: atMostOften(() => whyNotReady(database, steps)) },
       doorkeeper: makeDoorkeeper(database),
       start: {
         environment: localEnvironment,

@@ -17,14 +17,14 @@ import { mayRetry, Problem, type ProblemCode } from '../../src/problem.ts'
 import { type ConnectionSource, connectTo, type Database } from '../../src/server/connect.ts'
 import { beginMonitoring } from '../../src/watch/begin.ts'
 import type { Logger } from '../../src/watch/log.ts'
-import type { Doorkeeper } from '../http/doorkeeper.ts'
 import { startGateway } from '../http/gateway.ts'
 import { servedFunctions } from '../http/invoke.ts'
-import type { Metrics } from '../metrics/metrics.ts'
+import type { Watched } from '../http/watched.ts'
 import { type Life, untilSignal } from '../process/lifetime.ts'
 import { leveledLogger } from '../process/logs.ts'
 import { portOf } from '../process/options.ts'
 import { LocalProblem } from '../process/problem.ts'
+import type { Doorkeeper } from '../tokens/doorkeeper.ts'
 import { usualPort } from './gateway-file.ts'
 
 /** How a project is served. */
@@ -36,8 +36,8 @@ export interface Serving {
   host: string
   /** Whether the login may be a superuser. */
   allowSuperuser: boolean
-  /** What else the leader does, and who lets requests in from beyond this machine. */
-  extras?: (database: Database) => { doorkeeper?: Doorkeeper; metrics?: Metrics; start?: StartOptions }
+  /** What else the leader does, what is told of the process, and who lets requests in from beyond this machine. */
+  extras: (database: Database) => { doorkeeper: Doorkeeper; watched: Watched; start: StartOptions }
 }
 
 const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host)
@@ -64,15 +64,14 @@ async function start(
     superuser: allowSuperuser ? 'allowed' : 'refused',
     ...saidToDatabase(config),
   })
-  const { doorkeeper, start } = extras?.(database) ?? {}
-  if (!isLoopback(host) && doorkeeper === undefined)
-    throw new LocalProblem(`--host ${host} is beyond this machine, and nobody asks for tokens there`)
+  const { doorkeeper, watched, start } = extras(database)
   await patiently(logger, () => bringUpToDate(database, migrations, logger))
   const keeper = keeperOf(database, { logger, config })
   const gateway = await startGateway({
     host,
     port: portOf(process.env) ?? usualPort,
     functions: servedFunctions(keeper.advancer),
+    watched,
     doorkeeper: isLoopback(host) ? undefined : doorkeeper,
     drainMs: 30_000,
   })

@@ -67,7 +67,11 @@ export function makeDoorkeeper(database: Database, now: () => number = Date.now)
       // The database is away: the next request asks it again.
       if (before === undefined) known.delete(key)
       else known.set(key, { at: Number.NEGATIVE_INFINITY, answer: before.answer })
-      throw error
+      // Its message may name the login and the server, and nobody knows yet who asks.
+      throw new Problem(
+        error instanceof Problem ? error.code : 'InternalError',
+        'The token cannot be looked up in the database now. Try again in some seconds; viewkeeper doctor says what is wrong.',
+      )
     } finally {
       if (before === undefined && !isRefused) count(address, -1)
     }

@@ -3,6 +3,11 @@ import { connect, type Socket } from 'node:net'
 /** Something between Lambda and RDS forgets a connection that was silent for about 350 s. */
 const keepAliveMs = 30_000
 
+let openNow = 0
+
+/** How many sockets to databases this process has open. */
+export const openSockets = (): number => openNow
+
 /** A socket that the caller can destroy, and that is opened once only. */
 export interface OwnSocket {
   open(): Promise<Socket>
@@ -32,6 +37,8 @@ export function ownSocket(host: string, port: number, onBroken: () => void): Own
           keepAliveInitialDelay: keepAliveMs,
         })
         socket = opened
+        openNow++
+        opened.once('close', () => openNow--)
         opened.once('error', reject)
         opened.once('connect', () => {
           opened.removeListener('error', reject)

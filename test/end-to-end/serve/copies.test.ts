@@ -1,87 +1,12 @@
-import { type ChildProcess, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
-import postgres from 'postgres'
-import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { findFreePort } from '../../../serve/process/port.ts'
-import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
 import { until } from '../../support/waiting/until.ts'
+import { type Copy, serve, useServer } from '../support/copies.ts'
 import { temporaryFolder } from '../support/viewkeeper.ts'
 
-const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
-
-let server: TestServer
-let admin: postgres.Sql
-
-beforeAll(async () => {
-  server = await startTestServer()
-  admin = postgres(server.url, { max: 1, onnotice() {} })
-  await admin`create role app login password 'secret' createrole`
-})
-
-afterAll(async () => {
-  await admin?.end({ timeout: 1 })
-  await server?.stop()
-})
-
-/** A database that role `app` owns. */
-async function databaseOf(name: string) {
-  await admin.unsafe(`create database ${name} owner app`)
-  const url = new URL(server.url)
-  Object.assign(url, { username: 'app', password: 'secret', pathname: `/${name}` })
-  const sql = postgres(url.href, { max: 1, onnotice() {} })
-  onTestFinished(() => sql.end({ timeout: 1 }))
-  return { url: url.href, sql }
-}
-
-interface Copy {
-  process: ChildProcess
-  url: string
-  lines: { message: string; [field: string]: unknown }[]
-  printed(): string
-  exit: Promise<number | null>
-  says(message: RegExp): Promise<unknown>
-}
-
-/** A copy in a folder of its own; it ends with the test. */
-async function serve(env: Record<string, string>, args: string[] = [], config = '{}'): Promise<Copy> {
-  const folder = temporaryFolder()
-  mkdirSync(join(folder, 'migrations'))
-  writeFileSync(join(folder, 'viewkeeper.config.mjs'), `export default ${config}\n`)
-  const port = await findFreePort()
-  const { DATABASE_URL: _, ...inherited } = process.env
-  const child = spawn(process.execPath, [commandLine, 'serve', ...args], {
-    cwd: folder,
-    env: { ...inherited, PORT: String(port), NO_COLOR: '1', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  })
-  let printed = ''
-  for (const stream of [child.stdout, child.stderr])
-    stream.setEncoding('utf8').on('data', (text: string) => {
-      printed += text
-    })
-  const exit = once(child, 'close').then(([code]) => code as number | null)
-  onTestFinished(async () => {
-    child.kill('SIGKILL')
-    await exit
-  })
-  const copy: Copy = {
-    process: child,
-    url: `http://127.0.0.1:${port}`,
-    get lines() {
-      return printed.split('\n').flatMap((line) => (line.startsWith('{') ? [JSON.parse(line)] : []))
-    },
-    printed: () => printed,
-    exit,
-    says: (message) =>
-      until(`a copy says ${message}: ${printed}`, async () =>
-        copy.lines.some((line) => message.test(line.message)),
-      ),
-  }
-  return copy
-}
+const { url: superuser, databaseOf } = useServer()
 
 const stands = (copy: Copy) =>
   copy.lines
@@ -190,7 +115,7 @@ test('what keeps a copy from starting is one clear line', async () => {
     [{}, [], '{}', /serve needs a database: set DATABASE_URL/],
     [{ DATABASE_URL: 'nowhere' }, [], '{}', /DATABASE_URL cannot be used: it is not a URL/],
     [{ DATABASE_URL: wrong.href }, [], '{}', /password authentication failed/],
-    [{ DATABASE_URL: server.url }, [], '{}', /superuser/],
+    [{ DATABASE_URL: superuser() }, [], '{}', /superuser/],
     [
       { DATABASE_URL: url },
       [],
@@ -204,16 +129,6 @@ test('what keeps a copy from starting is one clear line', async () => {
     expect(copy.printed()).toMatch(message)
     expect(copy.printed()).not.toMatch(/^ +at /m)
   }
-})
-
-test('beyond this machine a request needs a token, and the page does not', async () => {
-  const { url } = await databaseOf('beyond')
-  const copy = await serve({ DATABASE_URL: url }, ['--host', '0.0.0.0'])
-  await copy.says(/^serves/)
-  const answer = await fetch(`${copy.url}/views`)
-  expect(answer.status).toBe(401)
-  expect(await answer.json()).toMatchObject({ code: 'Unauthenticated' })
-  expect((await fetch(`${copy.url}/`)).status).toBe(200)
 })
 
 test('a database that is away at the start is waited for, with one line', async () => {

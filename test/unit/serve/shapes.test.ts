@@ -1,6 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { Deployment } from 'kubernetes-models/apps/v1/Deployment'
+import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget'
+import { Service } from 'kubernetes-models/v1/Service'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { promMetrics } from '../../../serve/metrics/names.ts'
@@ -10,6 +13,7 @@ import { monitorAlarms } from '../../../src/watch/plan/alarms.ts'
 
 const root = new URL('../../../', import.meta.url)
 const read = (path: string) => readFileSync(new URL(path, root), 'utf8')
+const hasSystemd = spawnSync('systemd-analyze', ['--version']).error === undefined
 const shape = (name: string) => read(`examples/serve/${name}`)
 
 test.each(Object.entries(monitoringFiles))('docs/data/%s is what `npm run docs` makes', (name, text) => {
@@ -118,15 +122,52 @@ describe('the shapes', () => {
     expect(copied.filter((file) => !letIn.includes(file))).toEqual([])
   })
 
-  test('are a unit that systemd accepts, if this machine has it', () => {
+  test('are what the schemas of Kubernetes take', () => {
+    const take = () => {
+      new Deployment(deployment).validate()
+      new Service(service).validate()
+      new PodDisruptionBudget(budget).validate()
+    }
+    expect(take).not.toThrow()
+    expect(() =>
+      new Deployment({ ...deployment, spec: { ...deployment.spec, replicas: 'two' } }).validate(),
+    ).toThrow(/replicas must be integer/)
+  })
+
+  test('are a unit whose process has no rights to spare, and ends as a container does', () => {
+    const lines = shape('viewkeeper.service').split('\n')
+    const [unit, service, install] = ['[Unit]', '[Service]', '[Install]'].map((name) => lines.indexOf(name))
+    expect([unit! > 0, unit! < service!, service! < install!]).toEqual([true, true, true])
+    const others = lines.filter((line) => !/^(#.*|\[\w+\]|[A-Z]\w+=.*|)$/.test(line))
+    expect(others).toEqual([])
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'LoadCredential=database-url:/etc/viewkeeper/database-url',
+        'Environment=DATABASE_URL_FILE=%d/database-url',
+        'DynamicUser=true',
+        'NoNewPrivileges=true',
+        'ProtectSystem=strict',
+        'CapabilityBoundingSet=',
+      ]),
+    )
+    expect(lines).toContain(`TimeoutStopSec=${deployment.spec.template.spec.terminationGracePeriodSeconds}`)
+  })
+
+  test.runIf(hasSystemd)('are a unit that systemd accepts', () => {
     const unit = fileURLToPath(new URL('examples/serve/viewkeeper.service', root))
-    const { error, status, stderr } = spawnSync('systemd-analyze', ['verify', unit], { encoding: 'utf8' })
-    if (error === undefined)
-      expect({ status, stderr: stderr.replace(/.*\/usr\/bin\/node.*\n/g, '') }).toEqual({
-        status: 0,
-        stderr: '',
-      })
-    else expect(error).toMatchObject({ code: 'ENOENT' })
+    const { status, stderr } = spawnSync('systemd-analyze', ['verify', unit], { encoding: 'utf8' })
+    expect({ status, stderr: stderr.replace(/.*\/usr\/bin\/node.*\n/g, '') }).toEqual({
+      status: 0,
+      stderr: '',
+    })
+  })
+
+  test('log in as nobody who may do everything', () => {
+    expect(Object.values(compose.secrets)).toEqual(['database_url'])
+    const [login] = [...read('docs/serve-shapes.md').matchAll(/postgres:\/\/(\w+):/g)].map(([, name]) => name)
+    expect(shape('login.sql')).toContain(`create role ${login} login createrole`)
+    const mounted: string[] = parse(shape('compose.yaml')).services.database.volumes
+    expect(mounted).toContain('./login.sql:/docker-entrypoint-initdb.d/login.sql:ro')
   })
 
   test('are explained in few words', () => {

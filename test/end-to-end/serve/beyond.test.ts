@@ -1,0 +1,182 @@
+import { randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import postgres from 'postgres'
+import { expect, test } from 'vitest'
+import { createToken, revokeToken } from '../../../serve/tokens/store.ts'
+import type { Right } from '../../../serve/tokens/token.ts'
+import type { Sql } from '../../../src/server/connect.ts'
+import { until } from '../../support/waiting/until.ts'
+import { runCommand, serve, useServer } from '../support/copies.ts'
+import { raw } from '../support/gateway.ts'
+
+// Requests to a process that listens beyond this machine.
+
+const { url: superuser, databaseOf } = useServer()
+
+async function beyond(name: string) {
+  const { url, sql } = await databaseOf(name)
+  await sql`create materialized view sales as select 1 as id`
+  const copy = await serve({ DATABASE_URL: url }, ['--host', '0.0.0.0'])
+  await copy.says(/^serves/)
+  const port = Number(new URL(copy.url).port)
+  const tokens: string[] = []
+  return {
+    copy,
+    sql,
+    async make(tokenName: string, may: Right = 'refresh') {
+      const token = await createToken(sql as unknown as Sql, {
+        name: tokenName,
+        may,
+        days: 1,
+        by: 'test',
+      })
+      tokens.push(token)
+      return token
+    },
+    /** Sends a request as it stands, and returns the status and the code of the answer. */
+    async ask(line: string, headers: string[], host = ['Host: views.example.com']) {
+      const answer = await raw(port, [`${line} HTTP/1.1`, ...host, 'Connection: close', ...headers, '', ''])
+      expect(answer.match(/^HTTP\/1\.1 /gm)).toHaveLength(1)
+      const code = /"code": "(\w+)"/.exec(answer)?.[1]
+      return { answer, said: [answer.split(' ')[1], code].filter(Boolean).join(' ') }
+    },
+    /** No line of the log has a token. */
+    expectNoTokens: () =>
+      expect(tokens.filter((token) => copy.printed().includes(token.slice(20)))).toEqual([]),
+  }
+}
+const bearer = (token: string) => `Authorization: Bearer ${token}`
+const unknown = () => bearer(`vk_${randomBytes(8).toString('hex')}_${randomBytes(32).toString('base64url')}`)
+
+test('a request is let in by one valid token that allows it, and by nothing else', async () => {
+  const { ask, make, sql, expectNoTokens } = await beyond('let_in')
+  const good = await make('good')
+  const reader = await make('reader', 'read')
+  const expired = await make('expired')
+  await sql`update viewkeeper.tokens set expires_at = clock_timestamp() where name = 'expired'`
+  const revoked = await make('revoked')
+  await revokeToken(sql as unknown as Sql, 'revoked')
+  const refresh = 'POST /views/sales/refresh'
+  const proxied = [
+    'X-Forwarded-For: 127.0.0.1',
+    'X-Real-IP: 127.0.0.1',
+    'Forwarded: for=127.0.0.1;host=localhost',
+    'X-Forwarded-Host: localhost',
+    'X-Forwarded-User: root',
+  ]
+  const cases: Record<string, [said: string, line: string, headers: string[], host?: string[]]> = {
+    'no token': ['401 Unauthenticated', refresh, []],
+    'no token, as if from this machine': ['401 Unauthenticated', refresh, proxied],
+    'no token, to loopback': ['401 Unauthenticated', refresh, [], ['Host: 127.0.0.1']],
+    'no token, for the metrics': ['401 Unauthenticated', 'GET /metrics', ['Accept: text/plain']],
+    'a token of nobody': ['401 Unauthenticated', refresh, [unknown()]],
+    'an expired token': ['401 Unauthenticated', refresh, [bearer(expired)]],
+    'a revoked token': ['401 Unauthenticated', refresh, [bearer(revoked)]],
+    'a token that may only read': ['403 NotAllowed', refresh, [bearer(reader)]],
+    'a token for less than to create': ['403 NotAllowed', 'POST /views/sales/create', [bearer(good)]],
+    'the header twice': ['401 Unauthenticated', refresh, [bearer(good), bearer(good)]],
+    'two tokens in a header': ['401 Unauthenticated', refresh, [`${bearer(good)}, Bearer ${good}`]],
+    'another scheme': ['401 Unauthenticated', refresh, [`Authorization: Basic ${good}`]],
+    'a header that is not ASCII': ['401 Unauthenticated', refresh, [bearer(`${good.slice(0, -1)}é`)]],
+    'a token in the address': ['401 Unauthenticated', `${refresh}?token=${good}`, []],
+    'a token in a cookie': ['401 Unauthenticated', refresh, [`Cookie: token=${good}`]],
+    'a huge token': ['431', refresh, [bearer(good.padEnd(20_000, 'A'))]],
+    'the page of another site': ['403 Forbidden', refresh, [bearer(good), 'Origin: https://evil.example']],
+    'a page of nowhere': ['403 Forbidden', refresh, [bearer(good), 'Origin: null']],
+    'a page of the name that a proxy is said to have': [
+      '403 Forbidden',
+      refresh,
+      [bearer(good), 'Origin: https://other.example', 'X-Forwarded-Host: other.example'],
+    ],
+    'a request of another site': ['403 Forbidden', refresh, [bearer(good), 'Sec-Fetch-Site: cross-site']],
+    'two hosts': ['403 Forbidden', refresh, [bearer(good)], ['Host: a.example', 'Host: a.example']],
+    'no host': ['400', refresh, [bearer(good)], []],
+  }
+  const answers = await Promise.all(
+    Object.values(cases).map(async ([, ...request]) => (await ask(...request)).said),
+  )
+  expect(Object.fromEntries(Object.keys(cases).map((name, at) => [name, answers[at]]))).toEqual(
+    Object.fromEntries(Object.entries(cases).map(([name, [said]]) => [name, said])),
+  )
+  expect(await sql`select from viewkeeper.runs`).toHaveLength(0)
+  expect((await ask(refresh, [bearer(good), ...proxied, 'Prefer: wait=20'])).said).toBe('200')
+  expect(await sql`select requested_by as by, status from viewkeeper.runs`).toEqual([
+    { by: 'token:good', status: 'success' },
+  ])
+  expectNoTokens()
+})
+
+test('a command sends the token of VIEWKEEPER_TOKEN, and a batch is recorded as of this token', async () => {
+  const { copy, make, sql, expectNoTokens } = await beyond('commands')
+  const refused = await runCommand(['refresh', '--all', '--url', copy.url], {})
+  expect(refused.exit).not.toBe(0)
+  expect(refused.printed).toContain('A token is needed')
+  const token = await make('ci')
+  const done = await runCommand(['refresh', '--all', '--url', copy.url], { VIEWKEEPER_TOKEN: token })
+  expect(done).toMatchObject({ exit: 0, printed: expect.not.stringContaining(token) })
+  expect(await sql`select requested_by as by from viewkeeper.batches`).toEqual([{ by: 'token:ci' }])
+  expectNoTokens()
+})
+
+test('the login of compose.yaml is no superuser, and enough to serve', async () => {
+  const { sql } = await databaseOf('shop')
+  const { copy: served, as } = await loginOfCompose()
+  await served.says(/^leads/)
+  expect(
+    await sql`select rolsuper as super, rolcreatedb as creates, rolbypassrls as bypasses from pg_roles where rolname = ${as}`,
+  ).toEqual([{ super: false, creates: false, bypasses: false }])
+})
+
+/** What the image of PostgreSQL does with login.sql, and a copy that logs in so. */
+async function loginOfCompose() {
+  const file = new URL('../../../examples/serve/login.sql', import.meta.url)
+  const admin = postgres(superuser(), { max: 1 })
+  const script = readFileSync(file, 'utf8')
+    .replace(/^\\set .*$/m, '')
+    .replace(":'password'", "'secret'")
+  await admin.unsafe(script).finally(() => admin.end())
+  const url = new URL(superuser())
+  Object.assign(url, { username: 'viewkeeper_app', password: 'secret', pathname: '/shop' })
+  return { copy: await serve({ DATABASE_URL: url.href }), as: url.username }
+}
+
+test('forwarding headers do not help to guess tokens, and do not stop one that is valid', async () => {
+  const { ask, make } = await beyond('guessing')
+  const good = bearer(await make('good'))
+  expect((await ask('GET /views', [good])).said).toBe('200')
+  const said: string[] = []
+  for (let at = 0; at < 22; at++)
+    said.push((await ask('GET /views', [unknown(), `X-Forwarded-For: 10.0.0.${at}`])).said)
+  expect(said.slice(-2)).toEqual(['429 TooManyRefusals', '429 TooManyRefusals'])
+  expect(said[0]).toBe('401 Unauthenticated')
+  expect((await ask('GET /views', [good])).said).toBe('200')
+})
+
+test('health needs no token and names neither login nor server; /metrics has two forms, for a token that may read', async () => {
+  const { ask, make, copy } = await beyond('health')
+  for (const path of ['/healthz', '/readyz', '/']) expect((await ask(`GET ${path}`, [])).said).toBe('200')
+  const reader = bearer(await make('reader', 'read'))
+  const scrape = await ask('GET /metrics', [
+    reader,
+    'Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1',
+  ])
+  expect(scrape.answer).toMatch(/^Content-Type: text\/plain; version=0\.0\.4/im)
+  expect(scrape.answer).toContain('\nviewkeeper_database_up 1\n')
+  const { answer } = await ask('GET /metrics', [reader, 'Accept: */*'])
+  expect(answer).toMatch(/^Content-Type: application\/json/im)
+
+  const elsewhere = (await databaseOf('elsewhere')).sql
+  await elsewhere.unsafe('alter database health allow_connections false')
+  await elsewhere`select pg_terminate_backend(pid) from pg_stat_activity where datname = 'health'`
+  const away = await until('the process is not ready', async () => {
+    const found = await ask('GET /readyz', [])
+    return found.said !== '200' && found
+  })
+  expect(away.said).toMatch(/^503 \w+$/)
+  const refused = await ask('GET /views', [unknown()])
+  expect(refused.said).toMatch(/^503 \w+$/)
+  for (const told of [away, refused])
+    expect(told.answer).not.toMatch(/127\.0\.0\.1|"app"|\bapp\b|secret|5432/)
+  expect((await ask('GET /healthz', [])).said).toBe('200')
+  expect(copy.process.exitCode).toBeNull()
+})
