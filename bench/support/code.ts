@@ -9,6 +9,7 @@ import { fromUrl } from '../../src/keeper/database-url.ts'
 import { migrate } from '../../src/own-schema/apply.ts'
 import { startRun } from '../../src/run/db/runs.ts'
 import { sessionEnvelope } from '../../src/run/envelope/envelope.ts'
+import { failuresOf } from '../../src/run/envelope/failures.ts'
 import { startUp } from '../../src/run/envelope/run-connection.ts'
 import { envelope } from '../../src/run/envelope/text.ts'
 import { planRegularRefresh } from '../../src/run/plan/refresh.ts'
@@ -34,6 +35,8 @@ export type Code = typeof functions & {
   /** The envelope of a connection that a batch keeps; null: this commit's batches send the text each time. */
   sessionEnvelope: Pick<typeof sessionEnvelope, 'make' | 'call'> | null
   schema: URL
+  /** What the envelope has to know of a plan's failures; null: in this commit, the plan itself has it. */
+  failuresOf: typeof failuresOf | null
   /** The settings of a run's connection. */
   startUp: Record<string, string>
 }
@@ -43,6 +46,7 @@ export const ownCode: Code = {
   ...functions,
   envelope,
   sessionEnvelope,
+  failuresOf,
   startUp,
   schema: new URL('../../schema/', import.meta.url),
 }
@@ -71,6 +75,7 @@ export async function loadCode(folder: string): Promise<Code> {
     ...(Object.fromEntries(entries) as typeof functions),
     envelope,
     sessionEnvelope: ((await find('sessionEnvelope')) as typeof sessionEnvelope | undefined) ?? null,
+    failuresOf: ((await find('failuresOf')) as typeof failuresOf | undefined) ?? null,
     startUp: ((await find('startUp')) as Record<string, string> | undefined) ?? {},
     schema: pathToFileURL(`${resolve(folder, 'schema')}/`),
   }

@@ -1,4 +1,4 @@
-import { failuresOf, failuresSetting } from '../../src/run/envelope/failures.ts'
+import { failuresSetting } from '../../src/run/envelope/failures.ts'
 import type { Plan } from '../../src/sql/plan.ts'
 import { ownCode } from './code.ts'
 import { measure } from './measure.ts'
@@ -47,7 +47,8 @@ export async function sampleEnvelope(
   })
   const connection = await connect(id)
   // As at the start of the run's connection, also on one that has worked before.
-  const settings = { 'viewkeeper.run': String(id), [failuresSetting]: failuresOf(plan), ...code.startUp }
+  const failures = code.failuresOf && { [failuresSetting]: code.failuresOf(plan) }
+  const settings = { 'viewkeeper.run': String(id), ...failures, ...code.startUp }
   for (const [setting, value] of Object.entries(settings))
     await connection.sql`select pg_catalog.set_config(${setting}, ${value}, false)`
   const work = await measure(sql, () => connection.sql.unsafe(envelope).simple())
