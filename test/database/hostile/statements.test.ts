@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { createToken, listTokens, revokeToken } from '../../../serve/tokens/store.ts'
 import { advance } from '../../../src/batch/advance.ts'
 import { cancelBatch } from '../../../src/batch/cancel.ts'
 import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.ts'
@@ -6,6 +7,7 @@ import { listScheduled, unscheduled } from '../../../src/batch/schedules.ts'
 import { startBatch } from '../../../src/batch/start.ts'
 import { startDueBatch } from '../../../src/batch/start-due.ts'
 import { handOut } from '../../../src/events/hand-out.ts'
+import { keeperOf } from '../../../src/keeper/keeper.ts'
 import { findBadRow } from '../../../src/migrate/authoring/bad-row.ts'
 import { bringUp } from '../../../src/migrate/bring-up.ts'
 import { checkViews } from '../../../src/migrate/check.ts'
@@ -321,6 +323,14 @@ async function doWhatFails(database: Database): Promise<void> {
   await monitor(database, { schedules: unscheduled, publish: unheard, programs: null })
   await place.sql`update viewkeeper.definitions set target_lag_seconds = 60 where name operator(pg_catalog.=) 'kept'`
   await startDueBatch(call({ trigger: 'schedule', idempotencyKey: 'due' }), { everySeconds: 60 })
+  await database.withConnection(async (sql) => {
+    await createToken(sql, { name: 'ci', may: 'read', days: 1, by: 'test' })
+    await listTokens(sql)
+    await revokeToken(sql, 'ci')
+  })
+  const keeper = keeperOf(database, {})
+  await new Promise((resolve) => keeper.start({ onLook: resolve }))
+  await keeper.stop()
 }
 
 test("no name on the search path of a login is taken for the catalog's by any statement", {
