@@ -2,6 +2,8 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { tableOf } from '../../cli/output/cells.ts'
 import { readPage } from '../../page/serve/page.ts'
+import { startGateway } from '../../serve/http/gateway.ts'
+import { Problem } from '../../src/problem.ts'
 import { viewColumns } from '../../src/resources/views.ts'
 import { startBrowser } from './support/browser.ts'
 import { startFakeApi } from './support/fake-api.ts'
@@ -495,6 +497,44 @@ test('a request to act has a key of its own and goes by id if the name needs quo
   ])
   await page.context().close()
   await api.close()
+})
+
+test('a server that asks for tokens is given one, which the tab keeps', async () => {
+  const gateway = await startGateway({
+    port: 0,
+    functions: async () => async (event) => {
+      const { rawPath, requestContext } = event as {
+        rawPath: string
+        requestContext: { http: { method: string } }
+      }
+      return scene({
+        method: requestContext.http.method,
+        path: rawPath,
+        query: new URLSearchParams(),
+        body: undefined,
+      })
+    },
+    doorkeeper: {
+      async authorize(headers) {
+        if (headers?.[0] === 'Bearer vk_right') return { name: 'ci', may: 'read' }
+        throw new Problem('Unauthenticated', 'This server needs a token.')
+      },
+    },
+  })
+  const page = await browser.newPage()
+  await page.goto(gateway.url)
+  const field = page.getByLabel('This server needs a token.')
+  await field.fill('vk_wrong')
+  await page.getByRole('button', { name: 'Use' }).click()
+  await page.waitForFunction(() => sessionStorage.bearer === 'vk_wrong')
+  await field.fill('vk_right')
+  await field.press('Enter')
+  await page.getByRole('link', { name: views[0]!.view }).waitFor()
+  expect(await field.count()).toBe(0)
+  await page.reload()
+  await page.getByRole('link', { name: views[0]!.view }).waitFor()
+  await page.close()
+  await gateway.close()
 })
 
 test('what the first page loads is small, and nothing comes from elsewhere', async () => {

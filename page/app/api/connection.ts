@@ -6,8 +6,8 @@ export const connection = makeStore<{ answers: boolean; answeredAt: number | nul
   answeredAt: null,
 })
 
-/** Whether the server asks for a token, and why, in words. */
-export const tokenAsked = makeStore<string | null>(null)
+/** Why the server asks for a token, in words; empty if it asks for none. */
+export const tokenAsked = makeStore('')
 
 /** Notes that a request was answered, whatever the answer says, and the `Date` that it bears. */
 export const noteAnswer = (date: string | null): void =>

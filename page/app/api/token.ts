@@ -7,12 +7,6 @@
  */
 export const tokenHeader: Record<string, string> = readToken()
 
-/** Keeps the token of a person for this tab, and begins anew with it. */
-export function enterToken(token: string): void {
-  sessionStorage.setItem('bearer', token.trim())
-  location.reload()
-}
-
 function readToken(): Record<string, string> {
   const address = new URL(location.href)
   const given = address.searchParams.get('token')
@@ -21,8 +15,8 @@ function readToken(): Record<string, string> {
     address.searchParams.delete('token')
     history.replaceState(history.state, '', address)
   }
-  const bearer = sessionStorage.getItem('bearer')
-  if (bearer !== null) return { authorization: `Bearer ${bearer}` }
+  const { bearer } = sessionStorage
+  if (bearer) return { authorization: `Bearer ${bearer}` }
   const token = localStorage.getItem('token')
   return token === null ? {} : { 'x-viewkeeper-token': token }
 }
