@@ -34,6 +34,7 @@ export {
   type RequestOptions,
 } from './keeper/keeper.ts'
 export { codes, Problem, type ProblemCode, type ProblemDetails } from './problem.ts'
+export type { Counts } from './rebuild/plan/compare.ts'
 export type { MadeCheck } from './rebuild/plan/made-checks.ts'
 export type { Run, RunResponse } from './run/db/runs.ts'
 export type { TogetherGroup } from './run/plan/turn.ts'

@@ -77,9 +77,9 @@ describe('readers of 90 ms on each plain view above', () => {
   )
 })
 
-test('readers of 300 ms on each of 24 plain views above never wait for all of the locks, even though the swap does not get through', async () => {
+test('readers of 600 ms on each of 24 plain views above never wait for all of the locks, even though the swap does not get through', async () => {
   const views = await makePlainViews(24)
-  const { result, failures } = await underReaders(views, { readMs: 300, mostMs: 800 }, () => swap(5))
+  const { result, failures } = await underReaders(views, { readMs: 600, mostMs: 1100 }, () => swap(5))
   expect(result).toMatchObject({ status: 'error', error: { class: 'LockTimeout' } })
   expect(result.error?.message).toMatch(/holds AccessShareLock on public\.(mv|above_\d+)/)
   expect(failures).toEqual([])
