@@ -19,7 +19,7 @@ app.use(express.json())
 
 /** Imports orders, then refreshes what reads them. */
 app.post('/orders', async (request, response) => {
-  await sql`insert into orders (day, amount) select day, amount from json_to_recordset(${sql.json(request.body)}) as o(day date, amount integer)`
+  await sql`insert into orders (day, amount) select day, amount from jsonb_to_recordset(${sql.json(request.body)}) as o(day date, amount integer)`
   const { runId, response: done } = await keeper.refresh('daily_sales', {
     signal: AbortSignal.timeout(60_000),
   })
