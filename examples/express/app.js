@@ -23,7 +23,7 @@ app.post('/orders', async (request, response) => {
   const { runId, response: done } = await keeper.refresh('daily_sales', {
     signal: AbortSignal.timeout(60_000),
   })
-  response.status(201).json({ runId, rows: done.rowCountAfter })
+  response.status(201).json({ runId, strategy: done.strategy })
 })
 
 app.get('/sales', async (_, response) => {
