@@ -82,8 +82,10 @@ test('what runs and the monitor have done is what another project reads in the a
 })
 
 test('the connections that this process has open are counted, and no more when they are closed', async () => {
-  const metrics = makeMetrics(database, [], () => true)
-  const counted = async () => (await scrape(metrics)).valuesOf('viewkeeper_database_connections')['']
+  const counted = async () => {
+    const metrics = makeMetrics(database, [], () => true)
+    return (await scrape(metrics)).valuesOf('viewkeeper_database_connections')['']
+  }
   // Other tests of this process may have left some.
   const before = Number(await counted())
   const [one, two] = [await database.open({}), await database.open({})]
