@@ -97,9 +97,9 @@ const unknown = (batchId: string): Advanced => ({
 
 /** Goes through the phases of the batch with what they need: connections, the server's notifications, plans made ahead. */
 function work(advancing: AdvancingBatch, onRunEnd: () => void = () => {}): Promise<Batch | 'idle' | null> {
-  const { database, batch } = advancing
+  const { database, batch, signal } = advancing
   const wake = makeWake()
-  advancing.signal?.addEventListener('abort', wake.ring, { once: true })
+  signal?.addEventListener('abort', wake.ring)
   const ahead = Math.min(batch.concurrency, mostAhead)
   return withOpenedAhead(database, { ahead, most: batch.concurrency + ahead }, (connections) =>
     whileListening(database, wake.ring, async ({ sql, insistOnHearing }) => {
@@ -115,7 +115,7 @@ function work(advancing: AdvancingBatch, onRunEnd: () => void = () => {}): Promi
         await senders.leave()
       }
     }),
-  )
+  ).finally(() => signal?.removeEventListener('abort', wake.ring)) // the signal is that of the process
 }
 
 /**
