@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import type { Schedules } from '../../src/batch/schedules.ts'
-import { makeWake } from '../../src/batch/wake.ts'
 import { logger } from '../../src/edge/lambda/logger.ts'
 import { announce } from '../../src/events/announce.ts'
 import { eventsWait } from '../../src/events/db/outbox.ts'
@@ -8,7 +7,6 @@ import { handOut } from '../../src/events/hand-out.ts'
 import { cloudEventOf } from '../../src/events/plan/cloud-event.ts'
 import type { WaitingEvent } from '../../src/events/plan/in-order.ts'
 import type { Database, Sql } from '../../src/server/connect.ts'
-import { whileListening } from '../../src/server/listen.ts'
 import { utc } from '../../src/sql/words.ts'
 import { readClock } from '../../src/watch/db/notice-facts.ts'
 import { mailOf } from '../../src/watch/mails/mail.ts'
@@ -25,11 +23,8 @@ import {
   removeDelivery,
   writeDeliveries,
 } from './deliveries.ts'
+import { follow } from './follow.ts'
 
-/** The end of a run is heard at once. The ends of batches, lost runs and troubles are seen within this time. */
-const lookEveryMs = 2000
-/** A run whose rows are still being counted is soon an event. */
-const lookAgainMs = 250
 /** So many messages of a channel are read at once. */
 const atOnce = 50
 
@@ -59,61 +54,47 @@ export interface News {
  */
 export function startNews(options: NewsOptions): News {
   const { database, channels } = options
-  const wake = makeWake()
-  let stopped = false
-  let looked: { slow: boolean } | undefined
-  const work = async ({ sql, insistOnHearing }: { sql: Sql; insistOnHearing(): void }) => {
-    const here: Database = { ...database, withConnection: (each) => each(sql, async () => {}) }
-    const delivering = new Map<string, Promise<void>>()
-    /** A channel that does not answer holds up no other, and nothing that is to be written down. */
-    const startDelivering = async () => {
-      const due = await readDueChannels(sql)
-      for (const channel of channels.filter(({ name }) => due.includes(name) && !delivering.has(name)))
-        delivering.set(
-          channel.name,
-          deliver(sql, channel, () => stopped)
-            .catch(noteLost)
-            .finally(() => delivering.delete(channel.name)),
-        )
-    }
-    try {
-      await forgetOthers(
-        sql,
-        channels.map(({ name }) => name),
-      )
-      while (!stopped) {
-        insistOnHearing()
-        if (looked !== undefined) {
-          const found = looked
-          looked = undefined
-          if (!(await tellPeople(here, options, found))) looked ??= found
-        }
-        if (await eventsWait(sql)) await tellPrograms(here, options)
-        await startDelivering()
-        await wake.wait((await eventsWait(sql)) ? lookAgainMs : lookEveryMs)
-      }
-    } finally {
-      await Promise.all(delivering.values())
-    }
-  }
+  const names = channels.map(({ name }) => name)
   const noteLost = (error: Error) => logger.warn('news wait', { why: error.name })
-  const follow = async () => {
-    while (!stopped) {
-      await whileListening(database, wake.ring, work).catch(noteLost)
-      if (!stopped) await wake.wait(lookEveryMs)
-    }
-  }
-  const done = follow()
+  let looked: { slow: boolean } | undefined
+  const follower = follow(
+    database,
+    async ({ sql, here, isStopped, inTurns }) => {
+      const delivering = new Map<string, Promise<void>>()
+      /** A channel that does not answer holds up no other, and nothing that is to be written down. */
+      const startDelivering = async () => {
+        const due = await readDueChannels(sql)
+        for (const channel of channels.filter(({ name }) => due.includes(name) && !delivering.has(name)))
+          delivering.set(
+            channel.name,
+            deliver(sql, channel, isStopped)
+              .catch(noteLost)
+              .finally(() => delivering.delete(channel.name)),
+          )
+      }
+      try {
+        await forgetOthers(sql, names)
+        await inTurns(async () => {
+          if (looked !== undefined) {
+            const found = looked
+            looked = undefined
+            if (!(await tellPeople(here, options, found))) looked ??= found
+          }
+          if (await eventsWait(sql)) await tellPrograms(here, options)
+          await startDelivering()
+        })
+      } finally {
+        await Promise.all(delivering.values())
+      }
+    },
+    noteLost,
+  )
   return {
     lookedAt(found) {
       looked = { slow: found.slow || (looked?.slow ?? false) }
-      wake.ring()
+      follower.ring()
     },
-    async close() {
-      stopped = true
-      wake.ring()
-      await done
-    },
+    close: follower.close,
   }
 }
 
