@@ -26,10 +26,10 @@ export type {
   ScheduleOptions,
   ViewkeeperOptions,
 } from './config/options.ts'
+export type { KeeperConfig } from './config/serve-options.ts'
 export {
   createKeeper,
   type Keeper,
-  type KeeperConfig,
   type KeeperOptions,
   type RequestOptions,
 } from './keeper/keeper.ts'

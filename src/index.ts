@@ -14,7 +14,7 @@ export type {
   ScheduleOptions,
   ViewkeeperOptions,
 } from './config/options.ts'
-export type { NotifyOptions, ServeOptions } from './config/serve-options.ts'
+export type { KeeperConfig, NotifyOptions, ServeOptions } from './config/serve-options.ts'
 export type {
   BatchEnded,
   EventOf,

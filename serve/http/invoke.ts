@@ -54,7 +54,7 @@ export function servedFunctions({
     advance: async (batchId: string) => advance(batchId),
   }
   const startBatch: Handler = async (event, context) => {
-    // Imported only now: the functions' logger reads its level from the environment when it is loaded.
+    // Imported at the first request, as the files of the functions are.
     const { startBatchWith } = await import('../../src/edge/handlers/start-batch.ts')
     return startBatchWith(machinery, event as HttpEvent, context)
   }

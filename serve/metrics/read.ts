@@ -3,6 +3,7 @@ import type { ViewFacts } from '../../src/catalog/plan/facts.ts'
 import type { Trouble } from '../../src/events/plan/troubles.ts'
 import { Problem, type ProblemCode } from '../../src/problem.ts'
 import type { Database } from '../../src/server/connect.ts'
+import { readLastLook } from '../../src/watch/db/looks.ts'
 import { type ChannelState, readChannels } from '../news/deliveries.ts'
 
 /** What is measured of a database. */
@@ -16,18 +17,14 @@ export interface Measured {
 
 /** Reads what is measured, on one connection. Never waits for a refresh. */
 export const readMeasured = (database: Database, channels: string[]): Promise<Measured> =>
-  database.withConnection(async (sql) => {
-    const [look] = await sql<{ at: Date }[]>`
-      select (value ->> 'at')::timestamptz as at from viewkeeper.switches where key = 'looked'`
-    return {
-      views: (await readFacts(sql)).views,
-      troubles: await sql<
-        Measured['troubles']
-      >`select name, trouble from viewkeeper.troubles where over_at is null`,
-      lookedAt: look?.at ?? null,
-      channels: await readChannels(sql, channels),
-    }
-  })
+  database.withConnection(async (sql) => ({
+    views: (await readFacts(sql)).views,
+    troubles: await sql<
+      Measured['troubles']
+    >`select name, trouble from viewkeeper.troubles where over_at is null`,
+    lookedAt: await readLastLook(sql),
+    channels: await readChannels(sql, channels),
+  }))
 
 /** So long an answer is good: however many ask, the database is asked once. */
 const freshMs = 5000

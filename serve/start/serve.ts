@@ -6,7 +6,7 @@ import {
   saidToDatabase,
   variablesOf,
 } from '../../src/config/variables.ts'
-import { fromUrl, fromUrlFile } from '../../src/keeper/database-url.ts'
+import { fromEnvironment, isLoopback } from '../../src/keeper/database-url.ts'
 import { keeperOf, type StartOptions } from '../../src/keeper/keeper.ts'
 import { bringUp } from '../../src/migrate/bring-up.ts'
 import { readFrozenMigrations } from '../../src/migrate/frozen-migrations.ts'
@@ -39,8 +39,6 @@ export interface Serving {
   /** What else the leader does, what is told of the process, and who lets requests in from beyond this machine. */
   extras: (database: Database) => { doorkeeper: Doorkeeper; watched: Watched; start: StartOptions }
 }
-
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\./.test(host)
 
 /**
  * Serves a project on the database of DATABASE_URL or DATABASE_URL_FILE until SIGTERM: brings schema viewkeeper and the views up
@@ -82,10 +80,10 @@ async function start(
   logger.info('serves', { url: gateway.url })
 }
 
-/** The address in DATABASE_URL, or in the file that DATABASE_URL_FILE names. */
-function sourceOf({ DATABASE_URL, DATABASE_URL_FILE }: NodeJS.ProcessEnv): ConnectionSource {
-  if (DATABASE_URL) return fromUrl(DATABASE_URL)
-  if (DATABASE_URL_FILE) return fromUrlFile(DATABASE_URL_FILE)
+/** The server to work on. */
+function sourceOf(env: NodeJS.ProcessEnv): ConnectionSource {
+  const source = fromEnvironment(env)
+  if (source !== undefined) return source
   throw new LocalProblem(
     'serve needs a database: set DATABASE_URL, or DATABASE_URL_FILE to a file with it. Without one, npx viewkeeper dev runs a PostgreSQL',
   )

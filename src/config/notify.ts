@@ -24,7 +24,7 @@ const smtp = named(
       ),
       user: told(
         z.string().min(1).optional(),
-        'Who logs in. The password is `VIEWKEEPER_SMTP_PASSWORD`, or in the file `VIEWKEEPER_SMTP_PASSWORD_FILE`.',
+        'The login there. The password is `VIEWKEEPER_SMTP_PASSWORD`, or in the file `VIEWKEEPER_SMTP_PASSWORD_FILE`.',
         'nobody logs in',
       ),
       from: told(z.email(), 'The sender of the mails.'),

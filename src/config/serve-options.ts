@@ -1,8 +1,8 @@
 import type { EventType } from '../events/plan/event.ts'
 import type { ViewkeeperOptions } from './options.ts'
 
-/** What `viewkeeper serve` obeys of the options of an environment. */
-export type ServeOptions = Pick<
+/** The options that a keeper obeys. Without `schedules`, nothing is refreshed by the clock. */
+export type KeeperConfig = Pick<
   ViewkeeperOptions,
   | 'viewOwner'
   | 'readOnReplicas'
@@ -10,10 +10,6 @@ export type ServeOptions = Pick<
   | 'regularUpToMs'
   | 'skipUnchanged'
   | 'skipAtMostHours'
-  | 'alarmEmails'
-  | 'pageUrl'
-  | 'runbookUrl'
-  | 'logLevel'
   | 'schedules'
   | 'batchConcurrency'
   | 'batchExchange'
@@ -21,10 +17,14 @@ export type ServeOptions = Pick<
   | 'retention'
   | 'monitorEveryMinutes'
   | 'remindEveryHours'
-> & {
-  /** Whom `viewkeeper serve` tells. Default: nobody but the log. */
-  notify?: NotifyOptions
-}
+>
+
+/** What `viewkeeper serve` obeys of the options of an environment. */
+export type ServeOptions = KeeperConfig &
+  Pick<ViewkeeperOptions, 'alarmEmails' | 'pageUrl' | 'runbookUrl' | 'logLevel'> & {
+    /** Whom `viewkeeper serve` tells. Default: nobody but the log. */
+    notify?: NotifyOptions
+  }
 
 /** Channels, and the server of the mails to `alarmEmails`. Secrets are variables: docs/monitoring-serve.md. */
 export interface NotifyOptions {

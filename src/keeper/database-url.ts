@@ -14,8 +14,17 @@ export function fromUrl(text: string): ConnectionSource {
   return async () => options
 }
 
+/** The server in DATABASE_URL, or in the file that DATABASE_URL_FILE names; undefined if neither is set. */
+export function fromEnvironment({
+  DATABASE_URL,
+  DATABASE_URL_FILE,
+}: NodeJS.ProcessEnv): ConnectionSource | undefined {
+  if (DATABASE_URL) return fromUrl(DATABASE_URL)
+  return DATABASE_URL_FILE ? fromUrlFile(DATABASE_URL_FILE) : undefined
+}
+
 /** The address that the file has at each connection: a mounted secret may be exchanged at any time. */
-export const fromUrlFile =
+const fromUrlFile =
   (file: string): ConnectionSource =>
   async () => {
     let text: string
@@ -77,7 +86,8 @@ function decoded(part: string): string {
   }
 }
 
-const isLoopback = (host: string): boolean =>
+/** Whether only this machine can reach the address. */
+export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
 
 /** The message does not show the URL, because the URL holds the password. */

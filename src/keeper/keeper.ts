@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { type DetailedBatch, getBatch } from '../batch/read.ts'
 import { type BatchRequest, startBatch } from '../batch/start.ts'
-import type { ViewkeeperOptions } from '../config/options.ts'
+import type { KeeperConfig } from '../config/serve-options.ts'
 import { saidToDatabase } from '../config/variables.ts'
 import { Problem } from '../problem.ts'
 import { type RefreshRequest, refresh } from '../run/refresh.ts'
@@ -28,24 +28,6 @@ export interface KeeperOptions {
   /** Who asks, as the record names it. Default: `engine`. */
   requestedBy?: string
 }
-
-/** The options that a keeper obeys. Without `schedules`, nothing is refreshed by the clock. */
-export type KeeperConfig = Pick<
-  ViewkeeperOptions,
-  | 'viewOwner'
-  | 'readOnReplicas'
-  | 'withoutKey'
-  | 'regularUpToMs'
-  | 'skipUnchanged'
-  | 'skipAtMostHours'
-  | 'schedules'
-  | 'batchConcurrency'
-  | 'batchExchange'
-  | 'maxShadowBytes'
-  | 'retention'
-  | 'monitorEveryMinutes'
-  | 'remindEveryHours'
->
 
 /** How a request is made. */
 export interface RequestOptions {

@@ -1,5 +1,5 @@
 import { type FunctionOptions, optionsOf, saidToDatabase } from '../../config/variables.ts'
-import { fromUrl, fromUrlFile } from '../../keeper/database-url.ts'
+import { fromEnvironment } from '../../keeper/database-url.ts'
 import { type Terms, termsOf } from '../../keeper/terms.ts'
 import type { Login } from '../../own-schema/db/role.ts'
 import { Problem } from '../../problem.ts'
@@ -72,16 +72,10 @@ const waitingIn = (env: NodeJS.ProcessEnv) => (env.AWS_LAMBDA_FUNCTION_NAME === 
  */
 function readDatabase(env: NodeJS.ProcessEnv): Database {
   const terms = { ...waitingIn(env), ...saidToDatabase(optionsOf(env)) }
-  const source = ofUrl(env)
+  const source = fromEnvironment(env)
   return source === undefined
     ? connectTo(asWorkingRole(env), { superuser: 'refused', ...terms })
     : connectTo(source, terms)
-}
-
-/** The address in `DATABASE_URL`, or in the file that `DATABASE_URL_FILE` names. */
-function ofUrl({ DATABASE_URL, DATABASE_URL_FILE }: NodeJS.ProcessEnv): ConnectionSource | undefined {
-  if (DATABASE_URL) return fromUrl(DATABASE_URL)
-  return DATABASE_URL_FILE ? fromUrlFile(DATABASE_URL_FILE) : undefined
 }
 
 const readAdministration = (

@@ -1,4 +1,6 @@
 import type { Sql } from '../../server/connect.ts'
+import { readLastLook } from '../../watch/db/looks.ts'
+import { readClock } from '../../watch/db/notice-facts.ts'
 
 /** Up to when schedules have begun their batches. */
 export interface Begun {
@@ -12,10 +14,9 @@ export interface Begun {
 
 /** Reads what the schedules of earlier leaders have begun. The key of a batch of a schedule ends with the time of its turn. */
 export async function readBegun(sql: Sql): Promise<Begun> {
-  const [[row], turns] = await Promise.all([
-    sql<[{ at: Date; now: Date }]>`
-      select coalesce((select (value ->> 'at')::timestamptz from viewkeeper.switches where key = 'looked'),
-                      clock_timestamp()) as at, clock_timestamp() as now`,
+  const [now, looked, turns] = await Promise.all([
+    readClock(sql),
+    readLastLook(sql),
     sql<{ name: string; at: string }[]>`
       select requested_by as name, max(right(idempotency_key, 24)) as at from viewkeeper.batches
        where trigger = 'schedule' and requested_at > clock_timestamp() - interval '2 hours'
@@ -24,13 +25,7 @@ export async function readBegun(sql: Sql): Promise<Begun> {
   ])
   return {
     turns: new Map(turns.map(({ name, at }) => [name, new Date(at)])),
-    otherwise: row.at,
-    now: row.now,
+    otherwise: looked ?? now,
+    now,
   }
-}
-
-/** The time by the server's clock. */
-export async function readClock(sql: Sql): Promise<Date> {
-  const [row] = await sql<[{ now: Date }]>`select clock_timestamp() as now`
-  return row.now
 }

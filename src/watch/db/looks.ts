@@ -18,6 +18,13 @@ export async function noteLook(sql: Sql, absentSeconds: number): Promise<boolean
   return row.settled
 }
 
+/** When the monitor last looked; null: never. */
+export async function readLastLook(sql: Sql): Promise<Date | null> {
+  const [look] = await sql<{ at: Date }[]>`
+    select (value ->> 'at')::timestamptz as at from viewkeeper.switches where key = 'looked'`
+  return look?.at ?? null
+}
+
 /** Notes which views somebody has read since their last run. PostgreSQL 15 does not keep when a view was read. */
 export async function noteReads(sql: Sql): Promise<void> {
   await sql`select viewkeeper.note_reads()`
