@@ -35,7 +35,7 @@ export const measureHistory = (): Promise<Row[]> =>
 /** Runs as 120 days of a busy environment leave them: one in a hundred failed, one in fifty skipped. */
 async function writeHistory(sql: Sql): Promise<void> {
   for (let view = 1; view <= views; view++)
-    await sql.unsafe(`create materialized view v${view} as select 1 as id`)
+    await sql.unsafe(`create materialized view public.v${view} as select 1 as id`)
   await sql`
     insert into viewkeeper.definitions (schema_name, name, source, sql, max_staleness_seconds)
     select 'public', 'v' || n, 'authored', 'select 1', 86400 from generate_series(1, ${views}) n`
