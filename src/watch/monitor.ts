@@ -74,14 +74,15 @@ export function monitor(
 ): Promise<Monitored> {
   return database.withConnection(async (sql) => {
     const terms = { schedules, looks, programs, version }
-    const { mark, reads, found: known } = await glance(sql, terms)
-    const settled = await noteLook(sql, Math.max(absentSeconds, telling.apartSeconds))
+    const { mark, scans, found: known } = await glance(sql, terms)
+    const absent = Math.max(absentSeconds, telling.apartSeconds)
+    const { settled, scanned } = await noteLook(sql, absent, scans)
     if (known !== null) {
       publish.runs([])
       publish.batches([])
-      if (reads) await noteReads(sql)
-      // What is found is on record already. The time may have come to tell people of it.
-      if (known.length > 0) await tellTroubles(sql, known, { readAt: new Date(0), telling, programs, publish: publish.trouble })
+      if (scanned) await noteReads(sql)
+      if (known.length > 0)
+        await tellTroubles(sql, known, { readAt: null, telling, programs, publish: publish.trouble })
       else for (const trouble of troubles) publish.trouble(trouble, [], [])
       const wait = programs !== null && (await eventsWait(sql))
       return { lost: 0, publishedRuns: 0, publishedBatches: 0, eventsWait: wait, due: 0, troubles: known }

@@ -99,8 +99,8 @@ export async function readFacts(
              'id', k.last_run_id, 'status', k.last_status, 'requestedAt', k.last_requested_at, 'finishedAt', k.last_finished_at,
              'durationMs', k.last_duration_ms) end as "lastRun",
            k.last_success_at as "lastSuccessAt", k.as_of as "asOf", k.held_back_by as "heldBackBy",
-           (extract(epoch from statement_timestamp() - coalesce(k.as_of, k.last_success_at)) * 1000)::int8 as "staleMs",
-           (extract(epoch from k.max_staleness) * 1000)::int8 as "maxStaleMs", coalesce(k.stale, false) as stale,
+           (date_part('epoch', statement_timestamp() - coalesce(k.as_of, k.last_success_at)) * 1000)::int8 as "staleMs",
+           (date_part('epoch', k.max_staleness) * 1000)::int8 as "maxStaleMs", coalesce(k.stale, false) as stale,
            case when k.failed_at is not null then jsonb_build_object('at', k.failed_at, 'class', k.failure_class) end as failure,
            case k.failure_class when 'CheckFailed' then ${checkFailedSince(sql)} end as "checkFailedSince",
            case when k.last_status not in ('success', 'failed') then (

@@ -8,8 +8,8 @@ const longestUnseen = '1 hour'
 interface Glance {
   /** Marks what the troubles follow from; null: something goes on, so they may change from one moment to the next. */
   mark: string | null
-  /** Whether somebody may have read a view. */
-  reads: boolean
+  /** Marks what was read of views. */
+  scans: string | null
   /** The troubles that there are, if they are known without another look. */
   found: FoundTrouble[] | null
 }
@@ -20,7 +20,7 @@ interface Glance {
  */
 export async function glance(sql: Sql, terms: object): Promise<Glance> {
   const [{ agedSeconds, found, ...seen }] = await sql<[Glance & { agedSeconds: number }]>`
-    select mark, reads, case when last.value ->> 'mark' = mark and (last.value ->> 'until')::timestamptz > clock_timestamp()
+    select mark, scans::text as scans, case when last.value ->> 'mark' = mark and (last.value ->> 'until')::timestamptz > clock_timestamp()
                               and last.value -> 'terms' = ${sql.json(terms as never)} then last.value -> 'found' end as found,
            extract(epoch from clock_timestamp() - (last.value ->> 'at')::timestamptz)::float8 as "agedSeconds"
       from viewkeeper.glance() left join viewkeeper.switches last on last.key = 'judged'`

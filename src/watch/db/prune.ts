@@ -30,7 +30,9 @@ export async function prepareKept(sql: Sql, { successes, days }: Retention): Pro
                select r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'success'
                 order by r.id desc offset ${(successes ?? 1) - 1} limit 1) as id
         from viewkeeper.definitions d where ${successes !== null}`
-  const [row] = await sql<[{ allFrom: number }]>`select coalesce(max(id), 0) as "allFrom" from pg_temp.viewkeeper_first`
+  const [row] = await sql<
+    [{ allFrom: number }]
+  >`select coalesce(max(id), 0) as "allFrom" from pg_temp.viewkeeper_first`
   await sql`
     create temporary table viewkeeper_kept as
       select s.id from pg_temp.viewkeeper_first f cross join lateral (
@@ -76,7 +78,9 @@ export async function pruneRange(
        and r.id not in (select k.id from pg_temp.viewkeeper_kept k where k.id >= ${from} and k.id < ${end})
        and (select set_config('viewkeeper.spares_last_ends', 'on', true)) = 'on'`
   if (count > 0) return { removed: count, next: end }
-  const [row] = await sql<{ next: number | null }[]>`select min(id) as next from viewkeeper.runs where id >= ${end}`
+  const [row] = await sql<
+    { next: number | null }[]
+  >`select min(id) as next from viewkeeper.runs where id >= ${end}`
   return { removed: count, next: row?.next ?? null }
 }
 
