@@ -100,8 +100,8 @@ begin atomic
       select case when not bool_or(d.removed_at is null and d.target_lag_seconds is not null) then sum(hash_record_extended(row(d.id, d.xmin, k.xmin), 0)) end
         from viewkeeper.definitions d left join viewkeeper.last_ends k on k.definition_id = d.id) end,
     m.scans + coalesce((select sum(hash_record_extended(row(i.indexrelid, pg_stat_get_numscans(i.indexrelid)), 0)) from pg_index i join pg_class c on c.oid = i.indrelid where c.relkind = 'm'), 0)
-    from (select sum(hash_record_extended(row(c.oid, c.xmin, c.relnamespace), 0)) as mark, sum(hash_record_extended(row(c.oid, pg_stat_get_numscans(c.oid)), 0)) as scans
-            from pg_class c where c.relkind = 'm') m;
+    from (select sum(hash_record_extended(row(c.oid, c.xmin, n.xmin), 0)) as mark, sum(hash_record_extended(row(c.oid, pg_stat_get_numscans(c.oid)), 0)) as scans
+            from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.relkind = 'm') m;
 end;
 comment on function viewkeeper.glance is 'A mark of all that the troubles of views follow from besides the time, and one of what was read of views.';
 comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who paused it. Key monitored: since when the ends of runs and batches are published. Key looked: when the monitor last looked, since when after an absence, and a mark of what was read of views until then. Key judged: which troubles it found when it last judged the views, and until when they are the same if nothing is written. Key notice: which notice is being sent to people, and when notices last told of each kind of news. Key events: who is putting events on the bus, and until when.';
