@@ -104,10 +104,10 @@ test.each(names.filter((name) => loaded(name, [connection]).sources.includes(con
 )
 
 test.each(['refresh', 'batch', 'monitor'])(
-  'until %s is logged in, it has loaded at most 90 kB with a token, and 140 kB with a secret',
+  'until %s is logged in, it has loaded at most 90 kB with a token, and 135 kB with a secret',
   (name) => {
     expect(loaded(name, [connection, token]).kilobytes).toBeLessThan(90)
-    expect(loaded(name, [connection, secrets]).kilobytes).toBeLessThan(140)
+    expect(loaded(name, [connection, secrets]).kilobytes).toBeLessThan(135)
   },
 )
 
@@ -118,6 +118,29 @@ test('a refresh loads what only a swap needs when it may swap', () => {
   const swapping = loaded('refresh', [connection, token, 'src/run/plan-swap.ts'])
   expect(swapping.sources.filter((source) => swap.test(source))).toHaveLength(5)
 })
+
+test.each([
+  [
+    'batch',
+    'src/edge/handlers/advance.ts',
+    /^src\/(batch\/(exchange|plan-shadow|plan\/together)|rebuild\/plan\/prove)\.ts$/,
+  ],
+  [
+    'migrate',
+    'src/edge/handlers/migrate.ts',
+    /^src\/(migrate\/(migrate-one|repair|run-change)|run\/envelope\/text)\.ts$/,
+  ],
+])(
+  'a call of %s loads at most 110 kB with a token, and what it seldom needs only then',
+  (name, handler, seldom) => {
+    const { kilobytes, sources } = loaded(name, [connection, token, handler])
+    expect(kilobytes).toBeLessThan(110)
+    expect(sources).toContain(handler)
+    expect(sources.filter((source) => seldom.test(source))).toEqual([])
+    const all = Object.values(built.get(name)!.outputs).flatMap(({ inputs }) => Object.keys(inputs))
+    expect(new Set(all.filter((source) => seldom.test(source))).size).toBe(4)
+  },
+)
 
 test('no function has the parts of the driver for replication and large objects', () => {
   const parts = [...built.values()].flatMap(({ outputs }) =>
