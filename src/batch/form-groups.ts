@@ -104,7 +104,6 @@ async function formGroups(
   })
 }
 
-/** A batch without groups does not load what this needs: a third of the function. */
 const decideOn = async (...given: Parameters<typeof decideGroups>) =>
   (await import('./groups.ts')).decideGroups(...given)
 

@@ -105,6 +105,6 @@ export const isAhead = (names: string[]): Problem =>
       `or check out that branch and run: npx viewkeeper migrate down ${names.length}`,
   )
 
-/** A call without a migration to execute does not load what this needs: two fifths of the function. */
+/** A call without a migration to execute does not load what this needs: a fifth of the function. */
 const executeOne = async (...given: Parameters<typeof migrateOne>) =>
   (await import('./migrate-one.ts')).migrateOne(...given)
