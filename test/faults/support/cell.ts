@@ -10,6 +10,7 @@ import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { until } from '../../support/waiting/until.ts'
 import { readyClient } from './client.ts'
+import { startCopies } from './copies.ts'
 import { type Fault, faultOf } from './faults.ts'
 import { closeGate } from './gates.ts'
 import { startReader } from './reader.ts'
@@ -98,8 +99,10 @@ async function strike(world: World, cell: Cell, scene: Scene, ends: Ends) {
     again,
     lock,
     kept,
+    another: async () => {},
     failOver: async () => {},
   }
+  const copies = fault.served && (await startCopies(world, scene))
   const over: (() => Promise<unknown>)[] = []
   /** What mends a fault happens once, at the latest if the cell fails. */
   const mendLater = (mend: unknown) => {
@@ -113,9 +116,11 @@ async function strike(world: World, cell: Cell, scene: Scene, ends: Ends) {
   if (gate !== undefined) ends.push(gate.open)
   mendLater(await fault.prepare?.(struck))
   if (gate === undefined) mendLater(await fault.strike(struck))
-  const client = fault.process
-    ? (await readyClient(clientUrl)).go(cell.way, scene, fault.process.wrongMs)
-    : { told: again(), signal: () => {} }
+  const client = copies
+    ? copies.ask(cell.way)
+    : fault.process
+      ? (await readyClient(clientUrl)).go(cell.way, scene, fault.process.wrongMs)
+      : { told: again(), signal: () => {} }
   ends.push(async () => client.signal('SIGKILL'))
   if (gate !== undefined) {
     const tooEarly = client.told.then((told) =>
@@ -124,13 +129,15 @@ async function strike(world: World, cell: Cell, scene: Scene, ends: Ends) {
     tooEarly.catch(() => {}) // of no interest after the race
     const pid = await Promise.race([gate.met(), tooEarly])
     await bump(sql, scene.schema)
-    mendLater(await fault.strike(Object.assign(struck, { pid, client })))
+    mendLater(await fault.strike(Object.assign(struck, { pid, client, ...copies })))
     await gate.open()
   }
   if (fault.until === 'the server has done its part') await untilIdle(world)
   else await client.told
   for (const mend of over) await mend()
-  return { told: await client.told, ...kept }
+  const told = await client.told
+  await copies?.settle()
+  return { told, ...kept }
 }
 
 const idle: Client = { told: Promise.resolve(''), signal: () => {} }

@@ -19,6 +19,8 @@ import { keeper, password, type World } from './world.ts'
 export interface Fault {
   /** A process of its own goes the way, with a clock that is wrong by so much. */
   process?: { wrongMs: number }
+  /** A copy of `viewkeeper serve` is asked to go the way. Another one settles what it leaves. */
+  served?: true
   /** Sessions of readers break, too. */
   breaksReaders?: true
   /** A batch may have to fill the views of a group one after the other. */
@@ -84,6 +86,14 @@ const signaled = (...calls: ('pg_terminate_backend' | 'pg_cancel_backend')[]): F
   },
 })
 
+/** What strikes a copy of `viewkeeper serve` that was asked over HTTP. */
+const served = {
+  served: true,
+  takesLong: true,
+  strikes: byKey,
+  until: 'the server has done its part',
+} as const
+
 const wrongClock = (wrongMs: number): Fault => ({ process: { wrongMs }, throughout: true, strike: nothing })
 
 /** What may stand in a secret instead of a login, over and over. */
@@ -130,6 +140,18 @@ const faults = {
     },
     until: 'the server has done its part',
   },
+  'serve is killed (-9)': { ...served, strike: async ({ client }) => client.signal('SIGKILL') },
+  'serve freezes, and wakes when another copy leads': {
+    ...served,
+    async strike({ client, another }) {
+      client.signal('SIGSTOP')
+      return async () => {
+        await another(/^leads/)
+        client.signal('SIGCONT')
+      }
+    },
+  },
+  'serve loses its connections': { ...served, strike: async ({ world: { network } }) => network.cut() },
   'the network cuts connections': { strike: async ({ world: { network } }) => network.cut() },
   'the network stalls': {
     async strike({ world: { network } }) {

@@ -26,6 +26,8 @@ export interface Struck {
   /** What keeps the way from its lock. */
   lock: string
   kept: { changed: boolean }
+  /** Starts another copy of serve, which says so. */
+  another(says: RegExp): Promise<unknown>
   /** Lets a standby take over. */
   failOver(): Promise<void>
 }

@@ -66,7 +66,7 @@ const callOf = (database: Database, call: Partial<Call> = {}): Call => ({
 })
 
 /** What the ways call: of this version, or of an older one. */
-type Operations = Pick<Functions, 'advance' | 'refresh' | 'startBatch'>
+export type Operations = Pick<Functions, 'advance' | 'refresh' | 'startBatch'>
 const present: Operations = { advance, refresh, startBatch }
 
 const refreshing =
