@@ -29,11 +29,12 @@ export const readMeasured = (database: Database, channels: string[]): Promise<Me
 /** So long an answer is good: however many ask, the database is asked once. */
 const freshMs = 5000
 
-/** Calls `read`, unless its last answer is fresh. */
+/** Calls `read`, unless its last answer is fresh. The clock of the machine may be set back meanwhile. */
 export function atMostOften<T>(read: () => Promise<T>): () => Promise<T> {
   let last: { at: number; answer: Promise<T> } | undefined
   return () => {
-    if (last === undefined || Date.now() - last.at > freshMs) last = { at: Date.now(), answer: read() }
+    const now = performance.now()
+    if (last === undefined || now - last.at > freshMs) last = { at: now, answer: read() }
     return last.answer
   }
 }

@@ -34,9 +34,9 @@ interface Remembered {
 /**
  * A doorkeeper that looks tokens up in the database: one connection for as many requests with the same token as come within
  * some seconds. A token that was valid a moment ago is not refused for the sake of bad ones from its address, which may be
- * that of a proxy. What is remembered has a limit.
+ * that of a proxy. What is remembered has a limit, and the clock of the machine no part in it: somebody may set it back.
  */
-export function makeDoorkeeper(database: Database, now: () => number = Date.now): Doorkeeper {
+export function makeDoorkeeper(database: Database, now = () => performance.now()): Doorkeeper {
   const known = new Map<string, Remembered>()
   const refusals = new Map<string, { since: number; count: number }>()
 

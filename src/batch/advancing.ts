@@ -37,10 +37,10 @@ export interface AdvancingBatch {
  */
 export function makeLook(advancing: AdvancingBatch): () => Promise<Batch> {
   const { sql, batch, latestRuns } = advancing
-  let nextFullLook = 0
-  let nextStamp = Date.now() + stampEveryMs
+  let nextFullLook = Number.NEGATIVE_INFINITY
+  let nextStamp = performance.now() + stampEveryMs
   return async () => {
-    const now = Date.now()
+    const now = performance.now() // the clock of the machine may be set back
     if (now >= nextStamp) {
       nextStamp = now + stampEveryMs
       await stampBatch(sql, batch.id)
