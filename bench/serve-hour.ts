@@ -95,6 +95,10 @@ for (let turn = 0; Date.now() - begun < minutes * 60_000; turn++) {
 }
 await pause(35_000)
 const until = Date.now() - 10_000
+const answers: Record<string, number> = {}
+const count = (said: string) => {
+  answers[said] = (answers[said] ?? 0) + 1
+}
 const load = copies.flatMap(({ port }) =>
   Array.from({ length: 100 }, async () => {
     for (let n = 0; n < 20; n++)
@@ -102,13 +106,16 @@ const load = copies.flatMap(({ port }) =>
         method: 'POST',
         headers: { prefer: 'wait=5' },
       })
-        .then((answer) => answer.text())
-        .catch(() => {})
+        .then(async (answer) =>
+          count(`${answer.status} ${((await answer.json()) as { code?: string }).code ?? ''}`),
+        )
+        .catch(() => count('connection broken'))
   }),
 )
 await pause(5000)
 await measure('loaded, 300 callers')
 await Promise.all(load)
+console.log('answered:', answers)
 
 let expected = 0
 let missed = 0

@@ -44,6 +44,9 @@ export interface Database {
 
 const usualDeadlineMs = 20_000
 
+const tooLate =
+  'The time for the work on the database is over: the database has stopped answering, or it or this process is overloaded'
+
 /** The session's setting that names the environment's default owner of views. */
 export const defaultOwnerSetting = 'viewkeeper.view_owner'
 
@@ -113,7 +116,7 @@ export function connectTo(
       const { sql, leave } = once ? await untilAwake((by) => openBy(by, given)) : await open(given)
       const until = Math.min(deadline + Date.now() - begun, waiting?.answerBy() ?? Number.POSITIVE_INFINITY)
       try {
-        return await withDeadline(work(sql, leave), until, 'The database has stopped answering')
+        return await withDeadline(work(sql, leave), until, tooLate)
       } catch (error) {
         throw problemOf(error, await readFix(sql, error))
       } finally {
