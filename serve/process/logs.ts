@@ -27,10 +27,10 @@ export function showLogs(env: NodeJS.ProcessEnv): () => Promise<void> {
   }
 }
 
-/** The functions' logger, at the level that POWERTOOLS_LOG_LEVEL says by now. */
+/** The logger of the process, at the level that POWERTOOLS_LOG_LEVEL says by now: its lines name no call of a function. */
 export function leveledLogger({ POWERTOOLS_LOG_LEVEL }: NodeJS.ProcessEnv) {
   logger.setLogLevel(POWERTOOLS_LOG_LEVEL as 'INFO')
-  return logger
+  return logger.createChild()
 }
 
 /** `  09:05:34 ERROR run ended   runId 8   view public.slow   status failed` */
