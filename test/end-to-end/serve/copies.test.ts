@@ -3,18 +3,13 @@ import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { findFreePort } from '../../../serve/process/port.ts'
 import { until } from '../../support/waiting/until.ts'
-import { type Copy, serve, useServer } from '../support/copies.ts'
+import { type Copy, serve, standingOf, stands, useServer } from '../support/copies.ts'
 import { temporaryFolder } from '../support/viewkeeper.ts'
 
 const { url: superuser, databaseOf } = useServer()
 
-const stands = (copy: Copy) =>
-  copy.lines
-    .findLast(({ message }) => /^(leads|follows|cannot reach)/.test(message))
-    ?.message.split(/[: ]/)[0]
-
 const leaderOf = (copies: Copy[]) =>
-  until('one copy leads', async () => copies.find((copy) => stands(copy) === 'leads'))
+  until('one copy leads', async () => copies.find((copy) => standingOf(copy) === 'leads'))
 
 test('a leader that is killed, frozen or cut off is followed by another within 15 s; a missed turn is caught up once', async () => {
   const { url, sql } = await databaseOf('copies')
@@ -54,7 +49,7 @@ test('a leader that is killed, frozen or cut off is followed by another within 1
     expect(Date.now() - since).toBeLessThan(15_000)
     if (how === 'frozen') {
       leader.process.kill('SIGCONT')
-      await until('the frozen copy follows', async () => stands(leader) === 'follows')
+      await stands(leader, 'follows')
     }
   }
   const keys = await turns()

@@ -51,14 +51,19 @@ export interface Copy {
   says(message: RegExp): Promise<unknown>
 }
 
-/** A copy in a folder of its own; it ends with the test. */
-export async function serve(env: Record<string, string>, args: string[] = [], config = '{}'): Promise<Copy> {
+/** A copy in a folder of its own; it ends with the test. `command`: the command line of another version. */
+export async function serve(
+  env: Record<string, string>,
+  args: string[] = [],
+  config = '{}',
+  command = commandLine,
+): Promise<Copy> {
   const folder = temporaryFolder()
   mkdirSync(join(folder, 'migrations'))
   writeFileSync(join(folder, 'viewkeeper.config.mjs'), `export default ${config}\n`)
   const port = await findFreePort()
   const { DATABASE_URL: _, ...inherited } = process.env
-  const child = spawn(process.execPath, [commandLine, 'serve', ...args], {
+  const child = spawn(process.execPath, [command, 'serve', ...args], {
     cwd: folder,
     env: { ...inherited, PORT: String(port), NO_COLOR: '1', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
@@ -88,6 +93,26 @@ export async function serve(env: Record<string, string>, args: string[] = [], co
   }
   return copy
 }
+
+/** What a copy does at present, by its own words: `leads`, `follows` or `cannot`. */
+export const standingOf = (copy: Copy) =>
+  copy.lines
+    .findLast(({ message }) => /^(leads|follows|cannot reach)/.test(message))
+    ?.message.split(/[: ]/)[0]
+
+/** Waits until a copy leads, follows or cannot reach the database. */
+export const stands = (copy: Copy, standing: 'leads' | 'follows' | 'cannot') =>
+  until(`a copy ${standing}`, async () => standingOf(copy) === standing)
+
+/** The status of an answer to a request of a copy, and its code if it is a problem: `503 DatabaseUnavailable`. */
+export async function asked(copy: Copy, path: string, how?: RequestInit): Promise<string> {
+  const answer = await fetch(`${copy.url}${path}`, how)
+  const [, code] = /"code": "(\w+)"/.exec(await answer.text()) ?? []
+  return [answer.status, code].filter(Boolean).join(' ')
+}
+
+/** A request for a refresh whose caller waits. */
+export const waiting = { method: 'POST', headers: { prefer: 'wait=20' } } as const
 
 /** Runs a command to its end, in a folder of its own. */
 export async function runCommand(args: string[], env: Record<string, string>) {

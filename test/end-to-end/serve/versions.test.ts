@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest'
+import { asked, type Copy, serve, stands, useServer, waiting } from '../support/copies.ts'
+import { eachMinute } from '../support/minutes.ts'
+import { newerVersion } from '../support/newer.ts'
+
+const { databaseOf } = useServer()
+
+const told = (copy: Copy) => copy.lines.filter(({ level }) => level !== 'INFO').map(({ message }) => message)
+
+test('an older copy leads and serves beside a newer one, and starts again after it; each turn begins once', async () => {
+  const { url, sql } = await databaseOf('rolling')
+  await sql`create materialized view sales as select 1 as id`
+  const older = await serve({ DATABASE_URL: url })
+  await stands(older, 'leads')
+  const minutes = await eachMinute(sql, 'sales')
+  const { command, step } = newerVersion()
+  const newer = await serve({ DATABASE_URL: url }, [], '{}', command)
+  await stands(newer, 'follows')
+  expect(newer.lines).toContainEqual(
+    expect.objectContaining({ message: 'schema steps are applied', applied: [step] }),
+  )
+  const bothServe = async (...copies: Copy[]) => {
+    for (const copy of copies) {
+      expect(await asked(copy, '/readyz')).toBe('200')
+      expect(await asked(copy, '/views/sales/refresh', waiting)).toBe('200')
+      expect(await asked(copy, '/views')).toBe('200')
+    }
+  }
+  await bothServe(older, newer)
+
+  await minutes.missOne()
+  older.process.kill('SIGTERM')
+  expect(await older.exit).toBe(0)
+  await stands(newer, 'leads')
+  await minutes.expectEachOnce()
+
+  const again = await serve({ DATABASE_URL: url })
+  await stands(again, 'follows')
+  await bothServe(again, newer)
+  await minutes.missOne()
+  newer.process.kill('SIGTERM')
+  expect(await newer.exit).toBe(0)
+  await stands(again, 'leads')
+  await minutes.expectEachOnce()
+  expect(told(older)).toEqual([])
+  expect(told(newer)).toEqual([])
+  expect(told(again)).toEqual(['a newer version of Viewkeeper has updated this database'])
+})

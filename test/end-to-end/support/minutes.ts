@@ -1,0 +1,43 @@
+import type { Sql } from 'postgres'
+import { expect } from 'vitest'
+import { until } from '../../support/waiting/until.ts'
+
+/** A view with a turn each minute. */
+export interface Minutes {
+  /** The last leader seems to have looked two minutes ago: the next one catches up the turn that has come since. */
+  missOne(): Promise<void>
+  /** Waits until the turn of this minute has begun. Since the first one each minute has one, which has brought its data. */
+  expectEachOnce(): Promise<void>
+}
+
+/** Gives the view a schedule for each minute, in the record: the leader sees it at once. */
+export async function eachMinute(sql: Sql, view: string): Promise<Minutes> {
+  await until('the view has a definition', async () => {
+    const { count } = await sql`
+      update viewkeeper.definitions set schedule = '* * * * *', time_zone = 'UTC' where name = ${view}`
+    return count > 0
+  })
+  return {
+    missOne: async () => {
+      await sql`
+        update viewkeeper.switches set value = jsonb_build_object('at', clock_timestamp() - interval '2 minutes')
+         where key = 'looked'`
+    },
+    async expectEachOnce() {
+      const turns = () => sql<{ at: Date; status: string }[]>`
+        select right(idempotency_key, 24)::timestamptz as at, status from viewkeeper.batches
+         where trigger = 'schedule' order by at`
+      const ended = await until('the turn of this minute has ended', async () => {
+        const now = await sql`select date_trunc('minute', clock_timestamp()) as minute`
+        const all = await turns()
+        return (
+          all.at(-1)?.at.getTime() === now[0]?.minute.getTime() && all.at(-1)?.status === 'success' && all
+        )
+      })
+      const first = ended[0]!.at.getTime()
+      expect(ended).toEqual(
+        ended.map((_, turn) => ({ at: new Date(first + turn * 60_000), status: 'success' })),
+      )
+    },
+  }
+}
