@@ -50,6 +50,9 @@ export interface Gateway {
 /** So many requests may be open at once; above that they are refused before their bodies are read. */
 const mostOpen = 400
 
+/** Longer than a proxy keeps an idle connection, which otherwise ends under a request that the proxy is just sending. */
+const keepAliveMs = 125_000
+
 /**
  * Serves the page at `/`, events at `/events`, and the routes of `src/edge/http/routes.ts`. Calls the functions'
  * handlers as API Gateway's HTTP API and Lambda do. On 127.0.0.1 requests need no token: only this machine can connect, and
@@ -79,6 +82,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       },
     )
   })
+  server.keepAliveTimeout = keepAliveMs
   try {
     server.listen(options.port, host)
     await once(server, 'listening')
