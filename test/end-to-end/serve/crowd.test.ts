@@ -30,21 +30,25 @@ test('1,000 callers at once: one run, an answer or a clear refusal for each, and
     const again = answer.headers.has('retry-after') ? 'with Retry-After' : ''
     return [answer.status, code ?? status, again].filter(Boolean).join(' ')
   }
-  const said = Object.groupBy(await Promise.all(Array.from({ length: 1000 }, call)), (each) => each)
-  const counted = Object.fromEntries(Object.entries(said).map(([each, same = []]) => [each, same.length]))
-  const refusals = ['503 TooManyConnections with Retry-After', '503 TooManyRequests with Retry-After']
-  expect(Object.keys(counted).sort()).toEqual(['202 running', '409 AlreadyRunning', ...refusals])
-  expect(counted['202 running']).toBe(1)
+  const said = await Promise.all(Array.from({ length: 1000 }, call))
+  const isClear =
+    /^(202 running|409 AlreadyRunning|503 (TooManyRequests|TooManyConnections|DatabaseUnavailable) with Retry-After)$/
+  expect(said.filter((each) => !isClear.test(each))).toEqual([])
   expect(await metric('process_resident_memory_bytes')).toBeLessThan(400e6)
   await sql`delete from closed`
   const ends = () =>
     sql`select status, error ->> 'class' as error, count(*)::integer from viewkeeper.runs group by 1, 2 order by 1`
   await until('the run has ended', async () => (await ends()).every(({ status }) => status !== 'running'))
-  expect(await ends()).toEqual([
-    { status: 'skipped', error: 'AlreadyRunning', count: counted['409 AlreadyRunning'] },
-    { status: 'success', error: null, count: 1 },
+  const [skipped, success, ...others] = await ends()
+  expect([skipped, success, others]).toMatchObject([
+    { status: 'skipped', error: 'AlreadyRunning' },
+    { status: 'success', count: 1 },
+    [],
   ])
-  expect(await asked(copy, '/healthz')).toBe('200')
+  const told = said.filter((each) => each === '409 AlreadyRunning').length
+  expect(skipped?.count).toBeGreaterThanOrEqual(told)
+  const healthy = await fetch(`${copy.url}/healthz`)
+  expect([healthy.status, healthy.headers.get('keep-alive')]).toEqual([200, 'timeout=125'])
   expect(await asked(copy, '/readyz')).toBe('200')
   expect(await asked(copy, '/views/slow/refresh', waiting)).toBe('200')
   expect(copy.lines.filter(({ level }) => level === 'ERROR')).toEqual([])
