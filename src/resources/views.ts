@@ -4,6 +4,7 @@ import type { View, ViewDetails } from '../edge/http/schemas/answers.ts'
 import { lastChecked } from '../rebuild/plan/made-checks.ts'
 import { bytes, duration, moment, whole } from '../sql/words.ts'
 import { heldBack } from '../watch/diagnosis/held-back.ts'
+import { costText, dailyText } from '../watch/plan/cost.ts'
 import { savedText } from '../watch/plan/saved.ts'
 import type { Cell, Column, Fact } from './cell.ts'
 import { checkFacts } from './runs.ts'
@@ -45,6 +46,13 @@ export const viewColumns: Column<View>[] = [
   { name: 'size', title: 'Size', cell: sizeOf, number: true, leaveOut: 6 },
   { name: 'schedule', title: 'Schedule', cell: scheduleCell, leaveOut: 7 },
   savedColumn(8),
+  {
+    name: 'cost',
+    title: 'Cost',
+    cell: ({ cost }) => cost && dailyText(cost),
+    number: true,
+    leaveOut: 9,
+  },
 ]
 
 /** The numbers of a view. */
@@ -70,6 +78,7 @@ export function viewFacts(view: ViewDetails, now: Date): Fact[] {
     ['last success', momentCell(view.lastSuccessAt)],
     ['schedule', scheduleCell(view)],
     ['saved', savedText([view])],
+    ['cost', view.cost && costText(view.cost)],
     ['next run', view.nextRun && [{ moment: view.nextRun }, ', ', { ahead: view.nextRun }]],
     ...(checked ? checkFacts(checked) : []),
   ]
@@ -83,6 +92,7 @@ export const orderWords = {
   duration: 'longest refresh',
   rows: 'most rows',
   size: 'largest',
+  cost: 'highest cost',
   next: 'next run',
 } as const
 export type Order = keyof typeof orderWords
@@ -94,6 +104,7 @@ const measures: Record<Exclude<Order, 'urgency' | 'name'>, (view: View) => numbe
   duration: ({ lastRun }) => lastRun?.durationMs ?? null,
   rows: ({ estimatedRows }) => estimatedRows,
   size: ({ sizeBytes }) => sizeBytes,
+  cost: ({ cost }) => cost && cost.ms / cost.days,
   next: ({ nextRun }) => (nextRun === null ? null : -Date.parse(nextRun)),
 }
 

@@ -1,5 +1,6 @@
 import type { Database } from '../server/connect.ts'
 import { pruneActions } from './db/actions.ts'
+import { pruneCosts } from './db/costs.ts'
 import { prepareKept, pruneBatches, pruneRange, type Retention, vacuumHistory } from './db/prune.ts'
 
 /** What was pruned. `done` is false if the time was up first; the next prune continues. */
@@ -39,9 +40,10 @@ export const prune = (database: Database, retention: Retention, until: number): 
         removed = await pruneBatches(sql, batchesAtOnce, retention)
         batches += removed
       }
-      // A login that may not remove actions is told so, after the vacuum.
+      // A login that may not remove actions or costs is told so, after the vacuum.
       try {
         await pruneActions(sql, retention.days)
+        await pruneCosts(sql)
       } finally {
         await vacuumHistory(sql, Math.max(until - lastWordMs - Date.now(), 1))
       }

@@ -10,8 +10,10 @@ import type { Database, Sql } from '../server/connect.ts'
 import { readReplicas } from '../server/standbys.ts'
 import type { QualifiedName } from '../sql/names.ts'
 import type { Replicas } from '../sql/replicas.ts'
+import { readCosts } from './db/costs.ts'
 import { readSaved } from './db/saved.ts'
 import type { Standing } from './diagnosis/standing.ts'
+import type { Cost } from './plan/cost.ts'
 import type { Saved } from './plan/saved.ts'
 import { readStandings, type Standings } from './standings.ts'
 
@@ -29,6 +31,8 @@ export type Unlisted =
 
 /** How a view stands, as people read it. `leftOut` and `savedMs` are those of the last 24 h. */
 export interface ListedView extends Omit<Standing, Unlisted>, Saved {
+  /** What its refreshes of the last 30 days cost; null if none is on record. */
+  cost: Cost | null
   paused: boolean
   /** The views that this one reads, directly or through plain views and functions. */
   dependsOn: string[]
@@ -97,6 +101,7 @@ async function listing(
 ): Promise<(view: Standing) => ListedView> {
   const neededBy = dependents(dependencies)
   const saved = await readSaved(sql, only)
+  const costs = await readCosts(sql, only)
   return ({
     inAll: _inAll,
     minIntervalSeconds: _minInterval,
@@ -117,5 +122,6 @@ async function listing(
     lagWorksSeconds: lagWorksMs === null ? null : lagWorksMs / 1000,
     suspendedUntil: suspended?.until ?? null,
     ...(saved.get(shown.id ?? 0) ?? { leftOut: 0, savedMs: null }),
+    cost: costs.get(shown.id ?? 0) ?? null,
   })
 }

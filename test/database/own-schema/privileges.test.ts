@@ -104,6 +104,7 @@ const onRecord = (
     | 'batch_views'
     | 'batch_groups'
     | 'latest_runs'
+    | 'view_costs'
     | 'set_aside'
     | 'switches',
   ...privileges: string[]
@@ -416,7 +417,12 @@ const operations: Operation[] = [
   },
   {
     operation: 'GET /views/{view}',
-    rights: [...onRecord('latest_runs', 'select'), ...onRecord('switches', 'select'), ...readsFacts],
+    rights: [
+      ...onRecord('latest_runs', 'select'),
+      ...onRecord('view_costs', 'select'),
+      ...onRecord('switches', 'select'),
+      ...readsFacts,
+    ],
     perform: ({ schema, database }) => getView(database, `${schema}.kept`),
     done: { populated: true, indexes: [{ unique: true, definition: expect.any(String) }] },
   },
@@ -690,6 +696,7 @@ describe('reads', () => {
     usageOfRecord,
     ...onRecord('definitions', 'select'),
     ...onRecord('latest_runs', 'select'),
+    ...onRecord('view_costs', 'select'),
     ...onRecord('runs', 'select'),
     ...onRecord('switches', 'select'),
     ...readsFacts,

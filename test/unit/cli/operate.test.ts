@@ -17,7 +17,7 @@ import type {
   Why,
 } from '../../../src/edge/http/schemas/answers.ts'
 import { runColumns } from '../../../src/resources/runs.ts'
-import { inOrder, viewColumns } from '../../../src/resources/views.ts'
+import { inOrder, viewColumns, viewFacts } from '../../../src/resources/views.ts'
 import { plain } from '../../../src/terminal/paint.ts'
 
 const now = new Date('2026-11-21T12:00:00Z')
@@ -66,6 +66,7 @@ const viewOf = (changes: Partial<View>): View => ({
   suspendedUntil: null,
   leftOut: 0,
   savedMs: null,
+  cost: null,
   missing: false,
   checked: false,
   checkFailedSince: null,
@@ -192,6 +193,31 @@ describe('views', () => {
     const { leftOut: _, savedMs: __, ...before } = fresh
     expect(summaryOf([before as View])).toBe('1 view, fresh')
     expect(tableOf(viewColumns, [before as View], now, wide)[0]).not.toContain('SAVED')
+  })
+})
+
+describe('what views cost', () => {
+  const cost = { days: 30, refreshes: 720, ms: 10_800_000, share: 0.75 }
+  const dear = viewOf({ name: 'dear', view: 'public.dear', cost })
+  const cheap = viewOf({
+    name: 'cheap',
+    view: 'public.cheap',
+    cost: { days: 1, refreshes: 1, ms: 120_000, share: 0.25 },
+  })
+
+  test('stands in the widest table, and what is dearest a day comes first', () => {
+    const list = inOrder([viewOf({ name: 'new', view: 'public.new' }), cheap, dear], 'cost')
+    expect(list.map(({ view }) => view)).toEqual(['public.dear', 'public.cheap', 'public.new'])
+    const [head, first, second, third] = tableOf(viewColumns, list, now, wide)
+    expect(head).toMatch(/ COST$/)
+    expect(first).toMatch(/ 6 min a day \(75%\)$/)
+    expect(second).toMatch(/ 2 min a day \(25%\)$/)
+    expect(third).not.toContain('a day')
+  })
+
+  test('stands among the facts of a view with the number of its refreshes', () => {
+    const facts = Object.fromEntries(viewFacts({ ...dear, recentRuns: [] } as never, now))
+    expect(facts.cost).toBe('6 min a day (75%), 720 refreshes in 30 d')
   })
 })
 

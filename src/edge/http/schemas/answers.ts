@@ -243,6 +243,15 @@ const viewSummary = z.object({
     description: 'The refreshes of the last 24 h that were left out because they would have changed nothing.',
   }),
   savedMs,
+  cost: z
+    .object({
+      days: z.int().meta({ description: 'The days since the first of these refreshes, at most 30.' }),
+      refreshes: z.int().meta({ description: 'How many succeeded.' }),
+      ms: z.int().meta({ description: 'How long they took together, failures among them.' }),
+      share: z.number().meta({ description: 'The share of what all views take a day, 0 to 1.' }),
+    })
+    .nullable()
+    .meta({ description: 'What the refreshes of the last 30 days took; null if none is on record.' }),
   missing: z.boolean().meta({ description: 'Whether the view was authored, and is not in the database.' }),
   checked: z.boolean().meta({ description: 'Whether its definition has checks.' }),
   checkFailedSince: time.nullable().meta({
