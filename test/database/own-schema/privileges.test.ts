@@ -103,6 +103,7 @@ const onRecord = (
     | 'batches'
     | 'batch_views'
     | 'batch_groups'
+    | 'deliveries'
     | 'latest_runs'
     | 'set_aside'
     | 'switches',
@@ -692,6 +693,7 @@ describe('reads', () => {
     ...onRecord('latest_runs', 'select'),
     ...onRecord('runs', 'select'),
     ...onRecord('switches', 'select'),
+    ...onRecord('deliveries', 'select'),
     ...readsFacts,
   ]
 
