@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { ServeOptions } from '../../src/config/serve-options.ts'
+import type { ServeOptions } from '../../src/config/options.ts'
 import {
   type FunctionOptions,
   isFunctionOption,
