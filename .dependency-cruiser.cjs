@@ -111,6 +111,7 @@ const layers = {
     'build',
     'local/embedded/',
     'serve/process/',
+    'test/faults/support/proxy.ts',
     'test/support/servers/',
     'test/support/views/slow-view.ts',
     'test/support/waiting/',

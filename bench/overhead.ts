@@ -50,7 +50,7 @@ export const bareRefresh = (sql: Sql, view: string): Promise<Sample> =>
   measure(sql, () => sql.unsafe(`refresh materialized view bench.${view}`))
 
 /** What a cron job would do. The new server process has to fill its caches and memory, as with Viewkeeper. */
-const connectAndRefresh = ({ sql, database }: BenchServer, view: string): Promise<Sample> =>
+export const connectAndRefresh = ({ sql, database }: BenchServer, view: string): Promise<Sample> =>
   measure(sql, async () => {
     const connection = await database.open({ statement_timeout: '0' })
     await connection.sql.unsafe(`refresh materialized view bench.${view}`)

@@ -7,7 +7,7 @@ import { readView } from '../../src/catalog/db/catalog.ts'
 import { ensureDefinition } from '../../src/catalog/db/definitions.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
 import { migrate } from '../../src/own-schema/apply.ts'
-import { startRun } from '../../src/run/db/runs.ts'
+import { startRun, startRunHere } from '../../src/run/db/runs.ts'
 import { sessionEnvelope } from '../../src/run/envelope/envelope.ts'
 import { failuresOf } from '../../src/run/envelope/failures.ts'
 import { startUp } from '../../src/run/envelope/run-connection.ts'
@@ -32,6 +32,8 @@ const functions = {
 /** What a benchmark uses of one checkout of Viewkeeper. */
 export type Code = typeof functions & {
   envelope: string
+  /** Records a run in the message of its envelope; null: in this commit, a message of its own does. */
+  startRunHere: typeof startRunHere | null
   /** The envelope of a connection that a batch keeps; null: this commit's batches send the text each time. */
   sessionEnvelope: Pick<typeof sessionEnvelope, 'make' | 'call'> | null
   schema: URL
@@ -45,6 +47,7 @@ export type Code = typeof functions & {
 export const ownCode: Code = {
   ...functions,
   envelope,
+  startRunHere,
   sessionEnvelope,
   failuresOf,
   startUp,
@@ -74,6 +77,7 @@ export async function loadCode(folder: string): Promise<Code> {
   return {
     ...(Object.fromEntries(entries) as typeof functions),
     envelope,
+    startRunHere: ((await find('startRunHere')) as typeof startRunHere | undefined) ?? null,
     sessionEnvelope: ((await find('sessionEnvelope')) as typeof sessionEnvelope | undefined) ?? null,
     failuresOf: ((await find('failuresOf')) as typeof failuresOf | undefined) ?? null,
     startUp: ((await find('startUp')) as Record<string, string> | undefined) ?? {},

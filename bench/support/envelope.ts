@@ -42,8 +42,11 @@ export async function sampleEnvelope(
     request: {},
   }
   let id = 0
+  const { startRunHere } = code
   const record = await measure(sql, async () => {
-    id = (await code.startRun(sql, run, plan, {}))!
+    id = (await (startRunHere
+      ? startRunHere(sql, run, { plan, response: {} }, (made) => `${made} as taken`)
+      : code.startRun(sql, run, plan, {})))!
   })
   const connection = await connect(id)
   // As at the start of the run's connection, also on one that has worked before.

@@ -2,6 +2,7 @@ import type { DefinitionDefaults } from '../catalog/db/definitions.ts'
 import { lookAtView, type Patience } from '../catalog/db/look.ts'
 import type { RowCountStrategy, Strategy } from '../catalog/plan/definition.ts'
 import { type Obstacle, obstacle } from '../catalog/plan/rights.ts'
+import type { UsualDurations } from '../catalog/plan/run.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
 import { Problem } from '../problem.ts'
 import type { RunOptions } from '../rebuild/plan/run-options.ts'
@@ -30,6 +31,8 @@ interface RefreshOptions extends Patience {
   withoutChecks?: boolean | undefined
   /** The view as it was read a moment ago. */
   seen?: ViewFacts
+  /** What its refreshes took, if that was read with it. */
+  usual?: UsualDurations | undefined
   /** Set in a batch, which rebuilds other views more carefully: see `planGroup`. */
   inBatch?: InBatch
 }
@@ -61,7 +64,7 @@ async function planAsSeen(
   const compares = definition.checks.differs !== undefined && !request.withoutChecks
   const wanted = compares && asked === 'auto' ? 'swap' : asked
   const { onReplicas } = definition
-  const usual = wanted === 'auto' ? await readUsualDurations(sql, definition.id) : null
+  const usual = wanted === 'auto' ? (request.usual ?? (await readUsualDurations(sql, name))) : null
   const short = usual !== null && onReplicas === null ? shortMs(usual) : null
   const { view, snapshot } = await lookAtView(
     sql,

@@ -2,11 +2,12 @@ import { readView } from '../catalog/db/catalog.ts'
 import { type DefinitionDefaults, ensureDefinition, findDefaults } from '../catalog/db/definitions.ts'
 import { readPause } from '../catalog/db/pause.ts'
 import type { RowCountStrategy, Strategy } from '../catalog/plan/definition.ts'
-import { isScheduled } from '../catalog/plan/run.ts'
+import { isScheduled, type UsualDurations } from '../catalog/plan/run.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
 import type { Sql } from '../server/connect.ts'
 import type { QualifiedName } from '../sql/names.ts'
 import type { Call } from './call.ts'
+import { readUsualDurations } from './db/history.ts'
 import { findRecentSuccess } from './db/runs.ts'
 import { execute, patienceOf, type Target } from './execute.ts'
 import { pauseReason } from './plan/pause.ts'
@@ -42,32 +43,42 @@ interface RefreshTarget extends Target {
   definition: DefinitionDefaults
   /** Why the view is not refreshed at present; null if nothing is paused. */
   pause: string | null
+  /** What strategy "auto" goes by. Undefined: the request names another one. */
+  usual: UsualDurations | undefined
 }
 
 async function find(
   sql: Sql,
   name: QualifiedName,
-  { force }: RefreshRequest,
+  { force, strategy = 'auto' }: RefreshRequest,
   { trigger }: Call,
 ): Promise<RefreshTarget> {
   const mayPause = !force && isScheduled(trigger)
-  const [view, known, allPaused, recentRunId] = await Promise.all([
+  const [view, known, allPaused, recentRunId, usual] = await Promise.all([
     readView(sql, name),
     findDefaults(sql, name),
     mayPause ? readPause(sql) : null,
     force ? undefined : findRecentSuccess(sql, name),
+    strategy === 'auto' ? readUsualDurations(sql, name) : undefined,
   ])
   const definition = known ?? (await ensureDefinition(sql, name))
   const { id, paused } = definition
   const pause = force ? null : pauseReason({ paused, allPaused: allPaused !== null }, trigger)
   const mayCoalesce = pause === null && view.populated
-  return { definitionId: id, view, definition, pause, recentRunId: mayCoalesce ? recentRunId : undefined }
+  return {
+    definitionId: id,
+    view,
+    definition,
+    pause,
+    usual,
+    recentRunId: mayCoalesce ? recentRunId : undefined,
+  }
 }
 
 const plan = async (
   sql: Sql,
   name: QualifiedName,
-  { view, definition, pause }: RefreshTarget,
+  { view, definition, pause, usual }: RefreshTarget,
   request: RefreshRequest,
   call: Call,
 ) => {
@@ -77,5 +88,5 @@ const plan = async (
     isScheduled(call.trigger) && !request.force ? await skippedUnchanged(sql, definition.id) : undefined
   if (unneeded !== undefined) return unneeded
   const { until } = patienceOf(call, request.timeoutSeconds ?? definition.timeoutSeconds)
-  return planRefresh(sql, name, definition, { ...request, ifRunning: 'skip', until, seen: view })
+  return planRefresh(sql, name, definition, { ...request, ifRunning: 'skip', until, seen: view, usual })
 }

@@ -32,17 +32,13 @@ interface Sent extends SentRun {
   work: Planned
 }
 
-/** Records a new run as pending, and sends it: in one message, if it has no members. Null in the cases of startRun. */
+/** Records a new run as pending, and sends it, in one message. Null in the cases of startRun. */
 export async function sendNew(
   connection: RunConnection,
   run: RunRequest,
   work: Planned,
 ): Promise<Sent | null> {
   const { sql } = connection
-  if (work.plan.members !== undefined) {
-    const runId = await recordPlan(sql, run, work)
-    return runId === null ? null : { runId, work, ...sendRun(connection, runId, work) }
-  }
   const recorded = startRunHere(sql, run, recordedOf(work), (id) => takeRun(id, work))
   const sent = sendEnvelope(connection)
   const runId = await recorded.catch((error) => {

@@ -69,8 +69,8 @@ const withStatus = (sql: Sql, status: RunStatus[]) => {
 const anyOf = (sql: Sql, values: (string | number)[], type: 'integer' | 'text') =>
   sql`any (array(select value::${sql.unsafe(type)} from jsonb_array_elements_text(${sql.json(values)})))`
 
-/** How long the last 20 successes took. */
-export async function readUsualDurations(sql: Sql, definitionId: number): Promise<UsualDurations> {
+/** How long the last 20 successes of a view took; nulls if there was none. */
+export async function readUsualDurations(sql: Sql, { schema, name }: QualifiedName): Promise<UsualDurations> {
   const [row] = await sql<[UsualDurations]>`
     select avg((response ->> 'lockedMs')::float8) filter (where response ->> 'strategy' = 'regular') as "regularMs",
            avg((response ->> 'lockedMs')::float8) filter (where response ->> 'strategy' = 'swap') as "exchangeMs",
@@ -79,7 +79,9 @@ export async function readUsualDurations(sql: Sql, definitionId: number): Promis
            avg(duration_ms) filter (where response ->> 'strategy' = 'concurrent')::float8 as "concurrentMs",
            coalesce(nullif(current_setting(${regularUpToSetting}, true), ''), '0')::float8 as "upToMs"
       from (select r.duration_ms, r.meta -> 'response' as response from viewkeeper.runs r
-             where r.definition_id = ${definitionId} and r.operation = 'refresh' and r.status = 'success'
+             where r.definition_id = (select d.id from viewkeeper.definitions d
+                                      where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null)
+               and r.operation = 'refresh' and r.status = 'success'
              order by r.id desc limit 20) l`
   return row
 }

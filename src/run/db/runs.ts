@@ -1,7 +1,7 @@
 import type { Operation, RunError, RunStatus, Trigger, Unchanged } from '../../catalog/plan/run.ts'
 import { mayRetry } from '../../problem.ts'
 import type { MadeCheck } from '../../rebuild/plan/made-checks.ts'
-import { type Sql, withTransaction } from '../../server/connect.ts'
+import type { Sql } from '../../server/connect.ts'
 import { reservedKeys } from '../../server/lock-keys.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'
@@ -99,15 +99,12 @@ export const startRun = (
   plan: Plan,
   response: RunResponse,
   provided?: Condition,
-): Promise<number | null> => {
-  const insert = (part: Sql) =>
-    insertRun(part, run, { status: 'pending', plan, response, error: null }, provided)
-  return plan.members === undefined ? insert(sql) : withMembers(sql, plan.members, insert)
-}
+): Promise<number | null> => insertRun(sql, run, pendingRun(plan, response), provided)
 
 /**
- * As startRun, for a run without members: the statement also makes the session that of the run, by `take`, which gets an
- * expression for the run's id and returns columns of a `select`. It is sent at once.
+ * As startRun. The statement also makes the session that of the run, by `take`, which gets an expression for the run's id and
+ * returns columns of a `select`. It is sent at once. Its commit waits for no disk: the claim, which follows in the same message
+ * and commits before any work, writes the WAL of both.
  */
 export async function startRunHere(
   sql: Sql,
@@ -116,56 +113,48 @@ export async function startRunHere(
   take: (id: string) => string,
   provided?: Condition,
 ): Promise<number | null> {
-  const pending = { status: 'pending', plan, response, error: null } as const
   const [row] = await sql<[{ id: number | null }]>`
-    with made as (${insertion(sql, run, pending, provided)})
-    select made.id, ${sql.unsafe(take(`coalesce(made.id, ${reservedKeys.warmUp})`))} from (select) one left join made on true`.execute()
+    with ${insertion(sql, run, pendingRun(plan, response), provided)}
+    select made.id, pg_catalog.set_config('synchronous_commit', 'off', true),
+           ${sql.unsafe(take(`coalesce(made.id, ${reservedKeys.warmUp})`))} from (select) one left join made on true`.execute()
   return row.id
 }
 
-/** Gives a pending run another plan. False if the run is not pending any more. */
+const pendingRun = (plan: Plan, response: RunResponse): NewRun => ({
+  status: 'pending',
+  plan,
+  response,
+  error: null,
+})
+
+/** Gives a pending run another plan. The runs of other members belong to the plan before, and end. False if it is not pending any more. */
 export async function replan(sql: Sql, id: number, plan: Plan, response: RunResponse): Promise<boolean> {
-  const write = (part: Sql) => writePlan(part, id, plan, response)
-  const written = plan.members === undefined ? write(sql) : withMembers(sql, plan.members, write)
-  return (await written) !== null
-}
-
-/** Writes a pending run, and the pending runs of the other members of its group. `write` returns the run's id. */
-const withMembers = (
-  sql: Sql,
-  members: NonNullable<Plan['members']>,
-  write: (sql: Sql) => Promise<number | null>,
-): Promise<number | null> =>
-  withTransaction(sql, async (transaction) => {
-    const id = await write(transaction)
-    if (id === null) return null
-    await transaction`
-      with leader as (select r.*, format('%I.%I', r.schema_name, r.view_name) as view from viewkeeper.runs r where r.id = ${id}),
-      made as (
-        insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller, claim_by,
-                                     group_run_id, meta)
-        select (m ->> 'definitionId')::integer, m ->> 'schema', m ->> 'name', l.operation, l.trigger, l.requested_by, l.caller,
-               l.claim_by, l.id, jsonb_build_object('request', jsonb_strip_nulls(jsonb_build_object(
-                 'withoutChecks', l.meta #> '{request,withoutChecks}')), 'response', jsonb_build_object('strategy', 'swap',
-                 'because', format('it reads %s, and was refreshed together with it (run %s)', l.view, l.id)))
-          from leader l, jsonb_array_elements(${transaction.json(members as never)}) m
-        returning id, format('%I.%I', schema_name, view_name) as view)
-      update viewkeeper.runs r set meta = jsonb_set(r.meta, '{response,group}', (
-               select jsonb_agg(jsonb_build_object('view', made.view, 'runId', made.id) order by made.id) from made))
-       where r.id = ${id}`
-    return id
-  })
-
-/** Writes the plan of a pending run. The runs of other members belong to the plan before, and end. */
-async function writePlan(sql: Sql, id: number, plan: Plan, response: RunResponse): Promise<number | null> {
   const { count } = await sql`
-    with gone as (${endFollowers(sql, id)})
-    update viewkeeper.runs set plan = ${sql.json(plan as never)}, fills = ${plan.fills}, updated_at = clock_timestamp(),
-           claim_by = case when claim_by is not null then clock_timestamp() + make_interval(secs => ${claimWithinSeconds}) end,
-           meta = jsonb_set(meta, '{response}', ${sql.json(response as never)})
-     where id = ${id} and status = 'pending'`
-  return count > 0 ? id : null
+    with gone as (${endFollowers(sql, id)}),
+    made as (
+      update viewkeeper.runs set plan = ${sql.json(plan as never)}, fills = ${plan.fills}, updated_at = clock_timestamp(),
+             claim_by = case when claim_by is not null then clock_timestamp() + make_interval(secs => ${claimWithinSeconds}) end,
+             meta = jsonb_set(meta, '{response}', ${sql.json(response as never)})
+       where id = ${id} and status = 'pending'
+      returning *)
+    ${followersOf(sql, plan)}
+    select from made`
+  return count > 0
 }
+
+/** The part of a statement that makes the pending runs of the other members of a group; `made` is the run of the first. */
+const followersOf = (sql: Sql, { members }: Pick<Plan, 'members'>) =>
+  members === undefined
+    ? sql``
+    : sql`,
+    followers as (
+      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller, claim_by,
+                                   group_run_id, meta)
+      select (m ->> 'definitionId')::integer, m ->> 'schema', m ->> 'name', l.operation, l.trigger, l.requested_by, l.caller,
+             l.claim_by, l.id, jsonb_build_object('request', jsonb_strip_nulls(jsonb_build_object(
+               'withoutChecks', l.meta #> '{request,withoutChecks}')), 'response', jsonb_build_object('strategy', 'swap',
+               'because', format('it reads %I.%I, and was refreshed together with it (run %s)', l.schema_name, l.view_name, l.id)))
+        from made l, jsonb_array_elements(l.plan -> 'members') m)`
 
 /** How a run ended without being sent to the server: its plan was refused, or it had nothing to do. */
 export type EndedAtOnce =
@@ -200,10 +189,20 @@ interface NewRun {
   unchanged?: Unchanged | undefined
 }
 
-const insertRun = async (...words: Parameters<typeof insertion>): Promise<number | null> =>
-  (await insertion(...words))[0]?.id ?? null
+async function insertRun(
+  sql: Sql,
+  run: RunRequest,
+  made: NewRun,
+  provided?: Condition,
+): Promise<number | null> {
+  const [row] = await sql<{ id: number }[]>`with ${insertion(sql, run, made, provided)} select id from made`
+  return row?.id ?? null
+}
 
-/** The database's clock gives all times and decides what is too late. A lock keeps the batch from ending. */
+/**
+ * The parts of a statement that make a run: `made`. The database's clock gives all times and decides what is too late. A lock keeps
+ * the batch from ending.
+ */
 function insertion(
   sql: Sql,
   run: RunRequest,
@@ -213,8 +212,9 @@ function insertion(
   const json = (value: unknown) => (value === null ? null : sql.json(value as never))
   const { batch } = run
   const claimBy = status === 'pending' && batch === undefined ? claimWithinSeconds : null
-  return sql<{ id: number }[]>`
-    with place as (${batch === undefined ? sql`select` : openBatch(sql, batch.id)})
+  return sql`
+    place as (${batch === undefined ? sql`select` : openBatch(sql, batch.id)}),
+    made as (
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
                                  idempotency_key, status, plan, fills, meta, error, claim_by, finished_at, duration_ms,
                                  batch_id, attempt, as_of, held_back_by)
@@ -228,7 +228,8 @@ function insertion(
            ${unchanged?.asOf ?? null}::text::timestamptz, ${unchanged?.heldBackBy ?? null}
       from place where ${provided}
     on conflict do nothing
-    returning id`
+    returning *)
+    ${followersOf(sql, plan ?? {})}`
 }
 
 /** Selects a batch if it goes on, and locks it: nobody ends or cancels it before this transaction is over. */

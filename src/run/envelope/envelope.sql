@@ -164,6 +164,11 @@ begin
           raise exception using errcode = 'VK001';
         end if;
         counted := null;
+        -- The answer names the runs of the others. In a batch each run has an answer.
+        update viewkeeper.runs r set meta = jsonb_set(r.meta, '{response,group}', (
+                 select jsonb_agg(jsonb_build_object('view', format('%I.%I', m.schema_name, m.view_name), 'runId', m.id) order by m.id)
+                   from viewkeeper.runs m where m.id = any (members)))
+         where r.id = run and batch is null;
       end if;
       -- What the plan stands on has to be as it was.
       if claimed and work ->> 'basis' is not null then

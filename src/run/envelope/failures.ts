@@ -24,6 +24,13 @@ const ofEveryRun = {
 /** What the envelope has to know of the failures of this plan, as JSON. `hints`: a query for what was done with a view. */
 export const failuresOf = (plan: Plan): string => {
   const purposes = purposesOf(plan)
+  const known = of.get(`${purposes}`)
+  if (known !== undefined) return known
   const hints = purposes.length > 0 ? short(hintsInPlace(purposes)) : null
-  return JSON.stringify({ ...ofEveryRun, hints })
+  const made = JSON.stringify({ ...ofEveryRun, hints })
+  of.set(`${purposes}`, made)
+  return made
 }
+
+/** By purposes: a batch asks for each of its runs. */
+const of = new Map<string, string>()
