@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { commonFields } from './fields.ts'
 import { notify } from './notify.ts'
-import type { ServeOptions } from './options.ts'
+import type { CommonOptions } from './options.ts'
 import { told } from './told.ts'
 
 /** What `viewkeeper serve` obeys. */
@@ -15,7 +15,4 @@ export const serveOptions = z.strictObject({
 })
 
 /** The options that a keeper obeys. Without `schedules`, nothing is refreshed by the clock. */
-export type KeeperConfig = Omit<
-  ServeOptions,
-  'alarmEmails' | 'pageUrl' | 'runbookUrl' | 'logLevel' | 'notify'
->
+export type KeeperConfig = Omit<CommonOptions, 'alarmEmails' | 'pageUrl' | 'runbookUrl' | 'logLevel'>
