@@ -1,5 +1,6 @@
 import { readdir, rm } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { builtinModules } from 'node:module'
+import { basename, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
 import { openapi } from '../src/edge/http/openapi.ts'
@@ -14,7 +15,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
  */
 const neverLoaded = [
   'bowser',
-  ...['ini', 'login', 'process', 'sso', 'web-identity'].map(
+  ...['http', 'ini', 'login', 'process', 'sso', 'web-identity'].map(
     (source) => `@aws-sdk/credential-provider-${source}`,
   ),
   '@smithy/credential-provider-imds',
@@ -27,6 +28,15 @@ const withoutUncalled: Plugin = {
     onLoad({ filter: /\/postgres\/src\/(subscribe|large)\.js$/ }, () => ({
       contents: 'export default () => ({})',
     })),
+}
+
+/** Leaves out what the AWS SDK loads when a request has a stream of events, which ours have not. */
+const withoutStreams: Plugin = {
+  name: 'without-streams',
+  setup: ({ onResolve }) =>
+    onResolve({ filter: /^@smithy\/core\/event-streams$/ }, ({ path, kind }) =>
+      kind === 'dynamic-import' ? { path, external: true } : undefined,
+    ),
 }
 
 /** Writes the OpenAPI file into the bundle instead of what makes it: that is larger than all the rest of a function. */
@@ -47,33 +57,40 @@ const writtenVersion: Plugin = {
     })),
 }
 
-/** What our files and the logger of Powertools take from modules of Node, and do not need before the first call. */
-const neededLater: Record<string, string[]> = {
-  // The logger draws lots if it samples the log, which it does not for us.
-  'node:crypto': ['randomInt'],
-  'node:fs': ['readFileSync'],
-  'node:net': ['isIPv4'],
-}
+/** Functions of these modules are needed after the start. The logger draws lots if it samples the log, which ours does not. */
+const needLater = /(src\/keeper\/.*|@aws-lambda-powertools\/logger\/.*):(crypto|net)$/
 
 /**
- * Loads these modules of Node when they are first used. Together they take Node almost half of its own start, partly because
- * Node reads every export of a module that is imported: so `node:fs` loads its promises and its streams.
+ * Takes from modules of Node what is used. An `import` reads every export, and some are costly: all root certificates of `tls`,
+ * the WebSocket of `http`, the streams of `fs`.
  */
-const laterModules: Plugin = {
-  name: 'later-modules',
+const builtins: Plugin = {
+  name: 'builtins',
   setup({ onResolve, onLoad }) {
-    onResolve({ filter: /^node:(crypto|fs|net)$/ }, ({ path, importer }) =>
-      /\/(src\/edge\/lambda|@aws-lambda-powertools\/logger)\//.test(importer)
-        ? { path, namespace: 'later' }
-        : undefined,
-    )
-    onLoad({ filter: /^node:/, namespace: 'later' }, ({ path }) => ({
-      contents: neededLater[path]!.map(
-        (name) =>
-          `export const ${name} = (...given) => process.getBuiltinModule('${path}').${name}(...given)`,
-      ).join('\n'),
+    onResolve({ filter: new RegExp(`^(node:)?(${builtinModules.join('|')})$`) }, (taken) => {
+      if (taken.kind !== 'import-statement') return undefined
+      // One for each importer: what several share would be a chunk of its own.
+      const path = `${relative(root, taken.importer)}:${taken.path.replace('node:', '')}`
+      return { path, namespace: needLater.test(path) ? 'later' : 'node' }
+    })
+    onLoad({ filter: /./, namespace: 'node' }, ({ path }) => ({
+      contents: exported(path, (name, module) => `/* @__PURE__ */ (() => ${module}.${name})()`),
+    }))
+    onLoad({ filter: /./, namespace: 'later' }, ({ path }) => ({
+      contents: exported(path, (name, module) => `(...given) => ${module}.${name}(...given)`),
     }))
   },
+}
+
+/** A module that exports what the module of Node at the end of the path does, under the same names. */
+function exported(path: string, value: (name: string, module: string) => string): string {
+  const id = path.replace(/.*:/, '')
+  const module = `process.getBuiltinModule('${id}')`
+  const names = Object.keys(process.getBuiltinModule(id)!).filter((name) => /^\w+$/.test(name))
+  return [
+    `export default /* @__PURE__ */ ${module}`,
+    ...names.map((name) => `export const ${name} = ${value(name, module)}`),
+  ].join('\n')
 }
 
 const options = {
@@ -85,16 +102,12 @@ const options = {
   target: 'node24',
   logLevel: 'warning',
   minify: true,
-  sourcemap: true,
+  // Without a comment that names the map: src/edge/lambda/stack.ts finds it.
+  sourcemap: 'external',
   sourcesContent: false,
   external: neverLoaded,
-  plugins: [withoutUncalled, writtenOpenapi, writtenVersion, laterModules],
+  plugins: [withoutUncalled, withoutStreams, writtenOpenapi, writtenVersion, builtins],
   mainFields: ['module', 'main'],
-  // Packages in CommonJS call require(), which an ES module does not have. The imported name is long, because the
-  // minifier does not know this line and may give the same short name to something else.
-  banner: {
-    js: "import{createRequire as createRequireOfBundle}from'node:module';const require=createRequireOfBundle(import.meta.url);",
-  },
 } satisfies BuildOptions
 
 /**
@@ -106,7 +119,8 @@ export async function buildFunctions(folder = fileURLToPath(functionsFolder)): P
   const files = await readdir(join(root, 'functions'))
   await rm(folder, { recursive: true, force: true })
   const bundles = await Promise.all(files.map((file) => buildFunction(basename(file, '.ts'), folder)))
-  return bundles.flatMap(({ inputs }) => Object.keys(inputs).map((path) => join(root, path)))
+  const inputs = bundles.flatMap((bundle) => Object.keys(bundle.inputs))
+  return inputs.filter((path) => !/^(node|later):/.test(path)).map((path) => join(root, path))
 }
 
 /** Bundles one function. Returns what is in its files; paths are relative to the repository. */

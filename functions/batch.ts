@@ -1,4 +1,4 @@
-import { type ForwardedEvent, openBatch } from '../src/edge/handlers/open-batch.ts'
+import type { ForwardedEvent } from '../src/edge/handlers/open-batch.ts'
 import { readConfiguration } from '../src/edge/lambda/configuration.ts'
 import { eventFunction } from '../src/edge/lambda/function.ts'
 import { answeredWithin } from '../src/edge/lambda/lifetime.ts'
@@ -9,7 +9,10 @@ const openingMs = 26_500
 /** Records a batch, for the function `start-batch` and for the state machine, which has it advanced until it is done. */
 export const handler = eventFunction<ForwardedEvent | { batchId: unknown }, unknown>(
   async (event, context) => {
-    if (!('batchId' in event)) return answeredWithin(openingMs, () => openBatch(event, readConfiguration()))
+    if (!('batchId' in event)) {
+      const { openBatch } = await import('../src/edge/handlers/open-batch.ts')
+      return answeredWithin(openingMs, () => openBatch(event, readConfiguration()))
+    }
     const { advanceBatch } = await import('../src/edge/handlers/advance.ts')
     return advanceBatch(event, context, readConfiguration())
   },

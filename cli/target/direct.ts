@@ -1,15 +1,10 @@
 import { optionsOf, saidToDatabase } from '../../src/config/variables.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
 import { bringUp } from '../../src/migrate/bring-up.ts'
+import type { MigrateCall } from '../../src/migrate/call.ts'
 import { checkViews } from '../../src/migrate/check.ts'
 import { readFrozenMigrations } from '../../src/migrate/frozen-migrations.ts'
-import {
-  isAhead,
-  type MigrateCall,
-  migrateDown,
-  migrationStatus,
-  readableStatus,
-} from '../../src/migrate/migrate.ts'
+import { isAhead, migrateDown, migrationStatus, readableStatus } from '../../src/migrate/migrate.ts'
 import { refuseOtherFolders } from '../../src/migrate/own-folder.ts'
 import { frozenState } from '../../src/migrate/plan/frozen.ts'
 import { migrate } from '../../src/own-schema/apply.ts'

@@ -1,6 +1,7 @@
 import type { Difference } from '../../src/catalog/plan/differences.ts'
 import type { BroughtUp } from '../../src/migrate/bring-up.ts'
-import type { MigrationDone, MigrationStatus } from '../../src/migrate/migrate.ts'
+import type { MigrationDone } from '../../src/migrate/call.ts'
+import type { MigrationStatus } from '../../src/migrate/migrate.ts'
 import type { Described } from '../../src/watch/describe.ts'
 import type { DoctorRequest, Findings } from '../../src/watch/doctor.ts'
 

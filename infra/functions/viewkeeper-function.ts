@@ -98,7 +98,6 @@ export class ViewkeeperFunction extends Construct {
         ...(waits ? longestWait(options) : {}),
         ...own.variables,
         ...network?.variables,
-        NODE_OPTIONS: '--enable-source-maps',
       },
       // Lambda itself sends the traces, so a network without a way out needs no endpoint of X-Ray.
       tracing: options.tracing ? Tracing.ACTIVE : undefined,

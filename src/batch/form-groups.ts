@@ -1,39 +1,24 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { findLocked } from '../catalog/db/locked.ts'
 import { areReadByViews } from '../catalog/db/readers.ts'
-import { readObstacles } from '../catalog/db/rights.ts'
 import { traitsOf } from '../catalog/plan/definition.ts'
-import { Problem } from '../problem.ts'
-import { type GroupSeen, lookAtEach } from '../rebuild/db/group.ts'
-import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
-import { make } from '../rebuild/plan/make.ts'
-import { nothingStandsBetween, prove } from '../rebuild/plan/prove.ts'
-import { memberRequirements, placesRequirement } from '../rebuild/plan/requirements.ts'
-import { everything, materialized } from '../rebuild/plan/scope.ts'
-import { apart, batchKey } from '../rebuild/plan/shadow-place.ts'
+import { StatementRefused } from '../rebuild/db/statements.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
-import { lookAgain } from '../server/look-again.ts'
 import { mayPass } from '../server/sqlstate.ts'
-import { readCopy } from '../server/standbys.ts'
-import { displayName } from '../sql/names.ts'
-import { besideCopy } from '../sql/replicas.ts'
 import { type AdvancingBatch, idsOf, lookAgainMs, readAllAgain } from './advancing.ts'
 import {
   type BatchGroup,
   type Grouped,
   type Grouping,
   lockGrouping,
-  readCandidates,
   readOpenGroups,
-  readTakenNumbers,
   recordGrouping,
 } from './db/batch-groups.ts'
 import { type BatchView, readBatchViews } from './db/batch-views.ts'
-import type { Batch, RefreshedEach } from './db/batches.ts'
+import type { Batch } from './db/batches.ts'
+import type { decideGroups } from './decide-groups.ts'
 import { leaveOutUnchanged } from './leave-out.ts'
-import { viewsTogether } from './plan/inclusion.ts'
-import { type PlannedGroup, planTogether } from './plan/together.ts'
 
 /** How long the groups of a batch may fail to be formed before its views are refreshed each by itself. */
 const formingPatienceMs = 30_000
@@ -113,58 +98,16 @@ async function formGroups(
     const oids = await findMoving(transaction, batch, views, known)
     if (waiting.length > 0 && known.isPatient && (await findLocked(transaction, oids)).length > 0)
       return waiting
-    const grouped = oids.length === 0 ? nothing : await decide(transaction, batch, oids, known, isLastTry)
+    const grouped = oids.length === 0 ? nothing : await decideOn(transaction, batch, oids, known, isLastTry)
     await recordGrouping(transaction, batch.id, grouped)
     return grouped.locked.map(({ view }) => view)
   })
 }
 
+const decideOn = async (...given: Parameters<typeof decideGroups>) =>
+  (await import('./groups.ts')).decideGroups(...given)
+
 const nothing: Grouped = { groups: [], each: [], views: [], locked: [] }
-
-/**
- * What to do with these views. A lock on one keeps its whole group from being built: the group waits. If it has waited
- * long enough, the lock is in the way of rebuilding that view, and so of what it reads.
- */
-async function decide(
-  sql: Sql,
-  batch: Batch,
-  oids: number[],
-  { isPatient, shadowBytes }: Grouping,
-  isLastTry: boolean,
-): Promise<Grouped> {
-  const seen = await lookAgain(() => lookAtEach(sql, oids))
-  const candidates = await readCandidates(
-    sql,
-    batch,
-    materialized(seen.all).map(({ live: { view } }) => view),
-  )
-  const { exchange } = batch
-  const maxShadowBytes = batch.maxShadowBytes === null ? null : batch.maxShadowBytes - shadowBytes
-  const refusals = await readRefusals(sql, batch, seen)
-  if (!isPatient) for (const [oid, because] of inTheWay(seen)) refusals.set(oid, because)
-  const planned = planTogether(seen.all, candidates, { exchange, refusals, maxShadowBytes })
-  const whole: PlannedGroup[] = []
-  const locked: RefreshedEach[] = []
-  for (const each of planned.groups) {
-    const because = everything(each.group).flatMap(({ oid }) => seen.locked.get(oid) ?? [])[0]
-    if (because === undefined) whole.push({ ...each, group: { members: seen.read(each.group.members) } })
-    else
-      for (const { id, asked, view } of candidates)
-        if (asked && each.members.includes(id)) locked.push({ view, because })
-  }
-  const made = await makeShadows(sql, batch, whole, isLastTry)
-  const views = viewsTogether(candidates, planned, made.groups)
-  return { groups: made.groups, each: [...planned.each, ...made.each], views, locked }
-}
-
-/** For each view that has to be rebuilt with a locked one, or is one, which lock is in the way. */
-function inTheWay({ all, locked }: GroupSeen): [number, string][] {
-  return everything(all).flatMap(({ oid, live, reads }) => {
-    const because = locked.get(oid)
-    if (because === undefined) return []
-    return (live.view.kind === 'view' ? reads : [oid]).map((each): [number, string] => [each, because])
-  })
-}
 
 /**
  * The OIDs of the views that may be exchanged together; none if no view reads another one, or no view has changed. After the
@@ -183,49 +126,4 @@ async function findMoving(
   if (!readsAnother && !(await areReadByViews(sql, oids))) return []
   const stays = await leaveOutUnchanged(sql, batch, views)
   return there.flatMap(({ id, oid }) => (stays.has(id) ? [] : oid))
-}
-
-/** What stands in the way of each member first, by its OID. */
-async function readRefusals(
-  sql: Sql,
-  { strategy }: Batch,
-  { all, read, locked }: GroupSeen,
-): Promise<Map<number, string>> {
-  const copy = strategy === 'swap' ? null : await readCopy(sql)
-  if (copy !== null) return new Map(all.members.map(({ oid }) => [oid, besideCopy(copy)]))
-  const refusals = new Map<number, string>()
-  for (const member of read(all.members.filter(({ oid }) => !locked.has(oid)))) {
-    const [first] = await readObstacles(sql, [placesRequirement, ...memberRequirements(all, member)])
-    if (first !== undefined) refusals.set(member.oid, first.because)
-  }
-  return refusals
-}
-
-/** Makes the empty shadows of each group. A group whose shadows cannot be made is refreshed each by itself. */
-async function makeShadows(
-  sql: Sql,
-  batch: Batch,
-  planned: PlannedGroup[],
-  isLastTry: boolean,
-): Promise<{ groups: (PlannedGroup & { number: number })[]; each: RefreshedEach[] }> {
-  const groups: (PlannedGroup & { number: number })[] = []
-  const each: RefreshedEach[] = []
-  const taken = await readTakenNumbers(sql, batch)
-  let next = 0
-  for (const one of planned) {
-    while (taken.has(String(next))) next++
-    const number = next++
-    const { group } = one
-    const rebuild = apart(batchKey(batch, number), group)
-    try {
-      await executeStatements(sql, [nothingStandsBetween(group), ...make(rebuild), ...prove(rebuild)], false)
-      groups.push({ ...one, number })
-    } catch (error) {
-      if (!(error instanceof Problem || error instanceof StatementRefused)) throw error
-      if (!isLastTry && error instanceof StatementRefused && mayPass(sqlstateOf(error.cause))) throw error
-      const because = `the shadows of its group could not be made: ${error.message}`
-      each.push(...materialized(group).map(({ live }) => ({ view: displayName(live.view), because })))
-    }
-  }
-  return { groups, each }
 }

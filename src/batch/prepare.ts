@@ -18,7 +18,7 @@ import type { Batch } from './db/batches.ts'
 import { basisHolds, type PlanBasis, readPlanBasis } from './db/latest-runs.ts'
 import { mayLeaveOut } from './plan/selection.ts'
 import type { PlanAhead, PlannedAhead } from './plan-ahead.ts'
-import { planAlone, planShadow } from './plan-in-batch.ts'
+import { planAlone } from './plan-in-batch.ts'
 
 /**
  * Records a run on the connection that it is sent over, and makes the session that of the run. Null if another call has made it,
@@ -81,9 +81,9 @@ export async function prepareRun(
     if (made !== undefined && compared(made.basis, made.planned.view) === compared(basis, facts))
       return made.planned
     if (basis === undefined) throw new Problem('UnknownView', `${view.view} has no definition any more.`)
-    return group === undefined
-      ? planAlone(sql, batch, view, basis)
-      : planShadow(sql, batch, view, basis, group.number)
+    if (group === undefined) return planAlone(sql, batch, view, basis)
+    const { planShadow } = await import('./groups.ts')
+    return planShadow(sql, batch, view, basis, group.number)
   })
   const refusal = 'error' in work ? work.error.class : null
   if (refusal === 'AlreadyRunning') return 'in the way'

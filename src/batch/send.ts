@@ -10,7 +10,6 @@ import { sqlstateOf } from '../server/failures.ts'
 import { type AdvancingBatch, readAllAgain } from './advancing.ts'
 import { giveUpGroup } from './db/batch-groups.ts'
 import type { BatchView } from './db/batch-views.ts'
-import { prepareExchange } from './exchange.ts'
 import type { BatchNext } from './plan/next.ts'
 import type { PlannedAhead } from './plan-ahead.ts'
 import { type Prepared, prepareRun, type Sendable } from './prepare.ts'
@@ -107,6 +106,7 @@ export class Senders {
       const [first = 0] = group.members
       if (this.isLeftAlone(first) || group.members.some((id) => this.isSent(latestRuns.latest.get(id))))
         continue
+      const { prepareExchange } = await import('./groups.ts')
       const prepared = await prepareExchange(this.advancing, group)
       if (prepared === 'given up') again = true
       else if (typeof prepared === 'string') this.leaveAlone(first, prepared)

@@ -1,7 +1,8 @@
 import { Problem } from '../problem.ts'
-import { type MigrateCall, type MigrationDone, type MissingView, migrateUp, missingViews } from './migrate.ts'
+import type { MigrateCall, MigrationDone } from './call.ts'
+import { type MissingView, migrateUp, missingViews } from './migrate.ts'
 import type { FrozenMigration } from './plan/frozen.ts'
-import { repairViews } from './repair.ts'
+import type { repairViews } from './repair.ts'
 
 /** What `migrate up` has done. */
 export interface BroughtUp {
@@ -23,13 +24,13 @@ export async function bringUp(
   { repair = false }: { repair?: boolean | undefined } = {},
 ): Promise<BroughtUp> {
   const findMissing = () => call.database.withConnection((sql) => missingViews(sql, migrations))
-  const before = repair ? await repairViews(call, migrations) : null
+  const before = repair ? await repairMissing(call, migrations) : null
   const { applied, ahead } = await migrateUp(call, migrations).catch(async (error) => {
     throw namingMissing(error, before?.missing ?? (await findMissing()))
   })
   if (before === null) return { applied, ahead, repaired: [], missing: await findMissing() }
   if (applied.length === 0) return { applied, ahead, ...before }
-  const { repaired, missing } = await repairViews(call, migrations)
+  const { repaired, missing } = await repairMissing(call, migrations)
   return { applied, ahead, repaired: [...before.repaired, ...repaired], missing }
 }
 
@@ -59,3 +60,6 @@ const namingLeftOut = ({ code, message, details, cause }: Problem): Problem =>
     `${message} If it is a plain view that \`adopt\` left out of the migrations, create it here first, or adopt it with --trust and its owner.`,
     { ...details, cause },
   )
+
+const repairMissing = async (...given: Parameters<typeof repairViews>) =>
+  (await import('./repair.ts')).repairViews(...given)

@@ -8,6 +8,7 @@ import { type HttpFunctionName, type RouteName, type RouteNameOf, routeKey, rout
 import type { Configuration } from './configuration.ts'
 import { withinLifetime } from './lifetime.ts'
 import { logger } from './logger.ts'
+import { placesOf } from './stack.ts'
 
 /**
  * A function that any service may invoke. An error is logged in our format and thrown, so Lambda counts it.
@@ -92,5 +93,3 @@ const safeError = (thrown: unknown) =>
   thrown instanceof Error
     ? { errorName: thrown.name, errorCode: (thrown as { code?: string }).code, stack: placesOf(thrown) }
     : { errorName: typeof thrown }
-
-const placesOf = ({ stack = '' }: Error) => stack.split('\n').filter((line) => /^\s+at /.test(line))

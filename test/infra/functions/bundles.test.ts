@@ -43,7 +43,7 @@ describe.each(functionNames)('the bundle of %s', (name) => {
     )
     const own = sources.filter((source) => !source.includes('/node_modules/'))
     expect(own.length).toBeGreaterThan(1)
-    for (const source of own) expect(source).toMatch(/\/(functions|src)\/|^later:node:/)
+    for (const source of own) expect(source).toMatch(/\/(functions|src)\/|^(node|later):/)
     for (const source of sources)
       expect(source).not.toMatch(/node_modules\/(aws-cdk-lib|cdk-nag|esbuild|vitest|hono|embedded-)/)
   })

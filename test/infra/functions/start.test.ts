@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { isBuiltin } from 'node:module'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
@@ -39,7 +40,7 @@ const inProcess = (files: string[], program: string): string =>
     process.execPath,
     [
       '-e',
-      `Promise.all(${JSON.stringify(files.map((file) => pathToFileURL(file).href))}.map((url) => import(url))).then((modules) => console.log(${program}))`,
+      `Promise.all(${JSON.stringify(files.map((file) => pathToFileURL(file).href))}.map((url) => import(url))).then(async (modules) => console.log(${program}))`,
     ],
     { encoding: 'utf8' },
   ).trim()
@@ -58,14 +59,17 @@ describe.each(names)('before its first call, %s', (name) => {
   })
 
   test('loads neither TLS nor cryptography: Node takes as long for those as for its own start', () => {
-    const eager = new Set(chunksOf(built.get(name)!).map(({ path }) => basename(path)))
-    const imports = Object.entries(built.get(name)!.outputs).flatMap(([path, { imports }]) =>
-      eager.has(basename(path)) ? imports.map((each) => each.path) : [],
-    )
-    expect(imports).toContain('node:console')
+    const modules = loaded(name).sources.flatMap((source) => /^node:.*:(.+)/.exec(source)?.[1] ?? [])
+    expect(modules).toContain('console')
     // migrate reads and hashes its files.
-    const slow = name === 'migrate' ? /^(node:)?(tls|https?|http2)$/ : /^(node:)?(tls|https?|http2|crypto)$/
-    expect(imports.filter((path) => slow.test(path))).toEqual([])
+    const slow = name === 'migrate' ? /^(tls|https?|http2)$/ : /^(tls|https?|http2|crypto|net)$/
+    expect(modules.filter((module) => slow.test(module))).toEqual([])
+  })
+
+  test('imports no module of Node: an import reads every export', () => {
+    const outputs = Object.values(built.get(name)!.outputs).flatMap(({ imports }) => imports)
+    const imported = outputs.filter(({ path, kind }) => isBuiltin(path) && kind === 'import-statement')
+    expect(imported).toEqual([])
   })
 })
 
@@ -100,10 +104,10 @@ test.each(names.filter((name) => loaded(name, [connection]).sources.includes(con
 )
 
 test.each(['refresh', 'batch', 'monitor'])(
-  'until %s is logged in, it has loaded at most 90 kB with a token, and 140 kB with a secret',
+  'until %s is logged in, it has loaded at most 90 kB with a token, and 135 kB with a secret',
   (name) => {
     expect(loaded(name, [connection, token]).kilobytes).toBeLessThan(90)
-    expect(loaded(name, [connection, secrets]).kilobytes).toBeLessThan(140)
+    expect(loaded(name, [connection, secrets]).kilobytes).toBeLessThan(135)
   },
 )
 
@@ -115,6 +119,29 @@ test('a refresh loads what only a swap needs when it may swap', () => {
   expect(swapping.sources.filter((source) => swap.test(source))).toHaveLength(5)
 })
 
+test.each([
+  [
+    'batch',
+    'src/edge/handlers/advance.ts',
+    /^src\/(batch\/(exchange|plan-shadow|plan\/together)|rebuild\/plan\/prove)\.ts$/,
+  ],
+  [
+    'migrate',
+    'src/edge/handlers/migrate.ts',
+    /^src\/(migrate\/(migrate-one|repair|run-change)|run\/envelope\/text)\.ts$/,
+  ],
+])(
+  'a call of %s loads at most 110 kB with a token, and what it seldom needs only then',
+  (name, handler, seldom) => {
+    const { kilobytes, sources } = loaded(name, [connection, token, handler])
+    expect(kilobytes).toBeLessThan(110)
+    expect(sources).toContain(handler)
+    expect(sources.filter((source) => seldom.test(source))).toEqual([])
+    const all = Object.values(built.get(name)!.outputs).flatMap(({ inputs }) => Object.keys(inputs))
+    expect(new Set(all.filter((source) => seldom.test(source))).size).toBe(4)
+  },
+)
+
 test('no function has the parts of the driver for replication and large objects', () => {
   const parts = [...built.values()].flatMap(({ outputs }) =>
     Object.values(outputs).flatMap(({ inputs }) =>
@@ -122,6 +149,14 @@ test('no function has the parts of the driver for replication and large objects'
     ),
   )
   for (const [path, { bytesInOutput }] of parts) expect(bytesInOutput, path).toBeLessThan(100)
+})
+
+test('the log of an unexpected error names its place in the source', () => {
+  const event = '{ get requestContext() { throw new TypeError() } }'
+  const call = `modules[0].handler(${event}, { getRemainingTimeInMillis: () => 9000 }).catch(() => "")`
+  const toOutput = '(process.stderr.write = (line) => process.stdout.write(line))'
+  const log = inProcess([join(folder, 'refresh', 'index.mjs')], `(${toOutput}, await ${call})`)
+  expect(log).toMatch(/"unexpected error".* \(\S*src\/edge\/lambda\/lifetime\.ts:\d+:\d+\)/)
 })
 
 test('the OpenAPI file in the bundle is the one that the repository makes', async () => {
