@@ -12,7 +12,7 @@ export const inWords: z.core.ParseContext<z.core.$ZodIssue> = {
 }
 
 /** That there is no such field, and which was probably meant, or all that there are. */
-export function unknownField(keys: string[], known: string[]): string {
+function unknownField(keys: string[], known: string[]): string {
   const meant = keys.length === 1 ? nearest(keys[0]!, known) : undefined
   return `unknown field: ${meant === undefined ? `the fields are ${known.join(', ')}` : `did you mean ${meant}?`}`
 }
