@@ -1,11 +1,11 @@
 import type { Sql } from '../src/server/connect.ts'
-import { prepareCutoffs, pruneRange, vacuumHistory } from '../src/watch/db/prune.ts'
+import { prepareKept, pruneRange, vacuumHistory } from '../src/watch/db/prune.ts'
 import type { BenchServer } from './support/server.ts'
 import { median, summarize } from './support/statistics.ts'
 import type { Row } from './support/table.ts'
 
 const retention = { successes: 500, days: 90 }
-const runsAtOnce = 5000
+const runsAtOnce = 10_000
 const goalPerSecond = 800_000
 
 /**
@@ -19,15 +19,16 @@ export async function measurePruning({ sql }: BenchServer): Promise<Row[]> {
   const [whole] = await sql<{ runs: number; keptFrom: number }[]>`
     select (select count(*) from viewkeeper.runs) as runs, (select min(id) from public.expected) as "keptFrom"`
   const { runs, keptFrom } = whole!
+  await sql`set plan_cache_mode = auto`
   // The prune says this itself. A bare delete looks whether it has removed a last end, unless it says the same.
   await sql`select set_config('viewkeeper.spares_last_ends', 'on', false)`
   await sql`checkpoint`
-  const { ms: prepared } = await time(() => prepareCutoffs(sql, retention))
+  const { ms: prepared, result: allFrom } = await time(() => prepareKept(sql, retention))
   const ours: { ms: number; removed: number }[] = []
   const beside: { ours: number; bare: number }[] = []
   for (let from: number | null = 1; from !== null; ) {
     const start: number = from
-    const { ms, result } = await time(() => pruneRange(sql, start, runsAtOnce, retention))
+    const { ms, result } = await time(() => pruneRange(sql, start, runsAtOnce, retention, allFrom))
     ours.push({ ms, removed: result.removed })
     from = result.next
     if (from !== null && from + runsAtOnce < keptFrom) {
@@ -46,12 +47,12 @@ export async function measurePruning({ sql }: BenchServer): Promise<Row[]> {
     {
       title: `Pruning ${written(runs)} runs: ${written(perSecond)} removed a second (goal ${written(goalPerSecond)}, ${perSecond < goalPerSecond ? 'missed' : 'ok'})`,
     },
-    { name: 'finding the oldest run that each view keeps', ms: summarize([prepared]) },
+    { name: 'writing down what each view keeps', ms: summarize([prepared]) },
     {
       name: `a transaction of ${written(runsAtOnce)} runs`,
       ms: summarize(times),
       goalMs: 50,
-      ratio: { measured: median(beside.map(({ ours, bare }) => ours / bare)) },
+      ratio: { measured: median(beside.map(({ ours, bare }) => ours / bare)), goal: 1.1 },
     },
     { name: '  a bare delete of as many', ms: summarize(beside.map(({ bare }) => bare)) },
     { name: 'vacuuming what is left', ms: summarize([vacuumed]) },

@@ -10,9 +10,11 @@ import { readDependencies } from '../catalog/db/graph.ts'
 import { readPause } from '../catalog/db/pause.ts'
 import { eventsWait, forgetEvents } from '../events/db/outbox.ts'
 import { type Telling, usualTelling } from '../events/plan/reminders.ts'
-import { type FoundTrouble, findTroubles } from '../events/plan/troubles.ts'
+import { type FoundTrouble, findTroubles, troubles } from '../events/plan/troubles.ts'
 import { closeLostRuns } from '../run/life/lose.ts'
 import type { Database } from '../server/connect.ts'
+import { version } from '../version.ts'
+import { glance, noteJudged } from './db/judged.ts'
 import { noteLook, noteReads } from './db/looks.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from './db/publish.ts'
 import { readLongAside } from './db/troubles.ts'
@@ -71,9 +73,22 @@ export function monitor(
   },
 ): Promise<Monitored> {
   return database.withConnection(async (sql) => {
+    const terms = { schedules, looks, programs, version }
+    const { mark, scans, found: known } = await glance(sql, terms)
+    const absent = Math.max(absentSeconds, telling.apartSeconds)
+    const { settled, scanned } = await noteLook(sql, absent, scans)
+    if (known !== null) {
+      publish.runs([])
+      publish.batches([])
+      if (scanned) await noteReads(sql)
+      if (known.length > 0)
+        await tellTroubles(sql, known, { readAt: null, telling, programs, publish: publish.trouble })
+      else for (const trouble of troubles) publish.trouble(trouble, [], [])
+      const wait = programs !== null && (await eventsWait(sql))
+      return { lost: 0, publishedRuns: 0, publishedBatches: 0, eventsWait: wait, due: 0, troubles: known }
+    }
     const lost = await closeLostRuns(sql)
-    if (await noteLook(sql, Math.max(absentSeconds, telling.apartSeconds)))
-      for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
+    if (settled) for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
     await dropShadows(sql)
     const publishedRuns = await publishEndedRuns(sql, atOnce, publish.runs, programs !== null)
     const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
@@ -93,6 +108,7 @@ export function monitor(
     const planned = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
     const found = findTroubles(facts.views, planned, await readLongAside(sql))
     await tellTroubles(sql, found, { readAt: facts.now, telling, programs, publish: publish.trouble })
+    if (mark !== null) await noteJudged(sql, { mark, terms, found, at: facts.now, until: facts.until })
     if (programs === null) await forgetEvents(sql)
     const wait = programs !== null && (await eventsWait(sql))
     return {

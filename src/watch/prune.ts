@@ -1,6 +1,6 @@
 import type { Database } from '../server/connect.ts'
 import { pruneActions } from './db/actions.ts'
-import { prepareCutoffs, pruneBatches, pruneRange, type Retention, vacuumHistory } from './db/prune.ts'
+import { prepareKept, pruneBatches, pruneRange, type Retention, vacuumHistory } from './db/prune.ts'
 
 /** What was pruned. `done` is false if the time was up first; the next prune continues. */
 export interface Pruned {
@@ -9,7 +9,7 @@ export interface Pruned {
   done: boolean
 }
 
-const runsAtOnce = 5000
+const runsAtOnce = 10_000
 const batchesAtOnce = 500
 /** Time reserved to finish the piece that was begun. */
 const lastPieceMs = 5000
@@ -24,13 +24,13 @@ const lastWordMs = 1000
 export const prune = (database: Database, retention: Retention, until: number): Promise<Pruned> =>
   database.withConnection(
     async (sql) => {
-      await prepareCutoffs(sql, retention)
+      const allFrom = await prepareKept(sql, retention)
       const isOver = () => Date.now() > until - lastPieceMs
       let runs = 0
       let batches = 0
       for (let from: number | null = 1; from !== null; ) {
         if (isOver()) return { runs, batches, done: false }
-        const range = await pruneRange(sql, from, runsAtOnce, retention)
+        const range = await pruneRange(sql, from, runsAtOnce, retention, allFrom)
         runs += range.removed
         from = range.next
       }

@@ -18,6 +18,7 @@ export type PublishTrouble = (trouble: Trouble, found: FoundTrouble[], told: str
 /**
  * Notes which troubles have begun or ended, makes events of that for programs, and publishes what there is, with what people have to be
  * told. All of it comes on record after it is published: if this process dies in between, the same is told twice rather than never.
+ * `readAt` null: what was found is on record already.
  */
 export const tellTroubles = (
   sql: Sql,
@@ -27,13 +28,13 @@ export const tellTroubles = (
     telling,
     programs,
     publish,
-  }: { readAt: Date; telling: Telling; programs: Programs | null; publish: PublishTrouble },
+  }: { readAt: Date | null; telling: Telling; programs: Programs | null; publish: PublishTrouble },
 ): Promise<void> =>
   withTransaction(sql, async (transaction) => {
-    if (programs !== null) await lockEvents(transaction)
+    if (programs !== null && readAt !== null) await lockEvents(transaction)
     else
       await transaction`select set_config('idle_in_transaction_session_timeout', ${longestPublishing}, true)`
-    const changes = await noteTroubles(transaction, found, readAt)
+    const changes = readAt === null ? [] : await noteTroubles(transaction, found, readAt)
     if (programs !== null)
       await writeEvents(
         transaction,

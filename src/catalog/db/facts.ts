@@ -99,8 +99,8 @@ export async function readFacts(
              'id', k.last_run_id, 'status', k.last_status, 'requestedAt', k.last_requested_at, 'finishedAt', k.last_finished_at,
              'durationMs', k.last_duration_ms) end as "lastRun",
            k.last_success_at as "lastSuccessAt", k.as_of as "asOf", k.held_back_by as "heldBackBy",
-           (extract(epoch from statement_timestamp() - coalesce(k.as_of, k.last_success_at)) * 1000)::int8 as "staleMs",
-           (extract(epoch from k.max_staleness) * 1000)::int8 as "maxStaleMs", coalesce(k.stale, false) as stale,
+           (date_part('epoch', statement_timestamp() - coalesce(k.as_of, k.last_success_at)) * 1000)::int8 as "staleMs",
+           (date_part('epoch', k.max_staleness) * 1000)::int8 as "maxStaleMs", coalesce(k.stale, false) as stale,
            case when k.failed_at is not null then jsonb_build_object('at', k.failed_at, 'class', k.failure_class) end as failure,
            case k.failure_class when 'CheckFailed' then ${checkFailedSince(sql)} end as "checkFailedSince",
            case when k.last_status not in ('success', 'failed') then (
@@ -123,16 +123,20 @@ export async function readFacts(
 
 /**
  * The same without the views that are well, unless planning needs them or something is set aside. A smaller statement finds the others: to
- * plan the large one takes the server longer than to execute it.
+ * plan the large one takes the server longer than to execute it. `until`: at this moment one more view may be stale, if nothing is
+ * written until then; null: none.
  */
-export async function readTroubled(sql: Sql): Promise<{ now: Date; views: ViewFacts[] }> {
-  const [{ now, all, troubled }] = await sql<[{ now: Date; all: boolean; troubled: number[] }]>`
-    select statement_timestamp() as now,
+export async function readTroubled(sql: Sql): Promise<{ now: Date; until: Date | null; views: ViewFacts[] }> {
+  const [{ now, until, all, troubled }] = await sql<
+    [{ now: Date; until: Date | null; all: boolean; troubled: number[] }]
+  >`
+    select statement_timestamp() as now, min(d.stale_at) filter (where not d.stale) as until,
            exists (select from viewkeeper.definitions where target_lag_seconds is not null and removed_at is null)
            or exists (select from viewkeeper.set_aside where kind = 'view') as all,
-           coalesce((select jsonb_agg(d.definition_id) from viewkeeper.latest_runs d where d.stale or d.missing or ${mayFail(sql)}), '[]') as troubled`
-  if (!all && troubled.length === 0) return { now, views: [] }
-  return { now, views: (await readFacts(sql, { among: all ? null : troubled })).views }
+           coalesce(jsonb_agg(d.definition_id) filter (where d.stale or d.missing or ${mayFail(sql)}), '[]') as troubled
+      from viewkeeper.latest_runs d`
+  if (!all && troubled.length === 0) return { now, until, views: [] }
+  return { now, until, views: (await readFacts(sql, { among: all ? null : troubled })).views }
 }
 
 /** An object that came as JSON, with its moments. */

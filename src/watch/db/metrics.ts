@@ -63,8 +63,8 @@ export async function readViewStatus(sql: Sql, definitionId: number | null = nul
   >`
   select s.id, s.view, s.paused_at is not null as paused, s.last_status as "lastStatus", s.last_success_at as "lastSuccessAt",
          s.as_of as "asOf", s.held_back_by as "heldBackBy",
-         (extract(epoch from clock_timestamp() - coalesce(s.as_of, s.last_success_at)) * 1000)::int8 as "staleMs",
-         (extract(epoch from s.max_staleness) * 1000)::int8 as "maxStaleMs", s.stale, s.missing,
+         (date_part('epoch', clock_timestamp() - coalesce(s.as_of, s.last_success_at)) * 1000)::int8 as "staleMs",
+         (date_part('epoch', s.max_staleness) * 1000)::int8 as "maxStaleMs", s.stale, s.missing,
          s.row_count_before as "rowCountBefore", s.row_count_after as "rowCountAfter", s.failed_last_day as "failedLastDay",
          s.last_failure_id as "failedId", s.last_failure_at as "failedAt", s.last_failure_class as "failedClass"
     from viewkeeper.view_status s

@@ -19,31 +19,43 @@ export interface PrunedRange {
 }
 
 /**
- * Writes a temporary table: for each view the runs that are kept in any case, and the first of the successes that are kept.
- * Runs without a definition count as runs of definition 0, and are kept by age only.
+ * Writes down which runs are kept besides those that are younger than the retention, in a temporary table. Returns the first id from which
+ * all successes are kept: those are not written down.
  */
-export async function prepareCutoffs(sql: Sql, { successes }: Retention): Promise<void> {
-  await sql`drop table if exists pg_temp.viewkeeper_cutoffs`
+export async function prepareKept(sql: Sql, { successes, days }: Retention): Promise<number> {
+  await sql`drop table if exists pg_temp.viewkeeper_first, pg_temp.viewkeeper_kept`
   await sql`
-    create temporary table viewkeeper_cutoffs as
-      select d.id as definition_id, array[last_success.id, last_failure.id, k.run_id, k.success_id, k.proof_id, k.failure_id] as last,
-             ${successes === null} as by_age_only,
-             ${
-               successes === null
-                 ? sql`null::bigint`
-                 : sql`(
+    create temporary table viewkeeper_first as
+      select d.id as definition_id, (
                select r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'success'
-                order by r.id desc offset ${successes - 1} limit 1)`
-             } as first_kept
+                order by r.id desc offset ${(successes ?? 1) - 1} limit 1) as id
+        from viewkeeper.definitions d where ${successes !== null}`
+  const [row] = await sql<
+    [{ allFrom: number }]
+  >`select coalesce(max(id), 0) as "allFrom" from pg_temp.viewkeeper_first`
+  await sql`
+    create temporary table viewkeeper_kept as
+      select s.id from pg_temp.viewkeeper_first f cross join lateral (
+        select r.id from viewkeeper.runs r
+         where r.definition_id = f.definition_id and r.status = 'success' and r.id >= coalesce(f.id, 0) and r.id < ${row.allFrom}) s
+      union
+      select last.id
         from viewkeeper.definitions d
         left join lateral viewkeeper.last_success(d.id) last_success(id) on true
         left join lateral (select r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'failed'
                             order by r.finished_at desc, r.id desc limit 1) last_failure on true
         left join viewkeeper.last_ends k on k.definition_id = d.id
-      union all
-      select 0, '{}', true, null`
-  await sql`alter table pg_temp.viewkeeper_cutoffs add primary key (definition_id)`
-  await sql`analyze pg_temp.viewkeeper_cutoffs`
+       cross join lateral unnest(array[last_success.id, last_failure.id, k.run_id, k.success_id, k.proof_id, k.failure_id]) last(id)
+       where last.id is not null
+      union
+      select r.id from viewkeeper.batches b join viewkeeper.runs r on r.batch_id = b.id where b.finished_at is null
+      union
+      -- Runs without a definition are kept by age only.
+      select r.id from viewkeeper.runs r
+       where r.definition_id is null and r.finished_at >= clock_timestamp() - make_interval(days => ${days})`
+  await sql`alter table pg_temp.viewkeeper_kept add primary key (id)`
+  await sql`analyze pg_temp.viewkeeper_kept`
+  return row.allFrom
 }
 
 /**
@@ -54,18 +66,21 @@ export async function pruneRange(
   sql: Sql,
   from: number,
   width: number,
-  { days, programs = false }: Retention,
+  { successes, days, programs = false }: Retention,
+  allFrom: number,
 ): Promise<PrunedRange> {
+  const end = from + width
   const { count } = await sql`
-    delete from viewkeeper.runs r using pg_temp.viewkeeper_cutoffs c
-     where r.id >= ${from} and r.id < ${from + width} and c.definition_id = coalesce(r.definition_id, 0)
-       and r.finished_at is not null and (r.announced_at is not null or not ${programs})
-       and (r.batch_id = any (array(select id from viewkeeper.batches where finished_at is null))) is not true
-       and (r.id = any (c.last)) is not true and (select set_config('viewkeeper.spares_last_ends', 'on', true)) = 'on'
-       and case when r.status = 'success' and not c.by_age_only then r.id < c.first_kept
-                else r.finished_at < clock_timestamp() - make_interval(days => ${days}) end`
-  const [row] = await sql<{ next: number | null }[]>`
-    select min(id) as next from viewkeeper.runs where id >= ${from + width}`
+    delete from viewkeeper.runs r
+     where r.id >= ${from} and r.id < ${end} and (r.announced_at is not null or not ${programs})
+       and case when r.status = 'success' and ${successes !== null} then r.id < ${allFrom}
+                else r.finished_at < (select clock_timestamp() - make_interval(days => ${days})) end
+       and r.id not in (select k.id from pg_temp.viewkeeper_kept k where k.id >= ${from} and k.id < ${end})
+       and (select set_config('viewkeeper.spares_last_ends', 'on', true)) = 'on'`
+  if (count > 0) return { removed: count, next: end }
+  const [row] = await sql<
+    { next: number | null }[]
+  >`select min(id) as next from viewkeeper.runs where id >= ${end}`
   return { removed: count, next: row?.next ?? null }
 }
 

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { readFacts } from '../../../src/catalog/db/facts.ts'
 import { failureOf, leftOutSince } from '../../../src/catalog/db/failing.ts'
 import { readRuns } from '../../../src/run/db/history.ts'
-import { prepareCutoffs, pruneRange } from '../../../src/watch/db/prune.ts'
+import { prepareKept, pruneRange } from '../../../src/watch/db/prune.ts'
 import { counts } from '../../support/counts.ts'
 import { useHistory } from './past.ts'
 
@@ -106,9 +106,9 @@ test('what ended last is found in any history, also after removals and a prune, 
       const lasting = () =>
         sql`select name, last_success_id, last_failure_id from viewkeeper.view_status order by 1`
       const before = await lasting()
-      await prepareCutoffs(sql, { successes: 1, days: 0 })
+      const allFrom = await prepareKept(sql, { successes: 1, days: 0 })
       for (let from: number | null = 1; from !== null; )
-        from = (await pruneRange(sql, from, 5000, { successes: 1, days: 0 })).next
+        from = (await pruneRange(sql, from, 5000, { successes: 1, days: 0 }, allFrom)).next
       expect(await lasting()).toEqual(before)
     }),
     { numRuns: counts.properties },

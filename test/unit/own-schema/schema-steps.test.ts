@@ -14,6 +14,7 @@ const digests: Record<string, string> = {
   '009_tokens': '1105b98ce70b39067b87308cc97994485e89a7779c4898ac75ad59bf12996208',
   '010_history': '9f5afa6e8239af735f4b56f6042732d7c02e2fc5c0efec3bcdc69ad681702d16',
   '011_freshness': 'd326db937a9767741b3db599177394fa1995ae0e673c3b2bd8befb827a44233c',
+  '012_history_costs': '8e09ffdc0d8cc43ca5b671b204a96b6800301a44a2345496f713262f3ec757aa',
 }
 
 const steps = await readSchemaSteps(new URL('../../../schema/', import.meta.url))
