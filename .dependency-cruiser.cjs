@@ -53,7 +53,13 @@ const ruleOfStorey = (room, at) => ({
 const layers = {
   functions: ['src/edge', useCases],
   'src/loading': ['src/[^/]+[.]ts$'],
-  'src/config': ['src/loading', 'src/sql', 'src/problem.ts', 'src/events/plan/event.ts'],
+  'src/config': [
+    'src/loading',
+    'src/sql',
+    'src/problem.ts',
+    'src/events/plan/event.ts',
+    'src/catalog/plan/time-zone.ts',
+  ],
   'src/authored': ['src/config/told.ts', 'src/loading', 'src/sql', 'src/[^/]+/plan', 'src/problem.ts'],
   'src/terminal': ['src/sql'],
   // What the command line and the page show of each resource: pure, too.
@@ -115,7 +121,7 @@ const layers = {
     'src/edge/http/openapi.ts',
     'src/package-files.ts',
     'src/version.ts',
-    'src/config/told.ts',
+    'src/config/',
     'src/authored/view-schema.ts',
     'src/catalog/plan/definition.ts',
     'infra/environment/',

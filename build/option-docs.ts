@@ -5,6 +5,8 @@ import { environment } from '../infra/environment/environment.ts'
 import { optionFields } from '../infra/environment/valid-options.ts'
 import { viewFields } from '../src/authored/view-schema.ts'
 import { definitionDefaults } from '../src/catalog/plan/definition.ts'
+import { commonFields } from '../src/config/fields.ts'
+import { serveOptions } from '../src/config/serve-options.ts'
 import { texts, types } from '../src/config/told.ts'
 
 type Schema = z.core.$ZodType
@@ -58,7 +60,9 @@ function typeOf(schema: Schema): string {
     case 'union':
       return held.options.map(typeOf).join(' | ')
     case 'array':
-      return `${typeOf(held.element)}[]`
+      return heldBy(held.element).type === 'enum'
+        ? `(${typeOf(held.element)})[]`
+        : `${typeOf(held.element)}[]`
     case 'record':
       return `Record<string, ${typeOf(held.valueType)}>`
     default:
@@ -71,6 +75,7 @@ function objectsIn(schema: Schema): Schema[] {
   const held = heldBy(schema)
   if (isWrapped(schema)) return objectsIn(held.innerType)
   if (held.type === 'union') return held.options.flatMap(objectsIn)
+  if (held.type === 'record') return objectsIn(held.valueType)
   return held.type === 'object' ? [schema] : []
 }
 
@@ -125,6 +130,11 @@ function typeLines(
   return [...comment(text, undefined, ''), `export interface ${name}${base} {`, ...lines, '}'].join('\n')
 }
 
+const without = (fields: Fields, others: Fields): Fields =>
+  Object.fromEntries(Object.entries(fields).filter(([name]) => !Object.hasOwn(others, name)))
+
+const common = commonFields()
+
 const ownFields = Object.fromEntries(
   Object.entries(environment.shape).filter(
     ([name, schema]) => optionFields[name as keyof typeof optionFields] !== schema,
@@ -141,13 +151,25 @@ export function optionTypes(): string {
       visit(heldBy(object).shape)
     }
   }
-  visit(environment.shape)
+  visit({ ...environment.shape, ...serveOptions.shape })
   return [
-    '// Made by `npm run docs` from infra/environment: change an option there.',
+    '// Made by `npm run docs` from src/config/fields.ts, src/config/notify.ts and infra/environment: change an option there.',
+    typeLines(
+      'CommonOptions',
+      'What `viewkeeper serve` and an environment on AWS may be told. Every field has a default.',
+      common,
+    ),
+    typeLines(
+      'ServeOptions',
+      'What `viewkeeper serve` may be told besides its database.',
+      { notify: serveOptions.shape.notify },
+      { base: ' extends CommonOptions' },
+    ),
     typeLines(
       'ViewkeeperOptions',
-      'What Viewkeeper may be told besides its database. Every field has a default.',
-      optionFields,
+      'What an environment on AWS may be told besides its database. Every field has a default.',
+      without(optionFields, common),
+      { base: ' extends CommonOptions' },
     ),
     typeLines(
       'EnvironmentOptions',

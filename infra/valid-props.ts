@@ -4,7 +4,9 @@ import { fileURLToPath } from 'node:url'
 import { Duration } from 'aws-cdk-lib'
 import { ScheduleExpression } from 'aws-cdk-lib/aws-scheduler'
 import * as z from 'zod'
+import { shortName } from '../src/config/fields.ts'
 import type { ScheduleOptions, ViewkeeperOptions } from '../src/config/options.ts'
+import { inWords, problemsOf } from '../src/config/problems.ts'
 import { isRds } from './database/rds-database.ts'
 import {
   authentication,
@@ -15,14 +17,7 @@ import {
   noSecretToRotate,
   rotateSecretDays,
 } from './environment/database.ts'
-import {
-  environmentName,
-  inWords,
-  optionFields,
-  problemsOf,
-  refuseProps,
-  type ValidOptions,
-} from './environment/valid-options.ts'
+import { optionFields, refuseProps, type ValidOptions } from './environment/valid-options.ts'
 import type {
   CdkOptions,
   CdkScheduleOptions,
@@ -92,7 +87,7 @@ const schema = z
   .strictObject({
     ...optionFields,
     ...rdsFields,
-    environmentName,
+    environmentName: shortName,
     database: z.custom<ViewkeeperProps['database']>(
       (value) => typeof value === 'object' && value !== null && !('dbProxyName' in value),
       {

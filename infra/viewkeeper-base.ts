@@ -32,9 +32,14 @@ export abstract class ViewkeeperBase extends Construct {
     return grantPolicy('refresh', this._granted, grantee)
   }
 
-  /** Allows a principal of the app everything: also to create, drop, cancel and pause, and to use the command line. */
+  /** Allows a principal of the app to cancel, pause and resume, and to set off alarms, besides refreshing. */
   grantOperate(grantee: IGrantable): Grant {
     return grantPolicy('operate', this._granted, grantee)
+  }
+
+  /** Allows a principal of the app everything: also to create, drop and migrate views. */
+  grantDefine(grantee: IGrantable): Grant {
+    return grantPolicy('define', this._granted, grantee)
   }
 
   /** Calls the target when a run has made the data of a view fresh; of these views only, or of every view. */

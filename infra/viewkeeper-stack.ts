@@ -100,6 +100,7 @@ export class ViewkeeperStack extends Stack {
     output('ReadPolicy', policies.read.managedPolicyArn)
     output('RefreshPolicy', policies.refresh.managedPolicyArn)
     output('OperatePolicy', policies.operate.managedPolicyArn)
+    output('DefinePolicy', policies.define.managedPolicyArn)
     output('StateMachineArn', viewkeeper.stateMachine.stateMachineArn)
     output('NightlyBatch', nightly ? `${nightly.at} ${nightly.timeZone}, every view` : 'none')
     output('DatabaseEndpoint', `${database.host}:${database.port}`)

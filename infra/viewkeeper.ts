@@ -77,7 +77,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   readonly listeners: IDependable
   /** The name of the dashboard; undefined with `dashboard: false`. */
   readonly dashboardName?: string
-  /** The managed policies for callers, by name: `read`, `refresh`, `operate`. */
+  /** The managed policies for callers, by name: `read`, `refresh`, `operate`, `define`. */
   readonly policies: Readonly<Record<PolicyName, ManagedPolicy>>
   /** The database that the functions work on. */
   readonly database: Database

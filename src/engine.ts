@@ -21,10 +21,10 @@ export type { ViewTimes } from './catalog/plan/scheduled.ts'
 export type { AnyState, Judged } from './catalog/plan/state.ts'
 export { states } from './catalog/plan/state.ts'
 export type {
+  CommonOptions,
   NightlyOptions,
   RetentionOptions,
   ScheduleOptions,
-  ViewkeeperOptions,
 } from './config/options.ts'
 export type { KeeperConfig } from './config/serve-options.ts'
 export {

@@ -5,16 +5,22 @@ export type { Checks, CommonChecks } from './catalog/plan/checks.ts'
 export type { RowCountStrategy, Strategy } from './catalog/plan/definition.ts'
 export { type Config, defineConfig } from './config/config.ts'
 export type {
+  ChatOptions,
+  CommonOptions,
   CreatedDatabaseOptions,
   EnvironmentOptions,
   ImportedDatabaseOptions,
   ImportedVpcOptions,
   NightlyOptions,
+  NotifyOptions,
   RetentionOptions,
   ScheduleOptions,
+  ServeOptions,
+  SmtpOptions,
   ViewkeeperOptions,
+  WebhookOptions,
 } from './config/options.ts'
-export type { KeeperConfig, NotifyOptions, ServeOptions } from './config/serve-options.ts'
+export type { KeeperConfig } from './config/serve-options.ts'
 export type {
   BatchEnded,
   EventOf,

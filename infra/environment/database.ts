@@ -1,7 +1,8 @@
 import * as z from 'zod'
 import type { ImportedDatabaseOptions } from '../../src/config/options.ts'
+import { inWords, problemsOf } from '../../src/config/problems.ts'
 import { named, told } from '../../src/config/told.ts'
-import { inWords, OptionsError, problemsOf, textLike } from './valid-options.ts'
+import { OptionsError, textLike } from './valid-options.ts'
 
 const secretArn = /^arn:aws[\w-]*:secretsmanager:[\w-]+:\d{12}:secret:.+-[A-Za-z0-9]{6}$/
 /** A schema for each field: a field has one text. */

@@ -1,7 +1,9 @@
 import * as z from 'zod'
+import { shortName } from '../../src/config/fields.ts'
+import { inWords, problemsOf } from '../../src/config/problems.ts'
 import { told } from '../../src/config/told.ts'
 import { createdDatabase, importedDatabase } from './database.ts'
-import { environmentName, inWords, OptionsError, optionFields, problemsOf } from './valid-options.ts'
+import { OptionsError, optionFields } from './valid-options.ts'
 
 /** One environment: where it is deployed, its database, and all other options. */
 export const environment = z.strictObject({
@@ -37,7 +39,7 @@ export const environment = z.strictObject({
   ),
 })
 
-const environments = z.record(environmentName, environment)
+const environments = z.record(shortName, environment)
 
 /** An environment after validation, with every default filled in. */
 export type Environment = z.output<typeof environment>

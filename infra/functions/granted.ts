@@ -1,7 +1,7 @@
 import { ArnFormat, Stack } from 'aws-cdk-lib'
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { Construct } from 'constructs'
-import { type PolicyName, policyNames, routes } from '../../src/edge/http/routes.ts'
+import { includes, type PolicyName, routes } from '../../src/edge/http/routes.ts'
 import { type Address, parameterName } from '../../src/sql/parameter.ts'
 import { alarmNames, databaseAlarmNames } from '../../src/watch/plan/alarms.ts'
 
@@ -19,19 +19,15 @@ export interface Granted {
 
 /**
  * Each action that a policy allows, with its resources: its routes and those of the policies before it, and reading the
- * environment's parameter; `operate` also allows what `npx viewkeeper --env` needs.
+ * environment's parameter; `operate` also allows setting off alarms, and `define` what `migrate`, `check`, `adopt` and `doctor` call.
  */
 export function allowedBy(name: PolicyName, granted: Granted): [action: string, resources: string[]][] {
   const { apiArn, parameterArn, migrateArn, alarmArns } = granted
   return [
     ['execute-api:Invoke', routesOf(name).map((route) => `${apiArn}/${route}`)],
     ['ssm:GetParameter', [parameterArn]],
-    ...(name === 'operate'
-      ? ([
-          ['lambda:InvokeFunction', [migrateArn]],
-          ['cloudwatch:SetAlarmState', alarmArns],
-        ] as [string, string[]][])
-      : []),
+    ...(includes(name, 'operate') ? [['cloudwatch:SetAlarmState', alarmArns] as [string, string[]]] : []),
+    ...(includes(name, 'define') ? [['lambda:InvokeFunction', [migrateArn]] as [string, string[]]] : []),
   ]
 }
 
@@ -43,9 +39,8 @@ export const grantPolicy = (name: PolicyName, granted: Granted, grantee: IGranta
 
 // The routes of a policy as execute-api names them, with * for what a caller fills in.
 function routesOf(name: PolicyName): string[] {
-  const included: readonly PolicyName[] = policyNames.slice(0, policyNames.indexOf(name) + 1)
   return Object.values(routes)
-    .filter(({ policy }) => included.includes(policy))
+    .filter(({ policy }) => includes(name, policy))
     .map(({ method, path }) => `${method}${path.replaceAll(/\{\w+\}/g, '*')}`)
 }
 

@@ -12,7 +12,8 @@ export interface PoliciesProps {
 const descriptions: Record<PolicyName, string> = {
   read: 'Reads views, runs, batches and metrics',
   refresh: 'Reads, and refreshes views',
-  operate: 'Everything: reads, refreshes, creates, drops, cancels, pauses, and uses the command line',
+  operate: 'Reads, refreshes, cancels, pauses, and sets off alarms',
+  define: 'Everything: also creates, drops and migrates views',
 }
 
 /**

@@ -63,9 +63,9 @@ export function makeMetrics(database: Database, channels: string[], isLeader: ()
       set('viewkeeper_view_paused', { view }, Number(pausedSince !== null))
     }
     for (const { name: view, trouble } of troubles) set('viewkeeper_view_trouble', { view, trouble }, 1)
-    for (const { channel, waiting, failingSince } of states) {
+    for (const { channel, waiting, failing } of states) {
       set('viewkeeper_channel_waiting', { channel }, waiting)
-      set('viewkeeper_channel_failing', { channel }, Number(failingSince !== null))
+      set('viewkeeper_channel_failing', { channel }, Number(failing))
     }
   }
   const ofDatabase = Object.keys(promMetrics).filter((name) =>

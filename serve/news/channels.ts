@@ -1,5 +1,5 @@
 import type { Notify } from '../../src/config/notify.ts'
-import { readSecret, requireSecret } from '../secret.ts'
+import { readSecret, requireSecret } from '../../src/keeper/secret.ts'
 import type { Channel } from './channel.ts'
 import { chatChannel } from './chat.ts'
 import { webhookChannel } from './webhook.ts'

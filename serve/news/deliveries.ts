@@ -12,11 +12,8 @@ export interface ChannelState {
   channel: string
   /** How many messages wait for it. */
   waiting: number
-  /** Since when it refuses the first of them; null: it does not. */
-  failingSince: Date | null
-  tries: number
-  /** Why the last try failed. */
-  error: string | null
+  /** Whether it has refused one. */
+  failing: boolean
 }
 
 /** What a channel has refused for so long is dropped, as EventBridge does. */
@@ -85,8 +82,7 @@ export async function forgetOthers(sql: Sql, channels: string[]): Promise<void> 
 /** How these channels are. Any copy can tell, also one that does not lead. */
 export const readChannels = async (sql: Sql, channels: string[]): Promise<ChannelState[]> => [
   ...(await sql<ChannelState[]>`
-    select c.value as channel, count(d.sequence)::integer as waiting, min(d.failed_at) as "failingSince",
-           coalesce(max(d.tries), 0) as tries, max(d.error) as error
+    select c.value as channel, count(d.sequence)::integer as waiting, count(d.failed_at) > 0 as failing
       from jsonb_array_elements_text(${sql.json(channels)}) with ordinality as c(value, position)
       left join viewkeeper.deliveries d on d.channel = c.value
      group by c.value, c.position order by c.position`),

@@ -5,19 +5,19 @@ import { announce } from '../../src/events/announce.ts'
 import { eventsWait } from '../../src/events/db/outbox.ts'
 import { handOut } from '../../src/events/hand-out.ts'
 import { cloudEventOf } from '../../src/events/plan/cloud-event.ts'
-import type { WaitingEvent } from '../../src/events/plan/in-order.ts'
 import type { Database, Sql } from '../../src/server/connect.ts'
 import { utc } from '../../src/sql/words.ts'
+import { readFailingChannels } from '../../src/watch/db/channels.ts'
 import { readClock } from '../../src/watch/db/notice-facts.ts'
 import { mailOf } from '../../src/watch/mails/mail.ts'
 import { confirm, prepareNotice } from '../../src/watch/notice.ts'
+import { failingText } from '../../src/watch/plan/channels.ts'
 import type { Links } from '../../src/watch/plan/notice.ts'
 import type { Alarm } from '../../src/watch/plan/notice-facts.ts'
 import { type Channel, Undelivered } from './channel.ts'
 import {
   forgetOthers,
   noteRefusal,
-  readChannels,
   readDue,
   readDueChannels,
   removeDelivery,
@@ -35,8 +35,6 @@ export interface NewsOptions {
   schedules: Schedules
   links: Links
   channels: readonly Channel[]
-  /** Gets each event too, in order: the streams of `GET /events`. */
-  onEvents?: (events: WaitingEvent[]) => void
 }
 
 /** The news of a leader. */
@@ -114,17 +112,10 @@ async function tellPeople(
     causes: notice.causes.map(({ code, view, batchId }) => ({ code, view, batchId })),
   })
   await database.withConnection(async (sql) => {
-    const states = await readChannels(
-      sql,
-      channels.map(({ name }) => name),
-    )
-    const failing = states.flatMap(({ channel, failingSince, error }) =>
-      failingSince === null
-        ? []
-        : [`Not everybody is told: ${channel} fails since ${utc(failingSince)} (${error}).\n`],
-    )
+    const failing = await readFailingChannels(sql)
     const mail = mailOf(notice)
-    const message = { ...mail, text: [mail.text, ...failing].join('\n') }
+    const lines = failing.map((each) => `${failingText(each, utc(each.since))}\n`)
+    const message = { ...mail, text: [mail.text, ...lines].join('\n') }
     await writeDeliveries(
       sql,
       channels
@@ -155,10 +146,7 @@ const askingFor = (kind: 'slow' | null, since: Date): Alarm => ({
 })
 
 /** Writes events down for each program that wants them. */
-async function tellPrograms(
-  database: Database,
-  { environment, channels, onEvents }: NewsOptions,
-): Promise<void> {
+async function tellPrograms(database: Database, { environment, channels }: NewsOptions): Promise<void> {
   await announce({
     ask: (request) => handOut(database, request, environment),
     until: Number.POSITIVE_INFINITY,
@@ -169,7 +157,6 @@ async function tellPrograms(
           .map(({ name }) => ({ channel: name, key: event.id, message: cloudEventOf(event, environment) })),
       )
       await database.withConnection((sql) => writeDeliveries(sql, messages))
-      onEvents?.(events)
       return events.map(() => null)
     },
   })

@@ -36,9 +36,8 @@ const own: Rule[] = [
     name: 'failing-channel',
     expr: 'max by (channel) (viewkeeper_channel_failing) > 0',
     for: '5m',
-    happened:
-      'A channel does not take what it is to tell: mails, chat messages or events wait in the database.',
-    first: 'The log of the leading process says why, and so does the table viewkeeper.deliveries.',
+    happened: 'A channel does not take its messages, which wait for a day: not everybody is told.',
+    first: 'viewkeeper ls names the channel and says why; the log of the leading process has each try.',
   },
   {
     name: 'database-away',

@@ -1,31 +1,29 @@
 import { once } from 'node:events'
-import { type Notify, notify } from '../../src/config/notify.ts'
-import { defaults } from '../../src/config/options.ts'
-import type { ServeOptions } from '../../src/config/serve-options.ts'
+import type { Notify } from '../../src/config/notify.ts'
+import { defaults, type ServeOptions } from '../../src/config/options.ts'
 import { localEnvironment } from '../../src/edge/lambda/configuration.ts'
+import { readSecret } from '../../src/keeper/secret.ts'
 import { termsOf } from '../../src/keeper/terms.ts'
 import { readSchemaSteps } from '../../src/own-schema/schema-steps.ts'
 import { schemaFolder } from '../../src/package-files.ts'
-import { Problem } from '../../src/problem.ts'
 import { isSlow } from '../../src/watch/plan/runs.ts'
 import { beat } from '../metrics/heartbeat.ts'
 import { makeMetrics } from '../metrics/metrics.ts'
 import { atMostOften, whyNotReady } from '../metrics/read.ts'
 import { channelsOf } from '../news/channels.ts'
 import { type News, startNews } from '../news/news.ts'
-import { readSecret } from '../secret.ts'
 import { makeDoorkeeper } from '../tokens/doorkeeper.ts'
 import type { Serving } from './serve.ts'
 
 /**
- * What the leader does beside the schedules, news and a heartbeat, and who is let in. Refuses (InvalidRequest) options and
- * secrets of channels that are not valid, before anything is connected.
+ * What the leader does beside the schedules, news and a heartbeat, and who is let in. Refuses (InvalidRequest) secrets of
+ * channels that are missing or not valid, before anything is connected.
  */
 export async function extrasOf(
-  options: ServeOptions,
+  { options, notify }: { options: ServeOptions; notify: Notify },
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<NonNullable<Serving['extras']>> {
-  const channels = await channelsOf(checked(options.notify ?? {}), options.alarmEmails ?? [], env)
+  const channels = await channelsOf(notify, options.alarmEmails ?? [], env)
   const { length: steps } = await readSchemaSteps(schemaFolder)
   const heartbeatUrl = readSecret('VIEWKEEPER_HEARTBEAT_URL', env)
   return (database) => {
@@ -66,13 +64,4 @@ export async function extrasOf(
       },
     }
   }
-}
-
-function checked(options: unknown): Notify {
-  const result = notify.safeParse(options)
-  if (result.success) return result.data
-  const mistakes = result.error.issues.map(
-    ({ path, message }) => `serve.notify.${path.join('.')}: ${message}`,
-  )
-  throw new Problem('InvalidRequest', mistakes.join('\n  '), { field: 'serve' })
 }

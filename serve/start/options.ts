@@ -1,6 +1,9 @@
-import type { ServeOptions } from '../../src/config/serve-options.ts'
+import * as z from 'zod'
+import type { Notify } from '../../src/config/notify.ts'
+import type { ServeOptions } from '../../src/config/options.ts'
+import { inWords, problemsOf } from '../../src/config/problems.ts'
+import { serveOptions } from '../../src/config/serve-options.ts'
 import { Problem } from '../../src/problem.ts'
-import { nearest } from '../../src/sql/nearest.ts'
 
 /** The options of an environment on AWS that mean nothing here, each with what to do instead. */
 const meaningless: Record<string, string> = {
@@ -18,41 +21,20 @@ const meaningless: Record<string, string> = {
   tracing: 'there is no X-Ray: leave it out',
 }
 
-const known: { [name in keyof Required<ServeOptions>]: true } = {
-  viewOwner: true,
-  readOnReplicas: true,
-  withoutKey: true,
-  regularUpToMs: true,
-  skipUnchanged: true,
-  skipAtMostHours: true,
-  alarmEmails: true,
-  notify: true,
-  pageUrl: true,
-  runbookUrl: true,
-  logLevel: true,
-  schedules: true,
-  batchConcurrency: true,
-  batchExchange: true,
-  maxShadowBytes: true,
-  retention: true,
-  monitorEveryMinutes: true,
-  remindEveryHours: true,
-}
+const serving = z.strictObject({ serve: serveOptions })
 
 /**
- * Refuses (InvalidRequest) options that mean nothing without AWS, each with what to do instead, and names that are none. All
- * mistakes are listed together.
+ * The options of a project, with the defaults of `notify`. Refuses (InvalidRequest) those that mean nothing without AWS, each with
+ * what to do instead, names that are none, and values that are not valid. All mistakes are listed together.
  */
-export function insistOnMeaning(options: object, file: string): void {
-  const mistakes = Object.keys(options).flatMap((name) => {
-    if (Object.hasOwn(known, name)) return []
-    const reason = meaningless[name]
-    const meant = nearest(name, Object.keys(known))
-    const hint = reason ?? `it is not an option: ${meant ? `did you mean ${meant}?` : 'see docs/serve.md'}`
-    return [`serve.${name}: ${hint}`]
-  })
-  if (mistakes.length > 0)
-    throw new Problem('InvalidRequest', [`${file} is not valid:`, ...mistakes].join('\n  '), {
-      field: 'serve',
-    })
+export function checkOptions(options: object, file: string): { options: ServeOptions; notify: Notify } {
+  const there = Object.keys(options).filter((name) => Object.hasOwn(meaningless, name))
+  const here = Object.fromEntries(Object.entries(options).filter(([name]) => !there.includes(name)))
+  const result = serving.safeParse({ serve: here }, inWords)
+  if (result.success && there.length === 0) return { options, notify: result.data.serve.notify }
+  const mistakes = [
+    ...there.map((name) => `serve.${name}: ${meaningless[name]}`),
+    ...(result.success ? [] : problemsOf(result.error)),
+  ]
+  throw new Problem('InvalidRequest', [`${file} is not valid:`, ...mistakes].join('\n  '), { field: 'serve' })
 }

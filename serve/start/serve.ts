@@ -1,5 +1,4 @@
-import { setTimeout as pause } from 'node:timers/promises'
-import type { ServeOptions } from '../../src/config/serve-options.ts'
+import type { ServeOptions } from '../../src/config/options.ts'
 import {
   type FunctionOptions,
   isFunctionOption,
@@ -8,6 +7,7 @@ import {
 } from '../../src/config/variables.ts'
 import { fromEnvironment, isLoopback } from '../../src/keeper/database-url.ts'
 import { keeperOf, type StartOptions } from '../../src/keeper/keeper.ts'
+import { patiently } from '../../src/keeper/patiently.ts'
 import { bringUp } from '../../src/migrate/bring-up.ts'
 import { readFrozenMigrations } from '../../src/migrate/frozen-migrations.ts'
 import { isAhead } from '../../src/migrate/migrate.ts'
@@ -63,7 +63,7 @@ async function start(
     ...saidToDatabase(config),
   })
   const { doorkeeper, watched, start } = extras(database)
-  await patiently(logger, () => bringUpToDate(database, migrations, logger))
+  await onceThere(logger, () => bringUpToDate(database, migrations, logger))
   const keeper = keeperOf(database, { logger, config })
   const gateway = await startGateway({
     host,
@@ -117,20 +117,17 @@ async function bringUpToDate(database: Database, folder: URL, logger: Logger): P
 /** Waiting does not mend these. */
 const final: ProblemCode[] = ['CredentialsRefused', 'SuperuserRefused', 'NotDirect', 'DatabaseReadOnly']
 
-const longestPauseMs = 30_000
-
-/** Tries again while the database is away, with growing pauses; each reason is one line. */
-async function patiently(logger: Logger, work: () => Promise<void>): Promise<void> {
+/** Tries again while the database is away; each reason is one line. */
+function onceThere(logger: Logger, work: () => Promise<void>): Promise<void> {
   let told = ''
-  for (let pauseMs = 1000; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
-    try {
-      return await work()
-    } catch (error) {
-      if (!(error instanceof Problem) || !mayRetry(error.code) || final.includes(error.code)) throw error
-      if (error.message !== told)
-        logger.warn('waits for the database', { code: error.code, problem: error.message })
-      told = error.message
-      await pause(pauseMs)
-    }
-  }
+  return patiently(work, {
+    isFinal: (error) => !(error instanceof Problem) || !mayRetry(error.code) || final.includes(error.code),
+    onFailure(error) {
+      const { code, message: problem } = error as Problem
+      if (problem !== told) logger.warn('waits for the database', { code, problem })
+      told = problem
+    },
+    forMs: Number.POSITIVE_INFINITY,
+    ref: true,
+  })
 }

@@ -1,12 +1,13 @@
+import { includes, type PolicyName } from '../../src/edge/http/routes.ts'
 import { Problem } from '../../src/problem.ts'
 import type { Database } from '../../src/server/connect.ts'
 import { findToken, noteUse } from './store.ts'
-import { bearerOf, digestOf, idOf, includes, isSame, type Right } from './token.ts'
+import { bearerOf, digestOf, idOf, isSame } from './token.ts'
 
 /** Whose token a request has, and what it may. */
 interface Caller {
   name: string
-  may: Right
+  may: PolicyName
 }
 
 /** Lets requests in by their tokens. */
@@ -16,7 +17,7 @@ export interface Doorkeeper {
    * token that is valid now (Unauthenticated), one whose token allows less than is needed (NotAllowed), and one from an address
    * that sends too many bad tokens (TooManyRefusals).
    */
-  authorize(headers: readonly string[] | undefined, needed: Right, address: string): Promise<Caller>
+  authorize(headers: readonly string[] | undefined, needed: PolicyName, address: string): Promise<Caller>
 }
 
 /** So long a token that was found valid is not looked up again: after it is revoked, it is let in no longer than this. */

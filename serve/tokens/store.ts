@@ -1,11 +1,12 @@
+import type { PolicyName } from '../../src/edge/http/routes.ts'
 import { Problem } from '../../src/problem.ts'
 import type { Sql } from '../../src/server/connect.ts'
-import { makeToken, type Right } from './token.ts'
+import { makeToken } from './token.ts'
 
 /** A token as people see it. */
 export interface KnownToken {
   name: string
-  may: Right
+  may: PolicyName
   createdAt: Date
   createdBy: string
   /** Null: it has no end. */
@@ -17,7 +18,7 @@ export interface KnownToken {
 /** Notes a new token, and returns it: nobody can read it again. Refuses (InvalidRequest) a name that another token has. */
 export async function createToken(
   sql: Sql,
-  { name, may, days, by }: { name: string; may: Right; days: number | null; by: string },
+  { name, may, days, by }: { name: string; may: PolicyName; days: number | null; by: string },
 ): Promise<string> {
   if (!/^[\x20-\x7e]{1,100}$/.test(name))
     throw new Problem('InvalidRequest', 'The name of a token must have 1 to 100 ASCII characters.', {
@@ -52,7 +53,7 @@ export async function revokeToken(sql: Sql, name: string): Promise<boolean> {
 /** A row to compare a token with. */
 export interface StoredToken {
   name: string
-  may: Right
+  may: PolicyName
   digest: Uint8Array
   /** By the clock of the database. */
   expired: boolean

@@ -1,11 +1,6 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
-import { policyNames } from '../../src/edge/http/routes.ts'
 
 // A token is `vk_<id>_<secret>`. The id finds its row; only the digest of the whole token is kept.
-
-/** What a token may allow. Each allows what the ones before it allow. */
-export const rights = [...policyNames, 'define'] as const
-export type Right = (typeof rights)[number]
 
 const form = /^vk_([0-9a-f]{16})_[A-Za-z0-9_-]{43}$/
 
@@ -29,6 +24,3 @@ export const isSame = (digest: Buffer, known: Uint8Array | undefined): boolean =
 /** The token of the one header `Authorization: Bearer <token>`; null if there is none, another, or a second one. */
 export const bearerOf = ([header, ...more]: readonly string[]): string | null =>
   more.length > 0 ? null : (/^Bearer +(\S{1,200})$/i.exec(header ?? '')?.[1] ?? null)
-
-/** Whether one right includes another. */
-export const includes = (may: Right, needed: Right): boolean => rights.indexOf(may) >= rights.indexOf(needed)

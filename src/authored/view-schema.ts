@@ -1,10 +1,11 @@
 import * as z from 'zod'
 import { type Definition, outsideClock, rowCountStrategies, strategies } from '../catalog/plan/definition.ts'
+import { timeZoneFault } from '../catalog/plan/time-zone.ts'
 import { named, told } from '../config/told.ts'
 import { identifierFault } from '../sql/names.ts'
 import { nameFault, schemaFault } from '../sql/reserved-names.ts'
 import type { QueryInput } from './inputs.ts'
-import { scheduleFault, timeZoneFault } from './schedule.ts'
+import { scheduleFault } from './schedule.ts'
 
 const privileges = [
   'select',

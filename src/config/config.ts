@@ -1,5 +1,4 @@
-import type { EnvironmentOptions } from './options.ts'
-import type { ServeOptions } from './serve-options.ts'
+import type { EnvironmentOptions, ServeOptions } from './options.ts'
 
 /** What `viewkeeper.config.ts` says. The file is in the folder where the command is called. */
 export interface Config {

@@ -4,8 +4,7 @@ import { withImports } from '../loading/import-files.ts'
 import { importProblem } from '../loading/import-problem.ts'
 import { Problem } from '../problem.ts'
 import { checkConfig } from './check-config.ts'
-import type { EnvironmentOptions } from './options.ts'
-import type { ServeOptions } from './serve-options.ts'
+import type { EnvironmentOptions, ServeOptions } from './options.ts'
 
 /** The configuration of a folder, with every default filled in. */
 export interface LoadedConfig {

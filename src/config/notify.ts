@@ -1,13 +1,7 @@
 import * as z from 'zod'
 import { eventTypes } from '../events/plan/event.ts'
+import { shortName } from './fields.ts'
 import { named, told } from './told.ts'
-
-const nameRule =
-  'must have lower-case letters, digits and single hyphens, at most 20, and begin with a letter'
-const channelName = z
-  .string()
-  .max(20, nameRule)
-  .regex(/^[a-z](-?[a-z0-9])*$/, nameRule)
 
 /** Mail by SMTP. The addresses are those of `alarmEmails`. */
 const smtp = named(
@@ -72,12 +66,12 @@ export const notify = named(
   z.strictObject({
     smtp: told(smtp.optional(), 'The server that takes the mails to `alarmEmails`.', 'there are no mails'),
     webhooks: told(
-      z.record(channelName, webhook).default({}),
+      z.record(shortName, webhook).default({}),
       'Programs that get events, by names. The key of `cache` is `VIEWKEEPER_WEBHOOK_KEY_CACHE`, or in the file `VIEWKEEPER_WEBHOOK_KEY_CACHE_FILE`.',
       'none',
     ),
     chat: told(
-      z.record(channelName, chat).default({}),
+      z.record(shortName, chat).default({}),
       'Chats that get notices, by names. The address of the hook of `team` is `VIEWKEEPER_CHAT_URL_TEAM`, or in the file `VIEWKEEPER_CHAT_URL_TEAM_FILE`.',
       'none',
     ),

@@ -1,7 +1,7 @@
-// Made by `npm run docs` from infra/environment: change an option there.
+// Made by `npm run docs` from src/config/fields.ts, src/config/notify.ts and infra/environment: change an option there.
 
-/** What Viewkeeper may be told besides its database. Every field has a default. */
-export interface ViewkeeperOptions {
+/** What `viewkeeper serve` and an environment on AWS may be told. Every field has a default. */
+export interface CommonOptions {
   /**
    * The owner of the views that Viewkeeper creates, unless a definition has another.
    * @default - `viewkeeper_views`
@@ -13,7 +13,8 @@ export interface ViewkeeperOptions {
    */
   readOnReplicas?: boolean
   /**
-   * What `auto` does then without a usable unique index: `swap`, while readers there wait, or `fail`.
+   * What `auto` does with a view that is read on replicas and has no usable unique index: `swap` it, while readers of
+   * replicas wait, or `fail`.
    * @default 'swap'
    */
   withoutKey?: 'swap' | 'fail'
@@ -34,7 +35,7 @@ export interface ViewkeeperOptions {
    */
   skipAtMostHours?: number
   /**
-   * Addresses that get the mails. Each confirms once, by a link.
+   * Addresses that get the mails. On AWS, each confirms once, by a link.
    * @default - nobody is mailed
    */
   alarmEmails?: string[]
@@ -49,40 +50,15 @@ export interface ViewkeeperOptions {
    */
   runbookUrl?: string
   /**
-   * Days for which logs are kept.
-   * @default 30
-   */
-  logRetentionDays?: number
-  /**
    * What functions log besides what the dashboard reads.
    * @default 'INFO'
    */
   logLevel?: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR'
   /**
-   * Requests a second from all callers together, and at one moment.
-   * @default 8
-   */
-  requestsPerSecond?: number
-  /**
-   * Calls at once that Lambda keeps for each of `create`, `refresh` and `drop`, and allows at most.
-   * @default - none
-   */
-  reservedConcurrency?: number
-  /**
-   * Memory of each function, MB; more helps little.
-   * @default 512
-   */
-  memorySize?: number
-  /**
    * The batches of the clock; `{}` has the defaults below.
    * @default - none
    */
   schedules?: ScheduleOptions
-  /**
-   * Whether a deploy that changes code or migrations refreshes all views.
-   * @default false
-   */
-  refreshOnDeploy?: boolean
   /**
    * Views that a batch refreshes at once, 1 to 64.
    * @default 2
@@ -113,6 +89,44 @@ export interface ViewkeeperOptions {
    * @default 24
    */
   remindEveryHours?: number | false
+}
+
+/** What `viewkeeper serve` may be told besides its database. */
+export interface ServeOptions extends CommonOptions {
+  /**
+   * Whom `viewkeeper serve` tells.
+   * @default - nobody but the log
+   */
+  notify?: NotifyOptions
+}
+
+/** What an environment on AWS may be told besides its database. Every field has a default. */
+export interface ViewkeeperOptions extends CommonOptions {
+  /**
+   * Days for which logs are kept.
+   * @default 30
+   */
+  logRetentionDays?: number
+  /**
+   * The most requests that the API takes in a second, from all callers together; more are answered `429`.
+   * @default 8
+   */
+  requestsPerSecond?: number
+  /**
+   * Calls at once that Lambda keeps for each of `create`, `refresh` and `drop`, and allows at most.
+   * @default - none
+   */
+  reservedConcurrency?: number
+  /**
+   * Memory of each function, MB; more helps little.
+   * @default 512
+   */
+  memorySize?: number
+  /**
+   * Whether a deploy that changes code or migrations refreshes all views.
+   * @default false
+   */
+  refreshOnDeploy?: boolean
   /**
    * Whether metrics name each view: up to 0.90 USD a month for one.
    * @default false
@@ -320,6 +334,71 @@ export interface ImportedVpcOptions {
   addSecretsManagerEndpoint?: boolean
 }
 
+/** Whom `viewkeeper serve` tells. */
+export interface NotifyOptions {
+  /**
+   * The server that takes the mails to `alarmEmails`.
+   * @default - there are no mails
+   */
+  smtp?: SmtpOptions
+  /**
+   * Programs that get events, by names. The key of `cache` is `VIEWKEEPER_WEBHOOK_KEY_CACHE`, or in the file
+   * `VIEWKEEPER_WEBHOOK_KEY_CACHE_FILE`.
+   * @default - none
+   */
+  webhooks?: Record<string, WebhookOptions>
+  /**
+   * Chats that get notices, by names. The address of the hook of `team` is `VIEWKEEPER_CHAT_URL_TEAM`, or in the file
+   * `VIEWKEEPER_CHAT_URL_TEAM_FILE`.
+   * @default - none
+   */
+  chat?: Record<string, ChatOptions>
+}
+
+/** The server that takes the mails. */
+export interface SmtpOptions {
+  /** Its name. */
+  host: string
+  /**
+   * Its port.
+   * @default 587
+   */
+  port?: number
+  /**
+   * `starttls`: the connection is encrypted before anything is sent, or nothing is sent; `implicit`: TLS from the first
+   * byte, usually on port 465; `none`: a relay on this machine.
+   * @default 'starttls'
+   */
+  tls?: 'starttls' | 'implicit' | 'none'
+  /**
+   * The login there. The password is `VIEWKEEPER_SMTP_PASSWORD`, or in the file `VIEWKEEPER_SMTP_PASSWORD_FILE`.
+   * @default - nobody logs in
+   */
+  user?: string
+  /** The sender of the mails. */
+  from: string
+}
+
+/** An address that gets events as CloudEvents, with a signature. */
+export interface WebhookOptions {
+  /** The address. */
+  url: string
+  /**
+   * The types of events that it gets.
+   * @default - all of them
+   */
+  events?: ('ViewRefreshed' | 'ViewFailed' | 'BatchEnded' | 'TroubleBegan' | 'TroubleEnded')[]
+}
+
+/** A channel of a chat that has an incoming hook. */
+export interface ChatOptions {
+  /**
+   * How the hook is spoken to: `slack` (also Mattermost, Rocket.Chat and Google Chat), `teams`, `discord`.
+   * @default 'slack'
+   */
+  kind?: 'slack' | 'teams' | 'discord'
+}
+
 /** The options of which none is given; `schedules` as `schedules: {}` is understood. */
 export const defaults = {
   withoutKey: 'swap',
@@ -327,10 +406,7 @@ export const defaults = {
   skipUnchanged: false,
   skipAtMostHours: 24,
   alarmEmails: [],
-  logRetentionDays: 30,
   logLevel: 'INFO',
-  requestsPerSecond: 8,
-  memorySize: 512,
   schedules: {
     nightly: {
       at: '09:00',
@@ -338,7 +414,6 @@ export const defaults = {
     },
     views: true,
   },
-  refreshOnDeploy: false,
   batchConcurrency: 2,
   batchExchange: 'together',
   retention: {
@@ -347,6 +422,10 @@ export const defaults = {
   },
   monitorEveryMinutes: 1,
   remindEveryHours: 24,
+  logRetentionDays: 30,
+  requestsPerSecond: 8,
+  memorySize: 512,
+  refreshOnDeploy: false,
   metricsPerView: false,
   eventBus: 'default',
   tracing: false,

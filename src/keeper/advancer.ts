@@ -1,9 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { advance } from '../batch/advance.ts'
 import type { OpenBatch } from '../batch/db/lost-batches.ts'
-import { isRefusal, Problem } from '../problem.ts'
 import type { Database } from '../server/connect.ts'
 import type { Logger } from '../watch/log.ts'
+import { patiently } from './patiently.ts'
 import { makeTurns } from './turns.ts'
 
 /** Advances batches in this process, as the state machine does in AWS. */
@@ -25,9 +25,6 @@ const longestMs = 60_000
 
 /** For so long a batch that only waits for retries is left alone: its cancel and its retries are seen then. */
 const idleMs = 2000
-
-/** The pauses before a failed call is repeated, as in the state machine: an hour in all. */
-const pausesMs = [1, 2, 4, 8, 16, 32, ...Array(60).fill(60)].map((seconds) => seconds * 1000)
 
 interface AdvancerOptions {
   logger: Logger
@@ -52,7 +49,7 @@ export function makeAdvancer(database: Database, { logger, signal, onEnd }: Adva
   }
   const untilDone = async (batchId: string) => {
     while (!signal.aborted) {
-      const advanced = await patiently(() => inTurn(batchId), signal)
+      const advanced = await patiently(() => inTurn(batchId), { signal })
       if (advanced.done) {
         onEnd?.()
         return logger.info(`batch ${advanced.status}`, { ...advanced })
@@ -78,18 +75,5 @@ export function makeAdvancer(database: Database, { logger, signal, onEnd }: Adva
       for (const id of left) begin(id)
       return left
     },
-  }
-}
-
-/** Repeats a call that fails, unless no retry mends the failure. */
-export async function patiently<T>(call: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  for (let failures = 0; ; failures++) {
-    try {
-      return await call()
-    } catch (error) {
-      const ms = pausesMs[failures]
-      if (ms === undefined || (error instanceof Problem && isRefusal(error.code))) throw error
-      await pause(ms, undefined, { signal, ref: false })
-    }
   }
 }

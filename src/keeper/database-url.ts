@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
 import { Problem } from '../problem.ts'
 import type { ConnectionOptions, ConnectionSource } from '../server/connect.ts'
+import { readSecret } from './secret.ts'
 
 /**
  * Connection options from `postgres://user:password@host:port/database`. `sslmode` is `verify-full` or
@@ -15,28 +16,11 @@ export function fromUrl(text: string): ConnectionSource {
 }
 
 /** The server in DATABASE_URL, or in the file that DATABASE_URL_FILE names; undefined if neither is set. */
-export function fromEnvironment({
-  DATABASE_URL,
-  DATABASE_URL_FILE,
-}: NodeJS.ProcessEnv): ConnectionSource | undefined {
-  if (DATABASE_URL) return fromUrl(DATABASE_URL)
-  return DATABASE_URL_FILE ? fromUrlFile(DATABASE_URL_FILE) : undefined
+export function fromEnvironment(env: NodeJS.ProcessEnv): ConnectionSource | undefined {
+  if (env.DATABASE_URL) return fromUrl(env.DATABASE_URL)
+  // Read at each connection: a mounted secret may be exchanged at any time.
+  return env.DATABASE_URL_FILE ? async () => parseUrl(readSecret('DATABASE_URL', env) ?? '') : undefined
 }
-
-/** The address that the file has at each connection: a mounted secret may be exchanged at any time. */
-const fromUrlFile =
-  (file: string): ConnectionSource =>
-  async () => {
-    let text: string
-    try {
-      text = readFileSync(file, 'utf8').trim()
-    } catch (error) {
-      throw badUrl(
-        `the file ${file}, which DATABASE_URL_FILE names, cannot be read (${(error as NodeJS.ErrnoException).code})`,
-      )
-    }
-    return parseUrl(text)
-  }
 
 function parseUrl(text: string): ConnectionOptions {
   let url: URL

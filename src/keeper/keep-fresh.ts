@@ -10,9 +10,10 @@ import { readClock } from '../watch/db/notice-facts.ts'
 import { type Logger, logging } from '../watch/log.ts'
 import { type Monitored, monitor, type Publisher } from '../watch/monitor.ts'
 import { prune } from '../watch/prune.ts'
-import { type Advancer, patiently } from './advancer.ts'
+import type { Advancer } from './advancer.ts'
 import { readBegun } from './db/begun.ts'
 import { askEveryMs, type Leader } from './lead.ts'
+import { patiently } from './patiently.ts'
 import type { Terms } from './terms.ts'
 import { dueTurn } from './turns-due.ts'
 
@@ -99,7 +100,7 @@ async function beginBatch(
 ): Promise<void> {
   const idempotencyKey = `${name} ${turn.toISOString()}`
   const call = { database, trigger: 'schedule', requestedBy: name, caller: name, idempotencyKey } as const
-  const batch = await patiently(() => startBatch(selection, call, terms.batchDefaults), signal)
+  const batch = await patiently(() => startBatch(selection, call, terms.batchDefaults), { signal })
   logger.info(`batch ${batch.status}`, { ...batch, trigger: 'schedule', schedule: name, scheduledTime: turn })
   if (batch.status === 'pending' || batch.status === 'running') advancer.advance(batch.batchId)
 }

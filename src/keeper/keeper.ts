@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type DetailedBatch, getBatch } from '../batch/read.ts'
 import { type BatchRequest, startBatch } from '../batch/start.ts'
@@ -145,13 +146,15 @@ export function keeperOf(
     views: async () => (await listViews(database, terms.schedules)).views,
     why: (view) => getWhy(database, view, { schedules: terms.schedules, environment: null }),
     start({ config: told, environment = null, publish, onLook, onStanding, whileLeading } = {}) {
-      if (told) terms = termsOf(told)
+      const obeyed = told ?? config
+      terms = termsOf(obeyed)
       const programs = environment === null ? null : { environment }
       const keeping = { database, terms, logger, advancer, programs, publish, onLook }
       leading ??= leadInTurn(database, {
+        obeys: createHash('sha256').update(JSON.stringify(obeyed)).digest('hex'),
         signal: stopping.signal,
         onStanding(standing, why) {
-          const log = standing === 'cut off' ? logger.warn : logger.info
+          const log = standing === 'cut off' || standing === 'follows others' ? logger.warn : logger.info
           log.call(logger, words[standing], why instanceof Error ? { problem: why.message } : {})
           onStanding?.(standing)
         },
@@ -170,6 +173,9 @@ export function keeperOf(
 const words: Record<Standing, string> = {
   leads: 'leads: schedules, target lags and the monitor run here',
   follows: 'follows: another process leads',
+  'follows others':
+    'follows: the process that leads has other options, and the database obeys only those. After a rolling update this ends; ' +
+    'if it is another project, give each project a database of its own',
   'cut off': 'cannot reach the database, and tries again',
 }
 

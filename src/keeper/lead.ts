@@ -28,10 +28,15 @@ export interface Leader {
   signal: AbortSignal
 }
 
-/** What a copy does. `cut off`: it cannot reach the database, and tries again. */
-export type Standing = 'leads' | 'follows' | 'cut off'
+/**
+ * What a copy does. `follows others`: the leader obeys other options. `cut off`: this copy cannot reach the database, and tries
+ * again.
+ */
+export type Standing = 'leads' | 'follows' | 'follows others' | 'cut off'
 
 interface LeadOptions {
+  /** The same for all copies that obey the same options. */
+  obeys: string
   signal: AbortSignal
   /** Hears of each change. */
   onStanding(standing: Standing, why?: unknown): void
@@ -41,7 +46,7 @@ interface LeadOptions {
 /** Does `work` whenever this copy leads all processes on the database, until `signal`. Holds one connection. */
 export async function leadInTurn(
   database: Database,
-  { signal, onStanding, work }: LeadOptions,
+  { obeys, signal, onStanding, work }: LeadOptions,
 ): Promise<void> {
   let before: Standing | undefined
   const stand = (now: Standing, why?: unknown) => {
@@ -51,8 +56,10 @@ export async function leadInTurn(
   for (let failures = 0; !signal.aborted; failures++) {
     try {
       await withSession(database, async (sql) => {
-        while (!(await answered(tryToLead(sql)))) {
-          stand('follows')
+        for (;;) {
+          const { leads, others } = await answered(tryToLead(sql, obeys))
+          if (leads) break
+          stand(others ? 'follows others' : 'follows')
           failures = 0
           await pause(askEveryMs, undefined, { signal })
         }
@@ -81,10 +88,18 @@ async function withSession(database: Database, work: (sql: Sql) => Promise<void>
   }
 }
 
-async function tryToLead(sql: Sql): Promise<boolean> {
-  const [row] = await sql<[{ leads: boolean }]>`
-    select pg_try_advisory_lock(${runLockClass}::integer, ${reservedKeys.lead}::integer) as leads`
-  return row.leads
+/** Takes the lock if it is free, and notes what this leader obeys. If it is not: whether the last leader obeyed something else. */
+async function tryToLead(sql: Sql, obeys: string): Promise<{ leads: boolean; others: boolean }> {
+  const [row] = await sql<[{ leads: boolean; others: boolean }]>`
+    with tried as materialized (
+      select pg_try_advisory_lock(${runLockClass}::integer, ${reservedKeys.lead}::integer) as leads),
+    noted as (
+      insert into viewkeeper.switches (key, value)
+      select 'leader', jsonb_build_object('obeys', ${obeys}::text) from tried where leads
+      on conflict (key) do update set updated_at = clock_timestamp(), value = excluded.value)
+    select leads, exists (select from viewkeeper.switches where key = 'leader' and value ->> 'obeys' <> ${obeys}) as others
+      from tried`
+  return row
 }
 
 async function whileTrusted(sql: Sql, stop: AbortSignal, work: LeadOptions['work']): Promise<void> {

@@ -10,9 +10,11 @@ import type { Database, Sql } from '../server/connect.ts'
 import { readReplicas } from '../server/standbys.ts'
 import type { QualifiedName } from '../sql/names.ts'
 import type { Replicas } from '../sql/replicas.ts'
+import { readFailingChannels } from './db/channels.ts'
 import { readCosts } from './db/costs.ts'
 import { readSaved } from './db/saved.ts'
 import type { Standing } from './diagnosis/standing.ts'
+import type { FailingChannel } from './plan/channels.ts'
 import type { Cost } from './plan/cost.ts'
 import type { Saved } from './plan/saved.ts'
 import { readStandings, type Standings } from './standings.ts'
@@ -54,7 +56,7 @@ const recentRuns = 10
 export function listViews(
   database: Database,
   schedules: Schedules = unscheduled,
-): Promise<{ views: ListedView[]; paused: Pause | null; replicas: Replicas }> {
+): Promise<{ views: ListedView[]; paused: Pause | null; replicas: Replicas; failing: FailingChannel[] }> {
   return database.withConnection(async (sql) => {
     const standings = await readStandings(sql, schedules)
     const listed = await listing(sql, standings)
@@ -62,6 +64,7 @@ export function listViews(
       views: standings.views.map(listed),
       paused: standings.pause,
       replicas: await readReplicas(sql),
+      failing: await readFailingChannels(sql),
     }
   })
 }

@@ -5,7 +5,7 @@ import { stage } from './support/transcript.ts'
 
 /** Operates the environment as its operator does, with no other rights: by the command line, and on the page. */
 export async function operateFromAfar({ project, aws, policies, sql }: Deployed): Promise<void> {
-  const operator = await aws.createUser('operator', policies.operate)
+  const operator = await aws.createUser('operator', policies.define)
   const viewkeeper = async (expected: number, ...args: string[]) => {
     const { code, output } = await project.command(operator, ...args)
     assert.equal(code, expected, output)

@@ -99,7 +99,7 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
   const { migrationsFolder } = project
   const options = { name: 'deploy-test', environment, schemaFolder: schema.folder, migrationsFolder }
   await stage('cdk deploy', () => deploySucceeds(cdk, options))
-  const { ApiUrl, StateMachineArn, MailTopicArn, NoticesTopicArn, ReadPolicy, OperatePolicy, ...outputs } =
+  const { ApiUrl, StateMachineArn, MailTopicArn, NoticesTopicArn, ReadPolicy, DefinePolicy, ...outputs } =
     cdk.readOutputs('viewkeeper-deploy-test')
   const api = createApi(ApiUrl!, emulator)
   const arns = {
@@ -113,7 +113,7 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
     },
     queues: { every: outputs.EveryEventQueue!, sales: outputs.SalesRefreshedQueue! },
     topics: { mail: MailTopicArn!, notices: NoticesTopicArn! },
-    policies: { read: ReadPolicy!, operate: OperatePolicy! },
+    policies: { read: ReadPolicy!, define: DefinePolicy! },
   }
   return { folder, emulator, database, sql: database.sql, aws, cdk, api, ...arns, options, schema, project }
 }

@@ -6,6 +6,7 @@ import { tryAlembicAndDbt } from './alembic-dbt.ts'
 import { tryCdkApp } from './cdk-app.ts'
 import { tryDrizzle } from './drizzle.ts'
 import { tryExpress } from './express.ts'
+import { tryServe } from './serve.ts'
 
 await framed('examples', 'the examples from the tarball, as their READMEs say', async ({ folder, teams }) => {
   const place = { transcripts: folder, teams, node: nodeOfTeam() }
@@ -14,6 +15,7 @@ await framed('examples', 'the examples from the tarball, as their READMEs say', 
     'cdk-app': tryCdkApp,
     drizzle: tryDrizzle,
     express: tryExpress,
+    serve: tryServe,
     'alembic-dbt': tryAlembicAndDbt,
   }
   const named = process.argv.slice(2)

@@ -68,7 +68,7 @@ describe('a name of an environment becomes the identifier of a database server',
 
   test.each(['', '1st', '-a', 'a-', 'a--b', 'A', 'a_b', 'x'.repeat(21)])('"%s" is refused', (name) => {
     expect(() => parseEnvironments({ [name]: imported })).toThrow(
-      `${name}: the name of an environment must have at most 20 lower-case letters, digits and hyphens, begin with a letter, not end with a hyphen, and not have two hyphens in a row`,
+      `${name}: the name must have at most 20 lower-case letters, digits and hyphens, begin with a letter, not end with a hyphen, and not have two hyphens in a row`,
     )
   })
 })

@@ -156,6 +156,22 @@ test('everything is paused after a question, and the page says so until it is re
   await page.getByRole('button', { name: 'Pause all' }).waitFor()
 })
 
+test('a channel that does not take its messages is said until it does', async () => {
+  await sql`
+    insert into viewkeeper.deliveries (channel, key, message, failed_at, error)
+    values ('mail ops@example.com', 'one', '{}', '2026-11-20T09:00:00Z', 'it answered 500')`
+  await open('')
+  const said = page.getByText(
+    'mail ops@example.com does not take its messages since 2026-11-20 09:00:00 UTC: it answered 500',
+    { exact: true },
+  )
+  await said.waitFor()
+  await sql`delete from viewkeeper.deliveries`
+  await page.reload()
+  await page.getByRole('button', { name: 'Pause all' }).waitFor()
+  expect(await said.count()).toBe(0)
+})
+
 test('a batch is live in the graph and on its timeline, until it is canceled', async () => {
   await open('')
   await withGateClosed(sql, 'slow', async () => {

@@ -1,7 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { createToken, type KnownToken, listTokens, revokeToken } from '../../../serve/tokens/store.ts'
-import type { Right } from '../../../serve/tokens/token.ts'
-import { policyNames } from '../../../src/edge/http/routes.ts'
+import { type PolicyName, policyNames } from '../../../src/edge/http/routes.ts'
 import { Problem } from '../../../src/problem.ts'
 import { utc } from '../../../src/sql/words.ts'
 import { person } from '../../../src/terminal/person.ts'
@@ -51,7 +50,7 @@ export async function create({
   expires,
 }: {
   name: string
-  may: Right
+  may: PolicyName
   expires?: number
 }): Promise<void> {
   const made = await databaseFromUrl(null).withConnection((sql) =>

@@ -15,6 +15,7 @@ import { command } from '../../../src/sql/commands.ts'
 import { matchesGlob } from '../../../src/sql/glob.ts'
 import { lagLine } from '../../../src/sql/replicas.ts'
 import { moment } from '../../../src/sql/words.ts'
+import { failingText } from '../../../src/watch/plan/channels.ts'
 import { noView } from '../../api/no-view.ts'
 import { readViews } from '../../api/reads.ts'
 import { tableOf } from '../../output/cells.ts'
@@ -73,7 +74,7 @@ function matching(views: View[], patterns: string[]): View[] {
 }
 
 function listLines(
-  { views, paused, replicas }: Omit<ViewList, 'next'>,
+  { views, paused, replicas, failing = [] }: Omit<ViewList, 'next'>,
   { named, chosen }: { named: number; chosen: Filter[] },
   { api, now, output }: Printing,
 ): string[] {
@@ -96,6 +97,10 @@ function listLines(
           `  next: ${command(['resume', '--all'], api.typed)}`,
           '',
         ]),
+    ...failing.map(
+      (each) => `${output.paint('yellow', '!')} ${harmless(failingText(each, moment(each.since, now)))}`,
+    ),
+    ...(failing.length > 0 ? [''] : []),
     ...(views.length === 0 ? [none] : [...tableOf(viewColumns, views, now, output), '', sum]),
     ...(views.length > 0 && lag !== null ? [harmless(lag)] : []),
     ...(worst ? [`next: ${command(['why', typed(worst.view)], api.typed)}`] : []),

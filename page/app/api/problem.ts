@@ -3,22 +3,23 @@ import type { ProblemBody } from '../../../src/edge/http/schemas/answers.ts'
 /** A request that did not succeed, worded for the person at the page. */
 export class ApiProblem extends Error {
   /** The API's code, or one of this page, its server or the proxy. */
-  readonly code: string
-  readonly title: string
+  declare readonly code: string
+  declare readonly title: string
   /** 0 if no answer came. */
-  readonly status: number
-  readonly runId: number | undefined
-  readonly runningRunId: number | undefined
-  readonly openBatchId: string | undefined
+  declare readonly status: number
+  declare readonly runId: number | undefined
+  declare readonly runningRunId: number | undefined
+  declare readonly openBatchId: string | undefined
 
-  constructor(status: number, code: string, title: string, detail: string, body?: Partial<ProblemBody>) {
+  constructor(
+    status: number,
+    code: string,
+    title: string,
+    detail: string,
+    { runId, runningRunId, openBatchId }: Partial<ProblemBody> = {},
+  ) {
     super(detail)
-    this.status = status
-    this.code = code
-    this.title = title
-    this.runId = body?.runId
-    this.runningRunId = body?.runningRunId
-    this.openBatchId = body?.openBatchId
+    Object.assign(this, { status, code, title, runId, runningRunId, openBatchId })
   }
 
   /** The section of the runbook about this problem; undefined for a code that is not one of the API's. */
@@ -54,8 +55,7 @@ export function problemOf(status: number, body: unknown): ApiProblem {
       status,
       'NotAllowed',
       'Your AWS credentials do not allow this',
-      'The managed policies viewkeeper-<environment>-read, -refresh and -operate say who may do what: ask for the one ' +
-        'that allows this, or use other credentials.',
+      'Ask for the managed policy, such as viewkeeper-<environment>-read, that allows this, or use other credentials.',
     )
   if (status === 429)
     return new ApiProblem(
@@ -78,6 +78,5 @@ export const unreachable = (): ApiProblem =>
     0,
     'Unreachable',
     'No answer',
-    'The server of this page does not answer. Is the terminal with viewkeeper open, viewkeeper dev or npm start still open? ' +
-      'Is this computer online?',
+    'The server of this page does not answer. Does viewkeeper open, dev or serve still run? Is this computer online?',
   )

@@ -17,20 +17,14 @@ type Named = Pick<View, 'view' | 'id'>
 
 export const refreshView = (view: Named, options: { strategy?: string; force?: true } = {}): Promise<void> =>
   act(async () => {
-    const { runId, status } = await post<Result>(`${viewPath(view)}/refresh`, options)
-    if (status !== 'running') return tellEnd(await get<Run>(`/runs/${runId}`))
-    const text = `${view.view}: run ${runId} has started`
-    notify({ tone: 'busy', about: aboutRun(runId), text, link: toRun(runId) })
-    followRun(runId)
+    const result = await post<Result>(`${viewPath(view)}/refresh`, options)
+    await tellRun(result, `${view.view}: run ${result.runId} has started`)
   })
 
 export const pauseView = (view: Named): Promise<void> =>
   act(async () => {
     await post(`${viewPath(view)}/pause`)
-    notify({
-      tone: 'good',
-      text: `${view.view} is paused: ${pausedMeans}`,
-    })
+    notify({ tone: 'good', text: `${view.view} is paused: ${pausedMeans}` })
   })
 
 export const resumeView = (view: Named): Promise<void> =>
@@ -63,10 +57,9 @@ export const startBatch = (request: object): Promise<void> =>
 export const retryRun = ({ view, operation, result: { request } }: Run): Promise<void> =>
   act(async () => {
     const { view: _view, ...options } = request
-    const { runId, status } = await post<Result>(`${await pathOf(view)}/${operation}`, options)
-    location.hash = hashOf('run', runId)
-    if (status !== 'running') return tellEnd(await get<Run>(`/runs/${runId}`))
-    followRun(runId)
+    const retried = await post<Result>(`${await pathOf(view)}/${operation}`, options)
+    location.hash = hashOf('run', retried.runId)
+    await tellRun(retried)
   })
 
 /** A run knows the name of its view alone; some names go by id. */
@@ -79,10 +72,7 @@ async function pathOf(view: string): Promise<string> {
 
 export const cancelRun = (runId: number): Promise<void> =>
   act(async () => {
-    const { status } = await post<Result>(`/runs/${runId}/cancel`)
-    if (status !== 'running') return tellEnd(await get<Run>(`/runs/${runId}`))
-    notify({ tone: 'busy', about: aboutRun(runId), text: `Run ${runId} is asked to stop` })
-    followRun(runId)
+    await tellRun(await post<Result>(`/runs/${runId}/cancel`), `Run ${runId} is asked to stop`)
   })
 
 export const cancelBatch = (batchId: string): Promise<void> =>
@@ -98,7 +88,7 @@ async function act(work: () => Promise<void>): Promise<void> {
     const { title, message, runbook, runId, runningRunId, openBatchId } = asProblem(thrown)
     const run = runningRunId ?? runId
     const link = openBatchId
-      ? { href: hashOf('batch', openBatchId), text: `batch ${openBatchId}` }
+      ? { href: hashOf('batch', openBatchId), text: aboutBatch(openBatchId) }
       : run
         ? toRun(run)
         : undefined
@@ -116,10 +106,17 @@ async function act(work: () => Promise<void>): Promise<void> {
 const aboutRun = (runId: number) => `run ${runId}`
 const aboutBatch = (batchId: string) => `batch ${batchId}`
 
-const toRun = (runId: number) => ({ href: hashOf('run', runId), text: `run ${runId}` })
+const toRun = (runId: number) => ({ href: hashOf('run', runId), text: aboutRun(runId) })
 
 /** The runs that are looked at until they end. */
 const followed = new Set<number>()
+
+/** Tells how a run has ended. If it goes on yet, says `busy`, and tells the end when it comes. */
+async function tellRun({ runId, status }: Pick<Result, 'runId' | 'status'>, busy?: string): Promise<void> {
+  if (status !== 'running') return tellEnd(await get<Run>(`/runs/${runId}`))
+  if (busy) notify({ tone: 'busy', about: aboutRun(runId), text: busy, link: toRun(runId) })
+  followRun(runId)
+}
 
 /** Looks at a run until it has ended, and tells how. */
 function followRun(runId: number) {
@@ -140,21 +137,15 @@ function followRun(runId: number) {
 
 function tellEnd({ id, view, status, durationMs, rowCountAfter, error, result }: Run) {
   const counted = rowCountAfter === null ? '' : `, ${rows(rowCountAfter)}`
-  const about = aboutRun(id)
-  if (status === 'success')
-    return notify({
-      tone: 'good',
-      about,
-      text: `${view}: done after ${duration(durationMs ?? 0)}${counted}`,
-      link: toRun(id),
-    })
-  const why = error?.message ?? result.response.because
-  const more = error ? runbookOf(error.class) : undefined
+  const said =
+    status === 'success'
+      ? `done after ${duration(durationMs ?? 0)}${counted}`
+      : `${status}. ${error?.message ?? result.response.because ?? ''}`
   notify({
     tone: status === 'failed' ? 'bad' : 'good',
-    about,
-    text: `${view}: ${status}. ${why ?? ''}`,
-    more,
+    about: aboutRun(id),
+    text: `${view}: ${said}`,
+    more: error ? runbookOf(error.class) : undefined,
     link: toRun(id),
   })
 }

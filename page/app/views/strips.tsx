@@ -2,9 +2,18 @@ import { useState } from 'preact/hooks'
 import type { ViewList } from '../../../src/edge/http/schemas/answers.ts'
 import { allPausedMeans } from '../../../src/resources/views.ts'
 import { lagLine, unsaid } from '../../../src/sql/replicas.ts'
+import { failingText } from '../../../src/watch/plan/channels.ts'
 import { resumeAll } from '../live/actions.ts'
 import { Button } from '../parts/button.tsx'
-import { When } from '../parts/when.tsx'
+import { utc, When } from '../parts/when.tsx'
+
+/** Says which channels do not take their messages. */
+export const Failing = ({ channels = [] }: { channels: ViewList['failing'] }) =>
+  channels.map((each) => (
+    <div key={each.channel} class="strip strip-held">
+      <p>{failingText(each, utc(each.since))}</p>
+    </div>
+  ))
 
 /** Says that everything scheduled is paused, since when and by whom. */
 export const AllPaused = ({ paused }: { paused: NonNullable<ViewList['paused']> }) => (

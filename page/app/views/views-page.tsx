@@ -11,7 +11,7 @@ import { EveryView } from './every-view.tsx'
 import { FilterBar } from './filter-bar.tsx'
 import { select } from './select.ts'
 import { SelectionBar } from './selection-bar.tsx'
-import { AllPaused, Standbys } from './strips.tsx'
+import { AllPaused, Failing, Standbys } from './strips.tsx'
 import { ViewTable } from './view-table.tsx'
 
 /** `#/`: every view, with its age against its limit, its last run and its next. */
@@ -19,7 +19,13 @@ export function ViewsPage({ place }: { place: Place }) {
   return <Loading live={useViews()}>{(list) => <Views list={list} query={place.query} />}</Loading>
 }
 
-function Views({ list: { views, paused, replicas }, query }: { list: ViewList; query: Place['query'] }) {
+function Views({
+  list: { views, paused, replicas, failing },
+  query,
+}: {
+  list: ViewList
+  query: Place['query']
+}) {
   const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set())
   const selected = select(views, query)
   const { shown, more } = useGrowing(selected, 'views')
@@ -32,6 +38,7 @@ function Views({ list: { views, paused, replicas }, query }: { list: ViewList; q
   return (
     <>
       {paused && <AllPaused paused={paused} />}
+      <Failing channels={failing} />
       {replicas && <Standbys replicas={replicas} />}
       <div class="head">
         <Heading title="Views">

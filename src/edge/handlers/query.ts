@@ -57,10 +57,10 @@ const filterOf = <
 export const reading = {
   async listViews(event, { database, schedules }) {
     const { state, cursor } = validate(viewsQuery, event.queryStringParameters ?? {}, 'query')
-    const { views, paused, replicas } = await listViews(database, schedules)
+    const { views, ...rest } = await listViews(database, schedules)
     const wanted = state === undefined ? views : views.filter(filters[state])
     const { page, next } = pageByName(wanted, cursor)
-    return json<ViewList>(200, { views: page, paused, replicas, next })
+    return json<ViewList>(200, { views: page, ...rest, next })
   },
 
   async getMetrics(event, { database }) {

@@ -1,19 +1,23 @@
 import type { FunctionName } from '../functions.ts'
 
-/** The managed policies of an environment. Each allows what the ones before it allow, and more. */
-export const policyNames = ['read', 'refresh', 'operate'] as const
+/** What callers may do: the managed policies of an environment, and the rights of tokens. Each allows what the ones before it allow, and more. */
+export const policyNames = ['read', 'refresh', 'operate', 'define'] as const
 
 export type PolicyName = (typeof policyNames)[number]
+
+/** Whether one policy allows what another one allows. */
+export const includes = (policy: PolicyName, other: PolicyName): boolean =>
+  policyNames.indexOf(policy) >= policyNames.indexOf(other)
 
 /**
  * The HTTP routes: the infrastructure, the local gateway, the functions and the OpenAPI file take them from
  * this table. Paths are written as API Gateway's HTTP API writes them.
  */
 export const routes = {
-  createView: { method: 'POST', path: '/views/{view}/create', function: 'create', policy: 'operate' },
+  createView: { method: 'POST', path: '/views/{view}/create', function: 'create', policy: 'define' },
   refreshView: { method: 'POST', path: '/views/{view}/refresh', function: 'refresh', policy: 'refresh' },
   testView: { method: 'POST', path: '/views/{view}/test', function: 'api', policy: 'refresh' },
-  dropView: { method: 'POST', path: '/views/{view}/drop', function: 'drop', policy: 'operate' },
+  dropView: { method: 'POST', path: '/views/{view}/drop', function: 'drop', policy: 'define' },
   cancelRun: { method: 'POST', path: '/runs/{id}/cancel', function: 'api', policy: 'operate' },
   startBatch: { method: 'POST', path: '/batches', function: 'start-batch', policy: 'refresh' },
   cancelBatch: { method: 'POST', path: '/batches/{id}/cancel', function: 'api', policy: 'operate' },

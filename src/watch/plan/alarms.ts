@@ -69,7 +69,7 @@ export function monitorAlarms(environment: string | null): MonitorAlarm[] {
       name: 'slow-runs',
       of: 'slow',
       happened: 'A refresh took more than twice as long as its view usually does.',
-      first: `${type('runs')} shows the durations; the dashboard's panel Slow refreshes has the usual ones.`,
+      first: `${type('runs')} shows the durations; ${type('metrics')} what each view usually takes.`,
     },
     {
       name: 'lost-batches',

@@ -103,6 +103,7 @@ const onRecord = (
     | 'batches'
     | 'batch_views'
     | 'batch_groups'
+    | 'deliveries'
     | 'latest_runs'
     | 'view_costs'
     | 'set_aside'
@@ -699,6 +700,7 @@ describe('reads', () => {
     ...onRecord('view_costs', 'select'),
     ...onRecord('runs', 'select'),
     ...onRecord('switches', 'select'),
+    ...onRecord('deliveries', 'select'),
     ...readsFacts,
   ]
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { rights } from '../../../serve/tokens/token.ts'
 import { definitionDefaults, rowCountStrategies, strategies } from '../../../src/catalog/plan/definition.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../src/catalog/plan/run.ts'
+import { policyNames } from '../../../src/edge/http/routes.ts'
 import { eventTypes } from '../../../src/events/plan/event.ts'
 import { troubles } from '../../../src/events/plan/troubles.ts'
 import { rememberedKinds } from '../../../src/set-aside/plan/items.ts'
@@ -34,7 +34,7 @@ test('every list of words that a table accepts is the list of the code', async (
     'runs.status': runStatuses,
     'runs.trigger': triggers,
     'set_aside.kind': rememberedKinds,
-    'tokens.may': rights,
+    'tokens.may': policyNames,
     'troubles.trouble': troubles,
   })
 })

@@ -3,13 +3,13 @@ import { describe, expect, test, vi } from 'vitest'
 import { main } from '../../../cli/program/program.ts'
 import { makeDoorkeeper } from '../../../serve/tokens/doorkeeper.ts'
 import { createToken, listTokens, revokeToken } from '../../../serve/tokens/store.ts'
-import type { Right } from '../../../serve/tokens/token.ts'
+import type { PolicyName } from '../../../src/edge/http/routes.ts'
 import type { Database } from '../../../src/server/connect.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 const { database, sql, url, as } = useDatabase()
 
-const make = (name: string, may: Right = 'read', days: number | null = null) =>
+const make = (name: string, may: PolicyName = 'read', days: number | null = null) =>
   createToken(sql, { name, may, days, by: 'somebody' })
 const bearer = (token: string) => [`Bearer ${token}`]
 const refusalOf = (work: Promise<unknown>) =>
@@ -34,7 +34,7 @@ function counted(): { counting: Database; logins: () => number } {
 test('a token lets in for what it may and what is below, and for nothing above', async () => {
   const door = makeDoorkeeper(database)
   const headers = bearer(await make('rights', 'refresh'))
-  const ask = (needed: Right) => door.authorize(headers, needed, '::1')
+  const ask = (needed: PolicyName) => door.authorize(headers, needed, '::1')
   expect(await ask('read')).toEqual({ name: 'rights', may: 'refresh' })
   expect(await ask('refresh')).toEqual({ name: 'rights', may: 'refresh' })
   expect(await refusalOf(ask('operate'))).toBe('NotAllowed')

@@ -24,7 +24,7 @@ export interface Deployed {
   /** The URLs of the queues with the events that the rules of the app took (programs.ts). */
   queues: { every: string; sales: string }
   /** The ARNs of the managed policies that the stack makes. */
-  policies: { read: string; operate: string }
+  policies: { read: string; define: string }
   /** The options of the first deploy. */
   options: AppOptions
   schema: SchemaFolder

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import postgres from 'postgres'
 import { expect, test } from 'vitest'
 import { createToken, revokeToken } from '../../../serve/tokens/store.ts'
-import type { Right } from '../../../serve/tokens/token.ts'
+import type { PolicyName } from '../../../src/edge/http/routes.ts'
 import type { Sql } from '../../../src/server/connect.ts'
 import { until } from '../../support/waiting/until.ts'
 import { runCommand, serve, useServer } from '../support/copies.ts'
@@ -23,7 +23,7 @@ async function beyond(name: string) {
   return {
     copy,
     sql,
-    async make(tokenName: string, may: Right = 'refresh') {
+    async make(tokenName: string, may: PolicyName = 'refresh') {
       const token = await createToken(sql as unknown as Sql, {
         name: tokenName,
         may,
@@ -52,6 +52,8 @@ test('a request is let in by one valid token that allows it, and by nothing else
   const { ask, make, sql, expectNoTokens } = await beyond('let_in')
   const good = await make('good')
   const reader = await make('reader', 'read')
+  const operator = await make('operator', 'operate')
+  const author = await make('author', 'define')
   const expired = await make('expired')
   await sql`update viewkeeper.tokens set expires_at = clock_timestamp() where name = 'expired'`
   const revoked = await make('revoked')
@@ -74,6 +76,7 @@ test('a request is let in by one valid token that allows it, and by nothing else
     'a revoked token': ['401 Unauthenticated', refresh, [bearer(revoked)]],
     'a token that may only read': ['403 NotAllowed', refresh, [bearer(reader)]],
     'a token for less than to create': ['403 NotAllowed', 'POST /views/sales/create', [bearer(good)]],
+    'a token for less than to drop': ['403 NotAllowed', 'POST /views/sales/drop', [bearer(operator)]],
     'the header twice': ['401 Unauthenticated', refresh, [bearer(good), bearer(good)]],
     'two tokens in a header': ['401 Unauthenticated', refresh, [`${bearer(good)}, Bearer ${good}`]],
     'another scheme': ['401 Unauthenticated', refresh, [`Authorization: Basic ${good}`]],
@@ -103,6 +106,8 @@ test('a request is let in by one valid token that allows it, and by nothing else
   expect(await sql`select requested_by as by, status from viewkeeper.runs`).toEqual([
     { by: 'token:good', status: 'success' },
   ])
+  expect((await ask('POST /views/sales/drop', [bearer(author), 'Prefer: wait=20'])).said).toBe('200')
+  expect(await sql`select from pg_matviews`).toHaveLength(0)
   expectNoTokens()
 })
 

@@ -56,6 +56,21 @@ test('a leader that is killed, frozen or cut off is followed by another within 1
   expect(new Set(keys).size).toBe(keys.length)
 })
 
+test('a copy with other options than the leader says so, as that of another project; one with the same does not', async () => {
+  const { url } = await databaseOf('projects')
+  const leader = await serve({ DATABASE_URL: url })
+  await leader.says(/^leads/)
+  const same = await serve({ DATABASE_URL: url })
+  await same.says(/^follows: another process leads/)
+  const other = await serve({ DATABASE_URL: url }, [], '{ serve: { batchConcurrency: 4 } }')
+  await other.says(/^follows: the process that leads has other options/)
+  leader.process.kill('SIGTERM')
+  same.process.kill('SIGTERM')
+  await other.says(/^leads/)
+  const again = await serve({ DATABASE_URL: url })
+  await again.says(/^follows: the process that leads has other options/)
+})
+
 test('a turn that came while no copy was there is begun by the first leader, once', async () => {
   const { url, sql } = await databaseOf('late')
   await sql`create materialized view sales as select 1 as id`

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type PolicyName, routes } from '../../../src/edge/http/routes.ts'
+import { type PolicyName, policyNames, routes } from '../../../src/edge/http/routes.ts'
 import { kinds, type Synthesized } from '../support/synth.ts'
 
 const statementsOf = (stack: Synthesized, name: PolicyName): { Action: string; Resource: unknown }[] =>
@@ -36,14 +36,20 @@ const reads = [
   'GET/views/*/why',
 ]
 const refreshes = ['POST/batches', 'POST/views/*/refresh', 'POST/views/*/test']
+const operates = [
+  'POST/batches/*/cancel',
+  'POST/pause',
+  'POST/resume',
+  'POST/runs/*/cancel',
+  'POST/views/*/pause',
+  'POST/views/*/resume',
+]
 
 test.each([
   ['read', 'Viewkeeper test. Reads views, runs, batches and metrics'],
   ['refresh', 'Viewkeeper test. Reads, and refreshes views'],
-  [
-    'operate',
-    'Viewkeeper test. Everything: reads, refreshes, creates, drops, cancels, pauses, and uses the command line',
-  ],
+  ['operate', 'Viewkeeper test. Reads, refreshes, cancels, pauses, and sets off alarms'],
+  ['define', 'Viewkeeper test. Everything: also creates, drops and migrates views'],
 ])(
   'the description of %s is what it has always been: with another one, no deploy succeeds',
   (name, description) => {
@@ -58,7 +64,8 @@ test.each([
 test.each([
   ['read', reads],
   ['refresh', [...reads, ...refreshes]],
-  ['operate', Object.values(routes).map(({ method, path }) => method + path.replace(/\{.*?\}/, '*'))],
+  ['operate', [...reads, ...refreshes, ...operates]],
+  ['define', Object.values(routes).map(({ method, path }) => method + path.replace(/\{.*?\}/, '*'))],
 ] as const)('%s allows exactly its routes, of this API only', (name, expected) => {
   const [api] = kinds.created.one('AWS::ApiGatewayV2::Api')
   const prefix = `arn:<AWS::Partition>:execute-api:<AWS::Region>:<AWS::AccountId>:<${api}>/$default/`
@@ -67,13 +74,14 @@ test.each([
   )
 })
 
-test('only operate may use the command line: call migrate, and set off an alarm of this environment', () => {
+test('only operate and define may set off an alarm, and only define may call migrate, of this environment', () => {
   const [migrate] = kinds.created.fn('migrate')
   const actions = (name: PolicyName) => statementsOf(kinds.created, name).map(({ Action }) => Action)
   for (const name of ['read', 'refresh'] as const)
     expect(actions(name)).toEqual(['execute-api:Invoke', 'ssm:GetParameter'])
-  expect(actions('operate')).toHaveLength(4)
-  expect(resourcesOf(kinds.created, 'operate', 'lambda:InvokeFunction')).toEqual([`<${migrate}.Arn>`])
+  expect(actions('operate')).toEqual(['execute-api:Invoke', 'ssm:GetParameter', 'cloudwatch:SetAlarmState'])
+  expect(actions('define')).toEqual([...actions('operate'), 'lambda:InvokeFunction'])
+  expect(resourcesOf(kinds.created, 'define', 'lambda:InvokeFunction')).toEqual([`<${migrate}.Arn>`])
   const prefix = 'arn:<AWS::Partition>:cloudwatch:<AWS::Region>:<AWS::AccountId>:alarm:'
   const allowed = resourcesOf(kinds.created, 'operate', 'cloudwatch:SetAlarmState')
   const made = kinds.created.resources('AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties)
@@ -85,7 +93,7 @@ test('only operate may use the command line: call migrate, and set off an alarm 
 test('every policy may read the parameter of this environment and no other', () => {
   const [, { Properties }] = kinds.imported.one('AWS::SSM::Parameter')
   expect(Properties.Name).toBe('/viewkeeper/test')
-  for (const name of ['read', 'refresh', 'operate'] as const)
+  for (const name of policyNames)
     expect(resourcesOf(kinds.imported, name, 'ssm:GetParameter')).toEqual([
       `arn:<AWS::Partition>:ssm:eu-central-1:123456789012:parameter/viewkeeper/test`,
     ])
@@ -112,7 +120,7 @@ test('the parameter says where the API is, and what other apps grant and listen 
 test.each(Object.values(kinds))(
   'a policy is short enough for IAM: 6,144 characters without spaces',
   (stack) => {
-    for (const name of ['read', 'refresh', 'operate'] as const) {
+    for (const name of policyNames) {
       const statements = statementsOf(stack, name).map((statement) => ({
         ...statement,
         Resource: [statement.Resource].flat().map(written),

@@ -352,6 +352,7 @@ describe('an environment that another app has deployed', () => {
       read: () => imported.grantRead(role),
       refresh: () => imported.grantRefresh(role),
       operate: () => imported.grantOperate(role),
+      define: () => imported.grantDefine(role),
     }
     grants[name]().assertSuccess()
     const policy = deployed.viewkeeper.policies[name]

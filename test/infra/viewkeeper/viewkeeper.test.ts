@@ -137,6 +137,7 @@ describe('a grant', () => {
     ['reader', viewkeeper.grantRead.bind(viewkeeper), 'read'],
     ['refresher', viewkeeper.grantRefresh.bind(viewkeeper), 'refresh'],
     ['operator', viewkeeper.grantOperate.bind(viewkeeper), 'operate'],
+    ['author', viewkeeper.grantDefine.bind(viewkeeper), 'define'],
   ] as const
   for (const [id, grant] of grants)
     grant(new Role(own, id, { assumedBy: new ServicePrincipal('lambda.amazonaws.com') }))

@@ -261,7 +261,8 @@ describe('what to do is told', () => {
   test.each([
     ['GET', '/views', 'viewkeeper-NAME-read'],
     ['POST', '/batches', 'viewkeeper-NAME-refresh'],
-    ['POST', '/views/app.sales/drop', 'viewkeeper-NAME-operate'],
+    ['POST', '/pause', 'viewkeeper-NAME-operate'],
+    ['POST', '/views/app.sales/drop', 'viewkeeper-NAME-define'],
   ] as const)('if the caller may not %s %s: %s', async (method, path, policy) => {
     const { name } = await deployed(() => ({ status: 403, body: { message: 'Forbidden' } }))
     const error = await refusal((await apiOf({ env: name })).send(method, path))

@@ -293,6 +293,19 @@ export const viewList = z
       })
       .meta({ id: 'Replicas', description: 'The standbys of the server, as far as the login sees them.' })
       .optional(),
+    failing: z
+      .array(
+        z.object({
+          channel: z.string().meta({ example: 'mail ops@example.com' }),
+          since: time,
+          error: z.string().meta({ description: 'Why the last try failed.' }),
+        }),
+      )
+      .optional()
+      .meta({
+        description:
+          'The channels of viewkeeper serve that do not take their messages. Empty on AWS, where SNS delivers.',
+      }),
     next,
   })
   .meta({ id: 'ViewList' })

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { Problem } from '../src/problem.ts'
+import { Problem } from '../problem.ts'
 
 /**
  * A secret: a variable, or the content of the file that `<variable>_FILE` names, as orchestrators mount it. Undefined if there is

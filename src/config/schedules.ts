@@ -1,6 +1,6 @@
 import * as z from 'zod'
-import { timeZoneFault } from '../../src/authored/schedule.ts'
-import { named, told } from '../../src/config/told.ts'
+import { timeZoneFault } from '../catalog/plan/time-zone.ts'
+import { named, told } from './told.ts'
 
 const nightly = named(
   'NightlyOptions',
