@@ -4,7 +4,7 @@ import type { View, ViewDetails } from '../edge/http/schemas/answers.ts'
 import { lastChecked } from '../rebuild/plan/made-checks.ts'
 import { bytes, duration, moment, whole } from '../sql/words.ts'
 import { heldBack } from '../watch/diagnosis/held-back.ts'
-import { costText, dailyText } from '../watch/plan/cost.ts'
+import { costText } from '../watch/plan/cost.ts'
 import { savedText } from '../watch/plan/saved.ts'
 import type { Cell, Column, Fact } from './cell.ts'
 import { checkFacts } from './runs.ts'
@@ -46,13 +46,7 @@ export const viewColumns: Column<View>[] = [
   { name: 'size', title: 'Size', cell: sizeOf, number: true, leaveOut: 6 },
   { name: 'schedule', title: 'Schedule', cell: scheduleCell, leaveOut: 7 },
   savedColumn(8),
-  {
-    name: 'cost',
-    title: 'Cost',
-    cell: ({ cost }) => cost && dailyText(cost),
-    number: true,
-    leaveOut: 9,
-  },
+  { name: 'cost', title: 'Cost', cell: costOf, leaveOut: 9 },
 ]
 
 /** The numbers of a view. */
@@ -78,7 +72,7 @@ export function viewFacts(view: ViewDetails, now: Date): Fact[] {
     ['last success', momentCell(view.lastSuccessAt)],
     ['schedule', scheduleCell(view)],
     ['saved', savedText([view])],
-    ['cost', view.cost && costText(view.cost)],
+    ['cost', costOf(view)],
     ['next run', view.nextRun && [{ moment: view.nextRun }, ', ', { ahead: view.nextRun }]],
     ...(checked ? checkFacts(checked) : []),
   ]
@@ -176,6 +170,10 @@ function lastRunCell({ view, lastRun, retry, suspendedUntil }: View, now: Date):
 const lengthOf = (ms: number | null): Cell => (ms === null ? null : duration(ms))
 
 const momentCell = (at: string | null): Cell => (at === null ? null : { moment: at })
+
+function costOf({ cost }: View): Cell {
+  return cost && costText(cost)
+}
 
 function sizeOf({ sizeBytes }: View): Cell {
   return sizeBytes === null ? null : bytes(sizeBytes)

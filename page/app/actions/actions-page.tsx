@@ -8,7 +8,7 @@ import { Loading } from '../parts/loading.tsx'
 import { ActionTable } from './actions-of-view.tsx'
 
 const none =
-  'Nobody has paused, canceled, forced, dropped or retried anything. What programs and people only refresh stands under the runs.'
+  'Nobody has paused, canceled, forced, dropped or retried anything. Refreshes stand under the runs.'
 
 /** `#/actions`: what people did by hand, newest first, of everything or of one view. */
 export function ActionsPage({ place: { query } }: { place: Place }) {

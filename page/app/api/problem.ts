@@ -78,5 +78,5 @@ export const unreachable = (): ApiProblem =>
     0,
     'Unreachable',
     'No answer',
-    'The server of this page does not answer. Does viewkeeper open, dev or serve still run? Is this computer online?',
+    'The server of this page does not answer. Does viewkeeper open, dev or serve still run?',
   )

@@ -24,7 +24,7 @@ function OneBatch({ batch, as }: { batch: BatchDetails; as: string | undefined }
   const cancel = async () => {
     const yes = await ask({
       title: 'Cancel the batch?',
-      text: 'The runs that go on are stopped, and the views that wait are not refreshed. What is done stays done.',
+      text: 'Runs that go on are stopped, views that wait are not refreshed. What is done stays done.',
       yes: 'Cancel the batch',
     })
     if (yes) await cancelBatch(batch.id)

@@ -12,10 +12,6 @@ export interface Cost {
   share: number
 }
 
-/** `6 min a day (31%)` */
-export const dailyText = ({ ms, days, share }: Cost): string =>
-  `${duration(ms / days)} a day (${Math.round(share * 100)}%)`
-
-/** `6 min a day (31%), 720 refreshes in 30 d` */
-export const costText = (cost: Cost): string =>
-  `${dailyText(cost)}, ${count(cost.refreshes, 'refresh', 'refreshes')} in ${cost.days} d`
+/** `6 min a day (31%), refreshed 720 times in 30 d` */
+export const costText = ({ ms, days, share, refreshes }: Cost): string =>
+  `${duration(ms / days)} a day (${Math.round(share * 100)}%), refreshed ${count(refreshes, 'time')} in ${days} d`

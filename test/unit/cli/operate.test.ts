@@ -210,14 +210,14 @@ describe('what views cost', () => {
     expect(list.map(({ view }) => view)).toEqual(['public.dear', 'public.cheap', 'public.new'])
     const [head, first, second, third] = tableOf(viewColumns, list, now, wide)
     expect(head).toMatch(/ COST$/)
-    expect(first).toMatch(/ 6 min a day \(75%\)$/)
-    expect(second).toMatch(/ 2 min a day \(25%\)$/)
+    expect(first).toMatch(/ 6 min a day \(75%\), refreshed 720 times in 30 d$/)
+    expect(second).toMatch(/ 2 min a day \(25%\), refreshed 1 time in 1 d$/)
     expect(third).not.toContain('a day')
   })
 
   test('stands among the facts of a view with the number of its refreshes', () => {
     const facts = Object.fromEntries(viewFacts({ ...dear, recentRuns: [] } as never, now))
-    expect(facts.cost).toBe('6 min a day (75%), 720 refreshes in 30 d')
+    expect(facts.cost).toBe('6 min a day (75%), refreshed 720 times in 30 d')
   })
 })
 
