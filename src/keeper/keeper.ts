@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
+import * as z from 'zod'
 import { type DetailedBatch, getBatch } from '../batch/read.ts'
 import { type BatchRequest, startBatch } from '../batch/start.ts'
-import type { KeeperConfig } from '../config/serve-options.ts'
+import { inWords, problemsOf } from '../config/problems.ts'
+import { type KeeperConfig, serveOptions } from '../config/serve-options.ts'
 import { saidToDatabase } from '../config/variables.ts'
 import { Problem } from '../problem.ts'
 import { type RefreshRequest, refresh } from '../run/refresh.ts'
@@ -24,7 +26,7 @@ export interface KeeperOptions {
   databaseUrl: string | (() => string | Promise<string>)
   /** Where log lines go, such as the logger of your program. Default: nowhere. */
   logger?: Logger
-  /** The options that an environment on AWS has, too. */
+  /** The options that an environment on AWS has, too. Refused (InvalidRequest) if they are not valid. */
   config?: KeeperConfig
   /** Who asks, as the record names it. Default: `engine`. */
   requestedBy?: string
@@ -84,13 +86,20 @@ export interface StartOptions {
 const longestWaitMs = 24 * 3_600_000
 const lookAgainMs = 250
 
-/** A keeper for the database. Nothing is connected before the first call. */
+/** A keeper for the database. Nothing is connected before the first call. Refuses (InvalidRequest) a `config` that is not valid. */
 export async function createKeeper({ databaseUrl, config = {}, ...options }: KeeperOptions): Promise<Keeper> {
   const source =
     typeof databaseUrl === 'string'
       ? fromUrl(databaseUrl)
       : async () => fromUrl(await databaseUrl())({ fresh: true })
   return keeperOf(connectTo(source, saidToDatabase(config)), { config, ...options })
+}
+
+/** The same options. Refuses (InvalidRequest) values that are not valid, all mistakes together, each by its field. */
+function valid(config: KeeperConfig): KeeperConfig {
+  const { error } = z.strictObject({ config: serveOptions }).safeParse({ config }, inWords)
+  if (error) throw new Problem('InvalidRequest', problemsOf(error).join('\n'), { field: 'config' })
+  return config
 }
 
 /** The keeper of a database, with what advances its batches. */
@@ -105,7 +114,7 @@ export function keeperOf(
 ): ServedKeeper {
   const stopping = new AbortController()
   const advancer = makeAdvancer(database, { logger, signal: stopping.signal, onEnd })
-  let terms = termsOf(config)
+  let terms = termsOf(valid(config))
   let leading: Promise<void> | undefined
   const call = (key: string | undefined) => ({
     database,
@@ -147,7 +156,7 @@ export function keeperOf(
     why: (view) => getWhy(database, view, { schedules: terms.schedules, environment: null }),
     start({ config: told, environment = null, publish, onLook, onStanding, whileLeading } = {}) {
       const obeyed = told ?? config
-      terms = termsOf(obeyed)
+      terms = termsOf(valid(obeyed))
       const programs = environment === null ? null : { environment }
       const keeping = { database, terms, logger, advancer, programs, publish, onLook }
       leading ??= leadInTurn(database, {

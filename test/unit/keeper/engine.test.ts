@@ -1,5 +1,6 @@
 import { build } from 'esbuild'
 import { expect, test } from 'vitest'
+import { createKeeper } from '../../../src/engine.ts'
 
 test('the engine loads nothing of AWS, however deep', async () => {
   const { metafile } = await build({
@@ -15,4 +16,19 @@ test('the engine loads nothing of AWS, however deep', async () => {
   const files = Object.keys(metafile.inputs)
   expect(files).toContain('src/run/refresh.ts')
   expect(files.filter((file) => /node_modules\/(@aws|@smithy|@middy|aws)|src\/edge\//.test(file))).toEqual([])
+})
+
+const databaseUrl = 'postgres://nobody@127.0.0.1:1/none'
+const wrong = { schedules: { nightly: { time: '25:00' } }, batchConcurrency: 0, retentoin: {} } as never
+const mistakes =
+  /^config\.schedules\.nightly\.time: .*\nconfig\.batchConcurrency: .*\nconfig\.retentoin: unknown field: did you mean retention\?$/s
+
+test('options that are not valid are refused by their fields, at the creation and at the start', async () => {
+  await expect(createKeeper({ databaseUrl, config: wrong })).rejects.toMatchObject({
+    code: 'InvalidRequest',
+    message: expect.stringMatching(mistakes),
+  })
+  const keeper = await createKeeper({ databaseUrl })
+  expect(() => keeper.start({ config: wrong })).toThrow(mistakes)
+  await keeper.stop()
 })
