@@ -92,7 +92,8 @@ export async function createKeeper({ databaseUrl, config = {}, ...options }: Kee
     typeof databaseUrl === 'string'
       ? fromUrl(databaseUrl)
       : async () => fromUrl(await databaseUrl())({ fresh: true })
-  return keeperOf(connectTo(source, saidToDatabase(config)), { config, ...options })
+  const keeper = keeperOf(connectTo(source, saidToDatabase(valid(config))), { config, ...options })
+  return { ...keeper, start: (told) => keeper.start({ config: valid(told?.config ?? config) }) }
 }
 
 /** The same options. Refuses (InvalidRequest) values that are not valid, all mistakes together, each by its field. */
@@ -114,7 +115,7 @@ export function keeperOf(
 ): ServedKeeper {
   const stopping = new AbortController()
   const advancer = makeAdvancer(database, { logger, signal: stopping.signal, onEnd })
-  let terms = termsOf(valid(config))
+  let terms = termsOf(config)
   let leading: Promise<void> | undefined
   const call = (key: string | undefined) => ({
     database,
@@ -156,7 +157,7 @@ export function keeperOf(
     why: (view) => getWhy(database, view, { schedules: terms.schedules, environment: null }),
     start({ config: told, environment = null, publish, onLook, onStanding, whileLeading } = {}) {
       const obeyed = told ?? config
-      terms = termsOf(valid(obeyed))
+      terms = termsOf(obeyed)
       const programs = environment === null ? null : { environment }
       const keeping = { database, terms, logger, advancer, programs, publish, onLook }
       leading ??= leadInTurn(database, {
