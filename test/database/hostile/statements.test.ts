@@ -77,7 +77,7 @@ const mayStayUnsent = [
   'src/own-schema/db/authentication.ts authenticateByIam',
   'src/run/db/history.ts findFailed',
   'src/run/db/checking.ts readLastRows',
-  'src/run/db/runs.ts writePlan',
+  'src/run/db/runs.ts replan',
   'src/run/life/unclaimed.ts endFollowers',
   'src/run/life/unclaimed.ts closeUnclaimed',
   'src/run/life/unclaimed.ts skipUnclaimed',

@@ -117,7 +117,7 @@ const mistakes: [mistake: string, line: string, around: Around, ...answers: (str
     'ls --sort newest',
     {},
     "'newest' is invalid",
-    'urgency, name, age, duration, rows, size, next',
+    'urgency, name, age, duration, rows, size, cost, next',
   ],
   ['a glob on runs that no view fits', 'runs nothere*', {}, 'No view fits nothere*'],
   ['a limit of 0', 'runs --limit 0', {}, '--limit', 'Write a number from 1 on'],
