@@ -53,8 +53,8 @@ export function advice(view: string, evidence: Evidence): Cause[] {
   if (unreadMs !== null && unreadMs >= longUnreadMs && mayBeSeen)
     told.push({
       code: 'Unread',
-      text: `The monitor has seen nobody read ${view} for ${Math.floor(unreadMs / dayMs)} days; replicas do not tell who reads there.`,
-      next: authored ? `viewkeeper freeze --remove ${view} -m "nobody reads it"` : `viewkeeper drop ${view}`,
+      text: `The monitor has seen nobody read ${view} for ${Math.floor(unreadMs / dayMs)} days. It does not see reads on replicas, and may miss one just before a swap: ask its readers before you remove it.`,
+      next: authored ? `viewkeeper freeze --remove ${view} -m "not read"` : `viewkeeper drop ${view}`,
     })
   return told
 }

@@ -101,7 +101,7 @@ export const causes = {
     section: 'slow-runs',
     several: 'Regular refreshes of these views lock readers out for long.',
   },
-  Unread: { section: 'stale-views', several: 'Nobody reads these views.' },
+  Unread: { section: 'stale-views', several: 'The monitor has seen nobody read these views for long.' },
   Slow: { section: 'slow-runs', brief: 'was slow' },
 } as const satisfies Record<CauseCode, CauseWords>
 

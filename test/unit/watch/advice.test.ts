@@ -46,7 +46,12 @@ test.each<[string, Partial<Evidence>]>([
 
 test('a view that nobody has read for 90 days is told, with what removes it', () => {
   expect(told({ unreadMs: 90 * day })).toEqual([
-    { code: 'Unread', says: expect.stringMatching(/for 90 days; .* viewkeeper drop app\.top$/) },
+    {
+      code: 'Unread',
+      says: expect.stringMatching(
+        /for 90 days\. .* ask its readers before you remove it\..* viewkeeper drop app\.top$/,
+      ),
+    },
   ])
   expect(told({ unreadMs: 90 * day, authored: true })[0]?.says).toContain(
     'viewkeeper freeze --remove app.top',
