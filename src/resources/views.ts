@@ -98,7 +98,7 @@ const measures: Record<Exclude<Order, 'urgency' | 'name'>, (view: View) => numbe
   duration: ({ lastRun }) => lastRun?.durationMs ?? null,
   rows: ({ estimatedRows }) => estimatedRows,
   size: ({ sizeBytes }) => sizeBytes,
-  cost: ({ cost }) => cost && cost.ms / cost.days,
+  cost: ({ cost }) => (cost ? cost.ms / cost.days : null),
   next: ({ nextRun }) => (nextRun === null ? null : -Date.parse(nextRun)),
 }
 
@@ -172,7 +172,7 @@ const lengthOf = (ms: number | null): Cell => (ms === null ? null : duration(ms)
 const momentCell = (at: string | null): Cell => (at === null ? null : { moment: at })
 
 function costOf({ cost }: View): Cell {
-  return cost && costText(cost)
+  return cost ? costText(cost) : null
 }
 
 function sizeOf({ sizeBytes }: View): Cell {
