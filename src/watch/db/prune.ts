@@ -39,14 +39,14 @@ export async function prepareKept(sql: Sql, { successes, days }: Retention): Pro
         select r.id from viewkeeper.runs r
          where r.definition_id = f.definition_id and r.status = 'success' and r.id >= coalesce(f.id, 0) and r.id < ${row.allFrom}) s
       union
-      select last.id
+      select r.id
         from viewkeeper.definitions d
         left join lateral viewkeeper.last_success(d.id) last_success(id) on true
         left join lateral (select r.id from viewkeeper.runs r where r.definition_id = d.id and r.status = 'failed'
                             order by r.finished_at desc, r.id desc limit 1) last_failure on true
         left join viewkeeper.last_ends k on k.definition_id = d.id
        cross join lateral unnest(array[last_success.id, last_failure.id, k.run_id, k.success_id, k.proof_id, k.failure_id]) last(id)
-       where last.id is not null
+        join viewkeeper.runs r on r.id = last.id and r.definition_id = d.id
       union
       select r.id from viewkeeper.batches b join viewkeeper.runs r on r.batch_id = b.id where b.finished_at is null
       union
