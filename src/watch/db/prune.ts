@@ -20,9 +20,9 @@ export interface PrunedRange {
 
 /**
  * Writes down which runs are kept besides those that are younger than the retention, in a temporary table. Returns the first id from which
- * all successes are kept: those are not written down.
+ * all successes of views are kept: those are not written down. Runs without a definition are kept by age only.
  */
-export async function prepareKept(sql: Sql, { successes, days }: Retention): Promise<number> {
+export async function prepareKept(sql: Sql, { successes }: Retention): Promise<number> {
   await sql`drop table if exists pg_temp.viewkeeper_first, pg_temp.viewkeeper_kept`
   await sql`
     create temporary table viewkeeper_first as
@@ -48,11 +48,7 @@ export async function prepareKept(sql: Sql, { successes, days }: Retention): Pro
        cross join lateral unnest(array[last_success.id, last_failure.id, k.run_id, k.success_id, k.proof_id, k.failure_id]) last(id)
         join viewkeeper.runs r on r.id = last.id and r.definition_id = d.id
       union
-      select r.id from viewkeeper.batches b join viewkeeper.runs r on r.batch_id = b.id where b.finished_at is null
-      union
-      -- Runs without a definition are kept by age only.
-      select r.id from viewkeeper.runs r
-       where r.definition_id is null and r.finished_at >= clock_timestamp() - make_interval(days => ${days})`
+      select r.id from viewkeeper.batches b join viewkeeper.runs r on r.batch_id = b.id where b.finished_at is null`
   await sql`alter table pg_temp.viewkeeper_kept add primary key (id)`
   await sql`analyze pg_temp.viewkeeper_kept`
   return row.allFrom
@@ -73,7 +69,7 @@ export async function pruneRange(
   const { count } = await sql`
     delete from viewkeeper.runs r
      where r.id >= ${from} and r.id < ${end} and (r.announced_at is not null or not ${programs})
-       and case when r.status = 'success' and ${successes !== null} then r.id < ${allFrom}
+       and case when r.status = 'success' and r.definition_id is not null and ${successes !== null} then r.id < ${allFrom}
                 else r.finished_at < (select clock_timestamp() - make_interval(days => ${days})) end
        and r.id not in (select k.id from pg_temp.viewkeeper_kept k where k.id >= ${from} and k.id < ${end})
        and (select set_config('viewkeeper.spares_last_ends', 'on', true)) = 'on'`

@@ -101,6 +101,16 @@ describe('pruning', () => {
     expect(await batches()).toEqual([])
   })
 
+  test('keeps runs of no view by age alone, successes and failures', async () => {
+    await sql`update viewkeeper.runs set definition_id = null where view_name in ('quiet', 'shaky')`
+    const ofNoView = () => sql<{ old: boolean; count: number }[]>`
+      select finished_at < clock_timestamp() - interval '90 days' as old, count(*)::int as count
+        from viewkeeper.runs where definition_id is null group by 1 order by 1`
+    const before = await ofNoView()
+    await prune(database, { successes: 10_000, days: 90 }, later())
+    expect(await ofNoView()).toEqual(before.filter(({ old }) => !old))
+  })
+
   test('takes a run that has led a group, also if a run that it has led stays', async () => {
     const [led] = await sql`
       update viewkeeper.runs set group_run_id = (select min(id) from viewkeeper.runs where view_name = 'steady')
