@@ -33,8 +33,9 @@ const failedInARow = (sql: Sql) => sql`
 /**
  * The facts of every view of the catalog, of every authored view even if it is missing in the database, and of every view that is set
  * aside, by name; or of the one with this name, or of those `among` definitions. Temporary views are left out, here and
- * everywhere: only their session can use them. `planning`: read of every view what planning goes by; it costs some looks into the runs of each. `sizes`: measured now, and not
- * as of the last vacuum. The time is the database's, one for all views: those that are equally old stand by name.
+ * everywhere: only their session can use them. `planning`: read of every view what planning goes by; it costs some looks into the
+ * runs of each. `sizes`: measured now, and not as of the last vacuum. The time is the database's, one for all views: those that are
+ * equally old stand by name.
  */
 export async function readFacts(
   sql: Sql,

@@ -127,7 +127,10 @@ const pendingRun = (plan: Plan, response: RunResponse): NewRun => ({
   error: null,
 })
 
-/** Gives a pending run another plan. The runs of other members belong to the plan before, and end. False if it is not pending any more. */
+/**
+ * Gives a pending run another plan. The runs of other members belong to the plan before, and end. False if the run is not pending
+ * any more.
+ */
 export async function replan(sql: Sql, id: number, plan: Plan, response: RunResponse): Promise<boolean> {
   const { count } = await sql`
     with gone as (${endFollowers(sql, id)}),

@@ -24,13 +24,14 @@ const ofEveryRun = {
 /** What the envelope has to know of the failures of this plan, as JSON. `hints`: a query for what was done with a view. */
 export const failuresOf = (plan: Plan): string => {
   const purposes = purposesOf(plan)
-  const known = of.get(`${purposes}`)
+  const key = purposes.join()
+  const known = written.get(key)
   if (known !== undefined) return known
   const hints = purposes.length > 0 ? short(hintsInPlace(purposes)) : null
-  const made = JSON.stringify({ ...ofEveryRun, hints })
-  of.set(`${purposes}`, made)
-  return made
+  const text = JSON.stringify({ ...ofEveryRun, hints })
+  written.set(key, text)
+  return text
 }
 
-/** By purposes: a batch asks for each of its runs. */
-const of = new Map<string, string>()
+/** The same, by purposes: a batch asks for it at each of its runs. */
+const written = new Map<string, string>()

@@ -80,8 +80,8 @@ export interface BatchConnection {
   /**
    * Takes back the settings and locks of a run whose envelope was answered, so that another run may follow. Fails if none may:
    * the connection is broken, or code of the view has made the call of the envelope ambiguous. What code of the view may have
-   * left besides stays: connections of `dblink` and `postgres_fdw`, and the globals of `plperl` and its like. So the next run is one of the same owner's. A cancel cannot meet the next run: its session
-   * holds the row of the run, which can end only afterwards.
+   * left besides stays: connections of `dblink` and `postgres_fdw`, and the globals of `plperl` and its like. So the next run is one
+   * of the same owner's. A cancel cannot meet the next run: its session holds the row of the run, which can end only afterwards.
    */
   reset(): Promise<void>
   leave(): Promise<void>

@@ -28,20 +28,19 @@ test('an older copy leads and serves beside a newer one, and starts again after 
   }
   await bothServe(older, newer)
 
-  await minutes.missOne()
-  older.process.kill('SIGTERM')
-  expect(await older.exit).toBe(0)
-  await stands(newer, 'leads')
-  await minutes.expectEachOnce()
+  const handsOver = async (leader: Copy, next: Copy) => {
+    await minutes.missOne()
+    leader.process.kill('SIGTERM')
+    expect(await leader.exit).toBe(0)
+    await stands(next, 'leads')
+    await minutes.expectEachOnce()
+  }
+  await handsOver(older, newer)
 
   const again = await serve({ DATABASE_URL: url })
   await stands(again, 'follows')
   await bothServe(again, newer)
-  await minutes.missOne()
-  newer.process.kill('SIGTERM')
-  expect(await newer.exit).toBe(0)
-  await stands(again, 'leads')
-  await minutes.expectEachOnce()
+  await handsOver(newer, again)
   expect(told(older)).toEqual([])
   expect(told(newer)).toEqual([])
   expect(told(again)).toEqual(['a newer version of Viewkeeper has updated this database'])
