@@ -50,7 +50,7 @@ async function swap(server: BenchServer, name: string, change: (plan: Plan) => P
 /** The same statements, executed as the owner without a sandbox. */
 const withoutSandbox = ({ prepare, cutOver, ...plan }: Plan): Plan => {
   const open = (statements: Statement[]): Statement[] =>
-    statements.flatMap((statement) =>
+    statements.flatMap((statement): Statement[] =>
       statement.kind !== 'sandboxed'
         ? [statement]
         : [
