@@ -9,6 +9,8 @@ const keeper = await createKeeper({
   logger: console,
   requestedBy: 'shop',
   config: { schedules: {} },
+  // The user of `npx viewkeeper dev` is a superuser; the one of your database should not be.
+  allowSuperuser: process.env.NODE_ENV !== 'production',
 })
 
 // Schedules, target lags and the monitor: of all copies of this program, one does the work.

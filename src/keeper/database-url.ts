@@ -30,6 +30,8 @@ function parseUrl(text: string): ConnectionOptions {
     throw badUrl('it is not a URL')
   }
   if (!['postgres:', 'postgresql:'].includes(url.protocol)) throw badUrl('it does not start with postgres://')
+  const twice = [...url.searchParams.keys()].find((name, at, all) => all.indexOf(name) < at)
+  if (twice !== undefined) throw badUrl(`it has ${twice} twice, and which one counts is not certain`)
   const host = url.hostname.replace(/^\[|\]$/g, '')
   const sslmode = url.searchParams.get('sslmode') ?? (isLoopback(host) ? 'disable' : 'verify-full')
   if (sslmode !== 'disable' && sslmode !== 'verify-full') {

@@ -30,6 +30,8 @@ export interface KeeperOptions {
   config?: KeeperConfig
   /** Who asks, as the record names it. Default: `engine`. */
   requestedBy?: string
+  /** Whether the login may be a superuser. Default: it is refused (SuperuserRefused). */
+  allowSuperuser?: boolean
 }
 
 /** How a request is made. */
@@ -87,12 +89,21 @@ const longestWaitMs = 24 * 3_600_000
 const lookAgainMs = 250
 
 /** A keeper for the database. Nothing is connected before the first call. Refuses (InvalidRequest) a `config` that is not valid. */
-export async function createKeeper({ databaseUrl, config = {}, ...options }: KeeperOptions): Promise<Keeper> {
+export async function createKeeper({
+  databaseUrl,
+  config = {},
+  allowSuperuser = false,
+  ...options
+}: KeeperOptions): Promise<Keeper> {
   const source =
     typeof databaseUrl === 'string'
       ? fromUrl(databaseUrl)
       : async () => fromUrl(await databaseUrl())({ fresh: true })
-  const keeper = keeperOf(connectTo(source, saidToDatabase(valid(config))), { config, ...options })
+  const superuser = allowSuperuser ? 'allowed' : 'refused'
+  const keeper = keeperOf(connectTo(source, { superuser, ...saidToDatabase(valid(config)) }), {
+    config,
+    ...options,
+  })
   return { ...keeper, start: (told) => keeper.start({ config: valid(told?.config ?? config) }) }
 }
 
@@ -111,7 +122,7 @@ export function keeperOf(
     config = {},
     requestedBy = 'engine',
     onEnd,
-  }: Omit<KeeperOptions, 'databaseUrl'> & { onEnd?: () => void },
+  }: Omit<KeeperOptions, 'databaseUrl' | 'allowSuperuser'> & { onEnd?: () => void },
 ): ServedKeeper {
   const stopping = new AbortController()
   const advancer = makeAdvancer(database, { logger, signal: stopping.signal, onEnd })

@@ -152,8 +152,8 @@ async function insistOn(
   if (dropped.includes('is_superuser')) {
     throw new Problem(
       'SuperuserRefused',
-      'The login in the secret is a superuser, who may do anything to this database and its machine. Make a login with ' +
-        'only the rights that refreshing needs: npx viewkeeper create-role (docs/deploy.md).',
+      'The login is a superuser, who may do anything to this database and its machine. Make a login with only the ' +
+        'rights that refreshing needs: npx viewkeeper create-role (docs/privileges.md).',
     )
   }
   if (dropped.length > 0) {

@@ -1,5 +1,6 @@
 import { createServer, type Server } from 'node:net'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { createKeeper } from '../../../src/engine.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { type ConnectionOptions, connectTo } from '../../../src/server/connect.ts'
 import { unlessLocked } from '../../../src/server/unless-locked.ts'
@@ -51,6 +52,14 @@ describe('connecting', () => {
       superuser: 'refused',
     })
     expect(await modest.withConnection((sql) => sql`select 1 as one`)).toEqual([{ one: 1 }])
+  })
+
+  test('of the engine as a superuser is refused unless its options allow it', async () => {
+    const databaseUrl = inject('postgresUrl')
+    const keeper = await createKeeper({ databaseUrl })
+    await expect(keeper.refresh('sales')).rejects.toMatchObject({ code: 'SuperuserRefused' })
+    const allowed = await createKeeper({ databaseUrl, allowSuperuser: true })
+    await expect(allowed.refresh('sales')).rejects.toMatchObject({ code: 'NotMigrated' })
   })
 
   test('to a port where nobody listens, or to a database that does not exist, is DatabaseUnavailable', async () => {

@@ -39,6 +39,8 @@ describe('DATABASE_URL', () => {
     'mysql://u:hunter2@h/d',
     'postgres://u:hunter2@h/d?sslmode=require',
     'postgres://u:hunter2@h:x/d',
+    'postgres://u:hunter2@h/d?sslmode=verify-full&sslmode=disable',
+    'postgres://u:hunter2@h/d?sslmode=disable&sslmode=disable',
   ])('%s is refused without being shown', (url) => {
     expect(() => fromUrl(url)).toThrow(
       expect.objectContaining({ code: 'InvalidRequest', message: expect.not.stringContaining('hunter2') }),
