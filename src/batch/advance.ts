@@ -79,6 +79,7 @@ export function advance(
         { sql, database, batch, views: together, latestRuns, groups, locked, ...limits },
         onRunEnd,
       )
+      if (ended === 'gone') return unknown(batchId)
       if (ended === 'idle') return { batchId, done: false, idle: true }
       return ended === null ? { batchId, done: false } : done(ended)
     },
@@ -95,8 +96,14 @@ const unknown = (batchId: string): Advanced => ({
   error: { class: 'UnknownBatch', message: `There is no batch ${batchId} in the history.` },
 })
 
+/**
+ * The batch, if it has ended; `gone` if the history has it no more. Null if the time is up first; `idle` if only retries wait whose
+ * time has not come, and the call is not to wait with them.
+ */
+type Ended = Batch | 'gone' | 'idle' | null
+
 /** Goes through the phases of the batch with what they need: connections, the server's notifications, plans made ahead. */
-function work(advancing: AdvancingBatch, onRunEnd: () => void = () => {}): Promise<Batch | 'idle' | null> {
+function work(advancing: AdvancingBatch, onRunEnd: () => void = () => {}): Promise<Ended> {
   const { database, batch, signal } = advancing
   const wake = makeWake()
   signal?.addEventListener('abort', wake.ring)
@@ -120,21 +127,21 @@ function work(advancing: AdvancingBatch, onRunEnd: () => void = () => {}): Promi
 
 /**
  * The phases, over and over: look, settle what the server has answered, plan what comes next, then end the batch, or record
- * what needs no run, send exchanges and runs, and wait. Null if the time is up first; `idle` if only retries wait whose time
- * has not come, and the call is not to wait with them.
+ * what needs no run, send exchanges and runs, and wait.
  */
 async function untilEnded(
   advancing: AdvancingBatch,
   senders: Senders,
   wake: Wake,
   insistOnHearing: () => void,
-): Promise<Batch | 'idle' | null> {
+): Promise<Ended> {
   const { sql, batch, latestRuns, until, signal } = advancing
   const look = makeLook(advancing)
   const settle = makeSettle(advancing)
   for (;;) {
     insistOnHearing()
     const current = await look()
+    if (current === undefined) return 'gone'
     if (current.finishedAt !== null) return current
     await senders.settle()
     const canceled = current.cancelRequestedAt !== null

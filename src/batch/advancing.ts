@@ -1,4 +1,3 @@
-import { Problem } from '../problem.ts'
 import { closeLostRuns } from '../run/life/lose.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { type BatchGroup, readOpenGroups } from './db/batch-groups.ts'
@@ -32,10 +31,10 @@ export interface AdvancingBatch {
 }
 
 /**
- * Makes the function that looks at the batch. At intervals, that function also looks at all runs and stamps
- * the batch.
+ * Makes the function that looks at the batch; undefined if the batch is gone. At intervals, that function also looks at all runs
+ * and stamps the batch.
  */
-export function makeLook(advancing: AdvancingBatch): () => Promise<Batch> {
+export function makeLook(advancing: AdvancingBatch): () => Promise<Batch | undefined> {
   const { sql, batch, latestRuns } = advancing
   let nextFullLook = Number.NEGATIVE_INFINITY
   let nextStamp = performance.now() + stampEveryMs
@@ -55,7 +54,6 @@ export function makeLook(advancing: AdvancingBatch): () => Promise<Batch> {
       lookAtAll ? latestRuns.reload() : latestRuns.refresh(),
       lookAtAll && advancing.groups.length > 0 ? readGroupsAgain(advancing) : undefined,
     ])
-    if (current === undefined) throw new Problem('UnknownBatch', `Batch ${batch.id} is gone.`)
     return current
   }
 }

@@ -143,11 +143,20 @@ describe('a batch', () => {
     })
   })
 
+  const unknown = { done: true, status: 'failed', error: { class: 'UnknownBatch' } }
+
   test('that does not exist is done, and failed', async () => {
-    expect(await advance('nowhere', { database, until: 0 })).toMatchObject({
-      done: true,
-      status: 'failed',
-      error: { class: 'UnknownBatch' },
+    expect(await advance('nowhere', { database, until: 0 })).toMatchObject(unknown)
+  })
+
+  test('that is deleted while it is advanced is done, and failed', async () => {
+    await makeGatedView(sql, 'deleted')
+    const batchId = await begin(database, { views: ['deleted'] })
+    await withGateClosed(sql, 'deleted', async () => {
+      const advancing = advance(batchId, { database, until: Date.now() + 60_000 })
+      await untilAtGate(sql, 'deleted')
+      await sql`delete from viewkeeper.batches where id = ${batchId}`
+      expect(await advancing).toMatchObject(unknown)
     })
   })
 })

@@ -379,14 +379,13 @@ describe('a view in a batch', () => {
     await withGateClosed(sql, 'slow', async (open) => {
       const advancing = advance(batchId, { database, until: Date.now() + 60_000 })
       await untilAtGate(sql, 'slow')
-      const running = await getBatch(database, batchId)
+      // A try that gives up takes its phase back, until the run naps.
+      const running = await until('the run is in a phase', async () => {
+        const batch = await getBatch(database, batchId)
+        return batch.views.some(({ runs }) => runs.some(({ phase }) => phase !== null)) && batch
+      })
       expect(running.views).toMatchObject([
-        {
-          view: 'public.slow',
-          status: 'running',
-          waitsFor: [],
-          runs: [{ phase: expect.stringMatching(/^\w/) }],
-        },
+        { view: 'public.slow', status: 'running', waitsFor: [], runs: [{ status: 'running' }] },
         { view: 'public.after_slow', status: 'waiting', waitsFor: ['public.slow'], runs: [] },
       ])
       const { causes } = await why('after_slow')
