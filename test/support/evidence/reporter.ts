@@ -1,13 +1,13 @@
 import { relative } from 'node:path'
-import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node'
+import type { Reporter, SerializedError, TestCase, TestModule, TestSuite } from 'vitest/node'
 import { forgetEvidence, readEvidence } from './evidence.ts'
 
 /** What can fail: a test, or what stands around tests: a `beforeAll`, a file that cannot be loaded. */
 type Failed = TestCase | TestSuite | TestModule
 
 /**
- * Prints, below everything else, what failed first: why, how to run it alone, and the evidence that was kept. Below that
- * stands one line with the numbers, also if all passed.
+ * Prints, below everything else, what failed first: why, how to run it alone, and the evidence that was kept; and each error that
+ * escaped from a test that had ended. Below that stands one line with the numbers, also if all passed.
  */
 export default class LastWords implements Reporter {
   private passed = 0
@@ -31,9 +31,10 @@ export default class LastWords implements Reporter {
     if (module.errors().length > 0) this.failed.push(module)
   }
 
-  onTestRunEnd(): void {
+  onTestRunEnd(_: readonly TestModule[], escaped: readonly SerializedError[]): void {
     const [first] = this.failed
     if (first !== undefined) process.stdout.write(wordsOn(first))
+    for (const { stack, message } of escaped) process.stdout.write(`\nEscaped: ${stack ?? message}\n`)
     process.stdout.write(`\n${this.passed} passed, ${this.failed.length} failed\n`)
   }
 }

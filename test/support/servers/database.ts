@@ -5,6 +5,7 @@ import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import type { Call } from '../../../src/run/call.ts'
 import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
+import { explain } from '../evidence/database.ts'
 import { keepEvidence } from '../evidence/evidence.ts'
 
 export const schemaFolder = new URL('../../../schema/', import.meta.url)
@@ -65,8 +66,9 @@ export function useDatabase({
   })
   let failedIn: string | undefined
   beforeEach(({ task, onTestFailed }) => {
-    onTestFailed(() => {
+    onTestFailed(async () => {
       failedIn = task.file.filepath
+      await explain(task, url.href)
     })
   })
   afterAll(async () => {

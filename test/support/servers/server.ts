@@ -10,6 +10,8 @@ import { startTestServer } from './test-server.ts'
 declare module 'vitest' {
   interface ProvidedContext {
     postgresUrl: string
+    /** The file with what the server logs. */
+    postgresLog: string
   }
 }
 
@@ -21,6 +23,7 @@ export default async function startServer(project: TestProject) {
       deadlock_timeout: '200ms',
       track_functions: 'none',
       max_prepared_transactions: '2',
+      log_line_prefix: '%m %d %a [%p] ',
     },
   })
   const admin = administrator(server.url)
@@ -30,6 +33,7 @@ export default async function startServer(project: TestProject) {
   await migrate(connectTo(fromUrl(template.href)), schemaFolder)
   await admin.end()
   project.provide('postgresUrl', server.url)
+  project.provide('postgresLog', `${server.data}.log`)
   return async () => {
     if (readEvidence().some(({ text }) => text.includes(keptDatabase)))
       await server.stopAndKeep(join(evidenceFolder, 'server'))
