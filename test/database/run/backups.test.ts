@@ -29,7 +29,13 @@ beforeAll(async () => {
   await sql.unsafe(`
     create table base as select generate_series(1, 9) as id;
     create function stand_at_gate() returns event_trigger language plpgsql as $$
-      begin perform pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtext('exchange')); end $$;
+      begin
+        perform pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtext('at the gate'));
+        -- not a wait for a lock: its time-out would end the try, and the next one would meet the dump at its beginning
+        while not pg_catalog.pg_try_advisory_xact_lock_shared(pg_catalog.hashtext('exchange')) loop
+          perform pg_catalog.pg_sleep(0.01);
+        end loop;
+      end $$;
     create event trigger stand_at_gate on ddl_command_end when tag in ('DROP MATERIALIZED VIEW') execute function stand_at_gate()`)
 })
 
@@ -49,6 +55,16 @@ const untilWaiting = () =>
     const [row] = await sql`
       select from pg_stat_activity a where a.application_name ~ '^viewkeeper run [0-9]+ locking$' and a.wait_event = 'PgSleep'
          and a.datname = current_database()`
+    return row !== undefined
+  })
+
+/** Waits until the last moment of an exchange or a drop, which lasts as long as the gate is closed. */
+const untilAtLastMoment = () =>
+  until('a run stands at the gate', async () => {
+    const [row] = await sql`
+      select from pg_locks l
+       where l.locktype = 'advisory' and l.granted and l.objid::int8 = hashtext('at the gate')::int8 & 4294967295
+         and l.database = (select oid from pg_database where datname = current_database())`
     return row !== undefined
   })
 
@@ -108,7 +124,7 @@ describe.each(Object.keys(exchanges))('%s', (name) => {
     const work = await exchanges[name]!()
     const { dump, run } = await withGateClosed(sql, 'exchange', async (open) => {
       const run = work()
-      await untilAtGate(sql, 'exchange')
+      await untilAtLastMoment()
       const dump = await beginDump(url)
       await open()
       await untilWaiting()
@@ -135,7 +151,7 @@ describe('a refresh by auto of a view with a usable unique index', () => {
   test('goes on concurrently if the dump begins at the last moment of the swap', async () => {
     const [dump, result] = await withGateClosed(sql, 'exchange', async (open) => {
       const run = refresh(options, callOn(database))
-      await untilAtGate(sql, 'exchange')
+      await untilAtLastMoment()
       const dump = await beginDump(url)
       await open()
       return [dump, await run] as const

@@ -2,8 +2,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { findFreePort } from '../../../serve/process/port.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { until } from '../../support/waiting/until.ts'
-import { type Copy, serve, standingOf, stands, useServer } from '../support/copies.ts'
+import { asked, type Copy, serve, standingOf, stands, useServer, waiting } from '../support/copies.ts'
 import { temporaryFolder } from '../support/viewkeeper.ts'
 
 const { url: superuser, databaseOf } = useServer()
@@ -103,17 +104,17 @@ test('a turn that came while no copy was there is begun by the first leader, onc
 
 test('SIGTERM: the answer that has begun is finished, and the run is on record', async () => {
   const { url, sql } = await databaseOf('ending')
-  await sql`create materialized view slow as select 1 as id from pg_sleep(3)`
+  await makeGatedView(sql, 'slow')
   const copy = await serve({ DATABASE_URL: url })
   await copy.says(/^serves/)
-  const answer = fetch(`${copy.url}/views/slow/refresh`, { method: 'POST', headers: { prefer: 'wait=20' } })
-  await until(
-    'the run is going on',
-    async () => (await sql`select from viewkeeper.runs where status = 'running'`).length > 0,
-  )
-  copy.process.kill('SIGTERM')
-  expect((await answer).status).toBe(200)
-  expect(await copy.exit).toBe(0)
+  await withGateClosed(sql, 'slow', async (open) => {
+    const answer = asked(copy, '/views/slow/refresh', waiting)
+    await untilAtGate(sql, 'slow')
+    copy.process.kill('SIGTERM')
+    await open()
+    expect(await answer).toBe('200')
+    expect(await copy.exit).toBe(0)
+  })
   expect(await sql`select status from viewkeeper.runs`).toEqual([{ status: 'success' }])
 })
 

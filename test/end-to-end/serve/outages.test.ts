@@ -6,6 +6,7 @@ import { createToken, revokeToken } from '../../../serve/tokens/store.ts'
 import { mountDisk } from '../../faults/support/disk.ts'
 import { startNetwork } from '../../faults/support/proxy.ts'
 import { startTestServer } from '../../support/servers/test-server.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { until } from '../../support/waiting/until.ts'
 import { asked, type Copy, serve, stands, useServer, waiting } from '../support/copies.ts'
 import { eachMinute } from '../support/minutes.ts'
@@ -18,7 +19,7 @@ const warned = (copy: Copy) =>
 test('a leader whose packets are lost without a word is followed within 15 s, says so, and begins no turn twice', async () => {
   const { url, sql } = await databaseOf('silent')
   await sql`create materialized view sales as select 1 as id`
-  await sql`create materialized view slow as select 1 as id from pg_sleep(2)`
+  await makeGatedView(sql, 'slow')
   const network = await startNetwork(Number(new URL(url).port))
   onTestFinished(network.close)
   const through = new URL(url)
@@ -29,13 +30,14 @@ test('a leader whose packets are lost without a word is followed within 15 s, sa
   const other = await serve({ DATABASE_URL: url })
   await stands(other, 'follows')
 
-  const running = asked(cut, '/views/slow/refresh', waiting)
-  await until(
-    'the run is going on',
-    async () => (await sql`select from viewkeeper.runs where status = 'running'`).length > 0,
-  )
-  const since = Date.now()
-  network.stall()
+  const { running, since } = await withGateClosed(sql, 'slow', async (open) => {
+    const running = asked(cut, '/views/slow/refresh', waiting)
+    await untilAtGate(sql, 'slow')
+    const since = Date.now()
+    network.stall()
+    await open()
+    return { running, since }
+  })
   const ready = asked(cut, '/readyz')
   await minutes.missOne()
   await Promise.all([stands(other, 'leads'), stands(cut, 'cannot')])

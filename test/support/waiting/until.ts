@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Calls `look` until it returns something, and returns that. After `withinMs`, fails and names `what`. */
+/** Calls `look` until it returns something, and returns that. After `withinMs`, fails and names `what`, as it is by then. */
 export async function until<T>(
-  what: string,
+  what: string | (() => string),
   look: () => Promise<T | undefined | null | false | 0>,
   withinMs = 60_000,
 ): Promise<T> {
@@ -10,7 +10,8 @@ export async function until<T>(
   for (;;) {
     const seen = await look()
     if (seen) return seen
-    if (Date.now() > deadline) throw new Error(`waited ${withinMs} ms in vain: ${what}`)
+    if (Date.now() > deadline)
+      throw new Error(`waited ${withinMs} ms in vain: ${typeof what === 'string' ? what : what()}`)
     await pause(10)
   }
 }
