@@ -90,6 +90,8 @@ interface About {
 export interface Sandbox {
   role: string
   schema: string
+  /** The search path of the statement; default: `safePath`. */
+  path?: string
 }
 
 /** What a running run is doing, as shown in its `application_name` and by `GET /runs/{id}`. */

@@ -98,7 +98,11 @@ export async function executeStatements(
 export async function executeTogether(sql: Sql, statements: Statement[]): Promise<void> {
   const rolePath = await readRolePath(sql)
   const pathOf = (statement: Statement) =>
-    statement.kind === 'sandboxed' && statement.rolePath ? rolePath : safePath
+    statement.kind !== 'sandboxed'
+      ? safePath
+      : statement.rolePath
+        ? rolePath
+        : (statement.sandbox.path ?? safePath)
   const texts = byRole(statements).map(({ role, sandbox, statements }) => {
     const plain = statements.map((each) => each.sql)
     if (role === null) return plain.join(';\n')
@@ -145,7 +149,7 @@ function byRole(statements: Statement[]): ByRole[] {
 async function execute(sql: Sql, statement: Statement, onPath: (path: string) => string): Promise<void> {
   switch (statement.kind) {
     case 'sandboxed': {
-      const path = statement.rolePath ? onPath(await readRolePath(sql)) : safePath
+      const path = statement.rolePath ? onPath(await readRolePath(sql)) : (statement.sandbox.path ?? safePath)
       return executeSandboxed(sql, statement.sandbox, statement.sql, path)
     }
     case 'userCode':

@@ -54,14 +54,14 @@ export function buildShadow(live: LiveView, names: Pick<ShadowNames, 'view'>): S
 }
 
 /** SQL that others wrote about a view is parsed as the view's owner. */
-export const ownersSandbox = ({ view }: LiveView): Sandbox => ({
+export const ownersSandbox = ({ view }: { view: Pick<LiveView['view'], 'owner' | 'schema'> }): Sandbox => ({
   role: view.owner,
   schema: quoteIdentifier(view.schema),
 })
 
-/** A statement with this is executed sandboxed, as the owner of the view. */
-export const ownersSandboxed = (live: LiveView) =>
-  ({ kind: 'sandboxed', sandbox: ownersSandbox(live) }) as const
+/** A statement with this is executed sandboxed, as the owner of the view, on the path on which the server reads its own text. */
+export const ownersSandboxed = (live: { view: Pick<LiveView['view'], 'owner' | 'schema' | 'path'> }) =>
+  ({ kind: 'sandboxed', sandbox: { ...ownersSandbox(live), path: live.view.path } }) as const
 
 /** The same if the statement parses expressions of others. */
 export const sandboxedIf = (hasExpressions: boolean, live: LiveView) =>

@@ -1,55 +1,81 @@
 import { inPlaceOf } from '../../catalog/plan/acting.ts'
-import type { LiveView, WrittenAgain } from '../../catalog/plan/live-view.ts'
-import { displayName, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import type { PlainReader } from '../../catalog/plan/live-view.ts'
+import { treeDifferences, treesHash } from '../../catalog/plan/tree.ts'
+import { displayName, quoteName, regclass } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
-import type { Locked } from './locks.ts'
-import { withOptions } from './shadow.ts'
+import { setting } from './locks.ts'
+import { outsideOf } from './scope.ts'
+import { ownersSandboxed, withOptions } from './shadow.ts'
+import type { Rebuild } from './shadow-place.ts'
 
-/** The functions and policies that read some views, each once. */
-export const writtenAgain = (views: Pick<LiveView, 'dependents'>[]): WrittenAgain[] => [
-  ...new Map(
-    views.flatMap(({ dependents }) =>
-      dependents.flatMap(({ description, again }) => (again === null ? [] : [[description, again] as const])),
-    ),
-  ).values(),
-]
+/** Proves on copies that the plain views above mean the same when they are written again. */
+export const provePlainViews = ({ scope, place }: Rebuild): Statement[] =>
+  outsideOf(scope).flatMap((view) => {
+    const copy = { schema: view.schema, name: `viewkeeper_${place.key}_v${view.oid}` }
+    const name = displayName(view)
+    return [
+      {
+        ...parsed(view, `create view ${quoteName(copy)} as ${view.definition.trim()}`),
+        phase: 'building',
+        hidden: true,
+      },
+      {
+        phase: 'building',
+        kind: 'check',
+        sql: `select coalesce((${treeDifferences(`${view.oid}::oid`, `${regclass(copy)}::oid`)}), '')`,
+        check: {
+          is: '',
+          else: 'SwapImpossible',
+          message: `A swap would change view ${name}, which reads it. Use strategy "concurrent" or "regular".`,
+          tells: 'It differs in ',
+          letsGo: true,
+        },
+        hidden: true,
+      },
+      ...inPlaceOf(view.owner, [
+        { kind: 'command', phase: 'building', sql: `drop view ${quoteName(copy)}`, hidden: true },
+      ]),
+    ]
+  })
 
-/** Waits for those who change one of the functions; later changes wait for us. */
-export const touchFunctions = (again: WrittenAgain[]): Statement[] =>
-  again.flatMap((each) =>
-    each.kind === 'function'
-      ? inPlaceOf(each.owner, [{ kind: 'command', phase: 'locking', sql: each.touch, hidden: true }])
-      : [],
-  )
+/** Notes what the plain views above mean, for `nothingElseIsMeant`. */
+export const noteMeaning = (views: PlainReader[]): Statement[] =>
+  views.length === 0
+    ? []
+    : [{ ...setting(noted, ''), sql: `select set_config('${noted}', (${hashOf(views)}), true)` }]
 
-/** The tables of the policies, which are locked exclusively to write a policy again. */
-export const tablesOf = (again: WrittenAgain[]): Locked[] => [
-  ...new Map(
-    again.flatMap((each) => {
-      if (each.kind === 'function') return []
-      const { owned, schema, owner } = each
-      return [[owned, { kind: 'table', schema, name: each.table, owner }] as const]
-    }),
-  ).values(),
-]
+/** Points plain views to the new views, which they find by their names, and checks that they mean what they have meant. */
+export const writeViewsAgain = (views: PlainReader[]): Statement[] =>
+  views.length === 0
+    ? []
+    : [
+        ...views.map((view) => ({
+          ...parsed(
+            view,
+            `create or replace view ${quoteName(view)}${withOptions(view.options)} as ${view.definition.trim()}`,
+          ),
+          view: displayName(view),
+        })),
+        {
+          phase: 'cut-over',
+          kind: 'check',
+          sql: `select ((${hashOf(views)}) = current_setting('${noted}'))::text`,
+          check: {
+            is: 'true',
+            else: 'SwapImpossible',
+            message: `A swap would change ${views.map((view) => `view ${displayName(view)}`).join(' or ')}. Use strategy "concurrent" or "regular".`,
+          },
+          hidden: true,
+        },
+      ]
 
-/** Points a plain view to the new views: it finds them by their names. */
-export const writeViewAgain = (view: PlainView): Statement => ({
+const noted = 'viewkeeper.meaning'
+
+const hashOf = (views: PlainReader[]): string => treesHash(views.map(({ oid }) => oid))
+
+const parsed = (view: PlainReader, sql: string): Statement => ({
   phase: 'cut-over',
-  sql: `create or replace view ${quoteName(view)}${withOptions(view.options)} as ${view.definition.trim()}`,
-  kind: 'sandboxed',
-  sandbox: { role: view.owner, schema: quoteIdentifier(view.schema) },
+  sql,
+  ...ownersSandboxed({ view }),
   carries: `view ${displayName(view)}`,
 })
-
-type PlainView = Pick<LiveView['view'], 'schema' | 'name' | 'owner' | 'options' | 'definition'>
-
-/** Points functions and policies to the new views: they find them by their names. */
-export const writeObjectsAgain = (again: WrittenAgain[]): Statement[] =>
-  again.map(({ sql, owner, schema, owned, kind }) => ({
-    phase: 'cut-over',
-    sql,
-    kind: 'sandboxed',
-    sandbox: { role: owner, schema: quoteIdentifier(schema) },
-    carries: kind === 'policy' ? `a policy on ${owned}` : owned,
-  }))

@@ -324,7 +324,7 @@ begin
               execute format('create function %s(text, text) returns integer language plpgsql as %L', sandbox,
                 'begin perform pg_catalog.set_config(''search_path'', $2, true); execute $1; return 1; end');
               execute format('create materialized view %s as select %s(%L::text, %L::text)', sandbox, sandbox, command,
-                case when statement ? 'rolePath' then role_path else 'pg_catalog, pg_temp' end);
+                case when statement ? 'rolePath' then role_path else coalesce(statement #>> '{sandbox,path}', 'pg_catalog, pg_temp') end);
               execute format('drop materialized view %s', sandbox);
               execute format('drop function %s(text, text)', sandbox);
               perform set_config('role', acting, true);

@@ -154,7 +154,6 @@ describe('a swap', () => {
       description: '',
       reader: oid,
       ruleOf: null,
-      again: null,
       view: {
         oid,
         schema: 'app',
@@ -162,6 +161,7 @@ describe('a swap', () => {
         owner: 'boss',
         options: ['security_barrier=true'],
         definition: ' SELECT 2',
+        path: 'pg_catalog, pg_temp',
       },
     })
     const statements = cutOverOf(
@@ -191,7 +191,15 @@ describe('what a swap needs', () => {
     swapRequirements(live)
       .map(({ because }) => because)
       .join('\n')
-  const plain = { oid: 1, schema: 'app', name: 'p', owner: 'other', options: [], definition: '' }
+  const plain = {
+    oid: 1,
+    schema: 'app',
+    name: 'p',
+    owner: 'other',
+    options: [],
+    definition: '',
+    path: 'pg_catalog, pg_temp',
+  }
 
   test.each([
     [liveView({ view: { memberOf: 'postgis' } }), /extension postgis/],
@@ -199,12 +207,12 @@ describe('what a swap needs', () => {
     [liveView({ view: { replicaIdentity: 'index' } }), /replica identity/],
     [
       liveView({
-        dependents: [{ description: 'function f()', reader: null, ruleOf: null, view: null, again: null }],
+        dependents: [{ description: 'function f()', reader: null, ruleOf: null, view: null }],
       }),
       /function f\(\) depends on it/,
     ],
     [
-      liveView({ dependents: [{ description: '', reader: 1, ruleOf: null, view: plain, again: null }] }),
+      liveView({ dependents: [{ description: '', reader: 1, ruleOf: null, view: plain }] }),
       /view app\.p.*other/,
     ],
     [
