@@ -13,7 +13,7 @@ const { sql, database } = useDatabase()
 const one = (name: string, strategy: Strategy) => refresh({ view: `age.${name}`, strategy }, callOn(database))
 const all = async (exchange: 'together' | 'each') =>
   advanceToEnd(database, await begin(database, { pattern: 'age.*', exchange }))
-const aside = { requestedBy: 'wilma', dryRun: false, huntMs: 5000 }
+const aside = { requestedBy: 'wilma', dryRun: false, huntMs: 60_000 }
 const back = { given: [], forgotten: [], dryRun: false, requestedBy: 'wilma' }
 
 /** Four levels: `a` reads a table, `b` reads `a` through a plain view, `c` reads `b` and the table, `d` reads `c`. */

@@ -518,7 +518,7 @@ describe('a view that nobody refreshes', () => {
       reading: ['app.base'],
       requestedBy: 'test',
       dryRun: false,
-      huntMs: 5000,
+      huntMs: 60_000,
     })
     const listed = (await listViews(database)).views.find(({ view }) => view === 'app.middle')!
     expect([listed.aside?.by, listed.state]).toEqual(['postgres', 'aside'])

@@ -166,7 +166,7 @@ async function doEverything(database: Database): Promise<void> {
   await listOpenBatches(database)
   await listScheduled(database)
 
-  const waiting = { dryRun: false, huntMs: 5000, requestedBy: 'test' }
+  const waiting = { dryRun: false, huntMs: 60_000, requestedBy: 'test' }
   await setAside(database, { reading: ['a.base'], ...waiting })
   await refresh({ view: 'made.sales' }, call()).catch(() => {})
   await getWhy(database, 'sales', { schedules: unscheduled, environment: null })
@@ -304,7 +304,7 @@ async function doWhatFails(database: Database): Promise<void> {
      create materialized view a.losing as select a.reads_lost() as n from a.base`,
   )
   const aside = { dryRun: false, requestedBy: 'test' }
-  await setAside(database, { reading: ['a.base'], huntMs: 5000, ...aside })
+  await setAside(database, { reading: ['a.base'], huntMs: 60_000, ...aside })
   await place.run('alice', 'drop table a.lost')
   await putBack(database, { given: [], forgotten: [], ...aside })
   await putBack(database, { given: [], forgotten: ['a.losing'], ...aside })

@@ -252,7 +252,7 @@ describe('a batch beside a dump', () => {
 
 describe('alter', () => {
   const change = async (text: string, more: { onWait?: (holders: string) => void } = {}) =>
-    callAlter(database, text, { requestedBy: 'test', huntMs: 20_000, events: more })
+    callAlter(database, text, { requestedBy: 'test', huntMs: 60_000, events: more })
 
   test('waits for a dump, and says so', async () => {
     const dump = await beginDump(url)
@@ -288,7 +288,7 @@ describe('alter', () => {
       reading: ['public.base'],
       dryRun: false,
       requestedBy: 'test',
-      huntMs: 20_000,
+      huntMs: 60_000,
     }
     const done = setAside(database, { ...request, onWait: (who) => waits.push(who) })
     await until('it has told of the dump', async () => waits.length > 0)

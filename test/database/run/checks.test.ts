@@ -433,7 +433,7 @@ describe('put-back and alter', () => {
       reading: ['put_held.t'],
       requestedBy: 'test',
       dryRun: false,
-      huntMs: 5000,
+      huntMs: 60_000,
     })
     const back = () => putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
     expect((await back()).misfits).toMatchObject([

@@ -430,7 +430,7 @@ describe('locks', () => {
     const work = await whileLocked(url, 'select * from keep.open_lines', async (holder) => {
       const going = callAlter(database, widen, {
         events: { onWait: (holders) => waits.push(holders) },
-        huntMs: 20_000,
+        huntMs: 60_000,
       })
       const longest = await readWhile(() => waits.length >= 5)
       expect(longest).toBeLessThan(1500)

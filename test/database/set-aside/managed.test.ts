@@ -53,7 +53,7 @@ const ways: [string, (change: string) => Promise<unknown>][] = [
         reading: ['keep.orders'],
         requestedBy: 'test',
         dryRun: false,
-        huntMs: 5000,
+        huntMs: 60_000,
       })
       await sql.unsafe(change)
       await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
@@ -126,7 +126,7 @@ test('names without a schema mean what they meant, also on the search path of an
     reading: ['keep.orders'],
     requestedBy: 'test',
     dryRun: false,
-    huntMs: 5000,
+    huntMs: 60_000,
   })
   await path('far, keep')
   expect(

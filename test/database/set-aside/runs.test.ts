@@ -82,7 +82,7 @@ test('put-back: what is made again has a run, what cannot has one that failed', 
     reading: ['keep.orders'],
     requestedBy: 'test',
     dryRun: false,
-    huntMs: 5000,
+    huntMs: 60_000,
   })
   expect(await runs()).toEqual([])
   await sql`update keep.orders set amount = 0 where id = 7`
@@ -119,7 +119,7 @@ test('put-back: the run of a view begins after the view before it could not be f
     reading: ['keep.divisors'],
     requestedBy: 'test',
     dryRun: false,
-    huntMs: 5000,
+    huntMs: 60_000,
   })
   await sql`update keep.divisors set by = 0`
   await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'wilma' })

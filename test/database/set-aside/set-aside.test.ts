@@ -26,7 +26,7 @@ const context = lambdaContext()
 beforeEach(() => sql`drop policy known on far.secrets`)
 
 const aside = (reading: string[], more: Partial<SetAsideRequest> = {}, from = database) =>
-  setAside(from, { reading, requestedBy: 'test', dryRun: false, huntMs: 5000, ...more })
+  setAside(from, { reading, requestedBy: 'test', dryRun: false, huntMs: 60_000, ...more })
 const back = (more: Partial<PutBackRequest> = {}, from = database) =>
   putBack(from, { given: [], forgotten: [], dryRun: false, requestedBy: 'test', ...more })
 const remembered = async () =>

@@ -76,7 +76,7 @@ test('what people do by hand is listed with who, to what and how; nothing else i
   const path = { id: batchId }
   for (const caller of [bob, anna]) await send(api, 'POST /batches/{id}/cancel', { path, caller })
   await startBatch({ retryOf: batchId }, callOn(database, { requestedBy: anna }))
-  const aside = { reading: ['ground'], requestedBy: 'carla', dryRun: false, huntMs: 5000 }
+  const aside = { reading: ['ground'], requestedBy: 'carla', dryRun: false, huntMs: 60_000 }
   await setAside(database, aside)
   await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'carla' })
   const request = {

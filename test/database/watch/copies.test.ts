@@ -74,7 +74,7 @@ beforeAll(async () => {
     create materialized view broken as select 1 / (count(*) - count(*)) as x from orders with no data`)
   await beginMonitoring(database)
   for (const view of ['daily', 'of_shops', 'broken']) await refresh({ view }, callOn(database))
-  await setAside(database, { reading: ['public.shops'], requestedBy: 'test', dryRun: false, huntMs: 5000 })
+  await setAside(database, { reading: ['public.shops'], requestedBy: 'test', dryRun: false, huntMs: 60_000 })
   await sql`
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_by, started_at, backend_pid, backend_start)
     select id, 'public', 'daily', 'refresh', 'running', 'http', 'a process of the original', now(), 1, now()

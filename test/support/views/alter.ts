@@ -19,7 +19,7 @@ export async function callAlter(
       given: [],
       dryRun: false,
       requestedBy: 'test',
-      huntMs: 5000,
+      huntMs: 60_000,
       ...request,
     },
     { onPlan: () => {}, onWait: () => {}, onTried: () => {}, onFill: () => {}, ...events },

@@ -8,7 +8,7 @@ import {
   tooOldViews,
 } from '../../../src/batch/plan/due.ts'
 import { scheduledInterval } from '../../../src/batch/schedules.ts'
-import { keepable, minute, noiseOf, type SimulatedView, simulate } from './lag-simulation.ts'
+import { keepable, minute, noiseOf, simulate } from './lag-simulation.ts'
 
 const now = Date.UTC(2026, 10, 23)
 const hour = 60 * minute
@@ -237,18 +237,15 @@ describe('in a simulation', () => {
     let late = 0
     const kept = fc.property(keepable(2.5), fc.nat(), fc.constantFrom(2, 7), (views, seed, concurrency) => {
       const { ages } = simulate(views, { hours: 4, noise: noiseOf(seed), concurrency })
-      for (const { view, ms } of ages) {
-        const { lagMs } = views[view] as SimulatedView
-        if (lagMs === null) continue
-        expect(ms).toBeLessThanOrEqual(lagMs + minute)
-        ends++
-        if (ms > lagMs) late++
-      }
+      const over = ages.map(({ view, ms }) => ms - (views[view]?.lagMs ?? Number.NaN))
+      ends += over.filter((ms) => !Number.isNaN(ms)).length
+      late += over.filter((ms) => ms > 0).length
+      expect(over.filter((ms) => ms > minute)).toEqual([])
     })
     fc.assert(kept)
     // How many are late differs so much between samples that only one that is always the same has a bound.
     ends = late = 0
-    fc.assert(kept, { seed: 1, numRuns: 1000 })
+    fc.assert(kept, { seed: 1, numRuns: 300 })
     expect(late).toBeLessThanOrEqual(ends / 500)
   })
 
@@ -262,11 +259,9 @@ describe('in a simulation', () => {
           noise,
           fails: (at, view) => at < until && view === 0,
         })
-        for (const { view, ms, at } of ages) {
-          const { lagMs } = views[view] as SimulatedView
-          // By then the longest rest after three hours of failures is over.
-          if (lagMs !== null && at > until + 10 * hour) expect(ms).toBeLessThanOrEqual(lagMs + minute)
-        }
+        // By then the longest rest after three hours of failures is over.
+        const after = ages.filter(({ at }) => at > until + 10 * hour)
+        expect(after.filter(({ view, ms }) => ms > (views[view]?.lagMs ?? Number.NaN) + minute)).toEqual([])
         expect(began.filter(({ view, at }) => view === 0 && at < until).length).toBeLessThanOrEqual(20)
       }),
     )
