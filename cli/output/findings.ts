@@ -6,7 +6,18 @@ import type { Findings } from '../../src/watch/doctor.ts'
 
 /** What the doctor found, as lines for people: a table, what stands in the way, and the SQL that is missing. */
 export function findingsLines(findings: Findings): string[] {
-  const { role, views, missing, untried, copy, replicas, withoutKey, notSkipped = [] } = findings
+  const {
+    role,
+    schema = [],
+    administrators = [],
+    views,
+    missing,
+    untried,
+    copy,
+    replicas,
+    withoutKey,
+    notSkipped = [],
+  } = findings
   const standbys = unsaid(replicas)
   return [
     `What ${role} may do:`,
@@ -16,6 +27,11 @@ export function findingsLines(findings: Findings): string[] {
       ...views.map((view) => [view.view, view.owner, ...abilities.map((ability) => mark(view[ability]))]),
     ]),
     ...obstacleLines(views),
+    ...(schema.length === 0 ? [] : ['', 'schema viewkeeper', ...schema.map(({ because }) => `  ${because}`)]),
+    ...administrators.flatMap(({ role, by, members }, at) => [
+      ...(at === 0 ? [''] : []),
+      `role ${role}: administered by ${by.join(', ') || 'superusers'}; members: ${members.join(', ') || 'none'}`,
+    ]),
     ...withoutKey.flatMap(({ view, message }) => ['', `${view} ${message}`]),
     ...notSkipped.flatMap(({ text, next }) => ['', text, ...(next === null ? [] : [`  next: ${next}`])]),
     ...(standbys === null ? [] : ['', standbys]),

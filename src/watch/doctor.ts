@@ -3,8 +3,9 @@ import { readSnapshot } from '../catalog/db/live-view.ts'
 import { findLocked } from '../catalog/db/locked.ts'
 import { type Examined, listExamined, readViewRights } from '../catalog/db/rights.ts'
 import { readWithoutKey } from '../catalog/db/without-key.ts'
+import { administrators, intruders, trustOf } from '../catalog/plan/intruders.ts'
 import { obstaclesIn, type ViewRights } from '../catalog/plan/obstacles.ts'
-import { type Fix, fixesOf, impossible, type Requirement } from '../catalog/plan/rights.ts'
+import { type Fix, fixesOf, impossible, type Obstacle, type Requirement } from '../catalog/plan/rights.ts'
 import { Problem } from '../problem.ts'
 import { readGroup } from '../rebuild/db/group.ts'
 import { isReadByViews, requirementsOf, swapRequirements } from '../rebuild/plan/requirements.ts'
@@ -13,6 +14,7 @@ import type { Database, Sql } from '../server/connect.ts'
 import { lookAgain } from '../server/look-again.ts'
 import { readUntried } from '../server/newer-version.ts'
 import { readCopy, readReplicas } from '../server/standbys.ts'
+import { literal } from '../sql/names.ts'
 import { copyLine, type Replicas } from '../sql/replicas.ts'
 import { moment } from '../sql/words.ts'
 import { readAllUncounted } from './db/uncounted.ts'
@@ -22,6 +24,9 @@ import { allUncountedWords } from './diagnosis/uncounted.ts'
 export interface Findings {
   /** The role, as SQL writes it. */
   role: string
+  /** Who else has a hand in schema `viewkeeper` and its roles. An older version says nothing of it. */
+  schema?: Obstacle[]
+  administrators?: Administered[]
   views: ViewRights[]
   /** One sentence, if the server is newer than any tried: said by the doctor, and by nobody else. */
   untried?: string
@@ -35,6 +40,13 @@ export interface Findings {
   notSkipped?: { text: string; next: string | null }[]
   /** The fixes of all obstacles, each once. */
   missing: Fix[]
+}
+
+/** A role of Viewkeeper, who may administer it, and who is a member. */
+export interface Administered {
+  role: string
+  by: string[]
+  members: string[]
 }
 
 /** Whose rights to look at, and on which views: by names as in SQL. */
@@ -70,9 +82,12 @@ export async function examine(
   role: string | null,
   isWanted: (view: Examined) => boolean = () => true,
 ): Promise<Findings> {
-  const [asking] = await sql<{ name: string; written: string }[]>`
-    select rolname as name, oid::regrole::text as written from pg_catalog.pg_roles
-     where rolname = ${role === null ? sql`current_user` : role}`
+  const [asking] = await sql.unsafe<
+    { name: string; written: string; schema: Obstacle[]; administrators: Administered[] }[]
+  >(`
+    select rolname as name, oid::regrole::text as written, ${intruders(trustOf(role))} as schema,
+           (select coalesce(jsonb_agg(k), '[]') from (${administrators}) k) as administrators
+      from pg_roles where rolname = ${role === null ? 'current_user' : literal(role)}`)
   if (asking === undefined) {
     throw new Problem('InvalidRequest', `This server has no role ${JSON.stringify(role)}.`, { field: 'role' })
   }
@@ -82,10 +97,13 @@ export async function examine(
     if (view !== null) views.push(view)
   }
   const names = new Set(views.map(({ view }) => view))
-  const missing = fixesOf(obstaclesIn(views))
+  const { schema } = asking
+  const missing = fixesOf([...schema, ...obstaclesIn(views)])
   const copy = await readCopy(sql)
   return {
     role: asking.written,
+    schema,
+    administrators: asking.administrators,
     views,
     ...(copy === null ? {} : { copy: copyLine(copy) }),
     replicas: await readReplicas(sql),

@@ -104,7 +104,13 @@ async function doEverything(database: Database): Promise<void> {
     await place
       .databaseOf(role)
       .withConnection((admin) =>
-        createRole(admin, { login, password: 'secret', owners: ['alice', 'mallory'], ownViews: 'maintain' }),
+        createRole(admin, schemaFolder, {
+          login,
+          password: 'secret',
+          owners: ['alice', 'mallory'],
+          ownViews: 'maintain',
+          trusted: ['master'],
+        }),
       )
   await migrate(database, schemaFolder)
   await beginMonitoring(database)
@@ -227,7 +233,7 @@ async function doWhatFails(database: Database): Promise<void> {
   await place.run('master', 'create materialized view made.masters as select 1 as id')
   await place.databaseOf('master').withConnection(async (admin) => {
     await readSituation(admin, login)
-    await createRole(admin, { login, password: 'secret', owners: null, ownViews: 'give' })
+    await createRole(admin, schemaFolder, { login, password: null, owners: null, ownViews: 'give' })
   })
   await database.withConnection((sql) => changeOwnPassword(sql, 'secret'))
 

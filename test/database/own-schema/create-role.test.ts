@@ -17,7 +17,13 @@ const make = (rds: RdsDatabase, request: Partial<RoleRequest> = {}): Promise<Rol
   rds
     .as('master')
     .database.withConnection((sql) =>
-      createRole(sql, { login: 'keeper_app', password: 'hunter2', owners: null, ownViews: null, ...request }),
+      createRole(sql, schemaFolder, {
+        login: 'keeper_app',
+        password: 'hunter2',
+        owners: null,
+        ownViews: null,
+        ...request,
+      }),
     )
 
 const refreshBy = (rds: RdsDatabase, view: string, strategy: 'auto' | 'regular' | 'concurrent' | 'swap') =>
