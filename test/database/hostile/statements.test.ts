@@ -101,17 +101,15 @@ async function makeHostile(): Promise<void> {
 async function doEverything(database: Database): Promise<void> {
   const call = () => callOn(database)
   for (const role of ['master', 'boss'] as const)
-    await place
-      .databaseOf(role)
-      .withConnection((admin) =>
-        createRole(admin, schemaFolder, {
-          login,
-          password: 'secret',
-          owners: ['alice', 'mallory'],
-          ownViews: 'maintain',
-          trusted: ['master'],
-        }),
-      )
+    await place.databaseOf(role).withConnection((admin) =>
+      createRole(admin, schemaFolder, {
+        login,
+        password: 'secret',
+        owners: ['alice', 'mallory'],
+        ownViews: 'maintain',
+        trusted: ['master'],
+      }),
+    )
   await migrate(database, schemaFolder)
   await beginMonitoring(database)
 

@@ -222,7 +222,9 @@ describe('viewkeeper create-role', () => {
       stderr: expect.stringContaining(`${login} keeps its password`),
     })
     expect(await refresh({ view: 'theirs' }, callOn(working))).toMatchObject({ status: 'updated' })
-    const rotated = await runCommand(['--login', login, '--rotate', ...trust], { VIEWKEEPER_PASSWORD: 'given' })
+    const rotated = await runCommand(['--login', login, '--rotate', ...trust], {
+      VIEWKEEPER_PASSWORD: 'given',
+    })
     expect(rotated.stdout).toBe('')
     expect(await refresh({ view: 'theirs' }, callOn(as(login, 'given').database))).toMatchObject({
       status: 'updated',
