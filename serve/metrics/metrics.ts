@@ -40,12 +40,13 @@ export function makeMetrics(database: Database, channels: string[], isLeader: ()
     count('viewkeeper_batches_total', { status }, 0)
   gauge('viewkeeper_build_info').set({ version }, 1)
 
-  const show = ({ views, troubles, lookedAt, channels: states }: Measured) => {
+  const show = ({ views, troubles, lookedAt, channels: states, foreignLocks }: Measured) => {
     const set = (name: PromMetric, labels: Record<string, string>, value: number | null) => {
       if (value !== null) gauge(name).set(labels, value)
     }
     set('viewkeeper_monitor_last_look_timestamp_seconds', {}, seconds(lookedAt?.getTime()))
     set('viewkeeper_views', {}, views.length)
+    set('viewkeeper_foreign_locks', {}, foreignLocks)
     for (const {
       view,
       staleMs,
@@ -69,7 +70,7 @@ export function makeMetrics(database: Database, channels: string[], isLeader: ()
     }
   }
   const ofDatabase = Object.keys(promMetrics).filter((name) =>
-    /^viewkeeper_(view|views|channel|monitor)_?/.test(name),
+    /^viewkeeper_(view|views|channel|monitor|foreign)_?/.test(name),
   ) as PromMetric[]
   const read = atMostOften(async () => {
     const measured = await readMeasured(database, channels).catch(() => null)

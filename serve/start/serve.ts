@@ -34,9 +34,11 @@ export interface Serving {
   options: ServeOptions
   /** The address to listen on. */
   host: string
+  /** Whether programs of this machine need tokens, too. */
+  requireTokens: boolean
   /** Whether the login may be a superuser. */
   allowSuperuser: boolean
-  /** What else the leader does, what is told of the process, and who lets requests in from beyond this machine. */
+  /** What else the leader does, what is told of the process, and who lets requests in by tokens. */
   extras: (database: Database) => { doorkeeper: Doorkeeper; watched: Watched; start: StartOptions }
 }
 
@@ -49,7 +51,7 @@ export const serve = (serving: Serving): Promise<never> => untilSignal((life) =>
 
 async function start(
   life: Life,
-  { migrations, options, host, allowSuperuser, extras }: Serving,
+  { migrations, options, host, requireTokens, allowSuperuser, extras }: Serving,
 ): Promise<void> {
   const source = sourceOf(process.env)
   // The functions read the environment at each call, as in Lambda.
@@ -70,7 +72,8 @@ async function start(
     port: portOf(process.env) ?? usualPort,
     functions: servedFunctions(keeper.advancer),
     watched,
-    doorkeeper: isLoopback(host) ? undefined : doorkeeper,
+    doorkeeper,
+    trustsMachine: isLoopback(host) && !requireTokens,
     drainMs: 30_000,
   })
   await life.onStop(gateway.close)

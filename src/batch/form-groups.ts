@@ -89,7 +89,7 @@ async function formGroups(
   views: BatchView[],
   isLastTry: boolean,
 ): Promise<string[] | 'busy'> {
-  if (traitsOf(batch.strategy).isInPlace || batch.cancelRequestedAt !== null) return []
+  if (views.length === 0 || traitsOf(batch.strategy).isInPlace || batch.cancelRequestedAt !== null) return []
   return withTransaction(sql, async (transaction) => {
     const known = await lockGrouping(transaction, batch)
     if (known === 'busy') return known

@@ -13,7 +13,7 @@ import type { Keyed } from '../run/db/runs.ts'
 import { resolveNames } from '../run/name.ts'
 import { everythingPaused } from '../run/plan/pause.ts'
 import { unknown } from '../run/refusals.ts'
-import { type Sql, withTransaction } from '../server/connect.ts'
+import { inTransaction, type Sql } from '../server/connect.ts'
 import { insertBatchViews, readBatchableViews } from './db/batch-views.ts'
 import { type Batch, findOpenBatch, insertBatch, type NewBatch, readBatch } from './db/batches.ts'
 import { closeLostBatch } from './db/lost-batches.ts'
@@ -155,7 +155,7 @@ async function record(sql: Sql, batch: NewBatch, views: PlannedView[]): Promise<
       message: `No batch was started: ${everythingPaused}.`,
     })
   for (;;) {
-    const id = await withTransaction(sql, async (transaction) => {
+    const id = await inTransaction(sql, async (transaction) => {
       const made = await insertBatch(transaction, batch)
       if (made !== null) await insertBatchViews(transaction, made, views)
       return made

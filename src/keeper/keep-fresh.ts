@@ -6,6 +6,7 @@ import { startBatch } from '../batch/start.ts'
 import { startDueBatch } from '../batch/start-due.ts'
 import { batchesOf, type ScheduledBatch, scheduledViews, type ViewTimes } from '../catalog/plan/scheduled.ts'
 import type { Database, Sql } from '../server/connect.ts'
+import { type ForeignHolder, readForeignHolders } from '../server/lock-keys.ts'
 import { readClock } from '../watch/db/notice-facts.ts'
 import { type Logger, logging } from '../watch/log.ts'
 import { type Monitored, monitor, type Publisher } from '../watch/monitor.ts'
@@ -49,6 +50,7 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void>
   const begun = await leader.ask(readBegun)
   let last = begun.now
   let looked = Number.NEGATIVE_INFINITY
+  const warn = warningOf(logger)
   const busy = new Set<string>()
   const aside = (name: string, work: () => Promise<unknown>) => {
     if (busy.has(name)) return
@@ -60,7 +62,8 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void>
       .finally(() => busy.delete(name))
   }
   for (let first = true; !signal.aborted; first = false) {
-    const [now, scheduled, open] = await leader.ask(readNow)
+    const [now, scheduled, open, foreign] = await leader.ask(readNow)
+    warn(foreign)
     for (const batch of batchesNow(scheduled, terms)) {
       const since = begun.turns.get(batch.name) ?? (first ? begun.otherwise : last)
       const turn = dueTurn(batch, since, now)
@@ -81,7 +84,25 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void>
   }
 }
 
-const readNow = (sql: Sql) => Promise.all([readClock(sql), readScheduled(sql), readOpenBatches(sql)])
+const readNow = (sql: Sql) =>
+  Promise.all([readClock(sql), readScheduled(sql), readOpenBatches(sql), readForeignHolders(sql)])
+
+/** Warns once of each foreign session that holds locks of ours. */
+function warningOf(logger: Logger): (holders: ForeignHolder[]) => void {
+  let told: ForeignHolder[] = []
+  return (holders) => {
+    for (const { pid, role, application } of holders)
+      if (!told.some((before) => before.pid === pid && before.role === role))
+        logger.warn(
+          `Process ${pid} of role ${role} holds locks of Viewkeeper and is none of its sessions: runs of which it holds the lock ` +
+            `cannot begin. End it: select pg_terminate_backend(${pid});`,
+          { pid, role, application },
+        )
+    told = [...told, ...holders].slice(-mostTold)
+  }
+}
+
+const mostTold = 1000
 
 /** The batches that schedules begin, as the record has them now: what is migrated meanwhile has its schedule at once. */
 function batchesNow(

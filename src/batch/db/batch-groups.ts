@@ -9,7 +9,6 @@ import { isOpenBatch } from '../../run/life/transition.ts'
 import type { TogetherGroup } from '../../run/plan/turn.ts'
 import { insistOnNoBackup, readBackup } from '../../server/backup.ts'
 import { inTransaction, type Sql, withTransaction } from '../../server/connect.ts'
-import { runLockClass } from '../../server/lock-keys.ts'
 import { onReplicas } from '../../server/on-replicas.ts'
 import { type QualifiedName, quoteIdentifier } from '../../sql/names.ts'
 import { unknownDuration } from '../plan/estimates.ts'
@@ -26,9 +25,6 @@ export interface BatchGroup extends TogetherGroup {
   /** Why the shadows were dropped; null if they were not. */
   givenUp: Pick<BatchError, 'class' | 'message'> | null
 }
-
-/** Second keys of the lock under which the groups of a batch are decided: these and all below. Run ids are positive. */
-const groupingKeys = -1000
 
 /** How long the views of a group wait for somebody's lock on one of them, before each is refreshed by itself. */
 const patienceSeconds = 5
@@ -51,13 +47,12 @@ export interface Grouping {
  * Locks the groups of an open batch for this transaction, so that they are decided once. `busy`: another call decides.
  * Null if the batch does not go on.
  */
-export async function lockGrouping(
-  sql: Sql,
-  { id, serial }: { id: string; serial: number },
-): Promise<Grouping | 'busy' | null> {
-  const [lock] = await sql<[{ got: boolean }]>`
-    select pg_try_advisory_xact_lock(${runLockClass}, ${groupingKeys - serial}::integer) as got`
-  if (!lock.got) return 'busy'
+export async function lockGrouping(sql: Sql, { id }: { id: string }): Promise<Grouping | 'busy' | null> {
+  const { count } = await sql`
+    select from viewkeeper.batch_views v
+     where v.batch_id = ${id} and v.position = (select min(position) from viewkeeper.batch_views where batch_id = ${id})
+       for no key update skip locked`
+  if (count === 0) return 'busy'
   const [batch] = await sql<Grouping[]>`
     select b.grouped_at as "groupedAt", b.locked,
            coalesce((select min((l ->> 'since')::timestamptz) from jsonb_array_elements(b.locked) l)
