@@ -28,6 +28,8 @@ describe('what was lost', () => {
     const [first] = lost(before, view(), true)
     expect(first).toMatch(/^the triggers of materialized view .* are not as before$/)
     expect(lost(before, undefined, true)[0]).toMatch(/ is not there$/)
+    const grants = [{ column: null, grantor: 'o', grantee: 'r', privilege: 'SELECT', grantable: false }]
+    expect(lost(view({ grants }), view(), true)[0]).toMatch(/^the grants of /)
   })
 
   test('does not include the type of a column if a table has changed', () => {

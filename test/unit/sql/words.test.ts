@@ -19,6 +19,7 @@ test.each([
   [2 * minute, '2 min'],
   [119 * minute, '119 min'],
   [26 * hour, '26 h'],
+  [26.5 * hour, '27 h'],
   [47 * hour, '47 h'],
   [2 * day, '2 d'],
   [400 * day, '400 d'],
