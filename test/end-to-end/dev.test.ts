@@ -98,11 +98,3 @@ test('on the database of DATABASE_URL nothing is migrated and nothing refreshed'
   const answer = await fetch(`http://127.0.0.1:${attached.port}/views`)
   expect(await answer.json()).toMatchObject({ views: [] })
 })
-
-test('dev --database-url without a server is one clear line', async () => {
-  expect(await shop().run(['dev', '--database-url'])).toEqual({
-    code: 1,
-    out: '',
-    err: 'viewkeeper: no PostgreSQL runs on .viewkeeper/; start it with npx viewkeeper dev\n',
-  })
-})

@@ -295,30 +295,6 @@ test('drop asks on a terminal, and refuses to drop without one', async () => {
 })
 
 describe('the exit code', () => {
-  test.each([
-    [['refrsh'], /unknown command 'refrsh'\n\(Did you mean refresh\?\)/],
-    [['ls', '--stael'], /unknown option '--stael'\n\(Did you mean --stale\?\)/],
-    [['refresh'], /Name the views to refresh, or write --all or --select/],
-    [['refresh', 'sale'], /no materialized view public\.sale .*Did you mean public\.sales\?/],
-    [['why', 'public.retruns'], /Did you mean public\.returns\?/],
-    [['ls', 'retruns'], /No view is called retruns\. Did you mean public\.returns\?/],
-    [['refresh', '--select', 'retruns+'], /No view is called retruns\. Did you mean public\.returns\?/],
-    [['refresh', '--select', 'nothing*', 'sales'], /No view fits nothing\*\./],
-    [['refresh', 'sales', '--watch', '--no-wait'], /'-w, --watch' cannot be used with option '--no-wait'/],
-    [['ls', '--json', '-o', 'name'], /'--json' cannot be used with option '--output name'/],
-    [
-      ['check', '--offline', '--ignore-unmanaged'],
-      /'--ignore-unmanaged' cannot be used with option '--offline'/,
-    ],
-    [['pause'], /Either name the views to pause, or write --all/],
-    [['run', '4000000'], /There is no run 4000000 in the history\.\n {2}next: viewkeeper runs\n/],
-    [['batch', 'nothing'], /There is no batch nothing in the history\.\n {2}next: viewkeeper batches\n/],
-  ])('of the wrong call %j is 2', async (args, message) => {
-    const { code, out, err } = await run(...args)
-    expect({ code, out }).toEqual({ code: 2, out: '' })
-    expect(err).toMatch(message)
-  })
-
   test('is 3 if nothing answers, and the message says what to start or to name', async () => {
     const free = await findFreePort()
     const { code, out, err } = await new Project().run(['ls'], { env: { PORT: `${free}` } })
@@ -371,19 +347,5 @@ test('--json prints what the API says', async () => {
   expect(JSON.parse(await succeed('refresh', 'returns', '--json'))).toMatchObject({
     view: 'public.returns',
     status: 'success',
-  })
-})
-
-describe('a new view', () => {
-  test('has files to fill in, which are valid as they are, and never replace others', async () => {
-    const project = new Project()
-    expect(await project.succeed('new', 'sales')).toMatch(/✓ wrote views\/sales\.sql and views\/sales\.ts\n/)
-    await project.succeed('new', 'app.orders')
-    expect(project.files('views/app')).toEqual(['orders.sql', 'orders.ts'])
-    await project.succeed('freeze', '-m', 'new', '--unverified')
-    expect(project.files('migrations')).toContain('002_sales.up.sql')
-    const before = project.read('views/sales.ts')
-    expect(await project.refused('new', 'sales')).toMatch(/views\/sales\.sql/)
-    expect(project.read('views/sales.ts')).toBe(before)
   })
 })

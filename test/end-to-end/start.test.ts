@@ -233,14 +233,6 @@ test('a taken port is one clear line', async () => {
   expect(serverPid(started.folder)).toBeUndefined()
 })
 
-test('a PORT that is none is one clear line', async () => {
-  const started = await npmStart({ PORT: '87870' })
-  expect(await started.exitCode).toBe(1)
-  expect(started.printed()).toBe(
-    'viewkeeper: PORT is 87870: it must be a number from 1 to 65535. Change it, or: unset PORT\n',
-  )
-})
-
 test('a DATA_DIR that is a file is one clear line', async () => {
   const file = join(temporaryFolder(), 'file')
   writeFileSync(file, '')
@@ -248,19 +240,6 @@ test('a DATA_DIR that is a file is one clear line', async () => {
   expect(await started.exitCode).toBe(1)
   expect(started.printed()).toMatch(/^viewkeeper: \S+file cannot be used to keep the data: .+$/m)
   expect(started.printed()).not.toMatch(/^ +at /m)
-})
-
-test('a folder in use by another start is one clear line, and that one goes on', async () => {
-  const folder = temporaryFolder()
-  const first = await npmStart({ DATA_DIR: folder })
-  await first.sees(ready)
-  const second = await npmStart({ DATA_DIR: folder })
-  expect(await second.exitCode).toBe(1)
-  expect(second.printed()).toMatch(
-    /^viewkeeper: npm start runs on this folder already, at http:\S+ \(process \d+\): use it, or end it with Ctrl-C there\n$/m,
-  )
-  expect(second.printed()).not.toMatch(/^ +at /m)
-  expect((await fetch(`http://127.0.0.1:${first.port}/views`)).status).toBe(200)
 })
 
 async function shell(line: string) {

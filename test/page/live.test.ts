@@ -6,7 +6,6 @@ import { refresh } from '../../src/run/refresh.ts'
 import { functionsOn } from '../support/api/served.ts'
 import { callOn, useDatabase } from '../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
-import { until } from '../support/waiting/until.ts'
 import { startBrowser } from './support/browser.ts'
 import { openPage } from './support/page.ts'
 
@@ -61,60 +60,6 @@ test('a click refreshes a view: the run is shown while it goes on, and when it h
     .getByText(/public\.slow: done after/)
     .waitFor()
   await page.getByRole('table').getByRole('row').filter({ hasText: 'success' }).first().waitFor()
-})
-
-/** Counts what the page asks about a view, from now on. */
-function countQuestions(view: string) {
-  const asked = { view: 0, why: 0, runs: 0 }
-  page.on('request', (request) => {
-    const { pathname, searchParams } = new URL(request.url())
-    if (pathname === `/views/${view}`) asked.view++
-    if (pathname === `/views/${view}/why`) asked.why++
-    if (pathname === '/runs' && searchParams.get('limit') === '20') asked.runs++
-  })
-  return {
-    asked,
-    /** How often each was asked until `name` was asked `times` more. */
-    async untilAsked(name: keyof typeof asked, times: number) {
-      const before = { ...asked }
-      await until(`${name} is asked ${times} times`, async () => asked[name] >= before[name] + times, 90_000)
-      return {
-        view: asked.view - before.view,
-        why: asked.why - before.why,
-        runs: asked.runs - before.runs,
-      }
-    },
-  }
-}
-
-test('why and the runs of a view are looked at as often as the view, while it runs and when it has ended', async () => {
-  await open('#/views/public.slow')
-  const questions = countQuestions('public.slow')
-  const cancel = page.getByRole('button', { name: /^Cancel run/ })
-  const refresh = page.getByRole('button', { name: 'Refresh', exact: true })
-  // A page that polls why or the runs at the pace of rest asks for the view ten times as often meanwhile.
-  const expectOneBusyPace = async () => {
-    for (const name of ['why', 'runs'] as const)
-      expect((await questions.untilAsked(name, 2)).view, `looks at the view per 2 of ${name}`).toBeLessThan(
-        10,
-      )
-  }
-  await withGateClosed(sql, 'slow', async (openGate) => {
-    await refresh.click()
-    await untilAtGate(sql, 'slow')
-    await cancel.waitFor()
-    await expectOneBusyPace()
-
-    await page.reload()
-    await cancel.waitFor()
-    await expectOneBusyPace()
-    await openGate()
-    await refresh.waitFor()
-  })
-  // One look at once, because the run has ended, and at most two at the pace of rest.
-  const { why, runs } = await questions.untilAsked('view', 1)
-  expect(why).toBeLessThanOrEqual(3)
-  expect(runs).toBeLessThanOrEqual(3)
 })
 
 test('a run is canceled on the server, and the page says so', async () => {

@@ -122,14 +122,6 @@ test('a row in trouble leads to its cause with one click: the culprit to its own
   await close()
 })
 
-test('the states that the list is narrowed to have their own words', async () => {
-  const { page, close } = await openTroubles('')
-  await expect
-    .poll(() => page.locator('.chips a').allTextContents())
-    .toEqual(expect.arrayContaining(['failed 1', 'held back 1', 'unknown 1']))
-  await close()
-})
-
 test('the graph paints who fails, who is held back and who is unknown as they stand, also while they wait in a batch', async () => {
   const { page, close } = await openTroubles('#/graph')
   const node = (view: { view: string }) => page.locator(`[data-view="${view.view}"]`)
@@ -142,16 +134,6 @@ test('the graph paints who fails, who is held back and who is unknown as they st
     await expect.poll(() => node(view).getAttribute('aria-label')).toBe(`${view.view}, ${words}`)
     expect(await node(view).getAttribute('class')).toContain(tone)
   }
-  await close()
-})
-
-test('a small graph is as wide as the page has room, as long as all of it can be seen', async () => {
-  const { page, close } = await openTroubles('#/graph')
-  const canvas = page.locator('.canvas')
-  await canvas.waitFor()
-  const [svg, whole] = [await canvas.locator('svg').boundingBox(), await canvas.boundingBox()]
-  expect(svg!.width).toBeGreaterThan(whole!.width * 0.7)
-  expect(await canvas.evaluate((it) => it.scrollHeight - it.clientHeight)).toBe(0)
   await close()
 })
 
@@ -367,36 +349,6 @@ test('runs are searched by a part of names, status and time, and a day of a view
   await api.close()
 })
 
-test('one refresh is no chart: the page says its figures, and leads to its run', async () => {
-  const view = views[1]!
-  const api = await startFakeApi(apiOf([view], (each) => [{ ...runOf(1, each), durationMs: 8 }]))
-  const { page } = await openPage(browser, `${api.url}#/views/${view.view}`)
-  const plots = page.getByRole('region', { name: 'Over time' })
-  await plots.getByText('8 ms · latest').waitFor()
-  expect(await plots.getByRole('img').count()).toBe(0)
-  await plots.getByRole('link', { name: 'run 1' }).first().click()
-  await page.getByRole('heading', { name: 'Run 1', exact: true }).waitFor()
-  await page.context().close()
-  await api.close()
-})
-
-test('a chart of milliseconds has an axis of milliseconds', async () => {
-  const view = views[1]!
-  const runs = [3, 9, 5].map((ms, n) => ({
-    ...runOf(n + 1, view),
-    durationMs: ms,
-    finishedAt: `2026-11-20T0${n + 1}:00:00.000Z`,
-  }))
-  const api = await startFakeApi(apiOf([view], () => runs.toReversed()))
-  const { page } = await openPage(browser, `${api.url}#/views/${view.view}`)
-  const chart = page.getByRole('img', { name: 'Duration of 3 refreshes: from 3 ms to 9 ms, the last 5 ms' })
-  await expect
-    .poll(async () => (await chart.locator('text').allTextContents()).filter((text) => / m?s$/.test(text)))
-    .toEqual(['0 ms', '2 ms', '4 ms', '6 ms', '8 ms'])
-  await page.context().close()
-  await api.close()
-})
-
 test('ages and moments are those of the command line at the answer, whatever the clock of the browser says', async () => {
   const view = views[1]!
   const api = await startFakeApi(scene)
@@ -469,16 +421,6 @@ test('one notice tells what came of a run, and the foot of the page covers no co
     'document.querySelector(".notices").getBoundingClientRect().top - document.querySelector("main").lastElementChild.getBoundingClientRect().bottom',
   )
   expect(free).toBeGreaterThanOrEqual(0)
-  await page.context().close()
-  await api.close()
-})
-
-test('a search of the graph that finds nothing says so', async () => {
-  const api = await startFakeApi(scene)
-  const { page } = await openPage(browser, `${api.url}#/graph?q=nowhere`)
-  await page.getByText('No view has "nowhere" in its name.').waitFor()
-  await page.goto(`${api.url}#/graph?view=public.nowhere`)
-  await page.getByText('There is no view public.nowhere.').waitFor()
   await page.context().close()
   await api.close()
 })

@@ -173,16 +173,6 @@ describe('the docs', () => {
     expect(missing).toEqual([])
   })
 
-  test.each([
-    ['A strategy', 6],
-    ['An alarm', 5],
-  ])('%s touches at most %i places', (what, most) => {
-    const [, section = ''] = read('docs/extending.md').split(`\n## ${what}\n`)
-    const places = [...(section.split('\n## ')[0] ?? '').matchAll(/^\d+\. /gm)]
-    expect(places.length).toBeGreaterThan(0)
-    expect(places.length).toBeLessThanOrEqual(most)
-  })
-
   test.each(pages)('%s names only files, scripts and alarms that exist', (page) => {
     const text = read(page)
     const files = [
@@ -209,11 +199,6 @@ describe('the docs', () => {
     expect(calls.flatMap(({ name, call }) => unknownOptions([name], call))).toEqual([])
   })
 
-  test('say in few words what an operator reads before the first synth', () => {
-    const words = ['README.md', 'docs/deploy.md'].flatMap((page) => read(page).match(/\S+/g) ?? [])
-    expect(words.length).toBeLessThanOrEqual(3000)
-  })
-
   test('docs/cli.md has a row for each command, with options that the command has', () => {
     const rows = [...read('docs/cli.md').matchAll(/^\| (`[^|]+(?:\\\|[^|]+)*) \| (.+) \|$/gm)].flatMap(
       ([, head = '', text = '']) => {
@@ -226,25 +211,6 @@ describe('the docs', () => {
     expect(first.length).toBeGreaterThan(25)
     expect(rows.flatMap(({ named, text }) => unknownOptions(named, text))).toEqual([])
   })
-
-  test.each(['docs/local.md', 'docs/start.md'])('%s shows as many schema steps as there are', (page) => {
-    const steps = readdirSync(join(root, 'schema')).length
-    expect(/^ +schema +(\d+) schema steps/m.exec(read(page))?.[1]).toBe(String(steps))
-  })
-})
-
-test('docs/dbt.md shows what the example with dbt has, whose README a test follows', () => {
-  const [config = '', night = ''] = [
-    ...read('docs/dbt.md').matchAll(/^ *```(?:sql|sh)\n([^`]+?) *```/gm),
-  ].map(([, block = '']) => block.trim().replace(/^ +/gm, ''))
-  expect(read('examples/alembic-dbt/models/daily_pieces.sql')).toContain(`${config}\n`)
-  expect(read('examples/alembic-dbt/README.md')).toContain(`${night}\n`)
-})
-
-test('docs/callers.md shows the task of Airflow that the example has, whose README a test follows', () => {
-  const [, task = ''] = /```python\n([^`]+)```/.exec(read('docs/callers.md')) ?? []
-  expect(task).toContain('def refresh_views')
-  expect(read('examples/alembic-dbt/refresh_views.py')).toContain(task)
 })
 
 describe('the figures of the benchmarks', () => {
@@ -262,14 +228,4 @@ describe('the figures of the benchmarks', () => {
   ])('%s', (_, figures, outdated) => {
     expect(areOutdated(figures, 'new', ['1.2.0', '1.1.0', '1.0.0'])).toBe(outdated)
   })
-})
-
-test('the daily tasks take as many keystrokes as docs/cli.md says, and the commonest at most 40 and 30', () => {
-  const tasks = [...read('docs/cli.md').matchAll(/^\| (.+) \| `(npx viewkeeper .+)` \| (\d+) \| (\d+) \|$/gm)]
-  expect(tasks).toHaveLength(10)
-  for (const [, , line = '', keys, named] of tasks)
-    expect([line, keys, named]).toEqual([line, `${line.length + 1}`, `${`${line} -e production`.length + 1}`])
-  const keysOf = (task: RegExp) => Number(tasks.find(([, each = '']) => task.test(each))?.[3])
-  expect(keysOf(/^refresh `sales`, and watch it/)).toBeLessThanOrEqual(40)
-  expect(keysOf(/^retry what failed last night/)).toBeLessThanOrEqual(30)
 })

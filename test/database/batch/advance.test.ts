@@ -40,62 +40,12 @@ describe('a batch', () => {
     }
   })
 
-  test('sees that views depend on each other through plain views', async () => {
-    await makeGraph(sql, 'chain', { a: [] })
-    await sql.unsafe(`
-      create view chain.between as select * from chain.a;
-      create view chain.beyond as select * from chain.between;
-      create materialized view chain.b as select max(id) as id from chain.beyond with no data;
-      create view chain.again as select * from chain.b;
-      create materialized view chain.c as select max(id) as id from chain.again with no data`)
-    const batchId = await begin(database, { pattern: 'chain.*', concurrency: 3 })
-    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
-    expect(await accountOf(sql, batchId)).toMatchObject({ disorder: [], mostAtOnce: 1 })
-    expect(await sql`select id::int from chain.c`).toEqual([{ id: 1 }])
-  })
-
   test('respects a dependency that only a definition knows', async () => {
     await makeGraph(sql, 'declared', { a: [], b: [] }, { seconds: 0.1 })
     await define(sql, 'declared.a', { depends_on: ['declared.b'] })
     const batchId = await begin(database, { pattern: 'declared.*', concurrency: 2 })
     expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
     expect(await accountOf(sql, batchId)).toMatchObject({ disorder: [], mostAtOnce: 1 })
-  })
-
-  test('has as many runs at once as its concurrency, never more', async () => {
-    const names = Array.from({ length: 12 }, (_, at) => `v${at}`)
-    await sql.unsafe(`
-      create schema wide;
-      create function wide.slow() returns integer language plpgsql as $$
-      begin perform pg_advisory_xact_lock_shared(hashtext('wide')); perform pg_sleep(0.2); return 1; end $$;
-      ${names.map((name) => `create materialized view wide.${name} as select wide.slow() as id with no data`).join('; ')}`)
-    const batchId = await begin(database, { pattern: 'wide.*', concurrency: 3 })
-    // The first runs wait for one another, however long a slow machine needs to send them.
-    await withGateClosed(sql, 'wide', async (open) => {
-      const ended = advanceToEnd(database, batchId)
-      await until('as many runs as may be are running', async () => {
-        const running =
-          await sql`select from viewkeeper.runs where batch_id = ${batchId} and status = 'running'`
-        return running.length >= 3
-      })
-      await open()
-      expect(await ended).toMatchObject({ status: 'success' })
-    })
-    expect((await accountOf(sql, batchId)).mostAtOnce).toBe(3)
-  })
-
-  test('starts with the longest path by usual durations', async () => {
-    await makeGraph(sql, 'ways', { short: [], first: [], second: ['first'] })
-    const costs = { short: 500, first: 100, second: 900 }
-    await advanceToEnd(database, await begin(database, { pattern: 'ways.*' }))
-    for (const [view, ms] of Object.entries(costs)) {
-      await sql`update viewkeeper.runs set duration_ms = ${ms} where schema_name = 'ways' and view_name = ${view}`
-    }
-    const batchId = await begin(database, { pattern: 'ways.*', concurrency: 1 })
-    await advanceToEnd(database, batchId)
-    const order =
-      await sql`select view_name from viewkeeper.runs where batch_id = ${batchId} order by started_at`
-    expect(order.map(({ view_name }) => view_name)).toEqual(['first', 'second', 'short'])
   })
 
   test('refreshes each view with the requested strategy', async () => {
@@ -212,15 +162,6 @@ describe('a view that fails', () => {
     expect(delay?.seconds).toBeGreaterThanOrEqual(1)
   })
 
-  test('every time is tried as often as its retries allow, and no more', async () => {
-    await makeGraph(sql, 'hopeless', {})
-    await sql`create materialized view hopeless.a as select 1 / (select count(*) from pg_class where oid = 0) with no data`
-    await define(sql, 'hopeless.a', { retry_delay_seconds: 0 })
-    const batchId = await begin(database, { pattern: 'hopeless.*', retries: 2 })
-    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'failed' })
-    expect((await accountOf(sql, batchId)).statuses).toEqual({ a: ['failed', 'failed', 'failed'] })
-  })
-
   test('because its time is over counts as failed', async () => {
     await makeGraph(sql, 'hanging', { a: [], other: [] })
     await sql`create materialized view hanging.never as select pg_sleep(600)::text as id with no data`
@@ -268,22 +209,6 @@ describe('a view that fails', () => {
     const runs =
       await sql`select error ->> 'class' as class from viewkeeper.runs where batch_id = ${batchId} and view_name = 'gone'`
     expect(runs).toEqual([{ class: 'UnknownView' }, { class: 'UnknownView' }])
-  })
-
-  test('because it did not exist for a moment is tried again, and refreshed', async () => {
-    await makeGraph(sql, 'back', { a: [] })
-    await define(sql, 'back.a', { retry_delay_seconds: 3600 })
-    const batchId = await begin(database, { pattern: 'back.*', retries: 1 })
-    await sql`drop materialized view back.a`
-    const ended = advanceToEnd(database, batchId)
-    await until('the first try has failed, and the second one waits', async () => {
-      const runs = await sql`select from viewkeeper.runs where batch_id = ${batchId} and attempt = 2`
-      return runs.length
-    })
-    await sql`create materialized view back.a as select 1 as id with no data`
-    await sql`update viewkeeper.runs set not_before = null where batch_id = ${batchId} and attempt = 2`
-    expect(await ended).toMatchObject({ status: 'success' })
-    expect((await accountOf(sql, batchId)).statuses).toEqual({ a: ['failed', 'success'] })
   })
 
   test('for what waiting cannot fix is not tried again: a missing right, a missing column', async () => {

@@ -87,22 +87,6 @@ describe('POST /batches', () => {
     })
   })
 
-  test('gives the same batch for the same key, even after its end, and refuses the key with another body', async () => {
-    const first = await post({ views: ['other_view'] }, 'key-1')
-    expect(await post({ views: ['other_view'] }, 'key-1')).toMatchObject({ batchId: first.batchId })
-    await advanceFunction(first.batchId)
-    const again = await post({ views: ['other_view'] }, 'key-1')
-    expect(again.batchId).toBeNull()
-    expect(parsed(again.answer as never)).toMatchObject({
-      statusCode: 200,
-      body: { batchId: first.batchId, status: 'success' },
-    })
-    expect(parsed((await post({ all: true }, 'key-1')).answer as never)).toMatchObject({
-      statusCode: 422,
-      body: { code: 'IdempotencyKeyReused', batchId: first.batchId },
-    })
-  })
-
   test('without a key gives one batch, however often it is forwarded, and answers 409 if it is sent again', async () => {
     const event = http('POST /batches', { body: { pattern: 'public.first_*' } })
     const forwarded = await Promise.all([1, 2, 3].map(() => open(event, 'forwarded')))
@@ -132,25 +116,6 @@ describe('POST /batches', () => {
       body: { batchId, status: 'canceled' },
     })
     expect(await advanceFunction(id)).toMatchObject({ done: true, status: 'canceled' })
-  })
-
-  test.each([
-    [{ views: ['no_such_view'] }, 404, 'UnknownView', 'views'],
-    [{ views: [] }, 400, 'InvalidRequest', 'views'],
-    [{ all: true, pattern: 'x.*' }, 400, 'InvalidRequest', 'pattern'],
-    [{ pattern: '' }, 400, 'InvalidRequest', 'pattern'],
-    [{ concurrency: 0 }, 400, 'InvalidRequest', 'concurrency'],
-    [{ concurrency: 65 }, 400, 'InvalidRequest', 'concurrency'],
-    [{ retries: 0.5 }, 400, 'InvalidRequest', 'retries'],
-    [{ retries: 101 }, 400, 'InvalidRequest', 'retries'],
-    [{ sql: 'drop table base' }, 400, 'InvalidRequest', 'sql'],
-    [{ views: ['\ud800'] }, 400, 'InvalidRequest', 'views.0'],
-    [{ pattern: '\ud800' }, 400, 'InvalidRequest', 'pattern'],
-    [{ '\ud800': 1 }, 400, 'InvalidRequest', '\ufffd'],
-  ])('%j is refused, naming the field', async (body, statusCode, code, field) => {
-    const { answer, batchId } = await post(body)
-    expect(batchId).toBeNull()
-    expect(parsed(answer as never)).toMatchObject({ statusCode, body: { code, field } })
   })
 
   test('answers 404 to an unknown batch', async () => {

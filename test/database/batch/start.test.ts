@@ -36,41 +36,6 @@ describe('a selection', () => {
     expect(await viewsOf(await begin(database, { all: true }))).toContain('everything.late')
   })
 
-  test('may include all ancestors or all descendants', async () => {
-    await makeGraph(sql, 'family', { a: [], b: ['a'], c: ['b'], d: ['c'], other: [] })
-    const of = async (request: BatchRequest) => viewsOf(await begin(database, request))
-    expect(await of({ views: ['family.c'] })).toEqual(['family.c'])
-    expect(await of({ views: ['family.c'], ancestors: true })).toEqual(['family.a', 'family.b', 'family.c'])
-    expect(await of({ views: ['family.c'], descendants: true })).toEqual(['family.c', 'family.d'])
-    expect(await of({ pattern: 'family.[bc]' }).catch(({ code }) => code)).toBe('InvalidRequest')
-    expect(await of({ pattern: 'fam?ly.o*' })).toEqual(['family.other'])
-  })
-
-  test('finds views by any name that SQL understands, or by id', async () => {
-    await sql.unsafe('create schema "Odd Ones"; create materialized view "Odd Ones"."A.b" as select 1 as id')
-    const named = await begin(database, { views: ['"Odd Ones"."A.b"'] })
-    expect(await viewsOf(named)).toEqual(['"Odd Ones"."A.b"'])
-    const [definition] = await sql`select id from viewkeeper.definitions where name = 'A.b'`
-    expect(await start({ views: [String(definition?.id)] })).toMatchObject({
-      status: 'skipped',
-      error: { openBatchId: named },
-    })
-    await sql`create materialized view unqualified as select 1 as id`
-    expect(await viewsOf(await begin(database, { views: ['UNQUALIFIED'] }))).toEqual(['public.unqualified'])
-    const spellings = [
-      'unqualified',
-      String(definition?.id),
-      '"Odd Ones"."A.b"',
-      '"unqualified"',
-      'public.UNQUALIFIED',
-    ]
-    const views = Array.from({ length: 1000 }, (_, at) => spellings[at % spellings.length] as string)
-    expect(await viewsOf(await begin(database, { views }))).toEqual([
-      '"Odd Ones"."A.b"',
-      'public.unqualified',
-    ])
-  })
-
   test('of what a batch did not refresh is as that batch was, without its successes and without what is gone', async () => {
     await makeGraph(sql, 'again', { fine: [], broken: [], reader: ['broken'], gone: [] })
     await sql`drop materialized view again.reader`
@@ -160,15 +125,6 @@ describe('a selection', () => {
       expect(await sql`select from viewkeeper.batches`).toHaveLength(before.length)
     },
   )
-
-  test('with a cycle is refused, naming the cycle; a selection without the whole cycle is not', async () => {
-    await makeGraph(sql, 'circle', { a: [], b: ['a'], c: ['b'], beside: [] })
-    await define(sql, 'circle.a', { depends_on: ['circle.c'] })
-    const refused = await start({ pattern: 'circle.*' }).catch((problem) => problem)
-    expect(refused).toMatchObject({ code: 'DependencyCycle', details: { field: 'dependsOn' } })
-    expect(refused.message).toContain('circle.a -> circle.c -> circle.b -> circle.a')
-    expect(await start({ views: ['circle.beside', 'circle.b'] })).toMatchObject({ status: 'pending' })
-  })
 })
 
 describe('the same selection', () => {
@@ -252,19 +208,6 @@ describe('a batch that nobody advances', () => {
     const [run] = await sql`select error from viewkeeper.runs where batch_id = ${batchId} and attempt = 2`
     expect(run?.error).toMatchObject({ class: 'BatchLost' })
     expect(next.batchId).not.toBe(batchId)
-  })
-
-  test('is closed by the monitor, too', async () => {
-    await makeGraph(sql, 'watched', { a: [] })
-    const batchId = await begin(database, { pattern: 'watched.*' })
-    await monitor(database, { schedules: unscheduled, publish: unheard })
-    expect(await getBatch(database, batchId)).toMatchObject({ status: 'pending' })
-    await forget(batchId)
-    await monitor(database, { schedules: unscheduled, publish: unheard })
-    expect(await getBatch(database, batchId)).toMatchObject({
-      status: 'failed',
-      error: { class: 'BatchLost' },
-    })
   })
 
   test('ends as canceled if its cancel was requested', async () => {

@@ -140,32 +140,6 @@ describe('a view lives through every operation', () => {
       { numRuns: counts.madeUpNames },
     )
   })
-
-  test('owned and refreshed by roles whose names need quotes', async () => {
-    const [owner, reader, app] = [`O'Brien "x" %I`, 'Read\\er $$', 'App User'].map(
-      (name) => `${name} ${suffix}`,
-    ) as [string, string, string]
-    await sql.unsafe(`
-      create role ${quote(owner)}; create role ${quote(reader)}; create role ${quote(app)} login password 'secret';
-      grant ${quote(owner)}, ${quote(reader)} to ${quote(app)};
-      create schema owned;
-      grant all on schema owned to ${quote(owner)}, ${quote(reader)};
-      grant usage on schema viewkeeper to ${quote(app)};
-      grant all on all tables in schema viewkeeper to ${quote(app)};
-      create materialized view owned.sales as select 1 as id, 2 as grp;
-      create statistics owned.both on id, grp from owned.sales;
-      create view owned.above as select * from owned.sales;
-      alter materialized view owned.sales owner to ${quote(owner)};
-      alter statistics owned.both owner to ${quote(reader)};
-      alter view owned.above owner to ${quote(reader)};
-      grant select on owned.sales to ${quote(reader)} with grant option;
-      set role ${quote(reader)}; grant select on owned.sales to public; reset role`)
-    const before = await describeInCatalog(sql, 'owned.sales')
-    expect(await refresh({ view: 'owned.sales', strategy: 'swap' }, callOn(as(app).database))).toMatchObject({
-      status: 'updated',
-    })
-    expect(await describeInCatalog(sql, 'owned.sales')).toEqual(before)
-  })
 })
 
 describe('a name', () => {

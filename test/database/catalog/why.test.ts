@@ -2,7 +2,6 @@ import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vi
 import { handler as api } from '../../../functions/api.ts'
 import { advance } from '../../../src/batch/advance.ts'
 import { getBatch } from '../../../src/batch/read.ts'
-import { startBatch } from '../../../src/batch/start.ts'
 import { cancel } from '../../../src/run/cancel.ts'
 import { getRun } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
@@ -296,17 +295,6 @@ describe('a view that waits for a lock', () => {
     })
   })
 
-  test('is told last while the data are fresh', async () => {
-    await refreshAll()
-    await whileLocked(url, 'lock table app.numbers in access exclusive mode', async () => {
-      expect(codesOf(await why('app.base'))).toEqual(['Fresh', 'Locked'])
-    })
-    // Readers of a view come and go.
-    await whileLocked(url, 'select from app.base', async () => {
-      expect((await why('app.base')).locks).toEqual([])
-    })
-  })
-
   test('names who holds a lock that only the SQL of the view takes', async () => {
     await makeGatedView(sql, 'gated')
     await withGateClosed(sql, 'gated', async () => {
@@ -453,39 +441,6 @@ describe('a view that nobody refreshes', () => {
     expect(
       (await why('app.middle')).causes.map(({ code, upstream = null }) => [code, upstream]),
     ).toContainEqual(['Upstream', 'Paused'])
-  })
-
-  test('was passed over by a scheduled batch while everything was paused', async () => {
-    nightly()
-    await refreshAll()
-    await isStale('base')
-    await age('3 days')
-    await pauseAll(database, true, 'anna')
-    const { batchId } = await startBatch({ all: true }, callOn(database, { trigger: 'schedule' }))
-    expect(codesOf(await why('app.base'))).toEqual(['AllPaused'])
-    await pauseAll(database, false, 'anna')
-    expect((await why('app.base')).causes).toMatchObject([
-      { code: 'Skipped', text: expect.stringContaining('everything scheduled was paused then'), batchId },
-      { code: 'NotYetDue' },
-    ])
-    // The batch of all views is not for this view.
-    await sql`update viewkeeper.definitions set in_all = false where name = 'base'`
-    await isStale('base')
-    expect(codesOf(await why('app.base'))).toEqual(['NotScheduled'])
-  })
-
-  test('has missed its schedule', async () => {
-    nightly()
-    await refreshAll()
-    await isStale('base')
-    await age('3 days')
-    const answer = await why('app.base')
-    expect(answer).toMatchObject({ state: 'stale', nextRun: expect.stringMatching(/T09:00:00\.000Z$/) })
-    expect(answer.causes[0]).toMatchObject({
-      code: 'ScheduleMissed',
-      text: expect.stringMatching(/09:00 UTC, and no run began/),
-      next: 'viewkeeper refresh app.base --env production',
-    })
   })
 
   test('has a limit that its schedule cannot keep', async () => {

@@ -2,7 +2,6 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import { checkViews } from '../../../src/migrate/check.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { describeViews, isDefined } from '../../../src/watch/describe.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
@@ -185,44 +184,5 @@ describe('the life of a view', () => {
     expect((await migrateDown(call(), await life.read(), count)).undone).toHaveLength(count)
     expect(await sql`select from pg_matviews`).toHaveLength(0)
     expect((await migrateUp(call(), await life.read())).applied).toHaveLength(count)
-  })
-})
-
-describe('adopting', () => {
-  const { database, sql } = useDatabase()
-
-  test('twenty views that are there leaves the database as it is, and check finds no difference', async () => {
-    await sql`create table facts (id integer, at date, tags text[], amount numeric(10, 2))`
-    await sql`create role adopt_reader`
-    const names = Array.from({ length: 20 }, (_, at) => `adopted_${at}`)
-    for (const [at, name] of names.entries()) {
-      const from = at % 3 === 2 ? `adopted_${at - 1}` : 'facts'
-      await sql.unsafe(
-        `create materialized view ${name} as select id, sum(coalesce(${at}, 1)) as n, 'it''s' as label from ${from} group by id`,
-      )
-      await sql.unsafe(`create unique index ${name}_id on ${name} (id)`)
-      if (at % 2)
-        await sql.unsafe(
-          `create index on ${name} using gin ((array[id])) with (fastupdate = off) where n > 0`,
-        )
-      if (at % 4 === 0) await sql.unsafe(`comment on materialized view ${name} is 'number ${at}'`)
-      if (at % 5 === 0)
-        await sql.unsafe(
-          `grant select on ${name} to adopt_reader with grant option; grant select (id) on ${name} to public`,
-        )
-    }
-    const before = await Promise.all(names.map((name) => describeInCatalog(sql, name)))
-    const views = (await describeViews(database, 'all')).filter(isDefined)
-    expect(views.map((view) => view.definition.name)).toEqual(names.toSorted())
-    expect(views.flatMap(({ leftOut }) => leftOut)).toEqual([])
-    const definitions = views.map((view) => view.definition)
-    expect(await checkViews(database, definitions)).toEqual([])
-
-    const adopted = await folder('adopted')
-    await adopted.freeze(definitions)
-    const { applied } = await migrateUp(migrateCall(database), await adopted.read())
-    expect(applied.map(({ does }) => does)).toEqual(names.map(() => null))
-    expect(await Promise.all(names.map((name) => describeInCatalog(sql, name)))).toEqual(before)
-    expect(await sql`select from viewkeeper.definitions where source = 'authored'`).toHaveLength(20)
   })
 })

@@ -4,7 +4,6 @@ import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { checkViews } from '../../../src/migrate/check.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
-import { cancel } from '../../../src/run/cancel.ts'
 import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { refresh } from '../../../src/run/refresh.ts'
@@ -16,7 +15,6 @@ import { getView, listViews } from '../../../src/watch/read.ts'
 import { fixesIn } from '../../support/catalog/fixes.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { definition, migrateCall, useFolders, verifyFrozen } from '../../support/views/frozen.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 
 // A role that lacks a right gets what it asked for after the role that the message names does what the message says. Where the
 // message has no SQL, it names the role and the object of the right.
@@ -232,38 +230,6 @@ test('what only the text of a function reads is not in the catalog; the hint say
   expect(result.error).toMatchObject({
     class: 'InsufficientPrivilege',
     hint: expect.stringContaining(`as its owner: set role ${boss};`),
-  })
-})
-
-test('the view of a superuser is to be given away, because nobody should become a member of a superuser', async () => {
-  const { schema, login } = place
-  await writesRecord()
-  await sql.unsafe(`
-    create materialized view ${schema}.supers as select 1 as id; grant usage on schema ${schema} to ${login}`)
-  const result = await refresh({ view: `${schema}.supers`, strategy: 'regular' }, callOn(place.database))
-  expect(result.error?.hint).toContain(
-    `.\n\na superuser has to run:\n  alter materialized view ${schema}.supers owner to ${login};`,
-  )
-})
-
-test('a cancel names pg_signal_backend and who may grant it', async () => {
-  const view = `gated_${places}`
-  await makeGatedView(sql, view)
-  await sql.unsafe(
-    `alter materialized view ${view} owner to keeper_${suffix}; grant all on schema public to keeper_${suffix}`,
-  )
-  await writesRecord()
-  await withGateClosed(sql, view, async (open) => {
-    const { runId } = await refresh({ view, strategy: 'regular' }, callOn(keeper, { waitUntil: 0 }))
-    await untilAtGate(sql, view)
-    const cancels = () => cancel(runId, callOn(place.database))
-    const said = await saidBy(cancels)
-    for (const { statement, roles } of fixesIn(said ?? '')) await follow(statement, roles)
-    expect(said).toMatch(
-      /has to run:\n {2}grant pg_signal_backend to login_\w+( with inherit true, set true)?;/,
-    )
-    expect(await cancels()).toMatchObject({ error: { class: 'Canceled' } })
-    await open()
   })
 })
 

@@ -531,76 +531,6 @@ describe('auto', () => {
     })
   })
 
-  test('does not swap where the owner may create nothing in the schema, and says so', async () => {
-    const place = await makePlace()
-    await give(place, [isOwner, ...ownerChangesRows, ownerReads])
-    expect(await auto(place)).toMatchObject({
-      status: 'updated',
-      response: {
-        strategy: 'concurrent',
-        because: expect.stringMatching(/its owner, "?owner_\w+"?, may not create anything in schema place_/),
-      },
-    })
-  })
-
-  const above = `
-    create view $schema_beside.above as select * from $schema.kept;
-    alter view $schema_beside.above owner to $other`
-  const numbers = `
-    create statistics $schema_beside.numbers on id, (id % 2) from $schema.kept;
-    alter statistics $schema_beside.numbers owner to $other`
-
-  test.each([
-    ['the owner may not look into the schema', '', 'revoke usage on schema $schema from $owner', /place_/],
-    [
-      'the owner of a view that reads it may create nothing in that schema',
-      above,
-      'revoke create on schema $schema_beside from $other',
-      /_beside/,
-    ],
-    [
-      'the owner of a view that reads it may not look into that schema',
-      above,
-      'revoke usage on schema $schema_beside from $other',
-      /_beside/,
-    ],
-    [
-      'the owner of a view that reads it may not look into the schema of what it reads',
-      above,
-      'revoke usage on schema $schema from $other',
-      /place_/,
-    ],
-    [
-      'the owner may create nothing in the schema of its statistics',
-      numbers,
-      'revoke create on schema $schema_beside from $owner',
-      /_beside/,
-    ],
-    [
-      'the owner of its statistics may create nothing in their schema',
-      numbers,
-      'revoke create on schema $schema_beside from $other',
-      /_beside/,
-    ],
-  ])('does not swap where %s, and says so', async (_, hangsOnIt, takeAway, named) => {
-    const place = await makePlace(`drop index $schema.kept_id_idx; ${hangsOnIt}`)
-    await give(place, [
-      isOwner,
-      actsAs('other'),
-      languageOf('owner'),
-      languageOf('other'),
-      usageOf('app'),
-      ownerReads,
-    ])
-    await place.run('grant usage, create on schema $schema, $schema_beside to $owner, $other')
-    expect(await refreshAs('swap')(place)).toMatchObject({ status: 'updated' })
-    await place.run(takeAway)
-    expect(await auto(place)).toMatchObject({
-      status: 'updated',
-      response: { strategy: 'regular', because: expect.stringMatching(named) },
-    })
-  })
-
   test('with maintain alone, from 17 on, refreshes without a swap, and neither a swap nor a drop is possible', async () => {
     const place = await makePlace()
     if (await cameLater({ since: 17 })) return
@@ -842,13 +772,5 @@ describe("canceling another login's run", () => {
       const [run] = await sql`select status, cancel_requested_at from viewkeeper.runs where id = ${runId}`
       expect(run).toEqual({ status: 'running', cancel_requested_at: null })
     })
-  })
-
-  test("of a superuser's fails all the same", async () => {
-    await whileRunning(async (runId) => {
-      const place = await makePlace()
-      await give(place, rights)
-      await expectMissing(cancel(runId, callOn(place.database)), privilege(/cancel/))
-    }, 'a superuser')
   })
 })

@@ -127,64 +127,6 @@ describe('POST /views/{view}/refresh', () => {
     })
   })
 
-  test.each([
-    ['an unknown view', 'nowhere', {}, 404, 'UnknownView', 'view'],
-    ['a malformed name', 'a b', {}, 400, 'InvalidName', 'view'],
-    ['a body that is no JSON', 'sales', { body: '{' }, 400, 'InvalidRequest', 'body'],
-    ['a body that is no object', 'sales', { body: '[]' }, 400, 'InvalidRequest', 'body'],
-    ['an unknown option', 'sales', { body: { strategie: 'auto' } }, 400, 'InvalidRequest', 'strategie'],
-    ['an unknown strategy', 'sales', { body: { strategy: 'magic' } }, 400, 'InvalidRequest', 'strategy'],
-    [
-      'a time-out of the wrong kind',
-      'sales',
-      { body: { timeoutSeconds: '5' } },
-      400,
-      'InvalidRequest',
-      'timeoutSeconds',
-    ],
-    [
-      'a time-out of nothing',
-      'sales',
-      { body: { timeoutSeconds: 0 } },
-      400,
-      'InvalidRequest',
-      'timeoutSeconds',
-    ],
-    [
-      'an empty key',
-      'sales',
-      { headers: { 'idempotency-key': '' } },
-      400,
-      'InvalidRequest',
-      'Idempotency-Key',
-    ],
-  ])(
-    '%s gets a refusal that names the field, and no run',
-    async (_, view, options, statusCode, code, field) => {
-      const count = async () => (await sql`select count(*)::int as runs from viewkeeper.runs`)[0]
-      const before = await count()
-      expect(await post(view, options)).toMatchObject({
-        statusCode,
-        headers: { 'content-type': 'application/problem+json' },
-        body: { type: `urn:viewkeeper:problem:${code}`, status: statusCode, code, field },
-      })
-      expect(await count()).toEqual(before)
-    },
-  )
-
-  test('is done once for a key, and answers 422 to the key with another body', async () => {
-    const keyed = { headers: { 'idempotency-key': 'deploy-7', prefer: 'wait=20' } }
-    const first = await post('sales', keyed)
-    expect((await post('sales', keyed)).body).toEqual(first.body)
-    expect(await post('sales', { ...keyed, body: { strategy: 'regular' } })).toMatchObject({
-      statusCode: 422,
-      body: { code: 'IdempotencyKeyReused', runId: first.body.runId },
-    })
-    expect(
-      (await post('sales', { ...keyed, caller: 'arn:aws:iam::000000000000:user/other' })).body.runId,
-    ).not.toBe(first.body.runId)
-  })
-
   test('answers 503 if the database is dead or the credentials are wrong, logs that, and shows no secret', async () => {
     const right = process.env.DATABASE_URL as string
     const wrong = new URL(right)
@@ -257,25 +199,6 @@ describe('reads', () => {
       query: { view: 'top_sales', limit: '2', cursor: first.body.next },
     })
     expect(second.body).toMatchObject({ runs: [{ view: 'public.top_sales' }], next: null })
-  })
-
-  test.each([
-    ['GET /runs', { query: { limit: '1000' } }, 400, 'limit'],
-    ['GET /runs', { query: { since: '0000-01-01T00:00:00Z' } }, 400, 'since'],
-    ['GET /runs', { query: { view: 'a\0b' } }, 400, 'view'],
-    ['GET /batches', { query: { cursor: '9999999999' } }, 400, 'cursor'],
-    ['GET /runs', { query: { limit: 'many' } }, 400, 'limit'],
-    ['GET /runs', { query: { since: 'yesterday' } }, 400, 'since'],
-    ['GET /runs', { query: { status: 'lost' } }, 400, 'status'],
-    ['GET /runs', { query: { page: '2' } }, 400, 'page'],
-    ['GET /views', { query: { limit: '3', page: '2' } }, 400, 'limit'],
-    ['GET /runs', { query: { view: 'nowhere' } }, 404, 'view'],
-    ['GET /runs/{id}', { path: { id: 'x' } }, 400, 'id'],
-    ['GET /runs/{id}', { path: { id: '99999999999' } }, 400, 'id'],
-    ['GET /runs/{id}', { path: { id: '2147483647' } }, 404, 'id'],
-    ['GET /views/{view}', { path: { view: 'base' } }, 404, 'view'],
-  ])('%s with %j: %i, naming %s', async (routeKey, options, statusCode, field) => {
-    expect(await get(routeKey, options)).toMatchObject({ statusCode, body: { field, status: statusCode } })
   })
 
   test('a route of another function answers 404', async () => {

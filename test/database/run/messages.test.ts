@@ -77,18 +77,6 @@ describe('two equal rows under a unique index: the index and its columns are nam
     expect(JSON.stringify([body, await lastError()])).not.toContain('secret')
   })
 
-  test('an index on an expression', async () => {
-    await sql`drop index "By Day"`
-    await sql`create unique index by_rest on keys ((n % 7), id)`
-    await sql`insert into keyed select * from keyed`
-    expect((await refresh('keys', { strategy: 'regular' })).body.detail).toContain(
-      'in index by_rest (an expression, id)',
-    )
-    expect((await refresh('keys', { strategy: 'swap' })).body.detail).toContain(
-      'in index by_rest (((n % 7)), id)',
-    )
-  })
-
   test.each([{}, { force: true }])('a create %j', async (options) => {
     await sql`drop table if exists keyed cascade`
     await sql`drop materialized view if exists made`
@@ -102,20 +90,6 @@ describe('two equal rows under a unique index: the index and its columns are nam
       `public.made: unique violation in index made_key (id) (23505). ${whatToDo}`,
     )
     expect(JSON.stringify(await lastError())).not.toContain('secret')
-  })
-
-  test('a migration that adds the index', async () => {
-    const frozen = await folder('indexed')
-    const view = definition('indexed', "select 1 as id, 'secret' as s from generate_series(1, 2)")
-    await frozen.freeze([view])
-    await migrateUp(migrateCall(database), await frozen.read())
-    await frozen.freeze([{ ...view, indexes: [{ name: 'indexed_key', unique: true, on: '(id, s)' }] }])
-    const { message } = await refusalOf(migrateUp(migrateCall(database), await frozen.read()))
-    expect(message).toMatch(
-      /^migrations\/002_indexed\.up\.sql: unique violation in index indexed_key \(id, s\) \(23505\), run \d+\. The query returns /,
-    )
-    expect(message).not.toContain('secret')
-    await sql`delete from viewkeeper.migrations`
   })
 })
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { cancel } from '../../../src/run/cancel.ts'
-import { getRun, listRuns } from '../../../src/run/read.ts'
+import { getRun } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import { killClientWhen } from '../../support/processes/killed-client.ts'
@@ -114,16 +114,6 @@ describe('a refresh', () => {
     expect((await refresh(request, call())).response.rowCountAfter).toBe(10)
   })
 
-  test('counts estimated rows if it is regular', async () => {
-    await sql`
-      create materialized view guessed with (autovacuum_enabled = off) as select generate_series(1, 700) as id`
-    const result = await refresh(
-      { view: 'guessed', strategy: 'regular', rowCountStrategy: 'estimated' },
-      call(),
-    )
-    expect(result.response).toMatchObject({ strategy: 'regular', rowCountBefore: null, rowCountAfter: 700 })
-  })
-
   test('fills an unpopulated view, concurrent or not', async () => {
     await sql`create materialized view empty as select 1 as id with no data`
     await sql`create unique index on empty (id)`
@@ -132,45 +122,6 @@ describe('a refresh', () => {
     expect(result.response.because).toBe(
       'not concurrent, as requested: the view is unpopulated, so it has no readers to spare',
     )
-  })
-
-  test.each([
-    ['none at all', '', /no usable unique index\. Create one/],
-    ['a partial one', 'create unique index odd on %v (id) where id > 0', /odd is partial.*\(id\)/],
-    ['one on an expression', 'create unique index odd on %v ((id + 1))', /odd is on an expression/],
-    ['one that is not unique', 'create index odd on %v (id)', /no usable unique index\. Create one/],
-  ])('needs a usable unique index if it is concurrent, and not %s', async (_, index, message) => {
-    await sql.unsafe('drop materialized view if exists flawed')
-    await sql.unsafe(`create materialized view flawed as select 1 as id; ${index.replace('%v', 'flawed')}`)
-    const result = await refresh({ view: 'flawed', strategy: 'concurrent' }, call())
-    expect(result).toMatchObject({
-      status: 'error',
-      error: { class: 'UniqueIndexRequired', message: expect.stringMatching(message) },
-    })
-    expect((await runs('flawed')).at(-1)).toMatchObject({ status: 'failed' })
-  })
-
-  test("fails with the view's own error, and readers keep the old data", async () => {
-    await sql`create table divisor as select 1 as d`
-    await sql`create materialized view fragile as select 10 / d as x from divisor`
-    await sql`update divisor set d = 0`
-    expect(await refresh({ view: 'fragile' }, call())).toMatchObject({
-      status: 'error',
-      error: { class: 'ViewSqlFailed', sqlstate: '22012', message: 'division by zero' },
-    })
-    expect(await sql`select x from fragile`).toEqual([{ x: 10 }])
-  })
-
-  test.each([
-    ['"Odd.Name"', '"Odd.Name"'],
-    ['app."select"', 'app."select"'],
-    ['APP.Überblick', 'app."Überblick"'],
-    ['"it\'s; drop table x --"', '"it\'s; drop table x --"'],
-    ['"say ""hi"""', '"say ""hi"""'],
-  ])('reads names as SQL does: %s', async (requested, created) => {
-    await sql`create schema if not exists app`
-    await sql.unsafe(`create materialized view ${created} as select 1 as id`)
-    expect(await refresh({ view: requested }, call())).toMatchObject({ status: 'updated' })
   })
 
   test('is refused and leaves nothing for an unknown view, a table or an unknown id', async () => {
@@ -185,16 +136,6 @@ describe('a refresh', () => {
     expect(after).toEqual(before)
   })
 
-  test('takes the id of a view as its name', async () => {
-    await sql`create materialized view numbered as select 1 as id`
-    await refresh({ view: 'numbered' }, call())
-    const [definition] = await sql`select id from viewkeeper.definitions where name = 'numbered'`
-    expect(await refresh({ view: String(definition?.id) }, call())).toMatchObject({
-      view: 'public.numbered',
-      status: 'updated',
-    })
-  })
-
   test('takes from the definition what the request leaves open', async () => {
     await sql`create materialized view defined as select 1 as id`
     await sql`create unique index on defined (id)`
@@ -206,43 +147,6 @@ describe('a refresh', () => {
       rowCountAfter: 1,
     })
     expect((await refresh({ view: 'defined', strategy: 'auto' }, call())).response.strategy).toBe('swap')
-  })
-
-  test("works for the view's owner without superuser, and leaves the view's options alone", async () => {
-    await sql`create role keeper login password 'secret'`
-    await sql.unsafe(`
-      grant create on schema public to keeper;
-      grant usage on schema viewkeeper to keeper;
-      grant all on all tables in schema viewkeeper to keeper;
-      create materialized view kept with (fillfactor = 70) as select 1 as id;
-      comment on materialized view kept is 'as it was';
-      alter materialized view kept owner to keeper`)
-    expect(await refresh({ view: 'kept' }, callOn(as('keeper').database))).toMatchObject({
-      status: 'updated',
-    })
-    const [kept] = await sql`
-      select reloptions, obj_description(oid) as comment, relowner::regrole::text as owner from pg_class where relname = 'kept'`
-    expect(kept).toEqual({ reloptions: ['fillfactor=70'], comment: 'as it was', owner: 'keeper' })
-  })
-
-  test('fails for a role without the privilege, and on 17 and later needs only maintain', async () => {
-    await sql`create role helper login password 'secret'`
-    await sql.unsafe(`
-      grant usage on schema viewkeeper to helper;
-      grant all on all tables in schema viewkeeper to helper;
-      create materialized view guarded as select 1 as id`)
-    const helper = callOn(as('helper').database)
-    expect(await refresh({ view: 'guarded' }, helper)).toMatchObject({
-      status: 'error',
-      error: { class: 'InsufficientPrivilege', sqlstate: '42501' },
-    })
-    const [server] = await sql`select current_setting('server_version_num')::int >= 170000 as has_maintain`
-    if (server?.has_maintain) {
-      await sql`grant maintain on guarded to helper`
-      expect(await refresh({ view: 'guarded' }, callOn(as('helper').database))).toMatchObject({
-        status: 'updated',
-      })
-    }
   })
 })
 
@@ -535,35 +439,4 @@ describe('locks', () => {
       await server.stop()
     }
   })
-})
-
-test('the history is paged and filtered, and outlives its view', async () => {
-  await sql`create materialized view passing as select 1 as id`
-  for (let i = 0; i < 5; i++) await refresh({ view: 'passing' }, call())
-  await sql`drop materialized view passing`
-  const first = await listRuns(database, { view: 'passing', limit: 3 })
-  expect(first.runs.map(({ view }) => view)).toEqual(Array(3).fill('public.passing'))
-  const second = await listRuns(database, { view: 'passing', limit: 3, before: first.next as number })
-  expect(second.runs).toHaveLength(2)
-  expect(second.next).toBeNull()
-  expect(
-    (await listRuns(database, { status: ['skipped'], operation: 'refresh', limit: 200 })).runs.every(
-      ({ status }) => status === 'skipped',
-    ),
-  ).toBe(true)
-  await refresh({ view: 'passing' }, call()).catch(() => {})
-  const of = async (filter: object) =>
-    (await listRuns(database, { pattern: '*.p?ssing', limit: 200, ...filter })).runs.map(({ id }) => id)
-  const ids = await of({})
-  expect(ids).toEqual([...first.runs, ...second.runs].map(({ id }) => id))
-  expect(await of({ status: ['success', 'failed'] })).toEqual(ids)
-  expect(await of({ status: ['failed', 'canceled'] })).toEqual([])
-  expect(await of({ pattern: 'passing' })).toEqual([])
-  const middle = first.runs[1]!
-  expect(await of({ since: middle.requestedAt })).toEqual(ids.slice(0, 2))
-  expect(await of({ until: middle.requestedAt })).toEqual(ids.slice(2))
-  expect(
-    await listRuns(database, { view: 'passing', pattern: '*', limit: 1 }).catch(({ code }) => code),
-  ).toBe('InvalidRequest')
-  expect((await listRuns(database, { since: new Date(Date.now() + 60_000), limit: 10 })).runs).toEqual([])
 })

@@ -103,30 +103,6 @@ describe('the monitor', () => {
     expect(await failing()).toEqual([[2], ['public.quiet', 'public.shaky']])
   })
 
-  test('counts a view as failed by the run that ended last, whichever was requested first', async () => {
-    const run = (status: string, endedAgo: string, more: { trigger?: string; error?: object } = {}) => sql`
-      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, finished_at, error)
-      select id, schema_name, name, 'refresh', ${status}, ${more.trigger ?? 'schedule'}, clock_timestamp() - ${endedAgo}::interval,
-             ${status === 'failed' ? sql.json((more.error ?? { class: 'LockTimeout' }) as never) : null}
-        from viewkeeper.definitions where name = 'quiet'`
-    const failing = async () => {
-      lines.length = 0
-      await monitor({}, context)
-      return [published('ViewsFailed')[0], (await findFailing(sql)).length]
-    }
-    await run('success', '1 minute')
-    await run('failed', '4 minutes')
-    expect(await failing()).toEqual([0, 0])
-    await clear()
-    await run('failed', '1 minute')
-    await run('failed', '5 minutes')
-    await run('success', '4 minutes')
-    expect(await failing()).toEqual([1, 1])
-    await clear()
-    await run('failed', '1 minute', { trigger: 'http', error: { message: 'nobody knows the class' } })
-    expect(await findFailing(sql)).toHaveLength(1)
-  })
-
   test('tells of a slow refresh, against what its view usually takes', async () => {
     await writePast([
       ...Array.from({ length: 3 }, (_, at) => ({

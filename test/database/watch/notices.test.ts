@@ -171,18 +171,6 @@ describe('a notice', () => {
     await confirm((answer as Prepared).token)
   })
 
-  test('has no values of rows', async () => {
-    await sql`create table secrets as select 'row-4711' as word`
-    await sql`create materialized view leaking as select word::int from secrets with no data`
-    const { runId } = await refresh({ view: 'leaking' }, callOn(database))
-    await look()
-    const message = await tell('failed-runs')
-    expect(noticeOf(message).causes).toMatchObject([{ runId, error: { sqlstate: '22P02' } }])
-    expect(JSON.stringify(message)).not.toContain('4711')
-    await sql`drop table secrets cascade`
-    await sql`delete from viewkeeper.runs`
-  })
-
   test('of ten views that are stale because one failed is one cause, the failed view first', async () => {
     const names = Array.from({ length: 9 }, (_, at) => `reader_${at}`)
     for (const name of names) {
@@ -252,19 +240,6 @@ describe('a notice', () => {
     await look()
     const { causes } = noticeOf(await tell('stale-views'))
     expect(causes).toMatchObject([{ code: 'Failed', view: 'public.steady', runId: failed!.id }])
-  })
-
-  test('says that a run goes on, although a later one was skipped because of it', async () => {
-    await sql`
-      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger)
-      select id, schema_name, name, 'refresh', 'cli' from viewkeeper.definitions where name = 'steady'`
-    await writePast([{ view: 'steady', status: 'skipped', ago: '1 minutes' }])
-    await sql`
-      update viewkeeper.runs set error = '{"class":"AlreadyRunning","message":"in the way"}'
-       where status = 'skipped'`
-    await becomesStale('steady')
-    await look()
-    expect(noticeOf(await tell('stale-views')).causes).toMatchObject([{ code: 'Pending' }])
   })
 
   test.each([

@@ -189,35 +189,10 @@ describe('of two monitors at once', () => {
     await pass('25 hours')
     expect(await lookTogether()).toEqual(['steady'])
   })
-
-  test('many that begin together tell of each view once', async () => {
-    await becomesStale('steady')
-    await becomesStale('shaky')
-    const told = await Promise.all(Array.from({ length: 8 }, () => look()))
-    expect(told.flatMap((each) => each.told).sort()).toEqual(['shaky', 'steady'])
-    expect(told.map(({ stale }) => stale)).toEqual(Array(8).fill(2))
-  })
-})
-
-test('what a monitor told that died before it could say so is told again', async () => {
-  await becomesStale('steady')
-  const told: string[] = []
-  const trouble: Publisher['trouble'] = (which, _, names) => {
-    if (which !== 'stale') return
-    told.push(...names)
-    throw new Error('it died')
-  }
-  const publish = { ...unheard, trouble }
-  await expect(monitor(database, { schedules: unscheduled, publish })).rejects.toThrow('it died')
-  expect(told).toEqual(['public.steady'])
-  expect(await look()).toEqual({ stale: 1, told: ['steady'] })
 })
 
 describe('the metrics and the log', () => {
   const lookAsFunction = () => monitorHandler({}, lambdaContext())
-  /** How many names each line tells of. */
-  const toldCounts = (message: string) =>
-    lines.filter((line) => line.message === message).map(({ toldCount }) => toldCount)
 
   test('say how many views are stale and how many of them are told, and name these', async () => {
     await becomesStale('steady')
@@ -249,40 +224,5 @@ describe('the metrics and the log', () => {
     expect(await remindedAfter('1 days')).toBe(false)
     delete process.env.MONITOR_EVERY_MINUTES
     expect(await remindedAfter('1 minutes')).toBe(true)
-  })
-
-  test('missing views are told like stale ones: newly, as a reminder, and again if they go a second time', async () => {
-    await sql`update viewkeeper.definitions set source = 'authored' where name in ('quiet', 'fresh')`
-    await sql`drop materialized view quiet`
-    await lookAsFunction()
-    await pass('6 minutes')
-    await sql`drop materialized view fresh`
-    await lookAsFunction()
-    await pass('25 hours')
-    await lookAsFunction()
-    await sql`create materialized view quiet as select 1 as id`
-    await sql`create materialized view fresh as select 1 as id`
-    await pass('6 minutes')
-    await lookAsFunction()
-    await sql`drop materialized view quiet`
-    await lookAsFunction()
-    expect(published('ViewsMissing')).toEqual([1, 2, 2, 0, 1])
-    expect(toldCounts('views are missing')).toEqual([1, 1, 2, 1])
-    await sql`create materialized view quiet as select 1 as id`
-    await sql`update viewkeeper.definitions set source = 'discovered'`
-  })
-
-  test('views that were set aside are told like stale ones', async () => {
-    await sql`
-      insert into viewkeeper.set_aside (act, position, kind, name, item, reading, set_aside_at)
-      values (1, 1, 'view', 'public.old', '{"live":{"view":{"schema":"public","name":"old"}}}', '{public.t}', now() - interval '2 hours')`
-    await lookAsFunction()
-    await lookAsFunction()
-    await pass('25 hours')
-    await lookAsFunction()
-    await sql`truncate viewkeeper.set_aside`
-    await lookAsFunction()
-    expect(published('ViewsSetAside')).toEqual([1, 1, 1, 0])
-    expect(toldCounts('views are set aside')).toEqual([1, undefined, 1])
   })
 })

@@ -119,20 +119,6 @@ export default defineView({
     expect(await project.succeed('adopt', 'sales', 'sales')).toContain('1 view adopted')
   })
 
-  test.each([
-    ['a list of varchar', "select 1 as id where 'a'::varchar in ('a', 'b')"],
-    ['a text over lines', "select 'one\n two' as text"],
-    ['a text with lines as on Windows', "select 'one\r\n two' as text"],
-    ['a text that ends in a semicolon', "select ';' as text, $$;\n$$ as more"],
-  ])('a query with %s leaves nothing to do', async (_, query) => {
-    const { project, sql } = await start()
-    await sql.unsafe(`create materialized view held as ${query}`)
-    await project.succeed('adopt', 'held')
-    expect.soft(await project.run(['check'])).toMatchObject({ code: 0 })
-    expect.soft(await project.succeed('migrate', 'up')).toContain('001_held   recorded')
-    expect.soft(await project.run(['check'])).toMatchObject({ code: 0 })
-  })
-
   test('takes views and plain views in an order in which they can be made, and they are made anew from migrations alone', async () => {
     const { project, sql, url } = await start()
     await sql.unsafe(`
@@ -217,14 +203,5 @@ export default defineView({
       create materialized view above as select id from between`)
     await project.succeed('adopt', 'above', 'low')
     expect(project.files('migrations')).toContain('001_low.up.sql')
-  })
-
-  test('says what a definition cannot keep', async () => {
-    const { project, sql } = await start()
-    await sql.unsafe(`
-      create materialized view sales with (fillfactor = 70) as select 1 as id; comment on column sales.id is 'key'`)
-    expect(await project.succeed('adopt', 'sales')).toContain(
-      '✓ sales   stays in the database only: storage options, the comment on column id',
-    )
   })
 })

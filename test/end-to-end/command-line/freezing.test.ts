@@ -39,36 +39,6 @@ describe('freezing', () => {
     expect(await sql`select n::int from a_last`).toEqual([{ n: 900 }])
   })
 
-  test('shows how the data of changed views will differ, and so does check, without rows as markdown', async () => {
-    const { project } = await start()
-    project.author('sales', 'select id, total from public.orders', `uniqueKey: ['id']`)
-    project.author('kept', 'select id from public.orders')
-    await project.succeed(...freeze())
-    await project.succeed('migrate', 'up')
-    expect(await project.succeed('check', '--diff')).not.toContain('compared')
-    project.author(
-      'sales',
-      'select id, case id when 7 then 4711 else total end as total from public.orders where id > 1',
-      `uniqueKey: ['id']`,
-    )
-    project.author('fresh', 'select id from public.orders')
-    const shown = ['~ id=7  total: 70 → 4711', '- id=1  total=10']
-    const frozen = await project.succeed(...freeze('--diff'))
-    for (const text of [
-      ...shown,
-      'public.fresh is not in this database',
-      'public.sales: rows compared by id',
-    ])
-      expect(frozen).toContain(text)
-    expect(frozen).not.toContain('public.kept')
-    const checked = await project.run(['check', '--diff', 'markdown'])
-    expect(checked.code).toBe(1)
-    expect(checked.out).toContain('| changed in total | 1 | 3.33 % |')
-    expect(checked.out).not.toMatch(/4711|public\.kept/)
-    await project.succeed('migrate', 'up')
-    expect(await project.succeed('check', '--diff')).not.toContain('compared')
-  })
-
   test('takes the word of a view that says what it reads in functions', async () => {
     const { project, sql } = await start()
     await sql.unsafe(`create function counted() returns bigint language plpgsql as
@@ -163,60 +133,6 @@ describe('freezing', () => {
     for (const name of ['one', 'two']) project.author(name, 'select id from public.orders')
     await project.succeed(...freeze('two'))
     expect(project.files('migrations')).toEqual(['001_two.down.sql', '001_two.up.sql'])
-  })
-
-  test('with words that fit nothing is refused in one line', async () => {
-    const { project } = await start()
-    project.author('sales', 'select id from public.orders')
-    await project.succeed(...freeze('--unverified'))
-    for (const [args, message] of [
-      [['--rename', 'sales'], '--rename: write old=new, not "sales".'],
-      [['--rename', 'a=b=c'], '--rename: write old=new, not "a=b=c".'],
-      [['--rename', 'nothing=sales'], '--rename: public.nothing was never frozen.'],
-      [
-        ['--rename', 'sales=other'],
-        '--rename: no file in views/ defines public.other: give the view that name there first.',
-      ],
-      [
-        ['--remove', 'nothing'],
-        '--remove: public.nothing was never frozen, so migrations/ has nothing to remove. If the view is in the database, ' +
-          'drop it there, or with own SQL (node_modules/viewkeeper/docs/changing-tables.md#a-migration-of-your-own).',
-      ],
-      [
-        ['--remove', '"nothing'],
-        '--remove: "\\"nothing" has a quote that is not closed. Write it as in SQL: sales, app.sales or "Odd.Name".',
-      ],
-      [['--remove', 'sales'], '--remove: public.sales is still authored: delete its file in views/ first.'],
-      [['three'], 'view: no file in views/ defines public.three.'],
-      [
-        ['no name'],
-        'view: "no name" is not a view\'s name. Write it as in SQL: sales, app.sales or "Odd.Name".',
-      ],
-    ] as const) {
-      expect.soft(await project.refused(...freeze(...args))).toBe(message)
-    }
-    expect(project.files('migrations')).toHaveLength(2)
-  })
-
-  test('tells of keys with nulls', async () => {
-    const { project, sql } = await start()
-    await sql`insert into orders values (null, 1, 1)`
-    project.author('sales', 'select id from public.orders', `uniqueKey: ['id']`)
-    const printed = await project.succeed(...freeze())
-    expect(printed).toContain('! some rows have NULL in (id)')
-  })
-
-  test('is refused while a frozen file is edited, and where one lies in the way', async () => {
-    const { project } = await start()
-    project.author('sales', 'select id from public.orders', `comment: 'c'`)
-    await project.succeed(...freeze())
-    const text = project.read('migrations/001_sales.up.sql')
-    project.write('migrations/001_sales.up.sql', text.replace("is 'c'", "is 'd'"))
-    for (const command of [freeze(), ['check'], ['migrate', 'up'], ['migrate', 'status']]) {
-      expect(await project.refused(...command)).toContain('migrations/: 001_sales.up.sql was edited')
-    }
-    project.write('migrations/001_sales.up.sql', text)
-    await project.succeed('migrate', 'up')
   })
 
   test.each([

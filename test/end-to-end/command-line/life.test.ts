@@ -5,42 +5,6 @@ import { freeze, useProjects } from './projects.ts'
 
 const start = useProjects()
 
-describe('what is frozen', () => {
-  test('depends on views that are authored, or in the database; else the file and the nearest name are told', async () => {
-    const { project, sql } = await start()
-    await sql`create materialized view ledger as select 1 as id`
-    project.author('sales', 'select 1 as id', `dependsOn: ['public.ledgr']`)
-    expect(await project.refused(...freeze())).toMatch(
-      /^views\/ is not valid:\n {2}views\/sales\.ts:\d+ {2}dependsOn: names public\.ledgr, but no view or table has that name: did you mean public\.ledger\?$/,
-    )
-    project.author('sales', 'select 1 as id', `dependsOn: ['public.ledger', 'public.other']`)
-    project.author('other', 'select 1 as id')
-    expect(await project.succeed(...freeze('sales'))).toContain('wrote migrations/001_sales.up.sql')
-  })
-
-  test('belongs to the role that VIEW_OWNER names, unless the definition names another', async () => {
-    const { project, sql } = await start()
-    for (const role of ['cli_owner', 'cli_other'])
-      await sql.unsafe(`create role ${role}; grant all on schema public to ${role}`)
-    project.author('sales', 'select 1 as id')
-    project.author('others', 'select 1 as id', `owner: 'cli_other'`)
-    const env = { VIEW_OWNER: 'cli_owner' }
-    for (const command of [freeze(), ['migrate', 'up']])
-      expect(await project.run(command, { env })).toMatchObject({ code: 0 })
-    expect(
-      await sql`select relname as view, relowner::regrole::text as owner from pg_class where relkind = 'm' order by 1`,
-    ).toEqual([
-      { view: 'others', owner: 'cli_other' },
-      { view: 'sales', owner: 'cli_owner' },
-    ])
-    await sql`create materialized view mine as select 1 as id`
-    await sql`alter materialized view mine owner to cli_other`
-    expect(await project.run(['adopt', 'mine'], { env })).toMatchObject({ code: 0 })
-    expect(project.read('views/mine.ts')).toContain(`owner: 'cli_other'`)
-    expect(await project.succeed('check')).toContain('are the same')
-  })
-})
-
 describe('the life of a view', () => {
   test('from its first line to its last', async () => {
     const { project, sql } = await start()

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { freeze, useProjects } from './projects.ts'
 
 const start = useProjects()
@@ -53,42 +52,6 @@ describe('migrating', () => {
     expect((await project.run(['check'])).out).toMatch(
       /✗ public\.sales +unpopulated +it holds no data yet: refresh it/,
     )
-  })
-
-  test('that fails says why, keeps what was done before, and goes on from there when it is put right', async () => {
-    const { project, sql } = await start()
-    await sql`insert into orders values (0, 0, 0)`
-    project.author('fine', 'select id from public.orders')
-    project.author('fraught', 'select 1 / id as part from public.orders')
-    await project.succeed(...freeze())
-    const { code, out, err } = await project.run(['migrate', 'up'])
-    expect(code).toBe(1)
-    expect(out).toMatch(/^ {2}✓ 001_fine {3}created/)
-    expect(err).toMatch(
-      /^viewkeeper: migrations\/002_fraught\.up\.sql: division by zero \(22012\), run \d+\. The database is as it was before this migration\.\n$/,
-    )
-    await sql`delete from orders where id = 0`
-    expect(await project.succeed('migrate', 'up')).toMatch(
-      /✓ 002_fraught {3}created.*\n {2}1 migration applied/,
-    )
-  })
-
-  test('of a database that is ahead fails, and changes nothing', async () => {
-    const { project, sql } = await start()
-    for (const name of ['one', 'two']) {
-      project.author(name, 'select id from public.orders')
-      await project.succeed(...freeze())
-    }
-    await project.succeed('migrate', 'up')
-    for (const way of ['up', 'down']) project.remove(`migrations/002_two.${way}.sql`)
-    const before = await wholeCatalog(sql)
-    for (const command of ['up', 'down', 'status']) {
-      expect(await project.refused('migrate', command)).toBe(
-        'migrations/: this database is ahead: it has 002_two, and the folder does not. ' +
-          'Merge the branch that has them, or check out that branch and run: npx viewkeeper migrate down 1',
-      )
-    }
-    expect(await wholeCatalog(sql)).toEqual(before)
   })
 
   test('without anything frozen makes schema viewkeeper, and has nothing to do', async () => {

@@ -1,11 +1,10 @@
 import { describe, expect, test } from 'vitest'
 import { readersOf } from '../../../cli/api/reads.ts'
 import { momentOf } from '../../../cli/commands/operate/between.ts'
-import { endOfBatch, progressLine, stateText, viewLinesOf } from '../../../cli/output/batches.ts'
+import { stateText, viewLinesOf } from '../../../cli/output/batches.ts'
 import { tableOf } from '../../../cli/output/cells.ts'
-import { endLine, failureLines, insteadLines, progressText, runLines } from '../../../cli/output/runs.ts'
+import { failureLines, insteadLines, progressText, runLines } from '../../../cli/output/runs.ts'
 import { summaryOf, viewLines } from '../../../cli/output/views.ts'
-import { whyLines } from '../../../cli/output/why.ts'
 import { parseSelect } from '../../../cli/project/select.ts'
 import { filters } from '../../../src/catalog/plan/state.ts'
 import type {
@@ -14,7 +13,6 @@ import type {
   Run,
   View,
   ViewDetails,
-  Why,
 } from '../../../src/edge/http/schemas/answers.ts'
 import { runColumns } from '../../../src/resources/runs.ts'
 import { inOrder, viewColumns, viewFacts } from '../../../src/resources/views.ts'
@@ -117,10 +115,6 @@ describe('views', () => {
   const all = [fresh, failed, stale, missing, later]
   const named = (views: View[]) => views.map(({ name }) => name)
 
-  test('in trouble come first, the most overdue of them before the others', () => {
-    expect(named(inOrder(all))).toEqual(['gone', 'broken', 'later', 'late', 'fine'])
-  })
-
   test('are sorted by what is asked for, and what is unknown comes last', () => {
     expect(named(inOrder(all, 'name'))).toEqual(['broken', 'fine', 'gone', 'late', 'later'])
     expect(named(inOrder(all, 'age'))).toEqual(['later', 'late', 'broken', 'fine', 'gone'])
@@ -159,14 +153,6 @@ describe('views', () => {
     for (const line of tableOf(viewColumns, list, now, narrow)) expect(line.length).toBeLessThanOrEqual(80)
     expect(summaryOf(list)).toBe('3 views: 1 failed, 1 stale, 1 fresh')
     expect([filters.failed(half), filters.missing(away), filters.aside(away)]).toEqual([true, false, true])
-  })
-
-  test('that wait for another one name it, and stand below it', () => {
-    const held = (name: string) => viewOf({ name, state: 'heldBack', culprit: 'public.broken' })
-    const list = inOrder([fresh, held('b'), stale, held('a'), failed])
-    expect(named(list)).toEqual(['broken', 'a', 'b', 'late', 'fine'])
-    expect(tableOf(viewColumns, list, now, wide)[2]).toContain('held back by broken')
-    expect(summaryOf(list)).toBe('5 views: 1 failed, 2 held back, 1 stale, 1 fresh')
   })
 
   test('that are refreshed for the sake of another one say which', () => {
@@ -230,14 +216,6 @@ describe('a run', () => {
     error: error as Run['error'],
   })
 
-  test('that succeeded is told with strategy, duration and rows', () => {
-    expect(endLine(runOf({}), { paint: plain })).toBe('✓ sales   swap   9.3 s   4,231 → 4,309 rows   run 812')
-    expect(endLine(runOf({ rowCountBefore: null }), { paint: plain })).toBe(
-      '✓ sales   swap   9.3 s   4,309 rows   run 812',
-    )
-    expect(endLine(runOf({ rowCountAfter: null }), { paint: plain })).toBe('✓ sales   swap   9.3 s   run 812')
-  })
-
   test('whose strategy is not the requested one says why', () => {
     const because = 'not concurrent, as requested: the view is unpopulated'
     const result = (strategy: string | undefined, by: string) =>
@@ -245,34 +223,6 @@ describe('a run', () => {
     expect(insteadLines(result('concurrent', 'regular'), wide)).toEqual([`  ${because}`])
     for (const asked of ['regular', 'auto', undefined])
       expect(insteadLines(result(asked, 'regular'), wide)).toEqual([])
-  })
-
-  test('is told in columns beside others', () => {
-    expect([
-      endLine(runOf({ rowCountBefore: null }), { paint: plain, name: 8 }),
-      endLine(runOf({ rowCountAfter: null, durationMs: 42_000 }), { paint: plain, name: 8 }),
-      endLine(runOf({ status: 'canceled', durationMs: 800 }), { paint: plain, name: 8 }),
-    ]).toEqual([
-      '✓ sales      swap           9.3 s       4,309 rows   run 812',
-      '✓ sales      swap            42 s                    run 812',
-      '– sales      canceled after 0.80 s   run 812',
-    ])
-  })
-
-  test('that failed is told with the error, what readers see, and what to type', () => {
-    expect(endLine(broken, { paint: plain })).toBe('✗ sales   failed after 0.80 s   run 812')
-    const lines = failureLines(broken, {
-      freshAt: '2026-11-21T09:00:00Z',
-      next: 'viewkeeper run 812 --env production',
-      now,
-      output: { ...wide, width: 120 },
-    })
-    expect(lines).toEqual([
-      '  division by zero (22012)',
-      "  ViewSqlFailed: the view's own SQL failed; readers still see the data of 09:00 UTC",
-      '  next: viewkeeper run 812 --env production',
-      '  more: node_modules/viewkeeper/docs/runbook.md#viewsqlfailed',
-    ])
   })
 
   test('that lacks a right shows each line to type by itself and whole, and nothing that moves a cursor', () => {
@@ -453,76 +403,6 @@ describe('a batch', () => {
       'done in 2.0 s; included',
     ])
   })
-
-  test('says how far it is, and how it ended', () => {
-    const views = [
-      member('a', 'success'),
-      member('b', 'running'),
-      member('c', 'failed'),
-      member('d', 'waiting'),
-    ]
-    const batch = batchOf(views)
-    expect(progressLine({ batch, sinceMs: 2000, now }, narrow)).toBe(
-      '1 of 4 done, 1 failed, 1 running   14 s, about 18 s left',
-    )
-    expect(endOfBatch({ ...batch, status: 'failed' }, narrow)).toBe(
-      '✗ 1 of 4 views refreshed, 1 failed in 12 s',
-    )
-  })
-})
-
-test('why tells the causes in their order, who is in the way, and the last runs, on 80 columns', () => {
-  const why: Why = {
-    view: 'public.sales_top',
-    state: 'stale',
-    staleMs: 26 * hour,
-    maxStaleMs: 25 * hour,
-    lastSuccessAt: '2026-11-20T10:00:00Z',
-    asOf: '2026-11-20T10:00:00Z',
-    heldBackBy: null,
-    nextRun: null,
-    causes: [
-      {
-        code: 'Locked',
-        text: 'Process 4711 (role etl) holds AccessShareLock on public.sales: run 813 waits for it.',
-        next: 'select pg_terminate_backend(4711);',
-      },
-      { code: 'Failed', text: 'Run 812 failed.', next: 'viewkeeper run 812' },
-    ],
-    locks: [
-      {
-        pid: 4711,
-        role: 'etl',
-        application: null,
-        state: 'idle in transaction',
-        since: minutesAgo(40),
-        mode: 'AccessShareLock',
-        relation: 'public.sales',
-        statement: 'select … from orders',
-        end: 'select pg_terminate_backend(4711);',
-      },
-    ],
-    recentRuns: [runOf({})],
-  } as Why
-  const lines = whyLines(why, now, narrow)
-  expect(lines).toEqual([
-    'sales_top   stale   26 h old (2026-11-20 10:00 UTC), limit 25 h   no next run',
-    '',
-    '▸ Process 4711 (role etl) holds AccessShareLock on public.sales: run 813 waits',
-    '  for it.',
-    '  next: select pg_terminate_backend(4711);',
-    '',
-    '▸ Run 812 failed.',
-    '  next: viewkeeper run 812',
-    '',
-    '■ session 4711 of etl holds AccessShareLock on sales: idle in transaction,',
-    '  transaction began 40 min ago',
-    '    select … from orders',
-    '  to end it: select pg_terminate_backend(4711);',
-    '',
-    'RUN  STATUS   WHEN        TOOK   ROWS  BY',
-    '812  success  3 min ago  9.3 s  4,309  http',
-  ])
 })
 
 test.each([
@@ -553,10 +433,6 @@ test('--since with a time without a zone is UTC, wherever it is typed', () => {
 
 test.each(['7', 'sales 5', '2026-13-01', 'yesterday'])('--since %s is refused', (text) => {
   expect(() => momentOf('--since', text, now)).toThrow('write 90m, 24h, 7d or a time')
-})
-
-test('--since with another text is refused', () => {
-  expect(() => momentOf('--since', 'yesterday', now)).toThrow('write 90m, 24h, 7d or a time')
 })
 
 test('what reads a view is followed through all views, and told once', () => {

@@ -1,6 +1,5 @@
 import { EventEmitter } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { afterEach, expect, test, vi } from 'vitest'
 import { makeListeners } from '../../../serve/http/listeners.ts'
 import type { WaitingEvent } from '../../../src/events/plan/in-order.ts'
@@ -56,35 +55,4 @@ test('a listener that does not read is sent away, and the others hear on', () =>
   expect(slow.written).toHaveLength(1)
   expect(quick.written).toHaveLength(3)
   listeners.end()
-})
-
-test('the last thousand events are kept for who comes again', () => {
-  const listeners = makeListeners()
-  for (let n = 1; n <= 1200; n++) listeners.send([event(n)])
-  const { response, written } = listener()
-  listeners.add(asks('0'), response)
-  const ids = [...written.join('').matchAll(/^id: (\d+)$/gm)].map(([, id]) => Number(id))
-  expect([ids.length, ids[0], ids.at(-1)]).toEqual([1000, 201, 1200])
-  listeners.end()
-})
-
-test('who comes again gets all that was missed, however much it is', async () => {
-  const listeners = makeListeners()
-  const detail = { view: 'public.sales', error: { message: 'x'.repeat(2000) } } as never
-  for (let n = 1; n <= 1000; n++) listeners.send([{ ...event(n), detail }])
-  const server = createServer(listeners.add)
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  try {
-    const { port } = server.address() as AddressInfo
-    const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { 'last-event-id': '0' } })
-    let read = ''
-    for await (const chunk of response.body!) {
-      read += Buffer.from(chunk).toString()
-      if (read.includes('id: 1000\n')) break
-    }
-    expect(read.match(/^id: /gm)).toHaveLength(1000)
-  } finally {
-    listeners.end()
-    server.close()
-  }
 })

@@ -18,21 +18,6 @@ const told = (more: Partial<Evidence>) =>
   }).map(({ code, text, next }) => ({ code, says: `${text} ${next ?? ''}` }))
 const locks = { regular: 30, regularMs: 4000, latestIs: true }
 
-test('regular refreshes that lock readers out for long are told with their number, their reason and what to change', () => {
-  const change = (more: Partial<Evidence>) => told({ ...locks, ...more }).map(({ says }) => says.trim())
-  const start = '30 of the last 40 refreshes of app.top were regular and locked readers out for 4.0 s each'
-  const columns = '<the columns that identify a row>'
-  expect(change({})).toEqual([
-    `${start}, for lack of a key. Change: create unique index concurrently on app.top (${columns}).`,
-  ])
-  expect(change({ authored: true, strategy: 'regular' })).toEqual([
-    `${start}, as strategy "regular" asks. Change: strategy: 'auto', and uniqueKey: ['${columns}'].`,
-  ])
-  expect(change({ strategy: 'regular', hasKey: true })).toEqual([
-    `${start}, as strategy "regular" asks. Change: strategy: 'auto'.`,
-  ])
-})
-
 test.each<[string, Partial<Evidence>]>([
   ['there are too few refreshes to tell', { refreshes: 19, regular: 19 }],
   ['only half of them were regular', { regular: 20 }],
@@ -42,20 +27,6 @@ test.each<[string, Partial<Evidence>]>([
 ])('regular refreshes are not told if %s', (_, more) => {
   expect(told(locks)).toHaveLength(1)
   expect(told({ ...locks, ...more })).toEqual([])
-})
-
-test('a view that nobody has read for 90 days is told, with what removes it', () => {
-  expect(told({ unreadMs: 90 * day })).toEqual([
-    {
-      code: 'Unread',
-      says: expect.stringMatching(
-        /for 90 days\. .* ask its readers before you remove it\..* viewkeeper drop app\.top$/,
-      ),
-    },
-  ])
-  expect(told({ unreadMs: 90 * day, authored: true })[0]?.says).toContain(
-    'viewkeeper freeze --remove app.top',
-  )
 })
 
 test.each<[string, Partial<Evidence>]>([

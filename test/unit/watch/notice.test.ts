@@ -29,32 +29,11 @@ const causesOf = ({ notice }: PlannedNotice) =>
   }))
 
 describe('one cause is told once', () => {
-  test('views that are stale because another view failed stand below that view', () => {
-    const planned = plan({ ...salesFailed(), told: three.map((name) => told(name)) }, alarm('stale-views'))
-    expect(causesOf(planned)).toEqual([{ code: 'Failed', view: 'public.sales', views: three, behind: [] }])
-    expect(planned.notice).toMatchObject({ kind: 'news', inAll: { stale: 3 }, alarms: [] })
-    expect(planned.covered.told.map(({ name }) => name)).toEqual(three)
-  })
-
   test('a failed view is told with the views that wait for it', () => {
     const planned = plan({ ...salesFailed(3), told: [salesFails] }, alarm('failed-runs'))
     expect(causesOf(planned)).toEqual([
       { code: 'Failed', view: 'public.sales', views: ['public.sales'], behind: three.slice(1) },
     ])
-  })
-
-  test('a batch that failed because of a failed view adds nothing', () => {
-    const facts = { ...salesFailed(3), told: [salesFails], batches: [failedBatch()] }
-    const both = plan(facts, alarm('failed-runs'))
-    expect(causesOf(both)).toHaveLength(1)
-    expect(both.covered).toMatchObject({
-      told: [{ trouble: 'failing' }],
-      batches: ['night-2'],
-      kinds: ['batches', 'failing'],
-    })
-    const later = plan({ ...salesFailed(3), batches: [failedBatch()] }, alarm('failed-batches'))
-    expect(later.notice).toBeNull()
-    expect(later.covered.batches).toEqual(['night-2'])
   })
 
   test('a view below a failed view becomes stale later: it was named already', () => {
@@ -73,14 +52,6 @@ describe('one cause is told once', () => {
     expect(causesOf(planned)).toEqual([
       { code: 'NotYetDue', view: null, views: ['public.flights'], behind: [] },
     ])
-    expect(planned.notice?.inAll.stale).toBe(2)
-  })
-
-  test('views that nothing refreshes are told as they become stale: nobody named them before', () => {
-    const views = byName(view('public.a', { hours: 30 }), view('public.b', { hours: 30 }))
-    const known = told('public.a', { known: true, isNews: false, hours: 1 })
-    const planned = plan({ views, told: [known, told('public.b')] }, alarm('stale-views'))
-    expect(causesOf(planned)).toMatchObject([{ code: 'NotYetDue', views: ['public.b'] }])
     expect(planned.notice?.inAll.stale).toBe(2)
   })
 
@@ -119,12 +90,6 @@ describe('one cause is told once', () => {
       next: 'viewkeeper resume --all --env production',
       mendedAt: null,
     })
-  })
-
-  test('a view that fails and is stale for it is one cause, said once', () => {
-    const planned = plan({ ...salesFailed(), told: [salesFails, told('public.sales')] }, alarm('failed-runs'))
-    expect(causesOf(planned)).toMatchObject([{ code: 'Failed', view: 'public.sales' }])
-    expect(planned.covered.kinds).toEqual(['failing', 'stale'])
   })
 
   test('a reminder stays one if the batch of a view that fails failed, too', () => {
@@ -169,43 +134,6 @@ describe('what the cause is', () => {
     })
   })
 
-  const skipped = ended('skipped', { error: upstream })
-  const topReadsSales = new Map([['public.top', ['public.sales']]])
-
-  test('a canceled view, also above the view that is told', () => {
-    const views = byName(
-      view('public.sales', { hours: 30, last: ended('canceled') }),
-      view('public.top', { hours: 30, last: skipped }),
-    )
-    expect(causeOf({ views, reads: topReadsSales }, 'public.top')).toMatchObject({
-      code: 'Canceled',
-      view: 'public.sales',
-      text: 'Run 812 of public.sales was canceled at 2026-11-20 09:00 UTC.',
-      mend: 'viewkeeper refresh --select public.sales+ --env production',
-    })
-    const pause = { since: hoursAgo(40), by: 'ann' }
-    expect(causeOf({ views, reads: topReadsSales, pause })).toMatchObject({ code: 'AllPaused' })
-  })
-
-  test('a canceled batch, with all its stale views', () => {
-    const last = ended('canceled', { batchCanceled: true })
-    const names = ['public.sales', 'public.top']
-    const views = byName(...names.map((name) => view(name, { hours: 30, last })))
-    const planned = plan(
-      { views, reads: topReadsSales, told: names.map((name) => told(name)) },
-      alarm('stale-views'),
-    )
-    expect(planned.notice?.causes).toMatchObject([
-      {
-        code: 'Canceled',
-        view: null,
-        text: 'Batch night-2 was canceled at 2026-11-20 09:00 UTC.',
-        look: ['viewkeeper batch night-2 --env production'],
-        mend: 'viewkeeper refresh public.sales public.top --env production',
-      },
-    ])
-  })
-
   test('of views that nothing refreshes, what to type for all of them', () => {
     const typed = (count: number, open: 'running' | null = null) => {
       const names = Array.from({ length: count }, (_, at) => `public.v${at}`)
@@ -220,54 +148,6 @@ describe('what the cause is', () => {
     expect(typed(2)).toEqual([[list, 'viewkeeper refresh public.v0 public.v1 --env production']])
     expect(typed(21)).toEqual([[list, null]])
     expect(typed(1, 'running')).toEqual([[why, null]])
-  })
-
-  test('who is in the way of a view that got no lock, and the SQL that ends the session, as why says it', () => {
-    const error = { class: 'LockTimeout' as const, message: 'no lock', sqlstate: '55P03' }
-    const lock = {
-      pid: 4711,
-      role: 'report',
-      application: null,
-      state: null,
-      since: hoursAgo(5),
-      mode: 'AccessShareLock',
-      relation: 'public.sales',
-      statement: null,
-      end: 'select pg_terminate_backend(4711);',
-    }
-    const views = byName(view('public.sales', { hours: 30, last: ended('failed', { error }), locks: [lock] }))
-    const locked = { code: 'Locked', view: 'public.sales', runId: 812, error, next: lock.end }
-    expect(causeOf({ views })).toMatchObject(locked)
-    expect(plan({ views, told: [salesFails] }, alarm('failed-runs')).notice?.causes).toMatchObject([locked])
-  })
-
-  test('a schedule that was due, or that there is none, for one view or for several', () => {
-    const cause = (more: object, ...names: string[]) => {
-      const views = byName(...names.map((name) => view(name, { hours: 30, ...more })))
-      const [first] =
-        plan({ views, told: names.map((name) => told(name)) }, alarm('stale-views')).notice?.causes ?? []
-      return [first?.code, first?.text]
-    }
-    const missed = { missedAt: hoursAgo(1) }
-    expect(cause(missed, 'public.a')).toEqual([
-      'ScheduleMissed',
-      expect.stringMatching(/^A schedule was due to refresh public\.a at 2026-11-20 09:00 UTC, and no run/),
-    ])
-    expect(cause(missed, 'public.a', 'public.b')).toEqual([
-      'ScheduleMissed',
-      'A schedule was due to refresh these views, and no run began: look at the dead letters.',
-    ])
-    expect(cause({ scheduled: false }, 'public.a')[0]).toBe('NotScheduled')
-  })
-
-  test('views that were set aside', () => {
-    const planned = plan(
-      {
-        told: ['public.a', 'public.f(integer)'].map((name) => told(name, { trouble: 'aside' })),
-      },
-      alarm('set-aside-views'),
-    )
-    expect(causesOf(planned)).toMatchObject([{ code: 'SetAside', views: ['public.a', 'public.f(integer)'] }])
   })
 
   test('a failed view that succeeded when it was tried again says so, and nothing waits for it', () => {
@@ -380,12 +260,6 @@ describe('without an alarm, the clock asks', () => {
 describe('what is over', () => {
   const over = told('public.a', { known: true, beganAt: hoursAgo(5), overAt: hoursAgo(0.05) })
 
-  test('is told with its length', () => {
-    const { notice, covered } = plan({ told: [over] }, alarm('stale-views-over', { state: 'OK' }))
-    expect(notice).toMatchObject({ kind: 'over', over: [{ view: 'public.a', since: hoursAgo(5) }] })
-    expect(covered.kinds).toEqual(['stale'])
-  })
-
   test('waits while another view has the same trouble, unless there is other news', () => {
     const other = told('public.b', { known: true, isNews: false, hours: 1 })
     const views = byName(view('public.b', { hours: 30 }))
@@ -404,14 +278,4 @@ test('the test of an alarm is told as a test, and news beside it as news', () =>
   expect(plan({}, test).notice).toMatchObject({ kind: 'test', alarms: [{ name: 'failed-runs', test: true }] })
   const { notice } = plan(failing(['public.sales']), test)
   expect(notice).toMatchObject({ kind: 'news', causes: [{ view: 'public.sales' }], alarms: [{ test: true }] })
-})
-
-test('a slow refresh is told with its usual duration', () => {
-  const slow = [
-    { id: 9, view: 'public.a', durationMs: 2_400_000, usualMs: 720_000, finishedAt: hoursAgo(0.1) },
-  ]
-  const { notice } = plan({ slow }, alarm('slow-runs'))
-  expect(notice?.causes).toMatchObject([
-    { code: 'Slow', text: 'public.a took 40 min; it usually takes 12 min.' },
-  ])
 })

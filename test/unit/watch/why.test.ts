@@ -63,24 +63,6 @@ const why = (view: Examined, upstream: Examined[] = [], allPaused: Date | null =
 const codes = (...args: Parameters<typeof why>) =>
   why(...args).map(({ code, upstream = null }) => (upstream === null ? code : [code, upstream]))
 
-describe('a run that gave up at a lock', () => {
-  const view = { runs: [failed('LockTimeout')] }
-
-  test('names a session that began before the run ended, or nobody knows when', () => {
-    for (const since of [at('08:00'), null]) {
-      const [locked] = why(standing({ ...view, locks: [reader(since)] }))
-      expect(locked).toMatchObject({ code: 'Locked', runId: 7 })
-      expect(locked?.text).toContain('run 7 gave up waiting for it')
-    }
-  })
-
-  test('does not blame a session that began later', () => {
-    const causes = why(standing({ ...view, locks: [reader(at('11:00'))] }))
-    expect(causes.map(({ code }) => code)).toEqual(['Failed', 'NotYetDue', 'Locked'])
-    expect(causes[2]?.text).toContain('the next refresh of app.top waits for it')
-  })
-})
-
 describe('a run whose check has failed', () => {
   const query = 'with "v" as (\n SELECT 1)\nselect * from "v" where day is null'
   const error = {
