@@ -4,7 +4,6 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/migrate/migrate.ts'
 import type { Database } from '../../../src/server/connect.ts'
-import { getView } from '../../../src/watch/read.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { type TestDatabase, useDatabase } from '../../support/servers/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
@@ -307,16 +306,6 @@ describe('a migration that fails', () => {
     await sql`update base set n = 0 where id = 2`
   })
 
-  test('is in the history of its view', async () => {
-    const view = definition('historic', 'select id from public.base')
-    const frozen = await made(view)
-    await frozen.freeze([{ ...view, sql: 'select 1 / n as id from public.base' }])
-    const { details } = await failing(frozen)
-    const { recentRuns, lastRun } = await getView(database, 'historic')
-    expect(recentRuns.map(({ id, status }) => [id, status])).toContainEqual([details.runId, 'failed'])
-    expect(lastRun).toMatchObject({ id: details.runId, status: 'failed' })
-  })
-
   test('because a key is none says nothing of the data', async () => {
     const frozen = await made()
     const indexes = [{ name: 'keyed_key', unique: true, on: '(code)' }]
@@ -415,23 +404,6 @@ describe('a migration that fails', () => {
     const indexes = [{ name: 'index_taken', on: '(id)' }]
     await frozen.freeze([definition('view_of_taken', 'select 1 as id', { indexes })])
     expect((await failing(frozen)).message).toContain('relation "index_taken" already exists (42P07)')
-  })
-
-  test('because a materialized view reads a column that goes, and says what to do', async () => {
-    const frozen = await made(
-      definition('below', 'select id, n from public.base'),
-      definition('above', 'select n from public.below'),
-    )
-    await frozen.freeze([
-      definition('below', 'select id from public.base'),
-      definition('above', 'select n from public.below'),
-    ])
-    const refusal = await failing(frozen)
-    expect(refusal.cause).toMatchObject({ code: 'SwapImpossible' })
-    expect(refusal.message).toBe(
-      'migrations/003_below.up.sql: public.above reads column n of public.below, which the new query does not have. ' +
-        'Change public.above in the same migration: npx viewkeeper freeze below above -m "why"',
-    )
   })
 
   test('because a function depends on it and a materialized view reads it, names the function', async () => {

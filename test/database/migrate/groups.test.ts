@@ -7,10 +7,9 @@ import { bringUp } from '../../../src/migrate/bring-up.ts'
 import { checkViews } from '../../../src/migrate/check.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/migrate/migrate.ts'
 import { frozenState } from '../../../src/migrate/plan/frozen.ts'
-import { refresh } from '../../../src/run/refresh.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
-import { callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
+import { readersOf, useDatabase } from '../../support/servers/database.ts'
 import {
   definition,
   type FrozenFolder,
@@ -18,9 +17,7 @@ import {
   useFolders,
   verifyFrozen,
 } from '../../support/views/frozen.ts'
-import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
-import { until } from '../../support/waiting/until.ts'
 
 const folder = useFolders()
 const { database, sql, url } = useDatabase()
@@ -474,25 +471,5 @@ describe('a change of a group', () => {
       await sql`select distinct status from viewkeeper.runs where id >= ${refusal.details.runId as number}`,
     ).toEqual([{ status: 'failed' }])
     expect(await sql`select total from app.above`).toEqual([{ total: 465 }])
-  })
-
-  test('waits for the refresh of a view that reads the changed one', async () => {
-    const frozen = await started(sales, above)
-    await makeGatedView(sql, 'gated', 'select 1 as id, sum(total) as total from app.sales')
-    await frozen.freeze([{ ...sales, sql: salesQuery.replace('total)', 'total + 1)') }, above])
-    const { applied } = await withGateClosed(sql, 'gated', async (open) => {
-      const refreshing = refresh({ view: 'gated', strategy: 'concurrent' }, callOn(database))
-      await untilAtGate(sql, 'gated')
-      const migrating = migrateUp(migrateCall(database), await frozen.read())
-      await until('the migration met the refresh', async () => {
-        const [row] = await sql`select from viewkeeper.runs where error ->> 'class' = 'AlreadyRunning'`
-        return row
-      })
-      await open()
-      await refreshing
-      return migrating
-    })
-    expect(applied).toMatchObject([{ name: '003_sales', does: 'rebuild' }])
-    await sql`drop materialized view gated`
   })
 })

@@ -2,11 +2,10 @@ import { beforeAll, describe, expect, test } from 'vitest'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { checkViews } from '../../../src/migrate/check.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
-import { create } from '../../../src/run/create.ts'
 import { listRuns } from '../../../src/run/read.ts'
 import { getView } from '../../../src/watch/read.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
-import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { useDatabase } from '../../support/servers/database.ts'
 import {
   definition,
   everyField,
@@ -86,19 +85,6 @@ describe('what a migration writes down', () => {
     })
     await migrateDown(migrateCall(database), await frozen.read(), 1)
     expect({ ...(await definitionOf('full')), checksum: null }).toEqual({ ...before, checksum: null })
-  })
-
-  test('is enough to make a view again that somebody dropped by hand', async () => {
-    const frozen = await folder('full')
-    await frozen.freeze([full])
-    await migrateUp(migrateCall(database), await frozen.read())
-    const before = await describeInCatalog(sql, 'full')
-    await sql.unsafe('drop materialized view "full"')
-    expect(await create({ view: '"full"' }, callOn(database))).toMatchObject({ status: 'created' })
-    expect(await describeInCatalog(sql, 'full')).toEqual(before)
-    await sql`create materialized view other as select 1 as id` // which the definition depends on
-    expect((await checkViews(database, [full])).filter(({ view }) => view === 'public.full')).toEqual([])
-    await sql`drop materialized view other`
   })
 
   test('leaves a removed view its runs, and a view made again under the name goes on with them', async () => {
@@ -293,18 +279,5 @@ describe('a renamed view', () => {
     expect(await describeInCatalog(sql, 'here')).toEqual(before)
     await sql`drop view reads_here`
     await down(frozen, 1)
-  })
-
-  test('that was renamed by hand already is only written down', async () => {
-    const frozen = await folder('by hand')
-    await frozen.freeze([old])
-    await up(frozen)
-    await sql`alter materialized view old rename to new`
-    await frozen.freeze([{ ...old, name: 'new' }], rename('old', 'new'))
-    expect(await up(frozen)).toMatchObject([{ does: null, runId: null }])
-    expect(await checkViews(database, [{ ...old, name: 'new' }])).toEqual([])
-    expect(await sql`select name from viewkeeper.definitions where removed_at is null`).toEqual([
-      { name: 'new' },
-    ])
   })
 })

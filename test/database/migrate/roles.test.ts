@@ -171,19 +171,6 @@ describe('a login that is no superuser', () => {
       `drop materialized view shop.below cascade; revoke create on database ${database} from ${app}`,
     )
   })
-
-  test('renames and removes what another role owns', async () => {
-    await sql.unsafe(`
-      create materialized view shop.to_go as select id from shop.base; alter materialized view shop.to_go owner to ${boss}`)
-    const [described] = (await describeViews(database, ['shop.to_go'])).filter(isDefined)
-    const frozen = await folder('to go')
-    expect(await apply(frozen, [described!.definition])).toEqual([null])
-    const names = { from: { schema: 'shop', name: 'to_go' }, to: { schema: 'shop', name: 'gone' } }
-    const renamed = { ...described!.definition, ...names.to }
-    expect(await apply(frozen, [renamed], { renames: [names] })).toEqual(['rename'])
-    expect(await ownerOf('shop.gone')).toBe(boss)
-    expect(await apply(frozen, [], { removes: [names.to] })).toEqual(['drop'])
-  })
 })
 
 describe("somebody's own SQL, by a login that is no superuser,", () => {

@@ -155,32 +155,10 @@ describe('trying what is about to be frozen says what it does, and leaves no tra
     expect(await tryAfter(frozen, known)).toMatchObject([{ does: 'rename' }, { does: 'rebuild', indexes: 1 }])
   })
 
-  test('views are removed', async () => {
-    const under = definition('under', 'select id from public.base')
-    const above = definition('above', 'select id from public.under')
-    const frozen = await frozenIn('removed', [under, above])
-    const known = await make(frozen)
-    const removes = ['above', 'under'].map((name) => ({ schema: 'public', name }))
-    await frozen.freeze([], { removes })
-    expect((await tryAfter(frozen, known)).map(({ name, does }) => [name, does])).toEqual([
-      ['003_remove_above', 'drop'],
-      ['004_remove_under', 'drop'],
-    ])
-  })
-
   test('the view is like that already', async () => {
     const frozen = await frozenIn('same', [definition('same', 'select id from public.base', { grants })])
     await make(frozen)
     expect(await verify(frozen)).toMatchObject([{ does: null, grants: 2 }])
-  })
-
-  test('several new views read each other', async () => {
-    const frozen = await frozenIn('chain', [
-      definition('chain_1', 'select id, n from public.base', { indexes: indexed('chain_1') }),
-      definition('chain_2', 'select id, sum(n) as s from public.chain_1 group by id'),
-      definition('chain_3', 'select a.id, b.s from public.chain_1 a join public.chain_2 b using (id)'),
-    ])
-    expect((await verify(frozen)).map(({ does }) => does)).toEqual(['create', 'create', 'create'])
   })
 
   test('earlier migrations are not applied there yet: they are tried before', async () => {
@@ -380,17 +358,6 @@ describe('trying what is about to be frozen is refused, and leaves no trace, whe
     await refused(tryAfter(frozen, known), /doubled_key/, '23505')
   })
 
-  test('an index is to have the name of another one', async () => {
-    const first = definition('second_name', 'select id from public.base')
-    const frozen = await frozenIn('second_name', [first])
-    const known = await make(frozen)
-    await sql`create index taken_name on base (id)`
-    await frozen.freeze([
-      { ...first, sql: 'select id, n from public.base', indexes: [{ name: 'taken_name', on: '(id)' }] },
-    ])
-    await refused(tryAfter(frozen, known), /taken_name/, '42P07')
-  })
-
   test('only a setting is changed, to none', async () => {
     const view = definition('set', 'select 1 as id')
     const frozen = await frozenIn('set', [view])
@@ -420,48 +387,6 @@ describe('trying what is about to be frozen is refused, and leaves no trace, whe
       verify(frozen, 1),
       /^migrations\/001_bad\.up\.sql, line 11: column "nothing" does not exist \(42703\)/,
     )
-  })
-
-  test.each([
-    ['a table', 'create table taken_by_table (id integer)', 'taken_by_table'],
-    ['a plain view', 'create view taken_by_view as select 1 as id', 'taken_by_view'],
-  ])('%s has the name', async (what, statement, name) => {
-    await sql.unsafe(statement)
-    const refusal = await refusalOf(verify(await frozenIn(name, [definition(name, 'select 1 as id')])))
-    expect(refusal.message).toContain(`public.${name} is ${what}, not a materialized view.`)
-  })
-
-  test.each([
-    [
-      'a materialized view',
-      'create materialized view hangs as select n from based',
-      /public\.hangs reads column n of public\.based/,
-    ],
-    [
-      'a function',
-      'create function hangs() returns bigint begin atomic select count(n) from based; end',
-      /routine public\.hangs/,
-    ],
-    [
-      'a view that needs a column',
-      'create view hangs as select n from based',
-      /plain view public\.hangs reads column n/,
-    ],
-    [
-      'a view that needs a type',
-      'create view hangs as select id + 1 as id from based',
-      /plain view public\.hangs does not fit/,
-    ],
-    ['an index by hand', 'create index hangs on based (n)', /hangs/],
-    ['statistics by hand', 'create statistics hangs on id, n from based', /hangs/],
-  ])('%s stands in the way of another query: it is named', async (what, statement, message) => {
-    await sql.unsafe('drop materialized view if exists based cascade; drop function if exists hangs')
-    const first = definition('based', 'select id, n from public.base')
-    const frozen = await frozenIn(`under ${what}`, [first])
-    const known = await make(frozen)
-    await sql.unsafe(statement)
-    await frozen.freeze([{ ...first, sql: 'select id::text as id from public.base' }])
-    await refused(tryAfter(frozen, known), message)
   })
 
   test('somebody’s own SQL ends the transaction in which it is tried', async () => {
@@ -512,13 +437,6 @@ describe('a database that has migrations', () => {
       { name: '003_three', does: 'create' },
     ])
     expect(await wholeCatalog(other.sql)).toEqual(before)
-  })
-
-  test('that is not what the folder says is refused before anything is tried', async () => {
-    const frozen = await frozenIn('another', [definition('another', 'select 1 as id')])
-    const migrations = await frozen.read()
-    const refusal = await refusalOf(verifyFrozen(other.database, migrations, []))
-    expect(refusal.message).toContain('was migrated from another folder. The database has 001_one.')
   })
 })
 

@@ -24,7 +24,6 @@ const { sql, url, as } = useDatabase({ migrated: false })
 const suffix = url.slice(-8)
 const databaseName = new URL(url).pathname.slice(1)
 const keeper = as(`keeper_${suffix}`).database
-let strict = false
 let places = 0
 
 /** Roles and a schema of one test's own, made as on RDS: by a master who is no superuser. */
@@ -37,8 +36,6 @@ interface Place {
 }
 
 beforeAll(async () => {
-  const [server] = await sql`select current_setting('server_version_num')::int >= 160000 as strict`
-  strict = server?.strict
   await sql.unsafe(`
     create role master_${suffix} login createrole password 'secret';
     alter database ${databaseName} owner to master_${suffix};
@@ -183,41 +180,6 @@ test.each(Object.keys(operations))(
     expect(messages.join()).not.toMatch(name.startsWith('GET') ? /insert|update|with inherit/ : /superuser;/)
   },
 )
-
-test('the messages of a refresh name each role that may give the right', async () => {
-  await writesRecord()
-  const { boss, login, master, schema } = place
-  await sql.unsafe(
-    `revoke select on ${schema}.base from ${boss}; grant usage on schema ${schema} to ${login}`,
-  )
-  const result = await refresh({ view: viewOf(place), strategy: 'regular' }, callOn(place.database))
-  const options = strict ? ' with inherit true, set true' : ''
-  expect(fixesIn(result.error?.hint ?? '')).toEqual(
-    expect.arrayContaining([
-      {
-        statement: `grant ${boss} to ${login}${options};`,
-        roles: [strict ? master : 'a role with createrole'],
-      },
-      // The plain view reads the table as its own owner.
-      { statement: `grant select on ${schema}.base to ${boss};`, roles: [boss] },
-    ]),
-  )
-})
-
-test('a function that the owner of a view may not execute is named with its arguments', async () => {
-  const { boss, schema } = place
-  await writesRecord()
-  await sql.unsafe(`
-    create function ${schema}.rate(integer) returns integer language sql return 1;
-    revoke execute on function ${schema}.rate from public;
-    create materialized view ${schema}.rated as select ${schema}.rate(1) as id with no data;
-    alter materialized view ${schema}.rated owner to ${boss}; grant ${boss} to ${place.login}`)
-  const result = await refresh({ view: `${schema}.rated`, strategy: 'regular' }, callOn(place.database))
-  expect(result.error?.hint).toBe(
-    `Missing: its owner, ${boss}, lacks execute on function ${schema}.rate(integer).\n\n` +
-      `a superuser has to run:\n  grant execute on function ${schema}.rate(integer) to ${boss};`,
-  )
-})
 
 test('what only the text of a function reads is not in the catalog; the hint says how to find it', async () => {
   const { boss, schema } = place
