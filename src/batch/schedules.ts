@@ -1,9 +1,7 @@
 import { Cron } from 'croner'
 import { outsideClock } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/facts.ts'
-import { type ScheduledView, scheduledViews } from '../catalog/plan/scheduled.ts'
-import type { Database } from '../server/connect.ts'
-import { readScheduled, type ScheduledDefinition } from './db/intervals.ts'
+import type { ScheduledDefinition } from './db/intervals.ts'
 
 /** What an environment says of its target lags. */
 export interface Looks {
@@ -172,7 +170,3 @@ const longestGap = (times: number[]): number =>
 
 const intervals = new Map<string, number>()
 const clockChanges = new Map<string, number>()
-
-/** The views with a schedule of their own, as the record has them now. */
-export const listScheduled = (database: Database): Promise<ScheduledView[]> =>
-  database.withConnection(async (sql) => scheduledViews(await readScheduled(sql)))

@@ -84,8 +84,8 @@ export const mutations: Mutation[] = [
     text: '        nothingHasChanged(scope),\n',
     becomes: '',
     project: 'database',
-    tests: 'run/swap',
-    named: 'during the rebuild exchanges nothing',
+    tests: 'run/patience',
+    named: 'is a changed catalog',
   },
   {
     breaks: 'only a plan of the own login is executed',

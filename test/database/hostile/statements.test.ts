@@ -2,8 +2,9 @@ import { expect, test } from 'vitest'
 import { createToken, listTokens, revokeToken } from '../../../serve/tokens/store.ts'
 import { advance } from '../../../src/batch/advance.ts'
 import { cancelBatch } from '../../../src/batch/cancel.ts'
+import { readScheduled } from '../../../src/batch/db/intervals.ts'
 import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.ts'
-import { listScheduled, unscheduled } from '../../../src/batch/schedules.ts'
+import { unscheduled } from '../../../src/batch/schedules.ts'
 import { startBatch } from '../../../src/batch/start.ts'
 import { startDueBatch } from '../../../src/batch/start-due.ts'
 import { handOut } from '../../../src/events/hand-out.ts'
@@ -168,7 +169,7 @@ async function doEverything(database: Database): Promise<void> {
   await getBatch(database, batchId)
   await listBatches(database, { limit: 10 })
   await listOpenBatches(database)
-  await listScheduled(database)
+  await database.withConnection(readScheduled)
 
   const waiting = { dryRun: false, huntMs: 60_000, requestedBy: 'test' }
   await setAside(database, { reading: ['a.base'], ...waiting })
