@@ -156,8 +156,8 @@ export const mutations: Mutation[] = [
     text: '  await insistOnKeptData(sql, seen)\n',
     becomes: '',
     project: 'database',
-    tests: 'set-aside/set-aside',
-    named: 'a paused view that has data',
+    tests: 'set-aside/own-sql',
+    named: 'a paused view with data',
   },
   {
     breaks: 'a migration that was edited after it had been applied is refused',

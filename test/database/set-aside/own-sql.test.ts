@@ -57,6 +57,21 @@ test('if a view no longer fits, the migration is not recorded and everything sta
   expect(await sql`select from viewkeeper.migrations`).toEqual([])
 })
 
+test('a paused view with data keeps the migration from being applied', async () => {
+  const migrations = await frozen(
+    'paused',
+    `${header}reset role;\nalter table keep.orders alter column amount type bigint;\n`,
+  )
+  await sql`
+    insert into viewkeeper.definitions (schema_name, name, source, paused_at) values ('keep', 'totals', 'discovered', clock_timestamp())
+    on conflict (schema_name, name) do update set paused_at = excluded.paused_at`
+  const rows = await rowsOf(sql)
+  const refusal = await refusalOf(migrateUp(migrateCall(database), migrations))
+  expect(refusal.message).toContain('keep.totals is paused, and to be made again would give it other data')
+  expect([await typeOf(), await rowsOf(sql)]).toEqual(['integer', rows])
+  await sql`update viewkeeper.definitions set paused_at = null`
+})
+
 test.each([
   ['names nothing', '-- viewkeeper: {"alters": []}\nselect 1;\n'],
   [
