@@ -97,9 +97,13 @@ select string_agg(distinct case a.part when 'query' then ${placeQuery('a.tree', 
   from (${treesQuery(view)}) as a left join (${treesQuery(copy, nameOf)}) as b on b.part = a.part and (a.part = 'query' or b.tree = a.tree)
  where b.tree is distinct from a.tree`
 
+/** A query for one text: the trees of a view with the names of their parts. */
+export const treesText = (relation: string): string =>
+  `select string_agg(concat_ws(' ', t.part, t.name, t.tree), e'\n' order by t.part, t.name collate "C") from (${treesQuery(relation)}) as t`
+
 /** A query for one text: the hash of the trees of some views. */
 export const treesHash = (oids: number[]): string => `
-select md5(string_agg(t.tree, '' order by r.oid)) from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${treesQuery('r.oid')}) as t`
+select md5(string_agg(t.trees, e'\n' order by r.oid)) from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${treesText('r.oid')}) as t(trees)`
 
 /**
  * An expression for one text: where two trees differ, as `its WHERE: operator a.=(a.t,a.t) is read as operator =(text,text)`. Both are

@@ -39,18 +39,7 @@ export function buildShadow(live: LiveView, names: Pick<ShadowNames, 'view'>): S
     ...view.extensions.map((extension) => `${alter} depends on extension ${quoteIdentifier(extension)}`),
     view.comment !== null && `comment on ${view.kind} ${shadow} is ${literal(view.comment)}`,
   ])
-  const defaults = columns.flatMap(({ name, default: text }): Statement[] =>
-    text === null
-      ? []
-      : [
-          {
-            phase: 'building',
-            sql: `${alter} alter column ${quoteIdentifier(name)} set default ${text}`,
-            ...ownersSandboxed(live),
-          },
-        ],
-  )
-  return [create, ...attributes, ...defaults]
+  return [create, ...attributes]
 }
 
 /** SQL that others wrote about a view is parsed as the view's owner. */

@@ -9,7 +9,6 @@ import { literal } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { lockStatements, lockTable } from '../plan/drop.ts'
 import type { InTheWay } from '../plan/items.ts'
-import { isView } from '../plan/items.ts'
 import { readInTheWay, type TouchedRelation } from './in-the-way.ts'
 
 // New readers wait while we queue for an exclusive lock, so we queue briefly and often. All locks of one try take less than
@@ -101,7 +100,7 @@ do ${literal(`begin ${statements.map(({ sql }) => `${sql};`).join(' ')} end`)}`
 async function readHolders(sql: Sql, found: InTheWay | undefined): Promise<Holders> {
   const backup = await readBackup(sql)
   if (backup !== null) return { who: besideBackup(backup), advice: 'Try again when the backup has ended.' }
-  const views = (found?.items ?? []).filter(isView).map(({ live }) => live.view)
+  const views = (found?.items ?? []).map(({ live }) => live.view)
   const nobody = {
     who: 'another session holds a lock on one of them, as a refresh does',
     advice: 'Try again.',

@@ -1,7 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
+import { putBack } from '../../../src/set-aside/put-back.ts'
+import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { callAlter } from '../../support/views/alter.ts'
 import { oddQueries, oddTables } from '../../support/views/odd-queries.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 
 const { database, sql } = useDatabase()
 
@@ -97,5 +101,30 @@ test('a group of such queries means the same after the exchange', async () => {
   })
   expect(await rows()).toEqual(before)
   await sql.unsafe('refresh materialized view odd.one; refresh materialized view odd.three')
+  expect(await rows()).toEqual(before)
+})
+
+test('queries that are set aside or that stand in the way of a change mean the same after it', async () => {
+  const views = ['distinct_from', 'using', 'case', 'nullif', 'row_of_mixed', 'distinct_ltree', 'in'] as const
+  for (const name of views) await makeOdd(`odd.a_${name}`, oddQueries[name])
+  await sql.unsafe(
+    'create view odd.a_above as select id from odd.a_using join odd.a_distinct_from using (id)',
+  )
+  const rows = () => Promise.all([...views.map((name) => rowsOf(`odd.a_${name}`)), rowsOf('odd.a_above')])
+  const before = await rows()
+  await callAlter(database, 'alter table odd.users alter column id type bigint')
+  expect(await rows()).toEqual(before)
+  await setAside(database, {
+    reading: ['odd.users', 'odd.blocked'],
+    dryRun: false,
+    requestedBy: 'test',
+    huntMs: 10_000,
+  })
+  await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
+  expect(await rows()).toEqual(before)
+  await sql.unsafe('grant create on schema public to public')
+  const refusal = await refusalOf(callAlter(database, 'alter table odd.users alter column id type integer'))
+  expect(refusal.message).toMatch(/materialized view odd\.\S+ (are not as before|no longer fits)/)
+  await sql.unsafe('revoke create on schema public from public')
   expect(await rows()).toEqual(before)
 })
