@@ -48,16 +48,10 @@ const runsOf = (batchId: string) => sql<RunOfBatch[]>`
 
 /** Waits until these views are refreshed. Three calls that advance one batch take turns, which a busy machine makes long. */
 const untilRefreshed = (batchId: string, views: string[]) =>
-  until(
-    `${views.join(', ')} are refreshed`,
-    async () => {
-      const done = (await runsOf(batchId))
-        .filter(({ status }) => status === 'success')
-        .map(({ view }) => view)
-      return views.every((view) => done.includes(view))
-    },
-    150_000,
-  )
+  until(`${views.join(', ')} are refreshed`, async () => {
+    const done = (await runsOf(batchId)).filter(({ status }) => status === 'success').map(({ view }) => view)
+    return views.every((view) => done.includes(view))
+  })
 
 /** Waits until views of the batch wait for a lock, and moves the moment since which they do. */
 const shiftWait = (batchId: string, by: string) =>

@@ -170,21 +170,17 @@ async function failAll(
 const clean = { leaks: {}, sqlstatesMissed: {} }
 
 describe('if the query fails on a value of a row, the value is shown nowhere and the SQLSTATE is on record, in', () => {
-  test.each(['regular', 'concurrent', 'swap'] as const)(
-    'a %s refresh',
-    async (strategy) => {
-      const result = await failAll(strategy, (view, kind) => {
-        const body = { strategy, timeoutSeconds: /40P01|55P03/.test(failures[kind]![2]) ? 2 : 60 }
-        const headers = { prefer: 'wait=20' }
-        return refreshView(
-          httpEvent('POST /views/{view}/refresh', { path: { view }, headers, body }),
-          context,
-        ) as Promise<object>
-      })
-      expect(result).toEqual(clean)
-    },
-    120_000,
-  )
+  test.each(['regular', 'concurrent', 'swap'] as const)('a %s refresh', async (strategy) => {
+    const result = await failAll(strategy, (view, kind) => {
+      const body = { strategy, timeoutSeconds: /40P01|55P03/.test(failures[kind]![2]) ? 2 : 60 }
+      const headers = { prefer: 'wait=20' }
+      return refreshView(
+        httpEvent('POST /views/{view}/refresh', { path: { view }, headers, body }),
+        context,
+      ) as Promise<object>
+    })
+    expect(result).toEqual(clean)
+  })
 
   test('a create', async () => {
     const result = await failAll('create', (view) => {
@@ -195,7 +191,7 @@ describe('if the query fails on a value of a row, the value is shown nowhere and
       ) as Promise<object>
     })
     expect(result).toEqual(clean)
-  }, 120_000)
+  })
 })
 
 describe('if a new index of a migration fails on a value of a row, the value is shown nowhere', () => {

@@ -6,6 +6,7 @@ import { pruneCosts } from '../../../src/watch/db/costs.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { database, sql } = useDatabase()
 
@@ -14,6 +15,7 @@ const refreshed = (view: string) =>
 const kept = () => sql`select definition_id, day, refreshes, ms from viewkeeper.costs order by 1, 2`
 
 test('what refreshes cost is kept by the day, told of each view, and forgotten after 30 days', async () => {
+  await until('the day in UTC lasts another minute', async () => Date.now() % 86_400_000 < 86_340_000, 90_000)
   await sql.unsafe(`
     create table parts (n integer); insert into parts values (1);
     create materialized view dear as select 1 / n as n, pg_sleep(0.03)::text as slept from parts;

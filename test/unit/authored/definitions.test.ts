@@ -9,15 +9,13 @@ import {
   PostgresIntrospector,
   PostgresQueryCompiler,
 } from 'kysely'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { checkViews } from '../../../src/authored/validate.ts'
 import { type Definition, definitionDefaults } from '../../../src/catalog/plan/definition.ts'
 import { defineView, type ViewInput } from '../../../src/index.ts'
 import { everyField } from '../../support/views/frozen.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 60_000 })
-
 /** The definition of a view that has no problems. */
 async function define(input: Partial<ViewInput>): Promise<Definition> {
   const { definitions, problems } = await checkViews([defineView({ name: 'v', query: 'select 1', ...input })])

@@ -5,12 +5,10 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { build } from 'esbuild'
-import { beforeAll, describe, expect, test, vi } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import type { Located, ViewProblem } from '../../../src/authored/load.ts'
 
 // Each test starts a process, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 })
-
 const root = new URL('../../../', import.meta.url)
 const importing = "import { defineView } from 'viewkeeper'\n"
 

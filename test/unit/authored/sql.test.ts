@@ -1,10 +1,8 @@
 import fc from 'fast-check'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { canonicalSql, readIndex, readQuery, readsOf } from '../../../src/authored/sql/read.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 60_000 })
-
 describe('a query is brought into the form of definitions', () => {
   test.each([
     ['line ends become \\n', 'select 1,\r\n 2,\r 3', 'select 1,\n 2,\n 3'],

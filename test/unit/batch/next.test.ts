@@ -1,11 +1,9 @@
 import fc from 'fast-check'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { type BatchNode, planNext } from '../../../src/batch/plan/next.ts'
 import { isDone, type LatestRun } from '../../../src/run/plan/turn.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 60_000 })
-
 /** How one run of a view ends. */
 type Fate = 'success' | 'failed' | 'canceled' | 'paused' | 'SwapImpossible'
 

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { planBatchEnd } from '../../../src/batch/plan/end.ts'
 import { estimateRest } from '../../../src/batch/plan/estimates.ts'
 import { type BatchableView, planBatch } from '../../../src/batch/plan/plan.ts'
@@ -8,8 +8,6 @@ import { isGlob, matchesGlob, withSchema } from '../../../src/sql/glob.ts'
 import { counts } from '../../support/counts.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 60_000 })
-
 const view = (id: number, changes: Partial<BatchableView> = {}): BatchableView => ({
   id,
   schema: 'app',

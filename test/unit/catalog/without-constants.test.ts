@@ -1,12 +1,10 @@
 import fc from 'fast-check'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { withoutConstants } from '../../../src/catalog/plan/without-constants.ts'
 import { literal, quoteIdentifier } from '../../../src/sql/names.ts'
 import { counts } from '../../support/counts.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 60_000 })
-
 test.each([
   [`select * from t1 where name = 'secret' and id = 42`, 'select * from t1 where name = ... and id = ...'],
   [`select $1, a$1 from "Odd ""Name"".2" -- secret`, 'select $1, a$1 from "Odd ""Name"".2"'],

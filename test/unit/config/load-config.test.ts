@@ -3,11 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 
 // Each test starts a process, so that Node itself does the imports, as in real use.
-vi.setConfig({ testTimeout: 60_000 })
-
 const loader = new URL('../../../src/config/load-config.ts', import.meta.url)
 
 /** What a folder's configuration is, or why it is refused. Nothing may be warned of. */

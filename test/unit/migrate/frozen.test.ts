@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { type Definition, definitionDefaults } from '../../../src/catalog/plan/definition.ts'
 import {
   type FrozenFile,
@@ -14,8 +14,6 @@ import { counts } from '../../support/counts.ts'
 import { definition, everyField } from '../../support/views/frozen.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 60_000 })
-
 const text = `-- viewkeeper: {
 --   "why": "who reads it wants totals",
 --   "define": {

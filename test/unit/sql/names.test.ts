@@ -1,11 +1,9 @@
 import fc from 'fast-check'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { Problem } from '../../../src/problem.ts'
 import { displayName, parseName, quoteIdentifier, quoteName } from '../../../src/sql/names.ts'
 
 // Property tests make hundreds of cases, which takes seconds on a busy machine.
-vi.setConfig({ testTimeout: 60_000 })
-
 describe('a name is read as SQL reads it', () => {
   test.each([
     ['sales', null, 'sales'],
