@@ -31,6 +31,8 @@ type Doing =
   | { kind: 'notes'; obstacles: ViewHints }
   /** A query for statements, one a row, each perhaps of several commands: they are executed, too. */
   | { kind: 'statements' }
+  /** A query for the views that were filled since their shadows were: the run fails with CatalogChanged if there are any. */
+  | { kind: 'newer' }
   /** A query for one text. If the text is not `is`, the run fails with this class and message. */
   | { kind: 'check'; check: Check }
 

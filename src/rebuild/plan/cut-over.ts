@@ -33,7 +33,9 @@ export function cutOver(
   // Readers lock a plain view before what the view reads.
   const locked = [
     ...outside.toReversed().map((view): Locked => ({ ...view, kind: 'view' })),
-    ...childrenFirst.map(({ live: { view } }) => view),
+    ...childrenFirst.map(({ live: { view, columns } }) =>
+      view.kind === 'view' ? view : { ...view, columns: columns.map(({ name }) => name) },
+    ),
   ]
   return exclusively(
     locked,
@@ -62,6 +64,7 @@ export function cutOver(
       timeoutSeconds,
       otherwise,
       guard: [
+        nothingIsNewer,
         ...materialized(scope).flatMap((member) =>
           holdStill(member.live, shadowNames(rebuild, member, member.live)),
         ),
@@ -88,6 +91,14 @@ export const nothingHasChanged = (scope: Scope): Statement => {
     },
     hidden: true,
   }
+}
+
+/** Newer data stay: compares when each view was filled, by whomever, with what it was when its shadow began to be filled. */
+const nothingIsNewer: Statement = {
+  kind: 'newer',
+  phase: 'locking',
+  sql: 'select viewkeeper.newer($1, $2)',
+  hidden: true,
 }
 
 const move = ({ kind, owner }: LiveView['view'], from: QualifiedName, to: QualifiedName): Statement[] => {

@@ -23,8 +23,11 @@ type CutOver = Plan['cutOver']
 export const giveUpAfterMs = (timeoutSeconds: number): number =>
   Math.min(longestLockHuntMs, timeoutSeconds * 800)
 
-/** A relation that a cut-over locks exclusively, and the role to do so as; null: as ourselves. */
-export type Locked = QualifiedName & { kind: ViewKind | 'table'; owner: string | null }
+/**
+ * A relation that a cut-over locks exclusively, and the role to do so as; null: as ourselves. `columns`: the lock that readers do not
+ * notice is taken by these, so the row of the relation still tells who has written it.
+ */
+export type Locked = QualifiedName & { kind: ViewKind | 'table'; owner: string | null; columns?: string[] }
 
 /** A materialized view that we may alter as ourselves. */
 export const ourselves = ({ schema, name }: QualifiedName): Locked[] => [
@@ -61,7 +64,11 @@ export const exclusively = (
   holders: holdersQuery(locked, 'AccessExclusiveLock'),
   statements: [
     ...(lasts === 'long' ? [] : [waitForBackup(otherwise)]),
-    ...locked.flatMap((each) => asOwner(each, alter(each.kind, each, 'reset (viewkeeper)'))),
+    ...locked.flatMap((each) =>
+      each.columns === undefined
+        ? asOwner(each, alter(each.kind, each, 'reset (viewkeeper)'))
+        : touchColumns(each, each.columns).flatMap((statement) => asOwner(each, statement)),
+    ),
     lockTimeout(shortLockMs),
     ...guard,
     ...locked.flatMap((each) => asOwner(each, exclusiveLock(each.kind, each))),
@@ -121,7 +128,7 @@ export const lockWhatIsRead = (view: QualifiedName): Statement => ({
 })
 
 /**
- * Rewrites the catalog row of each column, unchanged. Before PostgreSQL 18 `grant select (column)` takes no
+ * Rewrites the catalog row of each column, unchanged, which takes a lock on the view that readers do not notice. Before PostgreSQL 18 `grant select (column)` takes no
  * lock on the view. The rewriting waits for such a grant that is not committed, and later grants wait for us.
  */
 function touchColumns(view: QualifiedName, columns: string[]): Statement[] {
@@ -145,16 +152,13 @@ const touchStatistics = (statistics: QualifiedName, anotherName: string): Statem
  * comparison sees them; changes that others begin later wait for the exchange.
  */
 export const holdStill = (
-  { view, columns, indexes, statistics }: LiveView,
+  { view, indexes, statistics }: LiveView,
   names: Pick<ShadowNames, 'oldStatistics'>,
 ): Statement[] => [
-  ...inPlaceOf(view.owner, [
-    ...touchColumns(
-      view,
-      columns.map(({ name }) => name),
-    ),
-    ...indexes.map(({ name }) => lockIndex({ schema: view.schema, name })),
-  ]),
+  ...inPlaceOf(
+    view.owner,
+    indexes.map(({ name }) => lockIndex({ schema: view.schema, name })),
+  ),
   ...statistics.flatMap((each, at) => inPlaceOf(each.owner, touchStatistics(each, names.oldStatistics(at)))),
 ]
 

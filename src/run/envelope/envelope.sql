@@ -56,6 +56,7 @@ declare
   patience interval;
   give_up_at timestamptz;
   tries integer := 0;
+  again boolean := false;
   conflicts integer := 0;
   nap float8;
   in_the_way text;
@@ -276,14 +277,12 @@ begin
                   || viewkeeper.seen(made, statement #>> '{fills,view,0}', statement #>> '{fills,view,1}', seen, batch));
               -- Whether the query reaches anything but plain tables and what is the server's own, or its definition names what
               -- it reads. Most views read tables only: then the functions of the record, which take longer to plan than a refresh
-              -- of a small view, are neither called nor planned. A table may have a foreign heir, far below it.
-              elsif exists (
+              -- of a small view, are neither called nor planned.
+              elsif viewkeeper.reads_more(made)
+                or exists (
                   select from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
-                    left join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid
-                   where w.ev_class = made and d.refobjid <> made
-                     and (d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass) or c.relkind in ('m', 'v', 'f')
-                          or c.relrowsecurity or c.relhassubclass and exists (select from pg_foreign_table)))
-                or exists (select from pg_rewrite w where w.ev_class = made and viewkeeper.reads_by_text(w.ev_action))
+                    join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid
+                   where w.ev_class = made and d.refobjid <> made and c.relkind in ('m', 'v'))
                 or exists (select from viewkeeper.definitions d
                             where d.schema_name = statement #>> '{fills,view,0}' and d.name = statement #>> '{fills,view,1}' and d.depends_on <> '{}') then
                 seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', statement #> '{fills,view}', 'inputs',
@@ -292,6 +291,8 @@ begin
               else
                 seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', statement #> '{fills,view}', 'asOf', clock_timestamp()));
               end if;
+              seen := seen || jsonb_build_object(made::oid, (seen -> made::oid::text) || jsonb_build_object('replaces',
+                viewkeeper.filling(to_regclass(format('%I.%I', statement #>> '{fills,view,0}', statement #>> '{fills,view,1}'))::oid)));
               perform set_config('role', acting, true);
             end if;
 
@@ -378,6 +379,12 @@ begin
                   detail = coalesce((statement #>> '{check,tells}') || split_part(answer, E'\x1e', 1), ''),
                   hint = coalesce(split_part(answer, E'\x1e', 2), '');
               end if;
+            when 'newer' then
+              execute command into answer using seen, members || run::bigint;
+              if answer <> '' then
+                failure := 'CatalogChanged';
+                raise exception 'Somebody has refreshed %, or granted privileges on it, while its shadow was built. Nothing was exchanged: refresh again.', answer;
+              end if;
             end case;
 
             if statement ->> 'when' = 'before' then
@@ -410,13 +417,15 @@ begin
                    result = case when not work ? 'builds' then work ->> 'result' end,
                    finished_at = case when not work ? 'builds' then finished end,
                    built_at = case when work ? 'builds' then finished else r.built_at end,
-                   (as_of, held_back_by, inputs, filled, touched) = (
+                   (as_of, held_back_by, inputs, filled, touched, replaces) = (
                      select case when s.key is null then r.as_of else (s.value ->> 'asOf')::timestamptz end,
                             case when s.key is null then r.held_back_by else s.value ->> 'heldBackBy' end,
                             case when s.key is null then r.inputs else nullif(s.value -> 'inputs', 'null') end,
-                            case when s.key is null then r.filled else viewkeeper.filling(s.key::oid) end,
-                            (select c.xmin::text from pg_class c where c.oid = coalesce(s.key, split_part(r.filled, ' ', 2))::oid)
-                       from (select) one left join jsonb_each(seen) s on s.value -> 'view' = jsonb_build_array(r.schema_name, r.view_name)),
+                            viewkeeper.filling(x.made),
+                            (select c.xmin::text from pg_class c where c.oid = x.made),
+                            case when work ? 'builds' then s.value ->> 'replaces' end
+                       from (select) one left join jsonb_each(seen) s on s.value -> 'view' = jsonb_build_array(r.schema_name, r.view_name)
+                      cross join lateral (select coalesce(s.key, split_part(r.filled, ' ', 2))::oid as made) x),
                    plan = null, updated_at = finished,
                    duration_ms = case when r.built_at is not null then r.duration_ms::float8
                                       when r.id = run then extract(epoch from finished - started) * 1000
@@ -508,10 +517,19 @@ begin
           else coalesce(failures::jsonb #>> array['classes', st], failures::jsonb #>> array['classes', left(st, 2)], 'ViewSqlFailed')
         end;
 
+        -- Newer data stay: what was built before them is built again, once, if there is as much time as it has taken.
+        if statement ->> 'kind' = 'newer' and failure is not null and seen <> '{}' and not again and finished - started < deadline - finished then
+          again := true;
+          failure := null;
+          statement := '{}';
+          stage := 'prepare';
+          continue;
+        end if;
+
         -- Goes on with the other plan, which refreshes one view only. If the query itself has failed, or trying again may help,
         -- the other plan is no way out.
         if work ? 'otherwise' and statement ? 'sql' and not statement ? 'computesRows'
-            and why in ('SwapImpossible', 'ViewSqlFailed', 'EventTriggerFailed', 'InsufficientPrivilege', 'DependentsExist') then
+            and (why in ('SwapImpossible', 'ViewSqlFailed', 'EventTriggerFailed', 'InsufficientPrivilege', 'DependentsExist') or statement ->> 'kind' = 'newer') then
           response := jsonb_set(work #> '{otherwise,response}', '{because}', to_jsonb(format('%s (%s)',
             work #>> '{otherwise,response,because}',
             left(case when quotes_rows then st else concat_ws(' ', msg, nullif(det, '')) end, 2000))));
