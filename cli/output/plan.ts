@@ -12,6 +12,7 @@ export function planLines({ from, paused, schedules, lags, leftOut }: Plan, outp
   return [
     `24 hours from ${moment(from, now)}${paused ? ', as if schedules were not paused' : ''}: ${count(turns, 'turn')} of schedules`,
     ...(schedules.length === 0 ? [] : ['', ...turnsTable(schedules, now, output)]),
+    ...meetings(schedules, now, output),
     ...(lags.length === 0 ? [] : ['', ...lagLines(lags, output)]),
     ...(leftOut.length === 0 ? [] : ['', ...leftOutLines(leftOut, now, output)]),
   ]
@@ -29,6 +30,20 @@ const turnsTable = (schedules: Plan['schedules'], now: Date, output: Output): st
     schedules,
     output,
   )
+
+const meetings = (schedules: Plan['schedules'], now: Date, { width }: Output): string[] => {
+  const lines = schedules.flatMap(({ schedule, timeZone, meets = [] }) =>
+    meets.flatMap(({ at, views, ...other }) =>
+      wrap(
+        harmless(
+          `${schedule} ${timeZone} and ${other.schedule} ${other.timeZone} meet at ${moment(at, now)} in ${views.map(short).join(', ')}: the second batch waits for what the first builds`,
+        ),
+        width,
+      ),
+    ),
+  )
+  return lines.length === 0 ? lines : ['', ...lines]
+}
 
 const lagLines = (lags: Plan['lags'], { width }: Output): string[] =>
   lags.flatMap(({ view, lagMs, for: reader }) =>

@@ -603,6 +603,15 @@ export const plan = z
           usualMs: z.int().meta({
             description: 'How long that usually takes, one after the other, in milliseconds.',
           }),
+          meets: z
+            .array(
+              z.object({ schedule: z.string(), timeZone: z.string(), at: time, views: z.array(z.string()) }),
+            )
+            .optional()
+            .meta({
+              description:
+                'The later schedules that refresh some of the same views at the same moment: the second batch waits for what the first builds.',
+            }),
         })
         .meta({ id: 'PlannedTurns' }),
     ),
