@@ -26,7 +26,7 @@ export interface Findings {
   role: string
   /** Who else has a hand in schema `viewkeeper` and its roles. An older version says nothing of it. */
   schema?: Obstacle[]
-  administrators?: Administered[]
+  administrators?: { role: string; by: string[]; members: string[] }[]
   views: ViewRights[]
   /** One sentence, if the server is newer than any tried: said by the doctor, and by nobody else. */
   untried?: string
@@ -40,13 +40,6 @@ export interface Findings {
   notSkipped?: { text: string; next: string | null }[]
   /** The fixes of all obstacles, each once. */
   missing: Fix[]
-}
-
-/** A role of Viewkeeper, who may administer it, and who is a member. */
-export interface Administered {
-  role: string
-  by: string[]
-  members: string[]
 }
 
 /** Whose rights to look at, and on which views: by names as in SQL. */
@@ -83,7 +76,7 @@ export async function examine(
   isWanted: (view: Examined) => boolean = () => true,
 ): Promise<Findings> {
   const [asking] = await sql.unsafe<
-    { name: string; written: string; schema: Obstacle[]; administrators: Administered[] }[]
+    ({ name: string; written: string } & Required<Pick<Findings, 'schema' | 'administrators'>>)[]
   >(`
     select rolname as name, oid::regrole::text as written, ${intruders(trustOf(role))} as schema,
            (select coalesce(jsonb_agg(k), '[]') from (${administrators}) k) as administrators

@@ -5,24 +5,22 @@ import { adminsOf, isAtLeast, type Obstacle, sayObstacles, toSetRole, unlessSupe
 // Who else has a hand in schema `viewkeeper` and in the roles that own it. Any user who may create in a database can make the
 // schema first, and its code would run as whoever works there; whoever administers role `viewkeeper` can become it.
 
-/** Whom somebody trusts, in conditions of SQL on a role `r`. */
-export interface Trust {
-  /** Whether what the role owns in the schema is ours. */
+/** Whom somebody trusts, in SQL. */
+interface Trust {
+  /** About a role `r`: whether what it owns in the schema is ours, and whether it may administer our roles. */
   owns: string
-  /** Whether the role may administer our roles. */
   administers: string
-  /** The names of our roles, as a condition on a role `o`. */
+  /** About a role `o`: whether it is one of ours, and matters. */
   ours: string
   /** Whether the schema matters. */
   uses: string
-  /** Who has to do what if a role that administers ours is to be trusted. */
+  /** Who has to do what to trust a role that administers ours. */
   trusting: string
-  /** Names of our objects, for what is to be handed over; null: nothing is. */
-  names?: string[]
+  /** About an object `x`: whether our steps name it. */
+  isNamed: string
 }
 
 const byNaming = `format('an administrator has to run:%s  npx viewkeeper create-role --trust %s', chr(10), whom::regrole)`
-
 const roles = `('viewkeeper', 'viewkeeper_views')`
 
 /**
@@ -44,23 +42,24 @@ export function trustOf(name: string | null): Trust {
   return {
     owns: `${isLogin} or r.oid = (select nspowner from pg_namespace where nspname = 'viewkeeper') and ${isAll}`,
     administers,
-    ours: `o.rolname in ${roles} and exists (${keeper(login)} and r.rolname = 'viewkeeper') and not ${isMadeMember}`,
+    ours: `o.rolname in ${roles} and not ${isMadeMember}
+      and (exists (${keeper(login)} and r.rolname = 'viewkeeper') or exists (select from n where nspowner = to_regrole('viewkeeper')))`,
     uses: `has_schema_privilege(${login}, oid, 'usage') or pg_has_role(${login}, nspowner, 'MEMBER')`,
     trusting: `format('a superuser has to run:%s  grant viewkeeper to %s;', chr(10), quote_ident(${login}))`,
+    isNamed: 'true',
   }
 }
 
 /** What an administrator trusts who makes the roles and hands the schema over: themselves, and the roles that they name. */
 export function trustOfAdministrator(trusted: string[], login: string, names: string[]): Trust {
   const owns = `r.rolname in (${['current_user', ...trusted.map(literal)].join(', ')})`
-  const ours = `o.rolname in ('viewkeeper', 'viewkeeper_views', ${literal(login)})`
   return {
     owns,
     administers: `${owns} or r.rolname = ${literal(login)}`,
-    ours,
+    ours: `o.rolname in ('viewkeeper', 'viewkeeper_views', ${literal(login)})`,
     uses: 'true',
     trusting: byNaming,
-    names,
+    isNamed: `x.name = any (${literal(`{${names.join(',')}}`)}) or owner = to_regrole('viewkeeper')`,
   }
 }
 
@@ -79,18 +78,21 @@ export const keeper = (login = 'session_user'): string => `
 const given = `case c.relkind when 'S' then '{USAGE,SELECT}' else case a.grantee when 0 then '{SELECT}' else '{SELECT,INSERT,UPDATE,DELETE}' end end`
 
 /** An expression: who else has a hand in our schema and roles, as JSON of obstacles. It needs no right on anything. */
-export const intruders = ({ owns, administers, ours, uses, trusting, names }: Trust): string => `(
+export const intruders = ({ owns, administers, ours, uses, trusting, isNamed }: Trust): string => `(
   with trusted as (select r.oid from pg_roles r where r.rolsuper or r.rolname = 'viewkeeper' or ${owns}),
   n as (
     select oid, nspowner, nspacl, nspowner in (select oid from trusted) as is_ours
       from pg_namespace where nspname = 'viewkeeper' and (${uses})),
   admins as (select r.oid from pg_roles r where r.rolsuper or r.rolname in ${roles} or ${administers}),
   objects as (
-    select d.classid, d.objid, i.type || ' ' || i.identity as object, coalesce(o.refobjid, 10) as owner, n.is_ours
+    select i.type || ' ' || i.identity as object, coalesce(c.relname, p.proname) as name, coalesce(o.refobjid, 10) as owner, n.is_ours
       from n join pg_depend d on d.refclassid = 'pg_namespace'::regclass and d.refobjid = n.oid and d.deptype = 'n'
       left join pg_shdepend o on o.dbid = (select oid from pg_database where datname = current_database())
-                             and o.classid = d.classid and o.objid = d.objid and o.deptype = 'o',
-           pg_identify_object(d.classid, d.objid, 0) i),
+                             and o.classid = d.classid and o.objid = d.objid and o.deptype = 'o'
+      left join pg_class c on d.classid = 'pg_class'::regclass and c.oid = d.objid
+      left join pg_proc p on d.classid = 'pg_proc'::regclass and p.oid = d.objid, pg_identify_object(d.classid, d.objid, 0) i
+     -- the sequence of a column is part of its table
+     where not exists (select from pg_depend t where t.classid = 'pg_class'::regclass and t.objid = c.oid and t.refclassid = t.classid and t.deptype in ('a', 'i'))),
   found (at, because, sql, by, whom) as (
     select 1, format('schema viewkeeper belongs to %s', nspowner::regrole), 'alter schema viewkeeper rename to viewkeeper_before;',
            ${unlessSuperuser('nspowner')}, nspowner from n where not is_ours
@@ -131,18 +133,10 @@ export const intruders = ({ owns, administers, ours, uses, trusting, names }: Tr
      where ${ours} and (m.admin_option and m.member not in (select oid from admins) or g.oid not in (select oid from admins))
     union all
     select 7, format('role %s may log in', o.oid::regrole), format('alter role %s nologin;', o.oid::regrole), ${adminsOf('o.oid')}, null
-      from pg_roles o where ${ours} and o.rolcanlogin and o.rolname in ${roles} and o.rolname <> session_user${
-        names === undefined
-          ? ''
-          : `
+      from pg_roles o where ${ours} and o.rolcanlogin and o.rolname in ${roles} and o.rolname <> session_user
     union all
     select 8, format('%s is no part of this version of Viewkeeper', object), format('alter %s set schema public;', object), ${unlessSuperuser('owner')}, null
-      from objects x where owner in (select oid from trusted) and owner <> coalesce(to_regrole('viewkeeper')::oid, 0)
-       and coalesce((select relname from pg_class where oid = x.objid and x.classid = 'pg_class'::regclass),
-                    (select proname from pg_proc where oid = x.objid and x.classid = 'pg_proc'::regclass), '') <> all (${literal(`{${names.join(',')}}`)}::name[])
-       and not exists (select from pg_depend d where d.classid = 'pg_class'::regclass and d.objid = x.objid and d.refclassid = 'pg_class'::regclass
-                          and d.deptype in ('a', 'i'))`
-      })
+      from objects x where owner in (select oid from trusted) and (${isNamed}) is not true)
   select coalesce(jsonb_agg(jsonb_build_object('because', because, 'fix', case when sql is not null then jsonb_strip_nulls(jsonb_build_object(
            'sql', sql, 'grants', false, 'by', by, 'instead', case when whom <> 0
              then format('or, if you trust %s, %s', whom::regrole, case at when 6 then ${trusting} else ${byNaming} end) end)) end)

@@ -332,12 +332,15 @@ describe('roles that somebody else has made', () => {
     expect(await make(rds, { password: null })).toMatchObject({ done: [], missing: [] })
   })
 
-  test('as the owner of the schema are refused at the start, too', async () => {
+  test.each([
+    ['whose member she has made the login', 'grant viewkeeper to app_owner'],
+    ['which the login may use', 'grant usage on schema viewkeeper to public'],
+  ])('as the owner of a schema %s are refused at the start, too', async (_, lure) => {
     const rds = await prepared('createrole')
     await rds.run(
       'eve',
       `create role viewkeeper nologin; grant viewkeeper to eve with ${major < 16 ? 'admin option' : 'set true'};
-       create schema viewkeeper authorization viewkeeper; grant viewkeeper to app_owner`,
+       create schema viewkeeper authorization viewkeeper; ${lure}`,
     )
     await rds.sql`alter role eve nocreaterole`
     await expect(migrate(rds.as('app_owner').database, schemaFolder)).rejects.toThrow(
