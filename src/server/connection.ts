@@ -4,7 +4,7 @@ import { Problem } from '../problem.ts'
 import { makeSafe } from '../sql/search-path.ts'
 import { withDeadline } from './deadline.ts'
 import { ownSocket } from './socket.ts'
-import { liftTransactionLimit } from './transaction-limit.ts'
+import { liftTransactionLimit, makeDurable } from './transaction-limit.ts'
 
 /** A connection, one session of the server. */
 export type Sql = postgres.Sql<{ bigint: number }>
@@ -144,7 +144,7 @@ async function insistOn(
       where case when a.name like '%\\_timeout' or a.name like '%\\_interval'
               then extract(epoch from current_setting(a.name, true)::interval) * 1000 <> a.value::numeric
               else current_setting(a.name, true) is distinct from a.value end;
-     ${liftTransactionLimit}`,
+     ${liftTransactionLimit}; ${makeDurable}`,
     [],
     options,
   )) as unknown as [unknown, { name: string }[]]

@@ -4,3 +4,10 @@
  */
 export const liftTransactionLimit =
   "select set_config('transaction_timeout', '0', false) where current_setting('transaction_timeout', true) <> '0'"
+
+/**
+ * What has been answered is on disk, whatever the database says by default. At the start of a connection, and after each `reset all`.
+ * A stronger setting stays.
+ */
+export const makeDurable =
+  "select set_config('synchronous_commit', 'local', false) where current_setting('synchronous_commit') = 'off'"
