@@ -227,7 +227,7 @@ test('an operation waits for free connections, is refused after some seconds, an
   })
   const refresh = () => fetch(`${url}/views/sales/refresh`, { method: 'POST' })
   const first = Array.from({ length: mostConnections / 4 }, refresh)
-  await vi.waitUntil(() => begun === first.length, { timeout: 30_000 })
+  await vi.waitUntil(() => begun === first.length, { timeout: 60_000 })
   const late = refresh()
   expect((await fetch(`${url}/runs`)).status).toBe(200)
   const refused = await late

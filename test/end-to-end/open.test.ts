@@ -21,7 +21,7 @@ test('viewkeeper open signs what the page asks of an environment, until Ctrl-C',
   const address = await command.sees(/page {2}(http:\/\/127\.0\.0\.1:\d+\/\?token=\S+)/)
   expect(address).toMatch(/#\/views\/app\.sales$/)
   // The browser is a program of its own, and starts when it likes.
-  await vi.waitUntil(() => browser.opened() === address, { timeout: 30_000 })
+  await vi.waitUntil(() => browser.opened() === address, { timeout: 60_000 })
   await command.sees(/acts on (opened) as you/)
 
   const { origin, searchParams } = new URL(address)
@@ -52,7 +52,7 @@ test('viewkeeper open of the local gateway opens the page that the gateway serve
   const command = run(['open'], { ...browser.env, PORT: new URL(url).port })
   expect(await command.exitCode).toBe(0)
   expect(command.printed()).toContain(`page  ${url}/\n`)
-  await vi.waitUntil(() => browser.opened() === `${url}/`, { timeout: 30_000 })
+  await vi.waitUntil(() => browser.opened() === `${url}/`, { timeout: 60_000 })
 })
 
 test('viewkeeper open --no-browser only prints the address', async () => {

@@ -338,9 +338,7 @@ async function doWhatFails(database: Database): Promise<void> {
   await keeper.stop()
 }
 
-test("no name on the search path of a login is taken for the catalog's by any statement", {
-  timeout: 240_000,
-}, async () => {
+test("no name on the search path of a login is taken for the catalog's by any statement", async () => {
   await place.run(
     'alice',
     'create table a.base as select 1 as id; grant select on a.base to public; create materialized view a.kept as select id from a.base',

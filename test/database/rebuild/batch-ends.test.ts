@@ -253,9 +253,7 @@ test('the shadows of a batch that nobody advances any more are dropped by the mo
   expect(await tellRows(sql, 'orphan')).toEqual([1, 1, 1, 1])
 })
 
-test('readers of several views see no error and no mixture during batches whose advancer is killed (-9) again and again', {
-  timeout: 240_000,
-}, async () => {
+test('readers of several views see no error and no mixture during batches whose advancer is killed (-9) again and again', async () => {
   await sql.unsafe(`
     create schema seen;
     create table seen.t (version int); insert into seen.t values (0);

@@ -139,9 +139,7 @@ describe('the exchange of a group', () => {
     expect(await swap(`${schema}.above`)).toMatchObject({ status: 'updated' })
   })
 
-  test('again and again under readers through views gives them no error', {
-    timeout: 240_000,
-  }, async () => {
+  test('again and again under readers through views gives them no error', async () => {
     const guest = role('watched_guest')
     await sql.unsafe(`
       create role ${guest}; create schema watched; grant usage on schema watched to ${guest};

@@ -36,9 +36,7 @@ const oids = async (schema: string): Promise<number[]> => {
 
 const leftovers = () => sql`select nspname from pg_namespace where nspname like 'viewkeeper\\_%'`
 
-test('readers of several members never see an error, nor members of two states, while the group is exchanged again and again', {
-  timeout: 300_000,
-}, async () => {
+test('readers of several members never see an error, nor members of two states, while the group is exchanged again and again', async () => {
   await makeGroup('read')
   const last = counts.exchangesUnderReaders + 1
   const readers = readersOf(url)
@@ -80,9 +78,7 @@ test('readers of several members never see an error, nor members of two states, 
   expect(await leftovers()).toEqual([])
 })
 
-test('a refresh that is killed at any moment leaves the old group or the new one, and nothing else', {
-  timeout: 300_000,
-}, async () => {
+test('a refresh that is killed at any moment leaves the old group or the new one, and nothing else', async () => {
   await makeGroup('killed')
   const began = performance.now()
   expect(await swap('killed')).toMatchObject({ status: 'updated' })

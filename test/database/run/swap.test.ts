@@ -301,9 +301,7 @@ describe('a swap', () => {
     expect(await swap(name)).toMatchObject({ status: 'updated' })
   })
 
-  test('again and again under readers of every kind never gives them an error or an empty view', {
-    timeout: 240_000,
-  }, async () => {
+  test('again and again under readers of every kind never gives them an error or an empty view', async () => {
     await sql.unsafe(`
       create table pool (id integer, n integer);
       insert into pool select i, 0 from generate_series(1, 300) i;
@@ -352,9 +350,7 @@ describe('a swap', () => {
     expect(await sql`select min(n)::int as n from watched`).toEqual([{ n: counts.swapsUnderReaders }])
   })
 
-  test('whose server process is terminated at any moment leaves the old view or the new view, and nothing else', {
-    timeout: 240_000,
-  }, async () => {
+  test('whose server process is terminated at any moment leaves the old view or the new view, and nothing else', async () => {
     await sql.unsafe(`
       create materialized view shaken as select i as id, repeat('x', 100) as pad from generate_series(1, 20000) i;
       create unique index shaken_key on shaken (id); create index shaken_pad on shaken (pad);

@@ -92,9 +92,7 @@ test('every function that is deployed into the network is called here', () => {
   )
 })
 
-test('every function waits for a server that is silent for 20 s, and says so', {
-  timeout: 40_000,
-}, async () => {
+test('every function waits for a server that is silent for 20 s, and says so', async () => {
   const warn = vi.spyOn(logger, 'warn').mockReturnValue()
   const awakeAt = Date.now() + 20_000
   await before(

@@ -73,7 +73,7 @@ test('the application connects meanwhile, and the request succeeds when a connec
   expect([...(await application`select 1 as one`)]).toEqual([{ one: 1 }])
   expect(await call('GET /views', 'api')).toMatchObject({ statusCode: 503 })
   await free()
-  await expect.poll(async () => (await call('GET /views', 'api')).statusCode, { timeout: 20_000 }).toBe(200)
+  await expect.poll(async () => (await call('GET /views', 'api')).statusCode).toBe(200)
 })
 
 test('an event is thrown with the name of the problem, which the state machine retries', async () => {

@@ -155,7 +155,7 @@ describe('credentials', () => {
       await api.send('GET', '/views')
       return received.at(-1)?.signature?.keyId !== received[0]?.signature?.keyId
     }
-    await vi.waitUntil(isRenewed, { timeout: 15_000 })
+    await vi.waitUntil(isRenewed, { timeout: 60_000 })
   })
 
   test('that are missing are found once they are there, also in a file that was read before', async () => {
