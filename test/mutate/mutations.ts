@@ -85,7 +85,7 @@ export const mutations: Mutation[] = [
     becomes: '',
     project: 'database',
     tests: 'run/patience',
-    named: 'is a changed catalog',
+    named: 'between two tries for the lock',
   },
   {
     breaks: 'only a plan of the own login is executed',

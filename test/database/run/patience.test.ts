@@ -121,3 +121,17 @@ describe('a plain view that is committed while the exchange waits for its last l
     expect(await refresh({ view: 'mv' }, callOn(database))).toMatchObject({ status: 'updated' })
   })
 })
+
+test('a comment that is committed between two tries for the lock is a changed catalog, and is not lost', async () => {
+  const reader = await holdLocks(url, 'select from mv')
+  const work = swap(60)
+  await until('the run waits for the exclusive lock', async () => {
+    const rows = await sql`
+      select from pg_locks where relation = 'mv'::regclass and mode = 'AccessExclusiveLock' and not granted`
+    return rows.length > 0
+  })
+  await sql`comment on column mv.id is 'late'`
+  await reader.commit()
+  expect(await work).toMatchObject({ status: 'error', error: { class: 'CatalogChanged' } })
+  expect(await sql`select col_description('mv'::regclass, 1) as comment`).toEqual([{ comment: 'late' }])
+}, 60_000)
