@@ -23,6 +23,8 @@ export interface LiveView {
     definition: string
     /** The search path on which the server reads the definition, and the expressions of indexes and statistics objects. */
     path: string
+    /** The hash of what an authored query means: see `meaningQuery`. Only of a shadow that was made from a definition. */
+    meaning?: string
     comment: string | null
     /** Extensions that the view `depends on`. */
     extensions: string[]

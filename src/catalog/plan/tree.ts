@@ -101,6 +101,10 @@ select string_agg(distinct case a.part when 'query' then ${placeQuery('a.tree', 
 export const treesText = (relation: string): string =>
   `select string_agg(concat_ws(' ', t.part, t.name, t.tree), e'\n' order by t.part, t.name collate "C") from (${treesQuery(relation)}) as t`
 
+/** A query for one text: the hash of what the query of a view means. */
+export const meaningQuery = (relation: string, nameOf?: string): string =>
+  `select md5(t.tree) from (${treesQuery(relation, nameOf)}) as t where t.part = 'query'`
+
 /** A query for one text: the hash of the trees of some views. */
 export const treesHash = (oids: number[]): string => `
 select md5(string_agg(t.trees, e'\n' order by r.oid)) from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${treesText('r.oid')}) as t(trees)`

@@ -92,6 +92,8 @@ export function wantedView(
     view: {
       ...live.view,
       definition: shadow.view.definition,
+      path: shadow.view.path,
+      ...(shadow.view.meaning !== undefined && { meaning: shadow.view.meaning }),
       // An empty comment means no comment.
       comment: after.comment || (before?.comment ? null : live.view.comment),
     },

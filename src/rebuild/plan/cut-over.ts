@@ -9,7 +9,7 @@ import { exclusively, holdStill, type Locked } from './locks.ts'
 import { about, closePlace, dropPlace, openPlace } from './make.ts'
 import { basisOfShadows, someOf } from './prove.ts'
 import type { RunOptions } from './run-options.ts'
-import { type Member, materialized, outsideOf, type Scope, wantedOf } from './scope.ts'
+import { type Member, materialized, outsideOf, retyped, type Scope, wantedOf } from './scope.ts'
 import { nameParts } from './shadow.ts'
 import { isApart, type Rebuild, shadowName, shadowNames } from './shadow-place.ts'
 import { noteMeaning, writeViewsAgain } from './written-again.ts'
@@ -26,6 +26,7 @@ export function cutOver(
   const { scope, place } = rebuild
   const { members } = scope
   const outside = outsideOf(scope)
+  const proved = retyped(scope).size === 0 ? outside : []
   // Members that are to change may read others afterwards.
   const childrenFirst = parentsFirst(members).toReversed()
   // A view that nothing reads leaves for good at once: one statement less under the lock.
@@ -50,7 +51,7 @@ export function cutOver(
         return move(view, shadowName(rebuild, member), view)
       }),
       ...closePlace(rebuild),
-      ...writeViewsAgain(outside),
+      ...writeViewsAgain(outside, proved),
       ...members.flatMap(({ live }) => about(scope, live.view, attach(live))),
       ...childrenFirst.flatMap((member) =>
         isUnread ? [] : drop(member.live.view, oldName(rebuild, member)),
@@ -71,7 +72,7 @@ export function cutOver(
         ...carry(rebuild),
         ...hasCarried(rebuild),
         nothingHasChanged(scope),
-        ...noteMeaning(outside),
+        ...noteMeaning(proved),
       ],
     },
   )

@@ -1,9 +1,9 @@
 import { differenceQuery, hashWithoutGrants, liveViewQuery } from '../../catalog/plan/live-view-query.ts'
 import { namedBy, readerOf } from '../../catalog/plan/rights.ts'
-import { treeDifferences } from '../../catalog/plan/tree.ts'
+import { meaningQuery, treeDifferences } from '../../catalog/plan/tree.ts'
 import { displayName, literal, regclass } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
-import type { Member, Scope } from './scope.ts'
+import { type Member, retyped, type Scope, wantedOf } from './scope.ts'
 import { type Rebuild, shadowName } from './shadow-place.ts'
 import { provePlainViews } from './written-again.ts'
 
@@ -49,11 +49,12 @@ export const nothingStandsBetween = (scope: Scope): Statement => ({
 
 /**
  * Proves, before any shadow is filled, that the shadows are copies which read each other as the views do. Of a member that is to
- * change, the proof is only that its shadow reads no old view.
+ * change, the proof is that its shadow reads no old view, and means what the authored query meant in the trial.
  */
 export const prove = (rebuild: Rebuild): Statement[] => [
   ...(mayReadOld(rebuild.scope) ? [readsNoOldView(rebuild)] : []),
   ...areFaithful(rebuild),
+  ...meanWhatIsAuthored(rebuild),
   ...provePlainViews(rebuild),
 ]
 
@@ -65,6 +66,38 @@ const mayReadOld = ({ members }: Scope): boolean =>
       wanted !== undefined ||
       [...live.indexes, ...live.statistics].some(({ hasExpressions }) => hasExpressions),
   )
+
+/** The name that a shadow is to have, or the name of another relation: see `normalTree`. */
+const nameOf = `coalesce((select s.named from pairs s where s.shadow = c.oid), format('%I.%I', n.nspname, c.relname))`
+
+function meanWhatIsAuthored(rebuild: Rebuild): Statement[] {
+  const { members } = rebuild.scope
+  if (members.every(({ wanted }) => wanted?.view.meaning === undefined)) return []
+  const pairs = members.map((member) => {
+    const { schema, name, meaning } = wantedOf(member).view
+    return `(${regclass(shadowName(rebuild, member))}::oid, format('%I.%I', ${literal(schema)}, ${literal(name)}), ${meaning === undefined ? 'null' : literal(meaning)})`
+  })
+  return [
+    {
+      phase: 'building',
+      kind: 'check',
+      sql: `
+with pairs as materialized (select * from (values ${pairs.join(', ')}) as p(shadow, named, meaning))
+select coalesce(string_agg(p.named, ', '), '') from pairs p
+ where p.meaning is not null and (${meaningQuery('p.shadow', nameOf)}) is distinct from p.meaning`,
+      check: {
+        is: '',
+        else: 'SwapImpossible',
+        message:
+          'The server reads its own text of the new query with other operators than the authored one, because others may create in the schema of an operator. ' +
+          'Keep them from that, as with: revoke create on schema public from public.',
+        tells: 'Views: ',
+        letsGo: true,
+      },
+      hidden: true,
+    },
+  ]
+}
 
 /** By what the catalog knows of the shadows' queries, indexes and statistics objects: a constant may name a view, too. */
 function readsNoOldView(rebuild: Rebuild): Statement {
@@ -117,7 +150,7 @@ export const areFaithful = (rebuild: Rebuild): Statement[] => {
   return members.length === 0 ? [] : [faithful(rebuild, members)]
 }
 
-const faithful = (rebuild: Rebuild, members: Member[]): Statement => ({
+const faithful = (rebuild: Rebuild, members: Member[], others = retyped(rebuild.scope)): Statement => ({
   phase: 'building',
   sql: `
 with pairs as materialized (
@@ -125,14 +158,14 @@ with pairs as materialized (
     from (values ${rebuild.scope.members
       .map((member) => {
         const { schema, name } = member.live.view
-        return `(${member.oid}::oid, ${member.wanted === undefined ? literal(member.hashWithoutGrants) : 'null'}, ${regclass(shadowName(rebuild, member))}::oid, ${literal(schema)}, ${literal(name)})`
+        return `(${member.oid}::oid, ${member.wanted === undefined ? literal(member.hashWithoutGrants) : 'null'}, ${regclass(shadowName(rebuild, member))}::oid, ${literal(schema)}, ${literal(name)}, ${!others.has(member.oid)})`
       })
-      .join(', ')}) as p(oid, hash, shadow, schema, name))
+      .join(', ')}) as p(oid, hash, shadow, schema, name, means_the_same))
 select coalesce(string_agg(${members.length === 1 ? 'd.differences' : `format('%s: %s', p.named, d.differences)`}, '; '), '') as differences
   from pairs p, lateral (
-    select concat_ws(', ', nullif(d.differences, ''), t.differences)
+    select concat_ws(', ', nullif(d.differences, ''), case when p.means_the_same then t.differences end)
       from (${differenceQuery('p.oid', 'p.hash', 'p.shadow')}) as d(differences),
-           (${treeDifferences('p.oid', 'p.shadow', `coalesce((select s.named from pairs s where s.shadow = c.oid), format('%I.%I', n.nspname, c.relname))`)}) as t(differences)
+           (${treeDifferences('p.oid', 'p.shadow', nameOf)}) as t(differences)
   ) as d(differences)
  where p.hash is not null and d.differences <> ''`,
   kind: 'check',

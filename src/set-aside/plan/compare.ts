@@ -17,7 +17,7 @@ export function lost(before: AsideView, after: AsideView | undefined, exactly: b
 function comparable({ live, trees }: AsideView, exactly: boolean): Record<string, unknown> {
   const { view, columns, grants, dependents, triggers, indexes, statistics } = live
   return {
-    attributes: { ...view, definition: null, path: null },
+    attributes: { ...view, definition: null, path: null, meaning: null },
     'query and expressions': exactly ? trees : null,
     columns: columns.map((column) => ({ ...column, type: exactly ? column.type : null })),
     indexes: indexes.map((index) => ({

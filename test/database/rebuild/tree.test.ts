@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readView } from '../../../src/catalog/db/catalog.ts'
+import { readSnapshot } from '../../../src/catalog/db/live-view.ts'
+import { liveDifferences } from '../../../src/catalog/plan/differences.ts'
+import type { ViewSnapshot } from '../../../src/catalog/plan/live-view.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import { readShadow } from '../../../src/set-aside/db/trial.ts'
 import { putBack } from '../../../src/set-aside/put-back.ts'
+import { longSession } from '../../../src/set-aside/session.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter } from '../../support/views/alter.ts'
@@ -127,4 +133,21 @@ test('queries that are set aside or that stand in the way of a change mean the s
   expect(refusal.message).toMatch(/materialized view odd\.\S+ (are not as before|no longer fits)/)
   await sql.unsafe('revoke create on schema public from public')
   expect(await rows()).toEqual(before)
+})
+
+test('check tells a query that an older version has read back with another operator', async () => {
+  const query = `select id from odd.users where mail is distinct from 'ANN@x.org'::citext`
+  const frozen = { schema: 'odd', name: 'frozen', sql: query, indexes: [], comment: null, grants: [] }
+  const differences = () =>
+    longSession(database, 'viewkeeper check', async (connection) => {
+      const { oid, owner } = await readView(connection, frozen)
+      const { live } = (await readSnapshot(connection, oid)) as ViewSnapshot
+      return liveDifferences(live, await readShadow(connection, frozen, owner, live))
+    })
+  await sql.unsafe(`create materialized view odd.frozen as ${query}`)
+  expect(await differences()).toEqual([])
+  await sql.unsafe(`
+    drop materialized view odd.frozen; set search_path = pg_catalog, pg_temp;
+    create materialized view odd.frozen as ${query.replace('::citext', '::public.citext')}; reset search_path`)
+  expect(await differences()).toMatchObject([{ kind: 'query' }])
 })
