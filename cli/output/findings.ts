@@ -3,6 +3,7 @@ import { fixLines, type Obstacle } from '../../src/catalog/plan/rights.ts'
 import { unsaid } from '../../src/sql/replicas.ts'
 import { count } from '../../src/terminal/report.ts'
 import type { Findings } from '../../src/watch/doctor.ts'
+import { silenceLines } from '../../src/watch/plan/silence.ts'
 
 /** What the doctor found, as lines for people: a table, what stands in the way, and the SQL that is missing. */
 export function findingsLines(findings: Findings): string[] {
@@ -17,6 +18,7 @@ export function findingsLines(findings: Findings): string[] {
     replicas,
     withoutKey,
     notSkipped = [],
+    silence,
   } = findings
   const standbys = unsaid(replicas)
   return [
@@ -34,6 +36,7 @@ export function findingsLines(findings: Findings): string[] {
     ]),
     ...withoutKey.flatMap(({ view, message }) => ['', `${view} ${message}`]),
     ...notSkipped.flatMap(({ text, next }) => ['', text, ...(next === null ? [] : [`  next: ${next}`])]),
+    ...(silence === undefined ? [] : silenceLines(silence)).flatMap((line) => ['', `! ${line}`]),
     ...(standbys === null ? [] : ['', standbys]),
     ...(copy === undefined ? [] : ['', copy]),
     ...(untried === undefined ? [] : ['', untried]),

@@ -45,6 +45,7 @@ export async function extrasOf(
       doorkeeper: makeDoorkeeper(database),
       start: {
         environment: localEnvironment,
+        told: channels.length > 0,
         publish: {
           ...metrics.publisher,
           runs(ended) {

@@ -55,10 +55,10 @@ export interface CommonOptions {
    */
   logLevel?: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR'
   /**
-   * The batches of the clock; `{}` has the defaults below.
-   * @default - none
+   * The batches of the clock; `false`: nothing is refreshed by the clock.
+   * @default - as below
    */
-  schedules?: ScheduleOptions
+  schedules?: ScheduleOptions | false
   /**
    * Views that a batch refreshes at once, 1 to 64.
    * @default 2
@@ -185,7 +185,7 @@ export interface ScheduleOptions {
 export interface NightlyOptions {
   /**
    * Time of day in `timeZone`, `hh:mm`.
-   * @default '09:00'
+   * @default '02:00'
    */
   at?: string
   /**
@@ -409,7 +409,7 @@ export const defaults = {
   logLevel: 'INFO',
   schedules: {
     nightly: {
-      at: '09:00',
+      at: '02:00',
       timeZone: 'Etc/UTC',
     },
     views: true,

@@ -14,5 +14,5 @@ export const serveOptions = z.strictObject({
   ),
 })
 
-/** The options that a keeper obeys. Without `schedules`, nothing is refreshed by the clock. */
+/** The options that a keeper obeys. */
 export type KeeperConfig = Omit<CommonOptions, 'alarmEmails' | 'pageUrl' | 'runbookUrl' | 'logLevel'>

@@ -1,3 +1,4 @@
+import { outsideClock } from '../catalog/plan/definition.ts'
 import { isEnded } from '../catalog/plan/run.ts'
 import { byUrgency, type Filter, filters, retryText, wordsOfState } from '../catalog/plan/state.ts'
 import type { View, ViewDetails } from '../edge/http/schemas/answers.ts'
@@ -188,13 +189,18 @@ function scheduleCell({
   promisedFor,
   lagWorksSeconds,
   nextBy,
+  nightly,
+  source,
 }: View): Cell {
   if (promisedFor != null && promisedMs != null)
     return [`within ${duration(promisedMs)}, for `, { view: promisedFor }]
   if (targetLagSeconds != null)
     return `within ${duration(targetLagSeconds * 1000)}${lagWorksSeconds == null ? '' : `: ${duration(lagWorksSeconds * 1000)} works`}`
+  // Its jobs refresh the view already.
+  if (schedule === outsideClock && source === 'discovered') return 'pg_cron'
   if (schedule != null) return `${schedule}${timeZone == null ? '' : ` ${timeZone}`}`
-  return nextBy === 'nightly' ? 'nightly' : null
+  // An older version does not say when.
+  return nightly != null ? `nightly ${nightly}` : nextBy === 'nightly' ? 'nightly' : null
 }
 
 /** The column of the refreshes that were left out, and their time. An older version does not say it. */

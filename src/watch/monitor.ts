@@ -64,19 +64,22 @@ export function monitor(
     telling = usualTelling,
     programs = { environment: null },
     looks = { everySeconds: null },
+    told = null,
   }: {
     schedules: Schedules
     publish: Publisher
     telling?: Telling
     programs?: Programs | null
     looks?: Looks | undefined
+    /** Whether anybody is told what is found; null: nobody knows. */
+    told?: boolean | null | undefined
   },
 ): Promise<Monitored> {
   return database.withConnection(async (sql) => {
     const terms = { schedules, looks, programs, version }
     const { mark, scans, found: known } = await glance(sql, terms)
     const absent = Math.max(absentSeconds, telling.apartSeconds)
-    const { settled, scanned } = await noteLook(sql, absent, scans)
+    const { settled, scanned } = await noteLook(sql, absent, { scans, told })
     if (known !== null) {
       publish.runs([])
       publish.batches([])

@@ -66,7 +66,8 @@ export const result = z
       durationMs: milliseconds,
     }),
     coalesced: z.literal(true).optional().meta({
-      description: "This result is of an earlier run within the view's minimum interval.",
+      description:
+        "This result is of an earlier request's run: one that goes on, or ended within the view's minimum interval.",
     }),
     error: error.optional(),
   })
@@ -227,6 +228,10 @@ const viewSummary = z.object({
     description: "The view's own schedule, as five fields of cron; null if its definition has none.",
   }),
   timeZone: z.string().nullable().meta({ description: "The time zone of the view's own schedule." }),
+  nightly: z.string().nullable().optional().meta({
+    description: 'When the batch of every view refreshes it; null if it does not.',
+    example: '02:00 Etc/UTC',
+  }),
   targetLagSeconds: z.int().nullable().meta({
     description:
       'How old the data may become, instead of a schedule; null if its definition does not say so.',
@@ -267,6 +272,18 @@ const viewSummary = z.object({
   }),
 })
 
+const silence = z
+  .object({
+    unrefreshed: z.array(z.string()).meta({
+      description:
+        'The views that nothing refreshes: no schedule, no target lag, and no definition says that something else does.',
+    }),
+    told: z.boolean().nullable().meta({
+      description: 'Whether anybody is told what goes wrong; null: nobody knows.',
+    }),
+  })
+  .meta({ id: 'Silence', description: 'What would be silence, as of the last look of the monitor.' })
+
 export const viewList = z
   .object({
     views: z.array(viewSummary.meta({ id: 'View' })),
@@ -306,6 +323,7 @@ export const viewList = z
         description:
           'The channels of viewkeeper serve that do not take their messages. Empty on AWS, where SNS delivers.',
       }),
+    silence: silence.optional(),
     next,
   })
   .meta({ id: 'ViewList' })
@@ -387,6 +405,7 @@ export const why = z
       description: 'Who is in the way of the refresh now: the oldest transaction first.',
     }),
     recentRuns: z.array(run).meta({ description: 'The last five runs of the view, newest first.' }),
+    silence: silence.optional(),
   })
   .meta({ id: 'Why', description: 'Why the data of a view are as old as they are, and what to do.' })
 
