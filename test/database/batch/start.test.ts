@@ -185,12 +185,18 @@ describe('a key', () => {
     expect(await start(request, { ...call, caller: 'somebody else' })).toMatchObject({ status: 'pending' })
   })
 
-  test('also gives a batch that was skipped', async () => {
+  test('also gives a batch that was skipped, and the one that was joined', async () => {
     await makeGraph(sql, 'kept', { a: [] })
     const open = await begin(database, { pattern: 'kept.*' })
-    const skipped = await start({ pattern: 'kept.*' }, { idempotencyKey: 'kept' })
+    const skipped = await start({ pattern: 'kept.*', strategy: 'swap' }, { idempotencyKey: 'kept' })
+    expect(skipped.status).toBe('skipped')
+    const joined = await start({ pattern: 'kept.*' }, { idempotencyKey: 'joined' })
     await advanceToEnd(database, open)
-    expect(await start({ pattern: 'kept.*' }, { idempotencyKey: 'kept' })).toEqual(skipped)
+    expect(await start({ pattern: 'kept.*', strategy: 'swap' }, { idempotencyKey: 'kept' })).toEqual(skipped)
+    expect(await start({ pattern: 'kept.*' }, { idempotencyKey: 'joined' })).toMatchObject({
+      batchId: joined.batchId,
+      status: 'success',
+    })
   })
 })
 
@@ -211,7 +217,7 @@ describe('a batch that nobody advances', () => {
       'a retry is waiting',
       async () => (await accountOf(sql, batchId)).statuses.bad?.[1] === 'pending',
     )
-    expect(await start(request)).toMatchObject({ status: 'skipped' }) // the first batch is being advanced
+    expect(await start(request)).toMatchObject({ batchId, status: 'running' }) // it is being advanced
     const next = await until('the next one is let in', async () => {
       await forget(batchId) // again: the call that advances the batch records itself
       const started = await start(request)

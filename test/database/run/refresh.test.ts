@@ -220,6 +220,13 @@ describe('waiting', () => {
   })
 })
 
+/** Waits until so many requests have found that a run goes on: each leaves a row of its own. */
+const haveJoined = (view: string, requests: number) =>
+  until(
+    `${requests} requests have joined the run of ${view}`,
+    async () => (await runs(view)).filter(({ status }) => status === 'skipped').length === requests,
+  )
+
 describe('many refreshes of one view', () => {
   test('twenty at once are one run: those who wait get its end, and the others its id', async () => {
     await makeGatedView(sql, 'wanted')
@@ -232,6 +239,7 @@ describe('many refreshes of one view', () => {
         coalesced: true,
       })
       const others = Array.from({ length: 18 }, () => refresh({ view: 'wanted' }, call()))
+      await haveJoined('wanted', 19)
       await open()
       for (const other of await Promise.all(others))
         expect(other).toMatchObject({ runId, status: 'updated', coalesced: true })
@@ -245,6 +253,7 @@ describe('many refreshes of one view', () => {
       const { runId } = await refresh({ view: 'doomed' }, call({ waitUntil: 0 }))
       await untilAtGate(sql, 'doomed')
       const joined = refresh({ view: 'doomed' }, call())
+      await haveJoined('doomed', 1)
       await cancel(runId, call())
       expect(await joined).toMatchObject({ runId, status: 'error', error: { class: 'Canceled' } })
     })
