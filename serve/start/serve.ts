@@ -51,6 +51,8 @@ async function start(
   const source = sourceOf(process.env)
   // The functions read the environment at each call, as in Lambda.
   Object.assign(process.env, variablesOf(options, Object.keys(options).filter(isFunctionOption)))
+  const { environment } = options
+  if (environment !== undefined) process.env.VIEWKEEPER_ENVIRONMENT = environment
   process.env.POWERTOOLS_METRICS_DISABLED ??= 'true'
   process.env.POWERTOOLS_LOG_LEVEL ??= options.logLevel ?? 'INFO'
   const logger = leveledLogger(process.env)
@@ -65,6 +67,8 @@ async function start(
     host,
     port: portOf(process.env) ?? usualPort,
     functions: servedFunctions(keeper.advancer),
+    environment,
+    typed: () => environment ?? null,
     watched,
     doorkeeper,
     trustsMachine: isLoopback(host) && !requireTokens,

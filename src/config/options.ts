@@ -94,6 +94,12 @@ export interface CommonOptions {
 /** What `viewkeeper serve` may be told besides its database. */
 export interface ServeOptions extends CommonOptions {
   /**
+   * The name that mails, the page, metrics and commands give it, such as `shop-production`; variable
+   * `VIEWKEEPER_ENVIRONMENT`.
+   * @default - `local`
+   */
+  environment?: string
+  /**
    * Whom `viewkeeper serve` tells.
    * @default - nobody but the log
    */
@@ -399,7 +405,7 @@ export interface ChatOptions {
   kind?: 'slack' | 'teams' | 'discord'
 }
 
-/** The options of which none is given; `schedules` as `schedules: {}` is understood. */
+/** The options of which none is given. */
 export const defaults = {
   withoutKey: 'swap',
   regularUpToMs: 10,

@@ -167,7 +167,8 @@ export function keeperOf(
       return waiting(ended(), signal)
     },
     views: async () => (await listViews(database, terms.schedules)).views,
-    why: (view) => getWhy(database, view, { schedules: terms.schedules, environment: null }),
+    why: (view) =>
+      getWhy(database, view, { schedules: terms.schedules, environment: config.environment ?? null }),
     start({ config: said, environment = null, told = null, publish, onLook, onStanding, whileLeading } = {}) {
       const obeyed = said ?? config
       terms = termsOf(obeyed)
