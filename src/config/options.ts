@@ -367,13 +367,13 @@ export interface SmtpOptions {
   host: string
   /**
    * Its port.
-   * @default 587
+   * @default - 465 with `implicit`, 25 with `none`, else 587
    */
   port?: number
   /**
    * `starttls`: the connection is encrypted before anything is sent, or nothing is sent; `implicit`: TLS from the first
    * byte, usually on port 465; `none`: a relay on this machine.
-   * @default 'starttls'
+   * @default - `implicit` on port 465, `none` on this machine without a `user`, else `starttls`
    */
   tls?: 'starttls' | 'implicit' | 'none'
   /**
