@@ -72,6 +72,7 @@ export function viewFacts(view: ViewDetails, now: Date): Fact[] {
     ['held back', view.checkFailedSince ? ['by a check since ', { moment: view.checkFailedSince }] : null],
     ['last success', momentCell(view.lastSuccessAt)],
     ['schedule', scheduleCell(view)],
+    ['paused until', view.paused ? (momentCell(view.pausedUntil ?? null) ?? 'somebody resumes it') : null],
     ['saved', savedText([view])],
     ['cost', costOf(view)],
     ['next run', view.nextRun && [{ moment: view.nextRun }, ', ', { ahead: view.nextRun }]],
@@ -153,7 +154,8 @@ export function stateCell({ view, state, culprit, paused }: View, where?: 'here'
   return paused && state !== 'paused' ? [stands, { onPage: { sign: signOf('paused') } }] : stands
 }
 
-function lastRunCell({ view, lastRun, retry, suspendedUntil }: View, now: Date): Cell {
+function lastRunCell({ view, lastRun, retry, suspendedUntil, pausedUntil }: View, now: Date): Cell {
+  if (pausedUntil != null) return `paused until ${moment(pausedUntil, now)}`
   if (retry != null) return { sign: signOfRun('failed'), word: retryText(retry, view, now) }
   if (lastRun === null) return { onPage: 'never run' }
   const { id, status, requestedAt, finishedAt, durationMs } = lastRun

@@ -1,7 +1,7 @@
 import { type Schedules, unscheduled } from '../batch/schedules.ts'
 import { readView, unknownView } from '../catalog/db/catalog.ts'
 import { readViewDetails, type ViewDetails } from '../catalog/db/details.ts'
-import type { Pause } from '../catalog/db/pause.ts'
+import { type Pause, readPauseEnds } from '../catalog/db/pause.ts'
 import { dependents } from '../catalog/plan/graph.ts'
 import { timeOfDay } from '../catalog/plan/scheduled.ts'
 import { readRuns } from '../run/db/history.ts'
@@ -39,6 +39,8 @@ export interface ListedView extends Omit<Standing, Unlisted>, Saved {
   /** What its refreshes of the last 30 days cost; null if none is on record. */
   cost: Cost | null
   paused: boolean
+  /** When its pause ends by itself; null: when somebody ends it. */
+  pausedUntil: Date | null
   /** The views that this one reads, directly or through plain views and functions. */
   dependsOn: string[]
   /** The views that read this one. */
@@ -116,6 +118,7 @@ async function listing(
   only: number | null = null,
 ): Promise<(view: Standing) => ListedView> {
   const neededBy = dependents(dependencies)
+  const ends = await readPauseEnds(sql)
   const saved = await readSaved(sql, only)
   const costs = await readCosts(sql, only)
   return ({
@@ -133,6 +136,7 @@ async function listing(
   }) => ({
     ...shown,
     paused: pausedSince !== null,
+    pausedUntil: pausedSince === null ? null : (ends.get(shown.id ?? 0) ?? null),
     dependsOn: dependencies.get(shown.view) ?? [],
     neededBy: neededBy.get(shown.view) ?? [],
     lagWorksSeconds: lagWorksMs === null ? null : lagWorksMs / 1000,

@@ -85,7 +85,11 @@ export function getWhy(database: Database, view: string, { schedules, environmen
       }),
       locks: withoutRepeats(examined.flatMap(({ locks }) => locks)),
       recentRuns: id === null ? [] : (await readRuns(sql, { definitionId: id, limit: recentRuns })).rows,
-      silence: { ...silence, unrefreshed: silence.unrefreshed.filter((each) => each === own.view) },
+      silence: {
+        ...silence,
+        unrefreshed: silence.unrefreshed.filter((each) => each === own.view),
+        forgotten: silence.forgotten.filter((each) => each === own.view),
+      },
     }
   })
 }

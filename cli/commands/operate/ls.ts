@@ -99,7 +99,7 @@ function listLines(
     ...(paused === null
       ? []
       : [
-          `${output.paint('yellow', '!')} everything is paused since ${moment(paused.since, now)} by ${harmless(paused.by)}: ${allPausedMeans}`,
+          `${output.paint('yellow', '!')} everything is paused since ${moment(paused.since, now)} by ${harmless(paused.by)}${paused.until == null ? ', without an end' : `, until ${moment(paused.until, now)}`}: ${allPausedMeans}`,
           `  next: ${command(['resume', '--all'], api.typed)}`,
           '',
         ]),

@@ -23,8 +23,8 @@ export const Loud = ({ failing = [], silence }: Pick<ViewList, 'failing' | 'sile
 export const AllPaused = ({ paused }: { paused: NonNullable<ViewList['paused']> }) => (
   <div class="strip strip-held">
     <p>
-      <strong>Everything scheduled is paused</strong>, <When at={paused.since} /> by {paused.by}:{' '}
-      {allPausedMeans}.
+      <strong>Everything scheduled is paused</strong>, <When at={paused.since} /> by {paused.by}
+      {paused.until != null && `, until ${utc(paused.until)}`}: {allPausedMeans}.
     </p>
     <Button does={resumeAll}>Resume all</Button>
   </div>

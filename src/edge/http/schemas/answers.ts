@@ -179,6 +179,9 @@ const viewSummary = z.object({
   strategy: z.string(),
   populated: z.boolean(),
   paused: z.boolean(),
+  pausedUntil: time.nullable().optional().meta({
+    description: 'When its pause ends by itself; null: when somebody ends it.',
+  }),
   sizeBytes: z
     .int()
     .nullable()
@@ -281,14 +284,18 @@ const silence = z
     told: z.boolean().nullable().meta({
       description: 'Whether anybody is told what goes wrong; null: nobody knows.',
     }),
+    forgotten: z.array(z.string()).optional().meta({
+      description: 'The views that have been paused for a week or longer, without an end.',
+    }),
   })
   .meta({ id: 'Silence', description: 'What would be silence, as of the last look of the monitor.' })
 
 export const viewList = z
   .object({
     views: z.array(viewSummary.meta({ id: 'View' })),
-    paused: z.object({ since: time, by: z.string() }).nullable().meta({
-      description: 'Since when everything scheduled is paused, and who paused it; null if it is not paused.',
+    paused: z.object({ since: time, by: z.string(), until: time.nullable().optional() }).nullable().meta({
+      description:
+        'Since when everything scheduled is paused, who paused it, and when that ends by itself; null if it is not paused.',
     }),
     replicas: z
       .object({
