@@ -30,8 +30,6 @@ interface GatewayOptions {
   host?: string
   port: number
   functions: LoadFunction
-  /** The name of the environment. Default: it has none. */
-  environment?: string | undefined
   /** What `GET /events` streams. Default: nothing, there is no such route. */
   events?: LocalEvents | undefined
   /** What is told of the process. Default: nothing, there are no such routes. */
@@ -63,7 +61,7 @@ const keepAliveMs = 125_000
  * can connect, and `Host` and `Origin` are checked.
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { functions, environment, events, typed, watched, host = '127.0.0.1', drainMs = 0 } = options
+  const { functions, events, typed, watched, host = '127.0.0.1', drainMs = 0 } = options
   let open = 0
   const server = createServer((request, response) => {
     open++
@@ -97,8 +95,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { port } = server.address() as AddressInfo
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   const page = pageFor(() => ({
-    name: environment ?? url,
-    environment: environment ?? null,
+    name: url,
+    environment: null,
     url,
     typed: typed?.(url) ?? undefined,
     events: events && true,

@@ -32,8 +32,7 @@ export async function extrasOf(
     let leaderlessSince = Number.POSITIVE_INFINITY
     let slow = false
     const names = channels.map(({ name }) => name)
-    const { environment = localEnvironment } = options
-    const metrics = makeMetrics(database, { environment, channels: names }, () => leads)
+    const metrics = makeMetrics(database, names, () => leads)
     const { schedules } = termsOf({ ...defaults, ...options })
     return {
       watched: {
@@ -45,8 +44,7 @@ export async function extrasOf(
       },
       doorkeeper: makeDoorkeeper(database),
       start: {
-        environment,
-        told: channels.length > 0,
+        environment: localEnvironment,
         publish: {
           ...metrics.publisher,
           runs(ended) {
@@ -67,7 +65,7 @@ export async function extrasOf(
         async whileLeading({ signal }) {
           const { pageUrl, runbookUrl } = options
           const links = { pageUrl, runbookUrl }
-          news = startNews({ database, environment, schedules, links, channels })
+          news = startNews({ database, environment: localEnvironment, schedules, links, channels })
           if (!signal.aborted) await once(signal, 'abort')
           await news.close()
         },

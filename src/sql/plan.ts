@@ -69,7 +69,10 @@ interface About {
   sql: string
   /** In the run of a group: the member that the statement is about. Errors begin with its name. */
   view?: string
-  /** The statement computes rows. The server's error messages may quote rows, so they stay out of the record. */
+  /**
+   * The statement computes rows, under the settings of our login. The server's error messages may quote rows, so they stay out of
+   * the record.
+   */
   computesRows?: true
   /** The statement fills `relation`, written as in SQL, with the data of a view: the view itself or its shadow. */
   fills?: { view: [schema: string, name: string]; relation: string }

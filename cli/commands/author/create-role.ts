@@ -14,6 +14,7 @@ import { connectTo, type Sql } from '../../../src/server/connect.ts'
 import { docsOf } from '../../../src/sql/runbook.ts'
 import { examine } from '../../../src/watch/doctor.ts'
 import { findingsLines } from '../../output/findings.ts'
+import { harmless } from '../../output/width.ts'
 import { commaSeparated, positive } from '../flags.ts'
 
 interface CreateRoleOptions {
@@ -27,7 +28,7 @@ interface CreateRoleOptions {
 }
 
 /** Text for people goes to standard error, because standard output takes the secret. */
-const say = (line: string): boolean => process.stderr.write(line === '' ? '\n' : `  ${line}\n`)
+const say = (line: string): boolean => process.stderr.write(line === '' ? '\n' : `  ${harmless(line)}\n`)
 
 /** Declares `create-role`. */
 export function addTo(program: Command): void {

@@ -80,6 +80,8 @@ const indexes = `(select coalesce(jsonb_agg(jsonb_build_object(
               case when i.indisunique then 'UNIQUE ' else '' end, c.relname, m.nspname, m.relname)) + 1),
      'hasExpressions', i.indexprs is not null or i.indpred is not null,
      'tablespace', (select spcname from pg_tablespace where oid = c.reltablespace),
+     'compressed', (select jsonb_agg(v.attname) from pg_attribute x join pg_attribute v on v.attrelid = m.oid and v.attnum = i.indkey[x.attnum - 1]
+                     and v.atttypid <> x.atttypid where x.attrelid = c.oid and x.attcompression <> ''),
      'clustered', i.indisclustered, 'comment', obj_description(c.oid, 'pg_class'),
      'statistics', (select coalesce(jsonb_agg(jsonb_build_object('column', a.attnum, 'target', a.attstattarget) order by a.attnum), '[]')
                       from pg_attribute a where a.attrelid = c.oid and a.attstattarget >= 0),

@@ -56,6 +56,8 @@ export interface LiveView {
      */
     hasExpressions: boolean
     tablespace: string | null
+    /** The columns whose compression the index has got since it was made, although it stores another type, as GIN does; null: none. */
+    compressed?: string[] | null
     clustered: boolean
     comment: string | null
     statistics: { column: number; target: number }[]

@@ -183,7 +183,7 @@ function alterations(
         .map((grant) => building(revokeStatement(grant, target))),
       ...wanted.grants
         .filter((grant) => !live.grants.some(sameGrant(grant)) || isRevokedToo(grant, live, wanted))
-        .map((grant) => building(grantStatement(grant, target, live.view.owner))),
+        .map((grant) => building(grantStatement(grant, target))),
     ],
     cutOver: [
       ...dropped.map(({ name }) => cutOver(`drop index ${indexName(name)}`)),

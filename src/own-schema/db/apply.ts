@@ -62,6 +62,7 @@ async function prepareJournal(sql: Sql, steps: SchemaStep[]): Promise<void> {
       name text not null,
       checksum text not null,
       applied_at timestamptz not null default clock_timestamp())`
+  await insistOnOwner(sql)
 }
 
 /** The steps of versions before the first release were folded into fewer, which do not upgrade what those have made. */
@@ -97,10 +98,27 @@ async function applyOnce(sql: Sql, step: SchemaStep): Promise<boolean> {
   } catch (error) {
     throw sqlFailed(`schema/${step.name}.sql`, step.sql, error)
   }
+  await insistOnOwner(sql)
   await sql`
     insert into viewkeeper.schema_steps (number, name, checksum)
     values (${step.number}, ${step.name}, ${step.checksum})`
   return true
+}
+
+/** An event trigger may give what is made to a role that may not do with it what triggers and keys need. */
+async function insistOnOwner(sql: Sql): Promise<void> {
+  const [given] = await sql<{ relation: string; owner: string; triggers: string | null }[]>`
+    select c.oid::regclass::text as relation, c.relowner::regrole::text as owner,
+           (select string_agg(quote_ident(evtname), ', ') from pg_catalog.pg_event_trigger where evtevent = 'ddl_command_end') as triggers
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = 'viewkeeper' and c.relkind = 'r' and c.xmin = pg_current_xact_id()::xid
+       and c.relowner <> current_user::regrole limit 1`
+  if (given === undefined) return
+  throw new Problem(
+    'EventTriggerFailed',
+    `${given.relation} belongs to ${given.owner} as soon as it is made, because event trigger ${given.triggers} gives it ` +
+      'to that role. Let the event trigger leave out schema viewkeeper and names that begin with viewkeeper_. Nothing was changed.',
+  )
 }
 
 const byCommand =

@@ -107,12 +107,11 @@ export const besideReaders = (view: QualifiedName, work: Statement[], timeoutSec
 })
 
 /**
- * Takes AccessExclusive on a view or a table: the server takes this lock to reset this one option.
- * Nobody sets the option, so nothing changes. The usual `comment on … is <the same>` could undo a comment
- * that somebody else has just written.
+ * Takes AccessExclusive on a view or a table: the server takes this lock to reset this option, which only a BRIN index can
+ * have, so nothing changes. The usual `comment on … is <the same>` could undo a comment that somebody else has just written.
  */
 export const exclusiveLock = (kind: Locked['kind'], name: QualifiedName): Statement => ({
-  ...alter(kind, name, 'reset (user_catalog_table)'),
+  ...alter(kind, name, 'reset (pages_per_range)'),
   locksReaders: true,
 })
 

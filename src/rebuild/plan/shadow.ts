@@ -58,7 +58,7 @@ export const sandboxedIf = (hasExpressions: boolean, live: LiveView) =>
 
 /** The indexes of the view, on its shadow. */
 export function buildIndexes(live: LiveView, names: ShadowNames): Statement[] {
-  const { indexes } = live
+  const { indexes, columns } = live
   const shadow = quoteName(names.view)
   return indexes.flatMap((index, at) => {
     const temporary = quoteIdentifier(names.index(at))
@@ -76,6 +76,12 @@ export function buildIndexes(live: LiveView, names: ShadowNames): Statement[] {
         ...index.statistics.map(
           ({ column, target }) => `alter index ${name} alter column ${column} set statistics ${target}`,
         ),
+        ...columns
+          .filter(({ name }) => index.compressed?.includes(name))
+          .map(
+            ({ name, compression }) =>
+              `alter materialized view ${shadow} alter column ${quoteIdentifier(name)} set compression ${compression}`,
+          ),
         index.clustered && `alter materialized view ${shadow} cluster on ${temporary}`,
         index.comment !== null && `comment on index ${name} is ${literal(index.comment)}`,
         ...index.extensions.map(

@@ -5,7 +5,7 @@
 -- This text is constant. What differs between runs is data: the plan of the run, in viewkeeper.runs.plan, and settings of the
 -- session. Text of users in here would sooner or later break out of the dollar quotes, and would make an entry of
 -- pg_stat_statements for each run. All names mean objects of the catalog, because the path of the session is
--- "pg_catalog, pg_temp" (src/sql/search-path.ts).
+-- "pg_catalog, pg_temp" (src/sql/own-session.ts).
 --
 --   1. The claim, and a commit: from here on others see that the run is running.
 --   2. The work, in three stages. "prepare" needs no strong lock. "cut-over" has the statements that need one, and is tried until
@@ -22,6 +22,8 @@ declare
   run constant integer := pg_catalog.current_setting('viewkeeper.run')::pg_catalog.int4;
   role_path constant text := pg_catalog.current_setting('viewkeeper.role_path');
   home constant text := pg_catalog.current_setting('role');
+  login_settings constant jsonb := pg_catalog.current_setting('viewkeeper.login_settings')::pg_catalog.jsonb;
+  own_settings jsonb;
   -- What is known of failures, as JSON: src/run/envelope/failures.ts.
   failures constant text := pg_catalog.current_setting('viewkeeper.failures');
   me_since timestamptz;
@@ -90,6 +92,7 @@ declare
   unfound jsonb;
 begin
   me_since := (select backend_start from pg_stat_get_activity(pg_backend_pid()));
+  own_settings := (select jsonb_object_agg(key, current_setting(key)) from jsonb_each_text(login_settings));
   statement_limit := current_setting('statement_timeout')::interval;
   -- The rest is for recording the failure: a time-out that meets the recording would lose the run's own error.
   deadline := statement_timestamp() + coalesce(nullif(statement_limit, '0') - least(statement_limit / 5, '1s'), '7 days');
@@ -265,6 +268,12 @@ begin
           end if;
 
           for statement in select * from jsonb_array_elements(todo) loop
+            -- Queries of others are executed under the settings of our login: see src/sql/own-session.ts. With all identifiers quoted
+            -- the server cannot read its own SQL of a concurrent refresh.
+            if statement ? 'computesRows' then
+              perform set_config(key, value, true) from jsonb_each_text(login_settings)
+                where key <> 'quote_all_identifiers' or statement ->> 'sql' !~ '^refresh materialized view concurrently ';
+            end if;
             -- How old the data will be that the statement fills a view with, noted before the server takes the statement's
             -- snapshot. The owner of a view may not read the record, so our own role does.
             if statement ? 'fills' then
@@ -386,6 +395,9 @@ begin
                 raise exception 'Somebody has refreshed %, or granted privileges on it, while its shadow was built. Nothing was exchanged: refresh again.', answer;
               end if;
             end case;
+            if statement ? 'computesRows' then
+              perform set_config(key, value, true) from jsonb_each_text(own_settings);
+            end if;
 
             if statement ->> 'when' = 'before' then
               rows_before := counted;
@@ -496,6 +508,8 @@ begin
         -- if code of others was executed.
         quotes_rows := failure is null
           and (statement ? 'computesRows' or left(st, 2) in ('21', '22', '23') and (statement ->> 'kind' = 'userCode' or statement ? 'sandbox'));
+        -- These are the server's own about limits and logins, which tell no row, unless a function or another server stands in between.
+        quotes_rows := quotes_rows and not (failures::jsonb -> 'whole' ? st and cardinality(string_to_array(ctx, E'\n')) < 3);
         -- A name that an error gives may be row data. 21000: a concurrent refresh has found two equal rows, and quotes one.
         violated := case when raised then null
                          when st = '23505' then statement #>> array['unique', con]
@@ -566,15 +580,6 @@ begin
             end;
             -- A cancel signals before it commits its request: the update waits for that commit, but would not see it.
             perform from viewkeeper.runs r where r.id = run or r.group_run_id = run for no key update;
-            -- A view that was only to be rebuilt along, for the sake of the one that somebody asked for, is not to blame.
-            update viewkeeper.runs r set status = 'skipped', plan = null, finished_at = finished, updated_at = finished, duration_ms = 0,
-                   meta = jsonb_set(r.meta, '{response,because}', to_jsonb(format('run %s of %s did not succeed, and nothing was exchanged', run, the_view)))
-             where r.group_run_id = run and r.batch_id is null
-               and not exists (select from viewkeeper.runs c where run in (c.id, c.group_run_id) and c.cancel_requested_at is not null)
-               and not exists (
-                     select from jsonb_array_elements(work -> 'members') m
-                      where m ->> 'view' = statement ->> 'view' and m ->> 'schema' = r.schema_name and m ->> 'name' = r.view_name)
-               and r.backend_pid = pg_backend_pid() and r.backend_start = me_since and r.status in ('running');
             -- Failure: the runs that this process claimed, without row data. Canceled: a caller has asked for it.
             update viewkeeper.runs r
                set status = case when st = '57014' and not raised and exists (

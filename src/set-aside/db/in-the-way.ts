@@ -11,6 +11,7 @@ import { parentsFirst } from '../../sql/walks.ts'
 import type { AsideView, InTheWay, Touched } from '../plan/items.ts'
 import { actingRequirements, cannotCarry } from '../plan/requirements.ts'
 import { readBelow } from './below.ts'
+import { mayRecordRuns } from './runs.ts'
 import { readTrees } from './trees.ts'
 
 /** A relation that is touched, found in the catalog. */
@@ -69,6 +70,10 @@ export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Prom
     relations.filter(({ touched }) => touched.dropped).map(({ oid }) => `pg_class ${oid}`),
   )
   const kept = members.filter((member) => !dropped.has(keyOf(member)))
+  await insistOnNoShadow(
+    sql,
+    kept.map(({ oid }) => oid),
+  )
   const readers = await readUnlocked(
     sql,
     kept.flatMap((member) => (member.class === 'pg_class' ? [member.oid] : [])),
@@ -108,6 +113,20 @@ export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Prom
   }
 }
 
+/** Refuses (CatalogChanged) shadows that a batch has built: it exchanges or drops them, and nobody else may. */
+async function insistOnNoShadow(sql: Sql, oids: number[]): Promise<void> {
+  if (!(await mayRecordRuns(sql))) return
+  const [built] = await sql<{ view: string; batch: string }[]>`
+    select format('%I.%I', r.schema_name, r.view_name) as view, r.batch_id as batch
+      from viewkeeper.runs r join jsonb_array_elements_text(${sql.json(oids)}) x(oid) on r.filled = viewkeeper.filling(x.oid::oid)
+     where r.status = 'built' limit 1`
+  if (built !== undefined)
+    throw new Problem(
+      'CatalogChanged',
+      `batch ${built.batch} has built ${built.view} anew, and waits to exchange it`,
+    )
+}
+
 /** The roles as which we have to act and may not, with every object of them. */
 async function readMissingRoles(sql: Sql, items: AsideView[]): Promise<Obstacle[]> {
   const missing = await readObstacles(sql, actingRequirements(items, 'role'))
@@ -122,7 +141,7 @@ export async function readUnlocked(sql: Sql, oids: number[]): Promise<Reader[]> 
 }
 
 const gone = (description: string): Problem =>
-  new Problem('CatalogChanged', `${description} was exchanged or dropped meanwhile. Try again.`)
+  new Problem('CatalogChanged', `${description} was exchanged or dropped meanwhile`)
 
 const keyOf = ({ class: of, oid }: Pick<Member, 'class' | 'oid'>): string => `${of} ${oid}`
 

@@ -63,7 +63,9 @@ async function patiently<T>(
       return await work(found)
     } catch (error) {
       if (!isPassing(error)) throw error
-      const { who, advice } = await readHolders(sql, found)
+      const change = changeIn(error)
+      const { who, advice } =
+        change === null ? await readHolders(sql, found) : { who: change, advice: 'Try again.' }
       if (Date.now() >= until)
         throw new Problem('LockTimeout', `The locks were not granted in time: ${who}. ${advice}`)
       onWait?.(who)
@@ -79,7 +81,13 @@ const isPassing = (error: unknown): boolean =>
     ? error.code === 'LockTimeout' || error.code === 'CatalogChanged'
     : ['55P03', '57014', '40P01', 'XX000'].includes(sqlstateOf(error) ?? ''))
 
-const changed = new Error('what stands in the way has changed')
+/** What changed meanwhile, in words; null if a lock was not granted. */
+const changeIn = (error: unknown): string | null => {
+  if (error instanceof Problem) return error.code === 'CatalogChanged' ? error.message : null
+  return error === changed || sqlstateOf(error) === 'XX000' ? changed.message : null
+}
+
+const changed = new Error('what stands in the way changed while its locks were taken')
 
 const namesIn = ({ items, obstacles }: InTheWay): string =>
   JSON.stringify([obstacles, items.map((item) => ({ ...item, populated: null, sizeBytes: null }))])

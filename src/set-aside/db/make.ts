@@ -1,9 +1,12 @@
 import { shadowKey } from '../../catalog/db/shadow-key.ts'
 import { inPlaceOf } from '../../catalog/plan/acting.ts'
+import { replayGrants } from '../../catalog/plan/grants.ts'
+import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { Problem, sentences } from '../../problem.ts'
 import { executeStatements, executeTogether } from '../../rebuild/db/statements.ts'
 import { checkData } from '../../rebuild/plan/check-data.ts'
 import { fill } from '../../rebuild/plan/create.ts'
+import { withAllRights } from '../../rebuild/plan/fill.ts'
 import { setting } from '../../rebuild/plan/locks.ts'
 import { ownersSandbox } from '../../rebuild/plan/shadow.ts'
 import { uniqueIndexes } from '../../rebuild/plan/unique-indexes.ts'
@@ -150,13 +153,15 @@ async function makeAndFill(sql: Sql, items: AsideView[], how: MakeAgain, one?: S
     if (item.live.view.kind === 'view') continue
     const fills = how.withData && item.populated
     if (!fills && how.madeBy === undefined) continue
-    const filling = fills ? fillStatements(item) : []
+    const filling = fills ? fillStatements(item.live) : []
     const done = filled.length
     await step(item, async (part) => {
       if (fills) how.onFill?.(displayName(item.live.view))
       const seen = fills && isRecorded ? await readSeen(part, item.live.view, filled) : null
-      await perform(part, item, filling, how.advice)
-      if (fills && isRecorded) await perform(part, item, await checkStatements(part, item, one), how.advice)
+      const checks = fills && isRecorded ? await checkStatements(part, item, one) : []
+      const { live } = item
+      const work = withAllRights(live, live.view, [...filling, ...checks], replayGrants(live, live.view))
+      await perform(part, item, fills ? work : [], how.advice)
       const shown = filling.filter(({ hidden }) => !hidden).map((each) => each.sql)
       const ended = await readClock(part)
       filled.push({ item, fills, seen, sql: [...by, ...shown], began, ended })
@@ -169,7 +174,7 @@ async function makeAndFill(sql: Sql, items: AsideView[], how: MakeAgain, one?: S
   if (how.madeBy !== undefined && isRecorded) await recordFilled(sql, filled, how.madeBy)
 }
 
-function fillStatements({ live: { view, indexes } }: AsideView): Statement[] {
+function fillStatements({ view, indexes }: LiveView): Statement[] {
   const unique = uniqueIndexes(
     indexes.map((index) => ({ ...index, on: index.rest })),
     (at) => indexes[at]?.name as string,
