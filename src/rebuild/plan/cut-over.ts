@@ -79,7 +79,7 @@ export function cutOver(
 }
 
 /** A statement that compares the catalog with the facts on which the shadows were planned. */
-export const nothingHasChanged = (scope: Scope): Statement => {
+const nothingHasChanged = (scope: Scope): Statement => {
   const { sql, is } = basisOfShadows(scope)
   return {
     phase: 'locking',
