@@ -23,9 +23,6 @@ const own = (set: 'set' | 'set local'): string =>
   Object.entries(settings)
     .map(([name, value]) => `${set} ${name} to '${value}'`)
     .join(';')
-const asNow = Object.keys(settings)
-  .map((name) => `'${name}',current_setting('${name}')`)
-  .join()
 
 /**
  * The first statements of every connection, and the next ones after each `reset all`: they keep the search path and the settings
@@ -40,7 +37,7 @@ const asNow = Object.keys(settings)
 export const makeSafe = `
   select pg_catalog.set_config('${rolePathSetting}', pg_catalog.current_setting('search_path'), false),
          pg_catalog.set_config('search_path', '${safePath}', false);
-  select set_config('${loginSettings}', json_build_object(${asNow})::text, false);
+  select set_config('${loginSettings}', json_object_agg(n, current_setting(n))::text, false) from unnest('{${Object.keys(settings)}}'::text[]) n;
   ${own('set')};
   select set_config('transaction_timeout', '0', false) where current_setting('transaction_timeout', true) <> '0';
   select set_config('synchronous_commit', 'local', false) where current_setting('synchronous_commit') = 'off';
