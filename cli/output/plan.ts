@@ -1,3 +1,4 @@
+import { timeOfDay } from '../../src/catalog/plan/scheduled.ts'
 import type { Plan } from '../../src/edge/http/schemas/answers.ts'
 import { count, duration, moment } from '../../src/sql/words.ts'
 import { short } from './names.ts'
@@ -23,7 +24,11 @@ const turnsTable = (schedules: Plan['schedules'], now: Date, output: Output): st
     [
       { title: 'FIRST', cell: ({ first }) => moment(first, now) },
       { title: 'TURNS', cell: ({ count }) => String(count), right: true },
-      { title: 'SCHEDULE', cell: ({ schedule, timeZone }) => `${schedule} ${timeZone}` },
+      {
+        title: 'SCHEDULE',
+        cell: (turn) =>
+          turn.by === 'nightly' ? `nightly ${timeOfDay(turn)}` : `${turn.schedule} ${turn.timeZone}`,
+      },
       { title: 'TAKES', cell: ({ usualMs }) => duration(usualMs), right: true },
       { title: 'VIEWS', cell: ({ views }) => views.map(short).join(', '), leaveOut: 0, least: 20 },
     ],

@@ -30,6 +30,8 @@ interface GatewayOptions {
   host?: string
   port: number
   functions: LoadFunction
+  /** The name of the environment. Default: it has none. */
+  environment?: string | undefined
   /** What `GET /events` streams. Default: nothing, there is no such route. */
   events?: LocalEvents | undefined
   /** What is told of the process. Default: nothing, there are no such routes. */
@@ -61,7 +63,7 @@ const keepAliveMs = 125_000
  * can connect, and `Host` and `Origin` are checked.
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { functions, events, typed, watched, host = '127.0.0.1', drainMs = 0 } = options
+  const { functions, environment, events, typed, watched, host = '127.0.0.1', drainMs = 0 } = options
   let open = 0
   const server = createServer((request, response) => {
     open++
@@ -95,8 +97,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { port } = server.address() as AddressInfo
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   const page = pageFor(() => ({
-    name: url,
-    environment: null,
+    name: environment ?? url,
+    environment: environment ?? null,
     url,
     typed: typed?.(url) ?? undefined,
     events: events && true,

@@ -20,7 +20,11 @@ export interface Metrics {
 const buckets = [0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 21_600]
 
 /** Metrics of a process and of its database. If the database cannot be read, it tells no number of views that may be old. */
-export function makeMetrics(database: Database, channels: string[], isLeader: () => boolean): Metrics {
+export function makeMetrics(
+  database: Database,
+  { environment, channels }: { environment: string; channels: string[] },
+  isLeader: () => boolean,
+): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const all = Object.fromEntries(
@@ -38,7 +42,7 @@ export function makeMetrics(database: Database, channels: string[], isLeader: ()
     for (const status of runStatuses) count('viewkeeper_runs_total', { operation, status }, 0)
   for (const status of ['success', 'failed', 'canceled', 'skipped'])
     count('viewkeeper_batches_total', { status }, 0)
-  gauge('viewkeeper_build_info').set({ version }, 1)
+  gauge('viewkeeper_build_info').set({ version, environment }, 1)
 
   const show = ({ views, troubles, lookedAt, channels: states, foreignLocks }: Measured) => {
     const set = (name: PromMetric, labels: Record<string, string>, value: number | null) => {

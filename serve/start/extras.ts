@@ -32,7 +32,8 @@ export async function extrasOf(
     let leaderlessSince = Number.POSITIVE_INFINITY
     let slow = false
     const names = channels.map(({ name }) => name)
-    const metrics = makeMetrics(database, names, () => leads)
+    const { environment = localEnvironment } = options
+    const metrics = makeMetrics(database, { environment, channels: names }, () => leads)
     const { schedules } = termsOf({ ...defaults, ...options })
     return {
       watched: {
@@ -44,7 +45,8 @@ export async function extrasOf(
       },
       doorkeeper: makeDoorkeeper(database),
       start: {
-        environment: localEnvironment,
+        environment,
+        told: channels.length > 0,
         publish: {
           ...metrics.publisher,
           runs(ended) {
@@ -65,7 +67,7 @@ export async function extrasOf(
         async whileLeading({ signal }) {
           const { pageUrl, runbookUrl } = options
           const links = { pageUrl, runbookUrl }
-          news = startNews({ database, environment: localEnvironment, schedules, links, channels })
+          news = startNews({ database, environment, schedules, links, channels })
           if (!signal.aborted) await once(signal, 'abort')
           await news.close()
         },

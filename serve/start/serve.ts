@@ -1,10 +1,5 @@
 import type { ServeOptions } from '../../src/config/options.ts'
-import {
-  type FunctionOptions,
-  isFunctionOption,
-  saidToDatabase,
-  variablesOf,
-} from '../../src/config/variables.ts'
+import { isFunctionOption, saidToDatabase, variablesOf } from '../../src/config/variables.ts'
 import { fromEnvironment, isLoopback } from '../../src/keeper/database-url.ts'
 import { keeperOf, type StartOptions } from '../../src/keeper/keeper.ts'
 import { patiently } from '../../src/keeper/patiently.ts'
@@ -55,29 +50,32 @@ async function start(
 ): Promise<void> {
   const source = sourceOf(process.env)
   // The functions read the environment at each call, as in Lambda.
-  const config: FunctionOptions = { schedules: { nightly: false }, ...options }
-  Object.assign(process.env, variablesOf(config, Object.keys(config).filter(isFunctionOption)))
+  Object.assign(process.env, variablesOf(options, Object.keys(options).filter(isFunctionOption)))
+  const { environment } = options
+  if (environment !== undefined) process.env.VIEWKEEPER_ENVIRONMENT = environment
   process.env.POWERTOOLS_METRICS_DISABLED ??= 'true'
   process.env.POWERTOOLS_LOG_LEVEL ??= options.logLevel ?? 'INFO'
   const logger = leveledLogger(process.env)
   const database = connectTo(source, {
     superuser: allowSuperuser ? 'allowed' : 'refused',
-    ...saidToDatabase(config),
+    ...saidToDatabase(options),
   })
   const { doorkeeper, watched, start } = extras(database)
   await onceThere(logger, () => bringUpToDate(database, migrations, logger))
-  const keeper = keeperOf(database, { logger, config })
+  const keeper = keeperOf(database, { logger, config: options })
   const gateway = await startGateway({
     host,
     port: portOf(process.env) ?? usualPort,
     functions: servedFunctions(keeper.advancer),
+    environment,
+    typed: () => environment ?? null,
     watched,
     doorkeeper,
     trustsMachine: isLoopback(host) && !requireTokens,
     drainMs: 30_000,
   })
   await life.onStop(gateway.close)
-  keeper.start({ config, ...start })
+  keeper.start(start)
   // Stopped first: another copy leads while this one still answers.
   await life.onStop(keeper.stop)
   logger.info('serves', { url: gateway.url })

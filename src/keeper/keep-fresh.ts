@@ -15,6 +15,7 @@ import type { Advancer } from './advancer.ts'
 import { readBegun } from './db/begun.ts'
 import { askEveryMs, type Leader } from './lead.ts'
 import { patiently } from './patiently.ts'
+import { saySchedules } from './say-schedules.ts'
 import type { Terms } from './terms.ts'
 import { dueTurn } from './turns-due.ts'
 
@@ -26,6 +27,8 @@ export interface Keeping {
   advancer: Advancer
   /** The name of the environment in events; null: nothing becomes an event. */
   programs: { environment: string } | null
+  /** Whether anybody is told what a look finds; null: nobody knows. */
+  told: boolean | null
   /** Is told what each look publishes, beside the log. */
   publish?: Publisher | undefined
   /** Hears of each look of the monitor, and of each that failed. */
@@ -61,6 +64,7 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void>
       })
       .finally(() => busy.delete(name))
   }
+  aside('the first look at the schedules', () => saySchedules(keeping))
   for (let first = true; !signal.aborted; first = false) {
     const [now, scheduled, open, foreign] = await leader.ask(readNow)
     warn(foreign)
@@ -133,13 +137,14 @@ async function look({
   logger,
   advancer,
   programs,
+  told,
   publish: also,
   onLook,
 }: Keeping): Promise<void> {
   const { schedules, looks, telling, batchDefaults } = terms
   try {
     const publish = both(logging(logger), also)
-    const monitored = await monitor(database, { programs, looks, schedules, telling, publish })
+    const monitored = await monitor(database, { programs, looks, schedules, telling, told, publish })
     onLook?.(monitored)
     if (monitored.due === 0) return
     const by = { requestedBy: 'target lag', caller: 'target lag', idempotencyKey: randomUUID() }

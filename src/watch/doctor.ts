@@ -12,13 +12,16 @@ import { isReadByViews, requirementsOf, swapRequirements } from '../rebuild/plan
 import { resolveNames } from '../run/name.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { lookAgain } from '../server/look-again.ts'
+import { mayUse } from '../server/may-use.ts'
 import { readUntried } from '../server/newer-version.ts'
 import { readCopy, readReplicas } from '../server/standbys.ts'
 import { literal } from '../sql/names.ts'
 import { copyLine, type Replicas } from '../sql/replicas.ts'
 import { moment } from '../sql/words.ts'
+import { readSilence } from './db/silence.ts'
 import { readAllUncounted } from './db/uncounted.ts'
 import { allUncountedWords } from './diagnosis/uncounted.ts'
+import type { Silence } from './plan/silence.ts'
 
 /** What a role may do with the views of a database, and the SQL that gives what is missing. */
 export interface Findings {
@@ -38,6 +41,8 @@ export interface Findings {
   withoutKey: { view: string; message: string }[]
   /** What keeps refreshes from being left out although `skipUnchanged` asks for it; only said of our own login. */
   notSkipped?: { text: string; next: string | null }[]
+  /** What would be silence; only said of our own login. */
+  silence?: Silence
   /** The fixes of all obstacles, each once. */
   missing: Fix[]
 }
@@ -64,7 +69,12 @@ export const doctor = (database: Database, { views, role }: DoctorRequest): Prom
       const said = { ...findings, ...(untried === null ? {} : { untried }) }
       if (role !== null) return said
       const uncounted = await readAllUncounted(sql, new Set(findings.views.map(({ view }) => view)))
-      return { ...said, notSkipped: allUncountedWords(uncounted, (at) => moment(at, new Date())) }
+      const silence = (await mayUse(sql, 'select', 'switches')) ? await readSilence(sql) : undefined
+      return {
+        ...said,
+        ...(silence && { silence }),
+        notSkipped: allUncountedWords(uncounted, (at) => moment(at, new Date())),
+      }
     },
     { startUp: { application_name: 'viewkeeper doctor' }, deadline: Date.now() + 600_000 },
   )

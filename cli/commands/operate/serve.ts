@@ -13,7 +13,9 @@ export function addTo(program: Command): void {
     .option('--require-tokens', 'requests from this machine need tokens, too: for a server behind a proxy')
     .option('--allow-superuser', 'log in although the login is a superuser')
     .action(async ({ host, requireTokens = false, allowSuperuser = false }) => {
-      const { file, folders, serve: said } = await readConfig()
+      const { file, folders, serve: written } = await readConfig()
+      const { VIEWKEEPER_ENVIRONMENT: environment } = process.env
+      const said = environment ? { ...written, environment } : written
       const checked = checkOptions(said, file ?? 'viewkeeper.config.ts')
       const extras = await extrasOf(checked)
       const { migrations } = folders

@@ -14,6 +14,7 @@ import {
 } from '../plan/definition.ts'
 import { batchPlaces } from '../plan/shadow-names.ts'
 import { listAside } from './aside.ts'
+import { leaveToCron } from './cron.ts'
 
 /** The definition's values for fields that a request leaves open. */
 export interface DefinitionDefaults {
@@ -84,9 +85,9 @@ export async function ensureDefinition(
   return ensureDefinition(sql, { schema, name })
 }
 
-/** Gives a discovered definition to every view in the catalog that has no definition. */
+/** Gives a discovered definition to every view in the catalog that has no definition. What pg_cron refreshes is left to it. */
 export async function discoverDefinitions(sql: Sql): Promise<void> {
-  await sql`
+  const { count } = await sql`
     insert into viewkeeper.definitions as d (schema_name, name, source)
     select n.nspname, c.relname, 'discovered'
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -94,6 +95,7 @@ export async function discoverDefinitions(sql: Sql): Promise<void> {
        and not exists (select from viewkeeper.definitions d
                         where d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null)
     on conflict (schema_name, name) do update set ${sql.unsafe(meetAgain)} where d.removed_at is not null`
+  if (count > 0) await leaveToCron(sql)
 }
 
 /** The id of a view's definition, also of a removed one, whose history can still be read. Undefined if there is none. */

@@ -580,6 +580,15 @@ begin
             end;
             -- A cancel signals before it commits its request: the update waits for that commit, but would not see it.
             perform from viewkeeper.runs r where r.id = run or r.group_run_id = run for no key update;
+            -- A view that was only to be rebuilt along, for the sake of the one that somebody asked for, is not to blame.
+            update viewkeeper.runs r set status = 'skipped', plan = null, finished_at = finished, updated_at = finished, duration_ms = 0,
+                   meta = jsonb_set(r.meta, '{response,because}', to_jsonb(format('run %s of %s did not succeed, and nothing was exchanged', run, the_view)))
+             where r.group_run_id = run and r.batch_id is null
+               and not exists (select from viewkeeper.runs c where run in (c.id, c.group_run_id) and c.cancel_requested_at is not null)
+               and not exists (
+                     select from jsonb_array_elements(work -> 'members') m
+                      where m ->> 'view' = statement ->> 'view' and m ->> 'schema' = r.schema_name and m ->> 'name' = r.view_name)
+               and r.backend_pid = pg_backend_pid() and r.backend_start = me_since and r.status in ('running');
             -- Failure: the runs that this process claimed, without row data. Canceled: a caller has asked for it.
             update viewkeeper.runs r
                set status = case when st = '57014' and not raised and exists (

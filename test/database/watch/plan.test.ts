@@ -90,7 +90,7 @@ test('a suspended view is named with the time of its next try, and a duration th
 })
 
 test('without schedules it is empty; while everything is paused it is as if it were not', async () => {
-  vi.stubEnv('SCHEDULES', undefined)
+  vi.stubEnv('SCHEDULES', 'false')
   expect(await get()).toMatchObject({ schedules: [], lags: [], paused: false })
   vi.stubEnv('SCHEDULES', '{"nightly":{"at":"02:30"},"views":true}')
   await pauseAll(database, true, 'test')
