@@ -111,6 +111,8 @@ test('a group of such queries means the same after the exchange', async () => {
 })
 
 test('queries that are set aside or that stand in the way of a change mean the same after it', async () => {
+  // It uses the row type of the table, which then keeps its columns.
+  await sql.unsafe('drop materialized view if exists odd.v_whole')
   const views = ['distinct_from', 'using', 'case', 'nullif', 'row_of_mixed', 'distinct_ltree', 'in'] as const
   for (const name of views) await makeOdd(`odd.a_${name}`, oddQueries[name])
   await sql.unsafe(
