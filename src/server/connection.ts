@@ -161,7 +161,7 @@ async function insistOn(
     throw new Problem(
       'InsufficientPrivilege',
       "The login's session_replication_role is replica, so no trigger of schema viewkeeper would fire, and the login may not " +
-        'change that. As superuser: alter role … reset session_replication_role, or grant set on parameter session_replication_role.',
+        'change that. As superuser: alter role ... reset session_replication_role, or grant set on parameter session_replication_role.',
     )
   }
   if (dropped.length > 0) {

@@ -53,7 +53,7 @@ export function planBatchEnd(
     return { status: 'skipped', error: { class: 'Paused', message: allPaused } }
   }
   if (missing.length > 0) {
-    const names = `${missing.slice(0, mostNames).join(', ')}${missing.length > mostNames ? ', …' : ''}`
+    const names = `${missing.slice(0, mostNames).join(', ')}${missing.length > mostNames ? ', ...' : ''}`
     const message = `Not in the database, so not refreshed: ${names}. npx viewkeeper migrate up --repair makes them again.`
     return { status: 'failed', error: { class: 'ViewsFailed', message, views: missing } }
   }
