@@ -99,7 +99,7 @@ export interface Grant {
 type DefaultGrant = Grant & { everywhere: boolean }
 
 /** A trigger or a rule. */
-export interface Attached {
+interface Attached {
   name: string
   /** The whole statement that makes it, without a semicolon. */
   definition: string
