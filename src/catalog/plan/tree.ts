@@ -47,7 +47,7 @@ const oids = ' [1-9]\\d{4,9}(?![\\w.])'
  * expression for a text. Views and their row types are written by name, so that the form survives an exchange: `self` is the OID
  * of the view whose tree it is; `nameOf` writes the name of relation `c` in schema `n`.
  */
-export const normalTree = (
+const normalTree = (
   tree: string,
   self: string,
   nameOf = `format('%I.%I', n.nspname, c.relname)`,
