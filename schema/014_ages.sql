@@ -36,11 +36,12 @@ comment on column viewkeeper.runs.replaces is 'What the view was filled with whe
 create function viewkeeper.newer(seen jsonb, runs bigint[]) returns text
 language sql stable
 begin atomic
-  select coalesce(string_agg(x.name, ', ' order by x.name), '')
-    from (select format('%I.%I', s.value #>> '{view,0}', s.value #>> '{view,1}') as name, s.value ->> 'replaces' as replaces from jsonb_each(seen) s
+  select coalesce(string_agg(format('%I.%I', x.schema, x.name), ', ' order by x.schema, x.name), '')
+    from (select s.value #>> '{view,0}' as schema, s.value #>> '{view,1}' as name, s.value ->> 'replaces' as replaces from jsonb_each(seen) s
           union all
-          select format('%I.%I', r.schema_name, r.view_name), r.replaces from viewkeeper.runs r where r.id = any (runs) and r.built_at is not null) x
-   where not viewkeeper.is_filling(x.replaces, viewkeeper.filling(to_regclass(x.name)::oid));
+          select r.schema_name, r.view_name, r.replaces from viewkeeper.runs r where r.id = any (runs) and r.built_at is not null) x
+   where not viewkeeper.is_filling(x.replaces, viewkeeper.filling((
+     select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = x.schema and c.relname = x.name)));
 end;
 comment on function viewkeeper.newer is 'The views that somebody has filled since their shadows began to be filled.';
 

@@ -5,14 +5,24 @@ import { readFacts } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
 import { outsideClock } from '../catalog/plan/definition.ts'
 import { timeOfDay } from '../catalog/plan/scheduled.ts'
+import type { Database } from '../server/connect.ts'
 import { count, names } from '../sql/words.ts'
+import type { Logger } from '../watch/log.ts'
 import { silenceLines } from '../watch/plan/silence.ts'
-import type { Keeping } from './keep-fresh.ts'
+import type { Terms } from './terms.ts'
 
 const mostNamed = 10
 
+interface Said {
+  database: Database
+  logger: Logger
+  terms: Terms
+  /** Whether anybody is told what a look finds; null: nobody knows. */
+  told: boolean | null
+}
+
 /** Says what the clock refreshes here, what is left to pg_cron, and what would be silence. */
-export async function saySchedules({ database, logger, told, terms: { schedules } }: Keeping): Promise<void> {
+export async function saySchedules({ database, logger, told, terms: { schedules } }: Said): Promise<void> {
   const { now, views, promised } = await database.withConnection(async (sql) => {
     await discoverDefinitions(sql)
     const facts = await readFacts(sql)

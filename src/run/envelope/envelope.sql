@@ -300,8 +300,10 @@ begin
               else
                 seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', statement #> '{fills,view}', 'asOf', clock_timestamp()));
               end if;
+              -- Asked by the catalog's rows: our role may lack usage on the schema.
               seen := seen || jsonb_build_object(made::oid, (seen -> made::oid::text) || jsonb_build_object('replaces',
-                viewkeeper.filling(to_regclass(format('%I.%I', statement #>> '{fills,view,0}', statement #>> '{fills,view,1}'))::oid)));
+                (select viewkeeper.filling(c.oid) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                  where n.nspname = statement #>> '{fills,view,0}' and c.relname = statement #>> '{fills,view,1}')));
               perform set_config('role', acting, true);
             end if;
 
