@@ -1,7 +1,7 @@
 import { inPlaceOf } from '../../catalog/plan/acting.ts'
 import type { PlainReader } from '../../catalog/plan/live-view.ts'
 import { treeDifferences, treesHash } from '../../catalog/plan/tree.ts'
-import { displayName, quoteName, regclass } from '../../sql/names.ts'
+import { displayName, oidOf, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { setting } from './locks.ts'
 import { outsideOf } from './scope.ts'
@@ -22,7 +22,7 @@ export const provePlainViews = ({ scope, place }: Rebuild): Statement[] =>
       {
         phase: 'building',
         kind: 'check',
-        sql: `select coalesce((${treeDifferences(`${view.oid}::oid`, `${regclass(copy)}::oid`)}), '')`,
+        sql: `select coalesce((${treeDifferences(`${view.oid}::oid`, oidOf(copy))}), '')`,
         check: {
           is: '',
           else: 'SwapImpossible',
