@@ -5,7 +5,7 @@ import { parentsFirst } from '../../catalog/plan/readers.ts'
 import { type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 import { buildTriggers } from './attached.ts'
-import { exclusively, holdStill, type Locked } from './locks.ts'
+import { exclusively, holdRow, holdStill, type Locked } from './locks.ts'
 import { about, closePlace, dropPlace, openPlace } from './make.ts'
 import { basisOfShadows, someOf } from './prove.ts'
 import type { RunOptions } from './run-options.ts'
@@ -66,6 +66,7 @@ export function cutOver(
       otherwise,
       guard: [
         nothingIsNewer,
+        ...locked.flatMap(holdRow),
         ...materialized(scope).flatMap((member) =>
           holdStill(member.live, shadowNames(rebuild, member, member.live)),
         ),

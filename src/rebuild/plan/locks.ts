@@ -78,6 +78,13 @@ export const exclusively = (
   ...(lasts === 'long' ? {} : { last: waitForBackup(otherwise) }),
 })
 
+/**
+ * Writes the row of a relation that its columns have locked, and changes nothing: a grant takes no lock on a relation before 18, but
+ * writes this row, so from now on it waits for us, or we begin again.
+ */
+export const holdRow = (locked: Locked): Statement[] =>
+  locked.columns === undefined ? [] : asOwner(locked, alter(locked.kind, locked, 'reset (viewkeeper)'))
+
 const asOwner = ({ owner }: Locked, statement: Statement): Statement[] =>
   owner === null ? [statement] : inPlaceOf(owner, [statement])
 
