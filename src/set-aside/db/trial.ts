@@ -43,7 +43,9 @@ export async function isSameQuery(sql: Sql, a: LiveView, b: LiveView): Promise<b
     const [row] = await sql.unsafe<{ meaning: string | null }[]>(
       `select (${meaningQuery(`to_regclass(${literal(quoteName(b.view))})::oid`)}) as meaning`,
     )
-    if (row?.meaning) return row.meaning === a.view.meaning
+    // What a column is called is not in the tree's normal form.
+    const names = ({ columns }: LiveView) => JSON.stringify(columns.map(({ name }) => name))
+    if (row?.meaning) return row.meaning === a.view.meaning && names(a) === names(b)
   }
   if (a.view.definition === b.view.definition) return true
   const again = async ({ view: { schema, name, definition, owner } }: LiveView) => {
