@@ -112,10 +112,6 @@ export const literal = (text: string): string =>
 /** Writes an expression for the oid of a relation that exists. */
 export const regclass = (name: ViewName): string => `${literal(quoteName(name))}::regclass::oid`
 
-/** The same by the rows of the catalog: our role may have no usage on the schema. */
-export const oidOf = ({ schema, name }: QualifiedName): string =>
-  `(select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = ${literal(schema)} and c.relname = ${literal(name)})`
-
 /** Reads an identifier as the server does: an unquoted one is folded to lower case, in ASCII only. */
 export const folded = (written: string): string => {
   if (written.startsWith('"')) return unquoted(written)

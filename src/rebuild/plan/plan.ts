@@ -12,7 +12,6 @@ import { areFaithful, basisOf, prove } from './prove.ts'
 import type { RunOptions } from './run-options.ts'
 import { type Member, materialized, type Scope, wantedOf } from './scope.ts'
 import { apart, beside, losesNull, type Rebuild, shadowName } from './shadow-place.ts'
-import { provePlainViews } from './written-again.ts'
 
 interface RebuildOptions extends RunOptions {
   /** Without, no shadow is filled. Default: true. */
@@ -108,7 +107,7 @@ export const planCutOver = (
   settings: {},
   result: 'updated',
   fills: true,
-  prepare: [...carry(rebuild), ...areFaithful(rebuild), ...provePlainViews(rebuild)],
+  prepare: [...carry(rebuild), ...areFaithful(rebuild)],
   cutOver: cutOver(rebuild, { timeoutSeconds }),
   written: null,
   members,

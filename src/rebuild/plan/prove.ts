@@ -5,7 +5,6 @@ import { displayName, literal, regclass } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 import { type Member, retyped, type Scope, wantedOf } from './scope.ts'
 import { type Rebuild, shadowName } from './shadow-place.ts'
-import { provePlainViews } from './written-again.ts'
 
 /**
  * What a plan stands on: the hashes of the members, one after the other. The answer is another one if something
@@ -55,7 +54,6 @@ export const prove = (rebuild: Rebuild): Statement[] => [
   ...(mayReadOld(rebuild.scope) ? [readsNoOldView(rebuild)] : []),
   ...areFaithful(rebuild),
   ...meanWhatIsAuthored(rebuild),
-  ...provePlainViews(rebuild),
 ]
 
 /** The query of a view that is alone and does not change cannot name the view. */

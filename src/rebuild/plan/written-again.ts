@@ -1,42 +1,9 @@
-import { inPlaceOf } from '../../catalog/plan/acting.ts'
 import type { PlainReader } from '../../catalog/plan/live-view.ts'
-import { treeDifferences, treesHash } from '../../catalog/plan/tree.ts'
-import { displayName, oidOf, quoteName } from '../../sql/names.ts'
+import { treesHash } from '../../catalog/plan/tree.ts'
+import { displayName, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { setting } from './locks.ts'
-import { outsideOf } from './scope.ts'
 import { ownersSandboxed, withOptions } from './shadow.ts'
-import type { Rebuild } from './shadow-place.ts'
-
-/** Proves on copies that the plain views above mean the same when they are written again. */
-export const provePlainViews = ({ scope, place }: Rebuild): Statement[] =>
-  outsideOf(scope).flatMap((view) => {
-    const copy = { schema: view.schema, name: `viewkeeper_${place.key}_v${view.oid}` }
-    const name = displayName(view)
-    return [
-      {
-        ...parsed(view, `create view ${quoteName(copy)} as ${view.definition.trim()}`),
-        phase: 'building',
-        hidden: true,
-      },
-      {
-        phase: 'building',
-        kind: 'check',
-        sql: `select coalesce((${treeDifferences(`${view.oid}::oid`, oidOf(copy))}), '')`,
-        check: {
-          is: '',
-          else: 'SwapImpossible',
-          message: `A swap would change view ${name}, which reads it. Use strategy "concurrent" or "regular".`,
-          tells: 'It differs in ',
-          letsGo: true,
-        },
-        hidden: true,
-      },
-      ...inPlaceOf(view.owner, [
-        { kind: 'command', phase: 'building', sql: `drop view ${quoteName(copy)}`, hidden: true },
-      ]),
-    ]
-  })
 
 /** Notes what the plain views above mean, for `writeViewsAgain`. */
 export const noteMeaning = (views: PlainReader[]): Statement[] =>
