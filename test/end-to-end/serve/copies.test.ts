@@ -78,10 +78,10 @@ test('a turn that came while no copy was there is begun by the first leader, onc
   const first = await serve({ DATABASE_URL: url })
   await first.says(/^leads/)
   await until('the monitor has looked', async () => {
-    const { count } = await sql`
-      update viewkeeper.definitions set schedule = '0 0 * * *', time_zone = 'UTC' where name = 'sales'`
-    return count > 0
+    const looked = await sql`select from viewkeeper.switches where key = 'looked'`
+    return looked.count > 0
   })
+  await sql`update viewkeeper.definitions set schedule = '0 0 * * *', time_zone = 'UTC' where name = 'sales'`
   first.process.kill('SIGTERM')
   expect(await first.exit).toBe(0)
   // The last leader looked before the turn, which is long over now.
@@ -89,7 +89,9 @@ test('a turn that came while no copy was there is begun by the first leader, onc
     update viewkeeper.switches set value = jsonb_build_object('at', date_trunc('day', clock_timestamp() at time zone 'utc') at time zone 'utc' - interval '1 s')
      where key = 'looked'`
   const turns = () =>
-    sql<{ key: string }[]>`select idempotency_key as key from viewkeeper.batches where trigger = 'schedule'`
+    sql<
+      { key: string }[]
+    >`select idempotency_key as key from viewkeeper.batches where requested_by = '0 0 * * * UTC'`
   for (let again = 0; again < 2; again++) {
     const copy = await serve({ DATABASE_URL: url })
     await copy.says(/^leads/)

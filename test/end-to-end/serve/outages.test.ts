@@ -13,8 +13,11 @@ import { eachMinute } from '../support/minutes.ts'
 
 const { url: superuser, databaseOf } = useServer()
 
+/** What a copy warns of, beside what each leader says first here: it has no channel. */
 const warned = (copy: Copy) =>
-  copy.lines.filter(({ level }) => level !== 'INFO').map(({ message }) => message)
+  copy.lines
+    .filter(({ level, message }) => level !== 'INFO' && !message.startsWith('nobody is told'))
+    .map(({ message }) => message)
 
 test('a leader whose packets are lost without a word is followed within 15 s, says so, and begins no turn twice', async () => {
   const { url, sql } = await databaseOf('silent')
@@ -148,9 +151,10 @@ test('a full disk of the server is DiskFull in answer, record and log; the copy 
     { status: 'failed', error: 'DiskFull' },
     { status: 'success', error: null },
   ])
-  expect(copy.lines.filter(({ message }) => /^refresh/.test(message))).toMatchObject([
+  expect(copy.lines.filter(({ message }) => /^refresh /.test(message))).toMatchObject([
     { message: 'refresh error', view: 'public.large', class: 'DiskFull' },
     { message: 'refresh updated' },
   ])
-  expect(warned(copy)).toEqual([])
+  // The monitor may look while the view fails.
+  expect(warned(copy).filter((message) => message !== 'views are failing')).toEqual([])
 })
