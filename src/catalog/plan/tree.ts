@@ -39,8 +39,13 @@ const asWhole: [pattern: string, instead: string][] = [
   ],
 ]
 
-/** A number that may be an OID of what somebody has made. */
-const oids = ' [1-9]\\d{4,9}(?![\\w.])'
+/** A number that may be an OID of what somebody has made, or a constant that names a relation, as `'app.sales'::regclass`. */
+const oids = ' [1-9]\\d{4,9}(?![\\w.])|\\{CONST :consttype 2205 [^{}]* :constvalue 4 \\[[^]]*\\]\\}'
+
+/** The value of such a place, as an int8. The bytes of a constant are in the server's order, and zeros fill them up. */
+const numberOf = (found: string): string => `case when ${found} like '{%'
+  then (select sum((b.byte::int8 + 256) % 256 * 256 ^ least(b.at - 1, 8 - b.at))::int8 from string_to_table(rtrim(split_part(${found}, '[ ', 2), ' ]}'), ' ') with ordinality b(byte, at))
+  else trim(${found})::int8 end`
 
 /**
  * The normal form of a query's or an expression's parse tree, as an expression of SQL: two mean the same if it is the same. `tree` is an
@@ -54,7 +59,7 @@ const normalTree = (
 ): string => `(
   select string_agg(x.piece || coalesce(' ' || (
            select case c.oid when ${self} then 'self' else ${nameOf} end || case o.oid when c.oid then '' when c.reltype then '.row' else '.rows' end
-             from (select case when trim(x.found[1])::int8 < 4294967296 then trim(x.found[1])::int8::oid end) as o(oid),
+             from (select case when v.number < 4294967296 then v.number::oid end from (select ${numberOf('x.found[1]')} offset 0) v(number)) as o(oid),
                   pg_class c join pg_namespace n on n.oid = c.relnamespace
             where c.relkind in ('m', 'v') and c.oid in (o.oid, (select t.typrelid from pg_type t where t.oid = o.oid),
                     (select e.typrelid from pg_type t join pg_type e on e.oid = t.typelem where t.oid = o.oid))
