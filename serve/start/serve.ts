@@ -1,5 +1,10 @@
 import type { ServeOptions } from '../../src/config/options.ts'
-import { isFunctionOption, saidToDatabase, variablesOf } from '../../src/config/variables.ts'
+import {
+  type FunctionOptions,
+  isFunctionOption,
+  saidToDatabase,
+  variablesOf,
+} from '../../src/config/variables.ts'
 import { fromEnvironment, isLoopback } from '../../src/keeper/database-url.ts'
 import { keeperOf, type StartOptions } from '../../src/keeper/keeper.ts'
 import { patiently } from '../../src/keeper/patiently.ts'
@@ -29,11 +34,9 @@ export interface Serving {
   options: ServeOptions
   /** The address to listen on. */
   host: string
-  /** Whether programs of this machine need tokens, too. */
-  requireTokens: boolean
   /** Whether the login may be a superuser. */
   allowSuperuser: boolean
-  /** What else the leader does, what is told of the process, and who lets requests in by tokens. */
+  /** What else the leader does, what is told of the process, and who lets requests in from beyond this machine. */
   extras: (database: Database) => { doorkeeper: Doorkeeper; watched: Watched; start: StartOptions }
 }
 
@@ -46,36 +49,32 @@ export const serve = (serving: Serving): Promise<never> => untilSignal((life) =>
 
 async function start(
   life: Life,
-  { migrations, options, host, requireTokens, allowSuperuser, extras }: Serving,
+  { migrations, options, host, allowSuperuser, extras }: Serving,
 ): Promise<void> {
   const source = sourceOf(process.env)
   // The functions read the environment at each call, as in Lambda.
-  Object.assign(process.env, variablesOf(options, Object.keys(options).filter(isFunctionOption)))
-  const { environment } = options
-  if (environment !== undefined) process.env.VIEWKEEPER_ENVIRONMENT = environment
+  const config: FunctionOptions = { schedules: { nightly: false }, ...options }
+  Object.assign(process.env, variablesOf(config, Object.keys(config).filter(isFunctionOption)))
   process.env.POWERTOOLS_METRICS_DISABLED ??= 'true'
   process.env.POWERTOOLS_LOG_LEVEL ??= options.logLevel ?? 'INFO'
   const logger = leveledLogger(process.env)
   const database = connectTo(source, {
     superuser: allowSuperuser ? 'allowed' : 'refused',
-    ...saidToDatabase(options),
+    ...saidToDatabase(config),
   })
   const { doorkeeper, watched, start } = extras(database)
   await onceThere(logger, () => bringUpToDate(database, migrations, logger))
-  const keeper = keeperOf(database, { logger, config: options })
+  const keeper = keeperOf(database, { logger, config })
   const gateway = await startGateway({
     host,
     port: portOf(process.env) ?? usualPort,
     functions: servedFunctions(keeper.advancer),
-    environment,
-    typed: () => environment ?? null,
     watched,
-    doorkeeper,
-    trustsMachine: isLoopback(host) && !requireTokens,
+    doorkeeper: isLoopback(host) ? undefined : doorkeeper,
     drainMs: 30_000,
   })
   await life.onStop(gateway.close)
-  keeper.start(start)
+  keeper.start({ config, ...start })
   // Stopped first: another copy leads while this one still answers.
   await life.onStop(keeper.stop)
   logger.info('serves', { url: gateway.url })

@@ -12,7 +12,7 @@ type Environment = Pick<
   Configuration,
   'environment' | 'database' | 'schedules' | 'telling' | 'metricsPerView'
 > &
-  Partial<Pick<Configuration, 'tellsPrograms' | 'wakeAnnounce' | 'looks' | 'told'>>
+  Partial<Pick<Configuration, 'tellsPrograms' | 'wakeAnnounce' | 'looks'>>
 
 /**
  * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that
@@ -28,14 +28,12 @@ export async function monitorEnvironment({
   tellsPrograms = true,
   wakeAnnounce,
   looks,
-  told,
 }: Environment): Promise<Monitored> {
   const monitored = await monitor(database, {
     programs: tellsPrograms ? { environment } : null,
     looks,
     schedules,
     telling,
-    told,
     publish: {
       runs: (ended) => {
         lines.runs(ended)

@@ -7,8 +7,9 @@ import { sqlstateOf } from '../../server/failures.ts'
 import { readWhoLacks } from '../../server/missing-rights.ts'
 import { readRolePath, takeRolePath, takeSafePath } from '../../server/role-path.ts'
 import { type Part, sqlFailed } from '../../server/sql-failed.ts'
+import { liftTransactionLimit } from '../../server/transaction-limit.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../../sql/names.ts'
-import { makeSafe, takeLoginSettings } from '../../sql/own-session.ts'
+import { makeSafe } from '../../sql/search-path.ts'
 import { SqlReader, type SqlStatement, statementsIn } from '../../sql/sql-tokens.ts'
 
 /**
@@ -55,7 +56,7 @@ export async function runPlainSql(
     if (error instanceof Problem) throw error
     const isOurRole = owner !== null && !statements.some(({ sql }) => /^(re)?set\b.*\brole\b/i.test(sql))
     const role = isOurRole ? owner : null
-    const lacks = sqlstateOf(error) === '42501' ? await readWhoLacks(sql, role, error) : null
+    const lacks = sqlstateOf(error) === '42501' ? await readWhoLacks(sql, role) : null
     const end = sentences(untouched, ...adviceOn(error, role), lacks)
     throw sqlFailed(`migrations/${file}`, text, error, end, part)
   }
@@ -91,6 +92,7 @@ async function executeText(
   await transaction`reset role`
   await transaction`reset all`
   await transaction.unsafe(makeSafe)
+  await transaction.unsafe(liftTransactionLimit)
 }
 
 /** Executes a file of SQL as the login, in the transaction of the caller. Its failure names the file and the line. */
@@ -217,19 +219,17 @@ async function readOtherOwner(sql: Sql): Promise<string | null> {
   return owner === own?.login ? null : owner
 }
 
-/** Statements of a block that set the settings, the search path and the role of a file. We have cut the file into statements as the standard says. */
+/** Statements of a block that set the search path and the role of a file. */
 async function readPlace(sql: Sql, role: string | null): Promise<string> {
   const path = await readRolePath(sql)
-  const settings = takeLoginSettings('standard_conforming_strings').replace('select', 'perform')
-  if (role === null)
-    return `${settings}; perform pg_catalog.set_config('search_path', ${literal(path)}, true);`
+  if (role === null) return `perform pg_catalog.set_config('search_path', ${literal(path)}, true);`
   const [own] = await sql<{ login: string }[]>`select current_user as login`
   // "$user" keeps meaning the login. After `set role` it would mean the role.
   const pathOfLogin = path.replace(
     /(^|,)\s*"?\$user"?\s*(?=,|$)/g,
     (_, comma) => comma + quoteIdentifier(own?.login ?? ''),
   )
-  return `${settings}; perform pg_catalog.set_config('search_path', ${literal(pathOfLogin)}, true); set local role ${role};`
+  return `perform pg_catalog.set_config('search_path', ${literal(pathOfLogin)}, true); set local role ${role};`
 }
 
 /** The statements without `concurrently`, which cannot be part of a transaction. */

@@ -24,16 +24,17 @@ export async function stage<T>(
   }
 }
 
-/** Longer than anything takes on a slow machine that does other things besides. */
-const mostMs = 300_000
-
-/** Looks until there is an answer. */
-export async function poll<T>(question: string, look: () => Promise<T | undefined>): Promise<T> {
-  const deadline = performance.now() + mostMs
+/** Looks until there is an answer. Fails after this many seconds. */
+export async function poll<T>(
+  seconds: number,
+  question: string,
+  look: () => Promise<T | undefined>,
+): Promise<T> {
+  const deadline = performance.now() + seconds * 1000
   for (;;) {
     const answer = await look()
     if (answer !== undefined) return answer
-    if (performance.now() > deadline) throw new Error(`${question}: not within ${mostMs / 1000} s`)
+    if (performance.now() > deadline) throw new Error(`${question}: not within ${seconds} s`)
     await new Promise((resolve) => setTimeout(resolve, 250))
   }
 }

@@ -6,10 +6,7 @@ import { until } from '../../support/waiting/until.ts'
 export interface Minutes {
   /** The last leader seems to have looked two minutes ago: the next one catches up the turn that has come since. */
   missOne(): Promise<void>
-  /**
-   * Waits until the turn of this minute has ended. Since the first one each minute has one, which has brought its data, or was skipped
-   * because the one before was about to.
-   */
+  /** Waits until the turn of this minute has begun. Since the first one each minute has one, which has brought its data. */
   expectEachOnce(): Promise<void>
 }
 
@@ -22,23 +19,17 @@ export async function eachMinute(sql: Sql, view: string): Promise<Minutes> {
   })
   return {
     missOne: async () => {
-      await until('the monitor has looked', async () => {
-        const { count } = await sql`
-          update viewkeeper.switches set value = jsonb_build_object('at', clock_timestamp() - interval '2 minutes')
-           where key = 'looked'`
-        return count > 0
-      })
+      await sql`
+        update viewkeeper.switches set value = jsonb_build_object('at', clock_timestamp() - interval '2 minutes')
+         where key = 'looked'`
     },
     async expectEachOnce() {
       const turns = () => sql<{ at: Date; status: string }[]>`
-        select right(turn.idempotency_key, 24)::timestamptz as at, coalesce(before.status, turn.status) as status
-          from viewkeeper.batches turn left join viewkeeper.batches before on before.id::text = turn.error ->> 'openBatchId'
-         where turn.requested_by = '* * * * * UTC' order by at`
-      let all: { at: Date; status: string }[] = []
-      const said = () => `the turn of this minute has ended: ${JSON.stringify(all)}`
-      const ended = await until(said, async () => {
+        select right(idempotency_key, 24)::timestamptz as at, status from viewkeeper.batches
+         where trigger = 'schedule' order by at`
+      const ended = await until('the turn of this minute has ended', async () => {
         const now = await sql`select date_trunc('minute', clock_timestamp()) as minute`
-        all = await turns()
+        const all = await turns()
         return (
           all.at(-1)?.at.getTime() === now[0]?.minute.getTime() && all.at(-1)?.status === 'success' && all
         )

@@ -46,7 +46,6 @@ export const liveView = ({
     toastOptions: [],
     replicaIdentity: 'default',
     definition: ' SELECT 1 AS id',
-    path: 'pg_catalog, pg_temp',
     comment: null,
     extensions: [],
     memberOf: null,
