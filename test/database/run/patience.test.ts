@@ -134,4 +134,4 @@ test('a comment that is committed between two tries for the lock is a changed ca
   await reader.commit()
   expect(await work).toMatchObject({ status: 'error', error: { class: 'CatalogChanged' } })
   expect(await sql`select col_description('mv'::regclass, 1) as comment`).toEqual([{ comment: 'late' }])
-}, 60_000)
+})
