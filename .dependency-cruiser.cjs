@@ -90,6 +90,8 @@ const layers = {
     'src/sql/nearest.ts',
     'src/sql/parameter.ts',
     'src/sql/runbook.ts',
+    'src/sql/words.ts',
+    'src/catalog/plan/definition.ts',
     'src/catalog/plan/scheduled.ts',
     'src/authored/schedule.ts',
     'src/config/',

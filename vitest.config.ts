@@ -102,7 +102,8 @@ export default defineConfig({
           ],
           globalSetup: 'test/support/servers/server.ts',
           // With this variable Powertools writes to the global console, which a test can spy on.
-          env: { POWERTOOLS_DEV: 'true', POWERTOOLS_METRICS_DISABLED: 'false' },
+          // Nothing is refreshed by the clock unless a test says so.
+          env: { POWERTOOLS_DEV: 'true', POWERTOOLS_METRICS_DISABLED: 'false', SCHEDULES: 'false' },
           isolate: false,
           ...limits(300),
         },

@@ -3,11 +3,20 @@ import { fileURLToPath } from 'node:url'
 
 const folder = new URL('../src/run/envelope/', import.meta.url)
 
-/** The text that is sent of `envelope.sql`: without comments, blank lines and indentation. No literal of it spans lines. */
+/**
+ * The text that is sent of `envelope.sql`: without comments, blank lines, indentation and spaces that separate nothing. No literal of it spans
+ * lines.
+ */
 export const sentOf = (text: string): string =>
   text
     .split('\n')
     .map((line) => line.replace(/(^|\s)--.*/, '').trim())
+    .map((line) =>
+      line.replace(
+        /('[^']*')|(,) | (:=|\|\||[-#]>>?) (?=[\w'(])/g,
+        (_, literal, comma, operator) => literal ?? comma ?? operator,
+      ),
+    )
     .filter((line) => line !== '')
     .join('\n')
 

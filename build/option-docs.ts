@@ -162,7 +162,7 @@ export function optionTypes(): string {
     typeLines(
       'ServeOptions',
       'What `viewkeeper serve` may be told besides its database.',
-      { notify: serveOptions.shape.notify },
+      without(serveOptions.shape, common),
       { base: ' extends CommonOptions' },
     ),
     typeLines(
@@ -178,8 +178,8 @@ export function optionTypes(): string {
       { base: ' extends ViewkeeperOptions' },
     ),
     ...objects.values(),
-    `/** The options of which none is given; \`schedules\` as \`schedules: {}\` is understood. */\nexport const defaults = ${literal(
-      z.strictObject(optionFields).parse({ schedules: {} }),
+    `/** The options of which none is given. */\nexport const defaults = ${literal(
+      z.strictObject(optionFields).parse({}),
     )} satisfies ViewkeeperOptions`,
   ]
     .join('\n\n')

@@ -76,10 +76,10 @@ export interface CdkOptions {
    */
   remindEvery?: Duration | false
   /**
-   * The batches that schedules start. The defaults of its fields count from `schedules: {}` on.
-   * @default - nothing is refreshed by the clock
+   * The batches that schedules start; `false`: nothing is refreshed by the clock.
+   * @default - every view is refreshed each night
    */
-  schedules?: CdkScheduleOptions
+  schedules?: CdkScheduleOptions | false
 }
 
 /** The batches that schedules start. */
@@ -87,7 +87,7 @@ export interface CdkScheduleOptions extends Omit<ScheduleOptions, 'nightly'> {
   /**
    * The daily batch of every view: `ScheduleExpression.cron({ hour: '2', minute: '30', timeZone: TimeZone.EUROPE_BERLIN })`, or
    * `{ at: '02:30', timeZone: 'Europe/Berlin' }`; `false`: there is none.
-   * @default - at 09:00, Etc/UTC
+   * @default - at 02:00, Etc/UTC
    */
   nightly?: ScheduleExpression | NightlyOptions | false
 }

@@ -93,7 +93,7 @@ export class ViewkeeperStack extends Stack {
   private addOutputs({ schedules }: Environment) {
     const { viewkeeper } = this
     const { database, functions, policies, topics } = viewkeeper
-    const nightly = schedules?.nightly
+    const { nightly } = schedules || { nightly: false }
     const output = (name: string, value: string) => new CfnOutput(this, name, { value })
     output('ApiUrl', viewkeeper.apiUrl)
     for (const [name, { functionName }] of Object.entries(functions)) output(outputName(name), functionName)

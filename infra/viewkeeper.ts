@@ -11,7 +11,8 @@ import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import { StringParameter } from 'aws-cdk-lib/aws-ssm'
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct, DependencyGroup, type IDependable } from 'constructs'
-import { batchesOf, nightlyBatch, type ScheduledView } from '../src/catalog/plan/scheduled.ts'
+import type { Definition } from '../src/catalog/plan/definition.ts'
+import { batchesOf, nightlyBatch, type ScheduledView, scheduledViews } from '../src/catalog/plan/scheduled.ts'
 import type { FunctionName } from '../src/edge/functions.ts'
 import type { PolicyName } from '../src/edge/http/routes.ts'
 import { dueMessage } from '../src/edge/lambda/wake-lines.ts'
@@ -39,9 +40,10 @@ import type { FunctionSurroundings, ViewkeeperFunction } from './functions/viewk
 import { ImportedViewkeeper } from './imported-viewkeeper.ts'
 import { Alarms } from './monitoring/alarms.ts'
 import { Dashboard } from './monitoring/dashboard.ts'
+import { warnOfSilence } from './monitoring/silence.ts'
 import { type AlarmTopics, Topics } from './monitoring/topics.ts'
 import { watchConcurrency } from './schedules/coinciding.ts'
-import { readScheduledViews, scheduleName } from './schedules/scheduled-views.ts'
+import { readFrozenDefinitions, scheduleName } from './schedules/scheduled-views.ts'
 import { Schedules } from './schedules/schedules.ts'
 import { isOnRds, type PlainProps, plain, validOptions } from './valid-props.ts'
 import { ViewkeeperBase } from './viewkeeper-base.ts'
@@ -158,7 +160,11 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     this._granted = this.publish(api, functions, topics)
     this.policies = new Policies(this, 'Policies', { environmentName, granted: this._granted }).all
 
-    const schedules = this.addSchedules(options, migrations.scheduledViews)
+    const scheduled = props.scheduledViews ?? scheduledViews(migrations.definitions)
+    const schedules = this.addSchedules(options, scheduled)
+    const isTold = props.topics !== undefined || options.alarmEmails.length > 0
+    this.functions.monitor.addEnvironment('TOLD', String(isTold))
+    warnOfSilence(this, options, { ...migrations, scheduled, isTold })
     const rotation =
       database.rotation && new SecretRotation(this, 'SecretRotation', { ...around, ...database.rotation })
     this.addMigration(around, functions, {
@@ -170,7 +176,8 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     // What an alarm says before anybody listens is lost.
     this.listeners = new DependencyGroup(topics, functions.notify)
     new Announcements(this, 'Announcements', { environmentName, functions, eventBus: options.eventBus })
-    if (schedules.monitor && options.schedules?.views)
+    const clock = options.schedules || noClock
+    if (schedules.monitor && clock.views)
       callOnLine(new Construct(this, 'TargetLags'), {
         environmentName,
         functions,
@@ -203,7 +210,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   }
 
   /** Reads the folder of migrations. Also without schedules of views: a folder that a deploy would refuse is refused now. */
-  private findMigrations(props: PlainProps): { folder: string; scheduledViews: ScheduledView[] } {
+  private findMigrations(props: PlainProps): { folder: string; definitions: Definition[] } {
     const folder = resolve(props.migrationsFolder ?? 'migrations')
     if (props.viewMigrations !== false && !existsSync(folder))
       Annotations.of(this).addWarningV2(
@@ -211,8 +218,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
         `There is no folder ${folder}, so no view is deployed. Set migrationsFolder to the folder that ` +
           '`npx viewkeeper freeze` writes into (folders.migrations of viewkeeper.config.ts).',
       )
-    const scheduledViews = props.scheduledViews ?? readScheduledViews(pathToFileURL(`${folder}/`))
-    return { folder, scheduledViews }
+    return { folder, definitions: readFrozenDefinitions(pathToFileURL(`${folder}/`)) }
   }
 
   /** The queue for events that could not be delivered, or failed with every retry. It keeps them for as long as a queue can. */
@@ -290,7 +296,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       concurrency: options.batchConcurrency,
       deadLetters: this.deadLetters,
     })
-    const { nightly, views } = options.schedules ?? {}
+    const { nightly, views } = options.schedules || noClock
     const batches = [
       ...(nightly ? [nightlyBatch(nightly)] : []),
       ...(views ? batchesOf(scheduledViews, scheduleName) : []),
@@ -300,5 +306,8 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     return schedules
   }
 }
+
+/** What `schedules: false` means. */
+const noClock = { nightly: false, views: false } as const
 
 type EachFunction = Record<FunctionName, ViewkeeperFunction>

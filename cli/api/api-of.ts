@@ -1,6 +1,7 @@
 import { localGateway } from '../../serve/start/gateway-file.ts'
 import { Problem } from '../../src/problem.ts'
 import type { CommandTarget } from '../../src/sql/commands.ts'
+import { readConfig } from '../project/config.ts'
 import type { Api, Client } from './api.ts'
 import { clientOf } from './client.ts'
 
@@ -41,12 +42,15 @@ const choiceOf = ({ env, url }: Named): string | null =>
     : `${otherwise()}, chosen by VIEWKEEPER_ENV`
 
 /**
- * The API that a command works on: `--url`, that of its environment, or else the local gateway. With both `--env` and
+ * The API that a command works on: `--url`, that of its environment, which `viewkeeper serve` may serve, or else the local gateway. With both `--env` and
  * `--url`, requests go to that address and are signed for that environment.
  */
 export async function apiOf({ env, url }: { env?: string; url?: string }): Promise<Api> {
   const named = { ...(env !== undefined && { env }), ...(url !== undefined && { url }) }
   const environment = environmentOf(named)
+  const served = environment === undefined ? undefined : (await readConfig()).serve
+  if (served !== undefined && served.environment === environment && url === undefined)
+    return naming(choiceOf(named), gatewayOf(served.pageUrl ?? localGateway(), targetOf(named)))
   const address = url === undefined ? undefined : addressOf(url)
   const typed = targetOf({
     ...(env !== undefined && { env }),
@@ -54,9 +58,14 @@ export async function apiOf({ env, url }: { env?: string; url?: string }): Promi
   })
   if (environment !== undefined || (address && isExecuteApi(address)))
     return naming(choiceOf(named), { ...(await signedOnce(environment, address)), typed })
-  const gateway = address ?? localGateway()
-  return { ...clientOf({ name: gateway, environment: null, url: gateway }), typed }
+  return gatewayOf(address ?? localGateway(), typed)
 }
+
+/** What `viewkeeper serve` or a local process answers at an address. */
+const gatewayOf = (url: string, typed: CommandTarget): Api => ({
+  ...clientOf({ name: url, environment: null, url }),
+  typed,
+})
 
 /** Says on standard error which environment was chosen, before the first request that changes something there. */
 function naming(choice: string | null, api: Api): Api {

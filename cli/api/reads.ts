@@ -20,10 +20,11 @@ async function readPages<Page extends { next: string | null }>(
   return pages
 }
 
-/** Every view of the catalog, and what is paused. */
+/** Every view of the catalog, and what is true of all. */
 export async function readViews(api: Pick<Api, 'send'>): Promise<Omit<ViewList, 'next'>> {
   const pages = await readPages((cursor) => ask(api, 'listViews', { query: { cursor } }))
-  return { views: pages.flatMap(({ views }) => views), paused: pages[0].paused, replicas: pages[0].replicas }
+  const { next: _, ...first } = pages[0]
+  return { ...first, views: pages.flatMap(({ views }) => views) }
 }
 
 /** The metrics of one view, or of all. */

@@ -1,5 +1,5 @@
 import type { InTheWay } from '../../src/set-aside/plan/items.ts'
-import { type AsideItem, describeItem } from '../../src/set-aside/plan/items.ts'
+import { type AsideView, describeItem } from '../../src/set-aside/plan/items.ts'
 import { bytes } from '../../src/sql/words.ts'
 
 /** What goes and comes back, as lines for people: in which order, why, and how big. */
@@ -26,12 +26,11 @@ export const lockLines = (relations: string[]): string[] => [
   'Readers of any of them wait the whole time. Viewkeeper asks for the locks in tries of less than 0.5 s.',
 ]
 
-const fate = (item: AsideItem): string =>
-  item.kind !== 'view' || item.live.view.kind === 'view'
+const fate = (item: AsideView): string =>
+  item.live.view.kind === 'view'
     ? 'made again'
     : item.populated
       ? 'made again and filled'
       : 'made again, empty as it is'
 
-const sizeOf = (item: AsideItem): string =>
-  item.kind !== 'view' || item.live.view.kind === 'view' ? '' : bytes(item.sizeBytes)
+const sizeOf = (item: AsideView): string => (item.live.view.kind === 'view' ? '' : bytes(item.sizeBytes))

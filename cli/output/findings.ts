@@ -1,23 +1,53 @@
 import { abilities, type ViewRights } from '../../src/catalog/plan/obstacles.ts'
 import { fixLines, type Obstacle } from '../../src/catalog/plan/rights.ts'
+import { printed } from '../../src/sql/names.ts'
 import { unsaid } from '../../src/sql/replicas.ts'
 import { count } from '../../src/terminal/report.ts'
 import type { Findings } from '../../src/watch/doctor.ts'
+import { silenceLines } from '../../src/watch/plan/silence.ts'
+import { harmless } from './width.ts'
 
 /** What the doctor found, as lines for people: a table, what stands in the way, and the SQL that is missing. */
-export function findingsLines(findings: Findings): string[] {
-  const { role, views, missing, untried, copy, replicas, withoutKey, notSkipped = [] } = findings
+export const findingsLines = (findings: Findings): string[] =>
+  linesFor(findings)
+    .flatMap((line) => printed(line).split('\n'))
+    .map(harmless)
+
+function linesFor(findings: Findings): string[] {
+  const {
+    role,
+    schema = [],
+    administrators = [],
+    views,
+    missing,
+    untried,
+    copy,
+    replicas,
+    withoutKey,
+    notSkipped = [],
+    silence,
+  } = findings
   const standbys = unsaid(replicas)
   return [
     `What ${role} may do:`,
     '',
     ...tableOf([
       ['view', 'owner', ...abilities],
-      ...views.map((view) => [view.view, view.owner, ...abilities.map((ability) => mark(view[ability]))]),
+      ...views.map((view) => [
+        harmless(view.view),
+        harmless(view.owner),
+        ...abilities.map((ability) => mark(view[ability])),
+      ]),
     ]),
     ...obstacleLines(views),
+    ...(schema.length === 0 ? [] : ['', 'schema viewkeeper', ...schema.map(({ because }) => `  ${because}`)]),
+    ...administrators.flatMap(({ role, by, members }, at) => [
+      ...(at === 0 ? [''] : []),
+      `role ${role}: administered by ${by.join(', ') || 'superusers'}; members: ${members.join(', ') || 'none'}`,
+    ]),
     ...withoutKey.flatMap(({ view, message }) => ['', `${view} ${message}`]),
     ...notSkipped.flatMap(({ text, next }) => ['', text, ...(next === null ? [] : [`  next: ${next}`])]),
+    ...(silence === undefined ? [] : silenceLines(silence)).flatMap((line) => ['', `! ${line}`]),
     ...(standbys === null ? [] : ['', standbys]),
     ...(copy === undefined ? [] : ['', copy]),
     ...(untried === undefined ? [] : ['', untried]),

@@ -1,3 +1,4 @@
+import { timeOfDay } from '../../src/catalog/plan/scheduled.ts'
 import type { Plan } from '../../src/edge/http/schemas/answers.ts'
 import { count, duration, moment } from '../../src/sql/words.ts'
 import { short } from './names.ts'
@@ -12,6 +13,7 @@ export function planLines({ from, paused, schedules, lags, leftOut }: Plan, outp
   return [
     `24 hours from ${moment(from, now)}${paused ? ', as if schedules were not paused' : ''}: ${count(turns, 'turn')} of schedules`,
     ...(schedules.length === 0 ? [] : ['', ...turnsTable(schedules, now, output)]),
+    ...meetings(schedules, now, output),
     ...(lags.length === 0 ? [] : ['', ...lagLines(lags, output)]),
     ...(leftOut.length === 0 ? [] : ['', ...leftOutLines(leftOut, now, output)]),
   ]
@@ -22,13 +24,31 @@ const turnsTable = (schedules: Plan['schedules'], now: Date, output: Output): st
     [
       { title: 'FIRST', cell: ({ first }) => moment(first, now) },
       { title: 'TURNS', cell: ({ count }) => String(count), right: true },
-      { title: 'SCHEDULE', cell: ({ schedule, timeZone }) => `${schedule} ${timeZone}` },
+      {
+        title: 'SCHEDULE',
+        cell: (turn) =>
+          turn.by === 'nightly' ? `nightly ${timeOfDay(turn)}` : `${turn.schedule} ${turn.timeZone}`,
+      },
       { title: 'TAKES', cell: ({ usualMs }) => duration(usualMs), right: true },
       { title: 'VIEWS', cell: ({ views }) => views.map(short).join(', '), leaveOut: 0, least: 20 },
     ],
     schedules,
     output,
   )
+
+const meetings = (schedules: Plan['schedules'], now: Date, { width }: Output): string[] => {
+  const lines = schedules.flatMap(({ schedule, timeZone, meets = [] }) =>
+    meets.flatMap(({ at, views, ...other }) =>
+      wrap(
+        harmless(
+          `${schedule} ${timeZone} and ${other.schedule} ${other.timeZone} meet at ${moment(at, now)} in ${views.map(short).join(', ')}: the second batch waits for what the first builds`,
+        ),
+        width,
+      ),
+    ),
+  )
+  return lines.length === 0 ? lines : ['', ...lines]
+}
 
 const lagLines = (lags: Plan['lags'], { width }: Output): string[] =>
   lags.flatMap(({ view, lagMs, for: reader }) =>

@@ -1,10 +1,12 @@
 import type { Why } from '../../src/edge/http/schemas/answers.ts'
 import { ago, ahead, moment } from '../../src/sql/words.ts'
 import { heldBack } from '../../src/watch/diagnosis/held-back.ts'
+import { silenceLines } from '../../src/watch/plan/silence.ts'
 import { short } from './names.ts'
 import type { Output } from './terminal.ts'
 import { runsOfView, standingLine } from './views.ts'
 import { displayWidth, harmless, wrap } from './width.ts'
+import { loud } from './words.ts'
 
 /** Why a view is as old as it is: how it stands, the causes with what to type, who is in the way, and the last runs. */
 export function whyLines(why: Why, now: Date, output: Output): string[] {
@@ -16,6 +18,10 @@ export function whyLines(why: Why, now: Date, output: Output): string[] {
     ]),
     ...why.locks.flatMap((lock) => lockLines(lock, now, output)),
     ...runsOfView(why.recentRuns, now, output),
+    ...(why.silence === undefined ? [] : silenceLines(why.silence)).flatMap((line) => [
+      '',
+      loud(line, output),
+    ]),
   ]
 }
 

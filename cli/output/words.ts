@@ -1,6 +1,8 @@
 import type { BatchViewStatus } from '../../src/batch/plan/view-order.ts'
 import { type Mark, signOfRun, type Tone } from '../../src/resources/sign.ts'
 import type { Paint, Style } from '../../src/terminal/paint.ts'
+import type { Output } from './terminal.ts'
+import { harmless } from './width.ts'
 
 const styles: Record<Tone, Style> = {
   bad: 'red',
@@ -35,3 +37,7 @@ export const colored = (status: BatchViewStatus, text: string, paint: Paint): st
 /** The sign before a run or view that has this status, in its colour. */
 export const signed = (status: BatchViewStatus, paint: Paint): string =>
   colored(status, characters[signOfRun(status).mark] ?? ' ', paint)
+
+/** A line that nobody may overlook. */
+export const loud = (line: string, { paint }: Pick<Output, 'paint'>): string =>
+  `${paint('yellow', '!')} ${harmless(line)}`

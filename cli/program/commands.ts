@@ -29,6 +29,7 @@ const operating: Group = {
   graph: () => import('../commands/operate/graph.ts'),
   env: () => import('../commands/operate/env.ts'),
   open: () => import('../commands/operate/open.ts'),
+  notify: () => import('../commands/operate/notify.ts'),
   serve: () => import('../commands/operate/serve.ts'),
 }
 

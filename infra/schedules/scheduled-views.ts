@@ -1,14 +1,20 @@
 import { createHash } from 'node:crypto'
+import type { Definition } from '../../src/catalog/plan/definition.ts'
 import { type ScheduledView, scheduledViews, type ViewTimes } from '../../src/catalog/plan/scheduled.ts'
 import { readFrozenMigrationsSync } from '../../src/migrate/frozen-migrations.ts'
 import { frozenState } from '../../src/migrate/plan/frozen.ts'
 
 /**
- * The views that have their own schedule after the migrations of a folder are applied. Refuses a folder with
- * a gap, a number that is taken twice or an edited file: such a folder would fail in the middle of a deploy.
+ * The definitions of views after the migrations of a folder are applied. Refuses a folder with a gap, a number that is taken
+ * twice or an edited file: such a folder would fail in the middle of a deploy.
  */
+export const readFrozenDefinitions = (migrations: URL): Definition[] => [
+  ...frozenState(readFrozenMigrationsSync(migrations)).values(),
+]
+
+/** Those of them that have their own schedule. */
 export const readScheduledViews = (migrations: URL): ScheduledView[] =>
-  scheduledViews([...frozenState(readFrozenMigrationsSync(migrations)).values()])
+  scheduledViews(readFrozenDefinitions(migrations))
 
 /** A name of EventBridge Scheduler has at most 64 characters, of which an environment takes 20 and a hyphen. */
 const maxLength = 64 - 21

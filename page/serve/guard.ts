@@ -13,8 +13,7 @@ export function refusalOf(
   const { origin, 'sec-fetch-site': site } = request.headers
   // Of several, `headers` has only the first.
   const [host, ...more] = request.headersDistinct.host ?? []
-  const own = ['127.0.0.1', 'localhost', '[::1]'].map((name) => new URL(`http://${name}:${port ?? 80}`).host)
-  if (host === undefined || more.length > 0 || (port !== null && !own.includes(host))) {
+  if (host === undefined || more.length > 0 || (port !== null && !isLoopbackHost(host, port))) {
     return `This server answers only to ${port === null ? 'one host' : `127.0.0.1:${port}`}, not to the host ${[host, ...more].join(' and ')}.`
   }
   // A page of `localhost` is none of 127.0.0.1: another server may listen on [::1], which `localhost` names as well.
@@ -27,6 +26,27 @@ export function refusalOf(
   }
   return undefined
 }
+
+/** Whether a `Host` names this machine by an address that only this machine can reach. */
+const isLoopbackHost = (host: string, port: number): boolean =>
+  /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/.test(host) &&
+  new URL(`http://${host}`).port === new URL(`http://x:${port}`).port
+
+/** Proxies say so in these headers; nginx, which by default does not, speaks HTTP/1.0. */
+const passedOn = /^(forwarded|via|x-real-ip|x-forwarded-.+)$/
+
+/** Whether a request on loopback comes from a program of this machine: it names the machine, and no proxy shows. */
+export const isFromHere = (
+  {
+    headers,
+    headersDistinct,
+    httpVersion,
+  }: Pick<IncomingMessage, 'headers' | 'headersDistinct' | 'httpVersion'>,
+  port: number,
+): boolean =>
+  httpVersion !== '1.0' &&
+  isLoopbackHost(headersDistinct.host?.join() ?? '', port) &&
+  !Object.keys(headers).some((name) => passedOn.test(name))
 
 /** Whether a person follows a link to the page, in a tab of its own. The page by itself shows and does nothing. */
 const opensPage = ({ method, url, headers }: Pick<IncomingMessage, 'method' | 'url' | 'headers'>): boolean =>

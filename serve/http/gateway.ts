@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { answerProblem, forbidden, protect, tooLarge } from '../../page/serve/answers.ts'
 import { readBody } from '../../page/serve/body.ts'
 import type { PageFiles } from '../../page/serve/files.ts'
-import { refusalOf } from '../../page/serve/guard.ts'
+import { isFromHere, refusalOf } from '../../page/serve/guard.ts'
 import { pageFor } from '../../page/serve/page.ts'
 import { asksForPage, servePage } from '../../page/serve/serve.ts'
 import { problemAnswer } from '../../src/edge/http/http.ts'
@@ -30,12 +30,16 @@ interface GatewayOptions {
   host?: string
   port: number
   functions: LoadFunction
+  /** The name of the environment. Default: it has none. */
+  environment?: string | undefined
   /** What `GET /events` streams. Default: nothing, there is no such route. */
   events?: LocalEvents | undefined
   /** What is told of the process. Default: nothing, there are no such routes. */
   watched?: Watched | undefined
   /** Lets requests in by their tokens. Default: every request from this machine is let in. */
   doorkeeper?: Doorkeeper | undefined
+  /** Whether the doorkeeper lets requests in that a program of this machine sends, as far as one can tell. Default: false. */
+  trustsMachine?: boolean
   /** How long `close` waits for answers that have begun. Default: 0. */
   drainMs?: number
   /** How commands that people copy from the page name the gateway at this address. Default: not at all. */
@@ -55,17 +59,18 @@ const keepAliveMs = 125_000
 
 /**
  * Serves the page at `/`, events at `/events`, and the routes of `src/edge/http/routes.ts`. Calls the functions'
- * handlers as API Gateway's HTTP API and Lambda do. On 127.0.0.1 requests need no token: only this machine can connect, and
- * `Host` and `Origin` are checked. Elsewhere the doorkeeper asks for one.
+ * handlers as API Gateway's HTTP API and Lambda do. Without a doorkeeper, on loopback, requests need no token: only this machine
+ * can connect, and `Host` and `Origin` are checked.
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { functions, events, typed, watched, doorkeeper, host = '127.0.0.1', drainMs = 0 } = options
+  const { functions, environment, events, typed, watched, host = '127.0.0.1', drainMs = 0 } = options
   let open = 0
   const server = createServer((request, response) => {
     open++
     response.on('close', () => open--)
     if (open > mostOpen) return refuseMore(response)
     const { port } = server.address() as AddressInfo
+    const doorkeeper = options.trustsMachine && isFromHere(request, port) ? undefined : options.doorkeeper
     handle(request, response, { port, functions, events, watched, doorkeeper, page: () => page() }).catch(
       (error) => {
         if (response.destroyed) return // the client has left, or npm start is stopping
@@ -92,8 +97,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { port } = server.address() as AddressInfo
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   const page = pageFor(() => ({
-    name: url,
-    environment: null,
+    name: environment ?? url,
+    environment: environment ?? null,
     url,
     typed: typed?.(url) ?? undefined,
     events: events && true,

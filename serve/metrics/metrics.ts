@@ -20,7 +20,11 @@ export interface Metrics {
 const buckets = [0.01, 0.1, 0.5, 1, 5, 10, 30, 60, 300, 900, 3600, 21_600]
 
 /** Metrics of a process and of its database. If the database cannot be read, it tells no number of views that may be old. */
-export function makeMetrics(database: Database, channels: string[], isLeader: () => boolean): Metrics {
+export function makeMetrics(
+  database: Database,
+  { environment, channels }: { environment: string; channels: string[] },
+  isLeader: () => boolean,
+): Metrics {
   const registry = new Registry()
   collectDefaultMetrics({ register: registry })
   const all = Object.fromEntries(
@@ -38,14 +42,15 @@ export function makeMetrics(database: Database, channels: string[], isLeader: ()
     for (const status of runStatuses) count('viewkeeper_runs_total', { operation, status }, 0)
   for (const status of ['success', 'failed', 'canceled', 'skipped'])
     count('viewkeeper_batches_total', { status }, 0)
-  gauge('viewkeeper_build_info').set({ version }, 1)
+  gauge('viewkeeper_build_info').set({ version, environment }, 1)
 
-  const show = ({ views, troubles, lookedAt, channels: states }: Measured) => {
+  const show = ({ views, troubles, lookedAt, channels: states, foreignLocks }: Measured) => {
     const set = (name: PromMetric, labels: Record<string, string>, value: number | null) => {
       if (value !== null) gauge(name).set(labels, value)
     }
     set('viewkeeper_monitor_last_look_timestamp_seconds', {}, seconds(lookedAt?.getTime()))
     set('viewkeeper_views', {}, views.length)
+    set('viewkeeper_foreign_locks', {}, foreignLocks)
     for (const {
       view,
       staleMs,
@@ -69,7 +74,7 @@ export function makeMetrics(database: Database, channels: string[], isLeader: ()
     }
   }
   const ofDatabase = Object.keys(promMetrics).filter((name) =>
-    /^viewkeeper_(view|views|channel|monitor)_?/.test(name),
+    /^viewkeeper_(view|views|channel|monitor|foreign)_?/.test(name),
   ) as PromMetric[]
   const read = atMostOften(async () => {
     const measured = await readMeasured(database, channels).catch(() => null)

@@ -2,7 +2,11 @@ import type { Trouble } from '../../src/events/plan/troubles.ts'
 
 /** What `GET /metrics` tells Prometheus: each metric with its help, its kind and its labels. */
 export const promMetrics = {
-  viewkeeper_build_info: ['gauge', 'Always 1; the label has the version of this process.', ['version']],
+  viewkeeper_build_info: [
+    'gauge',
+    'Always 1; the labels have the version of this process and the name of the environment.',
+    ['version', 'environment'],
+  ],
   viewkeeper_leader: [
     'gauge',
     '1 if this process leads: schedules, target lags, the monitor and the news run here.',
@@ -13,6 +17,11 @@ export const promMetrics = {
   viewkeeper_monitor_last_look_timestamp_seconds: [
     'gauge',
     'When the monitor of the leader last looked.',
+    [],
+  ],
+  viewkeeper_foreign_locks: [
+    'gauge',
+    "Advisory locks of Viewkeeper that sessions hold which are not Viewkeeper's.",
     [],
   ],
   viewkeeper_view_data_age_seconds: ['gauge', 'How old the data of the view are.', ['view']],

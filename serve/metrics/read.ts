@@ -3,6 +3,7 @@ import type { ViewFacts } from '../../src/catalog/plan/facts.ts'
 import type { Trouble } from '../../src/events/plan/troubles.ts'
 import { Problem, type ProblemCode } from '../../src/problem.ts'
 import type { Database } from '../../src/server/connect.ts'
+import { readForeignHolders } from '../../src/server/lock-keys.ts'
 import { readLastLook } from '../../src/watch/db/looks.ts'
 import { type ChannelState, readChannels } from '../news/deliveries.ts'
 
@@ -13,6 +14,8 @@ export interface Measured {
   /** When the monitor last looked; null: never. */
   lookedAt: Date | null
   channels: ChannelState[]
+  /** The locks of ours that foreign sessions hold. */
+  foreignLocks: number
 }
 
 /** Reads what is measured, on one connection. Never waits for a refresh. */
@@ -24,6 +27,7 @@ export const readMeasured = (database: Database, channels: string[]): Promise<Me
     >`select name, trouble from viewkeeper.troubles where over_at is null`,
     lookedAt: await readLastLook(sql),
     channels: await readChannels(sql, channels),
+    foreignLocks: (await readForeignHolders(sql)).reduce((sum, { locks }) => sum + locks, 0),
   }))
 
 /** So long an answer is good: however many ask, the database is asked once. */
@@ -53,3 +57,10 @@ export async function whyNotReady(database: Database, steps: number): Promise<Pr
     return error instanceof Problem ? error.code : 'InternalError'
   }
 }
+
+/** A leader that ends is followed within 15 s. */
+const longestWithoutLeaderMs = 60_000
+
+/** Why a copy is not ready that has not led and has seen nobody lead for so long; null: it is. */
+export const whyLeaderless = (ms: number): ProblemCode | null =>
+  ms > longestWithoutLeaderMs ? 'DatabaseUnavailable' : null

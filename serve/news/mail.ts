@@ -1,5 +1,6 @@
 import { createTransport } from 'nodemailer'
 import type { Notify } from '../../src/config/notify.ts'
+import { isLoopback } from '../../src/keeper/database-url.ts'
 import type { Mail } from '../../src/watch/mails/mail.ts'
 import { type Channel, sendMs, Undelivered } from './channel.ts'
 
@@ -9,11 +10,30 @@ interface MailOptions extends NonNullable<Notify['smtp']> {
   ca?: string
 }
 
+const usualPorts = { starttls: 587, implicit: 465, none: 25 }
+
+const noStartTls =
+  "offers no STARTTLS that can be trusted. For a relay on this machine: notify.smtp.tls: 'none'; for TLS from the first byte: 'implicit'"
+const unreached = 'does not answer as notify.smtp says: look at host, port and tls'
+
+/** What went wrong, and which option to look at, by nodemailer's codes. */
+const reasons: Record<string, string> = {
+  EAUTH: 'refused the login: look at notify.smtp.user and VIEWKEEPER_SMTP_PASSWORD',
+  EENVELOPE: 'refused the sender or the address: look at notify.smtp.from and alarmEmails',
+  ECONNECTION: unreached,
+  EDNS: unreached,
+  ESOCKET: unreached,
+  ETIMEDOUT: unreached,
+  ETLS: unreached,
+}
+
 /** One channel for each address, so that an address that is refused holds back no other. */
 export function mailChannels(
   addresses: readonly string[],
-  { host, port, tls, user, password, from, ca }: MailOptions,
+  { host, user, password, from, ca, ...said }: MailOptions,
 ): Channel[] {
+  const tls = said.tls ?? (said.port === 465 ? 'implicit' : isLoopback(host) && !user ? 'none' : 'starttls')
+  const port = said.port ?? usualPorts[tls]
   const transport = createTransport({
     host,
     port,
@@ -43,9 +63,10 @@ export function mailChannels(
           messageId: `<${key}@viewkeeper>`,
           headers: { 'Auto-Submitted': 'auto-generated' },
         })
-        .catch(({ code, responseCode }: { code?: string; responseCode?: number }) => {
+        .catch(({ code = '', responseCode }: { code?: string; responseCode?: number }) => {
+          const found = [code, responseCode].filter(Boolean).join(', ')
           throw new Undelivered(
-            `the server refused the mail (${[code, responseCode].filter(Boolean).join(', ')})`,
+            `${host}:${port} ${(code === 'ETLS' && tls === 'starttls' ? noStartTls : reasons[code]) ?? 'refused the mail'} (${found})`,
           )
         })
     },

@@ -9,7 +9,7 @@ import { schemaFolder } from '../../src/package-files.ts'
 import { isSlow } from '../../src/watch/plan/runs.ts'
 import { beat } from '../metrics/heartbeat.ts'
 import { makeMetrics } from '../metrics/metrics.ts'
-import { atMostOften, whyNotReady } from '../metrics/read.ts'
+import { atMostOften, whyLeaderless, whyNotReady } from '../metrics/read.ts'
 import { channelsOf } from '../news/channels.ts'
 import { type News, startNews } from '../news/news.ts'
 import { makeDoorkeeper } from '../tokens/doorkeeper.ts'
@@ -29,15 +29,24 @@ export async function extrasOf(
   return (database) => {
     let news: News | undefined
     let leads = false
+    let leaderlessSince = Number.POSITIVE_INFINITY
     let slow = false
     const names = channels.map(({ name }) => name)
-    const metrics = makeMetrics(database, names, () => leads)
+    const { environment = localEnvironment } = options
+    const metrics = makeMetrics(database, { environment, channels: names }, () => leads)
     const { schedules } = termsOf({ ...defaults, ...options })
     return {
-      watched: { metrics: metrics.exposition, whyNotReady: atMostOften(() => whyNotReady(database, steps)) },
+      watched: {
+        metrics: metrics.exposition,
+        whyNotReady: atMostOften(
+          async () =>
+            (await whyNotReady(database, steps)) ?? whyLeaderless(performance.now() - leaderlessSince),
+        ),
+      },
       doorkeeper: makeDoorkeeper(database),
       start: {
-        environment: localEnvironment,
+        environment,
+        told: channels.length > 0,
         publish: {
           ...metrics.publisher,
           runs(ended) {
@@ -53,11 +62,12 @@ export async function extrasOf(
         },
         onStanding(standing) {
           leads = standing === 'leads'
+          leaderlessSince = standing === 'cut off' ? performance.now() : Number.POSITIVE_INFINITY
         },
         async whileLeading({ signal }) {
           const { pageUrl, runbookUrl } = options
           const links = { pageUrl, runbookUrl }
-          news = startNews({ database, environment: localEnvironment, schedules, links, channels })
+          news = startNews({ database, environment, schedules, links, channels })
           if (!signal.aborted) await once(signal, 'abort')
           await news.close()
         },

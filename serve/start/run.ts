@@ -67,8 +67,14 @@ async function start(life: Life, project: LocalProject) {
   await project.compare?.(database)
 
   const mute = showLogs(process.env)
-  if (databaseUrl === undefined || project.keepsFresh)
-    Object.assign(process.env, variablesOf(defaults, ['schedules', 'eventBus'])) // the functions read them at each call
+  const isKept = databaseUrl === undefined || project.keepsFresh
+  // The functions read them at each call.
+  Object.assign(
+    process.env,
+    isKept
+      ? variablesOf(defaults, ['schedules', 'eventBus'])
+      : variablesOf({ schedules: false }, ['schedules']),
+  )
   const keeper = keeperOf(database, { logger: leveledLogger(process.env) })
   const isEmbedded = databaseUrl === undefined
   // Commands of the folder find the gateway by themselves, unless they are to work on another environment.

@@ -1,10 +1,5 @@
 import type { ServeOptions } from '../../src/config/options.ts'
-import {
-  type FunctionOptions,
-  isFunctionOption,
-  saidToDatabase,
-  variablesOf,
-} from '../../src/config/variables.ts'
+import { isFunctionOption, saidToDatabase, variablesOf } from '../../src/config/variables.ts'
 import { fromEnvironment, isLoopback } from '../../src/keeper/database-url.ts'
 import { keeperOf, type StartOptions } from '../../src/keeper/keeper.ts'
 import { patiently } from '../../src/keeper/patiently.ts'
@@ -34,9 +29,11 @@ export interface Serving {
   options: ServeOptions
   /** The address to listen on. */
   host: string
+  /** Whether programs of this machine need tokens, too. */
+  requireTokens: boolean
   /** Whether the login may be a superuser. */
   allowSuperuser: boolean
-  /** What else the leader does, what is told of the process, and who lets requests in from beyond this machine. */
+  /** What else the leader does, what is told of the process, and who lets requests in by tokens. */
   extras: (database: Database) => { doorkeeper: Doorkeeper; watched: Watched; start: StartOptions }
 }
 
@@ -49,32 +46,36 @@ export const serve = (serving: Serving): Promise<never> => untilSignal((life) =>
 
 async function start(
   life: Life,
-  { migrations, options, host, allowSuperuser, extras }: Serving,
+  { migrations, options, host, requireTokens, allowSuperuser, extras }: Serving,
 ): Promise<void> {
   const source = sourceOf(process.env)
   // The functions read the environment at each call, as in Lambda.
-  const config: FunctionOptions = { schedules: { nightly: false }, ...options }
-  Object.assign(process.env, variablesOf(config, Object.keys(config).filter(isFunctionOption)))
+  Object.assign(process.env, variablesOf(options, Object.keys(options).filter(isFunctionOption)))
+  const { environment } = options
+  if (environment !== undefined) process.env.VIEWKEEPER_ENVIRONMENT = environment
   process.env.POWERTOOLS_METRICS_DISABLED ??= 'true'
   process.env.POWERTOOLS_LOG_LEVEL ??= options.logLevel ?? 'INFO'
   const logger = leveledLogger(process.env)
   const database = connectTo(source, {
     superuser: allowSuperuser ? 'allowed' : 'refused',
-    ...saidToDatabase(config),
+    ...saidToDatabase(options),
   })
   const { doorkeeper, watched, start } = extras(database)
   await onceThere(logger, () => bringUpToDate(database, migrations, logger))
-  const keeper = keeperOf(database, { logger, config })
+  const keeper = keeperOf(database, { logger, config: options })
   const gateway = await startGateway({
     host,
     port: portOf(process.env) ?? usualPort,
     functions: servedFunctions(keeper.advancer),
+    environment,
+    typed: () => environment ?? null,
     watched,
-    doorkeeper: isLoopback(host) ? undefined : doorkeeper,
+    doorkeeper,
+    trustsMachine: isLoopback(host) && !requireTokens,
     drainMs: 30_000,
   })
   await life.onStop(gateway.close)
-  keeper.start({ config, ...start })
+  keeper.start(start)
   // Stopped first: another copy leads while this one still answers.
   await life.onStop(keeper.stop)
   logger.info('serves', { url: gateway.url })

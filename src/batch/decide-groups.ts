@@ -14,20 +14,27 @@ import { mayPass } from '../server/sqlstate.ts'
 import { readCopy } from '../server/standbys.ts'
 import { displayName } from '../sql/names.ts'
 import { besideCopy } from '../sql/replicas.ts'
-import { type Grouped, type Grouping, readCandidates, readTakenNumbers } from './db/batch-groups.ts'
+import {
+  type BuiltElsewhere,
+  type Grouped,
+  type Grouping,
+  readCandidates,
+  readTakenNumbers,
+} from './db/batch-groups.ts'
 import type { Batch, RefreshedEach } from './db/batches.ts'
 import { viewsTogether } from './plan/inclusion.ts'
 import { type PlannedGroup, planTogether } from './plan/together.ts'
 
 /**
  * What to do with these views. A lock on one keeps its whole group from being built: the group waits. If it has waited
- * long enough, the lock is in the way of rebuilding that view, and so of what it reads.
+ * long enough, the lock is in the way of rebuilding that view, and so of what it reads. What another batch has `built` is waited for.
  */
 export async function decideGroups(
   sql: Sql,
   batch: Batch,
   oids: number[],
   { isPatient, shadowBytes }: Grouping,
+  built: BuiltElsewhere[],
   isLastTry: boolean,
 ): Promise<Grouped> {
   const seen = await lookAgain(() => lookAtEach(sql, oids))
@@ -40,6 +47,7 @@ export async function decideGroups(
   const maxShadowBytes = batch.maxShadowBytes === null ? null : batch.maxShadowBytes - shadowBytes
   const refusals = await readRefusals(sql, batch, seen)
   if (!isPatient) for (const [oid, because] of inTheWay(seen)) refusals.set(oid, because)
+  for (const { oid, because } of built) seen.locked.set(oid, because)
   const planned = planTogether(seen.all, candidates, { exchange, refusals, maxShadowBytes })
   const whole: PlannedGroup[] = []
   const locked: RefreshedEach[] = []

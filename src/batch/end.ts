@@ -1,4 +1,5 @@
-import { isEnded } from '../catalog/plan/run.ts'
+import { readMissingNames } from '../catalog/db/definitions.ts'
+import { isEnded, isScheduled } from '../catalog/plan/run.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
 import { dropShadows } from './db/batch-groups.ts'
 import type { BatchView } from './db/batch-views.ts'
@@ -19,7 +20,10 @@ export async function endBatchIfOver(sql: Sql, batchId: string, views: BatchView
       ? [...latest.values()].every(({ status }) => isEnded(status))
       : planNext(views, latest).ended
     if (!over) return
-    if (!(await recordBatchEnd(transaction, batchId, planBatchEnd(views, latest, canceled)))) return
+    const missing =
+      'all' in batch.selection && !isScheduled(batch.trigger) ? await readMissingNames(transaction) : []
+    const end = planBatchEnd(views, latest, canceled, missing)
+    if (!(await recordBatchEnd(transaction, batchId, end))) return
     await dropShadows(transaction, batch.serial)
   })
   const batch = await readBatch(sql, batchId)

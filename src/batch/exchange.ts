@@ -7,7 +7,7 @@ import { recordPosition } from '../run/plan/position.ts'
 import type { TogetherGroup } from '../run/plan/turn.ts'
 import { lookAgain } from '../server/look-again.ts'
 import type { AdvancingBatch } from './advancing.ts'
-import { giveUpGroup, readGroupFacts, recordExchange } from './db/batch-groups.ts'
+import { giveUpGroup, readGroupFacts, readNewer, recordExchange } from './db/batch-groups.ts'
 import { readPlanBasis } from './db/latest-runs.ts'
 
 /** What became of the exchange of a group. */
@@ -24,7 +24,8 @@ export type PreparedExchange =
 
 /**
  * Prepares the exchange of a group of which all shadows are filled: reads the facts again, and writes the plan into the run of
- * the first member. If more than privileges has changed since the shadows were made, the group is given up.
+ * the first member. If more than privileges has changed since the shadows were made, or somebody has put newer data into a view,
+ * the group is given up.
  */
 export async function prepareExchange(
   { sql, batch, views }: AdvancingBatch,
@@ -43,7 +44,12 @@ export async function prepareExchange(
   )
   if (now === 'locked') return 'locked'
   const paused = members.find((_, at) => bases[at]?.paused)
-  const change = paused === undefined ? whatChanged(built, now) : `${paused.view} was paused during the batch`
+  const newer = await readNewer(sql, batch.id, group)
+  const change =
+    paused !== undefined
+      ? `${paused.view} was paused during the batch`
+      : (whatChanged(built, now) ??
+        (newer && `Somebody has refreshed ${newer}, or granted privileges on it, while its shadow was built`))
   if (change !== null) {
     await giveUpGroup(sql, batch, group, {
       class: paused === undefined ? 'CatalogChanged' : 'Paused',

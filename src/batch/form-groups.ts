@@ -12,13 +12,14 @@ import {
   type Grouped,
   type Grouping,
   lockGrouping,
+  readBuiltElsewhere,
   readOpenGroups,
   recordGrouping,
 } from './db/batch-groups.ts'
 import { type BatchView, readBatchViews } from './db/batch-views.ts'
 import type { Batch } from './db/batches.ts'
 import type { decideGroups } from './decide-groups.ts'
-import { leaveOutUnchanged } from './leave-out.ts'
+import { joinRefreshed, leaveOutUnchanged } from './leave-out.ts'
 
 /** How long the groups of a batch may fail to be formed before its views are refreshed each by itself. */
 const formingPatienceMs = 30_000
@@ -80,7 +81,7 @@ export function makeSettle(advancing: AdvancingBatch): (current: Batch) => Promi
 /**
  * Decides once for a batch which of its views are exchanged together, and makes their shadows, which are empty: all in one
  * transaction, so nothing stays of a call that dies. Returns the views on which nothing is decided yet, because somebody has
- * locked one of their group. `busy` while another call decides for this batch; call again. A failure that may pass is thrown,
+ * locked one of their group, or another batch is building it: what that has refreshed is not refreshed again. `busy` while another call decides for this batch; call again. A failure that may pass is thrown,
  * except on the last try.
  */
 async function formGroups(
@@ -89,18 +90,28 @@ async function formGroups(
   views: BatchView[],
   isLastTry: boolean,
 ): Promise<string[] | 'busy'> {
-  if (traitsOf(batch.strategy).isInPlace || batch.cancelRequestedAt !== null) return []
+  if (views.length === 0 || traitsOf(batch.strategy).isInPlace || batch.cancelRequestedAt !== null) return []
   return withTransaction(sql, async (transaction) => {
     const known = await lockGrouping(transaction, batch)
     if (known === 'busy') return known
     if (known === null || known.groupedAt !== null) return []
     const waiting = known.locked.map(({ view }) => view)
-    const oids = await findMoving(transaction, batch, views, known)
-    if (waiting.length > 0 && known.isPatient && (await findLocked(transaction, oids)).length > 0)
+    const built = await readBuiltElsewhere(transaction, batch)
+    const isBuilt = built.some(({ view }) => waiting.includes(view))
+    const oids = isBuilt ? [] : await findMoving(transaction, batch, views, known)
+    if (
+      isBuilt ||
+      (waiting.length > 0 && known.isPatient && (await findLocked(transaction, oids)).length > 0)
+    )
       return waiting
-    const grouped = oids.length === 0 ? nothing : await decideOn(transaction, batch, oids, known, isLastTry)
-    await recordGrouping(transaction, batch.id, grouped)
-    return grouped.locked.map(({ view }) => view)
+    const grouped =
+      oids.length === 0 ? nothing : await decideOn(transaction, batch, oids, known, built, isLastTry)
+    const locked = [
+      ...grouped.locked,
+      ...built.filter(({ view }) => !grouped.locked.some((each) => each.view === view)),
+    ]
+    await recordGrouping(transaction, batch.id, { ...grouped, locked })
+    return locked.map(({ view }) => view)
   })
 }
 
@@ -120,10 +131,12 @@ async function findMoving(
   { views: there, locked }: Grouping,
 ): Promise<number[]> {
   const waiting = new Set(locked.map(({ view }) => view))
-  if (waiting.size > 0) return there.flatMap(({ view, oid }) => (waiting.has(view) ? oid : []))
+  const joined = await joinRefreshed(sql, batch, views)
+  const rest = there.filter(({ id }) => !joined.has(id))
+  if (waiting.size > 0) return rest.flatMap(({ view, oid }) => (waiting.has(view) ? oid : []))
   const readsAnother = views.some(({ parents }) => parents.length > 0)
-  const oids = there.map(({ oid }) => oid)
+  const oids = rest.map(({ oid }) => oid)
   if (!readsAnother && !(await areReadByViews(sql, oids))) return []
   const stays = await leaveOutUnchanged(sql, batch, views)
-  return there.flatMap(({ id, oid }) => (stays.has(id) ? [] : oid))
+  return rest.flatMap(({ id, oid }) => (stays.has(id) ? [] : oid))
 }

@@ -1,7 +1,8 @@
 import { readDependencies } from '../catalog/db/graph.ts'
 import { readPausedIds } from '../catalog/db/pause.ts'
 import { outsideCircles } from '../catalog/plan/graph.ts'
-import { recordEnd, skippedUnchanged } from '../run/record.ts'
+import type { Unchanged } from '../catalog/plan/run.ts'
+import { recordEnd, skipped, skippedUnchanged } from '../run/record.ts'
 import type { Sql } from '../server/connect.ts'
 import type { BatchView } from './db/batch-views.ts'
 import type { Batch } from './db/batches.ts'
@@ -10,6 +11,31 @@ import { requestOf } from './prepare.ts'
 
 /** The decision on a batch is one transaction, which others wait for. What is not proved by then is refreshed. */
 const longestMs = 10_000
+
+/**
+ * Leaves out these views of a batch, parents first, as far as another run has refreshed them that began after the batch was requested,
+ * and with them what they read. Returns their ids.
+ */
+export async function joinRefreshed(sql: Sql, batch: Batch, views: BatchView[]): Promise<Set<number>> {
+  const refreshed = await sql<{ id: number; runId: number; unchanged: Unchanged }[]>`
+    select d.id, r.id as "runId", jsonb_build_object('asOf', r.as_of, 'heldBackBy', r.held_back_by, 'counted', false) as unchanged
+      from viewkeeper.definitions d
+     cross join viewkeeper.last_success(d.id) filler(id) join viewkeeper.runs r on r.id = filler.id
+      join viewkeeper.batches b on b.id = ${batch.id} and r.started_at >= b.requested_at
+      join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', d.schema_name, d.name))
+     where r.as_of is not null and d.id in (select value::integer from jsonb_array_elements_text(${sql.json(views.map(({ id }) => id))}))
+       and viewkeeper.is_filling(r.filled, viewkeeper.filling(c.oid))`
+  const runs = new Map(refreshed.map((each) => [each.id, each]))
+  const joined = new Set<number>()
+  for (const view of views) {
+    const { runId, unchanged } = runs.get(view.id) ?? {}
+    if (runId === undefined || !view.parents.every((parent) => joined.has(parent))) continue
+    const because = `run ${runId} has refreshed it since the batch was requested`
+    await recordEnd(sql, requestOf(batch, view), { ...skipped(because), unchanged })
+    joined.add(view.id)
+  }
+  return joined
+}
 
 /**
  * Leaves out the views of a batch that cannot have changed, parents first, and returns the ids of the views that need no shadow:

@@ -1,6 +1,7 @@
 import { Cron } from 'croner'
 import { outsideClock } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/facts.ts'
+import type { ViewTimes } from '../catalog/plan/scheduled.ts'
 import type { ScheduledDefinition } from './db/intervals.ts'
 
 /** What an environment says of its target lags. */
@@ -86,6 +87,8 @@ export interface Turns<View = ViewFacts> {
   first: Date
   count: number
   views: View[]
+  /** The later ones of these schedules that refresh some of the same views at the same moment, and the first such moment. */
+  meets: { schedule: string; timeZone: string; at: Date; views: View[] }[]
 }
 
 /** The schedules that have turns between two moments, the first turn first. Views with equal times share a batch. */
@@ -100,17 +103,42 @@ export function turnsBetween<View extends ScheduledDefinition>(
     timed,
     ({ times: { by, schedule, timeZone } }) => `${by} ${schedule} ${timeZone}`,
   )
-  const all = [...batches.values()].flatMap((batch): Turns<View>[] => {
+  const all = [...batches.values()].flatMap((batch) => {
     const { times } = batch[0]!
-    const cron = new Cron(times.schedule, { timezone: times.timeZone, paused: true })
-    const first = cron.nextRun(from)
-    let count = 0
-    for (let at = first; at !== null && at < until; at = cron.nextRun(at)) count++
-    return first === null || count === 0
-      ? []
-      : [{ ...times, first, count, views: batch.map(({ view }) => view) }]
+    const turns = new Set(turnsOf(times, from, until))
+    const [first] = turns
+    return first === undefined ? [] : [{ times, first, turns, views: batch.map(({ view }) => view) }]
   })
-  return all.sort((one, other) => one.first.getTime() - other.first.getTime())
+  all.sort((one, other) => one.first - other.first)
+  return all.map(({ times, first, turns, views }, index) => ({
+    ...times,
+    first: new Date(first),
+    count: turns.size,
+    views,
+    meets: all.slice(index + 1).flatMap((other) => {
+      const at = [...turns].find((turn) => other.turns.has(turn))
+      const { schedule, timeZone } = other.times
+      const same = views.filter((view) => other.views.includes(view))
+      return at === undefined || same.length === 0
+        ? []
+        : [{ schedule, timeZone, at: new Date(at), views: same }]
+    }),
+  }))
+}
+
+/** The turns of a schedule between two moments, in epoch milliseconds. */
+function turnsOf({ schedule, timeZone }: ViewTimes, from: Date, until: Date): number[] {
+  const cron = new Cron(schedule, { timezone: timeZone, paused: true })
+  const turns: number[] = []
+  for (let at = cron.nextRun(from); at !== null && at < until; at = cron.nextRun(at)) turns.push(at.getTime())
+  return turns
+}
+
+/** Whether a schedule ever has a turn at a moment at which the one for every view has one. */
+export function meetsNightly({ schedule, timeZone }: ViewTimes, nightly: ViewTimes, from: Date): boolean {
+  const cron = new Cron(schedule, { timezone: timeZone, paused: true })
+  const until = new Date(from.getTime() + days * daySeconds * 1000)
+  return turnsOf(nightly, from, until).some((at) => cron.nextRun(new Date(at - 1000))?.getTime() === at)
 }
 
 /** The schedules that refresh a view. */

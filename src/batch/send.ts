@@ -11,6 +11,7 @@ import { type AdvancingBatch, readAllAgain } from './advancing.ts'
 import { giveUpGroup } from './db/batch-groups.ts'
 import type { BatchView } from './db/batch-views.ts'
 import type { BatchNext } from './plan/next.ts'
+import { ownersWithRivals } from './plan/places.ts'
 import type { PlannedAhead } from './plan-ahead.ts'
 import { type Prepared, prepareRun, type Sendable } from './prepare.ts'
 
@@ -80,18 +81,28 @@ export class Senders {
     const { batch, views, latestRuns, mostAtOnce } = this.advancing
     const onTheirWay = ready.filter(({ pending }) => this.isSent(pending)).length
     let room = Math.min(batch.concurrency - running - onTheirWay, mostAtOnce - this.sent.size)
+    const rivals = ownersWithRivals(views, latestRuns.latest)
+    const held = Map.groupBy(
+      views.filter(({ id }) => this.isUnderway(latestRuns.latest.get(id))),
+      ({ owner }) => owner,
+    )
+    const most = Math.max(1, Math.min(batch.concurrency, mostAtOnce) - 1)
     const next = nextOf(this.advancing)
     this.ahead.expect(room > 0 ? next.filter(({ id }) => id !== ready[0]?.node.id) : next)
     for (const { node, pending } of ready) {
       if (room <= 0) break
       if (this.isLeftAlone(node.id) || this.isSent(pending)) continue
+      const theirs = held.get(node.owner) ?? []
+      if (rivals.has(node.owner) && theirs.length >= most) continue
       const begun = await this.begin(node, pending)
       if (begun === 'made elsewhere') {
         await latestRuns.reload()
         return true
       }
-      if (begun === 'sent') room--
-      else if (begun === 'ended') this.onAnswer()
+      if (begun === 'sent') {
+        room--
+        held.set(node.owner, [...theirs, node])
+      } else if (begun === 'ended') this.onAnswer()
       else this.leaveAlone(node.id, begun)
     }
     this.connections.fill(Math.min(batch.concurrency, mostAhead, views.length - latestRuns.latest.size))
@@ -133,6 +144,10 @@ export class Senders {
 
   private isSent(run: LatestRun | null | undefined): boolean {
     return run != null && this.sent.has(run.runId)
+  }
+
+  private isUnderway(run: LatestRun | undefined): boolean {
+    return this.isSent(run) || (run?.status === 'running' && !run.follows)
   }
 
   private isLeftAlone(viewId: number): boolean {

@@ -4,6 +4,7 @@ import { readDependencies } from '../catalog/db/graph.ts'
 import { readPause } from '../catalog/db/pause.ts'
 import type { Call } from '../run/call.ts'
 import { findByKey } from '../run/db/runs.ts'
+import { withTransaction } from '../server/connect.ts'
 import { readBatch, takeTurnToPlan } from './db/batches.ts'
 import { lagsOf } from './lags.ts'
 import type { Looks } from './schedules.ts'
@@ -22,10 +23,12 @@ export const startDueBatch = (
       idempotencyKey && (await findByKey(sql, 'batch', { trigger, caller, idempotencyKey, request: {} }))
     const earlier = known ? await readBatch(sql, known.id) : undefined
     if (earlier !== undefined) return startedOf(earlier)
-    await takeTurnToPlan(sql)
-    await discoverDefinitions(sql)
-    if ((await readPause(sql)) !== null) return null
-    const { due: views } = lagsOf(await readFacts(sql), await readDependencies(sql), looks)
-    const { concurrency } = looks
-    return views.length === 0 ? null : startBatchOn(sql, { views, concurrency }, call, defaults)
+    return withTransaction(sql, async (transaction) => {
+      await takeTurnToPlan(transaction)
+      await discoverDefinitions(transaction)
+      if ((await readPause(transaction)) !== null) return null
+      const { due: views } = lagsOf(await readFacts(transaction), await readDependencies(transaction), looks)
+      const { concurrency } = looks
+      return views.length === 0 ? null : startBatchOn(transaction, { views, concurrency }, call, defaults)
+    })
   })

@@ -13,7 +13,7 @@ import type { Keyed } from '../run/db/runs.ts'
 import { resolveNames } from '../run/name.ts'
 import { everythingPaused } from '../run/plan/pause.ts'
 import { unknown } from '../run/refusals.ts'
-import { type Sql, withTransaction } from '../server/connect.ts'
+import { inTransaction, type Sql } from '../server/connect.ts'
 import { insertBatchViews, readBatchableViews } from './db/batch-views.ts'
 import { type Batch, findOpenBatch, insertBatch, type NewBatch, readBatch } from './db/batches.ts'
 import { closeLostBatch } from './db/lost-batches.ts'
@@ -65,7 +65,8 @@ export const startedOf = ({ id, status, error }: Batch): StartedBatch => ({ batc
 /**
  * Records a batch of the requested views, with their dependencies as of now; another call advances the batch
  * (see advance). The same key and request give the same batch again. If the same selection has an open
- * batch, or the batch is scheduled and everything scheduled is paused, the new batch is recorded as skipped.
+ * batch, or the batch is scheduled and everything scheduled is paused, the new batch is recorded as skipped. If the open batch
+ * does what people ask for, it is the answer.
  */
 export async function startBatch(
   request: BatchRequest,
@@ -73,8 +74,22 @@ export async function startBatch(
   defaults: BatchDefaults = {},
 ): Promise<StartedBatch> {
   insistOnSelection(request)
-  return call.database.withConnection((sql) => startBatchOn(sql, request, call, defaults))
+  return call.database.withConnection(async (sql) => {
+    const started = await startBatchOn(sql, request, call, defaults)
+    const openId = started.error?.openBatchId
+    const open = openId === undefined || isScheduled(call.trigger) ? undefined : await readBatch(sql, openId)
+    return open !== undefined && doesAsMuch(open, request) ? startedOf(open) : started
+  })
 }
+
+/** Whether a batch of the same views makes them as the request wants them. */
+const doesAsMuch = (
+  { strategy, request: { withoutChecks = false, onlyIfStale = false } }: Batch,
+  wanted: BatchRequest,
+): boolean =>
+  ((wanted.strategy ?? 'auto') === 'auto' || wanted.strategy === strategy) &&
+  (wanted.withoutChecks ?? false) === withoutChecks &&
+  (!onlyIfStale || wanted.onlyIfStale === true)
 
 /** The same, on this connection, and with a selection that is sound. */
 export async function startBatchOn(
@@ -155,7 +170,7 @@ async function record(sql: Sql, batch: NewBatch, views: PlannedView[]): Promise<
       message: `No batch was started: ${everythingPaused}.`,
     })
   for (;;) {
-    const id = await withTransaction(sql, async (transaction) => {
+    const id = await inTransaction(sql, async (transaction) => {
       const made = await insertBatch(transaction, batch)
       if (made !== null) await insertBatchViews(transaction, made, views)
       return made
@@ -167,7 +182,7 @@ async function record(sql: Sql, batch: NewBatch, views: PlannedView[]): Promise<
     if (open === undefined || (await closeLostBatch(sql, open.id))) continue
     return recordSkipped(sql, batch, {
       class: 'BatchAlreadyOpen',
-      message: `Batch ${open.id} of the same views has not ended yet.`,
+      message: `Batch ${open.id} of the same views has not ended yet, and was asked for something else. Wait for its end, or end it with "viewkeeper cancel ${open.id}"; then ask again.`,
       openBatchId: open.id,
     })
   }

@@ -11,7 +11,7 @@ export interface Config {
   }
   /** What is deployed by `npx cdk deploy -c env=<name>`, by name. Default: nothing. */
   environments?: Record<string, EnvironmentOptions>
-  /** What `npx viewkeeper serve` obeys. Default: views are refreshed by the schedules in their definitions. */
+  /** What `npx viewkeeper serve` obeys. Default: every view is refreshed each night. */
   serve?: ServeOptions
 }
 

@@ -99,9 +99,9 @@ export const commonFields = (isLater?: IsLater) => ({
     'What functions log besides what the dashboard reads.',
   ),
   schedules: told(
-    schedules.optional(),
-    'The [batches of the clock](schedules.md); `{}` has the defaults below.',
-    'none',
+    z.union([schedules, z.literal(false)]).prefault({}),
+    'The [batches of the clock](schedules.md); `false`: nothing is refreshed by the clock.',
+    'as below',
   ),
   batchConcurrency: told(z.int().min(1).max(64).default(2), 'Views that a batch refreshes at once, 1 to 64.'),
   batchExchange: told(

@@ -10,11 +10,16 @@ const smtp = named(
   z
     .strictObject({
       host: told(z.string().min(1), 'Its name.'),
-      port: told(z.int().min(1).max(65_535).default(587), 'Its port.'),
+      port: told(
+        z.int().min(1).max(65_535).optional(),
+        'Its port.',
+        '465 with `implicit`, 25 with `none`, else 587',
+      ),
       tls: told(
-        z.enum(['starttls', 'implicit', 'none']).default('starttls'),
+        z.enum(['starttls', 'implicit', 'none']).optional(),
         '`starttls`: the connection is encrypted before anything is sent, or nothing is sent; `implicit`: TLS from the first byte, ' +
           'usually on port 465; `none`: a relay on this machine.',
+        '`implicit` on port 465, `none` on this machine without a `user`, else `starttls`',
       ),
       user: told(
         z.string().min(1).optional(),

@@ -55,10 +55,10 @@ export interface CommonOptions {
    */
   logLevel?: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR'
   /**
-   * The batches of the clock; `{}` has the defaults below.
-   * @default - none
+   * The batches of the clock; `false`: nothing is refreshed by the clock.
+   * @default - as below
    */
-  schedules?: ScheduleOptions
+  schedules?: ScheduleOptions | false
   /**
    * Views that a batch refreshes at once, 1 to 64.
    * @default 2
@@ -93,6 +93,12 @@ export interface CommonOptions {
 
 /** What `viewkeeper serve` may be told besides its database. */
 export interface ServeOptions extends CommonOptions {
+  /**
+   * The name that mails, the page, metrics and commands give it, such as `shop-production`; variable
+   * `VIEWKEEPER_ENVIRONMENT`.
+   * @default - `local`
+   */
+  environment?: string
   /**
    * Whom `viewkeeper serve` tells.
    * @default - nobody but the log
@@ -185,7 +191,7 @@ export interface ScheduleOptions {
 export interface NightlyOptions {
   /**
    * Time of day in `timeZone`, `hh:mm`.
-   * @default '09:00'
+   * @default '02:00'
    */
   at?: string
   /**
@@ -361,13 +367,13 @@ export interface SmtpOptions {
   host: string
   /**
    * Its port.
-   * @default 587
+   * @default - 465 with `implicit`, 25 with `none`, else 587
    */
   port?: number
   /**
    * `starttls`: the connection is encrypted before anything is sent, or nothing is sent; `implicit`: TLS from the first
    * byte, usually on port 465; `none`: a relay on this machine.
-   * @default 'starttls'
+   * @default - `implicit` on port 465, `none` on this machine without a `user`, else `starttls`
    */
   tls?: 'starttls' | 'implicit' | 'none'
   /**
@@ -399,7 +405,7 @@ export interface ChatOptions {
   kind?: 'slack' | 'teams' | 'discord'
 }
 
-/** The options of which none is given; `schedules` as `schedules: {}` is understood. */
+/** The options of which none is given. */
 export const defaults = {
   withoutKey: 'swap',
   regularUpToMs: 10,
@@ -409,7 +415,7 @@ export const defaults = {
   logLevel: 'INFO',
   schedules: {
     nightly: {
-      at: '09:00',
+      at: '02:00',
       timeZone: 'Etc/UTC',
     },
     views: true,

@@ -23,6 +23,11 @@ export const problemsOf = (error: z.ZodError): string[] => error.issues.flatMap(
 function describe(issue: z.core.$ZodIssue): string[] {
   const field = (...more: PropertyKey[]) => [...issue.path, ...more].map(String).join('.')
   if (issue.code === 'unrecognized_keys') return issue.keys.map((key) => `${field(key)}: ${issue.message}`)
+  // Of what is an object or false: what is wrong inside the object.
+  const inside =
+    issue.code === 'invalid_union' ? issue.errors.flat().filter(({ path }) => path.length > 0) : []
+  if (inside.length > 0)
+    return inside.flatMap((each) => describe({ ...each, path: [...issue.path, ...each.path] }))
   if (issue.code === 'invalid_key') return [`${field()}: the name ${issue.issues[0]?.message}`]
   return [`${field()}: ${issue.message}`]
 }

@@ -10,7 +10,7 @@ const nightly = named(
       z
         .string()
         .regex(/^([01]\d|2[0-3]):[0-5]\d$/, 'must look like "09:00"')
-        .default('09:00'),
+        .default('02:00'),
       'Time of day in `timeZone`, `hh:mm`.',
     ),
     timeZone: told(

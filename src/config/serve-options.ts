@@ -1,12 +1,17 @@
 import * as z from 'zod'
-import { commonFields } from './fields.ts'
+import { commonFields, shortName } from './fields.ts'
 import { notify } from './notify.ts'
-import type { CommonOptions } from './options.ts'
+import type { CommonOptions, ServeOptions } from './options.ts'
 import { told } from './told.ts'
 
 /** What `viewkeeper serve` obeys. */
 export const serveOptions = z.strictObject({
   ...commonFields(),
+  environment: told(
+    shortName.optional(),
+    'The name that mails, the page, metrics and commands give it, such as `shop-production`; variable `VIEWKEEPER_ENVIRONMENT`.',
+    '`local`',
+  ),
   notify: told(
     notify.prefault({}),
     'Whom `viewkeeper serve` [tells](monitoring-serve.md).',
@@ -14,5 +19,6 @@ export const serveOptions = z.strictObject({
   ),
 })
 
-/** The options that a keeper obeys. Without `schedules`, nothing is refreshed by the clock. */
-export type KeeperConfig = Omit<CommonOptions, 'alarmEmails' | 'pageUrl' | 'runbookUrl' | 'logLevel'>
+/** The options that a keeper obeys. */
+export type KeeperConfig = Omit<CommonOptions, 'alarmEmails' | 'pageUrl' | 'runbookUrl' | 'logLevel'> &
+  Pick<ServeOptions, 'environment'>

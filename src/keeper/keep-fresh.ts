@@ -6,6 +6,7 @@ import { startBatch } from '../batch/start.ts'
 import { startDueBatch } from '../batch/start-due.ts'
 import { batchesOf, type ScheduledBatch, scheduledViews, type ViewTimes } from '../catalog/plan/scheduled.ts'
 import type { Database, Sql } from '../server/connect.ts'
+import { type ForeignHolder, readForeignHolders } from '../server/lock-keys.ts'
 import { readClock } from '../watch/db/notice-facts.ts'
 import { type Logger, logging } from '../watch/log.ts'
 import { type Monitored, monitor, type Publisher } from '../watch/monitor.ts'
@@ -14,6 +15,7 @@ import type { Advancer } from './advancer.ts'
 import { readBegun } from './db/begun.ts'
 import { askEveryMs, type Leader } from './lead.ts'
 import { patiently } from './patiently.ts'
+import { saySchedules } from './say-schedules.ts'
 import type { Terms } from './terms.ts'
 import { dueTurn } from './turns-due.ts'
 
@@ -25,6 +27,8 @@ export interface Keeping {
   advancer: Advancer
   /** The name of the environment in events; null: nothing becomes an event. */
   programs: { environment: string } | null
+  /** Whether anybody is told what a look finds; null: nobody knows. */
+  told: boolean | null
   /** Is told what each look publishes, beside the log. */
   publish?: Publisher | undefined
   /** Hears of each look of the monitor, and of each that failed. */
@@ -49,6 +53,7 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void>
   const begun = await leader.ask(readBegun)
   let last = begun.now
   let looked = Number.NEGATIVE_INFINITY
+  const warn = warningOf(logger)
   const busy = new Set<string>()
   const aside = (name: string, work: () => Promise<unknown>) => {
     if (busy.has(name)) return
@@ -59,8 +64,10 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void>
       })
       .finally(() => busy.delete(name))
   }
+  aside('the first look at the schedules', () => saySchedules(keeping))
   for (let first = true; !signal.aborted; first = false) {
-    const [now, scheduled, open] = await leader.ask(readNow)
+    const [now, scheduled, open, foreign] = await leader.ask(readNow)
+    warn(foreign)
     for (const batch of batchesNow(scheduled, terms)) {
       const since = begun.turns.get(batch.name) ?? (first ? begun.otherwise : last)
       const turn = dueTurn(batch, since, now)
@@ -81,7 +88,25 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void>
   }
 }
 
-const readNow = (sql: Sql) => Promise.all([readClock(sql), readScheduled(sql), readOpenBatches(sql)])
+const readNow = (sql: Sql) =>
+  Promise.all([readClock(sql), readScheduled(sql), readOpenBatches(sql), readForeignHolders(sql)])
+
+/** Warns once of each foreign session that holds locks of ours. */
+function warningOf(logger: Logger): (holders: ForeignHolder[]) => void {
+  let told: ForeignHolder[] = []
+  return (holders) => {
+    for (const { pid, role, application } of holders)
+      if (!told.some((before) => before.pid === pid && before.role === role))
+        logger.warn(
+          `Process ${pid} of role ${role} holds locks of Viewkeeper and is none of its sessions: runs of which it holds the lock ` +
+            `cannot begin. End it: select pg_terminate_backend(${pid});`,
+          { pid, role, application },
+        )
+    told = [...told, ...holders].slice(-mostTold)
+  }
+}
+
+const mostTold = 1000
 
 /** The batches that schedules begin, as the record has them now: what is migrated meanwhile has its schedule at once. */
 function batchesNow(
@@ -112,13 +137,14 @@ async function look({
   logger,
   advancer,
   programs,
+  told,
   publish: also,
   onLook,
 }: Keeping): Promise<void> {
   const { schedules, looks, telling, batchDefaults } = terms
   try {
     const publish = both(logging(logger), also)
-    const monitored = await monitor(database, { programs, looks, schedules, telling, publish })
+    const monitored = await monitor(database, { programs, looks, schedules, telling, told, publish })
     onLook?.(monitored)
     if (monitored.due === 0) return
     const by = { requestedBy: 'target lag', caller: 'target lag', idempotencyKey: randomUUID() }

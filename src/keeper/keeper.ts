@@ -75,6 +75,8 @@ export interface StartOptions {
   config?: KeeperConfig
   /** The name that events have for the environment; null: nothing becomes an event. Default: null. */
   environment?: string | null
+  /** Whether anybody is told what the monitor finds. Default: null, nobody knows. */
+  told?: boolean | null
   /** Is told what each look of the monitor publishes, beside the log. */
   publish?: Publisher
   /** Hears of each look of the monitor, and of each that failed. */
@@ -165,12 +167,13 @@ export function keeperOf(
       return waiting(ended(), signal)
     },
     views: async () => (await listViews(database, terms.schedules)).views,
-    why: (view) => getWhy(database, view, { schedules: terms.schedules, environment: null }),
-    start({ config: told, environment = null, publish, onLook, onStanding, whileLeading } = {}) {
-      const obeyed = told ?? config
+    why: (view) =>
+      getWhy(database, view, { schedules: terms.schedules, environment: config.environment ?? null }),
+    start({ config: said, environment = null, told = null, publish, onLook, onStanding, whileLeading } = {}) {
+      const obeyed = said ?? config
       terms = termsOf(obeyed)
       const programs = environment === null ? null : { environment }
-      const keeping = { database, terms, logger, advancer, programs, publish, onLook }
+      const keeping = { database, terms, logger, advancer, programs, told, publish, onLook }
       leading ??= leadInTurn(database, {
         obeys: createHash('sha256').update(JSON.stringify(obeyed)).digest('hex'),
         signal: stopping.signal,

@@ -3,7 +3,7 @@ import { Problem } from '../problem.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { withDeadline } from '../server/deadline.ts'
 import { problemOf } from '../server/failures.ts'
-import { reservedKeys, runLockClass } from '../server/lock-keys.ts'
+import { isOurs, reservedKeys, runLockClass, runLocks } from '../server/lock-keys.ts'
 
 /**
  * The server ends the session of a copy from which it has heard nothing for so long, and another copy leads: a process that is
@@ -17,6 +17,7 @@ const trustMs = 7000
 /** So often the leader asks the server for the time, and the other copies ask for the lock. */
 export const askEveryMs = 2000
 
+const leading = 'viewkeeper leading'
 const answerWithinMs = 4000
 const longestPauseMs = 10_000
 
@@ -77,7 +78,7 @@ export async function leadInTurn(
 /** A session of its own, which the server ends after `silenceMs` without a query. */
 async function withSession(database: Database, work: (sql: Sql) => Promise<void>): Promise<void> {
   const { sql, leave } = await database.open({
-    application_name: 'viewkeeper leading',
+    application_name: leading,
     idle_session_timeout: String(silenceMs),
     statement_timeout: String(answerWithinMs),
   })
@@ -88,16 +89,33 @@ async function withSession(database: Database, work: (sql: Sql) => Promise<void>
   }
 }
 
-/** Takes the lock if it is free, and notes what this leader obeys. If it is not: whether the last leader obeyed something else. */
+/**
+ * Takes the lead unless the session that has it is there, and notes what this leader obeys. If it is there: whether the last leader
+ * obeyed something else. The lead is the row `leader`, which names a session, and which only our role may write. It ends with its
+ * session, so no clock has a part in it. Older versions lead by the advisory lock alone: who gets it, or meets it in a session that
+ * is no copy's, may lead. Others may see neither start nor age of a session, so the role and the database of a reused pid decide.
+ */
 async function tryToLead(sql: Sql, obeys: string): Promise<{ leads: boolean; others: boolean }> {
   const [row] = await sql<[{ leads: boolean; others: boolean }]>`
-    with tried as materialized (
-      select pg_try_advisory_lock(${runLockClass}::integer, ${reservedKeys.lead}::integer) as leads),
+    with ${runLocks(sql)},
+    tried as materialized (
+      select pg_try_advisory_lock(${runLockClass}::integer, ${reservedKeys.lead}::integer) or not exists (
+               select from run_locks l join pg_stat_get_activity(l.pid) a on a.application_name = ${leading} and ${isOurs(sql)}
+                where l.id = (${reservedKeys.lead}::int8 & 4294967295)) as may),
     noted as (
-      insert into viewkeeper.switches (key, value)
-      select 'leader', jsonb_build_object('obeys', ${obeys}::text) from tried where leads
-      on conflict (key) do update set updated_at = clock_timestamp(), value = excluded.value)
-    select leads, exists (select from viewkeeper.switches where key = 'leader' and value ->> 'obeys' <> ${obeys}) as others
+      insert into viewkeeper.switches as s (key, value)
+      select 'leader', jsonb_build_object('obeys', ${obeys}::text, 'pid', a.pid, 'role', a.usesysid::int8, 'since', a.backend_start)
+        from tried, pg_stat_get_activity(pg_backend_pid()) a where may
+      on conflict (key) do update set updated_at = clock_timestamp(), value = excluded.value
+       where not exists (
+         -- Cleared: the session may have begun after this statement's first look at sessions.
+         select from pg_stat_get_activity(case when pg_stat_clear_snapshot()::text is not null then (s.value ->> 'pid')::integer end) a
+          where a.usesysid::int8 = (s.value ->> 'role')::int8
+            and a.datid = (select oid from pg_database where datname = current_database())
+            and coalesce(a.backend_start = (s.value ->> 'since')::timestamptz, true))
+      returning key)
+    select exists (select from noted) as leads,
+           exists (select from viewkeeper.switches where key = 'leader' and value ->> 'obeys' <> ${obeys}) as others
       from tried`
   return row
 }

@@ -1,4 +1,4 @@
-import type { Looks, Schedules } from '../batch/schedules.ts'
+import { type Looks, type Schedules, unscheduled } from '../batch/schedules.ts'
 import type { BatchDefaults } from '../batch/start.ts'
 import { everyDay } from '../catalog/plan/scheduled.ts'
 import { defaults, type ScheduleOptions } from '../config/options.ts'
@@ -19,10 +19,10 @@ export interface Terms {
   batchDefaults: BatchDefaults
 }
 
-/** The terms of these options. Without `schedules`, nothing is refreshed by the clock. */
+/** The terms of these options. */
 export function termsOf(options: FunctionOptions): Terms {
   const { remindEveryHours, monitorEveryMinutes } = { ...defaults, ...options }
-  const schedules = schedulesOf(options.schedules ?? { nightly: false, views: false })
+  const schedules = schedulesOf(options.schedules ?? {})
   const looks: Looks = {
     everySeconds: schedules.views && monitorEveryMinutes !== false ? monitorEveryMinutes * 60 : null,
     concurrency: options.batchConcurrency,
@@ -39,7 +39,11 @@ export function termsOf(options: FunctionOptions): Terms {
 }
 
 /** The schedules that refresh views, `nightly` with a time and a time zone. */
-const schedulesOf = ({ nightly = defaults.schedules.nightly, views = true }: ScheduleOptions): Schedules => ({
-  nightly: nightly === false ? null : everyDay({ ...defaults.schedules.nightly, ...nightly }),
-  views,
-})
+function schedulesOf(said: ScheduleOptions | false): Schedules {
+  if (said === false) return unscheduled
+  const { nightly = defaults.schedules.nightly, views = true } = said
+  return {
+    nightly: nightly === false ? null : everyDay({ ...defaults.schedules.nightly, ...nightly }),
+    views,
+  }
+}

@@ -1,13 +1,16 @@
+import { intruders, refuseIntruders, trustOfAdministrator } from '../catalog/plan/intruders.ts'
 import { obstaclesIn, type ViewRights } from '../catalog/plan/obstacles.ts'
-import { type Fix, fixesOf } from '../catalog/plan/rights.ts'
+import { type Fix, fixesOf, type Obstacle } from '../catalog/plan/rights.ts'
+import { Problem } from '../problem.ts'
 import type { Sql } from '../server/connect.ts'
 import { unquoted } from '../sql/names.ts'
 import { examine, type Findings } from '../watch/doctor.ts'
 import { hasIam, isLetInByIam } from './db/authentication.ts'
 import { giveOwnViews, grantMaintain, handOver, readViewsOf } from './db/hand-over.ts'
-import { joinOwners, type Login, makeRoles, ownerRole, roleExists } from './db/role.ts'
+import { isOurLogin, joinOwners, type Login, makeRoles, ownerRole, roleExists } from './db/role.ts'
 import { settingUp } from './db/setting-up.ts'
 import { Work } from './db/work.ts'
+import { namesIn, readSchemaSteps } from './schema-steps.ts'
 
 /** What to do with the administrator's own views, of whose owner nobody can become a member. */
 export type OwnViewsWay = 'give' | 'maintain'
@@ -17,6 +20,8 @@ export interface RoleRequest extends Login {
   owners: string[] | null
   /** Null: leaves the administrator's own views alone. */
   ownViews: OwnViewsWay | null
+  /** The roles that may administer ours, and from which the schema is taken over. Default: only the administrator. */
+  trusted?: string[] | undefined
 }
 
 /** What was done, and what this administrator could not do. */
@@ -32,21 +37,29 @@ export interface RoleMade {
 
 /**
  * Makes the roles of Viewkeeper, or brings them up to date, and grants what the login needs to work on the views of
- * `owners`, as far as this administrator may grant it. It hands over what was made as another role before. What is done,
- * is done in two transactions, each whole or not at all. Safe to repeat.
+ * `owners`, as far as this administrator may grant it. It hands over what the steps in `folder` made as another role before.
+ * What is done, is done in two transactions, each whole or not at all; nothing is done while others have a hand in the schema
+ * or the roles (MigrationFailed). Safe to repeat.
  */
-export async function createRole(sql: Sql, request: RoleRequest): Promise<RoleMade> {
+export async function createRole(sql: Sql, folder: URL, request: RoleRequest): Promise<RoleMade> {
   const me = await readCurrentUser(sql)
+  const names = namesIn(await readSchemaSteps(folder))
+  const { login, trusted = [] } = request
   const made = await settingUp(sql, async (transaction) => {
+    const [row] = await transaction.unsafe<[{ found: Obstacle[] }]>(
+      `select ${intruders(trustOfAdministrator(trusted, login, names))} as found`,
+    )
+    refuseIntruders(row.found)
+    await insistOnPassword(transaction, request)
     const work = await Work.in(transaction)
     await makeRoles(transaction, work, request)
     await joinOwners(transaction, work, request.owners ?? [])
-    await handOver(transaction, work)
+    await handOver(transaction, work, { from: [me, ...trusted], names })
     if (request.ownViews === 'give') await giveOwnViews(transaction, work, me)
     if (request.ownViews === 'maintain') await grantMaintain(transaction, work, me)
     return work
   })
-  const isOurs = ({ owner }: { owner: string }) => request.owners?.includes(unquoted(owner)) ?? true
+  const isOurs = isOwnedBy(request.owners)
   const granted = await settingUp(sql, async (transaction) => {
     const work = await Work.in(transaction)
     const found = await examine(transaction, request.login, isOurs)
@@ -77,14 +90,41 @@ export async function createRole(sql: Sql, request: RoleRequest): Promise<RoleMa
   }
 }
 
+/** Refuses to keep the password of a login that is none of ours: whoever made it may know the password. */
+async function insistOnPassword(sql: Sql, { login, password, iam }: RoleRequest): Promise<void> {
+  if (password !== null || iam || (await isOurLogin(sql, login)) !== false) return
+  throw new Problem(
+    'InvalidRequest',
+    `Role ${login} exists, and is not Viewkeeper's: somebody may know its password, and would have all rights of the owners of ` +
+      'views. Nothing was changed. Type --rotate to give it a new password, or name another role in --login.',
+    { field: '--login' },
+  )
+}
+
 /** Never makes anybody a member of ourselves unless asked. */
 const mayJoin = (role: string, me: string, { owners }: RoleRequest): boolean =>
   unquoted(role) !== me || (owners?.includes(me) ?? false)
+
+/** The roles of which the login is to become a member, and so has all their rights. Changes nothing. */
+export async function readNewRights(sql: Sql, request: RoleRequest): Promise<string[]> {
+  const me = await readCurrentUser(sql)
+  // A login that is to be made has as many rights as a role that everybody has.
+  const login = (await roleExists(sql, request.login)) ? request.login : 'pg_signal_backend'
+  const { missing } = await examine(sql, login, isOwnedBy(request.owners))
+  return missing.flatMap(({ membership }) =>
+    membership !== undefined && mayJoin(membership, me, request) ? [membership] : [],
+  )
+}
 
 /** Gives nobody else anything, lets nobody execute a function, and gives no object to another owner. */
 const isGrantTo = (grantees: string[], { sql }: Fix): boolean =>
   /^grant (usage|create|select|insert|delete|temporary) on /.test(sql) &&
   grantees.some((role) => sql.endsWith(` to ${role};`))
+
+const isOwnedBy =
+  (owners: string[] | null) =>
+  ({ owner }: { owner: string }) =>
+    owners?.includes(unquoted(owner)) ?? true
 
 const onlyRefreshed = (view: ViewRights): ViewRights => ({ ...view, swap: [], migrate: [] })
 

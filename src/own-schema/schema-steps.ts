@@ -27,3 +27,11 @@ export async function readSchemaSteps(folder: URL): Promise<SchemaStep[]> {
     }),
   )
 }
+
+/** What the steps name: all that Viewkeeper has in its schema. */
+export const namesIn = (steps: SchemaStep[]): string[] => [
+  'schema_steps',
+  ...steps.flatMap(({ sql }) =>
+    [...sql.matchAll(/^create (?:table|view|function) viewkeeper\.(\w+)/gm)].map(([, name]) => name!),
+  ),
+]

@@ -1,3 +1,4 @@
+import { outsideClock } from '../catalog/plan/definition.ts'
 import { isEnded } from '../catalog/plan/run.ts'
 import { byUrgency, type Filter, filters, retryText, wordsOfState } from '../catalog/plan/state.ts'
 import type { View, ViewDetails } from '../edge/http/schemas/answers.ts'
@@ -71,6 +72,7 @@ export function viewFacts(view: ViewDetails, now: Date): Fact[] {
     ['held back', view.checkFailedSince ? ['by a check since ', { moment: view.checkFailedSince }] : null],
     ['last success', momentCell(view.lastSuccessAt)],
     ['schedule', scheduleCell(view)],
+    ['paused until', view.paused ? (momentCell(view.pausedUntil ?? null) ?? 'somebody resumes it') : null],
     ['saved', savedText([view])],
     ['cost', costOf(view)],
     ['next run', view.nextRun && [{ moment: view.nextRun }, ', ', { ahead: view.nextRun }]],
@@ -152,7 +154,8 @@ export function stateCell({ view, state, culprit, paused }: View, where?: 'here'
   return paused && state !== 'paused' ? [stands, { onPage: { sign: signOf('paused') } }] : stands
 }
 
-function lastRunCell({ view, lastRun, retry, suspendedUntil }: View, now: Date): Cell {
+function lastRunCell({ view, lastRun, retry, suspendedUntil, pausedUntil }: View, now: Date): Cell {
+  if (pausedUntil != null) return `paused until ${moment(pausedUntil, now)}`
   if (retry != null) return { sign: signOfRun('failed'), word: retryText(retry, view, now) }
   if (lastRun === null) return { onPage: 'never run' }
   const { id, status, requestedAt, finishedAt, durationMs } = lastRun
@@ -188,13 +191,18 @@ function scheduleCell({
   promisedFor,
   lagWorksSeconds,
   nextBy,
+  nightly,
+  source,
 }: View): Cell {
   if (promisedFor != null && promisedMs != null)
     return [`within ${duration(promisedMs)}, for `, { view: promisedFor }]
   if (targetLagSeconds != null)
     return `within ${duration(targetLagSeconds * 1000)}${lagWorksSeconds == null ? '' : `: ${duration(lagWorksSeconds * 1000)} works`}`
+  // Its jobs refresh the view already.
+  if (schedule === outsideClock && source === 'discovered') return 'pg_cron'
   if (schedule != null) return `${schedule}${timeZone == null ? '' : ` ${timeZone}`}`
-  return nextBy === 'nightly' ? 'nightly' : null
+  // An older version does not say when.
+  return nightly != null ? `nightly ${nightly}` : nextBy === 'nightly' ? 'nightly' : null
 }
 
 /** The column of the refreshes that were left out, and their time. An older version does not say it. */

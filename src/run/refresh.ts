@@ -2,18 +2,20 @@ import { readView } from '../catalog/db/catalog.ts'
 import { type DefinitionDefaults, ensureDefinition, findDefaults } from '../catalog/db/definitions.ts'
 import { readPause } from '../catalog/db/pause.ts'
 import type { RowCountStrategy, Strategy } from '../catalog/plan/definition.ts'
-import { isScheduled, type UsualDurations } from '../catalog/plan/run.ts'
+import { isScheduled, type RunError, type UsualDurations } from '../catalog/plan/run.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
 import type { Sql } from '../server/connect.ts'
 import type { QualifiedName } from '../sql/names.ts'
+import { answer, deadlineOf } from './answer.ts'
 import type { Call } from './call.ts'
 import { readUsualDurations } from './db/history.ts'
-import { findRecentSuccess } from './db/runs.ts'
+import { findRecentSuccess, type Run, readRun } from './db/runs.ts'
 import { execute, patienceOf, type Target } from './execute.ts'
 import { pauseReason } from './plan/pause.ts'
 import { planRefresh } from './plan-refresh.ts'
 import { skipped, skippedUnchanged } from './record.ts'
 import type { Result } from './result.ts'
+import { waitForRun } from './wait.ts'
 
 /** A request for a refresh. The view's definition supplies what the request leaves open. */
 export interface RefreshRequest {
@@ -33,10 +35,14 @@ export interface RefreshRequest {
  * Refreshes a view, in this order: finds it, with its definition and pauses (below); plans the run (`plan-refresh.ts`, with the
  * strategy of `plan/strategy.ts`); records and sends it (`perform.ts`, `send.ts`); the server does the work (`envelope/`) and
  * records the end, which is the answer. Without `force`, a paused view is skipped, and within the view's minimum interval the
- * answer is the run that last filled the view.
+ * answer is the run that last filled the view. If a refresh of the view goes on that does what people ask for, its end is the
+ * answer.
  */
-export const refresh = (request: RefreshRequest, call: Call): Promise<Result> =>
-  execute({ name: 'refresh', find, plan }, request, call)
+export async function refresh(request: RefreshRequest, call: Call): Promise<Result> {
+  const result = await execute({ name: 'refresh', find, plan }, request, call)
+  const running = result.error?.runningRunId
+  return running === undefined || isScheduled(call.trigger) ? result : join(running, request, call, result)
+}
 
 interface RefreshTarget extends Target {
   view: ViewFacts
@@ -89,4 +95,39 @@ const plan = async (
   if (unneeded !== undefined) return unneeded
   const { until } = patienceOf(call, request.timeoutSeconds ?? definition.timeoutSeconds)
   return planRefresh(sql, name, definition, { ...request, ifRunning: 'skip', until, seen: view, usual })
+}
+
+/** The end of the run that goes on. If it does something else: the refusal, with the difference. */
+async function join(runId: number, request: RefreshRequest, call: Call, refused: Result): Promise<Result> {
+  return call.database.withConnection(
+    async (sql) => {
+      const running = await readRun(sql, runId)
+      if (running === undefined) return refused
+      const difference = differenceOf(running, request)
+      if (difference !== null)
+        return { ...refused, error: { ...(refused.error as RunError), hint: difference } }
+      await waitForRun(sql, runId, call.waitUntil)
+      return { ...(await answer(sql, runId)), coalesced: true }
+    },
+    { deadline: deadlineOf(call) },
+  )
+}
+
+/** How a run differs from what a request wants, and what to type; null: in nothing that the request says. */
+function differenceOf(
+  { id, operation, meta }: Run,
+  { strategy = 'auto', withoutChecks = false }: RefreshRequest,
+): string | null {
+  const differences = [
+    operation === 'refresh' ? null : `it is a ${operation}`,
+    strategy === 'auto' || strategy === meta.response.strategy
+      ? null
+      : `its strategy is ${meta.response.strategy}, not ${strategy}`,
+    withoutChecks === (meta.request.withoutChecks === true)
+      ? null
+      : `it ${withoutChecks ? 'makes the checks' : 'leaves the checks out'}`,
+  ].filter((each) => each !== null)
+  return differences.length === 0
+    ? null
+    : `It does not do what you ask for: ${differences.join(', and ')}. Wait for its end, or end it with "viewkeeper cancel ${id}"; then ask again.`
 }

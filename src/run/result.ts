@@ -14,7 +14,7 @@ export interface Result {
     rowCountAfter: number | null
     durationMs: number | null
   }
-  /** The answer is an earlier run, within the view's minimum interval. */
+  /** The answer is the run of an earlier request: one that goes on, or ended within the view's minimum interval. */
   coalesced?: true
   error?: RunError
 }

@@ -1,10 +1,10 @@
 import { checkServerIdentity } from 'node:tls'
 import postgres from 'postgres'
 import { Problem } from '../problem.ts'
-import { makeSafe } from '../sql/search-path.ts'
+import { literal } from '../sql/names.ts'
+import { makeSafe } from '../sql/own-session.ts'
 import { withDeadline } from './deadline.ts'
 import { ownSocket } from './socket.ts'
-import { liftTransactionLimit } from './transaction-limit.ts'
 
 /** A connection, one session of the server. */
 export type Sql = postgres.Sql<{ bigint: number }>
@@ -137,23 +137,31 @@ async function insistOn(
   // No parameters: with parameters, postgres.js does not pass its line to onexecute, and sends two messages. No pg_settings,
   // which takes a millisecond. The server picks the unit of a time: it returns 15000 as 15s.
   const options: object = { simple: true, onexecute }
-  // The second statement is parsed after the first one was executed.
-  const [, differing] = (await sql.unsafe(
+  // The whole text is read under the login's own settings, so no literal has a plain backslash; each statement is parsed after
+  // the one before was executed.
+  const answers = (await sql.unsafe(
     `${makeSafe};
-     select a.name from jsonb_each_text('${JSON.stringify(wanted).replaceAll("'", "''")}') as a(name, value)
-      where case when a.name like '%\\_timeout' or a.name like '%\\_interval'
+     select a.name from jsonb_each_text(${literal(JSON.stringify(wanted))}) as a(name, value)
+      where case when a.name ~ '_(timeout|interval)$'
               then extract(epoch from current_setting(a.name, true)::interval) * 1000 <> a.value::numeric
-              else current_setting(a.name, true) is distinct from a.value end;
-     ${liftTransactionLimit}`,
+              else current_setting(a.name, true) is distinct from a.value end
+     union all select 'session_replication_role' where current_setting('session_replication_role') = 'replica'`,
     [],
     options,
-  )) as unknown as [unknown, { name: string }[]]
-  const dropped = differing.map(({ name }) => name)
+  )) as unknown as { name: string }[][]
+  const dropped = (answers.at(-1) ?? []).map(({ name }) => name)
   if (dropped.includes('is_superuser')) {
     throw new Problem(
       'SuperuserRefused',
       'The login is a superuser, who may do anything to this database and its machine. Make a login with only the ' +
         'rights that refreshing needs: npx viewkeeper create-role (docs/privileges.md).',
+    )
+  }
+  if (dropped.includes('session_replication_role')) {
+    throw new Problem(
+      'InsufficientPrivilege',
+      "The login's session_replication_role is replica, so no trigger of schema viewkeeper would fire, and the login may not " +
+        'change that. As superuser: alter role ... reset session_replication_role, or grant set on parameter session_replication_role.',
     )
   }
   if (dropped.length > 0) {

@@ -10,13 +10,33 @@ export interface Listening {
   insistOnHearing(): void
 }
 
-/** During `work`, calls `onEnd` whenever any run ends, and when the connection breaks. */
+/** Anybody may notify, as often as it likes: what is heard is told at most so often. */
+const tellEveryMs = 100
+
+/** Calls at once, and then at most once in so long, however often it is asked to. */
+function atMostEvery(ms: number, call: () => void): () => void {
+  let isAsked = false
+  let timer: NodeJS.Timeout | undefined
+  return function ask() {
+    isAsked = true
+    if (timer !== undefined) return
+    isAsked = false
+    call()
+    timer = setTimeout(() => {
+      timer = undefined
+      if (isAsked) ask()
+    }, ms).unref()
+  }
+}
+
+/** During `work`, calls `onEnd` soon after any run ends, and when the connection breaks. */
 export async function whileListening<T>(
   database: Database,
   onEnd: () => void,
   work: (listening: Listening) => Promise<T>,
 ): Promise<T> {
-  const { sql, leave, broken } = await database.open({ application_name: 'viewkeeper listening' }, onEnd)
+  const onNotify = atMostEvery(tellEveryMs, onEnd)
+  const { sql, leave, broken } = await database.open({ application_name: 'viewkeeper listening' }, onNotify)
   let hears = true
   void broken.then(() => {
     hears = false

@@ -13,9 +13,10 @@ export async function readMissingRights(sql: Sql, hintsQuery: string): Promise<s
   return row?.hints['42501'] ?? null
 }
 
-/** Who lacks a right that the server has refused something for. `role` is written as in SQL; null: the login. */
-export async function readWhoLacks(sql: Sql, role: string | null): Promise<string | null> {
-  const [row] = await sql.unsafe<{ who: string }[]>(`select ${lackedBy(role)} as who`)
+/** Who lacks a right for which the server has refused something. `role` is written as in SQL; null: the login. */
+export async function readWhoLacks(sql: Sql, role: string | null, error: unknown): Promise<string | null> {
+  const { where = '', internal_query: query = '' } = error as { where?: string; internal_query?: string }
+  const [row] = await sql.unsafe<{ who: string }[]>(`select ${lackedBy(role, `${query} ${where}`)} as who`)
   return row?.who ?? null
 }
 
@@ -26,7 +27,7 @@ export async function readWhoLacks(sql: Sql, role: string | null): Promise<strin
 export async function readFix(sql: Sql, error: unknown): Promise<string | null> {
   if (error instanceof Problem) return null
   if (sqlstateOf(error) === '55P03') return readHolders(sql).catch(() => null)
-  if (sqlstateOf(error) === '42501') return readWhoLacks(sql, null).catch(() => null)
+  if (sqlstateOf(error) === '42501') return readWhoLacks(sql, null, error).catch(() => null)
   return null
 }
 

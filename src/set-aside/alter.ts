@@ -10,7 +10,7 @@ import { lookInTheWay } from './db/locks.ts'
 import { makeAgain } from './db/make.ts'
 import { noteAction } from './db/note.ts'
 import { executeFile } from './db/own-sql.ts'
-import { type AsideItem, type Touched, viewsOf } from './plan/items.ts'
+import { type AsideView, type Touched, viewsOf } from './plan/items.ts'
 import { longSession } from './session.ts'
 import {
   findRelations,
@@ -39,7 +39,7 @@ export interface AlterRequest {
 
 /** What is told meanwhile. */
 export interface AlterEvents {
-  onPlan(plan: { items: AsideItem[]; relations: string[] }): void
+  onPlan(plan: { items: AsideView[]; relations: string[] }): void
   onWait(holders: string): void
   onTried(result: 'fits' | 'unknown', ms: number): void
   onFill(view: string): void
@@ -51,7 +51,7 @@ export interface AlterEvents {
  * and without rows, and undone, so that no reader waits long for a file that cannot succeed. That the views can be made
  * again as they are is proved on placeholders before that, as far as it can be, so that no reader waits for the proof.
  */
-export const alter = (database: Database, request: AlterRequest, events: AlterEvents): Promise<AsideItem[]> =>
+export const alter = (database: Database, request: AlterRequest, events: AlterEvents): Promise<AsideView[]> =>
   longSession(database, 'viewkeeper alter', async (sql) => {
     const relations = await findRelations(sql, request.touched, request.reading)
     const waiting = { until: Date.now() + request.huntMs, onWait: events.onWait }

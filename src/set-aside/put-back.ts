@@ -102,7 +102,7 @@ export const putBack = (
 async function recordMisfits(sql: Sql, misfits: Misfit[], madeBy: MadeBy): Promise<void> {
   if (!(await mayRecordRuns(sql))) return
   for (const { item, problem } of misfits) {
-    if (item.kind !== 'view' || item.live.view.kind === 'view' || problem.code === 'DependentsExist') continue
+    if (item.live.view.kind === 'view' || problem.code === 'DependentsExist') continue
     await recordEnded(sql, await runOf(sql, item, madeBy), { status: 'failed', error: runErrorOf(problem) })
   }
 }

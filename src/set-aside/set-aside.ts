@@ -5,7 +5,7 @@ import { tryToFill } from './db/fillable.ts'
 import { lookInTheWay } from './db/locks.ts'
 import { lockMemory, readSetAside, remember, type SetAside } from './db/memory.ts'
 import { noteAction } from './db/note.ts'
-import { type AsideItem, nameOf, viewsOf } from './plan/items.ts'
+import { type AsideView, nameOf, viewsOf } from './plan/items.ts'
 import { longSession } from './session.ts'
 import { findRelations, insistOnKeptData, insistOnNoObstacle, take } from './take.ts'
 
@@ -23,7 +23,7 @@ export interface SetAsideRequest {
 
 /** What was set aside now, and what was aside before. */
 export interface SetAsideDone {
-  items: AsideItem[]
+  items: AsideView[]
   before: SetAside[]
 }
 
@@ -66,7 +66,7 @@ export const setAside = (
 
 async function insistOnFillable(
   sql: Sql,
-  items: AsideItem[],
+  items: AsideView[],
   onTried: SetAsideRequest['onTried'],
 ): Promise<void> {
   const start = Date.now()

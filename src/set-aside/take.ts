@@ -11,7 +11,7 @@ import { lockInTheWay, lookInTheWay } from './db/locks.ts'
 import { type MakeAgain, makeAgain, proveReturn, takeAway } from './db/make.ts'
 import type { WithoutReaders } from './db/own-sql.ts'
 import { areProvedAside } from './db/placeholders.ts'
-import { type AsideItem, type InTheWay, isView, readersOf, type Touched } from './plan/items.ts'
+import { type AsideView, type InTheWay, readersOf, type Touched } from './plan/items.ts'
 
 /** How long the hunt for the locks goes on by default. */
 const longestHuntMs = 600_000
@@ -63,11 +63,9 @@ export function insistOnNoObstacle({ obstacles }: InTheWay): void {
 export const insistOnKeptData = (sql: Sql, { items }: Pick<InTheWay, 'items'>): Promise<void> =>
   insistOnNoPause(
     sql,
-    items
-      .filter(isView)
-      .flatMap(({ live: { view }, populated }) =>
-        populated && view.kind === 'materialized view' ? [view] : [],
-      ),
+    items.flatMap(({ live: { view }, populated }) =>
+      populated && view.kind === 'materialized view' ? [view] : [],
+    ),
     'to be made again',
   )
 
@@ -80,7 +78,7 @@ export async function take(
   relations: TouchedRelation[],
   waiting: Waiting,
   { proved }: { proved: boolean },
-): Promise<AsideItem[]> {
+): Promise<AsideView[]> {
   const seen = await lookInTheWay(sql, { relations, ...waiting })
   insistOnNoObstacle(seen)
   await insistOnKeptData(sql, seen)
@@ -94,8 +92,8 @@ export async function take(
   return items
 }
 
-const areSame = (before: AsideItem[], now: AsideItem[]): boolean => {
-  const facts = (items: AsideItem[]) => JSON.stringify(items.map((item) => (isView(item) ? item.live : item)))
+const areSame = (before: AsideView[], now: AsideView[]): boolean => {
+  const facts = (items: AsideView[]) => JSON.stringify(items.map(({ live }) => live))
   return facts(before) === facts(now)
 }
 
@@ -119,12 +117,11 @@ export const withoutReaders =
   }
 
 /** Refuses (InvalidRequest) a definition of a view that is not among the items: it would be ignored. */
-export function insistOnKnown(given: ViewDefinition[], items: AsideItem[]): void {
+export function insistOnKnown(given: ViewDefinition[], items: AsideView[]): void {
   const unknown = given.find(
     ({ schema, name }) =>
       !items.some(
         (item) =>
-          item.kind === 'view' &&
           item.live.view.kind === 'materialized view' &&
           item.live.view.schema === schema &&
           item.live.view.name === name,

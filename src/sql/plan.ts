@@ -31,6 +31,8 @@ type Doing =
   | { kind: 'notes'; obstacles: ViewHints }
   /** A query for statements, one a row, each perhaps of several commands: they are executed, too. */
   | { kind: 'statements' }
+  /** A query for the views that were filled since their shadows were: the run fails with CatalogChanged if there are any. */
+  | { kind: 'newer' }
   /** A query for one text. If the text is not `is`, the run fails with this class and message. */
   | { kind: 'check'; check: Check }
 
@@ -67,7 +69,10 @@ interface About {
   sql: string
   /** In the run of a group: the member that the statement is about. Errors begin with its name. */
   view?: string
-  /** The statement computes rows. The server's error messages may quote rows, so they stay out of the record. */
+  /**
+   * The statement computes rows, under the settings of our login. The server's error messages may quote rows, so they stay out of
+   * the record.
+   */
   computesRows?: true
   /** The statement fills `relation`, written as in SQL, with the data of a view: the view itself or its shadow. */
   fills?: { view: [schema: string, name: string]; relation: string }
@@ -90,6 +95,8 @@ interface About {
 export interface Sandbox {
   role: string
   schema: string
+  /** The search path of the statement; default: `safePath`. */
+  path?: string
 }
 
 /** What a running run is doing, as shown in its `application_name` and by `GET /runs/{id}`. */

@@ -3,25 +3,33 @@ import { readSnapshot } from '../catalog/db/live-view.ts'
 import { findLocked } from '../catalog/db/locked.ts'
 import { type Examined, listExamined, readViewRights } from '../catalog/db/rights.ts'
 import { readWithoutKey } from '../catalog/db/without-key.ts'
+import { administrators, intruders, trustOf } from '../catalog/plan/intruders.ts'
 import { obstaclesIn, type ViewRights } from '../catalog/plan/obstacles.ts'
-import { type Fix, fixesOf, impossible, type Requirement } from '../catalog/plan/rights.ts'
+import { type Fix, fixesOf, impossible, type Obstacle, type Requirement } from '../catalog/plan/rights.ts'
 import { Problem } from '../problem.ts'
 import { readGroup } from '../rebuild/db/group.ts'
 import { isReadByViews, requirementsOf, swapRequirements } from '../rebuild/plan/requirements.ts'
 import { resolveNames } from '../run/name.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { lookAgain } from '../server/look-again.ts'
+import { mayUse } from '../server/may-use.ts'
 import { readUntried } from '../server/newer-version.ts'
 import { readCopy, readReplicas } from '../server/standbys.ts'
+import { literal } from '../sql/names.ts'
 import { copyLine, type Replicas } from '../sql/replicas.ts'
 import { moment } from '../sql/words.ts'
+import { readSilence } from './db/silence.ts'
 import { readAllUncounted } from './db/uncounted.ts'
 import { allUncountedWords } from './diagnosis/uncounted.ts'
+import type { Silence } from './plan/silence.ts'
 
 /** What a role may do with the views of a database, and the SQL that gives what is missing. */
 export interface Findings {
   /** The role, as SQL writes it. */
   role: string
+  /** Who else has a hand in schema `viewkeeper` and its roles. An older version says nothing of it. */
+  schema?: Obstacle[]
+  administrators?: { role: string; by: string[]; members: string[] }[]
   views: ViewRights[]
   /** One sentence, if the server is newer than any tried: said by the doctor, and by nobody else. */
   untried?: string
@@ -33,6 +41,8 @@ export interface Findings {
   withoutKey: { view: string; message: string }[]
   /** What keeps refreshes from being left out although `skipUnchanged` asks for it; only said of our own login. */
   notSkipped?: { text: string; next: string | null }[]
+  /** What would be silence; only said of our own login. */
+  silence?: Silence
   /** The fixes of all obstacles, each once. */
   missing: Fix[]
 }
@@ -59,7 +69,12 @@ export const doctor = (database: Database, { views, role }: DoctorRequest): Prom
       const said = { ...findings, ...(untried === null ? {} : { untried }) }
       if (role !== null) return said
       const uncounted = await readAllUncounted(sql, new Set(findings.views.map(({ view }) => view)))
-      return { ...said, notSkipped: allUncountedWords(uncounted, (at) => moment(at, new Date())) }
+      const silence = (await mayUse(sql, 'select', 'switches')) ? await readSilence(sql) : undefined
+      return {
+        ...said,
+        ...(silence && { silence }),
+        notSkipped: allUncountedWords(uncounted, (at) => moment(at, new Date())),
+      }
     },
     { startUp: { application_name: 'viewkeeper doctor' }, deadline: Date.now() + 600_000 },
   )
@@ -70,9 +85,12 @@ export async function examine(
   role: string | null,
   isWanted: (view: Examined) => boolean = () => true,
 ): Promise<Findings> {
-  const [asking] = await sql<{ name: string; written: string }[]>`
-    select rolname as name, oid::regrole::text as written from pg_catalog.pg_roles
-     where rolname = ${role === null ? sql`current_user` : role}`
+  const [asking] = await sql.unsafe<
+    ({ name: string; written: string } & Required<Pick<Findings, 'schema' | 'administrators'>>)[]
+  >(`
+    select rolname as name, oid::regrole::text as written, ${intruders(trustOf(role))} as schema,
+           (select coalesce(jsonb_agg(k), '[]') from (${administrators}) k) as administrators
+      from pg_roles where rolname = ${role === null ? 'current_user' : literal(role)}`)
   if (asking === undefined) {
     throw new Problem('InvalidRequest', `This server has no role ${JSON.stringify(role)}.`, { field: 'role' })
   }
@@ -82,10 +100,13 @@ export async function examine(
     if (view !== null) views.push(view)
   }
   const names = new Set(views.map(({ view }) => view))
-  const missing = fixesOf(obstaclesIn(views))
+  const { schema } = asking
+  const missing = fixesOf([...schema, ...obstaclesIn(views)])
   const copy = await readCopy(sql)
   return {
     role: asking.written,
+    schema,
+    administrators: asking.administrators,
     views,
     ...(copy === null ? {} : { copy: copyLine(copy) }),
     replicas: await readReplicas(sql),

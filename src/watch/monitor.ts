@@ -7,7 +7,7 @@ import { type Looks, type Schedules, scheduledInterval } from '../batch/schedule
 import { discoverDefinitions } from '../catalog/db/definitions.ts'
 import { readTroubled } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
-import { readPause } from '../catalog/db/pause.ts'
+import { endPauses, readPause } from '../catalog/db/pause.ts'
 import { eventsWait, forgetEvents } from '../events/db/outbox.ts'
 import { type Telling, usualTelling } from '../events/plan/reminders.ts'
 import { type FoundTrouble, findTroubles, troubles } from '../events/plan/troubles.ts'
@@ -50,7 +50,7 @@ export interface Monitored {
 }
 
 /**
- * Closes the runs whose server process is gone and the batches that nobody advances, drops the shadows of batches that have
+ * Ends the pauses whose time is over, closes the runs whose server process is gone and the batches that nobody advances, drops the shadows of batches that have
  * ended, publishes every run and batch that has ended since the last look, and finds the views that fail, are stale,
  * missing or set aside for long, and those that are due, if `looks` says how often somebody looks. Views without a definition get one here, so that a
  * view that is never refreshed is noticed too. After an outage, batches have some minutes to be advanced again before they are
@@ -64,19 +64,23 @@ export function monitor(
     telling = usualTelling,
     programs = { environment: null },
     looks = { everySeconds: null },
+    told = null,
   }: {
     schedules: Schedules
     publish: Publisher
     telling?: Telling
     programs?: Programs | null
     looks?: Looks | undefined
+    /** Whether anybody is told what is found; null: nobody knows. */
+    told?: boolean | null | undefined
   },
 ): Promise<Monitored> {
   return database.withConnection(async (sql) => {
+    await endPauses(sql)
     const terms = { schedules, looks, programs, version }
     const { mark, scans, found: known } = await glance(sql, terms)
     const absent = Math.max(absentSeconds, telling.apartSeconds)
-    const { settled, scanned } = await noteLook(sql, absent, scans)
+    const { settled, scanned } = await noteLook(sql, absent, { scans, told })
     if (known !== null) {
       publish.runs([])
       publish.batches([])

@@ -5,18 +5,28 @@ import { resolveName } from '../run/name.ts'
 import type { Database } from '../server/connect.ts'
 import { displayName } from '../sql/names.ts'
 
-/** Pauses or resumes a view, in force at once; returns its name. Only `force` refreshes a paused view. */
-export const pauseView = (database: Database, view: string, paused: boolean, by: string): Promise<string> =>
+/** Pauses or resumes a view, in force at once, and perhaps until a moment; returns its name. Only `force` refreshes a paused view. */
+export const pauseView = (
+  database: Database,
+  view: string,
+  paused: boolean,
+  by: string,
+  until: Date | null = null,
+): Promise<string> =>
   database.withConnection(async (sql) => {
     const name = await resolveName(sql, view)
     const there = await findView(sql, name)
     const id =
       there === undefined ? await findDefinitionId(sql, name) : (await ensureDefinition(sql, name)).id
     if (id === undefined) throw await unknownView(sql, name)
-    await setViewPause(sql, id, paused, by)
+    await setViewPause(sql, id, paused, by, until)
     return displayName(name)
   })
 
 /** Pauses or resumes everything scheduled, in force at once. What people request still runs. */
-export const pauseAll = (database: Database, paused: boolean, by: string): Promise<void> =>
-  database.withConnection((sql) => setPause(sql, paused, by))
+export const pauseAll = (
+  database: Database,
+  paused: boolean,
+  by: string,
+  until: Date | null = null,
+): Promise<void> => database.withConnection((sql) => setPause(sql, paused, by, until))

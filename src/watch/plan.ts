@@ -12,11 +12,13 @@ export interface DayPlan {
   /** Whether everything scheduled is paused now; the plan is as if it were not. */
   paused: boolean
   /** Each schedule that has a turn, what is due first before the others. */
-  schedules: (Omit<Turns, 'views'> & {
+  schedules: (Omit<Turns, 'views' | 'meets'> & {
     /** The views that a turn refreshes; none of them is paused. A suspended one is among them: it is tried again. */
     views: string[]
     /** How long a turn's refreshes usually take, one after the other, in milliseconds. */
     usualMs: number
+    /** The later schedules that refresh some of the same views at the same moment: the second batch waits for what the first builds. */
+    meets: { schedule: string; timeZone: string; at: Date; views: string[] }[]
   })[]
   /** The views that are refreshed whenever their data become so old. */
   lags: ({ view: string } & PromisedLag)[]
@@ -25,6 +27,8 @@ export interface DayPlan {
 }
 
 const dayMs = 24 * 3600_000
+
+const namesOf = (views: { view: string }[]): string[] => views.map(({ view }) => view)
 
 /** What schedules and target lags refresh in the coming 24 hours. Writes nothing. */
 export const getPlan = (database: Database, schedules: Schedules): Promise<DayPlan> =>
@@ -43,9 +47,10 @@ export const getPlan = (database: Database, schedules: Schedules): Promise<DayPl
     return {
       from: now,
       paused,
-      schedules: turns.map(({ views, ...turn }) => ({
+      schedules: turns.map(({ views, meets, ...turn }) => ({
         ...turn,
-        views: views.map(({ view }) => view),
+        views: namesOf(views),
+        meets: meets.map((each) => ({ ...each, views: namesOf(each.views) })),
         usualMs: Math.round(views.reduce((sum, { planned }) => sum + (planned?.usualMs ?? unknownMs), 0)),
       })),
       lags: [...lags].map(([view, promised]) => ({ view, ...promised })),

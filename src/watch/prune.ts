@@ -1,3 +1,4 @@
+import { leaveToCron } from '../catalog/db/cron.ts'
 import type { Database } from '../server/connect.ts'
 import { pruneActions } from './db/actions.ts'
 import { pruneCosts } from './db/costs.ts'
@@ -18,7 +19,7 @@ const lastPieceMs = 5000
 const lastWordMs = 1000
 
 /**
- * Removes the history past its retention, until nothing is left to remove or until `until` (epoch
+ * Removes the history past its retention, and looks what pg_cron refreshes by now, until nothing is left to remove or until `until` (epoch
  * milliseconds). The transactions are small, so that nobody has to wait for them. The next prune continues,
  * whatever stopped this one.
  */
@@ -42,6 +43,7 @@ export const prune = (database: Database, retention: Retention, until: number): 
       }
       // A login that may not remove actions or costs is told so, after the vacuum.
       try {
+        await leaveToCron(sql)
         await pruneActions(sql, retention.days)
         await pruneCosts(sql)
       } finally {

@@ -1,8 +1,9 @@
 import { type Schedules, unscheduled } from '../batch/schedules.ts'
 import { readView, unknownView } from '../catalog/db/catalog.ts'
 import { readViewDetails, type ViewDetails } from '../catalog/db/details.ts'
-import type { Pause } from '../catalog/db/pause.ts'
+import { type Pause, readPauseEnds } from '../catalog/db/pause.ts'
 import { dependents } from '../catalog/plan/graph.ts'
+import { timeOfDay } from '../catalog/plan/scheduled.ts'
 import { readRuns } from '../run/db/history.ts'
 import type { Run } from '../run/db/runs.ts'
 import { resolveName } from '../run/name.ts'
@@ -13,10 +14,12 @@ import type { Replicas } from '../sql/replicas.ts'
 import { readFailingChannels } from './db/channels.ts'
 import { readCosts } from './db/costs.ts'
 import { readSaved } from './db/saved.ts'
+import { readSilence } from './db/silence.ts'
 import type { Standing } from './diagnosis/standing.ts'
 import type { FailingChannel } from './plan/channels.ts'
 import type { Cost } from './plan/cost.ts'
 import type { Saved } from './plan/saved.ts'
+import type { Silence } from './plan/silence.ts'
 import { readStandings, type Standings } from './standings.ts'
 
 export type Unlisted =
@@ -36,12 +39,16 @@ export interface ListedView extends Omit<Standing, Unlisted>, Saved {
   /** What its refreshes of the last 30 days cost; null if none is on record. */
   cost: Cost | null
   paused: boolean
+  /** When its pause ends by itself; null: when somebody ends it. */
+  pausedUntil: Date | null
   /** The views that this one reads, directly or through plain views and functions. */
   dependsOn: string[]
   /** The views that read this one. */
   neededBy: string[]
   /** The shortest target lag that can be kept, in seconds, if that of the definition cannot; otherwise null. */
   lagWorksSeconds: number | null
+  /** When the batch of every view refreshes it, `02:00 Etc/UTC`; null if it does not. */
+  nightly: string | null
   /** When schedules try the view again that has failed too often in a row; null if it is not suspended. */
   suspendedUntil: Date | null
 }
@@ -56,15 +63,22 @@ const recentRuns = 10
 export function listViews(
   database: Database,
   schedules: Schedules = unscheduled,
-): Promise<{ views: ListedView[]; paused: Pause | null; replicas: Replicas; failing: FailingChannel[] }> {
+): Promise<{
+  views: ListedView[]
+  paused: Pause | null
+  replicas: Replicas
+  failing: FailingChannel[]
+  silence: Silence
+}> {
   return database.withConnection(async (sql) => {
     const standings = await readStandings(sql, schedules)
-    const listed = await listing(sql, standings)
+    const listed = await listing(sql, standings, schedules)
     return {
       views: standings.views.map(listed),
       paused: standings.pause,
       replicas: await readReplicas(sql),
       failing: await readFailingChannels(sql),
+      silence: await readSilence(sql),
     }
   })
 }
@@ -81,7 +95,7 @@ export function getView(
     const found = await insistOnView(sql, standings.views, name)
     const { id } = found
     return {
-      ...(await listing(sql, standings, id))(found),
+      ...(await listing(sql, standings, schedules, id))(found),
       ...(await readViewDetails(sql, name)),
       recentRuns: id === null ? [] : (await readRuns(sql, { definitionId: id, limit: recentRuns })).rows,
     }
@@ -100,13 +114,15 @@ export async function insistOnView(sql: Sql, views: Standing[], name: QualifiedN
 async function listing(
   sql: Sql,
   { dependencies }: Standings,
+  { nightly }: Schedules,
   only: number | null = null,
 ): Promise<(view: Standing) => ListedView> {
   const neededBy = dependents(dependencies)
+  const ends = await readPauseEnds(sql)
   const saved = await readSaved(sql, only)
   const costs = await readCosts(sql, only)
   return ({
-    inAll: _inAll,
+    inAll,
     minIntervalSeconds: _minInterval,
     expectedSince: _expected,
     failure: _failure,
@@ -120,9 +136,11 @@ async function listing(
   }) => ({
     ...shown,
     paused: pausedSince !== null,
+    pausedUntil: pausedSince === null ? null : (ends.get(shown.id ?? 0) ?? null),
     dependsOn: dependencies.get(shown.view) ?? [],
     neededBy: neededBy.get(shown.view) ?? [],
     lagWorksSeconds: lagWorksMs === null ? null : lagWorksMs / 1000,
+    nightly: inAll && nightly !== null ? timeOfDay(nightly) : null,
     suspendedUntil: suspended?.until ?? null,
     ...(saved.get(shown.id ?? 0) ?? { leftOut: 0, savedMs: null }),
     cost: costs.get(shown.id ?? 0) ?? null,

@@ -6,10 +6,12 @@ import { closeLostRuns, mayCloseRuns } from '../run/life/lose.ts'
 import { resolveName } from '../run/name.ts'
 import type { Database } from '../server/connect.ts'
 import { moment } from '../sql/words.ts'
+import { readSilence } from './db/silence.ts'
 import type { Cause, HeldLock } from './diagnosis/cause.ts'
 import type { Examined, Standing } from './diagnosis/standing.ts'
 import { whyOf } from './diagnosis/why.ts'
 import { examineViews } from './examine.ts'
+import type { Silence } from './plan/silence.ts'
 import { insistOnView } from './read.ts'
 import { readStandings } from './standings.ts'
 
@@ -34,6 +36,7 @@ export interface Why
   /** Who is in the way of the refresh now, also of the refresh of a view that it reads. */
   locks: HeldLock[]
   recentRuns: Run[]
+  silence: Silence
 }
 
 /** Whose schedules and whose commands to tell. */
@@ -60,6 +63,7 @@ export function getWhy(database: Database, view: string, { schedules, environmen
     const byName = new Map(views.map((each) => [each.view, each]))
     const above = viewsAbove(subject.view, dependencies).flatMap((each) => byName.get(each) ?? [])
     const examined = await examineViews(sql, [subject, ...above], { ...standings, schedules }, subject)
+    const silence = await readSilence(sql)
     const [own, ...upstream] = examined as [Examined, ...Examined[]]
     const { id, state, culprit, staleMs, maxStaleMs, lastSuccessAt, asOf, heldBackBy, nextRun } = own
     return {
@@ -81,6 +85,11 @@ export function getWhy(database: Database, view: string, { schedules, environmen
       }),
       locks: withoutRepeats(examined.flatMap(({ locks }) => locks)),
       recentRuns: id === null ? [] : (await readRuns(sql, { definitionId: id, limit: recentRuns })).rows,
+      silence: {
+        ...silence,
+        unrefreshed: silence.unrefreshed.filter((each) => each === own.view),
+        forgotten: silence.forgotten.filter((each) => each === own.view),
+      },
     }
   })
 }

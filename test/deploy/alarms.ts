@@ -52,7 +52,7 @@ async function becomeStale(deployed: Deployed, inbox: Inbox, chat: Inbox): Promi
     (await aws.readAlarmState(`viewkeeper-${environment}-${alarm}`)) === 'OK' || undefined
   /** Publishes zeros, as the monitor does, until the alarm has forgotten what came before. */
   const quiet = (alarm: string, metric: string) =>
-    poll(90, `${alarm} is over`, async () => {
+    poll(`${alarm} is over`, async () => {
       await publish(metric, 0)
       return isOk(alarm)
     })
@@ -60,7 +60,7 @@ async function becomeStale(deployed: Deployed, inbox: Inbox, chat: Inbox): Promi
     update viewkeeper.definitions set max_staleness_seconds = ${seconds} where format('%I.%I', schema_name, name) = ${view}`
   /** The monitor looks until it has told of the view, or has found it well again. */
   const told = (view: string, lasts: boolean) =>
-    poll(60, `the monitor tells of ${view}`, async () => {
+    poll(`the monitor tells of ${view}`, async () => {
       // As if the last telling were long ago.
       await sql`update viewkeeper.troubles set told_at = told_at - interval '10 minutes', began_at = began_at - interval '10 minutes' where name <> ${view}`
       await aws.invoke(functions.monitor)
@@ -77,7 +77,7 @@ async function becomeStale(deployed: Deployed, inbox: Inbox, chat: Inbox): Promi
       await limit('public.sales', 1)
       await told('public.sales', true)
       // The alarm looks at one minute, so it can be over some seconds later.
-      await poll(90, 'the alarm of stale views', async () => {
+      await poll('the alarm of stale views', async () => {
         await publish(metricNames.viewsStale, 1, 50)
         return (await aws.readAlarmState(`viewkeeper-${environment}-stale-views`)) === 'ALARM' || undefined
       })
@@ -133,7 +133,7 @@ async function openInbox(aws: Deployed['aws'], name: string, topicArn: string) {
     mails,
     /** Waits for a mail. */
     find: (what: string, isIt: (mail: Mail) => boolean): Promise<Mail> =>
-      poll(90, `${what}, among ${name}`, async () => {
+      poll(`${what}, among ${name}`, async () => {
         mails.push(...(await aws.receive(queue)))
         return mails.find(isIt)
       }),

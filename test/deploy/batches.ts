@@ -26,7 +26,7 @@ interface Batch {
 /** Waits for the batch of the latest deploy, and insists that no other deploy started one. */
 export const findBatchOfDeploy = ({ api, sql }: Deployed, count: number): Promise<unknown> =>
   stage('the deploy refreshes every view', async () => {
-    const batches = await poll(30, 'a batch by the deploy', async () => {
+    const batches = await poll('a batch by the deploy', async () => {
       const found = await sql`select id from viewkeeper.batches where trigger = 'deploy' order by serial`
       return found.length >= count ? found : undefined
     })
@@ -114,7 +114,7 @@ export async function whilePaused(
   await aws.deliverAgain('deploy-test', everyMinute)
   await peopleAsk()
   await stage("the schedule's batch is skipped, because everything is paused", () =>
-    poll(30, 'a batch by the schedule', async () => {
+    poll('a batch by the schedule', async () => {
       const [batch] = await sql`
         select error ->> 'class' as class, requested_by as by from viewkeeper.batches
          where trigger = 'schedule' and status = 'skipped'`
@@ -129,7 +129,7 @@ export const findBatchOfSchedule = ({ api, aws, sql }: Deployed): Promise<unknow
   stage("the view's own schedule refreshes it, and what reads it", async () => {
     const names = await aws.listSchedules('deploy-test')
     assert.deepEqual(names.toSorted(), [everyMinute, 'monitor', 'notices', 'prune'].toSorted())
-    const id = await poll(150, 'a batch by the schedule', async () => {
+    const id = await poll('a batch by the schedule', async () => {
       const [found] = await sql`
         select id from viewkeeper.batches
          where trigger = 'schedule' and status = 'success'
@@ -164,7 +164,7 @@ export const findRefreshInTime = ({ api, aws, sql, functions }: Deployed): Promi
                where d.name = 'daily_sales') aged
        where id = last_success_id`
       await aws.invoke(functions.monitor)
-      const id = await poll(60, 'a batch for the target lag', async () => {
+      const id = await poll('a batch for the target lag', async () => {
         const [found] = await sql`
         select b.id from viewkeeper.batches b join viewkeeper.runs r on r.batch_id = b.id
          where b.trigger = 'schedule' and r.view_name = 'daily_sales' and r.status = 'success'
@@ -178,7 +178,7 @@ export const findRefreshInTime = ({ api, aws, sql, functions }: Deployed): Promi
 
 /** The batch once it has ended. */
 const ended = (api: Deployed['api'], id: string, as = root): Promise<Batch> =>
-  poll(30, `the end of batch ${id}`, async () => {
+  poll(`the end of batch ${id}`, async () => {
     const { status, body } = await api.call('GET', `/batches/${id}`, as)
     assert.equal(status, 200, body)
     const batch: Batch = JSON.parse(body)
@@ -187,7 +187,7 @@ const ended = (api: Deployed['api'], id: string, as = root): Promise<Batch> =>
 
 /** The execution of a batch once it has ended; it ends a moment after the batch. */
 const executed = ({ aws, machineArn }: Pick<Deployed, 'aws' | 'machineArn'>, id: string) =>
-  poll(30, `the end of the execution ${id}`, async () => {
+  poll(`the end of the execution ${id}`, async () => {
     const execution = await aws.describeExecution(machineArn, id)
     return execution.status === 'RUNNING' ? undefined : execution
   })

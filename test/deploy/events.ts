@@ -24,7 +24,7 @@ export async function killWhatWorks({ api, sql, emulator, functions }: Deployed)
   const kill = (then: (pid: number, open: () => Promise<void>) => Promise<unknown>) =>
     withGateClosed(sql, slow, async (open) => {
       const asked = api.call('POST', `/views/public.${slow}/refresh`, root, { Prefer: 'wait=20' })
-      const pid = await poll(20, 'the refresh waits', () => findAtGate(sql, slow))
+      const pid = await poll('the refresh waits', () => findAtGate(sql, slow))
       killFunction(emulator, functions.refresh)
       assert.ok((await asked).status >= 500)
       await then(pid, open)
@@ -35,7 +35,7 @@ export async function killWhatWorks({ api, sql, emulator, functions }: Deployed)
   await stage('a refresh whose function is killed goes on, and ends well', () =>
     kill(async (_, open) => {
       await open()
-      await poll(20, 'the end of the run', async () => (await lastStatus()) === 'success' || undefined)
+      await poll('the end of the run', async () => (await lastStatus()) === 'success' || undefined)
     }),
   )
   await stage('a refresh whose function and server process are killed is lost', () =>
@@ -52,7 +52,7 @@ export async function findEvents({ aws, sql, functions, queues }: Deployed): Pro
       // The look that finds the lost run, and says so in its log.
       await aws.invoke(functions.monitor)
       const record = await readRecord(sql)
-      await poll(30, 'the events of the record', async () => {
+      await poll('the events of the record', async () => {
         events.push(...(await aws.receiveEvents(queues.every)).map(read))
         return events.length >= record.length || undefined
       }).catch(() => {}) // what is missing is said next

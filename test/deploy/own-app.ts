@@ -103,7 +103,7 @@ async function resolveIncident(aws: Deployed['aws'], topicArn: string): Promise<
   const publish = (value: number, secondsAgo = 0) =>
     aws.putMetric(metricNamespace, metricNames.viewsStale, metricDimensions(tenant), value, secondsAgo)
   const comes = (state: string, publishAgain: () => Promise<void>) =>
-    poll(90, `${alarm} says ${state}`, async () => {
+    poll(`${alarm} says ${state}`, async () => {
       await publishAgain()
       for (const { text } of await aws.receive(queue)) {
         const { AlarmName, NewStateValue } = JSON.parse(text)

@@ -32,7 +32,7 @@ export async function refreshByHttp({ api, aws, sql }: Deployed): Promise<number
     assert.deepEqual({ ...row }, { status: 'success', trigger: 'http' })
   })
   await stage('its line is in the log group', () =>
-    poll(20, 'a line with the run', async () => {
+    poll('a line with the run', async () => {
       const log = await aws.readLog('/viewkeeper/deploy-test/refresh')
       return log.find((line) => line.runId === runId)
     }),
@@ -50,7 +50,7 @@ export async function assertServed(api: Api, runId: number): Promise<void> {
 /** Waits for the monitor's minute. */
 export async function findMetrics({ aws }: Deployed): Promise<void> {
   await stage('the monitor publishes ended runs, as the alarms expect them', () =>
-    poll(150, 'a line of metrics', async () => {
+    poll('a line of metrics', async () => {
       const log = await aws.readLog('/viewkeeper/deploy-test/monitor')
       const lines = log.filter((line) => line._aws)
       const at = lines.findIndex((line) => Number(line[metricNames.runsSucceeded]) > 0)

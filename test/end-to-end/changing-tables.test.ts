@@ -82,7 +82,7 @@ describe('viewkeeper set-aside and put-back', () => {
     expect(await type()).toBe('bigint')
     const listed = JSON.parse(await project.succeed('put-back', '--dry-run', '--json'))
     expect(listed.aside).toMatchObject([
-      { kind: 'view', name: 'public.paid', reading: ['public.orders'], by: 'master' },
+      { name: 'public.paid', reading: ['public.orders'], by: 'master' },
       { name: 'public.day_totals' },
       { name: 'public.other' },
     ])

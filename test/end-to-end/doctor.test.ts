@@ -31,7 +31,9 @@ describe('viewkeeper doctor and create-role', () => {
 `)
 
     const made = await project.run(['create-role', '--login', 'keeper_app'])
-    expect(made.err).toContain('✓ create role viewkeeper nologin\n')
+    expect(made.err).toMatch(
+      /^ {2}keeper_app will have all rights of app_owner: .*\n\n {2}✓ create role viewkeeper nologin\n/,
+    )
     expect(made.err).toContain(`✓ grant app_owner to viewkeeper${options}\n`)
     expect(made.err).toMatch(/\n {2}2 views: no right is missing\n$/)
     const { username, password } = JSON.parse(made.out)

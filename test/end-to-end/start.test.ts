@@ -60,7 +60,11 @@ test('the first start refreshes every view, and the lines it prints work when co
     code: 1,
     stdout: expect.stringContaining('check "references(origin)" holds the new data'),
   })
-  expect(await heldBack()).toEqual(['route_delays', 'worst_routes'])
+  expect(await heldBack()).toEqual(['route_delays'])
+  const along = (await (await fetch(`${api}/runs?limit=10`)).json()) as { runs: object[] }
+  expect(along.runs).toContainEqual(
+    expect.objectContaining({ view: 'public.worst_routes', status: 'skipped' }),
+  )
   await inDatabase(started.folder, mends!)
   expect(await shell(refresh!)).toContain('✓ route_delays')
   expect(await heldBack()).toEqual([])

@@ -28,9 +28,7 @@ export async function tryAlembicAndDbt(tarball: Tarball, place: Place): Promise<
     const [id, again, ...more] = (await shop.follows('From Airflow')).match(/^\d{8}-\d{6}-\w+$/gm) ?? []
     assert.deepEqual([again, more], [id, []])
     const ended = `select status from viewkeeper.batches where id = '${id}' and finished_at is not null`
-    assert.deepEqual(await poll(30, 'the end of the batch', async () => (await shop.rows(ended))[0]), [
-      'success',
-    ])
+    assert.deepEqual(await poll('the end of the batch', async () => (await shop.rows(ended))[0]), ['success'])
   })
   await stage(
     'alembic-dbt: dbt calls data old of which nobody knows the age, or that are older than an hour',

@@ -3,25 +3,32 @@ import { startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
 import { mustStop } from '../deploy/support/cleanup.ts'
 import { stage } from '../deploy/support/transcript.ts'
 import { administrator } from '../support/servers/database.ts'
-import { startCloud } from './cloud.ts'
+import { type Cloud, startCloud } from './cloud.ts'
 import { startFromNothing } from './from-nothing.ts'
 import { addToOwnApp } from './own-app.ts'
-import { checkReport, lintPackage, pack } from './pack.ts'
-import { nodeOfTeam } from './team.ts'
+import { checkReport, lintPackage, pack, type Tarball } from './pack.ts'
+import { nodeOfTeam, type Place } from './team.ts'
 import { mixVersions } from './versions.ts'
 
 const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`
 
-/**
- * The package as a stranger gets it: what is in it; from an empty folder to a deployed view; in an app of one's own; two
- * versions with one database.
- */
-export async function packageScenario(folders: {
-  cache: string
-  folder: string
-  teams: string
-}): Promise<void> {
-  const { folder, teams } = folders
+/** What strangers do with the package: each by itself, with what it needs. */
+const ways = {
+  /** From an empty folder to a deployed view. */
+  'from-nothing': async (tarball, place) =>
+    startFromNothing(tarball, { ...place, cloud: await place.cloud(), environment: 'from-nothing' }),
+  'own-app': async (tarball, place) =>
+    addToOwnApp(tarball, { ...place, cloud: await place.cloud(), environment: 'shop' }),
+  /** Two versions with one database. */
+  versions: async (tarball, place) =>
+    mixVersions(tarball, { ...place, url: await startServer(join(place.transcripts, 'local')) }),
+} satisfies Record<string, (tarball: Tarball, place: Place & { cloud(): Promise<Cloud> }) => Promise<void>>
+
+/** The package as a stranger gets it: what is in it, then the ways that are named, or all. */
+export async function packageScenario(
+  { cache, folder, teams }: { cache: string; folder: string; teams: string },
+  named: string[],
+): Promise<void> {
   const node = nodeOfTeam()
   const tarball = await stage(
     'npm pack',
@@ -31,16 +38,11 @@ export async function packageScenario(folders: {
   )
   await stage('publint and are-the-types-wrong', () => lintPackage(tarball))
   await stage('the API report is as it was reviewed', async () => checkReport())
-  const cloud = await startCloud(folders)
-  const place = { transcripts: folder, teams, cloud, node }
-  await startFromNothing(tarball, { ...place, environment: 'from-nothing' })
-  await addToOwnApp(tarball, { ...place, environment: 'shop' })
-  await mixVersions(tarball, {
-    transcripts: folder,
-    teams,
-    node,
-    url: await startServer(join(folder, 'local')),
-  })
+  let started: Promise<Cloud> | undefined
+  const cloud = () => (started ??= startCloud({ cache, folder }))
+  for (const [name, way] of Object.entries(ways))
+    if (named.length === 0 || named.includes(name))
+      await way(tarball, { transcripts: folder, teams, node, cloud })
 }
 
 async function startServer(folder: string): Promise<string> {

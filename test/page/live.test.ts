@@ -107,7 +107,7 @@ test('a channel that does not take its messages is said until it does', async ()
     values ('mail ops@example.com', 'one', '{}', '2026-11-20T09:00:00Z', 'it answered 500')`
   await open('')
   const said = page.getByText(
-    'mail ops@example.com does not take its messages since 2026-11-20 09:00:00 UTC: it answered 500',
+    'mail to ops@example.com has been failing since 2026-11-20 09:00:00 UTC: it answered 500',
     { exact: true },
   )
   await said.waitFor()

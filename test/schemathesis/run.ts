@@ -66,7 +66,7 @@ await framed(
       // A batch may wait for minutes before it tries a view again that failed.
       for (const { id } of await sql`select id from viewkeeper.batches where finished_at is null`)
         await fetch(`${gateway}/batches/${id}/cancel`, { method: 'POST' })
-      await poll(60, 'every run and batch has ended', async () => {
+      await poll('every run and batch has ended', async () => {
         const open = await sql`
         select id::text from viewkeeper.runs where finished_at is null union all select id from viewkeeper.batches where finished_at is null`
         return open.length === 0 || undefined

@@ -4,14 +4,17 @@ import { fromUrl } from '../../../src/keeper/database-url.ts'
 import {
   createRole as createDatabaseRole,
   type OwnViewsWay,
+  readNewRights,
   readSituation,
   type Situation,
 } from '../../../src/own-schema/create-role.ts'
+import { schemaFolder } from '../../../src/package-files.ts'
 import { Problem } from '../../../src/problem.ts'
 import { connectTo, type Sql } from '../../../src/server/connect.ts'
 import { docsOf } from '../../../src/sql/runbook.ts'
 import { examine } from '../../../src/watch/doctor.ts'
 import { findingsLines } from '../../output/findings.ts'
+import { harmless } from '../../output/width.ts'
 import { commaSeparated, positive } from '../flags.ts'
 
 interface CreateRoleOptions {
@@ -19,12 +22,13 @@ interface CreateRoleOptions {
   rotate?: boolean
   iam?: boolean
   owners?: string[]
+  trust?: string[]
   connectionLimit?: number
   ownViews?: 'keep' | OwnViewsWay
 }
 
 /** Text for people goes to standard error, because standard output takes the secret. */
-const say = (line: string): boolean => process.stderr.write(line === '' ? '\n' : `  ${line}\n`)
+const say = (line: string): boolean => process.stderr.write(line === '' ? '\n' : `  ${harmless(line)}\n`)
 
 /** Declares `create-role`. */
 export function addTo(program: Command): void {
@@ -37,6 +41,11 @@ export function addTo(program: Command): void {
     .option(
       '--owners <a,b>',
       'work only on the views of these owners (default: on all views)',
+      commaSeparated,
+    )
+    .option(
+      '--trust <a,b>',
+      "roles that may administer Viewkeeper's roles, and from which schema viewkeeper is taken over",
       commaSeparated,
     )
     .option(
@@ -57,8 +66,9 @@ export function addTo(program: Command): void {
 DATABASE_URL has to name an administrator, who needs createrole but need not be a superuser. For a server on
 RDS it ends in ?sslrootcert=global-bundle.pem, the file of root certificates that RDS offers for download.
 
-The command grants what is needed to work on the views, and says each thing that it changed. If it could not
-do everything, it prints the SQL that is missing and who has to run it, and exits with 1.
+The command says whose rights the login will have, grants what is needed to work on the views, and says each
+thing that it changed. If it could not do everything, it prints the SQL that is missing and who has to run it,
+and exits with 1. It changes nothing if others have a hand in schema viewkeeper or in Viewkeeper's roles.
 
 The password of a new login is VIEWKEEPER_PASSWORD. If that is not set, a password is generated, and the
 secret for AWS Secrets Manager is written to standard output, which must not be a terminal:
@@ -66,7 +76,7 @@ secret for AWS Secrets Manager is written to standard output, which must not be 
   DATABASE_URL=postgres://admin:…@host:5432/database npx viewkeeper create-role |
     aws secretsmanager create-secret --name viewkeeper/production --secret-string file:///dev/stdin
 
-A login that exists keeps its password unless you write --rotate. With --iam the login has no password, and
+A login of Viewkeeper's keeps its password unless you write --rotate; any other role needs --rotate. With --iam the login has no password, and
 nothing is written to standard output: members of role rds_iam log in with a token of IAM (on RDS and Aurora).
 A password does not let such a member in, so --iam makes another role, and takes no password away.
 
@@ -114,18 +124,27 @@ async function make(
   sql: Sql,
   { loginExists }: Situation,
   login: string,
-  { rotate, iam, owners, ownViews, connectionLimit }: CreateRoleOptions,
+  { rotate, iam, owners, trust, ownViews, connectionLimit }: CreateRoleOptions,
 ): Promise<number> {
   const { password, secret } = newPassword(login, iam || (loginExists && !rotate))
   const way = ownViews === 'keep' ? null : (ownViews ?? null)
-  const { done, findings, missing, makerHasIam } = await createDatabaseRole(sql, {
+  const request = {
     login,
     password,
     connectionLimit,
     ...(iam && { iam }),
     owners: owners ?? null,
     ownViews: way,
-  })
+    trusted: trust,
+  }
+  const joined = await readNewRights(sql, request)
+  if (joined.length > 0) {
+    say(
+      `${login} will have all rights of ${joined.join(', ')}: it can read, change and drop everything of theirs`,
+    )
+    say('')
+  }
+  const { done, findings, missing, makerHasIam } = await createDatabaseRole(sql, schemaFolder, request)
   if (secret !== null) process.stdout.write(secret)
   for (const statement of done) say(`✓ ${statement}`)
   if (done.length === 0) say('nothing had to be changed')

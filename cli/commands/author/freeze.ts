@@ -9,6 +9,7 @@ import { count, dim, report } from '../../../src/terminal/report.ts'
 import { harmless } from '../../output/width.ts'
 import { readLocated } from '../../project/authored.ts'
 import { readFolders, shownPath } from '../../project/config.ts'
+import { readMeetings } from '../../project/meetings.ts'
 import { qualified } from '../../project/names.ts'
 import { readWithoutKey } from '../../project/without-key.ts'
 import { writeMigrations } from '../../project/write-migrations.ts'
@@ -79,6 +80,7 @@ export async function freeze({
   if (shows) await diff(changed, { markdown: shows === 'markdown' }, true)
   const lacking = await readWithoutKey(located.filter(({ definition }) => fresh.has(quoteName(definition))))
   for (const { view, message } of lacking) report.warning(`${view} ${message}`)
+  for (const line of await readMeetings(changed)) report.warning(line)
   for (const { definition, file } of located)
     if (isUntouched(definition.sql) && fresh.has(quoteName(definition)))
       report.warning(

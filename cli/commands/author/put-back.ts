@@ -51,7 +51,7 @@ export async function putBack({
   )
   if (misfits.length > 0) process.exitCode = 1
   if (json) {
-    const listed = back.map(({ item, name, reading, by, at }) => ({ kind: item.kind, name, reading, by, at }))
+    const listed = back.map(({ name, reading, by, at }) => ({ name, reading, by, at }))
     const answer = { [dryRun ? 'aside' : 'back']: listed, forgotten, misfits, left }
     return void process.stdout.write(`${JSON.stringify(answer, null, 2)}\n`)
   }

@@ -52,7 +52,7 @@ export async function setAside({
     },
   })
   if (json) {
-    const now = items.map((item) => ({ kind: item.kind, name: nameOf(item), reads: item.reads }))
+    const now = items.map((item) => ({ name: nameOf(item), reads: item.reads }))
     const earlier = before.map(({ name, reading, by, at }) => ({ name, reading, by, at }))
     process.stdout.write(`${JSON.stringify({ setAside: now, before: earlier }, null, 2)}\n`)
     return

@@ -15,7 +15,10 @@ export function momentOf(option: string, text: string, now: Date): string {
   if (ago) return new Date(now.getTime() - Number(ago[1]) * units[ago[2] as keyof typeof units]).toISOString()
   const zoned = /^\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?)?$/.exec(text)
   const at = zoned ? Date.parse(zoned[1] && !zoned[4] ? `${text}Z` : text) : Number.NaN
-  if (Number.isNaN(at))
+  // Without this check, 31 February is a day of March.
+  const [day, month] = [text.slice(8, 10), text.slice(5, 7)].map(Number)
+  const inCalendar = new Date(Date.UTC(Number(text.slice(0, 4)), Number(month) - 1, day)).getUTCDate() === day
+  if (Number.isNaN(at) || !inCalendar)
     throw new Problem(
       'InvalidRequest',
       `${option} ${text}: write 90m, 24h, 7d or a time such as 2026-11-20T09:00:00Z.`,

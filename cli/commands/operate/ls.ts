@@ -16,12 +16,14 @@ import { matchesGlob } from '../../../src/sql/glob.ts'
 import { lagLine } from '../../../src/sql/replicas.ts'
 import { moment } from '../../../src/sql/words.ts'
 import { failingText } from '../../../src/watch/plan/channels.ts'
+import { silenceLines } from '../../../src/watch/plan/silence.ts'
 import { noView } from '../../api/no-view.ts'
 import { readViews } from '../../api/reads.ts'
 import { tableOf } from '../../output/cells.ts'
 import { typed } from '../../output/names.ts'
 import { summaryOf } from '../../output/views.ts'
 import { harmless } from '../../output/width.ts'
+import { loud } from '../../output/words.ts'
 import { answer, type Printing } from '../answer.ts'
 import { operating } from '../flags.ts'
 
@@ -74,7 +76,7 @@ function matching(views: View[], patterns: string[]): View[] {
 }
 
 function listLines(
-  { views, paused, replicas, failing = [] }: Omit<ViewList, 'next'>,
+  { views, paused, replicas, failing = [], silence }: Omit<ViewList, 'next'>,
   { named, chosen }: { named: number; chosen: Filter[] },
   { api, now, output }: Printing,
 ): string[] {
@@ -89,18 +91,20 @@ function listLines(
       : `${views.length} ${words} ${views.length === 1 ? 'view' : 'views'} of ${named}`
   const lag = replicas === undefined ? null : lagLine(replicas) // an older version answers without
   const worst = views.find(({ state }) => isTrouble(signOf(state)))
+  const loudly = [
+    ...failing.map((each) => failingText(each, moment(each.since, now))),
+    ...(silence === undefined ? [] : silenceLines(silence)), // an older version answers without
+  ]
   return [
     ...(paused === null
       ? []
       : [
-          `${output.paint('yellow', '!')} everything is paused since ${moment(paused.since, now)} by ${harmless(paused.by)}: ${allPausedMeans}`,
+          `${output.paint('yellow', '!')} everything is paused since ${moment(paused.since, now)} by ${harmless(paused.by)}${paused.until == null ? ', without an end' : `, until ${moment(paused.until, now)}`}: ${allPausedMeans}`,
           `  next: ${command(['resume', '--all'], api.typed)}`,
           '',
         ]),
-    ...failing.map(
-      (each) => `${output.paint('yellow', '!')} ${harmless(failingText(each, moment(each.since, now)))}`,
-    ),
-    ...(failing.length > 0 ? [''] : []),
+    ...loudly.map((line) => loud(line, output)),
+    ...(loudly.length > 0 ? [''] : []),
     ...(views.length === 0 ? [none] : [...tableOf(viewColumns, views, now, output), '', sum]),
     ...(views.length > 0 && lag !== null ? [harmless(lag)] : []),
     ...(worst ? [`next: ${command(['why', typed(worst.view)], api.typed)}`] : []),

@@ -1,7 +1,9 @@
-import type { Command } from 'commander'
+import { Option } from '@commander-js/extra-typings'
+import { type Command, InvalidArgumentError } from 'commander'
 import { Problem } from '../../../src/problem.ts'
 import { allPausedMeans, pausedMeans } from '../../../src/resources/views.ts'
 import { command } from '../../../src/sql/commands.ts'
+import { utc } from '../../../src/sql/words.ts'
 import { paint } from '../../../src/terminal/paint.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { ask } from '../../api/ask.ts'
@@ -16,14 +18,18 @@ export function addTo(program: Command): void {
     .argument('[view...]')
     .description('keep views from being refreshed')
     .option('--all', 'everything: schedules and deploys refresh nothing')
+    .addOption(new Option('--for <time>', 'how long: 30m, 24h, 3d').argParser(untilOf).conflicts('until'))
+    .addOption(new Option('--until <moment>', 'until when: 2026-11-28T09:00Z').argParser(momentOf))
     .addHelpText(
       'after',
       `
 Examples:
-  viewkeeper pause sales     nothing refreshes sales
-  viewkeeper pause --all     schedules and deploys refresh nothing`,
+  viewkeeper pause sales --for 24h   nothing refreshes sales until tomorrow
+  viewkeeper pause --all             schedules and deploys refresh nothing`,
     )
-    .action((views, { all, ...asking }) => change('pause', { views, all }, asking))
+    .action((views, { all, for: ends, until = ends, ...asking }) =>
+      change('pause', { views, all, until }, asking),
+    )
 
   operating(program, 'resume', [])
     .argument('[view...]')
@@ -35,7 +41,7 @@ Examples:
 /** Pauses views, or all schedules and deploys; or ends that. */
 async function change(
   verb: 'pause' | 'resume',
-  { views, all }: { views: string[]; all: true | undefined },
+  { views, all, until }: { views: string[]; all: true | undefined; until?: Date | undefined },
   asking: Asking,
 ): Promise<void> {
   if (views.length > 0 === (all ?? false))
@@ -44,20 +50,41 @@ async function change(
     })
   const api = await apiOf(asking)
   const done = paint('green', '✓')
+  const body = until === undefined ? {} : { body: { until: until.toISOString() } }
+  const ends = until === undefined ? 'to end it' : `it ends at ${utc(until)}; to end it before`
   if (all) {
-    await ask(api, `${verb}All`, {})
+    await ask(api, `${verb}All`, body)
     if (verb === 'resume')
       return print(`${done} schedules and deploys refresh views again; views that are paused by name stay so`)
     return print(
       `${done} everything is paused: ${allPausedMeans}`,
-      `  to end it: ${command(['resume', '--all'], api.typed)}`,
+      `  ${ends}: ${command(['resume', '--all'], api.typed)}`,
     )
   }
   // Nothing is begun if one of the names is wrong.
   if (views.length > 1) for (const name of views) await readView(api, name)
   for (const name of views) {
-    const { view = name } = await ask(api, `${verb}View`, { view: name })
+    const { view = name } = await ask(api, `${verb}View`, { view: name, ...body })
     print(`${done} ${short(view)} is ${verb === 'pause' ? `paused: ${pausedMeans}` : 'paused no longer'}`)
   }
-  if (verb === 'pause') print(`  to end it: ${command(['resume', ...views], api.typed)}`)
+  if (verb === 'pause') print(`  ${ends}: ${command(['resume', ...views], api.typed)}`)
+}
+
+const units: Record<string, number> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** `24h` from now. */
+function untilOf(text: string): Date {
+  const [, number, unit = ''] = /^(\d{1,5})([mhd])$/.exec(text) ?? []
+  if (number === undefined || Number(number) === 0)
+    throw new InvalidArgumentError('Write a number and a unit: 30m, 24h, 3d.')
+  return new Date(Date.now() + Number(number) * (units[unit] as number))
+}
+
+/** A moment with its zone, in the future. */
+function momentOf(text: string): Date {
+  const at = new Date(text)
+  if (!/(Z|[+-]\d\d:?\d\d)$/.test(text) || Number.isNaN(at.getTime()))
+    throw new InvalidArgumentError('Write a moment with its zone: 2026-11-28T09:00Z, 2026-11-28T10:00+01:00.')
+  if (at.getTime() <= Date.now()) throw new InvalidArgumentError('It is over: name a moment to come.')
+  return at
 }

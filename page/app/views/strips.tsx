@@ -3,15 +3,19 @@ import type { ViewList } from '../../../src/edge/http/schemas/answers.ts'
 import { allPausedMeans } from '../../../src/resources/views.ts'
 import { lagLine, unsaid } from '../../../src/sql/replicas.ts'
 import { failingText } from '../../../src/watch/plan/channels.ts'
+import { silenceLines } from '../../../src/watch/plan/silence.ts'
 import { resumeAll } from '../live/actions.ts'
 import { Button } from '../parts/button.tsx'
 import { utc, When } from '../parts/when.tsx'
 
-/** Says which channels do not take their messages. */
-export const Failing = ({ channels = [] }: { channels: ViewList['failing'] }) =>
-  channels.map((each) => (
-    <div key={each.channel} class="strip strip-held">
-      <p>{failingText(each, utc(each.since))}</p>
+/** Says which channels do not take their messages, what nothing refreshes, and that nobody is told. */
+export const Loud = ({ failing = [], silence }: Pick<ViewList, 'failing' | 'silence'>) =>
+  [
+    ...failing.map((each) => failingText(each, utc(each.since))),
+    ...(silence ? silenceLines(silence) : []),
+  ].map((line) => (
+    <div key={line} class="strip strip-held">
+      <p>{line}</p>
     </div>
   ))
 
@@ -19,8 +23,8 @@ export const Failing = ({ channels = [] }: { channels: ViewList['failing'] }) =>
 export const AllPaused = ({ paused }: { paused: NonNullable<ViewList['paused']> }) => (
   <div class="strip strip-held">
     <p>
-      <strong>Everything scheduled is paused</strong>, <When at={paused.since} /> by {paused.by}:{' '}
-      {allPausedMeans}.
+      <strong>Everything scheduled is paused</strong>, <When at={paused.since} /> by {paused.by}
+      {paused.until != null && `, until ${utc(paused.until)}`}: {allPausedMeans}.
     </p>
     <Button does={resumeAll}>Resume all</Button>
   </div>

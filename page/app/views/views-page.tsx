@@ -11,7 +11,7 @@ import { EveryView } from './every-view.tsx'
 import { FilterBar } from './filter-bar.tsx'
 import { select } from './select.ts'
 import { SelectionBar } from './selection-bar.tsx'
-import { AllPaused, Failing, Standbys } from './strips.tsx'
+import { AllPaused, Loud, Standbys } from './strips.tsx'
 import { ViewTable } from './view-table.tsx'
 
 /** `#/`: every view, with its age against its limit, its last run and its next. */
@@ -20,7 +20,7 @@ export function ViewsPage({ place }: { place: Place }) {
 }
 
 function Views({
-  list: { views, paused, replicas, failing },
+  list: { views, paused, replicas, failing, silence },
   query,
 }: {
   list: ViewList
@@ -38,7 +38,7 @@ function Views({
   return (
     <>
       {paused && <AllPaused paused={paused} />}
-      <Failing channels={failing} />
+      <Loud failing={failing} silence={silence} />
       {replicas && <Standbys replicas={replicas} />}
       <div class="head">
         <Heading title="Views">

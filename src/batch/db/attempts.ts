@@ -15,7 +15,7 @@ type Query = ReturnType<typeof openBatch>
 export const writeNextAttempts = (sql: Sql, ended: Query, delaySeconds: number | null) => sql`
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller,
                                  batch_id, attempt, meta, not_before, status, built_at, duration_ms, row_count_before, row_count_after,
-                                 as_of, held_back_by, inputs, filled, checks)
+                                 as_of, held_back_by, inputs, filled, replaces, checks)
     select r.definition_id, r.schema_name, r.view_name, r.operation, r.trigger, r.requested_by, r.caller, r.batch_id,
            r.attempt + 1, jsonb_set(r.meta, '{response}', '{}'), r.finished_at + make_interval(secs => ${delaySeconds}),
            case when shadow.is_whole then 'built' else 'pending' end,
@@ -28,7 +28,7 @@ export const writeNextAttempts = (sql: Sql, ended: Query, delaySeconds: number |
                left join viewkeeper.runs parent on parent.id = read.value::bigint and parent.batch_id = r.batch_id
                left join viewkeeper.runs next on next.batch_id = r.batch_id and next.definition_id = parent.definition_id
                      and next.attempt = parent.attempt + 1 and next.status = 'built' and next.filled = parent.filled), false) end,
-           case when shadow.is_whole then r.filled end, case when shadow.is_whole then r.checks end
+           case when shadow.is_whole then r.filled end, case when shadow.is_whole then r.replaces end, case when shadow.is_whole then r.checks end
       from (${ended}) r
      cross join lateral (select r.built_at is not null and exists (
        select from viewkeeper.batch_groups g

@@ -9,7 +9,6 @@ import { isOpenBatch } from '../../run/life/transition.ts'
 import type { TogetherGroup } from '../../run/plan/turn.ts'
 import { insistOnNoBackup, readBackup } from '../../server/backup.ts'
 import { inTransaction, type Sql, withTransaction } from '../../server/connect.ts'
-import { runLockClass } from '../../server/lock-keys.ts'
 import { onReplicas } from '../../server/on-replicas.ts'
 import { type QualifiedName, quoteIdentifier } from '../../sql/names.ts'
 import { unknownDuration } from '../plan/estimates.ts'
@@ -26,9 +25,6 @@ export interface BatchGroup extends TogetherGroup {
   /** Why the shadows were dropped; null if they were not. */
   givenUp: Pick<BatchError, 'class' | 'message'> | null
 }
-
-/** Second keys of the lock under which the groups of a batch are decided: these and all below. Run ids are positive. */
-const groupingKeys = -1000
 
 /** How long the views of a group wait for somebody's lock on one of them, before each is refreshed by itself. */
 const patienceSeconds = 5
@@ -48,16 +44,23 @@ export interface Grouping {
 }
 
 /**
- * Locks the groups of an open batch for this transaction, so that they are decided once. `busy`: another call decides.
- * Null if the batch does not go on.
+ * Locks the groups of an open batch for this transaction, so that they are decided once; and those of open batches that share a
+ * view with it, so that each sees what the other builds. `busy`: another call decides. Null if the batch does not go on.
  */
-export async function lockGrouping(
-  sql: Sql,
-  { id, serial }: { id: string; serial: number },
-): Promise<Grouping | 'busy' | null> {
-  const [lock] = await sql<[{ got: boolean }]>`
-    select pg_try_advisory_xact_lock(${runLockClass}, ${groupingKeys - serial}::integer) as got`
-  if (!lock.got) return 'busy'
+export async function lockGrouping(sql: Sql, { id }: { id: string }): Promise<Grouping | 'busy' | null> {
+  const [lock] = await sql<[{ isFree: boolean }]>`
+    with sharing as (
+      select distinct o.batch_id from viewkeeper.batch_views v
+        join viewkeeper.batch_views o on o.definition_id = v.definition_id
+        join viewkeeper.batches b on b.id = o.batch_id and ${sql.unsafe(isOpenBatch)}
+       where v.batch_id = ${id}),
+    locked as (
+      select v.batch_id from viewkeeper.batch_views v
+       where v.batch_id in (select s.batch_id from sharing s)
+         and v.position = (select min(f.position) from viewkeeper.batch_views f where f.batch_id = v.batch_id)
+         for no key update of v skip locked)
+    select (select count(*) from sharing) = (select count(distinct l.batch_id) from locked l) as "isFree"`
+  if (!lock.isFree) return 'busy'
   const [batch] = await sql<Grouping[]>`
     select b.grouped_at as "groupedAt", b.locked,
            coalesce((select min((l ->> 'since')::timestamptz) from jsonb_array_elements(b.locked) l)
@@ -164,6 +167,44 @@ export async function readGroupFacts(sql: Sql, batchId: string, number: number):
   const [row] = await sql<{ facts: Scope }[]>`
     select facts from viewkeeper.batch_groups where batch_id = ${batchId} and number = ${number}`
   return row?.facts
+}
+
+/** A view of a batch of which another batch is building a shadow. */
+export interface BuiltElsewhere extends RefreshedEach {
+  oid: number
+}
+
+/**
+ * The views of a batch that another one is building, as long as somebody advances that. A batch that has groups of its own waits for
+ * older ones only, so no two wait for each other.
+ */
+export const readBuiltElsewhere = (sql: Sql, { id, serial }: Batch): Promise<BuiltElsewhere[]> => sql<
+  BuiltElsewhere[]
+>`
+  select distinct on (v.definition_id) format('%I.%I', v.schema_name, v.view_name) as view, c.oid::int8 as oid,
+         format('batch %s is building it', b.id) as because
+    from viewkeeper.batch_views v
+    join viewkeeper.batches b on b.id <> v.batch_id and ${sql.unsafe(isOpenBatch)} and b.cancel_requested_at is null
+         and b.advanced_at > clock_timestamp() - interval '1 min'
+         and (b.serial < ${serial} or not exists (select from viewkeeper.batch_groups own where own.batch_id = ${id}))
+    join viewkeeper.batch_groups g on g.batch_id = b.id and v.definition_id = any (g.members) and g.given_up is null
+    join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name)) and c.relkind = 'm'
+   where v.batch_id = ${id}
+     and not exists (select from viewkeeper.runs r where r.batch_id = b.id and r.definition_id = v.definition_id and r.status = 'success')
+   order by v.definition_id, b.serial`
+
+/** The views of a group that somebody has filled since their shadows began to be filled, in words; null: none. */
+export async function readNewer(
+  sql: Sql,
+  batchId: string,
+  { members }: TogetherGroup,
+): Promise<string | null> {
+  const [row] = await sql<[{ newer: string | null }]>`
+    select nullif(viewkeeper.newer('{}', array(
+      select r.id from viewkeeper.runs r
+       where r.batch_id = ${batchId} and r.status = 'built'
+         and r.definition_id in (select value::integer from jsonb_array_elements_text(${sql.json(members)})))), '') as newer`
+  return row.newer
 }
 
 /**

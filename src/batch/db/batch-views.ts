@@ -7,6 +7,8 @@ export interface BatchView extends PlannedView {
   view: string
   /** Why the batch rebuilds the view although it was not to refresh it; null: it was to. */
   includedBecause: string | null
+  /** Who owned the view when the call that advances the batch began; null: nobody, the view is gone. */
+  owner?: number | null
 }
 
 /** Every view of the catalog, with what a batch is planned on. Each has a definition after discoverDefinitions. */
@@ -41,5 +43,6 @@ export async function insertBatchViews(
 export const readBatchViews = (sql: Sql, batchId: string): Promise<BatchView[]> => sql<BatchView[]>`
   select v.definition_id as id, v.schema_name as schema, v.view_name as name,
          format('%I.%I', v.schema_name, v.view_name) as view, to_jsonb(v.parents) as parents, v.retries,
-         v.retry_delay_seconds as "retryDelaySeconds", v.estimate_ms as "estimateMs", v.remaining_ms as "remainingMs", v.included_because as "includedBecause"
+         v.retry_delay_seconds as "retryDelaySeconds", v.estimate_ms as "estimateMs", v.remaining_ms as "remainingMs", v.included_because as "includedBecause",
+         (select c.relowner::int8 from pg_catalog.pg_class c where c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name))) as owner
     from viewkeeper.batch_views v where v.batch_id = ${batchId} order by v.position`

@@ -2,7 +2,6 @@ import type { Strategy } from '../../catalog/plan/definition.ts'
 import type { BatchEnd, BatchError, BatchStatus, Exchange, Trigger } from '../../catalog/plan/run.ts'
 import { isOpenBatch } from '../../run/life/transition.ts'
 import type { Sql } from '../../server/connect.ts'
-import { reservedKeys, runLockClass } from '../../server/lock-keys.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
 import type { Selection } from '../plan/selection.ts'
 
@@ -173,7 +172,9 @@ export async function requestBatchCancel(sql: Sql, id: string, by: string): Prom
   )
 }
 
-/** Waits until no other session plans what is due; none does until this one ends. */
+/** Waits until no other transaction plans what is due; none does until this one ends. Only our role can hold the row. */
 export async function takeTurnToPlan(sql: Sql): Promise<void> {
-  await sql`select pg_advisory_lock(${runLockClass}, ${reservedKeys.planDue})`
+  await sql`
+    insert into viewkeeper.switches (key, value) values ('due', '{}')
+    on conflict (key) do update set updated_at = clock_timestamp()`
 }

@@ -2,7 +2,7 @@ import type { BatchEnd } from '../../catalog/plan/run.ts'
 import { closeLostRuns } from '../../run/life/lose.ts'
 import { endRunsOfBatch } from '../../run/life/of-batch.ts'
 import { isOpenBatch } from '../../run/life/transition.ts'
-import { type Sql, withTransaction } from '../../server/connect.ts'
+import { inTransaction, type Sql } from '../../server/connect.ts'
 import { runLocks } from '../../server/lock-keys.ts'
 import { lockBatch, recordBatchEnd } from './batches.ts'
 
@@ -35,7 +35,7 @@ const canceled: BatchEnd = {
 export async function closeLostBatch(sql: Sql, id: string): Promise<boolean> {
   if (!(await isUnadvanced(sql, id))) return false
   await closeLostRuns(sql, { batchId: id })
-  return withTransaction(sql, async (transaction) => {
+  return inTransaction(sql, async (transaction) => {
     const batch = await lockBatch(transaction, id)
     if (batch === undefined || batch.finishedAt !== null) return true
     if (!(await isUnadvanced(transaction, id))) return false

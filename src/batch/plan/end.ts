@@ -16,9 +16,14 @@ const allPaused =
 
 /**
  * Decides how a batch ended, once all its views have ended. The failure of a view that came along counts only if it kept
- * another view from being refreshed. Pure.
+ * another view from being refreshed. `missing`: views that somebody wanted refreshed, and that are not in the database. Pure.
  */
-export function planBatchEnd(views: Ended[], latest: Map<number, LatestRun>, canceled: boolean): BatchEnd {
+export function planBatchEnd(
+  views: Ended[],
+  latest: Map<number, LatestRun>,
+  canceled: boolean,
+  missing: string[] = [],
+): BatchEnd {
   const of = ({ id }: Ended) => latest.get(id)
   const skipped = views.filter((view) => of(view)?.class === 'UpstreamFailed')
   const failed = views.filter(
@@ -46,6 +51,11 @@ export function planBatchEnd(views: Ended[], latest: Map<number, LatestRun>, can
   }
   if (views.length > 0 && views.every((view) => of(view)?.status === 'skipped' && !of(view)?.unneeded)) {
     return { status: 'skipped', error: { class: 'Paused', message: allPaused } }
+  }
+  if (missing.length > 0) {
+    const names = `${missing.slice(0, mostNames).join(', ')}${missing.length > mostNames ? ', ...' : ''}`
+    const message = `Not in the database, so not refreshed: ${names}. npx viewkeeper migrate up --repair makes them again.`
+    return { status: 'failed', error: { class: 'ViewsFailed', message, views: missing } }
   }
   return { status: 'success', error: null }
 }

@@ -13,6 +13,8 @@ import {
   type ViewDefinition,
 } from '../plan/definition.ts'
 import { batchPlaces } from '../plan/shadow-names.ts'
+import { listAside } from './aside.ts'
+import { leaveToCron } from './cron.ts'
 
 /** The definition's values for fields that a request leaves open. */
 export interface DefinitionDefaults {
@@ -83,9 +85,9 @@ export async function ensureDefinition(
   return ensureDefinition(sql, { schema, name })
 }
 
-/** Gives a discovered definition to every view in the catalog that has no definition. */
+/** Gives a discovered definition to every view in the catalog that has no definition. What pg_cron refreshes is left to it. */
 export async function discoverDefinitions(sql: Sql): Promise<void> {
-  await sql`
+  const { count } = await sql`
     insert into viewkeeper.definitions as d (schema_name, name, source)
     select n.nspname, c.relname, 'discovered'
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -93,6 +95,7 @@ export async function discoverDefinitions(sql: Sql): Promise<void> {
        and not exists (select from viewkeeper.definitions d
                         where d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null)
     on conflict (schema_name, name) do update set ${sql.unsafe(meetAgain)} where d.removed_at is not null`
+  if (count > 0) await leaveToCron(sql)
 }
 
 /** The id of a view's definition, also of a removed one, whose history can still be read. Undefined if there is none. */
@@ -110,6 +113,17 @@ export const readDefinitionNames = (sql: Sql): Promise<(QualifiedName & { id: nu
   sql<(QualifiedName & { id: number })[]>`select id, schema_name as schema, name from viewkeeper.definitions`
 
 /** A definition to create a view from; `sql` is null if nobody has authored the view. */
+/** The authored views that a batch of all views includes and that are neither in the catalog nor set aside, as SQL writes them. */
+export async function readMissingNames(sql: Sql): Promise<string[]> {
+  const aside = new Set((await listAside(sql)).map(quoteName))
+  const rows = await sql<(QualifiedName & { view: string })[]>`
+    select d.schema_name as schema, d.name, format('%I.%I', d.schema_name, d.name) as view from viewkeeper.definitions d
+     where d.source = 'authored' and d.removed_at is null and d.in_all and d.paused_at is null
+       and not exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                        where n.nspname = d.schema_name and c.relname = d.name and c.relkind = 'm') order by 3`
+  return rows.filter((row) => !aside.has(quoteName(row))).map(({ view }) => view)
+}
+
 export interface CreatableDefinition
   extends DefinitionDefaults,
     Omit<ViewDefinition, 'sql'>,

@@ -3,16 +3,18 @@ import type { Sql } from '../../server/connect.ts'
 import { displayName, type QualifiedName } from '../../sql/names.ts'
 import { findPaused } from './definitions.ts'
 
-/** Since when everything scheduled is paused, and by whom. */
+/** Since when everything scheduled is paused, and by whom; until when, or null: until somebody ends it. */
 export interface Pause {
   since: Date
   by: string
+  until: Date | null
 }
 
 /** The pause of everything scheduled; null if there is none. */
 export async function readPause(sql: Sql): Promise<Pause | null> {
   const [row] = await sql<Pause[]>`
-    select (value ->> 'since')::timestamptz as since, value ->> 'by' as by from viewkeeper.switches where key = 'paused'`
+    select (value ->> 'since')::timestamptz as since, value ->> 'by' as by, (value ->> 'until')::timestamptz as until
+      from viewkeeper.switches where key = 'paused'`
   return row ?? null
 }
 
@@ -22,14 +24,20 @@ export async function readPausedIds(sql: Sql): Promise<Set<number>> {
   return new Set(rows.map(({ id }) => id))
 }
 
-/** Pauses or resumes everything scheduled, in force at once. */
-export async function setPause(sql: Sql, paused: boolean, by: string): Promise<void> {
+/** Pauses or resumes everything scheduled, in force at once. A pause of what is paused gives it another end. */
+export async function setPause(
+  sql: Sql,
+  paused: boolean,
+  by: string,
+  until: Date | null = null,
+): Promise<void> {
   if (paused) {
     await sql`
       with done as (
-        insert into viewkeeper.switches (key, value)
-        values ('paused', jsonb_build_object('since', clock_timestamp(), 'by', ${by}::text))
-        on conflict (key) do nothing returning key)
+        insert into viewkeeper.switches as s (key, value)
+        values ('paused', jsonb_build_object('since', clock_timestamp(), 'by', ${by}::text, 'until', ${until}::timestamptz))
+        on conflict (key) do update set value = s.value || jsonb_build_object('until', ${until}::timestamptz)
+         where s.value -> 'until' is distinct from excluded.value -> 'until' returning key)
       insert into viewkeeper.actions (action, requested_by) select 'pause', ${by} from done`
   } else
     await sql`
@@ -43,14 +51,46 @@ export async function setViewPause(
   definitionId: number,
   paused: boolean,
   by: string,
+  until: Date | null = null,
 ): Promise<void> {
   await sql`
-    with done as (
+    with ends as (
+      insert into viewkeeper.switches as s (key, value)
+      values ('pause ends', jsonb_strip_nulls(jsonb_build_object(${String(definitionId)}::text, ${until}::timestamptz)))
+      on conflict (key) do update set value = s.value - ${String(definitionId)}::text || excluded.value),
+    done as (
       update viewkeeper.definitions
          set paused_at = case when ${paused} then clock_timestamp() end, updated_at = clock_timestamp()
        where id = ${definitionId} and (paused_at is not null) <> ${paused} returning schema_name, name)
     insert into viewkeeper.actions (action, requested_by, views)
     select ${paused ? 'pause' : 'resume'}, ${by}, jsonb_build_array(format('%I.%I', schema_name, name)) from done`
+}
+
+/** Until when views are paused, by the ids of their definitions; a view that is not among them is paused until somebody ends it. */
+export async function readPauseEnds(sql: Sql): Promise<Map<number, Date>> {
+  const rows = await sql<{ id: number; until: Date }[]>`
+    select e.key::integer as id, e.value::timestamptz as until
+      from viewkeeper.switches s cross join jsonb_each_text(s.value) e where s.key = 'pause ends'`
+  return new Map(rows.map(({ id, until }) => [id, until]))
+}
+
+/** Ends the pauses whose time is over. */
+export async function endPauses(sql: Sql): Promise<void> {
+  await sql`
+    with over as materialized (
+      select e.key::integer as id from viewkeeper.switches s cross join jsonb_each_text(s.value) e
+       where s.key = 'pause ends' and e.value::timestamptz <= clock_timestamp()),
+    forgotten as (
+      update viewkeeper.switches set value = value - array(select id::text from over)
+       where key = 'pause ends' and exists (select from over)),
+    resumed as (
+      update viewkeeper.definitions set paused_at = null, updated_at = clock_timestamp()
+       where id in (select id from over) and paused_at is not null returning schema_name, name),
+    everything as (
+      delete from viewkeeper.switches where key = 'paused' and (value ->> 'until')::timestamptz <= clock_timestamp() returning key)
+    insert into viewkeeper.actions (action, requested_by, views)
+    select 'resume', 'the end of the pause', jsonb_build_array(format('%I.%I', schema_name, name)) from resumed
+    union all select 'resume', 'the end of the pause', '[]' from everything`
 }
 
 /**

@@ -25,7 +25,7 @@ export function replayGrants(live: LiveView, shadow: ViewName): Statement[] {
     ...inGrantOrder(granted, view.owner).flatMap((grant) =>
       inPlaceOf(grant.grantor, [
         {
-          ...statement(grantStatement(grant, target, view.owner)),
+          ...statement(grantStatement(grant, target)),
           carries: `the grant of ${describeGrant(grant)}`,
         },
       ]),
@@ -85,7 +85,7 @@ steps as (${
   union all
   select place, format('set local role %s; grant %s%s on %s to %s%s; reset role', grantor::regrole, privilege_type, ' (' || quote_ident(col) || ')',
            ${literal(quoteName(shadow))}, case grantee when 0 then 'public' else grantee::regrole::text end,
-           case when is_grantable and grantee <> relowner then ' with grant option' end)
+           case when is_grantable then ' with grant option' end)
     from each_once)
 select step from steps
  where exists ((table wanted except table found) union all (table found except table wanted))
@@ -117,16 +117,10 @@ select coalesce(string_agg(distinct format('%s%s on %s', lower(privilege_type), 
 })
 
 /** One grant of the catalog as a statement. */
-export function grantStatement(
-  { privilege, column, grantee, grantable }: Grant,
-  target: string,
-  owner: string,
-): string {
+export function grantStatement({ privilege, column, grantee, grantable }: Grant, target: string): string {
   const what =
     column === null ? privilege.toLowerCase() : `${privilege.toLowerCase()} (${quoteIdentifier(column)})`
-  // The owner has the grant option anyway, and the server refuses to grant it to the owner.
-  const option = grantable && grantee !== owner ? ' with grant option' : ''
-  return `grant ${what} on ${target} to ${grantee}${option}`
+  return `grant ${what} on ${target} to ${grantee}${grantable ? ' with grant option' : ''}`
 }
 
 /** `select (day) to reporting` */

@@ -1,25 +1,17 @@
 /**
- * A function of `x` whose body is parsed, unless its signature needs the type of the view's rows. `create or replace` keeps
- * everything but the dependency on an extension; and only superusers make leakproof functions and give planner support.
+ * The search path on which the server reads its own text of a view as it was meant. Operators that words of the grammar look up
+ * (`is distinct from`, `using (…)`, `case x when`) are not written, so the path has the schemas of the operators that the view, its
+ * indexes and statistics need; but only those in which nobody but the schema's owner, the view's owner and superusers may create.
  */
-const functionAgain = `
-  select jsonb_build_object('kind', 'function', 'schema', n.nspname, 'owner', f.proowner::regrole::text,
-           'owned', 'routine ' || f.oid::regprocedure::text, 'sql', pg_get_functiondef(f.oid),
-           'touch', format('alter routine %s security %s', f.oid::regprocedure, case when f.prosecdef then 'definer' else 'invoker' end))
-    from pg_proc f join pg_namespace n on n.oid = f.pronamespace join pg_roles r on r.oid = f.proowner
-   where f.oid = x.function and f.prosqlbody is not null and (r.rolsuper or not f.proleakproof and f.prosupport = 0)
-     and not exists (select from own_types t where t.oid = f.prorettype or t.oid = any (f.proargtypes) or t.oid = any (f.proallargtypes))
-     and not exists (select from pg_depend e where e.classid = 'pg_proc'::regclass and e.objid = f.oid and e.deptype in ('e', 'x'))`
-
-/** A policy of `x`. */
-const policyAgain = `
-  select jsonb_build_object('kind', 'policy', 'schema', n.nspname, 'owner', t.relowner::regrole::text,
-           'owned', format('table %I.%I', n.nspname, t.relname), 'table', t.relname,
-           'sql', format('alter policy %I on %I.%I', l.polname, n.nspname, t.relname)
-             || coalesce(' using (' || pg_get_expr(l.polqual, t.oid) || ')', '')
-             || coalesce(' with check (' || pg_get_expr(l.polwithcheck, t.oid) || ')', ''))
-    from pg_policy l join pg_class t on t.oid = l.polrelid join pg_namespace n on n.oid = t.relnamespace
-   where l.oid = x.policy and t.relpersistence <> 't'`
+const pathOf = (view: string): string => `
+  (select concat_ws(', ', 'pg_catalog', string_agg(distinct quote_ident(n.nspname), ', '), 'pg_temp')
+     from (select 'pg_rewrite'::regclass as class, w.oid from pg_rewrite w where w.ev_class = ${view}.oid
+           union all select 'pg_class'::regclass, i.indexrelid from pg_index i where i.indrelid = ${view}.oid
+           union all select 'pg_statistic_ext'::regclass, s.oid from pg_statistic_ext s where s.stxrelid = ${view}.oid) x
+     join pg_depend d on d.classid = x.class and d.objid = x.oid and d.refclassid = 'pg_operator'::regclass
+     join pg_operator o on o.oid = d.refobjid join pg_namespace n on n.oid = o.oprnamespace
+    where not exists (select from aclexplode(n.nspacl) e left join pg_roles r on r.oid = e.grantee
+                       where e.privilege_type = 'CREATE' and e.grantee not in (n.nspowner, ${view}.relowner) and r.rolsuper is not true))`
 
 /** What belongs to view `m`: what depends on it, with extensions and grants, as parts of a `with` clause. */
 const related = `needed_by as (
@@ -38,9 +30,7 @@ dependents as (
          case when c.relkind = 'v' and w.rulename = '_RETURN' and d.refclassid = 'pg_class'::regclass and d.refobjsubid >= 0
               then c.oid end as view_oid,
          case when c.relkind in ('m', 'v') and w.rulename = '_RETURN' then c.oid end as reader,
-         case when w.rulename <> '_RETURN' then c.oid end as rule_of,
-         case when d.classid = 'pg_proc'::regclass then d.objid end as function,
-         case when d.classid = 'pg_policy'::regclass then d.objid end as policy
+         case when w.rulename <> '_RETURN' then c.oid end as rule_of
     from m cross join needed_by d
     left join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
     left join pg_class c on c.oid = w.ev_class
@@ -59,7 +49,7 @@ const viewItself = `(select jsonb_build_object(
      'options', coalesce(to_jsonb(reloptions), '[]'),
      'toastOptions', coalesce((select to_jsonb(t.reloptions) from pg_class t where t.oid = m.reltoastrelid), '[]'),
      'replicaIdentity', case relreplident when 'd' then 'default' when 'f' then 'full' when 'n' then 'nothing' else 'index' end,
-     'definition', rtrim(pg_get_viewdef(oid), ';'),
+     'definition', rtrim(pg_get_viewdef(oid), ';'), 'path', ${pathOf('m')},
      'comment', obj_description(oid, 'pg_class'),
      'extensions', coalesce((select jsonb_agg(extname order by extname) from needs_extension where objid = m.oid), '[]'),
      'memberOf', (select e.extname from pg_depend d join pg_extension e on e.oid = d.refobjid
@@ -90,6 +80,8 @@ const indexes = `(select coalesce(jsonb_agg(jsonb_build_object(
               case when i.indisunique then 'UNIQUE ' else '' end, c.relname, m.nspname, m.relname)) + 1),
      'hasExpressions', i.indexprs is not null or i.indpred is not null,
      'tablespace', (select spcname from pg_tablespace where oid = c.reltablespace),
+     'compressed', (select jsonb_agg(v.attname) from pg_attribute x join pg_attribute v on v.attrelid = m.oid and v.attnum = i.indkey[x.attnum - 1]
+                     and v.atttypid <> x.atttypid where x.attrelid = c.oid and x.attcompression <> ''),
      'clustered', i.indisclustered, 'comment', obj_description(c.oid, 'pg_class'),
      'statistics', (select coalesce(jsonb_agg(jsonb_build_object('column', a.attnum, 'target', a.attstattarget) order by a.attnum), '[]')
                       from pg_attribute a where a.attrelid = c.oid and a.attstattarget >= 0),
@@ -111,14 +103,11 @@ const statistics = `(select coalesce(jsonb_agg(jsonb_build_object(
 /** What depends on `m`, with what makes it again. */
 const dependents = `(select coalesce(jsonb_agg(jsonb_build_object(
      'description', x.description, 'reader', x.reader::int8, 'ruleOf', x.rule_of::int8,
-     'again', coalesce(f.again, p.again),
      'view', case when v.oid is not null then jsonb_build_object(
         'oid', v.oid::int8, 'schema', vn.nspname, 'name', v.relname, 'owner', v.relowner::regrole::text,
-        'options', coalesce(to_jsonb(v.reloptions), '[]'), 'definition', rtrim(pg_get_viewdef(v.oid), ';')) end)
+        'options', coalesce(to_jsonb(v.reloptions), '[]'), 'definition', rtrim(pg_get_viewdef(v.oid), ';'), 'path', ${pathOf('v')}) end)
        order by x.description collate "C", x.reader, v.oid), '[]')
-     from dependents x left join pg_class v on v.oid = x.view_oid left join pg_namespace vn on vn.oid = v.relnamespace
-     left join lateral (${functionAgain}) as f(again) on x.function is not null
-     left join lateral (${policyAgain}) as p(again) on x.policy is not null)`
+     from dependents x left join pg_class v on v.oid = x.view_oid left join pg_namespace vn on vn.oid = v.relnamespace)`
 
 /**
  * A query for one jsonb value: the LiveView of a materialized or plain view. `relation` is the view's OID, or an expression
@@ -200,7 +189,7 @@ select case when ${hashWithoutGrants('live.f')} = ${hash} then (
 const comparable = (live: string): string => `
 select p.part, case when p.part in ('indexes', 'statistics')
                     then (select jsonb_agg(e - 'name' order by e - 'name') from jsonb_array_elements(p.value) e)
-                    -- The query is not compared: the server may write copies differently (lists of varchar).
-                    else p.value - '{schema,name,definition}'::text[] end as value
+                    -- The trees tell whether the queries mean the same.
+                    else p.value - '{schema,name,definition,path}'::text[] end as value
   from jsonb_each(${live}) as p(part, value)
  where p.part in ('view', 'columns', 'indexes', 'statistics')`

@@ -21,6 +21,10 @@ export interface LiveView {
     replicaIdentity: 'default' | 'full' | 'nothing' | 'index'
     /** The query, without a semicolon. */
     definition: string
+    /** The search path on which the server reads the definition, and the expressions of indexes and statistics objects. */
+    path: string
+    /** The hash of what an authored query means: see `meaningQuery`. Only of a shadow that was made from a definition. */
+    meaning?: string
     comment: string | null
     /** Extensions that the view `depends on`. */
     extensions: string[]
@@ -52,6 +56,8 @@ export interface LiveView {
      */
     hasExpressions: boolean
     tablespace: string | null
+    /** The columns whose compression the index has got since it was made, although it stores another type, as GIN does; null: none. */
+    compressed?: string[] | null
     clustered: boolean
     comment: string | null
     statistics: { column: number; target: number }[]
@@ -93,7 +99,7 @@ export interface Grant {
 type DefaultGrant = Grant & { everywhere: boolean }
 
 /** A trigger or a rule. */
-export interface Attached {
+interface Attached {
   name: string
   /** The whole statement that makes it, without a semicolon. */
   definition: string
@@ -103,8 +109,7 @@ export interface Attached {
 }
 
 /**
- * An object that depends on the view. `view` is set for a plain view, `again` for a function or a policy, if it can be
- * pointed to another view.
+ * An object that depends on the view. `view` is set for a plain view.
  */
 interface Dependent {
   description: string
@@ -113,7 +118,6 @@ interface Dependent {
   /** The OID of the relation if the object is a rule that is not the query of a view. */
   ruleOf: number | null
   view: PlainReader | null
-  again: WrittenAgain | null
 }
 
 /** A plain view whose query reads the view. */
@@ -124,24 +128,8 @@ export interface PlainReader {
   owner: string
   options: string[]
   definition: string
+  path: string
 }
-
-/** A function with a parsed body, or a policy: written again, it reads a new view, and keeps what hangs on it. */
-export type WrittenAgain = {
-  schema: string
-  owner: string
-  /** What the owner owns, as SQL names it: `routine app.f()`, and for a policy `table app.orders`. */
-  owned: string
-  /** The statement that writes the object as it is. */
-  sql: string
-} & (
-  | {
-      kind: 'function'
-      /** A statement that changes nothing: who changes the function later waits for us. */
-      touch: string
-    }
-  | { kind: 'policy'; table: string }
-)
 
 /** A live view as it was read at one moment. */
 export interface ViewSnapshot {

@@ -89,7 +89,7 @@ export const isMember = (role: string, owner: string, how: Membership = 'inherit
   `pg_has_role(${role}, ${owner}, ${how === 'inherits' ? `'USAGE'` : toSetRole})`
 
 /** A role that may execute something, besides superusers. */
-const unlessSuperuser = (role: string): string =>
+export const unlessSuperuser = (role: string): string =>
   `array(select quote_ident(k.rolname) from pg_roles k where not k.rolsuper
       and k.oid = case ${role} when 'pg_database_owner'::regrole
                     then (select datdba from pg_database where datname = current_database()) else ${role} end)`

@@ -32,6 +32,12 @@ export function everyDay({ at, timeZone }: { at: string; timeZone: string }): {
   return { schedule: `${minute} ${hour} * * *`, timeZone }
 }
 
+/** The time of such a schedule, as people write it: `02:30 Europe/Paris`. */
+export function timeOfDay({ schedule, timeZone }: ViewTimes): string {
+  const [minute = '', hour = ''] = schedule.split(' ')
+  return `${hour.padStart(2, '0')}:${minute.padStart(2, '0')} ${timeZone}`
+}
+
 /** What a schedule begins: a batch. */
 export interface ScheduledBatch extends ViewTimes {
   /** The name of the schedule. */

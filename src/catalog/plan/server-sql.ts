@@ -2,14 +2,17 @@ import type { LiveView } from './live-view.ts'
 
 /**
  * SQL that the server wrote, as the server reads it. The server writes the marks of a CYCLE clause as casts, `TO 'Y'::text`,
- * but reads only constants there, `TO text 'Y'`. No such constant has an array type: see `isUnreadable`.
+ * but reads only constants there, `TO text 'Y'`. No such constant has an array type: see `isUnreadable`. And it writes the operator of the
+ * first columns between two rows, `ROW(a, b) OPERATOR(public.<) ROW(c, d)`, although each pair has its own of that name.
  */
 export const readable = (sql: string): string =>
-  sql.replace(marksOrQuoted, (found, column, mark, otherwise) =>
-    column === undefined
-      ? found
-      : ` SET ${column} TO ${constant(mark)} DEFAULT ${constant(otherwise)} USING `,
-  )
+  sql
+    .replace(rowsOrQuoted, (found, operator) => (operator === undefined ? found : `) ${operator} ROW(`))
+    .replace(marksOrQuoted, (found, column, mark, otherwise) =>
+      column === undefined
+        ? found
+        : ` SET ${column} TO ${constant(mark)} DEFAULT ${constant(otherwise)} USING `,
+    )
 
 /** Whether the server cannot read a text, although it wrote the text and `readable` has mended what it can. */
 export const isUnreadable = (sql: string): boolean =>
@@ -27,7 +30,6 @@ export const readableView = (live: LiveView): LiveView => ({
   dependents: live.dependents.map((each) => ({
     ...each,
     view: each.view && { ...each.view, definition: readable(each.view.definition) },
-    again: each.again && { ...each.again, sql: readable(each.again.sql) },
   })),
 })
 
@@ -38,6 +40,10 @@ const mark = `((?:${text}|[\\w.]+)(?:::(?:${name}|[^'"])+?)?)`
 /** The marks of a CYCLE clause; or a text or a name, in which the same words are no clause. */
 const marksOrQuoted = new RegExp(
   ` SET (${name}|[^\\s"']+) TO ${mark} DEFAULT ${mark} USING |${text}|${name}`,
+  'g',
+)
+const rowsOrQuoted = new RegExp(
+  `\\) OPERATOR\\((?:${name}|[\\w$]+)\\.([<>]=?)\\) ROW\\(|${text}|${name}`,
   'g',
 )
 const cast = new RegExp(`^(${text}|[\\w.]+)::(.+)$`, 's')

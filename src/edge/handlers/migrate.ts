@@ -87,7 +87,7 @@ async function serve(
   }
   switch (command.command) {
     case 'up':
-      if (administration !== undefined) await makeRole(administration)
+      if (administration !== undefined) await makeRole(administration, folders.schema)
       if (!isCommand && !viewMigrations) {
         logger.warn('this deploy leaves the migrations of views out')
         return upOfSchema(folders, call, environment)
@@ -110,10 +110,13 @@ async function serve(
 }
 
 /** Makes the role that Viewkeeper works with, as the administrator of the server. */
-async function makeRole({ database, workingLogin, connectionLimit }: Administration): Promise<void> {
+async function makeRole(
+  { database, workingLogin, connectionLimit }: Administration,
+  schema: URL,
+): Promise<void> {
   const login = { ...(await workingLogin()), connectionLimit }
   await database.withConnection(async (sql) => {
-    const { done, missing } = await createRole(sql, { ...login, owners: null, ownViews: null })
+    const { done, missing } = await createRole(sql, schema, { ...login, owners: null, ownViews: null })
     logger.info('role is ready', { role: ownerRole, login: login.login, done, missing })
   })
 }

@@ -12,7 +12,7 @@ type Environment = Pick<
   Configuration,
   'environment' | 'database' | 'schedules' | 'telling' | 'metricsPerView'
 > &
-  Partial<Pick<Configuration, 'tellsPrograms' | 'wakeAnnounce' | 'looks'>>
+  Partial<Pick<Configuration, 'tellsPrograms' | 'wakeAnnounce' | 'looks' | 'told'>>
 
 /**
  * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that
@@ -28,12 +28,14 @@ export async function monitorEnvironment({
   tellsPrograms = true,
   wakeAnnounce,
   looks,
+  told,
 }: Environment): Promise<Monitored> {
   const monitored = await monitor(database, {
     programs: tellsPrograms ? { environment } : null,
     looks,
     schedules,
     telling,
+    told,
     publish: {
       runs: (ended) => {
         lines.runs(ended)

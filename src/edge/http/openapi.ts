@@ -5,7 +5,7 @@ import * as schemas from './schemas/answers.ts'
 import { batchOptions } from './schemas/batches.ts'
 import { viewPath } from './schemas/fields.ts'
 import { batchPath, runPath } from './schemas/ids.ts'
-import { createOptions, dropOptions, refreshOptions } from './schemas/operations.ts'
+import { createOptions, dropOptions, pauseOptions, refreshOptions } from './schemas/operations.ts'
 import {
   actionsQuery,
   batchesQuery,
@@ -76,9 +76,10 @@ const operates = (summary: string, body: z.core.$ZodType) => ({
 })
 
 /** A route that pauses or resumes something. */
-const pauses = (summary: string, path?: z.core.$ZodObject) => ({
+const pauses = (summary: string, path?: z.core.$ZodObject, body?: typeof pauseOptions) => ({
   summary,
   ...(path && { path }),
+  ...(body && { body }),
   headers: [],
   answers: { 200: { description: 'The pause as it is now.', schema: schemas.pauseState } },
 })
@@ -128,9 +129,17 @@ export const descriptions: Descriptions = {
       202: { description: 'The batch is ending; `Location` is its route.', schema: schemas.startedBatch },
     },
   },
-  pauseView: pauses('Pauses a view: its refreshes are skipped, except with `force`', viewPath),
+  pauseView: pauses(
+    'Pauses a view: its refreshes are skipped, except with `force`, perhaps `until` a moment',
+    viewPath,
+    pauseOptions,
+  ),
   resumeView: pauses('Resumes a view: its refreshes run again', viewPath),
-  pauseAll: pauses('Pauses everything: schedules and deploys start no more refreshes'),
+  pauseAll: pauses(
+    'Pauses everything: schedules and deploys start no more refreshes, perhaps `until` a moment',
+    undefined,
+    pauseOptions,
+  ),
   resumeAll: pauses('Resumes everything: schedules and deploys start refreshes again'),
   listViews: reads('Lists every view', 'The views.', schemas.viewList, {
     does:

@@ -24,6 +24,8 @@ export interface Configuration extends Terms {
   viewMigrations: boolean
   /** Where mails lead to. */
   links: Links
+  /** Whether anybody is told what the monitor finds; null: nobody knows. */
+  told: boolean | null
   /** Whether each run that ended is published as metrics with the name of its view. */
   metricsPerView: boolean
   /** Whether what ends becomes an event for programs. */
@@ -55,6 +57,7 @@ export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configu
     administration: readAdministration(env, options),
     viewMigrations: env.VIEW_MIGRATIONS !== 'false',
     links: { pageUrl: options.pageUrl, runbookUrl: options.runbookUrl },
+    told: env.TOLD === undefined ? null : env.TOLD === 'true',
     metricsPerView: options.metricsPerView ?? false,
     tellsPrograms: Boolean(options.eventBus),
     wakeAnnounce: options.eventBus ? wakeAnnounce : undefined,

@@ -107,7 +107,13 @@ async function insistOnOnlyShadows(sql: Sql, rebuild: Rebuild): Promise<void> {
 /** The live view that a definition makes where its query finds shadows. */
 async function readOnShadows(sql: Sql, rebuild: Rebuild, change: Redefined): Promise<LiveView> {
   const { definition, onPath } = authoredShadow(rebuild, change)
-  const shadow = await describeShadow(sql, definition, change.given.view.owner, onPath)
+  const { members } = rebuild.scope
+  const schemas = new Map(
+    members.map(({ live: { view } }) => [rebuild.place.shadows(view.schema), view.schema]),
+  )
+  const schemaOf = `case n.nspname ${[...schemas].map(([shadows, schema]) => `when ${literal(shadows)} then ${literal(schema)}`).join(' ')} else n.nspname end`
+  const nameOf = `format('%I.%I', ${schemaOf}, c.relname)`
+  const shadow = await describeShadow(sql, definition, change.given.view.owner, onPath, nameOf)
   return shadowAsView(rebuild, change, shadow)
 }
 

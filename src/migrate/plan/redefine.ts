@@ -92,6 +92,8 @@ export function wantedView(
     view: {
       ...live.view,
       definition: shadow.view.definition,
+      path: shadow.view.path,
+      ...(shadow.view.meaning !== undefined && { meaning: shadow.view.meaning }),
       // An empty comment means no comment.
       comment: after.comment || (before?.comment ? null : live.view.comment),
     },
@@ -181,7 +183,7 @@ function alterations(
         .map((grant) => building(revokeStatement(grant, target))),
       ...wanted.grants
         .filter((grant) => !live.grants.some(sameGrant(grant)) || isRevokedToo(grant, live, wanted))
-        .map((grant) => building(grantStatement(grant, target, live.view.owner))),
+        .map((grant) => building(grantStatement(grant, target))),
     ],
     cutOver: [
       ...dropped.map(({ name }) => cutOver(`drop index ${indexName(name)}`)),

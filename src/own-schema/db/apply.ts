@@ -1,5 +1,5 @@
-import { toSetRole } from '../../catalog/db/acting.ts'
-import { settingUpQuery, usingPlpgsqlQuery } from '../../catalog/plan/rights.ts'
+import { intruders, keeper, refuseIntruders, trustOf } from '../../catalog/plan/intruders.ts'
+import { type Obstacle, settingUpQuery, usingPlpgsqlQuery } from '../../catalog/plan/rights.ts'
 import { Problem, sentences } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
@@ -7,7 +7,6 @@ import { lacking, readMissingRights } from '../../server/missing-rights.ts'
 import { sqlFailed } from '../../server/sql-failed.ts'
 import { quoteIdentifier } from '../../sql/names.ts'
 import type { SchemaStep } from '../../sql/schema-step.ts'
-import { ownerRole } from './role.ts'
 import { settingUp } from './setting-up.ts'
 
 export interface MigrateReport {
@@ -39,18 +38,15 @@ export async function applySchema(sql: Sql, steps: SchemaStep[]): Promise<Migrat
 }
 
 /**
- * Acts as the owner of schema `viewkeeper`; before the schema exists, as role `viewkeeper`, if an administrator has given
- * that role rights on this database. So the objects of a step belong to a role that nobody logs in as, and two logins
- * can take turns.
+ * Acts as the owner of schema `viewkeeper`, or as the role that is to own it. So the objects of a step belong to a role that
+ * nobody logs in as, and two logins can take turns. Refuses a schema in which others have a hand.
  */
 async function becomeOwner(sql: Sql): Promise<void> {
-  const [row] = await sql<{ owner: string }[]>`
-    select r.rolname as owner from pg_catalog.pg_roles r
-     where (r.oid = (select nspowner from pg_catalog.pg_namespace where nspname = 'viewkeeper')
-            or r.rolname = ${ownerRole} and to_regnamespace('viewkeeper') is null
-               and has_database_privilege(r.oid, current_database(), 'create'))
-       and pg_has_role(r.oid, ${toSetRole(sql)})`
-  if (row !== undefined) await sql.unsafe(`set local role ${quoteIdentifier(row.owner)}`)
+  const [row] = await sql.unsafe<[{ owner: string | null; found: Obstacle[] }]>(
+    `select (${keeper()}) as owner, ${intruders(trustOf(null))} as found`,
+  )
+  refuseIntruders(row.found)
+  if (row.owner !== null) await sql.unsafe(`set local role ${quoteIdentifier(row.owner)}`)
 }
 
 async function prepareJournal(sql: Sql, steps: SchemaStep[]): Promise<void> {
@@ -66,6 +62,7 @@ async function prepareJournal(sql: Sql, steps: SchemaStep[]): Promise<void> {
       name text not null,
       checksum text not null,
       applied_at timestamptz not null default clock_timestamp())`
+  await insistOnOwner(sql)
 }
 
 /** The steps of versions before the first release were folded into fewer, which do not upgrade what those have made. */
@@ -101,10 +98,27 @@ async function applyOnce(sql: Sql, step: SchemaStep): Promise<boolean> {
   } catch (error) {
     throw sqlFailed(`schema/${step.name}.sql`, step.sql, error)
   }
+  await insistOnOwner(sql)
   await sql`
     insert into viewkeeper.schema_steps (number, name, checksum)
     values (${step.number}, ${step.name}, ${step.checksum})`
   return true
+}
+
+/** An event trigger may give what is made to a role that may not do with it what triggers and keys need. */
+async function insistOnOwner(sql: Sql): Promise<void> {
+  const [given] = await sql<{ relation: string; owner: string; triggers: string | null }[]>`
+    select c.oid::regclass::text as relation, c.relowner::regrole::text as owner,
+           (select string_agg(quote_ident(evtname), ', ') from pg_catalog.pg_event_trigger where evtevent = 'ddl_command_end') as triggers
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = 'viewkeeper' and c.relkind = 'r' and c.xmin = pg_current_xact_id()::xid
+       and c.relowner <> current_user::regrole limit 1`
+  if (given === undefined) return
+  throw new Problem(
+    'EventTriggerFailed',
+    `${given.relation} belongs to ${given.owner} as soon as it is made, because event trigger ${given.triggers} gives it ` +
+      'to that role. Let the event trigger leave out schema viewkeeper and names that begin with viewkeeper_. Nothing was changed.',
+  )
 }
 
 const byCommand =

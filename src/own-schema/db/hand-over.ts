@@ -16,27 +16,38 @@ interface OwnedView extends Owned {
   schemaOwner: string
 }
 
+/** What is handed over: objects of Viewkeeper's steps by name, made by superusers or by roles that an administrator trusts. */
+interface HandedOver {
+  from: string[]
+  names: string[]
+}
+
 /**
- * Gives schema `viewkeeper` and all that is in it to role `viewkeeper`, and the views of role `viewkeeper` to
+ * Gives schema `viewkeeper` and what our steps made in it to role `viewkeeper`, and the views of role `viewkeeper` to
  * `viewkeeper_views`: somebody may have worked as an administrator first.
  */
-export async function handOver(sql: Sql, work: Work): Promise<void> {
+export async function handOver(sql: Sql, work: Work, { from, names }: HandedOver): Promise<void> {
   const ours = await sql<Owned[]>`
+    with trusted as (
+      select oid from pg_catalog.pg_roles
+       where rolname <> ${ownerRole} and (rolsuper or rolname in (select jsonb_array_elements_text(${sql.json(from)})))),
+    named as (select jsonb_array_elements_text(${sql.json(names)}) as name)
     select format('schema %I', n.nspname) as object, n.nspowner::regrole::text as owner
-      from pg_catalog.pg_namespace n where n.nspname = 'viewkeeper' and n.nspowner <> ${ownerRole}::regrole
+      from pg_catalog.pg_namespace n where n.nspname = 'viewkeeper' and n.nspowner in (select oid from trusted)
     union all
     select case c.relkind when 'v' then 'view ' when 'S' then 'sequence ' else 'table ' end || c.oid::regclass,
            c.relowner::regrole::text
       from pg_catalog.pg_class c
-     where c.relnamespace = to_regnamespace('viewkeeper') and c.relowner <> ${ownerRole}::regrole
-       and c.relkind in ('r', 'p', 'v', 'S')
+     where c.relnamespace = to_regnamespace('viewkeeper') and c.relowner in (select oid from trusted)
+       and c.relkind in ('r', 'p', 'v', 'S') and c.relname in (select name from named)
        -- the sequence of a column follows its table
        and not exists (select from pg_catalog.pg_depend d where d.classid = 'pg_class'::regclass and d.objid = c.oid
                           and d.refclassid = 'pg_class'::regclass and d.deptype in ('a', 'i'))
     union all
     select 'routine ' || p.oid::regprocedure, p.proowner::regrole::text
       from pg_catalog.pg_proc p
-     where p.pronamespace = to_regnamespace('viewkeeper') and p.proowner <> ${ownerRole}::regrole`
+     where p.pronamespace = to_regnamespace('viewkeeper') and p.proowner in (select oid from trusted)
+       and p.proname in (select name from named)`
   const views = await readViewsOf(sql, ownerRole)
   if (ours.length + views.length === 0) return
   await work.actingAs(ownerRole, async () => {

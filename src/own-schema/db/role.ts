@@ -86,3 +86,12 @@ export async function roleExists(sql: Sql, role: string): Promise<boolean> {
   const [found] = await sql`select from pg_catalog.pg_roles where rolname = ${role}`
   return found !== undefined
 }
+
+/** Whether a login is a member of role `viewkeeper`; null if there is no such login. */
+export async function isOurLogin(sql: Sql, login: string): Promise<boolean | null> {
+  const [found] = await sql<{ isOurs: boolean }[]>`
+    select exists (select from pg_catalog.pg_auth_members m join pg_catalog.pg_roles k on k.oid = m.roleid
+                    where k.rolname = ${ownerRole} and m.member = r.oid) as "isOurs"
+      from pg_catalog.pg_roles r where r.rolname = ${login}`
+  return found?.isOurs ?? null
+}

@@ -5,6 +5,7 @@ import { sqlstateOf } from '../../server/failures.ts'
 import { readMissingRights, readWhoLacks } from '../../server/missing-rights.ts'
 import { readRolePath, takeRolePath, takeSafePath } from '../../server/role-path.ts'
 import { literal, type QualifiedName } from '../../sql/names.ts'
+import { takeLoginSettings, takeOwnSettings } from '../../sql/own-session.ts'
 import type { Sandbox, Statement } from '../../sql/plan.ts'
 import { safePath } from '../../sql/search-path.ts'
 import { executeSandboxed, sandboxedText } from './sandbox.ts'
@@ -70,10 +71,14 @@ export async function executeStatements(
 ): Promise<void> {
   let current: Statement | undefined
   let at = 0
+  let acting: string | null = null
   try {
     await inTransaction(sql, async (part) => {
       for (current of statements) {
+        acting = takenRole(current, acting)
+        if (current.computesRows) await part.unsafe(takeLoginSettings())
         await execute(part, current, onPath)
+        if (current.computesRows) await part.unsafe(takeOwnSettings)
         if (!current.hidden) at++
       }
     })
@@ -84,7 +89,7 @@ export async function executeStatements(
       at,
       inDefinition,
       error,
-      sqlstateOf(error) === '42501' ? await readLacking(sql, current) : null,
+      sqlstateOf(error) === '42501' ? await readLacking(sql, current, acting, error) : null,
       current.computesRows ? await readUnfound(sql, error) : null,
     )
   }
@@ -98,7 +103,11 @@ export async function executeStatements(
 export async function executeTogether(sql: Sql, statements: Statement[]): Promise<void> {
   const rolePath = await readRolePath(sql)
   const pathOf = (statement: Statement) =>
-    statement.kind === 'sandboxed' && statement.rolePath ? rolePath : safePath
+    statement.kind !== 'sandboxed'
+      ? safePath
+      : statement.rolePath
+        ? rolePath
+        : (statement.sandbox.path ?? safePath)
   const texts = byRole(statements).map(({ role, sandbox, statements }) => {
     const plain = statements.map((each) => each.sql)
     if (role === null) return plain.join(';\n')
@@ -119,16 +128,19 @@ interface ByRole {
   statements: Statement[]
 }
 
+const isAboutRole = ({ sql }: Statement): boolean => /^(set local|reset) role\b/.test(sql)
+
+/** The role as which the next statement is executed; null: our login. */
+const takenRole = (statement: Statement, acting: string | null): string | null =>
+  isAboutRole(statement) ? (/^set local role (.*)$/s.exec(statement.sql)?.[1] ?? null) : acting
+
 /** The statements without those that take and reset a role. */
 function byRole(statements: Statement[]): ByRole[] {
   const parts: ByRole[] = []
   let acting: string | null = null
   for (const statement of statements) {
-    const [, takes] = /^set local role (.*)$/s.exec(statement.sql) ?? []
-    if (takes !== undefined || statement.sql === 'reset role') {
-      acting = takes ?? null
-      continue
-    }
+    acting = takenRole(statement, acting)
+    if (isAboutRole(statement)) continue
     const sandbox = statement.kind === 'sandboxed' ? statement.sandbox : null
     const role: string | null = sandbox?.role ?? acting
     const last = parts.at(-1)
@@ -145,7 +157,7 @@ function byRole(statements: Statement[]): ByRole[] {
 async function execute(sql: Sql, statement: Statement, onPath: (path: string) => string): Promise<void> {
   switch (statement.kind) {
     case 'sandboxed': {
-      const path = statement.rolePath ? onPath(await readRolePath(sql)) : safePath
+      const path = statement.rolePath ? onPath(await readRolePath(sql)) : (statement.sandbox.path ?? safePath)
       return executeSandboxed(sql, statement.sandbox, statement.sql, path)
     }
     case 'userCode':
@@ -164,7 +176,8 @@ async function execute(sql: Sql, statement: Statement, onPath: (path: string) =>
       const [found = '', hint] = (answer ?? '').split('\x1e')
       throw new Problem(why, message ?? found, { detail: tells && `${tells}${found}`, hint })
     }
-    // Nobody asks the client how many rows there are, nor what else was in the way.
+    // Nobody asks the client how many rows there are, nor what else was in the way; a trial shows nothing.
+    case 'newer':
     case 'count':
     case 'countRows':
     case 'notes':
@@ -177,11 +190,19 @@ async function execute(sql: Sql, statement: Statement, onPath: (path: string) =>
   }
 }
 
-/** The missing rights, if the statement knows what it needs; else who lacked one. */
-const readLacking = (sql: Sql, statement: Statement): Promise<string | null> =>
-  statement.obstacles === undefined
-    ? readWhoLacks(sql, 'sandbox' in statement ? statement.sandbox.role : null)
-    : readMissingRights(sql, hintsQueryOf(statement.obstacles))
+/** The missing rights, if the statement knows what it needs; else, or if the catalog shows none, who lacked one. */
+const readLacking = async (
+  sql: Sql,
+  statement: Statement,
+  acting: string | null,
+  error: unknown,
+): Promise<string | null> => {
+  const role = 'sandbox' in statement ? statement.sandbox.role : acting
+  return (
+    (statement.obstacles && (await readMissingRights(sql, hintsQueryOf(statement.obstacles)))) ??
+    readWhoLacks(sql, role, error)
+  )
+}
 
 async function readUnfound(sql: Sql, error: unknown): Promise<Unfound | null> {
   const sqlstate = sqlstateOf(error)

@@ -57,7 +57,7 @@ export interface Checked {
 const helper = `declare began constant timestamptz := clock_timestamp(); found jsonb;
 begin
   begin
-    perform set_config('transaction_read_only', 'on', true);
+    perform set_config('transaction_read_only', 'on', true), set_config('standard_conforming_strings', 'on', true);
     execute $1 into found;
     perform pg_catalog.set_config('search_path', ${literal(safePath)}, true);
   exception when sqlstate 'VK002' then raise;

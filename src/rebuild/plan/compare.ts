@@ -86,7 +86,7 @@ export function comparison(compared: Compared, { all = false, details = false } 
     return `(select *, row_number() over (partition by hash, id) as n
   from (select *, ${row(keys.map(({ value }) => value))} as id, ${hasKey} as has_key,
                hash_record_extended(${row(keys.map(({ hashed }) => hashed))}, 0) as hash
-          from (select 1${read.join('')} from ${from} as q (${all.map((_, at) => `c${at}`).join(', ')})) as q) as q
+          from (select 1${read.join('')} from ${from} as q${all.length === 0 ? '' : ` (${all.map((_, at) => `c${at}`).join(', ')})`}) as q) as q
  where (hash & 2147483647) < (select share from sample) * 2147483648)`
   }
   const differs = (before: string[], after: string[]) =>

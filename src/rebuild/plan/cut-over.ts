@@ -4,20 +4,19 @@ import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { parentsFirst } from '../../catalog/plan/readers.ts'
 import { type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
-import { buildRules, buildTriggers, dropRules } from './attached.ts'
-import { exclusively, holdStill, type Locked } from './locks.ts'
+import { buildTriggers } from './attached.ts'
+import { exclusively, holdRow, holdStill, type Locked } from './locks.ts'
 import { about, closePlace, dropPlace, openPlace } from './make.ts'
 import { basisOfShadows, someOf } from './prove.ts'
 import type { RunOptions } from './run-options.ts'
-import { type Member, materialized, outsideOf, type Scope, wantedOf } from './scope.ts'
+import { type Member, materialized, outsideOf, retyped, type Scope, wantedOf } from './scope.ts'
 import { nameParts } from './shadow.ts'
 import { isApart, type Rebuild, shadowName, shadowNames } from './shadow-place.ts'
-import { tablesOf, touchFunctions, writeObjectsAgain, writeViewAgain, writtenAgain } from './written-again.ts'
+import { noteMeaning, writeViewsAgain } from './written-again.ts'
 
 /**
  * Exchanges all shadows with their views at one moment. All locks come first; then the old views leave, the shadows take their
- * places, and what stays in place but reads a member is written again: plain views outside, functions, policies. The old
- * views are dropped without `cascade`, which proves that nothing depends on them any more. The catalog is compared with the
+ * places, and plain views outside that read a member are written again. The old views are dropped without `cascade`, which proves that nothing depends on them any more. The catalog is compared with the
  * facts once nobody can change it any more.
  */
 export function cutOver(
@@ -27,21 +26,21 @@ export function cutOver(
   const { scope, place } = rebuild
   const { members } = scope
   const outside = outsideOf(scope)
+  const proved = retyped(scope).size === 0 ? outside : []
   // Members that are to change may read others afterwards.
   const childrenFirst = parentsFirst(members).toReversed()
-  const again = writtenAgain(members.map(({ live }) => live))
   // A view that nothing reads leaves for good at once: one statement less under the lock.
   const isUnread = members.every(({ live }) => live.dependents.length === 0)
-  // Readers lock a plain view before what the view reads, and a table before what its policies read.
+  // Readers lock a plain view before what the view reads.
   const locked = [
     ...outside.toReversed().map((view): Locked => ({ ...view, kind: 'view' })),
-    ...tablesOf(again),
-    ...childrenFirst.map(({ live: { view } }) => view),
+    ...childrenFirst.map(({ live: { view, columns } }) =>
+      view.kind === 'view' ? view : { ...view, columns: columns.map(({ name }) => name) },
+    ),
   ]
   return exclusively(
     locked,
     [
-      ...members.flatMap(({ live }) => inPlaceOf(live.view.owner, dropRules(live))),
       ...openPlace(rebuild),
       ...childrenFirst.flatMap((member) => {
         const { view } = member.live
@@ -52,9 +51,8 @@ export function cutOver(
         return move(view, shadowName(rebuild, member), view)
       }),
       ...closePlace(rebuild),
-      ...outside.flatMap((view) => about(scope, view, [writeViewAgain(view)])),
+      ...writeViewsAgain(outside, proved),
       ...members.flatMap(({ live }) => about(scope, live.view, attach(live))),
-      ...writeObjectsAgain(again),
       ...childrenFirst.flatMap((member) =>
         isUnread ? [] : drop(member.live.view, oldName(rebuild, member)),
       ),
@@ -67,20 +65,22 @@ export function cutOver(
       timeoutSeconds,
       otherwise,
       guard: [
+        nothingIsNewer,
+        ...locked.flatMap(holdRow),
         ...materialized(scope).flatMap((member) =>
           holdStill(member.live, shadowNames(rebuild, member, member.live)),
         ),
         ...carry(rebuild),
         ...hasCarried(rebuild),
-        ...touchFunctions(again),
         nothingHasChanged(scope),
+        ...noteMeaning(proved),
       ],
     },
   )
 }
 
 /** A statement that compares the catalog with the facts on which the shadows were planned. */
-export const nothingHasChanged = (scope: Scope): Statement => {
+const nothingHasChanged = (scope: Scope): Statement => {
   const { sql, is } = basisOfShadows(scope)
   return {
     phase: 'locking',
@@ -95,6 +95,14 @@ export const nothingHasChanged = (scope: Scope): Statement => {
   }
 }
 
+/** Newer data stay: compares when each view was filled, by whomever, with what it was when its shadow began to be filled. */
+const nothingIsNewer: Statement = {
+  kind: 'newer',
+  phase: 'locking',
+  sql: 'select viewkeeper.newer($1, $2)',
+  hidden: true,
+}
+
 const move = ({ kind, owner }: LiveView['view'], from: QualifiedName, to: QualifiedName): Statement[] => {
   const how =
     from.schema === to.schema
@@ -106,11 +114,11 @@ const move = ({ kind, owner }: LiveView['view'], from: QualifiedName, to: Qualif
 const drop = ({ kind, owner }: LiveView['view'], name: QualifiedName): Statement[] =>
   inPlaceOf(owner, [step(`drop ${kind} ${quoteName(name)}`)])
 
-/** Triggers and rules are made when all names are final, because their SQL may name any member. */
+/** Triggers are made when all names are final, because their SQL may name any member. */
 const attach = (live: LiveView): Statement[] =>
   inPlaceOf(
     live.view.owner,
-    [...buildTriggers(live), ...buildRules(live)].map((statement) => ({ ...statement, phase: 'cut-over' })),
+    buildTriggers(live).map((statement) => ({ ...statement, phase: 'cut-over' })),
   )
 
 const step = (sql: string): Statement => ({ kind: 'command', phase: 'cut-over', sql })

@@ -46,19 +46,23 @@ export function fill(
     ...checkData({ ...checked, ...elsewhere, comparison: comparing }, checking),
     ...countShadow(names.view, sandbox, counts),
   ]
-  const giveAll: Statement = {
-    kind: 'command',
-    phase: 'building',
-    sql: `grant all on ${quoteName(names.view)} to ${owner}`,
-    hidden: true,
-  }
   return about(
     rebuild.scope,
     live.view,
-    ownerMay(live)
-      ? filling
-      : [...inPlaceOf(owner, [giveAll]), ...filling, ...givePrivileges(rebuild, member, live)],
+    withAllRights(live, names.view, filling, givePrivileges(rebuild, member, live)),
   )
+}
+
+/** Gives the owner of a view meanwhile what it may have revoked from itself, on `relation`; `after` takes it back. */
+export const withAllRights = (
+  live: LiveView,
+  relation: QualifiedName,
+  work: Statement[],
+  after: Statement[],
+): Statement[] => {
+  const sql = `grant all on ${quoteName(relation)} to ${live.view.owner}`
+  const giveAll: Statement = { kind: 'command', phase: 'building', sql, hidden: true }
+  return ownerMay(live) ? work : [...inPlaceOf(live.view.owner, [giveAll]), ...work, ...after]
 }
 
 /** Compares the rows of a shadow with those that readers see. */

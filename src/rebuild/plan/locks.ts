@@ -23,8 +23,11 @@ type CutOver = Plan['cutOver']
 export const giveUpAfterMs = (timeoutSeconds: number): number =>
   Math.min(longestLockHuntMs, timeoutSeconds * 800)
 
-/** A relation that a cut-over locks exclusively, and the role to do so as; null: as ourselves. */
-export type Locked = QualifiedName & { kind: ViewKind | 'table'; owner: string | null }
+/**
+ * A relation that a cut-over locks exclusively, and the role to do so as; null: as ourselves. `columns`: the lock that readers do not
+ * notice is taken by these, so the row of the relation still tells who has written it.
+ */
+export type Locked = QualifiedName & { kind: ViewKind | 'table'; owner: string | null; columns?: string[] }
 
 /** A materialized view that we may alter as ourselves. */
 export const ourselves = ({ schema, name }: QualifiedName): Locked[] => [
@@ -61,7 +64,11 @@ export const exclusively = (
   holders: holdersQuery(locked, 'AccessExclusiveLock'),
   statements: [
     ...(lasts === 'long' ? [] : [waitForBackup(otherwise)]),
-    ...locked.flatMap((each) => asOwner(each, alter(each.kind, each, 'reset (viewkeeper)'))),
+    ...locked.flatMap((each) =>
+      each.columns === undefined
+        ? asOwner(each, alter(each.kind, each, 'reset (viewkeeper)'))
+        : touchColumns(each, each.columns).flatMap((statement) => asOwner(each, statement)),
+    ),
     lockTimeout(shortLockMs),
     ...guard,
     ...locked.flatMap((each) => asOwner(each, exclusiveLock(each.kind, each))),
@@ -70,6 +77,13 @@ export const exclusively = (
   ],
   ...(lasts === 'long' ? {} : { last: waitForBackup(otherwise) }),
 })
+
+/**
+ * Writes the row of a relation that its columns have locked, and changes nothing: a grant takes no lock on a relation before 18, but
+ * writes this row, so from now on it waits for us, or we begin again.
+ */
+export const holdRow = (locked: Locked): Statement[] =>
+  locked.columns === undefined ? [] : asOwner(locked, alter(locked.kind, locked, 'reset (viewkeeper)'))
 
 const asOwner = ({ owner }: Locked, statement: Statement): Statement[] =>
   owner === null ? [statement] : inPlaceOf(owner, [statement])
@@ -100,12 +114,11 @@ export const besideReaders = (view: QualifiedName, work: Statement[], timeoutSec
 })
 
 /**
- * Takes AccessExclusive on a view or a table: the server takes this lock to reset this one option.
- * Nobody sets the option, so nothing changes. The usual `comment on … is <the same>` could undo a comment
- * that somebody else has just written.
+ * Takes AccessExclusive on a view or a table: the server takes this lock to reset this option, which only a BRIN index can
+ * have, so nothing changes. The usual `comment on … is <the same>` could undo a comment that somebody else has just written.
  */
 export const exclusiveLock = (kind: Locked['kind'], name: QualifiedName): Statement => ({
-  ...alter(kind, name, 'reset (user_catalog_table)'),
+  ...alter(kind, name, 'reset (pages_per_range)'),
   locksReaders: true,
 })
 
@@ -121,7 +134,7 @@ export const lockWhatIsRead = (view: QualifiedName): Statement => ({
 })
 
 /**
- * Rewrites the catalog row of each column, unchanged. Before PostgreSQL 18 `grant select (column)` takes no
+ * Rewrites the catalog row of each column, unchanged, which takes a lock on the view that readers do not notice. Before PostgreSQL 18 `grant select (column)` takes no
  * lock on the view. The rewriting waits for such a grant that is not committed, and later grants wait for us.
  */
 function touchColumns(view: QualifiedName, columns: string[]): Statement[] {
@@ -145,16 +158,13 @@ const touchStatistics = (statistics: QualifiedName, anotherName: string): Statem
  * comparison sees them; changes that others begin later wait for the exchange.
  */
 export const holdStill = (
-  { view, columns, indexes, statistics }: LiveView,
+  { view, indexes, statistics }: LiveView,
   names: Pick<ShadowNames, 'oldStatistics'>,
 ): Statement[] => [
-  ...inPlaceOf(view.owner, [
-    ...touchColumns(
-      view,
-      columns.map(({ name }) => name),
-    ),
-    ...indexes.map(({ name }) => lockIndex({ schema: view.schema, name })),
-  ]),
+  ...inPlaceOf(
+    view.owner,
+    indexes.map(({ name }) => lockIndex({ schema: view.schema, name })),
+  ),
   ...statistics.flatMap((each, at) => inPlaceOf(each.owner, touchStatistics(each, names.oldStatistics(at)))),
 ]
 

@@ -25,7 +25,7 @@ export function plainViewOf(live: LiveView, owner: string | null, trusted: boole
   const statements = [
     ...(owner === null ? [] : [`set local role ${quoteIdentifier(owner)}`]),
     ...buildShadow(live, { view }).map(({ sql }) => sql),
-    ...authoredGrants(live).map((grant) => grantStatement(grant, quoteName(view), view.owner)),
+    ...authoredGrants(live).map((grant) => grantStatement(grant, quoteName(view))),
   ].map((sql) => `    ${sql};\n`)
   const body = `begin
   if pg_catalog.to_regclass(${literal(quoteName(view))}) is null then

@@ -4,7 +4,7 @@ import { displayName, literal, quoteName } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'
 import { type Checking, recordChecks, recordsFirst } from './check-data.ts'
 import { countBefore } from './counting.ts'
-import { carry, cutOver, nothingHasChanged } from './cut-over.ts'
+import { carry, cutOver } from './cut-over.ts'
 import { fill } from './fill.ts'
 import { besideReaders } from './locks.ts'
 import { make } from './make.ts'
@@ -58,8 +58,6 @@ export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptio
         }),
       ),
       ...carry(rebuild),
-      // This check delays nobody, and finds a change made during the build. The same check under the locks decides.
-      nothingHasChanged(scope),
     ],
     cutOver: recordsFirst(
       cutOver(rebuild, options),

@@ -67,6 +67,7 @@ export const isReadByViews = ({ dependents }: LiveView): boolean =>
 /** What a swap needs, each object by name, apart from the rights that every refresh needs. Pure. */
 export function swapRequirements(live: LiveView): Requirement[] {
   const { view, dependents, statistics, grants } = live
+  const readers = dependents.flatMap((each) => each.view ?? [])
   const itself = relation(view.kind, view)
   return [
     ...(view.memberOf === null ? [] : [impossible(`it belongs to extension ${view.memberOf}`)]),
@@ -77,14 +78,15 @@ export function swapRequirements(live: LiveView): Requirement[] {
     ...(view.replicaIdentity === 'index' ? [impossible('its replica identity is an index')] : []),
     ...(isUnreadable(view.definition) ? [impossible(`its query has ${unreadableClause}`)] : []),
     ...dependents
-      .filter((each) => isUnreadable(each.view?.definition ?? each.again?.sql ?? ''))
+      .filter((each) => isUnreadable(each.view?.definition ?? ''))
       .map(({ description }) => impossible(`${description}, which reads it, has ${unreadableClause}`)),
     ...dependents
-      .filter((each) => each.view === null && each.again === null)
+      .filter((each) => each.view === null)
       .map(({ description }) => impossible(`${description} depends on it`)),
     memberOf(view.owner, itself, ['', `may not act as its owner, ${view.owner}`]),
     ...schemasOf(live).map((place) => placeRequirement(place, view.owner)),
-    ...[...new Set([view.owner, ...dependents.flatMap(ownerOf)])].map(sandboxRequirement),
+    ...parsedOf(live).map((part) => impossible(`${part} is never written again`)),
+    ...[...new Set([view.owner, ...readers.map(({ owner }) => owner)])].map(sandboxRequirement),
     ...statistics
       .filter(({ owner }) => owner !== view.owner)
       .map((each) =>
@@ -98,13 +100,12 @@ export function swapRequirements(live: LiveView): Requirement[] {
           'inherits',
         ),
       ),
-    ...dependents.flatMap(({ description, view: plain, again }) => {
-      const owned = plain === null ? again && literal(again.owned) : relation('view', plain)
-      const reader = plain === null ? description : `view ${displayName(plain)}`
-      return ownerOf({ view: plain, again }).map((owner) =>
-        memberOf(owner, owned, [`${reader} reads it, and `, `may not act as its owner, ${owner}`]),
-      )
-    }),
+    ...readers.map((plain) =>
+      memberOf(plain.owner, relation('view', plain), [
+        `view ${displayName(plain)} reads it, and `,
+        `may not act as its owner, ${plain.owner}`,
+      ]),
+    ),
     ...statistics.map((each) =>
       memberOf(each.owner, literal(`statistics ${quoteName(each)}`), [
         `statistics ${displayName(each)} belong to ${each.owner}, and `,
@@ -147,11 +148,15 @@ export const memberOf = (
   given: isMember('asked.role', roleOf(role), how),
 })
 
-/** The owner of a dependent that a swap writes again. */
-const ownerOf = ({ view, again }: Pick<LiveView['dependents'][number], 'view' | 'again'>): string[] => {
-  const owner = view?.owner ?? again?.owner
-  return owner === undefined ? [] : [owner]
-}
+/** What hangs on a plain view, holds SQL of others, and is not copied: no refresh writes a rule or a default. */
+export const parsedOf = ({ view, rules, columns }: LiveView): string[] => [
+  ...rules.map(({ name }) => `rule ${displayPart(name)} on ${displayName(view)}`),
+  ...columns.flatMap((column) =>
+    column.default === null
+      ? []
+      : [`the default of column ${displayPart(column.name)} of ${displayName(view)}`],
+  ),
+]
 
 /** The sandbox needs PL/pgSQL. */
 const sandboxRequirement = (role: string): Requirement => ({
@@ -182,7 +187,7 @@ function schemasOf({ view, statistics, dependents }: LiveView): Place[] {
       ...both(owner, schema),
     ]),
     ...dependents
-      .flatMap(({ view: plain, again }) => plain ?? again ?? [])
+      .flatMap((each) => each.view ?? [])
       .flatMap((above): Place[] => [
         ...both(above.owner, above.schema),
         { role: above.owner, privilege: 'usage', schema: view.schema },

@@ -41,6 +41,19 @@ export function together<R extends OutlinedReader & Pick<Member, 'wanted'>>(read
   }
 }
 
+/**
+ * The OIDs of the members whose columns are to get other types, and of all that read them, directly or not: there, the same text may mean
+ * something else.
+ */
+export function retyped({ members }: Scope): Set<number> {
+  const typesOf = ({ columns }: LiveView) => JSON.stringify(columns.map(({ name, type }) => [name, type]))
+  const found = new Set<number>()
+  for (const { oid, live, wanted, reads } of members)
+    if ((wanted !== undefined && typesOf(wanted) !== typesOf(live)) || reads.some((read) => found.has(read)))
+      found.add(oid)
+  return found
+}
+
 /** The OIDs of these views with all that they read among the readers, directly or not. */
 export function withRead(readers: OutlinedReader[], oids: number[]): Set<number> {
   const reads = new Map(readers.map((reader) => [reader.oid, reader.reads]))

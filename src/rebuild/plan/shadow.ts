@@ -39,29 +39,18 @@ export function buildShadow(live: LiveView, names: Pick<ShadowNames, 'view'>): S
     ...view.extensions.map((extension) => `${alter} depends on extension ${quoteIdentifier(extension)}`),
     view.comment !== null && `comment on ${view.kind} ${shadow} is ${literal(view.comment)}`,
   ])
-  const defaults = columns.flatMap(({ name, default: text }): Statement[] =>
-    text === null
-      ? []
-      : [
-          {
-            phase: 'building',
-            sql: `${alter} alter column ${quoteIdentifier(name)} set default ${text}`,
-            ...ownersSandboxed(live),
-          },
-        ],
-  )
-  return [create, ...attributes, ...defaults]
+  return [create, ...attributes]
 }
 
 /** SQL that others wrote about a view is parsed as the view's owner. */
-export const ownersSandbox = ({ view }: LiveView): Sandbox => ({
+export const ownersSandbox = ({ view }: { view: Pick<LiveView['view'], 'owner' | 'schema'> }): Sandbox => ({
   role: view.owner,
   schema: quoteIdentifier(view.schema),
 })
 
-/** A statement with this is executed sandboxed, as the owner of the view. */
-export const ownersSandboxed = (live: LiveView) =>
-  ({ kind: 'sandboxed', sandbox: ownersSandbox(live) }) as const
+/** A statement with this is executed sandboxed, as the owner of the view, on the path on which the server reads its own text. */
+export const ownersSandboxed = (live: { view: Pick<LiveView['view'], 'owner' | 'schema' | 'path'> }) =>
+  ({ kind: 'sandboxed', sandbox: { ...ownersSandbox(live), path: live.view.path } }) as const
 
 /** The same if the statement parses expressions of others. */
 export const sandboxedIf = (hasExpressions: boolean, live: LiveView) =>
@@ -69,7 +58,7 @@ export const sandboxedIf = (hasExpressions: boolean, live: LiveView) =>
 
 /** The indexes of the view, on its shadow. */
 export function buildIndexes(live: LiveView, names: ShadowNames): Statement[] {
-  const { indexes } = live
+  const { indexes, columns } = live
   const shadow = quoteName(names.view)
   return indexes.flatMap((index, at) => {
     const temporary = quoteIdentifier(names.index(at))
@@ -87,6 +76,12 @@ export function buildIndexes(live: LiveView, names: ShadowNames): Statement[] {
         ...index.statistics.map(
           ({ column, target }) => `alter index ${name} alter column ${column} set statistics ${target}`,
         ),
+        ...columns
+          .filter(({ name }) => index.compressed?.includes(name))
+          .map(
+            ({ name, compression }) =>
+              `alter materialized view ${shadow} alter column ${quoteIdentifier(name)} set compression ${compression}`,
+          ),
         index.clustered && `alter materialized view ${shadow} cluster on ${temporary}`,
         index.comment !== null && `comment on index ${name} is ${literal(index.comment)}`,
         ...index.extensions.map(

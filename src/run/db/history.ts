@@ -46,8 +46,7 @@ export async function readRuns(sql: Sql, filter: RunFilter): Promise<Page<Run, n
     ? sql`
     select * from (
       (${among(sql`r.id < ${first(until)} and ${since === null ? sql`true` : sql`r.id >= ${first(since)}`}`)} order by r.id desc limit ${filter.limit + 1})
-      union all ${among(sql`r.id + 0 >= ${first(until)}`)}
-      ${since === null ? sql`` : sql`union all ${among(sql`r.id + 0 < ${first(since)}`)}`}) either`
+      union all ${among(sql`r.id + 0 >= ${first(until)}`)}) either`
     : among(sql`true`)
   const rows = await sql<Paged<Run>[]>`
     with ${newestPage(sql, found, filter.limit)}

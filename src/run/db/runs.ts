@@ -294,6 +294,6 @@ export async function findRecentSuccess(
         select r.id, r.finished_at from viewkeeper.runs r
          where r.definition_id = d.id and r.status = 'success' and r.fills order by r.id desc limit 1) last
      where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null
-       and last.finished_at > clock_timestamp() - make_interval(secs => d.min_interval_seconds)`
+       and last.finished_at <= clock_timestamp() and last.finished_at > clock_timestamp() - make_interval(secs => d.min_interval_seconds)`
   return row?.id
 }

@@ -5,7 +5,7 @@
 -- This text is constant. What differs between runs is data: the plan of the run, in viewkeeper.runs.plan, and settings of the
 -- session. Text of users in here would sooner or later break out of the dollar quotes, and would make an entry of
 -- pg_stat_statements for each run. All names mean objects of the catalog, because the path of the session is
--- "pg_catalog, pg_temp" (src/sql/search-path.ts).
+-- "pg_catalog, pg_temp" (src/sql/own-session.ts).
 --
 --   1. The claim, and a commit: from here on others see that the run is running.
 --   2. The work, in three stages. "prepare" needs no strong lock. "cut-over" has the statements that need one, and is tried until
@@ -22,6 +22,8 @@ declare
   run constant integer := pg_catalog.current_setting('viewkeeper.run')::pg_catalog.int4;
   role_path constant text := pg_catalog.current_setting('viewkeeper.role_path');
   home constant text := pg_catalog.current_setting('role');
+  login_settings constant jsonb := pg_catalog.current_setting('viewkeeper.login_settings')::pg_catalog.jsonb;
+  own_settings jsonb;
   -- What is known of failures, as JSON: src/run/envelope/failures.ts.
   failures constant text := pg_catalog.current_setting('viewkeeper.failures');
   me_since timestamptz;
@@ -56,6 +58,7 @@ declare
   patience interval;
   give_up_at timestamptz;
   tries integer := 0;
+  again boolean := false;
   conflicts integer := 0;
   nap float8;
   in_the_way text;
@@ -89,6 +92,7 @@ declare
   unfound jsonb;
 begin
   me_since := (select backend_start from pg_stat_get_activity(pg_backend_pid()));
+  own_settings := (select jsonb_object_agg(key, current_setting(key)) from jsonb_each_text(login_settings));
   statement_limit := current_setting('statement_timeout')::interval;
   -- The rest is for recording the failure: a time-out that meets the recording would lose the run's own error.
   deadline := statement_timestamp() + coalesce(nullif(statement_limit, '0') - least(statement_limit / 5, '1s'), '7 days');
@@ -264,6 +268,12 @@ begin
           end if;
 
           for statement in select * from jsonb_array_elements(todo) loop
+            -- Queries of others are executed under the settings of our login: see src/sql/own-session.ts. With all identifiers quoted
+            -- the server cannot read its own SQL of a concurrent refresh.
+            if statement ? 'computesRows' then
+              perform set_config(key, value, true) from jsonb_each_text(login_settings)
+                where key <> 'quote_all_identifiers' or statement ->> 'sql' !~ '^refresh materialized view concurrently ';
+            end if;
             -- How old the data will be that the statement fills a view with, noted before the server takes the statement's
             -- snapshot. The owner of a view may not read the record, so our own role does.
             if statement ? 'fills' then
@@ -276,14 +286,12 @@ begin
                   || viewkeeper.seen(made, statement #>> '{fills,view,0}', statement #>> '{fills,view,1}', seen, batch));
               -- Whether the query reaches anything but plain tables and what is the server's own, or its definition names what
               -- it reads. Most views read tables only: then the functions of the record, which take longer to plan than a refresh
-              -- of a small view, are neither called nor planned. A table may have a foreign heir, far below it.
-              elsif exists (
+              -- of a small view, are neither called nor planned.
+              elsif viewkeeper.reads_more(made)
+                or exists (
                   select from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
-                    left join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid
-                   where w.ev_class = made and d.refobjid <> made
-                     and (d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass) or c.relkind in ('m', 'v', 'f')
-                          or c.relrowsecurity or c.relhassubclass and exists (select from pg_foreign_table)))
-                or exists (select from pg_rewrite w where w.ev_class = made and viewkeeper.reads_by_text(w.ev_action))
+                    join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid
+                   where w.ev_class = made and d.refobjid <> made and c.relkind in ('m', 'v'))
                 or exists (select from viewkeeper.definitions d
                             where d.schema_name = statement #>> '{fills,view,0}' and d.name = statement #>> '{fills,view,1}' and d.depends_on <> '{}') then
                 seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', statement #> '{fills,view}', 'inputs',
@@ -292,6 +300,10 @@ begin
               else
                 seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', statement #> '{fills,view}', 'asOf', clock_timestamp()));
               end if;
+              -- Asked by the catalog's rows: our role may lack usage on the schema.
+              seen := seen || jsonb_build_object(made::oid, (seen -> made::oid::text) || jsonb_build_object('replaces',
+                (select viewkeeper.filling(c.oid) from pg_class c join pg_namespace n on n.oid = c.relnamespace
+                  where n.nspname = statement #>> '{fills,view,0}' and c.relname = statement #>> '{fills,view,1}')));
               perform set_config('role', acting, true);
             end if;
 
@@ -324,7 +336,7 @@ begin
               execute format('create function %s(text, text) returns integer language plpgsql as %L', sandbox,
                 'begin perform pg_catalog.set_config(''search_path'', $2, true); execute $1; return 1; end');
               execute format('create materialized view %s as select %s(%L::text, %L::text)', sandbox, sandbox, command,
-                case when statement ? 'rolePath' then role_path else 'pg_catalog, pg_temp' end);
+                case when statement ? 'rolePath' then role_path else coalesce(statement #>> '{sandbox,path}', 'pg_catalog, pg_temp') end);
               execute format('drop materialized view %s', sandbox);
               execute format('drop function %s(text, text)', sandbox);
               perform set_config('role', acting, true);
@@ -378,7 +390,16 @@ begin
                   detail = coalesce((statement #>> '{check,tells}') || split_part(answer, E'\x1e', 1), ''),
                   hint = coalesce(split_part(answer, E'\x1e', 2), '');
               end if;
+            when 'newer' then
+              execute command into answer using seen, members || run::bigint;
+              if answer <> '' then
+                failure := 'CatalogChanged';
+                raise exception 'Somebody has refreshed %, or granted privileges on it, while its shadow was built. Nothing was exchanged: refresh again.', answer;
+              end if;
             end case;
+            if statement ? 'computesRows' then
+              perform set_config(key, value, true) from jsonb_each_text(own_settings);
+            end if;
 
             if statement ->> 'when' = 'before' then
               rows_before := counted;
@@ -410,13 +431,15 @@ begin
                    result = case when not work ? 'builds' then work ->> 'result' end,
                    finished_at = case when not work ? 'builds' then finished end,
                    built_at = case when work ? 'builds' then finished else r.built_at end,
-                   (as_of, held_back_by, inputs, filled, touched) = (
+                   (as_of, held_back_by, inputs, filled, touched, replaces) = (
                      select case when s.key is null then r.as_of else (s.value ->> 'asOf')::timestamptz end,
                             case when s.key is null then r.held_back_by else s.value ->> 'heldBackBy' end,
                             case when s.key is null then r.inputs else nullif(s.value -> 'inputs', 'null') end,
-                            case when s.key is null then r.filled else viewkeeper.filling(s.key::oid) end,
-                            (select c.xmin::text from pg_class c where c.oid = coalesce(s.key, split_part(r.filled, ' ', 2))::oid)
-                       from (select) one left join jsonb_each(seen) s on s.value -> 'view' = jsonb_build_array(r.schema_name, r.view_name)),
+                            viewkeeper.filling(x.made),
+                            (select c.xmin::text from pg_class c where c.oid = x.made),
+                            case when work ? 'builds' then s.value ->> 'replaces' end
+                       from (select) one left join jsonb_each(seen) s on s.value -> 'view' = jsonb_build_array(r.schema_name, r.view_name)
+                      cross join lateral (select coalesce(s.key, split_part(r.filled, ' ', 2))::oid as made) x),
                    plan = null, updated_at = finished,
                    duration_ms = case when r.built_at is not null then r.duration_ms::float8
                                       when r.id = run then extract(epoch from finished - started) * 1000
@@ -487,6 +510,8 @@ begin
         -- if code of others was executed.
         quotes_rows := failure is null
           and (statement ? 'computesRows' or left(st, 2) in ('21', '22', '23') and (statement ->> 'kind' = 'userCode' or statement ? 'sandbox'));
+        -- These are the server's own about limits and logins, which tell no row, unless a function or another server stands in between.
+        quotes_rows := quotes_rows and not (failures::jsonb -> 'whole' ? st and cardinality(string_to_array(ctx, E'\n')) < 3);
         -- A name that an error gives may be row data. 21000: a concurrent refresh has found two equal rows, and quotes one.
         violated := case when raised then null
                          when st = '23505' then statement #>> array['unique', con]
@@ -508,10 +533,19 @@ begin
           else coalesce(failures::jsonb #>> array['classes', st], failures::jsonb #>> array['classes', left(st, 2)], 'ViewSqlFailed')
         end;
 
+        -- Newer data stay: what was built before them is built again, once, if there is as much time as it has taken.
+        if statement ->> 'kind' = 'newer' and failure is not null and seen <> '{}' and not again and finished - started < deadline - finished then
+          again := true;
+          failure := null;
+          statement := '{}';
+          stage := 'prepare';
+          continue;
+        end if;
+
         -- Goes on with the other plan, which refreshes one view only. If the query itself has failed, or trying again may help,
         -- the other plan is no way out.
         if work ? 'otherwise' and statement ? 'sql' and not statement ? 'computesRows'
-            and why in ('SwapImpossible', 'ViewSqlFailed', 'EventTriggerFailed', 'InsufficientPrivilege', 'DependentsExist') then
+            and (why in ('SwapImpossible', 'ViewSqlFailed', 'EventTriggerFailed', 'InsufficientPrivilege', 'DependentsExist') or statement ->> 'kind' = 'newer') then
           response := jsonb_set(work #> '{otherwise,response}', '{because}', to_jsonb(format('%s (%s)',
             work #>> '{otherwise,response,because}',
             left(case when quotes_rows then st else concat_ws(' ', msg, nullif(det, '')) end, 2000))));
@@ -548,6 +582,15 @@ begin
             end;
             -- A cancel signals before it commits its request: the update waits for that commit, but would not see it.
             perform from viewkeeper.runs r where r.id = run or r.group_run_id = run for no key update;
+            -- A view that was only to be rebuilt along, for the sake of the one that somebody asked for, is not to blame.
+            update viewkeeper.runs r set status = 'skipped', plan = null, finished_at = finished, updated_at = finished, duration_ms = 0,
+                   meta = jsonb_set(r.meta, '{response,because}', to_jsonb(format('run %s of %s did not succeed, and nothing was exchanged', run, the_view)))
+             where r.group_run_id = run and r.batch_id is null
+               and not exists (select from viewkeeper.runs c where run in (c.id, c.group_run_id) and c.cancel_requested_at is not null)
+               and not exists (
+                     select from jsonb_array_elements(work -> 'members') m
+                      where m ->> 'view' = statement ->> 'view' and m ->> 'schema' = r.schema_name and m ->> 'name' = r.view_name)
+               and r.backend_pid = pg_backend_pid() and r.backend_start = me_since and r.status in ('running');
             -- Failure: the runs that this process claimed, without row data. Canceled: a caller has asked for it.
             update viewkeeper.runs r
                set status = case when st = '57014' and not raised and exists (

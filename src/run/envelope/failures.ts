@@ -18,6 +18,8 @@ const ofEveryRun = {
   /** Classes after which the same idempotency key may be used again. */
   retried: problemCodes.filter(mayRetry),
   unfoundStates,
+  /** A limit of the server's configuration; a login without a password at a foreign server. */
+  whole: ['53400', '2F003'],
   unfound: short(unfoundQuery),
 }
 

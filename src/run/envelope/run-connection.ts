@@ -4,10 +4,10 @@ import { problemOf } from '../../server/failures.ts'
 import { reservedKeys } from '../../server/lock-keys.ts'
 import { readFix } from '../../server/missing-rights.ts'
 import { sendAhead } from '../../server/send-ahead.ts'
-import { liftTransactionLimit } from '../../server/transaction-limit.ts'
 import { literal } from '../../sql/names.ts'
+import { makeSafe } from '../../sql/own-session.ts'
 import type { Plan } from '../../sql/plan.ts'
-import { makeSafe, safePath } from '../../sql/search-path.ts'
+import { safePath } from '../../sql/search-path.ts'
 import { type Run, readSentRun } from '../db/runs.ts'
 import { sessionEnvelope } from './envelope.ts'
 import { failuresOf, failuresSetting } from './failures.ts'
@@ -125,7 +125,7 @@ export function sendRun(connection: RunConnection, runId: number, work: Work): S
 
 /** Takes back the settings of a run that the server has not claimed: the connection may plan again. Travels with the next message. */
 export const takeBack = ({ sql }: RunConnection): void =>
-  sendAhead(sql, `reset all; ${makeSafe}; ${liftTransactionLimit}; ${takeOurs}`)
+  sendAhead(sql, `reset all; ${makeSafe}; ${takeOurs}`)
 
 const waiting = { ...startUp, application_name: 'viewkeeper waiting' }
 const noRun = `pg_catalog.set_config('viewkeeper.run', '${reservedKeys.warmUp}', false), pg_catalog.set_config('${failuresSetting}', '{}', false)`

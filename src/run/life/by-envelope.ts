@@ -31,11 +31,11 @@ export const failure: Transition = {
   proof: 'the server process that claimed the run has undone the work; canceled: a caller has asked for it',
 }
 
-/** The runs of the other members of a group end, because the view has to be refreshed without them. */
+/** The runs of the other members of a group end, because the view has to be refreshed without them, or its refresh has failed. */
 export const leavingOut: Transition = {
   from: ['running'],
   to: ['skipped'],
-  proof: 'the server process that claimed the run goes on with a plan for one view',
+  proof: 'the server process that claimed the run goes on with a plan for one view, or has undone the work',
 }
 
 /** A text of an error holds at most so many characters in the record: an answer lists many runs. */

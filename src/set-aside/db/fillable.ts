@@ -9,7 +9,7 @@ import { sqlstateOf } from '../../server/failures.ts'
 import { undone } from '../../server/rolled-back.ts'
 import { mayPass } from '../../server/sqlstate.ts'
 import { quoteName } from '../../sql/names.ts'
-import { type AsideItem, type AsideView, isView } from '../plan/items.ts'
+import type { AsideView } from '../plan/items.ts'
 import { readUnlocked } from './in-the-way.ts'
 import { type Misfit, noLongerFits } from './perform.ts'
 
@@ -23,9 +23,9 @@ export interface Fillable {
  * Fills shadows of the views that have data, each from the shadows of the views below it, and undoes that: so the data of today
  * are tried, and no view is locked. It takes as long, and as much room on disk, as it takes to fill the views.
  */
-export const tryToFill = (sql: Sql, items: AsideItem[]): Promise<Fillable> =>
+export const tryToFill = (sql: Sql, items: AsideView[]): Promise<Fillable> =>
   undone(sql, async (part) => {
-    const views = items.filter(isView)
+    const views = items
     const byName = new Map(views.map((item) => [quoteName(item.live.view), item]))
     const members = (await readMembers(part, [...byName.keys()])).filter(({ live }) =>
       byName.has(quoteName(live.view)),

@@ -4,16 +4,16 @@ import type { Sql } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { mayPass } from '../../server/sqlstate.ts'
 import { quoteName } from '../../sql/names.ts'
-import { type AsideItem, type AsideView, isView } from '../plan/items.ts'
+import type { AsideView } from '../plan/items.ts'
 import { describeShadow, isSameQuery } from './trial.ts'
 
 /** The frozen queries of views, by `viewKey`. */
 export type Frozen = Map<string, string>
 
 /** Reads the frozen query of each view that has that query, as this server reads it now. Locks nothing. */
-export async function readFrozen(sql: Sql, items: AsideItem[]): Promise<Frozen> {
+export async function readFrozen(sql: Sql, items: AsideView[]): Promise<Frozen> {
   const frozen: Frozen = new Map()
-  const views = items.filter(isView)
+  const views = items
   const queries = await readAuthoredQueries(
     sql,
     views.map(({ live }) => live.view),
@@ -26,9 +26,9 @@ export async function readFrozen(sql: Sql, items: AsideItem[]): Promise<Frozen> 
 }
 
 /** The items, each with the frozen query that was read for it as it is. */
-export const withFrozen = (items: AsideItem[], frozen: Frozen): AsideItem[] =>
+export const withFrozen = (items: AsideView[], frozen: Frozen): AsideView[] =>
   items.map((item) => {
-    const query = isView(item) ? frozen.get(viewKey(item)) : undefined
+    const query = frozen.get(viewKey(item))
     return query === undefined ? item : ({ ...item, frozen: query } as AsideView)
   })
 

@@ -6,11 +6,13 @@ import { type Obstacle, obstacle } from '../../catalog/plan/rights.ts'
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
 import { readRoleSchemas } from '../../server/role-path.ts'
-import { literal } from '../../sql/names.ts'
+import { quoteName } from '../../sql/names.ts'
 import { parentsFirst } from '../../sql/walks.ts'
-import type { AsideFunction, AsideItem, AsidePolicy, InTheWay, Touched } from '../plan/items.ts'
+import type { AsideView, InTheWay, Touched } from '../plan/items.ts'
 import { actingRequirements, cannotCarry } from '../plan/requirements.ts'
 import { readBelow } from './below.ts'
+import { mayRecordRuns } from './runs.ts'
+import { readTrees } from './trees.ts'
 
 /** A relation that is touched, found in the catalog. */
 export interface TouchedRelation {
@@ -68,15 +70,21 @@ export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Prom
     relations.filter(({ touched }) => touched.dropped).map(({ oid }) => `pg_class ${oid}`),
   )
   const kept = members.filter((member) => !dropped.has(keyOf(member)))
+  await insistOnNoShadow(
+    sql,
+    kept.map(({ oid }) => oid),
+  )
   const readers = await readUnlocked(
     sql,
     kept.flatMap((member) => (member.class === 'pg_class' ? [member.oid] : [])),
   )
   const live = new Map(readers.map((reader) => [reader.oid, reader]))
-  const functions = await documents<AsideFunction>(sql, functionQuery, kept, 'pg_proc')
-  const policies = await documents<AsidePolicy>(sql, policyQuery, kept, 'pg_policy')
+  const trees = await readTrees(
+    sql,
+    readers.map((reader) => quoteName(reader.live.view)),
+  )
   const obstacles: Obstacle[] = []
-  const items: AsideItem[] = []
+  const items: AsideView[] = []
   const below = await readBelow(
     sql,
     kept.filter(({ why }) => why === null),
@@ -84,29 +92,43 @@ export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Prom
   for (const member of parentsFirst(kept, keyOf, ({ needs }) => needs)) {
     const { oid, description, why } = member
     const reading = { reads: member.reads, below: below.get(keyOf(member)) ?? [] }
-    if (why !== null) obstacles.push(obstacle(`${description} ${why}`))
-    else if (member.class === 'pg_class') {
-      const reader = live.get(oid)
-      if (reader === undefined) throw gone(description)
-      const { populated, sizeBytes } = reader
-      items.push({ kind: 'view', live: reader.live, populated, sizeBytes, ...reading })
-    } else {
-      const found = (member.class === 'pg_proc' ? functions : policies).get(oid)
-      if (found === undefined) throw gone(description)
-      items.push({ ...found, ...reading } as AsideItem)
+    if (why !== null) {
+      obstacles.push(obstacle(`${description} ${why}`))
+      continue
     }
+    const reader = live.get(oid)
+    if (reader === undefined) throw gone(description)
+    const { populated, sizeBytes } = reader
+    items.push({
+      live: reader.live,
+      populated,
+      sizeBytes,
+      trees: trees.get(quoteName(reader.live.view)) ?? '',
+      ...reading,
+    })
   }
   return {
-    items: [
-      ...items.filter(({ kind }) => kind !== 'policy'),
-      ...items.filter(({ kind }) => kind === 'policy'),
-    ],
+    items,
     obstacles: [...obstacles, ...items.flatMap(cannotCarry), ...(await readMissingRoles(sql, items))],
   }
 }
 
+/** Refuses (CatalogChanged) shadows that a batch has built: it exchanges or drops them, and nobody else may. */
+async function insistOnNoShadow(sql: Sql, oids: number[]): Promise<void> {
+  if (!(await mayRecordRuns(sql))) return
+  const [built] = await sql<{ view: string; batch: string }[]>`
+    select format('%I.%I', r.schema_name, r.view_name) as view, r.batch_id as batch
+      from viewkeeper.runs r join jsonb_array_elements_text(${sql.json(oids)}) x(oid) on r.filled = viewkeeper.filling(x.oid::oid)
+     where r.status = 'built' limit 1`
+  if (built !== undefined)
+    throw new Problem(
+      'CatalogChanged',
+      `batch ${built.batch} has built ${built.view} anew, and waits to exchange it`,
+    )
+}
+
 /** The roles as which we have to act and may not, with every object of them. */
-async function readMissingRoles(sql: Sql, items: AsideItem[]): Promise<Obstacle[]> {
+async function readMissingRoles(sql: Sql, items: AsideView[]): Promise<Obstacle[]> {
   const missing = await readObstacles(sql, actingRequirements(items, 'role'))
   return missing.length === 0 ? [] : await readObstacles(sql, actingRequirements(items, 'object'))
 }
@@ -118,32 +140,10 @@ export async function readUnlocked(sql: Sql, oids: number[]): Promise<Reader[]> 
   throw await lockedProblem(sql, oids)
 }
 
-/** Reads a function by its signature as SQL writes it. */
-export async function readFunction(sql: Sql, signature: string): Promise<AsideFunction | undefined> {
-  const [row] = await sql.unsafe<{ facts: AsideFunction }[]>(
-    functionQuery.replace('$oids', () => `to_regprocedure(${literal(signature)})::oid`),
-  )
-  return row && { ...row.facts, reads: [] }
-}
-
 const gone = (description: string): Problem =>
-  new Problem('CatalogChanged', `${description} was exchanged or dropped meanwhile. Try again.`)
+  new Problem('CatalogChanged', `${description} was exchanged or dropped meanwhile`)
 
 const keyOf = ({ class: of, oid }: Pick<Member, 'class' | 'oid'>): string => `${of} ${oid}`
-
-async function documents<T>(
-  sql: Sql,
-  query: string,
-  members: Member[],
-  of: Member['class'],
-): Promise<Map<number, T>> {
-  const oids = members.flatMap((member) =>
-    member.class === of && member.why === null ? [String(member.oid)] : [],
-  )
-  if (oids.length === 0) return new Map()
-  const rows = await sql.unsafe<{ oid: number; facts: T }[]>(query.replace('$oids', () => oids.join(', ')))
-  return new Map(rows.map(({ oid, facts }) => [oid, facts]))
-}
 
 /**
  * Rule `_RETURN` is the query of a view. A query or a function may also need the row type of what it reads, or the type's
@@ -228,11 +228,11 @@ select case when c.class::oid in ('pg_class'::regclass, 'pg_proc'::regclass, 'pg
             else pg_describe_object(c.class, c.oid, 0) end as description,
        case when c.class = 'pg_class'::regclass and k.relkind in ('m', 'v') and k.relpersistence <> 't' and not c.by_type then null
             when c.class = 'pg_class'::regclass and k.relpersistence = 't' then 'is temporary, and belongs to another session'
-            when c.class = 'pg_proc'::regclass and p.prosqlbody is not null and not c.by_type
-             and not exists (select from pg_depend e where e.classid = c.class and e.objid = c.oid and e.deptype = 'e') then null
             when c.class = 'pg_proc'::regclass and c.by_type then 'has the row type of a view in its signature'
-            when c.class = 'pg_proc'::regclass then 'belongs to an extension, or names a view outside a parsed body'
-            when c.class = 'pg_policy'::regclass and not c.by_type then null
+            when c.class = 'pg_proc'::regclass
+              then format('is never written again: type "drop %s %s" before, and make it again after', case p.prokind when 'p' then 'procedure' else 'function' end, p.oid::regprocedure)
+            when c.class = 'pg_policy'::regclass and not c.by_type
+              then format('is never written again: type "drop policy %I on %s" before, and make it again after', l.polname, l.polrelid::regclass)
             when c.by_type then 'uses the row type of a view'
             else 'depends on a view or function in the way, and cannot be made again' end as why,
        (select coalesce(jsonb_agg(distinct b.on_class::text || ' ' || b.on_oid), '[]') from below b
@@ -245,28 +245,5 @@ select case when c.class::oid in ('pg_class'::regclass, 'pg_proc'::regclass, 'pg
   from counted c
   left join pg_class k on c.class = 'pg_class'::regclass and k.oid = c.oid
   left join pg_proc p on c.class = 'pg_proc'::regclass and p.oid = c.oid
+  left join pg_policy l on c.class = 'pg_policy'::regclass and l.oid = c.oid
  order by c.oid`
-
-const functionQuery = `
-select p.oid::int8 as oid, jsonb_build_object(
-  'kind', 'function', 'routine', case p.prokind when 'p' then 'procedure' else 'function' end, 'schema', n.nspname,
-  'signature', p.oid::regprocedure::text, 'owner', p.proowner::regrole::text,
-  'definition', rtrim(pg_get_functiondef(p.oid), E'; \\n'), 'comment', obj_description(p.oid, 'pg_proc'),
-  'grants', case when p.proacl is not null then (
-     select coalesce(jsonb_agg(jsonb_build_object('grantor', e.grantor::regrole::text,
-         'grantee', case e.grantee when 0 then 'public' else e.grantee::regrole::text end, 'grantable', e.is_grantable)
-           order by e.grantor <> p.proowner, e.grantor::regrole::text collate "C", e.grantee), '[]') from aclexplode(p.proacl) e) end,
-  'extensions', (select coalesce(jsonb_agg(x.extname order by x.extname), '[]') from pg_depend d join pg_extension x on x.oid = d.refobjid
-     where d.classid = 'pg_proc'::regclass and d.objid = p.oid and d.refclassid = 'pg_extension'::regclass and d.deptype = 'x')) as facts
-  from pg_proc p join pg_namespace n on n.oid = p.pronamespace where p.oid in ($oids)`
-
-const policyQuery = `
-select l.oid::int8 as oid, jsonb_build_object(
-  'kind', 'policy', 'name', l.polname, 'table', jsonb_build_object('schema', n.nspname, 'name', c.relname),
-  'owner', c.relowner::regrole::text, 'comment', obj_description(l.oid, 'pg_policy'),
-  'rest', format('as %s for %s to %s', case when l.polpermissive then 'permissive' else 'restrictive' end,
-     case l.polcmd when 'r' then 'select' when 'a' then 'insert' when 'w' then 'update' when 'd' then 'delete' else 'all' end,
-     (select string_agg(case r when 0 then 'public' else r::regrole::text end, ', ') from unnest(l.polroles) r))
-     || coalesce(' using (' || pg_get_expr(l.polqual, l.polrelid) || ')', '')
-     || coalesce(' with check (' || pg_get_expr(l.polwithcheck, l.polrelid) || ')', '')) as facts
-  from pg_policy l join pg_class c on c.oid = l.polrelid join pg_namespace n on n.oid = c.relnamespace where l.oid in ($oids)`

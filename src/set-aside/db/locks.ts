@@ -9,7 +9,6 @@ import { literal } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { lockStatements, lockTable } from '../plan/drop.ts'
 import type { InTheWay } from '../plan/items.ts'
-import { isView } from '../plan/items.ts'
 import { readInTheWay, type TouchedRelation } from './in-the-way.ts'
 
 // New readers wait while we queue for an exclusive lock, so we queue briefly and often. All locks of one try take less than
@@ -64,7 +63,9 @@ async function patiently<T>(
       return await work(found)
     } catch (error) {
       if (!isPassing(error)) throw error
-      const { who, advice } = await readHolders(sql, found)
+      const change = changeIn(error)
+      const { who, advice } =
+        change === null ? await readHolders(sql, found) : { who: change, advice: 'Try again.' }
       if (Date.now() >= until)
         throw new Problem('LockTimeout', `The locks were not granted in time: ${who}. ${advice}`)
       onWait?.(who)
@@ -80,7 +81,13 @@ const isPassing = (error: unknown): boolean =>
     ? error.code === 'LockTimeout' || error.code === 'CatalogChanged'
     : ['55P03', '57014', '40P01', 'XX000'].includes(sqlstateOf(error) ?? ''))
 
-const changed = new Error('what stands in the way has changed')
+/** What changed meanwhile, in words; null if a lock was not granted. */
+const changeIn = (error: unknown): string | null => {
+  if (error instanceof Problem) return error.code === 'CatalogChanged' ? error.message : null
+  return error === changed || sqlstateOf(error) === 'XX000' ? changed.message : null
+}
+
+const changed = new Error('what stands in the way changed while its locks were taken')
 
 const namesIn = ({ items, obstacles }: InTheWay): string =>
   JSON.stringify([obstacles, items.map((item) => ({ ...item, populated: null, sizeBytes: null }))])
@@ -101,7 +108,7 @@ do ${literal(`begin ${statements.map(({ sql }) => `${sql};`).join(' ')} end`)}`
 async function readHolders(sql: Sql, found: InTheWay | undefined): Promise<Holders> {
   const backup = await readBackup(sql)
   if (backup !== null) return { who: besideBackup(backup), advice: 'Try again when the backup has ended.' }
-  const views = (found?.items ?? []).filter(isView).map(({ live }) => live.view)
+  const views = (found?.items ?? []).map(({ live }) => live.view)
   const nobody = {
     who: 'another session holds a lock on one of them, as a refresh does',
     advice: 'Try again.',

@@ -1,9 +1,12 @@
 import { shadowKey } from '../../catalog/db/shadow-key.ts'
 import { inPlaceOf } from '../../catalog/plan/acting.ts'
+import { replayGrants } from '../../catalog/plan/grants.ts'
+import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { Problem, sentences } from '../../problem.ts'
 import { executeStatements, executeTogether } from '../../rebuild/db/statements.ts'
 import { checkData } from '../../rebuild/plan/check-data.ts'
 import { fill } from '../../rebuild/plan/create.ts'
+import { withAllRights } from '../../rebuild/plan/fill.ts'
 import { setting } from '../../rebuild/plan/locks.ts'
 import { ownersSandbox } from '../../rebuild/plan/shadow.ts'
 import { uniqueIndexes } from '../../rebuild/plan/unique-indexes.ts'
@@ -15,7 +18,7 @@ import { displayName, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { lost } from '../plan/compare.ts'
 import { dropStatements } from '../plan/drop.ts'
-import { type AsideItem, type AsideView, isView } from '../plan/items.ts'
+import type { AsideView } from '../plan/items.ts'
 import { makeAttached } from '../plan/make.ts'
 import { withReaders } from '../plan/readers.ts'
 import {
@@ -43,7 +46,7 @@ export interface MakeAgain extends Source {
 }
 
 /** Drops what stands in the way, in the transaction of the caller. Refuses what the server refuses, by name. */
-export async function takeAway(sql: Sql, items: AsideItem[]): Promise<void> {
+export async function takeAway(sql: Sql, items: AsideView[]): Promise<void> {
   try {
     await executeTogether(sql, dropStatements(items))
   } catch (error) {
@@ -60,7 +63,7 @@ export async function takeAway(sql: Sql, items: AsideItem[]): Promise<void> {
  * Proves that what is dropped can be made again exactly as it was: makes it without rows, compares, and undoes all of it.
  * Execute between the drop and the commit, in the same transaction.
  */
-export async function proveReturn(sql: Sql, items: AsideItem[]): Promise<void> {
+export async function proveReturn(sql: Sql, items: AsideView[]): Promise<void> {
   const undo = new Error('undo')
   await withSavepoint(sql, async (part) => {
     await makeAll(part, items, { given: [], advice: 'Nothing was changed' })
@@ -77,7 +80,7 @@ export async function proveReturn(sql: Sql, items: AsideItem[]): Promise<void> {
  * on it; a materialized view that is there stays as it is. Throws ViewSqlFailed, which names the view and the column, and
  * CatalogChanged if something was lost.
  */
-export async function makeAgain(sql: Sql, items: AsideItem[], how: MakeAgain): Promise<void> {
+export async function makeAgain(sql: Sql, items: AsideView[], how: MakeAgain): Promise<void> {
   const there = new Set(await findTaken(sql, items))
   const [renamed] = await findRenamed(
     sql,
@@ -94,14 +97,14 @@ export async function makeAgain(sql: Sql, items: AsideItem[], how: MakeAgain): P
  */
 export async function makePossible(
   sql: Sql,
-  items: AsideItem[],
+  items: AsideView[],
   how: MakeAgain,
   misfits: Misfit[],
-): Promise<{ misfits: Misfit[]; left: AsideItem[] }> {
+): Promise<{ misfits: Misfit[]; left: AsideView[] }> {
   const found = [...misfits]
-  const made = new Set<AsideItem>()
-  const gone = new Set<AsideItem>()
-  const lose = async (item: AsideItem) => {
+  const made = new Set<AsideView>()
+  const gone = new Set<AsideView>()
+  const lose = async (item: AsideView) => {
     const readers = withReaders(item, items, how.given)
     await takeAway(
       sql,
@@ -133,32 +136,32 @@ const isMisfit = (error: unknown): error is Problem =>
     (error.code === 'ViewSqlFailed' && !mayPass(error.details.sqlstate)))
 
 /** Does a part of the work for one item. */
-type Step = (item: AsideItem, work: (sql: Sql) => Promise<unknown>) => Promise<unknown>
+type Step = (item: AsideView, work: (sql: Sql) => Promise<unknown>) => Promise<unknown>
 
 /** Without `one`: all or nothing, and as far as possible everything at once. */
-async function makeAndFill(sql: Sql, items: AsideItem[], how: MakeAgain, one?: Step): Promise<void> {
+async function makeAndFill(sql: Sql, items: AsideView[], how: MakeAgain, one?: Step): Promise<void> {
   const step: Step = one ?? ((_, work) => work(sql))
   const made = await makeAll(sql, items, how, one)
   const changed = new Set(how.given.map(quoteName))
-  const same = made
-    .map(({ item }) => item)
-    .filter((item) => !isView(item) || !changed.has(quoteName(item.live.view)))
+  const same = made.map(({ item }) => item).filter((item) => !changed.has(quoteName(item.live.view)))
   if (one === undefined) await insistOnSame(sql, same, { exactly: false })
   else for (const item of same) await one(item, (part) => insistOnSame(part, [item], { exactly: false }))
   const filled: Filled[] = []
   const isRecorded = how.madeBy !== undefined && (await mayRecordRuns(sql))
   let began = await readClock(sql)
   for (const { item, by } of made) {
-    if (!isView(item) || item.live.view.kind === 'view') continue
+    if (item.live.view.kind === 'view') continue
     const fills = how.withData && item.populated
     if (!fills && how.madeBy === undefined) continue
-    const filling = fills ? fillStatements(item) : []
+    const filling = fills ? fillStatements(item.live) : []
     const done = filled.length
     await step(item, async (part) => {
       if (fills) how.onFill?.(displayName(item.live.view))
       const seen = fills && isRecorded ? await readSeen(part, item.live.view, filled) : null
-      await perform(part, item, filling, how.advice)
-      if (fills && isRecorded) await perform(part, item, await checkStatements(part, item, one), how.advice)
+      const checks = fills && isRecorded ? await checkStatements(part, item, one) : []
+      const { live } = item
+      const work = withAllRights(live, live.view, [...filling, ...checks], replayGrants(live, live.view))
+      await perform(part, item, fills ? work : [], how.advice)
       const shown = filling.filter(({ hidden }) => !hidden).map((each) => each.sql)
       const ended = await readClock(part)
       filled.push({ item, fills, seen, sql: [...by, ...shown], began, ended })
@@ -171,7 +174,7 @@ async function makeAndFill(sql: Sql, items: AsideItem[], how: MakeAgain, one?: S
   if (how.madeBy !== undefined && isRecorded) await recordFilled(sql, filled, how.madeBy)
 }
 
-function fillStatements({ live: { view, indexes } }: AsideView): Statement[] {
+function fillStatements({ view, indexes }: LiveView): Statement[] {
   const unique = uniqueIndexes(
     indexes.map((index) => ({ ...index, on: index.rest })),
     (at) => indexes[at]?.name as string,
@@ -195,12 +198,12 @@ async function checkStatements(sql: Sql, { live }: AsideView, one?: Step): Promi
 
 /** An item that was really made here, and the statements that made it. */
 interface MadeHere {
-  item: AsideItem
+  item: AsideView
   by: string[]
 }
 
 /** Makes everything, and returns what was really made here: at once, or one by one if that fails, so that the misfit is named. */
-async function makeAll(sql: Sql, items: AsideItem[], source: Source, one?: Step): Promise<MadeHere[]> {
+async function makeAll(sql: Sql, items: AsideView[], source: Source, one?: Step): Promise<MadeHere[]> {
   await executeStatements(sql, [setting('default_tablespace', '')], false)
   if (one === undefined) {
     const together = await makeTogether(sql, items, source)
@@ -209,16 +212,15 @@ async function makeAll(sql: Sql, items: AsideItem[], source: Source, one?: Step)
   const step: Step = one ?? ((_, work) => work(sql))
   const made: MadeHere[] = []
   const attached: AsideView[] = []
-  const make = (item: AsideItem) =>
+  const make = (item: AsideView) =>
     step(item, async (part) => {
       const { how, sql: by } = await makeItem(part, item, source)
       if (how === 'made') made.push({ item, by })
-      if (isView(item) && how !== 'there') attached.push(item)
+      if (how !== 'there') attached.push(item)
     })
-  for (const item of items) if (item.kind !== 'policy') await make(item)
+  for (const item of items) await make(item)
   for (const item of attached)
     await step(item, (part) => perform(part, item, makeAttached(item), source.advice))
-  for (const item of items) if (item.kind === 'policy') await make(item)
   return made
 }
 
@@ -226,25 +228,21 @@ async function makeAll(sql: Sql, items: AsideItem[], source: Source, one?: Step)
  * Makes everything as it was in one message, because readers wait meanwhile. Null if that is not possible: a view is there
  * already, gets another definition, does not fit, or would read something else.
  */
-async function makeTogether(sql: Sql, items: AsideItem[], { given }: Source): Promise<MadeHere[] | null> {
-  const views = items.filter(isView)
-  const names = views.map(({ live: { view } }) => ({ schema: view.schema, name: view.name }))
+async function makeTogether(sql: Sql, items: AsideView[], { given }: Source): Promise<MadeHere[] | null> {
+  const names = items.map(({ live: { view } }) => ({ schema: view.schema, name: view.name }))
   const isGiven = names.some((view) => given.some((each) => quoteName(each) === quoteName(view)))
   if (isGiven || (await readKind(sql, ...names)) !== null) return null
-  const making: { item: AsideItem; statements: Statement[] }[] = []
-  for (const item of items) making.push({ item, statements: statementsFor(item) })
-  const [policies, others] = [true, false].map((isPolicy) =>
-    making
-      .filter(({ item }) => (item.kind === 'policy') === isPolicy)
-      .flatMap(({ statements }) => statements),
-  ) as [Statement[], Statement[]]
+  const making = items.map((item) => ({ item, statements: statementsFor(item) }))
   try {
     return await withSavepoint(sql, async (part) => {
-      await executeTogether(part, [...others, ...views.flatMap(makeAttached), ...policies])
+      await executeTogether(part, [
+        ...making.flatMap(({ statements }) => statements),
+        ...items.flatMap(makeAttached),
+      ])
       if (
         !(await readTheSame(
           part,
-          views.filter(({ frozen }) => frozen !== undefined),
+          items.filter(({ frozen }) => frozen !== undefined),
         ))
       )
         throw readsAnother
@@ -263,12 +261,11 @@ async function makeTogether(sql: Sql, items: AsideItem[], { given }: Source): Pr
 
 const readsAnother = new Error('a frozen query reads something else than the view did')
 
-/** Compares with the catalog as it is now. A policy is what its one statement says. */
-async function insistOnSame(sql: Sql, items: AsideItem[], { exactly }: { exactly: boolean }): Promise<void> {
+/** Compares with the catalog as it is now. */
+async function insistOnSame(sql: Sql, items: AsideView[], { exactly }: { exactly: boolean }): Promise<void> {
   const missing: string[] = []
-  const compared = items.filter((item) => item.kind !== 'policy')
-  const found = await readAgain(sql, compared)
-  for (const item of compared) missing.push(...lost(item, found.get(item), exactly))
+  const found = await readAgain(sql, items)
+  for (const item of items) missing.push(...lost(item, found.get(item), exactly))
   if (missing.length > 0)
     throw new Problem(
       'CatalogChanged',

@@ -1,10 +1,9 @@
-import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
-import { type AsideItem, describeItem, nameOf, rememberedKinds } from '../plan/items.ts'
+import { type AsideView, nameOf } from '../plan/items.ts'
 
 /** Something that is set aside. */
 export interface SetAside {
-  item: AsideItem
+  item: AsideView
   name: string
   reading: string[]
   by: string
@@ -18,23 +17,18 @@ export const lockMemory = async (sql: Sql): Promise<void> => {
   await sql`lock table viewkeeper.set_aside in share row exclusive mode`
 }
 
-/** Remembers what a transaction takes away. Refuses (DependentsExist) what cannot wait until it is put back. */
-export async function remember(sql: Sql, items: AsideItem[], reading: string[]): Promise<void> {
-  const kinds: readonly string[] = rememberedKinds
-  const policy = items.find(({ kind }) => !kinds.includes(kind))
-  if (policy !== undefined) {
-    throw new Problem(
-      'DependentsExist',
-      `${describeItem(policy)} reads one of the views. Without the policy, others could see or change rows that they must not, ` +
-        'so it is not set aside. Put the change into a file, and run: npx viewkeeper alter <file.sql>. Nothing was changed.',
-    )
-  }
-  const rows = items.map((item, position) => ({ position, kind: item.kind, name: nameOf(item), item }))
+/** Remembers what a transaction takes away. */
+export async function remember(sql: Sql, items: AsideView[], reading: string[]): Promise<void> {
+  const rows = items.map((item, position) => ({
+    position,
+    name: nameOf(item),
+    item: { ...item, trees: undefined },
+  }))
   await sql`
     insert into viewkeeper.set_aside (act, position, kind, name, item, reading)
-    select (select coalesce(max(act), 0) + 1 from viewkeeper.set_aside), x.position, x.kind, x.name, x.item,
+    select (select coalesce(max(act), 0) + 1 from viewkeeper.set_aside), x.position, 'view', x.name, x.item,
            array(select jsonb_array_elements_text(${sql.json(reading)}))
-      from jsonb_to_recordset(${sql.json(rows as never)}) as x(position integer, kind text, name text, item jsonb)`
+      from jsonb_to_recordset(${sql.json(rows as never)}) as x(position integer, name text, item jsonb)`
 }
 
 /** All that is set aside, in the order in which it is made again. */

@@ -7,9 +7,8 @@ import { sqlstateOf } from '../../server/failures.ts'
 import { readWhoLacks } from '../../server/missing-rights.ts'
 import { readRolePath, takeRolePath, takeSafePath } from '../../server/role-path.ts'
 import { type Part, sqlFailed } from '../../server/sql-failed.ts'
-import { liftTransactionLimit } from '../../server/transaction-limit.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../../sql/names.ts'
-import { makeSafe } from '../../sql/search-path.ts'
+import { makeSafe, takeLoginSettings } from '../../sql/own-session.ts'
 import { SqlReader, type SqlStatement, statementsIn } from '../../sql/sql-tokens.ts'
 
 /**
@@ -56,7 +55,7 @@ export async function runPlainSql(
     if (error instanceof Problem) throw error
     const isOurRole = owner !== null && !statements.some(({ sql }) => /^(re)?set\b.*\brole\b/i.test(sql))
     const role = isOurRole ? owner : null
-    const lacks = sqlstateOf(error) === '42501' ? await readWhoLacks(sql, role) : null
+    const lacks = sqlstateOf(error) === '42501' ? await readWhoLacks(sql, role, error) : null
     const end = sentences(untouched, ...adviceOn(error, role), lacks)
     throw sqlFailed(`migrations/${file}`, text, error, end, part)
   }
@@ -92,7 +91,6 @@ async function executeText(
   await transaction`reset role`
   await transaction`reset all`
   await transaction.unsafe(makeSafe)
-  await transaction.unsafe(liftTransactionLimit)
 }
 
 /** Executes a file of SQL as the login, in the transaction of the caller. Its failure names the file and the line. */
@@ -219,17 +217,19 @@ async function readOtherOwner(sql: Sql): Promise<string | null> {
   return owner === own?.login ? null : owner
 }
 
-/** Statements of a block that set the search path and the role of a file. */
+/** Statements of a block that set the settings, the search path and the role of a file. We have cut the file into statements as the standard says. */
 async function readPlace(sql: Sql, role: string | null): Promise<string> {
   const path = await readRolePath(sql)
-  if (role === null) return `perform pg_catalog.set_config('search_path', ${literal(path)}, true);`
+  const settings = takeLoginSettings('standard_conforming_strings').replace('select', 'perform')
+  if (role === null)
+    return `${settings}; perform pg_catalog.set_config('search_path', ${literal(path)}, true);`
   const [own] = await sql<{ login: string }[]>`select current_user as login`
   // "$user" keeps meaning the login. After `set role` it would mean the role.
   const pathOfLogin = path.replace(
     /(^|,)\s*"?\$user"?\s*(?=,|$)/g,
     (_, comma) => comma + quoteIdentifier(own?.login ?? ''),
   )
-  return `perform pg_catalog.set_config('search_path', ${literal(pathOfLogin)}, true); set local role ${role};`
+  return `${settings}; perform pg_catalog.set_config('search_path', ${literal(pathOfLogin)}, true); set local role ${role};`
 }
 
 /** The statements without `concurrently`, which cannot be part of a transaction. */

@@ -10,17 +10,10 @@ import { conditionOf, mayPass } from '../../server/sqlstate.ts'
 import { quoted } from '../../sql/commands.ts'
 import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
-import {
-  type AsideFunction,
-  type AsideItem,
-  type AsideView,
-  describeItem,
-  isView,
-  nameOf,
-} from '../plan/items.ts'
-import { adorn, type Making, makeFrom, makeFunction, makePolicy, makeView } from '../plan/make.ts'
+import { type AsideView, describeItem, nameOf } from '../plan/items.ts'
+import { adorn, type Making, makeFrom, makeView } from '../plan/make.ts'
 import { readBelow } from './below.ts'
-import { readFunction } from './in-the-way.ts'
+import { readTrees } from './trees.ts'
 
 /** From what items are made, and what to do if that fails. */
 export interface Source {
@@ -44,13 +37,9 @@ export interface Made {
  */
 export async function makeItem(
   sql: Sql,
-  item: AsideItem,
+  item: AsideView,
   { given, advice, refuseThere = false }: Source,
 ): Promise<Made> {
-  if (item.kind !== 'view') {
-    const statements = item.kind === 'function' ? makeFunction(item) : makePolicy(item)
-    return { how: 'made', sql: await perform(sql, item, statements, advice) }
-  }
   const { view } = item.live
   const there = await readKind(sql, view)
   if (there !== null && refuseThere) throw isThere(item)
@@ -88,9 +77,7 @@ async function makeAsFrozen(sql: Sql, item: AsideView, advice: string): Promise<
 }
 
 /** The statements that make an item as it was, without its rows, triggers and rules. */
-export function statementsFor(item: AsideItem): Statement[] {
-  if (item.kind === 'function') return makeFunction(item)
-  if (item.kind === 'policy') return makePolicy(item)
+export function statementsFor(item: AsideView): Statement[] {
   const { create, rest } = makeView(item, item.frozen)
   return [...create, ...rest(item.live.columns.map(({ name }) => name))]
 }
@@ -126,7 +113,7 @@ export async function readKind(sql: Sql, ...names: QualifiedName[]): Promise<str
 }
 
 /** The refusal of an item that somebody has made meanwhile. */
-export const isThere = (item: AsideItem): Problem =>
+export const isThere = (item: AsideView): Problem =>
   new Problem(
     'DependentsExist',
     `${nameOf(item)} is there already: somebody has made it since it was set aside. To keep that one, run: npx viewkeeper put-back --forget ${quoted(nameOf(item))}. ` +
@@ -135,14 +122,14 @@ export const isThere = (item: AsideItem): Problem =>
 
 /** An item that cannot be made again, and why. */
 export interface Misfit {
-  item: AsideItem
+  item: AsideView
   problem: Problem
 }
 
 /** Executes statements of an item, and returns those that do the work. Throws ViewSqlFailed, which names the item. */
 export async function perform(
   sql: Sql,
-  item: AsideItem,
+  item: AsideView,
   statements: Statement[],
   advice: string,
 ): Promise<string[]> {
@@ -155,7 +142,7 @@ export async function perform(
 }
 
 /** The refusal that names the view, and the column as the server names it or as it stands in the query. */
-export function noLongerFits(item: AsideItem, refused: StatementRefused, advice: string): Problem {
+export function noLongerFits(item: AsideView, refused: StatementRefused, advice: string): Problem {
   const { statement, cause, line, missing, unfound } = refused
   const sqlstate = sqlstateOf(cause)
   const { position, internal_position: inner } = cause as Record<string, string | undefined>
@@ -181,22 +168,18 @@ export function noLongerFits(item: AsideItem, refused: StatementRefused, advice:
 }
 
 /** Reads items again, by their names: what is there of them. All views at once, because the query takes long to plan. */
-export async function readAgain<Item extends AsideView | AsideFunction>(
-  sql: Sql,
-  items: Item[],
-): Promise<Map<Item, AsideView | AsideFunction>> {
-  const found = new Map<Item, AsideView | AsideFunction>()
-  const names = items.map((item) => (isView(item) ? quoteName(item.live.view) : null))
+export async function readAgain(sql: Sql, items: AsideView[]): Promise<Map<AsideView, AsideView>> {
+  const names = items.map(({ live }) => quoteName(live.view))
+  const trees = await readTrees(sql, names)
   const rows = await sql.unsafe<{ at: number; live: LiveView }[]>(
     `select x.at::int - 1 as at, doc.live
        from jsonb_array_elements_text(${literal(JSON.stringify(names))}) with ordinality as x(name, at),
             lateral (${liveViewQuery('to_regclass(x.name)::oid')}) as doc(live)`,
   )
-  for (const { at, live } of rows)
-    found.set(items[at] as Item, { ...(items[at] as AsideView), live: readableView(live) })
-  for (const item of items) {
-    const again = item.kind === 'function' ? await readFunction(sql, item.signature) : undefined
-    if (again !== undefined) found.set(item, again)
-  }
-  return found
+  return new Map(
+    rows.map(({ at, live }) => {
+      const item = items[at] as AsideView
+      return [item, { ...item, live: readableView(live), trees: trees.get(names[at] as string) ?? '' }]
+    }),
+  )
 }

@@ -9,9 +9,10 @@ import { problemOf, sqlstateOf } from '../../server/failures.ts'
 import { undone } from '../../server/rolled-back.ts'
 import { type QualifiedName, quoteName } from '../../sql/names.ts'
 import { lost } from '../plan/compare.ts'
-import { type AsideItem, type AsideView, isView } from '../plan/items.ts'
+import type { AsideView } from '../plan/items.ts'
 import { readMembers } from './fillable.ts'
 import { readAgain } from './perform.ts'
+import { readTrees } from './trees.ts'
 
 /** A cancel of one statement is meant for all of them. */
 const canceled = '57014'
@@ -64,22 +65,25 @@ export async function makePlaceholders(
   const copies = views.map(({ live }) =>
     asItem({ ...live, view: { ...live.view, schema: shadows(live.view.schema) } }),
   )
+  const originals = await readTrees(
+    sql,
+    views.map(({ live }) => quoteName(live.view)),
+  )
   const found = await readAgain(sql, copies)
   for (const [at, { live }] of views.entries()) {
     const copy = named(found.get(copies[at] as AsideView))
-    if (lost(asItem(live), copy, true).length > 0) return null
+    const trees = originals.get(quoteName(live.view)) ?? ''
+    if (lost({ ...asItem(live), trees }, copy, true).length > 0) return null
   }
   const made = { schemas, views: views.map(({ oid }) => oid), named }
   return (await readsViews(sql, made)) ? null : made
 }
 
 /**
- * Whether placeholders prove that views can be made again exactly as they are. If not, or if there is more than views, only
- * taking the items away and making them again proves it (`proveReturn`).
+ * Whether placeholders prove that views can be made again exactly as they are. If not, only taking them away and making them again proves it (`proveReturn`).
  */
-export const areProvedAside = (sql: Sql, items: AsideItem[]): Promise<boolean> =>
+export const areProvedAside = (sql: Sql, items: AsideView[]): Promise<boolean> =>
   undone(sql, async (part) => {
-    if (!items.every(isView)) return false
     const names = items.map(({ live }) => quoteName(live.view))
     const views = await readMembers(part, names).catch((error) => {
       if (error instanceof Problem && error.code === 'LockTimeout') return null
@@ -126,7 +130,6 @@ const backIn = (text: string, schemas: Map<string, string>): string =>
   )
 
 const asItem = (live: LiveView): AsideView => ({
-  kind: 'view',
   live,
   populated: false,
   sizeBytes: 0,

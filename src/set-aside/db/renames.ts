@@ -1,7 +1,7 @@
 import { Problem, sentences } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
 import { type QualifiedName, quoteName } from '../../sql/names.ts'
-import { type AsideItem, type Below, describeItem, isView } from '../plan/items.ts'
+import { type AsideView, type Below, describeItem } from '../plan/items.ts'
 import { type CalledNow, renamedSince } from '../plan/renames.ts'
 import type { Misfit, Source } from './perform.ts'
 
@@ -12,11 +12,11 @@ import type { Misfit, Source } from './perform.ts'
  */
 export async function findRenamed(
   sql: Sql,
-  items: AsideItem[],
+  items: AsideView[],
   { given, advice }: Source,
 ): Promise<Misfit[]> {
   const changed = new Set(given.map(quoteName))
-  const old = items.filter((item) => !(isView(item) && changed.has(quoteName(item.live.view))))
+  const old = items.filter((item) => !changed.has(quoteName(item.live.view)))
   const { now, taken } = await readNames(
     sql,
     old.flatMap(({ below = [] }) => below),

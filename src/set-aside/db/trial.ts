@@ -4,6 +4,7 @@ import type { ViewDefinition } from '../../catalog/plan/definition.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { liveViewQuery } from '../../catalog/plan/live-view-query.ts'
 import { readableView } from '../../catalog/plan/server-sql.ts'
+import { meaningQuery } from '../../catalog/plan/tree.ts'
 import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
 import { createNames, createStatements } from '../../rebuild/plan/create.ts'
 import { setting } from '../../rebuild/plan/locks.ts'
@@ -25,16 +26,27 @@ export async function readShadow(
   live?: LiveView,
 ): Promise<LiveView> {
   const shadow = await describeShadow(sql, definition, owner)
-  return live !== undefined && (await isSameQuery(sql, shadow, live))
-    ? { ...shadow, view: { ...shadow.view, definition: live.view.definition } }
+  if (live === undefined) return shadow
+  const { definition: text } = live.view
+  if (await isSameQuery(sql, shadow, live)) return { ...shadow, view: { ...shadow.view, definition: text } }
+  return shadow.view.definition === text
+    ? { ...shadow, view: { ...shadow.view, definition: `${text} /* with other operators */` } }
     : shadow
 }
 
 /**
- * Whether two views have the same query. The server writes some queries (lists of varchar) differently after it has read
+ * Whether two views have the same query: by what both mean, if `a` is a shadow and `b` is there. Else the texts decide. The server writes some queries (lists of varchar) differently after it has read
  * its own text once, and the same from then on. So if the texts differ, both are read once more, each as its view's owner.
  */
 export async function isSameQuery(sql: Sql, a: LiveView, b: LiveView): Promise<boolean> {
+  if (a.view.meaning !== undefined) {
+    const [row] = await sql.unsafe<{ meaning: string | null }[]>(
+      `select (${meaningQuery(`to_regclass(${literal(quoteName(b.view))})::oid`)}) as meaning`,
+    )
+    // What a column is called is not in the tree's normal form.
+    const names = ({ columns }: LiveView) => JSON.stringify(columns.map(({ name }) => name))
+    if (row?.meaning) return row.meaning === a.view.meaning && names(a) === names(b)
+  }
   if (a.view.definition === b.view.definition) return true
   const again = async ({ view: { schema, name, definition, owner } }: LiveView) => {
     const plain = { schema, name, sql: definition, indexes: [], comment: null, grants: [] }
@@ -50,13 +62,14 @@ export async function isSameQuery(sql: Sql, a: LiveView, b: LiveView): Promise<b
 
 /**
  * The live view that this server makes of a definition: an empty one is created beside the real view, described, and undone.
- * `onPath` changes the search path on which the query finds its names.
+ * `onPath` changes the search path on which the query finds its names; `nameOf` writes the names of views in what it means.
  */
 export const describeShadow = (
   sql: Sql,
   definition: ViewDefinition,
   owner: string,
   onPath?: (path: string) => string,
+  nameOf?: string,
 ): Promise<LiveView> =>
   undone(sql, async (part) => {
     const names = createNames(shadowKey(0), definition)
@@ -69,10 +82,12 @@ export const describeShadow = (
       true,
       onPath,
     )
-    const [row] = await part.unsafe<{ live: LiveView }[]>(
-      `select f as live from (${liveViewQuery(`${literal(shadow)}::regclass`)}) as x(f)`,
+    const oid = `${literal(shadow)}::regclass::oid`
+    const [row] = await part.unsafe<{ live: LiveView; meaning: string }[]>(
+      `select f as live, (${meaningQuery(oid, nameOf)}) as meaning from (${liveViewQuery(oid)}) as doc(f)`,
     )
-    const live = readableView((row as { live: LiveView }).live)
+    const { live: found, meaning } = row as { live: LiveView; meaning: string }
+    const live = readableView({ ...found, view: { ...found.view, meaning } })
     const named = new Map(definition.indexes.map(({ name }, at) => [names.index(at), name]))
     return {
       ...live,

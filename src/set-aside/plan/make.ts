@@ -2,9 +2,8 @@ import { inPlaceOf, sandboxed } from '../../catalog/plan/acting.ts'
 import type { ViewDefinition } from '../../catalog/plan/definition.ts'
 import { replayGrants } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
-import { readable } from '../../catalog/plan/server-sql.ts'
 import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
-import { buildRules, buildTriggers } from '../../rebuild/plan/attached.ts'
+import { buildTriggers } from '../../rebuild/plan/attached.ts'
 import { createStatements, queryOf } from '../../rebuild/plan/create.ts'
 import {
   buildIndexes,
@@ -14,9 +13,9 @@ import {
   ownersSandboxed,
   withOptions,
 } from '../../rebuild/plan/shadow.ts'
-import { displayPart, literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
-import type { AsideFunction, AsidePolicy, AsideView } from './items.ts'
+import type { AsideView } from './items.ts'
 
 /** The statements of a view that is made again in two parts, because the second may depend on the columns of the first. */
 export interface Making {
@@ -26,7 +25,7 @@ export interface Making {
 }
 
 /**
- * Makes a view again as it was, without its rows, triggers and rules. The query is the server's text, or `frozen`: what the
+ * Makes a view again as it was, without its rows and triggers. The query is the server's text, or `frozen`: what the
  * server adds to its text, such as a cast, may be of another time.
  */
 export function makeView({ live }: AsideView, frozen?: string): Making {
@@ -97,60 +96,9 @@ export const adorn = ({ live }: AsideView): Making => ({
   },
 })
 
-/** The triggers and rules of a view. They come after all views and functions, because a rule may read any of them. */
+/** The triggers of a view. They come after all views, because they may name any of them. */
 export const makeAttached = ({ live }: AsideView): Statement[] =>
-  inPlaceOf(live.view.owner, [...buildTriggers(live), ...buildRules(live)])
-
-/** Makes a function again. */
-export function makeFunction(item: AsideFunction): Statement[] {
-  const { routine, signature, owner, schema, definition, comment, grants, extensions } = item
-  const building = (sql: string): Statement => ({
-    kind: 'command',
-    phase: 'building',
-    sql,
-    carries: `${routine} ${signature}`,
-  })
-  return [
-    ...inPlaceOf(owner, [
-      {
-        ...building(readable(definition)),
-        kind: 'sandboxed',
-        sandbox: { role: owner, schema: quoteIdentifier(schema) },
-      },
-      ...(comment === null ? [] : [building(`comment on ${routine} ${signature} is ${literal(comment)}`)]),
-      ...extensions.map((name) =>
-        building(`alter ${routine} ${signature} depends on extension ${quoteIdentifier(name)}`),
-      ),
-      ...(grants === null ? [] : [building(`revoke all on ${routine} ${signature} from public, ${owner}`)]),
-    ]),
-    ...(grants ?? []).flatMap(({ grantor, grantee, grantable }) =>
-      inPlaceOf(grantor, [
-        building(
-          `grant execute on ${routine} ${signature} to ${grantee}${grantable && grantee !== owner ? ' with grant option' : ''}`,
-        ),
-      ]),
-    ),
-  ]
-}
-
-/** Makes a policy again. */
-export function makePolicy({ name, table, owner, rest, comment }: AsidePolicy): Statement[] {
-  const policy = `${quoteIdentifier(name)} on ${quoteName(table)}`
-  const building = (sql: string): Statement => ({
-    kind: 'command',
-    phase: 'building',
-    sql,
-    carries: `policy ${displayPart(name)}`,
-  })
-  return inPlaceOf(owner, [
-    {
-      ...building(`create policy ${policy} ${readable(rest)}`),
-      kind: 'sandboxed',
-      sandbox: { role: owner, schema: quoteIdentifier(table.schema) },
-    },
-    ...(comment === null ? [] : [building(`comment on policy ${policy} is ${literal(comment)}`)]),
-  ])
-}
+  inPlaceOf(live.view.owner, buildTriggers(live))
 
 /** The names that a view and its parts have already. */
 const ownNames = ({ view, indexes, statistics }: LiveView): ShadowNames => ({

@@ -2,19 +2,17 @@ import type { ViewDefinition } from '../../catalog/plan/definition.ts'
 import { viewsNamedIn } from '../../rebuild/plan/requalify.ts'
 import { displayName, quoteName } from '../../sql/names.ts'
 import { reached } from '../../sql/walks.ts'
-import { type AsideItem, isView, nameOf } from './items.ts'
+import { type AsideView, nameOf } from './items.ts'
 
 /**
  * An item and all items that read it, directly or through each other, in the order of `items`. What a view reads that gets
  * a new definition is known only by the names in the definition.
  */
-export function withReaders(item: AsideItem, items: AsideItem[], given: ViewDefinition[]): AsideItem[] {
-  const views = items.filter(isView).map(({ live: { view } }) => view)
+export function withReaders(item: AsideView, items: AsideView[], given: ViewDefinition[]): AsideView[] {
+  const views = items.map(({ live: { view } }) => view)
   const reads = new Map(
     items.map((each) => {
-      const definition = isView(each)
-        ? given.find((one) => quoteName(one) === quoteName(each.live.view))
-        : undefined
+      const definition = given.find((one) => quoteName(one) === quoteName(each.live.view))
       return [
         each,
         definition === undefined

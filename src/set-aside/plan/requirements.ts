@@ -1,11 +1,11 @@
 import { type Obstacle, obstacle, type Requirement } from '../../catalog/plan/rights.ts'
 import { isUnreadable, unreadableClause } from '../../catalog/plan/server-sql.ts'
-import { memberOf } from '../../rebuild/plan/requirements.ts'
-import { displayName, displayPart, literal, quoteName } from '../../sql/names.ts'
-import { type AsideItem, describeItem } from './items.ts'
+import { memberOf, parsedOf } from '../../rebuild/plan/requirements.ts'
+import { displayPart, literal, quoteName } from '../../sql/names.ts'
+import { type AsideView, describeItem } from './items.ts'
 
 /** To act as every role of the items: each role with one object, which is quick to look at, or with every object. Pure. */
-export function actingRequirements(items: AsideItem[], by: 'role' | 'object'): Requirement[] {
+export function actingRequirements(items: AsideView[], by: 'role' | 'object'): Requirement[] {
   const roles = items.flatMap(rolesOf)
   const some = by === 'object' ? roles : new Map(roles.map((each) => [each.role, each])).values()
   return [...some].map(({ role, why, owned }) =>
@@ -14,8 +14,7 @@ export function actingRequirements(items: AsideItem[], by: 'role' | 'object'): R
 }
 
 /** What no SQL can make again. Pure. */
-export function cannotCarry(item: AsideItem): Obstacle[] {
-  if (item.kind !== 'view') return []
+export function cannotCarry(item: AsideView): Obstacle[] {
   const { view } = item.live
   const reasons = [
     view.memberOf === null ? [] : `belongs to extension ${view.memberOf}`,
@@ -23,7 +22,12 @@ export function cannotCarry(item: AsideItem): Obstacle[] {
     view.replicaIdentity === 'index' ? 'has an index as its replica identity' : [],
     isUnreadable(view.definition) ? `has ${unreadableClause}` : [],
   ].flat()
-  return reasons.map((reason) => obstacle(`${describeItem(item)} ${reason}`))
+  return [
+    ...reasons.map((reason) => obstacle(`${describeItem(item)} ${reason}`)),
+    ...parsedOf(item.live).map((part) =>
+      obstacle(`${part} is never written again: drop it before, and make it again after`),
+    ),
+  ]
 }
 
 /** A role as which an item is made again, and why. */
@@ -34,13 +38,8 @@ interface ActingRole {
   owned: string | null
 }
 
-function rolesOf(item: AsideItem): ActingRole[] {
-  // Nobody is told to give a table away because of a policy.
-  if (item.kind === 'policy')
-    return [{ role: item.owner, why: `table ${displayName(item.table)} belongs to`, owned: null }]
+function rolesOf(item: AsideView): ActingRole[] {
   const named = describeItem(item)
-  if (item.kind === 'function')
-    return [{ role: item.owner, why: `${named} belongs to`, owned: literal(named) }]
   const { view, statistics, grants } = item.live
   return [
     ...grants.map(({ grantor }) => ({ role: grantor, why: `grants on ${named} are by`, owned: null })),

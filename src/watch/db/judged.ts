@@ -15,15 +15,15 @@ interface Glance {
 }
 
 /**
- * The troubles that the last monitor with these terms found, if since then nothing was written from which they follow, and the moment has
+ * Mends ends in the future, as a clock leaves them that is set back. Then the troubles that the last monitor with these terms found, if since then nothing was written from which they follow, and the moment has
  * not come at which the next view becomes stale.
  */
 export async function glance(sql: Sql, terms: object): Promise<Glance> {
   const [{ agedSeconds, found, ...seen }] = await sql<[Glance & { agedSeconds: number }]>`
-    select mark, scans::text as scans, case when last.value ->> 'mark' = mark and (last.value ->> 'until')::timestamptz > clock_timestamp()
+    select mark, scans::text as scans, case when mended = 0 and last.value ->> 'mark' = mark and (last.value ->> 'until')::timestamptz > clock_timestamp()
                               and last.value -> 'terms' = ${sql.json(terms as never)} then last.value -> 'found' end as found,
            extract(epoch from clock_timestamp() - (last.value ->> 'at')::timestamptz)::float8 as "agedSeconds"
-      from viewkeeper.glance() left join viewkeeper.switches last on last.key = 'judged'`
+      from viewkeeper.mend_ends() mended cross join viewkeeper.glance() left join viewkeeper.switches last on last.key = 'judged'`
   const aged = ({ ageSeconds, ...trouble }: FoundTrouble): FoundTrouble => ({
     ...trouble,
     ageSeconds: ageSeconds === null ? null : Math.round(ageSeconds + agedSeconds),

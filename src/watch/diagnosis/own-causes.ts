@@ -201,7 +201,7 @@ const unknownAge: Rule = ({ view, name, open, type }) =>
     ? cause(
         'UnknownAge',
         view.unseen == null
-          ? `Nobody knows how old the data of ${name} are: it was filled outside the record, or its file was rewritten.`
+          ? `Nobody knows how old the data of ${name} are: it was filled outside the record, or granted, or its file was rewritten.`
           : `Nobody knows how old the data of ${name} are: ${view.unseen}. Name in dependsOn the views and tables that are read there.`,
         open === null && view.unseen == null ? type('refresh', name) : null,
       )

@@ -11,4 +11,4 @@ export interface FailingChannel {
 export const failingText = (
   { channel, error }: Pick<FailingChannel, 'channel' | 'error'>,
   since: string,
-): string => `${channel} does not take its messages since ${since}: ${error}`
+): string => `${channel.replace(/^mail /, 'mail to ')} has been failing since ${since}: ${error}`

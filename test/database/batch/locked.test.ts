@@ -143,10 +143,11 @@ describe('a view that somebody holds exclusively', () => {
 })
 
 test.each([
-  ['vacuum full', (view: string) => `vacuum full ${view}`],
-  ['cluster', (view: string) => `cluster ${view} using ${view.replace('shop.', '')}_id_idx`],
-  ['reindex', (view: string) => `reindex table ${view}`],
-])('beside %s in a loop, every view of a batch is refreshed', async (_, work) => {
+  // A new file may be that of a refresh: then the views of the family are refreshed by themselves.
+  ['vacuum full', (view: string) => `vacuum full ${view}`, true],
+  ['cluster', (view: string) => `cluster ${view} using ${view.replace('shop.', '')}_id_idx`, true],
+  ['reindex', (view: string) => `reindex table ${view}`, false],
+])('beside %s in a loop, every view of a batch is refreshed', async (_, work, rewrites) => {
   await makeFamilies(['a', 'b'], { keyed: true })
   let isOver = false
   const loop = async () => {
@@ -160,7 +161,8 @@ test.each([
   expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
   isOver = true
   await looping
-  expect((await runsOf(batchId)).map(({ status, attempt }) => [status, attempt])).toEqual(
-    Array(7).fill(['success', 1]),
-  )
+  const runs = await runsOf(batchId)
+  expect(runs.filter(({ status }) => status === 'success')).toHaveLength(7)
+  const givenUp = runs.filter(({ status }) => status !== 'success')
+  for (const { status, attempt } of givenUp) expect([rewrites, status, attempt]).toEqual([true, 'skipped', 1])
 })

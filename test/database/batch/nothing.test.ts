@@ -74,3 +74,25 @@ test('a batch of all succeeds if every definition says `inAll: false`; a pattern
     details: { field: 'pattern' },
   })
 })
+
+test('of all views fails if an authored view is missing, but for one that is paused, left out of all, or set aside', async () => {
+  const there = { source: 'authored', schema_name: 'public' }
+  await sql`insert into viewkeeper.definitions ${sql([
+    { ...there, name: 'dropped', paused_at: null, in_all: true },
+    { ...there, name: 'paused_one', paused_at: new Date(), in_all: true },
+    { ...there, name: 'not_in_all', paused_at: null, in_all: false },
+  ])}`
+  const end = await advanceToEnd(database, await begin(database, { all: true }))
+  expect(end).toMatchObject({
+    status: 'failed',
+    error: {
+      class: 'ViewsFailed',
+      views: ['public.dropped'],
+      message: expect.stringContaining('migrate up --repair'),
+    },
+  })
+  await sql`delete from viewkeeper.definitions where name = 'dropped'`
+  expect(await advanceToEnd(database, await begin(database, { all: true }))).toMatchObject({
+    status: 'success',
+  })
+})

@@ -72,7 +72,7 @@ describe('a selection', () => {
       exchange: 'each',
     })
     // The same views are one batch at a time, however they were asked for.
-    const refused = await start({ failed: true })
+    const refused = await start({ failed: true, strategy: 'swap' })
     expect(refused).toMatchObject({ status: 'skipped', error: { openBatchId: retried } })
     expect(await start({ retryOf: refused.batchId }).catch(({ message }) => message)).toMatch(
       `${refused.batchId} was skipped, and refreshed nothing. Batch ${retried}`,
@@ -128,7 +128,7 @@ describe('a selection', () => {
 })
 
 describe('the same selection', () => {
-  test('has one open batch at a time, however the selection is written; others are skipped and name it', async () => {
+  test('has one open batch at a time, however the selection is written: who asks again gets that batch', async () => {
     await makeGraph(sql, 'twice', { a: [], b: [] })
     const open = await begin(database, { views: ['twice.b', 'twice.a'] })
     const second = await start({
@@ -136,12 +136,7 @@ describe('the same selection', () => {
       concurrency: 7,
       descendants: false,
     })
-    expect(second).toMatchObject({
-      status: 'skipped',
-      error: { class: 'BatchAlreadyOpen', openBatchId: open },
-    })
-    expect(second.error?.message).toContain(open)
-    expect(await advanceToEnd(database, second.batchId)).toMatchObject({ status: 'skipped' })
+    expect(second).toEqual({ batchId: open, status: 'pending', error: null })
     expect(await start({ views: ['twice.a'] })).toMatchObject({ status: 'pending' })
     await advanceToEnd(database, open)
     expect(await start({ views: ['twice.a', 'twice.b'] })).toMatchObject({ status: 'pending' })
@@ -150,8 +145,28 @@ describe('the same selection', () => {
   test('requested twenty times at once has one batch', async () => {
     await makeGraph(sql, 'many', { a: [] })
     const started = await Promise.all(Array.from({ length: 20 }, () => start({ pattern: 'many.*' })))
-    expect(started.filter(({ status }) => status === 'pending')).toHaveLength(1)
-    expect(started.filter(({ status }) => status === 'skipped')).toHaveLength(19)
+    expect(new Set(started.map(({ batchId }) => batchId)).size).toBe(1)
+  })
+
+  test('with another strategy or other checks is refused, and so is a schedule, by the name of the open batch', async () => {
+    await makeGraph(sql, 'differs', { a: [] })
+    const views = ['differs.a']
+    const open = await begin(database, { views, strategy: 'regular' })
+    const call = callOn(database, { trigger: 'schedule' })
+    for (const other of [
+      await start({ views, strategy: 'swap' }),
+      await start({ views, withoutChecks: true }),
+      await startBatch({ views }, call),
+    ]) {
+      expect(other).toMatchObject({
+        status: 'skipped',
+        error: { class: 'BatchAlreadyOpen', openBatchId: open },
+      })
+      expect(other.error?.message).toContain(`viewkeeper cancel ${open}`)
+      expect(await advanceToEnd(database, other.batchId)).toMatchObject({ status: 'skipped' })
+    }
+    for (const same of [{ views }, { views, strategy: 'regular' as const }])
+      expect(await start(same)).toMatchObject({ batchId: open, status: 'pending' })
   })
 })
 
@@ -170,12 +185,18 @@ describe('a key', () => {
     expect(await start(request, { ...call, caller: 'somebody else' })).toMatchObject({ status: 'pending' })
   })
 
-  test('also gives a batch that was skipped', async () => {
+  test('also gives a batch that was skipped, and the one that was joined', async () => {
     await makeGraph(sql, 'kept', { a: [] })
     const open = await begin(database, { pattern: 'kept.*' })
-    const skipped = await start({ pattern: 'kept.*' }, { idempotencyKey: 'kept' })
+    const skipped = await start({ pattern: 'kept.*', strategy: 'swap' }, { idempotencyKey: 'kept' })
+    expect(skipped.status).toBe('skipped')
+    const joined = await start({ pattern: 'kept.*' }, { idempotencyKey: 'joined' })
     await advanceToEnd(database, open)
-    expect(await start({ pattern: 'kept.*' }, { idempotencyKey: 'kept' })).toEqual(skipped)
+    expect(await start({ pattern: 'kept.*', strategy: 'swap' }, { idempotencyKey: 'kept' })).toEqual(skipped)
+    expect(await start({ pattern: 'kept.*' }, { idempotencyKey: 'joined' })).toMatchObject({
+      batchId: joined.batchId,
+      status: 'success',
+    })
   })
 })
 
@@ -196,7 +217,7 @@ describe('a batch that nobody advances', () => {
       'a retry is waiting',
       async () => (await accountOf(sql, batchId)).statuses.bad?.[1] === 'pending',
     )
-    expect(await start(request)).toMatchObject({ status: 'skipped' }) // the first batch is being advanced
+    expect(await start(request)).toMatchObject({ batchId, status: 'running' }) // it is being advanced
     const next = await until('the next one is let in', async () => {
       await forget(batchId) // again: the call that advances the batch records itself
       const started = await start(request)
@@ -230,7 +251,7 @@ describe('a batch that nobody advances', () => {
       const ended = advanceToEnd(database, batchId, 1000)
       await untilAtGate(sql, 'working')
       await forget(batchId)
-      expect(await start(request)).toMatchObject({ status: 'skipped', error: { openBatchId: batchId } })
+      expect(await start(request)).toMatchObject({ batchId, status: 'running' })
       await open()
       expect(await ended).toMatchObject({ status: 'success' })
     })

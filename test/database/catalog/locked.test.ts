@@ -49,7 +49,7 @@ beforeAll(async () => {
   holder = await holdLocks(
     url,
     // A reset of what is not set changes nothing, but locks exclusively.
-    `${views.map((view) => `alter materialized view ${view} reset (user_catalog_table)`).join('; ')};
+    `${views.map((view) => `alter materialized view ${view} reset (pages_per_range)`).join('; ')};
      alter index keyed_id_idx reset (fillfactor); alter view between reset (security_barrier); lock table base in access exclusive mode`,
   )
   const locked = await sql`

@@ -160,14 +160,14 @@ test.each([
     'select i, to_jsonb(mood) from way.t',
     'select i, to_jsonb(calm) from way.t',
     'insert into way.said values (2)',
-    /uses way\.mood/,
+    /calls way\.of_mood\(way\.mood\)/,
   ],
   [
     'such a cast below a domain, in a row',
     'select json_agg(r) from (select i, temper from way.t) r',
     'select json_agg(r) from (select i, calm from way.t) r',
     'insert into way.said values (3)',
-    /uses way\.(mood|temper)/,
+    /calls way\.of_mood\(way\.mood\)/,
   ],
   [
     'privileges as a text',

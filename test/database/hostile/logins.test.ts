@@ -260,7 +260,7 @@ describe('a user of the database who takes advisory locks', () => {
     await expectDoneOrNamed(
       pid,
       master.withConnection((admin) =>
-        createRole(admin, { login, password: 'secret', owners: [], ownViews: null }),
+        createRole(admin, schemaFolder, { login, password: 'secret', owners: [], ownViews: null }),
       ),
     )
   })

@@ -7,6 +7,7 @@ import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.
 import { unscheduled } from '../../../src/batch/schedules.ts'
 import { startBatch } from '../../../src/batch/start.ts'
 import { startDueBatch } from '../../../src/batch/start-due.ts'
+import { leaveToCron } from '../../../src/catalog/db/cron.ts'
 import { handOut } from '../../../src/events/hand-out.ts'
 import { keeperOf } from '../../../src/keeper/keeper.ts'
 import { findBadRow } from '../../../src/migrate/authoring/bad-row.ts'
@@ -18,7 +19,9 @@ import { refuseOtherFolders } from '../../../src/migrate/own-folder.ts'
 import { repairViews } from '../../../src/migrate/repair.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { createRole, readSituation } from '../../../src/own-schema/create-role.ts'
+import { applySchema } from '../../../src/own-schema/db/apply.ts'
 import { changeOwnPassword } from '../../../src/own-schema/db/authentication.ts'
+import { readSchemaSteps } from '../../../src/own-schema/schema-steps.ts'
 import { cancel } from '../../../src/run/cancel.ts'
 import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
@@ -49,6 +52,7 @@ import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { alarm } from '../../support/views/notices.ts'
 import { whatIsExecuted, withoutExecution } from '../../support/waiting/executed.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 
 // No statement of ours means anything but the catalog's objects by the catalog's names, whatever is on the search path.
 
@@ -102,12 +106,20 @@ async function makeHostile(): Promise<void> {
 async function doEverything(database: Database): Promise<void> {
   const call = () => callOn(database)
   for (const role of ['master', 'boss'] as const)
-    await place
-      .databaseOf(role)
-      .withConnection((admin) =>
-        createRole(admin, { login, password: 'secret', owners: ['alice', 'mallory'], ownViews: 'maintain' }),
-      )
+    await place.databaseOf(role).withConnection((admin) =>
+      createRole(admin, schemaFolder, {
+        login,
+        password: 'secret',
+        owners: ['alice', 'mallory'],
+        ownViews: 'maintain',
+        trusted: ['master'],
+      }),
+    )
   await migrate(database, schemaFolder)
+  const steps = await readSchemaSteps(schemaFolder)
+  const next = { number: steps.length + 1, name: 'next', sql: 'select', checksum: '' }
+  await database.withConnection((sql) => applySchema(sql, [...steps, next]))
+  await place.sql`delete from viewkeeper.schema_steps where name operator(pg_catalog.=) 'next'`
   await beginMonitoring(database)
 
   const frozen = await folder('everything')
@@ -201,6 +213,14 @@ async function doEverything(database: Database): Promise<void> {
   )
   await database.withConnection(readCronFacts)
   await place.run('master', 'drop schema cron cascade')
+  await place.run(
+    'boss',
+    `create schema cron; create table cron.job (jobid pg_catalog.int8, active pg_catalog.bool, database pg_catalog.text, command pg_catalog.text);
+     grant usage on schema cron to public; grant select on cron.job to public;
+     insert into cron.job values (1, true, 'hostile', 'refresh materialized view a.kept')`,
+  )
+  await database.withConnection(leaveToCron)
+  await place.run('boss', 'drop schema cron cascade')
   await place.run('alice', 'drop view a.plain')
   await doctor(database, { views: 'all', role: null })
   await doctor(database, { views: ['sales'], role: 'alice' })
@@ -228,7 +248,7 @@ async function doWhatFails(database: Database): Promise<void> {
   await place.run('master', 'create materialized view made.masters as select 1 as id')
   await place.databaseOf('master').withConnection(async (admin) => {
     await readSituation(admin, login)
-    await createRole(admin, { login, password: 'secret', owners: null, ownViews: 'give' })
+    await createRole(admin, schemaFolder, { login, password: null, owners: null, ownViews: 'give' })
   })
   await database.withConnection((sql) => changeOwnPassword(sql, 'secret'))
 
@@ -236,11 +256,19 @@ async function doWhatFails(database: Database): Promise<void> {
     'alice',
     `create function a.fails() returns pg_catalog.int4 language plpgsql set search_path = '' as 'begin raise exception $$no$$; end';
      create function a.slow() returns pg_catalog.int4 language plpgsql set search_path = '' as 'begin perform pg_catalog.pg_sleep(1); return 1; end';
-     create function a.parsed() returns pg_catalog.int8 begin atomic select id from a.base; end;
      create materialized view a.failing as select a.fails() as id with no data;
      create materialized view a.above as select id from a.failing with no data;
      create materialized view a.sleeping as select a.slow() as id with no data`,
   )
+  const aside = { reading: ['a.base'], dryRun: false, requestedBy: 'test' }
+  await place.run(
+    'alice',
+    'create function a.parsed() returns pg_catalog.int8 begin atomic select id from a.base; end',
+  )
+  expect(await refusalOf(setAside(database, { ...aside, huntMs: 300 }))).toMatchObject({
+    code: 'DependentsExist',
+  })
+  await place.run('alice', 'drop function a.parsed()')
   const strange = definition('strange', 'select 1 as id', { schema: 'made', owner: 'boss' })
   const refused = [
     () => refresh({ view: 'a.kept', strategy: 'concurrent' }, call()),
@@ -250,13 +278,7 @@ async function doWhatFails(database: Database): Promise<void> {
         definition('kept', 'select id from a.base', { schema: 'a' }),
         strange,
       ]),
-    () =>
-      setAside(database, {
-        reading: ['a.base'],
-        requestedBy: 'test',
-        dryRun: false,
-        huntMs: 300,
-      }),
+    () => setAside(database, { ...aside, huntMs: 300 }),
   ]
   const holder = place.session('postgres')
   await holder.unsafe('begin; select id from a.kept')
@@ -304,11 +326,11 @@ async function doWhatFails(database: Database): Promise<void> {
     `create table a.lost (); create function a.reads_lost() returns pg_catalog.int8 language sql set search_path = a as 'select pg_catalog.count(*) from lost';
      create materialized view a.losing as select a.reads_lost() as n from a.base`,
   )
-  const aside = { dryRun: false, requestedBy: 'test' }
-  await setAside(database, { reading: ['a.base'], huntMs: 60_000, ...aside })
+  await setAside(database, { ...aside, huntMs: 60_000 })
   await place.run('alice', 'drop table a.lost')
-  await putBack(database, { given: [], forgotten: [], ...aside })
-  await putBack(database, { given: [], forgotten: ['a.losing'], ...aside })
+  const back = { given: [], dryRun: false, requestedBy: 'test' }
+  await putBack(database, { ...back, forgotten: [] })
+  await putBack(database, { ...back, forgotten: ['a.losing'] })
 
   await begin(database, { views: ['a.kept'] })
   await place.sql`update viewkeeper.batches set advanced_at = pg_catalog.now() operator(pg_catalog.-) '1 day'::pg_catalog.interval`

@@ -295,6 +295,19 @@ test('prints rows on the terminal, and none in Markdown', async () => {
   expect(markdown).not.toContain('secret')
 })
 
+test('a view without columns has as many rows as its query', async () => {
+  await sql.unsafe(`
+    create table rowless (id int); insert into rowless values (1), (2);
+    create materialized view columnless as select from rowless; insert into rowless values (3)`)
+  expect(await diffView(database, { schema: 'public', name: 'columnless' }, null)).toMatchObject({
+    before: 2,
+    after: 3,
+    added: 1,
+    gone: 0,
+    columns: [],
+  })
+})
+
 describe.each(['LATIN1', 'EUC_JP'])('in a database in %s', (encoding) => {
   const other = useDatabase({ encoding })
 

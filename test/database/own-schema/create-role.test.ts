@@ -14,11 +14,15 @@ const fresh = useRds()
 const options = major < 16 ? '' : ' with inherit true, set true'
 
 const make = (rds: RdsDatabase, request: Partial<RoleRequest> = {}): Promise<RoleMade> =>
-  rds
-    .as('master')
-    .database.withConnection((sql) =>
-      createRole(sql, { login: 'keeper_app', password: 'hunter2', owners: null, ownViews: null, ...request }),
-    )
+  rds.as('master').database.withConnection((sql) =>
+    createRole(sql, schemaFolder, {
+      login: 'keeper_app',
+      password: 'hunter2',
+      owners: null,
+      ownViews: null,
+      ...request,
+    }),
+  )
 
 const refreshBy = (rds: RdsDatabase, view: string, strategy: 'auto' | 'regular' | 'concurrent' | 'swap') =>
   refresh({ view, strategy }, callOn(rds.as('keeper_app').database))

@@ -94,7 +94,17 @@ function grantOf(said: string): string {
   if (owned !== undefined) return `grant ${place.boss} to ${role}`
   const schema = ['base', 'plain', 'sales', 'made'].includes(name) ? place.schema : 'viewkeeper'
   const on = kind === 'schema' ? `schema ${name}` : `${kind === 'view' ? 'table' : kind} ${schema}.${name}`
-  return `grant all on ${on} to ${role}`
+  const all = schema === 'viewkeeper' ? mostOf[kind as keyof typeof mostOf] : 'all'
+  return `grant ${name === place.schema ? 'all' : all} on ${on} to ${role}`
+}
+
+/** The most that somebody else may have in schema viewkeeper. */
+const mostOf = {
+  schema: 'usage',
+  table: 'select, insert, update, delete',
+  view: 'select',
+  sequence: 'usage, select',
+  function: 'execute',
 }
 
 /** What a failure says: the message of a Problem or of a run's record, with its hint; null for a success. */

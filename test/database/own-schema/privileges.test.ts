@@ -657,7 +657,8 @@ describe('reads', () => {
     const look = () => monitor(place.database, { schedules: unscheduled, publish: unheard })
     const takes = [
       'update on viewkeeper.runs',
-      'select, insert, update on viewkeeper.switches',
+      'select, insert, update, delete on viewkeeper.switches',
+      'insert on viewkeeper.actions',
       'select, update on viewkeeper.batches',
       'select on viewkeeper.batch_groups',
       'select on viewkeeper.definitions',

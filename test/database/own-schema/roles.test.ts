@@ -46,7 +46,7 @@ describe('the role that Viewkeeper works with', () => {
         create materialized view early as select 1 as id; grant all on schema public to ${names.owner};
         alter materialized view early owner to ${names.owner}`)
       for (const login of [names.first, names.second, names.first]) {
-        const made = await createRole(admin, { ...asked, login, owners: null })
+        const made = await createRole(admin, schemaFolder, { ...asked, login, owners: null })
         // From 16 on it takes the right to pass it on, which RDS gives to its administrators.
         expect(made.missing).toEqual(
           strict
@@ -72,7 +72,7 @@ describe('the role that Viewkeeper works with', () => {
     expect(await limits()).toEqual([{ limit: server?.half }])
     await sql.unsafe(`alter role ${names.first} connection limit 7`)
     await as(names.admin, 'admin').database.withConnection((admin) =>
-      createRole(admin, { ...asked, login: names.first }),
+      createRole(admin, schemaFolder, { ...asked, login: names.first }),
     )
     expect(await limits()).toEqual([{ limit: 7 }])
     for (const [connectionLimit, limit] of [
@@ -81,7 +81,7 @@ describe('the role that Viewkeeper works with', () => {
     ] as const) {
       const again = () =>
         as(names.admin, 'admin').database.withConnection((admin) =>
-          createRole(admin, { ...asked, login: names.first, connectionLimit }),
+          createRole(admin, schemaFolder, { ...asked, login: names.first, connectionLimit }),
         )
       expect((await again()).done).toContain(`alter role ${names.first} connection limit ${limit}`)
       expect(await limits()).toEqual([{ limit }])
@@ -163,7 +163,7 @@ describe('the role that Viewkeeper works with', () => {
       create materialized view of_admin as select 1 as id; alter materialized view of_admin owner to ${names.admin};
       create materialized view its_own as select 1 as id; alter materialized view its_own owner to viewkeeper_views`)
     const { findings } = await as(names.admin, 'admin').database.withConnection((admin) =>
-      createRole(admin, { ...asked, login: names.second, owners: null }),
+      createRole(admin, schemaFolder, { ...asked, login: names.second, owners: null }),
     )
     const refreshable = findings.views.filter(({ refresh }) => refresh.length === 0).map(({ view }) => view)
     expect(refreshable).toEqual(['public.early', 'public.its_own', 'public.owned'])
@@ -175,7 +175,7 @@ describe('the role that Viewkeeper works with', () => {
 
   test('is not made a member of its own member, and nothing else fails for it', async () => {
     await as(names.admin, 'admin').database.withConnection((admin) =>
-      createRole(admin, {
+      createRole(admin, schemaFolder, {
         login: names.second,
         password: 'secret',
         owners: [names.first, names.owner],
@@ -192,6 +192,7 @@ describe('viewkeeper create-role', () => {
   const { url, sql, as, database } = useDatabase({ migrated: false })
   const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
   const login = `login_${url.slice(-8)}`
+  const trust = ['--trust', names.admin] // who has made role viewkeeper
 
   const runCommand = (args: string[], env: Record<string, string> = {}) =>
     promisify(execFile)(process.execPath, [commandLine, 'create-role', ...args], {
@@ -205,7 +206,7 @@ describe('viewkeeper create-role', () => {
     grant all on schema public to ${owner};
     create materialized view theirs as select 1 as id;
     alter materialized view theirs owner to ${owner}`)
-    const { stdout, stderr } = await runCommand(['--login', login])
+    const { stdout, stderr } = await runCommand(['--login', login, ...trust])
     const secret = JSON.parse(stdout)
     expect(secret).toEqual({ username: login, password: expect.stringMatching(/^[\w-]{32}$/) })
     expect(stderr).toContain(owner)
@@ -215,13 +216,15 @@ describe('viewkeeper create-role', () => {
     expect((await migrate(working, schemaFolder)).applied).not.toEqual([])
     expect(await refresh({ view: 'theirs' }, callOn(working))).toMatchObject({ status: 'updated' })
 
-    const again = await runCommand(['--login', login], { VIEWKEEPER_PASSWORD: 'given' })
+    const again = await runCommand(['--login', login, ...trust], { VIEWKEEPER_PASSWORD: 'given' })
     expect(again).toMatchObject({
       stdout: '',
       stderr: expect.stringContaining(`${login} keeps its password`),
     })
     expect(await refresh({ view: 'theirs' }, callOn(working))).toMatchObject({ status: 'updated' })
-    const rotated = await runCommand(['--login', login, '--rotate'], { VIEWKEEPER_PASSWORD: 'given' })
+    const rotated = await runCommand(['--login', login, '--rotate', ...trust], {
+      VIEWKEEPER_PASSWORD: 'given',
+    })
     expect(rotated.stdout).toBe('')
     expect(await refresh({ view: 'theirs' }, callOn(as(login, 'given').database))).toMatchObject({
       status: 'updated',
@@ -244,7 +247,7 @@ describe('a database of an administrator who is no superuser, as on RDS', () => 
   beforeAll(async () => {
     await sql.unsafe(`alter database ${new URL(url).pathname.slice(1)} owner to ${names.admin}`)
     await as(names.admin, 'admin').database.withConnection(async (admin) => {
-      await createRole(admin, { ...asked, login, password: 'secret' })
+      await createRole(admin, schemaFolder, { ...asked, login, password: 'secret' })
       await admin.unsafe(
         `create role ${owner}; create role ${reader}; create table public.orders (id integer)`,
       )

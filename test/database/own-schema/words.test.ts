@@ -4,7 +4,6 @@ import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../
 import { policyNames } from '../../../src/edge/http/routes.ts'
 import { eventTypes } from '../../../src/events/plan/event.ts'
 import { troubles } from '../../../src/events/plan/troubles.ts'
-import { rememberedKinds } from '../../../src/set-aside/plan/items.ts'
 import { actionNames } from '../../../src/watch/plan/actions.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { inFields } from '../../support/views/frozen.ts'
@@ -33,7 +32,7 @@ test('every list of words that a table accepts is the list of the code', async (
     'runs.operation': operations,
     'runs.status': runStatuses,
     'runs.trigger': triggers,
-    'set_aside.kind': rememberedKinds,
+    'set_aside.kind': ['view', 'function'],
     'tokens.may': policyNames,
     'troubles.trouble': troubles,
   })

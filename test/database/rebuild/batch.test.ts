@@ -5,9 +5,11 @@ import { openBatch } from '../../../src/edge/handlers/open-batch.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { callAlter } from '../../support/views/alter.ts'
 import { accountOf, advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { gatedGroup, makeGatedGroup, shadowSchemas, tellRows } from '../../support/views/gated-group.ts'
 import { untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql } = useDatabase()
@@ -60,6 +62,28 @@ describe('a batch of views that read each other', () => {
       groups: [{ views, givenUp: null }],
     })
     expect(batch.shadowBytes).toBeGreaterThan(0)
+  })
+
+  test('keeps an alter of the table waiting, which names it, until it has exchanged its shadows', async () => {
+    await makeGatedGroup(sql, 'altered')
+    await duringBuild('altered', async (batchId) => {
+      const refusal = await refusalOf(
+        callAlter(database, 'alter table altered_t alter column v type bigint', {
+          reading: ['altered_t'],
+          huntMs: 0,
+        }),
+      )
+      expect(refusal).toMatchObject({
+        code: 'LockTimeout',
+        message: expect.stringContaining(
+          `batch ${batchId} has built public.altered_base anew, and waits to exchange it`,
+        ),
+      })
+    })
+    await callAlter(database, 'alter table altered_t alter column v type bigint', {
+      reading: ['altered_t'],
+      huntMs: 60_000,
+    })
   })
 
   test('shows nobody anything before the exchange', async () => {
@@ -184,13 +208,13 @@ describe('a batch of views that read each other', () => {
     expect(await shadowSchemas(sql)).toEqual([])
   })
 
-  test('goes on beside a direct refresh of a member', async () => {
+  test('gives way to a direct refresh of a member, whose data are newer', async () => {
     await makeGatedGroup(sql, 'direct')
     const { statuses } = await duringBuild('direct', async () => {
       const result = await refresh({ view: 'direct_base', strategy: 'concurrent' }, callOn(database))
       expect(result).toMatchObject({ status: 'updated' })
     })
-    expect(statuses).toEqual(succeeded('direct'))
+    expect(Object.values(statuses)).toEqual(Array(3).fill(['skipped', 'success']))
     expect(await tellRows(sql, 'direct')).toEqual([2, 2, 2, 2])
   })
 

@@ -4,6 +4,7 @@ import { getRun } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
+import { listViews } from '../../../src/watch/read.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
@@ -174,11 +175,33 @@ describe('all members succeed together, or none', () => {
     })
     expect(await runsOf('failing')).toMatchObject([
       { view_name: 'below', status: 'failed' },
-      { view_name: 'above', status: 'failed', class: 'ViewSqlFailed' },
-      { view_name: 'top', status: 'failed' },
+      { view_name: 'above', status: 'skipped', class: null },
+      { view_name: 'top', status: 'failed', class: 'ViewSqlFailed' },
     ])
     expect(await sql`select count(*)::int from failing.below`).toEqual([{ count: 2 }])
     expect(await leftovers()).toEqual([])
+  })
+
+  test('the view whose query fails is to blame, and none that reads it', async () => {
+    await makeGroup('blamed')
+    await sql.unsafe(`
+      create materialized view blamed.wrong as select id, 6 / (4 - v) as x from blamed.t;
+      create materialized view blamed.reader as select count(*) from blamed.wrong;
+      insert into blamed.t values (4, 4)`)
+    const states = async () => {
+      const { views } = await listViews(database)
+      return Object.fromEntries(
+        views.filter(({ schema }) => schema === 'blamed').map(({ name, state }) => [name, state]),
+      )
+    }
+    const before = await states()
+    const result = await swap('blamed.wrong')
+    expect(result).toMatchObject({ status: 'error', error: { class: 'ViewSqlFailed' } })
+    expect(await runsOf('blamed')).toMatchObject([
+      { view_name: 'wrong', status: 'failed', class: 'ViewSqlFailed' },
+      { view_name: 'reader', status: 'skipped', class: null },
+    ])
+    expect(await states()).toEqual({ ...before, wrong: 'failed' })
   })
 
   test('a violated unique index of a member is named', async () => {

@@ -1,4 +1,4 @@
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, onTestFinished, test } from 'vitest'
 import { cancelBatch } from '../../../src/batch/cancel.ts'
 import { dropShadows } from '../../../src/batch/db/batch-groups.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
@@ -8,7 +8,7 @@ import { drop } from '../../../src/run/drop.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { getWhy } from '../../../src/watch/why.ts'
-import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { administrator, callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter } from '../../support/views/alter.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
@@ -20,7 +20,7 @@ import { until } from '../../support/waiting/until.ts'
 
 // A dump asks for the SQL of views and indexes by OID until its end. No exchange and no drop may come between.
 
-const { database, sql, url } = useDatabase()
+const { database, sql, url, as } = useDatabase()
 const folder = useFolders()
 const query = 'select id, id % 3 as n from public.base'
 const frozen = definition('mv', query, { indexes: [{ name: 'mv_n', unique: false, on: '("n")' }] })
@@ -194,6 +194,39 @@ test('a swap that finds a dump until its time is over names it, and what to do; 
     response: { attempts: 1 },
   })
   expect(await dump.finish()).toEqual([])
+})
+
+describe('a login that pretends to be a dump', () => {
+  const login = `eve_${process.pid}`
+  beforeAll(() => sql.unsafe(`create role ${login} login password 'secret'`))
+  const pretend = async (by: string, application: string) => {
+    const session = administrator(`${by}?application_name=${application}`)
+    onTestFinished(() => session.end({ timeout: 0 }))
+    return session.reserve()
+  }
+
+  test('by its name alone, in no transaction, is waited for some seconds at most', async () => {
+    const idle = await pretend(url, 'pg_dump')
+    await idle`select 1`
+    expect(await swap()).toMatchObject({ status: 'updated' })
+  })
+
+  test('in a transaction, and may read nothing, is not waited for', async () => {
+    for (const application of ['pg_dump', 'nightly']) {
+      const session = await pretend(as(login).url, application)
+      await session.unsafe('begin; select from pg_extension; select from pg_foreign_table')
+      expect(await swap()).toMatchObject({ status: 'updated', response: { attempts: 1 } })
+    }
+  })
+
+  test('and may read a view is waited for, because it could be one', async () => {
+    await sql.unsafe(`grant select on mv to ${login}`)
+    const dump = await beginDump(as(login).url)
+    const run = swap()
+    await untilWaiting()
+    expect(await dump.finish()).toEqual([])
+    expect(await run).toMatchObject({ status: 'updated' })
+  })
 })
 
 describe('a batch beside a dump', () => {

@@ -70,7 +70,7 @@ describe('POST /views/{view}/refresh', () => {
     })
   })
 
-  test('answers 202 with a Location while the run goes on, 409 to the next request, and 200 to a cancel', async () => {
+  test('answers 202 with a Location while the run goes on, the same to the next request, 409 to one that wants something else, and 200 to a cancel', async () => {
     await makeGatedView(sql, 'slow')
     await withGateClosed(sql, 'slow', async () => {
       const answer = await post('slow')
@@ -89,11 +89,18 @@ describe('POST /views/{view}/refresh', () => {
         progress: { elapsedMs: expect.any(Number) },
         result: { status: 'running' },
       })
-      const refused = await post('slow', waiting)
+      expect(await post('slow')).toMatchObject({ statusCode: 202, body: { runId, coalesced: true } })
+      const refused = await post('slow', { ...waiting, body: { strategy: 'concurrent' } })
       expect(refused).toMatchObject({
         statusCode: 409,
         headers: { 'content-type': 'application/problem+json' },
-        body: { code: 'AlreadyRunning', status: 409, runningRunId: runId, runId: expect.any(Number) },
+        body: {
+          code: 'AlreadyRunning',
+          status: 409,
+          runningRunId: runId,
+          runId: expect.any(Number),
+          detail: expect.stringContaining(`viewkeeper cancel ${runId}`),
+        },
       })
       // No read waits for the refresh, although pg_get_viewdef would wait for its lock.
       expect((await get('GET /views/{view}', { path: { view: 'slow' } })).statusCode).toBe(200)

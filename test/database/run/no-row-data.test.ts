@@ -3,10 +3,11 @@ import { handler as api } from '../../../functions/api.ts'
 import { handler as createView } from '../../../functions/create.ts'
 import { handler as refreshView } from '../../../functions/refresh.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
+import { refresh } from '../../../src/run/refresh.ts'
 import { httpEvent, lambdaContext } from '../../support/aws/lambda.ts'
 import { makeRaises, sqlstates } from '../../support/catalog/sqlstates.ts'
 import { counts } from '../../support/counts.ts'
-import { useDatabase } from '../../support/servers/database.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
 
 // No value of a row reaches a record, an answer or a log, whatever the server says when it fails on one.
@@ -219,4 +220,14 @@ describe('if a new index of a migration fails on a value of a row, the value is 
       sqlstate,
     })
   })
+})
+
+test('a limit of the server is told with its value', async () => {
+  const name = new URL(url).pathname.slice(1)
+  await sql.unsafe(`
+    create materialized view too_big as select i, repeat(i::text, 500) as x from generate_series(1, 20000) i order by 2 with no data;
+    alter database ${name} set temp_file_limit = '64kB'; alter database ${name} set work_mem = '64kB'`)
+  const answer = await refresh({ view: 'too_big' }, callOn(database))
+  await sql.unsafe(`alter database ${name} reset all`)
+  expect(answer.error).toMatchObject({ sqlstate: '53400', message: expect.stringContaining('(64kB)') })
 })

@@ -220,29 +220,63 @@ describe('waiting', () => {
   })
 })
 
+/** Waits until so many requests have found that a run goes on: each leaves a row of its own. */
+const haveJoined = (view: string, requests: number) =>
+  until(
+    `${requests} requests have joined the run of ${view}`,
+    async () => (await runs(view)).filter(({ status }) => status === 'skipped').length === requests,
+  )
+
 describe('many refreshes of one view', () => {
-  test('twenty at once: one succeeds, and nineteen name the run that is in the way', async () => {
+  test('twenty at once are one run: those who wait get its end, and the others its id', async () => {
     await makeGatedView(sql, 'wanted')
     await withGateClosed(sql, 'wanted', async (open) => {
-      const first = await refresh({ view: 'wanted' }, call({ waitUntil: 0 }))
-      const others = await Promise.all(Array.from({ length: 19 }, () => refresh({ view: 'wanted' }, call())))
-      for (const other of others) {
-        expect(other).toMatchObject({
-          status: 'skipped',
-          error: {
-            class: 'AlreadyRunning',
-            runningRunId: first.runId,
-            message: expect.stringContaining('public.wanted'),
-          },
-        })
-      }
+      const { runId } = await refresh({ view: 'wanted' }, call({ waitUntil: 0 }))
+      await untilAtGate(sql, 'wanted')
+      expect(await refresh({ view: 'wanted' }, call({ waitUntil: 0 }))).toMatchObject({
+        runId,
+        status: 'running',
+        coalesced: true,
+      })
+      const others = Array.from({ length: 18 }, () => refresh({ view: 'wanted' }, call()))
+      await haveJoined('wanted', 19)
       await open()
-      await until(
-        'the first succeeds',
-        async () => (await getRun(database, first.runId)).status === 'success',
-      )
+      for (const other of await Promise.all(others))
+        expect(other).toMatchObject({ runId, status: 'updated', coalesced: true })
     })
-    expect(await refresh({ view: 'wanted' }, call())).toMatchObject({ status: 'updated' })
+    expect(await refresh({ view: 'wanted' }, call())).not.toHaveProperty('coalesced')
+  })
+
+  test('who joins a run that fails is told why', async () => {
+    await makeGatedView(sql, 'doomed')
+    await withGateClosed(sql, 'doomed', async () => {
+      const { runId } = await refresh({ view: 'doomed' }, call({ waitUntil: 0 }))
+      await untilAtGate(sql, 'doomed')
+      const joined = refresh({ view: 'doomed' }, call())
+      await haveJoined('doomed', 1)
+      await cancel(runId, call())
+      expect(await joined).toMatchObject({ runId, status: 'error', error: { class: 'Canceled' } })
+    })
+  })
+
+  test('a request for another strategy, or for other checks, is refused, with the difference and what to type', async () => {
+    await makeGatedView(sql, 'particular')
+    await withGateClosed(sql, 'particular', async () => {
+      const { runId } = await refresh({ view: 'particular', strategy: 'regular' }, call({ waitUntil: 0 }))
+      await untilAtGate(sql, 'particular')
+      const refused = async (request: object) => {
+        const { status, error } = await refresh({ view: 'particular', ...request }, call())
+        expect([status, error?.class, error?.runningRunId]).toEqual(['skipped', 'AlreadyRunning', runId])
+        return error?.hint
+      }
+      expect(await refused({ strategy: 'swap' })).toMatch(
+        `its strategy is regular, not swap. Wait for its end, or end it with "viewkeeper cancel ${runId}"`,
+      )
+      expect(await refused({ withoutChecks: true })).toMatch('it makes the checks')
+      expect(
+        await refresh({ view: 'particular', strategy: 'regular' }, call({ waitUntil: 0 })),
+      ).toMatchObject({ runId })
+    })
   })
 
   test('racing from the start: at least one succeeds, nobody fails', async () => {

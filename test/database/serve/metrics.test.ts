@@ -40,7 +40,7 @@ async function scrape(metrics: ReturnType<typeof makeMetrics>) {
 }
 
 test('what runs and the monitor have done is what another project reads in the answer for Prometheus', async () => {
-  const metrics = makeMetrics(database, ['chat team'], () => true)
+  const metrics = makeMetrics(database, { environment: 'shop', channels: ['chat team'] }, () => true)
   const look = () =>
     monitor(database, {
       schedules: unscheduled,
@@ -83,7 +83,7 @@ test('what runs and the monitor have done is what another project reads in the a
 
 test('the connections that this process has open are counted, and no more when they are closed', async () => {
   const counted = async () => {
-    const metrics = makeMetrics(database, [], () => true)
+    const metrics = makeMetrics(database, { environment: 'shop', channels: [] }, () => true)
     return (await scrape(metrics)).valuesOf('viewkeeper_database_connections')['']
   }
   // Other tests of this process may have left some.
@@ -95,7 +95,9 @@ test('the connections that this process has open are counted, and no more when t
 })
 
 test('if the database cannot be read, no number of a view is told that may be old', async () => {
-  const { valuesOf } = await scrape(makeMetrics(as('nobody').database, ['chat team'], () => false))
+  const { valuesOf } = await scrape(
+    makeMetrics(as('nobody').database, { environment: 'shop', channels: ['chat team'] }, () => false),
+  )
   expect(valuesOf('viewkeeper_database_up')).toEqual({ '': 0 })
   expect(valuesOf('viewkeeper_leader')).toEqual({ '': 0 })
   expect(valuesOf('viewkeeper_views')).toEqual({})

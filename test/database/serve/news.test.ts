@@ -199,14 +199,16 @@ describe('mail', () => {
       {
         channel: 'mail gone@example.com',
         since: expect.any(Date),
-        error: 'the server refused the mail (EENVELOPE, 550)',
+        error: expect.stringMatching(
+          /^127\.0\.0\.1:\d+ refused the sender or the address: .* \(EENVELOPE, 550\)$/,
+        ),
       },
     ])
     await mendView()
     await look()
     await until('the second mail', async () => box.mails.length === 2)
     expect(box.mails[1]?.text).toMatch(
-      /^mail gone@example\.com does not take its messages since [-\d: ]+UTC: the server refused the mail \(EENVELOPE, 550\)\r?$/m,
+      /^mail to gone@example\.com has been failing since [-\d: ]+UTC: 127\.0\.0\.1:\d+ refused the sender or the address/m,
     )
   })
 

@@ -118,6 +118,25 @@ describe('connecting', () => {
     server.close()
   })
 
+  test('as a role whose triggers do not fire is refused, with what to do instead, unless the role may change that', async () => {
+    const admin = connectTo(async () => settings)
+    await admin.withConnection(async (sql) => {
+      await sql`create role replicating login password 'secret'`
+      await sql`alter role replicating set session_replication_role = 'replica'`
+    })
+    const replicating = connectTo(async () => ({ ...settings, user: 'replicating', password: 'secret' }))
+    const role = () => replicating.withConnection((sql) => sql`show session_replication_role`)
+    await expect(role()).rejects.toMatchObject({
+      code: 'InsufficientPrivilege',
+      message: expect.stringMatching(/alter role \.\.\. reset session_replication_role/),
+    })
+    await admin.withConnection((sql) => sql`grant set on parameter session_replication_role to replicating`)
+    expect(await role()).toEqual([{ session_replication_role: 'origin' }])
+    await admin.withConnection(
+      (sql) => sql`revoke set on parameter session_replication_role from replicating`,
+    )
+  })
+
   test('reads committed data, whatever isolation the role is set to', async () => {
     const database = connectTo(async () => settings)
     await database.withConnection(async (sql) => {

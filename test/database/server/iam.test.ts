@@ -9,6 +9,7 @@ import { createRole, type RoleMade } from '../../../src/own-schema/create-role.t
 import type { Login } from '../../../src/own-schema/db/role.ts'
 import { scramVerifier } from '../../../src/own-schema/db/scram.ts'
 import { connectTo, type Sql } from '../../../src/server/connect.ts'
+import { schemaFolder } from '../../support/servers/database.ts'
 import { major } from '../../support/servers/test-server.ts'
 import { makeCertificate } from '../../support/servers/tls.ts'
 import { startTlsServer, type TlsServer } from '../../support/servers/tls-server.ts'
@@ -81,7 +82,7 @@ async function makeRole(): Promise<RoleMade> {
   const { administration } = readConfiguration(env)
   const login = (await administration?.workingLogin()) as Login
   return (administration as Administration).database.withConnection((connection) =>
-    createRole(connection, { ...login, owners: null, ownViews: null }),
+    createRole(connection, schemaFolder, { ...login, owners: null, ownViews: null }),
   )
 }
 
@@ -136,7 +137,12 @@ describe('a role that logs in with IAM', () => {
     await makeRole()
     const { administration } = readConfiguration(env)
     await administration?.database.withConnection((connection) =>
-      createRole(connection, { login: 'viewkeeper_app', password: 'hunter2', owners: null, ownViews: null }),
+      createRole(connection, schemaFolder, {
+        login: 'viewkeeper_app',
+        password: 'hunter2',
+        owners: null,
+        ownViews: null,
+      }),
     )
     expect(await stateOf('viewkeeper_app')).toEqual({ hasPassword: true, isMember: false })
     const withPassword = connectTo(async () => ({
@@ -178,7 +184,9 @@ describe('a role that logs in with IAM', () => {
     }))
     const request = { login: 'viewkeeper_app', owners: null, ownViews: null }
     const make = (login: Partial<Login>) =>
-      asMaster.withConnection((connection) => createRole(connection, { password: 'x', ...request, ...login }))
+      asMaster.withConnection((connection) =>
+        createRole(connection, schemaFolder, { password: 'x', ...request, ...login }),
+      )
     expect(await make({})).toMatchObject({ makerHasIam: false })
     // On RDS the master user may grant rds_iam without being a member.
     await sql.unsafe('grant rds_iam to viewkeeper_app')

@@ -74,8 +74,6 @@ const ways: [string, (change: string) => Promise<unknown>][] = [
 ]
 
 describe.each(ways)('with %s', (_, change) => {
-  beforeEach(() => sql`drop policy if exists known on far.secrets`)
-
   test('a managed view is made from its frozen query, so a type that comes and goes leaves nothing behind', async () => {
     await callAlter(database, to('numeric'))
     await make([shares])
@@ -121,7 +119,6 @@ test('names without a schema mean what they meant, also on the search path of an
   ])
   await sql.unsafe(`
     create table far.orders as select 0 as id, 0 as amount; grant usage on schema far to ${anna}; grant select on far.orders to ${anna}`)
-  await sql`drop policy if exists known on far.secrets`
   await setAside(database, {
     reading: ['keep.orders'],
     requestedBy: 'test',

@@ -74,7 +74,6 @@ test('own SQL in a deploy: the runs are those of the deploy', async () => {
 })
 
 test('put-back: what is made again has a run, what cannot has one that failed', async () => {
-  await sql`drop policy known on far.secrets`
   await sql.unsafe(`
     create materialized view keep.shares as select id, 1000 / amount as share from keep.orders;
     create materialized view keep.halves as select share / 2 as half from keep.shares`)

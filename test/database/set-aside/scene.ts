@@ -27,8 +27,7 @@ export const rolesOf = (name: string) => ({
 
 /**
  * A table under ten views of all kinds, over three levels, of two owners, with all that can hang on a view: indexes, grants
- * with grant options, comments, options, statistics, triggers, rules, column defaults, a function with a parsed body, and a
- * policy on another table.
+ * with grant options, comments, options, statistics and triggers.
  */
 export function useScene(sql: Sql, name: string): ReturnType<typeof rolesOf> {
   const roles = rolesOf(name)
@@ -55,12 +54,9 @@ export function useScene(sql: Sql, name: string): ReturnType<typeof rolesOf> {
       alter default privileges for role ${anna} in schema keep grant select on tables to ${reader};
       create view keep.lines with (security_barrier) as select id, day, amount, status from keep.orders;
       comment on view keep.lines is 'all lines'; comment on column keep.lines.amount is 'in cents';
-      alter view keep.lines alter column status set default 'open';
       create function keep.note() returns trigger language plpgsql as 'begin return new; end';
       create trigger note instead of insert on keep.lines for each row execute function keep.note();
       comment on trigger note on keep.lines is 'takes notes';
-      create rule no_delete as on delete to keep.lines do instead nothing;
-      comment on rule no_delete on keep.lines is 'for ever';
       create materialized view keep.totals with (fillfactor = 70) as select status, sum(amount) as total, count(*) as n from keep.orders group by status;
       create unique index totals_key on keep.totals (status);
       create index totals_total on keep.totals (total desc) where n > 0;
@@ -75,7 +71,7 @@ export function useScene(sql: Sql, name: string): ReturnType<typeof rolesOf> {
       create materialized view keep.big as select id, amount * 2 as double, status from keep.orders;
       create index big_double on keep.big using brin (double);
       create view keep.labels as select id, status || ' ' || amount as label from keep.open_lines;
-      create function keep.total_of(which text) returns bigint stable begin atomic select total::bigint from keep.totals where status = which; end;
+      create function keep.total_of(which text) returns bigint language sql stable as 'select total::bigint from keep.totals where status = which';
       comment on function keep.total_of is 'one total'; revoke all on function keep.total_of from public; grant execute on function keep.total_of to ${bert};
       grant select on keep.totals, keep.labels, keep.lines, "Odd one"."By Day", keep.big to ${bert};
       set role ${bert};
@@ -87,8 +83,6 @@ export function useScene(sql: Sql, name: string): ReturnType<typeof rolesOf> {
       create unique index summit_key on far.summit (labels);
       create table far.secrets (id integer, status text);
       alter table far.secrets enable row level security;
-      create policy known on far.secrets as permissive for select to ${reader} using (status in (select c.n::text from far.counts c));
-      comment on policy known on far.secrets is 'what is known';
       reset role`)
   })
   return roles
@@ -117,10 +111,7 @@ export async function describeAll(sql: Sql): Promise<Record<string, unknown>> {
   const [functions] = await sql.unsafe(`
     select pg_get_functiondef('keep.total_of'::regproc) as text, proowner::regrole::text as owner, proacl::text as acl,
            obj_description('keep.total_of'::regproc, 'pg_proc') as comment from pg_proc where oid = 'keep.total_of'::regproc`)
-  const [policy] = await sql.unsafe(`
-    select polname, polcmd, polpermissive, polroles::regrole[]::text as roles, pg_get_expr(polqual, polrelid) as qual,
-           obj_description(oid, 'pg_policy') as comment from pg_policy where polname = 'known'`)
-  return { ...found, functions, policy }
+  return { ...found, functions }
 }
 
 /** What the views show. */

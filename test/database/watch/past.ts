@@ -69,7 +69,7 @@ export function usePublished(url: string) {
     return () => {
       vi.restoreAllMocks()
       delete process.env.DATABASE_URL
-      delete process.env.SCHEDULES
+      process.env.SCHEDULES = 'false'
       delete process.env.METRICS_PER_VIEW
     }
   })

@@ -51,6 +51,24 @@ test('the plan says which schedules have a turn, what each refreshes and takes, 
   expect(lines).toContain('fresh: paused')
 })
 
+test('schedules that refresh the same views at the same moment are named, with the moment', async () => {
+  vi.stubEnv('SCHEDULES', '{"nightly":{"at":"02:30"},"views":true}')
+  expect((await get()).schedules.map(({ meets }) => meets)).toEqual([[], []])
+  await define(sql, 'public.shaky', { in_all: true })
+  try {
+    const plan = await get()
+    const [meeting, ...more] = plan.schedules.flatMap(({ meets = [] }) => meets)
+    expect(more).toEqual([])
+    expect(meeting).toMatchObject({ schedule: '30 2 * * *', timeZone: 'Etc/UTC', views: ['public.shaky'] })
+    expect(meeting?.at).toMatch(/T02:30:00/)
+    expect(linesOf(plan).join(' ')).toMatch(
+      / and 30 2 \* \* \* Etc\/UTC meet at .* in shaky: the second batch waits for what the/,
+    )
+  } finally {
+    await define(sql, 'public.shaky', { in_all: false })
+  }
+})
+
 test('a suspended view is named with the time of its next try, and a duration that nobody knows is the median of the others', async () => {
   vi.stubEnv('SCHEDULES', '{"nightly":{"at":"02:30"},"views":true}')
   await writePast([{ view: 'shaky', durationMs: 60_000, ago: '2 hours' }])
@@ -72,7 +90,7 @@ test('a suspended view is named with the time of its next try, and a duration th
 })
 
 test('without schedules it is empty; while everything is paused it is as if it were not', async () => {
-  vi.stubEnv('SCHEDULES', undefined)
+  vi.stubEnv('SCHEDULES', 'false')
   expect(await get()).toMatchObject({ schedules: [], lags: [], paused: false })
   vi.stubEnv('SCHEDULES', '{"nightly":{"at":"02:30"},"views":true}')
   await pauseAll(database, true, 'test')

@@ -185,3 +185,47 @@ test('health needs no token and names neither login nor server; /metrics has two
   expect((await ask('GET /healthz', [])).said).toBe('200')
   expect(copy.process.exitCode).toBeNull()
 })
+
+test('on loopback, a request that a proxy has passed on needs a token, and with --require-tokens each one does', async () => {
+  const { url, sql } = await databaseOf('passed_on')
+  const copies = {
+    loopback: await serve({ DATABASE_URL: url }),
+    another: await serve({ DATABASE_URL: url }, ['--host', '127.0.0.2']),
+    strict: await serve({ DATABASE_URL: url }, ['--require-tokens']),
+  }
+  for (const copy of Object.values(copies)) await copy.says(/^serves/)
+  const token = await createToken(sql as unknown as Sql, { name: 'ci', may: 'read', days: 1, by: 'test' })
+  const ask = async (
+    which: keyof typeof copies,
+    headers: string[],
+    { version = '1.1', host = '127.0.0.1' } = {},
+  ) => {
+    const { port } = new URL(copies[which].url)
+    const address = which === 'another' ? '127.0.0.2' : '127.0.0.1'
+    const named = host.includes('example') ? host : `${host}:${port}`
+    const lines = [`GET /views HTTP/${version}`, `Host: ${named}`, 'Connection: close', ...headers, '', '']
+    return (await raw(Number(port), lines, address)).split(' ')[1]
+  }
+  const passedOn = [
+    'X-Forwarded-For: 10.0.0.1',
+    'X-Forwarded-Host: views.example.com',
+    'X-Forwarded-Proto: https',
+    'Forwarded: for=10.0.0.1',
+    'X-Real-IP: 10.0.0.1',
+    'Via: 1.1 proxy',
+  ]
+  for (const header of passedOn) {
+    expect({ header, status: await ask('loopback', [header]) }).toEqual({ header, status: '401' })
+    expect(await ask('loopback', [header, bearer(token)])).toBe('200')
+  }
+  // As nginx passes requests on by default, and one that keeps the name.
+  expect(await ask('loopback', [], { version: '1.0' })).toBe('401')
+  expect(await ask('loopback', [], { host: 'views.example.com' })).toBe('401')
+  expect(await ask('loopback', [bearer(token)], { host: 'views.example.com' })).toBe('200')
+  for (const host of ['127.0.0.1', '127.0.0.2', 'localhost', '[::1]'])
+    expect({ host, status: await ask('loopback', [], { host }) }).toEqual({ host, status: '200' })
+  expect(await ask('another', [], { host: '127.0.0.2' })).toBe('200')
+  expect(await ask('another', [], { host: '127.0.0.2.example.com' })).toBe('401')
+  expect(await ask('strict', [])).toBe('401')
+  expect(await ask('strict', [bearer(token)])).toBe('200')
+})

@@ -87,8 +87,9 @@ export async function serve(
     printed: () => printed,
     exit,
     says: (message) =>
-      until(`a copy says ${message}: ${printed}`, async () =>
-        copy.lines.some((line) => message.test(line.message)),
+      until(
+        () => `a copy says ${message}: ${printed}`,
+        async () => copy.lines.some((line) => message.test(line.message)),
       ),
   }
   return copy
@@ -102,7 +103,10 @@ export const standingOf = (copy: Copy) =>
 
 /** Waits until a copy leads, follows or cannot reach the database. */
 export const stands = (copy: Copy, standing: 'leads' | 'follows' | 'cannot') =>
-  until(`a copy ${standing}`, async () => standingOf(copy) === standing)
+  until(
+    () => `a copy ${standing}: ${copy.printed()}`,
+    async () => standingOf(copy) === standing,
+  )
 
 /** The status of an answer to a request of a copy, and its code if it is a problem: `503 DatabaseUnavailable`. */
 export async function asked(copy: Copy, path: string, how?: RequestInit): Promise<string> {

@@ -32,8 +32,8 @@ export async function start(functions: (name: HttpFunctionName) => Promise<Handl
  * Sends a request as it stands, byte for byte, because clients put a path, a `Host` or an `Origin` of their own. The connection
  * stays open until the server closes it.
  */
-export async function raw(port: number, lines: string[]): Promise<string> {
-  const socket = createConnection(port, '127.0.0.1').setEncoding('utf8')
+export async function raw(port: number, lines: string[], address = '127.0.0.1'): Promise<string> {
+  const socket = createConnection(port, address).setEncoding('utf8')
   socket.write(Buffer.from(lines.join('\r\n'), 'latin1'))
   return (await socket.toArray()).join('')
 }

@@ -6,7 +6,10 @@ import { until } from '../../support/waiting/until.ts'
 export interface Minutes {
   /** The last leader seems to have looked two minutes ago: the next one catches up the turn that has come since. */
   missOne(): Promise<void>
-  /** Waits until the turn of this minute has begun. Since the first one each minute has one, which has brought its data. */
+  /**
+   * Waits until the turn of this minute has ended. Since the first one each minute has one, which has brought its data, or was skipped
+   * because the one before was about to.
+   */
   expectEachOnce(): Promise<void>
 }
 
@@ -19,17 +22,23 @@ export async function eachMinute(sql: Sql, view: string): Promise<Minutes> {
   })
   return {
     missOne: async () => {
-      await sql`
-        update viewkeeper.switches set value = jsonb_build_object('at', clock_timestamp() - interval '2 minutes')
-         where key = 'looked'`
+      await until('the monitor has looked', async () => {
+        const { count } = await sql`
+          update viewkeeper.switches set value = jsonb_build_object('at', clock_timestamp() - interval '2 minutes')
+           where key = 'looked'`
+        return count > 0
+      })
     },
     async expectEachOnce() {
       const turns = () => sql<{ at: Date; status: string }[]>`
-        select right(idempotency_key, 24)::timestamptz as at, status from viewkeeper.batches
-         where trigger = 'schedule' order by at`
-      const ended = await until('the turn of this minute has ended', async () => {
+        select right(turn.idempotency_key, 24)::timestamptz as at, coalesce(before.status, turn.status) as status
+          from viewkeeper.batches turn left join viewkeeper.batches before on before.id::text = turn.error ->> 'openBatchId'
+         where turn.requested_by = '* * * * * UTC' order by at`
+      let all: { at: Date; status: string }[] = []
+      const said = () => `the turn of this minute has ended: ${JSON.stringify(all)}`
+      const ended = await until(said, async () => {
         const now = await sql`select date_trunc('minute', clock_timestamp()) as minute`
-        const all = await turns()
+        all = await turns()
         return (
           all.at(-1)?.at.getTime() === now[0]?.minute.getTime() && all.at(-1)?.status === 'success' && all
         )

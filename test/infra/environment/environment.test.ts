@@ -31,14 +31,14 @@ describe("the users' examples", () => {
     })
   })
 
-  test('refresh every night in production, after each deploy in staging, and never in dev', () => {
+  test('refresh every night, at a time of its own in production, and after each deploy in staging', () => {
     const batches = Object.entries(parseEnvironments(environments)).map(
       ([name, { schedules, refreshOnDeploy }]) => [name, schedules, refreshOnDeploy],
     )
     expect(batches).toEqual([
       ['production', { nightly: { at: '09:00', timeZone: 'Etc/UTC' }, views: true }, false],
-      ['staging', undefined, true],
-      ['dev', undefined, false],
+      ['staging', { nightly: { at: '02:00', timeZone: 'Etc/UTC' }, views: true }, true],
+      ['dev', { nightly: { at: '02:00', timeZone: 'Etc/UTC' }, views: true }, false],
     ])
   })
 })
@@ -54,9 +54,9 @@ test('a field that is left out gets its default, and the documented fields are t
     batchExchange: 'together',
     monitorEveryMinutes: 1,
     remindEveryHours: 24,
+    schedules: { nightly: { at: '02:00', timeZone: 'Etc/UTC' }, views: true },
     tags: {},
   })
-  expect(parse(imported)).not.toHaveProperty('schedules')
   const { port, ...database } = imported.database
   expect(parse({ ...imported, database }).database).toMatchObject({ port: 5432 })
 })

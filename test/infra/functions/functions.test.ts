@@ -266,9 +266,12 @@ test('monitor, api and prune are told the options about schedules and history', 
     expect(variables('created', name)).toMatchObject({
       SCHEDULES: JSON.stringify({ nightly: { at: '02:30', timeZone: 'Europe/Berlin' }, views: true }),
     })
-    expect(variables('throwaway', name)).not.toHaveProperty('SCHEDULES')
+    expect(variables('throwaway', name)).toMatchObject({
+      SCHEDULES: JSON.stringify({ nightly: { at: '02:00', timeZone: 'Etc/UTC' }, views: true }),
+    })
   }
-  expect(variables('created', 'monitor')).toMatchObject({ METRICS_PER_VIEW: 'true' })
+  expect(variables('created', 'monitor')).toMatchObject({ METRICS_PER_VIEW: 'true', TOLD: 'true' })
+  expect(variables('throwaway', 'monitor')).toMatchObject({ TOLD: 'false' })
   expect(variables('imported', 'monitor')).toMatchObject({ METRICS_PER_VIEW: 'false' })
   expect(variables('created', 'prune')).toMatchObject({ RETENTION: '{"successes":500,"days":90}' })
 })

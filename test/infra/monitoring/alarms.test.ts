@@ -242,9 +242,10 @@ describe.each([
 describe('without a monitor', () => {
   const alone = every(false)
 
-  test('nothing calls it, and there are only the alarms of what AWS publishes', () => {
+  test('no schedule calls it, and there are only the alarms of what AWS publishes', () => {
     expect(alone.resources('AWS::Scheduler::Schedule').map(([, { Properties }]) => Properties.Name)).toEqual([
       'test-prune',
+      'test-nightly',
     ])
     expect(namesOf(alone)).toEqual(expect.arrayContaining(['api-errors', 'dead-letters', 'failed-batches']))
     for (const { Namespace } of alarmsOf(alone)) expect(Namespace).toMatch(/^AWS\//)

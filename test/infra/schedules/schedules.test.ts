@@ -17,7 +17,7 @@ const names = (stack: Synthesized) =>
   stack
     .resources('AWS::Scheduler::Schedule')
     .map(([, { Properties }]) => Properties.Name.replace(/^test-/, '') as string)
-const withSchedules = (schedules: object) =>
+const withSchedules = (schedules: object | false) =>
   new Synthesized(createStack({ ...imported, schedules }, [], { scheduledViews }))
 const nightlyBatch = ({ template }: Synthesized) => template.findOutputs('NightlyBatch').NightlyBatch!.Value
 
@@ -119,20 +119,42 @@ test('the schedules of batches share a role, and Scheduler tries for an hour to 
     expect(RetryPolicy).toEqual({ MaximumEventAgeInSeconds: 3600, MaximumRetryAttempts: 10 })
 })
 
-test('where nothing is said of schedules, only the monitor, the notices and prune have one', () => {
-  for (const stack of [kinds.throwaway, kinds.imported]) {
-    expect(names(stack).sort()).toEqual(['monitor', 'notices', 'prune'])
-    expect(nightlyBatch(stack)).toBe('none')
+test('where nothing is said of schedules, every view is refreshed each night, when the local batch is', () => {
+  for (const stack of [kinds.throwaway, kinds.imported, withSchedules({})]) {
+    expect(names(stack)).toContain('nightly')
+    expect(schedule(stack, 'nightly')).toMatchObject({
+      ScheduleExpression: 'cron(0 2 * * ? *)',
+      ScheduleExpressionTimezone: 'Etc/UTC',
+    })
+    expect(nightlyBatch(stack)).toBe('02:00 Etc/UTC, every view')
   }
+  expect(everyDay(defaults.schedules.nightly)).toEqual({ schedule: '0 2 * * *', timeZone: 'Etc/UTC' })
 })
 
-test('without a time of its own, the nightly batch comes when the local one does', () => {
-  const stack = withSchedules({})
-  expect(schedule(stack, 'nightly')).toMatchObject({
-    ScheduleExpression: 'cron(0 9 * * ? *)',
-    ScheduleExpressionTimezone: 'Etc/UTC',
+describe('an environment is loud', () => {
+  const warningsOf = (more: object, told: object = {}) =>
+    Annotations.fromStack(createStack({ ...imported, ...more }, [], { scheduledViews: [], ...told }))
+      .findWarning('*', Match.stringLikeRegexp('^(nothing|nobody) '))
+      .map(({ entry }) => String(entry.data).split(':')[0])
+      .sort()
+
+  test('if nothing refreshes its views, and if nobody is told', () => {
+    expect(warningsOf({})).toEqual([])
+    expect(warningsOf({ alarmEmails: [] })).toEqual(['nobody is told what goes wrong'])
+    expect(warningsOf({ alarmEmails: [], schedules: false })).toEqual([
+      'nobody is told what goes wrong',
+      'nothing refreshes the views',
+    ])
+    for (const schedules of [{ nightly: false }, { nightly: false, views: false }])
+      expect(warningsOf({ schedules })).toEqual(['nothing refreshes the views'])
+    expect(warningsOf({ schedules: { nightly: false } }, { scheduledViews })).toEqual([])
   })
-  expect(everyDay(defaults.schedules.nightly)).toEqual({ schedule: '0 9 * * *', timeZone: 'Etc/UTC' })
+
+  test('and has no schedule for a batch where schedules are false', () => {
+    const stack = withSchedules(false)
+    expect(names(stack).sort()).toEqual(['monitor', 'notices', 'prune'])
+    expect(nightlyBatch(stack)).toBe('none')
+  })
 })
 
 test('the nightly batch and the schedules of views are turned off each by itself', () => {

@@ -62,7 +62,7 @@ test('nothing is announced before the rules of the construct are there, so a fir
   const own = new Synthesized(stack)
   const [rule] = own.one('AWS::Events::Rule')
   const policy = own.resources('AWS::SQS::QueuePolicy').find(([id]) => id.startsWith('Exports'))![0]
-  for (const [, { DependsOn }] of own.resources('AWS::Logs::SubscriptionFilter'))
+  for (const [, { DependsOn }] of filtersOf(own, 'announce'))
     expect(DependsOn).toEqual(expect.arrayContaining([rule, policy]))
   expect(new Synthesized(elsewhere).resources('AWS::Events::Rule')).toHaveLength(1)
 })
@@ -79,7 +79,7 @@ test('a target in another stack, which needs the stack of the views, makes no ci
   })
   const own = new Synthesized(stack)
   const rule = own.one('AWS::Events::Rule')[0]
-  for (const [, { DependsOn }] of own.resources('AWS::Logs::SubscriptionFilter'))
+  for (const [, { DependsOn }] of filtersOf(own, 'announce'))
     expect(DependsOn).toEqual(expect.arrayContaining([rule]))
   expect(new Synthesized(elsewhere).resources('AWS::SQS::QueuePolicy')).toHaveLength(1)
 })

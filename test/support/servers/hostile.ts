@@ -94,7 +94,7 @@ export function useHostileDatabase(parameters: Record<string, string> = {}): Hos
       `create role alice login password '${password}'; create role mallory login password '${password}'`,
     )
     await connectTo(fromUrl(urlOf('master'))).withConnection((admin) =>
-      createRole(admin, { login, password, owners: ['alice', 'mallory'], ownViews: null }),
+      createRole(admin, schemaFolder, { login, password, owners: ['alice', 'mallory'], ownViews: null }),
     )
     place.database = connectTo(fromUrl(urlOf(login)))
     place.root = connectTo(fromUrl(urlOf('postgres')))

@@ -46,6 +46,7 @@ export const liveView = ({
     toastOptions: [],
     replicaIdentity: 'default',
     definition: ' SELECT 1 AS id',
+    path: 'pg_catalog, pg_temp',
     comment: null,
     extensions: [],
     memberOf: null,

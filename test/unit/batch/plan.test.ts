@@ -238,6 +238,13 @@ describe('the end of a batch', () => {
     expect(planBatchEnd(views, latest, false).status).toBe(status)
   })
 
+  test('is failed if views are missing that it was to refresh, also if it has nothing else', () => {
+    expect(planBatchEnd([], new Map(), false, ['app.sales'])).toEqual({
+      status: 'failed',
+      error: { class: 'ViewsFailed', message: expect.stringContaining('app.sales'), views: ['app.sales'] },
+    })
+  })
+
   test('names the views that failed, twenty in its message', () => {
     const { error } = end(Array.from({ length: 50 }, () => ended('failed', 'ViewSqlFailed')))
     expect(error?.views).toHaveLength(50)

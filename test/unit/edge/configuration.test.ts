@@ -14,7 +14,7 @@ describe('the configuration', () => {
     expect(readConfiguration({})).toMatchObject({
       environment: 'local',
       administration: undefined,
-      schedules: { nightly: null, views: false },
+      schedules: { nightly: { schedule: '0 2 * * *', timeZone: 'Etc/UTC' }, views: true },
       retention: { successes: 500, days: 90 },
       telling: usualTelling,
       metricsPerView: false,

@@ -16,6 +16,7 @@ const digests: Record<string, string> = {
   '011_freshness': 'd326db937a9767741b3db599177394fa1995ae0e673c3b2bd8befb827a44233c',
   '012_history_costs': '8e09ffdc0d8cc43ca5b671b204a96b6800301a44a2345496f713262f3ec757aa',
   '013_costs': '41fd44144ce53d0e35aaeede5c6051b0bb6522618d92c78f3e6d0c6fead42128',
+  '014_ages': '1507304daabe0050fe467dab490b5fdd42be81fe3ffa089e4391220dc42bc9dd',
 }
 
 const steps = await readSchemaSteps(new URL('../../../schema/', import.meta.url))

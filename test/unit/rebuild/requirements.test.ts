@@ -5,10 +5,10 @@ import { liveView } from '../../support/views/facts.ts'
 
 test('a need writes odd names in quotes', () => {
   const odd = { schema: 'Odd one', name: 'By "Day"', owner: 'eve' }
-  const plain = { ...odd, oid: 1, options: [], definition: '' }
+  const plain = { ...odd, oid: 1, options: [], definition: '', path: 'pg_catalog, pg_temp' }
   const live = liveView({
     statistics: [{ ...odd, middle: '', hasExpressions: false, target: null, comment: null }],
-    dependents: [{ description: 'view', reader: 1, ruleOf: null, view: plain, again: null }],
+    dependents: [{ description: 'view', reader: 1, ruleOf: null, view: plain }],
   })
   const needs = swapRequirements(live)
     .map(({ because }) => because)

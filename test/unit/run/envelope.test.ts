@@ -51,7 +51,7 @@ describe('envelope.sql', () => {
     `current_setting(${literal(rolePathSetting)})`,
     `current_setting(${literal(failuresSetting)})`,
     `set local search_path to ${safePath};`,
-    `else ${literal(safePath)} end`,
+    `coalesce(statement #>> '{sandbox,path}', ${literal(safePath)}) end`,
     literal(sandboxBody),
     `left(value, ${mostCharacters})`,
     `${hasStatus(openBatchStatuses, 'b')} and`,

@@ -21,7 +21,7 @@ test('options that are valid stay as they are, and the channels have their defau
   }
   expect(checkOptions(options, 'viewkeeper.config.ts')).toEqual({
     options,
-    notify: { smtp: { ...options.notify?.smtp, port: 587, tls: 'starttls' }, webhooks: {}, chat: {} },
+    notify: { smtp: options.notify?.smtp, webhooks: {}, chat: {} },
   })
 })
 

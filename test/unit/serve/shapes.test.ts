@@ -95,6 +95,13 @@ describe('the shapes', () => {
     expect(container.readinessProbe.httpGet.path).toBe('/readyz')
   })
 
+  test('ask every request for a token, also behind a proxy on the same machine', () => {
+    expect(dockerfile).toMatch(/\nCMD .*"--require-tokens"/)
+    expect(shape('viewkeeper.service')).toMatch(/^ExecStart=.* serve .*--require-tokens/m)
+    // These start what the Dockerfile says.
+    expect([container, compose].flatMap(({ command = [], args = [] }) => [command, args].flat())).toEqual([])
+  })
+
   test('have two copies, which one service and one budget find', () => {
     expect(deployment.spec.replicas).toBe(2)
     const labels = deployment.spec.template.metadata.labels

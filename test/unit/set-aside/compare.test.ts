@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { lost } from '../../../src/set-aside/plan/compare.ts'
-import type { AsideFunction, AsideView } from '../../../src/set-aside/plan/items.ts'
+import type { AsideView } from '../../../src/set-aside/plan/items.ts'
 import { liveView } from '../../support/views/facts.ts'
 
 const view = (more: Parameters<typeof liveView>[0] = {}): AsideView => ({
-  kind: 'view',
   live: liveView(more),
   populated: true,
   sizeBytes: 0,
@@ -49,22 +48,10 @@ describe('what was lost', () => {
     expect(lost(before, view({ columns: [] }), false)).toHaveLength(1)
   })
 
-  test('includes the grants of a function', () => {
-    const before: AsideFunction = {
-      kind: 'function',
-      routine: 'function',
-      schema: 's',
-      signature: 's.f()',
-      owner: 'o',
-      definition: 'x',
-      comment: null,
-      grants: [{ grantor: 'o', grantee: 'r', grantable: false }],
-      extensions: [],
-      reads: ['t'],
-    }
-    expect(lost(before, { ...before, definition: 'y', reads: [] }, true)).toEqual([])
-    expect(lost(before, { ...before, grants: [] }, true)).toEqual([
-      'the facts of function s.f() are not as before',
+  test('is what a view means', () => {
+    const before = { ...view(), trees: 'query {A}' }
+    expect(lost(before, { ...before, trees: 'query {B}' }, true)).toEqual([
+      'the query and expressions of materialized view app."Sales" are not as before',
     ])
   })
 })

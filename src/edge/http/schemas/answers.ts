@@ -66,7 +66,8 @@ export const result = z
       durationMs: milliseconds,
     }),
     coalesced: z.literal(true).optional().meta({
-      description: "This result is of an earlier run within the view's minimum interval.",
+      description:
+        "This result is of an earlier request's run: one that goes on, or ended within the view's minimum interval.",
     }),
     error: error.optional(),
   })
@@ -178,6 +179,9 @@ const viewSummary = z.object({
   strategy: z.string(),
   populated: z.boolean(),
   paused: z.boolean(),
+  pausedUntil: time.nullable().optional().meta({
+    description: 'When its pause ends by itself; null: when somebody ends it.',
+  }),
   sizeBytes: z
     .int()
     .nullable()
@@ -227,6 +231,10 @@ const viewSummary = z.object({
     description: "The view's own schedule, as five fields of cron; null if its definition has none.",
   }),
   timeZone: z.string().nullable().meta({ description: "The time zone of the view's own schedule." }),
+  nightly: z.string().nullable().optional().meta({
+    description: 'When the batch of every view refreshes it; null if it does not.',
+    example: '02:00 Etc/UTC',
+  }),
   targetLagSeconds: z.int().nullable().meta({
     description:
       'How old the data may become, instead of a schedule; null if its definition does not say so.',
@@ -267,11 +275,27 @@ const viewSummary = z.object({
   }),
 })
 
+const silence = z
+  .object({
+    unrefreshed: z.array(z.string()).meta({
+      description:
+        'The views that nothing refreshes: no schedule, no target lag, and no definition says that something else does.',
+    }),
+    told: z.boolean().nullable().meta({
+      description: 'Whether anybody is told what goes wrong; null: nobody knows.',
+    }),
+    forgotten: z.array(z.string()).optional().meta({
+      description: 'The views that have been paused for a week or longer, without an end.',
+    }),
+  })
+  .meta({ id: 'Silence', description: 'What would be silence, as of the last look of the monitor.' })
+
 export const viewList = z
   .object({
     views: z.array(viewSummary.meta({ id: 'View' })),
-    paused: z.object({ since: time, by: z.string() }).nullable().meta({
-      description: 'Since when everything scheduled is paused, and who paused it; null if it is not paused.',
+    paused: z.object({ since: time, by: z.string(), until: time.nullable().optional() }).nullable().meta({
+      description:
+        'Since when everything scheduled is paused, who paused it, and when that ends by itself; null if it is not paused.',
     }),
     replicas: z
       .object({
@@ -306,6 +330,7 @@ export const viewList = z
         description:
           'The channels of viewkeeper serve that do not take their messages. Empty on AWS, where SNS delivers.',
       }),
+    silence: silence.optional(),
     next,
   })
   .meta({ id: 'ViewList' })
@@ -387,6 +412,7 @@ export const why = z
       description: 'Who is in the way of the refresh now: the oldest transaction first.',
     }),
     recentRuns: z.array(run).meta({ description: 'The last five runs of the view, newest first.' }),
+    silence: silence.optional(),
   })
   .meta({ id: 'Why', description: 'Why the data of a view are as old as they are, and what to do.' })
 
@@ -603,6 +629,15 @@ export const plan = z
           usualMs: z.int().meta({
             description: 'How long that usually takes, one after the other, in milliseconds.',
           }),
+          meets: z
+            .array(
+              z.object({ schedule: z.string(), timeZone: z.string(), at: time, views: z.array(z.string()) }),
+            )
+            .optional()
+            .meta({
+              description:
+                'The later schedules that refresh some of the same views at the same moment: the second batch waits for what the first builds.',
+            }),
         })
         .meta({ id: 'PlannedTurns' }),
     ),

@@ -57,7 +57,7 @@ export async function startEmulator(python: string, folder: string): Promise<Emu
     clearTimeout(kill)
   }
   mustStop('emulator', { stop })
-  await poll(30, 'the emulator answers', async () => {
+  await poll('the emulator answers', async () => {
     if (child.exitCode !== null) throw new Error(`the emulator ended by itself: ${folder}/emulator.log`)
     return await fetch(`${url}/_ministack/health`).then(
       (response) => response.ok || undefined,

@@ -1,0 +1,152 @@
+import { literal } from '../../sql/names.ts'
+
+/** A string in a tree: the server writes a backslash before each character that could end it. */
+const string = '(?:\\\\.|[^ (){}\\\\])+'
+const names = `(?:<>|\\((?:${string} ?)*\\))`
+
+/**
+ * What says nothing about what a query means: places in its text, locks, how a cast, a row or a join was written, names of operators,
+ * columns and aliases: beside the name of an operator stands its OID. Only the fields of an anonymous row are named after columns (`row_to_json(s)`), so those of what may be such a row stay.
+ */
+const named = `\\{ALIAS :aliasname ${string} :colnames ${names}\\}`
+const meaningless: [pattern: string, instead: string][] = [
+  [' :[a-z_]*(?:location|_len|lockmode|_start|_end) -?\\d+', ''],
+  [' :[a-z_]+format \\d', ''],
+  [` :(?:resname ${string}|operName ${names}|isNatural (?:true|false))`, ''],
+  [` :(?:alias|join_using_alias) (?:<>|${named})`, ''],
+  [` :eref ${named}(?= :rtekind [029] )`, ''],
+  [` :eref \\{ALIAS :aliasname ${string} :colnames (${names})\\}`, ' :columns \\1'],
+]
+const anonymousRow = ' :varattno 0 :vartype 2249 '
+
+/**
+ * One list in two forms. The server reads `x in ('a', 'b')` of varchar as a list of varchar that is cast to text as a whole, and its own
+ * text of that as a list of which each element is cast to text. These casts change no byte. Both forms are written as one.
+ */
+const castAsWhole: [pattern: string, instead: string] = [
+  '\\{ARRAYCOERCEEXPR :arg \\{ARRAYEXPR :array_typeid \\d+ :array_collid \\d+ :element_typeid \\d+ :elements (\\(\\{CONST [^()]*\\)) :multidims false\\} ' +
+    ':elemexpr \\{RELABELTYPE :arg \\{CASETESTEXPR [^{}]*\\} :resulttype (\\d+) :resulttypmod -1 :resultcollid \\d+\\} ' +
+    ':resulttype (\\d+) :resulttypmod -1 :resultcollid (\\d+)\\}',
+  '{LIST \\3 \\4 \\2 \\1}',
+]
+const castOneByOne =
+  '\\{ARRAYEXPR :array_typeid \\d+ :array_collid \\d+ :element_typeid \\d+ :elements \\(\\{RELABELTYPE :arg \\{CONST [^()]*\\) :multidims false\\}'
+const asWhole: [pattern: string, instead: string][] = [
+  ['\\{RELABELTYPE :arg (\\{CONST [^{}]*\\}) :resulttype \\d+ :resulttypmod -1 :resultcollid \\d+\\}', '\\1'],
+  [
+    '^\\{ARRAYEXPR :array_typeid (\\d+) :array_collid (\\d+) :element_typeid (\\d+) :elements (.*) :multidims false\\}$',
+    '{LIST \\1 \\2 \\3 \\4}',
+  ],
+]
+
+/** A number that may be an OID of what somebody has made, or a constant that names a relation, as `'app.sales'::regclass`. */
+const oids = ' [1-9]\\d{4,9}(?![\\w.])|\\{CONST :consttype 2205 [^{}]* :constvalue 4 \\[[^]]*\\]\\}'
+
+/** The value of such a place, as an int8. The bytes of a constant are in the server's order, and zeros fill them up. */
+const numberOf = (found: string): string => `case when ${found} like '{%'
+  then (select sum((b.byte::int8 + 256) % 256 * 256 ^ least(b.at - 1, 8 - b.at))::int8 from string_to_table(rtrim(split_part(${found}, '[ ', 2), ' ]}'), ' ') with ordinality b(byte, at))
+  else trim(${found})::int8 end`
+
+/**
+ * The normal form of a query's or an expression's parse tree, as an expression of SQL: two mean the same if it is the same. `tree` is an
+ * expression for a text. Views and their row types are written by name, so that the form survives an exchange: `self` is the OID
+ * of the view whose tree it is; `nameOf` writes the name of relation `c` in schema `n`.
+ */
+const normalTree = (
+  tree: string,
+  self: string,
+  nameOf = `format('%I.%I', n.nspname, c.relname)`,
+): string => `(
+  select string_agg(x.piece || coalesce(' ' || (
+           select case c.oid when ${self} then 'self' else ${nameOf} end || case o.oid when c.oid then '' when c.reltype then '.row' else '.rows' end
+             from (select case when v.number < 4294967296 then v.number::oid end from (select ${numberOf('x.found[1]')} offset 0) v(number)) as o(oid),
+                  pg_class c join pg_namespace n on n.oid = c.relnamespace
+            where c.relkind in ('m', 'v') and c.oid in (o.oid, (select t.typrelid from pg_type t where t.oid = o.oid),
+                    (select e.typrelid from pg_type t join pg_type e on e.oid = t.typelem where t.oid = o.oid))
+            order by c.oid = o.oid desc limit 1), x.found[1], ''), '' order by x.at)
+    from (select string_agg(x.piece || coalesce(${replaced('x.found[1]', asWhole)}, ''), '' order by x.at) as tree
+            from (select ${replaced(`case when t.tree like '%${anonymousRow}%' then t.tree else ${replaced('t.tree', [[` :columns ${names}`, '']])} end`, [castAsWhole])} as tree
+                    from (select ${replaced(tree, meaningless)} as tree offset 0) t offset 0) t, ${pieces('t.tree', castOneByOne)}) t,
+         ${pieces('t.tree', oids)})`
+
+/** What stands between the places of a pattern, each with what follows it. */
+const pieces = (text: string, pattern: string): string =>
+  `rows from (regexp_split_to_table(${text}, ${literal(pattern)}), regexp_matches(${text}, ${literal(pattern)}, 'g')) with ordinality as x(piece, found, at)`
+
+const replaced = (text: string, patterns: [string, string][]): string =>
+  patterns.reduce(
+    (sql, [pattern, instead]) => `regexp_replace(${sql}, ${literal(pattern)}, ${literal(instead)}, 'g')`,
+    text,
+  )
+
+/**
+ * A query for the trees of a view: that of its query, and those of its indexes and statistics objects, as far as they have
+ * expressions. Columns: `part`, `name`, `tree`. See `normalTree`.
+ */
+const treesQuery = (relation: string, nameOf?: string): string => `
+select t.part, t.name, ${normalTree('t.tree', relation, nameOf)} as tree
+  from (select 'query', null, w.ev_action::text from pg_rewrite w where w.ev_class = ${relation} and w.rulename = '_RETURN'
+        union all
+        select 'index', c.relname, concat(i.indexprs, ' ', i.indpred) from pg_index i join pg_class c on c.oid = i.indexrelid
+         where i.indrelid = ${relation} and (i.indexprs is not null or i.indpred is not null)
+        union all
+        select 'statistics', s.stxname, s.stxexprs::text from pg_statistic_ext s where s.stxrelid = ${relation} and s.stxexprs is not null
+       ) as t(part, name, tree)`
+
+/**
+ * A query for one text: in which parts the trees of a view and of its copy differ; null if they mean the same. All arguments are expressions;
+ * `nameOf` is for the copy: see `normalTree`.
+ */
+export const treeDifferences = (view: string, copy: string, nameOf?: string): string => `
+select string_agg(distinct case a.part when 'query' then ${placeQuery('a.tree', 'b.tree')} else concat('the expressions of ', a.part, ' ', a.name) end, ', ')
+  from (${treesQuery(view)}) as a left join (${treesQuery(copy, nameOf)}) as b on b.part = a.part and (a.part = 'query' or b.tree = a.tree)
+ where b.tree is distinct from a.tree`
+
+/** A query for one text: the trees of a view with the names of their parts. */
+export const treesText = (relation: string): string =>
+  `select string_agg(concat_ws(' ', t.part, t.name, t.tree), e'\n' order by t.part, t.name collate "C") from (${treesQuery(relation)}) as t`
+
+/** A query for one text: the hash of what the query of a view means. */
+export const meaningQuery = (relation: string, nameOf?: string): string =>
+  `select md5(t.tree) from (${treesQuery(relation, nameOf)}) as t where t.part = 'query'`
+
+/** A query for one text: the hash of the trees of some views. */
+export const treesHash = (oids: number[]): string => `
+select md5(string_agg(t.trees, e'\n' order by r.oid)) from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${treesText('r.oid')}) as t(trees)`
+
+/**
+ * An expression for one text: where two trees differ, as `its WHERE: operator a.=(a.t,a.t) is read as operator =(text,text)`. Both are
+ * expressions, too.
+ */
+const placeQuery = (before: string, after: string): string => `(
+  select format('%s: %s is read as %s', coalesce(
+           (select case t.token ${clauses.map(([field, said]) => `when '${field}' then '${said}'`).join(' ')} end from string_to_table(${before}, ' ') with ordinality t(token, at)
+             where t.at < x.at and t.token in (${clauses.map(([field]) => `'${field}'`).join(', ')}) order by t.at desc limit 1), 'an expression'),
+           ${saidOf('x.was', 'x.field')}, ${saidOf('x.is', 'x.field')})
+    from (select at, a.token as was, b.token as is, lag(a.token) over (order by at) as field
+            from string_to_table(${before}, ' ') with ordinality a(token, at)
+            full join string_to_table(${after}, ' ') with ordinality b(token, at) using (at)) x
+   where x.was is distinct from x.is order by x.at limit 1)`
+
+const clauses = [
+  [':cteList', 'its WITH'],
+  [':rtable', 'its FROM'],
+  [':jointree', 'its FROM or WHERE'],
+  [':targetList', 'its SELECT'],
+  [':groupClause', 'its GROUP BY'],
+  [':havingQual', 'its HAVING'],
+  [':windowClause', 'its WINDOW'],
+  [':distinctClause', 'its DISTINCT'],
+  [':sortClause', 'its ORDER BY'],
+  [':limitOffset', 'its LIMIT'],
+]
+
+/** What a field of a tree holds, in words. */
+const saidOf = (value: string, field: string): string => {
+  const oid = `rtrim(${value}, '})')::int8::oid`
+  const described = (catalog: string) => `pg_describe_object('${catalog}'::regclass, ${oid}, 0)`
+  return `coalesce(case when ${value} !~ '^[1-9]\\d{0,8}[})]*$' then null when ${field} ~ '^:(opno|eqop|sortop)$' then ${described('pg_operator')}
+    when ${field} ~ '^:(\\w*funcid|aggfnoid|winfnoid)$' then ${described('pg_proc')} when ${field} ~ 'colli?d?$' then ${described('pg_collation')}
+    when ${field} ~* 'type(id)?$' then 'type ' || format_type(${oid}, null) when ${field} = ':relid' then ${described('pg_class')} end,
+    case when ${field} ~ '^[[0-9]' then 'a constant' else 'something else' end)`
+}

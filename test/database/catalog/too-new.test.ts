@@ -1,0 +1,121 @@
+import postgres from 'postgres'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { unscheduled } from '../../../src/batch/schedules.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { monitor } from '../../../src/watch/monitor.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+
+// An age is never told too new: neither after a refresh by somebody else, nor after the clock of the server was set back.
+
+const { sql, database, url } = useDatabase()
+const ask = (strategy: 'regular' | 'concurrent') => refresh({ view: 'late.v', strategy }, callOn(database))
+const look = () =>
+  monitor(database, { schedules: unscheduled, publish: { runs() {}, batches() {}, trouble() {} } })
+
+const told = async () =>
+  (
+    await sql`
+      select viewkeeper.as_of('late.v') as "asOf", viewkeeper.is_fresh('late.v', '1 min') as fresh, s.as_of as listed
+        from viewkeeper.view_status s where s.view = 'late.v'`
+  )[0]
+const unknown = { asOf: null, fresh: null, listed: null }
+const known = { asOf: expect.any(Date), fresh: true, listed: expect.any(Date) }
+const required = () =>
+  sql`select viewkeeper.require_fresh('late.v', '1 min')`.catch(({ code, detail }) => `${code} ${detail}`)
+
+beforeAll(async () => {
+  await sql.unsafe(`
+    create schema late; create table late.t (n int); insert into late.t values (1);
+    create materialized view late.v as select n from late.t; create unique index on late.v (n)`)
+})
+beforeEach(() => ask('regular'))
+
+describe('a refresh by somebody else after ours', () => {
+  test('out of an older snapshot puts back old rows: the view is of an unknown age until the next refresh', async () => {
+    const other = postgres(url, { max: 1 })
+    try {
+      await other.unsafe('begin isolation level repeatable read; select from late.t')
+      await sql`update late.t set n = n + 1`
+      await ask('regular')
+      expect(await told()).toEqual(known)
+      await other.unsafe('refresh materialized view concurrently late.v; commit')
+      expect(await sql`select from late.v join late.t using (n)`).toEqual([])
+    } finally {
+      await other.end()
+    }
+    expect(await told()).toEqual(unknown)
+    expect(await required()).toMatch(/^VK001 .*it was filled outside the record, or granted/)
+    await ask('concurrent')
+    expect(await told()).toEqual(known)
+  })
+
+  test('is not told from a grant that changes nothing, but from one that does', async () => {
+    await sql.unsafe('revoke select on late.v from public')
+    await ask('concurrent')
+    await sql.unsafe('grant select on late.v to public')
+    expect(await told()).toEqual(known)
+    await ask('concurrent')
+    await sql.unsafe('grant select on late.v to public')
+    expect(await told()).toEqual(unknown)
+  })
+})
+
+describe('after the clock of the server was set back by an hour', () => {
+  const setBack = () => sql`
+    update viewkeeper.runs set requested_at = requested_at + interval '1 hour', started_at = started_at + interval '1 hour',
+           finished_at = finished_at + interval '1 hour', as_of = as_of + interval '1 hour'
+     where view_name = 'v' and schema_name = 'late' and finished_at <= clock_timestamp()`
+
+  test.each([true, false])(
+    'data of the future are of an unknown age, and a request refreshes them (its end was published: %s)',
+    async (published) => {
+      await sql`update viewkeeper.definitions set min_interval_seconds = 0 where schema_name = 'late'`
+      if (published) await look()
+      await setBack()
+      expect(await told()).toEqual(unknown)
+      const again = await ask('concurrent')
+      expect(again.coalesced).toBeUndefined()
+      expect(
+        await sql`select viewkeeper.as_of('late.v') > clock_timestamp() - interval '1 min' as now`,
+      ).toEqual([{ now: true }])
+      await look()
+      await look()
+      expect(await told()).toEqual(known)
+      expect(await sql`select from viewkeeper.runs where finished_at > clock_timestamp()`).toEqual([])
+      const [status] =
+        await sql`select last_run_id as id, last_success_at < clock_timestamp() as past from viewkeeper.view_status where view = 'late.v'`
+      expect(status).toEqual({ id: again.runId, past: true })
+    },
+  )
+})
+
+test('within a message of several statements require_fresh has the time of the moment', async () => {
+  await sql`update viewkeeper.runs set as_of = clock_timestamp() - interval '59.5 s' where id = (select last_success_id from viewkeeper.view_status where view = 'late.v')`
+  const answer = sql.unsafe(`do $$ begin
+    perform viewkeeper.require_fresh('late.v', '1 min');
+    while viewkeeper.as_of('late.v') > clock_timestamp() - interval '1 min' loop perform pg_sleep(0.01); end loop;
+    perform viewkeeper.require_fresh('late.v', '1 min');
+  end $$`)
+  await expect(answer).rejects.toMatchObject({ code: 'VK001' })
+})
+
+test('the runs of a time are counted rightly, whatever wrote them late', async () => {
+  await sql`insert into viewkeeper.definitions (schema_name, name, source) values ('late', 'counted', 'authored')`
+  // Every third row is one of a put-back: written last, with a time of two days ago.
+  await sql.unsafe(`
+    insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, status, requested_at, finished_at)
+    select d.id, 'late', 'counted', 'refresh', 'cli', 'success', x.at, x.at
+      from viewkeeper.definitions d, generate_series(1, 300) i
+     cross join lateral (select clock_timestamp() - case when i % 3 = 0 then interval '2 days' else (300 - i) * interval '8 min' end as at) x
+     where d.name = 'counted' order by i`)
+
+  const truth = await sql`
+    select count(*)::int as runs from viewkeeper.runs where view_name = 'counted' and requested_at >= clock_timestamp() - interval '1 day'`
+  const first = await sql`
+    select viewkeeper.first_run_since(x.at) = (select min(id) from viewkeeper.runs where requested_at >= x.at) as same
+      from generate_series(1, 40) h cross join lateral (select clock_timestamp() - h * interval '1 hour' as at) x`
+  expect(first.every(({ same }) => same)).toBe(true)
+  const [metrics] = await sql`
+    select m.runs::int as runs from viewkeeper.view_metrics('1 day', (select id from viewkeeper.definitions where name = 'counted')) m`
+  expect([metrics]).toEqual([...truth])
+})

@@ -1,0 +1,350 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, test } from 'vitest'
+import { migrate } from '../../../src/own-schema/apply.ts'
+import { createRole, type RoleMade, type RoleRequest } from '../../../src/own-schema/create-role.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { doctor } from '../../../src/watch/doctor.ts'
+import { callOn, schemaFolder } from '../../support/servers/database.ts'
+import { oneRoleDatabase, type RdsDatabase, useRds } from '../../support/servers/rds.ts'
+import { major } from '../../support/servers/test-server.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
+
+// Somebody else is there first: eve, who may only create in the database, or who has createrole, too.
+
+const fresh = useRds()
+
+/** Bob's table is not eve's to read. `as` is who her code has run as. */
+async function prepared(attributes = ''): Promise<RdsDatabase> {
+  const rds = await fresh()
+  await oneRoleDatabase(rds)
+  await rds.run('master', `create role bob login password 'hunter2'; grant create on database app to bob`)
+  await rds.sql.unsafe(
+    `create role boss superuser login password 'hunter2'; create role eve login ${attributes} password 'hunter2'; grant create on database app to eve`,
+  )
+  await rds.run(
+    'bob',
+    `create schema b; grant usage on schema b to public; create table b.secret as select 'of bob' as word;
+     create materialized view b.m as select word from b.secret`,
+  )
+  return rds
+}
+
+const make = (
+  rds: RdsDatabase,
+  request: Partial<RoleRequest> = {},
+  administrator = 'master',
+): Promise<RoleMade> =>
+  rds.as(administrator).database.withConnection((sql) =>
+    createRole(sql, schemaFolder, {
+      login: 'keeper_app',
+      password: 'hunter2',
+      owners: null,
+      ownViews: null,
+      ...request,
+    }),
+  )
+
+const rolesOf = async (rds: RdsDatabase) =>
+  (await rds.sql`select rolname from pg_roles where rolname ~ '^(viewkeeper|keeper_app)' order by 1`).map(
+    ({ rolname }) => rolname,
+  )
+
+/** Everything that a hurried reader types: what the message says, as the one who has to. */
+async function follow(rds: RdsDatabase, message: string): Promise<void> {
+  for (const [, statement] of message.matchAll(/^ {2}((?:alter|revoke|drop|grant) .*;)$/gm))
+    await rds.sql.unsafe(statement!)
+}
+
+describe('a schema viewkeeper that somebody else has made', () => {
+  const trap = `
+    create schema viewkeeper; grant usage, create on schema viewkeeper to public;
+    create function viewkeeper.helper(q text) returns text language plpgsql security definer as
+      $$ declare r text; begin execute q into r; return r; end $$;
+    create view viewkeeper.peek as select word from b.secret; grant select on viewkeeper.peek to public;
+    create table viewkeeper.ran (who text); grant insert on viewkeeper.ran to public;
+    create function viewkeeper.filling(relation oid) returns text language plpgsql as
+      $$ begin insert into viewkeeper.ran values (current_user); return 'x'; end $$`
+
+  test.each(['master', 'boss'])(
+    'is handed over to nobody by create-role of %s, which changes nothing',
+    async (by) => {
+      const rds = await prepared()
+      await rds.run('eve', trap)
+      const refusal = await refusalOf(make(rds, {}, by))
+      expect(refusal.message).toMatch(
+        /schema viewkeeper belongs to eve; function viewkeeper\.filling\(.*oid\) belongs to eve; function viewkeeper\.helper\(.*text\) belongs to eve;.*view viewkeeper\.peek belongs to eve.*Nothing was changed/s,
+      )
+      expect(await rolesOf(rds)).toEqual([])
+      for (const read of [
+        `select viewkeeper.helper('select word from b.secret')`,
+        'select * from viewkeeper.peek',
+      ])
+        await expect(rds.run('eve', read)).rejects.toMatchObject({ code: 'InsufficientPrivilege' })
+      await follow(rds, refusal.message)
+      expect(await make(rds)).toMatchObject({ missing: [] })
+      expect(
+        await rds.sql`select nspname, nspowner::regrole::text as owner from pg_namespace where nspname ~ '^viewkeeper'`,
+      ).toEqual([{ nspname: 'viewkeeper_before', owner: 'eve' }])
+    },
+  )
+
+  test.each(['keeper_app', 'app_owner'])(
+    'is no place for the record of login %s, and no code of it runs',
+    async (login) => {
+      const rds = await prepared()
+      await make(rds)
+      await rds.run('eve', trap)
+      const { database } = rds.as(login)
+      const refusal = await refusalOf(migrate(database, schemaFolder))
+      expect(refusal).toMatchObject({
+        code: 'MigrationFailed',
+        message: expect.stringContaining('schema viewkeeper belongs to eve'),
+      })
+      expect(await rds.sql`select to_regclass('viewkeeper.schema_steps') as made`).toEqual([{ made: null }])
+      expect(await rds.sql`select who from viewkeeper.ran`).toEqual([])
+      const { missing } = await doctor(database, { views: 'all', role: null })
+      expect(missing.map(({ sql }) => sql)).toContain('alter schema viewkeeper rename to viewkeeper_before;')
+      await follow(rds, refusal.message)
+      expect((await migrate(database, schemaFolder)).ahead).toEqual([])
+      expect(await refresh({ view: 'shop.sales' }, callOn(database))).toMatchObject({ status: 'updated' })
+    },
+  )
+
+  test('is not believed because the login is a member of its owner, whose views it refreshes', async () => {
+    const rds = await prepared()
+    await make(rds)
+    await rds.run('bob', trap)
+    await expect(migrate(rds.as('keeper_app').database, schemaFolder)).rejects.toThrow(
+      'schema viewkeeper belongs to bob',
+    )
+  })
+
+  test('is handed over from a role that the administrator names, without what is no part of Viewkeeper', async () => {
+    const rds = await prepared()
+    await migrate(rds.as('bob').database, schemaFolder)
+    await rds.run(
+      'bob',
+      `create function viewkeeper.helper() returns integer language sql security definer return 7`,
+    )
+    const all = (await refusalOf(make(rds))).message
+    expect(all).toContain('npx viewkeeper create-role --trust bob')
+    const rest = (await refusalOf(make(rds, { trusted: ['bob'] }))).message
+    expect(rest).toMatch(
+      /^[^;]*function viewkeeper\.helper\(\) is no part of this version of Viewkeeper\. Others/,
+    )
+    await follow(rds, rest)
+    await make(rds, { trusted: ['bob'] }) // from now on role viewkeeper has bob's rights
+    expect(await make(rds, { trusted: ['bob'] })).toMatchObject({ missing: [] })
+    const owners = await rds.sql`
+      select distinct relowner::regrole::text as owner from pg_class where relnamespace = 'viewkeeper'::regnamespace`
+    expect(owners).toEqual([{ owner: 'viewkeeper' }])
+    expect(await migrate(rds.as('keeper_app').database, schemaFolder)).toEqual({ applied: [], ahead: [] })
+  })
+})
+
+describe('schema viewkeeper, which is ours', () => {
+  const ready = async () => {
+    const rds = await prepared()
+    await make(rds)
+    const { database } = rds.as('keeper_app')
+    await migrate(database, schemaFolder)
+    return { rds, database, start: () => migrate(database, schemaFolder) }
+  }
+
+  test('is refused at the start and by create-role, and said by doctor, while others have a hand in it', async () => {
+    const { rds, database, start } = await ready()
+    await rds.run(
+      'eve',
+      `create schema e; create function e.f() returns trigger language plpgsql as 'begin return null; end'`,
+    )
+    for (const [change, message] of [
+      [
+        'create table viewkeeper.odd (); alter table viewkeeper.odd owner to eve',
+        /table viewkeeper\.odd belongs to eve/,
+      ],
+      [
+        'create type viewkeeper.kind as enum (); alter type viewkeeper.kind owner to eve',
+        /type viewkeeper\.kind belongs to eve/,
+      ],
+      [
+        'create trigger t after insert on viewkeeper.runs execute function e.f()',
+        /trigger t on viewkeeper\.runs calls e\.f\(\) of eve/,
+      ],
+      ['grant create on schema viewkeeper to public', /public may create in schema viewkeeper/],
+      ['grant insert on viewkeeper.definitions to public', /public has insert on viewkeeper\.definitions/],
+      ['grant references (id) on viewkeeper.runs to eve', /eve has references \(id\) on viewkeeper\.runs/],
+    ] as const) {
+      await rds.sql.unsafe(change)
+      const refusal = await refusalOf(start())
+      expect(refusal.message).toMatch(message)
+      expect((await refusalOf(make(rds))).message).toMatch(message)
+      const { schema = [], missing } = await doctor(database, { views: ['shop.days'], role: null })
+      expect(schema.map(({ because }) => because).join()).toMatch(message)
+      expect(missing).toHaveLength(1)
+      await follow(rds, refusal.message)
+    }
+    expect(await start()).toEqual({ applied: [], ahead: [] })
+    expect(await make(rds, { password: null })).toMatchObject({ done: [], missing: [] })
+    expect(await doctor(database, { views: 'all', role: null })).toMatchObject({ schema: [], missing: [] })
+  })
+
+  test('gives each role what the table of docs/security.md says, and refuses every other privilege', async () => {
+    const { rds, start } = await ready()
+    const page = readFileSync(new URL('../../../docs/security.md', import.meta.url), 'utf8')
+    const [, ...rows] = page
+      .split('## Who may what in schema')[1]!
+      .split('\n## ')[0]!
+      .match(/^\|.*\|$/gm)!
+      .filter((row) => !row.startsWith('|--') && !row.startsWith('| --'))
+    const table = rows.map((row) =>
+      row
+        .split('|')
+        .slice(1, -1)
+        .map((cell) => cell.trim().replaceAll('`', '')),
+    )
+    expect(table.map(([role]) => role)).toEqual([
+      'viewkeeper',
+      'viewkeeper_views',
+      'everybody',
+      'a role that you grant rights',
+    ])
+    const kinds = ['schema', 'table', 'sequence', 'function'] as const
+    const all = Object.fromEntries(
+      await Promise.all(kinds.map(async (kind) => [kind, await privilegesOf(rds, kind)])),
+    )
+    const said = (at: number) =>
+      Object.fromEntries(
+        kinds.map((kind, column) => {
+          const cell = table[at]![column + 1]!
+          return [kind, cell === 'all' ? all[kind] : cell === 'none' ? [] : cell.split(', ').sort()]
+        }),
+      )
+    expect(await grantedTo(rds, 'viewkeeper')).toEqual(said(0))
+    expect(await grantedTo(rds, 'viewkeeper_views')).toEqual(said(1))
+    expect(await grantedTo(rds, 'public')).toEqual(said(2))
+    const objects = {
+      schema: 'schema viewkeeper',
+      table: 'viewkeeper.runs',
+      sequence: 'sequence viewkeeper.runs_id_seq',
+      function: 'function viewkeeper.filling',
+    }
+    const accepted = { schema: [], table: [], sequence: [], function: [] } as Record<string, string[]>
+    for (const kind of kinds)
+      for (const privilege of all[kind]!) {
+        await rds.sql.unsafe(`grant ${privilege} on ${objects[kind]} to eve`)
+        const refusal = await start().catch((error) => error)
+        if (refusal.message === undefined) accepted[kind]!.push(privilege)
+        else expect(refusal.message).toContain(`revoke ${privilege} on ${objects[kind]} from eve`)
+        await rds.sql.unsafe(`revoke ${privilege} on ${objects[kind]} from eve`)
+      }
+    expect(accepted).toEqual(said(3))
+  })
+})
+
+/** Each privilege that the server has for a kind of object. */
+async function privilegesOf(
+  rds: RdsDatabase,
+  kind: 'schema' | 'table' | 'sequence' | 'function',
+): Promise<string[]> {
+  const letter = { schema: 'n', table: 'r', sequence: 's', function: 'f' }[kind]
+  const rows = await rds.sql`
+    select distinct lower(privilege_type) as privilege from aclexplode(acldefault(${letter}, 'viewkeeper'::regrole)) order by 1`
+  return rows.map(({ privilege }) => privilege)
+}
+
+/** What a role was granted, on any object of a kind in schema viewkeeper. */
+async function grantedTo(rds: RdsDatabase, role: string): Promise<Record<string, string[]>> {
+  const rows = await rds.sql<{ kind: string; privilege: string }[]>`
+    with objects as (
+      select 'schema' as kind, coalesce(nspacl, acldefault('n', nspowner)) as acl from pg_namespace where nspname = 'viewkeeper'
+      union all select case relkind when 'S' then 'sequence' else 'table' end, coalesce(relacl, acldefault(case relkind when 'S' then 's' else 'r' end::"char", relowner))
+        from pg_class where relnamespace = 'viewkeeper'::regnamespace and relkind in ('r', 'v', 'S')
+      union all select 'function', coalesce(proacl, acldefault('f', proowner)) from pg_proc where pronamespace = 'viewkeeper'::regnamespace)
+    select distinct kind, lower(a.privilege_type) as privilege from objects, aclexplode(acl) a
+     where a.grantee = case ${role} when 'public' then 0 else (select oid from pg_roles where rolname = ${role}) end order by 1, 2`
+  const found = Object.fromEntries(
+    ['schema', 'table', 'sequence', 'function'].map((kind) => [kind, [] as string[]]),
+  )
+  for (const { kind, privilege } of rows) found[kind]!.push(privilege)
+  return found
+}
+
+describe('roles that somebody else has made', () => {
+  /** From 16 on, whoever makes a role administers it. */
+  const toHerself = (role: string) => (major < 16 ? `; grant ${role} to eve` : '')
+
+  test.each([
+    ['viewkeeper, which she administers', `create role viewkeeper nologin${toHerself('viewkeeper')}`],
+    ['viewkeeper, which may log in', `create role viewkeeper login password 'hunter2'`],
+    [
+      'viewkeeper_views, which she administers',
+      `create role viewkeeper_views nologin${toHerself('viewkeeper_views')}`,
+    ],
+    [
+      'the login, which she administers',
+      `create role keeper_app login password 'known'${toHerself('keeper_app')}`,
+    ],
+  ])('as %s are refused before anything is granted', async (_, beforehand) => {
+    const rds = await prepared('createrole')
+    await rds.run('eve', beforehand)
+    const before = await rolesOf(rds)
+    const refusal = await refusalOf(make(rds))
+    expect(refusal.message).toMatch(
+      /(eve (may administer|is a member of) role|role viewkeeper may log in).*Nothing was changed/s,
+    )
+    expect(await rolesOf(rds)).toEqual(before)
+    await follow(rds, refusal.message)
+    await rds.sql`alter role eve nocreaterole`
+    await make(rds, {}, 'boss')
+    await expect(rds.run('eve', 'select * from b.secret')).rejects.toMatchObject({
+      code: 'InsufficientPrivilege',
+    })
+    await expect(rds.run('eve', 'set role viewkeeper')).rejects.toMatchObject({
+      code: 'InsufficientPrivilege',
+    })
+  })
+
+  test('are used if the administrator trusts who made them, and doctor says who may administer them', async () => {
+    const rds = await prepared('createrole')
+    await rds.run('eve', 'create role viewkeeper nologin; grant viewkeeper to bob')
+    expect((await refusalOf(make(rds))).message).toContain('npx viewkeeper create-role --trust eve')
+    await make(rds, { trusted: ['eve'] })
+    const { administrators } = await doctor(rds.as('keeper_app').database, { views: 'all', role: null })
+    expect(administrators?.find(({ role }) => role === 'viewkeeper')).toEqual({
+      role: 'viewkeeper',
+      by: major < 16 ? ['a role with createrole'] : ['eve'],
+      members: expect.arrayContaining(['bob']),
+    })
+  })
+
+  test('do not keep a login whose password another may know: it is set anew, or create-role is refused', async () => {
+    const rds = await prepared()
+    await rds.run('master', `create role keeper_app login password 'known'`)
+    await expect(make(rds, { password: null })).rejects.toMatchObject({
+      code: 'InvalidRequest',
+      message: expect.stringMatching(/keeper_app exists.*Nothing was changed.*--rotate/s),
+    })
+    expect(await rolesOf(rds)).toEqual(['keeper_app'])
+    await make(rds)
+    await expect(
+      rds.as('keeper_app', 'known').database.withConnection((sql) => sql`select 1`),
+    ).rejects.toMatchObject({ code: 'CredentialsRefused' })
+    expect(await make(rds, { password: null })).toMatchObject({ done: [], missing: [] })
+  })
+
+  test.each([
+    ['whose member she has made the login', 'grant viewkeeper to app_owner'],
+    ['which the login may use', 'grant usage on schema viewkeeper to public'],
+  ])('as the owner of a schema %s are refused at the start, too', async (_, lure) => {
+    const rds = await prepared('createrole')
+    await rds.run(
+      'eve',
+      `create role viewkeeper nologin; grant viewkeeper to eve with ${major < 16 ? 'admin option' : 'set true'};
+       create schema viewkeeper authorization viewkeeper; ${lure}`,
+    )
+    await rds.sql`alter role eve nocreaterole`
+    await expect(migrate(rds.as('app_owner').database, schemaFolder)).rejects.toThrow(
+      /eve may administer role viewkeeper/,
+    )
+  })
+})

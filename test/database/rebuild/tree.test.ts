@@ -1,0 +1,155 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { readView } from '../../../src/catalog/db/catalog.ts'
+import { readSnapshot } from '../../../src/catalog/db/live-view.ts'
+import { liveDifferences } from '../../../src/catalog/plan/differences.ts'
+import type { ViewSnapshot } from '../../../src/catalog/plan/live-view.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { readShadow } from '../../../src/set-aside/db/trial.ts'
+import { putBack } from '../../../src/set-aside/put-back.ts'
+import { longSession } from '../../../src/set-aside/session.ts'
+import { setAside } from '../../../src/set-aside/set-aside.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { callAlter } from '../../support/views/alter.ts'
+import { oddQueries, oddTables } from '../../support/views/odd-queries.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
+
+const { database, sql } = useDatabase()
+
+/** What a query gives, whatever the order of its rows. */
+const rowsOf = (view: string) =>
+  sql.unsafe(`select v::text as row from ${view} v order by 1`).then((rows) => rows.map(({ row }) => row))
+
+const oidOf = (view: string) => sql`select ${view}::regclass::oid::int8 as oid`
+
+const makeOdd = (view: string, query: string) =>
+  sql.unsafe(`set search_path = odd, public; create materialized view ${view} as ${query}; reset search_path`)
+
+beforeAll(async () => {
+  await sql.unsafe(oddTables)
+})
+
+describe('a query of an odd grammar', () => {
+  test.each(Object.entries(oddQueries))('means the same after a swap: %s', async (name, query) => {
+    const view = `odd.v_${name}`
+    await makeOdd(view, query)
+    const before = await rowsOf(view)
+    await expect(refresh({ view, strategy: 'swap' }, callOn(database))).resolves.toMatchObject({
+      status: 'updated',
+    })
+    expect(await rowsOf(view)).toEqual(before)
+    await sql.unsafe(`refresh materialized view ${view}`)
+    expect(await rowsOf(view)).toEqual(before)
+  })
+})
+
+describe('a query that the server would read with another operator, because others may create in the schema of its own', () => {
+  const place = /its .*: operator public\.=\(.*citext,.*citext\) is read as operator .*=\(text,text\)/
+
+  beforeAll(async () => {
+    await sql.unsafe('grant create on schema public to public')
+  })
+
+  afterAll(async () => {
+    await sql.unsafe('revoke create on schema public from public')
+  })
+
+  test.each(['distinct_from', 'using', 'case', 'nullif'] as const)(
+    'is refreshed in another way, and an explicit swap changes nothing: %s',
+    async (name) => {
+      const view = `odd.w_${name}`
+      await makeOdd(view, oddQueries[name])
+      const before = [await rowsOf(view), await oidOf(view)]
+      expect(await refresh({ view, strategy: 'swap' }, callOn(database))).toMatchObject({
+        status: 'error',
+        error: { class: 'SwapImpossible', detail: expect.stringMatching(place) },
+      })
+      expect(await refresh({ view }, callOn(database))).toMatchObject({
+        status: 'updated',
+        response: { strategy: 'regular', because: expect.stringMatching(place) },
+      })
+      expect([await rowsOf(view), await oidOf(view)]).toEqual(before)
+    },
+  )
+
+  test('is refreshed in another way also if the query is of a plain view above', async () => {
+    await sql.unsafe(`
+      create materialized view odd.below as select id, mail from odd.users;
+      create view odd.above as select id from odd.below join odd.blocked using (mail)`)
+    const before = await rowsOf('odd.above')
+    expect(await refresh({ view: 'odd.below' }, callOn(database))).toMatchObject({
+      status: 'updated',
+      response: {
+        strategy: 'regular',
+        because: expect.stringMatching(/A swap would change view odd\.above/),
+      },
+    })
+    expect(await rowsOf('odd.above')).toEqual(before)
+    await sql.unsafe('revoke create on schema public from public')
+    expect(await refresh({ view: 'odd.below', strategy: 'swap' }, callOn(database))).toMatchObject({
+      status: 'updated',
+    })
+    expect(await rowsOf('odd.above')).toEqual(before)
+  })
+})
+
+test('a group of such queries means the same after the exchange', async () => {
+  await sql.unsafe(`
+    create materialized view odd.one as select id, mail, path from odd.users;
+    create view odd.two as select id, mail, path from odd.one where mail is distinct from 'BEN@x.org'::citext;
+    create materialized view odd.three as select id, case mail when 'ANN@X.org' then 'x' else 'y' end as s from odd.two join odd.blocked using (mail, path);
+    create index three_index on odd.three ((s is distinct from 'y')) where id is distinct from 3;
+    create view odd.four as select nullif(o.mail, 'ANN@x.org') as m from odd.three join odd.one o using (id)`)
+  const rows = async () => [await rowsOf('odd.two'), await rowsOf('odd.three'), await rowsOf('odd.four')]
+  const before = await rows()
+  expect(before).toEqual([['(1,Ann@x.org,top.a)', '(3,,)'], ['(1,x)'], ['()']])
+  expect(await refresh({ view: 'odd.one', strategy: 'swap' }, callOn(database))).toMatchObject({
+    status: 'updated',
+  })
+  expect(await rows()).toEqual(before)
+  await sql.unsafe('refresh materialized view odd.one; refresh materialized view odd.three')
+  expect(await rows()).toEqual(before)
+})
+
+test('queries that are set aside or that stand in the way of a change mean the same after it', async () => {
+  // It uses the row type of the table, which then keeps its columns.
+  await sql.unsafe('drop materialized view if exists odd.v_whole')
+  const views = ['distinct_from', 'using', 'case', 'nullif', 'row_of_mixed', 'distinct_ltree', 'in'] as const
+  for (const name of views) await makeOdd(`odd.a_${name}`, oddQueries[name])
+  await sql.unsafe(
+    'create view odd.a_above as select id from odd.a_using join odd.a_distinct_from using (id)',
+  )
+  const rows = () => Promise.all([...views.map((name) => rowsOf(`odd.a_${name}`)), rowsOf('odd.a_above')])
+  const before = await rows()
+  await callAlter(database, 'alter table odd.users alter column id type bigint')
+  expect(await rows()).toEqual(before)
+  await setAside(database, {
+    reading: ['odd.users', 'odd.blocked'],
+    dryRun: false,
+    requestedBy: 'test',
+    huntMs: 10_000,
+  })
+  await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
+  expect(await rows()).toEqual(before)
+  await sql.unsafe('grant create on schema public to public')
+  const refusal = await refusalOf(callAlter(database, 'alter table odd.users alter column id type integer'))
+  expect(refusal.message).toMatch(/materialized view odd\.\S+ (are not as before|no longer fits)/)
+  await sql.unsafe('revoke create on schema public from public')
+  expect(await rows()).toEqual(before)
+})
+
+test('check tells a query that an older version has read back with another operator', async () => {
+  const query = `select id from odd.users where mail is distinct from 'ANN@x.org'::citext`
+  const frozen = { schema: 'odd', name: 'frozen', sql: query, indexes: [], comment: null, grants: [] }
+  const differences = () =>
+    longSession(database, 'viewkeeper check', async (connection) => {
+      const { oid, owner } = await readView(connection, frozen)
+      const { live } = (await readSnapshot(connection, oid)) as ViewSnapshot
+      return liveDifferences(live, await readShadow(connection, frozen, owner, live))
+    })
+  await sql.unsafe(`create materialized view odd.frozen as ${query}`)
+  expect(await differences()).toEqual([])
+  await sql.unsafe(`
+    drop materialized view odd.frozen; set search_path = pg_catalog, pg_temp;
+    create materialized view odd.frozen as ${query.replace('::citext', '::public.citext')}; reset search_path`)
+  expect(await differences()).toMatchObject([{ kind: 'query' }])
+})
