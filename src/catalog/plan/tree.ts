@@ -16,6 +16,8 @@ const meaningless: [pattern: string, instead: string][] = [
   [` :(?:alias|join_using_alias) (?:<>|${named})`, ''],
   [` :eref ${named}(?= :rtekind [029] )`, ''],
   [` :eref \\{ALIAS :aliasname ${string} :colnames (${names})\\}`, ' :columns \\1'],
+  // An empty array of a type that somebody made: its last four bytes say the type of its elements again.
+  ['(\\{CONST :consttype \\d{5,} [^{}]* :constvalue 16 \\[ 64(?: 0){11})(?: -?\\d+){4} \\]', '\\1 ]'],
 ]
 const anonymousRow = ' :varattno 0 :vartype 2249 '
 
