@@ -17,7 +17,9 @@ describe('a view', () => {
   const { database, sql, url } = useDatabase()
   const [owner, reader] = ['owner', 'reader'].map((name) => `${name}_${url.slice(-8)}`) as [string, string]
   const acl = async (view: string) =>
-    (await sql`select relacl::text as acl from pg_class where oid = ${view}::regclass`)[0]?.acl
+    (
+      await sql`select array(select i::text from unnest(relacl) i order by 1)::text as acl from pg_class where oid = ${view}::regclass`
+    )[0]?.acl
 
   /** A view of the owner, and this SQL as the owner. */
   const makeView = (name: string, then: string) =>
