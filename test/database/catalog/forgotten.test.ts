@@ -9,6 +9,7 @@ import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, advanceToGate, begin } from '../../support/views/batches.ts'
 import { makeGatedView, withGateClosed } from '../../support/views/slow-view.ts'
 import { between } from '../../support/waiting/between.ts'
+import { until } from '../../support/waiting/until.ts'
 
 const { database, sql } = useDatabase()
 
@@ -26,11 +27,27 @@ const deleteDefinitions = (): Promise<unknown> =>
     return deleteDefinitions()
   })
 
+/** Deletes all definitions: until that is done, or waits for what the work holds. */
+async function deleteMeanwhile(): Promise<{ deletion: Promise<unknown> }> {
+  let isOver = false
+  const deletion = deleteDefinitions().finally(() => {
+    isOver = true
+  })
+  await until('the deletion is over, or waits', async () => {
+    if (isOver) return true
+    const waits =
+      await sql`select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock' and query like 'delete from viewkeeper.definitions%'`
+    return waits.length
+  })
+  return { deletion }
+}
+
 /** Does work, and deletes all definitions before its statement `at`. Work that asks to be tried again is. */
 async function deletedBefore(at: number, work: (database: Database) => Promise<unknown>): Promise<string> {
   let sent = 0
+  let deletion: Promise<unknown> | undefined
   const interrupted = between(database, async () => {
-    if (++sent === at) await deleteDefinitions()
+    if (++sent === at) ({ deletion } = await deleteMeanwhile())
   })
   try {
     await work(interrupted)
@@ -46,6 +63,7 @@ async function deletedBefore(at: number, work: (database: Database) => Promise<u
     await work(database)
     return 'tried again'
   } finally {
+    await deletion
     expect(sent).toBeGreaterThanOrEqual(at)
   }
 }

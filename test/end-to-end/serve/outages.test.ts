@@ -8,16 +8,10 @@ import { startNetwork } from '../../faults/support/proxy.ts'
 import { startTestServer } from '../../support/servers/test-server.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { until } from '../../support/waiting/until.ts'
-import { asked, type Copy, serve, stands, useServer, waiting } from '../support/copies.ts'
+import { asked, serve, stands, useServer, waiting, warnings } from '../support/copies.ts'
 import { eachMinute } from '../support/minutes.ts'
 
 const { url: superuser, databaseOf } = useServer()
-
-/** What a copy warns of, beside what each leader says first here: it has no channel. */
-const warned = (copy: Copy) =>
-  copy.lines
-    .filter(({ level, message }) => level !== 'INFO' && !message.startsWith('nobody is told'))
-    .map(({ message }) => message)
 
 test('a leader whose packets are lost without a word is followed within 15 s, says so, and begins no turn twice', async () => {
   const { url, sql } = await databaseOf('silent')
@@ -61,11 +55,11 @@ test('a leader whose packets are lost without a word is followed within 15 s, sa
   await stands(cut, 'leads')
   await minutes.expectEachOnce()
   expect(await asked(cut, '/views/sales/refresh', waiting)).toBe('200')
-  expect(warned(cut)).toEqual([
+  expect(warnings(cut)).toEqual([
     'cannot reach the database, and tries again',
     ...(said === '200' ? [] : ['refused']),
   ])
-  expect(warned(other)).toEqual([])
+  expect(warnings(other)).toEqual([])
   // It is about the process, and not about the request that was answered last.
   expect(cut.lines.find(({ message }) => message.startsWith('cannot'))).not.toHaveProperty('function_name')
 })
@@ -117,7 +111,7 @@ test('machines whose clocks are wrong by an hour keep time by the clock of the s
     'the copy is not ready',
     async () => (await asked(jumping, '/readyz')) === '503 DatabaseUnavailable',
   )
-  expect(warned(ahead)).toEqual([])
+  expect(warnings(ahead)).toEqual([])
 })
 
 test('a full disk of the server is DiskFull in answer, record and log; the copy lives on, and the next refresh works', async () => {
@@ -156,5 +150,5 @@ test('a full disk of the server is DiskFull in answer, record and log; the copy 
     { message: 'refresh updated' },
   ])
   // The monitor may look while the view fails.
-  expect(warned(copy).filter((message) => message !== 'views are failing')).toEqual([])
+  expect(warnings(copy).filter((message) => message !== 'views are failing')).toEqual([])
 })

@@ -1,11 +1,9 @@
 import { expect, test } from 'vitest'
-import { asked, type Copy, serve, stands, useServer, waiting } from '../support/copies.ts'
+import { asked, type Copy, serve, stands, useServer, waiting, warnings } from '../support/copies.ts'
 import { eachMinute } from '../support/minutes.ts'
 import { newerVersion } from '../support/newer.ts'
 
 const { databaseOf } = useServer()
-
-const told = (copy: Copy) => copy.lines.filter(({ level }) => level !== 'INFO').map(({ message }) => message)
 
 test('an older copy leads and serves beside a newer one, and starts again after it; each turn begins once', async () => {
   const { url, sql } = await databaseOf('rolling')
@@ -41,7 +39,7 @@ test('an older copy leads and serves beside a newer one, and starts again after 
   await stands(again, 'follows')
   await bothServe(again, newer)
   await handsOver(newer, again)
-  expect(told(older)).toEqual([])
-  expect(told(newer)).toEqual([])
-  expect(told(again)).toEqual(['a newer version of Viewkeeper has updated this database'])
+  expect(warnings(older)).toEqual([])
+  expect(warnings(newer)).toEqual([])
+  expect(warnings(again)).toEqual(['a newer version of Viewkeeper has updated this database'])
 })

@@ -108,6 +108,12 @@ export const stands = (copy: Copy, standing: 'leads' | 'follows' | 'cannot') =>
     async () => standingOf(copy) === standing,
   )
 
+/** What a copy warns of, beside what each leader says first here: it has no channel. */
+export const warnings = (copy: Copy) =>
+  copy.lines
+    .filter(({ level, message }) => level !== 'INFO' && !message.startsWith('nobody is told'))
+    .map(({ message }) => message)
+
 /** The status of an answer to a request of a copy, and its code if it is a problem: `503 DatabaseUnavailable`. */
 export async function asked(copy: Copy, path: string, how?: RequestInit): Promise<string> {
   const answer = await fetch(`${copy.url}${path}`, how)
