@@ -160,9 +160,10 @@ describe('a refresh', () => {
       const id = runIn(begun)
       expect(begun).toContain(`watch it: viewkeeper run ${id} --watch`)
       await untilAtGate(sql, 'gated')
-      const again = await run('refresh', 'gated')
-      expect(again).toMatchObject({ code: 1, out: '' })
-      expect(again.err).toContain(`next: viewkeeper run ${id} --watch`)
+      expect(runIn(await succeed('refresh', 'gated', '--no-wait'))).toBe(id)
+      const other = await run('refresh', 'gated', '--strategy', 'regular')
+      expect(other).toMatchObject({ code: 1, out: '' })
+      expect(other.err).toContain(`next: viewkeeper run ${id} --watch`)
       expect(await succeed('cancel', id)).toBe(`✓ run ${id} of gated is canceled; its data are as before\n`)
       expect(await succeed('run', id)).toMatch(/^run \d+ {3}refresh of gated {3}canceled\n/)
     })
@@ -185,7 +186,7 @@ describe('a refresh', () => {
 
 describe('on a terminal of 80 columns', () => {
   test('ls --stale lists what is too old, without colours if NO_COLOR is set', async () => {
-    await succeed('refresh', 'sales')
+    await succeed('refresh', '--all')
     await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name = 'sales'`
     // A new limit counts from now on, unless the view was expected to be fresh before.
     await sql`update viewkeeper.definitions set expected_since = now() - interval '9 d' where name = 'sales'`
