@@ -1,18 +1,42 @@
+import { tokensIn } from '../../sql/sql-tokens.ts'
 import type { LiveView } from './live-view.ts'
 
 /**
  * SQL that the server wrote, as the server reads it. The server writes the marks of a CYCLE clause as casts, `TO 'Y'::text`,
  * but reads only constants there, `TO text 'Y'`. No such constant has an array type: see `isUnreadable`. And it writes the operator of the
- * first columns between two rows, `ROW(a, b) OPERATOR(public.<) ROW(c, d)`, although each pair has its own of that name.
+ * first columns after a row, `ROW(a, b) OPERATOR(public.<) ROW(c, d)`, `(a, b) OPERATOR(public.=) ANY (SELECT`, although each pair of
+ * columns has its own of that name.
  */
 export const readable = (sql: string): string =>
-  sql
-    .replace(rowsOrQuoted, (found, operator) => (operator === undefined ? found : `) ${operator} ROW(`))
-    .replace(marksOrQuoted, (found, column, mark, otherwise) =>
+  (sql.includes(') OPERATOR(') ? withRowOperators(sql) : sql).replace(
+    marksOrQuoted,
+    (found, column, mark, otherwise) =>
       column === undefined
         ? found
         : ` SET ${column} TO ${constant(mark)} DEFAULT ${constant(otherwise)} USING `,
-    )
+  )
+
+/** Writes the operators after rows without their schemas. A row is in parentheses of its own, and has a comma. */
+function withRowOperators(sql: string): string {
+  const tokens = [...tokensIn(sql)].filter(({ kind }) => kind !== 'space')
+  const open: { mayBeRow: boolean; isRow: boolean }[] = []
+  let closed: (typeof open)[number] | undefined
+  let written = ''
+  let done = 0
+  for (const [index, { text, at }] of tokens.entries()) {
+    const before = tokens[index - 1]?.text
+    if (text === 'OPERATOR' && before === ')' && closed?.isRow) {
+      // OPERATOR ( schema . operator )
+      const dot = tokens[index + 3]?.at ?? at
+      const end = sql.indexOf(')', dot)
+      written += sql.slice(done, at) + sql.slice(dot + 1, end)
+      done = end + 1
+    } else if (text === '(') open.push({ mayBeRow: before === '(' || before === 'ROW', isRow: false })
+    else if (text === ')') closed = open.pop()
+    else if (text === ',') for (const row of open.slice(-1)) row.isRow = row.mayBeRow
+  }
+  return written + sql.slice(done)
+}
 
 /** Whether the server cannot read a text, although it wrote the text and `readable` has mended what it can. */
 export const isUnreadable = (sql: string): boolean =>
@@ -40,10 +64,6 @@ const mark = `((?:${text}|[\\w.]+)(?:::(?:${name}|[^'"])+?)?)`
 /** The marks of a CYCLE clause; or a text or a name, in which the same words are no clause. */
 const marksOrQuoted = new RegExp(
   ` SET (${name}|[^\\s"']+) TO ${mark} DEFAULT ${mark} USING |${text}|${name}`,
-  'g',
-)
-const rowsOrQuoted = new RegExp(
-  `\\) OPERATOR\\((?:${name}|[\\w$]+)\\.([<>]=?)\\) ROW\\(|${text}|${name}`,
   'g',
 )
 const cast = new RegExp(`^(${text}|[\\w.]+)::(.+)$`, 's')

@@ -21,25 +21,45 @@ const meaningless: [pattern: string, instead: string][] = [
 ]
 const anonymousRow = ' :varattno 0 :vartype 2249 '
 
+/** A column or a constant. */
+const leaf = '\\{(?:CONST|VAR) [^{}]*\\}'
+
 /**
  * One list in two forms. The server reads `x in ('a', 'b')` of varchar as a list of varchar that is cast to text as a whole, and its own
- * text of that as a list of which each element is cast to text. These casts change no byte. Both forms are written as one.
+ * text of that as a list of which each element is cast to text. These casts change no byte. Both forms
+ * are written as one, if they hold columns and constants only.
  */
 const castAsWhole: [pattern: string, instead: string] = [
-  '\\{ARRAYCOERCEEXPR :arg \\{ARRAYEXPR :array_typeid \\d+ :array_collid \\d+ :element_typeid \\d+ :elements (\\(\\{CONST [^()]*\\)) :multidims false\\} ' +
+  `\\{ARRAYCOERCEEXPR :arg \\{ARRAYEXPR :array_typeid \\d+ :array_collid \\d+ :element_typeid \\d+ :elements (\\((?:${leaf} ?)+\\)) :multidims false\\} ` +
     ':elemexpr \\{RELABELTYPE :arg \\{CASETESTEXPR [^{}]*\\} :resulttype (\\d+) :resulttypmod -1 :resultcollid \\d+\\} ' +
     ':resulttype (\\d+) :resulttypmod -1 :resultcollid (\\d+)\\}',
   '{LIST \\3 \\4 \\2 \\1}',
 ]
-const castOneByOne =
-  '\\{ARRAYEXPR :array_typeid \\d+ :array_collid \\d+ :element_typeid \\d+ :elements \\(\\{RELABELTYPE :arg \\{CONST [^()]*\\) :multidims false\\}'
+const castOneByOne = `\\{ARRAYEXPR :array_typeid \\d+ :array_collid \\d+ :element_typeid \\d+ :elements \\((?:\\{RELABELTYPE :arg ${leaf}[^{}]*\\} ?)+\\) :multidims false\\}`
 const asWhole: [pattern: string, instead: string][] = [
-  ['\\{RELABELTYPE :arg (\\{CONST [^{}]*\\}) :resulttype \\d+ :resulttypmod -1 :resultcollid \\d+\\}', '\\1'],
+  [`\\{RELABELTYPE :arg (${leaf}) :resulttype \\d+ :resulttypmod -1 :resultcollid \\d+\\}`, '\\1'],
   [
     '^\\{ARRAYEXPR :array_typeid (\\d+) :array_collid (\\d+) :element_typeid (\\d+) :elements (.*) :multidims false\\}$',
     '{LIST \\1 \\2 \\3 \\4}',
   ],
 ]
+
+/** An AND or an OR up to its parts. */
+const junction = 'BOOLEXPR :boolop (and|or) :args '
+
+/**
+ * One condition in two forms. `a between 1 and 2 and b` is an AND whose first part is an AND; the server writes and reads it as one AND
+ * of three. Both forms are written as the second: braces and parentheses of the same `level` stand in pairs, one pair after the other.
+ */
+const flattened = (tree: string): string =>
+  `case when ${tree} !~ '${junction}\\(\\{BOOLEXPR :boolop \\1 ' then ${tree} else (
+select string_agg(x.token, '' order by x.at) from (
+select *, lag(opens, 1, false) over w or lag(opens, 2, false) over w or lead(closes, 1, false) over w as beside from (
+select *, token = '}' and lag(opens, 1, false) over (partition by level order by at) as closes from (
+select *, token = '{' and lag(token) over w = '(' and next ~ '^${junction}$' and next = lag(token, 2) over w as opens, depth - case token when '{' then 1 when ')' then -1 else 0 end as level from (
+select at, found[1] as token, lead(found[1]) over w as next, sum(case when found[1] in ('{', '(') then 1 when found[1] in ('}', ')') then -1 else 0 end) over w as depth
+from regexp_matches(${tree}, '(?:\\\\.|[^(){}\\\\])+|[(){}]', 'g') with ordinality as t(found, at) window w as (order by at)) x window w as (order by at)) x) x window w as (order by at)) x
+where not (x.opens or x.closes or x.beside)) end`
 
 /** A number that may be an OID of what somebody has made, or a constant that names a relation, as `'app.sales'::regclass`. */
 const oids = ' [1-9]\\d{4,9}(?![\\w.])|\\{CONST :consttype 2205 [^{}]* :constvalue 4 \\[[^]]*\\]\\}'
@@ -68,7 +88,7 @@ const normalTree = (
             order by c.oid = o.oid desc limit 1), x.found[1], ''), '' order by x.at)
     from (select string_agg(x.piece || coalesce(${replaced('x.found[1]', asWhole)}, ''), '' order by x.at) as tree
             from (select ${replaced(`case when t.tree like '%${anonymousRow}%' then t.tree else ${replaced('t.tree', [[` :columns ${names}`, '']])} end`, [castAsWhole])} as tree
-                    from (select ${replaced(tree, meaningless)} as tree offset 0) t offset 0) t, ${pieces('t.tree', castOneByOne)}) t,
+                    from (select ${flattened('t.tree')} as tree from (select ${replaced(tree, meaningless)} as tree offset 0) t offset 0) t offset 0) t, ${pieces('t.tree', castOneByOne)}) t,
          ${pieces('t.tree', oids)})`
 
 /** What stands between the places of a pattern, each with what follows it. */

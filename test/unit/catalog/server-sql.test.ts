@@ -36,3 +36,12 @@ test('marks of an array type stay, and nobody can read them', () => {
   expect(readable(written)).toBe(written)
   expect(isUnreadable(written)).toBe(true)
 })
+
+test('each pair of columns of two rows has an operator of its own, so the operator after a row has no schema', () => {
+  const written = (operator: (schema: string, name: string) => string) =>
+    `SELECT f(a, b) ${operator('public', '=')} c, (ROW(a, f(b, 1)) ${operator('"o.1"', '<=')} ROW(c, 'x) OPERATOR(public.=) y')), ((a, b) ${operator('public', '=')} ANY ( SELECT s.a, (s.b) OPERATOR(public.=) b FROM s)) FROM t`
+  const exact = (schema: string, name: string) => `OPERATOR(${schema}.${name})`
+  expect(readable(written(exact))).toBe(
+    written((_, name) => name).replace('f(a, b) =', 'f(a, b) OPERATOR(public.=)'),
+  )
+})
