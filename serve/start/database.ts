@@ -1,3 +1,4 @@
+import { fromUrl } from '../../src/keeper/database-url.ts'
 import { migrate } from '../../src/own-schema/apply.ts'
 import { schemaFolder } from '../../src/package-files.ts'
 import type { Database } from '../../src/server/connect.ts'
@@ -33,8 +34,7 @@ export async function describeDatabase(database: Database, url: string, command:
       )
     }),
   )
-  // Only the host: the URL holds the password.
-  const { host } = new URL(url)
+  const { host } = await fromUrl(url)({ fresh: false })
   report.done(`postgres ${row?.version.split(' ')[0]}`, `DATABASE_URL, ${row?.database} at ${host}`, ms)
   const standbys = unsaid(await database.withConnection(readReplicas))
   if (standbys !== null) report.line(`warning: ${standbys}`)

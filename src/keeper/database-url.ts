@@ -1,56 +1,156 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { isIPv4 } from 'node:net'
+import { homedir, userInfo } from 'node:os'
 import { Problem } from '../problem.ts'
 import type { ConnectionOptions, ConnectionSource } from '../server/connect.ts'
 import { readSecret } from './secret.ts'
 
+/** The parameters of libpq that are honoured, each with its variable. */
+const honoured: Record<string, string> = {
+  host: 'PGHOST',
+  hostaddr: 'PGHOSTADDR',
+  port: 'PGPORT',
+  dbname: 'PGDATABASE',
+  user: 'PGUSER',
+  password: 'PGPASSWORD',
+  options: 'PGOPTIONS',
+  sslmode: 'PGSSLMODE',
+  sslrootcert: 'PGSSLROOTCERT',
+  connect_timeout: 'PGCONNECT_TIMEOUT',
+}
+
+/** The variables of parameters that would make a difference, and are not honoured. */
+const refused: Record<string, string> = {
+  target_session_attrs: 'PGTARGETSESSIONATTRS',
+  channel_binding: 'PGCHANNELBINDING',
+  gssencmode: 'PGGSSENCMODE',
+  sslnegotiation: 'PGSSLNEGOTIATION',
+  service: 'PGSERVICE',
+  sslcert: 'PGSSLCERT',
+  sslkey: 'PGSSLKEY',
+  sslcrl: 'PGSSLCRL',
+  require_auth: 'PGREQUIREAUTH',
+}
+
+/** Values that say what is done anyway, each with what to do about another one. */
+const already: Record<string, [RegExp, string]> = {
+  target_session_attrs: [
+    /^(any|read-write|primary|prefer-standby)$/,
+    'Viewkeeper writes, so give the address of the primary',
+  ],
+  channel_binding: [
+    /^(prefer|disable)$/,
+    'leave it out, and write sslmode=verify-full, which proves the server, too',
+  ],
+  gssencmode: [/^(prefer|disable)$/, 'leave it out'],
+  sslnegotiation: [/^postgres$/, 'leave it out'],
+  client_encoding: [/^(utf-?8|auto)$/i, 'leave it out'],
+}
+
+const modes = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']
+
+/** The grammar of libpq. In a password, an @ counts if another one follows. */
+const grammar =
+  /^postgres(?:ql)?:\/\/(?:(?<user>[^:@/?#]*)(?::(?<password>[^/?#]*))?@)?(?<host>\[[^\]]*\]|[^:@/?#]*)(?::(?<port>\d*))?(?:\/(?<dbname>[^@?#]*))?(?:\?(?<parameters>[^#]*))?$/
+
 /**
- * Connection options from `postgres://user:password@host:port/database`. `sslmode` is `verify-full` or
- * `disable`; the default is `disable` for a server on this machine, and `verify-full` for any other.
- * `sslrootcert` names a file of root certificates (PEM), such as the one that RDS offers for download; the
- * default is Node's own root certificates.
+ * Connection options from `postgres://user:password@host:port/database?…`, with the parameters, variables and password file of
+ * libpq. Two defaults are stricter: without `sslmode` a server on another machine has to prove its name (`verify-full`), and
+ * without roots of yours those of Node count, or of RDS. Refuses (InvalidRequest) by name what cannot be honoured.
  */
-export function fromUrl(text: string): ConnectionSource {
-  const options = parseUrl(text)
-  return async () => options
+export function fromUrl(text: string, env: NodeJS.ProcessEnv = process.env): ConnectionSource {
+  const options = read(text, env)
+  return () => completed(options)
 }
 
 /** The server in DATABASE_URL, or in the file that DATABASE_URL_FILE names; undefined if neither is set. */
 export function fromEnvironment(env: NodeJS.ProcessEnv): ConnectionSource | undefined {
-  if (env.DATABASE_URL) return fromUrl(env.DATABASE_URL)
+  if (env.DATABASE_URL) return fromUrl(env.DATABASE_URL, env)
   // Read at each connection: a mounted secret may be exchanged at any time.
-  return env.DATABASE_URL_FILE ? async () => parseUrl(readSecret('DATABASE_URL', env) ?? '') : undefined
+  return env.DATABASE_URL_FILE
+    ? async () => completed(read(readSecret('DATABASE_URL', env) ?? '', env))
+    : undefined
 }
 
-function parseUrl(text: string): ConnectionOptions {
-  let url: URL
-  try {
-    url = new URL(text)
-  } catch {
-    throw badUrl('it is not a URL')
-  }
-  if (!['postgres:', 'postgresql:'].includes(url.protocol)) throw badUrl('it does not start with postgres://')
-  const twice = [...url.searchParams.keys()].find((name, at, all) => all.indexOf(name) < at)
-  if (twice !== undefined) throw badUrl(`it has ${twice} twice, and which one counts is not certain`)
-  const host = url.hostname.replace(/^\[|\]$/g, '')
-  const sslmode = url.searchParams.get('sslmode') ?? (isLoopback(host) ? 'disable' : 'verify-full')
-  if (sslmode !== 'disable' && sslmode !== 'verify-full') {
-    throw badUrl(
-      `sslmode=${sslmode} is neither verify-full nor disable, and no other mode protects the password`,
-    )
-  }
-  const roots = url.searchParams.get('sslrootcert')
+function read(text: string, env: NodeJS.ProcessEnv): ConnectionOptions {
+  const said = parametersOf(text, env)
+  const host = said.host || said.hostaddr || 'localhost'
+  if (`${host}${said.port}`.includes(',')) throw badUrl('it has several hosts: give the one that writes')
+  const port = Number(said.port || 5432)
+  if (!(port >= 1 && port <= 65_535)) throw badUrl('its port is none')
+  const user = said.user || userOfSystem()
+  const isHere = isSocket(host) || (isLoopback(host) && isLoopback(said.hostaddr || host))
+  const { options, connect_timeout: seconds = '0' } = said
+  if (!/^\d+$/.test(seconds)) throw badUrl('connect_timeout is no number of seconds')
   return {
     host,
-    port: Number(url.port || 5432),
-    database: decoded(url.pathname.slice(1)) || 'postgres',
-    user: decoded(url.username) || 'postgres',
-    password: decoded(url.password),
-    tls:
-      sslmode === 'disable'
-        ? { verify: false }
-        : { verify: true, roots: roots === null ? null : [readRoots(roots)] },
+    ...(said.hostaddr && { hostaddr: said.hostaddr }),
+    port,
+    database: said.dbname || user,
+    user,
+    password: said.password ?? '',
+    tls: isSocket(host)
+      ? { verify: false }
+      : tlsOf(said.sslmode || (isHere ? 'disable' : 'verify-full'), said.sslrootcert),
+    ...(options && { options }),
+    ...(Number(seconds) > 0 && { connectMs: Number(seconds) * 1000 }),
   }
+}
+
+/** What the URL says, and what the variables add. */
+function parametersOf(text: string, env: NodeJS.ProcessEnv): Partial<Record<string, string>> {
+  if (!/^postgres(ql)?:\/\//.test(text)) throw badUrl('it does not start with postgres://')
+  const { parameters, ...parts } = grammar.exec(text)?.groups ?? { parameters: '@' }
+  const given = Object.entries(parts).flatMap(([name, value]) => (value ? [[name, value]] : []))
+  const more = (parameters ?? '').split('&').filter(Boolean).map(pairOf)
+  const names = more.map(([name]) => name)
+  if (names.some((name) => !/^\w+$/.test(name)))
+    throw badUrl(
+      'a character of the user or the password must be percent-encoded: # is %23, / is %2F, ? is %3F, % is %25. ' +
+        'Or leave the password out: PGPASSWORD, --password-from or --secret gives it',
+    )
+  const twice = names.find((name, at) => names.indexOf(name) < at)
+  if (twice !== undefined) throw badUrl(`it has ${twice} twice, and which one counts is not certain`)
+  const ofVariables = Object.entries({ ...honoured, ...refused }).flatMap(([name, variable]) =>
+    env[variable] ? [[name, env[variable]]] : [],
+  )
+  const said: Record<string, string> = {
+    ...Object.fromEntries(ofVariables),
+    ...Object.fromEntries([...given, ...more].map(([name, value]) => [name, decoded(value!)])),
+  }
+  for (const [name, value] of Object.entries(said)) {
+    const [same, instead] = already[name] ?? [/^$/, 'leave it out']
+    if (name in honoured || same.test(value)) continue
+    const place = names.includes(name) ? '' : ` (variable ${refused[name]})`
+    throw badUrl(`${name}${place} cannot be honoured: ${instead}`)
+  }
+  return { ...said, ...(said.host && { host: said.host.replace(/^\[|\]$/g, '') }) }
+}
+
+function pairOf(pair: string): [string, string] {
+  const at = pair.indexOf('=')
+  return at < 0 ? [`${pair}?`, ''] : [pair.slice(0, at), pair.slice(at + 1)]
+}
+
+/** `allow` is `prefer`: a server that can encrypts. */
+function tlsOf(mode: string, file: string | undefined): ConnectionOptions['tls'] {
+  if (!modes.includes(mode)) throw badUrl(`sslmode is one of ${modes.join(', ')}`)
+  if (mode === 'disable') return { verify: false }
+  if (mode === 'allow' || mode === 'prefer') return { verify: false, encrypts: 'prefer' }
+  const usual = `${homedir()}/.postgresql/root.crt`
+  const named = file ?? (existsSync(usual) ? usual : undefined)
+  const roots = named === undefined || named === 'system' ? null : [readRoots(named)]
+  if (mode === 'verify-full') return { verify: true, roots }
+  // As in libpq, roots make `require` verify.
+  if (roots !== null) return { verify: true, roots, anyName: true }
+  if (mode === 'verify-ca')
+    throw badUrl(
+      'sslmode=verify-ca needs sslrootcert, a file of your own authority: any site has a certificate of a public one',
+    )
+  warnOnce(
+    'sslmode=require encrypts, and does not prove who the server is. sslmode=verify-full does: try it first.',
+  )
+  return { verify: false, encrypts: 'require' }
 }
 
 function readRoots(file: string): string {
@@ -63,6 +163,28 @@ function readRoots(file: string): string {
   }
 }
 
+/** Adds the roots of RDS for a server of RDS, and the password of the password file (`PGPASSFILE`, `~/.pgpass`). */
+async function completed(given: ConnectionOptions): Promise<ConnectionOptions> {
+  const { tls } = given
+  const options =
+    tls.verify && tls.roots === null && /\.rds\.amazonaws\.com(\.cn)?$/.test(given.host)
+      ? { ...given, tls: { ...tls, roots: (await import('./rds-roots.ts')).rdsRoots } }
+      : given
+  if (options.password) return options
+  const { default: ofFile } = await import('pgpass')
+  const host = isSocket(options.host) ? 'localhost' : options.host
+  return new Promise((resolve) =>
+    ofFile({ ...options, host }, (password = '') => resolve({ ...options, password })),
+  )
+}
+
+let warned = false
+
+function warnOnce(text: string): void {
+  if (!warned) process.stderr.write(`viewkeeper: ${text}\n`)
+  warned = true
+}
+
 /** Refuses a stray `%` instead of guessing. */
 function decoded(part: string): string {
   try {
@@ -72,9 +194,19 @@ function decoded(part: string): string {
   }
 }
 
+function userOfSystem(): string {
+  try {
+    return userInfo().username
+  } catch {
+    throw badUrl('it names no user')
+  }
+}
+
 /** Whether only this machine can reach the address. */
 export const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || (isIPv4(host) && host.startsWith('127.'))
+
+const isSocket = (host: string): boolean => host.startsWith('/')
 
 /** The message does not show the URL, because the URL holds the password. */
 const badUrl = (why: string): Problem =>

@@ -143,14 +143,18 @@ export interface Situation {
   loginExists: boolean
   /** Whether the login is one that RDS lets in with a token of IAM, and with nothing else. */
   loginHasIam: boolean
+  /** Whether the administrator would become such a login by making one, and is none yet. */
+  joinsIam: boolean
 }
 
 /** Looks at what is there before a role is made. */
 export async function readSituation(sql: Sql, login: string): Promise<Situation> {
   const me = await readCurrentUser(sql)
-  const [server] = await sql<[{ major: number }]>`
-    select current_setting('server_version_num')::integer / 10000 as major`
+  const [{ major, isSuperuser }] = await sql<[{ major: number; isSuperuser: boolean }]>`
+    select current_setting('server_version_num')::integer / 10000 as major,
+           current_setting('is_superuser') = 'on' as "isSuperuser"`
   const ownViews = (await readViewsOf(sql, me)).map(({ view }) => view)
   const loginExists = await roleExists(sql, login)
-  return { me, ownViews, ...server, loginExists, loginHasIam: await isLetInByIam(sql, login) }
+  const joinsIam = major >= 16 && !isSuperuser && !(await hasIam(sql))
+  return { me, ownViews, major, loginExists, loginHasIam: await isLetInByIam(sql, login), joinsIam }
 }

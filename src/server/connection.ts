@@ -11,13 +11,25 @@ export type Sql = postgres.Sql<{ bigint: number }>
 
 /** The address of the database, and our login. */
 export interface ConnectionOptions {
+  /** Its name, which the certificate has to have; or, with a slash, the folder of its socket. */
   host: string
+  /** Where to connect instead of looking `host` up, such as the end of a tunnel. */
+  hostaddr?: string
   port: number
   database: string
   user: string
   password: string
-  /** `verify` checks the certificate against these roots (PEM) or Node's own, and the host's name. */
-  tls: { verify: true; roots: string[] | null } | { verify: false }
+  /**
+   * `verify` checks the certificate against these roots (PEM) or Node's own, and, without `anyName`, the host's name. What is
+   * not verified may be encrypted all the same.
+   */
+  tls:
+    | { verify: true; roots: string[] | null; anyName?: boolean }
+    | { verify: false; encrypts?: 'require' | 'prefer' }
+  /** Options of the session, as on the command line of the server. Our own start-up settings win. */
+  options?: string
+  /** The longest wait for the connection. */
+  connectMs?: number
 }
 
 /** A connection that the caller closes. */
@@ -69,7 +81,7 @@ export async function connect(
     sql.end({ timeout: 0 }).catch(() => {})
     if (!left) tellBroken()
   }
-  const socket = ownSocket(host, port, onBroken)
+  const socket = ownSocket(options, onBroken)
   const sql: Sql = postgres({
     host,
     port,
@@ -83,7 +95,7 @@ export async function connect(
     fetch_types: false,
     onnotice: () => {},
     // postgres.js types these as numbers, but would drop a 0
-    connection: wanted as object,
+    connection: { ...(options.options && { options: options.options }), ...wanted } as object,
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
     onclose: onBroken,
     // postgres.js knows these two and does not type them
@@ -95,11 +107,12 @@ export async function connect(
     socket.destroy()
   }
   try {
-    const advice = `No answer from the database at ${host}:${port}. Check that it runs and that its security group lets the functions in`
+    const advice = `No answer from the database at ${options.hostaddr ?? host}:${port}. Check the address, that it runs, and that no firewall (on AWS: its security group) is in the way`
+    const by = Math.min(deadline, Date.now() + (options.connectMs ?? Number.POSITIVE_INFINITY))
     const onLine = (opened: Line) => {
       line = inOneTrip(opened)
     }
-    await withDeadline(insistOn(sql, { ...wanted, ...insisted }, onLine), deadline, advice)
+    await withDeadline(insistOn(sql, { ...wanted, ...insisted }, onLine), by, advice)
     return { sql, leave, broken }
   } catch (error) {
     await leave()
@@ -175,11 +188,11 @@ async function insistOn(
 
 /** We compare the certificate with the host ourselves, because Node would not do so for an IP address. */
 function tlsOptions({ tls, host }: ConnectionOptions) {
-  if (!tls.verify) return false
+  if (!tls.verify) return tls.encrypts ?? false
   return {
     rejectUnauthorized: true,
     checkServerIdentity: (_: string, certificate: Parameters<typeof checkServerIdentity>[1]) =>
-      checkServerIdentity(host, certificate),
+      tls.anyName ? undefined : checkServerIdentity(host, certificate),
     ...(tls.roots === null ? {} : { ca: tls.roots }),
   }
 }

@@ -19,7 +19,10 @@ export interface OwnSocket {
  * error, and the new session would lack our settings. To end, postgres.js only half-closes its socket; in a
  * warm Lambda such sockets would pile up while the server works on.
  */
-export function ownSocket(host: string, port: number, onBroken: () => void): OwnSocket {
+export function ownSocket(
+  { host, hostaddr = host, port }: { host: string; hostaddr?: string; port: number },
+  onBroken: () => void,
+): OwnSocket {
   let socket: Socket | undefined
   return {
     open: () =>
@@ -30,12 +33,13 @@ export function ownSocket(host: string, port: number, onBroken: () => void): Own
           return
         }
         const opened = connect({
-          host,
-          port,
+          ...(host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host: hostaddr, port }),
           noDelay: true,
           keepAlive: true,
           keepAliveInitialDelay: keepAliveMs,
         })
+        // postgres.js tells the server this name when TLS begins: some choose the database by it.
+        Object.assign(opened, { host })
         socket = opened
         openNow++
         opened.once('close', () => openNow--)

@@ -54,7 +54,7 @@ export async function changeAuthentication(
 export async function changeImported(deployed: Deployed): Promise<void> {
   const { options, database, folder } = deployed
   await letInByIam(database.sql)
-  createRole(database.url, '--iam')
+  createRole(database.url, '--iam', '--accept-tokens-only')
   const { secretArn: _, vpc, ...others } = options.environment.database as ImportedDatabaseOptions
   const { addSecretsManagerEndpoint: __, ...network } = vpc
   const login = { authentication: 'iam', user: 'viewkeeper_iam', resourceId: 'db-ABCDEFGHIJKL01234' } as const

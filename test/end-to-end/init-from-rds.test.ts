@@ -156,15 +156,15 @@ test('writes the environment of an instance, with what AWS does not tell beside 
   expect(config).not.toMatch(/proxy other|work_mem/)
   expect(config).toContain('max_connections is 200')
   expect(out).toMatch(
-    /export DATABASE_URL='postgres:\/\/master:…@shop-db.+5433\/shop\?.+secret:rds!db-1-AbCdEf\n.+create-role \| aws secretsmanager create-secret.+\n.+cdk deploy -c env=production --all/,
+    /export DATABASE_URL='postgres:\/\/shop-db.+5433\/shop'\n.+create-role --create-secret viewkeeper\/production --secret '.+secret:rds!db-1-AbCdEf'\n.+adopt --all .+\n.+cdk bootstrap.+\n.+cdk deploy -c env=production --all/,
   )
 })
 
-test('takes the cluster of an instance, with IAM, and leaves open what RDS does not know', async () => {
+test('takes the cluster of an instance, with IAM up to PostgreSQL 15, and leaves open what RDS does not know', async () => {
   answers = {
     ...usual,
     DescribeDBInstances: instance('<DBClusterIdentifier>shop</DBClusterIdentifier>'),
-    DescribeDBClusters: cluster,
+    DescribeDBClusters: cluster.replace('16.6', '15.6'),
     DescribeRouteTables: `<routeTableSet>${table(main, '')}</routeTableSet>`,
     DescribeDBProxies: '<DBProxies/>',
   }
@@ -180,6 +180,12 @@ test('takes the cluster of an instance, with IAM, and leaves open what RDS does 
   expect(config).toMatch(/RDS does not know which databases .*\n +name: ''/)
   expect(config).not.toContain('addSecretsManagerEndpoint')
   expect(out).toContain('viewkeeper create-role --iam')
+  answers = { ...answers, DescribeDBClusters: cluster }
+  const newer = emptyProject()
+  const { out: next } = await newer.run(['init', '--from-rds', 'shop-db'], { env: environment() })
+  // From 16 on, the master user would be locked out.
+  expect(next).toContain('viewkeeper create-role --create-secret')
+  expect(newer.read('viewkeeper.config.ts')).toMatch(/takes tokens of IAM, too.*\n.*\n +secretArn: ''/)
 })
 
 test('adds an endpoint of Secrets Manager if the subnets have no way out, and says that every subnet is public', async () => {
@@ -237,6 +243,12 @@ describe('is refused, and writes nothing', () => {
       { DescribeDBProxies: { status: 403, code: 'AccessDenied' } },
       {},
       /may not call rds:DescribeDBProxies/,
+    ],
+    [
+      'an error that nobody foresaw',
+      { DescribeDBSubnetGroups: { status: 404, code: 'DBSubnetGroupNotFoundFault' } },
+      {},
+      /AWS did not say what is needed of shop-db: .* Nothing was written/,
     ],
     [
       'a missing right of EC2',

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Command, Option } from 'commander'
+import { clientSettings } from '../../../src/edge/lambda/aws-client.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import {
   createRole as createDatabaseRole,
@@ -21,10 +22,12 @@ interface CreateRoleOptions {
   login?: string
   rotate?: boolean
   iam?: boolean
+  acceptTokensOnly?: boolean
   owners?: string[]
   trust?: string[]
   connectionLimit?: number
   ownViews?: 'keep' | OwnViewsWay
+  createSecret?: string
 }
 
 /** Text for people goes to standard error, because standard output takes the secret. */
@@ -38,6 +41,10 @@ export function addTo(program: Command): void {
     .option('--login <name>', 'the role to log in as (default: viewkeeper_app, with --iam viewkeeper_iam)')
     .option('--rotate', 'give an existing login a new password')
     .addOption(new Option('--iam', 'make a login without a password, for tokens of IAM').conflicts('rotate'))
+    .option(
+      '--accept-tokens-only',
+      'with --iam from PostgreSQL 16 on: RDS may refuse your own password from then on',
+    )
     .option(
       '--owners <a,b>',
       'work only on the views of these owners (default: on all views)',
@@ -53,6 +60,10 @@ export function addTo(program: Command): void {
       "how many connections the role may open (default: half of the server's, unless a limit is set)",
       positive,
     )
+    .option(
+      '--create-secret <name>',
+      'keep the login in this secret of AWS Secrets Manager, made if it is not there',
+    )
     .addOption(
       new Option('--own-views <way>', 'what to do with the views that belong to your own login').choices([
         'keep',
@@ -63,18 +74,18 @@ export function addTo(program: Command): void {
     .addHelpText(
       'after',
       `
-DATABASE_URL has to name an administrator, who needs createrole but need not be a superuser. For a server on
-RDS it ends in ?sslrootcert=global-bundle.pem, the file of root certificates that RDS offers for download.
+DATABASE_URL has to name an administrator, who needs createrole but need not be a superuser. The password may
+stand elsewhere: --password-from, --secret (of a master user, as RDS makes it), PGPASSWORD, ~/.pgpass.
 
 The command says whose rights the login will have, grants what is needed to work on the views, and says each
 thing that it changed. If it could not do everything, it prints the SQL that is missing and who has to run it,
 and exits with 1. It changes nothing if others have a hand in schema viewkeeper or in Viewkeeper's roles.
 
-The password of a new login is VIEWKEEPER_PASSWORD. If that is not set, a password is generated, and the
-secret for AWS Secrets Manager is written to standard output, which must not be a terminal:
+The password of a new login is VIEWKEEPER_PASSWORD. If that is not set, a password is generated, and put into
+the secret of --create-secret, whose ARN is written to standard output. Without --create-secret the login is written
+there as JSON; standard output must then not be a terminal.
 
-  DATABASE_URL=postgres://admin:…@host:5432/database npx viewkeeper create-role |
-    aws secretsmanager create-secret --name viewkeeper/production --secret-string file:///dev/stdin
+  npx viewkeeper create-role --create-secret viewkeeper/production
 
 A login of Viewkeeper's keeps its password unless you write --rotate; any other role needs --rotate. With --iam the login has no password, and
 nothing is written to standard output: members of role rds_iam log in with a token of IAM (on RDS and Aurora).
@@ -102,7 +113,7 @@ export async function createRole(options: CreateRoleOptions): Promise<void> {
     throw new Problem(
       'InvalidRequest',
       'DATABASE_URL is not set. Set it to postgres://admin:password@host:5432/database, with the login of an ' +
-        'administrator.',
+        'administrator; --secret <arn> takes it from AWS Secrets Manager.',
       { field: 'DATABASE_URL' },
     )
   }
@@ -124,9 +135,9 @@ async function make(
   sql: Sql,
   { loginExists }: Situation,
   login: string,
-  { rotate, iam, owners, trust, ownViews, connectionLimit }: CreateRoleOptions,
+  { rotate, iam, owners, trust, ownViews, connectionLimit, createSecret }: CreateRoleOptions,
 ): Promise<number> {
-  const { password, secret } = newPassword(login, iam || (loginExists && !rotate))
+  const { password, secret } = newPassword(login, iam || (loginExists && !rotate), createSecret)
   const way = ownViews === 'keep' ? null : (ownViews ?? null)
   const request = {
     login,
@@ -145,7 +156,8 @@ async function make(
     say('')
   }
   const { done, findings, missing, makerHasIam } = await createDatabaseRole(sql, schemaFolder, request)
-  if (secret !== null) process.stdout.write(secret)
+  if (secret !== null)
+    process.stdout.write(createSecret === undefined ? secret : await keepSecret(createSecret, secret))
   for (const statement of done) say(`✓ ${statement}`)
   if (done.length === 0) say('nothing had to be changed')
   if (iam) say(`${login} logs in with a token of IAM and has no password`)
@@ -160,18 +172,47 @@ async function make(
 }
 
 /** The password to set, null to keep the present one; and the secret to write, null if the caller knows the password. */
-function newPassword(login: string, keeps: boolean): { password: string | null; secret: string | null } {
+function newPassword(
+  login: string,
+  keeps: boolean,
+  createSecret: string | undefined,
+): { password: string | null; secret: string | null } {
   if (keeps) return { password: null, secret: null }
   const { VIEWKEEPER_PASSWORD: given } = process.env
-  if (given !== undefined) return { password: given, secret: null }
-  if (process.stdout.isTTY) {
+  if (given !== undefined && createSecret === undefined) return { password: given, secret: null }
+  if (process.stdout.isTTY && createSecret === undefined) {
     throw new Problem(
       'InvalidRequest',
-      'The terminal would show the password. Pipe standard output to another command, or set VIEWKEEPER_PASSWORD.',
+      'The terminal would show the password. Write --create-secret <name> for AWS Secrets Manager, set VIEWKEEPER_PASSWORD, or pipe ' +
+        'standard output to another command.',
     )
   }
-  const password = randomBytes(24).toString('base64url')
+  const password = given ?? randomBytes(24).toString('base64url')
   return { password, secret: JSON.stringify({ username: login, password }) }
+}
+
+/** Puts the login into a secret; returns its ARN. */
+async function keepSecret(name: string, SecretString: string): Promise<string> {
+  const { CreateSecretCommand, PutSecretValueCommand, SecretsManagerClient } = await import(
+    '@aws-sdk/client-secrets-manager'
+  )
+  const client = new SecretsManagerClient(clientSettings({ requestMs: 10_000, attempts: 2 }))
+  try {
+    const made = await client
+      .send(new CreateSecretCommand({ Name: name, SecretString }))
+      .catch((error: Error) => {
+        if (error.name !== 'ResourceExistsException') throw error
+        return client.send(new PutSecretValueCommand({ SecretId: name, SecretString }))
+      })
+    return `${made.ARN}\n`
+  } catch (cause) {
+    throw new Problem(
+      'InternalError',
+      `The role is made, and its password is lost: secret ${name} was not written (${(cause as Error).message}). ` +
+        'Once your AWS credentials may write it, run the command again with --rotate.',
+      { cause },
+    )
+  }
 }
 
 /** Makes nothing, and looks whether the administrator's own login is enough. */
@@ -185,9 +226,9 @@ async function keep(sql: Sql, { me }: Situation): Promise<number> {
 
 /** Refuses an administrator who owns views and names no way, and a way that the server or the other options rule out. */
 function insistOnWay(
-  { me, ownViews: views, major, loginExists, loginHasIam }: Situation,
+  { me, ownViews: views, major, loginExists, loginHasIam, joinsIam }: Situation,
   login: string,
-  { owners, ownViews: way, iam }: CreateRoleOptions,
+  { owners, ownViews: way, iam, acceptTokensOnly }: CreateRoleOptions,
 ): void {
   if (iam && way === 'keep') {
     throw new Problem(
@@ -201,6 +242,16 @@ function insistOnWay(
       'InvalidRequest',
       `--iam: ${login} logs in with a password, and RDS would take only tokens from it: whatever uses the password would stop ` +
         'at once. Nothing was changed. Name another role in --login; both log in until nothing uses the password.',
+      { field: '--iam' },
+    )
+  }
+  if (iam && joinsIam && !acceptTokensOnly) {
+    throw new Problem(
+      'InvalidRequest',
+      `--iam: from PostgreSQL 16 on, whoever makes a role becomes a member of it, so ${me} would become a member of rds_iam, and RDS ` +
+        `would refuse the password of ${me}. Nothing was changed. Keep a password in a secret instead (npx viewkeeper create-role ` +
+        `--create-secret viewkeeper/production); or type --accept-tokens-only, if ${me} can log in with a token ` +
+        `(${docsOf('iam.md#to-log-in-yourself')}).`,
       { field: '--iam' },
     )
   }

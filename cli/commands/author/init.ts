@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Command } from 'commander'
 import { Problem } from '../../../src/problem.ts'
+import { docsOf } from '../../../src/sql/runbook.ts'
 import { dim, report } from '../../../src/terminal/report.ts'
 import { cdkAppOf } from '../../init/cdk-app.ts'
 import { readFacts } from '../../init/facts.ts'
@@ -58,7 +59,17 @@ async function readRds(identifier: string, given: string | undefined) {
   const { queryApiOf } = await import('../../init/rds/query-api.ts')
   const { readServer } = await import('../../init/rds/read-server.ts')
   const { region, call } = await queryApiOf(given)
-  return environmentOf(await readServer(call, identifier), region)
+  try {
+    return environmentOf(await readServer(call, identifier), region)
+  } catch (error) {
+    if (error instanceof Problem) throw error
+    throw new Problem(
+      'FunctionUnavailable',
+      `AWS did not say what is needed of ${identifier}: ${(error as Error).message}. Nothing was written. Try again, or write the ` +
+        `environment yourself: ${docsOf('environments.md')}`,
+      { cause: error },
+    )
+  }
 }
 
 const nameOf = (folder: URL): string => shownPath(folder).replace(/\/$/, '')

@@ -11,11 +11,16 @@ export interface RdsEnvironment {
 const quoted = (text: string): string => `'${text.replaceAll(/['\\]/g, '\\$&')}'`
 const listed = (texts: string[]): string => `[${texts.map(quoted).join(', ')}]`
 
+/** From PostgreSQL 16 on, the master user who makes a login of IAM can log in with tokens only. */
+const usesIam = ({ hasIam, major }: FoundServer): boolean => hasIam && major < 16
+
+const makesSecret = 'viewkeeper create-role --create-secret viewkeeper/production'
+
 /** The environment `production` that works on this server. What AWS does not tell is a comment beside its field. Pure. */
 export function environmentOf(server: FoundServer, region: string): RdsEnvironment {
   const usable = server.subnets.filter(({ wayOut }) => wayOut !== 'public')
   const [group, ...otherGroups] = server.securityGroups
-  const login = server.hasIam
+  const login = usesIam(server)
     ? [
         '// The server takes tokens of IAM. `npx viewkeeper create-role --iam` makes the role.',
         "authentication: 'iam',",
@@ -23,7 +28,12 @@ export function environmentOf(server: FoundServer, region: string): RdsEnvironme
         `resourceId: ${quoted(server.resourceId)},`,
       ]
     : [
-        "// The ARN of the login of Viewkeeper's own role: npx viewkeeper create-role | aws secretsmanager create-secret … prints it.",
+        ...(server.hasIam
+          ? [
+              '// The server takes tokens of IAM, too. Whoever makes such a role is locked out with a password (docs/iam.md).',
+            ]
+          : []),
+        `// The ARN of the login of Viewkeeper's own role: npx ${makesSecret} prints it.`,
         "secretArn: '',",
       ]
   const lines = [
@@ -48,7 +58,7 @@ export function environmentOf(server: FoundServer, region: string): RdsEnvironme
         : ['// Those of the server that are private.']),
       `subnetIds: ${listed(usable.map(({ id }) => id))},`,
       `availabilityZones: ${listed(usable.map(({ zone }) => zone))},`,
-      ...(server.hasIam ? [] : endpointLines(server, usable)),
+      ...(usesIam(server) ? [] : endpointLines(server, usable)),
     ]),
     '},',
   ]
@@ -102,24 +112,15 @@ function endpointLines(server: FoundServer, usable: FoundServer['subnets']): str
   ]
 }
 
-function commandsOf({
-  endpoint,
-  port,
-  databaseName,
-  masterUser,
-  masterSecret,
-  hasIam,
-}: FoundServer): string[] {
-  const url = `postgres://${masterUser}:…@${endpoint}:${port}/${databaseName ?? '<database>'}?sslrootcert=global-bundle.pem`
-  const password =
-    masterSecret === undefined
-      ? ''
-      : `   # the password: aws secretsmanager get-secret-value --secret-id ${masterSecret}`
-  const secret =
-    'aws secretsmanager create-secret --name viewkeeper/production --secret-string file:///dev/stdin'
+function commandsOf(server: FoundServer): string[] {
+  const { endpoint, port, databaseName, masterUser, masterSecret } = server
+  const user = masterSecret === undefined ? `${masterUser}:…@` : ''
+  const login = masterSecret === undefined ? '' : ` --secret '${masterSecret}'`
   return [
-    `export DATABASE_URL='${url}'${password}`,
-    hasIam ? 'npx viewkeeper create-role --iam' : `npx viewkeeper create-role | ${secret}`,
+    `export DATABASE_URL='postgres://${user}${endpoint}:${port}/${databaseName ?? '<database>'}'`,
+    `npx ${usesIam(server) ? 'viewkeeper create-role --iam' : makesSecret}${login}`,
+    `npx viewkeeper adopt --all -m 'What is there'${login}`,
+    "npx cdk bootstrap --app ''   # once for each account and region",
     'npx cdk deploy -c env=production --all',
   ]
 }

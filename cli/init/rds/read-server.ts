@@ -16,6 +16,8 @@ export interface FoundServer {
   /** Where RDS keeps the password of the master user; undefined: it does not keep it. */
   masterSecret: string | undefined
   hasIam: boolean
+  /** The major version of PostgreSQL. */
+  major: number
   resourceId: string
   securityGroups: string[]
   vpcId: string
@@ -64,6 +66,7 @@ export async function readServer(call: QueryApi, identifier: string): Promise<Fo
     masterUser: textIn(server, 'MasterUsername') ?? 'postgres',
     masterSecret: textIn(server, 'MasterUserSecret', 'SecretArn'),
     hasIam: textIn(server, 'IAMDatabaseAuthenticationEnabled') === 'true',
+    major: Number.parseInt(textIn(server, 'EngineVersion') ?? '', 10),
     resourceId: textIn(server, isCluster ? 'DbClusterResourceId' : 'DbiResourceId') ?? '',
     securityGroups: textsIn(server, 'VpcSecurityGroups', 'VpcSecurityGroupMembership', 'VpcSecurityGroupId'),
     vpcId,

@@ -45,7 +45,9 @@ const steps: Record<z.output<typeof rotation>['Step'], Step> = {
     const { text } = await pendingOf(versions, token)
     if (await letsIn(databaseOf(text, env))) return
     const current = databaseOf((await versions.current()).text, env)
-    await current.withConnection((sql) => changeOwnPassword(sql, connectionOf(text, env).password))
+    await current.withConnection(async (sql) =>
+      changeOwnPassword(sql, (await connectionOf(text, env)).password),
+    )
   },
   async testSecret(versions, token, env) {
     await databaseOf((await pendingOf(versions, token)).text, env).withConnection((sql) => sql`select 1`)

@@ -1,5 +1,4 @@
 import { type FunctionOptions, optionsOf, saidToDatabase } from '../../config/variables.ts'
-import { fromEnvironment } from '../../keeper/database-url.ts'
 import { type Terms, termsOf } from '../../keeper/terms.ts'
 import type { Login } from '../../own-schema/db/role.ts'
 import { Problem } from '../../problem.ts'
@@ -75,10 +74,13 @@ const waitingIn = (env: NodeJS.ProcessEnv) => (env.AWS_LAMBDA_FUNCTION_NAME === 
  */
 function readDatabase(env: NodeJS.ProcessEnv): Database {
   const terms = { ...waitingIn(env), ...saidToDatabase(optionsOf(env)) }
-  const source = fromEnvironment(env)
-  return source === undefined
-    ? connectTo(asWorkingRole(env), { superuser: 'refused', ...terms })
-    : connectTo(source, terms)
+  if (!env.DATABASE_URL && !env.DATABASE_URL_FILE)
+    return connectTo(asWorkingRole(env), { superuser: 'refused', ...terms })
+  // Not on AWS: no function loads what reads an address.
+  return connectTo(
+    async (how) => (await import('../../keeper/database-url.ts')).fromEnvironment(env)!(how),
+    terms,
+  )
 }
 
 const readAdministration = (

@@ -1,31 +1,21 @@
-import { readFileSync } from 'node:fs'
-import { Problem } from '../../problem.ts'
+import { existsSync, readFileSync } from 'node:fs'
 import type { ConnectionOptions } from '../../server/connect.ts'
 
 type Place = Pick<ConnectionOptions, 'host' | 'port' | 'database' | 'tls'>
 
 /** The server and database that environment variables name, with TLS that the roots of RDS or `DATABASE_CA` vouch for. */
-export const placeOf = (env: NodeJS.ProcessEnv): Place => ({
+export const placeOf = async (env: NodeJS.ProcessEnv): Promise<Place> => ({
   host: env.DATABASE_HOST ?? '',
   port: Number(env.DATABASE_PORT ?? 5432),
   database: env.DATABASE_NAME ?? 'postgres',
-  tls: { verify: true, roots: [env.DATABASE_CA ?? rdsRoots()] },
+  tls: { verify: true, roots: env.DATABASE_CA ? [env.DATABASE_CA] : await rdsRoots() },
 })
 
 /**
- * The root certificates of RDS. Lambda keeps them in this file, current for every region; since Node 20,
- * Lambda does not load them by itself. The Lambda developer guide documents the file for NODE_EXTRA_CA_CERTS,
- * under the Node.js runtimes.
+ * The root certificates of RDS. Lambda keeps them in this file, current for every region, and does not load them by itself since
+ * Node 20. The file is AWS's to change: without it, those that were built in count.
  */
-function rdsRoots(file = '/var/runtime/ca-cert.pem'): string {
-  try {
-    return readFileSync(file, 'utf8')
-  } catch (cause) {
-    throw new Problem(
-      'DatabaseUnavailable',
-      `${file}, where Lambda keeps the root certificates of RDS, cannot be read. Outside Lambda, or if the database has ` +
-        'a certificate of another authority, give the root certificates (PEM) in DATABASE_CA.',
-      { cause },
-    )
-  }
+async function rdsRoots(file = '/var/runtime/ca-cert.pem'): Promise<string[]> {
+  if (existsSync(file)) return [readFileSync(file, 'utf8')]
+  return (await import('../../keeper/rds-roots.ts')).rdsRoots
 }

@@ -37,10 +37,10 @@ export const fromSecret = (arn: string, env: NodeJS.ProcessEnv): ConnectionSourc
 }
 
 /** Connection options from the text of a secret. */
-export function connectionOf(text: string, env: NodeJS.ProcessEnv): ConnectionOptions {
+export async function connectionOf(text: string, env: NodeJS.ProcessEnv): Promise<ConnectionOptions> {
   const { username: user, password, host, port, dbname } = parseSecret(text)
   const told = { DATABASE_HOST: host, DATABASE_PORT: port?.toString(), DATABASE_NAME: dbname }
-  return { ...placeOf({ ...told, ...env }), user, password }
+  return { ...(await placeOf({ ...told, ...env })), user, password }
 }
 
 async function fetchSecret(arn: string, forceFetch: boolean): Promise<string> {
@@ -65,13 +65,13 @@ async function fetchPending(arn: string): Promise<string | null> {
 export const unreadable = (cause: unknown): Problem =>
   new Problem(
     'DatabaseUnavailable',
-    'The secret with the database credentials cannot be read. Check that it exists, that the function may read it ' +
-      '(and its KMS key), and that Secrets Manager can be reached from its network.',
+    'The secret with the database credentials cannot be read. Check that it exists, that the function or your login may read it ' +
+      '(and its KMS key), and that Secrets Manager can be reached from here.',
     { cause },
   )
 
 /** A refusal names the fields that are wrong, and never shows their content. */
-function parseSecret(text: string) {
+export function parseSecret(text: string) {
   let value: unknown
   try {
     value = JSON.parse(text)

@@ -1,5 +1,11 @@
 import { SecretsProvider } from '@aws-lambda-powertools/parameters/secrets'
 import { clientSettings } from './aws-client.ts'
 
-/** The client of Secrets Manager. It keeps what it has fetched. */
-export const secrets = new SecretsProvider({ clientConfig: clientSettings({ requestMs: 4000, attempts: 2 }) })
+/** A client of Secrets Manager in a region. It keeps what it has fetched. */
+export const secretsOf = (region?: string) =>
+  new SecretsProvider({
+    clientConfig: { ...(region && { region }), ...clientSettings({ requestMs: 4000, attempts: 2 }) },
+  })
+
+/** The client of a function, in its own region. */
+export const secrets = secretsOf()

@@ -9,7 +9,7 @@ import { placeOf } from './place.ts'
 export const fromToken =
   (user: string, env: NodeJS.ProcessEnv): ConnectionSource =>
   async () => {
-    const place = placeOf(env)
+    const place = await placeOf(env)
     // Only a function that logs in with a token loads what signs it.
     const { signToken } = await import('./sign-token.ts')
     return { ...place, user, password: await signToken({ ...place, user }, env) }

@@ -213,7 +213,7 @@ const faults = {
     async strike({ credentials }) {
       const texts = malformed()
       credentials.now = credentials.fresh = async () =>
-        connectionOf(texts.next().value, { DATABASE_HOST: '127.0.0.1', DATABASE_CA: 'PEM' }).password
+        (await connectionOf(texts.next().value, { DATABASE_HOST: '127.0.0.1', DATABASE_CA: 'PEM' })).password
     },
   },
   'the disk is full': raised('53100'),

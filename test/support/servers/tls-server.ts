@@ -8,13 +8,22 @@ export interface TlsServer extends TestServer {
   root: string
 }
 
-/** A server of its own that speaks TLS, for the address 127.0.0.1. `hba` is its pg_hba.conf. */
-export async function startTlsServer({ hba }: { hba?: string } = {}): Promise<TlsServer> {
+/** A server of its own that speaks TLS, under its address or another name. `hba` is its pg_hba.conf. */
+export async function startTlsServer({
+  hba,
+  name = 'IP:127.0.0.1',
+  sockets,
+}: {
+  hba?: string
+  name?: string
+  /** The folder of its socket. */
+  sockets?: string
+} = {}): Promise<TlsServer> {
   let root = ''
   const server = await startTestServer({
-    parameters: { ssl: 'on' },
+    parameters: { ssl: 'on', ...(sockets && { unix_socket_directories: sockets }) },
     prepare(data, user) {
-      const { certificate, key } = makeCertificate(data, 'IP:127.0.0.1')
+      const { certificate, key } = makeCertificate(data, name)
       root = readFileSync(certificate, 'utf8')
       chmodSync(key, 0o600)
       if (hba !== undefined) writeFileSync(join(data, 'pg_hba.conf'), hba)
