@@ -29,6 +29,8 @@ const both = {
   storms: [4, 20],
   /** Moments at which a caller's connection breaks. */
   brokenConnections: [8, 25],
+  /** Rounds of generated queries, to whose views everything is done. */
+  generatedViews: [1, 60],
   /** Milliseconds between two tries to forge a plan: without a pause a forger takes a whole core. */
   forgersPauseMs: [1, 0],
   /** Cases of a property, if its test says nothing else. */
