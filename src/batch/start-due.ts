@@ -1,4 +1,4 @@
-import { discoverDefinitions } from '../catalog/db/definitions.ts'
+import { discoverDefinitions } from '../catalog/db/discovered.ts'
 import { readFacts } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
 import { readPause } from '../catalog/db/pause.ts'

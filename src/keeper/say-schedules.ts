@@ -1,6 +1,6 @@
 import { lagsOf } from '../batch/lags.ts'
 import { nextScheduled } from '../batch/schedules.ts'
-import { discoverDefinitions } from '../catalog/db/definitions.ts'
+import { discoverDefinitions } from '../catalog/db/discovered.ts'
 import { readFacts } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
 import { outsideClock } from '../catalog/plan/definition.ts'

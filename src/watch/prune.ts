@@ -1,4 +1,4 @@
-import { leaveToCron } from '../catalog/db/cron.ts'
+import { leaveToCron } from '../catalog/db/discovered.ts'
 import type { Database } from '../server/connect.ts'
 import { pruneActions } from './db/actions.ts'
 import { pruneCosts } from './db/costs.ts'

@@ -12,9 +12,7 @@ import {
   type Strategy,
   type ViewDefinition,
 } from '../plan/definition.ts'
-import { batchPlaces } from '../plan/shadow-names.ts'
 import { listAside } from './aside.ts'
-import { leaveToCron } from './cron.ts'
 
 /** The definition's values for fields that a request leaves open. */
 export interface DefinitionDefaults {
@@ -58,7 +56,7 @@ const asDiscovered = `${fields.map((field) => `${columnOf(field)} = default`).jo
  * Reuses a removed definition, which belonged to another view of that name: the definition becomes a
  * discovered one.
  */
-const meetAgain = `${asDiscovered}, removed_at = null, paused_at = null, last_read_at = null, reads_noted_since = null`
+export const meetAgain = `${asDiscovered}, removed_at = null, paused_at = null, last_read_at = null, reads_noted_since = null`
 
 /** What the definition of a view supplies; undefined if there is none. */
 export async function findDefaults(
@@ -83,19 +81,6 @@ export async function ensureDefinition(
     on conflict (schema_name, name) do update set ${sql.unsafe(meetAgain)} where d.removed_at is not null`
   // Somebody may have deleted it at once.
   return ensureDefinition(sql, { schema, name })
-}
-
-/** Gives a discovered definition to every view in the catalog that has no definition. What pg_cron refreshes is left to it. */
-export async function discoverDefinitions(sql: Sql): Promise<void> {
-  const { count } = await sql`
-    insert into viewkeeper.definitions as d (schema_name, name, source)
-    select n.nspname, c.relname, 'discovered'
-      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where c.relkind = 'm' and c.relpersistence <> 't' and n.nspname !~ ${batchPlaces}
-       and not exists (select from viewkeeper.definitions d
-                        where d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null)
-    on conflict (schema_name, name) do update set ${sql.unsafe(meetAgain)} where d.removed_at is not null`
-  if (count > 0) await leaveToCron(sql)
 }
 
 /** The id of a view's definition, also of a removed one, whose history can still be read. Undefined if there is none. */

@@ -1,19 +1,15 @@
 import * as z from 'zod/mini'
 import { bringUp } from '../../migrate/bring-up.ts'
 import type { MigrateCall } from '../../migrate/call.ts'
-import { checkViews } from '../../migrate/check.ts'
 import { readFrozenMigrations } from '../../migrate/frozen-migrations.ts'
 import { isAhead, migrateDown, migrationStatus } from '../../migrate/migrate.ts'
 import { type FrozenMigration, frozenState } from '../../migrate/plan/frozen.ts'
 import { migrate } from '../../own-schema/apply.ts'
-import { createRole } from '../../own-schema/create-role.ts'
 import { ownerRole } from '../../own-schema/db/role.ts'
 import { readCopy, readReplicas } from '../../server/standbys.ts'
 import { copyLine, unsaid } from '../../sql/replicas.ts'
 import { beginMonitoring } from '../../watch/begin.ts'
 import { readLongAside } from '../../watch/db/troubles.ts'
-import { describeViews } from '../../watch/describe.ts'
-import { doctor } from '../../watch/doctor.ts'
 import { integer, mostInteger, text } from '../http/schemas/fields.ts'
 import { validate } from '../http/validate.ts'
 import type { Administration, Configuration } from '../lambda/configuration.ts'
@@ -97,15 +93,22 @@ async function serve(
       return migrateDown(call, migrations, command.count)
     case 'status':
       return migrationStatus(database, migrations)
-    case 'check':
+    // What few calls need is loaded by these calls.
+    case 'check': {
+      const { checkViews } = await import('../../migrate/check.ts')
       return {
         ...(await migrationStatus(database, migrations)),
         differences: await checkViews(database, [...frozenState(migrations).values()]),
       }
-    case 'describe':
+    }
+    case 'describe': {
+      const { describeViews } = await import('../../watch/describe.ts')
       return { views: await describeViews(database, command.views) }
-    case 'doctor':
+    }
+    case 'doctor': {
+      const { doctor } = await import('../../watch/doctor.ts')
       return doctor(database, command)
+    }
   }
 }
 
@@ -115,6 +118,7 @@ async function makeRole(
   schema: URL,
 ): Promise<void> {
   const login = { ...(await workingLogin()), connectionLimit }
+  const { createRole } = await import('../../own-schema/create-role.ts')
   await database.withConnection(async (sql) => {
     const { done, missing } = await createRole(sql, schema, { ...login, owners: null, ownViews: null })
     logger.info('role is ready', { role: ownerRole, login: login.login, done, missing })

@@ -1,4 +1,3 @@
-import { getBatch, listBatches } from '../../batch/read.ts'
 import { filters } from '../../catalog/plan/state.ts'
 import { getRun, listRuns } from '../../run/read.ts'
 import { listActions } from '../../watch/actions.ts'
@@ -126,6 +125,7 @@ export const reading = {
 
   async listBatches(event, { database }) {
     const { cursor, ...filter } = validate(batchesQuery, event.queryStringParameters ?? {}, 'query')
+    const { listBatches } = await import('../../batch/read.ts')
     const { batches, next: last } = await listBatches(database, { ...filter, before: cursor })
     const { page, next } = pageByKey(batches, last, ({ serial }) => serial)
     return json<BatchList>(200, { batches: page.map(batchBody), next })
@@ -134,6 +134,7 @@ export const reading = {
   async getBatch(event, { database }) {
     const { id } = validate(batchPath, event.pathParameters, 'path')
     const { cursor } = validate(batchQuery, event.queryStringParameters ?? {}, 'query')
+    const { getBatch } = await import('../../batch/read.ts')
     const { views, ...batch } = await getBatch(database, id)
     const { page, next } = pageInOrder(views, cursor, mostBytes / 2)
     return json<BatchDetails>(200, { ...fitting(batchBody(batch), mostBytes / 2), views: page, next })

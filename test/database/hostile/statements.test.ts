@@ -7,7 +7,7 @@ import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.
 import { unscheduled } from '../../../src/batch/schedules.ts'
 import { startBatch } from '../../../src/batch/start.ts'
 import { startDueBatch } from '../../../src/batch/start-due.ts'
-import { leaveToCron } from '../../../src/catalog/db/cron.ts'
+import { leaveToCron } from '../../../src/catalog/db/discovered.ts'
 import { handOut } from '../../../src/events/hand-out.ts'
 import { keeperOf } from '../../../src/keeper/keeper.ts'
 import { findBadRow } from '../../../src/migrate/authoring/bad-row.ts'

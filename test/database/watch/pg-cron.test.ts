@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest'
-import { discoverDefinitions } from '../../../src/catalog/db/definitions.ts'
+import { discoverDefinitions } from '../../../src/catalog/db/discovered.ts'
 import { prune } from '../../../src/watch/prune.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { useDatabase } from '../../support/servers/database.ts'

@@ -1,13 +1,28 @@
 import { type Sql, withTransaction } from '../../server/connect.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 import { outsideClock } from '../plan/definition.ts'
+import { batchPlaces } from '../plan/shadow-names.ts'
 import { toSetRole } from './acting.ts'
+import { meetAgain } from './definitions.ts'
 import { isAsMighty } from './owner.ts'
 
 const part = String.raw`(?:"[^"]+"|[a-z_]\w*)`
 /** A refresh that fills a view; and a whole command of nothing else. */
 const refresh = String.raw`refresh\s+materialized\s+view\s+(?:concurrently\s+)?(${part}(?:\s*\.\s*${part})?)(?:\s+with\s+data)?`
 const onlyRefreshes = String.raw`^\s*(?:${refresh}\s*(?:;\s*|$))+$`
+
+/** Gives a discovered definition to every view in the catalog that has no definition. What pg_cron refreshes is left to it. */
+export async function discoverDefinitions(sql: Sql): Promise<void> {
+  const { count } = await sql`
+    insert into viewkeeper.definitions as d (schema_name, name, source)
+    select n.nspname, c.relname, 'discovered'
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where c.relkind = 'm' and c.relpersistence <> 't' and n.nspname !~ ${batchPlaces}
+       and not exists (select from viewkeeper.definitions d
+                        where d.schema_name = n.nspname and d.name = c.relname and d.removed_at is null)
+    on conflict (schema_name, name) do update set ${sql.unsafe(meetAgain)} where d.removed_at is not null`
+  if (count > 0) await leaveToCron(sql)
+}
 
 /**
  * Leaves the discovered views to pg_cron that its jobs in this database refresh, as `schedule: 'none'` does, and takes those back
