@@ -3,7 +3,7 @@ import { pauseAll, pauseView } from '../../watch/pause.ts'
 import { bodyOf, callerOf, type HttpEvent, json } from '../http/http.ts'
 import type { PauseState } from '../http/schemas/answers.ts'
 import { viewPath } from '../http/schemas/fields.ts'
-import { pauseOptions } from '../http/schemas/operations.ts'
+import { pauseOptions } from '../http/schemas/pauses.ts'
 import { validate } from '../http/validate.ts'
 import type { HandlersOf, HttpHandler } from '../lambda/function.ts'
 

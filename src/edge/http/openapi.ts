@@ -5,7 +5,8 @@ import * as schemas from './schemas/answers.ts'
 import { batchOptions } from './schemas/batches.ts'
 import { viewPath } from './schemas/fields.ts'
 import { batchPath, runPath } from './schemas/ids.ts'
-import { createOptions, dropOptions, pauseOptions, refreshOptions } from './schemas/operations.ts'
+import { createOptions, dropOptions, refreshOptions } from './schemas/operations.ts'
+import { pauseOptions } from './schemas/pauses.ts'
 import {
   actionsQuery,
   batchesQuery,

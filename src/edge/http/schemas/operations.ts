@@ -57,21 +57,6 @@ export const refreshOptions = named(
   }),
 )
 
-/** The options of a pause. */
-export const pauseOptions = named(
-  'PauseOptions',
-  z.strictObject({
-    until: described(
-      z.optional(
-        z.iso.datetime({ offset: true, error: 'must be a moment with its zone: "2026-11-28T09:00:00Z"' }),
-      ),
-      {
-        description: 'When the pause ends by itself; by default somebody has to end it.',
-      },
-    ),
-  }),
-)
-
 /** The options of drop: the body of its route, and part of a schedule's event. */
 export const dropOptions = named(
   'DropOptions',
