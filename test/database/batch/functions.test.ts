@@ -143,7 +143,11 @@ describe('a schedule', () => {
     await sql`update viewkeeper.batches set status = 'canceled', error = '{}', finished_at = now() where status = 'pending'`
     expect((await control('POST /pause')).body).toEqual({ paused: true })
     const since = expect.stringMatching(/^\d{4}-.*Z$/)
-    expect((await get('GET /views')).body.paused).toEqual({ since, by: expect.stringMatching(/./), until: null })
+    expect((await get('GET /views')).body.paused).toEqual({
+      since,
+      by: expect.stringMatching(/./),
+      until: null,
+    })
     expect(await open(scheduled({ scheduledTime: '2026-11-21T09:00:00Z' }))).toEqual({
       answer: null,
       batchId: null,
