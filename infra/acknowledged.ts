@@ -11,13 +11,6 @@ const reasons: Record<string, string> = {
     'Events of schedules and alarms become dead letters; every other call has a caller who gets the error, and the next look does what a look left.',
   LambdaInsideVPC:
     'The functions announce, deploy, notify and start-batch do not use the database. They call EventBridge, Lambda, SNS and Step Functions, which would cost an endpoint each.',
-  APIGWSSLEnabled:
-    'API Gateway calls functions of this account, by IAM, and no server that could check a certificate.',
-  APIGWCacheEnabledAndEncrypted: 'Answers are what the database says now, so nothing is cached.',
-  APIGWExecutionLoggingEnabled:
-    'REST APIs write logs with a role of the whole account, which a stack of one environment must not replace or remove.',
-  APIGWXrayEnabled: 'X-Ray traces the functions behind the API where the environment says tracing: true.',
-  APIGWAssociatedWithWAF: 'Only callers in the VPC reach the API, and each request is signed.',
 }
 
 /** Says to cdk-nag why the findings of the packs for HIPAA and NIST stay. */

@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto'
-import { Aspects, CfnResource, Reference, Stack, Stage, Token, Tokenization } from 'aws-cdk-lib'
+import {
+  Aspects,
+  CfnResource,
+  type IResource,
+  Reference,
+  Stack,
+  Stage,
+  Token,
+  Tokenization,
+} from 'aws-cdk-lib'
 import { CfnSubscriptionFilter } from 'aws-cdk-lib/aws-logs'
 import { CfnRotationSchedule, CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns'
@@ -109,4 +118,22 @@ export function insistOnOne(scope: Construct, environmentName: string): void {
       `environmentName: must be another, because ${other} has the name ${environmentName}, too`,
     ])
   environments.set(root, ofApp.set(key, scope.node.path))
+}
+
+/**
+ * Refuses what is in another account or region, as far as the app knows. A lookup across them would be synthesized, and its deploy
+ * would fail half-way.
+ */
+export function insistOnHere(scope: Construct, given: Record<string, unknown>): void {
+  const { account, region } = Stack.of(scope)
+  const elsewhere = (there: string, here: string) =>
+    !Token.isUnresolved(there) && !Token.isUnresolved(here) && there !== here
+  const problems = Object.entries(given).flatMap(([name, value]) => {
+    const { env } = (value ?? {}) as Partial<IResource>
+    if (env === undefined || !(elsewhere(env.account, account) || elsewhere(env.region, region))) return []
+    return [
+      `${name}: is in ${env.account}/${env.region}, and the environment in ${account}/${region}; both have to be in one`,
+    ]
+  })
+  if (problems.length > 0) refuseProps(scope.node.path, problems)
 }

@@ -13,49 +13,49 @@ import type { PeopleTopics } from './monitoring/topics.ts'
 /** What Viewkeeper is told, on whatever database. */
 export interface ViewkeeperCommonProps extends Omit<ViewkeeperOptions, InCdkTypes>, CdkOptions {
   /** The environment's name, which `--env` takes: unique in an account, at most 20 lower-case letters, digits and hyphens. */
-  environmentName: string
+  readonly environmentName: string
   /**
    * The folder of the frozen migrations, relative to the folder in which CDK runs, or a URL: `new URL('../migrations/',
    * import.meta.url)`.
    * @default - `migrations`
    */
-  migrationsFolder?: string | URL
+  readonly migrationsFolder?: string | URL
   /**
    * The folder of the steps of schema `viewkeeper`.
    * @default - the folder in this package
    */
-  schemaFolder?: string
+  readonly schemaFolder?: string
   /**
    * Whether a deploy applies the views' migrations.
    * @default true
    */
-  viewMigrations?: boolean
+  readonly viewMigrations?: boolean
   /**
    * The views that have a schedule of their own.
    * @default - those of `migrationsFolder`
    */
-  scheduledViews?: ScheduledView[]
+  readonly scheduledViews?: ScheduledView[]
   /**
    * Your topics for mails and for JSON, which environments may share. Subscribe people yourself. Both, and the key of an
    * encrypted one, must let CloudWatch publish (`cloudwatch.amazonaws.com`).
    * @default - new topics, with `alarmEmails` subscribed
    */
-  topics?: PeopleTopics
+  readonly topics?: PeopleTopics
   /**
    * Your security group for the functions; environments that share it share network interfaces. You say what goes out.
    * @default - one of the environment's own
    */
-  securityGroup?: ISecurityGroup
+  readonly securityGroup?: ISecurityGroup
   /**
    * Your domain of the API: `{ domainName }` of `aws-apigatewayv2`, and perhaps a `mappingKey`. You make its DNS record.
    * @default - the address of API Gateway
    */
-  apiDomain?: DomainMappingOptions
+  readonly apiDomain?: DomainMappingOptions
   /**
    * Whether the environment has its own dashboard: about 3 USD a month.
    * @default true
    */
-  dashboard?: boolean
+  readonly dashboard?: boolean
 }
 
 /** Options of an environment in the types of CDK. */
@@ -64,22 +64,22 @@ export interface CdkOptions {
    * How long logs are kept.
    * @default RetentionDays.ONE_MONTH
    */
-  logRetention?: RetentionDays
+  readonly logRetention?: RetentionDays
   /**
    * The time between two calls of the monitor, 1 to 60 minutes; `false`: no calls, and no alarms about runs and views.
    * @default Duration.minutes(1)
    */
-  monitorEvery?: Duration | false
+  readonly monitorEvery?: Duration | false
   /**
    * The time after which you are reminded of troubles that last, 1 to 720 hours; `false`: never.
    * @default Duration.hours(24)
    */
-  remindEvery?: Duration | false
+  readonly remindEvery?: Duration | false
   /**
    * The batches that schedules start; `false`: nothing is refreshed by the clock.
    * @default - every view is refreshed each night
    */
-  schedules?: CdkScheduleOptions | false
+  readonly schedules?: CdkScheduleOptions | false
 }
 
 /** The batches that schedules start. */
@@ -89,7 +89,7 @@ export interface CdkScheduleOptions extends Omit<ScheduleOptions, 'nightly'> {
    * `{ at: '02:30', timeZone: 'Europe/Berlin' }`; `false`: there is none.
    * @default - at 02:00, Etc/UTC
    */
-  nightly?: ScheduleExpression | NightlyOptions | false
+  readonly nightly?: ScheduleExpression | NightlyOptions | false
 }
 
 /** The options of `viewkeeper.config.ts` that `CdkOptions` says in the types of CDK. */
@@ -98,60 +98,60 @@ export type InCdkTypes = 'logRetentionDays' | 'monitorEveryMinutes' | 'remindEve
 /** A PostgreSQL of your own app: an instance of RDS or a cluster of Aurora, made by the app or imported into it. */
 export interface RdsOptions {
   /** The server, not a proxy. Viewkeeper adds one rule to its security group. */
-  database: IDatabaseInstance | IDatabaseCluster
+  readonly database: IDatabaseInstance | IDatabaseCluster
   /** Name of the database inside the server. */
-  databaseName: string
+  readonly databaseName: string
   /** The network of the functions; they need a route to the server. */
-  vpc: IVpc
+  readonly vpc: IVpc
   /**
    * The subnets of the functions, with a NAT or an endpoint for Secrets Manager.
    * @default - the private subnets with a way out, or else the isolated ones
    */
-  vpcSubnets?: SubnetSelection
+  readonly vpcSubnets?: SubnetSelection
   /**
    * `secret`: a password. `iam`: a token; needs `loginUser` or `adminSecret`, and 300 to 1,000 MiB of the server's memory.
    * The construct switches IAM on for a server of the app.
    * @default 'secret'
    */
-  authentication?: 'secret' | 'iam'
+  readonly authentication?: 'secret' | 'iam'
   /**
    * The administrator with whom `migrate` makes Viewkeeper's role. With `iam` and PostgreSQL 16 or later, making the role
    * makes the administrator a member of `rds_iam`, and RDS may then refuse its password.
    * @default - the server's own secret; none with `loginSecret` or `iam`
    */
-  adminSecret?: ISecret
+  readonly adminSecret?: ISecret
   /**
    * With `secret`: user and password of Viewkeeper's role. Without `adminSecret`, `npx viewkeeper create-role` has made
    * it.
    * @default - a new secret, of role `viewkeeper_app_<environmentName>`
    */
-  loginSecret?: ISecret
+  readonly loginSecret?: ISecret
   /**
    * With `iam`: Viewkeeper's role. Without `adminSecret`, `npx viewkeeper create-role --iam` has made it.
    * @default - with `adminSecret`: `viewkeeper_iam_<environmentName>`
    */
-  loginUser?: string
+  readonly loginUser?: string
   /**
    * The most connections of a role that `migrate` makes.
    * @default - half of the server's `max_connections`
    */
-  connectionLimit?: number
+  readonly connectionLimit?: number
   /**
    * The time after which the password changes: `Duration.days(30)`.
    * @default - never
    */
-  rotateSecretEvery?: Duration
+  readonly rotateSecretEvery?: Duration
   /**
    * PEM text of the authority of the server's certificate.
    * @default - the roots of RDS
    */
-  certificateAuthority?: string
+  readonly certificateAuthority?: string
   /**
    * Whether the construct adds an endpoint of Secrets Manager for these functions alone: about 7.30 USD a month for each
    * zone.
    * @default false
    */
-  addSecretsManagerEndpoint?: boolean
+  readonly addSecretsManagerEndpoint?: boolean
 }
 
 /** Viewkeeper on a server of the user's own app. */
@@ -160,7 +160,7 @@ export interface ViewkeeperRdsProps extends ViewkeeperCommonProps, RdsOptions {}
 /** Viewkeeper on a database that is described by one of Viewkeeper's own constructs, such as `ImportedDatabase`. */
 export interface ViewkeeperDatabaseProps extends ViewkeeperCommonProps {
   /** The database. */
-  database: Database
+  readonly database: Database
 }
 
 /** What the construct `Viewkeeper` is told. */

@@ -24,7 +24,7 @@ import type { Database } from './database/database.ts'
 import { RdsDatabase } from './database/rds-database.ts'
 import { monitorTimes } from './environment/monitor-times.ts'
 import type { ValidOptions } from './environment/valid-options.ts'
-import { insistOnOne, pinNames } from './fixed-names.ts'
+import { insistOnHere, insistOnOne, pinNames } from './fixed-names.ts'
 import { Announcements } from './functions/announcements.ts'
 import { Api } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
@@ -104,6 +104,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     const { logRetentionDays } = options
     this.environmentName = environmentName
     insistOnOne(this, environmentName)
+    insistOnHere(this, { ...props, ...props.topics })
     Tags.of(this).add('viewkeeper:environment', environmentName)
     acknowledgeFindings(this)
     const migrations = this.findMigrations(props)

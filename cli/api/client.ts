@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { findGateway } from '../../serve/start/gateway-file.ts'
 import type { Problem } from '../../src/problem.ts'
 import { version, versionHeader } from '../../src/version.ts'
 import { type Asked, isOfGateway, problemOf } from './answers.ts'
@@ -153,9 +154,15 @@ function whyUnavailable(error: Error, { name, environment, url }: Omit<Client, '
     )
   if (environment !== null)
     return new ApiUnavailable('NotReached', `${name} cannot be reached at ${host} (${code}).`, error)
+  const folder = process.env.DATA_DIR || '.viewkeeper'
+  const named = findGateway(folder)
+  const stale =
+    named?.url === url
+      ? ` ${folder}/gateway.json names it, of process ${named.pid}: if that is another program by now, remove the file.`
+      : ''
   return new ApiUnavailable(
     'NotReached',
-    `Nothing answers at ${url} (${code}). Start the local gateway with \`npx viewkeeper dev\`, or name a deployed environment with --env or VIEWKEEPER_ENV.`,
+    `Nothing answers at ${url} (${code}).${stale} Start the local gateway with \`npx viewkeeper dev\`, or name a deployed environment with --env or VIEWKEEPER_ENV.`,
     error,
   )
 }

@@ -135,10 +135,10 @@ const fieldsOfAuthentication: ['secret' | 'iam', string[], { required: boolean }
   ['iam', ['resourceId'], { required: true }],
 ]
 
-/** A database that exists already: RDS, Aurora, or any PostgreSQL that the VPC reaches. */
+/** A database that exists already: RDS, Aurora, or any PostgreSQL in the VPC that has a security group. */
 export const importedDatabase = named(
   'ImportedDatabaseOptions',
-  'RDS, Aurora, or any PostgreSQL that the VPC reaches.',
+  'RDS, Aurora, or any PostgreSQL in the VPC that has a security group.',
   z.strictObject({
     kind: z.literal('imported'),
     endpoint: told(

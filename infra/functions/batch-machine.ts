@@ -1,4 +1,4 @@
-import { Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
+import { ArnFormat, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-lib'
 import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import type { IFunction, Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
@@ -121,7 +121,10 @@ function loop(scope: Construct, lambdaFunction: IFunction): LambdaInvoke {
   })
   // If a batch fails for good, the function does not fail but returns the failure.
   advance.addRetry(anHour)
-  const ended = ['success', 'skipped'].map((status) => Condition.stringEquals('$.advanced.status', status))
+  // Whoever canceled a batch knows it.
+  const ended = ['success', 'skipped', 'canceled'].map((status) =>
+    Condition.stringEquals('$.advanced.status', status),
+  )
   const done = new Choice(scope, 'Decide')
     .when(Condition.booleanEquals('$.advanced.done', false), advance)
     .when(Condition.or(...ended), new Succeed(scope, 'Succeeded', { outputPath: '$.advanced' }))
@@ -139,7 +142,18 @@ function loop(scope: Construct, lambdaFunction: IFunction): LambdaInvoke {
 function machineRole(scope: Construct, { functionArn }: IFunction, tracing: boolean): Role {
   const role = new Role(scope, 'Role', {
     assumedBy: new ServicePrincipal('states.amazonaws.com', {
-      conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(scope).account } },
+      conditions: {
+        StringEquals: { 'aws:SourceAccount': Stack.of(scope).account },
+        // The machine needs the role, so the role cannot name it: any of this account and region.
+        ArnLike: {
+          'aws:SourceArn': Stack.of(scope).formatArn({
+            service: 'states',
+            resource: 'stateMachine',
+            resourceName: '*',
+            arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+          }),
+        },
+      },
     }),
     inlinePolicies: {
       call: new PolicyDocument({

@@ -25,6 +25,7 @@ export class SecretRotation extends Construct {
     lambda.addPermission('SecretsManager', {
       principal: new ServicePrincipal('secretsmanager.amazonaws.com'),
       sourceAccount: Stack.of(this).account,
+      sourceArn: secret.secretArn,
     })
     const schedule = new CfnRotationSchedule(this, 'Schedule', {
       secretId: secret.secretArn,

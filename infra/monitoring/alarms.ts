@@ -42,7 +42,7 @@ export class Alarms extends Construct {
     addAlarm(this, place, {
       name: 'failed-batches',
       metric: machine.metricFailed({ period }),
-      happened: 'A batch failed or was canceled, or could not be opened or advanced for an hour.',
+      happened: 'A batch failed, or could not be opened or advanced for an hour.',
       first: `${command(['batches'], place.environmentName)} names the batch.`,
     })
     addDeadLetters(this, place, deadLetters)

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import { answerProblem, forbidden, protect, tooLarge } from '../../page/serve/answers.ts'
 import { readBody } from '../../page/serve/body.ts'
 import type { PageFiles } from '../../page/serve/files.ts'
@@ -42,6 +43,8 @@ interface GatewayOptions {
   trustsMachine?: boolean
   /** How long `close` waits for answers that have begun. Default: 0. */
   drainMs?: number
+  /** How long `close` goes on taking requests if somebody asks for `/readyz`, which then says 503. Default: 0. */
+  lingerMs?: number
   /** How commands that people copy from the page name the gateway at this address. Default: not at all. */
   typed?: (url: string) => CommandTarget
 }
@@ -63,13 +66,25 @@ const keepAliveMs = 125_000
  * can connect, and `Host` and `Origin` are checked.
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { functions, environment, events, typed, watched, host = '127.0.0.1', drainMs = 0 } = options
+  const { functions, environment, events, typed, host = '127.0.0.1', drainMs = 0, lingerMs = 0 } = options
   let open = 0
+  let port = 0
+  let isProbed = false
+  let isClosing = false
+  const watched = options.watched && {
+    ...options.watched,
+    async whyNotReady() {
+      isProbed = true
+      return isClosing ? ('FunctionUnavailable' as const) : options.watched!.whyNotReady()
+    },
+  }
   const server = createServer((request, response) => {
     open++
     response.on('close', () => open--)
+    // Node sends no body, whatever is written: it has seen the method.
+    if (request.method === 'HEAD') request.method = 'GET'
+    if (isClosing) response.setHeader('connection', 'close')
     if (open > mostOpen) return refuseMore(response)
-    const { port } = server.address() as AddressInfo
     const doorkeeper = options.trustsMachine && isFromHere(request, port) ? undefined : options.doorkeeper
     handle(request, response, { port, functions, events, watched, doorkeeper, page: () => page() }).catch(
       (error) => {
@@ -94,7 +109,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   } catch (cause) {
     throw new LocalProblem(whyNot(cause as NodeJS.ErrnoException, options.port), { cause })
   }
-  const { port } = server.address() as AddressInfo
+  port = (server.address() as AddressInfo).port
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   const page = pageFor(() => ({
     name: environment ?? url,
@@ -106,6 +121,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   return {
     url,
     async close() {
+      isClosing = true
+      // Whoever asks whether we are ready sends requests until the answer is no.
+      if (isProbed) await pause(lingerMs)
       const closed = once(server, 'close')
       server.close()
       const timer = setTimeout(() => server.closeAllConnections(), drainMs)
@@ -149,13 +167,15 @@ async function handle(
     const detail = `There is no ${request.method} ${path}. GET /openapi.json lists the routes.`
     return answerProblem(response, { status: 404, code: 'UnknownRoute', title: 'No such route', detail })
   }
+  const isScrape = match.route === routes.getMetrics && asksForText(request)
   const caller = await doorkeeper?.authorize(
     request.headersDistinct.authorization,
     match.route.policy,
     request.socket.remoteAddress ?? '',
+    // Without the database there are no numbers of views to keep from anybody; that it is away has to be told.
+    isScrape,
   )
-  if (watched && match.route === routes.getMetrics && asksForText(request))
-    return answerMetrics(response, watched)
+  if (watched && isScrape) return answerMetrics(response, watched)
   const body = await readBody(request)
   if (!body) return answerProblem(response, tooLarge)
   const { function: name } = match.route

@@ -4,11 +4,12 @@ import { type AddressInfo, createServer } from 'node:net'
 /** A port on 127.0.0.1 that nobody uses at this moment. */
 export const findFreePort = async (): Promise<number> => (await tryPort(0))!
 
-/** Whether nobody listens on this port of 127.0.0.1. */
-export const isPortFree = async (port: number): Promise<boolean> => (await tryPort(port)) !== undefined
+/** Whether nobody listens on this port of an address of this machine. */
+export const isPortFree = async (port: number, host?: string): Promise<boolean> =>
+  (await tryPort(port, host)) !== undefined
 
-async function tryPort(port: number): Promise<number | undefined> {
-  const server = createServer().listen(port, '127.0.0.1')
+async function tryPort(port: number, host = '127.0.0.1'): Promise<number | undefined> {
+  const server = createServer().listen(port, host)
   try {
     await once(server, 'listening')
   } catch {

@@ -28,8 +28,8 @@ const lookedAt: PromMetric = 'viewkeeper_monitor_last_look_timestamp_seconds'
 const own: Rule[] = [
   {
     name: 'failed-batches',
-    expr: 'sum(increase(viewkeeper_batches_total{status=~"failed|canceled"}[10m])) > 0',
-    happened: 'A batch failed or was canceled.',
+    expr: 'sum(increase(viewkeeper_batches_total{status="failed"}[10m])) > 0',
+    happened: 'A batch failed.',
     first: 'viewkeeper batches names the batch.',
   },
   {
@@ -89,7 +89,7 @@ export function alertRules(): string {
         annotations: {
           summary: `${happened}${expr.includes('by (') ? ` It is {{ $labels.${/by \((\w+)\)/.exec(expr)?.[1]} }}.` : ''}`,
           description: first,
-          runbook: runbookOf(name),
+          runbook_url: runbookOf(name),
         },
       })),
     },

@@ -65,7 +65,7 @@ async function start(
   const keeper = keeperOf(database, { logger, config: options })
   const gateway = await startGateway({
     host,
-    port: portOf(process.env) ?? usualPort,
+    port: servedPort(process.env),
     functions: servedFunctions(keeper.advancer),
     environment,
     typed: () => environment ?? null,
@@ -73,6 +73,7 @@ async function start(
     doorkeeper,
     trustsMachine: isLoopback(host) && !requireTokens,
     drainMs: 30_000,
+    lingerMs: 5000,
   })
   await life.onStop(gateway.close)
   keeper.start(start)
@@ -80,6 +81,9 @@ async function start(
   await life.onStop(keeper.stop)
   logger.info('serves', { url: gateway.url })
 }
+
+/** The port that `serve` listens on. */
+export const servedPort = (env: NodeJS.ProcessEnv): number => portOf(env) ?? usualPort
 
 /** The server to work on. */
 function sourceOf(env: NodeJS.ProcessEnv): ConnectionSource {

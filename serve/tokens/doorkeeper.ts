@@ -15,9 +15,15 @@ export interface Doorkeeper {
   /**
    * The caller of a request with these `Authorization` headers (`request.headersDistinct.authorization`). Refuses one without a
    * token that is valid now (Unauthenticated), one whose token allows less than is needed (NotAllowed), and one from an address
-   * that sends too many bad tokens (TooManyRefusals).
+   * that sends too many bad tokens (TooManyRefusals). With `orBefore`, a token that was valid when the database last answered lets
+   * in while it is away.
    */
-  authorize(headers: readonly string[] | undefined, needed: PolicyName, address: string): Promise<Caller>
+  authorize(
+    headers: readonly string[] | undefined,
+    needed: PolicyName,
+    address: string,
+    orBefore?: boolean,
+  ): Promise<Caller>
 }
 
 /** So long a token that was found valid is not looked up again: after it is revoked, it is let in no longer than this. */
@@ -49,7 +55,12 @@ export function makeDoorkeeper(database: Database, now = () => performance.now()
       return { name: found.name, may: found.may }
     })
 
-  const callerOf = async (token: string, id: string, address: string): Promise<Caller | null> => {
+  const callerOf = async (
+    token: string,
+    id: string,
+    address: string,
+    orBefore: boolean,
+  ): Promise<Caller | null> => {
     const digest = digestOf(token)
     const key = digest.toString('base64')
     const before = known.get(key)
@@ -67,7 +78,10 @@ export function makeDoorkeeper(database: Database, now = () => performance.now()
     } catch (error) {
       // The database is away: the next request asks it again.
       if (before === undefined) known.delete(key)
-      else known.set(key, { at: Number.NEGATIVE_INFINITY, answer: before.answer })
+      else {
+        known.set(key, { at: Number.NEGATIVE_INFINITY, answer: before.answer })
+        if (orBefore) return before.answer
+      }
       // Its message may name the login and the server, and nobody knows yet who asks.
       throw new Problem(
         error instanceof Problem ? error.code : 'InternalError',
@@ -91,7 +105,7 @@ export function makeDoorkeeper(database: Database, now = () => performance.now()
   }
 
   return {
-    async authorize(headers = [], needed, address) {
+    async authorize(headers = [], needed, address, orBefore = false) {
       const token = bearerOf(headers)
       if (token === null)
         throw new Problem(
@@ -100,7 +114,7 @@ export function makeDoorkeeper(database: Database, now = () => performance.now()
         )
       const id = idOf(token)
       if (id === null) count(address, 1)
-      const caller = id === null ? null : await callerOf(token, id, address)
+      const caller = id === null ? null : await callerOf(token, id, address, orBefore)
       if (caller === null)
         throw new Problem(
           'Unauthenticated',

@@ -276,7 +276,7 @@ export interface CreatedDatabaseOptions {
   rotateSecretDays?: number
 }
 
-/** RDS, Aurora, or any PostgreSQL that the VPC reaches. */
+/** RDS, Aurora, or any PostgreSQL in the VPC that has a security group. */
 export interface ImportedDatabaseOptions {
   kind: 'imported'
   /** The host name in the server's certificate, not a proxy. */

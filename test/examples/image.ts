@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process'
-import { chmodSync, cpSync, mkdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { chmodSync, cpSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { join, matchesGlob } from 'node:path'
 
 /** What the steps of a Dockerfile have made. */
 export interface Image {
@@ -19,6 +19,9 @@ export interface Image {
 export function build(context: string, folder: string, env: NodeJS.ProcessEnv): Image {
   const read = (file: string) => readFileSync(join(context, file), 'utf8')
   const letIn = [...read('.dockerignore').matchAll(/^!(.+)$/gm)].map(([, name]) => name!)
+  /** As Docker, which leaves out a pattern that nothing matches. */
+  const found = (path: string) =>
+    path.includes('*') ? readdirSync(context).filter((each) => matchesGlob(each, path)) : [path]
   const stages = new Map<string, Image>()
   let image: Image | undefined
   const steps: Record<string, (rest: string) => void> = {
@@ -40,10 +43,11 @@ export function build(context: string, folder: string, env: NodeJS.ProcessEnv): 
     COPY(rest) {
       const [first, ...others] = rest.split(' ') as [string, ...string[]]
       const stage = stages.get(/^--from=(.+)$/.exec(first)?.[1] ?? '')
-      const paths = stage ? others : [first, ...others]
+      const paths = stage ? others : [first, ...others].flatMap(found)
       const into = join(image!.root, image!.workdir, paths.at(-1)!)
       for (const path of paths.slice(0, -1)) {
-        if (!stage && !letIn.includes(path)) throw new Error(`.dockerignore does not let ${path} in`)
+        if (!stage && !letIn.some((each) => matchesGlob(path, each)))
+          throw new Error(`.dockerignore does not let ${path} in`)
         const to = paths.at(-1)!.endsWith('/') ? join(into, path) : into
         cpSync(join(stage?.root ?? context, path), to, { recursive: true, verbatimSymlinks: true })
       }

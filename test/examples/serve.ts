@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import { findFreePort } from '../../serve/process/port.ts'
@@ -26,9 +26,16 @@ export async function tryServe({ path }: Tarball, place: Place): Promise<void> {
     project.write('.env', 'SECRET=secret\n')
     for (const name of ['views', 'migrations']) mkdirSync(join(project.folder, name))
     for (const name of ['Dockerfile', '.dockerignore']) cpSync(join(shapes, name), join(project.folder, name))
-    await project.types(`npm install ${path}`)
+    // As somebody has it who packs the package: beside the lock file.
+    cpSync(path, join(project.folder, basename(path)))
+    await project.types(`npm install ./${basename(path)}`)
     mkdirSync(folder)
-    return build(project.folder, folder, { ...process.env, ...place.node.env })
+    // Nothing is in a cache where an image is built.
+    return build(project.folder, folder, {
+      ...process.env,
+      ...place.node.env,
+      npm_config_cache: join(folder, 'cache'),
+    })
   })
   const app = join(image.root, image.workdir)
   for (const missing of ['.env', 'Dockerfile', 'node_modules/typescript'])

@@ -1,7 +1,9 @@
 import type { Command } from 'commander'
+import { isPortFree } from '../../../serve/process/port.ts'
+import { LocalProblem } from '../../../serve/process/problem.ts'
 import { extrasOf } from '../../../serve/start/extras.ts'
 import { checkOptions } from '../../../serve/start/options.ts'
-import { serve } from '../../../serve/start/serve.ts'
+import { serve, servedPort } from '../../../serve/start/serve.ts'
 import { readConfig } from '../../project/config.ts'
 
 /** Declares `serve`. */
@@ -13,12 +15,30 @@ export function addTo(program: Command): void {
     .option('--require-tokens', 'requests from this machine need tokens, too: for a server behind a proxy')
     .option('--allow-superuser', 'log in although the login is a superuser')
     .action(async ({ host, requireTokens = false, allowSuperuser = false }) => {
+      const port = servedPort(process.env)
+      // Before the configuration is loaded and the database asked. What else keeps us from the port is said when we listen.
+      if (!(await isPortFree(port, host)))
+        throw new LocalProblem(
+          `port ${port} of ${host} is taken, or not for this user: set PORT to another one`,
+        )
       const { file, folders, serve: written } = await readConfig()
       const { VIEWKEEPER_ENVIRONMENT: environment } = process.env
-      const said = environment ? { ...written, environment } : written
+      const said = { ...written, ...optionsIn(process.env), ...(environment && { environment }) }
       const checked = checkOptions(said, file ?? 'viewkeeper.config.ts')
       const extras = await extrasOf(checked)
       const { migrations } = folders
       await serve({ migrations, options: checked.options, host, requireTokens, allowSuperuser, extras })
     })
+}
+
+/** The options of VIEWKEEPER_OPTIONS: an image needs no configuration. */
+function optionsIn({ VIEWKEEPER_OPTIONS: text }: NodeJS.ProcessEnv): object {
+  if (!text) return {}
+  try {
+    return Object(JSON.parse(text))
+  } catch (error) {
+    throw new LocalProblem(
+      `VIEWKEEPER_OPTIONS is no JSON: ${(error as Error).message}. Write {"batchConcurrency": 4}`,
+    )
+  }
 }

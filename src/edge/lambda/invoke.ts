@@ -24,6 +24,8 @@ interface Until {
  */
 const asleep = ['ResourceNotReadyException', 'CodeArtifactUserPendingException', 'ResourceConflictException']
 const throttled = ['TooManyRequestsException', 'EC2ThrottledException']
+/** The network of the functions has no address or interface left. */
+const noPlace = ['ENILimitReachedException', 'SubnetIPAddressLimitReachedException']
 
 const longestPauseMs = 5000
 
@@ -71,6 +73,8 @@ function whyUnavailable({ name, message }: Error, justGranted: boolean): string 
     return `is not ready: Lambda takes about a minute to wake a function that nobody has called for weeks (${name}). Nothing was begun: try again in a minute.`
   if (throttled.includes(name))
     return `was not run: Lambda has no concurrency left in this account and region, or gets too many requests (${name}). Nothing was begun: try again in some seconds.`
+  if (noPlace.includes(name))
+    return `was not run: the subnets of the functions, or the account, have no address or interface left (${name}). Nothing was begun: give them larger subnets.`
   if (justGranted && name === 'AccessDeniedException') return `may not be called: ${message}`
   return undefined
 }

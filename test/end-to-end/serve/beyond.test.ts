@@ -180,6 +180,13 @@ test('health needs no token and names neither login nor server; /metrics has two
   expect(away.said).toMatch(/^503 \w+$/)
   const refused = await ask('GET /views', [unknown()])
   expect(refused.said).toMatch(/^503 \w+$/)
+  // The alert can fire: a token that was valid is told that the database is away, and nothing else.
+  await until('the metrics say that the database is away', async () => {
+    const { answer } = await ask('GET /metrics', [reader, 'Accept: text/plain'])
+    return answer.includes('\nviewkeeper_database_up 0\n')
+  })
+  expect((await ask('GET /metrics', [unknown(), 'Accept: text/plain'])).said).toMatch(/^503 \w+$/)
+  expect((await ask('GET /views', [reader])).said).toMatch(/^503 \w+$/)
   for (const told of [away, refused])
     expect(told.answer).not.toMatch(/127\.0\.0\.1|"app"|\bapp\b|secret|5432/)
   expect((await ask('GET /healthz', [])).said).toBe('200')

@@ -77,11 +77,14 @@ describe('an execution for a batch that is on record', () => {
     ).toMatchObject({ status: 'skipped' })
   })
 
-  test.each([
-    ['failed', 'ViewsFailed', '1 of 2 views failed: app.sales (DiskFull).'],
-    ['canceled', 'Canceled', 'The batch was canceled.'],
-  ])('of a batch that %s fails, and says what the batch says', async (status, name, message) => {
-    const { outcome } = run([ended(status, { class: name, message })])
+  test('of a batch that somebody has canceled succeeds: they know, and no alarm goes off', async () => {
+    const canceled = ended('canceled', { class: 'Canceled', message: 'The batch was canceled.' })
+    expect(await run([canceled]).outcome).toMatchObject({ status: 'canceled' })
+  })
+
+  test('of a batch that failed fails, and says what the batch says', async () => {
+    const [name, message] = ['ViewsFailed', '1 of 2 views failed: app.sales (DiskFull).']
+    const { outcome } = run([ended('failed', { class: name, message })])
     await expect(outcome).rejects.toBeInstanceOf(ExecutionError)
     await expect(outcome).rejects.toMatchObject({ cause: { name, message } })
   })

@@ -8,7 +8,7 @@ import { ImportedDatabase } from '../../../infra/database/imported-database.ts'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
 import type { ViewkeeperProps } from '../../../infra/viewkeeper-props.ts'
 import { imported } from '../support/environments.ts'
-import { ownApp } from '../support/own-app.ts'
+import { instanceIn, ownApp, ownVpc } from '../support/own-app.ts'
 import { everyFunction, functionNames, type Permission, Synthesized } from '../support/synth.ts'
 
 /** Viewkeeper on an imported database, in a stack of its own in somebody's app. */
@@ -229,4 +229,15 @@ test('two environments of one name are refused, unless they go elsewhere', () =>
   create({}, new Stack(app, 'Elsewhere', elsewhere('eu-west-1')))
   expect(() => create({}, new Stack(app, 'Region', elsewhere('us-east-1')))).toThrow(/Elsewhere\/Views has/)
   create({}, new Stack(new Stage(app, 'Stage'), 'First'))
+})
+
+test('what is in another account or region is refused, by its prop', () => {
+  const app = ownApp()
+  const at = (region: string) => ({ env: { account: '123456789012', region } })
+  const there = new Stack(app, 'There', at('us-east-1'))
+  const vpc = ownVpc(there)
+  const database = instanceIn(there, vpc)
+  expect(() =>
+    create({ database, vpc, databaseName: 'shop' }, new Stack(app, 'Here', at('eu-west-1'))),
+  ).toThrow(/database: is in 123456789012\/us-east-1, and the environment in 123456789012\/eu-west-1/)
 })

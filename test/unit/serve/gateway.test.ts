@@ -1,23 +1,56 @@
-import { mkdtempSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { portOf } from '../../../serve/process/options.ts'
-import { announceGateway, findGateway, localGateway } from '../../../serve/start/gateway-file.ts'
+import { startGateway } from '../../../serve/http/gateway.ts'
 
-test('commands of a folder find the gateway that runs on it, whatever PORT says, and no dead one', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'gateway-'))
-  const env = { DATA_DIR: folder, PORT: '3000' }
-  expect(localGateway(env)).toBe('http://127.0.0.1:3000')
-  const forget = announceGateway(folder, 'http://127.0.0.1:8791')
-  expect(localGateway(env)).toBe('http://127.0.0.1:8791')
-  await forget()
-  expect(findGateway(folder)).toBeUndefined()
-  writeFileSync(join(folder, 'gateway.json'), JSON.stringify({ pid: 2 ** 30, url: 'http://127.0.0.1:1' }))
-  expect(localGateway({ DATA_DIR: folder })).toBe('http://127.0.0.1:8787')
+const noFunctions = async () => {
+  throw new Error('no function is called')
+}
+
+/** A gateway whose `/readyz` waits until it is let go. */
+async function gateway(lingerMs = 0) {
+  const asked = Promise.withResolvers<void>()
+  const ready = Promise.withResolvers<null>()
+  const started = await startGateway({
+    port: 0,
+    functions: noFunctions,
+    drainMs: 30_000,
+    lingerMs,
+    watched: {
+      whyNotReady() {
+        asked.resolve()
+        return ready.promise
+      },
+      metrics: async () => ({ contentType: 'text/plain', body: '' }),
+    },
+  })
+  return { ...started, asked: asked.promise, let: () => ready.resolve(null) }
+}
+
+test('HEAD is answered wherever GET is, without a body', async () => {
+  const { url, close } = await gateway()
+  const answer = await fetch(`${url}/healthz`, { method: 'HEAD' })
+  expect([answer.status, await answer.text()]).toEqual([200, ''])
+  expect((await fetch(`${url}/nowhere`, { method: 'HEAD' })).status).toBe(404)
+  await close()
 })
 
-test('a PORT that is no port is refused in words', () => {
-  expect(() => portOf({ PORT: 'abc' })).toThrow('PORT is abc: it must be a number from 1 to 65535')
-  expect(portOf({ PORT: '' })).toBeUndefined()
+test('an answer that has begun is finished while the gateway closes', async () => {
+  const { url, close, asked, let: go } = await gateway()
+  const answer = fetch(`${url}/readyz`)
+  await asked
+  const closed = close()
+  go()
+  expect((await answer).status).toBe(200)
+  await closed
+})
+
+test('whoever asks for /readyz gets a no and a closed connection before the door closes; nobody else is waited for', async () => {
+  const { url, close, let: go } = await gateway(3000)
+  go()
+  expect((await fetch(`${url}/readyz`)).status).toBe(200)
+  const closed = close()
+  const answer = await fetch(`${url}/readyz`)
+  expect([answer.status, answer.headers.get('connection')]).toEqual([503, 'close'])
+  expect((await fetch(`${url}/healthz`)).status).toBe(200)
+  await closed
+  await expect(fetch(`${url}/healthz`)).rejects.toThrow('fetch failed')
 })

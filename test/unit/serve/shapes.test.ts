@@ -22,7 +22,7 @@ test.each(Object.entries(monitoringFiles))('docs/data/%s is what `npm run docs` 
 
 describe('the alert rules and the dashboard', () => {
   const { groups } = parse(read('docs/data/prometheus-rules.yaml'))
-  const rules: { alert: string; expr: string; annotations: { runbook: string } }[] = groups[0].rules
+  const rules: { alert: string; expr: string; annotations: { runbook_url: string } }[] = groups[0].rules
   const panels: { targets: { expr: string }[] }[] = JSON.parse(
     read('docs/data/grafana-dashboard.json'),
   ).panels
@@ -54,9 +54,9 @@ describe('the alert rules and the dashboard', () => {
 
   test('lead to sections of the runbook', () => {
     const headings = [...read('docs/runbook.md').matchAll(/^### (.*)$/gm)].map(([, heading]) => heading)
-    expect(rules.filter(({ annotations }) => !headings.includes(annotations.runbook.split('#')[1]))).toEqual(
-      [],
-    )
+    expect(
+      rules.filter(({ annotations }) => !headings.includes(annotations.runbook_url.split('#')[1])),
+    ).toEqual([])
   })
 })
 
@@ -157,6 +157,7 @@ describe('the shapes', () => {
         'CapabilityBoundingSet=',
       ]),
     )
+    expect(compose.stop_grace_period).toBe(`${deployment.spec.template.spec.terminationGracePeriodSeconds}s`)
     expect(lines).toContain(`TimeoutStopSec=${deployment.spec.template.spec.terminationGracePeriodSeconds}`)
   })
 
