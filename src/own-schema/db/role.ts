@@ -72,12 +72,12 @@ export async function makeRoles(
   }
 }
 
-/** Makes `viewkeeper` a member of view owners, but never of a superuser, and not of a member of its own. */
+/** Makes `viewkeeper` a member of view owners, but not of a member of its own, and so never of a superuser, who is a member of every role. */
 export async function joinOwners(sql: Sql, work: Work, owners: string[]): Promise<void> {
   const rows = await sql<{ owner: string }[]>`
     select r.rolname as owner from pg_catalog.pg_roles r
      where r.rolname in (select jsonb_array_elements_text(${sql.json(owners)}))
-       and not r.rolsuper and r.rolname <> ${viewsRole} and not pg_has_role(r.oid, ${ownerRole}, 'MEMBER')`
+       and r.rolname <> ${viewsRole} and not pg_has_role(r.oid, ${ownerRole}, 'MEMBER')`
   for (const { owner } of rows) await work.member(owner, ownerRole)
 }
 

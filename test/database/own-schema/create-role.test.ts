@@ -191,6 +191,13 @@ describe('what an administrator may not grant', () => {
   })
 })
 
+test('nobody makes Viewkeeper a member of a superuser, not even a superuser who names one', async () => {
+  const rds = await fresh()
+  const request = { login: 'keeper_app', password: 'hunter2', owners: ['postgres'], ownViews: null }
+  const { done } = await createRole(rds.sql, schemaFolder, request)
+  expect(done.filter((sql) => sql.startsWith('grant postgres '))).toEqual([])
+})
+
 describe('a database whose master owns the views', () => {
   const prepare = async () => {
     const rds = await fresh()
