@@ -2,10 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 
 /** The program that opens an address in the browser, with its first arguments; undefined if there is no screen. */
-export function openerOf(
-  platform: NodeJS.Platform,
-  env: NodeJS.ProcessEnv,
-): [string, ...string[]] | undefined {
+function openerOf(platform: NodeJS.Platform, env: NodeJS.ProcessEnv): [string, ...string[]] | undefined {
   if (platform === 'darwin') return ['open']
   // `start` is no program but a word of the shell, which would read `%` and `&` in an address in its own way.
   if (platform === 'win32') return ['rundll32', 'url.dll,FileProtocolHandler']

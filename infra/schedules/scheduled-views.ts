@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { Definition } from '../../src/catalog/plan/definition.ts'
-import { type ScheduledView, scheduledViews, type ViewTimes } from '../../src/catalog/plan/scheduled.ts'
+import type { ViewTimes } from '../../src/catalog/plan/scheduled.ts'
 import { readFrozenMigrationsSync } from '../../src/migrate/frozen-migrations.ts'
 import { frozenState } from '../../src/migrate/plan/frozen.ts'
 
@@ -11,10 +11,6 @@ import { frozenState } from '../../src/migrate/plan/frozen.ts'
 export const readFrozenDefinitions = (migrations: URL): Definition[] => [
   ...frozenState(readFrozenMigrationsSync(migrations)).values(),
 ]
-
-/** Those of them that have their own schedule. */
-export const readScheduledViews = (migrations: URL): ScheduledView[] =>
-  scheduledViews(readFrozenDefinitions(migrations))
 
 /** A name of EventBridge Scheduler has at most 64 characters, of which an environment takes 20 and a hyphen. */
 const maxLength = 64 - 21

@@ -67,15 +67,6 @@ test('viewkeeper open --no-browser only prints the address', async () => {
   expect(browser.opened()).toBe('')
 })
 
-test('viewkeeper open takes the port that is asked for, and no other one if that port is taken', async () => {
-  const { url } = await startApi()
-  await startParameters({ asked: { apiUrl: url } })
-  const { port } = new URL(url)
-  const command = run(['open', '--env', 'asked', '--port', port, '--no-browser'], {})
-  expect(await command.exitCode).toBe(2)
-  expect(command.printed()).toContain(`Port ${port} is taken`)
-})
-
 test('viewkeeper open without a gateway says how to start one', async () => {
   withoutPerson()
   const command = run(['open'], { PORT: unusedPort })

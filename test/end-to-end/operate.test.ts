@@ -4,12 +4,10 @@ import { findFreePort } from '../../serve/process/port.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
 import { migrate } from '../../src/own-schema/apply.ts'
 import { connectTo, type Sql } from '../../src/server/connect.ts'
-import { startApi, startParameters } from '../support/api/fake-api.ts'
 import { functionsOn } from '../support/api/served.ts'
 import { administrator, schemaFolder } from '../support/servers/database.ts'
 import { startTestServer, type TestServer } from '../support/servers/test-server.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
-import { whileLocked } from '../support/waiting/holder.ts'
 import { Project, type Ran } from './support/project.ts'
 import { type Terminal, terminalWith } from './support/terminal.ts'
 
@@ -168,20 +166,6 @@ describe('a refresh', () => {
       expect(await succeed('run', id)).toMatch(/^run \d+ {3}refresh of gated {3}canceled\n/)
     })
   })
-
-  test('of several views can be canceled while somebody watches it', async () => {
-    await withGateClosed(sql, 'gated', async () => {
-      const shown = terminal(['refresh', 'gated', 'gated_reader'])
-      await untilAtGate(sql, 'gated')
-      await shown.sees(/● gated/)
-      const id = /batch (\S+)/.exec(shown.lines().join('\n'))?.[1] as string
-      expect(await succeed('batch', id)).toMatch(/\n● gated +building .*\n· gated_reader +waits for gated\n/)
-      expect(await succeed('cancel', id)).toContain(`batch ${id}`)
-      expect(await shown.exitCode).toBe(1)
-      expect(shown.lines().at(-1)).toMatch(/^– 0 of 2 views refreshed, 2 canceled/)
-      expect(await succeed('batches', '--status', 'canceled')).toContain(id)
-    })
-  })
 })
 
 describe('on a terminal of 80 columns', () => {
@@ -208,46 +192,6 @@ describe('on a terminal of 80 columns', () => {
     expect(shown.written()).not.toContain(esc)
     await succeed('refresh', 'sales')
     expect(await succeed('ls', '--stale')).not.toContain('sales')
-  })
-
-  test('no line of a list is longer, and the terminal says in colour what is fresh', async () => {
-    for (const args of [
-      ['ls'],
-      ['runs'],
-      ['batches'],
-      ['metrics'],
-      ['show', 'sales_top'],
-      ['why', 'sales_top'],
-    ]) {
-      const shown = terminal(args)
-      expect(await shown.exitCode).toBe(0)
-      expect(shown.wrapped()).toEqual([])
-      expect(shown.written()).toContain(`${esc}[`)
-    }
-  })
-})
-
-test('why names who holds a lock that a refresh waits for, and how to end it', async () => {
-  const lock = `select count(*) from sales where total <> 987654321`
-  await whileLocked(server.url, lock, async ({ pid }) => {
-    const id = runIn(await succeed('refresh', 'sales', '--no-wait'))
-    const told = await vi.waitFor(
-      async () => {
-        const text = await succeed('why', 'sales')
-        expect(text).toContain('to end it')
-        return text
-      },
-      { timeout: 60_000, interval: 100 },
-    )
-    expect(told).toMatch(
-      new RegExp(
-        `■ session ${pid} of postgres \\(a long report\\) holds AccessShareLock on sales: idle in transaction`,
-      ),
-    )
-    expect(told).toContain(`  to end it: select pg_terminate_backend(${pid});\n`)
-    expect(told).toContain(`run ${id} waits for it`)
-    expect(told).not.toContain('987654321')
-    await succeed('cancel', id)
   })
 })
 
@@ -304,39 +248,6 @@ describe('the exit code', () => {
       /Nothing answers at http:\/\/127\.0\.0\.1:\d+ .*`npx viewkeeper dev`.*--env or VIEWKEEPER_ENV/,
     )
   })
-})
-
-test('--env and VIEWKEEPER_ENV work on a deployed environment: requests are signed, and messages name it', async () => {
-  // API Gateway: it checks the signature, and passes the request on.
-  const { url, received } = await startApi(async ({ method, url, headers, body }) => {
-    const { 'content-type': type, prefer, 'idempotency-key': key } = headers
-    const passed = { 'content-type': type, prefer, 'idempotency-key': key as string | undefined }
-    const answer = await fetch(`${gateway.url}${url}`, {
-      method,
-      headers: Object.entries(passed).filter((pair): pair is [string, string] => pair[1] !== undefined),
-      body: body === '' ? null : body,
-    })
-    return {
-      status: answer.status,
-      headers: { 'content-type': answer.headers.get('content-type') ?? '' },
-      body: await answer.json(),
-    }
-  })
-  await startParameters({ production: { apiUrl: `${url}/` } })
-  const aws = Object.fromEntries(Object.entries(process.env).filter(([name]) => name.startsWith('AWS_')))
-  const runWith = (args: string[], env: Record<string, string> = {}) =>
-    new Project().run(args, { env: { ...(aws as Record<string, string>), ...env } })
-
-  const begun = await runWith(['refresh', 'returns', '--force', '--no-wait', '--env', 'production'])
-  expect(begun).toMatchObject({ code: 0, err: '' })
-  const id = runIn(begun.out)
-  const watched = await runWith(['run', id, '--watch'], { VIEWKEEPER_ENV: 'production' })
-  expect(watched.out).toMatch(/returns.*(success|swap)/)
-  const unknown = await runWith(['run', '4000000', '--env', 'production'])
-  expect(unknown).toMatchObject({ code: 2, out: '' })
-  expect(unknown.err).toContain('next: viewkeeper runs --env production')
-  expect(received.length).toBeGreaterThan(2)
-  expect(received.map(({ signature }) => signature?.keyId)).toEqual(received.map(() => 'AKIATEST'))
 })
 
 test('--json prints what the API says', async () => {

@@ -34,58 +34,6 @@ async function database(name: string, column: string): Promise<{ url: string; sq
 
 const clean = (views: number) => `  ✓ ${views} views: authored, frozen and live are the same\n`
 
-test('after two years, with a table that has changed, a new database is built and the old one goes on', async () => {
-  const old = await database('old_one', 'total')
-  const project = new Project(old.url)
-
-  // The first year: views that read each other, own SQL between them, a change, a rename and a removal.
-  project.author('sales', 'select id, shop, total from public.orders', `uniqueKey: ['id']`)
-  project.author('forgotten', 'select id from public.orders')
-  await project.succeed(...freeze())
-  project.write(
-    'migrations/003_rate.up.sql',
-    "create function public.rate(n bigint) returns bigint language sql immutable as 'select n * 2';\n",
-  )
-  project.write('migrations/003_rate.down.sql', 'drop function public.rate(bigint);\n')
-  await project.succeed('migrate', 'up')
-  project.author('by_shop', 'select shop, public.rate(sum(total)) as total from public.sales group by shop')
-  await project.succeed(...freeze())
-  project.unauthor('forgotten')
-  await project.succeed(...freeze('--remove', 'forgotten'))
-  project.author('sales', 'select id, shop, total from public.orders', `uniqueKey: ['id'], retries: 3`)
-  await project.succeed(...freeze())
-  await project.succeed('migrate', 'up')
-  expect(await project.succeed('check')).toBe(clean(2))
-
-  // The second year: the application renames a column. The live view follows, the frozen text does not.
-  await old.sql`alter table orders rename total to amount`
-  project.author(
-    'sales',
-    'select id, shop, amount as total\nfrom public.orders -- in cents',
-    `uniqueKey: ['id'], retries: 3`,
-  )
-  expect(await project.succeed(...freeze('sales'))).toContain('wrote migrations/007_sales.up.sql')
-  expect(await project.succeed('migrate', 'up')).toBe('  ✓ 007_sales   recorded\n  1 migration applied\n')
-  expect(await project.succeed('check')).toBe(clean(2))
-
-  // A new database is built from nothing, although the first query names a column that is gone.
-  const fresh = await database('new_one', 'amount')
-  const inNew = async (...args: string[]) => project.run(args, { url: fresh.url })
-  expect((await inNew('migrate', 'up')).out).toMatch(
-    /001_forgotten {3}created.*\n.*002_sales {3}created.*\n.*003_rate {3}ran\n.*004_by_shop {3}created.*\n.*005_remove_forgotten {3}dropped.*\n.*006_sales {3}recorded\n.*007_sales {3}recorded\n {2}7 migrations applied\n$/,
-  )
-  expect(await fresh.sql`select sum(total)::int as total from by_shop`).toEqual([{ total: 9300 }])
-  expect((await inNew('check')).out).toBe(clean(2))
-
-  // Both go on from there.
-  project.author('sales', 'select id, shop, amount as total from public.orders', `comment: 'in cents'`)
-  expect(await project.succeed(...freeze('sales'))).toContain('wrote migrations/008_sales.up.sql')
-  for (const { url } of [old, fresh]) {
-    expect((await project.run(['migrate', 'up'], { url })).out).toContain('008_sales   altered')
-    expect((await project.run(['check'], { url })).out).toBe(clean(2))
-  }
-})
-
 test('two branches that froze one number are brought together by renaming files', async () => {
   const { url, sql } = await database('shared', 'total')
   const project = new Project(url)

@@ -49,7 +49,6 @@ test.each(pages)('/%s breaks no rule of accessibility, dark and light, wide and 
     }
   }
   expect(complaints).toEqual([])
-  await page.context().close()
 })
 
 describe('with the keyboard alone', () => {
@@ -64,7 +63,6 @@ describe('with the keyboard alone', () => {
     await page.getByRole('heading', { level: 1, name: 'ops.sessions_17' }).waitFor()
     await expect.poll(() => focused(page)).toBe('ops.sessions_17')
     expect(await page.title()).toContain('ops.sessions_17')
-    await page.context().close()
   })
 
   test('arrow keys walk along the graph, and Enter opens the view', async () => {
@@ -78,7 +76,6 @@ describe('with the keyboard alone', () => {
     expect(await page.evaluate('document.activeElement.dataset.view')).toBe(there)
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { level: 1, name: there }).waitFor()
-    await page.context().close()
   })
 
   test('single keys go to the search and to the help, refresh a view, and can be put off', async () => {
@@ -116,7 +113,6 @@ describe('with the keyboard alone', () => {
     expect(await help.isVisible()).toBe(false)
     await page.getByRole('button', { name: 'Keys' }).click()
     await help.getByRole('checkbox').check()
-    await page.context().close()
     api.asked.length = 0
   })
 
@@ -129,7 +125,6 @@ describe('with the keyboard alone', () => {
     await page.getByRole('dialog').waitFor({ state: 'detached' })
     expect(await focused(page)).toBe('Pause all')
     expect(api.asked.filter(({ method }) => method === 'POST')).toEqual([])
-    await page.context().close()
   })
 })
 

@@ -34,7 +34,6 @@ test('a thousand views are found by their names, and drawn as far as one scrolls
   await page.reload()
   await expect.poll(() => rows.first().textContent()).toBe(most.view)
   expect(complaints).toEqual([])
-  await page.context().close()
 })
 
 test('a chosen state chooses all its views for a batch, also those that are not drawn', async () => {
@@ -42,7 +41,6 @@ test('a chosen state chooses all its views for a batch, also those that are not 
   await page.getByRole('checkbox', { name: 'Choose all of these views' }).check()
   const stale = views.filter((view) => view.stale).length
   await page.getByText(`${stale} views chosen`).waitFor()
-  await page.context().close()
 })
 
 test('the graph of a thousand views is drawn', async () => {
@@ -53,7 +51,6 @@ test('the graph of a thousand views is drawn', async () => {
   await page.getByRole('searchbox').fill('orders_5')
   await page.getByRole('group', { name: /^Graph of \d\d? views/ }).waitFor()
   expect(complaints).toEqual([])
-  await page.context().close()
 })
 
 test('500 runs are there at once, and older ones on demand', async () => {
@@ -72,7 +69,6 @@ test('500 runs are there at once, and older ones on demand', async () => {
   await page.getByRole('button', { name: 'Load older runs' }).click()
   await page.getByRole('heading', { name: 'Runs 700' }).waitFor()
   expect(complaints).toEqual([])
-  await page.context().close()
 })
 
 test('without an answer the page says so, keeps what it shows, and goes on by itself', async () => {
@@ -81,7 +77,6 @@ test('without an answer the page says so, keeps what it shows, and goes on by it
   await page.getByRole('rowheader').first().waitFor()
   answerAgain()
   await page.getByText('No answer.').waitFor({ state: 'detached' })
-  await page.context().close()
 })
 
 test('without an answer the page tries again at once when it is asked to', async () => {
@@ -96,7 +91,6 @@ test('without an answer the page tries again at once when it is asked to', async
   }`)
   await page.getByRole('button', { name: 'Try again now' }).click()
   await page.getByText('No answer.').waitFor({ state: 'detached' })
-  await page.context().close()
 })
 
 /** Opens a page whose server then answers nothing any more, until it is told to or asked for something that is marked. */

@@ -1,5 +1,5 @@
 import type { Browser, Page } from 'playwright-core'
-import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { startEvents } from '../../serve/http/events.ts'
 import { startGateway } from '../../serve/http/gateway.ts'
 import { refresh } from '../../src/run/refresh.ts'
@@ -36,8 +36,7 @@ const open = async (hash: string, expected: number[] = []) => {
   page = opened.page
   page.setDefaultTimeout(60_000)
 }
-beforeEach(() => async () => {
-  await opened.page.context().close()
+afterEach(() => {
   expect(opened.complaints).toEqual([])
 })
 

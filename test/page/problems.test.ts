@@ -1,5 +1,5 @@
 import type { Browser } from 'playwright-core'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { tableOf } from '../../cli/output/cells.ts'
 import { readPage } from '../../page/serve/page.ts'
 import { startGateway } from '../../serve/http/gateway.ts'
@@ -19,6 +19,13 @@ afterAll(() => browser.close())
 const views = manyViews(12)
 const scene = apiOf(views)
 
+/** Serves the page with these answers until the test ends. */
+async function serve(...args: Parameters<typeof startFakeApi>) {
+  const api = await startFakeApi(...args)
+  onTestFinished(api.close)
+  return api
+}
+
 test('what the API refuses is told with its reason, the run in the way and where to read on', async () => {
   const problem = {
     code: 'AlreadyRunning',
@@ -26,7 +33,7 @@ test('what the API refuses is told with its reason, the run in the way and where
     detail: 'Run 812 of sales.orders_0 is still running.',
     runningRunId: 812,
   }
-  const api = await startFakeApi((asked) =>
+  const api = await serve((asked) =>
     asked.method === 'POST' ? { status: 409, body: problem } : scene(asked),
   )
   const { page } = await openPage(browser, `${api.url}#/views/${views[1]!.view}`, { expected: [409] })
@@ -36,24 +43,21 @@ test('what the API refuses is told with its reason, the run in the way and where
   expect(await notice.getByRole('link', { name: 'run 812' }).getAttribute('href')).toBe('#/runs/812')
   await notice.getByRole('button', { name: 'Close this notice' }).click()
   await notice.waitFor({ state: 'detached' })
-  await page.context().close()
-  await api.close()
 })
 
 test('what API Gateway refuses by itself names the policies that allow it', async () => {
-  const api = await startFakeApi(() => ({ status: 403, body: { message: 'Forbidden' } }))
+  const api = await serve(() => ({ status: 403, body: { message: 'Forbidden' } }))
   const context = await browser.newContext()
   const page = await context.newPage()
   await page.goto(api.url)
   await page.getByText('Your AWS credentials do not allow this').waitFor()
   await page.getByText('viewkeeper-<environment>-read').waitFor()
   await context.close()
-  await api.close()
 })
 
 test('a refresh that locks readers out asks first, also if that is the strategy of the view itself', async () => {
   const regular = { ...views[1]!, strategy: 'regular' }
-  const api = await startFakeApi(apiOf([regular]))
+  const api = await serve(apiOf([regular]))
   const { page } = await openPage(browser, api.url)
   const dialog = page.getByRole('dialog', { name: `Refresh ${regular.view}?` })
   await page.getByRole('button', { name: `Refresh ${regular.view}` }).click()
@@ -63,13 +67,11 @@ test('a refresh that locks readers out asks first, also if that is the strategy 
   await page.getByRole('button', { name: 'Refresh', exact: true }).click()
   await dialog.getByText('locks the readers of the view out').waitFor()
   expect(api.asked.filter(({ method }) => method === 'POST')).toEqual([])
-  await page.context().close()
-  await api.close()
 })
 
 test('standbys about which nobody has said anything are named until a person has noted it; their lag stays', async () => {
   const replicas = { readOnReplicas: null, standbys: [{ name: 'reports', lagMs: 1200 }], hidden: 0 }
-  const api = await startFakeApi((asked) =>
+  const api = await serve((asked) =>
     asked.path === '/views' ? { ...(scene(asked) as object), replicas } : scene(asked),
   )
   const { page } = await openPage(browser, api.url)
@@ -80,17 +82,13 @@ test('standbys about which nobody has said anything are named until a person has
   await page.reload()
   await page.getByText('on replicas the data are older: reports by 1.2 s').waitFor()
   expect(await named.count()).toBe(0)
-  await page.context().close()
-  await api.close()
 })
 
 test('only a failed refresh says that readers see the data of the last success', async () => {
   const error = { class: 'ViewSqlFailed', message: 'division by zero' }
   const failed = { status: 'failed', rowCountAfter: null, error }
   const runs = [runOf(1, views[1]!, failed), runOf(2, views[1]!, { ...failed, operation: 'create' })]
-  const api = await startFakeApi(
-    (asked) => runs.find(({ id }) => asked.path === `/runs/${id}`) ?? scene(asked),
-  )
+  const api = await serve((asked) => runs.find(({ id }) => asked.path === `/runs/${id}`) ?? scene(asked))
   const { page } = await openPage(browser, `${api.url}#/runs/1`)
   const hint = page.getByText(/runbook\.md#viewsqlfailed/)
   await hint.waitFor()
@@ -99,12 +97,10 @@ test('only a failed refresh says that readers see the data of the last success',
   await page.getByRole('heading', { level: 1, name: 'Run 2' }).waitFor()
   await page.getByText('create of').waitFor()
   expect(await hint.textContent()).toBe('node_modules/viewkeeper/docs/runbook.md#viewsqlfailed')
-  await page.context().close()
-  await api.close()
 })
 
 test('a row in trouble leads to its cause with one click: the culprit to its own, and who waits to that of the culprit', async () => {
-  const { page, close } = await openTroubles('')
+  const { page } = await openTroubles('')
   const [failed, waits] = troubled as [(typeof troubled)[0], (typeof troubled)[0]]
   const table = page.locator('table.views')
   const rowOf = ({ view }: { view: string }) =>
@@ -119,22 +115,6 @@ test('a row in trouble leads to its cause with one click: the culprit to its own
   await page.goto(`${page.url().split('#')[0]}#/views/${waits.view}`)
   await page.locator('.head').getByText('held back by').waitFor()
   await page.locator('.head').getByRole('link', { name: failed.view }).waitFor()
-  await close()
-})
-
-test('the graph paints who fails, who is held back and who is unknown as they stand, also while they wait in a batch', async () => {
-  const { page, close } = await openTroubles('#/graph')
-  const node = (view: { view: string }) => page.locator(`[data-view="${view.view}"]`)
-  await node(troubled[0]!).waitFor()
-  for (const [view, tone, words] of [
-    [troubled[0]!, 'tone-bad', 'failed, waiting'],
-    [troubled[1]!, 'tone-warn', 'held back, waiting'],
-    [troubled[2]!, 'tone-warn', 'unknown, waiting'],
-  ] as const) {
-    await expect.poll(() => node(view).getAttribute('aria-label')).toBe(`${view.view}, ${words}`)
-    expect(await node(view).getAttribute('class')).toContain(tone)
-  }
-  await close()
 })
 
 const [culprit, reader, other] = manyViews(3) as [SceneView, SceneView, SceneView]
@@ -148,7 +128,7 @@ const troubled: SceneView[] = [
 /** Opens the page of an environment whose three views are in trouble, and wait in a batch. */
 async function openTroubles(hash: string) {
   const answers = apiOf(troubled)
-  const api = await startFakeApi((asked) => {
+  const api = await serve((asked) => {
     const answer = answers(asked) as { views?: object[]; batches?: object[]; next?: null } | undefined
     const waiting = (batch: object) => ({
       ...batch,
@@ -164,12 +144,7 @@ async function openTroubles(hash: string) {
     if (asked.path === '/batches') return { ...answer, batches: answer!.batches!.map(waiting) }
     return asked.path.startsWith('/batches/') ? waiting(answer!) : answer
   })
-  const { page } = await openPage(browser, api.url + hash)
-  const close = async () => {
-    await page.context().close()
-    await api.close()
-  }
-  return { page, close }
+  return openPage(browser, api.url + hash)
 }
 
 test('what failed is retried in the same way, alone or with what reads it; what goes on is not', async () => {
@@ -181,7 +156,7 @@ test('what failed is retried in the same way, alone or with what reads it; what 
   const batchId = '20261120-090000-1f3c9a2b'
   const open = scene({ method: 'GET', path: `/batches/${batchId}`, query: new URLSearchParams(), body: {} })
   let batch = open as object
-  const api = await startFakeApi((question) => {
+  const api = await serve((question) => {
     if (question.method === 'POST' && question.path === '/batches') return { batchId, status: 'running' }
     if (question.method === 'POST') return { runId: 2, status: 'updated' }
     if (question.path === '/runs/1') return run
@@ -210,8 +185,6 @@ test('what failed is retried in the same way, alone or with what reads it; what 
     ['/batches', { retryOf: batchId, descendants: true }],
     ['/batches', { retryOf: batchId }],
   ])
-  await page.context().close()
-  await api.close()
 })
 
 test('what the API takes is retried, and nothing else: no create of a migration, and no batch of a view that is not there', async () => {
@@ -229,7 +202,7 @@ test('what the API takes is retried, and nothing else: no create of a migration,
     failed(2, 'create', { migration: '001_sales', way: 'up' }),
     failed(3, 'drop', { view: view.view }),
   ]
-  const api = await startFakeApi(
+  const api = await serve(
     (asked) =>
       runs.find(({ id }) => asked.path === `/runs/${id}`) ??
       (asked.method === 'POST' ? { runId: 1, status: 'created' } : scene(asked)),
@@ -249,12 +222,10 @@ test('what the API takes is retried, and nothing else: no create of a migration,
   const posted = () =>
     api.asked.filter(({ method }) => method === 'POST').map(({ path, body }) => [path, body])
   await expect.poll(posted).toEqual([[`/views/${view.view}/create`, { withData: false }]])
-  await page.context().close()
-  await api.close()
 })
 
 test('a typed search of runs loses no letter: not while it is told, nor when a status is chosen meanwhile', async () => {
-  const api = await startFakeApi(scene)
+  const api = await serve(scene)
   const { page } = await openPage(browser, `${api.url}#/runs`)
   const last = () => Object.fromEntries(api.asked.filter(({ path }) => path === '/runs').at(-1)!.query)
   const field = page.getByRole('searchbox')
@@ -287,13 +258,11 @@ test('a typed search of runs loses no letter: not while it is told, nor when a s
   await page.getByRole('link', { name: 'Views', exact: true }).click()
   await page.getByRole('heading', { level: 1, name: 'Views' }).waitFor()
   expect(new URL(page.url()).hash).not.toContain('gone')
-  await page.context().close()
-  await api.close()
 })
 
 test('commands of the local page name the gateway, if others work elsewhere', async () => {
   const view = views[1]!
-  const api = await startFakeApi(
+  const api = await serve(
     (asked) =>
       asked.path === `/views/${view.view}/why`
         ? {
@@ -311,12 +280,10 @@ test('commands of the local page name the gateway, if others work elsewhere', as
   const { page } = await openPage(browser, `${api.url}#/views/${view.view}`)
   await page.getByRole('button', { name: 'Copy: viewkeeper run 812 --env local', exact: true }).waitFor()
   await page.getByRole('button', { name: 'Copy: viewkeeper put-back', exact: true }).waitFor()
-  await page.context().close()
-  await api.close()
 })
 
 test('runs are searched by a part of names, status and time, and a day of a view leads to its runs', async () => {
-  const api = await startFakeApi(scene)
+  const api = await serve(scene)
   const { page } = await openPage(browser, `${api.url}#/runs`)
   const last = () => Object.fromEntries(api.asked.filter(({ path }) => path === '/runs').at(-1)!.query)
   await page.getByRole('searchbox').fill('stock')
@@ -345,13 +312,11 @@ test('runs are searched by a part of names, status and time, and a day of a view
   })
   await page.getByRole('link', { name: 'Every view' }).click()
   await expect.poll(() => last().view).toBe(undefined)
-  await page.context().close()
-  await api.close()
 })
 
 test('ages and moments are those of the command line at the answer, whatever the clock of the browser says', async () => {
   const view = views[1]!
-  const api = await startFakeApi(scene)
+  const api = await serve(scene)
   const { page } = await openPage(browser, api.url)
   await page.clock.setFixedTime(Date.now() + 3 * 24 * 3_600_000)
   await page.reload()
@@ -366,8 +331,6 @@ test('ages and moments are those of the command line at the answer, whatever the
   expect(await told('age')).toBe(`${age}of ${limit}`)
   expect(await told('run')).toBe(`${run} · ${took}`)
   expect(line).toContain(await told('next'))
-  await page.context().close()
-  await api.close()
 })
 
 test('a click on a chart opens the run of the nearest point', async () => {
@@ -376,7 +339,7 @@ test('a click on a chart opens the run of the nearest point', async () => {
     ...runOf(n + 1, view),
     finishedAt: `2026-11-20T${String(n + 1).padStart(2, '0')}:00:00.000Z`,
   }))
-  const api = await startFakeApi(apiOf([view], () => hours.toReversed()))
+  const api = await serve(apiOf([view], () => hours.toReversed()))
   const { page } = await openPage(browser, `${api.url}#/views/${view.view}`)
   const chart = page.getByRole('img', { name: /^Duration of 12 refreshes/ })
   // The panel stands above the chart and moves it when it comes.
@@ -386,15 +349,13 @@ test('a click on a chart opens the run of the nearest point', async () => {
   await page.mouse.move(x + 60, y + 60)
   await page.mouse.click(x + 61, y + 60)
   await page.getByRole('heading', { name: 'Run 1', exact: true }).waitFor()
-  await page.context().close()
-  await api.close()
 })
 
 test('one notice tells what came of a run, and the foot of the page covers no content', async () => {
   const view = views[1]!
   let run: object = { ...runOf(7, view, { status: 'running' }), finishedAt: null, durationMs: null }
   let lookedAt = 0
-  const api = await startFakeApi((asked) => {
+  const api = await serve((asked) => {
     if (asked.path === '/runs/7/cancel') {
       run = runOf(7, view, { status: 'canceled', error: { class: 'Canceled', message: 'canceled by you' } })
       return { runId: 7, status: 'error' }
@@ -421,13 +382,11 @@ test('one notice tells what came of a run, and the foot of the page covers no co
     'document.querySelector(".notices").getBoundingClientRect().top - document.querySelector("main").lastElementChild.getBoundingClientRect().bottom',
   )
   expect(free).toBeGreaterThanOrEqual(0)
-  await page.context().close()
-  await api.close()
 })
 
 test('a request to act has a key of its own and goes by id if the name needs quotes', async () => {
   const odd = { ...views[2]!, view: 'public."Odd.Name"', name: 'Odd.Name' }
-  const api = await startFakeApi((asked) =>
+  const api = await serve((asked) =>
     asked.method === 'POST' ? { view: odd.view, paused: true } : apiOf([odd])(asked),
   )
   const { page } = await openPage(browser, api.url)
@@ -437,8 +396,6 @@ test('a request to act has a key of its own and goes by id if the name needs quo
   expect(api.asked.filter(({ method }) => method === 'POST').map(({ path }) => path)).toEqual([
     `/views/${odd.id}/pause`,
   ])
-  await page.context().close()
-  await api.close()
 })
 
 test('a server that asks for tokens is given one, which the tab keeps', async () => {

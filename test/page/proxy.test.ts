@@ -101,7 +101,6 @@ test('the page at the printed address reaches the API, and goes on after a reloa
   await page.reload()
   await expect.poll(() => api.asked.map(({ path }) => path)).toContain('/views')
   expect(complaints).toEqual([])
-  await page.context().close()
 })
 
 test.each(['127.0.0.1', 'localhost', 'other.localhost'])(
@@ -115,7 +114,6 @@ test.each(['127.0.0.1', 'localhost', 'other.localhost'])(
     expect(await page.evaluate('window.couldRead')).toEqual([])
     expect(api.asked).toEqual([])
     expect(JSON.stringify(seenByOtherSite)).not.toContain(token)
-    await page.context().close()
   },
 )
 

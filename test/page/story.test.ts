@@ -141,7 +141,6 @@ async function expectTruth(truth: Truth): Promise<void> {
     if (culprit !== undefined) expect(text).toContain(culprit)
   }
   expect(complaints).toEqual([])
-  await page.context().close()
 }
 
 test('five views are adopted, a lag is promised, one is paused, data break, are diagnosed and fixed', async () => {

@@ -91,7 +91,7 @@ export function planFreeze(request: FreezeRequest): NewMigration[] {
 }
 
 /** The fields in which two definitions differ, in the author's words. */
-export function changedFields(
+function changedFields(
   before: Definition,
   after: Definition,
   canonical: (sql: string) => string = (sql) => sql,

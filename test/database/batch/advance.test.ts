@@ -354,21 +354,6 @@ describe('two batches at once', () => {
       expect(await ended).toMatchObject({ status: 'success' })
     })
   })
-
-  test('with a view in common each refresh it, one after the other', async () => {
-    await makeGraph(sql, 'common', { a: [], b: [], c: [] }, { seconds: 0.2 })
-    const batches = [
-      await begin(database, { views: ['common.a', 'common.b'], concurrency: 2 }),
-      await begin(database, { views: ['common.a', 'common.c'], concurrency: 2 }),
-    ]
-    for (const ended of await Promise.all(batches.map((id) => advanceToEnd(database, id)))) {
-      expect(ended).toMatchObject({ status: 'success' })
-    }
-    const runs = await sql`
-      select started_at, finished_at from viewkeeper.runs where schema_name = 'common' and view_name = 'a' order by started_at`
-    expect(runs).toHaveLength(2)
-    expect(runs[1]?.started_at.getTime()).toBeGreaterThanOrEqual(runs[0]?.finished_at.getTime())
-  })
 })
 
 describe('a plan made ahead', () => {

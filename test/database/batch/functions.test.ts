@@ -87,21 +87,6 @@ describe('POST /batches', () => {
     })
   })
 
-  test('without a key gives one batch, however often it is forwarded or sent again', async () => {
-    const event = http('POST /batches', { body: { pattern: 'public.first_*' } })
-    const forwarded = await Promise.all([1, 2, 3].map(() => open(event, 'forwarded')))
-    const batchId = forwarded[0]?.batchId
-    expect(batchId).not.toBeNull()
-    for (const { answer, batchId: toAdvance } of forwarded) {
-      expect(parsed(answer as never)).toMatchObject({ statusCode: 202, body: { batchId } })
-      expect(toAdvance).toBe(batchId)
-    }
-    const again = await open(event, 'sent again')
-    expect(again.batchId).toBe(batchId)
-    expect(parsed(again.answer as never)).toMatchObject({ statusCode: 202, body: { batchId } })
-    await advanceFunction(batchId as string)
-  })
-
   test('answers 409 if the views have an open batch that does something else, and names that batch; it can be canceled', async () => {
     const { batchId } = await post({ views: ['other_view'] })
     const second = parsed((await post({ views: ['other_view'], strategy: 'concurrent' })).answer as never)
@@ -136,29 +121,9 @@ describe('a schedule', () => {
     const one = await open(placeholder, 'request-4')
     expect(await open(placeholder, 'request-4')).toEqual(one)
     await advanceFunction(one.batchId)
-    expect((await open(placeholder, 'request-5')).batchId).not.toBe(one.batchId)
-  })
-
-  test('starts nothing while everything is paused, and records that; people still can refresh', async () => {
-    await sql`update viewkeeper.batches set status = 'canceled', error = '{}', finished_at = now() where status = 'pending'`
-    expect((await control('POST /pause')).body).toEqual({ paused: true })
-    const since = expect.stringMatching(/^\d{4}-.*Z$/)
-    expect((await get('GET /views')).body.paused).toEqual({
-      since,
-      by: expect.stringMatching(/./),
-      until: null,
-    })
-    expect(await open(scheduled({ scheduledTime: '2026-11-21T09:00:00Z' }))).toEqual({
-      answer: null,
-      batchId: null,
-    })
-    const [latest] = (await get('GET /batches', { query: { limit: '1' } })).body.batches
-    expect(latest).toMatchObject({ status: 'skipped', trigger: 'schedule', error: { class: 'Paused' } })
-    expect((await refreshed('other_view')).body).toMatchObject({ status: 'updated' })
-    expect((await control('POST /resume')).body).toEqual({ paused: false })
-    expect((await get('GET /views')).body.paused).toBeNull()
-    const { batchId } = await open(scheduled({ scheduledTime: '2026-11-22T09:00:00Z' }))
-    expect(await advanceFunction(batchId)).toMatchObject({ status: 'success' })
+    const other = await open(placeholder, 'request-5')
+    expect(other.batchId).not.toBe(one.batchId)
+    await advanceFunction(other.batchId)
   })
 
   test('refreshes the views that have it at that moment in one batch, parents first', async () => {

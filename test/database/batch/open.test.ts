@@ -18,7 +18,7 @@ test('an open batch is attended while somebody advances it, or the server works 
   expect(await isAttended(batchId)).toBe(true)
   await sql`
     update viewkeeper.batches set requested_at = clock_timestamp() - interval '1 hour',
-           advanced_at = clock_timestamp() - interval '11 seconds' where id = ${batchId}`
+           advanced_at = clock_timestamp() - interval '5 seconds' where id = ${batchId}`
   expect(await isAttended(batchId)).toBe(true)
   await sql`
     update viewkeeper.batches set advanced_at = clock_timestamp() - interval '16 seconds' where id = ${batchId}`

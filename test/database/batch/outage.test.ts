@@ -101,19 +101,6 @@ test('a nightly batch is opened and done after an outage of the database, once',
   ])
 })
 
-test('an event that Scheduler delivers twice is one batch', async () => {
-  const event = { trigger: 'schedule', schedule: 'hourly', scheduledTime: '2026-11-20T10:00:00Z', all: true }
-  const functions = {
-    open: (given: unknown) => batch(given as never, context),
-    advance: (given: unknown) => batch(given as never, context),
-  }
-  const ends = await Promise.all([1, 2].map(() => execute(definition, event, functions)))
-  for (const end of ends) expect(end).not.toMatchObject({ status: 'failed' })
-  expect(await sql`select status from viewkeeper.batches where requested_by = 'hourly'`).toEqual([
-    { status: 'success' },
-  ])
-})
-
 test.each([
   [{ trigger: 'schedule', schedule: 'typo', scheduledTime: 'x', views: ['no_such_view'] }, 'UnknownView'],
   [{ trigger: 'schedule', schedule: 'typo', veiws: ['sales'] }, 'InvalidRequest'],

@@ -12,7 +12,7 @@ import type { Why } from '../../../src/watch/why.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
-import { endProcess, makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { holdLocks, whileLocked } from '../../support/waiting/holder.ts'
 import { until } from '../../support/waiting/until.ts'
 
@@ -154,38 +154,6 @@ describe('a view whose run ended badly', () => {
     })
     // The view in between only suffers from the same, and so does this one.
     expect(causes).toHaveLength(1)
-  })
-
-  test('names a view upstream that was never filled', async () => {
-    await sql`refresh materialized view app.base with no data`
-    await refreshed('app.middle')
-    expect((await why('app.middle')).causes[0]).toMatchObject({
-      code: 'Upstream',
-      upstream: 'Unpopulated',
-      view: 'app.base',
-      next: 'viewkeeper refresh app.base --env production',
-    })
-  })
-
-  test('tells of a cancel, and of a server process that is gone', async () => {
-    await makeGatedView(sql, 'gated')
-    await define(sql, 'public.gated', { sql: 'select 1' })
-    await withGateClosed(sql, 'gated', async () => {
-      const { runId } = await refreshed('gated', {}, { waitUntil: 0 })
-      await untilAtGate(sql, 'gated')
-      await cancel(runId, callOn(database))
-      expect((await why('gated')).causes[0]).toMatchObject({ code: 'Canceled', runId })
-
-      const lost = await refreshed('gated', {}, { waitUntil: 0 })
-      const pid = await untilAtGate(sql, 'gated')
-      await endProcess(sql, pid)
-      expect((await why('gated')).causes[0]).toMatchObject({
-        code: 'Lost',
-        runId: lost.runId,
-        next: 'viewkeeper refresh public.gated --env production',
-      })
-    })
-    await sql.unsafe('drop materialized view gated; drop function gated_gate()')
   })
 })
 
@@ -441,17 +409,6 @@ describe('a view that nobody refreshes', () => {
     expect(
       (await why('app.middle')).causes.map(({ code, upstream = null }) => [code, upstream]),
     ).toContainEqual(['Upstream', 'Paused'])
-  })
-
-  test('has a limit that its schedule cannot keep', async () => {
-    vi.stubEnv('SCHEDULES', '{"nightly":false}')
-    const yesterday = new Date(Date.now() - 86_400_000)
-    const yearly = `0 0 ${yesterday.getUTCDate()} ${yesterday.getUTCMonth() + 1} *`
-    await define(sql, 'app.base', { schedule: yearly, time_zone: 'Etc/UTC', max_staleness_seconds: 60 })
-    await refreshAll()
-    await age('5 minutes')
-    await sql`update viewkeeper.definitions set expected_since = now() - interval '10 minutes'`
-    expect(codesOf(await why('app.base'))).toEqual(['NotYetDue'])
   })
 
   test('is missing, set aside, unpopulated or never refreshed', async () => {

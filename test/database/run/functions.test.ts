@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { handler as api } from '../../../functions/api.ts'
 import { handler as migrate } from '../../../functions/migrate.ts'
-import { handler as monitor } from '../../../functions/monitor.ts'
 import { handler as refresh } from '../../../functions/refresh.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { useDatabase } from '../../support/servers/database.ts'
@@ -197,20 +196,6 @@ describe('reads', () => {
       recentRuns: expect.arrayContaining([expect.objectContaining({ status: 'success' })]),
     })
   })
-
-  test('GET /runs is filtered and paged', async () => {
-    for (let i = 0; i < 3; i++) await post('top_sales', waiting)
-    const first = await get('GET /runs', { query: { view: 'top_sales', limit: '2' } })
-    expect(first.body.runs).toHaveLength(2)
-    const second = await get('GET /runs', {
-      query: { view: 'top_sales', limit: '2', cursor: first.body.next },
-    })
-    expect(second.body).toMatchObject({ runs: [{ view: 'public.top_sales' }], next: null })
-  })
-
-  test('a route of another function answers 404', async () => {
-    expect(await get('POST /nonsense')).toMatchObject({ statusCode: 404, body: { code: 'UnknownRoute' } })
-  })
 })
 
 describe('a schedule', () => {
@@ -232,14 +217,6 @@ describe('a schedule', () => {
     expect((next as { runId: number }).runId).not.toBe((results[0] as { runId: number }).runId)
   })
 
-  test("uses the request's id if the scheduled time was not filled in", async () => {
-    const unfilled = { ...event, schedule: 'odd', scheduledTime: '<aws.scheduler.scheduled-time>' }
-    const one = (await refresh(unfilled, lambdaContext({ awsRequestId: 'a' }))) as { runId: number }
-    const retried = (await refresh(unfilled, lambdaContext({ awsRequestId: 'a' }))) as { runId: number }
-    const two = (await refresh(unfilled, lambdaContext({ awsRequestId: 'b' }))) as { runId: number }
-    expect([retried.runId === one.runId, two.runId === one.runId]).toEqual([true, false])
-  })
-
   test('whose run fails is no failure of the function; a schedule that leaves no record is one', async () => {
     expect(await refresh({ ...event, schedule: 'failing', view: 'broken' }, context)).toMatchObject({
       status: 'error',
@@ -255,36 +232,6 @@ describe('a schedule', () => {
     })
     expect(lines.at(-1)).toMatchObject({ level: 'ERROR', code: 'InvalidRequest', view: 'sales' })
     await expect(refresh({}, context)).rejects.toMatchObject({ code: 'InvalidRequest' })
-  })
-})
-
-describe('the monitor', () => {
-  test('closes lost runs, and publishes every ended run once, in the log and as metrics', async () => {
-    await monitor({}, context)
-    lines.length = 0
-    const success = await post('sales', waiting)
-    const failure = await post('broken', waiting)
-    const [lost] = await sql`
-      insert into viewkeeper.runs (schema_name, view_name, operation, trigger, status, started_at, backend_pid, backend_start)
-      values ('public', 'lost', 'refresh', 'http', 'running', clock_timestamp(), 1, clock_timestamp()) returning id`
-    lines.length = 0
-    expect(await monitor({}, context)).toMatchObject({ lost: 1, publishedRuns: 3 })
-    const published = lines.filter(({ message }) => message === 'run ended')
-    expect(published.map(({ runId, status, level, class: word }) => [runId, status, level, word])).toEqual([
-      [success.body.runId, 'success', 'INFO', undefined],
-      [failure.body.runId, 'failed', 'ERROR', 'ViewSqlFailed'],
-      [lost?.id, 'failed', 'ERROR', 'RunLost'],
-    ])
-    const metrics = Object.assign({}, ...lines.filter((line) => '_aws' in line))
-    expect(metrics).toMatchObject({
-      service: 'viewkeeper',
-      environment: 'local',
-      RunsSucceeded: 1,
-      RunsFailed: 2,
-    })
-    lines.length = 0
-    expect(await monitor({}, context)).toMatchObject({ lost: 0, publishedRuns: 0 })
-    expect(lines.find((line) => '_aws' in line)).toMatchObject({ RunsFailed: 0 })
   })
 })
 

@@ -48,104 +48,67 @@ beforeEach(async () => {
   await refreshed('shaky')
 })
 
-describe('what the monitor tells of stale views', () => {
-  test('one view becomes stale: it is told once, and counted at every look', async () => {
-    expect(await look()).toEqual({ stale: 0, told: [] })
-    await becomesStale('steady')
-    expect(await look()).toEqual({ stale: 1, told: ['steady'] })
-    await pass('10 minutes')
-    expect(await look()).toEqual({ stale: 1, told: [] })
-  })
+/**
+ * What happens, in words, and what is told: a view becomes stale (`-steady`) or fresh again (`+steady`), time passes, and a look
+ * counts so many stale views and tells of these (`2: shaky`).
+ */
+test.each([
+  [
+    'one view becomes stale: it is told once, and counted at every look',
+    '0:, -steady, 1: steady, 10 minutes, 1:',
+  ],
+  ['a second one a few minutes later is told, too', '-steady, 1: steady, 6 minutes, -shaky, 2: shaky'],
+  [
+    'a second one a minute later is told when five minutes are over',
+    '-steady, 1: steady, -shaky, 4 minutes, 2:, 1 minutes, 2: shaky',
+  ],
+  [
+    'one is fresh again, and another becomes stale: it is told when five minutes are over',
+    '-steady, 1: steady, +steady, -shaky, 2 minutes, 1:, 3 minutes, 1: shaky',
+  ],
+  [
+    'both are fresh again: none is counted or told',
+    '-steady, -shaky, 2: steady shaky, 10 minutes, +steady, +shaky, 0:',
+  ],
+  [
+    'one becomes stale a second time: it is told again',
+    '-steady, 1: steady, 10 minutes, +steady, 0:, -steady, 1: steady',
+  ],
+  [
+    'one stays stale: it is told anew each day',
+    '-steady, 1: steady, 23 hours, 1:, 1 hours, 1: steady, 23 hours, 1:, 1 hours, 1: steady',
+  ],
+  [
+    'a reminder is of every stale view, so that there is one mail a day',
+    '-steady, 1: steady, 20 hours, -shaky, 2: shaky, 4 hours, 2: steady shaky, 20 hours, 2:',
+  ],
+])('%s (%s)', async (_, story) => {
+  for (const step of story.split(', ')) {
+    const [word = '', ...views] = step.split(' ')
+    if (word.startsWith('-')) await becomesStale(word.slice(1))
+    else if (word.startsWith('+')) await refreshed(word.slice(1))
+    else if (!word.endsWith(':')) await pass(step)
+    else expect(await look(), step).toEqual({ stale: Number.parseInt(word, 10), told: views })
+  }
+})
 
-  test('a second view becomes stale a few minutes later: it is told, too', async () => {
-    await becomesStale('steady')
-    await look()
-    await pass('6 minutes')
-    await becomesStale('shaky')
-    expect(await look()).toEqual({ stale: 2, told: ['shaky'] })
-  })
+test('without reminders a view is told once, however long it stays stale', async () => {
+  await becomesStale('steady')
+  await look({ ...usualTelling, remindSeconds: null })
+  await pass('30 days')
+  expect(await look({ ...usualTelling, remindSeconds: null })).toEqual({ stale: 1, told: [] })
+})
 
-  test('a second view becomes stale a minute later: it is told when five minutes are over', async () => {
-    await becomesStale('steady')
-    await look()
-    await becomesStale('shaky')
-    await pass('4 minutes')
-    expect(await look()).toEqual({ stale: 2, told: [] })
-    await pass('1 minutes')
-    expect(await look()).toEqual({ stale: 2, told: ['shaky'] })
-  })
-
-  test('a view is fresh again, and another becomes stale: it is told when five minutes are over', async () => {
-    await becomesStale('steady')
-    await look()
-    await refreshed('steady')
-    await becomesStale('shaky')
-    await pass('2 minutes')
-    expect(await look()).toEqual({ stale: 1, told: [] })
-    await pass('3 minutes')
-    expect(await look()).toEqual({ stale: 1, told: ['shaky'] })
-  })
-
-  test('both are fresh again: no view is counted any more, and none is told', async () => {
-    await becomesStale('steady')
-    await becomesStale('shaky')
-    expect(await look()).toEqual({ stale: 2, told: ['steady', 'shaky'] })
-    await pass('10 minutes')
-    await refreshed('steady')
-    await refreshed('shaky')
-    expect(await look()).toEqual({ stale: 0, told: [] })
-  })
-
-  test('a view becomes stale a second time: it is told again', async () => {
-    await becomesStale('steady')
-    await look()
-    await pass('10 minutes')
-    await refreshed('steady')
-    await look()
-    await becomesStale('steady')
-    expect(await look()).toEqual({ stale: 1, told: ['steady'] })
-  })
-
-  test('a view stays stale for three days: it is told anew each day', async () => {
-    await becomesStale('steady')
-    const told: string[][] = []
-    for (let hour = 0; hour < 72; hour += 6) {
-      told.push((await look()).told)
-      await pass('6 hours')
-    }
-    expect(told).toEqual(Array.from({ length: 12 }, (_, at) => (at % 4 === 0 ? ['steady'] : [])))
-  })
-
-  test('a reminder is of every stale view, so that there is one mail a day', async () => {
-    await becomesStale('steady')
-    await look()
-    await pass('20 hours')
-    await becomesStale('shaky')
-    expect(await look()).toEqual({ stale: 2, told: ['shaky'] })
-    await pass('4 hours')
-    expect(await look()).toEqual({ stale: 2, told: ['steady', 'shaky'] })
-    await pass('20 hours')
-    expect(await look()).toEqual({ stale: 2, told: [] })
-  })
-
-  test('without reminders a view is told once, however long it stays stale', async () => {
-    await becomesStale('steady')
-    await look({ ...usualTelling, remindSeconds: null })
-    await pass('30 days')
-    expect(await look({ ...usualTelling, remindSeconds: null })).toEqual({ stale: 1, told: [] })
-  })
-
-  test('a look that tells nothing writes nothing', async () => {
-    await becomesStale('steady')
-    await look()
-    const versions = () => sql`select trouble, name, xmin::text from viewkeeper.troubles`
-    const before = await versions()
-    await pass('10 minutes')
-    const after = await versions()
-    expect(after).not.toEqual(before)
-    await look()
-    expect(await versions()).toEqual(after)
-  })
+test('a look that tells nothing writes nothing', async () => {
+  await becomesStale('steady')
+  await look()
+  const versions = () => sql`select trouble, name, xmin::text from viewkeeper.troubles`
+  const before = await versions()
+  await pass('10 minutes')
+  const after = await versions()
+  expect(after).not.toEqual(before)
+  await look()
+  expect(await versions()).toEqual(after)
 })
 
 describe('of two monitors at once', () => {

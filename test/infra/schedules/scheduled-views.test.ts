@@ -3,8 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
-import { readScheduledViews, scheduleName } from '../../../infra/schedules/scheduled-views.ts'
+import { readFrozenDefinitions, scheduleName } from '../../../infra/schedules/scheduled-views.ts'
 import { definitionDefaults } from '../../../src/catalog/plan/definition.ts'
+import { scheduledViews } from '../../../src/catalog/plan/scheduled.ts'
 import { type FrozenChange, renderFrozen } from '../../../src/migrate/plan/frozen.ts'
 
 const everyNight = { schedule: '0 2 * * *', timeZone: 'Europe/Berlin' }
@@ -28,7 +29,7 @@ test('the views with a schedule are those that the migrations leave with one', (
       to: { schema: 'reports', name: 'name' },
     },
   )
-  expect(new Set(readScheduledViews(folder))).toEqual(
+  expect(new Set(scheduledViews(readFrozenDefinitions(folder)))).toEqual(
     new Set([
       { view: 'public.sales', ...everyNight },
       { view: 'public."Odd.Name"', ...everyNight },
@@ -37,8 +38,8 @@ test('the views with a schedule are those that the migrations leave with one', (
   )
 })
 
-test('a folder that is not there has none', () => {
-  expect(readScheduledViews(new URL('file:///no/such/folder/'))).toEqual([])
+test('a folder that is not there has no views', () => {
+  expect(readFrozenDefinitions(new URL('file:///no/such/folder/'))).toEqual([])
 })
 
 test.each([

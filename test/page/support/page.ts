@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
-import { onTestFailed, type RunnerTask } from 'vitest'
+import { onTestFinished, type RunnerTask } from 'vitest'
 import { evidenceFolder, keepEvidence } from '../../support/evidence/evidence.ts'
 
 export interface Opened {
@@ -10,7 +10,7 @@ export interface Opened {
   complaints: string[]
 }
 
-/** Opens a page in a context of its own. Answers with these statuses are expected, and are no complaint. */
+/** Opens a page in a context of its own, which ends with the test. Answers with these statuses are expected, and are no complaint. */
 export async function openPage(
   browser: Browser,
   url: string,
@@ -24,7 +24,10 @@ export async function openPage(
     const isExpected = expected.some((status) => message.text().includes(`status of ${status}`))
     if (['error', 'warning'].includes(message.type()) && !isExpected) complaints.push(message.text())
   })
-  onTestFailed(({ task }) => keepPicture(page, task))
+  onTestFinished(async ({ task }) => {
+    if (task.result?.state === 'fail') await keepPicture(page, task)
+    await context.close()
+  })
   await page.goto(url)
   await page.getByRole('heading', { level: 1 }).waitFor()
   return { page, complaints }

@@ -1,8 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { type Definition, definitionDefaults } from '../../../src/catalog/plan/definition.ts'
+import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import {
   authoredDifferences,
-  changedFields,
   type FreezeRequest,
   planFreeze,
   unaccounted,
@@ -10,7 +9,7 @@ import {
 } from '../../../src/migrate/plan/freeze.ts'
 import type { FrozenChange } from '../../../src/migrate/plan/frozen.ts'
 import type { NewMigration } from '../../../src/migrate/plan/new-migration.ts'
-import { definition, everyField } from '../../support/views/frozen.ts'
+import { definition } from '../../support/views/frozen.ts'
 
 const inPublic = (name: string) => ({ schema: 'public', name })
 const [a, b, c] = ['a', 'b', 'c'].map((name) => definition(name, `select '${name}'`)) as [
@@ -89,32 +88,6 @@ describe('freezing', () => {
       'remove_old: drop old | define old as select 0',
     ])
   })
-})
-
-describe('the fields that changed', () => {
-  const full = definition('a', 'select 1', {
-    indexes: [{ name: 'a_key', unique: true, on: '(id)' }],
-    grants: [{ privileges: ['select'], to: 'x', grantOption: true }],
-    settings: { jit: 'off', work_mem: '1MB' },
-  })
-
-  test('are none where only keys come in another order', () => {
-    const turned: Definition = {
-      ...full,
-      indexes: [{ on: '(id)', name: 'a_key', unique: true }],
-      grants: [{ grantOption: true, to: 'x', privileges: ['select'] }],
-      settings: { work_mem: '1MB', jit: 'off' },
-    }
-    expect(changedFields(full, turned)).toEqual([])
-  })
-
-  test.each(['query', ...Object.keys(definitionDefaults).filter((field) => field !== 'schema')])(
-    'are called as the author calls them: %s',
-    (field) => {
-      const changed = field === 'query' ? 'sql' : (field as keyof Definition)
-      expect(changedFields(full, { ...full, [changed]: everyField[changed] })).toEqual([field])
-    },
-  )
 })
 
 describe('frozen views that are authored no more', () => {

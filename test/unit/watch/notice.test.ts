@@ -17,7 +17,6 @@ import {
 } from '../../support/views/notices.ts'
 
 const salesFails = told('public.sales', { trouble: 'failing' })
-const three = ['public.sales', 'public.sales_by_region', 'public.top_customers']
 
 /** The causes of a notice, each with the views below it. */
 const causesOf = ({ notice }: PlannedNotice) =>
@@ -29,13 +28,6 @@ const causesOf = ({ notice }: PlannedNotice) =>
   }))
 
 describe('one cause is told once', () => {
-  test('a failed view is told with the views that wait for it', () => {
-    const planned = plan({ ...salesFailed(3), told: [salesFails] }, alarm('failed-runs'))
-    expect(causesOf(planned)).toEqual([
-      { code: 'Failed', view: 'public.sales', views: ['public.sales'], behind: three.slice(1) },
-    ])
-  })
-
   test('a view below a failed view becomes stale later: it was named already', () => {
     const known = told('public.sales', { known: true, isNews: false, hours: 1 })
     const facts = { ...salesFailed(), told: [known, told('public.top_customers')] }
