@@ -9,7 +9,6 @@ const { database, sql, url } = useDatabase()
 
 quietFunctionsOn(url)
 
-
 describe('in a database without views', () => {
   test.each([
     ['of all views', { all: true }],

@@ -2,16 +2,14 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { handler as api } from '../../../functions/api.ts'
 import { handler as monitor } from '../../../functions/monitor.ts'
 import { findFailing } from '../../../src/batch/db/to-retry.ts'
-import { unscheduled } from '../../../src/batch/schedules.ts'
 import { metricNames } from '../../../src/edge/metrics/names.ts'
 import { findFailed } from '../../../src/run/db/history.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { runLockClass } from '../../../src/server/lock-keys.ts'
 import { getMetrics } from '../../../src/watch/metrics.ts'
-import { monitor as lookAround, type Monitored, type Publisher } from '../../../src/watch/monitor.ts'
+import type { Monitored } from '../../../src/watch/monitor.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
-import { unheard } from '../../support/aws/publisher.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { namesByTrouble } from '../../support/views/troubles.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -178,19 +176,6 @@ describe('the monitor', () => {
     await sql`update viewkeeper.definitions set schedule = null, time_zone = null where name = 'quiet'`
     await monitor({}, context)
     expect([published('RunsFailed'), published('ViewsStale')]).toEqual([[0], [0]])
-  })
-
-  test('publishes again what it could not tell', async () => {
-    await writePast([{ view: 'steady', ago: '1 hours' }])
-    const dumb = () => {
-      throw new Error('no voice')
-    }
-    const look = (runs: Publisher['runs']) =>
-      lookAround(database, { schedules: unscheduled, publish: { ...unheard, runs } })
-    await expect(look(dumb)).rejects.toThrow('no voice')
-    const told: string[] = []
-    await look((runs) => void told.push(...runs.map(({ view }) => view)))
-    expect(told).toEqual(['public.steady'])
   })
 
   test('waits with a run whose rows are still counted', async () => {

@@ -278,15 +278,6 @@ describe('a notice', () => {
     expect(await tell('slow-runs')).toBeNull()
   })
 
-  test('tells of a canceled batch once', async () => {
-    await sql`
-      insert into viewkeeper.batches (id, status, trigger, requested_by, selection, requested_at, finished_at, error)
-      values ('b-1', 'canceled', 'http', 'ann', '{}', now(), now(), '{"class":"Canceled","message":"Somebody did."}')`
-    expect((await tell('failed-batches'))?.subject).toBe('[production] batch b-1 was canceled')
-    expect((await tell('failed-batches'))?.subject).toBe('[production] failed-batches: Something happened.')
-    expect(await tell()).toBeNull()
-  })
-
   test('of a failed batch comes by itself while no monitor has seen that its view fails', async () => {
     const batch = (id: string) => sql`
       insert into viewkeeper.batches (id, status, trigger, requested_by, selection, requested_at, finished_at, error)
@@ -400,17 +391,6 @@ describe('a sender', () => {
     const received = await prepare('one', 'failed-runs')
     expect(await confirm(lost.token)).toEqual({ noted: false })
     expect(await confirm(received.token)).toEqual({ noted: true })
-  })
-
-  test('confirms only the slow refreshes that it has told: one that ends meanwhile is told next', async () => {
-    const isSlow = (view: string) => writePast([{ view, ago: '90 seconds', durationMs: 90_000 }])
-    await isSlow('quiet')
-    const { message, token } = await prepare('one', 'slow-runs')
-    expect(noticeOf(message).causes).toMatchObject([{ view: 'public.steady' }, { view: 'public.quiet' }])
-    await isSlow('shaky')
-    await confirm(token)
-    expect(noticeOf(await tell('slow-runs')).causes).toMatchObject([{ code: 'Slow', view: 'public.shaky' }])
-    expect(await tell('slow-runs')).toBeNull()
   })
 
   test('confirms only what it has told: what happens meanwhile is told next', async () => {

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { freeze, useProjects } from './projects.ts'
 
 const start = useProjects()
@@ -90,63 +89,10 @@ describe('freezing', () => {
     })
   })
 
-  test('writes nothing where one of several does not run, and says where in which view', async () => {
-    const { project, sql } = await start()
-    project.author('fine', 'select id from public.orders')
-    project.author('wrong', 'select id,\n       nothing\n  from public.fine')
-    const before = await wholeCatalog(sql)
-    expect(await project.refused(...freeze())).toBe(
-      'public.wrong, line 2 of its query: column "nothing" does not exist (42703). Nothing was written.',
-    )
-    expect(project.files('migrations')).toEqual([])
-    expect(await wholeCatalog(sql)).toEqual(before)
-  })
-
-  test('tells all that is wrong in all files at once', async () => {
-    const { project } = await start()
-    project.author('one', 'select id from public.orders;\nselect 2')
-    project.author(
-      'two',
-      'select id from public.orders',
-      `retires: 3, uniqueKey: [], grants: [{ privileges: ['look'], to: 'x' }]`,
-    )
-    project.author('three', 'delete from orders')
-    project.write('views/four.ts', 'export const nothing = 1\n')
-    project.write('views/five.ts', `import { defineView } from 'viewkeeper'\nthrow new Error('not today')\n`)
-    const problems = (await project.refused(...freeze())).split('\n')
-    expect(problems[0]).toBe('views/ is not valid:')
-    const places = problems.slice(1).map((line) => line.trim().split(/ {2}/)[0])
-    expect(places).toEqual([
-      'views/five.ts:2',
-      'views/four.ts:1',
-      'views/one.sql:2',
-      'views/three.sql:1',
-      ...Array(3).fill('views/two.ts:4'),
-    ])
-    expect(problems.join('\n')).toContain('did you mean retries?')
-    expect(project.files('migrations')).toEqual([])
-    expect(await project.refused('check')).toContain('views/ is not valid:')
-  })
-
   test('takes only the views that are named', async () => {
     const { project } = await start()
     for (const name of ['one', 'two']) project.author(name, 'select id from public.orders')
     await project.succeed(...freeze('two'))
     expect(project.files('migrations')).toEqual(['001_two.down.sql', '001_two.up.sql'])
-  })
-
-  test.each([
-    ['quotes and backslashes', `it's "odd" \\ \${x} %s`],
-    ['lines', 'one\ntwo\n-- }\n\nthree'],
-    ['lines as on Windows', 'one\r\ntwo'],
-    ['letters of the world', 'Ü 日本 😀 \u2028'],
-  ])('keeps a comment with %s', async (_, comment) => {
-    const { project, sql } = await start()
-    project.author('sales', 'select id from public.orders', `comment: ${JSON.stringify(comment)}`)
-    await project.succeed(...freeze())
-    await project.succeed('migrate', 'up')
-    expect(await sql`select obj_description('sales'::regclass) as comment`).toEqual([{ comment }])
-    await project.succeed('check')
-    expect(await project.succeed(...freeze())).toContain('nothing has changed')
   })
 })

@@ -30,16 +30,6 @@ describe('checking', () => {
     expect(offline.code).toBe(1)
     expect(JSON.parse(offline.out).differences).toMatchObject([{ view: 'public.sales', kind: 'unfrozen' }])
   })
-
-  test('finds views that are frozen, but authored no more', async () => {
-    const { project } = await start()
-    project.author('sales', 'select id from public.orders')
-    await project.succeed(...freeze())
-    project.unauthor('sales')
-    const { code, out } = await project.run(['check', '--offline'])
-    expect(code).toBe(1)
-    expect(out).toMatch(/✗ public\.sales +unauthored +frozen in 001_sales, but no file of views\/ defines it/)
-  })
 })
 
 describe('migrating', () => {
