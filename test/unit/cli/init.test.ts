@@ -56,6 +56,24 @@ describe('what init makes', () => {
     expect(made['.gitignore']).toBe('node_modules/\n.viewkeeper/\ncdk.out/\n')
   })
 
+  test('for serve has nothing of AWS, and the defaults written out', () => {
+    const plan = planInit(folder({}, { serves: true }))
+    expect(done(plan)).toEqual([
+      'package.json make',
+      'viewkeeper.config.ts make',
+      'views/README.md make',
+      'migrations/README.md make',
+      '.github/workflows/viewkeeper.yml make',
+      '.gitignore make',
+    ])
+    const made = filesAfter({}, plan)
+    expect(JSON.parse(made['package.json']!)).toMatchObject({ dependencies: { viewkeeper: '^1.0.0' } })
+    expect(made['viewkeeper.config.ts']).toContain("nightly: { at: '02:00', timeZone: 'Etc/UTC' }")
+    const told = nextSteps(folder({}, { serves: true })).join('\n')
+    expect(`${Object.values(made).join('\n')}${told}`).not.toMatch(/cdk|aws-|lambda|environments:/i)
+    expect(told).toMatch(/adopt --all.*notify --test.*serve/s)
+  })
+
   test.each([
     ['an empty folder', {}],
     ['a CDK app', cdkApp],

@@ -15,7 +15,9 @@ test('the engine loads nothing of AWS, however deep', async () => {
   })
   const files = Object.keys(metafile.inputs)
   expect(files).toContain('src/run/refresh.ts')
-  expect(files.filter((file) => /node_modules\/(@aws|@smithy|@middy|aws)|src\/edge\//.test(file))).toEqual([])
+  // The certificates of RDS are data, for an address that names such a server.
+  const aws = /node_modules\/(@aws|@smithy|@middy|aws(?!-ssl-profiles\/))|src\/edge\//
+  expect(files.filter((file) => aws.test(file))).toEqual([])
 })
 
 const databaseUrl = 'postgres://nobody@127.0.0.1:1/none'
