@@ -193,6 +193,15 @@ describe('on a terminal of 80 columns', () => {
     await succeed('refresh', 'sales')
     expect(await succeed('ls', '--stale')).not.toContain('sales')
   })
+
+  test('no line of a list is longer, and the terminal says in colour what is fresh', async () => {
+    for (const words of ['ls', 'runs', 'batches', 'metrics', 'show sales_top', 'why sales_top']) {
+      const shown = terminal(words.split(' '))
+      expect(await shown.exitCode).toBe(0)
+      expect(shown.wrapped()).toEqual([])
+      expect(shown.written()).toContain(`${esc}[`)
+    }
+  })
 })
 
 test('pause and resume change views or everything, and ls says so', async () => {
