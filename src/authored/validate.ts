@@ -1,7 +1,7 @@
 import { type Definition, type GrantDefinition, outsideClock } from '../catalog/plan/definition.ts'
 import { Problem } from '../problem.ts'
 import { displayName, parseName } from '../sql/names.ts'
-import { readSettings } from '../sql/settings.ts'
+import { settingTexts } from '../sql/settings.ts'
 import { checksFrom } from './checks.ts'
 import type { AuthoredView } from './define-view.ts'
 import { reportDuplicates } from './duplicates.ts'
@@ -178,7 +178,7 @@ function settingsOf(
 ): Record<string, string> {
   const read = Object.entries(settings).flatMap(([name, value]) => {
     try {
-      return Object.entries(readSettings(view, { [name]: value }))
+      return Object.entries(settingTexts(view, { [name]: value }))
     } catch (error) {
       if (!(error instanceof Problem)) throw error
       report.add(['settings', name], error.message)

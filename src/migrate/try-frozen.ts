@@ -4,7 +4,6 @@ import { readLiveView } from '../catalog/db/look.ts'
 import type { LiveView } from '../catalog/plan/live-view.ts'
 import { Problem } from '../problem.ts'
 import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
-import { queryOf } from '../rebuild/plan/create.ts'
 import { ownersSandboxed } from '../rebuild/plan/shadow.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
@@ -315,7 +314,7 @@ async function insistOnChecks(sql: Sql, change: FrozenChange): Promise<void> {
   for (const part of partsOf(change)) {
     if (part.does !== 'define') continue
     const { definition } = part
-    const bad = await findBadCheck(sql, definition, queryOf(definition.sql), definition.checks)
+    const bad = await findBadCheck(sql, definition)
     if (bad !== null)
       throw new Problem(
         'MigrationFailed',

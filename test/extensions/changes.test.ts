@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { checkViews } from '../../src/migrate/check.ts'
+import { describeViews, isDefined } from '../../src/migrate/describe.ts'
 import { migrateDown, migrateUp } from '../../src/migrate/migrate.ts'
-import { describeViews, isDefined } from '../../src/watch/describe.ts'
 import { describeInCatalog } from '../support/catalog/catalog.ts'
 import { wholeCatalog } from '../support/catalog/whole-catalog.ts'
 import { callAlter } from '../support/views/alter.ts'

@@ -5,6 +5,7 @@ import { fixesOf, fixLines } from '../../../src/catalog/plan/rights.ts'
 import { sayCronJobs } from '../../../src/migrate/authoring/cron-jobs.ts'
 import { canonicalOf } from '../../../src/migrate/authoring/unfrozen.ts'
 import { readCronFacts } from '../../../src/migrate/db/cron-jobs.ts'
+import { type Described, type DescribedView, isDefined } from '../../../src/migrate/describe.ts'
 import { type Fresh, readFrozenMigrations, toMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import { refuseOtherFolders } from '../../../src/migrate/own-folder.ts'
 import { planFreeze } from '../../../src/migrate/plan/freeze.ts'
@@ -16,7 +17,6 @@ import { fileNameOf } from '../../../src/sql/file-names.ts'
 import { displayName, displayPart, identifierFault, quoteName, unquoted } from '../../../src/sql/names.ts'
 import { nameFault, schemaFault } from '../../../src/sql/reserved-names.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
-import { type Described, type DescribedView, isDefined } from '../../../src/watch/describe.ts'
 import { harmless } from '../../output/width.ts'
 import { readAuthored } from '../../project/authored.ts'
 import { readFolders } from '../../project/config.ts'
@@ -60,12 +60,12 @@ export async function adopt(options: AdoptOptions): Promise<void> {
   const described = await (await targetOf({ env })).describe(
     all ? 'all' : [...new Set(named.map((view) => quoteName(qualified(view, 'view'))))],
   )
-  const isFresh = ({ definition }: DescribedView) =>
-    !known.has(quoteName(definition)) && faultOf(definition) === null
+  const isFresh = (view: DescribedView) => !known.has(quoteName(view.definition)) && faultOf(view) === null
   const views = described.filter(isDefined)
   const fresh = views.filter(isFresh)
-  for (const { definition } of views) {
-    const why = known.has(quoteName(definition)) ? 'is authored already' : faultOf(definition)
+  for (const view of views) {
+    const { definition } = view
+    const why = known.has(quoteName(definition)) ? 'is authored already' : faultOf(view)
     if (why !== null) report.line(dim(`· ${displayName(definition)}   ${why}`))
   }
   if (fresh.length === 0) {
@@ -114,13 +114,14 @@ async function sayCron(): Promise<void> {
 }
 
 /** Why a view cannot be authored; null if it can. */
-function faultOf({ schema, name, indexes }: DescribedView['definition']): string | null {
+function faultOf({ definition: { schema, name, indexes }, misread }: DescribedView): string | null {
   const names = [name, ...indexes.map((index) => index.name)]
   for (const [at, part] of [schema, ...names].entries()) {
     const fault = identifierFault(part) ?? (at === 0 ? schemaFault(part) : nameFault(part))
     if (fault !== null) return `not adopted: ${displayPart(part)} ${fault}. Rename it first`
   }
-  return null
+  // A gateway of an older version does not say this.
+  return misread ? `not adopted: ${misread}. Create it by own SQL` : null
 }
 
 /** Why own SQL cannot name a plain view; null if it can. */
@@ -159,7 +160,8 @@ async function freezeAdopted(
   })
   await writeMigrations(toMigrations(migrations, frozen))
   for (const { definition, leftOut, rights } of fresh) {
-    const left = staysOnly(leftOut)
+    const { search_path: path } = definition.settings
+    const left = `${path === undefined ? '' : dim(`   read with search_path ${path}`)}${staysOnly(leftOut)}`
     const why = whyNot(rights)
     if (why === null) report.success(`${displayPart(definition.name)}${left}`)
     else report.warning(`${displayPart(definition.name)}   ${why}${left}`)

@@ -3,7 +3,7 @@ import { failureOf } from '../../catalog/db/failing.ts'
 import type { BatchError } from '../../catalog/plan/run.ts'
 import { batchPlaces } from '../../catalog/plan/shadow-names.ts'
 import type { Scope } from '../../rebuild/plan/scope.ts'
-import { openBatch } from '../../run/db/runs.ts'
+import { openBatch, sentOnce } from '../../run/db/runs.ts'
 import { endBuilt } from '../../run/life/of-batch.ts'
 import { isOpenBatch } from '../../run/life/transition.ts'
 import type { TogetherGroup } from '../../run/plan/turn.ts'
@@ -280,7 +280,7 @@ export function recordExchange(
   return withTransaction(sql, async (transaction) => {
     const [lead] = await transaction<{ id: number }[]>`
       with place as (${openBatch(transaction, batchId)})
-      update viewkeeper.runs r set plan = ${transaction.json(plan as never)}, group_run_id = null, updated_at = clock_timestamp()
+      update viewkeeper.runs r set plan = ${sentOnce(transaction, plan)}, group_run_id = null, updated_at = clock_timestamp()
         from place where r.batch_id = ${batchId} and r.definition_id = ${first ?? 0} and r.status = 'built'
       returning r.id`
     if (lead === undefined) return null

@@ -129,7 +129,7 @@ export async function readDefinition(
 }
 
 /**
- * The queries of these views as authors wrote them, by `quoteName`; none if there is no schema `viewkeeper`, or if the login
+ * The queries of these views as authors wrote them for the search path of our login, by `quoteName`; none if there is no schema `viewkeeper`, or if the login
  * may not read it.
  */
 export async function readAuthoredQueries(sql: Sql, views: QualifiedName[]): Promise<Map<string, string>> {
@@ -138,7 +138,7 @@ export async function readAuthoredQueries(sql: Sql, views: QualifiedName[]): Pro
   const rows = await sql<{ schema: string; name: string; sql: string }[]>`
     select d.schema_name as schema, d.name, d.sql from viewkeeper.definitions d
       join jsonb_to_recordset(${sql.json(asked)}) as x(schema text, name text) on x.schema = d.schema_name and x.name = d.name
-     where d.source = 'authored' and d.sql is not null and d.removed_at is null`
+     where d.source = 'authored' and d.sql is not null and d.removed_at is null and not d.settings ? 'search_path'`
   return new Map(rows.map((row) => [quoteName(row), row.sql]))
 }
 

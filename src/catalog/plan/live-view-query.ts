@@ -173,17 +173,18 @@ export const liveViewHashQuery = (
  * has another hash without its privileges by now: the comparison by hash reports that.
  */
 export const differenceQuery = (relation: string, hash: string, shadow: string): string => `
-select case when ${hashWithoutGrants('live.f')} = ${hash} then (
+select case when ${hashWithoutGrants("(x.f -> 'live')")} = ${hash} then (
          select coalesce(string_agg(part || coalesce(' (' || case part
              when 'view' then (select string_agg(k.key, ', ') from jsonb_each(a.value) k where k.value is distinct from b.value -> k.key)
              else (select string_agg(e ->> 'name', ', ')
-                     from jsonb_array_elements(live.f -> part) e
+                     from jsonb_array_elements(x.f -> 'live' -> part) e
                     where not coalesce(b.value, '[]') @> jsonb_build_array(case part when 'columns' then e else e - 'name' end))
              end || ')', ''), ', '), '')
-           from (${comparable('live.f')}) a full join (${comparable('shadow.f')}) b using (part)
+           from (${comparable("x.f -> 'live'")}) a full join (${comparable("x.f -> 'shadow'")}) b using (part)
           where a.value is distinct from b.value)
        else '' end
-  from (${liveViewQuery(relation)}) as live(f), (${liveViewQuery(shadow)}) as shadow(f)`
+  from (select jsonb_object_agg(r.side, doc.f) as f
+          from (values (${relation}, 'live'), (${shadow}, 'shadow')) as r(relation, side), lateral (${liveViewQuery('r.relation')}) as doc(f)) as x`
 
 /** A live view in parts. Indexes and statistics are without their names, and sorted by the rest. */
 const comparable = (live: string): string => `

@@ -117,12 +117,13 @@ select t.part, t.name, ${normalTree('t.tree', relation, nameOf)} as tree
 
 /**
  * A query for one text: in which parts the trees of a view and of its copy differ; null if they mean the same. All arguments are expressions;
- * `nameOf` is for the copy: see `normalTree`.
+ * for `nameOf` see `normalTree`.
  */
 export const treeDifferences = (view: string, copy: string, nameOf?: string): string => `
+with trees as (select r.*, t.* from (values (${view}, 'view'), (${copy}, 'copy')) as r(relation, side), lateral (${treesQuery('r.relation', nameOf)}) as t)
 select string_agg(distinct case a.part when 'query' then ${placeQuery('a.tree', 'b.tree')} else concat('the expressions of ', a.part, ' ', a.name) end, ', ')
-  from (${treesQuery(view)}) as a left join (${treesQuery(copy, nameOf)}) as b on b.part = a.part and (a.part = 'query' or b.tree = a.tree)
- where b.tree is distinct from a.tree`
+  from trees a left join trees b on b.side = 'copy' and b.part = a.part and (a.part = 'query' or b.tree = a.tree)
+ where a.side = 'view' and b.tree is distinct from a.tree`
 
 /** A query for one text: the trees of a view with the names of their parts. */
 export const treesText = (relation: string): string =>

@@ -102,7 +102,7 @@ async function serve(
       }
     }
     case 'describe': {
-      const { describeViews } = await import('../../watch/describe.ts')
+      const { describeViews } = await import('../../migrate/describe.ts')
       return { views: await describeViews(database, command.views) }
     }
     case 'doctor': {

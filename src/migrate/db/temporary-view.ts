@@ -1,10 +1,10 @@
 import type { ReadQuery } from '../../catalog/plan/assumed-shadow.ts'
-import type { ViewDefinition } from '../../catalog/plan/definition.ts'
 import { readable } from '../../catalog/plan/server-sql.ts'
 import { queryOf } from '../../rebuild/plan/create.ts'
 import type { Sql } from '../../server/connect.ts'
 import { takeRolePath, takeSafePath } from '../../server/role-path.ts'
 import { undone } from '../../server/rolled-back.ts'
+import { type Authored, takePath } from '../../set-aside/db/trial.ts'
 
 /**
  * Whether the login may write nothing of Viewkeeper's. Only such a login may parse somebody's SQL as itself:
@@ -23,9 +23,10 @@ export async function onlyReads(sql: Sql): Promise<boolean> {
  * How this server writes a definition's query, and the columns. A temporary view of the query is made and undone, which takes
  * no right on what the query reads.
  */
-export const readQuery = (sql: Sql, definition: ViewDefinition): Promise<ReadQuery> =>
+export const readQuery = (sql: Sql, definition: Authored): Promise<ReadQuery> =>
   undone(sql, async (part) => {
     const name = 'pg_temp.viewkeeper_0'
+    await takePath(part, definition)
     await takeRolePath(part, { local: true })
     await part.unsafe(`create temporary view ${name} as\n${queryOf(definition.sql)}`)
     await takeSafePath(part, { local: true })

@@ -1,14 +1,17 @@
 import { findView } from '../../catalog/db/catalog.ts'
 import { readDependencies } from '../../catalog/db/graph.ts'
 import { shadowKey } from '../../catalog/db/shadow-key.ts'
-import { type Checks, checksOf, type DataCheck } from '../../catalog/plan/checks.ts'
+import { checksOf, type DataCheck } from '../../catalog/plan/checks.ts'
+import type { Definition } from '../../catalog/plan/definition.ts'
 import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
 import { type Checked, measureCheck, queryOfCheck } from '../../rebuild/plan/check-data.ts'
+import { queryOf } from '../../rebuild/plan/create.ts'
 import { setting } from '../../rebuild/plan/locks.ts'
 import type { Sql } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { undone } from '../../server/rolled-back.ts'
 import { conditionOf, mayPass } from '../../server/sqlstate.ts'
+import { takePath } from '../../set-aside/db/trial.ts'
 import { type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Sandbox, Statement } from '../../sql/plan.ts'
 import { callsOf } from './calls-of.ts'
@@ -19,13 +22,10 @@ const limitMs = 3000
  * What is wrong with the first bad check of a view that is there, filled or not; null if each can be parsed, made on the view
  * without its rows, reads the view under its own name only, and calls nothing that writes. All of it is undone.
  */
-export async function findBadCheck(
-  sql: Sql,
-  name: QualifiedName,
-  query: string,
-  checks: Checks,
-): Promise<string | null> {
-  const all = checksOf(name.name, checks).filter(({ atMost }) => atMost === undefined)
+export async function findBadCheck(sql: Sql, definition: Definition): Promise<string | null> {
+  const name = { schema: definition.schema, name: definition.name }
+  const query = queryOf(definition.sql)
+  const all = checksOf(name.name, definition.checks).filter(({ atMost }) => atMost === undefined)
   if (all.length === 0) return null
   const [owner] = await sql<{ role: string }[]>`
     select relowner::regrole::text as role from pg_catalog.pg_class where oid = to_regclass(${quoteName(name)})`
@@ -36,6 +36,7 @@ export async function findBadCheck(
   const empty = { schema: name.schema, name: `viewkeeper_empty_${key}` }
   const nulls = { schema: name.schema, name: `viewkeeper_nulls_${key}` }
   return undone(sql, async (part) => {
+    await takePath(part, definition)
     await executeStatements(
       part,
       [

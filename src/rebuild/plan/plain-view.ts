@@ -3,6 +3,7 @@ import { authoredGrants } from '../../catalog/plan/differences.ts'
 import { grantStatement } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { displayName, literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { operatorsPath } from '../../sql/search-path.ts'
 import { buildShadow } from './shadow.ts'
 
 /** A plain view of the database as own SQL. */
@@ -22,12 +23,19 @@ export interface DescribedPlainView {
 /** Describes a plain view as own SQL that gives it to `owner`; null: to the role that owns what own SQL makes. Pure. */
 export function plainViewOf(live: LiveView, owner: string | null, trusted: boolean): DescribedPlainView {
   const { view, triggers, rules } = live
+  const needsPath = operatorsPath(view.path) !== ''
+  const onPath = (path: string) =>
+    needsPath ? [`perform pg_catalog.set_config('search_path', ${path}, true)`] : []
+  const [create, ...attributes] = buildShadow(live, { view }).map(({ sql }) => sql) as [string, ...string[]]
   const statements = [
     ...(owner === null ? [] : [`set local role ${quoteIdentifier(owner)}`]),
-    ...buildShadow(live, { view }).map(({ sql }) => sql),
+    ...onPath(literal(view.path)),
+    create,
+    ...onPath('path'),
+    ...attributes,
     ...authoredGrants(live).map((grant) => grantStatement(grant, quoteName(view))),
   ].map((sql) => `    ${sql};\n`)
-  const body = `begin
+  const body = `${needsPath ? "declare path constant text := pg_catalog.current_setting('search_path');\n" : ''}begin
   if pg_catalog.to_regclass(${literal(quoteName(view))}) is null then
 ${statements.join('')}  end if;
 end`

@@ -120,6 +120,18 @@ export async function startRunHere(
   return row.id
 }
 
+/** A plan as an expression for jsonb. A plan that repeats itself, as swaps describe views, sends each line of its statements once. */
+export function sentOnce(sql: Sql, plan: object) {
+  const lines = JSON.stringify(plan).split(/(?<=\\n)/)
+  const places = new Map([...new Set(lines)].map((line, at) => [line, at + 1]))
+  if (lines.length < 2 * places.size) return sql.json(plan as never)
+  // JSON writes this character as an escape.
+  const separator = '\x01'
+  return sql`(
+    select string_agg(line[at::integer], '' order by n)::jsonb from string_to_array(${[...places.keys()].join(separator)}, ${separator}) line,
+           string_to_table(${lines.map((line) => places.get(line)).join()}, ',') with ordinality as x(at, n))`
+}
+
 const pendingRun = (plan: Plan, response: RunResponse): NewRun => ({
   status: 'pending',
   plan,
@@ -135,7 +147,7 @@ export async function replan(sql: Sql, id: number, plan: Plan, response: RunResp
   const { count } = await sql`
     with gone as (${endFollowers(sql, id)}),
     made as (
-      update viewkeeper.runs set plan = ${sql.json(plan as never)}, fills = ${plan.fills}, updated_at = clock_timestamp(),
+      update viewkeeper.runs set plan = ${sentOnce(sql, plan)}, fills = ${plan.fills}, updated_at = clock_timestamp(),
              claim_by = case when claim_by is not null then clock_timestamp() + make_interval(secs => ${claimWithinSeconds}) end,
              meta = jsonb_set(meta, '{response}', ${sql.json(response as never)})
        where id = ${id} and status = 'pending'
@@ -222,7 +234,7 @@ function insertion(
                                  idempotency_key, status, plan, fills, meta, error, claim_by, finished_at, duration_ms,
                                  batch_id, attempt, as_of, held_back_by)
     select ${run.definitionId}::integer, ${run.schema}, ${run.name}, ${run.operation}, ${run.trigger}, ${run.requestedBy},
-           ${run.caller}, ${run.idempotencyKey}, ${status}, ${json(plan)}::jsonb, ${plan?.fills ?? false},
+           ${run.caller}, ${run.idempotencyKey}, ${status}, ${plan === null ? null : sentOnce(sql, plan)}::jsonb, ${plan?.fills ?? false},
            ${json({ request: run.request, response })}::jsonb, ${json(error)}::jsonb,
            clock_timestamp() + make_interval(secs => ${claimBy}),
            case ${status} when 'pending' then null else clock_timestamp() end,

@@ -20,7 +20,7 @@ do $viewkeeper$
 declare
   -- Read before code of others is executed, which may change settings.
   run constant integer := pg_catalog.current_setting('viewkeeper.run')::pg_catalog.int4;
-  role_path constant text := pg_catalog.current_setting('viewkeeper.role_path');
+  role_path text := pg_catalog.current_setting('viewkeeper.role_path');
   home constant text := pg_catalog.current_setting('role');
   login_settings constant jsonb := pg_catalog.current_setting('viewkeeper.login_settings')::pg_catalog.jsonb;
   own_settings jsonb;
@@ -222,6 +222,7 @@ begin
         for setting_name, setting_value in select * from jsonb_each_text(work -> 'settings') loop
           perform set_config(setting_name, setting_value, true);
         end loop;
+        role_path := coalesce(work #>> '{settings,viewkeeper.role_path}', role_path);
         perform set_config('lock_timeout', work #>> '{cutOver,giveUpAfterMs}', true);
         todo := work -> 'prepare';
       end if;

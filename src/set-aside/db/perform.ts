@@ -1,4 +1,3 @@
-import type { ViewDefinition } from '../../catalog/plan/definition.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { liveViewQuery } from '../../catalog/plan/live-view-query.ts'
 import { readableView } from '../../catalog/plan/server-sql.ts'
@@ -6,6 +5,7 @@ import { Problem, sentences } from '../../problem.ts'
 import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
 import { type Sql, withSavepoint } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
+import { readRolePath } from '../../server/role-path.ts'
 import { conditionOf, mayPass } from '../../server/sqlstate.ts'
 import { quoted } from '../../sql/commands.ts'
 import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
@@ -14,11 +14,12 @@ import { type AsideView, describeItem, nameOf } from '../plan/items.ts'
 import { adorn, type Making, makeFrom, makeView } from '../plan/make.ts'
 import { readBelow } from './below.ts'
 import { readTrees } from './trees.ts'
+import { type Authored, takePath } from './trial.ts'
 
 /** From what items are made, and what to do if that fails. */
 export interface Source {
   /** Definitions that take the place of the old ones. */
-  given: ViewDefinition[]
+  given: Authored[]
   /** What to do if a view cannot be made: the end of the message. */
   advice: string
   /** Whether an item that is there already is refused (DependentsExist). */
@@ -46,8 +47,13 @@ export async function makeItem(
   if (there !== null && view.kind === 'materialized view') return { how: 'there', sql: [] }
   if (there !== null) return { how: 'adorned', sql: await performMaking(sql, item, adorn(item), advice) }
   const definition = given.find((each) => quoteName(each) === quoteName(view))
-  if (definition !== undefined)
-    return { how: 'made', sql: await performMaking(sql, item, makeFrom(item, definition), advice) }
+  if (definition !== undefined) {
+    const path = await readRolePath(sql)
+    await takePath(sql, definition)
+    const performed = await performMaking(sql, item, makeFrom(item, definition), advice)
+    await takePath(sql, { settings: { search_path: path } })
+    return { how: 'made', sql: performed }
+  }
   const frozen = await makeAsFrozen(sql, item, advice)
   return { how: 'made', sql: frozen ?? (await performMaking(sql, item, makeView(item), advice)) }
 }

@@ -1,6 +1,6 @@
 import { shadowKey } from '../../catalog/db/shadow-key.ts'
 import { inPlaceOf, sandboxed } from '../../catalog/plan/acting.ts'
-import type { ViewDefinition } from '../../catalog/plan/definition.ts'
+import type { Definition, ViewDefinition } from '../../catalog/plan/definition.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { liveViewQuery } from '../../catalog/plan/live-view-query.ts'
 import { readableView } from '../../catalog/plan/server-sql.ts'
@@ -9,10 +9,12 @@ import { executeStatements, StatementRefused } from '../../rebuild/db/statements
 import { createNames, createStatements } from '../../rebuild/plan/create.ts'
 import { setting } from '../../rebuild/plan/locks.ts'
 import type { Sql } from '../../server/connect.ts'
+import { readRolePath } from '../../server/role-path.ts'
 import { undone } from '../../server/rolled-back.ts'
 import { withoutLooks } from '../../sql/backups.ts'
 import { literal, quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
+import { rolePathSetting } from '../../sql/search-path.ts'
 
 /**
  * The live view that this server makes of a definition: an empty shadow is created beside the real view, described, and
@@ -21,7 +23,7 @@ import type { Plan, Statement } from '../../sql/plan.ts'
  */
 export async function readShadow(
   sql: Sql,
-  definition: ViewDefinition,
+  definition: Authored,
   owner: string,
   live?: LiveView,
 ): Promise<LiveView> {
@@ -66,7 +68,7 @@ export async function isSameQuery(sql: Sql, a: LiveView, b: LiveView): Promise<b
  */
 export const describeShadow = (
   sql: Sql,
-  definition: ViewDefinition,
+  definition: Authored,
   owner: string,
   onPath?: (path: string) => string,
   nameOf?: string,
@@ -76,6 +78,7 @@ export const describeShadow = (
     const shadow = quoteName({ schema: definition.schema, name: names.view })
     const statements = sandboxed(owner, definition, createStatements(definition, names))
     const [create, ...others] = statements as [Statement, ...Statement[]]
+    await takePath(part, definition)
     await executeStatements(
       part,
       inPlaceOf(owner, [create, withoutDefaultGrants(shadow), ...others]),
@@ -95,6 +98,17 @@ export const describeShadow = (
     }
   })
 
+/** A definition as far as it makes a view. */
+export type Authored = ViewDefinition & Partial<Pick<Definition, 'settings'>>
+
+/** Takes the search path of a definition for its own SQL, for the current transaction. */
+export async function takePath(
+  sql: Sql,
+  { settings: { search_path: path } = {} }: Partial<Pick<Definition, 'settings'>>,
+): Promise<void> {
+  if (path !== undefined) await applySettings(sql, { [rolePathSetting]: path })
+}
+
 /** Applies the settings of a definition, for the current transaction. Throws StatementRefused. */
 export const applySettings = (sql: Sql, settings: Record<string, string>): Promise<void> =>
   executeStatements(
@@ -104,10 +118,12 @@ export const applySettings = (sql: Sql, settings: Record<string, string>): Promi
   )
 
 /** Performs a plan that fills no view, statement by statement, in the current transaction. Throws StatementRefused. */
-export const performPlan = (sql: Sql, { settings, prepare, cutOver }: Plan): Promise<void> =>
-  applySettings(sql, settings).then(() =>
-    executeStatements(sql, [...prepare, ...withoutLooks(cutOver.statements)], false),
-  )
+export async function performPlan(sql: Sql, { settings, prepare, cutOver }: Plan): Promise<void> {
+  const path = await readRolePath(sql)
+  await applySettings(sql, settings)
+  await executeStatements(sql, [...prepare, ...withoutLooks(cutOver.statements)], false)
+  await applySettings(sql, { [rolePathSetting]: path })
+}
 
 /** Revokes what default privileges have granted on the new view: only the author's grants are to remain. */
 const withoutDefaultGrants = (view: string): Statement => ({

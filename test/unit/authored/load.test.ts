@@ -133,7 +133,7 @@ const wrong: [input: string, field: string | null, message: RegExp][] = [
   ['minIntervalSeconds: 2 ** 31', 'minIntervalSeconds', /to 2147483647/],
   ["inAll: 'no'", 'inAll', /true or false/],
   ["readOnReplicas: 'yes'", 'readOnReplicas', /true or false/],
-  ["settings: {\nwork_mem: '1MB',\nsearch_path: 'x' }", 'settings.search_path', /search_path/],
+  ["settings: {\nwork_mem: '1MB',\nrole: 'x' }", 'settings.role', /role/],
   ['settings: { jit: null }', 'settings.jit', /a text, a number/],
   ["dependsOn: [\n'app.a',\n'b']", 'dependsOn.1', /"public\.b"/],
   ["dependsOn: ['a.b.c']", 'dependsOn.0', /with its schema/],

@@ -154,8 +154,15 @@ describe('the settings of a definition', () => {
     })
   })
 
+  test('have a search path that only the SQL of the view sees', () => {
+    expect(readSettings('v', { jit: 'off', search_path: 'kinds, public' })).toEqual({
+      jit: 'off',
+      'viewkeeper.role_path': 'kinds, public',
+    })
+  })
+
   test.each([
-    'search_path',
+    'viewkeeper.role_path',
     'role',
     'session_replication_role',
     'statement_timeout',
