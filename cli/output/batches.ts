@@ -114,7 +114,9 @@ function waitText({ view, waitsFor }: BatchView, batch: BatchDetails): string {
   if (waitsFor.length > 0) return `waits for ${names(waitsFor.map(short), 3)}`
   const begins = !views.some(({ status }) => status === 'running')
   if (begins && startedAt === null) return 'waits until other batches leave it a place'
-  return begins ? 'begins soon' : `waits for one of ${concurrency} places`
+  return begins
+    ? 'begins soon'
+    : `queued: ${concurrency === 1 ? '1 refresh is' : `${concurrency} refreshes are`} running`
 }
 
 function withOthers({ view }: BatchView, { groups }: BatchDetails): string {

@@ -67,7 +67,7 @@ function lockLines(lock: Why['locks'][number], now: Date, { width, paint }: Outp
     '',
     ...wrap(
       harmless(
-        `${who.filter(Boolean).join(' ')} holds ${mode} on ${short(relation)}: ${how.filter(Boolean).join(', ') || 'more our role may not see'}`,
+        `${who.filter(Boolean).join(' ')} holds ${mode} on ${short(relation)}: ${how.filter(Boolean).join(', ') || "Viewkeeper's role may not see more of this session"}`,
       ),
       width - 2,
     ).map((line, n) => (n === 0 ? `${paint('red', '■')} ${line}` : `  ${line}`)),

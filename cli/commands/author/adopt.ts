@@ -175,8 +175,8 @@ async function freezeAdopted(
     if (fault !== null) report.warning(`${left} ${fault}`)
     else if (!isTrusted(each))
       report.warning(
-        `${left} it belongs to ${each.role}, and own SQL is not sandboxed. ` +
-          `If you trust that role, adopt with --trust ${quoted(unquoted(each.role))}; else create the plain view yourself in a database without it`,
+        `${left} its owner is ${each.role}, whose SQL would run with the rights of your login. ` +
+          `To include it: --trust ${quoted(unquoted(each.role))}`,
       )
   }
 }

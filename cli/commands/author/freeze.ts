@@ -145,7 +145,7 @@ function describe(
   { changed }: NewMigration,
 ): string {
   const valid = `valid on DATABASE_URL, ${wayBack.blocked === null ? 'up and down' : 'up'} (rolled back, not filled)`
-  const there = does === null ? ['the view is in this state already'] : []
+  const there = does === null ? ['settings only: the view itself does not change'] : []
   if (changed.length > 0 && !changed.includes('query')) return [valid, ...there].join(', ')
   return [
     valid,

@@ -39,7 +39,7 @@ export function addTo(program: Command): void {
 Examples:
   viewkeeper ls --stale --failed            what needs you
   viewkeeper ls 'app.*' --sort duration -o wide
-  viewkeeper ls --stale -o name | xargs viewkeeper refresh`,
+  viewkeeper ls --stale -o name | tr '\\n' '\\0' | xargs -0 viewkeeper refresh`,
     )
     .action(async (patterns, { sort, ...options }) => {
       const chosen = filterNames.filter((filter) => (options as Partial<Record<Filter, true>>)[filter])

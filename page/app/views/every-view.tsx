@@ -8,7 +8,7 @@ export function EveryView({ paused, count: views }: { paused: boolean; count: nu
   const pause = async () => {
     const yes = await ask({
       title: 'Pause everything scheduled?',
-      text: 'Schedules and deploys start no refresh until somebody resumes. The data of every view grow old.',
+      text: 'Schedules and deploys start no refresh until somebody resumes. All views will go out of date.',
       yes: 'Pause all',
     })
     if (yes) await pauseAll()

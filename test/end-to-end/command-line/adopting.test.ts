@@ -179,8 +179,8 @@ export default defineView({
       create role "Other one"; create materialized view low as select id from orders;
       create view theirs as select id from low; alter view theirs owner to "Other one"`)
     expect(await project.succeed('adopt', '--all')).toContain(
-      '! plain view public.theirs is not part of the migrations: it belongs to "Other one", and own SQL is not sandboxed. ' +
-        "If you trust that role, adopt with --trust 'Other one'; else create the plain view yourself in a database without it\n",
+      '! plain view public.theirs is not part of the migrations: its owner is "Other one", whose SQL would run with the rights of your login. ' +
+        "To include it: --trust 'Other one'\n",
     )
     expect(project.files('migrations')).toEqual(['001_low.down.sql', '001_low.up.sql'])
   })

@@ -382,8 +382,8 @@ describe('a batch', () => {
       '✗ broken    failed after 0.80 s: division by zero (22012)',
       '● base      building   4 s of about 9.0 s',
       '● other     building   4 s of about 9.0 s',
-      '· view_0    waits for one of 2 places',
-      '· view_1    waits for one of 2 places',
+      '· view_0    queued: 2 refreshes are running',
+      '· view_1    queued: 2 refreshes are running',
       '  and 28 more: 28 waiting',
     ])
   })
