@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/migrate/migrate.ts'
-import type { Database } from '../../../src/server/connect.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { type TestDatabase, useDatabase } from '../../support/servers/database.ts'
 import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
@@ -316,17 +315,6 @@ describe('a migration that fails', () => {
     expect(JSON.stringify([refusal.message, refusal.details, await lastRun()])).not.toContain('secret')
   })
 
-  test('because a key is none any more leaves the index of before', async () => {
-    const view = definition('rekeyed', 'select id, code from public.base', {
-      indexes: [{ name: 'rekeyed_key', unique: true, on: '(id)' }],
-    })
-    const frozen = await made(view)
-    await frozen.freeze([{ ...view, indexes: [{ name: 'rekeyed_key', unique: true, on: '(code)' }] }])
-    expect((await failing(frozen)).message).toMatch(
-      /^migrations\/002_rekeyed\.up\.sql: .*\(23505\), run \d+\./,
-    )
-  })
-
   test('leaves those before it applied, and those after it alone', async () => {
     const frozen = await made()
     const views = [
@@ -396,14 +384,6 @@ describe('a migration that fails', () => {
     const frozen = await made()
     await frozen.freeze([definition(name, 'select 1 as id')])
     expect((await failing(frozen)).message, what).toBe(`migrations/001_${name}.up.sql: ${message}`)
-  })
-
-  test('because an index has the name leaves neither', async () => {
-    const frozen = await made()
-    await sql`create index index_taken on base (id)`
-    const indexes = [{ name: 'index_taken', on: '(id)' }]
-    await frozen.freeze([definition('view_of_taken', 'select 1 as id', { indexes })])
-    expect((await failing(frozen)).message).toContain('relation "index_taken" already exists (42P07)')
   })
 
   test('because a function depends on it and a materialized view reads it, names the function', async () => {
@@ -483,13 +463,6 @@ describe('a migration that fails', () => {
     await sql`drop table new_name`
     await sql`drop materialized view old_name`
     expect((await failing(frozen)).message).toMatch(/^migrations\/002_new_name\.up\.sql: .*public\.old_name/)
-  })
-
-  test('because the server cannot be reached is no failure of the migration', async () => {
-    const frozen = await made()
-    const nowhere: Database = place.as(`nobody_${suffix}`).database
-    const refusal = await refusalOf(migrateUp(migrateCall(nowhere), await frozen.read()))
-    expect(refusal.code).toBe('CredentialsRefused')
   })
 })
 

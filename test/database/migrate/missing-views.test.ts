@@ -217,20 +217,6 @@ describe('a missing view that cannot be made again is named with the reason, and
     expect(await up(frozen, true)).toMatchObject({ repaired: [], missing: [] })
   })
 
-  test('the function in it is own SQL, which is not made again', async () => {
-    const frozen = await newFolder()
-    await frozen.write(
-      '001_rate.up.sql',
-      'create function shop.rate(n integer) returns integer language sql immutable as $$ select n * 2; -- create view no.such $$;\n',
-    )
-    await frozen.write('001_rate.down.sql', 'drop function shop.rate;\n')
-    await frozen.freeze([inShop('rated', 'select shop.rate(id) as rate from public.orders')])
-    await up(frozen)
-    await sql`drop function shop.rate cascade`
-    const { missing } = await up(frozen, true)
-    expect(missing[0]?.because).toBe('function shop.rate(integer) does not exist (42883).')
-  })
-
   test('a table under it is gone, and a view that reads it waits', async () => {
     const frozen = await applied([sales, byShop, inShop('free', 'select 1 as id')])
     await sql`drop table orders cascade`
@@ -240,15 +226,6 @@ describe('a missing view that cannot be made again is named with the reason, and
     expect(missing.map(({ view, because }) => `${view}: ${because}`)).toEqual([
       'shop.sales: relation "public.orders" does not exist (42P01).',
       'shop.by_shop: relation "shop.sales" does not exist (42P01). shop.sales is missing too.',
-    ])
-  })
-
-  test('a column under it was renamed: the server says which', async () => {
-    const frozen = await applied([sales])
-    await sql`drop materialized view shop.sales`
-    await sql`alter table orders rename total to amount`
-    expect((await up(frozen, true)).missing).toMatchObject([
-      { because: 'column "total" does not exist (42703).' },
     ])
   })
 

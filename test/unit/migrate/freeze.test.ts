@@ -117,6 +117,12 @@ describe('what is authored and what is frozen', () => {
     ])
   })
 
+  test('differ in nothing where only keys come in another order', () => {
+    const then = { ...a, indexes: [{ name: 'i', on: '(id)' }], settings: { jit: 'off', work_mem: '1MB' } }
+    const now = { ...a, indexes: [{ on: '(id)', name: 'i' }], settings: { work_mem: '1MB', jit: 'off' } }
+    expect(differences([now], then)).toEqual([])
+  })
+
   test('of a renamed view differ since the rename', () => {
     const change: FrozenChange = { does: 'rename', view: inPublic('a'), to: inPublic('z') }
     expect(differences([{ ...a, name: 'z', sql: 'select 2' }], a, change)).toEqual([
