@@ -393,6 +393,17 @@ describe('a sender', () => {
     expect(await confirm(received.token)).toEqual({ noted: true })
   })
 
+  test('confirms only the slow refreshes that it has told: one that ends meanwhile is told next', async () => {
+    const isSlow = (view: string) => writePast([{ view, ago: '90 seconds', durationMs: 90_000 }])
+    await isSlow('quiet')
+    const { message, token } = await prepare('one', 'slow-runs')
+    expect(noticeOf(message).causes).toMatchObject([{ view: 'public.steady' }, { view: 'public.quiet' }])
+    await isSlow('shaky')
+    await confirm(token)
+    expect(noticeOf(await tell('slow-runs')).causes).toMatchObject([{ code: 'Slow', view: 'public.shaky' }])
+    expect(await tell('slow-runs')).toBeNull()
+  })
+
   test('confirms only what it has told: what happens meanwhile is told next', async () => {
     await becomesStale('quiet')
     await look()
