@@ -126,7 +126,7 @@ test('what keeps a copy from starting is one clear line', async () => {
   wrong.password = 'wrong'
   const cases: [Record<string, string>, string[], string, RegExp][] = [
     [{}, [], '{}', /serve needs a database: set DATABASE_URL/],
-    [{ DATABASE_URL: 'nowhere' }, [], '{}', /DATABASE_URL cannot be used: it is not a URL/],
+    [{ DATABASE_URL: 'nowhere' }, [], '{}', /DATABASE_URL cannot be used: it does not start with postgres:/],
     [{ DATABASE_URL: wrong.href }, [], '{}', /password authentication failed/],
     [{ DATABASE_URL: superuser() }, [], '{}', /superuser/],
     [
