@@ -330,6 +330,14 @@ describe('trying what is about to be frozen is refused, and leaves no trace, whe
     await refused(tryAfter(frozen, known), /doubled_key/, '23505')
   })
 
+  test('only a setting is changed, to none', async () => {
+    const view = definition('set', 'select 1 as id')
+    const frozen = await frozenIn('set', [view])
+    const known = await make(frozen)
+    await frozen.freeze([{ ...view, settings: { work_mem: 'plenty' } }])
+    await refused(tryAfter(frozen, known), /work_mem/, '22023')
+  })
+
   test('a later one of several does not run', async () => {
     const frozen = await frozenIn('later', [
       definition('fine', 'select id from public.base'),

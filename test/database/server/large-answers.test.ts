@@ -78,6 +78,20 @@ describe('an answer is never larger than Lambda allows', () => {
     expect(view.sql).toMatch(/^SELECT 'xxx.*\.\.\. \(70000\d\d characters in all\)$/)
   })
 
+  test('batches with requests of megabytes come in pages', async () => {
+    const [first] = await sql<{ ids: string[] }[]>`
+      with made as (
+        insert into viewkeeper.batches (status, finished_at, trigger, request, selection)
+        select 'success', clock_timestamp(), 'http', names, names
+          from generate_series(1, 6),
+               (select jsonb_build_object('views', jsonb_agg(repeat('v', 100) || g)) as names from generate_series(1, 8000) g) n
+        returning id, serial)
+      select array_agg(id order by serial desc) as ids from made`
+    const { items, pages } = await readPages('GET /batches', 'batches')
+    expect(items.map(({ id }) => id)).toEqual(first?.ids)
+    expect(pages.length).toBeGreaterThan(1)
+  })
+
   test('a batch of thousands of views with long messages comes in pages, in its order', async () => {
     await sql`
       insert into viewkeeper.definitions (schema_name, name, source)

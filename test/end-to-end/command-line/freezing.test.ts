@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { freeze, useProjects } from './projects.ts'
 
 const start = useProjects()
@@ -87,6 +88,18 @@ describe('freezing', () => {
       code: 2,
       err: 'viewkeeper: READ_ON_REPLICAS is "yes". Set it to true or false, or to nothing.\n',
     })
+  })
+
+  test('writes nothing where one of several does not run, and says where in which view', async () => {
+    const { project, sql } = await start()
+    project.author('fine', 'select id from public.orders')
+    project.author('wrong', 'select id,\n       nothing\n  from public.fine')
+    const before = await wholeCatalog(sql)
+    expect(await project.refused(...freeze())).toBe(
+      'public.wrong, line 2 of its query: column "nothing" does not exist (42703). Nothing was written.',
+    )
+    expect(project.files('migrations')).toEqual([])
+    expect(await wholeCatalog(sql)).toEqual(before)
   })
 
   test('takes only the views that are named', async () => {

@@ -105,10 +105,11 @@ describe('what is authored and what is frozen', () => {
   const differences = (authored: Definition[], ...changes: (Definition | FrozenChange)[]) =>
     authoredDifferences(authored, frozen(...changes), (sql) => sql)
 
-  test('differ by a view that was never frozen, under the name that people write', () => {
+  test('differ by a view that was never frozen, under the name that people write, and by one that is authored no more', () => {
     expect(differences([a, definition('Odd', 'select 1')], a)).toEqual([
       { view: 'public."Odd"', kind: 'unfrozen', message: 'it was never frozen' },
     ])
+    expect(differences([], a)).toMatchObject([{ view: 'public.a', kind: 'unauthored' }])
   })
 
   test('differ by the fields that changed, since the migration that says otherwise', () => {

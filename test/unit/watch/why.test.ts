@@ -144,6 +144,7 @@ describe('a view that reads another one', () => {
     })
     expect(codes(standing(), [between])).toEqual([['Upstream', 'Paused'], 'NotYetDue'])
     expect(codes(standing(), [{ ...between, pausedSince: null }])).toEqual(['NotYetDue'])
+    expect(codes(standing(), [base({ populated: false })])[0]).toEqual(['Upstream', 'Unpopulated'])
   })
 
   test('waits in a batch for the lock that the other one waits for', () => {
