@@ -4,7 +4,6 @@ import { printed } from '../../src/sql/names.ts'
 import { unsaid } from '../../src/sql/replicas.ts'
 import { count } from '../../src/terminal/report.ts'
 import type { Findings } from '../../src/watch/doctor.ts'
-import { silenceLines } from '../../src/watch/plan/silence.ts'
 import { harmless } from './width.ts'
 
 /** What the doctor found, as lines for people: a table, what stands in the way, and the SQL that is missing. */
@@ -47,7 +46,7 @@ function linesFor(findings: Findings): string[] {
     ]),
     ...withoutKey.flatMap(({ view, message }) => ['', `${view} ${message}`]),
     ...notSkipped.flatMap(({ text, next }) => ['', text, ...(next === null ? [] : [`  next: ${next}`])]),
-    ...(silence === undefined ? [] : silenceLines(silence)).flatMap((line) => ['', `! ${line}`]),
+    ...(silence?.lines ?? []).flatMap((line) => ['', `! ${line}`]),
     ...(standbys === null ? [] : ['', standbys]),
     ...(copy === undefined ? [] : ['', copy]),
     ...(untried === undefined ? [] : ['', untried]),

@@ -1,7 +1,6 @@
 import type { Why } from '../../src/edge/http/schemas/answers.ts'
 import { ago, ahead, moment } from '../../src/sql/words.ts'
 import { heldBack } from '../../src/watch/diagnosis/held-back.ts'
-import { silenceLines } from '../../src/watch/plan/silence.ts'
 import { short } from './names.ts'
 import type { Output } from './terminal.ts'
 import { runsOfView, standingLine } from './views.ts'
@@ -18,7 +17,7 @@ export function whyLines(why: Why, now: Date, output: Output): string[] {
     ]),
     ...why.locks.flatMap((lock) => lockLines(lock, now, output)),
     ...runsOfView(why.recentRuns, now, output),
-    ...(why.silence === undefined ? [] : silenceLines(why.silence)).flatMap((line) => [
+    ...(why.silence?.lines ?? []).flatMap((line) => [
       '',
       loud(line, output),
     ]),

@@ -63,7 +63,7 @@ export function getWhy(database: Database, view: string, { schedules, environmen
     const byName = new Map(views.map((each) => [each.view, each]))
     const above = viewsAbove(subject.view, dependencies).flatMap((each) => byName.get(each) ?? [])
     const examined = await examineViews(sql, [subject, ...above], { ...standings, schedules }, subject)
-    const silence = await readSilence(sql)
+    const silence = await readSilence(sql, subject.view)
     const [own, ...upstream] = examined as [Examined, ...Examined[]]
     const { id, state, culprit, staleMs, maxStaleMs, lastSuccessAt, asOf, heldBackBy, nextRun } = own
     return {
@@ -84,12 +84,8 @@ export function getWhy(database: Database, view: string, { schedules, environmen
         allPaused: pause,
       }),
       locks: withoutRepeats(examined.flatMap(({ locks }) => locks)),
+      silence,
       recentRuns: id === null ? [] : (await readRuns(sql, { definitionId: id, limit: recentRuns })).rows,
-      silence: {
-        ...silence,
-        unrefreshed: silence.unrefreshed.filter((each) => each === own.view),
-        forgotten: silence.forgotten.filter((each) => each === own.view),
-      },
     }
   })
 }

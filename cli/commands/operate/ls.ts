@@ -16,7 +16,6 @@ import { matchesGlob } from '../../../src/sql/glob.ts'
 import { lagLine } from '../../../src/sql/replicas.ts'
 import { moment } from '../../../src/sql/words.ts'
 import { failingText } from '../../../src/watch/plan/channels.ts'
-import { silenceLines } from '../../../src/watch/plan/silence.ts'
 import { noView } from '../../api/no-view.ts'
 import { readViews } from '../../api/reads.ts'
 import { tableOf } from '../../output/cells.ts'
@@ -93,7 +92,7 @@ function listLines(
   const worst = views.find(({ state }) => isTrouble(signOf(state)))
   const loudly = [
     ...failing.map((each) => failingText(each, moment(each.since, now))),
-    ...(silence === undefined ? [] : silenceLines(silence)), // an older version answers without
+    ...(silence?.lines ?? []), // an older version answers without
   ]
   return [
     ...(paused === null

@@ -14,14 +14,13 @@ export interface Pictured extends Linked {
 }
 
 /** Smaller letters cannot be read: a larger picture scrolls. */
-const leastAtFirst = 0.7
+const least = 0.7
 /** Larger letters help nobody: a smaller picture leaves room. */
-const mostAtFirst = 1.5
+const most = 1.5
 /** What the canvas takes beside a picture: its padding, and a scroll bar. */
 const besides = 40
 /** The part of the window's height that a canvas may take, also on a narrow screen. */
 const highest = 0.68
-const zooms = [0.25, 0.4, 0.55, 0.7, 0.85, 1, 1.25, 1.5, 2]
 
 /** Views as boxes and arrows. Arrow keys go from view to view; the picture scrolls. */
 export function Picture({ views }: { views: Pictured[] }) {
@@ -43,15 +42,12 @@ function Drawn({ drawing, views }: { drawing: Drawing; views: Pictured[] }) {
   const [zoom, setZoom] = useState(1)
   const svg = useRef<SVGSVGElement>(null)
   const byName = new Map(views.map((view) => [view.view, view]))
-  const smaller = () => setZoom(zooms.findLast((each) => each < zoom) ?? zoom)
-  const larger = () => setZoom(zooms.find((each) => each > zoom) ?? zoom)
-  const fitting = () => {
+  useLayoutEffect(() => {
     const wide = (svg.current!.parentElement!.clientWidth - besides) / drawing.width
     // A picture is enlarged as long as all of it can be seen.
     const high = Math.max(1, (innerHeight * highest - besides) / drawing.height)
-    return Math.max(zooms[0]!, Math.min(mostAtFirst, wide, high))
-  }
-  useLayoutEffect(() => setZoom(Math.max(leastAtFirst, fitting())), [drawing])
+    setZoom(Math.max(least, Math.min(most, wide, high)))
+  }, [drawing])
   const go = (event: KeyboardEvent) => {
     const from = (event.target as Element).getAttribute('data-view')
     const to = from === null ? undefined : walk(drawing, from, event.key)
@@ -94,17 +90,6 @@ function Drawn({ drawing, views }: { drawing: Drawing; views: Pictured[] }) {
             return of && <Node key={box.view} box={box} of={of} />
           })}
         </svg>
-      </div>
-      <div class="buttons zoom">
-        <button type="button" aria-label="Smaller" onClick={smaller}>
-          −
-        </button>
-        <button type="button" onClick={() => setZoom(fitting())}>
-          Fit
-        </button>
-        <button type="button" aria-label="Larger" onClick={larger}>
-          +
-        </button>
       </div>
     </div>
   )

@@ -17,46 +17,37 @@ export function roundTicks(from: number, to: number, most: number): Tick[] {
   return multiples(from, to, step).map((at) => ({ at, label: short.format(at) }))
 }
 
-const minute = 60
-const hour = 3600
-const day = 24 * hour
-
-/** The round lengths between two ticks, in milliseconds, and their unit. */
-const lengths: [step: number, unit: number, name: string][] = [
-  ...[1, 2, 5, 10, 20, 50, 100, 200, 500].map((ms) => [ms, 1, 'ms'] as [number, number, string]),
-  ...[1, 2, 5, 10, 30].map((s) => [s * 1000, 1000, 's'] as [number, number, string]),
-  ...[1, 2, 5, 10, 30].map((min) => [min * 60_000, 60_000, 'min'] as [number, number, string]),
-  ...[1, 2, 6, 12, 24, 48].map((h) => [h * 3_600_000, 3_600_000, 'h'] as [number, number, string]),
+/** The round lengths between two ticks, in milliseconds. */
+const lengths = [
+  ...[1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10_000, 30_000],
+  ...[60_000, 120_000, 300_000, 600_000, 1_800_000],
+  ...[3_600_000, 7_200_000, 21_600_000, 43_200_000, 86_400_000, 172_800_000],
+]
+const units: [ms: number, name: string][] = [
+  [3_600_000, 'h'],
+  [60_000, 'min'],
+  [1000, 's'],
+  [1, 'ms'],
 ]
 
 /** The places of round durations from zero on, in milliseconds, about `most` of them: all in one unit, each as it is, not rounded. */
 export function durationTicks(to: number, most: number): Tick[] {
-  const [step, unit, name] = lengths.find(([each]) => each >= to / most) ?? lengths.at(-1)!
-  if (step < 1000 && to >= 1000) return multiples(0, to, step).map((at) => ({ at, label: `${at / 1000} s` }))
+  const step = lengths.find((each) => each >= to / most) ?? lengths.at(-1)!
+  const [unit, name] = units.find(([ms]) => ms <= Math.max(step, Math.min(to, 1000)))!
   return multiples(0, to, step).map((at) => ({ at, label: `${at / unit} ${name}` }))
 }
 
+const minute = 60
+const day = 86_400
 const steps = [
-  1,
-  5,
-  15,
-  30,
-  minute,
-  5 * minute,
-  15 * minute,
-  30 * minute,
-  hour,
-  2 * hour,
-  3 * hour,
-  6 * hour,
-  12 * hour,
+  ...[1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200],
+  ...[1, 2, 7, 14, 30, 91, 182, 365].map((days) => days * day),
 ]
-const daySteps = [1, 2, 7, 14, 30, 91, 182, 365].map((days) => days * day)
 
 /** The places of round times in a range, in seconds and UTC, at most about `most` of them. */
 export function timeTicks(from: number, to: number, most: number): Tick[] {
   const least = (to - from) / most
-  const step = [...steps, ...daySteps].find((each) => each >= least) ?? Math.ceil(least / day) * day
+  const step = steps.find((each) => each >= least) ?? Math.ceil(least / day) * day
   let above = ''
   return multiples(from, to, step).map((at) => {
     const date = new Date(at * 1000)

@@ -3,7 +3,6 @@ import type { ViewList } from '../../../src/edge/http/schemas/answers.ts'
 import { allPausedMeans } from '../../../src/resources/views.ts'
 import { lagLine, unsaid } from '../../../src/sql/replicas.ts'
 import { failingText } from '../../../src/watch/plan/channels.ts'
-import { silenceLines } from '../../../src/watch/plan/silence.ts'
 import { resumeAll } from '../live/actions.ts'
 import { Button } from '../parts/button.tsx'
 import { utc, When } from '../parts/when.tsx'
@@ -12,7 +11,7 @@ import { utc, When } from '../parts/when.tsx'
 export const Loud = ({ failing = [], silence }: Pick<ViewList, 'failing' | 'silence'>) =>
   [
     ...failing.map((each) => failingText(each, utc(each.since))),
-    ...(silence ? silenceLines(silence) : []),
+    ...(silence?.lines ?? []),
   ].map((line) => (
     <div key={line} class="strip strip-held">
       <p>{line}</p>

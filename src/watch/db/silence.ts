@@ -1,9 +1,9 @@
 import type { Sql } from '../../server/connect.ts'
-import type { Silence } from '../plan/silence.ts'
+import { type Found, type Silence, silenceLines } from '../plan/silence.ts'
 
-/** What the last look of the monitor says of it; nothing before the first. */
-export async function readSilence(sql: Sql): Promise<Silence> {
-  const [found] = await sql<Silence[]>`
+/** What the last look of the monitor says of it, perhaps only of one view; nothing before the first. */
+export async function readSilence(sql: Sql, view?: string): Promise<Silence> {
+  const [found] = await sql<Found[]>`
     select (looked.value ->> 'told')::boolean as told, coalesce((
              select jsonb_agg(format('%I.%I', d.schema_name, d.name) order by d.schema_name, d.name) from viewkeeper.definitions d
               where d.removed_at is null and d.paused_at is null and d.schedule is distinct from 'none'
@@ -15,5 +15,11 @@ export async function readSilence(sql: Sql): Promise<Silence> {
               where d.removed_at is null and d.paused_at < clock_timestamp() - interval '7 days' and not exists (
                       select from viewkeeper.switches s where s.key = 'pause ends' and s.value ? d.id::text)), '[]') as forgotten
       from viewkeeper.switches looked where looked.key = 'looked'`
-  return found ?? { unrefreshed: [], told: null, forgotten: [] }
+  const ofView = (views: string[] = []) => views.filter((each) => view === undefined || each === view)
+  const said = {
+    unrefreshed: ofView(found?.unrefreshed),
+    told: found?.told ?? null,
+    forgotten: ofView(found?.forgotten),
+  }
+  return { ...said, lines: silenceLines(said) }
 }

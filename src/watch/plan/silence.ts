@@ -1,7 +1,13 @@
 import { count, names } from '../../sql/words.ts'
 
-/** What would be silence. */
-export interface Silence {
+/** What would be silence, and how it is said. */
+export interface Silence extends Found {
+  /** One line for each, the same everywhere; none if all is well. */
+  lines: string[]
+}
+
+/** What was found of it. */
+export interface Found {
   /** The views that nothing refreshes: no schedule, no target lag, and no definition says that something else does. */
   unrefreshed: string[]
   /** Whether anybody is told what goes wrong; null: nobody knows. */
@@ -12,12 +18,8 @@ export interface Silence {
 
 const mostNamed = 3
 
-/** One line for each, the same everywhere. */
-export const silenceLines = ({
-  unrefreshed,
-  told,
-  forgotten = [],
-}: Omit<Silence, 'forgotten'> & Partial<Silence>): string[] => [
+/** Says what was found. */
+export const silenceLines = ({ unrefreshed, told, forgotten }: Found): string[] => [
   ...(unrefreshed.length === 0
     ? []
     : [

@@ -4,7 +4,6 @@ import { unscheduled } from '../../../src/batch/schedules.ts'
 import type { ViewList } from '../../../src/edge/http/schemas/answers.ts'
 import { listActions } from '../../../src/watch/actions.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
-import { silenceLines } from '../../../src/watch/plan/silence.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { useDatabase } from '../../support/servers/database.ts'
@@ -81,7 +80,7 @@ test('a pause of a week without an end is said everywhere, until it has one', as
   await pause({})
   await look()
   await sql`update viewkeeper.definitions set paused_at = now() - interval '8 days'`
-  const lines = async () => silenceLines((await list()).silence!)
+  const lines = async () => (await list()).silence!.lines
   expect(await lines()).toEqual([
     expect.stringMatching(/^paused for a week or longer, without an end: public\.sales\. /),
   ])

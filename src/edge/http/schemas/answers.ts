@@ -277,6 +277,7 @@ const viewSummary = z.object({
 
 const silence = z
   .object({
+    lines: z.array(z.string()).meta({ description: 'How it is said: a line for each; none if all is well.' }),
     unrefreshed: z.array(z.string()).meta({
       description:
         'The views that nothing refreshes: no schedule, no target lag, and no definition says that something else does.',
@@ -284,7 +285,7 @@ const silence = z
     told: z.boolean().nullable().meta({
       description: 'Whether anybody is told what goes wrong; null: nobody knows.',
     }),
-    forgotten: z.array(z.string()).optional().meta({
+    forgotten: z.array(z.string()).meta({
       description: 'The views that have been paused for a week or longer, without an end.',
     }),
   })
