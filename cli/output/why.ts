@@ -17,10 +17,7 @@ export function whyLines(why: Why, now: Date, output: Output): string[] {
     ]),
     ...why.locks.flatMap((lock) => lockLines(lock, now, output)),
     ...runsOfView(why.recentRuns, now, output),
-    ...(why.silence?.lines ?? []).flatMap((line) => [
-      '',
-      loud(line, output),
-    ]),
+    ...(why.silence?.lines ?? []).flatMap((line) => ['', loud(line, output)]),
   ]
 }
 

@@ -50,5 +50,6 @@ export async function saySchedules({ database, logger, told, terms: { schedules 
     logger.info(`refreshes ${count(own.length, 'view')} by schedules or target lags of their own`, {})
   if (cron.length > 0)
     logger.info(`leaves ${count(cron.length, 'view')} to pg_cron: ${names(namesOf(cron), mostNamed)}`, {})
-  for (const line of silenceLines({ unrefreshed: namesOf(nothing), told, forgotten: [] })) logger.warn(line, {})
+  for (const line of silenceLines({ unrefreshed: namesOf(nothing), told, forgotten: [] }))
+    logger.warn(line, {})
 }

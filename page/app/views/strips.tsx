@@ -9,10 +9,7 @@ import { utc, When } from '../parts/when.tsx'
 
 /** Says which channels do not take their messages, what nothing refreshes, and that nobody is told. */
 export const Loud = ({ failing = [], silence }: Pick<ViewList, 'failing' | 'silence'>) =>
-  [
-    ...failing.map((each) => failingText(each, utc(each.since))),
-    ...(silence?.lines ?? []),
-  ].map((line) => (
+  [...failing.map((each) => failingText(each, utc(each.since))), ...(silence?.lines ?? [])].map((line) => (
     <div key={line} class="strip strip-held">
       <p>{line}</p>
     </div>
