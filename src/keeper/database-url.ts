@@ -85,6 +85,7 @@ function read(text: string, env: NodeJS.ProcessEnv): ConnectionOptions {
   return {
     host,
     ...(said.hostaddr && { hostaddr: said.hostaddr }),
+    ...(isSocket(host) && { path: `${host}/.s.PGSQL.${port}` }),
     port,
     database: said.dbname || user,
     user,

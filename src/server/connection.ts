@@ -11,8 +11,10 @@ export type Sql = postgres.Sql<{ bigint: number }>
 
 /** The address of the database, and our login. */
 export interface ConnectionOptions {
-  /** Its name, which the certificate has to have; or, with a slash, the folder of its socket. */
+  /** Its name, which the certificate has to have. */
   host: string
+  /** Its socket on this machine, instead of an address. */
+  path?: string
   /** Where to connect instead of looking `host` up, such as the end of a tunnel. */
   hostaddr?: string
   port: number
@@ -94,8 +96,8 @@ export async function connect(
     idle_timeout: 0,
     fetch_types: false,
     onnotice: () => {},
-    // postgres.js types these as numbers, but would drop a 0
-    connection: { ...(options.options && { options: options.options }), ...wanted } as object,
+    // postgres.js types these as numbers, but would drop a 0, and drops what is undefined
+    connection: { options: options.options, ...wanted } as object,
     types: { bigint: { to: 20, from: [20], parse: Number, serialize: String } },
     onclose: onBroken,
     // postgres.js knows these two and does not type them
@@ -107,7 +109,7 @@ export async function connect(
     socket.destroy()
   }
   try {
-    const advice = `No answer from the database at ${options.hostaddr ?? host}:${port}. Check the address, that it runs, and that no firewall (on AWS: its security group) is in the way`
+    const advice = `No answer from the database at ${options.hostaddr ?? host}:${port}. Check the address, the server and its firewall, on AWS its security group`
     const by = Math.min(deadline, Date.now() + (options.connectMs ?? Number.POSITIVE_INFINITY))
     const onLine = (opened: Line) => {
       line = inOneTrip(opened)

@@ -20,7 +20,7 @@ export interface OwnSocket {
  * warm Lambda such sockets would pile up while the server works on.
  */
 export function ownSocket(
-  { host, hostaddr = host, port }: { host: string; hostaddr?: string; port: number },
+  { host, hostaddr = host, port, path }: { host: string; hostaddr?: string; port: number; path?: string },
   onBroken: () => void,
 ): OwnSocket {
   let socket: Socket | undefined
@@ -33,7 +33,9 @@ export function ownSocket(
           return
         }
         const opened = connect({
-          ...(host.startsWith('/') ? { path: `${host}/.s.PGSQL.${port}` } : { host: hostaddr, port }),
+          host: hostaddr,
+          port,
+          path,
           noDelay: true,
           keepAlive: true,
           keepAliveInitialDelay: keepAliveMs,
