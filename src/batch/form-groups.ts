@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { areReadByViews } from '../catalog/db/graph.ts'
 import { findLocked } from '../catalog/db/locked.ts'
-import { areReadByViews } from '../catalog/db/readers.ts'
 import { traitsOf } from '../catalog/plan/definition.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'

@@ -68,3 +68,25 @@ async function readDeclared(sql: Sql): Promise<Declared[]> {
     select schema_name as schema, name, to_jsonb(depends_on) as "dependsOn" from viewkeeper.definitions
      where depends_on <> '{}' and removed_at is null`
 }
+
+/** Whether a materialized view reads one of these relations, directly or through other views. */
+export async function areReadByViews(sql: Sql, relations: number[]): Promise<boolean> {
+  const rows = await sql.unsafe(`${closureOf(relations)}
+select from pg_class c join closure using (oid) where c.relkind = 'm' and c.oid <> all (array[${relations.map(String).join(', ')}]::oid[]) limit 1`)
+  return rows.length > 0
+}
+
+/** Rule `_RETURN` is the query of a view. A query may also need the row type of what it reads, or the type's array. */
+export const closureOf = (relations: number[]): string => `
+with recursive closure(oid) as (
+  select unnest(array[${relations.map(String).join(', ')}]::oid[])
+  union
+  select above.oid from closure below cross join lateral (
+    select c.oid
+      from (select 'pg_class'::regclass as refclassid, below.oid as refobjid
+             union all select 'pg_type'::regclass, reltype from pg_class where oid = below.oid
+             union all select 'pg_type'::regclass, t.typarray from pg_class k join pg_type t on t.oid = k.reltype
+              where k.oid = below.oid) needed
+      join pg_depend d on d.refclassid = needed.refclassid and d.refobjid = needed.refobjid and d.classid = 'pg_rewrite'::regclass
+      join pg_rewrite w on w.oid = d.objid and w.rulename = '_RETURN'
+      join pg_class c on c.oid = w.ev_class and c.relkind in ('m', 'v') and c.relpersistence <> 't') above)`

@@ -2,7 +2,7 @@ import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
 import { type Holders, holdersOf } from '../../sql/holders.ts'
 import { displayName, type QualifiedName } from '../../sql/names.ts'
-import { closureOf } from './readers.ts'
+import { closureOf } from './graph.ts'
 
 /** A view that somebody's lock keeps from being read: `because` names both. */
 export interface LockedView extends Holders {

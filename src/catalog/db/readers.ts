@@ -5,6 +5,7 @@ import type { QualifiedName } from '../../sql/names.ts'
 import { hashesOf, liveViewQuery } from '../plan/live-view-query.ts'
 import { type OutlinedReader, parentsFirst, type Reader } from '../plan/readers.ts'
 import { readableView } from '../plan/server-sql.ts'
+import { closureOf } from './graph.ts'
 
 /**
  * Reads every view, plain or materialized, that reads one of the relations, directly or through other views; those of the
@@ -35,28 +36,6 @@ export const readReaderNames = (sql: Sql, relations: number[]): Promise<Qualifie
   sql.unsafe<QualifiedName[]>(`${closureOf(relations)}
 select n.nspname as schema, c.relname as name
   from pg_class c join closure using (oid) join pg_namespace n on n.oid = c.relnamespace where c.relkind in ('m', 'v')`)
-
-/** Whether a materialized view reads one of these relations, directly or through other views. */
-export async function areReadByViews(sql: Sql, relations: number[]): Promise<boolean> {
-  const rows = await sql.unsafe(`${closureOf(relations)}
-select from pg_class c join closure using (oid) where c.relkind = 'm' and c.oid <> all (array[${relations.map(String).join(', ')}]::oid[]) limit 1`)
-  return rows.length > 0
-}
-
-/** Rule `_RETURN` is the query of a view. A query may also need the row type of what it reads, or the type's array. */
-export const closureOf = (relations: number[]): string => `
-with recursive closure(oid) as (
-  select unnest(array[${relations.map(String).join(', ')}]::oid[])
-  union
-  select above.oid from closure below cross join lateral (
-    select c.oid
-      from (select 'pg_class'::regclass as refclassid, below.oid as refobjid
-             union all select 'pg_type'::regclass, reltype from pg_class where oid = below.oid
-             union all select 'pg_type'::regclass, t.typarray from pg_class k join pg_type t on t.oid = k.reltype
-              where k.oid = below.oid) needed
-      join pg_depend d on d.refclassid = needed.refclassid and d.refobjid = needed.refobjid and d.classid = 'pg_rewrite'::regclass
-      join pg_rewrite w on w.oid = d.objid and w.rulename = '_RETURN'
-      join pg_class c on c.oid = w.ev_class and c.relkind in ('m', 'v') and c.relpersistence <> 't') above)`
 
 /** `columns` of the readers, and `more` that they are joined with. */
 const membersQuery = (relations: number[], columns: string, more: string): string => `
