@@ -125,9 +125,9 @@ select string_agg(distinct case a.part when 'query' then ${placeQuery('a.tree', 
   from trees a left join trees b on b.side = 'copy' and b.part = a.part and (a.part = 'query' or b.tree = a.tree)
  where a.side = 'view' and b.tree is distinct from a.tree`
 
-/** A query for one text: the trees of a view with the names of their parts. */
-export const treesText = (relation: string): string =>
-  `select string_agg(concat_ws(' ', t.part, t.name, t.tree), e'\n' order by t.part, t.name collate "C") from (${treesQuery(relation)}) as t`
+/** A query for one text: the trees of a view with the names of their parts. For `nameOf` see `normalTree`. */
+export const treesText = (relation: string, nameOf?: string): string =>
+  `select string_agg(concat_ws(' ', t.part, t.name, t.tree), e'\n' order by t.part, t.name collate "C") from (${treesQuery(relation, nameOf)}) as t`
 
 /** A query for one text: the hash of what the query of a view means. */
 export const meaningQuery = (relation: string, nameOf?: string): string =>

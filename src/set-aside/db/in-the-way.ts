@@ -79,7 +79,7 @@ export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Prom
     kept.flatMap((member) => (member.class === 'pg_class' ? [member.oid] : [])),
   )
   const live = new Map(readers.map((reader) => [reader.oid, reader]))
-  const trees = await readTrees(
+  const meanings = await readTrees(
     sql,
     readers.map((reader) => quoteName(reader.live.view)),
   )
@@ -99,13 +99,8 @@ export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Prom
     const reader = live.get(oid)
     if (reader === undefined) throw gone(description)
     const { populated, sizeBytes } = reader
-    items.push({
-      live: reader.live,
-      populated,
-      sizeBytes,
-      trees: trees.get(quoteName(reader.live.view)) ?? '',
-      ...reading,
-    })
+    const meaning = meanings.get(quoteName(reader.live.view))
+    items.push({ live: reader.live, populated, sizeBytes, ...(meaning && { meaning }), ...reading })
   }
   return {
     items,

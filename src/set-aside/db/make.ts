@@ -34,6 +34,7 @@ import {
 import { findRenamed } from './renames.ts'
 import { type Filled, type MadeBy, mayRecordRuns, readClock, readSeen, recordFilled } from './runs.ts'
 import { findTaken } from './taken.ts'
+import { findComparable } from './trees.ts'
 
 /** How views are made again. */
 export interface MakeAgain extends Source {
@@ -265,7 +266,9 @@ const readsAnother = new Error('a frozen query reads something else than the vie
 async function insistOnSame(sql: Sql, items: AsideView[], { exactly }: { exactly: boolean }): Promise<void> {
   const missing: string[] = []
   const found = await readAgain(sql, items)
-  for (const item of items) missing.push(...lost(item, found.get(item), exactly))
+  const comparable = await findComparable(sql, items)
+  for (const item of items)
+    missing.push(...lost(item, found.get(item), { exactly, alike: exactly || comparable.has(item) }))
   if (missing.length > 0)
     throw new Problem(
       'CatalogChanged',

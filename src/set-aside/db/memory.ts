@@ -19,11 +19,7 @@ export const lockMemory = async (sql: Sql): Promise<void> => {
 
 /** Remembers what a transaction takes away. */
 export async function remember(sql: Sql, items: AsideView[], reading: string[]): Promise<void> {
-  const rows = items.map((item, position) => ({
-    position,
-    name: nameOf(item),
-    item: { ...item, trees: undefined },
-  }))
+  const rows = items.map((item, position) => ({ position, name: nameOf(item), item }))
   await sql`
     insert into viewkeeper.set_aside (act, position, kind, name, item, reading)
     select (select coalesce(max(act), 0) + 1 from viewkeeper.set_aside), x.position, 'view', x.name, x.item,

@@ -174,9 +174,13 @@ export function noLongerFits(item: AsideView, refused: StatementRefused, advice:
 }
 
 /** Reads items again, by their names: what is there of them. All views at once, because the query takes long to plan. */
-export async function readAgain(sql: Sql, items: AsideView[]): Promise<Map<AsideView, AsideView>> {
+export async function readAgain(
+  sql: Sql,
+  items: AsideView[],
+  nameOf?: string,
+): Promise<Map<AsideView, AsideView>> {
   const names = items.map(({ live }) => quoteName(live.view))
-  const trees = await readTrees(sql, names)
+  const meanings = await readTrees(sql, names, nameOf)
   const rows = await sql.unsafe<{ at: number; live: LiveView }[]>(
     `select x.at::int - 1 as at, doc.live
        from jsonb_array_elements_text(${literal(JSON.stringify(names))}) with ordinality as x(name, at),
@@ -184,8 +188,9 @@ export async function readAgain(sql: Sql, items: AsideView[]): Promise<Map<Aside
   )
   return new Map(
     rows.map(({ at, live }) => {
-      const item = items[at] as AsideView
-      return [item, { ...item, live: readableView(live), trees: trees.get(names[at] as string) ?? '' }]
+      const { meaning: _, ...item } = items[at] as AsideView
+      const meaning = meanings.get(names[at] as string)
+      return [items[at] as AsideView, { ...item, live: readableView(live), ...(meaning && { meaning }) }]
     }),
   )
 }

@@ -7,7 +7,7 @@ import { apart } from '../../rebuild/plan/shadow-place.ts'
 import { type Sql, withSavepoint } from '../../server/connect.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
 import { undone } from '../../server/rolled-back.ts'
-import { type QualifiedName, quoteName } from '../../sql/names.ts'
+import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
 import { lost } from '../plan/compare.ts'
 import type { AsideView } from '../plan/items.ts'
 import { readMembers } from './fillable.ts'
@@ -69,11 +69,19 @@ export async function makePlaceholders(
     sql,
     views.map(({ live }) => quoteName(live.view)),
   )
-  const found = await readAgain(sql, copies)
+  const inViews = [...schemas]
+    .map(([schema, shadow]) => `when ${literal(shadow)} then ${literal(schema)}`)
+    .join(' ')
+  const found = await readAgain(
+    sql,
+    copies,
+    `format('%I.%I', case n.nspname ${inViews} else n.nspname end, c.relname)`,
+  )
   for (const [at, { live }] of views.entries()) {
     const copy = named(found.get(copies[at] as AsideView))
-    const trees = originals.get(quoteName(live.view)) ?? ''
-    if (lost({ ...asItem(live), trees }, copy, true).length > 0) return null
+    const meaning = originals.get(quoteName(live.view))
+    const before = { ...asItem(live), ...(meaning && { meaning }) }
+    if (lost(before, copy, { exactly: true }).length > 0) return null
   }
   const made = { schemas, views: views.map(({ oid }) => oid), named }
   return (await readsViews(sql, made)) ? null : made

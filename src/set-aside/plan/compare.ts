@@ -2,23 +2,28 @@ import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { type AsideView, describeItem } from './items.ts'
 
 /**
- * What was lost on the way, in words; empty if nothing was. OIDs and texts are not compared. Types, what the view and the expressions of its
- * indexes and statistics objects mean, and what else reads the view are compared only if the view has to be `exactly` the same.
+ * What was lost on the way, in words; empty if nothing was. OIDs and texts are not compared. Types and what else reads the
+ * view are compared only if the view has to be `exactly` the same; what it and the expressions of its indexes and statistics objects mean also
+ * if it has to be `alike`.
  */
-export function lost(before: AsideView, after: AsideView | undefined, exactly: boolean): string[] {
+export function lost(
+  before: AsideView,
+  after: AsideView | undefined,
+  { exactly, alike = exactly }: { exactly: boolean; alike?: boolean },
+): string[] {
   if (after === undefined) return [`${describeItem(before)} is not there`]
-  const parts = comparable(after, exactly)
-  const differing = Object.entries(comparable(before, exactly)).filter(
+  const parts = comparable(after, exactly, alike)
+  const differing = Object.entries(comparable(before, exactly, alike)).filter(
     ([part, value]) => JSON.stringify(value) !== JSON.stringify(parts[part]),
   )
   return differing.map(([part]) => `the ${part} of ${describeItem(before)} are not as before`)
 }
 
-function comparable({ live, trees }: AsideView, exactly: boolean): Record<string, unknown> {
+function comparable({ live, meaning }: AsideView, exactly: boolean, alike: boolean): Record<string, unknown> {
   const { view, columns, grants, dependents, triggers, indexes, statistics } = live
   return {
     attributes: { ...view, definition: null, path: null, meaning: null },
-    'query and expressions': exactly ? trees : null,
+    'query and expressions': alike ? meaning?.trees : null,
     columns: columns.map((column) => ({ ...column, type: exactly ? column.type : null })),
     indexes: indexes.map((index) => ({
       ...index,

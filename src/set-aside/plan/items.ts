@@ -11,10 +11,19 @@ export interface AsideView {
   /** The relations and functions that stand below the view, as people write them. */
   reads: string[]
   below?: Below[]
-  /** What the view means, with its indexes and statistics objects, as normal forms of their parse trees; only while it is there. */
-  trees?: string
+  /** What an older version has set aside lacks this. */
+  meaning?: Meaning
   /** The query as it is frozen, if the view has that query. */
   frozen?: string
+}
+
+/** What a view means, with its indexes and statistics objects. */
+export interface Meaning {
+  /** The hash of the normal forms of their parse trees. */
+  trees: string
+  /** What they name, and a hash of what the trees take from that. */
+  uses: { class: string; oid: number; column: number; view: string | null }[]
+  state: string
 }
 
 /**

@@ -137,6 +137,38 @@ test('queries that are set aside or that stand in the way of a change mean the s
   expect(await rows()).toEqual(before)
 })
 
+test('a view that would come back with another meaning stays aside, although the table below has changed; what it names may be made anew', async () => {
+  await sql.unsafe(`
+    create schema moved; create function odd.twice(int) returns int language sql immutable as 'select $1 * 2';
+    create table odd.people as select id::int as id, mail, 1 as n from odd.users;
+    create materialized view odd.b_mails as select id from odd.people where mail is distinct from 'ANN@x.org'::citext;
+    create materialized view odd.b_twice as select id, odd.twice(id) as t, n from odd.people;
+    create view odd.b_above as select id from odd.b_mails`)
+  const views = ['odd.b_mails', 'odd.b_twice', 'odd.b_above']
+  const rows = () => Promise.all(views.map(rowsOf))
+  const before = await rows()
+  await setAside(database, { reading: ['odd.people'], dryRun: false, requestedBy: 'test', huntMs: 10_000 })
+  const back = () => putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
+  await sql.unsafe(`
+    alter table odd.people alter n type bigint; alter table odd.people add more int;
+    drop function odd.twice; create function odd.twice(int) returns int language sql immutable as 'select $1 + $1';
+    alter operator public.= (citext, citext) set schema moved`)
+  const done = await back()
+  expect(done).toMatchObject({
+    misfits: [
+      {
+        name: 'odd.b_mails',
+        because: expect.stringContaining('the query and expressions of materialized view odd.b_mails'),
+      },
+    ],
+    left: ['odd.b_above'],
+  })
+  await sql.unsafe('alter operator moved.= (citext, citext) set schema public')
+  expect(await back()).toMatchObject({ misfits: [], left: [] })
+  await sql.unsafe('refresh materialized view odd.b_mails')
+  expect(await rows()).toEqual(before)
+})
+
 test('check tells a query that an older version has read back with another operator', async () => {
   const query = `select id from odd.users where mail is distinct from 'ANN@x.org'::citext`
   const frozen = { schema: 'odd', name: 'frozen', sql: query, indexes: [], comment: null, grants: [] }

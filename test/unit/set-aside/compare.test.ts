@@ -17,18 +17,18 @@ describe('what was lost', () => {
       ...before,
       live: { ...before.live, view: { ...before.live.view, definition: 'select 2' } },
     }
-    expect(lost(before, after, true)).toEqual([])
+    expect(lost(before, after, { exactly: true })).toEqual([])
   })
 
   test('is named by its part', () => {
     const before = view({
       triggers: [{ name: 't', definition: 'create trigger t', enabled: 'O', comment: null }],
     })
-    const [first] = lost(before, view(), true)
+    const [first] = lost(before, view(), { exactly: true })
     expect(first).toMatch(/^the triggers of materialized view .* are not as before$/)
-    expect(lost(before, undefined, true)[0]).toMatch(/ is not there$/)
+    expect(lost(before, undefined, { exactly: true })[0]).toMatch(/ is not there$/)
     const grants = [{ column: null, grantor: 'o', grantee: 'r', privilege: 'SELECT', grantable: false }]
-    expect(lost(view({ grants }), view(), true)[0]).toMatch(/^the grants of /)
+    expect(lost(view({ grants }), view(), { exactly: true })[0]).toMatch(/^the grants of /)
   })
 
   test('does not include the type of a column if a table has changed', () => {
@@ -43,15 +43,16 @@ describe('what was lost', () => {
       comment: null,
     }
     const [before, after] = [view({ columns: [column] }), view({ columns: [{ ...column, type: 'bigint' }] })]
-    expect(lost(before, after, true)).toHaveLength(1)
-    expect(lost(before, after, false)).toEqual([])
-    expect(lost(before, view({ columns: [] }), false)).toHaveLength(1)
+    expect(lost(before, after, { exactly: true })).toHaveLength(1)
+    expect(lost(before, after, { exactly: false })).toEqual([])
+    expect(lost(before, view({ columns: [] }), { exactly: false })).toHaveLength(1)
   })
 
   test('is what a view means', () => {
-    const before = { ...view(), trees: 'query {A}' }
-    expect(lost(before, { ...before, trees: 'query {B}' }, true)).toEqual([
-      'the query and expressions of materialized view app."Sales" are not as before',
-    ])
+    const meaning = (trees: string) => ({ ...view(), meaning: { trees, uses: [], state: '' } })
+    const said = ['the query and expressions of materialized view app."Sales" are not as before']
+    expect(lost(meaning('A'), meaning('B'), { exactly: true })).toEqual(said)
+    expect(lost(meaning('A'), meaning('B'), { exactly: false, alike: true })).toEqual(said)
+    expect(lost(meaning('A'), meaning('B'), { exactly: false })).toEqual([])
   })
 })
