@@ -168,8 +168,9 @@ async function insistOn(
   if (dropped.includes('is_superuser')) {
     throw new Problem(
       'SuperuserRefused',
-      'The login is a superuser, who may do anything to this database and its machine. Make a login with only the ' +
-        'rights that refreshing needs: npx viewkeeper create-role (docs/privileges.md).',
+      `You log in as ${sql.options.user}, a superuser, who may do anything to this database and its machine. Make a role with only ` +
+        'the rights that refreshing needs: npx viewkeeper create-role (docs/privileges.md). To log in so all the same: ' +
+        '--allow-superuser of serve, allowSuperuser of the engine.',
     )
   }
   if (dropped.includes('session_replication_role')) {

@@ -63,7 +63,7 @@ export function addTo(program: Command): void {
       'after',
       `
 Examples:
-  viewkeeper refresh sales -e production     one view, and watch
+  viewkeeper refresh sales -e production     one view (by a swap with what reads it), and watch
   viewkeeper refresh sales+                  also what reads it
   viewkeeper refresh 'app.*' --at-once 4     every view of a schema
   viewkeeper refresh --all --no-wait
