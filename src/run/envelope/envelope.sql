@@ -272,7 +272,7 @@ begin
             -- Queries of others are executed under the settings of our login: see src/sql/own-session.ts. With all identifiers quoted
             -- the server cannot read its own SQL of a concurrent refresh.
             if statement ? 'computesRows' then
-              perform set_config(key, value, true) from jsonb_each_text(login_settings)
+              perform set_config(key, value, true) from jsonb_each_text(login_settings || (work -> 'settings'))
                 where key <> 'quote_all_identifiers' or statement ->> 'sql' !~ '^refresh materialized view concurrently ';
             end if;
             -- How old the data will be that the statement fills a view with, noted before the server takes the statement's

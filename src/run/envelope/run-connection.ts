@@ -109,7 +109,7 @@ export const withRunConnection = <T>(
  * the message before.
  */
 export function sendEnvelope({ sql, leave }: RunConnection): SentRun {
-  sendAhead(sql, 'reset lock_timeout; reset jit')
+  sendAhead(sql, 'reset lock_timeout')
   const answered = execute(sql, envelope)
   // Code of the view may have set another path.
   sendAhead(sql, `set search_path to ${safePath}`)
