@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { commonFields, shortName } from './fields.ts'
 import { notify } from './notify.ts'
-import type { CommonOptions, ServeOptions } from './options.ts'
+import type { CommonOptions } from './options.ts'
 import { told } from './told.ts'
 
 /** What `viewkeeper serve` obeys. */
@@ -20,5 +20,7 @@ export const serveOptions = z.strictObject({
 })
 
 /** The options that a keeper obeys. */
-export type KeeperConfig = Omit<CommonOptions, 'alarmEmails' | 'pageUrl' | 'runbookUrl' | 'logLevel'> &
-  Pick<ServeOptions, 'environment'>
+export type KeeperConfig = Omit<CommonOptions, 'alarmEmails' | 'pageUrl' | 'runbookUrl' | 'logLevel'> & {
+  /** The name that its words and metrics give it, such as `shop-production`. Default: `local`. */
+  environment?: string
+}

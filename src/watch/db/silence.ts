@@ -1,9 +1,9 @@
 import type { Sql } from '../../server/connect.ts'
-import { type Found, type Silence, silenceLines } from '../plan/silence.ts'
+import { type Silence, silenceLines } from '../plan/silence.ts'
 
 /** What the last look of the monitor says of it, perhaps only of one view; nothing before the first. */
 export async function readSilence(sql: Sql, view?: string): Promise<Silence> {
-  const [found] = await sql<Found[]>`
+  const [found] = await sql<Omit<Silence, 'lines'>[]>`
     select (looked.value ->> 'told')::boolean as told, coalesce((
              select jsonb_agg(format('%I.%I', d.schema_name, d.name) order by d.schema_name, d.name) from viewkeeper.definitions d
               where d.removed_at is null and d.paused_at is null and d.schedule is distinct from 'none'

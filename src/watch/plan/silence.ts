@@ -1,13 +1,9 @@
 import { count, names } from '../../sql/words.ts'
 
 /** What would be silence, and how it is said. */
-export interface Silence extends Found {
+export interface Silence {
   /** One line for each, the same everywhere; none if all is well. */
   lines: string[]
-}
-
-/** What was found of it. */
-export interface Found {
   /** The views that nothing refreshes: no schedule, no target lag, and no definition says that something else does. */
   unrefreshed: string[]
   /** Whether anybody is told what goes wrong; null: nobody knows. */
@@ -19,7 +15,7 @@ export interface Found {
 const mostNamed = 3
 
 /** Says what was found. */
-export const silenceLines = ({ unrefreshed, told, forgotten }: Found): string[] => [
+export const silenceLines = ({ unrefreshed, told, forgotten }: Omit<Silence, 'lines'>): string[] => [
   ...(unrefreshed.length === 0
     ? []
     : [
