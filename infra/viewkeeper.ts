@@ -10,12 +10,11 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import { StringParameter } from 'aws-cdk-lib/aws-ssm'
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
-import { Construct, DependencyGroup, type IDependable } from 'constructs'
+import { type Construct, DependencyGroup, type IDependable } from 'constructs'
 import type { Definition } from '../src/catalog/plan/definition.ts'
 import { batchesOf, nightlyBatch, type ScheduledView, scheduledViews } from '../src/catalog/plan/scheduled.ts'
 import type { FunctionName } from '../src/edge/functions.ts'
 import type { PolicyName } from '../src/edge/http/routes.ts'
-import { dueMessage } from '../src/edge/lambda/wake-lines.ts'
 import { schemaFolder } from '../src/package-files.ts'
 import { type Address, parameterName } from '../src/sql/parameter.ts'
 import type { AlarmName } from '../src/watch/plan/alarms.ts'
@@ -28,7 +27,6 @@ import { insistOnHere, insistOnOne, pinNames } from './fixed-names.ts'
 import { Announcements } from './functions/announcements.ts'
 import { Api } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
-import { callOnLine } from './functions/call-on-line.ts'
 import { Functions } from './functions/functions.ts'
 import { FunctionsNetwork } from './functions/functions-network.ts'
 import { type Granted, grantedOf, stageArn } from './functions/granted.ts'
@@ -176,16 +174,12 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     topics.addNotify(functions.notify.lambda, this.deadLetters)
     // What an alarm says before anybody listens is lost.
     this.listeners = new DependencyGroup(topics, functions.notify)
-    new Announcements(this, 'Announcements', { environmentName, functions, eventBus: options.eventBus })
-    const clock = options.schedules || noClock
-    if (schedules.monitor && clock.views)
-      callOnLine(new Construct(this, 'TargetLags'), {
-        environmentName,
-        functions,
-        logging: ['monitor'],
-        message: dueMessage,
-        calls: 'start-batch',
-      })
+    new Announcements(this, 'Announcements', {
+      environmentName,
+      functions,
+      eventBus: options.eventBus,
+      hasDue: schedules.monitor !== undefined && (options.schedules || noClock).views,
+    })
     const alarms = new Alarms(this, 'Alarms', {
       environmentName,
       topics,

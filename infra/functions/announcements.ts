@@ -2,7 +2,7 @@ import { CfnParameter, Reference, Token, Tokenization } from 'aws-cdk-lib'
 import { EventBus, type IEventBus } from 'aws-cdk-lib/aws-events'
 import { Construct } from 'constructs'
 import type { FunctionName } from '../../src/edge/functions.ts'
-import { eventsMessage } from '../../src/edge/lambda/wake-lines.ts'
+import { dueMessage, eventsMessage } from '../../src/edge/lambda/wake-lines.ts'
 import { refuseProps } from '../environment/valid-options.ts'
 import { callOnLine } from './call-on-line.ts'
 import type { ViewkeeperFunction } from './viewkeeper-function.ts'
@@ -15,23 +15,43 @@ export interface AnnouncementsProps {
   functions: Record<FunctionName, ViewkeeperFunction>
   /** The name or the ARN of the bus; false: there are no events. */
   eventBus: string | false
+  /** Whether the monitor asks for what is due by target lags. */
+  hasDue: boolean
 }
 
 /**
  * The way of events to their bus. The network of the database has no way to EventBridge. So a function in it logs a line, for
- * which CloudWatch Logs calls `announce`, outside; `announce` asks `news`, inside, and puts what it is handed on the bus.
+ * which CloudWatch Logs calls `announce`, outside; `announce` asks `news`, inside, and puts what it is handed on the bus. For the
+ * monitor's line about what is due it calls `start-batch`, which CloudWatch Logs itself calls if there are no events.
  */
 export class Announcements extends Construct {
-  constructor(scope: Construct, id: string, { environmentName, functions, eventBus }: AnnouncementsProps) {
+  constructor(
+    scope: Construct,
+    id: string,
+    { environmentName, functions, eventBus, hasDue }: AnnouncementsProps,
+  ) {
     super(scope, id)
-    if (eventBus === false) return
+    const due = hasDue ? [dueMessage] : []
+    if (eventBus === false) {
+      if (hasDue)
+        callOnLine(this, { environmentName, functions, lines: { monitor: due }, calls: 'start-batch' })
+      return
+    }
     if (isArn(eventBus) === undefined)
       refuseProps(scope.node.path, [
         'eventBus: nobody knows before the deploy whether this is a name or an ARN, and the policy of the functions needs to know. Name ' +
           'eventBusName or eventBusArn of an IEventBus, or write the text out',
       ])
     busOf(this, 'Bus', eventBus).grantPutEventsTo(functions.announce.lambda)
-    callOnLine(this, { environmentName, functions, logging, message: eventsMessage, calls: 'announce' })
+    if (hasDue) {
+      const { announce, 'start-batch': startBatch } = functions
+      announce.lambda.addEnvironment('START_BATCH_FUNCTION', startBatch.lambda.functionName)
+      announce.mayCall(startBatch)
+    }
+    const lines = Object.fromEntries(
+      logging.map((name) => [name, [eventsMessage, ...(name === 'monitor' ? due : [])]]),
+    )
+    callOnLine(this, { environmentName, functions, lines, calls: 'announce' })
   }
 }
 

@@ -9,17 +9,19 @@ import type { ViewkeeperFunction } from './viewkeeper-function.ts'
 export interface CallOnLineProps {
   environmentName: string
   functions: Record<FunctionName, ViewkeeperFunction>
-  /** The functions that log the line. */
-  logging: readonly FunctionName[]
-  message: string
-  /** The function that CloudWatch Logs calls for the line. */
+  /** The messages of the lines, by the function that logs them. */
+  lines: Partial<Record<FunctionName, readonly string[]>>
+  /** The function that CloudWatch Logs calls for such a line. */
   calls: FunctionName
 }
 
-/** Has CloudWatch Logs call a function outside the network of the database when a function inside logs a line. */
+/**
+ * Has CloudWatch Logs call a function outside the network of the database when a function inside logs a line. A log group has one
+ * filter, however many messages: AWS allows two, and the other one is the user's.
+ */
 export function callOnLine(
   scope: Construct,
-  { environmentName, functions, logging, message, calls }: CallOnLineProps,
+  { environmentName, functions, lines, calls }: CallOnLineProps,
 ): void {
   const { lambda } = functions[calls]
   const { partition, region, account } = Stack.of(scope)
@@ -29,11 +31,13 @@ export function callOnLine(
     sourceAccount: account,
   })
   const permission = lambda.node.findChild('LogLine')
-  for (const name of logging) {
+  for (const [name, messages] of Object.entries(lines)) {
     const filter = new SubscriptionFilter(scope, name, {
-      logGroup: functions[name].logGroup,
+      logGroup: functions[name as FunctionName].logGroup,
       destination: new LambdaDestination(lambda, { addPermissions: false }),
-      filterPattern: FilterPattern.literal(`{ $.message = "${message}" }`),
+      filterPattern: FilterPattern.literal(
+        `{ ${messages.map((message) => `$.message = "${message}"`).join(' || ')} }`,
+      ),
     })
     // CloudWatch Logs tries the call when the filter is made.
     filter.node.addDependency(permission)

@@ -127,7 +127,7 @@ export const functions: Record<DeployedName, FunctionTraits> = {
     eventSeconds: anHour,
   },
   announce: {
-    description: 'Puts events for programs on the bus',
+    description: 'Puts events for programs on the bus, and has start-batch start what is due',
     obeys: ['eventBus'],
     seconds: 180,
     calls: 'news',

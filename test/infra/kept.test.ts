@@ -202,7 +202,6 @@ const fixed = [
   'ScheduleTestNotices4EA5A835',
   'ScheduleTestPrune7455A891',
   'ScheduleTestX15XXXXEtcUTC465be62e4fAD739B99',
-  'SubscriptionFilter00CF298F',
   'SubscriptionFilter17186945',
   'SubscriptionFilter36D7F771',
   'SubscriptionFilter8A6CED0E',

@@ -51,12 +51,16 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
     )
   })
 
-  test('announce may ask news, put events on its bus, and nothing else', () => {
+  test('announce may ask news, put events on its bus, have start-batch start what is due, and nothing else', () => {
     const own = stack.permissions('announce').filter(({ action }) => !/^logs:/.test(action))
-    expect(own.map(({ action }) => action).sort()).toEqual(['events:PutEvents', 'lambda:InvokeFunction'])
-    for (const { action, resource } of own)
-      if (action === 'events:PutEvents') expect(JSON.stringify(resource)).toContain(':event-bus/default')
-      else expect(resource).toEqual({ 'Fn::GetAtt': [stack.fn('news')[0], 'Arn'] })
+    const put = own.filter(({ action }) => action === 'events:PutEvents')
+    expect(JSON.stringify(put.map(({ resource }) => resource))).toContain(':event-bus/default')
+    expect(own.filter((each) => !put.includes(each))).toEqual(
+      ['news', 'start-batch'].map((name) => ({
+        action: 'lambda:InvokeFunction',
+        resource: { 'Fn::GetAtt': [stack.fn(name)[0], 'Arn'] },
+      })),
+    )
   })
 
   test.each(functionNames)('%s writes into its own log group and no other', (name) => {

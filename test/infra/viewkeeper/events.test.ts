@@ -132,8 +132,33 @@ const filtersOf = (own: Synthesized, name: string) => {
     .filter(([, { Properties }]) => Properties.DestinationArn['Fn::GetAtt'][0] === id)
 }
 
-test('the monitor has start-batch called if refreshes are due, unless no view is refreshed by its definition', () => {
+const both = '{ $.message = "events wait" || $.message = "refreshes are due" }'
+
+test('the log group of the monitor has one filter, so one is left to the user: announce has start-batch start what is due', () => {
   const own = new Synthesized(make({ schedules: { views: true } }).stack)
+  const ofMonitor = own
+    .resources('AWS::Logs::SubscriptionFilter')
+    .filter(([, { Properties }]) => JSON.stringify(Properties.LogGroupName).includes('TestMonitor'))
+  const [announce, { Properties }] = own.fn('announce')
+  const [startBatch] = own.fn('start-batch')
+  expect(ofMonitor.map(([, filter]) => filter.Properties)).toMatchObject([
+    { FilterPattern: both, DestinationArn: { 'Fn::GetAtt': [announce, 'Arn'] } },
+  ])
+  expect(Properties.Environment.Variables.START_BATCH_FUNCTION).toEqual({ Ref: startBatch })
+  expect(own.permissions('announce')).toContainEqual({
+    action: 'lambda:InvokeFunction',
+    resource: { 'Fn::GetAtt': [startBatch, 'Arn'] },
+  })
+  for (const name of ['monitor', 'batch'])
+    expect(own.fn(name)[1].Properties.Environment.Variables).toMatchObject({
+      SCHEDULES: expect.stringContaining('"views":true'),
+      MONITOR_EVERY_MINUTES: '1',
+      BATCH_CONCURRENCY: '2',
+    })
+})
+
+test('without events the monitor has start-batch called itself; if no view is refreshed by its definition, nobody calls it', () => {
+  const own = new Synthesized(make({ schedules: { views: true }, eventBus: false }).stack)
   const [startBatch] = own.fn('start-batch')
   const [permission] = own.one(
     'AWS::Lambda::Permission',
@@ -144,14 +169,13 @@ test('the monitor has start-batch called if refreshes are due, unless no view is
   expect(filter?.Properties.FilterPattern).toBe('{ $.message = "refreshes are due" }')
   expect(JSON.stringify(filter?.Properties.LogGroupName)).toContain('TestMonitor')
   expect(filter?.DependsOn).toContain(permission)
-  for (const name of ['monitor', 'batch'])
-    expect(own.fn(name)[1].Properties.Environment.Variables).toMatchObject({
-      SCHEDULES: expect.stringContaining('"views":true'),
-      MONITOR_EVERY_MINUTES: '1',
-      BATCH_CONCURRENCY: '2',
-    })
-  for (const more of [{ schedules: { views: false } }, { monitorEvery: false }] as const)
-    expect(filtersOf(new Synthesized(make(more).stack), 'start-batch')).toEqual([])
+  for (const more of [{ schedules: { views: false } }, { monitorEvery: false }] as const) {
+    const without = new Synthesized(make(more).stack)
+    expect(filtersOf(without, 'start-batch')).toEqual([])
+    expect(without.fn('announce')[1].Properties.Environment.Variables).not.toHaveProperty(
+      'START_BATCH_FUNCTION',
+    )
+  }
 })
 
 test('a function that sees an end writes a line to its log, for which CloudWatch Logs may call announce', () => {
@@ -173,7 +197,9 @@ test('a function that sees an end writes a line to its log, for which CloudWatch
   const [announce] = own.fn('announce')
   for (const [, { Properties }] of filters)
     expect(Properties).toMatchObject({
-      FilterPattern: '{ $.message = "events wait" }',
+      FilterPattern: JSON.stringify(Properties.LogGroupName).includes('TestMonitor')
+        ? both
+        : '{ $.message = "events wait" }',
       DestinationArn: { 'Fn::GetAtt': [announce, 'Arn'] },
     })
   const [permission, { Properties }] = own.one(

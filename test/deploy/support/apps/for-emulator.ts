@@ -28,9 +28,12 @@ export function fitForEmulator(app: App): void {
     // The emulator gives an endpoint no addresses.
     if (construct instanceof CfnFunction && addressOfEndpoint in variablesOf(construct))
       construct.addPropertyDeletionOverride(`Environment.Variables.${addressOfEndpoint}`)
-    // The emulator seeks words in a line of a log, and does not read its JSON.
-    if (construct instanceof CfnSubscriptionFilter)
-      construct.filterPattern = String(construct.filterPattern).replace(/^.*(".+").*$/, '$1')
+    // The emulator seeks all words of a pattern in a line of a log, and does not read its JSON: what seeks one of two messages gets
+    // every line.
+    if (construct instanceof CfnSubscriptionFilter) {
+      const messages = String(construct.filterPattern).match(/"[^"]+"/g) ?? []
+      construct.filterPattern = messages.length === 1 ? (messages[0] as string) : ''
+    }
     // The emulator speaks HTTP, which the topics refuse.
     if (construct instanceof CfnTopicPolicy) {
       const { Statement, ...rest } = Stack.of(construct).resolve(construct.policyDocument)
