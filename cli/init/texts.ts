@@ -1,3 +1,4 @@
+import cdk from '../../cdk.json' with { type: 'json' }
 import { defaults } from '../../src/config/options.ts'
 import { type CdkApp, isDeployed } from './cdk-app.ts'
 import type { Facts, PackageManager } from './facts.ts'
@@ -85,10 +86,8 @@ await deployEnvironments()
 export const cdkJson = `${JSON.stringify(
   {
     app: 'node bin/viewkeeper.mjs',
-    context: {
-      '@aws-cdk/core:target-partitions': ['aws', 'aws-us-gov', 'aws-cn'],
-      '@aws-cdk/aws-iam:minimizePolicies': true,
-    },
+    // The flags of CDK with which the constructs are tested.
+    context: cdk.context,
   },
   null,
   2,

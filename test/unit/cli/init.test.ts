@@ -1,3 +1,4 @@
+import flags from 'aws-cdk-lib/recommended-feature-flags.json' with { type: 'json' }
 import { describe, expect, test } from 'vitest'
 import type { Facts } from '../../../cli/init/facts.ts'
 import { nextSteps } from '../../../cli/init/next.ts'
@@ -51,7 +52,10 @@ describe('what init makes', () => {
       type: 'module',
       devDependencies: versions,
     })
-    expect(JSON.parse(made['cdk.json']!).app).toBe('node bin/viewkeeper.mjs')
+    const { app, context } = JSON.parse(made['cdk.json']!)
+    expect(app).toBe('node bin/viewkeeper.mjs')
+    // What `cdk init` writes: a flag that is missing is an old behaviour of CDK.
+    expect(Object.keys(context).sort()).toEqual(Object.keys(flags).sort())
     expect(made['viewkeeper.config.ts']).toContain('// production: {')
     expect(made['.gitignore']).toBe('node_modules/\n.viewkeeper/\ncdk.out/\n')
   })
