@@ -98,7 +98,10 @@ describe('the command line', () => {
     [['check', '--jsn'], /unknown option '--jsn'[\s\S]*\(see npx viewkeeper check --help\)/],
     [['migrate', 'up', '--bogus'], /\(see npx viewkeeper migrate up --help\)/],
     [['check', 'sales'], /too many arguments/],
-    [['create-role'], /^viewkeeper: DATABASE_URL is not set\. .* administrator\.\n$/],
+    [
+      ['create-role'],
+      /^viewkeeper: DATABASE_URL is not set\. .* administrator; --secret <arn> takes it from AWS Secrets Manager\.\n$/,
+    ],
     [
       ['create-role', '--owner', 'a'],
       /unknown option '--owner'[\s\S]*\(see npx viewkeeper create-role --help\)/,
