@@ -95,7 +95,7 @@ test('somebody with views and no AWS gets from psql to done in at most 600 words
   expect(all, all.err).toMatchObject({ code: 0 })
   const answer = await fetch(`${api}/views/sales/refresh`, {
     method: 'POST',
-    headers: { authorization: `Bearer ${token}` },
+    headers: { authorization: `Bearer ${token}`, prefer: 'wait=20' },
   })
   expect(await answer.json()).toMatchObject({ status: 'updated' })
   expect(await type(project, 'check --offline', {})).toMatchObject({ code: 0 })
