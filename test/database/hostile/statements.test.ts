@@ -73,7 +73,7 @@ const mayStayUnsent = [
   'src/watch/db/uncounted.ts readHidden',
   'src/catalog/db/owner.ts readMembershipAdvice',
   'src/catalog/db/owner.ts readReadersByOwner',
-  'src/catalog/db/readers.ts areReadByViews',
+  'src/catalog/db/graph.ts areReadByViews',
   'src/catalog/db/readers.ts readReaderNames',
   'src/server/missing-rights.ts readMissingRights',
   'src/server/missing-rights.ts readWhoLacks',

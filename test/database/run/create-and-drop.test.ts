@@ -153,7 +153,7 @@ describe('creating', () => {
     })
     await create({ view: 'roomy' }, call())
     expect(await sql`select mem from roomy`).toEqual([{ mem: '77MB' }])
-    await sql`update viewkeeper.definitions set settings = '{"search_path": "evil"}' where name = 'roomy'`
+    await sql`update viewkeeper.definitions set settings = '{"session_replication_role": "replica"}' where name = 'roomy'`
     expect(await refresh({ view: 'roomy' }, call())).toMatchObject({
       status: 'error',
       error: { class: 'InvalidRequest', message: expect.stringContaining('search_path') },
