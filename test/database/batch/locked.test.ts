@@ -118,7 +118,7 @@ describe('a view that somebody holds exclusively', () => {
     await makeFamilies(['a', 'b'])
     await hold('a_leaf')
     const batchId = await begin(database, { pattern: 'shop.*' })
-    const calls = [1, 2, 3].map(() => advanceToEnd(database, batchId, 300))
+    const calls = [1, 2, 3].map(() => advanceToEnd(database, batchId, 1_000))
     await shiftWait(batchId, '1 hour')
     await untilRefreshed(batchId, [...family('b'), 'single'])
     expect((await runsOf(batchId)).map(({ view }) => view)).not.toContain('a_root')

@@ -126,7 +126,7 @@ test('queries that are set aside or that stand in the way of a change mean the s
     reading: ['odd.users', 'odd.blocked'],
     dryRun: false,
     requestedBy: 'test',
-    huntMs: 10_000,
+    huntMs: 60_000,
   })
   await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
   expect(await rows()).toEqual(before)
@@ -147,7 +147,7 @@ test('a view that would come back with another meaning stays aside, although the
   const views = ['odd.b_mails', 'odd.b_twice', 'odd.b_above']
   const rows = () => Promise.all(views.map(rowsOf))
   const before = await rows()
-  await setAside(database, { reading: ['odd.people'], dryRun: false, requestedBy: 'test', huntMs: 10_000 })
+  await setAside(database, { reading: ['odd.people'], dryRun: false, requestedBy: 'test', huntMs: 60_000 })
   const back = () => putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
   await sql.unsafe(`
     alter table odd.people alter n type bigint; alter table odd.people add more int;
