@@ -142,7 +142,7 @@ export interface RdsOptions {
    */
   readonly rotateSecretEvery?: Duration
   /**
-   * PEM text of the authority of the server's certificate.
+   * PEM text of the authority of the server's certificate, or of several authorities.
    * @default - the roots of RDS
    */
   readonly certificateAuthority?: string

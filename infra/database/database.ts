@@ -29,7 +29,7 @@ export interface Database extends IConnectable, IDependable {
    */
   rotation?: SecretRotationOptions
   /**
-   * PEM text of the authority that signed the server's certificate.
+   * PEM texts of the authorities that may have signed the server's certificate.
    * @default - the roots of RDS
    */
   certificateAuthority?: string
@@ -51,5 +51,11 @@ export const databaseVariables = (database: Database): Record<string, string> =>
   // The port of a server in the app is not known before the deploy.
   DATABASE_PORT: Tokenization.stringifyNumber(database.port),
   DATABASE_NAME: database.databaseName,
-  ...(database.certificateAuthority && { DATABASE_CA: database.certificateAuthority }),
+  ...(database.certificateAuthority && { DATABASE_CA_FILE: authorityFile }),
 })
+
+const authorityFile = 'authority.pem'
+
+/** The file beside the code of a function: all variables of a function together may have 4 KB, and a bundle of authorities more. */
+export const authorityBeside = ({ certificateAuthority }: Database): Record<string, string> =>
+  certificateAuthority === undefined ? {} : { [authorityFile]: certificateAuthority }

@@ -31,10 +31,9 @@ export const rotateSecretDays = told(
 export const certificateAuthority = told(
   z
     .string()
-    .regex(/^-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----\s*$/, 'must be a PEM certificate')
-    .max(2_500)
+    .regex(/^-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----\s*$/, 'must be PEM certificates')
     .optional(),
-  "PEM text of the authority of the server's certificate.",
+  "PEM text of the authority of the server's certificate, or of several authorities.",
   'the roots of RDS',
 )
 

@@ -2,7 +2,6 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import { type FunctionName, functionNames, functions } from '../../src/edge/functions.ts'
 import { loginVariables } from '../database/login.ts'
-import { codeWithSql } from './code.ts'
 import { type FunctionSurroundings, type OfOneFunction, ViewkeeperFunction } from './viewkeeper-function.ts'
 
 export interface FunctionsProps extends FunctionSurroundings {
@@ -44,7 +43,7 @@ const ofMigrate = ({
   migrationsFolder,
   viewMigrations,
 }: FunctionsProps): OfOneFunction => ({
-  code: codeWithSql('migrate', { schema: schemaFolder, migrations: migrationsFolder }),
+  sql: { schema: schemaFolder, migrations: migrationsFolder },
   variables: {
     SCHEMA_FOLDER: './schema/',
     MIGRATIONS_FOLDER: './migrations/',

@@ -10,7 +10,6 @@ import {
 import {
   Architecture,
   type CfnFunction,
-  type Code,
   Function as LambdaFunction,
   Runtime,
   Tracing,
@@ -22,7 +21,7 @@ import { Construct } from 'constructs'
 import { variablesOf } from '../../src/config/variables.ts'
 import { type DeployedName, type FunctionTraits, functions } from '../../src/edge/functions.ts'
 import { metricNamespace } from '../../src/edge/metrics/names.ts'
-import { type Database, databaseVariables } from '../database/database.ts'
+import { authorityBeside, type Database, databaseVariables } from '../database/database.ts'
 import { grantLogin } from '../database/login.ts'
 import { monitorTimes } from '../environment/monitor-times.ts'
 import type { ValidOptions } from '../environment/valid-options.ts'
@@ -51,8 +50,8 @@ export interface FunctionSurroundings {
 /** What one function has besides what the table says. */
 export interface OfOneFunction {
   variables?: Record<string, string>
-  /** Default: the function's bundle. */
-  code?: Code
+  /** Folders of SQL beside the function's bundle, by their names there. */
+  sql?: Record<string, string>
 }
 
 /** A function of the table, with its own role, log group and bundle. */
@@ -75,7 +74,7 @@ export class ViewkeeperFunction extends Construct {
     const role = new FunctionRole(this, this.logGroup, network)
     this.lambda = new LambdaFunction(this, 'Function', {
       description,
-      code: own.code ?? codeOf(name),
+      code: codeOf(name, { ...own, texts: worksAs && authorityBeside(database) }),
       handler: 'index.handler',
       runtime: Runtime.NODEJS_24_X,
       architecture: Architecture.ARM_64,

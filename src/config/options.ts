@@ -316,7 +316,7 @@ export interface ImportedDatabaseOptions {
   /** The database's security group; the stack adds a rule to it. */
   securityGroupId: string
   /**
-   * PEM text of the authority of the server's certificate.
+   * PEM text of the authority of the server's certificate, or of several authorities.
    * @default - the roots of RDS
    */
   certificateAuthority?: string

@@ -3,13 +3,21 @@ import type { ConnectionOptions } from '../../server/connect.ts'
 
 type Place = Pick<ConnectionOptions, 'host' | 'port' | 'database' | 'tls'>
 
-/** The server and database that environment variables name, with TLS that the roots of RDS or `DATABASE_CA` vouch for. */
+/**
+ * The server and database that environment variables name, with TLS that the roots of RDS vouch for, or the authorities in
+ * `DATABASE_CA` or the file `DATABASE_CA_FILE`.
+ */
 export const placeOf = async (env: NodeJS.ProcessEnv): Promise<Place> => ({
   host: env.DATABASE_HOST ?? '',
   port: Number(env.DATABASE_PORT ?? 5432),
   database: env.DATABASE_NAME ?? 'postgres',
-  tls: { verify: true, roots: env.DATABASE_CA ? [env.DATABASE_CA] : await rdsRoots() },
+  tls: { verify: true, roots: ownRoots(env) ?? (await rdsRoots()) },
 })
+
+function ownRoots({ DATABASE_CA: text, DATABASE_CA_FILE: file }: NodeJS.ProcessEnv): string[] | undefined {
+  if (text) return [text]
+  return file ? [readFileSync(file, 'utf8')] : undefined
+}
 
 /**
  * The root certificates of RDS. Lambda keeps them in this file, current for every region, and does not load them by itself since

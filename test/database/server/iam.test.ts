@@ -1,7 +1,17 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
+import {
+  afterAll,
+  afterEach,
+  beforeAll,
+  beforeEach,
+  describe,
+  expect,
+  onTestFinished,
+  test,
+  vi,
+} from 'vitest'
 import { type Administration, readConfiguration } from '../../../src/edge/lambda/configuration.ts'
 import { fromToken } from '../../../src/edge/lambda/token.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
@@ -105,14 +115,19 @@ describe('a login with a token', () => {
     expect(await database.withConnection(whoAmI)).toEqual({ me: 'viewkeeper_app', ssl: true })
   })
 
-  test('sends no token to a server whose certificate it cannot verify', async () => {
+  test('sends no token to a server whose certificate no authority of its file vouches for', async () => {
     await makeRole()
     await accept('viewkeeper_app', await tokenOf('viewkeeper_app'))
     const folder = await mkdtemp(join(tmpdir(), 'viewkeeper-unknown-'))
+    onTestFinished(() => rm(folder, { recursive: true }))
     const unknown = await readFile(makeCertificate(folder, 'IP:127.0.0.1').certificate, 'utf8')
-    await rm(folder, { recursive: true })
-    const { database } = readConfiguration({ ...env, DATABASE_CA: unknown })
+    const file = join(folder, 'authority.pem')
+    const { DATABASE_CA, ...told } = env
+    const { database } = readConfiguration({ ...told, DATABASE_CA_FILE: file })
+    await writeFile(file, unknown)
     await expect(database.withConnection(whoAmI)).rejects.toMatchObject({ code: 'DatabaseUnavailable' })
+    await writeFile(file, `${unknown}\n${DATABASE_CA}`)
+    expect(await database.withConnection(whoAmI)).toEqual({ me: 'viewkeeper_app', ssl: true })
   })
 })
 

@@ -114,6 +114,14 @@ test('subnets and zones have to come in pairs', () => {
   )
 })
 
+test('authorities may be many, and longer than all variables of a function together', () => {
+  const certificate = `-----BEGIN CERTIFICATE-----\n${'MIIB'.repeat(700)}\n-----END CERTIFICATE-----\n`
+  const of = (certificateAuthority: string) =>
+    parse({ ...imported, database: { ...imported.database, certificateAuthority } })
+  expect(of(certificate.repeat(3)).database).toMatchObject({ certificateAuthority: certificate.repeat(3) })
+  expect(() => of('MIIB')).toThrow(/database\.certificateAuthority: must be PEM certificates/)
+})
+
 test('storage has to have room to grow', () => {
   const database = { ...created.database, storageGiB: 100, maxStorageGiB: 100 }
   expect(() => parse({ ...created, database } as never)).toThrow(

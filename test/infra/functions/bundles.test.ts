@@ -6,7 +6,7 @@ import { pathToFileURL } from 'node:url'
 import type { App } from 'aws-cdk-lib'
 import { afterAll, describe, expect, test } from 'vitest'
 import { imported } from '../support/environments.ts'
-import { createStack, functionNames, Synthesized } from '../support/synth.ts'
+import { createStack, functionNames, outside, Synthesized } from '../support/synth.ts'
 
 const migrationsFolder = mkdtempSync(join(tmpdir(), 'viewkeeper-migrations-'))
 afterAll(() => rmSync(migrationsFolder, { recursive: true }))
@@ -22,13 +22,16 @@ describe.each(functionNames)('the bundle of %s', (name) => {
 
   const filesIn = (end: string): string[] => readdirSync(folder).filter((file) => file.endsWith(end))
 
-  test('is an ES module, with chunks, and a source map of each', () => {
+  test('is an ES module, with chunks, and a source map of each; beside what logs in, the authorities of the server', () => {
+    const authorities = outside.includes(name) ? [] : ['authority.pem']
     const files = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isFile())
     const modules = filesIn('.mjs')
     expect(modules).toContain('index.mjs')
     expect(files.map((file) => file.name).sort()).toEqual(
-      modules.flatMap((name) => [name, `${name}.map`]).sort(),
+      [...modules.flatMap((name) => [name, `${name}.map`]), ...authorities].sort(),
     )
+    for (const file of authorities)
+      expect(readFileSync(join(folder, file), 'utf8')).toBe(imported.database.certificateAuthority)
   })
 
   test('can be loaded, and exports its handler', () => {

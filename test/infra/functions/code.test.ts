@@ -1,11 +1,11 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { App, Stack } from 'aws-cdk-lib'
 import { Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
 import type { Asset } from 'aws-cdk-lib/aws-s3-assets'
 import { expect, onTestFinished, test } from 'vitest'
-import { codeOf, codeWithSql, copySql } from '../../../infra/functions/code.ts'
+import { codeOf, copySql } from '../../../infra/functions/code.ts'
 
 function temporary(): string {
   const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-code-'))
@@ -35,7 +35,7 @@ test('two functions of one app have the SQL of their own folders', () => {
   const sqlOf = (name: string) => {
     mkdirSync(join(folder, name))
     writeFileSync(join(folder, name, `001_${name}.up.sql`), name)
-    const code = codeWithSql('migrate', { migrations: join(folder, name) })
+    const code = codeOf('migrate', { sql: { migrations: join(folder, name) } })
     const lambda = new LambdaFunction(stack, name, {
       code,
       handler: 'index.handler',
@@ -45,6 +45,20 @@ test('two functions of one app have the SQL of their own folders', () => {
   }
   const paths = ['days', 'sales'].map((name) => join(folder, 'out', sqlOf(name), 'migrations'))
   expect(paths.map((path) => readdirSync(path))).toEqual([['001_days.up.sql'], ['001_sales.up.sql']])
+})
+
+test('a text stands beside the code of a function, whatever its length', () => {
+  const folder = temporary()
+  const stack = new Stack(new App({ outdir: join(folder, 'out') }), 'Own')
+  const text = 'MII'.repeat(5000)
+  const lambda = new LambdaFunction(stack, 'function', {
+    code: codeOf('news', { texts: { 'authority.pem': text } }),
+    handler: 'index.handler',
+    runtime: Runtime.NODEJS_24_X,
+  })
+  const bundle = join(folder, 'out', (lambda.node.findChild('Code') as Asset).assetPath)
+  expect(readFileSync(join(bundle, 'authority.pem'), 'utf8')).toBe(text)
+  expect(readdirSync(bundle).length).toBeGreaterThan(1)
 })
 
 test('a bundle that is missing is refused, with the command that makes it', () => {

@@ -136,7 +136,7 @@ test.each(inside)('%s is told where an imported database is, and its authority',
     DATABASE_PORT: '6432',
     DATABASE_NAME: 'app',
     DATABASE_SECRET_ARN: imported.database.secretArn,
-    DATABASE_CA: imported.database.certificateAuthority,
+    DATABASE_CA_FILE: 'authority.pem',
     POWERTOOLS_SERVICE_NAME: 'viewkeeper',
     POWERTOOLS_LOG_LEVEL: 'INFO',
   })
@@ -147,7 +147,7 @@ test('a database that the stack creates is verified against the roots of RDS', (
   expect(variables('created', 'refresh').DATABASE_HOST).toEqual(
     importOf(databases.created, { 'Fn::GetAtt': [instance, 'Endpoint.Address'] }),
   )
-  expect(variables('created', 'refresh')).not.toHaveProperty('DATABASE_CA')
+  expect(variables('created', 'refresh')).not.toHaveProperty('DATABASE_CA_FILE')
 })
 
 test('start-batch is told the function and the state machine that it calls, and nothing of the database', () => {
