@@ -32,6 +32,15 @@ const done = (plan: PlannedFile[]) => plan.map(({ path, does }) => `${path} ${do
 const fileOf = (plan: PlannedFile[], path: string) => plan.find((file) => file.path === path)
 const cdkApp = { 'cdk.json': '{ "app": "npx ts-node bin/shop.ts" }', 'package.json': '{ "name": "shop" }' }
 
+/** What an author of views has in any project. */
+const ofViews = [
+  'viewkeeper.config.ts make',
+  'views/README.md make',
+  'migrations/README.md make',
+  '.github/workflows/viewkeeper.yml make',
+  '.gitignore make',
+]
+
 describe('what init makes', () => {
   test('in an empty folder is everything, as an app that deploys itself', () => {
     const plan = planInit(folder())
@@ -62,14 +71,7 @@ describe('what init makes', () => {
 
   test('for serve has nothing of AWS, and the defaults written out', () => {
     const plan = planInit(folder({}, { serves: true }))
-    expect(done(plan)).toEqual([
-      'package.json make',
-      'viewkeeper.config.ts make',
-      'views/README.md make',
-      'migrations/README.md make',
-      '.github/workflows/viewkeeper.yml make',
-      '.gitignore make',
-    ])
+    expect(done(plan)).toEqual(['package.json make', ...ofViews])
     const made = filesAfter({}, plan)
     expect(JSON.parse(made['package.json']!)).toMatchObject({ dependencies: { viewkeeper: '^1.0.0' } })
     expect(made['viewkeeper.config.ts']).toContain("nightly: { at: '02:00', timeZone: 'Etc/UTC' }")
@@ -92,14 +94,7 @@ describe('what init makes', () => {
   test('in a CDK app is no app of its own, and no environment: the construct is shown instead', () => {
     const facts = folder(cdkApp)
     const plan = planInit(facts)
-    expect(done(plan)).toEqual([
-      'package.json add',
-      'viewkeeper.config.ts make',
-      'views/README.md make',
-      'migrations/README.md make',
-      '.github/workflows/viewkeeper.yml make',
-      '.gitignore make',
-    ])
+    expect(done(plan)).toEqual(['package.json add', ...ofViews])
     const made = filesAfter({}, plan)
     expect(JSON.parse(made['package.json']!).devDependencies).toEqual({ viewkeeper: '^1.0.0' })
     expect(made['viewkeeper.config.ts']).not.toContain('environments')

@@ -1,9 +1,10 @@
 import { gzipSync } from 'node:zlib'
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge'
 import { LambdaClient } from '@aws-sdk/client-lambda'
-import { afterEach, beforeEach, expect, test, vi } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { type Announcer, answerLines, deployedAnnouncer } from '../../../src/edge/handlers/announce.ts'
 import { dueLine, eventsLine } from '../../../src/edge/lambda/wake-lines.ts'
+import { useDeployed } from '../../support/aws/deployed.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
 
 const context = lambdaContext({ awsRequestId: 'request-7' })
@@ -19,14 +20,7 @@ const announcerOf = (more: Partial<Announcer> = {}) => {
   return { announce, startDue: vi.fn<Announcer['startDue']>(async () => {}), ...more }
 }
 
-beforeEach(() => {
-  vi.stubEnv('AWS_REGION', 'eu-central-1')
-  for (const stream of ['log', 'info', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
-})
-afterEach(() => {
-  vi.unstubAllEnvs()
-  vi.restoreAllMocks()
-})
+useDeployed()
 
 test.each([
   ['events that wait', [eventsLine], 1, 0],

@@ -3,10 +3,11 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { ExecutionAlreadyExists, SFNClient } from '@aws-sdk/client-sfn'
-import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { deployedMachinery } from '../../../src/edge/handlers/batch-machinery.ts'
 import { type BatchMachinery, startBatchWith, startDueWith } from '../../../src/edge/handlers/start-batch.ts'
 import { Problem } from '../../../src/problem.ts'
+import { useDeployed } from '../../support/aws/deployed.ts'
 import { httpEvent, lambdaContext } from '../../support/aws/lambda.ts'
 
 const context = lambdaContext({ awsRequestId: 'request-7' })
@@ -35,14 +36,7 @@ const configuration = {
   stateMachineArn: 'arn:aws:states:eu-central-1:1:stateMachine:test',
 }
 
-beforeEach(() => {
-  vi.stubEnv('AWS_REGION', 'eu-central-1')
-  for (const stream of ['log', 'info', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
-})
-afterEach(() => {
-  vi.unstubAllEnvs()
-  vi.restoreAllMocks()
-})
+useDeployed()
 
 describe('starting a batch', () => {
   test('forwards the request, has the batch advanced, and answers with the answer of batch', async () => {
