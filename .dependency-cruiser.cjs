@@ -32,7 +32,7 @@ const tower = [
   // Views kept fresh by one of any number of processes.
   'keeper',
   // HTTP, events and Lambda.
-  'edge',
+  'api',
 ]
 
 /** The lower rooms: what refreshes views anywhere, without AWS, files or HTTP. */
@@ -40,7 +40,7 @@ const engine = tower.slice(0, tower.indexOf('events'))
 
 const pure = '^src/(sql|[^/]+/plan|watch/diagnosis|watch/mails)/'
 const statements = '^src/([^/]+/(db|life|envelope)|server)/'
-const useCases = 'src/(?!(sql|server|loading|config|authored|edge|terminal|resources)/)[^/]+/[^/]+[.]ts$'
+const useCases = 'src/(?!(sql|server|loading|config|authored|api|terminal|resources)/)[^/]+/[^/]+[.]ts$'
 
 const ruleOfStorey = (room, at) => ({
   name: `${room}-knows-nothing-above`,
@@ -51,7 +51,7 @@ const ruleOfStorey = (room, at) => ({
 
 /** What the other folders know besides themselves. */
 const layers = {
-  functions: ['src/edge', useCases],
+  functions: ['src/api', useCases],
   'src/loading': ['src/[^/]+[.]ts$'],
   'src/config': [
     'src/loading',
@@ -69,16 +69,16 @@ const layers = {
     'src/batch/plan',
     'src/watch/plan',
     'src/watch/diagnosis',
-    'src/edge/http/schemas/answers.ts',
+    'src/api/schemas/answers.ts',
     'src/rebuild/plan',
     'src/run/plan',
   ],
   // Infrastructure knows names and schedules, not code; and refuses broken migrations before a deploy does.
   infra: [
-    'src/edge/functions.ts',
-    'src/edge/http/routes.ts',
-    'src/edge/metrics/names.ts',
-    'src/edge/lambda/wake-lines.ts',
+    'src/api/functions.ts',
+    'src/api/routes.ts',
+    'src/api/lambda/metrics/names.ts',
+    'src/api/lambda/wake-lines.ts',
     'src/events/plan/event.ts',
     'src/migrate/frozen-migrations.ts',
     'src/watch/plan/alarms.ts',
@@ -105,7 +105,7 @@ const layers = {
     'src/[^/]+/plan/',
     'src/watch/diagnosis/',
     'src/resources/',
-    'src/edge/http/schemas/answers.ts',
+    'src/api/schemas/answers.ts',
   ],
   // Tests and benchmarks measure on the same servers, and wait for the same moments of a refresh.
   bench: [
@@ -120,7 +120,7 @@ const layers = {
   ],
   // Makes the files of the npm package, and what docs and types say of options.
   build: [
-    'src/edge/http/openapi.ts',
+    'src/api/openapi.ts',
     'src/package-files.ts',
     'src/version.ts',
     'src/config/',

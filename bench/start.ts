@@ -15,19 +15,19 @@ const functionsFolder = fileURLToPath(new URL('../functions', import.meta.url))
 /** What a call loads, if the function has it: by what the environment says of the login. */
 const whatCallsLoad = [
   'src/server/connection.ts',
-  'src/edge/handlers/advance.ts',
-  'src/edge/handlers/batch-machinery.ts',
-  'src/edge/handlers/messenger.ts',
-  'src/edge/handlers/migrate.ts',
-  'src/edge/handlers/rotate.ts',
+  'src/api/lambda/advance.ts',
+  'src/api/lambda/batch-machinery.ts',
+  'src/api/lambda/messenger.ts',
+  'src/api/lambda/migrate.ts',
+  'src/api/lambda/rotate.ts',
 ]
 const moments = {
   'Import, before the first call': { entries: [], goal: 2 },
   'Import, and what the first call loads if the login is a token of IAM': {
-    entries: [...whatCallsLoad, 'src/edge/lambda/sign-token.ts'],
+    entries: [...whatCallsLoad, 'src/api/lambda/sign-token.ts'],
   },
   'Import, and what the first call loads if the login is in a secret': {
-    entries: [...whatCallsLoad, 'src/edge/lambda/secrets-client.ts'],
+    entries: [...whatCallsLoad, 'src/api/lambda/secrets-client.ts'],
   },
 }
 

@@ -3,7 +3,7 @@ import { builtinModules } from 'node:module'
 import { basename, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
-import { openapi } from '../src/edge/http/openapi.ts'
+import { openapi } from '../src/api/openapi.ts'
 import { functionsFolder } from '../src/package-files.ts'
 import { version, versionHeader } from '../src/version.ts'
 
@@ -43,7 +43,7 @@ const withoutStreams: Plugin = {
 const writtenOpenapi: Plugin = {
   name: 'written-openapi',
   setup: ({ onLoad }) =>
-    onLoad({ filter: /\/src\/edge\/http\/openapi\.ts$/ }, () => ({
+    onLoad({ filter: /\/src\/api\/openapi\.ts$/ }, () => ({
       contents: `export const openapi = () => (${JSON.stringify(openapi())})`,
     })),
 }
@@ -102,7 +102,7 @@ const options = {
   target: 'node24',
   logLevel: 'warning',
   minify: true,
-  // Without a comment that names the map: src/edge/lambda/stack.ts finds it.
+  // Without a comment that names the map: src/api/lambda/stack.ts finds it.
   sourcemap: 'external',
   sourcesContent: false,
   external: neverLoaded,

@@ -1,6 +1,6 @@
-import type { Announcer } from '../src/edge/handlers/announce.ts'
-import type { RungEvent } from '../src/edge/handlers/start-batch.ts'
-import { eventFunction } from '../src/edge/lambda/function.ts'
+import type { Announcer } from '../src/api/lambda/announce.ts'
+import { eventFunction } from '../src/api/lambda/function.ts'
+import type { RungEvent } from '../src/api/lambda/start-batch.ts'
 
 /** Its clients of AWS are larger than all the rest. They are loaded at the first call, and kept. */
 let announcer: Announcer | undefined
@@ -10,7 +10,7 @@ let announcer: Announcer | undefined
  * CloudWatch Logs calls it for the lines that functions inside log.
  */
 export const handler = eventFunction(async (event: RungEvent, context) => {
-  const { answerLines, deployedAnnouncer, readAnnouncer } = await import('../src/edge/handlers/announce.ts')
+  const { answerLines, deployedAnnouncer, readAnnouncer } = await import('../src/api/lambda/announce.ts')
   announcer ??= deployedAnnouncer(readAnnouncer())
   await answerLines(announcer, event, context)
 })

@@ -1,7 +1,7 @@
-import type { ForwardedEvent } from '../src/edge/handlers/open-batch.ts'
-import { readConfiguration } from '../src/edge/lambda/configuration.ts'
-import { eventFunction } from '../src/edge/lambda/function.ts'
-import { answeredWithin } from '../src/edge/lambda/lifetime.ts'
+import { readConfiguration } from '../src/api/lambda/configuration.ts'
+import { eventFunction } from '../src/api/lambda/function.ts'
+import { answeredWithin } from '../src/api/lambda/lifetime.ts'
+import type { ForwardedEvent } from '../src/api/lambda/open-batch.ts'
 
 /** start-batch waits no longer until a batch is recorded. */
 const openingMs = 26_500
@@ -10,10 +10,10 @@ const openingMs = 26_500
 export const handler = eventFunction<ForwardedEvent | { batchId: unknown }, unknown>(
   async (event, context) => {
     if (!('batchId' in event)) {
-      const { openBatch } = await import('../src/edge/handlers/open-batch.ts')
+      const { openBatch } = await import('../src/api/lambda/open-batch.ts')
       return answeredWithin(openingMs, () => openBatch(event, readConfiguration()))
     }
-    const { advanceBatch } = await import('../src/edge/handlers/advance.ts')
+    const { advanceBatch } = await import('../src/api/lambda/advance.ts')
     return advanceBatch(event, context, readConfiguration())
   },
 )

@@ -1,6 +1,6 @@
-import { operationFunction } from '../src/edge/handlers/operation.ts'
-import { createOptions } from '../src/edge/http/schemas/operations.ts'
-import { readConfiguration } from '../src/edge/lambda/configuration.ts'
+import { readConfiguration } from '../src/api/lambda/configuration.ts'
+import { operationFunction } from '../src/api/lambda/operation.ts'
+import { createOptions } from '../src/api/schemas/operations.ts'
 import { create } from '../src/run/create.ts'
 
 /** Creates one view from its definition, for the HTTP route and for schedules. */

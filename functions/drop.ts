@@ -1,6 +1,6 @@
-import { operationFunction } from '../src/edge/handlers/operation.ts'
-import { dropOptions } from '../src/edge/http/schemas/operations.ts'
-import { readConfiguration } from '../src/edge/lambda/configuration.ts'
+import { readConfiguration } from '../src/api/lambda/configuration.ts'
+import { operationFunction } from '../src/api/lambda/operation.ts'
+import { dropOptions } from '../src/api/schemas/operations.ts'
 import { drop } from '../src/run/drop.ts'
 
 /** Drops one view, for the HTTP route and for schedules. */

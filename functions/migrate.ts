@@ -1,5 +1,5 @@
-import { readConfiguration } from '../src/edge/lambda/configuration.ts'
-import { eventFunction } from '../src/edge/lambda/function.ts'
+import { readConfiguration } from '../src/api/lambda/configuration.ts'
+import { eventFunction } from '../src/api/lambda/function.ts'
 
 // A deploy copies these folders next to the bundle; in the repository they are next to this folder.
 const folders = {
@@ -12,6 +12,6 @@ const folders = {
  * line.
  */
 export const handler = eventFunction(async (event) => {
-  const { serveMigrations } = await import('../src/edge/handlers/migrate.ts')
+  const { serveMigrations } = await import('../src/api/lambda/migrate.ts')
   return serveMigrations(event, folders, readConfiguration())
 })

@@ -1,7 +1,7 @@
-import { answerEvents } from '../src/edge/handlers/events.ts'
-import { answerNotice } from '../src/edge/handlers/notice.ts'
-import { readConfiguration } from '../src/edge/lambda/configuration.ts'
-import { eventFunction } from '../src/edge/lambda/function.ts'
+import { readConfiguration } from '../src/api/lambda/configuration.ts'
+import { answerEvents } from '../src/api/lambda/events.ts'
+import { eventFunction } from '../src/api/lambda/function.ts'
+import { answerNotice } from '../src/api/lambda/notice.ts'
 
 /** Says what has to be told now: people, for `notify`, and programs, for `announce`. Neither can reach the database. */
 export const handler = eventFunction<object, unknown>((event) =>

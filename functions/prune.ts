@@ -1,6 +1,6 @@
-import { pruneHistory } from '../src/edge/handlers/prune.ts'
-import { readConfiguration } from '../src/edge/lambda/configuration.ts'
-import { eventFunction } from '../src/edge/lambda/function.ts'
+import { readConfiguration } from '../src/api/lambda/configuration.ts'
+import { eventFunction } from '../src/api/lambda/function.ts'
+import { pruneHistory } from '../src/api/lambda/prune.ts'
 
 /** Every day: removes old history. */
 export const handler = eventFunction((_event, context) => pruneHistory(context, readConfiguration()))

@@ -1,6 +1,6 @@
-import { operationFunction } from '../src/edge/handlers/operation.ts'
-import { refreshOptions } from '../src/edge/http/schemas/operations.ts'
-import { readConfiguration } from '../src/edge/lambda/configuration.ts'
+import { readConfiguration } from '../src/api/lambda/configuration.ts'
+import { operationFunction } from '../src/api/lambda/operation.ts'
+import { refreshOptions } from '../src/api/schemas/operations.ts'
 import { refresh } from '../src/run/refresh.ts'
 
 /** Refreshes one view, for the HTTP route and for schedules. */

@@ -1,7 +1,7 @@
-import { eventFunction } from '../src/edge/lambda/function.ts'
+import { eventFunction } from '../src/api/lambda/function.ts'
 
 /** One step of a rotation, for Secrets Manager: gives the role that Viewkeeper works with a new password. */
 export const handler = eventFunction(async (event) => {
-  const { rotateSecret } = await import('../src/edge/handlers/rotate.ts')
+  const { rotateSecret } = await import('../src/api/lambda/rotate.ts')
   return rotateSecret(event)
 })

@@ -1,11 +1,11 @@
+import type { HttpAnswer, HttpEvent } from '../src/api/http.ts'
+import { eventFunction } from '../src/api/lambda/function.ts'
 import {
   type BatchMachinery,
   type RungEvent,
   startBatchWith,
   startDueWith,
-} from '../src/edge/handlers/start-batch.ts'
-import type { HttpAnswer, HttpEvent } from '../src/edge/http/http.ts'
-import { eventFunction } from '../src/edge/lambda/function.ts'
+} from '../src/api/lambda/start-batch.ts'
 
 /** Its clients of AWS are larger than all the rest. They are loaded at the first call, and kept. */
 let machinery: BatchMachinery | undefined
@@ -16,7 +16,7 @@ let machinery: BatchMachinery | undefined
  */
 export const handler = eventFunction<HttpEvent | RungEvent, HttpAnswer | undefined>(
   async (event, context) => {
-    const { deployedMachinery, readMachinery } = await import('../src/edge/handlers/batch-machinery.ts')
+    const { deployedMachinery, readMachinery } = await import('../src/api/lambda/batch-machinery.ts')
     machinery ??= deployedMachinery(readMachinery())
     if (!('awslogs' in event)) return startBatchWith(machinery, event, context)
     await startDueWith(machinery, context)

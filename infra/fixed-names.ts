@@ -14,7 +14,7 @@ import { CfnRotationSchedule, CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns'
 import { CfnQueuePolicy } from 'aws-cdk-lib/aws-sqs'
 import type { Construct, IConstruct } from 'constructs'
-import { eventsMessage } from '../src/edge/lambda/wake-lines.ts'
+import { eventsMessage } from '../src/api/lambda/wake-lines.ts'
 import { refuseProps } from './environment/valid-options.ts'
 
 /** The resources that have the same name in every deploy, by their types, and the property of CDK that has the name. */

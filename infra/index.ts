@@ -1,5 +1,7 @@
 /** What `viewkeeper/cdk` exports: Viewkeeper in a CDK app of one's own. */
 
+export { type FunctionName, functionNames } from '../src/api/functions.ts'
+export { type PolicyName, policyNames } from '../src/api/routes.ts'
 export type { ScheduledView, ViewTimes } from '../src/catalog/plan/scheduled.ts'
 export type {
   CommonOptions,
@@ -12,8 +14,6 @@ export type {
   ScheduleOptions,
   ViewkeeperOptions,
 } from '../src/config/options.ts'
-export { type FunctionName, functionNames } from '../src/edge/functions.ts'
-export { type PolicyName, policyNames } from '../src/edge/http/routes.ts'
 export { type AlarmName, alarmNames } from '../src/watch/plan/alarms.ts'
 export type { Database } from './database/database.ts'
 export { ImportedDatabase } from './database/imported-database.ts'

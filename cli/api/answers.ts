@@ -1,4 +1,4 @@
-import { matchRoute } from '../../src/edge/http/match.ts'
+import { matchRoute } from '../../src/api/match.ts'
 import { Problem, type ProblemCode, problemCodes } from '../../src/problem.ts'
 import type { Api } from './api.ts'
 import { ApiUnavailable } from './unavailable.ts'

@@ -1,5 +1,5 @@
-import { routes } from '../../src/edge/http/routes.ts'
-import type { Answers } from '../../src/edge/http/schemas/answers.ts'
+import { routes } from '../../src/api/routes.ts'
+import type { Answers } from '../../src/api/schemas/answers.ts'
 import type { Api, SendOptions } from './api.ts'
 
 /** What the path of a route names: `{ view }`, `{ id }`, or nothing. */

@@ -1,5 +1,5 @@
+import type { View } from '../../src/api/schemas/answers.ts'
 import { didYouMean } from '../../src/catalog/plan/did-you-mean.ts'
-import type { View } from '../../src/edge/http/schemas/answers.ts'
 import { Problem } from '../../src/problem.ts'
 import { isGlob } from '../../src/sql/glob.ts'
 import { parseName } from '../../src/sql/names.ts'

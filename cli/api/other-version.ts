@@ -1,7 +1,7 @@
 import type * as z from 'zod'
-import { matchRoute } from '../../src/edge/http/match.ts'
-import { descriptions } from '../../src/edge/http/openapi.ts'
-import { type RouteName, routes } from '../../src/edge/http/routes.ts'
+import { matchRoute } from '../../src/api/match.ts'
+import { descriptions } from '../../src/api/openapi.ts'
+import { type RouteName, routes } from '../../src/api/routes.ts'
 import type { Asked } from './answers.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { decode } from '../../src/edge/http/match.ts'
+import { decode } from '../../src/api/match.ts'
 import { Problem } from '../../src/problem.ts'
 import { parseName } from '../../src/sql/names.ts'
 import type { Api } from './api.ts'

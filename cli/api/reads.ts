@@ -5,7 +5,7 @@ import type {
   View,
   ViewDetails,
   ViewList,
-} from '../../src/edge/http/schemas/answers.ts'
+} from '../../src/api/schemas/answers.ts'
 import { reached } from '../../src/sql/walks.ts'
 import type { Api } from './api.ts'
 import { ask } from './ask.ts'

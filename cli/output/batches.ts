@@ -1,5 +1,5 @@
+import type { BatchDetails, BatchView } from '../../src/api/schemas/answers.ts'
 import { batchViewOrder } from '../../src/batch/plan/view-order.ts'
-import type { BatchDetails, BatchView } from '../../src/edge/http/schemas/answers.ts'
 import { askedFor, lockOf } from '../../src/resources/batches.ts'
 import { type Fact, viewsCell } from '../../src/resources/cell.ts'
 import { bytes, count, duration, elapsed, names, roughly } from '../../src/sql/words.ts'

@@ -1,4 +1,4 @@
-import type { TestedView } from '../../src/edge/http/schemas/answers.ts'
+import type { TestedView } from '../../src/api/schemas/answers.ts'
 import { docsOf } from '../../src/sql/runbook.ts'
 import { count, duration, whole } from '../../src/sql/words.ts'
 import { short } from './names.ts'

@@ -1,5 +1,5 @@
+import type { View } from '../../src/api/schemas/answers.ts'
 import { oldText, retryText, wordsOfState } from '../../src/catalog/plan/state.ts'
-import type { View } from '../../src/edge/http/schemas/answers.ts'
 import { short } from './names.ts'
 import type { Output } from './terminal.ts'
 import { cut, displayWidth, fill } from './width.ts'

@@ -1,5 +1,5 @@
+import type { Plan } from '../../src/api/schemas/answers.ts'
 import { timeOfDay } from '../../src/catalog/plan/scheduled.ts'
-import type { Plan } from '../../src/edge/http/schemas/answers.ts'
 import { count, duration, moment } from '../../src/sql/words.ts'
 import { short } from './names.ts'
 import { tableLines } from './table.ts'

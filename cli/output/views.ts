@@ -1,5 +1,5 @@
+import type { Run, View, ViewDetails } from '../../src/api/schemas/answers.ts'
 import { type AnyState, filters, oldText, states } from '../../src/catalog/plan/state.ts'
-import type { Run, View, ViewDetails } from '../../src/edge/http/schemas/answers.ts'
 import { viewsCell, without } from '../../src/resources/cell.ts'
 import { runColumns } from '../../src/resources/runs.ts'
 import { signOf } from '../../src/resources/sign.ts'

@@ -1,5 +1,5 @@
+import type { Run } from '../../src/api/schemas/answers.ts'
 import { isEnded } from '../../src/catalog/plan/run.ts'
-import type { Run } from '../../src/edge/http/schemas/answers.ts'
 import { command } from '../../src/sql/commands.ts'
 import { elapsed } from '../../src/sql/words.ts'
 import type { Api } from '../api/api.ts'

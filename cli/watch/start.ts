@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import type { Run } from '../../src/api/schemas/answers.ts'
 import type { Operation } from '../../src/catalog/plan/run.ts'
-import type { Run } from '../../src/edge/http/schemas/answers.ts'
 import { Problem } from '../../src/problem.ts'
 import { command } from '../../src/sql/commands.ts'
 import type { Api } from '../api/api.ts'

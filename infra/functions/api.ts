@@ -13,7 +13,7 @@ import type { IMetric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
-import { type HttpFunctionName, routes } from '../../src/edge/http/routes.ts'
+import { type HttpFunctionName, routes } from '../../src/api/routes.ts'
 
 export interface ApiProps {
   environmentName: string

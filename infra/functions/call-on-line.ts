@@ -3,7 +3,7 @@ import { ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { FilterPattern, SubscriptionFilter } from 'aws-cdk-lib/aws-logs'
 import { LambdaDestination } from 'aws-cdk-lib/aws-logs-destinations'
 import type { Construct } from 'constructs'
-import type { FunctionName } from '../../src/edge/functions.ts'
+import type { FunctionName } from '../../src/api/functions.ts'
 import type { ViewkeeperFunction } from './viewkeeper-function.ts'
 
 export interface CallOnLineProps {

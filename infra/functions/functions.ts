@@ -1,6 +1,6 @@
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
-import { type FunctionName, functionNames, functions } from '../../src/edge/functions.ts'
+import { type FunctionName, functionNames, functions } from '../../src/api/functions.ts'
 import { loginVariables } from '../database/login.ts'
 import { type FunctionSurroundings, type OfOneFunction, ViewkeeperFunction } from './viewkeeper-function.ts'
 

@@ -1,6 +1,6 @@
 import { ComparisonOperator, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Construct } from 'constructs'
-import { metricNames, viewsMetrics } from '../../src/edge/metrics/names.ts'
+import { metricNames, viewsMetrics } from '../../src/api/lambda/metrics/names.ts'
 import { monitorAlarms, silentMonitor } from '../../src/watch/plan/alarms.ts'
 import type { MonitorTimes } from '../environment/monitor-times.ts'
 import { type AlarmPlace, addAlarm } from './alarm.ts'

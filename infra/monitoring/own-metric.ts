@@ -1,6 +1,6 @@
 import { Duration } from 'aws-cdk-lib'
 import { Metric, type MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
-import { metricDimensions, metricNamespace, perViewDimensions } from '../../src/edge/metrics/names.ts'
+import { metricDimensions, metricNamespace, perViewDimensions } from '../../src/api/lambda/metrics/names.ts'
 
 /** The period of graphs, and of alarms about what other services than the monitor publish. */
 export const metricPeriod = Duration.minutes(5)

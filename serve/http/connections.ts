@@ -1,4 +1,4 @@
-import type { HttpFunctionName } from '../../src/edge/http/routes.ts'
+import type { HttpFunctionName } from '../../src/api/routes.ts'
 import { makeTurns, type Turns } from '../../src/keeper/turns.ts'
 import { Problem } from '../../src/problem.ts'
 

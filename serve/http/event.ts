@@ -2,8 +2,8 @@ import { isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { APIGatewayProxyEventV2WithIAMAuthorizer } from 'aws-lambda'
-import { decode, type Match } from '../../src/edge/http/match.ts'
-import { routeKey } from '../../src/edge/http/routes.ts'
+import { decode, type Match } from '../../src/api/match.ts'
+import { routeKey } from '../../src/api/routes.ts'
 import { person } from '../../src/terminal/person.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { localEnvironment } from '../../src/edge/lambda/configuration.ts'
+import { localEnvironment } from '../../src/api/lambda/configuration.ts'
 import { announce } from '../../src/events/announce.ts'
 import { eventsWait } from '../../src/events/db/outbox.ts'
 import { handOut } from '../../src/events/hand-out.ts'

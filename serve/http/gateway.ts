@@ -8,9 +8,9 @@ import type { PageFiles } from '../../page/serve/files.ts'
 import { isFromHere, refusalOf } from '../../page/serve/guard.ts'
 import { pageFor } from '../../page/serve/page.ts'
 import { asksForPage, servePage } from '../../page/serve/serve.ts'
-import { problemAnswer } from '../../src/edge/http/http.ts'
-import { matchRoute } from '../../src/edge/http/match.ts'
-import { type HttpFunctionName, routes } from '../../src/edge/http/routes.ts'
+import { problemAnswer } from '../../src/api/http.ts'
+import { matchRoute } from '../../src/api/match.ts'
+import { type HttpFunctionName, routes } from '../../src/api/routes.ts'
 import { Problem } from '../../src/problem.ts'
 import type { CommandTarget } from '../../src/sql/commands.ts'
 import { LocalProblem } from '../process/problem.ts'
@@ -61,7 +61,7 @@ const mostOpen = 400
 const keepAliveMs = 125_000
 
 /**
- * Serves the page at `/`, events at `/events`, and the routes of `src/edge/http/routes.ts`. Calls the functions'
+ * Serves the page at `/`, events at `/events`, and the routes of `src/api/routes.ts`. Calls the functions'
  * handlers as API Gateway's HTTP API and Lambda do. Without a doorkeeper, on loopback, requests need no token: only this machine
  * can connect, and `Host` and `Origin` are checked.
  */

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import type { Context } from 'aws-lambda'
-import { functions } from '../../src/edge/functions.ts'
-import type { ForwardedEvent, OpenedBatch } from '../../src/edge/handlers/open-batch.ts'
-import type { HttpEvent } from '../../src/edge/http/http.ts'
-import type { HttpFunctionName } from '../../src/edge/http/routes.ts'
+import { functions } from '../../src/api/functions.ts'
+import type { HttpEvent } from '../../src/api/http.ts'
+import type { ForwardedEvent, OpenedBatch } from '../../src/api/lambda/open-batch.ts'
+import type { HttpFunctionName } from '../../src/api/routes.ts'
 import type { Advancer } from '../../src/keeper/advancer.ts'
 import { type Served, withConnections } from './connections.ts'
 
@@ -55,7 +55,7 @@ export function servedFunctions({
   }
   const startBatch: Handler = async (event, context) => {
     // Imported at the first request, as the files of the functions are.
-    const { startBatchWith } = await import('../../src/edge/handlers/start-batch.ts')
+    const { startBatchWith } = await import('../../src/api/lambda/start-batch.ts')
     return startBatchWith(machinery, event as HttpEvent, context)
   }
   return async (name) => (name === 'start-batch' ? startBatch : load(name))

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { answerProblem } from '../../page/serve/answers.ts'
-import { localEnvironment } from '../../src/edge/lambda/configuration.ts'
+import { localEnvironment } from '../../src/api/lambda/configuration.ts'
 import { detailOf, type WaitingEvent } from '../../src/events/plan/in-order.ts'
 
 /** So many of the last events are kept for listeners that come again. */

@@ -1,4 +1,4 @@
-import { logger } from '../../src/edge/lambda/logger.ts'
+import { logger } from '../../src/api/lambda/logger.ts'
 
 const longestMs = 10_000
 

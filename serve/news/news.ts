@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
+import { logger } from '../../src/api/lambda/logger.ts'
 import type { Schedules } from '../../src/batch/schedules.ts'
-import { logger } from '../../src/edge/lambda/logger.ts'
 import { announce } from '../../src/events/announce.ts'
 import { eventsWait } from '../../src/events/db/outbox.ts'
 import { handOut } from '../../src/events/hand-out.ts'

@@ -1,5 +1,5 @@
-import { logger } from '../../src/edge/lambda/logger.ts'
-import { dueLine, eventsLine } from '../../src/edge/lambda/wake-lines.ts'
+import { logger } from '../../src/api/lambda/logger.ts'
+import { dueLine, eventsLine } from '../../src/api/lambda/wake-lines.ts'
 
 /** The fields that every log line has and nobody at a terminal needs. */
 const hiddenFields = /^(level|message|timestamp|service|cold_start|sampling_rate|xray_trace_id|function_.*)$/

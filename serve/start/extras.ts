@@ -1,7 +1,7 @@
 import { once } from 'node:events'
+import { localEnvironment } from '../../src/api/lambda/configuration.ts'
 import type { Notify } from '../../src/config/notify.ts'
 import { defaults, type ServeOptions } from '../../src/config/options.ts'
-import { localEnvironment } from '../../src/edge/lambda/configuration.ts'
 import { readSecret } from '../../src/keeper/secret.ts'
 import { termsOf } from '../../src/keeper/terms.ts'
 import { readSchemaSteps } from '../../src/own-schema/schema-steps.ts'

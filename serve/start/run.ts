@@ -1,7 +1,7 @@
+import { localEnvironment } from '../../src/api/lambda/configuration.ts'
 import { listOpenBatches } from '../../src/batch/read.ts'
 import { defaults } from '../../src/config/options.ts'
 import { optionsOf, saidToDatabase, variablesOf } from '../../src/config/variables.ts'
-import { localEnvironment } from '../../src/edge/lambda/configuration.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
 import { keeperOf, type ServedKeeper } from '../../src/keeper/keeper.ts'
 import { Problem } from '../../src/problem.ts'

@@ -1,7 +1,7 @@
+import type { View } from '../api/schemas/answers.ts'
 import type { BatchViewStatus } from '../batch/plan/view-order.ts'
 import { isEnded } from '../catalog/plan/run.ts'
 import { type AnyState, type Tone as ViewTone, wordsOfState } from '../catalog/plan/state.ts'
-import type { View } from '../edge/http/schemas/answers.ts'
 
 /** How something stands: the word that people read, the colour, and the mark that says the same without colour. */
 export interface Sign {

@@ -1,7 +1,7 @@
+import type { View, ViewDetails } from '../api/schemas/answers.ts'
 import { outsideClock } from '../catalog/plan/definition.ts'
 import { isEnded } from '../catalog/plan/run.ts'
 import { byUrgency, type Filter, filters, retryText, wordsOfState } from '../catalog/plan/state.ts'
-import type { View, ViewDetails } from '../edge/http/schemas/answers.ts'
 import { lastChecked } from '../rebuild/plan/made-checks.ts'
 import { bytes, duration, moment, whole } from '../sql/words.ts'
 import { heldBack } from '../watch/diagnosis/held-back.ts'

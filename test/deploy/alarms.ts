@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { metricDimensions, metricNames, metricNamespace } from '../../src/edge/metrics/names.ts'
+import { metricDimensions, metricNames, metricNamespace } from '../../src/api/lambda/metrics/names.ts'
 import { testReason } from '../../src/watch/mails/alarm-words.ts'
 import type { Deployed } from './support/deployed.ts'
 import { poll, stage } from './support/transcript.ts'

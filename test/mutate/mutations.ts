@@ -251,7 +251,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'who may only read cancels nothing',
-    file: 'src/edge/http/routes.ts',
+    file: 'src/api/routes.ts',
     text: "path: '/runs/{id}/cancel', function: 'api', policy: 'operate'",
     becomes: "path: '/runs/{id}/cancel', function: 'api', policy: 'read'",
     project: 'infra',

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Command, Option } from 'commander'
-import { clientSettings } from '../../../src/edge/lambda/aws-client.ts'
+import { clientSettings } from '../../../src/api/lambda/aws-client.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import {
   createRole as createDatabaseRole,

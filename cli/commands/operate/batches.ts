@@ -1,7 +1,7 @@
 import { Option } from '@commander-js/extra-typings'
 import type { Command } from 'commander'
+import type { BatchDetails } from '../../../src/api/schemas/answers.ts'
 import { batchStatuses } from '../../../src/catalog/plan/run.ts'
-import type { BatchDetails } from '../../../src/edge/http/schemas/answers.ts'
 import { batchColumns } from '../../../src/resources/batches.ts'
 import { command } from '../../../src/sql/commands.ts'
 import { apiOf } from '../../api/api-of.ts'

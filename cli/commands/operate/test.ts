@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { TestedView } from '../../../src/edge/http/schemas/answers.ts'
+import type { TestedView } from '../../../src/api/schemas/answers.ts'
 import type { Api } from '../../api/api.ts'
 import { ask } from '../../api/ask.ts'
 import { readViews } from '../../api/reads.ts'

@@ -1,5 +1,5 @@
+import type { BatchDetails, View } from '../../../src/api/schemas/answers.ts'
 import { ageText } from '../../../src/catalog/plan/state.ts'
-import type { BatchDetails, View } from '../../../src/edge/http/schemas/answers.ts'
 import { isOpen, pictured } from '../../../src/resources/sign.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { replaceHash } from '../address/use-place.ts'

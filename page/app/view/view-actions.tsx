@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks'
+import type { ViewDetails } from '../../../src/api/schemas/answers.ts'
 import { strategies } from '../../../src/catalog/plan/definition.ts'
-import type { ViewDetails } from '../../../src/edge/http/schemas/answers.ts'
 import { cancelRun, pauseView, resumeView } from '../live/actions.ts'
 import { Button } from '../parts/button.tsx'
 import { RefreshButton } from '../parts/refresh-button.tsx'

@@ -1,5 +1,5 @@
+import type { View } from '../../../src/api/schemas/answers.ts'
 import { type Filter, filterNames } from '../../../src/catalog/plan/state.ts'
-import type { View } from '../../../src/edge/http/schemas/answers.ts'
 import { countStates, orderWords, wordsOfFilter } from '../../../src/resources/views.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { replaceHash } from '../address/use-place.ts'

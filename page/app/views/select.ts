@@ -1,5 +1,5 @@
+import type { View } from '../../../src/api/schemas/answers.ts'
 import { type Filter, filters } from '../../../src/catalog/plan/state.ts'
-import type { View } from '../../../src/edge/http/schemas/answers.ts'
 import { inOrder } from '../../../src/resources/views.ts'
 
 /** The views of a state whose names have all the words, in this order. Unknown states and orders change nothing. */

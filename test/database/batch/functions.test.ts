@@ -3,8 +3,8 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { handler as api } from '../../../functions/api.ts'
 import { handler as batch } from '../../../functions/batch.ts'
 import { handler as refresh } from '../../../functions/refresh.ts'
+import type { OpenedBatch } from '../../../src/api/lambda/open-batch.ts'
 import type { Advanced } from '../../../src/batch/advance.ts'
-import type { OpenedBatch } from '../../../src/edge/handlers/open-batch.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Gateway, startGateway } from '../../../serve/http/gateway.ts'
-import { openapi } from '../../../src/edge/http/openapi.ts'
+import { openapi } from '../../../src/api/openapi.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import { functionsOn } from '../../support/api/served.ts'

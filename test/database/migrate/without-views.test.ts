@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { serveMigrations } from '../../../src/edge/handlers/migrate.ts'
+import { serveMigrations } from '../../../src/api/lambda/migrate.ts'
 import { schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { definition, useFolders } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'

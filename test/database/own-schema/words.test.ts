@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
+import { policyNames } from '../../../src/api/routes.ts'
 import { definitionDefaults, rowCountStrategies, strategies } from '../../../src/catalog/plan/definition.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../src/catalog/plan/run.ts'
-import { policyNames } from '../../../src/edge/http/routes.ts'
 import { eventTypes } from '../../../src/events/plan/event.ts'
 import { troubles } from '../../../src/events/plan/troubles.ts'
 import { actionNames } from '../../../src/watch/plan/actions.ts'

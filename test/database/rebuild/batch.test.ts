@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
+import { openBatch } from '../../../src/api/lambda/open-batch.ts'
 import { getBatch } from '../../../src/batch/read.ts'
 import { startBatch } from '../../../src/batch/start.ts'
-import { openBatch } from '../../../src/edge/handlers/open-batch.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'

@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
-import { functionNames } from '../../../src/edge/functions.ts'
-import { logger } from '../../../src/edge/lambda/logger.ts'
+import { functionNames } from '../../../src/api/functions.ts'
+import { logger } from '../../../src/api/lambda/logger.ts'
 import { httpEvent, lambdaContext, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 

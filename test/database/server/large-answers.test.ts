@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { handler as api } from '../../../functions/api.ts'
-import type { HttpAnswer } from '../../../src/edge/http/http.ts'
+import type { HttpAnswer } from '../../../src/api/http.ts'
 import { httpEvent, lambdaContext, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 

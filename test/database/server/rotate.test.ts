@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { rotateSecret as RotateSecret } from '../../../src/edge/handlers/rotate.ts'
-import type { readConfiguration } from '../../../src/edge/lambda/configuration.ts'
+import type { readConfiguration } from '../../../src/api/lambda/configuration.ts'
+import type { rotateSecret as RotateSecret } from '../../../src/api/lambda/rotate.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo, type Sql } from '../../../src/server/connect.ts'
 import { type FakeSecret, startSecretsManager } from '../../support/aws/secrets-manager.ts'
@@ -39,7 +39,7 @@ beforeEach(async () => {
   }
   // The clients take their endpoint when they are made.
   vi.resetModules()
-  rotateSecret = (await import('../../../src/edge/handlers/rotate.ts')).rotateSecret
+  rotateSecret = (await import('../../../src/api/lambda/rotate.ts')).rotateSecret
 })
 afterEach(() => {
   vi.unstubAllEnvs()
@@ -69,7 +69,7 @@ const takes = (password: string): Promise<boolean> =>
 /** A function of the environment with its own memory, as another process. */
 async function aFunction() {
   vi.resetModules()
-  const { readConfiguration: read } = (await import('../../../src/edge/lambda/configuration.ts')) as {
+  const { readConfiguration: read } = (await import('../../../src/api/lambda/configuration.ts')) as {
     readConfiguration: typeof readConfiguration
   }
   const { database } = read(env)

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { handler as api } from '../../../functions/api.ts'
-import { dayList } from '../../../src/edge/http/schemas/answers.ts'
+import { dayList } from '../../../src/api/schemas/answers.ts'
 import { listRuns } from '../../../src/run/read.ts'
 import { getDays, getMetrics } from '../../../src/watch/metrics.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'

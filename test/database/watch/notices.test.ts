@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { answerNotice, type Message } from '../../../src/api/lambda/notice.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
-import { answerNotice, type Message } from '../../../src/edge/handlers/notice.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { beginPublishing } from '../../../src/watch/db/looks.ts'
 import { monitor } from '../../../src/watch/monitor.ts'

@@ -3,7 +3,7 @@ import type { APIGatewayProxyEventV2WithIAMAuthorizer, Context } from 'aws-lambd
 import { onTestFinished } from 'vitest'
 import { startGateway } from '../../../serve/http/gateway.ts'
 import type { Handler } from '../../../serve/http/invoke.ts'
-import type { HttpFunctionName } from '../../../src/edge/http/routes.ts'
+import type { HttpFunctionName } from '../../../src/api/routes.ts'
 
 interface Call {
   name: string

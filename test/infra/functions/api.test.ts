@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { routeKey, routes } from '../../../src/edge/http/routes.ts'
+import { routeKey, routes } from '../../../src/api/routes.ts'
 import { kinds } from '../support/synth.ts'
 
 const stack = kinds.imported

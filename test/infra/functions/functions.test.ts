@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readConfiguration } from '../../../src/edge/lambda/configuration.ts'
+import { readConfiguration } from '../../../src/api/lambda/configuration.ts'
 import { imported } from '../support/environments.ts'
 import {
   createStack,

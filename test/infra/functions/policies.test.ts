@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type PolicyName, policyNames, routes } from '../../../src/edge/http/routes.ts'
+import { type PolicyName, policyNames, routes } from '../../../src/api/routes.ts'
 import { kinds, type Synthesized } from '../support/synth.ts'
 
 const statementsOf = (stack: Synthesized, name: PolicyName): { Action: string; Resource: unknown }[] =>

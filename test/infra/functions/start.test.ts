@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, describe, expect, test } from 'vitest'
 import { chunksOf } from '../../../build/chunks.ts'
 import { buildFunction } from '../../../build/functions.ts'
-import { openapi } from '../../../src/edge/http/openapi.ts'
+import { openapi } from '../../../src/api/openapi.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-start-'))
@@ -22,8 +22,8 @@ const built = new Map(
 )
 
 const connection = 'src/server/connection.ts'
-const secrets = 'src/edge/lambda/secrets-client.ts'
-const token = 'src/edge/lambda/sign-token.ts'
+const secrets = 'src/api/lambda/secrets-client.ts'
+const token = 'src/api/lambda/sign-token.ts'
 
 /** What Node loads with the function, and with the files of `src/` that are named: the sources, and kB gzipped. */
 function loaded(name: string, entries: string[] = []): { sources: string[]; kilobytes: number } {
@@ -122,12 +122,12 @@ test('a refresh loads what only a swap needs when it may swap', () => {
 test.each([
   [
     'batch',
-    'src/edge/handlers/advance.ts',
+    'src/api/lambda/advance.ts',
     /^src\/(batch\/(exchange|plan-shadow|plan\/together)|rebuild\/plan\/prove)\.ts$/,
   ],
   [
     'migrate',
-    'src/edge/handlers/migrate.ts',
+    'src/api/lambda/migrate.ts',
     /^src\/(migrate\/(migrate-one|repair|run-change)|run\/envelope\/text)\.ts$/,
   ],
 ])(
@@ -156,7 +156,7 @@ test('the log of an unexpected error names its place in the source', () => {
   const call = `modules[0].handler(${event}, { getRemainingTimeInMillis: () => 9000 }).catch(() => "")`
   const toOutput = '(process.stderr.write = (line) => process.stdout.write(line))'
   const log = inProcess([join(folder, 'refresh', 'index.mjs')], `(${toOutput}, await ${call})`)
-  expect(log).toMatch(/"unexpected error".* \(\S*src\/edge\/lambda\/lifetime\.ts:\d+:\d+\)/)
+  expect(log).toMatch(/"unexpected error".* \(\S*src\/api\/lambda\/lifetime\.ts:\d+:\d+\)/)
 })
 
 test('the OpenAPI file in the bundle is the one that the repository makes', async () => {

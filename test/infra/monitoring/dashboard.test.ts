@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { insights } from '../../../infra/monitoring/insights.ts'
-import { metricNames } from '../../../src/edge/metrics/names.ts'
+import { metricNames } from '../../../src/api/lambda/metrics/names.ts'
 import { panelsOf } from '../support/panels.ts'
 import { kinds } from '../support/synth.ts'
 

@@ -1,6 +1,10 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { viewsMetrics } from '../../../src/edge/metrics/names.ts'
-import { publishBatchMetrics, publishRunMetrics, publishViews } from '../../../src/edge/metrics/publish.ts'
+import { viewsMetrics } from '../../../src/api/lambda/metrics/names.ts'
+import {
+  publishBatchMetrics,
+  publishRunMetrics,
+  publishViews,
+} from '../../../src/api/lambda/metrics/publish.ts'
 import { kinds } from '../support/synth.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { Stack } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
-import { eventsMessage } from '../../../src/edge/lambda/wake-lines.ts'
-import { metricNames, perViewMetricNames } from '../../../src/edge/metrics/names.ts'
+import { metricNames, perViewMetricNames } from '../../../src/api/lambda/metrics/names.ts'
+import { eventsMessage } from '../../../src/api/lambda/wake-lines.ts'
 import { panelsOf } from './panels.ts'
 import type { Resource, Synthesized } from './synth.ts'
 

@@ -8,9 +8,9 @@ import {
   viewInput,
 } from '../../../build/option-docs.ts'
 import { environments } from '../../../infra/environments.ts'
-import { descriptions } from '../../../src/edge/http/openapi.ts'
-import { routeKey, routes } from '../../../src/edge/http/routes.ts'
-import { eventsAsJsonSchema } from '../../../src/edge/http/schemas/events.ts'
+import { descriptions } from '../../../src/api/openapi.ts'
+import { routeKey, routes } from '../../../src/api/routes.ts'
+import { eventsAsJsonSchema } from '../../../src/api/schemas/events.ts'
 import { alarmTable, happenedBySection } from './alarms.ts'
 import { costTable, exampleTable } from './cost.ts'
 import { dashboardPicture } from './dashboard-picture.ts'

@@ -1,6 +1,6 @@
 import type { Context } from 'aws-lambda'
 import { afterAll, beforeAll, beforeEach, vi } from 'vitest'
-import type { HttpAnswer, HttpEvent } from '../../../src/edge/http/http.ts'
+import type { HttpAnswer, HttpEvent } from '../../../src/api/http.ts'
 
 /** What Lambda hands to a function beside the event. */
 export const lambdaContext = (changes: Partial<Context> = {}): Context =>

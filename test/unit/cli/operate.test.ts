@@ -6,14 +6,8 @@ import { tableOf } from '../../../cli/output/cells.ts'
 import { failureLines, insteadLines, progressText, runLines } from '../../../cli/output/runs.ts'
 import { summaryOf, viewLines } from '../../../cli/output/views.ts'
 import { parseSelect } from '../../../cli/project/select.ts'
+import type { BatchDetails, BatchView, Run, View, ViewDetails } from '../../../src/api/schemas/answers.ts'
 import { filters } from '../../../src/catalog/plan/state.ts'
-import type {
-  BatchDetails,
-  BatchView,
-  Run,
-  View,
-  ViewDetails,
-} from '../../../src/edge/http/schemas/answers.ts'
 import { runColumns } from '../../../src/resources/runs.ts'
 import { inOrder, viewColumns, viewFacts } from '../../../src/resources/views.ts'
 import { plain } from '../../../src/terminal/paint.ts'

@@ -6,7 +6,7 @@ import type { Api } from '../../../cli/api/api.ts'
 import { apiOf } from '../../../cli/api/api-of.ts'
 import { startProxy } from '../../../cli/open/proxy.ts'
 import { fileOf, withTarget } from '../../../page/serve/files.ts'
-import { routes } from '../../../src/edge/http/routes.ts'
+import { routes } from '../../../src/api/routes.ts'
 import {
   type FakeAnswer,
   problem,

@@ -1,0 +1,30 @@
+import type { Context } from 'aws-lambda'
+import * as z from 'zod/mini'
+import { type Advanced, advance } from '../../batch/advance.ts'
+import { batchId as id } from '../schemas/ids.ts'
+import { validate } from '../validate.ts'
+import type { Configuration } from './configuration.ts'
+import { logger } from './logger.ts'
+
+/** Advancing ends this long before Lambda ends the function, so that the function can still answer. */
+const reserveMs = 60_000
+
+const advanceEvent = z.strictObject({ batchId: id, leaveWhenIdle: z.optional(z.boolean()) })
+
+/** Advances a batch for as long as the function lives. It throws only errors that may pass by themselves. */
+export async function advanceBatch(
+  event: unknown,
+  context: Context,
+  { database, wakeAnnounce }: Pick<Configuration, 'database'> & Partial<Pick<Configuration, 'wakeAnnounce'>>,
+): Promise<Advanced> {
+  const { batchId, leaveWhenIdle } = validate(advanceEvent, event, 'event')
+  const advanced = await advance(batchId, {
+    database,
+    until: Date.now() + context.getRemainingTimeInMillis() - reserveMs,
+    leaveWhenIdle,
+    onRunEnd: wakeAnnounce,
+  })
+  if (advanced.done) wakeAnnounce?.()
+  logger.info(advanced.done ? `batch ${advanced.status}` : 'batch goes on', { ...advanced })
+  return advanced
+}

@@ -1,0 +1,56 @@
+import type { Trouble } from '../../../events/plan/troubles.ts'
+
+export const metricNamespace = 'Viewkeeper'
+
+/**
+ * The metrics that each call of the monitor publishes. Their number is fixed, so that the bill stays small. `Runs…` and
+ * `Batches…` count what has ended since the last look, `Views…` what is so at this look.
+ */
+export const metricNames = {
+  runsSucceeded: 'RunsSucceeded',
+  runsFailed: 'RunsFailed',
+  runsSlow: 'RunsSlow',
+  viewsFailed: 'ViewsFailed',
+  viewsStale: 'ViewsStale',
+  viewsMissing: 'ViewsMissing',
+  viewsLagMissed: 'ViewsLagMissed',
+  viewsSuspended: 'ViewsSuspended',
+  viewsSetAside: 'ViewsSetAside',
+  batchesLost: 'BatchesLost',
+} as const
+
+/** The metric of how many views have a trouble. */
+export const viewsMetrics = {
+  failing: metricNames.viewsFailed,
+  stale: metricNames.viewsStale,
+  missing: metricNames.viewsMissing,
+  lag: metricNames.viewsLagMissed,
+  suspended: metricNames.viewsSuspended,
+  aside: metricNames.viewsSetAside,
+} as const satisfies Record<Trouble, string>
+
+/**
+ * With `metricsPerView`, each run that has ended is also published as these metrics, with its view as one
+ * more dimension.
+ */
+export const perViewMetricNames = {
+  runsSucceeded: metricNames.runsSucceeded,
+  runsFailed: metricNames.runsFailed,
+  refreshDuration: 'RefreshDuration',
+} as const
+
+/** The dimensions of every metric. An alarm has to name exactly these dimensions. */
+export const metricDimensions = (environment: string): Record<string, string> => ({
+  service: 'viewkeeper',
+  environment,
+})
+
+/**
+ * The dimensions of a view's metrics, with its name as SQL writes it. CloudWatch takes only ASCII: other
+ * characters are percent-encoded.
+ * https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_Dimension.html
+ */
+export const perViewDimensions = (environment: string, view: string): Record<string, string> => ({
+  ...metricDimensions(environment),
+  view: view.replace(/[^\x20-\x7e]+/g, encodeURIComponent),
+})

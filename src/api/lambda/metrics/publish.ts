@@ -1,0 +1,63 @@
+import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
+import type { Batch } from '../../../batch/db/batches.ts'
+import type { Trouble } from '../../../events/plan/troubles.ts'
+import type { EndedRun } from '../../../watch/db/publish.ts'
+import { isSlow, isUnnoticedFailure } from '../../../watch/plan/runs.ts'
+import {
+  metricDimensions,
+  metricNames,
+  metricNamespace,
+  perViewDimensions,
+  perViewMetricNames,
+  viewsMetrics,
+} from './names.ts'
+
+// Zeros are published, too. Without them an alarm could not tell "nothing failed" from "the monitor did not
+// run".
+
+export const publishRunMetrics = (environment: string, ended: EndedRun[]): void =>
+  publish(metricDimensions(environment), {
+    [metricNames.runsSucceeded]: ended.filter(({ status }) => status === 'success').length,
+    [metricNames.runsFailed]: ended.filter(isUnnoticedFailure).length,
+    [metricNames.runsSlow]: ended.filter(({ durationMs, usualMs }) => isSlow(durationMs, usualMs)).length,
+  })
+
+export const publishBatchMetrics = (environment: string, ended: Batch[]): void =>
+  publish(metricDimensions(environment), {
+    [metricNames.batchesLost]: ended.filter(({ error }) => error?.class === 'BatchLost').length,
+  })
+
+/** Publishes how many views have a trouble now. */
+export const publishViews = (environment: string, trouble: Trouble, views: number): void =>
+  publish(metricDimensions(environment), { [viewsMetrics[trouble]]: views })
+
+/** Publishes the outcome of one run with the name of its view. Runs that neither succeeded nor failed are left out. */
+export function publishPerView(environment: string, run: EndedRun): void {
+  const succeeded = run.status === 'success'
+  if (!succeeded && !isUnnoticedFailure(run)) return
+  publish(
+    perViewDimensions(environment, run.view),
+    {
+      [perViewMetricNames.runsSucceeded]: Number(succeeded),
+      [perViewMetricNames.runsFailed]: Number(!succeeded),
+    },
+    succeeded && run.operation === 'refresh' ? run.durationMs : null,
+  )
+}
+
+/** Writes one line of CloudWatch's embedded metric format. */
+function publish(
+  { service, ...dimensions }: Record<string, string>,
+  counts: Record<string, number>,
+  refreshMs: number | null = null,
+): void {
+  const metrics = new Metrics({
+    namespace: metricNamespace,
+    serviceName: service as string,
+    defaultDimensions: dimensions,
+  })
+  for (const [name, count] of Object.entries(counts)) metrics.addMetric(name, MetricUnit.Count, count)
+  if (refreshMs !== null)
+    metrics.addMetric(perViewMetricNames.refreshDuration, MetricUnit.Milliseconds, refreshMs)
+  metrics.publishStoredMetrics()
+}

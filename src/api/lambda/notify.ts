@@ -1,0 +1,146 @@
+import type { Context } from 'aws-lambda'
+import type { ProblemCode } from '../../problem.ts'
+import { readAlarm } from '../../watch/mails/alarm-words.ts'
+import { chatOf } from '../../watch/mails/chat.ts'
+import { asSubject, mailOf } from '../../watch/mails/mail.ts'
+import { type AlarmWords, emptyNotice, type Links, type Notice } from '../../watch/plan/notice.ts'
+import type { Invoked } from './invoke.ts'
+import { logger } from './logger.ts'
+import type { Message, NoticeQuestion, NoticeReply } from './notice.ts'
+
+/** What `notify` works with. */
+export interface Messenger {
+  /** Asks the function `news`. Nobody waits for the answer after `until` (epoch milliseconds). */
+  ask(question: NoticeQuestion, until: number): Promise<Invoked>
+  /** Publishes the same as JSON and as a mail for people. Throws if the mail is not published. */
+  publish(message: Message): Promise<void>
+}
+
+/** Messages of SNS, or the event of a schedule. */
+interface NotifyEvent {
+  Records?: { Sns: { Message: string; Subject?: string | null } }[]
+}
+
+/** Publishing ends this long before Lambda ends the function. */
+const reserveMs = 30_000
+const pauseMs = 3000
+/** The most characters of a message that is not CloudWatch's. */
+const longestText = 4000
+
+/**
+ * Tells people of alarms. An alarm about views becomes what `news` says; an alarm about anything else, and every
+ * alarm if `news` fails, is told in its own words. Without an alarm, called by the clock, tells what no alarm has
+ * told: what `news` could not say now, it says at the next call of the clock. Throws only if nothing could be published: then Lambda calls again, and in the end the event is a dead
+ * letter.
+ */
+export async function notifyPeople(
+  messenger: Messenger,
+  event: NotifyEvent,
+  context: Context,
+  environment: string,
+  links: Links = {},
+): Promise<void> {
+  const now = new Date()
+  const messageOf = (words: AlarmWords, lacking: string | null) =>
+    ownMessage(words, emptyNotice(environment, now, links), lacking)
+  const messages = (event.Records ?? []).map(({ Sns }) => ({
+    Sns,
+    alarm: readAlarm(Sns.Message, environment, now),
+  }))
+  for (const { Sns, alarm } of messages)
+    if (alarm === null) await messenger.publish(messageOf(foreignWords(Sns), null))
+    else if (alarm.kind === null) await messenger.publish(messageOf(alarm.words, null))
+
+  const asking = messages.flatMap(({ Sns, alarm }) => (alarm?.kind ? [{ text: Sns.Message, alarm }] : []))
+  if (asking.length === 0 && messages.length > 0) return
+  const holder = context.awsRequestId
+  const until = Date.now() + context.getRemainingTimeInMillis() - reserveMs
+  const reply = await askPatiently(messenger, { holder, messages: asking.map(({ text }) => text) }, until)
+  if ('lacking' in reply) {
+    logger.error('no notice', { why: reply.lacking, alarms: asking.map(({ alarm }) => alarm.words.name) })
+    for (const { alarm } of asking) await messenger.publish(messageOf(alarm.words, reply.lacking))
+    return
+  }
+  if (reply.message === null) return
+  await messenger.publish(reply.message)
+  await confirmTo(messenger, reply.token)
+}
+
+/** If nobody notes that people were told, they are told the same once more. */
+async function confirmTo(messenger: Messenger, token: string): Promise<void> {
+  const failed = (why: string) =>
+    logger.warn('the notice is not noted as sent; it will be sent again', { why })
+  try {
+    const { threw, answer } = await messenger.ask({ confirmed: token }, Date.now() + reserveMs / 2)
+    if (threw) failed(problemIn(answer))
+  } catch (error) {
+    failed((error as Error).message)
+  }
+}
+
+/** What `notice` fails with while its database wakes or is away. */
+const passing: string[] = ['DatabaseUnavailable', 'TooManyConnections'] satisfies ProblemCode[]
+
+/** Asks again while another sender is at it, or the database is away. `lacking`: why there is no answer. */
+async function askPatiently(
+  messenger: Messenger,
+  question: NoticeQuestion,
+  until: number,
+): Promise<Exclude<NoticeReply, { busy: true }> | { lacking: string }> {
+  try {
+    for (;;) {
+      const { threw, answer } = await messenger.ask(question, until)
+      const reply = answer as NoticeReply
+      if (threw) {
+        const { errorType } = (answer ?? {}) as { errorType?: string }
+        const lacking = problemIn(answer)
+        if (!passing.includes(errorType ?? '') || Date.now() + pauseMs > until) return { lacking }
+      } else if (!reply.busy) return reply
+      else if (Date.now() + pauseMs > until) return { lacking: 'another notice was being sent all the time' }
+      await new Promise((resolve) => setTimeout(resolve, pauseMs))
+    }
+  } catch (error) {
+    return { lacking: (error as Error).message }
+  }
+}
+
+/** The error of a function, as Lambda answers it. */
+function problemIn(answer: unknown): string {
+  const { errorType, errorMessage } = (answer ?? {}) as { errorType?: string; errorMessage?: string }
+  return [errorType, errorMessage].filter(Boolean).join(': ') || 'it said nothing'
+}
+
+/** An alarm's own words. `lacking` says why there is no more. Whatever goes wrong here, people get the plain words. */
+function ownMessage(words: AlarmWords, empty: Notice, lacking: string | null): Message {
+  try {
+    const notice = {
+      ...empty,
+      kind: words.test ? ('test' as const) : ('alarm' as const),
+      alarms: [words],
+      lacking:
+        lacking === null
+          ? null
+          : `Which views, and why, is not known: the function news failed (${lacking}).`,
+    }
+    return { ...mailOf(notice), chat: chatOf(notice) }
+  } catch (error) {
+    logger.error('an alarm could not be put into words', { why: (error as Error).name })
+    return {
+      subject: asSubject(`[${empty.environment}] ${words.name}`),
+      text: words.happened,
+      chat: { ...words },
+    }
+  }
+}
+
+/** A message that is not CloudWatch's. */
+const foreignWords = ({ Message, Subject }: { Message: string; Subject?: string | null }): AlarmWords => ({
+  name: Subject || 'message',
+  state: 'unknown',
+  happened: Message.slice(0, longestText).toWellFormed(),
+  first: null,
+  runbook: null,
+  reason: '',
+  at: null,
+  test: false,
+})

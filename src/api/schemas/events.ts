@@ -1,0 +1,74 @@
+import * as z from 'zod/mini'
+import { operations, triggers } from '../../catalog/plan/run.ts'
+import { type EventType, eventTypes, type ViewkeeperEvents } from '../../events/plan/event.ts'
+import { troubles } from '../../events/plan/troubles.ts'
+import { problemCodes } from '../../problem.ts'
+
+// The events as schemas, for docs/events.schema.json. The types are those of the package: a difference does not compile.
+
+const count = () => z.int().check(z.nonnegative())
+const moment = () => z.iso.datetime()
+
+const ofEvent = <Type extends EventType>(type: Type) => ({
+  type: z.literal(type),
+  id: z.uuid(),
+  sequence: count(),
+  environment: z.string(),
+  at: moment(),
+})
+
+const ofRun = {
+  view: z.string(),
+  runId: count(),
+  batchId: z.nullable(z.string()),
+  operation: z.enum(operations),
+  trigger: z.enum(triggers),
+  strategy: z.nullable(z.string()),
+  durationMs: z.nullable(count()),
+}
+
+const ofTrouble = { view: z.string(), trouble: z.enum(troubles), beganAt: moment() }
+
+/** Each event by its type. An event of a later version may have more fields. */
+export const eventSchemas = {
+  ViewRefreshed: z.looseObject({
+    ...ofEvent('ViewRefreshed'),
+    ...ofRun,
+    rows: z.nullable(count()),
+    ageSeconds: z.nullable(count()),
+  }),
+  ViewFailed: z.looseObject({
+    ...ofEvent('ViewFailed'),
+    ...ofRun,
+    attempt: count(),
+    error: z.looseObject({
+      class: z.enum(problemCodes),
+      sqlstate: z.nullable(z.string()),
+      message: z.string(),
+    }),
+    ageSeconds: z.nullable(count()),
+    next: z.string(),
+  }),
+  BatchEnded: z.looseObject({
+    ...ofEvent('BatchEnded'),
+    batchId: z.string(),
+    status: z.enum(['success', 'failed', 'canceled', 'skipped']),
+    trigger: z.enum(triggers),
+    views: z.looseObject({ success: count(), failed: count(), canceled: count(), skipped: count() }),
+    durationMs: z.nullable(count()),
+    error: z.nullable(z.looseObject({ class: z.enum(problemCodes), message: z.string() })),
+    next: z.nullable(z.string()),
+  }),
+  TroubleBegan: z.looseObject({
+    ...ofEvent('TroubleBegan'),
+    ...ofTrouble,
+    ageSeconds: z.nullable(count()),
+    maxStalenessSeconds: z.nullable(count()),
+    next: z.string(),
+  }),
+  TroubleEnded: z.looseObject({ ...ofEvent('TroubleEnded'), ...ofTrouble }),
+} satisfies { [Type in EventType]: z.ZodMiniType<ViewkeeperEvents[Type]> }
+
+/** JSON Schema of the `detail` of every event. */
+export const eventsAsJsonSchema = (): object =>
+  z.toJSONSchema(z.union(eventTypes.map((type) => eventSchemas[type])), { io: 'input' })

@@ -1,0 +1,337 @@
+import { describe, expect, test, vi } from 'vitest'
+import { resultAnswer } from '../../../src/api/answers.ts'
+import { bodyOf, idempotencyKeyOf, problemAnswer, waitUntilOf } from '../../../src/api/http.ts'
+import { knownProblem } from '../../../src/api/lambda/function.ts'
+import { logger } from '../../../src/api/lambda/logger.ts'
+import { batchOptions, deployedBatch, scheduledBatch } from '../../../src/api/schemas/batches.ts'
+import { viewPath } from '../../../src/api/schemas/fields.ts'
+import { batchPath, runPath } from '../../../src/api/schemas/ids.ts'
+import {
+  createOptions,
+  dropOptions,
+  refreshOptions,
+  scheduleFields,
+} from '../../../src/api/schemas/operations.ts'
+import { batchesQuery, metricsQuery, runsQuery, viewsQuery } from '../../../src/api/schemas/queries.ts'
+import { validate } from '../../../src/api/validate.ts'
+import { selectViews } from '../../../src/batch/plan/selection.ts'
+import { Problem, type ProblemCode, problemCodes, statusOf } from '../../../src/problem.ts'
+import { version } from '../../../src/version.ts'
+import { httpEvent, parsed } from '../../support/aws/lambda.ts'
+
+const event = (headers: Record<string, string> = {}, body?: string) =>
+  httpEvent('POST /x', { headers, ...(body !== undefined && { body }) })
+
+describe('Prefer', () => {
+  test.each([
+    [undefined, 0],
+    ['wait=20', 20],
+    ['respond-async, wait=7', 7],
+    ['respond-async; wait=7', 7],
+    ['WAIT = 3', 3],
+    ['wait="4"', 4],
+    ['wait=9999', 25],
+    ['wait=-1', 0],
+    ['wait=soon', 0],
+    ['await=9', 0],
+  ])('%s waits %i s from when the request came in, at most 25', (prefer, seconds) => {
+    const request = event(prefer === undefined ? {} : { prefer })
+    expect(waitUntilOf(request) - request.requestContext.timeEpoch).toBe(seconds * 1000)
+    // No wait is longer than the concurrency that is reserved bears.
+    expect(waitUntilOf(request, 6) - request.requestContext.timeEpoch).toBe(Math.min(seconds, 6) * 1000)
+  })
+})
+
+describe('the body', () => {
+  test('is JSON, in base64 too; none is an empty object', () => {
+    expect(bodyOf(event({}, '{"a":1}'))).toEqual({ a: 1 })
+    expect(bodyOf(event())).toEqual({})
+    expect(bodyOf(event({}, ' '))).toEqual({})
+    const encoded = { ...event({}, Buffer.from('{"ä":"ö"}').toString('base64')), isBase64Encoded: true }
+    expect(bodyOf(encoded)).toEqual({ ä: 'ö' })
+  })
+})
+
+describe('a refusal says what is wrong, and what a field must be', () => {
+  const refusal = (schema: Parameters<typeof validate>[0], value: unknown, what = 'body') => {
+    try {
+      validate(schema, value, what)
+    } catch (problem) {
+      return (problem as Problem).message
+    }
+    throw new Error('it was not refused')
+  }
+
+  test.each([
+    [
+      'a word',
+      refreshOptions,
+      { strategy: 'fast' },
+      'strategy: must be one of auto, regular, concurrent, swap',
+    ],
+    [
+      'a number',
+      refreshOptions,
+      { timeoutSeconds: 0.5 },
+      'timeoutSeconds: must be a whole number from 1 to 86400',
+    ],
+    ['a number as text', batchOptions, { retries: '3' }, 'retries: must be a whole number from 0 to 100'],
+    ['null', createOptions, { withData: null }, 'withData: must be true or false'],
+    ['a text', batchOptions, { pattern: '' }, 'pattern: must be a text of 1 to 200 characters'],
+    ['an empty list', batchOptions, { views: [] }, 'views: must be a list of 1 to 10000 views'],
+    ['a list', dropOptions, [], 'body: must be a JSON object, such as {}'],
+    ['a limit', runsQuery, { limit: '0' }, 'limit: must be a whole number from 1 to 200'],
+    [
+      'a limit that is too large',
+      batchesQuery,
+      { limit: '201' },
+      'limit: must be a whole number from 1 to 200',
+    ],
+    [
+      'a status',
+      runsQuery,
+      { status: 'failed,done' },
+      'status: must be one or more of pending, running, built, success, failed, canceled, skipped, with commas between them',
+    ],
+    ['an id', runPath, { id: '0' }, 'id: must be a whole number from 1 to 2147483647'],
+    ["a batch's id", batchPath, { id: '?' }, "id: must be a batch's id, such as 20261120-090000-1f3c9a2b"],
+    [
+      'a field left out',
+      scheduleFields,
+      { trigger: 'schedule', schedule: 's', scheduledTime: '' },
+      'view: is missing: it must be a text of 1 to 1000 characters',
+    ],
+    [
+      'a trigger',
+      scheduledBatch,
+      { trigger: 'cron', schedule: 's', scheduledTime: '' },
+      'trigger: must be schedule',
+    ],
+    [
+      'a misspelled field',
+      refreshOptions,
+      { stategy: 'swap' },
+      'stategy: there is no such field (did you mean strategy?)',
+    ],
+    [
+      'a field in another case',
+      batchOptions,
+      { Views: ['a'] },
+      'Views: there is no such field (did you mean views?)',
+    ],
+    [
+      'a field of something else',
+      viewsQuery,
+      { limit: '3' },
+      'limit: there is no such field. The fields are state, cursor',
+    ],
+  ])('%s', (_, schema, value, message) => {
+    expect(refusal(schema, value)).toBe(message)
+  })
+
+  test.each(['1e2', '0x1f', ' 7', '+7', '7.0', ''])('%j is no number in a path', (id) => {
+    expect(refusal(runPath, { id })).toBe('id: must be a whole number from 1 to 2147483647')
+  })
+
+  const schemas = {
+    batchesQuery,
+    batchOptions,
+    batchPath,
+    createOptions,
+    deployedBatch,
+    dropOptions,
+    metricsQuery,
+    refreshOptions,
+    runPath,
+    runsQuery,
+    scheduledBatch,
+    scheduleFields,
+    viewPath,
+    viewsQuery,
+  }
+  const wrong = [null, -1, 0, 0.5, 1e300, '', '\0', 'x'.repeat(100_000), [], [null], {}, true, undefined]
+
+  test.each(Object.entries(schemas))('in our own words, whatever is wrong: %s', (_, schema) => {
+    const allowed = /^(is missing: it )?must (not contain|be) |^there is no /
+    for (const value of [
+      ...wrong,
+      ...Object.keys(schema.shape).flatMap((field) => wrong.map((each) => ({ [field]: each }))),
+    ]) {
+      const parsed = schema.safeParse(value)
+      if (parsed.success) continue
+      for (const fault of refusal(schema, value)
+        .replace(/\. The fields are .*$/, '')
+        .split(/(?<=[a-z0-9})])\. /)) {
+        expect(fault.replace(/^[\w.]+: /, '')).toMatch(allowed)
+      }
+    }
+  })
+})
+
+describe('what half of a surrogate pair stands in', () => {
+  const half = JSON.parse('"\\ud800"')
+  const schedule = { trigger: 'schedule', schedule: 'nightly', scheduledTime: '2026-11-20T09:00:00Z' }
+  const deploy = { trigger: 'deploy', key: 'v1', all: true }
+
+  test.each([
+    ['a pattern', batchOptions, { pattern: `a${half}` }, 'pattern'],
+    ['a view', batchOptions, { views: ['a', half] }, 'views.1'],
+    ['a path', viewPath, { view: half }, 'view'],
+    ['a word to choose', refreshOptions, { strategy: half }, 'strategy'],
+    ['a key', batchOptions, { [`a${half}b`]: 1 }, 'a\ufffdb'],
+    ["a schedule's name", scheduledBatch, { ...schedule, schedule: half }, 'schedule'],
+    ["a schedule's view", scheduleFields, { ...schedule, view: half }, 'view'],
+    ["a deploy's key", deployedBatch, { ...deploy, key: half }, 'key'],
+  ])('%s is refused, naming the field', (_, schema, value, field) => {
+    const refuse = () => validate(schema, JSON.parse(JSON.stringify(value)), 'body')
+    expect(refuse).toThrow(expect.objectContaining({ code: 'InvalidRequest', details: { field } }))
+    expect(refuse).toThrow(expect.objectContaining({ message: expect.not.stringContaining(half) }))
+  })
+
+  test('an idempotency key is refused, too', () => {
+    expect(() => idempotencyKeyOf(event({ 'idempotency-key': half }))).toThrow(
+      expect.objectContaining({ code: 'InvalidRequest', details: { field: 'Idempotency-Key' } }),
+    )
+  })
+})
+
+test("a schedule's name with the character NUL is refused", () => {
+  const value = { trigger: 'schedule', schedule: 'a\0', scheduledTime: '', view: 'sales' }
+  expect(() => validate(scheduleFields, value, 'event')).toThrow(/schedule: .*NUL/)
+})
+
+describe('a refusal stays small', () => {
+  const refusalOf = (value: unknown) => {
+    try {
+      validate(batchOptions, value, 'body')
+    } catch (problem) {
+      return problemAnswer(problem as Problem)
+    }
+    throw new Error('it was not refused')
+  }
+
+  test('however many fields are wrong: the first are named, and the rest counted', () => {
+    const answer = refusalOf(Object.fromEntries(Array.from({ length: 50_000 }, (_, at) => [`key_${at}`, 1])))
+    expect(answer.body?.length).toBeLessThan(4000)
+    expect(parsed(answer).body).toMatchObject({
+      field: 'key_0',
+      detail: expect.stringMatching(
+        /^key_0: .*key_4: there is no such field\. And 49995 more\. The fields are all, /,
+      ),
+    })
+  })
+
+  test('however many values of a list are wrong', () => {
+    const answer = refusalOf({ views: Array.from({ length: 10_000 }, () => 7) })
+    expect(answer.body?.length).toBeLessThan(4000)
+    expect(parsed(answer).body.detail).toMatch(/^views\.0: .* And 9995 more$/)
+  })
+
+  test('however long a key is', () => {
+    const answer = refusalOf({ ['x'.repeat(1_000_000)]: 1 })
+    expect(answer.body?.length).toBeLessThan(4000)
+    expect(parsed(answer).body.field).toBe(`${'x'.repeat(100)}...`)
+  })
+
+  test('however many views are unknown', () => {
+    const unknown = Array.from({ length: 10_000 }, (_, at) => `nobody_${at}`)
+    expect(() => selectViews([], new Map(), { views: unknown })).toThrow(
+      expect.objectContaining({
+        code: 'UnknownView',
+        message: expect.stringMatching(/^.{0,400}nobody_9 \(and 9990 more\) in this database\.$/),
+      }),
+    )
+  })
+})
+
+test('an idempotency key has 1 to 255 characters', () => {
+  expect(idempotencyKeyOf(event())).toBeNull()
+  expect(idempotencyKeyOf(event({ 'idempotency-key': 'k' }))).toBe('k')
+  expect(() => idempotencyKeyOf(event({ 'idempotency-key': 'k'.repeat(256) }))).toThrow(/255/)
+})
+
+describe('a problem', () => {
+  test('is answered by RFC 9457, without its cause', () => {
+    const answer = problemAnswer(
+      new Problem('UnknownView', 'Gone.', { field: 'view', cause: new Error('secret') }),
+    )
+    expect(parsed(answer)).toEqual({
+      statusCode: 404,
+      headers: {
+        'content-type': 'application/problem+json',
+        'cache-control': 'no-store',
+        'viewkeeper-version': version,
+      },
+      body: {
+        type: 'urn:viewkeeper:problem:UnknownView',
+        title: 'No such materialized view',
+        status: 404,
+        detail: 'Gone.',
+        code: 'UnknownView',
+        field: 'view',
+      },
+    })
+  })
+
+  test('that may pass by itself says to come back', () => {
+    const retried = problemCodes.filter(
+      (code) => problemAnswer(new Problem(code, '')).headers?.['retry-after'] !== undefined,
+    )
+    expect(retried).toEqual(problemCodes.filter((code) => [429, 503].includes(statusOf(code))))
+    expect(retried).toContain('LockTimeout')
+    expect(retried).not.toContain('ViewSqlFailed')
+  })
+})
+
+describe('in the log', () => {
+  const levelOf = (thrown: unknown, failed?: object) => {
+    const error = vi.spyOn(logger, 'error').mockReturnValue()
+    const info = vi.spyOn(logger, 'info').mockReturnValue()
+    knownProblem(thrown, failed)
+    const written = [...error.mock.calls.map(() => 'error'), ...info.mock.calls.map(() => 'info')]
+    vi.restoreAllMocks()
+    return written
+  }
+
+  test.each(problemCodes)('%s is an error unless it is a mistake of the caller', (code) => {
+    const problem = new Problem(code, 'Why.')
+    expect(levelOf(problem)).toEqual([statusOf(code) >= 500 ? 'error' : 'info'])
+    expect(levelOf(problem, { schedule: 'nightly' })).toEqual(['error'])
+  })
+
+  test('what is no problem is an error', () => {
+    expect(levelOf(new TypeError('A defect.'))).toEqual(['error'])
+  })
+})
+
+describe('a result', () => {
+  const result = {
+    runId: 7,
+    view: 'public.sales',
+    operation: 'refresh',
+    request: {},
+    response: { view: 'public.sales', rowCountBefore: null, rowCountAfter: null, durationMs: null },
+  } as const
+
+  test.each([
+    [{ status: 'updated' }, 200],
+    [{ status: 'skipped' }, 200],
+    [{ status: 'running' }, 202],
+    [{ status: 'skipped', error: { class: 'AlreadyRunning', message: '', runningRunId: 6 } }, 409],
+    [
+      { status: 'error', error: { class: 'ViewSqlFailed', message: 'division by zero', sqlstate: '22012' } },
+      422,
+    ],
+    [{ status: 'error', error: { class: 'RunLost', message: '' } }, 503],
+    [{ status: 'error', error: { class: 'Deadlock', message: '', sqlstate: '40P01' } }, 503],
+  ] as const)('%j is answered with %i', (outcome, status) => {
+    const answer = resultAnswer({ ...result, ...outcome } as never)
+    expect(answer.statusCode).toBe(status)
+    expect(answer.headers?.location).toBe(status === 202 ? '/runs/7' : undefined)
+    if (status >= 400)
+      expect(parsed(answer).body).toMatchObject({
+        code: (outcome as { error: { class: ProblemCode } }).error.class,
+        runId: 7,
+      })
+  })
+})
