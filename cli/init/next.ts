@@ -18,7 +18,7 @@ export function nextSteps(facts: Facts, deployCommands?: string[]): string[] {
   const viewkeeper = `${execute} viewkeeper`
   const check = usesGitHub(facts)
     ? []
-    : ['', 'in your CI:', '', `  ${installLocked}`, `  ${viewkeeper} check --offline`]
+    : ['', 'in your CI:', '', `  ${installLocked}`, `  ${viewkeeper} drift --offline`]
   return [
     'next:',
     '',

@@ -165,6 +165,6 @@ ${defaults}    steps:
 ${setUp.join('\n')}
       - run: ${installLocked}
       # Whether every view is frozen as it is authored.
-      - run: ${execute} viewkeeper check --offline
+      - run: ${execute} viewkeeper drift --offline
 `
 }

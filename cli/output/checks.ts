@@ -1,4 +1,4 @@
-import type { TestedView } from '../../src/api/schemas/answers.ts'
+import type { CheckedView } from '../../src/api/schemas/answers.ts'
 import { docsOf } from '../../src/sql/runbook.ts'
 import { count, duration, whole } from '../../src/sql/words.ts'
 import { short } from './names.ts'
@@ -7,7 +7,7 @@ import type { Output } from './terminal.ts'
 import { harmless } from './width.ts'
 
 /** What the checks of views have found: a table, and the query of each that found rows. */
-export function testedLines(tested: TestedView[], output: Output): string[] {
+export function checkedLines(tested: CheckedView[], output: Output): string[] {
   const rows = tested.flatMap(({ view, checks }) => checks.map((check) => ({ view, ...check })))
   if (rows.length === 0) return [`no check is defined: ${docsOf('checks.md')}`]
   const bad = rows.filter((check) => check.rows !== 0)

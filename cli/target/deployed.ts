@@ -68,8 +68,8 @@ export function deployedTarget(environment: string): Target {
       undone.forEach(onDone)
       return undone
     },
-    async check() {
-      const { differences } = await send<{ differences: Difference[] }>({ command: 'check' })
+    async drift() {
+      const { differences } = await send<{ differences: Difference[] }>({ command: 'drift' })
       const { pending, missing } = await status()
       return { differences, pending, missing }
     },

@@ -2,8 +2,8 @@ import { optionsOf, saidToDatabase } from '../../src/config/variables.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
 import { bringUp } from '../../src/migrate/bring-up.ts'
 import type { MigrateCall } from '../../src/migrate/call.ts'
-import { checkViews } from '../../src/migrate/check.ts'
 import { describeViews } from '../../src/migrate/describe.ts'
+import { readDrift } from '../../src/migrate/drift.ts'
 import { readFrozenMigrations } from '../../src/migrate/frozen-migrations.ts'
 import { isAhead, migrateDown, migrationStatus, readableStatus } from '../../src/migrate/migrate.ts'
 import { refuseOtherFolders } from '../../src/migrate/own-folder.ts'
@@ -62,9 +62,9 @@ export function directTarget(database: Database): Target {
     },
     down: async (count, onDone) => (await migrateDown(call({ onDone }), await read(), count)).undone,
     status: async () => migrationStatus(database, await read()),
-    async check() {
+    async drift() {
       const migrations = await read()
-      const differences = await checkViews(database, [...frozenState(migrations).values()])
+      const differences = await readDrift(database, [...frozenState(migrations).values()])
       const status = await readableStatus(database, migrations)
       return { differences, pending: status?.pending ?? null, missing: status?.missing ?? [] }
     },

@@ -17,7 +17,7 @@ export interface Target {
    * How the live views differ from the frozen definitions, which frozen migrations the database lacks (null if the login may
    * not know), and which views somebody has dropped.
    */
-  check(): Promise<{
+  drift(): Promise<{
     differences: Difference[]
     pending: string[] | null
     missing: MigrationStatus['missing']

@@ -19,7 +19,7 @@ export interface Granted {
 
 /**
  * Each action that a policy allows, with its resources: its routes and those of the policies before it, and reading the
- * environment's parameter; `operate` also allows setting off alarms, and `define` what `migrate`, `check`, `adopt` and `doctor` call.
+ * environment's parameter; `operate` also allows setting off alarms, and `define` what `migrate`, `drift`, `adopt` and `doctor` call.
  */
 export function allowedBy(name: PolicyName, granted: Granted): [action: string, resources: string[]][] {
   const { apiArn, parameterArn, migrateArn, alarmArns } = granted

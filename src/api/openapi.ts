@@ -97,12 +97,12 @@ const reads = <Body>(
 export const descriptions: Descriptions = {
   createView: operates('Creates a view from its definition', createOptions),
   refreshView: operates('Refreshes a view', refreshOptions),
-  testView: {
+  checkView: {
     summary: 'Makes the checks of a view on the data that readers see',
-    does: 'Runs the [checks](checks.md#test) on the data that readers see: `passes`, and the rows that each check found',
+    does: 'Runs the [checks](checks.md#check) on the data that readers see: `passes`, and the rows that each check found',
     path: viewPath,
     headers: [],
-    answers: { 200: { description: 'What each check has found.', schema: schemas.testedView } },
+    answers: { 200: { description: 'What each check has found.', schema: schemas.checkedView } },
   },
   dropView: operates('Drops a view', dropOptions),
   cancelRun: {

@@ -16,7 +16,7 @@ export const includes = (policy: PolicyName, other: PolicyName): boolean =>
 export const routes = {
   createView: { method: 'POST', path: '/views/{view}/create', function: 'create', policy: 'define' },
   refreshView: { method: 'POST', path: '/views/{view}/refresh', function: 'refresh', policy: 'refresh' },
-  testView: { method: 'POST', path: '/views/{view}/test', function: 'api', policy: 'refresh' },
+  checkView: { method: 'POST', path: '/views/{view}/check', function: 'api', policy: 'refresh' },
   dropView: { method: 'POST', path: '/views/{view}/drop', function: 'drop', policy: 'define' },
   cancelRun: { method: 'POST', path: '/runs/{id}/cancel', function: 'api', policy: 'operate' },
   startBatch: { method: 'POST', path: '/batches', function: 'start-batch', policy: 'refresh' },

@@ -79,8 +79,8 @@ export async function commandFromAfar({ project, aws, api, sql, functions }: Dep
     assert.equal(refused.code, 3)
     assert.match(refused.output, /may not read parameter \/viewkeeper\/deploy-test/)
   })
-  await stage('viewkeeper check --env: only the view that nobody has authored', async () => {
-    const { output } = await viewkeeper('check', '--json')
+  await stage('viewkeeper drift --env: only the view that nobody has authored', async () => {
+    const { output } = await viewkeeper('drift', '--json')
     const found = JSON.parse(output).differences.map(({ kind, view }: never) => [kind, view])
     assert.deepEqual(found, [['unmanaged', 'public.sales']])
   })

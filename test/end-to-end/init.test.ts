@@ -28,10 +28,10 @@ test('init in an empty folder makes what check and new work with; a second init 
   expect(again).not.toContain('✓')
   expect(textsOf(project, made)).toEqual(before)
 
-  expect(await project.succeed('check', '--offline')).toContain('0 views: authored and frozen are the same')
+  expect(await project.succeed('drift', '--offline')).toContain('0 views: authored and frozen are the same')
   expect(await project.succeed('new', 'sales')).toContain('wrote views/sales.sql and views/sales.ts')
   await project.succeed('freeze', '-m', 'first', '--unverified')
-  expect(await project.succeed('check', '--offline')).toContain('1 view: authored and frozen are the same')
+  expect(await project.succeed('drift', '--offline')).toContain('1 view: authored and frozen are the same')
 })
 
 test('init in a CDK app keeps its files, adds what they lack, and shows the construct', async () => {
@@ -55,5 +55,5 @@ test('init in a CDK app keeps its files, adds what they lack, and shows the cons
   // The package is CommonJS, and the files of Viewkeeper are ES modules all the same.
   await project.succeed('new', 'sales')
   await project.succeed('freeze', '-m', 'first', '--unverified')
-  expect(await project.succeed('check', '--offline')).toContain('1 view: authored and frozen are the same')
+  expect(await project.succeed('drift', '--offline')).toContain('1 view: authored and frozen are the same')
 })

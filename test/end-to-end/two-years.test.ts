@@ -61,7 +61,7 @@ test('two branches that froze one number are brought together by renaming files'
 
   for (const [way, text] of theirs) project.write(`migrations/002_by_shop.${way}.sql`, text)
   project.author('by_shop', 'select shop from public.orders')
-  expect(await project.refused('check')).toContain(
+  expect(await project.refused('drift')).toContain(
     '002_best and 002_by_shop have the same number, because two branches',
   )
   for (const [from, to] of [
@@ -73,6 +73,6 @@ test('two branches that froze one number are brought together by renaming files'
       project.remove(`migrations/${from}.${way}.sql`)
     }
   expect(await project.succeed('migrate', 'up')).toMatch(/003_best {3}created.*\n.*004_worse {3}created/)
-  expect(await project.succeed('check')).toBe(clean(4))
+  expect(await project.succeed('drift')).toBe(clean(4))
   expect(await sql`select total from worse`).toEqual([{ total: 299 }])
 })

@@ -29,7 +29,7 @@ describe('somebody has dropped views', () => {
       '  `npx viewkeeper migrate up --repair` makes again what is missing\n'
     expect(await project.succeed('migrate', 'up')).toBe(`  nothing to apply\n${missing}`)
     expect(await project.succeed('migrate', 'status')).toContain(missing)
-    const checked = await project.run(['check'])
+    const checked = await project.run(['drift'])
     expect(checked.code).toBe(1)
     expect(checked.out).toMatch(/✗ public\.by_total +missing +it is not in this database\n/)
     expect(checked.out).toContain(
@@ -38,7 +38,7 @@ describe('somebody has dropped views', () => {
     expect(await project.succeed('migrate', 'up', '--repair')).toMatch(
       /^ {2}✓ public\.sales {3}made again {3}[\d.]+ s {3}run 3\n {2}✓ public\.by_total {3}made again {3}[\d.]+ s {3}run 4\n {2}2 views made again\n {2}nothing to apply\n$/,
     )
-    expect(await project.succeed('check')).toContain('2 views: authored, frozen and live are the same\n')
+    expect(await project.succeed('drift')).toContain('2 views: authored, frozen and live are the same\n')
     expect(await project.succeed('migrate', 'up', '--repair')).toBe('  nothing to apply\n')
   })
 })
@@ -53,9 +53,9 @@ describe('after migrate down of what the catalog does not show', () => {
     )
     await project.succeed(...freeze())
     await project.succeed('migrate', 'up')
-    expect(await project.succeed('check')).toBe(same)
+    expect(await project.succeed('drift')).toBe(same)
     await project.succeed('migrate', 'down')
-    const { code, out } = await project.run(['check'])
+    const { code, out } = await project.run(['drift'])
     expect({ code, out }).toEqual({
       code: 1,
       out:
@@ -63,6 +63,6 @@ describe('after migrate down of what the catalog does not show', () => {
         '  1 difference in 1 view\n  not applied to this database: 002_sales\n',
     })
     await project.succeed('migrate', 'up')
-    expect(await project.succeed('check')).toBe(same)
+    expect(await project.succeed('drift')).toBe(same)
   })
 })

@@ -98,7 +98,7 @@ test('somebody with views and no AWS gets from psql to done in at most 600 words
     headers: { authorization: `Bearer ${token}`, prefer: 'wait=20' },
   })
   expect(await answer.json()).toMatchObject({ status: 'updated' })
-  expect(await type(project, 'check --offline', {})).toMatchObject({ code: 0 })
+  expect(await type(project, 'drift --offline', {})).toMatchObject({ code: 0 })
 
   // 6. Day to day.
   const asked = { VIEWKEEPER_TOKEN: token, PORT: String(port) }

@@ -17,7 +17,7 @@ export async function tryCdkApp(tarball: Tarball, place: Place): Promise<void> {
   })
   await stage('cdk-app: it has types, and its frozen views are those authored', async () => {
     await app.team.types('npx tsc')
-    await app.team.types('npx viewkeeper check --offline')
+    await app.team.types('npx viewkeeper drift --offline')
   })
   await stage('cdk-app: what the templates deploy', async () => inspect(templatesOf(app)))
   assert.deepEqual(app.left, [])

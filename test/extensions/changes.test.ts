@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { checkViews } from '../../src/migrate/check.ts'
 import { describeViews, isDefined } from '../../src/migrate/describe.ts'
+import { readDrift } from '../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../src/migrate/migrate.ts'
 import { describeInCatalog } from '../support/catalog/catalog.ts'
 import { wholeCatalog } from '../support/catalog/whole-catalog.ts'
@@ -58,5 +58,5 @@ test('the views are adopted: what is frozen is what is there', async () => {
     expect(await shown(sql, `app.${name}`, search)).toEqual(await shownByPlain(sql, name, search))
 })
 
-const differences = async (definitions: Parameters<typeof checkViews>[1]) =>
-  (await checkViews(database, definitions)).filter(({ kind }) => kind !== 'unmanaged')
+const differences = async (definitions: Parameters<typeof readDrift>[1]) =>
+  (await readDrift(database, definitions)).filter(({ kind }) => kind !== 'unmanaged')

@@ -47,7 +47,7 @@ export async function startFromNothing(
     await team.types('npx viewkeeper freeze -m "the sum of each day"', onDev)
     await team.types('npx viewkeeper migrate up', onDev)
     assert.match(await team.types('npx viewkeeper refresh daily'), /✓ daily .+ run \d+/)
-    await team.types('npx viewkeeper check --offline')
+    await team.types('npx viewkeeper drift --offline')
   })
   await dev.stop()
   await stage('… cdk deploy', async () => {

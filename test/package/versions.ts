@@ -54,11 +54,11 @@ export async function mixVersions(tarball: Tarball, place: Place & { url: string
   for (const file of readdirSync(join(older.folder, 'migrations')))
     other.write(`migrations/${file}`, older.read(`migrations/${file}`))
   await stage('the newer version on the older schema: check, then migrate up', async () => {
-    assert.match(await other.types('npx viewkeeper check'), /authored, frozen and live are the same/)
+    assert.match(await other.types('npx viewkeeper drift'), /authored, frozen and live are the same/)
     await other.types('npx viewkeeper migrate up')
   })
   await stage('the older version on the newer schema: check, freeze, migrate, refresh', async () => {
-    assert.match(await older.types('npx viewkeeper check'), /authored, frozen and live are the same/)
+    assert.match(await older.types('npx viewkeeper drift'), /authored, frozen and live are the same/)
     older.write('views/best.ts', view.replaceAll('totals', 'best').replace('sum', 'max'))
     await older.types('npx viewkeeper freeze -m "the best of each shop"')
     await older.types('npx viewkeeper migrate up')

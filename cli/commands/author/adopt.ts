@@ -92,7 +92,7 @@ export async function adopt(options: AdoptOptions): Promise<void> {
   report.line(
     `  npx viewkeeper migrate up      ${dim('# or a deploy: records the views in the database, and touches none')}`,
   )
-  report.line(`  npx viewkeeper check           ${dim('# authored, frozen and live are the same')}`)
+  report.line(`  npx viewkeeper drift           ${dim('# authored, frozen and live are the same')}`)
   report.line(`  npx viewkeeper refresh --all   ${dim('# until then nobody knows how old the data are')}`)
 }
 

@@ -70,7 +70,7 @@ export async function freeze({
   const planned = await planAndTry(call, () => (unverified ? null : databaseFromUrl('write --unverified')))
   if (planned === null)
     return report.line(
-      'nothing has changed since it was frozen; nothing was written. viewkeeper check compares it with a database',
+      'nothing has changed since it was frozen; nothing was written. viewkeeper drift compares it with a database',
     )
   await printVerified(planned.fresh, planned.verified)
   const fresh = new Set(

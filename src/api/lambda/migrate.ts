@@ -36,11 +36,11 @@ const commands = z.discriminatedUnion(
     z.strictObject({ command: z.literal('up'), repair: z.optional(z.boolean()) }),
     z.strictObject({ command: z.literal('down'), count: integer(1, mostInteger) }),
     z.strictObject({ command: z.literal('status') }),
-    z.strictObject({ command: z.literal('check') }),
+    z.strictObject({ command: z.literal('drift') }),
     z.strictObject({ command: z.literal('describe'), views }),
     z.strictObject({ command: z.literal('doctor'), views, role: z.nullable(text(1000)) }),
   ],
-  'must be one of up, down, status, check, describe, doctor',
+  'must be one of up, down, status, drift, describe, doctor',
 )
 
 /** The longest wait for the migrations; the function lives a little longer. */
@@ -94,11 +94,11 @@ async function serve(
     case 'status':
       return migrationStatus(database, migrations)
     // What few calls need is loaded by these calls.
-    case 'check': {
-      const { checkViews } = await import('../../migrate/check.ts')
+    case 'drift': {
+      const { readDrift } = await import('../../migrate/drift.ts')
       return {
         ...(await migrationStatus(database, migrations)),
-        differences: await checkViews(database, [...frozenState(migrations).values()]),
+        differences: await readDrift(database, [...frozenState(migrations).values()]),
       }
     }
     case 'describe': {

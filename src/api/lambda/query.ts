@@ -10,12 +10,12 @@ import type {
   ActionList,
   BatchDetails,
   BatchList,
+  CheckedView,
   DayList,
   MetricsList,
   Plan,
   Run,
   RunList,
-  TestedView,
   ViewDetails,
   ViewList,
   Why,
@@ -98,10 +98,10 @@ export const reading = {
     return json<Why>(200, { ...why, recentRuns: recentRuns.map(runBody) })
   },
 
-  async testView(event, { database }) {
+  async checkView(event, { database }) {
     const { view } = validate(viewPath, event.pathParameters, 'path')
-    const { testView } = await import('../../watch/test.ts')
-    return json<TestedView>(200, await testView(database, view))
+    const { checkView } = await import('../../watch/check.ts')
+    return json<CheckedView>(200, await checkView(database, view))
   },
 
   async listRuns(event, { database }) {

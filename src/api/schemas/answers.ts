@@ -417,7 +417,7 @@ export const why = z
   })
   .meta({ id: 'Why', description: 'Why the data of a view are as old as they are, and what to do.' })
 
-export const testedView = z
+export const checkedView = z
   .object({
     view: z.string(),
     passes: z
@@ -442,7 +442,7 @@ export const testedView = z
     ),
   })
   .meta({
-    id: 'TestedView',
+    id: 'CheckedView',
     description: 'What the checks of a view have found in the data that readers see.',
   })
 
@@ -728,13 +728,13 @@ export type DayList = z.infer<typeof dayList>
 export type Plan = z.infer<typeof plan>
 export type ActionList = z.infer<typeof actionList>
 export type Action = ActionList['actions'][number]
-export type TestedView = z.infer<typeof testedView>
+export type CheckedView = z.infer<typeof checkedView>
 export type PauseState = z.infer<typeof pauseState>
 export type ProblemBody = z.infer<typeof problem>
 
 /** What each route answers with a status of 2xx. */
 export interface Answers extends Record<'createView' | 'refreshView' | 'dropView' | 'cancelRun', Result> {
-  testView: TestedView
+  checkView: CheckedView
   startBatch: StartedBatch
   cancelBatch: StartedBatch
   pauseView: PauseState

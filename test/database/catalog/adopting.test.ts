@@ -91,7 +91,7 @@ test('a login that only reads adopts and checks: both say what Viewkeeper lacks,
     code: 0,
     said: expect.stringContaining('1 view adopted'),
   })
-  expect(await run(reader, 'check')).toEqual({
+  expect(await run(reader, 'drift')).toEqual({
     code: 0,
     said: expect.stringMatching(/✓ 1 view: .* are the same\n.*this login may not read/),
   })
@@ -112,7 +112,7 @@ test.each([
     set role ${boss}; drop materialized view data_portal.mv_other;
     create materialized view data_portal.mv_other as select 2 as id, 'x' as word; create index odd_index on data_portal.mv_other (id);
     comment on materialized view data_portal.mv_other is 'changed'; grant select on data_portal.mv_other to public; reset role`)
-  const { code, said } = await run(reader, 'check', '--ignore-unmanaged')
+  const { code, said } = await run(reader, 'drift', '--ignore-unmanaged')
   expect(code).toBe(1)
   expect(said).toContain(message)
   expect(said).toContain('it has index odd_index, which is not frozen')

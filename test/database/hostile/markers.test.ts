@@ -133,7 +133,7 @@ describe('neither a value of a row nor the password is shown, whatever fails wit
     await refresh('g.below', { strategy: 'swap' })
     await refresh('g.checked', { strategy: 'swap' })
     await refresh('g.checked', { strategy: 'regular' })
-    await call(api, httpEvent('POST /views/{view}/test', { path: { view: 'g.checked' } }))
+    await call(api, httpEvent('POST /views/{view}/check', { path: { view: 'g.checked' } }))
     expect(await errors('g')).not.toEqual([])
     expect(await leaks()).toEqual([])
   })

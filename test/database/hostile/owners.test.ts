@@ -3,8 +3,8 @@ import type { BatchView } from '../../../src/batch/db/batch-views.ts'
 import { basisHolds, type PlanBasis, readPlanBasis } from '../../../src/batch/db/latest-runs.ts'
 import { readView } from '../../../src/catalog/db/catalog.ts'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
-import { checkViews } from '../../../src/migrate/check.ts'
 import { describeViews, isDefined } from '../../../src/migrate/describe.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
@@ -111,7 +111,7 @@ describe.each(logins)(
 
     test('the view is compared with its definition (check)', async () => {
       const view = await mallorysView()
-      await checkViews(as(), [definition(view.slice(2), trap, { schema: 'm' })])
+      await readDrift(as(), [definition(view.slice(2), trap, { schema: 'm' })])
       await expectOnly('mallory')
     })
 
@@ -388,7 +388,7 @@ describe.each(logins)(
 
     test('a view is compared with its definition', async () => {
       const view = await mallorysView()
-      await checkViews(as(), [definition(view.slice(2), trap, { schema: 'm' })])
+      await readDrift(as(), [definition(view.slice(2), trap, { schema: 'm' })])
       expect(await breaches()).toEqual([])
     })
 

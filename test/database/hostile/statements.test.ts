@@ -12,9 +12,9 @@ import { handOut } from '../../../src/events/hand-out.ts'
 import { keeperOf } from '../../../src/keeper/keeper.ts'
 import { findBadRow } from '../../../src/migrate/authoring/bad-row.ts'
 import { bringUp } from '../../../src/migrate/bring-up.ts'
-import { checkViews } from '../../../src/migrate/check.ts'
 import { readCronFacts } from '../../../src/migrate/db/cron-jobs.ts'
 import { describeViews } from '../../../src/migrate/describe.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/migrate/migrate.ts'
 import { refuseOtherFolders } from '../../../src/migrate/own-folder.ts'
 import { repairViews } from '../../../src/migrate/repair.ts'
@@ -35,6 +35,7 @@ import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { listActions } from '../../../src/watch/actions.ts'
 import { beginMonitoring } from '../../../src/watch/begin.ts'
+import { checkView } from '../../../src/watch/check.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { getDays, getMetrics } from '../../../src/watch/metrics.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
@@ -42,7 +43,6 @@ import { confirm, prepareNotice } from '../../../src/watch/notice.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
 import { prune } from '../../../src/watch/prune.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
-import { testView } from '../../../src/watch/test.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { callOn, schemaFolder } from '../../support/servers/database.ts'
@@ -142,8 +142,8 @@ async function doEverything(database: Database): Promise<void> {
   await refuseOtherFolders(database, await frozen.read())
   await bringUp(migrateCall(database), await frozen.read(), { repair: true })
   await migrationStatus(database, await frozen.read())
-  await checkViews(database, [...views, { ...views[1]!, sql: 'select nothing from made.sales' }])
-  expect(await testView(database, 'made.sales')).toMatchObject({ passes: true, checks: [{ error: null }] })
+  await readDrift(database, [...views, { ...views[1]!, sql: 'select nothing from made.sales' }])
+  expect(await checkView(database, 'made.sales')).toMatchObject({ passes: true, checks: [{ error: null }] })
   const changed = [{ ...views[0]!, sql: 'select id, id as twice from a.base' }, views[1]!]
   await frozen.freezeOn(database, changed)
   await migrateUp(migrateCall(database), await frozen.read())
@@ -274,7 +274,7 @@ async function doWhatFails(database: Database): Promise<void> {
     () => refresh({ view: 'a.kept', strategy: 'concurrent' }, call()),
     () => refresh({ view: '"\u00e4"' }, call()),
     () =>
-      checkViews(place.databaseOf('alice'), [
+      readDrift(place.databaseOf('alice'), [
         definition('kept', 'select id from a.base', { schema: 'a' }),
         strange,
       ]),

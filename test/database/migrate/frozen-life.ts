@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
-import { checkViews } from '../../../src/migrate/check.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import type { Database } from '../../../src/server/connect.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
@@ -41,6 +41,6 @@ export function useFrozenLife({ database, sql }: ReturnType<typeof useDatabase>)
     },
 
     differences: async (view: Definition) =>
-      (await checkViews(database, [view])).filter(({ kind }) => kind !== 'unmanaged'),
+      (await readDrift(database, [view])).filter(({ kind }) => kind !== 'unmanaged'),
   }
 }

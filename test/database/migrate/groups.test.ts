@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { beforeEach, describe, expect, test } from 'vitest'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { bringUp } from '../../../src/migrate/bring-up.ts'
-import { checkViews } from '../../../src/migrate/check.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/migrate/migrate.ts'
 import { frozenState } from '../../../src/migrate/plan/frozen.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
@@ -311,7 +311,7 @@ describe('views that change together', () => {
     expect(applied).toMatchObject([{ name: '004_sales_above_beside', does: 'rebuild' }])
     expect(await sql`select most from app.above`).toEqual([{ most: 1145 }])
     expect(await sql`select n from app.counted`).toEqual([{ n: 3 }])
-    expect(await checkViews(database, [...frozenState(await frozen.read()).values()])).toEqual([
+    expect(await readDrift(database, [...frozenState(await frozen.read()).values()])).toEqual([
       { view: 'app.counted', kind: 'unmanaged', message: 'nobody has authored it' },
     ])
     expect(

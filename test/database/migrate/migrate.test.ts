@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { checkViews } from '../../../src/migrate/check.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp, migrationStatus } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
@@ -53,7 +53,7 @@ describe('the life of a view', () => {
       result: 'created',
       journaled: true,
     })
-    expect(await checkViews(database, [first])).toEqual([])
+    expect(await readDrift(database, [first])).toEqual([])
   })
 
   test('again does nothing', async () => {
@@ -74,7 +74,7 @@ describe('the life of a view', () => {
     })
     expect(await lastSuccess()).not.toEqual(old)
     expect((await sql`select sum(total)::int as total from sales`)[0]).toEqual({ total: 50500 })
-    expect(await checkViews(database, [second])).toEqual([
+    expect(await readDrift(database, [second])).toEqual([
       expect.objectContaining({ kind: 'index', message: expect.stringContaining('sales_by_hand') }),
     ])
     const changed = await describeInCatalog(sql, 'sales')
@@ -109,7 +109,7 @@ describe('the life of a view', () => {
     expect(applied).toMatchObject([{ does: 'alter' }])
     expect(await lastSuccess()).toEqual(fresh)
     expect((await sql`select 'sales'::regclass::oid as oid`)[0]).toEqual(old)
-    expect(await checkViews(database, [third])).toEqual([])
+    expect(await readDrift(database, [third])).toEqual([])
     expect(
       await sql`select indexname from pg_indexes where tablename = 'sales' order by 1`.then((rows) =>
         rows.map(({ indexname }) => indexname),
@@ -152,12 +152,12 @@ describe('the life of a view', () => {
     const renamed = { ...up.change.definition, ...names.to }
     await life.freeze([renamed], { renames: [names] })
     expect((await migrateUp(call(), await life.read())).applied).toMatchObject([{ does: 'rename' }])
-    expect(await checkViews(database, [renamed])).toEqual([])
+    expect(await readDrift(database, [renamed])).toEqual([])
     const [row] = await sql`
       select count(*)::int as runs, min(d.name) as name from viewkeeper.runs r join viewkeeper.definitions d on d.id = r.definition_id`
     expect(row).toEqual({ runs: Number(runs) + 1, name: 'turnover' })
     await migrateDown(call(), await life.read(), 1)
-    expect(await checkViews(database, [up.change.definition])).toEqual([])
+    expect(await readDrift(database, [up.change.definition])).toEqual([])
     await migrateUp(call(), await life.read())
   })
 

@@ -1,6 +1,6 @@
 import { beforeAll, expect, test } from 'vitest'
-import { checkViews } from '../../../src/migrate/check.ts'
 import { describeViews, isDefined } from '../../../src/migrate/describe.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { callAlter } from '../../support/views/alter.ts'
@@ -46,7 +46,7 @@ test('a view that is adopted means the same in another database, with the path t
     expect(await rows(there, view)).toEqual(await rows(here, view))
   }
   for (const { database } of [here, there])
-    expect((await checkViews(database, authored)).filter(({ kind }) => kind !== 'unmanaged')).toEqual([])
+    expect((await readDrift(database, authored)).filter(({ kind }) => kind !== 'unmanaged')).toEqual([])
   await callAlter(there.database, 'alter table app.users alter column id type bigint')
   expect(await rows(there, 'app.others')).toEqual(await rows(here, 'app.others'))
 })

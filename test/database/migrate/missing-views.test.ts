@@ -4,7 +4,7 @@ import { logger } from '../../../src/api/lambda/logger.ts'
 import { serveMigrations } from '../../../src/api/lambda/migrate.ts'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { bringUp } from '../../../src/migrate/bring-up.ts'
-import { checkViews } from '../../../src/migrate/check.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrationStatus } from '../../../src/migrate/migrate.ts'
 import { frozenState } from '../../../src/migrate/plan/frozen.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
@@ -65,7 +65,7 @@ async function described(on: Sql, view: string) {
 }
 
 const differences = async (frozen: FrozenFolder) =>
-  (await checkViews(database, [...frozenState(await frozen.read()).values()])).filter(
+  (await readDrift(database, [...frozenState(await frozen.read()).values()])).filter(
     ({ kind }) => kind !== 'unmanaged',
   )
 

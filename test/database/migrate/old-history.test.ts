@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checkViews } from '../../../src/migrate/check.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { frozenState } from '../../../src/migrate/plan/frozen.ts'
 import { type TestDatabase, useDatabase } from '../../support/servers/database.ts'
@@ -17,7 +17,7 @@ const up = async ({ database }: TestDatabase, frozen: FrozenFolder) =>
     ({ name, does }) => `${name} ${does ?? 'recorded'}`,
   )
 const differences = async ({ database }: TestDatabase, frozen: FrozenFolder) =>
-  checkViews(database, [...frozenState(await frozen.read()).values()])
+  readDrift(database, [...frozenState(await frozen.read()).values()])
 
 const name = (of: string) => ({ schema: 'public', name: of })
 const orders = (column: string) =>

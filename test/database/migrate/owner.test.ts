@@ -4,8 +4,8 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { readMembershipAdvice } from '../../../src/catalog/db/owner.ts'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
-import { checkViews } from '../../../src/migrate/check.ts'
 import { describeViews, isDefined } from '../../../src/migrate/describe.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { authoredDifferences } from '../../../src/migrate/plan/freeze.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
@@ -94,7 +94,7 @@ async function apply(frozen: FrozenFolder, authored: Definition[], on = database
 
 /** The differences, without those that the tests make by hand: other views, and grants to `stranger`. */
 const checkedOf = async (definitions: Definition[]) =>
-  (await checkViews(database, definitions)).filter(
+  (await readDrift(database, definitions)).filter(
     ({ kind, message }) => kind !== 'unmanaged' && !message.includes(stranger),
   )
 
@@ -319,7 +319,7 @@ describe('a frozen name that nobody may give', () => {
   })
 })
 
-describe('check', () => {
+describe('drift', () => {
   test('names another owner than the frozen one, and takes any owner if none is frozen', async () => {
     await sql.unsafe(`
       create materialized view shop.drifted as select id from shop.base; alter materialized view shop.drifted owner to ${other}`)

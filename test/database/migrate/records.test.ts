@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
-import { checkViews } from '../../../src/migrate/check.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { listRuns } from '../../../src/run/read.ts'
 import { getView } from '../../../src/watch/read.ts'
@@ -197,7 +197,7 @@ describe('an empty comment', () => {
     await frozen.freeze([{ ...view, retries: 3 }])
     const { applied } = await migrateUp(migrateCall(database), await frozen.read())
     expect(applied.map(({ does }) => does)).toEqual(['create', null])
-    expect(await checkViews(database, [view])).toEqual([])
+    expect(await readDrift(database, [view])).toEqual([])
   })
 })
 
@@ -225,7 +225,7 @@ describe('a renamed view', () => {
     await frozen.freeze([{ ...other, name: 'old' }], rename('other', 'old'))
     expect((await up(frozen)).map(({ does }) => does)).toEqual(['create', 'create', 'drop', 'rename'])
     expect(await sql`select id from old`).toEqual([{ id: 2 }])
-    expect(await checkViews(database, [{ ...other, name: 'old' }])).toEqual([])
+    expect(await readDrift(database, [{ ...other, name: 'old' }])).toEqual([])
     expect(
       await sql`select name, removed_at is null as live, sql from viewkeeper.definitions order by 1`,
     ).toEqual([
@@ -245,7 +245,7 @@ describe('a renamed view', () => {
     expect(await sql`select from viewkeeper.migrations`).toEqual([])
     expect(await sql`select from viewkeeper.definitions where removed_at is null`).toEqual([])
     expect((await up(frozen)).map(({ does }) => does)).toEqual(['create', 'create', 'drop', 'rename'])
-    expect(await checkViews(database, [{ ...other, name: 'old' }])).toEqual([])
+    expect(await readDrift(database, [{ ...other, name: 'old' }])).toEqual([])
     await down(frozen, 4)
   })
 
@@ -269,7 +269,7 @@ describe('a renamed view', () => {
     }
     await frozen.freeze([moved], { renames: [{ from: inPublic('here'), to }] })
     expect((await up(frozen)).map(({ does }) => does)).toEqual(['rename', 'rebuild'])
-    expect(await checkViews(database, [moved])).toEqual([])
+    expect(await readDrift(database, [moved])).toEqual([])
     expect(await sql`select id from reads_here`).toEqual([{ id: 1 }])
     expect(
       await sql`select schema_name as schema, name from viewkeeper.definitions where removed_at is null`,

@@ -1,7 +1,7 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
-import { checkViews } from '../../../src/migrate/check.ts'
 import { describeViews, isDefined } from '../../../src/migrate/describe.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
@@ -62,7 +62,7 @@ async function apply(frozen: FrozenFolder, authored: Definition[], more = {}) {
 }
 
 const checkedOf = async (definitions: Definition[]) =>
-  (await checkViews(database, definitions)).filter(({ kind }) => kind !== 'unmanaged')
+  (await readDrift(database, definitions)).filter(({ kind }) => kind !== 'unmanaged')
 
 const ownerOf = async (view: string) =>
   (await sql`select relowner::regrole::text as owner from pg_class where oid = ${view}::regclass`)[0]?.owner

@@ -1,8 +1,8 @@
 import { beforeAll, beforeEach, expect, test } from 'vitest'
 import { startBatch } from '../../../src/batch/start.ts'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
-import { checkViews } from '../../../src/migrate/check.ts'
 import { describeViews } from '../../../src/migrate/describe.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { create } from '../../../src/run/create.ts'
@@ -218,7 +218,7 @@ test('migrating a new view, another query and own SQL works after what each mess
   ])
 })
 
-test('check tells who may be asked for a view that it may not compare', async () => {
+test('drift tells who may be asked for a view that it may not compare', async () => {
   const { boss, schema } = place
   const sales = definition('sales', `select id from ${schema}.plain`, { schema })
   await asMaster(
@@ -226,7 +226,7 @@ test('check tells who may be asked for a view that it may not compare', async ()
   )
   const { database } = as(`checks_${suffix}`)
   const differences = async () =>
-    (await checkViews(database, [sales])).filter(({ kind }) => kind === 'unreadable')
+    (await readDrift(database, [sales])).filter(({ kind }) => kind === 'unreadable')
   await untilCured(async () => {
     const [difference] = await differences()
     return difference && { error: difference }

@@ -169,11 +169,11 @@ test('a view that would come back with another meaning stays aside, although the
   expect(await rows()).toEqual(before)
 })
 
-test('check tells a query that an older version has read back with another operator', async () => {
+test('drift tells a query that an older version has read back with another operator', async () => {
   const query = `select id from odd.users where mail is distinct from 'ANN@x.org'::citext`
   const frozen = { schema: 'odd', name: 'frozen', sql: query, indexes: [], comment: null, grants: [] }
   const differences = () =>
-    longSession(database, 'viewkeeper check', async (connection) => {
+    longSession(database, 'viewkeeper drift', async (connection) => {
       const { oid, owner } = await readView(connection, frozen)
       const { live } = (await readSnapshot(connection, oid)) as ViewSnapshot
       return liveDifferences(live, await readShadow(connection, frozen, owner, live))

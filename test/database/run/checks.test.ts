@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { runBody } from '../../../src/api/answers.ts'
-import { run as answered, testedView } from '../../../src/api/schemas/answers.ts'
+import { run as answered, checkedView } from '../../../src/api/schemas/answers.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
 import { startBatch } from '../../../src/batch/start.ts'
 import { readFacts } from '../../../src/catalog/db/facts.ts'
@@ -11,8 +11,8 @@ import { getRun } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
+import { checkView } from '../../../src/watch/check.ts'
 import { getMetrics } from '../../../src/watch/metrics.ts'
-import { testView } from '../../../src/watch/test.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
 import { callAlter } from '../../support/views/alter.ts'
@@ -234,8 +234,8 @@ describe('a test of the data that readers see', () => {
     })
     await sql`create function public.tested_write() returns int language sql as 'delete from tested.t returning 1'`
     await run('tested.v', { withoutChecks: true })
-    const tested = await testView(database, 'tested.v')
-    expect(testedView.parse(tested)).toMatchObject({
+    const checked = await checkView(database, 'tested.v')
+    expect(checkedView.parse(checked)).toMatchObject({
       view: 'tested.v',
       passes: false,
       checks: [
@@ -248,9 +248,9 @@ describe('a test of the data that readers see', () => {
     expect(await sql`select count(*)::int as rows from tested.t`).toEqual([{ rows: 2 }])
     await expect.poll(leftovers).toEqual([])
     await define(sql, 'tested.v', { checks: { notEmpty: true } })
-    expect(await testView(database, 'tested.v')).toMatchObject({ passes: true, checks: [{ rows: 0 }] })
+    expect(await checkView(database, 'tested.v')).toMatchObject({ passes: true, checks: [{ rows: 0 }] })
     await sql`refresh materialized view tested.v with no data`
-    await expect(testView(database, 'tested.v')).rejects.toMatchObject({
+    await expect(checkView(database, 'tested.v')).rejects.toMatchObject({
       code: 'ViewSqlFailed',
       message: expect.stringContaining('tested.v holds no data'),
     })
@@ -530,7 +530,7 @@ describe('check differs', () => {
     expect(await run('few.v', { strategy: 'regular', withoutChecks: true })).toMatchObject({
       status: 'updated',
     })
-    expect((await testView(database, 'few.v')).checks).toEqual([])
+    expect((await checkView(database, 'few.v')).checks).toEqual([])
     await sql`refresh materialized view few.v with no data`
     expect(await run('few.v')).toMatchObject({ status: 'updated', response: { strategy: 'regular' } })
     await sql.unsafe(`create materialized view few.none as select * from few.t where id > 100`)

@@ -9,8 +9,8 @@ import { handler as prune } from '../../../functions/prune.ts'
 import { handler as refreshView } from '../../../functions/refresh.ts'
 import type { HttpAnswer } from '../../../src/api/http.ts'
 import type { OpenedBatch } from '../../../src/api/lambda/open-batch.ts'
-import { checkViews } from '../../../src/migrate/check.ts'
 import { describeViews, isDefined } from '../../../src/migrate/describe.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
@@ -158,7 +158,7 @@ describe.each([
     const all = await frozen.read()
     expect((await migrateUp(migrateCall(database), all)).applied).toMatchObject([{ does: 'rebuild' }])
     const qualified = { ...second, schema: 'public' }
-    const differences = await checkViews(database, [qualified])
+    const differences = await readDrift(database, [qualified])
     expect(differences.filter(({ view: of }) => of === 'public.authored')).toEqual([])
     const described = await describeViews(database, ['authored', `"${word}"`])
     expect(described.filter(isDefined)).toMatchObject([

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { checkViews } from '../../../src/migrate/check.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
@@ -40,7 +40,7 @@ const typeOf = async (view: string, column: string) =>
     await sql`select format_type(atttypid, atttypmod) as type from pg_attribute where attrelid = ${view}::regclass and attname = ${column}`
   )[0]?.type
 const differences = async () =>
-  (await checkViews(database, [shares])).filter(({ kind }) => kind !== 'unmanaged')
+  (await readDrift(database, [shares])).filter(({ kind }) => kind !== 'unmanaged')
 
 const to = (type: string) => `alter table keep.orders alter column amount type ${type}`
 

@@ -43,7 +43,7 @@ export default defineView({
   ],
 })
 `)
-    expect(await project.succeed('check')).toMatch(
+    expect(await project.succeed('drift')).toMatch(
       /✓ 20 views: authored, frozen and live are the same\n {2}not applied/,
     )
     expect(await project.succeed('adopt', '--all')).toContain(
@@ -51,7 +51,7 @@ export default defineView({
     )
     expect((await project.succeed('migrate', 'up')).match(/ {3}recorded\n/g)).toHaveLength(20)
     expect(await project.succeed(...freeze())).toContain('nothing has changed')
-    expect(await project.succeed('check')).toBe('  ✓ 20 views: authored, frozen and live are the same\n')
+    expect(await project.succeed('drift')).toBe('  ✓ 20 views: authored, frozen and live are the same\n')
     expect((await project.succeed('migrate', 'down', '20')).match(/ {3}record removed\n/g)).toHaveLength(20)
     const views = (catalog: Record<string, string[]>) =>
       catalog.pg_class?.filter((row) => row.includes('"adopted_')).toSorted()
@@ -74,11 +74,11 @@ export default defineView({
       2,
     )
     expect.soft(printed).toContain('6 views adopted')
-    const { out } = await project.run(['check', '--json'])
+    const { out } = await project.run(['drift', '--json'])
     expect
       .soft(JSON.parse(out).differences.map(({ view }: { view: string }) => view))
       .toEqual(['public.U&"Odd\\000Aname"', 'public.odd_index'])
-    expect.soft((await project.run(['check', '--ignore-unmanaged'])).code).toBe(0)
+    expect.soft((await project.run(['drift', '--ignore-unmanaged'])).code).toBe(0)
   })
 
   test('some takes these, as SQL reads their names, and leaves those that are authored already', async () => {
@@ -154,7 +154,7 @@ export default defineView({
     const before = await views(sql)
     await project.succeed('migrate', 'up')
     expect(await views(sql)).toEqual(before)
-    expect(await project.succeed('check')).toContain('4 views: authored, frozen and live are the same')
+    expect(await project.succeed('drift')).toContain('4 views: authored, frozen and live are the same')
 
     const fresh = new URL(url)
     fresh.pathname += '_anew'

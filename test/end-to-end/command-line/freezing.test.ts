@@ -11,7 +11,7 @@ describe('freezing', () => {
     await project.succeed(...freeze())
     const before = project.files('migrations')
     expect(await project.succeed(...freeze())).toBe(
-      '  nothing has changed since it was frozen; nothing was written. viewkeeper check compares it with a database\n',
+      '  nothing has changed since it was frozen; nothing was written. viewkeeper drift compares it with a database\n',
     )
     project.author(
       'sales',
@@ -19,7 +19,7 @@ describe('freezing', () => {
       `comment: 'c', retries: 2`,
     )
     expect(await project.succeed(...freeze())).toBe(
-      '  nothing has changed since it was frozen; nothing was written. viewkeeper check compares it with a database\n',
+      '  nothing has changed since it was frozen; nothing was written. viewkeeper drift compares it with a database\n',
     )
     expect(project.files('migrations')).toEqual(before)
   })
@@ -83,8 +83,8 @@ describe('freezing', () => {
       'into its definition, or another strategy if readers may wait\n'
     const frozen = await project.succeed(...freeze())
     expect(frozen.split('\n').filter((line) => line.includes('replicas'))).toEqual([named.trimEnd()])
-    expect(await project.succeed('check', '--offline')).toContain(named)
-    expect(await project.run(['check', '--offline'], { env: { READ_ON_REPLICAS: 'yes' } })).toMatchObject({
+    expect(await project.succeed('drift', '--offline')).toContain(named)
+    expect(await project.run(['drift', '--offline'], { env: { READ_ON_REPLICAS: 'yes' } })).toMatchObject({
       code: 2,
       err: 'viewkeeper: READ_ON_REPLICAS is "yes". Set it to true or false, or to nothing.\n',
     })

@@ -8,7 +8,7 @@ describe('checking', () => {
     const { project, sql } = await start()
     project.author('sales', 'select id from public.orders', `comment: 'c'`)
     await project.succeed(...freeze())
-    const missing = await project.run(['check', '--json'])
+    const missing = await project.run(['drift', '--json'])
     expect(missing).toMatchObject({ code: 1, err: '' })
     expect(JSON.parse(missing.out)).toEqual({
       differences: [{ view: 'public.sales', kind: 'missing', message: 'it is not in this database' }],
@@ -16,17 +16,17 @@ describe('checking', () => {
       withoutKey: [],
     })
     await project.succeed('migrate', 'up')
-    expect(JSON.parse(await project.succeed('check', '--json'))).toEqual({
+    expect(JSON.parse(await project.succeed('drift', '--json'))).toEqual({
       differences: [],
       pending: [],
       withoutKey: [],
     })
     await sql`create materialized view nobodys as select 1 as id`
-    expect((await project.run(['check', '--json'])).code).toBe(1)
-    const ignoring = await project.succeed('check', '--json', '--ignore-unmanaged')
+    expect((await project.run(['drift', '--json'])).code).toBe(1)
+    const ignoring = await project.succeed('drift', '--json', '--ignore-unmanaged')
     expect(JSON.parse(ignoring)).toEqual({ differences: [], pending: [], withoutKey: [] })
     project.author('sales', 'select id from public.orders', `comment: 'd'`)
-    const offline = await project.run(['check', '--json', '--offline'])
+    const offline = await project.run(['drift', '--json', '--offline'])
     expect(offline.code).toBe(1)
     expect(JSON.parse(offline.out).differences).toMatchObject([{ view: 'public.sales', kind: 'unfrozen' }])
   })
@@ -39,7 +39,7 @@ describe('migrating', () => {
     await project.succeed(...freeze())
     await project.succeed('migrate', 'up', '--no-data')
     expect(await sql`select ispopulated from pg_matviews`).toEqual([{ ispopulated: false }])
-    expect((await project.run(['check'])).out).toMatch(
+    expect((await project.run(['drift'])).out).toMatch(
       /✗ public\.sales +unpopulated +it holds no data yet: refresh it/,
     )
   })

@@ -40,7 +40,7 @@ test('views with odd names are authored, renamed, removed and brought back', asy
   await project.succeed(...freeze())
   await project.succeed('migrate', 'up')
   expect(await views()).toEqual(sorted(odd))
-  expect(await project.succeed('check')).toContain(
+  expect(await project.succeed('drift')).toContain(
     `✓ ${odd.length} views: authored, frozen and live are the same`,
   )
   const left = await project.refused(...freeze('--rename', 'x=y'))
@@ -52,7 +52,7 @@ test('views with odd names are authored, renamed, removed and brought back', asy
   await project.succeed(...freeze('--rename', ...odd.map((name) => `${quote(name)}=${quote(`new ${name}`)}`)))
   await project.succeed('migrate', 'up')
   expect(await views()).toEqual(sorted(odd.map((name) => `new ${name}`)))
-  expect(await project.succeed('check')).toContain(
+  expect(await project.succeed('drift')).toContain(
     `✓ ${odd.length} views: authored, frozen and live are the same`,
   )
   for (const file of files) project.remove(`views/${file}`)
@@ -84,8 +84,8 @@ test('views with odd names, schemas, columns, indexes and owners are adopted, an
   expect(new Set(folders.map((folder) => folder.toLowerCase())).size).toBe(odd.length)
   await project.succeed('migrate', 'up')
   const same = `✓ ${odd.length} views: authored, frozen and live are the same`
-  expect(await project.succeed('check')).toContain(same)
+  expect(await project.succeed('drift')).toContain(same)
   for (const name of odd) await sql.unsafe(`drop materialized view ${quote(name)}.${quote(name)}`)
   expect(await project.succeed('migrate', 'up', '--repair')).toContain(`${odd.length} views made again`)
-  expect(await project.succeed('check')).toContain(same)
+  expect(await project.succeed('drift')).toContain(same)
 })

@@ -33,5 +33,5 @@ test('the page of ORMs: a view is taken over, then its table is changed by alter
   await sql`alter table orders alter column total type numeric(12, 2)`
   expect(await project.succeed(...back)).toContain('daily_sales')
   expect(await sql`select total::float8 from daily_sales where shop = 0`).toEqual([{ total: 1650 }])
-  expect(await project.succeed('check')).toContain('are the same')
+  expect(await project.succeed('drift')).toContain('are the same')
 })

@@ -17,7 +17,7 @@ describe('without a database', () => {
     project.author('sales', 'select 1 as id')
     expect(await project.refused(...freeze())).toBe(unsetForFreeze)
     for (const command of [
-      ['check'],
+      ['drift'],
       ['migrate', 'up'],
       ['migrate', 'down'],
       ['migrate', 'status'],
@@ -30,7 +30,7 @@ describe('without a database', () => {
       '✓ public.sales   new   not tried on a database',
     )
     expect(await project.succeed(...freeze())).toContain('nothing has changed')
-    expect(await project.succeed('check', '--offline')).toBe(
+    expect(await project.succeed('drift', '--offline')).toBe(
       '  ✓ 1 view: authored and frozen are the same; no database was read\n',
     )
   })
@@ -95,9 +95,9 @@ describe('the command line', () => {
     [['migrate', 'down', 'two'], /Write a number from 1 on/],
     [['migrate', 'sideways'], /unknown command 'sideways'/],
     [['freze'], /\(see npx viewkeeper --help\)/],
-    [['check', '--jsn'], /unknown option '--jsn'[\s\S]*\(see npx viewkeeper check --help\)/],
+    [['drift', '--jsn'], /unknown option '--jsn'[\s\S]*\(see npx viewkeeper drift --help\)/],
     [['migrate', 'up', '--bogus'], /\(see npx viewkeeper migrate up --help\)/],
-    [['check', 'sales'], /too many arguments/],
+    [['drift', 'sales'], /too many arguments/],
     [
       ['create-role'],
       /^viewkeeper: DATABASE_URL is not set\. .* administrator; --secret <arn> takes it from AWS Secrets Manager\.\n$/,
@@ -118,7 +118,7 @@ describe('the command line', () => {
 
   test('tells what there is', async () => {
     const help = await new Project().succeed('--help')
-    for (const command of ['freeze', 'check', 'migrate', 'adopt', 'create-role'])
+    for (const command of ['freeze', 'drift', 'migrate', 'adopt', 'create-role'])
       expect(help).toContain(command)
   })
 })

@@ -35,7 +35,7 @@ const reads = [
   'GET/views/*',
   'GET/views/*/why',
 ]
-const refreshes = ['POST/batches', 'POST/views/*/refresh', 'POST/views/*/test']
+const refreshes = ['POST/batches', 'POST/views/*/refresh', 'POST/views/*/check']
 const operates = [
   'POST/batches/*/cancel',
   'POST/pause',

@@ -152,10 +152,10 @@ describe('the check in CI', () => {
     )[0]
 
   test.each([
-    ['npm', ['run: npm ci', 'run: npx viewkeeper check --offline']],
-    ['pnpm', ['run: pnpm install --frozen-lockfile', 'run: pnpm exec viewkeeper check --offline']],
-    ['yarn', ['run: yarn install', 'run: yarn viewkeeper check --offline']],
-    ['bun', ['run: bun install --frozen-lockfile', 'run: bunx viewkeeper check --offline']],
+    ['npm', ['run: npm ci', 'run: npx viewkeeper drift --offline']],
+    ['pnpm', ['run: pnpm install --frozen-lockfile', 'run: pnpm exec viewkeeper drift --offline']],
+    ['yarn', ['run: yarn install', 'run: yarn viewkeeper drift --offline']],
+    ['bun', ['run: bun install --frozen-lockfile', 'run: bunx viewkeeper drift --offline']],
   ] as const)('installs with %s', (packageManager, lines) => {
     const text = workflowOf(folder({}, { packageManager }))
     for (const line of lines) expect(text).toContain(`- ${line}\n`)
@@ -170,6 +170,6 @@ describe('the check in CI', () => {
   test('of a repository that GitLab builds is shown instead of written', () => {
     const facts = folder({ '.gitlab-ci.yml': '' })
     expect(workflowOf(facts)).toBeUndefined()
-    expect(nextSteps(facts)).toEqual(expect.arrayContaining(['  npm ci', '  npx viewkeeper check --offline']))
+    expect(nextSteps(facts)).toEqual(expect.arrayContaining(['  npm ci', '  npx viewkeeper drift --offline']))
   })
 })

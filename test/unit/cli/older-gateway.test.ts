@@ -49,7 +49,7 @@ const commands = [
   ['runs'],
   ['runs', '-o', 'wide'],
   ['show', 'sales'],
-  ['test', 'sales'],
+  ['check', 'sales'],
   ['why', 'sales'],
 ].map((words) => [words.join(' '), words] as [string, [string, ...string[]]])
 

@@ -13,7 +13,7 @@ import { targetOf } from '../../target/target-of.ts'
 import { environment, formatted } from '../flags.ts'
 import { diff, diffOption } from './diff.ts'
 
-interface CheckOptions {
+interface DriftOptions {
   env?: string
   offline?: boolean
   ignoreUnmanaged?: boolean
@@ -21,9 +21,9 @@ interface CheckOptions {
   json?: boolean
 }
 
-/** Declares `check`. */
+/** Declares `drift`. */
 export function addTo(program: Command): void {
-  formatted(program.command('check'))
+  formatted(program.command('drift'))
     .description('list how authored, frozen and live views differ')
     .option(...environment)
     .option('--offline', 'compare only what is authored and frozen, without a database')
@@ -31,25 +31,25 @@ export function addTo(program: Command): void {
       new Option('--ignore-unmanaged', 'do not list views that are not authored').conflicts('offline'),
     )
     .addOption(diffOption().conflicts(['offline', 'env', 'json']))
-    .action((options) => check(options))
+    .action((options) => drift(options))
 }
 
 /**
  * Compares authored, frozen and live views, and prints every difference. If there is one, the exit code is 1.
  */
-export async function check({
+export async function drift({
   env,
   offline,
   ignoreUnmanaged,
   diff: shows,
   json,
-}: CheckOptions): Promise<void> {
+}: DriftOptions): Promise<void> {
   const located = await readLocated()
   const authored = located.map(({ definition }) => definition)
   const migrations = await readFrozenMigrations((await readFolders()).migrations)
   const live = offline
     ? { differences: [], pending: [], missing: [] }
-    : await (await targetOf({ env })).check()
+    : await (await targetOf({ env })).drift()
   const differences: Difference[] = [
     ...(await unfrozenDifferences(authored, migrations)),
     ...live.differences.filter(({ kind }) => !(ignoreUnmanaged && kind === 'unmanaged')),

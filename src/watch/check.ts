@@ -14,7 +14,7 @@ import { conditionOf } from '../server/sqlstate.ts'
 import { readSettings } from '../sql/settings.ts'
 
 /** What a check has found in the data that readers see. */
-interface TestedCheck {
+interface MadeCheck {
   name: string
   /** It only warns. */
   severity?: 'warn'
@@ -27,18 +27,18 @@ interface TestedCheck {
   query: string
 }
 
-interface TestedView {
+interface CheckedView {
   view: string
   /** Whether no check found anything, besides those that only warn. */
   passes: boolean
-  checks: TestedCheck[]
+  checks: MadeCheck[]
 }
 
 /** All checks of one view take at most so long. */
 const mostMs = 18_000
 
 /** Makes the checks of a view on the data that readers see, and changes nothing. Throws ViewSqlFailed if the view holds no data. */
-export const testView = (database: Database, written: string): Promise<TestedView> =>
+export const checkView = (database: Database, written: string): Promise<CheckedView> =>
   database.withConnection(async (sql) => {
     const until = Date.now() + mostMs
     const name = await resolveName(sql, written)
@@ -50,25 +50,25 @@ export const testView = (database: Database, written: string): Promise<TestedVie
         'ViewSqlFailed',
         `${view.view} holds no data, so its checks have nothing to look at. Refresh it first: viewkeeper refresh ${view.view}`,
       )
-    const tested: TestedCheck[] = []
+    const made: MadeCheck[] = []
     for (const check of all) {
       const checked = { view, relation: view, sandbox: insistOnChecking(view), key: view.shadowKey }
-      tested.push(await testOne(sql, checked, check, readSettings(view.view, settings), until))
+      made.push(await checkOne(sql, checked, check, readSettings(view.view, settings), until))
     }
     return {
       view: view.view,
-      passes: tested.every(({ severity, rows }) => severity === 'warn' || rows === 0),
-      checks: tested,
+      passes: made.every(({ severity, rows }) => severity === 'warn' || rows === 0),
+      checks: made,
     }
   })
 
-async function testOne(
+async function checkOne(
   sql: Sql,
   checked: Checked,
   check: DataCheck,
   settings: Record<string, string>,
   until: number,
-): Promise<TestedCheck> {
+): Promise<MadeCheck> {
   const { name, query, warns } = check
   const of = { name, ...(warns && { severity: 'warn' as const }), query }
   try {

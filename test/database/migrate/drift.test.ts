@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
-import { checkViews } from '../../../src/migrate/check.ts'
 import { describeViews, isDefined } from '../../../src/migrate/describe.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
 import { renderFrozen } from '../../../src/migrate/plan/frozen.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
@@ -32,7 +32,7 @@ async function make(view: Definition): Promise<Definition> {
 
 /** What differs of these, as `view, kind: message`; other views of the file are somebody else's. */
 async function check(...views: Definition[]): Promise<string[]> {
-  const differences = await checkViews(database, views)
+  const differences = await readDrift(database, views)
   return differences
     .filter(({ kind }) => kind !== 'unmanaged')
     .map(({ view, kind, message }) => `${view}, ${kind}: ${message}`)
@@ -227,7 +227,7 @@ describe('a view that has drifted', () => {
       create materialized view ${view.name} as select id from base with no data;
       comment on materialized view ${view.name} is 'other';
       grant update on ${view.name} to ${other}`)
-    const kinds = (await checkViews(database, [view])).filter((each) => each.view === `public.${view.name}`)
+    const kinds = (await readDrift(database, [view])).filter((each) => each.view === `public.${view.name}`)
     expect(new Set(kinds.map(({ kind }) => kind))).toEqual(
       new Set(['unpopulated', 'query', 'column', 'index', 'comment', 'grant']),
     )
@@ -274,12 +274,12 @@ describe('views that nobody has authored', () => {
       create materialized view nobodys as select 1 as id;
       create materialized view of_extension as select 1 as id;
       alter extension plpgsql add materialized view of_extension`)
-    const found = (await checkViews(database, [])).filter(({ kind }) => kind === 'unmanaged')
+    const found = (await readDrift(database, [])).filter(({ kind }) => kind === 'unmanaged')
     const views = found.map(({ view }) => view)
     expect(views).toEqual(expect.arrayContaining(['"Else"."Odd"', 'public.nobodys']))
     expect(views).not.toContain('public.of_extension')
     expect(found[0]?.message).toBe('nobody has authored it')
-    const later = await checkViews(database, [definition('nobodys', 'select 1 as id')])
+    const later = await readDrift(database, [definition('nobodys', 'select 1 as id')])
     expect(later.map(({ view }) => view)).not.toContain('public.nobodys')
   })
 })
@@ -307,7 +307,7 @@ describe('checking', () => {
       const refreshing = refresh({ view: 'refreshed', strategy: 'regular' }, callOn(database))
       await untilAtGate(sql, 'refreshed')
       const checking = check(view)
-      await untilWaitingAgain(sql, 'viewkeeper check', checking)
+      await untilWaitingAgain(sql, 'viewkeeper drift', checking)
       await open()
       expect(await checking).toEqual([
         'public.refreshed, comment: its comment is none, and frozen as "not there"',

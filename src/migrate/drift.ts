@@ -32,7 +32,7 @@ const longestWaitMs = 20_000
  * sides. A view without a definition is a difference too. Changes nothing: the shadows that it makes to compare
  * with are rolled back.
  */
-export const checkViews = (database: Database, definitions: Definition[]): Promise<Difference[]> =>
+export const readDrift = (database: Database, definitions: Definition[]): Promise<Difference[]> =>
   database.withConnection(
     async (sql) => {
       const differences: Difference[] = []
@@ -48,7 +48,7 @@ export const checkViews = (database: Database, definitions: Definition[]): Promi
         ...unmanaged.map((view) => difference(view, 'unmanaged', 'nobody has authored it')),
       ]
     },
-    { startUp: { application_name: 'viewkeeper check' }, deadline: Date.now() + longestMs },
+    { startUp: { application_name: 'viewkeeper drift' }, deadline: Date.now() + longestMs },
   )
 
 const difference = (view: string, kind: DifferenceKind, message: string): Difference => ({
