@@ -22,7 +22,10 @@ export function planInit(facts: Facts): PlannedFile[] {
     facts.exists(folder) ? { path: `${folder}/`, does: 'keep' } : make(`${folder}/README.md`, text)
   return [
     planPackage(facts, app),
-    make(facts.config ?? 'viewkeeper.config.ts', configModule(app, facts.folders, facts.environment)),
+    make(
+      facts.config ?? 'viewkeeper.config.ts',
+      configModule(app, facts.folders, packageName(facts.name), facts.environment),
+    ),
     makeFolder(views, viewsReadme(migrations)),
     makeFolder(migrations, migrationsReadme),
     ...(isDeployed(app) ? [make(binFile, binModule)] : []),

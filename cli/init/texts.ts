@@ -9,6 +9,7 @@ import type { Facts, PackageManager } from './facts.ts'
 export function configModule(
   app: CdkApp,
   { views, migrations }: Facts['folders'],
+  name: string,
   environment: string = exampleEnvironment,
 ): string {
   const environments = `
@@ -22,17 +23,17 @@ ${environment}
 export default defineConfig({
   // The definitions of views, and their frozen migrations.
   folders: { views: '${views}', migrations: '${migrations}' },
-${app === 'serve' ? served : isDeployed(app) ? environments : ''}})
+${app === 'serve' ? served(name) : isDeployed(app) ? environments : ''}})
 `
 }
 
 const { schedules, batchConcurrency, monitorEveryMinutes, remindEveryHours } = defaults
 
-const served = `
+const served = (name: string) => `
   // What \`npx viewkeeper serve\` does: these are the defaults. Every option: node_modules/viewkeeper/docs/serve-options.md
   serve: {
     // The name that mails, the page, metrics and commands say.
-    // environment: 'shop-production',
+    environment: '${name}',
     // Every view each night, and what definitions say; false: nothing is refreshed by the clock.
     schedules: { nightly: { at: '${schedules.nightly.at}', timeZone: '${schedules.nightly.timeZone}' }, views: ${schedules.views} },
     batchConcurrency: ${batchConcurrency},

@@ -2,9 +2,10 @@ import type { BatchDetails, BatchView } from '../../src/api/schemas/answers.ts'
 import { batchViewOrder } from '../../src/batch/plan/view-order.ts'
 import { askedFor, lockOf } from '../../src/resources/batches.ts'
 import { type Fact, viewsCell } from '../../src/resources/cell.ts'
+import { command } from '../../src/sql/commands.ts'
 import { bytes, count, duration, elapsed, names, roughly } from '../../src/sql/words.ts'
 import { factLines } from './cells.ts'
-import { short, withoutView } from './names.ts'
+import { short, typed, withoutView } from './names.ts'
 import { progressText } from './runs.ts'
 import type { Output } from './terminal.ts'
 import { cut, displayWidth, fill, harmless } from './width.ts'
@@ -104,7 +105,12 @@ const messageOf = ({ view }: BatchView, run: BatchView['runs'][number] | undefin
 
 const afterFailure = (view: BatchView): string => {
   const failed = view.runs.at(-2)
-  return failed === undefined ? '' : ` after: ${messageOf(view, failed)}`
+  if (failed === undefined) return ''
+  // Class 22: a row is wrong for the query, and stays so.
+  const cure = failed.sqlstate?.startsWith('22')
+    ? `; no wait cures that: ${command(['bad-row', typed(view.view)], null)}`
+    : ''
+  return ` after: ${messageOf(view, failed)}${cure}`
 }
 
 function waitText({ view, waitsFor }: BatchView, batch: BatchDetails): string {

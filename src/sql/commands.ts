@@ -23,7 +23,7 @@ export const withFlags = (suggested: string, flags: string): string =>
 
 /** The commands that ask an API. Others, such as `put-back`, work on DATABASE_URL. */
 const aimable =
-  /^viewkeeper (actions|batch|batches|cancel|create|drop|graph|ls|metrics|pause|plan|refresh|resume|retry|run|runs|show|test|why)( |$)/
+  /^viewkeeper (actions|batch|batches|cancel|check|create|drop|graph|ls|metrics|pause|plan|refresh|resume|retry|run|runs|show|why)( |$)/
 
 const flagsOf = (target: CommandTarget): string[] => {
   if (target === null) return []

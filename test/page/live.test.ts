@@ -79,7 +79,7 @@ test('a view is paused and resumed, and a refresh of a paused view asks first', 
   await page.getByRole('button', { name: 'Refresh', exact: true }).click()
   const dialog = page.getByRole('dialog', { name: 'Refresh public.quick?' })
   await dialog.getByText('The view is paused.').waitFor()
-  await dialog.getByRole('button', { name: 'No' }).click()
+  await dialog.getByRole('button', { name: 'Go back' }).click()
   const runs = () => sql`select count(*)::int as n from viewkeeper.runs where view_name = 'quick'`
   expect((await runs())[0]!.n).toBe(0)
 

@@ -62,7 +62,7 @@ test('a refresh that locks readers out asks first, also if that is the strategy 
   const dialog = page.getByRole('dialog', { name: `Refresh ${regular.view}?` })
   await page.getByRole('button', { name: `Refresh ${regular.view}` }).click()
   await dialog.getByText('locks the readers of the view out').waitFor()
-  await dialog.getByRole('button', { name: 'No' }).click()
+  await dialog.getByRole('button', { name: 'Go back' }).click()
   await page.goto(`${api.url}#/views/${regular.view}`)
   await page.getByRole('button', { name: 'Refresh', exact: true }).click()
   await dialog.getByText('locks the readers of the view out').waitFor()

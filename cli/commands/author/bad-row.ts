@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { type Culprit, findBadRow } from '../../../src/migrate/authoring/bad-row.ts'
+import { command } from '../../../src/sql/commands.ts'
 import { count, report } from '../../../src/terminal/report.ts'
 import { harmless } from '../../output/width.ts'
 import { qualified } from '../../project/names.ts'
@@ -33,12 +34,19 @@ export async function badRow({ view, trust, seconds }: BadRowOptions): Promise<v
     trusted: trust ?? null,
     mostMs: seconds * 1000,
   })
-  if (culprit === null)
-    return report.line(
+  if (culprit === null) {
+    report.line(
       `the query of ${view} works for your login; row security may hide rows from it, and a unique index is not tried`,
     )
+    return report.line(`next: ${command(['refresh', view], null)}`)
+  }
   process.exitCode = 1
   for (const line of linesOf(culprit)) report.line(harmless(line))
+  report.line(
+    culprit.rows.length > 0
+      ? `next: correct what is wrong there, or change the query; then ${command(['refresh', view], null)}`
+      : `next: ${command(['why', view], null)}`,
+  )
 }
 
 function linesOf({ failure, columns, rows, doubts }: Culprit): string[] {

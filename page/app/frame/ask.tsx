@@ -22,7 +22,7 @@ export function Ask() {
       <p>{asked.text}</p>
       <div class="buttons">
         <button type="button" onClick={() => close('no')}>
-          No
+          Go back
         </button>
         <button type="button" class="danger" onClick={() => close('yes')}>
           {asked.yes}

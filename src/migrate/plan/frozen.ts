@@ -69,19 +69,22 @@ export interface FrozenText extends FrozenFile {
 
 const opening = '-- viewkeeper: '
 
+/** Stands above the SQL that makes a view: nobody who reads it shall believe that a view is dropped and filled under its readers. */
+const how = '-- A view that is there is not dropped: it is exchanged, and its readers wait about 10 ms.\n'
+
 /**
  * The text of a frozen file: a header of comment lines with the definition as JSON, then plain SQL that is valid on a
  * database without the view (`define`), or on a database with the view (all others). Views that change together have a
  * header and SQL each.
  */
-export function renderFrozen({ change, why }: FrozenFile): string {
+export function renderFrozen({ change, why }: FrozenFile, says = how): string {
   if (change.does === 'sql') return change.sql
   if (change.does === 'together')
     return partsOf(change)
-      .map((part) => renderFrozen({ change: part, why }))
+      .map((part) => renderFrozen({ change: part, why }, says))
       .join('\n')
   const statements = isViewChange(change) ? statementsOf(change) : []
-  return `${renderHeader({ why, ...headerOf(change) })}${statements.map((sql) => `${sql};\n`).join('\n')}`
+  return `${renderHeader({ why, ...headerOf(change) })}${change.does === 'define' ? says : ''}${statements.map((sql) => `${sql};\n`).join('\n')}`
 }
 
 /**
@@ -108,8 +111,12 @@ function parseTogether(text: string): FrozenFile | null {
   }
   if (definitions.length < 2 || open.length > 0) return null
   const file: FrozenFile = { change: { does: 'together', definitions }, why }
-  return renderFrozen(file) === text ? file : null
+  return isText(file, text) ? file : null
 }
+
+/** Files of before say nothing of how they are applied. */
+const isText = (file: FrozenFile, text: string): boolean =>
+  [how, ''].some((says) => renderFrozen(file, says) === text)
 
 function parseOne(text: string): FrozenFile | null {
   try {
@@ -119,7 +126,7 @@ function parseOne(text: string): FrozenFile | null {
     const change = header && changeOf(header.fields, text.slice(header.length))
     if (!header || !change) return null
     const file: FrozenFile = { change, why: String(header.fields.why) }
-    return renderFrozen(file) === text ? file : null
+    return isText(file, text) ? file : null
   } catch {
     return null // the header lacks a field, or a field has the wrong type
   }
@@ -223,7 +230,11 @@ function readHeader(text: string): { fields: Header; length: number } | null {
   if (!text.startsWith(opening) || end < 0) return null
   const json = text.slice(opening.length, end + '\n-- }'.length).replaceAll('\n-- ', '\n')
   try {
-    return { fields: JSON.parse(json) as Header, length: end + '\n-- }\n\n'.length }
+    const length = end + '\n-- }\n\n'.length
+    return {
+      fields: JSON.parse(json) as Header,
+      length: length + (text.startsWith(how, length) ? how.length : 0),
+    }
   } catch {
     return null
   }

@@ -314,7 +314,7 @@ function locked({ view, name, run, last, clock, type }: Facts): Cause {
     others.length === 0 ? '' : ` ${others.length} more ${others.length === 1 ? 'is' : 'are'} in the way.`
   return cause(
     'Locked',
-    `${holder(first, clock)} holds ${first.mode} on ${first.relation}: ${waiting}.${more}`,
+    `${holder(first, clock)} holds ${first.mode} on ${first.relation}: ${waiting}.${more}${first.runId === undefined ? ' Let it end, or end it.' : ''}`,
     first.runId === undefined ? first.end : type('run', String(first.runId)),
     { id: (running ?? gaveUp)?.id },
   )

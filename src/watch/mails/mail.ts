@@ -130,10 +130,11 @@ function textOf(notice: Notice): string {
 }
 
 function opening(notice: Notice): string {
-  const { environment, kind, alarms } = notice
+  const { environment, kind, causes, alarms } = notice
   const said = troublesOf(notice)
-  const begin = kind === 'reminder' ? 'Still so' : 'New'
-  const lines = [said === '' ? `${begin} in ${environment}:` : `${said} in ${environment}.`]
+  const [since] = causes.flatMap(({ at }) => at ?? []).sort((one, other) => one.getTime() - other.getTime())
+  const begin = `${kind === 'reminder' ? 'Still so in' : 'In'} ${environment}${since ? `, since ${utc(since)}` : ''}:`
+  const lines = [said === '' ? begin : `${said} in ${environment}.`]
   if (kind === 'reminder')
     lines.push('This mail is a reminder: an earlier mail has told of this trouble, and the trouble lasts.')
   if (alarms.some(({ test }) => test)) lines.push('The alarm itself is a test; the news are real.')

@@ -167,6 +167,7 @@ test('the command prints columns, rows and values, and nothing that moves the cu
     '  "My Shop".texts, ctid (0,1)',
     '    t      1',
     '    text   1x',
+    `  next: correct what is wrong there, or change the query; then viewkeeper refresh '"My Shop".numbers'`,
     '',
   ])
 })

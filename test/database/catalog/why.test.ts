@@ -177,7 +177,7 @@ describe('a view that waits for a lock', () => {
             text: expect.stringMatching(
               new RegExp(
                 `^Process ${reader.pid} \\(role \\w+, application "a long report", idle in transaction, transaction began .*\\) ` +
-                  `holds AccessShareLock on app\\.top: run ${runId} waits for it\\.$`,
+                  `holds AccessShareLock on app\\.top: run ${runId} waits for it\\. Let it end, or end it\\.$`,
               ),
             ),
             next: end,

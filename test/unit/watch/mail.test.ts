@@ -111,7 +111,7 @@ describe('the text', () => {
       alarm('failed-runs'),
     )
     expect(text.split('\n')).toEqual([
-      'New in production:',
+      'In production, since 2026-11-20 09:00 UTC:',
       '',
       'Run 812 of public.sales failed at 2026-11-20 09:00 UTC: division by zero (ViewSqlFailed, 22012). Readers still see the data of 2026-11-20 07:00 UTC.',
       '  Waiting for it, with old data: public.sales_by_region, public.top_customers.',
@@ -176,7 +176,7 @@ describe('the text', () => {
     const { views } = failing(['public.a'])
     const reminder = mail({ views, told: [told('public.a', again)] }, alarm('failed-runs'))
     expect(reminder.subject).toBe('[production] reminder: public.a failed (ViewSqlFailed, 22012)')
-    expect(reminder.text).toMatch(/^Still so in production:\nThis mail is a reminder/)
+    expect(reminder.text).toMatch(/^Still so in production, since .*:\nThis mail is a reminder/)
     const over = mail({ told: [told('public.a', { ...again, overAt: hoursAgo(0.1) })] })
     expect(over.subject).toBe('[production] OK: no view is failing any more')
     expect(over.text).toContain('  public.a was failing for 24 h, until 2026-11-20 09:54 UTC\n')
