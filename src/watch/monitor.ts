@@ -17,7 +17,7 @@ import { version } from '../version.ts'
 import { glance, noteJudged } from './db/judged.ts'
 import { noteLook, noteReads } from './db/looks.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from './db/publish.ts'
-import { readLongAside } from './db/troubles.ts'
+import { readLasting } from './db/troubles.ts'
 import { type Programs, type PublishTrouble, tellTroubles } from './tell-troubles.ts'
 
 /** The monitor was away if its last look is longer ago than this, and than its telling lets expect. */
@@ -52,7 +52,7 @@ export interface Monitored {
 /**
  * Ends the pauses whose time is over, closes the runs whose server process is gone and the batches that nobody advances, drops the shadows of batches that have
  * ended, publishes every run and batch that has ended since the last look, and finds the views that fail, are stale,
- * missing or set aside for long, and those that are due, if `looks` says how often somebody looks. Views without a definition get one here, so that a
+ * missing, set aside or paused for long, and those that are due, if `looks` says how often somebody looks. Views without a definition get one here, so that a
  * view that is never refreshed is noticed too. After an outage, batches have some minutes to be advanced again before they are
  * closed. `programs` null: nothing becomes an event.
  */
@@ -110,7 +110,7 @@ export function monitor(
     // When a view is stale follows from what is expected of it.
     const facts = isNew ? await readTroubled(sql) : before
     const planned = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
-    const found = findTroubles(facts.views, planned, await readLongAside(sql))
+    const found = findTroubles(facts.views, planned, await readLasting(sql))
     await tellTroubles(sql, found, { readAt: facts.now, telling, programs, publish: publish.trouble })
     if (mark !== null) await noteJudged(sql, { mark, terms, found, at: facts.now, until: facts.until })
     if (programs === null) await forgetEvents(sql)

@@ -9,7 +9,7 @@ import { ownerRole } from '../../own-schema/db/role.ts'
 import { readCopy, readReplicas } from '../../server/standbys.ts'
 import { copyLine, unsaid } from '../../sql/replicas.ts'
 import { beginMonitoring } from '../../watch/begin.ts'
-import { readLongAside } from '../../watch/db/troubles.ts'
+import { readLasting } from '../../watch/db/troubles.ts'
 import { integer, mostInteger, text } from '../schemas/fields.ts'
 import { validate } from '../validate.ts'
 import type { Administration, Configuration } from './configuration.ts'
@@ -136,7 +136,7 @@ async function upOfSchema(
   if (call.trigger === 'deploy') await beginMonitoring(call.database)
   const isNew = schema.applied.length > 0
   const { aside, replicas, copy } = await call.database.withConnection(async (sql) => ({
-    aside: await readLongAside(sql),
+    aside: (await readLasting(sql)).aside,
     // Said once: a deploy that brings no step has said so before.
     replicas: isNew ? await readReplicas(sql) : null,
     copy: await readCopy(sql),

@@ -67,8 +67,8 @@ export interface BatchEnded extends EventOf<'BatchEnded'> {
 export interface EventOfTrouble {
   /** As people write it: `public.sales`; what was set aside may also be a function, with its arguments. */
   view: string
-  /** `failing`, `stale`, `missing`, `lag` if its target lag cannot be kept, `suspended`, or `aside` if it has been set aside for long. */
-  trouble: 'failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside'
+  /** `failing`, `stale`, `missing`, `lag` if its target lag cannot be kept, `suspended`, `aside` if it has been set aside for long, or `paused` if that has no end for a week. */
+  trouble: 'failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused'
   /** When the monitor first saw the trouble. */
   beganAt: string
 }

@@ -9,6 +9,7 @@ export const troubleWords = {
   lag: 'unable to keep the target lag',
   suspended: 'suspended',
   aside: 'set aside',
+  paused: 'paused without an end',
 } as const
 export type Trouble = keyof typeof troubleWords
 export const troubles = Object.keys(troubleWords) as Trouble[]
@@ -42,12 +43,12 @@ interface Planned {
 
 /**
  * Every trouble that there is, the views of each by name, the stale ones oldest data first. A paused view has none but that its data
- * are stale. `aside`: what has been set aside for long, views and functions. Pure.
+ * are stale. `lasting`: what has been set aside or paused for long, by trouble. Pure.
  */
 export function findTroubles(
   views: ViewFacts[],
   { lag, suspended }: Planned,
-  aside: string[],
+  lasting: { aside: string[]; paused: string[] },
 ): FoundTrouble[] {
   const tried = views.filter(({ pausedSince, aside }) => pausedSince === null && aside === null)
   const namesOf = (which: (view: ViewFacts) => boolean): string[] =>
@@ -57,7 +58,7 @@ export function findTroubles(
     missing: namesOf(({ missing }) => missing),
     lag: lag.toSorted(),
     suspended: namesOf(({ view, missing }) => !missing && suspended.includes(view)),
-    aside,
+    ...lasting,
   }
   const stale = views.filter((view) => view.stale).sort((a, b) => (b.staleMs ?? 0) - (a.staleMs ?? 0))
   return troubles.flatMap((trouble): FoundTrouble[] =>

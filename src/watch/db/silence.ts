@@ -1,5 +1,6 @@
 import type { Sql } from '../../server/connect.ts'
 import { type Silence, silenceLines } from '../plan/silence.ts'
+import { forgottenPauses } from './troubles.ts'
 
 /** What the last look of the monitor says of it, perhaps only of one view; nothing before the first. */
 export async function readSilence(sql: Sql, view?: string): Promise<Silence> {
@@ -10,10 +11,7 @@ export async function readSilence(sql: Sql, view?: string): Promise<Silence> {
                 and d.scheduled_interval_seconds is null and d.promised_lag_seconds is null
                 and exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                              where n.nspname = d.schema_name and c.relname = d.name and c.relkind = 'm')), '[]') as unrefreshed,
-           coalesce((
-             select jsonb_agg(format('%I.%I', d.schema_name, d.name) order by d.schema_name, d.name) from viewkeeper.definitions d
-              where d.removed_at is null and d.paused_at < clock_timestamp() - interval '7 days' and not exists (
-                      select from viewkeeper.switches s where s.key = 'pause ends' and s.value ? d.id::text)), '[]') as forgotten
+           to_jsonb(array(${forgottenPauses(sql)})) as forgotten
       from viewkeeper.switches looked where looked.key = 'looked'`
   const ofView = (views: string[] = []) => views.filter((each) => view === undefined || each === view)
   const said = {

@@ -2,15 +2,26 @@ import type { Telling } from '../../events/plan/reminders.ts'
 import type { FoundTrouble, Trouble, TroubleChange } from '../../events/plan/troubles.ts'
 import type { Sql } from '../../server/connect.ts'
 
-/** The longest time that views are aside without an alarm. */
-const longestAside = '1 hour'
+/** The longest time that views are aside, or paused without an end, without a word. */
+const longest = { aside: '1 hour', paused: '7 days' }
 
-/** What has been set aside for long, views and functions, longest first. */
-export async function readLongAside(sql: Sql): Promise<string[]> {
-  const rows = await sql<{ name: string }[]>`
-    select name from viewkeeper.set_aside
-     where set_aside_at < clock_timestamp() - ${longestAside}::interval order by set_aside_at, act, position`
-  return rows.map(({ name }) => name)
+/** Nobody wants to hear of a pause more often. */
+const pausesApartSeconds = 7 * 24 * 3600
+
+/** A query for the names of the views that have been paused for long, without an end, in their order. */
+export const forgottenPauses = (sql: Sql) => sql`
+  select format('%I.%I', d.schema_name, d.name) as name from viewkeeper.definitions d
+   where d.removed_at is null and d.paused_at < clock_timestamp() - ${longest.paused}::interval and not exists (
+           select from viewkeeper.switches s where s.key = 'pause ends' and s.value ? d.id::text)
+   order by d.schema_name, d.name`
+
+/** What has been set aside for long, views and functions, longest first; and the forgotten pauses. */
+export async function readLasting(sql: Sql): Promise<{ aside: string[]; paused: string[] }> {
+  const [lasting] = await sql<[{ aside: string[]; paused: string[] }]>`
+    select to_jsonb(array(select name from viewkeeper.set_aside
+                  where set_aside_at < clock_timestamp() - ${longest.aside}::interval order by set_aside_at, act, position)) as aside,
+           to_jsonb(array(${forgottenPauses(sql)})) as paused`
+  return lasting
 }
 
 /**
@@ -49,9 +60,10 @@ export async function noteTold(
   { remindSeconds, apartSeconds }: Telling,
 ): Promise<{ trouble: Trouble; name: string }[]> {
   const before = (seconds: number | null) => sql`(clock_timestamp() - make_interval(secs => ${seconds}))`
+  const rarely = remindSeconds === null ? null : Math.max(remindSeconds, pausesApartSeconds)
   const told = await sql<{ trouble: Trouble; name: string }[]>`
     with due as (
-      select trouble, bool_or(over_at is null and told_at >= began_at and told_at <= ${before(remindSeconds)}) as reminds
+      select trouble, bool_or(over_at is null and told_at >= began_at and told_at <= case trouble when 'paused' then ${before(rarely)} else ${before(remindSeconds)} end) as reminds
         from viewkeeper.troubles group by trouble having (max(told_at) > ${before(apartSeconds)}) is not true)
     update viewkeeper.troubles set told_at = clock_timestamp()
      where (trouble, name) in (

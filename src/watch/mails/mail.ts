@@ -189,6 +189,7 @@ const filterOf: Partial<Record<Trouble, string[]>> = {
   failing: ['--failed'],
   stale: ['--stale'],
   missing: ['--missing'],
+  paused: ['--paused'],
 }
 
 const allOf = (trouble: Trouble, environment: string): string =>

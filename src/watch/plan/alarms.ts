@@ -47,7 +47,7 @@ const kindsOfAlarms: Partial<Record<string, NewsKind>> = {
 export interface MonitorAlarm {
   name: AlarmName
   /** The trouble of views that sets the alarm off for as long as it lasts, or what happens at one moment. */
-  of: Trouble | 'slow' | 'lost'
+  of: Exclude<Trouble, 'paused'> | 'slow' | 'lost'
   /** What happened, one sentence. */
   happened: string
   /** What to do first, one sentence. */

@@ -30,7 +30,9 @@ export class Causes {
         next: command(['put-back'], null),
       })
     if (trouble === 'failing' && view !== undefined) return this.ofFailing(view)
-    const code = trouble === 'lag' ? 'LagTooShort' : trouble === 'suspended' ? 'Suspended' : null
+    const code = ({ lag: 'LagTooShort', suspended: 'Suspended', paused: 'Paused' } as const)[
+      trouble as string
+    ]
     const own = view && ownCauses(view, this.around).find((each) => each.code === code)
     if (view !== undefined && own !== undefined) return this.told(own, view)
     return view === undefined ? cause('NotScheduled', [], '', {}) : this.ofView(view)

@@ -4,6 +4,7 @@ import { unscheduled } from '../../../src/batch/schedules.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { beginPublishing } from '../../../src/watch/db/looks.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
+import { pauseView } from '../../../src/watch/pause.ts'
 import type { Notice } from '../../../src/watch/plan/notice.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
@@ -88,6 +89,31 @@ describe('a notice', () => {
     // The alarm of the same minute, which comes second.
     expect(await tell('failed-runs')).toBeNull()
     expect(await tell()).toBeNull()
+  })
+
+  test('of a pause without an end is told after a week, and again each week, until the pause ends', async () => {
+    await sql`update viewkeeper.definitions set paused_at = now() - interval '6 days' where name = 'steady'`
+    const lookLater = async (time: string) => {
+      await pass(time)
+      await look()
+      await pass('6 minutes')
+      return tell()
+    }
+    expect(await lookLater('1 days')).toBeNull()
+    await sql`update viewkeeper.definitions set paused_at = now() - interval '8 days' where name = 'steady'`
+    const message = await lookLater('1 days')
+    expect(message?.subject).toBe(
+      '[production] public.steady is paused without an end: public.steady is paused',
+    )
+    expect(message?.text).toContain('viewkeeper resume public.steady --env production')
+    expect(await lookLater('6 days')).toBeNull()
+    expect((await lookLater('1 days'))?.subject).toBe(
+      '[production] reminder: public.steady is still paused without an end: public.steady is paused',
+    )
+    await pauseView(database, 'steady', false, 'test')
+    expect((await lookLater('1 minutes'))?.subject).toBe(
+      '[production] OK: no view is paused without an end any more',
+    )
   })
 
   test('of views that fail has their end, once, when none fails any more', async () => {

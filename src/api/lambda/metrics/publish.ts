@@ -27,9 +27,10 @@ export const publishBatchMetrics = (environment: string, ended: Batch[]): void =
     [metricNames.batchesLost]: ended.filter(({ error }) => error?.class === 'BatchLost').length,
   })
 
-/** Publishes how many views have a trouble now. */
-export const publishViews = (environment: string, trouble: Trouble, views: number): void =>
-  publish(metricDimensions(environment), { [viewsMetrics[trouble]]: views })
+/** Publishes how many views have a trouble now, if that has a metric. */
+export function publishViews(environment: string, trouble: Trouble, views: number): void {
+  if (trouble !== 'paused') publish(metricDimensions(environment), { [viewsMetrics[trouble]]: views })
+}
 
 /** Publishes the outcome of one run with the name of its view. Runs that neither succeeded nor failed are left out. */
 export function publishPerView(environment: string, run: EndedRun): void {
