@@ -63,8 +63,8 @@ export const mutations: Mutation[] = [
   {
     breaks: 'an index is locked before it is compared',
     file: 'src/rebuild/plan/locks.ts',
-    text: '...indexes.map(({ name }) => lockIndex({ schema: view.schema, name })),',
-    becomes: '',
+    text: 'indexes.map(({ name }) => lockIndex({ schema: view.schema, name })),',
+    becomes: '[],',
     project: 'database',
     tests: 'run/swap-races',
     named: 'the name of an index',
