@@ -70,6 +70,8 @@ const sameOnEveryMajor = [
 ].map((file) => `test/database/${file}.test.ts`)
 const { POSTGRES = '18' } = process.env
 
+const isShuffled = process.argv.some((argument) => argument.startsWith('--sequence.shuffle'))
+
 /** Tests that need programs which npm's servers lack, such as pg_dump: they run on the server of a distribution. */
 const ofDistributions = 'test/database/distribution/**'
 
@@ -77,7 +79,8 @@ export default defineConfig({
   test: {
     // Tests wait for servers and processes half of their time, so more workers than cores keep the cores busy.
     maxWorkers: 4,
-    sequence: { sequencer: LongestFirst },
+    // Vitest takes a sequencer that is named here even if files are to be shuffled.
+    sequence: isShuffled ? {} : { sequencer: LongestFirst },
     reporters: ['default', './test/support/evidence/reporter.ts'],
     // Without `isolate`, files share workers and what these have loaded: a file puts back what it changes in the process.
     projects: [
