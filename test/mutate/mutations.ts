@@ -67,7 +67,7 @@ export const mutations: Mutation[] = [
     becomes: '[],',
     project: 'database',
     tests: 'run/swap-races',
-    named: 'the name of an index',
+    named: 'the name of an index, wait for its end',
   },
   {
     breaks: 'the catalog is compared once more before the exchange',

@@ -117,6 +117,7 @@ describe('the role that Viewkeeper works with', () => {
       (
         await sql`select relallvisible > 0 as visible from pg_class where oid = 'viewkeeper.runs'::regclass`
       )[0]
+    await refresh({ view: 'early' }, callOn(as(names.first, "it's \\ odd").database))
     expect(await visible()).toEqual({ visible: false })
     await prune(as(names.second, "it's \\ odd").database, { successes: 5, days: 9 }, Date.now() + 20_000)
     expect(await visible()).toEqual({ visible: true })

@@ -103,18 +103,42 @@ const leaves = (kind: string, value: number): string => {
   return String(/target/.test(kind) ? value % 1000 : value)
 }
 
+async function makeRaced(prefix: string, kind: string): Promise<string> {
+  const view = `${prefix}_${Object.keys(changes).indexOf(kind)}`
+  await sql.unsafe(`
+    create materialized view ${view} as select * from base;
+    create unique index on ${view} (id);
+    create index ${view}_n on ${view} (n) with (fillfactor = 50);
+    create index ${view}_odd on ${view} (id, n);
+    create statistics ${view}_stat on id, n from ${view};
+    create statistics ${view}_sodd (ndistinct) on id, n from ${view}`)
+  return view
+}
+
 describe('swaps, while another session changes', () => {
+  test.each(Object.keys(changes))('%s, wait for its end, and keep what it commits', async (kind) => {
+    const view = await makeRaced('open', kind)
+    const change = changes[kind]!(view)
+    await withSession(async (session) => {
+      const read = async () => (await session.unsafe(change.read))[0]?.value ?? null
+      const value = isSwitch(kind) ? 1 - Number(await read()) : 2
+      await session`begin`
+      await session.unsafe(change.to(value))
+      const [{ pid } = {}] = await session`select pg_backend_pid() as pid`
+      const swapped = swap(view)
+      await until('the swap waits', () =>
+        sql`select from pg_locks l where ${pid} = any (pg_blocking_pids(l.pid))`.then(({ length }) => length),
+      )
+      await session`commit`
+      expect(mayEnd).toContain((await swapped).error?.class)
+      expect(await read()).toBe(leaves(kind, value))
+    })
+  })
+
   test.each(Object.keys(changes))(
     '%s, neither lose what it commits nor bring back what it undid',
     async (kind) => {
-      const view = `raced_${Object.keys(changes).indexOf(kind)}`
-      await sql.unsafe(`
-        create materialized view ${view} as select * from base;
-        create unique index on ${view} (id);
-        create index ${view}_n on ${view} (n) with (fillfactor = 50);
-        create index ${view}_odd on ${view} (id, n);
-        create statistics ${view}_stat on id, n from ${view};
-        create statistics ${view}_sodd (ndistinct) on id, n from ${view}`)
+      const view = await makeRaced('raced', kind)
       const change = changes[kind]!(view)
       let ended = false
       let committed = 0
