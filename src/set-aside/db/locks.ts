@@ -12,7 +12,8 @@ import type { InTheWay } from '../plan/items.ts'
 import { readInTheWay, type TouchedRelation } from './in-the-way.ts'
 
 // New readers wait while we queue for an exclusive lock, so we queue briefly and often. All locks of one try take less than
-// the usual `deadlock_timeout` of a second: otherwise the server could end a reader as part of a deadlock.
+// the usual `deadlock_timeout` of a second: otherwise the server could end a reader as part of a deadlock. What is read under
+// the locks waits for nobody, and takes as long as there are views: it has no such limit.
 const shortLockMs = 100
 const shortTryMs = 400
 
@@ -40,7 +41,7 @@ export const lockInTheWay = (sql: Sql, hunt: LockHunt): Promise<InTheWay> =>
       await part.unsafe(oneBlock(locksOf(before, hunt.relations)))
       const now = await readInTheWay(part, hunt.relations)
       if (namesIn(now) !== namesIn(before)) throw changed
-      await part`select set_config('lock_timeout', ${String(laterLockMs)}, true), set_config('statement_timeout', '0', true)`
+      await part`select set_config('lock_timeout', ${String(laterLockMs)}, true)`
       return now
     }),
   )
@@ -103,7 +104,8 @@ const locksOf = ({ items }: InTheWay, relations: TouchedRelation[]): Statement[]
 /** One statement, because `statement_timeout` limits each statement of its own. */
 const oneBlock = (statements: Statement[]): string => `
 set local lock_timeout = ${shortLockMs}; set local statement_timeout = ${shortTryMs};
-do ${literal(`begin ${statements.map(({ sql }) => `${sql};`).join(' ')} end`)}`
+do ${literal(`begin ${statements.map(({ sql }) => `${sql};`).join(' ')} end`)};
+set local statement_timeout = 0`
 
 async function readHolders(sql: Sql, found: InTheWay | undefined): Promise<Holders> {
   const backup = await readBackup(sql)

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { handler as monitor } from '../../../functions/monitor.ts'
 import { migrateUp, missingViews } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import type { Database, Sql } from '../../../src/server/connect.ts'
 import { nameOf } from '../../../src/set-aside/plan/items.ts'
 import { type PutBackRequest, putBack } from '../../../src/set-aside/put-back.ts'
 import { type SetAsideRequest, setAside } from '../../../src/set-aside/set-aside.ts'
@@ -26,10 +27,35 @@ const aside = (reading: string[], more: Partial<SetAsideRequest> = {}, from = da
   setAside(from, { reading, requestedBy: 'test', dryRun: false, huntMs: 60_000, ...more })
 const back = (more: Partial<PutBackRequest> = {}, from = database) =>
   putBack(from, { given: [], forgotten: [], dryRun: false, requestedBy: 'test', ...more })
+/** A connection on which what stands in the way is read in half a second, as on a server with hundreds of views. */
+const readsSlowly = (from: Sql): Sql =>
+  new Proxy(from, {
+    get: (target, name) => {
+      const own = Reflect.get(target, name)
+      if (name === 'begin' || name === 'savepoint')
+        return (work: (part: Sql) => unknown) => own.call(target, (part: Sql) => work(readsSlowly(part)))
+      if (name !== 'unsafe') return own
+      return (text: string, values?: never[]) =>
+        text.includes('with recursive') && text.includes('$1')
+          ? target.unsafe('select pg_sleep(0.5)').then(() => target.unsafe(text, values))
+          : target.unsafe(text, values)
+    },
+  })
 const remembered = async () =>
   (await sql<{ name: string }[]>`select name from viewkeeper.set_aside order by act desc, position`).map(
     ({ name }) => name,
   )
+
+test('what takes long to be read under the locks is set aside, too', async () => {
+  const slow: Database = {
+    ...database,
+    withConnection: (work, terms) =>
+      database.withConnection((connection, leave) => work(readsSlowly(connection), leave), terms),
+  }
+  const { items } = await aside(['keep.orders'], {}, slow)
+  expect(items).toHaveLength(10)
+  await back()
+})
 
 describe.each(['superuser', 'member of the owners'])('as %s', (who) => {
   const db = () => (who === 'superuser' ? database : as(login).database)
