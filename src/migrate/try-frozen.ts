@@ -10,7 +10,7 @@ import { sqlstateOf } from '../server/failures.ts'
 import { undone } from '../server/rolled-back.ts'
 import { runPlainSql } from '../set-aside/db/own-sql.ts'
 import { readsViews } from '../set-aside/db/placeholders.ts'
-import { applySettings, isSameQuery, performPlan } from '../set-aside/db/trial.ts'
+import { applySettings, performPlan, readMeaning } from '../set-aside/db/trial.ts'
 import { withoutReadersOf } from '../set-aside/without-readers.ts'
 import { viewArgument } from '../sql/commands.ts'
 import { displayName, type QualifiedName, quoteName } from '../sql/names.ts'
@@ -242,7 +242,7 @@ async function tryBackAndForth(sql: Sql, { up, down, parts, does }: Trip): Promi
     const back = await readAfter(sql, wayBack.change)
     const wasAsFrozen = before !== null && does !== null && does !== 'drop' && wayBack.drift.length === 0
     const isRestored = wasAsFrozen
-      ? await isSame(sql, before, back)
+      ? back !== null && JSON.stringify(comparable(before)) === JSON.stringify(comparable(back))
       : (await findWayBack(sql, wayBack.change, back)).drift.length === 0
     if (!isRestored) throw notRestored((back ?? before) as LiveView)
   }
@@ -323,24 +323,19 @@ async function insistOnChecks(sql: Sql, change: FrozenChange): Promise<void> {
   }
 }
 
-/** The live view that a change leaves; null if the change leaves none. */
+/** The live view that a change leaves, with what its query means; null if the change leaves none. */
 async function readAfter(sql: Sql, change: FrozenChange): Promise<LiveView | null> {
   const found = isViewChange(change) ? await findView(sql, viewAfter(change)) : undefined
-  return found === undefined ? null : (await readLiveView(sql, found)).snapshot.live
+  if (found === undefined) return null
+  const { live } = (await readLiveView(sql, found)).snapshot
+  const meaning = await readMeaning(sql, live.view)
+  return { ...live, view: { ...live.view, ...(meaning !== null && { meaning }) } }
 }
 
 const dependentViews = (live: LiveView): string[] =>
   live.dependents.flatMap(({ view }) => (view === null ? [] : [quoteName(view)]))
 
-/**
- * Whether two views are the same. If the query texts differ, the server reads both again.
- */
-async function isSame(sql: Sql, before: LiveView, back: LiveView | null): Promise<boolean> {
-  if (back === null || !(await isSameQuery(sql, before, back))) return false
-  return JSON.stringify(comparable(before)) === JSON.stringify(comparable(back))
-}
-
-/** A view without OIDs; its dependents have an order that no rebuild changes. */
+/** A view without OIDs, and what its query means instead of its text; its dependents have an order that no rebuild changes. */
 const comparable = (live: LiveView) => ({
   ...live,
   view: { ...live.view, definition: null },

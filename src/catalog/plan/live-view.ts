@@ -23,7 +23,7 @@ export interface LiveView {
     definition: string
     /** The search path on which the server reads the definition, and the expressions of indexes and statistics objects. */
     path: string
-    /** The hash of what an authored query means: see `meaningQuery`. Only of a shadow that was made from a definition. */
+    /** The hash of what the query means: see `meaningQuery`. Only where something compares it. */
     meaning?: string
     comment: string | null
     /** Extensions that the view `depends on`. */

@@ -23,7 +23,7 @@ import {
 import type { Sql } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { undone } from '../../server/rolled-back.ts'
-import { describeShadow, isSameQuery } from '../../set-aside/db/trial.ts'
+import { describeShadow, withTextOf } from '../../set-aside/db/trial.ts'
 import { displayName, literal, quoteName } from '../../sql/names.ts'
 import { wantedView } from '../plan/redefine.ts'
 
@@ -73,15 +73,20 @@ async function tryChanged(
   const { before, after, given } = change
   await insistOnOnlyShadows(sql, rebuild)
   const shadow = await naming(after, rebuild, () => readOnShadows(sql, rebuild, change))
-  const isSame = await isSameQuery(sql, shadow, given)
-  const described = isSame
-    ? { ...shadow, view: { ...shadow.view, definition: given.view.definition } }
-    : shadow
+  // What it reads may call its columns differently by then: only the shadow's text knows.
+  const described = rebuild.scope.members.some(
+    ({ oid, live, wanted }) =>
+      member.reads.includes(oid) && wanted !== undefined && namesOf(live) !== namesOf(wanted),
+  )
+    ? shadow
+    : await withTextOf(sql, shadow, given)
   shadows.set(member.oid, described)
   member.wanted = wantedView(given, { before, after, shadow: described })
   await naming(null, rebuild, () => tryShadow(sql, rebuild, member))
   return null
 }
+
+const namesOf = ({ columns }: LiveView): string => JSON.stringify(columns.map(({ name }) => name))
 
 /**
  * Refuses (MigrationFailed) anything but shadows in the schemas of the shadows, which are on the path of the next query: the

@@ -114,7 +114,11 @@ export function shadowAsView(rebuild: Rebuild, { given }: Redefined, shadow: Liv
   )
   return {
     ...shadow,
-    view: { ...given.view, definition: requalify(shadow.view.definition, back) },
+    view: {
+      ...given.view,
+      definition: requalify(shadow.view.definition, back),
+      ...(shadow.view.meaning !== undefined && { meaning: shadow.view.meaning }),
+    },
     indexes: shadow.indexes.map((index) => ({ ...index, rest: requalify(index.rest, back) })),
   }
 }

@@ -5,14 +5,14 @@ import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { liveViewQuery } from '../../catalog/plan/live-view-query.ts'
 import { readableView } from '../../catalog/plan/server-sql.ts'
 import { meaningQuery } from '../../catalog/plan/tree.ts'
-import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
+import { executeStatements } from '../../rebuild/db/statements.ts'
 import { createNames, createStatements } from '../../rebuild/plan/create.ts'
 import { setting } from '../../rebuild/plan/locks.ts'
 import type { Sql } from '../../server/connect.ts'
 import { readRolePath } from '../../server/role-path.ts'
 import { undone } from '../../server/rolled-back.ts'
 import { withoutLooks } from '../../sql/backups.ts'
-import { literal, quoteName } from '../../sql/names.ts'
+import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 import { rolePathSetting } from '../../sql/search-path.ts'
 
@@ -28,38 +28,36 @@ export async function readShadow(
   live?: LiveView,
 ): Promise<LiveView> {
   const shadow = await describeShadow(sql, definition, owner)
-  if (live === undefined) return shadow
-  const { definition: text } = live.view
-  if (await isSameQuery(sql, shadow, live)) return { ...shadow, view: { ...shadow.view, definition: text } }
-  return shadow.view.definition === text
-    ? { ...shadow, view: { ...shadow.view, definition: `${text} /* with other operators */` } }
-    : shadow
+  return live === undefined ? shadow : withTextOf(sql, shadow, live)
 }
 
-/**
- * Whether two views have the same query: by what both mean, if `a` is a shadow and `b` is there. Else the texts decide. The server writes some queries (lists of varchar) differently after it has read
- * its own text once, and the same from then on. So if the texts differ, both are read once more, each as its view's owner.
- */
-export async function isSameQuery(sql: Sql, a: LiveView, b: LiveView): Promise<boolean> {
-  if (a.view.meaning !== undefined) {
-    const [row] = await sql.unsafe<{ meaning: string | null }[]>(
-      `select (${meaningQuery(`to_regclass(${literal(quoteName(b.view))})::oid`)}) as meaning`,
-    )
-    // What a column is called is not in the tree's normal form.
-    const names = ({ columns }: LiveView) => JSON.stringify(columns.map(({ name }) => name))
-    if (row?.meaning) return row.meaning === a.view.meaning && names(a) === names(b)
-  }
-  if (a.view.definition === b.view.definition) return true
-  const again = async ({ view: { schema, name, definition, owner } }: LiveView) => {
-    const plain = { schema, name, sql: definition, indexes: [], comment: null, grants: [] }
-    return (await describeShadow(sql, plain, owner)).view.definition
-  }
-  try {
-    return (await again(a)) === (await again(b))
-  } catch (error) {
-    if (error instanceof StatementRefused) return false
-    throw error
-  }
+/** The shadow with the text of the live view's query if both mean the same; a text that means something else is never the same. */
+export async function withTextOf(sql: Sql, shadow: LiveView, live: LiveView): Promise<LiveView> {
+  const { definition: text } = live.view
+  const { definition: read } = shadow.view
+  const definition = (await isSameQuery(sql, shadow, live))
+    ? text
+    : read === text
+      ? `${text} /* with other operators */`
+      : read
+  return { ...shadow, view: { ...shadow.view, definition } }
+}
+
+/** Whether a shadow has the query of a view that is there. What a column is called is not in the tree's normal form. */
+export async function isSameQuery(sql: Sql, shadow: LiveView, { view, columns }: LiveView): Promise<boolean> {
+  const names = shadow.columns.map(({ name }) => name).join('\n')
+  return (
+    names === columns.map(({ name }) => name).join('\n') &&
+    shadow.view.meaning === (await readMeaning(sql, view))
+  )
+}
+
+/** The hash of what the query of a view means. */
+export async function readMeaning(sql: Sql, view: QualifiedName): Promise<string | null> {
+  const [row] = await sql.unsafe<{ meaning: string | null }[]>(
+    `select (${meaningQuery(`to_regclass(${literal(quoteName(view))})::oid`)}) as meaning`,
+  )
+  return row?.meaning ?? null
 }
 
 /**
