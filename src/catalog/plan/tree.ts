@@ -24,24 +24,43 @@ const anonymousRow = ' :varattno 0 :vartype 2249 '
 /** A column or a constant. */
 const leaf = '\\{(?:CONST|VAR) [^{}]*\\}'
 
+/** The call of a function of one argument, as a cast is. */
+const call = (id: string, argument: string): string =>
+  `\\{FUNCEXPR :funcid ${id} :funcresulttype \\d+ :funcretset false :funcvariadic false :funccollid \\d+ :inputcollid \\d+ :args \\(${argument}\\)\\}`
+const element = `(?:${leaf}|${call('\\d+', leaf)})`
+const list = (elements: string): string =>
+  `\\{ARRAYEXPR :array_typeid (\\d+) :array_collid (\\d+) :element_typeid (\\d+) :elements ${elements} :multidims false\\}`
+
 /**
  * One list in two forms. The server reads `x in ('a', 'b')` of varchar as a list of varchar that is cast to text as a whole, and its own
- * text of that as a list of which each element is cast to text. These casts change no byte. Both forms
- * are written as one, if they hold columns and constants only.
+ * text of that as a list of which each element is cast to text; and so for `array[0.25, 0.75]` where a function takes float8[]. Such casts
+ * change no byte, or all elements by one function. Both forms are written as one, if they hold columns and constants only.
  */
-const castAsWhole: [pattern: string, instead: string] = [
-  `\\{ARRAYCOERCEEXPR :arg \\{ARRAYEXPR :array_typeid \\d+ :array_collid \\d+ :element_typeid \\d+ :elements (\\((?:${leaf} ?)+\\)) :multidims false\\} ` +
-    ':elemexpr \\{RELABELTYPE :arg \\{CASETESTEXPR [^{}]*\\} :resulttype (\\d+) :resulttypmod -1 :resultcollid \\d+\\} ' +
-    ':resulttype (\\d+) :resulttypmod -1 :resultcollid (\\d+)\\}',
-  '{LIST \\3 \\4 \\2 \\1}',
-]
-const castOneByOne = `\\{ARRAYEXPR :array_typeid \\d+ :array_collid \\d+ :element_typeid \\d+ :elements \\((?:\\{RELABELTYPE :arg ${leaf}[^{}]*\\} ?)+\\) :multidims false\\}`
-const asWhole: [pattern: string, instead: string][] = [
-  [`\\{RELABELTYPE :arg (${leaf}) :resulttype \\d+ :resulttypmod -1 :resultcollid \\d+\\}`, '\\1'],
+const castAsWhole: [pattern: string, instead: string][] = (
   [
-    '^\\{ARRAYEXPR :array_typeid (\\d+) :array_collid (\\d+) :element_typeid (\\d+) :elements (.*) :multidims false\\}$',
-    '{LIST \\1 \\2 \\3 \\4}',
-  ],
+    [
+      leaf,
+      '\\{RELABELTYPE :arg \\{CASETESTEXPR [^{}]*\\} :resulttype (\\d+) :resulttypmod -1 :resultcollid \\d+\\}',
+      '\\5',
+    ],
+    [
+      element,
+      call('(\\d+)', '\\{CASETESTEXPR [^{}]*\\}').replace(':funcresulttype \\d+', ':funcresulttype (\\d+)'),
+      '\\6 \\5',
+    ],
+  ] as const
+).map(([each, cast, as], at) => [
+  `\\{ARRAYCOERCEEXPR :arg ${list(`(\\((?:${each} ?)+\\))`)} :elemexpr ${cast} :resulttype (\\d+) :resulttypmod -1 :resultcollid (\\d+)\\}`,
+  `{LIST \\${6 + at} \\${7 + at} ${as} \\4}`,
+])
+const castOneByOne =
+  `(${list(`\\((?:\\{RELABELTYPE :arg ${leaf}[^{}]*\\} ?)+\\)`)}|` +
+  `${list(`\\(${call('(\\d+)', element)}(?: ${call('\\8', element)})*\\)`)})`
+const asWhole: [pattern: string, instead: string][] = [
+  [`^${list('(.*)')}$`, '{LIST \\1 \\2 \\3 \\4}'],
+  ['^(.LIST \\d+ \\d+ \\d+) (..FUNCEXPR :funcid (\\d+))', '\\1 \\3 \\2'],
+  [`\\{RELABELTYPE :arg (${leaf}) :resulttype \\d+ :resulttypmod -1 :resultcollid \\d+\\}`, '\\1'],
+  [call('\\d+', `(${element})`), '\\1'],
 ]
 
 /** An AND or an OR up to its parts. */
@@ -61,33 +80,49 @@ select at, found[1] as token, lead(found[1]) over w as next, sum(case when found
 from regexp_matches(${tree}, '(?:\\\\.|[^(){}\\\\])+|[(){}]', 'g') with ordinality as t(found, at) window w as (order by at)) x window w as (order by at)) x) x window w as (order by at)) x
 where not (x.opens or x.closes or x.beside)) end`
 
-/** A number that may be an OID of what somebody has made, or a constant that names a relation, as `'app.sales'::regclass`. */
-const oids = ' [1-9]\\d{4,9}(?![\\w.])|\\{CONST :consttype 2205 [^{}]* :constvalue 4 \\[[^]]*\\]\\}'
+/** A number that may be an OID of what somebody has made, or a constant whose value may be one, as `'app.sales'::regclass` or that of an enum. */
+const oids =
+  ' [1-9]\\d{4,9}(?![\\w.])|\\{CONST :consttype (?:24|220[2-6]|4191|\\d{5,}) [^{}]* :constvalue 4 \\[[^]]*\\]\\}'
 
 /** The value of such a place, as an int8. The bytes of a constant are in the server's order, and zeros fill them up. */
 const numberOf = (found: string): string => `case when ${found} like '{%'
   then (select sum((b.byte::int8 + 256) % 256 * 256 ^ least(b.at - 1, 8 - b.at))::int8 from string_to_table(rtrim(split_part(${found}, '[ ', 2), ' ]}'), ' ') with ordinality b(byte, at))
   else trim(${found})::int8 end`
 
+/** What trees say of objects that somebody has made. */
+interface Naming {
+  /** Writes the name of view `c` in schema `n`. */
+  nameOf?: string | undefined
+  /** Whether other objects are written by name, too: they may be dropped and made again. */
+  all?: boolean
+}
+
+/** What people call the object with OID `o.oid`, as an expression. OIDs of two catalogs are hardly ever the same. */
+const identity = `(select string_agg(i.identity, ' ') from (select (pg_identify_object(k.class::regclass, o.oid, 0)).identity
+                    from (values ('pg_class'), ('pg_type'), ('pg_proc'), ('pg_operator'), ('pg_collation')) k(class)
+                  union all select concat(e.enumtypid::regtype, ' ', e.enumlabel) from pg_enum e where e.oid = o.oid) i)`
+
 /**
  * The normal form of a query's or an expression's parse tree, as an expression of SQL: two mean the same if it is the same. `tree` is an
  * expression for a text. Views and their row types are written by name, so that the form survives an exchange: `self` is the OID
- * of the view whose tree it is; `nameOf` writes the name of relation `c` in schema `n`.
+ * of the view whose tree it is.
  */
 const normalTree = (
   tree: string,
   self: string,
-  nameOf = `format('%I.%I', n.nspname, c.relname)`,
+  { nameOf = `format('%I.%I', n.nspname, c.relname)`, all = false }: Naming = {},
 ): string => `(
   select string_agg(x.piece || coalesce(' ' || (
-           select case c.oid when ${self} then 'self' else ${nameOf} end || case o.oid when c.oid then '' when c.reltype then '.row' else '.rows' end
-             from (select case when v.number < 4294967296 then v.number::oid end from (select ${numberOf('x.found[1]')} offset 0) v(number)) as o(oid),
-                  pg_class c join pg_namespace n on n.oid = c.relnamespace
-            where c.relkind in ('m', 'v') and c.oid in (o.oid, (select t.typrelid from pg_type t where t.oid = o.oid),
-                    (select e.typrelid from pg_type t join pg_type e on e.oid = t.typelem where t.oid = o.oid))
-            order by c.oid = o.oid desc limit 1), x.found[1], ''), '' order by x.at)
+           select coalesce((
+             select case c.oid when ${self} then 'self' else ${nameOf} end || case o.oid when c.oid then '' when c.reltype then '.row' else '.rows' end
+               from pg_class c join pg_namespace n on n.oid = c.relnamespace
+              where c.relkind in ('m', 'v') and c.oid in (o.oid, (select t.typrelid from pg_type t where t.oid = o.oid),
+                      (select e.typrelid from pg_type t join pg_type e on e.oid = t.typelem where t.oid = o.oid))
+              order by c.oid = o.oid desc limit 1)${all ? `, ${identity}` : ''})
+             from (select case when v.number < 4294967296 then v.number::oid end from (select ${numberOf('x.found[1]')} offset 0) v(number)) as o(oid)
+           ), x.found[1], ''), '' order by x.at)
     from (select string_agg(x.piece || coalesce(${replaced('x.found[1]', asWhole)}, ''), '' order by x.at) as tree
-            from (select ${replaced(`case when t.tree like '%${anonymousRow}%' then t.tree else ${replaced('t.tree', [[` :columns ${names}`, '']])} end`, [castAsWhole])} as tree
+            from (select ${replaced(`case when t.tree like '%${anonymousRow}%' then t.tree else ${replaced('t.tree', [[` :columns ${names}`, '']])} end`, castAsWhole)} as tree
                     from (select ${flattened('t.tree')} as tree from (select ${replaced(tree, meaningless)} as tree offset 0) t offset 0) t offset 0) t, ${pieces('t.tree', castOneByOne)}) t,
          ${pieces('t.tree', oids)})`
 
@@ -105,8 +140,8 @@ const replaced = (text: string, patterns: [string, string][]): string =>
  * A query for the trees of a view: that of its query, and those of its indexes and statistics objects, as far as they have
  * expressions. Columns: `part`, `name`, `tree`. See `normalTree`.
  */
-const treesQuery = (relation: string, nameOf?: string): string => `
-select t.part, t.name, ${normalTree('t.tree', relation, nameOf)} as tree
+const treesQuery = (relation: string, naming?: Naming): string => `
+select t.part, t.name, ${normalTree('t.tree', relation, naming)} as tree
   from (select 'query', null, w.ev_action::text from pg_rewrite w where w.ev_class = ${relation} and w.rulename = '_RETURN'
         union all
         select 'index', c.relname, concat(i.indexprs, ' ', i.indpred) from pg_index i join pg_class c on c.oid = i.indexrelid
@@ -117,21 +152,21 @@ select t.part, t.name, ${normalTree('t.tree', relation, nameOf)} as tree
 
 /**
  * A query for one text: in which parts the trees of a view and of its copy differ; null if they mean the same. All arguments are expressions;
- * for `nameOf` see `normalTree`.
+ * for `nameOf` see `Naming`.
  */
 export const treeDifferences = (view: string, copy: string, nameOf?: string): string => `
-with trees as (select r.*, t.* from (values (${view}, 'view'), (${copy}, 'copy')) as r(relation, side), lateral (${treesQuery('r.relation', nameOf)}) as t)
+with trees as (select r.*, t.* from (values (${view}, 'view'), (${copy}, 'copy')) as r(relation, side), lateral (${treesQuery('r.relation', { nameOf })}) as t)
 select string_agg(distinct case a.part when 'query' then ${placeQuery('a.tree', 'b.tree')} else concat('the expressions of ', a.part, ' ', a.name) end, ', ')
   from trees a left join trees b on b.side = 'copy' and b.part = a.part and (a.part = 'query' or b.tree = a.tree)
  where a.side = 'view' and b.tree is distinct from a.tree`
 
-/** A query for one text: the trees of a view with the names of their parts. For `nameOf` see `normalTree`. */
-export const treesText = (relation: string, nameOf?: string): string =>
-  `select string_agg(concat_ws(' ', t.part, t.name, t.tree), e'\n' order by t.part, t.name collate "C") from (${treesQuery(relation, nameOf)}) as t`
+/** A query for one text: the trees of a view with the names of their parts. */
+export const treesText = (relation: string, naming?: Naming): string =>
+  `select string_agg(concat_ws(' ', t.part, t.name, t.tree), e'\n' order by t.part, t.name collate "C") from (${treesQuery(relation, naming)}) as t`
 
 /** A query for one text: the hash of what the query of a view means. */
 export const meaningQuery = (relation: string, nameOf?: string): string =>
-  `select md5(t.tree) from (${treesQuery(relation, nameOf)}) as t where t.part = 'query'`
+  `select md5(t.tree) from (${treesQuery(relation, { nameOf })}) as t where t.part = 'query'`
 
 /** A query for one text: the hash of the trees of some views. */
 export const treesHash = (oids: number[]): string => `

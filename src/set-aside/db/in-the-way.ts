@@ -61,9 +61,14 @@ interface Member {
 
 /**
  * Reads what stands in the way of a change of these relations: all views, functions with parsed bodies and policies that
- * read them, directly or through each other. The relations themselves are left out if they are dropped or only read.
+ * read them, directly or through each other. The relations themselves are left out if they are dropped or only read. What the views
+ * mean is not read again as long as it is as `before`: that takes longer than readers may be locked out.
  */
-export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Promise<InTheWay> {
+export async function readInTheWay(
+  sql: Sql,
+  relations: TouchedRelation[],
+  before?: InTheWay,
+): Promise<InTheWay> {
   const asked = relations.map(({ oid, touched: { columns, constraints } }) => ({ oid, columns, constraints }))
   const members = await sql.unsafe<Member[]>(membersQuery, [JSON.stringify(asked)])
   const dropped = new Set(
@@ -79,10 +84,14 @@ export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Prom
     kept.flatMap((member) => (member.class === 'pg_class' ? [member.oid] : [])),
   )
   const live = new Map(readers.map((reader) => [reader.oid, reader]))
-  const meanings = await readTrees(
-    sql,
-    readers.map((reader) => quoteName(reader.live.view)),
-  )
+  const version = await readVersion(sql, [...live.keys()])
+  const meanings =
+    version === before?.version
+      ? new Map(before.items.map((item) => [quoteName(item.live.view), item.meaning]))
+      : await readTrees(
+          sql,
+          readers.map((reader) => quoteName(reader.live.view)),
+        )
   const obstacles: Obstacle[] = []
   const items: AsideView[] = []
   const below = await readBelow(
@@ -105,7 +114,19 @@ export async function readInTheWay(sql: Sql, relations: TouchedRelation[]): Prom
   return {
     items,
     obstacles: [...obstacles, ...items.flatMap(cannotCarry), ...(await readMissingRoles(sql, items))],
+    version,
   }
+}
+
+/** Tells the parse trees of views, and of their indexes and statistics objects, from any others. */
+async function readVersion(sql: Sql, oids: number[]): Promise<string> {
+  const [row] = await sql<{ version: string }[]>`
+    select concat_ws(';', string_agg((
+             select string_agg(concat_ws(' ', w.oid, w.xmin), ',' order by w.oid) from pg_rewrite w where w.ev_class = c.oid), ',' order by c.oid),
+             string_agg((select string_agg(i.indexrelid::text, ',' order by i.indexrelid) from pg_index i where i.indrelid = c.oid), ',' order by c.oid),
+             string_agg((select string_agg(s.oid::text, ',' order by s.oid) from pg_statistic_ext s where s.stxrelid = c.oid), ',' order by c.oid)) as version
+      from pg_class c where c.oid in (select value::oid from jsonb_array_elements_text(${sql.json(oids)}))`
+  return row?.version ?? ''
 }
 
 /** Refuses (CatalogChanged) shadows that a batch has built: it exchanges or drops them, and nobody else may. */

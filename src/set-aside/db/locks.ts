@@ -39,7 +39,7 @@ export const lockInTheWay = (sql: Sql, hunt: LockHunt): Promise<InTheWay> =>
     withSavepoint(sql, async (part) => {
       if (before.items.length > 0) await insistOnNoBackup(part)
       await part.unsafe(oneBlock(locksOf(before, hunt.relations)))
-      const now = await readInTheWay(part, hunt.relations)
+      const now = await readInTheWay(part, hunt.relations, before)
       if (namesIn(now) !== namesIn(before)) throw changed
       await part`select set_config('lock_timeout', ${String(laterLockMs)}, true)`
       return now

@@ -22,7 +22,7 @@ export interface Meaning {
   /** The hash of the normal forms of their parse trees. */
   trees: string
   /** What they name, and a hash of what the trees take from that. */
-  uses: { class: string; oid: number; column: number; view: string | null }[]
+  uses: { class: string; oid: number; column: number; name: string }[]
   state: string
 }
 
@@ -40,6 +40,8 @@ export interface InTheWay {
   items: AsideView[]
   /** What cannot be taken away and made again, and why. */
   obstacles: Obstacle[]
+  /** As long as it is the same, so is what the items mean. */
+  version: string
 }
 
 /** As people name it: `view app.sales`. */

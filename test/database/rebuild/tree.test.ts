@@ -29,6 +29,12 @@ beforeAll(async () => {
 })
 
 describe('a query of an odd grammar', () => {
+  // Some use the row type of a table, which then keeps its columns.
+  afterAll(async () => {
+    for (const name of Object.keys(oddQueries))
+      await sql.unsafe(`drop materialized view if exists odd.v_${name}`)
+  })
+
   test.each(Object.entries(oddQueries))('means the same after a swap: %s', async (name, query) => {
     const view = `odd.v_${name}`
     await makeOdd(view, query)
@@ -111,8 +117,6 @@ test('a group of such queries means the same after the exchange', async () => {
 })
 
 test('queries that are set aside or that stand in the way of a change mean the same after it', async () => {
-  // It uses the row type of the table, which then keeps its columns.
-  await sql.unsafe('drop materialized view if exists odd.v_whole')
   const views = ['distinct_from', 'using', 'case', 'nullif', 'row_of_mixed', 'distinct_ltree', 'in'] as const
   for (const name of views) await makeOdd(`odd.a_${name}`, oddQueries[name])
   await sql.unsafe(
@@ -167,6 +171,35 @@ test('a view that would come back with another meaning stays aside, although the
   expect(await back()).toMatchObject({ misfits: [], left: [] })
   await sql.unsafe('refresh materialized view odd.b_mails')
   expect(await rows()).toEqual(before)
+})
+
+test('what a view names may be dropped and made again while the view is aside: it comes back only if it means what it has meant', async () => {
+  await sql.unsafe('create schema anew')
+  const below = `
+    create type anew.grade as enum ('low', 'high');
+    create table anew.people (id int, mail citext, grade anew.grade);
+    insert into anew.people values (1, 'Ann@x.org', 'low'), (2, 'ann@X.org', 'high'), (3, 'zoe@x.org', 'low');
+    create function anew.twice(anew.grade, int) returns int language sql immutable as 'select $2 * 2';
+    create collation anew.nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false)`
+  await sql.unsafe(below)
+  await sql.unsafe(`
+    create materialized view anew.view as select id, anew.twice(grade, id) as t, p as whole from anew.people p
+      where mail is distinct from 'ANN@x.org'::citext and grade = 'low'::anew.grade and 'anew.people'::regclass is not null and mail::text collate anew.nocase <> 'x'
+        and grade in ('low', 'high');
+    create index view_twice on anew.view (anew.twice('high', id))`)
+  await setAside(database, { reading: ['anew.people'], dryRun: false, requestedBy: 'test', huntMs: 60_000 })
+  const back = () => putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
+  await sql.unsafe(`
+    drop table anew.people; drop function anew.twice; drop type anew.grade; drop collation anew.nocase; ${below.replace("'low'", "'lowest', 'low'")};
+    create schema elsewhere; alter operator public.= (citext, citext) set schema elsewhere`)
+  expect(await back()).toMatchObject({
+    misfits: [
+      { because: expect.stringContaining('the query and expressions of materialized view anew.view') },
+    ],
+  })
+  await sql.unsafe('alter operator elsewhere.= (citext, citext) set schema public')
+  expect(await back()).toMatchObject({ misfits: [], left: [] })
+  expect(await rowsOf('anew.view')).toEqual(['(3,6,"(3,zoe@x.org,low)")'])
 })
 
 test('drift tells a query that an older version has read back with another operator', async () => {

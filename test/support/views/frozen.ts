@@ -86,7 +86,7 @@ export const migrateCall = (database: Database, more: Partial<MigrateCall> = {})
   database,
   trigger: 'cli',
   requestedBy: 'test',
-  waitUntil: Date.now() + 30_000,
+  waitUntil: Date.now() + 280_000,
   withData: true,
   ...more,
 })
