@@ -163,6 +163,9 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
     const schedules = this.addSchedules(options, scheduled)
     const isTold = props.topics !== undefined || options.alarmEmails.length > 0
     this.functions.monitor.addEnvironment('TOLD', String(isTold))
+    // A deploy with --hotswap changes variables, too, but does not migrate.
+    if (props.viewMigrations !== false)
+      this.functions.monitor.addEnvironment('NEWEST_MIGRATION', String(migrations.newest))
     warnOfSilence(this, options, { ...migrations, scheduled, isTold })
     const rotation =
       database.rotation && new SecretRotation(this, 'SecretRotation', { ...around, ...database.rotation })
@@ -205,7 +208,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   }
 
   /** Reads the folder of migrations. Also without schedules of views: a folder that a deploy would refuse is refused now. */
-  private findMigrations(props: PlainProps): { folder: string; definitions: Definition[] } {
+  private findMigrations(props: PlainProps): { folder: string; definitions: Definition[]; newest: number } {
     const folder = resolve(props.migrationsFolder ?? 'migrations')
     if (props.viewMigrations !== false && !existsSync(folder))
       Annotations.of(this).addWarningV2(
@@ -213,7 +216,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
         `There is no folder ${folder}, so no view is deployed. Set migrationsFolder to the folder that ` +
           '`npx viewkeeper freeze` writes into (folders.migrations of viewkeeper.config.ts).',
       )
-    return { folder, definitions: readFrozenDefinitions(pathToFileURL(`${folder}/`)) }
+    return { folder, ...readFrozenDefinitions(pathToFileURL(`${folder}/`)) }
   }
 
   /** The queue for events that could not be delivered, or failed with every retry. It keeps them for as long as a queue can. */

@@ -35,6 +35,11 @@ export interface Database extends IConnectable, IDependable {
   certificateAuthority?: string
   /** The network of the functions. */
   vpc: IVpc
+  /**
+   * Whether the server is reached by IPv6.
+   * @default false
+   */
+  ipv6?: boolean
   /** Private subnets for the functions. */
   subnets: ISubnet[]
   /**

@@ -1,5 +1,5 @@
 import { Annotations } from 'aws-cdk-lib'
-import { Connections, type ISubnet, type IVpc, Port, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
+import { Connections, type ISubnet, type IVpc, Peer, Port, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
@@ -8,7 +8,7 @@ import { parseImportedDatabase, type ValidImportedDatabase } from '../environmen
 import type { Database } from './database.ts'
 import { iamLogin, type Login } from './login.ts'
 
-/** A database that exists already. The stack adds only one rule, to its security group. */
+/** A database that exists already. The stack adds at most one rule, to its security group. */
 export class ImportedDatabase extends Construct implements Database {
   readonly host: string
   readonly port: number
@@ -16,6 +16,7 @@ export class ImportedDatabase extends Construct implements Database {
   readonly login: Login
   readonly certificateAuthority?: string
   readonly vpc: IVpc
+  readonly ipv6: boolean
   readonly subnets: ISubnet[]
   readonly endpointSubnets: ISubnet[]
   readonly connections: Connections
@@ -38,8 +39,16 @@ export class ImportedDatabase extends Construct implements Database {
     for (const subnet of this.subnets)
       Annotations.of(subnet).acknowledgeWarning('@aws-cdk/aws-ec2:noSubnetRouteTableId')
     this.endpointSubnets = options.vpc.addSecretsManagerEndpoint ? firstOfEachZone(this.subnets) : []
+    const { cidr, securityGroupId } = options
+    this.ipv6 = cidr?.includes(':') ?? false
     this.connections = new Connections({
-      securityGroups: [SecurityGroup.fromSecurityGroupId(this, 'SecurityGroup', options.securityGroupId)],
+      ...(cidr === undefined
+        ? {
+            securityGroups: [
+              SecurityGroup.fromSecurityGroupId(this, 'SecurityGroup', securityGroupId as string),
+            ],
+          }
+        : { peer: this.ipv6 ? Peer.ipv6(cidr) : Peer.ipv4(cidr) }),
       defaultPort: Port.tcp(options.port),
     })
   }

@@ -134,10 +134,10 @@ const fieldsOfAuthentication: ['secret' | 'iam', string[], { required: boolean }
   ['iam', ['resourceId'], { required: true }],
 ]
 
-/** A database that exists already: RDS, Aurora, or any PostgreSQL in the VPC that has a security group. */
+/** A database that exists already: RDS, Aurora, or any PostgreSQL that the subnets reach. */
 export const importedDatabase = named(
   'ImportedDatabaseOptions',
-  'RDS, Aurora, or any PostgreSQL in the VPC that has a security group.',
+  'RDS, Aurora, or any PostgreSQL that the subnets reach.',
   z.strictObject({
     kind: z.literal('imported'),
     endpoint: told(
@@ -171,8 +171,14 @@ export const importedDatabase = named(
       'none, with `secret`',
     ),
     securityGroupId: told(
-      textLike(/^sg-[0-9a-f]{8,17}$/, 'must look like "sg-0123456789abcdef0"'),
-      "The database's security group; the stack adds a rule to it.",
+      textLike(/^sg-[0-9a-f]{8,17}$/, 'must look like "sg-0123456789abcdef0"').optional(),
+      "The database's security group; the stack adds a rule to it. Either this or `cidr` is required.",
+      'none, with `cidr`',
+    ),
+    cidr: told(
+      z.union([z.cidrv4(), z.cidrv6()], 'must look like "203.0.113.7/32" or "2001:db8::/64"').optional(),
+      'The addresses of a server that has no security group: `203.0.113.7/32`, or `2001:db8::/64`, which needs subnets with IPv6.',
+      'none, with `securityGroupId`',
     ),
     certificateAuthority,
     vpc: told(importedVpc, 'The network of the database.'),
@@ -181,6 +187,10 @@ export const importedDatabase = named(
   .refine(({ vpc }) => vpc.subnetIds.length === vpc.availabilityZones.length, {
     path: ['vpc', 'availabilityZones'],
     message: 'must name one zone for each of subnetIds',
+  })
+  .refine(({ securityGroupId, cidr }) => (securityGroupId === undefined) !== (cidr === undefined), {
+    path: ['securityGroupId'],
+    message: 'is required, or cidr in its place',
   })
   .superRefine((options, { addIssue }) => {
     for (const [way, path, { required }] of fieldsOfAuthentication) {

@@ -44,6 +44,7 @@ export class FunctionsNetwork extends Construct {
       vpc: database.vpc,
       subnets: database.subnets,
       securityGroup,
+      ipv6: database.ipv6,
       variables: endpoint ? { AWS_ENDPOINT_URL_SECRETS_MANAGER: addressOf(endpoint) } : {},
     }
   }

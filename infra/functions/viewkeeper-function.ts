@@ -32,6 +32,7 @@ export interface FunctionNetwork {
   vpc: IVpc
   subnets: ISubnet[]
   securityGroup: ISecurityGroup
+  ipv6: boolean | undefined
   /** Environment variables. */
   variables: Record<string, string>
 }
@@ -86,6 +87,7 @@ export class ViewkeeperFunction extends Construct {
         vpc: network.vpc,
         vpcSubnets: { subnets: network.subnets },
         securityGroups: [network.securityGroup],
+        ...(network.ipv6 && { ipv6AllowedForDualStack: true }),
       }),
       environment: {
         VIEWKEEPER_ENVIRONMENT: environmentName,

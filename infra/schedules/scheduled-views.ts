@@ -5,12 +5,13 @@ import { readFrozenMigrationsSync } from '../../src/migrate/frozen-migrations.ts
 import { frozenState } from '../../src/migrate/plan/frozen.ts'
 
 /**
- * The definitions of views after the migrations of a folder are applied. Refuses a folder with a gap, a number that is taken
+ * The definitions of views after the migrations of a folder are applied, and the number of the newest one. Refuses a folder with a gap, a number that is taken
  * twice or an edited file: such a folder would fail in the middle of a deploy.
  */
-export const readFrozenDefinitions = (migrations: URL): Definition[] => [
-  ...frozenState(readFrozenMigrationsSync(migrations)).values(),
-]
+export function readFrozenDefinitions(folder: URL): { definitions: Definition[]; newest: number } {
+  const migrations = readFrozenMigrationsSync(folder)
+  return { definitions: [...frozenState(migrations).values()], newest: migrations.at(-1)?.number ?? 0 }
+}
 
 /** A name of EventBridge Scheduler has at most 64 characters, of which an environment takes 20 and a hyphen. */
 const maxLength = 64 - 21

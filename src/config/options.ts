@@ -276,7 +276,7 @@ export interface CreatedDatabaseOptions {
   rotateSecretDays?: number
 }
 
-/** RDS, Aurora, or any PostgreSQL in the VPC that has a security group. */
+/** RDS, Aurora, or any PostgreSQL that the subnets reach. */
 export interface ImportedDatabaseOptions {
   kind: 'imported'
   /** The host name in the server's certificate, not a proxy. */
@@ -313,8 +313,17 @@ export interface ImportedDatabaseOptions {
    * @default - none, with `secret`
    */
   resourceId?: string | string[]
-  /** The database's security group; the stack adds a rule to it. */
-  securityGroupId: string
+  /**
+   * The database's security group; the stack adds a rule to it. Either this or `cidr` is required.
+   * @default - none, with `cidr`
+   */
+  securityGroupId?: string
+  /**
+   * The addresses of a server that has no security group: `203.0.113.7/32`, or `2001:db8::/64`, which needs subnets with
+   * IPv6.
+   * @default - none, with `securityGroupId`
+   */
+  cidr?: string | string
   /**
    * PEM text of the authority of the server's certificate, or of several authorities.
    * @default - the roots of RDS

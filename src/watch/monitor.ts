@@ -65,6 +65,7 @@ export function monitor(
     programs = { environment: null },
     looks = { everySeconds: null },
     told = null,
+    newestMigration = null,
   }: {
     schedules: Schedules
     publish: Publisher
@@ -73,6 +74,8 @@ export function monitor(
     looks?: Looks | undefined
     /** Whether anybody is told what is found; null: nobody knows. */
     told?: boolean | null | undefined
+    /** The number of the newest migration that was deployed; null: nobody knows. */
+    newestMigration?: number | null | undefined
   },
 ): Promise<Monitored> {
   return database.withConnection(async (sql) => {
@@ -80,7 +83,7 @@ export function monitor(
     const terms = { schedules, looks, programs, version }
     const { mark, scans, found: known } = await glance(sql, terms)
     const absent = Math.max(absentSeconds, telling.apartSeconds)
-    const { settled, scanned } = await noteLook(sql, absent, { scans, told })
+    const { settled, scanned } = await noteLook(sql, absent, { scans, told, newestMigration })
     if (known !== null) {
       publish.runs([])
       publish.batches([])

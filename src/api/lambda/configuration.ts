@@ -25,6 +25,8 @@ export interface Configuration extends Terms {
   links: Links
   /** Whether anybody is told what the monitor finds; null: nobody knows. */
   told: boolean | null
+  /** The number of the newest migration that was deployed; null: nobody knows. */
+  newestMigration: number | null
   /** Whether each run that ended is published as metrics with the name of its view. */
   metricsPerView: boolean
   /** Whether what ends becomes an event for programs. */
@@ -57,6 +59,7 @@ export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configu
     viewMigrations: env.VIEW_MIGRATIONS !== 'false',
     links: { pageUrl: options.pageUrl, runbookUrl: options.runbookUrl },
     told: env.TOLD === undefined ? null : env.TOLD === 'true',
+    newestMigration: env.NEWEST_MIGRATION === undefined ? null : Number(env.NEWEST_MIGRATION),
     metricsPerView: options.metricsPerView ?? false,
     tellsPrograms: Boolean(options.eventBus),
     wakeAnnounce: options.eventBus ? wakeAnnounce : undefined,

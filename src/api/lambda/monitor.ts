@@ -12,7 +12,7 @@ type Environment = Pick<
   Configuration,
   'environment' | 'database' | 'schedules' | 'telling' | 'metricsPerView'
 > &
-  Partial<Pick<Configuration, 'tellsPrograms' | 'wakeAnnounce' | 'looks' | 'told'>>
+  Partial<Pick<Configuration, 'tellsPrograms' | 'wakeAnnounce' | 'looks' | 'told' | 'newestMigration'>>
 
 /**
  * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that
@@ -29,6 +29,7 @@ export async function monitorEnvironment({
   wakeAnnounce,
   looks,
   told,
+  newestMigration,
 }: Environment): Promise<Monitored> {
   const monitored = await monitor(database, {
     programs: tellsPrograms ? { environment } : null,
@@ -36,6 +37,7 @@ export async function monitorEnvironment({
     schedules,
     telling,
     told,
+    newestMigration,
     publish: {
       runs: (ended) => {
         lines.runs(ended)

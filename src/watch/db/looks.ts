@@ -4,18 +4,24 @@ import { type Sql, withTransaction } from '../../server/connect.ts'
 const settledAfterSeconds = 180
 
 /**
- * Notes that the monitor looks now, whether anybody is told what it finds, and the mark of what was read of views until now. `settled` is false in the first minutes after more
+ * Notes that the monitor looks now, whether anybody is told what it finds, whether the database lacks the newest migration that was
+ * deployed, and the mark of what was read of views until now. `settled` is false in the first minutes after more
  * than `absentSeconds` without a look: perhaps the database was away, and the advancers of batches have not tried again yet. `scanned`:
  * whether the look before had another mark.
  */
 export async function noteLook(
   sql: Sql,
   absentSeconds: number,
-  { scans = null, told = null }: { scans?: string | null; told?: boolean | null } = {},
+  {
+    scans = null,
+    told = null,
+    newestMigration = null,
+  }: { scans?: string | null; told?: boolean | null; newestMigration?: number | null } = {},
 ): Promise<{ settled: boolean; scanned: boolean }> {
   const [row] = await sql<[{ settled: boolean; scanned: boolean }]>`
     insert into viewkeeper.switches as s (key, value)
-    values ('looked', jsonb_build_object('at', clock_timestamp(), 'scans', ${scans}::text, 'told', ${told}::boolean, 'scanned', true))
+    values ('looked', jsonb_build_object('at', clock_timestamp(), 'scans', ${scans}::text, 'told', ${told}::boolean, 'scanned', true,
+              'lacks', (select ${newestMigration}::integer where ${newestMigration}::integer > (select coalesce(max(number), 0) from viewkeeper.migrations))))
     on conflict (key) do update set updated_at = clock_timestamp(), value = excluded.value || jsonb_build_object(
       'scanned', s.value -> 'scans' is distinct from excluded.value -> 'scans',
       'resumed', case when (s.value ->> 'at')::timestamptz < clock_timestamp() - make_interval(secs => ${absentSeconds})

@@ -4,8 +4,8 @@ import { forgottenPauses } from './troubles.ts'
 
 /** What the last look of the monitor says of it, perhaps only of one view; nothing before the first. */
 export async function readSilence(sql: Sql, view?: string): Promise<Silence> {
-  const [found] = await sql<Omit<Silence, 'lines'>[]>`
-    select (looked.value ->> 'told')::boolean as told, coalesce((
+  const [found] = await sql<(Omit<Silence, 'lines'> & { lacks: number | null })[]>`
+    select (looked.value ->> 'told')::boolean as told, (looked.value ->> 'lacks')::integer as lacks, coalesce((
              select jsonb_agg(format('%I.%I', d.schema_name, d.name) order by d.schema_name, d.name) from viewkeeper.definitions d
               where d.removed_at is null and d.paused_at is null and d.schedule is distinct from 'none'
                 and d.scheduled_interval_seconds is null and d.promised_lag_seconds is null
@@ -19,5 +19,13 @@ export async function readSilence(sql: Sql, view?: string): Promise<Silence> {
     told: found?.told ?? null,
     forgotten: ofView(found?.forgotten),
   }
-  return { ...said, lines: silenceLines(said) }
+  return { ...said, lines: [...silenceLines(said), ...lacksLine(found?.lacks ?? null)] }
 }
+
+/** A hotswap changes the functions, and does not migrate. */
+const lacksLine = (lacks: number | null): string[] =>
+  lacks === null
+    ? []
+    : [
+        `migration ${lacks} is deployed, and this database lacks it: cdk deploy --hotswap does not migrate. Deploy again without it: npx cdk deploy`,
+      ]

@@ -23,7 +23,7 @@ describe('adopting', () => {
     expect(await wholeCatalog(sql)).toEqual(before)
     expect(printed).toContain('20 views adopted; the database was not changed')
     expect(printed).toMatch(
-      /next, in this order:\n\n.*migrate up .*\n.*check .*\n.*refresh --all .*nobody knows how old/,
+      /next, in this order:\n\n.*migrate up .*\n.*drift .*\n.*refresh --all .*nobody knows how old/,
     )
     expect(project.files('views')).toHaveLength(40)
     expect(project.files('migrations')).toHaveLength(40)

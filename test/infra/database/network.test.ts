@@ -117,3 +117,26 @@ describe.each(Object.entries(kinds))('%s', (_, stack) => {
     expect(all.map(({ Description }) => Description).sort()).toEqual(['Secrets Manager', 'The database'])
   })
 })
+
+test.each([
+  ['203.0.113.7/32', { CidrIp: '203.0.113.7/32' }, {}],
+  ['2001:db8::/64', { CidrIpv6: '2001:db8::/64' }, { Ipv6AllowedForDualStack: true }],
+])('a server without a security group is reached at %s, and nothing else is', (cidr, to, vpcConfig) => {
+  const { securityGroupId: _, ...database } = imported.database
+  const synthesized = new Synthesized(
+    createStack({
+      ...imported,
+      database: { ...database, vpc: { ...database.vpc, addSecretsManagerEndpoint: true }, cidr },
+    }),
+  )
+  const [, { Properties }] = synthesized
+    .resources('AWS::EC2::SecurityGroup')
+    .find(([id]) => !id.includes('Endpoint'))!
+  expect(Properties.SecurityGroupEgress).toEqual([
+    expect.objectContaining({ ...to, FromPort: 6432, ToPort: 6432 }),
+  ])
+  expect(
+    synthesized.resources('AWS::EC2::SecurityGroupEgress').map(([, each]) => each.Properties.FromPort),
+  ).toEqual([443])
+  expect(synthesized.fn('refresh')[1].Properties.VpcConfig).toMatchObject(vpcConfig)
+})

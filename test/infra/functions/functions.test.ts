@@ -270,7 +270,11 @@ test('monitor, api and prune are told the options about schedules and history', 
       SCHEDULES: JSON.stringify({ nightly: { at: '02:00', timeZone: 'Etc/UTC' }, views: true }),
     })
   }
-  expect(variables('created', 'monitor')).toMatchObject({ METRICS_PER_VIEW: 'true', TOLD: 'true' })
+  expect(variables('created', 'monitor')).toMatchObject({
+    METRICS_PER_VIEW: 'true',
+    TOLD: 'true',
+    NEWEST_MIGRATION: expect.stringMatching(/^\d+$/),
+  })
   expect(variables('throwaway', 'monitor')).toMatchObject({ TOLD: 'false' })
   expect(variables('imported', 'monitor')).toMatchObject({ METRICS_PER_VIEW: 'false' })
   expect(variables('created', 'prune')).toMatchObject({ RETENTION: '{"successes":500,"days":90}' })

@@ -29,7 +29,7 @@ test('the views with a schedule are those that the migrations leave with one', (
       to: { schema: 'reports', name: 'name' },
     },
   )
-  expect(new Set(scheduledViews(readFrozenDefinitions(folder)))).toEqual(
+  expect(new Set(scheduledViews(readFrozenDefinitions(folder).definitions))).toEqual(
     new Set([
       { view: 'public.sales', ...everyNight },
       { view: 'public."Odd.Name"', ...everyNight },
@@ -39,7 +39,7 @@ test('the views with a schedule are those that the migrations leave with one', (
 })
 
 test('a folder that is not there has no views', () => {
-  expect(readFrozenDefinitions(new URL('file:///no/such/folder/'))).toEqual([])
+  expect(readFrozenDefinitions(new URL('file:///no/such/folder/'))).toEqual({ definitions: [], newest: 0 })
 })
 
 test.each([
