@@ -93,8 +93,8 @@ A password does not let such a member in, so --iam makes another role, and takes
 
 The ways of --own-views, each with its price:
 
-  keep       makes no role: Viewkeeper works with the secret of your own login.
-             Price: the deployed functions have all rights of your login.
+  keep       makes no role: Viewkeeper logs in as you.
+             Price: Viewkeeper has all rights of your login.
   give       gives the views to role viewkeeper_views, and makes your login a member of that role.
              Price: to alter or refresh these views, other logins need that membership.
   maintain   grants maintain on the views, from PostgreSQL 17 on.
@@ -113,7 +113,7 @@ export async function createRole(options: CreateRoleOptions): Promise<void> {
     throw new Problem(
       'InvalidRequest',
       'DATABASE_URL is not set. Set it to postgres://admin:password@host:5432/database, with the login of an ' +
-        'administrator; --secret <arn> takes it from AWS Secrets Manager.',
+        'administrator; ~/.pgpass, PGPASSWORD, --password-from or, on AWS, --secret <arn> may have the password.',
       { field: 'DATABASE_URL' },
     )
   }
@@ -183,8 +183,8 @@ function newPassword(
   if (process.stdout.isTTY && createSecret === undefined) {
     throw new Problem(
       'InvalidRequest',
-      'The terminal would show the password. Write --create-secret <name> for AWS Secrets Manager, set VIEWKEEPER_PASSWORD, or pipe ' +
-        'standard output to another command.',
+      'The terminal would show the password. Set VIEWKEEPER_PASSWORD, or pipe standard output to another command; on AWS, write ' +
+        '--create-secret <name>.',
     )
   }
   const password = given ?? randomBytes(24).toString('base64url')
@@ -218,7 +218,7 @@ async function keepSecret(name: string, SecretString: string): Promise<string> {
 /** Makes nothing, and looks whether the administrator's own login is enough. */
 async function keep(sql: Sql, { me }: Situation): Promise<number> {
   const findings = await examine(sql, me)
-  say(`nothing was changed: Viewkeeper works as ${me}. Put user name and password of ${me} into the secret`)
+  say(`nothing was changed: Viewkeeper works as ${me}. Give it the user name and password of ${me}`)
   say('')
   for (const line of findingsLines(findings)) say(line)
   return findings.missing.length
@@ -268,8 +268,8 @@ function insistOnWay(
     `${views.length === 1 ? 'A view belongs' : `${views.length} views belong`} to your own login, ${me}: ${views.join(', ')}. ` +
       `Viewkeeper's role cannot become a member of ${me}${major < 16 ? ' unless you name it in --owners' : ''}. Nothing was changed. ` +
       'Choose a way; each has a price:\n\n' +
-      `  --own-views keep       makes no role: Viewkeeper works with the secret of ${me}.\n` +
-      `                         Price: the deployed functions have all rights of ${me}.\n` +
+      `  --own-views keep       makes no role: Viewkeeper logs in as ${me}.\n` +
+      `                         Price: Viewkeeper has all rights of ${me}.\n` +
       `  --own-views give       gives the views to role viewkeeper_views, and makes ${me} a member of that role.\n` +
       '                         Price: to alter or refresh these views, other logins need that membership.\n' +
       (major < 17

@@ -84,7 +84,7 @@ export const causes = {
   WaitsInBatch: { section: 'stale-views', several: 'These views wait in a batch.' },
   ScheduleMissed: {
     section: 'dead-letters',
-    several: 'A schedule was due to refresh these views, and no run began: look at the dead letters.',
+    several: 'A schedule was due to refresh these views, and no run began.',
   },
   NotScheduled: { section: 'stale-views', several: 'No schedule refreshes these views.' },
   NotYetDue: {

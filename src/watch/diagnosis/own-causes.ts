@@ -229,7 +229,7 @@ const schedule: Rule = ({ view, name, isPaused, open, clock, type }) => {
   if (missedAt !== null)
     return cause(
       'ScheduleMissed',
-      `A schedule was due to refresh ${name} at ${clock(missedAt)}, and no run began: look at the dead letters, as ${runbookOf('dead-letters')} says.`,
+      `A schedule was due to refresh ${name} at ${clock(missedAt)}, and no run began: ${runbookOf('stale-views')} says where to look.`,
       type('refresh', name),
     )
   if (!scheduled)
