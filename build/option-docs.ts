@@ -124,7 +124,7 @@ function typeLines(
     const said = told(schema)
     return [
       ...(said === undefined ? [] : comment(said.text, otherwiseOf(schema, defaults[field]), '  ')),
-      `  ${field}${isWrapped(schema) ? '?' : ''}: ${typeOf(schema)}`,
+      `  readonly ${field}${isWrapped(schema) ? '?' : ''}: ${typeOf(schema)}`,
     ]
   })
   return [...comment(text, undefined, ''), `export interface ${name}${base} {`, ...lines, '}'].join('\n')

@@ -6,47 +6,47 @@ import { type Login, loginVariables, type SecretRotationOptions } from './login.
 /** The database that the functions work on: created, imported, or a server of another app. */
 export interface Database extends IConnectable, IDependable {
   /** The name in the server's certificate. */
-  host: string
+  readonly host: string
   /** The port of the server. */
-  port: number
+  readonly port: number
   /** Name of the database inside the server. */
-  databaseName: string
+  readonly databaseName: string
   /** The role that Viewkeeper works with. */
-  login: Login
+  readonly login: Login
   /**
    * The administrator as whom `migrate` makes that role.
    * @default - nobody: the role exists
    */
-  admin?: Login
+  readonly admin?: Login
   /**
    * The most connections that `admin` lets the role open.
    * @default - half of the server's
    */
-  connectionLimit?: number
+  readonly connectionLimit?: number
   /**
    * The rotation of the login's secret.
    * @default - none
    */
-  rotation?: SecretRotationOptions
+  readonly rotation?: SecretRotationOptions
   /**
    * PEM texts of the authorities that may have signed the server's certificate.
    * @default - the roots of RDS
    */
-  certificateAuthority?: string
+  readonly certificateAuthority?: string
   /** The network of the functions. */
-  vpc: IVpc
+  readonly vpc: IVpc
   /**
    * Whether the server is reached by IPv6.
    * @default false
    */
-  ipv6?: boolean
+  readonly ipv6?: boolean
   /** Private subnets for the functions. */
-  subnets: ISubnet[]
+  readonly subnets: ISubnet[]
   /**
    * The subnets that get an endpoint of Secrets Manager; empty if the subnets reach Secrets Manager without
    * one, or if no login has a secret.
    */
-  endpointSubnets: ISubnet[]
+  readonly endpointSubnets: ISubnet[]
 }
 
 /** The environment variables that tell a function where the database is. */

@@ -10,126 +10,126 @@ export interface ViewInput {
    * The view's schema, which must exist.
    * @default 'public'
    */
-  schema?: string
+  readonly schema?: string
   /** The view's name, exactly as written. */
-  name: string
+  readonly name: string
   /** One `select`: a text, an imported `.sql` file, or a Kysely or Drizzle query without bound values. */
-  query: QueryInput
+  readonly query: QueryInput
   /**
    * The columns that identify a row; they get the unique index `<name>_key`.
    * @default - none
    */
-  uniqueKey?: readonly string[]
+  readonly uniqueKey?: readonly string[]
   /**
    * Further indexes: `{ columns, name, unique, using, where, include }`, or in SQL `{ on: '(lower(name))', name, unique
    * }`.
    * @default - none
    */
-  indexes?: readonly IndexInput[]
+  readonly indexes?: readonly IndexInput[]
   /**
    * The strategy of a refresh: `auto`, `swap`, `concurrent` or `regular`.
    * @default 'auto'
    */
-  strategy?: Strategy
+  readonly strategy?: Strategy
   /**
    * How rows are counted before and after: `none`, `estimated` or `exact`.
    * @default 'none'
    */
-  rowCountStrategy?: RowCountStrategy
+  readonly rowCountStrategy?: RowCountStrategy
   /**
    * Five-field cron; views with the same `schedule` and `timeZone` are one batch. `none`: something else owns the clock.
    * @default - never
    */
-  schedule?: string
+  readonly schedule?: string
   /**
    * The time zone of `schedule`, required with it.
    * @default - none
    */
-  timeZone?: string
+  readonly timeZone?: string
   /**
    * How old the data may become, at least 60 (target lag). Instead of a `schedule`.
    * @default - none
    */
-  targetLagSeconds?: number
+  readonly targetLagSeconds?: number
   /**
    * Session settings of its runs, such as `{ work_mem: '256MB' }`.
    * @default - the server's
    */
-  settings?: Readonly<Record<string, string | number | boolean>>
+  readonly settings?: Readonly<Record<string, string | number | boolean>>
   /**
    * The time after which the server cancels an operation, 1 to 86400.
    * @default 3600
    */
-  timeoutSeconds?: number
+  readonly timeoutSeconds?: number
   /**
    * How often a batch retries a failed refresh.
    * @default 1
    */
-  retries?: number
+  readonly retries?: number
   /**
    * The wait before each retry.
    * @default 300
    */
-  retryDelaySeconds?: number
+  readonly retryDelaySeconds?: number
   /**
    * Whether the target lag refreshes only after a change.
    * @default - `false`
    */
-  onChange?: boolean
+  readonly onChange?: boolean
   /**
    * After so many failed scheduled refreshes, the view is suspended. 0: never.
    * @default 5
    */
-  suspendAfterFailures?: number
+  readonly suspendAfterFailures?: number
   /**
    * The age above which the data is stale, at least 1.
    * @default - from `targetLagSeconds` or `schedule`, else never
    */
-  maxStalenessSeconds?: number
+  readonly maxStalenessSeconds?: number
   /**
    * A direct request within this time after a refresh is answered with that refresh.
    * @default - 0
    */
-  minIntervalSeconds?: number
+  readonly minIntervalSeconds?: number
   /**
    * Whether a batch of all views includes this view.
    * @default true
    */
-  inAll?: boolean
+  readonly inAll?: boolean
   /**
    * Whether programs read the view on replicas. It then needs a `uniqueKey`.
    * @default - the environment's
    */
-  readOnReplicas?: boolean
+  readonly readOnReplicas?: boolean
   /**
    * Whether a scheduled refresh is left out if no table below has changed.
    * @default - the environment's
    */
-  skipUnchanged?: boolean
+  readonly skipUnchanged?: boolean
   /**
    * Views and tables that functions in the query read, and nothing else.
    * @default - none
    */
-  dependsOn?: readonly string[]
+  readonly dependsOn?: readonly string[]
   /**
    * What has to hold for new data before readers see them: `{ notEmpty: true, 'no future': 'select …' }`.
    * @default - none
    */
-  checks?: Checks
+  readonly checks?: Checks
   /**
    * Comment on the view.
    * @default - none
    */
-  comment?: string
+  readonly comment?: string
   /**
    * Privileges on the view: `{ privileges: ['select'], to: 'reporting', columns, grantOption }`; `public` means every
    * role.
    * @default - default privileges
    */
-  grants?: readonly GrantInput[]
+  readonly grants?: readonly GrantInput[]
   /**
    * The role that owns the view, and as which its query and indexes run.
    * @default - the environment's `viewOwner`, or the present owner
    */
-  owner?: string
+  readonly owner?: string
 }

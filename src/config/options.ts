@@ -6,89 +6,89 @@ export interface CommonOptions {
    * The owner of the views that Viewkeeper creates, unless a definition has another.
    * @default - `viewkeeper_views`
    */
-  viewOwner?: string
+  readonly viewOwner?: string
   /**
    * Whether programs read the views on replicas: `auto` is then `concurrent`. A definition may say otherwise.
    * @default - unknown: views are swapped, and `doctor` names standbys
    */
-  readOnReplicas?: boolean
+  readonly readOnReplicas?: boolean
   /**
    * What `auto` does with a view that is read on replicas and has no usable unique index: `swap` it, while readers of
    * replicas wait, or `fail`.
    * @default 'swap'
    */
-  withoutKey?: 'swap' | 'fail'
+  readonly withoutKey?: 'swap' | 'fail'
   /**
    * `auto` is `regular`, the cheapest, if that usually takes no longer. 0: never.
    * @default 10
    */
-  regularUpToMs?: number
+  readonly regularUpToMs?: number
   /**
    * Whether a scheduled refresh is left out if no table below has changed. Needs `grant pg_read_all_stats`. A definition
    * may say otherwise.
    * @default false
    */
-  skipUnchanged?: boolean
+  readonly skipUnchanged?: boolean
   /**
    * Hours after which a view is refreshed all the same, 1 to 720.
    * @default 24
    */
-  skipAtMostHours?: number
+  readonly skipAtMostHours?: number
   /**
    * Addresses that get the mails. On AWS, each confirms once, by a link.
    * @default - nobody is mailed
    */
-  alarmEmails?: string[]
+  readonly alarmEmails?: string[]
   /**
    * Where you open the page, such as `http://127.0.0.1:9000`: mails link it.
    * @default - no such links
    */
-  pageUrl?: string
+  readonly pageUrl?: string
   /**
    * Where the runbook is on the web: mails link its sections.
    * @default - the file in the installed package
    */
-  runbookUrl?: string
+  readonly runbookUrl?: string
   /**
    * What functions log besides what the dashboard reads.
    * @default 'INFO'
    */
-  logLevel?: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR'
+  readonly logLevel?: 'DEBUG' | 'INFO' | 'WARN' | 'ERROR'
   /**
    * The batches of the clock; `false`: nothing is refreshed by the clock.
    * @default - as below
    */
-  schedules?: ScheduleOptions | false
+  readonly schedules?: ScheduleOptions | false
   /**
    * Views that a batch refreshes at once, 1 to 64.
    * @default 2
    */
-  batchConcurrency?: number
+  readonly batchConcurrency?: number
   /**
    * Whether views that read each other are exchanged `together` or `each` when it is ready.
    * @default 'together'
    */
-  batchExchange?: 'together' | 'each'
+  readonly batchExchange?: 'together' | 'each'
   /**
    * Bytes for the shadows of a batch; a larger group is refreshed view by view.
    * @default - no limit
    */
-  maxShadowBytes?: number
+  readonly maxShadowBytes?: number
   /**
    * The history that is kept.
    * @default - as below
    */
-  retention?: RetentionOptions
+  readonly retention?: RetentionOptions
   /**
    * Minutes between two looks of the monitor, 1 to 60; `false`: no monitor, and no alarms about runs and views.
    * @default 1
    */
-  monitorEveryMinutes?: number | false
+  readonly monitorEveryMinutes?: number | false
   /**
    * Hours between reminders of troubles that last; `false`: none.
    * @default 24
    */
-  remindEveryHours?: number | false
+  readonly remindEveryHours?: number | false
 }
 
 /** What `viewkeeper serve` may be told besides its database. */
@@ -98,12 +98,12 @@ export interface ServeOptions extends CommonOptions {
    * `VIEWKEEPER_ENVIRONMENT`.
    * @default - `local`
    */
-  environment?: string
+  readonly environment?: string
   /**
    * Whom `viewkeeper serve` tells.
    * @default - nobody but the log
    */
-  notify?: NotifyOptions
+  readonly notify?: NotifyOptions
 }
 
 /** What an environment on AWS may be told besides its database. Every field has a default. */
@@ -112,65 +112,65 @@ export interface ViewkeeperOptions extends CommonOptions {
    * Days for which logs are kept.
    * @default 30
    */
-  logRetentionDays?: number
+  readonly logRetentionDays?: number
   /**
    * The most requests that the API takes in a second, from all callers together; more are answered `429`.
    * @default 8
    */
-  requestsPerSecond?: number
+  readonly requestsPerSecond?: number
   /**
    * Calls at once that Lambda keeps for each of `create`, `refresh` and `drop`, and allows at most.
    * @default - none
    */
-  reservedConcurrency?: number
+  readonly reservedConcurrency?: number
   /**
    * Memory of each function, MB; more helps little.
    * @default 512
    */
-  memorySize?: number
+  readonly memorySize?: number
   /**
    * Whether a deploy that changes code or migrations refreshes all views.
    * @default false
    */
-  refreshOnDeploy?: boolean
+  readonly refreshOnDeploy?: boolean
   /**
    * Whether metrics name each view: up to 0.90 USD a month for one.
    * @default false
    */
-  metricsPerView?: boolean
+  readonly metricsPerView?: boolean
   /**
    * The bus that gets the events for programs; `false`: no events.
    * @default 'default'
    */
-  eventBus?: string | false
+  readonly eventBus?: string | false
   /**
    * Whether X-Ray traces functions and batches, 5 USD per million.
    * @default false
    */
-  tracing?: boolean
+  readonly tracing?: boolean
 }
 
 /** One environment: where it is deployed, its database, and all other options. */
 export interface EnvironmentOptions extends ViewkeeperOptions {
   /** Addresses that get the mails. Each confirms once, by a link. May be empty. */
-  alarmEmails: string[]
+  readonly alarmEmails: string[]
   /**
    * AWS account, twelve digits.
    * @default - that of your credentials
    */
-  account?: string
+  readonly account?: string
   /**
    * AWS region.
    * @default - that of your credentials
    */
-  region?: string
+  readonly region?: string
   /** Created by a stack of its own, or imported. */
-  database: CreatedDatabaseOptions | ImportedDatabaseOptions
+  readonly database: CreatedDatabaseOptions | ImportedDatabaseOptions
   /**
    * Tags of every resource besides `viewkeeper:environment`.
    * @default - none
    */
-  tags?: Record<string, string>
+  readonly tags?: Record<string, string>
 }
 
 /** The batches that schedules start. */
@@ -179,12 +179,12 @@ export interface ScheduleOptions {
    * The daily batch of every view; `false`: none.
    * @default - as below
    */
-  nightly?: NightlyOptions | false
+  readonly nightly?: NightlyOptions | false
   /**
    * Whether schedules in definitions count, too.
    * @default true
    */
-  views?: boolean
+  readonly views?: boolean
 }
 
 /** The daily batch of every view. */
@@ -193,12 +193,12 @@ export interface NightlyOptions {
    * Time of day in `timeZone`, `hh:mm`.
    * @default '02:00'
    */
-  at?: string
+  readonly at?: string
   /**
    * IANA name: `Europe/Berlin`.
    * @default 'Etc/UTC'
    */
-  timeZone?: string
+  readonly timeZone?: string
 }
 
 /** The history that is kept. */
@@ -207,146 +207,146 @@ export interface RetentionOptions {
    * Successes of each view; `false`: as all else.
    * @default 500
    */
-  successes?: number | false
+  readonly successes?: number | false
   /**
    * Days for everything else.
    * @default 90
    */
-  days?: number
+  readonly days?: number
 }
 
 /** Created by the stack, in a network without a way to the internet. */
 export interface CreatedDatabaseOptions {
-  kind: 'created'
+  readonly kind: 'created'
   /** Name of the database inside the server. */
-  name: string
+  readonly name: string
   /**
    * Major version (a newer one).
    * @default '18'
    */
-  postgresVersion?: '15' | '16' | '17' | '18' | '19'
+  readonly postgresVersion?: '15' | '16' | '17' | '18' | '19'
   /** Size of the server: `t4g.micro`, `m7g.large`. */
-  instanceType: string
+  readonly instanceType: string
   /**
    * Storage at the start, GiB.
    * @default 20
    */
-  storageGiB?: number
+  readonly storageGiB?: number
   /**
    * KMS key of storage and backups. A later deploy cannot change it.
    * @default - the key that AWS manages
    */
-  encryptionKeyArn?: string
+  readonly encryptionKeyArn?: string
   /**
    * Storage up to which RDS grows it, GiB.
    * @default 100
    */
-  maxStorageGiB?: number
+  readonly maxStorageGiB?: number
   /**
    * A standby in a second zone, at twice the price.
    * @default false
    */
-  multiAz?: boolean
+  readonly multiAz?: boolean
   /**
    * Days for which backups are kept, 1 to 35.
    * @default 7
    */
-  backupDays?: number
+  readonly backupDays?: number
   /**
    * The most connections that Viewkeeper's role may open.
    * @default - half of the server's `max_connections`
    */
-  connectionLimit?: number
+  readonly connectionLimit?: number
   /** Whether RDS refuses to remove the database; a removal then keeps a snapshot. */
-  protect: boolean
+  readonly protect: boolean
   /**
    * How functions and master user log in: with a `secret`, or by `iam`.
    * @default 'secret'
    */
-  authentication?: 'secret' | 'iam'
+  readonly authentication?: 'secret' | 'iam'
   /**
    * With `iam`: the green server before a switchover.
    * @default - none
    */
-  greenResourceId?: string
+  readonly greenResourceId?: string
   /**
    * Days between changes of the role's password, 1 to 1000.
    * @default - never
    */
-  rotateSecretDays?: number
+  readonly rotateSecretDays?: number
 }
 
 /** RDS, Aurora, or any PostgreSQL that the subnets reach. */
 export interface ImportedDatabaseOptions {
-  kind: 'imported'
+  readonly kind: 'imported'
   /** The host name in the server's certificate, not a proxy. */
-  endpoint: string
+  readonly endpoint: string
   /**
    * Port of the server.
    * @default 5432
    */
-  port?: number
+  readonly port?: number
   /** Name of the database inside the server. */
-  name: string
+  readonly name: string
   /**
    * How functions log in: with `secretArn`, or by `iam` as `user`.
    * @default 'secret'
    */
-  authentication?: 'secret' | 'iam'
+  readonly authentication?: 'secret' | 'iam'
   /**
    * Required with `secret`: its whole ARN. It has `username` and `password` of the role.
    * @default - none, with `iam`
    */
-  secretArn?: string
+  readonly secretArn?: string
   /**
    * The key that encrypts the secret.
    * @default - the key that AWS manages
    */
-  secretKeyArn?: string
+  readonly secretKeyArn?: string
   /**
    * Required with `iam`: the role, a member of `rds_iam`.
    * @default - none, with `secret`
    */
-  user?: string
+  readonly user?: string
   /**
    * Required with `iam`: `db-…` of the instance or `cluster-…`; in a blue/green deployment both.
    * @default - none, with `secret`
    */
-  resourceId?: string | string[]
+  readonly resourceId?: string | string[]
   /**
    * The database's security group; the stack adds a rule to it. Either this or `cidr` is required.
    * @default - none, with `cidr`
    */
-  securityGroupId?: string
+  readonly securityGroupId?: string
   /**
    * The addresses of a server that has no security group: `203.0.113.7/32`, or `2001:db8::/64`, which needs subnets with
    * IPv6.
    * @default - none, with `securityGroupId`
    */
-  cidr?: string | string
+  readonly cidr?: string | string
   /**
    * PEM text of the authority of the server's certificate, or of several authorities.
    * @default - the roots of RDS
    */
-  certificateAuthority?: string
+  readonly certificateAuthority?: string
   /** The network of the database. */
-  vpc: ImportedVpcOptions
+  readonly vpc: ImportedVpcOptions
 }
 
 /** The network of an imported database. */
 export interface ImportedVpcOptions {
   /** `vpc-…` */
-  id: string
+  readonly id: string
   /** Private subnets for the functions, with a route to the database. */
-  subnetIds: string[]
+  readonly subnetIds: string[]
   /** The zone of each subnet, in the same order. */
-  availabilityZones: string[]
+  readonly availabilityZones: string[]
   /**
    * Required with `secret`: whether the stack adds an endpoint for Secrets Manager, 7.30 USD a month for each zone.
    * `false` if the subnets have a NAT or the VPC has an endpoint with private DNS.
    * @default - none, with `iam`
    */
-  addSecretsManagerEndpoint?: boolean
+  readonly addSecretsManagerEndpoint?: boolean
 }
 
 /** Whom `viewkeeper serve` tells. */
@@ -355,54 +355,54 @@ export interface NotifyOptions {
    * The server that takes the mails to `alarmEmails`.
    * @default - there are no mails
    */
-  smtp?: SmtpOptions
+  readonly smtp?: SmtpOptions
   /**
    * Programs that get events, by names. The key of `cache` is `VIEWKEEPER_WEBHOOK_KEY_CACHE`, or in the file
    * `VIEWKEEPER_WEBHOOK_KEY_CACHE_FILE`.
    * @default - none
    */
-  webhooks?: Record<string, WebhookOptions>
+  readonly webhooks?: Record<string, WebhookOptions>
   /**
    * Chats that get notices, by names. The address of the hook of `team` is `VIEWKEEPER_CHAT_URL_TEAM`, or in the file
    * `VIEWKEEPER_CHAT_URL_TEAM_FILE`.
    * @default - none
    */
-  chat?: Record<string, ChatOptions>
+  readonly chat?: Record<string, ChatOptions>
 }
 
 /** The server that takes the mails. */
 export interface SmtpOptions {
   /** Its name. */
-  host: string
+  readonly host: string
   /**
    * Its port.
    * @default - 465 with `implicit`, 25 with `none`, else 587
    */
-  port?: number
+  readonly port?: number
   /**
    * `starttls`: the connection is encrypted before anything is sent, or nothing is sent; `implicit`: TLS from the first
    * byte, usually on port 465; `none`: a relay on this machine.
    * @default - `implicit` on port 465, `none` on this machine without a `user`, else `starttls`
    */
-  tls?: 'starttls' | 'implicit' | 'none'
+  readonly tls?: 'starttls' | 'implicit' | 'none'
   /**
    * The login there. The password is `VIEWKEEPER_SMTP_PASSWORD`, or in the file `VIEWKEEPER_SMTP_PASSWORD_FILE`.
    * @default - nobody logs in
    */
-  user?: string
+  readonly user?: string
   /** The sender of the mails. */
-  from: string
+  readonly from: string
 }
 
 /** An address that gets events as CloudEvents, with a signature. */
 export interface WebhookOptions {
   /** The address. */
-  url: string
+  readonly url: string
   /**
    * The types of events that it gets.
    * @default - all of them
    */
-  events?: ('ViewRefreshed' | 'ViewFailed' | 'BatchEnded' | 'TroubleBegan' | 'TroubleEnded')[]
+  readonly events?: ('ViewRefreshed' | 'ViewFailed' | 'BatchEnded' | 'TroubleBegan' | 'TroubleEnded')[]
 }
 
 /** A channel of a chat that has an incoming hook. */
@@ -411,7 +411,7 @@ export interface ChatOptions {
    * How the hook is spoken to: `slack` (also Mattermost, Rocket.Chat and Google Chat), `teams`, `discord`.
    * @default 'slack'
    */
-  kind?: 'slack' | 'teams' | 'discord'
+  readonly kind?: 'slack' | 'teams' | 'discord'
 }
 
 /** The options of which none is given. */
