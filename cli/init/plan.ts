@@ -28,6 +28,7 @@ export function planInit(facts: Facts): PlannedFile[] {
     ),
     makeFolder(views, viewsReadme(migrations)),
     makeFolder(migrations, migrationsReadme),
+    ...Object.entries(facts.shapes ?? {}).map(([path, text]) => make(path, text)),
     ...(isDeployed(app) ? [make(binFile, binModule)] : []),
     ...(app === 'none' || app === 'own' ? [make('cdk.json', cdkJson)] : []),
     ...(usesGitHub(facts) ? [planWorkflow(facts, make)] : []),

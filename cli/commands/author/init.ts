@@ -9,6 +9,7 @@ import { readFacts } from '../../init/facts.ts'
 import { nextSteps } from '../../init/next.ts'
 import { type PlannedFile, planInit } from '../../init/plan.ts'
 import { environmentOf } from '../../init/rds/environment.ts'
+import { readShape, type Shape, shapes } from '../../init/shapes.ts'
 import { readFolders, shownPath } from '../../project/config.ts'
 
 /** Declares `init`. */
@@ -21,6 +22,12 @@ export function addTo(program: Command): void {
       'write the environment of this RDS instance or cluster, read with your AWS credentials',
     )
     .addOption(new Option('--serve', 'for viewkeeper serve: nothing of AWS').conflicts('fromRds'))
+    .addOption(
+      new Option('--as <shape>', 'with --serve: also what it runs as')
+        .choices(shapes)
+        .implies({ serve: true })
+        .conflicts('fromRds'),
+    )
     .option('--region <name>', 'the region of --from-rds (default: that of your AWS credentials)')
     .action((options) => init(options))
 }
@@ -33,10 +40,12 @@ export async function init({
   fromRds,
   region,
   serve: serves,
+  as: shape,
 }: {
   fromRds?: string
   region?: string
   serve?: boolean
+  as?: Shape
 } = {}): Promise<void> {
   if (region !== undefined && fromRds === undefined)
     throw new Problem('InvalidRequest', '--region is the region of --from-rds: give both, or neither.', {
@@ -51,6 +60,7 @@ export async function init({
     }),
     environment: found?.text,
     serves,
+    shapes: shape && readShape(shape),
   }
   const files = planInit(facts)
   for (const file of files) if (file.does !== 'keep') await write(file)

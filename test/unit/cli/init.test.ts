@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import type { Facts } from '../../../cli/init/facts.ts'
 import { nextSteps } from '../../../cli/init/next.ts'
 import { type PlannedFile, planInit } from '../../../cli/init/plan.ts'
+import { readShape } from '../../../cli/init/shapes.ts'
 
 const versions = { viewkeeper: '^1.0.0', 'aws-cdk': '2.0.0', 'aws-cdk-lib': '^2.0.0', constructs: '^10.0.0' }
 
@@ -67,6 +68,18 @@ describe('what init makes', () => {
     expect(Object.keys(context).sort()).toEqual(Object.keys(flags).sort())
     expect(made['viewkeeper.config.ts']).toContain('// production: {')
     expect(made['.gitignore']).toBe('node_modules/\n.viewkeeper/\ncdk.out/\n')
+  })
+
+  test.each([
+    ['systemd', ['viewkeeper.service']],
+    ['compose', ['Dockerfile', '.dockerignore', 'compose.yaml', 'login.sql']],
+    ['kubernetes', ['Dockerfile', '.dockerignore', 'kubernetes.yaml']],
+  ] as const)('for serve as %s has the files of that, too, and replaces none', (shape, files) => {
+    const given = { serves: true, shapes: readShape(shape) }
+    expect(done(planInit(folder({}, given)))).toEqual(
+      expect.arrayContaining(files.map((file) => `${file} make`)),
+    )
+    expect(done(planInit(folder({ [files[0]]: 'mine' }, given)))).toContain(`${files[0]} keep`)
   })
 
   test('for serve has nothing of AWS, and the defaults written out', () => {
