@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,14 +11,19 @@ import { connectTo } from '../../../src/server/connect.ts'
 import { major } from '../../support/servers/test-server.ts'
 import { startTlsServer, type TlsServer } from '../../support/servers/tls-server.ts'
 
-/** A server of RDS has no certificate for the end of a tunnel, and takes nothing unencrypted. */
+/**
+ * A server of RDS has no certificate for the end of a tunnel, takes nothing unencrypted, and from members of `rds_iam` only tokens: its
+ * first lines, in its order. Its passwords are random, with characters that an address cannot hold.
+ */
 const name = 'shop.abc.eu-central-1.example.com'
 const hba = `
+  hostssl all +rds_iam  127.0.0.1/32 password
+  host    all +rds_iam  127.0.0.1/32 reject
   hostssl all all       127.0.0.1/32 scram-sha-256
   host    all postgres  127.0.0.1/32 scram-sha-256
   local   all all       scram-sha-256
 `
-const password = 'hunter2'
+const password = `${randomBytes(12).toString('base64')}#%:?[]<>`
 
 const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-libpq-'))
 const roots = join(folder, 'roots.pem')
@@ -26,7 +32,7 @@ beforeAll(async () => {
   chmodSync(folder, 0o777)
   server = await startTlsServer({ hba, name: `DNS:${name}`, sockets: folder })
   await connectTo(fromUrl(server.url)).withConnection(async (sql) => {
-    await sql`create role master login createrole password 'hunter2'`
+    await sql.unsafe(`create role master login createrole password '${password}'`)
     await sql`create role rds_iam`
     await sql`create database app owner master`
   })
@@ -40,7 +46,7 @@ afterAll(async () => {
 const through = (parameters: Record<string, string>, env: Record<string, string> = {}) =>
   connectTo(
     fromUrl(
-      `postgres://master${env.PGPASSWORD || env.PGPASSFILE ? '' : `:${password}`}@${name}:${server.port}/postgres?${new URLSearchParams({ hostaddr: '127.0.0.1', ...parameters }).toString().replaceAll('+', '%20')}`,
+      `postgres://master${env.PGPASSWORD || env.PGPASSFILE ? '' : `:${encodeURIComponent(password)}`}@${name}:${server.port}/postgres?${new URLSearchParams({ hostaddr: '127.0.0.1', ...parameters }).toString().replaceAll('+', '%20')}`,
       env,
     ),
   ).withConnection(
@@ -92,7 +98,7 @@ test('options are those of the session, unless they are ours', async () => {
 test('the password comes from PGPASSWORD, or from the password file', async () => {
   expect(await through({ sslmode: 'prefer' }, { PGPASSWORD: password })).toMatchObject({ ssl: true })
   const file = join(folder, 'pgpass')
-  writeFileSync(file, `${name}:*:*:master:${password}\n`)
+  writeFileSync(file, `${name}:*:*:master:${password.replaceAll(':', '\\:')}\n`)
   chmodSync(file, 0o600)
   vi.stubEnv('PGPASSFILE', file)
   expect(await through({ sslmode: 'prefer' }, { PGPASSFILE: file })).toMatchObject({ ssl: true })
@@ -100,7 +106,7 @@ test('the password comes from PGPASSWORD, or from the password file', async () =
 })
 
 test('a host with a slash is the folder of a socket', async () => {
-  const url = `postgres://master:hunter2@/postgres?host=${encodeURIComponent(folder)}&port=${server.port}`
+  const url = `postgres://master:${encodeURIComponent(password)}@/postgres?host=${encodeURIComponent(folder)}&port=${server.port}`
   const from = await connectTo(fromUrl(url)).withConnection(
     async (sql) => (await sql`select inet_client_addr() as address`)[0],
   )
@@ -155,12 +161,23 @@ describe("with the secret of a master user, as RDS makes it, and an administrato
     },
   )
 
+  test('whoever becomes a member of rds_iam is locked out with the password, encrypted or not', async () => {
+    const asSuperuser = (statement: string) =>
+      connectTo(fromUrl(server.url)).withConnection((sql) => sql.unsafe(statement))
+    // The server of RDS asks AWS about the token; here nobody has set one.
+    await asSuperuser(`grant rds_iam to master; alter role master password 'token'`)
+    for (const sslmode of ['prefer', 'disable'])
+      await expect(through({ sslmode })).rejects.toMatchObject({ code: 'CredentialsRefused' })
+    await asSuperuser(`revoke rds_iam from master; alter role master password '${password}'`)
+    expect(await through({ sslmode: 'prefer' })).toMatchObject({ ssl: true })
+  })
+
   test('a password in a file counts, and one beside that of the URL is refused', async () => {
     const file = join(folder, 'password')
-    writeFileSync(file, 'hunter2\n')
+    writeFileSync(file, `${password}\n`)
     vi.stubEnv('PGUSER', 'master')
     await takeLogin({ passwordFrom: file })
-    expect(process.env.PGPASSWORD).toBe('hunter2')
+    expect(process.env.PGPASSWORD).toBe(password)
     vi.stubEnv('DATABASE_URL', 'postgres://you:other@localhost/app')
     await expect(takeLogin({ passwordFrom: file })).rejects.toMatchObject({ code: 'InvalidRequest' })
     await expect(takeLogin({ secret: arn })).rejects.toMatchObject({ details: { field: 'DATABASE_URL' } })
