@@ -24,6 +24,9 @@ export function nextSteps(facts: Facts, deployCommands?: string[]): string[] {
     '',
     `  ${install}`,
     `  ${viewkeeper} new sales   # the files of a first view`,
+    ...(facts.serves
+      ? []
+      : [`  ${viewkeeper} adopt --all -m 'What is there'   # or the views that DATABASE_URL has`]),
     `  ${add} ${facts.embeddedPostgres}   # for dev, unless DATABASE_URL names a server`,
     `  ${viewkeeper} dev         # PostgreSQL, API and page on this machine`,
     ...check,
@@ -55,6 +58,7 @@ function deploySteps(facts: Facts, execute: string, commands?: string[]): string
   return [
     `to deploy, write the environment into ${facts.config ?? 'viewkeeper.config.ts'}, then:`,
     '',
+    `  ${execute} cdk bootstrap --app ''   # once for each account and region`,
     `  ${execute} ${deploy} -c env=production --all`,
   ]
 }
