@@ -14,7 +14,6 @@ import { CfnRotationSchedule, CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns'
 import { CfnQueuePolicy } from 'aws-cdk-lib/aws-sqs'
 import type { Construct, IConstruct } from 'constructs'
-import { eventsMessage } from '../src/api/lambda/wake-lines.ts'
 import { refuseProps } from './environment/valid-options.ts'
 
 /** The resources that have the same name in every deploy, by their types, and the property of CDK that has the name. */
@@ -47,19 +46,13 @@ export function pinNames(construct: Construct, environmentName: string): void {
   for (const each of resources) {
     if (each instanceof CfnTopicPolicy) pin(each, each.topics)
     if (each instanceof CfnQueuePolicy) pin(each, each.queues)
-    if (each instanceof CfnSubscriptionFilter) pin(each, filterKey(each))
+    // One for each log group: under another id it would be made before the old one goes, and AWS allows two.
+    if (each instanceof CfnSubscriptionFilter) pin(each, each.logGroupName)
     if (each instanceof CfnRotationSchedule) pin(each, each.secretId)
   }
   const topics = resources.filter((each) => each instanceof CfnTopic)
   pinSubscriptions(construct.node.root, topics)
 }
-
-/**
- * The filter for events has the key that it had when it was the only one of a log group. Under another id CloudFormation would make
- * it before it removes the old one, and a log group may have two.
- */
-const filterKey = ({ filterPattern, logGroupName }: CfnSubscriptionFilter): unknown =>
-  filterPattern.includes(eventsMessage) ? logGroupName : [logGroupName, filterPattern]
 
 /** The topics of each app whose subscriptions are pinned. */
 const pinned = new WeakMap<IConstruct, Set<CfnTopic>>()

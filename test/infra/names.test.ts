@@ -9,7 +9,7 @@ import { Viewkeeper } from '../../infra/viewkeeper.ts'
 import { eventsMessage } from '../../src/api/lambda/wake-lines.ts'
 import { created, imported, parse } from './support/environments.ts'
 import { instanceIn, ownStack, viewkeeperOn } from './support/own-app.ts'
-import { databases, kinds, Synthesized } from './support/synth.ts'
+import { createStack, databases, kinds, Synthesized } from './support/synth.ts'
 
 /** The names that the template gives, and what AWS accepts. The longest name of an environment has 20 characters. */
 const rules: [type: string, field: string, accepted: RegExp, most: number][] = [
@@ -163,6 +163,13 @@ describe('a construct that gets another id', () => {
       const hash = createHash('sha256').update(JSON.stringify(Properties.LogGroupName)).digest('hex')
       expect(id).toBe(`SubscriptionFilter${hash.slice(0, 8).toUpperCase()}`)
     }
+  })
+
+  test("keeps the filter of the monitor when events are switched off: beside its old one and the user's it would be a third", () => {
+    const ids = (stack: Synthesized) => stack.resources('AWS::Logs::SubscriptionFilter').map(([id]) => id)
+    const quiet = ids(new Synthesized(createStack({ ...imported, eventBus: false })))
+    expect(quiet).toHaveLength(1)
+    expect(ids(kinds.imported)).toEqual(expect.arrayContaining(quiet))
   })
 
   test('keeps who has confirmed mails, also an address that the app has added', () => {
