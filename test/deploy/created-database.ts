@@ -43,6 +43,8 @@ export async function createDatabase(deployed: Deployed): Promise<void> {
     const { code, output } = await cdk.deploy(options)
     assert.notEqual(code, 0)
     assert.match(output, /001_yearly_sales/)
+    // Nothing is said of schedules, nor of who is told.
+    assert.match(output, /nobody is told what goes wrong/)
   })
   await stage('… leaves the stack of the database, and rolls the other one back', async () => {
     assert.deepEqual(await aws.describeStack(ofDatabase), protectedStack)
@@ -52,6 +54,7 @@ export async function createDatabase(deployed: Deployed): Promise<void> {
   await stage('cdk deploy -c viewMigrations=false succeeds', async () => {
     await deploySucceeds(cdk, options, '-c', 'viewMigrations=false')
     assert.equal((await aws.describeStack(main))?.status, 'CREATE_COMPLETE')
+    assert.equal(cdk.readOutputs(main).NightlyBatch, '02:00 Etc/UTC, every view')
     assert.deepEqual(await aws.describeStack(ofDatabase), protectedStack)
   })
   await stage('viewkeeper migrate up --env brings the view, when its table is there', async () => {
