@@ -33,8 +33,8 @@ function freeBytes(folder: string): number {
 }
 
 /**
- * Limits end a test that hangs, and nothing else: a busy machine is up to twenty times slower than a quiet one. A soak repeats
- * more.
+ * Limits end a test that hangs, and nothing else: a busy machine is up to twenty times slower than a quiet one, on which the
+ * longest test takes half a minute. A soak repeats more.
  */
 const limits = (seconds: number) => ({
   testTimeout: seconds * (soaks ? 8 : 1) * 1000,
@@ -91,7 +91,7 @@ export default defineConfig({
           include: ['test/unit/**/*.test.ts'],
           setupFiles: 'test/support/property-runs.ts',
           isolate: false,
-          ...limits(120),
+          ...limits(300),
         },
       },
       {
@@ -108,7 +108,7 @@ export default defineConfig({
           // Nothing is refreshed by the clock unless a test says so.
           env: { POWERTOOLS_DEV: 'true', POWERTOOLS_METRICS_DISABLED: 'false', SCHEDULES: 'false' },
           isolate: false,
-          ...limits(300),
+          ...limits(900),
         },
       },
       // Views of PostGIS and others, for which a distribution has packages and npm has none.
@@ -121,7 +121,7 @@ export default defineConfig({
                 include: ['test/extensions/**/*.test.ts'],
                 globalSetup: 'test/support/servers/server.ts',
                 isolate: false,
-                ...limits(300),
+                ...limits(900),
               },
             },
           ]
@@ -133,7 +133,7 @@ export default defineConfig({
           include: ['test/infra/**/*.test.ts'],
           globalSetup: 'test/infra/support/bundles.ts',
           isolate: false,
-          ...limits(300),
+          ...limits(900),
         },
       },
       {
@@ -141,7 +141,7 @@ export default defineConfig({
         test: {
           name: 'end-to-end',
           include: ['test/end-to-end/**/*.test.ts'],
-          ...limits(300),
+          ...limits(900),
         },
       },
       {
@@ -151,7 +151,7 @@ export default defineConfig({
           include: ['test/faults/**/*.test.ts'],
           globalSetup: 'test/faults/support/begin.ts',
           isolate: false,
-          ...limits(300),
+          ...limits(900),
         },
       },
       {
@@ -163,7 +163,7 @@ export default defineConfig({
           env: { POWERTOOLS_LOG_LEVEL: 'WARN' },
           fileParallelism: false,
           sequence: { groupOrder: 1 },
-          ...limits(300),
+          ...limits(900),
         },
       },
     ],
