@@ -8,6 +8,9 @@ import { endedBefore, unknown } from './refusals.ts'
 import { type Result, resultOf } from './result.ts'
 import { waitForRun } from './wait.ts'
 
+/** After this time a signal counts as lost, for example in a function of the view that catches it, and is sent again. */
+const signalLostMs = 5500
+
 /**
  * Cancels a run on the server and waits, as long as the caller does, until the run's record says so.
  * Canceling a canceled run is no error. A run that ended in any other way is refused with RunEnded.
@@ -21,8 +24,13 @@ export function cancel(
     if (run === undefined) throw unknown('run', runId)
     await closeLostRuns(sql, { runId })
     const requested = await cancelRun(sql, runId, call.requestedBy)
-    if (requested) await waitForRun(sql, runId, call.waitUntil)
-    const ended = (await readRun(sql, runId)) ?? run
+    let [ended, asked] = [run, requested]
+    do {
+      if (asked) await waitForRun(sql, runId, Math.min(call.waitUntil, Date.now() + signalLostMs))
+      ended = (await readRun(sql, runId)) ?? run
+      asked &&=
+        ended.status === 'running' && Date.now() < call.waitUntil && (await cancelRun(sql, runId, null))
+    } while (asked)
     if (!requested && ended.status !== 'canceled') throw endedBefore('run', runId, ended.status)
     return resultOf(ended)
   }

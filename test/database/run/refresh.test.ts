@@ -343,6 +343,24 @@ describe('canceling', () => {
     })
   })
 
+  test('ends a run whose server process has missed the first signal', async () => {
+    await sql.unsafe(`
+      create function deaf() returns integer language plpgsql as $$
+        begin
+          begin perform pg_advisory_xact_lock(hashtext('deaf')); exception when query_canceled then null; end;
+          perform pg_advisory_xact_lock(hashtext('deaf'));
+          return 1;
+        end $$;
+      create materialized view deaf as select deaf() as id with no data`)
+    await withGateClosed(sql, 'deaf', async () => {
+      const { runId } = await refresh({ view: 'deaf' }, call({ waitUntil: 0 }))
+      await untilAtGate(sql, 'deaf')
+      expect(await cancel(runId, call({ waitUntil: Date.now() + 120_000 }))).toMatchObject({
+        error: { class: 'Canceled' },
+      })
+    })
+  })
+
   /**
    * A refresh is canceled when `when` has come. Both get the same answer. Returns when the cancel was asked for, in milliseconds
    * since the start of the run, and whether it was obeyed within a second.
