@@ -248,7 +248,7 @@ describe('a batch that nobody advances', () => {
     const request = { views: ['working'] }
     const batchId = await begin(database, request)
     await withGateClosed(sql, 'working', async (open) => {
-      const ended = advanceToEnd(database, batchId, 1000)
+      const ended = advanceToEnd(database, batchId)
       await untilAtGate(sql, 'working')
       await forget(batchId)
       expect(await start(request)).toMatchObject({ batchId, status: 'running' })
