@@ -110,7 +110,7 @@ export const standardText: Record<string, string> = {
   '58000': 'system error',
   HV000: 'foreign data wrapper error',
   P0000: 'PL/pgSQL error',
-  P0001: 'a function that it calls raised an exception, whose text is not recorded: it may quote rows',
+  P0001: 'a function raised an exception',
   P0004: 'assert failure',
   XX000: 'internal error',
 }
