@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url'
 const folder = new URL('../src/run/envelope/', import.meta.url)
 
 /**
- * The text that is sent of `envelope.sql`: without comments, blank lines, indentation and spaces that separate nothing. No literal of it spans
+ * The text that is sent of `envelope.sql`: without comments, indentation, and lines and spaces that separate nothing. No literal of it spans
  * lines.
  */
 export const sentOf = (text: string): string =>
@@ -13,12 +13,13 @@ export const sentOf = (text: string): string =>
     .map((line) => line.replace(/(^|\s)--.*/, '').trim())
     .map((line) =>
       line.replace(
-        /('[^']*')|(,) | (:=|\|\||[-#]>>?) (?=[\w'(])/g,
-        (_, literal, comma, operator) => literal ?? comma ?? operator,
+        /('[^']*')(?: (?=[a-z]))?|(,) | (:=|\|\||[-#]>>?|[=<>]+) (?=[\w'(])| (?=\()|(?<=\)) /g,
+        (_, literal, comma, operator) => literal ?? comma ?? operator ?? '',
       ),
     )
     .filter((line) => line !== '')
     .join('\n')
+    .replaceAll(/([;,()])\n/g, '$1')
 
 /** The module that has this text, because a bundle and bare Node both read modules only. */
 export const moduleOf = (text: string): string =>

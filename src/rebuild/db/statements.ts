@@ -4,7 +4,7 @@ import { inTransaction, type Sql } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { readMissingRights, readWhoLacks } from '../../server/missing-rights.ts'
 import { readRolePath, takeRolePath, takeSafePath } from '../../server/role-path.ts'
-import { literal, type QualifiedName } from '../../sql/names.ts'
+import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
 import { takeLoginSettings, takeOwnSettings } from '../../sql/own-session.ts'
 import type { Sandbox, Statement } from '../../sql/plan.ts'
 import { safePath } from '../../sql/search-path.ts'
@@ -90,7 +90,7 @@ export async function executeStatements(
       inDefinition,
       error,
       sqlstateOf(error) === '42501' ? await readLacking(sql, current, acting, error) : null,
-      current.computesRows ? await readUnfound(sql, error) : null,
+      current.computesRows ? await readUnfound(sql, current, error) : null,
     )
   }
 }
@@ -204,13 +204,18 @@ const readLacking = async (
   )
 }
 
-async function readUnfound(sql: Sql, error: unknown): Promise<Unfound | null> {
+async function readUnfound(sql: Sql, { fills }: Statement, error: unknown): Promise<Unfound | null> {
   const sqlstate = sqlstateOf(error)
   if (sqlstate === undefined || !unfoundStates.includes(sqlstate)) return null
   const { message, where = '' } = error as Error & { where?: string }
   const [row] = await sql.unsafe<{ unfound: Unfound }[]>(
     `select unfound from (${unfoundQuery}) as found(unfound)`,
-    [sqlstate, message, where],
+    [
+      sqlstate,
+      message,
+      where,
+      fills === undefined ? null : quoteName({ schema: fills.view[0], name: fills.view[1] }),
+    ],
   )
   return row?.unfound ?? null
 }

@@ -83,6 +83,8 @@ declare
 
   -- The failure. "failure" is the class of one that we raise ourselves.
   failure text;
+  -- The event triggers that have refused it.
+  triggers text;
   why text; st text; msg text; det text; hnt text; ctx text; con text;
   raised boolean;
   quotes_rows boolean;
@@ -518,12 +520,13 @@ begin
                          when st = '23505' then statement #>> array['unique', con]
                          when st = '21000' and det <> '' then (select string_agg(value, ', ') from jsonb_each_text(statement -> 'unique')) end;
         finished := clock_timestamp();
+        -- The context has the function of an event trigger. The server writes its schema only if the path of that moment needs it.
+        triggers := case when failure is null and st not in ('57014', '55P03', '40P01') then (
+          select string_agg(quote_ident(t.evtname), ' or ' order by t.evtname) from pg_event_trigger t join pg_proc p on p.oid = t.evtfoid
+           where position(format(' %I() line ', p.proname) in replace(ctx, '.', ' ')) > 0) end;
         why := case
           when failure is not null then failure
-          -- The context has the function of an event trigger. The server writes its schema only if the path of that moment needs it.
-          when st not in ('57014', '55P03', '40P01') and exists (
-              select from pg_event_trigger t join pg_proc p on p.oid = t.evtfoid
-               where position(format(' %I() line ', p.proname) in replace(ctx, '.', ' ')) > 0) then 'EventTriggerFailed'
+          when triggers is not null then 'EventTriggerFailed'
           when raised or st = '2BP01' and (statement ->> 'kind' = 'userCode' or statement ? 'rolePath') then 'ViewSqlFailed'
           -- Whatever depended on the view at planning follows the exchange. What does not was made in the last moment.
           when st = '2BP01' and statement ->> 'phase' = 'cut-over' and work ->> 'basis' is not null then 'CatalogChanged'
@@ -570,11 +573,13 @@ begin
           begin
             -- What else the catalog says: missing rights, what was not found, who holds the lock.
             begin
-              if st in ('42501', '55000', '0A000') and not raised and statement ? 'obstacles' then
+              if quotes_rows and not raised and failures::jsonb -> 'unfoundStates' ? st then
+                execute failures::jsonb ->> 'unfound' into unfound using st, msg, ctx,
+                  case when statement ? 'fills' then format('%I.%I', statement #>> '{fills,view,0}', statement #>> '{fills,view,1}') else the_view end;
+              end if;
+              if unfound is null and st in ('42501', '55000', '0A000') and not raised and statement ? 'obstacles' then
                 execute case jsonb_typeof(statement -> 'obstacles') when 'string' then statement ->> 'obstacles' else failures::jsonb ->> 'hints' end
                   into obstacles using statement #>> '{obstacles,schema}', statement #>> '{obstacles,name}', statement #>> '{obstacles,to}';
-              elsif quotes_rows and not raised and failures::jsonb -> 'unfoundStates' ? st then
-                execute failures::jsonb ->> 'unfound' into unfound using st, msg, ctx;
               elsif why = 'LockTimeout' and failure is null then
                 execute format('select coalesce((%s), $1)', work #>> '{cutOver,holders}') into holders using holders;
               end if;
@@ -626,7 +631,7 @@ begin
                        when why = 'LockTimeout' and failure is null then coalesce(holders ->> 'advice', 'By now nobody holds a lock on the view, or on what it reads, that is in the way: try again.')
                        when statement ? 'carries' then 'The failed statement carries over ' || (statement ->> 'carries') || '.'
                        when not quotes_rows then nullif(hnt, '') end,
-                     'context', (
+                     'context', nullif(concat_ws(E'\n', 'event trigger ' || triggers, (
                        -- Function and line only: the rest of the context may hold whole statements, and so rows.
                        select string_agg(f.name || ' line ' || c.place[2], E'\n' order by c.at)
                          from regexp_matches(ctx, '^PL/pgSQL \S+ (.*?\)) \S+ (\d+) ', 'gn') with ordinality as c(place, at)
@@ -634,7 +639,7 @@ begin
                                  from pg_proc p join pg_language l on l.oid = p.prolang
                                 -- The envelope of a batch's connection is a function, too.
                                 where l.lanname = 'plpgsql' and p.pronamespace <> pg_my_temp_schema()) f
-                           on c.place[1] in (f.name, f.bare)))) where value is not null)
+                           on c.place[1] in (f.name, f.bare))), ''))) where value is not null)
               from (select failures::jsonb -> 'texts' as texts) standard
              where (r.id = run or r.group_run_id = run) and r.backend_pid = pg_backend_pid() and r.backend_start = me_since
                and r.status in ('running');

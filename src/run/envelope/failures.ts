@@ -7,8 +7,12 @@ import { type Plan, purposesOf } from '../../sql/plan.ts'
 /** The session's setting with what the envelope has to know of failures. */
 export const failuresSetting = 'viewkeeper.failures'
 
-/** A query on one line: no literal of it spans lines. Its comments have to go, too. */
-const short = (query: string): string => query.replaceAll(/\s*--.*/g, '').replaceAll(/\n\s*/g, ' ')
+/** A query on one line, without its comments and spaces that say nothing: no literal of it spans lines. */
+const short = (query: string): string =>
+  query
+    .replaceAll(/\s*--.*/g, '')
+    .replaceAll(/\n\s*/g, ' ')
+    .replaceAll(/('(?:[^']|'')*')(?: (?=[a-z]))?|\s*([=,()<>|]+)\s*/g, (_, text, sign) => text ?? sign)
 
 const ofEveryRun = {
   /** The class of a failure by its SQLSTATE, or by the first two characters of that. */

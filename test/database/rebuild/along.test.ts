@@ -304,9 +304,13 @@ describe('while groups are formed', () => {
     expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'failed' })
     await leaveAlone()
     const [base] = await sql`
-      select error ->> 'class' as class, error ->> 'message' as message
+      select error ->> 'class' as class, error ->> 'message' as message, error ->> 'context' as context
         from viewkeeper.runs where schema_name = 'refused' and view_name = 'base' and batch_id = ${batchId}`
-    expect(base).toMatchObject({ class: 'EventTriggerFailed', message: 'no schemas today' })
+    expect(base).toMatchObject({
+      class: 'EventTriggerFailed',
+      message: 'no schemas today',
+      context: expect.stringMatching(/^event trigger meddle\n.* line \d+$/),
+    })
   })
 })
 

@@ -66,7 +66,7 @@ test('the context of functions that call themselves many times is cut, too', asy
   const [run] = await sql<{ error: RunError }[]>`select error from viewkeeper.runs order by id desc limit 1`
   expect(run?.error.message).toBe('deep')
   expect(run?.error.context).toMatch(
-    /^public\.calls_itself\(integer\) line 2\n[\s\S]{1900,2000}\.\.\. \(cut: \d+ characters\)$/,
+    /^event trigger deep\npublic\.calls_itself\(integer\) line 2\n[\s\S]{1900,2000}\.\.\. \(cut: \d+ characters\)$/,
   )
 })
 

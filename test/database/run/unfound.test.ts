@@ -79,3 +79,46 @@ describe('a function whose text names something without its schema: the name, th
     expect((await refresh('asks_row')).detail).toBe('undefined table (42P01). ')
   })
 })
+
+describe('what no function is to blame for, or no name: what to change is told', () => {
+  beforeAll(async () => {
+    await sql.unsafe(`
+      create schema texts; create schema moved; create extension unaccent;
+      create table texts.docs as select 1 as id, to_tsvector('simple', 'secret') as words;
+      create function texts.plain(text) returns text language sql immutable as 'select public.unaccent($1)';
+      create function texts.temporary() returns integer language plpgsql as 'begin create temp table t (n int); drop table t; return 1; end'`)
+  })
+
+  test.each<[view: string, query: string, told: RegExp]>([
+    [
+      'counts',
+      `select word from ts_stat('select words from docs')`,
+      /^undefined table docs in a text of the query \(42P01\)\. A refresh looks .* only\. Write texts\.docs in the text\.$/,
+    ],
+    [
+      'tenant',
+      `select id, current_setting('app.tenant') as t from texts.docs`,
+      /^undefined object \(setting app\.tenant\) in a text of the query \(42704\)\. Set it for all sessions: alter database \w+ set app\.tenant = .* current_setting\('app\.tenant', true\)\.$/,
+    ],
+    [
+      'moved',
+      `select texts.plain('x') as p`,
+      /^undefined function unaccent in function texts\.plain\(text\) \(42883\)\. It is in schema moved with extension unaccent: write moved\.unaccent\.$/,
+    ],
+    [
+      'temporary',
+      'select texts.temporary() as t',
+      /^insufficient privilege to create a temporary table in function texts\.temporary\(\) \(42501\)\. No function may, while a materialized view is filled\.$/,
+    ],
+  ])('%s', async (view, query, told) => {
+    await sql.unsafe(`create materialized view texts.${view} as ${query} with no data`)
+    if (view === 'moved') await sql`alter extension unaccent set schema moved`
+    expect((await refresh(`texts.${view}`)).detail).toMatch(told)
+    expect((await refresh(`texts.${view}`, 'swap')).detail).toMatch(told)
+  })
+
+  test('but not of a setting whose name comes from a row', async () => {
+    await sql`create materialized view texts.by_row as select current_setting('a.' || id) as s from texts.docs with no data`
+    expect((await refresh('texts.by_row')).detail).toBe('undefined object (42704). ')
+  })
+})

@@ -1,0 +1,51 @@
+import { expect, onTestFinished, test } from 'vitest'
+import { defaults } from '../../../src/config/options.ts'
+import { makeAdvancer } from '../../../src/keeper/advancer.ts'
+import { keepFresh } from '../../../src/keeper/keep-fresh.ts'
+import { termsOf } from '../../../src/keeper/terms.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { define } from '../../support/views/batches.ts'
+import { until } from '../../support/waiting/until.ts'
+
+const { sql, database, url } = useDatabase()
+
+test.each([
+  ['German', '* * * * *'],
+  ['SQL, DMY', '*/1 * * * *'],
+])(
+  'schedules run, and the monitor looks, in a database that writes dates as %s does',
+  async (style, schedule) => {
+    const view = `public.${style.slice(0, 3).toLowerCase()}`
+    await sql.unsafe(`
+    alter database ${new URL(url).pathname.slice(1)} set datestyle = '${style}';
+    create materialized view ${view} as select 1 as id with no data`)
+    await define(sql, view, { sql: 'select 1 as id', schedule, time_zone: 'UTC' })
+    // Nobody has led for some minutes, so a turn is due at once.
+    await sql`
+    insert into viewkeeper.switches (key, value) values ('looked', jsonb_build_object('at', clock_timestamp() - interval '5 minutes'))
+    on conflict (key) do update set value = excluded.value`
+    const stop = new AbortController()
+    const errors: unknown[] = []
+    const logger = { info: () => {}, warn: () => {}, error: (...said: unknown[]) => errors.push(said) }
+    const terms = termsOf({ ...defaults, schedules: { nightly: false } })
+    const advancer = makeAdvancer(database, { logger, signal: stop.signal })
+    let looks = 0
+    const done = keepFresh(
+      { database, terms, logger, advancer, programs: null, told: false, onLook: () => looks++ },
+      { ask: (query) => database.withConnection(query), signal: stop.signal },
+    )
+    onTestFinished(async () => {
+      stop.abort()
+      await done
+    })
+    const run = await until('the schedule has refreshed the view', async () => {
+      const [ended] = await sql`
+      select r.status, b.trigger from viewkeeper.runs r join viewkeeper.batches b on b.id = r.batch_id
+       where format('%I.%I', r.schema_name, r.view_name) = ${view} and r.finished_at is not null`
+      return ended
+    })
+    expect(run).toEqual({ status: 'success', trigger: 'schedule' })
+    await until('the monitor has looked', async () => looks)
+    expect(errors).toEqual([])
+  },
+)
