@@ -80,8 +80,8 @@ test('a batch whose advancing process is killed (-9) again and again refreshes e
     for (let alive = true; alive && goesOn(); ) {
       const advancer = await next
       next = readyAdvancer(url, batchId) // meanwhile
-      // On a slow machine a process needs longer until a run is running.
-      alive = await advancer.advanceAndKill(Math.random() * (leftRunning > 2 ? 350 : 1500))
+      // Until runs were running at a kill, each next one may come later: nobody knows how long a process needs until then.
+      alive = await advancer.advanceAndKill(Math.random() * (leftRunning > 2 ? 350 : 1500 + 500 * killed))
       if (alive) killed++
       const running =
         await sql`select from viewkeeper.runs where batch_id = ${batchId} and status = 'running'`
