@@ -51,6 +51,9 @@ function deploySteps(facts: Facts, execute: string, commands?: string[]): string
       `  ${execute} viewkeeper adopt --all -m 'What is there'   # your views`,
       `  ${execute} viewkeeper notify --test                    # once somebody is told`,
       `  ${execute} viewkeeper serve                            # schedules, monitor, API and page`,
+      ...(facts.shapes
+        ? ['', `what to fill in, and how it is started: node_modules/viewkeeper/docs/serve-shapes.md`]
+        : []),
     ]
   if (app === 'javascript')
     return ['to deploy, write this into a stack of your CDK app:', '', ...indented(construct(facts.folders))]
