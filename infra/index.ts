@@ -1,7 +1,7 @@
 /** What `viewkeeper/cdk` exports: Viewkeeper in a CDK app of one's own. */
 
 export { type FunctionName, functionNames } from '../src/api/functions.ts'
-export { type PolicyName, policyNames } from '../src/api/routes.ts'
+export { type PolicyName, policyNames } from '../src/api/route.ts'
 export type { ScheduledView, ViewTimes } from '../src/catalog/plan/scheduled.ts'
 export type {
   CommonOptions,

@@ -1,4 +1,4 @@
-import { matchRoute } from '../../src/api/match.ts'
+import { routeAt } from '../../src/api/routes.ts'
 import { Problem, type ProblemCode, problemCodes } from '../../src/problem.ts'
 import type { Api } from './api.ts'
 import { ApiUnavailable } from './unavailable.ts'
@@ -66,7 +66,7 @@ function notAllowed(message: string, said: string, { method, path, api }: Asked)
       'NoCredentials',
       `The AWS credentials have expired, or the clock of this machine is wrong.${said} ${howToSignIn()}`,
     )
-  const route = matchRoute(method, path.split('?')[0] as string)?.route
+  const route = routeAt(method, path.split('?')[0] as string)
   const policy =
     route && api.environment !== null
       ? ` The managed policy viewkeeper-${api.environment}-${route.policy} allows it: have it attached to your user or role.`

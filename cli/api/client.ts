@@ -173,7 +173,7 @@ async function knownBodyOf<Body>(response: Response, asked: Asked): Promise<Body
   const theirs = response.headers.get(versionHeader)
   if (theirs === version) return body
   const { completed } = await import('./other-version.ts')
-  return completed(body, theirs, asked) as Body
+  return (await completed(body, theirs, asked)) as Body
 }
 
 async function bodyOf<Body>(response: Response, { url }: Pick<Api, 'url'>): Promise<Body> {

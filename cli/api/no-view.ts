@@ -1,4 +1,4 @@
-import type { View } from '../../src/api/schemas/answers.ts'
+import type { View } from '../../src/api/answers.ts'
 import { didYouMean } from '../../src/catalog/plan/did-you-mean.ts'
 import { Problem } from '../../src/problem.ts'
 import { isGlob } from '../../src/sql/glob.ts'

@@ -1,19 +1,20 @@
 import type * as z from 'zod'
-import { matchRoute } from '../../src/api/match.ts'
-import { descriptions } from '../../src/api/openapi.ts'
-import { type RouteName, routes } from '../../src/api/routes.ts'
+import { routeAt } from '../../src/api/routes.ts'
 import type { Asked } from './answers.ts'
 
 /**
  * An answer of another version of Viewkeeper, with what it does not say as unknown: null, no text, no element, false. What was missing is
  * said on standard error, in one line when the process ends.
  */
-export function completed(body: unknown, version: string | null, { method, path, api }: Asked): unknown {
-  const route = matchRoute(method, path.split('?')[0] as string)?.route
-  const name = (Object.keys(routes) as RouteName[]).find((each) => routes[each] === route)
-  if (name === undefined || name === 'getOpenapi') return body
+export async function completed(
+  body: unknown,
+  version: string | null,
+  { method, path, api }: Asked,
+): Promise<unknown> {
+  const route = routeAt(method, path.split('?')[0] as string)
+  if (route === undefined) return body
   const absent = new Set<string>()
-  const whole = complete(descriptions[name].answers[200]?.schema as z.ZodType, body, absent)
+  const whole = complete((await route.gives()) as z.ZodType, body, absent)
   if (absent.size > 0) tell(api.name, version, absent)
   return whole
 }

@@ -1,4 +1,3 @@
-import { decode } from '../../src/api/match.ts'
 import { Problem } from '../../src/problem.ts'
 import { parseName } from '../../src/sql/names.ts'
 import type { Api } from './api.ts'
@@ -28,6 +27,15 @@ export function plainPaths(api: Pick<Api, 'send'>): (path: string) => Promise<st
       ids.set(name, known)
     }
     return [[root, collection, known.id, ...rest].join('/'), ...query].join('?')
+  }
+}
+
+/** Decodes percent-encoded text. A text with a stray `%` stays as it is. */
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text
   }
 }
 

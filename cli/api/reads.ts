@@ -1,11 +1,4 @@
-import type {
-  BatchDetails,
-  MetricsList,
-  Run,
-  View,
-  ViewDetails,
-  ViewList,
-} from '../../src/api/schemas/answers.ts'
+import type { BatchDetails, MetricsList, Run, View, ViewDetails, ViewList } from '../../src/api/answers.ts'
 import { reached } from '../../src/sql/walks.ts'
 import type { Api } from './api.ts'
 import { ask } from './ask.ts'

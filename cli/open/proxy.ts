@@ -6,7 +6,7 @@ import { readBody } from '../../page/serve/body.ts'
 import { isCodePath, type PageFiles } from '../../page/serve/files.ts'
 import { refusalOf } from '../../page/serve/guard.ts'
 import { asksForPage, servePage } from '../../page/serve/serve.ts'
-import { matchRoute } from '../../src/api/match.ts'
+import { routeAt } from '../../src/api/routes.ts'
 import { Problem, statusOf, titleOf } from '../../src/problem.ts'
 import { isOfGateway, problemOf } from '../api/answers.ts'
 import type { Api } from '../api/api.ts'
@@ -95,7 +95,7 @@ async function handle(request: IncomingMessage, response: ServerResponse, servin
     return answerProblem(response, notAllowed(method, path, taken))
   }
   if (asksForPage(request)) return void servePage(request, response, await serving.page())
-  if (matchRoute(method, path) === undefined) return answerProblem(response, noRoute(method, path))
+  if (routeAt(method, path) === undefined) return answerProblem(response, noRoute(method, path))
   const body = await readBody(request)
   if (body === undefined) return answerProblem(response, tooLarge)
   await passOn({ method, path: target, headers: headersOf(request), body }, response, serving)
@@ -167,7 +167,7 @@ function ownProblemOf(error: unknown): OwnProblem {
 
 /** What the proxy takes at a path. */
 const methodsOf = (path: string): string[] =>
-  ['GET', 'POST'].filter((method) => asksForPage({ method, url: path }) || matchRoute(method, path))
+  ['GET', 'POST'].filter((method) => asksForPage({ method, url: path }) || routeAt(method, path))
 
 const notAllowed = (method: string, path: string, taken: string[]): OwnProblem => ({
   status: 405,

@@ -1,4 +1,4 @@
-import type { BatchDetails, BatchView } from '../../src/api/schemas/answers.ts'
+import type { BatchDetails, BatchView } from '../../src/api/answers.ts'
 import { batchViewOrder } from '../../src/batch/plan/view-order.ts'
 import { askedFor, lockOf } from '../../src/resources/batches.ts'
 import { type Fact, viewsCell } from '../../src/resources/cell.ts'

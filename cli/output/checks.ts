@@ -1,4 +1,4 @@
-import type { CheckedView } from '../../src/api/schemas/answers.ts'
+import type { CheckedView } from '../../src/api/answers.ts'
 import { docsOf } from '../../src/sql/runbook.ts'
 import { count, duration, whole } from '../../src/sql/words.ts'
 import { short } from './names.ts'

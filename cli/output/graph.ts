@@ -1,4 +1,4 @@
-import type { View } from '../../src/api/schemas/answers.ts'
+import type { View } from '../../src/api/answers.ts'
 import { oldText, retryText, wordsOfState } from '../../src/catalog/plan/state.ts'
 import { short } from './names.ts'
 import type { Output } from './terminal.ts'

@@ -1,4 +1,4 @@
-import type { Plan } from '../../src/api/schemas/answers.ts'
+import type { Plan } from '../../src/api/answers.ts'
 import { timeOfDay } from '../../src/catalog/plan/scheduled.ts'
 import { count, duration, moment } from '../../src/sql/words.ts'
 import { short } from './names.ts'

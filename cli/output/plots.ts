@@ -1,4 +1,4 @@
-import type { Run } from '../../src/api/schemas/answers.ts'
+import type { Run } from '../../src/api/answers.ts'
 import { ago, count, duration, whole } from '../../src/sql/words.ts'
 
 const blocks = '▁▂▃▄▅▆▇█'

@@ -1,4 +1,4 @@
-import type { Run } from '../../src/api/schemas/answers.ts'
+import type { Run } from '../../src/api/answers.ts'
 import { titleOf } from '../../src/problem.ts'
 import type { Fact } from '../../src/resources/cell.ts'
 import { rowsText, runFacts, timeText } from '../../src/resources/run-facts.ts'

@@ -1,4 +1,4 @@
-import type { Run, View, ViewDetails } from '../../src/api/schemas/answers.ts'
+import type { Run, View, ViewDetails } from '../../src/api/answers.ts'
 import { type AnyState, filters, oldText, states } from '../../src/catalog/plan/state.ts'
 import { viewsCell, without } from '../../src/resources/cell.ts'
 import { runColumns } from '../../src/resources/runs.ts'

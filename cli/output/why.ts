@@ -1,4 +1,4 @@
-import type { Why } from '../../src/api/schemas/answers.ts'
+import type { Why } from '../../src/api/answers.ts'
 import { ago, ahead, moment } from '../../src/sql/words.ts'
 import { heldBack } from '../../src/watch/diagnosis/held-back.ts'
 import { short } from './names.ts'

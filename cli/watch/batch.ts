@@ -1,4 +1,4 @@
-import type { BatchDetails, BatchView, Run } from '../../src/api/schemas/answers.ts'
+import type { BatchDetails, BatchView, Run } from '../../src/api/answers.ts'
 import { command } from '../../src/sql/commands.ts'
 import { names } from '../../src/sql/words.ts'
 import type { Api } from '../api/api.ts'

@@ -1,4 +1,4 @@
-import type { Run } from '../../src/api/schemas/answers.ts'
+import type { Run } from '../../src/api/answers.ts'
 import { isEnded } from '../../src/catalog/plan/run.ts'
 import { command } from '../../src/sql/commands.ts'
 import { elapsed } from '../../src/sql/words.ts'

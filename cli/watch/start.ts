@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Run } from '../../src/api/schemas/answers.ts'
+import type { Run } from '../../src/api/answers.ts'
 import type { Operation } from '../../src/catalog/plan/run.ts'
 import { Problem } from '../../src/problem.ts'
 import { command } from '../../src/sql/commands.ts'

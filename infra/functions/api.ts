@@ -13,7 +13,8 @@ import type { IMetric, MetricOptions } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Construct } from 'constructs'
-import { type HttpFunctionName, routes } from '../../src/api/routes.ts'
+import type { HttpFunctionName } from '../../src/api/functions.ts'
+import { routes } from '../../src/api/routes.ts'
 
 export interface ApiProps {
   environmentName: string

@@ -1,7 +1,8 @@
 import { ArnFormat, Stack } from 'aws-cdk-lib'
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { Construct } from 'constructs'
-import { includes, type PolicyName, routes } from '../../src/api/routes.ts'
+import { includes, type PolicyName } from '../../src/api/route.ts'
+import { routes } from '../../src/api/routes.ts'
 import { type Address, parameterName } from '../../src/sql/parameter.ts'
 import { alarmNames, databaseAlarmNames } from '../../src/watch/plan/alarms.ts'
 

@@ -1,7 +1,7 @@
 import { Stack, Validations } from 'aws-cdk-lib'
 import { ManagedPolicy, PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import { Construct } from 'constructs'
-import { type PolicyName, policyNames } from '../../src/api/routes.ts'
+import { type PolicyName, policyNames } from '../../src/api/route.ts'
 import { allowedBy, type Granted } from './granted.ts'
 
 export interface PoliciesProps {

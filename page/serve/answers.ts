@@ -17,14 +17,23 @@ export interface OwnProblem {
   detail: string
 }
 
-/** Answers with a problem of the server on loopback itself, in the format of the API (RFC 9457). */
-export function answerProblem(
-  response: ServerResponse,
-  { status, code, title, detail, ...more }: OwnProblem,
-) {
-  response.writeHead(status, { 'content-type': 'application/problem+json', 'cache-control': 'no-store' })
-  const problem = { type: `urn:viewkeeper:problem:${code}`, title, status, detail, code, ...more }
-  response.end(`${JSON.stringify(problem, null, 2)}\n`)
+/** A problem of the server on loopback itself, in the format of the API (RFC 9457). */
+export const bodyOfProblem = ({ status, code, title, detail, ...more }: OwnProblem) => ({
+  type: `urn:viewkeeper:problem:${code}`,
+  title,
+  status,
+  detail,
+  code,
+  ...more,
+})
+
+/** Answers with such a problem. */
+export function answerProblem(response: ServerResponse, problem: OwnProblem) {
+  response.writeHead(problem.status, {
+    'content-type': 'application/problem+json',
+    'cache-control': 'no-store',
+  })
+  response.end(`${JSON.stringify(bodyOfProblem(problem), null, 2)}\n`)
 }
 
 /** A request that is refused because of where it comes from. */

@@ -1,4 +1,4 @@
-import type { HttpFunctionName } from '../../src/api/routes.ts'
+import type { HttpFunctionName } from '../../src/api/functions.ts'
 import { makeTurns, type Turns } from '../../src/keeper/turns.ts'
 import { Problem } from '../../src/problem.ts'
 
@@ -22,26 +22,20 @@ const operation = share(0.5, 2)
 /** For calls that are soon over: reads and cancels must not wait for long runs. */
 const brief = share(0.1, 1)
 
-/** The functions that run here: `batch` only records batches. */
-export type Served = HttpFunctionName | 'batch'
-
-/** `start-batch` has no share, because it opens no connection: it calls `batch`. */
-const shares: Record<Served, Turns | null> = {
+const shares: Record<HttpFunctionName, Turns> = {
   create: operation,
   refresh: operation,
   drop: operation,
-  batch: brief,
-  'start-batch': null,
+  'start-batch': brief,
   api: brief,
 }
 
 /**
- * Calls a function as soon as its connections are free. If they are not free within some seconds, refuses the call with
+ * Does what a function does in Lambda, as soon as its connections are free. If they are not free within some seconds, refuses the call with
  * TooManyConnections.
  */
-export async function withConnections<T>(name: Served, call: () => Promise<T>): Promise<T> {
+export async function withConnections<T>(name: HttpFunctionName, call: () => Promise<T>): Promise<T> {
   const own = shares[name]
-  if (own === null) return call()
   if (!(await own.take(longestWaitMs))) {
     throw new Problem(
       'TooManyConnections',

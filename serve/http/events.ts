@@ -1,7 +1,7 @@
-import { localEnvironment } from '../../src/api/lambda/configuration.ts'
 import { announce } from '../../src/events/announce.ts'
 import { eventsWait } from '../../src/events/db/outbox.ts'
 import { handOut } from '../../src/events/hand-out.ts'
+import { localEnvironment } from '../../src/keeper/terms.ts'
 import type { Database } from '../../src/server/connect.ts'
 import { follow } from '../news/follow.ts'
 import { type Listeners, makeListeners } from './listeners.ts'

@@ -2,37 +2,30 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { answerProblem, forbidden, protect, tooLarge } from '../../page/serve/answers.ts'
-import { readBody } from '../../page/serve/body.ts'
+import { answerProblem, forbidden, protect } from '../../page/serve/answers.ts'
 import type { PageFiles } from '../../page/serve/files.ts'
 import { isFromHere, refusalOf } from '../../page/serve/guard.ts'
 import { pageFor } from '../../page/serve/page.ts'
 import { asksForPage, servePage } from '../../page/serve/serve.ts'
-import { problemAnswer } from '../../src/api/http.ts'
-import { matchRoute } from '../../src/api/match.ts'
-import { type HttpFunctionName, routes } from '../../src/api/routes.ts'
-import { Problem } from '../../src/problem.ts'
+import type { Served } from '../../src/api/route.ts'
 import type { CommandTarget } from '../../src/sql/commands.ts'
+import type { ProcessLogger } from '../process/logs.ts'
 import { LocalProblem } from '../process/problem.ts'
 import type { Doorkeeper } from '../tokens/doorkeeper.ts'
-import { answer } from './answer.ts'
-import { splitTarget, toEvent } from './event.ts'
 import type { LocalEvents } from './events.ts'
-import { type Handler, invoke } from './invoke.ts'
-import { answerHealth, answerMetrics, asksForText, type Watched } from './watched.ts'
-
-/** The longest wait of API Gateway for a function. */
-const timeoutSeconds = 30
-
-type LoadFunction = (name: HttpFunctionName) => Promise<Handler>
+import { answerRoutes } from './routes.ts'
+import { answerHealth, answerMetrics, type Watched } from './watched.ts'
 
 interface GatewayOptions {
   /** Default: 127.0.0.1. */
   host?: string
   port: number
-  functions: LoadFunction
+  /** Default: all. */
+  routes?: object
+  /** What the routes work with. */
+  served: Served & { logger: ProcessLogger }
   /** The name of the environment. Default: it has none. */
-  environment?: string | undefined
+  environment?: string | null | undefined
   /** What `GET /events` streams. Default: nothing, there is no such route. */
   events?: LocalEvents | undefined
   /** What is told of the process. Default: nothing, there are no such routes. */
@@ -61,12 +54,11 @@ const mostOpen = 400
 const keepAliveMs = 125_000
 
 /**
- * Serves the page at `/`, events at `/events`, and the routes of `src/api/routes.ts`. Calls the functions'
- * handlers as API Gateway's HTTP API and Lambda do. Without a doorkeeper, on loopback, requests need no token: only this machine
+ * Serves the page at `/`, events at `/events`, and the routes of `src/api/routes.ts`. Without a doorkeeper, on loopback, requests need no token: only this machine
  * can connect, and `Host` and `Origin` are checked.
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { functions, environment, events, typed, host = '127.0.0.1', drainMs = 0, lingerMs = 0 } = options
+  const { served, environment, events, typed, host = '127.0.0.1', drainMs = 0, lingerMs = 0 } = options
   let open = 0
   let port = 0
   let isProbed = false
@@ -78,6 +70,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       return isClosing ? ('FunctionUnavailable' as const) : options.watched!.whyNotReady()
     },
   }
+  const doorkeeperOf = (request: IncomingMessage) =>
+    options.trustsMachine && isFromHere(request, port) ? undefined : options.doorkeeper
+  const answer = answerRoutes({ routes: options.routes, served, doorkeeperOf, hint: events?.hint })
   const server = createServer((request, response) => {
     open++
     response.on('close', () => open--)
@@ -85,20 +80,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     if (request.method === 'HEAD') request.method = 'GET'
     if (isClosing) response.setHeader('connection', 'close')
     if (open > mostOpen) return refuseMore(response)
-    const doorkeeper = options.trustsMachine && isFromHere(request, port) ? undefined : options.doorkeeper
-    handle(request, response, { port, functions, events, watched, doorkeeper, page: () => page() }).catch(
+    const doorkeeper = doorkeeperOf(request)
+    handle(request, response, { port, events, watched, doorkeeper, page: () => page(), answer }).catch(
       (error) => {
-        if (response.destroyed) return // the client has left, or npm start is stopping
-        if (error instanceof Problem) return answer(response, problemAnswer(error))
-        console.error(error)
-        if (response.headersSent) response.destroy()
-        else
-          answerProblem(response, {
-            status: 500,
-            code: 'InternalError',
-            title: 'Something went wrong',
-            detail: 'The function failed; its error is in the terminal.',
-          })
+        if (response.destroyed) return // the client has left, or the process is stopping
+        served.logger.error('a request could not be answered', { problem: String(error) })
+        if (response.headersSent) return void response.destroy()
+        answerProblem(response, {
+          status: 500,
+          code: 'InternalError',
+          title: 'Something went wrong',
+          detail: 'The request could not be answered; the log of the process says why.',
+        })
       },
     )
   })
@@ -145,70 +138,36 @@ function refuseMore(response: ServerResponse): void {
   })
 }
 
-interface Served extends Pick<GatewayOptions, 'functions' | 'events' | 'watched' | 'doorkeeper'> {
+interface Handling extends Pick<GatewayOptions, 'events' | 'watched' | 'doorkeeper'> {
   port: number
   page: () => Promise<PageFiles>
+  answer: ReturnType<typeof answerRoutes>
 }
 
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
-  { port, functions, events, watched, doorkeeper, page }: Served,
+  { port, events, watched, doorkeeper, page, answer }: Handling,
 ): Promise<void> {
   const refusal = refusalOf(request, doorkeeper ? null : port)
   protect(response)
   if (refusal) return answerProblem(response, forbidden(refusal))
   if (asksForPage(request)) return void servePage(request, response, await page())
-  const { path } = splitTarget(request.url!)
-  if (watched && request.method === 'GET' && (await answerHealth(path, response, watched))) return
+  const path = request.url!.split('?')[0] as string
+  // The address of another server, as a proxy is asked for it.
+  if (!path.startsWith('/'))
+    return answerProblem(response, {
+      status: 404,
+      code: 'UnknownRoute',
+      title: 'No such route',
+      detail: `There is no ${path}.`,
+    })
+  if (watched && request.method === 'GET') {
+    if (await answerHealth(path, response, watched)) return
+    if (path === '/metrics') return answerMetrics(request, response, watched, doorkeeper)
+  }
   if (events && request.method === 'GET' && path === '/events') return events.add(request, response)
-  const match = matchRoute(request.method!, path)
-  if (!match) {
-    const detail = `There is no ${request.method} ${path}. GET /openapi.json lists the routes.`
-    return answerProblem(response, { status: 404, code: 'UnknownRoute', title: 'No such route', detail })
-  }
-  const isScrape = match.route === routes.getMetrics && asksForText(request)
-  const caller = await doorkeeper?.authorize(
-    request.headersDistinct.authorization,
-    match.route.policy,
-    request.socket.remoteAddress ?? '',
-    // Without the database there are no numbers of views to keep from anybody; that it is away has to be told.
-    isScrape,
-  )
-  if (watched && isScrape) return answerMetrics(response, watched)
-  const body = await readBody(request)
-  if (!body) return answerProblem(response, tooLarge)
-  const { function: name } = match.route
-  const event = toEvent(request, body, match, caller && `token:${caller.name}`)
-  const handler = await functions(name)
-  const work = withDeadline(invoke(name, handler, event))
-  const result = await (request.method === 'GET' || !events ? work : whileHinting(work, events.hint))
-  if (result !== late) return answer(response, result)
-  const detail = `Function ${name} took more than ${timeoutSeconds} s.`
-  answerProblem(response, { status: 503, code: 'GatewayTimeout', title: 'No answer in time', detail })
-}
-
-/** What a request changes is there at the end, but a run that the request waits for begins soon. */
-const soonMs = 300
-
-async function whileHinting<T>(work: Promise<T>, hint: () => void): Promise<T> {
-  const timer = setTimeout(hint, soonMs)
-  try {
-    return await work
-  } finally {
-    clearTimeout(timer)
-    hint()
-  }
-}
-
-const late = Symbol()
-
-async function withDeadline(work: Promise<unknown>): Promise<unknown> {
-  let timer: NodeJS.Timeout | undefined
-  const deadline = new Promise((resolve) => {
-    timer = setTimeout(resolve, timeoutSeconds * 1000, late)
-  })
-  return Promise.race([work, deadline]).finally(() => clearTimeout(timer))
+  return answer(request, response)
 }
 
 function whyNot({ code, message }: NodeJS.ErrnoException, port: number): string {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { answerProblem } from '../../page/serve/answers.ts'
-import { localEnvironment } from '../../src/api/lambda/configuration.ts'
 import { detailOf, type WaitingEvent } from '../../src/events/plan/in-order.ts'
+import { localEnvironment } from '../../src/keeper/terms.ts'
 
 /** So many of the last events are kept for listeners that come again. */
 const mostKept = 1000

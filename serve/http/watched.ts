@@ -1,6 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { answerProblem } from '../../page/serve/answers.ts'
-import { type ProblemCode, titleOf } from '../../src/problem.ts'
+import { problemAnswer } from '../../src/api/http.ts'
+import { Problem, type ProblemCode, titleOf } from '../../src/problem.ts'
+import type { Doorkeeper } from '../tokens/doorkeeper.ts'
+import { indented } from './routes.ts'
 
 /** What a process tells of itself and of its database, beside the API. */
 export interface Watched {
@@ -24,14 +27,21 @@ export async function answerHealth(
   return true
 }
 
-/** Whether the numbers of `GET /metrics` are asked for in the form of Prometheus. */
-export const asksForText = ({ headers }: Pick<IncomingMessage, 'headers'>): boolean =>
-  /text\/plain|openmetrics-text/i.test(headers.accept ?? '')
-
 /** Answers with the metrics of the process, for Prometheus. */
-export async function answerMetrics(response: ServerResponse, { metrics }: Watched): Promise<void> {
+export async function answerMetrics(
+  { headersDistinct, socket }: IncomingMessage,
+  response: ServerResponse,
+  { metrics }: Watched,
+  doorkeeper: Doorkeeper | undefined,
+): Promise<void> {
+  try {
+    // Without the database there are no numbers of views to keep from anybody; that it is away has to be told.
+    await doorkeeper?.authorize(headersDistinct.authorization, 'read', socket.remoteAddress ?? '', true)
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error
+    const { statusCode, headers, body } = problemAnswer(error)
+    return void response.writeHead(statusCode, headers).end(indented(body))
+  }
   const { contentType, body } = await metrics()
-  response
-    .writeHead(200, { 'content-type': contentType, 'cache-control': 'no-store', vary: 'accept' })
-    .end(body)
+  response.writeHead(200, { 'content-type': contentType, 'cache-control': 'no-store' }).end(body)
 }

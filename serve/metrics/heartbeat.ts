@@ -1,4 +1,4 @@
-import { logger } from '../../src/api/lambda/logger.ts'
+import type { Logger } from '../../src/watch/log.ts'
 
 const longestMs = 10_000
 
@@ -6,7 +6,7 @@ const longestMs = 10_000
  * Asks an address after a look of the monitor, for a service that tells somebody when it is asked no more. The address is a
  * secret: whoever knows it can keep the service quiet.
  */
-export async function beat(url: string | undefined): Promise<void> {
+export async function beat(url: string | undefined, logger: Logger): Promise<void> {
   if (url === undefined) return
   try {
     const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(longestMs) })

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { logger } from '../../src/api/lambda/logger.ts'
 import type { Schedules } from '../../src/batch/schedules.ts'
 import { announce } from '../../src/events/announce.ts'
 import { eventsWait } from '../../src/events/db/outbox.ts'
@@ -9,6 +8,7 @@ import type { Database, Sql } from '../../src/server/connect.ts'
 import { utc } from '../../src/sql/words.ts'
 import { readFailingChannels } from '../../src/watch/db/channels.ts'
 import { readClock } from '../../src/watch/db/notice-facts.ts'
+import type { Logger } from '../../src/watch/log.ts'
 import { mailOf } from '../../src/watch/mails/mail.ts'
 import { confirm, prepareNotice } from '../../src/watch/notice.ts'
 import { failingText } from '../../src/watch/plan/channels.ts'
@@ -35,6 +35,7 @@ export interface NewsOptions {
   schedules: Schedules
   links: Links
   channels: readonly Channel[]
+  logger: Logger
 }
 
 /** The news of a leader. */
@@ -51,7 +52,7 @@ export interface News {
  * rather than never. Works on one connection; a broken one is opened again.
  */
 export function startNews(options: NewsOptions): News {
-  const { database, channels } = options
+  const { database, channels, logger } = options
   const names = channels.map(({ name }) => name)
   const noteLost = (error: Error) => logger.warn('news wait', { why: error.name })
   let looked: { slow: boolean } | undefined
@@ -65,7 +66,7 @@ export function startNews(options: NewsOptions): News {
         for (const channel of channels.filter(({ name }) => due.includes(name) && !delivering.has(name)))
           delivering.set(
             channel.name,
-            deliver(sql, channel, isStopped)
+            deliver(sql, channel, logger, isStopped)
               .catch(noteLost)
               .finally(() => delivering.delete(channel.name)),
           )
@@ -99,7 +100,7 @@ export function startNews(options: NewsOptions): News {
 /** Writes down what people have to be told now, for each of their channels. False: another sender is at it; ask again. */
 async function tellPeople(
   database: Database,
-  { environment, schedules, links, channels }: NewsOptions,
+  { environment, schedules, links, channels, logger }: NewsOptions,
   { slow }: { slow: boolean },
 ): Promise<boolean> {
   const now = await database.withConnection(readClock)
@@ -163,7 +164,7 @@ async function tellPrograms(database: Database, { environment, channels }: NewsO
 }
 
 /** Delivers what waits for a channel, in order. What it refuses is tried again after a pause, and holds back what comes later. */
-async function deliver(sql: Sql, channel: Channel, isStopped: () => boolean): Promise<void> {
+async function deliver(sql: Sql, channel: Channel, logger: Logger, isStopped: () => boolean): Promise<void> {
   for (;;) {
     const due = await readDue(sql, channel.name, atOnce)
     for (const { sequence, key, message } of due) {
@@ -171,7 +172,7 @@ async function deliver(sql: Sql, channel: Channel, isStopped: () => boolean): Pr
       try {
         await channel.send(message, key)
       } catch (error) {
-        return noteFailure(sql, channel, sequence, error)
+        return noteFailure(sql, channel, logger, sequence, error)
       }
       await removeDelivery(sql, sequence)
     }
@@ -179,7 +180,13 @@ async function deliver(sql: Sql, channel: Channel, isStopped: () => boolean): Pr
   }
 }
 
-async function noteFailure(sql: Sql, { name }: Channel, sequence: number, error: unknown): Promise<void> {
+async function noteFailure(
+  sql: Sql,
+  { name }: Channel,
+  logger: Logger,
+  sequence: number,
+  error: unknown,
+): Promise<void> {
   const why = error instanceof Undelivered ? error.message : (error as Error).name
   logger.warn('a channel has not taken a message', { channel: name, why })
   const dropped = await noteRefusal(sql, name, sequence, why)

@@ -1,43 +1,63 @@
-import { logger } from '../../src/api/lambda/logger.ts'
-import { dueLine, eventsLine } from '../../src/api/lambda/wake-lines.ts'
+import type { Logger } from '../../src/watch/log.ts'
 
-/** The fields that every log line has and nobody at a terminal needs. */
-const hiddenFields = /^(level|message|timestamp|service|cold_start|sampling_rate|xray_trace_id|function_.*)$/
+const levels = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'CRITICAL', 'SILENT'] as const
+export type Level = (typeof levels)[number]
 
-/**
- * Shows the functions' log lines of level WARN and above as text instead of JSON. Returns a function that
- * hides them. If POWERTOOLS_LOG_LEVEL is set, the lines stay JSON, with that level.
- */
-export function showLogs(env: NodeJS.ProcessEnv): () => Promise<void> {
-  env.POWERTOOLS_METRICS_DISABLED ??= 'true'
-  if (env.POWERTOOLS_LOG_LEVEL) return async () => {}
-  env.POWERTOOLS_LOG_LEVEL = 'WARN'
-  let muted = false
-  // The streams are changed, because Powertools writes to them with its own console.
-  for (const stream of [process.stdout, process.stderr]) {
-    const write = stream.write.bind(stream) as (chunk: unknown, ...rest: unknown[]) => boolean
-    stream.write = (chunk: unknown, ...rest: unknown[]) => {
-      if (chunk === eventsLine || chunk === dueLine) return true // nothing reads the log for it here
-      if (typeof chunk !== 'string' || !chunk.startsWith('{"level":')) return write(chunk, ...rest)
-      return muted || write(readable(chunk), ...rest)
-    }
+/** The log of a process: one line an event. */
+export interface ProcessLogger extends Logger {
+  debug(message: string, fields: Record<string, unknown>): void
+  /** The same, with these fields in each line. */
+  with(fields: Record<string, unknown>): ProcessLogger
+}
+
+interface Line {
+  level: Level
+  message: string
+  timestamp: string
+}
+
+/** Logs from this level on, each line as it is formed. */
+export function makeLogger(
+  level: Level,
+  form: (line: Line & Record<string, unknown>) => string = (line) => JSON.stringify(line),
+  write: (line: string) => unknown = (line) => process.stdout.write(line),
+  always: Record<string, unknown> = {},
+): ProcessLogger {
+  const at = (own: Level) => (message: string, fields: Record<string, unknown>) => {
+    if (levels.indexOf(own) < levels.indexOf(level)) return
+    const line = { level: own, message, timestamp: new Date().toISOString(), ...always, ...fields }
+    write(`${form(line)}\n`)
   }
-  return async () => {
-    muted = true
+  return {
+    debug: at('DEBUG'),
+    info: at('INFO'),
+    warn: at('WARN'),
+    error: at('ERROR'),
+    with: (fields) => makeLogger(level, form, write, { ...always, ...fields }),
   }
 }
 
-/** The logger of the process, at the level that POWERTOOLS_LOG_LEVEL says by now: its lines name no call of a function. */
-export function leveledLogger({ POWERTOOLS_LOG_LEVEL }: NodeJS.ProcessEnv) {
-  logger.setLogLevel(POWERTOOLS_LOG_LEVEL as 'INFO')
-  return logger.createChild()
+/** The level that `LOG_LEVEL` names; undefined: it names none. */
+export const levelIn = ({ LOG_LEVEL = '' }: NodeJS.ProcessEnv): Level | undefined =>
+  levels.find((level) => level === LOG_LEVEL.toUpperCase())
+
+/** The log of a process at a terminal: warnings and errors as text, or, with `LOG_LEVEL`, JSON from that level on. */
+export function terminalLogger(env: NodeJS.ProcessEnv): { logger: ProcessLogger; mute(): Promise<void> } {
+  const said = levelIn(env)
+  if (said !== undefined) return { logger: makeLogger(said), mute: async () => {} }
+  let muted = false
+  return {
+    logger: makeLogger('WARN', readable, (line) => muted || process.stdout.write(line)),
+    async mute() {
+      muted = true
+    },
+  }
 }
 
 /** `  09:05:34 ERROR run ended   runId 8   view public.slow   status failed` */
-function readable(line: string): string {
-  const { level, message, timestamp, ...fields } = JSON.parse(line) as Record<string, unknown>
-  const shown = Object.entries(fields)
-    .filter(([name]) => !hiddenFields.test(name))
-    .map(([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`)
-  return `  ${String(timestamp).slice(11, 19)} ${[`${level} ${message}`, ...shown].join('   ')}\n`
+function readable({ level, message, timestamp, ...fields }: Line & Record<string, unknown>): string {
+  const shown = Object.entries(fields).map(
+    ([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  )
+  return `  ${timestamp.slice(11, 19)} ${[`${level} ${message}`, ...shown].join('   ')}`
 }

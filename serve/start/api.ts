@@ -1,4 +1,4 @@
-import type { BatchDetails, Run, StartedBatch, View, ViewList } from '../../src/api/schemas/answers.ts'
+import type { BatchDetails, Run, StartedBatch, View, ViewList } from '../../src/api/answers.ts'
 
 /** Every view of the database. */
 export async function listViews(api: string): Promise<View[]> {

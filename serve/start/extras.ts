@@ -1,9 +1,8 @@
 import { once } from 'node:events'
-import { localEnvironment } from '../../src/api/lambda/configuration.ts'
 import type { Notify } from '../../src/config/notify.ts'
 import { defaults, type ServeOptions } from '../../src/config/options.ts'
 import { readSecret } from '../../src/keeper/secret.ts'
-import { termsOf } from '../../src/keeper/terms.ts'
+import { localEnvironment, termsOf } from '../../src/keeper/terms.ts'
 import { readSchemaSteps } from '../../src/own-schema/schema-steps.ts'
 import { schemaFolder } from '../../src/package-files.ts'
 import { isSlow } from '../../src/watch/plan/runs.ts'
@@ -26,7 +25,7 @@ export async function extrasOf(
   const channels = await channelsOf(notify, options.alarmEmails ?? [], env)
   const { length: steps } = await readSchemaSteps(schemaFolder)
   const heartbeatUrl = readSecret('VIEWKEEPER_HEARTBEAT_URL', env)
-  return (database) => {
+  return (database, logger) => {
     let news: News | undefined
     let leads = false
     let leaderlessSince = Number.POSITIVE_INFINITY
@@ -58,7 +57,7 @@ export async function extrasOf(
           if (look instanceof Error) return
           news?.lookedAt({ slow })
           slow = false
-          void beat(heartbeatUrl)
+          void beat(heartbeatUrl, logger)
         },
         onStanding(standing) {
           leads = standing === 'leads'
@@ -67,7 +66,7 @@ export async function extrasOf(
         async whileLeading({ signal }) {
           const { pageUrl, runbookUrl } = options
           const links = { pageUrl, runbookUrl }
-          news = startNews({ database, environment, schedules, links, channels })
+          news = startNews({ database, environment, schedules, links, channels, logger })
           if (!signal.aborted) await once(signal, 'abort')
           await news.close()
         },

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type { Run, View } from '../../src/api/schemas/answers.ts'
+import type { Run, View } from '../../src/api/answers.ts'
 import { displayName } from '../../src/sql/names.ts'
 import { count, dim, report } from '../../src/terminal/report.ts'
 import { listViews, readBatch, readRun, startBatch } from './api.ts'

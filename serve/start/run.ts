@@ -1,18 +1,18 @@
-import { localEnvironment } from '../../src/api/lambda/configuration.ts'
 import { listOpenBatches } from '../../src/batch/read.ts'
 import { defaults } from '../../src/config/options.ts'
-import { optionsOf, saidToDatabase, variablesOf } from '../../src/config/variables.ts'
+import type { KeeperConfig } from '../../src/config/serve-options.ts'
+import { optionsOf, saidToDatabase } from '../../src/config/variables.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
 import { keeperOf, type ServedKeeper } from '../../src/keeper/keeper.ts'
+import { localEnvironment, termsOf } from '../../src/keeper/terms.ts'
 import { Problem } from '../../src/problem.ts'
 import { connectTo, type Database } from '../../src/server/connect.ts'
 import type { CommandTarget } from '../../src/sql/commands.ts'
 import { count, report, timed } from '../../src/terminal/report.ts'
 import { startEvents } from '../http/events.ts'
 import { startGateway } from '../http/gateway.ts'
-import { servedFunctions } from '../http/invoke.ts'
 import { type Life, untilSignal } from '../process/lifetime.ts'
-import { leveledLogger, showLogs } from '../process/logs.ts'
+import { terminalLogger } from '../process/logs.ts'
 import { readOptions } from '../process/options.ts'
 import { isPortFree } from '../process/port.ts'
 import { LocalProblem } from '../process/problem.ts'
@@ -55,27 +55,18 @@ async function start(life: Life, project: LocalProject) {
   report.title('viewkeeper · local')
 
   const url = databaseUrl ?? (await startEmbedded(project, folder, life))
-  process.env.DATABASE_URL = url // the functions read it at each call
-  const database = connectTo(fromUrl(url), {
-    ...saidToDatabase(optionsOf(process.env)),
-    viewOwner: undefined,
-  })
+  const said = optionsOf(process.env)
+  const database = connectTo(fromUrl(url), saidToDatabase(said))
   if (databaseUrl) await describeDatabase(database, url, project.command)
   else await project.loadTables?.(url)
   await applySchemaSteps(database)
   const made = databaseUrl ? null : await migrateViews(database, project)
   await project.compare?.(database)
 
-  const mute = showLogs(process.env)
+  const { logger, mute } = terminalLogger(process.env)
   const isKept = databaseUrl === undefined || project.keepsFresh
-  // The functions read them at each call.
-  Object.assign(
-    process.env,
-    isKept
-      ? variablesOf(defaults, ['schedules', 'eventBus'])
-      : variablesOf({ schedules: false }, ['schedules']),
-  )
-  const keeper = keeperOf(database, { logger: leveledLogger(process.env) })
+  const options = { ...said, schedules: isKept ? defaults.schedules : (false as const) }
+  const keeper = keeperOf(database, { logger })
   const isEmbedded = databaseUrl === undefined
   // Commands of the folder find the gateway by themselves, unless they are to work on another environment.
   const isFound = isEmbedded && !process.env.DATA_DIR
@@ -84,7 +75,9 @@ async function start(life: Life, project: LocalProject) {
       ? (project.target?.() ?? null)
       : { environment: null, url: address }
   const events = isEmbedded ? startEvents(database) : undefined
-  const gateway = await startGateway({ port, functions: servedFunctions(keeper.advancer), events, typed })
+  const served = { ...termsOf(options), database, environment: null, security: 'none' as const, logger }
+  const { advance } = keeper.advancer
+  const gateway = await startGateway({ port, served: { ...served, advance }, events, typed })
   await life.onStop(gateway.close)
   if (events) await life.onStop(events.close)
   if (isEmbedded) await life.onStop(announceGateway(folder, gateway.url))
@@ -93,7 +86,7 @@ async function start(life: Life, project: LocalProject) {
   await life.onStop(mute)
   if (made === null) {
     await attend(keeper, database, project)
-    if (project.keepsFresh) keepFresh(keeper, project.isMonitorStopped)
+    if (project.keepsFresh) keepFresh(keeper, options, project.isMonitorStopped)
   } else {
     // Nobody else uses the embedded database.
     const open = await listOpenBatches(database)
@@ -102,7 +95,7 @@ async function start(life: Life, project: LocalProject) {
       report.line()
       report.line(`${count(open.length, 'batch', 'batches')} of the last start will go on`)
     } else await refreshFirst(gateway.url, made.views)
-    keepFresh(keeper, project.isMonitorStopped)
+    keepFresh(keeper, options, project.isMonitorStopped)
   }
   await printHints(gateway.url, { ...project, isEmbedded, typed: typed(gateway.url) })
 }
@@ -189,12 +182,11 @@ const watchEveryMs = 1000
  * Starts schedules and the monitor, as in a deployed environment. On a database that is not embedded only if somebody asks
  * for it: a run that is published here would be missing from the metrics of the database's environment.
  */
-function keepFresh(keeper: ServedKeeper, isMonitorStopped = false): void {
+function keepFresh(keeper: ServedKeeper, config: KeeperConfig, isMonitorStopped = false): void {
   const heard = watchSilence(([first = '', ...more]) => {
     report.warning(first)
     for (const line of more) report.line(line)
   })
-  const config = optionsOf(process.env)
   keeper.start({
     config: isMonitorStopped ? { ...config, monitorEveryMinutes: false } : config,
     // With a bus, what ends becomes an event: here its listeners are the bus.

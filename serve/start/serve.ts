@@ -1,8 +1,9 @@
 import type { ServeOptions } from '../../src/config/options.ts'
-import { isFunctionOption, saidToDatabase, variablesOf } from '../../src/config/variables.ts'
+import { saidToDatabase } from '../../src/config/variables.ts'
 import { fromEnvironment, isLoopback } from '../../src/keeper/database-url.ts'
 import { keeperOf, type StartOptions } from '../../src/keeper/keeper.ts'
 import { patiently } from '../../src/keeper/patiently.ts'
+import { termsOf } from '../../src/keeper/terms.ts'
 import { bringUp } from '../../src/migrate/bring-up.ts'
 import { readFrozenMigrations } from '../../src/migrate/frozen-migrations.ts'
 import { isAhead } from '../../src/migrate/migrate.ts'
@@ -13,10 +14,9 @@ import { type ConnectionSource, connectTo, type Database } from '../../src/serve
 import { beginMonitoring } from '../../src/watch/begin.ts'
 import type { Logger } from '../../src/watch/log.ts'
 import { startGateway } from '../http/gateway.ts'
-import { servedFunctions } from '../http/invoke.ts'
 import type { Watched } from '../http/watched.ts'
 import { type Life, untilSignal } from '../process/lifetime.ts'
-import { leveledLogger } from '../process/logs.ts'
+import { levelIn, makeLogger, type ProcessLogger } from '../process/logs.ts'
 import { portOf } from '../process/options.ts'
 import { LocalProblem } from '../process/problem.ts'
 import type { Doorkeeper } from '../tokens/doorkeeper.ts'
@@ -34,7 +34,10 @@ export interface Serving {
   /** Whether the login may be a superuser. */
   allowSuperuser: boolean
   /** What else the leader does, what is told of the process, and who lets requests in by tokens. */
-  extras: (database: Database) => { doorkeeper: Doorkeeper; watched: Watched; start: StartOptions }
+  extras: (
+    database: Database,
+    logger: ProcessLogger,
+  ) => { doorkeeper: Doorkeeper; watched: Watched; start: StartOptions }
 }
 
 /**
@@ -49,26 +52,28 @@ async function start(
   { migrations, options, host, requireTokens, allowSuperuser, extras }: Serving,
 ): Promise<void> {
   const source = sourceOf(process.env)
-  // The functions read the environment at each call, as in Lambda.
-  Object.assign(process.env, variablesOf(options, Object.keys(options).filter(isFunctionOption)))
-  const { environment } = options
-  if (environment !== undefined) process.env.VIEWKEEPER_ENVIRONMENT = environment
-  process.env.POWERTOOLS_METRICS_DISABLED ??= 'true'
-  process.env.POWERTOOLS_LOG_LEVEL ??= options.logLevel ?? 'INFO'
-  const logger = leveledLogger(process.env)
+  const { environment = null } = options
+  const logger = makeLogger(levelIn(process.env) ?? options.logLevel ?? 'INFO')
   const database = connectTo(source, {
     superuser: allowSuperuser ? 'allowed' : 'refused',
     ...saidToDatabase(options),
   })
-  const { doorkeeper, watched, start } = extras(database)
+  const { doorkeeper, watched, start } = extras(database, logger)
   await onceThere(logger, () => bringUpToDate(database, migrations, logger))
   const keeper = keeperOf(database, { logger, config: options })
   const gateway = await startGateway({
     host,
     port: servedPort(process.env),
-    functions: servedFunctions(keeper.advancer),
+    served: {
+      ...termsOf(options),
+      database,
+      environment,
+      security: 'token',
+      logger,
+      advance: keeper.advancer.advance,
+    },
     environment,
-    typed: () => environment ?? null,
+    typed: () => environment,
     watched,
     doorkeeper,
     trustsMachine: isLoopback(host) && !requireTokens,

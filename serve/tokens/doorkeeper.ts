@@ -1,4 +1,4 @@
-import { includes, type PolicyName } from '../../src/api/routes.ts'
+import { includes, type PolicyName } from '../../src/api/route.ts'
 import { Problem } from '../../src/problem.ts'
 import type { Database } from '../../src/server/connect.ts'
 import { findToken, noteUse } from './store.ts'

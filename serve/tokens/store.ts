@@ -1,4 +1,4 @@
-import type { PolicyName } from '../../src/api/routes.ts'
+import type { PolicyName } from '../../src/api/route.ts'
 import { Problem } from '../../src/problem.ts'
 import type { Sql } from '../../src/server/connect.ts'
 import { makeToken } from './token.ts'

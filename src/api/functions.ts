@@ -18,6 +18,9 @@ export const functionNames = [
 
 export type FunctionName = (typeof functionNames)[number]
 
+/** The functions that answer routes. */
+export type HttpFunctionName = Extract<FunctionName, 'create' | 'refresh' | 'drop' | 'start-batch' | 'api'>
+
 /** A Lambda function. */
 export type DeployedName = FunctionName | 'deploy' | 'rotate'
 

@@ -1,30 +1,76 @@
-import type { APIGatewayProxyEventV2WithIAMAuthorizer, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { mayRetry, Problem, statusOf, titleOf } from '../problem.ts'
+import { problemOf } from '../server/failures.ts'
 import { version, versionHeader } from '../version.ts'
-import type { ProblemBody } from './schemas/answers.ts'
+import type { Logger } from '../watch/log.ts'
+import type { ProblemBody } from './answers.ts'
+import type { AnyRoute, Served, Unwritten } from './route.ts'
 import { fitting } from './size.ts'
+import { placesOf } from './stack.ts'
+import { validate } from './validate.ts'
 
-export type HttpEvent = APIGatewayProxyEventV2WithIAMAuthorizer
-export type HttpAnswer = APIGatewayProxyStructuredResultV2
+/** A request for a route, as a door has matched and parsed it. */
+export interface HttpRequest {
+  path: Record<string, string | undefined>
+  /** Of several with one name, the values with commas between them. */
+  query: Record<string, string | undefined>
+  /** By names in lower case. */
+  headers: Record<string, string | undefined>
+  body: string | Uint8Array
+  /** The caller, as the door knows it. */
+  requestedBy: string
+  /** When the request came in (epoch milliseconds). */
+  at: number
+}
 
-const longestWaitSeconds = 25
-
-/** A body before JSON has written its moments as texts. */
-type Unwritten<Body> = Body extends string
-  ? Body | Date
-  : Body extends readonly (infer Each)[]
-    ? Unwritten<Each>[]
-    : Body extends object
-      ? { [Field in keyof Body]: Unwritten<Body[Field]> }
-      : Body
+/** An answer, as Lambda gives it to API Gateway. */
+export interface HttpAnswer {
+  statusCode: number
+  headers: Record<string, string>
+  body: string
+}
 
 /**
- * An answer with a JSON body, cut if Lambda would refuse it for its size. `Body` is the answer as the schemas state it: what
- * lacks a field of it, or has one of another type, does not compile.
+ * Answers a request: 200, or 202 with its location while what has begun goes on. Every error becomes a problem, in the answer and
+ * in the log. A caller waits for `most` seconds at most.
  */
-export const json = <Body>(
+export async function answerHttp(
+  route: AnyRoute,
+  request: HttpRequest,
+  served: Served,
+  most?: number,
+): Promise<HttpAnswer> {
+  try {
+    const { path, query, body } = route.takes ?? {}
+    const input = {
+      ...(path && (validate(path, request.path, 'path') as object)),
+      ...(query && (validate(query, request.query, 'query') as object)),
+      ...(body && (validate(body, bodyOf(request.body), 'body') as object)),
+    }
+    const answer = await route.answer(served, input, {
+      trigger: 'http',
+      requestedBy: request.requestedBy,
+      caller: withoutSession(request.requestedBy),
+      idempotencyKey: route.key ? idempotencyKeyOf(request) : null,
+      waitUntil: waitUntilOf(request, route.waits === 'for the cancel' ? 3 : 0, most),
+    })
+    const location = route.location?.(answer) ?? null
+    return location === null ? json(200, answer) : json(202, answer, { location })
+  } catch (thrown) {
+    return problemAnswer(isOnRecord(thrown) ? thrown : knownProblem(thrown, served.logger))
+  }
+}
+
+/** Whether a run or a batch records the failure: its end is logged. */
+const isOnRecord = (thrown: unknown): thrown is Problem =>
+  thrown instanceof Problem && (thrown.details.runId ?? thrown.details.batchId) !== undefined
+
+/** The most seconds that a caller waits. */
+const longestWaitSeconds = 25
+
+/** An answer with a JSON body, cut if Lambda would refuse it for its size. */
+export const json = (
   statusCode: number,
-  body: Unwritten<Body>,
+  body: unknown,
   headers: Record<string, string> = {},
 ): HttpAnswer => ({
   statusCode,
@@ -42,7 +88,7 @@ export const json = <Body>(
  * stack.
  */
 export function problemAnswer({ code, message, details }: Problem): HttpAnswer {
-  const body = {
+  const body: Unwritten<ProblemBody> = {
     type: `urn:viewkeeper:problem:${code}`,
     title: titleOf(code),
     status: statusOf(code),
@@ -55,15 +101,13 @@ export function problemAnswer({ code, message, details }: Problem): HttpAnswer {
     ...(code === 'TooManyRefusals' && { 'retry-after': '60' }),
     ...(code === 'Unauthenticated' && { 'www-authenticate': 'Bearer' }),
   }
-  return json<ProblemBody>(statusOf(code), body, { 'content-type': 'application/problem+json', ...headers })
+  return json(statusOf(code), body, { 'content-type': 'application/problem+json', ...headers })
 }
 
 /** The JSON object in the body; an empty body is an empty object. */
-export function bodyOf(event: HttpEvent): unknown {
+export function bodyOf(body: string | Uint8Array): unknown {
   try {
-    const text = event.isBase64Encoded
-      ? utf8.decode(Buffer.from(event.body ?? '', 'base64'))
-      : (event.body ?? '')
+    const text = typeof body === 'string' ? body : utf8.decode(body)
     return text.trim() === '' ? {} : JSON.parse(text)
   } catch {
     throw new Problem(
@@ -77,40 +121,69 @@ export function bodyOf(event: HttpEvent): unknown {
 /** Refuses what is not UTF-8, instead of reading another name out of it. */
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 
-/** The caller, as IAM knows it; the local gateway gives the user of the operating system. */
-export const callerOf = (event: HttpEvent): string => event.requestContext.authorizer?.iam?.userArn ?? ''
-
 /**
  * The caller that idempotency keys belong to. The session name of a role is left out, because it differs from
  * one task or build to the next: `arn:aws:sts::1:assumed-role/ci/build-7` becomes
  * `arn:aws:sts::1:assumed-role/ci`.
  */
-export const withoutSession = (arn: string): string =>
+const withoutSession = (arn: string): string =>
   arn.replace(/^(arn:[^:]+:sts:.*:assumed-role\/[^/]+)\/.*$/, '$1')
 
 /**
  * Until when the caller waits (epoch milliseconds), from `Prefer: wait=N` (RFC 7240). The wait is at most 25
  * s from the moment when the request reached the gateway, because the gateway gives up after 30 s.
  */
-export function waitUntilOf(event: HttpEvent, most = longestWaitSeconds): number {
-  const wait = /(?:^|[,;\s])wait\s*=\s*"?(\d+)"?/i.exec(event.headers.prefer ?? '')
+export function waitUntilOf(
+  { headers, at }: Pick<HttpRequest, 'headers' | 'at'>,
+  least = 0,
+  most = longestWaitSeconds,
+): number {
+  const wait = /(?:^|[,;\s])wait\s*=\s*"?(\d+)"?/i.exec(headers.prefer ?? '')
   const seconds = Math.min(Number(wait?.[1] ?? 0), most, longestWaitSeconds)
-  return event.requestContext.timeEpoch + seconds * 1000
+  return at + Math.max(seconds, least) * 1000
 }
 
 /** The request's Idempotency-Key; null if it has none. */
-export function idempotencyKeyOf(event: HttpEvent): string | null {
-  const key = event.headers['idempotency-key']
+export function idempotencyKeyOf({ headers }: Pick<HttpRequest, 'headers'>): string | null {
+  const key = headers['idempotency-key']
   if (key === undefined) return null
-  if (key === '' || key.length > 255) {
-    throw new Problem('InvalidRequest', 'Idempotency-Key must have 1 to 255 characters.', {
-      field: 'Idempotency-Key',
-    })
-  }
-  if (!key.isWellFormed()) {
-    throw new Problem('InvalidRequest', 'Idempotency-Key must not contain half of a surrogate pair.', {
-      field: 'Idempotency-Key',
-    })
-  }
+  const refused = (message: string) =>
+    new Problem('InvalidRequest', `Idempotency-Key must ${message}.`, { field: 'Idempotency-Key' })
+  if (key === '' || key.length > 255) throw refused('have 1 to 255 characters')
+  if (!key.isWellFormed()) throw refused('not contain half of a surrogate pair')
   return key
 }
+
+/**
+ * Returns a Problem as it is. Anything else is a defect of ours: its details stay in the log, and
+ * InternalError is returned. A mistake of the caller is logged as `info`. A Problem with status 500 or more
+ * is logged as `error`, and so is every Problem that fails an event; `failedEvent` then holds the fields that
+ * name the event.
+ */
+export function knownProblem(thrown: unknown, logger: Logger, failedEvent?: object): Problem {
+  const problem = problemOf(thrown)
+  if (problem instanceof Problem) {
+    const isError = failedEvent !== undefined || statusOf(problem.code) >= 500
+    logger[isError ? 'error' : 'info']('refused', {
+      code: problem.code,
+      problem: problem.message,
+      ...problem.details,
+      ...failedEvent,
+    })
+    return problem
+  }
+  logger.error('unexpected error', { ...safeError(thrown), ...failedEvent })
+  return new Problem(
+    'InternalError',
+    'Something went wrong inside Viewkeeper; the details are in the log of the function.',
+  )
+}
+
+/**
+ * The name, the code and the stack of an error, and nothing else: a server's message may quote row data, and
+ * its error object holds the parameters of the query.
+ */
+const safeError = (thrown: unknown) =>
+  thrown instanceof Error
+    ? { errorName: thrown.name, errorCode: (thrown as { code?: string }).code, stack: placesOf(thrown) }
+    : { errorName: typeof thrown }

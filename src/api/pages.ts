@@ -1,5 +1,26 @@
+import * as z from 'zod/mini'
 import { Problem } from '../problem.ts'
+import { described, mostInteger, text, whole } from './fields.ts'
 import { firstFitting } from './size.ts'
+
+// What lists take, and their pages.
+
+/** A moment, with its zone. */
+export const moment = z.iso
+  .datetime({ offset: true, error: 'must be a time such as 2026-11-20T09:00:00Z' })
+  .check(z.refine((text) => !text.startsWith('0000'), 'there is no year 0'))
+
+export const limit = z._default(whole(200), 50)
+
+/** The cursor of a list by number. */
+export const numberCursor = described(z.optional(whole(mostInteger)), {
+  description: 'The `next` of the page before.',
+})
+
+/** The cursor of a list by name. */
+export const nameCursor = described(z.optional(text(1000)), {
+  description: 'The `next` of the page before. A list has pages only if it is too large for one answer.',
+})
 
 /** A page of a list in an answer. `next` is the `cursor` of the next page, null on the last one. */
 interface Page<Item> {
@@ -47,4 +68,19 @@ export function pageInOrder<Item extends { view: string }>(
 const pageOf = <Item extends { view: string }>(left: Item[], page: Item[]): Page<Item> => ({
   page,
   next: page.length < left.length ? (page.at(-1)?.view ?? null) : null,
+})
+
+/** What a query narrows a list to, from the page that it names. */
+export const filterOf = <
+  Query extends { since?: string | undefined; until?: string | undefined; cursor?: number | undefined },
+>({
+  since,
+  until,
+  cursor,
+  ...filter
+}: Query) => ({
+  ...filter,
+  ...(since === undefined ? {} : { since: new Date(since) }),
+  ...(until === undefined ? {} : { until: new Date(until) }),
+  ...(cursor === undefined ? {} : { before: cursor }),
 })

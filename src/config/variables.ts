@@ -46,8 +46,6 @@ const options = {
 /** The name of an option that functions obey. */
 export type FunctionOption = keyof typeof options
 
-export const isFunctionOption = (name: string): name is FunctionOption => Object.hasOwn(options, name)
-
 /** The options that a function is told. */
 export type FunctionOptions = Pick<ViewkeeperOptions, FunctionOption>
 

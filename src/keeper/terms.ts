@@ -6,6 +6,9 @@ import type { FunctionOptions } from '../config/variables.ts'
 import { type Telling, tellingOf } from '../events/plan/reminders.ts'
 import type { Retention } from '../watch/db/prune.ts'
 
+/** What stands for the name of an environment that has none. */
+export const localEnvironment = 'local'
+
 /** What an environment's options say of its schedules, looks and history. */
 export interface Terms {
   schedules: Schedules

@@ -1,4 +1,4 @@
-import type { Action } from '../api/schemas/answers.ts'
+import type { Action } from '../api/answers.ts'
 import { askedOf, optionsOf, personOf } from '../watch/plan/actions.ts'
 import { type Cell, type Column, viewsCell } from './cell.ts'
 

@@ -1,4 +1,4 @@
-import type { Batch, BatchDetails, BatchView } from '../api/schemas/answers.ts'
+import type { Batch, BatchDetails, BatchView } from '../api/answers.ts'
 import { batchViewOrder } from '../batch/plan/view-order.ts'
 import { duration } from '../sql/words.ts'
 import { type Cell, type Column, viewsCell } from './cell.ts'

@@ -1,4 +1,4 @@
-import type { ViewMetrics } from '../api/schemas/answers.ts'
+import type { ViewMetrics } from '../api/answers.ts'
 import { duration } from '../sql/words.ts'
 import type { Column } from './cell.ts'
 import { savedColumn } from './views.ts'

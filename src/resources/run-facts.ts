@@ -1,4 +1,4 @@
-import type { Run } from '../api/schemas/answers.ts'
+import type { Run } from '../api/answers.ts'
 import { duration, elapsed, rows, whole } from '../sql/words.ts'
 import type { Fact } from './cell.ts'
 import { checkFacts } from './runs.ts'

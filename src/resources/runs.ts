@@ -1,4 +1,4 @@
-import type { Run } from '../api/schemas/answers.ts'
+import type { Run } from '../api/answers.ts'
 import { toldChecks } from '../rebuild/plan/made-checks.ts'
 import { duration, elapsed, whole } from '../sql/words.ts'
 import type { Cell, Column, Fact } from './cell.ts'

@@ -1,4 +1,4 @@
-import type { View } from '../api/schemas/answers.ts'
+import type { View } from '../api/answers.ts'
 import type { BatchViewStatus } from '../batch/plan/view-order.ts'
 import { isEnded } from '../catalog/plan/run.ts'
 import { type AnyState, type Tone as ViewTone, wordsOfState } from '../catalog/plan/state.ts'

@@ -1,4 +1,4 @@
-import type { View, ViewDetails } from '../api/schemas/answers.ts'
+import type { View, ViewDetails } from '../api/answers.ts'
 import { outsideClock } from '../catalog/plan/definition.ts'
 import { isEnded } from '../catalog/plan/run.ts'
 import { byUrgency, type Filter, filters, retryText, wordsOfState } from '../catalog/plan/state.ts'

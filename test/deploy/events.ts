@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { eventSchemas } from '../../src/api/schemas/events.ts'
+import { eventSchemas } from '../../src/api/events.ts'
 import {
   type EventType,
   eventSource,

@@ -5,7 +5,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test, vi } from 'vitest'
 import { startGateway } from '../../serve/http/gateway.ts'
+import { fromUrl } from '../../src/keeper/database-url.ts'
+import { connectTo } from '../../src/server/connect.ts'
 import { startApi, startParameters, withoutPerson } from '../support/api/fake-api.ts'
+import { servedOn } from '../support/api/served.ts'
 import { temporaryFolder } from './support/viewkeeper.ts'
 
 /** The system gives no program a port below 1024 as a free one, and no known service has this port. */
@@ -45,7 +48,7 @@ test('viewkeeper open of the local gateway opens the page that the gateway serve
   withoutPerson()
   const { url, close } = await startGateway({
     port: 0,
-    functions: async () => async () => ({ statusCode: 200 }),
+    served: servedOn(connectTo(fromUrl('postgres://postgres@127.0.0.1:1/postgres'))),
   })
   onTestFinished(close)
   const browser = fakeBrowser()

@@ -4,7 +4,7 @@ import { findFreePort } from '../../serve/process/port.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
 import { migrate } from '../../src/own-schema/apply.ts'
 import { connectTo, type Sql } from '../../src/server/connect.ts'
-import { functionsOn } from '../support/api/served.ts'
+import { servedOn } from '../support/api/served.ts'
 import { administrator, schemaFolder } from '../support/servers/database.ts'
 import { startTestServer, type TestServer } from '../support/servers/test-server.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
@@ -30,7 +30,7 @@ beforeAll(async () => {
     create materialized view app."Odd Name" as select 1 as id`)
   await makeGatedView(sql, 'gated')
   await sql`create materialized view gated_reader as select * from gated`
-  gateway = await startGateway({ port: 0, functions: functionsOn(database) })
+  gateway = await startGateway({ port: 0, served: servedOn(database) })
 })
 
 afterAll(async () => {

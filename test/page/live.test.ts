@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { startEvents } from '../../serve/http/events.ts'
 import { startGateway } from '../../serve/http/gateway.ts'
 import { refresh } from '../../src/run/refresh.ts'
-import { functionsOn } from '../support/api/served.ts'
+import { servedOn } from '../support/api/served.ts'
 import { callOn, useDatabase } from '../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
 import { startBrowser } from './support/browser.ts'
@@ -22,7 +22,7 @@ beforeAll(async () => {
   await makeGatedView(sql, 'slow')
   await sql.unsafe('create materialized view after_slow as select * from slow')
   await sql.unsafe('create materialized view quick as select generate_series(1, 42) as id')
-  gateway = await startGateway({ port: 0, functions: functionsOn(database) })
+  gateway = await startGateway({ port: 0, served: servedOn(database) })
   browser = await startBrowser()
 })
 afterAll(async () => {
@@ -167,8 +167,8 @@ test('a view and a run that are not there are said to be unknown', async () => {
 
 test('a refresh made elsewhere shows by its event, without a poll; without the stream the page polls again', async () => {
   const events = startEvents(database)
-  const functions = functionsOn(database)
-  const heard = await startGateway({ port: 0, functions, events })
+  const served = servedOn(database)
+  const heard = await startGateway({ port: 0, served, events })
   opened = { page: await (await browser.newContext()).newPage(), complaints: [] }
   page = opened.page
   // The pauses between polls never end, until the test shortens them.

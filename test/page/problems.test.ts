@@ -3,8 +3,11 @@ import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { tableOf } from '../../cli/output/cells.ts'
 import { readPage } from '../../page/serve/page.ts'
 import { startGateway } from '../../serve/http/gateway.ts'
+import { fromUrl } from '../../src/keeper/database-url.ts'
 import { Problem } from '../../src/problem.ts'
 import { viewColumns } from '../../src/resources/views.ts'
+import { connectTo } from '../../src/server/connect.ts'
+import { answering, servedOn } from '../support/api/served.ts'
 import { startBrowser } from './support/browser.ts'
 import { startFakeApi } from './support/fake-api.ts'
 import { openPage } from './support/page.ts'
@@ -401,18 +404,10 @@ test('a request to act has a key of its own and goes by id if the name needs quo
 test('a server that asks for tokens is given one, which the tab keeps', async () => {
   const gateway = await startGateway({
     port: 0,
-    functions: async () => async (event) => {
-      const { rawPath, requestContext } = event as {
-        rawPath: string
-        requestContext: { http: { method: string } }
-      }
-      return scene({
-        method: requestContext.http.method,
-        path: rawPath,
-        query: new URLSearchParams(),
-        body: undefined,
-      })
-    },
+    served: servedOn(connectTo(fromUrl('postgres://postgres@127.0.0.1:1/postgres'))),
+    routes: answering(({ method, path }) =>
+      scene({ method, path, query: new URLSearchParams(), body: undefined }),
+    ),
     doorkeeper: {
       async authorize(headers) {
         if (headers?.[0] === 'Bearer vk_right') return { name: 'ci', may: 'read' }

@@ -8,7 +8,7 @@ import { fromUrl } from '../../src/keeper/database-url.ts'
 import { connectTo } from '../../src/server/connect.ts'
 import { monitor } from '../../src/watch/monitor.ts'
 import { Project } from '../end-to-end/support/project.ts'
-import { functionsOn } from '../support/api/served.ts'
+import { servedOn } from '../support/api/served.ts'
 import { unheard } from '../support/aws/publisher.ts'
 import { useDatabase } from '../support/servers/database.ts'
 import { alarmText } from '../support/views/notices.ts'
@@ -35,7 +35,7 @@ beforeAll(async () => {
     'SCHEDULES',
     JSON.stringify({ nightly: { at: `${String(hourHalfADayAway).padStart(2, '0')}:00` }, views: true }),
   )
-  gateway = await startGateway({ port: 0, functions: functionsOn(database) })
+  gateway = await startGateway({ port: 0, served: servedOn(database) })
   browser = await startBrowser()
 })
 afterAll(async () => {

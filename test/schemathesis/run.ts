@@ -22,8 +22,6 @@ await framed(
     const python = await stage('install schemathesis', () =>
       preparePython(cache, join(folder, 'pip.txt'), here('requirements.txt'), 'schemathesis'),
     )
-    // The logger of the functions reads its level when it is loaded.
-    Object.assign(process.env, { POWERTOOLS_LOG_LEVEL: 'ERROR', POWERTOOLS_METRICS_DISABLED: 'true' })
     const errors = keepErrors()
     const { startSystem } = await import('./system.ts')
     const { gateway, proxy, sql } = await stage('PostgreSQL, gateway and page', () =>

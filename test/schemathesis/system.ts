@@ -4,12 +4,13 @@ import { startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
 import { pageFor } from '../../page/serve/page.ts'
 import { startEvents } from '../../serve/http/events.ts'
 import { startGateway } from '../../serve/http/gateway.ts'
+import { makeLogger } from '../../serve/process/logs.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
 import { migrate } from '../../src/own-schema/apply.ts'
 import { schemaFolder } from '../../src/package-files.ts'
 import { connectTo, type Sql } from '../../src/server/connect.ts'
 import { mustStop } from '../deploy/support/cleanup.ts'
-import { functionsOn } from '../support/api/served.ts'
+import { servedOn } from '../support/api/served.ts'
 import { administrator } from '../support/servers/database.ts'
 
 /** Everything of Viewkeeper that answers HTTP on one machine. */
@@ -46,8 +47,8 @@ export async function startSystem(folder: string): Promise<LocalSystem> {
   mustStop('sql', { stop: () => sql.end({ timeout: 1 }) })
   const events = startEvents(database)
   mustStop('events', { stop: events.close })
-  const functions = functionsOn(database)
-  const gateway = await startGateway({ port: 0, functions, events })
+  const served = { ...servedOn(database), logger: makeLogger('ERROR') }
+  const gateway = await startGateway({ port: 0, served, events })
   mustStop('gateway', { stop: gateway.close })
   const api = clientOf({ name: 'local', environment: null, url: gateway.url })
   const proxy = await startProxy({ api, page: pageFor(() => api), port: 0 })

@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { createToken, type KnownToken, listTokens, revokeToken } from '../../../serve/tokens/store.ts'
-import { type PolicyName, policyNames } from '../../../src/api/routes.ts'
+import { type PolicyName, policyNames } from '../../../src/api/route.ts'
 import { Problem } from '../../../src/problem.ts'
 import { utc } from '../../../src/sql/words.ts'
 import { person } from '../../../src/terminal/person.ts'

@@ -1,6 +1,6 @@
 import { Option } from '@commander-js/extra-typings'
 import type { Command } from 'commander'
-import type { BatchDetails } from '../../../src/api/schemas/answers.ts'
+import type { BatchDetails } from '../../../src/api/answers.ts'
 import { batchStatuses } from '../../../src/catalog/plan/run.ts'
 import { batchColumns } from '../../../src/resources/batches.ts'
 import { command } from '../../../src/sql/commands.ts'

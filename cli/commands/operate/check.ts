@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { CheckedView } from '../../../src/api/schemas/answers.ts'
+import type { CheckedView } from '../../../src/api/answers.ts'
 import type { Api } from '../../api/api.ts'
 import { ask } from '../../api/ask.ts'
 import { readViews } from '../../api/reads.ts'

@@ -1,6 +1,6 @@
 import { Option } from '@commander-js/extra-typings'
 import type { Command } from 'commander'
-import type { View, ViewList } from '../../../src/api/schemas/answers.ts'
+import type { View, ViewList } from '../../../src/api/answers.ts'
 import { type Filter, filterNames, filters } from '../../../src/catalog/plan/state.ts'
 import { isTrouble, signOf } from '../../../src/resources/sign.ts'
 import {

@@ -53,7 +53,7 @@ async function change(
   const body = until === undefined ? {} : { body: { until: until.toISOString() } }
   const ends = until === undefined ? 'to end it' : `it ends at ${utc(until)}; to end it before`
   if (all) {
-    await ask(api, `${verb}All`, body)
+    await (verb === 'pause' ? ask(api, 'pauseAll', body) : ask(api, 'resumeAll', {}))
     if (verb === 'resume')
       return print(`${done} schedules and deploys refresh views again; views that are paused by name stay so`)
     return print(

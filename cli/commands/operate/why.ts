@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Why } from '../../../src/api/schemas/answers.ts'
+import type { Why } from '../../../src/api/answers.ts'
 import { aimed } from '../../../src/sql/commands.ts'
 import type { Api } from '../../api/api.ts'
 import { ask } from '../../api/ask.ts'

@@ -1,4 +1,4 @@
-import type { Action, ActionList } from '../../../src/api/schemas/answers.ts'
+import type { Action, ActionList } from '../../../src/api/answers.ts'
 import { actionColumns } from '../../../src/resources/actions.ts'
 import { hashOf } from '../address/address.ts'
 import { withQuery } from '../api/paths.ts'

@@ -1,4 +1,4 @@
-import type { ActionList } from '../../../src/api/schemas/answers.ts'
+import type { ActionList } from '../../../src/api/answers.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { withQuery } from '../api/paths.ts'
 import { useGet } from '../live/use-live.ts'

@@ -1,4 +1,4 @@
-import type { ProblemBody } from '../../../src/api/schemas/answers.ts'
+import type { ProblemBody } from '../../../src/api/answers.ts'
 
 /** A request that did not succeed, worded for the person at the page. */
 export class ApiProblem extends Error {

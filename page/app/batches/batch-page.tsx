@@ -1,4 +1,4 @@
-import type { BatchDetails, BatchView } from '../../../src/api/schemas/answers.ts'
+import type { BatchDetails, BatchView } from '../../../src/api/answers.ts'
 import { askedFor, countStatuses } from '../../../src/resources/batches.ts'
 import { isOpen, signOfRun } from '../../../src/resources/sign.ts'
 import { count, duration, elapsed } from '../../../src/sql/words.ts'

@@ -1,4 +1,4 @@
-import type { Batch } from '../../../src/api/schemas/answers.ts'
+import type { Batch } from '../../../src/api/answers.ts'
 import { batchColumns } from '../../../src/resources/batches.ts'
 import { signOfRun } from '../../../src/resources/sign.ts'
 import { duration } from '../../../src/sql/words.ts'

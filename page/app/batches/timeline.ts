@@ -1,4 +1,4 @@
-import type { BatchDetails, BatchRun, BatchView } from '../../../src/api/schemas/answers.ts'
+import type { BatchDetails, BatchRun, BatchView } from '../../../src/api/answers.ts'
 
 /** A run as a bar. `from` and `width` are parts of the whole, 0 to 1. */
 export interface Bar {

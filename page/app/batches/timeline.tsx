@@ -1,4 +1,4 @@
-import type { BatchDetails } from '../../../src/api/schemas/answers.ts'
+import type { BatchDetails } from '../../../src/api/answers.ts'
 import { lockOf } from '../../../src/resources/batches.ts'
 import { timeText } from '../../../src/resources/run-facts.ts'
 import { signOfRun } from '../../../src/resources/sign.ts'

@@ -1,4 +1,4 @@
-import type { BatchDetails, BatchView } from '../../../src/api/schemas/answers.ts'
+import type { BatchDetails, BatchView } from '../../../src/api/answers.ts'
 import { signOfRun } from '../../../src/resources/sign.ts'
 import { duration } from '../../../src/sql/words.ts'
 import { Legend } from './legend.tsx'

@@ -1,4 +1,4 @@
-import type { BatchDetails, View } from '../../../src/api/schemas/answers.ts'
+import type { BatchDetails, View } from '../../../src/api/answers.ts'
 import { ageText } from '../../../src/catalog/plan/state.ts'
 import { isOpen, pictured } from '../../../src/resources/sign.ts'
 import { hashOf, type Place } from '../address/address.ts'

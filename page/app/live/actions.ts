@@ -1,4 +1,4 @@
-import type { Result, Run, StartedBatch, View } from '../../../src/api/schemas/answers.ts'
+import type { Result, Run, StartedBatch, View } from '../../../src/api/answers.ts'
 import { isOpen } from '../../../src/resources/sign.ts'
 import { allPausedMeans, pausedMeans } from '../../../src/resources/views.ts'
 import { runbookOf } from '../../../src/sql/runbook.ts'

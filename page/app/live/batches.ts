@@ -1,4 +1,4 @@
-import type { BatchDetails, BatchList } from '../../../src/api/schemas/answers.ts'
+import type { BatchDetails, BatchList } from '../../../src/api/answers.ts'
 import { isOpen } from '../../../src/resources/sign.ts'
 import { getAll } from '../api/client.ts'
 import { type Live, useGet, useLive } from './use-live.ts'

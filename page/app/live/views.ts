@@ -1,4 +1,4 @@
-import type { ViewList } from '../../../src/api/schemas/answers.ts'
+import type { ViewList } from '../../../src/api/answers.ts'
 import { isOpen } from '../../../src/resources/sign.ts'
 import { getAll } from '../api/client.ts'
 import { type Live, useLive } from './use-live.ts'

@@ -1,4 +1,4 @@
-import type { View } from '../../../src/api/schemas/answers.ts'
+import type { View } from '../../../src/api/answers.ts'
 import { refreshView } from '../live/actions.ts'
 import { ask } from '../live/questions.ts'
 import { Button } from './button.tsx'

@@ -1,4 +1,4 @@
-import type { DayList } from '../../../src/api/schemas/answers.ts'
+import type { DayList } from '../../../src/api/answers.ts'
 import { type Sign, signOfRun } from '../../../src/resources/sign.ts'
 import { count } from '../../../src/sql/words.ts'
 import { hashOf, type Place } from '../address/address.ts'

@@ -1,4 +1,4 @@
-import type { Run } from '../../../src/api/schemas/answers.ts'
+import type { Run } from '../../../src/api/answers.ts'
 import { runbookOf } from '../../../src/sql/runbook.ts'
 import { hashOf } from '../address/address.ts'
 

@@ -1,4 +1,4 @@
-import type { Run } from '../../../src/api/schemas/answers.ts'
+import type { Run } from '../../../src/api/answers.ts'
 import { runFacts, statementsOf, timeText } from '../../../src/resources/run-facts.ts'
 import { isOpen, signOfRun } from '../../../src/resources/sign.ts'
 import type { Place } from '../address/address.ts'

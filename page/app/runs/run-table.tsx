@@ -1,4 +1,4 @@
-import type { Run } from '../../../src/api/schemas/answers.ts'
+import type { Run } from '../../../src/api/answers.ts'
 import { runColumns } from '../../../src/resources/runs.ts'
 import { Table } from '../parts/table.tsx'
 import { columnsOf } from '../parts/told.tsx'

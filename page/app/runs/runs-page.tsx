@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks'
-import type { RunList as Runs } from '../../../src/api/schemas/answers.ts'
+import type { RunList as Runs } from '../../../src/api/answers.ts'
 import { isOpen } from '../../../src/resources/sign.ts'
 import { hashOf, type Place } from '../address/address.ts'
 import { useGet } from '../live/use-live.ts'

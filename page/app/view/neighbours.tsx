@@ -1,4 +1,4 @@
-import type { View, ViewDetails } from '../../../src/api/schemas/answers.ts'
+import type { View, ViewDetails } from '../../../src/api/answers.ts'
 import { pictured } from '../../../src/resources/sign.ts'
 import { hashOf } from '../address/address.ts'
 import { Mark } from '../parts/mark.tsx'

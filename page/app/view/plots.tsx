@@ -1,4 +1,4 @@
-import type { Run } from '../../../src/api/schemas/answers.ts'
+import type { Run } from '../../../src/api/answers.ts'
 import { duration } from '../../../src/sql/words.ts'
 import { Plot } from './plot.tsx'
 import { pointsOf } from './runs.ts'

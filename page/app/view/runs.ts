@@ -1,4 +1,4 @@
-import type { Run } from '../../../src/api/schemas/answers.ts'
+import type { Run } from '../../../src/api/answers.ts'
 
 /** The runs of both lists, each once in its newest form, newest first. */
 export function joinRuns(newer: Run[], older: Run[]): Run[] {

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'preact/hooks'
-import type { Run, RunList, View } from '../../../src/api/schemas/answers.ts'
+import type { Run, RunList, View } from '../../../src/api/answers.ts'
 import { asProblem, get } from '../api/client.ts'
 import { withQuery } from '../api/paths.ts'
 import type { ApiProblem } from '../api/problem.ts'

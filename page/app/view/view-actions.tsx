@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import type { ViewDetails } from '../../../src/api/schemas/answers.ts'
+import type { ViewDetails } from '../../../src/api/answers.ts'
 import { strategies } from '../../../src/catalog/plan/definition.ts'
 import { cancelRun, pauseView, resumeView } from '../live/actions.ts'
 import { Button } from '../parts/button.tsx'

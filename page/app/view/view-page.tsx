@@ -1,4 +1,4 @@
-import type { View, ViewDetails } from '../../../src/api/schemas/answers.ts'
+import type { View, ViewDetails } from '../../../src/api/answers.ts'
 import { isOpen, signOfRun } from '../../../src/resources/sign.ts'
 import { stateCell, viewFacts } from '../../../src/resources/views.ts'
 import { ActionsOfView } from '../actions/actions-of-view.tsx'

@@ -1,5 +1,5 @@
 import { Fragment } from 'preact'
-import type { Cause, HeldLock, Why } from '../../../src/api/schemas/answers.ts'
+import type { Cause, HeldLock, Why } from '../../../src/api/answers.ts'
 import { withFlags } from '../../../src/sql/commands.ts'
 import { printed } from '../../../src/sql/names.ts'
 import { causeTones } from '../../../src/watch/diagnosis/cause.ts'

@@ -1,4 +1,4 @@
-import type { View } from '../../../src/api/schemas/answers.ts'
+import type { View } from '../../../src/api/answers.ts'
 import { type Filter, filterNames } from '../../../src/catalog/plan/state.ts'
 import { countStates, orderWords, wordsOfFilter } from '../../../src/resources/views.ts'
 import { hashOf, type Place } from '../address/address.ts'

@@ -1,4 +1,4 @@
-import type { View } from '../../../src/api/schemas/answers.ts'
+import type { View } from '../../../src/api/answers.ts'
 import { type Filter, filters } from '../../../src/catalog/plan/state.ts'
 import { inOrder } from '../../../src/resources/views.ts'
 

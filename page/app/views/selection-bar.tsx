@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import type { View } from '../../../src/api/schemas/answers.ts'
+import type { View } from '../../../src/api/answers.ts'
 import { count } from '../../../src/sql/words.ts'
 import { pauseView, resumeView, startBatch } from '../live/actions.ts'
 import { Button } from '../parts/button.tsx'

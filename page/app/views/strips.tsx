@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import type { ViewList } from '../../../src/api/schemas/answers.ts'
+import type { ViewList } from '../../../src/api/answers.ts'
 import { allPausedMeans } from '../../../src/resources/views.ts'
 import { lagLine, unsaid } from '../../../src/sql/replicas.ts'
 import { failingText } from '../../../src/watch/plan/channels.ts'

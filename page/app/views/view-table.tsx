@@ -1,4 +1,4 @@
-import type { View } from '../../../src/api/schemas/answers.ts'
+import type { View } from '../../../src/api/answers.ts'
 import { viewColumns } from '../../../src/resources/views.ts'
 import { RefreshButton } from '../parts/refresh-button.tsx'
 import { Table } from '../parts/table.tsx'

@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks'
-import type { View, ViewList } from '../../../src/api/schemas/answers.ts'
+import type { View, ViewList } from '../../../src/api/answers.ts'
 import { count } from '../../../src/sql/words.ts'
 import { savedText } from '../../../src/watch/plan/saved.ts'
 import type { Place } from '../address/address.ts'

@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda'
 import * as z from 'zod/mini'
 import { type Advanced, advance } from '../../batch/advance.ts'
-import { batchId as id } from '../schemas/ids.ts'
+import { batchId as id } from '../fields.ts'
 import { validate } from '../validate.ts'
 import type { Configuration } from './configuration.ts'
 import { logger } from './logger.ts'
@@ -15,16 +15,16 @@ const advanceEvent = z.strictObject({ batchId: id, leaveWhenIdle: z.optional(z.b
 export async function advanceBatch(
   event: unknown,
   context: Context,
-  { database, wakeAnnounce }: Pick<Configuration, 'database'> & Partial<Pick<Configuration, 'wakeAnnounce'>>,
+  { database, onEnd }: Pick<Configuration, 'database'> & Partial<Pick<Configuration, 'onEnd'>>,
 ): Promise<Advanced> {
   const { batchId, leaveWhenIdle } = validate(advanceEvent, event, 'event')
   const advanced = await advance(batchId, {
     database,
     until: Date.now() + context.getRemainingTimeInMillis() - reserveMs,
     leaveWhenIdle,
-    onRunEnd: wakeAnnounce,
+    onRunEnd: onEnd,
   })
-  if (advanced.done) wakeAnnounce?.()
+  if (advanced.done) onEnd?.()
   logger.info(advanced.done ? `batch ${advanced.status}` : 'batch goes on', { ...advanced })
   return advanced
 }

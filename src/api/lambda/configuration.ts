@@ -1,22 +1,22 @@
+import type { BatchDefaults } from '../../batch/start.ts'
 import { type FunctionOptions, optionsOf, saidToDatabase } from '../../config/variables.ts'
-import { type Terms, termsOf } from '../../keeper/terms.ts'
+import { localEnvironment, type Terms, termsOf } from '../../keeper/terms.ts'
 import type { Login } from '../../own-schema/db/role.ts'
 import { Problem } from '../../problem.ts'
 import { type ConnectionSource, connectTo, type Database } from '../../server/connect.ts'
 import type { Links } from '../../watch/plan/notice.ts'
+import type { Served } from '../route.ts'
 import { waiting } from './lifetime.ts'
+import { logger } from './logger.ts'
 import { fromSecret } from './secret.ts'
 import { fromToken } from './token.ts'
 import { wakeAnnounce } from './wake-lines.ts'
 
-/** What stands for the name of the environment if the functions are not deployed. */
-export const localEnvironment = 'local'
-
-/** What a function is told by environment variables. */
-export interface Configuration extends Terms {
+/** What a function is told by environment variables, and so what its routes work with. */
+export interface Configuration extends Terms, Served {
+  batchDefaults: BatchDefaults
   /** The name of the environment, as in `viewkeeper.config.ts`. */
   environment: string
-  database: Database
   /** What makes Viewkeeper's role; undefined if the role exists already. */
   administration: Administration | undefined
   /** Whether a deploy applies the migrations of views, too, and not only the schema steps. */
@@ -31,8 +31,6 @@ export interface Configuration extends Terms {
   metricsPerView: boolean
   /** Whether what ends becomes an event for programs. */
   tellsPrograms: boolean
-  /** Says that events may wait for the bus; undefined if there is none. */
-  wakeAnnounce: (() => void) | undefined
   /** How long a caller of an operation may wait at most; undefined if nothing but the API sets a limit. */
   longestWaitSeconds: number | undefined
   /** The number of views that the batch of a deploy refreshes at once. */
@@ -55,6 +53,11 @@ export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configu
     ...termsOf(options),
     environment: env.VIEWKEEPER_ENVIRONMENT ?? localEnvironment,
     database: readDatabase(env),
+    logger,
+    // The bus hears of what has ended.
+    onEnd: options.eventBus ? wakeAnnounce : undefined,
+    // What records a batch hands on what has to be advanced: openBatch.
+    advance() {},
     administration: readAdministration(env, options),
     viewMigrations: env.VIEW_MIGRATIONS !== 'false',
     links: { pageUrl: options.pageUrl, runbookUrl: options.runbookUrl },
@@ -62,7 +65,6 @@ export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configu
     newestMigration: env.NEWEST_MIGRATION === undefined ? null : Number(env.NEWEST_MIGRATION),
     metricsPerView: options.metricsPerView ?? false,
     tellsPrograms: Boolean(options.eventBus),
-    wakeAnnounce: options.eventBus ? wakeAnnounce : undefined,
     longestWaitSeconds: env.LONGEST_WAIT_SECONDS === undefined ? undefined : Number(env.LONGEST_WAIT_SECONDS),
     deployConcurrency: options.batchConcurrency,
   }

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import { type HandedOut, handOut } from '../../events/hand-out.ts'
-import { text } from '../schemas/fields.ts'
+import { text } from '../fields.ts'
 import { validate } from '../validate.ts'
 import type { Configuration } from './configuration.ts'
 

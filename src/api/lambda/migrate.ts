@@ -10,7 +10,7 @@ import { readCopy, readReplicas } from '../../server/standbys.ts'
 import { copyLine, unsaid } from '../../sql/replicas.ts'
 import { beginMonitoring } from '../../watch/begin.ts'
 import { readLasting } from '../../watch/db/troubles.ts'
-import { integer, mostInteger, text } from '../schemas/fields.ts'
+import { integer, mostInteger, text } from '../fields.ts'
 import { validate } from '../validate.ts'
 import type { Administration, Configuration } from './configuration.ts'
 import { withoutWaiting } from './lifetime.ts'
@@ -49,7 +49,7 @@ const longestMs = 13 * 60_000
 const isRollback = (event: unknown): boolean => (event as { rollback?: unknown } | null)?.rollback === true
 
 type Served = Pick<Configuration, 'database' | 'administration' | 'viewMigrations'> &
-  Partial<Pick<Configuration, 'environment' | 'wakeAnnounce'>>
+  Partial<Pick<Configuration, 'environment' | 'onEnd'>>
 
 /**
  * Serves deploys, and the commands of everybody who may invoke the function. An event without a command is a
@@ -65,7 +65,7 @@ export function serveMigrations(event: unknown, folders: MigrationFolders, serve
 async function serve(
   event: unknown,
   folders: MigrationFolders,
-  { environment, database, administration, viewMigrations, wakeAnnounce }: Served,
+  { environment, database, administration, viewMigrations, onEnd }: Served,
 ): Promise<object> {
   const isCommand = typeof event === 'object' && event !== null && 'command' in event
   const command = isCommand ? validate(commands, event, 'event') : { command: 'up' as const, repair: false }
@@ -78,7 +78,7 @@ async function serve(
     withData: true,
     onDone: (done) => {
       logger.info('migrated a view', { ...done })
-      wakeAnnounce?.()
+      onEnd?.()
     },
   }
   switch (command.command) {

@@ -12,7 +12,7 @@ type Environment = Pick<
   Configuration,
   'environment' | 'database' | 'schedules' | 'telling' | 'metricsPerView'
 > &
-  Partial<Pick<Configuration, 'tellsPrograms' | 'wakeAnnounce' | 'looks' | 'told' | 'newestMigration'>>
+  Partial<Pick<Configuration, 'tellsPrograms' | 'onEnd' | 'looks' | 'told' | 'newestMigration'>>
 
 /**
  * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that
@@ -26,7 +26,7 @@ export async function monitorEnvironment({
   telling,
   metricsPerView,
   tellsPrograms = true,
-  wakeAnnounce,
+  onEnd,
   looks,
   told,
   newestMigration,
@@ -54,7 +54,7 @@ export async function monitorEnvironment({
       },
     },
   })
-  if (monitored.eventsWait) wakeAnnounce?.()
+  if (monitored.eventsWait) onEnd?.()
   if (monitored.due > 0) wakeStartBatch()
   return monitored
 }

@@ -1,25 +1,14 @@
-import { type BatchDefaults, type BatchRequest, type StartedBatch, startBatch } from '../../batch/start.ts'
+import * as z from 'zod/mini'
+import { type BatchRequest, type StartedBatch, startBatch } from '../../batch/start.ts'
 import { startDueBatch } from '../../batch/start-due.ts'
-import type { Trigger } from '../../catalog/plan/run.ts'
-import { Problem } from '../../problem.ts'
-import type { Database } from '../../server/connect.ts'
-import {
-  bodyOf,
-  callerOf,
-  type HttpAnswer,
-  type HttpEvent,
-  idempotencyKeyOf,
-  json,
-  problemAnswer,
-  withoutSession,
-} from '../http.ts'
-import type { StartedBatch as StartedAnswer } from '../schemas/answers.ts'
-import { batchOptions, deployedBatch, dueBatch, scheduledBatch } from '../schemas/batches.ts'
+import { text } from '../fields.ts'
+import type { HttpAnswer } from '../http.ts'
+import type { Caller, Served } from '../route.ts'
+import { batchOptions, isOpen, startBatch as route } from '../routes/start-batch.ts'
 import { validate } from '../validate.ts'
 import type { Configuration } from './configuration.ts'
-import { knownProblem } from './function.ts'
-import { logger } from './logger.ts'
-import { scheduleKey } from './operation.ts'
+import { scheduleFields, scheduleKey } from './event-fields.ts'
+import { answerEvent, type HttpEvent } from './function.ts'
 
 /** What the function `batch` answers if it has recorded one: the answer for the caller over HTTP, and the batch that has to be advanced. */
 export interface OpenedBatch {
@@ -38,98 +27,77 @@ export interface ForwardedEvent {
   requestId: string
 }
 
+const unattended = z.omit(batchOptions, { retryOf: true, failed: true, withoutChecks: true }).shape
+
+/** A schedule's event for a batch. `scheduled` selects the views whose definitions have this schedule. */
+export const scheduledBatch = z.extend(z.omit(scheduleFields, { view: true }), {
+  ...unattended,
+  scheduled: z.optional(z.strictObject({ schedule: text(1000), timeZone: text(100) })),
+})
+
+/** What the log line of the monitor becomes: a batch of all that is due by target lags. */
+const dueBatch = z.strictObject({ trigger: z.literal('schedule'), due: z.literal(true) })
+
+/** A deploy's event. The key is a hash of what was deployed: the same deploy starts one batch. */
+export const deployedBatch = z.strictObject({
+  trigger: z.literal('deploy'),
+  key: text(1000),
+  ...unattended,
+})
+
+type Opening = Served & Partial<Pick<Configuration, 'deployConcurrency' | 'looks'>>
+
 /**
  * Records the batch that an HTTP request, a schedule or a deploy requests. A refusal answers an HTTP request, and is thrown
- * otherwise: the state machine tells by the name of the error whether to try again.
+ * otherwise: the state machine tells by the name of the error whether to try again. Without an Idempotency-Key, the request's id is
+ * the key: a request that is forwarded twice is one batch, and so is an event that is delivered twice.
  */
-export async function openBatch(
-  { event, requestId }: ForwardedEvent,
-  {
-    database,
-    batchDefaults,
-    deployConcurrency,
-    looks,
-    wakeAnnounce,
-  }: Pick<Configuration, 'database'> &
-    Partial<Pick<Configuration, 'batchDefaults' | 'deployConcurrency' | 'looks' | 'wakeAnnounce'>>,
-): Promise<OpenedBatch> {
-  if ('due' in event) {
-    const { trigger } = validate(dueBatch, event, 'event')
-    const idempotencyKey = requestId
-    const call = { database, trigger, requestedBy: 'target lag', caller: 'target lag', idempotencyKey }
-    const batch = await startDueBatch(call, looks ?? { everySeconds: null }, batchDefaults)
-    if (batch !== null) logger.info(`batch ${batch.status}`, { ...batch, trigger })
-    return { answer: null, batchId: batch && toAdvance(batch) }
+export async function openBatch({ event, requestId }: ForwardedEvent, served: Opening): Promise<OpenedBatch> {
+  if ('routeKey' in event) {
+    const opened: string[] = []
+    const advance = (batchId: string) => opened.push(batchId)
+    const answer = await answerEvent([route], event as HttpEvent, () => ({ ...served, advance }), requestId)
+    return { answer, batchId: opened[0] ?? null }
   }
-  if (!('routeKey' in event)) {
-    const call = unattended(event, requestId)
-    const defaults =
-      call.trigger === 'deploy' ? { ...batchDefaults, concurrency: deployConcurrency } : batchDefaults
-    const batch = await open(database, call, defaults)
-    if (!isOpen(batch)) wakeAnnounce?.()
-    return { answer: null, batchId: toAdvance(batch) }
-  }
-  try {
-    const batch = await open(database, overHttp(event as HttpEvent, requestId), batchDefaults)
-    if (!isOpen(batch)) wakeAnnounce?.()
-    return { answer: answerOf(batch), batchId: toAdvance(batch) }
-  } catch (thrown) {
-    return { answer: problemAnswer(knownProblem(thrown)), batchId: null }
-  }
+  const batch = await ('due' in event ? openDue : openUnattended)(event, requestId, served)
+  if (batch !== null && !isOpen(batch)) served.onEnd?.()
+  return { answer: null, batchId: batch !== null && isOpen(batch) ? batch.batchId : null }
 }
 
-interface BatchCall {
-  trigger: Trigger
-  requestedBy: string
-  caller: string
-  idempotencyKey: string | null
-  request: BatchRequest
+async function openDue(
+  event: object,
+  requestId: string,
+  { database, looks = { everySeconds: null }, batchDefaults, logger }: Opening,
+): Promise<StartedBatch | null> {
+  const { trigger } = validate(dueBatch, event, 'event')
+  const call = { trigger, requestedBy: 'target lag', caller: 'target lag', idempotencyKey: requestId }
+  const batch = await startDueBatch({ ...call, database }, looks, batchDefaults)
+  if (batch !== null) logger.info(`batch ${batch.status}`, { ...batch, trigger })
+  return batch
 }
 
-/**
- * Without an Idempotency-Key, the request's id is the key: a request that is forwarded twice is one batch.
- */
-function overHttp(event: HttpEvent, requestId: string): BatchCall {
-  const requestedBy = callerOf(event)
-  return {
-    trigger: 'http',
-    requestedBy,
-    caller: withoutSession(requestedBy),
-    idempotencyKey: idempotencyKeyOf(event) ?? requestId,
-    request: validate(batchOptions, bodyOf(event), 'body'),
-  }
-}
-
-/**
- * The events of schedules and deploys bring their own keys: an event that is delivered twice is one batch.
- */
-function unattended(event: object, requestId: string): BatchCall {
-  if ('trigger' in event && event.trigger === 'deploy') {
-    const { key, trigger, ...request } = validate(deployedBatch, event, 'event')
-    return { trigger, requestedBy: 'deploy', caller: 'deploy', idempotencyKey: key, request }
-  }
-  const { schedule, scheduledTime, trigger, ...request } = validate(scheduledBatch, event, 'event')
-  const idempotencyKey = scheduleKey(schedule, scheduledTime, requestId)
-  return { trigger, requestedBy: schedule, caller: schedule, idempotencyKey, request }
-}
-
-async function open(
-  database: Database,
-  { request, ...call }: BatchCall,
-  defaults: BatchDefaults = {},
+async function openUnattended(
+  event: object,
+  requestId: string,
+  { database, batchDefaults, deployConcurrency, logger }: Opening,
 ): Promise<StartedBatch> {
+  const isDeploy = 'trigger' in event && event.trigger === 'deploy'
+  const { request, ...call } = isDeploy ? ofDeploy(event) : ofSchedule(event, requestId)
+  const defaults = isDeploy ? { ...batchDefaults, concurrency: deployConcurrency } : (batchDefaults ?? {})
   const batch = await startBatch(request, { ...call, database }, defaults)
   logger.info(`batch ${batch.status}`, { ...batch, trigger: call.trigger })
   return batch
 }
 
-const toAdvance = (batch: StartedBatch): string | null => (isOpen(batch) ? batch.batchId : null)
+type BatchCall = Omit<Caller, 'waitUntil'> & { request: BatchRequest }
 
-const isOpen = ({ status }: StartedBatch): boolean => status === 'pending' || status === 'running'
+function ofDeploy(event: object): BatchCall {
+  const { key, trigger, ...request } = validate(deployedBatch, event, 'event')
+  return { trigger, requestedBy: 'deploy', caller: 'deploy', idempotencyKey: key, request }
+}
 
-function answerOf(batch: StartedBatch): HttpAnswer {
-  const { batchId, status, error } = batch
-  if (isOpen(batch)) return json<StartedAnswer>(202, { batchId, status }, { location: `/batches/${batchId}` })
-  if (status !== 'skipped' || error === null) return json<StartedAnswer>(200, { batchId, status, error })
-  return problemAnswer(new Problem(error.class, error.message, { batchId, openBatchId: error.openBatchId }))
+function ofSchedule(event: object, requestId: string): BatchCall {
+  const { schedule, scheduledTime, trigger, ...request } = validate(scheduledBatch, event, 'event')
+  const idempotencyKey = scheduleKey(schedule, scheduledTime, requestId)
+  return { trigger, requestedBy: schedule, caller: schedule, idempotencyKey, request }
 }

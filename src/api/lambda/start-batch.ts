@@ -1,8 +1,9 @@
 import type { Context } from 'aws-lambda'
 import { Problem } from '../../problem.ts'
-import { type HttpAnswer, type HttpEvent, problemAnswer } from '../http.ts'
-import { routeKey, routes } from '../routes.ts'
-import { knownProblem } from './function.ts'
+import { type HttpAnswer, knownProblem, problemAnswer } from '../http.ts'
+import type { startBatch } from '../routes/start-batch.ts'
+import type { HttpEvent } from './function.ts'
+import { logger } from './logger.ts'
 import type { ForwardedEvent, OpenedBatch } from './open-batch.ts'
 
 /** What records a batch, and what advances a recorded batch. */
@@ -11,6 +12,9 @@ export interface BatchMachinery {
   open(event: ForwardedEvent, until: number): Promise<OpenedBatch>
   advance(batchId: string): Promise<void>
 }
+
+/** API Gateway's name of the route. The route itself works in the function `batch`. */
+const key = 'POST /batches' satisfies `${typeof startBatch.method} ${typeof startBatch.path}`
 
 /** Opening ends this long before Lambda ends the function, so that the batch can still be advanced, or refused. */
 const reserveMs = 2500
@@ -42,13 +46,12 @@ export async function startBatchWith(
   context: Context,
 ): Promise<HttpAnswer> {
   try {
-    if (event.routeKey !== routeKey(routes.startBatch))
-      throw new Problem('UnknownRoute', `There is no route ${event.routeKey}.`)
+    if (event.routeKey !== key) throw new Problem('UnknownRoute', `There is no route ${event.routeKey}.`)
     const until = Date.now() + context.getRemainingTimeInMillis() - reserveMs
     const { answer, batchId } = await machinery.open({ event, requestId: context.awsRequestId }, until)
     if (batchId !== null) await machinery.advance(batchId)
     return answer as HttpAnswer // only an event that did not come by HTTP has none
   } catch (thrown) {
-    return problemAnswer(knownProblem(thrown))
+    return problemAnswer(knownProblem(thrown, logger))
   }
 }

@@ -9,6 +9,7 @@ import { confirm, prepareNotice } from '../../../src/watch/notice.ts'
 import { pauseAll } from '../../../src/watch/pause.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
+import { servedOn } from '../../support/api/served.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { namesByTrouble } from '../../support/views/troubles.ts'
@@ -29,7 +30,12 @@ const lookAt = (by = looks, on = database) =>
 let calls = 0
 /** What the log line of the monitor begins: the id of the batch. */
 const wakeAnnounce = async (requestId = `call-${calls++}`): Promise<string | null> =>
-  (await openBatch({ event: { trigger: 'schedule', due: true }, requestId }, { database, looks })).batchId
+  (
+    await openBatch(
+      { event: { trigger: 'schedule', due: true }, requestId },
+      { ...servedOn(database), looks },
+    )
+  ).batchId
 
 const refreshed = async (batchId: string | null): Promise<string[]> => {
   expect(batchId).not.toBeNull()

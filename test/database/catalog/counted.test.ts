@@ -10,6 +10,7 @@ import { connectTo, type Database, type Sql } from '../../../src/server/connect.
 import { readUncounted } from '../../../src/watch/db/uncounted.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { getWhy } from '../../../src/watch/why.ts'
+import { servedOn } from '../../support/api/served.ts'
 import { administrator, callOn, schemaFolder } from '../../support/servers/database.ts'
 import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
@@ -184,7 +185,7 @@ describe('a scheduled refresh of a view that reads tables', () => {
     const startDue = async () => {
       const { batchId } = await openBatch(
         { event: { trigger: 'schedule', due: true }, requestId: randomUUID() },
-        { database: saving, looks: { everySeconds: 60 } },
+        { ...servedOn(saving), looks: { everySeconds: 60 } },
       )
       if (batchId === null) return 'nothing is due'
       await advanceToEnd(saving, batchId)

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { eventSchemas } from '../../../src/api/events.ts'
 import { answerEvents } from '../../../src/api/lambda/events.ts'
-import { eventSchemas } from '../../../src/api/schemas/events.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
 import { type Announcing, announce } from '../../../src/events/announce.ts'
 import { handOut } from '../../../src/events/hand-out.ts'

@@ -2,10 +2,10 @@ import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { type LocalEvents, startEvents } from '../../../serve/http/events.ts'
 import { type Gateway, startGateway } from '../../../serve/http/gateway.ts'
 import { mostListeners } from '../../../serve/http/listeners.ts'
-import { eventSchemas } from '../../../src/api/schemas/events.ts'
+import { eventSchemas } from '../../../src/api/events.ts'
 import type { EventType } from '../../../src/events/plan/event.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { functionsOn } from '../../support/api/served.ts'
+import { servedOn } from '../../support/api/served.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
@@ -25,8 +25,8 @@ beforeAll(async () => {
     create materialized view bad as select 1 / (select count(*) from pg_class where relname = 'gone') as id with no data`)
   await makeGatedView(sql, 'slow')
   events = startEvents(database)
-  const functions = functionsOn(database)
-  gateway = await startGateway({ port: 0, functions, events })
+  const served = servedOn(database)
+  gateway = await startGateway({ port: 0, served, events })
 })
 
 afterAll(async () => {
@@ -149,7 +149,7 @@ test('the end of the gateway ends the streams and the connection; a gateway with
   const own = startEvents(database)
   const other = await startGateway({
     port: 0,
-    functions: functionsOn(database),
+    served: servedOn(database),
     events: own,
   })
   const listener = await listenTo(other.url)
@@ -159,7 +159,7 @@ test('the end of the gateway ends the streams and the connection; a gateway with
   await until('the connection is gone', async () => (await listening()).length === 1)
   expect((await fetch(`${other.url}/events`)).status).toBe(503)
   await other.close()
-  const without = await startGateway({ port: 0, functions: functionsOn(database) })
+  const without = await startGateway({ port: 0, served: servedOn(database) })
   expect((await fetch(`${without.url}/events`)).status).toBe(404)
   expect(await (await fetch(`${without.url}/page.json`)).json()).not.toHaveProperty('events')
   await without.close()

@@ -3,7 +3,7 @@ import { type Gateway, startGateway } from '../../../serve/http/gateway.ts'
 import { openapi } from '../../../src/api/openapi.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo } from '../../../src/server/connect.ts'
-import { functionsOn } from '../../support/api/served.ts'
+import { servedOn } from '../../support/api/served.ts'
 import { quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
@@ -16,8 +16,8 @@ let gateway: Gateway
 
 beforeAll(async () => {
   await sql.unsafe('create materialized view sales as select 1 as id')
-  const functions = functionsOn(connectTo(fromUrl(url)))
-  gateway = await startGateway({ port: 0, functions })
+  const served = servedOn(connectTo(fromUrl(url)))
+  gateway = await startGateway({ port: 0, served })
 })
 
 afterAll(() => gateway?.close())
@@ -30,8 +30,18 @@ interface Field {
   in: 'path' | 'query' | 'header' | 'body'
 }
 
+interface Operation {
+  parameters?: { name: string; in: 'path' | 'query' | 'header' }[]
+  requestBody?: { content: { 'application/json': { schema: { $ref: string } } } }
+}
+
+const described = (await openapi()) as {
+  paths: Record<string, Record<string, Operation>>
+  components: { schemas: Record<string, { properties: object }> }
+}
+
 /** Every field of every route, as the OpenAPI file has them. */
-const fields: Field[] = Object.entries(document().paths).flatMap(([path, methods]) =>
+const fields: Field[] = Object.entries(described.paths).flatMap(([path, methods]) =>
   Object.entries(methods).flatMap(([method, { parameters = [], requestBody }]) => {
     const at = { route: `${method.toUpperCase()} ${path}`, method: method.toUpperCase(), path }
     return [
@@ -41,22 +51,10 @@ const fields: Field[] = Object.entries(document().paths).flatMap(([path, methods
   }),
 )
 
-interface Operation {
-  parameters?: { name: string; in: 'path' | 'query' | 'header' }[]
-  requestBody?: { content: { 'application/json': { schema: { $ref: string } } } }
-}
-
-function document() {
-  return openapi() as {
-    paths: Record<string, Record<string, Operation>>
-    components: { schemas: Record<string, { properties: object }> }
-  }
-}
-
 function bodyFields(requestBody: Operation['requestBody']): string[] {
   if (requestBody === undefined) return []
   const name = requestBody.content['application/json'].schema.$ref.split('/').at(-1)!
-  return Object.keys(document().components.schemas[name]!.properties)
+  return Object.keys(described.components.schemas[name]!.properties)
 }
 
 const texts = [
@@ -211,7 +209,7 @@ describe('a body is refused, or an object of known fields, if it is', () => {
 test.each(['__proto__', 'constructor', 'toString', "x'; drop table t; --", '<b>', '\u0000'])(
   'a parameter called %j is refused by its name',
   async (name) => {
-    for (const path of ['/views', '/runs', '/batches', '/actions', '/days', '/metrics']) {
+    for (const path of ['/views', '/runs', '/batches', '/actions', '/days', '/view-metrics']) {
       const response = await fetch(`${gateway.url}${path}?${new URLSearchParams({ [name]: '1' })}`)
       expect(await response.json()).toMatchObject({ status: 400, code: 'InvalidRequest', field: name })
     }

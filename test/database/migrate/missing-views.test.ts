@@ -266,7 +266,7 @@ describe('a migration that the database lacks', () => {
     await frozen.freeze([sales, byShop])
     const { message } = await refusalOf(up(frozen))
     expect(message).toBe(
-      'migrations/002_by_shop.up.sql, line 10: relation "shop.sales" does not exist (42P01). The database is as it was before ' +
+      'migrations/002_by_shop.up.sql, line 11: relation "shop.sales" does not exist (42P01). The database is as it was before ' +
         'this migration. These views were frozen and are missing: shop.sales (001_sales). ' +
         '`npx viewkeeper migrate up --repair` makes them again.',
     )
@@ -281,7 +281,7 @@ describe('a migration that the database lacks', () => {
     const frozen = await applied([sales])
     await frozen.freeze([sales, inShop('over_left_out', 'select id from shop.left_out')])
     expect((await refusalOf(up(frozen))).message).toBe(
-      'migrations/002_over_left_out.up.sql, line 10: relation "shop.left_out" does not exist (42P01). The database is as it was ' +
+      'migrations/002_over_left_out.up.sql, line 11: relation "shop.left_out" does not exist (42P01). The database is as it was ' +
         'before this migration. If it is a plain view that `adopt` left out of the migrations, create it here first, or adopt ' +
         'it with --trust and its owner.',
     )

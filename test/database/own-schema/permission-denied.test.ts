@@ -159,7 +159,7 @@ const operations: Record<string, () => Promise<unknown>> = {
   'a creation by force': () => create({ view: `${place.schema}.made`, force: true }, callOn(place.database)),
   'GET /views': () => listViews(place.database),
   'GET /views/{view}': () => getView(place.database, viewOf(place)),
-  'GET /metrics': () => getMetrics(place.database, { view: undefined, windowSeconds: 60 }),
+  'GET /view-metrics': () => getMetrics(place.database, { view: undefined, windowSeconds: 60 }),
   'a batch': () => startBatch({ views: [viewOf(place)] }, callOn(place.database)),
   'a description': () => describeViews(place.database, [viewOf(place)]),
 }

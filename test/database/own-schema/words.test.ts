@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { policyNames } from '../../../src/api/routes.ts'
+import { policyNames } from '../../../src/api/route.ts'
 import { definitionDefaults, rowCountStrategies, strategies } from '../../../src/catalog/plan/definition.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../src/catalog/plan/run.ts'
 import { eventTypes } from '../../../src/events/plan/event.ts'

@@ -4,6 +4,7 @@ import { getBatch } from '../../../src/batch/read.ts'
 import { startBatch } from '../../../src/batch/start.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { listViews } from '../../../src/watch/read.ts'
+import { servedOn } from '../../support/api/served.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter } from '../../support/views/alter.ts'
 import { accountOf, advanceToEnd, begin, define } from '../../support/views/batches.ts'
@@ -373,7 +374,7 @@ test('an environment says how batches exchange, and a request says otherwise', a
         },
         requestId: 'x',
       },
-      { database, batchDefaults: { exchange, maxShadowBytes: undefined } },
+      { ...servedOn(database), batchDefaults: { exchange, maxShadowBytes: undefined } },
     )
   await sql`create materialized view nothing_1 as select 1 as x`
   const chosen: string[] = []

@@ -12,6 +12,7 @@ import { channelsOf } from '../../../serve/news/channels.ts'
 import { readChannels } from '../../../serve/news/deliveries.ts'
 import { mailChannels } from '../../../serve/news/mail.ts'
 import { type News, startNews } from '../../../serve/news/news.ts'
+import { makeLogger } from '../../../serve/process/logs.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
 import { notify } from '../../../src/config/notify.ts'
 import { refresh } from '../../../src/run/refresh.ts'
@@ -23,6 +24,7 @@ import { makeCertificate } from '../../support/servers/tls.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql } = useDatabase()
+const logger = makeLogger('SILENT')
 
 const closing: (() => unknown)[] = []
 afterEach(async () => {
@@ -58,6 +60,7 @@ function lead(channels: Channel[]) {
     schedules: unscheduled,
     links: {},
     channels,
+    logger,
   })
   closing.push(news.close)
   const look = async () => {
@@ -348,7 +351,14 @@ test('a refresh that took much longer than usual is told after the look that fin
   const channels = await channelsOf(notify.parse({ chat: { team: {} } }), [], {
     VIEWKEEPER_CHAT_URL_TEAM: program.url,
   })
-  const news = startNews({ database, environment: 'shop', schedules: unscheduled, links: {}, channels })
+  const news = startNews({
+    database,
+    environment: 'shop',
+    schedules: unscheduled,
+    links: {},
+    channels,
+    logger,
+  })
   closing.push(news.close)
   await refresh({ view: 'fine' }, callOn(database))
   await sql`

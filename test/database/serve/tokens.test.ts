@@ -3,7 +3,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { main } from '../../../cli/program/program.ts'
 import { makeDoorkeeper } from '../../../serve/tokens/doorkeeper.ts'
 import { createToken, listTokens, revokeToken } from '../../../serve/tokens/store.ts'
-import type { PolicyName } from '../../../src/api/routes.ts'
+import type { PolicyName } from '../../../src/api/route.ts'
 import type { Database } from '../../../src/server/connect.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 

@@ -1,6 +1,7 @@
 import postgres from 'postgres'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
-import { routeKey, routes } from '../../../src/api/routes.ts'
+import { routeKey } from '../../../src/api/route.ts'
+import { routes } from '../../../src/api/routes.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { until } from '../../support/waiting/until.ts'

@@ -88,7 +88,7 @@ describe.each([
       ['GET /views/{view}', { path: { view: `"${word}"` } }],
       ['GET /views/{view}/why', { path: { view: `"${word}"` } }],
       ['GET /runs', { query: { view: `"${word}"` } }],
-      ['GET /metrics', {}],
+      ['GET /view-metrics', {}],
     ] as const) {
       const { statusCode, body } = await ask(api, route, options)
       expect([route, statusCode]).toEqual([route, 200])
@@ -184,7 +184,7 @@ describe.each([
       [api, 'GET /views/{view}', { path }],
       [api, 'GET /views/{view}/why', { path }],
       [api, 'GET /runs', { query: path }],
-      [api, 'GET /metrics', { query: path }],
+      [api, 'GET /view-metrics', { query: path }],
     ] as const) {
       const { statusCode, body } = await ask(serve, route, options)
       expect([route, statusCode, body.code, body.detail]).toEqual([route, 404, 'UnknownView', unknown])

@@ -7,7 +7,7 @@ import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
-import { functionsOn } from '../../support/api/served.ts'
+import { servedOn } from '../../support/api/served.ts'
 import { counts } from '../../support/counts.ts'
 import { administrator, callOn, schemaFolder } from '../../support/servers/database.ts'
 import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
@@ -53,7 +53,7 @@ test('200 callers leave connections to everybody else, and each gets an answer o
     const spy = vi.spyOn(console, stream).mockReturnValue() // the functions log each request
     onTestFinished(() => spy.mockRestore())
   }
-  const gateway = await startGateway({ port: 0, functions: functionsOn(database) })
+  const gateway = await startGateway({ port: 0, served: servedOn(database) })
   const elsewhere = new URL(server.url)
   elsewhere.username = 'bystander'
   elsewhere.password = 'secret'

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { handler as api } from '../../../functions/api.ts'
-import { dayList } from '../../../src/api/schemas/answers.ts'
+import { dayList } from '../../../src/api/answers.ts'
 import { listRuns } from '../../../src/run/read.ts'
 import { getDays, getMetrics } from '../../../src/watch/metrics.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
@@ -103,12 +103,15 @@ describe('metrics', () => {
       windowSeconds: 3 * 86_400,
     })
     expect(steady).toMatchObject({ view: 'public.steady', runs: 6, averageMs: 483 })
-    const answer = await api(httpEvent('GET /metrics', { query: { view: 'steady', window: '3d' } }), context)
+    const answer = await api(
+      httpEvent('GET /view-metrics', { query: { view: 'steady', window: '3d' } }),
+      context,
+    )
     expect(parsed(answer as never)).toMatchObject({
       statusCode: 200,
       body: { windowSeconds: 259_200, metrics: [{ view: 'public.steady', runs: 6 }] },
     })
-    const refused = await api(httpEvent('GET /metrics', { query: { window: 'yesterday' } }), context)
+    const refused = await api(httpEvent('GET /view-metrics', { query: { window: 'yesterday' } }), context)
     expect(parsed(refused as never)).toMatchObject({ statusCode: 400, body: { field: 'window' } })
   })
 

@@ -50,7 +50,7 @@ test('a missing view can be read with its runs, and in SQL', async () => {
     body: { missing: true, owner: null, sql: null, indexes: [], recentRuns: [{ status: 'success' }] },
   })
   expect((await ask('GET /views/{view}', { path: { view: 'shaky' } })).body.code).toBe('UnknownView')
-  const metrics = await ask('GET /metrics', { query: { view: 'steady' } })
+  const metrics = await ask('GET /view-metrics', { query: { view: 'steady' } })
   expect(metrics.body.metrics).toMatchObject([{ view: 'public.steady', missing: true }])
   expect(await sql`select view from viewkeeper.view_status where missing`).toEqual([
     { view: 'public.steady' },

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test, vi } from 'vitest'
 import { handler as api } from '../../../functions/api.ts'
-import type { ViewList } from '../../../src/api/schemas/answers.ts'
+import type { ViewList } from '../../../src/api/answers.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
 import { listActions } from '../../../src/watch/actions.ts'
 import { monitor } from '../../../src/watch/monitor.ts'

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { planLines } from '../../../cli/output/plan.ts'
 import { handler as api } from '../../../functions/api.ts'
-import { type Plan, plan as planSchema } from '../../../src/api/schemas/answers.ts'
+import { type Plan, plan as planSchema } from '../../../src/api/answers.ts'
 import { plain } from '../../../src/terminal/paint.ts'
 import { pauseAll } from '../../../src/watch/pause.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'

@@ -44,7 +44,7 @@ test('SQL, the monitor and both lists over HTTP name the same stale views, with 
   expect(status.find(({ name }) => name === 'shaky')?.schedule).toBe('*/15 * * * *')
 
   const views = parsed((await api(httpEvent('GET /views'), lambdaContext())) as never).body.views
-  const metrics = parsed((await api(httpEvent('GET /metrics'), lambdaContext())) as never).body.metrics
+  const metrics = parsed((await api(httpEvent('GET /view-metrics'), lambdaContext())) as never).body.metrics
   for (const listed of [views, metrics] as { view: string; maxStaleMs: number | null; stale: boolean }[][]) {
     expect(
       Object.fromEntries(

@@ -9,7 +9,7 @@ import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { connectTo, type Sql } from '../../../src/server/connect.ts'
 import { startParameters } from '../../support/api/fake-api.ts'
-import { functionsOn } from '../../support/api/served.ts'
+import { servedOn } from '../../support/api/served.ts'
 import { administrator, schemaFolder } from '../../support/servers/database.ts'
 import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
 import { Project } from '../support/project.ts'
@@ -35,7 +35,7 @@ beforeAll(async () => {
     create materialized view late_share as select * from sales;
     create table orders (id int);
     insert into viewkeeper.definitions (schema_name, name, source, paused_at) values ('app', 'sales', 'authored', now())`)
-  gateway = await startGateway({ port: 0, functions: functionsOn(database) })
+  gateway = await startGateway({ port: 0, served: servedOn(database) })
 })
 
 afterAll(async () => {

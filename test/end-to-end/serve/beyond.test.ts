@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import postgres from 'postgres'
 import { expect, test } from 'vitest'
 import { createToken, revokeToken } from '../../../serve/tokens/store.ts'
-import type { PolicyName } from '../../../src/api/routes.ts'
+import type { PolicyName } from '../../../src/api/route.ts'
 import type { Sql } from '../../../src/server/connect.ts'
 import { until } from '../../support/waiting/until.ts'
 import { runCommand, serve, useServer } from '../support/copies.ts'
@@ -70,7 +70,7 @@ test('a request is let in by one valid token that allows it, and by nothing else
     'no token': ['401 Unauthenticated', refresh, []],
     'no token, as if from this machine': ['401 Unauthenticated', refresh, proxied],
     'no token, to loopback': ['401 Unauthenticated', refresh, [], ['Host: 127.0.0.1']],
-    'no token, for the metrics': ['401 Unauthenticated', 'GET /metrics', ['Accept: text/plain']],
+    'no token, for the metrics': ['401 Unauthenticated', 'GET /metrics', []],
     'a token of nobody': ['401 Unauthenticated', refresh, [unknown()]],
     'an expired token': ['401 Unauthenticated', refresh, [bearer(expired)]],
     'a revoked token': ['401 Unauthenticated', refresh, [bearer(revoked)]],
@@ -157,18 +157,16 @@ test('forwarding headers do not help to guess tokens, and do not stop one that i
   expect((await ask('GET /views', [good])).said).toBe('200')
 })
 
-test('health needs no token and names neither login nor server; /metrics has two forms, for a token that may read', async () => {
+test('health needs no token and names neither login nor server; /metrics is text for Prometheus, for a token that may read', async () => {
   const { ask, make, copy } = await beyond('health')
   for (const path of ['/healthz', '/readyz', '/']) expect((await ask(`GET ${path}`, [])).said).toBe('200')
   const reader = bearer(await make('reader', 'read'))
-  const scrape = await ask('GET /metrics', [
-    reader,
-    'Accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.3,*/*;q=0.1',
-  ])
-  expect(scrape.answer).toMatch(/^Content-Type: text\/plain; version=0\.0\.4/im)
-  expect(scrape.answer).toContain('\nviewkeeper_database_up 1\n')
-  const { answer } = await ask('GET /metrics', [reader, 'Accept: */*'])
-  expect(answer).toMatch(/^Content-Type: application\/json/im)
+  for (const accept of ['application/openmetrics-text;version=1.0.0,text/plain;q=0.3', '*/*']) {
+    const { answer } = await ask('GET /metrics', [reader, `Accept: ${accept}`])
+    expect(answer).toMatch(/^Content-Type: text\/plain; version=0\.0\.4/im)
+    expect(answer).toContain('\nviewkeeper_database_up 1\n')
+  }
+  expect((await ask('GET /view-metrics', [reader])).answer).toMatch(/^Content-Type: application\/json/im)
 
   const elsewhere = (await databaseOf('elsewhere')).sql
   await elsewhere.unsafe('alter database health allow_connections false')
@@ -182,10 +180,10 @@ test('health needs no token and names neither login nor server; /metrics has two
   expect(refused.said).toMatch(/^503 \w+$/)
   // The alert can fire: a token that was valid is told that the database is away, and nothing else.
   await until('the metrics say that the database is away', async () => {
-    const { answer } = await ask('GET /metrics', [reader, 'Accept: text/plain'])
+    const { answer } = await ask('GET /metrics', [reader])
     return answer.includes('\nviewkeeper_database_up 0\n')
   })
-  expect((await ask('GET /metrics', [unknown(), 'Accept: text/plain'])).said).toMatch(/^503 \w+$/)
+  expect((await ask('GET /metrics', [unknown()])).said).toMatch(/^503 \w+$/)
   expect((await ask('GET /views', [reader])).said).toMatch(/^503 \w+$/)
   for (const told of [away, refused])
     expect(told.answer).not.toMatch(/127\.0\.0\.1|"app"|\bapp\b|secret|5432/)

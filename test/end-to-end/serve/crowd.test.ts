@@ -17,7 +17,7 @@ test('1,000 callers at once: one run, an answer or a clear refusal for each, and
   const copy = await serve({ DATABASE_URL: url })
   await stands(copy, 'leads')
   const metric = async (name: string) => {
-    const answer = await fetch(`${copy.url}/metrics`, { headers: { accept: 'text/plain' } })
+    const answer = await fetch(`${copy.url}/metrics`)
     return Number(new RegExp(`^${name} (.+)$`, 'm').exec(await answer.text())?.[1])
   }
   const call = async () => {

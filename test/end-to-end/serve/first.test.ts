@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { ViewList } from '../../../src/api/schemas/answers.ts'
+import type { ViewList } from '../../../src/api/answers.ts'
 import { until } from '../../support/waiting/until.ts'
 import { runCommand, serve, useServer } from '../support/copies.ts'
 

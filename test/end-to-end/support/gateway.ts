@@ -1,29 +1,30 @@
 import { createConnection } from 'node:net'
-import type { APIGatewayProxyEventV2WithIAMAuthorizer, Context } from 'aws-lambda'
 import { onTestFinished } from 'vitest'
 import { startGateway } from '../../../serve/http/gateway.ts'
-import type { Handler } from '../../../serve/http/invoke.ts'
-import type { HttpFunctionName } from '../../../src/api/routes.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
+import { connectTo } from '../../../src/server/connect.ts'
+import { type AskedRoute, answering, servedOn } from '../../support/api/served.ts'
 
-interface Call {
-  name: string
-  event: APIGatewayProxyEventV2WithIAMAuthorizer
-  context: Context
-}
-
-/** A gateway whose functions only note how they were called. */
+/** A gateway whose routes only note how they were asked. */
 export async function echo() {
-  const calls: Call[] = []
-  const started = await start(async (name) => async (event, context) => {
-    calls.push({ name, event: event as Call['event'], context })
-    return { statusCode: 200, body: '{}' }
+  const calls: AskedRoute[] = []
+  const started = await start((asked) => {
+    calls.push(asked)
+    return {}
   })
   return { ...started, calls }
 }
 
-/** A gateway before these functions; it ends with the test. */
-export async function start(functions: (name: HttpFunctionName) => Promise<Handler>) {
-  const { url, close } = await startGateway({ port: 0, functions })
+/** No server listens on this port, so every route that needs a database answers with 503. */
+const nowhere = 'postgres://postgres@127.0.0.1:1/postgres'
+
+/** A gateway whose routes this answers, or else their use cases, without a database; it ends with the test. */
+export async function start(answer?: (asked: AskedRoute) => unknown) {
+  const { url, close } = await startGateway({
+    port: 0,
+    served: servedOn(connectTo(fromUrl(nowhere))),
+    ...(answer && { routes: answering(answer) }),
+  })
   onTestFinished(close)
   return { url, port: Number(new URL(url).port) }
 }

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { routeKey, routes } from '../../../src/api/routes.ts'
+import { routeKey } from '../../../src/api/route.ts'
+import { routes } from '../../../src/api/routes.ts'
 import { kinds } from '../support/synth.ts'
 
 const stack = kinds.imported

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { type PolicyName, policyNames, routes } from '../../../src/api/routes.ts'
+import { type PolicyName, policyNames } from '../../../src/api/route.ts'
+import { routes } from '../../../src/api/routes.ts'
 import { kinds, type Synthesized } from '../support/synth.ts'
 
 const statementsOf = (stack: Synthesized, name: PolicyName): { Action: string; Resource: unknown }[] =>
@@ -26,7 +27,7 @@ const reads = [
   'GET/batches/*',
   'GET/actions',
   'GET/days',
-  'GET/metrics',
+  'GET/view-metrics',
   'GET/openapi.json',
   'GET/plan',
   'GET/runs',

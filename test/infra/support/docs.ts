@@ -8,9 +8,10 @@ import {
   viewInput,
 } from '../../../build/option-docs.ts'
 import { environments } from '../../../infra/environments.ts'
-import { descriptions } from '../../../src/api/openapi.ts'
-import { routeKey, routes } from '../../../src/api/routes.ts'
-import { eventsAsJsonSchema } from '../../../src/api/schemas/events.ts'
+import { eventsAsJsonSchema } from '../../../src/api/events.ts'
+import type { AnyRoute } from '../../../src/api/route.ts'
+import { routeKey } from '../../../src/api/route.ts'
+import { routes } from '../../../src/api/routes.ts'
 import { alarmTable, happenedBySection } from './alarms.ts'
 import { costTable, exampleTable } from './cost.ts'
 import { dashboardPicture } from './dashboard-picture.ts'
@@ -41,10 +42,9 @@ const routeTable = () =>
   [
     '| route | does |',
     '|---|---|',
-    ...Object.entries(descriptions).map(
-      ([name, { does, summary }]: [string, { does?: string; summary: string }]) =>
-        `| \`${routeKey(routes[name as keyof typeof routes])}\` | ${does ?? summary} |`,
-    ),
+    ...(Object.values(routes) as AnyRoute[])
+      .filter((route) => route !== routes.getOpenapi)
+      .map((route) => `| \`${routeKey(route)}\` | ${route.does ?? route.says} |`),
     '',
   ].join('\n')
 

@@ -14,7 +14,7 @@ import { encryptWith } from '../../../docs/examples/own-key.ts'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
 import type { ViewkeeperRdsProps } from '../../../infra/viewkeeper-props.ts'
 import { metricDimensions } from '../../../src/api/lambda/metrics/names.ts'
-import { policyNames } from '../../../src/api/routes.ts'
+import { policyNames } from '../../../src/api/route.ts'
 import { instanceIn, ownStack, viewkeeperOn } from '../support/own-app.ts'
 import { everyFunction, type Properties, Synthesized } from '../support/synth.ts'
 

@@ -6,12 +6,10 @@ import { demo } from '../../../local/demo/project.ts'
 import { startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
 import { startGateway } from '../../../serve/http/gateway.ts'
 import { makeViews } from '../../../serve/start/views.ts'
-import { defaults } from '../../../src/config/options.ts'
-import { variablesOf } from '../../../src/config/variables.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { connectTo } from '../../../src/server/connect.ts'
-import { functionsOn } from '../../support/api/served.ts'
+import { servedOn } from '../../support/api/served.ts'
 
 /** The demo of `npm start` with its gateway and its page, on a server and in a folder of its own. */
 export async function startDemo() {
@@ -22,12 +20,7 @@ export async function startDemo() {
   const database = connectTo(fromUrl(server.url))
   await migrate(database, new URL('../../../schema/', import.meta.url))
   await makeViews(database, demo)
-  Object.assign(process.env, {
-    DATABASE_URL: server.url,
-    ...variablesOf(defaults, ['schedules']),
-    POWERTOOLS_LOG_LEVEL: 'SILENT',
-  })
-  const gateway = await startGateway({ port: 0, functions: functionsOn(database) })
+  const gateway = await startGateway({ port: 0, served: servedOn(database) })
   return {
     url: gateway.url,
     databaseUrl: server.url,

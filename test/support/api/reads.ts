@@ -64,7 +64,8 @@ export const reads: Record<GetRoute, Read> & Record<string, Read> = {
   'GET /days': async (database, { view }) =>
     (await getDays(database, 2)).filter((each) => each.view === view).map(({ days }) => days.length),
   'GET /plan': async (database) => (await getPlan(database, unscheduled)).schedules,
-  'GET /metrics': async (database, { view }) =>
+  'GET /view-metrics': async (database, { view }) =>
     (await metricsOf(database)).filter((each) => each.view === view).map(({ runs }) => runs),
-  'GET /metrics?view= of a view without a definition': (database, { unmet }) => metricsOf(database, unmet),
+  'GET /view-metrics?view= of a view without a definition': (database, { unmet }) =>
+    metricsOf(database, unmet),
 }

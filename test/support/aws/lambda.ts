@@ -1,6 +1,7 @@
 import type { Context } from 'aws-lambda'
 import { afterAll, beforeAll, beforeEach, vi } from 'vitest'
-import type { HttpAnswer, HttpEvent } from '../../../src/api/http.ts'
+import type { HttpAnswer } from '../../../src/api/http.ts'
+import type { HttpEvent } from '../../../src/api/lambda/function.ts'
 
 /** What Lambda hands to a function beside the event. */
 export const lambdaContext = (changes: Partial<Context> = {}): Context =>

@@ -19,7 +19,7 @@ describe('the configuration', () => {
       telling: usualTelling,
       metricsPerView: false,
       tellsPrograms: false,
-      wakeAnnounce: undefined,
+      onEnd: undefined,
       longestWaitSeconds: undefined,
       deployConcurrency: undefined,
     })

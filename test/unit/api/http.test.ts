@@ -1,26 +1,34 @@
 import { describe, expect, test, vi } from 'vitest'
-import { resultAnswer } from '../../../src/api/answers.ts'
-import { bodyOf, idempotencyKeyOf, problemAnswer, waitUntilOf } from '../../../src/api/http.ts'
-import { knownProblem } from '../../../src/api/lambda/function.ts'
-import { logger } from '../../../src/api/lambda/logger.ts'
-import { batchOptions, deployedBatch, scheduledBatch } from '../../../src/api/schemas/batches.ts'
-import { viewPath } from '../../../src/api/schemas/fields.ts'
-import { batchPath, runPath } from '../../../src/api/schemas/ids.ts'
+import { batchPath, runPath, viewPath } from '../../../src/api/fields.ts'
 import {
-  createOptions,
-  dropOptions,
-  refreshOptions,
-  scheduleFields,
-} from '../../../src/api/schemas/operations.ts'
-import { batchesQuery, metricsQuery, runsQuery, viewsQuery } from '../../../src/api/schemas/queries.ts'
+  answerHttp,
+  bodyOf,
+  idempotencyKeyOf,
+  knownProblem,
+  problemAnswer,
+  waitUntilOf,
+} from '../../../src/api/http.ts'
+import { scheduleFields } from '../../../src/api/lambda/event-fields.ts'
+import { logger } from '../../../src/api/lambda/logger.ts'
+import { deployedBatch, scheduledBatch } from '../../../src/api/lambda/open-batch.ts'
+import { operation } from '../../../src/api/operation.ts'
+import { routes } from '../../../src/api/routes.ts'
 import { validate } from '../../../src/api/validate.ts'
 import { selectViews } from '../../../src/batch/plan/selection.ts'
 import { Problem, type ProblemCode, problemCodes, statusOf } from '../../../src/problem.ts'
 import { version } from '../../../src/version.ts'
-import { httpEvent, parsed } from '../../support/aws/lambda.ts'
+import { parsed } from '../../support/aws/lambda.ts'
 
-const event = (headers: Record<string, string> = {}, body?: string) =>
-  httpEvent('POST /x', { headers, ...(body !== undefined && { body }) })
+const createOptions = routes.createView.takes!.body!
+const refreshOptions = routes.refreshView.takes!.body!
+const dropOptions = routes.dropView.takes!.body!
+const batchOptions = routes.startBatch.takes!.body!
+const batchesQuery = routes.listBatches.takes!.query!
+const metricsQuery = routes.getMetrics.takes!.query!
+const runsQuery = routes.listRuns.takes!.query!
+const viewsQuery = routes.listViews.takes!.query!
+
+const asked = (headers: Record<string, string> = {}) => ({ headers, at: 1_800_000_000_000 })
 
 describe('Prefer', () => {
   test.each([
@@ -35,20 +43,20 @@ describe('Prefer', () => {
     ['wait=soon', 0],
     ['await=9', 0],
   ])('%s waits %i s from when the request came in, at most 25', (prefer, seconds) => {
-    const request = event(prefer === undefined ? {} : { prefer })
-    expect(waitUntilOf(request) - request.requestContext.timeEpoch).toBe(seconds * 1000)
-    // No wait is longer than the concurrency that is reserved bears.
-    expect(waitUntilOf(request, 6) - request.requestContext.timeEpoch).toBe(Math.min(seconds, 6) * 1000)
+    const request = asked(prefer === undefined ? {} : { prefer })
+    expect(waitUntilOf(request) - request.at).toBe(seconds * 1000)
+    // No wait is longer than the concurrency that is reserved bears, and what is canceled has three seconds to end.
+    expect(waitUntilOf(request, 0, 6) - request.at).toBe(Math.min(seconds, 6) * 1000)
+    expect(waitUntilOf(request, 3) - request.at).toBe(Math.max(seconds, 3) * 1000)
   })
 })
 
 describe('the body', () => {
-  test('is JSON, in base64 too; none is an empty object', () => {
-    expect(bodyOf(event({}, '{"a":1}'))).toEqual({ a: 1 })
-    expect(bodyOf(event())).toEqual({})
-    expect(bodyOf(event({}, ' '))).toEqual({})
-    const encoded = { ...event({}, Buffer.from('{"ä":"ö"}').toString('base64')), isBase64Encoded: true }
-    expect(bodyOf(encoded)).toEqual({ ä: 'ö' })
+  test('is JSON; none is an empty object', () => {
+    expect(bodyOf('{"a":1}')).toEqual({ a: 1 })
+    expect(bodyOf('')).toEqual({})
+    expect(bodyOf(' ')).toEqual({})
+    expect(bodyOf(Buffer.from('{"ä":"ö"}'))).toEqual({ ä: 'ö' })
   })
 })
 
@@ -189,7 +197,7 @@ describe('what half of a surrogate pair stands in', () => {
   })
 
   test('an idempotency key is refused, too', () => {
-    expect(() => idempotencyKeyOf(event({ 'idempotency-key': half }))).toThrow(
+    expect(() => idempotencyKeyOf(asked({ 'idempotency-key': half }))).toThrow(
       expect.objectContaining({ code: 'InvalidRequest', details: { field: 'Idempotency-Key' } }),
     )
   })
@@ -245,9 +253,9 @@ describe('a refusal stays small', () => {
 })
 
 test('an idempotency key has 1 to 255 characters', () => {
-  expect(idempotencyKeyOf(event())).toBeNull()
-  expect(idempotencyKeyOf(event({ 'idempotency-key': 'k' }))).toBe('k')
-  expect(() => idempotencyKeyOf(event({ 'idempotency-key': 'k'.repeat(256) }))).toThrow(/255/)
+  expect(idempotencyKeyOf(asked())).toBeNull()
+  expect(idempotencyKeyOf(asked({ 'idempotency-key': 'k' }))).toBe('k')
+  expect(() => idempotencyKeyOf(asked({ 'idempotency-key': 'k'.repeat(256) }))).toThrow(/255/)
 })
 
 describe('a problem', () => {
@@ -287,7 +295,7 @@ describe('in the log', () => {
   const levelOf = (thrown: unknown, failed?: object) => {
     const error = vi.spyOn(logger, 'error').mockReturnValue()
     const info = vi.spyOn(logger, 'info').mockReturnValue()
-    knownProblem(thrown, failed)
+    knownProblem(thrown, logger, failed)
     const written = [...error.mock.calls.map(() => 'error'), ...info.mock.calls.map(() => 'info')]
     vi.restoreAllMocks()
     return written
@@ -324,8 +332,17 @@ describe('a result', () => {
     ],
     [{ status: 'error', error: { class: 'RunLost', message: '' } }, 503],
     [{ status: 'error', error: { class: 'Deadlock', message: '', sqlstate: '40P01' } }, 503],
-  ] as const)('%j is answered with %i', (outcome, status) => {
-    const answer = resultAnswer({ ...result, ...outcome } as never)
+  ] as const)('%j is answered with %i', async (outcome, status) => {
+    const route = operation({
+      ...routes.dropView,
+      takes: { path: viewPath, body: dropOptions },
+      perform: async () => ({ ...result, ...outcome }) as never,
+    })
+    const request = { path: { view: 'sales' }, query: {}, body: '', requestedBy: 'ci', ...asked() }
+    vi.spyOn(logger, 'error').mockReturnValue()
+    vi.spyOn(logger, 'info').mockReturnValue()
+    const answer = await answerHttp(route, request, { logger } as never)
+    vi.restoreAllMocks()
     expect(answer.statusCode).toBe(status)
     expect(answer.headers?.location).toBe(status === 202 ? '/runs/7' : undefined)
     if (status >= 400)

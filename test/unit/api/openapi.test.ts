@@ -5,7 +5,7 @@ import { routes } from '../../../src/api/routes.ts'
 import { problemCodes } from '../../../src/problem.ts'
 import { parseName } from '../../../src/sql/names.ts'
 
-const document = openapi() as {
+const document = (await openapi()) as {
   openapi: string
   paths: Record<string, Record<string, Operation>>
   components: { schemas: Record<string, { properties: Record<string, { enum?: string[] }> }> }

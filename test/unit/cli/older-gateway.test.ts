@@ -1,9 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type * as z from 'zod'
 import { missingLines } from '../../../cli/api/other-version.ts'
-import { matchRoute } from '../../../src/api/match.ts'
-import { descriptions } from '../../../src/api/openapi.ts'
-import { type RouteName, routes } from '../../../src/api/routes.ts'
+import { type RouteName, routeAt, routes } from '../../../src/api/routes.ts'
 import { Problem } from '../../../src/problem.ts'
 import { version, versionHeader } from '../../../src/version.ts'
 import { startApi } from '../../support/api/fake-api.ts'
@@ -113,10 +111,12 @@ function without(value: Value, [first, ...rest]: (string | number)[]): Value {
   return copy as Value
 }
 
-const answerOf = (name: Exclude<RouteName, 'getOpenapi'>) =>
-  whole(descriptions[name].answers[200]?.schema as never)
+const schemas = Object.fromEntries(
+  await Promise.all(Object.entries(routes).map(async ([name, { gives }]) => [name, await gives()])),
+)
+const answerOf = (name: RouteName) => whole(schemas[name] as never)
 const nameOf = (method: string, url: string) => {
-  const route = matchRoute(method, url.split('?')[0] as string)?.route
+  const route = routeAt(method, url.split('?')[0] as string)
   return (Object.keys(routes) as RouteName[]).find((each) => routes[each] === route) as 'getView'
 }
 

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
 import { startGateway } from '../../../serve/http/gateway.ts'
+import { fromUrl } from '../../../src/keeper/database-url.ts'
+import { connectTo } from '../../../src/server/connect.ts'
+import { servedOn } from '../../support/api/served.ts'
 
-const noFunctions = async () => {
-  throw new Error('no function is called')
-}
+const served = servedOn(connectTo(fromUrl('postgres://postgres@127.0.0.1:1/postgres')))
 
 /** A gateway whose `/readyz` waits until it is let go. */
 async function gateway(lingerMs = 0) {
@@ -11,7 +12,7 @@ async function gateway(lingerMs = 0) {
   const ready = Promise.withResolvers<null>()
   const started = await startGateway({
     port: 0,
-    functions: noFunctions,
+    served,
     drainMs: 30_000,
     lingerMs,
     watched: {

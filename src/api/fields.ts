@@ -1,8 +1,7 @@
 import * as z from 'zod/mini'
 
-// Each request and answer has one schema: it validates, gives the TypeScript type, and goes into the OpenAPI file. The
-// schemas of requests are of zod/mini, because the functions load them, and stand in files by function: Node takes longer to
-// make the schemas of a function than to load them. No function loads the schemas of answers.
+// Each request has one schema, which stands with its route: it validates, gives the TypeScript type, and goes into the OpenAPI
+// file. The schemas of requests are of zod/mini, because the functions load them.
 
 /** Text that PostgreSQL can hold. */
 export const text = (most: number) => {
@@ -62,3 +61,19 @@ export const view = described(text(1000), {
 export const mostInteger = 2147483647
 
 export const viewPath = z.strictObject({ view })
+
+export const runId = described(whole(mostInteger), { description: "The run's id.", example: 812 })
+
+const likeBatchId = "must be a batch's id, such as 20261120-090000-1f3c9a2b"
+export const batchId = described(z.string(likeBatchId).check(z.regex(/^[0-9A-Za-z_-]{1,80}$/, likeBatchId)), {
+  description: "The batch's id.",
+  example: '20261120-090000-1f3c9a2b',
+})
+
+export const runPath = z.strictObject({ id: runId })
+export const batchPath = z.strictObject({ id: batchId })
+
+export const withoutChecks = described(z.optional(z.boolean()), {
+  description:
+    'Whether to show the new data without the checks of the definition; by default false. `GET /actions` tells who asked for it.',
+})

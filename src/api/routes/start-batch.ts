@@ -1,10 +1,11 @@
 import * as z from 'zod/mini'
 import { mostConcurrent } from '../../batch/plan/plan.ts'
+import type { StartedBatch } from '../../batch/start.ts'
 import { strategies } from '../../catalog/plan/definition.ts'
 import { exchanges } from '../../catalog/plan/run.ts'
-import { described, integer, named, text, view } from './fields.ts'
-import { batchId } from './ids.ts'
-import { scheduleFields, withoutChecks } from './operations.ts'
+import { Problem } from '../../problem.ts'
+import { batchId, described, integer, named, text, view, withoutChecks } from '../fields.ts'
+import { route } from '../route.ts'
 
 const mostViews = 10_000
 const someViews = `must be a list of 1 to ${mostViews} views`
@@ -63,18 +64,32 @@ export const batchOptions = named(
   }),
 )
 
-/** A schedule's event for a batch. `scheduled` selects the views whose definitions have this schedule. */
-export const scheduledBatch = z.extend(z.omit(scheduleFields, { view: true }), {
-  ...z.omit(batchOptions, { retryOf: true, failed: true, withoutChecks: true }).shape,
-  scheduled: z.optional(z.strictObject({ schedule: text(1000), timeZone: text(100) })),
+export const startBatch = route({
+  method: 'POST',
+  path: '/batches',
+  policy: 'refresh',
+  function: 'start-batch',
+  says: 'Refreshes several views in dependency order',
+  does: 'Refreshes several views in dependency order: [batches.md](batches.md)',
+  takes: { body: batchOptions },
+  key: 'batch',
+  gives: async () => (await import('../answers.ts')).startedBatch,
+  location: (batch) => (isOpen(batch) ? `/batches/${batch.batchId}` : null),
+  async answer({ database, batchDefaults, logger, advance, onEnd }, request, caller) {
+    const { startBatch } = await import('../../batch/start.ts')
+    const batch = await startBatch(request, { ...caller, database }, batchDefaults)
+    logger.info(`batch ${batch.status}`, { ...batch, trigger: caller.trigger })
+    const { batchId, status, error } = batch
+    if (isOpen(batch)) {
+      advance(batchId)
+      return { batchId, status }
+    }
+    onEnd?.()
+    if (status !== 'skipped' || error === null) return { batchId, status, error }
+    throw new Problem(error.class, error.message, { batchId, openBatchId: error.openBatchId })
+  },
 })
 
-/** What the log line of the monitor becomes: a batch of all that is due by target lags. */
-export const dueBatch = z.strictObject({ trigger: z.literal('schedule'), due: z.literal(true) })
-
-/** A deploy's event. The key is a hash of what was deployed: the same deploy starts one batch. */
-export const deployedBatch = z.strictObject({
-  trigger: z.literal('deploy'),
-  key: text(1000),
-  ...z.omit(batchOptions, { retryOf: true, failed: true, withoutChecks: true }).shape,
-})
+/** Whether a batch has something left to do. */
+export const isOpen = ({ status }: Pick<StartedBatch, 'status'>): boolean =>
+  status === 'pending' || status === 'running'

@@ -1,8 +1,8 @@
 import * as z from 'zod/mini'
-import { operations, triggers } from '../../catalog/plan/run.ts'
-import { type EventType, eventTypes, type ViewkeeperEvents } from '../../events/plan/event.ts'
-import { troubles } from '../../events/plan/troubles.ts'
-import { problemCodes } from '../../problem.ts'
+import { operations, triggers } from '../catalog/plan/run.ts'
+import { type EventType, eventTypes, type ViewkeeperEvents } from '../events/plan/event.ts'
+import { troubles } from '../events/plan/troubles.ts'
+import { problemCodes } from '../problem.ts'
 
 // The events as schemas, for docs/events.schema.json. The types are those of the package: a difference does not compile.
 

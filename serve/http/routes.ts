@@ -1,0 +1,109 @@
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { bodyOfProblem, type OwnProblem, tooLarge } from '../../page/serve/answers.ts'
+import { readBody } from '../../page/serve/body.ts'
+import { appOf, type Matched } from '../../src/api/app.ts'
+import { answerHttp, type HttpAnswer, json, knownProblem, problemAnswer } from '../../src/api/http.ts'
+import type { Served } from '../../src/api/route.ts'
+import { routes as all } from '../../src/api/routes.ts'
+import { Problem } from '../../src/problem.ts'
+import { person } from '../../src/terminal/person.ts'
+import type { ProcessLogger } from '../process/logs.ts'
+import type { Doorkeeper } from '../tokens/doorkeeper.ts'
+import { withConnections } from './connections.ts'
+
+/** What routes are answered with, and how. */
+export interface RoutesOptions {
+  /** Default: all. */
+  routes?: object | undefined
+  served: Served & { logger: ProcessLogger }
+  /** Lets a request in by its token; undefined: it needs none. */
+  doorkeeperOf(request: IncomingMessage): Doorkeeper | undefined
+  /** Tells listeners that something changes. */
+  hint?: (() => void) | undefined
+}
+
+/**
+ * Answers the routes of the API, each by its use case in this process. Hono matches and parses; connections, the deadline and who is
+ * let in are ours.
+ */
+export function answerRoutes({ routes = all, served, doorkeeperOf, hint }: RoutesOptions) {
+  const app = appOf<HttpBindings>(routes, async (matched, { incoming }) => {
+    const at = Date.now()
+    const requestId = randomUUID()
+    const { traceparent } = incoming.headers
+    const logger = served.logger.with({ requestId, ...(traceparent && { traceparent }) })
+    const work = answerMatched(matched, incoming, doorkeeperOf(incoming), { ...served, logger }, at)
+    const { statusCode, headers, body } = await (matched.route.method === 'GET' || !hint
+      ? work
+      : whileHinting(work, hint))
+    const { method, url } = incoming
+    logger.debug('request', { method, url, status: statusCode, ms: Date.now() - at })
+    return responseOf({ statusCode, headers: { ...headers, 'x-request-id': requestId }, body })
+  })
+  app.notFound(({ req }) => {
+    const detail = `There is no ${req.method} ${new URL(req.url).pathname}. GET /openapi.json lists the routes.`
+    return responseOf(ownAnswer({ status: 404, code: 'UnknownRoute', title: 'No such route', detail }))
+  })
+  return getRequestListener(app.fetch, { overrideGlobalObjects: false })
+}
+
+/** JSON is indented, because people read it in a terminal. */
+export const indented = (body: string): string => `${JSON.stringify(JSON.parse(body), null, 2)}\n`
+
+const responseOf = ({ statusCode: status, headers, body }: HttpAnswer): Response =>
+  new Response(indented(body), { status, headers })
+
+/** A problem of this process itself. */
+const ownAnswer = (problem: OwnProblem): HttpAnswer =>
+  json(problem.status, bodyOfProblem(problem), { 'content-type': 'application/problem+json' })
+
+async function answerMatched(
+  { route, path, query }: Matched,
+  incoming: IncomingMessage,
+  doorkeeper: Doorkeeper | undefined,
+  served: Served,
+  at: number,
+): Promise<HttpAnswer> {
+  try {
+    const { headersDistinct, socket } = incoming
+    const address = socket.remoteAddress ?? ''
+    const caller = await doorkeeper?.authorize(headersDistinct.authorization, route.policy, address)
+    const body = await readBody(incoming)
+    if (body === undefined) return ownAnswer(tooLarge)
+    const headers = Object.fromEntries(
+      Object.entries(headersDistinct).map(([name, values]) => [name, values?.join()]),
+    )
+    const requestedBy = caller ? `token:${caller.name}` : person()
+    const answer = () => answerHttp(route, { path, query, headers, body, requestedBy, at }, served)
+    return await withDeadline(withConnections(route.function, answer), route.function)
+  } catch (error) {
+    // Who is not let in, or comes when too many do, is no failure of ours.
+    return problemAnswer(error instanceof Problem ? error : knownProblem(error, served.logger))
+  }
+}
+
+/** What a request changes is there at the end, but a run that the request waits for begins soon. */
+const soonMs = 300
+
+async function whileHinting<T>(work: Promise<T>, hint: () => void): Promise<T> {
+  const timer = setTimeout(hint, soonMs)
+  try {
+    return await work
+  } finally {
+    clearTimeout(timer)
+    hint()
+  }
+}
+
+/** The longest wait of API Gateway for a function, and so of callers here. */
+const timeoutSeconds = 30
+
+async function withDeadline(work: Promise<HttpAnswer>, name: string): Promise<HttpAnswer> {
+  const { promise, resolve } = Promise.withResolvers<HttpAnswer>()
+  const detail = `Function ${name} took more than ${timeoutSeconds} s.`
+  const problem = { code: 'GatewayTimeout', status: 503, title: 'No answer in time', detail }
+  const timer = setTimeout(() => resolve(ownAnswer(problem)), timeoutSeconds * 1000)
+  return Promise.race([work, promise]).finally(() => clearTimeout(timer))
+}

@@ -1,0 +1,81 @@
+import * as z from 'zod/mini'
+import { rowCountStrategies } from '../catalog/plan/definition.ts'
+import type { Trigger } from '../catalog/plan/run.ts'
+import { Problem, sentences } from '../problem.ts'
+import type { Call } from '../run/call.ts'
+import type { Result } from '../run/result.ts'
+import { described, integer, type viewPath } from './fields.ts'
+import { type Route, route, type Served } from './route.ts'
+
+/** Options of every operation. */
+export const operationFields = {
+  rowCountStrategy: described(z.optional(z.enum(rowCountStrategies)), {
+    description: 'How to count rows before and after; counting never blocks readers.',
+  }),
+  timeoutSeconds: described(z.optional(integer(1, 86_400)), {
+    description: 'The longest time of the operation on the server, with the wait for locks.',
+  }),
+}
+
+type Declared<Body extends z.ZodMiniObject, Text extends `/${string}`> = Pick<
+  Route<'POST', typeof viewPath, undefined, Body, z.core.$ZodType, Text>,
+  'method' | 'path' | 'policy' | 'function' | 'says'
+> & {
+  takes: { path: typeof viewPath; body: Body }
+  perform(request: { view: string } & z.output<Body>, call: Call): Promise<Result>
+}
+
+/** The route of an operation on one view. What performs it stands with it, because schedules call for the same. */
+export const operation = <Body extends z.ZodMiniObject, Text extends `/${string}`>({
+  perform,
+  ...declared
+}: Declared<Body, Text>) => ({
+  ...route({
+    ...declared,
+    waits: 'for the end',
+    key: 'run',
+    gives: async () => (await import('./answers.ts')).result,
+    location: goesOn,
+    async answer(served, input, caller) {
+      const result = await perform(input as { view: string } & z.output<Body>, {
+        ...caller,
+        database: served.database,
+      })
+      return succeeded(logged(result, caller.trigger, served))
+    },
+  }),
+  perform,
+})
+
+/** Where a run that goes on can be looked at. */
+export const goesOn = ({ status, runId }: Pick<Result, 'status' | 'runId'>): string | null =>
+  status === 'running' ? `/runs/${runId}` : null
+
+/** A result without an error, which is thrown. */
+function succeeded({ error, ...result }: Result): Omit<Result, 'error'> {
+  if (error === undefined) return result
+  const { class: code, message, sqlstate, detail, hint, runningRunId } = error
+  const what = sqlstate === undefined ? message : `${result.view}: ${message} (${sqlstate})`
+  throw new Problem(code, sentences(what, detail, hint), { runId: result.runId, runningRunId, sqlstate })
+}
+
+/** Logs how the run stands, and says if it has ended. */
+export function logged(
+  result: Result,
+  trigger: Trigger,
+  { logger, onEnd }: Pick<Served, 'logger' | 'onEnd'>,
+): Result {
+  const { runId, view, operation, status, response, error } = result
+  logger.info(`${operation} ${status}`, {
+    runId,
+    view,
+    operation,
+    trigger,
+    status,
+    strategy: response.strategy,
+    durationMs: response.durationMs,
+    ...(error === undefined ? {} : { class: error.class, sqlstate: error.sqlstate }),
+  })
+  if (status !== 'running') onEnd?.()
+  return result
+}

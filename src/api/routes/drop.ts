@@ -1,0 +1,27 @@
+import * as z from 'zod/mini'
+import { described, named, viewPath } from '../fields.ts'
+import { operation, operationFields } from '../operation.ts'
+
+export const dropView = operation({
+  method: 'POST',
+  path: '/views/{view}/drop',
+  policy: 'define',
+  function: 'drop',
+  says: 'Drops a view',
+  takes: {
+    path: viewPath,
+    body: named(
+      'DropOptions',
+      z.strictObject({
+        cascade: described(z.optional(z.boolean()), {
+          description: 'Whether to drop what depends on the view, too; by default false.',
+        }),
+        ifExists: described(z.optional(z.boolean()), {
+          description: 'Whether a missing view is skipped instead of refused; by default true.',
+        }),
+        ...operationFields,
+      }),
+    ),
+  },
+  perform: async (request, call) => (await import('../../run/drop.ts')).drop(request, call),
+})
