@@ -1,10 +1,16 @@
 import type { Database, Sql } from '../../../src/server/connect.ts'
 
-/** The same database, but `before` is called and awaited before each statement that work on it sends. */
+/**
+ * The same database, but `before` is called and awaited before each statement that work on it sends: that time is none of the
+ * work's, so the work has an hour.
+ */
 export const between = (database: Database, before: () => Promise<unknown>): Database => ({
   ...database,
   withConnection: (work, options) =>
-    database.withConnection((sql, leave) => work(interrupted(sql, before), leave), options),
+    database.withConnection((sql, leave) => work(interrupted(sql, before), leave), {
+      ...options,
+      deadline: Date.now() + 3_600_000,
+    }),
 })
 
 const interrupted = (sql: Sql, before: () => Promise<unknown>): Sql =>
