@@ -19,7 +19,7 @@ export const sentOf = (text: string): string =>
     )
     .filter((line) => line !== '')
     .join('\n')
-    .replaceAll(/([;,()])\n/g, '$1')
+    .replaceAll(/([;,()])?\n/g, (_, end) => end ?? ' ')
 
 /** The module that has this text, because a bundle and bare Node both read modules only. */
 export const moduleOf = (text: string): string =>

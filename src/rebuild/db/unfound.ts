@@ -17,6 +17,7 @@ const extensionOf = (of: string, oid: string): string =>
  * A query for what a function with a text for a body, or a text in the query of a view, did not find, as JSON: `what` in words after
  * "undefined table", and a `hint`. Null if there is no such text in sight. Parameters: SQLSTATE, message and context of the failure, and the
  * view. The message may quote rows and is in the server's language, so only names that the catalog or such a text has are taken from it.
+ * The innermost function comes first in the context; which of several of that name it is, nobody knows.
  */
 export const unfoundQuery = `
 with objects as (
@@ -43,9 +44,8 @@ texts as (
 found as (
   select *, m.schema = t.n as beside from texts t, missed m
    where $1 <> '42501' and ${holds('t.text', matching('name'), `' || case when qualified then '' else '.' end || '`)}),
--- The innermost function comes first in the context. Which of several of that name it is, nobody knows.
 innermost as (
-  select distinct on (place) *, quote_ident(schema) || '.' || quote_ident(name) as whole_name from found where at = (select min(at) from found) order by place, beside desc nulls last, schema)
+  select distinct on (place) *, quote_ident(schema) || '.' || quote_ident(name) as dotted from found where at = (select min(at) from found) order by place, beside desc nulls last, schema)
 select jsonb_build_object('what', what, 'hint', hint) from (
   select format('(setting %s) in %s', s.name, place) as what,
          format('Set it for all sessions: alter database %I set %s = ..., or read current_setting(%L, true).', current_database(), s.name, s.name) as hint
@@ -55,12 +55,12 @@ select jsonb_build_object('what', what, 'hint', hint) from (
     from texts where $1 = '42501' and function is not null and text ~* '\\m(create|into)\\s+temp'
   union all
   select format('%s in %s', quote_ident(min(name)), string_agg(place, ' or ' order by place)),
-    case when bool_or(qualified) then format('It is in schema %I%s: write %s.', min(schema), ' with extension ' || min(brought), min(whole_name))
+    case when bool_or(qualified) then format('It is in schema %I%s: write %s.', min(schema), ' with extension ' || min(brought), min(dotted))
     when max(extension) is not null then format(
       'The function belongs to extension %I, so it is not to be changed: call it in a function of your own that sets search_path%s.',
       max(extension), coalesce(' = ' || quote_ident(min(schema)), ''))
     when min(schema) is null then 'There is no such name any more: make it again, or change the ' || coalesce('function' || left(min(function), 0), 'text') || '.'
     else format('A refresh looks for a name without a schema in %s only. Write %s in the %s',
-      case when current_setting('server_version_num')::integer >= 170000 then 'pg_catalog' else current_setting('${rolePathSetting}') end, min(whole_name),
+      case when current_setting('server_version_num')::integer >= 170000 then 'pg_catalog' else current_setting('${rolePathSetting}') end, min(dotted),
       coalesce('function, or: ' || string_agg(format('alter function %s set search_path = %s; (as %s)', function, quote_ident(schema), owner), ' ' order by function) filter (where at < 99999), 'text.')) end
     from innermost having count(*) > 0) as told limit 1`
