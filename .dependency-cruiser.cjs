@@ -116,6 +116,9 @@ const layers = {
   // Makes the files of the npm package, and what docs and types say of options.
   build: [
     'src/api/openapi.ts',
+    'src/api/route.ts',
+    'src/api/routes.ts',
+    'src/problem.ts',
     'src/package-files.ts',
     'src/version.ts',
     'src/config/',
@@ -146,15 +149,22 @@ module.exports = {
       from: {
         path: '^src/',
         pathNot: [
-          '^src/(index|engine|problem|package-files|version|sql-modules[.]d).ts$',
+          '^src/(index|engine|methods|problem|package-files|version|sql-modules[.]d).ts$',
           `^src/(terminal|resources|${tower.join('|')})/`,
         ],
       },
       to: {},
     },
     {
+      name: 'no-door-imports-another',
+      severity: 'error',
+      from: { path: '^(src/api/lambda|serve|functions)/' },
+      to: { path: '^src/(api/)?engine.ts$' },
+    },
+    {
       name: 'only-lambda-knows-lambda',
-      comment: 'Its events and contexts. The command line and the infrastructure use its names and clients of AWS.',
+      comment:
+        'Its events and contexts. The command line and the infrastructure use its names and clients of AWS.',
       severity: 'error',
       from: { path: '^(src|serve|local|page)/', pathNot: '^src/api/lambda/' },
       to: { path: '^src/api/lambda/|^aws-lambda$|node_modules/@types/aws-lambda' },

@@ -98,6 +98,8 @@ export interface ProblemDetails {
   /** What was found, and what to do about it, where a record keeps them apart from the message. */
   detail?: string | undefined
   hint?: string | undefined
+  /** All of it as one text. Default: a line each. */
+  whole?: string
   cause?: unknown
 }
 
@@ -107,12 +109,16 @@ export interface ProblemDetails {
  */
 export class Problem extends Error {
   readonly code: ProblemCode
-  readonly details: Omit<ProblemDetails, 'cause' | 'detail' | 'hint'>
+  readonly details: Omit<ProblemDetails, 'cause' | 'detail' | 'hint' | 'whole'>
   /** What the message consists of. */
   readonly parts: { message: string; detail?: string; hint?: string }
 
-  constructor(code: ProblemCode, message: string, { cause, detail, hint, ...details }: ProblemDetails = {}) {
-    super([message, detail, hint].filter(Boolean).join('\n'), { cause })
+  constructor(
+    code: ProblemCode,
+    message: string,
+    { cause, detail, hint, whole, ...details }: ProblemDetails = {},
+  ) {
+    super(whole ?? [message, detail, hint].filter(Boolean).join('\n'), { cause })
     this.name = code
     this.code = code
     this.details = details

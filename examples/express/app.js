@@ -22,9 +22,7 @@ app.use(express.json())
 /** Imports orders, then refreshes what reads them. */
 app.post('/orders', async (request, response) => {
   await sql`insert into orders (day, amount) select day, amount from jsonb_to_recordset(${sql.json(request.body)}) as o(day date, amount integer)`
-  const { runId, response: done } = await keeper.refresh('daily_sales', {
-    signal: AbortSignal.timeout(60_000),
-  })
+  const { runId, response: done } = await keeper.refreshView({ view: 'daily_sales' }, { waitSeconds: 60 })
   response.status(201).json({ runId, strategy: done.strategy })
 })
 

@@ -36,7 +36,7 @@ const shares: Record<HttpFunctionName, Turns> = {
  */
 export async function withConnections<T>(name: HttpFunctionName, call: () => Promise<T>): Promise<T> {
   const own = shares[name]
-  if (!(await own.take(longestWaitMs))) {
+  if (!(await own.take(AbortSignal.timeout(longestWaitMs)))) {
     throw new Problem(
       'TooManyConnections',
       `Other requests have held all connections for ${longestWaitMs / 1000} s. Nothing was begun: try again in some seconds, ` +

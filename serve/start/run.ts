@@ -3,7 +3,7 @@ import { defaults } from '../../src/config/options.ts'
 import type { KeeperConfig } from '../../src/config/serve-options.ts'
 import { optionsOf, saidToDatabase } from '../../src/config/variables.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
-import { keeperOf, type ServedKeeper } from '../../src/keeper/keeper.ts'
+import { type Keeper, keeperOf } from '../../src/keeper/keeper.ts'
 import { localEnvironment, termsOf } from '../../src/keeper/terms.ts'
 import { Problem } from '../../src/problem.ts'
 import { connectTo, type Database } from '../../src/server/connect.ts'
@@ -144,7 +144,7 @@ async function migrateViews(database: Database, project: LocalProject): Promise<
 
 /** On a database that others use, too: advances only the batches that nobody else advances. */
 async function attend(
-  keeper: ServedKeeper,
+  keeper: Keeper,
   database: Database,
   { command, keepsFresh }: LocalProject,
 ): Promise<void> {
@@ -182,7 +182,7 @@ const watchEveryMs = 1000
  * Starts schedules and the monitor, as in a deployed environment. On a database that is not embedded only if somebody asks
  * for it: a run that is published here would be missing from the metrics of the database's environment.
  */
-function keepFresh(keeper: ServedKeeper, config: KeeperConfig, isMonitorStopped = false): void {
+function keepFresh(keeper: Keeper, config: KeeperConfig, isMonitorStopped = false): void {
   const heard = watchSilence(([first = '', ...more]) => {
     report.warning(first)
     for (const line of more) report.line(line)

@@ -679,7 +679,7 @@ export const actionList = z
   })
   .meta({
     id: 'ActionList',
-    description: 'What people did by hand. Refreshes without `force` are runs only.',
+    description: 'Who did what. Refreshes without `force` are runs only.',
   })
 
 export const pauseState = z

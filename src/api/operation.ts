@@ -56,7 +56,8 @@ function succeeded({ error, ...result }: Result): Omit<Result, 'error'> {
   if (error === undefined) return result
   const { class: code, message, sqlstate, detail, hint, runningRunId } = error
   const what = sqlstate === undefined ? message : `${result.view}: ${message} (${sqlstate})`
-  throw new Problem(code, sentences(what, detail, hint), { runId: result.runId, runningRunId, sqlstate })
+  const whole = sentences(what, detail, hint)
+  throw new Problem(code, what, { whole, detail, hint, runId: result.runId, runningRunId, sqlstate })
 }
 
 /** Logs how the run stands, and says if it has ended. */

@@ -27,6 +27,16 @@ export interface Caller {
   waitUntil: number
 }
 
+/** How a method is called. */
+export interface CallOptions {
+  /** Ends the wait (Canceled). What has begun goes on in the server; before that, nothing begins. */
+  signal?: AbortSignal
+  /** The same key for the same request is the same run or batch. */
+  idempotencyKey?: string
+  /** How long an operation is waited for; after it, the answer's status is `running`. Default: a day; for a cancel, 25 s. */
+  waitSeconds?: number
+}
+
 /** How a door knows its callers: signatures of IAM, tokens, or it takes everybody on its machine. */
 export type Security = 'iam' | 'token' | 'none'
 

@@ -13,7 +13,7 @@ import { endBatchIfOver } from './end.ts'
 import { makeSettle, settleGroups } from './form-groups.ts'
 import { type BatchNext, planNext } from './plan/next.ts'
 import { planAhead } from './plan-ahead.ts'
-import { mostAhead, Senders } from './send.ts'
+import { Senders } from './send.ts'
 import { makeWake, type Wake } from './wake.ts'
 
 /**
@@ -31,6 +31,8 @@ interface AdvanceOptions {
   until: number
   /** The most runs that this call sends at once, even if the batch's concurrency is higher. */
   mostAtOnce?: number
+  /** The most connections that are kept open for runs to come. Default: 2. */
+  mostAhead?: number
   /** Whether to return while only retries wait whose time has not come, instead of waiting with them. */
   leaveWhenIdle?: boolean | undefined
   /** Ends the call early, as if the time were up. */
@@ -53,6 +55,7 @@ export function advance(
     database,
     until,
     mostAtOnce = Number.POSITIVE_INFINITY,
+    mostAhead = 2,
     leaveWhenIdle = false,
     signal,
     onRunEnd,
@@ -74,7 +77,8 @@ export function advance(
       const together = groups.length === 0 ? views : await readBatchViews(sql, batchId)
       const locked = idsOf(together, settled.locked)
       const latestRuns = followLatestRuns(sql, batch.id)
-      const limits = { until, mostAtOnce, leaveWhenIdle, signal }
+      const ahead = Math.min(batch.concurrency, mostAhead)
+      const limits = { until, mostAtOnce, ahead, leaveWhenIdle, signal }
       const ended = await work(
         { sql, database, batch, views: together, latestRuns, groups, locked, ...limits },
         onRunEnd,
@@ -104,11 +108,11 @@ type Ended = Batch | 'gone' | 'idle' | null
 
 /** Goes through the phases of the batch with what they need: connections, the server's notifications, plans made ahead. */
 function work(advancing: AdvancingBatch, onRunEnd: () => void = () => {}): Promise<Ended> {
-  const { database, batch, signal } = advancing
+  const { database, batch, mostAtOnce, ahead, signal } = advancing
   const wake = makeWake()
   signal?.addEventListener('abort', wake.ring)
-  const ahead = Math.min(batch.concurrency, mostAhead)
-  return withOpenedAhead(database, { ahead, most: batch.concurrency + ahead }, (connections) =>
+  const most = Math.min(batch.concurrency, mostAtOnce) + ahead
+  return withOpenedAhead(database, { ahead, most }, (connections) =>
     whileListening(database, wake.ring, async ({ sql, insistOnHearing }) => {
       const ahead = planAhead(sql, batch)
       const onAnswer = () => {

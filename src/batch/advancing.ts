@@ -24,6 +24,8 @@ export interface AdvancingBatch {
   until: number
   /** The most runs to send at once, even if the batch's concurrency is higher. */
   mostAtOnce: number
+  /** So many connections are kept open for runs to come. */
+  ahead: number
   /** Whether to return while only retries wait whose time has not come. */
   leaveWhenIdle: boolean
   /** Ends the call early, as if the time were up. */

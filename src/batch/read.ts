@@ -13,7 +13,7 @@ import { mayTryAgain } from './plan/next.ts'
 import type { BatchViewStatus } from './plan/view-order.ts'
 
 /** A view within a batch, with its attempts, oldest first. */
-export interface BatchViewState {
+interface BatchViewState {
   view: string
   /** The status of the latest run; `waiting` before the first, `pruned` if the history has it no longer. */
   status: BatchViewStatus

@@ -24,9 +24,6 @@ const leaveLockedAloneMs = 500
 /** If a run still comes back unclaimed this long after the first time, the run has failed. */
 const longestUnclaimedMs = 10_000
 
-/** The most connections that are kept open for runs to come. */
-export const mostAhead = 2
-
 /** An envelope that was answered, or whose connection broke. */
 interface Answered {
   runId: number
@@ -78,7 +75,7 @@ export class Senders {
 
   /** Sends what is ready, most urgent first, while there is room. True if another call was faster. */
   async send({ ready, running }: BatchNext<BatchView>): Promise<boolean> {
-    const { batch, views, latestRuns, mostAtOnce } = this.advancing
+    const { batch, views, latestRuns, mostAtOnce, ahead } = this.advancing
     const onTheirWay = ready.filter(({ pending }) => this.isSent(pending)).length
     let room = Math.min(batch.concurrency - running - onTheirWay, mostAtOnce - this.sent.size)
     const rivals = ownersWithRivals(views, latestRuns.latest)
@@ -105,15 +102,16 @@ export class Senders {
       } else if (begun === 'ended') this.onAnswer()
       else this.leaveAlone(node.id, begun)
     }
-    this.connections.fill(Math.min(batch.concurrency, mostAhead, views.length - latestRuns.latest.size))
+    this.connections.fill(Math.min(ahead, views.length - latestRuns.latest.size))
     return false
   }
 
   /** Sends the exchanges of groups whose shadows are all built. True if the runs have to be read again. */
   async exchange({ exchange: groups }: BatchNext<BatchView>): Promise<boolean> {
-    const { latestRuns } = this.advancing
+    const { latestRuns, mostAtOnce } = this.advancing
     let again = false
     for (const group of groups) {
+      if (this.sent.size >= mostAtOnce) break
       const [first = 0] = group.members
       if (this.isLeftAlone(first) || group.members.some((id) => this.isSent(latestRuns.latest.get(id))))
         continue

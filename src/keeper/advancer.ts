@@ -3,19 +3,20 @@ import { advance } from '../batch/advance.ts'
 import type { OpenBatch } from '../batch/db/lost-batches.ts'
 import type { Database } from '../server/connect.ts'
 import type { Logger } from '../watch/log.ts'
+import type { Connections } from './connections.ts'
 import { patiently } from './patiently.ts'
 import { makeTurns } from './turns.ts'
 
 /** Advances batches in this process, as the state machine does in AWS. */
 export interface Advancer {
-  /** Begins to advance a batch; its end is in the record. */
-  advance(batchId: string): void
+  /**
+   * Advances a batch, and settles when it has ended, or is not advanced here any more: then rejected with the reason. Nobody has to
+   * wait: the end is in the record.
+   */
+  advance(batchId: string): Promise<void>
   /** Begins to advance those of these open batches that nobody advances, and returns their ids. */
   takeOver(open: OpenBatch[]): string[]
 }
-
-/** So many batches advance at once: each holds a connection to decide, one to listen, two opened ahead, and one for each run. */
-const mostBatches = 2
 
 /** The most runs that one batch has at once in this process, whatever the batch allows. */
 const mostRunsAtOnce = 4
@@ -27,6 +28,8 @@ const longestMs = 60_000
 const idleMs = 2000
 
 interface AdvancerOptions {
+  /** Default: 16, which advance two batches. */
+  connections?: Connections | undefined
   logger: Logger
   /** After its end nothing is advanced here any more: runs go on in the server, and another process takes over. */
   signal: AbortSignal
@@ -34,17 +37,22 @@ interface AdvancerOptions {
   onEnd?: (() => void) | undefined
 }
 
-export function makeAdvancer(database: Database, { logger, signal, onEnd }: AdvancerOptions): Advancer {
-  const turns = makeTurns(mostBatches)
-  const here = new Set<string>()
+export function makeAdvancer(
+  database: Database,
+  { connections, logger, signal, onEnd }: AdvancerOptions,
+): Advancer {
+  const { long, perBatch } = connections ?? { long: makeTurns(16), perBatch: 8 }
+  const here = new Map<string, Promise<void>>()
+  const mostAtOnce = Math.min(mostRunsAtOnce, perBatch - 2)
+  const mostAhead = perBatch - 2 - mostAtOnce
   const inTurn = async (batchId: string) => {
-    await turns.take(Number.POSITIVE_INFINITY)
+    if (!(await long.take(signal, perBatch))) throw signal.reason
     try {
       const until = Date.now() + longestMs
-      const limits = { until, mostAtOnce: mostRunsAtOnce, leaveWhenIdle: true, signal }
+      const limits = { until, mostAtOnce, mostAhead, leaveWhenIdle: true, signal }
       return await advance(batchId, { database, ...limits, onRunEnd: onEnd })
     } finally {
-      turns.end()
+      long.end(perBatch)
     }
   }
   const untilDone = async (batchId: string) => {
@@ -58,21 +66,22 @@ export function makeAdvancer(database: Database, { logger, signal, onEnd }: Adva
       if (advanced.idle) await pause(idleMs, undefined, { signal, ref: false })
     }
   }
-  const begin = (batchId: string) => {
-    if (here.has(batchId)) return
-    here.add(batchId)
-    untilDone(batchId)
-      .catch((error: Error) => {
-        if (!signal.aborted)
-          logger.error('a batch is not advanced any more', { batchId, problem: error.message })
-      })
-      .finally(() => here.delete(batchId))
+  const begin = (batchId: string): Promise<void> => {
+    const begun = here.get(batchId)
+    if (begun !== undefined) return begun
+    const done = untilDone(batchId).finally(() => here.delete(batchId))
+    here.set(batchId, done)
+    done.catch((error: Error) => {
+      if (!signal.aborted)
+        logger.error('a batch is not advanced any more', { batchId, problem: error.message })
+    })
+    return done
   }
   return {
     advance: begin,
     takeOver(open) {
       const left = open.flatMap(({ id, attended }) => (attended || here.has(id) ? [] : [id]))
-      for (const id of left) begin(id)
+      for (const id of left) void begin(id)
       return left
     },
   }

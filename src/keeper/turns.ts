@@ -1,40 +1,43 @@
-/**
- * A limit on how many callers do something at once. Callers get their turns in the order in which they came.
- */
+/** A limit on how much is done at once. Callers get their turns in the order in which they came. */
 export interface Turns {
-  /** Waits for a turn. False if none came within this time. */
-  take(longestWaitMs: number): Promise<boolean>
+  /** Waits for a turn; a heavy one counts as several. False if none has come when this is aborted. */
+  take(until?: AbortSignal, weight?: number): Promise<boolean>
   /** Gives a turn back. */
-  end(): void
+  end(weight?: number): void
 }
 
 export function makeTurns(atOnce: number): Turns {
   let free = atOnce
-  const waiting: (() => void)[] = []
+  const waiting: { weight: number; begin(): void }[] = []
+  const beginNext = () => {
+    for (let [next] = waiting; next !== undefined && next.weight <= free; [next] = waiting) {
+      waiting.shift()
+      free -= next.weight
+      next.begin()
+    }
+  }
   return {
-    take(longestWaitMs) {
-      if (free > 0) {
-        free--
-        return Promise.resolve(true)
+    take(until, weight = 1) {
+      if (until?.aborted) return Promise.resolve(false)
+      const { promise, resolve } = Promise.withResolvers<boolean>()
+      const begin = () => {
+        until?.removeEventListener('abort', leave)
+        resolve(true)
       }
-      return new Promise((resolve) => {
-        const call = () => {
-          clearTimeout(timer)
-          resolve(true)
-        }
-        const leave = () => {
-          waiting.splice(waiting.indexOf(call), 1)
-          resolve(false)
-        }
-        // Node fires an infinite time-out at once.
-        const timer = Number.isFinite(longestWaitMs) ? setTimeout(leave, longestWaitMs) : undefined
-        waiting.push(call)
-      })
+      const mine = { weight, begin }
+      const leave = () => {
+        waiting.splice(waiting.indexOf(mine), 1)
+        resolve(false)
+        beginNext()
+      }
+      until?.addEventListener('abort', leave, { once: true })
+      waiting.push(mine)
+      beginNext()
+      return promise
     },
-    end() {
-      const next = waiting.shift()
-      if (next === undefined) free++
-      else next()
+    end(weight = 1) {
+      free += weight
+      beginNext()
     },
   }
 }

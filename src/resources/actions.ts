@@ -2,7 +2,7 @@ import type { Action } from '../api/answers.ts'
 import { askedOf, optionsOf, personOf } from '../watch/plan/actions.ts'
 import { type Cell, type Column, viewsCell } from './cell.ts'
 
-/** The table of what people did by hand. */
+/** The table of who did what. */
 export const actionColumns: Column<Action>[] = [
   { name: 'time', title: 'When', cell: ({ at }) => ({ past: at }) },
   { name: 'action', title: 'Action', cell: askedOf },

@@ -3,7 +3,7 @@ import { findDefinitionIdOf } from '../run/read.ts'
 import type { Database } from '../server/connect.ts'
 import { type Action, type ActionFilter, readActions } from './db/actions.ts'
 
-/** A page of what people did by hand, newest first. `next` is the `before` of the next page, null on the last page. */
+/** A page of who did what, newest first. `next` is the `before` of the next page, null on the last page. */
 export const listActions = (
   database: Database,
   { view, ...filter }: Omit<ActionFilter, 'view'> & { view?: string | undefined },

@@ -22,7 +22,7 @@ import type { Saved } from './plan/saved.ts'
 import type { Silence } from './plan/silence.ts'
 import { readStandings, type Standings } from './standings.ts'
 
-export type Unlisted =
+type Unlisted =
   | 'inAll'
   | 'minIntervalSeconds'
   | 'expectedSince'

@@ -18,7 +18,7 @@ export async function tryExpress(tarball: Tarball, place: Place): Promise<void> 
     const output = await express.follows('Import')
     assert.match(output, /"runId":\d+,"strategy":"\w+"/)
     assert.match(output, /\[\{"day":"2026-11-01","amount":42\},\{"day":"2026-11-02","amount":8\}\]/)
-    const runs = `select requested_by, status from viewkeeper.runs where operation = 'refresh' and requested_by = 'shop'`
+    const runs = `select requested_by, status from viewkeeper.runs where operation = 'refresh' and requested_by = 'program:shop'`
     assert.deepEqual(await express.rows(runs), [['shop', 'success']])
   })
   assert.deepEqual(express.left, [])

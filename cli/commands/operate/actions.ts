@@ -7,11 +7,11 @@ import { list } from '../answer.ts'
 import { operating, positive } from '../flags.ts'
 import { between } from './between.ts'
 
-/** Declares `actions`, which lists what people did by hand, newest first. */
+/** Declares `actions`, which lists who did what, newest first. */
 export function addTo(program: Command): void {
   operating(program, 'actions', ['json', 'name', 'wide'])
     .argument('[view]', 'only what concerns this view')
-    .description('list what people did by hand: who paused, canceled, forced, dropped, and when')
+    .description('list who did what: who paused, canceled, forced, dropped, and when')
     .addOption(new Option('--action <name>', 'only this action').choices(actionNames))
     .option('--since <when>', 'only actions since then: 90m, 24h, 7d, or a time')
     .option('--until <when>', 'only actions before that time, in the same form')

@@ -8,14 +8,14 @@ import { columnsOf } from '../parts/told.tsx'
 
 const columns = columnsOf(actionColumns, ['action', 'asked', 'with', 'by', 'run', 'time'])
 
-/** What people did by hand, as a table. */
+/** Who did what, as a table. */
 export const ActionTable = ({ actions }: { actions: Action[] }) => (
   <Table class="actions" columns={columns} rows={actions} keyOf={({ id }) => id} />
 )
 
 const few = 5
 
-/** What people did by hand to a view; nothing if nobody did. */
+/** What was done to a view; nothing if nobody did anything. */
 export function ActionsOfView({ view }: { view: string }) {
   const path = withQuery('/actions', { view, limit: few })
   const { data } = useGet<ActionList>(path)

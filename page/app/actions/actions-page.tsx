@@ -10,7 +10,7 @@ import { ActionTable } from './actions-of-view.tsx'
 const none =
   'Nobody has paused, canceled, forced, dropped or retried anything. Refreshes stand under the runs.'
 
-/** `#/actions`: what people did by hand, newest first, of everything or of one view. */
+/** `#/actions`: who did what, newest first, of everything or of one view. */
 export function ActionsPage({ place: { query } }: { place: Place }) {
   const { view, before } = query
   const live = useGet<ActionList>(withQuery('/actions', { view, cursor: before, limit: 50 }))

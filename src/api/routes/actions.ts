@@ -9,9 +9,9 @@ export const listActions = route({
   path: '/actions',
   policy: 'read',
   function: 'api',
-  says: 'Lists what people did by hand, newest first: who, what, when, to what',
+  says: 'Lists who did what, newest first: pauses, cancels, forced refreshes, drops and the like',
   does:
-    '[What people did by hand](monitoring.md#who-did-what), newest first: `view`, `action`, `since`, `until`, `limit` (50, at most ' +
+    '[Who did what](monitoring.md#who-did-what), newest first: `view`, `action`, `since`, `until`, `limit` (50, at most ' +
     '200), `cursor`',
   takes: {
     query: z.strictObject({

@@ -11,7 +11,7 @@ export const isUnneeded = (run: string): string =>
  */
 const hasFailed = (sql: Sql) => sql`
   (r.status = 'failed' and r.operation <> 'drop'
-   and not (r.started_at is null and r.trigger in ('http', 'cli')
+   and not (r.started_at is null and r.trigger in ('http', 'cli', 'program')
             and not coalesce(${sql.json(problemCodes.filter(mayRetry))}::jsonb ? (r.error ->> 'class'), true)))`
 
 /** Whether run r was skipped, because another view failed. */

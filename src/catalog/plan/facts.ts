@@ -1,6 +1,6 @@
 import type { RunStatus } from './run.ts'
 
-export interface LastRun {
+interface LastRun {
   id: number
   status: RunStatus
   requestedAt: Date
@@ -83,7 +83,7 @@ export interface ViewFacts {
 }
 
 /** Times are epoch milliseconds. */
-export interface PlannedFacts {
+interface PlannedFacts {
   /** Whether a refresh of it goes on, or waits for its turn in an open batch. */
   busy: boolean
   /** Whether nobody can know as of when its data are, even after a refresh. */

@@ -32,7 +32,7 @@ export const openBatchStatuses = openStatuses.filter(isBatchStatus)
 export const exchanges = ['together', 'each'] as const
 export type Exchange = (typeof exchanges)[number]
 
-export const triggers = ['schedule', 'http', 'cli', 'deploy', 'batch'] as const
+export const triggers = ['schedule', 'http', 'cli', 'deploy', 'batch', 'program'] as const
 export type Trigger = (typeof triggers)[number]
 
 /** Whether no person asked. The global pause holds only this back. */

@@ -22,7 +22,7 @@ export interface EventOfRun {
   /** Null: the run belongs to no batch. */
   batchId: string | null
   operation: 'create' | 'refresh' | 'drop'
-  trigger: 'schedule' | 'http' | 'cli' | 'deploy' | 'batch'
+  trigger: 'schedule' | 'http' | 'cli' | 'deploy' | 'batch' | 'program'
   /** Null: the run came to no strategy, or was no refresh. */
   strategy: string | null
   /** From the start to the end of the run; null if nobody knows. */
@@ -52,7 +52,7 @@ export interface ViewFailed extends EventOf<'ViewFailed'>, EventOfRun {
 export interface BatchEnded extends EventOf<'BatchEnded'> {
   batchId: string
   status: 'success' | 'failed' | 'canceled' | 'skipped'
-  trigger: 'schedule' | 'http' | 'cli' | 'deploy' | 'batch'
+  trigger: 'schedule' | 'http' | 'cli' | 'deploy' | 'batch' | 'program'
   /** How many views ended in each way, each by its last run. */
   views: { success: number; failed: number; canceled: number; skipped: number }
   /** From the start to the end of the batch; null if it never started. */

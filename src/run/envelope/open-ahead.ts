@@ -26,6 +26,8 @@ export async function withOpenedAhead<T>(
 ): Promise<T> {
   const ready: Ready[] = []
   let taken = 0
+  /** Those of the taken that are on their way back. */
+  const returning = new Set<Promise<void>>()
   let over = false
   const open = () => {
     const connection = openForBatch(database)
@@ -41,6 +43,7 @@ export async function withOpenedAhead<T>(
     while (ready.length < wanted && ready.length + taken < most) open()
   }
   const take = async (owner: string | null) => {
+    while (ready.length === 0 && taken >= most && returning.size > 0) await Promise.race(returning)
     taken++
     const used = ready.findIndex((each) => each.owner === owner)
     const at = used >= 0 ? used : ready.findIndex((each) => each.owner === undefined)
@@ -50,7 +53,12 @@ export async function withOpenedAhead<T>(
     if (other !== undefined) await close(other)
     return openForBatch(database)
   }
-  const giveBack = async (connection: BatchConnection, owner: string | null) => {
+  const giveBack = (connection: BatchConnection, owner: string | null) => {
+    const returned = keepOrLeave(connection, owner).finally(() => returning.delete(returned))
+    returning.add(returned)
+    return returned
+  }
+  const keepOrLeave = async (connection: BatchConnection, owner: string | null) => {
     const isReset =
       owner !== null &&
       !over &&
@@ -58,9 +66,10 @@ export async function withOpenedAhead<T>(
         () => true,
         () => false,
       ))
+    if (!over && isReset && ready.length + taken <= most)
+      ready.push({ connection: Promise.resolve(connection), owner })
+    else await connection.leave()
     taken--
-    if (over || !isReset || ready.length + taken >= most) return connection.leave()
-    ready.push({ connection: Promise.resolve(connection), owner })
   }
   fill(ahead)
   try {

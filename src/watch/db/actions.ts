@@ -4,7 +4,7 @@ import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts
 import { displayName, type QualifiedName } from '../../sql/names.ts'
 import type { ActionName } from '../plan/actions.ts'
 
-/** What a person did by hand: one row of `viewkeeper.actions`. */
+/** What somebody did, a person or a program: one row of `viewkeeper.actions`. */
 export interface Action {
   id: number
   at: Date

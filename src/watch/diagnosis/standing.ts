@@ -66,7 +66,7 @@ export interface Standing extends ViewFacts {
 }
 
 export const nextBys = ['view', 'nightly', 'lag', 'retry'] as const
-export type NextBy = (typeof nextBys)[number]
+type NextBy = (typeof nextBys)[number]
 
 /** All that tells why one view is as old as it is. */
 export interface Examined extends Standing {

@@ -1,6 +1,6 @@
 import { isEnded, type RunStatus } from '../../catalog/plan/run.ts'
 
-/** What people do by hand and the record tells of. The schema's check has the same list. */
+/** The deeds that the record tells of, beside plain refreshes. The schema's check has the same list. */
 export const actionNames = [
   'pause',
   'resume',

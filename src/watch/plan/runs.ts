@@ -25,4 +25,4 @@ export const isUnnoticedFailure = ({ status, trigger, startedAt, error }: Ended)
   status === 'failed' &&
   !(startedAt === null && isAnswered(trigger) && error !== null && !mayRetry(error.class))
 
-const isAnswered = (trigger: Trigger): boolean => trigger === 'http' || trigger === 'cli'
+const isAnswered = (trigger: Trigger): boolean => ['http', 'cli', 'program'].includes(trigger)

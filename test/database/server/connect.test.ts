@@ -57,9 +57,9 @@ describe('connecting', () => {
   test('of the engine as a superuser is refused unless its options allow it', async () => {
     const databaseUrl = inject('postgresUrl')
     const keeper = await createKeeper({ databaseUrl })
-    await expect(keeper.refresh('sales')).rejects.toMatchObject({ code: 'SuperuserRefused' })
+    await expect(keeper.refreshView({ view: 'sales' })).rejects.toMatchObject({ code: 'SuperuserRefused' })
     const allowed = await createKeeper({ databaseUrl, allowSuperuser: true })
-    await expect(allowed.refresh('sales')).rejects.toMatchObject({ code: 'NotMigrated' })
+    await expect(allowed.refreshView({ view: 'sales' })).rejects.toMatchObject({ code: 'NotMigrated' })
   })
 
   test('to a port where nobody listens, or to a database that does not exist, is DatabaseUnavailable', async () => {

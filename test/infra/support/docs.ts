@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { methodTypes } from '../../../build/methods.ts'
 import {
   fieldTable,
   optionTable,
@@ -74,6 +75,7 @@ export const madeParts: MadePart[] = [
   { page: page('serve-options.md'), name: 'options', text: serveTable() },
   { page: page('cdk.md'), name: 'props', text: propTable() },
   { page: new URL('../../../src/config/options.ts', import.meta.url), name: null, text: optionTypes() },
+  { page: new URL('../../../src/methods.ts', import.meta.url), name: null, text: await methodTypes() },
   { page: page('http.md'), name: 'routes', text: routeTable() },
   { page: page('views.md'), name: 'fields', text: fieldTable() },
   { page: new URL('../../../src/authored/view-input.ts', import.meta.url), name: null, text: viewInput() },

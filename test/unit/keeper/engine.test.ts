@@ -16,7 +16,7 @@ test('the engine loads nothing of AWS, however deep', async () => {
   const files = Object.keys(metafile.inputs)
   expect(files).toContain('src/run/refresh.ts')
   // The certificates of RDS are data, for an address that names such a server.
-  const aws = /node_modules\/(@aws|@smithy|@middy|aws(?!-ssl-profiles\/))|src\/edge\//
+  const aws = /node_modules\/(@aws|@smithy|@middy|aws(?!-ssl-profiles\/))|src\/api\/lambda\//
   expect(files.filter((file) => aws.test(file))).toEqual([])
 })
 

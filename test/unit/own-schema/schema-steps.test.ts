@@ -18,6 +18,7 @@ const digests: Record<string, string> = {
   '013_costs': '41fd44144ce53d0e35aaeede5c6051b0bb6522618d92c78f3e6d0c6fead42128',
   '014_ages': '1507304daabe0050fe467dab490b5fdd42be81fe3ffa089e4391220dc42bc9dd',
   '015_forgotten_pauses': '031efd5d0b8b888698c0ce7665712478c30331a6c72400d6f7727437b7ae15f7',
+  '016_programs': 'c7e6553c38b855572c5b117738eb7858a09e0c1d3468c81557925d70f59a9a1b',
 }
 
 const steps = await readSchemaSteps(new URL('../../../schema/', import.meta.url))

@@ -1,0 +1,117 @@
+import { openapi } from '../src/api/openapi.ts'
+import type { AnyRoute } from '../src/api/route.ts'
+import { routes } from '../src/api/routes.ts'
+import { problemCodes } from '../src/problem.ts'
+
+/** A schema of JSON, as far as the OpenAPI file has it. */
+interface Schema {
+  $ref?: string
+  type?: string | string[]
+  enum?: unknown[]
+  const?: unknown
+  anyOf?: Schema[]
+  oneOf?: Schema[]
+  allOf?: Schema[]
+  items?: Schema
+  properties?: Record<string, Schema>
+  required?: string[]
+  additionalProperties?: boolean | Schema
+  description?: string
+}
+
+interface Operation {
+  operationId: string
+  parameters?: { name: string; in: string; required?: boolean; schema: Schema }[]
+  requestBody?: { content: { 'application/json': { schema: Schema } } }
+  responses: { 200: { content: { 'application/json': { schema: Schema } } } }
+}
+
+const primitives: Record<string, string> = {
+  integer: 'number',
+  object: 'Record<string, unknown>',
+  array: 'unknown[]',
+}
+
+const written = (value: unknown) => (typeof value === 'string' ? `'${value}'` : JSON.stringify(value))
+
+const union = (types: string[]) => [...new Set(types)].join(' | ')
+
+function typeOf(schema: Schema, indent: string): string {
+  const of = (other: Schema) => typeOf(other, indent)
+  if (schema.$ref !== undefined) return schema.$ref.split('/').at(-1)!
+  if (schema.const !== undefined) return written(schema.const)
+  if (String(schema.enum) === String(problemCodes)) return 'ProblemCode'
+  if (schema.enum !== undefined) return union(schema.enum.map(written))
+  const either = schema.anyOf ?? schema.oneOf
+  if (either !== undefined) return union(either.map(of))
+  if (schema.allOf !== undefined) return schema.allOf.map(of).join(' & ')
+  if (Array.isArray(schema.type)) return union(schema.type.map((type) => of({ ...schema, type })))
+  if (schema.properties !== undefined) return objectOf(schema, indent)
+  if (schema.type === 'array' && schema.items !== undefined) {
+    const item = of(schema.items)
+    return / [|&] /.test(item) && !item.startsWith('{') ? `(${item})[]` : `${item}[]`
+  }
+  if (typeof schema.additionalProperties === 'object')
+    return `Record<string, ${of(schema.additionalProperties)}>`
+  return primitives[schema.type ?? ''] ?? schema.type ?? 'unknown'
+}
+
+const comment = (text: string | undefined, indent = '') =>
+  text === undefined ? [] : [`${indent}/** ${text} */`]
+
+function objectOf({ properties = {}, required = [] }: Schema, indent = ''): string {
+  const lines = Object.entries(properties).flatMap(([name, field]) => [
+    ...comment(field.description, `${indent}  `),
+    `${indent}  ${name}${required.includes(name) ? '' : '?'}: ${typeOf(field, `${indent}  `)}`,
+  ])
+  return ['{', ...lines, `${indent}}`].join('\n')
+}
+
+/** What a method takes: the path, the query and the body as one object. */
+function inputOf({ parameters = [], requestBody }: Operation): string {
+  const fields = parameters.filter((parameter) => parameter.in !== 'header')
+  const properties = Object.fromEntries(fields.map(({ name, schema }) => [name, schema]))
+  const required = fields.flatMap(({ name, required }) => (required ? [name] : []))
+  const body = requestBody && typeOf(requestBody.content['application/json'].schema, '  ')
+  const own = fields.length === 0 ? [] : [objectOf({ properties, required }, '  ')]
+  const type = [...own, ...(body ? [body] : [])].join(' & ') || 'Record<string, never>'
+  return `input${required.length === 0 ? '?' : ''}: ${type}`
+}
+
+/** `src/methods.ts`: the engine's methods and their answers in plain TypeScript, so that the package's types need no library. */
+export async function methodTypes(): Promise<string> {
+  const { paths, components } = (await openapi('none')) as {
+    paths: Record<string, Record<string, Operation>>
+    components: { schemas: Record<string, Schema> }
+  }
+  const { Problem: _, ...schemas } = components.schemas
+  const operations = new Map(
+    Object.values(paths)
+      .flatMap(Object.values)
+      .map((operation: Operation) => [operation.operationId, operation]),
+  )
+  const methods = Object.entries(routes as Record<string, AnyRoute>).flatMap(([name, { says }]) => {
+    const operation = operations.get(name)
+    const input = operation === undefined ? 'input?: Record<string, never>' : inputOf(operation)
+    const answer =
+      operation === undefined
+        ? 'Record<string, unknown>'
+        : typeOf(operation.responses[200].content['application/json'].schema, '  ')
+    return [...comment(says, '  '), `  ${name}(${input}, options?: CallOptions): Promise<${answer}>`]
+  })
+  return [
+    '// biome-ignore-all format: made by `npm run docs` from src/api/routes: change a route there.',
+    "import type { CallOptions } from './api/route.ts'\nimport type { ProblemCode } from './problem.ts'",
+    ...Object.entries(schemas).map(([name, schema]) =>
+      [
+        ...comment(schema.description),
+        schema.properties === undefined
+          ? `export type ${name} = ${typeOf(schema, '')}`
+          : `export interface ${name} ${objectOf(schema)}`,
+      ].join('\n'),
+    ),
+    ['/** Each route of the API as a method. */', 'export interface Methods {', ...methods, '}'].join('\n'),
+  ]
+    .join('\n\n')
+    .concat('\n')
+}
