@@ -67,6 +67,9 @@ function objectOf({ properties = {}, required = [] }: Schema, indent = ''): stri
   return ['{', ...lines, `${indent}}`].join('\n')
 }
 
+const inOrder = <Value>(fields: Record<string, Value>) =>
+  Object.entries(fields).toSorted(([one], [other]) => (one < other ? -1 : 1))
+
 /** What a method takes: the path, the query and the body as one object. */
 function inputOf({ parameters = [], requestBody }: Operation): string {
   const fields = parameters.filter((parameter) => parameter.in !== 'header')
@@ -90,7 +93,8 @@ export async function methodTypes(): Promise<string> {
       .flatMap(Object.values)
       .map((operation: Operation) => [operation.operationId, operation]),
   )
-  const methods = Object.entries(routes as Record<string, AnyRoute>).flatMap(([name, { says }]) => {
+  // Node and other loaders give what a module exports in different orders.
+  const methods = inOrder(routes as Record<string, AnyRoute>).flatMap(([name, { says }]) => {
     const operation = operations.get(name)
     const input = operation === undefined ? 'input?: Record<string, never>' : inputOf(operation)
     const answer =
@@ -102,7 +106,7 @@ export async function methodTypes(): Promise<string> {
   return [
     '// biome-ignore-all format: made by `npm run docs` from src/api/routes: change a route there.',
     "import type { CallOptions } from './api/route.ts'\nimport type { ProblemCode } from './problem.ts'",
-    ...Object.entries(schemas).map(([name, schema]) =>
+    ...inOrder(schemas).map(([name, schema]) =>
       [
         ...comment(schema.description),
         schema.properties === undefined

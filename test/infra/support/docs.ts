@@ -38,6 +38,9 @@ const examples = () =>
     Object.entries(environments).map(([name, options]) => [name, new Synthesized(createStack(options))]),
   )
 
+/** Loaders give what a module exports in different orders. */
+const sortKey = ({ path, method }: AnyRoute) => `${path} ${method}`
+
 /** The HTTP routes as a table. */
 const routeTable = () =>
   [
@@ -45,6 +48,7 @@ const routeTable = () =>
     '|---|---|',
     ...(Object.values(routes) as AnyRoute[])
       .filter((route) => route !== routes.getOpenapi)
+      .toSorted((one, other) => (sortKey(one) < sortKey(other) ? -1 : 1))
       .map((route) => `| \`${routeKey(route)}\` | ${route.does ?? route.says} |`),
     '',
   ].join('\n')
