@@ -53,19 +53,25 @@ const writtenOpenapi: Plugin = {
   },
 }
 
-/** Loads with the function of an operation what performs it: each call needs it, and one chunk is smaller than two. */
-const performing: Plugin = {
-  name: 'performing',
+/**
+ * Leaves out what only the OpenAPI file says. Loads with the function of an operation what performs it: each call needs
+ * it, and one chunk is smaller than two.
+ */
+const leanRoutes: Plugin = {
+  name: 'lean-routes',
   setup: ({ onLoad }) =>
-    onLoad({ filter: /\/src\/api\/routes\/(create|refresh|drop)\.ts$/ }, async ({ path }) => {
-      const text = await readFile(path, 'utf8')
-      const [lazy, module] = /\(await import\('([^']+\/run\/[^']+)'\)\)/.exec(text) as RegExpExecArray
-      return {
-        contents: `import * as performing from '${module}'\n${text.replace(lazy, 'performing')}`,
-        loader: 'ts',
-      }
+    onLoad({ filter: /\/src\/api\/(fields|operation|pages|routes\/[^/]+)\.ts$/ }, async ({ path }) => {
+      const text = (await readFile(path, 'utf8')).replace(described, '')
+      const [lazy, module] =
+        /\(await import\('([^']+\/run\/(?:create|refresh|drop)\.ts)'\)\)/.exec(text) ?? []
+      const performs = lazy && `import * as performing from '${module}'\n${text.replace(lazy, 'performing')}`
+      return { contents: performs ?? text, loader: 'ts' }
     }),
 }
+
+/** What only OpenAPI and clients ask of a route, as the formatter writes it: the words of fields and routes, the schema of the answer. */
+const described =
+  /\bgives: async \(\) => \(await import\('[^']+\/answers\.ts'\)\)\.\w+,|\b(?:description|says|example|pattern):\s*(?:\d+|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`),?/g
 
 /** Writes the version into the bundle instead of the whole package.json. */
 const writtenVersion: Plugin = {
@@ -125,7 +131,7 @@ const options = {
   sourcemap: 'external',
   sourcesContent: false,
   external: neverLoaded,
-  plugins: [withoutUncalled, withoutStreams, writtenOpenapi, performing, writtenVersion, builtins],
+  plugins: [withoutUncalled, withoutStreams, writtenOpenapi, leanRoutes, writtenVersion, builtins],
   mainFields: ['module', 'main'],
 } satisfies BuildOptions
 

@@ -1,6 +1,5 @@
-import { readConfiguration } from '../src/api/lambda/configuration.ts'
 import { operationFunction } from '../src/api/lambda/operation.ts'
 import { createView } from '../src/api/routes/create.ts'
 
 /** Creates one view from its definition, for the HTTP route and for schedules. */
-export const handler = operationFunction(readConfiguration, createView)
+export const handler = operationFunction(createView)

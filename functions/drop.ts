@@ -1,6 +1,5 @@
-import { readConfiguration } from '../src/api/lambda/configuration.ts'
 import { operationFunction } from '../src/api/lambda/operation.ts'
 import { dropView } from '../src/api/routes/drop.ts'
 
 /** Drops one view, for the HTTP route and for schedules. */
-export const handler = operationFunction(readConfiguration, dropView)
+export const handler = operationFunction(dropView)

@@ -1,6 +1,5 @@
-import { readConfiguration } from '../src/api/lambda/configuration.ts'
 import { operationFunction } from '../src/api/lambda/operation.ts'
 import { refreshView } from '../src/api/routes/refresh.ts'
 
 /** Refreshes one view, for the HTTP route and for schedules. */
-export const handler = operationFunction(readConfiguration, refreshView)
+export const handler = operationFunction(refreshView)

@@ -6,7 +6,7 @@ import type { Result } from '../../run/result.ts'
 import { logged } from '../operation.ts'
 import type { AnyRoute } from '../route.ts'
 import { validate } from '../validate.ts'
-import type { Configuration } from './configuration.ts'
+import { type Configuration, readConfiguration } from './configuration.ts'
 import { scheduleFields, scheduleKey } from './event-fields.ts'
 import { answerEvent, eventFunction, type HttpEvent } from './function.ts'
 
@@ -23,7 +23,7 @@ interface Operation extends AnyRoute {
 }
 
 /** The function of an operation. Its HTTP route and a schedule may make the same requests. */
-export const operationFunction = (readConfiguration: () => Configuration, route: Operation) =>
+export const operationFunction = (route: Operation) =>
   eventFunction<object, unknown>((event, context) =>
     'routeKey' in event
       ? answerEvent([route], event as HttpEvent, readConfiguration)
