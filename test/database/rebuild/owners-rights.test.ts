@@ -122,4 +122,19 @@ describe('a right that is missing', () => {
     await sql.unsafe(`grant usage on schema viewkeeper to ${boss}`)
     expect(await refresh({ view: 'v' }, callOn(database))).toMatchObject({ status: 'updated' })
   })
+
+  test('to the owner of a plain view that own SQL reads is not said to be missing to the login', async () => {
+    const owner = `plain_${url.slice(-8)}`
+    await sql.unsafe(`
+      create role ${owner}; create table hidden (id integer); create view plain as select id from hidden;
+      alter view plain owner to ${owner}`)
+    const own = await folder('own SQL')
+    await own.write('001_count.up.sql', 'reset role; create table counted as select count(*) from plain;')
+    const { message } = await refusalOf(migrateUp(migrateCall(database), await own.read()))
+    expect(message).toMatch(
+      new RegExp(`permission denied for table hidden .*Role ${owner} lacks this right\\.`),
+    )
+    await sql.unsafe(`grant select on hidden to ${owner}`)
+    await migrateUp(migrateCall(database), await own.read())
+  })
 })
