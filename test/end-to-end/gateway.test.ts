@@ -3,6 +3,7 @@ import { createConnection } from 'node:net'
 import { networkInterfaces } from 'node:os'
 import { expect, test, vi } from 'vitest'
 import { mostConnections } from '../../serve/http/connections.ts'
+import { makeLogger } from '../../serve/process/logs.ts'
 import { routes } from '../../src/api/routes.ts'
 import { person } from '../../src/terminal/person.ts'
 import { echo, raw, start } from './support/gateway.ts'
@@ -65,6 +66,46 @@ test.each(Object.values(routes))('$method $path is answered in this process', as
   if (route === routes.getOpenapi) expect(body.openapi).toMatch(/^3\./)
   else
     expect({ status: answer.status, code: body.code }).toEqual({ status: 503, code: 'DatabaseUnavailable' })
+})
+
+test.each([
+  ['token', { token: { type: 'http', scheme: 'bearer' } }, [{ token: [] }]],
+  ['none', undefined, undefined],
+])(
+  'its OpenAPI file knows callers as it does, by %s, and no signature',
+  async (security, schemes, needed) => {
+    const { url } = await start(undefined, { security })
+    const file = (await (await fetch(`${url}/openapi.json`)).json()) as Record<
+      string,
+      { securitySchemes?: object }
+    >
+    expect(file.components?.securitySchemes).toEqual(
+      schemes && { token: expect.objectContaining(schemes.token) },
+    )
+    expect(file.security).toEqual(needed)
+    expect(JSON.stringify(file)).not.toContain('Signature')
+  },
+)
+
+test('each request is a line at level debug, with its id, which the answer has, and its trace; no field of Lambda', async () => {
+  const lines: Record<string, unknown>[] = []
+  const logger = makeLogger('DEBUG', undefined, (line) => lines.push(JSON.parse(line)))
+  const { url } = await start(() => ({}), { logger })
+  const traceparent = '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01'
+  const answer = await fetch(`${url}/views?state=stale`, { headers: { traceparent } })
+  expect(lines).toEqual([
+    {
+      level: 'DEBUG',
+      message: 'request',
+      timestamp: expect.any(String),
+      requestId: answer.headers.get('x-request-id'),
+      traceparent,
+      method: 'GET',
+      url: '/views?state=stale',
+      status: 200,
+      ms: expect.any(Number),
+    },
+  ])
 })
 
 test.each([

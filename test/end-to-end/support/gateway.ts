@@ -19,10 +19,10 @@ export async function echo() {
 const nowhere = 'postgres://postgres@127.0.0.1:1/postgres'
 
 /** A gateway whose routes this answers, or else their use cases, without a database; it ends with the test. */
-export async function start(answer?: (asked: AskedRoute) => unknown) {
+export async function start(answer?: (asked: AskedRoute) => unknown, more: object = {}) {
   const { url, close } = await startGateway({
     port: 0,
-    served: servedOn(connectTo(fromUrl(nowhere))),
+    served: { ...servedOn(connectTo(fromUrl(nowhere))), ...more },
     ...(answer && { routes: answering(answer) }),
   })
   onTestFinished(close)
