@@ -4,7 +4,7 @@ import { createView } from './routes/create.ts'
 import { dropView } from './routes/drop.ts'
 import * as metrics from './routes/metrics.ts'
 import * as pauses from './routes/pauses.ts'
-import { getPlan } from './routes/plan.ts'
+import * as plan from './routes/plan.ts'
 import { refreshView } from './routes/refresh.ts'
 import * as runs from './routes/runs.ts'
 import { startBatch } from './routes/start-batch.ts'
@@ -22,5 +22,5 @@ export const describedRoutes = {
   ...pauses,
   ...actions,
   ...metrics,
-  getPlan,
+  ...plan,
 }
