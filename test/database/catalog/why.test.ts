@@ -1,5 +1,6 @@
 import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { handler as api } from '../../../functions/api.ts'
+import { routes } from '../../../src/api/routes.ts'
 import { advance } from '../../../src/batch/advance.ts'
 import { getBatch } from '../../../src/batch/read.ts'
 import { cancel } from '../../../src/run/cancel.ts'
@@ -9,6 +10,7 @@ import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import type { Why } from '../../../src/watch/why.ts'
+import { servedOn } from '../../support/api/served.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
@@ -123,9 +125,10 @@ describe('a view whose run ended badly', () => {
     ])
   })
 
-  test('of the local gateway has commands without an environment', async () => {
-    vi.stubEnv('VIEWKEEPER_ENVIRONMENT', undefined)
-    expect((await why('app.base')).causes[0]?.next).toBe('viewkeeper refresh app.base')
+  test('has commands without an environment where there is none', async () => {
+    const caller = { ...callOn(database), trigger: 'http' } as const
+    const { causes } = await routes.getWhy.answer(servedOn(database), { view: 'app.base' }, caller)
+    expect(causes[0]?.next).toBe('viewkeeper refresh app.base')
   })
 
   test('names the view upstream that failed, and its error, first', async () => {

@@ -154,6 +154,6 @@ test('a query that no later version replaces is refused with its own error', asy
   await frozen.freeze([definition('lost', 'select nothing from public.orders')])
   await frozen.freeze([definition('lost', 'select nothing_either from public.orders')])
   expect((await refusalOf(up(broken, frozen))).message).toContain(
-    'migrations/001_lost.up.sql, line 10: column "nothing" does not exist',
+    'migrations/001_lost.up.sql, line 11: column "nothing" does not exist',
   )
 })

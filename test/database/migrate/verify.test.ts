@@ -357,7 +357,7 @@ describe('trying what is about to be frozen is refused, and leaves no trace, whe
     )
     await refused(
       verify(frozen, 1),
-      /^migrations\/001_bad\.up\.sql, line 11: column "nothing" does not exist \(42703\)/,
+      /^migrations\/001_bad\.up\.sql, line 12: column "nothing" does not exist \(42703\)/,
     )
   })
 
