@@ -76,7 +76,7 @@ const mayStayUnsent = [
   'src/catalog/db/graph.ts areReadByViews',
   'src/catalog/db/readers.ts readReaderNames',
   'src/server/missing-rights.ts readMissingRights',
-  'src/server/missing-rights.ts readViewOwner',
+  'src/server/view-owner.ts readViewOwner',
   'src/server/missing-rights.ts readWhoLacks',
   'src/server/standbys.ts readAuroraReaders',
   'src/server/lock-keys.ts lockIsHeld',
