@@ -13,7 +13,7 @@ import type { ProcessLogger } from '../process/logs.ts'
 import { LocalProblem } from '../process/problem.ts'
 import type { Doorkeeper } from '../tokens/doorkeeper.ts'
 import type { LocalEvents } from './events.ts'
-import { answerRoutes } from './routes.ts'
+import { answerOf, answerRoutes, indented } from './routes.ts'
 import { answerHealth, answerMetrics, type Watched } from './watched.ts'
 
 interface GatewayOptions {
@@ -84,14 +84,9 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     handle(request, response, { port, events, watched, doorkeeper, page: () => page(), answer }).catch(
       (error) => {
         if (response.destroyed) return // the client has left, or the process is stopping
-        served.logger.error('a request could not be answered', { problem: String(error) })
         if (response.headersSent) return void response.destroy()
-        answerProblem(response, {
-          status: 500,
-          code: 'InternalError',
-          title: 'Something went wrong',
-          detail: 'The request could not be answered; the log of the process says why.',
-        })
+        const { statusCode, headers, body } = answerOf(error, served.logger)
+        response.writeHead(statusCode, headers).end(indented(body))
       },
     )
   })

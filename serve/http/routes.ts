@@ -9,6 +9,7 @@ import type { Served } from '../../src/api/route.ts'
 import { routes as all } from '../../src/api/routes.ts'
 import { Problem } from '../../src/problem.ts'
 import { person } from '../../src/terminal/person.ts'
+import type { Logger } from '../../src/watch/log.ts'
 import type { ProcessLogger } from '../process/logs.ts'
 import type { Doorkeeper } from '../tokens/doorkeeper.ts'
 import { withConnections } from './connections.ts'
@@ -79,10 +80,13 @@ async function answerMatched(
     const answer = () => answerHttp(route, { path, query, headers, body, requestedBy, at }, served)
     return await withDeadline(withConnections(route.function, answer), route.function)
   } catch (error) {
-    // Who is not let in, or comes when too many do, is no failure of ours.
-    return problemAnswer(error instanceof Problem ? error : knownProblem(error, served.logger))
+    return answerOf(error, served.logger)
   }
 }
+
+/** The answer for an error. Who is not let in, or comes when too many do, is no failure of ours, and is not logged. */
+export const answerOf = (error: unknown, logger: Logger): HttpAnswer =>
+  problemAnswer(error instanceof Problem ? error : knownProblem(error, logger))
 
 /** What a request changes is there at the end, but a run that the request waits for begins soon. */
 const soonMs = 300

@@ -1,9 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { answerProblem } from '../../page/serve/answers.ts'
-import { problemAnswer } from '../../src/api/http.ts'
-import { Problem, type ProblemCode, titleOf } from '../../src/problem.ts'
+import { type ProblemCode, titleOf } from '../../src/problem.ts'
 import type { Doorkeeper } from '../tokens/doorkeeper.ts'
-import { indented } from './routes.ts'
 
 /** What a process tells of itself and of its database, beside the API. */
 export interface Watched {
@@ -27,21 +25,15 @@ export async function answerHealth(
   return true
 }
 
-/** Answers with the metrics of the process, for Prometheus. */
+/** Answers with the metrics of the process, for Prometheus. Throws the Problem of a caller who may not read them. */
 export async function answerMetrics(
   { headersDistinct, socket }: IncomingMessage,
   response: ServerResponse,
   { metrics }: Watched,
   doorkeeper: Doorkeeper | undefined,
 ): Promise<void> {
-  try {
-    // Without the database there are no numbers of views to keep from anybody; that it is away has to be told.
-    await doorkeeper?.authorize(headersDistinct.authorization, 'read', socket.remoteAddress ?? '', true)
-  } catch (error) {
-    if (!(error instanceof Problem)) throw error
-    const { statusCode, headers, body } = problemAnswer(error)
-    return void response.writeHead(statusCode, headers).end(indented(body))
-  }
+  // Without the database there are no numbers of views to keep from anybody; that it is away has to be told.
+  await doorkeeper?.authorize(headersDistinct.authorization, 'read', socket.remoteAddress ?? '', true)
   const { contentType, body } = await metrics()
   response.writeHead(200, { 'content-type': contentType, 'cache-control': 'no-store' }).end(body)
 }

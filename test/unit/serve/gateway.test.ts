@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { startGateway } from '../../../serve/http/gateway.ts'
+import { makeLogger } from '../../../serve/process/logs.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import { servedOn } from '../../support/api/served.ts'
@@ -54,4 +55,18 @@ test('whoever asks for /readyz gets a no and a closed connection before the door
   expect((await fetch(`${url}/healthz`)).status).toBe(200)
   await closed
   await expect(fetch(`${url}/healthz`)).rejects.toThrow('fetch failed')
+})
+
+test('what fails beside the routes gives nothing away, in the answer and in the log: its message may quote rows', async () => {
+  const lines: string[] = []
+  const { url, close } = await startGateway({
+    port: 0,
+    served: { ...served, logger: makeLogger('DEBUG', undefined, (line) => lines.push(line)) },
+    watched: { whyNotReady: async () => null, metrics: () => Promise.reject(new Error('Key (name)=(Zoe)')) },
+  })
+  const answer = await fetch(`${url}/metrics`)
+  expect([answer.status, await answer.text()]).toEqual([500, expect.not.stringContaining('Zoe')])
+  expect(lines).toEqual([expect.stringContaining('"unexpected error"')])
+  expect(lines[0]).not.toContain('Zoe')
+  await close()
 })
