@@ -69,9 +69,9 @@ const leanRoutes: Plugin = {
     }),
 }
 
-/** What only OpenAPI and clients ask of a route, as the formatter writes it: the words of fields and routes, the schema of the answer. */
+/** The words of fields and routes, as the formatter writes them. */
 const described =
-  /\bz\.globalRegistry\.add\([^\n]*\)|\bgives: async \(\) => \(await import\('[^']+\/answers\.ts'\)\)\.\w+,|\b(?:description|says|example|pattern):\s*(?:\d+|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`),?/g
+  /\bz\.globalRegistry\.add\([^\n]*\)|\b(?:description|says|example|pattern):\s*(?:\d+|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"|`(?:[^`\\]|\\.)*`),?/g
 
 /** Writes the version into the bundle instead of the whole package.json. */
 const writtenVersion: Plugin = {

@@ -4,6 +4,7 @@ import { readScheduled } from '../batch/db/intervals.ts'
 import { readOpenBatches } from '../batch/db/lost-batches.ts'
 import { startBatch } from '../batch/start.ts'
 import { startDueBatch } from '../batch/start-due.ts'
+import { isOpenBatch } from '../catalog/plan/run.ts'
 import { batchesOf, type ScheduledBatch, scheduledViews, type ViewTimes } from '../catalog/plan/scheduled.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { type ForeignHolder, readForeignHolders } from '../server/lock-keys.ts'
@@ -127,7 +128,7 @@ async function beginBatch(
   const call = { database, trigger: 'schedule', requestedBy: name, caller: name, idempotencyKey } as const
   const batch = await patiently(() => startBatch(selection, call, terms.batchDefaults), { signal })
   logger.info(`batch ${batch.status}`, { ...batch, trigger: 'schedule', schedule: name, scheduledTime: turn })
-  if (batch.status === 'pending' || batch.status === 'running') advancer.advance(batch.batchId)
+  if (isOpenBatch(batch)) advancer.advance(batch.batchId)
 }
 
 /** One look of the monitor. If refreshes are due by target lags, begins their batch. */

@@ -1,10 +1,11 @@
 import * as z from 'zod/mini'
 import { type BatchRequest, type StartedBatch, startBatch } from '../../batch/start.ts'
 import { startDueBatch } from '../../batch/start-due.ts'
+import { isOpenBatch } from '../../catalog/plan/run.ts'
 import { text } from '../fields.ts'
 import type { HttpAnswer } from '../http.ts'
 import type { Caller, Served } from '../route.ts'
-import { batchOptions, isOpen, startBatch as route } from '../routes/start-batch.ts'
+import { batchOptions, startBatch as route } from '../routes/start-batch.ts'
 import { validate } from '../validate.ts'
 import type { Configuration } from './configuration.ts'
 import { scheduleFields, scheduleKey } from './event-fields.ts'
@@ -60,8 +61,8 @@ export async function openBatch({ event, requestId }: ForwardedEvent, served: Op
     return { answer, batchId: opened[0] ?? null }
   }
   const batch = await ('due' in event ? openDue : openUnattended)(event, requestId, served)
-  if (batch !== null && !isOpen(batch)) served.onEnd?.()
-  return { answer: null, batchId: batch !== null && isOpen(batch) ? batch.batchId : null }
+  if (batch !== null && !isOpenBatch(batch)) served.onEnd?.()
+  return { answer: null, batchId: batch !== null && isOpenBatch(batch) ? batch.batchId : null }
 }
 
 async function openDue(

@@ -1,8 +1,7 @@
 import * as z from 'zod/mini'
 import { mostConcurrent } from '../../batch/plan/plan.ts'
-import type { StartedBatch } from '../../batch/start.ts'
 import { strategies } from '../../catalog/plan/definition.ts'
-import { exchanges } from '../../catalog/plan/run.ts'
+import { exchanges, isOpenBatch } from '../../catalog/plan/run.ts'
 import { Problem } from '../../problem.ts'
 import { batchId, described, integer, named, text, view, withoutChecks } from '../fields.ts'
 import { route } from '../route.ts'
@@ -74,13 +73,13 @@ export const startBatch = route({
   takes: { body: batchOptions },
   key: 'batch',
   gives: async () => (await import('../answers.ts')).startedBatch,
-  location: (batch) => (isOpen(batch) ? `/batches/${batch.batchId}` : null),
+  location: (batch) => (isOpenBatch(batch) ? `/batches/${batch.batchId}` : null),
   async answer({ database, batchDefaults, logger, advance, onEnd }, request, caller) {
     const { startBatch } = await import('../../batch/start.ts')
     const batch = await startBatch(request, { ...caller, database }, batchDefaults)
     logger.info(`batch ${batch.status}`, { ...batch, trigger: caller.trigger })
     const { batchId, status, error } = batch
-    if (isOpen(batch)) {
+    if (isOpenBatch(batch)) {
       advance(batchId)
       return { batchId, status }
     }
@@ -89,7 +88,3 @@ export const startBatch = route({
     throw new Problem(error.class, error.message, { batchId, openBatchId: error.openBatchId })
   },
 })
-
-/** Whether a batch has something left to do. */
-export const isOpen = ({ status }: Pick<StartedBatch, 'status'>): boolean =>
-  status === 'pending' || status === 'running'

@@ -28,6 +28,10 @@ const isBatchStatus = (status: RunStatus): status is BatchStatus => status !== '
 export const batchStatuses = runStatuses.filter(isBatchStatus)
 export const openBatchStatuses = openStatuses.filter(isBatchStatus)
 
+/** Whether a batch has something left to do. */
+export const isOpenBatch = ({ status }: { status: BatchStatus }): boolean =>
+  openBatchStatuses.some((open) => open === status)
+
 /** Whether views that read each other are exchanged at one moment, or each view when it is ready. */
 export const exchanges = ['together', 'each'] as const
 export type Exchange = (typeof exchanges)[number]
