@@ -1,9 +1,10 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { findGateway } from '../../serve/start/gateway-file.ts'
+import type { SendOptions } from '../../src/api/ask.ts'
 import type { Problem } from '../../src/problem.ts'
 import { version, versionHeader } from '../../src/version.ts'
 import { type Asked, isOfGateway, problemOf } from './answers.ts'
-import type { Api, ApiRequest, Client, SendOptions } from './api.ts'
+import type { Api, ApiRequest, Client } from './api.ts'
 import { ApiUnavailable } from './unavailable.ts'
 
 /** API Gateway gives up after 30 s; so does the local gateway. */

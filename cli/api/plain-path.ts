@@ -1,7 +1,7 @@
+import { readViews } from '../../src/api/reads.ts'
 import { Problem } from '../../src/problem.ts'
 import { parseName } from '../../src/sql/names.ts'
 import type { Api } from './api.ts'
-import { readViews } from './reads.ts'
 
 /** Characters that no program encodes. A name of dots only is left out, because URLs drop such a name. */
 const isPlain = (segment: string): boolean => /^(?!\.+$)[A-Za-z0-9_.~-]+$/.test(segment)

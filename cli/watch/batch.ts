@@ -1,8 +1,8 @@
 import type { BatchDetails, BatchView, Run } from '../../src/api/answers.ts'
+import { readBatch, readRun } from '../../src/api/reads.ts'
 import { command } from '../../src/sql/commands.ts'
 import { names } from '../../src/sql/words.ts'
 import type { Api } from '../api/api.ts'
-import { readBatch, readRun } from '../api/reads.ts'
 import {
   batchTitle,
   briefEnd,

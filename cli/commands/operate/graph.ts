@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
+import { readersOf, readView, readViews } from '../../../src/api/reads.ts'
 import { apiOf } from '../../api/api-of.ts'
-import { readersOf, readView, readViews } from '../../api/reads.ts'
 import { graphLines } from '../../output/graph.ts'
 import { isTerminal, output, print, printJson } from '../../output/terminal.ts'
 import { operating } from '../flags.ts'

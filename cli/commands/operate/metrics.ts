@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
+import { readMetrics, readRefreshes } from '../../../src/api/reads.ts'
 import { bySlowness, metricColumns } from '../../../src/resources/metrics.ts'
-import { readMetrics, readRefreshes } from '../../api/reads.ts'
 import { tableOf } from '../../output/cells.ts'
 import { plotPairs } from '../../output/plots.ts'
 import { pairLines } from '../../output/table.ts'

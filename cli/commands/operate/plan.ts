@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { ask } from '../../api/ask.ts'
+import { ask } from '../../../src/api/ask.ts'
 import { planLines } from '../../output/plan.ts'
 import { answer } from '../answer.ts'
 import { operating } from '../flags.ts'

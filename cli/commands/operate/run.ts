@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
+import { readRun } from '../../../src/api/reads.ts'
 import { statementsOf } from '../../../src/resources/run-facts.ts'
 import { apiOf } from '../../api/api-of.ts'
-import { readRun } from '../../api/reads.ts'
 import { failureLines, runLines } from '../../output/runs.ts'
 import { freshSince, hasEnded, watchRun } from '../../watch/run.ts'
 import { answer } from '../answer.ts'

@@ -1,5 +1,4 @@
 import { describe, expect, test } from 'vitest'
-import { readersOf } from '../../../cli/api/reads.ts'
 import { momentOf } from '../../../cli/commands/operate/between.ts'
 import { stateText, viewLinesOf } from '../../../cli/output/batches.ts'
 import { tableOf } from '../../../cli/output/cells.ts'
@@ -7,6 +6,7 @@ import { failureLines, insteadLines, progressText, runLines } from '../../../cli
 import { summaryOf, viewLines } from '../../../cli/output/views.ts'
 import { parseSelect } from '../../../cli/project/select.ts'
 import type { BatchDetails, BatchView, Run, View, ViewDetails } from '../../../src/api/answers.ts'
+import { readersOf } from '../../../src/api/reads.ts'
 import { filters } from '../../../src/catalog/plan/state.ts'
 import { runColumns } from '../../../src/resources/runs.ts'
 import { inOrder, viewColumns, viewFacts } from '../../../src/resources/views.ts'

@@ -1,7 +1,26 @@
 import type * as z from 'zod/mini'
-import type { Route } from '../../src/api/route.ts'
-import { type Answer, type RouteName, type Routes, routes } from '../../src/api/routes.ts'
-import type { Api, SendOptions } from './api.ts'
+import type { Route } from './route.ts'
+import { type Answer, type RouteName, type Routes, routes } from './routes.ts'
+
+export interface SendOptions {
+  query?: Record<string, string | number | undefined>
+  body?: object
+  wait?: number
+  idempotencyKey?: string
+}
+
+/** The routes, wherever they are answered: over HTTP, or in this process. */
+export interface Api {
+  /**
+   * Sends a request, and gives the body of an answer 2xx. `path` is encoded already and has no query. `wait` is in
+   * seconds (`Prefer: wait`). Any other answer is thrown as a {@link Problem} with its code, its detail and its ids.
+   */
+  send<Body>(
+    method: 'GET' | 'POST',
+    path: string,
+    options?: SendOptions,
+  ): Promise<{ status: number; body: Body }>
+}
 
 /** What a route takes in its path, its query and its body. */
 type Asks<Name extends RouteName> =
@@ -18,7 +37,7 @@ type Asks<Name extends RouteName> =
  * `send` does.
  */
 export async function ask<Name extends RouteName>(
-  api: Pick<Api, 'send'>,
+  api: Api,
   name: Name,
   asked: Asks<Name> & Pick<SendOptions, 'wait' | 'idempotencyKey'>,
 ): Promise<Answer<Name>> {

@@ -1,7 +1,6 @@
-import type { BatchDetails, MetricsList, Run, View, ViewDetails, ViewList } from '../../src/api/answers.ts'
-import { reached } from '../../src/sql/walks.ts'
-import type { Api } from './api.ts'
-import { ask } from './ask.ts'
+import { reached } from '../sql/walks.ts'
+import type { BatchDetails, MetricsList, Run, View, ViewDetails, ViewList } from './answers.ts'
+import { type Api, ask } from './ask.ts'
 
 /** The pages of a list, of which each names the next. */
 async function readPages<Page extends { next: string | null }>(
@@ -14,7 +13,7 @@ async function readPages<Page extends { next: string | null }>(
 }
 
 /** Every view of the catalog, and what is true of all. */
-export async function readViews(api: Pick<Api, 'send'>): Promise<Omit<ViewList, 'next'>> {
+export async function readViews(api: Api): Promise<Omit<ViewList, 'next'>> {
   const pages = await readPages((cursor) => ask(api, 'listViews', { query: { cursor } }))
   const { next: _, ...first } = pages[0]
   return { ...first, views: pages.flatMap(({ views }) => views) }
