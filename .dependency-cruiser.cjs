@@ -100,7 +100,7 @@ const layers = {
   ],
   cli: ['src', 'page/serve', 'serve/', 'local/embedded/'],
   // A page in a browser, and what serves it. In the repository, the page is made when it is asked for.
-  'page/serve': ['src/package-files.ts', 'src/sql/commands.ts', 'build/page.ts'],
+  'page/serve': ['src/package-files.ts', 'src/problem.ts', 'src/sql/commands.ts', 'build/page.ts'],
   'page/app': ['src/sql/', 'src/[^/]+/plan/', 'src/watch/diagnosis/', 'src/resources/', 'src/api/answers.ts'],
   // Tests and benchmarks measure on the same servers, and wait for the same moments of a refresh.
   bench: [

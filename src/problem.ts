@@ -71,6 +71,11 @@ export const mayRetry = (code: ProblemCode): boolean => statusOf(code) === 503
 /** Whether a request was refused for what it asks, so that no retry of the same request mends the failure. */
 export const isRefusal = (code: ProblemCode): boolean => statusOf(code) < 500
 
+/** A problem as an answer tells it, by RFC 9457. A server on loopback has codes of its own. */
+export const bodyOfProblem = <Told extends { title: string; status: number; detail: string; code: string }>(
+  told: Told,
+) => ({ type: `urn:viewkeeper:problem:${told.code}`, ...told })
+
 /**
  * Writes texts one after the other, each with a full stop at its end. Missing texts are left out. After lines to type,
  * which are indented, an empty line follows.

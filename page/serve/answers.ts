@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http'
+import { bodyOfProblem } from '../../src/problem.ts'
 
 /** Nothing that such a server answers is for another site's page, and no answer but the page itself runs anything. */
 export function protect(response: ServerResponse): void {
@@ -17,17 +18,7 @@ export interface OwnProblem {
   detail: string
 }
 
-/** A problem of the server on loopback itself, in the format of the API (RFC 9457). */
-export const bodyOfProblem = ({ status, code, title, detail, ...more }: OwnProblem) => ({
-  type: `urn:viewkeeper:problem:${code}`,
-  title,
-  status,
-  detail,
-  code,
-  ...more,
-})
-
-/** Answers with such a problem. */
+/** Answers with a problem of the server on loopback itself, in the form of the API. */
 export function answerProblem(response: ServerResponse, problem: OwnProblem) {
   response.writeHead(problem.status, {
     'content-type': 'application/problem+json',

@@ -1,18 +1,18 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
-import { bodyOfProblem, type OwnProblem, tooLarge } from '../../page/serve/answers.ts'
+import { type OwnProblem, tooLarge } from '../../page/serve/answers.ts'
 import { readBody } from '../../page/serve/body.ts'
 import { appOf, type Matched } from '../../src/api/app.ts'
 import { answerHttp, type HttpAnswer, json, knownProblem, problemAnswer } from '../../src/api/http.ts'
 import type { Served } from '../../src/api/route.ts'
 import { routes as all } from '../../src/api/routes.ts'
-import { Problem } from '../../src/problem.ts'
+import { inTurn, makeTurns } from '../../src/keeper/connections.ts'
+import { bodyOfProblem, Problem } from '../../src/problem.ts'
 import { person } from '../../src/terminal/person.ts'
 import type { Logger } from '../../src/watch/log.ts'
 import type { ProcessLogger } from '../process/logs.ts'
 import type { Doorkeeper } from '../tokens/doorkeeper.ts'
-import { withConnections } from './connections.ts'
 
 /** What routes are answered with, and how. */
 export interface RoutesOptions {
@@ -78,11 +78,32 @@ async function answerMatched(
     )
     const requestedBy = caller ? `token:${caller.name}` : person()
     const answer = () => answerHttp(route, { path, query, headers, body, requestedBy, at }, served)
-    return await withDeadline(withConnections(route.function, answer), route.function)
+    const free = { until: AbortSignal.timeout(longestQueueMs), refused: tooMany }
+    return await withDeadline(
+      inTurn(connections, route.waits === 'for the end', free, answer),
+      route.function,
+    )
   } catch (error) {
     return answerOf(error, served.logger)
   }
 }
+
+/**
+ * The most connections that requests and batches open together: 24 here, and 16 to advance batches. A server allows 100 by
+ * default, and other clients need some.
+ */
+export const mostConnections = 40
+
+const connections = { long: makeTurns(20), brief: makeTurns(4) }
+
+const longestQueueMs = 5000
+
+const tooMany = () =>
+  new Problem(
+    'TooManyConnections',
+    `Other requests have held all connections for ${longestQueueMs / 1000} s. Nothing was begun: try again in some seconds, ` +
+      'with fewer requests at once.',
+  )
 
 /** The answer for an error. Who is not let in, or comes when too many do, is no failure of ours, and is not logged. */
 export const answerOf = (error: unknown, logger: Logger): HttpAnswer =>

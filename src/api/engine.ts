@@ -5,7 +5,7 @@ import { listOpenBatches } from '../batch/read.ts'
 import { inWords, problemsOf } from '../config/problems.ts'
 import { type KeeperConfig, serveOptions } from '../config/serve-options.ts'
 import { saidToDatabase } from '../config/variables.ts'
-import { fewestConnections, perOperation, shareConnections } from '../keeper/connections.ts'
+import { fewestConnections, inTurn, shareConnections } from '../keeper/connections.ts'
 import { fromUrl } from '../keeper/database-url.ts'
 import { keeperOf, silent } from '../keeper/keeper.ts'
 import type { BatchDetails, BatchOptions, Methods } from '../methods.ts'
@@ -116,7 +116,6 @@ export async function createKeeper(options: KeeperOptions): Promise<Keeper> {
     'options',
   )
   const connections = shareConnections(maxConnections)
-  const { brief, long } = connections
   const database = connectTo(sourceOf(databaseUrl), {
     superuser: allowSuperuser ? 'allowed' : 'refused',
     ...saidToDatabase(valid(config ?? {})),
@@ -130,30 +129,23 @@ export async function createKeeper(options: KeeperOptions): Promise<Keeper> {
     signal === undefined ? stopped : AbortSignal.any([stopped, signal])
 
   /** Does this in its turn, unless the signal or `stop` comes first. */
-  async function inTurn<T>(
+  function begin<T>(
     { signal, isLong = false }: { signal?: AbortSignal | undefined; isLong?: boolean },
     work: (database: Database) => Promise<T>,
   ): Promise<T> {
     const until = untilOf(signal)
-    const [turns, weight] = isLong ? [long, perOperation] : [brief, 1]
-    const begun = async () => {
-      if (!(await turns.take(until, weight))) throw canceled(until)
-      try {
-        return await work(untilAborted(database, until))
-      } finally {
-        turns.end(weight)
-      }
-    }
-    return unlessAborted(begun(), until)
+    const begun = inTurn(connections, isLong, { until, refused: () => canceled(until) }, () =>
+      work(untilAborted(database, until)),
+    )
+    return unlessAborted(begun, until)
   }
 
-  async function call(name: string, route: AnyRoute, input: unknown, said: unknown): Promise<unknown> {
+  async function call(route: AnyRoute, given: object, said: unknown): Promise<unknown> {
     const { signal, idempotencyKey = null, ...wait } = validate(callOptions, said, 'options')
-    const given = validate(fieldsOf(route), input, name)
     const { waitSeconds = route.waits === 'for the cancel' ? 25 : mostWaitSeconds } = wait
     const waitUntil = Date.now() + waitSeconds * 1000
     const { schedules, batchDefaults } = kept.terms()
-    const answer = await inTurn({ signal, isLong: route.waits === 'for the end' }, (database) => {
+    const answer = await begin({ signal, isLong: route.waits === 'for the end' }, (database) => {
       const served: Served = {
         database,
         schedules,
@@ -176,16 +168,18 @@ export async function createKeeper(options: KeeperOptions): Promise<Keeper> {
   }
 
   const methods: Methods = Object.fromEntries(
-    Object.entries(routes as Record<string, AnyRoute>).map(([name, route]) => [
-      name,
-      (input: unknown = {}, options: unknown = {}) => inProblems(call(name, route, input, options)),
-    ]),
+    Object.entries(routes as Record<string, AnyRoute>).map(([name, route]) => {
+      const fields = fieldsOf(route)
+      const begun = async (input: unknown = {}, options: unknown = {}) =>
+        call(route, validate(fields, input, name), options)
+      return [name, (input: unknown, options: unknown) => inProblems(begun(input, options))]
+    }),
   ) as unknown as MethodsOfRoutes
 
   async function refreshAll(request: object, options: CallOptions): Promise<BatchDetails> {
     const { signal, waitSeconds = mostWaitSeconds } = validate(callOptions, options, 'options')
     const begun = { signal }
-    const tookOver = advancer.takeOver(await inTurn(begun, listOpenBatches))
+    const tookOver = advancer.takeOver(await begin(begun, listOpenBatches))
     const start = () => methods.startBatch({ ...request, all: true }, options)
     const ended = async (id: string) => {
       const over = new AbortController()
@@ -216,7 +210,7 @@ export async function createKeeper(options: KeeperOptions): Promise<Keeper> {
     refreshAll: (request = {}, options = {}) => inProblems(refreshAll(request, options)),
     migrate: () =>
       inProblems(
-        inTurn({ isLong: true }, async (database) => {
+        begin({ isLong: true }, async (database) => {
           const done = await migrate(database, schemaFolder)
           await beginMonitoring(database)
           return done

@@ -1,4 +1,4 @@
-import { mayRetry, Problem, statusOf, titleOf } from '../problem.ts'
+import { bodyOfProblem, mayRetry, Problem, statusOf, titleOf } from '../problem.ts'
 import { problemOf } from '../server/failures.ts'
 import { version, versionHeader } from '../version.ts'
 import type { Logger } from '../watch/log.ts'
@@ -88,20 +88,14 @@ export const json = (
  * stack.
  */
 export function problemAnswer({ code, message, details }: Problem): HttpAnswer {
-  const body: Unwritten<ProblemBody> = {
-    type: `urn:viewkeeper:problem:${code}`,
-    title: titleOf(code),
-    status: statusOf(code),
-    detail: message,
-    code,
-    ...details,
-  }
+  const [status, title] = [statusOf(code), titleOf(code)]
+  const body: Unwritten<ProblemBody> = bodyOfProblem({ title, status, detail: message, code, ...details })
   const headers: Record<string, string> = {
     ...(mayRetry(code) && { 'retry-after': '5' }),
     ...(code === 'TooManyRefusals' && { 'retry-after': '60' }),
     ...(code === 'Unauthenticated' && { 'www-authenticate': 'Bearer' }),
   }
-  return json(statusOf(code), body, { 'content-type': 'application/problem+json', ...headers })
+  return json(status, body, { 'content-type': 'application/problem+json', ...headers })
 }
 
 /** The JSON object in the body; an empty body is an empty object. */
@@ -173,10 +167,7 @@ export function knownProblem(thrown: unknown, logger: Logger, failedEvent?: obje
     return problem
   }
   logger.error('unexpected error', { ...safeError(thrown), ...failedEvent })
-  return new Problem(
-    'InternalError',
-    'Something went wrong inside Viewkeeper; the details are in the log of the function.',
-  )
+  return new Problem('InternalError', 'Something went wrong inside Viewkeeper; its log has the details.')
 }
 
 /**

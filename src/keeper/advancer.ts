@@ -3,9 +3,8 @@ import { advance } from '../batch/advance.ts'
 import type { OpenBatch } from '../batch/db/lost-batches.ts'
 import type { Database } from '../server/connect.ts'
 import type { Logger } from '../watch/log.ts'
-import type { Connections } from './connections.ts'
+import { type Connections, makeTurns } from './connections.ts'
 import { patiently } from './patiently.ts'
-import { makeTurns } from './turns.ts'
 
 /** Advances batches in this process, as the state machine does in AWS. */
 export interface Advancer {

@@ -1,7 +1,7 @@
 import postgres from 'postgres'
 import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
-import { mostConnections } from '../../../serve/http/connections.ts'
 import { startGateway } from '../../../serve/http/gateway.ts'
+import { mostConnections } from '../../../serve/http/routes.ts'
 import { advance } from '../../../src/batch/advance.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
