@@ -16,8 +16,8 @@ const functionsFolder = fileURLToPath(new URL('../functions', import.meta.url))
 const whatCallsLoad = [
   'src/server/connection.ts',
   'src/api/lambda/advance.ts',
-  'src/api/lambda/batch-machinery.ts',
-  'src/api/lambda/messenger.ts',
+  'src/api/lambda/start-batch.ts',
+  'src/api/lambda/notify.ts',
   'src/api/lambda/migrate.ts',
   'src/api/lambda/rotate.ts',
 ]

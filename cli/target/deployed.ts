@@ -90,19 +90,13 @@ const isBehind = (environment: string, names: string[]): Problem =>
 
 async function invoke<Answer>(lambda: LambdaClient, name: string, command: object): Promise<Answer> {
   const now = Date.now()
-  const { answer, threw } = await invokeFunction(lambda, name, command, {
-    tryUntil: now + wakingMs,
-    until: now + wakingMs + longestMs,
-  }).catch((error: Error) => {
-    if (error instanceof Problem) throw error
+  const limits = { tryUntil: now + wakingMs, until: now + wakingMs + longestMs }
+  return invokeFunction<Answer>(lambda, name, command, limits).catch((error: Error) => {
+    if (error instanceof Problem && error.code === 'FunctionUnavailable') throw error
+    if (error instanceof Problem)
+      throw new Problem('MigrationFailed', `${name}: ${error.message} (${error.code})`)
     // What does not exist is named wrongly; anything else may be had later, or with other rights.
     const code = error.name === 'ResourceNotFoundException' ? 'InvalidRequest' : 'FunctionUnavailable'
     throw new Problem(code, `${name} cannot be invoked: ${error.message} (${error.name}).`, { cause: error })
   })
-  if (!threw) return answer as Answer
-  const { errorType, errorMessage } = (answer ?? {}) as { errorType?: string; errorMessage?: string }
-  throw new Problem(
-    'MigrationFailed',
-    `${name}: ${errorMessage ?? 'the function failed without a message; its log says more'} (${errorType ?? 'Unhandled'})`,
-  )
 }

@@ -24,7 +24,7 @@ export async function takeLogin({ secret, passwordFrom }: { secret?: string; pas
     env.PGPASSWORD = readFileSync(passwordFrom === '-' ? 0 : passwordFrom, 'utf8').replace(/\r?\n$/, '')
   } else if (secret !== undefined) {
     const { secretsOf } = await import('../../src/api/lambda/secrets-client.ts')
-    const { parseSecret, unreadable } = await import('../../src/api/lambda/secret.ts')
+    const { parseSecret, unreadable } = await import('../../src/api/lambda/login.ts')
     const text = await secretsOf(secret.split(':')[3])
       .get(secret)
       .catch((cause: unknown) => {

@@ -1,7 +1,7 @@
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { type Gateway, startGateway } from '../../serve/http/gateway.ts'
-import { answerNotice, type Message } from '../../src/api/lambda/notice.ts'
+import { answerNews, type Message } from '../../src/api/lambda/news.ts'
 import type { Schedules } from '../../src/batch/schedules.ts'
 import { type AnyState, states } from '../../src/catalog/plan/state.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
@@ -84,7 +84,7 @@ const listed = async (): Promise<Told[]> =>
 /** The subjects and texts of what is mailed now. */
 let senders = 0
 async function mailed(...alarms: string[]): Promise<string> {
-  const told = (await answerNotice(
+  const told = (await answerNews(
     {
       holder: `story-${++senders}`,
       messages: alarms.map((alarm) => alarmText(alarm, { at: new Date(), state: 'ALARM' })),
@@ -92,7 +92,7 @@ async function mailed(...alarms: string[]): Promise<string> {
     { environment: 'production', database, schedules },
   )) as { message: Message | null; token: string }
   if (told.message === null) return ''
-  await answerNotice({ confirmed: told.token }, { environment: 'production', database, schedules })
+  await answerNews({ confirmed: told.token }, { environment: 'production', database, schedules })
   return JSON.stringify(told.message)
 }
 

@@ -7,27 +7,10 @@ import type { HandedOut } from '../../events/hand-out.ts'
 import { eventSource } from '../../events/plan/event.ts'
 import { detailOf, type WaitingEvent } from '../../events/plan/in-order.ts'
 import { clientSettings } from './aws-client.ts'
-import { invokeFunction } from './invoke.ts'
+import { newsOf } from './invoke.ts'
 import { logger } from './logger.ts'
 import type { RungEvent } from './start-batch.ts'
 import { dueLine, eventsLine } from './wake-lines.ts'
-
-/** What `announce` is told by environment variables. */
-export interface AnnouncerNames {
-  environment: string | undefined
-  newsFunction: string | undefined
-  /** Undefined if nobody asks for what is due by target lags. */
-  startBatchFunction: string | undefined
-  /** The name or the ARN of the bus. */
-  eventBus: string | undefined
-}
-
-export const readAnnouncer = (env: NodeJS.ProcessEnv = process.env): AnnouncerNames => ({
-  environment: env.VIEWKEEPER_ENVIRONMENT,
-  newsFunction: env.NEWS_FUNCTION,
-  startBatchFunction: env.START_BATCH_FUNCTION,
-  eventBus: env.EVENT_BUS,
-})
 
 /** What works outside the network of the database, for the lines that functions inside log. */
 export interface Announcer {
@@ -40,18 +23,13 @@ export interface Announcer {
 /** Announcing ends this long before Lambda ends the function. */
 const reserveMs = 30_000
 
-/** The clients are kept from call to call. */
-export function deployedAnnouncer({
-  environment,
-  newsFunction,
-  startBatchFunction,
-  eventBus,
-}: AnnouncerNames): Announcer {
-  // news answers within 29 s.
-  const lambda = new LambdaClient(clientSettings({ requestMs: 35_000, attempts: 2 }))
+/** What the environment variables name. The clients are kept from call to call. */
+export function deployedAnnouncer(env: NodeJS.ProcessEnv = process.env): Announcer {
+  const news = newsOf(env.NEWS_FUNCTION)
+  const lambda = new LambdaClient(clientSettings({ requestMs: 5000, attempts: 3 }))
   const bus = new EventBridgeClient(clientSettings({ requestMs: 5000, attempts: 3 }))
   const put: Announcing['put'] = async (events) => {
-    const entries = events.map((event) => entryOf(event, environment, eventBus))
+    const entries = events.map((event) => entryOf(event, env))
     const { Entries = [] } = await bus.send(new PutEventsCommand({ Entries: entries }))
     return events.map((_, at) =>
       Entries[at]?.EventId === undefined ? (Entries[at]?.ErrorCode ?? 'no answer') : null,
@@ -60,28 +38,25 @@ export function deployedAnnouncer({
   return {
     announce(context) {
       const until = Date.now() + context.getRemainingTimeInMillis() - reserveMs
-      return announce({
-        put,
-        until,
-        async ask(request) {
-          const { answer, threw } = await invokeFunction(lambda, newsFunction, request, {
-            tryUntil: until,
-            until,
-          })
-          if (threw) throw new Error('The function news failed; its log says why. The events wait.')
-          return answer as HandedOut
-        },
-      })
+      return announce({ put, until, ask: (request) => news<HandedOut>(request, until) })
     },
     startDue: (event) =>
       lambda.send(
         new InvokeCommand({
-          FunctionName: startBatchFunction,
+          FunctionName: env.START_BATCH_FUNCTION,
           InvocationType: 'Event',
           Payload: JSON.stringify(event),
         }),
       ),
   }
+}
+
+let deployed: Announcer | undefined
+
+/** Answers CloudWatch Logs, which calls `announce` for lines that functions inside log. */
+export const answerFilter = (event: RungEvent, context: Context): Promise<void> => {
+  deployed ??= deployedAnnouncer()
+  return answerLines(deployed, event, context)
 }
 
 /**
@@ -113,10 +88,10 @@ async function announceEvents(announcer: Announcer, context: Context): Promise<v
     throw new Error(`The bus has refused an event (${announced.refused}); what it has not taken waits.`)
 }
 
-const entryOf = (event: WaitingEvent, environment: string | undefined, eventBus: string | undefined) => ({
-  EventBusName: eventBus,
+const entryOf = (event: WaitingEvent, env: NodeJS.ProcessEnv) => ({
+  EventBusName: env.EVENT_BUS,
   Source: eventSource,
   DetailType: event.type,
   Time: new Date(event.at),
-  Detail: JSON.stringify(detailOf(event, environment)),
+  Detail: JSON.stringify(detailOf(event, env.VIEWKEEPER_ENVIRONMENT)),
 })

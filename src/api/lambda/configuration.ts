@@ -8,8 +8,7 @@ import type { Links } from '../../watch/plan/notice.ts'
 import type { Served } from '../route.ts'
 import { waiting } from './lifetime.ts'
 import { logger } from './logger.ts'
-import { fromSecret } from './secret.ts'
-import { fromToken } from './token.ts'
+import { fromSecret, fromToken } from './login.ts'
 import { wakeAnnounce } from './wake-lines.ts'
 
 /** What a function is told by environment variables, and so what its routes work with. */

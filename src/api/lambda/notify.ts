@@ -1,17 +1,20 @@
+import { PublishCommand, SNSClient } from '@aws-sdk/client-sns'
 import type { Context } from 'aws-lambda'
-import type { ProblemCode } from '../../problem.ts'
+import { localEnvironment } from '../../keeper/terms.ts'
+import { Problem, type ProblemCode } from '../../problem.ts'
 import { readAlarm } from '../../watch/mails/alarm-words.ts'
 import { chatOf } from '../../watch/mails/chat.ts'
 import { asSubject, mailOf } from '../../watch/mails/mail.ts'
 import { type AlarmWords, emptyNotice, type Links, type Notice } from '../../watch/plan/notice.ts'
-import type { Invoked } from './invoke.ts'
+import { clientSettings } from './aws-client.ts'
+import { newsOf } from './invoke.ts'
 import { logger } from './logger.ts'
-import type { Message, NoticeQuestion, NoticeReply } from './notice.ts'
+import type { Message, NewsQuestion, NoticeReply } from './news.ts'
 
 /** What `notify` works with. */
 export interface Messenger {
   /** Asks the function `news`. Nobody waits for the answer after `until` (epoch milliseconds). */
-  ask(question: NoticeQuestion, until: number): Promise<Invoked>
+  ask<Answer>(question: NewsQuestion, until: number): Promise<Answer>
   /** Publishes the same as JSON and as a mail for people. Throws if the mail is not published. */
   publish(message: Message): Promise<void>
 }
@@ -19,6 +22,36 @@ export interface Messenger {
 /** Messages of SNS, or the event of a schedule. */
 interface NotifyEvent {
   Records?: { Sns: { Message: string; Subject?: string | null } }[]
+}
+
+/** What the environment variables name: `notify` is outside the network of the database, which needs no way to SNS and Lambda. */
+export function deployedMessenger(env: NodeJS.ProcessEnv = process.env): Messenger {
+  const sns = new SNSClient(clientSettings({ requestMs: 5000, attempts: 3 }))
+  const { MAIL_TOPIC_ARN, NOTICES_TOPIC_ARN } = env
+  return {
+    ask: newsOf(env.NEWS_FUNCTION),
+    async publish({ subject, text, chat }) {
+      // If this threw, people would get the mail again at each retry.
+      const lacking = await sns
+        .send(new PublishCommand({ TopicArn: NOTICES_TOPIC_ARN, Message: JSON.stringify(chat) }))
+        .then(() => '')
+        .catch(
+          ({ name }: Error) => `\nThis notice could not be published to ${NOTICES_TOPIC_ARN} (${name}).\n`,
+        )
+      await sns.send(
+        new PublishCommand({ TopicArn: MAIL_TOPIC_ARN, Subject: subject, Message: text + lacking }),
+      )
+    },
+  }
+}
+
+let deployed: Messenger | undefined
+
+/** Makes mails of alarms. The clients are kept from call to call. */
+export const answerAlarms = (event: NotifyEvent, context: Context): Promise<void> => {
+  deployed ??= deployedMessenger()
+  const { VIEWKEEPER_ENVIRONMENT: environment = localEnvironment, RUNBOOK_URL: runbookUrl } = process.env
+  return notifyPeople(deployed, event, context, environment, { runbookUrl })
 }
 
 /** Publishing ends this long before Lambda ends the function. */
@@ -70,44 +103,30 @@ export async function notifyPeople(
 async function confirmTo(messenger: Messenger, token: string): Promise<void> {
   const failed = (why: string) =>
     logger.warn('the notice is not noted as sent; it will be sent again', { why })
-  try {
-    const { threw, answer } = await messenger.ask({ confirmed: token }, Date.now() + reserveMs / 2)
-    if (threw) failed(problemIn(answer))
-  } catch (error) {
-    failed((error as Error).message)
-  }
+  await messenger
+    .ask({ confirmed: token }, Date.now() + reserveMs / 2)
+    .catch((error: Error) => failed(error.message))
 }
 
-/** What `notice` fails with while its database wakes or is away. */
-const passing: string[] = ['DatabaseUnavailable', 'TooManyConnections'] satisfies ProblemCode[]
+/** What `news` fails with while its database wakes or is away. */
+const passing: ProblemCode[] = ['DatabaseUnavailable', 'TooManyConnections']
 
 /** Asks again while another sender is at it, or the database is away. `lacking`: why there is no answer. */
 async function askPatiently(
   messenger: Messenger,
-  question: NoticeQuestion,
+  question: NewsQuestion,
   until: number,
 ): Promise<Exclude<NoticeReply, { busy: true }> | { lacking: string }> {
-  try {
-    for (;;) {
-      const { threw, answer } = await messenger.ask(question, until)
-      const reply = answer as NoticeReply
-      if (threw) {
-        const { errorType } = (answer ?? {}) as { errorType?: string }
-        const lacking = problemIn(answer)
-        if (!passing.includes(errorType ?? '') || Date.now() + pauseMs > until) return { lacking }
-      } else if (!reply.busy) return reply
-      else if (Date.now() + pauseMs > until) return { lacking: 'another notice was being sent all the time' }
-      await new Promise((resolve) => setTimeout(resolve, pauseMs))
-    }
-  } catch (error) {
-    return { lacking: (error as Error).message }
+  for (;;) {
+    const reply = await messenger.ask<NoticeReply>(question, until).catch((error: Error) => error)
+    if (!(reply instanceof Error) && !reply.busy) return reply
+    const mayPass = !(reply instanceof Error) || (reply instanceof Problem && passing.includes(reply.code))
+    if (!mayPass || Date.now() + pauseMs > until)
+      return {
+        lacking: reply instanceof Error ? reply.message : 'another notice was being sent all the time',
+      }
+    await new Promise((resolve) => setTimeout(resolve, pauseMs))
   }
-}
-
-/** The error of a function, as Lambda answers it. */
-function problemIn(answer: unknown): string {
-  const { errorType, errorMessage } = (answer ?? {}) as { errorType?: string; errorMessage?: string }
-  return [errorType, errorMessage].filter(Boolean).join(': ') || 'it said nothing'
 }
 
 /** An alarm's own words. `lacking` says why there is no more. Whatever goes wrong here, people get the plain words. */

@@ -1,14 +1,21 @@
 import { randomBytes } from 'node:crypto'
+import {
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  ResourceNotFoundException,
+  SecretsManagerClient,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager'
 import * as z from 'zod/mini'
 import { changeOwnPassword } from '../../own-schema/db/authentication.ts'
 import { Problem } from '../../problem.ts'
 import { connectTo, type Database } from '../../server/connect.ts'
 import { text } from '../fields.ts'
 import { validate } from '../validate.ts'
+import { clientSettings } from './aws-client.ts'
 import { waiting } from './lifetime.ts'
 import { logger } from './logger.ts'
-import { connectionOf } from './secret.ts'
-import { type SecretVersions, versionsOf } from './secret-versions.ts'
+import { connectionOf, unreadable } from './login.ts'
 
 /** What Secrets Manager sends, once for each step. It repeats a step that failed, with the same token. */
 const rotation = z.object({
@@ -81,5 +88,62 @@ async function letsIn(database: Database): Promise<boolean> {
   } catch (error) {
     if (error instanceof Problem && error.code === 'CredentialsRefused') return false
     throw error
+  }
+}
+
+const client = new SecretsManagerClient(clientSettings({ requestMs: 4000, attempts: 2 }))
+
+/** One version of a secret. */
+interface SecretVersion {
+  id: string
+  text: string
+}
+
+/** The versions of a secret while it is rotated. `current` is the one that everybody reads. */
+interface SecretVersions {
+  current(): Promise<SecretVersion>
+  /** The version that the rotation with this token has made. Null if it has made none yet. */
+  pending(token: string): Promise<SecretVersion | null>
+  makePending(token: string, text: string): Promise<void>
+  /** Makes the version of the rotation current instead of `from`, which stays as the previous one. */
+  makeCurrent(token: string, from: SecretVersion): Promise<void>
+}
+
+/** The versions of the secret with this ARN, in AWS Secrets Manager. */
+export function versionsOf(arn: string): SecretVersions {
+  const read = async (which: { VersionStage: string; VersionId?: string }): Promise<SecretVersion> => {
+    const found = await client.send(new GetSecretValueCommand({ SecretId: arn, ...which }))
+    return { id: found.VersionId ?? '', text: found.SecretString ?? '' }
+  }
+  return {
+    current: () =>
+      read({ VersionStage: 'AWSCURRENT' }).catch((error) => {
+        throw unreadable(error)
+      }),
+    pending: (token) =>
+      read({ VersionStage: 'AWSPENDING', VersionId: token }).catch((error) => {
+        if (error instanceof ResourceNotFoundException) return null
+        throw unreadable(error)
+      }),
+    async makePending(token, text) {
+      await client.send(
+        new PutSecretValueCommand({
+          SecretId: arn,
+          ClientRequestToken: token,
+          SecretString: text,
+          VersionStages: ['AWSPENDING'],
+        }),
+      )
+    },
+    async makeCurrent(token, from) {
+      await client.send(
+        new UpdateSecretVersionStageCommand({
+          SecretId: arn,
+          VersionStage: 'AWSCURRENT',
+          MoveToVersionId: token,
+          RemoveFromVersionId: from.id,
+        }),
+      )
+    },
   }
 }

@@ -1,8 +1,12 @@
+import { LambdaClient } from '@aws-sdk/client-lambda'
+import { ExecutionAlreadyExists, SFNClient, StartExecutionCommand } from '@aws-sdk/client-sfn'
 import type { Context } from 'aws-lambda'
 import { Problem } from '../../problem.ts'
 import { type HttpAnswer, knownProblem, problemAnswer } from '../http.ts'
 import type { startBatch } from '../routes/start-batch.ts'
+import { clientSettings } from './aws-client.ts'
 import type { HttpEvent } from './function.ts'
+import { invokeFunction } from './invoke.ts'
 import { logger } from './logger.ts'
 import type { ForwardedEvent, OpenedBatch } from './open-batch.ts'
 
@@ -11,6 +15,57 @@ export interface BatchMachinery {
   /** Nobody waits for the answer after `until` (epoch milliseconds). */
   open(event: ForwardedEvent, until: number): Promise<OpenedBatch>
   advance(batchId: string): Promise<void>
+}
+
+/** The last call of a function `batch` that sleeps begins this long before the time is over. */
+const openingMs = 5000
+
+/**
+ * The machinery in AWS, as the environment variables name it. `start-batch` runs outside the network of the database, so that this
+ * network needs no endpoints for Lambda and Step Functions; the function `batch`, inside the network, talks to the database.
+ */
+export function deployedMachinery(
+  { BATCH_FUNCTION, STATE_MACHINE_ARN }: NodeJS.ProcessEnv = process.env,
+): BatchMachinery {
+  const lambda = new LambdaClient(clientSettings({ requestMs: 27_000, attempts: 3 }))
+  const machine = new SFNClient(clientSettings({ requestMs: 1000, attempts: 2 }))
+  return {
+    open: (event, until) =>
+      invokeFunction(lambda, BATCH_FUNCTION, event, { tryUntil: until - openingMs, until }),
+    async advance(batchId) {
+      const input = JSON.stringify({ batchId })
+      const start = (name: string) =>
+        machine.send(new StartExecutionCommand({ stateMachineArn: STATE_MACHINE_ARN, name, input }))
+      try {
+        await start(batchId).catch((error) => {
+          // The execution was aborted before the batch ended. A new execution goes on where the old one
+          // stopped.
+          if (error instanceof ExecutionAlreadyExists) return start(`${batchId}-${Date.now().toString(36)}`)
+          throw error
+        })
+      } catch (cause) {
+        throw new Problem(
+          'BatchNotStarted',
+          `Batch ${batchId} is on record, but its execution could not be started (${(cause as Error).name}). Send the same ` +
+            `request with the same Idempotency-Key again, or cancel the batch: POST /batches/${batchId}/cancel.`,
+          { batchId, cause },
+        )
+      }
+    },
+  }
+}
+
+let deployed: BatchMachinery | undefined
+
+/** Answers the HTTP route, and the log line of the monitor. The clients are kept from call to call. */
+export async function answerStart(
+  event: HttpEvent | RungEvent,
+  context: Context,
+): Promise<HttpAnswer | undefined> {
+  deployed ??= deployedMachinery()
+  if (!('awslogs' in event)) return startBatchWith(deployed, event, context)
+  await startDueWith(deployed, context)
+  return undefined
 }
 
 /** API Gateway's name of the route. The route itself works in the function `batch`. */

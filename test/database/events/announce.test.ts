@@ -1,9 +1,9 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { eventSchemas } from '../../../src/api/events.ts'
-import { answerEvents } from '../../../src/api/lambda/events.ts'
+import { answerNews } from '../../../src/api/lambda/news.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
 import { type Announcing, announce } from '../../../src/events/announce.ts'
-import { handOut } from '../../../src/events/hand-out.ts'
+import { type HandedOut, handOut } from '../../../src/events/hand-out.ts'
 import type { WaitingEvent } from '../../../src/events/plan/in-order.ts'
 import { cancel } from '../../../src/run/cancel.ts'
 import { create } from '../../../src/run/create.ts'
@@ -32,7 +32,8 @@ async function putOn(bus: WaitingEvent[], refuses: (event: WaitingEvent) => bool
       bus.push(event)
       return null
     })
-  const ask: Announcing['ask'] = (request) => answerEvents(request, { environment, database })
+  const ask: Announcing['ask'] = (request) =>
+    answerNews(request, { environment, database }) as Promise<HandedOut>
   return announce({ ask, put, until: Date.now() + 60_000 })
 }
 const look = (programs: { environment: string } | null = { environment }) =>

@@ -6,8 +6,9 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { handler as exportToS3 } from '../../../docs/examples/export-to-s3.ts'
 import { handler as invalidateCache } from '../../../docs/examples/invalidate-cache.ts'
 import { handler as postToChat } from '../../../docs/examples/post-to-chat.ts'
-import { answerEvents } from '../../../src/api/lambda/events.ts'
+import { answerNews } from '../../../src/api/lambda/news.ts'
 import { announce } from '../../../src/events/announce.ts'
+import type { HandedOut } from '../../../src/events/hand-out.ts'
 import type { WaitingEvent } from '../../../src/events/plan/in-order.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
@@ -44,7 +45,7 @@ async function delivered() {
   const bus: WaitingEvent[] = []
   await announce({
     until: Date.now() + 60_000,
-    ask: (request) => answerEvents(request, { environment: 'production', database }),
+    ask: (request) => answerNews(request, { environment: 'production', database }) as Promise<HandedOut>,
     async put(events) {
       bus.push(...events)
       return events.map(() => null)

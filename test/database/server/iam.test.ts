@@ -13,7 +13,7 @@ import {
   vi,
 } from 'vitest'
 import { type Administration, readConfiguration } from '../../../src/api/lambda/configuration.ts'
-import { fromToken } from '../../../src/api/lambda/token.ts'
+import { fromToken } from '../../../src/api/lambda/login.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { createRole, type RoleMade } from '../../../src/own-schema/create-role.ts'
 import type { Login } from '../../../src/own-schema/db/role.ts'

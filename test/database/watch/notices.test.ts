@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { answerNotice, type Message } from '../../../src/api/lambda/notice.ts'
+import { answerNews, type Message } from '../../../src/api/lambda/news.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { beginPublishing } from '../../../src/watch/db/looks.ts'
@@ -20,7 +20,7 @@ type Prepared = { busy: boolean; message: Message | null; token: string }
 
 /** What one sender is answered. Without alarms, the clock asks. */
 const prepare = (holder: string, ...alarms: string[]) =>
-  answerNotice(
+  answerNews(
     { holder, messages: alarms.map(textOf) },
     { environment: 'production', database, schedules: unscheduled },
   ) as Promise<Prepared>
@@ -30,7 +30,7 @@ function textOf(alarm: string): string {
   return alarmText(name!, { at: new Date(), state })
 }
 const confirm = (token: string) =>
-  answerNotice(
+  answerNews(
     { confirmed: token },
     { environment: 'production', database, schedules: unscheduled },
   ) as Promise<{ noted: boolean }>
@@ -185,7 +185,7 @@ describe('a notice', () => {
     const schedules = { nightly: { schedule: '* * * * *', timeZone: 'Etc/UTC' }, views: false }
     await becomesStale('steady')
     await look()
-    const answer = await answerNotice(
+    const answer = await answerNews(
       { holder: 'sender', messages: [alarmText('stale-views', { at: new Date() })] },
       { environment: 'production', database, schedules },
     )

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import postgres from 'postgres'
 import { expect } from 'vitest'
-import { connectionOf } from '../../../src/api/lambda/secret.ts'
+import { connectionOf } from '../../../src/api/lambda/login.ts'
 import { startBatch } from '../../../src/batch/start.ts'
 import { Problem } from '../../../src/problem.ts'
 import { refresh } from '../../../src/run/refresh.ts'

@@ -54,10 +54,10 @@ test('start-batch gets the line as from CloudWatch Logs, and nobody waits for it
   const lambda = vi.spyOn(LambdaClient.prototype, 'send').mockResolvedValue({} as never)
   const bus = vi.spyOn(EventBridgeClient.prototype, 'send')
   const announcer = deployedAnnouncer({
-    environment: 'test',
-    newsFunction: 'news',
-    startBatchFunction: 'start',
-    eventBus: 'default',
+    VIEWKEEPER_ENVIRONMENT: 'test',
+    NEWS_FUNCTION: 'news',
+    START_BATCH_FUNCTION: 'start',
+    EVENT_BUS: 'default',
   })
   const event = packed(dueLine)
   await answerLines(announcer, event, context)

@@ -1,7 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { deployedTarget } from '../../../cli/target/deployed.ts'
-import { deployedMachinery } from '../../../src/api/lambda/batch-machinery.ts'
-import { startBatchWith } from '../../../src/api/lambda/start-batch.ts'
+import { deployedMachinery, startBatchWith } from '../../../src/api/lambda/start-batch.ts'
 import { hurried, type LambdaAnswer, startLambda, useFakeClock, warmUp } from '../../support/aws/fake-aws.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 
@@ -38,7 +37,7 @@ const refusals: [string, LambdaAnswer][] = [
 ]
 
 describe.each(refusals)('a function that %s', (_, refusal) => {
-  const machinery = () => deployedMachinery({ batchFunction: 'open', stateMachineArn: 'machine' })
+  const machinery = () => deployedMachinery({ BATCH_FUNCTION: 'open', STATE_MACHINE_ARN: 'machine' })
   const start = () =>
     startBatchWith(
       machinery(),

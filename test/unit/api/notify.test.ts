@@ -1,34 +1,30 @@
 import { type PublishCommandInput, SNSClient } from '@aws-sdk/client-sns'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Invoked } from '../../../src/api/lambda/invoke.ts'
 import { logger } from '../../../src/api/lambda/logger.ts'
-import { deployedMessenger } from '../../../src/api/lambda/messenger.ts'
-import type { Message, NoticeQuestion } from '../../../src/api/lambda/notice.ts'
-import { type Messenger, notifyPeople } from '../../../src/api/lambda/notify.ts'
+import type { Message, NewsQuestion, NoticeReply } from '../../../src/api/lambda/news.ts'
+import { deployedMessenger, type Messenger, notifyPeople } from '../../../src/api/lambda/notify.ts'
+import { Problem } from '../../../src/problem.ts'
 import { testReason } from '../../../src/watch/mails/alarm-words.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
 import { alarmText } from '../../support/views/notices.ts'
 
 const context = lambdaContext({ awsRequestId: 'request-7', getRemainingTimeInMillis: () => 180_000 })
 const message: Message = { subject: '[production] public.sales failed', text: 'It failed.\n', chat: { a: 1 } }
-const told: Invoked = { answer: { busy: false, message, token: 't-1' }, threw: false }
-const busy: Invoked = { answer: { busy: true }, threw: false }
-const away: Invoked = {
-  answer: { errorType: 'DatabaseUnavailable', errorMessage: 'It is away.' },
-  threw: true,
-}
-const nothing: Invoked = { answer: { busy: false, message: null }, threw: false }
-const noted: Invoked = { answer: { noted: true }, threw: false }
+const told: NoticeReply = { busy: false, message, token: 't-1' }
+const busy: NoticeReply = { busy: true }
+const away = new Problem('DatabaseUnavailable', 'It is away.')
+const nothing: NoticeReply = { busy: false, message: null }
+const noted = { noted: true }
 
 /** Gives these answers in turn, the last one for ever; an Error is thrown. */
-function messengerOf(...answers: (Invoked | Error)[]) {
-  const asked: NoticeQuestion[] = []
+function messengerOf(...answers: (NoticeReply | typeof noted | Error)[]) {
+  const asked: NewsQuestion[] = []
   const published: Message[] = []
   const messenger: Messenger = {
     async ask(question) {
       const answer = answers[Math.min(asked.push(question), answers.length) - 1]!
       if (answer instanceof Error) throw answer
-      return answer
+      return answer as never
     },
     async publish(each) {
       published.push(each)
@@ -67,17 +63,17 @@ describe('an alarm about views', () => {
     expect([messenger.published, messenger.asked.length]).toEqual([[], 1])
   })
 
-  test.each([
-    [{ answer: { errorType: 'NotMigrated', errorMessage: 'It is away.' }, threw: true }],
-    [new Error('It is away.')],
-  ])('is told in its own words if notice fails, with the reason', async (failure) => {
-    const messenger = messengerOf(failure)
-    await notify(messenger, eventOf(text))
-    expect(messenger.published.map(({ subject }) => subject)).toEqual([
-      '[production] failed-runs: Something happened.',
-    ])
-    expect(messenger.published[0]!.text).toMatch(/First: viewkeeper ls shows it\..+It is away\./s)
-  })
+  test.each([[new Problem('NotMigrated', 'It is away.')], [new Error('It is away.')]])(
+    'is told in its own words if notice fails, with the reason',
+    async (failure) => {
+      const messenger = messengerOf(failure)
+      await notify(messenger, eventOf(text))
+      expect(messenger.published.map(({ subject }) => subject)).toEqual([
+        '[production] failed-runs: Something happened.',
+      ])
+      expect(messenger.published[0]!.text).toMatch(/First: viewkeeper ls shows it\..+It is away\./s)
+    },
+  )
 
   test('waits while the database of notice wakes', async () => {
     vi.useFakeTimers()
@@ -122,7 +118,7 @@ describe('an alarm about views', () => {
     expect(messenger.asked).toHaveLength(1)
   })
 
-  test.each([new Error('away'), { answer: null, threw: true }])(
+  test.each([new Error('away'), new Problem('InternalError', 'It failed.')])(
     'is not tried again if only the confirmation fails: people have their mail',
     async (failure) => {
       const messenger = messengerOf(told, failure)
@@ -178,9 +174,9 @@ describe('the clock', () => {
 
 describe('in AWS', () => {
   const names = {
-    newsFunction: 'viewkeeper-test-notice',
-    mailTopicArn: 'arn:mail',
-    noticesTopicArn: 'arn:json',
+    NEWS_FUNCTION: 'viewkeeper-test-news',
+    MAIL_TOPIC_ARN: 'arn:mail',
+    NOTICES_TOPIC_ARN: 'arn:json',
   }
   beforeEach(() => {
     vi.stubEnv('AWS_REGION', 'eu-central-1')

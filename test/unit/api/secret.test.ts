@@ -1,7 +1,7 @@
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { readConfiguration } from '../../../src/api/lambda/configuration.ts'
-import { fromSecret } from '../../../src/api/lambda/secret.ts'
+import { fromSecret } from '../../../src/api/lambda/login.ts'
 
 const fetchFresh = (env: NodeJS.ProcessEnv) =>
   fromSecret(String(env.DATABASE_SECRET_ARN), env)({ fresh: true })

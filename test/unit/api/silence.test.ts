@@ -1,8 +1,7 @@
 import { SSMClient } from '@aws-sdk/client-ssm'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { deployedTarget } from '../../../cli/target/deployed.ts'
-import { deployedMachinery } from '../../../src/api/lambda/batch-machinery.ts'
-import { startBatchWith } from '../../../src/api/lambda/start-batch.ts'
+import { deployedMachinery, startBatchWith } from '../../../src/api/lambda/start-batch.ts'
 import { hurried, muteConsole, startSilence, useFakeClock, warmUp } from '../../support/aws/fake-aws.ts'
 import { httpEvent, lambdaContext } from '../../support/aws/lambda.ts'
 
@@ -10,8 +9,8 @@ useFakeClock()
 
 const machinery = () =>
   deployedMachinery({
-    batchFunction: 'viewkeeper-test-batch',
-    stateMachineArn: 'arn:aws:states:eu-central-1:1:stateMachine:test',
+    BATCH_FUNCTION: 'viewkeeper-test-batch',
+    STATE_MACHINE_ARN: 'arn:aws:states:eu-central-1:1:stateMachine:test',
   })
 
 const secretArn = 'arn:aws:secretsmanager:eu-central-1:000000000000:secret:db'
@@ -19,8 +18,8 @@ const secretArn = 'arn:aws:secretsmanager:eu-central-1:000000000000:secret:db'
 /** The files keep their clients, so each test loads the files anew. */
 async function secretReaders() {
   vi.resetModules()
-  const { fromSecret } = await import('../../../src/api/lambda/secret.ts')
-  const { versionsOf } = await import('../../../src/api/lambda/secret-versions.ts')
+  const { fromSecret } = await import('../../../src/api/lambda/login.ts')
+  const { versionsOf } = await import('../../../src/api/lambda/rotate.ts')
   await import('../../../src/api/lambda/secrets-client.ts')
   const read = fromSecret(secretArn, {})
   return { secret: () => read({ fresh: true }), version: () => versionsOf(secretArn).current() }

@@ -4,8 +4,12 @@ import { text } from 'node:stream/consumers'
 import { LambdaClient } from '@aws-sdk/client-lambda'
 import { ExecutionAlreadyExists, SFNClient } from '@aws-sdk/client-sfn'
 import { describe, expect, test, vi } from 'vitest'
-import { deployedMachinery } from '../../../src/api/lambda/batch-machinery.ts'
-import { type BatchMachinery, startBatchWith, startDueWith } from '../../../src/api/lambda/start-batch.ts'
+import {
+  type BatchMachinery,
+  deployedMachinery,
+  startBatchWith,
+  startDueWith,
+} from '../../../src/api/lambda/start-batch.ts'
 import { Problem } from '../../../src/problem.ts'
 import { useDeployed } from '../../support/aws/deployed.ts'
 import { httpEvent, lambdaContext } from '../../support/aws/lambda.ts'
@@ -32,8 +36,8 @@ const machineryOf = (answer: object): BatchMachinery & { advanced: string[]; ope
 const soon = () => Date.now() + 24_000
 
 const configuration = {
-  batchFunction: 'viewkeeper-test-batch',
-  stateMachineArn: 'arn:aws:states:eu-central-1:1:stateMachine:test',
+  BATCH_FUNCTION: 'viewkeeper-test-batch',
+  STATE_MACHINE_ARN: 'arn:aws:states:eu-central-1:1:stateMachine:test',
 }
 
 useDeployed()
@@ -136,7 +140,7 @@ describe('in AWS', () => {
     await deployedMachinery(configuration).advance('b-3')
     const inputs = send.mock.calls.map(([command]) => command.input as { name: string })
     expect(inputs[0]).toEqual({
-      stateMachineArn: configuration.stateMachineArn,
+      stateMachineArn: configuration.STATE_MACHINE_ARN,
       name: 'b-3',
       input: '{"batchId":"b-3"}',
     })

@@ -2,7 +2,7 @@ import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { Signer } from '@aws-sdk/rds-signer'
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { readConfiguration } from '../../../src/api/lambda/configuration.ts'
-import { fromToken } from '../../../src/api/lambda/token.ts'
+import { fromToken } from '../../../src/api/lambda/login.ts'
 
 const env = {
   AWS_REGION: 'eu-central-1',

@@ -1,7 +1,50 @@
+import { existsSync, readFileSync } from 'node:fs'
 import * as z from 'zod/mini'
 import { Problem } from '../../problem.ts'
 import type { ConnectionOptions, ConnectionSource } from '../../server/connect.ts'
-import { placeOf } from './place.ts'
+
+// Where the database of a function is, and how the function logs in: with a token of IAM, or with a secret.
+
+type Place = Pick<ConnectionOptions, 'host' | 'port' | 'database' | 'tls'>
+
+/**
+ * The server and database that environment variables name, with TLS that the roots of RDS vouch for, or the authorities in
+ * `DATABASE_CA` or the file `DATABASE_CA_FILE`.
+ */
+export const placeOf = async (env: NodeJS.ProcessEnv): Promise<Place> => ({
+  host: env.DATABASE_HOST ?? '',
+  port: Number(env.DATABASE_PORT ?? 5432),
+  database: env.DATABASE_NAME ?? 'postgres',
+  tls: { verify: true, roots: ownRoots(env) ?? (await rdsRoots()) },
+})
+
+function ownRoots({ DATABASE_CA: text, DATABASE_CA_FILE: file }: NodeJS.ProcessEnv): string[] | undefined {
+  if (text) return [text]
+  return file ? [readFileSync(file, 'utf8')] : undefined
+}
+
+/**
+ * The root certificates of RDS. Lambda keeps them in this file, current for every region, and does not load them by itself since
+ * Node 20. The file is AWS's to change: without it, those that were built in count.
+ */
+async function rdsRoots(file = '/var/runtime/ca-cert.pem'): Promise<string[]> {
+  if (existsSync(file)) return [readFileSync(file, 'utf8')]
+  return (await import('../../keeper/rds-roots.ts')).rdsRoots
+}
+
+/**
+ * Connection options with a token of IAM database authentication as the password. Each connection has a token
+ * of its own. The function signs the token with the credentials of its role, without a call to AWS. The server
+ * must be named by the host name that RDS gave it, because RDS compares this name with the signed one.
+ */
+export const fromToken =
+  (user: string, env: NodeJS.ProcessEnv): ConnectionSource =>
+  async () => {
+    const place = await placeOf(env)
+    // Only a function that logs in with a token loads what signs it.
+    const { signToken } = await import('./sign-token.ts')
+    return { ...place, user, password: await signToken({ ...place, user }, env) }
+  }
 
 /**
  * The longest that a secret is kept. If the server refuses the credentials, the secret is fetched again at
