@@ -10,17 +10,18 @@ import { lagsOf } from './lags.ts'
 import type { Looks } from './schedules.ts'
 import { type BatchDefaults, type StartedBatch, startBatchOn, startedOf } from './start.ts'
 
-/** Records one batch of all that is due; null if nothing is. */
+const by = { trigger: 'schedule', requestedBy: 'target lag', caller: 'target lag' } as const
+
+/** Records one batch of all that is due by target lags; null if nothing is. The same key is the same batch. */
 export const startDueBatch = (
-  call: Omit<Call, 'waitUntil'>,
+  { database, idempotencyKey }: Pick<Call, 'database' | 'idempotencyKey'>,
   looks: Looks,
   defaults: BatchDefaults = {},
 ): Promise<StartedBatch | null> =>
-  call.database.withConnection(async (sql) => {
-    const { trigger, caller, idempotencyKey } = call
+  database.withConnection(async (sql) => {
+    const call = { ...by, database, idempotencyKey }
     // What a call that was cut off has recorded is advanced by the next one.
-    const known =
-      idempotencyKey && (await findByKey(sql, 'batch', { trigger, caller, idempotencyKey, request: {} }))
+    const known = idempotencyKey && (await findByKey(sql, 'batch', { ...by, idempotencyKey, request: {} }))
     const earlier = known ? await readBatch(sql, known.id) : undefined
     if (earlier !== undefined) return startedOf(earlier)
     return withTransaction(sql, async (transaction) => {

@@ -57,10 +57,8 @@ export function makeAdvancer(
   const untilDone = async (batchId: string) => {
     while (!signal.aborted) {
       const advanced = await patiently(() => inTurn(batchId), { signal })
-      if (advanced.done) {
-        onEnd?.()
-        return logger.info(`batch ${advanced.status}`, { ...advanced })
-      }
+      // The monitor of the process that leads logs the end.
+      if (advanced.done) return onEnd?.()
       // A batch that only waits for retries gives its connections to other batches.
       if (advanced.idle) await pause(idleMs, undefined, { signal, ref: false })
     }

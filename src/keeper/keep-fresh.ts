@@ -6,14 +6,14 @@ import { startBatch } from '../batch/start.ts'
 import { startDueBatch } from '../batch/start-due.ts'
 import { isOpenBatch } from '../catalog/plan/run.ts'
 import { batchesOf, type ScheduledBatch, scheduledViews, type ViewTimes } from '../catalog/plan/scheduled.ts'
-import type { Database, Sql } from '../server/connect.ts'
+import type { Sql } from '../server/connect.ts'
 import { type ForeignHolder, readForeignHolders } from '../server/lock-keys.ts'
 import { readClock } from '../watch/db/notice-facts.ts'
-import { type Logger, logging } from '../watch/log.ts'
-import { type Monitored, monitor, type Publisher } from '../watch/monitor.ts'
-import { prune } from '../watch/prune.ts'
+import type { Logger } from '../watch/log.ts'
+import type { Monitored, Publisher } from '../watch/monitor.ts'
 import type { Advancer } from './advancer.ts'
 import { readBegun } from './db/begun.ts'
+import { type Kept, look, removeHistory } from './jobs.ts'
 import { askEveryMs, type Leader } from './lead.ts'
 import { patiently } from './patiently.ts'
 import { saySchedules } from './say-schedules.ts'
@@ -21,15 +21,9 @@ import type { Terms } from './terms.ts'
 import { dueTurn } from './turns-due.ts'
 
 /** What the leading copy works with. */
-export interface Keeping {
-  database: Database
-  terms: Terms
-  logger: Logger
+export interface Keeping extends Terms, Kept {
+  looks: Terms['looks']
   advancer: Advancer
-  /** The name of the environment in events; null: nothing becomes an event. */
-  programs: { environment: string } | null
-  /** Whether anybody is told what a look finds; null: nobody knows. */
-  told: boolean | null
   /** Is told what each look publishes, beside the log. */
   publish?: Publisher | undefined
   /** Hears of each look of the monitor, and of each that failed. */
@@ -49,7 +43,7 @@ const longestPruneMs = 15 * 60_000
  * caught up once; a turn that an earlier leader has begun has its key on record, and does not begin twice.
  */
 export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void> {
-  const { terms, logger, advancer } = keeping
+  const { logger, advancer, monitorEveryMs } = keeping
   const { signal } = leader
   const begun = await leader.ask(readBegun)
   let last = begun.now
@@ -69,7 +63,7 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void>
   for (let first = true; !signal.aborted; first = false) {
     const [now, scheduled, open, foreign] = await leader.ask(readNow)
     warn(foreign)
-    for (const batch of batchesNow(scheduled, terms)) {
+    for (const batch of batchesNow(scheduled, keeping)) {
       const since = begun.turns.get(batch.name) ?? (first ? begun.otherwise : last)
       const turn = dueTurn(batch, since, now)
       begun.turns.set(batch.name, turn ?? since)
@@ -78,11 +72,11 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void>
           beginBatch(keeping, signal, batch, turn),
         )
     }
-    if (terms.monitorEveryMs !== null && now.getTime() - looked >= terms.monitorEveryMs - askEveryMs / 2) {
+    if (monitorEveryMs !== null && now.getTime() - looked >= monitorEveryMs - askEveryMs / 2) {
       looked = now.getTime()
-      aside('monitor', () => look(keeping))
+      aside('monitor', () => lookAndBegin(keeping))
     }
-    if (dueTurn(daily, last, now)) aside('prune', () => removeHistory(keeping))
+    if (dueTurn(daily, last, now)) aside('prune', () => removeHistory(keeping, Date.now() + longestPruneMs))
     for (const batchId of advancer.takeOver(open)) logger.info('takes a batch over', { batchId })
     last = now
     await pause(askEveryMs, undefined, { signal }).catch(() => {})
@@ -112,67 +106,35 @@ const mostTold = 1000
 /** The batches that schedules begin, as the record has them now: what is migrated meanwhile has its schedule at once. */
 function batchesNow(
   scheduled: Awaited<ReturnType<typeof readScheduled>>,
-  { schedules: { nightly, views } }: Terms,
+  { schedules: { nightly, views } }: Keeping,
 ): ScheduledBatch[] {
   const own = views ? batchesOf(scheduledViews(scheduled), nameOf) : []
   return nightly === null ? own : [{ name: 'nightly', ...nightly, selection: { all: true } }, ...own]
 }
 
 async function beginBatch(
-  { database, terms, logger, advancer }: Keeping,
+  { database, batchDefaults, advancer }: Keeping,
   signal: AbortSignal,
   { name, selection }: ScheduledBatch,
   turn: Date,
 ): Promise<void> {
   const idempotencyKey = `${name} ${turn.toISOString()}`
   const call = { database, trigger: 'schedule', requestedBy: name, caller: name, idempotencyKey } as const
-  const batch = await patiently(() => startBatch(selection, call, terms.batchDefaults), { signal })
-  logger.info(`batch ${batch.status}`, { ...batch, trigger: 'schedule', schedule: name, scheduledTime: turn })
+  const batch = await patiently(() => startBatch(selection, call, batchDefaults), { signal })
   if (isOpenBatch(batch)) advancer.advance(batch.batchId)
 }
 
 /** One look of the monitor. If refreshes are due by target lags, begins their batch. */
-async function look({
-  database,
-  terms,
-  logger,
-  advancer,
-  programs,
-  told,
-  publish: also,
-  onLook,
-}: Keeping): Promise<void> {
-  const { schedules, looks, telling, batchDefaults } = terms
+async function lookAndBegin({ advancer, publish, onLook, ...keeping }: Keeping): Promise<void> {
   try {
-    const publish = both(logging(logger), also)
-    const monitored = await monitor(database, { programs, looks, schedules, telling, told, publish })
+    const monitored = await look(keeping, publish)
     onLook?.(monitored)
     if (monitored.due === 0) return
-    const by = { requestedBy: 'target lag', caller: 'target lag', idempotencyKey: randomUUID() }
-    const batch = await startDueBatch({ database, trigger: 'schedule', ...by }, looks, batchDefaults)
+    const { database, looks, batchDefaults } = keeping
+    const batch = await startDueBatch({ database, idempotencyKey: randomUUID() }, looks, batchDefaults)
     if (batch !== null) advancer.advance(batch.batchId)
   } catch (error) {
     onLook?.(error as Error)
     throw error
   }
-}
-
-const both = (one: Publisher, other: Publisher | undefined): Publisher => ({
-  runs(ended) {
-    one.runs(ended)
-    other?.runs(ended)
-  },
-  batches(ended) {
-    one.batches(ended)
-    other?.batches(ended)
-  },
-  trouble(...found) {
-    one.trouble(...found)
-    other?.trouble(...found)
-  },
-})
-
-async function removeHistory({ database, terms, logger, programs }: Keeping): Promise<void> {
-  const options = { ...terms.retention, programs: programs !== null }
-  logger.info('pruned', { ...(await prune(database, options, Date.now() + longestPruneMs)) })
 }

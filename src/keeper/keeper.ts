@@ -72,7 +72,7 @@ export function keeperOf(
       const obeyed = said ?? config
       terms = termsOf(obeyed)
       const programs = environment === null ? null : { environment }
-      const keeping = { database: clocked, terms, logger, advancer, programs, told, publish, onLook }
+      const keeping = { ...terms, database: clocked, logger, advancer, programs, told, publish, onLook }
       leading ??= leadInTurn(database, {
         obeys: createHash('sha256').update(JSON.stringify(obeyed)).digest('hex'),
         signal,

@@ -1,5 +1,5 @@
 import { lagsOf } from '../batch/lags.ts'
-import { nextScheduled } from '../batch/schedules.ts'
+import { nextScheduled, type Schedules } from '../batch/schedules.ts'
 import { discoverDefinitions } from '../catalog/db/discovered.ts'
 import { readFacts } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
@@ -9,20 +9,19 @@ import type { Database } from '../server/connect.ts'
 import { count, names } from '../sql/words.ts'
 import type { Logger } from '../watch/log.ts'
 import { silenceLines } from '../watch/plan/silence.ts'
-import type { Terms } from './terms.ts'
 
 const mostNamed = 10
 
 interface Said {
   database: Database
   logger: Logger
-  terms: Terms
+  schedules: Schedules
   /** Whether anybody is told what a look finds; null: nobody knows. */
-  told: boolean | null
+  told?: boolean | null
 }
 
 /** Says what the clock refreshes here, what is left to pg_cron, and what would be silence. */
-export async function saySchedules({ database, logger, told, terms: { schedules } }: Said): Promise<void> {
+export async function saySchedules({ database, logger, told = null, schedules }: Said): Promise<void> {
   const { now, views, promised } = await database.withConnection(async (sql) => {
     await discoverDefinitions(sql)
     const facts = await readFacts(sql)

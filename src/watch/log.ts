@@ -61,10 +61,12 @@ function logRun(logger: Logger, run: EndedRun): void {
   })
 }
 
+/** The one line of a batch. */
 function logBatch(logger: Logger, batch: Batch): void {
   logger[batch.status === 'failed' ? 'error' : 'info']('batch ended', {
     batchId: batch.id,
     trigger: batch.trigger,
+    requestedBy: batch.requestedBy,
     status: batch.status,
     finishedAt: batch.finishedAt,
     durationMs: batch.elapsedMs,

@@ -4,7 +4,7 @@ import { type Advanced, advance } from '../../batch/advance.ts'
 import { batchId as id } from '../fields.ts'
 import { validate } from '../validate.ts'
 import type { Configuration } from './configuration.ts'
-import { logger } from './logger.ts'
+import { endOfWork } from './lifetime.ts'
 
 /** Advancing ends this long before Lambda ends the function, so that the function can still answer. */
 const reserveMs = 60_000
@@ -20,11 +20,10 @@ export async function advanceBatch(
   const { batchId, leaveWhenIdle } = validate(advanceEvent, event, 'event')
   const advanced = await advance(batchId, {
     database,
-    until: Date.now() + context.getRemainingTimeInMillis() - reserveMs,
+    until: endOfWork(context, reserveMs),
     leaveWhenIdle,
     onRunEnd: onEnd,
   })
   if (advanced.done) onEnd?.()
-  logger.info(advanced.done ? `batch ${advanced.status}` : 'batch goes on', { ...advanced })
   return advanced
 }

@@ -8,6 +8,7 @@ import { eventSource } from '../../events/plan/event.ts'
 import { detailOf, type WaitingEvent } from '../../events/plan/in-order.ts'
 import { clientSettings } from './aws-client.ts'
 import { newsOf } from './invoke.ts'
+import { endOfWork } from './lifetime.ts'
 import { logger } from './logger.ts'
 import type { RungEvent } from './start-batch.ts'
 import { dueLine, eventsLine } from './wake-lines.ts'
@@ -37,7 +38,7 @@ export function deployedAnnouncer(env: NodeJS.ProcessEnv = process.env): Announc
   }
   return {
     announce(context) {
-      const until = Date.now() + context.getRemainingTimeInMillis() - reserveMs
+      const until = endOfWork(context, reserveMs)
       return announce({ put, until, ask: (request) => news<HandedOut>(request, until) })
     },
     startDue: (event) =>

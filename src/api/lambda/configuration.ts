@@ -1,5 +1,5 @@
-import type { BatchDefaults } from '../../batch/start.ts'
 import { type FunctionOptions, optionsOf, saidToDatabase } from '../../config/variables.ts'
+import type { Kept } from '../../keeper/jobs.ts'
 import { localEnvironment, type Terms, termsOf } from '../../keeper/terms.ts'
 import type { Login } from '../../own-schema/db/role.ts'
 import { Problem } from '../../problem.ts'
@@ -12,8 +12,9 @@ import { fromSecret, fromToken } from './login.ts'
 import { wakeAnnounce } from './wake-lines.ts'
 
 /** What a function is told by environment variables, and so what its routes work with. */
-export interface Configuration extends Terms, Served {
-  batchDefaults: BatchDefaults
+export interface Configuration extends Terms, Served, Kept {
+  batchDefaults: Terms['batchDefaults']
+  looks: Terms['looks']
   /** The name of the environment, as in `viewkeeper.config.ts`. */
   environment: string
   /** What makes Viewkeeper's role; undefined if the role exists already. */
@@ -22,14 +23,8 @@ export interface Configuration extends Terms, Served {
   viewMigrations: boolean
   /** Where mails lead to. */
   links: Links
-  /** Whether anybody is told what the monitor finds; null: nobody knows. */
-  told: boolean | null
-  /** The number of the newest migration that was deployed; null: nobody knows. */
-  newestMigration: number | null
   /** Whether each run that ended is published as metrics with the name of its view. */
   metricsPerView: boolean
-  /** Whether what ends becomes an event for programs. */
-  tellsPrograms: boolean
   /** How long a caller of an operation may wait at most; undefined if nothing but the API sets a limit. */
   longestWaitSeconds: number | undefined
   /** The number of views that the batch of a deploy refreshes at once. */
@@ -48,9 +43,11 @@ export interface Administration {
 /** Reads the environment variables. A secret is fetched only when the first connection is opened. */
 export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configuration {
   const options = optionsOf(env)
+  const environment = env.VIEWKEEPER_ENVIRONMENT ?? localEnvironment
   return {
     ...termsOf(options),
-    environment: env.VIEWKEEPER_ENVIRONMENT ?? localEnvironment,
+    environment,
+    programs: options.eventBus ? { environment } : null,
     database: readDatabase(env),
     logger,
     // The bus hears of what has ended.
@@ -63,7 +60,6 @@ export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configu
     told: env.TOLD === undefined ? null : env.TOLD === 'true',
     newestMigration: env.NEWEST_MIGRATION === undefined ? null : Number(env.NEWEST_MIGRATION),
     metricsPerView: options.metricsPerView ?? false,
-    tellsPrograms: Boolean(options.eventBus),
     longestWaitSeconds: env.LONGEST_WAIT_SECONDS === undefined ? undefined : Number(env.LONGEST_WAIT_SECONDS),
     deployConcurrency: options.batchConcurrency,
   }

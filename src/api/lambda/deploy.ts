@@ -5,6 +5,7 @@ import * as z from 'zod/mini'
 import { validate } from '../validate.ts'
 import { clientSettings } from './aws-client.ts'
 import { invokeFunction } from './invoke.ts'
+import { endOfWork } from './lifetime.ts'
 import { logger } from './logger.ts'
 
 /** `Migrate` is the ARN of a version of the function `migrate`. What else is there only makes CloudFormation call. */
@@ -47,7 +48,7 @@ export async function migrateFor(
   const asked = validate(request, event, 'the event of CloudFormation')
   if (asked.RequestType === 'Delete') return answer(asked, null)
   const rollback = isRollback(asked)
-  const until = Date.now() + context.getRemainingTimeInMillis() - reserveMs
+  const until = endOfWork(context, reserveMs)
   const failure = await callMigrate(asked.ResourceProperties.Migrate, rollback, until)
   if (rollback && failure !== null)
     logger.warn('the rollback goes on, although migrate failed', { problem: failure })

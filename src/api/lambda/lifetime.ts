@@ -9,12 +9,16 @@ const reserveMs = 1000
 /** HTTP APIs give up 30 s after they got the request. */
 const longestAnswerMs = 28_000
 
+/** When work has to end, so that the function can still answer: so long before Lambda ends it (epoch milliseconds). */
+export const endOfWork = (context: Pick<Context, 'getRemainingTimeInMillis'>, reserveMs: number): number =>
+  Date.now() + context.getRemainingTimeInMillis() - reserveMs
+
 const calls = new AsyncLocalStorage<number | undefined>()
 
 /** Handles an event. The database is waited for as long as the event can still be answered then. */
 export function withinLifetime<T>(event: unknown, context: Context, handle: () => Promise<T>): Promise<T> {
   const { requestContext } = (event ?? {}) as { requestContext?: { timeEpoch?: number } }
-  const ofFunction = Date.now() + context.getRemainingTimeInMillis() - reserveMs
+  const ofFunction = endOfWork(context, reserveMs)
   const ofGateway = (requestContext?.timeEpoch ?? Number.POSITIVE_INFINITY) + longestAnswerMs
   return calls.run(Math.min(ofFunction, ofGateway), handle)
 }

@@ -1,18 +1,8 @@
-import { logging } from '../../watch/log.ts'
-import { type Monitored, monitor } from '../../watch/monitor.ts'
+import { type Kept, look } from '../../keeper/jobs.ts'
+import type { Monitored } from '../../watch/monitor.ts'
 import type { Configuration } from './configuration.ts'
-import { logger } from './logger.ts'
 import { publishBatchMetrics, publishPerView, publishRunMetrics, publishViews } from './metrics/publish.ts'
 import { wakeStartBatch } from './wake-lines.ts'
-
-/** What a look has found, as log lines. */
-const lines = logging(logger)
-
-type Environment = Pick<
-  Configuration,
-  'environment' | 'database' | 'schedules' | 'telling' | 'metricsPerView'
-> &
-  Partial<Pick<Configuration, 'tellsPrograms' | 'onEnd' | 'looks' | 'told' | 'newestMigration'>>
 
 /**
  * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that
@@ -21,38 +11,17 @@ type Environment = Pick<
  */
 export async function monitorEnvironment({
   environment,
-  database,
-  schedules,
-  telling,
   metricsPerView,
-  tellsPrograms = true,
   onEnd,
-  looks,
-  told,
-  newestMigration,
-}: Environment): Promise<Monitored> {
-  const monitored = await monitor(database, {
-    programs: tellsPrograms ? { environment } : null,
-    looks,
-    schedules,
-    telling,
-    told,
-    newestMigration,
-    publish: {
-      runs: (ended) => {
-        lines.runs(ended)
-        if (metricsPerView) for (const run of ended) publishPerView(environment, run)
-        publishRunMetrics(environment, ended)
-      },
-      batches: (ended) => {
-        lines.batches(ended)
-        publishBatchMetrics(environment, ended)
-      },
-      trouble: (trouble, found, told) => {
-        lines.trouble(trouble, found, told)
-        publishViews(environment, trouble, found.length)
-      },
+  ...kept
+}: Kept & Pick<Configuration, 'environment' | 'metricsPerView' | 'onEnd'>): Promise<Monitored> {
+  const monitored = await look(kept, {
+    runs(ended) {
+      if (metricsPerView) for (const run of ended) publishPerView(environment, run)
+      publishRunMetrics(environment, ended)
     },
+    batches: (ended) => publishBatchMetrics(environment, ended),
+    trouble: (trouble, found) => publishViews(environment, trouble, found.length),
   })
   if (monitored.eventsWait) onEnd?.()
   if (monitored.due > 0) wakeStartBatch()

@@ -8,6 +8,7 @@ import { asSubject, mailOf } from '../../watch/mails/mail.ts'
 import { type AlarmWords, emptyNotice, type Links, type Notice } from '../../watch/plan/notice.ts'
 import { clientSettings } from './aws-client.ts'
 import { newsOf } from './invoke.ts'
+import { endOfWork } from './lifetime.ts'
 import { logger } from './logger.ts'
 import type { Message, NewsQuestion, NoticeReply } from './news.ts'
 
@@ -87,7 +88,7 @@ export async function notifyPeople(
   const asking = messages.flatMap(({ Sns, alarm }) => (alarm?.kind ? [{ text: Sns.Message, alarm }] : []))
   if (asking.length === 0 && messages.length > 0) return
   const holder = context.awsRequestId
-  const until = Date.now() + context.getRemainingTimeInMillis() - reserveMs
+  const until = endOfWork(context, reserveMs)
   const reply = await askPatiently(messenger, { holder, messages: asking.map(({ text }) => text) }, until)
   if ('lacking' in reply) {
     logger.error('no notice', { why: reply.lacking, alarms: asking.map(({ alarm }) => alarm.words.name) })

@@ -68,26 +68,21 @@ export async function openBatch({ event, requestId }: ForwardedEvent, served: Op
 async function openDue(
   event: object,
   requestId: string,
-  { database, looks = { everySeconds: null }, batchDefaults, logger }: Opening,
+  { database, looks = { everySeconds: null }, batchDefaults }: Opening,
 ): Promise<StartedBatch | null> {
-  const { trigger } = validate(dueBatch, event, 'event')
-  const call = { trigger, requestedBy: 'target lag', caller: 'target lag', idempotencyKey: requestId }
-  const batch = await startDueBatch({ ...call, database }, looks, batchDefaults)
-  if (batch !== null) logger.info(`batch ${batch.status}`, { ...batch, trigger })
-  return batch
+  validate(dueBatch, event, 'event')
+  return startDueBatch({ database, idempotencyKey: requestId }, looks, batchDefaults)
 }
 
 async function openUnattended(
   event: object,
   requestId: string,
-  { database, batchDefaults, deployConcurrency, logger }: Opening,
+  { database, batchDefaults, deployConcurrency }: Opening,
 ): Promise<StartedBatch> {
   const isDeploy = 'trigger' in event && event.trigger === 'deploy'
   const { request, ...call } = isDeploy ? ofDeploy(event) : ofSchedule(event, requestId)
   const defaults = isDeploy ? { ...batchDefaults, concurrency: deployConcurrency } : (batchDefaults ?? {})
-  const batch = await startBatch(request, { ...call, database }, defaults)
-  logger.info(`batch ${batch.status}`, { ...batch, trigger: call.trigger })
-  return batch
+  return startBatch(request, { ...call, database }, defaults)
 }
 
 type BatchCall = Omit<Caller, 'waitUntil'> & { request: BatchRequest }

@@ -9,6 +9,7 @@ import { validate } from '../validate.ts'
 import { type Configuration, readConfiguration } from './configuration.ts'
 import { scheduleFields, scheduleKey } from './event-fields.ts'
 import { answerEvent, eventFunction, type HttpEvent } from './function.ts'
+import { endOfWork } from './lifetime.ts'
 
 /**
  * The wait for a run ends this long before Lambda ends the function, so that the function can still read the
@@ -51,7 +52,7 @@ async function onSchedule(
     requestedBy: schedule,
     caller: schedule,
     idempotencyKey: scheduleKey(schedule, scheduledTime, context.awsRequestId),
-    waitUntil: Date.now() + context.getRemainingTimeInMillis() - reserveMs,
+    waitUntil: endOfWork(context, reserveMs),
   })
   logged(result, trigger, served)
   if (result.error !== undefined && mayRetry(result.error.class)) {

@@ -7,6 +7,7 @@ import type { startBatch } from '../routes/start-batch.ts'
 import { clientSettings } from './aws-client.ts'
 import type { HttpEvent } from './function.ts'
 import { invokeFunction } from './invoke.ts'
+import { endOfWork } from './lifetime.ts'
 import { logger } from './logger.ts'
 import type { ForwardedEvent, OpenedBatch } from './open-batch.ts'
 
@@ -84,7 +85,7 @@ export interface RungEvent {
  * tries again, and the next look of the monitor calls again.
  */
 export async function startDueWith(machinery: BatchMachinery, context: Context): Promise<void> {
-  const until = Date.now() + context.getRemainingTimeInMillis() - reserveMs
+  const until = endOfWork(context, reserveMs)
   const event = { trigger: 'schedule', due: true }
   const { batchId } = await machinery.open({ event, requestId: context.awsRequestId }, until)
   if (batchId !== null) await machinery.advance(batchId)
@@ -102,7 +103,7 @@ export async function startBatchWith(
 ): Promise<HttpAnswer> {
   try {
     if (event.routeKey !== key) throw new Problem('UnknownRoute', `There is no route ${event.routeKey}.`)
-    const until = Date.now() + context.getRemainingTimeInMillis() - reserveMs
+    const until = endOfWork(context, reserveMs)
     const { answer, batchId } = await machinery.open({ event, requestId: context.awsRequestId }, until)
     if (batchId !== null) await machinery.advance(batchId)
     return answer as HttpAnswer // only an event that did not come by HTTP has none

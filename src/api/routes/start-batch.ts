@@ -74,10 +74,9 @@ export const startBatch = route({
   key: 'batch',
   gives: async () => (await import('../answers.ts')).startedBatch,
   location: (batch) => (isOpenBatch(batch) ? `/batches/${batch.batchId}` : null),
-  async answer({ database, batchDefaults, logger, advance, onEnd }, request, caller) {
+  async answer({ database, batchDefaults, advance, onEnd }, request, caller) {
     const { startBatch } = await import('../../batch/start.ts')
     const batch = await startBatch(request, { ...caller, database }, batchDefaults)
-    logger.info(`batch ${batch.status}`, { ...batch, trigger: caller.trigger })
     const { batchId, status, error } = batch
     if (isOpenBatch(batch)) {
       advance(batchId)

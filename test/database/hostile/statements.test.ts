@@ -256,7 +256,7 @@ async function doWhatFails(database: Database): Promise<void> {
   await place.run(
     'alice',
     `create function a.fails() returns pg_catalog.int4 language plpgsql set search_path = '' as 'begin raise exception $$no$$; end';
-     create function a.slow() returns pg_catalog.int4 language plpgsql set search_path = '' as 'begin perform pg_catalog.pg_sleep(1); return 1; end';
+     create function a.slow() returns pg_catalog.int4 language plpgsql set search_path = '' as 'begin perform pg_catalog.pg_sleep(60); return 1; end';
      create materialized view a.failing as select a.fails() as id with no data;
      create materialized view a.above as select id from a.failing with no data;
      create materialized view a.sleeping as select a.slow() as id with no data`,
@@ -346,7 +346,7 @@ async function doWhatFails(database: Database): Promise<void> {
     )
   await monitor(database, { schedules: unscheduled, publish: unheard, programs: null })
   await place.sql`update viewkeeper.definitions set target_lag_seconds = 60 where name operator(pg_catalog.=) 'kept'`
-  await startDueBatch(call({ trigger: 'schedule', idempotencyKey: 'due' }), { everySeconds: 60 })
+  await startDueBatch({ database, idempotencyKey: 'due' }, { everySeconds: 60 })
   await database.withConnection(async (sql) => {
     await createToken(sql, { name: 'ci', may: 'read', days: 1, by: 'test' })
     await listTokens(sql)

@@ -13,7 +13,7 @@ test.each([
   ['German', '* * * * *'],
   ['SQL, DMY', '*/1 * * * *'],
 ])(
-  'schedules run, and the monitor looks, in a database that writes dates as %s does',
+  'schedules run, the monitor looks, and a batch is one line at its end, in a database that writes dates as %s does',
   async (style, schedule) => {
     const view = `public.${style.slice(0, 3).toLowerCase()}`
     await sql.unsafe(`
@@ -26,12 +26,18 @@ test.each([
     on conflict (key) do update set value = excluded.value`
     const stop = new AbortController()
     const errors: unknown[] = []
-    const logger = { info: () => {}, warn: () => {}, error: (...said: unknown[]) => errors.push(said) }
-    const terms = termsOf({ ...defaults, schedules: { nightly: false } })
+    const ofBatch: object[] = []
+    const logger = {
+      info: (message: string, fields: object) =>
+        /^batch/.test(message) && ofBatch.push({ message, ...fields }),
+      warn: () => {},
+      error: (...said: unknown[]) => errors.push(said),
+    }
+    const terms = { ...termsOf({ ...defaults, schedules: { nightly: false } }), monitorEveryMs: 1000 }
     const advancer = makeAdvancer(database, { logger, signal: stop.signal })
     let looks = 0
     const done = keepFresh(
-      { database, terms, logger, advancer, programs: null, told: false, onLook: () => looks++ },
+      { ...terms, database, logger, advancer, programs: null, told: false, onLook: () => looks++ },
       { ask: (query) => database.withConnection(query), signal: stop.signal },
     )
     onTestFinished(async () => {
@@ -46,6 +52,9 @@ test.each([
     })
     expect(run).toEqual({ status: 'success', trigger: 'schedule' })
     await until('the monitor has looked', async () => looks)
+    await until('a batch has its line', async () => ofBatch.length)
+    expect(ofBatch[0]).toMatchObject({ message: 'batch ended', trigger: 'schedule', status: 'success' })
+    expect(new Set(ofBatch.map((line) => (line as { batchId: string }).batchId)).size).toBe(ofBatch.length)
     expect(errors).toEqual([])
   },
 )

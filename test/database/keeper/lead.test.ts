@@ -3,7 +3,7 @@ import { startDueBatch } from '../../../src/batch/start-due.ts'
 import { type Leader, leadInTurn, type Standing } from '../../../src/keeper/lead.ts'
 import type { Database } from '../../../src/server/connect.ts'
 import { readForeignHolders, reservedKeys, runLockClass } from '../../../src/server/lock-keys.ts'
-import { administrator, callOn, useDatabase } from '../../support/servers/database.ts'
+import { administrator, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { until } from '../../support/waiting/until.ts'
 
@@ -111,7 +111,7 @@ describe('a login that holds every lock of ours but those of runs', () => {
     await define(sql, 'lag.late', { target_lag_seconds: 60 })
     await sql`update viewkeeper.definitions set created_at = created_at - interval '1 day'`
     await foreign(...keys)
-    const batch = await startDueBatch(callOn(database), { everySeconds: 60 })
+    const batch = await startDueBatch({ database, idempotencyKey: null }, { everySeconds: 60 })
     expect(batch).toMatchObject({ status: 'pending' })
     expect(await advanceToEnd(database, batch!.batchId)).toMatchObject({ status: 'success' })
   })

@@ -18,7 +18,7 @@ describe('the configuration', () => {
       retention: { successes: 500, days: 90 },
       telling: usualTelling,
       metricsPerView: false,
-      tellsPrograms: false,
+      programs: null,
       onEnd: undefined,
       longestWaitSeconds: undefined,
       deployConcurrency: undefined,
