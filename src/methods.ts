@@ -542,10 +542,10 @@ export interface View {
   heldBackBy: string | null
   /** The age of the data: time since `asOf`, or since the last success if nobody knows it. Null if no run has made them fresh. */
   staleMs: number | null
-  dependsOn: string[]
-  neededBy: string[]
   /** The age from which the data are stale; null if nothing says how old they may be. */
   maxStaleMs: number | null
+  dependsOn: string[]
+  neededBy: string[]
   /** Whether the data are older than they may be. */
   stale: boolean
   /** When the view is refreshed next, by a target lag: at the latest; null if nothing does that, or a pause keeps it from that. */
@@ -649,10 +649,10 @@ export interface ViewDetails {
   heldBackBy: string | null
   /** The age of the data: time since `asOf`, or since the last success if nobody knows it. Null if no run has made them fresh. */
   staleMs: number | null
-  dependsOn: string[]
-  neededBy: string[]
   /** The age from which the data are stale; null if nothing says how old they may be. */
   maxStaleMs: number | null
+  dependsOn: string[]
+  neededBy: string[]
   /** Whether the data are older than they may be. */
   stale: boolean
   /** When the view is refreshed next, by a target lag: at the latest; null if nothing does that, or a pause keeps it from that. */
@@ -792,15 +792,15 @@ export interface Why {
   state: 'missing' | 'aside' | 'failed' | 'unpopulated' | 'heldBack' | 'stale' | 'paused' | 'unknown' | 'unlimited' | 'fresh'
   /** The view to fix first, because this one waits for it, or shows its old data. Null: none is. */
   culprit: string | null
-  /** The age of the data: time since `asOf`, or since the last success if nobody knows it. Null if no run has made them fresh. */
-  staleMs: number | null
-  /** The age from which the data are stale. */
-  maxStaleMs: number | null
   lastSuccessAt: string | null
   /** The moment whose data the view shows: nothing that was committed before is missing. Null if nobody knows it. */
   asOf: string | null
   /** The view whose data are the oldest in this view, or whose age nobody knows. Null if no view that it reads holds `asOf` back. */
   heldBackBy: string | null
+  /** The age of the data: time since `asOf`, or since the last success if nobody knows it. Null if no run has made them fresh. */
+  staleMs: number | null
+  /** The age from which the data are stale; null if nothing says how old they may be. */
+  maxStaleMs: number | null
   /** When a schedule refreshes the view next; null if none does, or a pause keeps it from that. */
   nextRun: string | null
   /** The views that wait for the one to fix first, which is `culprit`, or else this view. */

@@ -11,702 +11,598 @@ import { batchId } from './fields.ts'
 // What routes answer. No function loads this file: the OpenAPI file is written when the functions are bundled. The command line
 // loads it for what another version answers.
 
+const text = z.string()
+const textOrNull = text.nullable()
+const texts = z.array(text)
+const int = z.int()
+const count = int.nullable()
+const boolean = z.boolean()
 const milliseconds = z.number().int().nullable()
 const time = z.iso.datetime().meta({ example: '2026-11-20T09:00:00.000Z' })
+const timeOrNull = time.nullable()
 
-const error = z
-  .object({
-    class: z.enum(problemCodes),
-    message: z.string(),
-    sqlstate: z.string().optional(),
-    detail: z.string().optional(),
-    hint: z.string().optional(),
-    context: z.string().optional(),
-    runningRunId: z.int().optional(),
-  })
-  .meta({ id: 'RunError', description: 'Why a run did not succeed. Holds no row data.' })
+/** An object with its name in the OpenAPI file, and what it is. */
+const named = <Fields extends z.core.$ZodLooseShape>(
+  id: string,
+  description: string | null,
+  fields: Fields,
+) => z.object(fields).meta({ id, ...(description && { description }) })
 
-export const result = z
-  .object({
-    runId: z.int(),
-    view: z.string(),
+const rowCounts = { rowCountBefore: count, rowCountAfter: count }
+
+const error = named('RunError', 'Why a run did not succeed. Holds no row data.', {
+  class: z.enum(problemCodes),
+  message: text,
+  sqlstate: text.optional(),
+  detail: text.optional(),
+  hint: text.optional(),
+  context: text.optional(),
+  runningRunId: int.optional(),
+})
+
+export const result = named(
+  'Result',
+  'The answer of an operation, the same for every trigger and every wait.',
+  {
+    runId: int,
+    view: text,
     operation: z.enum(operations),
     status: z.enum(['created', 'updated', 'deleted', 'skipped', 'running', 'error']),
-    request: z.record(z.string(), z.unknown()),
+    request: z.record(text, z.unknown()),
     response: z.object({
-      view: z.string(),
-      strategy: z.string().optional(),
-      because: z.string().optional(),
-      sql: z.array(z.string()).optional(),
-      attempts: z.int().optional(),
-      lockedMs: z.int().optional().meta({
-        description:
+      view: text,
+      strategy: text.optional(),
+      because: text.optional(),
+      sql: texts.optional(),
+      attempts: int.optional(),
+      lockedMs: int
+        .optional()
+        .describe(
           'How long the run locked readers out, in milliseconds, its wait for the lock included. Absent: it locked none out.',
-      }),
-      fillMs: z.int().optional().meta({
-        description: 'How long it took to compute and write the rows, in milliseconds.',
-      }),
+        ),
+      fillMs: int.optional().describe('How long it took to compute and write the rows, in milliseconds.'),
       group: z
-        .array(z.object({ view: z.string(), runId: z.int() }))
+        .array(z.object({ view: text, runId: int }))
         .optional()
-        .meta({
-          description: 'The views that were refreshed together with this view, because they read it.',
-        }),
-      walPosition: z
-        .string()
-        .optional()
-        .meta({
-          description:
-            'If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so ' +
-            'far has the new data.',
-          example: '0/3A5B2C8',
-        }),
-      rowCountBefore: z.int().nullable(),
-      rowCountAfter: z.int().nullable(),
+        .describe('The views that were refreshed together with this view, because they read it.'),
+      walPosition: text.optional().meta({
+        description:
+          'If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so ' +
+          'far has the new data.',
+        example: '0/3A5B2C8',
+      }),
+      ...rowCounts,
       durationMs: milliseconds,
     }),
-    coalesced: z.literal(true).optional().meta({
-      description:
-        "This result is of an earlier request's run: one that goes on, or ended within the view's minimum interval.",
-    }),
-    error: error.optional(),
-  })
-  .meta({
-    id: 'Result',
-    description: 'The answer of an operation, the same for every trigger and every wait.',
-  })
-
-export const run = z
-  .object({
-    id: z.int(),
-    view: z.string(),
-    schema: z.string(),
-    name: z.string(),
-    operation: z.enum(operations),
-    status: z.enum(runStatuses),
-    trigger: z.enum(triggers),
-    requestedBy: z.string(),
-    batchId: z.string().nullable(),
-    attempt: z.int(),
-    requestedAt: time,
-    notBefore: time.nullable().meta({ description: 'The earliest start of the run, if it is a retry.' }),
-    startedAt: time.nullable(),
-    finishedAt: time.nullable(),
-    durationMs: milliseconds,
-    rowCountBefore: z.int().nullable(),
-    rowCountAfter: z.int().nullable(),
-    checks: z
-      .array(
-        z.object({
-          name: z.string(),
-          severity: z.literal('warn').optional(),
-          rows: z.int().meta({ description: 'How many rows the check found.' }),
-          counted: z
-            .int()
-            .optional()
-            .meta({ description: 'How many rows the view had, if the check counts them.' }),
-          differs: z
-            .object({
-              share: z.number().meta({ description: 'The part of the keys that was compared; 1: all.' }),
-              before: z.int(),
-              after: z.int(),
-              added: z.int(),
-              gone: z.int(),
-              changed: z.int(),
-            })
-            .optional()
-            .meta({ description: 'How the compared rows differ from those before, if the check compares.' }),
-          ms: z.number(),
-        }),
-      )
-      .nullable()
-      .meta({
-        description: 'The checks of the new data. Null: none was made, or the run did not succeed.',
-      }),
-    error: error.nullable(),
-    progress: z
-      .object({ phase: z.string().nullable(), elapsedMs: milliseconds, estimatedMs: milliseconds })
+    coalesced: z
+      .literal(true)
       .optional()
-      .meta({ description: 'While the run is running.' }),
-    result: result.omit({ error: true }).meta({
-      id: 'RunResult',
-      description: 'The answer of the operation. Its error is the one of the run.',
-    }),
-  })
-  .meta({ id: 'Run', description: 'One execution of one operation on one view.' })
+      .describe(
+        "This result is of an earlier request's run: one that goes on, or ended within the view's minimum interval.",
+      ),
+    error: error.optional(),
+  },
+)
 
-const next = z.string().nullable().meta({ description: 'The `cursor` of the next page; null on the last.' })
+export const run = named('Run', 'One execution of one operation on one view.', {
+  id: int,
+  view: text,
+  schema: text,
+  name: text,
+  operation: z.enum(operations),
+  status: z.enum(runStatuses),
+  trigger: z.enum(triggers),
+  requestedBy: text,
+  batchId: textOrNull,
+  attempt: int,
+  requestedAt: time,
+  notBefore: timeOrNull.describe('The earliest start of the run, if it is a retry.'),
+  startedAt: timeOrNull,
+  finishedAt: timeOrNull,
+  durationMs: milliseconds,
+  ...rowCounts,
+  checks: z
+    .array(
+      z.object({
+        name: text,
+        severity: z.literal('warn').optional(),
+        rows: int.describe('How many rows the check found.'),
+        counted: int.optional().describe('How many rows the view had, if the check counts them.'),
+        differs: z
+          .object({
+            share: z.number().describe('The part of the keys that was compared; 1: all.'),
+            before: int,
+            after: int,
+            added: int,
+            gone: int,
+            changed: int,
+          })
+          .optional()
+          .describe('How the compared rows differ from those before, if the check compares.'),
+        ms: z.number(),
+      }),
+    )
+    .nullable()
+    .describe('The checks of the new data. Null: none was made, or the run did not succeed.'),
+  error: error.nullable(),
+  progress: z
+    .object({ phase: textOrNull, elapsedMs: milliseconds, estimatedMs: milliseconds })
+    .optional()
+    .describe('While the run is running.'),
+  result: result.omit({ error: true }).meta({
+    id: 'RunResult',
+    description: 'The answer of the operation. Its error is the one of the run.',
+  }),
+})
 
-export const runList = z.object({ runs: z.array(run), next }).meta({ id: 'RunList' })
+const next = textOrNull.describe('The `cursor` of the next page; null on the last.')
 
-const asOf = time.nullable().meta({
-  description:
+export const runList = named('RunList', null, { runs: z.array(run), next })
+
+/** How old the data of a view are. */
+const age = {
+  lastSuccessAt: timeOrNull,
+  asOf: timeOrNull.describe(
     'The moment whose data the view shows: nothing that was committed before is missing. Null if nobody knows it.',
-})
-const heldBackBy = z.string().nullable().meta({
-  description:
+  ),
+  heldBackBy: textOrNull.describe(
     'The view whose data are the oldest in this view, or whose age nobody knows. Null if no view that it reads holds `asOf` back.',
-})
-
-const staleMs = milliseconds.meta({
-  description:
+  ),
+  staleMs: milliseconds.describe(
     'The age of the data: time since `asOf`, or since the last success if nobody knows it. Null if no run has made them fresh.',
-})
+  ),
+  maxStaleMs: milliseconds.describe(
+    'The age from which the data are stale; null if nothing says how old they may be.',
+  ),
+}
 
-const leftOut = z.int().meta({
-  description: 'The refreshes that were left out because they would have changed nothing.',
-})
-const savedMs = milliseconds.meta({ description: 'Their time, by the usual duration.' })
+const leftOut = int.describe('The refreshes that were left out because they would have changed nothing.')
+const savedMs = milliseconds.describe('Their time, by the usual duration.')
 
-const state = z.enum(anyStates).meta({
-  description:
+const state = z
+  .enum(anyStates)
+  .describe(
     'How the view stands: the most urgent of all that is true of it. `failed`: its own refresh failed, and none has succeeded since; ' +
-    '`heldBack`: it waits for `culprit`; `unknown`: nobody knows how old its data are; `unlimited`: nothing says how old they may be.',
-})
+      '`heldBack`: it waits for `culprit`; `unknown`: nobody knows how old its data are; `unlimited`: nothing says how old they may be.',
+  )
 
-const culprit = z.string().nullable().meta({
-  description: 'The view to fix first, because this one waits for it, or shows its old data. Null: none is.',
-})
+const culprit = textOrNull.describe(
+  'The view to fix first, because this one waits for it, or shows its old data. Null: none is.',
+)
 
 const viewSummary = z.object({
-  id: z.int().nullable().meta({
-    description: 'Null until the monitor, a run or a batch first meets the view.',
-  }),
-  view: z.string(),
-  schema: z.string(),
-  name: z.string(),
+  id: count.describe('Null until the monitor, a run or a batch first meets the view.'),
+  view: text,
+  schema: text,
+  name: text,
   source: z.enum(['authored', 'discovered']),
-  strategy: z.string(),
-  populated: z.boolean(),
-  paused: z.boolean(),
-  pausedUntil: time.nullable().optional().meta({
-    description: 'When its pause ends by itself; null: when somebody ends it.',
-  }),
-  sizeBytes: z
-    .int()
-    .nullable()
-    .meta({ description: "While the view is locked exclusively: the planner's estimate, or null." }),
-  estimatedRows: z
-    .int()
-    .nullable()
-    .meta({ description: "The planner's estimate; if there is none, the count of the last refresh." }),
+  strategy: text,
+  populated: boolean,
+  paused: boolean,
+  pausedUntil: timeOrNull.optional().describe('When its pause ends by itself; null: when somebody ends it.'),
+  sizeBytes: count.describe("While the view is locked exclusively: the planner's estimate, or null."),
+  estimatedRows: count.describe("The planner's estimate; if there is none, the count of the last refresh."),
   state,
   culprit,
   lastRun: z
     .object({
-      id: z.int(),
+      id: int,
       status: z.enum(runStatuses),
       requestedAt: time,
-      finishedAt: time.nullable(),
+      finishedAt: timeOrNull,
       durationMs: milliseconds,
     })
     .nullable()
-    .meta({ description: 'A run that has not ended, or else the one that ended last.' }),
-  lastSuccessAt: time.nullable(),
-  asOf,
-  heldBackBy,
-  staleMs,
-  dependsOn: z.array(z.string()),
-  neededBy: z.array(z.string()),
-  maxStaleMs: milliseconds.meta({
-    description: 'The age from which the data are stale; null if nothing says how old they may be.',
-  }),
-  stale: z.boolean().meta({ description: 'Whether the data are older than they may be.' }),
-  nextRun: time.nullable().meta({
-    description:
-      'When the view is refreshed next, by a target lag: at the latest; null if nothing does that, or a pause keeps it from that.',
-  }),
-  nextBy: z.enum(nextBys).nullable().meta({
-    description:
+    .describe('A run that has not ended, or else the one that ended last.'),
+  ...age,
+  dependsOn: texts,
+  neededBy: texts,
+  stale: boolean.describe('Whether the data are older than they may be.'),
+  nextRun: timeOrNull.describe(
+    'When the view is refreshed next, by a target lag: at the latest; null if nothing does that, or a pause keeps it from that.',
+  ),
+  nextBy: z
+    .enum(nextBys)
+    .nullable()
+    .describe(
       "What begins that run: the view's own schedule, the one for every view, a target lag, a retry. Null if `nextRun` is null.",
-  }),
-  promisedMs: milliseconds.meta({
-    description:
-      'How old target lags let the data become: its own, or the shortest of the views for which it is refreshed along. Null: none does.',
-  }),
-  promisedFor: z.string().nullable().meta({
-    description: 'The view whose target lag that is; null: its own.',
-  }),
-  schedule: z.string().nullable().meta({
-    description: "The view's own schedule, as five fields of cron; null if its definition has none.",
-  }),
-  timeZone: z.string().nullable().meta({ description: "The time zone of the view's own schedule." }),
-  nightly: z.string().nullable().optional().meta({
+    ),
+  promisedMs: milliseconds.describe(
+    'How old target lags let the data become: its own, or the shortest of the views for which it is refreshed along. Null: none does.',
+  ),
+  promisedFor: textOrNull.describe('The view whose target lag that is; null: its own.'),
+  schedule: textOrNull.describe(
+    "The view's own schedule, as five fields of cron; null if its definition has none.",
+  ),
+  timeZone: textOrNull.describe("The time zone of the view's own schedule."),
+  nightly: textOrNull.optional().meta({
     description: 'When the batch of every view refreshes it; null if it does not.',
     example: '02:00 Etc/UTC',
   }),
-  targetLagSeconds: z.int().nullable().meta({
-    description:
-      'How old the data may become, instead of a schedule; null if its definition does not say so.',
-  }),
-  lagWorksSeconds: z.int().nullable().meta({
-    description:
-      'The shortest target lag that can be kept, if that of the definition cannot; otherwise null.',
-  }),
-  suspendedUntil: time.nullable().meta({
-    description:
-      'When schedules try the view next, of which too many scheduled refreshes have failed in a row; null if it is not suspended.',
-  }),
-  leftOut: leftOut.meta({
-    description: 'The refreshes of the last 24 h that were left out because they would have changed nothing.',
-  }),
+  targetLagSeconds: count.describe(
+    'How old the data may become, instead of a schedule; null if its definition does not say so.',
+  ),
+  lagWorksSeconds: count.describe(
+    'The shortest target lag that can be kept, if that of the definition cannot; otherwise null.',
+  ),
+  suspendedUntil: timeOrNull.describe(
+    'When schedules try the view next, of which too many scheduled refreshes have failed in a row; null if it is not suspended.',
+  ),
+  leftOut: leftOut.describe(
+    'The refreshes of the last 24 h that were left out because they would have changed nothing.',
+  ),
   savedMs,
   cost: z
     .object({
-      days: z.int().meta({ description: 'The days since the first of these refreshes, at most 30.' }),
-      refreshes: z.int().meta({ description: 'How many succeeded.' }),
-      ms: z.int().meta({ description: 'How long they took together, failures among them.' }),
-      share: z.number().meta({ description: 'The share of what all views take a day, 0 to 1.' }),
+      days: int.describe('The days since the first of these refreshes, at most 30.'),
+      refreshes: int.describe('How many succeeded.'),
+      ms: int.describe('How long they took together, failures among them.'),
+      share: z.number().describe('The share of what all views take a day, 0 to 1.'),
     })
     .nullable()
-    .meta({ description: 'What the refreshes of the last 30 days took; null if none is on record.' }),
-  missing: z.boolean().meta({ description: 'Whether the view was authored, and is not in the database.' }),
-  checked: z.boolean().meta({ description: 'Whether its definition has checks.' }),
-  checkFailedSince: time.nullable().meta({
-    description: 'Since when checks hold the new data of the view back; null: none does.',
-  }),
-  aside: z.object({ since: time, by: z.string() }).nullable().meta({
-    description:
+    .describe('What the refreshes of the last 30 days took; null if none is on record.'),
+  missing: boolean.describe('Whether the view was authored, and is not in the database.'),
+  checked: boolean.describe('Whether its definition has checks.'),
+  checkFailedSince: timeOrNull.describe(
+    'Since when checks hold the new data of the view back; null: none does.',
+  ),
+  aside: z
+    .object({ since: time, by: text })
+    .nullable()
+    .describe(
       'Since when the view is set aside for a change of a table, and by which role; null if it is not.',
-  }),
-  retry: z.object({ runId: z.int(), at: time, message: z.string().nullable() }).nullable().meta({
-    description:
+    ),
+  retry: z
+    .object({ runId: int, at: time, message: textOrNull })
+    .nullable()
+    .describe(
       'That the last attempt failed (`runId`, `message`), and when the next one begins (`at`); null if none waits.',
-  }),
+    ),
 })
 
-const silence = z
-  .object({
-    lines: z.array(z.string()).meta({ description: 'How it is said: a line for each; none if all is well.' }),
-    unrefreshed: z.array(z.string()).meta({
-      description:
-        'The views that nothing refreshes: no schedule, no target lag, and no definition says that something else does.',
-    }),
-    told: z.boolean().nullable().meta({
-      description: 'Whether anybody is told what goes wrong; null: nobody knows.',
-    }),
-    forgotten: z.array(z.string()).meta({
-      description: 'The views that have been paused for a week or longer, without an end.',
-    }),
-  })
-  .meta({ id: 'Silence', description: 'What would be silence, as of the last look of the monitor.' })
+const silence = named('Silence', 'What would be silence, as of the last look of the monitor.', {
+  lines: texts.describe('How it is said: a line for each; none if all is well.'),
+  unrefreshed: texts.describe(
+    'The views that nothing refreshes: no schedule, no target lag, and no definition says that something else does.',
+  ),
+  told: boolean.nullable().describe('Whether anybody is told what goes wrong; null: nobody knows.'),
+  forgotten: texts.describe('The views that have been paused for a week or longer, without an end.'),
+})
 
-export const viewList = z
-  .object({
-    views: z.array(viewSummary.meta({ id: 'View' })),
-    paused: z.object({ since: time, by: z.string(), until: time.nullable().optional() }).nullable().meta({
-      description:
-        'Since when everything scheduled is paused, who paused it, and when that ends by itself; null if it is not paused.',
-    }),
-    replicas: z
-      .object({
-        readOnReplicas: z.boolean().nullable().meta({
-          description:
-            'Whether the environment says that programs read its views there; null: it says nothing.',
-        }),
-        standbys: z.array(
-          z.object({
-            name: z.string(),
-            lagMs: milliseconds.meta({
-              description: 'How far its data lag behind; null if the server does not know.',
-            }),
-          }),
-        ),
-        hidden: z.int().meta({
-          description: 'Sessions that may be those of standbys: the login may not see what they are.',
-        }),
-      })
-      .meta({ id: 'Replicas', description: 'The standbys of the server, as far as the login sees them.' })
-      .optional(),
-    failing: z
-      .array(
-        z.object({
-          channel: z.string().meta({ example: 'mail ops@example.com' }),
-          since: time,
-          error: z.string().meta({ description: 'Why the last try failed.' }),
-        }),
-      )
-      .optional()
-      .meta({
-        description:
-          'The channels of viewkeeper serve that do not take their messages. Empty on AWS, where SNS delivers.',
+export const viewList = named('ViewList', null, {
+  views: z.array(viewSummary.meta({ id: 'View' })),
+  paused: z
+    .object({ since: time, by: text, until: timeOrNull.optional() })
+    .nullable()
+    .describe(
+      'Since when everything scheduled is paused, who paused it, and when that ends by itself; null if it is not paused.',
+    ),
+  replicas: named('Replicas', 'The standbys of the server, as far as the login sees them.', {
+    readOnReplicas: boolean
+      .nullable()
+      .describe('Whether the environment says that programs read its views there; null: it says nothing.'),
+    standbys: z.array(
+      z.object({
+        name: text,
+        lagMs: milliseconds.describe('How far its data lag behind; null if the server does not know.'),
       }),
-    silence: silence.optional(),
-    next,
-  })
-  .meta({ id: 'ViewList' })
+    ),
+    hidden: int.describe('Sessions that may be those of standbys: the login may not see what they are.'),
+  }).optional(),
+  failing: z
+    .array(
+      z.object({
+        channel: text.meta({ example: 'mail ops@example.com' }),
+        since: time,
+        error: text.describe('Why the last try failed.'),
+      }),
+    )
+    .optional()
+    .describe(
+      'The channels of viewkeeper serve that do not take their messages. Empty on AWS, where SNS delivers.',
+    ),
+  silence: silence.optional(),
+  next,
+})
 
-export const viewDetails = viewSummary
-  .extend({
-    owner: z.string().nullable().meta({ description: 'Null if the view is missing.' }),
-    comment: z.string().nullable(),
-    sql: z.string().nullable().meta({ description: 'Null while a running refresh blocks reading it.' }),
-    indexes: z.array(z.object({ name: z.string(), unique: z.boolean(), definition: z.string().nullable() })),
-    recentRuns: z.array(run),
-  })
-  .meta({ id: 'ViewDetails' })
+export const viewDetails = named('ViewDetails', null, {
+  ...viewSummary.shape,
+  owner: textOrNull.describe('Null if the view is missing.'),
+  comment: textOrNull,
+  sql: textOrNull.describe('Null while a running refresh blocks reading it.'),
+  indexes: z.array(z.object({ name: text, unique: boolean, definition: textOrNull })),
+  recentRuns: z.array(run),
+})
 
-const cause = z
-  .object({
-    code: z.enum(causeCodes),
-    text: z.string().meta({ description: 'The cause in one or two sentences.' }),
-    next: z
-      .string()
-      .nullable()
-      .meta({ description: 'What to type: a command line of `viewkeeper`, or SQL. Null if nothing helps.' }),
-    view: z.string().optional().meta({ description: 'The view that has the cause, if it is another one.' }),
-    upstream: z
-      .enum(causeCodes)
-      .optional()
-      .meta({ description: 'With code `Upstream`: the code of the cause that the other view has.' }),
-    runId: z.int().optional().meta({ description: 'The run that the cause is about.' }),
-    batchId: z.string().optional().meta({ description: 'The batch that the cause is about.' }),
-  })
-  .meta({ id: 'Cause', description: 'Why the data of a view are as old as they are.' })
+const cause = named('Cause', 'Why the data of a view are as old as they are.', {
+  code: z.enum(causeCodes),
+  text: text.describe('The cause in one or two sentences.'),
+  next: textOrNull.describe('What to type: a command line of `viewkeeper`, or SQL. Null if nothing helps.'),
+  view: text.optional().describe('The view that has the cause, if it is another one.'),
+  upstream: z
+    .enum(causeCodes)
+    .optional()
+    .describe('With code `Upstream`: the code of the cause that the other view has.'),
+  runId: int.optional().describe('The run that the cause is about.'),
+  batchId: text.optional().describe('The batch that the cause is about.'),
+})
 
-const heldLock = z
-  .object({
-    pid: z.int().nullable().meta({ description: "The session's process; null for a prepared transaction." }),
-    role: z.string().nullable(),
-    application: z.string().nullable(),
-    state: z
-      .string()
-      .nullable()
-      .meta({ description: 'Such as `active` or `idle in transaction`; null if our role may not see it.' }),
-    since: time.nullable().meta({
-      description: 'When the transaction of the session began; null if our role may not see it.',
-    }),
-    mode: z.string().meta({ example: 'AccessExclusiveLock' }),
-    relation: z.string().meta({ description: 'What the session has locked.' }),
-    statement: z.string().nullable().meta({
-      description:
-        'The last statement of the session, with ... instead of each constant; null if our role may not see it.',
-    }),
-    end: z.string().nullable().meta({
-      description: 'SQL that ends the session; null if the session is a run of Viewkeeper: cancel the run.',
-    }),
-    runId: z.int().optional().meta({ description: "The run whose session it is, if it is Viewkeeper's." }),
-  })
-  .meta({ id: 'HeldLock', description: 'A lock of another session that is in the way of the refresh.' })
+const heldLock = named('HeldLock', 'A lock of another session that is in the way of the refresh.', {
+  pid: count.describe("The session's process; null for a prepared transaction."),
+  role: textOrNull,
+  application: textOrNull,
+  state: textOrNull.describe('Such as `active` or `idle in transaction`; null if our role may not see it.'),
+  since: timeOrNull.describe('When the transaction of the session began; null if our role may not see it.'),
+  mode: text.meta({ example: 'AccessExclusiveLock' }),
+  relation: text.describe('What the session has locked.'),
+  statement: textOrNull.describe(
+    'The last statement of the session, with ... instead of each constant; null if our role may not see it.',
+  ),
+  end: textOrNull.describe(
+    'SQL that ends the session; null if the session is a run of Viewkeeper: cancel the run.',
+  ),
+  runId: int.optional().describe("The run whose session it is, if it is Viewkeeper's."),
+})
 
-export const why = z
-  .object({
-    view: z.string(),
-    state,
-    culprit,
-    staleMs,
-    maxStaleMs: milliseconds.meta({ description: 'The age from which the data are stale.' }),
-    lastSuccessAt: time.nullable(),
-    asOf,
-    heldBackBy,
-    nextRun: time.nullable().meta({
-      description:
-        'When a schedule refreshes the view next; null if none does, or a pause keeps it from that.',
-    }),
-    holdsBack: z.array(z.string()).meta({
-      description: 'The views that wait for the one to fix first, which is `culprit`, or else this view.',
-    }),
-    causes: z.array(cause).meta({
-      description: 'Why the data are as old as they are: the real cause first. There is always one.',
-    }),
-    locks: z.array(heldLock).meta({
-      description: 'Who is in the way of the refresh now: the oldest transaction first.',
-    }),
-    recentRuns: z.array(run).meta({ description: 'The last five runs of the view, newest first.' }),
-    silence: silence.optional(),
-  })
-  .meta({ id: 'Why', description: 'Why the data of a view are as old as they are, and what to do.' })
+export const why = named('Why', 'Why the data of a view are as old as they are, and what to do.', {
+  view: text,
+  state,
+  culprit,
+  ...age,
+  nextRun: timeOrNull.describe(
+    'When a schedule refreshes the view next; null if none does, or a pause keeps it from that.',
+  ),
+  holdsBack: texts.describe(
+    'The views that wait for the one to fix first, which is `culprit`, or else this view.',
+  ),
+  causes: z
+    .array(cause)
+    .describe('Why the data are as old as they are: the real cause first. There is always one.'),
+  locks: z.array(heldLock).describe('Who is in the way of the refresh now: the oldest transaction first.'),
+  recentRuns: z.array(run).describe('The last five runs of the view, newest first.'),
+  silence: silence.optional(),
+})
 
-export const checkedView = z
-  .object({
-    view: z.string(),
-    passes: z
-      .boolean()
-      .meta({ description: 'Whether no check found anything, besides those that only warn.' }),
+export const checkedView = named(
+  'CheckedView',
+  'What the checks of a view have found in the data that readers see.',
+  {
+    view: text,
+    passes: boolean.describe('Whether no check found anything, besides those that only warn.'),
     checks: z.array(
       z.object({
-        name: z.string(),
-        severity: z.literal('warn').optional().meta({ description: 'The check only warns.' }),
-        rows: z
-          .int()
-          .nullable()
-          .meta({ description: 'How many rows it found; null if it could not be made.' }),
+        name: text,
+        severity: z.literal('warn').optional().describe('The check only warns.'),
+        rows: count.describe('How many rows it found; null if it could not be made.'),
         ms: z.number().nullable(),
-        error: z.object({ sqlstate: z.string().nullable(), message: z.string() }).nullable().meta({
-          description: 'Why the check could not be made, without row data.',
-        }),
-        query: z.string().meta({
-          description: 'The query that shows the rows. It knows the view by its name without a schema.',
-        }),
-      }),
-    ),
-  })
-  .meta({
-    id: 'CheckedView',
-    description: 'What the checks of a view have found in the data that readers see.',
-  })
-
-const batchError = z
-  .object({
-    class: z.enum(problemCodes),
-    message: z.string(),
-    views: z.array(z.string()).optional(),
-    openBatchId: z.string().optional(),
-  })
-  .meta({ id: 'BatchError', description: 'Why a batch did not succeed.' })
-
-export const startedBatch = z
-  .object({ batchId, status: z.enum(batchStatuses), error: batchError.nullish() })
-  .meta({ id: 'StartedBatch' })
-
-const batchSummary = z
-  .object({
-    id: batchId,
-    status: z.enum(batchStatuses),
-    trigger: z.enum(triggers),
-    requestedBy: z.string(),
-    request: z.record(z.string(), z.unknown()),
-    selection: z.record(z.string(), z.unknown()),
-    strategy: z.enum(strategies).nullable(),
-    concurrency: z.int(),
-    exchange: z.enum(exchanges),
-    maxShadowBytes: z.int().nullable().meta({
-      description: 'The room on disk that the shadows of the batch may take, in bytes; null: no limit.',
-    }),
-    refreshedEach: z.array(z.object({ view: z.string(), because: z.string() })).meta({
-      description: 'The views that read others of the batch but are not exchanged with them, and why.',
-    }),
-    locked: z.array(z.object({ view: z.string(), because: z.string(), since: time })).meta({
-      description:
-        'The views that wait because somebody has locked a view that they are to be exchanged with: which one, and who.',
-    }),
-    cancelRequestedAt: time.nullable(),
-    requestedAt: time,
-    startedAt: time.nullable(),
-    advancedAt: time.nullable().meta({ description: 'When the batch was last advanced.' }),
-    finishedAt: time.nullable(),
-    elapsedMs: milliseconds,
-    error: batchError.nullable(),
-  })
-  .meta({ id: 'Batch', description: 'A refresh of several views in dependency order.' })
-
-export const batchList = z.object({ batches: z.array(batchSummary), next }).meta({ id: 'BatchList' })
-
-export const batchDetails = batchSummary
-  .extend({
-    estimatedRestMs: milliseconds.meta({
-      description: 'The time that is probably left, estimated from past runs.',
-    }),
-    shadowBytes: z
-      .int()
-      .meta({ description: 'The room on disk of the shadows that the batch builds, in bytes.' }),
-    groups: z
-      .array(
-        z.object({
-          views: z.array(z.string()),
-          shadowBytes: z.int(),
-          givenUp: z
-            .object({ class: z.enum(problemCodes), message: z.string() })
-            .nullable()
-            .meta({ description: 'Why the views were refreshed in place instead.' }),
-        }),
-      )
-      .meta({ description: 'The views that are exchanged at one moment.' }),
-    views: z.array(
-      z.object({
-        view: z.string(),
-        status: z.enum([...runStatuses, 'waiting', 'pruned']),
-        includedBecause: z.string().nullable().meta({
-          description:
-            'Why the batch rebuilds the view although it was not to refresh it; null if the batch was to refresh it.',
-        }),
-        dependsOn: z.array(z.string()),
-        waitsFor: z.array(z.string()).meta({
-          description:
-            'While the view waits: the views of the batch that are not done yet. Empty if only a slot is missing.',
-        }),
-        estimatedMs: z.int(),
-        runs: z.array(
-          z.object({
-            runId: z.int(),
-            status: z.enum(runStatuses),
-            attempt: z.int(),
-            notBefore: time.nullable().meta({ description: 'The earliest start of the run.' }),
-            startedAt: time.nullable(),
-            finishedAt: time.nullable(),
-            elapsedMs: milliseconds,
-            phase: z.string().nullable().meta({
-              description: 'While the run is running: `building`, `cut-over` or the like, if known.',
-            }),
-            class: z.string().nullable().meta({ description: 'The class of the error.' }),
-            sqlstate: z.string().nullable().meta({ description: 'The SQLSTATE of the error.' }),
-            message: z.string().nullable().meta({
-              description: 'The message of the error, or why the run was skipped; at most 1000 characters.',
-            }),
-          }),
+        error: z
+          .object({ sqlstate: textOrNull, message: text })
+          .nullable()
+          .describe('Why the check could not be made, without row data.'),
+        query: text.describe(
+          'The query that shows the rows. It knows the view by its name without a schema.',
         ),
       }),
     ),
-    next,
-  })
-  .meta({ id: 'BatchDetails', description: 'A batch with its graph.' })
+  },
+)
 
-const viewMetrics = z
-  .object({
-    id: z.int(),
-    view: z.string(),
-    runs: z.int(),
-    succeeded: z.int(),
-    failed: z.int(),
-    successRate: z
-      .number()
-      .nullable()
-      .meta({ description: 'Successes divided by successes and failures, 0 to 1.' }),
-    averageMs: milliseconds,
-    minMs: milliseconds,
-    maxMs: milliseconds,
-    p95Ms: milliseconds,
-    leftOut,
-    savedMs,
-    checksMs: milliseconds.meta({
-      description: 'The part of `averageMs` that the checks took; null if none was made.',
-    }),
-    usualMs: milliseconds.meta({
-      description: 'The average of the last 20 successful refreshes, also of those before the window.',
-    }),
-    paused: z.boolean(),
-    lastStatus: z.enum(runStatuses).nullable(),
-    lastSuccessAt: time.nullable(),
-    asOf,
-    heldBackBy,
-    staleMs,
-    maxStaleMs: milliseconds.meta({
-      description: 'The age from which the data are stale; null if nothing says how old they may be.',
-    }),
-    stale: z.boolean(),
-    missing: z.boolean(),
-    rowCountBefore: z.int().nullable(),
-    rowCountAfter: z.int().nullable(),
-    failedLastDay: z.int(),
-    lastFailure: z.object({ runId: z.int(), at: time, class: z.string().nullable() }).nullable(),
-  })
-  .meta({ id: 'ViewMetrics', description: 'Durations are those of successful refreshes.' })
+const batchError = named('BatchError', 'Why a batch did not succeed.', {
+  class: z.enum(problemCodes),
+  message: text,
+  views: texts.optional(),
+  openBatchId: text.optional(),
+})
 
-export const metricsList = z
-  .object({ windowSeconds: z.int(), metrics: z.array(viewMetrics), next })
-  .meta({ id: 'MetricsList' })
+export const startedBatch = named('StartedBatch', null, {
+  batchId,
+  status: z.enum(batchStatuses),
+  error: batchError.nullish(),
+})
+
+const batchSummary = named('Batch', 'A refresh of several views in dependency order.', {
+  id: batchId,
+  status: z.enum(batchStatuses),
+  trigger: z.enum(triggers),
+  requestedBy: text,
+  request: z.record(text, z.unknown()),
+  selection: z.record(text, z.unknown()),
+  strategy: z.enum(strategies).nullable(),
+  concurrency: int,
+  exchange: z.enum(exchanges),
+  maxShadowBytes: count.describe(
+    'The room on disk that the shadows of the batch may take, in bytes; null: no limit.',
+  ),
+  refreshedEach: z
+    .array(z.object({ view: text, because: text }))
+    .describe('The views that read others of the batch but are not exchanged with them, and why.'),
+  locked: z
+    .array(z.object({ view: text, because: text, since: time }))
+    .describe(
+      'The views that wait because somebody has locked a view that they are to be exchanged with: which one, and who.',
+    ),
+  cancelRequestedAt: timeOrNull,
+  requestedAt: time,
+  startedAt: timeOrNull,
+  advancedAt: timeOrNull.describe('When the batch was last advanced.'),
+  finishedAt: timeOrNull,
+  elapsedMs: milliseconds,
+  error: batchError.nullable(),
+})
+
+export const batchList = named('BatchList', null, { batches: z.array(batchSummary), next })
+
+export const batchDetails = named('BatchDetails', 'A batch with its graph.', {
+  ...batchSummary.shape,
+  estimatedRestMs: milliseconds.describe('The time that is probably left, estimated from past runs.'),
+  shadowBytes: int.describe('The room on disk of the shadows that the batch builds, in bytes.'),
+  groups: z
+    .array(
+      z.object({
+        views: texts,
+        shadowBytes: int,
+        givenUp: z
+          .object({ class: z.enum(problemCodes), message: text })
+          .nullable()
+          .describe('Why the views were refreshed in place instead.'),
+      }),
+    )
+    .describe('The views that are exchanged at one moment.'),
+  views: z.array(
+    z.object({
+      view: text,
+      status: z.enum([...runStatuses, 'waiting', 'pruned']),
+      includedBecause: textOrNull.describe(
+        'Why the batch rebuilds the view although it was not to refresh it; null if the batch was to refresh it.',
+      ),
+      dependsOn: texts,
+      waitsFor: texts.describe(
+        'While the view waits: the views of the batch that are not done yet. Empty if only a slot is missing.',
+      ),
+      estimatedMs: int,
+      runs: z.array(
+        z.object({
+          runId: int,
+          status: z.enum(runStatuses),
+          attempt: int,
+          notBefore: timeOrNull.describe('The earliest start of the run.'),
+          startedAt: timeOrNull,
+          finishedAt: timeOrNull,
+          elapsedMs: milliseconds,
+          phase: textOrNull.describe(
+            'While the run is running: `building`, `cut-over` or the like, if known.',
+          ),
+          class: textOrNull.describe('The class of the error.'),
+          sqlstate: textOrNull.describe('The SQLSTATE of the error.'),
+          message: textOrNull.describe(
+            'The message of the error, or why the run was skipped; at most 1000 characters.',
+          ),
+        }),
+      ),
+    }),
+  ),
+  next,
+})
+
+const viewMetrics = named('ViewMetrics', 'Durations are those of successful refreshes.', {
+  id: int,
+  view: text,
+  runs: int,
+  succeeded: int,
+  failed: int,
+  successRate: z.number().nullable().describe('Successes divided by successes and failures, 0 to 1.'),
+  averageMs: milliseconds,
+  minMs: milliseconds,
+  maxMs: milliseconds,
+  p95Ms: milliseconds,
+  leftOut,
+  savedMs,
+  checksMs: milliseconds.describe('The part of `averageMs` that the checks took; null if none was made.'),
+  usualMs: milliseconds.describe(
+    'The average of the last 20 successful refreshes, also of those before the window.',
+  ),
+  paused: boolean,
+  lastStatus: z.enum(runStatuses).nullable(),
+  ...age,
+  stale: boolean,
+  missing: boolean,
+  ...rowCounts,
+  failedLastDay: int,
+  lastFailure: z.object({ runId: int, at: time, class: textOrNull }).nullable(),
+})
+
+export const metricsList = named('MetricsList', null, {
+  windowSeconds: int,
+  metrics: z.array(viewMetrics),
+  next,
+})
 
 const day = z.object({
   day: z.iso.date().meta({ example: '2026-11-20', description: 'In UTC.' }),
-  last: z.enum(runStatuses).meta({ description: 'How the last run that was requested on this day ended.' }),
-  runs: z.int(),
-  failed: z.int(),
+  last: z.enum(runStatuses).describe('How the last run that was requested on this day ended.'),
+  runs: int,
+  failed: int,
 })
 
-export const dayList = z
-  .object({
-    views: z.array(z.object({ view: z.string(), days: z.array(day) }).meta({ id: 'ViewDays' })),
-    next,
-  })
-  .meta({ id: 'DayList', description: 'Days without a run are left out, and so are views without one.' })
+export const dayList = named('DayList', 'Days without a run are left out, and so are views without one.', {
+  views: z.array(named('ViewDays', null, { view: text, days: z.array(day) })),
+  next,
+})
 
-export const plan = z
-  .object({
-    from: time,
-    paused: z.boolean().meta({
-      description: 'Whether everything scheduled is paused now. The plan is as if it were not.',
+export const plan = named('Plan', 'What runs in the coming 24 hours.', {
+  from: time,
+  paused: boolean.describe('Whether everything scheduled is paused now. The plan is as if it were not.'),
+  schedules: z.array(
+    named('PlannedTurns', null, {
+      schedule: text.describe('Five fields of cron.'),
+      timeZone: text,
+      by: z
+        .enum(['view', 'nightly'])
+        .describe("Whether it is the views' own schedule, or the one for every view."),
+      first: time,
+      count: int.describe('How many turns it has in these 24 hours.'),
+      views: texts.describe('What each turn refreshes, without paused views.'),
+      usualMs: int.describe('How long that usually takes, one after the other, in milliseconds.'),
+      meets: z
+        .array(z.object({ schedule: text, timeZone: text, at: time, views: texts }))
+        .optional()
+        .describe(
+          'The later schedules that refresh some of the same views at the same moment: the second batch waits for what the first builds.',
+        ),
     }),
-    schedules: z.array(
-      z
-        .object({
-          schedule: z.string().meta({ description: 'Five fields of cron.' }),
-          timeZone: z.string(),
-          by: z.enum(['view', 'nightly']).meta({
-            description: "Whether it is the views' own schedule, or the one for every view.",
-          }),
-          first: time,
-          count: z.int().meta({ description: 'How many turns it has in these 24 hours.' }),
-          views: z.array(z.string()).meta({ description: 'What each turn refreshes, without paused views.' }),
-          usualMs: z.int().meta({
-            description: 'How long that usually takes, one after the other, in milliseconds.',
-          }),
-          meets: z
-            .array(
-              z.object({ schedule: z.string(), timeZone: z.string(), at: time, views: z.array(z.string()) }),
-            )
-            .optional()
-            .meta({
-              description:
-                'The later schedules that refresh some of the same views at the same moment: the second batch waits for what the first builds.',
-            }),
-        })
-        .meta({ id: 'PlannedTurns' }),
+  ),
+  lags: z
+    .array(z.object({ view: text, lagMs: int, for: textOrNull }))
+    .describe(
+      'What is refreshed whenever its data become `lagMs` old, and for which view; null: for its own sake.',
     ),
-    lags: z.array(z.object({ view: z.string(), lagMs: z.int(), for: z.string().nullable() })).meta({
-      description:
-        'What is refreshed whenever its data become `lagMs` old, and for which view; null: for its own sake.',
+  leftOut: z
+    .array(z.object({ view: text, because: z.enum(['paused', 'suspended']), until: timeOrNull }))
+    .describe('What is left out while it is paused, or suspended until then.'),
+})
+
+export const actionList = named('ActionList', 'Who did what. Refreshes without `force` are runs only.', {
+  actions: z.array(
+    named('Action', null, {
+      id: int,
+      at: time,
+      action: z.enum(actionNames),
+      requestedBy: text,
+      views: texts.describe(
+        'Empty: the views of the batch, everything that is scheduled (`pause`, `resume`), or none.',
+      ),
+      runId: count,
+      batchId: textOrNull,
+      status: z
+        .enum(runStatuses)
+        .nullable()
+        .describe(
+          'Of the run or the batch: how what was asked for ended. Null: it has neither, or that is pruned.',
+        ),
+      request: z.record(text, z.unknown()).describe('The options of the deed.'),
     }),
-    leftOut: z
-      .array(z.object({ view: z.string(), because: z.enum(['paused', 'suspended']), until: time.nullable() }))
-      .meta({ description: 'What is left out while it is paused, or suspended until then.' }),
-  })
-  .meta({ id: 'Plan', description: 'What runs in the coming 24 hours.' })
+  ),
+  next,
+})
 
-export const actionList = z
-  .object({
-    actions: z.array(
-      z
-        .object({
-          id: z.int(),
-          at: time,
-          action: z.enum(actionNames),
-          requestedBy: z.string(),
-          views: z.array(z.string()).meta({
-            description:
-              'Empty: the views of the batch, everything that is scheduled (`pause`, `resume`), or none.',
-          }),
-          runId: z.int().nullable(),
-          batchId: z.string().nullable(),
-          status: z.enum(runStatuses).nullable().meta({
-            description:
-              'Of the run or the batch: how what was asked for ended. Null: it has neither, or that is pruned.',
-          }),
-          request: z.record(z.string(), z.unknown()).meta({ description: 'The options of the deed.' }),
-        })
-        .meta({ id: 'Action' }),
-    ),
-    next,
-  })
-  .meta({
-    id: 'ActionList',
-    description: 'Who did what. Refreshes without `force` are runs only.',
-  })
+export const pauseState = named('PauseState', null, { paused: boolean, view: text.optional() })
 
-export const pauseState = z
-  .object({ paused: z.boolean(), view: z.string().optional() })
-  .meta({ id: 'PauseState' })
-
-export const problem = z
-  .object({
-    type: z.string(),
-    title: z.string(),
-    status: z.int(),
-    detail: z.string(),
-    code: z.enum(problemCodes),
-    field: z.string().optional().meta({ description: 'The field of the request that is wrong.' }),
-    runId: z.int().optional().meta({ description: 'The run that records this failure.' }),
-    runningRunId: z.int().optional().meta({ description: 'The run of the view that goes on already.' }),
-    batchId: z.string().optional().meta({ description: 'The batch that records this failure.' }),
-    openBatchId: z
-      .string()
-      .optional()
-      .meta({ description: 'The batch of the same views that goes on already.' }),
-    sqlstate: z.string().optional(),
-  })
-  .meta({ id: 'Problem', description: 'RFC 9457 problem details.' })
+export const problem = named('Problem', 'RFC 9457 problem details.', {
+  type: text,
+  title: text,
+  status: int,
+  detail: text,
+  code: z.enum(problemCodes),
+  field: text.optional().describe('The field of the request that is wrong.'),
+  runId: int.optional().describe('The run that records this failure.'),
+  runningRunId: int.optional().describe('The run of the view that goes on already.'),
+  batchId: text.optional().describe('The batch that records this failure.'),
+  openBatchId: text.optional().describe('The batch of the same views that goes on already.'),
+  sqlstate: text.optional(),
+})
 
 /** The OpenAPI file itself. */
-export const openapiDocument = z.record(z.string(), z.unknown())
+export const openapiDocument = z.record(text, z.unknown())
 
 // The types of the answers, for the command line and the page.
 
