@@ -1,8 +1,11 @@
+import { createHmac, randomUUID } from 'node:crypto'
 import type { Notify } from '../../src/config/notify.ts'
+import { type EventType, eventTypes } from '../../src/events/plan/event.ts'
 import { readSecret, requireSecret } from '../../src/keeper/secret.ts'
-import type { Channel } from './channel.ts'
-import { chatChannel } from './chat.ts'
-import { webhookChannel } from './webhook.ts'
+import { Problem } from '../../src/problem.ts'
+import { cut } from '../../src/sql/words.ts'
+import type { Mail } from '../../src/watch/mails/mail.ts'
+import { type Channel, post, Undelivered } from './channel.ts'
 
 const variable = (prefix: string, name: string) =>
   `VIEWKEEPER_${prefix}_${name.replaceAll('-', '_').toUpperCase()}`
@@ -44,4 +47,120 @@ export async function channelsOf(
       }),
     ),
   ]
+}
+
+/** What a channel made of a test: why it refused it; null if it took it. */
+export interface Tried {
+  channel: string
+  refused: string | null
+}
+
+/** Sends one message through each channel, all at once. */
+export function tryChannels(channels: readonly Channel[], environment: string): Promise<Tried[]> {
+  const mail: Mail = {
+    subject: `[${environment}] a test: nothing is wrong`,
+    text: `Somebody has asked Viewkeeper in ${environment} for this message. What goes wrong there is told the same way.\n`,
+  }
+  const event = {
+    specversion: '1.0',
+    source: `/viewkeeper/${environment}`,
+    type: 'viewkeeper.Test',
+    datacontenttype: 'application/json',
+    data: {},
+  }
+  const send = async ({ name, takes, send }: Channel): Promise<Tried> => {
+    const id = randomUUID()
+    try {
+      await send(takes === 'notices' ? mail : { ...event, id, time: new Date().toISOString() }, id)
+      return { channel: name, refused: null }
+    } catch (error) {
+      if (error instanceof Undelivered) return { channel: name, refused: error.message }
+      throw error
+    }
+  }
+  return Promise.all(channels.map(send))
+}
+
+type Kind = Notify['chat'][string]['kind']
+
+/** The most characters of a text: what each chat takes in one message, less the frame. */
+const longest: Record<Kind, number> = { slack: 7500, teams: 7500, discord: 1700 }
+
+const fenced = (text: string): string => `\`\`\`\n${text.replaceAll('```', "'''")}\n\`\`\``
+
+/** What each kind of hook takes. Names of views are shown as they are: none is a link, and none calls a person. */
+const bodies: Record<Kind, (mail: Mail) => object> = {
+  // https://api.slack.com/messaging/webhooks: only these three have to be written differently.
+  slack: ({ subject, text }) => {
+    const plain = (words: string) =>
+      words.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
+    return { text: `${plain(subject)}\n${fenced(plain(text))}` }
+  },
+  // A workflow of Teams posts an adaptive card.
+  teams: ({ subject, text }) => ({
+    type: 'message',
+    attachments: [
+      {
+        contentType: 'application/vnd.microsoft.card.adaptive',
+        content: {
+          type: 'AdaptiveCard',
+          version: '1.4',
+          body: [
+            { type: 'TextBlock', text: subject, weight: 'Bolder', wrap: true },
+            { type: 'RichTextBlock', inlines: [{ type: 'TextRun', text, fontType: 'Monospace' }] },
+          ],
+        },
+      },
+    ],
+  }),
+  discord: ({ subject, text }) => ({
+    content: `${subject}\n${fenced(text)}`,
+    allowed_mentions: { parse: [] },
+  }),
+}
+
+/** A chat that gets what people are told. The address of its hook is a secret. */
+const chatChannel = (name: string, { kind, url }: { kind: Kind; url: string }): Channel => ({
+  name: `chat ${name}`,
+  takes: 'notices',
+  send(message) {
+    const { subject, text } = message as Mail
+    const body = bodies[kind]({ subject, text: cut(text, longest[kind]) })
+    return post(url, JSON.stringify(body), { 'content-type': 'application/json' })
+  },
+})
+
+/** A program that gets events, each with a signature as Standard Webhooks has it: https://www.standardwebhooks.com. */
+function webhookChannel(
+  name: string,
+  { url, events = eventTypes, key }: { url: string; events?: readonly EventType[] | undefined; key: string },
+): Channel {
+  const secret = keyOf(name, key)
+  return {
+    name: `webhook ${name}`,
+    takes: { events },
+    send(message, id) {
+      const body = JSON.stringify(message)
+      const timestamp = String(Math.floor(Date.now() / 1000))
+      const signature = createHmac('sha256', secret).update(`${id}.${timestamp}.${body}`).digest('base64')
+      return post(url, body, {
+        'content-type': 'application/cloudevents+json',
+        'webhook-id': id,
+        'webhook-timestamp': timestamp,
+        'webhook-signature': `v1,${signature}`,
+      })
+    },
+  }
+}
+
+const shortest = 24
+
+function keyOf(name: string, key: string): Buffer {
+  const bytes = Buffer.from(key.replace(/^whsec_/, ''), 'base64')
+  if (/^whsec_[A-Za-z0-9+/]+=*$/.test(key) && bytes.length >= shortest) return bytes
+  throw new Problem(
+    'InvalidRequest',
+    `The key of webhook ${name} must be whsec_ and at least ${shortest} random bytes in Base64: ` +
+      'echo whsec_$(openssl rand -base64 32)',
+  )
 }

@@ -1,11 +1,16 @@
 import { fromUrl } from '../../src/keeper/database-url.ts'
+import { readFrozenMigrations } from '../../src/migrate/frozen-migrations.ts'
+import { isAhead, migrateUp } from '../../src/migrate/migrate.ts'
+import { frozenState } from '../../src/migrate/plan/frozen.ts'
 import { migrate } from '../../src/own-schema/apply.ts'
 import { schemaFolder } from '../../src/package-files.ts'
 import type { Database } from '../../src/server/connect.ts'
 import { readReplicas } from '../../src/server/standbys.ts'
+import { displayName } from '../../src/sql/names.ts'
 import { unsaid } from '../../src/sql/replicas.ts'
 import { count, report, timed } from '../../src/terminal/report.ts'
 import { LocalProblem } from '../process/problem.ts'
+import type { LocalProject } from './project.ts'
 
 /** Brings schema `viewkeeper` of the database up to date, and prints what was done. */
 export async function applySchemaSteps(database: Database): Promise<void> {
@@ -42,4 +47,40 @@ export async function describeDatabase(database: Database, url: string, command:
     report.line(
       'warning: this login is a superuser. Deployed functions refuse superusers; npx viewkeeper create-role makes another login',
     )
+}
+
+const longestMs = 60_000
+
+export interface MadeViews {
+  /** Their names with their schemas, as people write them. */
+  views: string[]
+  /** The number of migrations that were applied. */
+  applied: number
+}
+
+/**
+ * Makes the views that a project has frozen. They stay empty, so that the first refresh can be seen. Refuses
+ * (MigrationFailed) a database that has more migrations than the folder, or was migrated from another folder.
+ */
+export async function makeViews(
+  database: Database,
+  { migrations: folder, command }: Pick<LocalProject, 'migrations' | 'command'>,
+): Promise<MadeViews> {
+  const migrations = await readFrozenMigrations(folder)
+  const { applied, ahead } = await migrateUp(
+    {
+      database,
+      trigger: 'cli',
+      requestedBy: command,
+      waitUntil: Date.now() + longestMs,
+      withData: false,
+    },
+    migrations,
+  )
+  if (ahead.length > 0) throw isAhead(ahead)
+  const definitions = [...frozenState(migrations).values()]
+  return {
+    views: definitions.map(displayName),
+    applied: applied.length,
+  }
 }

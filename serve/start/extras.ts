@@ -5,8 +5,8 @@ import { readSecret } from '../../src/keeper/secret.ts'
 import { localEnvironment, termsOf } from '../../src/keeper/terms.ts'
 import { readSchemaSteps } from '../../src/own-schema/schema-steps.ts'
 import { schemaFolder } from '../../src/package-files.ts'
+import type { Logger } from '../../src/watch/log.ts'
 import { isSlow } from '../../src/watch/plan/runs.ts'
-import { beat } from '../metrics/heartbeat.ts'
 import { makeMetrics } from '../metrics/metrics.ts'
 import { atMostOften, whyLeaderless, whyNotReady } from '../metrics/read.ts'
 import { channelsOf } from '../news/channels.ts'
@@ -72,5 +72,22 @@ export async function extrasOf(
         },
       },
     }
+  }
+}
+
+const longestBeatMs = 10_000
+
+/**
+ * Asks an address after a look of the monitor, for a service that tells somebody when it is asked no more. The address is a
+ * secret: whoever knows it can keep the service quiet.
+ */
+async function beat(url: string | undefined, logger: Logger): Promise<void> {
+  if (url === undefined) return
+  try {
+    const response = await fetch(url, { redirect: 'manual', signal: AbortSignal.timeout(longestBeatMs) })
+    await response.body?.cancel()
+    if (!response.ok) logger.warn('the heartbeat was refused', { status: response.status })
+  } catch (error) {
+    logger.warn('the heartbeat did not arrive', { why: (error as Error).name })
   }
 }

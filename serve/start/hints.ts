@@ -1,6 +1,6 @@
 import { type CommandTarget, command } from '../../src/sql/commands.ts'
 import { dim, report } from '../../src/terminal/report.ts'
-import { listViews } from './api.ts'
+import type { ListedView } from '../../src/watch/read.ts'
 import type { LocalProject } from './project.ts'
 
 interface Hints extends Pick<LocalProject, 'example' | 'addressCommand'> {
@@ -10,11 +10,11 @@ interface Hints extends Pick<LocalProject, 'example' | 'addressCommand'> {
 }
 
 /** Prints the addresses, and commands to copy that name an existing view. */
-export async function printHints(
+export function printHints(
   api: string,
+  views: Pick<ListedView, 'view' | 'schema' | 'name'>[],
   { example, addressCommand, isEmbedded, typed }: Hints,
-): Promise<void> {
-  const views = await listViews(api)
+): void {
   const view = views.find(({ name }) => name === example) ?? views[0]
   const type = (...words: string[]) => `npx ${command(words, typed)}`
   report.line()

@@ -9,6 +9,7 @@ import { Problem } from '../../src/problem.ts'
 import { connectTo, type Database } from '../../src/server/connect.ts'
 import type { CommandTarget } from '../../src/sql/commands.ts'
 import { count, report, timed } from '../../src/terminal/report.ts'
+import { listViews } from '../../src/watch/read.ts'
 import { startEvents } from '../http/events.ts'
 import { startGateway } from '../http/gateway.ts'
 import { type Life, untilSignal } from '../process/lifetime.ts'
@@ -16,13 +17,12 @@ import { terminalLogger } from '../process/logs.ts'
 import { readOptions } from '../process/options.ts'
 import { isPortFree } from '../process/port.ts'
 import { LocalProblem } from '../process/problem.ts'
-import { applySchemaSteps, describeDatabase } from './database.ts'
+import { applySchemaSteps, describeDatabase, type MadeViews, makeViews } from './database.ts'
 import { refreshFirst } from './first-refresh.ts'
 import { announceGateway, findGateway, usualPort } from './gateway-file.ts'
 import { printHints } from './hints.ts'
 import type { LocalProject } from './project.ts'
 import { watchSilence } from './silence.ts'
-import { type MadeViews, makeViews } from './views.ts'
 
 /**
  * Serves the views of a project on this machine until Ctrl-C: PostgreSQL, the API, the page, schedules and the monitor. On
@@ -94,10 +94,11 @@ async function start(life: Life, project: LocalProject) {
     if (open.length > 0) {
       report.line()
       report.line(`${count(open.length, 'batch', 'batches')} of the last start will go on`)
-    } else await refreshFirst(gateway.url, made.views)
+    } else await refreshFirst(database, made.views, keeper.advancer.advance)
     keepFresh(keeper, options, project.isMonitorStopped)
   }
-  await printHints(gateway.url, { ...project, isEmbedded, typed: typed(gateway.url) })
+  const { views } = await listViews(database)
+  printHints(gateway.url, views, { ...project, isEmbedded, typed: typed(gateway.url) })
 }
 
 /** The port that was asked for, or else the usual one, or one of those above it. */

@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
-import { channelsOf } from '../../../serve/news/channels.ts'
-import { tryChannels } from '../../../serve/news/try.ts'
+import { channelsOf, tryChannels } from '../../../serve/news/channels.ts'
 import { checkOptions } from '../../../serve/start/options.ts'
 import { Problem } from '../../../src/problem.ts'
 import { paint } from '../../../src/terminal/paint.ts'

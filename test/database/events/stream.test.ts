@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
-import { type LocalEvents, startEvents } from '../../../serve/http/events.ts'
+import { type LocalEvents, mostListeners, startEvents } from '../../../serve/http/events.ts'
 import { type Gateway, startGateway } from '../../../serve/http/gateway.ts'
-import { mostListeners } from '../../../serve/http/listeners.ts'
 import { eventSchemas } from '../../../src/api/events.ts'
 import type { EventType } from '../../../src/events/plan/event.ts'
 import { refresh } from '../../../src/run/refresh.ts'

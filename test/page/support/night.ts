@@ -1,5 +1,5 @@
 import postgres from 'postgres'
-import { readBatch, startBatch } from '../../../serve/start/api.ts'
+import type { BatchDetails } from '../../../src/api/answers.ts'
 import type { Sql } from '../../../src/server/connect.ts'
 import { until } from '../../support/waiting/until.ts'
 
@@ -21,6 +21,16 @@ const post = async (url: string) => {
   const response = await fetch(url, { method: 'POST' })
   if (!response.ok) throw new Error(`${url}: ${await response.text()}`)
 }
+
+/** Starts a batch of these views, and returns its id. */
+async function startBatch(url: string, views: string[]): Promise<string> {
+  const body = JSON.stringify({ views, retries: 0 })
+  const response = await fetch(`${url}/batches`, { method: 'POST', body })
+  return ((await response.json()) as { batchId: string }).batchId
+}
+
+const readBatch = async (url: string, id: string) =>
+  (await (await fetch(`${url}/batches/${id}`)).json()) as BatchDetails
 
 /** Two views beside those of the demo: the first one divides by zero if a day has no late flight. */
 const ownViews = `
