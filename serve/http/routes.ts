@@ -1,11 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { Hono } from 'hono'
 import { type OwnProblem, tooLarge } from '../../page/serve/answers.ts'
 import { readBody } from '../../page/serve/body.ts'
-import { appOf, type Matched } from '../../src/api/app.ts'
 import { answerHttp, type HttpAnswer, json, knownProblem, problemAnswer } from '../../src/api/http.ts'
-import type { Served } from '../../src/api/route.ts'
+import type { AnyRoute, Served } from '../../src/api/route.ts'
 import { routes as all } from '../../src/api/routes.ts'
 import { inTurn, makeTurns } from '../../src/keeper/connections.ts'
 import { bodyOfProblem, Problem } from '../../src/problem.ts'
@@ -48,6 +48,28 @@ export function answerRoutes({ routes = all, served, doorkeeperOf, hint }: Route
     return responseOf(ownAnswer({ status: 404, code: 'UnknownRoute', title: 'No such route', detail }))
   })
   return getRequestListener(app.fetch, { overrideGlobalObjects: false })
+}
+
+/** What a request has that Hono has matched: parameters that it has decoded, and a query with commas between values of one name. */
+interface Matched {
+  route: AnyRoute
+  path: Record<string, string>
+  query: Record<string, string>
+}
+
+/** The application of these routes: it matches requests, and has them answered. */
+function appOf<Bindings extends object>(
+  routes: object,
+  answer: (matched: Matched, bindings: Bindings) => Promise<Response>,
+): Hono<{ Bindings: Bindings }> {
+  const app = new Hono<{ Bindings: Bindings }>()
+  for (const route of Object.values(routes) as AnyRoute[])
+    app.on(route.method, route.path.replace(/\{(\w+)\}/g, ':$1'), (context) => {
+      const { req, env } = context
+      const query = Object.entries(req.queries()).map(([name, values]) => [name, values.join()])
+      return answer({ route, path: req.param(), query: Object.fromEntries(query) }, env)
+    })
+  return app
 }
 
 /** JSON is indented, because people read it in a terminal. */

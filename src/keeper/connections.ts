@@ -59,7 +59,7 @@ export interface Connections {
 }
 
 /** An operation plans and watches on one connection, and the server executes its run on another. */
-export const perOperation = 2
+const perOperation = 2
 
 /** The fewest connections that do everything: one leads, one is brief, and three advance a batch. */
 export const fewestConnections = 5

@@ -11,7 +11,7 @@ type Place = Pick<ConnectionOptions, 'host' | 'port' | 'database' | 'tls'>
  * The server and database that environment variables name, with TLS that the roots of RDS vouch for, or the authorities in
  * `DATABASE_CA` or the file `DATABASE_CA_FILE`.
  */
-export const placeOf = async (env: NodeJS.ProcessEnv): Promise<Place> => ({
+const placeOf = async (env: NodeJS.ProcessEnv): Promise<Place> => ({
   host: env.DATABASE_HOST ?? '',
   port: Number(env.DATABASE_PORT ?? 5432),
   database: env.DATABASE_NAME ?? 'postgres',

@@ -1,10 +1,15 @@
 import * as z from 'zod/mini'
+import type { Batch } from '../../batch/db/batches.ts'
 import { batchStatuses } from '../../catalog/plan/run.ts'
-import { batchBody } from '../bodies.ts'
 import { batchPath } from '../fields.ts'
 import { limit, nameCursor, numberCursor, pageByKey, pageInOrder } from '../pages.ts'
 import { route } from '../route.ts'
 import { fitting, mostBytes } from '../size.ts'
+
+/** A batch as the API shows it: without the number that only the database uses. */
+function batchBody<Shown extends Batch>({ serial: _serial, ...shown }: Shown): Omit<Shown, 'serial'> {
+  return shown
+}
 
 export const listBatches = route({
   method: 'GET',

@@ -1,10 +1,10 @@
 import * as z from 'zod/mini'
 import { operations, type RunStatus, runStatuses } from '../../catalog/plan/run.ts'
-import { runBody } from '../bodies.ts'
 import { described, runId, runPath, text, view } from '../fields.ts'
 import { goesOn } from '../operation.ts'
 import { filterOf, limit, moment, pageByKey } from '../pages.ts'
 import { route } from '../route.ts'
+import { runBody } from '../run-body.ts'
 
 const someStatuses = `must be one or more of ${runStatuses.join(', ')}, with commas between them`
 const statuses = z.pipe(

@@ -1,9 +1,9 @@
 import * as z from 'zod/mini'
 import { filterNames, filters } from '../../catalog/plan/state.ts'
-import { runBody } from '../bodies.ts'
 import { described, viewPath } from '../fields.ts'
 import { nameCursor, pageByName } from '../pages.ts'
 import { route } from '../route.ts'
+import { runBody } from '../run-body.ts'
 
 export const listViews = route({
   method: 'GET',

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { run as answered, checkedView } from '../../../src/api/answers.ts'
-import { runBody } from '../../../src/api/bodies.ts'
+import { runBody } from '../../../src/api/run-body.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
 import { startBatch } from '../../../src/batch/start.ts'
 import { readFacts } from '../../../src/catalog/db/facts.ts'

@@ -1,4 +1,3 @@
-import type { Batch } from '../batch/db/batches.ts'
 import type { Progress } from '../run/db/history.ts'
 import type { Run } from '../run/db/runs.ts'
 import { resultOf } from '../run/result.ts'
@@ -8,9 +7,4 @@ export function runBody(run: Run & { progress?: Progress }) {
   const { meta: _meta, result: _result, definitionId: _definition, ...shown } = run
   const { error: _error, ...result } = resultOf(run)
   return { ...shown, result }
-}
-
-/** A batch as the API shows it: without the number that only the database uses. */
-export function batchBody<Shown extends Batch>({ serial: _serial, ...shown }: Shown): Omit<Shown, 'serial'> {
-  return shown
 }
