@@ -1,18 +1,20 @@
 import { once } from 'node:events'
 import type { Notify } from '../../src/config/notify.ts'
 import { defaults, type ServeOptions } from '../../src/config/options.ts'
+import type { StartOptions } from '../../src/keeper/keeper.ts'
 import { readSecret } from '../../src/keeper/secret.ts'
 import { localEnvironment, termsOf } from '../../src/keeper/terms.ts'
 import { readSchemaSteps } from '../../src/own-schema/schema-steps.ts'
 import { schemaFolder } from '../../src/package-files.ts'
+import type { Database } from '../../src/server/connect.ts'
 import type { Logger } from '../../src/watch/log.ts'
 import { isSlow } from '../../src/watch/plan/runs.ts'
+import type { Watched } from '../http/watched.ts'
 import { makeMetrics } from '../metrics/metrics.ts'
 import { atMostOften, whyLeaderless, whyNotReady } from '../metrics/read.ts'
 import { channelsOf } from '../news/channels.ts'
 import { type News, startNews } from '../news/news.ts'
-import { makeDoorkeeper } from '../tokens/doorkeeper.ts'
-import type { Serving } from './serve.ts'
+import { type Doorkeeper, makeDoorkeeper } from '../tokens/doorkeeper.ts'
 
 /**
  * What the leader does beside the schedules, news and a heartbeat, and who is let in. Refuses (InvalidRequest) secrets of
@@ -20,58 +22,57 @@ import type { Serving } from './serve.ts'
  */
 export async function extrasOf(
   { options, notify }: { options: ServeOptions; notify: Notify },
-  env: NodeJS.ProcessEnv = process.env,
-): Promise<NonNullable<Serving['extras']>> {
-  const channels = await channelsOf(notify, options.alarmEmails ?? [], env)
+  database: Database,
+  logger: Logger,
+): Promise<{ doorkeeper: Doorkeeper; watched: Watched; start: StartOptions }> {
+  const channels = await channelsOf(notify, options.alarmEmails ?? [])
   const { length: steps } = await readSchemaSteps(schemaFolder)
-  const heartbeatUrl = readSecret('VIEWKEEPER_HEARTBEAT_URL', env)
-  return (database, logger) => {
-    let news: News | undefined
-    let leads = false
-    let leaderlessSince = Number.POSITIVE_INFINITY
-    let slow = false
-    const names = channels.map(({ name }) => name)
-    const { environment = localEnvironment } = options
-    const metrics = makeMetrics(database, { environment, channels: names }, () => leads)
-    const { schedules } = termsOf({ ...defaults, ...options })
-    return {
-      watched: {
-        metrics: metrics.exposition,
-        whyNotReady: atMostOften(
-          async () =>
-            (await whyNotReady(database, steps)) ?? whyLeaderless(performance.now() - leaderlessSince),
-        ),
-      },
-      doorkeeper: makeDoorkeeper(database),
-      start: {
-        environment,
-        told: channels.length > 0,
-        publish: {
-          ...metrics.publisher,
-          runs(ended) {
-            metrics.publisher.runs(ended)
-            slow ||= ended.some(({ durationMs, usualMs }) => isSlow(durationMs, usualMs))
-          },
-        },
-        onLook(look) {
-          if (look instanceof Error) return
-          news?.lookedAt({ slow })
-          slow = false
-          void beat(heartbeatUrl, logger)
-        },
-        onStanding(standing) {
-          leads = standing === 'leads'
-          leaderlessSince = standing === 'cut off' ? performance.now() : Number.POSITIVE_INFINITY
-        },
-        async whileLeading({ signal }) {
-          const { pageUrl, runbookUrl } = options
-          const links = { pageUrl, runbookUrl }
-          news = startNews({ database, environment, schedules, links, channels, logger })
-          if (!signal.aborted) await once(signal, 'abort')
-          await news.close()
+  const heartbeatUrl = readSecret('VIEWKEEPER_HEARTBEAT_URL', process.env)
+  let news: News | undefined
+  let leads = false
+  let leaderlessSince = Number.POSITIVE_INFINITY
+  let slow = false
+  const names = channels.map(({ name }) => name)
+  const { environment = localEnvironment } = options
+  const metrics = makeMetrics(database, { environment, channels: names }, () => leads)
+  const { schedules } = termsOf({ ...defaults, ...options })
+  return {
+    watched: {
+      metrics: metrics.exposition,
+      whyNotReady: atMostOften(
+        async () =>
+          (await whyNotReady(database, steps)) ?? whyLeaderless(performance.now() - leaderlessSince),
+      ),
+    },
+    doorkeeper: makeDoorkeeper(database),
+    start: {
+      environment,
+      told: channels.length > 0,
+      publish: {
+        ...metrics.publisher,
+        runs(ended) {
+          metrics.publisher.runs(ended)
+          slow ||= ended.some(({ durationMs, usualMs }) => isSlow(durationMs, usualMs))
         },
       },
-    }
+      onLook(look) {
+        if (look instanceof Error) return
+        news?.lookedAt({ slow })
+        slow = false
+        void beat(heartbeatUrl, logger)
+      },
+      onStanding(standing) {
+        leads = standing === 'leads'
+        leaderlessSince = standing === 'cut off' ? performance.now() : Number.POSITIVE_INFINITY
+      },
+      async whileLeading({ signal }) {
+        const { pageUrl, runbookUrl } = options
+        const links = { pageUrl, runbookUrl }
+        news = startNews({ database, environment, schedules, links, channels, logger })
+        if (!signal.aborted) await once(signal, 'abort')
+        await news.close()
+      },
+    },
   }
 }
 

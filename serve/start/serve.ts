@@ -1,7 +1,8 @@
+import type { Notify } from '../../src/config/notify.ts'
 import type { ServeOptions } from '../../src/config/options.ts'
 import { saidToDatabase } from '../../src/config/variables.ts'
 import { fromEnvironment, isLoopback } from '../../src/keeper/database-url.ts'
-import { keeperOf, type StartOptions } from '../../src/keeper/keeper.ts'
+import { keeperOf } from '../../src/keeper/keeper.ts'
 import { patiently } from '../../src/keeper/patiently.ts'
 import { termsOf } from '../../src/keeper/terms.ts'
 import { bringUp } from '../../src/migrate/bring-up.ts'
@@ -14,12 +15,11 @@ import { type ConnectionSource, connectTo, type Database } from '../../src/serve
 import { beginMonitoring } from '../../src/watch/begin.ts'
 import type { Logger } from '../../src/watch/log.ts'
 import { startGateway } from '../http/gateway.ts'
-import type { Watched } from '../http/watched.ts'
 import { type Life, untilSignal } from '../process/lifetime.ts'
-import { levelIn, makeLogger, type ProcessLogger } from '../process/logs.ts'
+import { levelIn, makeLogger } from '../process/logs.ts'
 import { portOf } from '../process/options.ts'
 import { LocalProblem } from '../process/problem.ts'
-import type { Doorkeeper } from '../tokens/doorkeeper.ts'
+import { extrasOf } from './extras.ts'
 import { usualPort } from './gateway-file.ts'
 
 /** How a project is served. */
@@ -33,11 +33,7 @@ export interface Serving {
   requireTokens: boolean
   /** Whether the login may be a superuser. */
   allowSuperuser: boolean
-  /** What else the leader does, what is told of the process, and who lets requests in by tokens. */
-  extras: (
-    database: Database,
-    logger: ProcessLogger,
-  ) => { doorkeeper: Doorkeeper; watched: Watched; start: StartOptions }
+  notify: Notify
 }
 
 /**
@@ -49,7 +45,7 @@ export const serve = (serving: Serving): Promise<never> => untilSignal((life) =>
 
 async function start(
   life: Life,
-  { migrations, options, host, requireTokens, allowSuperuser, extras }: Serving,
+  { migrations, options, notify, host, requireTokens, allowSuperuser }: Serving,
 ): Promise<void> {
   const source = sourceOf(process.env)
   const { environment = null } = options
@@ -58,7 +54,7 @@ async function start(
     superuser: allowSuperuser ? 'allowed' : 'refused',
     ...saidToDatabase(options),
   })
-  const { doorkeeper, watched, start } = extras(database, logger)
+  const { doorkeeper, watched, start } = await extrasOf({ options, notify }, database, logger)
   await onceThere(logger, () => bringUpToDate(database, migrations, logger))
   const keeper = keeperOf(database, { logger, config: options })
   const gateway = await startGateway({

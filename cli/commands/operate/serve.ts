@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import { isPortFree } from '../../../serve/process/port.ts'
 import { LocalProblem } from '../../../serve/process/problem.ts'
-import { extrasOf } from '../../../serve/start/extras.ts'
 import { checkOptions } from '../../../serve/start/options.ts'
 import { serve, servedPort } from '../../../serve/start/serve.ts'
 import { readConfig } from '../../project/config.ts'
@@ -25,9 +24,8 @@ export function addTo(program: Command): void {
       const { VIEWKEEPER_ENVIRONMENT: environment } = process.env
       const said = { ...written, ...optionsIn(process.env), ...(environment && { environment }) }
       const checked = checkOptions(said, file ?? 'viewkeeper.config.ts')
-      const extras = await extrasOf(checked)
       const { migrations } = folders
-      await serve({ migrations, options: checked.options, host, requireTokens, allowSuperuser, extras })
+      await serve({ migrations, ...checked, host, requireTokens, allowSuperuser })
     })
 }
 
