@@ -1,113 +1,143 @@
-/**
- * The search path on which the server reads its own text of a view as it was meant. Operators that words of the grammar look up
- * (`is distinct from`, `using (…)`, `case x when`) are not written, so the path has the schemas of the operators that the view, its
- * indexes and statistics need; but only those in which nobody but the schema's owner, the view's owner and superusers may create.
- */
-const pathOf = (view: string): string => `
-  (select concat_ws(', ', 'pg_catalog', string_agg(distinct quote_ident(n.nspname), ', '), 'pg_temp')
-     from (select 'pg_rewrite'::regclass as class, w.oid from pg_rewrite w where w.ev_class = ${view}.oid
-           union all select 'pg_class'::regclass, i.indexrelid from pg_index i where i.indrelid = ${view}.oid
-           union all select 'pg_statistic_ext'::regclass, s.oid from pg_statistic_ext s where s.stxrelid = ${view}.oid) x
-     join pg_depend d on d.classid = x.class and d.objid = x.oid and d.refclassid = 'pg_operator'::regclass
-     join pg_operator o on o.oid = d.refobjid join pg_namespace n on n.oid = o.oprnamespace
-    where not exists (select from aclexplode(n.nspacl) e left join pg_roles r on r.oid = e.grantee
-                       where e.privilege_type = 'CREATE' and e.grantee not in (n.nspowner, ${view}.relowner) and r.rolsuper is not true))`
+import { onOneLine } from '../../sql/one-line.ts'
 
-/** What belongs to view `m`: what depends on it, with extensions and grants, as parts of a `with` clause. */
-const related = `needed_by as (
-  select d.* from m join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = m.oid
-  union all
-  select d.* from own_types t join pg_depend d on d.refclassid = 'pg_type'::regclass and d.refobjid = t.oid),
-needs_extension as (
-  select d.objid, e.extname from pg_depend d join pg_extension e on e.oid = d.refobjid
-   where d.classid = 'pg_class'::regclass and d.refclassid = 'pg_extension'::regclass and d.deptype = 'x'),
+// Planning such a statement costs more than executing it, and grows with each relation that it names. So each catalog is read once,
+// by its index, and kept as a small relation of the statement, of which the parts of the document are made.
+
+/** What belongs to view `m`, and what these parts need and are called. `parts` has the view itself, too. */
+const ownParts = `own_indexes as (
+  select c.oid, c.relname, c.reltablespace, i.indisunique, i.indkey, i.indisclustered, i.indexprs is not null or i.indpred is not null as computes
+    from pg_index i join pg_class c on c.oid = i.indexrelid where i.indrelid = $relation),
+own_statistics as (
+  select s.oid, (select nspname from pg_namespace where oid = s.stxnamespace) as nspname, s.stxname, s.stxowner, s.stxstattarget, s.stxexprs is not null as computes
+    from pg_statistic_ext s where s.stxrelid = $relation),
+own_rules as (select oid, rulename, ev_enabled from pg_rewrite where ev_class = $relation),
+own_triggers as (select oid, tgname, tgenabled, tgisinternal from pg_trigger where tgrelid = $relation),
+own_defaults as (select oid, adnum, pg_get_expr(adbin, adrelid) as written from pg_attrdef where adrelid = $relation),
+own_columns as (
+  select a.attnum, a.attname, a.atttypid, a.atttypmod, a.attstattarget, a.attoptions, a.attstorage, a.attcompression, a.attisdropped, a.attacl
+    from pg_attribute a where a.attrelid = $relation and a.attnum > 0),
+parts (class, oid) as (
+  select 'pg_class'::regclass, oid from m union all select 'pg_class'::regclass, oid from own_indexes
+  union all select 'pg_statistic_ext'::regclass, oid from own_statistics union all select 'pg_rewrite'::regclass, oid from own_rules
+  union all select 'pg_trigger'::regclass, oid from own_triggers union all select 'pg_attrdef'::regclass, oid from own_defaults),
+comments as (
+  select p.class, p.oid, d.objsubid as at, d.description from parts p join pg_description d on d.classoid = p.class and d.objoid = p.oid),
+extensions as (
+  select p.oid, d.deptype, (select extname from pg_extension where oid = d.refobjid) as extname
+    from parts p join pg_depend d on d.classid = p.class and d.objid = p.oid and d.refclassid = 'pg_extension'::regclass
+   where p.class = 'pg_class'::regclass),
 grants as (
-  select null::text as col, e.* from m, aclexplode(coalesce(m.relacl, acldefault('r', m.relowner))) e
-  union all
-  select a.attname::text, e.* from m join pg_attribute a on a.attrelid = m.oid and a.attnum > 0, aclexplode(a.attacl) e),
+  select x.col, e.* from (select null::text as col, coalesce(relacl, acldefault('r', relowner)) as acl from m
+                          union all select attname, attacl from own_columns) x, aclexplode(x.acl) e)`
+
+/**
+ * What needs view `m`, its row type or the array of that. The catalog is read for one of the three after the other: with OR all of
+ * pg_depend would be read, for every view, under its lock.
+ */
+const dependentsOfView = `needed_by as materialized (
+  select d.classid, d.objid, d.objsubid, d.refclassid = 'pg_class'::regclass and d.refobjsubid >= 0 as is_relation
+    from (values ('pg_class'::regclass, $relation), ('pg_type'::regclass, (select reltype from m)),
+                 ('pg_type'::regclass, (select typarray from pg_type where oid = (select reltype from m)))) k(class, oid)
+    join pg_depend d on d.refclassid = k.class and d.refobjid = k.oid
+   where d.deptype in ('n', 'a')),
+by_rules as materialized (
+  select d.*, w.rulename, w.ev_class from needed_by d left join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
+   where (d.classid, d.objid) not in (select class, oid from parts)),
 dependents as (
   select distinct regexp_replace(pg_describe_object(d.classid, d.objid, d.objsubid), '^rule "_RETURN" on |^rule _RETURN on ', '') as description,
-         case when c.relkind = 'v' and w.rulename = '_RETURN' and d.refclassid = 'pg_class'::regclass and d.refobjsubid >= 0
-              then c.oid end as view_oid,
-         case when c.relkind in ('m', 'v') and w.rulename = '_RETURN' then c.oid end as reader,
-         case when w.rulename <> '_RETURN' then c.oid end as rule_of
-    from m cross join needed_by d
-    left join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid
-    left join pg_class c on c.oid = w.ev_class
-   where d.deptype in ('n', 'a') and c.oid is distinct from m.oid
-     and not (d.classid = 'pg_class'::regclass and d.objid in (select indexrelid from pg_index where indrelid = m.oid))
-     and not (d.classid = 'pg_statistic_ext'::regclass and d.objid in (select oid from pg_statistic_ext where stxrelid = m.oid))
-     and not (d.classid = 'pg_type'::regclass and d.objid in (select oid from own_types))
-     and not (d.classid = 'pg_attrdef'::regclass and d.objid in (select oid from pg_attrdef where adrelid = m.oid))
-     and not (d.classid = 'pg_trigger'::regclass and d.objid in (select oid from pg_trigger where tgrelid = m.oid)))`
+         case when c.relkind = 'v' and d.rulename = '_RETURN' and d.is_relation then c.oid end as view_oid,
+         case when c.relkind in ('m', 'v') and d.rulename = '_RETURN' then c.oid end as reader,
+         case when d.rulename <> '_RETURN' then c.oid end as rule_of, c.relnamespace, c.relname, c.relowner, c.reloptions
+    from by_rules d left join pg_class c on c.oid = d.ev_class)`
+
+/**
+ * The search path on which the server reads its own text of a view as it was meant: of `m`, and of each plain view that depends on it.
+ * Operators that words of the grammar look up (`is distinct from`, `using (…)`, `case x when`) are not written, so the path has the
+ * schemas of the operators that the view, its indexes and statistics need; but only those in which nobody but the schema's owner, the
+ * view's owner and superusers may create.
+ */
+const paths = `computing (view, owner, class, oid) as materialized (
+  select (select oid from m), (select relowner from m), class, oid from parts
+   where class in ('pg_rewrite'::regclass, 'pg_class'::regclass, 'pg_statistic_ext'::regclass)
+  union all select x.view_oid, x.relowner, 'pg_rewrite'::regclass, w.oid from dependents x join pg_rewrite w on w.ev_class = x.view_oid),
+operators as materialized (
+  select distinct x.view, x.owner, (select o.oprnamespace from pg_operator o where o.oid = d.refobjid) as schema
+    from computing x join pg_depend d on d.classid = x.class and d.objid = x.oid and d.refclassid = 'pg_operator'::regclass),
+paths as (
+  select o.view, string_agg(quote_ident(n.nspname), ', ' order by n.nspname) as schemas
+    from operators o join pg_namespace n on n.oid = o.schema
+   where coalesce((select bool_and(coalesce((select r.rolsuper from pg_roles r where r.oid = e.grantee), false)) from aclexplode(n.nspacl) e
+                    where e.privilege_type = 'CREATE' and e.grantee not in (n.nspowner, o.owner)), true)
+   group by o.view)`
+
+const pathWith = (schemas: string): string => `concat_ws(', ', 'pg_catalog', ${schemas}, 'pg_temp')`
+
+const commentOn = (catalog: string, oid: string): string =>
+  `(select description from comments k where k.class = '${catalog}'::regclass and k.oid = ${oid} and k.at = 0)`
 
 /** View `m` itself. */
-const viewItself = `(select jsonb_build_object(
+const viewItself = `jsonb_build_object(
      'kind', case relkind when 'm' then 'materialized view' else 'view' end, 'schema', nspname, 'name', relname, 'owner', relowner::regrole::text,
      'accessMethod', (select amname from pg_am where oid = relam),
      'tablespace', (select spcname from pg_tablespace where oid = reltablespace),
      'options', coalesce(to_jsonb(reloptions), '[]'),
      'toastOptions', coalesce((select to_jsonb(t.reloptions) from pg_class t where t.oid = m.reltoastrelid), '[]'),
      'replicaIdentity', case relreplident when 'd' then 'default' when 'f' then 'full' when 'n' then 'nothing' else 'index' end,
-     'definition', rtrim(pg_get_viewdef(oid), ';'), 'path', ${pathOf('m')},
-     'comment', obj_description(oid, 'pg_class'),
-     'extensions', coalesce((select jsonb_agg(extname order by extname) from needs_extension where objid = m.oid), '[]'),
-     'memberOf', (select e.extname from pg_depend d join pg_extension e on e.oid = d.refobjid
-                   where d.classid = 'pg_class'::regclass and d.objid = m.oid and d.deptype = 'e'),
+     'definition', rtrim(pg_get_viewdef(oid), ';'), 'path', ${pathWith('(select schemas from paths where view = m.oid)')},
+     'comment', ${commentOn('pg_class', 'm.oid')},
+     'extensions', (select coalesce(jsonb_agg(x.extname order by x.extname), '[]') from extensions x where x.oid = m.oid and x.deptype = 'x'),
+     'memberOf', (select x.extname from extensions x where x.oid = m.oid and x.deptype = 'e'),
      'hasSecurityLabel', exists (select from pg_seclabel where classoid = 'pg_class'::regclass and objoid = m.oid),
-     'isTemporary', relpersistence = 't'))`
+     'isTemporary', relpersistence = 't')`
 
-/** The columns of `m`. */
+/**
+ * The columns of `m`. DDL can set only these two options. Minor releases since 15.20 and 17.12 keep one of their own beside them,
+ * pg_attver, with another number for each relation, which nobody can set and no dump has.
+ */
 const columns = `(select coalesce(jsonb_agg(jsonb_build_object(
      'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'statistics', case when a.attstattarget >= 0 then a.attstattarget end,
-     -- DDL can set only these two. Minor releases since 15.20 and 17.12 keep an option of their own beside them, pg_attver, with
-     -- another number for each relation, which nobody can set and no dump has.
      'options', to_jsonb(array(select o from unnest(a.attoptions) as x(o) where split_part(o, '=', 1) in ('n_distinct', 'n_distinct_inherited'))),
-     'storage', case when a.attstorage <> t.typstorage
+     'storage', case when a.attstorage <> (select typstorage from pg_type where oid = a.atttypid)
                 then case a.attstorage when 'p' then 'plain' when 'e' then 'external' when 'm' then 'main' else 'extended' end end,
      'compression', case a.attcompression when 'p' then 'pglz' when 'l' then 'lz4' end,
-     'default', pg_get_expr(f.adbin, f.adrelid),
-     'comment', col_description(a.attrelid, a.attnum)) order by a.attnum), '[]')
-     from pg_attribute a join pg_type t on t.oid = a.atttypid
-     left join pg_attrdef f on f.adrelid = a.attrelid and f.adnum = a.attnum
-    where a.attrelid = m.oid and a.attnum > 0 and not a.attisdropped)`
+     'default', (select f.written from own_defaults f where f.adnum = a.attnum),
+     'comment', k.description) order by a.attnum), '[]')
+     from own_columns a left join comments k on k.class = 'pg_class'::regclass and k.oid = $relation and k.at = a.attnum where not a.attisdropped)`
 
-/** The indexes of `m`. */
+/** The indexes of `m`. The server writes CREATE [UNIQUE] INDEX name ON schema.view USING ... */
 const indexes = `(select coalesce(jsonb_agg(jsonb_build_object(
-     'name', c.relname, 'unique', i.indisunique,
-     -- the server writes CREATE [UNIQUE] INDEX name ON schema.view USING ...
-     'rest', substr(pg_get_indexdef(c.oid), length(format('CREATE %sINDEX %I ON %I.%I ',
-              case when i.indisunique then 'UNIQUE ' else '' end, c.relname, m.nspname, m.relname)) + 1),
-     'hasExpressions', i.indexprs is not null or i.indpred is not null,
-     'tablespace', (select spcname from pg_tablespace where oid = c.reltablespace),
-     'compressed', (select jsonb_agg(v.attname) from pg_attribute x join pg_attribute v on v.attrelid = m.oid and v.attnum = i.indkey[x.attnum - 1]
-                     and v.atttypid <> x.atttypid where x.attrelid = c.oid and x.attcompression <> ''),
-     'clustered', i.indisclustered, 'comment', obj_description(c.oid, 'pg_class'),
-     'statistics', (select coalesce(jsonb_agg(jsonb_build_object('column', a.attnum, 'target', a.attstattarget) order by a.attnum), '[]')
-                      from pg_attribute a where a.attrelid = c.oid and a.attstattarget >= 0),
-     'extensions', coalesce((select jsonb_agg(extname order by extname) from needs_extension where objid = c.oid), '[]'))
-       order by c.relname collate "C"), '[]')
-     from pg_index i join pg_class c on c.oid = i.indexrelid where i.indrelid = m.oid)`
+     'name', i.relname, 'unique', i.indisunique,
+     'rest', substr(pg_get_indexdef(i.oid), length(format('CREATE %sINDEX %I ON %I.%I ',
+              case when i.indisunique then 'UNIQUE ' else '' end, i.relname, m.nspname, m.relname)) + 1),
+     'hasExpressions', i.computes,
+     'tablespace', (select spcname from pg_tablespace where oid = i.reltablespace),
+     'compressed', x.compressed, 'clustered', i.indisclustered, 'comment', ${commentOn('pg_class', 'i.oid')}, 'statistics', x.targets,
+     'extensions', (select coalesce(jsonb_agg(x.extname order by x.extname), '[]') from extensions x where x.oid = i.oid and x.deptype = 'x'))
+       order by i.relname collate "C"), '[]')
+     from own_indexes i, lateral (
+       select jsonb_agg(v.attname order by x.attnum) filter (where x.attcompression <> '' and v.atttypid <> x.atttypid) as compressed,
+              coalesce(jsonb_agg(jsonb_build_object('column', x.attnum, 'target', x.attstattarget) order by x.attnum) filter (where x.attstattarget >= 0), '[]') as targets
+         from pg_attribute x left join own_columns v on v.attnum = i.indkey[x.attnum - 1] where x.attrelid = i.oid) x)`
 
-/** The extended statistics on `m`. */
+/** The extended statistics on `m`. The server writes CREATE STATISTICS schema.name middle FROM schema.view */
 const statistics = `(select coalesce(jsonb_agg(jsonb_build_object(
-     'schema', n.nspname, 'name', s.stxname, 'owner', s.stxowner::regrole::text,
-     -- CREATE STATISTICS schema.name middle FROM schema.view
+     'schema', s.nspname, 'name', s.stxname, 'owner', s.stxowner::regrole::text,
      'middle', substr(left(pg_get_statisticsobjdef(s.oid), -length(format(' FROM %I.%I', m.nspname, m.relname))),
-                      length(format('CREATE STATISTICS %I.%I ', n.nspname, s.stxname)) + 1),
-     'hasExpressions', s.stxexprs is not null,
+                      length(format('CREATE STATISTICS %I.%I ', s.nspname, s.stxname)) + 1),
+     'hasExpressions', s.computes,
      'target', case when s.stxstattarget >= 0 then s.stxstattarget end,
-     'comment', obj_description(s.oid, 'pg_statistic_ext')) order by n.nspname collate "C", s.stxname collate "C"), '[]')
-     from pg_statistic_ext s join pg_namespace n on n.oid = s.stxnamespace where s.stxrelid = m.oid)`
+     'comment', ${commentOn('pg_statistic_ext', 's.oid')}) order by s.nspname collate "C", s.stxname collate "C"), '[]')
+     from own_statistics s)`
 
 /** What depends on `m`, with what makes it again. */
 const dependents = `(select coalesce(jsonb_agg(jsonb_build_object(
      'description', x.description, 'reader', x.reader::int8, 'ruleOf', x.rule_of::int8,
-     'view', case when v.oid is not null then jsonb_build_object(
-        'oid', v.oid::int8, 'schema', vn.nspname, 'name', v.relname, 'owner', v.relowner::regrole::text,
-        'options', coalesce(to_jsonb(v.reloptions), '[]'), 'definition', rtrim(pg_get_viewdef(v.oid), ';'), 'path', ${pathOf('v')}) end)
-       order by x.description collate "C", x.reader, v.oid), '[]')
-     from dependents x left join pg_class v on v.oid = x.view_oid left join pg_namespace vn on vn.oid = v.relnamespace)`
+     'view', case when x.view_oid is not null then jsonb_build_object(
+        'oid', x.view_oid::int8, 'schema', (select nspname from pg_namespace where oid = x.relnamespace), 'name', x.relname, 'owner', x.relowner::regrole::text,
+        'options', coalesce(to_jsonb(x.reloptions), '[]'), 'definition', rtrim(pg_get_viewdef(x.view_oid), ';'),
+        'path', ${pathWith('(select schemas from paths where view = x.view_oid)')}) end)
+       order by x.description collate "C", x.reader, x.view_oid), '[]')
+     from dependents x)`
 
 /**
  * A query for one jsonb value: the LiveView of a materialized or plain view. `relation` is the view's OID, or an expression
@@ -115,26 +145,29 @@ const dependents = `(select coalesce(jsonb_agg(jsonb_build_object(
  * the exclusive lock (hashed), to prove that nothing has changed in between. Execute it with `safePath`: then the server
  * writes every name outside the catalog with its schema.
  */
-export const liveViewQuery = (relation: string): string => `
+export const liveViewQuery = (relation: string): string => text.replaceAll('$relation', () => relation)
+
+const text = onOneLine(`
 with m as (
-  select c.*, n.nspname from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-   where c.oid = ${relation} and c.relkind in ('m', 'v')),
-own_types as (select m.reltype as oid from m union all select t.typarray from m join pg_type t on t.oid = m.reltype),
--- Two joins, each by the index of pg_depend: one join with OR would read all of pg_depend, for every view, under its lock.
-${related}
+  select c.oid, n.nspname, c.relname, c.relnamespace, c.relkind, c.reltype, c.relowner, c.relam, c.reltablespace, c.reloptions, c.reltoastrelid,
+         c.relreplident, c.relpersistence, c.relacl
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = $relation and c.relkind in ('m', 'v')),
+${ownParts},
+${dependentsOfView},
+${paths}
 select jsonb_build_object(
   'view', ${viewItself},
   'columns', ${columns},
   'indexes', ${indexes},
   'statistics', ${statistics},
   'triggers', (select coalesce(jsonb_agg(jsonb_build_object(
-     'name', tgname, 'definition', pg_get_triggerdef(oid), 'enabled', tgenabled, 'comment', obj_description(oid, 'pg_trigger'))
-       order by tgname collate "C"), '[]')
-     from pg_trigger where tgrelid = m.oid and not tgisinternal),
+     'name', t.tgname, 'definition', pg_get_triggerdef(t.oid), 'enabled', t.tgenabled, 'comment', ${commentOn('pg_trigger', 't.oid')})
+       order by t.tgname collate "C"), '[]')
+     from own_triggers t where not t.tgisinternal),
   'rules', (select coalesce(jsonb_agg(jsonb_build_object(
-     'name', rulename, 'definition', rtrim(pg_get_ruledef(oid), ';'), 'enabled', ev_enabled,
-     'comment', obj_description(oid, 'pg_rewrite')) order by rulename collate "C"), '[]')
-     from pg_rewrite where ev_class = m.oid and rulename <> '_RETURN'),
+     'name', w.rulename, 'definition', rtrim(pg_get_ruledef(w.oid), ';'), 'enabled', w.ev_enabled,
+     'comment', ${commentOn('pg_rewrite', 'w.oid')}) order by w.rulename collate "C"), '[]')
+     from own_rules w where w.rulename <> '_RETURN'),
   'grants', (select coalesce(jsonb_agg(jsonb_build_object(
      'column', col, 'grantor', grantor::regrole::text,
      'grantee', case grantee when 0 then 'public' else grantee::regrole::text end,
@@ -149,7 +182,7 @@ select jsonb_build_object(
     where d.defaclobjtype = 'r' and d.defaclnamespace in (0, m.relnamespace)
       and d.defaclrole = m.relowner),
   'dependents', ${dependents})
-  from m`
+  from m`)
 
 /** The hash of a live view without its privileges, as an expression: they are copied at the exchange. */
 export const hashWithoutGrants = (live: string): string =>

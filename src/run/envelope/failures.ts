@@ -2,17 +2,11 @@ import { hintsInPlace } from '../../catalog/plan/obstacles.ts'
 import { mayRetry, problemCodes } from '../../problem.ts'
 import { unfoundQuery, unfoundStates } from '../../rebuild/db/unfound.ts'
 import { problemOfSqlstate, standardText } from '../../server/sqlstate.ts'
+import { onOneLine } from '../../sql/one-line.ts'
 import { type Plan, purposesOf } from '../../sql/plan.ts'
 
 /** The session's setting with what the envelope has to know of failures. */
 export const failuresSetting = 'viewkeeper.failures'
-
-/** A query on one line, without its comments and spaces that say nothing: no literal of it spans lines. */
-const short = (query: string): string =>
-  query
-    .replaceAll(/\s*--.*/g, '')
-    .replaceAll(/\n\s*/g, ' ')
-    .replaceAll(/('(?:[^']|'')*')(?: (?=[a-z]))?|\s*([=,()<>|]+)\s*/g, (_, text, sign) => text ?? sign)
 
 const ofEveryRun = {
   /** The class of a failure by its SQLSTATE, or by the first two characters of that. */
@@ -24,7 +18,7 @@ const ofEveryRun = {
   unfoundStates,
   /** A limit of the server's configuration; a login without a password at a foreign server. */
   whole: ['53400', '2F003'],
-  unfound: short(unfoundQuery),
+  unfound: onOneLine(unfoundQuery),
 }
 
 /** What the envelope has to know of the failures of this plan, as JSON. `hints`: a query for what was done with a view. */
@@ -33,7 +27,7 @@ export const failuresOf = (plan: Plan): string => {
   const key = purposes.join()
   const known = written.get(key)
   if (known !== undefined) return known
-  const hints = purposes.length > 0 ? short(hintsInPlace(purposes)) : null
+  const hints = purposes.length > 0 ? onOneLine(hintsInPlace(purposes)) : null
   const text = JSON.stringify({ ...ofEveryRun, hints })
   written.set(key, text)
   return text
