@@ -13,9 +13,7 @@ type NoSnapshot = 'locked' | 'gone'
 /** Reads a snapshot of a view. One statement reads the live view and its hash, so both are of one moment. */
 export async function readSnapshot(sql: Sql, oid: number): Promise<ViewSnapshot | NoSnapshot> {
   const read = (sql: Sql) =>
-    sql.unsafe<ViewSnapshot[]>(
-      `select f as live, ${hashesOf('f')} from (${liveViewQuery(String(oid))}) as x(f)`,
-    )
+    sql.unsafe<ViewSnapshot[]>(liveViewQuery(String(oid), `live, ${hashesOf('live')}`))
   try {
     const rows = await unlessLocked(sql, read)
     if (rows === null) return 'locked'
@@ -32,9 +30,7 @@ export async function readSnapshot(sql: Sql, oid: number): Promise<ViewSnapshot 
 export const readLivePlainView = (sql: Sql, view: string): Promise<LiveView | undefined> =>
   lookAgain(async () => {
     const named = `to_regclass(${literal(view)})`
-    const [row] = await sql.unsafe<{ live: LiveView }[]>(
-      `select f as live from (${liveViewQuery(`${named}::oid`)}) as x(f)`,
-    )
+    const [row] = await sql.unsafe<{ live: LiveView }[]>(liveViewQuery(`${named}::oid`))
     if (row !== undefined) return readableView(row.live)
     // to_regclass knows a relation that was made after the statement began, and the statement does not find it.
     const [now] = await sql.unsafe<[{ exists: boolean }]>(`select ${named} is not null as exists`)

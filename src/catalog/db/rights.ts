@@ -1,6 +1,6 @@
 import type { Sql } from '../../server/connect.ts'
 import { abilitiesQuery, type ViewRights } from '../plan/obstacles.ts'
-import { asked, impossible, type Obstacle, obstaclesOf, type Requirement } from '../plan/rights.ts'
+import { impossible, type Obstacle, obstaclesQuery, type Requirement } from '../plan/rights.ts'
 import { batchPlaces } from '../plan/shadow-names.ts'
 import { uniqueIndexes } from './catalog.ts'
 
@@ -51,9 +51,7 @@ export async function readViewRights(
 /** What requirements find, with the fixes, for the login. */
 export async function readObstacles(sql: Sql, requirements: Requirement[]): Promise<Obstacle[]> {
   if (requirements.length === 0) return []
-  const [row] = await sql.unsafe<{ obstacles: Obstacle[] }[]>(
-    `with ${asked()} select ${obstaclesOf(requirements)} as obstacles`,
-  )
+  const [row] = await sql.unsafe<{ obstacles: Obstacle[] }[]>(obstaclesQuery(requirements))
   return row?.obstacles ?? []
 }
 

@@ -26,7 +26,7 @@ extensions as (
   select p.oid, d.deptype, (select extname from pg_extension where oid = d.refobjid) as extname
     from parts p join pg_depend d on d.classid = p.class and d.objid = p.oid and d.refclassid = 'pg_extension'::regclass
    where p.class = 'pg_class'::regclass),
-grants as (
+grants as materialized (
   select x.col, e.* from (select null::text as col, coalesce(relacl, acldefault('r', relowner)) as acl from m
                           union all select attname, attacl from own_columns) x, aclexplode(x.acl) e)`
 
@@ -140,12 +140,13 @@ const dependents = `(select coalesce(jsonb_agg(jsonb_build_object(
      from dependents x)`
 
 /**
- * A query for one jsonb value: the LiveView of a materialized or plain view. `relation` is the view's OID, or an expression
- * for it. There is no row if the view is gone. The query is a text, because it is executed twice: to plan, and again under
- * the exclusive lock (hashed), to prove that nothing has changed in between. Execute it with `safePath`: then the server
+ * A query for one jsonb value, the LiveView of a materialized or plain view, or for these `columns`. `relation` is the view's OID, or
+ * an expression for it. There is no row if the view is gone. The query is a text, because it is executed twice: to plan, and again
+ * under the exclusive lock (hashed), to prove that nothing has changed in between. Execute it with `safePath`: then the server
  * writes every name outside the catalog with its schema.
  */
-export const liveViewQuery = (relation: string): string => text.replaceAll('$relation', () => relation)
+export const liveViewQuery = (relation: string, columns = 'live'): string =>
+  `${text.replaceAll('$relation', () => relation)}select ${columns} from doc`
 
 const text = onOneLine(`
 with m as (
@@ -154,8 +155,8 @@ with m as (
     from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = $relation and c.relkind in ('m', 'v')),
 ${ownParts},
 ${dependentsOfView},
-${paths}
-select jsonb_build_object(
+${paths},
+doc(live) as materialized (select jsonb_build_object(
   'view', ${viewItself},
   'columns', ${columns},
   'indexes', ${indexes},
@@ -182,7 +183,7 @@ select jsonb_build_object(
     where d.defaclobjtype = 'r' and d.defaclnamespace in (0, m.relnamespace)
       and d.defaclrole = m.relowner),
   'dependents', ${dependents})
-  from m`)
+  from m)`)
 
 /** The hash of a live view without its privileges, as an expression: they are copied at the exchange. */
 export const hashWithoutGrants = (live: string): string =>
@@ -196,7 +197,7 @@ export const hashesOf = (live: string): string =>
 export const liveViewHashQuery = (
   relation: string,
   hash: (live: string) => string = (live) => `md5(${live}::text)`,
-): string => `select ${hash('f')} from (${liveViewQuery(relation)}) as x(f)`
+): string => liveViewQuery(relation, hash('live'))
 
 /**
  * A query for one text: the parts in which a view and its shadow differ, each with the names of what the shadow has in another

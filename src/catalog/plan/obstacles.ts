@@ -10,7 +10,7 @@ import {
   missing,
   namedBy,
   type Obstacle,
-  obstaclesOf,
+  obstaclesByList,
   onDatabase,
   onSequence,
   privilege,
@@ -54,11 +54,10 @@ export const abilitiesQuery = (
     swap: [...looking, ...swap, ...reading],
     migrate: [...looking, owned(), ...swap, ...reading],
   }
+  const { ctes, columns } = obstaclesByList(obstacles)
   return `
-with recursive ${asked(role)}, ${theView(`c.oid = ${oid}`)}, ${whatTheViewReads}
-select ${Object.entries(obstacles)
-    .map(([ability, requirements]) => `${obstaclesOf(requirements, 'first')} as ${ability}`)
-    .join(', ')}`
+with recursive ${asked(role)}, ${theView(`c.oid = ${oid}`)}, ${whatTheViewReads}, ${ctes}
+select ${columns}`
 }
 
 /** Hints on doing this with a view. */
@@ -77,7 +76,7 @@ export const noteObstacles = (view: QualifiedName): Statement => ({
 })
 
 /** For `with`: a view. */
-const theView = (found: string): string => `v as (
+const theView = (found: string): string => `v as materialized (
   select c.oid, c.relowner, c.oid::regclass as name, c.relkind, n.oid as schema, n.nspname, n.nspowner,
          format('its owner, %s,', c.relowner::regrole) as its_owner,
          ${isMember('asked.role', 'c.relowner')} as inherits,
@@ -85,16 +84,14 @@ const theView = (found: string): string => `v as (
     from asked, pg_class c join pg_namespace n on n.oid = c.relnamespace where ${found})`
 
 /** What the view's query reads, column by column, and as which role: also through plain views. */
-const whatTheViewReads = `reads (role, oid, column_at) as (
-  select v.relowner, d.refobjid, d.refobjsubid
-    from v join ${namedBy('v')} and d.refclassid = 'pg_class'::regclass
+const whatTheViewReads = `named as materialized (select d.refclassid, d.refobjid, d.refobjsubid from v join ${namedBy('v')}),
+reads (role, oid, column_at) as (
+  select v.relowner, d.refobjid, d.refobjsubid from v, named d where d.refclassid = 'pg_class'::regclass
   union
   select ${readerOf('c', 'r.role')}, d.refobjid, d.refobjsubid
     from reads r join pg_class c on c.oid = r.oid and c.relkind = 'v' join ${namedBy('c')} and d.refclassid = 'pg_class'::regclass),
-calls as (
-  select v.relowner as role, p.oid, p.proowner
-    from v join ${namedBy('v')} and d.refclassid = 'pg_proc'::regclass
-    join pg_proc p on p.oid = d.refobjid)`
+calls as materialized (
+  select v.relowner as role, p.oid, p.proowner from v, named d join pg_proc p on p.oid = d.refobjid where d.refclassid = 'pg_proc'::regclass)`
 
 /** To act as the owner. */
 const owned = (how: Membership = 'inherits'): Requirement => ({
@@ -218,11 +215,12 @@ const viewHints = (schema: string, name: string, to: string, purposes: Purpose[]
                         from v join pg_class c on c.oid = v.oid where not c.relispopulated and ${isTo(['fillConcurrently'])})`,
   }
   return is(fills)
-    ? hintsQuery(`coalesce(${missing(asFarAs)}, (${unseen} where ${isTo(fills)}))`, {
+    ? hintsQuery(asFarAs, {
         ctes: `${asked()}, ${theView(found)}, ${whatTheViewReads}`,
+        lacking: `coalesce(${missing}, (${unseen} where ${isTo(fills)}))`,
         ...ofFilling,
       })
-    : hintsQuery(missing(asFarAs), { ctes: `${asked()}, ${theView(found)}` })
+    : hintsQuery(asFarAs, { ctes: `${asked()}, ${theView(found)}` })
 }
 
 /** The query that stands for hints, as text. */

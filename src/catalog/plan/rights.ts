@@ -59,17 +59,21 @@ export const viewsSuffix = '_views'
  * nobody may become a member (`heir`). If the role is a member of role `viewkeeper`, which owns the schema, that role gets
  * it, so that the next login has it too. Without a name, the current role asks for the login.
  */
-export const asked = (name?: string): string => `asked as (
-  select acting.oid as role, coalesce(keeper.oid, login.oid) as oid, coalesce(views.oid, keeper.oid, login.oid) as heir
-    from pg_roles acting
-    join pg_roles login on login.rolname = ${name === undefined ? 'session_user' : literal(name)}
-    left join lateral (
-      select k.oid, k.rolname from pg_roles k left join pg_namespace n on n.nspname = 'viewkeeper' and n.nspowner = k.oid
-       where (n.oid is not null or k.rolname = 'viewkeeper') and not k.rolsuper and not login.rolsuper
-         and pg_has_role(login.oid, k.oid, 'MEMBER')
-       order by n.oid is null limit 1) keeper on true
-    left join pg_roles views on views.rolname = keeper.rolname || '${viewsSuffix}'
-   where acting.rolname = ${name === undefined ? 'current_user' : literal(name)})`
+export const asked = (name?: string): string => `asking as materialized (
+  select ${oidOf(name === undefined ? 'current_user' : literal(name))} as acting, ${oidOf(name === undefined ? 'session_user' : literal(name))} as login,
+         array[(select nspowner from pg_namespace where nspname = 'viewkeeper'), to_regrole('viewkeeper')::oid] as keepers),
+known as materialized (select oid, rolname, rolsuper from pg_roles where oid = any ((select keepers || login from asking)::oid[])),
+keeper as materialized (
+  select k.oid, k.rolname from asking a, known k
+   where k.oid = any (a.keepers) and not k.rolsuper and pg_has_role(a.login, k.oid, 'MEMBER') and not (select rolsuper from known where oid = a.login)
+   order by array_position(a.keepers, k.oid) limit 1),
+asked as materialized (
+  select a.acting as role, coalesce(k.oid, a.login) as oid,
+         coalesce((select oid from pg_roles where rolname = k.rolname || '${viewsSuffix}'), k.oid, a.login) as heir
+    from asking a left join keeper k on true where a.acting is not null)`
+
+/** The OID of the role with this name, an expression; null if there is none. */
+export const oidOf = (name: string): string => `to_regrole(quote_ident(${name}))::oid`
 
 /** A privilege. The default of `because` says who lacks it. */
 export const privilege = (
@@ -106,29 +110,27 @@ const withOptions = `case when ${isAtLeast(16)} then ' with inherit true, set tr
 const inheritsNothing = `not ${isAtLeast(16)} and pg_has_role(l.role, l.membership, 'MEMBER')
   and exists (select from pg_roles r where r.oid = l.role and not r.rolinherit)`
 
-/** The fix of a row `l` of requirements, and what `because` adds to say why nobody becomes a member. */
-const fix = `
-  select null as more, jsonb_build_object('sql', format('grant %s on %s to %s;', l.privilege, l.object, l.grantee::regrole),
-           'grants', true, 'by', ${unlessSuperuser('l.owner')}) as fix
-   where l.privilege is not null
-  union all
-  select null, jsonb_build_object('sql', format('alter role %s inherit;', l.role::regrole), 'grants', true,
-           'by', array['a role with createrole'])
-   where l.membership is not null and ${inheritsNothing}
-  union all
-  select case when o.rolsuper then ', who is a superuser, and nobody should become a member of a superuser'
-           when o.is_above then format(', who is a member of %1$s, so %1$s cannot become a member of %2$s', l.grantee::regrole, o.role) end,
-         case when not o.rolsuper and not o.is_above
-           then jsonb_build_object('sql', format('grant %s to %s%s;', o.role, l.grantee::regrole, ${withOptions}),
-                  'grants', true, 'membership', o.role, 'by', ${adminsOf('l.membership')})
-           when l.owned is not null
-           then jsonb_build_object('sql', format('alter %s owner to %s;', l.owned, l.heir::regrole), 'grants', false,
-                  'by', ${unlessSuperuser('l.membership')}) end
-    from (select k.rolsuper, k.oid::regrole::text as role, pg_has_role(k.oid, l.grantee, 'MEMBER') as is_above
-            from pg_roles k where k.oid = l.membership) o
-   where not (${inheritsNothing})
-  union all
-  select null, null where l.privilege is null and l.membership is null`
+/** What the fix of a row `l` of requirements goes by: `by`, who may make it, unless it makes somebody a member. */
+const circumstances = `
+  select coalesce((select k.rolsuper from pg_roles k where k.oid = l.membership), false) as is_super,
+         pg_has_role(l.membership, l.grantee, 'MEMBER') as is_above, l.membership::regrole::text as member_of, ${inheritsNothing} as inherits_nothing,
+         ${unlessSuperuser('coalesce(l.owner, l.membership)')} as by offset 0`
+
+/** What `because` adds to say why nobody becomes a member. */
+const more = `case when l.membership is null or f.inherits_nothing then ''
+  when f.is_super then ', who is a superuser, and nobody should become a member of a superuser'
+  when f.is_above then format(', who is a member of %1$s, so %1$s cannot become a member of %2$s', l.grantee::regrole, f.member_of) else '' end`
+
+const fix = `case when l.privilege is not null
+    then jsonb_build_object('sql', format('grant %s on %s to %s;', l.privilege, l.object, l.grantee::regrole), 'grants', true, 'by', f.by)
+  when l.membership is null then null
+  when f.inherits_nothing
+    then jsonb_build_object('sql', format('alter role %s inherit;', l.role::regrole), 'grants', true, 'by', array['a role with createrole'])
+  when not f.is_super and not f.is_above
+    then jsonb_build_object('sql', format('grant %s to %s%s;', f.member_of, l.grantee::regrole, ${withOptions}),
+           'grants', true, 'membership', f.member_of, 'by', ${adminsOf('l.membership')})
+  when l.owned is not null
+    then jsonb_build_object('sql', format('alter %s owner to %s;', l.owned, l.heir::regrole), 'grants', false, 'by', f.by) end`
 
 const row = (
   { from, because, given, membership, owned, privilege, on, to, owner, instead }: Requirement,
@@ -139,33 +141,40 @@ const row = (
     ${owner ?? 'null'}::oid as owner, ${instead ?? 'null'} as instead, coalesce(${to ?? 'null'}, asked.role)::oid as role, asked.heir
      from asked${from === undefined ? '' : `, ${from}`} where not (${given})`
 
-/**
- * An expression: the obstacles that these requirements find, as JSON, in their order, or only the first of those that one fix
- * removes. Needs `asked`.
- */
-export const obstaclesOf = (requirements: Requirement[], which: 'all' | 'first' = 'all'): string => `(
+/** For `with`, after `asked`: `found` are the obstacles that these requirements find, with the fixes. */
+const found = (requirements: Requirement[]): string => `lacks as materialized (
+  ${requirements.map(row).join('\n  union all ')}),
+found as materialized (
+  select l.at, l.because || ${more} as because, ${fix} || jsonb_strip_nulls(jsonb_build_object('instead', l.instead)) as fix
+    from lacks l, lateral (${circumstances}) f)`
+
+/** The obstacles among these rows as JSON, in their order, or only the first of those that one fix removes. */
+const asJson = (rows: string, which: keyof typeof keys): string => `(
   select coalesce(jsonb_agg(jsonb_build_object('because', o.because, 'fix', o.fix) order by o.at, o.because), '[]')
-    from (select distinct on (${keys[which]}) l.at, l.because || coalesce(c.more, '') as because,
-                 c.fix || jsonb_strip_nulls(jsonb_build_object('instead', l.instead)) as fix
-            from (${requirements.map(row).join('\n  union all ')}) l, lateral (${fix}) c
-           order by ${keys[which]}, l.at, l.because) o)`
+    from (select distinct on (${keys[which]}) l.at, l.because, l.fix from (${rows}) l order by ${keys[which]}, l.at, l.because) o)`
 
-const keys = { all: `l.because, c.fix ->> 'sql'`, first: `coalesce(c.fix ->> 'sql', l.because)` }
+/** A query for the obstacles that these requirements find for the login, as JSON. */
+export const obstaclesQuery = (requirements: Requirement[]): string =>
+  `with ${asked()}, ${found(requirements)} select ${asJson('select * from found', 'all')} as obstacles`
 
-/** An expression: the same as one text, or null: what `sayObstacles` says. */
-export const missing = (requirements: Requirement[]): string => `(
-  with o as (
-    select o.at, o.value ->> 'because' as because, o.value -> 'fix' as fix from jsonb_array_elements(${obstaclesOf(requirements)}) with ordinality o(value, at)),
-  fixes as (
-    select min(o.at) as at, o.fix ->> 'sql' as sql, o.fix ->> 'instead' as instead,
-           (select string_agg(b, ' or ') from jsonb_array_elements_text((o.fix -> 'by') || '["a superuser"]') b) as givers
-      from o where o.fix ->> 'sql' is not null group by 2, 3, 4)
-  select 'Missing: ' || string_agg(o.because, '; ' order by o.at) || '.' || coalesce(
-      (select string_agg(g.text, '' order by g.at)
-         from (select min(c.at) as at, concat(chr(10), chr(10), c.givers, ' has to run:', string_agg(concat(chr(10), '  ', c.sql), '' order by c.at),
-                        string_agg(distinct chr(10) || c.instead, '')) as text
-                 from fixes c group by c.givers) g), '')
-    from o having count(*) > 0)`
+/**
+ * The columns of a query: of each of these lists the obstacles as JSON, of several that one fix removes only the first; and what the
+ * query needs for that. A requirement that stands in several lists is looked at once.
+ */
+export const obstaclesByList = (lists: Record<string, Requirement[]>): { ctes: string; columns: string } => {
+  const all = new Map(
+    Object.values(lists).flatMap((list) => list.map((each) => [JSON.stringify(each), each] as const)),
+  )
+  const places = [...all.keys()]
+  const columns = Object.entries(lists).map(([name, list]) => {
+    const order = `array[${list.map((each) => places.indexOf(JSON.stringify(each))).join(', ')}]::integer[]`
+    const rows = `select array_position(${order}, x.at) as at, x.because, x.fix from found x where x.at = any (${order})`
+    return `${asJson(rows, 'first')} as ${name}`
+  })
+  return { ctes: found([...all.values()]), columns: columns.join(', ') }
+}
+
+const keys = { all: `l.because, l.fix ->> 'sql'`, first: `coalesce(l.fix ->> 'sql', l.because)` }
 
 /** What stands in the way, in words, with `then` after it; then who has to run which SQL, on lines of their own. */
 export const sayObstacles = (obstacles: Obstacle[], then?: string): string =>
@@ -197,19 +206,38 @@ export const onDatabase = (what: 'create' | 'temporary', needless: string, to = 
     on: `format('database %I', d.datname)`,
     to,
     owner: 'd.datdba',
-    given: `${needless} or d.datname <> current_database() or has_database_privilege(${to === 'asked.oid' ? 'session_user::regrole::oid' : to}, d.oid, '${what}')`,
+    given: `${needless} or d.datname <> current_database() or has_database_privilege(${to === 'asked.oid' ? oidOf('session_user') : to}, d.oid, '${what}')`,
   })
 
-/** A query for hints, by the SQLSTATE of the failure that they explain. */
+/** An expression for one text, or null: what `sayObstacles` says of the obstacles of a query for hints. */
+export const missing = `(select 'Missing: ' || string_agg(because, '; ' order by at) || '.' || coalesce((select string_agg(text, '' order by at) from givers), '')
+    from obstacles having count(*) > 0)`
+
+/**
+ * A query for hints, by the SQLSTATE of the failure that they explain: `lacking` explains that of a missing right, and `others` other
+ * failures.
+ */
 export const hintsQuery = (
-  requirements: Requirement[] | string,
-  { ctes = asked(), ...others }: { ctes?: string; [sqlstate: string]: string | undefined } = {},
+  requirements: Requirement[],
+  {
+    ctes = asked(),
+    lacking = missing,
+    ...others
+  }: { ctes?: string; lacking?: string; [sqlstate: string]: string | undefined } = {},
 ): string => `
-with recursive ${ctes}
-select jsonb_strip_nulls(jsonb_build_object(${Object.entries({
-  '42501': typeof requirements === 'string' ? requirements : missing(requirements),
-  ...others,
-})
+with recursive ${ctes}, ${found(requirements)},
+obstacles as materialized (
+  select row_number() over (order by o.at, o.because) as at, o.because, o.fix
+    from (select distinct on (${keys.all}) * from found l order by ${keys.all}, l.at) o),
+fixes as materialized (
+  select min(o.at) as at, o.fix ->> 'sql' as sql, o.fix ->> 'instead' as instead,
+         (select string_agg(b, ' or ') from jsonb_array_elements_text((o.fix -> 'by') || '["a superuser"]') b) as givers
+    from obstacles o where o.fix ->> 'sql' is not null group by 2, 3, 4),
+givers as materialized (
+  select min(f.at) as at, concat(chr(10), chr(10), f.givers, ' has to run:', string_agg(concat(chr(10), '  ', f.sql), '' order by f.at),
+                                 string_agg(distinct chr(10) || f.instead, '')) as text
+    from fixes f group by f.givers)
+select jsonb_strip_nulls(jsonb_build_object(${Object.entries({ '42501': lacking, ...others })
   .map(([sqlstate, hint]) => `'${sqlstate}', ${hint}`)
   .join(', ')})) as hints`
 
@@ -219,8 +247,9 @@ select jsonb_strip_nulls(jsonb_build_object(${Object.entries({
  */
 export function creatingQuery(schema: string, role: string | null = null): string {
   const to = role === null ? undefined : roleOf(role)
-  const inIt = missing([inSchema('usage', schema, to), inSchema('create', schema, to)])
-  return hintsQuery(`coalesce(${inIt}, ${lackedBy(role)})`)
+  return hintsQuery([inSchema('usage', schema, to), inSchema('create', schema, to)], {
+    lacking: `coalesce(${missing}, ${lackedBy(role)})`,
+  })
 }
 
 /** A query for what keeps the login from using PL/pgSQL. */

@@ -135,7 +135,7 @@ async function tryReader(sql: Sql, rebuild: Rebuild, member: Member): Promise<st
     return `does not fit any more${carries === undefined ? '' : `, with its ${carries}`}: ${inPublic(error.message, rebuild)} (${sqlstateOf(error.cause) ?? 'no SQLSTATE'})`
   }
   const [row] = await sql.unsafe<{ live: LiveView }[]>(
-    `select f as live from (${liveViewQuery(`${literal(quoteName(shadowName(rebuild, member)))}::regclass`)}) as x(f)`,
+    liveViewQuery(`${literal(quoteName(shadowName(rebuild, member)))}::regclass`),
   )
   const wanted = withColumnsOf(member.live, (row as { live: LiveView }).live)
   if (wanted !== null) member.wanted = wanted

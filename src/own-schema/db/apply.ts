@@ -112,7 +112,7 @@ async function insistOnOwner(sql: Sql): Promise<void> {
            (select string_agg(quote_ident(evtname), ', ') from pg_catalog.pg_event_trigger where evtevent = 'ddl_command_end') as triggers
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where n.nspname = 'viewkeeper' and c.relkind = 'r' and c.xmin = pg_current_xact_id()::xid
-       and c.relowner <> current_user::regrole limit 1`
+       and c.relowner <> to_regrole(quote_ident(current_user)) limit 1`
   if (given === undefined) return
   throw new Problem(
     'EventTriggerFailed',

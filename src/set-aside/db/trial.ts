@@ -85,7 +85,7 @@ export const describeShadow = (
     )
     const oid = `${literal(shadow)}::regclass::oid`
     const [row] = await part.unsafe<{ live: LiveView; meaning: string }[]>(
-      `select f as live, (${meaningQuery(oid, nameOf)}) as meaning from (${liveViewQuery(oid)}) as doc(f)`,
+      liveViewQuery(oid, `live, (${meaningQuery(oid, nameOf)}) as meaning`),
     )
     const { live: found, meaning } = row as { live: LiveView; meaning: string }
     const live = readableView({ ...found, view: { ...found.view, meaning } })
