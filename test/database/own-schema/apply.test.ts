@@ -137,3 +137,24 @@ describe('migrating', () => {
     expect(windows.at(-1)?.checksum).toBe(unix.at(-1)?.checksum)
   })
 })
+
+describe('migrating by a login whose name SQL has to quote', () => {
+  const { sql, url, as } = useDatabase({ migrated: false })
+  const name = `The Keeper's ${url.slice(-8)}`
+
+  test('makes the schema, in which the login refreshes its views', async () => {
+    const login = `"${name}"`
+    await sql.unsafe(`
+      create role ${login} login password 'secret';
+      grant create on database ${new URL(url).pathname.slice(1)} to ${login};
+      create schema shop authorization ${login};
+      set role ${login};
+      create materialized view shop.sales as select 1 as id;
+      create materialized view shop.top as select id from shop.sales;
+      reset role`)
+    const { database } = as(name)
+    expect((await migrate(database, schemaFolder)).applied).toHaveLength(ours.length)
+    const run = await refresh({ view: 'shop.sales', strategy: 'swap' }, callOn(database))
+    expect(run).toMatchObject({ status: 'updated' })
+  })
+})
