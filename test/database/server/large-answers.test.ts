@@ -58,19 +58,23 @@ describe('an answer is never larger than Lambda allows', () => {
     }
   })
 
+  // Twice in an answer, and as JSON in JSON: no more than it takes to be too large, so that a slow server answers in time.
   test.each([
-    ['quotes', '"'],
-    ['control characters', '\u0001'],
-    ['characters of three bytes', '\u20ac'],
-  ])('a run with a text of megabytes of %s is cut, and says how long the text is', async (_, character) => {
-    const id = await writeRun('larger', 3 * megabytes, character)
-    const run = await get('GET /runs/{id}', { path: { id: String(id) } })
-    const told = /\.\.\. \(3000000 characters in all\)$/
-    expect(run.error.message).toMatch(told)
-    expect(run.result.response.sql).toEqual(['select 1', expect.stringMatching(told)])
-    expect(run).toMatchObject({ id, status: 'failed', view: 'public.larger' })
-    expect((await get('GET /runs', { query: { limit: '2' } })).runs[0]).toMatchObject({ id })
-  })
+    ['quotes', '"', 1.2 * megabytes],
+    ['control characters', '\u0001', 0.7 * megabytes],
+    ['characters of three bytes', '\u20ac', 1.5 * megabytes],
+  ])(
+    'a run with a text of megabytes of %s is cut, and says how long the text is',
+    async (_, character, characters) => {
+      const id = await writeRun('larger', characters, character)
+      const run = await get('GET /runs/{id}', { path: { id: String(id) } })
+      const told = expect.stringMatching(`\\.\\.\\. \\(${characters} characters in all\\)$`)
+      expect(run.error.message).toEqual(told)
+      expect(run.result.response.sql).toEqual(['select 1', told])
+      expect(run).toMatchObject({ id, status: 'failed', view: 'public.larger' })
+      expect((await get('GET /runs', { query: { limit: '2' } })).runs[0]).toMatchObject({ id })
+    },
+  )
 
   test('a view with a query of megabytes is cut', async () => {
     await sql.unsafe(`create materialized view wordy as select '${'x'.repeat(7 * megabytes)}'::text as words`)
@@ -101,17 +105,18 @@ describe('an answer is never larger than Lambda allows', () => {
       values ('failed', clock_timestamp(), 'http', '{"all": true}', '{}') returning id`
     await sql`
       insert into viewkeeper.batch_views (batch_id, definition_id, position, schema_name, view_name, estimate_ms, remaining_ms)
-      select ${batch!.id}, id, 6000 - row_number() over (order by name), schema_name, name, 1, 1
-        from viewkeeper.definitions where schema_name = 'many'`
+      select ${batch!.id}, id, 2000 - row_number() over (order by name), schema_name, name, 1, 1
+        from viewkeeper.definitions where schema_name = 'many' order by name limit 2000`
     await sql`
       insert into viewkeeper.runs (definition_id, batch_id, schema_name, view_name, operation, trigger, status, finished_at, error)
-      select id, ${batch!.id}, schema_name, name, 'refresh', 'batch', 'failed', clock_timestamp(),
+      select definition_id, batch_id, schema_name, view_name, 'refresh', 'batch', 'failed', clock_timestamp(),
              jsonb_build_object('class', 'ViewSqlFailed', 'message', repeat('"', 2000))
-        from viewkeeper.definitions where schema_name = 'many'`
+        from viewkeeper.batch_views where batch_id = ${batch!.id}`
     await sql`analyze viewkeeper.definitions, viewkeeper.batch_views, viewkeeper.runs`
-    const { items } = await readPages('GET /batches/{id}', 'views', { path: { id: batch!.id } })
+    const { items, pages } = await readPages('GET /batches/{id}', 'views', { path: { id: batch!.id } })
+    expect(pages.length).toBeGreaterThan(1)
     const names = items.map(({ view }) => view as string)
-    expect(names).toHaveLength(6000)
+    expect(names).toHaveLength(2000)
     expect(names).toEqual(names.toSorted().toReversed())
     const odd = httpEvent('GET /batches/{id}', { path: { id: batch!.id }, query: { cursor: 'nobody' } })
     expect(await api(odd, lambdaContext())).toMatchObject({ statusCode: 400 })
