@@ -40,19 +40,18 @@ select n.nspname as schema, c.relname as name
 /** `columns` of the readers, and `more` that they are joined with. */
 const membersQuery = (relations: number[], columns: string, more: string): string => `
 ${closureOf(relations)},
-reads as (
-  select distinct w.ev_class as reader, coalesce(k.oid, d.refobjid) as oid
+reads as materialized (
+  select distinct w.ev_class as reader, d.oid
     from closure x join pg_rewrite w on w.ev_class = x.oid and w.rulename = '_RETURN'
-    join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
-     and d.refclassid in ('pg_class'::regclass, 'pg_type'::regclass)
-    left join pg_type t on d.refclassid = 'pg_type'::regclass and t.oid = d.refobjid
-    left join pg_type e on e.oid = t.typelem
-    left join pg_class k on k.reltype in (t.oid, e.oid) and k.reltype <> 0
-   where coalesce(k.oid, d.refobjid) <> w.ev_class)
+   cross join lateral (
+     select case when n.refclassid = 'pg_class'::regclass then n.refobjid else (
+              select coalesce(nullif(t.typrelid, 0), (select e.typrelid from pg_type e where e.oid = t.typelem)) from pg_type t where t.oid = n.refobjid) end as oid
+       from pg_depend n
+      where n.classid = 'pg_rewrite'::regclass and n.objid = w.oid and n.refclassid in ('pg_class'::regclass, 'pg_type'::regclass) offset 0) d
+   where d.oid <> w.ev_class)
 select member.oid::int8 as oid, ${columns}, member.relispopulated as populated,
        (current_setting('block_size')::int8 * (select coalesce(sum(r.relpages), 0) from pg_class r
-          where r.oid in (member.oid, member.reltoastrelid)
-             or r.oid in (select indexrelid from pg_index where indrelid = member.oid)))::int8 as "sizeBytes",
+          where r.oid = any (array[member.oid, member.reltoastrelid] || array(select indexrelid from pg_index where indrelid = member.oid))))::int8 as "sizeBytes",
        (select coalesce(jsonb_agg(r.oid::int8 order by r.oid), '[]') from reads r join closure y on y.oid = r.oid
          where r.reader = member.oid) as reads
   from pg_class member join closure using (oid) ${more}
