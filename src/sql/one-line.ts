@@ -1,6 +1,6 @@
-/** A query on one line, without its comments and spaces that say nothing: no literal of it spans lines. */
+/** A query of ours on one line, without its comments and the spaces that separate nothing. */
 export const onOneLine = (query: string): string =>
-  query
-    .replaceAll(/\s*--.*/g, '')
-    .replaceAll(/\n\s*/g, ' ')
-    .replaceAll(/('(?:[^']|'')*')(?: (?=[a-z]))?|\s*([=,()<>|]+)\s*/g, (_, text, sign) => text ?? sign)
+  query.replaceAll(
+    /('(?:[^']|'')*'|"(?:[^"]|"")*")(?:\s+(?=[a-z]))?|\s*--.*|\s*([=,()<>|]+)\s*|\s+/g,
+    (_, quoted, sign) => quoted ?? sign ?? ' ',
+  )

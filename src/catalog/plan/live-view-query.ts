@@ -1,21 +1,19 @@
-import { onOneLine } from '../../sql/one-line.ts'
-
 // Planning such a statement costs more than executing it, and grows with each relation that it names. So each catalog is read once,
 // by its index, and kept as a small relation of the statement, of which the parts of the document are made.
 
 /** What belongs to view `m`, and what these parts need and are called. `parts` has the view itself, too. */
 const ownParts = `own_indexes as (
   select c.oid, c.relname, c.reltablespace, i.indisunique, i.indkey, i.indisclustered, i.indexprs is not null or i.indpred is not null as computes
-    from pg_index i join pg_class c on c.oid = i.indexrelid where i.indrelid = $relation),
+    from pg_index i join pg_class c on c.oid = i.indexrelid where i.indrelid = (select oid from m)),
 own_statistics as (
   select s.oid, (select nspname from pg_namespace where oid = s.stxnamespace) as nspname, s.stxname, s.stxowner, s.stxstattarget, s.stxexprs is not null as computes
-    from pg_statistic_ext s where s.stxrelid = $relation),
-own_rules as (select oid, rulename, ev_enabled from pg_rewrite where ev_class = $relation),
-own_triggers as (select oid, tgname, tgenabled, tgisinternal from pg_trigger where tgrelid = $relation),
-own_defaults as (select oid, adnum, pg_get_expr(adbin, adrelid) as written from pg_attrdef where adrelid = $relation),
+    from pg_statistic_ext s where s.stxrelid = (select oid from m)),
+own_rules as (select oid, rulename, ev_enabled from pg_rewrite where ev_class = (select oid from m)),
+own_triggers as (select oid, tgname, tgenabled, tgisinternal from pg_trigger where tgrelid = (select oid from m)),
+own_defaults as (select oid, adnum, pg_get_expr(adbin, adrelid) as written from pg_attrdef where adrelid = (select oid from m)),
 own_columns as (
   select a.attnum, a.attname, a.atttypid, a.atttypmod, a.attstattarget, a.attoptions, a.attstorage, a.attcompression, a.attisdropped, a.attacl
-    from pg_attribute a where a.attrelid = $relation and a.attnum > 0),
+    from pg_attribute a where a.attrelid = (select oid from m) and a.attnum > 0),
 parts (class, oid) as (
   select 'pg_class'::regclass, oid from m union all select 'pg_class'::regclass, oid from own_indexes
   union all select 'pg_statistic_ext'::regclass, oid from own_statistics union all select 'pg_rewrite'::regclass, oid from own_rules
@@ -36,7 +34,7 @@ grants as materialized (
  */
 const dependentsOfView = `needed_by as materialized (
   select d.classid, d.objid, d.objsubid, d.refclassid = 'pg_class'::regclass and d.refobjsubid >= 0 as is_relation
-    from (values ('pg_class'::regclass, $relation), ('pg_type'::regclass, (select reltype from m)),
+    from (values ('pg_class'::regclass, (select oid from m)), ('pg_type'::regclass, (select reltype from m)),
                  ('pg_type'::regclass, (select typarray from pg_type where oid = (select reltype from m)))) k(class, oid)
     join pg_depend d on d.refclassid = k.class and d.refobjid = k.oid
    where d.deptype in ('n', 'a')),
@@ -102,13 +100,15 @@ const columns = `(select coalesce(jsonb_agg(jsonb_build_object(
      'compression', case a.attcompression when 'p' then 'pglz' when 'l' then 'lz4' end,
      'default', (select f.written from own_defaults f where f.adnum = a.attnum),
      'comment', k.description) order by a.attnum), '[]')
-     from own_columns a left join comments k on k.class = 'pg_class'::regclass and k.oid = $relation and k.at = a.attnum where not a.attisdropped)`
+     from own_columns a left join comments k on k.class = 'pg_class'::regclass and k.oid = m.oid and k.at = a.attnum where not a.attisdropped)`
+
+/** A name as the server writes it. What it writes has the names of the moment; the catalog is read as of the statement's beginning. */
+const written = '("([^"]|"")+"|[^" .]+)'
 
 /** The indexes of `m`. The server writes CREATE [UNIQUE] INDEX name ON schema.view USING ... */
 const indexes = `(select coalesce(jsonb_agg(jsonb_build_object(
      'name', i.relname, 'unique', i.indisunique,
-     'rest', substr(pg_get_indexdef(i.oid), length(format('CREATE %sINDEX %I ON %I.%I ',
-              case when i.indisunique then 'UNIQUE ' else '' end, i.relname, m.nspname, m.relname)) + 1),
+     'rest', regexp_replace(pg_get_indexdef(i.oid), '^CREATE (UNIQUE )?INDEX ${written} ON ${written}[.]${written} ', ''),
      'hasExpressions', i.computes,
      'tablespace', (select spcname from pg_tablespace where oid = i.reltablespace),
      'compressed', x.compressed, 'clustered', i.indisclustered, 'comment', ${commentOn('pg_class', 'i.oid')}, 'statistics', x.targets,
@@ -122,8 +122,7 @@ const indexes = `(select coalesce(jsonb_agg(jsonb_build_object(
 /** The extended statistics on `m`. The server writes CREATE STATISTICS schema.name middle FROM schema.view */
 const statistics = `(select coalesce(jsonb_agg(jsonb_build_object(
      'schema', s.nspname, 'name', s.stxname, 'owner', s.stxowner::regrole::text,
-     'middle', substr(left(pg_get_statisticsobjdef(s.oid), -length(format(' FROM %I.%I', m.nspname, m.relname))),
-                      length(format('CREATE STATISTICS %I.%I ', s.nspname, s.stxname)) + 1),
+     'middle', regexp_replace(regexp_replace(pg_get_statisticsobjdef(s.oid), '^CREATE STATISTICS ${written}[.]${written} ', ''), ' FROM ${written}[.]${written}$', ''),
      'hasExpressions', s.computes,
      'target', case when s.stxstattarget >= 0 then s.stxstattarget end,
      'comment', ${commentOn('pg_statistic_ext', 's.oid')}) order by s.nspname collate "C", s.stxname collate "C"), '[]')
@@ -140,20 +139,21 @@ const dependents = `(select coalesce(jsonb_agg(jsonb_build_object(
      from dependents x)`
 
 /**
- * A query for one jsonb value, the LiveView of a materialized or plain view, or for these `columns`. `relation` is the view's OID, or
+ * A query for one jsonb value, the LiveView of a materialized or plain view, or for what is `chosen` of it. `relation` is the view's OID, or
  * an expression for it. There is no row if the view is gone. The query is a text, because it is executed twice: to plan, and again
  * under the exclusive lock (hashed), to prove that nothing has changed in between. Execute it with `safePath`: then the server
  * writes every name outside the catalog with its schema.
  */
-export const liveViewQuery = (relation: string, columns = 'live'): string =>
-  `${text.replaceAll('$relation', () => relation)}select ${columns} from doc`
-
-const text = onOneLine(`
+export const liveViewQuery = (relation: string, chosen = 'live'): string => `
 with m as (
   select c.oid, n.nspname, c.relname, c.relnamespace, c.relkind, c.reltype, c.relowner, c.relam, c.reltablespace, c.reloptions, c.reltoastrelid,
          c.relreplident, c.relpersistence, c.relacl
-    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = $relation and c.relkind in ('m', 'v')),
-${ownParts},
+    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace where c.oid = ${relation} and c.relkind in ('m', 'v')),
+${document}
+select ${chosen} from doc`
+
+/** Without indentation, because it is sent several times for each exchange. */
+const document = `${ownParts},
 ${dependentsOfView},
 ${paths},
 doc(live) as materialized (select jsonb_build_object(
@@ -183,7 +183,7 @@ doc(live) as materialized (select jsonb_build_object(
     where d.defaclobjtype = 'r' and d.defaclnamespace in (0, m.relnamespace)
       and d.defaclrole = m.relowner),
   'dependents', ${dependents})
-  from m)`)
+  from m)`.replaceAll(/\n +/g, '\n')
 
 /** The hash of a live view without its privileges, as an expression: they are copied at the exchange. */
 export const hashWithoutGrants = (live: string): string =>

@@ -1,6 +1,7 @@
 import { sentences } from '../../problem.ts'
 import { lackedBy } from '../../sql/lacked-right.ts'
 import { literal } from '../../sql/names.ts'
+import { onOneLine } from '../../sql/one-line.ts'
 
 // Who lacks which right, why that matters, and the SQL that gives it. The rules are texts of SQL, because a plan carries some
 // of them: the server executes them only if a statement fails, when the session that has planned may be gone.
@@ -155,7 +156,9 @@ const asJson = (rows: string, which: keyof typeof keys): string => `(
 
 /** A query for the obstacles that these requirements find for the login, as JSON. */
 export const obstaclesQuery = (requirements: Requirement[]): string =>
-  `with ${asked()}, ${found(requirements)} select ${asJson('select * from found', 'all')} as obstacles`
+  onOneLine(
+    `with ${asked()}, ${found(requirements)} select ${asJson('select * from found', 'all')} as obstacles`,
+  )
 
 /**
  * The columns of a query: of each of these lists the obstacles as JSON, of several that one fix removes only the first; and what the
@@ -224,7 +227,8 @@ export const hintsQuery = (
     lacking = missing,
     ...others
   }: { ctes?: string; lacking?: string; [sqlstate: string]: string | undefined } = {},
-): string => `
+): string =>
+  onOneLine(`
 with recursive ${ctes}, ${found(requirements)},
 obstacles as materialized (
   select row_number() over (order by o.at, o.because) as at, o.because, o.fix
@@ -238,8 +242,8 @@ givers as materialized (
                                  string_agg(distinct chr(10) || f.instead, '')) as text
     from fixes f group by f.givers)
 select jsonb_strip_nulls(jsonb_build_object(${Object.entries({ '42501': lacking, ...others })
-  .map(([sqlstate, hint]) => `'${sqlstate}', ${hint}`)
-  .join(', ')})) as hints`
+    .map(([sqlstate, hint]) => `'${sqlstate}', ${hint}`)
+    .join(', ')})) as hints`)
 
 /**
  * A query for what keeps a role from creating something in a schema. If the role may, it lacks a right on something else. `role`

@@ -27,7 +27,7 @@ export const failuresOf = (plan: Plan): string => {
   const key = purposes.join()
   const known = written.get(key)
   if (known !== undefined) return known
-  const hints = purposes.length > 0 ? onOneLine(hintsInPlace(purposes)) : null
+  const hints = purposes.length > 0 ? hintsInPlace(purposes) : null
   const text = JSON.stringify({ ...ofEveryRun, hints })
   written.set(key, text)
   return text

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { ensureDefinition } from '../../../src/catalog/db/definitions.ts'
 import { readDependents } from '../../../src/catalog/db/look.ts'
+import type { LiveView } from '../../../src/catalog/plan/live-view.ts'
+import { liveViewQuery } from '../../../src/catalog/plan/live-view-query.ts'
 import { describeViews } from '../../../src/migrate/describe.ts'
 import { resolveName } from '../../../src/run/name.ts'
 import { planRefresh } from '../../../src/run/plan-refresh.ts'
@@ -149,4 +151,21 @@ describe('a view that is dropped', () => {
       await sql`create materialized view dropping.v as select 1 as id`
     }
   })
+})
+
+test('what is renamed after a statement has begun to read the view is read whole', async () => {
+  await sql`create materialized view renamed as select 1 as id, 2 as n`
+  await sql`create unique index renamed_key on renamed (id)`
+  await sql`create statistics renamed_stat (ndistinct) on id, n from renamed`
+  const reader = await sql.reserve()
+  await reader`begin isolation level repeatable read`
+  await reader`set local search_path = pg_catalog, pg_temp`
+  await reader`select from pg_class limit 1`
+  await sql`alter index renamed_key rename to "The longer ""name"" of a key"`
+  await sql`alter statistics renamed_stat rename to "S"`
+  const [row] = await reader.unsafe<{ live: LiveView }[]>(liveViewQuery(`'public.renamed'::regclass::oid`))
+  await reader`commit`
+  reader.release()
+  expect(row?.live.indexes).toMatchObject([{ name: 'renamed_key', rest: 'USING btree (id)' }])
+  expect(row?.live.statistics).toMatchObject([{ name: 'renamed_stat', middle: '(ndistinct) ON id, n' }])
 })

@@ -382,7 +382,7 @@ describe('canceling', () => {
     const unwatched: Database = {
       ...database,
       withConnection: async (work, options) => {
-        if (options?.name === 'viewkeeper watching') await answered.promise
+        if (options?.startUp?.application_name === 'viewkeeper watching') await answered.promise
         return database.withConnection(work, options)
       },
     }
