@@ -1,4 +1,4 @@
-import { abilities, type ViewRights } from '../../src/catalog/plan/obstacles.ts'
+import { abilities, type ViewRights } from '../../src/catalog/plan/abilities.ts'
 import { fixLines, type Obstacle } from '../../src/catalog/plan/rights.ts'
 import { printed } from '../../src/sql/names.ts'
 import { unsaid } from '../../src/sql/replicas.ts'

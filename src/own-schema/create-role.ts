@@ -1,5 +1,5 @@
+import { obstaclesIn, type ViewRights } from '../catalog/plan/abilities.ts'
 import { intruders, refuseIntruders, trustOfAdministrator } from '../catalog/plan/intruders.ts'
-import { obstaclesIn, type ViewRights } from '../catalog/plan/obstacles.ts'
 import { type Fix, fixesOf, type Obstacle } from '../catalog/plan/rights.ts'
 import { Problem } from '../problem.ts'
 import type { Sql } from '../server/connect.ts'

@@ -1,6 +1,6 @@
 import { rm } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { obstaclesIn, type ViewRights } from '../../../src/catalog/plan/obstacles.ts'
+import { obstaclesIn, type ViewRights } from '../../../src/catalog/plan/abilities.ts'
 import { fixesOf, fixLines } from '../../../src/catalog/plan/rights.ts'
 import { sayCronJobs } from '../../../src/migrate/authoring/cron-jobs.ts'
 import { canonicalOf } from '../../../src/migrate/authoring/unfrozen.ts'

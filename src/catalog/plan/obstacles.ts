@@ -9,8 +9,6 @@ import {
   type Membership,
   missing,
   namedBy,
-  type Obstacle,
-  obstaclesByList,
   onDatabase,
   onSequence,
   privilege,
@@ -18,47 +16,6 @@ import {
   readable,
   readerOf,
 } from './rights.ts'
-
-/** The operations that the doctor looks at. `migrate` stands for check, freeze and migrate. */
-export const abilities = ['refresh', 'concurrent', 'swap', 'migrate'] as const
-
-/**
- * What a role may do with one view: the obstacles of each operation; none if the role may do it. `act`: to act as the
- * owner, which a migration needs even if it makes nothing anew.
- */
-export interface ViewRights extends Record<(typeof abilities)[number] | 'act', Obstacle[]> {
-  view: string
-  schema: string
-  name: string
-  owner: string
-}
-
-/** What keeps a role from any of the operations. */
-export const obstaclesIn = (views: ViewRights[]): Obstacle[] =>
-  views.flatMap((view) => abilities.flatMap((ability) => view[ability]))
-
-/**
- * A query for what keeps a role from each of the operations. `concurrent` and `swap` is what these need apart from the rights
- * that every refresh needs.
- */
-export const abilitiesQuery = (
-  oid: number,
-  role: string,
-  { concurrent, swap }: { concurrent: Requirement[]; swap: Requirement[] },
-): string => {
-  const refresh = [...looking, maintenance, ...reading]
-  const obstacles: Record<(typeof abilities)[number] | 'act', Requirement[]> = {
-    act: [owned()],
-    refresh,
-    concurrent: [...refresh, ...changingRows, ...concurrent],
-    swap: [...looking, ...swap, ...reading],
-    migrate: [...looking, owned(), ...swap, ...reading],
-  }
-  const { ctes, columns } = obstaclesByList(obstacles)
-  return `
-with recursive ${asked(role)}, ${theView(`c.oid = ${oid}`)}, ${whatTheViewReads}, ${ctes}
-select ${columns}`
-}
 
 /** Hints on doing this with a view. */
 export const hintsOn = ({ schema, name }: QualifiedName, to: Purpose): ViewHints => ({ schema, name, to })
@@ -76,7 +33,7 @@ export const noteObstacles = (view: QualifiedName): Statement => ({
 })
 
 /** For `with`: a view. */
-const theView = (found: string): string => `v as materialized (
+export const theView = (found: string): string => `v as materialized (
   select c.oid, c.relowner, c.oid::regclass as name, c.relkind, n.oid as schema, n.nspname, n.nspowner,
          format('its owner, %s,', c.relowner::regrole) as its_owner,
          ${isMember('asked.role', 'c.relowner')} as inherits,
@@ -84,7 +41,7 @@ const theView = (found: string): string => `v as materialized (
     from asked, pg_class c join pg_namespace n on n.oid = c.relnamespace where ${found})`
 
 /** What the view's query reads, column by column, and as which role: also through plain views. */
-const whatTheViewReads = `named as materialized (select d.refclassid, d.refobjid, d.refobjsubid from v join ${namedBy('v')}),
+export const whatTheViewReads = `named as materialized (select d.refclassid, d.refobjid, d.refobjsubid from v join ${namedBy('v')}),
 reads (role, oid, column_at) as (
   select v.relowner, d.refobjid, d.refobjsubid from v, named d where d.refclassid = 'pg_class'::regclass
   union
@@ -94,7 +51,7 @@ calls as materialized (
   select v.relowner as role, p.oid, p.proowner from v, named d join pg_proc p on p.oid = d.refobjid where d.refclassid = 'pg_proc'::regclass)`
 
 /** To act as the owner. */
-const owned = (how: Membership = 'inherits'): Requirement => ({
+export const owned = (how: Membership = 'inherits'): Requirement => ({
   from: 'v',
   because: `format(case when v.inherits or not ${isMember('asked.role', 'v.relowner', 'acts')} then '%s may not act as its owner, %s'
       else '%s does not inherit the rights of its owner, %s' end, asked.role::regrole, v.relowner::regrole)`,
@@ -104,7 +61,7 @@ const owned = (how: Membership = 'inherits'): Requirement => ({
 })
 
 /** What a refresh needs; from 17 on, a privilege does, too. */
-const maintenance: Requirement = {
+export const maintenance: Requirement = {
   ...owned(),
   given: 'v.inherits or v.maintains',
   instead: `case when ${isAtLeast(17)}
@@ -112,7 +69,7 @@ const maintenance: Requirement = {
 }
 
 /** To look into the schema: the view's owner, or a role `to` that has not the rights of the owner. */
-const lookInto = (to: string, given: string): Requirement =>
+export const lookInto = (to: string, given: string): Requirement =>
   privilege('v', {
     because: `format('%s may not look into schema %I', case ${to} when v.relowner then v.its_owner else asked.role::regrole::text end, v.nspname)`,
     privilege: `'usage'`,
@@ -122,18 +79,9 @@ const lookInto = (to: string, given: string): Requirement =>
     given,
   })
 
-const looks = (role: string): string => `has_schema_privilege(${role}, v.schema, 'usage')`
+export const looks = (role: string): string => `has_schema_privilege(${role}, v.schema, 'usage')`
 
 const lookingAtAll = lookInto('case when v.inherits then v.relowner else asked.role end', looks('asked.role'))
-
-/** The same for somebody who is to become a member of the owner, unless a privilege is enough: a member has what the owner has. */
-const looking: Requirement[] = [
-  { ...owned(), given: `${looks('asked.role')} or v.inherits or v.maintains` },
-  lookInto(
-    'case when v.maintains and not v.inherits then asked.role else v.relowner end',
-    `${looks('asked.role')} or ${looks('v.relowner')} and not (v.maintains and not v.inherits)`,
-  ),
-]
 
 /** The same requirement, in words that call the owner of the view so. */
 const ofView = (requirement: Requirement): Requirement => ({
@@ -143,7 +91,7 @@ const ofView = (requirement: Requirement): Requirement => ({
     ${requirement.privilege}, ${requirement.on})`,
 })
 
-const reading = [
+export const reading = [
   privilege(`reads r join pg_class c on c.oid = r.oid and c.relkind in ${readable}`, {
     privilege: `case when c.relkind = 'S' then 'usage' else 'select' end`,
     on: onSequence,
@@ -169,7 +117,7 @@ const changing = (privileges: string): Requirement =>
  * Rights that the view's owner may have lost. The server acts as the owner to fill a temporary table and to
  * change the view's rows.
  */
-const changingRows = [
+export const changingRows = [
   ofView(changing(`'select', 'insert', 'delete'`)),
   ofView(onDatabase('temporary', 'false', 'v.relowner')),
   lookInto('v.relowner', looks('v.relowner')),

@@ -143,14 +143,14 @@ const row = (
      from asked${from === undefined ? '' : `, ${from}`} where not (${given})`
 
 /** For `with`, after `asked`: `found` are the obstacles that these requirements find, with the fixes. */
-const found = (requirements: Requirement[]): string => `lacks as materialized (
+export const found = (requirements: Requirement[]): string => `lacks as materialized (
   ${requirements.map(row).join('\n  union all ')}),
 found as materialized (
   select l.at, l.because || ${more} as because, ${fix} || jsonb_strip_nulls(jsonb_build_object('instead', l.instead)) as fix
     from lacks l, lateral (${circumstances}) f)`
 
 /** The obstacles among these rows as JSON, in their order, or only the first of those that one fix removes. */
-const asJson = (rows: string, which: keyof typeof keys): string => `(
+export const asJson = (rows: string, which: keyof typeof keys): string => `(
   select coalesce(jsonb_agg(jsonb_build_object('because', o.because, 'fix', o.fix) order by o.at, o.because), '[]')
     from (select distinct on (${keys[which]}) l.at, l.because, l.fix from (${rows}) l order by ${keys[which]}, l.at, l.because) o)`
 
@@ -159,23 +159,6 @@ export const obstaclesQuery = (requirements: Requirement[]): string =>
   onOneLine(
     `with ${asked()}, ${found(requirements)} select ${asJson('select * from found', 'all')} as obstacles`,
   )
-
-/**
- * The columns of a query: of each of these lists the obstacles as JSON, of several that one fix removes only the first; and what the
- * query needs for that. A requirement that stands in several lists is looked at once.
- */
-export const obstaclesByList = (lists: Record<string, Requirement[]>): { ctes: string; columns: string } => {
-  const all = new Map(
-    Object.values(lists).flatMap((list) => list.map((each) => [JSON.stringify(each), each] as const)),
-  )
-  const places = [...all.keys()]
-  const columns = Object.entries(lists).map(([name, list]) => {
-    const order = `array[${list.map((each) => places.indexOf(JSON.stringify(each))).join(', ')}]::integer[]`
-    const rows = `select array_position(${order}, x.at) as at, x.because, x.fix from found x where x.at = any (${order})`
-    return `${asJson(rows, 'first')} as ${name}`
-  })
-  return { ctes: found([...all.values()]), columns: columns.join(', ') }
-}
 
 const keys = { all: `l.because, l.fix ->> 'sql'`, first: `coalesce(l.fix ->> 'sql', l.because)` }
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { abilities, type ViewRights } from '../../../src/catalog/plan/obstacles.ts'
+import { abilities, type ViewRights } from '../../../src/catalog/plan/abilities.ts'
 import { fixesOf, fixLines } from '../../../src/catalog/plan/rights.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { doctor } from '../../../src/watch/doctor.ts'

@@ -1,0 +1,49 @@
+import type { Sql } from '../../server/connect.ts'
+import { abilitiesQuery, type ViewRights } from '../plan/abilities.ts'
+import { impossible, type Requirement } from '../plan/rights.ts'
+import { batchPlaces } from '../plan/shadow-names.ts'
+import { uniqueIndexes } from './catalog.ts'
+
+/** A view whose rights are looked at, and why it cannot be refreshed concurrently. */
+export interface Examined {
+  oid: number
+  view: string
+  schema: string
+  name: string
+  owner: string
+  concurrent: string[]
+}
+
+/** Each view, without those that belong to an extension. Needs no right on any of them, and waits for no lock. */
+export async function listExamined(sql: Sql): Promise<Examined[]> {
+  const rows = await sql`
+    select c.oid::int8 as oid, format('%I.%I', n.nspname, c.relname) as view, n.nspname as schema, c.relname as name,
+           c.relowner::regrole::text as owner, c.relispopulated as populated, ${uniqueIndexes(sql)} as indexes
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where c.relkind = 'm' and c.relpersistence = 'p' and n.nspname !~ ${batchPlaces} and not exists (select from pg_catalog.pg_depend d
+             where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
+     order by 3, 4`
+  return rows.map(({ populated, indexes, ...view }) => ({
+    ...(view as Omit<Examined, 'concurrent'>),
+    concurrent: [...(populated ? [] : ['it is not populated']), ...flawsOf(indexes)],
+  }))
+}
+
+const flawsOf = (indexes: { name: string; unusableBecause: string | null }[]): string[] =>
+  indexes.some(({ unusableBecause }) => unusableBecause === null)
+    ? []
+    : [
+        indexes.map(({ name, unusableBecause }) => `index ${name} ${unusableBecause}`).join('; ') ||
+          'it has no unique index',
+      ]
+
+/** What `role` may do with a view. `swap` is what a swap needs. */
+export async function readViewRights(
+  sql: Sql,
+  { oid, concurrent, ...view }: Examined,
+  role: string,
+  swap: Requirement[],
+): Promise<ViewRights> {
+  const [row] = await sql.unsafe(abilitiesQuery(oid, role, { concurrent: concurrent.map(impossible), swap }))
+  return { ...view, ...(row as unknown as Omit<ViewRights, keyof typeof view>) }
+}
