@@ -113,7 +113,7 @@ const inheritsNothing = `not ${isAtLeast(16)} and pg_has_role(l.role, l.membersh
 
 /** What the fix of a row `l` of requirements goes by: `by`, who may make it, unless it makes somebody a member. */
 const circumstances = `
-  select coalesce((select k.rolsuper from pg_roles k where k.oid = l.membership), false) as is_super,
+  select (select k.rolsuper from pg_roles k where k.oid = l.membership) as is_super,
          pg_has_role(l.membership, l.grantee, 'MEMBER') as is_above, l.membership::regrole::text as member_of, ${inheritsNothing} as inherits_nothing,
          ${unlessSuperuser('coalesce(l.owner, l.membership)')} as by offset 0`
 
@@ -238,39 +238,6 @@ export function creatingQuery(schema: string, role: string | null = null): strin
     lacking: `coalesce(${missing}, ${lackedBy(role)})`,
   })
 }
-
-/** A query for what keeps the login from using PL/pgSQL. */
-export const usingPlpgsqlQuery = hintsQuery([
-  privilege('pg_language l', {
-    privilege: `'usage'`,
-    on: `'language plpgsql'`,
-    to: 'asked.oid',
-    owner: 'l.lanowner',
-    given: `l.lanname <> 'plpgsql' or has_language_privilege(session_user, l.oid, 'usage')`,
-  }),
-])
-
-/** A query for what keeps the login from ending a query of another login. */
-export const signalingQuery = hintsQuery([
-  {
-    from: `(select oid from pg_roles where rolname = 'pg_signal_backend') s`,
-    because: `format('%s may not signal the sessions of others', asked.role::regrole)`,
-    membership: 's.oid',
-    given: isMember('asked.role', 's.oid'),
-  },
-])
-
-/** A query for what keeps the login from making schema `viewkeeper`, or from changing what is in the schema. */
-export const settingUpQuery = hintsQuery([
-  {
-    from: `(select nspowner from pg_namespace where nspname = 'viewkeeper') n`,
-    because: `format('%s may not act as the owner of schema viewkeeper, %s', asked.role::regrole, n.nspowner::regrole)`,
-    membership: 'n.nspowner',
-    owned: `'schema viewkeeper'`,
-    given: isMember('asked.role', 'n.nspowner', 'acts'),
-  },
-  onDatabase('create', `to_regnamespace('viewkeeper') is not null`),
-])
 
 /** A relation `c` as `grant` names it. */
 export const onSequence = `case when c.relkind = 'S' then 'sequence ' else '' end || c.oid::regclass`

@@ -1,5 +1,5 @@
 import { intruders, keeper, refuseIntruders, trustOf } from '../../catalog/plan/intruders.ts'
-import { type Obstacle, settingUpQuery, usingPlpgsqlQuery } from '../../catalog/plan/rights.ts'
+import { hintsQuery, isMember, type Obstacle, onDatabase, privilege } from '../../catalog/plan/rights.ts'
 import { Problem, sentences } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
@@ -130,3 +130,26 @@ async function insistOnPlpgsql(sql: Sql): Promise<void> {
   if (row?.may) return
   throw await lacking(sql, 'This role may not use PL/pgSQL, which every run needs.', usingPlpgsqlQuery)
 }
+
+/** A query for what keeps the login from using PL/pgSQL. */
+const usingPlpgsqlQuery = hintsQuery([
+  privilege('pg_language l', {
+    privilege: `'usage'`,
+    on: `'language plpgsql'`,
+    to: 'asked.oid',
+    owner: 'l.lanowner',
+    given: `l.lanname <> 'plpgsql' or has_language_privilege(session_user, l.oid, 'usage')`,
+  }),
+])
+
+/** A query for what keeps the login from making schema `viewkeeper`, or from changing what is in the schema. */
+const settingUpQuery = hintsQuery([
+  {
+    from: `(select nspowner from pg_namespace where nspname = 'viewkeeper') n`,
+    because: `format('%s may not act as the owner of schema viewkeeper, %s', asked.role::regrole, n.nspowner::regrole)`,
+    membership: 'n.nspowner',
+    owned: `'schema viewkeeper'`,
+    given: isMember('asked.role', 'n.nspowner', 'acts'),
+  },
+  onDatabase('create', `to_regnamespace('viewkeeper') is not null`),
+])

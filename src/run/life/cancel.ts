@@ -1,4 +1,4 @@
-import { signalingQuery } from '../../catalog/plan/rights.ts'
+import { hintsQuery, isMember } from '../../catalog/plan/rights.ts'
 import type { Sql } from '../../server/connect.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
 import { runLocks } from '../../server/lock-keys.ts'
@@ -59,3 +59,13 @@ export async function cancelRun(sql: Sql, id: number, by: string | null): Promis
     (await sql`select from viewkeeper.runs where id = ${id} and status = 'running'`).length > 0
   )
 }
+
+/** A query for what keeps the login from ending a query of another login. */
+const signalingQuery = hintsQuery([
+  {
+    from: `(select oid from pg_roles where rolname = 'pg_signal_backend') s`,
+    because: `format('%s may not signal the sessions of others', asked.role::regrole)`,
+    membership: 's.oid',
+    given: isMember('asked.role', 's.oid'),
+  },
+])
