@@ -48,9 +48,9 @@ export const isFromHere = (
   isLoopbackHost(headersDistinct.host?.join() ?? '', port) &&
   !Object.keys(headers).some((name) => passedOn.test(name))
 
-/** Whether a person follows a link to the page, in a tab of its own. The page by itself shows and does nothing. */
+/** Whether a person follows a link to a page, in a tab of its own, which nobody else can read. A page by itself does nothing. */
 const opensPage = ({ method, url, headers }: Pick<IncomingMessage, 'method' | 'url' | 'headers'>): boolean =>
   method === 'GET' &&
-  /^\/(\?|$)/.test(url ?? '') &&
+  /^\/([\w-]{43}\/)?(\?|$|page\/)/.test(url ?? '') &&
   headers['sec-fetch-mode'] === 'navigate' &&
   headers['sec-fetch-dest'] === 'document'

@@ -1,44 +1,76 @@
+import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { isPagePath, type PageFiles } from './files.ts'
+import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import type { Api } from '../../src/api/ask.ts'
+import { pageBuilder, pageFolder } from '../../src/package-files.ts'
+import type { CommandTarget } from '../../src/sql/commands.ts'
+import type { Door, PageTarget } from '../app.tsx'
 
-/** The page runs its own script, uses its own style sheet, talks to its own server, and is framed by nobody. */
-const policy = [
-  "default-src 'none'",
-  "script-src 'self'",
-  "style-src 'self'",
-  "img-src 'self' data:",
-  "connect-src 'self'",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join('; ')
-
-/** Whether a request asks for one of the page's files. */
-export const asksForPage = ({ method, url }: Pick<IncomingMessage, 'method' | 'url'>): boolean =>
-  method === 'GET' && isPagePath(pathOf(url))
-
-/**
- * Answers a `GET` of one of the page's files. False: the request is for something else, and nothing was answered. The
- * browser asks each time whether its copy is still right.
- */
-export function servePage(request: IncomingMessage, response: ServerResponse, files: PageFiles): boolean {
-  const path = pathOf(request.url)
-  if (request.method !== 'GET' || !isPagePath(path)) return false
-  const { type, bytes, gzipped, etag } = files[path]
-  response.setHeader('content-security-policy', policy)
-  response.setHeader('cross-origin-opener-policy', 'same-origin')
-  response.setHeader('cache-control', 'no-cache')
-  response.setHeader('vary', 'accept-encoding')
-  response.setHeader('etag', etag)
-  if (request.headers['if-none-match'] === etag) {
-    response.writeHead(304).end()
-    return true
-  }
-  const zipped = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))
-  if (zipped) response.setHeader('content-encoding', 'gzip')
-  const sent = zipped ? gzipped : bytes
-  response.writeHead(200, { 'content-type': type, 'content-length': sent.length }).end(sent)
-  return true
+export interface PageOptions {
+  /** Which API the page shows, and how a command names it. What is said is read each time. */
+  target: () => PageTarget & { typed?: CommandTarget | undefined }
+  /** The API as whoever sends this request may use it; `token` is the one that they have signed in with. */
+  apiOf: (request: IncomingMessage, token: string | undefined) => Api
+  /** Where the pages stand. Default: `/`. */
+  base?: string
+  /** Hears of a defect of a page. */
+  onDefect: (error: unknown) => void
 }
 
-const pathOf = (target = ''): string => target.split('?')[0] as string
+/** Whether a request is for a page, or comes from one of its forms. */
+export const asksForPage = (
+  { method, url = '' }: Pick<IncomingMessage, 'method' | 'url'>,
+  base = '/',
+): boolean =>
+  (method === 'GET' || method === 'POST') &&
+  url.startsWith(base) &&
+  /^($|\?|page\/)/.test(url.slice(base.length))
+
+/**
+ * Answers what asks for a page. The repository has the pages as JSX, which Node does not run, and the script as TypeScript: there both
+ * are made when they are first asked for. The installed package has them as `npm run build` has made them.
+ */
+export function pageFor({ apiOf, ...options }: PageOptions) {
+  const answer = onceDone(async () => {
+    const files = existsSync(pageBuilder) ? await bundled() : await built()
+    const { pagesOf } = await import('../app.tsx')
+    const app = pagesOf({ ...options, files })
+    return getRequestListener(
+      async (request, env) => {
+        const door: Door = { apiOf: (token) => apiOf((env as HttpBindings).incoming, token) }
+        return app.fetch(request, door)
+      },
+      { overrideGlobalObjects: false },
+    )
+  })
+  return async (request: IncomingMessage, response: ServerResponse): Promise<void> =>
+    (await answer())(request, response) as Promise<void>
+}
+
+/** The files that a browser loads. */
+type Files = Record<'page.js' | 'page.css', string>
+
+async function built(): Promise<Files> {
+  const textOf = (name: string) => readFile(new URL(name, pageFolder), 'utf8')
+  return { 'page.js': await textOf('page.js'), 'page.css': await textOf('page.css') }
+}
+
+async function bundled(): Promise<Files> {
+  // The address is no literal, so that the package's code stays without the bundler.
+  const { bundlePage, runJsx } = (await import(pageBuilder.href)) as typeof import('../../build/page.ts')
+  runJsx()
+  return (await bundlePage()).files as Files
+}
+
+/** What `make` gives, made once. A source that was broken may be mended by the next call. */
+function onceDone<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined
+  return () => {
+    made ??= make()
+    made.catch(() => {
+      made = undefined
+    })
+    return made
+  }
+}

@@ -3,10 +3,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import { answerProblem, forbidden, protect } from '../../page/serve/answers.ts'
-import type { PageFiles } from '../../page/serve/files.ts'
 import { isFromHere, refusalOf } from '../../page/serve/guard.ts'
-import { pageFor } from '../../page/serve/page.ts'
-import { asksForPage, servePage } from '../../page/serve/serve.ts'
+import { asksForPage, pageFor } from '../../page/serve/serve.ts'
 import type { Served } from '../../src/api/route.ts'
 import type { CommandTarget } from '../../src/sql/commands.ts'
 import type { ProcessLogger } from '../process/logs.ts'
@@ -61,6 +59,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const { served, environment, events, typed, host = '127.0.0.1', drainMs = 0, lingerMs = 0 } = options
   let open = 0
   let port = 0
+  let url = ''
   let isProbed = false
   let isClosing = false
   const watched = options.watched && {
@@ -72,7 +71,18 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
   const doorkeeperOf = (request: IncomingMessage) =>
     options.trustsMachine && isFromHere(request, port) ? undefined : options.doorkeeper
-  const answer = answerRoutes({ routes: options.routes, served, doorkeeperOf, hint: events?.hint })
+  const { answer, apiOf } = answerRoutes({ routes: options.routes, served, doorkeeperOf, hint: events?.hint })
+  const page = pageFor({
+    target: () => ({
+      name: environment ?? url,
+      environment: environment ?? null,
+      url,
+      typed: typed?.(url),
+      events: events && true,
+    }),
+    apiOf,
+    onDefect: (error) => answerOf(error, served.logger),
+  })
   const server = createServer((request, response) => {
     open++
     response.on('close', () => open--)
@@ -81,14 +91,12 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     if (isClosing) response.setHeader('connection', 'close')
     if (open > mostOpen) return refuseMore(response)
     const doorkeeper = doorkeeperOf(request)
-    handle(request, response, { port, events, watched, doorkeeper, page: () => page(), answer }).catch(
-      (error) => {
-        if (response.destroyed) return // the client has left, or the process is stopping
-        if (response.headersSent) return void response.destroy()
-        const { statusCode, headers, body } = answerOf(error, served.logger)
-        response.writeHead(statusCode, headers).end(indented(body))
-      },
-    )
+    handle(request, response, { port, events, watched, doorkeeper, page, answer }).catch((error) => {
+      if (response.destroyed) return // the client has left, or the process is stopping
+      if (response.headersSent) return void response.destroy()
+      const { statusCode, headers, body } = answerOf(error, served.logger)
+      response.writeHead(statusCode, headers).end(indented(body))
+    })
   })
   server.keepAliveTimeout = keepAliveMs
   try {
@@ -98,14 +106,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     throw new LocalProblem(whyNot(cause as NodeJS.ErrnoException, options.port), { cause })
   }
   port = (server.address() as AddressInfo).port
-  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
-  const page = pageFor(() => ({
-    name: environment ?? url,
-    environment: environment ?? null,
-    url,
-    typed: typed?.(url) ?? undefined,
-    events: events && true,
-  }))
+  url = `http://${host.includes(':') ? `[${host}]` : host}:${port}`
   return {
     url,
     async close() {
@@ -135,8 +136,8 @@ function refuseMore(response: ServerResponse): void {
 
 interface Handling extends Pick<GatewayOptions, 'events' | 'watched' | 'doorkeeper'> {
   port: number
-  page: () => Promise<PageFiles>
-  answer: ReturnType<typeof answerRoutes>
+  page: ReturnType<typeof pageFor>
+  answer: ReturnType<typeof answerRoutes>['answer']
 }
 
 async function handle(
@@ -147,7 +148,7 @@ async function handle(
   const refusal = refusalOf(request, doorkeeper ? null : port)
   protect(response)
   if (refusal) return answerProblem(response, forbidden(refusal))
-  if (asksForPage(request)) return void servePage(request, response, await page())
+  if (asksForPage(request)) return page(request, response)
   const path = request.url!.split('?')[0] as string
   // The address of another server, as a proxy is asked for it.
   if (!path.startsWith('/'))

@@ -1,9 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import { type OwnProblem, tooLarge } from '../../page/serve/answers.ts'
 import { readBody } from '../../page/serve/body.ts'
+import type { ProblemBody } from '../../src/api/answers.ts'
+import type { Api, SendOptions } from '../../src/api/ask.ts'
 import { answerHttp, type HttpAnswer, json, knownProblem, problemAnswer } from '../../src/api/http.ts'
 import type { AnyRoute, Served } from '../../src/api/route.ts'
 import { routes as all } from '../../src/api/routes.ts'
@@ -25,29 +27,60 @@ export interface RoutesOptions {
   hint?: (() => void) | undefined
 }
 
+/** What is known of a request: as Node has received it, or as this process makes one for a page that somebody asks for. */
+interface Incoming {
+  incoming: Pick<IncomingMessage, 'method' | 'url' | 'headers' | 'headersDistinct' | 'socket'>
+  /** Default: what the request sends. */
+  body?: Buffer
+}
+
 /**
  * Answers the routes of the API, each by its use case in this process. Hono matches and parses; connections, the deadline and who is
  * let in are ours.
  */
 export function answerRoutes({ routes = all, served, doorkeeperOf, hint }: RoutesOptions) {
-  const app = appOf<HttpBindings>(routes, async (matched, { incoming }) => {
+  const app = appOf<Incoming>(routes, async (matched, { incoming, body }) => {
     const at = Date.now()
     const requestId = randomUUID()
     const { traceparent } = incoming.headers
     const logger = served.logger.with({ requestId, ...(traceparent && { traceparent }) })
-    const work = answerMatched(matched, incoming, doorkeeperOf(incoming), { ...served, logger }, at)
-    const { statusCode, headers, body } = await (matched.route.method === 'GET' || !hint
-      ? work
-      : whileHinting(work, hint))
+    const asked = { incoming: incoming as IncomingMessage, body }
+    const work = answerMatched(matched, asked, doorkeeperOf(asked.incoming), { ...served, logger }, at)
+    const answer = await (matched.route.method === 'GET' || !hint ? work : whileHinting(work, hint))
     const { method, url } = incoming
-    logger.debug('request', { method, url, status: statusCode, ms: Date.now() - at })
-    return responseOf({ statusCode, headers: { ...headers, 'x-request-id': requestId }, body })
+    logger.debug('request', { method, url, status: answer.statusCode, ms: Date.now() - at })
+    return responseOf({ ...answer, headers: { ...answer.headers, 'x-request-id': requestId } })
   })
   app.notFound(({ req }) => {
     const detail = `There is no ${req.method} ${new URL(req.url).pathname}. GET /openapi.json lists the routes.`
     return responseOf(ownAnswer({ status: 404, code: 'UnknownRoute', title: 'No such route', detail }))
   })
-  return getRequestListener(app.fetch, { overrideGlobalObjects: false })
+
+  /** The routes for a page: as whoever asks for it may use them, with the token that they have signed in with, if they have. */
+  const apiOf = ({ headers, headersDistinct, socket }: IncomingMessage, token: string | undefined): Api => ({
+    async send<Body>(
+      method: 'GET' | 'POST',
+      path: string,
+      { query, body, idempotencyKey }: SendOptions = {},
+    ) {
+      const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined)
+      const url = `${path}?${new URLSearchParams(given as [string, string][])}`
+      const own = {
+        ...headersDistinct,
+        ...(token !== undefined && { authorization: [`Bearer ${token}`] }),
+        ...(idempotencyKey !== undefined && { 'idempotency-key': [idempotencyKey] }),
+      }
+      const response = await app.fetch(new Request(`http://page${url}`, { method }), {
+        incoming: { method, url, headers, headersDistinct: own, socket },
+        body: Buffer.from(body === undefined ? '' : JSON.stringify(body)),
+      })
+      const answer = (await response.json()) as Body
+      if (response.ok) return { status: response.status, body: answer }
+      const { code, detail, ...details } = answer as ProblemBody
+      throw new Problem(code, detail, details)
+    },
+  })
+  return { answer: getRequestListener(app.fetch, { overrideGlobalObjects: false }), apiOf }
 }
 
 /** What a request has that Hono has matched: parameters that it has decoded, and a query with commas between values of one name. */
@@ -84,7 +117,7 @@ const ownAnswer = (problem: OwnProblem): HttpAnswer =>
 
 async function answerMatched(
   { route, path, query }: Matched,
-  incoming: IncomingMessage,
+  { incoming, body: given }: { incoming: IncomingMessage; body: Buffer | undefined },
   doorkeeper: Doorkeeper | undefined,
   served: Served,
   at: number,
@@ -93,7 +126,7 @@ async function answerMatched(
     const { headersDistinct, socket } = incoming
     const address = socket.remoteAddress ?? ''
     const caller = await doorkeeper?.authorize(headersDistinct.authorization, route.policy, address)
-    const body = await readBody(incoming)
+    const body = given ?? (await readBody(incoming))
     if (body === undefined) return ownAnswer(tooLarge)
     const headers = Object.fromEntries(
       Object.entries(headersDistinct).map(([name, values]) => [name, values?.join()]),

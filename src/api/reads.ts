@@ -1,5 +1,5 @@
 import { reached } from '../sql/walks.ts'
-import type { BatchDetails, MetricsList, Run, View, ViewDetails, ViewList } from './answers.ts'
+import type { BatchDetails, DayList, MetricsList, Run, View, ViewDetails, ViewList } from './answers.ts'
 import { type Api, ask } from './ask.ts'
 
 /** The pages of a list, of which each names the next. */
@@ -28,13 +28,17 @@ export const readMetrics = async (
     ({ metrics }) => metrics,
   )
 
+/** How the runs of the last days ended, for each view. */
+export const readDays = async (api: Api, days: number): Promise<DayList['views']> =>
+  (await readPages((cursor) => ask(api, 'listDays', { query: { days, cursor } }))).flatMap(({ views }) => views)
+
 export const readView = (api: Api, view: string): Promise<ViewDetails> => ask(api, 'getView', { view })
 
 /** The last successful refreshes of a view, newest first. */
 export const readRefreshes = async (api: Api, view: string): Promise<Run[]> =>
   (await ask(api, 'listRuns', { query: { view, operation: 'refresh', status: 'success', limit: 60 } })).runs
 
-export const readRun = (api: Api, id: number): Promise<Run> => ask(api, 'getRun', { id })
+export const readRun = (api: Api, id: number | string): Promise<Run> => ask(api, 'getRun', { id })
 
 /** A batch with all its views. */
 export async function readBatch(api: Api, id: string): Promise<BatchDetails> {

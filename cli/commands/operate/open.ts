@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { pageFor } from '../../../page/serve/page.ts'
+import { hrefOf } from '../../../page/address.ts'
 import { dim, report } from '../../../src/terminal/report.ts'
 import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
@@ -34,12 +34,12 @@ export function addTo(program: Command): void {
  */
 export async function open({ view, env, url, port = 0, browser = true }: OpenOptions): Promise<void> {
   const api = await apiOf({ env, url })
-  const place = view === undefined ? '' : `#/views/${encodeURIComponent(view)}`
+  const place = view === undefined ? '' : hrefOf('view', view)
   if (isLocalGateway(api)) {
-    await api.send('GET', '/page.json')
+    await api.send('GET', '/actions', { query: { limit: 1 } })
     return show(`${api.url}/${place}`, browser)
   }
-  const proxy = await startProxy({ api, port, page: pageFor(() => api) })
+  const proxy = await startProxy({ api, port })
   const ended = new Promise((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.once(signal, resolve)
   })

@@ -32,7 +32,7 @@ export function mailOf(notice: Notice): Mail {
 function onPage({ view, batchId }: ToldCause, { pageUrl }: Links): string[] {
   if (pageUrl === undefined || (view === null && batchId === null)) return []
   const place = view === null ? `batches/${batchId}` : `views/${encodeURIComponent(view)}`
-  return [`  ${pageUrl.replace(/\/$/, '')}/#/${place}`]
+  return [`  ${pageUrl.replace(/\/$/, '')}/page/${place}`]
 }
 
 /** The same with each text on one line: the name of a view may hold line breaks, which must not look like lines of the mail. */

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { json } from 'node:stream/consumers'
-import type { PageTarget } from '../../../page/serve/files.ts'
-import { pageFor } from '../../../page/serve/page.ts'
-import { servePage } from '../../../page/serve/serve.ts'
+import type { PageTarget } from '../../../page/app.tsx'
+import { asksForPage, pageFor } from '../../../page/serve/serve.ts'
+import type { Api } from '../../../src/api/ask.ts'
+import { Problem } from '../../../src/problem.ts'
+import type { CommandTarget } from '../../../src/sql/commands.ts'
 
 interface Asked {
   method: string
@@ -14,44 +15,51 @@ interface Asked {
   body: unknown
 }
 
-/** The body of a 200; or a status with a body; undefined: 404. */
-export type Answers = (asked: Asked) => object | { status: number; body: object } | undefined
+/** The body of a 200; a Problem, which is thrown; undefined: there is no such route. */
+export type Answers = (asked: Asked) => object | undefined
+
+/** An API that says what a test wants, and what it was asked. */
+export function fakeApi(answers: Answers): Api & { asked: Asked[] } {
+  const asked: Asked[] = []
+  return {
+    asked,
+    async send<Body>(
+      method: string,
+      path: string,
+      { query = {}, body }: { query?: object; body?: object } = {},
+    ) {
+      const given = Object.entries(query).filter(([, value]) => value !== undefined)
+      const question = { method, path: decodeURIComponent(path), query: new URLSearchParams(given), body }
+      asked.push(question)
+      const answer = answers(question)
+      if (answer instanceof Error) throw answer
+      if (answer === undefined) throw new Problem('UnknownRoute', `There is no ${method} ${path}.`)
+      return { status: 200, body: answer as Body }
+    },
+  }
+}
 
 /** Serves the page with an API that says what a test wants. */
 export async function startFakeApi(
   answers: Answers,
   environment: string | null = 'production',
-  more: Pick<PageTarget, 'typed'> = {},
+  more: Pick<PageTarget, 'events'> & { typed?: CommandTarget } = {},
 ) {
-  const target = { name: environment ?? 'local', environment, url: 'https://api.example', ...more }
-  const files = await pageFor(() => target)()
-  const asked: Asked[] = []
-  const server = createServer(async (request, response) => {
-    if (servePage(request, response, files)) return
-    const url = new URL(request.url!, 'http://page')
-    const method = request.method!
-    const body = method === 'POST' ? await json(request).catch(() => undefined) : undefined
-    const question = { method, path: decodeURIComponent(url.pathname), query: url.searchParams, body }
-    asked.push(question)
-    const answer = answers(question)
-    const problem = {
-      code: 'UnknownRoute',
-      title: 'No such route',
-      detail: `There is no ${method} ${url.pathname}.`,
-    }
-    const { status, body: sent } =
-      answer === undefined
-        ? { status: 404, body: problem }
-        : 'status' in answer && 'body' in answer
-          ? (answer as { status: number; body: object })
-          : { status: 200, body: answer }
-    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(sent))
+  const api = fakeApi(answers)
+  const page = pageFor({
+    target: () => ({ name: environment ?? 'local', environment, url: 'https://api.example', ...more }),
+    apiOf: () => api,
+    onDefect: console.error,
+  })
+  const server = createServer((request, response) => {
+    if (asksForPage(request)) return void page(request, response)
+    response.writeHead(404).end()
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/`,
-    asked,
+    asked: api.asked,
     async close() {
       server.closeAllConnections()
       server.close()

@@ -17,16 +17,16 @@ export interface Picture {
 export const nameOf = ({ page, width, scheme }: Picture): string => `${page}-${width}-${scheme}`
 
 const addresses = (night: Night): Record<string, string> => ({
-  views: '#/',
-  view: '#/views/public.route_delays',
-  failed: '#/views/public.late_share',
-  graph: '#/graph',
-  batches: '#/batches',
-  batch: `#/batches/${night.batch}`,
-  runs: '#/runs',
-  days: '#/runs?as=days',
-  run: `#/runs/${night.failedRun}`,
-  actions: '#/actions',
+  views: '',
+  view: 'page/views/public.route_delays',
+  failed: 'page/views/public.late_share',
+  graph: 'page/graph',
+  batches: 'page/batches',
+  batch: `page/batches/${night.batch}`,
+  runs: 'page/runs',
+  days: 'page/runs?as=days',
+  run: `page/runs/${night.failedRun}`,
+  actions: 'page/actions',
 })
 
 export const ofDocs: Picture[] = [
@@ -58,7 +58,6 @@ export async function open(browser: Browser, url: string, night: Night, picture:
   })
   await page.goto(`${url}/${addresses(night)[picture.page]}`)
   await page.getByRole('heading', { level: 1 }).waitFor()
-  await page.getByText(/^(Loading|Drawing) …$/).waitFor({ state: 'detached' })
   await page.waitForLoadState('networkidle')
   return page
 }

@@ -1,0 +1,306 @@
+import { type Context, Hono } from 'hono'
+import { bodyLimit } from 'hono/body-limit'
+import { compress } from 'hono/compress'
+import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
+import { etag } from 'hono/etag'
+import { html, raw } from 'hono/html'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { Run } from '../src/api/answers.ts'
+import type { Api } from '../src/api/ask.ts'
+import { readRun } from '../src/api/reads.ts'
+import { Problem, statusOf, titleOf } from '../src/problem.ts'
+import { isOpen } from '../src/resources/sign.ts'
+import type { CommandTarget } from '../src/sql/commands.ts'
+import { printed } from '../src/sql/names.ts'
+import { runbookOf } from '../src/sql/runbook.ts'
+import { duration, rows } from '../src/sql/words.ts'
+import { hrefOf, type PageName, type Query } from './address.ts'
+import { type Done, deeds } from './deeds.ts'
+
+export type { PageTarget } from './frame.tsx'
+
+import {
+  Document,
+  Head,
+  type Notice,
+  type PageTarget,
+  type Question,
+  type Shown,
+  SignIn,
+  Trouble,
+} from './frame.tsx'
+import { actionsPage } from './pages/actions.tsx'
+import { batchPage } from './pages/batch.tsx'
+import { batchesPage } from './pages/batches.tsx'
+import { graphPage } from './pages/graph.tsx'
+import { runPage } from './pages/run.tsx'
+import { runsPage } from './pages/runs.tsx'
+import { viewPage } from './pages/view.tsx'
+import { viewsPage } from './pages/views.tsx'
+
+/** What a page is asked: what it is about, the query of its address, and how commands name the API. */
+interface Asked {
+  subject: string
+  query: Query
+  typed: CommandTarget
+}
+
+type Page = (api: Api, asked: Asked) => Promise<Shown>
+
+const pages: [path: string, name: PageName, page: Page][] = [
+  ['/', 'views', viewsPage],
+  ['/page/views/:subject{.+}', 'view', viewPage],
+  ['/page/graph', 'graph', graphPage],
+  ['/page/batches', 'batches', batchesPage],
+  ['/page/batches/:subject', 'batch', batchPage],
+  ['/page/runs', 'runs', runsPage],
+  ['/page/runs/:subject', 'run', runPage],
+  ['/page/actions', 'actions', actionsPage],
+]
+
+/** What serves the page: who asks, and for one request what a deed has said or asks. */
+export interface Door {
+  /** The API as whoever sends the request may use it; `token` is the one that they have signed in with. */
+  apiOf(token: string | undefined): Api
+  notice?: Notice
+  question?: Question & { does: string; fields: [name: string, value: string][] }
+}
+
+interface PageOptions {
+  target: () => PageTarget & { typed?: CommandTarget | undefined }
+  /** The script and the style sheet. */
+  files: Record<'page.js' | 'page.css', string>
+  /** Where the pages stand: `/`. */
+  base?: string
+  /** Hears of a defect of a page. */
+  onDefect: (error: unknown) => void
+}
+
+type Asking = Context<{ Bindings: Door }>
+
+/** The page runs its own script, uses its own style sheet, talks to its own server, and is framed by nobody. */
+const policy = [
+  "default-src 'none'",
+  "script-src 'self'",
+  "style-src 'self'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'self'",
+  "form-action 'self'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+/** Ten thousand views can be chosen at once. */
+const mostBytes = 2_000_000
+
+const cookies = { path: '/', httpOnly: true, sameSite: 'Lax' } as const
+
+/**
+ * The pages as an application: each is made of what the API answers, and each deed is a form. A page shows what the caller may
+ * read, and nothing is kept between two requests.
+ */
+export function pagesOf({ target, files, base = '/', onDefect }: PageOptions): Hono<{ Bindings: Door }> {
+  const app = new Hono<{ Bindings: Door }>().basePath(base)
+  app.use(compress(), bodyLimit({ maxSize: mostBytes }), async (context, next) => {
+    await next()
+    context.header('content-security-policy', policy)
+    context.header('cross-origin-opener-policy', 'same-origin')
+    // Without it, a browser says of a form only that it comes from somewhere.
+    context.header('referrer-policy', 'same-origin')
+    context.header('cache-control', context.res.headers.has('etag') ? 'no-cache' : 'no-store')
+  })
+
+  const show = async (
+    context: Asking,
+    current: PageName | undefined,
+    make: () => Promise<Shown>,
+    status = 200,
+  ) => {
+    const { env, req } = context
+    const { pathname, searchParams } = new URL(req.url)
+    const told = searchParams.get('told')
+    let { notice } = env
+    let shown: Shown
+    try {
+      const run = notice || !told ? undefined : await readRun(apiOf(context), told)
+      notice ??= run && endOf(run)
+      const made = await make()
+      shown = { ...made, busy: made.busy || (run !== undefined && isOpen(run.status)) }
+      // Made here, and not while it is sent: a graph that cannot be drawn is an error like any other.
+      shown.main = raw(await (made.main as { toString(): string | Promise<string> }).toString())
+    } catch (thrown) {
+      const problem = problemOf(thrown, onDefect)
+      status = problem.status
+      shown = {
+        title: problem.title,
+        main:
+          problem.code === 'Unauthenticated' ? (
+            <SignIn why={problem.text} />
+          ) : (
+            <>
+              <Head title={printed(decoded(pathname.split('/').at(-1)!)) || 'Views'} />
+              <Trouble {...problem} />
+            </>
+          ),
+      }
+    }
+    searchParams.delete('told')
+    const here = `${pathname.slice(base.length)}${searchParams.size > 0 ? `?${searchParams}` : ''}` || './'
+    const page = (
+      <Document {...shown} {...{ target: target(), base, here, current, notice, question: env.question }} />
+    )
+    return context.html(html`<!doctype html>${page}`, status as ContentfulStatusCode)
+  }
+
+  for (const [path, name, page] of pages)
+    app.get(path, (context: Asking) =>
+      show(context, name, () => {
+        const { req } = context
+        const noted = getCookie(context, 'viewkeeper-noted')
+        const query: Query = { ...req.query(), noted }
+        return page(apiOf(context), {
+          subject: req.param('subject') ?? '',
+          query,
+          typed: target().typed ?? null,
+        })
+      }),
+    )
+
+  app.post('/page/do/:does', async (context: Asking) => {
+    const form = await context.req.formData()
+    const fields = [...form].filter((field): field is [string, string] => typeof field[1] === 'string')
+    const does = context.req.param('does') ?? ''
+    const back = new URL(context.req.header('referer') ?? base, context.req.url)
+    /** The page from where the form was sent, with what came of it. */
+    const again = (said: Pick<Door, 'notice' | 'question'>, status = 200) => {
+      back.searchParams.delete('told')
+      const request = new Request(back, { headers: context.req.raw.headers })
+      return Promise.resolve(app.fetch(request, { ...context.env, ...said })).then((page) =>
+        status === 200 || page.status !== 200
+          ? page
+          : new Response(page.body, { status, headers: page.headers }),
+      )
+    }
+    if (does === 'sign-in') {
+      const secure = context.req.header('x-forwarded-proto') === 'https'
+      setCookie(context, 'viewkeeper-token', String(form.get('token') ?? ''), { ...cookies, secure })
+      return context.redirect(back.pathname + back.search, 303)
+    }
+    if (does === 'sign-out') {
+      deleteCookie(context, 'viewkeeper-token', cookies)
+      return context.redirect(base, 303)
+    }
+    if (does === 'noted') {
+      setCookie(context, 'viewkeeper-noted', 'yes', { ...cookies, maxAge: 365 * 24 * 3600 })
+      return context.redirect(back.pathname + back.search, 303)
+    }
+    try {
+      const deed = Object.hasOwn(deeds, does) ? deeds[does] : undefined
+      if (deed === undefined) throw new Problem('UnknownRoute', `The page has no deed ${does}.`)
+      const done = await deed(apiOf(context), {
+        get: (name) => fields.find(([each]) => each === name)?.[1],
+        views: fields.filter(([name]) => name === 'view').map(([, value]) => value),
+      })
+      if ('ask' in done) return again({ question: { ...done.ask, does, fields } })
+      if ('said' in done)
+        return again({ notice: { tone: done.bad ? 'bad' : 'good', text: printed(done.said) } })
+      return context.redirect(whereTo(done, back, base), 303)
+    } catch (thrown) {
+      const { title, text, code, status, link } = problemOf(thrown, onDefect)
+      const more = code && runbookOf(code)
+      return again({ notice: { tone: 'bad', text: printed(`${title}. ${text}`), more, link } }, status)
+    }
+  })
+
+  app.get('/page/:file{page\\.(js|css)}', etag(), (context) => {
+    const file = context.req.param('file') as 'page.js' | 'page.css'
+    return context.body(files[file], 200, {
+      'content-type': `text/${file === 'page.js' ? 'javascript' : 'css'}; charset=utf-8`,
+    })
+  })
+
+  app.notFound((context) =>
+    show(
+      context as Asking,
+      undefined,
+      async () => ({
+        title: 'No such page',
+        main: (
+          <>
+            <Head title="No such page" />
+            <p>
+              No page has the address <code>{new URL(context.req.url).pathname}</code>.{' '}
+              <a href={hrefOf('views')}>All views</a>
+            </p>
+          </>
+        ),
+      }),
+      404,
+    ),
+  )
+  return app
+}
+
+const apiOf = (context: Asking): Api => context.env.apiOf(getCookie(context, 'viewkeeper-token'))
+
+/** Where a browser goes after a deed: to what it has begun, or back, where the run is told. */
+function whereTo(done: Exclude<Done, { ask: unknown } | { said: string }>, back: URL, base: string): string {
+  if ('to' in done) return base + done.to
+  back.searchParams.set('told', String(done.run))
+  return back.pathname + back.search
+}
+
+/** What came of a run, or that it goes on. */
+function endOf({ id, view, status, durationMs, rowCountAfter, error, result }: Run): Notice {
+  const link = { href: hrefOf('run', id), text: `run ${id}` }
+  if (isOpen(status)) return { tone: 'busy', text: printed(`${view}: run ${id} has started`), link }
+  const counted = rowCountAfter === null ? '' : `, ${rows(rowCountAfter)}`
+  const said =
+    status === 'success'
+      ? `done after ${duration(durationMs ?? 0)}${counted}`
+      : `${status}. ${error?.message ?? result.response.because ?? ''}`
+  return {
+    tone: status === 'failed' ? 'bad' : 'good',
+    text: printed(`${view}: ${said}`),
+    more: error ? runbookOf(error.class) : undefined,
+    link,
+  }
+}
+
+interface Told {
+  status: number
+  title: string
+  text: string
+  /** The section of the runbook; undefined for what the API does not know of. */
+  code: string | undefined
+  link: Notice['link']
+}
+
+/** Why a page cannot be shown, or a deed was not done. What is no Problem is told to `onDefect` alone: it may quote rows. */
+function problemOf(thrown: unknown, onDefect: (error: unknown) => void): Told {
+  if (!(thrown instanceof Problem)) {
+    onDefect(thrown)
+    const text = 'The log of what serves this page says what. Reload the page.'
+    return { status: 500, title: 'Something went wrong in this page', text, code: undefined, link: undefined }
+  }
+  const { code, message: text, details } = thrown
+  const { openBatchId } = details
+  const run = details.runningRunId ?? details.runId
+  const link = openBatchId
+    ? { href: hrefOf('batch', openBatchId), text: `batch ${openBatchId}` }
+    : run
+      ? { href: hrefOf('run', run), text: `run ${run}` }
+      : undefined
+  // The API could not be had: only the side of the caller knows why, and its words say what to do.
+  const { status, title } = thrown as Partial<Told>
+  if (status !== undefined && title !== undefined) return { status, title, text, code: undefined, link }
+  return { status: statusOf(code), title: titleOf(code), text, code, link }
+}
+
+const decoded = (text: string): string => {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    return text // somebody typed a stray %
+  }
+}

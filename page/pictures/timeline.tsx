@@ -1,0 +1,207 @@
+import type { FC } from 'hono/jsx'
+import type { BatchDetails, BatchRun, BatchView } from '../../src/api/answers.ts'
+import { lockOf } from '../../src/resources/batches.ts'
+import { timeText } from '../../src/resources/run-facts.ts'
+import { signOfRun } from '../../src/resources/sign.ts'
+import { duration, elapsed } from '../../src/sql/words.ts'
+import { hrefOf } from '../address.ts'
+import { Badge, firstOf, ViewLink } from '../cells.tsx'
+
+/** The views of a batch over time, one bar for each run. `rows`: so many are drawn. */
+export const Timeline: FC<{ batch: BatchDetails; rows: string | undefined }> = ({ batch, rows: most }) => {
+  const { rows, ticks, now } = timelineOf(batch)
+  const { shown, more } = firstOf(rows, most)
+  return (
+    <>
+      <div class="timeline">
+        <svg class="axis" aria-hidden="true">
+          {ticks.map(({ ms, from }) => (
+            <>
+              <line x1={percent(from)} x2={percent(from)} y1="6" y2="22" />
+              <text x={percent(from)} dx="4" y="18">
+                {tick(ms)}
+              </text>
+            </>
+          ))}
+        </svg>
+        <ol>
+          {shown.map((row) => (
+            <TimelineRow row={row} now={now} locked={lockOf(batch, row.view.view)} />
+          ))}
+        </ol>
+      </div>
+      {more((rows) => hrefOf('batch', batch.id, { rows }), 'views')}
+    </>
+  )
+}
+
+/** `0.5 s`, `30 s`, `2 min`, `1 min 30 s` */
+const tick = (ms: number) => (ms < 60_000 ? `${ms / 1000} s` : elapsed(ms).replace(/ 00 \w+$/, ''))
+
+const percent = (part: number) => `${(part * 100).toFixed(2)}%`
+
+const TimelineRow: FC<{ row: Row; now: number | null; locked: string | undefined }> = ({
+  row: { view, bars, expected },
+  now,
+  locked,
+}) => (
+  <li id={`row-${encodeURIComponent(view.view)}`}>
+    <span class="of-view">
+      <ViewLink view={view.view} />
+    </span>
+    <span class="of-status">
+      <Badge sign={signOfRun(view.status)} />
+    </span>
+    <svg class="lane">
+      {now !== null && <line class="now" x1={percent(now)} x2={percent(now)} y1="0" y2="18" />}
+      {expected && (
+        <rect
+          class="expected"
+          x={percent(expected.from)}
+          width={percent(expected.width)}
+          y="2"
+          height="14"
+          rx="3"
+        />
+      )}
+      {bars.map((bar) => (
+        <RunBar bar={bar} view={view.view} />
+      ))}
+    </svg>
+    <span class="of-note pale">
+      <Note view={view} locked={locked} />
+    </span>
+  </li>
+)
+
+/** Why a view is where it is. */
+const Note: FC<{ view: BatchView; locked: string | undefined }> = ({ view, locked }) => {
+  const last = view.runs.at(-1)
+  if (last?.message)
+    return (
+      <>
+        {last.class && <b class="code">{last.class}</b>} {last.message}
+      </>
+    )
+  if (locked) return <>waits: {locked}</>
+  if (view.waitsFor.length > 0) return <>waits for {view.waitsFor.join(', ')}</>
+  if (last?.elapsedMs == null && last?.status !== 'running') return <></>
+  const time =
+    last.status === 'running'
+      ? `${last.phase ? `${last.phase} · ` : ''}${timeText(last.elapsedMs ?? 0, view.estimatedMs)}`
+      : `${duration(last.elapsedMs ?? 0)}${view.includedBecause ? '; included' : ''}`
+  return <>{time}</>
+}
+
+const RunBar: FC<{ bar: Bar; view: string }> = ({ bar: { run, from, width }, view }) => {
+  const { tone, word } = signOfRun(run.status)
+  const time = duration(run.elapsedMs ?? 0)
+  const attempt = run.attempt > 1 ? `, attempt ${run.attempt}` : ''
+  return (
+    <a
+      class={`run-bar tone-${tone}`}
+      href={hrefOf('run', run.runId)}
+      aria-label={`${view}${attempt}: run ${run.runId}, ${word}, ${time}`}
+    >
+      <title>{`run ${run.runId}: ${word}, ${time}${attempt}`}</title>
+      <rect x={percent(from)} width={percent(width)} y="2" height="14" rx="3" />
+    </a>
+  )
+}
+
+/** A run as a bar. `from` and `width` are parts of the whole, 0 to 1. */
+interface Bar {
+  run: BatchRun
+  from: number
+  width: number
+}
+
+interface Row {
+  view: BatchView
+  bars: Bar[]
+  /** The probable time of a view that has not begun; null once it has. */
+  expected: { from: number; width: number } | null
+}
+
+interface Lines {
+  rows: Row[]
+  /** The times on the axis, in milliseconds from the start of the batch, and where they are. */
+  ticks: { ms: number; from: number }[]
+  /** Where the present is; null for a batch that has ended. */
+  now: number | null
+}
+
+type Timed = Pick<
+  BatchDetails,
+  'requestedAt' | 'startedAt' | 'finishedAt' | 'elapsedMs' | 'estimatedRestMs' | 'views'
+>
+
+const leastMs = 1000
+
+/**
+ * A batch as bars on a line of time: one for each run, in the order in which the views began, and the probable
+ * time of views that wait. A batch that goes on reaches to its probable end. Times are the server's.
+ */
+export function timelineOf(batch: Timed): Lines {
+  const start = Date.parse(batch.startedAt ?? batch.requestedAt)
+  const now = Math.max(start + (batch.elapsedMs ?? 0), ...batch.views.flatMap(({ runs }) => runs.map(endOf)))
+  const end =
+    batch.finishedAt === null
+      ? now + (batch.estimatedRestMs ?? 0)
+      : Math.max(now, Date.parse(batch.finishedAt))
+  const spanMs = Math.max(leastMs, end - start)
+  const part = (ms: number) => Math.min(1, Math.max(0, ms / spanMs))
+  const place = (from: number, to: number) => ({ from: part(from - start), width: part(to - from) })
+
+  const expectedEnds = new Map<string, number>()
+  const rows = batch.views.map((view): Row => {
+    const bars = view.runs.flatMap((run) =>
+      run.startedAt === null ? [] : [{ run, ...place(Date.parse(run.startedAt), endOf(run)) }],
+    )
+    const waits = batch.finishedAt === null && (view.status === 'waiting' || view.status === 'pending')
+    if (!waits) {
+      const last = view.runs.at(-1)
+      const rest = last?.status === 'running' ? Math.max(0, view.estimatedMs - (last.elapsedMs ?? 0)) : 0
+      expectedEnds.set(view.view, last ? endOf(last) + rest : now)
+      return { view, bars, expected: null }
+    }
+    const retryAt = Date.parse(view.runs.at(-1)?.notBefore ?? '') || now
+    const from = Math.max(now, retryAt, ...view.dependsOn.map((parent) => expectedEnds.get(parent) ?? now))
+    const to = Math.min(end, from + view.estimatedMs)
+    expectedEnds.set(view.view, to)
+    return { view, bars, expected: place(Math.min(from, end), to) }
+  })
+  return {
+    rows: rows.sort((a, b) => beginning(a) - beginning(b)),
+    ticks: ticksOf(spanMs),
+    now: batch.finishedAt === null ? part(now - start) : null,
+  }
+}
+
+const endOf = ({ startedAt, finishedAt, elapsedMs }: BatchRun): number => {
+  if (startedAt === null) return Number.NEGATIVE_INFINITY
+  return elapsedMs === null && finishedAt !== null
+    ? Date.parse(finishedAt)
+    : Date.parse(startedAt) + (elapsedMs ?? 0)
+}
+
+const beginning = ({ bars, expected }: Row) => bars[0]?.from ?? (expected === null ? 2 : 1 + expected.from)
+
+const second = 1000
+const minute = 60 * second
+const hour = 60 * minute
+const steps = [0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30]
+  .map((n) => n * second)
+  .concat([1, 2, 5, 10, 15, 30].map((n) => n * minute))
+  .concat([1, 2, 4, 6, 12, 24].map((n) => n * hour))
+
+/** At most six round times. */
+function ticksOf(spanMs: number): Lines['ticks'] {
+  const step = steps.find((ms) => spanMs / ms <= 5) ?? steps.at(-1)!
+  return Array.from({ length: Math.floor(spanMs / step) + 1 }, (_, i) => ({
+    ms: i * step,
+    from: (i * step) / spanMs,
+  })).filter(
+    ({ from }) => from < 0.9, // a text further to the right would leave the picture
+  )
+}
