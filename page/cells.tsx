@@ -254,7 +254,6 @@ export const Moment: FC<{ at: string }> = ({ at }) => (
 
 /** SQL as a block. The block takes the focus, so that the keyboard can scroll a wide one. */
 export const Sql: FC<{ text: string; of: string }> = ({ text, of }) => (
-  // biome-ignore lint/a11y/noNoninteractiveTabindex: a part that scrolls must be reachable by the keyboard
   <pre class="sql" tabindex={0} role="region" aria-label={`SQL of ${of}`}>
     <code>{text}</code>
   </pre>

@@ -85,7 +85,7 @@ const Note: FC<{ view: BatchView; locked: string | undefined }> = ({ view, locke
     )
   if (locked) return <>waits: {locked}</>
   if (view.waitsFor.length > 0) return <>waits for {view.waitsFor.join(', ')}</>
-  if (last?.elapsedMs == null && last?.status !== 'running') return <></>
+  if (last?.elapsedMs == null && last?.status !== 'running') return null
   const time =
     last.status === 'running'
       ? `${last.phase ? `${last.phase} · ` : ''}${timeText(last.elapsedMs ?? 0, view.estimatedMs)}`
@@ -98,12 +98,8 @@ const RunBar: FC<{ bar: Bar; view: string }> = ({ bar: { run, from, width }, vie
   const time = duration(run.elapsedMs ?? 0)
   const attempt = run.attempt > 1 ? `, attempt ${run.attempt}` : ''
   return (
-    <a
-      class={`run-bar tone-${tone}`}
-      href={hrefOf('run', run.runId)}
-      aria-label={`${view}${attempt}: run ${run.runId}, ${word}, ${time}`}
-    >
-      <title>{`run ${run.runId}: ${word}, ${time}${attempt}`}</title>
+    <a class={`run-bar tone-${tone}`} href={hrefOf('run', run.runId)}>
+      <title>{`${view}${attempt}: run ${run.runId}, ${word}, ${time}`}</title>
       <rect x={percent(from)} width={percent(width)} y="2" height="14" rx="3" />
     </a>
   )

@@ -62,7 +62,7 @@ test('a click refreshes a view: the run is shown while it goes on, and when it h
 })
 
 test('a run is canceled on the server, and the page says so', async () => {
-  await open('#/views/public.slow')
+  await open('page/views/public.slow')
   await withGateClosed(sql, 'slow', async () => {
     await page.getByRole('button', { name: 'Refresh', exact: true }).click()
     await untilAtGate(sql, 'slow')
@@ -73,7 +73,7 @@ test('a run is canceled on the server, and the page says so', async () => {
 })
 
 test('a view is paused and resumed, and a refresh of a paused view asks first', async () => {
-  await open('#/views/public.quick')
+  await open('page/views/public.quick')
   await page.getByRole('button', { name: 'Pause', exact: true }).click()
   await page.getByRole('button', { name: 'Resume', exact: true }).waitFor()
   await page.getByRole('button', { name: 'Refresh', exact: true }).click()
@@ -135,7 +135,7 @@ test('a batch is live in the graph and on its timeline, until it is canceled', a
 })
 
 test('who is in the way of a refresh is named, with the SQL that ends it', async () => {
-  await open('#/views/public.quick')
+  await open('page/views/public.quick')
   const [holder] = await Promise.all([sql.reserve()])
   await holder`begin`
   await holder`select * from quick limit 1`
@@ -159,9 +159,9 @@ test('who is in the way of a refresh is named, with the SQL that ends it', async
 })
 
 test('a view and a run that are not there are said to be unknown', async () => {
-  await open('#/views/public.nowhere', [404])
+  await open('page/views/public.nowhere', [404])
   await page.getByText('No such materialized view').first().waitFor()
-  await page.goto(`${gateway.url}/#/runs/999999`)
+  await page.goto(`${gateway.url}/page/runs/999999`)
   await page.getByText('There is no run 999999').waitFor()
 })
 
@@ -171,14 +171,14 @@ test('a refresh made elsewhere shows by its event, without a poll; without the s
   const heard = await startGateway({ port: 0, served, events })
   opened = { page: await (await browser.newContext()).newPage(), complaints: [] }
   page = opened.page
-  // The pauses between polls never end, until the test shortens them.
+  // The pauses between looks never end, until the test shortens them.
   await page.addInitScript(`{
     const real = setTimeout
-    const pause = (ms) => (ms >= 10_000 ? ('polls' in document.body.dataset ? 200 : 2 ** 30) : ms)
+    const pause = (ms) => (ms >= 10_000 ? (window.looks ? 200 : 2 ** 30) : ms)
     window.setTimeout = (work, ms) => real(work, pause(ms))
   }`)
   const stream = page.waitForResponse((response) => response.url().endsWith('/events'))
-  await page.goto(`${heard.url}/#/views/public.quick`)
+  await page.goto(`${heard.url}/page/views/public.quick`)
   await page.getByRole('button', { name: 'Refresh', exact: true }).waitFor()
   expect((await stream).headers()['content-type']).toBe('text/event-stream')
   const elsewhere = async () => {
@@ -188,7 +188,7 @@ test('a refresh made elsewhere shows by its event, without a poll; without the s
   await elsewhere()
   await elsewhere()
 
-  await page.evaluate(`document.body.dataset.polls = ''`)
+  await page.evaluate('window.looks = true')
   await events.close()
   await elsewhere()
   await elsewhere()

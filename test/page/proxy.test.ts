@@ -4,15 +4,15 @@ import type { AddressInfo } from 'node:net'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { startProxy } from '../../cli/open/proxy.ts'
-import { pageFor } from '../../page/serve/page.ts'
 import { startBrowser } from './support/browser.ts'
-import { startFakeApi } from './support/fake-api.ts'
+import { fakeApi } from './support/fake-api.ts'
 import { openPage } from './support/page.ts'
+import { apiOf, manyViews } from './support/scene.ts'
 
 // The proxy of `viewkeeper open`, and pages of other sites in the same browser.
 
 let browser: Browser
-let api: Awaited<ReturnType<typeof startFakeApi>>
+let api: ReturnType<typeof fakeApi>
 let proxy: Awaited<ReturnType<typeof startProxy>>
 let token: string
 let otherSite: Server
@@ -33,25 +33,26 @@ const attack = `<!doctype html><title>attack</title><h1>Another site</h1>
     return ends(element, 'load', 'error')
   }
   const form = () => {
-    document.forms[0].action = proxy + '/views/public.sales/refresh'
+    document.forms[0].action = proxy + '/' + token + '/page/do/pause-all'
     const end = ends(document.querySelector('iframe'), 'load')
     document.forms[0].submit()
     return end
   }
   const read = async (path, options) => (await fetch(proxy + path, options)).text()
-  const headers = { 'x-viewkeeper-token': token }
-  navigator.sendBeacon(proxy + '/pause', '{}')
+  const views = '/' + token + '/'
+  const deed = '/' + token + '/page/do/resume-all'
+  const type = 'application/x-www-form-urlencoded'
+  navigator.sendBeacon(proxy + deed, 'sure=yes')
   const results = await Promise.allSettled([
-    read('/views'),
-    read('/views?token=' + token),
-    read('/views', { headers }),
-    read('/views', { mode: 'no-cors', credentials: 'include' }),
-    read('/batches', { method: 'POST', headers: { ...headers, 'content-type': 'application/json' }, body: '{"all":true}' }),
-    read('/batches', { method: 'POST', mode: 'no-cors', credentials: 'include', body: '{"all":true}' }),
-    embed('script', '/views'),
-    embed('img', '/views'),
-    embed('iframe', '/views'),
-    ends(new WebSocket(proxy.replace('http', 'ws') + '/views'), 'open', 'error'),
+    read('/'),
+    read(views),
+    read(views, { mode: 'no-cors', credentials: 'include' }),
+    read(deed, { method: 'POST', headers: { 'content-type': type }, body: 'sure=yes' }),
+    read(deed, { method: 'POST', mode: 'no-cors', credentials: 'include', body: 'sure=yes' }),
+    embed('script', views + 'page/page.js'),
+    embed('img', views),
+    embed('iframe', views),
+    ends(new WebSocket(proxy.replace('http', 'ws') + views), 'open', 'error'),
     form(),
   ])
   window.couldRead = results.map(({ value }) => value).filter((value) => !['', 'load', 'error', undefined].includes(value))
@@ -59,24 +60,15 @@ const attack = `<!doctype html><title>attack</title><h1>Another site</h1>
 
 beforeAll(async () => {
   browser = await startBrowser()
-  api = await startFakeApi(({ path }) =>
-    path === '/views' ? { views: [], next: null, paused: null } : undefined,
-  )
-  const target = { name: 'production', environment: 'production', url: api.url }
-  proxy = await startProxy({
-    api: {
-      ...target,
-      forward: ({ method, path, headers, body }) =>
-        fetch(new URL(path, api.url), {
-          method,
-          headers,
-          ...(body?.length ? { body: Buffer.from(body) } : {}),
-        }),
-    },
-    page: pageFor(() => target),
-    port: 0,
-  })
-  token = new URL(proxy.address).searchParams.get('token')!
+  api = fakeApi(apiOf(manyViews(3)))
+  const target = {
+    name: 'production',
+    environment: 'production',
+    typed: 'production',
+    url: 'https://api.example',
+  }
+  proxy = await startProxy({ api: { ...target, send: api.send }, port: 0 })
+  token = new URL(proxy.address).pathname.split('/')[1]!
   otherSite = createServer((request, response) => {
     seenByOtherSite.push(request.headers)
     response.writeHead(200, { 'content-type': 'text/html' }).end(attack)
@@ -89,24 +81,31 @@ beforeEach(() => {
 afterAll(async () => {
   await browser.close()
   await proxy.close()
-  await api.close()
   otherSite.close()
 })
 
-test('the page at the printed address reaches the API, and goes on after a reload', async () => {
-  const { page, complaints } = await openPage(browser, proxy.address)
-  await expect.poll(() => api.asked.map(({ path }) => path)).toContain('/views')
-  api.asked.length = 0
-  expect(page.url()).not.toContain(token)
-  await page.reload()
-  await expect.poll(() => api.asked.map(({ path }) => path)).toContain('/views')
-  expect(complaints).toEqual([])
+test('the page at the printed address reaches the API, with and without a script, and goes on after a reload', async () => {
+  for (const javaScriptEnabled of [true, false]) {
+    const { page, complaints } = await openPage(browser, proxy.address, { javaScriptEnabled })
+    await page.getByRole('link', { name: 'Batches' }).click()
+    await page.getByRole('heading', { level: 1, name: 'Batches' }).waitFor()
+    api.asked.length = 0
+    await page.reload()
+    await page.getByRole('heading', { level: 1, name: 'Batches' }).waitFor()
+    await page.getByRole('link', { name: 'Views', exact: true }).click()
+    await page.getByRole('button', { name: 'Pause all' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'Pause all' }).click()
+    await page.getByRole('status').getByText('Everything scheduled is paused').waitFor()
+    expect(api.asked.map(({ method, path }) => `${method} ${path}`)).toContain('POST /pause')
+    expect(complaints).toEqual([])
+  }
 })
 
 test.each(['127.0.0.1', 'localhost', 'other.localhost'])(
   'a page of another site (%s) in the same browser reaches nothing, even if it knows the token',
   async (host) => {
     const { page } = await openPage(browser, proxy.address)
+    await page.waitForLoadState('networkidle')
     api.asked.length = 0
     const known = encodeURIComponent(JSON.stringify({ proxy: proxy.url, token }))
     await page.goto(`http://${host}:${portOf(otherSite)}/#${known}`)

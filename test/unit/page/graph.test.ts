@@ -1,8 +1,7 @@
 import { expect, test } from 'vitest'
-import { labelled } from '../../../page/app/graph/labels.ts'
-import { draw } from '../../../page/app/graph/layout.ts'
-import { around, connected } from '../../../page/app/graph/linked.ts'
-import { walk } from '../../../page/app/graph/walk.ts'
+import { around, connected } from '../../../page/pages/graph.tsx'
+import { labelled } from '../../../page/pictures/graph.tsx'
+import { draw } from '../../../page/pictures/layout.ts'
 
 const views = [
   { view: 'base', dependsOn: [] },
@@ -55,19 +54,4 @@ test('a schema that all views have is left out of the boxes, and one of several 
 
 test('no view makes an empty picture', () => {
   expect(draw([])).toEqual({ width: 0, height: 0, boxes: [], arrows: [] })
-})
-
-test('arrow keys follow the arrows and the columns', () => {
-  const drawing = drawn(views)
-  const [upper, lower] = ['left', 'right'].sort(
-    (a, b) =>
-      drawing.boxes.find(({ view }) => view === a)!.y - drawing.boxes.find(({ view }) => view === b)!.y,
-  )
-  expect(walk(drawing, 'top', 'ArrowLeft')).toMatch(/left|right/)
-  expect(walk(drawing, 'left', 'ArrowLeft')).toBe('base')
-  expect(walk(drawing, 'left', 'ArrowRight')).toBe('top')
-  expect(walk(drawing, upper!, 'ArrowDown')).toBe(lower)
-  expect(walk(drawing, lower!, 'ArrowUp')).toBe(upper)
-  expect(walk(drawing, 'top', 'ArrowRight')).toBe(undefined)
-  expect(walk(drawing, 'top', 'Enter')).toBe(undefined)
 })

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { runsPath } from '../../../page/app/runs/run-query.ts'
-import { joinRuns, pointsOf } from '../../../page/app/view/runs.ts'
+import { runsAsked } from '../../../page/pages/runs.tsx'
+import { pointsOf } from '../../../page/pictures/plot.tsx'
 
 const run = (id: number, more: object = {}) =>
   ({
@@ -12,11 +12,6 @@ const run = (id: number, more: object = {}) =>
     ...more,
   }) as never
 
-test('runs of two lists are there once, in their newer form, newest first', () => {
-  const joined = joinRuns([run(3), run(2, { status: 'success' })], [run(2, { status: 'running' }), run(1)])
-  expect(joined.map(({ id, status }) => `${id} ${status}`)).toEqual(['3 success', '2 success', '1 success'])
-})
-
 test('only successful refreshes that have the number are points, oldest first', () => {
   const runs = [
     run(5),
@@ -25,18 +20,16 @@ test('only successful refreshes that have the number are points, oldest first', 
     run(2, { durationMs: null }),
     run(1),
   ]
-  const start = Date.parse('2026-11-20T09:00:10Z') / 1000
-  expect(pointsOf(runs, ({ durationMs }) => durationMs)).toEqual({
-    ids: [1, 5],
-    at: [start + 1, start + 5],
-    values: [1, 5],
-  })
+  expect(pointsOf(runs, ({ durationMs }) => durationMs)).toEqual([
+    { id: 1, at: '2026-11-20T09:00:11Z', value: 1 },
+    { id: 5, at: '2026-11-20T09:00:15Z', value: 5 },
+  ])
 })
 
 test('a day that the address names narrows the runs only if it is one', () => {
-  expect(runsPath({ q: 'a*b' }, 0)).toBe('/runs?pattern=*a*b*&limit=100')
-  expect(runsPath({ q: '"a*b"' }, 0)).toBe('/runs?pattern=*.%22a*b%22&limit=100')
-  expect(runsPath({ day: '2026-11-20' }, 0)).toContain('since=2026-11-20T00%3A00%3A00.000Z')
+  expect(runsAsked({ q: 'a*b' }, 0)).toEqual({ pattern: '*a*b*', limit: 100 })
+  expect(runsAsked({ q: '"a*b"' }, 0)).toEqual({ pattern: '*."a*b"', limit: 100 })
+  expect(runsAsked({ day: '2026-11-20' }, 0)).toMatchObject({ since: '2026-11-20T00:00:00.000Z' })
   for (const day of ['275760-09-13', '+275760-09-13', '2026-13-40', 'yesterday'])
-    expect(runsPath({ day }, 0)).toBe('/runs?limit=100')
+    expect(runsAsked({ day }, 0)).toEqual({ limit: 100 })
 })

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { select } from '../../../page/app/views/select.ts'
+import { select } from '../../../page/pages/views.tsx'
 import { countStates } from '../../../src/resources/views.ts'
 
 const hour = 3_600_000

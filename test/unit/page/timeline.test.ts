@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { timelineOf } from '../../../page/app/batches/timeline.ts'
+import { timelineOf } from '../../../page/pictures/timeline.tsx'
 
 const at = (seconds: number) => new Date(Date.UTC(2026, 10, 20, 9) + seconds * 1000).toISOString()
 const run = (startedAt: number, elapsedMs: number, status = 'success') => ({

@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
-import { serverTime } from '../../../page/app/api/connection.ts'
-import { withMentions } from '../../../page/app/words/mentions.ts'
+import { withMentions } from '../../../page/pages/view.tsx'
 import { pictured } from '../../../src/resources/sign.ts'
 
 const said = (text: string, addresses: Record<string, string>) =>
@@ -45,11 +44,4 @@ test.each([
   ['state not told', { ...run('success') }],
 ])('in a picture a view is %s before all else', (word, view) => {
   expect(pictured(view as never).word).toBe(word)
-})
-
-test("ages count from the server's time of the answer, and not from a clock here that is wrong", () => {
-  expect(serverTime(3_600_000, 0)).toBe(3_600_000)
-  // The answer bears whole seconds: a clock that is right says it more finely.
-  expect(serverTime(9000, 9700)).toBe(9700)
-  expect(serverTime(Number.NaN, 9700)).toBe(9700)
 })
