@@ -18,6 +18,10 @@ const main = () => find('main')!
 
 let turn = 0
 let failures = 0
+/** The page on the screen. */
+let shown = location.pathname
+/** What a person has asked for and is not there yet: a look waits for it. */
+let asking = 0
 
 /** Asks for a page, and shows it. What was asked for later wins. `how`: what the address becomes, or that it stays. */
 async function show(address: string, how: 'push' | 'replace' | 'stay', init?: RequestInit): Promise<void> {
@@ -36,7 +40,8 @@ async function show(address: string, how: 'push' | 'replace' | 'stay', init?: Re
   const next = new DOMParser().parseFromString(text, 'text/html')
   for (const time of next.querySelectorAll('time')) inZone(time)
   const place = answered.redirected ? answered.url : how === 'stay' ? location.href : address
-  const isOther = new URL(place).pathname !== location.pathname
+  const isOther = new URL(place).pathname !== shown
+  shown = new URL(place).pathname
   if (place !== location.href) history[how === 'replace' ? 'replaceState' : 'pushState'](null, '', place)
   document.title = next.title
   document.body.toggleAttribute('data-busy', next.body.hasAttribute('data-busy'))
@@ -49,6 +54,15 @@ async function show(address: string, how: 'push' | 'replace' | 'stay', init?: Re
   question(find<HTMLDialogElement>('#asked', next))
   tellChosen()
   watchEnd()
+}
+
+/** Shows what a person has asked for, and then looks how it goes on. */
+async function go(...to: Parameters<typeof show>): Promise<void> {
+  clearTimeout(typing)
+  asking++
+  await show(...to)
+  asking--
+  lookIn(busyMs)
 }
 
 /** What a person has typed, chosen or opened stays as it is. */
@@ -109,7 +123,7 @@ function lookIn(ms: number): void {
 /** Looks again at what is shown, if somebody sees it, and goes on. */
 async function look(): Promise<void> {
   clearTimeout(timer)
-  if (!document.hidden && !find('dialog[open]')) await show(location.href, 'stay')
+  if (!document.hidden && asking === 0 && !find('dialog[open]')) await show(location.href, 'stay')
   const isBusy = 'busy' in document.body.dataset
   if (failures > 0) lookIn(Math.min(30_000, busyMs * 2 ** failures))
   else lookIn(isBusy ? busyMs : hears ? safetyMs : quietMs)
@@ -166,8 +180,7 @@ addEventListener('click', (event) => {
   // A part of a name that is typed, and not yet asked for, is not lost by a chip.
   const typed = link.closest('.filters') && find<HTMLInputElement>('.filters input[type="search"]')
   if (typed) typed.value ? place.searchParams.set('q', typed.value) : place.searchParams.delete('q')
-  clearTimeout(typing)
-  show(place.href, link.matches('[data-grows], .close') ? 'replace' : 'push').then(() => lookIn(busyMs))
+  go(place.href, link.matches('[data-grows], .close') ? 'replace' : 'push')
 })
 
 addEventListener('submit', (event) => {
@@ -179,19 +192,17 @@ addEventListener('submit', (event) => {
   form.ariaBusy = 'true'
   const body = new URLSearchParams(new FormData(form, event.submitter) as unknown as Record<string, string>)
   find<HTMLDialogElement>('#asked')?.close()
-  show(form.action, 'stay', { method: 'POST', body }).finally(() => {
+  go(form.action, 'stay', { method: 'POST', body }).finally(() => {
     form.ariaBusy = null
-    lookIn(busyMs)
   })
 })
 
 /** Asks for the page that a form of filters names. */
 function ask(form: HTMLFormElement): void {
-  clearTimeout(typing)
   const filled = [...new FormData(form)].filter(([, value]) => value !== '') as [string, string][]
   const place = new URL(form.getAttribute('action')!, document.baseURI)
   place.search = new URLSearchParams(filled).toString()
-  show(place.href, 'replace')
+  go(place.href, 'replace')
 }
 
 let typing: ReturnType<typeof setTimeout> | undefined
@@ -305,7 +316,7 @@ for (const box of document.querySelectorAll<HTMLInputElement>('#keys input'))
 question(find<HTMLDialogElement>('#asked'))
 tellChosen()
 watchEnd()
-addEventListener('popstate', () => show(location.href, 'stay'))
+addEventListener('popstate', () => go(location.href, 'stay'))
 document.addEventListener('visibilitychange', look)
 addEventListener('online', look)
 if ('events' in document.body.dataset) listen()

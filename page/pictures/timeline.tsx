@@ -14,16 +14,18 @@ export const Timeline: FC<{ batch: BatchDetails; rows: string | undefined }> = (
   return (
     <>
       <div class="timeline">
-        <svg class="axis" aria-hidden="true">
-          {ticks.map(({ ms, from }) => (
-            <>
-              <line x1={percent(from)} x2={percent(from)} y1="6" y2="22" />
-              <text x={percent(from)} dx="4" y="18">
-                {tick(ms)}
-              </text>
-            </>
-          ))}
-        </svg>
+        <div class="axis">
+          <svg aria-hidden="true">
+            {ticks.map(({ ms, from }) => (
+              <>
+                <line x1={percent(from)} x2={percent(from)} y1="6" y2="22" />
+                <text x={percent(from)} dx="4" y="18">
+                  {tick(ms)}
+                </text>
+              </>
+            ))}
+          </svg>
+        </div>
         <ol>
           {shown.map((row) => (
             <TimelineRow row={row} now={now} locked={lockOf(batch, row.view.view)} />

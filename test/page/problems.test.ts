@@ -355,7 +355,7 @@ test('a point of a chart says its value under the mouse, and a click opens its r
 test('moments are in the zone of the reader, and in UTC in their tooltips; without a script they are in UTC', async () => {
   const view = views[1]!
   const api = await serve(apiOf([view], () => [runOf(1, view)]))
-  const url = `${api.url}page/runs/9993`
+  const url = `${api.url}page/views/${view.view}`
   const { page } = await openPage(browser, url, { timezoneId: 'Asia/Tokyo' })
   const moment = page.locator('.facts time.moment').first()
   const there = new Date(Date.parse((await moment.getAttribute('datetime'))!) + 9 * 3_600_000).toISOString()
