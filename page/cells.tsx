@@ -326,6 +326,7 @@ export function firstOf<Row>(
 /** Where a part of a name is typed, which narrows what the page lists. The key `/` leads there. */
 export const NameSearch: FC<{ part: string | undefined }> = ({ part = '' }) => (
   <input
+    id="part"
     type="search"
     name="q"
     value={part}
@@ -345,10 +346,10 @@ interface FiltersOptions {
 export const Filters: FC<PropsWithChildren<FiltersOptions>> = ({ action, kept, children }) => (
   <search>
     <form class="filters" action={action}>
+      {children}
       {Object.entries(kept).map(
         ([name, value]) => value && <input type="hidden" name={name} value={value} />,
       )}
-      {children}
       <button class="by-hand">Show</button>
     </form>
   </search>

@@ -128,7 +128,7 @@ const RunFilters: FC<{ query: Query }> = ({ query }) => {
       ) : (
         <label class="order">
           Time{' '}
-          <select name="since">
+          <select id="since" name="since">
             <option value="">any</option>
             {Object.entries(sinces).map(([each, { word }]) => (
               <option value={each} selected={each === since}>

@@ -96,7 +96,7 @@ const Deeds: FC<{ view: ViewDetails; running: boolean }> = ({ view: { view, ...i
     ) : (
       <form method="post" action="page/do/refresh">
         <input type="hidden" name="view" value={view} />
-        <select name="strategy" aria-label="Strategy">
+        <select id="strategy" name="strategy" aria-label="Strategy">
           <option value="">strategy: {is.strategy}</option>
           {strategies
             .filter((each) => each !== is.strategy)

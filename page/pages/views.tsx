@@ -146,7 +146,7 @@ const FilterBar: FC<{ views: View[]; query: Query }> = ({ views, query: { q, sta
       <NameSearch part={q} />
       <label class="order">
         Order{' '}
-        <select name="sort">
+        <select id="sort" name="sort">
           {Object.entries(orderWords).map(([order, word]) => (
             <option value={order} selected={order === (sort ?? 'urgency')}>
               {word}

@@ -10,7 +10,8 @@ let browser: Browser
 let api: Awaited<ReturnType<typeof startFakeApi>>
 beforeAll(async () => {
   browser = await startBrowser()
-  api = await startFakeApi(apiOf(views, (view) => manyRuns(view, 700)))
+  const scene = apiOf(views, (view) => manyRuns(view, 700))
+  api = await startFakeApi((asked) => (asked.method === 'POST' ? {} : scene(asked)))
 })
 afterAll(async () => {
   await browser.close()
@@ -42,6 +43,21 @@ test('a chosen state chooses all its views for a batch, also those that are not 
   const stale = views.filter((view) => view.stale).length
   await page.getByText(`${stale} views chosen`).waitFor()
 })
+
+test.each([true, false])(
+  'one view of a thousand is found and paused by keyboard alone; with a script: %s',
+  async (javaScriptEnabled) => {
+    const { page } = await openPage(browser, api.url, { javaScriptEnabled })
+    const { view } = views[777]!
+    await page.getByRole('searchbox').fill(view)
+    await page.getByRole('searchbox').press('Enter')
+    await page.getByRole('link', { name: view, exact: true }).press('Enter')
+    await page.getByRole('button', { name: 'Pause', exact: true }).press('Enter')
+    await page.getByRole('status').getByText(`${view} is paused: schedules`).waitFor()
+    expect(api.asked.map(({ method, path }) => `${method} ${path}`)).toContain(`POST /views/${view}/pause`)
+    api.asked.length = 0
+  },
+)
 
 test('the graph of a thousand views is drawn', async () => {
   const { page, complaints } = await openPage(browser, `${api.url}page/graph`)

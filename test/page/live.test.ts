@@ -1,4 +1,4 @@
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, BrowserContextOptions, Locator, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, expect, test, vi } from 'vitest'
 import { startEvents } from '../../serve/http/events.ts'
 import { startGateway } from '../../serve/http/gateway.ts'
@@ -31,8 +31,8 @@ afterAll(async () => {
   vi.unstubAllEnvs()
 })
 
-const open = async (hash: string, expected: number[] = []) => {
-  opened = await openPage(browser, `${gateway.url}/${hash}`, { expected })
+const open = async (path: string, expected: number[] = [], options: BrowserContextOptions = {}) => {
+  opened = await openPage(browser, `${gateway.url}/${path}`, { expected, ...options })
   page = opened.page
   page.setDefaultTimeout(60_000)
 }
@@ -194,3 +194,36 @@ test('a refresh made elsewhere shows by its event, without a poll; without the s
   await elsewhere()
   await heard.close()
 })
+
+test.each([true, false])(
+  'by keyboard alone, a failing view is found, diagnosed and retried, and a batch watched to its end; with a script: %s',
+  async (javaScriptEnabled) => {
+    await sql.unsafe(`
+      drop table if exists divisors cascade;
+      create table divisors as select 1 as n;
+      create materialized view shares as select 1 / n as share from divisors;
+      create materialized view after_shares as select * from shares;
+      update divisors set n = 0`)
+    await refresh({ view: 'shares' }, callOn(database)).catch(() => undefined)
+    await open('', [], { javaScriptEnabled })
+    const enter = (role: 'link' | 'button', name: string | RegExp, within: Page | Locator = page) =>
+      within.getByRole(role, { name, exact: true }).press('Enter')
+    /** Without a script somebody loads the page again. */
+    const untilShown = (text: string | RegExp) =>
+      expect
+        .poll(async () => {
+          if (!javaScriptEnabled) await page.reload()
+          return page.getByText(text).count()
+        })
+        .toBeGreaterThan(0)
+    await enter('link', 'failed 1')
+    await enter('link', 'public.shares')
+    await page.getByText('division by zero').first().waitFor()
+    await enter('link', /^run \d+$/i, page.locator('.why'))
+    await page.getByRole('heading', { level: 1, name: /^Run/ }).waitFor()
+    await sql`update divisors set n = 1`
+    await enter('button', 'Retry, and refresh what reads it')
+    await page.getByRole('heading', { level: 1, name: /^Batch/ }).waitFor()
+    await untilShown(/^The batch has ended: success/)
+  },
+)

@@ -60,7 +60,8 @@ const attack = `<!doctype html><title>attack</title><h1>Another site</h1>
 
 beforeAll(async () => {
   browser = await startBrowser()
-  api = fakeApi(apiOf(manyViews(3)))
+  const scene = apiOf(manyViews(3))
+  api = fakeApi((asked) => (asked.method === 'POST' ? {} : scene(asked)))
   const target = {
     name: 'production',
     environment: 'production',
