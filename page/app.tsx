@@ -15,7 +15,7 @@ import { printed } from '../src/sql/names.ts'
 import { runbookOf } from '../src/sql/runbook.ts'
 import { duration, rows } from '../src/sql/words.ts'
 import { hrefOf, type PageName, type Query } from './address.ts'
-import { type Done, deeds } from './deeds.ts'
+import { deeds } from './deeds.ts'
 
 export type { PageTarget } from './frame.tsx'
 
@@ -63,7 +63,7 @@ export interface Door {
   /** The API as whoever sends the request may use it; `token` is the one that they have signed in with. */
   apiOf(token: string | undefined): Api
   notice?: Notice
-  question?: Question & { does: string; fields: [name: string, value: string][] }
+  question?: Question & { fields: [name: string, value: string][] }
 }
 
 interface PageOptions {
@@ -72,6 +72,8 @@ interface PageOptions {
   files: Record<'page.js' | 'page.css', string>
   /** Where the pages stand: `/`. */
   base?: string
+  /** Whether people sign in here, with a token that a cookie keeps. */
+  signsIn?: boolean
   /** Hears of a defect of a page. */
   onDefect: (error: unknown) => void
 }
@@ -93,21 +95,31 @@ const policy = [
 /** Ten thousand views can be chosen at once. */
 const mostBytes = 2_000_000
 
-const cookies = { path: '/', httpOnly: true, sameSite: 'Lax' } as const
-
 /**
  * The pages as an application: each is made of what the API answers, and each deed is a form. A page shows what the caller may
  * read, and nothing is kept between two requests.
  */
-export function pagesOf({ target, files, base = '/', onDefect }: PageOptions): Hono<{ Bindings: Door }> {
+export function pagesOf({
+  target,
+  files,
+  base = '/',
+  signsIn = false,
+  onDefect,
+}: PageOptions): Hono<{ Bindings: Door }> {
   const app = new Hono<{ Bindings: Door }>().basePath(base)
-  app.use(compress(), bodyLimit({ maxSize: mostBytes }), async (context, next) => {
+  const cookies = { path: base, httpOnly: true, sameSite: 'Lax' } as const
+  app.use(compress(), async (context, next) => {
     await next()
     context.header('content-security-policy', policy)
     context.header('cross-origin-opener-policy', 'same-origin')
     // Without it, a browser says of a form only that it comes from somewhere.
     context.header('referrer-policy', 'same-origin')
     context.header('cache-control', context.res.headers.has('etag') ? 'no-cache' : 'no-store')
+  })
+  app.use(bodyLimit({ maxSize: mostBytes, onError: (context) => show(context, undefined, refuseLarge) }))
+  app.onError((error, context) => {
+    onDefect(error)
+    return context.text('Something went wrong in this page.', 500)
   })
 
   const show = async (
@@ -117,12 +129,13 @@ export function pagesOf({ target, files, base = '/', onDefect }: PageOptions): H
     status = 200,
   ) => {
     const { env, req } = context
-    const { pathname, searchParams } = new URL(req.url)
-    const told = searchParams.get('told')
+    const place = placeOf(req.url)
+    const told = req.query('told')
     let { notice } = env
     let shown: Shown
     try {
-      const run = notice || !told ? undefined : await readRun(apiOf(context), told)
+      // A run that is no longer on record is nothing to tell of.
+      const run = notice || !told ? undefined : await readRun(apiOf(context), told).catch(() => undefined)
       notice ??= run && endOf(run)
       const made = await make()
       shown = { ...made, busy: made.busy || (run !== undefined && isOpen(run.status)) }
@@ -134,20 +147,23 @@ export function pagesOf({ target, files, base = '/', onDefect }: PageOptions): H
       shown = {
         title: problem.title,
         main:
-          problem.code === 'Unauthenticated' ? (
+          signsIn && problem.code === 'Unauthenticated' ? (
             <SignIn why={problem.text} />
           ) : (
             <>
-              <Head title={printed(decoded(pathname.split('/').at(-1)!)) || 'Views'} />
+              <Head title={printed(decoded(place.pathname.split('/').at(-1)!)) || 'Views'} />
               <Trouble {...problem} />
             </>
           ),
       }
     }
-    searchParams.delete('told')
-    const here = `${pathname.slice(base.length)}${searchParams.size > 0 ? `?${searchParams}` : ''}` || './'
+    const here = `${place.pathname.slice(base.length)}${place.search}` || './'
+    const isSignedIn = getCookie(context, 'viewkeeper-token') !== undefined
     const page = (
-      <Document {...shown} {...{ target: target(), base, here, current, notice, question: env.question }} />
+      <Document
+        {...shown}
+        {...{ target: target(), base, here, current, isSignedIn, notice, question: env.question }}
+      />
     )
     return context.html(html`<!doctype html>${page}`, status as ContentfulStatusCode)
   }
@@ -166,45 +182,54 @@ export function pagesOf({ target, files, base = '/', onDefect }: PageOptions): H
       }),
     )
 
-  app.post('/page/do/:does', async (context: Asking) => {
-    const form = await context.req.formData()
-    const fields = [...form].filter((field): field is [string, string] => typeof field[1] === 'string')
-    const does = context.req.param('does') ?? ''
-    const back = new URL(context.req.header('referer') ?? base, context.req.url)
-    /** The page from where the form was sent, with what came of it. */
-    const again = (said: Pick<Door, 'notice' | 'question'>, status = 200) => {
-      back.searchParams.delete('told')
-      const request = new Request(back, { headers: context.req.raw.headers })
-      return Promise.resolve(app.fetch(request, { ...context.env, ...said })).then((page) =>
-        status === 200 || page.status !== 200
-          ? page
-          : new Response(page.body, { status, headers: page.headers }),
-      )
+  // A form is sent to the page that it stands on, so that what comes of it is shown there, with a script and without.
+  app.post('*', async (context: Asking) => {
+    const { req } = context
+    const place = placeOf(req.url)
+    const again = async (said: Pick<Door, 'notice' | 'question'>, status = 200) => {
+      const page = await app.fetch(new Request(place, { headers: req.raw.headers }), {
+        ...context.env,
+        ...said,
+      })
+      return status === 200 || page.status !== 200
+        ? page
+        : new Response(page.body, { status, headers: page.headers })
     }
-    if (does === 'sign-in') {
-      const secure = context.req.header('x-forwarded-proto') === 'https'
-      setCookie(context, 'viewkeeper-token', String(form.get('token') ?? ''), { ...cookies, secure })
-      return context.redirect(back.pathname + back.search, 303)
-    }
-    if (does === 'sign-out') {
-      deleteCookie(context, 'viewkeeper-token', cookies)
-      return context.redirect(base, 303)
-    }
-    if (does === 'noted') {
-      setCookie(context, 'viewkeeper-noted', 'yes', { ...cookies, maxAge: 365 * 24 * 3600 })
-      return context.redirect(back.pathname + back.search, 303)
-    }
+    const goTo = (where: string) => context.redirect(where, 303)
+    const here = place.pathname + place.search
     try {
+      const { origin, 'sec-fetch-site': site, 'x-forwarded-proto': scheme } = req.header()
+      // Both are compared where the request comes in. Every browser that has neither is older than the page.
+      if (origin === undefined && site !== 'same-origin') throw new Problem('NotAllowed', noOrigin)
+      const form = await req.formData().catch(() => {
+        throw new Problem('InvalidRequest', 'What was sent is no form of this page.')
+      })
+      const fields = [...form].filter((field): field is [string, string] => typeof field[1] === 'string')
+      const get = (name: string) => fields.find(([each]) => each === name)?.[1]
+      const does = get('does') ?? ''
+      if (signsIn && does === 'sign-in') {
+        const secure = (origin ?? scheme ?? '').startsWith('https')
+        setCookie(context, 'viewkeeper-token', get('token') ?? '', { ...cookies, secure })
+        return goTo(here)
+      }
+      if (does === 'sign-out') {
+        deleteCookie(context, 'viewkeeper-token', cookies)
+        return goTo(base)
+      }
+      if (does === 'noted') {
+        setCookie(context, 'viewkeeper-noted', 'yes', { ...cookies, maxAge: 365 * 24 * 3600 })
+        return goTo(here)
+      }
       const deed = Object.hasOwn(deeds, does) ? deeds[does] : undefined
       if (deed === undefined) throw new Problem('UnknownRoute', `The page has no deed ${does}.`)
-      const done = await deed(apiOf(context), {
-        get: (name) => fields.find(([each]) => each === name)?.[1],
-        views: fields.filter(([name]) => name === 'view').map(([, value]) => value),
-      })
-      if ('ask' in done) return again({ question: { ...done.ask, does, fields } })
+      const views = fields.filter(([name]) => name === 'view').map(([, value]) => value)
+      const done = await deed(apiOf(context), { get, views })
+      if ('ask' in done) return again({ question: { ...done.ask, fields } })
       if ('said' in done)
         return again({ notice: { tone: done.bad ? 'bad' : 'good', text: printed(done.said) } })
-      return context.redirect(whereTo(done, back, base), 303)
+      if ('to' in done) return goTo(base + done.to)
+      place.searchParams.set('told', String(done.run))
+      return goTo(place.pathname + place.search)
     } catch (thrown) {
       const { title, text, code, status, link } = problemOf(thrown, onDefect)
       const more = code && runbookOf(code)
@@ -243,11 +268,20 @@ export function pagesOf({ target, files, base = '/', onDefect }: PageOptions): H
 
 const apiOf = (context: Asking): Api => context.env.apiOf(getCookie(context, 'viewkeeper-token'))
 
-/** Where a browser goes after a deed: to what it has begun, or back, where the run is told. */
-function whereTo(done: Exclude<Done, { ask: unknown } | { said: string }>, back: URL, base: string): string {
-  if ('to' in done) return base + done.to
-  back.searchParams.set('told', String(done.run))
-  return back.pathname + back.search
+/** The page of a request, without what it tells. A path that begins with two slashes would be the address of another server. */
+function placeOf(address: string): URL {
+  const place = new URL(address)
+  place.pathname = place.pathname.replace(/^\/+/, '/')
+  place.searchParams.delete('told')
+  return place
+}
+
+const noOrigin =
+  'A form is sent from a page of this server. This one does not say where it comes from. Programs ask the API.'
+
+const refuseLarge = async (): Promise<never> => {
+  const text = 'A form has at most 2 MB. Choose fewer views at once.'
+  throw Object.assign(new Problem('InvalidRequest', text), { status: 413, title: 'The form is too large' })
 }
 
 /** What came of a run, or that it goes on. */

@@ -278,7 +278,7 @@ interface FormOptions {
   shortcut?: 'r'
 }
 
-/** A button that does something: a form of its own. What it needs to know is in its fields. */
+/** A button that does something: a form of its own, which is sent to the page that it stands on. What it needs to know is in its fields. */
 export const Deed: FC<PropsWithChildren<FormOptions>> = ({
   does,
   fields = {},
@@ -288,7 +288,8 @@ export const Deed: FC<PropsWithChildren<FormOptions>> = ({
   shortcut,
   children,
 }) => (
-  <form method="post" action={`page/do/${does}`}>
+  <form method="post">
+    <input type="hidden" name="does" value={does} />
     {Object.entries(fields).map(
       ([name, value]) =>
         value !== undefined && value !== false && <input type="hidden" name={name} value={String(value)} />,

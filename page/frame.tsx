@@ -1,6 +1,7 @@
 import type { Child, FC, PropsWithChildren } from 'hono/jsx'
 import { runbookOf } from '../src/sql/runbook.ts'
 import { hrefOf, type PageName, pages } from './address.ts'
+import { Deed } from './cells.tsx'
 
 /** Which API the page shows. */
 export interface PageTarget {
@@ -45,13 +46,14 @@ interface DocumentOptions extends Shown {
   /** The address of this page, below `base`. */
   here: string
   current: PageName | undefined
+  isSignedIn: boolean
   notice: Notice | undefined
-  question: (Question & { does: string; fields: [name: string, value: string][] }) | undefined
+  question: (Question & { fields: [name: string, value: string][] }) | undefined
 }
 
 /** A whole page: the head with what it shows, its content, what it tells, and what it asks. */
 export const Document: FC<DocumentOptions> = (options) => {
-  const { title, main, busy, target, base, here, current, notice, question } = options
+  const { title, main, busy, target, base, here, current, isSignedIn, notice, question } = options
   return (
     <html lang="en">
       <head>
@@ -68,7 +70,7 @@ export const Document: FC<DocumentOptions> = (options) => {
         <a class="skip" href={`${here}#main`}>
           Skip to the content
         </a>
-        <Header current={current} target={target} />
+        <Header {...{ current, target, isSignedIn }} />
         <div role="alert" id="silence" hidden>
           <div class="strip strip-bad">
             <p>
@@ -96,7 +98,11 @@ const icon =
   "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 16 16'%3E%3Crect width='16' height='16' rx='4' fill='%230f766e'/%3E%3Cpath d='M3.5 5.5 8 11.5l4.5-6' fill='none' stroke='white' stroke-width='2' stroke-linecap='round' stroke-linejoin='round'/%3E%3C/svg%3E"
 
 /** The head of every page: which environment this is, and where one can go. */
-const Header: FC<Pick<DocumentOptions, 'current' | 'target'>> = ({ current, target }) => (
+const Header: FC<Pick<DocumentOptions, 'current' | 'target' | 'isSignedIn'>> = ({
+  current,
+  target,
+  isSignedIn,
+}) => (
   <header>
     <a class="brand" href="./" aria-label="Viewkeeper, all views">
       <svg viewBox="0 0 16 16" aria-hidden="true">
@@ -115,6 +121,11 @@ const Header: FC<Pick<DocumentOptions, 'current' | 'target'>> = ({ current, targ
         </a>
       ))}
     </nav>
+    {isSignedIn && (
+      <Deed does="sign-out" kind="quiet">
+        Sign out
+      </Deed>
+    )}
     <button
       type="button"
       class="quiet by-script"
@@ -141,7 +152,7 @@ const Told: FC<{ notice: Notice; close: string }> = ({ notice: { tone, text, mor
 )
 
 /** A question, and the form that is sent again if the answer is yes. Escape says no. */
-const Asked: FC<NonNullable<DocumentOptions['question']>> = ({ title, text, yes, does, fields }) => (
+const Asked: FC<NonNullable<DocumentOptions['question']>> = ({ title, text, yes, fields }) => (
   <dialog id="asked" open aria-labelledby="asks">
     <h2 id="asks">{title}</h2>
     <p>{text}</p>
@@ -149,7 +160,7 @@ const Asked: FC<NonNullable<DocumentOptions['question']>> = ({ title, text, yes,
       <form method="dialog">
         <button>Go back</button>
       </form>
-      <form method="post" action={`page/do/${does}`}>
+      <form method="post">
         {fields.map(([name, value]) => (
           <input type="hidden" name={name} value={value} />
         ))}
@@ -210,7 +221,8 @@ export const Head: FC<PropsWithChildren<{ title: Child; beside?: Child }>> = ({
 export const SignIn: FC<{ why: string }> = ({ why }) => (
   <>
     <Head title="Sign in" />
-    <form class="strip strip-bad" method="post" action="page/do/sign-in">
+    <form class="strip strip-bad" method="post">
+      <input type="hidden" name="does" value="sign-in" />
       <label>
         {why} <input name="token" type="password" autocomplete="current-password" />
       </label>

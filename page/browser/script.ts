@@ -36,8 +36,10 @@ async function show(address: string, how: 'push' | 'replace' | 'stay', init?: Re
     return
   }
   if (mine !== turn) return
-  silence(false)
   const next = new DOMParser().parseFromString(text, 'text/html')
+  // What a proxy says in its stead, or another server that has its port by now.
+  if (!find('#main', next)) return silence(true)
+  silence(false)
   for (const time of next.querySelectorAll('time')) inZone(time)
   const place = answered.redirected ? answered.url : how === 'stay' ? location.href : address
   const isOther = new URL(place).pathname !== shown

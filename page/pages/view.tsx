@@ -94,7 +94,8 @@ const Deeds: FC<{ view: ViewDetails; running: boolean }> = ({ view: { view, ...i
         Cancel run {is.lastRun.id}
       </Deed>
     ) : (
-      <form method="post" action="page/do/refresh">
+      <form method="post">
+        <input type="hidden" name="does" value="refresh" />
         <input type="hidden" name="view" value={view} />
         <select id="strategy" name="strategy" aria-label="Strategy">
           <option value="">strategy: {is.strategy}</option>

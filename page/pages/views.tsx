@@ -203,7 +203,8 @@ const ViewTable: FC<{ views: View[]; all: number }> = ({ views, all }) => (
 
 /** What can be done with the views whose boxes are checked: one batch, or a pause. */
 const SelectionBar: FC<{ query: Query }> = ({ query: { q, state } }) => (
-  <form id="chosen" class="selection" method="post" action="page/do/chosen" aria-label="The chosen views">
+  <form id="chosen" class="selection" method="post" aria-label="The chosen views">
+    <input type="hidden" name="does" value="chosen" />
     <strong>The chosen views</strong>
     {q && <input type="hidden" name="q" value={q} />}
     {state && <input type="hidden" name="state" value={state} />}

@@ -14,6 +14,8 @@ export interface PageOptions {
   apiOf: (request: IncomingMessage, token: string | undefined) => Api
   /** Where the pages stand. Default: `/`. */
   base?: string
+  /** Whether people sign in here, with a token that a cookie keeps. */
+  signsIn?: boolean
   /** Hears of a defect of a page. */
   onDefect: (error: unknown) => void
 }

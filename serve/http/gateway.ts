@@ -81,6 +81,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       events: events && true,
     }),
     apiOf,
+    signsIn: options.doorkeeper !== undefined,
     onDefect: (error) => answerOf(error, served.logger),
   })
   const server = createServer((request, response) => {

@@ -65,6 +65,9 @@ export function answerRoutes({ routes = all, served, doorkeeperOf, hint }: Route
     ) {
       const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined)
       const url = `${path}?${new URLSearchParams(given as [string, string][])}`
+      // The path of a view `..` would be that of another route.
+      if (new URL(url, 'http://page').pathname !== path)
+        throw new Problem('UnknownRoute', `There is no ${method} ${path}.`)
       const own = {
         ...headersDistinct,
         ...(token !== undefined && { authorization: [`Bearer ${token}`] }),
