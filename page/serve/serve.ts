@@ -35,7 +35,7 @@ export const asksForPage = (
  */
 export function pageFor({ apiOf, ...options }: PageOptions) {
   const answer = onceDone(async () => {
-    const files = existsSync(pageBuilder) ? await bundled() : await built()
+    const files = await loaded()
     const { pagesOf } = await import('../app.tsx')
     const app = pagesOf({ ...options, files })
     return getRequestListener(
@@ -52,6 +52,9 @@ export function pageFor({ apiOf, ...options }: PageOptions) {
 
 /** The files that a browser loads. */
 type Files = Record<'page.js' | 'page.css', string>
+
+/** They are the same for all pages of a process. */
+const loaded = onceDone(() => (existsSync(pageBuilder) ? bundled() : built()))
 
 async function built(): Promise<Files> {
   const textOf = (name: string) => readFile(new URL(name, pageFolder), 'utf8')

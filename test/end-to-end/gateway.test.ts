@@ -156,15 +156,31 @@ test.each([
   expect(calls).toHaveLength(1)
 })
 
-test('it serves the page, without a token, and says which API the page talks to', async () => {
+test('it serves the page, made of its own routes, and says which API the page shows', async () => {
   const { url, calls } = await echo()
-  const page = await fetch(`${url}/?any=thing`)
-  expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
+  const page = await fetch(`${url}/page/nowhere`)
   expect(page.headers.get('content-security-policy')).toContain("script-src 'self'")
-  for (const [, file] of (await page.text()).matchAll(/(?:src|href)="([^":]+)"/g))
-    expect((await fetch(new URL(file!, `${url}/`))).status).toBe(200)
-  expect(await (await fetch(`${url}/page.json`)).json()).toEqual({ name: url, environment: null, url })
+  const text = await page.text()
+  expect(text).toContain(`title="${url}"`)
+  const files = [...text.matchAll(/<(?:script|link)[^>]* (?:src|href)="([^":]+)"/g)]
+  expect(files).toHaveLength(2)
+  for (const [, file] of files) expect((await fetch(`${url}/${file}`)).status).toBe(200)
   expect(calls).toEqual([])
+  await fetch(`${url}/page/runs/7`)
+  const body = new URLSearchParams({ does: 'pause', view: '"Odd/Name"' })
+  await fetch(url, { method: 'POST', body, headers: { origin: url } })
+  expect(calls.map(({ method, path }) => `${method} ${path}`)).toEqual([
+    'GET /runs/7',
+    'POST /views/"Odd/Name"/pause',
+  ])
+  expect(calls[1]!.caller).toMatchObject({ trigger: 'http', requestedBy: person() })
+})
+
+test.each(['..', '.', '../../pause'])('a deed on a view %s is none on another route', async (view) => {
+  const { url, calls } = await echo()
+  const body = new URLSearchParams({ does: 'pause', view })
+  await fetch(url, { method: 'POST', body, headers: { origin: url } })
+  expect(calls.filter(({ method, path }) => method === 'POST' && path !== `/views/${view}/pause`)).toEqual([])
 })
 
 test('it listens on 127.0.0.1 only', async () => {

@@ -1,28 +1,27 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { clientOf } from '../../cli/api/client.ts'
 import { startProxy } from '../../cli/open/proxy.ts'
-import { pageFor } from '../../page/serve/page.ts'
 import { echo, raw } from './support/gateway.ts'
 
 // Requests that no client sends by itself, to the local gateway and to the proxy of `viewkeeper open` before it.
 
 const servers = {
-  'the gateway': async () => ({ ...(await echo()), token: 'none' }),
+  'the gateway': async () => ({ ...(await echo()), refresh: '/views/sales/refresh', elsewhere: 404 }),
   'the proxy': async () => {
     const { url, calls } = await echo()
-    const api = clientOf({ name: 'local', environment: null, url })
-    const proxy = await startProxy({ api, page: pageFor(() => api), port: 0 })
+    const api = { ...clientOf({ name: 'local', environment: null, url }), typed: null }
+    const proxy = await startProxy({ api, port: 0 })
     onTestFinished(proxy.close)
-    const token = new URL(proxy.address).searchParams.get('token')!
-    return { port: Number(new URL(proxy.url).port), calls, token }
+    const { port, pathname } = new URL(proxy.address)
+    return { port: Number(port), calls, refresh: pathname, elsewhere: 403 }
   },
 }
 
-/** A request for a refresh, with these headers besides its own. */
+/** A request for a refresh, with these headers besides its own: of the route, or of the form on the page. */
 const refresh = (headers: string[], body = '') => [
-  'POST /views/sales/refresh HTTP/1.1',
+  'POST REFRESH HTTP/1.1',
   'Host: 127.0.0.1:PORT',
-  'X-Viewkeeper-Token: TOKEN',
+  'Origin: http://127.0.0.1:PORT',
   'Connection: close',
   ...headers,
   '',
@@ -31,7 +30,7 @@ const refresh = (headers: string[], body = '') => [
 const long = 'x'.repeat(20_000)
 
 /** What must not become a request, nor two. */
-const refused: Record<string, [lines: string[], status: number]> = {
+const refused: Record<string, [lines: string[], status: number | 'elsewhere']> = {
   'two lengths': [refresh(['Content-Length: 2', 'Content-Length: 30'], '{}'), 400],
   'the same length twice': [refresh(['Content-Length: 2', 'Content-Length: 2'], '{}'), 400],
   'a length and chunks': [refresh(['Content-Length: 5', 'Transfer-Encoding: chunked'], '0\r\n\r\n'), 400],
@@ -46,54 +45,52 @@ const refused: Record<string, [lines: string[], status: number]> = {
   'the character NUL in a header': [refresh(['Idempotency-Key: a\0b']), 400],
   'a long header': [refresh([`Idempotency-Key: ${long}`]), 431],
   'many headers': [refresh(Array.from({ length: 5000 }, () => 'X: y')), 431],
-  'a long path': [['GET /views/LONG HTTP/1.1'.replace('LONG', long), 'Host: 127.0.0.1:PORT', '', ''], 431],
-  'no host': [['GET /views HTTP/1.1', 'Connection: close', '', ''], 400],
+  'a long path': [[`GET REFRESH${long} HTTP/1.1`, 'Host: 127.0.0.1:PORT', '', ''], 431],
+  'no host': [['GET REFRESH HTTP/1.1', 'Connection: close', '', ''], 400],
   'two hosts, the first of them right': [refresh(['Host: evil.example', 'Content-Length: 0']), 403],
-  'another host': [['GET /views HTTP/1.1', 'Host: evil.example', 'Connection: close', '', ''], 403],
-  'a host of HTTP/1.0 that is not said': [['GET /views HTTP/1.0', '', ''], 403],
+  'another host': [['GET REFRESH HTTP/1.1', 'Host: evil.example', 'Connection: close', '', ''], 403],
+  'a host of HTTP/1.0 that is not said': [['GET REFRESH HTTP/1.0', '', ''], 403],
   "another server's address": [
-    [
-      'GET http://evil.example/views HTTP/1.1',
-      'Host: 127.0.0.1:PORT',
-      'X-Viewkeeper-Token: TOKEN',
-      'Connection: close',
-      '',
-      '',
-    ],
-    404,
+    ['GET http://evil.exampleREFRESH HTTP/1.1', 'Host: 127.0.0.1:PORT', 'Connection: close', '', ''],
+    'elsewhere',
   ],
 }
 
 describe.each(Object.entries(servers))('%s', (_, serve) => {
+  const started = async () => {
+    const server = await serve()
+    const send = (lines: string[]) =>
+      raw(
+        server.port,
+        lines.map((line) => line.replace('PORT', `${server.port}`).replace('REFRESH', server.refresh)),
+      )
+    return { ...server, send }
+  }
+
   test.each(Object.entries(refused))('refuses %s, and calls nothing', async (_, [lines, status]) => {
-    const { port, calls, token } = await serve()
-    const answer = await raw(
-      port,
-      lines.map((line) => line.replace('PORT', `${port}`).replace('TOKEN', token)),
-    )
-    expect(answer.split('\r\n')[0]).toMatch(new RegExp(`^HTTP/1\\.1 ${status} `))
+    const { send, calls, elsewhere } = await started()
+    const answer = await send(lines)
+    const expected = status === 'elsewhere' ? elsewhere : status
+    expect(answer.split('\r\n')[0]).toMatch(new RegExp(`^HTTP/1\\.1 ${expected} `))
     expect(answer.match(/^HTTP\/1\.1 /gm)).toHaveLength(1)
     expect(calls).toEqual([])
   })
 
   test('is no tunnel', async () => {
-    const { port, calls } = await serve()
-    expect(await raw(port, ['CONNECT evil.example:443 HTTP/1.1', `Host: 127.0.0.1:${port}`, '', ''])).toBe('')
+    const { port, calls, send } = await started()
+    expect(await send(['CONNECT evil.example:443 HTTP/1.1', `Host: 127.0.0.1:${port}`, '', ''])).toBe('')
     expect(calls).toEqual([])
   })
 
   test('keeps two requests on one connection apart: the body of the first is not the second', async () => {
-    const { port, calls, token } = await serve()
+    const { send, calls } = await started()
     const hidden = 'POST /views/sales/drop HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n'
-    const answer = await raw(
-      port,
-      refresh([`Content-Length: ${hidden.length}`, 'Content-Type: application/json'], hidden).map((line) =>
-        line.replace('PORT', `${port}`).replace('TOKEN', token),
-      ),
+    const answer = await send(
+      refresh([`Content-Length: ${hidden.length}`, 'Content-Type: application/json'], hidden),
     )
     expect(answer.match(/^HTTP\/1\.1 /gm)).toHaveLength(1)
-    // One refresh, whose body is no JSON; and no drop.
+    // One refresh, whose body is neither JSON nor a form; and no drop.
     expect(answer).toMatch(/^HTTP\/1\.1 400 /)
-    expect(calls).toEqual([])
+    expect(calls.filter(({ method }) => method === 'POST')).toEqual([])
   })
 })

@@ -17,27 +17,20 @@ const unusedPort = '2'
 const commandLine = fileURLToPath(new URL('../../cli/viewkeeper.js', import.meta.url))
 
 test('viewkeeper open signs what the page asks of an environment, until Ctrl-C', async () => {
-  const { url: apiUrl, received } = await startApi(() => ({ body: { views: [] } }))
+  const { url: apiUrl, received } = await startApi(() => ({ body: { actions: [], next: null } }))
   await startParameters({ opened: { apiUrl: `${apiUrl}/` } })
   const browser = fakeBrowser()
   const command = run(['open', 'app.sales', '--env', 'opened'], browser.env)
-  const address = await command.sees(/page {2}(http:\/\/127\.0\.0\.1:\d+\/\?token=\S+)/)
-  expect(address).toMatch(/#\/views\/app\.sales$/)
+  const address = await command.sees(/page {2}(http:\/\/127\.0\.0\.1:\d+\/[\w-]{43}\/\S+)/)
+  expect(address).toMatch(/\/page\/views\/app\.sales$/)
   // The browser is a program of its own, and starts when it likes.
   await vi.waitUntil(() => browser.opened() === address, { timeout: 60_000 })
   await command.sees(/acts on (opened) as you/)
 
-  const { origin, searchParams } = new URL(address)
-  const headers = { 'x-viewkeeper-token': searchParams.get('token')! }
-  expect((await fetch(address)).status).toBe(200)
-  expect(await (await fetch(`${origin}/page.json`, { headers })).json()).toEqual({
-    name: 'opened',
-    environment: 'opened',
-    url: apiUrl,
-    flags: '--env opened',
-  })
-  expect(await (await fetch(`${origin}/views`, { headers })).json()).toEqual({ views: [] })
-  expect(received).toMatchObject([{ url: '/views', signature: { keyId: 'AKIATEST' } }])
+  const page = await fetch(new URL('../actions', address))
+  expect(page.status).toBe(200)
+  expect(await page.text()).toContain('<title>Actions · opened · Viewkeeper</title>')
+  expect(received).toMatchObject([{ url: '/actions?limit=50', signature: { keyId: 'AKIATEST' } }])
 
   command.child.kill('SIGINT')
   expect(await command.exitCode).toBe(0)

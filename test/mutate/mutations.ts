@@ -268,6 +268,15 @@ export const mutations: Mutation[] = [
     named: 'even with the token',
   },
   {
+    breaks: 'the proxy of the page lets in nobody without its token',
+    file: 'cli/open/proxy.ts',
+    text: 'if (token.fits(given)) return undefined',
+    becomes: 'if (token.text) return undefined',
+    project: 'unit',
+    tests: 'cli/proxy',
+    named: 'without the token is refused',
+  },
+  {
     breaks: 'an expired token lets nobody in',
     file: 'serve/tokens/doorkeeper.ts',
     text: ' || found.expired',

@@ -1,7 +1,9 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { buffer } from 'node:stream/consumers'
 import { clientOf } from '../../cli/api/client.ts'
-import { startProxy } from '../../cli/open/proxy.ts'
 import { startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
-import { pageFor } from '../../page/serve/page.ts'
 import { startEvents } from '../../serve/http/events.ts'
 import { startGateway } from '../../serve/http/gateway.ts'
 import { makeLogger } from '../../serve/process/logs.ts'
@@ -16,8 +18,8 @@ import { administrator } from '../support/servers/database.ts'
 /** Everything of Viewkeeper that answers HTTP on one machine. */
 export interface LocalSystem {
   gateway: string
-  /** The server of `viewkeeper open`, before the gateway. */
-  proxy: { url: string; token: string }
+  /** A server that passes on what it gets as the command line and the pages of `viewkeeper open` send it. */
+  client: string
   sql: Sql
 }
 
@@ -50,9 +52,25 @@ export async function startSystem(folder: string): Promise<LocalSystem> {
   const served = { ...servedOn(database), logger: makeLogger('ERROR') }
   const gateway = await startGateway({ port: 0, served, events })
   mustStop('gateway', { stop: gateway.close })
-  const api = clientOf({ name: 'local', environment: null, url: gateway.url })
-  const proxy = await startProxy({ api, page: pageFor(() => api), port: 0 })
-  mustStop('proxy', { stop: proxy.close })
-  const token = new URL(proxy.address).searchParams.get('token')!
-  return { gateway: gateway.url, proxy: { url: proxy.url, token }, sql }
+  return { gateway: gateway.url, client: await startClient(gateway.url), sql }
+}
+
+const headersSent = ['content-type', 'prefer', 'idempotency-key']
+
+/** Passes each request on by the client of the command line, and answers what that gets. */
+async function startClient(url: string): Promise<string> {
+  const api = clientOf({ name: 'local', environment: null, url })
+  const server = createServer(async (asked, response) => {
+    const { method = '', url: path = '', headers } = asked
+    const given = headersSent.flatMap((name) => (headers[name] ? [[name, String(headers[name])]] : []))
+    const request = { method, path, headers: Object.fromEntries(given) }
+    const answer = await api
+      .forward({ ...request, body: await buffer(asked) })
+      .catch((error) => error as Error)
+    if (answer instanceof Error) return void response.writeHead(404).end()
+    response.writeHead(answer.status, Object.fromEntries(answer.headers)).end(await answer.text())
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  mustStop('client', { stop: async () => void server.close() })
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
 }

@@ -41,7 +41,7 @@ const anchors = (file: string) =>
   [...read(file).matchAll(/^#+ (.*)$/gm)].map(([, heading]) => slug(heading as string))
 
 test('what messages name of the docs is there', () => {
-  const named = ['src', 'cli', 'infra', 'page/app']
+  const named = ['src', 'cli', 'infra', 'page']
     .flatMap((folder) =>
       readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map(
         (file) => `${folder}/${file}`,

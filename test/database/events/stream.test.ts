@@ -160,6 +160,9 @@ test('the end of the gateway ends the streams and the connection; a gateway with
   await other.close()
   const without = await startGateway({ port: 0, served: servedOn(database) })
   expect((await fetch(`${without.url}/events`)).status).toBe(404)
-  expect(await (await fetch(`${without.url}/page.json`)).json()).not.toHaveProperty('events')
+  const bodyOf = async (url: string) =>
+    /<body[^>]*>/.exec(await (await fetch(`${url}/page/nowhere`)).text())?.[0]
+  expect(await bodyOf(gateway.url)).toContain(' data-events')
+  expect(await bodyOf(without.url)).toBe('<body>')
   await without.close()
 })

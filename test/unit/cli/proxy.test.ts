@@ -5,7 +5,6 @@ import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Api } from '../../../cli/api/api.ts'
 import { apiOf } from '../../../cli/api/api-of.ts'
 import { startProxy } from '../../../cli/open/proxy.ts'
-import { fileOf, withTarget } from '../../../page/serve/files.ts'
 import { routes } from '../../../src/api/routes.ts'
 import {
   type FakeAnswer,
@@ -19,23 +18,12 @@ import { connectAsStranger, notMe, tellsUsers } from '../../support/api/stranger
 
 beforeEach(withoutPerson)
 
-/** A page of small files: what it shows is of no interest here. */
-const pageOf = (api: Api) => async () =>
-  withTarget(
-    {
-      '/': fileOf('text/html', '<html>'),
-      '/page.js': fileOf('text/javascript', ''),
-      '/page.css': fileOf('text/css', ''),
-      '/chunk.js': fileOf('text/javascript', ''),
-      '/other-pages.js': fileOf('text/javascript', ''),
-      '/layout.js': fileOf('text/javascript', ''),
-    },
-    api,
-  )
+/** Nothing is on record. */
+const nothing = (): FakeAnswer => ({ body: { views: [], runs: [], actions: [], next: null, paused: null } })
 
 /** A proxy before an API that answers this. */
 async function start(
-  answerTo?: (request: Received, turn: number) => FakeAnswer,
+  answerTo: (request: Received, turn: number) => FakeAnswer = nothing,
   options: Partial<Parameters<typeof startProxy>[0]> = {},
 ) {
   const { url: apiUrl, received } = await startApi(answerTo)
@@ -44,14 +32,25 @@ async function start(
 }
 
 async function startBefore(api: Api, options: Partial<Parameters<typeof startProxy>[0]> = {}) {
-  const proxy = await startProxy({ api, page: pageOf(api), port: 0, ...options })
+  const proxy = await startProxy({ api, port: 0, ...options })
   onTestFinished(proxy.close)
   const { url, address } = proxy
-  const token = new URL(address).searchParams.get('token')!
-  /** What the page sends. */
-  const fromPage = (path: string, { headers, ...init }: RequestInit = {}) =>
-    fetch(`${url}${path}`, { ...init, headers: { 'x-viewkeeper-token': token, ...headers } })
-  return { proxy, url, port: Number(new URL(url).port), address, token, fromPage }
+  const token = address.slice(url.length + 1, -1)
+  /** What a browser sends for a page, below the address that a person opens, and for a form that stands on it. */
+  const get = (place = '', init: RequestInit = {}) => told(fetch(address + place, init))
+  const post = (place: string, fields: Record<string, string>, headers: Record<string, string> = {}) =>
+    get(place, {
+      method: 'POST',
+      body: new URLSearchParams(fields),
+      headers: { origin: url, ...headers },
+      redirect: 'manual',
+    })
+  return { proxy, url, port: Number(new URL(url).port), address, token, get, post }
+}
+
+async function told(answer: Promise<Response>) {
+  const response = await answer
+  return { status: response.status, headers: response.headers, text: await response.text() }
 }
 
 /** The answer to a request that is sent as it stands; the connection stays open until then. */
@@ -67,28 +66,27 @@ async function raw(
 }
 
 describe('the page', () => {
-  test('is opened by an address with a token, and then asks the API with that', async () => {
-    const { address, url, fromPage, apiUrl, received } = await start(() => ({ body: { views: [] } }))
+  test('is opened by an address with a token, below which all of it stands', async () => {
+    const { address, url, token, get, apiUrl, received } = await start()
+    expect(address).toBe(`${url}/${token}/`)
     expect(new URL(address).hostname).toBe('127.0.0.1')
-    const opened = await fetch(address)
-    expect({ status: opened.status, text: await opened.text() }).toEqual({ status: 200, text: '<html>' })
-    expect((await fetch(`${url}/page.js`)).status).toBe(200)
-    expect(await (await fromPage('/page.json')).json()).toEqual({
-      name: apiUrl,
-      environment: null,
-      url: apiUrl,
-      flags: `--url ${apiUrl}`,
-    })
-    const answer = await fromPage('/views?state=stale')
-    expect(await answer.json()).toEqual({ views: [] })
-    expect(answer.headers.get('cache-control')).toBe('no-store')
-    expect(received.map(({ url }) => url)).toEqual(['/views?state=stale'])
+    const { status, headers, text } = await get('?state=stale')
+    expect({ status, cache: headers.get('cache-control') }).toEqual({ status: 200, cache: 'no-store' })
+    expect(text).toContain(`<base href="/${token}/"`)
+    expect(text).toContain(`title="${apiUrl}"`)
+    expect((await get('page/page.js')).status).toBe(200)
+    expect((await get('page/runs?status=failed')).status).toBe(200)
+    expect(received.map(({ url }) => url)).toEqual(['/views', '/runs?status=failed&limit=100'])
   })
 
-  test('gets no token from the proxy in a cookie, which every port of 127.0.0.1 would see', async () => {
-    const { address, fromPage } = await start()
-    for (const answer of [await fetch(address), await fromPage('/views')])
-      expect(answer.headers.getSetCookie()).toEqual([])
+  test('gets no cookie with a token, which every port of 127.0.0.1 would see', async () => {
+    const { token, get, post } = await start(() => problem(401, 'Unauthenticated'))
+    const answers = [await get(), await post('', { does: 'sign-in', token: 'secret' })]
+    expect(answers.map(({ headers }) => headers.getSetCookie())).toEqual([[], []])
+    expect(answers[0]!.text).not.toContain('type="password"')
+    // What people have noted is kept for these pages alone.
+    const { headers } = await post('', { does: 'noted' })
+    expect(headers.get('set-cookie')).toContain(`; Path=/${token}/;`)
   })
 
   test('of two proxies has two tokens, and neither lets in at the other', async () => {
@@ -96,39 +94,45 @@ describe('the page', () => {
     const other = await start()
     expect(one.token).not.toBe(other.token)
     expect(one.token.length).toBeGreaterThanOrEqual(43)
-    const answer = await fetch(`${one.url}/views`, { headers: { 'x-viewkeeper-token': other.token } })
-    expect(answer.status).toBe(403)
-    expect(await answer.json()).toMatchObject({ detail: expect.stringContaining('another proxy') })
-    expect((await fetch(`${one.url}/?token=${other.token}`)).status).toBe(403)
+    const { status, text } = await told(fetch(`${one.url}/${other.token}/`))
+    expect(status).toBe(403)
+    expect(JSON.parse(text)).toMatchObject({ detail: expect.stringContaining('another proxy') })
     expect(one.received).toEqual([])
   })
 })
 
 describe('nobody else is let in', () => {
   test.each([
-    ['GET', '/page.json'],
+    ['GET', '/'],
+    ['GET', '/page/page.js'],
+    ['GET', '/page/runs'],
+    ['POST', '/'],
     ['GET', '/views'],
-    ['POST', '/views/app.sales/drop'],
-    ['GET', '/openapi.json'],
     ['GET', '/nothing'],
     ['DELETE', '/views'],
   ])('%s %s without the token is refused in words', async (method, path) => {
     const { url, token, received } = await start()
-    for (const init of [
-      {},
-      { headers: { 'x-viewkeeper-token': '' } },
-      { headers: { 'x-viewkeeper-token': token.slice(1) } },
-      { headers: { cookie: `token=${token}` } },
-      { headers: { authorization: token } },
+    const sends = (address: string, headers: Record<string, string> = {}) =>
+      told(fetch(address, { method, headers }))
+    for (const answer of [
+      await sends(url + path),
+      await sends(`${url}${path}?token=${token}`),
+      await sends(`${url}/${token}`),
+      await sends(`${url}/x/${token}${path}`),
+      await sends(`${url}/${token.slice(1)}${path}`),
+      await sends(`${url}/${token.slice(1)}x${path}`),
+      await sends(`${url}/${token}x${path}`),
+      await sends(url + path, { 'x-viewkeeper-token': token }),
+      await sends(url + path, { cookie: `viewkeeper-token=${token}` }),
+      await sends(url + path, { authorization: `Bearer ${token}` }),
     ]) {
-      const answer = await fetch(`${url}${path}`, { method, ...init })
       expect(answer.status).toBe(403)
-      expect(await answer.json()).toMatchObject({
+      expect(JSON.parse(answer.text)).toMatchObject({
         code: 'Forbidden',
         detail: expect.stringContaining('Open the address that `viewkeeper open` has printed'),
       })
+      expect(answer.text).not.toContain(token)
     }
-    expect((await fetch(`${url}${path}?token=${token}`, { method })).status).toBe(403)
     expect(received).toEqual([])
   })
 
@@ -146,81 +150,86 @@ describe('nobody else is let in', () => {
     ['an image or a script of another site', { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'no-cors' }],
     ['a script of another port', { 'Sec-Fetch-Site': 'same-site', 'Sec-Fetch-Mode': 'no-cors' }],
     [
-      'a link of another site',
-      { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'document' },
+      'a frame of another site',
+      { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Mode': 'navigate', 'Sec-Fetch-Dest': 'iframe' },
     ],
   ])('%s, even with the token', async (_, headers) => {
     const { port, token, received } = await start()
-    const all = { Host: '127.0.0.1:PORT', 'X-Viewkeeper-Token': token, 'Content-Length': '0', ...headers }
+    const all = { Host: '127.0.0.1:PORT', 'Content-Length': '0', ...headers }
     const lines = Object.entries(all).map(([name, value]) => `${name}: ${value.replace('PORT', `${port}`)}`)
-    for (const target of ['POST /views/app.sales/refresh', 'GET /views', 'GET /page.json', 'GET /page.js'])
+    for (const target of [`POST /${token}/`, `GET /${token}/`, `GET /${token}/page/page.js`])
       expect((await raw(port, [`${target} HTTP/1.1`, ...lines])).status).toBe(403)
     expect(received).toEqual([])
   })
 
-  test('another site may open the page in a tab, but in no frame', async () => {
-    const { port } = await start()
-    const open = (dest: string) =>
+  test('another site may open the page in a tab, but do nothing there', async () => {
+    const { port, token, received } = await start()
+    const open = (method: string) =>
       raw(port, [
-        'GET / HTTP/1.1',
+        `${method} /${token}/ HTTP/1.1`,
         `Host: 127.0.0.1:${port}`,
         'Sec-Fetch-Site: cross-site',
         'Sec-Fetch-Mode: navigate',
-        `Sec-Fetch-Dest: ${dest}`,
+        'Sec-Fetch-Dest: document',
+        'Content-Length: 0',
       ])
-    const { status, text } = await open('document')
+    const { status, text } = await open('GET')
     expect(status).toBe(200)
     expect(text).toContain("frame-ancestors 'none'")
-    expect((await open('iframe')).status).toBe(403)
-  })
-
-  test('a form of another site, which a browser sends without asking', async () => {
-    const { port, received } = await start()
-    const { status } = await raw(port, [
-      'POST /views/app.sales/drop HTTP/1.1',
-      `Host: 127.0.0.1:${port}`,
-      'Content-Type: text/plain',
-      'Content-Length: 0',
-    ])
-    expect(status).toBe(403)
+    received.length = 0
+    expect((await open('POST')).status).toBe(403)
     expect(received).toEqual([])
   })
 
-  test('a page that asks first whether it may send the token is not told yes', async () => {
-    const { port } = await start()
-    const { status, text } = await raw(port, [
-      'OPTIONS /views HTTP/1.1',
-      `Host: 127.0.0.1:${port}`,
-      'Origin: https://evil.example',
-      'Access-Control-Request-Method: GET',
-      'Access-Control-Request-Headers: x-viewkeeper-token',
-      'Access-Control-Request-Private-Network: true',
-    ])
+  test('a form that does not say where it comes from, even with the token', async () => {
+    const { address, received } = await start()
+    const body = new URLSearchParams({ does: 'resume-all' })
+    const { status, text } = await told(fetch(address, { method: 'POST', body }))
     expect(status).toBe(403)
-    expect(text.toLowerCase()).not.toContain('access-control')
+    expect(text).toContain('does not say where it comes from')
+    expect(received.filter(({ method }) => method === 'POST')).toEqual([])
+  })
+
+  test('a page that asks first whether it may send something is not told yes', async () => {
+    const { port, token } = await start()
+    for (const path of ['/', `/${token}/`]) {
+      const { status, text } = await raw(port, [
+        `OPTIONS ${path} HTTP/1.1`,
+        `Host: 127.0.0.1:${port}`,
+        'Origin: https://evil.example',
+        'Access-Control-Request-Method: POST',
+        'Access-Control-Request-Headers: content-type',
+        'Access-Control-Request-Private-Network: true',
+      ])
+      expect(status).toBe(403)
+      expect(text.toLowerCase()).not.toContain('access-control')
+    }
   })
 
   test('a WebSocket, which knows no origin policy', async () => {
-    const { port, received } = await start()
-    const { status } = await raw(port, [
-      'GET /views HTTP/1.1',
-      `Host: 127.0.0.1:${port}`,
-      'Upgrade: websocket',
-      'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
-      'Sec-WebSocket-Version: 13',
-    ])
-    expect(status).toBe(403)
+    const { port, token, received } = await start()
+    for (const [path, origin] of [
+      ['/', `http://127.0.0.1:${port}`],
+      [`/${token}/`, 'https://evil.example'],
+    ]) {
+      const { status } = await raw(port, [
+        `GET ${path} HTTP/1.1`,
+        `Host: 127.0.0.1:${port}`,
+        `Origin: ${origin}`,
+        'Upgrade: websocket',
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+        'Sec-WebSocket-Version: 13',
+      ])
+      expect(status).toBe(403)
+    }
     expect(received).toEqual([])
   })
 
   test('another user of this machine, who has read the token', async () => {
     const { port, token, received } = await start(undefined, { user: notMe })
-    const headers = [`Host: 127.0.0.1:${port}`, `X-Viewkeeper-Token: ${token}`]
-    for (const target of ['/', '/views']) {
-      const lines = [`GET ${target} HTTP/1.1`, ...headers]
-      const { status } = await raw(port, lines, await connectAsStranger(port))
-      expect(status).toBe(tellsUsers ? 403 : 200)
-    }
+    const lines = [`GET /${token}/ HTTP/1.1`, `Host: 127.0.0.1:${port}`]
+    const { status } = await raw(port, lines, await connectAsStranger(port))
+    expect(status).toBe(tellsUsers ? 403 : 200)
     expect(received).toHaveLength(tellsUsers ? 0 : 1)
   })
 
@@ -235,17 +244,12 @@ describe('nobody else is let in', () => {
 })
 
 describe('what reaches the API', () => {
-  test('is the request, and of the headers of the browser only three', async () => {
-    const { fromPage, received } = await start(() => ({
-      status: 202,
-      body: { runId: 7 },
-      headers: { location: '/runs/7' },
-    }))
-    const answer = await fromPage('/views/app.sales/refresh?a=1', {
-      method: 'POST',
-      body: '{"strategy":"swap"}',
-      headers: {
-        'content-type': 'application/json',
+  test('is what a page or a deed asks, and nothing that the browser sends', async () => {
+    const { post, received } = await start(() => ({ status: 202, body: { status: 'pending', batchId: 'b' } }))
+    const { status, headers } = await post(
+      '?q=a',
+      { does: 'chosen', deed: 'refresh', view: 'app.sales', any: 'thing' },
+      {
         prefer: 'wait=1',
         'idempotency-key': 'k1',
         cookie: 'other=1',
@@ -253,128 +257,108 @@ describe('what reaches the API', () => {
         'x-forwarded-for': '1.2.3.4',
         'x-amz-security-token': 'theirs',
       },
-    })
-    expect(answer.status).toBe(202)
-    expect(answer.headers.get('location')).toBe('/runs/7')
-    const [{ method, url, body, headers } = expect.unreachable()] = received
-    expect({ method, url, body }).toEqual({
+    )
+    expect(status).toBe(303)
+    expect(headers.get('location')).toMatch(/^\/[\w-]{43}\/page\/batches\/b$/)
+    const [{ method, url, body, headers: sent } = expect.unreachable(), ...more] = received
+    expect({ method, url, body: JSON.parse(body), more }).toEqual({
       method: 'POST',
-      url: '/views/app.sales/refresh?a=1',
-      body: '{"strategy":"swap"}',
+      url: '/batches',
+      body: { views: ['app.sales'] },
+      more: [],
     })
-    expect(headers).toMatchObject({
+    expect(sent).toMatchObject({
       'content-type': 'application/json',
-      prefer: 'wait=1',
-      'idempotency-key': 'k1',
+      'idempotency-key': expect.stringMatching(/^[\da-f-]{36}$/),
     })
     for (const name of [
       'cookie',
       'authorization',
+      'origin',
+      'prefer',
       'x-forwarded-for',
       'x-amz-security-token',
-      'x-viewkeeper-token',
     ])
-      expect(headers).not.toHaveProperty(name)
+      expect(sent).not.toHaveProperty(name)
   })
 
   test('is signed, also with a query and a body, at an address with a path of its own', async () => {
-    const { url: apiUrl, received } = await startApi(() => ({
-      body: {},
-      headers: { location: '/runs/7' },
-    }))
+    const { url: apiUrl, received } = await startApi(nothing)
     await startParameters({ signing: { apiUrl: `${apiUrl}/v1/` } })
-    const { fromPage } = await startBefore(await apiOf({ env: 'signing' }))
-    await fromPage('/runs?view=%22Odd%20%C3%A9%22&view=b+c&limit=5')
-    const answer = await fromPage('/batches', { method: 'POST', body: '{"views":["é"]}' })
-    expect(answer.headers.get('location')).toBe('/runs/7')
-    expect(received.map(({ url }) => url)).toEqual([
-      '/v1/runs?view=%22Odd%20%C3%A9%22&view=b%20c&limit=5',
-      '/v1/batches',
+    const { get, post } = await startBefore(await apiOf({ env: 'signing' }))
+    await get('page/runs?view=%22Odd%20%C3%A9%22&status=failed')
+    await post('', { does: 'chosen', deed: 'refresh', view: 'é' })
+    expect(received.map(({ url, body }) => [url, body])).toEqual([
+      ['/v1/runs?view=%22Odd%20%C3%A9%22&status=failed&limit=100', ''],
+      ['/v1/batches', '{"views":["é"]}'],
     ])
     for (const { signature } of received) expect(signature).toMatchObject({ region: 'eu-central-1' })
   })
 
-  test.each(Object.values(routes))('is each route: $method $path', async ({ method, path }) => {
-    const { fromPage, received } = await start()
-    const written = path.replace(/\{\w+\}/, '7')
-    expect((await fromPage(written, { method })).status).toBe(200)
-    expect(received).toMatchObject([{ method, url: written }])
+  test.each(Object.values(routes))('is no route that somebody asks for: $method $path', async (route) => {
+    const { url, address, received } = await start()
+    const path = route.path.replace(/\{\w+\}/, '7').slice(1)
+    const { method } = route
+    expect((await fetch(address + path, { method, headers: { origin: url } })).status).toBe(404)
+    expect(received).toEqual([])
   })
 
   test.each([
-    ['GET', '//views'],
-    ['GET', '/views/'],
-    ['GET', '/views//refresh'],
-    ['GET', '/views/%2e%2e/%2e%2e/latest/meta-data'],
-    ['GET', '/views/..'],
-    ['GET', '/views/%2E%2e'],
-    ['GET', '/runs/.'],
-    ['GET', 'http://169.254.169.254/views'],
-    ['GET', 'http://evil.example/'],
+    ['GET', '/TOKEN//views'],
+    ['GET', '/TOKEN/page/../views'],
+    ['GET', '/TOKEN/page/%2e%2e/%2e%2e/latest/meta-data'],
+    ['GET', '/TOKEN/page'],
+    ['GET', 'http://169.254.169.254/TOKEN/'],
+    ['GET', 'http://evil.example/TOKEN/'],
     ['GET', '*'],
-    ['GET', '/VIEWS'],
-    ['GET', '/views\\..\\pause'],
-    ['GET', '/admin'],
-    ['POST', '/'],
+    ['GET', '/TOKEN/PAGE/runs'],
+    ['GET', '/TOKEN/page\\..\\pause'],
+    ['GET', '/TOKEN/admin'],
+    ['PUT', '/TOKEN/'],
+    ['DELETE', '/TOKEN/page/runs'],
+    ['PATCH', '/TOKEN/page/runs'],
+    ['HEAD', '/TOKEN/page/runs'],
+    ['OPTIONS', '/TOKEN/page/runs'],
   ])('is never anything else: %s %s', async (method, target) => {
     const { port, token, received } = await start()
     const { status } = await raw(port, [
-      `${method} ${target} HTTP/1.1`,
+      `${method} ${target.replace('TOKEN', token)} HTTP/1.1`,
       `Host: 127.0.0.1:${port}`,
-      `X-Viewkeeper-Token: ${token}`,
       'Content-Length: 0',
     ])
-    expect([400, 404, 502]).toContain(status)
+    expect([400, 403, 404]).toContain(status)
     expect(received).toEqual([])
   })
+
+  test.each(['..', '.', '../pause', 'a/../../pause', 'a?b', 'a#b'])(
+    'is no other route than that of the deed, whatever a view is called: %s',
+    async (view) => {
+      const { post, received } = await start()
+      await post('', { does: 'pause', view })
+      const paths = received.map(({ method, url }) => `${method} ${url}`)
+      expect(
+        paths.filter((path) => path.startsWith('POST') && !/^POST \/views\/[^/?#]+\/pause$/.test(path)),
+      ).toEqual([])
+    },
+  )
 
   test('of an encoded slash is the one name that it is part of, also if the request is signed', async () => {
-    const { url: apiUrl, received } = await startApi(({ url }) => ({
-      body: url === '/views' ? { views: [], next: null } : {},
-    }))
+    const { url: apiUrl, received } = await startApi(nothing)
     await startParameters({ slashes: { apiUrl: apiUrl } })
-    const { fromPage } = await startBefore(await apiOf({ env: 'slashes' }))
-    const answer = await fromPage('/views/%22a%2frefresh%22')
-    expect({ status: answer.status, code: ((await answer.json()) as { code: string }).code }).toEqual({
-      status: 404,
-      code: 'UnknownView',
-    })
-    expect((await fromPage('/runs/7%2fcancel')).status).toBe(404)
-    expect(received.map(({ url }) => url)).toEqual(['/views'])
-  })
-
-  test.each(['PUT', 'DELETE', 'PATCH', 'HEAD', 'OPTIONS'])('is no %s', async (method) => {
-    const { fromPage, received } = await start()
-    const paths = {
-      '/views': 'GET',
-      '/pause': 'POST',
-      '/batches': 'GET, POST',
-      '/page.json': 'GET',
-      '/nothing': '',
-    }
-    for (const [path, allow] of Object.entries(paths)) {
-      const answer = await fromPage(path, { method })
-      expect({ path, status: answer.status, allow: answer.headers.get('allow') }).toEqual({
-        path,
-        status: 405,
-        allow,
-      })
-    }
-    expect(received).toEqual([])
-  })
-
-  test('is at most 10 MB', async () => {
-    const { fromPage, received } = await start()
-    const send = (bytes: number) => fromPage('/batches', { method: 'POST', body: new Uint8Array(bytes) })
-    expect((await send(10 * 1024 * 1024)).status).toBe(200)
-    expect((await send(10 * 1024 * 1024 + 1)).status).toBe(413)
-    expect(received).toHaveLength(1)
+    const { get, post } = await startBefore(await apiOf({ env: 'slashes' }))
+    const { status, text } = await get('page/views/%22a%2frefresh%22')
+    expect(status).toBe(404)
+    expect(text).toContain('No such materialized view')
+    expect((await get('page/runs/7%2fcancel')).status).toBe(404)
+    expect((await post('', { does: 'pause', view: '"a/refresh"' })).status).toBe(404)
+    expect(received.filter(({ url }) => !/^\/(views|runs|actions)\?/.test(url))).toEqual([])
   })
 })
 
 describe('what comes back', () => {
-  test('of the headers of the API are only those that the page reads', async () => {
-    const { fromPage } = await start(() => ({
+  test('of the headers of the API are none', async () => {
+    const { get } = await start(() => ({
+      ...nothing(),
       headers: {
         'set-cookie': 'a=1',
         'access-control-allow-origin': '*',
@@ -382,7 +366,7 @@ describe('what comes back', () => {
         'content-security-policy': '',
       },
     }))
-    const { headers } = await fromPage('/views')
+    const { headers } = await get()
     for (const name of ['set-cookie', 'access-control-allow-origin', 'x-amzn-requestid'])
       expect(headers.has(name)).toBe(false)
     expect(headers.get('content-security-policy')).toContain("default-src 'none'")
@@ -390,78 +374,73 @@ describe('what comes back', () => {
     expect(headers.get('cross-origin-resource-policy')).toBe('same-origin')
   })
 
-  test('is a problem as the API tells it', async () => {
-    const told = problem(503, 'TooManyConnections')
-    const { fromPage } = await start(() => ({ ...told, headers: { ...told.headers, 'retry-after': '5' } }))
-    const answer = await fromPage('/views')
-    expect({ status: answer.status, again: answer.headers.get('retry-after') }).toEqual({
-      status: 503,
-      again: '5',
-    })
-    expect(await answer.json()).toMatchObject({
-      code: 'TooManyConnections',
-      detail: 'This is TooManyConnections.',
-    })
+  test('is a problem as the API tells it, in the page', async () => {
+    const refuses = problem(409, 'AlreadyRunning', { runningRunId: 812 })
+    const { post } = await start(({ method }) => (method === 'POST' ? refuses : nothing()))
+    const { status, text } = await post('', { does: 'pause', view: 'app.sales' })
+    expect(status).toBe(409)
+    expect(text).toContain('This is AlreadyRunning.')
+    expect(text).toContain('href="page/runs/812"')
   })
 
   test.each([200, 404, 500])('is never HTML, which would run as the page: %i', async (status) => {
-    const { fromPage } = await start(() => ({ status, body: '<script>alert(1)</script>' }))
-    const answer = await fromPage('/views')
-    expect(answer.headers.get('content-type')).toBe('application/problem+json')
-    expect(await answer.text()).not.toContain('<script>')
+    const { get } = await start(() => ({ status, body: '<script>alert(1)</script>' }))
+    const { text } = await get('page/runs')
+    expect(text).toContain('<main')
+    expect(text).not.toContain('<script>')
   })
 
   test('are words where API Gateway has none', async () => {
-    const { url: apiUrl } = await startApi(() => ({ status: 403, body: { message: 'Forbidden' } }))
+    const { url: apiUrl } = await startApi(({ method }) =>
+      method === 'POST' ? { status: 403, body: { message: 'Forbidden' } } : nothing(),
+    )
     await startParameters({ words: { apiUrl: apiUrl } })
-    const { fromPage } = await startBefore(await apiOf({ env: 'words' }))
-    const answer = await fromPage('/views/sales/pause', { method: 'POST' })
-    expect(answer.status).toBe(403)
-    expect(await answer.json()).toMatchObject({
-      code: 'NotAllowed',
-      title: 'Your AWS credentials do not allow this',
-      detail: expect.stringContaining('viewkeeper-words-operate'),
-    })
+    const { post } = await startBefore(await apiOf({ env: 'words' }))
+    const { status, text } = await post('', { does: 'pause', view: 'sales' })
+    expect(status).toBe(403)
+    expect(text).toContain('Your AWS credentials do not allow this')
+    expect(text).toContain('viewkeeper-words-operate')
   })
 
   test('says how to sign in again when the credentials are gone, and goes on once they are back', async () => {
-    const { url: apiUrl, received } = await startApi(() => ({ body: { views: [] } }))
+    const { url: apiUrl, received } = await startApi(nothing)
     await startParameters({ gone: { apiUrl: apiUrl } })
     const api = await apiOf({ env: 'gone' })
-    const { fromPage } = await startBefore(api)
+    const { get } = await startBefore(api)
     vi.stubEnv('AWS_ACCESS_KEY_ID', undefined)
-    const answer = await fromPage('/views')
-    expect(answer.status).toBe(401)
-    expect(await answer.json()).toMatchObject({
-      code: 'NoCredentials',
-      title: 'There are no valid AWS credentials',
-      detail: expect.stringContaining('aws sso login'),
-    })
+    const { status, text } = await get()
+    expect(status).toBe(401)
+    expect(text).toContain('There are no valid AWS credentials')
+    expect(text).toContain('aws sso login')
     expect(received).toEqual([])
     vi.stubEnv('AWS_ACCESS_KEY_ID', 'AKIATEST')
-    expect((await fromPage('/views')).status).toBe(200)
+    expect((await get()).status).toBe(200)
   })
 
   test('says that the API cannot be reached', async () => {
-    const gone = await start()
-    const { fromPage } = await startBefore(await apiOf({ url: 'http://127.0.0.1:1' }))
-    const answer = await fromPage('/views')
-    expect(answer.status).toBe(502)
-    expect(await answer.json()).toMatchObject({ code: 'NotReached', title: 'The API cannot be reached' })
-    expect(gone.received).toEqual([])
+    const { get } = await startBefore(await apiOf({ url: 'http://127.0.0.1:1' }))
+    const { status, text } = await get()
+    expect(status).toBe(502)
+    expect(text).toContain('The API cannot be reached')
   })
 
   test('gives nothing of a defect away; the terminal has it', async () => {
     const defects: unknown[] = []
     const defect = new Error('the secret')
-    const { fromPage } = await start(undefined, {
-      onDefect: (error) => defects.push(error),
-      page: () => Promise.reject(defect),
-    })
-    const answer = await fromPage('/page.json')
-    expect(answer.status).toBe(500)
-    expect(await answer.text()).not.toContain('secret')
-    expect(defects).toEqual([defect])
+    const api = await apiOf({ url: 'http://127.0.0.1:1' })
+    const fails = () => {
+      throw defect
+    }
+    const of = async (broken: Api) =>
+      (await startBefore(broken, { onDefect: (error) => defects.push(error) })).get()
+    for (const { status, text } of [
+      await of({ ...api, send: fails }),
+      await of(Object.defineProperty({ ...api, send: fails }, 'environment', { get: fails })),
+    ]) {
+      expect(status).toBe(500)
+      expect(text).not.toContain('secret')
+    }
+    expect(new Set(defects)).toEqual(new Set([defect]))
   })
 })
 

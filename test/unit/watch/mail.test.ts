@@ -163,8 +163,8 @@ describe('the text', () => {
       alarm('failed-runs'),
     ).notice!
     expect(linked(given)).toContain('  https://docs.example/runbook.html#viewsqlfailed\n')
-    expect(linked(given)).toContain('  https://views.example/#/views/public.%22Odd%20Name%22\n')
-    expect(linked(given)).toContain('  https://views.example/#/batches/night-2\n')
+    expect(linked(given)).toContain('  https://views.example/page/views/public.%22Odd%20Name%22\n')
+    expect(linked(given)).toContain('  https://views.example/page/batches/night-2\n')
     const own = { ...emptyNotice('production', now), alarms: [alarm('api-errors').words] }
     expect(linked(own)).toContain('  https://docs.example/runbook.html#api-errors\n')
     expect(linked(own)).not.toContain('docs/runbook.md')
