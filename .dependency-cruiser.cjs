@@ -98,10 +98,20 @@ const layers = {
     'src/config/',
     'src/problem.ts',
   ],
-  cli: ['src', 'page/serve', 'serve/', 'local/embedded/'],
-  // A page in a browser, and what serves it. In the repository, the page is made when it is asked for.
-  'page/serve': ['src/package-files.ts', 'src/problem.ts', 'src/sql/commands.ts', 'build/page.ts'],
-  'page/app': ['src/sql/', 'src/[^/]+/plan/', 'src/watch/diagnosis/', 'src/resources/', 'src/api/answers.ts'],
+  cli: ['src', 'page/serve', 'page/address.ts', 'serve/', 'local/embedded/'],
+  // What Node makes of answers for a browser, and what the browser runs, which knows nothing else. In the repository, both are made
+  // when they are asked for.
+  'page/browser': [],
+  page: [
+    'src/sql/',
+    'src/[^/]+/plan/',
+    'src/watch/diagnosis/',
+    'src/resources/',
+    'src/api/(answers|ask|reads).ts',
+    'src/problem.ts',
+    'src/package-files.ts',
+    'build/page.ts',
+  ],
   // Tests and benchmarks measure on the same servers, and wait for the same moments of a refresh.
   bench: [
     'src',

@@ -15,10 +15,10 @@ export const aimed = (suggested: string, target: CommandTarget): string =>
   target === null ? suggested : withFlags(suggested, aimOf(target))
 
 /** What a command needs to work on the target, as a shell reads it: `--env production`. */
-export const aimOf = (target: CommandTarget): string => flagsOf(target).map(quoted).join(' ')
+const aimOf = (target: CommandTarget): string => flagsOf(target).map(quoted).join(' ')
 
 /** A suggested command with these flags, unless it names an environment or asks no API. */
-export const withFlags = (suggested: string, flags: string): string =>
+const withFlags = (suggested: string, flags: string): string =>
   aimable.test(suggested) && !/ --(env|url) /.test(suggested) ? `${suggested} ${flags}` : suggested
 
 /** The commands that ask an API. Others, such as `put-back`, work on DATABASE_URL. */
