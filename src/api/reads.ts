@@ -30,7 +30,9 @@ export const readMetrics = async (
 
 /** How the runs of the last days ended, for each view. */
 export const readDays = async (api: Api, days: number): Promise<DayList['views']> =>
-  (await readPages((cursor) => ask(api, 'listDays', { query: { days, cursor } }))).flatMap(({ views }) => views)
+  (await readPages((cursor) => ask(api, 'listDays', { query: { days, cursor } }))).flatMap(
+    ({ views }) => views,
+  )
 
 export const readView = (api: Api, view: string): Promise<ViewDetails> => ask(api, 'getView', { view })
 
