@@ -109,7 +109,7 @@ test('each request is a line at level debug, with its id, which the answer has, 
 })
 
 test.each([
-  ['POST', '/'],
+  ['POST', '/views'],
   ['GET', '/views/'],
   ['GET', '/views//refresh'],
   ['DELETE', '/views'],
@@ -168,7 +168,7 @@ test('it serves the page, made of its own routes, and says which API the page sh
   expect(calls).toEqual([])
   await fetch(`${url}/page/runs/7`)
   const body = new URLSearchParams({ does: 'pause', view: '"Odd/Name"' })
-  await fetch(url, { method: 'POST', body, headers: { origin: url } })
+  await fetch(`${url}/page/nowhere`, { method: 'POST', body, headers: { origin: url } })
   expect(calls.map(({ method, path }) => `${method} ${path}`)).toEqual([
     'GET /runs/7',
     'POST /views/"Odd/Name"/pause',
@@ -179,7 +179,7 @@ test('it serves the page, made of its own routes, and says which API the page sh
 test.each(['..', '.', '../../pause'])('a deed on a view %s is none on another route', async (view) => {
   const { url, calls } = await echo()
   const body = new URLSearchParams({ does: 'pause', view })
-  await fetch(url, { method: 'POST', body, headers: { origin: url } })
+  await fetch(`${url}/page/nowhere`, { method: 'POST', body, headers: { origin: url } })
   expect(calls.filter(({ method, path }) => method === 'POST' && path !== `/views/${view}/pause`)).toEqual([])
 })
 

@@ -1,19 +1,24 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { clientOf } from '../../cli/api/client.ts'
 import { startProxy } from '../../cli/open/proxy.ts'
-import { echo, raw } from './support/gateway.ts'
+import type { AskedRoute } from '../support/api/served.ts'
+import { echo, raw, start } from './support/gateway.ts'
 
 // Requests that no client sends by itself, to the local gateway and to the proxy of `viewkeeper open` before it.
 
 const servers = {
   'the gateway': async () => ({ ...(await echo()), refresh: '/views/sales/refresh', elsewhere: 404 }),
   'the proxy': async () => {
-    const { url, calls } = await echo()
+    const calls: AskedRoute[] = []
+    const { url } = await start((asked) => {
+      calls.push(asked)
+      return { actions: [], next: null }
+    })
     const api = { ...clientOf({ name: 'local', environment: null, url }), typed: null }
     const proxy = await startProxy({ api, port: 0 })
     onTestFinished(proxy.close)
     const { port, pathname } = new URL(proxy.address)
-    return { port: Number(port), calls, refresh: pathname, elsewhere: 403 }
+    return { port: Number(port), calls, refresh: `${pathname}page/actions`, elsewhere: 403 }
   },
 }
 

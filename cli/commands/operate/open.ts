@@ -36,7 +36,8 @@ export async function open({ view, env, url, port = 0, browser = true }: OpenOpt
   const api = await apiOf({ env, url })
   const place = view === undefined ? '' : hrefOf('view', view)
   if (isLocalGateway(api)) {
-    await api.send('GET', '/actions', { query: { limit: 1 } })
+    // What a gateway answers without its database, so that the page can say what is wrong.
+    await api.send('GET', '/openapi.json')
     return show(`${api.url}/${place}`, browser)
   }
   const proxy = await startProxy({ api, port })
