@@ -56,7 +56,7 @@ export function Table<Row>({ of, columns, described = [], rows, keyOf }: TableOp
       </thead>
       <tbody role="rowgroup">
         {rows.map((row) => (
-          <tr role="row" id={`row-${encodeURIComponent(keyOf(row))}`}>
+          <tr role="row" id={`${of.split(' ')[0]}-${encodeURIComponent(keyOf(row))}`}>
             {shown.map(({ name, cell, names, class: more = '' }) =>
               names ? (
                 <th role="rowheader" scope="row" class={`of-${name}${more}`}>

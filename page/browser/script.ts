@@ -122,10 +122,18 @@ function lookIn(ms: number): void {
   timer = setTimeout(look, ms)
 }
 
-/** Looks again at what is shown, if somebody sees it, and goes on. */
+let looking = false
+let again = false
+
+/** Looks again at what is shown, if somebody sees it, and goes on. Many calls in a row are one look more. */
 async function look(): Promise<void> {
   clearTimeout(timer)
+  again = looking
+  if (looking) return
+  looking = true
   if (!document.hidden && asking === 0 && !find('dialog[open]')) await show(location.href, 'stay')
+  looking = false
+  if (again) return lookSoon()
   const isBusy = 'busy' in document.body.dataset
   if (failures > 0) lookIn(Math.min(30_000, busyMs * 2 ** failures))
   else lookIn(isBusy ? busyMs : hears ? safetyMs : quietMs)
@@ -179,7 +187,9 @@ addEventListener('click', (event) => {
   const place = new URL(link.getAttribute('href')!, document.baseURI)
   if (place.origin !== location.origin) return
   event.preventDefault()
-  // A part of a name that is typed, and not yet asked for, is not lost by a chip.
+  // What goes on is told on the next page, too; a part of a name that is typed, and not yet asked for, is not lost by a chip.
+  const told = find('.notice-busy') && new URL(location.href).searchParams.get('told')
+  if (told && !link.closest('.notice')) place.searchParams.set('told', told)
   const typed = link.closest('.filters') && find<HTMLInputElement>('.filters input[type="search"]')
   if (typed) typed.value ? place.searchParams.set('q', typed.value) : place.searchParams.delete('q')
   go(place.href, link.matches('[data-grows], .close') ? 'replace' : 'push')
