@@ -159,7 +159,9 @@ test('forwarding headers do not help to guess tokens, and do not stop one that i
 
 test('health needs no token and names neither login nor server; /metrics is text for Prometheus, for a token that may read', async () => {
   const { ask, make, copy } = await beyond('health')
-  for (const path of ['/healthz', '/readyz', '/']) expect((await ask(`GET ${path}`, [])).said).toBe('200')
+  for (const path of ['/healthz', '/readyz']) expect((await ask(`GET ${path}`, [])).said).toBe('200')
+  // The page asks for one.
+  expect((await ask('GET /', [])).said).toBe('401')
   const reader = bearer(await make('reader', 'read'))
   for (const accept of ['application/openmetrics-text;version=1.0.0,text/plain;q=0.3', '*/*']) {
     const { answer } = await ask('GET /metrics', [reader, `Accept: ${accept}`])
