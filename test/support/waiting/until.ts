@@ -1,10 +1,13 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
-/** Calls `look` until it returns something, and returns that. After `withinMs`, fails and names `what`, as it is by then. */
+/**
+ * Calls `look` until it returns something, and returns that. After `withinMs`, which only ends what hangs, as the projects' limits do,
+ * fails and names `what`, as it is by then.
+ */
 export async function until<T>(
   what: string | (() => string),
   look: () => Promise<T | undefined | null | false | 0>,
-  withinMs = 60_000,
+  withinMs = 300_000,
 ): Promise<T> {
   const deadline = Date.now() + withinMs
   for (;;) {
