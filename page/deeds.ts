@@ -3,6 +3,7 @@ import type { View } from '../src/api/answers.ts'
 import { type Api, ask } from '../src/api/ask.ts'
 import { readRun, readView, readViews } from '../src/api/reads.ts'
 import type { Strategy } from '../src/catalog/plan/definition.ts'
+import { Problem } from '../src/problem.ts'
 import { allPausedMeans, pausedMeans } from '../src/resources/views.ts'
 import { count } from '../src/sql/words.ts'
 import { hrefOf } from './address.ts'
@@ -81,19 +82,27 @@ export const deeds: Record<string, (api: Api, fields: Fields) => Promise<Done>> 
         : select((await readViews(api)).views, { q: fields.get('q'), state: fields.get('state') }).map(
             ({ view }) => view,
           )
-    const deed = fields.get('deed')
-    if (deed === 'refresh')
+    if (views.length === 0) return { said: 'No view is chosen', bad: true }
+    if (fields.get('deed') === 'refresh')
       return startBatch(api, {
         views,
         ancestors: yes(fields, 'ancestors'),
         descendants: yes(fields, 'descendants'),
       })
-    for (const view of views)
-      await ask(api, deed === 'pause' ? 'pauseView' : 'resumeView', { view, ...key() })
-    const are = views.length === 1 ? 'is' : 'are'
-    return deed === 'pause'
-      ? { said: `${count(views.length, 'view')} ${are} paused: ${pausedMeans}` }
-      : { said: `${count(views.length, 'view')} ${are} refreshed again` }
+    const pauses = fields.get('deed') === 'pause'
+    let done = 0
+    const said = () =>
+      `${count(done, 'view')} ${done === 1 ? 'is' : 'are'} ${pauses ? 'paused' : 'refreshed again'}`
+    try {
+      for (const view of views) {
+        await ask(api, pauses ? 'pauseView' : 'resumeView', { view, ...key() })
+        done++
+      }
+    } catch (thrown) {
+      if (!(thrown instanceof Problem)) throw thrown
+      throw new Problem(thrown.code, `${thrown.message} ${said()}, of ${views.length}.`, thrown.details)
+    }
+    return { said: pauses ? `${said()}: ${pausedMeans}` : said() }
   },
 
   async 'cancel-run'(api, fields) {
