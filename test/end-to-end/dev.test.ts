@@ -38,7 +38,7 @@ test('dev serves an own folder: author, freeze, apply, refresh, and find all of 
   const refreshed = await project.run(['refresh', 'sales', '--url', `http://127.0.0.1:${first.port}`])
   expect(refreshed).toMatchObject({ code: 0, out: expect.stringContaining('✓ sales') })
   const page = await fetch(`http://127.0.0.1:${first.port}/`)
-  expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8')
+  expect(page.headers.get('content-type')).toBe('text/html; charset=UTF-8')
   await sql.end()
   // Commands of the folder find the gateway whatever its port, and a second one is refused.
   expect((await project.run(['ls', '-o', 'name'])).out).toBe('public.sales\n')

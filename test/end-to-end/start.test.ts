@@ -72,7 +72,7 @@ test('the first start refreshes every view, and the lines it prints work when co
   const page = await fetch(/^ *page +(\S+)$/m.exec(started.printed())![1]!)
   expect({ url: page.url, type: page.headers.get('content-type') }).toEqual({
     url: `${api}/`,
-    type: 'text/html; charset=utf-8',
+    type: 'text/html; charset=UTF-8',
   })
 
   // What was told since the start, and a stream that Ctrl-C ends whole.
