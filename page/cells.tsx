@@ -162,7 +162,8 @@ export const Bar: FC<{ part: number; tone: string }> = ({ part, tone }) => (
   </svg>
 )
 
-const strokes: Record<MarkName, string> = {
+/** The strokes of each mark, in a square of 16 by 16. */
+export const strokes: Record<MarkName, string> = {
   check: 'M4 8.5 7 11.5 12.5 5',
   clock: 'M8 4.5V8l2.5 1.8',
   cross: 'M5 5l6 6M11 5l-6 6',
@@ -174,9 +175,6 @@ const strokes: Record<MarkName, string> = {
   dash: 'M4.5 8h7',
   box: 'M5 5h6v6H5z',
 }
-
-/** The strokes of a mark, in a square of 16 by 16. */
-export const strokesOf = (mark: MarkName): string => strokes[mark]
 
 /** The mark of a sign. The word that it stands for is next to it, so it says nothing to a screen reader. */
 export const Mark: FC<{ sign: Sign }> = ({ sign }) => (
@@ -300,7 +298,7 @@ export const Deed: FC<PropsWithChildren<FormOptions>> = ({
   </form>
 )
 
-/** A button that refreshes a view. The key `r` does the same. */
+/** The sign of a refresh. The button that has it names the view. */
 export const RefreshIcon = () => (
   <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
     <path d="M13 8a5 5 0 1 1-1.6-3.7M13 2.5v3h-3" />

@@ -31,7 +31,7 @@ export interface Notice {
   link?: { href: string; text: string } | undefined
 }
 
-/** What is asked before something is done that hurts. `fields` are those of the form that asked, which is sent again. */
+/** What is asked before something is done that hurts. */
 export interface Question {
   title: string
   text: string
@@ -48,6 +48,7 @@ interface DocumentOptions extends Shown {
   current: PageName | undefined
   isSignedIn: boolean
   notice: Notice | undefined
+  /** With the fields of the form that asked, which is sent again. */
   question: (Question & { fields: [name: string, value: string][] }) | undefined
 }
 

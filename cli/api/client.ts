@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { findGateway } from '../../serve/start/gateway-file.ts'
-import type { SendOptions } from '../../src/api/ask.ts'
+import { type SendOptions, withQuery } from '../../src/api/ask.ts'
 import type { Problem } from '../../src/problem.ts'
 import { version, versionHeader } from '../../src/version.ts'
 import { type Asked, isOfGateway, problemOf } from './answers.ts'
@@ -86,15 +86,11 @@ async function whole(answer: Response): Promise<Response> {
 function requestOf(
   method: string,
   path: string,
-  { query = {}, body, wait, idempotencyKey }: SendOptions,
+  { query, body, wait, idempotencyKey }: SendOptions,
 ): ApiRequest {
-  const given = Object.entries(query).flatMap(([name, value]) =>
-    value === undefined ? [] : [[name, String(value)] as [string, string]],
-  )
-  const search = new URLSearchParams(given).toString()
   return {
     method,
-    path: search === '' ? path : `${path}?${search}`,
+    path: withQuery(path, query),
     headers: {
       ...(body && { 'content-type': 'application/json' }),
       ...(wait !== undefined && { prefer: `wait=${wait}` }),

@@ -5,7 +5,7 @@ import type { FC } from 'hono/jsx'
 import { pageBuilder, pageFolder } from '../../src/package-files.ts'
 import type { Sign } from '../../src/resources/sign.ts'
 import { hrefOf } from '../address.ts'
-import { schemaAndName, strokesOf } from '../cells.tsx'
+import { schemaAndName, strokes } from '../cells.tsx'
 import type { Box, Drawing, Labelled } from './layout.ts'
 
 /** A view of the picture: how it stands, and what to say about it besides. */
@@ -70,7 +70,7 @@ const Node: FC<{ box: Box; of: Pictured }> = ({ box, of: { sign, note } }) => {
       <title>{`${view}: ${sign.word}${note && `, ${note}`}`}</title>
       <rect x={x} y={y} width={width} height={height} rx="6" />
       <circle cx={x + 17} cy={middle} r="8" />
-      <path transform={`translate(${x + 9} ${middle - 8})`} d={strokesOf(sign.mark)} />
+      <path transform={`translate(${x + 9} ${middle - 8})`} d={strokes[sign.mark]} />
       <text x={x + 32} y={middle + 4.5}>
         {label}
       </text>

@@ -5,7 +5,7 @@ import { Hono } from 'hono'
 import { type OwnProblem, tooLarge } from '../../page/serve/answers.ts'
 import { readBody } from '../../page/serve/body.ts'
 import type { ProblemBody } from '../../src/api/answers.ts'
-import type { Api, SendOptions } from '../../src/api/ask.ts'
+import { type Api, type SendOptions, withQuery } from '../../src/api/ask.ts'
 import { answerHttp, type HttpAnswer, json, knownProblem, problemAnswer } from '../../src/api/http.ts'
 import type { AnyRoute, Served } from '../../src/api/route.ts'
 import { routes as all } from '../../src/api/routes.ts'
@@ -63,8 +63,7 @@ export function answerRoutes({ routes = all, served, doorkeeperOf, hint }: Route
       path: string,
       { query, body, idempotencyKey }: SendOptions = {},
     ) {
-      const given = Object.entries(query ?? {}).filter(([, value]) => value !== undefined)
-      const url = `${path}?${new URLSearchParams(given as [string, string][])}`
+      const url = withQuery(path, query)
       // The path of a view `..` would be that of another route.
       if (new URL(url, 'http://page').pathname !== path)
         throw new Problem('UnknownRoute', `There is no ${method} ${path}.`)

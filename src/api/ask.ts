@@ -22,6 +22,15 @@ export interface Api {
   ): Promise<{ status: number; body: Body }>
 }
 
+/** A path with these parameters; those that are undefined are left out. */
+export function withQuery(path: string, query: SendOptions['query'] = {}): string {
+  const given = Object.entries(query).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, String(value)] as [string, string]],
+  )
+  const search = new URLSearchParams(given).toString()
+  return search === '' ? path : `${path}?${search}`
+}
+
 /** What a route takes in its path, its query and its body. */
 type Asks<Name extends RouteName> =
   Routes[Name] extends Route<infer _Method, infer Path, infer Query, infer Body, infer _Gives>
