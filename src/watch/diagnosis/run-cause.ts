@@ -1,0 +1,104 @@
+import { toSeeThem } from '../../catalog/plan/checks.ts'
+import { mayRetry, type ProblemCode, problemCodes } from '../../problem.ts'
+import { command } from '../../sql/commands.ts'
+import { cut, duration } from '../../sql/words.ts'
+import type { Cause, CauseCode } from './cause.ts'
+import type { Examined, RunFacts, Surroundings } from './standing.ts'
+
+const longestMessage = 600
+const longestQuery = 900
+
+/** A run that has ended, as a cause tells it. */
+type EndedRun = Pick<
+  RunFacts,
+  'id' | 'operation' | 'status' | 'batchId' | 'finishedAt' | 'because' | 'error' | 'batchCanceled'
+>
+
+/** How a run of a view ended that did not succeed. */
+export function runCause(
+  {
+    view,
+    lastSuccessAt,
+    populated,
+    staleMs = null,
+    checkFailedSince = null,
+  }: Pick<Examined, 'view' | 'lastSuccessAt' | 'populated'> & Partial<Examined>,
+  run: EndedRun,
+  { environment, clock }: Pick<Surroundings, 'environment' | 'clock'>,
+): Cause {
+  const { id, operation, status, batchId, finishedAt, error } = run
+  const type = (...words: string[]) => command(words, environment)
+  const ended = (code: CauseCode, text: string, next = type('refresh', view)) => cause(code, text, next, run)
+  const at = finishedAt === null ? '' : ` at ${clock(finishedAt)}`
+  const message = recorded(error?.message ?? run.because ?? '')
+  if (status === 'skipped') return ended('Skipped', `Run ${id} skipped ${view}${at}: ${message}`)
+  if (status === 'canceled')
+    return ended(
+      'Canceled',
+      `${run.batchCanceled ? `Batch ${batchId}` : `Run ${id} of ${view}`} was canceled${at}.`,
+    )
+  if (error?.class === 'RunLost' || error?.class === 'BatchLost')
+    return ended('Lost', `Run ${id} of ${view} was lost${at}: ${message}`)
+  const isMended = lastSuccessAt !== null && finishedAt !== null && lastSuccessAt > finishedAt
+  const after =
+    lastSuccessAt === null || !populated
+      ? ''
+      : isMended
+        ? ` It has succeeded since, at ${clock(lastSuccessAt)}.`
+        : ` Readers still see the data of ${clock(lastSuccessAt)}${error?.class === 'CheckFailed' && staleMs !== null ? `, ${duration(staleMs)} old` : ''}.`
+  if (error?.class === 'CheckFailed') {
+    const first = checkFailedSince ?? finishedAt
+    const since = isMended || first === null ? '' : ` Held back since ${clock(first)}.`
+    const found = error.detail ? ` ${error.detail}` : ''
+    const query = error.hint?.startsWith(toSeeThem) ? oneLine(error.hint.slice(toSeeThem.length)) : null
+    return ended(
+      'CheckFailed',
+      `Run ${id}${at}: ${message}${found}${since}${after}`,
+      query ?? type('run', String(id)),
+    )
+  }
+  const what = operation === 'refresh' ? `of ${view} failed` : `could not ${operation} ${view}`
+  const why = error === null ? '' : ` (${[error.class, error.sqlstate].filter(Boolean).join(', ')})`
+  return ended(
+    'Failed',
+    `Run ${id} ${what}${at}: ${sentence(`${withoutEnd(message)}${why}`)}${after}`,
+    // Class 22: some row is wrong for the query.
+    operation === 'refresh' && error?.sqlstate?.startsWith('22')
+      ? command(['bad-row', view], null)
+      : type(...wordsAfter(error?.class, view, id)),
+  )
+}
+
+/** What to type after a failure of this class. */
+function wordsAfter(why: ProblemCode | undefined, view: string, id: number): string[] {
+  if (why === 'InsufficientPrivilege' || why === 'SwapImpossible') return ['doctor', view]
+  if (why === 'UniqueIndexRequired') return ['refresh', view, '--strategy', 'auto']
+  // A newer version may have written a class that this one does not know.
+  return why !== undefined && problemCodes.includes(why) && mayRetry(why)
+    ? ['refresh', view]
+    : ['run', String(id)]
+}
+
+/** A cause, with the run and the batch that it is about. */
+export const cause = (
+  code: CauseCode,
+  text: string,
+  next: string | null = null,
+  run?: Partial<Pick<RunFacts, 'id' | 'batchId'>>,
+): Cause => ({
+  code,
+  text,
+  next,
+  ...(run?.id === undefined ? {} : { runId: run.id }),
+  ...(run?.batchId == null ? {} : { batchId: run.batchId }),
+})
+
+/** A query as one line; null if that would be long, or another query. */
+const oneLine = (query: string): string | null =>
+  query.length > longestQuery || query.includes('--') ? null : query.replace(/\s*\n\s*/g, ' ')
+
+const withoutEnd = (text: string): string => text.replace(/(?<!\.)\.$/, '')
+const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
+
+/** A text of a record as a part of a cause, with a full stop. */
+export const recorded = (text: string): string => sentence(cut(text, longestMessage))
