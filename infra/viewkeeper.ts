@@ -135,6 +135,7 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       environmentName,
       batch: functions.batch.lambda,
       startBatch: functions['start-batch'].lambda,
+      deadLetters: this.deadLetters,
       logRetentionDays,
       tracing: options.tracing,
     })

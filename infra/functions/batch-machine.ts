@@ -2,6 +2,7 @@ import { ArnFormat, Duration, RemovalPolicy, Stack, Validations } from 'aws-cdk-
 import { PolicyDocument, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import type { IFunction, Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
+import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import {
   Choice,
   Condition,
@@ -14,7 +15,7 @@ import {
   TaskInput,
   Timeout,
 } from 'aws-cdk-lib/aws-stepfunctions'
-import { LambdaInvoke } from 'aws-cdk-lib/aws-stepfunctions-tasks'
+import { LambdaInvoke, SqsSendMessage } from 'aws-cdk-lib/aws-stepfunctions-tasks'
 import { Construct } from 'constructs'
 import { isRefusal, problemCodes } from '../../src/problem.ts'
 
@@ -24,6 +25,8 @@ export interface BatchMachineProps {
   batch: IFunction
   /** The function that starts the executions of batches that are on record already. */
   startBatch: LambdaFunction
+  /** The queue for events of which no batch could be opened. */
+  deadLetters: IQueue
   logRetentionDays: RetentionDays
   /** Whether X-Ray traces the executions. */
   tracing: boolean
@@ -39,7 +42,7 @@ export class BatchMachine extends Construct {
 
   constructor(scope: Construct, id: string, props: BatchMachineProps) {
     super(scope, id)
-    const { environmentName, batch, startBatch, tracing } = props
+    const { environmentName, batch, startBatch, deadLetters, tracing } = props
     const logGroup = new LogGroup(this, 'Logs', {
       // With this prefix AWS needs no policy statement for each log group; the size of that policy is
       // limited.
@@ -49,10 +52,10 @@ export class BatchMachine extends Construct {
     })
     this.machine = new StateMachine(this, 'Machine', {
       comment: 'Opens one batch, and advances it until it has ended',
-      definitionBody: DefinitionBody.fromChainable(opening(this, batch, loop(this, batch))),
+      definitionBody: DefinitionBody.fromChainable(opening(this, batch, deadLetters, loop(this, batch))),
       // With a call every 14 minutes the history of an execution is full after 34 days.
       timeout: Duration.days(7),
-      role: machineRole(this, batch, tracing).withoutPolicyUpdates(),
+      role: machineRole(this, batch, deadLetters, tracing).withoutPolicyUpdates(),
       // The data are names of views and classes of errors, and no secrets.
       logs: { destination: logGroup, level: LogLevel.ALL, includeExecutionData: true },
       tracingEnabled: tracing,
@@ -84,9 +87,10 @@ const refusals = { errors: problemCodes.filter(isRefusal), maxAttempts: 0 }
 
 /**
  * A batch without an id is opened first. The name of the execution is the same at every retry, so that a retry whose
- * predecessor was cut off finds the same batch. Nothing is left to do if the batch was skipped.
+ * predecessor was cut off finds the same batch. Nothing is left to do if the batch was skipped. If it could not be opened, no record
+ * says so: its event becomes a dead letter, with the error as `failed`.
  */
-function opening(scope: Construct, lambdaFunction: IFunction, advance: LambdaInvoke): Choice {
+function opening(scope: Construct, lambdaFunction: IFunction, queue: IQueue, advance: LambdaInvoke): Choice {
   const open = new LambdaInvoke(scope, 'Open', {
     lambdaFunction,
     payload: TaskInput.fromObject({
@@ -100,6 +104,19 @@ function opening(scope: Construct, lambdaFunction: IFunction, advance: LambdaInv
   })
   open.addRetry(refusals)
   open.addRetry(anHour)
+  const notOpened = new Fail(scope, 'NotOpened', {
+    errorPath: '$.failed.Error',
+    causePath: '$.failed.Cause',
+  })
+  const bury = new SqsSendMessage(scope, 'Bury', {
+    queue,
+    messageBody: TaskInput.fromJsonPathAt('$'),
+    resultPath: JsonPath.DISCARD,
+  })
+  bury.addRetry({ errors: ['States.ALL'], maxAttempts: 3 })
+  bury.addCatch(notOpened, { resultPath: JsonPath.DISCARD })
+  bury.next(notOpened)
+  open.addCatch(bury, { resultPath: '$.failed' })
   open.next(
     new Choice(scope, 'Opened')
       .when(Condition.isNull('$.batchId'), new Succeed(scope, 'NothingToDo'))
@@ -139,7 +156,12 @@ function loop(scope: Construct, lambdaFunction: IFunction): LambdaInvoke {
 }
 
 /** CDK's own role could also invoke every version of the function, by a wildcard. */
-function machineRole(scope: Construct, { functionArn }: IFunction, tracing: boolean): Role {
+function machineRole(
+  scope: Construct,
+  { functionArn }: IFunction,
+  { queueArn }: IQueue,
+  tracing: boolean,
+): Role {
   const role = new Role(scope, 'Role', {
     assumedBy: new ServicePrincipal('states.amazonaws.com', {
       conditions: {
@@ -162,6 +184,7 @@ function machineRole(scope: Construct, { functionArn }: IFunction, tracing: bool
             actions: ['lambda:InvokeFunction'],
             resources: [functionArn],
           }),
+          new PolicyStatement({ actions: ['sqs:SendMessage'], resources: [queueArn] }),
           new PolicyStatement({
             actions: tracing ? [...logDelivery, ...traces] : logDelivery,
             resources: ['*'],

@@ -90,7 +90,7 @@ function addDeadLetters(scope: Construct, place: AlarmPlace, queue: IQueue): voi
     periods: 4,
     lastResort: true,
     happened:
-      'An event became a dead letter: it could not be delivered, or its function failed with every retry.',
+      'An event became a dead letter: it could not be delivered, its function failed with every retry, or no batch could be opened for it.',
     first: read,
   })
 }

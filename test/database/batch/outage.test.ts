@@ -4,6 +4,7 @@ import { App, Stack } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import { Code, Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
 import { handler as batch } from '../../../functions/batch.ts'
 import { BatchMachine } from '../../../infra/functions/batch-machine.ts'
@@ -29,6 +30,7 @@ function synthesize() {
     environmentName: 'test',
     batch: lambda('batch'),
     startBatch: lambda('start'),
+    deadLetters: new Queue(stack, 'DeadLetters'),
     logRetentionDays: RetentionDays.ONE_DAY,
     tracing: false,
   })

@@ -38,19 +38,33 @@ describe('an execution for an event', () => {
     expect(opens).toEqual(Array(patient.MaxAttempts + 1).fill({ event, requestId: executionName }))
   })
 
-  test('fails when the error does not go away', async () => {
+  test('fails when the error does not go away, and its event is a dead letter: no record has a batch', async () => {
     const errors = failures(patient.MaxAttempts + 1)
-    const { opens, outcome } = run([], { input: event, opened: errors })
+    const { opens, buried, outcome } = run([], { input: event, opened: errors })
     await expect(outcome).rejects.toMatchObject({ cause: { message: 'It may pass.' } })
     expect(opens).toHaveLength(patient.MaxAttempts + 1)
+    const failed = { Error: errors.at(-1)!.name, Cause: 'It may pass.' }
+    expect(buried).toMatchObject([{ MessageBody: { ...event, failed } }])
+  })
+
+  test('fails with the same error if the queue is away, too', async () => {
+    const { outcome } = run([], {
+      input: event,
+      opened: [failing('UnknownView')],
+      bury: () => {
+        throw failing('QueueDoesNotExist')
+      },
+    })
+    await expect(outcome).rejects.toMatchObject({ cause: { name: 'UnknownView' } })
   })
 
   test.each(['InvalidRequest', 'UnknownView', 'DependencyCycle', 'IdempotencyKeyReused'])(
-    'fails at once with %s, which no retry mends',
+    'fails at once with %s, which no retry mends, and its event is a dead letter',
     async (code) => {
-      const { opens, outcome } = run([], { input: event, opened: [failing(code)] })
+      const { opens, buried, outcome } = run([], { input: event, opened: [failing(code)] })
       await expect(outcome).rejects.toMatchObject({ cause: { name: code } })
       expect(opens).toHaveLength(1)
+      expect(buried).toMatchObject([{ MessageBody: { schedule: 'nightly', failed: { Error: code } } }])
     },
   )
 
@@ -116,8 +130,7 @@ test.each(['Open', 'Advance'])('%s is tried again for an hour, at least once a m
   expect(more).toEqual({ ErrorEquals: ['States.ALL'] })
 })
 
-test('nothing catches an error, a call may take as long as its function lives, and a batch several days', () => {
-  for (const state of ['Open', 'Advance']) expect(definition.States[state]).not.toHaveProperty('Catch')
+test('a call may take as long as its function lives, and a batch several days', () => {
   const { Timeout } = stack.fn('batch')[1].Properties
   expect(definition.States.Advance.TimeoutSeconds).toBeGreaterThan(Timeout)
   expect(definition.States.Open.TimeoutSeconds).toBe(60)
@@ -125,7 +138,7 @@ test('nothing catches an error, a call may take as long as its function lives, a
   expect(machine.Properties.StateMachineType ?? 'STANDARD').toBe('STANDARD')
 })
 
-test('the machine may call batch, deliver its log and its traces, and nothing else', () => {
+test('the machine may call batch, send a dead letter, deliver its log and its traces, and nothing else', () => {
   const [roleId] = machine.Properties.RoleArn['Fn::GetAtt']
   const [, role] = stack.resources('AWS::IAM::Role').find(([id]) => id === roleId)!
   const statements = role.Properties.Policies.flatMap((policy: Properties) => policy.PolicyDocument.Statement)
@@ -134,9 +147,10 @@ test('the machine may call batch, deliver its log and its traces, and nothing el
       Action: 'lambda:InvokeFunction',
       Resource: { 'Fn::GetAtt': [stack.fn('batch')[0], 'Arn'] },
     },
+    { Action: 'sqs:SendMessage', Resource: { 'Fn::GetAtt': [stack.one('AWS::SQS::Queue')[0], 'Arn'] } },
     { Resource: '*' },
   ])
-  for (const action of statements[1].Action)
+  for (const action of statements[2].Action)
     expect(action).toMatch(/^(logs:\w*(LogDeliver|ResourcePolic|LogGroups)|xray:)/)
   expect(stack.resources('AWS::IAM::Policy').filter(([, { Properties: p }]) => usesRole(p, roleId))).toEqual(
     [],
@@ -175,10 +189,15 @@ const failures = (count: number) =>
 /** Runs the synthesized machine with functions that answer, or throw, what they are told in turn. */
 function run(
   advanced: (object | Error)[],
-  { input = batch, opened = [] }: { input?: object; opened?: (object | Error)[] } = {},
+  {
+    input = batch,
+    opened = [],
+    bury = () => ({}),
+  }: { input?: object; opened?: (object | Error)[]; bury?: () => object } = {},
 ) {
   const opens: unknown[] = []
   const calls: unknown[] = []
+  const buried: unknown[] = []
   const inTurn = (answers: (object | Error)[], seen: unknown[]) => (given: unknown) => {
     const answer = answers[seen.push(given) - 1]
     if (answer instanceof Error) throw answer
@@ -187,8 +206,12 @@ function run(
   const outcome = execute(definition, input, {
     open: inTurn(opened, opens),
     advance: inTurn(advanced, calls),
+    bury(letter) {
+      buried.push(letter)
+      return bury()
+    },
   })
-  return { opens, calls, outcome }
+  return { opens, calls, buried, outcome }
 }
 
 const usesRole = ({ Roles }: Properties, role: string): boolean =>
