@@ -184,7 +184,7 @@ export interface BatchOptions {
 
 /** Why the data of a view are as old as they are. */
 export interface Cause {
-  code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Lost' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'NeverRefreshed' | 'HeldBack' | 'UnknownAge' | 'Running' | 'Pending' | 'WaitsInBatch' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'NoLimit' | 'Fresh' | 'NotSkipped' | 'LocksReaders' | 'Unread' | 'Slow'
+  code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Lost' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'NeverRefreshed' | 'HeldBack' | 'UnknownAge' | 'Running' | 'Pending' | 'WaitsInBatch' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'NoLimit' | 'Fresh' | 'NotSkipped' | 'Slow'
   /** The cause in one or two sentences. */
   text: string
   /** What to type: a command line of `viewkeeper`, or SQL. Null if nothing helps. */
@@ -192,7 +192,7 @@ export interface Cause {
   /** The view that has the cause, if it is another one. */
   view?: string
   /** With code `Upstream`: the code of the cause that the other view has. */
-  upstream?: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Lost' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'NeverRefreshed' | 'HeldBack' | 'UnknownAge' | 'Running' | 'Pending' | 'WaitsInBatch' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'NoLimit' | 'Fresh' | 'NotSkipped' | 'LocksReaders' | 'Unread' | 'Slow'
+  upstream?: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Lost' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'NeverRefreshed' | 'HeldBack' | 'UnknownAge' | 'Running' | 'Pending' | 'WaitsInBatch' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'NoLimit' | 'Fresh' | 'NotSkipped' | 'Slow'
   /** The run that the cause is about. */
   runId?: number
   /** The batch that the cause is about. */
@@ -568,10 +568,6 @@ export interface View {
   lagWorksSeconds: number | null
   /** When schedules try the view next, of which too many scheduled refreshes have failed in a row; null if it is not suspended. */
   suspendedUntil: string | null
-  /** The refreshes of the last 24 h that were left out because they would have changed nothing. */
-  leftOut: number
-  /** Their time, by the usual duration. */
-  savedMs: number | null
   /** What the refreshes of the last 30 days took; null if none is on record. */
   cost: {
     /** The days since the first of these refreshes, at most 30. */
@@ -675,10 +671,6 @@ export interface ViewDetails {
   lagWorksSeconds: number | null
   /** When schedules try the view next, of which too many scheduled refreshes have failed in a row; null if it is not suspended. */
   suspendedUntil: string | null
-  /** The refreshes of the last 24 h that were left out because they would have changed nothing. */
-  leftOut: number
-  /** Their time, by the usual duration. */
-  savedMs: number | null
   /** What the refreshes of the last 30 days took; null if none is on record. */
   cost: {
     /** The days since the first of these refreshes, at most 30. */
@@ -754,10 +746,6 @@ export interface ViewMetrics {
   minMs: number | null
   maxMs: number | null
   p95Ms: number | null
-  /** The refreshes that were left out because they would have changed nothing. */
-  leftOut: number
-  /** Their time, by the usual duration. */
-  savedMs: number | null
   /** The part of `averageMs` that the checks took; null if none was made. */
   checksMs: number | null
   /** The average of the last 20 successful refreshes, also of those before the window. */

@@ -6,13 +6,12 @@ import { signOf } from '../../src/resources/sign.ts'
 import { viewFacts } from '../../src/resources/views.ts'
 import { count, duration } from '../../src/sql/words.ts'
 import type { Paint } from '../../src/terminal/paint.ts'
-import { savedText } from '../../src/watch/plan/saved.ts'
 import { factLines, tableOf } from './cells.ts'
 import { short } from './names.ts'
 import type { Output } from './terminal.ts'
 import { styleOf } from './words.ts'
 
-/** How many views there are of each kind: `7 views: 1 failed, 6 fresh   1 running   saved: 12 refreshes in 24 h (3 min)`. */
+/** How many views there are of each kind: `7 views: 1 failed, 6 fresh   1 running`. */
 export function summaryOf(views: View[]): string {
   const byState = Map.groupBy(views, ({ state }) => state)
   const counts = Object.entries(states).flatMap(([state, { word }]) => {
@@ -24,12 +23,7 @@ export function summaryOf(views: View[]): string {
       ? `${count(views.length, 'view')}, ${views.length === 1 ? '' : 'all '}${counts[0]?.word}`
       : `${count(views.length, 'view')}: ${counts.map(({ n, word }) => `${n} ${word}`).join(', ')}`
   const running = views.filter(filters.running).length
-  const saved = savedText(views)
-  return [
-    told,
-    ...(running === 0 ? [] : [`${running} running`]),
-    ...(saved === null ? [] : [`saved: ${saved}`]),
-  ].join('   ')
+  return running === 0 ? told : `${told}   ${running} running`
 }
 
 /** How a view stands, in one line: `route_delays   stale   26 h old, limit 25 h`. */

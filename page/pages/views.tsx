@@ -15,7 +15,6 @@ import {
 import { lagLine, unsaid } from '../../src/sql/replicas.ts'
 import { count } from '../../src/sql/words.ts'
 import { failingText } from '../../src/watch/plan/channels.ts'
-import { savedText } from '../../src/watch/plan/saved.ts'
 import { hrefOf, type Query } from '../address.ts'
 import { Ago, Deed, Filters, firstOf, NameSearch, RefreshIcon, Table, utc } from '../cells.tsx'
 import { Head, type Shown } from '../frame.tsx'
@@ -26,7 +25,6 @@ export async function viewsPage(api: Api, { query }: { query: Query }): Promise<
   const { views, paused, replicas } = list
   const selected = select(views, query)
   const { shown, more } = firstOf(selected, query.rows)
-  const saved = savedText(views)
   return {
     title: 'Views',
     busy: views.some(({ lastRun }) => lastRun !== null && isOpen(lastRun.status)),
@@ -61,7 +59,6 @@ export async function viewsPage(api: Api, { query }: { query: Query }): Promise<
           <ViewTable views={shown} all={selected.length} />
         )}
         {more((rows) => hrefOf('views', '', { ...query, rows }), 'views')}
-        {saved && <p class="pale">Saved: {saved}</p>}
         <SelectionBar query={query} />
       </>
     ),

@@ -156,9 +156,6 @@ const age = {
   ),
 }
 
-const leftOut = int.describe('The refreshes that were left out because they would have changed nothing.')
-const savedMs = milliseconds.describe('Their time, by the usual duration.')
-
 const state = z
   .enum(anyStates)
   .describe(
@@ -228,10 +225,6 @@ const viewSummary = z.object({
   suspendedUntil: timeOrNull.describe(
     'When schedules try the view next, of which too many scheduled refreshes have failed in a row; null if it is not suspended.',
   ),
-  leftOut: leftOut.describe(
-    'The refreshes of the last 24 h that were left out because they would have changed nothing.',
-  ),
-  savedMs,
   cost: z
     .object({
       days: int.describe('The days since the first of these refreshes, at most 30.'),
@@ -495,8 +488,6 @@ const viewMetrics = named('ViewMetrics', 'Durations are those of successful refr
   minMs: milliseconds,
   maxMs: milliseconds,
   p95Ms: milliseconds,
-  leftOut,
-  savedMs,
   checksMs: milliseconds.describe('The part of `averageMs` that the checks took; null if none was made.'),
   usualMs: milliseconds.describe(
     'The average of the last 20 successful refreshes, also of those before the window.',

@@ -1,7 +1,6 @@
 import type { ViewMetrics } from '../api/answers.ts'
 import { duration } from '../sql/words.ts'
 import type { Column } from './cell.ts'
-import { savedColumn } from './views.ts'
 
 const took = (
   title: string,
@@ -35,8 +34,7 @@ export const metricColumns: Column<ViewMetrics>[] = [
   took('P95', ({ p95Ms }) => p95Ms, 2),
   took('Longest', ({ maxMs }) => maxMs, 3),
   took('Usual', ({ usualMs }) => usualMs, 4),
-  savedColumn(5),
-  took('Checks', ({ checksMs }) => checksMs, 6),
+  took('Checks', ({ checksMs }) => checksMs, 5),
   {
     name: 'failure',
     title: 'Last failure',

@@ -6,7 +6,6 @@ import { lastChecked } from '../rebuild/plan/made-checks.ts'
 import { bytes, duration, moment, whole } from '../sql/words.ts'
 import { heldBack } from '../watch/diagnosis/held-back.ts'
 import { costText } from '../watch/plan/cost.ts'
-import { savedText } from '../watch/plan/saved.ts'
 import type { Cell, Column, Fact } from './cell.ts'
 import { checkFacts } from './runs.ts'
 import { isTrouble, type Sign, signOf, signOfRun } from './sign.ts'
@@ -46,8 +45,7 @@ export const viewColumns: Column<View>[] = [
   },
   { name: 'size', title: 'Size', cell: sizeOf, number: true, leaveOut: 6 },
   { name: 'schedule', title: 'Schedule', cell: scheduleCell, leaveOut: 7 },
-  savedColumn(8),
-  { name: 'cost', title: 'Cost', cell: costOf, leaveOut: 9 },
+  { name: 'cost', title: 'Cost', cell: costOf, leaveOut: 8 },
 ]
 
 /** The numbers of a view. */
@@ -73,7 +71,6 @@ export function viewFacts(view: ViewDetails, now: Date): Fact[] {
     ['last success', momentCell(view.lastSuccessAt)],
     ['schedule', scheduleCell(view)],
     ['paused until', view.paused ? (momentCell(view.pausedUntil ?? null) ?? 'somebody resumes it') : null],
-    ['saved', savedText([view])],
     ['cost', costOf(view)],
     ['next run', view.nextRun && [{ moment: view.nextRun }, ', ', { ahead: view.nextRun }]],
     ...(checked ? checkFacts(checked) : []),
@@ -203,16 +200,4 @@ function scheduleCell({
   if (schedule != null) return `${schedule}${timeZone == null ? '' : ` ${timeZone}`}`
   // An older version does not say when.
   return nightly != null ? `nightly ${nightly}` : nextBy === 'nightly' ? 'nightly' : null
-}
-
-/** The column of the refreshes that were left out, and their time. An older version does not say it. */
-export function savedColumn<Row extends Pick<View, 'leftOut' | 'savedMs'>>(leaveOut: number): Column<Row> {
-  return {
-    name: 'saved',
-    title: 'Saved',
-    cell: ({ leftOut, savedMs }) =>
-      leftOut ? `${leftOut}${savedMs === null ? '' : ` (${duration(savedMs)})`}` : null,
-    number: true,
-    leaveOut,
-  }
 }

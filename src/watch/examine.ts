@@ -6,11 +6,9 @@ import { traitsOf } from '../catalog/plan/definition.ts'
 import { readProgress } from '../run/db/history.ts'
 import { groupsByMember, waitsFor } from '../run/plan/turn.ts'
 import type { Sql } from '../server/connect.ts'
-import { readEvidence } from './db/evidence.ts'
 import { readHeldLocks } from './db/held-locks.ts'
 import { readLastBatches, readLastRuns } from './db/last.ts'
 import { readUncounted, readUnseen } from './db/uncounted.ts'
-import type { Evidence } from './diagnosis/advice.ts'
 import { failedAtLock, runningRun, stoppedLast } from './diagnosis/own-causes.ts'
 import type { BatchFacts, Examined, Standing } from './diagnosis/standing.ts'
 import type { Standings } from './standings.ts'
@@ -31,10 +29,9 @@ const lateAfterMs = 15 * 60_000
 export async function examineViews(
   sql: Sql,
   views: Standing[],
-  { schedules, now, pause, dependencies }: Omit<Standings, 'views'> & { schedules: Schedules },
+  { schedules, now, pause }: Omit<Standings, 'views'> & { schedules: Schedules },
   asked?: Standing,
 ): Promise<Examined[]> {
-  const isRead = asked !== undefined && [...dependencies.values()].some((reads) => reads.includes(asked.view))
   const ids = views.flatMap(({ id }) => id ?? [])
   const runsOf = Map.groupBy(await readLastRuns(sql, ids, tellingRuns), ({ definitionId }) => definitionId)
   const batches = await readBatches(sql, ids)
@@ -56,7 +53,6 @@ export async function examineViews(
       locks: [],
       unseen: null,
       uncounted: null,
-      evidence: null,
     }
     const isBusy = runningRun(plain) !== undefined || failedAtLock(plain)
     const isLookedAt = view === asked || (isBusy && ++looks <= mostLooks)
@@ -67,17 +63,11 @@ export async function examineViews(
             ...looked,
             unseen: view.asOf === null ? await readUnseen(sql, view.id) : null,
             uncounted: await readUncounted(sql, view.id),
-            evidence: await evidenceOf(sql, view.id, isRead),
           }
         : looked,
     )
   }
   return examined
-}
-
-async function evidenceOf(sql: Sql, id: number, isRead: boolean): Promise<Evidence | null> {
-  const evidence = await readEvidence(sql, id)
-  return evidence === undefined ? null : { ...evidence, isRead }
 }
 
 /** When a schedule was due after the last run and the last batch, if that is past; null if no run was due. */

@@ -10,12 +10,10 @@ import { readDependencies } from '../catalog/db/graph.ts'
 import { endPauses, readPause } from '../catalog/db/pause.ts'
 import { eventsWait, forgetEvents } from '../events/db/outbox.ts'
 import { type Telling, usualTelling } from '../events/plan/reminders.ts'
-import { type FoundTrouble, findTroubles, troubles } from '../events/plan/troubles.ts'
+import { type FoundTrouble, findTroubles } from '../events/plan/troubles.ts'
 import { closeLostRuns } from '../run/life/lose.ts'
 import type { Database } from '../server/connect.ts'
-import { version } from '../version.ts'
-import { glance, noteJudged } from './db/judged.ts'
-import { noteLook, noteReads } from './db/looks.ts'
+import { mendEnds, noteLook } from './db/looks.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from './db/publish.ts'
 import { readLasting } from './db/troubles.ts'
 import { type Programs, type PublishTrouble, tellTroubles } from './tell-troubles.ts'
@@ -50,7 +48,7 @@ export interface Monitored {
 }
 
 /**
- * Ends the pauses whose time is over, closes the runs whose server process is gone and the batches that nobody advances, drops the shadows of batches that have
+ * Ends the pauses whose time is over, mends ends in the future, closes the runs whose server process is gone and the batches that nobody advances, drops the shadows of batches that have
  * ended, publishes every run and batch that has ended since the last look, and finds the views that fail, are stale,
  * missing, set aside or paused for long, and those that are due, if `looks` says how often somebody looks. Views without a definition get one here, so that a
  * view that is never refreshed is noticed too. After an outage, batches have some minutes to be advanced again before they are
@@ -80,27 +78,15 @@ export function monitor(
 ): Promise<Monitored> {
   return database.withConnection(async (sql) => {
     await endPauses(sql)
-    const terms = { schedules, looks, programs, version }
-    const { mark, scans, found: known } = await glance(sql, terms)
+    await mendEnds(sql)
     const absent = Math.max(absentSeconds, telling.apartSeconds)
-    const { settled, scanned } = await noteLook(sql, absent, { scans, told, newestMigration })
-    if (known !== null) {
-      publish.runs([])
-      publish.batches([])
-      if (scanned) await noteReads(sql)
-      if (known.length > 0)
-        await tellTroubles(sql, known, { readAt: null, telling, programs, publish: publish.trouble })
-      else for (const trouble of troubles) publish.trouble(trouble, [], [])
-      const wait = programs !== null && (await eventsWait(sql))
-      return { lost: 0, publishedRuns: 0, publishedBatches: 0, eventsWait: wait, due: 0, troubles: known }
-    }
+    const settled = await noteLook(sql, absent, { told, newestMigration })
     const lost = await closeLostRuns(sql)
     if (settled) for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
     await dropShadows(sql)
     const publishedRuns = await publishEndedRuns(sql, atOnce, publish.runs, programs !== null)
     const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
     await discoverDefinitions(sql)
-    await noteReads(sql)
     const before = await readTroubled(sql)
     const isPlanned = before.views.some(({ planned }) => planned !== null)
     const lags = lagsOf(before, isPlanned ? await readDependencies(sql) : new Map(), looks)
@@ -115,7 +101,6 @@ export function monitor(
     const planned = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
     const found = findTroubles(facts.views, planned, await readLasting(sql))
     await tellTroubles(sql, found, { readAt: facts.now, telling, programs, publish: publish.trouble })
-    if (mark !== null) await noteJudged(sql, { mark, terms, found, at: facts.now, until: facts.until })
     if (programs === null) await forgetEvents(sql)
     const wait = programs !== null && (await eventsWait(sql))
     return {

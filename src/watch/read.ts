@@ -13,12 +13,10 @@ import type { QualifiedName } from '../sql/names.ts'
 import type { Replicas } from '../sql/replicas.ts'
 import { readFailingChannels } from './db/channels.ts'
 import { readCosts } from './db/costs.ts'
-import { readSaved } from './db/saved.ts'
 import { readSilence } from './db/silence.ts'
 import type { Standing } from './diagnosis/standing.ts'
 import type { FailingChannel } from './plan/channels.ts'
 import type { Cost } from './plan/cost.ts'
-import type { Saved } from './plan/saved.ts'
 import type { Silence } from './plan/silence.ts'
 import { readStandings, type Standings } from './standings.ts'
 
@@ -34,8 +32,8 @@ type Unlisted =
   | 'lagWorksMs'
   | 'suspended'
 
-/** How a view stands, as people read it. `leftOut` and `savedMs` are those of the last 24 h. */
-export interface ListedView extends Omit<Standing, Unlisted>, Saved {
+/** How a view stands, as people read it. */
+export interface ListedView extends Omit<Standing, Unlisted> {
   /** What its refreshes of the last 30 days cost; null if none is on record. */
   cost: Cost | null
   paused: boolean
@@ -119,7 +117,6 @@ async function listing(
 ): Promise<(view: Standing) => ListedView> {
   const neededBy = dependents(dependencies)
   const ends = await readPauseEnds(sql)
-  const saved = await readSaved(sql, only)
   const costs = await readCosts(sql, only)
   return ({
     inAll,
@@ -142,7 +139,6 @@ async function listing(
     lagWorksSeconds: lagWorksMs === null ? null : lagWorksMs / 1000,
     nightly: inAll && nightly !== null ? timeOfDay(nightly) : null,
     suspendedUntil: suspended?.until ?? null,
-    ...(saved.get(shown.id ?? 0) ?? { leftOut: 0, savedMs: null }),
     cost: costs.get(shown.id ?? 0) ?? null,
   })
 }

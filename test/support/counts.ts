@@ -35,8 +35,6 @@ const both = {
   forgersPauseMs: [1, 0],
   /** Cases of a property, if its test says nothing else. */
   properties: [50, 1000],
-  /** Orders of all changes to the record and the views, with a look of the monitor after each. */
-  judgedChanges: [1, 40],
   /** Texts with constants, definitions that are frozen, graphs that are planned, expressions of cron. */
   textsWithConstants: [100, 2000],
   frozenDefinitions: [100, 2000],

@@ -56,7 +56,7 @@ const asDiscovered = `${fields.map((field) => `${columnOf(field)} = default`).jo
  * Reuses a removed definition, which belonged to another view of that name: the definition becomes a
  * discovered one.
  */
-export const meetAgain = `${asDiscovered}, removed_at = null, paused_at = null, last_read_at = null, reads_noted_since = null`
+export const meetAgain = `${asDiscovered}, removed_at = null, paused_at = null`
 
 /** What the definition of a view supplies; undefined if there is none. */
 export async function findDefaults(

@@ -124,20 +124,17 @@ export async function readFacts(
 
 /**
  * The same without the views that are well, unless planning needs them or something is set aside. A smaller statement finds the others: to
- * plan the large one takes the server longer than to execute it. `until`: at this moment one more view may be stale, if nothing is
- * written until then; null: none.
+ * plan the large one takes the server longer than to execute it.
  */
-export async function readTroubled(sql: Sql): Promise<{ now: Date; until: Date | null; views: ViewFacts[] }> {
-  const [{ now, until, all, troubled }] = await sql<
-    [{ now: Date; until: Date | null; all: boolean; troubled: number[] }]
-  >`
-    select statement_timestamp() as now, min(d.stale_at) filter (where not d.stale) as until,
+export async function readTroubled(sql: Sql): Promise<{ now: Date; views: ViewFacts[] }> {
+  const [{ now, all, troubled }] = await sql<[{ now: Date; all: boolean; troubled: number[] }]>`
+    select statement_timestamp() as now,
            exists (select from viewkeeper.definitions where target_lag_seconds is not null and removed_at is null)
            or exists (select from viewkeeper.set_aside where kind = 'view') as all,
            coalesce(jsonb_agg(d.definition_id) filter (where d.stale or d.missing or ${mayFail(sql)}), '[]') as troubled
       from viewkeeper.latest_runs d`
-  if (!all && troubled.length === 0) return { now, until, views: [] }
-  return { now, until, views: (await readFacts(sql, { among: all ? null : troubled })).views }
+  if (!all && troubled.length === 0) return { now, views: [] }
+  return { now, views: (await readFacts(sql, { among: all ? null : troubled })).views }
 }
 
 /** An object that came as JSON, with its moments. */

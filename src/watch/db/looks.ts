@@ -3,32 +3,31 @@ import { type Sql, withTransaction } from '../../server/connect.ts'
 /** The advancer of a batch tries again every minute. */
 const settledAfterSeconds = 180
 
+/** Ends in the future, as a clock leaves them that is set back, become ends of now. */
+export async function mendEnds(sql: Sql): Promise<void> {
+  await sql`select viewkeeper.mend_ends()`
+}
+
 /**
- * Notes that the monitor looks now, whether anybody is told what it finds, whether the database lacks the newest migration that was
- * deployed, and the mark of what was read of views until now. `settled` is false in the first minutes after more
- * than `absentSeconds` without a look: perhaps the database was away, and the advancers of batches have not tried again yet. `scanned`:
- * whether the look before had another mark.
+ * Notes that the monitor looks now, whether anybody is told what it finds, and whether the database lacks the newest migration that was
+ * deployed. False in the first minutes after more than `absentSeconds` without a look: perhaps the database was away, and the advancers
+ * of batches have not tried again yet.
  */
 export async function noteLook(
   sql: Sql,
   absentSeconds: number,
-  {
-    scans = null,
-    told = null,
-    newestMigration = null,
-  }: { scans?: string | null; told?: boolean | null; newestMigration?: number | null } = {},
-): Promise<{ settled: boolean; scanned: boolean }> {
-  const [row] = await sql<[{ settled: boolean; scanned: boolean }]>`
+  { told = null, newestMigration = null }: { told?: boolean | null; newestMigration?: number | null } = {},
+): Promise<boolean> {
+  const [{ settled }] = await sql<[{ settled: boolean }]>`
     insert into viewkeeper.switches as s (key, value)
-    values ('looked', jsonb_build_object('at', clock_timestamp(), 'scans', ${scans}::text, 'told', ${told}::boolean, 'scanned', true,
+    values ('looked', jsonb_build_object('at', clock_timestamp(), 'told', ${told}::boolean,
               'lacks', (select ${newestMigration}::integer where ${newestMigration}::integer > (select coalesce(max(number), 0) from viewkeeper.migrations))))
     on conflict (key) do update set updated_at = clock_timestamp(), value = excluded.value || jsonb_build_object(
-      'scanned', s.value -> 'scans' is distinct from excluded.value -> 'scans',
       'resumed', case when (s.value ->> 'at')::timestamptz < clock_timestamp() - make_interval(secs => ${absentSeconds})
                       then to_jsonb(clock_timestamp()) else s.value -> 'resumed' end)
-    returning (value ->> 'scanned')::boolean as scanned,
+    returning
       coalesce((value ->> 'resumed')::timestamptz < clock_timestamp() - make_interval(secs => ${settledAfterSeconds}), true) as settled`
-  return row
+  return settled
 }
 
 /** When the monitor last looked; null: never. */
@@ -36,11 +35,6 @@ export async function readLastLook(sql: Sql): Promise<Date | null> {
   const [look] = await sql<{ at: Date }[]>`
     select (value ->> 'at')::timestamptz as at from viewkeeper.switches where key = 'looked'`
   return look?.at ?? null
-}
-
-/** Notes which views somebody has read since their last run. PostgreSQL 15 does not keep when a view was read. */
-export async function noteReads(sql: Sql): Promise<void> {
-  await sql`select viewkeeper.note_reads()`
 }
 
 /**

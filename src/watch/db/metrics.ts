@@ -1,7 +1,5 @@
 import type { RunStatus } from '../../catalog/plan/run.ts'
 import type { Sql } from '../../server/connect.ts'
-import type { Saved } from '../plan/saved.ts'
-import { firstOfLast, leftOut } from './saved.ts'
 
 /** The state of a view, from its runs and its definition. Unknown numbers are null. */
 export interface ViewStatus {
@@ -35,7 +33,7 @@ interface LastFailure {
 }
 
 /** The metrics of a view's runs in a time window. Durations: successful refreshes only. Unknown: null. */
-export interface ViewMetrics extends Saved {
+export interface ViewMetrics {
   id: number
   runs: number
   succeeded: number
@@ -82,12 +80,10 @@ export const readViewMetrics = (
   windowSeconds: number,
   definitionId: number | null = null,
 ): Promise<ViewMetrics[]> => sql<ViewMetrics[]>`
-  with ${firstOfLast(sql, windowSeconds)}
+  with first as materialized (select viewkeeper.first_run_since(clock_timestamp() - make_interval(secs => ${windowSeconds})) as id)
   select m.id, m.runs, succeeded, failed, success_rate::float8 as "successRate", average_ms as "averageMs", min_ms as "minMs",
-         max_ms as "maxMs", p95_ms as "p95Ms", usual_ms as "usualMs", coalesce(left_out.runs, 0) as "leftOut",
-         coalesce(left_out.runs, 0) * usual_ms as "savedMs", checked.ms as "checksMs"
+         max_ms as "maxMs", p95_ms as "p95Ms", usual_ms as "usualMs", checked.ms as "checksMs"
     from viewkeeper.view_metrics(make_interval(secs => ${windowSeconds}), ${definitionId}) m
-    left join ${leftOut(sql, definitionId)} left_out on left_out.id = m.id
    cross join lateral (
      select round(avg((select sum((c ->> 'ms')::numeric) from jsonb_array_elements(r.checks) c)))::int8 as ms from viewkeeper.runs r
       where r.definition_id = m.id and r.operation = 'refresh' and r.status = 'success' and r.checks is not null

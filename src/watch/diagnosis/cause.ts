@@ -28,8 +28,6 @@ export const causeTones = {
   NoLimit: 'idle',
   Fresh: 'good',
   NotSkipped: 'warn',
-  LocksReaders: 'idle',
-  Unread: 'idle',
   Slow: 'warn',
 } as const satisfies Record<string, Tone>
 export type CauseCode = keyof typeof causeTones
@@ -97,11 +95,6 @@ export const causes = {
     section: 'stale-views',
     several: 'Refreshes of these views are made although skipUnchanged asks to leave them out.',
   },
-  LocksReaders: {
-    section: 'slow-runs',
-    several: 'Regular refreshes of these views lock readers out for long.',
-  },
-  Unread: { section: 'stale-views', several: 'The monitor has seen nobody read these views for long.' },
   Slow: { section: 'slow-runs', brief: 'was slow' },
 } as const satisfies Record<CauseCode, CauseWords>
 

@@ -1,7 +1,6 @@
 import { command } from '../../sql/commands.ts'
 import { runbookOf } from '../../sql/runbook.ts'
 import { duration, names } from '../../sql/words.ts'
-import { advice } from './advice.ts'
 import type { Cause, CauseCode, HeldLock } from './cause.ts'
 import { heldBack } from './held-back.ts'
 import { cause, recorded, runCause } from './run-cause.ts'
@@ -17,8 +16,7 @@ const mostNames = 5
 export function ownCauses(view: Examined, around: Surroundings): Cause[] {
   const facts = factsOf(view, around)
   const isGone = view.aside !== null || view.missing
-  const causes = (isGone ? rulesOfGone : rules).flatMap((rule) => rule(facts) ?? [])
-  return view.evidence === null ? causes : [...causes, ...advice(view.view, view.evidence)]
+  return (isGone ? rulesOfGone : rules).flatMap((rule) => rule(facts) ?? [])
 }
 
 /** What the rules know of a view. */

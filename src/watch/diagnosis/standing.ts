@@ -2,7 +2,6 @@ import type { ViewFacts } from '../../catalog/plan/facts.ts'
 import type { Operation, RunStatus } from '../../catalog/plan/run.ts'
 import type { AnyState } from '../../catalog/plan/state.ts'
 import type { ProblemCode } from '../../problem.ts'
-import type { Evidence } from './advice.ts'
 import type { HeldLock } from './cause.ts'
 import type { Uncounted } from './uncounted.ts'
 
@@ -84,8 +83,6 @@ export interface Examined extends Standing {
   unseen: string | null
   /** What keeps its refreshes from being left out; null: nothing, or nobody has asked. */
   uncounted: Uncounted | null
-  /** How it has been refreshed and read lately; null: it is not in the database, or nobody has asked. */
-  evidence: Evidence | null
 }
 
 /** What all views of an environment have in common. */

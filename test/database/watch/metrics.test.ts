@@ -3,7 +3,6 @@ import { handler as api } from '../../../functions/api.ts'
 import { dayList } from '../../../src/api/answers.ts'
 import { listRuns } from '../../../src/run/read.ts'
 import { getDays, getMetrics } from '../../../src/watch/metrics.ts'
-import { getView, listViews } from '../../../src/watch/read.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { useHistory, usePublished } from './past.ts'
 
@@ -179,32 +178,5 @@ describe('metrics', () => {
       (await listRuns(database, { ...times, limit: 50 })).runs.length
     expect(await found({ since: then })).toBe(6)
     expect(await found({ until: then })).toBe(26)
-  })
-
-  test('what leaving refreshes out has saved is the same in the metrics, in the list and of the view', async () => {
-    await clear()
-    const skipped = [30, 5, 4, 3, 2].map((hours) => ({
-      view: 'steady',
-      ago: `${hours} hours`,
-      status: 'skipped',
-    }))
-    await writePast([{ view: 'steady', ago: '40 hours', durationMs: 500 }, ...skipped])
-    // Two of these were skipped for other reasons: nobody proved that nothing had changed, or it was not exchanged.
-    await sql`
-      update viewkeeper.runs
-         set as_of = case when requested_at < now() - interval '210 minutes' or requested_at > now() - interval '150 minutes' then requested_at end,
-             error = case when requested_at > now() - interval '150 minutes' then '{"class": "NotExchanged", "message": "not this one"}'::jsonb end
-       where status = 'skipped'`
-    const saved = { leftOut: 2, savedMs: 1000 }
-    const [steady, fresh] = ['public.steady', 'public.fresh']
-    const { views } = await listViews(database)
-    expect(views.find(({ view }) => view === steady)).toMatchObject(saved)
-    expect(views.find(({ view }) => view === fresh)).toMatchObject({ leftOut: 0, savedMs: null })
-    expect(await getView(database, steady)).toMatchObject(saved)
-    const measured = await getMetrics(database, { windowSeconds: 86_400 })
-    expect(measured.find(({ view }) => view === steady)).toMatchObject(saved)
-    expect(measured.find(({ view }) => view === fresh)).toMatchObject({ leftOut: 0, savedMs: null })
-    const [longer] = await getMetrics(database, { view: steady, windowSeconds: 2 * 86_400 })
-    expect(longer).toMatchObject({ leftOut: 3, savedMs: 1500 })
   })
 })

@@ -53,7 +53,6 @@ export function examined(name: string, more: Partial<Examined> = {}): Examined {
     locks: [],
     unseen: null,
     uncounted: null,
-    evidence: null,
     ...more,
   }
   return { ...view, state: more.state ?? stateOf(view) }

@@ -56,8 +56,6 @@ const viewOf = (changes: Partial<View>): View => ({
   targetLagSeconds: null,
   lagWorksSeconds: null,
   suspendedUntil: null,
-  leftOut: 0,
-  savedMs: null,
   cost: null,
   missing: false,
   checked: false,
@@ -158,21 +156,6 @@ describe('views', () => {
     expect(summaryOf(all)).toBe('5 views: 1 missing, 1 failed, 2 stale, 1 fresh')
     expect(summaryOf([fresh])).toBe('1 view, fresh')
     expect(summaryOf([fresh, viewOf({})])).toBe('2 views, all fresh')
-  })
-
-  test('tell what leaving refreshes out has saved: each of them, and all together', () => {
-    const list = [
-      viewOf({ leftOut: 1, savedMs: 9300 }),
-      viewOf({ name: 'other', leftOut: 20, savedMs: null }),
-      fresh,
-    ]
-    const column = tableOf(viewColumns, list, now, wide).map((line) => line.slice(-9))
-    expect(column).toEqual(['    SAVED', '1 (9.3 s)', '       20', expect.stringMatching(/nightly$/)])
-    expect(summaryOf(list)).toBe('3 views, all fresh   saved: 21 refreshes in 24 h (9.3 s)')
-    // What an older version answers.
-    const { leftOut: _, savedMs: __, ...before } = fresh
-    expect(summaryOf([before as View])).toBe('1 view, fresh')
-    expect(tableOf(viewColumns, [before as View], now, wide)[0]).not.toContain('SAVED')
   })
 })
 

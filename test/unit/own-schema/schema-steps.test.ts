@@ -19,6 +19,7 @@ const digests: Record<string, string> = {
   '014_ages': '1507304daabe0050fe467dab490b5fdd42be81fe3ffa089e4391220dc42bc9dd',
   '015_forgotten_pauses': '031efd5d0b8b888698c0ce7665712478c30331a6c72400d6f7727437b7ae15f7',
   '016_programs': 'c7e6553c38b855572c5b117738eb7858a09e0c1d3468c81557925d70f59a9a1b',
+  '017_fewer_notes': '93cf754e17fbdf92af32f2ee191f5ad3b30c8cb6c4bb7c50938558ea76800b97',
 }
 
 const steps = await readSchemaSteps(new URL('../../../schema/', import.meta.url))
