@@ -184,7 +184,7 @@ export interface BatchOptions {
 
 /** Why the data of a view are as old as they are. */
 export interface Cause {
-  code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Lost' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'NeverRefreshed' | 'HeldBack' | 'UnknownAge' | 'Running' | 'Pending' | 'WaitsInBatch' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'NoLimit' | 'Fresh' | 'NotSkipped' | 'Slow'
+  code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow'
   /** The cause in one or two sentences. */
   text: string
   /** What to type: a command line of `viewkeeper`, or SQL. Null if nothing helps. */
@@ -192,7 +192,7 @@ export interface Cause {
   /** The view that has the cause, if it is another one. */
   view?: string
   /** With code `Upstream`: the code of the cause that the other view has. */
-  upstream?: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Lost' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'NeverRefreshed' | 'HeldBack' | 'UnknownAge' | 'Running' | 'Pending' | 'WaitsInBatch' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'NoLimit' | 'Fresh' | 'NotSkipped' | 'Slow'
+  upstream?: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow'
   /** The run that the cause is about. */
   runId?: number
   /** The batch that the cause is about. */

@@ -122,7 +122,7 @@ const endedBatch: Rule = ({ view: { batch, runs }, name, isPaused, clock, type }
           `did not refresh ${name} at ${clock(batch.requestedAt)}, because everything scheduled was paused then.`,
         ]
       : [
-          why === 'Canceled' ? 'Canceled' : 'Lost',
+          why === 'Canceled' ? 'Canceled' : 'Failed',
           `ended before ${name} had its turn: ${recorded(batch.error?.message ?? '')}`,
         ]
   return cause(code, `Batch ${batch.id} ${text}`, type('refresh', name), { batchId: batch.id })
@@ -166,7 +166,7 @@ const unpopulated: Rule = ({ view: { populated }, name, open, type }) =>
 const neverRefreshed: Rule = ({ view: { populated, lastSuccessAt }, name, open, type }) =>
   populated && lastSuccessAt === null
     ? cause(
-        'NeverRefreshed',
+        'UnknownAge',
         `Viewkeeper has never refreshed ${name}, so nobody knows how old its data are.`,
         open === null ? type('refresh', name) : null,
       )
@@ -239,19 +239,19 @@ const well: Rule = ({ view, name, clock }) => {
   if (maxStaleMs === null) {
     const why = scheduled ? 'the monitor knows no interval of its schedule yet' : 'no schedule refreshes it'
     return cause(
-      'NoLimit',
+      'Well',
       `${age}${staleMs === null ? '' : ', and'} has no limit: its definition has no maxStalenessSeconds, and ${why}.`,
     )
   }
   if (staleMs === null) return null
-  const then = nextRun === null ? '' : ` A schedule refreshes it next at ${clock(nextRun)}.`
+  const then = nextRun === null ? '' : `; a schedule refreshes it next at ${clock(nextRun)}`
   const limit = duration(maxStaleMs)
   const old = heldBack(view) === null ? '' : ` ${dataOf(view, name, clock)}.`
   return cause(
-    'Fresh',
+    'Well',
     staleMs <= maxStaleMs
-      ? `${age}, and may be ${limit} old.${old}${then}`
-      : `${age}. Its limit of ${limit} counts from when it was resumed, or its definition last changed.${then}`,
+      ? `${age}, and may be ${limit} old${then}.${old}`
+      : `${age}. Its limit of ${limit} counts from when it was resumed, or its definition last changed${then}.`,
   )
 }
 
@@ -293,10 +293,10 @@ function locked({ view, name, run, last, clock, type }: Facts): Cause {
         ? `run ${gaveUp.id} gave up waiting for it`
         : `the next refresh of ${name} waits for it`
   const more =
-    others.length === 0 ? '' : ` ${others.length} more ${others.length === 1 ? 'is' : 'are'} in the way.`
+    others.length === 0 ? '' : `, and ${others.length} more ${others.length === 1 ? 'is' : 'are'} in the way`
   return cause(
     'Locked',
-    `${holder(first, clock)} holds ${first.mode} on ${first.relation}: ${waiting}.${more}${first.runId === undefined ? ' Let it end, or end it.' : ''}`,
+    `${holder(first, clock)} holds ${first.mode} on ${first.relation}${more}: ${waiting}.${first.runId === undefined ? ' Let it end, or end it.' : ''}`,
     first.runId === undefined ? first.end : type('run', String(first.runId)),
     { id: (running ?? gaveUp)?.id },
   )
@@ -326,10 +326,10 @@ function openCause({ view, name, run, now, clock, type }: Omit<Facts, 'open'>): 
     const time = elapsedMs === null ? '' : ` for ${duration(elapsedMs)}${of}`
     const doing = phase === null ? '' : `: ${phase}`
     const text = `Run ${run.id} has been working on ${name}${time}${doing}.`
-    return cause('Running', text, type('run', String(run.id)), run)
+    return cause('InProgress', text, type('run', String(run.id)), run)
   }
   if (run !== undefined && run.notBefore !== null && run.notBefore > now)
-    return cause('Pending', `Run ${run.id} tries ${name} again at ${clock(run.notBefore)}.`, null, {
+    return cause('InProgress', `Run ${run.id} tries ${name} again at ${clock(run.notBefore)}.`, null, {
       id: run.id,
     })
   const hasTurn = run !== undefined || !view.runs.some(({ batchId }) => batchId === batch?.id)
@@ -340,12 +340,12 @@ function openCause({ view, name, run, now, clock, type }: Omit<Facts, 'open'>): 
         : run?.status === 'built'
           ? 'for its exchange: its shadow is built'
           : 'for a free slot: other views of the batch are running'
-    return cause('WaitsInBatch', `${name} waits in batch ${batch.id} ${what}.`, type('batch', batch.id), {
+    return cause('InProgress', `${name} waits in batch ${batch.id} ${what}.`, type('batch', batch.id), {
       id: run?.id,
       batchId: batch.id,
     })
   }
   if (run === undefined) return null
   const text = `Run ${run.id} of ${name} was requested at ${clock(run.requestedAt)}, and has not begun yet.`
-  return cause('Pending', text, type('run', String(run.id)), { id: run.id })
+  return cause('InProgress', text, type('run', String(run.id)), { id: run.id })
 }

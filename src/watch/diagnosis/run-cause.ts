@@ -37,8 +37,6 @@ export function runCause(
       'Canceled',
       `${run.batchCanceled ? `Batch ${batchId}` : `Run ${id} of ${view}`} was canceled${at}.`,
     )
-  if (error?.class === 'RunLost' || error?.class === 'BatchLost')
-    return ended('Lost', `Run ${id} of ${view} was lost${at}: ${message}`)
   const isMended = lastSuccessAt !== null && finishedAt !== null && lastSuccessAt > finishedAt
   const after =
     lastSuccessAt === null || !populated
@@ -48,12 +46,14 @@ export function runCause(
         : ` Readers still see the data of ${clock(lastSuccessAt)}${error?.class === 'CheckFailed' && staleMs !== null ? `, ${duration(staleMs)} old` : ''}.`
   if (error?.class === 'CheckFailed') {
     const first = checkFailedSince ?? finishedAt
-    const since = isMended || first === null ? '' : ` Held back since ${clock(first)}.`
-    const found = error.detail ? ` ${error.detail}` : ''
+    const found = [
+      error.detail ? withoutEnd(error.detail.replace(/^Found: /, '')) : null,
+      isMended || first === null ? null : `since ${clock(first)}`,
+    ].filter((each) => each !== null)
     const query = error.hint?.startsWith(toSeeThem) ? oneLine(error.hint.slice(toSeeThem.length)) : null
     return ended(
       'CheckFailed',
-      `Run ${id}${at}: ${message}${found}${since}${after}`,
+      `Run ${id}${at}: ${withoutEnd(message)}${found.length === 0 ? '' : ` (${found.join(', ')})`}.${after}`,
       query ?? type('run', String(id)),
     )
   }

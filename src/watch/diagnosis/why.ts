@@ -1,5 +1,5 @@
 import { type Cause, type CauseCode, causeTones } from './cause.ts'
-import { lastEnded, ownCauses } from './own-causes.ts'
+import { lastEnded, ownCauses, runningRun } from './own-causes.ts'
 import type { Examined, Surroundings } from './standing.ts'
 
 /** Whether a cause says that nothing is wrong with a view, or what goes on with it. */
@@ -13,15 +13,11 @@ const failing = new Set<CauseCode>([
   'Locked',
   'Failed',
   'CheckFailed',
-  'Lost',
   'Canceled',
   'Skipped',
   'Missing',
   'SetAside',
 ])
-
-/** These hold up a batch, too, and not only a view. */
-const holdingUp = new Set<CauseCode>(['Locked', 'Failed', 'CheckFailed', 'Lost', 'Pending', 'Running'])
 
 const mostUpstream = 10
 
@@ -56,6 +52,10 @@ export function whyOf(
 const suffersFromOthers = (view: Examined): boolean =>
   ['UpstreamFailed', 'NotExchanged'].includes(lastEnded(view)?.error?.class ?? '')
 
+/** Whether a view has to wait for others of its batch itself. */
+const waitsForOthers = (view: Examined): boolean =>
+  runningRun(view) === undefined && view.batch?.finishedAt === null && view.batch.waitsFor.length > 0
+
 /** Whether what happened upstream is the reason of how the view's last run ended, or of its wait. */
 function explains({ upstream, batchId, view: name }: Cause, view: Examined): boolean {
   const { batch } = view
@@ -76,23 +76,32 @@ function upstreamCause(
   readsOf: (view: string) => string[],
   around: Surroundings,
 ): Cause[] {
-  const waitsForIt = view.batch?.finishedAt === null && view.batch.waitsFor.includes(above.view)
+  const waitsForIt =
+    view.batch?.finishedAt === null && view.batch.waitsFor.includes(above.view) && !waitsForOthers(above)
   // Everything paused holds for all views alike: the view itself says it.
   const cause = ownCauses(above, { ...around, allPaused: null }).find(
-    (each) => !isHarmless(each) || (waitsForIt && holdingUp.has(each.code)),
+    (each) => !isHarmless(each) || (waitsForIt && each.code === 'InProgress'),
   )
   if (cause === undefined) return []
   const { code, text, ...more } = cause
-  if (['Skipped', 'Failed'].includes(code) && suffersFromOthers(above)) return []
-  const reads = `${view.view} reads ${above.view}${through(view.view, above.view, readsOf)}.`
-  return [{ code: 'Upstream', text: `${text} ${reads}`, ...more, view: above.view, upstream: code }]
+  if (['Skipped', 'Failed'].includes(code) && more.runId !== undefined && suffersFromOthers(above)) return []
+  const reads = `${view.view} reads ${above.view}${through(view.view, above.view, readsOf)}`
+  return [
+    {
+      code: 'Upstream',
+      text: `${text.replace(/\.$/, '')}; ${reads}.`,
+      ...more,
+      view: above.view,
+      upstream: code,
+    },
+  ]
 }
 
 /** What failed comes before what waits. */
 const rank = ({ upstream }: Cause): number =>
   upstream === 'Locked' || upstream === 'Missing' || upstream === 'SetAside'
     ? 0
-    : upstream === 'Failed' || upstream === 'CheckFailed' || upstream === 'Lost'
+    : upstream === 'Failed' || upstream === 'CheckFailed'
       ? 1
       : 2
 

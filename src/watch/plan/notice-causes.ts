@@ -51,7 +51,7 @@ export class Causes {
     const isLost = error.class === 'BatchLost'
     const ended = status === 'canceled' ? 'was canceled' : 'failed'
     return cause(
-      isLost ? 'Lost' : status === 'canceled' ? 'Canceled' : 'Failed',
+      status === 'canceled' ? 'Canceled' : 'Failed',
       [id],
       `Batch ${id} ${ended} at ${utc(finishedAt)}: ${error.message.replace(/\.?$/, '.')}`,
       {
@@ -109,7 +109,7 @@ export class Causes {
     const run = view.runs.find(({ id }) => id === runId)
     const isOfBatch = code === 'Canceled' && run?.batchCanceled === true
     const fault = wordsOf(code).brief === undefined || isOfBatch ? null : view.view
-    const error = ['Failed', 'CheckFailed', 'Lost', 'Locked'].includes(code) ? (run?.error ?? null) : null
+    const error = ['Failed', 'CheckFailed', 'Locked'].includes(code) ? (run?.error ?? null) : null
     const success = lastFresh(view)
     const ended = run?.finishedAt ?? null
     const at = ended ?? (code === 'AllPaused' ? (pause?.since ?? null) : null)

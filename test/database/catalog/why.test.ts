@@ -78,7 +78,7 @@ describe('a view that is well', () => {
       lastSuccessAt: expect.any(String),
       causes: [
         {
-          code: 'Fresh',
+          code: 'Well',
           text: expect.stringMatching(/^app\.top is .* old, and may be 25 h old\.$/),
           next: null,
         },
@@ -92,7 +92,7 @@ describe('a view that is well', () => {
     await define(sql, 'app.base', { max_staleness_seconds: null })
     await refreshed('app.base')
     const answer = await why('app.base')
-    expect([answer.state, codesOf(answer)]).toEqual(['unlimited', ['NotScheduled', 'NoLimit']])
+    expect([answer.state, codesOf(answer)]).toEqual(['unlimited', ['NotScheduled', 'Well']])
   })
 
   test('is unknown if nothing has the name, and is meant by its id, too', async () => {
@@ -186,7 +186,7 @@ describe('a view that waits for a lock', () => {
             next: end,
             runId,
           },
-          { code: 'Running', runId, next: `viewkeeper run ${runId} --env production` },
+          { code: 'InProgress', runId, next: `viewkeeper run ${runId} --env production` },
         ],
         locks: [
           {
@@ -350,11 +350,11 @@ describe('a view in a batch', () => {
       const { causes } = await why('after_slow')
       expect(causes.map(({ code, view = null }) => [code, view])).toEqual([
         ['Upstream', 'public.slow'],
-        ['NeverRefreshed', null],
-        ['WaitsInBatch', null],
+        ['UnknownAge', null],
+        ['InProgress', null],
       ])
       // The run waits for the gate again and again, and naps in between.
-      expect(causes[0]?.upstream).toMatch(/^(Locked|Running)$/)
+      expect(causes[0]?.upstream).toMatch(/^(Locked|InProgress)$/)
       expect(causes[2]).toMatchObject({
         batchId,
         text: `public.after_slow waits in batch ${batchId} for public.slow.`,
@@ -373,7 +373,7 @@ describe('a view in a batch', () => {
       update viewkeeper.batches set status = 'failed', finished_at = now(),
              error = '{"class":"BatchLost","message":"Nobody advanced this batch any more."}' where id = ${batchId}`
     expect((await why('app.base')).causes[0]).toEqual({
-      code: 'Lost',
+      code: 'Failed',
       text: `Batch ${batchId} ended before app.base had its turn: Nobody advanced this batch any more.`,
       next: 'viewkeeper refresh app.base --env production',
       batchId,
@@ -416,7 +416,7 @@ describe('a view that nobody refreshes', () => {
 
   test('is missing, set aside, unpopulated or never refreshed', async () => {
     expect(await why('app.base')).toMatchObject({
-      causes: [{ code: 'NeverRefreshed' }, { code: 'NotScheduled' }],
+      causes: [{ code: 'UnknownAge' }, { code: 'NotScheduled' }],
       staleMs: null,
     })
     await sql`refresh materialized view app.top with no data`

@@ -392,7 +392,7 @@ const whyOf = (view: SceneView) => ({
           runId: 811,
         },
       ]
-    : [{ code: 'Fresh', text: 'The data are fresh.', next: null }],
+    : [{ code: 'Well', text: 'The data are fresh.', next: null }],
   locks: view.stale
     ? [
         {

@@ -102,10 +102,10 @@ describe('what the cause is', () => {
     plan({ ...facts, told: [told(name)] }, alarm('stale-views')).notice?.causes[0]
 
   test.each([
-    ['Lost', ended('failed', { error: { class: 'RunLost', message: 'gone', sqlstate: null } }), null],
+    ['Failed', ended('failed', { error: { class: 'RunLost', message: 'gone', sqlstate: null } }), null],
     ['Canceled', ended('canceled'), null],
-    ['Running', ended('success', { hours: 30 }), { status: 'running' as const, notBefore: null }],
-    ['Pending', ended('success', { hours: 30 }), { status: 'pending' as const, notBefore: null }],
+    ['InProgress', ended('success', { hours: 30 }), { status: 'running' as const, notBefore: null }],
+    ['InProgress', ended('success', { hours: 30 }), { status: 'pending' as const, notBefore: null }],
     ['NotYetDue', ended('success', { hours: 30 }), null],
     ['NotYetDue', null, null],
   ])('%s', (code, last, open) => {
@@ -159,7 +159,7 @@ describe('what the cause is', () => {
       error: { class: 'Canceled', message: 'somebody', sqlstate: null },
     })
     const planned = plan({ batches: [lost, canceled] }, alarm('failed-batches'))
-    expect(causesOf(planned).map(({ code }) => code)).toEqual(['Canceled', 'Lost'])
+    expect(causesOf(planned).map(({ code }) => code)).toEqual(['Canceled', 'Failed'])
   })
 
   test('views in a circle end the search', () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { moment } from '../../../src/sql/words.ts'
-import type { HeldLock } from '../../../src/watch/diagnosis/cause.ts'
+import type { Cause, HeldLock } from '../../../src/watch/diagnosis/cause.ts'
 import type { BatchFacts, Examined, RunFacts } from '../../../src/watch/diagnosis/standing.ts'
 import { whyOf } from '../../../src/watch/diagnosis/why.ts'
 import { examined } from '../../support/views/examined.ts'
@@ -54,12 +54,19 @@ const reader = (since: Date | null): HeldLock => ({
   end: 'select pg_terminate_backend(4711);',
 })
 const why = (view: Examined, upstream: Examined[] = [], allPaused: Date | null = null) =>
-  whyOf(view, upstream, (of) => (of === 'app.top' ? ['app.base'] : []), {
-    now,
-    clock: (at) => moment(at, now),
-    environment: 'production',
-    allPaused: allPaused === null ? null : { since: allPaused, by: 'anna' },
-  })
+  inBrief(
+    whyOf(view, upstream, (of) => (of === 'app.top' ? ['app.base'] : []), {
+      now,
+      clock: (at) => moment(at, now),
+      environment: 'production',
+      allPaused: allPaused === null ? null : { since: allPaused, by: 'anna' },
+    }),
+  )
+/** The same; each says at most two sentences. */
+function inBrief(causes: Cause[]): Cause[] {
+  for (const { text } of causes) expect(text.match(/[.!?](?= [A-Z]|$)/g)?.length, text).toBeLessThanOrEqual(2)
+  return causes
+}
 const codes = (...args: Parameters<typeof why>) =>
   why(...args).map(({ code, upstream = null }) => (upstream === null ? code : [code, upstream]))
 
@@ -78,7 +85,7 @@ describe('a run whose check has failed', () => {
     expect(why(held)[0]).toEqual({
       code: 'CheckFailed',
       text:
-        'Run 7 at 09:10 UTC: check "c" holds the new data of app.base back. Found: 3 rows. Held back since 08:10 UTC. ' +
+        'Run 7 at 09:10 UTC: check "c" holds the new data of app.base back (3 rows, since 08:10 UTC). ' +
         'Readers still see the data of 2026-11-19 09:00 UTC, 27 h old.',
       next: 'with "v" as ( SELECT 1) select * from "v" where day is null',
       runId: 7,
@@ -151,7 +158,25 @@ describe('a view that reads another one', () => {
     const waiting = batch({ waitsFor: ['app.base'] })
     const running = run({ status: 'running', finishedAt: null, batchId: 'nightly' })
     const busy = base({ batch: batch(), runs: [running], waits: true, locks: [reader(at('08:00'))] })
-    expect(codes(standing({ batch: waiting }), [busy])).toEqual([['Upstream', 'Locked'], 'WaitsInBatch'])
+    expect(codes(standing({ batch: waiting }), [busy])).toEqual([['Upstream', 'Locked'], 'InProgress'])
+  })
+
+  test('waits in a batch for what goes on with the other one, unless that one waits, too', () => {
+    const waiting = standing({ batch: batch({ waitsFor: ['app.base'] }) })
+    const running = run({ status: 'running', finishedAt: null, batchId: 'nightly' })
+    const both = [['Upstream', 'InProgress'], 'InProgress']
+    expect(codes(waiting, [base({ batch: batch(), runs: [running] })])).toEqual(both)
+    expect(codes(waiting, [base({ batch: batch() })])).toEqual(both)
+    expect(codes(waiting, [base({ batch: batch({ waitsFor: ['app.source'] }) })])).toEqual(['InProgress'])
+  })
+
+  test('is told that the batch of the other one was lost, also after a run that suffered from a third one', () => {
+    const before = failed('UpstreamFailed', { status: 'skipped', requestedAt: at('08:00') })
+    const lost = batch({
+      finishedAt: at('09:30'),
+      error: { class: 'BatchLost', message: 'Nobody advanced it.' },
+    })
+    expect(codes(standing(), [base({ batch: lost, runs: [before] })])[0]).toEqual(['Upstream', 'Failed'])
   })
 })
 
@@ -164,13 +189,13 @@ describe('what goes on now', () => {
   ] as const)('a view of a batch that waits for %j and is %s waits %s', (waits, status, text) => {
     const open = run({ status, finishedAt: null, batchId: 'nightly' })
     expect(why(standing({ batch: batch({ waitsFor: [...waits] }), runs: [open] }))).toMatchObject([
-      { code: 'WaitsInBatch', text: `app.top waits in batch nightly ${text}.` },
+      { code: 'InProgress', text: `app.top waits in batch nightly ${text}.` },
     ])
   })
 
   test('a missing view is being created', () => {
     const creating = run({ operation: 'create', status: 'running', finishedAt: null })
-    expect(codes(standing({ missing: true, runs: [creating] }))).toEqual(['Missing', 'Running'])
+    expect(codes(standing({ missing: true, runs: [creating] }))).toEqual(['Missing', 'InProgress'])
   })
 
   test('a view with a schedule, and without a limit yet, is not said to have no schedule', () => {
