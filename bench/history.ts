@@ -70,7 +70,7 @@ async function measureReads({ sql, database }: BenchServer): Promise<Row[]> {
   const idleMinute = () =>
     monitor(database, {
       schedules,
-      publish: { runs() {}, batches() {}, trouble() {} },
+      publish: { runs() {}, batches() {}, incidents() {} },
     })
   return [
     await timed('status of all views', 10, () => readViewStatus(sql)),

@@ -58,13 +58,18 @@ export abstract class ViewkeeperBase extends Construct {
   }
 
   /** Calls the target when the monitor finds that a view is stale, missing, suspended, unable to keep its target lag, or set aside for long. */
-  onTroubleBegan(id: string, options?: OnViewOptions): Rule {
-    return this.onEvents(id, ['TroubleBegan'], options)
+  onIncidentOpened(id: string, options?: OnViewOptions): Rule {
+    return this.onEvents(id, ['IncidentOpened'], options)
   }
 
-  /** Calls the target when the monitor finds such a trouble no more. */
-  onTroubleEnded(id: string, options?: OnViewOptions): Rule {
-    return this.onEvents(id, ['TroubleEnded'], options)
+  /** Calls the target when such an incident has another cause, or other kinds. */
+  onIncidentChanged(id: string, options?: OnViewOptions): Rule {
+    return this.onEvents(id, ['IncidentChanged'], options)
+  }
+
+  /** Calls the target when the view is well again. */
+  onIncidentResolved(id: string, options?: OnViewOptions): Rule {
+    return this.onEvents(id, ['IncidentResolved'], options)
   }
 
   /** Calls the target for every event of the environment. */

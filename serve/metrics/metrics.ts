@@ -44,7 +44,7 @@ export function makeMetrics(
     count('viewkeeper_batches_total', { status }, 0)
   gauge('viewkeeper_build_info').set({ version, environment }, 1)
 
-  const show = ({ views, troubles, lookedAt, channels: states, foreignLocks }: Measured) => {
+  const show = ({ views, incidents, lookedAt, channels: states, foreignLocks }: Measured) => {
     const set = (name: PromMetric, labels: Record<string, string>, value: number | null) => {
       if (value !== null) gauge(name).set(labels, value)
     }
@@ -67,7 +67,7 @@ export function makeMetrics(
       set('viewkeeper_view_last_run_duration_seconds', { view }, seconds(lastRun?.durationMs))
       set('viewkeeper_view_paused', { view }, Number(pausedSince !== null))
     }
-    for (const { name: view, trouble } of troubles) set('viewkeeper_view_trouble', { view, trouble }, 1)
+    for (const { view, kind } of incidents) set('viewkeeper_view_incident', { view, kind }, 1)
     for (const { channel, waiting, failing } of states) {
       set('viewkeeper_channel_waiting', { channel }, waiting)
       set('viewkeeper_channel_failing', { channel }, Number(failing))
@@ -101,7 +101,7 @@ export function makeMetrics(
           if (error?.class === 'BatchLost') count('viewkeeper_lost_batches_total')
         }
       },
-      trouble() {},
+      incidents() {},
     },
     async exposition() {
       await read()

@@ -1,4 +1,4 @@
-import type { Trouble } from '../../src/events/plan/troubles.ts'
+import type { ViewKind } from '../../src/events/plan/incident.ts'
 
 /** What `GET /metrics` tells Prometheus: each metric with its help, its kind and its labels. */
 export const promMetrics = {
@@ -42,7 +42,7 @@ export const promMetrics = {
   ],
   viewkeeper_view_last_run_duration_seconds: ['gauge', 'How long the last run of the view took.', ['view']],
   viewkeeper_view_paused: ['gauge', '1 if the view is paused.', ['view']],
-  viewkeeper_view_trouble: ['gauge', '1 as long as the view has the trouble.', ['view', 'trouble']],
+  viewkeeper_view_incident: ['gauge', '1 as long as an incident of the view is open.', ['view', 'kind']],
   viewkeeper_views: ['gauge', 'How many views there are.', []],
   viewkeeper_channel_waiting: ['gauge', 'Messages that wait for the channel.', ['channel']],
   viewkeeper_channel_failing: [
@@ -63,6 +63,6 @@ export const promMetrics = {
 
 export type PromMetric = keyof typeof promMetrics
 
-/** The expression of PromQL that finds views with a trouble, however many copies tell of them. */
-export const troubleExpression = (trouble: Trouble): string =>
-  `max by (view) (viewkeeper_view_trouble{trouble="${trouble}"}) > 0`
+/** The expression of PromQL that finds views with an incident of a kind, however many copies tell of them. */
+export const incidentExpression = (kind: ViewKind): string =>
+  `max by (view) (viewkeeper_view_incident{kind="${kind}"}) > 0`

@@ -1,6 +1,6 @@
 import { readFacts } from '../../src/catalog/db/facts.ts'
 import type { ViewFacts } from '../../src/catalog/plan/facts.ts'
-import type { Trouble } from '../../src/events/plan/troubles.ts'
+import { type ViewKind, viewKinds } from '../../src/events/plan/incident.ts'
 import { Problem, type ProblemCode } from '../../src/problem.ts'
 import type { Database } from '../../src/server/connect.ts'
 import { readForeignHolders } from '../../src/server/lock-keys.ts'
@@ -10,7 +10,7 @@ import { type ChannelState, readChannels } from '../news/deliveries.ts'
 /** What is measured of a database. */
 export interface Measured {
   views: ViewFacts[]
-  troubles: { name: string; trouble: Trouble }[]
+  incidents: { view: string; kind: ViewKind }[]
   /** When the monitor last looked; null: never. */
   lookedAt: Date | null
   channels: ChannelState[]
@@ -22,9 +22,9 @@ export interface Measured {
 export const readMeasured = (database: Database, channels: string[]): Promise<Measured> =>
   database.withConnection(async (sql) => ({
     views: (await readFacts(sql)).views,
-    troubles: await sql<
-      Measured['troubles']
-    >`select name, trouble from viewkeeper.troubles where over_at is null`,
+    incidents: await sql<Measured['incidents']>`
+      select subject as view, kind from viewkeeper.incidents cross join unnest(kinds) kind
+       where resolved_at is null and kind in (select value from jsonb_array_elements_text(${sql.json(viewKinds)}))`,
     lookedAt: await readLastLook(sql),
     channels: await readChannels(sql, channels),
     foreignLocks: (await readForeignHolders(sql)).reduce((sum, { locks }) => sum + locks, 0),

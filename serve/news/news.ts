@@ -1,19 +1,10 @@
-import { randomUUID } from 'node:crypto'
-import type { Schedules } from '../../src/batch/schedules.ts'
 import { announce } from '../../src/events/announce.ts'
 import { eventsWait } from '../../src/events/db/outbox.ts'
 import { handOut } from '../../src/events/hand-out.ts'
 import { cloudEventOf } from '../../src/events/plan/cloud-event.ts'
+import type { WaitingEvent } from '../../src/events/plan/in-order.ts'
 import type { Database, Sql } from '../../src/server/connect.ts'
-import { utc } from '../../src/sql/words.ts'
-import { readFailingChannels } from '../../src/watch/db/channels.ts'
-import { readClock } from '../../src/watch/db/notice-facts.ts'
 import type { Logger } from '../../src/watch/log.ts'
-import { mailOf } from '../../src/watch/mails/mail.ts'
-import { confirm, prepareNotice } from '../../src/watch/notice.ts'
-import { failingText } from '../../src/watch/plan/channels.ts'
-import type { Links } from '../../src/watch/plan/notice.ts'
-import type { Alarm } from '../../src/watch/plan/notice-facts.ts'
 import { type Channel, Undelivered } from './channel.ts'
 import {
   forgetOthers,
@@ -23,7 +14,7 @@ import {
   removeDelivery,
   writeDeliveries,
 } from './deliveries.ts'
-import { follow } from './follow.ts'
+import { type Follower, follow } from './follow.ts'
 
 /** So many messages of a channel are read at once. */
 const atOnce = 50
@@ -32,31 +23,20 @@ const atOnce = 50
 export interface NewsOptions {
   database: Database
   environment: string
-  schedules: Schedules
-  links: Links
   channels: readonly Channel[]
   logger: Logger
 }
 
-/** The news of a leader. */
-export interface News {
-  /** Tells people what a look of the monitor has found. `slow`: a refresh has taken much longer than usual. */
-  lookedAt(found: { slow: boolean }): void
-  /** Ends what is being sent, and the connection. */
-  close(): Promise<void>
-}
-
 /**
- * Tells people and programs what the record says, for as long as this process leads: writes each message down for each of its
+ * Tells people and programs what waits, for as long as this process leads: writes each message down for each of its
  * channels, and delivers it from there until the channel has taken it. If the process dies in between, a message is sent twice
  * rather than never. Works on one connection; a broken one is opened again.
  */
-export function startNews(options: NewsOptions): News {
+export function startNews(options: NewsOptions): Follower {
   const { database, channels, logger } = options
   const names = channels.map(({ name }) => name)
   const noteLost = (error: Error) => logger.warn('news wait', { why: error.name })
-  let looked: { slow: boolean } | undefined
-  const follower = follow(
+  return follow(
     database,
     async ({ sql, here, isStopped, inTurns }) => {
       const delivering = new Map<string, Promise<void>>()
@@ -74,12 +54,7 @@ export function startNews(options: NewsOptions): News {
       try {
         await forgetOthers(sql, names)
         await inTurns(async () => {
-          if (looked !== undefined) {
-            const found = looked
-            looked = undefined
-            if (!(await tellPeople(here, options, found))) looked ??= found
-          }
-          if (await eventsWait(sql)) await tellPrograms(here, options)
+          if (await eventsWait(sql)) await writeDown(here, options)
           await startDelivering()
         })
       } finally {
@@ -88,80 +63,32 @@ export function startNews(options: NewsOptions): News {
     },
     noteLost,
   )
-  return {
-    lookedAt(found) {
-      looked = { slow: found.slow || (looked?.slow ?? false) }
-      follower.ring()
-    },
-    close: follower.close,
-  }
 }
 
-/** Writes down what people have to be told now, for each of their channels. False: another sender is at it; ask again. */
-async function tellPeople(
-  database: Database,
-  { environment, schedules, links, channels, logger }: NewsOptions,
-  { slow }: { slow: boolean },
-): Promise<boolean> {
-  const now = await database.withConnection(readClock)
-  const alarms = [askingFor(slow ? 'slow' : null, new Date(now.getTime() - slowWindowMs))]
-  const answer = await prepareNotice(database, randomUUID(), { environment, alarms, links }, schedules)
-  if (answer.busy || answer.notice === null) return !answer.busy
-  const { notice, token } = answer
-  logger.info('notice', {
-    kind: notice.kind,
-    causes: notice.causes.map(({ code, view, batchId }) => ({ code, view, batchId })),
-  })
-  await database.withConnection(async (sql) => {
-    const failing = await readFailingChannels(sql)
-    const mail = mailOf(notice)
-    const lines = failing.map((each) => `${failingText(each, utc(each.since))}\n`)
-    const message = { ...mail, text: [mail.text, ...lines].join('\n') }
-    await writeDeliveries(
-      sql,
-      channels
-        .filter(({ takes }) => takes === 'notices')
-        .map(({ name }) => ({ channel: name, key: token, message })),
-    )
-  })
-  await confirm(database, token)
-  return true
-}
-
-const slowWindowMs = 10 * 60_000
-
-/** An alarm that asks for news at once, as those of CloudWatch do, and says nothing of its own. */
-const askingFor = (kind: 'slow' | null, since: Date): Alarm => ({
-  kind,
-  since,
-  words: {
-    name: 'look',
-    state: 'OK',
-    happened: '',
-    first: null,
-    runbook: null,
-    reason: '',
-    at: null,
-    test: false,
-  },
-})
-
-/** Writes events down for each program that wants them. */
-async function tellPrograms(database: Database, { environment, channels }: NewsOptions): Promise<void> {
+/** Writes what waits down for each channel that takes it. */
+async function writeDown(database: Database, { environment, channels }: NewsOptions): Promise<void> {
   await announce({
     ask: (request) => handOut(database, request, environment),
     until: Number.POSITIVE_INFINITY,
-    async put(events) {
-      const messages = events.flatMap((event) =>
+    async put(waiting) {
+      const messages = waiting.flatMap((each) =>
         channels
-          .filter(({ takes }) => takes !== 'notices' && takes.events.includes(event.type))
-          .map(({ name }) => ({ channel: name, key: event.id, message: cloudEventOf(event, environment) })),
+          .filter(({ takes }) => isTaken(each, takes))
+          .map(({ name }) => ({ channel: name, key: each.id, message: messageOf(each, environment) })),
       )
       await database.withConnection((sql) => writeDeliveries(sql, messages))
-      return events.map(() => null)
+      return waiting.map(() => null)
     },
   })
 }
+
+const isTaken = ({ type }: WaitingEvent, takes: Channel['takes']): boolean =>
+  type === 'Message' ? takes === 'notices' : takes !== 'notices' && takes.events.includes(type)
+
+const messageOf = (event: WaitingEvent, environment: string) =>
+  event.type === 'Message'
+    ? { subject: event.detail.subject, text: event.detail.text }
+    : cloudEventOf(event, environment)
 
 /** Delivers what waits for a channel, in order. What it refuses is tried again after a pause, and holds back what comes later. */
 async function deliver(sql: Sql, channel: Channel, logger: Logger, isStopped: () => boolean): Promise<void> {

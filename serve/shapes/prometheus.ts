@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { stringify } from 'yaml'
 import { runbookOf } from '../../src/sql/runbook.ts'
 import { monitorAlarms } from '../../src/watch/plan/alarms.ts'
-import { type PromMetric, troubleExpression } from '../metrics/names.ts'
+import { incidentExpression, type PromMetric } from '../metrics/names.ts'
 
 // Makes the alert rules and the dashboard of `viewkeeper serve` from the table of alarms.
 
@@ -73,7 +73,7 @@ export function alertRules(): string {
     ...monitorAlarms(null).map(
       ({ of, ...texts }): Rule => ({
         ...texts,
-        expr: of === 'slow' || of === 'lost' ? moments[of] : troubleExpression(of),
+        expr: of === 'slow' || of === 'lost' ? moments[of] : incidentExpression(of),
       }),
     ),
     ...own,

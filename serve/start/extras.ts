@@ -1,19 +1,19 @@
 import { once } from 'node:events'
 import type { Notify } from '../../src/config/notify.ts'
-import { defaults, type ServeOptions } from '../../src/config/options.ts'
+import type { ServeOptions } from '../../src/config/options.ts'
 import type { StartOptions } from '../../src/keeper/keeper.ts'
 import { readSecret } from '../../src/keeper/secret.ts'
-import { localEnvironment, termsOf } from '../../src/keeper/terms.ts'
+import { localEnvironment } from '../../src/keeper/terms.ts'
 import { readSchemaSteps } from '../../src/own-schema/schema-steps.ts'
 import { schemaFolder } from '../../src/package-files.ts'
 import type { Database } from '../../src/server/connect.ts'
 import type { Logger } from '../../src/watch/log.ts'
-import { isSlow } from '../../src/watch/plan/runs.ts'
 import type { Watched } from '../http/watched.ts'
 import { makeMetrics } from '../metrics/metrics.ts'
 import { atMostOften, whyLeaderless, whyNotReady } from '../metrics/read.ts'
 import { channelsOf } from '../news/channels.ts'
-import { type News, startNews } from '../news/news.ts'
+import type { Follower } from '../news/follow.ts'
+import { startNews } from '../news/news.ts'
 import { type Doorkeeper, makeDoorkeeper } from '../tokens/doorkeeper.ts'
 
 /**
@@ -28,14 +28,12 @@ export async function extrasOf(
   const channels = await channelsOf(notify, options.alarmEmails ?? [])
   const { length: steps } = await readSchemaSteps(schemaFolder)
   const heartbeatUrl = readSecret('VIEWKEEPER_HEARTBEAT_URL', process.env)
-  let news: News | undefined
+  let news: Follower | undefined
   let leads = false
   let leaderlessSince = Number.POSITIVE_INFINITY
-  let slow = false
   const names = channels.map(({ name }) => name)
   const { environment = localEnvironment } = options
   const metrics = makeMetrics(database, { environment, channels: names }, () => leads)
-  const { schedules } = termsOf({ ...defaults, ...options })
   return {
     watched: {
       metrics: metrics.exposition,
@@ -48,17 +46,11 @@ export async function extrasOf(
     start: {
       environment,
       told: channels.length > 0,
-      publish: {
-        ...metrics.publisher,
-        runs(ended) {
-          metrics.publisher.runs(ended)
-          slow ||= ended.some(({ durationMs, usualMs }) => isSlow(durationMs, usualMs))
-        },
-      },
+      links: { pageUrl: options.pageUrl, runbookUrl: options.runbookUrl },
+      publish: metrics.publisher,
       onLook(look) {
         if (look instanceof Error) return
-        news?.lookedAt({ slow })
-        slow = false
+        news?.ring()
         void beat(heartbeatUrl, logger)
       },
       onStanding(standing) {
@@ -66,9 +58,7 @@ export async function extrasOf(
         leaderlessSince = standing === 'cut off' ? performance.now() : Number.POSITIVE_INFINITY
       },
       async whileLeading({ signal }) {
-        const { pageUrl, runbookUrl } = options
-        const links = { pageUrl, runbookUrl }
-        news = startNews({ database, environment, schedules, links, channels, logger })
+        news = startNews({ database, environment, channels, logger })
         if (!signal.aborted) await once(signal, 'abort')
         await news.close()
       },

@@ -1,7 +1,7 @@
 import * as z from 'zod/mini'
 import { operations, triggers } from '../catalog/plan/run.ts'
 import { type EventType, eventTypes, type ViewkeeperEvents } from '../events/plan/event.ts'
-import { troubles } from '../events/plan/troubles.ts'
+import { viewKinds } from '../events/plan/incident.ts'
 import { problemCodes } from '../problem.ts'
 
 // The events as schemas, for docs/events.schema.json. The types are those of the package: a difference does not compile.
@@ -27,7 +27,21 @@ const ofRun = {
   durationMs: z.nullable(count()),
 }
 
-const ofTrouble = { view: z.string(), trouble: z.enum(troubles), beganAt: moment() }
+const ofIncident = { view: z.string(), kinds: z.array(z.enum(viewKinds)), openedAt: moment() }
+
+const ofCause = {
+  ...ofIncident,
+  culprit: z.string(),
+  cause: z.looseObject({
+    code: z.string(),
+    text: z.string(),
+    runId: z.nullable(count()),
+    batchId: z.nullable(z.string()),
+  }),
+  ageSeconds: z.nullable(count()),
+  maxStalenessSeconds: z.nullable(count()),
+  next: z.nullable(z.string()),
+}
 
 /** Each event by its type. An event of a later version may have more fields. */
 export const eventSchemas = {
@@ -59,14 +73,9 @@ export const eventSchemas = {
     error: z.nullable(z.looseObject({ class: z.enum(problemCodes), message: z.string() })),
     next: z.nullable(z.string()),
   }),
-  TroubleBegan: z.looseObject({
-    ...ofEvent('TroubleBegan'),
-    ...ofTrouble,
-    ageSeconds: z.nullable(count()),
-    maxStalenessSeconds: z.nullable(count()),
-    next: z.string(),
-  }),
-  TroubleEnded: z.looseObject({ ...ofEvent('TroubleEnded'), ...ofTrouble }),
+  IncidentOpened: z.looseObject({ ...ofEvent('IncidentOpened'), ...ofCause }),
+  IncidentChanged: z.looseObject({ ...ofEvent('IncidentChanged'), ...ofCause }),
+  IncidentResolved: z.looseObject({ ...ofEvent('IncidentResolved'), ...ofIncident }),
 } satisfies { [Type in EventType]: z.ZodMiniType<ViewkeeperEvents[Type]> }
 
 /** JSON Schema of the `detail` of every event. */

@@ -4,8 +4,8 @@ import type { Database } from '../server/connect.ts'
 import type { Retention } from '../watch/db/prune.ts'
 import { type Logger, logging } from '../watch/log.ts'
 import { type Monitored, monitor, type Publisher } from '../watch/monitor.ts'
+import type { People, Programs } from '../watch/note.ts'
 import { type Pruned, prune } from '../watch/prune.ts'
-import type { Programs } from '../watch/tell-troubles.ts'
 
 // What the clock calls, through every door. A call does the job once, goes on where the last one stopped, and logs what it has done;
 // what fails is thrown, and the door tells it.
@@ -20,6 +20,8 @@ export interface Kept {
   retention: Retention
   /** Null: nothing becomes an event. */
   programs: Programs | null
+  /** Left out: nobody takes messages for people. */
+  people?: People | null
   /** Whether anybody is told what a look finds; null: nobody knows. */
   told?: boolean | null
   /** The number of the newest migration that was deployed; null: nobody knows. */
@@ -43,9 +45,9 @@ export function look(
         lines.batches(ended)
         also?.batches?.(ended)
       },
-      trouble(...found) {
-        lines.trouble(...found)
-        also?.trouble?.(...found)
+      incidents(...found) {
+        lines.incidents(...found)
+        also?.incidents?.(...found)
       },
     },
   })

@@ -4,6 +4,7 @@ import { Problem } from '../problem.ts'
 import type { Database } from '../server/connect.ts'
 import type { Logger } from '../watch/log.ts'
 import type { Monitored, Publisher } from '../watch/monitor.ts'
+import type { Links } from '../watch/plan/notice.ts'
 import { type Advancer, makeAdvancer } from './advancer.ts'
 import { type Connections, withTurns } from './connections.ts'
 import { keepFresh } from './keep-fresh.ts'
@@ -29,6 +30,8 @@ export interface StartOptions {
   config?: KeeperConfig
   /** The name that events have for the environment; null: nothing becomes an event. Default: null. */
   environment?: string | null
+  /** Where messages for people lead to. Left out: nobody takes messages. */
+  links?: Links
   /** Whether anybody is told what the monitor finds. Default: null, nobody knows. */
   told?: boolean | null
   /** Is told what each look of the monitor publishes, beside the log. */
@@ -68,11 +71,31 @@ export function keeperOf(
     advancer,
     terms: () => terms,
     stopped: signal,
-    start({ config: said, environment = null, told = null, publish, onLook, onStanding, whileLeading } = {}) {
+    start({
+      config: said,
+      environment = null,
+      links,
+      told = null,
+      publish,
+      onLook,
+      onStanding,
+      whileLeading,
+    } = {}) {
       const obeyed = said ?? config
       terms = termsOf(obeyed)
       const programs = environment === null ? null : { environment }
-      const keeping = { ...terms, database: clocked, logger, advancer, programs, told, publish, onLook }
+      const people = environment === null || links === undefined ? null : { environment, links }
+      const keeping = {
+        ...terms,
+        database: clocked,
+        logger,
+        advancer,
+        programs,
+        people,
+        told,
+        publish,
+        onLook,
+      }
       leading ??= leadInTurn(database, {
         obeys: createHash('sha256').update(JSON.stringify(obeyed)).digest('hex'),
         signal,

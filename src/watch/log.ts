@@ -1,5 +1,5 @@
 import type { Batch } from '../batch/db/batches.ts'
-import { type FoundTrouble, troubleWords } from '../events/plan/troubles.ts'
+import { type Found, kindWords } from '../events/plan/incident.ts'
 import type { EndedRun } from './db/publish.ts'
 import type { Publisher } from './monitor.ts'
 import { isSlow, isUnnoticedFailure } from './plan/runs.ts'
@@ -22,19 +22,17 @@ export const logging = (logger: Logger): Publisher => ({
   batches: (ended) => {
     for (const batch of ended) logBatch(logger, batch)
   },
-  trouble: (trouble, found, told) => logTrouble(logger, `views are ${troubleWords[trouble]}`, found, told),
+  incidents: (kind, found, told) => logIncidents(logger, `views are ${kindWords[kind]}`, found, told),
 })
 
-/** `told` are the names that the next notice is about. */
-function logTrouble(logger: Logger, message: string, found: FoundTrouble[], told: string[]): void {
+/** `told` are the names that a message for people is about. */
+function logIncidents(logger: Logger, message: string, found: Found[], told: string[]): void {
   if (found.length === 0) return
   logger.warn(message, {
     count: found.length,
     views: found
       .slice(0, mostNames)
-      .map(({ trouble: _, name, ...age }) =>
-        age.maxStalenessSeconds === null ? name : { view: name, ...age },
-      ),
+      .map(({ kind: _, name, ...age }) => (age.maxStalenessSeconds === null ? name : { view: name, ...age })),
     ...(told.length === 0 ? {} : { toldCount: told.length, told: told.slice(0, mostNames) }),
   })
 }

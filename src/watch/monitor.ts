@@ -9,14 +9,16 @@ import { readTroubled } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
 import { endPauses, readPause } from '../catalog/db/pause.ts'
 import { eventsWait, forgetEvents } from '../events/db/outbox.ts'
+import { type Found, findWrong, type ViewKind, viewKinds } from '../events/plan/incident.ts'
 import { type Telling, usualTelling } from '../events/plan/reminders.ts'
-import { type FoundTrouble, findTroubles } from '../events/plan/troubles.ts'
 import { closeLostRuns } from '../run/life/lose.ts'
 import type { Database } from '../server/connect.ts'
+import { readFailingChannels } from './db/channels.ts'
+import { readFailedBatches, readLasting, readSlowRuns } from './db/incidents.ts'
 import { mendEnds, noteLook } from './db/looks.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from './db/publish.ts'
-import { readLasting } from './db/troubles.ts'
-import { type Programs, type PublishTrouble, tellTroubles } from './tell-troubles.ts'
+import { type Hearers, judgeWrong, noteIncidents } from './note.ts'
+import { isSlow } from './plan/runs.ts'
 
 /** The monitor was away if its last look is longer ago than this, and than its telling lets expect. */
 const absentSeconds = 10 * 60
@@ -26,17 +28,17 @@ const atOnce = 1000
 
 /**
  * Publishes what the monitor found. Each function is called at every look, also with an empty list. `told` are the names
- * that people have to be told of: what is new since the last look, or is due for a reminder.
+ * that people are told of now.
  */
 export interface Publisher {
   runs(ended: EndedRun[]): void
   batches(ended: Batch[]): void
-  trouble: PublishTrouble
+  incidents(kind: ViewKind, found: Found[], told: string[]): void
 }
 
 /** The result of one look. */
 export interface Monitored {
-  troubles: FoundTrouble[]
+  incidents: Found[]
   /** Runs closed because their server process is gone. */
   lost: number
   publishedRuns: number
@@ -50,9 +52,9 @@ export interface Monitored {
 /**
  * Ends the pauses whose time is over, mends ends in the future, closes the runs whose server process is gone and the batches that nobody advances, drops the shadows of batches that have
  * ended, publishes every run and batch that has ended since the last look, and finds the views that fail, are stale,
- * missing, set aside or paused for long, and those that are due, if `looks` says how often somebody looks. Views without a definition get one here, so that a
+ * missing, set aside or paused for long, and those that are due, if `looks` says how often somebody looks. What is not well is an incident. Views without a definition get one here, so that a
  * view that is never refreshed is noticed too. After an outage, batches have some minutes to be advanced again before they are
- * closed. `programs` null: nothing becomes an event.
+ * closed. `programs` null: nothing becomes an event; `people` null: nobody takes messages.
  */
 export function monitor(
   database: Database,
@@ -61,14 +63,13 @@ export function monitor(
     publish,
     telling = usualTelling,
     programs = { environment: null },
+    people = null,
     looks = { everySeconds: null },
     told = null,
     newestMigration = null,
-  }: {
+  }: Partial<Hearers> & {
     schedules: Schedules
     publish: Publisher
-    telling?: Telling
-    programs?: Programs | null
     looks?: Looks | undefined
     /** Whether anybody is told what is found; null: nobody knows. */
     told?: boolean | null | undefined
@@ -84,7 +85,12 @@ export function monitor(
     const lost = await closeLostRuns(sql)
     if (settled) for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
     await dropShadows(sql)
-    const publishedRuns = await publishEndedRuns(sql, atOnce, publish.runs, programs !== null)
+    const suspects: string[] = []
+    const publishRuns = (ended: EndedRun[]) => {
+      publish.runs(ended)
+      suspects.push(...ended.flatMap((run) => (isSlow(run.durationMs, run.usualMs) ? [run.view] : [])))
+    }
+    const publishedRuns = await publishEndedRuns(sql, atOnce, publishRuns, programs !== null)
     const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
     await discoverDefinitions(sql)
     const before = await readTroubled(sql)
@@ -99,17 +105,34 @@ export function monitor(
     // When a view is stale follows from what is expected of it.
     const facts = isNew ? await readTroubled(sql) : before
     const planned = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
-    const found = findTroubles(facts.views, planned, await readLasting(sql))
-    await tellTroubles(sql, found, { readAt: facts.now, telling, programs, publish: publish.trouble })
+    const slow = await readSlowRuns(sql, suspects)
+    const batches = await readFailedBatches(sql)
+    const channels = await readFailingChannels(sql)
+    const found = findWrong(facts.views, planned, {
+      ...(await readLasting(sql)),
+      slow: slow.map(({ view }) => view),
+      batch: batches.map(({ id }) => `batch ${id}`),
+      channel: channels.map(({ channel }) => channel),
+    })
+    const environment = people?.environment ?? programs?.environment ?? null
+    const judged = await judgeWrong(sql, found, { slow, batches, channels }, { schedules, environment })
+    const tellsOf = await noteIncidents(sql, found, judged, { readAt: facts.now, telling, programs, people })
+    for (const kind of viewKinds) {
+      const of = found.filter((each) => each.kind === kind)
+      publish.incidents(
+        kind,
+        of,
+        of.flatMap(({ name }) => (tellsOf.has(name) ? [name] : [])),
+      )
+    }
     if (programs === null) await forgetEvents(sql)
-    const wait = programs !== null && (await eventsWait(sql))
     return {
       lost: lost.length,
       publishedRuns,
       publishedBatches,
-      eventsWait: wait,
+      eventsWait: await eventsWait(sql),
       due: due.length,
-      troubles: found,
+      incidents: found,
     }
   })
 }

@@ -2,6 +2,7 @@ import { leaveToCron } from '../catalog/db/discovered.ts'
 import type { Database } from '../server/connect.ts'
 import { pruneActions } from './db/actions.ts'
 import { pruneCosts } from './db/costs.ts'
+import { pruneIncidents } from './db/incidents.ts'
 import { prepareKept, pruneBatches, pruneRange, type Retention, vacuumHistory } from './db/prune.ts'
 
 /** What was pruned. `done` is false if the time was up first; the next prune continues. */
@@ -46,6 +47,7 @@ export const prune = (database: Database, retention: Retention, until: number): 
         await leaveToCron(sql)
         await pruneActions(sql, retention.days)
         await pruneCosts(sql)
+        await pruneIncidents(sql, retention.days)
       } finally {
         await vacuumHistory(sql, Math.max(until - lastWordMs - Date.now(), 1))
       }

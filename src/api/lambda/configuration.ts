@@ -48,6 +48,7 @@ export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configu
     ...termsOf(options),
     environment,
     programs: options.eventBus ? { environment } : null,
+    people: { environment, links: { pageUrl: options.pageUrl, runbookUrl: options.runbookUrl } },
     database: readDatabase(env),
     logger,
     // The bus hears of what has ended.

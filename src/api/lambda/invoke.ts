@@ -1,7 +1,7 @@
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import type { HandOutRequest } from '../../events/hand-out.ts'
 import { Problem, problemCodes } from '../../problem.ts'
 import { clientSettings } from './aws-client.ts'
-import type { NewsQuestion } from './news.ts'
 
 interface Until {
   /** After this time (epoch milliseconds) a function that sleeps or is throttled is not called again. */
@@ -61,7 +61,7 @@ export async function invokeFunction<Answer>(
 /** The function `news`, for those who cannot reach the database. It answers within 29 s. */
 export function newsOf(name: string | undefined) {
   const lambda = new LambdaClient(clientSettings({ requestMs: 35_000, attempts: 2 }))
-  return <Answer>(question: NewsQuestion, until: number) =>
+  return <Answer>(question: HandOutRequest, until: number) =>
     invokeFunction<Answer>(lambda, name, question, { tryUntil: until, until })
 }
 

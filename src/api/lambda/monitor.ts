@@ -21,7 +21,7 @@ export async function monitorEnvironment({
       publishRunMetrics(environment, ended)
     },
     batches: (ended) => publishBatchMetrics(environment, ended),
-    trouble: (trouble, found) => publishViews(environment, trouble, found.length),
+    incidents: (kind, found) => publishViews(environment, kind, found.length),
   })
   if (monitored.eventsWait) onEnd?.()
   if (monitored.due > 0) wakeStartBatch()

@@ -63,36 +63,47 @@ export interface BatchEnded extends EventOf<'BatchEnded'> {
   next: string | null
 }
 
-/** What an event of a trouble says. */
-export interface EventOfTrouble {
+/** What an event of an incident says. */
+export interface EventOfIncident {
   /** As people write it: `public.sales`; what was set aside may also be a function, with its arguments. */
   view: string
-  /** `failing`, `stale`, `missing`, `lag` if its target lag cannot be kept, `suspended`, `aside` if it has been set aside for long, or `paused` if that has no end for a week. */
-  trouble: 'failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused'
-  /** When the monitor first saw the trouble. */
-  beganAt: string
+  /** `failing`, `stale`, `missing`, `lag` if its target lag cannot be kept, `suspended`, `aside` if it has been set aside for long, `paused` if that has no end for a week, or `slow` if its last refresh took much longer than usual. */
+  kinds: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow')[]
+  /** When the monitor first saw it. */
+  openedAt: string
 }
 
-/** The monitor has found that a view fails, that its data are older than they may be, or that it is missing, suspended, unable to keep its target lag, or set aside. */
-export interface TroubleBegan extends EventOf<'TroubleBegan'>, EventOfTrouble {
+/** Why a view has an incident, and how it is. */
+export interface EventOfCause extends EventOfIncident {
+  /** What has to be mended: this view, one that it reads, a batch, a session. */
+  culprit: string
+  /** Why, as `viewkeeper why` says it. */
+  cause: { code: string; text: string; runId: number | null; batchId: string | null }
   /** How old the data of a stale view are, otherwise null. */
   ageSeconds: number | null
   /** How old they may be, otherwise null. */
   maxStalenessSeconds: number | null
-  /** What to type next. */
-  next: string
+  /** What to type next; null: nothing helps. */
+  next: string | null
 }
 
-/** The monitor finds the trouble no more. */
-export interface TroubleEnded extends EventOf<'TroubleEnded'>, EventOfTrouble {}
+/** The monitor has found that a view fails, that its data are older than they may be, or that it is missing, suspended, unable to keep its target lag, set aside, paused without an end, or slow. */
+export interface IncidentOpened extends EventOf<'IncidentOpened'>, EventOfCause {}
+
+/** The incident has another cause, or other kinds. */
+export interface IncidentChanged extends EventOf<'IncidentChanged'>, EventOfCause {}
+
+/** The view is well again. */
+export interface IncidentResolved extends EventOf<'IncidentResolved'>, EventOfIncident {}
 
 /** Each event by its type, which is the `detail-type` on EventBridge. */
 export interface ViewkeeperEvents {
   ViewRefreshed: ViewRefreshed
   ViewFailed: ViewFailed
   BatchEnded: BatchEnded
-  TroubleBegan: TroubleBegan
-  TroubleEnded: TroubleEnded
+  IncidentOpened: IncidentOpened
+  IncidentChanged: IncidentChanged
+  IncidentResolved: IncidentResolved
 }
 
 /** The name of a type of events. */
@@ -103,8 +114,9 @@ export const eventTypes = [
   'ViewRefreshed',
   'ViewFailed',
   'BatchEnded',
-  'TroubleBegan',
-  'TroubleEnded',
+  'IncidentOpened',
+  'IncidentChanged',
+  'IncidentResolved',
 ] as const satisfies EventType[]
 
 /** Any event. */

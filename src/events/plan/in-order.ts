@@ -1,10 +1,10 @@
 import type { EventType } from './event.ts'
 
-/** An event that waits for the bus. */
+/** An event for programs that waits for the bus, or a message for people. */
 export interface WaitingEvent {
   sequence: number
   id: string
-  type: EventType
+  type: EventType | 'Message'
   subject: string
   at: string
   detail: Record<string, unknown>

@@ -1,21 +1,19 @@
 import type { BatchStatus, Operation, RunStatus, Trigger } from '../../catalog/plan/run.ts'
 import { command } from '../../sql/commands.ts'
-import type {
-  BatchEnded,
-  EventOf,
-  EventType,
-  TroubleBegan,
-  TroubleEnded,
-  ViewFailed,
-  ViewkeeperEvents,
-  ViewRefreshed,
-} from './event.ts'
-import type { FoundTrouble, TroubleChange } from './troubles.ts'
+import type { BatchEnded, EventOf, EventType, ViewFailed, ViewkeeperEvents, ViewRefreshed } from './event.ts'
 
 // Makes events of what the record says. Pure.
 
-/** What an event says before it has a number: the rest is given to it when it is written down. */
-export type News = { [Type in EventType]: NewsOf<Type> }[EventType]
+/** What an event says before it has a number: the rest is given to it when it is written down. Or a message for people. */
+export type News = { [Type in EventType]: NewsOf<Type> }[EventType] | MessageNews
+
+/** A message for people: what its channels send. */
+interface MessageNews {
+  type: 'Message'
+  subject: string
+  at: Date
+  detail: { subject: string; text: string; chat: object }
+}
 
 interface NewsOf<Type extends EventType> {
   type: Type
@@ -78,26 +76,6 @@ export function newsOfBatch(batch: UntoldBatch, environment: string | null): New
   const next = status === 'success' ? null : command(['batches', batchId], environment)
   const detail: Body<BatchEnded> = { batchId, status, trigger, views, durationMs, error, next }
   return { type: 'BatchEnded', subject: batchId, at, detail }
-}
-
-/** The begin or the end of a trouble, for programs. `found` is what the monitor finds now. */
-export function newsOfTrouble(
-  { trouble, name: view, beganAt, endedAt }: TroubleChange,
-  found: FoundTrouble[],
-  environment: string | null,
-): News {
-  const ofTrouble = { view, trouble, beganAt: beganAt.toISOString() }
-  if (endedAt !== null) {
-    const detail: Body<TroubleEnded> = ofTrouble
-    return { type: 'TroubleEnded', subject: view, at: endedAt, detail }
-  }
-  const { ageSeconds = null, maxStalenessSeconds = null } =
-    found.find((each) => each.trouble === trouble && each.name === view) ?? {}
-  // put-back works with DATABASE_URL.
-  const next =
-    trouble === 'aside' ? command(['put-back', '--dry-run'], null) : command(['why', view], environment)
-  const detail: Body<TroubleBegan> = { ...ofTrouble, ageSeconds, maxStalenessSeconds, next }
-  return { type: 'TroubleBegan', subject: view, at: beganAt, detail }
 }
 
 type Body<Event extends EventOf<EventType>> = Omit<Event, keyof EventOf<EventType>>

@@ -1,8 +1,7 @@
 import { intruders, refuseIntruders, trustOf } from '../../catalog/plan/intruders.ts'
 import type { Obstacle } from '../../catalog/plan/rights.ts'
 import type { Sql } from '../../server/connect.ts'
-import { readLastLook } from '../../watch/db/looks.ts'
-import { readClock } from '../../watch/db/notice-facts.ts'
+import { readClock, readLastLook } from '../../watch/db/looks.ts'
 
 /** Up to when schedules have begun their batches. */
 export interface Begun {

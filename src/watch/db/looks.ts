@@ -30,6 +30,12 @@ export async function noteLook(
   return settled
 }
 
+/** The server's time. */
+export async function readClock(sql: Sql): Promise<Date> {
+  const [row] = await sql<[{ now: Date }]>`select clock_timestamp() as now`
+  return row.now
+}
+
 /** When the monitor last looked; null: never. */
 export async function readLastLook(sql: Sql): Promise<Date | null> {
   const [look] = await sql<{ at: Date }[]>`
@@ -39,7 +45,7 @@ export async function readLastLook(sql: Sql): Promise<Date | null> {
 
 /**
  * Notes that the ends of runs and batches are published from now on. What has ended before is marked as published,
- * and as nothing that people or programs have to be told. False if it was noted before: then nothing changes.
+ * and as nothing that programs have to be told. False if it was noted before: then nothing changes.
  */
 export const beginPublishing = (sql: Sql): Promise<boolean> =>
   withTransaction(sql, async (transaction) => {
@@ -52,9 +58,9 @@ export const beginPublishing = (sql: Sql): Promise<boolean> =>
              announced_at = coalesce(announced_at, '-infinity')
        where finished_at is not null and (published_at is null or announced_at is null)`
     await transaction`
-      update viewkeeper.batches set published_at = coalesce(published_at, clock_timestamp()), noticed_at = '-infinity',
+      update viewkeeper.batches set published_at = coalesce(published_at, clock_timestamp()),
              announced_at = coalesce(announced_at, '-infinity')
-       where finished_at is not null and (published_at is null or announced_at is null or noticed_at is null)`
+       where finished_at is not null and (published_at is null or announced_at is null)`
     await transaction`delete from viewkeeper.events`
     return true
   })

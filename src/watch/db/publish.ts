@@ -63,7 +63,7 @@ const told = (sql: Sql, programs: boolean) =>
   programs ? sql`announced_at` : sql`coalesce(announced_at, '-infinity')`
 
 /** Publishing takes milliseconds. A process that takes longer hangs, and must not keep its rows from others. */
-export const longestPublishing = '5s'
+const longestPublishing = '5s'
 
 /**
  * Locks the rows until they are marked, so that nobody else publishes them. Marks them after publishing: if this process

@@ -1,6 +1,6 @@
 import type { Sql } from '../../server/connect.ts'
 import { type Silence, silenceLines } from '../plan/silence.ts'
-import { forgottenPauses } from './troubles.ts'
+import { forgottenPauses } from './incidents.ts'
 
 /** What the last look of the monitor says of it, perhaps only of one view; nothing before the first. */
 export async function readSilence(sql: Sql, view?: string): Promise<Silence> {

@@ -1,10 +1,10 @@
-import { type Trouble, troubles, troubleWords as words } from '../../events/plan/troubles.ts'
+import { viewKinds, kindWords as words } from '../../events/plan/incident.ts'
 import { command } from '../../sql/commands.ts'
 import { printed } from '../../sql/names.ts'
 import { runbookOf } from '../../sql/runbook.ts'
 import { count, cut, duration, names, utc } from '../../sql/words.ts'
-import { causes as causeWords, wordsOf } from '../diagnosis/cause.ts'
-import type { AlarmWords, EndedTrouble, Links, Notice, ToldCause, TroubledView } from '../plan/notice.ts'
+import { wordsOf } from '../diagnosis/cause.ts'
+import type { Links, Notice, ToldCause, ToldSubject } from '../plan/notice.ts'
 
 /** A mail: its subject, and its text with lines. */
 export interface Mail {
@@ -22,17 +22,9 @@ const longestMessage = 1000
 
 /** A notice as a mail for people. */
 export function mailOf(notice: Notice): Mail {
-  // The words of an alarm may have lines of their own.
-  const { causes, over, lacking } = notice
-  const lined = { ...notice, causes: onOneLine(causes), over: onOneLine(over), lacking: onOneLine(lacking) }
+  const { causes, over } = notice
+  const lined = { ...notice, causes: onOneLine(causes), over: onOneLine(over) }
   return { subject: subjectOf(lined), text: textOf(lined) }
-}
-
-/** The place of a view or a batch on the page. */
-function onPage({ view, batchId }: ToldCause, { pageUrl }: Links): string[] {
-  if (pageUrl === undefined || (view === null && batchId === null)) return []
-  const place = view === null ? `batches/${batchId}` : `views/${encodeURIComponent(view)}`
-  return [`  ${pageUrl.replace(/\/$/, '')}/page/${place}`]
 }
 
 /** The same with each text on one line: the name of a view may hold line breaks, which must not look like lines of the mail. */
@@ -52,186 +44,126 @@ export function asSubject(text: string): string {
 }
 
 function subjectOf(notice: Notice): string {
-  const { environment, kind, causes, over, alarms } = notice
-  const prefix = kind === 'reminder' ? 'reminder: ' : ''
-  if (causes.length > 0) return asSubject(`[${environment}] ${prefix}${headline(notice)}`)
-  const [alarm] = alarms
-  if (kind === 'test') return asSubject(`[${environment}] test of ${alarm?.name}: nothing new is wrong`)
-  if (alarm !== undefined && kind === 'alarm')
-    return asSubject(
-      `[${environment}] ${alarm.name}${alarm.state === 'OK' ? ' is over' : `: ${alarm.happened}`}`,
-    )
-  return asSubject(`[${environment}] OK: ${overLine(notice, over)}`)
+  const { environment, kind } = notice
+  const said = kind === 'over' ? `OK: ${overLine(notice)}` : headline(notice)
+  return asSubject(`[${environment}] ${kind === 'reminder' ? 'reminder: ' : ''}${said}`)
 }
 
 /** `3 views are stale: public.sales failed` */
 function headline(notice: Notice): string {
-  const { causes } = notice
-  const [first] = causes
-  const said = troublesOf(notice)
-  if (said === '') return causes.map(brief).join(', ')
-  const because = first!.view !== null && isNews(first!) ? `: ${brief(first!)}` : ''
-  return `${said}${because}`
+  const said = wrong(notice)
+  const briefs = [...new Set(notice.causes.flatMap((cause) => brief(cause) ?? []))].join(', ')
+  if (said === '') return briefs
+  return briefs === '' ? said : `${said}: ${briefs}`
 }
 
-/** The views of a cause that its text does not tell of: that the view at fault fails is said there. */
-const besidesFault = ({ view: fault, views }: ToldCause): TroubledView[] =>
-  views.filter(({ view, trouble }) => trouble !== 'failing' || view !== fault)
-
-/** `3 views are stale, public.old is missing`; empty if no view has a trouble. */
-function troublesOf({ kind, causes }: Notice): string {
-  const views = causes.flatMap(besidesFault)
-  const said = troubles.flatMap((trouble) => {
-    const troubled = views.filter((each) => each.trouble === trouble).map(({ view }) => view)
-    if (troubled.length === 0) return []
-    const still = kind === 'reminder' ? 'still ' : ''
-    return [
-      troubled.length === 1
-        ? `${troubled[0]} is ${still}${words[trouble]}`
-        : `${troubled.length} views are ${still}${words[trouble]}`,
-    ]
-  })
-  return said.join(', ')
+/** `3 views are stale, public.old is missing`, without what the causes say; empty if they say all. */
+function wrong({ kind, causes }: Notice): string {
+  const still = kind === 'reminder' ? 'still ' : ''
+  const isTold = (name: string) => causes.some((cause) => cause.view === name && brief(cause) !== null)
+  return viewKinds
+    .flatMap((each) => {
+      const told = causes.flatMap(({ view, subjects }) =>
+        subjects.filter(
+          ({ subject, kinds }) => kinds.includes(each) && !(each === 'failing' && subject === view),
+        ),
+      )
+      const [first, ...others] = told
+      if (first === undefined || (others.length === 0 && isTold(first.subject))) return []
+      return [
+        `${others.length === 0 ? `${first.subject} is` : `${told.length} views are`} ${still}${words[each]}`,
+      ]
+    })
+    .join(', ')
 }
 
-/** Whether the cause says more than the trouble of its view. */
-const isNews = ({ code }: ToldCause): boolean => code !== 'Missing' && code !== 'SetAside'
-
-const brief = ({ code, view, batchId, error, text }: ToldCause): string => {
-  if (view === null && batchId === null) return text.replace(/\.$/, '')
-  const isNamed = error !== null && (code === 'Failed' || code === 'Locked')
-  const state = isNamed ? ` (${[error.class, error.sqlstate].filter(Boolean).join(', ')})` : ''
-  return `${view ?? `batch ${batchId}`} ${wordsOf(code).brief ?? causeWords.Failed.brief}${state}`
+/** `public.sales failed (ViewSqlFailed, 22012)`; null if the kinds say as much. */
+function brief({ code, culprit, view, error, subjects }: ToldCause): string | null {
+  const said = wordsOf(code).brief
+  const state = error === null ? '' : ` (${[error.class, error.sqlstate].filter(Boolean).join(', ')})`
+  if (view !== null) return said === undefined || isSaid(code) ? null : `${view} ${said}${state}`
+  if (code === 'Locked') return `${culprit} is in the way`
+  if (culprit === 'the server') return `${culprit} refuses${state}`
+  const [kind] = subjects[0]?.kinds ?? []
+  return kind === 'batch' || kind === 'channel' ? `${culprit} ${words[kind]}${state}` : null
 }
 
-function overLine({ inAll }: Notice, over: EndedTrouble[]): string {
+/** Whether the kind of the incident says as much as the cause. */
+const isSaid = (code: ToldCause['code']): boolean =>
+  ['Missing', 'SetAside', 'Paused', 'Suspended', 'LagTooShort', 'Slow'].includes(code)
+
+/** `no view is stale any more`; `public.sales is not stale any more`, if others are. */
+function overLine({ over, inAll }: Notice): string {
   const [first] = over
-  if (first === undefined) return 'nothing is wrong'
-  if (inAll[first.trouble] === 0) return `no view is ${words[first.trouble]} any more`
-  return `${over.length === 1 ? `${first.view} is` : `${over.length} views are`} not ${words[first.trouble]} any more`
+  const kind = first?.kinds[0]
+  if (first === undefined || kind === undefined) return 'nothing is wrong'
+  if (kind === 'batch') return `${first.subject} needs nothing any more`
+  if (kind === 'channel') return `${first.subject} takes messages again`
+  if (inAll[kind] === 0) return `no view is ${words[kind]} any more`
+  return `${over.length === 1 ? `${first.subject} is` : `${over.length} views are`} not ${words[kind]} any more`
 }
 
 function textOf(notice: Notice): string {
-  const { environment, kind, causes, over, alarms } = notice
-  const type = (...typed: string[]) => command(typed, environment)
+  const { environment, kind, at, causes, over } = notice
   const left = causes.length - mostCauses
+  const begin = kind === 'reminder' ? `Still so in ${environment}` : `In ${environment}`
   return [
-    ...(kind === 'test' ? [testText(alarms)] : []),
-    ...(causes.length > 0 ? [opening(notice)] : []),
+    ...(causes.length > 0 ? [`${begin}, ${utc(at)}:`] : []),
     ...causes.slice(0, mostCauses).map((cause) => causeText(cause, notice)),
-    ...(left > 0 ? [`And ${count(left, 'more cause')}: ${type('ls', '--failed')}`] : []),
-    ...besides(notice),
+    ...(left > 0 ? [`And ${count(left, 'more cause')}: ${command(['ls', '--failed'], environment)}`] : []),
     ...(over.length > 0 ? [overText(notice)] : []),
-    ...(kind === 'test' ? [] : alarms.map((alarm) => alarmText(alarm, notice.links))),
-    ...(notice.lacking === null ? [] : [notice.lacking]),
   ]
     .join('\n\n')
     .concat('\n')
 }
 
-function opening(notice: Notice): string {
-  const { environment, kind, causes, alarms } = notice
-  const said = troublesOf(notice)
-  const [since] = causes.flatMap(({ at }) => at ?? []).sort((one, other) => one.getTime() - other.getTime())
-  const begin = `${kind === 'reminder' ? 'Still so in' : 'In'} ${environment}${since ? `, since ${utc(since)}` : ''}:`
-  const lines = [said === '' ? begin : `${said} in ${environment}.`]
-  if (kind === 'reminder')
-    lines.push('This mail is a reminder: an earlier mail has told of this trouble, and the trouble lasts.')
-  if (alarms.some(({ test }) => test)) lines.push('The alarm itself is a test; the news are real.')
-  return lines.join('\n')
-}
-
-function causeText(cause: ToldCause, { at, links }: Notice): string {
-  const { code, text, runId, batchId, nextTryAt, behind, look, next, mend, runbook } = cause
+function causeText(cause: ToldCause, { links }: Notice): string {
+  const { text, next, more, view, batchId, subjects, holdsBack, runbook } = cause
+  const [first] = subjects
+  const lines = subjects.length === 1 && first?.kinds.join() !== 'stale' ? [] : subjectLines(subjects)
   return [
     cut(text, longestMessage),
-    ...(nextTryAt && nextTryAt > at ? [`  The batch tries again at ${utc(nextTryAt)}.`] : []),
-    ...viewLines(besidesFault(cause), code === 'Missing'),
-    ...(behind.length > 0 ? [`  Waiting for it, with old data: ${names(behind, mostNames)}.`] : []),
+    ...lines,
+    ...(holdsBack.length > 0 ? [`  Waiting for it, with old data: ${names(holdsBack, mostNames)}.`] : []),
     '',
-    ...look.map((line) => `  ${line}`),
     ...(next === null ? [] : [`  Next: ${next}`]),
-    ...(mend === null
-      ? []
-      : [`  ${runId === null && batchId === null ? 'To refresh now' : 'When the cause is gone'}: ${mend}`]),
-    ...onPage(cause, links),
+    ...(more === null ? [] : [`  More: ${more}`]),
+    ...onPage(view, batchId, links),
     `  ${runbookOf(runbook, links.runbookUrl)}`,
   ].join('\n')
 }
 
-function viewLines(views: TroubledView[], isTitle: boolean): string[] {
-  if (isTitle && views.length === 1) return []
-  const width = Math.max(...views.slice(0, mostNames).map(({ view }) => view.length))
-  const lines = views.slice(0, mostNames).map(({ view, trouble, ageMs, limitMs, since }) => {
+/** The place of a view or a batch on the page. */
+function onPage(view: string | null, batchId: string | null, { pageUrl }: Links): string[] {
+  if (pageUrl === undefined || (view === null && batchId === null)) return []
+  const place = view === null ? `batches/${batchId}` : `views/${encodeURIComponent(view)}`
+  return [`  ${pageUrl.replace(/\/$/, '')}/page/${place}`]
+}
+
+function subjectLines(subjects: ToldSubject[]): string[] {
+  const shown = subjects.slice(0, mostNames)
+  const width = Math.max(...shown.map(({ subject }) => subject.length))
+  const lines = shown.map(({ subject, kinds, ageMs, limitMs, since }) => {
     const age =
       ageMs === null || limitMs === null ? '' : `, data ${duration(ageMs)} old, limit ${duration(limitMs)}`
-    return `  ${view.padEnd(width)}  ${words[trouble]} since ${utc(since)}${age}`
+    return `  ${subject.padEnd(width)}  ${kinds.map((kind) => words[kind]).join(', ')} since ${utc(since)}${age}`
   })
-  const left = views.length - mostNames
+  const left = subjects.length - mostNames
   return left > 0 ? [...lines, `  and ${left} more`] : lines
 }
-
-/** Views with a trouble that an earlier notice has told of, and lists that are cut. */
-function besides({ environment, causes, inAll }: Notice): string[] {
-  if (causes.length === 0) return []
-  const named = causes.slice(0, mostCauses).flatMap(({ views }) => views.slice(0, mostNames))
-  const lines = troubles.flatMap((trouble) =>
-    inAll[trouble] > named.filter((each) => each.trouble === trouble).length
-      ? [
-          `${count(inAll[trouble], 'view')} ${inAll[trouble] === 1 ? 'is' : 'are'} ${words[trouble]} in all: ${allOf(trouble, environment)}`,
-        ]
-      : [],
-  )
-  return lines.length === 0 ? [] : [lines.join('\n')]
-}
-
-const filterOf: Partial<Record<Trouble, string[]>> = {
-  failing: ['--failed'],
-  stale: ['--stale'],
-  missing: ['--missing'],
-  paused: ['--paused'],
-}
-
-const allOf = (trouble: Trouble, environment: string): string =>
-  trouble === 'aside'
-    ? 'viewkeeper put-back --dry-run'
-    : command(['ls', ...(filterOf[trouble] ?? [])], environment)
 
 function overText(notice: Notice): string {
   const { over, environment } = notice
   const lines = over
     .slice(0, mostNames)
     .map(
-      ({ view, trouble, since, over }) =>
-        `  ${view} was ${words[trouble]} for ${duration(over.getTime() - since.getTime())}, until ${utc(over)}`,
+      ({ subject, kinds, since, over }) =>
+        `  ${subject} was ${kinds.map((kind) => words[kind]).join(', ')} for ${duration(over.getTime() - since.getTime())}, until ${utc(over)}`,
     )
   const left = over.length - mostNames
   return [
-    `In ${environment}, ${overLine(notice, over)}.`,
+    `In ${environment}, ${overLine(notice)}.`,
     ...lines,
     ...(left > 0 ? [`  and ${left} more`] : []),
   ].join('\n')
 }
-
-const testText = ([alarm]: AlarmWords[]): string =>
-  [
-    `This mail is a test of alarm ${alarm?.name}. Nothing new is wrong.`,
-    'It came the way that a real one takes.',
-  ].join('\n')
-
-function alarmText(
-  { name, state, happened, first, runbook, reason, at }: AlarmWords,
-  { runbookUrl }: Links,
-): string {
-  return [
-    ...(state === 'OK' ? ['The alarm is over. It had said:'] : []),
-    happened,
-    ...(first === null ? [] : [`First: ${first}`]),
-    '',
-    ...(runbook === null ? [] : [`  ${runbookOf(runbook, runbookUrl)}`]),
-    `  Alarm ${name}, state ${state}${at === null ? '' : ` since ${utc(at)}`}. ${oneLine(reason)}`.trimEnd(),
-  ].join('\n')
-}
-
-/** A text without line breaks and control characters, not too long. */
-const oneLine = (text: string): string => cut(text.replace(/\p{Cc}+/gu, ' '), longestMessage)

@@ -1,4 +1,4 @@
-import { type Trouble, troubles } from '../../events/plan/troubles.ts'
+import type { MeasuredKind } from '../../events/plan/incident.ts'
 import { command } from '../../sql/commands.ts'
 
 /** The names of the alarms of an environment, without the environment. */
@@ -24,30 +24,11 @@ export type AlarmName = (typeof alarmNames)[number]
 /** Those of a created database, which no prop changes. */
 export const databaseAlarmNames = ['database-connections', 'database-storage'] as const
 
-/** Kinds of news of views, by the alarms that go off for them. */
-export const newsKinds = ['slow', 'batches', ...troubles] as const
-export type NewsKind = (typeof newsKinds)[number]
-
-/** The kind of news that an alarm is about, by the alarm's name; null if views have nothing to do with it. */
-export const newsKindOf = (alarm: string): NewsKind | null => kindsOfAlarms[alarm] ?? null
-
-const kindsOfAlarms: Partial<Record<string, NewsKind>> = {
-  'failed-runs': 'failing',
-  'slow-runs': 'slow',
-  'lost-batches': 'batches',
-  'failed-batches': 'batches',
-  'stale-views': 'stale',
-  'missing-views': 'missing',
-  'lag-missed': 'lag',
-  'suspended-views': 'suspended',
-  'set-aside-views': 'aside',
-} satisfies Partial<Record<AlarmName, NewsKind>>
-
 /** An alarm about what the monitor finds, whoever measures it: CloudWatch, or Prometheus. */
 export interface MonitorAlarm {
   name: AlarmName
-  /** The trouble of views that sets the alarm off for as long as it lasts, or what happens at one moment. */
-  of: Exclude<Trouble, 'paused'> | 'slow' | 'lost'
+  /** The kind of incidents that sets the alarm off for as long as one is open, or what happens at one moment. */
+  of: MeasuredKind | 'slow' | 'lost'
   /** What happened, one sentence. */
   happened: string
   /** What to do first, one sentence. */

@@ -1,82 +1,37 @@
-import { type Trouble, troubles } from '../../events/plan/troubles.ts'
-import type { CauseCode } from '../diagnosis/cause.ts'
+import { type Found, type IncidentKind, incidentKinds, isOfView } from '../../events/plan/incident.ts'
+import { command } from '../../sql/commands.ts'
+import { wordsOf } from '../diagnosis/cause.ts'
+import { type Incident, type IncidentCause, keyOf, type Tell } from './incidents.ts'
 
-/** The error of a run or a batch. No row data. */
-export interface NoticeError {
-  class: string
-  message: string
-  sqlstate: string | null
-}
-
-/** A view that a cause has put into trouble. */
-export interface TroubledView {
-  view: string
-  trouble: Trouble
-  /** The age of the data and its limit in milliseconds; null if the view is not stale, or its definition is gone. */
+/** What has something wrong, as a notice tells it. */
+export interface ToldSubject {
+  subject: string
+  kinds: IncidentKind[]
+  since: Date
+  /** The age of the data of a stale view and its limit in milliseconds; otherwise null. */
   ageMs: number | null
   limitMs: number | null
-  /** When the monitor first saw the trouble. */
-  since: Date
 }
 
-/** What has put views into trouble, and the views. */
-export interface ToldCause {
-  code: CauseCode
+/** A cause, and what has it. */
+export interface ToldCause extends IncidentCause {
   /** Equal for the same cause in two notices. */
   key: string
-  /** The view at fault; null if the cause is no single view. */
-  view: string | null
-  /** What happened, one or two sentences: those of `viewkeeper why`. */
-  text: string
-  error: NoticeError | null
-  runId: number | null
-  batchId: string | null
-  /** When it happened, or began. */
-  at: Date | null
-  /** The last success of the view at fault before that. */
-  lastSuccessAt: Date | null
-  /** A success of the view at fault since then. */
-  mendedAt: Date | null
-  /** When a batch tries again. */
-  nextTryAt: Date | null
-  /** In order of their names; the view at fault comes first. */
-  views: TroubledView[]
-  /** Views that read the view at fault, and keep their old data until it is refreshed. */
-  behind: string[]
-  /** What to type to see more. */
-  look: string[]
-  /** What to type first, as `viewkeeper why` says it: a command or SQL; null if nothing helps, or `mend` does. */
-  next: string | null
-  /** What to type when the cause is gone; null if nothing has to be refreshed then, or that depends. */
-  mend: string | null
-  /** The section of the runbook. */
-  runbook: string
+  culprit: string
+  /** What to type to see more; null: nothing shows more. */
+  more: string | null
+  /** The view at fault comes first, then in order of their names. */
+  subjects: ToldSubject[]
 }
 
-/** A trouble that is over. */
-export interface EndedTrouble {
-  view: string
-  trouble: Trouble
+/** Something that is well again. */
+export interface EndedSubject {
+  subject: string
+  /** Of the cause that people were told. */
+  key: string
+  kinds: IncidentKind[]
   since: Date
   over: Date
-}
-
-/** An alarm in its own words. */
-export interface AlarmWords {
-  /** Without `viewkeeper-<environment>-`, if the alarm is one of ours. */
-  name: string
-  state: string
-  /** What happened, one sentence. */
-  happened: string
-  /** What to do first, one sentence; null for an alarm that is not one of ours. */
-  first: string | null
-  /** The section of the runbook; null for an alarm that is not one of ours. */
-  runbook: string | null
-  /** What CloudWatch says. */
-  reason: string
-  at: Date | null
-  /** Whether somebody has set it off to try the mail. */
-  test: boolean
 }
 
 /** Where mails lead to: the runbook on the web, and the page of the environment. */
@@ -85,34 +40,112 @@ export interface Links {
   pageUrl?: string | undefined
 }
 
-/**
- * What people are told at one moment. `news`: something new is wrong. `reminder`: something is still wrong. `over`:
- * it is over. `alarm`: an alarm went off, and its own words are all that is known. `test`: somebody tries the mail.
- */
+/** What people are told at one moment. `news`: something new is wrong. `reminder`: it is still wrong. `over`: it is well again. */
 export interface Notice {
   links: Links
-  kind: 'news' | 'reminder' | 'over' | 'alarm' | 'test'
+  kind: 'news' | 'reminder' | 'over'
   environment: string
   at: Date
+  /** What waits for most comes first. */
   causes: ToldCause[]
-  over: EndedTrouble[]
-  /** How many views have each trouble in all, those of earlier notices too. */
-  inAll: Record<Trouble, number>
-  /** The alarms that no cause explains. */
-  alarms: AlarmWords[]
-  /** Why there is nothing but an alarm's own words; null if there is more, or nothing more to say. */
-  lacking: string | null
+  over: EndedSubject[]
+  /** How many subjects have each kind in all, those of earlier notices too. */
+  inAll: Record<IncidentKind, number>
 }
 
-/** A notice without content, to be filled. */
-export const emptyNotice = (environment: string, at: Date, links: Links = {}): Notice => ({
-  links,
-  kind: 'alarm',
-  environment,
-  at,
-  causes: [],
-  over: [],
-  inAll: Object.fromEntries(troubles.map((trouble) => [trouble, 0])) as Notice['inAll'],
-  alarms: [],
-  lacking: null,
-})
+/** What people are told of these incidents, by causes. `found` has the ages. Pure. */
+export function noticeOf(
+  { isReminder, open, resolved }: Tell,
+  found: Found[],
+  { environment, links, now }: { environment: string; links: Links; now: Date },
+): Notice {
+  const ages = new Map(found.flatMap((each) => (each.kind === 'stale' ? [[each.name, each] as const] : [])))
+  const causes = [...Map.groupBy(open, alikeOf)].map(([key, alike]) =>
+    causeOf(key, alike as [Incident], { ages, environment }),
+  )
+  return {
+    links,
+    kind: causes.length === 0 ? 'over' : isReminder ? 'reminder' : 'news',
+    environment,
+    at: now,
+    causes: causes.sort(mostFirst),
+    over: resolved.map(({ subject, kinds, openedAt, resolvedAt, toldCause }) => ({
+      subject,
+      key: toldCause ?? '',
+      kinds,
+      since: openedAt,
+      over: resolvedAt ?? now,
+    })),
+    inAll: Object.fromEntries(
+      incidentKinds.map((kind) => [kind, found.filter((each) => each.kind === kind).length]),
+    ) as Notice['inAll'],
+  }
+}
+
+/** Equal for what is told together: what has one culprit, and views that have the same cause each for itself. */
+const alikeOf = ({ subject, kinds, culprit, cause }: Incident): string =>
+  culprit === subject && cause.view === null && kinds.every(isOfView) ? cause.code : keyOf({ culprit, cause })
+
+/** A command names no more views. */
+const mostTyped = 20
+
+function causeOf(
+  key: string,
+  alike: [Incident, ...Incident[]],
+  { ages, environment }: { ages: Map<string, Found>; environment: string },
+): ToldCause {
+  const { culprit, cause } = alike.find(({ subject, cause }) => subject === cause.view) ?? alike[0]
+  // What several views have in common is not the fault of one of them, unless that one is the culprit.
+  const view = alike.length > 1 && cause.view !== culprit ? null : cause.view
+  const rank = ({ subject }: ToldSubject) => (subject === view ? 0 : 1)
+  const subjects = alike
+    .map(({ subject, kinds, openedAt }): ToldSubject => {
+      const { ageSeconds = null, maxStalenessSeconds = null } = ages.get(subject) ?? {}
+      const isKnown = ageSeconds !== null && maxStalenessSeconds !== null
+      return {
+        subject,
+        kinds,
+        since: openedAt,
+        ageMs: isKnown ? ageSeconds * 1000 : null,
+        limitMs: isKnown ? maxStalenessSeconds * 1000 : null,
+      }
+    })
+    .sort((a, b) => rank(a) - rank(b) || (a.subject < b.subject ? -1 : 1))
+  const named = subjects.map(({ subject }) => subject)
+  const holdsBack = cause.holdsBack.filter((each) => !named.includes(each))
+  const isForEach =
+    alike.length > 1 &&
+    alike.every(({ subject, cause: { next } }) => next === command(['refresh', subject], environment))
+  const next = !isForEach
+    ? cause.next
+    : named.length > mostTyped
+      ? null
+      : command(['refresh', ...named], environment)
+  const text = view === null && alike.length > 1 ? (wordsOf(cause.code).several ?? cause.text) : cause.text
+  const more = moreOf(view, subjects as [ToldSubject])
+  return {
+    ...cause,
+    key,
+    culprit,
+    view,
+    text,
+    next,
+    more: more && command(more, environment),
+    subjects,
+    holdsBack,
+  }
+}
+
+/** What shows more of a cause. */
+function moreOf(view: string | null, [first, ...others]: [ToldSubject, ...ToldSubject[]]): string[] | null {
+  const [kind] = first.kinds
+  if (kind === 'aside' || kind === 'batch' || kind === 'channel') return null
+  if (view !== null || others.length === 0) return ['why', view ?? first.subject]
+  if (kind === 'failing') return ['ls', '--failed']
+  return ['ls', ...(kind === 'stale' || kind === 'missing' || kind === 'paused' ? [`--${kind}`] : [])]
+}
+
+/** What keeps most views from being fresh comes first. */
+const mostFirst = (a: ToldCause, b: ToldCause): number =>
+  b.subjects.length + b.holdsBack.length - (a.subjects.length + a.holdsBack.length) ||
+  (a.key < b.key ? -1 : 1)

@@ -1,25 +1,23 @@
-import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { openBatch } from '../../../src/api/lambda/open-batch.ts'
 import { type Looks, unscheduled } from '../../../src/batch/schedules.ts'
 import { startBatch } from '../../../src/batch/start.ts'
 import type { Sql } from '../../../src/server/connect.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
-import { confirm, prepareNotice } from '../../../src/watch/notice.ts'
 import { pauseAll } from '../../../src/watch/pause.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { servedOn } from '../../support/api/served.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
-import { namesByTrouble } from '../../support/views/troubles.ts'
+import { namesByKind } from '../../support/views/wrong.ts'
 
 const { sql, database } = useDatabase()
 const looks: Looks = { everySeconds: 60 }
-const quiet = { runs() {}, batches() {}, trouble() {} }
+const quiet = { runs() {}, batches() {}, incidents() {} }
 
 const look = async (by = looks): Promise<number> => (await lookAt(by)).due
-const troublesAt = async (by = looks) => namesByTrouble(await lookAt(by))
+const wrongAt = async (by = looks) => namesByKind(await lookAt(by))
 const lookAt = (by = looks, on = database) =>
   monitor(on, {
     schedules: { nightly: null, views: true },
@@ -102,9 +100,9 @@ describe('a view with a target lag', () => {
   })
 
   test('that cannot be kept is a trouble before it is missed, with the lag that can', async () => {
-    expect(await troublesAt()).toMatchObject({ lag: [] })
+    expect(await wrongAt()).toMatchObject({ lag: [] })
     const rarely = { everySeconds: 900 }
-    expect(await troublesAt(rarely)).toMatchObject({ lag: ['lag.top'], stale: [] })
+    expect(await wrongAt(rarely)).toMatchObject({ lag: ['lag.top'], stale: [] })
     const schedules = { nightly: null, views: true, looks: rarely }
     const { views } = await listViews(database, schedules)
     expect(views.find(({ view }) => view === 'lag.top')).toMatchObject({ lagWorksSeconds: 960 })
@@ -116,7 +114,7 @@ describe('a view with a target lag', () => {
       }),
     )
     expect(await noticeCodes(schedules)).toContain('LagTooShort')
-    expect(await troublesAt()).toMatchObject({ lag: [] })
+    expect(await wrongAt()).toMatchObject({ lag: [] })
   })
 
   test('is not refreshed again and again for what is held back above, nor if it is left out', async () => {
@@ -148,21 +146,19 @@ describe('a view with a target lag', () => {
   })
 })
 
-/** The causes of the notice that the clock sends some minutes later. */
-const noticeCodes = async (schedules = unscheduled): Promise<string[]> => {
-  await sql`update viewkeeper.troubles set told_at = told_at - interval '10 minutes', began_at = began_at - interval '10 minutes' where over_at is null`
-  const answer = await prepareNotice(database, randomUUID(), { environment: 'test', alarms: [] }, schedules)
-  if (!('token' in answer)) return []
-  await confirm(database, answer.token)
-  return answer.notice.causes.map(({ code }) => code)
-}
+/** The causes of what is not well. */
+const causeCodes = async (): Promise<string[]> =>
+  (
+    await sql<{ code: string }[]>`
+      select cause ->> 'code' as code from viewkeeper.incidents where resolved_at is null order by subject`
+  ).map(({ code }) => code)
 
 test('a view with another clock is refreshed by nothing but requests, and only if it is too old', async () => {
   await sql.unsafe('create materialized view lag.outside as select 1 as n')
   await define(sql, 'lag.outside', { schedule: 'none', target_lag_seconds: 900, in_all: false })
   await refreshed(await wakeAnnounce())
   const looked = await lookAt()
-  expect([looked.due, namesByTrouble(looked).lag]).toEqual([0, []])
+  expect([looked.due, namesByKind(looked).lag]).toEqual([0, []])
   const ask = async () =>
     refreshed(await begin(database, { views: ['lag.outside'], ancestors: true, onlyIfStale: true }))
   expect(await ask()).toEqual(['outside'])
@@ -206,7 +202,7 @@ describe('a view that scheduled refreshes fail too often', () => {
     // What people ask for does not count.
     expect([await ask(), await ask(), await ask()]).toEqual(['failed', 'failed', 'failed'])
     expect(await turn()).toEqual(['bad failed', 'reader skipped'])
-    expect(await troublesAt()).toMatchObject({ suspended: [] })
+    expect(await wrongAt()).toMatchObject({ suspended: [] })
     expect(await turn()).toEqual(['bad failed', 'reader skipped'])
     expect(await turn()).toEqual(['reader success'])
 
@@ -224,7 +220,7 @@ describe('a view that scheduled refreshes fail too often', () => {
           return Reflect.apply(target, self, args)
         },
       })
-    expect(namesByTrouble(await lookAt(looks, counting)).suspended).toEqual(['lag.bad'])
+    expect(namesByKind(await lookAt(looks, counting)).suspended).toEqual(['lag.bad'])
     expect(reads).toBe(1)
     expect(await why()).toContainEqual(
       expect.objectContaining({
@@ -233,9 +229,8 @@ describe('a view that scheduled refreshes fail too often', () => {
         next: expect.stringContaining('refresh lag.bad'),
       }),
     )
-    expect(await noticeCodes()).toContain('Suspended')
-    expect(await troublesAt()).toMatchObject({ suspended: ['lag.bad'] })
-    expect(await noticeCodes()).toEqual([])
+    expect(await causeCodes()).toContain('Failed')
+    expect(await wrongAt()).toMatchObject({ suspended: ['lag.bad'] })
     const { views } = await listViews(database)
     expect(views.find(({ view }) => view === 'lag.bad')?.suspendedUntil).toBeInstanceOf(Date)
 
@@ -245,7 +240,7 @@ describe('a view that scheduled refreshes fail too often', () => {
     await sql`update lag.one set n = 1`
     expect(await ask()).toBe('success')
     expect(await turn()).toEqual(['bad success', 'reader success'])
-    expect(await troublesAt()).toMatchObject({ suspended: [] })
+    expect(await wrongAt()).toMatchObject({ suspended: [] })
   })
 
   test('is not suspended if none of its own turns would be left out', async () => {
@@ -261,6 +256,6 @@ describe('a view that scheduled refreshes fail too often', () => {
       const { batchId } = await startBatch({ views: ['lag.bad'] }, call)
       expect((await advanceToEnd(database, batchId)).status).toBe('failed')
     }
-    expect(await troublesAt()).toMatchObject({ suspended: [] })
+    expect(await wrongAt()).toMatchObject({ suspended: [] })
   })
 })

@@ -10,7 +10,7 @@ import { callOn, useDatabase } from '../../support/servers/database.ts'
 const { sql, database, url } = useDatabase()
 const ask = (strategy: 'regular' | 'concurrent') => refresh({ view: 'late.v', strategy }, callOn(database))
 const look = () =>
-  monitor(database, { schedules: unscheduled, publish: { runs() {}, batches() {}, trouble() {} } })
+  monitor(database, { schedules: unscheduled, publish: { runs() {}, batches() {}, incidents() {} } })
 
 const told = async () =>
   (

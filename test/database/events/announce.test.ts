@@ -51,7 +51,7 @@ const untilNobodyWorks = () =>
   })
 
 beforeEach(async () => {
-  await sql`truncate viewkeeper.runs, viewkeeper.batches, viewkeeper.events, viewkeeper.troubles cascade`
+  await sql`truncate viewkeeper.runs, viewkeeper.batches, viewkeeper.events, viewkeeper.incidents cascade`
   await sql`update viewkeeper.switches set value = '{}' where key = 'events'`
   await sql`delete from viewkeeper.definitions`
   await sql`drop schema if exists e cascade`
@@ -129,9 +129,11 @@ describe('what programs are told', () => {
     expect(await look()).toMatchObject({ eventsWait: true })
     expect(await putOn(bus)).toEqual({ announced: 1, refused: null })
     expect(bus.at(-1)!.detail).toMatchObject({
-      trouble: 'failing',
+      kinds: ['failing'],
       view: 'e.bad',
-      next: 'viewkeeper why e.bad --env production',
+      culprit: 'e.bad',
+      cause: { code: 'Failed', text: expect.stringContaining('division by zero (ViewSqlFailed, 22012)') },
+      next: 'viewkeeper bad-row e.bad',
     })
     expect(await look()).toMatchObject({ eventsWait: false })
   })
@@ -155,7 +157,7 @@ describe('what programs are told', () => {
     expect(bus[0]!.detail).toMatchObject({ error: { class: 'RunLost' } })
   })
 
-  test('a trouble begins and ends once, whenever the monitor tells people of it', async () => {
+  test('an incident is opened and resolved once, whenever people are told of it', async () => {
     await refresh({ view: 'e.good' }, call())
     await define(sql, 'e.good', { max_staleness_seconds: 3600, source: 'discovered' })
     await define(sql, 'e.gone', { sql: 'select 1 as id' })
@@ -174,22 +176,19 @@ describe('what programs are told', () => {
 
     const bus: WaitingEvent[] = []
     await putOn(bus)
-    const troubles = bus.filter(({ type }) => type.startsWith('Trouble'))
-    expect(troubles.map(({ type, detail }) => `${type} ${detail.trouble} ${detail.view}`)).toEqual([
-      'TroubleBegan missing e.gone',
-      'TroubleBegan stale e.good',
-      'TroubleEnded missing e.gone',
-      'TroubleEnded stale e.good',
-      'TroubleBegan stale e.good',
+    const incidents = bus.filter(({ type }) => type.startsWith('Incident'))
+    expect(incidents.map(({ type, detail }) => `${type} ${detail.kinds} ${detail.view}`)).toEqual([
+      'IncidentOpened stale e.good',
+      'IncidentOpened missing e.gone',
+      'IncidentResolved missing e.gone',
+      'IncidentResolved stale e.good',
+      'IncidentOpened stale e.good',
     ])
-    const [missing, first, , ended] = troubles
+    const [first, missing, , resolved] = incidents
     expect(missing!.detail).toMatchObject({ ageSeconds: null, maxStalenessSeconds: null })
-    expect(first!.detail).toMatchObject({
-      maxStalenessSeconds: 3600,
-      next: 'viewkeeper why e.good --env production',
-    })
+    expect(first!.detail).toMatchObject({ maxStalenessSeconds: 3600, culprit: 'e.good' })
     expect(first!.detail.ageSeconds).toBeGreaterThanOrEqual(7200)
-    expect(ended!.detail.beganAt).toBe(first!.at)
+    expect(resolved!.detail.openedAt).toBe(first!.at)
   })
 
   test('is nothing of what ended before the first deploy', async () => {

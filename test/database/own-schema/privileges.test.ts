@@ -7,7 +7,6 @@ import { listRuns } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/connect.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
-import { confirm, prepareNotice } from '../../../src/watch/notice.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
@@ -666,37 +665,11 @@ describe('reads', () => {
       'select on viewkeeper.latest_runs',
       'select on viewkeeper.batch_views',
       'select on viewkeeper.set_aside',
-      'select, insert, update on viewkeeper.troubles',
+      'select, insert, update on viewkeeper.incidents',
       'select, insert on viewkeeper.events',
     ]
     await takesEach(place, look, takes)
     expect(await look()).toMatchObject({ lost: 0 })
-  })
-
-  test('a notice reads the record, and notes what was told', async () => {
-    const place = await makePlace()
-    await give(place, [connect, usageOfRecord])
-    await place.run(`
-      insert into viewkeeper.troubles (trouble, name, began_at, told_at)
-      values ('failing', '$schema.noticed', now() - interval '1 hour', now() - interval '1 hour')`)
-    const tell = async () => {
-      const answer = await prepareNotice(place.database, 'one', { environment: 'test', alarms: [] })
-      return 'token' in answer && (await confirm(place.database, answer.token))
-    }
-    const takes = [
-      'select, insert, update on viewkeeper.switches',
-      'select on viewkeeper.troubles',
-      'select on viewkeeper.runs',
-      'select on viewkeeper.batches',
-      'select on viewkeeper.definitions',
-      'select on viewkeeper.latest_runs',
-      'select on viewkeeper.batch_views',
-      'select on viewkeeper.set_aside',
-      'update on viewkeeper.batches',
-      'update on viewkeeper.troubles',
-    ]
-    await takesEach(place, tell, takes)
-    expect(await tell()).toBe(true)
   })
 })
 

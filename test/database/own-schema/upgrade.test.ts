@@ -35,7 +35,6 @@ const rows: Record<string, string> = {
   set_aside: `(act, position, kind, name, item, reading) values (1, 1, 'view', 'public.aside', '{}', '{public.base}')`,
   events: `(type, subject, at, detail) values ('ViewRefreshed', 'public.kept', now(), '{}')`,
   last_ends: `(definition_id) select id from viewkeeper.definitions`,
-  troubles: `(trouble, name) values ('stale', 'public.kept')`,
   tokens: `(id, name, may, digest, created_by) values ('0123456789abcdef', 'kept', 'read', sha256('x'), 'somebody')`,
   costs: `(definition_id, day, refreshes, ms) select id, current_date, 1, 1 from viewkeeper.definitions`,
   deliveries: `(channel, key, message) values ('mail', 'kept', '{}')`,

@@ -3,7 +3,6 @@ import { policyNames } from '../../../src/api/route.ts'
 import { definitionDefaults, rowCountStrategies, strategies } from '../../../src/catalog/plan/definition.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../../../src/catalog/plan/run.ts'
 import { eventTypes } from '../../../src/events/plan/event.ts'
-import { troubles } from '../../../src/events/plan/troubles.ts'
 import { actionNames } from '../../../src/watch/plan/actions.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { inFields } from '../../support/views/frozen.ts'
@@ -28,13 +27,12 @@ test('every list of words that a table accepts is the list of the code', async (
     'definitions.refresh_strategy': strategies,
     'definitions.row_count_strategy': rowCountStrategies,
     'definitions.source': ['authored', 'discovered'],
-    'events.type': eventTypes,
+    'events.type': [...eventTypes, 'Message'],
     'runs.operation': operations,
     'runs.status': runStatuses,
     'runs.trigger': triggers,
     'set_aside.kind': ['view', 'function'],
     'tokens.may': policyNames,
-    'troubles.trouble': troubles,
   })
 })
 

@@ -11,7 +11,7 @@ import type { Channel } from '../../../serve/news/channel.ts'
 import { channelsOf } from '../../../serve/news/channels.ts'
 import { readChannels } from '../../../serve/news/deliveries.ts'
 import { mailChannels } from '../../../serve/news/mail.ts'
-import { type News, startNews } from '../../../serve/news/news.ts'
+import { startNews } from '../../../serve/news/news.ts'
 import { makeLogger } from '../../../serve/process/logs.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
 import { notify } from '../../../src/config/notify.ts'
@@ -21,6 +21,7 @@ import { listViews } from '../../../src/watch/read.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { makeCertificate } from '../../support/servers/tls.ts'
+import { passTime } from '../../support/views/pass.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql } = useDatabase()
@@ -32,8 +33,8 @@ afterEach(async () => {
 })
 
 beforeEach(async () => {
-  await sql`truncate viewkeeper.deliveries, viewkeeper.events, viewkeeper.runs, viewkeeper.troubles, viewkeeper.definitions cascade`
-  await sql`delete from viewkeeper.switches where key = 'notice'`
+  await sql`truncate viewkeeper.deliveries, viewkeeper.events, viewkeeper.runs, viewkeeper.incidents, viewkeeper.definitions cascade`
+  await sql`delete from viewkeeper.switches where key = 'noted'`
   await sql.unsafe(`
     drop materialized view if exists broken, fine;
     drop table if exists divisor;
@@ -54,18 +55,17 @@ const mendView = async () => {
 
 /** The leader of an environment: its monitor looks when told so, and its news go to these channels. */
 function lead(channels: Channel[]) {
-  const news: News = startNews({
-    database,
-    environment: 'shop',
-    schedules: unscheduled,
-    links: {},
-    channels,
-    logger,
-  })
+  const news = startNews({ database, environment: 'shop', channels, logger })
   closing.push(news.close)
   const look = async () => {
-    await monitor(database, { schedules: unscheduled, publish: unheard, programs: { environment: 'shop' } })
-    news.lookedAt({ slow: false })
+    await passTime(sql, '6 minutes')
+    await monitor(database, {
+      schedules: unscheduled,
+      publish: unheard,
+      programs: { environment: 'shop' },
+      people: { environment: 'shop', links: {} },
+    })
+    news.ring()
   }
   return { look, close: news.close }
 }
@@ -207,9 +207,9 @@ describe('mail', () => {
         ),
       },
     ])
-    await mendView()
     await look()
     await until('the second mail', async () => box.mails.length === 2)
+    expect(box.mails[1]?.text).toMatch(/^Subject: \[shop\] mail gone@example\.com refused/m)
     expect(box.mails[1]?.text).toMatch(
       /^mail to gone@example\.com has been failing since [-\d: ]+UTC: 127\.0\.0\.1:\d+ refused the sender or the address/m,
     )
@@ -351,15 +351,7 @@ test('a refresh that took much longer than usual is told after the look that fin
   const channels = await channelsOf(notify.parse({ chat: { team: {} } }), [], {
     VIEWKEEPER_CHAT_URL_TEAM: program.url,
   })
-  const news = startNews({
-    database,
-    environment: 'shop',
-    schedules: unscheduled,
-    links: {},
-    channels,
-    logger,
-  })
-  closing.push(news.close)
+  const { look } = lead(channels)
   await refresh({ view: 'fine' }, callOn(database))
   await sql`
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, status, requested_at, started_at, finished_at, duration_ms, published_at, fills, meta)
@@ -369,8 +361,7 @@ test('a refresh that took much longer than usual is told after the look that fin
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, status, requested_at, started_at, finished_at, duration_ms, fills, meta)
     select definition_id, schema_name, view_name, operation, trigger, status, requested_at, started_at, clock_timestamp(), 600000, fills, meta
       from viewkeeper.runs order by id limit 1`
-  await monitor(database, { schedules: unscheduled, publish: unheard, programs: { environment: 'shop' } })
-  news.lookedAt({ slow: true })
+  await look()
   await until('the message', async () => program.accepted.length === 1)
   expect(JSON.parse(program.accepted[0]!.body).text).toMatch(/^\[shop\] .*public\.fine/)
 })

@@ -11,7 +11,7 @@ import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { callAlter } from '../../support/views/alter.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
-import { namesByTrouble } from '../../support/views/troubles.ts'
+import { namesByKind } from '../../support/views/wrong.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { usePublished } from '../watch/past.ts'
@@ -473,11 +473,11 @@ test('views that are set aside are not missing, and after an hour they set off a
   await migrateUp(migrateCall(database), migrations)
   await aside(['keep.orders'])
   expect(await database.withConnection((connection) => missingViews(connection, migrations))).toEqual([])
-  expect(namesByTrouble(await monitor({}, context))).toMatchObject({ missing: [], aside: [] })
+  expect(namesByKind(await monitor({}, context))).toMatchObject({ missing: [], aside: [] })
   expect(published('ViewsSetAside')).toEqual([0])
   await sql`update viewkeeper.set_aside set set_aside_at = set_aside_at - interval '61 minutes' where name in ('keep.authored', 'keep.top')`
   lines.length = 0
-  expect(namesByTrouble(await monitor({}, context))).toMatchObject({
+  expect(namesByKind(await monitor({}, context))).toMatchObject({
     missing: [],
     aside: expect.arrayContaining(['keep.authored', 'keep.top']),
   })
@@ -487,5 +487,5 @@ test('views that are set aside are not missing, and after an hour they set off a
   )
   await back()
   await sql`drop materialized view keep.authored`
-  expect(namesByTrouble(await monitor({}, context))).toMatchObject({ missing: ['keep.authored'], aside: [] })
+  expect(namesByKind(await monitor({}, context))).toMatchObject({ missing: ['keep.authored'], aside: [] })
 })

@@ -24,7 +24,7 @@ test('what refreshes cost is kept by the day, told of each view, and forgotten a
   for (const view of ['dear', 'dear', 'cheap']) await refreshed(view)
   await sql`update parts set n = 0`
   await refreshed('dear') // fails
-  await monitor(database, { schedules: unscheduled, publish: { runs() {}, batches() {}, trouble() {} } })
+  await monitor(database, { schedules: unscheduled, publish: { runs() {}, batches() {}, incidents() {} } })
   const [{ ms } = { ms: 0 }] = await sql<{ ms: number }[]>`
     select sum(duration_ms)::int as ms from viewkeeper.runs where view_name = 'dear'`
   const costOf = async (name: string) =>

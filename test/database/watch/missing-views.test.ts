@@ -3,7 +3,7 @@ import { handler as api } from '../../../functions/api.ts'
 import { handler as monitor } from '../../../functions/monitor.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
-import { namesByTrouble } from '../../support/views/troubles.ts'
+import { namesByKind } from '../../support/views/wrong.ts'
 import { useHistory, usePublished } from './past.ts'
 
 const { url, database, sql, writePast } = useHistory()
@@ -11,7 +11,7 @@ const { lines, published } = usePublished(url)
 const context = lambdaContext()
 const ask = async (route: string, more: object = {}) =>
   parsed((await api(httpEvent(route, more), context)) as never)
-const missing = async () => namesByTrouble(await monitor({}, context)).missing
+const missing = async () => namesByKind(await monitor({}, context)).missing
 
 beforeAll(async () => {
   await sql`update viewkeeper.definitions set source = 'authored' where name in ('steady', 'quiet')`

@@ -11,7 +11,7 @@ import type { Monitored } from '../../../src/watch/monitor.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { callOn } from '../../support/servers/database.ts'
-import { namesByTrouble } from '../../support/views/troubles.ts'
+import { namesByKind } from '../../support/views/wrong.ts'
 import { until } from '../../support/waiting/until.ts'
 import { useHistory, usePublished } from './past.ts'
 
@@ -19,7 +19,7 @@ const { url, database, sql, clear, writePast, expectForLong } = useHistory()
 const { lines, published } = usePublished(url)
 const context = lambdaContext()
 /** The stale views that a look finds. */
-const stale = async () => namesByTrouble(await monitor({}, context)).stale
+const stale = async () => namesByKind(await monitor({}, context)).stale
 
 describe('the monitor', () => {
   beforeEach(clear)
@@ -132,8 +132,8 @@ describe('the monitor', () => {
       { view: 'quiet', ago: '24 hours' },
       { view: 'fresh', ago: '90 minutes' },
     ])
-    const { troubles } = (await monitor({}, context)) as Monitored
-    expect(troubles.map(({ name, maxStalenessSeconds }) => [name, maxStalenessSeconds])).toEqual([
+    const { incidents } = (await monitor({}, context)) as Monitored
+    expect(incidents.map(({ name, maxStalenessSeconds }) => [name, maxStalenessSeconds])).toEqual([
       ['public.steady', 3600],
       ['public.fresh', 900 + 3600],
     ])

@@ -4,7 +4,7 @@ import { type Schedules, unscheduled } from '../../../src/batch/schedules.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { unheard } from '../../support/aws/publisher.ts'
-import { namesByTrouble } from '../../support/views/troubles.ts'
+import { namesByKind } from '../../support/views/wrong.ts'
 import { useHistory, usePublished } from './past.ts'
 
 const { url, database, sql, clear, writePast, expectForLong } = useHistory()
@@ -31,9 +31,9 @@ test('SQL, the monitor and both lists over HTTP name the same stale views, with 
     { view: 'quiet', ago: '30 hours', durationMs: 3 * 3600 * 1000 },
     { view: 'fresh', ago: '90 days' },
   ])
-  const { troubles } = await look({ nightly, views: true })
-  expect(troubles).toMatchObject([{ trouble: 'stale', name: 'public.steady', maxStalenessSeconds: 3600 }])
-  expect(troubles[0]?.ageSeconds).toBeGreaterThanOrEqual(7199)
+  const { incidents } = await look({ nightly, views: true })
+  expect(incidents).toMatchObject([{ kind: 'stale', name: 'public.steady', maxStalenessSeconds: 3600 }])
+  expect(incidents[0]?.ageSeconds).toBeGreaterThanOrEqual(7199)
 
   const hour = 3600
   const limits = { fresh: null, quiet: 24 * hour + 6 * hour, shaky: 900 + hour, steady: hour }
@@ -57,7 +57,7 @@ test('SQL, the monitor and both lists over HTTP name the same stale views, with 
 
 test('a schedule that ends, or an environment without schedules, expects nothing any more', async () => {
   await writePast([{ view: 'quiet', ago: '90 days' }])
-  const names = async (schedules: Schedules) => namesByTrouble(await look(schedules)).stale
+  const names = async (schedules: Schedules) => namesByKind(await look(schedules)).stale
   expect(await names({ nightly, views: false })).toContain('public.quiet')
   expect(await names(unscheduled)).toEqual([])
   expect(await sql`select from viewkeeper.view_status where max_staleness is not null`).toHaveLength(0)

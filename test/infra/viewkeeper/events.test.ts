@@ -41,16 +41,20 @@ test('a rule takes the events of this environment, of this type and of these vie
 test.each([
   ['onViewFailed', ['ViewFailed']],
   ['onBatchEnded', ['BatchEnded']],
-  ['onTroubleBegan', ['TroubleBegan']],
-  ['onTroubleEnded', ['TroubleEnded']],
-  ['onEvent', ['ViewRefreshed', 'ViewFailed', 'BatchEnded', 'TroubleBegan', 'TroubleEnded']],
+  ['onIncidentOpened', ['IncidentOpened']],
+  ['onIncidentChanged', ['IncidentChanged']],
+  ['onIncidentResolved', ['IncidentResolved']],
+  [
+    'onEvent',
+    ['ViewRefreshed', 'ViewFailed', 'BatchEnded', 'IncidentOpened', 'IncidentChanged', 'IncidentResolved'],
+  ],
 ] as const)('%s takes %j of every view', (name, types) => {
   const { stack, views } = make()
-  views[name]('Rule', { eventPattern: { detail: { trouble: ['stale'] } } })
+  views[name]('Rule', { eventPattern: { detail: { kinds: ['stale'] } } })
   expect(patternOf(new Synthesized(stack)).EventPattern).toEqual({
     source: ['viewkeeper'],
     'detail-type': types,
-    detail: { environment: ['test'], trouble: ['stale'] },
+    detail: { environment: ['test'], kinds: ['stale'] },
   })
 })
 

@@ -4,5 +4,5 @@ import type { Publisher } from '../../../src/watch/monitor.ts'
 export const unheard: Publisher = {
   runs: () => {},
   batches: () => {},
-  trouble: () => {},
+  incidents: () => {},
 }

@@ -2,48 +2,35 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { problemCodes } from '../../../src/problem.ts'
 import { runbookOf } from '../../../src/sql/runbook.ts'
-import { readAlarm } from '../../../src/watch/mails/alarm-words.ts'
 import { chatOf } from '../../../src/watch/mails/chat.ts'
 import { mailOf } from '../../../src/watch/mails/mail.ts'
-import { emptyNotice } from '../../../src/watch/plan/notice.ts'
 import {
-  alarm,
-  byName,
-  divided,
+  dusk,
   ended,
+  error,
   examples,
-  failedBatch,
   failing,
   hoursAgo,
-  now,
-  plan,
+  type Look,
+  noticeAt,
   salesFailed,
-  told,
   view,
-} from '../../support/views/notices.ts'
+} from '../../support/views/nights.ts'
 
-const mail = (...given: Parameters<typeof plan>) => mailOf(plan(...given).notice!)
+const mail = (look: Omit<Look, 'at'>) => mailOf(noticeAt(look))
 
 test('a name with line breaks makes no line of its own, wherever the mail names it', () => {
   const odd = 'public."a\r\nOK: nothing is wrong\u2028x\u0085y"'
-  const error = { class: 'ViewSqlFailed' as const, message: `${odd} failed\nOK:`, sqlstate: null }
-  const facts = {
-    views: byName(
-      view(odd, { hours: 30, last: ended('failed', { error }) }),
+  const failure = error('ViewSqlFailed', `${odd} failed\nOK:`)
+  const { subject, text } = mail({
+    views: [
+      view(odd, { hours: 30, last: ended('failed', { error: failure }) }),
       view('public.above', { hours: 30 }),
       view(`${odd}b`, { hours: 30, missing: true }),
-    ),
-    reads: new Map([['public.above', [odd]]]),
-    told: [
-      told(odd, { trouble: 'failing' }),
-      told(odd),
-      told('public.above'),
-      told(`${odd}b`),
-      told(`${odd}c`, { overAt: now }),
     ],
-    slow: [{ id: 3, view: `${odd}d`, durationMs: 9000, usualMs: 1, finishedAt: now, noticedAt: null }],
-  }
-  const { subject, text } = mail(facts as never, alarm('stale-views'))
+    reads: { 'public.above': [odd] },
+    aside: [`${odd}c`],
+  })
   expect(`${subject}\n${text}`).not.toMatch(/^\s*(OK|x|y)/mu)
   expect(text).not.toMatch(/[\r\u0085\u2028]/u)
   expect(text).toContain('public.U&"a\\000D\\000AOK: nothing is wrong\\2028x\\0085y" failed')
@@ -51,172 +38,114 @@ test('a name with line breaks makes no line of its own, wherever the mail names 
 })
 
 describe('the subject', () => {
-  const subject = (...given: Parameters<typeof plan>) => mail(...given).subject
-  const stale = alarm('stale-views')
-  const three = ['public.sales', 'public.sales_by_region', 'public.top_customers'].map((name) => told(name))
-
   test('says how many views, and why', () => {
-    expect(subject({ ...salesFailed(), told: three }, stale)).toBe(
+    expect(mail(salesFailed()).subject).toBe(
       '[production] 3 views are stale: public.sales failed (ViewSqlFailed, 22012)',
     )
   })
 
-  test('names a single view, or each failed view', () => {
-    expect(subject({ views: byName(view('public.a', { hours: 30 })), told: [told('public.a')] }, stale)).toBe(
-      '[production] public.a is stale',
-    )
-    expect(subject(failing(['public.a', 'public.b']), alarm('failed-runs'))).toBe(
-      '[production] public.a failed (ViewSqlFailed, 22012), public.b failed (ViewSqlFailed, 22012)',
-    )
-  })
-
-  test('says what the cause is, if no single view or batch is at fault', () => {
-    const pause = { since: hoursAgo(2), by: 'ann' }
-    const views = byName(view('public.a', { hours: 30, last: ended('canceled') }))
-    expect(subject({ views, pause, told: [told('public.a')] }, stale)).toBe('[production] public.a is stale')
-    expect(mail({ views, pause, told: [told('public.a')] }, stale).text).toContain(
+  test('says of a pause of everything only what it keeps from being fresh; the text says who', () => {
+    const paused = { views: [view('public.a', { hours: 30 })], pause: { since: hoursAgo(2), by: 'ann' } }
+    expect(mail(paused).subject).toBe('[production] public.a is stale')
+    expect(mail(paused).text).toContain(
       'ann has paused everything scheduled since 2026-11-20 08:00 UTC, so no schedule',
     )
   })
 
-  test('says of a reminder, of an end and of a test that it is one', () => {
-    const [, reminder, over] = examples().map(({ notice }) => mailOf(notice!).subject)
-    expect(reminder).toMatch(/^\[production\] reminder: 3 views are still stale: /)
-    expect(over).toBe('[production] OK: no view is stale any more')
-    const [, reason] = /--state-reason '(.+)'/.exec(readFileSync('docs/runbook.md', 'utf8'))!
-    expect(subject({}, alarm('failed-runs', { reason }))).toBe(
-      '[production] test of failed-runs: nothing new is wrong',
-    )
-  })
-
-  test('says of a missing view that it is missing, and no more', () => {
-    const views = byName(view('public.a', { missing: true }))
-    expect(subject({ views, told: [told('public.a', { trouble: 'missing' })] }, alarm('missing-views'))).toBe(
-      '[production] public.a is missing',
-    )
-  })
-
   test('is what SNS takes, whatever a view is called: one line of less than 100 ASCII characters', () => {
-    const odd = `app."Größe\n${'x'.repeat(200)}"`
-    const said = subject(failing([odd]), alarm('failed-runs'))
-    expect(said).toMatch(/^[\x21-\x7e][\x20-\x7e]{1,98}$/)
-    expect(said).toContain('app.U&"Gr?')
+    const { subject } = mail({ views: failing([`app."Größe\n${'x'.repeat(200)}"`]) })
+    expect(subject).toMatch(/^[\x21-\x7e][\x20-\x7e]{1,98}$/)
+    expect(subject).toContain('app.U&"Gr?')
   })
 })
 
 describe('the text', () => {
   test('has the view, the time, the error, what readers see, what to type and where to read on', () => {
-    const { text } = mail(
-      { ...salesFailed(3), told: failing(['public.sales']).told, batches: [failedBatch()] },
-      alarm('failed-runs'),
-    )
-    expect(text.split('\n')).toEqual([
-      'In production, since 2026-11-20 09:00 UTC:',
+    expect(mail(salesFailed()).text.split('\n')).toEqual([
+      'In production, 2026-11-20 10:00 UTC:',
       '',
-      'Run 812 of public.sales failed at 2026-11-20 09:00 UTC: division by zero (ViewSqlFailed, 22012). Readers still see the data of 2026-11-20 07:00 UTC.',
-      '  Waiting for it, with old data: public.sales_by_region, public.top_customers.',
+      'Run 812 of public.sales failed at 2026-11-20 09:00 UTC: division by zero (ViewSqlFailed, 22012). Readers still see the data of 2026-11-19 04:00 UTC.',
+      '  public.sales            failing, stale since 2026-11-20 10:00 UTC, data 30 h old, limit 25 h',
+      '  public.sales_by_region  stale since 2026-11-20 10:00 UTC, data 30 h old, limit 25 h',
+      '  public.top_customers    stale since 2026-11-20 10:00 UTC, data 30 h old, limit 25 h',
       '',
-      '  viewkeeper why public.sales --env production',
       '  Next: viewkeeper bad-row public.sales',
-      '  When the cause is gone: viewkeeper refresh --select public.sales+ --env production',
+      '  More: viewkeeper why public.sales --env production',
       '  node_modules/viewkeeper/docs/runbook.md#viewsqlfailed',
       '',
     ])
   })
 
-  test('names at most 20 views of a cause, and says what lists them all', () => {
+  test('names the views that wait for the one at fault, and are not stale yet', () => {
+    expect(mail(salesFailed(3)).text).toContain(
+      '  Waiting for it, with old data: public.sales_by_region, public.top_customers.\n',
+    )
+  })
+
+  test('of views that nothing refreshes has what to type for all of them', () => {
+    const typed = (count: number) => {
+      const views = Array.from({ length: count }, (_, at) =>
+        view(`public.v${at}`, { hours: 30, scheduled: false }),
+      )
+      const { next, more } = noticeAt({ views }).causes[0]!
+      return [next, more]
+    }
+    expect(typed(1)).toEqual([
+      'viewkeeper refresh public.v0 --env production',
+      'viewkeeper why public.v0 --env production',
+    ])
+    const list = 'viewkeeper ls --stale --env production'
+    expect(typed(2)).toEqual(['viewkeeper refresh public.v0 public.v1 --env production', list])
+    expect(typed(21)).toEqual([null, list])
+  })
+
+  test('names at most 20 views of a cause, and describes at most ten causes', () => {
     const names = Array.from({ length: 51 }, (_, at) => `public.v${String(at).padStart(2, '0')}`)
-    const views = byName(...names.map((name) => view(name, { hours: 30 })))
-    const { text } = mail({ views, told: names.map((name) => told(name)) }, alarm('stale-views'))
+    const { text } = mail({ views: names.map((name) => view(name, { hours: 30 })) })
     expect(text.match(/stale since/g)).toHaveLength(20)
     expect(text).toContain('  and 31 more\n')
-    expect(text).toContain('51 views are stale in all: viewkeeper ls --stale --env production')
-  })
-
-  test('describes at most ten causes, and says what lists them all', () => {
-    const names = Array.from({ length: 13 }, (_, at) => `public.v${at}`)
-    const { text } = mail(failing(names), alarm('failed-runs'))
-    expect(text.match(/ failed at /g)).toHaveLength(10)
-    expect(text).toContain('And 3 more causes: viewkeeper ls --failed --env production')
-  })
-
-  test('says when a batch tries again, and when the view has succeeded since', () => {
-    const last = ended('failed', { error: divided })
-    const { told } = failing(['public.sales'])
-    const open = { status: 'pending' as const, notBefore: hoursAgo(-0.1) }
-    const retried = byName(view('public.sales', { hours: 20, last, open }))
-    expect(mail({ views: retried, told }, alarm('failed-runs')).text).toContain(
-      'The batch tries again at 2026-11-20 10:06 UTC.',
-    )
-    const mended = byName(view('public.sales', { hours: 0.01, last }))
-    const { text } = mail({ views: mended, told }, alarm('failed-runs'))
-    expect(text).toContain('It has succeeded since, at 2026-11-20 09:59 UTC.')
-    expect(text).not.toContain('Readers still see')
+    const many = mail({ views: failing(names.slice(0, 13)) }).text
+    expect(many.match(/ failed at /g)).toHaveLength(10)
+    expect(many).toContain('And 3 more causes: viewkeeper ls --failed --env production')
   })
 
   test('links the runbook on the web, wherever it names the runbook, and the page of the view or the batch', () => {
-    const odd = 'public."Odd Name"'
     const links = { runbookUrl: 'https://docs.example/runbook.html', pageUrl: 'https://views.example/' }
-    const linked = (notice: typeof given) => mailOf({ ...notice, links }).text
-    const given = plan(
-      { ...failing([odd]), batches: [failedBatch({ hasFailingView: false })] },
-      alarm('failed-runs'),
-    ).notice!
-    expect(linked(given)).toContain('  https://docs.example/runbook.html#viewsqlfailed\n')
-    expect(linked(given)).toContain('  https://views.example/page/views/public.%22Odd%20Name%22\n')
-    expect(linked(given)).toContain('  https://views.example/page/batches/night-2\n')
-    const own = { ...emptyNotice('production', now), alarms: [alarm('api-errors').words] }
-    expect(linked(own)).toContain('  https://docs.example/runbook.html#api-errors\n')
-    expect(linked(own)).not.toContain('docs/runbook.md')
+    const given = noticeAt({
+      views: failing(['public."Odd Name"']),
+      batches: [
+        { id: 'night-2', finishedAt: dusk, error: { class: 'BatchLost', sqlstate: null, message: 'gone' } },
+      ],
+    })
+    const { text } = mailOf({ ...given, links })
+    expect(text).toContain('  https://docs.example/runbook.html#viewsqlfailed\n')
+    expect(text).toContain('  https://views.example/page/views/public.%22Odd%20Name%22\n')
+    expect(text).toContain('  https://views.example/page/batches/night-2\n')
     expect(mailOf(given).text).not.toContain('http')
   })
 
-  test('reminds of views that fail, and says when none fails any more', () => {
-    const again = { trouble: 'failing' as const, known: true, beganAt: hoursAgo(24) }
-    const { views } = failing(['public.a'])
-    const reminder = mail({ views, told: [told('public.a', again)] }, alarm('failed-runs'))
-    expect(reminder.subject).toBe('[production] reminder: public.a failed (ViewSqlFailed, 22012)')
-    expect(reminder.text).toMatch(/^Still so in production, since .*:\nThis mail is a reminder/)
-    const over = mail({ told: [told('public.a', { ...again, overAt: hoursAgo(0.1) })] })
-    expect(over.subject).toBe('[production] OK: no view is failing any more')
-    expect(over.text).toContain('  public.a was failing for 24 h, until 2026-11-20 09:54 UTC\n')
+  test('of an end says what was wrong, for how long', () => {
+    const [, reminder, over] = examples().map(mailOf)
+    expect(reminder?.text).toMatch(/^Still so in production, /)
+    expect(over?.subject).toBe('[production] OK: no view is failing any more')
+    expect(over?.text).toContain('  public.sales was failing, stale for 26 h, until 2026-11-21 12:00 UTC\n')
   })
 
   test('has a long message cut, on one line', () => {
-    const error = { class: 'LockTimeout', message: `held\nby\t${'x'.repeat(5000)}`, sqlstate: '55P03' }
-    const { text } = mail(failing(['public.a'], { error: error as never }), alarm('failed-runs'))
+    const long = error('LockTimeout', `held\nby\t${'x'.repeat(5000)}`, '55P03')
+    const { text } = mail({ views: failing(['public.a'], { error: long }) })
     expect(text).toMatch(/: held by x{400,}\.\.\. \(LockTimeout, 55P03\)\. /)
     expect(Math.max(...text.split('\n').map((line) => line.length))).toBeLessThan(800)
   })
 
-  test('does not speak of a cause that is gone if nothing has tried to refresh the views', () => {
-    const views = byName(view('public.a', { hours: 30 }))
-    const { text } = mail({ views, told: [told('public.a')] }, alarm('stale-views'))
-    expect(text).toContain('  To refresh now: viewkeeper refresh public.a --env production')
-    expect(text).not.toContain('When the cause is gone')
-  })
-
   test('quotes a name for the shell', () => {
-    const { text } = mail(failing(['public."It\'s odd"']), alarm('failed-runs'))
+    const { text } = mail({ views: failing(['public."It\'s odd"']) })
     expect(text).toContain(`viewkeeper why 'public."It'\\''s odd"' --env production`)
-  })
-
-  test('of an alarm in its own words has what happened, what to do first, and the section', () => {
-    const { subject, text } = mail({}, alarm('failed-batches'))
-    expect(subject).toBe('[production] failed-batches: Something happened.')
-    expect(text.split('\n').slice(0, 4)).toEqual([
-      'Something happened.',
-      'First: viewkeeper ls shows it.',
-      '',
-      '  node_modules/viewkeeper/docs/runbook.md#failed-batches',
-    ])
   })
 })
 
 describe('the same as JSON', () => {
-  const strings = (value: unknown): boolean => typeof value === 'string'
-
-  test.each(examples().map(({ notice }) => [notice!.kind, notice!] as const))(
+  test.each(examples().map((notice) => [notice.kind, notice] as const))(
     'is a custom notification for chat: %s',
     (kind, notice) => {
       const { subject, text } = mailOf(notice)
@@ -231,76 +160,42 @@ describe('the same as JSON', () => {
         metadata: { summary: subject, eventType: `viewkeeper-${kind}` },
       })
       expect(chat.content.description).toContain(text)
-      expect(Object.values(chat.metadata.additionalContext).every(strings)).toBe(true)
+      const values = Object.values(chat.metadata.additionalContext)
+      expect(values.every((value) => typeof value === 'string')).toBe(true)
     },
   )
 
   test('has the notice for programs', () => {
-    const notice = examples()[0]!.notice!
-    const { metadata } = chatOf(notice) as { metadata: { additionalContext: { notice: string } } }
+    const { metadata } = chatOf(examples()[0]!) as { metadata: { additionalContext: { notice: string } } }
     expect(JSON.parse(metadata.additionalContext.notice)).toMatchObject({
       environment: 'production',
       causes: [
         {
           code: 'Failed',
+          culprit: 'public.sales',
           view: 'public.sales',
           error: { class: 'ViewSqlFailed', sqlstate: '22012' },
-          views: [{ view: 'public.sales', trouble: 'stale' }, {}, {}],
+          subjects: [{ subject: 'public.sales', kinds: ['failing', 'stale'] }, {}, {}],
         },
       ],
     })
   })
 
-  test('of one cause has one thread, from the first notice to the reminder', () => {
+  test('of one cause has one thread, from the first notice to the end', () => {
     const threads = examples().map(
-      ({ notice }) => (chatOf(notice!) as { metadata: { threadId: string } }).metadata.threadId,
+      (notice) => (chatOf(notice) as { metadata: { threadId: string } }).metadata.threadId,
     )
-    expect(threads[0]).toBe(threads[1])
+    expect(new Set(threads).size).toBe(1)
   })
 
   test('of any notice is far below what SNS takes, 256 KiB', () => {
     const odd = 'ä'.repeat(60)
     const names = Array.from({ length: 1000 }, (_, at) => `public.${odd}${at}`)
-    const message = 'ü'.repeat(50_000)
-    const reads = new Map(names.map((name, at) => [name, at === 0 ? [] : [names[at - 1]!]]))
-    const { notice } = plan(
-      { ...failing(names, { error: { class: 'LockTimeout', message, sqlstate: null } }), reads },
-      alarm('failed-runs'),
-    )
-    expect(Buffer.byteLength(JSON.stringify(chatOf(notice!)))).toBeLessThan(200_000)
-    expect(Buffer.byteLength(mailOf(notice!).text)).toBeLessThan(200_000)
-  })
-})
-
-describe('what CloudWatch publishes', () => {
-  test('is anything but an alarm: it is told as it is', () => {
-    for (const text of ['', 'hello', '[]', '{}', 'null', '{"AlarmName":1}'])
-      expect(readAlarm(text, 'production', now)).toBeNull()
-  })
-
-  test('may lack everything but the name and the state', () => {
-    const text = JSON.stringify({ AlarmName: 'somebody-elses', NewStateValue: 'ALARM' })
-    const read = readAlarm(text, 'production', now)
-    expect(read).toMatchObject({
-      kind: null,
-      words: { name: 'somebody-elses', first: null, runbook: null, at: null },
-    })
-    expect(mailOf({ ...emptyNotice('production', now), alarms: [read!.words] }).text).toContain(
-      'somebody-elses',
-    )
-  })
-
-  test("is about views only if the alarm is one of this environment's", () => {
-    expect(alarm('stale-views')).toMatchObject({ kind: 'stale', words: { name: 'stale-views' } })
-    expect(alarm('suspended-views').kind).toBe('suspended')
-    expect(alarm('api-errors').kind).toBeNull()
-    expect(
-      readAlarm(
-        JSON.stringify({ AlarmName: 'viewkeeper-other-stale-views', NewStateValue: 'ALARM' }),
-        'production',
-        now,
-      )?.kind,
-    ).toBeNull()
+    const long = error('LockTimeout', 'ü'.repeat(50_000))
+    const reads = Object.fromEntries(names.map((name, at) => [name, at === 0 ? [] : [names[at - 1]!]]))
+    const notice = noticeAt({ views: failing(names, { error: long }), reads })
+    expect(Buffer.byteLength(JSON.stringify(chatOf(notice)))).toBeLessThan(200_000)
+    expect(Buffer.byteLength(mailOf(notice).text)).toBeLessThan(200_000)
   })
 })
 

@@ -1,4 +1,4 @@
-import type { Trouble } from '../../../events/plan/troubles.ts'
+import type { MeasuredKind } from '../../../events/plan/incident.ts'
 
 export const metricNamespace = 'Viewkeeper'
 
@@ -19,7 +19,7 @@ export const metricNames = {
   batchesLost: 'BatchesLost',
 } as const
 
-/** The metric of how many views have a trouble. A forgotten pause has none: it is told by mail alone. */
+/** The metric of how many views have an incident of a kind. */
 export const viewsMetrics = {
   failing: metricNames.viewsFailed,
   stale: metricNames.viewsStale,
@@ -27,7 +27,7 @@ export const viewsMetrics = {
   lag: metricNames.viewsLagMissed,
   suspended: metricNames.viewsSuspended,
   aside: metricNames.viewsSetAside,
-} as const satisfies Record<Exclude<Trouble, 'paused'>, string>
+} as const satisfies Record<MeasuredKind, string>
 
 /**
  * With `metricsPerView`, each run that has ended is also published as these metrics, with its view as one

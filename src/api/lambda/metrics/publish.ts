@@ -1,6 +1,6 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
 import type { Batch } from '../../../batch/db/batches.ts'
-import type { Trouble } from '../../../events/plan/troubles.ts'
+import type { ViewKind } from '../../../events/plan/incident.ts'
 import type { EndedRun } from '../../../watch/db/publish.ts'
 import { isSlow, isUnnoticedFailure } from '../../../watch/plan/runs.ts'
 import {
@@ -27,9 +27,10 @@ export const publishBatchMetrics = (environment: string, ended: Batch[]): void =
     [metricNames.batchesLost]: ended.filter(({ error }) => error?.class === 'BatchLost').length,
   })
 
-/** Publishes how many views have a trouble now, if that has a metric. */
-export function publishViews(environment: string, trouble: Trouble, views: number): void {
-  if (trouble !== 'paused') publish(metricDimensions(environment), { [viewsMetrics[trouble]]: views })
+/** Publishes of how many views this is true now, if that has a metric. */
+export function publishViews(environment: string, kind: ViewKind, views: number): void {
+  if (kind !== 'paused' && kind !== 'slow')
+    publish(metricDimensions(environment), { [viewsMetrics[kind]]: views })
 }
 
 /** Publishes the outcome of one run with the name of its view. Runs that neither succeeded nor failed are left out. */

@@ -1,8 +1,8 @@
 import type { ViewFacts } from '../../catalog/plan/facts.ts'
 import { fails } from '../../catalog/plan/state.ts'
 
-/** What may be wrong with a view, and what is said of it: `it is stale`. In this order it is told. */
-export const troubleWords = {
+/** What may be wrong, and what is said of it: `it is stale`. In this order it is told. */
+export const kindWords = {
   failing: 'failing',
   stale: 'stale',
   missing: 'missing',
@@ -10,27 +10,28 @@ export const troubleWords = {
   suspended: 'suspended',
   aside: 'set aside',
   paused: 'paused without an end',
+  slow: 'slow',
+  batch: 'failed',
+  channel: 'refused',
 } as const
-export type Trouble = keyof typeof troubleWords
-export const troubles = Object.keys(troubleWords) as Trouble[]
+export type IncidentKind = keyof typeof kindWords
+export const incidentKinds = Object.keys(kindWords) as IncidentKind[]
 
-/** A trouble that the monitor finds at a look. */
-export interface FoundTrouble {
-  trouble: Trouble
-  /** As people write it: `app.sales`; for a function that was set aside with its arguments. */
+/** What may be wrong with a view. */
+export type ViewKind = Exclude<IncidentKind, 'batch' | 'channel'>
+/** Those of which there is a metric of how many views have it: not of what is told by mail alone, or counted by runs. */
+export type MeasuredKind = Exclude<ViewKind, 'paused' | 'slow'>
+export const isOfView = (kind: IncidentKind): kind is ViewKind => kind !== 'batch' && kind !== 'channel'
+export const viewKinds = incidentKinds.filter(isOfView)
+
+/** Something that a look finds wrong. */
+export interface Found {
+  kind: IncidentKind
+  /** A view as people write it: `app.sales`; a function that was set aside with its arguments; `batch <id>`; a channel: `mail ops@example.com`. */
   name: string
   /** How old the data of a stale view are, and may be; otherwise null. */
   ageSeconds: number | null
   maxStalenessSeconds: number | null
-}
-
-/** What has changed about a trouble since the look before. */
-export interface TroubleChange {
-  trouble: Trouble
-  name: string
-  beganAt: Date
-  /** Null: the trouble has begun. */
-  endedAt: Date | null
 }
 
 /** What planning has found, by the names of the views. */
@@ -42,14 +43,14 @@ interface Planned {
 }
 
 /**
- * Every trouble that there is, the views of each by name, the stale ones oldest data first. A paused view has none but that its data
- * are stale. `lasting`: what has been set aside or paused for long, by trouble. Pure.
+ * All that is wrong, the names of each kind in their order, of stale views the oldest data first. A paused view is at most stale.
+ * `lasting`: what has been set aside or paused for long, views whose last refresh was slow, and batches and channels that have failed. Pure.
  */
-export function findTroubles(
+export function findWrong(
   views: ViewFacts[],
   { lag, suspended }: Planned,
-  lasting: { aside: string[]; paused: string[] },
-): FoundTrouble[] {
+  lasting: Record<'aside' | 'paused' | 'slow' | 'batch' | 'channel', string[]>,
+): Found[] {
   const tried = views.filter(({ pausedSince, aside }) => pausedSince === null && aside === null)
   const namesOf = (which: (view: ViewFacts) => boolean): string[] =>
     tried.filter(which).map(({ view }) => view)
@@ -61,15 +62,15 @@ export function findTroubles(
     ...lasting,
   }
   const stale = views.filter((view) => view.stale).sort((a, b) => (b.staleMs ?? 0) - (a.staleMs ?? 0))
-  return troubles.flatMap((trouble): FoundTrouble[] =>
-    trouble === 'stale'
+  return incidentKinds.flatMap((kind): Found[] =>
+    kind === 'stale'
       ? stale.map(({ view, staleMs, maxStaleMs }) => ({
-          trouble,
+          kind,
           name: view,
           ageSeconds: seconds(staleMs),
           maxStalenessSeconds: seconds(maxStaleMs),
         }))
-      : found[trouble].map((name) => ({ trouble, name, ageSeconds: null, maxStalenessSeconds: null })),
+      : found[kind].map((name) => ({ kind, name, ageSeconds: null, maxStalenessSeconds: null })),
   )
 }
 

@@ -1,0 +1,106 @@
+import { errorOf } from '../../run/db/runs.ts'
+import { mostCharacters } from '../../run/life/by-envelope.ts'
+import type { Sql } from '../../server/connect.ts'
+import type { Incident } from '../plan/incidents.ts'
+import type { FailedBatch, SlowRun } from '../plan/judge.ts'
+import { isSlow } from '../plan/runs.ts'
+
+/** The longest time that views are aside, or paused without an end, without a word. */
+const longest = { aside: '1 hour', paused: '7 days' }
+
+/** A query for the names of the views that have been paused for long, without an end, in their order. */
+export const forgottenPauses = (sql: Sql) => sql`
+  select format('%I.%I', d.schema_name, d.name) as name from viewkeeper.definitions d
+   where d.removed_at is null and d.paused_at < clock_timestamp() - ${longest.paused}::interval and not exists (
+           select from viewkeeper.switches s where s.key = 'pause ends' and s.value ? d.id::text)
+   order by d.schema_name, d.name`
+
+/** What has been set aside for long, views and functions, longest first; and the forgotten pauses. */
+export async function readLasting(sql: Sql): Promise<{ aside: string[]; paused: string[] }> {
+  const [lasting] = await sql<[{ aside: string[]; paused: string[] }]>`
+    select to_jsonb(array(select name from viewkeeper.set_aside
+                  where set_aside_at < clock_timestamp() - ${longest.aside}::interval order by set_aside_at, act, position)) as aside,
+           to_jsonb(array(${forgottenPauses(sql)})) as paused`
+  return lasting
+}
+
+/** The batches of the last day that failed by themselves, and not all of whose views have succeeded since, oldest first. */
+export const readFailedBatches = async (sql: Sql): Promise<FailedBatch[]> => [
+  ...(await sql<FailedBatch[]>`
+    select b.id, b.finished_at as "finishedAt", ${sql.unsafe(errorOf('b', ['class', 'message', 'sqlstate'], mostCharacters))} as error
+      from viewkeeper.batches b
+     where b.status = 'failed' and b.error ->> 'class' <> 'ViewsFailed' and b.finished_at > clock_timestamp() - interval '1 day'
+       and (exists (select from viewkeeper.batch_views v left join viewkeeper.latest_runs k on k.definition_id = v.definition_id
+                     where v.batch_id = b.id and (k.last_success_at > b.finished_at) is not true)
+            or not exists (select from viewkeeper.batch_views v where v.batch_id = b.id)
+               and not exists (select from viewkeeper.batches later where later.serial > b.serial and later.status = 'success'))
+     order by b.serial limit 20`),
+]
+
+/** The last successful refreshes of these views, and of those that were slow when it was last looked, if they took much longer than usual. */
+export async function readSlowRuns(sql: Sql, views: string[]): Promise<SlowRun[]> {
+  const runs = await sql<SlowRun[]>`
+    with suspects as (
+      select value as view from jsonb_array_elements_text(${sql.json(views)})
+      union select subject from viewkeeper.incidents where resolved_at is null and 'slow' = any (kinds))
+    select s.view, r.id, r.duration_ms as "durationMs", usual.ms as "usualMs"
+      from suspects s
+      join viewkeeper.definitions d on d.removed_at is null and format('%I.%I', d.schema_name, d.name) = s.view
+      join viewkeeper.latest_runs l on l.definition_id = d.id
+      join viewkeeper.runs r on r.id = l.last_success_id and r.operation = 'refresh'
+     cross join lateral viewkeeper.usual_duration(d.id, r.id) usual order by s.view`
+  return runs.filter(({ durationMs, usualMs }) => isSlow(durationMs, usualMs))
+}
+
+/** The incidents that are open, of whose end people have to be told yet, or of these subjects; and the one that was told last. */
+export const readIncidents = async (sql: Sql, subjects: string[]): Promise<Incident[]> => [
+  ...(await sql<Incident[]>`
+    select ${columns(sql)} from viewkeeper.incidents i
+     where i.resolved_at is null or i.told_cause is not null or i.subject in (select value from jsonb_array_elements_text(${sql.json(subjects)}))
+        or i.told_at = (select max(told_at) from viewkeeper.incidents)
+     order by i.subject`),
+]
+
+const columns = (sql: Sql) => sql`
+  i.subject, to_jsonb(i.kinds) as kinds, i.opened_at as "openedAt", i.changed_at as "changedAt", i.resolved_at as "resolvedAt",
+  i.culprit, i.cause, i.told_at as "toldAt", i.told_cause as "toldCause"`
+
+/** Whether anything is open, or is over and people have to be told so. */
+export async function isAnyUntold(sql: Sql): Promise<boolean> {
+  const [row] = await sql<[{ any: boolean }]>`
+    select exists (select from viewkeeper.incidents where resolved_at is null or told_cause is not null) as any`
+  return row.any
+}
+
+/** Writes incidents as they are now. */
+export async function writeIncidents(sql: Sql, incidents: Incident[]): Promise<void> {
+  if (incidents.length === 0) return
+  await sql`
+    insert into viewkeeper.incidents as i (subject, kinds, opened_at, changed_at, resolved_at, culprit, cause, told_at, told_cause)
+    select n.subject, n.kinds, n."openedAt", n."changedAt", n."resolvedAt", n.culprit, n.cause, n."toldAt", n."toldCause"
+      from jsonb_to_recordset(${sql.json(incidents as never)}) as n(
+             subject text, kinds text[], "openedAt" timestamptz, "changedAt" timestamptz, "resolvedAt" timestamptz, culprit text,
+             cause jsonb, "toldAt" timestamptz, "toldCause" text)
+    on conflict (subject) do update set kinds = excluded.kinds, opened_at = excluded.opened_at, changed_at = excluded.changed_at,
+      resolved_at = excluded.resolved_at, culprit = excluded.culprit, cause = excluded.cause, told_at = excluded.told_at,
+      told_cause = excluded.told_cause`
+}
+
+/** Removes what has been over for so many days. */
+export async function pruneIncidents(sql: Sql, days: number): Promise<void> {
+  await sql`
+    delete from viewkeeper.incidents
+     where resolved_at < clock_timestamp() - make_interval(days => ${days}) and told_cause is null`
+}
+
+/**
+ * Whether the views as they were at `readAt` may be written down: not if another monitor has written what it read later. The outbox is
+ * locked.
+ */
+export async function mayNote(sql: Sql, readAt: Date): Promise<boolean> {
+  const { count } = await sql`
+    insert into viewkeeper.switches as s (key, value) values ('noted', jsonb_build_object('at', ${readAt}::timestamptz))
+    on conflict (key) do update set updated_at = clock_timestamp(), value = excluded.value
+     where (s.value ->> 'at')::timestamptz < ${readAt}::timestamptz`
+  return count > 0
+}

@@ -1,0 +1,95 @@
+import type { Schedules } from '../batch/schedules.ts'
+import { viewsAbove } from '../catalog/plan/graph.ts'
+import { lockEvents, writeEvents } from '../events/db/outbox.ts'
+import { type Found, isOfView } from '../events/plan/incident.ts'
+import type { Telling } from '../events/plan/reminders.ts'
+import { type Sql, withTransaction } from '../server/connect.ts'
+import { isAnyUntold, mayNote, readIncidents, writeIncidents } from './db/incidents.ts'
+import { readClock } from './db/looks.ts'
+import { examineViews } from './examine.ts'
+import { chatOf } from './mails/chat.ts'
+import { mailOf } from './mails/mail.ts'
+import { newsOfIncident } from './plan/incident-news.ts'
+import { type Judgement, keepIncidents } from './plan/incidents.ts'
+import { type Besides, judgeFound, noViews } from './plan/judge.ts'
+import { type Links, noticeOf } from './plan/notice.ts'
+import { readStandings } from './standings.ts'
+
+/** How programs are told. */
+export interface Programs {
+  /** The name of the environment; null: it has none. */
+  environment: string | null
+}
+
+/** How people are told. */
+export interface People {
+  environment: string
+  links: Links
+}
+
+/** Finds why what is wrong is so, by the rules of `viewkeeper why`. */
+export async function judgeWrong(
+  sql: Sql,
+  found: Found[],
+  besides: Besides,
+  { schedules, environment }: { schedules: Schedules; environment: string | null },
+): Promise<Map<string, Judgement>> {
+  const wrong = new Set(found.flatMap(({ kind, name }) => (isOfView(kind) && kind !== 'slow' ? [name] : [])))
+  if (wrong.size === 0) return judgeFound(found, besides, { ...noViews, environment })
+  const standings = await readStandings(sql, schedules)
+  const { now, views, dependencies: reads, pause: allPaused } = standings
+  const above = new Set([...wrong].flatMap((name) => viewsAbove(name, reads)))
+  // The locks of a few views are read: of those that are wrong before those above them.
+  const concerned = [
+    ...views.filter(({ view }) => wrong.has(view)),
+    ...views.filter(({ view }) => above.has(view) && !wrong.has(view)),
+  ]
+  const examined = await examineViews(sql, concerned, { ...standings, schedules })
+  return judgeFound(found, besides, {
+    now,
+    environment,
+    allPaused,
+    reads,
+    views: new Map(examined.map((each) => [each.view, each])),
+    ages: new Map(views.map(({ view, asOf }) => [view, asOf])),
+  })
+}
+
+/** Whom a look tells, and how often. */
+export interface Hearers {
+  telling: Telling
+  /** Null: nothing becomes an event. */
+  programs: Programs | null
+  /** Null: nobody takes messages. */
+  people: People | null
+}
+
+/**
+ * Opens, changes and resolves incidents by what was found at `readAt`, and writes down with that the events for programs and the message
+ * for people; returns of whom people are told. Nothing, if another monitor has noted what it read later.
+ */
+export async function noteIncidents(
+  sql: Sql,
+  found: Found[],
+  judged: Map<string, Judgement>,
+  { readAt, telling, programs, people }: Hearers & { readAt: Date },
+): Promise<Set<string>> {
+  if (found.length === 0 && !(await isAnyUntold(sql))) return new Set()
+  return withTransaction(sql, async (transaction) => {
+    await lockEvents(transaction)
+    if (!(await mayNote(transaction, readAt))) return new Set()
+    const known = await readIncidents(transaction, [...new Set(found.map(({ name }) => name))])
+    const now = await readClock(transaction)
+    const kept = keepIncidents(known, found, judged, { now, telling: people && telling })
+    const { written, changes, tell } = kept
+    await writeIncidents(transaction, written)
+    const events = programs === null ? [] : changes.flatMap((each) => newsOfIncident(each, found) ?? [])
+    if (people !== null && tell !== null) {
+      const notice = noticeOf(tell, found, { ...people, now })
+      const detail = { ...mailOf(notice), chat: chatOf(notice) }
+      events.push({ type: 'Message', subject: 'people', at: now, detail })
+    }
+    await writeEvents(transaction, events)
+    return new Set(tell?.open.map(({ subject }) => subject))
+  })
+}

@@ -1,0 +1,178 @@
+import { type Found, type IncidentKind, incidentKinds } from '../../events/plan/incident.ts'
+import type { Telling } from '../../events/plan/reminders.ts'
+import { type CauseCode, causeTones } from '../diagnosis/cause.ts'
+
+// An incident is opened, changed and resolved by the looks of the monitor. Whoever tells what is wrong reads it.
+
+/** Why something is not well, as `viewkeeper why` says it. */
+export interface IncidentCause {
+  code: CauseCode
+  /** One or two sentences. */
+  text: string
+  /** What to type: a command line or SQL; null if nothing helps. */
+  next: string | null
+  /** The view at fault; null if no single view is. */
+  view: string | null
+  error: { class: string; sqlstate: string | null } | null
+  runId: number | null
+  batchId: string | null
+  /** The views that wait for the one at fault, and keep their old data until then. */
+  holdsBack: string[]
+  /** The section of the runbook. */
+  runbook: string
+}
+
+/** What has to be mended, and why. */
+export interface Judgement {
+  /** A view, a batch, a session; the subject itself if nothing else is. */
+  culprit: string
+  cause: IncidentCause
+}
+
+/** Something that is not well, or was. */
+export interface Incident extends Judgement {
+  subject: string
+  /** In the order in which they are told. */
+  kinds: IncidentKind[]
+  openedAt: Date
+  changedAt: Date
+  resolvedAt: Date | null
+  /** When a message last told of it. */
+  toldAt: Date | null
+  /** The key of the cause that people know; null: they know nothing of it, or know that it is resolved. */
+  toldCause: string | null
+}
+
+/** What a look has changed about an incident. */
+export interface IncidentChange {
+  incident: Incident
+  what: 'Opened' | 'Changed' | 'Resolved'
+}
+
+/** What a message tells. */
+export interface Tell {
+  /** Everything is known to them, and lasts. */
+  isReminder: boolean
+  open: Incident[]
+  resolved: Incident[]
+}
+
+/** What a look makes of the incidents. */
+export interface Kept {
+  /** Those that are not as they were. */
+  written: Incident[]
+  changes: IncidentChange[]
+  /** Null: people are told nothing now. */
+  tell: Tell | null
+}
+
+/** Nobody wants to hear of a pause more often. */
+const pausesApartMs = 7 * 24 * 3600_000
+
+/** Equal as long as the same thing is wrong for the same reason. */
+export const keyOf = ({ culprit, cause: { code, error } }: Judgement): string =>
+  [code, culprit, error?.class, error?.sqlstate].filter(Boolean).join(' ')
+
+/**
+ * What becomes of the incidents by what a look has found. `judged` says why; of what is not in it, the cause is what it was. People are
+ * told of what is new, of a new cause, each day of what lasts, and of its end; of one culprit once, however many views wait for it.
+ * Messages are some minutes apart; what comes sooner waits. `telling` null: nobody is told, and what is wrong stays untold. Pure.
+ */
+export function keepIncidents(
+  known: Incident[],
+  found: Found[],
+  judged: Map<string, Judgement>,
+  { now, telling }: { now: Date; telling: Telling | null },
+): Kept {
+  const before = new Map(known.map((each) => [each.subject, each]))
+  const after = new Map(before)
+  const changes: IncidentChange[] = []
+  const change = (what: IncidentChange['what'], incident: Incident) => {
+    after.set(incident.subject, incident)
+    changes.push({ incident, what })
+  }
+  for (const [subject, of] of Map.groupBy(found, ({ name }) => name)) {
+    const kinds = incidentKinds.filter((kind) => of.some((each) => each.kind === kind))
+    const old = before.get(subject)
+    const judgement = judged.get(subject) ?? old
+    if (judgement === undefined) continue
+    const { culprit, cause } = judgement
+    if (old === undefined || old.resolvedAt !== null) {
+      const told = { toldAt: old?.toldAt ?? null, toldCause: old?.toldCause ?? null }
+      change('Opened', {
+        subject,
+        kinds,
+        culprit,
+        cause,
+        openedAt: now,
+        changedAt: now,
+        resolvedAt: null,
+        ...told,
+      })
+      continue
+    }
+    const { culprit: by, cause: why } = replaces(judgement, old) ? judgement : old
+    const next = { ...old, kinds, culprit: by, cause: why }
+    if (keyOf(next) !== keyOf(old) || kinds.join() !== old.kinds.join())
+      change('Changed', { ...next, changedAt: now })
+    else if (why.runId !== old.cause.runId || why.batchId !== old.cause.batchId) after.set(subject, next)
+  }
+  const lasts = new Set(found.map(({ name }) => name))
+  for (const old of known)
+    if (old.resolvedAt === null && !lasts.has(old.subject)) change('Resolved', { ...old, resolvedAt: now })
+  const tell = telling && whatToTell(after, now, telling)
+  return { written: [...after.values()].filter((each) => each !== before.get(each.subject)), changes, tell }
+}
+
+/** Whether a cause is news: not that of the same run, told later with less evidence, and not that something goes on. */
+const replaces = ({ cause }: Judgement, old: Judgement): boolean =>
+  (cause.runId === null || cause.runId !== old.cause.runId) &&
+  !['busy', 'good'].includes(causeTones[cause.code])
+
+/** Marks what is told as told. */
+function whatToTell(
+  after: Map<string, Incident>,
+  now: Date,
+  { remindSeconds, apartSeconds }: Telling,
+): Tell | null {
+  const all = [...after.values()]
+  const isLongerAgo = (at: Date | null, ms: number) => at !== null && now.getTime() - at.getTime() >= ms
+  const noteTold = (incident: Incident, toldCause: string | null, toldAt: Date | null = now) =>
+    after.set(incident.subject, { ...incident, toldCause, toldAt })
+  const open = all.filter(({ resolvedAt }) => resolvedAt === null)
+  const isKnown = (each: Incident) => each.toldCause === keyOf(each)
+  const fresh: Incident[] = []
+  for (const each of open.filter((one) => !isKnown(one))) {
+    // The culprit is known to them.
+    const other = open.find(
+      (one) => one.culprit !== each.subject && isKnown(one) && keyOf(one) === keyOf(each),
+    )
+    if (other === undefined) fresh.push(each)
+    else noteTold(each, keyOf(each), other.toldAt)
+  }
+  const lasting = remindSeconds === null ? [] : open.filter(isKnown)
+  const isDue = ({ kinds, toldAt }: Incident) =>
+    isLongerAgo(toldAt, Math.max((remindSeconds ?? 0) * 1000, kinds.join() === 'paused' ? pausesApartMs : 0))
+  const reminded = lasting.some((each) => isDue(each))
+    ? lasting.filter(
+        (each) =>
+          isDue(each) || (each.kinds.join() !== 'paused' && isLongerAgo(each.toldAt, apartSeconds * 1000)),
+      )
+    : []
+  const resolved = all.filter(
+    ({ resolvedAt, toldCause, culprit }) =>
+      resolvedAt !== null && toldCause !== null && !open.some((each) => each.culprit === culprit),
+  )
+  if (fresh.length + reminded.length + resolved.length === 0) return null
+  const last = Math.max(...all.map(({ toldAt }) => toldAt?.getTime() ?? 0))
+  if (now.getTime() - last < apartSeconds * 1000) return null
+  for (const each of [...fresh, ...reminded]) noteTold(each, keyOf(each))
+  for (const each of resolved) noteTold(each, null)
+  // Whoever is told of a culprit is told of all that wait for it.
+  const culprits = new Set([...fresh, ...reminded].map(keyOf))
+  return {
+    isReminder: fresh.length === 0,
+    open: open.filter((each) => culprits.has(keyOf(each))),
+    resolved,
+  }
+}

@@ -1,0 +1,224 @@
+import { dependents, viewsAbove } from '../../catalog/plan/graph.ts'
+import { type Found, type IncidentKind, isOfView } from '../../events/plan/incident.ts'
+import { command } from '../../sql/commands.ts'
+import { duration, utc } from '../../sql/words.ts'
+import { type Cause, type CauseCode, wordsOf } from '../diagnosis/cause.ts'
+import { ownCauses, runCause } from '../diagnosis/own-causes.ts'
+import type { Examined, Surroundings } from '../diagnosis/standing.ts'
+import { whyOf } from '../diagnosis/why.ts'
+import { type FailingChannel, failingText } from './channels.ts'
+import type { IncidentCause, Judgement } from './incidents.ts'
+
+/** A batch that failed, and not because of a view of it. */
+export interface FailedBatch {
+  id: string
+  finishedAt: Date
+  error: { class: string; sqlstate: string | null; message: string }
+}
+
+/** What judging needs to know. */
+export interface JudgeFacts extends Omit<Surroundings, 'clock'> {
+  /** The views that are not well and those above them, by name. */
+  views: Map<string, Examined>
+  /** As of when the data of every view are, by name. */
+  ages: Map<string, Date | null>
+  /** Which views each view reads. */
+  reads: Map<string, string[]>
+}
+
+/** A refresh that took much longer than its view's usually do. */
+export interface SlowRun {
+  id: number
+  view: string
+  durationMs: number
+  usualMs: number
+}
+
+/** What is judged besides views. */
+export interface Besides {
+  slow: SlowRun[]
+  batches: FailedBatch[]
+  channels: FailingChannel[]
+}
+
+/** Facts about no view. */
+export const noViews = {
+  now: new Date(0),
+  allPaused: null,
+  reads: new Map(),
+  views: new Map(),
+  ages: new Map(),
+} satisfies Omit<JudgeFacts, 'environment'>
+
+/** Says why what was found is not well, as `viewkeeper why` does, and what has to be mended, by subject. Pure. */
+export function judgeFound(
+  found: Found[],
+  { slow, batches, channels }: Besides,
+  facts: JudgeFacts,
+): Map<string, Judgement> {
+  const judge = new Judge(facts)
+  const byName = Map.groupBy(
+    found.filter(({ kind }) => isOfView(kind) && kind !== 'slow'),
+    ({ name }) => name,
+  )
+  return new Map([
+    ...slow.map((run) => [run.view, judgeSlow(run, facts.environment)] as const),
+    ...[...byName].map(
+      ([name, kinds]) =>
+        [
+          name,
+          judge.ofView(
+            name,
+            kinds.map(({ kind }) => kind),
+          ),
+        ] as const,
+    ),
+    ...batches.map((batch) => [`batch ${batch.id}`, judgeBatch(batch, facts.environment)] as const),
+    ...channels.map((failing) => [failing.channel, judgeChannel(failing)] as const),
+  ])
+}
+
+class Judge {
+  private readonly facts: JudgeFacts
+  private readonly around: Surroundings
+  private readonly readers: Map<string, string[]>
+
+  constructor(facts: JudgeFacts) {
+    this.facts = facts
+    this.around = { ...facts, clock: utc }
+    this.readers = dependents(facts.reads)
+  }
+
+  /** Why a view has the first of these kinds. */
+  ofView(name: string, [kind]: IncidentKind[]): Judgement {
+    const view = this.facts.views.get(name)
+    if (kind === 'aside') return alone('SetAside', command(['put-back', '--dry-run'], null))
+    if (view === undefined) return alone('NotScheduled')
+    if (kind === 'failing') {
+      // Its own failure, also if a view that it reads is at fault now.
+      const run = view.runs.find(({ status }) => status === 'failed')
+      const own = ownCauses(view, this.around).find(({ runId }) => runId !== undefined && runId === run?.id)
+      const why = own ?? (run && runCause(view, run, this.around))
+      if (why !== undefined) return this.told(why, view)
+    }
+    const code = codes[kind ?? 'stale']
+    const own = code && ownCauses(view, this.around).find((each) => each.code === code)
+    return own ? this.told(own, view) : this.ofStanding(view)
+  }
+
+  private ofStanding(view: Examined): Judgement {
+    const { views, reads } = this.facts
+    const above = viewsAbove(view.view, reads).flatMap((each) => views.get(each) ?? [])
+    const [first] = whyOf(view, above, (each) => reads.get(each) ?? [], this.around)
+    if (first === undefined) return alone('NotScheduled')
+    const fault = views.get(first.view ?? '')
+    // What is paused as a whole is no cause of a view above.
+    const own =
+      fault &&
+      ownCauses(fault, { ...this.around, allPaused: null }).find(({ code }) => code === first.upstream)
+    return fault && own ? this.told(own, fault) : this.told(first, view)
+  }
+
+  private told({ code, text, next, runId, batchId }: Cause, view: Examined): Judgement {
+    const run = view.runs.find(({ id }) => id === runId)
+    const isOfBatch = code === 'Canceled' && run?.batchCanceled === true
+    const words = wordsOf(code)
+    const fault = words.brief === undefined || isOfBatch ? null : view.view
+    const error = run?.error && ['Failed', 'CheckFailed', 'Lost', 'Locked'].includes(code) ? run.error : null
+    const [lock] = code === 'Locked' ? view.locks : []
+    const shared = isOfBatch ? `batch ${batchId}` : words.isOne ? code : view.view
+    const holder = lock && (lock.pid === null ? 'a prepared transaction' : `process ${lock.pid}`)
+    const server = error !== null && isOfServer(error) ? 'the server' : undefined
+    return {
+      culprit: holder ?? server ?? fault ?? shared,
+      cause: {
+        code,
+        text,
+        next,
+        view: fault,
+        error: error && { class: error.class, sqlstate: error.sqlstate },
+        runId: runId ?? null,
+        batchId: batchId ?? null,
+        holdsBack: fault === null ? [] : this.waiting(fault, run?.finishedAt ?? this.facts.now),
+        runbook: error?.class ?? words.section,
+      },
+    }
+  }
+
+  /** The views that read a view, directly or through others, and show data from before `at`. */
+  private waiting(view: string, at: Date): string[] {
+    return viewsAbove(view, this.readers)
+      .filter((each) => (this.facts.ages.get(each) ?? 0) <= at)
+      .sort()
+      .slice(0, mostHeldBack)
+  }
+}
+
+const mostHeldBack = 20
+
+/** Whether an error would meet any view. 53: the server has no room, memory or connection left. */
+const isOfServer = ({ sqlstate, class: code }: { sqlstate: string | null; class: string }): boolean =>
+  sqlstate?.startsWith('53') === true || code === 'DatabaseUnavailable' || code === 'TooManyConnections'
+
+/** The cause that a kind of incident is. */
+const codes: Partial<Record<IncidentKind, CauseCode>> = {
+  lag: 'LagTooShort',
+  suspended: 'Suspended',
+  paused: 'Paused',
+}
+
+/** That a refresh took long. */
+const judgeSlow = ({ id, view, durationMs, usualMs }: SlowRun, environment: string | null): Judgement => ({
+  culprit: view,
+  cause: {
+    ...plain('Slow'),
+    text: `${view} took ${duration(durationMs)}; it usually takes ${duration(usualMs)}.`,
+    next: command(['run', String(id)], environment),
+    view,
+    runId: id,
+  },
+})
+
+/** Why a batch failed that no view of it explains. */
+function judgeBatch({ id, error, finishedAt }: FailedBatch, environment: string | null): Judgement {
+  const isLost = error.class === 'BatchLost'
+  return {
+    culprit: `batch ${id}`,
+    cause: {
+      ...plain('Failed'),
+      text: `Batch ${id} failed at ${utc(finishedAt)}: ${error.message.replace(/\.?$/, '.')}`,
+      next: command(['batch', id], environment),
+      error: { class: error.class, sqlstate: error.sqlstate },
+      batchId: id,
+      runbook: isLost ? 'BatchLost' : 'failed-batches',
+    },
+  }
+}
+
+/** Why messages do not arrive. */
+const judgeChannel = (failing: FailingChannel): Judgement => ({
+  culprit: failing.channel,
+  cause: {
+    ...plain('Failed'),
+    text: `${failingText(failing, utc(failing.since))}.`,
+    runbook: 'failing-channel',
+  },
+})
+
+const plain = (code: CauseCode): IncidentCause => ({
+  code,
+  text: wordsOf(code).several ?? '',
+  next: null,
+  view: null,
+  error: null,
+  runId: null,
+  batchId: null,
+  holdsBack: [],
+  runbook: wordsOf(code).section,
+})
+
+/** A cause of which nothing else is known. */
+const alone = (code: CauseCode, next: string | null = null): Judgement => ({
+  culprit: code,
+  cause: { ...plain(code), next },
+})
