@@ -10,7 +10,7 @@ import { readDependencies } from '../catalog/db/graph.ts'
 import { endPauses, readPause } from '../catalog/db/pause.ts'
 import { eventsWait, forgetEvents } from '../events/db/outbox.ts'
 import { type Found, findWrong, type ViewKind, viewKinds } from '../events/plan/incident.ts'
-import { type Telling, usualTelling } from '../events/plan/reminders.ts'
+import { usualTelling } from '../events/plan/reminders.ts'
 import { closeLostRuns } from '../run/life/lose.ts'
 import type { Database } from '../server/connect.ts'
 import { readFailingChannels } from './db/channels.ts'
@@ -115,7 +115,12 @@ export function monitor(
       channel: channels.map(({ channel }) => channel),
     })
     const environment = people?.environment ?? programs?.environment ?? null
-    const judged = await judgeWrong(sql, found, { slow, batches, channels }, { schedules, environment })
+    const judged = await judgeWrong(
+      sql,
+      found,
+      { slow, batches, channels },
+      { schedules: { ...schedules, looks }, environment },
+    )
     const tellsOf = await noteIncidents(sql, found, judged, { readAt: facts.now, telling, programs, people })
     for (const kind of viewKinds) {
       const of = found.filter((each) => each.kind === kind)

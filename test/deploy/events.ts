@@ -88,14 +88,14 @@ async function readRecord(sql: Deployed['sql']): Promise<string[]> {
       from viewkeeper.runs where status = 'failed' or (status = 'success' and fills)
     union all select 'BatchEnded ' || id from viewkeeper.batches where finished_at is not null`
   const stale = ['public.sales', 'reports.yearly_sales']
-  const troubles = stale.flatMap((view) => [`TroubleBegan stale ${view}`, `TroubleEnded stale ${view}`])
-  return [...rows.map(({ told }) => told), ...troubles, `TroubleBegan failing public.${slow}`].sort()
+  const troubles = stale.flatMap((view) => [`IncidentOpened stale ${view}`, `IncidentResolved stale ${view}`])
+  return [...rows.map(({ told }) => told), ...troubles, `IncidentOpened failing public.${slow}`].sort()
 }
 
 function inShort(event: Event): string {
   if ('runId' in event) return `${event.type} ${event.runId}`
   if ('batchId' in event) return `${event.type} ${event.batchId}`
-  return `${event.type} ${event.trouble} ${event.view}`
+  return `${event.type} ${event.kinds} ${event.view}`
 }
 
 const viewOf = (event: Event): string => ('view' in event ? event.view : event.batchId)

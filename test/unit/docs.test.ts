@@ -5,7 +5,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { areOutdated, fingerprint, readFigures } from '../../bench/figures.ts'
 import { main } from '../../cli/program/program.ts'
 import packageJson from '../../package.json' with { type: 'json' }
-import { troubles, troubleWords } from '../../src/events/plan/troubles.ts'
+import { kindWords, viewKinds } from '../../src/events/plan/incident.ts'
 import { problemCodes, statusOf } from '../../src/problem.ts'
 import { life } from '../../src/run/life/life.ts'
 import { causeCodes } from '../../src/watch/diagnosis/cause.ts'
@@ -19,17 +19,17 @@ const pages = [
   ...readdirSync(join(root, 'docs')).map((file) => `docs/${file}`),
 ].filter((file) => file.endsWith('.md'))
 
-test('the docs name every trouble that there is', () => {
-  const words = Object.values(troubleWords)
+test('the docs name every kind of incident that there is', () => {
+  const words = viewKinds.map((kind) => kindWords[kind])
   for (const file of ['docs/events.md', 'CONTRIBUTING.md'])
     for (const line of read(file)
       .split('\n')
-      .filter((each) => /^\| (`TroubleBegan`|trouble, tell) \|/.test(each)))
+      .filter((each) => /^\| (`IncidentOpened`|incident) \|/.test(each)))
       expect(words.filter((word) => !line.includes(word.replace('the target', 'its target')))).toEqual([])
   const listed = (file: string) =>
     [...read(file).matchAll(/`failing`, `stale`[^)|;:.]*/g)].map(([list]) => list)
   for (const list of [...listed('docs/events.md'), ...listed('docs/monitoring.md')])
-    expect(troubles.filter((trouble) => !list.includes(`\`${trouble}\``))).toEqual([])
+    expect(viewKinds.filter((kind) => !list.includes(`\`${kind}\``))).toEqual([])
 })
 
 const slug = (heading: string) =>

@@ -4,6 +4,7 @@ import { answerNews } from '../../../src/api/lambda/news.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
 import { type Announcing, announce } from '../../../src/events/announce.ts'
 import { type HandedOut, handOut } from '../../../src/events/hand-out.ts'
+import type { EventType } from '../../../src/events/plan/event.ts'
 import type { WaitingEvent } from '../../../src/events/plan/in-order.ts'
 import { cancel } from '../../../src/run/cancel.ts'
 import { create } from '../../../src/run/create.ts'
@@ -27,7 +28,7 @@ async function putOn(bus: WaitingEvent[], refuses: (event: WaitingEvent) => bool
   const put: Announcing['put'] = async (events) =>
     events.map((event) => {
       const { type, id, sequence, at, detail } = event
-      eventSchemas[type].parse({ type, id, sequence, at, environment, ...detail })
+      eventSchemas[type as EventType].parse({ type, id, sequence, at, environment, ...detail })
       if (refuses(event)) return 'InternalFailure'
       bus.push(event)
       return null

@@ -39,7 +39,6 @@ import { checkView } from '../../../src/watch/check.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { getDays, getMetrics } from '../../../src/watch/metrics.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
-import { confirm, prepareNotice } from '../../../src/watch/notice.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
 import { prune } from '../../../src/watch/prune.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
@@ -50,7 +49,6 @@ import { login, useHostileDatabase } from '../../support/servers/hostile.ts'
 import { makeHostileNames } from '../../support/servers/hostile-names.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
-import { alarm } from '../../support/views/notices.ts'
 import { whatIsExecuted, withoutExecution } from '../../support/waiting/executed.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 
@@ -102,6 +100,9 @@ async function makeHostile(): Promise<void> {
     ${logins.map((role) => `create schema ${role} authorization mallory; grant usage on schema ${role} to public; alter role ${role} in database hostile set search_path = "$user", public, m, made, pg_catalog;`).join('\n')}`)
   for (const schema of ['public', login]) await makeHostileNames(place.session('mallory'), schema)
 }
+
+/** Who takes messages. */
+const people = { environment: 'test', links: {} }
 
 /** Does everything that can be done, each operation with what makes it send all its statements. */
 async function doEverything(database: Database): Promise<void> {
@@ -237,9 +238,7 @@ async function doEverything(database: Database): Promise<void> {
   await listRuns(database, { view: 'sales', limit: 10 })
   await getDays(database, 14)
   await getMetrics(database, { windowSeconds: 3600 })
-  await monitor(database, { schedules: unscheduled, publish: unheard })
-  const answer = await prepareNotice(database, 'test', { environment: 'test', alarms: [] })
-  if (!answer.busy && answer.notice !== null) await confirm(database, answer.token)
+  await monitor(database, { schedules: unscheduled, publish: unheard, people })
   await prune(database, { successes: 1, days: 1 }, Date.now() + 60_000)
 }
 
@@ -335,8 +334,7 @@ async function doWhatFails(database: Database): Promise<void> {
 
   await begin(database, { views: ['a.kept'] })
   await place.sql`update viewkeeper.batches set advanced_at = pg_catalog.now() operator(pg_catalog.-) '1 day'::pg_catalog.interval`
-  await monitor(database, { schedules: unscheduled, publish: unheard })
-  await prepareNotice(database, 'test', { environment: 'test', alarms: [alarm('slow')] })
+  await monitor(database, { schedules: unscheduled, publish: unheard, people })
   let handed = await handOut(database, { token: null, done: [], stop: false }, 'test')
   while (!handed.busy && handed.events.length > 0)
     handed = await handOut(

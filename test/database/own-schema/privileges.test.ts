@@ -666,6 +666,7 @@ describe('reads', () => {
       'select on viewkeeper.batch_views',
       'select on viewkeeper.set_aside',
       'select, insert, update on viewkeeper.incidents',
+      'select on viewkeeper.deliveries',
       'select, insert on viewkeeper.events',
     ]
     await takesEach(place, look, takes)

@@ -35,13 +35,14 @@ const rows: Record<string, string> = {
   set_aside: `(act, position, kind, name, item, reading) values (1, 1, 'view', 'public.aside', '{}', '{public.base}')`,
   events: `(type, subject, at, detail) values ('ViewRefreshed', 'public.kept', now(), '{}')`,
   last_ends: `(definition_id) select id from viewkeeper.definitions`,
+  incidents: `(subject, kinds, opened_at, changed_at, culprit, cause) values ('public.kept', '{stale}', now(), now(), 'public.kept', '{}')`,
   tokens: `(id, name, may, digest, created_by) values ('0123456789abcdef', 'kept', 'read', sha256('x'), 'somebody')`,
   costs: `(definition_id, day, refreshes, ms) select id, current_date, 1, 1 from viewkeeper.definitions`,
   deliveries: `(channel, key, message) values ('mail', 'kept', '{}')`,
 }
 
 /** The columns that a step has dropped, from before the first release. */
-const dropped = ['last_read_at', 'reads_noted_since']
+const dropped = ['last_read_at', 'reads_noted_since', 'noticed_at']
 
 const withoutDropped = (row: object): object =>
   Object.fromEntries(Object.entries(row).filter(([column]) => !dropped.includes(column)))

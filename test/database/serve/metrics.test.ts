@@ -65,7 +65,7 @@ test('what runs and the monitor have done is what another project reads in the a
     'refresh failed': 1,
     'drop failed': 0,
   })
-  expect(valuesOf('viewkeeper_view_trouble')).toEqual({ 'public.broken failing': 1 })
+  expect(valuesOf('viewkeeper_view_incident')).toEqual({ 'public.broken failing': 1 })
   expect(valuesOf('viewkeeper_channel_failing')).toEqual({ 'chat team': 1 })
   expect(valuesOf('viewkeeper_channel_waiting')).toEqual({ 'chat team': 1 })
   const [[view, age] = ['', -1]] = Object.entries(valuesOf('viewkeeper_view_data_age_seconds'))

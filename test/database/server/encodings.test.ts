@@ -17,7 +17,6 @@ import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd } from '../../support/views/batches.ts'
 import { definition, migrateCall, useFolders, verifyFrozen } from '../../support/views/frozen.ts'
-import { alarmText } from '../../support/views/notices.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 
@@ -29,7 +28,7 @@ const headers = { prefer: 'wait=20' }
 const notices = news as unknown as (
   question: object,
   of: typeof context,
-) => Promise<{ message: { text: string }; token: string }>
+) => Promise<{ events: { type: string; detail: { text: string } }[] }>
 
 describe.each([
   { encoding: 'LATIN1', word: '\u00e9t\u00e9', lacking: '\u65e5' },
@@ -117,14 +116,11 @@ describe.each([
     await sql`drop event trigger raises`
     expect(failed.body.detail).toBe(`public."made_${word}": ${word} (P0001). ${word}. ${word}.`)
     await monitor({}, context)
-    const question = {
-      holder: 'one',
-      messages: [alarmText('missing-views', { at: new Date(), environment: 'local' })],
-    }
-    const asked = await notices(question, context)
-    expect(asked.message.text).toContain(`public."made_${word}" was authored, but it is not in the database`)
-    expect(await notices({ confirmed: asked.token }, context)).toEqual({ noted: true })
-    expect(await notices(question, context)).toEqual({ busy: false, message: null })
+    const waiting = await notices({ token: null, done: [], stop: false }, context)
+    const message = waiting.events.find(({ type }) => type === 'Message')
+    expect(message?.detail.text).toContain(
+      `public."made_${word}" was authored, but it is not in the database`,
+    )
     const { body } = await ask(refreshView, 'POST /views/{view}/refresh', {
       path: { view: `"slow_${word}"` },
       headers: {},

@@ -6,6 +6,7 @@ import type { Database } from '../../../src/server/connect.ts'
 import { monitor, type Publisher } from '../../../src/watch/monitor.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { passTime } from '../../support/views/pass.ts'
 import { between } from '../../support/waiting/between.ts'
 import { until } from '../../support/waiting/until.ts'
 import { useHistory, usePublished } from './past.ts'
@@ -13,22 +14,20 @@ import { useHistory, usePublished } from './past.ts'
 const { url, database, sql, clear, writePast, expectForLong } = useHistory()
 const { lines, published } = usePublished(url)
 
-/** What one look publishes: how many views are stale, and the names to tell of. */
+/** What one look publishes: how many views are stale, and of which of them people are told. */
 async function look(telling: Telling = usualTelling, from: Database = database) {
   const published = { stale: 0, told: [] as string[] }
-  const trouble: Publisher['trouble'] = (which, found, told) => {
-    if (which !== 'stale') return
+  const incidents: Publisher['incidents'] = (kind, found, told) => {
+    if (kind !== 'stale') return
     published.stale = found.length
     published.told = told.map((name) => name.replace('public.', ''))
   }
-  await monitor(from, { schedules: unscheduled, publish: { ...unheard, trouble }, telling })
+  const people = { environment: 'test', links: {} }
+  await monitor(from, { schedules: unscheduled, publish: { ...unheard, incidents }, telling, people })
   return published
 }
 
-/** As if everything that the monitor has seen and told were this much longer ago. */
-const pass = (time: string) =>
-  sql`update viewkeeper.troubles set told_at = told_at - ${time}::interval, began_at = began_at - ${time}::interval,
-             over_at = over_at - ${time}::interval`
+const pass = (time: string) => passTime(sql, time)
 
 const refreshed = (view: string) => writePast([{ view, ago: '1 minutes' }])
 const becomesStale = (view: string) =>
@@ -37,7 +36,7 @@ const becomesStale = (view: string) =>
 /** Both views may be an hour old. They were refreshed hours ago, `steady` first, and again just now. */
 beforeEach(async () => {
   await clear()
-  await sql`truncate viewkeeper.troubles`
+  await sql`truncate viewkeeper.incidents`
   await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name in ('steady', 'shaky')`
   await expectForLong('steady', 'shaky')
   await writePast([
@@ -72,7 +71,7 @@ test.each([
   ],
   [
     'one becomes stale a second time: it is told again',
-    '-steady, 1: steady, 10 minutes, +steady, 0:, -steady, 1: steady',
+    '-steady, 1: steady, 10 minutes, +steady, 0:, 5 minutes, -steady, 1: steady',
   ],
   [
     'one stays stale: it is told anew each day',
@@ -102,7 +101,7 @@ test('without reminders a view is told once, however long it stays stale', async
 test('a look that tells nothing writes nothing', async () => {
   await becomesStale('steady')
   await look()
-  const versions = () => sql`select trouble, name, xmin::text from viewkeeper.troubles`
+  const versions = () => sql`select subject, xmin::text from viewkeeper.incidents`
   const before = await versions()
   await pass('10 minutes')
   const after = await versions()

@@ -5,9 +5,16 @@ export const passTime = (sql: Sql, time: string) =>
   sql`update viewkeeper.incidents set told_at = told_at - ${time}::interval, opened_at = opened_at - ${time}::interval,
              changed_at = changed_at - ${time}::interval, resolved_at = resolved_at - ${time}::interval`
 
+/** A message for people, as it waits for its sender. */
+export interface Message {
+  subject: string
+  text: string
+  chat: object
+}
+
 /** The messages for people that wait for their sender, oldest first. */
-export const messagesOf = async (sql: Sql): Promise<{ subject: string; text: string; chat: object }[]> =>
+export const messagesOf = async (sql: Sql): Promise<Message[]> =>
   (
-    await sql<{ detail: { subject: string; text: string; chat: object } }[]>`
+    await sql<{ detail: Message }[]>`
       select detail from viewkeeper.events where type = 'Message' order by sequence`
   ).map(({ detail }) => detail)

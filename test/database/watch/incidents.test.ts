@@ -1,0 +1,303 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { unscheduled } from '../../../src/batch/schedules.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { beginPublishing } from '../../../src/watch/db/looks.ts'
+import { monitor } from '../../../src/watch/monitor.ts'
+import { pauseView } from '../../../src/watch/pause.ts'
+import type { Notice, ToldCause } from '../../../src/watch/plan/notice.ts'
+import { getWhy } from '../../../src/watch/why.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { callOn } from '../../support/servers/database.ts'
+import { type Message, messagesOf, passTime } from '../../support/views/pass.ts'
+import { whileLocked } from '../../support/waiting/holder.ts'
+import { useHistory, usePublished } from './past.ts'
+
+const { url, database, sql, clear, writePast, expectForLong } = useHistory()
+usePublished(url)
+
+const schedules = unscheduled
+const people = { environment: 'production', links: {} }
+
+const look = (more: object = {}) => monitor(database, { schedules, publish: unheard, people, ...more })
+const pass = (time: string) => passTime(sql, time)
+
+/** What people are told, since they were asked last; null: nothing. */
+async function tell(): Promise<Message | null> {
+  const messages = await messagesOf(sql)
+  await sql`delete from viewkeeper.events`
+  expect(messages.length).toBeLessThan(2)
+  return messages[0] ?? null
+}
+
+const noticeOf = (message: Message | null): Notice =>
+  JSON.parse(
+    (message!.chat as { metadata: { additionalContext: { notice: string } } }).metadata.additionalContext
+      .notice,
+  )
+
+/** A refresh of the view fails, and the monitor looks; it has told of nothing in the last minutes. */
+async function fails(view: string, ago = '1 minutes'): Promise<void> {
+  await writePast([{ view, ago, status: 'failed' }])
+  await pass('6 minutes')
+  await look()
+}
+async function becomesStale(view: string): Promise<void> {
+  await sql`update viewkeeper.definitions set max_staleness_seconds = 60 where name = ${view}`
+  await expectForLong(view)
+}
+
+beforeEach(async () => {
+  await clear()
+  await sql`truncate viewkeeper.incidents, viewkeeper.events`
+  await sql`delete from viewkeeper.switches where key in ('noted', 'monitored')`
+  await sql`update viewkeeper.definitions set max_staleness_seconds = null`
+  await writePast(['steady', 'shaky', 'quiet', 'fresh'].map((view) => ({ view, ago: '2 hours' })))
+})
+
+/** A mail is read on any day. */
+const withoutDates = (cause: ToldCause | undefined) => ({
+  ...cause,
+  text: cause?.text.replaceAll(/\d{4}-\d\d-\d\d /g, ''),
+})
+
+describe('an incident', () => {
+  test('names the failed view and its error, and is told once, before and after the next failure', async () => {
+    await fails('steady')
+    const message = await tell()
+    expect(message?.subject).toBe('[production] public.steady failed (ViewSqlFailed)')
+    expect(message?.text).toMatch(
+      /^Run \d+ of public\.steady failed at .* UTC: broken \(ViewSqlFailed\)\. Readers still see/m,
+    )
+    expect(message?.text).toContain('viewkeeper why public.steady --env production')
+    await look()
+    await fails('steady')
+    expect(await tell()).toBeNull()
+    await pass('24 hours')
+    await look()
+    expect((await tell())?.subject).toBe('[production] reminder: public.steady failed (ViewSqlFailed)')
+  })
+
+  test('of a pause without an end is told after a week, and again each week, until the pause ends', async () => {
+    await sql`update viewkeeper.definitions set paused_at = now() - interval '6 days' where name = 'steady'`
+    const lookLater = async (time: string) => {
+      await pass(time)
+      await look()
+      return tell()
+    }
+    expect(await lookLater('1 days')).toBeNull()
+    await sql`update viewkeeper.definitions set paused_at = now() - interval '8 days' where name = 'steady'`
+    const message = await lookLater('1 days')
+    expect(message?.subject).toBe('[production] public.steady is paused without an end')
+    expect(message?.text).toContain('viewkeeper resume public.steady --env production')
+    expect(await lookLater('6 days')).toBeNull()
+    expect((await lookLater('1 days'))?.subject).toBe(
+      '[production] reminder: public.steady is still paused without an end',
+    )
+    await pauseView(database, 'steady', false, 'test')
+    expect((await lookLater('6 minutes'))?.subject).toBe(
+      '[production] OK: no view is paused without an end any more',
+    )
+  })
+
+  test('of each view has its end, and begins anew with the next failure', async () => {
+    await fails('steady', '30 minutes')
+    await fails('shaky', '30 minutes')
+    const succeeds = async (view: string, ago: string) => {
+      await writePast([{ view, ago }])
+      await pass('6 minutes')
+      await look()
+      return (await tell())?.subject
+    }
+    expect((await messagesOf(sql)).map(({ subject }) => subject)).toEqual([
+      '[production] public.steady failed (ViewSqlFailed)',
+      '[production] public.shaky failed (ViewSqlFailed)',
+    ])
+    await sql`delete from viewkeeper.events`
+    expect(await succeeds('steady', '20 seconds')).toBe(
+      '[production] OK: public.steady is not failing any more',
+    )
+    expect(await succeeds('shaky', '20 seconds')).toBe('[production] OK: no view is failing any more')
+    await fails('steady', '10 seconds')
+    expect((await tell())?.subject).toContain('public.steady failed')
+    expect(await succeeds('steady', '1 seconds')).toBe('[production] OK: no view is failing any more')
+  })
+
+  test('of a view that fails ends when a proof shows that a refresh would change nothing', async () => {
+    await fails('steady', '20 minutes')
+    await tell()
+    await writePast([{ view: 'steady', ago: '10 seconds', status: 'skipped' }])
+    await sql`update viewkeeper.runs set as_of = finished_at where view_name = 'steady' and status = 'skipped'`
+    await pass('6 minutes')
+    await look()
+    expect((await tell())?.subject).toBe('[production] OK: no view is failing any more')
+  })
+
+  test('of a run that got no lock is what why says: who holds it, and the SQL that ends the session', async () => {
+    await whileLocked(url, 'select from steady', async ({ pid }) => {
+      const { runId, error } = await refresh(
+        { view: 'steady', strategy: 'regular', timeoutSeconds: 2 },
+        callOn(database),
+      )
+      expect(error?.class).toBe('LockTimeout')
+      await look()
+      const [cause] = noticeOf(await tell()).causes
+      const { causes } = await getWhy(database, 'steady', { schedules, environment: 'production' })
+      expect(causes[0]).toMatchObject({ code: 'Locked', next: `select pg_terminate_backend(${pid});`, runId })
+      expect(withoutDates(cause)).toMatchObject({
+        ...causes[0],
+        view: 'public.steady',
+        culprit: `process ${pid}`,
+      })
+      const [row] = await sql`select culprit, cause ->> 'text' as text from viewkeeper.incidents`
+      expect(row).toEqual({ culprit: `process ${pid}`, text: cause?.text })
+    })
+  })
+
+  test('of a view whose schedule was due says that it was missed, as why does', async () => {
+    const schedules = { nightly: { schedule: '* * * * *', timeZone: 'Etc/UTC' }, views: false }
+    await becomesStale('steady')
+    await look({ schedules })
+    const { causes } = await getWhy(database, 'steady', { schedules, environment: 'production' })
+    expect(causes[0]?.code).toBe('ScheduleMissed')
+    expect(noticeOf(await tell()).causes.map(withoutDates)).toMatchObject([
+      {
+        code: 'ScheduleMissed',
+        text: causes[0]?.text,
+        next: causes[0]?.next,
+        subjects: [{ subject: 'public.steady' }],
+      },
+    ])
+  })
+
+  test('of ten views that are stale because one failed is one cause, the failed view first', async () => {
+    const names = Array.from({ length: 9 }, (_, at) => `reader_${at}`)
+    for (const name of names) {
+      await sql.unsafe(`create materialized view ${name} as select * from steady`)
+      await sql`insert into viewkeeper.definitions (schema_name, name, source) values ('public', ${name}, 'discovered')`
+    }
+    await writePast([{ view: 'steady', ago: '1 minutes', status: 'failed' }])
+    for (const name of ['steady', ...names]) await becomesStale(name)
+    await look()
+    const message = await tell()
+    expect(message?.subject).toBe('[production] 10 views are stale: public.steady failed (ViewSqlFailed)')
+    expect(
+      noticeOf(message).causes.map(({ culprit, subjects }) => [
+        culprit,
+        subjects[0]?.subject,
+        subjects.length,
+      ]),
+    ).toEqual([['public.steady', 'public.steady', 10]])
+    for (const name of names) await sql.unsafe(`drop materialized view ${name}`)
+    await sql`delete from viewkeeper.definitions where name = any(${names})`
+  })
+
+  test('names the failed run of a stale view, although later runs had nothing to do', async () => {
+    await writePast([{ view: 'steady', ago: '20 minutes', status: 'failed' }])
+    const [failed] = await sql`select id from viewkeeper.runs where status = 'failed'`
+    const beside = { view: 'steady', status: 'skipped' }
+    await writePast([{ ...beside, ago: '9 minutes' }])
+    await sql`
+      update viewkeeper.runs set error = '{"class":"AlreadyRunning","message":"in the way"}'
+       where status = 'skipped'`
+    await writePast([
+      { ...beside, operation: 'create', ago: '8 minutes' },
+      { ...beside, operation: 'drop', status: 'success', ago: '7 minutes' },
+    ])
+    await becomesStale('steady')
+    await look()
+    expect(noticeOf(await tell()).causes).toMatchObject([
+      { code: 'Failed', view: 'public.steady', runId: failed!.id },
+    ])
+  })
+
+  test.each([
+    ['a view', null, 'public.steady'],
+    ['a batch', new Date(), 'batch b-1'],
+  ])(
+    'says that %s was canceled, of which a skipped view knows only the name',
+    async (_, canceledAt, culprit) => {
+      await sql.unsafe('create materialized view below as select * from steady')
+      await sql`insert into viewkeeper.definitions (schema_name, name, source) values ('public', 'below', 'discovered')`
+      await sql`
+      insert into viewkeeper.batches (id, status, trigger, requested_by, selection, cancel_requested_at)
+      values ('b-1', 'running', 'http', 'ann', '{}', ${canceledAt})`
+      await writePast([
+        { view: 'steady', status: 'canceled', ago: '2 minutes', batchId: 'b-1' },
+        { view: 'below', status: 'skipped', ago: '1 minutes', batchId: 'b-1' },
+      ])
+      await sql`
+      update viewkeeper.runs set error = '{"class":"UpstreamFailed","message":"public.steady"}'
+       where status = 'skipped'`
+      await becomesStale('below')
+      await look()
+      expect(noticeOf(await tell()).causes).toMatchObject([
+        { code: 'Canceled', culprit, batchId: 'b-1', subjects: [{ subject: 'public.below' }] },
+      ])
+      await sql.unsafe('drop materialized view below')
+      await clear()
+      await sql`delete from viewkeeper.definitions where name = 'below'`
+    },
+  )
+
+  test('of a slow refresh lasts until the next one', async () => {
+    await writePast([
+      { view: 'quiet', ago: '1 hours', durationMs: 12_000 },
+      { view: 'quiet', ago: '5 minutes', durationMs: 90_000 },
+    ])
+    await look()
+    expect((await tell())?.text).toMatch(/^public\.quiet took 90 s; it usually takes \d/m)
+    await pass('6 minutes')
+    await look()
+    expect(await tell()).toBeNull()
+    await writePast([{ view: 'quiet', ago: '1 minutes', durationMs: 9_000 }])
+    await look()
+    expect((await tell())?.subject).toBe('[production] OK: no view is slow any more')
+  })
+
+  test('of a batch is its own failure, not that of its views, until each view has succeeded since', async () => {
+    const batch = (id: string, error: string) => sql`
+      insert into viewkeeper.batches (id, status, trigger, requested_by, selection, requested_at, finished_at, error)
+      values (${id}, 'failed', 'schedule', 'ann', '{}', now(), now(), jsonb_build_object('class', ${error}::text, 'message', 'gone'))`
+    await batch('b-1', 'ViewsFailed')
+    await batch('b-2', 'BatchLost')
+    await sql`
+      insert into viewkeeper.batch_views (batch_id, definition_id, position, schema_name, view_name, estimate_ms, remaining_ms)
+      select 'b-2', id, 1, 'public', 'quiet', 1, 1 from viewkeeper.definitions where name = 'quiet'`
+    await look()
+    const message = await tell()
+    expect(message?.subject).toBe('[production] batch b-2 failed (BatchLost)')
+    expect(message?.text).toContain('Next: viewkeeper batch b-2 --env production')
+    await sql`update viewkeeper.batches set finished_at = now() - interval '1 hours'`
+    await writePast([{ view: 'quiet', ago: '1 minutes' }])
+    await pass('6 minutes')
+    await look()
+    expect((await tell())?.subject).toBe('[production] OK: batch b-2 needs nothing any more')
+  })
+
+  test('is not of a refusal that its caller got as the answer', async () => {
+    const noIndex = sql.json({ class: 'UniqueIndexRequired', message: 'no unique index' })
+    await writePast([{ view: 'steady', ago: '10 minutes', status: 'failed' }])
+    await sql`
+      update viewkeeper.runs set trigger = 'http', started_at = null, error = ${noIndex}
+       where status = 'failed'`
+    await look()
+    expect(await tell()).toBeNull()
+    await fails('steady')
+    expect(noticeOf(await tell()).causes).toMatchObject([{ view: 'public.steady' }])
+  })
+
+  test('is of a view that fails, although the failure is older than the first deploy', async () => {
+    await writePast([{ view: 'steady', ago: '10 minutes', status: 'failed' }])
+    expect(await beginPublishing(sql)).toBe(true)
+    await look()
+    expect(noticeOf(await tell()).causes).toMatchObject([{ view: 'public.steady' }])
+  })
+
+  test('that nobody could be told of is told when somebody takes messages', async () => {
+    await writePast([{ view: 'steady', ago: '10 minutes', status: 'failed' }])
+    await look({ people: null })
+    expect(await tell()).toBeNull()
+    await look()
+    expect((await tell())?.subject).toContain('public.steady failed')
+  })
+})
