@@ -2,6 +2,7 @@ import * as z from 'zod'
 import { strategies } from '../catalog/plan/definition.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../catalog/plan/run.ts'
 import { anyStates } from '../catalog/plan/state.ts'
+import { viewKinds } from '../events/plan/incident.ts'
 import { problemCodes } from '../problem.ts'
 import { causeCodes } from '../watch/diagnosis/cause.ts'
 import { nextBys } from '../watch/diagnosis/standing.ts'
@@ -234,6 +235,20 @@ const viewSummary = z.object({
     })
     .nullable()
     .describe('What the refreshes of the last 30 days took; null if none is on record.'),
+  incident: z
+    .object({
+      kinds: z.array(z.enum(viewKinds)),
+      openedAt: time.describe('When the monitor first saw it.'),
+      culprit: text.describe('What has to be mended: this view, one that it reads, a batch, a session.'),
+      code: z.enum(causeCodes),
+      text: text.describe('Why, in one or two sentences.'),
+      next: textOrNull.describe('What to type; null if nothing helps.'),
+    })
+    .nullable()
+    .optional()
+    .describe(
+      'What the last look of the monitor found wrong with the view, and why; null: nothing. `why` has the locks of this moment.',
+    ),
   missing: boolean.describe('Whether the view was authored, and is not in the database.'),
   checked: boolean.describe('Whether its definition has checks.'),
   checkFailedSince: timeOrNull.describe(

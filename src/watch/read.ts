@@ -13,10 +13,12 @@ import type { QualifiedName } from '../sql/names.ts'
 import type { Replicas } from '../sql/replicas.ts'
 import { readFailingChannels } from './db/channels.ts'
 import { readCosts } from './db/costs.ts'
+import { readOpenIncidents } from './db/incidents.ts'
 import { readSilence } from './db/silence.ts'
 import type { Standing } from './diagnosis/standing.ts'
 import type { FailingChannel } from './plan/channels.ts'
 import type { Cost } from './plan/cost.ts'
+import type { ListedIncident } from './plan/incidents.ts'
 import type { Silence } from './plan/silence.ts'
 import { readStandings, type Standings } from './standings.ts'
 
@@ -47,6 +49,8 @@ export interface ListedView extends Omit<Standing, Unlisted> {
   lagWorksSeconds: number | null
   /** When the batch of every view refreshes it, `02:00 Etc/UTC`; null if it does not. */
   nightly: string | null
+  /** What the last look of the monitor found wrong with it; null: nothing. */
+  incident: ListedIncident | null
   /** When schedules try the view again that has failed too often in a row; null if it is not suspended. */
   suspendedUntil: Date | null
 }
@@ -118,6 +122,7 @@ async function listing(
   const neededBy = dependents(dependencies)
   const ends = await readPauseEnds(sql)
   const costs = await readCosts(sql, only)
+  const incidents = await readOpenIncidents(sql)
   return ({
     inAll,
     minIntervalSeconds: _minInterval,
@@ -140,5 +145,6 @@ async function listing(
     nightly: inAll && nightly !== null ? timeOfDay(nightly) : null,
     suspendedUntil: suspended?.until ?? null,
     cost: costs.get(shown.id ?? 0) ?? null,
+    incident: incidents.get(shown.view) ?? null,
   })
 }

@@ -1,7 +1,8 @@
 import { errorOf } from '../../run/db/runs.ts'
 import { mostCharacters } from '../../run/life/by-envelope.ts'
 import type { Sql } from '../../server/connect.ts'
-import type { Incident } from '../plan/incidents.ts'
+import { mayUse } from '../../server/may-use.ts'
+import type { Incident, ListedIncident } from '../plan/incidents.ts'
 import type { FailedBatch, SlowRun } from '../plan/judge.ts'
 import { isSlow } from '../plan/runs.ts'
 
@@ -64,6 +65,15 @@ export const readIncidents = async (sql: Sql, subjects: string[]): Promise<Incid
 const columns = (sql: Sql) => sql`
   i.subject, to_jsonb(i.kinds) as kinds, i.opened_at as "openedAt", i.changed_at as "changedAt", i.resolved_at as "resolvedAt",
   i.culprit, i.cause, i.told_at as "toldAt", i.told_cause as "toldCause"`
+
+/** The open incidents of views, as lists show them, by the names of the views. A login that may not read them sees none. */
+export async function readOpenIncidents(sql: Sql): Promise<Map<string, ListedIncident>> {
+  if (!(await mayUse(sql, 'select', 'incidents'))) return new Map()
+  const rows = await sql<(ListedIncident & { subject: string })[]>`
+    select subject, to_jsonb(kinds) as kinds, opened_at as "openedAt", culprit, cause ->> 'code' as code, cause ->> 'text' as text, cause ->> 'next' as next
+      from viewkeeper.incidents where resolved_at is null`
+  return new Map(rows.map(({ subject, ...incident }) => [subject, incident]))
+}
 
 /** Whether anything is open, or is over and people have to be told so. */
 export async function isAnyUntold(sql: Sql): Promise<boolean> {

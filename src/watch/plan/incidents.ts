@@ -1,4 +1,4 @@
-import { type Found, type IncidentKind, incidentKinds } from '../../events/plan/incident.ts'
+import { type Found, type IncidentKind, incidentKinds, type ViewKind } from '../../events/plan/incident.ts'
 import type { Telling } from '../../events/plan/reminders.ts'
 import { type CauseCode, causeTones } from '../diagnosis/cause.ts'
 
@@ -41,6 +41,13 @@ export interface Incident extends Judgement {
   toldAt: Date | null
   /** The key of the cause that people know; null: they know nothing of it, or know that it is resolved. */
   toldCause: string | null
+}
+
+/** What lists say of an open incident of a view. */
+export interface ListedIncident
+  extends Pick<Incident, 'openedAt' | 'culprit'>,
+    Pick<IncidentCause, 'code' | 'text' | 'next'> {
+  kinds: ViewKind[]
 }
 
 /** What a look has changed about an incident. */
