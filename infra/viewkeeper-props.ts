@@ -71,7 +71,7 @@ export interface CdkOptions {
    */
   readonly monitorEvery?: Duration | false
   /**
-   * The time after which you are reminded of troubles that last, 1 to 720 hours; `false`: never.
+   * The time after which you are reminded of incidents that last, 1 to 720 hours; `false`: never.
    * @default Duration.hours(24)
    */
   readonly remindEvery?: Duration | false

@@ -112,9 +112,9 @@ const panels: Panel[] = [
     ],
   ],
   [
-    'Troubles',
+    'Incidents',
     'short',
-    [['sum by (trouble) (max by (view, trouble) (viewkeeper_view_trouble))', '{{trouble}}']],
+    [['sum by (kind) (max by (view, kind) (viewkeeper_view_incident))', '{{kind}}']],
   ],
   ['Runs by outcome', 'short', [['sum by (status) (increase(viewkeeper_runs_total[5m]))', '{{status}}']]],
   [

@@ -121,6 +121,6 @@ export const commonFields = (isLater?: IsLater) => ({
   ),
   remindEveryHours: told(
     falseOr(1, 720).default(24),
-    'Hours between reminders of troubles that last; `false`: none.',
+    'Hours between reminders of incidents that last; `false`: none.',
   ),
 })

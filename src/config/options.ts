@@ -85,7 +85,7 @@ export interface CommonOptions {
    */
   readonly monitorEveryMinutes?: number | false
   /**
-   * Hours between reminders of troubles that last; `false`: none.
+   * Hours between reminders of incidents that last; `false`: none.
    * @default 24
    */
   readonly remindEveryHours?: number | false
