@@ -84,7 +84,7 @@ export class Dashboard extends Construct {
     const colors = [Color.BROWN, Color.RED, Color.ORANGE, Color.BLUE, Color.PURPLE, Color.PINK, Color.GREY]
     const bad = Object.values(metricNames).filter((name) => !name.startsWith('Runs'))
     return graph(
-      'Views in trouble',
+      'Views with incidents',
       bad.map((name, at) =>
         ownMetric(environmentName, name, Stats.MAXIMUM, { color: colors[at % colors.length]! }),
       ),

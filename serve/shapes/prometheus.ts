@@ -111,11 +111,7 @@ const panels: Panel[] = [
       ],
     ],
   ],
-  [
-    'Incidents',
-    'short',
-    [['sum by (kind) (max by (view, kind) (viewkeeper_view_incident))', '{{kind}}']],
-  ],
+  ['Incidents', 'short', [['sum by (kind) (max by (view, kind) (viewkeeper_view_incident))', '{{kind}}']]],
   ['Runs by outcome', 'short', [['sum by (status) (increase(viewkeeper_runs_total[5m]))', '{{status}}']]],
   [
     'Duration of refreshes',

@@ -402,7 +402,14 @@ export interface WebhookOptions {
    * The types of events that it gets.
    * @default - all of them
    */
-  readonly events?: ('ViewRefreshed' | 'ViewFailed' | 'BatchEnded' | 'TroubleBegan' | 'TroubleEnded')[]
+  readonly events?: (
+    | 'ViewRefreshed'
+    | 'ViewFailed'
+    | 'BatchEnded'
+    | 'IncidentOpened'
+    | 'IncidentChanged'
+    | 'IncidentResolved'
+  )[]
 }
 
 /** A channel of a chat that has an incoming hook. */
