@@ -104,13 +104,13 @@ export async function pruneIncidents(sql: Sql, days: number): Promise<void> {
 }
 
 /**
- * Whether the views as they were at `readAt` may be written down: not if another monitor has written what it read later. The outbox is
- * locked.
+ * Whether the views as they were at `readAt` may be written down: not if another monitor has written what it read later, by a clock that was
+ * not set back since. The outbox is locked.
  */
 export async function mayNote(sql: Sql, readAt: Date): Promise<boolean> {
   const { count } = await sql`
     insert into viewkeeper.switches as s (key, value) values ('noted', jsonb_build_object('at', ${readAt}::timestamptz))
     on conflict (key) do update set updated_at = clock_timestamp(), value = excluded.value
-     where (s.value ->> 'at')::timestamptz < ${readAt}::timestamptz`
+     where (s.value ->> 'at')::timestamptz < ${readAt}::timestamptz or (s.value ->> 'at')::timestamptz > clock_timestamp()`
   return count > 0
 }

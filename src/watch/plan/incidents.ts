@@ -131,10 +131,11 @@ export function keepIncidents(
   return { written: [...after.values()].filter((each) => each !== before.get(each.subject)), changes, tell }
 }
 
-/** Whether a cause is news: not that of the same run, told later with less evidence, and not that something goes on. */
-const replaces = ({ cause }: Judgement, old: Judgement): boolean =>
-  (cause.runId === null || cause.runId !== old.cause.runId) &&
-  !['busy', 'good'].includes(causeTones[cause.code])
+/** Whether a cause takes the place of another: not that something goes on, nor the end at a lock whose holder was seen before. */
+function replaces({ cause }: Judgement, { cause: old }: Judgement): boolean {
+  const isSeen = old.code === 'Locked' && cause.runId === old.runId && cause.error?.class === 'LockTimeout'
+  return !isSeen && !['busy', 'good'].includes(causeTones[cause.code])
+}
 
 /** Marks what is told as told. */
 function whatToTell(
@@ -171,8 +172,10 @@ function whatToTell(
       resolvedAt !== null && toldCause !== null && !open.some((each) => each.culprit === culprit),
   )
   if (fresh.length + reminded.length + resolved.length === 0) return null
-  const last = Math.max(...all.map(({ toldAt }) => toldAt?.getTime() ?? 0))
-  if (now.getTime() - last < apartSeconds * 1000) return null
+  // The clock of the server may have been set back.
+  const isRecent = ({ toldAt }: Incident) =>
+    toldAt !== null && toldAt <= now && !isLongerAgo(toldAt, apartSeconds * 1000)
+  if (all.some(isRecent)) return null
   for (const each of [...fresh, ...reminded]) noteTold(each, keyOf(each))
   for (const each of resolved) noteTold(each, null)
   // Whoever is told of a culprit is told of all that wait for it.

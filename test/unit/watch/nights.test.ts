@@ -8,9 +8,7 @@ import {
   failing,
   hoursAgo,
   type Look,
-  minutesLater,
   night,
-  salesFailed,
   upstream,
   view,
 } from '../../support/views/nights.ts'
@@ -264,7 +262,7 @@ test('a run that goes on is no new cause, nor is the end of the same run with le
       at: 20,
       ...stale({
         last: waiting,
-        runs: [{ ...ended('success'), status: 'running', finishedAt: null }, waiting],
+        runs: [{ ...ended('success', { id: 813 }), status: 'running', finishedAt: null }, waiting],
       }),
     },
   )
@@ -272,7 +270,12 @@ test('a run that goes on is no new cause, nor is the end of the same run with le
   expect(told.flatMap(({ changes }) => changes)).toEqual(['Opened public.a'])
 })
 
-test('what nobody takes stays untold', () => {
-  expect(minutesLater(0)).toEqual(dusk)
-  expect(salesFailed().views).toHaveLength(4)
+test('a run that goes on and fails is the cause', () => {
+  const going = { ...ended('success'), status: 'running' as const, finishedAt: null }
+  const stale = (more: object) => ({ views: [view('public.a', { hours: 30, ...more })] })
+  const told = night(
+    { at: 0, ...stale({ runs: [going] }) },
+    { at: 10, ...stale({ last: ended('failed', { id: going.id, error: divided }) }) },
+  )
+  expect(told.map(({ notice }) => notice?.causes[0]?.code)).toEqual(['InProgress', 'Failed'])
 })
