@@ -6,7 +6,6 @@ import type { UsualDurations } from '../catalog/plan/run.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
 import { Problem } from '../problem.ts'
 import type { RunOptions } from '../rebuild/plan/run-options.ts'
-import { brokenBackup } from '../server/backup.ts'
 import type { Sql } from '../server/connect.ts'
 import { lookAgain } from '../server/look-again.ts'
 import type { QualifiedName } from '../sql/names.ts'
@@ -103,8 +102,8 @@ async function planAsSeen(
   }
   const { plan, response } = choose(swap?.obstacles ?? [])
   // Other views of the batch go on meanwhile.
-  if (swap !== null && swap.backup !== null && request.inBatch !== undefined && response.strategy === 'swap')
-    throw brokenBackup(swap.backup)
+  if (swap?.brokenBackup && request.inBatch !== undefined && response.strategy === 'swap')
+    throw swap.brokenBackup
   if (wanted === 'auto' && response.strategy === 'swap') {
     const other = choose([obstacle('a swap was tried and failed')])
     plan.otherwise = { ...other, response: { ...other.response, sql: statementsOf(other.plan) } }

@@ -5,11 +5,12 @@ import type { ViewSnapshot } from '../catalog/plan/live-view.ts'
 import { type Obstacle, obstacle } from '../catalog/plan/rights.ts'
 import type { UsualDurations } from '../catalog/plan/run.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
+import type { Problem } from '../problem.ts'
 import { planRebuild } from '../rebuild/plan/plan.ts'
 import { isReadByViews, swapRequirements } from '../rebuild/plan/requirements.ts'
 import type { RunOptions } from '../rebuild/plan/run-options.ts'
 import { alone } from '../rebuild/plan/scope.ts'
-import { readHarmed } from '../server/backup.ts'
+import { brokenBackup, readHarmed } from '../server/backup.ts'
 import type { Sql } from '../server/connect.ts'
 import { besideBackup } from '../sql/backups.ts'
 import type { Plan } from '../sql/plan.ts'
@@ -23,8 +24,8 @@ export interface Swap {
   obstacles: Obstacle[]
   /** Undefined: the view is swapped alone. */
   cost: GroupCost | undefined
-  /** Who makes a backup, which the exchange would harm. */
-  backup: string | null
+  /** The refusal to harm the backup that somebody makes; null: nobody does. */
+  brokenBackup: Problem | null
   plan(options: RunOptions): Plan
 }
 
@@ -65,7 +66,7 @@ export async function planSwap(
           ...obstacles,
         ],
     cost: group?.cost,
-    backup,
+    brokenBackup: backup === null ? null : brokenBackup(backup),
     plan: (run) => group?.plan(run) ?? planRebuild(alone(view.oid, snapshot), view, run),
   }
 }

@@ -1,5 +1,5 @@
 import { inPlaceOf } from '../../catalog/plan/acting.ts'
-import { type Checks, checksOf, type DataCheck, toSeeThem } from '../../catalog/plan/checks.ts'
+import { type Checks, checksOf, type DataCheck } from '../../catalog/plan/checks.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
 import { Problem } from '../../problem.ts'
@@ -14,6 +14,7 @@ import {
 } from '../../sql/names.ts'
 import type { Plan, Sandbox, Statement } from '../../sql/plan.ts'
 import { safePath } from '../../sql/search-path.ts'
+import { toSeeThem } from '../../sql/words.ts'
 import { setting } from './locks.ts'
 
 /** The checks that a run makes of the new data of a view. */

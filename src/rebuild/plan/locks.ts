@@ -1,7 +1,6 @@
 import { inPlaceOf } from '../../catalog/plan/acting.ts'
-import type { LiveView, ViewKind } from '../../catalog/plan/live-view.ts'
+import type { ViewKind } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
-import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
 import { waitForBackup } from '../../sql/backups.ts'
 import { holdersQuery } from '../../sql/holders.ts'
 import { literal, type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
@@ -78,14 +77,8 @@ export const exclusively = (
   ...(lasts === 'long' ? {} : { last: waitForBackup(otherwise) }),
 })
 
-/**
- * Writes the row of a relation that its columns have locked, and changes nothing: a grant takes no lock on a relation before 18, but
- * writes this row, so from now on it waits for us, or we begin again.
- */
-export const holdRow = (locked: Locked): Statement[] =>
-  locked.columns === undefined ? [] : asOwner(locked, alter(locked.kind, locked, 'reset (viewkeeper)'))
-
-const asOwner = ({ owner }: Locked, statement: Statement): Statement[] =>
+/** The same statement as the owner of a relation. */
+export const asOwner = ({ owner }: Locked, statement: Statement): Statement[] =>
   owner === null ? [statement] : inPlaceOf(owner, [statement])
 
 /**
@@ -142,33 +135,8 @@ function touchColumns(view: QualifiedName, columns: string[]): Statement[] {
   return touched.length === 0 ? [] : [alter('materialized view', view, touched.join(', '))]
 }
 
-/** Locks an index. Its comment, name and options change under its own lock, not the view's. */
-const lockIndex = (index: QualifiedName): Statement => alter('index', index, 'reset (viewkeeper)')
-
-/**
- * Locks a statistics object, by rewriting its catalog row: the object gets another name, then its own again.
- */
-const touchStatistics = (statistics: QualifiedName, anotherName: string): Statement[] => [
-  alter('statistics', statistics, `rename to ${quoteIdentifier(anotherName)}`),
-  alter('statistics', { ...statistics, name: anotherName }, `rename to ${quoteIdentifier(statistics.name)}`),
-]
-
-/**
- * Locks what can change without the view's lock. We wait for changes that others have begun, so the
- * comparison sees them; changes that others begin later wait for the exchange.
- */
-export const holdStill = (
-  { view, indexes, statistics }: LiveView,
-  names: Pick<ShadowNames, 'oldStatistics'>,
-): Statement[] => [
-  ...inPlaceOf(
-    view.owner,
-    indexes.map(({ name }) => lockIndex({ schema: view.schema, name })),
-  ),
-  ...statistics.flatMap((each, at) => inPlaceOf(each.owner, touchStatistics(each, names.oldStatistics(at)))),
-]
-
-const alter = (kind: string, name: QualifiedName, what: string): Statement => ({
+/** A statement that takes a lock: it changes nothing. */
+export const alter = (kind: string, name: QualifiedName, what: string): Statement => ({
   kind: 'command',
   phase: 'locking',
   sql: `alter ${kind} ${quoteName(name)} ${what}`,
