@@ -109,6 +109,12 @@ export function inOrder(views: View[], order: string = 'urgency'): View[] {
   return views.toSorted((a, b) => rankOf(b) - rankOf(a) || (a.view < b.view ? -1 : 1))
 }
 
+/** The view to look into: the first in trouble, or the one that it waits for. Null: none is in trouble. */
+export function firstToFix(views: View[]): string | null {
+  const first = views.find(({ state }) => isTrouble(signOf(state)))
+  return first?.culprit ?? first?.view ?? null
+}
+
 /** What a list can be narrowed to, and what that means. */
 export const filterTexts: Record<Filter, string> = {
   stale: 'that are older than their limit, or of which nobody knows the age',

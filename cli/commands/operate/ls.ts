@@ -3,10 +3,10 @@ import type { Command } from 'commander'
 import type { View, ViewList } from '../../../src/api/answers.ts'
 import { readViews } from '../../../src/api/reads.ts'
 import { type Filter, filterNames, filters } from '../../../src/catalog/plan/state.ts'
-import { isTrouble, signOf } from '../../../src/resources/sign.ts'
 import {
   allPausedMeans,
   filterTexts,
+  firstToFix,
   inOrder,
   orders,
   viewColumns,
@@ -89,7 +89,7 @@ function listLines(
       ? summaryOf(views)
       : `${views.length} ${words} ${views.length === 1 ? 'view' : 'views'} of ${named}`
   const lag = replicas === undefined ? null : lagLine(replicas) // an older version answers without
-  const worst = views.find(({ state }) => isTrouble(signOf(state)))
+  const first = firstToFix(views)
   const loudly = [
     ...failing.map((each) => failingText(each, moment(each.since, now))),
     ...(silence?.lines ?? []), // an older version answers without
@@ -106,6 +106,6 @@ function listLines(
     ...(loudly.length > 0 ? [''] : []),
     ...(views.length === 0 ? [none] : [...tableOf(viewColumns, views, now, output), '', sum]),
     ...(views.length > 0 && lag !== null ? [harmless(lag)] : []),
-    ...(worst ? [`next: ${command(['why', typed(worst.view)], api.typed)}`] : []),
+    ...(first === null ? [] : [`next: ${command(['why', typed(first)], api.typed)}`]),
   ]
 }
