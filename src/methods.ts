@@ -430,6 +430,8 @@ export interface Run {
     ms: number
   }[] | null
   error: RunError | null
+  /** Of one run that has failed or was canceled: the cause, as `why` tells it, and what to type next. */
+  cause?: Cause
   /** While the run is running. */
   progress?: {
     phase: string | null

@@ -100,6 +100,8 @@ export interface ProblemDetails {
   /** The batch that is in the way (BatchAlreadyOpen). */
   openBatchId?: string | undefined
   sqlstate?: string
+  /** What to type next: a command line of `viewkeeper`, or SQL. */
+  next?: string | undefined
   /** What was found, and what to do about it, where a record keeps them apart from the message. */
   detail?: string | undefined
   hint?: string | undefined

@@ -22,11 +22,12 @@ export async function problemOf(response: Response, asked: Asked): Promise<Probl
 }
 
 function problemOfViewkeeper(text: string): Problem {
-  const { code, detail, status, field, runId, runningRunId, batchId, openBatchId, sqlstate } = fieldsOf(text)
+  const { code, detail, status, ...fields } = fieldsOf(text)
   const known = problemCodes.find((each) => each === code)
   // A newer API, or the gateway of npm start, has codes that this version lacks.
   const fallback: ProblemCode = (status ?? 500) >= 500 ? 'FunctionUnavailable' : 'InvalidRequest'
-  const details = { field, runId, runningRunId, batchId, openBatchId, sqlstate }
+  const { field, runId, runningRunId, batchId, openBatchId, sqlstate, next } = fields
+  const details = { field, runId, runningRunId, batchId, openBatchId, sqlstate, next }
   const given = Object.fromEntries(Object.entries(details).filter(([, value]) => value !== undefined))
   return new Problem(known ?? fallback, detail ?? 'The API gave no reason.', given)
 }
@@ -106,6 +107,7 @@ interface AnswerFields {
   batchId?: string
   openBatchId?: string
   sqlstate?: string
+  next?: string
   message?: string | null
   Message?: string | null
 }

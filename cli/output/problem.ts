@@ -1,6 +1,6 @@
 import { styleText } from 'node:util'
 import type { Problem } from '../../src/problem.ts'
-import { type CommandTarget, command } from '../../src/sql/commands.ts'
+import { aimed, type CommandTarget, command } from '../../src/sql/commands.ts'
 import { displayWidth, wrap } from './width.ts'
 
 /** The API that can tell more, as a command names it. */
@@ -24,8 +24,9 @@ export function problemLines(error: Problem, target: Target | null): string[] {
 
 /** What to type about a problem that the message alone does not say. */
 function nextOf({ code, details }: Problem, { typed }: Target): string | null {
-  const { runningRunId, openBatchId, runId, batchId } = details
+  const { next, runningRunId, openBatchId, runId, batchId } = details
   const type = (...words: string[]) => command(words, typed)
+  if (next !== undefined) return aimed(next, typed)
   if (runningRunId !== undefined) return type('run', String(runningRunId), '--watch')
   if (openBatchId !== undefined) return type('batch', openBatchId, '--watch')
   if (runId !== undefined) return type('run', String(runId))

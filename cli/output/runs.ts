@@ -1,12 +1,13 @@
 import type { Run } from '../../src/api/answers.ts'
-import { titleOf } from '../../src/problem.ts'
 import type { Fact } from '../../src/resources/cell.ts'
 import { rowsText, runFacts, timeText } from '../../src/resources/run-facts.ts'
+import { aimed, type CommandTarget, command } from '../../src/sql/commands.ts'
 import { runbookOf } from '../../src/sql/runbook.ts'
-import { duration, moment } from '../../src/sql/words.ts'
+import { duration } from '../../src/sql/words.ts'
 import type { Paint } from '../../src/terminal/paint.ts'
+import { wholeCause } from '../../src/watch/diagnosis/run-cause.ts'
 import { factLines } from './cells.ts'
-import { short, withoutView } from './names.ts'
+import { short } from './names.ts'
 import type { Output } from './terminal.ts'
 import { fill, harmless, wrap, wrapLines } from './width.ts'
 import { colored, signed } from './words.ts'
@@ -56,30 +57,19 @@ function doneWord({ operation, result }: Run): string {
 export const progressText = (phase: string | null, elapsedMs: number, estimatedMs: number | null): string =>
   `${phase ?? 'running'}   ${timeText(elapsedMs, estimatedMs)}`
 
-/**
- * Why a run failed, what readers see meanwhile, and where more is told. `freshAt` is the end of the view's last success; undefined
- * if it is not known.
- */
-export function failureLines(
-  run: Pick<Run, 'view' | 'operation' | 'error' | 'finishedAt'>,
-  {
-    freshAt,
-    next,
-    now,
-    output,
-  }: { freshAt: string | null | undefined; next?: string; now: Date; output: Output },
-): string[] {
-  const { error } = run
+/** Why a run failed, what to type next, and where more is told. An older version tells no cause. */
+export function failureLines({ id, error, cause }: Run, typed: CommandTarget, { width }: Output): string[] {
   if (error === null) return []
-  const state = error.sqlstate === undefined ? '' : ` (${error.sqlstate})`
-  const texts = [
-    `${withoutView(harmless(error.message), run.view)}${state}`,
-    ...[error.detail, error.hint].flatMap((text) => text ?? []),
-    `${error.class}: ${lowerFirst(titleOf(error.class))}${readersSee(run, freshAt, now)}`,
-    ...(next === undefined ? [] : [`next: ${next}`]),
+  const why = [error.class, error.sqlstate].filter(Boolean).join(', ')
+  const { text, next } = cause ?? {
+    text: `${error.message} (${why})`,
+    next: command(['run', String(id)], null),
+  }
+  return [
+    ...wrapLines(wholeCause({ text }, error), width - 2),
+    ...(next === null ? [] : [`next: ${harmless(aimed(next, typed))}`]),
     `more: ${runbookOf(error.class)}`,
-  ]
-  return texts.flatMap((text) => wrapLines(text, output.width - 2)).map((line) => `  ${line}`.trimEnd())
+  ].map((line) => `  ${line}`.trimEnd())
 }
 
 /** Why a view was refreshed by another strategy than was requested. */
@@ -87,19 +77,6 @@ export function insteadLines({ result: { request, response } }: Run, { width }: 
   const { strategy, because } = response
   if (because === undefined || [undefined, 'auto', strategy].includes(request.strategy as string)) return []
   return wrap(harmless(because), width - 2).map((line) => `  ${line}`)
-}
-
-const lowerFirst = (text: string): string => `${text.charAt(0).toLowerCase()}${text.slice(1)}`
-
-function readersSee(
-  { operation, finishedAt }: Pick<Run, 'operation' | 'finishedAt'>,
-  freshAt: string | null | undefined,
-  now: Date,
-): string {
-  if (operation !== 'refresh' || freshAt == null) return ''
-  return finishedAt !== null && Date.parse(freshAt) > Date.parse(finishedAt)
-    ? `; the view was refreshed since, at ${moment(freshAt, now)}`
-    : `; readers still see the data of ${moment(freshAt, now)}`
 }
 
 /** One run with all that its record says. */

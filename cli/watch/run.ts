@@ -1,5 +1,5 @@
 import type { Run } from '../../src/api/answers.ts'
-import { readRun, readView } from '../../src/api/reads.ts'
+import { readRun } from '../../src/api/reads.ts'
 import { isEnded } from '../../src/catalog/plan/run.ts'
 import { command } from '../../src/sql/commands.ts'
 import { elapsed } from '../../src/sql/words.ts'
@@ -22,7 +22,7 @@ export const watchRun = (api: Api, id: number, options: { json?: boolean | undef
       isDone,
       live: (run, sinceMs, { paint }) => [`${signed('running', paint)} ${runningLine(run, sinceMs)}`],
       pulse: (run) => runningLine(run, 0),
-      rest: (run) => endLines(api, run),
+      rest: async (run) => endLines(api, run),
     },
     options,
   )
@@ -43,24 +43,11 @@ function runningLine(run: Run, sinceMs: number): string {
 }
 
 /** How a run ended; if it failed, also why, and what to do. */
-export async function endLines(api: Api, run: Run): Promise<string[]> {
-  const now = new Date()
+export function endLines({ typed: target }: Api, run: Run): string[] {
   const end = endLine(run, output())
   if (run.status === 'skipped' && run.operation === 'refresh')
-    return [end, `  next: ${command(['why', typed(run.view)], api.typed)}`]
-  if (run.error === null) return [end, ...groupLines(run, output()), ...insteadLines(run, output())]
-  const next = command(
-    [run.status === 'failed' ? 'run' : 'why', run.status === 'failed' ? String(run.id) : typed(run.view)],
-    api.typed,
-  )
-  return [end, ...failureLines(run, { freshAt: await freshSince(api, run), next, now, output: output() })]
+    return [end, `  next: ${command(['why', typed(run.view)], target)}`]
+  return run.error === null
+    ? [end, ...groupLines(run, output()), ...insteadLines(run, output())]
+    : [end, ...failureLines(run, target, output())]
 }
-
-/** The end of the view's last success; undefined if it cannot be read now, for example because the view is gone. */
-export const freshSince = (api: Api, { view, operation }: Run): Promise<string | null | undefined> =>
-  operation !== 'refresh'
-    ? Promise.resolve(undefined)
-    : readView(api, view).then(
-        ({ lastSuccessAt }) => lastSuccessAt,
-        () => undefined,
-      )

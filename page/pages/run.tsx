@@ -4,13 +4,20 @@ import type { Api } from '../../src/api/ask.ts'
 import { readRun } from '../../src/api/reads.ts'
 import { runFacts, statementsOf, timeText } from '../../src/resources/run-facts.ts'
 import { isOpen, signOfRun } from '../../src/resources/sign.ts'
+import { aimed, type CommandTarget, command } from '../../src/sql/commands.ts'
 import { runbookOf } from '../../src/sql/runbook.ts'
 import { hrefOf } from '../address.ts'
-import { Badge, Deed, Facts, Sql, ViewLink } from '../cells.tsx'
+import { Badge, Command, Deed, Facts, Sql, ViewLink } from '../cells.tsx'
 import { Head, type Shown } from '../frame.tsx'
 
+interface Asked {
+  subject: string
+  /** How commands name the API. */
+  typed: CommandTarget
+}
+
 /** `/page/runs/<id>`: one run, what it did, and why it failed. */
-export async function runPage(api: Api, { subject }: { subject: string }): Promise<Shown> {
+export async function runPage(api: Api, { subject, typed }: Asked): Promise<Shown> {
   const run = await readRun(api, subject)
   const { id, status, operation, view, progress, error, result } = run
   return {
@@ -48,7 +55,7 @@ export async function runPage(api: Api, { subject }: { subject: string }): Promi
           </div>
         </Head>
         {progress && <Progress {...progress} />}
-        {error && <RunError error={error} operation={operation} />}
+        {error && <RunError run={run} error={error} next={nextOf(run, typed)} />}
         <section class="card" aria-labelledby="facts">
           <h2 id="facts">Facts</h2>
           <Facts facts={runFacts(run)} />
@@ -82,19 +89,29 @@ const Progress: FC<NonNullable<Run['progress']>> = ({ phase, elapsedMs, estimate
   </div>
 )
 
-/** Why a run did not succeed: the error as PostgreSQL tells it, without row data, and where to read on. */
-const RunError: FC<Pick<Run, 'operation'> & { error: NonNullable<Run['error']> }> = ({
-  error,
-  operation,
-}) => (
+/** What to type next, unless that shows this run. */
+function nextOf({ id, cause }: Run, typed: CommandTarget): string | null {
+  const next = cause?.next ? aimed(cause.next, typed) : null
+  return next === command(['run', String(id)], typed) ? null : next
+}
+
+interface RunErrorProps {
+  run: Pick<Run, 'operation' | 'cause'>
+  error: NonNullable<Run['error']>
+  next: string | null
+}
+
+/** Why a run did not succeed: its cause and the error, without row data, what to type, and where to read on. */
+const RunError: FC<RunErrorProps> = ({ run: { operation, cause }, error, next }) => (
   <section class="trouble" aria-labelledby="error">
     <h2 id="error">
       {error.class} {error.sqlstate && <code>{error.sqlstate}</code>}
     </h2>
-    <p>{error.message}</p>
-    {[error.detail, error.hint].filter(Boolean).map((text) => (
+    <p>{cause?.text ?? error.message}</p>
+    {[cause?.code === 'CheckFailed' ? null : error.detail, error.hint].filter(Boolean).map((text) => (
       <p>{text}</p>
     ))}
+    {next && <Command line={next} />}
     {error.context && <pre>{error.context}</pre>}
     {error.runningRunId && (
       <p>
@@ -102,7 +119,7 @@ const RunError: FC<Pick<Run, 'operation'> & { error: NonNullable<Run['error']> }
       </p>
     )}
     <p class="hint">
-      {operation === 'refresh' && 'Readers see the data of the last success. '}
+      {operation === 'refresh' && cause === undefined && 'Readers see the data of the last success. '}
       {runbookOf(error.class)}
     </p>
   </section>

@@ -85,6 +85,19 @@ export const result = named(
   },
 )
 
+const cause = named('Cause', 'Why the data of a view are as old as they are.', {
+  code: z.enum(causeCodes),
+  text: text.describe('The cause in one or two sentences.'),
+  next: textOrNull.describe('What to type: a command line of `viewkeeper`, or SQL. Null if nothing helps.'),
+  view: text.optional().describe('The view that has the cause, if it is another one.'),
+  upstream: z
+    .enum(causeCodes)
+    .optional()
+    .describe('With code `Upstream`: the code of the cause that the other view has.'),
+  runId: int.optional().describe('The run that the cause is about.'),
+  batchId: text.optional().describe('The batch that the cause is about.'),
+})
+
 export const run = named('Run', 'One execution of one operation on one view.', {
   id: int,
   view: text,
@@ -126,6 +139,11 @@ export const run = named('Run', 'One execution of one operation on one view.', {
     .nullable()
     .describe('The checks of the new data. Null: none was made, or the run did not succeed.'),
   error: error.nullable(),
+  cause: cause
+    .optional()
+    .describe(
+      'Of one run that has failed or was canceled: the cause, as `why` tells it, and what to type next.',
+    ),
   progress: z
     .object({ phase: textOrNull, elapsedMs: milliseconds, estimatedMs: milliseconds })
     .optional()
@@ -320,19 +338,6 @@ export const viewDetails = named('ViewDetails', null, {
   sql: textOrNull.describe('Null while a running refresh blocks reading it.'),
   indexes: z.array(z.object({ name: text, unique: boolean, definition: textOrNull })),
   recentRuns: z.array(run),
-})
-
-const cause = named('Cause', 'Why the data of a view are as old as they are.', {
-  code: z.enum(causeCodes),
-  text: text.describe('The cause in one or two sentences.'),
-  next: textOrNull.describe('What to type: a command line of `viewkeeper`, or SQL. Null if nothing helps.'),
-  view: text.optional().describe('The view that has the cause, if it is another one.'),
-  upstream: z
-    .enum(causeCodes)
-    .optional()
-    .describe('With code `Upstream`: the code of the cause that the other view has.'),
-  runId: int.optional().describe('The run that the cause is about.'),
-  batchId: text.optional().describe('The batch that the cause is about.'),
 })
 
 const heldLock = named('HeldLock', 'A lock of another session that is in the way of the refresh.', {
@@ -605,6 +610,9 @@ export const problem = named('Problem', 'RFC 9457 problem details.', {
   batchId: text.optional().describe('The batch that records this failure.'),
   openBatchId: text.optional().describe('The batch of the same views that goes on already.'),
   sqlstate: text.optional(),
+  next: text
+    .optional()
+    .describe('Of a run that failed: what to type next, a command line of `viewkeeper`, or SQL.'),
 })
 
 /** The OpenAPI file itself. */

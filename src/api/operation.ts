@@ -1,7 +1,6 @@
 import * as z from 'zod/mini'
 import { rowCountStrategies } from '../catalog/plan/definition.ts'
 import type { Trigger } from '../catalog/plan/run.ts'
-import { Problem, sentences } from '../problem.ts'
 import type { Call } from '../run/call.ts'
 import type { Result } from '../run/result.ts'
 import { described, integer, type viewPath } from './fields.ts'
@@ -41,7 +40,9 @@ export const operation = <Body extends z.ZodMiniObject, Text extends `/${string}
         ...caller,
         database: served.database,
       })
-      return succeeded(logged(result, caller.trigger, served))
+      const { error, ...succeeded } = logged(result, caller.trigger, served)
+      if (error === undefined) return succeeded
+      throw await (await import('./failure.ts')).failureOf(result, error, served)
     },
   }),
   perform,
@@ -50,15 +51,6 @@ export const operation = <Body extends z.ZodMiniObject, Text extends `/${string}
 /** Where a run that goes on can be looked at. */
 export const goesOn = ({ status, runId }: Pick<Result, 'status' | 'runId'>): string | null =>
   status === 'running' ? `/runs/${runId}` : null
-
-/** A result without an error, which is thrown. */
-function succeeded({ error, ...result }: Result): Omit<Result, 'error'> {
-  if (error === undefined) return result
-  const { class: code, message, sqlstate, detail, hint, runningRunId } = error
-  const what = sqlstate === undefined ? message : `${result.view}: ${message} (${sqlstate})`
-  const whole = sentences(what, detail, hint)
-  throw new Problem(code, what, { whole, detail, hint, runId: result.runId, runningRunId, sqlstate })
-}
 
 /** Logs how the run stands, and says if it has ended. */
 export function logged(

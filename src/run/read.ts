@@ -10,24 +10,28 @@ import { closeLostRuns, mayCloseRuns } from './life/lose.ts'
 import { resolveName } from './name.ts'
 import { unknown } from './refusals.ts'
 
+/** As `readRunNow`, over a connection of its own. */
+export const getRun = (database: Database, runId: number): Promise<RunNow> =>
+  database.withConnection((sql) => readRunNow(sql, runId))
+
+export type RunNow = Run & { progress?: Progress }
+
 /**
  * One run, with its progress while it is running. A run whose server process is gone is closed first, if the
  * login may do so.
  */
-export function getRun(database: Database, runId: number): Promise<Run & { progress?: Progress }> {
-  return database.withConnection(async (sql) => {
-    const read = async () => {
-      const run = await readRun(sql, runId)
-      if (run === undefined) throw unknown('run', runId)
-      return run
-    }
-    const run = await read()
-    if (run.finishedAt !== null) return run
-    const isLost = (await mayCloseRuns(sql)) && (await closeLostRuns(sql, { runId })).includes(runId)
-    if (isLost) return read()
-    const progress = await readProgress(sql, run)
-    return { ...run, ...(progress === undefined ? {} : { progress }) }
-  })
+export async function readRunNow(sql: Sql, runId: number): Promise<RunNow> {
+  const read = async () => {
+    const run = await readRun(sql, runId)
+    if (run === undefined) throw unknown('run', runId)
+    return run
+  }
+  const run = await read()
+  if (run.finishedAt !== null) return run
+  const isLost = (await mayCloseRuns(sql)) && (await closeLostRuns(sql, { runId })).includes(runId)
+  if (isLost) return read()
+  const progress = await readProgress(sql, run)
+  return { ...run, ...(progress === undefined ? {} : { progress }) }
 }
 
 /** A page of runs, newest first. `next` is the `before` of the next page, null on the last page. */

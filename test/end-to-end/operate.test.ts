@@ -111,21 +111,26 @@ describe('a refresh', () => {
       const one = await run('refresh', 'sales', '--strategy', 'regular')
       expect(one).toMatchObject({ code: 1, err: '' })
       expect(one.out).toMatch(
-        /^✗ sales {3}failed after .*\n {2}division by zero \(22012\)\n {2}ViewSqlFailed: .*readers still see the data of \d\d:\d\d UTC\n/,
+        /^✗ sales {3}failed after .*\n {2}Run \d+ of public\.sales failed at .* UTC: division by zero \(ViewSqlFailed, 22012\)\. Readers still see the data of .* UTC\.\n/,
       )
-      expect(one.out).toContain(
-        `  next: viewkeeper run ${runIn(one.out)}\n  more: node_modules/viewkeeper/docs/runbook.md#viewsqlfailed\n`,
-      )
+      const next =
+        '  next: viewkeeper bad-row public.sales\n  more: node_modules/viewkeeper/docs/runbook.md#viewsqlfailed\n'
+      expect(one.out).toContain(next)
+      expect(await succeed('run', runIn(one.out))).toContain(next)
 
       const several = await run('refresh', '--select', 'sales+', '--retries', '0')
       expect(several).toMatchObject({ code: 1, err: '' })
-      expect(several.out).toMatch(/\n✗ sales {3}failed after/)
+      expect(several.out).toMatch(/\n✗ sales {3}failed after .*\n {2}Run \d+ of public\.sales failed at /)
+      expect(several.out).toContain(next)
       expect(several.out).toMatch(/\n– sales_top +skipped: public\.sales was not refreshed/)
       expect(several.out).toMatch(
         /\n✗ 0 of 2 views refreshed, 1 failed, 1 skipped in .*\n {2}when the cause is gone: viewkeeper retry [0-9a-f-]+\n$/,
       )
       expect(await succeed('ls', '--failed')).toMatch(
         /\nsales .* failed .*\n\n1 failed view of 6\nnext: viewkeeper why public\.sales\n$/,
+      )
+      expect(await succeed('ls', '--held-back')).toMatch(
+        /\nsales_top .*\n\n.*\nnext: viewkeeper why public\.sales\n$/,
       )
       expect(await succeed('why', 'sales_top')).toMatch(
         /^sales_top .*\n\n▸ Run \d+ of public\.sales failed at .*division by zero \(ViewSqlFailed, 22012\)/,

@@ -1,9 +1,10 @@
 import type { Command } from 'commander'
 import { readRun } from '../../../src/api/reads.ts'
 import { statementsOf } from '../../../src/resources/run-facts.ts'
+import { command } from '../../../src/sql/commands.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { failureLines, runLines } from '../../output/runs.ts'
-import { freshSince, hasEnded, watchRun } from '../../watch/run.ts'
+import { hasEnded, watchRun } from '../../watch/run.ts'
 import { answer } from '../answer.ts'
 import { operating, positive, watch } from '../flags.ts'
 
@@ -28,11 +29,11 @@ Examples:
       await answer(
         asking,
         async () => found,
-        async (run, { now, output }) => {
+        (run, { api, now, output }) => {
           if (sql) return statementsOf(run)
-          const told = runLines(run, now, output)
-          if (run.error === null) return told
-          return [...told, '', ...failureLines(run, { freshAt: await freshSince(api, run), now, output })]
+          const itself = `  next: ${command(['run', String(id)], api.typed)}`
+          const why = failureLines(run, api.typed, output).filter((line) => line !== itself)
+          return [...runLines(run, now, output), ...(why.length > 0 ? ['', ...why] : [])]
         },
       )
     })

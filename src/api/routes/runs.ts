@@ -62,12 +62,12 @@ export const getRun = route({
   policy: 'read',
   function: 'api',
   says: 'Shows one run',
-  does: 'One run; a waiting retry has `notBefore`, a running one its phase, the time elapsed and an estimate',
+  does: 'One run; a failed one has its [cause](http.md#why-a-view-is-old), a waiting retry has `notBefore`, a running one its phase, the time elapsed and an estimate',
   takes: { path: runPath },
   gives: async () => (await import('../answers.ts')).run,
-  async answer({ database }, { id }) {
-    const { getRun } = await import('../../run/read.ts')
-    return runBody(await getRun(database, id))
+  async answer({ database, environment }, { id }) {
+    const { explainRun } = await import('../../watch/run.ts')
+    return runBody(await explainRun(database, id, environment))
   },
 })
 

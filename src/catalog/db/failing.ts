@@ -64,13 +64,7 @@ export const mayFail = (sql: Sql) => sql`
 export const failureOfLatest = (sql: Sql) =>
   unmended(sql, hasFailed(sql), sql`(select where ${mayFail(sql)} offset 0) newest`)
 
-/** Since when checks hold the data of view k back, of which a check failed the last refresh. */
-export const checkFailedSince = (sql: Sql) => sql`
-  (select min(r.finished_at) from viewkeeper.runs r
-    where r.definition_id = k.id and r.status = 'failed' and r.error ->> 'class' = 'CheckFailed'
-      and r.finished_at > coalesce(k.last_success_at, '-infinity'))`
-
-/** The same of a view that was skipped, because another view failed. */
+/** The last run of definition d that was skipped because another view failed, as `failureOf`. */
 export const leftOutSince = (sql: Sql) => unmended(sql, wasLeftOut(sql))
 
 /**

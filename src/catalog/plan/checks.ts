@@ -25,9 +25,6 @@ export interface CommonChecks {
 /** The checks of a definition: the common ones by name, and queries of its own, which must return no row. */
 export type Checks = CommonChecks & { readonly [name: string]: CommonChecks[keyof CommonChecks] | string }
 
-/** What comes before the query that shows the rows, in the hint of a run that a check failed. */
-export const toSeeThem = 'To see them: '
-
 /** One check of a view. */
 export interface DataCheck {
   name: string

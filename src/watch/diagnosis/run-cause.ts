@@ -1,20 +1,22 @@
-import { toSeeThem } from '../../catalog/plan/checks.ts'
-import { mayRetry, type ProblemCode, problemCodes } from '../../problem.ts'
+import { mayRetry, type ProblemCode, problemCodes, sentences } from '../../problem.ts'
 import { command } from '../../sql/commands.ts'
-import { cut, duration } from '../../sql/words.ts'
+import { cut, duration, toSeeThem } from '../../sql/words.ts'
 import type { Cause, CauseCode } from './cause.ts'
 import type { Examined, RunFacts, Surroundings } from './standing.ts'
 
 const longestMessage = 600
 const longestQuery = 900
 
-/** A run that has ended, as a cause tells it. */
-type EndedRun = Pick<
-  RunFacts,
-  'id' | 'operation' | 'status' | 'batchId' | 'finishedAt' | 'because' | 'error' | 'batchCanceled'
->
+/** A run that has ended, as far as it is known. */
+type EndedRun = Pick<RunFacts, 'id' | 'operation' | 'status'> &
+  Partial<Pick<RunFacts, 'batchId' | 'finishedAt' | 'because' | 'batchCanceled'>> & {
+    error: EndedWith | null
+  }
 
-/** How a run of a view ended that did not succeed. */
+type EndedWith = Partial<NonNullable<RunFacts['error']>> &
+  Pick<NonNullable<RunFacts['error']>, 'class' | 'message'>
+
+/** How a run of a view ended that did not succeed, in a sentence or two, and what to type next. Pure. */
 export function runCause(
   {
     view,
@@ -24,13 +26,17 @@ export function runCause(
     checkFailedSince = null,
   }: Pick<Examined, 'view' | 'lastSuccessAt' | 'populated'> & Partial<Examined>,
   run: EndedRun,
-  { environment, clock }: Pick<Surroundings, 'environment' | 'clock'>,
+  {
+    environment,
+    clock,
+    longest = longestMessage,
+  }: Pick<Surroundings, 'environment' | 'clock'> & { longest?: number },
 ): Cause {
-  const { id, operation, status, batchId, finishedAt, error } = run
+  const { id, operation, status, batchId, finishedAt = null, error } = run
   const type = (...words: string[]) => command(words, environment)
   const ended = (code: CauseCode, text: string, next = type('refresh', view)) => cause(code, text, next, run)
   const at = finishedAt === null ? '' : ` at ${clock(finishedAt)}`
-  const message = recorded(error?.message ?? run.because ?? '')
+  const message = recorded(error?.message ?? run.because ?? '', longest)
   if (status === 'skipped') return ended('Skipped', `Run ${id} skipped ${view}${at}: ${message}`)
   if (status === 'canceled')
     return ended(
@@ -59,15 +65,24 @@ export function runCause(
   }
   const what = operation === 'refresh' ? `of ${view} failed` : `could not ${operation} ${view}`
   const why = error === null ? '' : ` (${[error.class, error.sqlstate].filter(Boolean).join(', ')})`
+  const failed = `Run ${id} ${what}${at}`
   return ended(
     'Failed',
-    `Run ${id} ${what}${at}: ${sentence(`${withoutEnd(message)}${why}`)}${after}`,
+    sentences(
+      endsTyped.test(message) ? `${failed}${why}: ${message}` : `${failed}: ${withoutEnd(message)}${why}`,
+      after.trim(),
+    ),
     // Class 22: some row is wrong for the query.
     operation === 'refresh' && error?.sqlstate?.startsWith('22')
       ? command(['bad-row', view], null)
       : type(...wordsAfter(error?.class, view, id)),
   )
 }
+
+/** A cause with what was found and advised besides, for a reader who has nothing else. */
+export const wholeCause = ({ text }: Pick<Cause, 'text'>, { class: why, detail, hint }: EndedWith): string =>
+  // The findings of checks stand in the text.
+  sentences(text, why === 'CheckFailed' ? null : detail, hint)
 
 /** What to type after a failure of this class. */
 function wordsAfter(why: ProblemCode | undefined, view: string, id: number): string[] {
@@ -97,8 +112,11 @@ export const cause = (
 const oneLine = (query: string): string | null =>
   query.length > longestQuery || query.includes('--') ? null : query.replace(/\s*\n\s*/g, ' ')
 
+/** A last line that is to be typed, and so stays as it is. */
+const endsTyped = /\n {2}.*$/
+
 const withoutEnd = (text: string): string => text.replace(/(?<!\.)\.$/, '')
 const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
 
 /** A text of a record as a part of a cause, with a full stop. */
-export const recorded = (text: string): string => sentence(cut(text, longestMessage))
+export const recorded = (text: string, longest = longestMessage): string => sentence(cut(text, longest))

@@ -26,7 +26,7 @@ import { readSchemaSteps } from '../../../src/own-schema/schema-steps.ts'
 import { cancel } from '../../../src/run/cancel.ts'
 import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
-import { getRun, listRuns } from '../../../src/run/read.ts'
+import { listRuns } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/connect.ts'
 import { readFix } from '../../../src/server/missing-rights.ts'
@@ -42,6 +42,7 @@ import { monitor } from '../../../src/watch/monitor.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
 import { prune } from '../../../src/watch/prune.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
+import { explainRun } from '../../../src/watch/run.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { callOn, schemaFolder } from '../../support/servers/database.ts'
@@ -234,7 +235,7 @@ async function doEverything(database: Database): Promise<void> {
   await pauseView(database, 'sales', false, 'test')
   await listViews(database)
   await getView(database, 'sales')
-  await getRun(database, runId!)
+  await explainRun(database, runId!, null)
   await listRuns(database, { view: 'sales', limit: 10 })
   await getDays(database, 14)
   await getMetrics(database, { windowSeconds: 3600 })
@@ -317,8 +318,9 @@ async function doWhatFails(database: Database): Promise<void> {
   })
   await place.run('alice', 'drop materialized view a.dividing')
   const { runId } = await refresh({ view: 'a.sleeping' }, call({ waitUntil: 0 }))
-  await getRun(database, runId!)
+  await explainRun(database, runId!, null)
   await cancel(runId!, call())
+  await explainRun(database, runId!, null)
 
   // A view whose function lost its table cannot be put back.
   await place.run(

@@ -1,12 +1,13 @@
 import type { RouteName, routes } from '../../../src/api/routes.ts'
 import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
-import { getRun, listRuns } from '../../../src/run/read.ts'
+import { listRuns } from '../../../src/run/read.ts'
 import type { Database } from '../../../src/server/connect.ts'
 import { listActions } from '../../../src/watch/actions.ts'
 import { getDays, getMetrics } from '../../../src/watch/metrics.ts'
 import { getPlan } from '../../../src/watch/plan.ts'
 import { getView, listViews } from '../../../src/watch/read.ts'
+import { explainRun } from '../../../src/watch/run.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 
 /** What the reads are about: a view with a run and a batch, and a view that Viewkeeper has not met yet. */
@@ -53,7 +54,7 @@ export const reads: Record<GetRoute, Read> & Record<string, Read> = {
   'GET /runs': async (database) => (await listRuns(database, { limit: 10 })).runs.map(({ id }) => id),
   'GET /runs?view= of a view without a definition': (database, { unmet }) =>
     listRuns(database, { limit: 10, view: unmet }),
-  'GET /runs/{id}': async (database, { runId }) => (await getRun(database, runId)).status,
+  'GET /runs/{id}': async (database, { runId }) => (await explainRun(database, runId, null)).status,
   'GET /batches': async (database) =>
     (await listBatches(database, { limit: 10 })).batches.map(({ status }) => status),
   'GET /batches/{id}': async (database, { batchId }) =>

@@ -9,7 +9,7 @@ import type { BatchDetails, BatchView, Run, View, ViewDetails } from '../../../s
 import { readersOf } from '../../../src/api/reads.ts'
 import { filters } from '../../../src/catalog/plan/state.ts'
 import { runColumns } from '../../../src/resources/runs.ts'
-import { inOrder, viewColumns, viewFacts } from '../../../src/resources/views.ts'
+import { firstToFix, inOrder, viewColumns, viewFacts } from '../../../src/resources/views.ts'
 import { plain } from '../../../src/terminal/paint.ts'
 
 const now = new Date('2026-11-21T12:00:00Z')
@@ -147,6 +147,13 @@ describe('views', () => {
     expect([filters.failed(half), filters.missing(away), filters.aside(away)]).toEqual([true, false, true])
   })
 
+  test('name the view to look into: a reader that is stale because its source failed is innocent', () => {
+    const reader = viewOf({ name: 'daily', state: 'heldBack', stale: true, culprit: 'public.broken' })
+    expect(firstToFix([reader, later, fresh])).toBe('public.broken')
+    expect(firstToFix([fresh, later, reader])).toBe('public.later')
+    expect(firstToFix([fresh])).toBeNull()
+  })
+
   test('that are refreshed for the sake of another one say which', () => {
     const source = viewOf({ promisedMs: 900_000, promisedFor: 'public.best' })
     expect(tableOf(viewColumns, [source], now, wide)[1]).toContain('within 15 min, for best')
@@ -207,26 +214,36 @@ describe('a run', () => {
     const hint = `Missing: its owner lacks select.\n\nshop_owner or a superuser has to run:\n  ${grant}\n\u001b[2J`
     const lines = failureLines(
       { ...broken, error: { class: 'InsufficientPrivilege', message: 'no', hint } },
-      { freshAt: null, next: 'x', now, output: { ...wide, width: 60 } },
+      null,
+      { ...wide, width: 60 },
     )
-    expect(lines.slice(1, 6)).toEqual([
-      '  Missing: its owner lacks select.',
+    expect(lines.slice(0, 5)).toEqual([
+      '  no (InsufficientPrivilege). Missing: its owner lacks',
+      '  select.',
       '',
       '  shop_owner or a superuser has to run:',
       `    ${grant}`,
-      '',
     ])
     expect(lines.join()).not.toContain('\u001b')
   })
 
-  test('before a refresh that succeeded says that this one came since', () => {
-    const lines = failureLines(broken, { freshAt: minutesAgo(1), next: 'x', now, output: wide })
-    expect(lines.join('\n')).toContain('failed; the view was refreshed since, at 11:59 UTC')
-  })
-
-  test('of a view that nobody has refreshed promises no data to readers', () => {
-    const lines = failureLines(broken, { freshAt: null, next: 'x', now, output: wide })
-    expect(lines.join('\n')).not.toContain('readers')
+  test('that failed says what why says, and what to type there; an older version tells only the error', () => {
+    const cause = {
+      code: 'Failed',
+      text: 'Run 812 of public.sales failed.',
+      next: 'viewkeeper bad-row public.sales',
+    } as const
+    const more = '  more: node_modules/viewkeeper/docs/runbook.md#viewsqlfailed'
+    expect(failureLines({ ...broken, cause }, 'production', wide)).toEqual([
+      '  Run 812 of public.sales failed.',
+      '  next: viewkeeper bad-row public.sales',
+      more,
+    ])
+    expect(failureLines(broken, 'production', wide)).toEqual([
+      '  public.sales: division by zero (ViewSqlFailed, 22012).',
+      '  next: viewkeeper run 812 --env production',
+      more,
+    ])
   })
 
   test('tells how long it locked readers out, if it did', () => {

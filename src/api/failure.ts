@@ -1,0 +1,37 @@
+import type { RunError } from '../catalog/plan/run.ts'
+import { Problem, sentences } from '../problem.ts'
+import type { Result } from '../run/result.ts'
+import { withDeadline } from '../server/deadline.ts'
+import { command } from '../sql/commands.ts'
+import { runCause, wholeCause } from '../watch/diagnosis/run-cause.ts'
+import { readCause } from '../watch/failed-run.ts'
+import type { Served } from './route.ts'
+
+/** Why an operation did not succeed, in the words of `why`, and what to type next. */
+export async function failureOf(
+  { runId, view, operation }: Result,
+  error: RunError,
+  { database, environment }: Pick<Served, 'database' | 'environment'>,
+): Promise<Problem> {
+  const { class: code, message, sqlstate, detail, hint, runningRunId } = error
+  const details = { detail, hint, runId, runningRunId, sqlstate }
+  if (runningRunId !== undefined) {
+    const next = command(['run', String(runningRunId), '--watch'], environment)
+    return new Problem(code, message, { ...details, whole: sentences(message, detail, hint), next })
+  }
+  const read = database.withConnection((sql) => readCause(sql, runId, environment))
+  const cause =
+    (await withDeadline(read, Date.now() + longestReadMs, 'The read of the cause took too long').catch(
+      () => undefined,
+    )) ??
+    runCause(
+      { view, lastSuccessAt: null, populated: false },
+      { id: runId, operation, status: 'failed', error },
+      { environment, clock: String, longest: Infinity },
+    )
+  const next = cause.next ?? undefined
+  return new Problem(code, cause.text, { ...details, whole: wholeCause(cause, error), next })
+}
+
+/** If the server is away by now, the answer is not: it lacks the moments of the failure and of what readers see. */
+const longestReadMs = 2000
