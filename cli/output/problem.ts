@@ -31,6 +31,7 @@ function nextOf({ code, details }: Problem, { typed }: Target): string | null {
   if (openBatchId !== undefined) return type('batch', openBatchId, '--watch')
   if (runId !== undefined) return type('run', String(runId))
   if (batchId !== undefined) return type('batch', batchId)
+  if (code === 'UnknownView') return type('ls')
   if (code === 'UnknownRun') return type('runs')
   if (code === 'UnknownBatch') return type('batches')
   return null

@@ -19,7 +19,7 @@ export async function failureOf(
     const next = command(['run', String(runningRunId), '--watch'], environment)
     return new Problem(code, message, { ...details, whole: sentences(message, detail, hint), next })
   }
-  const read = database.withConnection((sql) => readCause(sql, runId, environment))
+  const read = database.withConnection((sql) => readCause(sql, runId, environment), { once: true })
   const cause =
     (await withDeadline(read, Date.now() + longestReadMs, 'The read of the cause took too long').catch(
       () => undefined,

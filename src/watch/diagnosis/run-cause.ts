@@ -116,7 +116,7 @@ const oneLine = (query: string): string | null =>
 const endsTyped = /\n {2}.*$/
 
 const withoutEnd = (text: string): string => text.replace(/(?<!\.)\.$/, '')
-const sentence = (text: string): string => (/[.!?]$/.test(text) ? text : `${text}.`)
+const sentence = (text: string): string => (/[.!?;]$/.test(text) ? text : `${text}.`)
 
 /** A text of a record as a part of a cause, with a full stop. */
 export const recorded = (text: string, longest = longestMessage): string => sentence(cut(text, longest))

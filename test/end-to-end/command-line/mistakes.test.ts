@@ -155,7 +155,7 @@ const mistakes: [mistake: string, line: string, around: Around, ...answers: (str
   ['a name with a space', 'show odd,name', {}, 'is not a view', 'sales, app.sales or "Odd.Name"'],
   ['a name in three parts', 'show a.b.c', {}, 'is not a view', 'app.sales'],
   ['an open quote', 'show "Odd', {}, 'a quote that is not closed', '"Odd.Name"'],
-  ['why of an unknown view', 'why salse', {}, 'salse', 'Did you mean'],
+  ['why of an unknown view', 'why salse', {}, 'salse', 'Did you mean', 'next: viewkeeper ls'],
   ['pause of an unknown view', 'pause salse', {}, 'salse', 'Did you mean'],
   ['pause of one unknown view of two', 'pause sales salse', {}, 'salse', 'Did you mean'],
   ['pause of nothing', 'pause', {}, 'name the views to pause', '--all'],

@@ -70,6 +70,20 @@ function inBrief(causes: Cause[]): Cause[] {
 const codes = (...args: Parameters<typeof why>) =>
   why(...args).map(({ code, upstream = null }) => (upstream === null ? code : [code, upstream]))
 
+test('a run whose error ends with SQL to type leaves that line as it is', () => {
+  const error = {
+    class: 'InsufficientPrivilege',
+    message: 'Role app lacks usage.\n\nboss has to run:\n  grant usage on schema app to app;',
+    sqlstate: '42501',
+  } as const
+  expect(why(standing({ runs: [run({ error })] }))[0]).toMatchObject({
+    text:
+      'Run 7 of app.top failed at 09:10 UTC (InsufficientPrivilege, 42501): Role app lacks usage.\n\n' +
+      'boss has to run:\n  grant usage on schema app to app;\n\nReaders still see the data of 2026-11-19 09:00 UTC.',
+    next: 'viewkeeper doctor app.top --env production',
+  })
+})
+
 describe('a run whose check has failed', () => {
   const query = 'with "v" as (\n SELECT 1)\nselect * from "v" where day is null'
   const error = {
