@@ -14,10 +14,10 @@ import { usualTelling } from '../events/plan/reminders.ts'
 import { closeLostRuns } from '../run/life/lose.ts'
 import type { Database } from '../server/connect.ts'
 import { readFailingChannels } from './db/channels.ts'
-import { readFailedBatches, readLasting, readSlowRuns } from './db/incidents.ts'
+import { isAnyUntold, readFailedBatches, readLasting, readSlowRuns } from './db/incidents.ts'
 import { mendEnds, noteLook } from './db/looks.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from './db/publish.ts'
-import { type Hearers, judgeWrong, noteIncidents } from './note.ts'
+import type { Hearers } from './note.ts'
 import { isSlow } from './plan/runs.ts'
 
 /** The monitor was away if its last look is longer ago than this, and than its telling lets expect. */
@@ -114,20 +114,20 @@ export function monitor(
       batch: batches.map(({ id }) => `batch ${id}`),
       channel: channels.map(({ channel }) => channel),
     })
-    const environment = people?.environment ?? programs?.environment ?? null
-    const judged = await judgeWrong(
-      sql,
-      found,
-      { slow, batches, channels },
-      { schedules: { ...schedules, looks }, environment },
-    )
-    const tellsOf = await noteIncidents(sql, found, judged, { readAt: facts.now, telling, programs, people })
+    /** Of what people are told now. */
+    let hearing = new Set<string>()
+    if (found.length > 0 || (await isAnyUntold(sql))) {
+      const { noteIncidents } = await import('./note.ts')
+      const hearers = { telling, programs, people }
+      const at = { readAt: facts.now, schedules: { ...schedules, looks } }
+      hearing = await noteIncidents(sql, found, { slow, batches, channels }, { ...hearers, ...at })
+    }
     for (const kind of viewKinds) {
       const of = found.filter((each) => each.kind === kind)
       publish.incidents(
         kind,
         of,
-        of.flatMap(({ name }) => (tellsOf.has(name) ? [name] : [])),
+        of.flatMap(({ name }) => (hearing.has(name) ? [name] : [])),
       )
     }
     if (programs === null) await forgetEvents(sql)

@@ -4,7 +4,7 @@ import { lockEvents, writeEvents } from '../events/db/outbox.ts'
 import { type Found, isOfView } from '../events/plan/incident.ts'
 import type { Telling } from '../events/plan/reminders.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
-import { isAnyUntold, mayNote, readIncidents, writeIncidents } from './db/incidents.ts'
+import { mayNote, readIncidents, writeIncidents } from './db/incidents.ts'
 import { readClock } from './db/looks.ts'
 import { examineViews } from './examine.ts'
 import { chatOf } from './mails/chat.ts'
@@ -27,8 +27,48 @@ export interface People {
   links: Links
 }
 
-/** Finds why what is wrong is so, by the rules of `viewkeeper why`. */
-export async function judgeWrong(
+/** Whom a look tells, and how often. */
+export interface Hearers {
+  telling: Telling
+  /** Null: nothing becomes an event. */
+  programs: Programs | null
+  /** Null: nobody takes messages. */
+  people: People | null
+}
+
+/**
+ * Judges what was found at `readAt`, opens, changes and resolves incidents by that, and writes down with them the events for programs and
+ * the message for people; returns of whom people are told. Nothing, if another monitor has noted what it read later.
+ */
+export async function noteIncidents(
+  sql: Sql,
+  found: Found[],
+  besides: Besides,
+  { readAt, schedules, telling, programs, people }: Hearers & { readAt: Date; schedules: Schedules },
+): Promise<Set<string>> {
+  const environment = people?.environment ?? programs?.environment ?? null
+  const judged = await judge(sql, found, besides, { schedules, environment })
+  return withTransaction(sql, async (transaction) => {
+    await lockEvents(transaction)
+    if (!(await mayNote(transaction, readAt))) return new Set()
+    const known = await readIncidents(transaction, [...new Set(found.map(({ name }) => name))])
+    const now = await readClock(transaction)
+    const kept = keepIncidents(known, found, judged, { now, telling: people && telling })
+    const { written, changes, tell } = kept
+    await writeIncidents(transaction, written)
+    const events = programs === null ? [] : changes.flatMap((each) => newsOfIncident(each, found) ?? [])
+    if (people !== null && tell !== null) {
+      const notice = noticeOf(tell, found, { ...people, now })
+      const detail = { ...mailOf(notice), chat: chatOf(notice) }
+      events.push({ type: 'Message', subject: 'people', at: now, detail })
+    }
+    await writeEvents(transaction, events)
+    return new Set(tell?.open.map(({ subject }) => subject))
+  })
+}
+
+/** Why what is wrong is so, by the rules of `viewkeeper why`. */
+async function judge(
   sql: Sql,
   found: Found[],
   besides: Besides,
@@ -52,44 +92,5 @@ export async function judgeWrong(
     reads,
     views: new Map(examined.map((each) => [each.view, each])),
     ages: new Map(views.map(({ view, asOf }) => [view, asOf])),
-  })
-}
-
-/** Whom a look tells, and how often. */
-export interface Hearers {
-  telling: Telling
-  /** Null: nothing becomes an event. */
-  programs: Programs | null
-  /** Null: nobody takes messages. */
-  people: People | null
-}
-
-/**
- * Opens, changes and resolves incidents by what was found at `readAt`, and writes down with that the events for programs and the message
- * for people; returns of whom people are told. Nothing, if another monitor has noted what it read later.
- */
-export async function noteIncidents(
-  sql: Sql,
-  found: Found[],
-  judged: Map<string, Judgement>,
-  { readAt, telling, programs, people }: Hearers & { readAt: Date },
-): Promise<Set<string>> {
-  if (found.length === 0 && !(await isAnyUntold(sql))) return new Set()
-  return withTransaction(sql, async (transaction) => {
-    await lockEvents(transaction)
-    if (!(await mayNote(transaction, readAt))) return new Set()
-    const known = await readIncidents(transaction, [...new Set(found.map(({ name }) => name))])
-    const now = await readClock(transaction)
-    const kept = keepIncidents(known, found, judged, { now, telling: people && telling })
-    const { written, changes, tell } = kept
-    await writeIncidents(transaction, written)
-    const events = programs === null ? [] : changes.flatMap((each) => newsOfIncident(each, found) ?? [])
-    if (people !== null && tell !== null) {
-      const notice = noticeOf(tell, found, { ...people, now })
-      const detail = { ...mailOf(notice), chat: chatOf(notice) }
-      events.push({ type: 'Message', subject: 'people', at: now, detail })
-    }
-    await writeEvents(transaction, events)
-    return new Set(tell?.open.map(({ subject }) => subject))
   })
 }
