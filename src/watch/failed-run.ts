@@ -1,5 +1,5 @@
 import type { Sql } from '../server/connect.ts'
-import { moment } from '../sql/words.ts'
+import { utc } from '../sql/words.ts'
 import { readFailedRun } from './db/failed-run.ts'
 import type { Cause } from './diagnosis/cause.ts'
 import { runCause } from './diagnosis/run-cause.ts'
@@ -11,5 +11,5 @@ export async function readCause(
   environment: string | null,
 ): Promise<Cause | undefined> {
   const run = await readFailedRun(sql, runId)
-  return run && runCause(run, run, { environment, clock: (at) => moment(at, run.now), longest: Infinity })
+  return run && runCause(run, run, { environment, clock: utc, longest: Infinity })
 }

@@ -5,7 +5,7 @@ import type { Run } from '../run/db/runs.ts'
 import { closeLostRuns, mayCloseRuns } from '../run/life/lose.ts'
 import { resolveName } from '../run/name.ts'
 import type { Database } from '../server/connect.ts'
-import { moment } from '../sql/words.ts'
+import { utc } from '../sql/words.ts'
 import { readSilence } from './db/silence.ts'
 import type { Cause, HeldLock } from './diagnosis/cause.ts'
 import type { Examined, Standing } from './diagnosis/standing.ts'
@@ -79,7 +79,7 @@ export function getWhy(database: Database, view: string, { schedules, environmen
       holdsBack: views.flatMap((each) => (each.culprit === (culprit ?? own.view) ? each.view : [])),
       causes: whyOf(own, upstream, (each) => dependencies.get(each) ?? [], {
         now,
-        clock: (at) => moment(at, now),
+        clock: utc,
         environment,
         allPaused: pause,
       }),

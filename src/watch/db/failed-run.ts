@@ -14,15 +14,13 @@ export type FailedRun = Pick<
   populated: boolean
   staleMs: number | null
   checkFailedSince: Date | null
-  /** The time of the database. */
-  now: Date
 }
 
 /** One run with its view; undefined if the run has neither failed nor was canceled. */
 export async function readFailedRun(sql: Sql, id: number): Promise<FailedRun | undefined> {
   const [row] = await sql<FailedRun[]>`
     select r.id, r.operation, r.status, r.batch_id as "batchId", r.finished_at as "finishedAt", r.error,
-           format('%I.%I', r.schema_name, r.view_name) as view, statement_timestamp() as now,
+           format('%I.%I', r.schema_name, r.view_name) as view,
            exists (select from viewkeeper.batches b where b.id = r.batch_id and b.cancel_requested_at is not null) as "batchCanceled",
            k.last_success_at as "lastSuccessAt", coalesce(c.relispopulated, false) as populated,
            (date_part('epoch', statement_timestamp() - coalesce(k.as_of, k.last_success_at)) * 1000)::int8 as "staleMs",
