@@ -66,6 +66,10 @@ export function viewFacts(view: ViewDetails, now: Date): Fact[] {
         ? 'nobody knows: viewkeeper why says the reason'
         : momentCell(view.asOf),
     ],
+    [
+      'incident',
+      view.incident ? [view.incident.text, ' Since ', { moment: view.incident.openedAt }, '.'] : null,
+    ],
     ['held back by', held && { view: held }],
     ['held back', view.checkFailedSince ? ['by a check since ', { moment: view.checkFailedSince }] : null],
     ['last success', momentCell(view.lastSuccessAt)],

@@ -90,6 +90,7 @@ function listLines(
       : `${views.length} ${words} ${views.length === 1 ? 'view' : 'views'} of ${named}`
   const lag = replicas === undefined ? null : lagLine(replicas) // an older version answers without
   const first = firstToFix(views)
+  const incident = views.find(({ view }) => view === first)?.incident // an older version answers without
   const loudly = [
     ...failing.map((each) => failingText(each, moment(each.since, now))),
     ...(silence?.lines ?? []), // an older version answers without
@@ -106,6 +107,7 @@ function listLines(
     ...(loudly.length > 0 ? [''] : []),
     ...(views.length === 0 ? [none] : [...tableOf(viewColumns, views, now, output), '', sum]),
     ...(views.length > 0 && lag !== null ? [harmless(lag)] : []),
+    ...(incident == null ? [] : [harmless(incident.text)]),
     ...(first === null ? [] : [`next: ${command(['why', typed(first)], api.typed)}`]),
   ]
 }

@@ -5,6 +5,7 @@ import { beginPublishing } from '../../../src/watch/db/looks.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
 import type { Notice } from '../../../src/watch/plan/notice.ts'
+import { listViews } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { callOn } from '../../support/servers/database.ts'
@@ -69,6 +70,25 @@ describe('an incident', () => {
     await pass('24 hours')
     await look()
     expect((await tell())?.subject).toBe('[production] reminder: public.steady failed (ViewSqlFailed)')
+  })
+
+  test('has the same words in the mail, its JSON, the event, the list and why', async () => {
+    await writePast([{ view: 'steady', ago: '1 minutes', status: 'failed' }])
+    await look({ programs: { environment: 'production' } })
+    const [event] = await sql`select detail from viewkeeper.events where type = 'IncidentOpened'`
+    const { views } = await listViews(database)
+    const message = await tell()
+    const { causes } = await getWhy(database, 'steady', { schedules, environment: 'production' })
+    const { text, next } = causes[0]!
+    expect(views.find(({ view }) => view === 'public.steady')?.incident).toMatchObject({
+      kinds: ['failing'],
+      culprit: 'public.steady',
+      text,
+      next,
+    })
+    expect(event?.detail).toMatchObject({ culprit: 'public.steady', cause: { text }, next })
+    expect(noticeOf(message).causes).toMatchObject([{ text, next }])
+    expect(message?.text).toContain(`${text}\n\n  Next: ${next}\n`)
   })
 
   test('of a pause without an end is told after a week, and again each week, until the pause ends', async () => {
