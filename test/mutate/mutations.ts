@@ -207,8 +207,8 @@ export const mutations: Mutation[] = [
   {
     breaks: 'what waits for a culprit that people know is not told again',
     file: 'src/watch/plan/incidents.ts',
-    text: 'one.culprit !== each.subject && isKnown(one)',
-    becomes: 'one.culprit === each.subject && isKnown(one)',
+    text: 'const waits = each.culprit !== each.subject',
+    becomes: 'const waits = each.culprit === each.subject',
     project: 'unit',
     tests: 'watch/nights',
     named: 'a source fails under three readers',

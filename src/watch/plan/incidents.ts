@@ -105,17 +105,9 @@ export function keepIncidents(
     if (judgement === undefined) continue
     const { culprit, cause } = judgement
     if (old === undefined || old.resolvedAt !== null) {
-      const told = { toldAt: old?.toldAt ?? null, toldCause: old?.toldCause ?? null }
-      change('Opened', {
-        subject,
-        kinds,
-        culprit,
-        cause,
-        openedAt: now,
-        changedAt: now,
-        resolvedAt: null,
-        ...told,
-      })
+      const { toldAt = null, toldCause = null } = old ?? {}
+      const opened = { openedAt: now, changedAt: now, resolvedAt: null }
+      change('Opened', { subject, kinds, culprit, cause, ...opened, toldAt, toldCause })
       continue
     }
     const { culprit: by, cause: why } = replaces(judgement, old) ? judgement : old
@@ -151,12 +143,13 @@ function whatToTell(
   const isKnown = (each: Incident) => each.toldCause === keyOf(each)
   const fresh: Incident[] = []
   for (const each of open.filter((one) => !isKnown(one))) {
-    // The culprit is known to them.
-    const other = open.find(
-      (one) => one.culprit !== each.subject && isKnown(one) && keyOf(one) === keyOf(each),
-    )
-    if (other === undefined) fresh.push(each)
-    else noteTold(each, keyOf(each), other.toldAt)
+    const waits = each.culprit !== each.subject
+    const other = waits ? open.find((one) => isKnown(one) && keyOf(one) === keyOf(each)) : undefined
+    // They know the culprit; or the old cause is gone, and a refresh is all that is left to do.
+    const isNoNews =
+      other !== undefined || (each.toldCause !== null && causeTones[each.cause.code] === 'idle')
+    if (isNoNews) noteTold(each, keyOf(each), (other ?? each).toldAt)
+    else fresh.push(each)
   }
   const lasting = remindSeconds === null ? [] : open.filter(isKnown)
   const isDue = ({ kinds, toldAt }: Incident) =>

@@ -120,7 +120,7 @@ class Judge {
     return fault && own ? this.told(own, fault) : this.told(first, view)
   }
 
-  private told({ code, text, next, runId, batchId }: Cause, view: Examined): Judgement {
+  private told({ code, text, next, view: above, runId, batchId }: Cause, view: Examined): Judgement {
     const run = view.runs.find(({ id }) => id === runId)
     const isOfBatch = code === 'Canceled' && run?.batchCanceled === true
     const words = wordsOf(code)
@@ -131,7 +131,7 @@ class Judge {
     const holder = lock && (lock.pid === null ? 'a prepared transaction' : `process ${lock.pid}`)
     const server = error !== null && isOfServer(error) ? 'the server' : undefined
     return {
-      culprit: holder ?? server ?? fault ?? shared,
+      culprit: holder ?? server ?? fault ?? above ?? shared,
       cause: {
         code,
         text,

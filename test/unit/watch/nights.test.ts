@@ -176,6 +176,19 @@ const nights: [string, Look[], string[]][] = [
     ['public.sales failed (ViewSqlFailed, 22012)', '-', 'public.sales failed (ViewSqlFailed, 42703)'],
   ],
   [
+    'a source is mended, and its readers are refreshed by the next schedule: that they wait for it is no news',
+    [
+      { at: 0, views: [sales, left('public.top', 30)], reads: ofSales },
+      { at: 10, views: [view('public.sales'), view('public.top', { hours: 30 })], reads: ofSales },
+      { at: 60, views: well('public.sales', 'public.top'), reads: ofSales },
+    ],
+    [
+      'public.top is stale: public.sales failed (ViewSqlFailed, 22012)',
+      'OK: no view is failing any more',
+      'OK: no view is stale any more',
+    ],
+  ],
+  [
     'a batch is lost, and the next one does its work',
     [
       {
