@@ -85,7 +85,6 @@ const layers = {
     'src/watch/plan/alarms.ts',
     'src/sql/commands.ts',
     'src/migrate/plan/frozen.ts',
-    'src/watch/mails/',
     'src/package-files.ts',
     'src/sql/names.ts',
     'src/sql/nearest.ts',

@@ -17,7 +17,7 @@ const whatCallsLoad = [
   'src/server/connection.ts',
   'src/api/lambda/advance.ts',
   'src/api/lambda/start-batch.ts',
-  'src/api/lambda/notify.ts',
+  'src/api/lambda/send.ts',
   'src/api/lambda/migrate.ts',
   'src/api/lambda/rotate.ts',
 ]

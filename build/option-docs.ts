@@ -153,7 +153,7 @@ export function optionTypes(): string {
   }
   visit({ ...environment.shape, ...serveOptions.shape })
   return [
-    '// Made by `npm run docs` from src/config/fields.ts, src/config/notify.ts and infra/environment: change an option there.',
+    '// biome-ignore-all format: made by `npm run docs` from src/config/fields.ts, src/config/notify.ts and infra/environment: change an option there.',
     typeLines(
       'CommonOptions',
       'What `viewkeeper serve` and an environment on AWS may be told. Every field has a default.',

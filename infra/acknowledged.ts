@@ -8,9 +8,9 @@ const reasons: Record<string, string> = {
   LambdaConcurrency:
     'The throttle of the API and the concurrency of batches bound how many functions run at once; reservedConcurrency keeps calls for the functions in which callers wait.',
   LambdaDLQ:
-    'Events of schedules and alarms become dead letters; every other call has a caller who gets the error, and the next look does what a look left.',
+    'Events of schedules become dead letters; every other call has a caller who gets the error, and the next look does what a look left.',
   LambdaInsideVPC:
-    'The functions announce, deploy, notify and start-batch do not use the database. They call EventBridge, Lambda, SNS and Step Functions, which would cost an endpoint each.',
+    'The functions deploy, send and start-batch do not use the database. They call EventBridge, Lambda, SNS and Step Functions, which would cost an endpoint each.',
 }
 
 /** Says to cdk-nag why the findings of the packs for HIPAA and NIST stay. */

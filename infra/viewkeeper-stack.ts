@@ -77,13 +77,13 @@ export class ViewkeeperStack extends Stack {
       viewMigrations: context.viewMigrations,
     })
     if (described.kind === 'created') {
-      const { topics, listeners } = this.viewkeeper
+      const { topics } = this.viewkeeper
       const alarms = new DatabaseAlarms(this, 'DatabaseAlarms', {
         environmentName,
         topics,
         options: described,
       })
-      alarms.node.addDependency(listeners)
+      alarms.node.addDependency(topics)
       pinNames(alarms, environmentName)
     }
     this.addOutputs(environment)

@@ -10,7 +10,7 @@ import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import { Queue, QueueEncryption } from 'aws-cdk-lib/aws-sqs'
 import { StringParameter } from 'aws-cdk-lib/aws-ssm'
 import type { StateMachine } from 'aws-cdk-lib/aws-stepfunctions'
-import { type Construct, DependencyGroup, type IDependable } from 'constructs'
+import type { Construct, IDependable } from 'constructs'
 import type { FunctionName } from '../src/api/functions.ts'
 import type { PolicyName } from '../src/api/route.ts'
 import type { Definition } from '../src/catalog/plan/definition.ts'
@@ -24,7 +24,6 @@ import { RdsDatabase } from './database/rds-database.ts'
 import { monitorTimes } from './environment/monitor-times.ts'
 import type { ValidOptions } from './environment/valid-options.ts'
 import { insistOnHere, insistOnOne, pinNames } from './fixed-names.ts'
-import { Announcements } from './functions/announcements.ts'
 import { Api } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
 import { Functions } from './functions/functions.ts'
@@ -34,6 +33,7 @@ import { Migration } from './functions/migration.ts'
 import { Policies } from './functions/policies.ts'
 import { RefreshOnDeploy } from './functions/refresh-on-deploy.ts'
 import { SecretRotation } from './functions/secret-rotation.ts'
+import { Sending } from './functions/sending.ts'
 import type { FunctionSurroundings, ViewkeeperFunction } from './functions/viewkeeper-function.ts'
 import { ImportedViewkeeper } from './imported-viewkeeper.ts'
 import { Alarms } from './monitoring/alarms.ts'
@@ -70,11 +70,9 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   readonly deadLetters: Queue
   /** The alarms, by their names without the environment: `failed-runs`. docs/monitoring.md lists them. */
   readonly alarms: Readonly<Partial<Record<AlarmName, Alarm>>>
-  /** The topic of this environment's alarms, and the topics for people. */
+  /** The topics for people and their programs, and the one for pagers. */
   readonly topics: AlarmTopics
   readonly notices: ITopic
-  /** What tells people of an alarm. An alarm of yours on `topics.alarms` should wait for it, or its first news is lost. */
-  readonly listeners: IDependable
   /** The name of the dashboard; undefined with `dashboard: false`. */
   readonly dashboardName?: string
   /** The managed policies for callers, by name: `read`, `refresh`, `operate`, `define`. */
@@ -175,12 +173,10 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       after: [batches, api, schedules],
       rotation,
     })
-    topics.addNotify(functions.notify.lambda, this.deadLetters)
-    // What an alarm says before anybody listens is lost.
-    this.listeners = new DependencyGroup(topics, functions.notify)
-    new Announcements(this, 'Announcements', {
+    new Sending(this, 'Sending', {
       environmentName,
       functions,
+      topics,
       eventBus: options.eventBus,
       hasDue: schedules.monitor !== undefined && (options.schedules || noClock).views,
     })
@@ -191,14 +187,15 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       machine: this.stateMachine,
       deadLetters: this.deadLetters,
       monitor: monitorTimes(options.monitorEveryMinutes),
-      announce: options.eventBus === false ? undefined : functions.announce.lambda,
+      send: functions.send.lambda,
       rotate: rotation?.function.lambda,
     })
     this.alarms = alarms.all
     // The alarms are made after the monitor's schedule. Otherwise missing numbers of the monitor would set an
     // alarm off while the database is created.
     if (schedules.monitor) alarms.node.addDependency(schedules.monitor)
-    alarms.node.addDependency(this.listeners)
+    // What an alarm says before anybody listens is lost.
+    alarms.node.addDependency(topics)
     if (props.dashboard ?? true)
       this.dashboardName = new Dashboard(this, 'Dashboard', {
         environmentName,
@@ -284,13 +281,12 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   }
 
   private addSchedules(options: ValidOptions, scheduledViews: ScheduledView[]): Schedules {
-    const { monitor, prune, notify } = this.functions
+    const { monitor, prune } = this.functions
     const schedules = new Schedules(this, 'Schedules', {
       environmentName: this.environmentName,
       monitor,
       batches: this.stateMachine,
       prune,
-      notify,
       monitorEveryMinutes: options.monitorEveryMinutes,
       concurrency: options.batchConcurrency,
       deadLetters: this.deadLetters,

@@ -581,6 +581,19 @@ export interface View {
     /** The share of what all views take a day, 0 to 1. */
     share: number
   } | null
+  /** What the last look of the monitor found wrong with the view, and why; null: nothing. `why` has the locks of this moment. */
+  incident?: {
+    kinds: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow')[]
+    /** When the monitor first saw it. */
+    openedAt: string
+    /** What has to be mended: this view, one that it reads, a batch, a session. */
+    culprit: string
+    code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow'
+    /** Why, in one or two sentences. */
+    text: string
+    /** What to type; null if nothing helps. */
+    next: string | null
+  } | null
   /** Whether the view was authored, and is not in the database. */
   missing: boolean
   /** Whether its definition has checks. */
@@ -683,6 +696,19 @@ export interface ViewDetails {
     ms: number
     /** The share of what all views take a day, 0 to 1. */
     share: number
+  } | null
+  /** What the last look of the monitor found wrong with the view, and why; null: nothing. `why` has the locks of this moment. */
+  incident?: {
+    kinds: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow')[]
+    /** When the monitor first saw it. */
+    openedAt: string
+    /** What has to be mended: this view, one that it reads, a batch, a session. */
+    culprit: string
+    code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow'
+    /** Why, in one or two sentences. */
+    text: string
+    /** What to type; null if nothing helps. */
+    next: string | null
   } | null
   /** Whether the view was authored, and is not in the database. */
   missing: boolean

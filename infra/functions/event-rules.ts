@@ -4,7 +4,7 @@ import { Construct, type IConstruct } from 'constructs'
 import { type EventType, eventSource } from '../../src/events/plan/event.ts'
 import { displayPart, parseName, quoteIdentifier } from '../../src/sql/names.ts'
 import { refuseProps } from '../environment/valid-options.ts'
-import { busOf } from './announcements.ts'
+import { busOf } from './sending.ts'
 
 /** Which events of views a rule takes, and what it calls for each. */
 export interface OnViewOptions extends OnEventOptions {
@@ -39,21 +39,21 @@ export function addRule(
     detail: { environment: [environmentName], ...(views && { view: views.flatMap(namesOf) }) },
   })
   rule.addEventPattern(eventPattern)
-  const announcements = crossStackScope ? undefined : scope.node.tryFindChild('Announcements')
-  announcements?.node.addDependency(rule)
-  rule.addTarget(target && announcements ? boundBefore(announcements, target) : target)
+  const sending = crossStackScope ? undefined : scope.node.tryFindChild('Sending')
+  sending?.node.addDependency(rule)
+  rule.addTarget(target && sending ? boundBefore(sending, target) : target)
   return rule
 }
 
 /**
- * A target that is there, with the right to call it, before events are announced: what is put earlier is lost to the rule, and what
+ * A target that is there, with the right to call it, before events are sent: what is sent earlier is lost to the rule, and what
  * waits is not. A target in another stack is left alone: that stack may need this one, and the app says which of them comes first.
  */
-const boundBefore = (announcements: IConstruct, target: IRuleTarget): IRuleTarget => ({
+const boundBefore = (sending: IConstruct, target: IRuleTarget): IRuleTarget => ({
   bind(rule, id) {
     const bound = target.bind(rule, id)
     const resource = bound.targetResource
-    if (resource && Stack.of(resource) === Stack.of(announcements)) announcements.node.addDependency(resource)
+    if (resource && Stack.of(resource) === Stack.of(sending)) sending.node.addDependency(resource)
     return bound
   },
 })

@@ -26,8 +26,7 @@ export class Functions extends Construct {
     this.all = Object.fromEntries(functionNames.map((name) => [name, create(name)])) as typeof this.all
     for (const name of functionNames) {
       const { calls } = functions[name]
-      // Without a bus nothing calls announce.
-      if (calls === undefined || (name === 'announce' && props.options.eventBus === false)) continue
+      if (calls === undefined) continue
       this.all[name].lambda.addEnvironment(
         `${calls.toUpperCase()}_FUNCTION`,
         this.all[calls].lambda.functionName,

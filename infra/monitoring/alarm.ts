@@ -1,8 +1,7 @@
 import { Alarm, ComparisonOperator, type IMetric, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { Construct } from 'constructs'
-import { describeAlarm } from '../../src/watch/mails/alarm-words.ts'
-import type { AlarmName, databaseAlarmNames } from '../../src/watch/plan/alarms.ts'
+import { type AlarmName, type databaseAlarmNames, describeAlarm } from '../../src/watch/plan/alarms.ts'
 import type { AlarmTopics } from './topics.ts'
 
 /** The environment that an alarm is about, and the topics that it is published to. */
@@ -32,15 +31,10 @@ export interface AlarmOptions {
   /** What missing numbers mean. Default: nothing is wrong. */
   missing?: TreatMissingData
   /**
-   * When people are told: at the alarm's beginning, at its end, or at both. CloudWatch publishes only when the state of an
-   * alarm changes. Default `['begin']`.
+   * When it is mailed, as CloudWatch writes it, past the functions and the database, which it may be about: at its beginning, at its
+   * end, or at both; never if the monitor tells people of the same. Default `['begin']`.
    */
   mails?: ('begin' | 'end')[]
-  /**
-   * An alarm of last resort is mailed as CloudWatch writes it, past the functions `notify` and `news`, which it may
-   * be about. Default false.
-   */
-  lastResort?: boolean
 }
 
 /** Adds one alarm, which costs about 0.10 USD a month. */
@@ -57,8 +51,8 @@ export function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOpti
     treatMissingData: options.missing ?? TreatMissingData.NOT_BREACHING,
   })
   const { alarms, mail, notices } = place.topics
-  for (const topic of options.lastResort ? [mail, notices] : [alarms]) {
-    if (mails.includes('begin')) alarm.addAlarmAction(new SnsAction(topic))
-    if (mails.includes('end')) alarm.addOkAction(new SnsAction(topic))
-  }
+  const at = (moment: 'begin' | 'end') =>
+    [alarms, ...(mails.includes(moment) ? [mail, notices] : [])].map((topic) => new SnsAction(topic))
+  alarm.addAlarmAction(...at('begin'))
+  alarm.addOkAction(...at('end'))
 }

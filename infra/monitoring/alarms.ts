@@ -18,8 +18,8 @@ export interface AlarmsProps extends AlarmPlace {
   deadLetters: IQueue
   /** Null if nothing calls the monitor: then there are no alarms about what it publishes. */
   monitor: MonitorTimes | null
-  /** The function that puts events on the bus; undefined if there are no events. */
-  announce: IFunction | undefined
+  /** The function that sends what waits to people and programs. */
+  send: IFunction
   /** The function that changes the password of Viewkeeper's role, if the environment has one. */
   rotate: IFunction | undefined
 }
@@ -35,7 +35,7 @@ export class Alarms extends Construct {
   constructor(
     scope: Construct,
     id: string,
-    { api, machine, deadLetters, monitor, announce, rotate, ...place }: AlarmsProps,
+    { api, machine, deadLetters, monitor, send, rotate, ...place }: AlarmsProps,
   ) {
     super(scope, id)
     if (monitor) addMonitorAlarms(this, place, monitor)
@@ -44,9 +44,10 @@ export class Alarms extends Construct {
       metric: machine.metricFailed({ period }),
       happened: 'A batch failed, or could not be opened or advanced for an hour.',
       first: `${command(['batches'], place.environmentName)} names the batch.`,
+      mails: monitor ? [] : ['begin'],
     })
     addDeadLetters(this, place, deadLetters)
-    if (announce) addAnnounceErrors(this, place, announce, monitor)
+    addSendErrors(this, place, send, monitor)
     // Only Secrets Manager calls it, which tells nobody.
     if (rotate)
       addAlarm(this, place, {
@@ -74,9 +75,8 @@ function addDeadLetters(scope: Construct, place: AlarmPlace, queue: IQueue): voi
     metric: queue.metricApproximateNumberOfMessagesVisible({ statistic: Stats.MAXIMUM, period }),
     // A queue that nobody uses for six hours publishes nothing.
     missing: TreatMissingData.IGNORE,
-    // The alarm below tells people of each new one.
+    // The alarm below tells of each new one.
     mails: ['end'],
-    lastResort: true,
     happened: 'Dead letters wait in the queue; if this says OK, the queue is empty again.',
     first: read,
   })
@@ -88,31 +88,30 @@ function addDeadLetters(scope: Construct, place: AlarmPlace, queue: IQueue): voi
     // The numbers of a queue that was idle for hours may come 15 minutes late.
     // https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-monitoring-using-cloudwatch.html
     periods: 4,
-    lastResort: true,
     happened:
       'An event became a dead letter: it could not be delivered, its function failed with every retry, or no batch could be opened for it.',
     first: read,
   })
 }
 
-/** A bus that refuses for a moment is no news: the monitor calls again at its next look. */
-function addAnnounceErrors(
+/** A topic or a bus that refuses for a moment is no news: the monitor calls again at its next look. */
+function addSendErrors(
   scope: Construct,
   place: AlarmPlace,
-  announce: IFunction,
+  send: IFunction,
   monitor: MonitorTimes | null,
 ): void {
-  // At least one look is in each period, however late Scheduler calls the monitor: a bus that always refuses is a steady alarm.
+  // At least one look is in each period, however late Scheduler calls the monitor: what always refuses is a steady alarm.
   const minutes = Math.max(period.toMinutes(), 2 * (monitor?.interval.toMinutes() ?? 0))
   addAlarm(scope, place, {
-    name: 'announce-errors',
-    metric: announce.metricErrors({ period: Duration.minutes(minutes) }),
+    name: 'send-errors',
+    metric: send.metricErrors({ period: Duration.minutes(minutes) }),
     // Without a monitor nothing calls it again but the end of a run.
     periods: monitor ? 2 : 1,
     lasting: true,
     mails: ['begin', 'end'],
-    happened: 'Events for programs do not reach their bus; they wait in the database.',
-    first: `aws logs tail /viewkeeper/${place.environmentName}/announce --since 1h shows what the bus refused.`,
+    happened: 'Messages do not reach people, or events their bus; they wait in the database.',
+    first: `aws logs tail /viewkeeper/${place.environmentName}/send --since 1h shows what was refused.`,
   })
 }
 

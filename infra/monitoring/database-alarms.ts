@@ -46,6 +46,7 @@ export class DatabaseAlarms extends Construct {
       comparison: ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
       periods: 6,
       lasting: true,
+      mails: ['begin', 'end'],
       happened: `Less than a tenth of ${storageGiB} GiB has been free for half an hour, and RDS has not grown the storage of the database enough: it waits six hours after each growth, and stops at ${maxStorageGiB} GiB.`,
       first: `aws rds describe-events --source-type db-instance --source-identifier ${this.server} --duration 1440 shows each growth of the last day.`,
     })
@@ -81,6 +82,7 @@ export class DatabaseAlarms extends Construct {
       name: 'database-connections',
       metric: this.metric('DatabaseConnections', Stats.MAXIMUM),
       threshold: Math.floor(most * mostConnected),
+      mails: ['begin', 'end'],
       happened: 'Most connections of the database are taken; when all are, nobody gets in.',
       first:
         'select usename, application_name, state, count(*) from pg_stat_activity group by 1, 2, 3 shows who holds them.',

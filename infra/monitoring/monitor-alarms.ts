@@ -21,15 +21,16 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
         ...texts,
         metric: metric(moments[of], Stats.SUM),
         periods: times.newsPeriods,
+        mails: [],
       })
-    // The alarm lasts as long as one view has the trouble. The function `notify`, called by the clock, tells people of the next
-    // views. While the monitor is silent, nobody knows whether the trouble is over, so missing numbers change nothing.
+    // The alarm lasts as long as one view has the trouble. While the monitor is silent, nobody knows whether the trouble is over, so
+    // missing numbers change nothing.
     else
       addAlarm(scope, place, {
         ...texts,
         metric: metric(viewsMetrics[of], Stats.MAXIMUM),
         missing: TreatMissingData.IGNORE,
-        mails: ['begin', 'end'],
+        mails: [],
       })
   addAlarm(scope, place, {
     name: 'silent-monitor',
@@ -41,6 +42,5 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
     periods: 2,
     lasting: true,
     mails: ['begin', 'end'],
-    lastResort: true,
   })
 }

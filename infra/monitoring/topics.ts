@@ -1,14 +1,12 @@
 import { Stack } from 'aws-cdk-lib'
 import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import type { Function as LambdaFunction } from 'aws-cdk-lib/aws-lambda'
 import { type ITopic, Topic, type TopicProps } from 'aws-cdk-lib/aws-sns'
-import { EmailSubscription, LambdaSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
-import type { IQueue } from 'aws-cdk-lib/aws-sqs'
+import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { Construct, type IDependable } from 'constructs'
 
 /** The topics that people and their programs listen to. */
 export interface PeopleTopics {
-  /** Mails for people. The alarms of last resort come here directly. */
+  /** Mails for people: messages of `send`, and the alarms that no message tells of, as CloudWatch writes them. */
   readonly mail: ITopic
   /** The same as JSON, for chat and for programs. */
   readonly notices: ITopic
@@ -16,7 +14,7 @@ export interface PeopleTopics {
 
 /** Where an alarm is published. */
 export interface AlarmTopics extends PeopleTopics {
-  /** What CloudWatch says, for the function `notify`. Each environment has its own, because `notify` asks one database. */
+  /** Every alarm of the environment, for a pager. Nobody subscribes by default. */
   readonly alarms: ITopic
 }
 
@@ -28,7 +26,7 @@ export interface TopicsProps {
   people: PeopleTopics | undefined
 }
 
-/** The topics between an alarm and people. */
+/** The topics of people, their programs and their pagers. */
 export class Topics extends Construct implements AlarmTopics {
   readonly alarms: Topic
   readonly mail: ITopic
@@ -45,15 +43,6 @@ export class Topics extends Construct implements AlarmTopics {
     this.mail = people?.mail ?? add('mail')
     this.notices = people?.notices ?? add('notices')
     for (const email of emails) this.mail.addSubscription(new EmailSubscription(email))
-  }
-
-  /** Has the function that makes mails of alarms called for each alarm, and lets it publish to people. */
-  addNotify(notify: LambdaFunction, deadLetters: IQueue): void {
-    notify.addEnvironment('MAIL_TOPIC_ARN', this.mail.topicArn)
-    notify.addEnvironment('NOTICES_TOPIC_ARN', this.notices.topicArn)
-    // The grant of a topic of the user's own includes its key.
-    for (const topic of [this.mail, this.notices]) topic.grantPublish(notify)
-    this.alarms.addSubscription(new LambdaSubscription(notify, { deadLetterQueue: deadLetters }))
   }
 }
 

@@ -16,17 +16,12 @@ import { Construct } from 'constructs'
 import type { ScheduledBatch } from '../../src/catalog/plan/scheduled.ts'
 import { eventBridgeCron } from './cron.ts'
 
-/** Minutes between two looks for what no alarm has told. */
-const noticesEveryMinutes = 5
-
 export interface SchedulesProps {
   environmentName: string
   monitor: IFunction
   /** The state machine that opens and advances a batch. */
   batches: IStateMachine
   prune: IFunction
-  /** The function that tells people what is new, also what no alarm has told. */
-  notify: IFunction
   /** Minutes between two calls of the monitor; false if there are none. */
   monitorEveryMinutes: number | false
   /** Views that a scheduled batch refreshes at once. */
@@ -37,7 +32,7 @@ export interface SchedulesProps {
 
 /**
  * The schedules of one environment: a group of EventBridge Scheduler, with one schedule for `prune` and, unless
- * nothing calls the monitor, one each for `monitor` and `notify`.
+ * nothing calls the monitor, one for `monitor`.
  */
 export class Schedules extends Construct {
   private readonly props: SchedulesProps
@@ -57,22 +52,13 @@ export class Schedules extends Construct {
       removalPolicy: RemovalPolicy.DESTROY,
     })
     const { monitorEveryMinutes } = props
-    if (monitorEveryMinutes !== false) {
-      const noticesEvery = Math.max(noticesEveryMinutes, monitorEveryMinutes)
+    if (monitorEveryMinutes !== false)
       // A call that is late by a whole interval becomes a dead letter: the next call does its work.
       this.monitor = this.addCall('monitor', props.monitor, {
         description: 'Closes lost runs and publishes ended ones',
         schedule: rateOf(monitorEveryMinutes),
         maxEventAge: Duration.minutes(monitorEveryMinutes),
       })
-      // CloudWatch publishes an alarm only when its state changes, so what goes wrong while the alarm is on would not be told; nor
-      // would an alarm that got lost on its way.
-      this.addCall('notices', props.notify, {
-        description: 'Tells people what no alarm has told',
-        schedule: rateOf(noticesEvery),
-        maxEventAge: Duration.minutes(noticesEvery),
-      })
-    }
     // At a time when hardly any nightly batch begins.
     this.addCall('prune', props.prune, {
       description: 'Removes old history',

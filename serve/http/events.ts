@@ -1,9 +1,9 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { answerProblem } from '../../page/serve/answers.ts'
-import { announce } from '../../src/events/announce.ts'
 import { eventsWait } from '../../src/events/db/outbox.ts'
 import { handOut } from '../../src/events/hand-out.ts'
 import { detailOf, type WaitingEvent } from '../../src/events/plan/in-order.ts'
+import { sendWaiting } from '../../src/events/send.ts'
 import { localEnvironment } from '../../src/keeper/terms.ts'
 import type { Database } from '../../src/server/connect.ts'
 import { follow } from '../news/follow.ts'
@@ -15,7 +15,7 @@ export interface LocalEvents extends Omit<Listeners, 'send' | 'end'> {
 }
 
 /**
- * Hands the events of the database to its listeners, as `announce` puts them on the bus of a deployed environment. Works on
+ * Hands the events of the database to its listeners, as `send` puts them on the bus of a deployed environment. Works on
  * one connection, however many listen; a broken one is opened again. The database must be nobody else's: events that were
  * handed out here would never come to its bus.
  */
@@ -28,7 +28,7 @@ export function startEvents(database: Database): LocalEvents {
   const follower = follow(database, ({ sql, here, inTurns }) =>
     inTurns(async () => {
       if (await eventsWait(sql))
-        await announce({
+        await sendWaiting({
           ask: (request) => handOut(here, request, localEnvironment),
           put,
           until: Number.POSITIVE_INFINITY,

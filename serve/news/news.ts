@@ -1,8 +1,8 @@
-import { announce } from '../../src/events/announce.ts'
 import { eventsWait } from '../../src/events/db/outbox.ts'
 import { handOut } from '../../src/events/hand-out.ts'
 import { cloudEventOf } from '../../src/events/plan/cloud-event.ts'
 import type { WaitingEvent } from '../../src/events/plan/in-order.ts'
+import { sendWaiting } from '../../src/events/send.ts'
 import type { Database, Sql } from '../../src/server/connect.ts'
 import type { Logger } from '../../src/watch/log.ts'
 import { type Channel, Undelivered } from './channel.ts'
@@ -67,7 +67,7 @@ export function startNews(options: NewsOptions): Follower {
 
 /** Writes what waits down for each channel that takes it. */
 async function writeDown(database: Database, { environment, channels }: NewsOptions): Promise<void> {
-  await announce({
+  await sendWaiting({
     ask: (request) => handOut(database, request, environment),
     until: Number.POSITIVE_INFINITY,
     async put(waiting) {

@@ -1,5 +1,4 @@
-import { describeAlarm } from '../../src/watch/mails/alarm-words.ts'
-import { silentMonitor } from '../../src/watch/plan/alarms.ts'
+import { describeAlarm, silentMonitor } from '../../src/watch/plan/alarms.ts'
 
 /**
  * Tells, in lines, what alarm silent-monitor mails: if two looks in turn are missing, and when one succeeds again. The answer
@@ -14,7 +13,7 @@ export function watchSilence(tell: (lines: string[]) => void): (succeeded: boole
   }
 }
 
-/** The subject and the description of the mail, as CloudWatch writes it: `notify` has no part in it. */
+/** The subject and the description of the mail, as CloudWatch writes it. */
 function mailOf(state: 'ALARM' | 'OK'): string[] {
   const { happened, first } = silentMonitor('local')
   return [

@@ -10,8 +10,7 @@ export const functionNames = [
   'api',
   'monitor',
   'news',
-  'notify',
-  'announce',
+  'send',
   'prune',
   'migrate',
 ] as const
@@ -108,33 +107,24 @@ export const functions: Record<DeployedName, FunctionTraits> = {
   // What one look leaves, the next one does: a dead letter for each minute of an outage would help nobody.
   monitor: {
     description: 'Closes lost runs, publishes ended runs as log lines and metrics, finds stale views',
-    obeys: [...aboutTimes, 'remindEveryHours', 'metricsPerView', 'eventBus'],
+    obeys: [...aboutTimes, 'remindEveryHours', 'metricsPerView', 'eventBus', 'pageUrl', 'runbookUrl'],
     seconds: 60,
     worksAs: 'role',
     isRead: true,
   },
   news: {
-    description: 'Says what people and programs have to be told now, for notify and announce',
-    obeys: [...aboutTimes, 'pageUrl', 'runbookUrl'],
-    // notify and announce wait for it; it answers earlier.
+    description: 'Hands out what waits for people and programs, for send',
+    // send waits for it; it answers earlier.
     seconds: 29,
     worksAs: 'role',
   },
-  notify: {
-    description: 'Makes mails of alarms, for people',
-    obeys: ['runbookUrl'],
+  send: {
+    description: 'Sends what waits to people and programs, and has start-batch start what is due',
+    obeys: ['eventBus'],
     // A function in the network that sleeps wakes within a minute or two.
     seconds: 180,
     calls: 'news',
-    deadLetters: true,
-    eventSeconds: anHour,
-  },
-  announce: {
-    description: 'Puts events for programs on the bus, and has start-batch start what is due',
-    obeys: ['eventBus'],
-    seconds: 180,
-    calls: 'news',
-    // What the bus has refused waits in the database, and each look of the monitor calls again.
+    // What was refused waits in the database, and each look of the monitor calls again.
     retries: 0,
     eventSeconds: anHour,
   },

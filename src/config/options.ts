@@ -1,4 +1,4 @@
-// Made by `npm run docs` from src/config/fields.ts, src/config/notify.ts and infra/environment: change an option there.
+// biome-ignore-all format: made by `npm run docs` from src/config/fields.ts, src/config/notify.ts and infra/environment: change an option there.
 
 /** What `viewkeeper serve` and an environment on AWS may be told. Every field has a default. */
 export interface CommonOptions {
@@ -402,14 +402,7 @@ export interface WebhookOptions {
    * The types of events that it gets.
    * @default - all of them
    */
-  readonly events?: (
-    | 'ViewRefreshed'
-    | 'ViewFailed'
-    | 'BatchEnded'
-    | 'IncidentOpened'
-    | 'IncidentChanged'
-    | 'IncidentResolved'
-  )[]
+  readonly events?: ('ViewRefreshed' | 'ViewFailed' | 'BatchEnded' | 'IncidentOpened' | 'IncidentChanged' | 'IncidentResolved')[]
 }
 
 /** A channel of a chat that has an incoming hook. */

@@ -17,8 +17,8 @@ export interface HandOutRequest {
 /** `busy`: somebody else is putting events on the bus, and will put these too. Without events, the turn is over. */
 export type HandedOut = { busy: true } | { busy: false; token: string; events: WaitingEvent[] }
 
-/** Of so many events, each may have a long message, and the answer still is far below 6 MB. */
-const mostEvents = 100
+/** Of so many messages and events, each may be long, and the answer still is far below 6 MB. */
+const mostOfEach = 50
 
 /** A turn that nobody has heard of for so long is over. */
 const turnSeconds = 60
@@ -39,7 +39,7 @@ export const handOut = (
       if (done.length > 0) await removeEvents(transaction, done)
       if (holder !== token && (holder !== null || token !== null)) return { busy: true }
       if (!stop) await collect(transaction, environment)
-      const events = stop ? [] : await readWaiting(transaction, mostEvents)
+      const events = stop ? [] : await readWaiting(transaction, mostOfEach)
       if (events.length > 0)
         return { busy: false, token: await giveTurn(transaction, token, turnSeconds), events }
       if (token !== null) await endTurn(transaction)

@@ -128,7 +128,7 @@ export async function whilePaused(
 export const findBatchOfSchedule = ({ api, aws, sql }: Deployed): Promise<unknown> =>
   stage("the view's own schedule refreshes it, and what reads it", async () => {
     const names = await aws.listSchedules('deploy-test')
-    assert.deepEqual(names.toSorted(), [everyMinute, 'monitor', 'notices', 'prune'].toSorted())
+    assert.deepEqual(names.toSorted(), [everyMinute, 'monitor', 'prune'].toSorted())
     const id = await poll('a batch by the schedule', async () => {
       const [found] = await sql`
         select id from viewkeeper.batches

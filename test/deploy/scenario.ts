@@ -107,12 +107,11 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
     functions: {
       migrate: outputs.MigrateFunction!,
       monitor: outputs.MonitorFunction!,
-      notify: outputs.NotifyFunction!,
       prune: outputs.PruneFunction!,
       refresh: outputs.RefreshFunction!,
     },
     queues: { every: outputs.EveryEventQueue!, sales: outputs.SalesRefreshedQueue! },
-    topics: { mail: MailTopicArn!, notices: NoticesTopicArn! },
+    topics: { mail: MailTopicArn!, notices: NoticesTopicArn!, alarms: outputs.AlarmTopicArn! },
     policies: { read: ReadPolicy!, define: DefinePolicy! },
   }
   return { folder, emulator, database, sql: database.sql, aws, cdk, api, ...arns, options, schema, project }

@@ -150,7 +150,6 @@ test.each<[string, Synthesized, Record<string, object>]>([
  * and fail: the name is taken.
  */
 const fixed = [
-  'AlarmViewkeeperTestAnnounceErrors7350962B',
   'AlarmViewkeeperTestApiErrors6B6D19FA',
   'AlarmViewkeeperTestDatabaseConnections5ADCA710',
   'AlarmViewkeeperTestDatabaseStorageA3A1C294',
@@ -169,7 +168,6 @@ const fixed = [
   'DashboardViewkeeperTest13812679',
   'LogGroupAwsVendedlogsViewkeeperTestApi71E545D9',
   'LogGroupAwsVendedlogsViewkeeperTestBatches85696523',
-  'LogGroupViewkeeperTestAnnounce824E0BC4',
   'LogGroupViewkeeperTestApi0DC663C0',
   'LogGroupViewkeeperTestBatchE825B88B',
   'LogGroupViewkeeperTestCreateCBE32426',
@@ -178,7 +176,6 @@ const fixed = [
   'LogGroupViewkeeperTestMigrateD414B869',
   'LogGroupViewkeeperTestMonitor7C772DB3',
   'LogGroupViewkeeperTestNews9D96C79C',
-  'LogGroupViewkeeperTestNotifyA2038484',
   'LogGroupViewkeeperTestPruneA5C62B70',
   'LogGroupViewkeeperTestRefresh4CEFB736',
   'LogGroupViewkeeperTestStartBatch04C39C72',
@@ -199,7 +196,6 @@ const fixed = [
   'ScheduleTest06XX15EuropeBerlin2b6ccb0fccBC0FCB08',
   'ScheduleTestMonitorF3E9D227',
   'ScheduleTestNightlyA80F3E96',
-  'ScheduleTestNotices4EA5A835',
   'ScheduleTestPrune7455A891',
   'ScheduleTestX15XXXXEtcUTC465be62e4fAD739B99',
   'SubscriptionFilter17186945',

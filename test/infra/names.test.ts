@@ -6,7 +6,7 @@ import { Construct } from 'constructs'
 import { describe, expect, test } from 'vitest'
 import { parseEnvironments } from '../../infra/environment/environment.ts'
 import { Viewkeeper } from '../../infra/viewkeeper.ts'
-import { eventsMessage } from '../../src/api/lambda/wake-lines.ts'
+import { newsMessage } from '../../src/api/lambda/wake-lines.ts'
 import { created, imported, parse } from './support/environments.ts'
 import { instanceIn, ownStack, viewkeeperOn } from './support/own-app.ts'
 import { createStack, databases, kinds, Synthesized } from './support/synth.ts'
@@ -157,7 +157,7 @@ describe('a construct that gets another id', () => {
 
   test('keeps the filters of events as they were before there was a second one for a log group', () => {
     const filters = before.resources('AWS::Logs::SubscriptionFilter')
-    const events = filters.filter(([, { Properties }]) => Properties.FilterPattern.includes(eventsMessage))
+    const events = filters.filter(([, { Properties }]) => Properties.FilterPattern.includes(newsMessage))
     expect(events.length).toBeGreaterThan(1)
     for (const [id, { Properties }] of events) {
       const hash = createHash('sha256').update(JSON.stringify(Properties.LogGroupName)).digest('hex')

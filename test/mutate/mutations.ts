@@ -201,7 +201,7 @@ export const mutations: Mutation[] = [
     text: 'if (holder !== token && (holder !== null || token !== null)) return { busy: true }',
     becomes: '',
     project: 'database',
-    tests: 'events/announce',
+    tests: 'events/send',
     named: 'if its sender died before saying so',
   },
   {

@@ -4,12 +4,11 @@ import { localEnvironment, type Terms, termsOf } from '../../keeper/terms.ts'
 import type { Login } from '../../own-schema/db/role.ts'
 import { Problem } from '../../problem.ts'
 import { type ConnectionSource, connectTo, type Database } from '../../server/connect.ts'
-import type { Links } from '../../watch/plan/notice.ts'
 import type { Served } from '../route.ts'
 import { waiting } from './lifetime.ts'
 import { logger } from './logger.ts'
 import { fromSecret, fromToken } from './login.ts'
-import { wakeAnnounce } from './wake-lines.ts'
+import { sayNews } from './wake-lines.ts'
 
 /** What a function is told by environment variables, and so what its routes work with. */
 export interface Configuration extends Terms, Served, Kept {
@@ -21,8 +20,6 @@ export interface Configuration extends Terms, Served, Kept {
   administration: Administration | undefined
   /** Whether a deploy applies the migrations of views, too, and not only the schema steps. */
   viewMigrations: boolean
-  /** Where mails lead to. */
-  links: Links
   /** Whether each run that ended is published as metrics with the name of its view. */
   metricsPerView: boolean
   /** How long a caller of an operation may wait at most; undefined if nothing but the API sets a limit. */
@@ -52,12 +49,11 @@ export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configu
     database: readDatabase(env),
     logger,
     // The bus hears of what has ended.
-    onEnd: options.eventBus ? wakeAnnounce : undefined,
+    onEnd: options.eventBus ? sayNews : undefined,
     // What records a batch hands on what has to be advanced: openBatch.
     advance() {},
     administration: readAdministration(env, options),
     viewMigrations: env.VIEW_MIGRATIONS !== 'false',
-    links: { pageUrl: options.pageUrl, runbookUrl: options.runbookUrl },
     told: env.TOLD === undefined ? null : env.TOLD === 'true',
     newestMigration: env.NEWEST_MIGRATION === undefined ? null : Number(env.NEWEST_MIGRATION),
     metricsPerView: options.metricsPerView ?? false,

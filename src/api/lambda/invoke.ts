@@ -1,7 +1,5 @@
-import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
-import type { HandOutRequest } from '../../events/hand-out.ts'
+import { InvokeCommand, type LambdaClient } from '@aws-sdk/client-lambda'
 import { Problem, problemCodes } from '../../problem.ts'
-import { clientSettings } from './aws-client.ts'
 
 interface Until {
   /** After this time (epoch milliseconds) a function that sleeps or is throttled is not called again. */
@@ -56,13 +54,6 @@ export async function invokeFunction<Answer>(
   } finally {
     clearTimeout(timer)
   }
-}
-
-/** The function `news`, for those who cannot reach the database. It answers within 29 s. */
-export function newsOf(name: string | undefined) {
-  const lambda = new LambdaClient(clientSettings({ requestMs: 35_000, attempts: 2 }))
-  return <Answer>(question: HandOutRequest, until: number) =>
-    invokeFunction<Answer>(lambda, name, question, { tryUntil: until, until })
 }
 
 /** What a function has thrown, as Lambda tells it. */

@@ -2,19 +2,18 @@ import { type Kept, look } from '../../keeper/jobs.ts'
 import type { Monitored } from '../../watch/monitor.ts'
 import type { Configuration } from './configuration.ts'
 import { publishBatchMetrics, publishPerView, publishRunMetrics, publishViews } from './metrics/publish.ts'
-import { wakeStartBatch } from './wake-lines.ts'
+import { sayDue, sayNews } from './wake-lines.ts'
 
 /**
  * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that
- * fail, are stale, missing or set aside for long, as log lines and as metrics. Has `announce` called if events wait for the bus,
- * and `start-batch` if refreshes are due.
+ * fail, are stale, missing or set aside for long, as log lines and as metrics. Has `send` called if something waits to be sent, or
+ * refreshes are due.
  */
 export async function monitorEnvironment({
   environment,
   metricsPerView,
-  onEnd,
   ...kept
-}: Kept & Pick<Configuration, 'environment' | 'metricsPerView' | 'onEnd'>): Promise<Monitored> {
+}: Kept & Pick<Configuration, 'environment' | 'metricsPerView'>): Promise<Monitored> {
   const monitored = await look(kept, {
     runs(ended) {
       if (metricsPerView) for (const run of ended) publishPerView(environment, run)
@@ -23,7 +22,7 @@ export async function monitorEnvironment({
     batches: (ended) => publishBatchMetrics(environment, ended),
     incidents: (kind, found) => publishViews(environment, kind, found.length),
   })
-  if (monitored.eventsWait) onEnd?.()
-  if (monitored.due > 0) wakeStartBatch()
+  if (monitored.eventsWait) sayNews()
+  if (monitored.due > 0) sayDue()
   return monitored
 }

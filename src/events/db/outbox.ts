@@ -44,12 +44,14 @@ export async function writeEvents(sql: Sql, news: News[]): Promise<void> {
       from jsonb_array_elements(${sql.json(news as never)}) with ordinality as n(value, position) order by n.position`
 }
 
-/** The first events that wait for the bus. */
+/** The first messages that wait for people, so many at most, and as many events for programs: who refuses these delays not those. */
 export async function readWaiting(sql: Sql, limit: number): Promise<WaitingEvent[]> {
   const events = await sql<WaitingEvent[]>`
     select sequence, id, type, subject, detail,
            to_char(at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at
-      from viewkeeper.events order by sequence limit ${limit}`
+      from ((select * from viewkeeper.events where type = 'Message' order by sequence limit ${limit}) union all
+            (select * from viewkeeper.events where type <> 'Message' order by sequence limit ${limit})) as e
+     order by type <> 'Message', sequence`
   return [...events]
 }
 

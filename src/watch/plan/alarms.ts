@@ -1,9 +1,9 @@
 import type { MeasuredKind } from '../../events/plan/incident.ts'
 import { command } from '../../sql/commands.ts'
+import { runbookOf } from '../../sql/runbook.ts'
 
 /** The names of the alarms of an environment, without the environment. */
 export const alarmNames = [
-  'announce-errors',
   'api-errors',
   'dead-letters',
   'failed-batches',
@@ -13,6 +13,7 @@ export const alarmNames = [
   'missing-views',
   'new-dead-letters',
   'rotate-errors',
+  'send-errors',
   'set-aside-views',
   'silent-monitor',
   'slow-runs',
@@ -23,6 +24,10 @@ export type AlarmName = (typeof alarmNames)[number]
 
 /** Those of a created database, which no prop changes. */
 export const databaseAlarmNames = ['database-connections', 'database-storage'] as const
+
+/** The description of our own alarms: what happened, what to do first, and the section of the runbook. */
+export const describeAlarm = (happened: string, first: string, runbook: string): string =>
+  `${happened} First: ${first} More: ${runbookOf(runbook)}.`
 
 /** An alarm about what the monitor finds, whoever measures it: CloudWatch, or Prometheus. */
 export interface MonitorAlarm {
@@ -97,6 +102,6 @@ export function monitorAlarms(environment: string | null): MonitorAlarm[] {
 /** What alarm silent-monitor of an environment says. */
 export const silentMonitor = (environment: string) => ({
   happened:
-    'The monitor has published nothing, twice: it failed, or it was not called. No other alarm about runs and views goes off.',
+    'The monitor has published nothing, twice: it failed, or it was not called. Until it looks again, nobody is told of runs and views.',
   first: `aws logs tail /viewkeeper/${environment}/monitor --since 1h shows its errors.`,
 })

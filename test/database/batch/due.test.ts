@@ -27,7 +27,7 @@ const lookAt = (by = looks, on = database) =>
 
 let calls = 0
 /** What the log line of the monitor begins: the id of the batch. */
-const wakeAnnounce = async (requestId = `call-${calls++}`): Promise<string | null> =>
+const ring = async (requestId = `call-${calls++}`): Promise<string | null> =>
   (
     await openBatch(
       { event: { trigger: 'schedule', due: true }, requestId },
@@ -66,9 +66,9 @@ beforeAll(async () => {
 describe('a view with a target lag', () => {
   test('is refreshed with all that it reads, in one batch, and then nothing is due', async () => {
     expect(await look()).toBe(3)
-    expect(await refreshed(await wakeAnnounce())).toEqual(['root', 'mid', 'top'])
+    expect(await refreshed(await ring())).toEqual(['root', 'mid', 'top'])
     expect(await look()).toBe(0)
-    expect(await wakeAnnounce()).toBeNull()
+    expect(await ring()).toBeNull()
     const [batch] =
       await sql`select trigger, requested_by as by from viewkeeper.batches order by serial desc limit 1`
     expect(batch).toEqual({ trigger: 'schedule', by: 'target lag' })
@@ -76,26 +76,24 @@ describe('a view with a target lag', () => {
 
   test('has no second refresh while one goes on, also if two calls come at once or one comes twice', async () => {
     await age(14, 'root', 'mid', 'top')
-    const begun = (await Promise.all([wakeAnnounce('once'), wakeAnnounce('twice')])).filter(
-      (id) => id !== null,
-    )
+    const begun = (await Promise.all([ring('once'), ring('twice')])).filter((id) => id !== null)
     expect(begun).toHaveLength(1)
     expect(await look()).toBe(0)
-    expect(await wakeAnnounce()).toBeNull()
+    expect(await ring()).toBeNull()
     const [row] = await sql`select idempotency_key as key from viewkeeper.batches where id = ${begun[0]!}`
-    expect(await wakeAnnounce(row?.key)).toBe(begun[0])
+    expect(await ring(row?.key)).toBe(begun[0])
     await refreshed(begun[0]!)
   })
 
   test('is not refreshed while it or everything is paused, and once afterwards', async () => {
     await age(24 * 60, 'top')
     await pauseAll(database, true, 'somebody')
-    expect([await look(), await wakeAnnounce()]).toEqual([0, null])
+    expect([await look(), await ring()]).toEqual([0, null])
     await pauseAll(database, false, 'somebody')
     await define(sql, 'lag.top', { paused_at: sql`clock_timestamp()` as never })
-    expect([await look(), await wakeAnnounce()]).toEqual([0, null])
+    expect([await look(), await ring()]).toEqual([0, null])
     await define(sql, 'lag.top', { paused_at: null })
-    expect(await refreshed(await wakeAnnounce())).toEqual(['top'])
+    expect(await refreshed(await ring())).toEqual(['top'])
     expect(await look()).toBe(0)
   })
 
@@ -127,15 +125,15 @@ describe('a view with a target lag', () => {
     await define(sql, 'held.end', { target_lag_seconds: 900 })
     await define(sql, 'held.only', { target_lag_seconds: 900 })
     // What nobody has defined comes along, too.
-    expect((await refreshed(await wakeAnnounce())).sort()).toEqual(['end', 'mid', 'only', 'root'])
+    expect((await refreshed(await ring())).sort()).toEqual(['end', 'mid', 'only', 'root'])
     await define(sql, 'held.mid', { paused_at: sql`clock_timestamp()` as never })
     await age(20, 'root', 'mid', 'end', 'only')
-    expect((await refreshed(await wakeAnnounce())).sort()).toEqual(['end', 'only left out'])
-    expect([await look(), await wakeAnnounce()]).toEqual([0, null])
+    expect((await refreshed(await ring())).sort()).toEqual(['end', 'only left out'])
+    expect([await look(), await ring()]).toEqual([0, null])
     await age(15, 'end', 'only')
     expect(await look()).toBe(2)
     await define(sql, 'held.mid', { paused_at: null })
-    expect((await refreshed(await wakeAnnounce())).sort()).toEqual(['end', 'mid', 'only', 'root'])
+    expect((await refreshed(await ring())).sort()).toEqual(['end', 'mid', 'only', 'root'])
     expect(await look()).toBe(0)
     await sql`drop schema held cascade`
   })
@@ -156,7 +154,7 @@ const causeCodes = async (): Promise<string[]> =>
 test('a view with another clock is refreshed by nothing but requests, and only if it is too old', async () => {
   await sql.unsafe('create materialized view lag.outside as select 1 as n')
   await define(sql, 'lag.outside', { schedule: 'none', target_lag_seconds: 900, in_all: false })
-  await refreshed(await wakeAnnounce())
+  await refreshed(await ring())
   const looked = await lookAt()
   expect([looked.due, namesByKind(looked).lag]).toEqual([0, []])
   const ask = async () =>
@@ -166,7 +164,7 @@ test('a view with another clock is refreshed by nothing but requests, and only i
   await age(14, 'outside')
   expect(await ask()).toEqual([])
   await age(2, 'outside')
-  expect(await wakeAnnounce()).toBeNull()
+  expect(await ring()).toBeNull()
   expect(await ask()).toEqual(['outside'])
   const { views } = await listViews(database, { nightly: null, views: true, looks })
   expect(views.find(({ view }) => view === 'lag.outside')).toMatchObject({ nextRun: null, schedule: 'none' })

@@ -7,9 +7,8 @@ import { handler as exportToS3 } from '../../../docs/examples/export-to-s3.ts'
 import { handler as invalidateCache } from '../../../docs/examples/invalidate-cache.ts'
 import { handler as postToChat } from '../../../docs/examples/post-to-chat.ts'
 import { answerNews } from '../../../src/api/lambda/news.ts'
-import { announce } from '../../../src/events/announce.ts'
-import type { HandedOut } from '../../../src/events/hand-out.ts'
 import type { WaitingEvent } from '../../../src/events/plan/in-order.ts'
+import { sendWaiting } from '../../../src/events/send.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
@@ -43,9 +42,9 @@ async function startServer(status = 200) {
 /** What a rule's target gets of everything that has happened, as EventBridge calls it. */
 async function delivered() {
   const bus: WaitingEvent[] = []
-  await announce({
+  await sendWaiting({
     until: Date.now() + 60_000,
-    ask: (request) => answerNews(request, { environment: 'production', database }) as Promise<HandedOut>,
+    ask: (request) => answerNews(request, { environment: 'production', database }),
     async put(events) {
       bus.push(...events)
       return events.map(() => null)

@@ -23,7 +23,7 @@ const events = {
   batch: [{ event: { ...scheduled, views: [view] }, requestId: 'test' }, /"batchId"/],
   api: [httpEvent('GET /views'), /"statusCode":200/],
   monitor: [{}, /"due":0/],
-  news: [{ token: null, done: [], stop: true }, /"busy":false/],
+  news: [{ token: null, done: [], stop: false }, /"busy":false/],
   prune: [{}, /"done"/],
   migrate: [{ command: 'status' }, /"applied"/],
 } satisfies Record<string, [object, RegExp]>
@@ -86,7 +86,7 @@ const expectAllServed = (answers: Record<string, string>) =>
   ).toEqual([])
 
 test('every function that is deployed into the network is called here', () => {
-  const outside = ['start-batch', 'notify', 'announce']
+  const outside = ['start-batch', 'send']
   expect(Object.keys(events).toSorted()).toEqual(
     functionNames.filter((name) => !outside.includes(name)).toSorted(),
   )

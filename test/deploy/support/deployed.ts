@@ -18,9 +18,9 @@ export interface Deployed {
   api: Api
   machineArn: string
   /** The names of functions. */
-  functions: { migrate: string; monitor: string; notify: string; prune: string; refresh: string }
-  /** The ARNs of the topics for people: mails, and the same as JSON. */
-  topics: { mail: string; notices: string }
+  functions: { migrate: string; monitor: string; prune: string; refresh: string }
+  /** The ARNs of the topics: mails, the same as JSON, and alarms for pagers. */
+  topics: { mail: string; notices: string; alarms: string }
   /** The URLs of the queues with the events that the rules of the app took (programs.ts). */
   queues: { every: string; sales: string }
   /** The ARNs of the managed policies that the stack makes. */

@@ -21,8 +21,7 @@ const timeouts: Record<string, number> = {
   api: 29,
   monitor: 60,
   news: 29,
-  notify: 180,
-  announce: 180,
+  send: 180,
   prune: 900,
   migrate: 840,
 }
@@ -33,16 +32,16 @@ test('every function of the list is deployed, and no other', () => {
   for (const stack of Object.values(kinds)) expect(stack.functions()).toEqual(everyFunction)
 })
 
-test('a production environment has at most 13 functions and 165 resources, with six schedules', () => {
+test('a production environment has at most 12 functions and 155 resources, with five schedules', () => {
   const { created } = kinds
-  expect(created.resources('AWS::Scheduler::Schedule')).toHaveLength(6)
-  expect(created.resources('AWS::Lambda::Function')).toHaveLength(13)
-  expect(Object.keys(created.template.toJSON().Resources).length).toBeLessThanOrEqual(165)
+  expect(created.resources('AWS::Scheduler::Schedule')).toHaveLength(5)
+  expect(created.resources('AWS::Lambda::Function')).toHaveLength(12)
+  expect(Object.keys(created.template.toJSON().Resources).length).toBeLessThanOrEqual(155)
 })
 
 test('what a function is made with stands in its role; only rights to call others stand beside it', () => {
   for (const stack of [kinds.created, kinds.imported])
-    expect(stack.resources('AWS::IAM::Policy')).toHaveLength(4)
+    expect(stack.resources('AWS::IAM::Policy')).toHaveLength(3)
 })
 
 describe.each(Object.entries(kinds))('%s', (kind, stack) => {
@@ -78,7 +77,7 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
     for (const { RetentionInDays } of groups) expect(RetentionInDays).toBe(kind === 'created' ? 90 : 30)
   })
 
-  test.each(['create', 'refresh', 'drop', 'notify'])(
+  test.each(['create', 'refresh', 'drop'])(
     '%s keeps the retries of Lambda, and an event that still fails is a dead letter',
     (name) => {
       const [queue] = stack.one('AWS::SQS::Queue')
@@ -95,7 +94,7 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
   test.each([
     ['monitor', 60],
     ['prune', 3600],
-    ['announce', 3600],
+    ['send', 3600],
   ])('%s is never called again for the same event, and an event waits %i s at most', (name, seconds) => {
     const [, { Properties }] = stack.one(
       'AWS::Lambda::EventInvokeConfig',
@@ -112,9 +111,7 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
       .resources('AWS::Lambda::EventInvokeConfig')
       .map(([, { Properties }]) => Properties.FunctionName.Ref)
     expect(configured.sort()).toEqual(
-      ['announce', 'create', 'drop', 'monitor', 'notify', 'prune', 'refresh']
-        .map((name) => stack.fn(name)[0])
-        .sort(),
+      ['create', 'drop', 'monitor', 'prune', 'refresh', 'send'].map((name) => stack.fn(name)[0]).sort(),
     )
   })
 
@@ -184,22 +181,22 @@ test('whatever says when a view is refreshed next, or what is due, is told how o
     api: seldom,
     batch: seldom,
     monitor: seldom,
-    news: seldom,
   })
   for (const looks of Object.values(looksOf({ monitorEveryMinutes: false })))
     expect(looks).toEqual({ everySeconds: null, concurrency: 2 })
 })
 
-test('notify is told the function that it asks and the topics of people, and nothing of the database', () => {
+test('send is told the function that it asks, the topics of people and the bus, and nothing of the database', () => {
   const topic = (name: string) => ({
     Ref: kinds.imported.one('AWS::SNS::Topic', ({ TopicName }) => TopicName === `viewkeeper-test-${name}`)[0],
   })
-  const read = variables('imported', 'notify')
+  const read = variables('imported', 'send')
   expect(read).toMatchObject({
     VIEWKEEPER_ENVIRONMENT: 'test',
     NEWS_FUNCTION: { Ref: kinds.imported.fn('news')[0] },
     MAIL_TOPIC_ARN: topic('mail'),
     NOTICES_TOPIC_ARN: topic('notices'),
+    EVENT_BUS: 'default',
   })
   expect(Object.keys(read).filter((name) => name.startsWith('DATABASE'))).toEqual([])
 })
@@ -278,6 +275,15 @@ test('monitor, api and prune are told the options about schedules and history', 
   expect(variables('throwaway', 'monitor')).toMatchObject({ TOLD: 'false' })
   expect(variables('imported', 'monitor')).toMatchObject({ METRICS_PER_VIEW: 'false' })
   expect(variables('created', 'prune')).toMatchObject({ RETENTION: '{"successes":500,"days":90}' })
+})
+
+test('the monitor, which writes what people are told, is told where mails lead to', () => {
+  const links = { pageUrl: 'https://views.example', runbookUrl: 'https://docs.example/runbook.html' }
+  const [, { Properties }] = new Synthesized(createStack({ ...imported, ...links })).fn('monitor')
+  expect(Properties.Environment.Variables).toMatchObject({
+    PAGE_URL: links.pageUrl,
+    RUNBOOK_URL: links.runbookUrl,
+  })
 })
 
 test('the lines that the dashboard reads are logged at every level', () => {

@@ -111,7 +111,7 @@ test('another view with a schedule that is there already changes nothing in the 
 
 test('the schedules of batches share a role, and Scheduler tries for an hour to start an execution', () => {
   const batches = names(kinds.created)
-    .filter((name) => !['monitor', 'notices', 'prune'].includes(name))
+    .filter((name) => !['monitor', 'prune'].includes(name))
     .map((name) => schedule(kinds.created, name).Target)
   expect(batches.length).toBeGreaterThan(1)
   expect(new Set(batches.map(({ RoleArn }) => JSON.stringify(RoleArn))).size).toBe(1)
@@ -152,7 +152,7 @@ describe('an environment is loud', () => {
 
   test('and has no schedule for a batch where schedules are false', () => {
     const stack = withSchedules(false)
-    expect(names(stack).sort()).toEqual(['monitor', 'notices', 'prune'])
+    expect(names(stack).sort()).toEqual(['monitor', 'prune'])
     expect(nightlyBatch(stack)).toBe('none')
   })
 })
@@ -160,7 +160,7 @@ describe('an environment is loud', () => {
 test('the nightly batch and the schedules of views are turned off each by itself', () => {
   const views = batchesOf(scheduledViews, scheduleName).map(({ name }) => name)
   expect(views).toHaveLength(2)
-  const ours = ['monitor', 'notices', 'prune']
+  const ours = ['monitor', 'prune']
   expect(names(withSchedules({ nightly: false })).sort()).toEqual([...ours, ...views].sort())
   expect(names(withSchedules({ views: false })).sort()).toEqual([...ours, 'nightly'].sort())
 })

@@ -30,16 +30,20 @@ export const happenedBySection = (): [section: string, text: string][] =>
     alarms.map((alarm) => `> *${nameOf(alarm)}*: ${saidBy(alarm).happened}\n`).join('>\n'),
   ])
 
-/** The alarms as a table: what each tells in short, with a link to all of it, and when. */
+/** The alarms as a table: what each tells in short, with a link to all of it, and when it is mailed. */
 export const alarmTable = (): string =>
   [
     '| alarm | tells | mail at |\n|---|---|---|\n',
     ...alarmsOf(withEveryAlarm)
       .toSorted((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
       .map((alarm) => {
-        const at = [...('AlarmActions' in alarm ? ['begin'] : []), ...('OKActions' in alarm ? ['end'] : [])]
+        const isMailed = (actions: object[]) => actions.length > 1
+        const at = [
+          ...(isMailed(alarm.AlarmActions) ? ['begin'] : []),
+          ...(isMailed(alarm.OKActions) ? ['end'] : []),
+        ]
         const { happened, section } = saidBy(alarm)
         const short = happened.split(/[,:;]/)[0]?.replace(/\.$/, '')
-        return `| [*${nameOf(alarm)}*](runbook.md#${section}) | ${short} | ${at.join(', ')} |\n`
+        return `| [*${nameOf(alarm)}*](runbook.md#${section}) | ${short} | ${at.join(', ') || 'the monitor mails'} |\n`
       }),
   ].join('')

@@ -1,7 +1,7 @@
 import { Stack } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import { metricNames, perViewMetricNames } from '../../../src/api/lambda/metrics/names.ts'
-import { eventsMessage } from '../../../src/api/lambda/wake-lines.ts'
+import { newsMessage } from '../../../src/api/lambda/wake-lines.ts'
 import { panelsOf } from './panels.ts'
 import type { Resource, Synthesized } from './synth.ts'
 
@@ -68,12 +68,12 @@ function partsOf(stack: Synthesized): Part[] {
     calls * (seconds * gb(name) * prices.gbSecond + prices.invocation)
   const minutes = minutesOf(stack, 'monitor')
   const looks = callsEvery(minutes)
-  const minutesOfNotices = minutesOf(stack, 'notices')
-  const notices = callsEvery(minutesOfNotices)
   const batches = batchesOf(stack)
-  const hasEvents = resources('AWS::Logs::SubscriptionFilter').some(({ Properties }) =>
-    Properties.FilterPattern.includes(eventsMessage),
-  )
+  // Without events only the monitor's log group has a filter.
+  const hasEvents =
+    resources('AWS::Logs::SubscriptionFilter').filter(({ Properties }) =>
+      Properties.FilterPattern.includes(newsMessage),
+    ).length > 1
   const events = (views: number) => (hasEvents ? runs(views) + batches : 0)
   const batchSeconds = (views: number) => (views * refreshSeconds) / viewsAtOnce
   const loops = (views: number) => Math.ceil(batchSeconds(views) / (14 * 60))
@@ -118,13 +118,9 @@ function partsOf(stack: Synthesized): Part[] {
       cost: () => lambda('monitor', looks, monitorSeconds),
     },
     {
-      name: 'Lambda: notices',
-      cost: () => lambda('notify', notices, callSeconds) + lambda('news', notices, callSeconds),
-    },
-    {
       name: 'Lambda: events',
       cost: (views) =>
-        lambda('announce', events(views), callSeconds) + lambda('news', events(views), callSeconds),
+        lambda('send', events(views), callSeconds) + lambda('news', events(views), callSeconds),
     },
     {
       name: 'EventBridge: events',
@@ -143,7 +139,7 @@ function partsOf(stack: Synthesized): Part[] {
     },
     {
       name: 'EventBridge Scheduler',
-      cost: () => (looks + notices + batches + days) * prices.scheduled,
+      cost: () => (looks + batches + days) * prices.scheduled,
     },
     {
       name: 'API Gateway',

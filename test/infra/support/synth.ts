@@ -7,7 +7,6 @@ import { created, imported, importedWithoutNat, parse, scheduledViews, throwaway
 
 /** The names of all functions. */
 export const functionNames = [
-  'announce',
   'api',
   'batch',
   'create',
@@ -15,9 +14,9 @@ export const functionNames = [
   'migrate',
   'monitor',
   'news',
-  'notify',
   'prune',
   'refresh',
+  'send',
   'start-batch',
 ]
 
@@ -28,7 +27,7 @@ export const everyFunction = [...functionNames, 'deploy'].sort()
 const { context } = JSON.parse(readFileSync(new URL('../../../cdk.json', import.meta.url), 'utf8'))
 
 /** The functions outside the network of the database. */
-export const outside = ['announce', 'notify', 'start-batch']
+export const outside = ['send', 'start-batch']
 
 /**
  * A stack named `viewkeeper-test`. The files of its functions are put together and copied into the app only in stacks that

@@ -6,7 +6,6 @@ import { ManagedPolicy, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { ScheduleExpression } from 'aws-cdk-lib/aws-scheduler'
-import { Topic } from 'aws-cdk-lib/aws-sns'
 import { EmailSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { describe, expect, test } from 'vitest'
 import { changeAlarms } from '../../../docs/examples/own-alarms.ts'
@@ -137,25 +136,15 @@ describe('metrics', () => {
   })
 })
 
-test('alarms are left out, changed and published elsewhere as docs/cdk.md shows', () => {
+test('alarms are left out and changed as docs/cdk.md shows', () => {
   const { stack, viewkeeper } = onInstance()
-  const pager = new Topic(stack, 'Pager')
-  changeAlarms(viewkeeper, pager)
-  const alarms = new Synthesized(stack)
-    .resources('AWS::CloudWatch::Alarm')
-    .map(([, { Properties }]) => Properties)
-  const named = (name: string) => alarms.find(({ AlarmName }) => AlarmName === `viewkeeper-test-${name}`)
+  changeAlarms(viewkeeper)
+  const named = (name: string) =>
+    new Synthesized(stack)
+      .resources('AWS::CloudWatch::Alarm')
+      .find(([, { Properties }]) => Properties.AlarmName === `viewkeeper-test-${name}`)?.[1].Properties
   expect(named('slow-runs')).toBeUndefined()
   expect(named('api-errors')).toMatchObject({ Threshold: 5, EvaluationPeriods: 1 })
-  const reaching = (key: 'AlarmActions' | 'OKActions') =>
-    alarms
-      .filter((properties) =>
-        JSON.stringify(properties[key] ?? []).includes(JSON.stringify(stack.resolve(pager.topicArn))),
-      )
-      .map(({ AlarmName }) => AlarmName)
-  expect(reaching('AlarmActions')).toEqual(reaching('OKActions'))
-  const all = alarms.map(({ AlarmName }) => AlarmName)
-  expect(reaching('OKActions')).toEqual(all.filter((name) => name !== 'viewkeeper-test-new-dead-letters'))
 })
 
 describe("CDK's types", () => {

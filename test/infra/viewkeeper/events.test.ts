@@ -58,7 +58,7 @@ test.each([
   })
 })
 
-test('nothing is announced before the rules of the construct are there, so a first deploy loses them no event', () => {
+test('nothing is sent before the rules of the construct are there, so a first deploy loses them no event', () => {
   const { stack, views } = make()
   const elsewhere = new Stack(stack.node.root, 'Elsewhere')
   views.onEvent('Early', { target: new SqsQueue(new Queue(stack, 'Exports')) })
@@ -66,7 +66,7 @@ test('nothing is announced before the rules of the construct are there, so a fir
   const own = new Synthesized(stack)
   const [rule] = own.one('AWS::Events::Rule')
   const policy = own.resources('AWS::SQS::QueuePolicy').find(([id]) => id.startsWith('Exports'))![0]
-  for (const [, { DependsOn }] of filtersOf(own, 'announce'))
+  for (const [, { DependsOn }] of filtersOf(own, 'send'))
     expect(DependsOn).toEqual(expect.arrayContaining([rule, policy]))
   expect(new Synthesized(elsewhere).resources('AWS::Events::Rule')).toHaveLength(1)
 })
@@ -83,7 +83,7 @@ test('a target in another stack, which needs the stack of the views, makes no ci
   })
   const own = new Synthesized(stack)
   const rule = own.one('AWS::Events::Rule')[0]
-  for (const [, { DependsOn }] of filtersOf(own, 'announce'))
+  for (const [, { DependsOn }] of filtersOf(own, 'send'))
     expect(DependsOn).toEqual(expect.arrayContaining([rule]))
   expect(new Synthesized(elsewhere).resources('AWS::SQS::QueuePolicy')).toHaveLength(1)
 })
@@ -96,8 +96,8 @@ test('another bus gets the events; another app finds it by the parameter of the 
   const own = new Synthesized(stack)
   const [busId] = own.one('AWS::Events::EventBus')
   expect(patternOf(own).EventBusName).toEqual({ Ref: busId })
-  expect(own.fn('announce')[1].Properties.Environment.Variables.EVENT_BUS).toEqual({ Ref: busId })
-  expect(JSON.stringify(own.permissions('announce'))).toContain(busId)
+  expect(own.fn('send')[1].Properties.Environment.Variables.EVENT_BUS).toEqual({ Ref: busId })
+  expect(JSON.stringify(own.permissions('send'))).toContain(busId)
 
   const elsewhere = new Stack()
   Viewkeeper.fromEnvironmentName(elsewhere, 'Views', 'test').onViewRefreshed('Export')
@@ -111,7 +111,7 @@ test('a bus of the app may be named by its ARN; what may be a name or an ARN is 
   viewkeeperOn(stack, database, { eventBus: bus.eventBusArn }).onEvent('All')
   const own = new Synthesized(stack)
   const [busId] = own.one('AWS::Events::EventBus')
-  const put = own.permissions('announce').find(({ action }) => action === 'events:PutEvents')
+  const put = own.permissions('send').find(({ action }) => action === 'events:PutEvents')
   expect(put).toMatchObject({ resource: { 'Fn::GetAtt': [busId, 'Arn'] } })
 
   const other = ownStack()
@@ -136,20 +136,20 @@ const filtersOf = (own: Synthesized, name: string) => {
     .filter(([, { Properties }]) => Properties.DestinationArn['Fn::GetAtt'][0] === id)
 }
 
-const both = '{ $.message = "events wait" || $.message = "refreshes are due" }'
+const both = '{ $.message = "news waits" || $.message = "refreshes are due" }'
 
-test('the log group of the monitor has one filter, so one is left to the user: announce has start-batch start what is due', () => {
+test('the log group of the monitor has one filter, so one is left to the user: send has start-batch start what is due', () => {
   const own = new Synthesized(make({ schedules: { views: true } }).stack)
   const ofMonitor = own
     .resources('AWS::Logs::SubscriptionFilter')
     .filter(([, { Properties }]) => JSON.stringify(Properties.LogGroupName).includes('TestMonitor'))
-  const [announce, { Properties }] = own.fn('announce')
+  const [send, { Properties }] = own.fn('send')
   const [startBatch] = own.fn('start-batch')
   expect(ofMonitor.map(([, filter]) => filter.Properties)).toMatchObject([
-    { FilterPattern: both, DestinationArn: { 'Fn::GetAtt': [announce, 'Arn'] } },
+    { FilterPattern: both, DestinationArn: { 'Fn::GetAtt': [send, 'Arn'] } },
   ])
   expect(Properties.Environment.Variables.START_BATCH_FUNCTION).toEqual({ Ref: startBatch })
-  expect(own.permissions('announce')).toContainEqual({
+  expect(own.permissions('send')).toContainEqual({
     action: 'lambda:InvokeFunction',
     resource: { 'Fn::GetAtt': [startBatch, 'Arn'] },
   })
@@ -161,31 +161,19 @@ test('the log group of the monitor has one filter, so one is left to the user: a
     })
 })
 
-test('without events the monitor has start-batch called itself; if no view is refreshed by its definition, nobody calls it', () => {
-  const own = new Synthesized(make({ schedules: { views: true }, eventBus: false }).stack)
-  const [startBatch] = own.fn('start-batch')
-  const [permission] = own.one(
-    'AWS::Lambda::Permission',
-    ({ Principal, FunctionName }) =>
-      Principal === 'logs.amazonaws.com' && FunctionName['Fn::GetAtt'][0] === startBatch,
-  )
-  const [[, filter] = []] = filtersOf(own, 'start-batch')
-  expect(filter?.Properties.FilterPattern).toBe('{ $.message = "refreshes are due" }')
-  expect(JSON.stringify(filter?.Properties.LogGroupName)).toContain('TestMonitor')
-  expect(filter?.DependsOn).toContain(permission)
+test('if no view is refreshed by its definition, nobody starts what is due', () => {
   for (const more of [{ schedules: { views: false } }, { monitorEvery: false }] as const) {
     const without = new Synthesized(make(more).stack)
-    expect(filtersOf(without, 'start-batch')).toEqual([])
-    expect(without.fn('announce')[1].Properties.Environment.Variables).not.toHaveProperty(
-      'START_BATCH_FUNCTION',
-    )
+    const patterns = filtersOf(without, 'send').map(([, { Properties }]) => Properties.FilterPattern)
+    expect([...new Set(patterns)]).toEqual(['{ $.message = "news waits" }'])
+    expect(without.fn('send')[1].Properties.Environment.Variables).not.toHaveProperty('START_BATCH_FUNCTION')
   }
 })
 
-test('a function that sees an end writes a line to its log, for which CloudWatch Logs may call announce', () => {
+test('a function that sees an end writes a line to its log, for which CloudWatch Logs may call send', () => {
   const { stack } = make()
   const own = new Synthesized(stack)
-  const filters = filtersOf(own, 'announce')
+  const filters = filtersOf(own, 'send')
   const groups = filters.map(
     ([, { Properties }]) => own.template.findResources('AWS::Logs::LogGroup')[Properties.LogGroupName.Ref]!,
   )
@@ -198,18 +186,18 @@ test('a function that sees an end writes a line to its log, for which CloudWatch
     'monitor',
     'refresh',
   ])
-  const [announce] = own.fn('announce')
+  const [send] = own.fn('send')
   for (const [, { Properties }] of filters)
     expect(Properties).toMatchObject({
       FilterPattern: JSON.stringify(Properties.LogGroupName).includes('TestMonitor')
         ? both
-        : '{ $.message = "events wait" }',
-      DestinationArn: { 'Fn::GetAtt': [announce, 'Arn'] },
+        : '{ $.message = "news waits" }',
+      DestinationArn: { 'Fn::GetAtt': [send, 'Arn'] },
     })
   const [permission, { Properties }] = own.one(
     'AWS::Lambda::Permission',
     ({ Principal, FunctionName }) =>
-      Principal === 'logs.amazonaws.com' && FunctionName['Fn::GetAtt'][0] === announce,
+      Principal === 'logs.amazonaws.com' && FunctionName['Fn::GetAtt'][0] === send,
   )
   expect(JSON.stringify(Properties.SourceArn)).toContain(':log-group:/viewkeeper/test/*')
   for (const [, { DependsOn }] of filters) expect(DependsOn).toContain(permission)
@@ -217,12 +205,17 @@ test('a function that sees an end writes a line to its log, for which CloudWatch
     expect(own.fn(name)[1].Properties.Environment.Variables.EVENT_BUS).toBe('default')
 })
 
-test('events that are switched off cost nothing, and a rule for them is refused', () => {
-  const { stack, views } = make({ eventBus: false })
+test('without events only the monitor has send called, for people and what is due, and a rule is refused', () => {
+  const { stack, views } = make({ schedules: { views: true }, eventBus: false })
   expect(() => views.onViewFailed('Chat')).toThrow(
     /eventBus: is false, so there are no events for the rule Chat/,
   )
   const own = new Synthesized(stack)
-  expect(filtersOf(own, 'announce')).toEqual([])
+  const [ofMonitor, ...others] = filtersOf(own, 'send')
+  expect(others).toEqual([])
+  const { Properties } = ofMonitor![1]
+  expect(Properties.FilterPattern).toBe(both)
+  expect(JSON.stringify(Properties.LogGroupName)).toContain('TestMonitor')
+  expect(own.permissions('send').filter(({ action }) => action === 'events:PutEvents')).toEqual([])
   expect(own.fn('monitor')[1].Properties.Environment.Variables.EVENT_BUS).toBe('false')
 })

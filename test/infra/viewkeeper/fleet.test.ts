@@ -33,7 +33,7 @@ test('people confirm once: every tenant publishes to the same two topics', () =>
   expect(shared.resources('AWS::SNS::Subscription')).toHaveLength(1)
   const published = stacks.map((stack) => {
     const name = stack.one('AWS::SSM::Parameter')[1].Properties.Name.split('/').at(-1)
-    const [, { Properties }] = stack.fn('notify', name)
+    const [, { Properties }] = stack.fn('send', name)
     const { MAIL_TOPIC_ARN, NOTICES_TOPIC_ARN } = Properties.Environment.Variables
     return JSON.stringify([MAIL_TOPIC_ARN, NOTICES_TOPIC_ARN])
   })

@@ -109,19 +109,21 @@ describe('what a user reaches of it', () => {
     expect(Properties.SnsTopicArns).toEqual([slack.resolve(topics.notices.topicArn)])
   })
 
-  test("with topics of the user's, only the one of the alarms is made, and notify may publish to theirs", () => {
+  test("with topics of the user's, only the one of the alarms is made, and send may publish to theirs", () => {
     const made = stack
       .resources('AWS::SNS::Topic')
       .flatMap(([, { Properties }]) => Properties?.TopicName ?? [])
     expect(made).toEqual(['viewkeeper-test-alarms'])
     const { mail, notices } = viewkeeper.topics
-    const published = stack.permissions('notify').filter(({ action }) => action === 'sns:Publish')
+    const published = stack.permissions('send').filter(({ action }) => action === 'sns:Publish')
     expect(published.map(({ resource }) => resource)).toEqual(own.resolve([mail.topicArn, notices.topicArn]))
-    const [, { Properties: lastResort }] = stack.one(
+    const [, { Properties: silent }] = stack.one(
       'AWS::CloudWatch::Alarm',
       ({ AlarmName }) => AlarmName === 'viewkeeper-test-silent-monitor',
     )
-    expect(lastResort.AlarmActions).toEqual(own.resolve([mail.topicArn, notices.topicArn]))
+    expect(silent.AlarmActions).toEqual(
+      own.resolve([viewkeeper.topics.alarms, mail, notices].map(({ topicArn }) => topicArn)),
+    )
   })
 
   test('no dashboard, if the app wants none', () => {

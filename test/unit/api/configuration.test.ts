@@ -61,7 +61,7 @@ describe('the configuration', () => {
       schedules: { nightly: { schedule: '30 2 * * *', timeZone: 'Europe/Berlin' }, views: true },
       retention: { successes: null, days: 7 },
       metricsPerView: true,
-      links: { pageUrl: 'https://views.example', runbookUrl: 'https://docs.example' },
+      people: { links: { pageUrl: 'https://views.example', runbookUrl: 'https://docs.example' } },
       telling: { remindSeconds: null, apartSeconds: 5400 },
       batchDefaults: { exchange: 'each', maxShadowBytes: 0 },
       deployConcurrency: 3,

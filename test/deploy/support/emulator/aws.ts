@@ -21,6 +21,15 @@ export function createAws({ url }: Emulator) {
       method: 'POST',
       body: new URLSearchParams({ Action: action, Version: version, ...parameters }).toString(),
     })
+  /** Takes what waits in a queue out of it. */
+  const take = async (QueueUrl: string, WaitTimeSeconds: number): Promise<string[]> => {
+    const request = { QueueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds }
+    const { Messages = [] } = await json('sqs', 'AmazonSQS.ReceiveMessage', request, '1.0')
+    const messages: { MessageId: string; ReceiptHandle: string; Body: string }[] = Messages
+    const Entries = messages.map(({ MessageId: Id, ReceiptHandle }) => ({ Id, ReceiptHandle }))
+    if (Entries.length > 0) await json('sqs', 'AmazonSQS.DeleteMessageBatch', { QueueUrl, Entries }, '1.0')
+    return messages.map(({ Body }) => Body)
+  }
   const iam = (action: string, parameters: Record<string, string>) =>
     query('iam', '2010-05-08', action, parameters)
   return {
@@ -138,32 +147,20 @@ export function createAws({ url }: Emulator) {
     },
 
     /** What a topic has sent to the queue and nobody has received; waits up to 5 s for the first. */
-    receive: async (queueUrl: string): Promise<{ subject: string; text: string }[]> => {
-      const request = { QueueUrl: queueUrl, MaxNumberOfMessages: 10, WaitTimeSeconds: 5 }
-      const { Messages = [] } = await json('sqs', 'AmazonSQS.ReceiveMessage', request, '1.0')
-      return Messages.map(({ Body }: { Body: string }) => {
-        const { Subject, Message } = JSON.parse(Body)
+    receive: async (queueUrl: string): Promise<{ subject: string; text: string }[]> =>
+      (await take(queueUrl, 5)).map((body) => {
+        const { Subject, Message } = JSON.parse(body)
         return { subject: Subject ?? '', text: Message }
-      })
-    },
+      }),
 
     /** What EventBridge has put into the queue and nobody has received. */
     receiveEvents: async (queueUrl: string): Promise<ReceivedEvent[]> => {
       const events: ReceivedEvent[] = []
       for (;;) {
-        const request = { QueueUrl: queueUrl, MaxNumberOfMessages: 10 }
-        const { Messages = [] } = await json('sqs', 'AmazonSQS.ReceiveMessage', request, '1.0')
-        if (Messages.length === 0) return events
-        events.push(...Messages.map(({ Body }: { Body: string }) => JSON.parse(Body)))
+        const bodies = await take(queueUrl, 0)
+        if (bodies.length === 0) return events
+        events.push(...bodies.map((body) => JSON.parse(body)))
       }
-    },
-
-    /** The state of an alarm: OK, ALARM or INSUFFICIENT_DATA. */
-    readAlarmState: async (name: string): Promise<string | undefined> => {
-      const answer = await query('monitoring', '2010-08-01', 'DescribeAlarms', {
-        'AlarmNames.member.1': name,
-      })
-      return /<StateValue>(\w+)</.exec(answer)?.[1]
     },
 
     setAlarmState: (name: string, state: 'OK' | 'ALARM', reason: string): Promise<string> =>

@@ -2,10 +2,10 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { eventSchemas } from '../../../src/api/events.ts'
 import { answerNews } from '../../../src/api/lambda/news.ts'
 import { unscheduled } from '../../../src/batch/schedules.ts'
-import { type Announcing, announce } from '../../../src/events/announce.ts'
-import { type HandedOut, handOut } from '../../../src/events/hand-out.ts'
+import { handOut } from '../../../src/events/hand-out.ts'
 import type { EventType } from '../../../src/events/plan/event.ts'
 import type { WaitingEvent } from '../../../src/events/plan/in-order.ts'
+import { type Sending, sendWaiting } from '../../../src/events/send.ts'
 import { cancel } from '../../../src/run/cancel.ts'
 import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
@@ -25,7 +25,7 @@ const whole = { token: null, done: [], stop: false }
 
 /** Puts what waits on a bus, which refuses what `refuses` says. */
 async function putOn(bus: WaitingEvent[], refuses: (event: WaitingEvent) => boolean = () => false) {
-  const put: Announcing['put'] = async (events) =>
+  const put: Sending['put'] = async (events) =>
     events.map((event) => {
       const { type, id, sequence, at, detail } = event
       eventSchemas[type as EventType].parse({ type, id, sequence, at, environment, ...detail })
@@ -33,9 +33,8 @@ async function putOn(bus: WaitingEvent[], refuses: (event: WaitingEvent) => bool
       bus.push(event)
       return null
     })
-  const ask: Announcing['ask'] = (request) =>
-    answerNews(request, { environment, database }) as Promise<HandedOut>
-  return announce({ ask, put, until: Date.now() + 60_000 })
+  const ask: Sending['ask'] = (request) => answerNews(request, { environment, database })
+  return sendWaiting({ ask, put, until: Date.now() + 60_000 })
 }
 const look = (programs: { environment: string } | null = { environment }) =>
   monitor(database, { schedules: unscheduled, publish: unheard, programs })
@@ -76,7 +75,7 @@ describe('what programs are told', () => {
     await drop({ view: 'e.above' }, call())
 
     const bus: WaitingEvent[] = []
-    expect(await putOn(bus)).toEqual({ announced: bus.length, refused: null })
+    expect(await putOn(bus)).toEqual({ sent: bus.length, refused: null })
     const recorded = await sql`
       select id from viewkeeper.runs
        where (status = 'success' and fills) or status = 'failed' order by id`
@@ -126,9 +125,9 @@ describe('what programs are told', () => {
       error: { class: 'ViewsFailed' },
       next: `viewkeeper batches ${batchId} --env production`,
     })
-    expect(await putOn(bus)).toEqual({ announced: 0, refused: null })
+    expect(await putOn(bus)).toEqual({ sent: 0, refused: null })
     expect(await look()).toMatchObject({ eventsWait: true })
-    expect(await putOn(bus)).toEqual({ announced: 1, refused: null })
+    expect(await putOn(bus)).toEqual({ sent: 1, refused: null })
     expect(bus.at(-1)!.detail).toMatchObject({
       kinds: ['failing'],
       view: 'e.bad',
@@ -287,11 +286,11 @@ describe('a bus that refuses or is away', () => {
     const bus: WaitingEvent[] = []
     let turn = 0
     const refused = await putOn(bus, ({ subject }) => subject === 'e.good' && ++turn > 1)
-    expect(refused).toEqual({ announced: 3, refused: 'InternalFailure' })
+    expect(refused).toEqual({ sent: 3, refused: 'InternalFailure' })
     expect(bus.map(inShort)).toEqual(['ViewRefreshed e.good', 'ViewRefreshed e.other', 'ViewFailed e.bad'])
     expect(await look()).toMatchObject({ eventsWait: true })
     await refresh({ view: 'e.good' }, call())
-    expect(await putOn(bus)).toEqual({ announced: 4, refused: null })
+    expect(await putOn(bus)).toEqual({ sent: 4, refused: null })
     const good = bus.filter(({ subject }) => subject === 'e.good').map(({ detail }) => detail.runId as number)
     expect(good).toEqual([...good].sort((one, other) => one - other))
     expect(good).toHaveLength(4)
@@ -319,6 +318,33 @@ describe('a bus that refuses or is away', () => {
       },
     )
   })
+})
+
+test('a bus that refuses for long delays no message for people, and topics that refuse delay no event', async () => {
+  const write = (type: string, count: number) => sql`
+    insert into viewkeeper.events (type, subject, at, detail)
+    select ${type}, case ${type}::text when 'Message' then 'people' else 'e.' || n end, now(), '{}' from generate_series(1, ${count}) as n`
+  for (const [dead, alive] of [
+    ['BatchEnded', 'Message'],
+    ['Message', 'BatchEnded'],
+  ] as const) {
+    await sql`truncate viewkeeper.events`
+    await write(dead, 120)
+    await write(alive, 3)
+    const taken: WaitingEvent[] = []
+    const put: Sending['put'] = async (events) =>
+      events.map((event) => {
+        if (event.type === dead) return 'refused'
+        taken.push(event)
+        return null
+      })
+    const ask: Sending['ask'] = (request) => answerNews(request, { environment, database })
+    expect(await sendWaiting({ ask, put, until: Date.now() + 60_000 })).toEqual({
+      sent: 3,
+      refused: 'refused',
+    })
+    expect(taken.map(({ type }) => type)).toEqual([alive, alive, alive])
+  }
 })
 
 test('many who put events on the bus while runs end put each event there once, in the order of each view', async () => {

@@ -1,50 +1,49 @@
 import type { HandedOut, HandOutRequest } from './hand-out.ts'
 import { nextToPut, type WaitingEvent } from './plan/in-order.ts'
 
-/** So long after it asked, `announce` asks again, so that its turn of a minute does not end while events are being put. */
+/** So long after it asked, a sender asks again, so that its turn of a minute does not end while it sends. */
 const longestPutMs = 45_000
 
-/** What hands events out, and what takes them. */
-export interface Announcing {
-  /** Asks for events: `handOut`, or the function that calls it. */
+/** What hands out what waits, and what takes it. */
+export interface Sending {
+  /** Asks for what waits: `handOut`, or the function that calls it. */
   ask(request: HandOutRequest): Promise<HandedOut>
-  /** Puts events on the bus, and says of each why the bus has refused it; null: the bus has it. Throws if nothing is known. */
+  /** Sends, and says of each why it was refused; null: it was taken. Throws if nothing is known. */
   put(events: WaitingEvent[]): Promise<(string | null)[]>
   /** Epoch milliseconds; nothing is put afterwards. */
   until: number
 }
 
-/** What became of the events. */
-export interface Announced {
-  announced: number
-  /** Why events still wait; null: none did. */
+/** What became of it. */
+export interface Sent {
+  sent: number
+  /** Why something still waits; null: nothing does. */
   refused: string | null
 }
 
 /**
- * Puts the events that wait on the bus, those of one subject in order. An event that the bus refuses holds back the later ones
- * of its subject; it is put again at the next call. What is on the bus is said to be done afterwards: if this process dies in
- * between, the event is put twice rather than never.
+ * Sends what waits, that of one subject in order. What is refused holds back the rest of its subject; it is sent again at the next
+ * call. What was taken is said to be done afterwards: if this process dies in between, it is sent twice rather than never.
  */
-export async function announce({ ask, put, until }: Announcing): Promise<Announced> {
-  let announced = 0
+export async function sendWaiting({ ask, put, until }: Sending): Promise<Sent> {
+  let sent = 0
   let request: HandOutRequest = { token: null, done: [], stop: false }
   for (;;) {
     const askAgain = Date.now() + longestPutMs
     const handed = await ask(request)
-    if (handed.busy || handed.events.length === 0) return { announced, refused: null }
+    if (handed.busy || handed.events.length === 0) return { sent, refused: null }
     const { done, refused } = await putInOrder(handed.events, put, askAgain, until)
-    announced += done.length
+    sent += done.length
     request = { token: handed.token, done, stop: refused !== null }
     if (refused === null) continue
     await ask(request)
-    return { announced, refused }
+    return { sent, refused }
   }
 }
 
 async function putInOrder(
   events: WaitingEvent[],
-  put: Announcing['put'],
+  put: Sending['put'],
   askAgain: number,
   until: number,
 ): Promise<{ done: number[]; refused: string | null }> {

@@ -1,12 +1,12 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { announce } from '../../../src/events/announce.ts'
 import type { WaitingEvent } from '../../../src/events/plan/in-order.ts'
+import { sendWaiting } from '../../../src/events/send.ts'
 
 afterEach(() => {
   vi.useRealTimers()
 })
 
-test('a slow bus gets nothing after the turn has ended: announce asks again before, and says what is done', async () => {
+test('a slow bus gets nothing after the turn has ended: its sender asks again before, and says what is done', async () => {
   vi.useFakeTimers()
   const begin = Date.now()
   let waiting = Array.from(
@@ -16,7 +16,7 @@ test('a slow bus gets nothing after the turn has ended: announce asks again befo
   )
   let asked = begin
   const put: number[] = []
-  const announced = await announce({
+  const sent = await sendWaiting({
     until: begin + 150_000,
     async ask({ done }) {
       asked = Date.now()
@@ -30,6 +30,6 @@ test('a slow bus gets nothing after the turn has ended: announce asks again befo
       return events.map(() => null)
     },
   })
-  expect(announced).toEqual({ announced: 6, refused: null })
+  expect(sent).toEqual({ sent: 6, refused: null })
   expect(put).toEqual([0, 1, 2, 3, 4, 5])
 })

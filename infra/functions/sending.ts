@@ -1,0 +1,98 @@
+import { CfnParameter, Reference, Stack, Token, Tokenization } from 'aws-cdk-lib'
+import { EventBus, type IEventBus } from 'aws-cdk-lib/aws-events'
+import { ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { FilterPattern, SubscriptionFilter } from 'aws-cdk-lib/aws-logs'
+import { LambdaDestination } from 'aws-cdk-lib/aws-logs-destinations'
+import type { ITopic } from 'aws-cdk-lib/aws-sns'
+import { Construct } from 'constructs'
+import type { FunctionName } from '../../src/api/functions.ts'
+import { dueMessage, newsMessage } from '../../src/api/lambda/wake-lines.ts'
+import { refuseProps } from '../environment/valid-options.ts'
+import type { ViewkeeperFunction } from './viewkeeper-function.ts'
+
+/** The functions that see runs and batches end, of which programs are told. */
+const seeEnds = ['create', 'refresh', 'drop', 'batch', 'api', 'migrate'] as const
+
+export interface SendingProps {
+  environmentName: string
+  functions: Record<FunctionName, ViewkeeperFunction>
+  /** The topics for people, and the same as JSON. */
+  topics: Record<'mail' | 'notices', ITopic>
+  /** The name or the ARN of the bus; false: there are no events. */
+  eventBus: string | false
+  /** Whether the monitor asks for what is due by target lags. */
+  hasDue: boolean
+}
+
+/**
+ * The way of messages to people, and of events to their bus. The network of the database has no way to SNS and EventBridge. So a
+ * function in it logs a line, for which CloudWatch Logs calls `send`, outside; `send` asks `news`, inside, and sends what it is handed.
+ * For the monitor's line about what is due it calls `start-batch`.
+ */
+export class Sending extends Construct {
+  constructor(
+    scope: Construct,
+    id: string,
+    { environmentName, functions, topics, eventBus, hasDue }: SendingProps,
+  ) {
+    super(scope, id)
+    const { send, 'start-batch': startBatch } = functions
+    send.lambda.addEnvironment('MAIL_TOPIC_ARN', topics.mail.topicArn)
+    send.lambda.addEnvironment('NOTICES_TOPIC_ARN', topics.notices.topicArn)
+    // The grant of a topic of the user's own includes its key.
+    for (const topic of [topics.mail, topics.notices]) topic.grantPublish(send.lambda)
+    if (eventBus !== false) {
+      if (isArn(eventBus) === undefined)
+        refuseProps(scope.node.path, [
+          'eventBus: nobody knows before the deploy whether this is a name or an ARN, and the policy of the functions needs to know. Name ' +
+            'eventBusName or eventBusArn of an IEventBus, or write the text out',
+        ])
+      busOf(this, 'Bus', eventBus).grantPutEventsTo(send.lambda)
+    }
+    if (hasDue) {
+      send.lambda.addEnvironment('START_BATCH_FUNCTION', startBatch.lambda.functionName)
+      send.mayCall(startBatch)
+    }
+    const { partition, region, account } = Stack.of(this)
+    send.lambda.addPermission('LogLine', {
+      principal: new ServicePrincipal('logs.amazonaws.com'),
+      sourceArn: `arn:${partition}:logs:${region}:${account}:log-group:/viewkeeper/${environmentName}/*`,
+      sourceAccount: account,
+    })
+    const permission = send.lambda.node.findChild('LogLine')
+    /** A log group has one filter, however many messages: AWS allows two, and the other one is the user's. */
+    const callOn = (name: FunctionName, messages: string[]) => {
+      const filter = new SubscriptionFilter(this, name, {
+        logGroup: functions[name].logGroup,
+        destination: new LambdaDestination(send.lambda, { addPermissions: false }),
+        filterPattern: FilterPattern.literal(
+          `{ ${messages.map((message) => `$.message = "${message}"`).join(' || ')} }`,
+        ),
+      })
+      // CloudWatch Logs tries the call when the filter is made.
+      filter.node.addDependency(permission)
+    }
+    callOn('monitor', [newsMessage, ...(hasDue ? [dueMessage] : [])])
+    if (eventBus !== false) for (const name of seeEnds) callOn(name, [newsMessage])
+  }
+}
+
+/** Whether this is the ARN of a bus, and not its name; undefined if only the deploy knows. */
+function isArn(nameOrArn: string): boolean | undefined {
+  if (nameOrArn.startsWith('arn:')) return true
+  if (!Token.isUnresolved(nameOrArn)) return false
+  const parts = Tokenization.reverseString(nameOrArn)
+  const token = parts.firstToken
+  // A name may have a token at its begin, such as the name of the stack.
+  if (parts.length > 1)
+    return parts.join({ join: (left, right) => `${left}${right}` }).includes(':event-bus/')
+  if (!Reference.isReference(token) || token.target instanceof CfnParameter) return undefined
+  if (token.displayName === 'Arn') return true
+  return ['Ref', 'Name'].includes(token.displayName) ? false : undefined
+}
+
+/** The bus of this name or ARN. A rule takes both, so what nobody knows may be either. */
+export const busOf = (scope: Construct, id: string, nameOrArn: string): IEventBus =>
+  isArn(nameOrArn)
+    ? EventBus.fromEventBusArn(scope, id, nameOrArn)
+    : EventBus.fromEventBusName(scope, id, nameOrArn)

@@ -1,0 +1,201 @@
+import { gzipSync } from 'node:zlib'
+import { EventBridgeClient } from '@aws-sdk/client-eventbridge'
+import { type InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
+import { type PublishCommandInput, SNSClient } from '@aws-sdk/client-sns'
+import { describe, expect, test, vi } from 'vitest'
+import { answerLines, deployedSender, type Sender } from '../../../src/api/lambda/send.ts'
+import { dueMessage, lineOf, newsMessage } from '../../../src/api/lambda/wake-lines.ts'
+import type { HandOutRequest } from '../../../src/events/hand-out.ts'
+import type { WaitingEvent } from '../../../src/events/plan/in-order.ts'
+import { useDeployed } from '../../support/aws/deployed.ts'
+import { lambdaContext } from '../../support/aws/lambda.ts'
+
+const context = lambdaContext({ awsRequestId: 'request-7', getRemainingTimeInMillis: () => 180_000 })
+const [dueLine, newsLine] = [lineOf(dueMessage), lineOf(newsMessage)]
+
+/** As CloudWatch Logs packs lines. */
+const packed = (...messages: string[]) => {
+  const logEvents = messages.map((message, at) => ({ id: String(at), timestamp: at, message }))
+  return { awslogs: { data: gzipSync(JSON.stringify({ logEvents })).toString('base64') } }
+}
+
+useDeployed()
+
+describe('each line asks for its own', () => {
+  const senderOf = (more: Partial<Sender> = {}) => ({
+    send: vi.fn<Sender['send']>(async () => ({ sent: 0, refused: null })),
+    startDue: vi.fn<Sender['startDue']>(async () => {}),
+    ...more,
+  })
+
+  test.each([
+    ['news that wait', [newsLine], 1, 0],
+    ['what is due', [dueLine], 0, 1],
+    ['both at once', [dueLine, '{"message":"run ended"}', newsLine, newsLine], 1, 1],
+    ['another line', ['{"message":"run ended","problem":"news waits"}', 'START RequestId'], 0, 0],
+  ])('%s', async (_, lines, sent, started) => {
+    const sender = senderOf()
+    const event = packed(...lines)
+    await answerLines(sender, event, context)
+    expect(sender.send).toHaveBeenCalledTimes(sent)
+    expect(sender.startDue).toHaveBeenCalledTimes(started)
+    if (started > 0) expect(sender.startDue).toHaveBeenCalledWith(event)
+  })
+
+  test('news are sent even if nobody starts what is due, and the failure is counted', async () => {
+    const sender = senderOf({ startDue: vi.fn(() => Promise.reject(new Error('throttled'))) })
+    await expect(answerLines(sender, packed(dueLine, newsLine), context)).rejects.toThrow('throttled')
+    expect(sender.send).toHaveBeenCalledOnce()
+  })
+
+  test('a refusal does not keep what is due from its start, and is counted', async () => {
+    const sender = senderOf({ send: vi.fn(async () => ({ sent: 0, refused: 'Throttled' })) })
+    await expect(answerLines(sender, packed(dueLine, newsLine), context)).rejects.toThrow(
+      'News were refused: Throttled.',
+    )
+    expect(sender.startDue).toHaveBeenCalledOnce()
+  })
+})
+
+describe('in AWS', () => {
+  const names = {
+    VIEWKEEPER_ENVIRONMENT: 'test',
+    NEWS_FUNCTION: 'news',
+    START_BATCH_FUNCTION: 'start',
+    EVENT_BUS: 'default',
+    MAIL_TOPIC_ARN: 'arn:mail',
+    NOTICES_TOPIC_ARN: 'arn:notices',
+  }
+  const at = '2026-11-20T09:00:00.000Z'
+  const message = (sequence: number, text = `Text ${sequence}.\n`): WaitingEvent => {
+    const detail = { subject: `[test] ${sequence}`, text, chat: { sequence } }
+    return { sequence, id: `id-${sequence}`, type: 'Message', subject: 'people', at, detail }
+  }
+  const event = (sequence: number, view = 'public.sales'): WaitingEvent => {
+    const detail = { view, runId: sequence }
+    return { sequence, id: `id-${sequence}`, type: 'ViewRefreshed', subject: view, at, detail }
+  }
+  const denied = Object.assign(new Error('no'), { name: 'AuthorizationErrorException' })
+
+  /** Sends what waits; `refuses` says which topic or bus refuses. Answers what `news` was told, what was published, and what was put. */
+  async function send(
+    waiting: WaitingEvent[],
+    { refuses = [], ...more }: { refuses?: string[] } & Partial<typeof names> = {},
+  ) {
+    const asked: HandOutRequest[] = []
+    let left = waiting
+    const lambda = vi.spyOn(LambdaClient.prototype, 'send').mockImplementation((async (
+      command: InvokeCommand,
+    ) => {
+      const request = JSON.parse(String(command.input.Payload)) as HandOutRequest
+      asked.push(request)
+      left = left.filter(({ sequence }) => !request.done.includes(sequence))
+      const answer = { busy: false, token: 'turn', events: request.stop ? [] : left }
+      return { Payload: { transformToString: () => JSON.stringify(answer) } }
+    }) as never)
+    const refuse = (name: string) => {
+      if (refuses.includes(name)) throw denied
+    }
+    const sns = vi
+      .spyOn(SNSClient.prototype, 'send')
+      .mockImplementation((async ({ input }: { input: { TopicArn: string } }) =>
+        refuse(input.TopicArn)) as never)
+    const bus = vi.spyOn(EventBridgeClient.prototype, 'send').mockImplementation((async ({
+      input,
+    }: {
+      input: { Entries: object[] }
+    }) => {
+      refuse('bus')
+      return {
+        Entries: input.Entries.map(() =>
+          refuses.includes('entries') ? { ErrorCode: 'InternalFailure' } : { EventId: 'e' },
+        ),
+      }
+    }) as never)
+    const outcome = answerLines(deployedSender({ ...names, ...more }), packed(newsLine), context)
+    const failed = await outcome.then(() => null).catch((error: Error) => error.message)
+    return {
+      failed,
+      left: left.map(({ sequence }) => sequence),
+      calls: lambda.mock.calls.map(([command]) => (command as InvokeCommand).input.FunctionName),
+      stopped: asked.some(({ stop }) => stop),
+      published: sns.mock.calls.map(([command]) => command.input as PublishCommandInput),
+      put: bus.mock.calls.flatMap(([command]) => (command.input as { Entries: object[] }).Entries),
+    }
+  }
+
+  test('a message goes to both topics, an event to the bus, and both are done', async () => {
+    const { failed, left, published, put, calls } = await send([event(1), message(2)])
+    expect([failed, left]).toEqual([null, []])
+    expect(new Set(calls)).toEqual(new Set(['news']))
+    expect(published).toEqual([
+      { TopicArn: 'arn:mail', Subject: '[test] 2', Message: 'Text 2.\n' },
+      { TopicArn: 'arn:notices', Message: '{"sequence":2}' },
+    ])
+    expect(put).toEqual([
+      {
+        EventBusName: 'default',
+        Source: 'viewkeeper',
+        DetailType: 'ViewRefreshed',
+        Time: new Date(at),
+        Detail: JSON.stringify({
+          type: 'ViewRefreshed',
+          id: 'id-1',
+          sequence: 1,
+          environment: 'test',
+          at,
+          view: 'public.sales',
+          runId: 1,
+        }),
+      },
+    ])
+  })
+
+  test('without a bus there are no programs: a forgotten event is done', async () => {
+    const { failed, left, put, published } = await send([event(1), message(2)], { EVENT_BUS: 'false' })
+    expect([failed, left, put]).toEqual([null, [], []])
+    expect(published).toHaveLength(2)
+  })
+
+  test.each([['bus'], ['entries']])(
+    'a bus that refuses (%s) delays events, and no message',
+    async (refused) => {
+      const { failed, left, stopped, published } = await send([event(1), event(2), message(3)], {
+        refuses: [refused],
+      })
+      expect(failed).toContain('refused')
+      expect([left, stopped]).toEqual([[1, 2], true])
+      expect(published).toHaveLength(2)
+    },
+  )
+
+  test('a topic that refuses mails delays messages in their order, and no event', async () => {
+    const { failed, left, published, put } = await send([message(1), event(2), message(3)], {
+      refuses: ['arn:mail'],
+    })
+    expect(failed).toContain('arn:mail: AuthorizationErrorException')
+    expect(left).toEqual([1, 3])
+    expect(published.map(({ TopicArn }) => TopicArn)).toEqual(['arn:mail'])
+    expect(put).toHaveLength(1)
+  })
+
+  test('if only the notice is refused, the mail is not sent again, and Lambda counts it', async () => {
+    const { failed, left, published } = await send([message(1)], { refuses: ['arn:notices'] })
+    expect(failed).toContain('arn:notices: AuthorizationErrorException')
+    expect([left, published.length]).toEqual([[], 2])
+  })
+
+  test('a text that is too long for SNS is cut: it would hold back all that come after it', async () => {
+    const { published } = await send([message(1, 'ä'.repeat(300_000))])
+    expect(Buffer.byteLength(published[0]!.Message!)).toBeLessThan(256 * 1024)
+  })
+
+  test('start-batch gets the line as from CloudWatch Logs, and nobody waits for it', async () => {
+    const lambda = vi.spyOn(LambdaClient.prototype, 'send').mockResolvedValue({} as never)
+    const line = packed(dueLine)
+    await answerLines(deployedSender(names), line, context)
+    expect(lambda.mock.calls.map(([command]) => command.input)).toEqual([
+      { FunctionName: 'start', InvocationType: 'Event', Payload: JSON.stringify(line) },
+    ])
+  })
+})
