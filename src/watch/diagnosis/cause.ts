@@ -40,7 +40,7 @@ interface CauseWords {
 }
 
 /** The words of each cause, said once, here, for every face. The page needs none of them. */
-export const causes = {
+const causes = {
   SetAside: {
     section: 'set-aside-views',
     several: 'Views were set aside for a change of a table: their readers get an error.',

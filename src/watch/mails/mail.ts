@@ -38,7 +38,7 @@ function onOneLine(value: unknown): unknown {
 }
 
 /** A text that SNS takes as a subject, whatever it says: ASCII, one line, not too long. */
-export function asSubject(text: string): string {
+function asSubject(text: string): string {
   const plain = text.replace(/[^\x20-\x7e]+/g, '?').trim()
   return plain.length <= longestSubject ? plain : `${plain.slice(0, longestSubject - 3)}...`
 }

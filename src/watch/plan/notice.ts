@@ -25,7 +25,7 @@ export interface ToldCause extends IncidentCause {
 }
 
 /** Something that is well again. */
-export interface EndedSubject {
+interface EndedSubject {
   subject: string
   /** Of the cause that people were told. */
   key: string

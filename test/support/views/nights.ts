@@ -10,7 +10,7 @@ import { examined } from './examined.ts'
 /** When a night begins. */
 export const dusk = new Date('2026-11-20T10:00:00Z')
 const minuteMs = 60_000
-export const minutesLater = (minutes: number) => new Date(dusk.getTime() + minutes * minuteMs)
+const minutesLater = (minutes: number) => new Date(dusk.getTime() + minutes * minuteMs)
 export const hoursAgo = (hours: number) => minutesLater(-60 * hours)
 
 type RunError = NonNullable<RunFacts['error']>
@@ -115,7 +115,7 @@ export function night(...looks: Look[]): Told[] {
   })
 }
 
-export function judge({
+function judge({
   at,
   views = [],
   reads = {},
