@@ -73,7 +73,7 @@ export function listViews(
   silence: Silence
 }> {
   return database.withConnection(async (sql) => {
-    const standings = await readStandings(sql, schedules)
+    const standings = await readStandings(sql, schedules, { sizes: true })
     const listed = await listing(sql, standings, schedules)
     return {
       views: standings.views.map(listed),
@@ -93,7 +93,7 @@ export function getView(
 ): Promise<DetailedView> {
   return database.withConnection(async (sql) => {
     const name = await resolveName(sql, view)
-    const standings = await readStandings(sql, schedules)
+    const standings = await readStandings(sql, schedules, { sizes: true })
     const found = await insistOnView(sql, standings.views, name)
     const { id } = found
     return {

@@ -18,9 +18,13 @@ export interface Standings {
   pause: Pause | null
 }
 
-/** Reads how every view stands, those that are set aside among them. Writes nothing, so that a standby can answer. */
-export async function readStandings(sql: Sql, schedules: Schedules): Promise<Standings> {
-  const facts = await readFacts(sql, { sizes: true })
+/** Reads how every view stands, those that are set aside among them; their sizes if asked. Writes nothing, so that a standby can answer. */
+export async function readStandings(
+  sql: Sql,
+  schedules: Schedules,
+  { sizes = false } = {},
+): Promise<Standings> {
+  const facts = await readFacts(sql, { sizes })
   const dependencies = await readDependencies(sql)
   const pause = await readPause(sql)
   const { now } = facts
