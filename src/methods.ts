@@ -586,7 +586,7 @@ export interface View {
     kinds: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow')[]
     /** When the monitor first saw it. */
     openedAt: string
-    /** What has to be mended: this view, one that it reads, a batch, a session. */
+    /** What to fix first: this view, one that it reads, a batch, a session. */
     culprit: string
     code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow'
     /** Why, in one or two sentences. */
@@ -702,7 +702,7 @@ export interface ViewDetails {
     kinds: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow')[]
     /** When the monitor first saw it. */
     openedAt: string
-    /** What has to be mended: this view, one that it reads, a batch, a session. */
+    /** What to fix first: this view, one that it reads, a batch, a session. */
     culprit: string
     code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow'
     /** Why, in one or two sentences. */

@@ -257,7 +257,7 @@ const viewSummary = z.object({
     .object({
       kinds: z.array(z.enum(viewKinds)),
       openedAt: time.describe('When the monitor first saw it.'),
-      culprit: text.describe('What to mend: this view, one that it reads, a batch, a session.'),
+      culprit: text.describe('What to fix first: this view, one that it reads, a batch, a session.'),
       code: z.enum(causeCodes),
       text: text.describe('Why, in one or two sentences.'),
       next: textOrNull.describe('What to type; null if nothing helps.'),

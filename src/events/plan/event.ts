@@ -75,7 +75,7 @@ export interface EventOfIncident {
 
 /** Why a view has an incident, and how it is. */
 export interface EventOfCause extends EventOfIncident {
-  /** What to mend: this view, one that it reads, a batch, a session. */
+  /** What to fix first: this view, one that it reads, a batch, a session. */
   culprit: string
   /** Why, as `viewkeeper why` says it. */
   cause: { code: string; text: string; runId: number | null; batchId: string | null }

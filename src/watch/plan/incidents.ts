@@ -22,7 +22,7 @@ export interface IncidentCause {
   runbook: string
 }
 
-/** What has to be mended, and why. */
+/** What to fix first, and why. */
 export interface Judgement {
   /** A view, a batch, a session; the subject itself if nothing else is. */
   culprit: string

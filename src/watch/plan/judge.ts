@@ -51,7 +51,7 @@ export const noViews = {
   ages: new Map(),
 } satisfies Omit<JudgeFacts, 'environment'>
 
-/** Says why what was found is not well, as `viewkeeper why` does, and what has to be mended, by subject. Pure. */
+/** Says why what was found is not well, as `viewkeeper why` does, and what to fix first, by subject. Pure. */
 export function judgeFound(
   found: Found[],
   { slow, batches, channels }: Besides,

@@ -59,8 +59,6 @@ describe('what a migration writes down', () => {
     expect(inFields(await definitionOf('full'))).toEqual({
       ...full,
       pausedAt: null,
-      lastReadAt: null,
-      readsNotedSince: null,
       source: 'authored',
       checksum: migration?.checksum,
       removedAt: null,
