@@ -40,12 +40,13 @@ export const readFailedBatches = async (sql: Sql): Promise<FailedBatch[]> => [
 
 /** The last successful refreshes of these views, and of those that were slow when it was last looked, if they took much longer than usual. */
 export async function readSlowRuns(sql: Sql, views: string[]): Promise<SlowRun[]> {
+  const before = await sql<{ subject: string }[]>`
+    select subject from viewkeeper.incidents where resolved_at is null and 'slow' = any (kinds)`
+  const suspects = [...new Set([...views, ...before.map(({ subject }) => subject)])]
+  if (suspects.length === 0) return []
   const runs = await sql<SlowRun[]>`
-    with suspects as (
-      select value as view from jsonb_array_elements_text(${sql.json(views)})
-      union select subject from viewkeeper.incidents where resolved_at is null and 'slow' = any (kinds))
     select s.view, r.id, r.duration_ms as "durationMs", usual.ms as "usualMs"
-      from suspects s
+      from (select value as view from jsonb_array_elements_text(${sql.json(suspects)})) s
       join viewkeeper.definitions d on d.removed_at is null and format('%I.%I', d.schema_name, d.name) = s.view
       join viewkeeper.latest_runs l on l.definition_id = d.id
       join viewkeeper.runs r on r.id = l.last_success_id and r.operation = 'refresh'

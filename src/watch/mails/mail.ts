@@ -92,15 +92,12 @@ function brief({ code, culprit, view, error, subjects }: ToldCause): string | nu
 const isSaid = (code: ToldCause['code']): boolean =>
   ['Missing', 'SetAside', 'Paused', 'Suspended', 'LagTooShort', 'Slow'].includes(code)
 
-/** `no view is stale any more`; `public.sales is not stale any more`, if others are. */
-function overLine({ over, inAll }: Notice): string {
+/** `public.sales is well again`, `3 views are well again` */
+function overLine({ over }: Notice): string {
   const [first] = over
-  const kind = first?.kinds[0]
-  if (first === undefined || kind === undefined) return 'nothing is wrong'
-  if (kind === 'batch') return `${first.subject} needs nothing any more`
-  if (kind === 'channel') return `${first.subject} takes messages again`
-  if (inAll[kind] === 0) return `no view is ${words[kind]} any more`
-  return `${over.length === 1 ? `${first.subject} is` : `${over.length} views are`} not ${words[kind]} any more`
+  if (first === undefined || over.length > 1) return `${count(over.length, 'view')} are well again`
+  if (first.kinds[0] === 'batch') return `${first.subject} needs nothing any more`
+  return `${first.subject} ${first.kinds[0] === 'channel' ? 'takes messages again' : 'is well again'}`
 }
 
 function textOf(notice: Notice): string {
@@ -157,8 +154,8 @@ function overText(notice: Notice): string {
   const lines = over
     .slice(0, mostNames)
     .map(
-      ({ subject, kinds, since, over }) =>
-        `  ${subject} was ${kinds.map((kind) => words[kind]).join(', ')} for ${duration(over.getTime() - since.getTime())}, until ${utc(over)}`,
+      ({ subject, since, over }) =>
+        `  ${subject} was not well for ${duration(over.getTime() - since.getTime())}, until ${utc(over)}`,
     )
   const left = over.length - mostNames
   return [

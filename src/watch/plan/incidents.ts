@@ -146,8 +146,7 @@ function whatToTell(
     const waits = each.culprit !== each.subject
     const other = waits ? open.find((one) => isKnown(one) && keyOf(one) === keyOf(each)) : undefined
     // They know the culprit; or the old cause is gone, and a refresh is all that is left to do.
-    const isNoNews =
-      other !== undefined || (each.toldCause !== null && causeTones[each.cause.code] === 'idle')
+    const isNoNews = other !== undefined || (each.toldCause !== null && isLeft(each))
     if (isNoNews) noteTold(each, keyOf(each), (other ?? each).toldAt)
     else fresh.push(each)
   }
@@ -179,3 +178,6 @@ function whatToTell(
     resolved,
   }
 }
+
+/** Whether a view that was ill waits only for its next refresh: a skip says no more than what was told before. */
+const isLeft = ({ cause: { code } }: Incident): boolean => code === 'Skipped' || causeTones[code] === 'idle'

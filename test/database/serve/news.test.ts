@@ -185,7 +185,7 @@ describe('mail', () => {
     const [first, , last] = box.mails
     expect(first?.text).toMatch(/^Subject: \[shop\] public\.broken failed \(ViewSqlFailed, 22012\)/m)
     expect(first?.text).toContain('viewkeeper why public.broken --env shop')
-    expect(last?.text).toMatch(/^Subject: \[shop\] OK: no view is failing any more/m)
+    expect(last?.text).toMatch(/^Subject: \[shop\] OK: public\.broken is well again/m)
     await until('nothing waits', async () => (await sql`select from viewkeeper.deliveries`).length === 0)
   })
 

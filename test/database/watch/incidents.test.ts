@@ -108,9 +108,7 @@ describe('an incident', () => {
       '[production] reminder: public.steady is still paused without an end',
     )
     await pauseView(database, 'steady', false, 'test')
-    expect((await lookLater('6 minutes'))?.subject).toBe(
-      '[production] OK: no view is paused without an end any more',
-    )
+    expect((await lookLater('6 minutes'))?.subject).toBe('[production] OK: public.steady is well again')
   })
 
   test('of each view has its end, and begins anew with the next failure', async () => {
@@ -127,13 +125,11 @@ describe('an incident', () => {
       '[production] public.shaky failed (ViewSqlFailed)',
     ])
     await sql`delete from viewkeeper.events`
-    expect(await succeeds('steady', '20 seconds')).toBe(
-      '[production] OK: public.steady is not failing any more',
-    )
-    expect(await succeeds('shaky', '20 seconds')).toBe('[production] OK: no view is failing any more')
+    expect(await succeeds('steady', '20 seconds')).toBe('[production] OK: public.steady is well again')
+    expect(await succeeds('shaky', '20 seconds')).toBe('[production] OK: public.shaky is well again')
     await fails('steady', '10 seconds')
     expect((await tell())?.subject).toContain('public.steady failed')
-    expect(await succeeds('steady', '1 seconds')).toBe('[production] OK: no view is failing any more')
+    expect(await succeeds('steady', '1 seconds')).toBe('[production] OK: public.steady is well again')
   })
 
   test('of a view that fails ends when a proof shows that a refresh would change nothing', async () => {
@@ -143,7 +139,7 @@ describe('an incident', () => {
     await sql`update viewkeeper.runs set as_of = finished_at where view_name = 'steady' and status = 'skipped'`
     await pass('6 minutes')
     await look()
-    expect((await tell())?.subject).toBe('[production] OK: no view is failing any more')
+    expect((await tell())?.subject).toBe('[production] OK: public.steady is well again')
   })
 
   test('of a run that got no lock is what why says: who holds it, and the SQL that ends the session', async () => {
@@ -265,7 +261,7 @@ describe('an incident', () => {
     expect(await tell()).toBeNull()
     await writePast([{ view: 'quiet', ago: '1 minutes', durationMs: 9_000 }])
     await look()
-    expect((await tell())?.subject).toBe('[production] OK: no view is slow any more')
+    expect((await tell())?.subject).toBe('[production] OK: public.quiet is well again')
   })
 
   test('of a batch is its own failure, not that of its views, until each view has succeeded since', async () => {

@@ -124,11 +124,11 @@ describe('the text', () => {
     expect(mailOf(given).text).not.toContain('http')
   })
 
-  test('of an end says what was wrong, for how long', () => {
+  test('of an end says what was not well, for how long', () => {
     const [, reminder, over] = examples().map(mailOf)
     expect(reminder?.text).toMatch(/^Still so in production, /)
-    expect(over?.subject).toBe('[production] OK: no view is failing any more')
-    expect(over?.text).toContain('  public.sales was failing, stale for 26 h, until 2026-11-21 12:00 UTC\n')
+    expect(over?.subject).toBe('[production] OK: 3 views are well again')
+    expect(over?.text).toContain('  public.sales was not well for 26 h, until 2026-11-21 12:00 UTC\n')
   })
 
   test('has a long message cut, on one line', () => {
