@@ -110,7 +110,7 @@ async function expectTruth(truth: Truth): Promise<void> {
     `${states[state].word}${culprit === null ? '' : ` by ${culprit.replace('shop.', '')}`}`
   expect(Object.fromEntries(views.map((view) => [view.view.replace('shop.', ''), word(view)]))).toEqual(truth)
 
-  const lines = (await run('ls')).split('\n').filter((line) => line.startsWith('shop.'))
+  const lines = (await run('ls')).split('\n').filter((line) => /^shop\.\S+ {2}/.test(line))
   expect(lines.map((line) => line.match(/^shop\.(\S+)/)![1])).toEqual(Object.keys(truth))
   for (const line of lines) {
     const [, name] = line.match(/^shop\.(\S+)/)!
