@@ -20,7 +20,7 @@ const digests: Record<string, string> = {
   '015_forgotten_pauses': '031efd5d0b8b888698c0ce7665712478c30331a6c72400d6f7727437b7ae15f7',
   '016_programs': 'c7e6553c38b855572c5b117738eb7858a09e0c1d3468c81557925d70f59a9a1b',
   '017_fewer_notes': '93cf754e17fbdf92af32f2ee191f5ad3b30c8cb6c4bb7c50938558ea76800b97',
-  '018_incidents': '1bd5989bace09979efe59f9e00736fae79ec162a92eb3185f1337c086cdee4bc',
+  '018_incidents': '95955a18b133a045c674c9940aa066d59f3da99dc795cb26caed33d58228c727',
 }
 
 const steps = await readSchemaSteps(new URL('../../../schema/', import.meta.url))
