@@ -9,7 +9,7 @@ import { readTroubled } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
 import { endPauses, readPause } from '../catalog/db/pause.ts'
 import { eventsWait, forgetEvents } from '../events/db/outbox.ts'
-import { type Found, findWrong, type ViewKind, viewKinds } from '../events/plan/incident.ts'
+import { batchName, type Found, findWrong, type ViewKind, viewKinds } from '../events/plan/incident.ts'
 import { usualTelling } from '../events/plan/reminders.ts'
 import { closeLostRuns } from '../run/life/lose.ts'
 import type { Database } from '../server/connect.ts'
@@ -111,7 +111,7 @@ export function monitor(
     const found = findWrong(facts.views, planned, {
       ...(await readLasting(sql)),
       slow: slow.map(({ view }) => view),
-      batch: batches.map(({ id }) => `batch ${id}`),
+      batch: batches.map(({ id }) => batchName(id)),
       channel: channels.map(({ channel }) => channel),
     })
     /** Of what people are told now. */

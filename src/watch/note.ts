@@ -1,7 +1,7 @@
 import type { Schedules } from '../batch/schedules.ts'
 import { viewsAbove } from '../catalog/plan/graph.ts'
 import { lockEvents, writeEvents } from '../events/db/outbox.ts'
-import { type Found, isOfView } from '../events/plan/incident.ts'
+import type { Found } from '../events/plan/incident.ts'
 import type { Telling } from '../events/plan/reminders.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
 import { mayNote, readIncidents, writeIncidents } from './db/incidents.ts'
@@ -11,7 +11,7 @@ import { chatOf } from './mails/chat.ts'
 import { mailOf } from './mails/mail.ts'
 import { newsOfIncident } from './plan/incident-news.ts'
 import { type Judgement, keepIncidents } from './plan/incidents.ts'
-import { type Besides, judgeFound, noViews } from './plan/judge.ts'
+import { type Besides, judgeFound, needsFacts, noViews } from './plan/judge.ts'
 import { type Links, noticeOf } from './plan/notice.ts'
 import { readStandings } from './standings.ts'
 
@@ -74,7 +74,7 @@ async function judge(
   besides: Besides,
   { schedules, environment }: { schedules: Schedules; environment: string | null },
 ): Promise<Map<string, Judgement>> {
-  const wrong = new Set(found.flatMap(({ kind, name }) => (isOfView(kind) && kind !== 'slow' ? [name] : [])))
+  const wrong = new Set(found.flatMap(({ kind, name }) => (needsFacts(kind) ? [name] : [])))
   if (wrong.size === 0) return judgeFound(found, besides, { ...noViews, environment })
   const standings = await readStandings(sql, schedules)
   const { now, views, dependencies: reads, pause: allPaused } = standings

@@ -6,8 +6,8 @@ import type { Context } from 'aws-lambda'
 import type { HandedOut } from '../../events/hand-out.ts'
 import { eventSource } from '../../events/plan/event.ts'
 import { detailOf, type WaitingEvent } from '../../events/plan/in-order.ts'
+import type { Message } from '../../events/plan/news.ts'
 import { type Sending, type Sent, sendWaiting } from '../../events/send.ts'
-import type { Mail } from '../../watch/mails/mail.ts'
 import { clientSettings } from './aws-client.ts'
 import { invokeFunction } from './invoke.ts'
 import { endOfWork } from './lifetime.ts'
@@ -21,11 +21,6 @@ export interface Sender {
   send(context: Context): Promise<Sent>
   /** Hands the line about what is due on to `start-batch`, and does not wait for it. */
   startDue(event: RungEvent): Promise<unknown>
-}
-
-/** What the monitor has written for people: a mail, and the same as JSON for chat and programs. */
-interface Message extends Mail {
-  chat: object
 }
 
 /** Sending ends this long before Lambda ends the function. */

@@ -24,6 +24,9 @@ export type MeasuredKind = Exclude<ViewKind, 'paused' | 'slow'>
 export const isOfView = (kind: IncidentKind): kind is ViewKind => kind !== 'batch' && kind !== 'channel'
 export const viewKinds = incidentKinds.filter(isOfView)
 
+/** What a batch is called among them. */
+export const batchName = (id: string): string => `batch ${id}`
+
 /** Something that a look finds wrong. */
 export interface Found {
   kind: IncidentKind

@@ -7,12 +7,18 @@ import type { BatchEnded, EventOf, EventType, ViewFailed, ViewkeeperEvents, View
 /** What an event says before it has a number: the rest is given to it when it is written down. Or a message for people. */
 export type News = { [Type in EventType]: NewsOf<Type> }[EventType] | MessageNews
 
-/** A message for people: what its channels send. */
+/** What people are told: the subject and the text of a mail, and the same as JSON for chat and programs. */
+export interface Message {
+  subject: string
+  text: string
+  chat: object
+}
+
 interface MessageNews {
   type: 'Message'
   subject: string
   at: Date
-  detail: { subject: string; text: string; chat: object }
+  detail: Message
 }
 
 interface NewsOf<Type extends EventType> {

@@ -4,6 +4,7 @@ import { printed } from '../../sql/names.ts'
 import { runbookOf } from '../../sql/runbook.ts'
 import { count, cut, duration, names, utc } from '../../sql/words.ts'
 import { wordsOf } from '../diagnosis/cause.ts'
+import { theServer } from '../plan/incidents.ts'
 import type { Links, Notice, ToldCause, ToldSubject } from '../plan/notice.ts'
 
 /** A mail: its subject, and its text with lines. */
@@ -83,7 +84,7 @@ function brief({ code, culprit, view, error, subjects }: ToldCause): string | nu
   const state = error === null ? '' : ` (${[error.class, error.sqlstate].filter(Boolean).join(', ')})`
   if (view !== null) return said === undefined || isSaid(code) ? null : `${view} ${said}${state}`
   if (code === 'Locked') return `${culprit} is in the way`
-  if (culprit === 'the server') return `${culprit} refuses${state}`
+  if (culprit === theServer) return `${culprit} refuses${state}`
   const [kind] = subjects[0]?.kinds ?? []
   return kind === 'batch' || kind === 'channel' ? `${culprit} ${words[kind]}${state}` : null
 }

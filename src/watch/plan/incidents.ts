@@ -29,6 +29,9 @@ export interface Judgement {
   cause: IncidentCause
 }
 
+/** The culprit if the server has no room, memory or connection left for any view. */
+export const theServer = 'the server'
+
 /** Something that is not well, or was. */
 export interface Incident extends Judgement {
   subject: string

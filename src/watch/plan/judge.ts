@@ -1,5 +1,5 @@
 import { dependents, viewsAbove } from '../../catalog/plan/graph.ts'
-import { type Found, type IncidentKind, isOfView } from '../../events/plan/incident.ts'
+import { batchName, type Found, type IncidentKind, isOfView } from '../../events/plan/incident.ts'
 import { command } from '../../sql/commands.ts'
 import { duration, utc } from '../../sql/words.ts'
 import { type Cause, type CauseCode, wordsOf } from '../diagnosis/cause.ts'
@@ -8,7 +8,7 @@ import { runCause } from '../diagnosis/run-cause.ts'
 import type { Examined, Surroundings } from '../diagnosis/standing.ts'
 import { whyOf } from '../diagnosis/why.ts'
 import { type FailingChannel, failingText } from './channels.ts'
-import type { IncidentCause, Judgement } from './incidents.ts'
+import { type IncidentCause, type Judgement, theServer } from './incidents.ts'
 
 /** A batch that failed, and not because of a view of it. */
 export interface FailedBatch {
@@ -51,6 +51,9 @@ export const noViews = {
   ages: new Map(),
 } satisfies Omit<JudgeFacts, 'environment'>
 
+/** Whether the cause of a kind follows from the facts of its view: a slow run says all itself. */
+export const needsFacts = (kind: IncidentKind): boolean => isOfView(kind) && kind !== 'slow'
+
 /** Says why what was found is not well, as `viewkeeper why` does, and what to fix first, by subject. Pure. */
 export function judgeFound(
   found: Found[],
@@ -59,7 +62,7 @@ export function judgeFound(
 ): Map<string, Judgement> {
   const judge = new Judge(facts)
   const byName = Map.groupBy(
-    found.filter(({ kind }) => isOfView(kind) && kind !== 'slow'),
+    found.filter(({ kind }) => needsFacts(kind)),
     ({ name }) => name,
   )
   return new Map([
@@ -74,7 +77,7 @@ export function judgeFound(
           ),
         ] as const,
     ),
-    ...batches.map((batch) => [`batch ${batch.id}`, judgeBatch(batch, facts.environment)] as const),
+    ...batches.map((batch) => [batchName(batch.id), judgeBatch(batch, facts.environment)] as const),
     ...channels.map((failing) => [failing.channel, judgeChannel(failing)] as const),
   ])
 }
@@ -125,11 +128,11 @@ class Judge {
     const isOfBatch = code === 'Canceled' && run?.batchCanceled === true
     const words = wordsOf(code)
     const fault = words.brief === undefined || isOfBatch ? null : view.view
-    const error = run?.error && ['Failed', 'CheckFailed', 'Lost', 'Locked'].includes(code) ? run.error : null
+    const error = run?.error && ['Failed', 'CheckFailed', 'Locked'].includes(code) ? run.error : null
     const [lock] = code === 'Locked' ? view.locks : []
-    const shared = isOfBatch ? `batch ${batchId}` : words.isOne ? code : view.view
+    const shared = isOfBatch && batchId !== undefined ? batchName(batchId) : words.isOne ? code : view.view
     const holder = lock && (lock.pid === null ? 'a prepared transaction' : `process ${lock.pid}`)
-    const server = error !== null && isOfServer(error) ? 'the server' : undefined
+    const server = error !== null && isOfServer(error) ? theServer : undefined
     return {
       culprit: holder ?? server ?? fault ?? above ?? shared,
       cause: {
@@ -184,7 +187,7 @@ const judgeSlow = ({ id, view, durationMs, usualMs }: SlowRun, environment: stri
 function judgeBatch({ id, error, finishedAt }: FailedBatch, environment: string | null): Judgement {
   const isLost = error.class === 'BatchLost'
   return {
-    culprit: `batch ${id}`,
+    culprit: batchName(id),
     cause: {
       ...plain('Failed'),
       text: `Batch ${id} failed at ${utc(finishedAt)}: ${error.message.replace(/\.?$/, '.')}`,

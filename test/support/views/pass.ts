@@ -1,16 +1,10 @@
+import type { Message } from '../../../src/events/plan/news.ts'
 import type { Sql } from '../../../src/server/connect.ts'
 
 /** As if all that the monitor has found and told were this much longer ago. */
 export const passTime = (sql: Sql, time: string) =>
   sql`update viewkeeper.incidents set told_at = told_at - ${time}::interval, opened_at = opened_at - ${time}::interval,
              changed_at = changed_at - ${time}::interval, resolved_at = resolved_at - ${time}::interval`
-
-/** A message for people, as it waits for its sender. */
-export interface Message {
-  subject: string
-  text: string
-  chat: object
-}
 
 /** The messages for people that wait for their sender, oldest first. */
 export const messagesOf = async (sql: Sql): Promise<Message[]> =>
