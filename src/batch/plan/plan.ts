@@ -1,4 +1,4 @@
-import { inAnyDependencyOrder } from '../../catalog/plan/graph.ts'
+import { inDependencyOrder } from '../../catalog/plan/graph.ts'
 import { unknownDuration } from './estimates.ts'
 import type { Selectable } from './selection.ts'
 
@@ -41,18 +41,34 @@ export function planBatch(
   dependencies: Map<string, string[]>,
   retries?: number,
 ): PlannedView[] {
-  const estimateOf = estimates(views)
-  const nodes = new Map(views.map((view) => [view.view, nodeOf(view, estimateOf(view))]))
+  const unknownMs = unknownDuration(views.map(({ usualMs }) => usualMs))
+  const nodes = new Map(
+    views.map((view): [string, Node] => {
+      const estimateMs = view.paused ? 0 : Math.round(view.usualMs ?? unknownMs)
+      return [view.view, { view, reads: [], readers: [], waitsFor: 0, estimateMs, remainingMs: 0 }]
+    }),
+  )
   // Each name is looked up once, because a look-up of a string takes longer than all else with 100,000 views.
   for (const node of nodes.values()) {
     for (const read of dependencies.get(node.view.view) ?? []) {
       const parent = nodes.get(read)
-      if (parent !== undefined) node.reads.push(parent)
+      if (parent === undefined) continue
+      node.reads.push(parent)
+      parent.readers.push(node)
     }
+    node.waitsFor = node.reads.length
   }
-  const namesRead = ({ reads }: Node) => reads.map(({ view }) => view.view)
-  const order = inAnyDependencyOrder(new Map([...nodes].map(([name, node]) => [name, namesRead(node)])))
-  const ordered = order.map((name) => nodes.get(name) as Node)
+  const ready = [...nodes.values()].filter(({ waitsFor }) => waitsFor === 0)
+  const ordered: Node[] = []
+  for (let node = ready.pop(); node !== undefined; node = ready.pop()) {
+    ordered.push(node)
+    for (const reader of node.readers) if (--reader.waitsFor === 0) ready.push(reader)
+  }
+  // The others are in a circle, or read it.
+  if (ordered.length < nodes.size) {
+    const names = (some: Node[]) => some.map(({ view }) => view.view)
+    inDependencyOrder(new Map([...nodes].map(([name, { reads }]) => [name, names(reads)])))
+  }
   for (const node of ordered.toReversed()) {
     node.remainingMs += node.estimateMs
     for (const parent of node.reads) parent.remainingMs = Math.max(parent.remainingMs, node.remainingMs)
@@ -74,22 +90,12 @@ export function planBatch(
 
 interface Node {
   view: BatchableView
-  /** What the view reads of this batch. */
+  /** What the view reads of this batch, and what reads it. */
   reads: Node[]
+  readers: Node[]
+  /** While the views are put in order: how many of those that it reads are not yet in it. */
+  waitsFor: number
   estimateMs: number
   /** While the views are gone through: the longest time after this view. */
   remainingMs: number
-}
-
-const nodeOf = (view: BatchableView, estimateMs: number): Node => ({
-  view,
-  reads: [],
-  estimateMs,
-  remainingMs: 0,
-})
-
-/** The usual duration of each view, or what is thought of one without; 0 if the view is paused. */
-function estimates(views: BatchableView[]): (view: BatchableView) => number {
-  const unknown = unknownDuration(views.map(({ usualMs }) => usualMs))
-  return ({ paused, usualMs }) => (paused ? 0 : Math.round(usualMs ?? unknown))
 }

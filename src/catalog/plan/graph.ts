@@ -84,11 +84,10 @@ export const inDependencyOrder = (dependencies: Map<string, string[]>): string[]
     dependencies,
   )
 
-/** The same, but in any order if there is a choice: linear in views and edges. */
-export const inAnyDependencyOrder = (dependencies: Map<string, string[]>): string[] =>
-  insistOnAll(outsideCircles(dependencies), dependencies)
-
-/** The same, without the views that depend on each other in a circle and those that read them. */
+/**
+ * The same, but in any order if there is a choice, and without the views that depend on each other in a circle and those
+ * that read them. Linear in views and edges.
+ */
 export const outsideCircles = (dependencies: Map<string, string[]>): string[] =>
   ordered(dependencies, () => {})
 
