@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 // npm run docs:site: every link of the built pages leads to a file of theirs, and to a place in it.
 
 const site = fileURLToPath(new URL('../../.viewkeeper/docs-site', import.meta.url))
+const base = process.env.DOCS_BASE ?? '/'
 const pages = readdirSync(site, { recursive: true, encoding: 'utf8' }).filter((file) =>
   file.endsWith('.html'),
 )
@@ -19,7 +20,8 @@ const idsOf = new Map(
 /** What is wrong with an address on a page; undefined if nothing is. */
 function wrong(page: string, address: string): string | undefined {
   const [path = '', anchor = ''] = address.split('#').map(decodeURIComponent)
-  const target = path.startsWith('/') ? join(site, path) : resolve(dirname(page), path)
+  if (path.startsWith('/') && !path.startsWith(base)) return `it does not begin with ${base}`
+  const target = path.startsWith('/') ? join(site, path.slice(base.length)) : resolve(dirname(page), path)
   const file = path === '' ? page : path.endsWith('/') ? join(target, 'index.html') : target
   if (!existsSync(file)) return 'there is no such file'
   if (anchor !== '' && idsOf.get(file)?.has(anchor) === false) return 'the page has no such heading'

@@ -108,7 +108,7 @@ interface Commands {
   setUp: string[]
 }
 
-const node = ['      - uses: actions/setup-node@v4', '        with: { node-version: 24 }']
+const node = ['      - uses: actions/setup-node@v7', '        with: { node-version: 24 }']
 
 export const commandsOf: Record<PackageManager, Commands> = {
   npm: {
@@ -162,7 +162,7 @@ jobs:
   check:
     runs-on: ubuntu-latest
 ${defaults}    steps:
-      - uses: actions/checkout@v4
+      - uses: actions/checkout@v7
 ${setUp.join('\n')}
       - run: ${installLocked}
       # Whether every view is frozen as it is authored.

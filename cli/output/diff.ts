@@ -1,7 +1,7 @@
 import type { DataDiff } from '../../src/migrate/authoring/diff.ts'
 import { estimated } from '../../src/rebuild/plan/compare.ts'
 import { count, whole } from '../../src/sql/words.ts'
-import { tableLines } from './table.ts'
+import { markdown, markdownLines, tableLines } from './table.ts'
 import type { Output } from './terminal.ts'
 import { cut, harmless } from './width.ts'
 
@@ -19,8 +19,7 @@ export const diffLines = (diff: DataDiff, output: Output): string[] => [
 /** The same for a pull request, as a table in Markdown, without rows. */
 export const diffMarkdown = (diff: DataDiff): string[] => [
   ...headings(diff).flatMap((text) => [markdown(text), '']),
-  ...[titles, ['---', '--:', '--:']].map((cells) => `| ${cells.join(' | ')} |`),
-  ...cellsOf(diff).map((cells) => `| ${cells.map(markdown).join(' | ')} |`),
+  ...markdownLines(titles, cellsOf(diff), true),
 ]
 
 const titles = ['rows', 'number', 'of before']
@@ -62,5 +61,3 @@ function exampleLine({ columns, key }: DataDiff, [kind, before, now]: DataDiff['
   })
   return `${signs[kind]} ${told.join('  ')}`
 }
-
-const markdown = (text: string): string => harmless(text).replace(/[\\`*_{}[\]<>|#~]/g, '\\$&')

@@ -93,6 +93,16 @@ const cutBy = <Column extends Measured>(column: Column, over: number, least = le
   width: Math.max(least, column.width - over),
 })
 
+/** A table for a pull request. The first column has texts; `right` says that the others have numbers. */
+export const markdownLines = (titles: string[], rows: string[][], right = false): string[] => [
+  `| ${titles.join(' | ')} |`,
+  `|${titles.map((_, at) => (right && at > 0 ? '--:' : '---')).join('|')}|`,
+  ...rows.map((cells) => `| ${cells.map(markdown).join(' | ')} |`),
+]
+
+/** A text of one line that Markdown shows as it is. */
+export const markdown = (text: string): string => harmless(text).replace(/[\\`*_{}[\]<>|#~]/g, '\\$&')
+
 /** Labels with their values, one below the other; values that are null are left out. Long values go on below. */
 export function pairLines(
   pairs: [label: string, value: string | null][],

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, cpSync, existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
+import { parse } from 'yaml'
 import { findFreePort } from '../../serve/process/port.ts'
 import { mustStop } from '../deploy/support/cleanup.ts'
 import { stage } from '../deploy/support/transcript.ts'
@@ -14,24 +14,25 @@ import { startTestServer } from '../support/servers/test-server.ts'
 import { until } from '../support/waiting/until.ts'
 import { build } from './image.ts'
 
-const shapes = fileURLToPath(new URL('../../examples/serve', import.meta.url))
+const release = new URL('../../.github/workflows/release.yml', import.meta.url)
+type Release = { jobs: { image: { steps: { name?: string; run: string }[] } } }
 
-/** The image of a project: made by the steps of the Dockerfile, and started as its user, who may write nothing in it. */
+/** The image of a release: made by the steps of the Dockerfile, and started as its user, who may write nothing in it. */
 export async function tryServe({ path }: Tarball, place: Place): Promise<void> {
   const project = new Team('serve', place)
   const folder = join(place.teams, 'image')
   const image = await stage('serve: the steps of the Dockerfile', async () => {
-    project.write('package.json', '{ "private": true, "type": "module" }')
-    project.write('viewkeeper.config.ts', 'export default {}\n')
-    project.write('.env', 'SECRET=secret\n')
-    for (const name of ['views', 'migrations']) mkdirSync(join(project.folder, name))
-    for (const name of ['Dockerfile', '.dockerignore']) cpSync(join(shapes, name), join(project.folder, name))
-    // As somebody has it who packs the package: beside the lock file.
-    cpSync(path, join(project.folder, basename(path)))
-    await project.types(`npm install ./${basename(path)}`)
+    // As the release makes it of the package.
+    mkdirSync(join(project.folder, 'release'))
+    cpSync(path, join(project.folder, 'release', basename(path)))
+    const made = (parse(readFileSync(release, 'utf8')) as Release).jobs.image.steps.find(
+      ({ name }) => name === 'Make the folder',
+    )
+    await project.types(made!.run)
+    project.write('image/.env', 'SECRET=secret\n')
     mkdirSync(folder)
     // Nothing is in a cache where an image is built.
-    return build(project.folder, folder, {
+    return build(join(project.folder, 'image'), folder, {
       ...process.env,
       ...place.node.env,
       npm_config_cache: join(folder, 'cache'),

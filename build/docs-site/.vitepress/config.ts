@@ -41,6 +41,8 @@ export default defineConfig({
   description: 'Keeps PostgreSQL materialized views fresh',
   srcDir: root,
   srcExclude: ['{build,views,migrations,test,local,bench,page,src,infra,cli}/**', '**/node_modules/**'],
+  // Where a workflow publishes it: GitHub serves it below the name of the repository.
+  base: process.env.DOCS_BASE ?? '/',
   outDir: `${root}/.viewkeeper/docs-site`,
   cacheDir: `${root}/node_modules/.cache/vitepress`,
   rewrites: { 'README.md': 'index.md' },

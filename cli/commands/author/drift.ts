@@ -6,6 +6,8 @@ import { unappliedDifferences } from '../../../src/migrate/plan/freeze.ts'
 import { frozenState } from '../../../src/migrate/plan/frozen.ts'
 import { displayName } from '../../../src/sql/names.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
+import { markdownLines } from '../../output/table.ts'
+import { print } from '../../output/terminal.ts'
 import { readLocated } from '../../project/authored.ts'
 import { readFolders } from '../../project/config.ts'
 import { readWithoutKey } from '../../project/without-key.ts'
@@ -59,11 +61,12 @@ export async function drift({
   if (json)
     process.stdout.write(`${JSON.stringify({ differences, pending: live.pending, withoutKey }, null, 2)}\n`)
   else
-    print(
+    tell(
       differences,
       live.pending,
       `authored${offline ? ' and frozen are the same; no database was read' : ', frozen and live are the same'}`,
       frozenState(migrations).size,
+      shows === 'markdown',
     )
   if (!json) for (const { view, message } of withoutKey) report.warning(`${view} ${message}`)
   if (!json && live.missing.length > 0)
@@ -80,14 +83,28 @@ export async function drift({
 /** The differences after which data may differ, too. */
 const isOfData: DifferenceKind[] = ['unfrozen', 'unapplied', 'query']
 
-function print(differences: Difference[], pending: string[] | null, clean: string, views: number): void {
+function tell(
+  differences: Difference[],
+  pending: string[] | null,
+  clean: string,
+  views: number,
+  asMarkdown: boolean,
+): void {
   if (differences.length === 0) report.success(`${count(views, 'view')}: ${clean}`)
-  else printDifferences(differences)
+  else if (asMarkdown) print(...differencesMarkdown(differences), '')
+  else tellDifferences(differences)
   if (pending === null) report.line('which migrations this database has, this login may not read')
   else if (pending.length > 0) report.line(`not applied to this database: ${pending.join(', ')}`)
+  if (asMarkdown) print('')
 }
 
-function printDifferences(differences: Difference[]): void {
+const differencesMarkdown = (differences: Difference[]): string[] =>
+  markdownLines(
+    ['view', 'difference', ''],
+    differences.map(({ view, kind, message }) => [view, kind, message]),
+  )
+
+function tellDifferences(differences: Difference[]): void {
   const width = Math.max(...differences.map(({ view }) => view.length))
   for (const { view, kind, message } of differences) {
     report.failure(`${view.padEnd(width)}   ${dim(kind.padEnd(kindWidth))}   ${message}`)

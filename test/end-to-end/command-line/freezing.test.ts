@@ -1,4 +1,9 @@
+import { readFileSync } from 'node:fs'
+import remarkGfm from 'remark-gfm'
+import remarkParse from 'remark-parse'
+import { unified } from 'unified'
 import { describe, expect, test } from 'vitest'
+import { parse } from 'yaml'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { freeze, useProjects } from './projects.ts'
 
@@ -100,6 +105,31 @@ describe('freezing', () => {
     )
     expect(project.files('migrations')).toEqual([])
     expect(await wholeCatalog(sql)).toEqual(before)
+  })
+
+  test('is shown on a pull request by the step of the docs, as Markdown without rows', async () => {
+    const { project, sql } = await start()
+    project.author('sales', 'select id, total from public.orders', `uniqueKey: ['id']`)
+    await project.succeed(...freeze())
+    await project.succeed('migrate', 'up')
+    await sql`refresh materialized view sales`
+    project.author('sales', 'select id, total + 1234567 as total from public.orders', `uniqueKey: ['id']`)
+    await project.succeed(...freeze())
+
+    const docs = readFileSync(new URL('../../../docs/diff.md', import.meta.url), 'utf8')
+    const [, block] = /```yaml\n([\s\S]+?)```/.exec(docs) as unknown as [string, string]
+    const [step] = parse(block) as [{ run: string }]
+    const { code, err } = await project.shell(step.run, { GITHUB_STEP_SUMMARY: 'summary.md' })
+    expect({ code, err }).toEqual({ code: 0, err: '' })
+    const summary = project.read('summary.md')
+    const tables = unified().use(remarkParse).use(remarkGfm).parse(summary).children
+    expect(tables.filter(({ type }) => type === 'table')).toHaveLength(2)
+    expect(summary).toMatch(/^\| public\.sales \| unapplied|^\| public\.sales \| query /m)
+    expect(summary).toMatch(/^\| changed in total \| 30 \| 100\.00 % \|$/m)
+    expect(summary).not.toContain('12345')
+
+    const away = { GITHUB_STEP_SUMMARY: 'summary.md', DATABASE_URL: 'postgres://a:b@127.0.0.1:1/x' }
+    expect((await project.shell(step.run, away)).code).toBe(1)
   })
 
   test('takes only the views that are named', async () => {

@@ -66,7 +66,21 @@ export class Project {
     args: string[],
     { url = this.url, env = {} }: { url?: string | undefined; env?: Record<string, string> } = {},
   ): Promise<Ran> {
-    const child = spawn(process.execPath, [commandLine, ...args], {
+    return this.ended([process.execPath, commandLine, ...args], url, env)
+  }
+
+  /** Runs a line as a step of a workflow does, with the command line as `npx viewkeeper`. */
+  shell(line: string, env: Record<string, string>): Promise<Ran> {
+    const typed = line.replaceAll('npx viewkeeper', `'${process.execPath}' '${commandLine}'`)
+    return this.ended(['bash', '-e', '-c', typed], this.url, env)
+  }
+
+  private async ended(
+    [program = '', ...args]: string[],
+    url: string | undefined,
+    env: Record<string, string>,
+  ): Promise<Ran> {
+    const child = spawn(program, args, {
       cwd: this.folder,
       env: {
         PATH: process.env.PATH,
