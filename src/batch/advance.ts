@@ -3,7 +3,7 @@ import { type BatchStatus, isEnded } from '../catalog/plan/run.ts'
 import { withOpenedAhead } from '../run/envelope/open-ahead.ts'
 import type { Database } from '../server/connect.ts'
 import { whileListening } from '../server/listen.ts'
-import { type AdvancingBatch, idsOf, lookAgainMs, makeLook, readAllAgain } from './advancing.ts'
+import { type AdvancingBatch, lookAgainMs, makeLook, readAllAgain } from './advancing.ts'
 import { cancelBatchRuns, insertRetry, insertSkipped } from './db/attempts.ts'
 import { giveUpGroup } from './db/batch-groups.ts'
 import { type BatchView, readBatchViews } from './db/batch-views.ts'
@@ -71,16 +71,14 @@ export function advance(
       ])
       if (batch === undefined) return unknown(batchId)
       if (batch.finishedAt !== null) return done(batch)
-      const settled = await settleGroups(sql, batch, views, until)
+      const settled = await settleGroups(sql, batch, until)
       if (settled === null) return { batchId, done: false }
-      const { groups } = settled
-      const together = groups.length === 0 ? views : await readBatchViews(sql, batchId)
-      const locked = idsOf(together, settled.locked)
+      const together = settled.groups.length === 0 ? views : await readBatchViews(sql, batchId)
       const latestRuns = followLatestRuns(sql, batch.id)
       const ahead = Math.min(batch.concurrency, mostAhead)
       const limits = { until, mostAtOnce, ahead, leaveWhenIdle, signal }
       const ended = await work(
-        { sql, database, batch, views: together, latestRuns, groups, locked, ...limits },
+        { sql, database, batch, views: together, latestRuns, ...settled, ...limits },
         onRunEnd,
       )
       if (ended === 'gone') return unknown(batchId)
@@ -150,23 +148,28 @@ async function untilEnded(
     await senders.settle()
     const canceled = current.cancelRequestedAt !== null
     if (canceled) await cancelBatchRuns(sql, batch.id)
-    if (!canceled) await settle(current)
-    const { views, groups, locked } = advancing
-    const next = planNext(views, latestRuns.latest, groups, locked)
+    if (!canceled) await settle('locked')
+    const { views, groups, undecided } = advancing
+    const next = planNext(views, latestRuns.latest, groups, undecided)
     if (canceled || next.ended) {
       const ended = await endBatchIfOver(sql, batch.id, views)
       if (ended !== null) return ended
     } else if ((await giveUp(advancing, next)) || (await record(advancing, next))) continue
     if (Date.now() >= until || signal?.aborted) return null
     if (!canceled && ((await senders.exchange(next)) || (await senders.send(next)))) continue
+    // So that no place stays empty, the next groups are formed while the last ready views are refreshed.
+    if (!canceled && next.ready.length < batch.concurrency && (await settle('next'))) continue
     if (!canceled && advancing.leaveWhenIdle && isIdle(advancing, next)) return 'idle'
     await wake.wait(Math.max(0, Math.min(lookAgainMs, senders.pauseMs(), until - Date.now())))
   }
 }
 
-/** Whether nothing is going on, nor could, but retries whose time has not come. A view that is locked has its turn, but no run. */
-function isIdle({ latestRuns, locked }: AdvancingBatch, { ready, exchange }: BatchNext<BatchView>): boolean {
-  if (ready.length + exchange.length + locked.size > 0) return false
+/** Whether nothing is going on, nor could, but retries whose time has not come. An undecided view has no run. */
+function isIdle(
+  { latestRuns, undecided }: AdvancingBatch,
+  { ready, exchange }: BatchNext<BatchView>,
+): boolean {
+  if (ready.length + exchange.length + undecided.size > 0) return false
   const open = [...latestRuns.latest.values()].filter(({ status }) => !isEnded(status))
   return open.length > 0 && open.every(({ status, due }) => status === 'pending' && !due)
 }

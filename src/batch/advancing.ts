@@ -18,8 +18,8 @@ export interface AdvancingBatch {
   latestRuns: LatestRuns
   /** The groups that are exchanged together, without those that were given up. */
   groups: BatchGroup[]
-  /** The ids of the views on which nothing is decided yet, because of a lock. */
-  locked: ReadonlySet<number>
+  /** The ids of the views on which nothing is decided yet: their turn has not come, or a lock is in the way. */
+  undecided: ReadonlySet<number>
   /** Epoch milliseconds. */
   until: number
   /** The most runs to send at once, even if the batch's concurrency is higher. */
@@ -64,10 +64,6 @@ export function makeLook(advancing: AdvancingBatch): () => Promise<Batch | undef
 async function readGroupsAgain(advancing: AdvancingBatch): Promise<void> {
   advancing.groups = await readOpenGroups(advancing.sql, advancing.batch.id)
 }
-
-/** The ids of these views of the batch. */
-export const idsOf = (views: BatchView[], names: string[]): Set<number> =>
-  new Set(views.flatMap(({ id, view }) => (names.includes(view) ? [id] : [])))
 
 /** The same, and all runs. */
 export async function readAllAgain(advancing: AdvancingBatch): Promise<void> {

@@ -25,6 +25,13 @@ import type { Batch, RefreshedEach } from './db/batches.ts'
 import { viewsTogether } from './plan/inclusion.ts'
 import { type PlannedGroup, planTogether } from './plan/together.ts'
 
+interface ToDecide {
+  oids: number[]
+  /** The ids of all views of the batch that belong to these. */
+  among: number[]
+  built: BuiltElsewhere[]
+}
+
 /**
  * What to do with these views. A lock on one keeps its whole group from being built: the group waits. If it has waited
  * long enough, the lock is in the way of rebuilding that view, and so of what it reads. What another batch has `built` is waited for.
@@ -32,15 +39,15 @@ import { type PlannedGroup, planTogether } from './plan/together.ts'
 export async function decideGroups(
   sql: Sql,
   batch: Batch,
-  oids: number[],
-  { isPatient, shadowBytes }: Grouping,
-  built: BuiltElsewhere[],
+  { oids, among, built }: ToDecide,
+  { isPatient, shadowBytes }: Pick<Grouping, 'isPatient' | 'shadowBytes'>,
   isLastTry: boolean,
 ): Promise<Grouped> {
   const seen = await lookAgain(() => lookAtEach(sql, oids))
   const candidates = await readCandidates(
     sql,
     batch,
+    among,
     materialized(seen.all).map(({ live: { view } }) => view),
   )
   const { exchange } = batch

@@ -1,12 +1,12 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { areReadByViews } from '../catalog/db/graph.ts'
+import { readDependencies } from '../catalog/db/graph.ts'
 import { findLocked } from '../catalog/db/locked.ts'
 import { traitsOf } from '../catalog/plan/definition.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { mayPass } from '../server/sqlstate.ts'
-import { type AdvancingBatch, idsOf, lookAgainMs, readAllAgain } from './advancing.ts'
+import { type AdvancingBatch, lookAgainMs } from './advancing.ts'
 import {
   type BatchGroup,
   type Grouped,
@@ -14,40 +14,49 @@ import {
   lockGrouping,
   readBuiltElsewhere,
   readOpenGroups,
-  recordGrouping,
+  readThere,
+  recordGroups,
+  recordUndecided,
 } from './db/batch-groups.ts'
-import { type BatchView, readBatchViews } from './db/batch-views.ts'
-import type { Batch } from './db/batches.ts'
-import type { decideGroups } from './decide-groups.ts'
+import { type BatchView, insertBatchViews, readBatchViews } from './db/batch-views.ts'
+import type { Batch, RefreshedEach } from './db/batches.ts'
 import { joinRefreshed, leaveOutUnchanged } from './leave-out.ts'
+import { withChanged } from './plan/inclusion.ts'
+import { piecesOf } from './plan/pieces.ts'
 
 /** How long the groups of a batch may fail to be formed before its views are refreshed each by itself. */
 const formingPatienceMs = 30_000
 const formingPauseMs = 100
 
-/** What is decided of a batch: its groups without those that were given up, and the views that wait for a lock. */
+/** On so many views, or on one piece, a call decides at once: their shadows take about half a second to make. */
+const atOnce = 24
+
+/** What is decided of a batch: its groups without those that were given up, and the ids of the views on which nothing is yet. */
 export interface Settled {
   groups: BatchGroup[]
-  locked: string[]
+  undecided: ReadonlySet<number>
 }
 
+/** On which views to decide: on those that wait for a lock, or on those whose turn comes next. The first look is at the next ones. */
+type Which = 'locked' | 'next'
+
 /**
- * The groups of a batch, which this or another call decides. A failure that may pass is
- * tried again; if it does not pass soon, the views are refreshed each by itself, and their runs meet its cause themselves.
- * Views that somebody's lock concerns are left for a later call, which decides on them. Null if the time is up first.
+ * Decides on views of a batch, unless another call does. A failure that may pass is tried again; if it does not pass soon, the views
+ * are refreshed each by itself, and their runs meet its cause themselves. Null if the time is up first, or if another call decides which is next.
  */
 export async function settleGroups(
   sql: Sql,
   batch: Batch,
-  views: BatchView[],
   until: number,
+  which: Which = 'locked',
 ): Promise<Settled | null> {
   const patientUntil = Date.now() + formingPatienceMs
   for (;;) {
     const isLastTry = Date.now() >= patientUntil
     try {
-      const locked = await formGroups(sql, batch, views, isLastTry)
-      if (locked !== 'busy') return { groups: await readOpenGroups(sql, batch.id), locked }
+      const undecided = await formGroups(sql, batch, which, isLastTry)
+      if (undecided !== 'busy') return { groups: await readOpenGroups(sql, batch.id), undecided }
+      if (which === 'next') return null
     } catch (error) {
       const sqlstate = sqlstateOf(error instanceof StatementRefused ? error.cause : error)
       if (isLastTry || sqlstate === undefined || !mayPass(sqlstate)) throw error
@@ -58,85 +67,152 @@ export async function settleGroups(
 }
 
 /**
- * Makes the function that, at intervals, decides on the views that wait for a lock, as far as that is possible by now. `current`
- * is the batch as it was read last: another call may have decided on them.
+ * Makes the function that decides on the views that wait: on the next ones at once, on those that wait for a lock at intervals. True
+ * if something is decided by now that was not before, here or by another call.
  */
-export function makeSettle(advancing: AdvancingBatch): (current: Batch) => Promise<void> {
-  const { sql, batch, until } = advancing
+export function makeSettle(advancing: AdvancingBatch): (which: Which) => Promise<boolean> {
+  const { sql, batch, until, latestRuns } = advancing
   let next = Date.now() + lookAgainMs
-  return async (current) => {
-    let names = current.locked.map(({ view }) => view)
-    if (names.length > 0 && Date.now() >= next) {
-      next = Date.now() + lookAgainMs
-      const settled = await settleGroups(sql, batch, advancing.views, until)
-      if (settled !== null) names = settled.locked
-    }
-    if (names.length === advancing.locked.size) return
+  return async (which) => {
+    if (advancing.undecided.size === 0 || (which === 'locked' && Date.now() < next)) return false
+    next = Date.now() + lookAgainMs
+    const settled = await settleGroups(sql, batch, until, which)
+    if (settled === null || settled.undecided.size === advancing.undecided.size) return false
     advancing.views = await readBatchViews(sql, batch.id)
-    advancing.locked = idsOf(advancing.views, names)
-    await readAllAgain(advancing)
+    Object.assign(advancing, settled)
+    await latestRuns.reload()
+    return true
   }
 }
 
 /**
- * Decides once for a batch which of its views are exchanged together, and makes their shadows, which are empty: all in one
- * transaction, so nothing stays of a call that dies. Returns the views on which nothing is decided yet, because somebody has
- * locked one of their group, or another batch is building it: what that has refreshed is not refreshed again. `busy` while another call decides for this batch; call again. A failure that may pass is thrown,
- * except on the last try.
+ * Decides which views of a batch are exchanged together, and makes their shadows, which are empty: in one transaction, so nothing
+ * half-made stays of a call that dies. Returns the ids of the views on which nothing is decided yet, because their turn has not come,
+ * somebody has locked one of their group, or another batch is building it: what that has refreshed is not refreshed again. `busy` while
+ * another call decides for this batch; call again. A failure that may pass is thrown, except on the last try.
  */
 async function formGroups(
   sql: Sql,
   batch: Batch,
-  views: BatchView[],
+  which: Which,
   isLastTry: boolean,
-): Promise<string[] | 'busy'> {
-  if (views.length === 0 || traitsOf(batch.strategy).isInPlace || batch.cancelRequestedAt !== null) return []
+): Promise<ReadonlySet<number> | 'busy'> {
+  const none = new Set<number>()
+  if (traitsOf(batch.strategy).isInPlace || batch.cancelRequestedAt !== null) return none
   return withTransaction(sql, async (transaction) => {
     const known = await lockGrouping(transaction, batch)
     if (known === 'busy') return known
-    if (known === null || known.groupedAt !== null) return []
-    const waiting = known.locked.map(({ view }) => view)
-    const built = await readBuiltElsewhere(transaction, batch)
-    const isBuilt = built.some(({ view }) => waiting.includes(view))
-    const oids = isBuilt ? [] : await findMoving(transaction, batch, views, known)
-    if (
-      isBuilt ||
-      (waiting.length > 0 && known.isPatient && (await findLocked(transaction, oids)).length > 0)
-    )
-      return waiting
-    const grouped =
-      oids.length === 0 ? nothing : await decideOn(transaction, batch, oids, known, built, isLastTry)
-    const locked = [
-      ...grouped.locked,
-      ...built.filter(({ view }) => !grouped.locked.some((each) => each.view === view)),
-    ]
-    await recordGrouping(transaction, batch.id, { ...grouped, locked })
-    return locked.map(({ view }) => view)
+    if (known === null || known.groupedAt !== null) return none
+    const views = await readBatchViews(transaction, batch.id)
+    const turn = await takeTurn(transaction, batch, views, known, which)
+    const decided =
+      turn.views.length === 0 ? nothing : await decideOn(transaction, batch, known, turn, isLastTry)
+    const locked = [...turn.locked, ...decided.locked]
+    if (known.pieces === null || turn.views.length > 0) {
+      const changed = withChanged(views, decided.views)
+      if (changed !== null) await insertBatchViews(transaction, batch.id, changed)
+      await recordGroups(transaction, batch.id, decided)
+      await recordUndecided(transaction, batch.id, { locked, pieces: turn.pieces })
+    }
+    return new Set([...idsOf(views, locked), ...turn.pieces.flat()])
   })
 }
 
-const decideOn = async (...given: Parameters<typeof decideGroups>) =>
-  (await import('./groups.ts')).decideGroups(...given)
+/** What a call decides on. */
+interface Turn {
+  /** These views, none if it is nobody's turn. */
+  views: BatchView[]
+  /** The ids of all views of their pieces. */
+  among: number[]
+  /** Whether they have waited for a lock. */
+  again: boolean
+  /** The pieces whose turn comes later. */
+  pieces: number[][]
+  /** The views that go on waiting for a lock. */
+  locked: RefreshedEach[]
+}
 
-const nothing: Grouped = { groups: [], each: [], views: [], locked: [] }
-
-/**
- * The OIDs of the views that may be exchanged together; none if no view reads another one, or no view has changed. After the
- * first look, those that wait for a lock.
- */
-async function findMoving(
+async function takeTurn(
   sql: Sql,
   batch: Batch,
   views: BatchView[],
-  { views: there, locked }: Grouping,
-): Promise<number[]> {
-  const waiting = new Set(locked.map(({ view }) => view))
+  { pieces, locked, isPatient }: Grouping,
+  which: Which,
+): Promise<Turn> {
+  const of = (ids: number[]) => views.filter(({ id }) => ids.includes(id))
+  if (pieces !== null && which === 'locked') {
+    const waiting = idsOf(views, locked)
+    const isOver = waiting.length > 0 && !(await stillWaits(sql, batch, waiting, isPatient))
+    if (!isOver) return { views: [], among: [], again: true, pieces, locked }
+    // What reads each other is decided on with all that was decided before.
+    const all = piecesOf(views, await readDependencies(sql))
+    const among = all.filter((piece) => piece.some((id) => waiting.includes(id))).flat()
+    return { views: of(waiting), among, again: true, pieces, locked: [] }
+  }
+  let rest = pieces
+  if (rest === null) {
+    rest = piecesOf(views, await readDependencies(sql))
+    const inPieces = new Set(rest.flat())
+    await joinRefreshed(
+      sql,
+      batch,
+      views.filter(({ id }) => !inPieces.has(id)),
+    )
+  }
+  const now: number[] = []
+  let taken = 0
+  while (taken < rest.length && now.length < atOnce) now.push(...rest[taken++]!)
+  return { views: of(now), among: now, again: false, pieces: rest.slice(taken), locked }
+}
+
+/** Whether another batch is still building one of these views, or somebody's lock is in the way of one, and they may wait for it. */
+async function stillWaits(sql: Sql, batch: Batch, waiting: number[], isPatient: boolean): Promise<boolean> {
+  if ((await readBuiltElsewhere(sql, batch, waiting)).length > 0) return true
+  if (!isPatient) return false
+  const there = await readThere(sql, batch, waiting)
+  return (
+    there.length > 0 &&
+    (
+      await findLocked(
+        sql,
+        there.map(({ oid }) => oid),
+      )
+    ).length > 0
+  )
+}
+
+/** Of the views whose turn it is, those are decided on that have to be refreshed. */
+async function decideOn(
+  sql: Sql,
+  batch: Batch,
+  { isPatient, shadowBytes }: Grouping,
+  { views, among, again }: Turn,
+  isLastTry: boolean,
+): Promise<Grouped> {
   const joined = await joinRefreshed(sql, batch, views)
-  const rest = there.filter(({ id }) => !joined.has(id))
-  if (waiting.size > 0) return rest.flatMap(({ view, oid }) => (waiting.has(view) ? oid : []))
-  const readsAnother = views.some(({ parents }) => parents.length > 0)
-  const oids = rest.map(({ oid }) => oid)
-  if (!readsAnother && !(await areReadByViews(sql, oids))) return []
-  const stays = await leaveOutUnchanged(sql, batch, views)
-  return rest.flatMap(({ id, oid }) => (stays.has(id) ? [] : oid))
+  const stays = again ? new Set() : await leaveOutUnchanged(sql, batch, views)
+  const ids = views.flatMap(({ id }) => (joined.has(id) || stays.has(id) ? [] : id))
+  const oids = (await readThere(sql, batch, ids)).map(({ oid }) => oid)
+  const built = await readBuiltElsewhere(sql, batch, ids)
+  const { decideGroups } = await import('./groups.ts')
+  const decided =
+    oids.length === 0
+      ? nothing
+      : await decideGroups(
+          sql,
+          batch,
+          { oids, among, built },
+          { isPatient: isPatient || !again, shadowBytes },
+          isLastTry,
+        )
+  const more = built.filter(({ view }) => !decided.locked.some((each) => each.view === view))
+  return { ...decided, locked: [...decided.locked, ...more] }
+}
+
+const nothing: Grouped = { groups: [], each: [], views: [], locked: [] }
+
+/** The ids of these views of the batch. */
+const idsOf = (views: BatchView[], those: { view: string }[]): number[] => {
+  const names = new Set(those.map(({ view }) => view))
+  return views.flatMap(({ id, view }) => (names.has(view) ? id : []))
 }

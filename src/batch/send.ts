@@ -241,13 +241,13 @@ export class Senders {
  * The views that will probably have their turn next. Views that read a view which is being refreshed are left
  * out: a lock on that view may keep them from being read. So are views whose shadows are built: that is planned quickly.
  */
-function nextOf({ views, groups, locked, batch, latestRuns: { latest } }: AdvancingBatch): BatchView[] {
+function nextOf({ views, groups, undecided, batch, latestRuns: { latest } }: AdvancingBatch): BatchView[] {
   const grouped = new Set(groups.flatMap(({ members }) => members))
   const isRunning = (id: number) => latest.get(id)?.status === 'running'
   const next: BatchView[] = []
   for (const view of views) {
     if (next.length === 2 * batch.concurrency + 2) break
-    const waits = latest.has(view.id) || grouped.has(view.id) || locked.has(view.id)
+    const waits = latest.has(view.id) || grouped.has(view.id) || undecided.has(view.id)
     if (!waits && !view.parents.some(isRunning)) next.push(view)
   }
   return next

@@ -15,7 +15,7 @@ import { unknownDuration } from '../plan/estimates.ts'
 import { passing } from '../plan/next.ts'
 import type { PlannedGroup, TogetherView } from '../plan/together.ts'
 import { writeNextAttempts } from './attempts.ts'
-import { type BatchView, insertBatchViews } from './batch-views.ts'
+import type { BatchView } from './batch-views.ts'
 import type { Batch, RefreshedEach, WaitsForLock } from './batches.ts'
 
 /** A group of a batch, as its answer shows it. */
@@ -33,14 +33,14 @@ const patienceSeconds = 5
 export interface Grouping {
   /** When all of them were decided. */
   groupedAt: Date | null
-  /** The views on which nothing is decided yet because of a lock; empty before the first look. */
+  /** The views on which nothing is decided yet because of a lock. */
   locked: WaitsForLock[]
   /** Whether they may wait any longer. */
   isPatient: boolean
+  /** The pieces (see `piecesOf`) whose turn has not come, most urgent first; null before the first look. */
+  pieces: number[][] | null
   /** The room of the shadows of the groups that are decided. */
   shadowBytes: number
-  /** Its views, as far as they are there. */
-  views: { id: number; view: string; oid: number }[]
 }
 
 /**
@@ -62,25 +62,33 @@ export async function lockGrouping(sql: Sql, { id }: { id: string }): Promise<Gr
     select (select count(*) from sharing) = (select count(distinct l.batch_id) from locked l) as "isFree"`
   if (!lock.isFree) return 'busy'
   const [batch] = await sql<Grouping[]>`
-    select b.grouped_at as "groupedAt", b.locked,
+    select b.grouped_at as "groupedAt", b.locked, b.pieces,
            coalesce((select min((l ->> 'since')::timestamptz) from jsonb_array_elements(b.locked) l)
              > clock_timestamp() - make_interval(secs => ${patienceSeconds}), true) as "isPatient",
-           (select coalesce(sum(g.shadow_bytes), 0)::int8 from viewkeeper.batch_groups g where g.batch_id = b.id) as "shadowBytes",
-           (select coalesce(jsonb_agg(jsonb_build_object('id', v.definition_id, 'oid', c.oid::int8,
-                                                         'view', format('%I.%I', v.schema_name, v.view_name))), '[]')
-              from viewkeeper.batch_views v
-              join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name)) and c.relkind = 'm'
-             where v.batch_id = b.id) as views
+           (select coalesce(sum(g.shadow_bytes), 0)::int8 from viewkeeper.batch_groups g where g.batch_id = b.id) as "shadowBytes"
       from viewkeeper.batches b
      where b.id = ${id} and ${sql.unsafe(isOpenBatch)} and b.cancel_requested_at is null`
   return batch ?? null
 }
 
+/** Those of these views of a batch that are there and in no group yet. */
+export const readThere = (sql: Sql, { id }: { id: string }, ids: number[]) => sql<{ oid: number }[]>`
+  select c.oid::int8 as oid from jsonb_array_elements_text(${sql.json(ids)}) x
+    join viewkeeper.batch_views v on v.batch_id = ${id} and v.definition_id = x::integer
+    join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name)) and c.relkind = 'm'
+   where not exists (select from viewkeeper.batch_groups g where g.batch_id = ${id} and v.definition_id = any (g.members))
+   order by v.position`
+
 /** A view that a batch may exchange together with others. */
 export type Candidate = BatchView & TogetherView
 
-/** The views of a batch, and of these views those that have a definition: they may come along. */
-export async function readCandidates(sql: Sql, batch: Batch, readers: QualifiedName[]): Promise<Candidate[]> {
+/** These views of a batch, and of what reads them that which has a definition: it may come along. */
+export async function readCandidates(
+  sql: Sql,
+  batch: Batch,
+  ids: number[],
+  readers: QualifiedName[],
+): Promise<Candidate[]> {
   const candidates = await sql<(Omit<Candidate, Durations> & { [duration in Durations]: number | null })[]>`
   select d.id, d.schema_name as schema, d.name, format('%I.%I', d.schema_name, d.name) as view,
          v.batch_id is not null as asked, v.included_because as "includedBecause", coalesce(to_jsonb(v.parents), '[]') as parents,
@@ -95,7 +103,7 @@ export async function readCandidates(sql: Sql, batch: Batch, readers: QualifiedN
     from viewkeeper.definitions d
     left join viewkeeper.batch_views v on v.definition_id = d.id and v.batch_id = ${batch.id}
    cross join lateral viewkeeper.usual_duration(d.id) usual
-   where v.batch_id is not null or d.removed_at is null and (d.schema_name, d.name) in (
+   where v.batch_id is not null and d.id in (select value::integer from jsonb_array_elements_text(${sql.json(ids)})) or d.removed_at is null and (d.schema_name, d.name) in (
      select r ->> 'schema', r ->> 'name' from jsonb_array_elements(${sql.json(readers as never)}::jsonb) r)
    order by v.position nulls last, d.id`
   const unknownMs = unknownDuration(candidates.map(({ paused, estimateMs }) => (paused ? null : estimateMs)))
@@ -108,34 +116,41 @@ export async function readCandidates(sql: Sql, batch: Batch, readers: QualifiedN
 
 type Durations = 'estimateMs' | 'remainingMs'
 
-/** What is decided: the groups of a batch, and what else its answer tells of them. */
+/** What is decided: groups of a batch, and what else its answer tells of them. */
 export interface Grouped {
   groups: (PlannedGroup & { number: number })[]
   each: RefreshedEach[]
-  /** The views of the batch, with those that come along. */
+  /** The views on which it was decided, with those that come along. */
   views: BatchView[]
   locked: RefreshedEach[]
 }
 
-/**
- * Records groups of a batch, the views that come along, and the views that are refreshed by themselves or wait for a lock,
- * each with the reason. Without the latter, all is decided.
- */
-export async function recordGrouping(
+/** Records groups of a batch, and the views that are refreshed by themselves, each with the reason. */
+export async function recordGroups(
   sql: Sql,
   batchId: string,
-  { groups, each, views, locked }: Grouped,
+  { groups, each }: Pick<Grouped, 'groups' | 'each'>,
 ): Promise<void> {
-  await insertBatchViews(sql, batchId, views)
   for (const { number, members, shadowBytes, group } of groups)
     await sql`
       insert into viewkeeper.batch_groups (batch_id, number, members, shadow_bytes, facts)
       select ${batchId}, ${number}, array(select value::integer from jsonb_array_elements_text(${sql.json(members)})),
              ${shadowBytes}, ${sql.json(group as never)}`
   await sql`
+    update viewkeeper.batches set refreshed_each = refreshed_each || ${sql.json(each as never)} where id = ${batchId}`
+}
+
+/** Records on which views nothing is decided yet: those that wait for a lock, with the reason, and the pieces whose turn has not come. */
+export async function recordUndecided(
+  sql: Sql,
+  batchId: string,
+  { locked, pieces }: { locked: RefreshedEach[]; pieces: number[][] },
+): Promise<void> {
+  await sql`
     update viewkeeper.batches b
-       set grouped_at = case when ${locked.length === 0} then clock_timestamp() end, refreshed_each = refreshed_each || ${sql.json(each as never)},
-           locked = (select coalesce(jsonb_agg(jsonb_build_object('since', coalesce(b.locked #> '{0,since}', to_jsonb(clock_timestamp()))) || l), '[]')
+       set grouped_at = case when ${locked.length + pieces.length === 0} then clock_timestamp() end, pieces = ${sql.json(pieces)},
+           locked = (select coalesce(jsonb_agg(jsonb_build_object('since', coalesce(
+                              (select o -> 'since' from jsonb_array_elements(b.locked) o where o -> 'view' = l -> 'view'), to_jsonb(clock_timestamp()))) || l), '[]')
                        from jsonb_array_elements(${sql.json(locked as never)}::jsonb) l)
      where id = ${batchId}`
 }
@@ -175,12 +190,14 @@ export interface BuiltElsewhere extends RefreshedEach {
 }
 
 /**
- * The views of a batch that another one is building, as long as somebody advances that. A batch that has groups of its own waits for
+ * Those of these views of a batch that another one is building, as long as somebody advances that. A batch that has groups of its own waits for
  * older ones only, so no two wait for each other.
  */
-export const readBuiltElsewhere = (sql: Sql, { id, serial }: Batch): Promise<BuiltElsewhere[]> => sql<
-  BuiltElsewhere[]
->`
+export const readBuiltElsewhere = (
+  sql: Sql,
+  { id, serial }: Batch,
+  ids: number[],
+): Promise<BuiltElsewhere[]> => sql<BuiltElsewhere[]>`
   select distinct on (v.definition_id) format('%I.%I', v.schema_name, v.view_name) as view, c.oid::int8 as oid,
          format('batch %s is building it', b.id) as because
     from viewkeeper.batch_views v
@@ -189,7 +206,7 @@ export const readBuiltElsewhere = (sql: Sql, { id, serial }: Batch): Promise<Bui
          and (b.serial < ${serial} or not exists (select from viewkeeper.batch_groups own where own.batch_id = ${id}))
     join viewkeeper.batch_groups g on g.batch_id = b.id and v.definition_id = any (g.members) and g.given_up is null
     join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name)) and c.relkind = 'm'
-   where v.batch_id = ${id}
+   where v.batch_id = ${id} and v.definition_id in (select value::integer from jsonb_array_elements_text(${sql.json(ids)}))
      and not exists (select from viewkeeper.runs r where r.batch_id = b.id and r.definition_id = v.definition_id and r.status = 'success')
    order by v.definition_id, b.serial`
 

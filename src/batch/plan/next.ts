@@ -47,14 +47,14 @@ const isWrongSql = ({ class: why, sqlstate }: Pick<LatestRun, 'class' | 'sqlstat
 
 /**
  * Decides what comes next in a batch. Pure: the same runs always give the same answer. `nodes` must come with
- * parents before children and the most urgent first; the answer keeps their order. The views in `locked` wait: how they are
- * refreshed is not decided yet.
+ * parents before children and the most urgent first; the answer keeps their order. The views in `undecided` wait: how they
+ * are refreshed is not decided yet.
  */
 export function planNext<Node extends BatchNode>(
   nodes: Node[],
   latest: Map<number, LatestRun>,
   groups: TogetherGroup[] = [],
-  locked: ReadonlySet<number> = new Set(),
+  undecided: ReadonlySet<number> = new Set(),
 ): BatchNext<Node> {
   const next: BatchNext<Node> = {
     ready: [],
@@ -92,7 +92,7 @@ export function planNext<Node extends BatchNode>(
     else if (culprit !== undefined) {
       culprits.set(node.id, culprit)
       next.skip.push({ node, because: culprit })
-    } else if (!locked.has(node.id) && last?.due !== false && waitsFor(node, latest, groupOf).length === 0)
+    } else if (!undecided.has(node.id) && last?.due !== false && waitsFor(node, latest, groupOf).length === 0)
       next.ready.push({ node, pending: last ?? null })
   }
   for (const group of groups) {

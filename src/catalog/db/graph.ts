@@ -69,13 +69,6 @@ async function readDeclared(sql: Sql): Promise<Declared[]> {
      where depends_on <> '{}' and removed_at is null`
 }
 
-/** Whether a materialized view reads one of these relations, directly or through other views. */
-export async function areReadByViews(sql: Sql, relations: number[]): Promise<boolean> {
-  const rows = await sql.unsafe(`${closureOf(relations)}
-select from pg_class c join closure using (oid) where c.relkind = 'm' and c.oid <> all (array[${relations.map(String).join(', ')}]::oid[]) limit 1`)
-  return rows.length > 0
-}
-
 /** Rule `_RETURN` is the query of a view. A query may also need the row type of what it reads, or the type's array. */
 export const closureOf = (relations: number[]): string => `
 with recursive closure(oid) as (

@@ -1,0 +1,76 @@
+import { afterEach, expect, test } from 'vitest'
+import { advance } from '../../../src/batch/advance.ts'
+import { getBatch } from '../../../src/batch/read.ts'
+import { useDatabase } from '../../support/servers/database.ts'
+import { advanceToEnd, begin } from '../../support/views/batches.ts'
+
+const { database, sql } = useDatabase()
+
+afterEach(async () => {
+  await sql`update viewkeeper.batches set cancel_requested_at = clock_timestamp() where finished_at is null`
+  await sql`drop schema shop cascade`
+})
+
+/** So many views, each read by another one. */
+async function makePairs(count: number): Promise<void> {
+  await sql.unsafe('create schema shop')
+  for (let at = 0; at < count; at++)
+    await sql.unsafe(`
+      create materialized view shop.root_${at} as select ${at} as id;
+      create materialized view shop.leaf_${at} as select id from shop.root_${at}`)
+}
+
+const formed = async (batchId: string) => (await getBatch(database, batchId)).groups.length
+
+/** A call whose time is up at once: it decides on what comes first, and sends nothing. */
+const callOnce = (batchId: string) => advance(batchId, { database, until: Date.now() })
+
+test('a batch begins when its first groups are formed: the others are formed when their turn comes', async () => {
+  await makePairs(16)
+  const batchId = await begin(database, { pattern: 'shop.*' })
+  await callOnce(batchId)
+  const first = await formed(batchId)
+  expect(first).toBeGreaterThan(0)
+  expect(first).toBeLessThan(16)
+  expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+  const [order] = await sql`
+    select (select min(r.started_at) from viewkeeper.runs r where r.batch_id = b.id) < b.grouped_at as "begunBefore", b.pieces
+      from viewkeeper.batches b where b.id = ${batchId}`
+  expect(order).toEqual({ begunBefore: true, pieces: [] })
+  const { groups, views } = await getBatch(database, batchId)
+  expect(groups.map((group) => [...group.views].sort()).sort()).toEqual(
+    Array.from({ length: 16 }, (_, at) => [`shop.leaf_${at}`, `shop.root_${at}`]).sort(),
+  )
+  expect(views.every(({ runs }) => runs.length === 1)).toBe(true)
+})
+
+test('what a call has formed stays when the call ends', async () => {
+  await makePairs(16)
+  const batchId = await begin(database, { pattern: 'shop.*' })
+  await callOnce(batchId)
+  const places = () => sql`select nspname from pg_namespace where nspname ~ '^viewkeeper_b' order by nspname`
+  const [first, before] = [await formed(batchId), await places()]
+  await callOnce(batchId)
+  expect(await formed(batchId)).toBe(first)
+  expect([...(await places())]).toEqual([...before])
+  await advanceToEnd(database, batchId)
+  expect([...(await places())]).toEqual([])
+})
+
+test('several calls form each group once', async () => {
+  await makePairs(16)
+  const batchId = await begin(database, { pattern: 'shop.*' })
+  const all = await Promise.all(Array.from({ length: 4 }, () => advanceToEnd(database, batchId)))
+  expect(all.map(({ status }) => status)).toEqual(Array(4).fill('success'))
+  expect(await formed(batchId)).toBe(16)
+})
+
+test('a canceled batch forms no group any more', async () => {
+  await makePairs(16)
+  const batchId = await begin(database, { pattern: 'shop.*' })
+  await callOnce(batchId)
+  const first = await formed(batchId)
+  await sql`update viewkeeper.batches set cancel_requested_at = clock_timestamp() where id = ${batchId}`
+  expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'canceled' })
+  expect(await formed(batchId)).toBe(first)
+})
