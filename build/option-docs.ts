@@ -7,202 +7,128 @@ import { viewFields } from '../src/authored/view-schema.ts'
 import { definitionDefaults } from '../src/catalog/plan/definition.ts'
 import { commonFields } from '../src/config/fields.ts'
 import { serveOptions } from '../src/config/serve-options.ts'
-import { texts, types } from '../src/config/told.ts'
+import { type Told, texts } from '../src/config/told.ts'
 
-type Schema = z.core.$ZodType
-type Fields = Record<string, Schema>
-
-/** What zod holds of each kind of schema, as far as options have it. */
-interface Held {
-  type: string
-  innerType: Schema
-  in: Schema
-  entries: Record<string, string>
-  values: unknown[]
-  options: Schema[]
-  element: Schema
-  valueType: Schema
-  shape: Fields
-  defaultValue: unknown
+/** A field as JSON Schema, with what people are told of it. */
+interface Field extends Told {
+  type?: string
+  const?: unknown
+  enum?: unknown[]
+  anyOf?: Field[]
+  oneOf?: Field[]
+  items?: Field
+  additionalProperties?: Field | false
+  properties?: Record<string, Field>
+  default?: unknown
+  isRequired: boolean
 }
+type Fields = Record<string, Field>
 
-const heldBy = (schema: Schema): Held => schema._zod.def as unknown as Held
-
-const wrappers = ['optional', 'default', 'prefault']
-const isWrapped = (schema: Schema): boolean => wrappers.includes(heldBy(schema).type)
+/** What a user writes into an object of these fields. */
+const fieldsOf = (shape: z.ZodRawShape): Fields =>
+  z.toJSONSchema(z.object(shape), {
+    io: 'input',
+    unrepresentable: 'any',
+    metadata: texts,
+    override: ({ zodSchema, jsonSchema }) => {
+      jsonSchema.isRequired = zodSchema._zod.optin === undefined
+    },
+  }).properties as unknown as Fields
 
 /** A value as it stands in TypeScript. */
 const written = (value: unknown): string =>
-  typeof value === 'string' ? `'${value}'` : String(JSON.stringify(value))
-
-/** An object as it stands in TypeScript, a field to a line. */
-function literal(value: unknown, indent = ''): string {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return written(value)
-  const lines = Object.entries(value).map(
-    ([name, field]) => `${indent}  ${name}: ${literal(field, `${indent}  `)},\n`,
-  )
-  return `{\n${lines.join('')}${indent}}`
-}
+  String(JSON.stringify(value, null, 2))
+    .replace(/"(\w+)":/g, '$1:')
+    .replaceAll('"', "'")
 
 /** The type of what a user writes. */
-function typeOf(schema: Schema): string {
-  const held = heldBy(schema)
-  if (isWrapped(schema)) return typeOf(held.innerType)
-  const own = types.get(schema as z.ZodType)
-  if (own !== undefined) return own.name
-  switch (held.type) {
-    case 'pipe':
-      return typeOf(held.in)
-    case 'enum':
-      return Object.values(held.entries).map(written).join(' | ')
-    case 'literal':
-      return held.values.map(written).join(' | ')
-    case 'union':
-      return held.options.map(typeOf).join(' | ')
-    case 'array':
-      return heldBy(held.element).type === 'enum'
-        ? `(${typeOf(held.element)})[]`
-        : `${typeOf(held.element)}[]`
-    case 'record':
-      return `Record<string, ${typeOf(held.valueType)}>`
-    default:
-      return held.type
-  }
+function typeOf(field: Field): string {
+  const { named, items, additionalProperties: values } = field
+  if (named !== undefined) return named.name
+  const either = field.anyOf?.map(typeOf) ?? field.oneOf?.map(typeOf) ?? field.enum?.map(written)
+  if (either !== undefined) return [...new Set(either)].join(' | ')
+  if (field.const !== undefined) return written(field.const)
+  if (items !== undefined) return items.enum ? `(${typeOf(items)})[]` : `${typeOf(items)}[]`
+  if (values) return `Record<string, ${typeOf(values)}>`
+  return field.type === 'integer' ? 'number' : field.type!
 }
 
-/** The objects within a schema, from the outside in. */
-function objectsIn(schema: Schema): Schema[] {
-  const held = heldBy(schema)
-  if (isWrapped(schema)) return objectsIn(held.innerType)
-  if (held.type === 'union') return held.options.flatMap(objectsIn)
-  if (held.type === 'record') return objectsIn(held.valueType)
-  return held.type === 'object' ? [schema] : []
-}
+/** The objects that a field may have and that are described field by field. */
+const objectsIn = (field: Field): Field[] =>
+  [field.anyOf ?? field.oneOf ?? field, field.additionalProperties || []]
+    .flat()
+    .filter(({ named }) => named?.text !== undefined)
 
-const told = (schema: Schema) => texts.get(schema as z.ZodType)
+/** What stands for a field that is left out: a value, or `- ` and a text; undefined if the field is required. */
+const otherwiseOf = ({ isRequired, otherwise, default: value }: Field): string | undefined =>
+  isRequired ? undefined : otherwise === undefined ? written(value) : `- ${otherwise}`
 
-/** What stands for a field that is left out, which may be this value; undefined if the field is required. */
-function otherwiseOf(
-  schema: Schema,
-  value: unknown = heldBy(schema).defaultValue,
-): { value: string } | { text: string } | undefined {
-  if (!isWrapped(schema)) return undefined
-  const text = told(schema)?.otherwise
-  return text === undefined ? { value: written(value) } : { text }
-}
-
-/** A text in lines that fit. */
-function wrapped(text: string, width: number): string[] {
-  const lines: string[] = []
-  for (const word of text.split(' ')) {
-    const last = lines.at(-1)
-    if (last === undefined || last.length + 1 + word.length > width) lines.push(word)
-    else lines[lines.length - 1] = `${last} ${word}`
-  }
-  return lines
-}
-
-const withoutLinks = (text: string): string => text.replace(/\[([^\]]+)\]\([^)]*\)/g, '$1')
-
-function comment(text: string, otherwise: ReturnType<typeof otherwiseOf>, indent: string): string[] {
-  const lines = wrapped(withoutLinks(text), 116)
+function comment(text: string, otherwise: string | undefined, indent: string): string[] {
+  const lines = text.replace(/\[([^\]]+)\]\([^)]*\)/g, '$1').match(/(\S.{0,115}|\S+)(?= |$)/g)!
   if (otherwise === undefined && lines.length === 1) return [`${indent}/** ${lines[0]} */`]
-  const standard =
-    otherwise === undefined
-      ? []
-      : [`@default ${'value' in otherwise ? otherwise.value : `- ${otherwise.text}`}`]
-  return [`${indent}/**`, ...[...lines, ...standard].map((line) => `${indent} * ${line}`), `${indent} */`]
+  if (otherwise !== undefined) lines.push(`@default ${otherwise}`)
+  return [`${indent}/**`, ...lines.map((line) => `${indent} * ${line}`), `${indent} */`]
 }
 
-function typeLines(
-  name: string,
-  text: string,
-  fields: Fields,
-  { base = '', defaults = {} }: { base?: string; defaults?: Record<string, unknown> } = {},
-): string {
-  const lines = Object.entries(fields).flatMap(([field, schema]) => {
-    const said = told(schema)
-    return [
-      ...(said === undefined ? [] : comment(said.text, otherwiseOf(schema, defaults[field]), '  ')),
-      `  readonly ${field}${isWrapped(schema) ? '?' : ''}: ${typeOf(schema)}`,
-    ]
-  })
-  return [...comment(text, undefined, ''), `export interface ${name}${base} {`, ...lines, '}'].join('\n')
+function typeLines(name: string, text: string, fields: Fields, base?: string): string {
+  const lines = Object.entries(fields).flatMap(([name, field]) => [
+    ...(field.text === undefined ? [] : comment(field.text, otherwiseOf(field), '  ')),
+    `  readonly ${name}${field.isRequired ? '' : '?'}: ${typeOf(field)}`,
+  ])
+  const head = `export interface ${name}${base === undefined ? '' : ` extends ${base}`} {`
+  return [...comment(text, undefined, ''), head, ...lines, '}'].join('\n')
 }
 
+/** The fields that the others lack, or say otherwise. */
 const without = (fields: Fields, others: Fields): Fields =>
-  Object.fromEntries(Object.entries(fields).filter(([name]) => !Object.hasOwn(others, name)))
+  Object.fromEntries(Object.entries(fields).filter(([name, { text }]) => others[name]?.text !== text))
 
-const common = commonFields()
+const common = fieldsOf(commonFields())
+const options = fieldsOf(optionFields)
+const ofEnvironment = fieldsOf(environment.shape)
+const ofServe = fieldsOf(serveOptions.shape)
 
-const ownFields = Object.fromEntries(
-  Object.entries(environment.shape).filter(
-    ([name, schema]) => optionFields[name as keyof typeof optionFields] !== schema,
-  ),
-)
+const own = without(ofEnvironment, options)
 
 /** `src/config/options.ts`: the types of all options, in plain TypeScript, so that the package's types need no library. */
 export function optionTypes(): string {
   const objects = new Map<string, string>()
   const visit = (fields: Fields) => {
     for (const object of Object.values(fields).flatMap(objectsIn)) {
-      const { name, text } = types.get(object as z.ZodType)!
-      objects.set(name, typeLines(name, text!, heldBy(object).shape))
-      visit(heldBy(object).shape)
+      const { name, text } = object.named!
+      objects.set(name, typeLines(name, text!, object.properties!))
+      visit(object.properties!)
     }
   }
-  visit({ ...environment.shape, ...serveOptions.shape })
+  visit({ ...ofEnvironment, ...ofServe })
+  const toServe = 'What `viewkeeper serve` may be told besides its database.'
+  const toAws = 'What an environment on AWS may be told besides its database. Every field has a default.'
+  const toBoth = 'What `viewkeeper serve` and an environment on AWS may be told. Every field has a default.'
+  const everything = 'One environment: where it is deployed, its database, and all other options.'
   return [
     '// biome-ignore-all format: made by `npm run docs` from src/config/fields.ts, src/config/notify.ts and infra/environment: change an option there.',
-    typeLines(
-      'CommonOptions',
-      'What `viewkeeper serve` and an environment on AWS may be told. Every field has a default.',
-      common,
-    ),
-    typeLines(
-      'ServeOptions',
-      'What `viewkeeper serve` may be told besides its database.',
-      without(serveOptions.shape, common),
-      { base: ' extends CommonOptions' },
-    ),
-    typeLines(
-      'ViewkeeperOptions',
-      'What an environment on AWS may be told besides its database. Every field has a default.',
-      without(optionFields, common),
-      { base: ' extends CommonOptions' },
-    ),
-    typeLines(
-      'EnvironmentOptions',
-      'One environment: where it is deployed, its database, and all other options.',
-      ownFields,
-      { base: ' extends ViewkeeperOptions' },
-    ),
+    typeLines('CommonOptions', toBoth, common),
+    typeLines('ServeOptions', toServe, without(ofServe, common), 'CommonOptions'),
+    typeLines('ViewkeeperOptions', toAws, without(options, common), 'CommonOptions'),
+    typeLines('EnvironmentOptions', everything, own, 'ViewkeeperOptions'),
     ...objects.values(),
-    `/** The options of which none is given. */\nexport const defaults = ${literal(
-      z.strictObject(optionFields).parse({}),
-    )} satisfies ViewkeeperOptions`,
+    `/** The options of which none is given. */\nexport const defaults = ${written(z.strictObject(optionFields).parse({}))} satisfies ViewkeeperOptions`,
   ]
     .join('\n\n')
     .concat('\n')
 }
 
 /** The options of an environment as a table. */
-export const optionTable = (): string =>
-  [
-    tableHead('field'),
-    ...Object.entries({ ...ownFields, ...optionFields, ...environment.shape })
-      .toSorted(([name], [other]) => Number(name === 'database') - Number(other === 'database'))
-      .flatMap(([name, schema]) => rows(name, schema)),
-    '',
-  ].join('\n')
+export const optionTable = (): string => {
+  const { database, ...others } = { ...own, ...options, ...ofEnvironment }
+  return table({ ...others, database: database! })
+}
 
 /** The options of `viewkeeper serve` as a table. */
-export const serveTable = (): string =>
-  [
-    tableHead('field'),
-    ...Object.entries(serveOptions.shape).flatMap(([name, schema]) => rows(name, schema)),
-    '',
-  ].join('\n')
+export const serveTable = (): string => table(ofServe)
+
+const table = (fields: Fields): string =>
+  [tableHead('field'), ...Object.entries(fields).flatMap(([name, field]) => rows(name, field)), ''].join('\n')
 
 /** The head of a table of fields. */
 const tableHead = (of: string) => `| ${of} | | default (empty: required) |\n|---|---|---|`
@@ -210,48 +136,41 @@ const tableHead = (of: string) => `| ${of} | | default (empty: required) |\n|---
 const row = (...cells: string[]) => `| ${cells.join(' | ')} |`.replaceAll(/ {2,}/g, ' ')
 
 /** The default of a field as a cell of a table. */
-const standardOf = (otherwise: ReturnType<typeof otherwiseOf>): string =>
-  otherwise === undefined
-    ? ''
-    : 'value' in otherwise
-      ? `\`${otherwise.value.replaceAll("'", '')}\``
-      : otherwise.text
+const standardOf = (otherwise = '- '): string =>
+  otherwise.startsWith('- ') ? otherwise.slice(2) : `\`${otherwise.replaceAll("'", '')}\``
 
-function rows(path: string, schema: Schema): string[] {
+function rows(path: string, field: Field): string[] {
   return [
-    row(`\`${path}\``, told(schema)?.text ?? '', standardOf(otherwiseOf(schema))),
-    ...objectsIn(schema).flatMap((object) =>
-      Object.entries(heldBy(object).shape).flatMap(([name, field]) =>
-        name === 'kind'
-          ? row(`*\`${path}.kind: ${typeOf(field)}\`*`, types.get(object as z.ZodType)!.text!, '')
-          : rows(`${path}.${name}`, field),
+    row(`\`${path}\``, field.text ?? '', standardOf(otherwiseOf(field))),
+    ...objectsIn(field).flatMap((object) =>
+      Object.entries(object.properties!).flatMap(([name, inner]) =>
+        inner.const === undefined
+          ? rows(`${path}.${name}`, inner)
+          : row(`*\`${path}.${name}: ${typeOf(inner)}\`*`, object.named!.text!, ''),
       ),
     ),
   ]
 }
 
-const comesFrom = '// Made by `npm run docs` from view-schema.ts: change a field there.'
+const ofView = Object.fromEntries(
+  Object.entries(fieldsOf(viewFields)).map(([name, field]) => [
+    name,
+    { default: (definitionDefaults as Record<string, unknown>)[name], ...field },
+  ]),
+)
 
 /** `src/authored/view-input.ts`: what `defineView` takes. */
 export const viewInput = (): string =>
   [
-    comesFrom,
+    '// Made by `npm run docs` from view-schema.ts: change a field there.',
     "import type { Checks } from '../catalog/plan/checks.ts'\nimport type { RowCountStrategy, Strategy } from '../catalog/plan/definition.ts'\nimport type { GrantInput, IndexInput, QueryInput } from './inputs.ts'",
-    typeLines('ViewInput', 'A view as its author writes it.', viewFields, { defaults: definitionDefaults }),
+    typeLines('ViewInput', 'A view as its author writes it.', ofView),
   ]
     .join('\n\n')
     .concat('\n')
 
 /** The fields of a view as a table. */
-export const fieldTable = (): string =>
-  [
-    tableHead('field'),
-    ...Object.entries(viewFields).map(([field, schema]) => {
-      const value = (definitionDefaults as Record<string, unknown>)[field]
-      return row(`\`${field}\``, told(schema)!.text, standardOf(otherwiseOf(schema, value)))
-    }),
-    '',
-  ].join('\n')
+export const fieldTable = (): string => table(ofView)
 
 /** The interfaces of the props, in the order of the page, which says in a sentence what `CdkOptions` has. */
 const propTypes = ['ViewkeeperCommonProps', 'RdsOptions']
@@ -266,9 +185,7 @@ export function propTable(): string {
     ts.getTextOfJSDocComment(comment)!.replaceAll(/\s+/g, ' ')
   const rowOf = (member: ts.TypeElement) => {
     const [{ comment, tags = [] }] = ts.getJSDocCommentsAndTags(member) as [ts.JSDoc]
-    const [otherwise] = tags
-      .map((tag) => inOneLine(tag.comment))
-      .map((text) => (text.startsWith('- ') ? { text: text.slice(2) } : { value: text }))
+    const [otherwise] = tags.map((tag) => inOneLine(tag.comment))
     return row(`\`${member.name!.getText()}\``, inOneLine(comment), standardOf(otherwise))
   }
   return [tableHead('prop'), ...members.map(rowOf), ''].join('\n')

@@ -7,7 +7,6 @@ import { told } from '../../src/config/told.ts'
 const retentionDays = Object.values(RetentionDays).filter(
   (days): days is RetentionDays => typeof days === 'number' && days < RetentionDays.INFINITE,
 )
-const isRetention = (days: number): days is RetentionDays => retentionDays.some((each) => each === days)
 const retentionRule = `must be one of ${retentionDays.join(', ')}`
 
 /** A text of this form, or a text that only the deploy knows, such as the id of something that the app makes. */
@@ -21,9 +20,9 @@ export const optionFields = {
   logRetentionDays: told(
     z
       .number(retentionRule)
-      .refine(isRetention, retentionRule)
-      .transform((days) => days as RetentionDays)
-      .default(RetentionDays.ONE_MONTH),
+      .refine((days) => retentionDays.some((each) => each === days), retentionRule)
+      .default(RetentionDays.ONE_MONTH)
+      .transform((days) => days as RetentionDays),
     'Days for which logs are kept.',
   ),
   requestsPerSecond: told(

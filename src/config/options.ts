@@ -323,7 +323,7 @@ export interface ImportedDatabaseOptions {
    * IPv6.
    * @default - none, with `securityGroupId`
    */
-  readonly cidr?: string | string
+  readonly cidr?: string
   /**
    * PEM text of the authority of the server's certificate, or of several authorities.
    * @default - the roots of RDS
@@ -425,15 +425,15 @@ export const defaults = {
   schedules: {
     nightly: {
       at: '02:00',
-      timeZone: 'Etc/UTC',
+      timeZone: 'Etc/UTC'
     },
-    views: true,
+    views: true
   },
   batchConcurrency: 2,
   batchExchange: 'together',
   retention: {
     successes: 500,
-    days: 90,
+    days: 90
   },
   monitorEveryMinutes: 1,
   remindEveryHours: 24,
@@ -443,5 +443,5 @@ export const defaults = {
   refreshOnDeploy: false,
   metricsPerView: false,
   eventBus: 'default',
-  tracing: false,
+  tracing: false
 } satisfies ViewkeeperOptions
