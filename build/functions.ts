@@ -1,4 +1,4 @@
-import { readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { builtinModules } from 'node:module'
 import { basename, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -127,7 +127,6 @@ const options = {
   target: 'node24',
   logLevel: 'warning',
   minify: true,
-  // Without a comment that names the map: src/api/stack.ts finds it.
   sourcemap: 'external',
   sourcesContent: false,
   external: neverLoaded,
@@ -138,7 +137,7 @@ const options = {
 /**
  * Bundles the function of each file in `functions/` into the folder `<folder>/<name>/`, replacing what is there: `index.mjs`
  * with the handler, chunks that `index.mjs` imports, chunks that a call loads when it first needs them (the driver and TLS,
- * the clients of AWS, the OpenAPI file), and a source map of each. Returns the bundled files.
+ * the clients of AWS, the OpenAPI file). Returns the bundled files.
  */
 export async function buildFunctions(folder = fileURLToPath(functionsFolder)): Promise<string[]> {
   const files = await readdir(join(root, 'functions'))
@@ -148,15 +147,23 @@ export async function buildFunctions(folder = fileURLToPath(functionsFolder)): P
   return inputs.filter((path) => !/^(node|later):/.test(path)).map((path) => join(root, path))
 }
 
-/** Bundles one function. Returns what is in its files; paths are relative to the repository. */
-export async function buildFunction(name: string, folder: string): Promise<Metafile> {
-  const { metafile } = await build({
+/**
+ * Bundles one function. Returns what is in its files; paths are relative to the repository. Source maps are always made, because the
+ * names of chunks depend on them, and written only for `npm run stack`.
+ */
+export async function buildFunction(name: string, folder: string, withMaps = false): Promise<Metafile> {
+  const outdir = join(folder, name)
+  const { metafile, outputFiles } = await build({
     ...options,
     absWorkingDir: root,
     entryPoints: { index: join(root, 'functions', `${name}.ts`) },
-    outdir: join(folder, name),
+    outdir,
     metafile: true,
+    write: false,
   })
+  await mkdir(outdir, { recursive: true })
+  const written = outputFiles.filter(({ path }) => withMaps || !path.endsWith('.map'))
+  await Promise.all(written.map(({ path, contents }) => writeFile(path, contents)))
   return metafile
 }
 

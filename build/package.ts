@@ -33,7 +33,6 @@ async function buildModules(): Promise<string[]> {
     target: 'node22',
     format: 'esm',
     fixedExtension: false,
-    sourcemap: true,
     dts: true,
     logLevel: 'warn',
     report: false,

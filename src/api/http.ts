@@ -5,7 +5,6 @@ import type { Logger } from '../watch/log.ts'
 import type { ProblemBody } from './answers.ts'
 import type { AnyRoute, Served, Unwritten } from './route.ts'
 import { fitting } from './size.ts'
-import { placesOf } from './stack.ts'
 import { validate } from './validate.ts'
 
 /** A request for a route, as a door has matched and parsed it. */
@@ -171,10 +170,15 @@ export function knownProblem(thrown: unknown, logger: Logger, failedEvent?: obje
 }
 
 /**
- * The name, the code and the stack of an error, and nothing else: a server's message may quote row data, and
- * its error object holds the parameters of the query.
+ * The name, the code and the places of an error, and nothing else: a server's message may quote row data, and its error object holds the
+ * parameters of the query. With the version, `npm run stack` finds the places of a bundle in the sources.
  */
 const safeError = (thrown: unknown) =>
   thrown instanceof Error
-    ? { errorName: thrown.name, errorCode: (thrown as { code?: string }).code, stack: placesOf(thrown) }
-    : { errorName: typeof thrown }
+    ? {
+        errorName: thrown.name,
+        errorCode: (thrown as { code?: string }).code,
+        stack: thrown.stack?.split('\n').filter((line) => /^\s+at /.test(line)),
+        version,
+      }
+    : { errorName: typeof thrown, version }

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
 import { mustStop } from '../deploy/support/cleanup.ts'
@@ -35,6 +36,12 @@ export async function packageScenario(
     async () => pack(folder),
     ({ size, unpackedSize, files }) =>
       `${megabytes(size)}, unpacked ${megabytes(unpackedSize)}, ${files.length} files`,
+  )
+  await stage('no source map is in it: of 30 MB they were 16', async () =>
+    assert.deepEqual(
+      tarball.files.filter((file) => file.endsWith('.map')),
+      [],
+    ),
   )
   await stage('publint and are-the-types-wrong', () => lintPackage(tarball))
   await stage('the API report is as it was reviewed', async () => checkReport())

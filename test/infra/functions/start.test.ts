@@ -8,7 +8,10 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, describe, expect, test } from 'vitest'
 import { chunksOf } from '../../../build/chunks.ts'
 import { buildFunction } from '../../../build/functions.ts'
+import { inSources } from '../../../build/stack.ts'
 import { openapi } from '../../../src/api/openapi.ts'
+import { functionsFolder } from '../../../src/package-files.ts'
+import { version } from '../../../src/version.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-start-'))
@@ -44,6 +47,17 @@ const inProcess = (files: string[], program: string): string =>
     ],
     { encoding: 'utf8' },
   ).trim()
+
+test.each(names)('%s holds only functions/, src/ and packages that work in Lambda', (name) => {
+  const sources = Object.values(built.get(name)!.outputs).flatMap(({ inputs }) =>
+    Object.entries(inputs).flatMap(([source, { bytesInOutput }]) => (bytesInOutput > 0 ? [source] : [])),
+  )
+  expect(sources).toContain(`functions/${name}.ts`)
+  for (const source of sources) {
+    expect(source).toMatch(/^(functions|src|node_modules)\/|^(node|later):/)
+    expect(source).not.toMatch(/node_modules\/(aws-cdk-lib|cdk-nag|esbuild|vitest|hono|embedded-)/)
+  }
+})
 
 describe.each(names)('before its first call, %s', (name) => {
   test('loads at most 80 kB, gzipped', () => {
@@ -151,12 +165,18 @@ test('no function has the parts of the driver for replication and large objects'
   for (const [path, { bytesInOutput }] of parts) expect(bytesInOutput, path).toBeLessThan(100)
 })
 
-test('the log of an unexpected error names its place in the source', () => {
+test('the log of an unexpected error names version and place, which `npm run stack` finds in the sources', async () => {
   const event = '{ get requestContext() { throw new TypeError() } }'
   const call = `modules[0].handler(${event}, { getRemainingTimeInMillis: () => 9000 }).catch(() => "")`
   const toOutput = '(process.stderr.write = (line) => process.stdout.write(line))'
-  const log = inProcess([join(folder, 'refresh', 'index.mjs')], `(${toOutput}, await ${call})`)
-  expect(log).toMatch(/"unexpected error".* \(\S*src\/api\/lambda\/lifetime\.ts:\d+:\d+\)/)
+  const log = inProcess(
+    [fileURLToPath(new URL('refresh/index.mjs', functionsFolder))],
+    `(${toOutput}, await ${call})`,
+  )
+  expect(log).toContain(`"version":"${version}"`)
+  expect(await inSources('refresh', log)).toMatch(
+    /"unexpected error".* \(src\/api\/lambda\/lifetime\.ts:\d+:\d+\)/,
+  )
 })
 
 test('the OpenAPI file in the bundle is the one that the repository makes', async () => {
