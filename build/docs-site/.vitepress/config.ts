@@ -31,9 +31,17 @@ const subjects = readOn
     name: subject.split('**')[0] as string,
     files: [...subject.matchAll(/\]\(([\w/-]+\.md)\)/g)].map(([, file]) => file as string),
   }))
-const others = readdirSync(`${root}/docs`)
+
+/** The pages that CONTRIBUTING.md links, and the README does not: neither the navigation nor the search of users has them. */
+const listed = subjects.flatMap(({ files }) => files)
+const ofContributors = [...text('CONTRIBUTING.md').matchAll(/\]\((docs\/[\w-]+\.md)/g)]
+  .map(([, file]) => file as string)
+  .filter((file) => !listed.includes(file))
+
+const lost = readdirSync(`${root}/docs`)
   .map((file) => `docs/${file}`)
-  .filter((file) => file.endsWith('.md') && !subjects.some(({ files }) => files.includes(file)))
+  .filter((file) => file.endsWith('.md') && ![...listed, ...ofContributors].includes(file))
+if (lost.length > 0) throw new Error(`Neither README.md nor CONTRIBUTING.md links ${lost.join(', ')}.`)
 
 // npm run docs:site: the docs as pages with search, of the same files as in the repository.
 export default defineConfig({
@@ -57,13 +65,18 @@ export default defineConfig({
       filter: (file) => !/\.(md|svg|png)$/.test(file),
     }),
   themeConfig: {
-    search: { provider: 'local' },
+    search: {
+      provider: 'local',
+      options: {
+        _render: (source, env, page) =>
+          ofContributors.includes(env.relativePath) ? '' : page.render(source, env),
+      },
+    },
     aside: false,
     outline: [2, 3],
     sidebar: [
       { text: 'Viewkeeper', items: [{ text: 'What it is', link: '/' }] },
       ...subjects.map(({ name, files }) => ({ text: name, items: files.map(item) })),
-      { text: 'More', items: others.map(item) },
     ],
   },
 })
