@@ -106,7 +106,7 @@ export function optionTypes(): string {
   const toBoth = 'What `viewkeeper serve` and an environment on AWS may be told. Every field has a default.'
   const everything = 'One environment: where it is deployed, its database, and all other options.'
   return [
-    '// biome-ignore-all format: made by `npm run docs` from src/config/fields.ts, src/config/notify.ts and infra/environment: change an option there.',
+    '// biome-ignore-all format: made by `npm run docs` from src/config/fields.ts, src/config/serve-options.ts and infra/environment: change an option there.',
     typeLines('CommonOptions', toBoth, common),
     typeLines('ServeOptions', toServe, without(ofServe, common), 'CommonOptions'),
     typeLines('ViewkeeperOptions', toAws, without(options, common), 'CommonOptions'),

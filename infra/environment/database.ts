@@ -1,8 +1,8 @@
 import * as z from 'zod'
+import { textLike as like } from '../../src/config/fields.ts'
 import type { ImportedDatabaseOptions } from '../../src/config/options.ts'
-import { inWords, problemsOf } from '../../src/config/problems.ts'
 import { named, told } from '../../src/config/told.ts'
-import { OptionsError, textLike } from './valid-options.ts'
+import { parseOptions, textLike } from './valid-options.ts'
 
 const secretArn = /^arn:aws[\w-]*:secretsmanager:[\w-]+:\d{12}:secret:.+-[A-Za-z0-9]{6}$/
 /** A schema for each field: a field has one text. */
@@ -29,10 +29,10 @@ export const rotateSecretDays = told(
 )
 
 export const certificateAuthority = told(
-  z
-    .string()
-    .regex(/^-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----\s*$/, 'must be PEM certificates')
-    .optional(),
+  like(
+    /^-----BEGIN CERTIFICATE-----[\s\S]+-----END CERTIFICATE-----\s*$/,
+    'must be PEM certificates',
+  ).optional(),
   "PEM text of the authority of the server's certificate, or of several authorities.",
   'the roots of RDS',
 )
@@ -64,7 +64,7 @@ export const createdDatabase = named(
       'Major version ([a newer one](major-versions.md#a-created-database)).',
     ),
     instanceType: told(
-      z.string().regex(/^[a-z0-9]+\.[a-z0-9]+$/, 'must look like "t4g.micro"'),
+      like(/^[a-z0-9]+\.[a-z0-9]+$/, 'must look like "t4g.micro"'),
       'Size of the server: `t4g.micro`, `m7g.large`.',
     ),
     storageGiB: told(z.int().min(20).max(65_536).default(20), 'Storage at the start, GiB.'),
@@ -125,14 +125,14 @@ const importedVpc = named(
   }),
 )
 
-/** The fields of an imported database that only one of the two ways to log in has. */
-const fieldsOfAuthentication: ['secret' | 'iam', string[], { required: boolean }][] = [
-  ['secret', ['secretArn'], { required: true }],
-  ['secret', ['secretKeyArn'], { required: false }],
-  ['secret', ['vpc', 'addSecretsManagerEndpoint'], { required: true }],
-  ['iam', ['user'], { required: true }],
-  ['iam', ['resourceId'], { required: true }],
-]
+/** The fields that only one of the two ways to log in has, and whether it needs them. */
+const fieldsOfAuthentication = [
+  ['secret', 'secretArn', true],
+  ['secret', 'secretKeyArn', false],
+  ['secret', 'vpc.addSecretsManagerEndpoint', true],
+  ['iam', 'user', true],
+  ['iam', 'resourceId', true],
+] as const
 
 /** A database that exists already: RDS, Aurora, or any PostgreSQL that the subnets reach. */
 export const importedDatabase = named(
@@ -157,10 +157,7 @@ export const importedDatabase = named(
     ),
     secretKeyArn: told(keyArn(), 'The key that encrypts the secret.', 'the key that AWS manages'),
     user: told(
-      z
-        .string()
-        .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,62}$/, 'must be the name of a role')
-        .optional(),
+      like(/^[A-Za-z_][A-Za-z0-9_.-]{0,62}$/, 'must be the name of a role').optional(),
       'Required with `iam`: the role, a member of `rds_iam`.',
       'none, with `secret`',
     ),
@@ -193,14 +190,13 @@ export const importedDatabase = named(
     message: 'is required, or cidr in its place',
   })
   .superRefine((options, { addIssue }) => {
-    for (const [way, path, { required }] of fieldsOfAuthentication) {
-      const value = path.reduce<unknown>((part, key) => (part as Record<string, unknown>)[key], options)
-      const isMissing = required && way === options.authentication && value === undefined
-      const isTooMuch = way !== options.authentication && value !== undefined && value !== false
-      if (isMissing || isTooMuch) {
-        const message = `${isMissing ? 'is required' : 'must be left out, it is only for databases'} with authentication: '${way}'`
-        addIssue({ code: 'custom', path, message })
-      }
+    const values = { ...options, 'vpc.addSecretsManagerEndpoint': options.vpc.addSecretsManagerEndpoint }
+    for (const [way, field, isNeeded] of fieldsOfAuthentication) {
+      const isThis = way === options.authentication
+      const refuse = (what: string) =>
+        addIssue({ code: 'custom', path: field.split('.'), message: `${what} with authentication: '${way}'` })
+      if (isThis && isNeeded && values[field] === undefined) refuse('is required')
+      if (!isThis && values[field]) refuse('must be left out, it is only for databases')
     }
   })
 
@@ -211,10 +207,5 @@ export type ValidCreatedDatabase = z.output<typeof createdDatabase>
 export type ValidImportedDatabase = z.output<typeof importedDatabase>
 
 /** Validates the options of an imported database. The error lists all mistakes, each with the name of its field. */
-export function parseImportedDatabase(options: ImportedDatabaseOptions): ValidImportedDatabase {
-  const result = importedDatabase.safeParse(options, inWords)
-  if (result.success) return result.data
-  throw new OptionsError(
-    ['The options of an imported database are not valid:', ...problemsOf(result.error)].join('\n  '),
-  )
-}
+export const parseImportedDatabase = (options: ImportedDatabaseOptions): ValidImportedDatabase =>
+  parseOptions(importedDatabase, options, 'The options of an imported database are not valid:')

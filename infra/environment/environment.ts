@@ -1,26 +1,19 @@
 import * as z from 'zod'
-import { shortName } from '../../src/config/fields.ts'
-import { inWords, problemsOf } from '../../src/config/problems.ts'
+import { shortName, textLike } from '../../src/config/fields.ts'
 import { told } from '../../src/config/told.ts'
 import { createdDatabase, importedDatabase } from './database.ts'
-import { OptionsError, optionFields } from './valid-options.ts'
+import { OptionsError, optionFields, parseOptions } from './valid-options.ts'
 
 /** One environment: where it is deployed, its database, and all other options. */
 export const environment = z.strictObject({
   ...optionFields,
   account: told(
-    z
-      .string()
-      .regex(/^\d{12}$/, 'must be twelve digits')
-      .optional(),
+    textLike(/^\d{12}$/, 'must be twelve digits').optional(),
     'AWS account, twelve digits.',
     'that of your credentials',
   ),
   region: told(
-    z
-      .string()
-      .regex(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must look like "eu-central-1"')
-      .optional(),
+    textLike(/^[a-z]{2}(-[a-z]+)+-\d$/, 'must look like "eu-central-1"').optional(),
     'AWS region.',
     'that of your credentials',
   ),
@@ -52,9 +45,7 @@ export function parseEnvironments(
   options: unknown,
   file = 'viewkeeper.config.ts',
 ): Record<string, Environment> {
-  const result = environments.safeParse(options, inWords)
-  if (result.success) return result.data
-  throw new OptionsError([`${file} is not valid:`, ...problemsOf(result.error)].join('\n  '))
+  return parseOptions(environments, options, `${file} is not valid:`)
 }
 
 /** The environment that `-c env=<name>` names. If it names none, the error lists the known ones. */

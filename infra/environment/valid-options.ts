@@ -2,6 +2,7 @@ import { Token } from 'aws-cdk-lib'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import * as z from 'zod'
 import { commonFields, textLike as like } from '../../src/config/fields.ts'
+import { inWords, problemsOf } from '../../src/config/problems.ts'
 import { told } from '../../src/config/told.ts'
 
 const retentionDays = Object.values(RetentionDays).filter(
@@ -67,6 +68,17 @@ export type ValidOptions = z.output<z.ZodObject<typeof optionFields, z.core.$str
 /** A mistake in the options. The message is for the person who edits them. */
 export class OptionsError extends Error {
   override readonly name = 'OptionsError'
+}
+
+/** The options with every default filled in. The error lists all mistakes under the title, each with the name of its field. */
+export function parseOptions<Schema extends z.ZodType>(
+  schema: Schema,
+  options: unknown,
+  title: string,
+): z.output<Schema> {
+  const result = schema.safeParse(options, inWords)
+  if (result.success) return result.data
+  throw new OptionsError([title, ...problemsOf(result.error)].join('\n  '))
 }
 
 /** Refuses the props of the construct at a path: `problems` are lines with the name of a prop. */

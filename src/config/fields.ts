@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { schedules } from './schedules.ts'
+import { timeZoneFault } from '../catalog/plan/time-zone.ts'
 import { named, told } from './told.ts'
 
 /** `false`, or a whole number. */
@@ -15,7 +15,8 @@ export const textLike = (form: RegExp, message: string, isLater: IsLater = () =>
 /** Whether a text stands for what only a deploy knows, such as the id of something that an app makes. */
 type IsLater = (text: string) => boolean
 
-const webAddress = /^https?:\/\/[\x21-\x7e]+$/
+const webAddress = (example: string, isLater?: IsLater) =>
+  textLike(/^https?:\/\/[\x21-\x7e]+$/, `must be an address such as "${example}"`, isLater).optional()
 
 const nameRule =
   'must have at most 20 lower-case letters, digits and hyphens, begin with a letter, not end with a hyphen, and not have two hyphens in a row'
@@ -24,10 +25,50 @@ const nameRule =
  * The name of an environment is part of the name of every resource. CloudFormation makes the identifier of a database
  * server from the stack's name, and RDS refuses two hyphens in a row and a hyphen at the end.
  */
-export const shortName = z
-  .string()
-  .max(20, nameRule)
-  .regex(/^[a-z](-?[a-z0-9])*$/, nameRule)
+export const shortName = textLike(/^(?!.{21})[a-z](-?[a-z0-9])*$/, nameRule)
+
+const nightly = named(
+  'NightlyOptions',
+  'The daily batch of every view.',
+  z.strictObject({
+    at: told(
+      textLike(/^([01]\d|2[0-3]):[0-5]\d$/, 'must look like "09:00"').default('02:00'),
+      'Time of day in `timeZone`, `hh:mm`.',
+    ),
+    timeZone: told(
+      z
+        .string()
+        .refine((name) => timeZoneFault(name) === null, {
+          error: ({ input }) => timeZoneFault(String(input)) ?? '',
+        })
+        .default('Etc/UTC'),
+      'IANA name: `Europe/Berlin`.',
+    ),
+  }),
+)
+
+const schedules = named(
+  'ScheduleOptions',
+  'The batches that schedules start.',
+  z.strictObject(
+    {
+      nightly: told(
+        z
+          .union([nightly, z.literal(false)], 'must be false, or like { at: "09:00", timeZone: "Etc/UTC" }')
+          .prefault({}),
+        'The daily batch of every view; `false`: none.',
+        'as below',
+      ),
+      views: told(z.boolean().default(true), 'Whether schedules in definitions count, too.'),
+    },
+    {
+      error: ({ code }) =>
+        code === 'unrecognized_keys'
+          ? "unknown field: the fields are nightly and views. When one view is refreshed stands in the view's own file: schedule, or targetLagSeconds"
+          : undefined,
+    },
+  ),
+)
 
 const retention = named(
   'RetentionOptions',
@@ -46,10 +87,7 @@ const retention = named(
 /** The options that `viewkeeper serve` and an environment on AWS have: of each its check, its default and its text. */
 export const commonFields = (isLater?: IsLater) => ({
   viewOwner: told(
-    z
-      .string()
-      .regex(/^[\x20-\x7e]{1,63}$/, 'must be the name of a role, at most 63 ASCII characters')
-      .optional(),
+    textLike(/^[\x20-\x7e]{1,63}$/, 'must be the name of a role, at most 63 ASCII characters').optional(),
     'The owner of the views that Viewkeeper creates, unless a definition has [another](views.md#the-owner).',
     '`viewkeeper_views`',
   ),
@@ -81,16 +119,12 @@ export const commonFields = (isLater?: IsLater) => ({
     'nobody is mailed',
   ),
   pageUrl: told(
-    textLike(webAddress, 'must be an address such as "https://views.example.com"', isLater).optional(),
+    webAddress('https://views.example.com', isLater),
     'Where you open [the page](page.md), such as `http://127.0.0.1:9000`: mails link it.',
     'no such links',
   ),
   runbookUrl: told(
-    textLike(
-      webAddress,
-      'must be an address such as "https://docs.example.com/docs/runbook.html"',
-      isLater,
-    ).optional(),
+    webAddress('https://docs.example.com/docs/runbook.html', isLater),
     'Where [the runbook](runbook.md) is on the web: mails link its sections.',
     'the file in the installed package',
   ),

@@ -1,23 +1,19 @@
 import { Problem } from '../problem.ts'
 import { defaults, type ViewkeeperOptions } from './options.ts'
 
-/** Reads a variable that people set, too: any other word is refused. */
-const oneOf =
-  <const Word extends string>(variable: string, words: readonly Word[]) =>
-  (text: string): Word => {
-    const word = words.find((each) => each === text)
-    if (word !== undefined) return word
-    throw new Problem(
-      'InvalidRequest',
-      `${variable} is ${JSON.stringify(text)}. Set it to ${words.join(' or ')}, or to nothing.`,
-      { field: variable },
-    )
-  }
+/** Reads the text of a variable. */
+type Reader = (text: string, variable: string) => unknown
 
-const isTrue = (variable: string) => {
-  const read = oneOf(variable, ['true', 'false'])
-  return (text: string): boolean => read(text) === 'true'
-}
+/** People set some of them, too: any other word is refused. */
+const oneOf =
+  (...words: string[]): Reader =>
+  (text, variable) => {
+    if (words.includes(text)) return text
+    const problem = `${variable} is ${JSON.stringify(text)}. Set it to ${words.join(' or ')}, or to nothing.`
+    throw new Problem('InvalidRequest', problem, { field: variable })
+  }
+const isTrue: Reader = (...said) => oneOf('true', 'false')(...said) === 'true'
+const json: Reader = (text) => JSON.parse(text)
 
 /**
  * The options that functions obey. Each function is told an option by a variable of the same name: `batchConcurrency` by
@@ -25,23 +21,23 @@ const isTrue = (variable: string) => {
  */
 const options = {
   viewOwner: String,
-  readOnReplicas: isTrue('READ_ON_REPLICAS'),
-  withoutKey: oneOf('WITHOUT_KEY', ['swap', 'fail']),
-  regularUpToMs: JSON.parse,
-  skipUnchanged: isTrue('SKIP_UNCHANGED'),
-  skipAtMostHours: JSON.parse,
-  schedules: JSON.parse,
-  batchConcurrency: JSON.parse,
+  readOnReplicas: isTrue,
+  withoutKey: oneOf('swap', 'fail'),
+  regularUpToMs: json,
+  skipUnchanged: isTrue,
+  skipAtMostHours: json,
+  schedules: json,
+  batchConcurrency: json,
   batchExchange: String,
-  maxShadowBytes: JSON.parse,
-  retention: JSON.parse,
-  monitorEveryMinutes: JSON.parse,
-  remindEveryHours: JSON.parse,
-  metricsPerView: JSON.parse,
+  maxShadowBytes: json,
+  retention: json,
+  monitorEveryMinutes: json,
+  remindEveryHours: json,
+  metricsPerView: json,
   pageUrl: String,
   runbookUrl: String,
-  eventBus: (text: string) => (text === 'false' ? false : text),
-} satisfies { [name in keyof ViewkeeperOptions]?: (text: string) => unknown }
+  eventBus: (text) => text !== 'false' && text,
+} satisfies { [name in keyof ViewkeeperOptions]?: Reader }
 
 /** The name of an option that functions obey. */
 export type FunctionOption = keyof typeof options
@@ -67,8 +63,9 @@ export const variablesOf = (
 export const optionsOf = (env: NodeJS.ProcessEnv): FunctionOptions =>
   Object.fromEntries(
     Object.entries(options).flatMap(([name, read]) => {
-      const text = env[variableOf(name)]
-      return text === undefined ? [] : [[name, read(text)]]
+      const variable = variableOf(name)
+      const text = env[variable]
+      return text === undefined ? [] : [[name, read(text, variable)]]
     }),
   )
 
