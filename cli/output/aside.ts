@@ -1,6 +1,7 @@
 import type { InTheWay } from '../../src/set-aside/plan/items.ts'
 import { type AsideView, describeItem } from '../../src/set-aside/plan/items.ts'
 import { bytes } from '../../src/sql/words.ts'
+import { columnLines } from './table.ts'
 
 /** What goes and comes back, as lines for people: in which order, why, and how big. */
 export function planLines(items: InTheWay['items']): string[] {
@@ -11,13 +12,7 @@ export function planLines(items: InTheWay['items']): string[] {
     fate(item),
     item.reads.length === 0 ? '' : `reads ${item.reads.join(', ')}`,
   ])
-  const widths = [0, 1, 2, 3].map((at) => Math.max(0, ...rows.map((row) => row[at]?.length ?? 0)))
-  return rows.map((row) =>
-    row
-      .map((cell, at) => (at === 0 ? cell.padStart(widths[0] ?? 0) : cell.padEnd(widths[at] ?? 0)))
-      .join('   ')
-      .trimEnd(),
-  )
+  return columnLines(rows, [{ right: true }])
 }
 
 /** What is locked, and what that means for readers. */

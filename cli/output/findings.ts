@@ -4,6 +4,7 @@ import { printed } from '../../src/sql/names.ts'
 import { unsaid } from '../../src/sql/replicas.ts'
 import { count } from '../../src/terminal/report.ts'
 import type { Findings } from '../../src/watch/doctor.ts'
+import { columnLines } from './table.ts'
 import { harmless } from './width.ts'
 
 /** What the doctor found, as lines for people: a table, what stands in the way, and the SQL that is missing. */
@@ -30,13 +31,9 @@ function linesFor(findings: Findings): string[] {
   return [
     `What ${role} may do:`,
     '',
-    ...tableOf([
+    ...columnLines([
       ['view', 'owner', ...abilities],
-      ...views.map((view) => [
-        harmless(view.view),
-        harmless(view.owner),
-        ...abilities.map((ability) => mark(view[ability])),
-      ]),
+      ...views.map((view) => [view.view, view.owner, ...abilities.map((ability) => mark(view[ability]))]),
     ]),
     ...obstacleLines(views),
     ...(schema.length === 0 ? [] : ['', 'schema viewkeeper', ...schema.map(({ because }) => `  ${because}`)]),
@@ -77,15 +74,5 @@ function linesOf(view: ViewRights): string[] {
   const hindered = abilities.flatMap((ability) => view[ability].map(({ because }) => ({ ability, because })))
   return [...Map.groupBy(hindered, ({ because }) => because)].map(
     ([because, each]) => `  ${each.map(({ ability }) => ability).join(', ')}: ${because}`,
-  )
-}
-
-function tableOf(rows: string[][]): string[] {
-  const widths = (rows[0] as string[]).map((_, at) => Math.max(...rows.map((row) => row[at]?.length ?? 0)))
-  return rows.map((row) =>
-    row
-      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
-      .join('   ')
-      .trimEnd(),
   )
 }

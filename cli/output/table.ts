@@ -1,4 +1,4 @@
-import type { Paint, Style } from '../../src/terminal/paint.ts'
+import { type Paint, paint, type Style } from '../../src/terminal/paint.ts'
 import { cut, displayWidth, fill, harmless, wrap } from './width.ts'
 
 export interface Column<Row> {
@@ -13,7 +13,6 @@ export interface Column<Row> {
   least?: number
 }
 
-const gap = '  '
 const leastWidth = 8
 
 /**
@@ -23,7 +22,7 @@ const leastWidth = 8
 export function tableLines<Row>(
   columns: Column<Row>[],
   rows: Row[],
-  { width, paint }: { width: number; paint: Paint },
+  { width, paint, gap = '  ' }: { width: number; paint: Paint; gap?: string },
 ): string[] {
   const filled = columns
     .map((column) => ({ ...column, cells: rows.map((row) => harmless(column.cell(row))) }))
@@ -32,7 +31,7 @@ export function tableLines<Row>(
       ...column,
       width: Math.max(displayWidth(column.title), ...column.cells.map(displayWidth)),
     }))
-  const shown = fitting(filled, width)
+  const shown = fitting(filled, width, gap.length)
   const line = (
     cellOf: (column: (typeof shown)[number]) => string,
     styleOf: (column: (typeof shown)[number]) => Style | undefined,
@@ -62,6 +61,18 @@ export function tableLines<Row>(
   ]
 }
 
+/** Rows of cells in columns, whole and without titles; `columns` says what differs from plain text at the left. */
+export const columnLines = (rows: string[][], columns: Partial<Column<string[]>>[] = []): string[] =>
+  tableLines(
+    (rows[0] ?? []).map((_, at) => ({
+      title: '',
+      cell: (row: string[]) => row[at] ?? '',
+      ...columns[at],
+    })),
+    rows,
+    { width: Number.POSITIVE_INFINITY, paint, gap: '   ' },
+  ).slice(1)
+
 interface Measured {
   width: number
   leaveOut?: number
@@ -69,20 +80,22 @@ interface Measured {
 }
 
 /** Cuts columns that may be cut, and leaves columns out, until the rest fits. */
-function fitting<Column extends Measured>(columns: Column[], width: number): Column[] {
-  const over = columns.reduce((sum, column) => sum + column.width + gap.length, -gap.length) - width
+function fitting<Column extends Measured>(columns: Column[], width: number, gap: number): Column[] {
+  const over = columns.reduce((sum, column) => sum + column.width + gap, -gap) - width
   if (over <= 0) return columns
   const cuttable = columns.find((column) => column.least !== undefined && column.width > column.least)
   if (cuttable)
     return fitting(
       columns.map((column) => (column === cuttable ? cutBy(column, over, column.least) : column)),
       width,
+      gap,
     )
   const least = Math.max(...columns.map(({ leaveOut }) => leaveOut ?? -1))
   if (least >= 0)
     return fitting(
       columns.filter(({ leaveOut }) => leaveOut !== least),
       width,
+      gap,
     )
   const widest = columns.reduce((a, b) => (b.width > a.width ? b : a))
   return columns.map((column) => (column === widest ? cutBy(column, over, leastWidth) : column))

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { type Culprit, findBadRow } from '../../../src/migrate/authoring/bad-row.ts'
 import { command } from '../../../src/sql/commands.ts'
 import { count, report } from '../../../src/terminal/report.ts'
+import { columnLines } from '../../output/table.ts'
 import { harmless } from '../../output/width.ts'
 import { qualified } from '../../project/names.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
@@ -67,13 +68,10 @@ function linesOf({ failure, columns, rows, doubts }: Culprit): string[] {
     ...(rows.length > 1 ? [`only with these ${count(rows.length, 'row')} together:`] : []),
     ...rows.flatMap(({ relation, ctid, values }) => [
       `${relation}, ctid ${ctid}${values === null ? ': your login may not read this row' : ''}`,
-      ...table(values ?? []),
+      ...columnLines((values ?? []).map(({ column, value }) => [column, value ?? 'null'])).map(
+        (line) => `  ${line}`,
+      ),
     ]),
     ...doubts,
   ]
-}
-
-function table(values: { column: string; value: string | null }[]): string[] {
-  const width = Math.max(...values.map(({ column }) => column.length))
-  return values.map(({ column, value }) => `  ${column.padEnd(width)}   ${value ?? 'null'}`)
 }

@@ -5,8 +5,8 @@ import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import { unappliedDifferences } from '../../../src/migrate/plan/freeze.ts'
 import { frozenState } from '../../../src/migrate/plan/frozen.ts'
 import { displayName } from '../../../src/sql/names.ts'
-import { count, dim, report } from '../../../src/terminal/report.ts'
-import { markdownLines } from '../../output/table.ts'
+import { count, report } from '../../../src/terminal/report.ts'
+import { columnLines, markdownLines } from '../../output/table.ts'
 import { print } from '../../output/terminal.ts'
 import { readLocated } from '../../project/authored.ts'
 import { readFolders } from '../../project/config.ts'
@@ -91,26 +91,18 @@ function tell(
   asMarkdown: boolean,
 ): void {
   if (differences.length === 0) report.success(`${count(views, 'view')}: ${clean}`)
-  else if (asMarkdown) print(...differencesMarkdown(differences), '')
+  else if (asMarkdown) print(...markdownLines(['view', 'difference', ''], rowsOf(differences)), '')
   else tellDifferences(differences)
   if (pending === null) report.line('which migrations this database has, this login may not read')
   else if (pending.length > 0) report.line(`not applied to this database: ${pending.join(', ')}`)
   if (asMarkdown) print('')
 }
 
-const differencesMarkdown = (differences: Difference[]): string[] =>
-  markdownLines(
-    ['view', 'difference', ''],
-    differences.map(({ view, kind, message }) => [view, kind, message]),
-  )
+const rowsOf = (differences: Difference[]): string[][] =>
+  differences.map(({ view, kind, message }) => [view, kind, message])
 
 function tellDifferences(differences: Difference[]): void {
-  const width = Math.max(...differences.map(({ view }) => view.length))
-  for (const { view, kind, message } of differences) {
-    report.failure(`${view.padEnd(width)}   ${dim(kind.padEnd(kindWidth))}   ${message}`)
-  }
+  for (const line of columnLines(rowsOf(differences), [{}, { style: () => 'dim' }])) report.failure(line)
   const views = new Set(differences.map(({ view }) => view)).size
   report.line(`${count(differences.length, 'difference')} in ${count(views, 'view')}`)
 }
-
-const kindWidth = 'unpopulated'.length

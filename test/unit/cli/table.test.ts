@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type Column, pairLines, tableLines } from '../../../cli/output/table.ts'
+import { type Column, columnLines, pairLines, tableLines } from '../../../cli/output/table.ts'
 import { plain } from '../../../src/terminal/paint.ts'
 
 type Row = { name: string; rows: string; why: string }
@@ -49,4 +49,13 @@ test('values stand beside their labels, long ones go on below, and those that ar
     'because  it is small',
     '         enough',
   ])
+})
+
+test('columns without titles are whole, and as wide as the characters that people see', () => {
+  const rows = [
+    ['9', '売上', 'x'.repeat(300)],
+    ['10', 'sales', ''],
+  ]
+  expect(columnLines(rows, [{ right: true }])).toEqual([` 9   売上    ${'x'.repeat(300)}`, '10   sales'])
+  expect(columnLines([])).toEqual([])
 })
