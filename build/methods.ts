@@ -1,70 +1,13 @@
 import { openapi } from '../src/api/openapi.ts'
 import type { AnyRoute } from '../src/api/route.ts'
 import { routes } from '../src/api/routes.ts'
-import { problemCodes } from '../src/problem.ts'
-
-/** A schema of JSON, as far as the OpenAPI file has it. */
-interface Schema {
-  $ref?: string
-  type?: string | string[]
-  enum?: unknown[]
-  const?: unknown
-  anyOf?: Schema[]
-  oneOf?: Schema[]
-  allOf?: Schema[]
-  items?: Schema
-  properties?: Record<string, Schema>
-  required?: string[]
-  additionalProperties?: boolean | Schema
-  description?: string
-}
+import { comment, objectOf, type Schema, typeOf } from './schema-types.ts'
 
 interface Operation {
   operationId: string
   parameters?: { name: string; in: string; required?: boolean; schema: Schema }[]
   requestBody?: { content: { 'application/json': { schema: Schema } } }
   responses: { 200: { content: { 'application/json': { schema: Schema } } } }
-}
-
-const primitives: Record<string, string> = {
-  integer: 'number',
-  object: 'Record<string, unknown>',
-  array: 'unknown[]',
-}
-
-const written = (value: unknown) => (typeof value === 'string' ? `'${value}'` : JSON.stringify(value))
-
-const union = (types: string[]) => [...new Set(types)].join(' | ')
-
-function typeOf(schema: Schema, indent: string): string {
-  const of = (other: Schema) => typeOf(other, indent)
-  if (schema.$ref !== undefined) return schema.$ref.split('/').at(-1)!
-  if (schema.const !== undefined) return written(schema.const)
-  if (String(schema.enum) === String(problemCodes)) return 'ProblemCode'
-  if (schema.enum !== undefined) return union(schema.enum.map(written))
-  const either = schema.anyOf ?? schema.oneOf
-  if (either !== undefined) return union(either.map(of))
-  if (schema.allOf !== undefined) return schema.allOf.map(of).join(' & ')
-  if (Array.isArray(schema.type)) return union(schema.type.map((type) => of({ ...schema, type })))
-  if (schema.properties !== undefined) return objectOf(schema, indent)
-  if (schema.type === 'array' && schema.items !== undefined) {
-    const item = of(schema.items)
-    return / [|&] /.test(item) && !item.startsWith('{') ? `(${item})[]` : `${item}[]`
-  }
-  if (typeof schema.additionalProperties === 'object')
-    return `Record<string, ${of(schema.additionalProperties)}>`
-  return primitives[schema.type ?? ''] ?? schema.type ?? 'unknown'
-}
-
-const comment = (text: string | undefined, indent = '') =>
-  text === undefined ? [] : [`${indent}/** ${text} */`]
-
-function objectOf({ properties = {}, required = [] }: Schema, indent = ''): string {
-  const lines = Object.entries(properties).flatMap(([name, field]) => [
-    ...comment(field.description, `${indent}  `),
-    `${indent}  ${name}${required.includes(name) ? '' : '?'}: ${typeOf(field, `${indent}  `)}`,
-  ])
-  return ['{', ...lines, `${indent}}`].join('\n')
 }
 
 const inOrder = <Value>(fields: Record<string, Value>) =>

@@ -7,22 +7,10 @@ import { viewFields } from '../src/authored/view-schema.ts'
 import { definitionDefaults } from '../src/catalog/plan/definition.ts'
 import { commonFields } from '../src/config/fields.ts'
 import { serveOptions } from '../src/config/serve-options.ts'
-import { type Told, texts } from '../src/config/told.ts'
+import { texts } from '../src/config/told.ts'
+import { type Schema, typeOf, written } from './schema-types.ts'
 
-/** A field as JSON Schema, with what people are told of it. */
-interface Field extends Told {
-  type?: string
-  const?: unknown
-  enum?: unknown[]
-  anyOf?: Field[]
-  oneOf?: Field[]
-  items?: Field
-  additionalProperties?: Field | false
-  properties?: Record<string, Field>
-  default?: unknown
-  isRequired: boolean
-}
-type Fields = Record<string, Field>
+type Fields = Record<string, Schema>
 
 /** What a user writes into an object of these fields. */
 const fieldsOf = (shape: z.ZodRawShape): Fields =>
@@ -33,34 +21,16 @@ const fieldsOf = (shape: z.ZodRawShape): Fields =>
     override: ({ zodSchema, jsonSchema }) => {
       jsonSchema.isRequired = zodSchema._zod.optin === undefined
     },
-  }).properties as unknown as Fields
-
-/** A value as it stands in TypeScript. */
-const written = (value: unknown): string =>
-  String(JSON.stringify(value, null, 2))
-    .replace(/"(\w+)":/g, '$1:')
-    .replaceAll('"', "'")
-
-/** The type of what a user writes. */
-function typeOf(field: Field): string {
-  const { named, items, additionalProperties: values } = field
-  if (named !== undefined) return named.name
-  const either = field.anyOf?.map(typeOf) ?? field.oneOf?.map(typeOf) ?? field.enum?.map(written)
-  if (either !== undefined) return [...new Set(either)].join(' | ')
-  if (field.const !== undefined) return written(field.const)
-  if (items !== undefined) return items.enum ? `(${typeOf(items)})[]` : `${typeOf(items)}[]`
-  if (values) return `Record<string, ${typeOf(values)}>`
-  return field.type === 'integer' ? 'number' : field.type!
-}
+  }).properties as Fields
 
 /** The objects that a field may have and that are described field by field. */
-const objectsIn = (field: Field): Field[] =>
+const objectsIn = (field: Schema): Schema[] =>
   [field.anyOf ?? field.oneOf ?? field, field.additionalProperties || []]
     .flat()
     .filter(({ named }) => named?.text !== undefined)
 
 /** What stands for a field that is left out: a value, or `- ` and a text; undefined if the field is required. */
-const otherwiseOf = ({ isRequired, otherwise, default: value }: Field): string | undefined =>
+const otherwiseOf = ({ isRequired, otherwise, default: value }: Schema): string | undefined =>
   isRequired ? undefined : otherwise === undefined ? written(value) : `- ${otherwise}`
 
 function comment(text: string, otherwise: string | undefined, indent: string): string[] {
@@ -139,7 +109,7 @@ const row = (...cells: string[]) => `| ${cells.join(' | ')} |`.replaceAll(/ {2,}
 const standardOf = (otherwise = '- '): string =>
   otherwise.startsWith('- ') ? otherwise.slice(2) : `\`${otherwise.replaceAll("'", '')}\``
 
-function rows(path: string, field: Field): string[] {
+function rows(path: string, field: Schema): string[] {
   return [
     row(`\`${path}\``, field.text ?? '', standardOf(otherwiseOf(field))),
     ...objectsIn(field).flatMap((object) =>
