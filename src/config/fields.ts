@@ -74,12 +74,7 @@ const retention = named(
   'RetentionOptions',
   'The history that is kept.',
   z.strictObject({
-    successes: told(
-      z
-        .union([z.int().min(1).max(1_000_000), z.literal(false)], 'must be false, or a number from 1 on')
-        .default(500),
-      'Successes of each view; `false`: as all else.',
-    ),
+    successes: told(falseOr(1, 1_000_000).default(500), 'Successes of each view; `false`: as all else.'),
     days: told(z.int().min(1).max(3650).default(90), 'Days for everything else.'),
   }),
 )
