@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { type BuildOptions, build, type Metafile, type Plugin } from 'esbuild'
 import { openapi } from '../src/api/openapi.ts'
 import { functionsFolder } from '../src/package-files.ts'
+import { envelope } from '../src/run/envelope/text.ts'
 import { version, versionHeader } from '../src/version.ts'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -82,6 +83,18 @@ const writtenVersion: Plugin = {
     })),
 }
 
+/** The envelope in a bundle, beside which `envelope.sql` does not stand. */
+export const ofEnvelope = {
+  filter: /[\\/]src[\\/]run[\\/]envelope[\\/]text\.ts$/,
+  contents: `export const envelope = ${JSON.stringify(envelope)}`,
+}
+
+/** Writes the envelope into the bundle. */
+const writtenEnvelope: Plugin = {
+  name: 'written-envelope',
+  setup: ({ onLoad }) => onLoad({ filter: ofEnvelope.filter }, () => ({ contents: ofEnvelope.contents })),
+}
+
 /** Functions of these modules are needed after the start. The logger draws lots if it samples the log, which ours does not. */
 const needLater = /(src\/keeper\/.*|@aws-lambda-powertools\/logger\/.*):(crypto|net)$/
 
@@ -130,7 +143,15 @@ const options = {
   sourcemap: 'external',
   sourcesContent: false,
   external: neverLoaded,
-  plugins: [withoutUncalled, withoutStreams, writtenOpenapi, leanRoutes, writtenVersion, builtins],
+  plugins: [
+    withoutUncalled,
+    withoutStreams,
+    writtenOpenapi,
+    leanRoutes,
+    writtenVersion,
+    writtenEnvelope,
+    builtins,
+  ],
   mainFields: ['module', 'main'],
 } satisfies BuildOptions
 

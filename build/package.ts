@@ -1,7 +1,7 @@
 import { copyFile, readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { build } from 'tsdown'
-import { buildFunctions } from './functions.ts'
+import { buildFunctions, ofEnvelope } from './functions.ts'
 import { licensesOf } from './licenses.ts'
 import { buildPage } from './page.ts'
 
@@ -34,6 +34,9 @@ async function buildModules(): Promise<string[]> {
     format: 'esm',
     fixedExtension: false,
     dts: true,
+    plugins: [
+      { name: 'written-envelope', load: (id) => (ofEnvelope.filter.test(id) ? ofEnvelope.contents : null) },
+    ],
     logLevel: 'warn',
     report: false,
     // Its CommonJS has variables with the names that the bundler gives, which then ask for themselves.

@@ -34,18 +34,13 @@ function findingOf(mutation: Mutation): string {
   const sound = test(mutation)
   if (sound.failed.length > 0 || sound.passed.length === 0)
     throw new Error(`before anything is broken, ${sound.failed[0] ?? 'no test has this name'} fails`)
-  write(file, parts.join(becomes))
+  writeFileSync(join(copy, file), parts.join(becomes))
   const broken = test(mutation)
-  write(file, before)
+  writeFileSync(join(copy, file), before)
   if (broken.failed.length > 0) return broken.failed[0]!
   throw new Error(
     broken.passed.length === sound.passed.length ? 'no test fails' : 'the tests cannot be loaded any more',
   )
-}
-
-function write(file: string, text: string): void {
-  writeFileSync(join(copy, file), text)
-  if (file.endsWith('.sql')) execFileSync(process.execPath, ['build/envelope.ts'], { cwd: copy })
 }
 
 /** Runs the tests of this name, and gives the whole names of those that passed and failed. */
