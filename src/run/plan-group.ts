@@ -14,7 +14,7 @@ import type { Checking } from '../rebuild/plan/check-data.ts'
 import { planRebuild } from '../rebuild/plan/plan.ts'
 import { requirementsOf, withoutMembers } from '../rebuild/plan/requirements.ts'
 import type { RunOptions } from '../rebuild/plan/run-options.ts'
-import { materialized, type Scope } from '../rebuild/plan/scope.ts'
+import { materialized, type Scope, tooMany } from '../rebuild/plan/scope.ts'
 import type { Sql } from '../server/connect.ts'
 import { displayName, type QualifiedName, quoteName } from '../sql/names.ts'
 import type { Plan } from '../sql/plan.ts'
@@ -133,6 +133,7 @@ async function inTheWayOfBatch(
   const failed = await findFailed(sql, members)
   return [
     ...failed.map((name) => `${displayName(name)}, which reads it, fails`),
+    ...[tooMany(members.length + 1)].filter((reason) => reason !== null),
     ...(maxShadowBytes !== null && groupBytes > maxShadowBytes
       ? [
           `its group would take ${groupBytes} bytes on disk, and the shadows of a batch may take ${maxShadowBytes} bytes`,

@@ -7,6 +7,7 @@ import {
   materialized,
   type OutlinedScope,
   type Scope,
+  tooMany,
   withRead,
 } from '../../rebuild/plan/scope.ts'
 import { displayName, quoteName } from '../../sql/names.ts'
@@ -88,8 +89,10 @@ export function planTogether<R extends OutlinedReader>(
   let bytes = 0
   for (const readers of withoutCircles(components(all, against), views, viewOf, against)) {
     const shadowBytes = readers.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0)
-    if (maxShadowBytes !== null && bytes + shadowBytes > maxShadowBytes) {
-      const because = `its group would take ${shadowBytes} bytes on disk, and the shadows of a batch may take ${maxShadowBytes} bytes`
+    const because =
+      tooMany(readers.filter(isMaterialized).length) ??
+      tooLarge(bytes + shadowBytes, shadowBytes, maxShadowBytes)
+    if (because !== null) {
       for (const { oid } of readers) against.set(oid, because)
       continue
     }
@@ -130,6 +133,12 @@ export function planTogether<R extends OutlinedReader>(
     ),
   }
 }
+
+/** Why the shadows of a group have no room; null if they have. */
+const tooLarge = (bytes: number, ofGroup: number, most: number | null): string | null =>
+  most !== null && bytes > most
+    ? `its group would take ${ofGroup} bytes on disk, and the shadows of a batch may take ${most} bytes`
+    : null
 
 type ViewOf = (reader: OutlinedReader) => TogetherView | undefined
 

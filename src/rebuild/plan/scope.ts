@@ -23,6 +23,15 @@ export interface OutlinedScope<R extends OutlinedReader = OutlinedReader> {
   outside: R[]
 }
 
+/** So many materialized views are exchanged at one moment, at most: each locks readers out for some 1.3 ms, and holds some ten locks. */
+const mostTogether = 250
+
+/** Why so many views are not exchanged at one moment; null if they may be. */
+export const tooMany = (views: number): string | null =>
+  views > mostTogether
+    ? `its group would have ${views} views, and no more than ${mostTogether} are exchanged at one moment`
+    : null
+
 /** The scope of a view that no materialized view reads. It is filled if its plan has data. */
 export const alone = (oid: number, snapshot: ViewSnapshot, wanted?: LiveView): Scope => ({
   members: [{ ...snapshot, oid, populated: true, sizeBytes: 0, reads: [], ...(wanted && { wanted }) }],

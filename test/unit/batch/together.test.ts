@@ -193,6 +193,19 @@ describe('what a batch exchanges together', () => {
     expect(groups.map(({ members }) => members)).toEqual([[1, 2]])
     expect(Object.keys(each)).toEqual(['s.c', 's.d'])
   })
+
+  test('exchanges no more views at one moment than readers can wait for', () => {
+    const names = Array.from({ length: 251 }, (_, at) => `m${at}`)
+    const star = (count: number) => ({
+      graph: Object.fromEntries(names.slice(0, count).map((name, at) => [name, at === 0 ? [] : ['m0']])),
+      views: names.slice(0, count).map((name, at) => view(at + 1, name, at === 0 ? [] : [1])),
+    })
+    const [most, more] = [star(250), star(251)]
+    expect(plan(most.graph, most.views).groups).toHaveLength(1)
+    const { groups, each } = plan(more.graph, more.views)
+    expect(groups).toEqual([])
+    expect(each['s.m0']).toContain('251 views')
+  })
 })
 
 describe('the next of a group', () => {
