@@ -187,8 +187,8 @@ async function giveUp(advancing: AdvancingBatch, { giveUp: groups }: BatchNext<B
     // If a check holds one member back, none is shown.
     const heldBack = unbuilt.some(({ id }) => latestRuns.latest.get(id)?.class === 'CheckFailed')
     const message =
-      unbuilt.length === 0
-        ? 'The exchange failed; the runs of the group say why.'
+      unbuilt.length === 0 || group.inPlace
+        ? `The ${group.inPlace ? 'refresh in one transaction' : 'exchange'} failed; the runs of the group say why.`
         : `The group was not exchanged, because ${names.join(', ')} ${names.length === 1 ? 'was' : 'were'} not built.${heldBack ? ' A check holds its new data back.' : ''}`
     await giveUpGroup(sql, batch, group, { class: heldBack ? 'CheckFailed' : 'NotExchanged', message })
   }

@@ -16,12 +16,15 @@ import { displayName } from '../sql/names.ts'
 import { besideCopy } from '../sql/replicas.ts'
 import {
   type BuiltElsewhere,
+  type Candidate,
+  type FormedGroup,
   type Grouped,
   type Grouping,
   readCandidates,
   readTakenNumbers,
 } from './db/batch-groups.ts'
 import type { Batch, RefreshedEach } from './db/batches.ts'
+import { readInPlace } from './in-place.ts'
 import { viewsTogether } from './plan/inclusion.ts'
 import { type PlannedGroup, planTogether } from './plan/together.ts'
 
@@ -65,7 +68,7 @@ export async function decideGroups(
       for (const { id, asked, view } of candidates)
         if (asked && each.members.includes(id)) locked.push({ view, because })
   }
-  const made = await makeShadows(sql, batch, whole, isLastTry)
+  const made = await form(sql, batch, whole, candidates, isLastTry)
   const views = viewsTogether(candidates, planned, made.groups)
   return { groups: made.groups, each: [...planned.each, ...made.each], views, locked }
 }
@@ -95,14 +98,18 @@ async function readRefusals(
   return refusals
 }
 
-/** Makes the empty shadows of each group. A group whose shadows cannot be made is refreshed each by itself. */
-async function makeShadows(
+/**
+ * Forms groups: makes the empty shadows of those that are not refreshed in place. A group whose shadows cannot be made is refreshed each
+ * by itself.
+ */
+async function form(
   sql: Sql,
   batch: Batch,
   planned: PlannedGroup[],
+  candidates: Candidate[],
   isLastTry: boolean,
-): Promise<{ groups: (PlannedGroup & { number: number })[]; each: RefreshedEach[] }> {
-  const groups: (PlannedGroup & { number: number })[] = []
+): Promise<{ groups: FormedGroup[]; each: RefreshedEach[] }> {
+  const groups: FormedGroup[] = []
   const each: RefreshedEach[] = []
   const taken = await readTakenNumbers(sql, batch)
   let next = 0
@@ -110,10 +117,15 @@ async function makeShadows(
     while (taken.has(String(next))) next++
     const number = next++
     const { group } = one
+    const members = candidates.filter(({ id }) => one.members.includes(id))
+    if ((await readInPlace(sql, batch, members)) !== null) {
+      groups.push({ ...one, number, shadowBytes: 0, inPlace: true })
+      continue
+    }
     const rebuild = apart(batchKey(batch, number), group)
     try {
       await executeStatements(sql, [nothingStandsBetween(group), ...make(rebuild), ...prove(rebuild)], false)
-      groups.push({ ...one, number })
+      groups.push({ ...one, number, inPlace: false })
     } catch (error) {
       if (!(error instanceof Problem || error instanceof StatementRefused)) throw error
       if (!isLastTry && error instanceof StatementRefused && mayPass(sqlstateOf(error.cause))) throw error

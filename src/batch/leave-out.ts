@@ -4,10 +4,10 @@ import { outsideCircles } from '../catalog/plan/graph.ts'
 import type { Unchanged } from '../catalog/plan/run.ts'
 import { recordEnd, skipped, skippedUnchanged } from '../run/record.ts'
 import type { Sql } from '../server/connect.ts'
+import { requestOf } from './db/attempts.ts'
 import type { BatchView } from './db/batch-views.ts'
 import type { Batch } from './db/batches.ts'
 import { mayLeaveOut } from './plan/selection.ts'
-import { requestOf } from './prepare.ts'
 
 /** The decision on a batch is one transaction, which others wait for. What is not proved by then is refreshed. */
 const longestMs = 10_000

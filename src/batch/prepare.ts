@@ -12,6 +12,7 @@ import { planOrEnd, recordEnd, recordedOf, recordPlan, skipped, skippedUnchanged
 import type { Sql } from '../server/connect.ts'
 import { actorsOf } from '../sql/plan.ts'
 import type { AdvancingBatch } from './advancing.ts'
+import { requestOf } from './db/attempts.ts'
 import type { BatchGroup } from './db/batch-groups.ts'
 import type { BatchView } from './db/batch-views.ts'
 import type { Batch } from './db/batches.ts'
@@ -56,14 +57,16 @@ const stillGoodMs = 10_000
  * its locks.
  */
 export async function prepareRun(
-  { sql, batch, groups }: AdvancingBatch,
+  advancing: AdvancingBatch,
   view: BatchView,
   pending: LatestRun | null,
   ahead: PlannedAhead,
   lockedForMs: number,
 ): Promise<Prepared> {
+  const { sql, batch, groups } = advancing
   const run = requestOf(batch, view)
   const group = groups.find(({ members }) => members.includes(view.id))
+  if (group?.inPlace) return (await import('./groups.ts')).prepareInPlace(advancing, group)
   const made = pending === null && group === undefined ? ahead.take(view) : undefined
   if (made !== undefined && Date.now() - made.madeAt <= stillGoodMs) return sendAsPlanned(run, view, made)
   const [basis, facts, unneeded] = await Promise.all([
@@ -125,21 +128,3 @@ const reasonToSkip = (
 /** The names of a shadow are other ones at each look. */
 const compared = (basis: PlanBasis | undefined, facts: ViewFacts | undefined): string =>
   JSON.stringify([basis, { ...facts, aside: undefined }])
-
-/** The request for the first attempt at a view of a batch. */
-export const requestOf = (batch: Batch, { id, schema, name, view }: BatchView): RunRequest => ({
-  definitionId: id,
-  schema,
-  name,
-  operation: 'refresh',
-  trigger: 'batch',
-  requestedBy: batch.requestedBy,
-  caller: '',
-  idempotencyKey: null,
-  request: {
-    view,
-    ...(batch.strategy === null ? {} : { strategy: batch.strategy }),
-    ...(batch.request.withoutChecks === true ? { withoutChecks: true } : {}),
-  },
-  batch: { id: batch.id, attempt: 1 },
-})

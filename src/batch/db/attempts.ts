@@ -1,8 +1,9 @@
-import { openBatch } from '../../run/db/runs.ts'
+import { openBatch, type RunRequest } from '../../run/db/runs.ts'
 import { cancelRun } from '../../run/life/cancel.ts'
 import { endPendingAttempt } from '../../run/life/of-batch.ts'
 import type { Sql } from '../../server/connect.ts'
 import type { BatchView } from './batch-views.ts'
+import type { Batch } from './batches.ts'
 
 /** A query in SQL. */
 type Query = ReturnType<typeof openBatch>
@@ -91,3 +92,21 @@ export async function cancelBatchRuns(sql: Sql, batchId: string): Promise<void> 
          and not exists (select from viewkeeper.runs r where r.batch_id = v.batch_id and r.definition_id = v.definition_id)`
   await sql`${writeEnded(sql, batchId, 'canceled', left)} on conflict do nothing`
 }
+
+/** The request for the first attempt at a view of a batch. */
+export const requestOf = (batch: Batch, { id, schema, name, view }: BatchView): RunRequest => ({
+  definitionId: id,
+  schema,
+  name,
+  operation: 'refresh',
+  trigger: 'batch',
+  requestedBy: batch.requestedBy,
+  caller: '',
+  idempotencyKey: null,
+  request: {
+    view,
+    ...(batch.strategy === null ? {} : { strategy: batch.strategy }),
+    ...(batch.request.withoutChecks === true ? { withoutChecks: true } : {}),
+  },
+  batch: { id: batch.id, attempt: 1 },
+})

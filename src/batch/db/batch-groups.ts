@@ -116,9 +116,12 @@ export async function readCandidates(
 
 type Durations = 'estimateMs' | 'remainingMs'
 
+/** A group that is formed. `inPlace`: as in TogetherGroup. */
+export type FormedGroup = PlannedGroup & { number: number; inPlace: boolean }
+
 /** What is decided: groups of a batch, and what else its answer tells of them. */
 export interface Grouped {
-  groups: (PlannedGroup & { number: number })[]
+  groups: FormedGroup[]
   each: RefreshedEach[]
   /** The views on which it was decided, with those that come along. */
   views: BatchView[]
@@ -131,11 +134,11 @@ export async function recordGroups(
   batchId: string,
   { groups, each }: Pick<Grouped, 'groups' | 'each'>,
 ): Promise<void> {
-  for (const { number, members, shadowBytes, group } of groups)
+  for (const { number, members, shadowBytes, group, inPlace } of groups)
     await sql`
       insert into viewkeeper.batch_groups (batch_id, number, members, shadow_bytes, facts)
       select ${batchId}, ${number}, array(select value::integer from jsonb_array_elements_text(${sql.json(members)})),
-             ${shadowBytes}, ${sql.json(group as never)}`
+             ${shadowBytes}, ${inPlace ? null : sql.json(group as never)}`
   await sql`
     update viewkeeper.batches set refreshed_each = refreshed_each || ${sql.json(each as never)} where id = ${batchId}`
 }
@@ -170,7 +173,7 @@ export async function readTakenNumbers(
 
 /** The groups of a batch, in their order. */
 export const readBatchGroups = (sql: Sql, batchId: string): Promise<BatchGroup[]> => sql<BatchGroup[]>`
-  select number, to_jsonb(members) as members, shadow_bytes as "shadowBytes", given_up as "givenUp"
+  select number, to_jsonb(members) as members, facts is null as "inPlace", shadow_bytes as "shadowBytes", given_up as "givenUp"
     from viewkeeper.batch_groups where batch_id = ${batchId} order by number`
 
 /** The same without those that were given up. */
@@ -179,9 +182,9 @@ export const readOpenGroups = async (sql: Sql, batchId: string): Promise<BatchGr
 
 /** The facts from which the shadows of a group were made. */
 export async function readGroupFacts(sql: Sql, batchId: string, number: number): Promise<Scope | undefined> {
-  const [row] = await sql<{ facts: Scope }[]>`
+  const [row] = await sql<{ facts: Scope | null }[]>`
     select facts from viewkeeper.batch_groups where batch_id = ${batchId} and number = ${number}`
-  return row?.facts
+  return row?.facts ?? undefined
 }
 
 /** A view of a batch of which another batch is building a shadow. */
@@ -236,11 +239,11 @@ export function giveUpGroup(
   why: Pick<BatchError, 'class' | 'message'>,
 ): Promise<void> {
   return withTransaction(sql, async (transaction) => {
-    const [group] = await transaction<{ members: number[] }[]>`
+    const [group] = await transaction<{ members: number[]; inPlace: boolean }[]>`
       with place as (${openBatch(transaction, id)})
       update viewkeeper.batch_groups g set given_up = ${transaction.json(why as never)} from place
        where g.batch_id = ${id} and g.number = ${number} and g.given_up is null
-      returning to_jsonb(g.members) as members`
+      returning to_jsonb(g.members) as members, g.facts is null as "inPlace"`
     if (group === undefined) return
     await transaction`
       with of_group as (
@@ -250,7 +253,7 @@ export function giveUpGroup(
         select * from gone
         union all
         select r.* from viewkeeper.runs r
-         where r.batch_id = ${id} and r.status = 'failed' and r.built_at is not null
+         where r.batch_id = ${id} and r.status = 'failed' and (r.built_at is not null or ${group.inPlace})
            and r.definition_id in (select g.id from of_group g)
            and not r.error ->> 'class' in (select value from jsonb_array_elements_text(${transaction.json(passing)})))
       ${writeNextAttempts(transaction, transaction`select * from again where ${why.class !== 'CheckFailed'}`, null)}`
@@ -306,5 +309,42 @@ export function recordExchange(
        where batch_id = ${batchId} and status = 'built'
          and definition_id in (select value::integer from jsonb_array_elements_text(${transaction.json(others)}))`
     return count === others.length ? lead.id : null
+  })
+}
+
+/**
+ * Writes the plan that refreshes the views of a group in place into the pending run of the first; the runs of the others follow. Makes
+ * runs that are not there yet. Returns the first run's id, or null if not all of them are pending, or the batch does not go on.
+ */
+export function recordInPlace(
+  sql: Sql,
+  batchId: string,
+  members: { id: number; meta: object }[],
+  plan: object,
+): Promise<number | null> {
+  return withTransaction(sql, async (transaction) => {
+    const all = transaction`jsonb_to_recordset(${transaction.json(members as never)}) m(id integer, meta jsonb)`
+    await transaction`
+      with place as (${openBatch(transaction, batchId)})
+      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, batch_id, meta)
+      select v.definition_id, v.schema_name, v.view_name, 'refresh', 'batch', b.requested_by, b.id, m.meta
+        from place, ${all}
+        join viewkeeper.batch_views v on v.batch_id = ${batchId} and v.definition_id = m.id
+        join viewkeeper.batches b on b.id = v.batch_id
+       where not exists (select from viewkeeper.runs r where r.batch_id = b.id and r.definition_id = m.id)
+      on conflict do nothing`
+    const runs = await transaction<{ id: number; first: boolean }[]>`
+      with place as (${openBatch(transaction, batchId)}),
+      pending as (
+        select r.id, m.id = ${members[0]?.id ?? 0} as first, m.meta from place, ${all}
+          join viewkeeper.runs r on r.batch_id = ${batchId} and r.definition_id = m.id and r.status = 'pending'),
+      made as (
+        update viewkeeper.runs r
+           set plan = case when p.first then ${sentOnce(transaction, plan)} end, meta = p.meta, updated_at = clock_timestamp(),
+               group_run_id = case when not p.first then (select f.id from pending f where f.first) end
+          from pending p where r.id = p.id and r.status = 'pending'
+        returning r.id, p.first)
+      select id::integer, first from made`
+    return runs.length === members.length ? (runs.find(({ first }) => first)?.id ?? null) : null
   })
 }

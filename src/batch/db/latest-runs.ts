@@ -77,7 +77,7 @@ export interface PlanBasis extends DefinitionDefaults {
 /** Reads the basis; undefined if the definition does not exist any more. */
 export async function readPlanBasis(
   sql: Sql,
-  { id, schema, name }: BatchView,
+  { id, schema, name }: Pick<BatchView, 'id' | 'schema' | 'name'>,
 ): Promise<PlanBasis | undefined> {
   const [row] = await sql<PlanBasis[]>`
     select ${sql.unsafe(defaultsColumns)},

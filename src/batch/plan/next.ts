@@ -1,4 +1,4 @@
-import type { RunStatus } from '../../catalog/plan/run.ts'
+import { isEnded, type RunStatus } from '../../catalog/plan/run.ts'
 import type { ProblemCode } from '../../problem.ts'
 import { groupsByMember, isDone, type LatestRun, type TogetherGroup, waitsFor } from '../../run/plan/turn.ts'
 
@@ -12,7 +12,7 @@ export interface BatchNode {
 
 /** What to do for a batch at this moment. Each list keeps the order of the views. */
 export interface BatchNext<Node extends BatchNode> {
-  /** Views that can be refreshed now, each with its pending run if there is one. */
+  /** Views that can be refreshed now, each with its pending run if there is one; the first view stands for a group that is refreshed in place. */
   ready: { node: Node; pending: LatestRun | null }[]
   /** Views to be tried again, because their latest run failed. */
   retry: { node: Node; attempt: number; delaySeconds: number }[]
@@ -68,11 +68,13 @@ export function planNext<Node extends BatchNode>(
   const groupOf = groupsByMember(groups)
   const open = new Set<number>()
   const culprits = new Map<number, Node>()
+  const readyInPlace = new Map<TogetherGroup, BatchNext<Node>['ready']>()
   for (const node of nodes) {
     const last = latest.get(node.id)
     if (isDone(last)) continue
     const culprit = node.parents.map((parent) => culprits.get(parent)).find((found) => found !== undefined)
-    if (last !== undefined && groupOf.has(node.id) && cannotExchange(last)) {
+    const group = groupOf.get(node.id)
+    if (last !== undefined && group !== undefined && cannotExchange(last, group)) {
       next.ended = false
       continue
     }
@@ -92,13 +94,27 @@ export function planNext<Node extends BatchNode>(
     else if (culprit !== undefined) {
       culprits.set(node.id, culprit)
       next.skip.push({ node, because: culprit })
-    } else if (!undecided.has(node.id) && last?.due !== false && waitsFor(node, latest, groupOf).length === 0)
-      next.ready.push({ node, pending: last ?? null })
+    } else if (
+      !undecided.has(node.id) &&
+      last?.due !== false &&
+      waitsFor(node, latest, groupOf).length === 0
+    ) {
+      const ready = { node, pending: last ?? null }
+      const all = [...((group?.inPlace && readyInPlace.get(group)) || []), ready]
+      if (group?.inPlace) readyInPlace.set(group, all)
+      if (!group?.inPlace || all.length === group.members.length) next.ready.push(all[0] ?? ready)
+    }
   }
   for (const group of groups) {
     const runs = group.members.flatMap((id) => latest.get(id) ?? [])
     const are = (status: RunStatus) => runs.every((run) => run.status === status)
-    if (group.members.some((id) => open.has(id)) || are('success')) continue
+    const isOver = ({ status }: LatestRun) => isEnded(status) && status !== 'success'
+    if (
+      group.inPlace
+        ? !runs.some(isOver) || next.retry.some(({ node }) => group.members.includes(node.id))
+        : group.members.some((id) => open.has(id)) || are('success')
+    )
+      continue
     if (!are('built')) next.giveUp.push(group)
     else if (runs.every(({ due }) => due)) next.exchange.push(group)
   }
@@ -109,8 +125,8 @@ export function planNext<Node extends BatchNode>(
 /** Failures of an exchange that the same shadows may survive. After any other failure, the views are refreshed in place. */
 export const passing = ['Canceled', 'Deadlock', 'LockTimeout', 'RunLost', 'StatementTimeout']
 
-const cannotExchange = ({ status, built, class: why }: LatestRun): boolean =>
-  status === 'failed' && built === true && !passing.includes(why ?? '')
+const cannotExchange = ({ status, built, class: why }: LatestRun, { inPlace }: TogetherGroup): boolean =>
+  status === 'failed' && (built || inPlace) === true && !passing.includes(why ?? '')
 
 const hasFailed = ({ status }: LatestRun): boolean =>
   status === 'failed' || status === 'canceled' || status === 'skipped'

@@ -69,7 +69,7 @@ export interface UsualDurations {
   regularMs: number | null
   /** How long swaps have, on average. */
   exchangeMs: number | null
-  /** How long the others took to compute and write the rows, on average. */
+  /** How long all of them took to compute and write the rows, on average. */
   fillMs: number | null
   /** The average of those together with the views that read it. */
   groupMs: number | null

@@ -73,7 +73,7 @@ export async function readUsualDurations(sql: Sql, { schema, name }: QualifiedNa
   const [row] = await sql<[UsualDurations]>`
     select avg((response ->> 'lockedMs')::float8) filter (where response ->> 'strategy' = 'regular') as "regularMs",
            avg((response ->> 'lockedMs')::float8) filter (where response ->> 'strategy' = 'swap') as "exchangeMs",
-           avg((response ->> 'fillMs')::float8) filter (where response ->> 'strategy' <> 'regular') as "fillMs",
+           avg((response ->> 'fillMs')::float8) as "fillMs",
            avg(duration_ms) filter (where response ? 'group')::float8 as "groupMs",
            avg(duration_ms) filter (where response ->> 'strategy' = 'concurrent')::float8 as "concurrentMs",
            coalesce(nullif(current_setting(${regularUpToSetting}, true), ''), '0')::float8 as "upToMs"

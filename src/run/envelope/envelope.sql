@@ -74,7 +74,6 @@ declare
   response jsonb := '{}';
   seen jsonb := '{}';
   spent jsonb := '{}';
-  fill_ms float8;
   counted bigint;
   written_before bigint;
   written_after bigint;
@@ -127,19 +126,18 @@ begin
       end if;
       counted := null;
     end if;
-    -- The batch goes on, and the view waits for none that it reads.
+    -- The batch goes on, and no view of the run waits for one that it reads.
     its_turn := exists (
-      select from viewkeeper.runs r
-        join viewkeeper.batches b on b.id = r.batch_id
-        join viewkeeper.batch_views v on v.batch_id = b.id and v.definition_id = r.definition_id
-       where r.id = run and b.status in ('pending', 'running') and b.cancel_requested_at is null
-         and not exists (
-           select from unnest(v.parents) p(id) where not exists (
-             select from viewkeeper.runs s where s.batch_id = v.batch_id and s.definition_id = p.id
-                and (s.status = 'success' or s.status = 'skipped' and s.error is null
-                     or s.status = 'built' and exists (
-                       select from viewkeeper.batch_groups g where g.batch_id = v.batch_id and g.given_up is null
-                          and array[v.definition_id, p.id] <@ g.members)))));
+      select from viewkeeper.batches b where b.id = batch and b.status in ('pending', 'running') and b.cancel_requested_at is null)
+      and (select bool_and(v.parents is not null and not exists (
+             select from unnest(v.parents) p(id) where not exists (
+               select from viewkeeper.runs s where s.batch_id = v.batch_id and s.definition_id = p.id
+                  and (s.status = 'success' or s.status = 'skipped' and s.error is null or s.id = run or s.group_run_id = run
+                       or s.status = 'built' and exists (
+                         select from viewkeeper.batch_groups g where g.batch_id = v.batch_id and g.given_up is null
+                            and array[v.definition_id, p.id] <@ g.members)))))
+             from viewkeeper.runs r left join viewkeeper.batch_views v on v.batch_id = batch and v.definition_id = r.definition_id
+            where (r.id = run or r.group_run_id = run) and r.batch_id = batch);
   end if;
   if has_members then
     -- The proof of life of the runs of a group's other members.
@@ -220,7 +218,6 @@ begin
     begin
       if stage = 'prepare' then
         seen := '{}';
-        fill_ms := null;
         for setting_name, setting_value in select * from jsonb_each_text(work -> 'settings') loop
           perform set_config(setting_name, setting_value, true);
         end loop;
@@ -410,7 +407,7 @@ begin
               rows_after := counted;
             end if;
             if statement ? 'fills' then
-              fill_ms := coalesce(fill_ms, 0) + extract(epoch from clock_timestamp() - began) * 1000;
+              seen := jsonb_set(seen, array[made::oid::text, 'fillMs'], to_jsonb(round(extract(epoch from clock_timestamp() - began) * 1000)));
             end if;
             -- The time of the member that the statement is about.
             if statement ? 'view' then
@@ -434,13 +431,15 @@ begin
                    result = case when not work ? 'builds' then work ->> 'result' end,
                    finished_at = case when not work ? 'builds' then finished end,
                    built_at = case when work ? 'builds' then finished else r.built_at end,
-                   (as_of, held_back_by, inputs, filled, touched, replaces) = (
+                   (as_of, held_back_by, inputs, filled, touched, replaces, meta) = (
                      select case when s.key is null then r.as_of else (s.value ->> 'asOf')::timestamptz end,
                             case when s.key is null then r.held_back_by else s.value ->> 'heldBackBy' end,
                             case when s.key is null then r.inputs else nullif(s.value -> 'inputs', 'null') end,
                             viewkeeper.filling(x.made),
                             (select c.xmin::text from pg_class c where c.oid = x.made),
-                            case when work ? 'builds' then s.value ->> 'replaces' end
+                            case when work ? 'builds' then s.value ->> 'replaces' end,
+                            jsonb_set(r.meta, '{response}', (r.meta -> 'response') || response || jsonb_strip_nulls(jsonb_build_object(
+                              'attempts', tries, 'lockedMs', round(extract(epoch from finished - locked_since) * 1000), 'fillMs', s.value -> 'fillMs')))
                        from (select) one left join jsonb_each(seen) s on s.value -> 'view' = jsonb_build_array(r.schema_name, r.view_name)
                       cross join lateral (select coalesce(s.key, split_part(r.filled, ' ', 2))::oid as made) x),
                    plan = null, updated_at = finished,
@@ -449,10 +448,7 @@ begin
                                       else (select (spent ->> (m ->> 'view'))::float8 from jsonb_array_elements(work -> 'members') m
                                              where m ->> 'schema' = r.schema_name and m ->> 'name' = r.view_name) end,
                    row_count_before = case r.id when run then coalesce(rows_before, r.row_count_before) else r.row_count_before end,
-                   row_count_after = case r.id when run then coalesce(rows_after, r.row_count_after) else r.row_count_after end,
-                   meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || response
-                     || jsonb_strip_nulls(jsonb_build_object('attempts', tries,
-                       'lockedMs', round(extract(epoch from finished - locked_since) * 1000), 'fillMs', round(fill_ms))))
+                   row_count_after = case r.id when run then coalesce(rows_after, r.row_count_after) else r.row_count_after end
              where (r.id = run or r.group_run_id = run) and r.backend_pid = pg_backend_pid() and r.backend_start = me_since
                and r.status in ('running');
             get diagnostics counted = row_count;

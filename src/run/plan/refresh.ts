@@ -13,7 +13,7 @@ import {
 } from '../../rebuild/plan/locks.ts'
 import type { RunOptions } from '../../rebuild/plan/run-options.ts'
 import { uniqueIndexes } from '../../rebuild/plan/unique-indexes.ts'
-import { literal, quoteName, unquoted } from '../../sql/names.ts'
+import { displayName, literal, quoteName, unquoted } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 
 /** Plans `refresh materialized view`, which locks readers out while it works. Pure. */
@@ -35,6 +35,31 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
         : null,
     later:
       exact && !view.tuplesAreCounted ? countExactly(view, 'after') : estimateLater(view, rowCountStrategy),
+  }
+}
+
+/**
+ * Plans `refresh materialized view` of views that read each other, parents first, in one transaction: it locks readers out of all of
+ * them, and they see all new data at one moment. `members` are the others. Pure.
+ */
+export function planRegularTogether(
+  views: ViewFacts[],
+  members: NonNullable<Plan['members']>,
+  options: RunOptions,
+): Plan {
+  const refreshes = views.flatMap((view) =>
+    refreshInPlace(view, options, 'fill').map((statement) => ({ ...statement, view: displayName(view) })),
+  )
+  return {
+    ...inPlace(views[0] as ViewFacts, options),
+    cutOver: exclusively(views.toReversed().flatMap(ourselves), refreshes, {
+      timeoutSeconds: options.timeoutSeconds,
+      guard: views.map(lockWhatIsRead),
+      lasts: 'long',
+    }),
+    written: null,
+    members,
+    later: [],
   }
 }
 

@@ -48,6 +48,18 @@ export const shortMs = ({
   return ms === null || upToMs === 0 || ms > Math.max(upToMs, exchangeMs ?? 0) ? null : ms
 }
 
+/**
+ * The same of a regular refresh of several views in one transaction, which is compared with the exchange of all of them: null, too, if
+ * nobody knows how long one of them takes to fill. How long regular refreshes have locked readers out of them, alone or together,
+ * must have been no longer.
+ */
+export function shortTogether(usual: UsualDurations[]): number | null {
+  const most = Math.max(...usual.map(({ upToMs, exchangeMs }) => Math.max(upToMs, exchangeMs ?? 0)))
+  const ms = usual.reduce((sum, { fillMs }) => sum + (fillMs ?? Number.POSITIVE_INFINITY), 0)
+  const isShort = usual.every(({ upToMs, regularMs }) => upToMs > 0 && (regularMs ?? 0) <= most) && ms <= most
+  return isShort ? ms : null
+}
+
 /** A unique index that a concurrent refresh can use. */
 export const usableIndex = (view: ViewFacts): ViewFacts['uniqueIndexes'][number] | undefined =>
   view.uniqueIndexes.find((index) => index.unusableBecause === null)

@@ -19,11 +19,13 @@ export interface LatestRun {
   follows?: boolean
 }
 
-/** Views of a batch whose shadows are exchanged at one moment. */
+/** Views of a batch whose new data appear at one moment. */
 export interface TogetherGroup {
   number: number
   /** The ids of the views. */
   members: number[]
+  /** They are refreshed where they are, by one run in one transaction. Otherwise each has a run that fills its shadow. */
+  inPlace?: boolean
 }
 
 /** The group of each view that has one, by the ids of the views. */
@@ -36,7 +38,7 @@ export const isDone = (last: Pick<LatestRun, 'status' | 'class'> | undefined): b
 
 /**
  * The views of a batch that a view still waits for, by their ids: those that it reads, until they are done, or their shadows are
- * built for its group; after its own shadow is built, the views of its group whose shadows are not. None if only a slot is missing,
+ * built for its group, or they are refreshed with it; after its own shadow is built, the views of its group whose shadows are not. None if only a slot is missing,
  * if the view's run is running, or if the view has ended. The claim in `envelope.sql` asks the same. Pure.
  */
 export function waitsFor(
@@ -45,11 +47,11 @@ export function waitsFor(
   groupOf: Map<number, TogetherGroup>,
 ): number[] {
   const status = latest.get(id)?.status ?? 'pending'
-  const members = groupOf.get(id)?.members ?? []
+  const { members = [], inPlace = false } = groupOf.get(id) ?? {}
   const isBuilt = (view: number) => latest.get(view)?.status === 'built'
   if (status === 'built') return members.filter((member) => !isBuilt(member))
   if (status !== 'pending') return []
   return parents.filter(
-    (parent) => !isDone(latest.get(parent)) && !(isBuilt(parent) && members.includes(parent)),
+    (parent) => !isDone(latest.get(parent)) && !((inPlace || isBuilt(parent)) && members.includes(parent)),
   )
 }
