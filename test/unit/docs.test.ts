@@ -16,8 +16,10 @@ const pages = [
   'README.md',
   'CONTRIBUTING.md',
   'CHANGELOG.md',
-  ...readdirSync(join(root, 'docs')).map((file) => `docs/${file}`),
-].filter((file) => file.endsWith('.md'))
+  ...['docs', '.github/ISSUE_TEMPLATE'].flatMap((folder) =>
+    readdirSync(join(root, folder)).map((file) => `${folder}/${file}`),
+  ),
+].filter((file) => /\.(md|yml)$/.test(file))
 
 test('the docs name every kind of incident that there is', () => {
   const words = viewKinds.map((kind) => kindWords[kind])
