@@ -9,7 +9,7 @@ import { planAlone } from './plan-in-batch.ts'
 
 /** Plans that are made before their views have their turn, so that no time is lost then. */
 export interface PlannedAhead {
-  /** Plans these views in the background, one by one, instead of what is left of an earlier call. */
+  /** Plans these views in the background, instead of what is left of an earlier call. */
   expect(views: BatchView[]): void
   /** Takes the plan of a view; undefined if there is none, or none any more. */
   take(view: BatchView): PlanAhead | undefined
@@ -23,15 +23,18 @@ export interface PlanAhead {
   madeAt: number
 }
 
+/** So many plans are made at once: their statements travel together. */
+const mostAtOnce = 4
+
 /** Plans ahead on `sql`, in the background. Errors are ignored: planning in the view's turn shows them. */
 export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
   const plans = new Map<number, PlanAhead>()
   const tried = new Set<number>()
   let expected: BatchView[] = []
-  let busy = false
+  let busy = 0
 
   const work = async () => {
-    busy = true
+    busy++
     for (let view = expected.shift(); view !== undefined; view = expected.shift()) {
       if (tried.has(view.id)) continue
       tried.add(view.id)
@@ -44,13 +47,13 @@ export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
         plans.set(view.id, { planned: await planAlone(sql, batch, view, basis), basis, madeAt })
       } catch {}
     }
-    busy = false
+    busy--
   }
 
   return {
     expect(views) {
       expected = views.filter(({ id }) => !tried.has(id))
-      if (!busy) void work()
+      while (busy < Math.min(mostAtOnce, expected.length)) void work()
     },
     take(view) {
       const plan = plans.get(view.id)

@@ -19,7 +19,7 @@ const settings = {
 }
 
 /** The session's setting that keeps the same settings of our login, as JSON. Queries of others compute their rows under these. */
-const loginSettings = 'viewkeeper.login_settings'
+export const loginSettings = 'viewkeeper.login_settings'
 
 const own = (set: 'set' | 'set local'): string =>
   Object.entries(settings)

@@ -247,10 +247,13 @@ function insertion(
     ${followersOf(sql, plan ?? {})}`
 }
 
-/** Selects a batch if it goes on, and locks it: nobody ends or cancels it before this transaction is over. */
+/**
+ * Selects a batch if it goes on, and locks it: nobody ends it before this transaction is over. Somebody may cancel it meanwhile, and
+ * then cancels what the transaction has made; claims go on, which lock the batch to count one by one.
+ */
 export const openBatch = (sql: Sql, id: string) => sql`
   select from viewkeeper.batches b
-   where b.id = ${id} and ${sql.unsafe(isOpenBatch)} and b.cancel_requested_at is null for share`
+   where b.id = ${id} and ${sql.unsafe(isOpenBatch)} and b.cancel_requested_at is null for key share`
 
 /** What a request may make, by its id. */
 export interface Made {

@@ -151,13 +151,13 @@ begin
     -- A block of its own: an uncaught unique violation would leave the row pending and the lock held.
     begin
       -- Only plans that this role wrote: they are executed with its rights. Another run of the view that is running violates
-      -- a unique index.
+      -- a unique index. The plan is decompressed here, once.
       update viewkeeper.runs r set status = 'running', started_at = coalesce(r.started_at, clock_timestamp()),
              updated_at = clock_timestamp(), backend_pid = pg_backend_pid(), backend_start = me_since
        where r.id = run and r.status in ('pending', 'built') and (r.claim_by is null or r.claim_by > clock_timestamp())
          and r.plan is not null and r.planned_by = current_user and (r.not_before is null or r.not_before <= clock_timestamp())
          and its_turn
-      returning r.plan, r.started_at, format('%I.%I', r.schema_name, r.view_name) into work, started, the_view;
+      returning r.plan || '{}', r.started_at, format('%I.%I', r.schema_name, r.view_name) into work, started, the_view;
       claimed := found;
       if claimed and work ? 'members' then
         update viewkeeper.runs r set status = 'running', started_at = coalesce(r.started_at, started),

@@ -5,7 +5,7 @@ import { reservedKeys } from '../../server/lock-keys.ts'
 import { readFix } from '../../server/missing-rights.ts'
 import { sendAhead } from '../../server/send-ahead.ts'
 import { literal } from '../../sql/names.ts'
-import { makeSafe } from '../../sql/own-session.ts'
+import { loginSettings, makeSafe } from '../../sql/own-session.ts'
 import type { Plan } from '../../sql/plan.ts'
 import { safePath } from '../../sql/search-path.ts'
 import { type Run, readSentRun } from '../db/runs.ts'
@@ -128,6 +128,14 @@ export const takeBack = ({ sql }: RunConnection): void =>
   sendAhead(sql, `reset all; ${makeSafe}; ${takeOurs}`)
 
 const waiting = { ...startUp, application_name: 'viewkeeper waiting' }
+/**
+ * The server plans each statement of the envelope once, not for each of its first five executions anew; queries of views are planned
+ * as the login has it.
+ */
+const planOnce = `
+  select set_config('${loginSettings}', (current_setting('${loginSettings}')::jsonb
+    || jsonb_build_object('plan_cache_mode', current_setting('plan_cache_mode')))::text, false);
+  set plan_cache_mode to force_generic_plan`
 const noRun = `pg_catalog.set_config('viewkeeper.run', '${reservedKeys.warmUp}', false), pg_catalog.set_config('${failuresSetting}', '{}', false)`
 
 /**
@@ -146,7 +154,7 @@ export async function openForBatch(database: Database): Promise<BatchConnection>
     const text = made ? sessionEnvelope.call : envelope
     const reset = async () => {
       const found = say(
-        `reset all; ${makeSafe}; select pg_catalog.pg_advisory_unlock_all(); ${sessionEnvelope.count}`,
+        `reset all; ${makeSafe}; ${planOnce}; select pg_catalog.pg_advisory_unlock_all(); ${sessionEnvelope.count}`,
       )
       const [row] = ((await found) as unknown as { envelopes: number }[][]).at(-1)!
       if (row?.envelopes !== made) throw new Error('The call of the envelope is ambiguous.')

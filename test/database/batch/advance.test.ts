@@ -22,6 +22,19 @@ const { database, sql } = useDatabase()
 const noRetry = { retries: 0 }
 
 describe('a batch', () => {
+  test('computes rows under the plan_cache_mode of the login, also over a connection that has had a run', async () => {
+    await sql`create schema modes`
+    for (const view of ['modes.a', 'modes.b'])
+      await sql.unsafe(
+        `create materialized view ${view} as select current_setting('plan_cache_mode') as mode with no data`,
+      )
+    await advanceToEnd(database, await begin(database, { pattern: 'modes.*', concurrency: 1 }))
+    expect(await sql`select mode from modes.a union all select mode from modes.b`).toEqual([
+      { mode: 'auto' },
+      { mode: 'auto' },
+    ])
+  })
+
   test('refreshes a diamond in order, each view once, and records that', async () => {
     await makeGraph(sql, 'diamond', { top: [], left: ['top'], right: ['top'], low: ['left', 'right'] })
     const batchId = await begin(database, { pattern: 'diamond.*', concurrency: 2 })

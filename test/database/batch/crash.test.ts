@@ -1,9 +1,12 @@
 import { expect, test } from 'vitest'
+import { cancelBatch } from '../../../src/batch/cancel.ts'
+import { requestBatchCancel } from '../../../src/batch/db/batches.ts'
 import { type RunRequest, startRun } from '../../../src/run/db/runs.ts'
+import { type Sql, withTransaction } from '../../../src/server/connect.ts'
 import { counts } from '../../support/counts.ts'
 import { sendEnvelope } from '../../support/processes/envelope.ts'
 import { readyAdvancer } from '../../support/processes/killed-advancer.ts'
-import { useDatabase } from '../../support/servers/database.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
 import {
   accountOf,
   advanceToEnd,
@@ -40,6 +43,7 @@ function writeAttempt(
   batchId: string,
   view: { id: number; schema: string; name: string },
   statement: string,
+  by: Sql = sql,
 ) {
   const run: RunRequest = {
     definitionId: view.id,
@@ -62,7 +66,7 @@ function writeAttempt(
     statements,
   }
   const rest = { basis: null, settings: {}, prepare: [], written: null, later: [] }
-  return startRun(sql, run, { ...rest, cutOver, result: 'updated', fills: true, ifRunning: 'wait' }, {})
+  return startRun(by, run, { ...rest, cutOver, result: 'updated', fills: true, ifRunning: 'wait' }, {})
 }
 
 const atMostTwo = expect.toSatisfy((most: number) => most <= 2)
@@ -145,6 +149,35 @@ test('an attempt that was written but never sent is planned again and sent by th
   expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
   expect((await accountOf(sql, batchId)).statuses).toEqual({ a: ['success'], b: ['success'] })
   expect(await sql`select from viewkeeper.runs where id = ${runId} and status = 'success'`).toHaveLength(1)
+})
+
+test('an attempt is written while another one claims its place, and while the batch is being canceled, which ends it', async () => {
+  await makeGraph(sql, 'between', { a: [], b: [], c: [] })
+  const batchId = await begin(database, { pattern: 'between.*' })
+  await database.withConnection(async (by) => {
+    const write = async (name: string) => {
+      const [view] =
+        await sql`select id from viewkeeper.definitions where schema_name = 'between' and name = ${name}`
+      return writeAttempt(batchId, { id: view?.id, schema: 'between', name }, 'select 1', by)
+    }
+    await sql.begin(async (claim) => {
+      await claim`select concurrency from viewkeeper.batches where id = ${batchId} for no key update`
+      expect(await write('a')).toBeGreaterThan(0)
+    })
+    await database.withConnection((canceling) =>
+      withTransaction(canceling, async (transaction) => {
+        await requestBatchCancel(transaction, batchId, 'somebody')
+        expect(await write('b')).toBeGreaterThan(0)
+      }),
+    )
+    expect(await write('c')).toBeNull()
+  })
+  expect(await cancelBatch(batchId, callOn(database))).toMatchObject({ status: 'canceled' })
+  expect((await accountOf(sql, batchId)).statuses).toEqual({
+    a: ['canceled'],
+    b: ['canceled'],
+    c: ['canceled'],
+  })
 })
 
 test('a run whose server process is terminated is lost, and its view gets another run', async () => {
