@@ -1,10 +1,10 @@
 import { Problem, type ProblemCode, sentences } from '../problem.ts'
 import { problemOfSqlstate } from './sqlstate.ts'
 
-/** The SQLSTATE of an error that the server sent; undefined for any other error. */
+/** The SQLSTATE of an error that the server sent; undefined for any other error. EPIPE only looks like one. */
 export function sqlstateOf(error: unknown): string | undefined {
   const code = codeOf(error)
-  return code !== undefined && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
+  return code !== undefined && code !== 'EPIPE' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined
 }
 
 /** Codes of Node's sockets and of postgres.js for a server that cannot be reached, or not any more. */
