@@ -34,7 +34,7 @@ export async function prepareExchange(
   const built = await readGroupFacts(sql, batch.id, group.number)
   if (built === undefined) return 'made elsewhere'
   const members = group.members.flatMap((id) => views.find((view) => view.id === id) ?? [])
-  const bases = await Promise.all(members.map((view) => readPlanBasis(sql, view)))
+  const bases = await Promise.all(members.map((view) => readPlanBasis(sql, batch, view)))
   if (bases.some((basis) => basis !== undefined && basis.runningRunId !== null)) return 'in the way'
   const now = await lookAgain(() =>
     readGroup(

@@ -34,7 +34,7 @@ export async function readInPlace(
   const usual = []
   for (const member of members) {
     const [basis, view, durations] = await Promise.all([
-      readPlanBasis(sql, member),
+      readPlanBasis(sql, batch, member),
       findView(sql, member),
       readUsualDurations(sql, member),
     ])

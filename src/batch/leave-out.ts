@@ -14,9 +14,15 @@ const longestMs = 10_000
 
 /**
  * Leaves out these views of a batch, parents first, as far as another run has refreshed them that began after the batch was requested,
- * and with them what they read. Returns their ids.
+ * and after what they read was refreshed last. Returns their ids. `inTurn`: the batch is done with what they read; otherwise that has
+ * to be left out with them. `pending`: the run that waits for it.
  */
-export async function joinRefreshed(sql: Sql, batch: Batch, views: BatchView[]): Promise<Set<number>> {
+export async function joinRefreshed(
+  sql: Sql,
+  batch: Batch,
+  views: BatchView[],
+  inTurn?: { pending: number | null },
+): Promise<Set<number>> {
   const refreshed = await sql<{ id: number; runId: number; unchanged: Unchanged }[]>`
     select d.id, r.id as "runId", jsonb_build_object('asOf', r.as_of, 'heldBackBy', r.held_back_by, 'counted', false) as unchanged
       from viewkeeper.definitions d
@@ -24,14 +30,18 @@ export async function joinRefreshed(sql: Sql, batch: Batch, views: BatchView[]):
       join viewkeeper.batches b on b.id = ${batch.id} and r.started_at >= b.requested_at
       join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', d.schema_name, d.name))
      where r.as_of is not null and d.id in (select value::integer from jsonb_array_elements_text(${sql.json(views.map(({ id }) => id))}))
-       and viewkeeper.is_filling(r.filled, viewkeeper.filling(c.oid))`
+       and viewkeeper.is_filling(r.filled, viewkeeper.filling(c.oid))
+       and not exists (
+         select from viewkeeper.batch_views v cross join unnest(v.parents) p(id) cross join viewkeeper.last_success(p.id) s(id)
+           join viewkeeper.runs read on read.id = s.id and read.finished_at > r.started_at
+          where v.batch_id = b.id and v.definition_id = d.id)`
   const runs = new Map(refreshed.map((each) => [each.id, each]))
   const joined = new Set<number>()
   for (const view of views) {
     const { runId, unchanged } = runs.get(view.id) ?? {}
-    if (runId === undefined || !view.parents.every((parent) => joined.has(parent))) continue
+    if (runId === undefined || !(inTurn || view.parents.every((parent) => joined.has(parent)))) continue
     const because = `run ${runId} has refreshed it since the batch was requested`
-    await recordEnd(sql, requestOf(batch, view), { ...skipped(because), unchanged })
+    await recordEnd(sql, requestOf(batch, view), { ...skipped(because), unchanged }, inTurn?.pending)
     joined.add(view.id)
   }
   return joined

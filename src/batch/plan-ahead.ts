@@ -40,7 +40,7 @@ export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
       tried.add(view.id)
       try {
         const madeAt = Date.now()
-        const basis = await readPlanBasis(sql, view)
+        const basis = await readPlanBasis(sql, batch, view)
         if (basis === undefined || basis.paused || basis.allPaused || basis.runningRunId !== null) continue
         // Its turn may come with a proof that nothing is to be done.
         if (mayLeaveOut(batch) && (await findUnchanged(sql, view.id)) !== undefined) continue

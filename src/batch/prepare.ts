@@ -17,6 +17,7 @@ import type { BatchGroup } from './db/batch-groups.ts'
 import type { BatchView } from './db/batch-views.ts'
 import type { Batch } from './db/batches.ts'
 import { basisHolds, type PlanBasis, readPlanBasis } from './db/latest-runs.ts'
+import { joinRefreshed } from './leave-out.ts'
 import { mayLeaveOut } from './plan/selection.ts'
 import type { PlanAhead, PlannedAhead } from './plan-ahead.ts'
 import { planAlone } from './plan-in-batch.ts'
@@ -68,9 +69,10 @@ export async function prepareRun(
   const group = groups.find(({ members }) => members.includes(view.id))
   if (group?.inPlace) return (await import('./groups.ts')).prepareInPlace(advancing, group)
   const made = pending === null && group === undefined ? ahead.take(view) : undefined
-  if (made !== undefined && Date.now() - made.madeAt <= stillGoodMs) return sendAsPlanned(run, view, made)
+  if (made !== undefined && Date.now() - made.madeAt <= stillGoodMs)
+    return sendAsPlanned(batch, run, view, made)
   const [basis, facts, unneeded] = await Promise.all([
-    readPlanBasis(sql, view),
+    readPlanBasis(sql, batch, view),
     findView(sql, view).catch(() => undefined), // planning reports the error
     // A shadow is filled for the exchange of its group, whatever it reads.
     group === undefined && mayLeaveOut(batch) ? skippedUnchanged(sql, view.id) : undefined,
@@ -78,6 +80,10 @@ export async function prepareRun(
   const pause = basis === undefined ? null : reasonToSkip(basis, batch, view, group)
   const isBusy = basis !== undefined && basis.runningRunId !== null
   if (pause === null && isBusy && (await closeLostRuns(sql, view)).length === 0) return 'in the way'
+  if (group === undefined && basis?.refreshedSince && mayJoin(batch)) {
+    const joined = await joinRefreshed(sql, batch, [view], { pending: pending?.runId ?? null })
+    if (joined.size > 0) return 'ended'
+  }
   const work = await planOrEnd(async () => {
     if (pause !== null) return skipped(pause)
     if (unneeded !== undefined) return unneeded
@@ -99,11 +105,20 @@ export async function prepareRun(
   return runId === null ? 'made elsewhere' : sendable(runId, work)
 }
 
+/** Whether the batch may take what another run has refreshed: not if it wants a refresh of a certain kind. */
+const mayJoin = ({ strategy, request }: Batch): boolean =>
+  (strategy ?? 'auto') === 'auto' && request.withoutChecks !== true
+
 /** A run by a recent plan. It is recorded only if the basis of the plan still holds. */
-const sendAsPlanned = (run: RunRequest, view: BatchView, { planned, basis }: PlanAhead): Sendable =>
+const sendAsPlanned = (
+  batch: Batch,
+  run: RunRequest,
+  view: BatchView,
+  { planned, basis }: PlanAhead,
+): Sendable =>
   sendable(
     (sql, take) =>
-      startRunHere(sql, run, recordedOf(planned), take, basisHolds(sql, view, basis, planned.view)),
+      startRunHere(sql, run, recordedOf(planned), take, basisHolds(sql, batch, view, basis, planned.view)),
     planned,
   )
 

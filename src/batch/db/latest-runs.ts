@@ -7,6 +7,7 @@ import type { LatestRun } from '../../run/plan/turn.ts'
 import type { Sql } from '../../server/connect.ts'
 import { onReplicas } from '../../server/on-replicas.ts'
 import type { BatchView } from './batch-views.ts'
+import type { Batch } from './batches.ts'
 
 /** The latest runs of a batch, by the ids of their definitions. */
 export interface LatestRuns {
@@ -72,15 +73,25 @@ export interface PlanBasis extends DefinitionDefaults {
   allPaused: boolean
   /** The view's running run, in the batch or not; null if there is none. */
   runningRunId: number | null
+  /** Whether a run outside the batch has refreshed the view that began after the batch was requested. */
+  refreshedSince: boolean
 }
+
+/** What of a batch tells which runs began after it was requested. */
+type Since = Pick<Batch, 'id' | 'requestedAt'>
+
+const refreshedSince = (sql: Sql, { id, requestedAt }: Since) => sql`
+  coalesce((select o.started_at >= ${requestedAt} and o.batch_id is distinct from ${id} from viewkeeper.runs o
+             where o.definition_id = d.id and o.status = 'success' and o.fills order by o.id desc limit 1), false)`
 
 /** Reads the basis; undefined if the definition does not exist any more. */
 export async function readPlanBasis(
   sql: Sql,
+  batch: Since,
   { id, schema, name }: Pick<BatchView, 'id' | 'schema' | 'name'>,
 ): Promise<PlanBasis | undefined> {
   const [row] = await sql<PlanBasis[]>`
-    select ${sql.unsafe(defaultsColumns)},
+    select ${sql.unsafe(defaultsColumns)}, ${refreshedSince(sql, batch)} as "refreshedSince",
            exists (select from viewkeeper.switches where key = 'paused') as "allPaused",
            (select r.id from viewkeeper.runs r
              where r.schema_name = ${schema} and r.view_name = ${name} and r.status = 'running') as "runningRunId"
@@ -90,13 +101,22 @@ export async function readPlanBasis(
 
 /**
  * A condition in SQL: true if a plan made on this basis and view still holds. Then nothing is paused, the
- * definition says the same, the view was neither exchanged nor given away, and no run of the view is running. The view's indexes
- * are not compared.
+ * definition says the same, the view was neither exchanged nor given away, no run of the view is running, and none has refreshed it
+ * meanwhile. The view's indexes are not compared.
  */
 export const basisHolds = (
   sql: Sql,
+  batch: Since,
   { id, schema, name }: BatchView,
-  { strategy, rowCountStrategy, timeoutSeconds, settings, checks, onReplicas: replicas }: PlanBasis,
+  {
+    strategy,
+    rowCountStrategy,
+    timeoutSeconds,
+    settings,
+    checks,
+    onReplicas: replicas,
+    refreshedSince: before,
+  }: PlanBasis,
   { oid, owner, populated }: ViewFacts,
 ) => sql`
   exists (
@@ -109,4 +129,5 @@ export const basisHolds = (
        and c.oid = ${oid} and c.relname = ${name} and c.relnamespace = to_regnamespace(quote_ident(${schema}))
        and c.relispopulated = ${populated} and c.relowner::regrole::text = ${owner}
        and not exists (select from viewkeeper.runs r
-                        where r.schema_name = ${schema} and r.view_name = ${name} and r.status = 'running'))`
+                        where r.schema_name = ${schema} and r.view_name = ${name} and r.status = 'running')
+       and ${refreshedSince(sql, batch)} = ${before})`

@@ -885,9 +885,10 @@ describe('the connections of a batch', () => {
     const [row] =
       await sql`select id from viewkeeper.definitions where schema_name = 'm' and name = ${view.slice(2)}`
     const named = { id: row?.id, schema: 'm', name: view.slice(2) } as BatchView
-    const basis = (await readPlanBasis(sql, named)) as PlanBasis
+    const batch = { id: 'none', requestedAt: new Date() }
+    const basis = (await readPlanBasis(sql, batch, named)) as PlanBasis
     const facts = await readView(sql, named)
-    const holds = async () => (await sql`select ${basisHolds(sql, named, basis, facts)} as it`)[0]?.it
+    const holds = async () => (await sql`select ${basisHolds(sql, batch, named, basis, facts)} as it`)[0]?.it
     expect(await holds()).toBe(true)
     await sql.unsafe(`alter materialized view ${view} owner to alice`)
     expect(await holds()).toBe(false)
