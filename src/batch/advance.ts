@@ -113,11 +113,7 @@ function work(advancing: AdvancingBatch, onRunEnd: () => void = () => {}): Promi
   return withOpenedAhead(database, { ahead, most }, (connections) =>
     whileListening(database, wake.ring, async ({ sql, insistOnHearing }) => {
       const ahead = planAhead(sql, batch)
-      const onAnswer = () => {
-        wake.ring()
-        onRunEnd()
-      }
-      const senders = new Senders(advancing, { connections, ahead, onAnswer })
+      const senders = new Senders(advancing, { connections, ahead, onEnd: onRunEnd, lookAgain: wake.ring })
       try {
         return await untilEnded(advancing, senders, wake, insistOnHearing)
       } finally {
@@ -142,10 +138,11 @@ async function untilEnded(
   const settle = makeSettle(advancing)
   for (;;) {
     insistOnHearing()
+    const answered = senders.takeAnswered()
     const current = await look()
     if (current === undefined) return 'gone'
     if (current.finishedAt !== null) return current
-    await senders.settle()
+    await senders.settle(answered)
     const canceled = current.cancelRequestedAt !== null
     if (canceled) await cancelBatchRuns(sql, batch.id)
     if (!canceled) await settle('locked')

@@ -11,8 +11,8 @@ import { planAlone } from './plan-in-batch.ts'
 export interface PlannedAhead {
   /** Plans these views in the background, instead of what is left of an earlier call. */
   expect(views: BatchView[]): void
-  /** Takes the plan of a view; undefined if there is none, or none any more. */
-  take(view: BatchView): PlanAhead | undefined
+  /** Takes the plan of a view; undefined if there is none, or none any more, or if it is older. */
+  take(view: BatchView, maxAgeMs?: number): PlanAhead | undefined
 }
 
 /** A plan, and the state that the plan depends on but the claim does not compare. */
@@ -55,8 +55,9 @@ export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
       expected = views.filter(({ id }) => !tried.has(id))
       while (busy < Math.min(mostAtOnce, expected.length)) void work()
     },
-    take(view) {
+    take(view, maxAgeMs = Number.POSITIVE_INFINITY) {
       const plan = plans.get(view.id)
+      if (plan === undefined || Date.now() - plan.madeAt > maxAgeMs) return undefined
       plans.delete(view.id)
       return plan
     },

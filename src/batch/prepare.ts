@@ -2,7 +2,7 @@ import { findView } from '../catalog/db/catalog.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
 import { Problem } from '../problem.ts'
 import { giveUpAfterMs } from '../rebuild/plan/locks.ts'
-import { type RunRequest, startRunHere } from '../run/db/runs.ts'
+import { startRunHere } from '../run/db/runs.ts'
 import type { Work } from '../run/envelope/run-connection.ts'
 import { closeLostRuns } from '../run/life/lose.ts'
 import { pauseReason } from '../run/plan/pause.ts'
@@ -19,7 +19,7 @@ import type { Batch } from './db/batches.ts'
 import { basisHolds, type PlanBasis, readPlanBasis } from './db/latest-runs.ts'
 import { joinRefreshed } from './leave-out.ts'
 import { mayLeaveOut } from './plan/selection.ts'
-import type { PlanAhead, PlannedAhead } from './plan-ahead.ts'
+import type { PlannedAhead } from './plan-ahead.ts'
 import { planAlone } from './plan-in-batch.ts'
 
 /**
@@ -48,7 +48,7 @@ export type Prepared =
   /** Another call has made or claimed the attempt, or the batch does not go on. */
   | 'made elsewhere'
 
-/** The age up to which sendAsPlanned uses a plan without reading the catalog again. */
+/** The age up to which asPlanned uses a plan without reading the catalog again. */
 const stillGoodMs = 10_000
 
 /**
@@ -68,9 +68,9 @@ export async function prepareRun(
   const run = requestOf(batch, view)
   const group = groups.find(({ members }) => members.includes(view.id))
   if (group?.inPlace) return (await import('./groups.ts')).prepareInPlace(advancing, group)
+  const recent = asPlanned(advancing, view, pending, ahead)
+  if (recent !== undefined) return recent
   const made = pending === null && group === undefined ? ahead.take(view) : undefined
-  if (made !== undefined && Date.now() - made.madeAt <= stillGoodMs)
-    return sendAsPlanned(batch, run, view, made)
   const [basis, facts, unneeded] = await Promise.all([
     readPlanBasis(sql, batch, view),
     findView(sql, view).catch(() => undefined), // planning reports the error
@@ -109,18 +109,24 @@ export async function prepareRun(
 const mayJoin = ({ strategy, request }: Batch): boolean =>
   (strategy ?? 'auto') === 'auto' && request.withoutChecks !== true
 
-/** A run by a recent plan. It is recorded only if the basis of the plan still holds. */
-const sendAsPlanned = (
-  batch: Batch,
-  run: RunRequest,
+/** A run by a recent plan, if there is one. It is recorded only if the basis of the plan still holds. */
+export function asPlanned(
+  { batch, groups }: Pick<AdvancingBatch, 'batch' | 'groups'>,
   view: BatchView,
-  { planned, basis }: PlanAhead,
-): Sendable =>
-  sendable(
+  pending: LatestRun | null,
+  ahead: PlannedAhead,
+): Sendable | undefined {
+  if (pending !== null || groups.some(({ members }) => members.includes(view.id))) return undefined
+  const made = ahead.take(view, stillGoodMs)
+  if (made === undefined) return undefined
+  const { planned, basis } = made
+  const run = requestOf(batch, view)
+  return sendable(
     (sql, take) =>
       startRunHere(sql, run, recordedOf(planned), take, basisHolds(sql, batch, view, basis, planned.view)),
     planned,
   )
+}
 
 function sendable(run: Sendable['run'], work: PlannedRefresh): Sendable {
   const { plan, view } = work

@@ -13,13 +13,19 @@ import type { BatchView } from './db/batch-views.ts'
 import type { BatchNext } from './plan/next.ts'
 import { ownersWithRivals } from './plan/places.ts'
 import type { PlannedAhead } from './plan-ahead.ts'
-import { type Prepared, prepareRun, type Sendable } from './prepare.ts'
+import { asPlanned, type Prepared, prepareRun, type Sendable } from './prepare.ts'
 
 /** How long a view is left alone if its run came back unclaimed or another run of it is running. */
 const leaveAloneMs = 100
 
 /** The same if the view is locked: each look at a locked view takes a tenth of a second. */
 const leaveLockedAloneMs = 500
+
+/** For so long, one run follows the other without a look at the batch. */
+const turnMs = 50
+
+/** What is planned ahead lasts for so long. */
+const aheadMs = 4 * turnMs
 
 /** If a run still comes back unclaimed this long after the first time, the run has failed. */
 const longestUnclaimedMs = 10_000
@@ -33,14 +39,39 @@ interface Answered {
   left: Promise<void>
 }
 
-/** Sends the runs of a batch, no more at once than its concurrency. */
+/** What the last look has found. */
+interface Turn {
+  /** Most urgent first; what is begun is taken out. */
+  ready: Ready[]
+  /** The views of which somebody else's run is running. */
+  elsewhere: BatchView[]
+  /** The owners that leave a place to others. */
+  rivals: Set<BatchView['owner']>
+  /** The views that others of the batch read. */
+  read: Set<number>
+  /** Epoch milliseconds. */
+  at: number
+}
+
+type Ready = BatchNext<BatchView>['ready'][number]
+
+/**
+ * Sends the runs of a batch, no more at once than its concurrency. When a run has ended, the next view that is ready and planned
+ * takes its place at once, without a look at the batch: the record of its run tells whether the batch still goes on.
+ */
 export class Senders {
   private readonly advancing: AdvancingBatch
   private readonly connections: OpenedAhead
   private readonly ahead: PlannedAhead
-  private readonly onAnswer: () => void
-  private readonly sent = new Map<number, SentEnvelope>()
-  private readonly answered: Answered[] = []
+  private readonly onEnd: () => void
+  private readonly lookAgain: () => void
+  /** By view, the runs that have a place; undefined: nothing was sent. */
+  private readonly sent = new Map<number, Promise<SentEnvelope | undefined>>()
+  /** By view. A look that begins afterwards sees how the run ended. */
+  private readonly answered = new Map<number, Answered>()
+  private turn: Turn = { ready: [], elsewhere: [], rivals: new Set(), read: new Set(), at: 0 }
+  private over = false
+  private failure: unknown
   /** Until when each view is left alone. */
   private readonly leftAlone = new Map<number, number>()
   private readonly unclaimedSince = new Map<number, number>()
@@ -48,18 +79,27 @@ export class Senders {
 
   constructor(
     advancing: AdvancingBatch,
-    { connections, ahead, onAnswer }: { connections: OpenedAhead; ahead: PlannedAhead; onAnswer: () => void },
+    needs: { connections: OpenedAhead; ahead: PlannedAhead; onEnd: () => void; lookAgain: () => void },
   ) {
     this.advancing = advancing
-    this.connections = connections
-    this.ahead = ahead
-    this.onAnswer = onAnswer
+    this.connections = needs.connections
+    this.ahead = needs.ahead
+    this.onEnd = needs.onEnd
+    this.lookAgain = needs.lookAgain
   }
 
-  /** Deals with the envelopes that the server has answered since the last call. */
-  async settle(): Promise<void> {
+  /** The runs that were answered since the last call: to be settled after the look that begins now. */
+  takeAnswered(): Answered[] {
+    const answered = [...this.answered.values()]
+    this.answered.clear()
+    return answered
+  }
+
+  /** Deals with the envelopes that the server had answered before the look. */
+  async settle(answered: Answered[]): Promise<void> {
+    if (this.failure !== undefined) throw this.failure
     const { sql, latestRuns } = this.advancing
-    for (const { runId, viewId, refused, left } of this.answered.splice(0)) {
+    for (const { runId, viewId, refused, left } of answered) {
       const last = latestRuns.latest.get(viewId)
       if (last?.runId !== runId) continue
       const isFinal = refused !== undefined && !mayRetry(refused.code)
@@ -74,54 +114,54 @@ export class Senders {
   }
 
   /** Sends what is ready, most urgent first, while there is room. True if another call was faster. */
-  async send({ ready, running }: BatchNext<BatchView>): Promise<boolean> {
-    const { batch, views, latestRuns, mostAtOnce, ahead } = this.advancing
-    const onTheirWay = ready.filter(({ pending }) => this.isSent(pending)).length
-    let room = Math.min(batch.concurrency - running - onTheirWay, mostAtOnce - this.sent.size)
-    const rivals = ownersWithRivals(views, latestRuns.latest)
-    const held = Map.groupBy(
-      views.filter(({ id }) => this.isUnderway(latestRuns.latest.get(id))),
-      ({ owner }) => owner,
-    )
-    const most = Math.max(1, Math.min(batch.concurrency, mostAtOnce) - 1)
+  async send({ ready }: BatchNext<BatchView>): Promise<boolean> {
+    const { views, latestRuns, ahead } = this.advancing
+    const { latest } = latestRuns
+    const isRunning = (run: LatestRun | undefined) => run?.status === 'running' && !run.follows
+    this.turn = {
+      ready: ready.filter(({ node }) => !this.isOurs(node.id) && !this.isLeftAlone(node.id)),
+      elsewhere: views.filter(({ id }) => !this.isOurs(id) && isRunning(latest.get(id))),
+      rivals: ownersWithRivals(views, latest),
+      read: new Set(views.flatMap(({ parents }) => parents)),
+      at: Date.now(),
+    }
     const next = nextOf(this.advancing)
-    this.ahead.expect(room > 0 ? next.filter(({ id }) => id !== ready[0]?.node.id) : next)
-    for (const { node, pending } of ready) {
-      if (room <= 0) break
-      if (this.isLeftAlone(node.id) || this.isSent(pending)) continue
-      const theirs = held.get(node.owner) ?? []
-      if (rivals.has(node.owner) && theirs.length >= most) continue
-      const begun = await this.begin(node, pending)
+    this.ahead.expect(this.room() > 0 ? next.filter(({ id }) => id !== this.next()?.node.id) : next)
+    for (;;) {
+      this.sendPlanned()
+      const next = this.room() > 0 ? this.takeNext() : undefined
+      if (next === undefined) break
+      const { node, pending } = next
+      const begun = await this.begin(node, this.prepare(node, pending))
       if (begun === 'made elsewhere') {
         await latestRuns.reload()
         return true
       }
-      if (begun === 'sent') {
-        room--
-        held.set(node.owner, [...theirs, node])
-      } else if (begun === 'ended') this.onAnswer()
-      else this.leaveAlone(node.id, begun)
+      if (begun === 'ended') {
+        this.onEnd()
+        this.lookAgain()
+      } else if (begun !== undefined) this.leaveAlone(node.id, begun)
     }
-    this.connections.fill(Math.min(ahead, views.length - latestRuns.latest.size))
+    this.connections.fill(Math.min(ahead, views.length - latest.size))
     return false
   }
 
   /** Sends the exchanges of groups whose shadows are all built. True if the runs have to be read again. */
   async exchange({ exchange: groups }: BatchNext<BatchView>): Promise<boolean> {
-    const { latestRuns, mostAtOnce } = this.advancing
+    const { mostAtOnce } = this.advancing
     let again = false
     for (const group of groups) {
       if (this.sent.size >= mostAtOnce) break
       const [first = 0] = group.members
-      if (this.isLeftAlone(first) || group.members.some((id) => this.isSent(latestRuns.latest.get(id))))
-        continue
+      if (this.isLeftAlone(first) || group.members.some((id) => this.isOurs(id))) continue
       const { prepareExchange } = await import('./groups.ts')
       const prepared = await prepareExchange(this.advancing, group)
       if (prepared === 'given up') again = true
       else if (typeof prepared === 'string') this.leaveAlone(first, prepared)
       else {
         this.leaveAlone(first) // until the claim is seen
-        await this.sendOne(prepared.viewId, { run: prepared.runId, work: prepared.work, owner: null })
+        const view = this.advancing.views.find(({ id }) => id === prepared.viewId)!
+        await this.begin(view, { run: prepared.runId, work: prepared.work, owner: null })
       }
     }
     if (again) await readAllAgain(this.advancing)
@@ -137,15 +177,12 @@ export class Senders {
 
   /** Leaves the connection of each envelope: the server goes on by itself. */
   async leave(): Promise<void> {
-    await Promise.all([...this.sent.values()].map((envelope) => envelope.leave()))
+    this.over = true
+    await Promise.all([...this.sent.values()].map(async (sent) => (await sent)?.leave()))
   }
 
-  private isSent(run: LatestRun | null | undefined): boolean {
-    return run != null && this.sent.has(run.runId)
-  }
-
-  private isUnderway(run: LatestRun | undefined): boolean {
-    return this.isSent(run) || (run?.status === 'running' && !run.follows)
+  private isOurs(viewId: number): boolean {
+    return this.sent.has(viewId) || this.answered.has(viewId)
   }
 
   private isLeftAlone(viewId: number): boolean {
@@ -156,14 +193,59 @@ export class Senders {
     this.leftAlone.set(viewId, Date.now() + (because === 'locked' ? leaveLockedAloneMs : leaveAloneMs))
   }
 
-  /** Prepares the run of a view and sends it. A plan made ahead may not hold any more: then the view is planned now. */
+  private room(): number {
+    const { batch, mostAtOnce } = this.advancing
+    return Math.min(batch.concurrency - this.turn.elsewhere.length, mostAtOnce) - this.sent.size
+  }
+
+  /** What is next by the last look: owners with rivals leave one place to them. */
+  private next(): Ready | undefined {
+    const { batch, views, mostAtOnce } = this.advancing
+    const { ready, rivals, elsewhere } = this.turn
+    const most = Math.max(1, Math.min(batch.concurrency, mostAtOnce) - 1)
+    const has = (owner: BatchView['owner']) =>
+      [...elsewhere, ...views.filter(({ id }) => this.sent.has(id))].filter((view) => view.owner === owner)
+    return ready.find(({ node }) => !rivals.has(node.owner) || has(node.owner).length < most)
+  }
+
+  private takeNext(): Ready | undefined {
+    const next = this.next()
+    this.turn.ready = this.turn.ready.filter((each) => each !== next)
+    return next
+  }
+
+  /** Sends what is next as long as its plan is made. */
+  private sendPlanned(): void {
+    while (!this.over && this.failure === undefined && this.room() > 0) {
+      const next = this.next()
+      const planned = next && asPlanned(this.advancing, next.node, next.pending, this.ahead)
+      if (planned === undefined) return
+      this.takeNext()
+      this.begin(next!.node, planned).catch((error) => {
+        this.failure ??= error
+        this.lookAgain()
+      })
+    }
+  }
+
+  /** Gives the view a place, and sends its run. Settles when it was sent, with undefined, or not. */
   private async begin(
-    node: BatchView,
-    pending: LatestRun | null,
-  ): Promise<'sent' | Exclude<Prepared, Sendable>> {
-    const prepared = await this.prepare(node, pending)
-    if (typeof prepared === 'string') return prepared
-    return (await this.sendOne(node.id, prepared)) ? 'sent' : this.begin(node, pending)
+    view: BatchView,
+    preparing: Prepared | Promise<Prepared>,
+  ): Promise<Exclude<Prepared, Sendable> | undefined> {
+    const { promise, resolve } = Promise.withResolvers<SentEnvelope | undefined>()
+    this.sent.set(view.id, promise)
+    let envelope: SentEnvelope | undefined
+    try {
+      const prepared = await preparing
+      if (typeof prepared === 'string') return prepared
+      envelope = await this.sendOne(view.id, prepared)
+      if (envelope === undefined) this.lookAgain()
+      return undefined
+    } finally {
+      resolve(envelope)
+      if (envelope === undefined) this.sent.delete(view.id)
+    }
   }
 
   private async prepare(node: BatchView, pending: LatestRun | null): Promise<Prepared> {
@@ -176,45 +258,45 @@ export class Senders {
     return prepared
   }
 
-  /** False if the run was not recorded. */
-  private async sendOne(viewId: number, { run, work, owner }: Sendable): Promise<boolean> {
+  /** Undefined if the run was not recorded: its plan, made ahead, holds no more, or another call was faster. */
+  private async sendOne(viewId: number, { run, work, owner }: Sendable): Promise<SentEnvelope | undefined> {
     const connection = await this.connections.take(owner)
-    if (typeof run === 'number') {
-      this.follow(viewId, run, connection, connection.send(run, work), owner)
-      return true
-    }
+    if (typeof run === 'number')
+      return this.follow(viewId, run, connection, connection.send(run, work), owner)
     const { recorded, ...envelope } = connection.start(work, run)
     try {
       const runId = await recorded
-      if (runId !== null) {
-        this.follow(viewId, runId, connection, envelope, owner)
-        return true
-      }
+      if (runId !== null) return this.follow(viewId, runId, connection, envelope, owner)
     } catch (error) {
       await this.connections.giveBack(connection, owner)
       if (sqlstateOf(error) !== undefined) throw error
       this.leaveAlone(viewId) // the connection broke: the next look finds the run, if it was recorded
-      return true
+      return undefined
     }
     await envelope.answered
     await this.connections.giveBack(connection, owner)
-    return false
+    return undefined
   }
 
-  /** Notes the answer to an envelope when it comes. */
+  /** Notes the answer to an envelope when it comes, and sends what is next. */
   private follow(
     viewId: number,
     runId: number,
     connection: BatchConnection,
     envelope: SentEnvelope,
     owner: string | null,
-  ): void {
-    this.sent.set(runId, envelope)
+  ): SentEnvelope {
     void envelope.answered.then((refused) => {
-      this.sent.delete(runId)
-      this.answered.push({ runId, viewId, refused, left: this.connections.giveBack(connection, owner) })
-      this.onAnswer()
+      const left = this.connections.giveBack(connection, owner)
+      this.sent.delete(viewId)
+      this.answered.set(viewId, { runId, viewId, refused, left })
+      this.onEnd()
+      // A view that waits for this one may be more urgent than what is ready: a look tells.
+      const isAwaited = refused !== undefined || this.turn.read.has(viewId)
+      if (!isAwaited) this.sendPlanned()
+      if (isAwaited || this.room() > 0 || Date.now() - this.turn.at >= turnMs) this.lookAgain()
     })
+    return envelope
   }
 
   /** The run was not claimed. If that does not change soon, the attempt ends. `shortage`: what the server is short of. */
@@ -245,10 +327,13 @@ function nextOf({ views, groups, undecided, batch, latestRuns: { latest } }: Adv
   const grouped = new Set(groups.flatMap(({ members }) => members))
   const isRunning = (id: number) => latest.get(id)?.status === 'running'
   const next: BatchView[] = []
+  let ms = 0
   for (const view of views) {
-    if (next.length === 2 * batch.concurrency + 2) break
+    if (next.length >= 2 * batch.concurrency + 2 && ms > aheadMs * batch.concurrency) break
     const waits = latest.has(view.id) || grouped.has(view.id) || undecided.has(view.id)
-    if (!waits && !view.parents.some(isRunning)) next.push(view)
+    if (waits || view.parents.some(isRunning)) continue
+    next.push(view)
+    ms += view.estimateMs
   }
   return next
 }

@@ -161,15 +161,21 @@ export async function openForBatch(database: Database): Promise<BatchConnection>
     }
     await say(`select ${noRun}`)
     await say(text)
-    await reset()
-    const send = () => ({ answered: execute(sql, text), leave })
+    let isReset = reset()
+    await isReset
+    const send = () => {
+      const answered = execute(sql, text)
+      isReset = reset()
+      isReset.catch(() => {})
+      return { answered, leave }
+    }
     return {
       send(runId, work) {
         sendAhead(sql, `select ${takeRun(String(runId), work)}`)
         return send()
       },
       start: (work, record) => ({ recorded: record(sql, (id) => takeRun(id, work)), ...send() }),
-      reset,
+      reset: () => isReset,
       leave,
     }
   } catch (error) {

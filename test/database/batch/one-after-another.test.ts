@@ -1,0 +1,74 @@
+import { expect, test } from 'vitest'
+import { cancelBatch } from '../../../src/batch/cancel.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { advanceToEnd, begin } from '../../support/views/batches.ts'
+import { until } from '../../support/waiting/until.ts'
+
+// Tiny views, whose runs follow one another over the same connections without a look at the batch.
+
+const { database, sql } = useDatabase()
+const count = 60
+
+async function makeTinyViews(schema: string): Promise<string> {
+  await sql.unsafe(`create schema ${schema}`)
+  for (let at = 0; at < count; at++)
+    await sql.unsafe(`create materialized view ${schema}.v${at} as select ${at} as id with no data`)
+  return begin(database, { pattern: `${schema}.*`, concurrency: 2, retries: 3, exchange: 'each' })
+}
+
+const runsOf = (batchId: string) => sql<{ status: string; startedAt: Date | null; pid: number | null }[]>`
+  select status, started_at as "startedAt", backend_pid as pid from viewkeeper.runs where batch_id = ${batchId}`
+
+const untilSomeAreFresh = (batchId: string) =>
+  until(
+    'some views are fresh',
+    async () => (await runsOf(batchId)).filter(({ status }) => status === 'success').length > 5,
+  )
+
+test('each tiny view has a run of its own; a few sessions have them all', async () => {
+  const batchId = await makeTinyViews('tiny')
+  expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+  const runs = await runsOf(batchId)
+  expect(runs.map(({ status }) => status)).toEqual(Array.from({ length: count }, () => 'success'))
+  expect(new Set(runs.map(({ pid }) => pid)).size).toBeLessThanOrEqual(4)
+})
+
+test('after a cancel no run of the batch begins', async () => {
+  const batchId = await makeTinyViews('stopped')
+  const ended = advanceToEnd(database, batchId)
+  await untilSomeAreFresh(batchId)
+  expect(await cancelBatch(batchId, callOn(database))).toMatchObject({ status: 'canceled' })
+  expect(await ended).toMatchObject({ status: 'canceled' })
+  const runs = await runsOf(batchId)
+  expect(runs).toHaveLength(count)
+  // Those that had begun were canceled on the server: at most as many as have a place.
+  const canceled = runs.filter(({ status }) => status === 'canceled')
+  expect(canceled.filter(({ startedAt }) => startedAt !== null).length).toBeLessThanOrEqual(2)
+  expect(canceled.length).toBeGreaterThan(2)
+})
+
+test('sessions that are terminated between two views lose none', async () => {
+  const batchId = await makeTinyViews('cut')
+  const ended = advanceToEnd(database, batchId)
+  await untilSomeAreFresh(batchId)
+  await sql`
+    select pg_terminate_backend(pid) from pg_stat_activity
+     where datname = current_database() and application_name ~ '^viewkeeper (run|waiting)'`
+  expect(await ended).toMatchObject({ status: 'success' })
+  const fresh = (await runsOf(batchId)).filter(({ status }) => status === 'success')
+  expect(fresh).toHaveLength(count)
+})
+
+test('one that is locked, in the middle, holds up only itself', async () => {
+  const batchId = await makeTinyViews('held')
+  let ended: Promise<unknown> | undefined
+  await sql.begin(async (holder) => {
+    await holder`refresh materialized view held.v30`
+    ended = advanceToEnd(database, batchId)
+    await until(
+      'all others are fresh',
+      async () => (await runsOf(batchId)).filter(({ status }) => status === 'success').length === count - 1,
+    )
+  })
+  expect(await ended).toMatchObject({ status: 'success' })
+})
