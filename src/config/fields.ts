@@ -96,7 +96,7 @@ export const commonFields = (isLater?: IsLater) => ({
     'What `auto` does with a view that is read on replicas and has no usable unique index: `swap` it, while readers of replicas wait, or `fail`.',
   ),
   regularUpToMs: told(
-    z.int().min(0).max(1000).default(10),
+    z.int().min(0).max(1000).default(20),
     '`auto` is `regular`, the cheapest, if that usually takes no longer. 0: never.',
   ),
   skipUnchanged: told(

@@ -20,7 +20,7 @@ export interface CommonOptions {
   readonly withoutKey?: 'swap' | 'fail'
   /**
    * `auto` is `regular`, the cheapest, if that usually takes no longer. 0: never.
-   * @default 10
+   * @default 20
    */
   readonly regularUpToMs?: number
   /**
@@ -417,7 +417,7 @@ export interface ChatOptions {
 /** The options of which none is given. */
 export const defaults = {
   withoutKey: 'swap',
-  regularUpToMs: 10,
+  regularUpToMs: 20,
   skipUnchanged: false,
   skipAtMostHours: 24,
   alarmEmails: [],
