@@ -1,4 +1,5 @@
 import { readObstacles } from '../catalog/db/rights.ts'
+import type { OutlinedReader } from '../catalog/plan/readers.ts'
 import { Problem } from '../problem.ts'
 import { type GroupSeen, lookAtEach } from '../rebuild/db/group.ts'
 import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
@@ -55,10 +56,18 @@ export async function decideGroups(
   )
   const { exchange } = batch
   const maxShadowBytes = batch.maxShadowBytes === null ? null : batch.maxShadowBytes - shadowBytes
-  const refusals = await readRefusals(sql, batch, seen)
+  const options = { exchange, maxShadowBytes }
+  // What stands in the way of a view matters only if it has a group.
+  const { groups } = planTogether(seen.all, candidates, { ...options, refusals: new Map() })
+  const refusals = await readRefusals(
+    sql,
+    batch,
+    seen,
+    groups.flatMap(({ group }) => group.members),
+  )
   if (!isPatient) for (const [oid, because] of inTheWay(seen)) refusals.set(oid, because)
   for (const { oid, because } of built) seen.locked.set(oid, because)
-  const planned = planTogether(seen.all, candidates, { exchange, refusals, maxShadowBytes })
+  const planned = planTogether(seen.all, candidates, { ...options, refusals })
   const whole: PlannedGroup[] = []
   const locked: RefreshedEach[] = []
   for (const each of planned.groups) {
@@ -82,16 +91,17 @@ function inTheWay({ all, locked }: GroupSeen): [number, string][] {
   })
 }
 
-/** What stands in the way of each member first, by its OID. */
+/** What stands in the way of each of these members first, by its OID. */
 async function readRefusals(
   sql: Sql,
   { strategy }: Batch,
   { all, read, locked }: GroupSeen,
+  members: OutlinedReader[],
 ): Promise<Map<number, string>> {
   const copy = strategy === 'swap' ? null : await readCopy(sql)
-  if (copy !== null) return new Map(all.members.map(({ oid }) => [oid, besideCopy(copy)]))
+  if (copy !== null) return new Map(members.map(({ oid }) => [oid, besideCopy(copy)]))
   const refusals = new Map<number, string>()
-  for (const member of read(all.members.filter(({ oid }) => !locked.has(oid)))) {
+  for (const member of read(members.filter(({ oid }) => !locked.has(oid)))) {
     const [first] = await readObstacles(sql, [placesRequirement, ...memberRequirements(all, member)])
     if (first !== undefined) refusals.set(member.oid, first.because)
   }

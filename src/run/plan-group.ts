@@ -62,6 +62,8 @@ export async function planGroup(
   })
   if (seen instanceof Problem) return impossible(seen)
   if (seen === 'gone') return seen
+  const many = tooMany(materialized(seen).length)
+  if (many !== null) return impossible(new Problem('SwapImpossible', many))
   const { group, built } = withoutShadows(seen)
   const others = materialized(group).filter(({ oid }) => oid !== view.oid)
   const definitions = new Map<string, DefinitionDefaults>()
@@ -133,7 +135,6 @@ async function inTheWayOfBatch(
   const failed = await findFailed(sql, members)
   return [
     ...failed.map((name) => `${displayName(name)}, which reads it, fails`),
-    ...[tooMany(members.length + 1)].filter((reason) => reason !== null),
     ...(maxShadowBytes !== null && groupBytes > maxShadowBytes
       ? [
           `its group would take ${groupBytes} bytes on disk, and the shadows of a batch may take ${maxShadowBytes} bytes`,

@@ -56,8 +56,8 @@ export async function lockGrouping(sql: Sql, { id }: { id: string }): Promise<Gr
        where v.batch_id = ${id}),
     locked as (
       select v.batch_id from viewkeeper.batch_views v
-       where v.batch_id in (select s.batch_id from sharing s)
-         and v.position = (select min(f.position) from viewkeeper.batch_views f where f.batch_id = v.batch_id)
+        join (select f.batch_id, min(f.position) as position from viewkeeper.batch_views f
+               where f.batch_id in (select s.batch_id from sharing s) group by 1) first using (batch_id, position)
          for no key update of v skip locked)
     select (select count(*) from sharing) = (select count(distinct l.batch_id) from locked l) as "isFree"`
   if (!lock.isFree) return 'busy'

@@ -22,7 +22,7 @@ export interface HostileDatabase {
   database: Database
   root: Database
   /** The database as another role. */
-  databaseOf(role: Role): Database
+  databaseOf(role: Role, terms?: Parameters<typeof connectTo>[1]): Database
   /** Opens one session as a role. The session ends with the test. */
   session(role: string): Sql
   /** Executes a text as a role, in a new session. */
@@ -194,7 +194,7 @@ export function useHostileDatabase(parameters: Record<string, string> = {}): Hos
     get root() {
       return place.root
     },
-    databaseOf: (role) => connectTo(fromUrl(urlOf(role))),
+    databaseOf: (role, terms) => connectTo(fromUrl(urlOf(role)), terms),
     session(role) {
       const session = open(role)
       sessions = [...sessions, session]
