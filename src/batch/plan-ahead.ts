@@ -16,7 +16,7 @@ export interface PlannedAhead {
 }
 
 /** A plan, and the state that the plan depends on but the claim does not compare. */
-export interface PlanAhead {
+interface PlanAhead {
   planned: PlannedRefresh
   basis: PlanBasis
   /** Epoch milliseconds. */
