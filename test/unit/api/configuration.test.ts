@@ -1,6 +1,7 @@
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 import { afterEach, describe, expect, test, vi } from 'vitest'
 import { readConfiguration } from '../../../src/api/lambda/configuration.ts'
+import { defaults } from '../../../src/config/options.ts'
 import { variablesOf } from '../../../src/config/variables.ts'
 import { usualTelling } from '../../../src/events/plan/reminders.ts'
 
@@ -86,7 +87,7 @@ describe('the configuration', () => {
       'viewkeeper.without_key': 'fail',
       'viewkeeper.skip_unchanged': 'true',
       'viewkeeper.skip_at_most_hours': '6',
-      'viewkeeper.regular_up_to_ms': '10',
+      'viewkeeper.regular_up_to_ms': String(defaults.regularUpToMs),
     })
   })
 
