@@ -155,7 +155,7 @@ async function untilEnded(
     if (Date.now() >= until || signal?.aborted) return null
     if (!canceled && ((await senders.exchange(next)) || (await senders.send(next)))) continue
     // So that no place stays empty, the next groups are formed while the last ready views are refreshed.
-    if (!canceled && next.ready.length < batch.concurrency && (await settle('next'))) continue
+    if (!canceled && senders.waiting() < batch.concurrency && (await settle('next'))) continue
     if (!canceled && advancing.leaveWhenIdle && isIdle(advancing, next)) return 'idle'
     await wake.wait(Math.max(0, Math.min(lookAgainMs, senders.pauseMs(), until - Date.now())))
   }

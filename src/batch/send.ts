@@ -168,6 +168,11 @@ export class Senders {
     return again
   }
 
+  /** How many views are ready, and wait for a place; not those that are left alone. */
+  waiting(): number {
+    return this.turn.ready.length
+  }
+
   /** Milliseconds until the first view that is left alone is due again. */
   pauseMs(): number {
     const now = Date.now()

@@ -3,8 +3,10 @@ import { advance } from '../../../src/batch/advance.ts'
 import { getBatch } from '../../../src/batch/read.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
+import { whileLocked } from '../../support/waiting/holder.ts'
+import { until } from '../../support/waiting/until.ts'
 
-const { database, sql } = useDatabase()
+const { database, sql, url } = useDatabase()
 
 afterEach(async () => {
   await sql`update viewkeeper.batches set cancel_requested_at = clock_timestamp() where finished_at is null`
@@ -73,4 +75,24 @@ test('a canceled batch forms no group any more', async () => {
   await sql`update viewkeeper.batches set cancel_requested_at = clock_timestamp() where id = ${batchId}`
   expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'canceled' })
   expect(await formed(batchId)).toBe(first)
+})
+
+test('views that somebody has locked keep no group from being formed', async () => {
+  await makePairs(16)
+  const locked = ['a', 'b', 'c'].map((name) => `shop.locked_${name}`)
+  for (const view of locked) await sql.unsafe(`create materialized view ${view} as select 1 as id`)
+  const batchId = await begin(database, { pattern: 'shop.*', concurrency: 2 })
+  const { ended } = await whileLocked(
+    url,
+    locked.map((view) => `refresh materialized view ${view}`).join('; '),
+    async () => {
+      const ended = advanceToEnd(database, batchId)
+      await until('all pairs are refreshed', async () => {
+        const { views } = await getBatch(database, batchId)
+        return views.filter(({ status }) => status === 'success').length === 32
+      })
+      return { ended }
+    },
+  )
+  expect(await ended).toMatchObject({ status: 'success' })
 })
