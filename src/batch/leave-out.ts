@@ -14,7 +14,7 @@ const longestMs = 10_000
 
 /**
  * Leaves out these views of a batch, parents first, as far as another run has refreshed them that began after the batch was requested,
- * and after what they read was refreshed last. Returns their ids. `inTurn`: the batch is done with what they read; otherwise that has
+ * and after what they read was refreshed last, or at one moment with it. Returns their ids. `inTurn`: the batch is done with what they read; otherwise that has
  * to be left out with them. `pending`: the run that waits for it.
  */
 export async function joinRefreshed(
@@ -33,7 +33,7 @@ export async function joinRefreshed(
        and viewkeeper.is_filling(r.filled, viewkeeper.filling(c.oid))
        and not exists (
          select from viewkeeper.batch_views v cross join unnest(v.parents) p(id) cross join viewkeeper.last_success(p.id) s(id)
-           join viewkeeper.runs read on read.id = s.id and read.finished_at > r.started_at
+           join viewkeeper.runs read on read.id = s.id and read.finished_at > r.started_at and read.finished_at <> r.finished_at
           where v.batch_id = b.id and v.definition_id = d.id)`
   const runs = new Map(refreshed.map((each) => [each.id, each]))
   const joined = new Set<number>()

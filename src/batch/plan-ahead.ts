@@ -41,7 +41,8 @@ export function planAhead(sql: Sql, batch: Batch): PlannedAhead {
       try {
         const madeAt = Date.now()
         const basis = await readPlanBasis(sql, batch, view)
-        if (basis === undefined || basis.paused || basis.allPaused || basis.runningRunId !== null) continue
+        if (basis === undefined || basis.paused || basis.allPaused) continue
+        if (basis.runningRunId !== null || basis.refreshedSince) continue
         // Its turn may come with a proof that nothing is to be done.
         if (mayLeaveOut(batch) && (await findUnchanged(sql, view.id)) !== undefined) continue
         plans.set(view.id, { planned: await planAlone(sql, batch, view, basis), basis, madeAt })

@@ -59,7 +59,7 @@ describe('after migrate down of what the catalog does not show', () => {
     expect({ code, out }).toEqual({
       code: 1,
       out:
-        '  ✗ public.sales   unapplied     schedule, timeZone changed in 002_sales, which is not applied to this database\n' +
+        '  ✗ public.sales   unapplied   schedule, timeZone changed in 002_sales, which is not applied to this database\n' +
         '  1 difference in 1 view\n  not applied to this database: 002_sales\n',
     })
     await project.succeed('migrate', 'up')

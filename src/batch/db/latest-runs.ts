@@ -108,15 +108,7 @@ export const basisHolds = (
   sql: Sql,
   batch: Since,
   { id, schema, name }: BatchView,
-  {
-    strategy,
-    rowCountStrategy,
-    timeoutSeconds,
-    settings,
-    checks,
-    onReplicas: replicas,
-    refreshedSince: before,
-  }: PlanBasis,
+  { strategy, rowCountStrategy, timeoutSeconds, settings, checks, onReplicas: replicas }: PlanBasis,
   { oid, owner, populated }: ViewFacts,
 ) => sql`
   exists (
@@ -130,4 +122,4 @@ export const basisHolds = (
        and c.relispopulated = ${populated} and c.relowner::regrole::text = ${owner}
        and not exists (select from viewkeeper.runs r
                         where r.schema_name = ${schema} and r.view_name = ${name} and r.status = 'running')
-       and ${refreshedSince(sql, batch)} = ${before})`
+       and not ${refreshedSince(sql, batch)})`
