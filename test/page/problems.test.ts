@@ -290,6 +290,7 @@ test('runs are searched by a part of names, status and time, and a day of a view
   await page.getByRole('searchbox').fill('stock')
   await expect.poll(last).toEqual({ pattern: '*stock*', limit: '100' })
   await page.getByRole('link', { name: 'failed', exact: true }).click()
+  await page.locator('a[aria-current="true"]', { hasText: /^failed$/ }).waitFor() // the form sends what the page shows
   const chosenAt = Date.now()
   await page.getByRole('combobox', { name: 'Time' }).selectOption('the last 7 days')
   // Counted from the moment of the choice, by the clock of the page.
