@@ -143,8 +143,8 @@ export interface Plan {
     /** A query for those who hold the locks that the run waits for: see `sql/holders.ts`. */
     holders: string
     statements: Statement[]
-    /** What has to hold at the very end, after the record of success; absent: nothing. */
-    last?: Extract<Statement, { kind: 'check' }>
+    /** What has to hold at the very end, after the record of success; absent: nothing. Its statement returns the whole failure. */
+    last?: Extract<Statement, { kind: 'check' }> & { check: { message?: never; tells?: never } }
   }
   /**
    * A query for a number that grows by each row the cut-over writes; null if rows are counted in another way,

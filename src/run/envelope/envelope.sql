@@ -129,15 +129,15 @@ begin
     -- The batch goes on, and no view of the run waits for one that it reads.
     its_turn := exists (
       select from viewkeeper.batches b where b.id = batch and b.status in ('pending', 'running') and b.cancel_requested_at is null)
-      and (select bool_and(v.parents is not null and not exists (
+      and (select bool_and(not exists (
              select from unnest(v.parents) p(id) where not exists (
                select from viewkeeper.runs s where s.batch_id = v.batch_id and s.definition_id = p.id
-                  and (s.status = 'success' or s.status = 'skipped' and s.error is null or s.id = run or s.group_run_id = run
+                  and (s.status = 'success' or s.status = 'skipped' and s.error is null or run in (s.id, s.group_run_id)
                        or s.status = 'built' and exists (
                          select from viewkeeper.batch_groups g where g.batch_id = v.batch_id and g.given_up is null
                             and array[v.definition_id, p.id] <@ g.members)))))
-             from viewkeeper.runs r left join viewkeeper.batch_views v on v.batch_id = batch and v.definition_id = r.definition_id
-            where (r.id = run or r.group_run_id = run) and r.batch_id = batch);
+             from viewkeeper.runs r join viewkeeper.batch_views v using (batch_id, definition_id)
+            where r.id = run or r.group_run_id = run);
   end if;
   if has_members then
     -- The proof of life of the runs of a group's other members.
@@ -463,9 +463,7 @@ begin
               if answer is distinct from statement #>> '{check,is}' then
                 failure := statement #>> '{check,else}';
                 raise exception using errcode = case failure when 'LockTimeout' then 'lock_not_available' else 'raise_exception' end,
-                  message = coalesce(statement #>> '{check,message}', split_part(answer, E'\x1e', 1)),
-                  detail = coalesce((statement #>> '{check,tells}') || split_part(answer, E'\x1e', 1), ''),
-                  hint = coalesce(split_part(answer, E'\x1e', 2), '');
+                  message = split_part(answer, E'\x1e', 1), hint = split_part(answer, E'\x1e', 2);
               end if;
             end if;
             succeeded := true;
