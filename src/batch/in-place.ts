@@ -6,7 +6,6 @@ import { shortTogether } from '../run/plan/strategy.ts'
 import type { TogetherGroup } from '../run/plan/turn.ts'
 import type { Sql } from '../server/connect.ts'
 import { statementsOf } from '../sql/plan.ts'
-import { readSettings } from '../sql/settings.ts'
 import { type AdvancingBatch, readAllAgain } from './advancing.ts'
 import { requestOf } from './db/attempts.ts'
 import { giveUpGroup, recordInPlace } from './db/batch-groups.ts'
@@ -87,7 +86,7 @@ export async function prepareInPlace(advancing: AdvancingBatch, group: TogetherG
     rowCountStrategy: 'none',
     timeoutSeconds,
     ifRunning: 'wait',
-    settings: readSettings(members[0]?.view ?? '', {}),
+    settings: {},
     insistsOnOwner: true,
     checking: null,
   })

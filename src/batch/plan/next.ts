@@ -100,21 +100,22 @@ export function planNext<Node extends BatchNode>(
       waitsFor(node, latest, groupOf).length === 0
     ) {
       const ready = { node, pending: last ?? null }
-      const all = [...((group?.inPlace && readyInPlace.get(group)) || []), ready]
-      if (group?.inPlace) readyInPlace.set(group, all)
-      if (!group?.inPlace || all.length === group.members.length) next.ready.push(all[0] ?? ready)
+      if (!group?.inPlace) next.ready.push(ready)
+      else {
+        const all = [...(readyInPlace.get(group) ?? []), ready]
+        readyInPlace.set(group, all)
+        if (all.length === group.members.length) next.ready.push(all[0] ?? ready)
+      }
     }
   }
   for (const group of groups) {
     const runs = group.members.flatMap((id) => latest.get(id) ?? [])
     const are = (status: RunStatus) => runs.every((run) => run.status === status)
     const isOver = ({ status }: LatestRun) => isEnded(status) && status !== 'success'
-    if (
-      group.inPlace
-        ? !runs.some(isOver) || next.retry.some(({ node }) => group.members.includes(node.id))
-        : group.members.some((id) => open.has(id)) || are('success')
-    )
-      continue
+    const goesOn = group.inPlace
+      ? !runs.some(isOver) || next.retry.some(({ node }) => group.members.includes(node.id))
+      : group.members.some((id) => open.has(id)) || are('success')
+    if (goesOn) continue
     if (!are('built')) next.giveUp.push(group)
     else if (runs.every(({ due }) => due)) next.exchange.push(group)
   }
