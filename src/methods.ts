@@ -101,6 +101,8 @@ export interface BatchDetails {
   groups: {
     views: string[]
     shadowBytes: number
+    /** Whether they are refreshed in one transaction where they are, which locks readers out no longer than an exchange. */
+    inPlace: boolean
     /** Why the views were refreshed in place instead. */
     givenUp: {
       class: ProblemCode

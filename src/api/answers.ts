@@ -454,6 +454,11 @@ export const batchDetails = named('BatchDetails', 'A batch with its graph.', {
       z.object({
         views: texts,
         shadowBytes: int,
+        inPlace: z
+          .boolean()
+          .describe(
+            'Whether they are refreshed in one transaction where they are, which locks readers out no longer than an exchange.',
+          ),
         givenUp: z
           .object({ class: z.enum(problemCodes), message: text })
           .nullable()

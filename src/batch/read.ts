@@ -35,7 +35,7 @@ export interface DetailedBatch extends Batch {
   /** The room on disk of the shadows that the batch builds, by the sizes of their views. */
   shadowBytes: number
   /** The views that are exchanged at one moment. `givenUp` says why they were refreshed in place instead. */
-  groups: { views: string[]; shadowBytes: number; givenUp: BatchGroup['givenUp'] }[]
+  groups: ({ views: string[] } & Pick<BatchGroup, 'shadowBytes' | 'inPlace' | 'givenUp'>)[]
 }
 
 /** A page of batches, newest first. `next` is the `before` of the next page, null on the last page. */
@@ -71,11 +71,7 @@ export function getBatch(database: Database, batchId: string): Promise<DetailedB
       ...batch,
       estimatedRestMs: isOpen ? estimateRest(restOf(views, runs), batch.concurrency) : null,
       shadowBytes: groups.reduce((sum, { shadowBytes }) => sum + shadowBytes, 0),
-      groups: groups.map(({ members, shadowBytes, givenUp }) => ({
-        views: members.map(nameOf),
-        shadowBytes,
-        givenUp,
-      })),
+      groups: groups.map(({ number: _, members, ...group }) => ({ views: members.map(nameOf), ...group })),
       views: views.map(({ id, view, includedBecause, parents, estimateMs }) => ({
         view,
         includedBecause,

@@ -20,6 +20,7 @@ import type { Batch, RefreshedEach, WaitsForLock } from './batches.ts'
 
 /** A group of a batch, as its answer shows it. */
 export interface BatchGroup extends TogetherGroup {
+  inPlace: boolean
   /** The room that the shadows take on disk, by the sizes of the views. */
   shadowBytes: number
   /** Why the shadows were dropped; null if they were not. */

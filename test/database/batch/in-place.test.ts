@@ -66,7 +66,9 @@ describe('a group whose refresh locks readers out no longer than an exchange', (
       })
     })
     expect(batch).toMatchObject({ status: 'success', refreshedEach: [], shadowBytes: 0 })
-    expect(batch.groups).toMatchObject([{ views: views.map((view) => `public.${view}`), givenUp: null }])
+    expect(batch.groups).toEqual([
+      { views: views.map((view) => `public.${view}`), shadowBytes: 0, inPlace: true, givenUp: null },
+    ])
     expect(statuses).toEqual(each('quick', ['success']))
     const runs = await runsOf(batchId)
     expect(runs.map(({ view, leads, strategy }) => [view, leads, strategy])).toEqual([

@@ -327,7 +327,7 @@ describe('a batch', () => {
       concurrency: 2,
       elapsedMs: 12_000,
       estimatedRestMs: 20_000,
-      groups: [{ views: ['public.base', 'public.top'], shadowBytes: 0, givenUp: null }],
+      groups: [{ views: ['public.base', 'public.top'], shadowBytes: 0, inPlace: false, givenUp: null }],
       views,
     }) as unknown as BatchDetails
 
