@@ -1,5 +1,5 @@
 // Data flows one way: trigger → function → use case → plan → SQL → run → result. Each room is a subject, and they stand one above
-// the other: a room knows those below it and none above. In a room, `plan/` is pure, `db/` (in `run` also `life/` and `envelope/`)
+// the other: a room knows those below it and none above. In a room, `plan/` is pure, `db/` (in `run` also `envelope/`)
 // is its SQL, and the files beside these folders are its use cases.
 const tower = [
   // Names, quoting, tokens, statements and plans as data.
@@ -39,7 +39,7 @@ const tower = [
 const engine = tower.slice(0, tower.indexOf('events'))
 
 const pure = '^src/(sql|[^/]+/plan|watch/diagnosis|watch/mails)/'
-const statements = '^src/([^/]+/(db|life|envelope)|server)/'
+const statements = '^src/([^/]+/(db|envelope)|server)/'
 const useCases = 'src/(?!(sql|server|loading|config|authored|api|terminal|resources)/)[^/]+/[^/]+[.]ts$'
 
 const ruleOfStorey = (room, at) => ({

@@ -1,4 +1,4 @@
-import { failuresSetting } from '../../src/run/envelope/failures.ts'
+import { failuresSetting } from '../../src/run/envelope/run-connection.ts'
 import type { Plan } from '../../src/sql/plan.ts'
 import { ownCode } from './code.ts'
 import { measure } from './measure.ts'

@@ -1,6 +1,6 @@
 import type { RunError } from '../catalog/plan/run.ts'
 import { Problem, sentences } from '../problem.ts'
-import type { Result } from '../run/result.ts'
+import type { Result } from '../run/call.ts'
 import { withDeadline } from '../server/deadline.ts'
 import { command } from '../sql/commands.ts'
 import { runCause, wholeCause } from '../watch/diagnosis/run-cause.ts'

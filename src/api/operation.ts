@@ -1,8 +1,7 @@
 import * as z from 'zod/mini'
 import { rowCountStrategies } from '../catalog/plan/definition.ts'
 import type { Trigger } from '../catalog/plan/run.ts'
-import type { Call } from '../run/call.ts'
-import type { Result } from '../run/result.ts'
+import type { Call, Result } from '../run/call.ts'
 import { described, integer, type viewPath } from './fields.ts'
 import { type Route, route, type Served } from './route.ts'
 

@@ -1,4 +1,4 @@
-import { resultOf } from '../run/result.ts'
+import { resultOf } from '../run/call.ts'
 import type { ExplainedRun } from '../watch/run.ts'
 
 /** A run as the API shows it: the record, and the answer of its operation as `result`. The error is told once. */

@@ -1,4 +1,4 @@
-import { closeLostRuns } from '../run/life/lose.ts'
+import { closeLostRuns } from '../run/db/life.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { type BatchGroup, readOpenGroups } from './db/batch-groups.ts'
 import type { BatchView } from './db/batch-views.ts'

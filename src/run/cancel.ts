@@ -1,12 +1,8 @@
 import type { Sql } from '../server/connect.ts'
-import { deadlineOf } from './answer.ts'
-import type { Call } from './call.ts'
+import { deadlineOf, waitForRun } from './answer.ts'
+import { type Call, endedBefore, type Result, resultOf, unknown } from './call.ts'
+import { cancelRun, closeLostRuns } from './db/life.ts'
 import { readRun } from './db/runs.ts'
-import { cancelRun } from './life/cancel.ts'
-import { closeLostRuns } from './life/lose.ts'
-import { endedBefore, unknown } from './refusals.ts'
-import { type Result, resultOf } from './result.ts'
-import { waitForRun } from './wait.ts'
 
 /** After this time a signal counts as lost, for example in a function of the view that catches it, and is sent again. */
 const signalLostMs = 5500

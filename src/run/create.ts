@@ -10,11 +10,10 @@ import type { Sql } from '../server/connect.ts'
 import { displayName, type QualifiedName, quoteName, type ViewName } from '../sql/names.ts'
 import { insistOnFreeName } from '../sql/reserved-names.ts'
 import { readSettings } from '../sql/settings.ts'
-import type { Call } from './call.ts'
-import { readChecking } from './db/checking.ts'
+import type { Call, Result } from './call.ts'
+import { readChecking } from './db/history.ts'
 import { execute, patienceOf, type Target } from './execute.ts'
 import { type Planned, type Skipped, skipped } from './record.ts'
-import type { Result } from './result.ts'
 
 /** A request for a create. */
 export interface CreateRequest {

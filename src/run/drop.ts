@@ -5,11 +5,10 @@ import type { RowCountStrategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
 import type { Sql } from '../server/connect.ts'
 import type { QualifiedName } from '../sql/names.ts'
-import type { Call } from './call.ts'
+import type { Call, Result } from './call.ts'
 import { execute, patienceOf, type Target } from './execute.ts'
 import { planDrop } from './plan/drop.ts'
 import { type Planned, type Skipped, skipped } from './record.ts'
-import type { Result } from './result.ts'
 
 /** A request for a drop. */
 export interface DropRequest {

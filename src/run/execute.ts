@@ -3,15 +3,13 @@ import { giveUpAfterMs } from '../rebuild/plan/locks.ts'
 import type { Sql } from '../server/connect.ts'
 import type { QualifiedName } from '../sql/names.ts'
 import { answer, deadlineOf, replay } from './answer.ts'
-import type { Call } from './call.ts'
-import { insistOnCharacters, insistOnNameCharacters } from './characters.ts'
-import type { RunRequest } from './db/runs.ts'
-import { withRunConnection } from './envelope/run-connection.ts'
-import { closeLostRuns } from './life/lose.ts'
-import { resolveName } from './name.ts'
-import { performRun } from './perform.ts'
-import type { Planned, Skipped } from './record.ts'
-import type { Result } from './result.ts'
+import type { Call, Result } from './call.ts'
+import { closeLostRuns } from './db/life.ts'
+import type { EndedAtOnce, RunRequest } from './db/runs.ts'
+import { type RunConnection, withRunConnection } from './envelope/run-connection.ts'
+import { insistOnCharacters, insistOnNameCharacters, resolveName } from './name.ts'
+import { type Planned, type Planning, planOrEnd, recordEnd, type Skipped } from './record.ts'
+import { namingRun, sendNew, untilClaimed } from './send.ts'
 
 /** What distinguishes one operation from another. */
 interface Operation<Request extends { view: string }, Found extends Target> {
@@ -97,3 +95,30 @@ export const patienceOf = ({ waitUntil }: Pick<Call, 'waitUntil'>, timeoutSecond
   until: Math.min(Date.now() + giveUpAfterMs(timeoutSeconds), Math.max(waitUntil, Date.now() + shortestMs)),
   ifRunning: 'skip',
 })
+
+/**
+ * Performs one run over a connection: plans it, records it as pending, sends it to the server, and answers with its record as
+ * it is when the caller stops waiting. If the plan is refused (a Problem), the run ends as failed and the
+ * view is untouched.
+ */
+export async function performRun(
+  connection: RunConnection,
+  call: Call,
+  run: RunRequest,
+  planning: Planning,
+): Promise<Result> {
+  const { sql } = connection
+  const work = await planOrEnd(() => planning(sql))
+  if ('status' in work) return endAtOnce(sql, call, run, work)
+  const sent = await sendNew(connection, run, work)
+  if (sent !== null)
+    return namingRun(sent.runId, call, () => untilClaimed(connection, call, run, sent, planning))
+  // Another run took the key meanwhile. If that run has given the key back since, this call starts over.
+  return (await replay(sql, call, run)) ?? performRun(connection, call, run, planning)
+}
+
+async function endAtOnce(sql: Sql, call: Call, run: RunRequest, end: EndedAtOnce): Promise<Result> {
+  const runId = await recordEnd(sql, run, end)
+  if (runId !== null) return answer(sql, runId)
+  return (await replay(sql, call, run)) ?? endAtOnce(sql, call, run, end)
+}

@@ -1,22 +1,172 @@
-import type { Patience } from '../catalog/db/look.ts'
+import { type DefinitionDefaults, ensureDefinition } from '../catalog/db/definitions.ts'
+import { alreadyRunning, type Patience } from '../catalog/db/look.ts'
 import { readObstacles } from '../catalog/db/rights.ts'
+import { findRunningRun } from '../catalog/db/running-run.ts'
 import type { Strategy } from '../catalog/plan/definition.ts'
 import type { ViewSnapshot } from '../catalog/plan/live-view.ts'
+import type { Reader } from '../catalog/plan/readers.ts'
 import { type Obstacle, obstacle } from '../catalog/plan/rights.ts'
 import type { UsualDurations } from '../catalog/plan/run.ts'
+import { batchPlaces } from '../catalog/plan/shadow-names.ts'
 import type { ViewFacts } from '../catalog/plan/view-facts.ts'
-import type { Problem } from '../problem.ts'
+import { Problem } from '../problem.ts'
+import { lookAtGroup } from '../rebuild/db/group.ts'
+import type { Checking } from '../rebuild/plan/check-data.ts'
 import { planRebuild } from '../rebuild/plan/plan.ts'
-import { isReadByViews, swapRequirements } from '../rebuild/plan/requirements.ts'
+import {
+  isReadByViews,
+  requirementsOf,
+  swapRequirements,
+  withoutMembers,
+} from '../rebuild/plan/requirements.ts'
 import type { RunOptions } from '../rebuild/plan/run-options.ts'
-import { alone } from '../rebuild/plan/scope.ts'
+import { alone, materialized, type Scope, tooMany } from '../rebuild/plan/scope.ts'
 import { brokenBackup, readHarmed } from '../server/backup.ts'
 import type { Sql } from '../server/connect.ts'
 import { besideBackup } from '../sql/backups.ts'
+import { displayName, type QualifiedName, quoteName } from '../sql/names.ts'
 import type { Plan } from '../sql/plan.ts'
 import { besideCopy } from '../sql/replicas.ts'
+import { findFailed, readChecking } from './db/history.ts'
 import { type GroupCost, usableIndex } from './plan/strategy.ts'
-import { type InBatch, planGroup } from './plan-group.ts'
+
+/** The refresh of a view together with all views that read it. */
+interface GroupRefresh {
+  /** What stands in the way; empty if nothing does. */
+  refusals: Obstacle[]
+  cost: GroupCost
+  plan(options: RunOptions): Plan
+}
+
+/** What a batch says about the rebuild of a view that it does not exchange together with others. */
+export interface InBatch {
+  /** The room that shadows may take; null: no limit. */
+  maxShadowBytes: number | null
+}
+
+interface GroupOptions {
+  usual: UsualDurations | null
+  withoutChecks?: boolean | undefined
+  patience: Patience | null
+  wanted: Strategy
+  inBatch?: InBatch | undefined
+}
+
+/**
+ * Plans the refresh of a view with everything that reads it. A paused member stands in the way, because its
+ * data have to stand still. If a lock keeps a reader from being read, throws what `lookAtGroup` throws; without `patience`, the lock stands
+ * in the way. In a batch, throws AlreadyRunning if a run of a member is running; and unless a swap is requested, a member
+ * that fails, and too little room for the shadows, stand in the way, too: the view would fail with its readers.
+ * `gone`: the view was exchanged or dropped meanwhile.
+ */
+async function planGroup(
+  sql: Sql,
+  view: ViewFacts,
+  { withoutChecks = false, patience, wanted, inBatch, usual }: GroupOptions,
+): Promise<GroupRefresh | 'gone'> {
+  const seen = await lookAtGroup(sql, view, patience ?? {}).catch((error) => {
+    if (patience === null && error instanceof Problem) return error
+    throw error
+  })
+  if (seen instanceof Problem) return impossible(seen)
+  if (seen === 'gone') return seen
+  const many = tooMany(materialized(seen).length)
+  if (many !== null) return impossible(new Problem('SwapImpossible', many))
+  const { group, built } = withoutShadows(seen)
+  const others = materialized(group).filter(({ oid }) => oid !== view.oid)
+  const definitions = new Map<string, DefinitionDefaults>()
+  const checkings = new Map<string, Checking | null>()
+  const define = async ({ live }: Reader) => {
+    const definition = await ensureDefinition(sql, live.view)
+    definitions.set(quoteName(live.view), definition)
+    checkings.set(quoteName(live.view), withoutChecks ? null : await readChecking(sql, definition))
+  }
+  const [reasons] = await Promise.all([readObstacles(sql, requirementsOf(group)), ...others.map(define)])
+  const paused = others.filter(({ live }) => definitions.get(quoteName(live.view))?.paused)
+  const cost = {
+    ...sizes(group, view),
+    groupMs: usual?.groupMs ?? null,
+    concurrentMs: usual?.concurrentMs ?? null,
+    onReplicas: others
+      .map(({ live }) => live.view)
+      .filter((other) => definitions.get(quoteName(other))?.onReplicas)
+      .map(displayName),
+  }
+  const members = others.map(({ live }) => live.view)
+  return {
+    refusals: [
+      ...reasons,
+      ...[
+        ...paused.map(({ live }) => `${displayName(live.view)}, which reads it, is paused`),
+        ...built.map((name) => `a batch is building a shadow of ${displayName(name)}, which reads it`),
+        ...(inBatch === undefined ? [] : await inTheWayOfBatch(sql, members, cost, inBatch, wanted)),
+      ].map(obstacle),
+    ],
+    cost,
+    plan: (options) =>
+      planRebuild(group, view, {
+        ...options,
+        of: ({ oid, live }) => ({
+          definitionId: Number(definitions.get(quoteName(live.view))?.id),
+          checking: oid === view.oid ? options.checking : (checkings.get(quoteName(live.view)) ?? null),
+        }),
+      }),
+  }
+}
+
+/** The group without the shadows that a batch builds, and the names of their views. A refusal names no shadow. */
+function withoutShadows(seen: Scope): { group: Scope; built: { schema: null; name: string }[] } {
+  const isShadow = ({ live }: Reader) => new RegExp(batchPlaces).test(live.view.schema)
+  const members = seen.members
+    .filter((member) => !isShadow(member))
+    .map((member) => ({ ...member, live: withoutMembers(seen, member.live) }))
+  return {
+    group: { members },
+    built: materialized(seen)
+      .filter(isShadow)
+      .map(({ live }) => ({ schema: null, name: live.view.name })),
+  }
+}
+
+async function inTheWayOfBatch(
+  sql: Sql,
+  members: QualifiedName[],
+  { groupBytes }: GroupCost,
+  { maxShadowBytes }: InBatch,
+  wanted: Strategy,
+): Promise<string[]> {
+  for (const member of members) {
+    const running = await findRunningRun(sql, member)
+    if (running !== undefined) throw alreadyRunning(displayName(member), running)
+  }
+  if (wanted === 'swap') return []
+  const failed = await findFailed(sql, members)
+  return [
+    ...failed.map((name) => `${displayName(name)}, which reads it, fails`),
+    ...(maxShadowBytes !== null && groupBytes > maxShadowBytes
+      ? [
+          `its group would take ${groupBytes} bytes on disk, and the shadows of a batch may take ${maxShadowBytes} bytes`,
+        ]
+      : []),
+  ]
+}
+
+function sizes(group: Scope, { oid }: ViewFacts): Pick<GroupCost, 'others' | 'groupBytes' | 'ownBytes'> {
+  const members = materialized(group)
+  return {
+    others: members.filter((member) => member.oid !== oid).map(({ live }) => displayName(live.view)),
+    groupBytes: members.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0),
+    ownBytes: members.find((member) => member.oid === oid)?.sizeBytes ?? 0,
+  }
+}
+
+const impossible = (problem: Problem): GroupRefresh => ({
+  refusals: [obstacle(problem.message)],
+  cost: { others: [], onReplicas: [], groupMs: null, concurrentMs: null, groupBytes: 0, ownBytes: 0 },
+  plan: () => {
+    throw problem
+  },
+})
 
 /** The swap of a view, together with the views that read it, if there are any. */
 export interface Swap {

@@ -3,12 +3,11 @@ import { findDefinitionId, readDefinitionNames } from '../catalog/db/definitions
 import { Problem } from '../problem.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { matchesGlob } from '../sql/glob.ts'
-import { insistOnCharacters } from './characters.ts'
+import { unknown } from './call.ts'
 import { type Progress, type RunFilter, readProgress, readRuns } from './db/history.ts'
+import { closeLostRuns, mayCloseRuns } from './db/life.ts'
 import { type Run, readRun } from './db/runs.ts'
-import { closeLostRuns, mayCloseRuns } from './life/lose.ts'
-import { resolveName } from './name.ts'
-import { unknown } from './refusals.ts'
+import { insistOnCharacters, resolveName } from './name.ts'
 
 /** As `readRunNow`, over a connection of its own. */
 export const getRun = (database: Database, runId: number): Promise<RunNow> =>

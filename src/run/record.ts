@@ -4,6 +4,7 @@ import { Problem, type ProblemCode } from '../problem.ts'
 import type { Sql } from '../server/connect.ts'
 import { problemOf } from '../server/failures.ts'
 import { type Plan, statementsOf } from '../sql/plan.ts'
+import { closeUnclaimed, endOfRefused, skipUnclaimed } from './db/life.ts'
 import {
   type EndedAtOnce,
   type RunRequest,
@@ -12,7 +13,6 @@ import {
   replan,
   startRun,
 } from './db/runs.ts'
-import { closeUnclaimed, endOfRefused, skipUnclaimed } from './life/unclaimed.ts'
 
 /** What was planned for a run: its statements, the rest of its response, and its time limit. */
 export interface Planned {

@@ -5,8 +5,9 @@ import type { Sql } from '../server/connect.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { lockIsHeld } from '../server/lock-keys.ts'
 import { displayName } from '../sql/names.ts'
-import { answer, deadlineOf } from './answer.ts'
-import type { Call } from './call.ts'
+import { answer, deadlineOf, waitForRun } from './answer.ts'
+import { type Call, type Result, resultOf } from './call.ts'
+import { closeUnclaimed } from './db/life.ts'
 import { type Run, type RunRequest, startRunHere } from './db/runs.ts'
 import {
   type RunConnection,
@@ -17,10 +18,7 @@ import {
   takeRun,
   withRunConnection,
 } from './envelope/run-connection.ts'
-import { closeUnclaimed } from './life/unclaimed.ts'
 import { type Planned, type Planning, recordedOf, recordPlan, runErrorOf } from './record.ts'
-import { type Result, resultOf } from './result.ts'
-import { waitForRun } from './wait.ts'
 
 const mostSends = 8
 // Callers that refresh one view at once invalidate each other's plans. Random pauses separate them.

@@ -107,7 +107,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'only the process of a run proves with the lock that the run goes on',
-    file: 'src/run/life/lose.ts',
+    file: 'src/run/db/life.ts',
     text: 'where l.id = r.id and l.pid = r.backend_pid)',
     becomes: 'where l.id = r.id)',
     project: 'database',
@@ -125,7 +125,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'the pause of everything holds up what schedules begin, and nothing else',
-    file: 'src/run/plan/pause.ts',
+    file: 'src/catalog/db/pause.ts',
     text: 'return allPaused && isScheduled(trigger)',
     becomes: 'return allPaused',
     project: 'database',

@@ -7,7 +7,7 @@ import { main } from '../../cli/program/program.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { kindWords, viewKinds } from '../../src/events/plan/incident.ts'
 import { problemCodes, statusOf } from '../../src/problem.ts'
-import { life } from '../../src/run/life/life.ts'
+import { life } from '../../src/run/db/life.ts'
 import { causeCodes } from '../../src/watch/diagnosis/cause.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))

@@ -1,6 +1,5 @@
+import { cancelRun, endPendingAttempt } from '../../run/db/life.ts'
 import { openBatch, type RunRequest } from '../../run/db/runs.ts'
-import { cancelRun } from '../../run/life/cancel.ts'
-import { endPendingAttempt } from '../../run/life/of-batch.ts'
 import type { Sql } from '../../server/connect.ts'
 import type { BatchView } from './batch-views.ts'
 import type { Batch } from './batches.ts'

@@ -1,6 +1,6 @@
 import type { Strategy } from '../../catalog/plan/definition.ts'
 import type { BatchEnd, BatchError, BatchStatus, Exchange, Trigger } from '../../catalog/plan/run.ts'
-import { isOpenBatch } from '../../run/life/transition.ts'
+import { isOpenBatch } from '../../run/db/life.ts'
 import type { Sql } from '../../server/connect.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
 import type { Selection } from '../plan/selection.ts'

@@ -1,7 +1,5 @@
 import type { BatchEnd } from '../../catalog/plan/run.ts'
-import { closeLostRuns } from '../../run/life/lose.ts'
-import { endRunsOfBatch } from '../../run/life/of-batch.ts'
-import { isOpenBatch } from '../../run/life/transition.ts'
+import { closeLostRuns, endRunsOfBatch, isOpenBatch } from '../../run/db/life.ts'
 import { inTransaction, type Sql } from '../../server/connect.ts'
 import { runLocks } from '../../server/lock-keys.ts'
 import { lockBatch, recordBatchEnd } from './batches.ts'

@@ -1,6 +1,7 @@
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
 import { displayName, type QualifiedName } from '../../sql/names.ts'
+import { isScheduled, type Trigger } from '../plan/run.ts'
 import { findPaused } from './definitions.ts'
 
 /** Since when everything scheduled is paused, and by whom; until when, or null: until somebody ends it. */
@@ -106,4 +107,18 @@ export async function insistOnNoPause(sql: Sql, views: QualifiedName[], change: 
     `${paused.join(', ')} ${are} paused, and ${change} would give ${them} other data. Nothing was changed. End the pause first: ` +
       `viewkeeper resume ${paused.map((name) => `'${name}'`).join(' ')}`,
   )
+}
+
+export const everythingPaused = 'everything scheduled is paused; POST /resume ends the pause'
+
+const viewPaused =
+  'the view is paused; --force (over HTTP "force": true) refreshes it all the same, and resume ends the pause'
+
+/** Why a view is not to be refreshed at present; null if nothing is paused for this trigger. Pure. */
+export function pauseReason(
+  { paused, allPaused }: { paused: boolean; allPaused: boolean },
+  trigger: Trigger,
+): string | null {
+  if (paused) return viewPaused
+  return allPaused && isScheduled(trigger) ? everythingPaused : null
 }

@@ -1,6 +1,6 @@
 import { isUnneeded } from '../../catalog/db/failing.ts'
+import { mostCharacters } from '../../run/db/life.ts'
 import { errorOf } from '../../run/db/runs.ts'
-import { mostCharacters } from '../../run/life/by-envelope.ts'
 import type { Sql } from '../../server/connect.ts'
 import { runLocks } from '../../server/lock-keys.ts'
 import type { UntoldBatch, UntoldRun } from '../plan/news.ts'

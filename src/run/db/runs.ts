@@ -5,8 +5,7 @@ import type { Sql } from '../../server/connect.ts'
 import { reservedKeys } from '../../server/lock-keys.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'
-import { isOpenBatch } from '../life/transition.ts'
-import { endFollowers } from '../life/unclaimed.ts'
+import { endFollowers, isOpenBatch } from './life.ts'
 
 /** The part of the answer that `runs.meta` keeps; durations and row counts have their own columns. */
 export interface RunResponse {

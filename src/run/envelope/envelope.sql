@@ -14,7 +14,7 @@
 --   4. Those who wait are notified. Then come the statements of stage "later", each in a transaction of its own.
 --
 -- From before the claim until after the end, this session holds the advisory lock (22135, id of the run). A row that is running
--- while its process does not hold the lock is lost: src/run/life/lose.ts. 22135 is runLockClass in src/server/lock-keys.ts.
+-- while its process does not hold the lock is lost: src/run/db/life.ts. 22135 is runLockClass in src/server/lock-keys.ts.
 
 do $viewkeeper$
 declare
@@ -24,7 +24,7 @@ declare
   home constant text := pg_catalog.current_setting('role');
   login_settings constant jsonb := pg_catalog.current_setting('viewkeeper.login_settings')::pg_catalog.jsonb;
   own_settings jsonb;
-  -- What is known of failures, as JSON: src/run/envelope/failures.ts.
+  -- What is known of failures, as JSON: src/run/envelope/run-connection.ts.
   failures constant text := pg_catalog.current_setting('viewkeeper.failures');
   me_since timestamptz;
   statement_limit interval;

@@ -1,17 +1,65 @@
-import { Problem, type ProblemCode } from '../../problem.ts'
+import { hintsInPlace } from '../../catalog/plan/obstacles.ts'
+import { mayRetry, Problem, type ProblemCode, problemCodes } from '../../problem.ts'
+import { unfoundQuery, unfoundStates } from '../../rebuild/db/unfound.ts'
 import type { Database, Sql } from '../../server/connect.ts'
 import { problemOf } from '../../server/failures.ts'
 import { reservedKeys } from '../../server/lock-keys.ts'
 import { readFix } from '../../server/missing-rights.ts'
 import { sendAhead } from '../../server/send-ahead.ts'
+import { problemOfSqlstate, standardText } from '../../server/sqlstate.ts'
 import { literal } from '../../sql/names.ts'
+import { onOneLine } from '../../sql/one-line.ts'
 import { loginSettings, makeSafe } from '../../sql/own-session.ts'
-import type { Plan } from '../../sql/plan.ts'
+import { type Plan, purposesOf } from '../../sql/plan.ts'
 import { safePath } from '../../sql/search-path.ts'
 import { type Run, readSentRun } from '../db/runs.ts'
-import { sessionEnvelope } from './envelope.ts'
-import { failuresOf, failuresSetting } from './failures.ts'
 import { envelope } from './text.ts'
+
+/**
+ * The same as a procedure of one session, for a connection that sends the envelopes of several runs: the server reads and
+ * plans the text once, which is most of what an envelope costs. Code of a view may neither replace nor call the procedure,
+ * because both belong to our login. Names in its text mean the catalog's objects: a cached plan is made anew under another path.
+ */
+export const sessionEnvelope = {
+  make:
+    `${envelope.replace(/^do/, 'create procedure pg_temp.viewkeeper_envelope() language plpgsql as')}; ` +
+    'revoke all on procedure pg_temp.viewkeeper_envelope() from public',
+  call: 'call pg_temp.viewkeeper_envelope()',
+  /** Code of a view may make another one of the same name: then the call means neither. */
+  count: `select count(*)::integer as envelopes from pg_catalog.pg_proc
+           where proname = 'viewkeeper_envelope' and pronamespace = pg_catalog.pg_my_temp_schema()`,
+}
+
+/** The session's setting with what the envelope has to know of failures. */
+export const failuresSetting = 'viewkeeper.failures'
+
+const ofEveryRun = {
+  /** The class of a failure by its SQLSTATE, or by the first two characters of that. */
+  classes: problemOfSqlstate,
+  /** What is recorded instead of a message that may quote rows. */
+  texts: standardText,
+  /** Classes after which the same idempotency key may be used again. */
+  retried: problemCodes.filter(mayRetry),
+  unfoundStates,
+  /** A limit of the server's configuration; a login without a password at a foreign server. */
+  whole: ['53400', '2F003'],
+  unfound: onOneLine(unfoundQuery),
+}
+
+/** What the envelope has to know of the failures of this plan, as JSON. `hints`: a query for what was done with a view. */
+export const failuresOf = (plan: Plan): string => {
+  const purposes = purposesOf(plan)
+  const key = purposes.join()
+  const known = written.get(key)
+  if (known !== undefined) return known
+  const hints = purposes.length > 0 ? hintsInPlace(purposes) : null
+  const text = JSON.stringify({ ...ofEveryRun, hints })
+  written.set(key, text)
+  return text
+}
+
+/** The same, by purposes: a batch asks for it at each of its runs. */
+const written = new Map<string, string>()
 
 /** A sent envelope: the server works on it, whether or not the client stays. */
 export interface SentEnvelope {

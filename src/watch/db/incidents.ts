@@ -1,5 +1,5 @@
+import { mostCharacters } from '../../run/db/life.ts'
 import { errorOf } from '../../run/db/runs.ts'
-import { mostCharacters } from '../../run/life/by-envelope.ts'
 import type { Sql } from '../../server/connect.ts'
 import { mayUse } from '../../server/may-use.ts'
 import type { Incident, ListedIncident } from '../plan/incidents.ts'

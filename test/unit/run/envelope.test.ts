@@ -3,17 +3,17 @@ import { parsePlPgSQL } from 'libpg-query'
 import { describe, expect, test } from 'vitest'
 import { openBatchStatuses } from '../../../src/catalog/plan/run.ts'
 import { sandboxBody } from '../../../src/rebuild/db/sandbox.ts'
-import { failuresSetting } from '../../../src/run/envelope/failures.ts'
-import { envelope as sent } from '../../../src/run/envelope/text.ts'
 import {
   alreadyRunning,
   claim,
   failure,
+  hasStatus,
   leavingOut,
   mostCharacters,
   success,
-} from '../../../src/run/life/by-envelope.ts'
-import { hasStatus } from '../../../src/run/life/transition.ts'
+} from '../../../src/run/db/life.ts'
+import { failuresSetting } from '../../../src/run/envelope/run-connection.ts'
+import { envelope as sent } from '../../../src/run/envelope/text.ts'
 import { runChannel, runLockClass } from '../../../src/server/lock-keys.ts'
 import { literal } from '../../../src/sql/names.ts'
 import { rolePathSetting, safePath } from '../../../src/sql/search-path.ts'
