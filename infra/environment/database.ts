@@ -61,7 +61,7 @@ export const createdDatabase = named(
     ),
     postgresVersion: told(
       z.enum(['15', '16', '17', '18', '19']).default('18'),
-      'Major version ([a newer one](major-versions.md#a-created-database)).',
+      'Major version ([a newer one](upgrading.md#a-created-database)).',
     ),
     instanceType: told(
       like(/^[a-z0-9]+\.[a-z0-9]+$/, 'must look like "t4g.micro"'),

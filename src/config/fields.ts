@@ -129,7 +129,7 @@ export const commonFields = (isLater?: IsLater) => ({
   ),
   schedules: told(
     z.union([schedules, z.literal(false)]).prefault({}),
-    'The [batches of the clock](schedules.md); `false`: nothing is refreshed by the clock.',
+    'The [batches of the clock](batches.md#when); `false`: nothing is refreshed by the clock.',
     'as below',
   ),
   batchConcurrency: told(z.int().min(1).max(64).default(2), 'Views that a batch refreshes at once, 1 to 64.'),

@@ -50,9 +50,9 @@ export const besideCopy = ({ slot }: Copy): string =>
 export const copyLine = (copy: Copy): string =>
   copy.isAurora
     ? `RDS feeds the green server of a blue/green deployment from here (slot ${copy.slot}), and on Aurora every refresh of a ` +
-      `materialized view breaks that: npx viewkeeper pause --all, until the switchover (${docsOf('major-versions.md#a-bluegreen-deployment')}).`
+      `materialized view breaks that: npx viewkeeper pause --all, until the switchover (${docsOf('upgrading.md#a-bluegreen-deployment')}).`
     : `${besideCopy(copy)}: auto swaps nothing meanwhile. The views of green get no rows: refresh all after the switchover ` +
-      `(${docsOf('major-versions.md#a-bluegreen-deployment')}).`
+      `(${docsOf('upgrading.md#a-bluegreen-deployment')}).`
 
 /** What an environment says about replicas, and what its server shows of them. */
 export interface Replicas extends Standbys {
