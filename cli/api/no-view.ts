@@ -1,8 +1,8 @@
 import type { View } from '../../src/api/answers.ts'
-import { didYouMean } from '../../src/catalog/plan/did-you-mean.ts'
 import { Problem } from '../../src/problem.ts'
 import { isGlob } from '../../src/sql/glob.ts'
 import { parseName } from '../../src/sql/names.ts'
+import { didYouMean } from '../../src/sql/nearest.ts'
 
 /** No view has this name, or fits this glob: with the name that was probably meant. */
 export function noView(pattern: string, views: View[]): Problem {

@@ -1,6 +1,5 @@
 import { type Definition, definitionDefaults } from '../../src/catalog/plan/definition.ts'
-import { fileNameOf } from '../../src/sql/file-names.ts'
-import type { QualifiedName } from '../../src/sql/names.ts'
+import { fileNameOf, type QualifiedName } from '../../src/sql/names.ts'
 import { readFolders } from './config.ts'
 import { writeNew } from './write-new.ts'
 

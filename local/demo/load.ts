@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
-import { safePath } from '../../src/sql/search-path.ts'
+import { safePath } from '../../src/sql/settings.ts'
 import { readFlights } from './flights.ts'
 
 const datasets = fileURLToPath(new URL('../data', import.meta.resolve('vega-datasets')))

@@ -1,7 +1,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import { operations, runStatuses } from '../../src/catalog/plan/run.ts'
 import type { Database } from '../../src/server/connect.ts'
-import { openSockets } from '../../src/server/socket.ts'
+import { openSockets } from '../../src/server/connection.ts'
 import { version } from '../../src/version.ts'
 import type { Publisher } from '../../src/watch/monitor.ts'
 import { isSlow } from '../../src/watch/plan/runs.ts'

@@ -9,10 +9,9 @@ import { memberRequirements, placesRequirement } from '../rebuild/plan/requireme
 import { everything, materialized } from '../rebuild/plan/scope.ts'
 import { apart, batchKey } from '../rebuild/plan/shadow-place.ts'
 import type { Sql } from '../server/connect.ts'
-import { sqlstateOf } from '../server/failures.ts'
-import { lookAgain } from '../server/look-again.ts'
-import { mayPass } from '../server/sqlstate.ts'
+import { mayPass, sqlstateOf } from '../server/failures.ts'
 import { readCopy } from '../server/standbys.ts'
+import { lookAgain } from '../server/transactions.ts'
 import { displayName } from '../sql/names.ts'
 import { besideCopy } from '../sql/replicas.ts'
 import {

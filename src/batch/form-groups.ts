@@ -4,8 +4,7 @@ import { findLocked } from '../catalog/db/locked.ts'
 import { traitsOf } from '../catalog/plan/definition.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
-import { sqlstateOf } from '../server/failures.ts'
-import { mayPass } from '../server/sqlstate.ts'
+import { mayPass, sqlstateOf } from '../server/failures.ts'
 import { type AdvancingBatch, lookAgainMs } from './advancing.ts'
 import {
   type BatchGroup,

@@ -5,7 +5,7 @@ import { readReaders } from '../catalog/db/readers.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
 import { requalify } from '../rebuild/plan/requalify.ts'
 import type { Sql } from '../server/connect.ts'
-import { lookAgain } from '../server/look-again.ts'
+import { lookAgain } from '../server/transactions.ts'
 import { areFree, makePlaceholders, type Placeholders } from '../set-aside/db/placeholders.ts'
 import { type QualifiedName, quoteName } from '../sql/names.ts'
 import {

@@ -7,7 +7,7 @@ import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts
 import { ownersSandboxed } from '../rebuild/plan/shadow.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
-import { undone } from '../server/rolled-back.ts'
+import { undone } from '../server/transactions.ts'
 import { runPlainSql } from '../set-aside/db/own-sql.ts'
 import { readsViews } from '../set-aside/db/placeholders.ts'
 import { applySettings, performPlan, readMeaning } from '../set-aside/db/trial.ts'

@@ -1,13 +1,108 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import type postgres from 'postgres'
+import { Problem, type ProblemCode } from '../problem.ts'
 import type { OnReplicas } from '../sql/replicas.ts'
-import { untilAwake, type Waiting } from './awake.ts'
-import { problemOfConnecting } from './connect-failures.ts'
 import type { Connection, ConnectionOptions, NotificationListener, Sql } from './connection.ts'
 import { withDeadline } from './deadline.ts'
-import { problemOf, sqlstateOf } from './failures.ts'
-import { readFix } from './missing-rights.ts'
-import { replicaSettings } from './on-replicas.ts'
-import { type SkipUnchanged, skipSettings } from './skip-unchanged.ts'
+import { mayConnectLater, problemOf, sqlstateOf } from './failures.ts'
+import { readFix } from './rights.ts'
+import { replicaSettings, type SkipUnchanged, skipSettings } from './session-settings.ts'
+
+/** Where we connect, and as whom. */
+interface Place {
+  database: string
+  user: string
+}
+
+/** The meaning of each SQLSTATE that means something else, or needs other advice, while we connect. */
+const whileConnecting: Record<string, { code: ProblemCode; advice: (place: Place) => string }> = {
+  '42501': {
+    code: 'CredentialsRefused',
+    advice: ({ database, user }) =>
+      `The owner of the database lets the login in: grant connect on database ${quoted(database)} to ${quoted(user)}.`,
+  },
+  '55000': {
+    code: 'DatabaseUnavailable',
+    advice: ({ database }) =>
+      'Somebody closed the database, for maintenance for example. Try again when it is open; its owner opens it: ' +
+      `alter database ${quoted(database)} allow_connections true.`,
+  },
+  '57P03': {
+    code: 'DatabaseUnavailable',
+    advice: () => 'The server starts or stops. Try again in some seconds.',
+  },
+}
+
+/** The Problem for an error while connecting to a database. Any other error is returned unchanged. */
+function problemOfConnecting(error: unknown, place: Place): unknown {
+  const sqlstate = sqlstateOf(error)
+  const known = sqlstate === undefined ? undefined : whileConnecting[sqlstate]
+  if (known === undefined || !(error instanceof Error)) return problemOf(error)
+  return new Problem(
+    known.code,
+    `The server refused the connection: ${error.message}. ${known.advice(place)}`,
+    {
+      ...(sqlstate === undefined ? {} : { sqlstate }),
+      cause: error,
+    },
+  )
+}
+
+const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
+
+/** How long a connection waits for a server that sleeps, starts or is away for a moment. */
+export interface Waiting {
+  /** When the caller has to have answered (epoch milliseconds); undefined: the caller does not wait. */
+  answerBy(): number | undefined
+  /** Hears of each wait that was noticeable, and whether the server let us in at last. */
+  onWaited(waited: { waitedMs: number; connected: boolean }): void
+}
+
+const pauseMs = 1000
+
+/** What is left for the work after the longest wait. */
+const workMs = 4000
+
+/**
+ * The longest wait. Aurora needs 15 s to wake, and 30 s and more after a day.
+ * https://docs.aws.amazon.com/AmazonRDS/latest/AuroraUserGuide/aurora-serverless-v2-auto-pause.html
+ */
+const longestMs = 180_000
+
+/** A try that nothing answers is given up after this time: the server may have lost it while it woke. */
+const tryMs = 10_000
+
+/**
+ * Connects until the server lets us in, or the time is over. Each try has a deadline (epoch milliseconds). What waiting does not
+ * mend is thrown at once. Without `waiting`, there is one try.
+ */
+async function untilAwake<T>(
+  open: (deadline: number) => Promise<T>,
+  { answerBy, onWaited }: Partial<Waiting> = {},
+): Promise<T> {
+  const begun = Date.now()
+  const last = answerBy?.()
+  const until = last === undefined ? begun : Math.min(last - workMs, begun + longestMs)
+  const tell = (connected: boolean) => {
+    const waitedMs = Date.now() - begun
+    if (waitedMs >= pauseMs) onWaited?.({ waitedMs, connected })
+  }
+  for (;;) {
+    const tried = Date.now()
+    try {
+      const opened = await open(until > tried ? Math.min(tried + tryMs, until) : tried + tryMs)
+      tell(true)
+      return opened
+    } catch (error) {
+      const next = Math.max(tried + pauseMs, Date.now())
+      if (!mayConnectLater(error) || next >= until) {
+        tell(false)
+        throw error
+      }
+      await pause(Math.max(0, next - Date.now()))
+    }
+  }
+}
 
 export type { ConnectionOptions, Sql } from './connection.ts'
 

@@ -1,4 +1,4 @@
-import { rolePathSetting, safePath } from '../sql/search-path.ts'
+import { rolePathSetting, safePath } from '../sql/settings.ts'
 import type { Sql } from './connect.ts'
 
 /** The search path that is set for our login. SQL written by others relies on it. */

@@ -1,6 +1,5 @@
 import { Problem, sentences } from '../problem.ts'
-import { sqlstateOf } from './failures.ts'
-import { standardText } from './sqlstate.ts'
+import { sqlstateOf, standardText } from './failures.ts'
 
 const untouched = 'The database is as it was before this step.'
 

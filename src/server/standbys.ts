@@ -1,6 +1,8 @@
+import { Problem } from '../problem.ts'
+import { backupsQuery, besideBackup } from '../sql/backups.ts'
 import type { Copy, Replicas, Standby, Standbys } from '../sql/replicas.ts'
 import type { Sql } from './connect.ts'
-import { readOnReplicas } from './on-replicas.ts'
+import { readOnReplicas } from './session-settings.ts'
 
 /**
  * The standbys of the server, as far as the login may see them. What receives WAL without replaying it (`pg_receivewal`, a
@@ -24,7 +26,7 @@ async function readStandbys(sql: Sql): Promise<Standbys> {
  * which nobody else has; any login sees which role a session has. Other readers of logical slots, such as Debezium, get no rows of
  * materialized views, and take no notice of their DDL.
  */
-export const copyQuery = `
+const copyQuery = `
 select jsonb_build_object('slot', s.slot_name, 'isAurora', to_regproc('pg_catalog.aurora_replica_status') is not null)
   from pg_catalog.pg_replication_slots s, pg_catalog.pg_stat_get_activity(s.active_pid) a
  where s.slot_type = 'logical' and s.database = pg_catalog.current_database() and a.pid = s.active_pid and a.usesysid = (select oid from pg_catalog.pg_roles where rolname = 'rdsadmin')
@@ -48,3 +50,30 @@ const readAuroraReaders = (sql: Sql): Promise<Standby[]> =>
   sql<Standby[]>`
     select server_id as name, replica_lag_in_msec::int8 as "lagMs" from pg_catalog.aurora_replica_status()
      where session_id <> 'MASTER_SESSION_ID' order by 1`.catch(() => [])
+
+/** Whom an exchange would harm: who makes a backup, and the copy that RDS feeds. One statement. */
+export async function readHarmed(sql: Sql): Promise<{ backup: string | null; copy: Copy | null }> {
+  const [row] = await sql.unsafe<[{ backup: string | null; copy: Copy | null }]>(
+    `select (select who from (${backupsQuery}) b limit 1) as backup, (${copyQuery}) as copy`,
+  )
+  return row
+}
+
+/** Who makes a backup of this database, in words; null if nobody does. */
+export async function readBackup(sql: Sql): Promise<string | null> {
+  const [row] = await sql.unsafe<{ who: string }[]>(backupsQuery)
+  return row?.who ?? null
+}
+
+/** Refuses (LockTimeout) to exchange or drop anything beside a backup. */
+export async function insistOnNoBackup(sql: Sql): Promise<void> {
+  const who = await readBackup(sql)
+  if (who !== null) throw brokenBackup(who)
+}
+
+/** The refusal of what would break the backup. */
+export const brokenBackup = (who: string): Problem =>
+  new Problem(
+    'LockTimeout',
+    `It has to wait, because ${besideBackup(who)}. Try again when the backup has ended.`,
+  )

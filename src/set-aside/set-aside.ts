@@ -1,6 +1,6 @@
 import { Problem, sentences } from '../problem.ts'
-import { insistOnNoBackup } from '../server/backup.ts'
 import { type Database, type Sql, withTransaction } from '../server/connect.ts'
+import { insistOnNoBackup } from '../server/standbys.ts'
 import { tryToFill } from './db/fillable.ts'
 import { lookInTheWay } from './db/locks.ts'
 import { lockMemory, readSetAside, remember, type SetAside } from './db/memory.ts'

@@ -80,3 +80,10 @@ export const names = (all: string[], most: number): string =>
 
 /** What comes before the query that shows the rows, in the hint of a run that a check failed. */
 export const toSeeThem = 'To see them: '
+
+/** A query of ours on one line, without its comments and the spaces that separate nothing. */
+export const onOneLine = (query: string): string =>
+  query.replaceAll(
+    /('(?:[^']|'')*'|"(?:[^"]|"")*")(?:\s+(?=[a-z]))?|\s*--.*|\s*([=,()<>|]+)\s*|\s+/g,
+    (_, quoted, sign) => quoted ?? sign ?? ' ',
+  )

@@ -8,9 +8,8 @@ import { setting } from '../rebuild/plan/locks.ts'
 import { readMadeCheck } from '../run/db/history.ts'
 import { resolveName } from '../run/name.ts'
 import type { Database, Sql } from '../server/connect.ts'
-import { sqlstateOf } from '../server/failures.ts'
-import { undone } from '../server/rolled-back.ts'
-import { conditionOf } from '../server/sqlstate.ts'
+import { conditionOf, sqlstateOf } from '../server/failures.ts'
+import { undone } from '../server/transactions.ts'
 import { readSettings } from '../sql/settings.ts'
 
 /** What a check has found in the data that readers see. */

@@ -13,9 +13,16 @@ import type { FrozenFile } from '../../../src/migrate/plan/frozen.ts'
 import { Problem } from '../../../src/problem.ts'
 import type { DescribedPlainView } from '../../../src/rebuild/plan/plain-view.ts'
 import { quoted } from '../../../src/sql/commands.ts'
-import { fileNameOf } from '../../../src/sql/file-names.ts'
-import { displayName, displayPart, identifierFault, quoteName, unquoted } from '../../../src/sql/names.ts'
-import { nameFault, schemaFault } from '../../../src/sql/reserved-names.ts'
+import {
+  displayName,
+  displayPart,
+  fileNameOf,
+  identifierFault,
+  nameFault,
+  quoteName,
+  schemaFault,
+  unquoted,
+} from '../../../src/sql/names.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
 import { harmless } from '../../output/width.ts'
 import { readAuthored } from '../../project/authored.ts'

@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Context } from 'aws-lambda'
-import type { Waiting } from '../../server/awake.ts'
+import type { Waiting } from '../../server/connect.ts'
 import { logger } from './logger.ts'
 
 /** A function answers this long before Lambda ends it. */

@@ -5,7 +5,7 @@ import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import type { LatestRun } from '../../run/plan/turn.ts'
 import type { Sql } from '../../server/connect.ts'
-import { onReplicas } from '../../server/on-replicas.ts'
+import { onReplicas } from '../../server/session-settings.ts'
 import type { BatchView } from './batch-views.ts'
 import type { Batch } from './batches.ts'
 

@@ -1,5 +1,5 @@
 import type { Sql } from '../../server/connect.ts'
-import { mayUse } from '../../server/may-use.ts'
+import { mayUse } from '../../server/rights.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 
 /** A view that is set aside: since when, and which role set it aside. */

@@ -1,6 +1,5 @@
 import type { Sql } from '../../server/connect.ts'
-import { lookAgain } from '../../server/look-again.ts'
-import { unlessLocked } from '../../server/unless-locked.ts'
+import { lookAgain, unlessLocked } from '../../server/transactions.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 import { readable } from '../plan/server-sql.ts'
 

@@ -1,5 +1,5 @@
 import type { Sql } from '../../server/connect.ts'
-import { unlessLocked } from '../../server/unless-locked.ts'
+import { unlessLocked } from '../../server/transactions.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 import { definitionDefaults } from '../plan/definition.ts'
 import type { ViewFacts } from '../plan/facts.ts'

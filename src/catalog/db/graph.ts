@@ -1,5 +1,5 @@
 import type { Sql } from '../../server/connect.ts'
-import { mayUse } from '../../server/may-use.ts'
+import { mayUse } from '../../server/rights.ts'
 import { type Declared, declaredEdges } from '../plan/depends-on.ts'
 import {
   type GraphEdge,

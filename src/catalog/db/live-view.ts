@@ -1,7 +1,6 @@
 import type { Sql } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
-import { lookAgain } from '../../server/look-again.ts'
-import { unlessLocked } from '../../server/unless-locked.ts'
+import { lookAgain, unlessLocked } from '../../server/transactions.ts'
 import { literal } from '../../sql/names.ts'
 import type { LiveView, ViewSnapshot } from '../plan/live-view.ts'
 import { hashesOf, liveViewQuery } from '../plan/live-view-query.ts'

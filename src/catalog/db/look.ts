@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
-import { lookAgain } from '../../server/look-again.ts'
+import { lookAgain } from '../../server/transactions.ts'
 import { type Holders, holdersQuery } from '../../sql/holders.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'

@@ -1,6 +1,6 @@
 import type { Sql } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
-import { unlessLocked } from '../../server/unless-locked.ts'
+import { unlessLocked } from '../../server/transactions.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 import { hashesOf, liveViewQuery } from '../plan/live-view-query.ts'
 import { type OutlinedReader, parentsFirst, type Reader } from '../plan/readers.ts'

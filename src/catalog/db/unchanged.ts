@@ -1,5 +1,5 @@
 import type { Sql } from '../../server/connect.ts'
-import { takeLoginSettings, takeOwnSettings } from '../../sql/own-session.ts'
+import { takeLoginSettings, takeOwnSettings } from '../../sql/settings.ts'
 import type { Unchanged } from '../plan/run.ts'
 
 /** Proves that a refresh of the view would change nothing; undefined if that cannot be proved. */

@@ -1,6 +1,6 @@
 import type { Sql } from '../../server/connect.ts'
-import { mayUse } from '../../server/may-use.ts'
-import { onReplicas } from '../../server/on-replicas.ts'
+import { mayUse } from '../../server/rights.ts'
+import { onReplicas } from '../../server/session-settings.ts'
 import { lacksKey, type WithoutKey } from '../../sql/replicas.ts'
 import { batchPlaces } from '../plan/shadow-names.ts'
 import { unusableBecause } from './catalog.ts'

@@ -1,7 +1,7 @@
 import { sentences } from '../../problem.ts'
 import { lackedBy } from '../../sql/lacked-right.ts'
 import { literal } from '../../sql/names.ts'
-import { onOneLine } from '../../sql/one-line.ts'
+import { onOneLine } from '../../sql/words.ts'
 
 // Who lacks which right, why that matters, and the SQL that gives it. The rules are texts of SQL, because a plan carries some
 // of them: the server executes them only if a statement fails, when the session that has planned may be gone.

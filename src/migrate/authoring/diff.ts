@@ -6,7 +6,7 @@ import { insistOnChecking, madeChecks, measureCheck } from '../../rebuild/plan/c
 import { type Columns, type Counts, comparison, keyOf, sharedOf } from '../../rebuild/plan/compare.ts'
 import type { Database, Sql } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
-import { undone } from '../../server/rolled-back.ts'
+import { undone } from '../../server/transactions.ts'
 import { applySettings, readShadow } from '../../set-aside/db/trial.ts'
 import { displayName, type QualifiedName, quoteName } from '../../sql/names.ts'
 import { readSettings } from '../../sql/settings.ts'

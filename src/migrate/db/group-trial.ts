@@ -22,7 +22,7 @@ import {
 } from '../../rebuild/plan/trial.ts'
 import type { Sql } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
-import { undone } from '../../server/rolled-back.ts'
+import { undone } from '../../server/transactions.ts'
 import { describeShadow, withTextOf } from '../../set-aside/db/trial.ts'
 import { displayName, literal, quoteName } from '../../sql/names.ts'
 import { wantedView } from '../plan/redefine.ts'

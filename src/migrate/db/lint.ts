@@ -3,7 +3,7 @@ import type { ViewDefinition } from '../../catalog/plan/definition.ts'
 import { executeSandboxed } from '../../rebuild/db/sandbox.ts'
 import type { Sql } from '../../server/connect.ts'
 import { readRolePath } from '../../server/role-path.ts'
-import { undone } from '../../server/rolled-back.ts'
+import { undone } from '../../server/transactions.ts'
 import { quoteIdentifier, quoteName } from '../../sql/names.ts'
 
 const limitMs = 3000

@@ -3,7 +3,7 @@ import { readable } from '../../catalog/plan/server-sql.ts'
 import { queryOf } from '../../rebuild/plan/create.ts'
 import type { Sql } from '../../server/connect.ts'
 import { takeRolePath, takeSafePath } from '../../server/role-path.ts'
-import { undone } from '../../server/rolled-back.ts'
+import { undone } from '../../server/transactions.ts'
 import { type Authored, takePath } from '../../set-aside/db/trial.ts'
 
 /**

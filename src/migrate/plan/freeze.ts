@@ -1,7 +1,6 @@
 import { type Definition, definitionDefaults } from '../../catalog/plan/definition.ts'
 import type { Difference } from '../../catalog/plan/differences.ts'
-import { fileNameOf } from '../../sql/file-names.ts'
-import { displayName, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { displayName, fileNameOf, type QualifiedName, quoteName } from '../../sql/names.ts'
 import { type FrozenChange, type FrozenFile, frozenState, viewAfter, viewChangesOf } from './frozen.ts'
 import { joined } from './joined.ts'
 import type { NewMigration } from './new-migration.ts'

@@ -1,5 +1,4 @@
-import { fileNameOf } from '../../sql/file-names.ts'
-import { type QualifiedName, quoteName } from '../../sql/names.ts'
+import { fileNameOf, type QualifiedName, quoteName } from '../../sql/names.ts'
 import { reached } from '../../sql/walks.ts'
 import { ofParts } from './frozen.ts'
 import type { NewMigration } from './new-migration.ts'

@@ -3,7 +3,7 @@ import { hintsQuery, isMember, type Obstacle, onDatabase, privilege } from '../.
 import { Problem, sentences } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
-import { lacking, readMissingRights } from '../../server/missing-rights.ts'
+import { lacking, readMissingRights } from '../../server/rights.ts'
 import { sqlFailed } from '../../server/sql-failed.ts'
 import { quoteIdentifier } from '../../sql/names.ts'
 import type { SchemaStep } from '../../sql/schema-step.ts'

@@ -7,7 +7,7 @@ import { findRunningRun } from '../../catalog/db/running-run.ts'
 import type { OutlinedReader, Reader } from '../../catalog/plan/readers.ts'
 import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
 import type { Sql } from '../../server/connect.ts'
-import { lookAgain } from '../../server/look-again.ts'
+import { lookAgain } from '../../server/transactions.ts'
 import { displayName } from '../../sql/names.ts'
 import { type Member, type OutlinedScope, type Scope, together } from '../plan/scope.ts'
 

@@ -1,7 +1,7 @@
 import type { Sql } from '../../server/connect.ts'
 import { literal } from '../../sql/names.ts'
 import type { Sandbox } from '../../sql/plan.ts'
-import { safePath } from '../../sql/search-path.ts'
+import { safePath } from '../../sql/settings.ts'
 
 /**
  * Executes somebody else's statement without letting their code run as us. Even parsing runs code: a constant

@@ -1,4 +1,4 @@
-import { rolePathSetting } from '../../sql/search-path.ts'
+import { rolePathSetting } from '../../sql/settings.ts'
 
 /** The SQLSTATEs of a table, a function and a type or a setting that was not found, and of a right that no role has. */
 export const unfoundStates = ['42P01', '42883', '42704', '42501']

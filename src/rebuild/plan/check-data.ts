@@ -13,7 +13,7 @@ import {
   regclass,
 } from '../../sql/names.ts'
 import type { Plan, Sandbox, Statement } from '../../sql/plan.ts'
-import { safePath } from '../../sql/search-path.ts'
+import { safePath } from '../../sql/settings.ts'
 import { toSeeThem } from '../../sql/words.ts'
 import { setting } from './locks.ts'
 

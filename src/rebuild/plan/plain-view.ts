@@ -3,7 +3,7 @@ import { authoredGrants } from '../../catalog/plan/differences.ts'
 import { grantStatement } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { displayName, literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
-import { operatorsPath } from '../../sql/search-path.ts'
+import { operatorsPath } from '../../sql/settings.ts'
 import { buildShadow } from './shadow.ts'
 
 /** A plain view of the database as own SQL. */

@@ -10,7 +10,7 @@ import { mayRetry } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
 import { runLocks } from '../../server/lock-keys.ts'
-import { readMissingRights } from '../../server/missing-rights.ts'
+import { readMissingRights } from '../../server/rights.ts'
 
 /** A way in which the status of a run changes. A run that has ended never changes its status again. */
 interface Transition {

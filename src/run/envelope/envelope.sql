@@ -5,7 +5,7 @@
 -- This text is constant. What differs between runs is data: the plan of the run, in viewkeeper.runs.plan, and settings of the
 -- session. Text of users in here would sooner or later break out of the dollar quotes, and would make an entry of
 -- pg_stat_statements for each run. All names mean objects of the catalog, because the path of the session is
--- "pg_catalog, pg_temp" (src/sql/own-session.ts).
+-- "pg_catalog, pg_temp" (src/sql/settings.ts).
 --
 --   1. The claim, and a commit: from here on others see that the run is running.
 --   2. The work, in three stages. "prepare" needs no strong lock. "cut-over" has the statements that need one, and is tried until
@@ -268,7 +268,7 @@ begin
           end if;
 
           for statement in select * from jsonb_array_elements(todo) loop
-            -- Queries of others are executed under the settings of our login: see src/sql/own-session.ts. With all identifiers quoted
+            -- Queries of others are executed under the settings of our login: see src/sql/settings.ts. With all identifiers quoted
             -- the server cannot read its own SQL of a concurrent refresh.
             if statement ? 'computesRows' then
               perform set_config(key, value, true) from jsonb_each_text(login_settings || (work -> 'settings'))

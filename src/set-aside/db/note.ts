@@ -1,5 +1,5 @@
 import type { Sql } from '../../server/connect.ts'
-import { mayUse } from '../../server/may-use.ts'
+import { mayUse } from '../../server/rights.ts'
 import type { ActionName } from '../../watch/plan/actions.ts'
 
 /** What a login does to views without the API. */

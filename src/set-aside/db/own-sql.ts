@@ -4,11 +4,11 @@ import { Problem, sentences } from '../../problem.ts'
 import { inTransaction, type Sql, withTransaction } from '../../server/connect.ts'
 import { lackingCharacter } from '../../server/encoding.ts'
 import { sqlstateOf } from '../../server/failures.ts'
-import { readWhoLacks } from '../../server/missing-rights.ts'
+import { readWhoLacks } from '../../server/rights.ts'
 import { readRolePath, takeRolePath, takeSafePath } from '../../server/role-path.ts'
 import { type Part, sqlFailed } from '../../server/sql-failed.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../../sql/names.ts'
-import { makeSafe, takeLoginSettings } from '../../sql/own-session.ts'
+import { makeSafe, takeLoginSettings } from '../../sql/settings.ts'
 import { SqlReader, type SqlStatement, statementsIn } from '../../sql/sql-tokens.ts'
 
 /**

@@ -10,11 +10,11 @@ import { createNames, createStatements } from '../../rebuild/plan/create.ts'
 import { setting } from '../../rebuild/plan/locks.ts'
 import type { Sql } from '../../server/connect.ts'
 import { readRolePath } from '../../server/role-path.ts'
-import { undone } from '../../server/rolled-back.ts'
+import { undone } from '../../server/transactions.ts'
 import { withoutLooks } from '../../sql/backups.ts'
 import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
-import { rolePathSetting } from '../../sql/search-path.ts'
+import { rolePathSetting } from '../../sql/settings.ts'
 
 /**
  * The live view that this server makes of a definition: an empty shadow is created beside the real view, described, and

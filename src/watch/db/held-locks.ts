@@ -1,10 +1,10 @@
-import { withoutConstants } from '../../catalog/plan/without-constants.ts'
 import type { Sql } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { runLocks } from '../../server/lock-keys.ts'
 import { backupsQuery } from '../../sql/backups.ts'
 import { locksInTheWay, type WantedLock } from '../../sql/holders.ts'
 import { literal, type QualifiedName } from '../../sql/names.ts'
+import { withoutConstants } from '../../sql/sql-tokens.ts'
 import type { HeldLock } from '../diagnosis/cause.ts'
 
 /** The locks in the way of a view's refresh. */

@@ -1,7 +1,7 @@
 import { mostCharacters } from '../../run/db/life.ts'
 import { errorOf } from '../../run/db/runs.ts'
 import type { Sql } from '../../server/connect.ts'
-import { mayUse } from '../../server/may-use.ts'
+import { mayUse } from '../../server/rights.ts'
 import type { Incident, ListedIncident } from '../plan/incidents.ts'
 import type { FailedBatch, SlowRun } from '../plan/judge.ts'
 import { isSlow } from '../plan/runs.ts'

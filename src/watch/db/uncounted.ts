@@ -1,6 +1,6 @@
 import type { Sql } from '../../server/connect.ts'
-import { mayUse } from '../../server/may-use.ts'
-import { skipsUnchanged } from '../../server/skip-unchanged.ts'
+import { mayUse } from '../../server/rights.ts'
+import { skipsUnchanged } from '../../server/session-settings.ts'
 import type { HiddenBehind, Uncounted } from '../diagnosis/uncounted.ts'
 
 /**

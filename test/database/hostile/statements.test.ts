@@ -29,7 +29,7 @@ import { drop } from '../../../src/run/drop.ts'
 import { listRuns } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/connect.ts'
-import { readFix } from '../../../src/server/missing-rights.ts'
+import { readFix } from '../../../src/server/rights.ts'
 import { alter } from '../../../src/set-aside/alter.ts'
 import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
@@ -73,9 +73,9 @@ const mayStayUnsent = [
   'src/catalog/db/owner.ts readMembershipAdvice',
   'src/catalog/db/owner.ts readReadersByOwner',
   'src/catalog/db/readers.ts readReaderNames',
-  'src/server/missing-rights.ts readMissingRights',
-  'src/server/view-owner.ts readViewOwner',
-  'src/server/missing-rights.ts readWhoLacks',
+  'src/server/rights.ts readMissingRights',
+  'src/server/rights.ts readViewOwner',
+  'src/server/rights.ts readWhoLacks',
   'src/server/standbys.ts readAuroraReaders',
   'src/server/lock-keys.ts lockIsHeld',
   'src/own-schema/db/authentication.ts authenticateByIam',

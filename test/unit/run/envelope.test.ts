@@ -16,7 +16,7 @@ import { failuresSetting } from '../../../src/run/envelope/run-connection.ts'
 import { envelope as sent } from '../../../src/run/envelope/text.ts'
 import { runChannel, runLockClass } from '../../../src/server/lock-keys.ts'
 import { literal } from '../../../src/sql/names.ts'
-import { rolePathSetting, safePath } from '../../../src/sql/search-path.ts'
+import { rolePathSetting, safePath } from '../../../src/sql/settings.ts'
 
 const folder = new URL('../../../src/run/envelope/', import.meta.url)
 const read = (file: string): string => readFileSync(new URL(file, folder), 'utf8')

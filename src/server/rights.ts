@@ -2,10 +2,26 @@ import type postgres from 'postgres'
 import { Problem, sentences } from '../problem.ts'
 import { type Holders, holdersOf } from '../sql/holders.ts'
 import { lackedBy } from '../sql/lacked-right.ts'
+import type { Sql } from './connection.ts'
 import { sqlstateOf } from './failures.ts'
 
-/** A session; not the type of `connect.ts`, which reads fixes itself. */
-type Sql = postgres.Sql<{ bigint: number }>
+/**
+ * Whether the session has a privilege on a table of schema `viewkeeper`. It has none if the schema is not there, or is older
+ * than the table or its `column`.
+ */
+export async function mayUse(
+  sql: Sql,
+  privilege: 'select' | 'insert',
+  table: string,
+  column = 'tableoid', // which every table has
+): Promise<boolean> {
+  const rows = await sql`
+    select from pg_catalog.pg_attribute a
+      join pg_catalog.pg_class c on c.oid = a.attrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = 'viewkeeper' and c.relname = ${table} and a.attname = ${column}
+       and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, ${privilege})`
+  return rows.length > 0
+}
 
 /** The rights that a query for hints finds missing, with the SQL that gives them on lines of its own; null if it finds none. */
 export async function readMissingRights(sql: Sql, hintsQuery: string): Promise<string | null> {
@@ -16,8 +32,6 @@ export async function readMissingRights(sql: Sql, hintsQuery: string): Promise<s
 /** Who lacks a right for which the server has refused something. `role` is written as in SQL; null: the login. */
 export async function readWhoLacks(sql: Sql, role: string | null, error: unknown): Promise<string | null> {
   const { message, where = '', internal_query: query = '' } = error as postgres.PostgresError
-  // A failure alone loads it.
-  const { readViewOwner } = await import('./view-owner.ts')
   const [row] = await sql.unsafe<{ who: string }[]>(
     `select ${lackedBy((await readViewOwner(sql, role, message)) ?? role, `${query} ${where}`)} as who`,
   )
@@ -48,3 +62,20 @@ export const lacking = async (sql: Sql, message: string, hintsQuery: string): Pr
   new Problem('InsufficientPrivilege', sentences(message, await readMissingRights(sql, hintsQuery)), {
     sqlstate: '42501',
   })
+
+/**
+ * The owner of a plain view who may not read what the view reads, if the role itself may: the server refuses the role, and names the
+ * relation alone. Null: there is none.
+ */
+async function readViewOwner(sql: Sql, role: string | null, message: string): Promise<string | null> {
+  const [row] = await sql<{ owner: string | null }[]>`
+    select string_agg(distinct v.relowner::regrole::text, ' or ') as owner
+      from pg_class t
+      join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = t.oid and d.classid = 'pg_rewrite'::regclass
+      join pg_rewrite r on r.oid = d.objid
+      join pg_class v on v.oid = r.ev_class and v.relkind = 'v' and v.oid <> t.oid
+     where ${message} ~ ('(^|\\W)' || regexp_replace(t.relname, '(\\W)', '\\\\\\1', 'g') || '($|\\W)')
+       and has_table_privilege(coalesce(to_regrole(${role}), quote_ident(session_user)::regrole)::oid, t.oid, 'select')
+       and not has_table_privilege(v.relowner, t.oid, 'select')`
+  return row?.owner ?? null
+}

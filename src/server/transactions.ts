@@ -1,0 +1,73 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { Problem } from '../problem.ts'
+import { inTransaction, type Sql, withSavepoint } from './connect.ts'
+import { sqlstateOf } from './failures.ts'
+
+/** Does work in a transaction, or in a part of one, and always undoes it. Returns the result of the work. */
+export async function undone<T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> {
+  const undo = new Error('undo')
+  let result: { of: T } | undefined
+  try {
+    await inTransaction(sql, async (part) => {
+      result = { of: await work(part) }
+      throw undo
+    })
+  } catch (error) {
+    if (error !== undo) throw error
+  }
+  return (result as { of: T }).of
+}
+
+const mostLooks = 12
+const pauseMs = 5
+
+/**
+ * Looks at a view by its name, and again if the view was exchanged meanwhile. Then `look` returns `gone`, or
+ * the server raises XX000: a statement sees the catalog of its beginning, but writes the SQL of views and
+ * indexes as it is now. Any other answer of `look` is final, also that no view has the name.
+ */
+export async function lookAgain<T>(look: () => Promise<T | 'gone'>): Promise<T> {
+  for (let looks = 1; ; looks++) {
+    try {
+      const seen = await look()
+      if (seen !== 'gone') return seen
+    } catch (error) {
+      if (sqlstateOf(error) !== 'XX000' || looks === mostLooks) throw error
+    }
+    if (looks === mostLooks) {
+      throw new Problem('CatalogChanged', 'Somebody exchanged the view during each look at it. Try again.')
+    }
+    await pause(pauseMs * looks)
+  }
+}
+
+/**
+ * Sends statements without waiting for their answer: they travel with the next ones, and are executed before those. For what
+ * fails only if the connection does.
+ */
+export const sendAhead = (sql: Sql, text: string): void => {
+  sql
+    .unsafe(text)
+    .execute()
+    .catch(() => {})
+}
+
+const before = 'viewkeeper.lock_timeout'
+const shorten = `select set_config('${before}', current_setting('lock_timeout'), false), set_config('lock_timeout', '100', false)`
+const restore = `select set_config('lock_timeout', current_setting('${before}'), false)`
+
+/**
+ * Executes a query that may have to wait for a lock; null if it would wait longer than 100 ms. A transaction around the
+ * query goes on, so the query has to be sent by the `Sql` that `query` is given.
+ */
+export async function unlessLocked<T>(sql: Sql, query: (sql: Sql) => Promise<T>): Promise<T | null> {
+  sendAhead(sql, shorten)
+  try {
+    return await ('savepoint' in sql ? withSavepoint(sql, query) : query(sql))
+  } catch (error) {
+    if (sqlstateOf(error) === '55P03') return null
+    throw error
+  } finally {
+    sendAhead(sql, restore)
+  }
+}
