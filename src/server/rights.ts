@@ -32,6 +32,8 @@ export async function readMissingRights(sql: Sql, hintsQuery: string): Promise<s
 /** Who lacks a right for which the server has refused something. `role` is written as in SQL; null: the login. */
 export async function readWhoLacks(sql: Sql, role: string | null, error: unknown): Promise<string | null> {
   const { message, where = '', internal_query: query = '' } = error as postgres.PostgresError
+  // A failure alone loads it.
+  const { readViewOwner } = await import('./view-owner.ts')
   const [row] = await sql.unsafe<{ who: string }[]>(
     `select ${lackedBy((await readViewOwner(sql, role, message)) ?? role, `${query} ${where}`)} as who`,
   )
@@ -62,20 +64,3 @@ export const lacking = async (sql: Sql, message: string, hintsQuery: string): Pr
   new Problem('InsufficientPrivilege', sentences(message, await readMissingRights(sql, hintsQuery)), {
     sqlstate: '42501',
   })
-
-/**
- * The owner of a plain view who may not read what the view reads, if the role itself may: the server refuses the role, and names the
- * relation alone. Null: there is none.
- */
-async function readViewOwner(sql: Sql, role: string | null, message: string): Promise<string | null> {
-  const [row] = await sql<{ owner: string | null }[]>`
-    select string_agg(distinct v.relowner::regrole::text, ' or ') as owner
-      from pg_class t
-      join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = t.oid and d.classid = 'pg_rewrite'::regclass
-      join pg_rewrite r on r.oid = d.objid
-      join pg_class v on v.oid = r.ev_class and v.relkind = 'v' and v.oid <> t.oid
-     where ${message} ~ ('(^|\\W)' || regexp_replace(t.relname, '(\\W)', '\\\\\\1', 'g') || '($|\\W)')
-       and has_table_privilege(coalesce(to_regrole(${role}), quote_ident(session_user)::regrole)::oid, t.oid, 'select')
-       and not has_table_privilege(v.relowner, t.oid, 'select')`
-  return row?.owner ?? null
-}

@@ -74,7 +74,7 @@ const mayStayUnsent = [
   'src/catalog/db/owner.ts readReadersByOwner',
   'src/catalog/db/readers.ts readReaderNames',
   'src/server/rights.ts readMissingRights',
-  'src/server/rights.ts readViewOwner',
+  'src/server/view-owner.ts readViewOwner',
   'src/server/rights.ts readWhoLacks',
   'src/server/standbys.ts readAuroraReaders',
   'src/server/lock-keys.ts lockIsHeld',
