@@ -12,7 +12,9 @@ const tower = [
   'rebuild',
   // The life of a run, the envelope, strategies, the record.
   'run',
-  // What is due, in which order, and whose turn it is.
+  // When each view is to be refreshed: schedules, target lags.
+  'due',
+  // Several views refreshed in order: which, whose turn it is, what is exchanged together.
   'batch',
   // The news of the record, for programs.
   'events',

@@ -1,5 +1,5 @@
 import type { BatchDetails, BatchView } from '../../src/api/answers.ts'
-import { batchViewOrder } from '../../src/batch/plan/view-order.ts'
+import { batchViewOrder } from '../../src/catalog/plan/run.ts'
 import { askedFor, lockOf } from '../../src/resources/batches.ts'
 import { type Fact, viewsCell } from '../../src/resources/cell.ts'
 import { command } from '../../src/sql/commands.ts'

@@ -1,4 +1,4 @@
-import type { BatchViewStatus } from '../../src/batch/plan/view-order.ts'
+import type { BatchViewStatus } from '../../src/catalog/plan/run.ts'
 import { type Mark, signOfRun, type Tone } from '../../src/resources/sign.ts'
 import type { Paint, Style } from '../../src/terminal/paint.ts'
 import type { Output } from './terminal.ts'

@@ -1,6 +1,6 @@
-import { meetsNightly } from '../../src/batch/schedules.ts'
 import type { Definition } from '../../src/catalog/plan/definition.ts'
 import { everyDay } from '../../src/catalog/plan/scheduled.ts'
+import { meetsNightly } from '../../src/due/schedules.ts'
 import { displayName } from '../../src/sql/names.ts'
 import { readConfig } from './config.ts'
 

@@ -1,4 +1,4 @@
-import { makeWake } from '../../src/batch/wake.ts'
+import { makeWake } from '../../src/batch/advance.ts'
 import { eventsWait } from '../../src/events/db/outbox.ts'
 import type { Database, Sql } from '../../src/server/connect.ts'
 import { whileListening } from '../../src/server/listen.ts'

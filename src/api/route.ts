@@ -1,7 +1,7 @@
 import type * as z from 'zod/mini'
-import type { Schedules } from '../batch/schedules.ts'
 import type { BatchDefaults } from '../batch/start.ts'
 import type { Trigger } from '../catalog/plan/run.ts'
+import type { Schedules } from '../due/schedules.ts'
 import type { Database } from '../server/connect.ts'
 import type { Logger } from '../watch/log.ts'
 import type { HttpFunctionName } from './functions.ts'

@@ -1,20 +1,17 @@
-import type { BatchError } from '../catalog/plan/run.ts'
-import { type BatchStatus, isEnded } from '../catalog/plan/run.ts'
+import { type BatchError, type BatchStatus, isEnded } from '../catalog/plan/run.ts'
 import { withOpenedAhead } from '../run/envelope/open-ahead.ts'
 import type { Database } from '../server/connect.ts'
 import { whileListening } from '../server/listen.ts'
 import { type AdvancingBatch, lookAgainMs, makeLook, readAllAgain } from './advancing.ts'
-import { cancelBatchRuns, insertRetry, insertSkipped } from './db/attempts.ts'
+import { cancelBatchRuns, followLatestRuns, insertRetry, insertSkipped } from './db/attempts.ts'
 import { giveUpGroup } from './db/batch-groups.ts'
 import { type BatchView, readBatchViews } from './db/batch-views.ts'
 import { type Batch, readBatch, stampBatch } from './db/batches.ts'
-import { followLatestRuns } from './db/latest-runs.ts'
 import { endBatchIfOver } from './end.ts'
 import { makeSettle, settleGroups } from './form-groups.ts'
 import { type BatchNext, planNext } from './plan/next.ts'
-import { planAhead } from './plan-ahead.ts'
+import { planAhead } from './prepare.ts'
 import { Senders } from './send.ts'
-import { makeWake, type Wake } from './wake.ts'
 
 /**
  * How far a call has advanced the batch. `idle`: only retries wait, whose time has not come. If the call is repeated often
@@ -214,4 +211,34 @@ async function record(
   if (retry.length + skip.length === 0) return false
   await latestRuns.reload()
   return true
+}
+
+/** A bell to wait for. If it rings before anybody waits, the next wait ends at once. */
+interface Wake {
+  ring(): void
+  /** Waits until the bell rings, but no longer than `ms`. */
+  wait(ms: number): Promise<void>
+}
+
+export function makeWake(): Wake {
+  let rung = false
+  let stopWaiting = () => {}
+  return {
+    ring() {
+      rung = true
+      stopWaiting()
+    },
+    async wait(ms) {
+      if (!rung) {
+        await new Promise<void>((resolve) => {
+          const timer = setTimeout(resolve, ms)
+          stopWaiting = () => {
+            clearTimeout(timer)
+            resolve()
+          }
+        })
+      }
+      rung = false
+    },
+  }
 }

@@ -1,9 +1,9 @@
 import { closeLostRuns } from '../run/db/life.ts'
 import type { Database, Sql } from '../server/connect.ts'
+import type { LatestRuns } from './db/attempts.ts'
 import { type BatchGroup, readOpenGroups } from './db/batch-groups.ts'
 import type { BatchView } from './db/batch-views.ts'
 import { type Batch, readBatch, stampBatch } from './db/batches.ts'
-import type { LatestRuns } from './db/latest-runs.ts'
 
 /** The server notifies us of the end of a run. A look finds the rest: a lost run, a due retry, a cancel. */
 export const lookAgainMs = 500

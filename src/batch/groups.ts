@@ -1,5 +1,352 @@
-// What only a batch needs that rebuilds views together. It is loaded when there is a group.
-export { decideGroups } from './decide-groups.ts'
-export { prepareExchange } from './exchange.ts'
-export { prepareInPlace } from './in-place.ts'
-export { planShadow } from './plan-shadow.ts'
+import { findView, readView } from '../catalog/db/catalog.ts'
+import { readObstacles } from '../catalog/db/rights.ts'
+import type { OutlinedReader } from '../catalog/plan/readers.ts'
+import type { ViewFacts } from '../catalog/plan/view-facts.ts'
+import { Problem } from '../problem.ts'
+import { type GroupSeen, lookAtEach, readGroup } from '../rebuild/db/group.ts'
+import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
+import { make } from '../rebuild/plan/make.ts'
+import { becauseTogether, planCutOver, planFilling, whatChanged } from '../rebuild/plan/plan.ts'
+import { nothingStandsBetween, prove } from '../rebuild/plan/prove.ts'
+import { memberRequirements, placesRequirement } from '../rebuild/plan/requirements.ts'
+import { everything, materialized } from '../rebuild/plan/scope.ts'
+import { apart, batchKey } from '../rebuild/plan/shadow-place.ts'
+import { readChecking, readUsualDurations } from '../run/db/history.ts'
+import type { Work } from '../run/envelope/run-connection.ts'
+import { planRegularTogether, recordPosition } from '../run/plan/refresh.ts'
+import { shortTogether } from '../run/plan/strategy.ts'
+import type { TogetherGroup } from '../run/plan/turn.ts'
+import type { PlannedRefresh } from '../run/plan-refresh.ts'
+import type { Sql } from '../server/connect.ts'
+import { mayPass, sqlstateOf } from '../server/failures.ts'
+import { readCopy } from '../server/standbys.ts'
+import { lookAgain } from '../server/transactions.ts'
+import { displayName, quoteName } from '../sql/names.ts'
+import { statementsOf } from '../sql/plan.ts'
+import { besideCopy } from '../sql/replicas.ts'
+import { readSettings } from '../sql/settings.ts'
+import { type AdvancingBatch, readAllAgain } from './advancing.ts'
+import { type PlanBasis, readPlanBasis, requestOf } from './db/attempts.ts'
+import {
+  type BuiltElsewhere,
+  type Candidate,
+  type FormedGroup,
+  type Grouped,
+  type Grouping,
+  giveUpGroup,
+  readCandidates,
+  readGroupFacts,
+  readNewer,
+  readTakenNumbers,
+  recordExchange,
+  recordInPlace,
+} from './db/batch-groups.ts'
+import type { BatchView } from './db/batch-views.ts'
+import type { Batch, RefreshedEach } from './db/batches.ts'
+import { type PlannedGroup, planTogether, viewsTogether } from './plan/together.ts'
+
+interface ToDecide {
+  oids: number[]
+  /** The ids of all views of the batch that belong to these. */
+  among: number[]
+  built: BuiltElsewhere[]
+}
+
+/**
+ * What to do with these views. A lock on one keeps its whole group from being built: the group waits. If it has waited
+ * long enough, the lock is in the way of rebuilding that view, and so of what it reads. What another batch has `built` is waited for.
+ */
+export async function decideGroups(
+  sql: Sql,
+  batch: Batch,
+  { oids, among, built }: ToDecide,
+  { isPatient, shadowBytes }: Pick<Grouping, 'isPatient' | 'shadowBytes'>,
+  isLastTry: boolean,
+): Promise<Grouped> {
+  const seen = await lookAgain(() => lookAtEach(sql, oids))
+  const candidates = await readCandidates(
+    sql,
+    batch,
+    among,
+    materialized(seen.all).map(({ live: { view } }) => view),
+  )
+  const { exchange } = batch
+  const maxShadowBytes = batch.maxShadowBytes === null ? null : batch.maxShadowBytes - shadowBytes
+  const options = { exchange, maxShadowBytes }
+  // What stands in the way of a view matters only if it has a group.
+  const { groups } = planTogether(seen.all, candidates, { ...options, refusals: new Map() })
+  const refusals = await readRefusals(
+    sql,
+    batch,
+    seen,
+    groups.flatMap(({ group }) => group.members),
+  )
+  if (!isPatient) for (const [oid, because] of inTheWay(seen)) refusals.set(oid, because)
+  for (const { oid, because } of built) seen.locked.set(oid, because)
+  const planned = planTogether(seen.all, candidates, { ...options, refusals })
+  const whole: PlannedGroup[] = []
+  const locked: RefreshedEach[] = []
+  for (const each of planned.groups) {
+    const because = everything(each.group).flatMap(({ oid }) => seen.locked.get(oid) ?? [])[0]
+    if (because === undefined) whole.push({ ...each, group: { members: seen.read(each.group.members) } })
+    else
+      for (const { id, asked, view } of candidates)
+        if (asked && each.members.includes(id)) locked.push({ view, because })
+  }
+  const made = await form(sql, batch, whole, candidates, isLastTry)
+  const views = viewsTogether(candidates, planned, made.groups)
+  return { groups: made.groups, each: [...planned.each, ...made.each], views, locked }
+}
+
+/** For each view that has to be rebuilt with a locked one, or is one, which lock is in the way. */
+function inTheWay({ all, locked }: GroupSeen): [number, string][] {
+  return everything(all).flatMap(({ oid, live, reads }) => {
+    const because = locked.get(oid)
+    if (because === undefined) return []
+    return (live.view.kind === 'view' ? reads : [oid]).map((each): [number, string] => [each, because])
+  })
+}
+
+/** What stands in the way of each of these members first, by its OID. */
+async function readRefusals(
+  sql: Sql,
+  { strategy }: Batch,
+  { all, read, locked }: GroupSeen,
+  members: OutlinedReader[],
+): Promise<Map<number, string>> {
+  const copy = strategy === 'swap' ? null : await readCopy(sql)
+  if (copy !== null) return new Map(members.map(({ oid }) => [oid, besideCopy(copy)]))
+  const refusals = new Map<number, string>()
+  for (const member of read(members.filter(({ oid }) => !locked.has(oid)))) {
+    const [first] = await readObstacles(sql, [placesRequirement, ...memberRequirements(all, member)])
+    if (first !== undefined) refusals.set(member.oid, first.because)
+  }
+  return refusals
+}
+
+/**
+ * Forms groups: makes the empty shadows of those that are not refreshed in place. A group whose shadows cannot be made is refreshed each
+ * by itself.
+ */
+async function form(
+  sql: Sql,
+  batch: Batch,
+  planned: PlannedGroup[],
+  candidates: Candidate[],
+  isLastTry: boolean,
+): Promise<{ groups: FormedGroup[]; each: RefreshedEach[] }> {
+  const groups: FormedGroup[] = []
+  const each: RefreshedEach[] = []
+  const taken = await readTakenNumbers(sql, batch)
+  let next = 0
+  for (const one of planned) {
+    while (taken.has(String(next))) next++
+    const number = next++
+    const { group } = one
+    const members = candidates.filter(({ id }) => one.members.includes(id))
+    if ((await readInPlace(sql, batch, members)) !== null) {
+      groups.push({ ...one, number, shadowBytes: 0, inPlace: true })
+      continue
+    }
+    const rebuild = apart(batchKey(batch, number), group)
+    try {
+      await executeStatements(sql, [nothingStandsBetween(group), ...make(rebuild), ...prove(rebuild)], false)
+      groups.push({ ...one, number, inPlace: false })
+    } catch (error) {
+      if (!(error instanceof Problem || error instanceof StatementRefused)) throw error
+      if (!isLastTry && error instanceof StatementRefused && mayPass(sqlstateOf(error.cause))) throw error
+      const because = `the shadows of its group could not be made: ${error.message}`
+      each.push(...materialized(group).map(({ live }) => ({ view: displayName(live.view), because })))
+    }
+  }
+  return { groups, each }
+}
+
+/** A view of a group that is refreshed where it is. */
+interface InPlace {
+  view: ViewFacts
+  basis: PlanBasis
+}
+
+/**
+ * Whether the views of a group may be refreshed where they are, in one transaction: if that locks readers out no longer than an
+ * exchange would. Then it shows the same data at one moment, and costs a fifth. Null if they may not, or if one wants more
+ * than `auto` of a refresh: checks, counts, settings, replicas.
+ */
+async function readInPlace(
+  sql: Sql,
+  batch: Batch,
+  members: Pick<BatchView, 'id' | 'schema' | 'name'>[],
+): Promise<{ members: InPlace[]; ms: number } | null> {
+  const all: InPlace[] = []
+  const usual = []
+  for (const member of members) {
+    const [basis, view, durations] = await Promise.all([
+      readPlanBasis(sql, batch, member),
+      findView(sql, member),
+      readUsualDurations(sql, member),
+    ])
+    if (
+      basis === undefined ||
+      view === undefined ||
+      !view.mayAlter ||
+      !view.populated ||
+      !isPlain(basis, batch)
+    )
+      return null
+    all.push({ basis, view })
+    usual.push(durations)
+  }
+  const ms = shortTogether(usual)
+  return ms === null ? null : { members: all, ms }
+}
+
+const isPlain = (
+  { strategy, checks, settings, onReplicas, rowCountStrategy, skipsUnchanged, paused }: PlanBasis,
+  batch: Batch,
+): boolean =>
+  (batch.strategy ?? strategy) === 'auto' &&
+  Object.keys(checks).length + Object.keys(settings).length === 0 &&
+  onReplicas === null &&
+  rowCountStrategy === 'none' &&
+  !skipsUnchanged &&
+  !paused
+
+/** Prepares the run that refreshes a group where it is. If that is not possible any more, its views are refreshed each by itself. */
+export async function prepareInPlace(advancing: AdvancingBatch, group: TogetherGroup) {
+  const { sql, batch, views } = advancing
+  const members = views.filter(({ id }) => group.members.includes(id))
+  const found = await readInPlace(sql, batch, members)
+  if (found === null) {
+    const message =
+      'A view of the group was changed, paused or altered during the batch, or takes longer by now.'
+    await giveUpGroup(sql, batch, group, { class: 'CatalogChanged', message })
+    await readAllAgain(advancing)
+    return 'made elsewhere' as const
+  }
+  const bases = found.members.map(({ basis }) => basis)
+  if (bases.some(({ runningRunId }) => runningRunId !== null)) return 'in the way' as const
+  const facts = found.members.map(({ view }) => view)
+  const timeoutSeconds = Math.max(...bases.map((basis) => basis.timeoutSeconds))
+  const others = members
+    .slice(1)
+    .map(({ id, schema, name, view }) => ({ definitionId: id, schema, name, view }))
+  const plan = planRegularTogether(facts, others, {
+    rowCountStrategy: 'none',
+    timeoutSeconds,
+    ifRunning: 'wait',
+    settings: {},
+    insistsOnOwner: true,
+    checking: null,
+  })
+  const because = `the batch refreshes ${members.map(({ view }) => view).join(', ')} in one transaction: that locks readers out for about ${Math.ceil(found.ms)} ms, no longer than an exchange, which costs more`
+  const runId = await recordInPlace(
+    sql,
+    batch.id,
+    members.map((member, at) => ({
+      id: member.id,
+      meta: {
+        request: requestOf(batch, member).request,
+        response: { strategy: 'regular', because, ...(at === 0 ? { sql: statementsOf(plan) } : {}) },
+      },
+    })),
+    plan,
+  )
+  if (runId === null) return 'made elsewhere' as const
+  const owners = new Set(facts.map(({ owner }) => owner))
+  return {
+    run: runId,
+    work: { plan, timeoutSeconds },
+    owner: owners.size === 1 ? (facts[0]?.owner ?? null) : null,
+  }
+}
+
+/** Plans the run that fills the shadow of a view, which is exchanged with its group. Throws UnknownView if the view is gone. */
+export async function planShadow(
+  sql: Sql,
+  batch: Batch,
+  name: BatchView,
+  { id, checks, rowCountStrategy, timeoutSeconds, settings, skipsUnchanged }: PlanBasis,
+  number: number,
+): Promise<PlannedRefresh> {
+  const view = await readView(sql, name)
+  const group = await readGroupFacts(sql, batch.id, number)
+  const member = group?.members.find(({ live }) => quoteName(live.view) === quoteName(name))
+  if (group === undefined || member === undefined)
+    throw new Problem('CatalogChanged', `The group of ${name.view} is gone. Refresh again.`)
+  const plan = planFilling(apart(batchKey(batch, number), group), member, view, {
+    rowCountStrategy,
+    timeoutSeconds,
+    ifRunning: 'wait',
+    settings: readSettings(view.view, settings),
+    checking: batch.request.withoutChecks === true ? null : await readChecking(sql, { id, checks }),
+  })
+  if (skipsUnchanged) plan.counted = true
+  return {
+    plan,
+    timeoutSeconds,
+    response: { strategy: 'swap', because: becauseTogether(group, member, name.includedBecause) },
+    view,
+  }
+}
+
+/** What became of the exchange of a group. */
+type PreparedExchange =
+  | { runId: number; viewId: number; work: Work }
+  /** Another run of a view of the group is running. */
+  | 'in the way'
+  /** Somebody's exclusive lock keeps the views from being read. */
+  | 'locked'
+  /** The shadows do not fit any more, and are gone. */
+  | 'given up'
+  /** Another call has begun the exchange, or the batch does not go on. */
+  | 'made elsewhere'
+
+/**
+ * Prepares the exchange of a group of which all shadows are filled: reads the facts again, and writes the plan into the run of
+ * the first member. If more than privileges has changed since the shadows were made, or somebody has put newer data into a view,
+ * the group is given up.
+ */
+export async function prepareExchange(
+  { sql, batch, views }: AdvancingBatch,
+  group: TogetherGroup,
+): Promise<PreparedExchange> {
+  const built = await readGroupFacts(sql, batch.id, group.number)
+  if (built === undefined) return 'made elsewhere'
+  const members = group.members.flatMap((id) => views.find((view) => view.id === id) ?? [])
+  const bases = await Promise.all(members.map((view) => readPlanBasis(sql, batch, view)))
+  if (bases.some((basis) => basis !== undefined && basis.runningRunId !== null)) return 'in the way'
+  const now = await lookAgain(() =>
+    readGroup(
+      sql,
+      materialized(built).map(({ oid }) => oid),
+    ),
+  )
+  if (now === 'locked') return 'locked'
+  const paused = members.find((_, at) => bases[at]?.paused)
+  const newer = await readNewer(sql, batch.id, group)
+  const change =
+    paused !== undefined
+      ? `${paused.view} was paused during the batch`
+      : (whatChanged(built, now) ??
+        (newer && `Somebody has refreshed ${newer}, or granted privileges on it, while its shadow was built`))
+  if (change !== null) {
+    await giveUpGroup(sql, batch, group, {
+      class: paused === undefined ? 'CatalogChanged' : 'Paused',
+      message: `${change}.`,
+    })
+    return 'given up'
+  }
+  const timeoutSeconds = Math.max(...bases.map((basis) => basis?.timeoutSeconds ?? 0))
+  const [first, ...others] = members
+  // The members are those of the shadows, in the same schemas, so the place is the same.
+  const plan = planCutOver(apart(batchKey(batch, group.number), now), {
+    timeoutSeconds,
+    members: others.map(({ id, schema, name, view }) => ({ definitionId: id, schema, name, view })),
+  })
+  if (bases.some((basis) => basis?.onReplicas)) plan.later.push(recordPosition)
+  const runId = await recordExchange(sql, batch.id, group.members, plan)
+  return runId === null || first === undefined
+    ? 'made elsewhere'
+    : { runId, viewId: first.id, work: { plan, timeoutSeconds } }
+}

@@ -1,16 +1,14 @@
-import type { BatchStatus } from '../catalog/plan/run.ts'
+import type { BatchStatus, BatchViewStatus } from '../catalog/plan/run.ts'
 import { unknown } from '../run/call.ts'
 import { closeLostRuns, mayCloseRuns } from '../run/db/life.ts'
 import { groupsByMember, waitsFor } from '../run/plan/turn.ts'
 import type { Database } from '../server/connect.ts'
+import { type BatchRun, readBatchRuns } from './db/attempts.ts'
 import { type BatchGroup, readBatchGroups } from './db/batch-groups.ts'
-import { type BatchRun, readBatchRuns } from './db/batch-runs.ts'
 import { type BatchView, readBatchViews } from './db/batch-views.ts'
-import { type Batch, readBatch, readBatches } from './db/batches.ts'
-import { type OpenBatch, readOpenBatches } from './db/lost-batches.ts'
-import { estimateRest } from './plan/estimates.ts'
+import { type Batch, type OpenBatch, readBatch, readBatches, readOpenBatches } from './db/batches.ts'
 import { mayTryAgain } from './plan/next.ts'
-import type { BatchViewStatus } from './plan/view-order.ts'
+import { estimateRest } from './plan/plan.ts'
 
 /** A view within a batch, with its attempts, oldest first. */
 interface BatchViewState {

@@ -9,10 +9,8 @@ import { sqlstateOf } from '../server/failures.ts'
 import { type AdvancingBatch, readAllAgain } from './advancing.ts'
 import { giveUpGroup } from './db/batch-groups.ts'
 import type { BatchView } from './db/batch-views.ts'
-import type { BatchNext } from './plan/next.ts'
-import { ownersWithRivals } from './plan/places.ts'
-import type { PlannedAhead } from './plan-ahead.ts'
-import { asPlanned, type Prepared, prepareRun, type Sendable } from './prepare.ts'
+import { type BatchNext, ownersWithRivals } from './plan/next.ts'
+import { asPlanned, type PlannedAhead, type Prepared, prepareRun, type Sendable } from './prepare.ts'
 
 /** How long a view is left alone if its run came back unclaimed or another run of it is running. */
 const leaveAloneMs = 100

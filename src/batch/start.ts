@@ -3,20 +3,25 @@ import { readFacts } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
 import { everythingPaused, readPause } from '../catalog/db/pause.ts'
 import type { Strategy } from '../catalog/plan/definition.ts'
-import type { BatchError } from '../catalog/plan/run.ts'
-import { type BatchStatus, type Exchange, isScheduled } from '../catalog/plan/run.ts'
+import { type BatchError, type BatchStatus, type Exchange, isScheduled } from '../catalog/plan/run.ts'
+import { lagViews, suspendedViews, tooOldViews } from '../due/plan/lags.ts'
+import { type Looks, lagsOf, usualConcurrency } from '../due/schedules.ts'
 import { Problem } from '../problem.ts'
 import { findEarlier } from '../run/answer.ts'
 import { type Call, unknown } from '../run/call.ts'
-import type { Keyed } from '../run/db/runs.ts'
+import { findByKey, type Keyed } from '../run/db/runs.ts'
 import { insistOnCharacters, insistOnNameCharacters, resolveNames } from '../run/name.ts'
-import { inTransaction, type Sql } from '../server/connect.ts'
-import { insertBatchViews, readBatchableViews } from './db/batch-views.ts'
-import { type Batch, findOpenBatch, insertBatch, type NewBatch, readBatch } from './db/batches.ts'
-import { closeLostBatch } from './db/lost-batches.ts'
-import { findFailing, findUnrefreshed } from './db/to-retry.ts'
-import { usualConcurrency } from './lags.ts'
-import { lagViews, suspendedViews, tooOldViews } from './plan/due.ts'
+import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
+import { findFailing, findUnrefreshed, insertBatchViews, readBatchableViews } from './db/batch-views.ts'
+import {
+  type Batch,
+  closeLostBatch,
+  findOpenBatch,
+  insertBatch,
+  type NewBatch,
+  readBatch,
+  takeTurnToPlan,
+} from './db/batches.ts'
 import { type BatchableView, type PlannedView, planBatch } from './plan/plan.ts'
 import {
   canonicalSelection,
@@ -89,7 +94,7 @@ const doesAsMuch = (
   (!onlyIfStale || wanted.onlyIfStale === true)
 
 /** The same, on this connection, and with a selection that is sound. */
-export async function startBatchOn(
+async function startBatchOn(
   sql: Sql,
   request: BatchRequest,
   { trigger, requestedBy, caller, idempotencyKey }: Omit<Call, 'waitUntil' | 'database'>,
@@ -250,3 +255,27 @@ async function writtenNames(sql: Sql, requested: string[], there: BatchableView[
 
 const withoutUndefined = (request: BatchRequest): Record<string, unknown> =>
   Object.fromEntries(Object.entries(request).filter(([, value]) => value !== undefined))
+
+const by = { trigger: 'schedule', requestedBy: 'target lag', caller: 'target lag' } as const
+
+/** Records one batch of all that is due by target lags; null if nothing is. The same key is the same batch. */
+export const startDueBatch = (
+  { database, idempotencyKey }: Pick<Call, 'database' | 'idempotencyKey'>,
+  looks: Looks,
+  defaults: BatchDefaults = {},
+): Promise<StartedBatch | null> =>
+  database.withConnection(async (sql) => {
+    const call = { ...by, database, idempotencyKey }
+    // What a call that was cut off has recorded is advanced by the next one.
+    const known = idempotencyKey && (await findByKey(sql, 'batch', { ...by, idempotencyKey, request: {} }))
+    const earlier = known ? await readBatch(sql, known.id) : undefined
+    if (earlier !== undefined) return startedOf(earlier)
+    return withTransaction(sql, async (transaction) => {
+      await takeTurnToPlan(transaction)
+      await discoverDefinitions(transaction)
+      if ((await readPause(transaction)) !== null) return null
+      const { due: views } = lagsOf(await readFacts(transaction), await readDependencies(transaction), looks)
+      const { concurrency } = looks
+      return views.length === 0 ? null : startBatchOn(transaction, { views, concurrency }, call, defaults)
+    })
+  })

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { advance } from '../batch/advance.ts'
-import type { OpenBatch } from '../batch/db/lost-batches.ts'
+import type { OpenBatch } from '../batch/db/batches.ts'
 import type { Database } from '../server/connect.ts'
 import type { Logger } from '../watch/log.ts'
 import { type Connections, makeTurns } from './connections.ts'

@@ -1,4 +1,4 @@
-import type { Looks, Schedules } from '../batch/schedules.ts'
+import type { Looks, Schedules } from '../due/schedules.ts'
 import type { Telling } from '../events/plan/reminders.ts'
 import type { Database } from '../server/connect.ts'
 import type { Retention } from '../watch/db/prune.ts'

@@ -1,8 +1,8 @@
-import { type Looks, type Schedules, unscheduled } from '../batch/schedules.ts'
 import type { BatchDefaults } from '../batch/start.ts'
 import { everyDay } from '../catalog/plan/scheduled.ts'
 import { defaults, type ScheduleOptions } from '../config/options.ts'
 import type { FunctionOptions } from '../config/variables.ts'
+import { type Looks, type Schedules, unscheduled } from '../due/schedules.ts'
 import { type Telling, tellingOf } from '../events/plan/reminders.ts'
 import type { Retention } from '../watch/db/prune.ts'
 

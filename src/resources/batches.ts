@@ -1,5 +1,5 @@
 import type { Batch, BatchDetails, BatchView } from '../api/answers.ts'
-import { batchViewOrder } from '../batch/plan/view-order.ts'
+import { batchViewOrder } from '../catalog/plan/run.ts'
 import { duration } from '../sql/words.ts'
 import { type Cell, type Column, viewsCell } from './cell.ts'
 import { signOfRun } from './sign.ts'

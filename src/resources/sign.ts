@@ -1,6 +1,5 @@
 import type { View } from '../api/answers.ts'
-import type { BatchViewStatus } from '../batch/plan/view-order.ts'
-import { isEnded } from '../catalog/plan/run.ts'
+import { type BatchViewStatus, isEnded } from '../catalog/plan/run.ts'
 import { type AnyState, type Tone as ViewTone, wordsOfState } from '../catalog/plan/state.ts'
 
 /** How something stands: the word that people read, the colour, and the mark that says the same without colour. */

@@ -1,5 +1,5 @@
-import type { Schedules } from '../batch/schedules.ts'
 import { viewsAbove } from '../catalog/plan/graph.ts'
+import type { Schedules } from '../due/schedules.ts'
 import { lockEvents, writeEvents } from '../events/db/outbox.ts'
 import type { Found } from '../events/plan/incident.ts'
 import type { Telling } from '../events/plan/reminders.ts'

@@ -1,9 +1,14 @@
-import { lagViews, type PromisedLag, promisedLags, suspendedViews } from '../batch/plan/due.ts'
-import { unknownDuration } from '../batch/plan/estimates.ts'
-import { type Schedules, type Turns, turnsBetween } from '../batch/schedules.ts'
 import { readFacts } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
 import { readPause } from '../catalog/db/pause.ts'
+import {
+  lagViews,
+  type PromisedLag,
+  promisedLags,
+  suspendedViews,
+  unknownDuration,
+} from '../due/plan/lags.ts'
+import { type Schedules, type Turns, turnsBetween } from '../due/schedules.ts'
 import type { Database } from '../server/connect.ts'
 
 /** What runs in the coming 24 hours. */

@@ -1,5 +1,5 @@
-import type { Schedules } from '../batch/schedules.ts'
 import { viewsAbove } from '../catalog/plan/graph.ts'
+import type { Schedules } from '../due/schedules.ts'
 import { readRuns } from '../run/db/history.ts'
 import { closeLostRuns, mayCloseRuns } from '../run/db/life.ts'
 import type { Run } from '../run/db/runs.ts'

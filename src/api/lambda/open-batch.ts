@@ -1,6 +1,5 @@
 import * as z from 'zod/mini'
-import { type BatchRequest, type StartedBatch, startBatch } from '../../batch/start.ts'
-import { startDueBatch } from '../../batch/start-due.ts'
+import { type BatchRequest, type StartedBatch, startBatch, startDueBatch } from '../../batch/start.ts'
 import { isOpenBatch } from '../../catalog/plan/run.ts'
 import { text } from '../fields.ts'
 import type { HttpAnswer } from '../http.ts'

@@ -60,7 +60,7 @@ export const cancelBatch = route({
   gives: async () => (await import('../answers.ts')).startedBatch,
   location: ({ status, batchId }) => (status === 'running' ? `/batches/${batchId}` : null),
   async answer({ database, onEnd }, { id }, caller) {
-    const { cancelBatch } = await import('../../batch/cancel.ts')
+    const { cancelBatch } = await import('../../batch/end.ts')
     const batch = await cancelBatch(id, { ...caller, database })
     if (batch.status !== 'running') onEnd?.()
     return batch

@@ -1,3 +1,4 @@
+import { failureOf, leftOutSince, wasLeftOut } from '../../catalog/db/failing.ts'
 import type { Sql } from '../../server/connect.ts'
 import type { BatchableView, PlannedView } from '../plan/plan.ts'
 
@@ -46,3 +47,22 @@ export const readBatchViews = (sql: Sql, batchId: string): Promise<BatchView[]> 
          v.retry_delay_seconds as "retryDelaySeconds", v.estimate_ms as "estimateMs", v.remaining_ms as "remainingMs", v.included_because as "includedBecause",
          (select c.relowner::int8 from pg_catalog.pg_class c where c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name))) as owner
     from viewkeeper.batch_views v where v.batch_id = ${batchId} order by v.position`
+
+/** The definitions of the views that this batch did not refresh, by their latest attempts. */
+export async function findUnrefreshed(sql: Sql, batchId: string): Promise<number[]> {
+  const rows = await sql<{ id: number }[]>`
+    select v.definition_id as id from viewkeeper.batch_views v
+     cross join lateral (select r.status, r.error from viewkeeper.runs r
+                          where r.batch_id = v.batch_id and r.definition_id = v.definition_id
+                          order by r.attempt desc limit 1) r
+     where v.batch_id = ${batchId} and (r.status in ('failed', 'canceled') or ${wasLeftOut(sql)})`
+  return rows.map(({ id }) => id)
+}
+
+/** The definitions of the views that fail, or were skipped because another view failed. */
+export async function findFailing(sql: Sql): Promise<number[]> {
+  const rows = await sql<{ id: number }[]>`
+    select d.id from viewkeeper.definitions d
+     where d.removed_at is null and (exists (${failureOf(sql)}) or exists (${leftOutSince(sql)}))`
+  return rows.map(({ id }) => id)
+}

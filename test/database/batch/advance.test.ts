@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { advance } from '../../../src/batch/advance.ts'
-import { cancelBatch } from '../../../src/batch/cancel.ts'
+import { cancelBatch } from '../../../src/batch/end.ts'
 import { getBatch } from '../../../src/batch/read.ts'
 import { filters } from '../../../src/catalog/plan/state.ts'
 import { getRun } from '../../../src/run/read.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { cancelBatch } from '../../../src/batch/cancel.ts'
+import { cancelBatch } from '../../../src/batch/end.ts'
 import { cancel } from '../../../src/run/cancel.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { accountOf, advanceToEnd, advanceToGate, begin, makeGraph } from '../../support/views/batches.ts'

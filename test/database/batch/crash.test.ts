@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { cancelBatch } from '../../../src/batch/cancel.ts'
 import { requestBatchCancel } from '../../../src/batch/db/batches.ts'
+import { cancelBatch } from '../../../src/batch/end.ts'
 import { type RunRequest, startRun } from '../../../src/run/db/runs.ts'
 import { type Sql, withTransaction } from '../../../src/server/connect.ts'
 import { counts } from '../../support/counts.ts'

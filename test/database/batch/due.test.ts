@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { openBatch } from '../../../src/api/lambda/open-batch.ts'
-import { type Looks, unscheduled } from '../../../src/batch/schedules.ts'
 import { startBatch } from '../../../src/batch/start.ts'
+import { type Looks, unscheduled } from '../../../src/due/schedules.ts'
 import type { Sql } from '../../../src/server/connect.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { pauseAll } from '../../../src/watch/pause.ts'

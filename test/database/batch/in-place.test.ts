@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { advance } from '../../../src/batch/advance.ts'
-import { cancelBatch } from '../../../src/batch/cancel.ts'
+import { cancelBatch } from '../../../src/batch/end.ts'
 import { getBatch } from '../../../src/batch/read.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo } from '../../../src/server/connect.ts'

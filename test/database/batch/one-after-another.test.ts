@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { cancelBatch } from '../../../src/batch/cancel.ts'
+import { cancelBatch } from '../../../src/batch/end.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { until } from '../../support/waiting/until.ts'

@@ -1,5 +1,5 @@
 import { beforeEach, expect, test } from 'vitest'
-import type { Schedules } from '../../../src/batch/schedules.ts'
+import type { Schedules } from '../../../src/due/schedules.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { eventSchemas } from '../../../src/api/events.ts'
 import { answerNews } from '../../../src/api/lambda/news.ts'
-import { unscheduled } from '../../../src/batch/schedules.ts'
+import { unscheduled } from '../../../src/due/schedules.ts'
 import { handOut } from '../../../src/events/hand-out.ts'
 import type { EventType } from '../../../src/events/plan/event.ts'
 import type { WaitingEvent } from '../../../src/events/plan/in-order.ts'

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, test } from 'vitest'
+import { basisHolds, type PlanBasis, readPlanBasis } from '../../../src/batch/db/attempts.ts'
 import type { BatchView } from '../../../src/batch/db/batch-views.ts'
-import { basisHolds, type PlanBasis, readPlanBasis } from '../../../src/batch/db/latest-runs.ts'
 import { readView } from '../../../src/catalog/db/catalog.ts'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { describeViews, isDefined } from '../../../src/migrate/describe.ts'

@@ -1,13 +1,12 @@
 import { expect, test } from 'vitest'
 import { createToken, listTokens, revokeToken } from '../../../serve/tokens/store.ts'
 import { advance } from '../../../src/batch/advance.ts'
-import { cancelBatch } from '../../../src/batch/cancel.ts'
-import { readScheduled } from '../../../src/batch/db/intervals.ts'
+import { cancelBatch } from '../../../src/batch/end.ts'
 import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.ts'
-import { unscheduled } from '../../../src/batch/schedules.ts'
-import { startBatch } from '../../../src/batch/start.ts'
-import { startDueBatch } from '../../../src/batch/start-due.ts'
+import { startBatch, startDueBatch } from '../../../src/batch/start.ts'
 import { leaveToCron } from '../../../src/catalog/db/discovered.ts'
+import { readScheduled } from '../../../src/due/db/expectations.ts'
+import { unscheduled } from '../../../src/due/schedules.ts'
 import { handOut } from '../../../src/events/hand-out.ts'
 import { keeperOf } from '../../../src/keeper/keeper.ts'
 import { findBadRow } from '../../../src/migrate/authoring/bad-row.ts'
@@ -64,7 +63,7 @@ const logins = [login, 'master', 'boss'] as const
 /** What sends a statement only at a moment that this test does not choose, or to AWS's own roles. */
 const mayStayUnsent = [
   'src/set-aside/db/locks.ts readHolders',
-  'src/batch/db/latest-runs.ts basisHolds',
+  'src/batch/db/attempts.ts basisHolds',
   'src/batch/db/attempts.ts insertRetry',
   'src/batch/db/attempts.ts writeNextAttempts',
   'src/run/db/history.ts readProgress',

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
-import { startDueBatch } from '../../../src/batch/start-due.ts'
+import { startDueBatch } from '../../../src/batch/start.ts'
 import { type Leader, leadInTurn, type Standing } from '../../../src/keeper/lead.ts'
 import type { Database } from '../../../src/server/connect.ts'
 import { readForeignHolders, reservedKeys, runLockClass } from '../../../src/server/lock-keys.ts'

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { insertSkipped } from '../../../src/batch/db/attempts.ts'
 import { giveUpGroup } from '../../../src/batch/db/batch-groups.ts'
-import { closeLostBatch } from '../../../src/batch/db/lost-batches.ts'
+import { closeLostBatch } from '../../../src/batch/db/batches.ts'
 import { type RunStatus, runStatuses } from '../../../src/catalog/plan/run.ts'
 import { cancelRun, closeLostRuns, closeUnclaimed, life, skipUnclaimed } from '../../../src/run/db/life.ts'
 import { readRunStatus, replan } from '../../../src/run/db/runs.ts'

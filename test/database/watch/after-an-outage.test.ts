@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { getBatch } from '../../../src/batch/read.ts'
-import { unscheduled } from '../../../src/batch/schedules.ts'
+import { unscheduled } from '../../../src/due/schedules.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { useDatabase } from '../../support/servers/database.ts'

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { unscheduled } from '../../../src/batch/schedules.ts'
+import { unscheduled } from '../../../src/due/schedules.ts'
 import type { Message } from '../../../src/events/plan/news.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { beginPublishing } from '../../../src/watch/db/looks.ts'

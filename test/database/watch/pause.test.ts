@@ -1,7 +1,7 @@
 import { beforeEach, expect, test, vi } from 'vitest'
 import { handler as api } from '../../../functions/api.ts'
 import type { ViewList } from '../../../src/api/answers.ts'
-import { unscheduled } from '../../../src/batch/schedules.ts'
+import { unscheduled } from '../../../src/due/schedules.ts'
 import { listActions } from '../../../src/watch/actions.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import { handler as api } from '../../../functions/api.ts'
-import { type Schedules, unscheduled } from '../../../src/batch/schedules.ts'
+import { type Schedules, unscheduled } from '../../../src/due/schedules.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
 import { unheard } from '../../support/aws/publisher.ts'

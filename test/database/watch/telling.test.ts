@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { handler as monitorHandler } from '../../../functions/monitor.ts'
-import { unscheduled } from '../../../src/batch/schedules.ts'
+import { unscheduled } from '../../../src/due/schedules.ts'
 import { type Telling, usualTelling } from '../../../src/events/plan/reminders.ts'
 import type { Database } from '../../../src/server/connect.ts'
 import { monitor, type Publisher } from '../../../src/watch/monitor.ts'

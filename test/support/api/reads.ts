@@ -1,6 +1,6 @@
 import type { RouteName, routes } from '../../../src/api/routes.ts'
 import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.ts'
-import { unscheduled } from '../../../src/batch/schedules.ts'
+import { unscheduled } from '../../../src/due/schedules.ts'
 import { listRuns } from '../../../src/run/read.ts'
 import type { Database } from '../../../src/server/connect.ts'
 import { listActions } from '../../../src/watch/actions.ts'

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { dueViews, type LagView } from '../../../src/batch/plan/due.ts'
+import { dueViews, type LagView } from '../../../src/due/plan/lags.ts'
 
 export const minute = 60_000
 

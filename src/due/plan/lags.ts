@@ -1,6 +1,5 @@
 import type { ViewFacts } from '../../catalog/plan/facts.ts'
 import { outsideCircles } from '../../catalog/plan/graph.ts'
-import { unknownDuration } from './estimates.ts'
 
 /** What planning by target lags needs to know of a view. Times are epoch milliseconds, by the clock of the database. */
 export interface LagView {
@@ -62,7 +61,7 @@ export const promisedLags = (
   new Lags(views, dependencies, { now: 0, everyMs: 0, concurrency: 1 }).promises()
 
 /** One look at what is due. */
-export interface Look {
+interface Look {
   now: number
   /** The time until the next look. */
   everyMs: number
@@ -358,4 +357,13 @@ class Lags {
 
   private longest = (view: string, ways: Map<string, number>): number =>
     Math.max(0, ...(this.reads.get(view) ?? []).map((read) => ways.get(read) ?? 0))
+}
+
+/** What nobody knows anything about is thought to take so long, in milliseconds. */
+const unknownMs = 1000
+
+/** How long a refresh takes whose usual duration nobody knows, in milliseconds: the median of those that are known, or a second. */
+export function unknownDuration(usual: (number | null)[]): number {
+  const known = usual.filter((ms) => ms !== null).sort((a, b) => a - b)
+  return known[Math.floor((known.length - 1) / 2)] ?? unknownMs
 }

@@ -1,13 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import {
-  dueViews,
-  type LagView,
-  shortLags,
-  suspendedViews,
-  tooOldViews,
-} from '../../../src/batch/plan/due.ts'
-import { scheduledInterval } from '../../../src/batch/schedules.ts'
+import { dueViews, type LagView, shortLags, suspendedViews, tooOldViews } from '../../../src/due/plan/lags.ts'
+import { scheduledInterval } from '../../../src/due/schedules.ts'
 import { keepable, minute, noiseOf, simulate } from './lag-simulation.ts'
 
 const now = Date.UTC(2026, 10, 23)

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import { nextScheduled, scheduledInterval, unscheduled } from '../../../src/batch/schedules.ts'
+import { nextScheduled, scheduledInterval, unscheduled } from '../../../src/due/schedules.ts'
 
 const hours = (schedule: string, timeZone = 'Etc/UTC') => {
   const seconds = scheduledInterval({ schedule, timeZone, inAll: false }, { nightly: null, views: true })

@@ -1,6 +1,6 @@
 import type { Sql } from '../../server/connect.ts'
 import type { QualifiedName } from '../../sql/names.ts'
-import type { PromisedLag } from '../plan/due.ts'
+import type { PromisedLag } from '../plan/lags.ts'
 
 /** The fields of a definition that say which schedules refresh its view. */
 export interface ScheduledDefinition {
