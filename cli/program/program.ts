@@ -93,7 +93,7 @@ async function programOf(name: string | undefined): Promise<Command> {
 }
 
 /** A command and its arguments. That there are options goes without saying. */
-const termOf = (command: Command): string =>
+export const termOf = (command: Command): string =>
   [
     command.name(),
     ...command.registeredArguments.map((argument) => {

@@ -7,7 +7,6 @@ import { main } from '../../cli/program/program.ts'
 import packageJson from '../../package.json' with { type: 'json' }
 import { kindWords, viewKinds } from '../../src/events/plan/incident.ts'
 import { problemCodes, statusOf } from '../../src/problem.ts'
-import { life } from '../../src/run/db/life.ts'
 import { causeCodes } from '../../src/watch/diagnosis/cause.ts'
 
 const root = fileURLToPath(new URL('../../', import.meta.url))
@@ -148,14 +147,6 @@ describe('the docs', () => {
 
   test.each(causeCodes)('the API page has the cause %s', (code) => {
     expect(read('docs/http.md')).toMatch(new RegExp(`^\\|.*\`${code}\`.*\\| `, 'm'))
-  })
-
-  test('list every way in which the status of a run changes', () => {
-    const words = (statuses: readonly string[]) => statuses.map((status) => `\`${status}\``).join(', ')
-    const rows = Object.entries(life).map(
-      ([name, { from, to, proof }]) => `| ${name} | ${words(from)} | ${words(to)} | ${proof} |`,
-    )
-    expect(read('docs/how-it-works.md')).toContain(`|---|---|---|---|\n${rows.join('\n')}\n\n`)
   })
 
   test.each([

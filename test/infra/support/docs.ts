@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { Command } from 'commander'
 import { methodTypes } from '../../../build/methods.ts'
 import {
   fieldTable,
@@ -8,11 +9,15 @@ import {
   serveTable,
   viewInput,
 } from '../../../build/option-docs.ts'
+import { addCommands } from '../../../cli/program/commands.ts'
+import { termOf } from '../../../cli/program/program.ts'
 import { environments } from '../../../infra/environments.ts'
 import { eventsAsJsonSchema } from '../../../src/api/events.ts'
 import type { AnyRoute } from '../../../src/api/route.ts'
 import { routeKey } from '../../../src/api/route.ts'
 import { routes } from '../../../src/api/routes.ts'
+import { codes } from '../../../src/problem.ts'
+import { life } from '../../../src/run/db/life.ts'
 import { alarmTable, happenedBySection } from './alarms.ts'
 import { costTable, exampleTable } from './cost.ts'
 import { dashboardPicture } from './dashboard-picture.ts'
@@ -53,6 +58,51 @@ const routeTable = () =>
     '',
   ].join('\n')
 
+const inCode = (words: readonly string[]) => words.map((word) => `\`${word}\``).join(', ')
+
+/** The codes of problems by their HTTP status. */
+const problemTable = () =>
+  [
+    '| status | codes |',
+    '|---|---|',
+    ...Object.entries(Object.groupBy(Object.entries(codes), ([, { status }]) => status)).map(
+      ([status, found]) => `| ${status} | ${inCode(found!.map(([code]) => code))} |`,
+    ),
+    '',
+  ].join('\n')
+
+/** Every way in which the status of a run changes. */
+const lifeTable = () =>
+  [
+    '| transition | from | to | proof |',
+    '|---|---|---|---|',
+    ...Object.entries(life).map(
+      ([name, { from, to, proof }]) => `| ${name} | ${inCode(from)} | ${inCode(to)} | ${proof} |`,
+    ),
+    '',
+  ].join('\n')
+
+/** The commands of the command line, as its help lists them. */
+async function commandTable(): Promise<string> {
+  const program = new Command()
+  await addCommands(program, undefined)
+  return Object.entries(Object.groupBy(program.commands, (command) => command.helpGroup()))
+    .flatMap(([group, commands]) => [
+      `**${group.replace(/:$/, '')}**`,
+      '',
+      '| command | what it does |',
+      '|---|---|',
+      ...commands!.flatMap((command) =>
+        [command, ...command.commands].map(
+          (each) =>
+            `| \`${each === command ? '' : `${command.name()} `}${termOf(each)}\` | ${each.description()} |`,
+        ),
+      ),
+      '',
+    ])
+    .join('\n')
+}
+
 export const madeParts: MadePart[] = [
   {
     page: page('events.schema.json'),
@@ -81,6 +131,9 @@ export const madeParts: MadePart[] = [
   { page: new URL('../../../src/config/options.ts', import.meta.url), name: null, text: optionTypes() },
   { page: new URL('../../../src/methods.ts', import.meta.url), name: null, text: await methodTypes() },
   { page: page('http.md'), name: 'routes', text: routeTable() },
+  { page: page('http.md'), name: 'problems', text: problemTable() },
+  { page: page('how-it-works.md'), name: 'life', text: lifeTable() },
+  { page: page('cli.md'), name: 'commands', text: await commandTable() },
   { page: page('views.md'), name: 'fields', text: fieldTable() },
   { page: new URL('../../../src/authored/view-input.ts', import.meta.url), name: null, text: viewInput() },
 ]
