@@ -1,13 +1,11 @@
 import { findView, qualify } from '../catalog/db/catalog.ts'
-import { lockedProblem } from '../catalog/db/locked.ts'
 import { readOwner } from '../catalog/db/owner.ts'
-import { readReaders } from '../catalog/db/readers.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
 import { requalify } from '../rebuild/plan/requalify.ts'
 import type { Sql } from '../server/connect.ts'
-import { lookAgain } from '../server/transactions.ts'
 import { areFree, makePlaceholders, type Placeholders } from '../set-aside/db/placeholders.ts'
 import { type QualifiedName, quoteName } from '../sql/names.ts'
+import { readAllReaders } from './db/group-trial.ts'
 import {
   type FrozenChange,
   type FrozenMigration,
@@ -45,8 +43,7 @@ export async function moveToPlaceholders(
     if (found !== undefined) oids.push(found.oid)
   }
   if (oids.length === 0) return null
-  const readers = await lookAgain(() => readReaders(sql, oids))
-  if (readers === 'locked') throw await lockedProblem(sql, oids)
+  const readers = await readAllReaders(sql, oids)
   const definitions = changes.flatMap((change) => (change.does === 'define' ? [change.definition] : []))
   const heirs: string[] = []
   for (const { owner } of definitions) if (owner !== null) heirs.push(await readOwner(sql, owner))

@@ -1,4 +1,5 @@
 import { findView, readView } from '../catalog/db/catalog.ts'
+import { type DefinitionDefaults, ensureDefinition } from '../catalog/db/definitions.ts'
 import { readDependents, readLiveView } from '../catalog/db/look.ts'
 import { readOwner } from '../catalog/db/owner.ts'
 import { insistOnNoPause } from '../catalog/db/pause.ts'
@@ -9,14 +10,21 @@ import { needsRebuild } from '../catalog/plan/differences.ts'
 import type { LiveView } from '../catalog/plan/live-view.ts'
 import { hintsOn, hintsQueryOf } from '../catalog/plan/obstacles.ts'
 import { sayObstacles } from '../catalog/plan/rights.ts'
-import type { ViewFacts } from '../catalog/plan/view-facts.ts'
 import { Problem } from '../problem.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import { checkingOf } from '../rebuild/plan/check-data.ts'
 import { creating, planCreate } from '../rebuild/plan/create.ts'
 import { exclusively, ourselves } from '../rebuild/plan/locks.ts'
-import { isReadByViews, lacks, swapRequirements } from '../rebuild/plan/requirements.ts'
-import { type Misfit, unfit } from '../rebuild/plan/trial.ts'
+import { planRebuild } from '../rebuild/plan/plan.ts'
+import {
+  isReadByViews,
+  namedRequirement,
+  requirementsOf,
+  swapRequirements,
+  withoutMembers,
+} from '../rebuild/plan/requirements.ts'
+import { isMaterialized, type Member, materialized, type Scope, together } from '../rebuild/plan/scope.ts'
+import { unfit } from '../rebuild/plan/trial.ts'
 import { planDrop } from '../run/plan/drop.ts'
 import type { Sql } from '../server/connect.ts'
 import { mayPass, sqlstateOf } from '../server/failures.ts'
@@ -25,19 +33,18 @@ import { readShadow } from '../set-aside/db/trial.ts'
 import { insistOnFreeName, type QualifiedName, quoteName } from '../sql/names.ts'
 import type { Plan } from '../sql/plan.ts'
 import { readSettings } from '../sql/settings.ts'
-import { readColumnsUsed } from './db/group-trial.ts'
+import { readAllReaders, type Tried, tryAlone, tryTogether } from './db/group-trial.ts'
 import { readNextOwner } from './next-owner.ts'
 import {
+  definitionsOf,
   type FrozenChange,
   type FrozenMigration,
   renameStatements,
   type Together,
   type ViewChange,
-  viewChangesOf,
 } from './plan/frozen.ts'
 import { laterVersions } from './plan/later-versions.ts'
-import { planRedefinition } from './plan/redefine.ts'
-import { type LiveChange, planWithReaders } from './plan-together.ts'
+import { type LiveChange, planAlteration } from './plan/redefine.ts'
 
 /** What a migration does to a view, as reports name it. */
 export type Change = 'create' | 'rebuild' | 'alter' | 'drop' | 'rename'
@@ -69,10 +76,9 @@ export function planChange(
   options: PlanOptions,
 ): Promise<PlannedChange | null> {
   switch (to.does) {
-    case 'together':
-      return planDefinitions(sql, from, to.definitions, options)
     case 'define':
-      return planDefinition(sql, authoredIn(from, to.definition), to.definition, options)
+    case 'together':
+      return planDefinitions(sql, from, definitionsOf(to), options)
     case 'drop':
       return planRemoval(sql, to.view, options)
     case 'rename':
@@ -111,152 +117,167 @@ const isOutdated = (error: unknown): boolean =>
     ? !mayPass(sqlstateOf(error.cause))
     : error instanceof Problem && error.code === 'UnknownView'
 
-const runOptions = { rowCountStrategy: 'none', ifRunning: 'skip' } as const
-
-async function planDefinition(
-  sql: Sql,
-  before: Definition | null,
-  after: Definition,
-  options: PlanOptions,
-): Promise<PlannedChange | null> {
-  insistOnFreeName(after)
-  const { timeoutSeconds } = after
-  const { isTrial = false, deadline } = options
-  const settings = readSettings(quoteName(after), after.settings)
-  if ((await findView(sql, after)) === undefined) {
-    const owner = await readOwner(sql, after.owner)
-    await readShadow(sql, after, owner) // reports an error and its line before anything is begun
-    const { withData } = options
-    const checking = checkingOf(after)
-    const plan = planCreate(after, {
-      ...runOptions,
-      withData,
-      timeoutSeconds,
-      settings,
-      checking,
-      owner,
-      replaces: null,
-    })
-    return { does: 'create', plan, timeoutSeconds }
-  }
-  const found = await readLiveChange(sql, before, after, deadline)
-  const { view, snapshot, given } = found
-  const { live } = snapshot
-  const shadow = await readShadow(sql, after, given.view.owner, live)
-  const runs = { ...runOptions, timeoutSeconds, settings }
-  if (needsRebuild(live, shadow)) {
-    if (givesReadersOtherTypes(live, shadow) || (await isReadByMaterialized(sql, view, live))) {
-      const plan = await planWithReaders(sql, [found], { ...runs, deadline, isTrial })
-      return plan && { does: 'rebuild', plan, timeoutSeconds }
-    }
-    if (view.populated && !isTrial) await insistOnNoPause(sql, [live.view], 'a new query')
-    await insistOnColumns(sql, view, live, shadow)
-    const refusals = await readObstacles(sql, swapRequirements(given))
-    if (refusals.length > 0) {
-      throw new Problem(
-        'SwapImpossible',
-        `${view.view} cannot be given another query, because ${sayObstacles(
-          refusals,
-          'If something depends on the view, drop that by own SQL in an earlier migration, and make it again in a later one.',
-        )}`,
-      )
-    }
-  }
-  const change = planRedefinition(
-    { view, snapshot, before, after, shadow },
-    { ...runs, checking: checkingOf(after), withData: view.populated && !isTrial },
-  )
-  return change && { ...change, timeoutSeconds }
-}
-
-/** Refuses a query without a column that a plain view reads. */
-async function insistOnColumns(
-  sql: Sql,
-  { oid }: ViewFacts,
-  live: LiveView,
-  shadow: LiveView,
-): Promise<void> {
-  const left = new Set(shadow.columns.map(({ name }) => name))
-  const misfits: Misfit[] = []
-  for (const { view } of live.dependents) {
-    if (view === null) continue
-    const gone = (await readColumnsUsed(sql, view.oid, oid)).filter((name) => !left.has(name))
-    if (gone.length > 0) misfits.push({ reader: { ...view, kind: 'view' }, because: lacks(gone, live) })
-  }
-  if (misfits.length > 0) throw unfit([live.view], misfits)
-}
-
-/** Whether a materialized view reads this one, also through plain views: it would keep the data of the old query. */
-async function isReadByMaterialized(sql: Sql, { oid }: ViewFacts, live: LiveView): Promise<boolean> {
-  if (isReadByViews(live) || live.dependents.every(({ view }) => view === null)) return isReadByViews(live)
-  const readers = await readReaders(sql, [oid])
-  return (
-    typeof readers === 'string' ||
-    readers.some((reader) => reader.oid !== oid && reader.live.view.kind === 'materialized view')
-  )
-}
-
-/** Whether a plain view may read a column that gets another type: `create or replace` cannot give it to that view. */
-const givesReadersOtherTypes = ({ dependents, columns }: LiveView, shadow: LiveView): boolean =>
-  dependents.some(({ view }) => view !== null) &&
-  columns.some(({ name, type }) => shadow.columns.some((each) => each.name === name && each.type !== type))
-
-/** Plans new definitions of several views, which exist. `from` holds what was authored before. */
+/**
+ * Plans new definitions of views. One of them alone may be new, or be changed in place, or be exchanged without what reads it;
+ * otherwise the views are built aside with everything that reads them, and all are exchanged at one moment. Refuses
+ * (SwapImpossible), by name, what stands in the way and readers that no longer fit.
+ */
 async function planDefinitions(
   sql: Sql,
   from: FrozenChange | null,
   definitions: Definition[],
-  { deadline, isTrial = false }: PlanOptions,
+  { withData, deadline, isTrial = false }: PlanOptions,
 ): Promise<PlannedChange | null> {
-  const changes: LiveChange[] = []
-  for (const after of definitions) {
-    insistOnFreeName(after)
-    changes.push(await readLiveChange(sql, authoredIn(from, after), after, deadline))
-  }
+  definitions.forEach(insistOnFreeName)
+  const [first, ...others] = definitions as [Definition, ...Definition[]]
   const timeoutSeconds = Math.max(...definitions.map((each) => each.timeoutSeconds))
   // What several views set differently holds as the first of them, which leads the run, sets it.
-  const settings = Object.assign(
+  const settings: Record<string, string> = Object.assign(
     {},
     ...definitions.toReversed().map((each) => readSettings(quoteName(each), each.settings)),
   )
-  const plan = await planWithReaders(sql, changes, {
-    ...runOptions,
-    timeoutSeconds,
-    settings,
-    deadline,
-    isTrial,
+  const runs = { rowCountStrategy: 'none', ifRunning: 'skip', timeoutSeconds, settings } as const
+  const planned = (does: Change, plan: Plan | null) => plan && { does, plan, timeoutSeconds }
+  if (others.length === 0 && (await findView(sql, first)) === undefined) {
+    const owner = await readOwner(sql, first.owner)
+    await readShadow(sql, first, owner) // reports an error and its line before anything is begun
+    const checking = checkingOf(first)
+    return planned('create', planCreate(first, { ...runs, withData, checking, owner, replaces: null }))
+  }
+  const authored = from === null ? [] : definitionsOf(from)
+  const changes: LiveChange[] = []
+  for (const after of definitions) {
+    const before = authored.find((each) => quoteName(each) === quoteName(after)) ?? null
+    changes.push(await readLiveChange(sql, { before, after }, deadline))
+  }
+  const [lead] = changes as [LiveChange]
+  let shadow: LiveView | null = null
+  if (others.length === 0) {
+    const { live } = lead.snapshot
+    shadow = await readShadow(sql, first, lead.given.view.owner, live)
+    if (!needsRebuild(live, shadow)) return planned('alter', planAlteration(lead, shadow, runs))
+    if (await takesReaders(sql, lead, shadow)) shadow = null
+  }
+  const { members, shadows, misfits } =
+    shadow === null
+      ? await tryWithReaders(sql, changes, { deadline, isTrial })
+      : await tryAlone(sql, lead, shadow)
+  if (misfits.length > 0) throw unfit(definitions, misfits)
+  const isDone = (change: LiveChange): boolean => {
+    const made = shadows.get(change.view.oid) as LiveView
+    return !needsRebuild(change.snapshot.live, made) && planAlteration(change, made, runs) === null
+  }
+  if (changes.every(isDone)) return null
+  const group = together(members)
+  await insistOnRebuild(sql, group, changes, shadow !== null)
+  const filled = isTrial ? [] : materialized(group).filter(({ populated }) => populated)
+  if (filled.length > 0)
+    await insistOnNoPause(
+      sql,
+      filled.map(({ live }) => live.view),
+      'a new query',
+    )
+  const known = new Map<Member, DefinitionDefaults>()
+  for (const member of filled) known.set(member, await ensureDefinition(sql, member.live.view))
+  const changed = new Map(changes.map(({ view, after }) => [view.oid, after]))
+  const of = (member: Member) => ({
+    definitionId: known.get(member)?.id ?? 0,
+    checking: checkingOf(changed.get(member.oid) ?? known.get(member)),
   })
-  return plan && { does: 'rebuild', plan, timeoutSeconds }
+  return planned('rebuild', planRebuild(group, lead.view, { ...runs, withData: !isTrial, of }))
 }
 
-/** The definition of a view on one side of a migration; null if that side has none. */
-const authoredIn = (side: FrozenChange | null, view: QualifiedName): Definition | null =>
-  (side === null ? [] : viewChangesOf(side)).flatMap((part) =>
-    part.does === 'define' && quoteName(part.definition) === quoteName(view) ? [part.definition] : [],
-  )[0] ?? null
+/**
+ * Whether a view of another query has to be exchanged together with what reads it: a materialized view would keep the data of the
+ * old query, and `create or replace` cannot give a column of another type to a plain one.
+ */
+async function takesReaders(
+  sql: Sql,
+  { view: { oid }, snapshot: { live } }: LiveChange,
+  shadow: LiveView,
+): Promise<boolean> {
+  if (isReadByViews(live)) return true
+  if (live.dependents.every(({ view }) => view === null)) return false
+  const isRetyped = live.columns.some(({ name, type }) =>
+    shadow.columns.some((each) => each.name === name && each.type !== type),
+  )
+  if (isRetyped) return true
+  const readers = await readReaders(sql, [oid])
+  return typeof readers === 'string' || readers.some((reader) => reader.oid !== oid && isMaterialized(reader))
+}
+
+/** Tries changed views with everything that reads them, as they were when the changes were planned. */
+async function tryWithReaders(
+  sql: Sql,
+  changes: LiveChange[],
+  { deadline, isTrial }: { deadline: number; isTrial: boolean },
+): Promise<Tried> {
+  const found = await readAllReaders(
+    sql,
+    changes.map(({ view }) => view.oid),
+    deadline,
+  )
+  const hashes = new Map(found.map(({ oid, hash }) => [oid, hash]))
+  const altered = changes.find(({ view, snapshot }) => hashes.get(view.oid) !== snapshot.hash)
+  if (altered !== undefined)
+    throw new Problem(
+      'CatalogChanged',
+      `${altered.view.view} was altered while its change was planned. Try again.`,
+    )
+  // A trial has left views without data that will have data.
+  const readers = isTrial ? found.map((reader) => ({ ...reader, populated: false })) : found
+  await insistOnRebuild(sql, together(readers), changes, false)
+  return tryTogether(sql, readers, changes)
+}
+
+/** Refuses (SwapImpossible), by name, what keeps views from being exchanged, alone or with what reads them. */
+async function insistOnRebuild(
+  sql: Sql,
+  group: Scope,
+  changes: LiveChange[],
+  isAlone: boolean,
+): Promise<void> {
+  const names = changes.map(({ view }) => view.view).join(', ')
+  const [requirements, what, advice] = isAlone
+    ? [
+        changes.flatMap(({ given }) => swapRequirements(given)),
+        ', because ',
+        'If something depends on the view, drop that by own SQL in an earlier migration, and make it again in a later one.',
+      ]
+    : [
+        [
+          ...requirementsOf(group),
+          ...changes
+            .filter(({ snapshot, given }) => given !== snapshot.live)
+            .flatMap(({ view, given }) =>
+              swapRequirements(withoutMembers(group, given)).map((each) => namedRequirement(view.view, each)),
+            ),
+        ],
+        ` together with the views that read ${changes.length === 1 ? 'it' : 'them'}: `,
+        'Remove what is in the way by own SQL in an earlier migration, and make it again in a later one.',
+      ]
+  const refusals = await readObstacles(sql, requirements)
+  if (refusals.length > 0)
+    throw new Problem(
+      'SwapImpossible',
+      `${names} cannot be given another query${what}${sayObstacles(refusals, advice)}`,
+    )
+}
 
 /** A live view that is to get another definition. Refuses a view, or a next owner, as whom we may not act. */
 async function readLiveChange(
   sql: Sql,
-  before: Definition | null,
-  after: Definition,
-  deadline: number,
+  definitions: Pick<LiveChange, 'before' | 'after'>,
+  until: number,
 ): Promise<LiveChange> {
-  const { view, snapshot } = await readLiveView(sql, after, { until: deadline })
-  if (!view.mayActAsOwner) {
+  const { view, snapshot } = await readLiveView(sql, definitions.after, { until })
+  if (!view.mayActAsOwner)
     throw await lacking(
       sql,
       `${view.view} cannot be changed to match its definition.`,
       hintsQueryOf(hintsOn(view, 'act')),
     )
-  }
-  return {
-    view,
-    snapshot,
-    before,
-    after,
-    given: await readNextOwner(sql, view, snapshot, { before, after }),
-  }
+  return { ...definitions, view, snapshot, given: await readNextOwner(sql, view, snapshot, definitions) }
 }
 
 async function planRemoval(

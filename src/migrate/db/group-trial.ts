@@ -1,3 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises'
+import { lockedProblem } from '../../catalog/db/locked.ts'
+import { pauseMs } from '../../catalog/db/look.ts'
+import { readReaders } from '../../catalog/db/readers.ts'
 import { shadowKey } from '../../catalog/db/shadow-key.ts'
 import type { Definition } from '../../catalog/plan/definition.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
@@ -8,7 +12,7 @@ import { executeStatements, StatementRefused } from '../../rebuild/db/statements
 import { tryShadow, tryShadows } from '../../rebuild/db/trial.ts'
 import { makePlace } from '../../rebuild/plan/make.ts'
 import { lacks } from '../../rebuild/plan/requirements.ts'
-import type { Member, Scope } from '../../rebuild/plan/scope.ts'
+import { alone, type Member } from '../../rebuild/plan/scope.ts'
 import { apart, type Rebuild, shadowName } from '../../rebuild/plan/shadow-place.ts'
 import {
   authoredShadow,
@@ -22,12 +26,12 @@ import {
 } from '../../rebuild/plan/trial.ts'
 import type { Sql } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
-import { undone } from '../../server/transactions.ts'
+import { lookAgain, undone } from '../../server/transactions.ts'
 import { describeShadow, withTextOf } from '../../set-aside/db/trial.ts'
 import { displayName, literal, quoteName } from '../../sql/names.ts'
-import { wantedView } from '../plan/redefine.ts'
+import { type LiveChange, wantedView } from '../plan/redefine.ts'
 
-/** A group as its changed definitions make it on this server. */
+/** Views as their changed definitions make them on this server. */
 export interface Tried {
   /** Each after those that it reads then. A view that changes because a column of another one changes is wanted so, too. */
   members: Member[]
@@ -37,20 +41,50 @@ export interface Tried {
 }
 
 /**
+ * Views with everything that reads them. If somebody holds an exclusive lock on one, looks again until then (epoch milliseconds);
+ * then throws LockTimeout, which names the holder.
+ */
+export async function readAllReaders(sql: Sql, oids: number[], until = 0): Promise<Reader[]> {
+  for (;;) {
+    const readers = await lookAgain(() => readReaders(sql, oids))
+    if (readers !== 'locked') return readers
+    if (Date.now() >= until) throw await lockedProblem(sql, oids)
+    await pause(pauseMs)
+  }
+}
+
+/** What is known of a changed view without what reads it: only plain views do, and they keep their queries. */
+export async function tryAlone(
+  sql: Sql,
+  { view, snapshot, before, after, given }: LiveChange,
+  shadow: LiveView,
+): Promise<Tried> {
+  const { oid, populated } = view
+  const [member] = alone(oid, snapshot, wantedView(given, { before, after, shadow })).members as [Member]
+  const misfits: Misfit[] = []
+  for (const { view: reader } of snapshot.live.dependents) {
+    const because = reader && (await readLacking(sql, [member], { oid: reader.oid, reads: [oid] }))
+    if (because) misfits.push({ reader: { ...reader, kind: 'view' }, because })
+  }
+  return { members: [{ ...member, populated }], shadows: new Map([[oid, shadow]]), misfits }
+}
+
+/**
  * Builds the empty shadows of changed views and of everything that reads them, and undoes that. No view is locked. Throws
  * StatementRefused if the server refuses a changed definition.
  */
-export const tryTogether = (sql: Sql, readers: Reader[], changes: Map<number, Redefined>): Promise<Tried> =>
+export const tryTogether = (sql: Sql, readers: Reader[], changes: LiveChange[]): Promise<Tried> =>
   undone(sql, async (part) => {
-    const readsOf = (reader: Reader) => readsAfter(reader, readers, changes)
+    const changed = new Map(changes.map((change) => [change.view.oid, change]))
+    const readsOf = (reader: Reader) => readsAfter(reader, readers, changed)
     const members: Member[] = parentsFirst(readers, readsOf)
     insistOnNoCircle(members, readsOf)
     const rebuild = apart(`new_${shadowKey(Number(members[0]?.oid))}`, { members })
-    const heirs = [...changes.values()].map(({ given }) => given.view.owner)
+    const heirs = changes.map(({ given }) => given.view.owner)
     await executeStatements(part, makePlace(rebuild, heirs), false)
     const shadows = new Map<number, LiveView>()
     const { misfits } = await tryShadows(members, readsOf, (member) => {
-      const change = changes.get(member.oid)
+      const change = changed.get(member.oid)
       return change === undefined
         ? tryReader(part, rebuild, member)
         : tryChanged(part, rebuild, member, { change, shadows })
@@ -124,7 +158,7 @@ async function readOnShadows(sql: Sql, rebuild: Rebuild, change: Redefined): Pro
 
 /** Tries a view that keeps its query. Returns why it does not fit; null if it fits. */
 async function tryReader(sql: Sql, rebuild: Rebuild, member: Member): Promise<string | null> {
-  const lacking = await readLacking(sql, rebuild.scope, member)
+  const lacking = await readLacking(sql, rebuild.scope.members, member)
   if (lacking !== null) return lacking
   try {
     await tryShadow(sql, rebuild, member)
@@ -143,7 +177,11 @@ async function tryReader(sql: Sql, rebuild: Rebuild, member: Member): Promise<st
 }
 
 /** The columns that a view reads of changed ones and that these will not have, in words; null if there are none. */
-async function readLacking(sql: Sql, { members }: Scope, { oid, reads }: Member): Promise<string | null> {
+async function readLacking(
+  sql: Sql,
+  members: Member[],
+  { oid, reads }: Pick<Member, 'oid' | 'reads'>,
+): Promise<string | null> {
   const lacking: string[] = []
   for (const parent of members) {
     const { live, wanted } = parent
@@ -156,7 +194,7 @@ async function readLacking(sql: Sql, { members }: Scope, { oid, reads }: Member)
 }
 
 /** The columns of a relation that the query of a view reads. */
-export async function readColumnsUsed(sql: Sql, reader: number, relation: number): Promise<string[]> {
+async function readColumnsUsed(sql: Sql, reader: number, relation: number): Promise<string[]> {
   const rows = await sql<{ name: string }[]>`
     select a.attname as name from pg_catalog.pg_attribute a
      where a.attrelid = ${relation} and a.attnum > 0 and a.attnum in (

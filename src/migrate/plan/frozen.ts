@@ -36,11 +36,15 @@ export const partsOf = (change: FrozenChange): Exclude<FrozenChange, Together>[]
 
 /** The change that consists of these parts. */
 export function ofParts<Part extends FrozenChange>(parts: Part[]): Part | Together {
-  const definitions = parts.flatMap((part) => (part.does === 'define' ? [part.definition] : []))
+  const definitions = parts.flatMap(definitionsOf)
   return parts.length === 1 || definitions.length < parts.length
     ? (parts[0] as Part)
     : { does: 'together', definitions }
 }
+
+/** The definitions that a file has. */
+export const definitionsOf = (change: FrozenChange): Definition[] =>
+  partsOf(change).flatMap((part) => (part.does === 'define' ? [part.definition] : []))
 
 /** A frozen file: the change of a migration in one direction, and the reason. */
 export interface FrozenFile {

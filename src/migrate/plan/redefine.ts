@@ -1,51 +1,36 @@
 import { inPlaceOf } from '../../catalog/plan/acting.ts'
 import type { ViewDefinition } from '../../catalog/plan/definition.ts'
-import { authoredGrants, needsRebuild, sameGrant, sameIndex } from '../../catalog/plan/differences.ts'
+import { authoredGrants, sameGrant, sameIndex } from '../../catalog/plan/differences.ts'
 import { grantStatement } from '../../catalog/plan/grants.ts'
-import { type Grant, type LiveView, ownedBy, type ViewSnapshot } from '../../catalog/plan/live-view.ts'
+import type { Grant, LiveView, ViewSnapshot } from '../../catalog/plan/live-view.ts'
 import { liveViewHashQuery } from '../../catalog/plan/live-view-query.ts'
 import { namesBeside } from '../../catalog/plan/shadow-names.ts'
 import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
 import { commentStatement, indexStatement, ownerStatement } from '../../rebuild/plan/create.ts'
 import { besideReaders, exclusively } from '../../rebuild/plan/locks.ts'
-import { planRebuild } from '../../rebuild/plan/plan.ts'
 import type { RunOptions } from '../../rebuild/plan/run-options.ts'
-import { alone } from '../../rebuild/plan/scope.ts'
 import { sandboxedIf } from '../../rebuild/plan/shadow.ts'
+import type { Redefined } from '../../rebuild/plan/trial.ts'
 import { uniqueIndexes } from '../../rebuild/plan/unique-indexes.ts'
 import { quoteIdentifier, quoteName, unquoted } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 
-/** A live view that is to be changed: its state, its old and new definition, and the shadow of the new one. */
-export interface Redefinition {
+/** A live view that gets another definition, with its next owner. */
+export interface LiveChange extends Redefined {
   view: ViewFacts
   snapshot: ViewSnapshot
-  /** The definition that was authored before; null if the view was not authored. */
-  before: ViewDefinition | null
-  after: ViewDefinition
-  /** The live view that the server makes of `after`. Its owner is to own the view. */
-  shadow: LiveView
 }
 
 /**
- * Plans the change of a live view to its definition. Pure. For another query or other columns, a shadow is built aside and
- * exchanged with the view, and everything that hangs on the view is carried over. Any other change is made in place.
- * Indexes, grants and comments that nobody authored stay. Null if there is nothing to do.
+ * Plans the change of a live view to its definition in place, of which the server has made `shadow`. Pure. Indexes, grants and
+ * comments that nobody authored stay. Null if there is nothing to do. A view that `needsRebuild` cannot be changed so.
  */
-export function planRedefinition(
-  redefinition: Redefinition,
-  options: RunOptions & { withData: boolean },
-): { plan: Plan; does: 'rebuild' | 'alter' } | null {
-  const { view, snapshot, before, after, shadow } = redefinition
-  const { live, hash } = snapshot
-  const given = ownedBy(live, shadow.view.owner)
+export function planAlteration(
+  { view, snapshot: { live, hash }, before, after, given }: LiveChange,
+  shadow: LiveView,
+  { ifRunning, settings, timeoutSeconds }: RunOptions,
+): Plan | null {
   const wanted = wantedView(given, { before, after, shadow })
-  if (needsRebuild(live, shadow)) {
-    return {
-      plan: planRebuild(alone(view.oid, snapshot, wanted), view, options),
-      does: 'rebuild',
-    }
-  }
   const { building, cutOver, grants } = alterations(given, wanted, view.shadowKey)
   const asOwner = (some: Statement[]) => inPlaceOf(live.view.owner, some)
   // A grant to the old or to the new owner can be made only when the view has its new owner.
@@ -56,27 +41,26 @@ export function planRedefinition(
     ...inPlaceOf(wanted.view.owner, later),
   ]
   if (beside.length + exclusive.length === 0) return null
-  const plan: Plan = {
-    ifRunning: options.ifRunning,
+  return {
+    ifRunning,
     basis: { sql: liveViewHashQuery(String(view.oid)), is: hash },
     result: 'updated',
     fills: false,
-    settings: options.settings,
+    settings,
     prepare: asOwner(beside),
     cutOver:
       exclusive.length === 0
-        ? besideReaders(live.view, [], options.timeoutSeconds)
-        : exclusively([live.view], exclusive, { timeoutSeconds: options.timeoutSeconds }),
+        ? besideReaders(live.view, [], timeoutSeconds)
+        : exclusively([live.view], exclusive, { timeoutSeconds }),
     written: null,
     later: [],
   }
-  return { plan, does: 'alter' }
 }
 
 /** The live view with the authored changes: parts that are no longer authored go, all others stay. */
 export function wantedView(
   live: LiveView,
-  { before, after, shadow }: Pick<Redefinition, 'before' | 'after' | 'shadow'>,
+  { before, after, shadow }: Pick<Redefined, 'before' | 'after'> & { shadow: LiveView },
 ): LiveView {
   const named = (definition: ViewDefinition | null) => new Set(definition?.indexes.map(({ name }) => name))
   const [indexesBefore, indexesAfter] = [named(before), named(after)]
