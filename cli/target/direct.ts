@@ -1,12 +1,17 @@
 import { optionsOf, saidToDatabase } from '../../src/config/variables.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
-import { bringUp } from '../../src/migrate/bring-up.ts'
-import type { MigrateCall } from '../../src/migrate/call.ts'
+import type { MigrateCall } from '../../src/migrate/apply.ts'
 import { describeViews } from '../../src/migrate/describe.ts'
 import { readDrift } from '../../src/migrate/drift.ts'
 import { readFrozenMigrations } from '../../src/migrate/frozen-migrations.ts'
-import { isAhead, migrateDown, migrationStatus, readableStatus } from '../../src/migrate/migrate.ts'
-import { refuseOtherFolders } from '../../src/migrate/own-folder.ts'
+import {
+  bringUp,
+  isAhead,
+  migrateDown,
+  migrationStatus,
+  readableStatus,
+  refuseOtherFolders,
+} from '../../src/migrate/migrate.ts'
 import { frozenState } from '../../src/migrate/plan/frozen.ts'
 import { migrate } from '../../src/own-schema/apply.ts'
 import { schemaFolder } from '../../src/package-files.ts'

@@ -1,8 +1,7 @@
 import type { Difference } from '../../src/catalog/plan/differences.ts'
-import type { BroughtUp } from '../../src/migrate/bring-up.ts'
-import type { MigrationDone } from '../../src/migrate/call.ts'
+import type { MigrationDone } from '../../src/migrate/apply.ts'
 import type { Described } from '../../src/migrate/describe.ts'
-import type { MigrationStatus } from '../../src/migrate/migrate.ts'
+import type { BroughtUp, MigrationStatus } from '../../src/migrate/migrate.ts'
 import type { DoctorRequest, Findings } from '../../src/watch/doctor.ts'
 
 /** The database that a command works on, reached directly or through the deployed function. */

@@ -1,16 +1,19 @@
-import { type Definition, type GrantDefinition, outsideClock } from '../catalog/plan/definition.ts'
+import { type Checks, checksOf, referred } from '../catalog/plan/checks.ts'
+import {
+  type Definition,
+  definitionDefaults,
+  type GrantDefinition,
+  outsideClock,
+} from '../catalog/plan/definition.ts'
 import { Problem } from '../problem.ts'
 import { displayName, parseName } from '../sql/names.ts'
 import { settingTexts } from '../sql/settings.ts'
-import { checksFrom } from './checks.ts'
 import type { AuthoredView } from './define-view.ts'
-import { reportDuplicates } from './duplicates.ts'
 import { indexesOf, type SoundIndex } from './indexes.ts'
-import { toDefinition, toGrant } from './normalize.ts'
-import type { Place } from './places.ts'
-import { sqlOf } from './query.ts'
-import { type ViewProblem, ViewReport } from './view-report.ts'
-import { grantSchema, type ViewFields, viewSchema } from './view-schema.ts'
+import type { QueryInput } from './inputs.ts'
+import { readQuery, readsOf } from './sql/read.ts'
+import { type Place, type ViewProblem, ViewReport } from './view-report.ts'
+import { type GrantFields, grantSchema, type ViewFields, viewSchema } from './view-schema.ts'
 
 /** A sound definition, and where it is written. */
 export interface Located extends Place {
@@ -186,4 +189,180 @@ function settingsOf(
     }
   })
   return Object.fromEntries(read)
+}
+
+/** The whole definition, from fields that are sound. */
+function toDefinition(
+  fields: ViewFields,
+  parts: Pick<Definition, 'sql' | 'indexes' | 'grants' | 'settings' | 'checks'>,
+): Definition {
+  const { query: _, uniqueKey: __, dependsOn, onChange, ...own } = fields
+  const { maxStalenessSeconds = own.targetLagSeconds ?? null } = own
+  // An owner of the clock outside Viewkeeper also says what a refresh of everything means.
+  const inAll = own.inAll ?? own.schedule !== outsideClock
+  const skipUnchanged = onChange === true ? true : (own.skipUnchanged ?? null)
+  return {
+    ...definitionDefaults,
+    ...own,
+    inAll,
+    skipUnchanged,
+    maxStalenessSeconds,
+    ...parts,
+    dependsOn: [...new Set(dependsOn)],
+  }
+}
+
+/** A grant with each privilege once. `all` replaces the others, because SQL accepts `all` only alone. */
+function toGrant({ privileges, ...grant }: GrantFields): GrantDefinition {
+  return { ...grant, privileges: privileges.includes('all') ? ['all'] : [...new Set(privileges)] }
+}
+
+interface CheckedView {
+  definition: Definition
+  indexes: SoundIndex[]
+  /** Whether schema and name are sound. */
+  named: boolean
+  report: ViewReport
+}
+
+/** Reports views that are defined twice, and indexes whose name is taken in their schema. */
+function reportDuplicates(views: readonly CheckedView[]): void {
+  const taken = new Map<string, { what: string; place: Place }>()
+  const take = (schema: string, name: string, what: string, place: Place): string | null => {
+    const key = JSON.stringify([schema, name])
+    const first = taken.get(key)
+    if (first === undefined) taken.set(key, { what, place })
+    return first === undefined ? null : `${first.what} (${first.place.file}:${first.place.line})`
+  }
+
+  const single = views.filter(({ named, definition: { schema, name }, report }) => {
+    if (!named) return false
+    const first = take(schema, name, 'the view', report.places.view)
+    if (first !== null) report.add(['name'], `is taken by ${first}: give one of them another name`)
+    return first === null
+  })
+  for (const { definition, indexes, report } of single) {
+    for (const { definition: index, path } of indexes) {
+      const what = `an index of ${displayName(definition)}`
+      const first = take(definition.schema, index.name, what, report.places.view)
+      if (first !== null) {
+        report.add(path, `the index's name "${index.name}" is taken by ${first}: give it another name`)
+      }
+    }
+  }
+}
+
+/** The SQL of a view's query, in the form that definitions hold. Problems are reported. */
+async function sqlOf(query: QueryInput, report: ViewReport): Promise<string> {
+  const text = textOf(query, report)
+  if (text === null) return ''
+  const { sql, faults } = await readQuery(text)
+  for (const { message, line } of faults) report.add(['query'], message, report.places.query(text, line))
+  return sql
+}
+
+/** The text of a query; null, and a problem, if a query builder gives none. Bound values are never shown. */
+function textOf(query: QueryInput, report: ViewReport): string | null {
+  if (typeof query === 'string') return query
+  try {
+    const { sql, values, write } = compile(query)
+    if (values === 0) return sql
+    report.add(
+      ['query'],
+      `binds ${values === 1 ? 'a value' : `${values} values`}, and a view has no parameters: write ${write}`,
+    )
+  } catch (error) {
+    report.add(['query'], `cannot be compiled: ${(error as Error).message}`)
+  }
+  return null
+}
+
+function compile(query: Exclude<QueryInput, string>): { sql: string; values: number; write: string } {
+  if ('compile' in query) {
+    const { sql, parameters } = query.compile()
+    return { sql, values: parameters.length, write: 'each with sql.lit(…)' }
+  }
+  const { sql, params } = query.toSQL()
+  return {
+    sql,
+    values: params.length,
+    write: 'each with sql.raw(…) or sql`…`.inlineParams(), or the query as a text',
+  }
+}
+
+/** The checks of a view, in the form that definitions hold. Problems are reported. */
+async function checksFrom(
+  { schema = 'public', name = 'view', checks = {} }: Partial<ViewFields>,
+  report: ViewReport,
+): Promise<Checks> {
+  const written: Record<string, unknown> = { ...checks }
+  for (const [check, query] of Object.entries(checks)) {
+    if (typeof query === 'string')
+      written[check] = await queryOf(query, { schema, name }, (message) =>
+        report.add(['checks', check], message),
+      )
+  }
+  for (const [column, text] of Object.entries(checks.references ?? {})) {
+    if (!isReference(text))
+      report.add(
+        ['checks', 'references', column],
+        'must name a table with its schema and a column: "app.shops (id)"',
+      )
+  }
+  if (report.refuses('checks')) return {}
+  const read = written as Checks
+  checkNames(name, read, report)
+  return read
+}
+
+/** The SQL of a check. A check runs where no names are known but the catalog's and that of the view. */
+async function queryOf(
+  text: string,
+  view: { schema: string; name: string },
+  refuse: (message: string) => void,
+): Promise<string> {
+  const { sql, faults } = await readQuery(text)
+  for (const { message } of faults) refuse(message)
+  if (faults.length > 0) return sql
+  const reads = await readsOf(sql)
+  const bare = reads.find(({ schema, name }) => schema === null && name !== view.name)
+  if (reads.some(({ schema, name }) => schema === view.schema && name === view.name))
+    refuse(
+      `must name the view without its schema, ${JSON.stringify(view.name)}: that name means the new data`,
+    )
+  else if (bare !== undefined)
+    refuse(
+      `must name ${JSON.stringify(bare.name)} with its schema: only the view itself is known without one`,
+    )
+  else if (!reads.some(({ schema }) => schema === null))
+    refuse(`does not read the view: write "from ${view.name}"`)
+  return sql
+}
+
+/** Refuses two checks of one name, and a severity of a check that is not there. */
+function checkNames(view: string, checks: Checks, report: ViewReport): void {
+  const all = checksOf(view, checks)
+  const names = new Set<string>()
+  for (const { name, field } of all) {
+    if (names.has(name))
+      report.add(['checks', field], `has check ${JSON.stringify(name)} twice: leave one of them out`)
+    names.add(name)
+  }
+  for (const name of Object.keys(checks.severity ?? {})) {
+    if (!all.some((check) => check.name === name || check.field === name))
+      report.add(
+        ['checks', 'severity', name],
+        `is not a check of the view: the checks are ${[...names].join(', ')}`,
+      )
+  }
+}
+
+function isReference(text: string): boolean {
+  try {
+    referred(text)
+    return /\./.test(text)
+  } catch (error) {
+    if (error instanceof Problem) return false
+    throw error
+  }
 }

@@ -1,7 +1,7 @@
 import { sinceAside } from '../catalog/db/aside.ts'
 import { findView, listReadableNames, listViewNames } from '../catalog/db/catalog.ts'
 import { readLiveView } from '../catalog/db/look.ts'
-import { assumedShadow } from '../catalog/plan/assumed-shadow.ts'
+import { assumedShadow, type ReadQuery } from '../catalog/plan/assumed-shadow.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
 import { unknownDependencies } from '../catalog/plan/depends-on.ts'
 import {
@@ -13,15 +13,17 @@ import {
 } from '../catalog/plan/differences.ts'
 import type { LiveView } from '../catalog/plan/live-view.ts'
 import { hintsOn, hintsQueryOf } from '../catalog/plan/obstacles.ts'
+import { readable } from '../catalog/plan/server-sql.ts'
 import { Problem } from '../problem.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
+import { queryOf } from '../rebuild/plan/create.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { readFix, readMissingRights } from '../server/rights.ts'
-import { readShadow } from '../set-aside/db/trial.ts'
+import { takeRolePath, takeSafePath } from '../server/role-path.ts'
+import { undone } from '../server/transactions.ts'
+import { type Authored, readShadow, takePath } from '../set-aside/db/trial.ts'
 import { displayName } from '../sql/names.ts'
-import { findMovedExtension } from './db/moved-extension.ts'
-import { onlyReads, readQuery } from './db/temporary-view.ts'
 
 const longestMs = 600_000
 /** How long a check waits for the end of a refresh that locks a view. */
@@ -123,4 +125,61 @@ async function compare(sql: Sql, definition: Definition, live: LiveView): Promis
       ),
     ]
   }
+}
+
+/**
+ * Whether the login may write nothing of Viewkeeper's. Only such a login may parse somebody's SQL as itself:
+ * parsing can execute the code of others, such as the check of a domain.
+ */
+async function onlyReads(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ only: boolean }[]>`
+    select not exists (
+      select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+       where n.nspname = 'viewkeeper' and c.relkind = 'r'
+         and (pg_has_role(c.relowner, 'MEMBER') or has_table_privilege(c.oid, 'insert, update, delete'))) as only`
+  return row?.only ?? false
+}
+
+/**
+ * How this server writes a definition's query, and the columns. A temporary view of the query is made and undone, which takes
+ * no right on what the query reads.
+ */
+const readQuery = (sql: Sql, definition: Authored): Promise<ReadQuery> =>
+  undone(sql, async (part) => {
+    const name = 'pg_temp.viewkeeper_0'
+    await takePath(part, definition)
+    await takeRolePath(part, { local: true })
+    await part.unsafe(`create temporary view ${name} as\n${queryOf(definition.sql)}`)
+    await takeSafePath(part, { local: true })
+    const [row] = await part<ReadQuery[]>`
+      select rtrim(pg_get_viewdef(${name}::regclass), ';') as definition,
+             (select jsonb_agg(jsonb_build_object('name', a.attname, 'type', format_type(a.atttypid, a.atttypmod)) order by a.attnum)
+                from pg_catalog.pg_attribute a where a.attrelid = ${name}::regclass and a.attnum > 0) as columns`
+    const { definition: query, columns } = row as ReadQuery
+    return { definition: readable(query), columns }
+  })
+
+/** An extension whose functions, operators or types a query names in a schema where the extension is not. */
+interface MovedExtension {
+  extension: string
+  /** The schema that the query names, and the one that the extension is in, as SQL writes them. */
+  named: string
+  schema: string
+}
+
+/** The extension that a query does not find because it was moved to another schema (`alter extension … set schema`); null: none. */
+async function findMovedExtension(sql: Sql, query: string): Promise<MovedExtension | null> {
+  const [moved] = await sql<MovedExtension[]>`
+    select x.extname as extension, quote_ident(named.schema) as named, x.extnamespace::regnamespace::text as schema
+      from pg_catalog.pg_extension x
+      join pg_catalog.pg_depend d on d.refclassid = 'pg_catalog.pg_extension'::regclass and d.refobjid = x.oid and d.deptype = 'e'
+      left join pg_catalog.pg_proc p on d.classid = 'pg_catalog.pg_proc'::regclass and p.oid = d.objid
+      left join pg_catalog.pg_type t on d.classid = 'pg_catalog.pg_type'::regclass and t.oid = d.objid
+     cross join lateral regexp_matches(${query}, '(\\w+)"?\\."?' || coalesce(p.proname, t.typname) || '\\M', 'gi') as found
+     cross join lateral (select found[1] as schema) named
+     where coalesce(p.proname, t.typname) ~ '^\\w+$' and named.schema <> x.extnamespace::regnamespace::text
+       and case when t.typname is null then to_regproc(quote_ident(named.schema) || '.' || quote_ident(p.proname)) is null
+                else to_regtype(quote_ident(named.schema) || '.' || quote_ident(t.typname)) is null end
+     limit 1`
+  return moved ?? null
 }

@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
-import { Problem } from '../problem.ts'
+import type { NewMigration } from './plan/freeze.ts'
 import { type FrozenMigration, type FrozenText, parseFrozen, renderFrozen } from './plan/frozen.ts'
-import type { NewMigration } from './plan/new-migration.ts'
-import { insistOnOrder, numbered } from './plan/order.ts'
+import { insistOnOrder, numbered, refused } from './plan/journal.ts'
 
 const fileName = /^(\d{3,})_([A-Za-z0-9_+@]+)\.(up|down)\.sql$/
 
@@ -95,5 +94,3 @@ function readFrozen(folder: URL, file: string): FrozenText & { name: string; way
 }
 
 const checksumOf = (...texts: string[]): string => createHash('sha256').update(texts.join('\0')).digest('hex')
-
-const refused = (message: string): Problem => new Problem('MigrationFailed', `migrations/: ${message}`)

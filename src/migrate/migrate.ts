@@ -1,12 +1,10 @@
 import { Problem } from '../problem.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { displayName } from '../sql/names.ts'
-import type { MigrateCall, MigrationDone } from './call.ts'
-import { mayReadJournal, readViewJournal, withMigrationLock } from './db/journal.ts'
-import { readMissing } from './db/missing.ts'
-import type { migrateOne } from './migrate-one.ts'
+import type { MigrateCall, MigrationDone, MissingView, migrateOne, repairViews } from './apply.ts'
+import { mayReadJournal, readMissing, readViewJournal, withMigrationLock } from './db/journal.ts'
 import type { FrozenMigration } from './plan/frozen.ts'
-import { compareJournal, type JournalEntry } from './plan/journal.ts'
+import { compareJournal, insistOnOwnFolder, type JournalEntry } from './plan/journal.ts'
 
 /**
  * Applies the migrations that the database lacks, in order. Each commits together with its journal row and
@@ -56,15 +54,6 @@ export interface MigrationStatus {
   missing: MissingView[]
 }
 
-/** A view that is frozen but not in the database. */
-export interface MissingView {
-  view: string
-  /** The migration that says how the view is. */
-  migration: string
-  /** Why the view could not be made again; null if nobody has tried. */
-  because: string | null
-}
-
 /**
  * The migrations that the database has, lacks, and has beyond the folder, and its missing views. Refuses as compareJournal does.
  */
@@ -107,4 +96,73 @@ export const isAhead = (names: string[]): Problem =>
 
 /** A call without a migration to execute does not load what this needs: a fifth of the function. */
 const executeOne = async (...given: Parameters<typeof migrateOne>) =>
-  (await import('./migrate-one.ts')).migrateOne(...given)
+  (await import('./apply.ts')).migrateOne(...given)
+
+/** What `migrate up` has done. */
+export interface BroughtUp {
+  applied: MigrationDone[]
+  ahead: string[]
+  repaired: MigrationDone[]
+  /** Views that somebody has dropped, and that are not made again. */
+  missing: MissingView[]
+}
+
+/**
+ * Applies the migrations that the database lacks, and says which views are missing. With `repair` the missing views are
+ * made again before; and after, if they need what a migration makes. A failure that a missing view may have caused names
+ * the missing views; one that a plain view may have caused that `adopt` left out says so.
+ */
+export async function bringUp(
+  call: MigrateCall,
+  migrations: FrozenMigration[],
+  { repair = false }: { repair?: boolean | undefined } = {},
+): Promise<BroughtUp> {
+  const findMissing = () => call.database.withConnection((sql) => missingViews(sql, migrations))
+  const before = repair ? await repairMissing(call, migrations) : null
+  const { applied, ahead } = await migrateUp(call, migrations).catch(async (error) => {
+    throw namingMissing(error, before?.missing ?? (await findMissing()))
+  })
+  if (before === null) return { applied, ahead, repaired: [], missing: await findMissing() }
+  if (applied.length === 0) return { applied, ahead, ...before }
+  const { repaired, missing } = await repairMissing(call, migrations)
+  return { applied, ahead, repaired: [...before.repaired, ...repaired], missing }
+}
+
+/** A relation or a function is missing: undefined_table, undefined_function. */
+const isMissing = new Set(['42P01', '42883'])
+
+/** The failure of a migration, with the missing views, if one of them may be the cause. */
+function namingMissing(error: unknown, missing: MissingView[]): unknown {
+  if (!(error instanceof Problem) || error.code !== 'MigrationFailed') return error
+  const { cause } = error
+  const lacks =
+    isMissing.has(error.details.sqlstate ?? '') || (cause instanceof Problem && cause.code === 'UnknownView')
+  if (!lacks) return error
+  if (missing.length === 0) return error.details.sqlstate === '42P01' ? namingLeftOut(error) : error
+  const names = missing.map(({ view, migration }) => `${view} (${migration})`).join(', ')
+  return new Problem(
+    error.code,
+    `${error.message} These views were frozen and are missing: ${names}. \`npx viewkeeper migrate up --repair\` makes them again.`,
+    { ...error.details, cause },
+  )
+}
+
+/** The failure of a migration that reads what no migration makes. */
+const namingLeftOut = ({ code, message, details, cause }: Problem): Problem =>
+  new Problem(
+    code,
+    `${message} If it is a plain view that \`adopt\` left out of the migrations, create it here first, or adopt it with --trust and its owner.`,
+    { ...details, cause },
+  )
+
+const repairMissing = async (...given: Parameters<typeof repairViews>) =>
+  (await import('./apply.ts')).repairViews(...given)
+
+/**
+ * Refuses (MigrationFailed) a database that was migrated from another folder, before anything is written. A login
+ * that may not read which migrations the database has is not refused: it writes nothing.
+ */
+export const refuseOtherFolders = (database: Database, migrations: FrozenMigration[]): Promise<void> =>
+  database.withConnection(async (sql) => {
+    if (await mayReadJournal(sql)) insistOnOwnFolder(migrations, await readViewJournal(sql))
+  })

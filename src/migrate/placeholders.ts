@@ -5,15 +5,15 @@ import { requalify } from '../rebuild/plan/requalify.ts'
 import type { Sql } from '../server/connect.ts'
 import { areFree, makePlaceholders, type Placeholders } from '../set-aside/db/placeholders.ts'
 import { type QualifiedName, quoteName } from '../sql/names.ts'
-import { readAllReaders } from './db/group-trial.ts'
+import { readAllReaders } from './db/trial.ts'
 import {
+  definitionsOf,
   type FrozenChange,
   type FrozenMigration,
   type FrozenText,
-  isViewChange,
-  partsOf,
   viewAfter,
   viewBefore,
+  viewChangesOf,
 } from './plan/frozen.ts'
 
 /** Migrations that change placeholders of the views. */
@@ -34,17 +34,17 @@ export async function moveToPlaceholders(
   const changes = [
     ...pending.map(({ up }) => up.change),
     ...fresh.flatMap(({ up, down }) => [up.change, (down as FrozenText).change]),
-  ].flatMap((change): FrozenChange[] => partsOf(change))
+  ]
   if (changes.some(({ does }) => does === 'sql')) return null
-  const named = changes.filter(isViewChange).flatMap((change) => [viewBefore(change), viewAfter(change)])
+  const named = changes.flatMap(viewChangesOf).flatMap((change) => [viewBefore(change), viewAfter(change)])
   const oids: number[] = []
-  for (const view of unique(named)) {
+  for (const view of new Map(named.map((each) => [quoteName(each), each])).values()) {
     const found = await findView(sql, view)
     if (found !== undefined) oids.push(found.oid)
   }
   if (oids.length === 0) return null
   const readers = await readAllReaders(sql, oids)
-  const definitions = changes.flatMap((change) => (change.does === 'define' ? [change.definition] : []))
+  const definitions = changes.flatMap(definitionsOf)
   const heirs: string[] = []
   for (const { owner } of definitions) if (owner !== null) heirs.push(await readOwner(sql, owner))
   const views = readers.map(({ live: { view } }): QualifiedName => ({ schema: view.schema, name: view.name }))
@@ -53,13 +53,11 @@ export async function moveToPlaceholders(
   for (const change of changes) {
     if (change.does !== 'rename') continue
     const both = [change.view, change.to]
-    if (!both.some((view) => moved.has(quoteName(view)))) continue
+    const added = both.filter((view) => !moved.has(quoteName(view)))
+    if (added.length === both.length) continue
     if (change.view.schema !== change.to.schema) return null
-    for (const view of both)
-      if (!moved.has(quoteName(view))) {
-        moved.add(quoteName(view))
-        renamed.push(view)
-      }
+    for (const view of added) moved.add(quoteName(view))
+    renamed.push(...added)
   }
   const ofMoved = definitions.filter((each) => moved.has(quoteName(each)))
   const wanted = [
@@ -83,10 +81,6 @@ export async function moveToPlaceholders(
   return { ...placeholders, pending: pending.map(move), fresh: fresh.map(move) }
 }
 
-const unique = (views: QualifiedName[]): QualifiedName[] => [
-  ...new Map(views.map((view) => [quoteName(view), view])).values(),
-]
-
 /** Has migrations name placeholders. Their texts stay, because only the changes are tried. */
 function movingTo(
   moved: Map<string, string>,
@@ -106,13 +100,12 @@ function movingTo(
         return { ...change, definition: define(change.definition) }
       case 'together':
         return { ...change, definitions: change.definitions.map(define) }
-      case 'drop':
-      case 'release':
-        return { ...change, view: view(change.view) }
       case 'rename':
         return { ...change, view: view(change.view), to: view(change.to) }
-      default:
+      case 'sql':
         return change
+      default:
+        return { ...change, view: view(change.view) }
     }
   }
   const text = (file: FrozenText): FrozenText => ({ ...file, change: move(file.change) })

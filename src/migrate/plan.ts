@@ -1,15 +1,16 @@
 import { findView, readView } from '../catalog/db/catalog.ts'
 import { type DefinitionDefaults, ensureDefinition } from '../catalog/db/definitions.ts'
 import { readDependents, readLiveView } from '../catalog/db/look.ts'
-import { readOwner } from '../catalog/db/owner.ts'
+import { readMembershipAdvice, readOwner, readReadersByOwner } from '../catalog/db/owner.ts'
 import { insistOnNoPause } from '../catalog/db/pause.ts'
 import { readReaders } from '../catalog/db/readers.ts'
 import { readObstacles } from '../catalog/db/rights.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
 import { needsRebuild } from '../catalog/plan/differences.ts'
-import type { LiveView } from '../catalog/plan/live-view.ts'
+import { type LiveView, ownedBy, type ViewSnapshot } from '../catalog/plan/live-view.ts'
 import { hintsOn, hintsQueryOf } from '../catalog/plan/obstacles.ts'
 import { sayObstacles } from '../catalog/plan/rights.ts'
+import type { ViewFacts } from '../catalog/plan/view-facts.ts'
 import { Problem } from '../problem.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import { checkingOf } from '../rebuild/plan/check-data.ts'
@@ -19,6 +20,7 @@ import { planRebuild } from '../rebuild/plan/plan.ts'
 import {
   isReadByViews,
   namedRequirement,
+  nextOwnersRequirements,
   requirementsOf,
   swapRequirements,
   withoutMembers,
@@ -30,20 +32,19 @@ import type { Sql } from '../server/connect.ts'
 import { mayPass, sqlstateOf } from '../server/failures.ts'
 import { lacking } from '../server/rights.ts'
 import { readShadow } from '../set-aside/db/trial.ts'
-import { insistOnFreeName, type QualifiedName, quoteName } from '../sql/names.ts'
+import { insistOnFreeName, type QualifiedName, quoteName, unquoted } from '../sql/names.ts'
 import type { Plan } from '../sql/plan.ts'
 import { readSettings } from '../sql/settings.ts'
-import { readAllReaders, type Tried, tryAlone, tryTogether } from './db/group-trial.ts'
-import { readNextOwner } from './next-owner.ts'
+import { readAllReaders, type Tried, tryAlone, tryTogether } from './db/trial.ts'
 import {
   definitionsOf,
   type FrozenChange,
   type FrozenMigration,
+  laterVersions,
   renameStatements,
   type Together,
   type ViewChange,
 } from './plan/frozen.ts'
-import { laterVersions } from './plan/later-versions.ts'
 import { type LiveChange, planAlteration } from './plan/redefine.ts'
 
 /** What a migration does to a view, as reports name it. */
@@ -327,4 +328,59 @@ async function planRename(sql: Sql, from: QualifiedName, to: QualifiedName): Pro
     later: [],
   }
   return { does: 'rename', plan, timeoutSeconds }
+}
+
+/**
+ * A live view with the owner that it has after the change of its definition. Refuses
+ * (InsufficientPrivilege) a new owner to whom we cannot give the view, who would take it from its readers, or whom the old
+ * owner's code would reach with it.
+ */
+async function readNextOwner(
+  sql: Sql,
+  view: ViewFacts,
+  { live }: ViewSnapshot,
+  { before, after }: { before: Definition | null; after: Definition },
+): Promise<LiveView> {
+  const old = live.view.owner
+  // A definition without an owner gives back the view that the definition before took.
+  const stays = after.owner === null && before?.owner !== unquoted(old)
+  const owner = stays ? old : await readOwner(sql, after.owner)
+  if (owner === old) return live
+  const given = ownedBy(live, owner)
+  const refusal = (message: string) =>
+    new Problem('InsufficientPrivilege', `${view.view} cannot be given to ${owner}, because ${message}`, {
+      field: 'owner',
+    })
+  if (!view.mayAlter) {
+    const advice = await readMembershipAdvice(sql, old)
+    throw refusal(`it needs the rights of its owner, ${old}. ${advice}`)
+  }
+  const authored = new Set([before, after].flatMap((each) => each?.indexes.map(({ name }) => name) ?? []))
+  const [stray] = [
+    ...live.indexes.filter(({ name }) => !authored.has(name)).map((each) => ({ ...each, kind: 'index' })),
+    ...live.statistics.map((each) => ({ ...each, kind: 'statistics object' })),
+  ].filter(({ hasExpressions }) => hasExpressions)
+  if (stray !== undefined)
+    throw refusal(
+      `nobody has authored its ${stray.kind} ${stray.name}, whose expressions would run as ${owner}. Drop it first.`,
+    )
+  const lacks = await readObstacles(sql, nextOwnersRequirements(given))
+  if (lacks.length > 0) throw refusal(sayObstacles(lacks))
+  for (const { role, reader } of await readReadersByOwner(sql, view.oid, { old, owner })) {
+    const mayRead =
+      given.grants.some(
+        ({ grantee, privilege }) => [role, 'public'].includes(grantee) && privilege === 'SELECT',
+      ) ||
+      after.grants.some(
+        ({ to, privileges }) =>
+          [unquoted(role), 'public'].includes(to) &&
+          privileges.some((each) => ['select', 'all'].includes(each)),
+      )
+    if (mayRead) continue
+    throw refusal(
+      `${reader} of ${role} reads it, and would lose the right. Write ` +
+        `grants: [{ privileges: ['select'], to: '${unquoted(role)}' }] into the definition.`,
+    )
+  }
+  return given
 }

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { findView } from '../catalog/db/catalog.ts'
 import { readLiveView } from '../catalog/db/look.ts'
+import { readOwner } from '../catalog/db/owner.ts'
 import type { LiveView } from '../catalog/plan/live-view.ts'
 import { Problem } from '../problem.ts'
 import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
@@ -10,18 +11,18 @@ import { sqlstateOf } from '../server/failures.ts'
 import { undone } from '../server/transactions.ts'
 import { runPlainSql } from '../set-aside/db/own-sql.ts'
 import { readsViews } from '../set-aside/db/placeholders.ts'
-import { applySettings, performPlan, readMeaning } from '../set-aside/db/trial.ts'
+import { applySettings, performPlan, readMeaning, readShadow } from '../set-aside/db/trial.ts'
 import { withoutReadersOf } from '../set-aside/without-readers.ts'
 import { viewArgument } from '../sql/commands.ts'
 import { displayName, type QualifiedName, quoteName } from '../sql/names.ts'
 import { docsOf } from '../sql/runbook.ts'
 import { readSettings } from '../sql/settings.ts'
 import { readViewJournal } from './db/journal.ts'
-import { isNullSomewhere, type Key, readKey } from './db/lint.ts'
-import { findBadCheck } from './db/try-checks.ts'
+import { findBadCheck, isNullSomewhere, type Key, readKey } from './db/lint.ts'
 import { failed, notFrozen, wayBackFailed } from './failures.ts'
 import { moveToPlaceholders } from './placeholders.ts'
 import {
+  definitionsOf,
   type FrozenChange,
   type FrozenMigration,
   type FrozenText,
@@ -31,8 +32,8 @@ import {
   viewAfter,
 } from './plan/frozen.ts'
 import { compareJournal, insistOnOwnFolder } from './plan/journal.ts'
+import { definitionAsLive, driftOf } from './plan/redefine.ts'
 import { type Change, planChange, planFrozen } from './plan.ts'
-import { findWayBack, type WayBack } from './way-back.ts'
 
 /** What a migration did when it was tried. */
 export interface Verified {
@@ -86,18 +87,19 @@ const isLocked = (error: unknown): boolean =>
   [error, (error as Error).cause].some((each) => sqlstateOf(each) === '55P03')
 
 /** What a trial tells by itself. Whether a key is null is found out afterwards, when no view is locked any more. */
-interface Tried extends Omit<Verified, 'nullKey'> {
-  keys: Key[]
-}
+type Tried = Omit<Verified, 'nullKey'> & { keys: Key[] }
 
-async function withNullKeys(sql: Sql, tried: Tried[]): Promise<Verified[]> {
-  const verified: Verified[] = []
-  for (const { keys, ...each } of tried) {
-    let nullKey: string | null = null
-    for (const key of keys) if (nullKey === null && (await isNullSomewhere(sql, key))) nullKey = key.columns
-    verified.push({ ...each, nullKey })
-  }
-  return verified
+const withNullKeys = (sql: Sql, tried: Tried[]): Promise<Verified[]> =>
+  inTurn(tried, async ({ keys, ...each }) => {
+    for (const key of keys) if (await isNullSomewhere(sql, key)) return { ...each, nullKey: key.columns }
+    return { ...each, nullKey: null }
+  })
+
+/** What `work` makes of each, one after the other: all is on one connection. */
+async function inTurn<T, R>(all: T[], work: (each: T) => Promise<R>): Promise<R[]> {
+  const done: R[] = []
+  for (const each of all) done.push(await work(each))
+  return done
 }
 
 async function tryOnce(sql: Sql, frozen: FrozenMigration[], fresh: FrozenMigration[]): Promise<Tried[]> {
@@ -153,75 +155,48 @@ async function tryAll(sql: Sql, pending: FrozenMigration[], fresh: FrozenMigrati
     const later = [...pending.slice(at + 1), ...fresh]
     await tryChange(sql, down?.change ?? null, up, { asProblem: failed, later })
   }
-  const verified: Tried[] = []
-  for (const { name, up, down } of fresh) {
+  return inTurn(fresh, async ({ name, up, down }) => {
     try {
-      verified.push(await tryBothWays(sql, name, up, down as FrozenText))
+      return await tryBothWays(sql, name, up, down as FrozenText)
     } catch (error) {
       if (isLocked(error) || (error instanceof Problem && error.code === 'MigrationFailed')) throw error
       throw notFrozen(up, error)
     }
-  }
-  return verified
+  })
 }
 
 async function tryBothWays(sql: Sql, name: string, up: FrozenText, frozenDown: FrozenText): Promise<Tried> {
-  const parts: TriedPart[] = []
-  for (const change of partsOf(frozenDown.change)) {
+  const parts = await inTurn(partsOf(frozenDown.change), async (change): Promise<TriedPart> => {
     const before = await readAfter(sql, change)
-    parts.push({ before, wayBack: await findWayBack(sql, change, before) })
-  }
-  const wayBack = joinedWays(parts.map((part) => part.wayBack))
-  const down = { ...frozenDown, change: wayBack.change }
-  const does = await tryChange(sql, down.change, up)
+    return { before, ...(await findWayBack(sql, change, before)) }
+  })
+  const change = ofParts(parts.map((part) => part.change))
+  const instead = parts.find((part) => part.instead !== null)?.instead ?? null
+  const down = { ...frozenDown, change }
+  const does = await tryChange(sql, change, up)
   await insistOnChecks(sql, up.change)
   const isThere = parts.some(({ before }) => before !== null)
-  if (isThere && does !== null && up.change.does === 'define' && down.change.does === 'drop')
+  if (isThere && does !== null && up.change.does === 'define' && change.does === 'drop')
     throw neverFrozen(up.change.definition)
   const blocked = await undone(sql, (part) => tryBackAndForth(part, { up, down, parts, does }))
-  const after: LiveView[] = []
-  for (const change of partsOf(up.change)) {
-    const found = await readAfter(sql, change)
-    if (found !== null) after.push(found)
-  }
+  const after = (await inTurn(partsOf(up.change), (part) => readAfter(sql, part))).filter(
+    (live) => live !== null,
+  )
+  const keys = await inTurn(definitionsOf(up.change), (definition) => readKey(sql, definition))
   return {
     name,
     does,
-    wayBack: { ...wayBack, blocked },
-    keys: await readKeys(sql, up.change),
+    wayBack: { change, instead, drift: parts.flatMap(({ drift }) => drift), blocked },
+    keys: keys.filter((key) => key !== null),
     dependents: does === 'rebuild' ? [...new Set(after.flatMap(dependentViews))] : [],
-    indexes: sum(after.map(({ indexes }) => indexes.length)),
-    grants: sum(
-      after.map(({ grants, view }) => grants.filter(({ grantee }) => grantee !== view.owner).length),
-    ),
+    indexes: after.flatMap(({ indexes }) => indexes).length,
+    grants: after.flatMap(({ grants, view }) => grants.filter(({ grantee }) => grantee !== view.owner))
+      .length,
   }
 }
 
-const sum = (numbers: number[]): number => numbers.reduce((total, each) => total + each, 0)
-
-/** A view of a migration that is tried, and its way back. */
-interface TriedPart {
-  before: LiveView | null
-  wayBack: WayBack
-}
-
-/** The way back of a migration, of those of its views. */
-const joinedWays = (ways: WayBack[]): WayBack => ({
-  change: ofParts(ways.map(({ change }) => change)),
-  instead: ways.map(({ instead }) => instead).find((why) => why !== null) ?? null,
-  drift: ways.flatMap(({ drift }) => drift),
-  blocked: null,
-})
-
-/** The unique keys of the definitions. */
-async function readKeys(sql: Sql, up: FrozenChange): Promise<Key[]> {
-  const keys: Key[] = []
-  for (const change of partsOf(up)) {
-    const key = change.does === 'define' ? await readKey(sql, change.definition) : null
-    if (key !== null) keys.push(key)
-  }
-  return keys
-}
+/** A view of a migration that is tried, as it was, and its way back. */
+type TriedPart = Omit<WayBack, 'blocked'> & { before: LiveView | null }
 
 interface Trip {
   up: FrozenText
@@ -238,12 +213,12 @@ async function tryBackAndForth(sql: Sql, { up, down, parts, does }: Trip): Promi
     if (error instanceof Problem && error.code === 'MigrationFailed') return error.message
     throw error
   }
-  for (const { before, wayBack } of parts) {
-    const back = await readAfter(sql, wayBack.change)
-    const wasAsFrozen = before !== null && does !== null && does !== 'drop' && wayBack.drift.length === 0
+  for (const { before, change, drift } of parts) {
+    const back = await readAfter(sql, change)
+    const wasAsFrozen = before !== null && does !== null && does !== 'drop' && drift.length === 0
     const isRestored = wasAsFrozen
       ? back !== null && JSON.stringify(comparable(before)) === JSON.stringify(comparable(back))
-      : (await findWayBack(sql, wayBack.change, back)).drift.length === 0
+      : (await findWayBack(sql, change, back)).drift.length === 0
     if (!isRestored) throw notRestored((back ?? before) as LiveView)
   }
   await tryChange(sql, down.change, up)
@@ -281,13 +256,12 @@ async function tryChange(
     if (change !== null) {
       await performPlan(sql, change.plan)
       for (const part of partsOf(wanted)) await insistOnReadable(sql, part)
+      return change.does
     }
     // Settings are tried even if nothing else has changed: an invalid one would fail every refresh.
-    else
-      for (const part of partsOf(wanted))
-        if (part.does === 'define')
-          await applySettings(sql, readSettings(quoteName(part.definition), part.definition.settings))
-    return change?.does ?? null
+    for (const definition of definitionsOf(wanted))
+      await applySettings(sql, readSettings(quoteName(definition), definition.settings))
+    return null
   } catch (error) {
     if (isLocked(error)) throw error
     throw asProblem(to, error)
@@ -311,9 +285,7 @@ async function insistOnReadable(sql: Sql, change: FrozenChange): Promise<void> {
 
 /** Refuses a check that cannot be made, or that would see old data. */
 async function insistOnChecks(sql: Sql, change: FrozenChange): Promise<void> {
-  for (const part of partsOf(change)) {
-    if (part.does !== 'define') continue
-    const { definition } = part
+  for (const definition of definitionsOf(change)) {
     const bad = await findBadCheck(sql, definition)
     if (bad !== null)
       throw new Problem(
@@ -344,3 +316,49 @@ const comparable = (live: LiveView) => ({
     .map(({ description, view }) => [description, view && { ...view, oid: null }])
     .sort(),
 })
+
+/** The way back of a migration that is about to be frozen. */
+interface WayBack {
+  /** What the down file does. */
+  change: FrozenChange
+  /** Why the server refuses the definition that was frozen before; `change` makes the view as it is now instead. */
+  instead: string | null
+  /** How the view differs from the definition that was frozen before: the up migration overwrites this. */
+  drift: string[]
+  /** Why the down migration does not work in this database as it is now; null if it works. */
+  blocked: string | null
+}
+
+/**
+ * Finds the way back to `before`, the view as it is now. That is the definition that was frozen before. If the server
+ * refuses this definition, because a table or a view that it reads was changed, the way back is the view as it is now; if
+ * there is none, the way back drops the view.
+ */
+async function findWayBack(
+  sql: Sql,
+  frozen: FrozenChange,
+  before: LiveView | null,
+): Promise<Omit<WayBack, 'blocked'>> {
+  const found = { change: frozen, instead: null, drift: [] }
+  if (frozen.does !== 'define') return found
+  const { definition } = frozen
+  try {
+    const owner = before?.view.owner ?? (await readOwner(sql, definition.owner))
+    const shadow = await readShadow(sql, definition, owner, before ?? undefined)
+    return { ...found, drift: before === null ? [] : driftOf(before, shadow, definition.owner) }
+  } catch (error) {
+    if (!(error instanceof StatementRefused)) throw error
+    const sqlstate = sqlstateOf(error.cause)
+    // A missing right says nothing about the definition: trying the migration tells what is missing.
+    if (sqlstate === '42501') return found
+    const { schema, name } = definition
+    return {
+      ...found,
+      change:
+        before === null
+          ? { does: 'drop', view: { schema, name } }
+          : { does: 'define', definition: definitionAsLive(definition, before) },
+      instead: `${error.message} (${sqlstate ?? 'no SQLSTATE'})`,
+    }
+  }
+}

@@ -161,7 +161,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'a new owner takes a view from none of its readers',
-    file: 'src/migrate/next-owner.ts',
+    file: 'src/migrate/plan.ts',
     text: 'if (mayRead) continue',
     becomes: 'if (mayRead || reader) continue',
     project: 'database',
@@ -287,7 +287,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'a view whose clock is outside is left out of everything',
-    file: 'src/authored/normalize.ts',
+    file: 'src/authored/validate.ts',
     text: 'own.inAll ?? own.schedule !== outsideClock',
     becomes: 'own.inAll ?? true',
     project: 'unit',

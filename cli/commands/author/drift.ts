@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander'
 import type { Difference, DifferenceKind } from '../../../src/catalog/plan/differences.ts'
-import { unfrozenDifferences } from '../../../src/migrate/authoring/unfrozen.ts'
+import { unfrozenDifferences } from '../../../src/migrate/authoring/freeze.ts'
 import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import { unappliedDifferences } from '../../../src/migrate/plan/freeze.ts'
 import { frozenState } from '../../../src/migrate/plan/frozen.ts'

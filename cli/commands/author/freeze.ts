@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { freeze as planAndTry } from '../../../src/migrate/authoring/freeze.ts'
 import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'
-import type { NewMigration } from '../../../src/migrate/plan/new-migration.ts'
+import type { NewMigration } from '../../../src/migrate/plan/freeze.ts'
 import type { Verified } from '../../../src/migrate/try-frozen.ts'
 import { Problem } from '../../../src/problem.ts'
 import { displayName, type QualifiedName, quoteName } from '../../../src/sql/names.ts'

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { MigrationDone } from '../../../src/migrate/call.ts'
-import { isAhead, type MissingView } from '../../../src/migrate/migrate.ts'
+import type { MigrationDone, MissingView } from '../../../src/migrate/apply.ts'
+import { isAhead } from '../../../src/migrate/migrate.ts'
 import { utc } from '../../../src/sql/words.ts'
 import { count as counted, dim, report, seconds } from '../../../src/terminal/report.ts'
 import { targetOf } from '../../target/target-of.ts'

@@ -1,6 +1,5 @@
 import { tokensIn } from '../../sql/sql-tokens.ts'
-import { entries, type Relation, relationsOf } from './parse-tree.ts'
-import { parse, placeOf, scan } from './parser.ts'
+import { entries, parse, placeOf, type Relation, relationsOf, scan } from './parser.ts'
 
 /** Something wrong with a query. */
 export interface QueryFault {

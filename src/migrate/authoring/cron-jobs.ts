@@ -1,11 +1,54 @@
 import { scheduleFault } from '../../authored/schedule.ts'
-import { nameOf, type RangeVar, type Tree } from '../../authored/sql/followed-names.ts'
-import { entries } from '../../authored/sql/parse-tree.ts'
-import { parse } from '../../authored/sql/parser.ts'
+import { entries, parse } from '../../authored/sql/parser.ts'
+import { nameOf, type RangeVar, type Tree } from '../../authored/sql/touched.ts'
+import { isAsMighty } from '../../catalog/db/owner.ts'
 import { timeZoneFault } from '../../catalog/plan/time-zone.ts'
-import { displayName } from '../../sql/names.ts'
+import type { Sql } from '../../server/connect.ts'
+import { displayName, type QualifiedName } from '../../sql/names.ts'
 import { count } from '../../sql/words.ts'
-import type { CronFacts, CronJob } from '../db/cron-jobs.ts'
+
+/** A row of pg_cron's table `cron.job`; older versions have no names of jobs. */
+type CronJob = Record<'schedule' | 'command' | 'database' | 'username', string> & {
+  jobid: number
+  jobname?: string | null
+  active: boolean
+}
+
+/** The jobs of pg_cron that the login may see, the materialized views of this database, and the zone of schedules (null: nobody knows). */
+interface CronFacts {
+  jobs: CronJob[]
+  views: QualifiedName[]
+  here: { database: string; login: string; zone: string | null }
+  /** Whether row security may hide jobs from the login. */
+  restricted: boolean
+}
+
+/** Reads `cron.job`; a text says why it is not read. Null: there is no such table. Its policies are executed as our login. */
+export async function readCronFacts(sql: Sql): Promise<CronFacts | string | null> {
+  const [table] = await sql`
+    select c.relowner::regrole::text as owner, n.nspowner::regrole::text as schema_owner, c.relkind as kind,
+           has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select') as readable,
+           row_security_active(c.oid) as restricted
+      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = 'cron' and c.relname = 'job'`
+  if (table === undefined) return null
+  if (!table.readable || table.kind !== 'r') return 'your login may not read it, or it is not a table'
+  for (const owner of [table.owner, table.schema_owner])
+    if (!(await isAsMighty(sql, owner))) return `${owner}, which owns it or its schema, is not a superuser`
+  const jobs = await sql<{ job: CronJob }[]>`select to_jsonb(j) as job from cron.job j order by j.jobid`
+  const views = await sql<QualifiedName[]>`
+    select schemaname as schema, matviewname as name from pg_catalog.pg_matviews order by 1, 2`
+  // pg_cron hides its settings from a login that may not read all, and "current_setting" would fail. Older versions always take GMT.
+  const [here] = await sql`
+    select current_database() as database, session_user as login, (select nullif(s.setting, 'GMT') from pg_catalog.pg_settings s where s.name = 'cron.timezone') as zone,
+           pg_has_role('pg_read_all_settings', 'usage') as knows`
+  return {
+    jobs: jobs.map(({ job }) => job),
+    views,
+    here: { ...(here as CronFacts['here']), zone: here?.zone ?? (here?.knows ? 'UTC' : null) },
+    restricted: table.restricted,
+  }
+}
 
 /**
  * What pg_cron's jobs do to the views of this database, as lines for people: the schedule of each view in words of a

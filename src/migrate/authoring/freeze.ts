@@ -1,10 +1,12 @@
 import type { Located } from '../../authored/load.ts'
 import { inRemovalOrder, readsNowAndBefore, unread } from '../../authored/reads.ts'
+import { canonicalSql } from '../../authored/sql/read.ts'
 import { notValid } from '../../authored/view-report.ts'
 import { listReadableNames } from '../../catalog/db/catalog.ts'
 import { readDependencies } from '../../catalog/db/graph.ts'
 import type { Definition } from '../../catalog/plan/definition.ts'
 import { unknownDependencies } from '../../catalog/plan/depends-on.ts'
+import type { Difference } from '../../catalog/plan/differences.ts'
 import { Problem } from '../../problem.ts'
 import type { Database, Sql } from '../../server/connect.ts'
 import { viewArgument } from '../../sql/commands.ts'
@@ -12,14 +14,12 @@ import { displayName, parseName, type QualifiedName, quoteName } from '../../sql
 import { didYouMean } from '../../sql/nearest.ts'
 import { docsOf } from '../../sql/runbook.ts'
 import { toMigrations } from '../frozen-migrations.ts'
-import { planFreeze, unaccounted } from '../plan/freeze.ts'
+import { authoredDifferences, type NewMigration, planFreeze, unaccounted } from '../plan/freeze.ts'
 import { type FrozenMigration, frozenState } from '../plan/frozen.ts'
-import type { NewMigration } from '../plan/new-migration.ts'
 import { forTrials, tryFrozen, type Verified } from '../try-frozen.ts'
-import { canonicalOf } from './unfrozen.ts'
 
 /** What is to be frozen. */
-export interface FreezeCall {
+interface FreezeCall {
   /** Every authored definition, each after those that it reads. */
   located: Located[]
   frozen: FrozenMigration[]
@@ -33,7 +33,7 @@ export interface FreezeCall {
 }
 
 /** Migrations that are not written yet, and what each did when it was tried. */
-export interface Freeze {
+interface Freeze {
   fresh: NewMigration[]
   /** Null if nothing was tried. */
   verified: Verified[] | null
@@ -177,4 +177,23 @@ async function readReading(sql: Sql): Promise<Map<string, string[]>> {
   const quoted = (written: string) => quoteName(parseName(written))
   const views = await readDependencies(sql)
   return new Map([...views].map(([view, reads]) => [quoted(view), reads.map(quoted)]))
+}
+
+/** How the authored views differ from the frozen ones. Queries that differ only in their formatting are the same. */
+export async function unfrozenDifferences(
+  authored: Definition[],
+  migrations: FrozenMigration[],
+): Promise<Difference[]> {
+  return authoredDifferences(authored, migrations, await canonicalOf(authored, migrations))
+}
+
+/** A function that gives a query of these one text, however it is formatted. */
+export async function canonicalOf(
+  authored: Definition[],
+  migrations: FrozenMigration[],
+): Promise<(sql: string) => string> {
+  const known = new Map<string, string>()
+  for (const { sql } of [...authored, ...frozenState(migrations).values()])
+    known.set(sql, await canonicalSql(sql).catch(() => sql))
+  return (sql) => known.get(sql) ?? sql
 }

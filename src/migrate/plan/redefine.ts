@@ -1,6 +1,13 @@
 import { inPlaceOf } from '../../catalog/plan/acting.ts'
-import type { ViewDefinition } from '../../catalog/plan/definition.ts'
-import { authoredGrants, sameGrant, sameIndex } from '../../catalog/plan/differences.ts'
+import type { Definition, ViewDefinition } from '../../catalog/plan/definition.ts'
+import { definitionOf } from '../../catalog/plan/describe.ts'
+import {
+  authoredGrants,
+  liveDifferences,
+  ownerDifferences,
+  sameGrant,
+  sameIndex,
+} from '../../catalog/plan/differences.ts'
 import { grantStatement } from '../../catalog/plan/grants.ts'
 import type { Grant, LiveView, ViewSnapshot } from '../../catalog/plan/live-view.ts'
 import { liveViewHashQuery } from '../../catalog/plan/live-view-query.ts'
@@ -195,3 +202,26 @@ const isRevokedToo = (grant: Grant, live: LiveView, wanted: LiveView): boolean =
 
 const revokeStatement = ({ privilege, column, grantee }: Grant, target: string): string =>
   `revoke ${privilege.toLowerCase()}${column === null ? '' : ` (${quoteIdentifier(column)})`} on ${target} from ${grantee}`
+
+/**
+ * How a live view differs from its frozen definition, which may name an owner, in words. Indexes, grants and a comment that
+ * somebody added by hand are no difference, because every migration keeps them. Pure.
+ */
+export function driftOf(live: LiveView, shadow: LiveView, owner: string | null): string[] {
+  const named = new Set(shadow.indexes.map(({ name }) => name))
+  const withAdditions: LiveView = {
+    ...shadow,
+    view: { ...shadow.view, comment: shadow.view.comment ?? live.view.comment },
+    indexes: [...shadow.indexes, ...live.indexes.filter(({ name }) => !named.has(name))],
+    grants: [...shadow.grants, ...live.grants.filter((grant) => !shadow.grants.some(sameGrant(grant)))],
+  }
+  return [...ownerDifferences(live, owner), ...liveDifferences(live, withAdditions)].map(
+    ({ message }) => message,
+  )
+}
+
+/** The definition that makes a live view again as it is now; what is no part of the view comes from `frozen`. Pure. */
+export function definitionAsLive(frozen: Definition, live: LiveView): Definition {
+  const { sql, indexes, comment, grants } = definitionOf(live, frozen.owner).definition
+  return { ...frozen, sql, indexes, comment, grants }
+}

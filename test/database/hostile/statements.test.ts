@@ -9,14 +9,18 @@ import { readScheduled } from '../../../src/due/db/expectations.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { handOut } from '../../../src/events/hand-out.ts'
 import { keeperOf } from '../../../src/keeper/keeper.ts'
+import { repairViews } from '../../../src/migrate/apply.ts'
 import { findBadRow } from '../../../src/migrate/authoring/bad-row.ts'
-import { bringUp } from '../../../src/migrate/bring-up.ts'
-import { readCronFacts } from '../../../src/migrate/db/cron-jobs.ts'
+import { readCronFacts } from '../../../src/migrate/authoring/cron-jobs.ts'
 import { describeViews } from '../../../src/migrate/describe.ts'
 import { readDrift } from '../../../src/migrate/drift.ts'
-import { migrateDown, migrateUp, migrationStatus } from '../../../src/migrate/migrate.ts'
-import { refuseOtherFolders } from '../../../src/migrate/own-folder.ts'
-import { repairViews } from '../../../src/migrate/repair.ts'
+import {
+  bringUp,
+  migrateDown,
+  migrateUp,
+  migrationStatus,
+  refuseOtherFolders,
+} from '../../../src/migrate/migrate.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { createRole, readSituation } from '../../../src/own-schema/create-role.ts'
 import { applySchema } from '../../../src/own-schema/db/apply.ts'
@@ -86,8 +90,8 @@ const mayStayUnsent = [
   'src/run/db/life.ts skipUnclaimed',
   'src/run/db/life.ts endBuilt',
   'src/watch/db/notice-facts.ts readSlowRuns',
-  'src/migrate/db/temporary-view.ts onlyReads',
-  'src/migrate/db/temporary-view.ts readQuery',
+  'src/migrate/drift.ts onlyReads',
+  'src/migrate/drift.ts readQuery',
   'src/batch/db/batch-groups.ts giveUpGroup',
   'src/set-aside/db/in-the-way.ts readFunction',
 ]

@@ -139,11 +139,7 @@ test.each([
     'src/api/lambda/advance.ts',
     /^src\/(batch\/(exchange|plan-shadow|plan\/together)|rebuild\/plan\/prove)\.ts$/,
   ],
-  [
-    'migrate',
-    'src/api/lambda/migrate.ts',
-    /^src\/(migrate\/(migrate-one|repair|run-change)|run\/envelope\/text)\.ts$/,
-  ],
+  ['migrate', 'src/api/lambda/migrate.ts', /^src\/(migrate\/(apply|failures|plan)|run\/envelope\/text)\.ts$/],
 ])(
   'a call of %s loads at most 110 kB with a token, and what it seldom needs only then',
   (name, handler, seldom) => {

@@ -3,12 +3,12 @@ import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import {
   authoredDifferences,
   type FreezeRequest,
+  type NewMigration,
   planFreeze,
   unaccounted,
   unappliedDifferences,
 } from '../../../src/migrate/plan/freeze.ts'
 import type { FrozenChange } from '../../../src/migrate/plan/frozen.ts'
-import type { NewMigration } from '../../../src/migrate/plan/new-migration.ts'
 import { definition } from '../../support/views/frozen.ts'
 
 const inPublic = (name: string) => ({ schema: 'public', name })
