@@ -60,7 +60,7 @@ const layers = {
     'src/sql',
     'src/problem.ts',
     'src/events/plan/event.ts',
-    'src/catalog/plan/time-zone.ts',
+    'src/catalog/plan/scheduled.ts',
   ],
   'src/authored': ['src/config/told.ts', 'src/loading', 'src/sql', 'src/[^/]+/plan', 'src/problem.ts'],
   'src/terminal': ['src/sql'],

@@ -1,5 +1,5 @@
 import { readFacts } from '../../src/catalog/db/facts.ts'
-import type { ViewFacts } from '../../src/catalog/plan/facts.ts'
+import type { ViewFacts } from '../../src/catalog/plan/state.ts'
 import { type ViewKind, viewKinds } from '../../src/events/plan/incident.ts'
 import { Problem, type ProblemCode } from '../../src/problem.ts'
 import type { Database } from '../../src/server/connect.ts'

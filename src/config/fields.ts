@@ -1,5 +1,5 @@
 import * as z from 'zod'
-import { timeZoneFault } from '../catalog/plan/time-zone.ts'
+import { timeZoneFault } from '../catalog/plan/scheduled.ts'
 import { named, told } from './told.ts'
 
 /** `false`, or a whole number. */

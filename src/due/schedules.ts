@@ -1,7 +1,7 @@
 import { Cron } from 'croner'
 import { outsideClock } from '../catalog/plan/definition.ts'
-import type { ViewFacts } from '../catalog/plan/facts.ts'
 import type { ViewTimes } from '../catalog/plan/scheduled.ts'
+import type { ViewFacts } from '../catalog/plan/state.ts'
 import type { ScheduledDefinition } from './db/expectations.ts'
 import {
   dueViews,

@@ -5,7 +5,7 @@ import {
   removeStatement,
   renameStatement,
 } from '../catalog/db/definitions.ts'
-import { findRunningRun } from '../catalog/db/running-run.ts'
+import { findRunningRun } from '../catalog/db/look.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
 import type { Trigger } from '../catalog/plan/run.ts'
 import { withoutShadowNames } from '../catalog/plan/shadow-names.ts'

@@ -1,9 +1,7 @@
-import { sinceAside } from '../catalog/db/aside.ts'
-import { findView, listReadableNames, listViewNames } from '../catalog/db/catalog.ts'
+import { findView, listReadableNames, listViewNames, sinceAside } from '../catalog/db/catalog.ts'
 import { readLiveView } from '../catalog/db/look.ts'
 import { assumedShadow, type ReadQuery } from '../catalog/plan/assumed-shadow.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
-import { unknownDependencies } from '../catalog/plan/depends-on.ts'
 import {
   type Difference,
   type DifferenceKind,
@@ -11,6 +9,7 @@ import {
   notCompared,
   ownerDifferences,
 } from '../catalog/plan/differences.ts'
+import { unknownDependencies } from '../catalog/plan/graph.ts'
 import type { LiveView } from '../catalog/plan/live-view.ts'
 import { hintsOn, hintsQueryOf } from '../catalog/plan/obstacles.ts'
 import { readable } from '../catalog/plan/server-sql.ts'

@@ -1,5 +1,5 @@
 import type { Run } from '../api/answers.ts'
-import { toldChecks } from '../rebuild/plan/made-checks.ts'
+import { toldChecks } from '../rebuild/plan/check-data.ts'
 import { duration, elapsed, whole } from '../sql/words.ts'
 import type { Cell, Column, Fact } from './cell.ts'
 import { signOfRun } from './sign.ts'

@@ -1,9 +1,9 @@
-import { findUnchanged } from '../catalog/db/unchanged.ts'
 import type { RunError, Unchanged } from '../catalog/plan/run.ts'
 import { Problem, type ProblemCode } from '../problem.ts'
 import type { Sql } from '../server/connect.ts'
 import { problemOf } from '../server/failures.ts'
 import { type Plan, statementsOf } from '../sql/plan.ts'
+import { findUnchanged } from './db/history.ts'
 import { closeUnclaimed, endOfRefused, skipUnclaimed } from './db/life.ts'
 import {
   type EndedAtOnce,

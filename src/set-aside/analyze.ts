@@ -1,4 +1,4 @@
-import { inPlaceOf } from '../catalog/plan/acting.ts'
+import { inPlaceOf } from '../catalog/plan/rights.ts'
 import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
 import { analyze } from '../rebuild/plan/counting.ts'
 import type { Sql } from '../server/connect.ts'

@@ -17,7 +17,7 @@ type Doing =
   | { kind: 'userCode' }
   /**
    * The command parses SQL written by others, so it is executed sandboxed: as this role, with a helper in a schema where the role
-   * may create. Both names are written as in SQL. See `src/rebuild/db/sandbox.ts`. `rolePath`: as in `userCode`.
+   * may create. Both names are written as in SQL. See `src/rebuild/db/statements.ts`. `rolePath`: as in `userCode`.
    */
   | { kind: 'sandboxed'; sandbox: Sandbox; rolePath?: true }
   /** A query for one number: how many rows the view has before or after the work. */

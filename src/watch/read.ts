@@ -1,5 +1,5 @@
 import { readView, unknownView } from '../catalog/db/catalog.ts'
-import { readViewDetails, type ViewDetails } from '../catalog/db/details.ts'
+import { readViewDetails, type ViewDetails } from '../catalog/db/live-view.ts'
 import { type Pause, readPauseEnds } from '../catalog/db/pause.ts'
 import { dependents } from '../catalog/plan/graph.ts'
 import { timeOfDay } from '../catalog/plan/scheduled.ts'

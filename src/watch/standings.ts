@@ -1,7 +1,7 @@
 import { readFacts } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
 import { type Pause, readPause } from '../catalog/db/pause.ts'
-import type { ViewFacts } from '../catalog/plan/facts.ts'
+import type { ViewFacts } from '../catalog/plan/state.ts'
 import { lagsOf, nextScheduled, type Schedules } from '../due/schedules.ts'
 import type { Sql } from '../server/connect.ts'
 import { judge } from './diagnosis/held-back.ts'

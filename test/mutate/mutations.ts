@@ -62,7 +62,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'an index is locked before it is compared',
-    file: 'src/rebuild/plan/hold-still.ts',
+    file: 'src/rebuild/plan/cut-over.ts',
     text: 'indexes.map(({ name }) => lockIndex({ schema: view.schema, name })),',
     becomes: '[],',
     project: 'database',

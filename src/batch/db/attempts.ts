@@ -1,7 +1,7 @@
 import { type DefinitionDefaults, defaultsColumns } from '../../catalog/db/definitions.ts'
 import { isUnneeded } from '../../catalog/db/failing.ts'
+import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { isEnded, type RunStatus } from '../../catalog/plan/run.ts'
-import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import { cancelRun, endPendingAttempt } from '../../run/db/life.ts'
 import { mostOfText, openBatch, type RunRequest } from '../../run/db/runs.ts'

@@ -1,5 +1,5 @@
 import { type Strategy, traitsOf } from '../../catalog/plan/definition.ts'
-import type { OutlinedReader, Reader } from '../../catalog/plan/readers.ts'
+import type { OutlinedReader, Reader } from '../../catalog/plan/live-view.ts'
 import type { Exchange } from '../../catalog/plan/run.ts'
 import {
   findUnfilled,

@@ -1,15 +1,50 @@
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
-import { lacking } from '../../server/rights.ts'
+import { lacking, mayUse } from '../../server/rights.ts'
 import { roleSchemas } from '../../server/role-path.ts'
 import type { QualifiedName, ViewName } from '../../sql/names.ts'
 import { didYouMean } from '../../sql/nearest.ts'
+import type { ViewFacts } from '../plan/live-view.ts'
 import { hintsOn, hintsQueryOf } from '../plan/obstacles.ts'
+import { toSetRole } from '../plan/rights.ts'
 import { batchPlaces } from '../plan/shadow-names.ts'
-import type { ViewFacts } from '../plan/view-facts.ts'
-import { toSetRole } from './acting.ts'
-import { sinceAside } from './aside.ts'
-import { shadowKey } from './shadow-key.ts'
+
+/** A view that is set aside: since when, and which role set it aside. */
+interface AsideView extends QualifiedName {
+  since: Date
+  by: string
+}
+
+/**
+ * The views that are set aside; none if the login may not read which, or if schema `viewkeeper` is older than the table.
+ */
+export const listAside = async (sql: Sql): Promise<AsideView[]> =>
+  (await mayUse(sql, 'select', 'set_aside'))
+    ? sql<AsideView[]>`
+        select item #>> '{live,view,schema}' as schema, item #>> '{live,view,name}' as name, set_aside_at as since,
+               set_aside_by::text as by
+          from viewkeeper.set_aside where kind = 'view' order by 1, 2`
+    : []
+
+/** Since when a view is set aside, and what to do, as a sentence; empty if it is not. */
+export async function sinceAside(sql: Sql, { schema, name }: QualifiedName): Promise<string> {
+  if (!(await mayUse(sql, 'select', 'set_aside'))) return ''
+  const [row] = await sql<{ since: string }[]>`
+    select format('It has been set aside since %s UTC by role %I: npx viewkeeper put-back makes it again.',
+                  to_char(set_aside_at at time zone 'utc', 'YYYY-MM-DD HH24:MI'), set_aside_by) as since
+      from viewkeeper.set_aside
+     where kind = 'view' and item #>> '{live,view,schema}' = ${schema} and item #>> '{live,view,name}' = ${name}`
+  return row === undefined ? '' : row.since
+}
+
+/**
+ * Digits for the names of a view's shadow: the OID (0 if there is no view yet), and more that nobody can guess. A role that
+ * may create in the schema or the database could otherwise take the names first, and no swap would succeed.
+ */
+export function shadowKey(oid: number): string {
+  const [random = 0] = crypto.getRandomValues(new Uint32Array(1))
+  return `${oid}${String(random % 1e7).padStart(7, '0')}`
+}
 
 const kinds: Record<string, string> = {
   r: 'a table',
@@ -53,8 +88,8 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
     select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind as kind,
            format('%I.%I', n.nspname, c.relname) as view, c.relowner::regrole::text as owner, c.relispopulated as populated,
            pg_has_role(c.relowner, 'USAGE') as may_alter,
-           pg_has_role(c.relowner, ${toSetRole(sql)}) as may_act_as_owner,
-           case when pg_has_role(c.relowner, ${toSetRole(sql)}) and has_schema_privilege(c.relowner, n.oid, 'CREATE')
+           pg_has_role(c.relowner, ${sql.unsafe(toSetRole)}) as may_act_as_owner,
+           case when pg_has_role(c.relowner, ${sql.unsafe(toSetRole)}) and has_schema_privilege(c.relowner, n.oid, 'CREATE')
                  and has_schema_privilege(c.relowner, n.oid, 'USAGE')
                 then jsonb_build_object('role', c.relowner::regrole::text, 'schema', quote_ident(n.nspname)) end as counting,
            has_schema_privilege(n.oid, 'USAGE') as may_look,

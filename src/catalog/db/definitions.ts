@@ -11,7 +11,7 @@ import {
   type Strategy,
   type ViewDefinition,
 } from '../plan/definition.ts'
-import { listAside } from './aside.ts'
+import { listAside } from './catalog.ts'
 
 /** The definition's values for fields that a request leaves open. */
 export interface DefinitionDefaults {

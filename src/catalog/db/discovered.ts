@@ -1,8 +1,8 @@
 import { type Sql, withTransaction } from '../../server/connect.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 import { outsideClock } from '../plan/definition.ts'
+import { toSetRole } from '../plan/rights.ts'
 import { batchPlaces } from '../plan/shadow-names.ts'
-import { toSetRole } from './acting.ts'
 import { meetAgain } from './definitions.ts'
 import { isAsMighty } from './owner.ts'
 
@@ -53,7 +53,7 @@ async function readLeft(sql: Sql): Promise<QualifiedName[]> {
   const roles = await sql<{ role: string }[]>`
     select r.rolname as role from pg_catalog.pg_roles r
      where has_schema_privilege(r.oid, ${job.schema}::oid, 'usage') and has_table_privilege(r.oid, ${job.oid}::oid, 'select')
-       and (r.rolname = current_user or pg_has_role(r.oid, ${toSetRole(sql)})
+       and (r.rolname = current_user or pg_has_role(r.oid, ${sql.unsafe(toSetRole)})
             and exists (select from pg_catalog.pg_class c where c.relkind = 'm' and c.relowner = r.oid))`
   const left = []
   for (const { role } of roles) left.push(...(await readLeftOf(sql, role)))

@@ -5,10 +5,15 @@ import { lookAgain } from '../../server/transactions.ts'
 import { type Holders, holdersQuery } from '../../sql/holders.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'
-import { dependentsOf, type ViewSnapshot } from '../plan/live-view.ts'
-import type { ViewFacts } from '../plan/view-facts.ts'
+import { dependentsOf, type ViewFacts, type ViewSnapshot } from '../plan/live-view.ts'
 import { readView } from './catalog.ts'
-import { findRunningRun } from './running-run.ts'
+
+/** The id of the view's running run. */
+export async function findRunningRun(sql: Sql, { schema, name }: QualifiedName): Promise<number | undefined> {
+  const [row] = await sql<{ id: number }[]>`
+    select id from viewkeeper.runs where schema_name = ${schema} and view_name = ${name} and status = 'running'`
+  return row?.id
+}
 
 /** How to look at a view that somebody has locked exclusively, so that the server would make us wait. */
 export interface Patience {

@@ -1,8 +1,7 @@
 import { Problem } from '../../problem.ts'
 import { defaultOwnerSetting, type Sql } from '../../server/connect.ts'
 import { unquoted } from '../../sql/names.ts'
-import { impossible, roleOf, sayObstacles, viewsSuffix } from '../plan/rights.ts'
-import { toSetRole } from './acting.ts'
+import { impossible, roleOf, sayObstacles, toSetRole, viewsSuffix } from '../plan/rights.ts'
 import { readObstacles } from './rights.ts'
 
 /** A role that may come to own a view. */
@@ -96,7 +95,7 @@ async function readDefault(
     select nullif(current_setting(${defaultOwnerSetting}, true), '') as named, views.role as "viewsRole",
            case when views.may_act_as then views.role else quote_ident(current_user) end as fallback
       from (values (1)) as one left join (
-        select r.oid::regrole::text as role, pg_has_role(r.oid, ${toSetRole(sql)}) as may_act_as
+        select r.oid::regrole::text as role, pg_has_role(r.oid, ${sql.unsafe(toSetRole)}) as may_act_as
           from pg_catalog.pg_namespace n join pg_catalog.pg_roles keeper on keeper.oid = n.nspowner
           join pg_catalog.pg_roles r on r.rolname = keeper.rolname || ${viewsSuffix}
          where n.nspname = 'viewkeeper') as views on true`
@@ -107,7 +106,7 @@ async function readCandidate(sql: Sql, name: string): Promise<Candidate | undefi
   const [row] = await sql<Candidate[]>`
     select r.oid::regrole::text as role, r.rolsuper as "isSuperuser", r.rolname = current_user as "isLogin",
            coalesce(pg_has_role(r.oid, n.nspowner, 'MEMBER'), false) as "reachesRecord",
-           pg_has_role(r.oid, ${toSetRole(sql)}) as "mayActAs"
+           pg_has_role(r.oid, ${sql.unsafe(toSetRole)}) as "mayActAs"
       from pg_catalog.pg_roles r left join pg_catalog.pg_namespace n on n.nspname = 'viewkeeper'
      where r.rolname = ${name}`
   return row

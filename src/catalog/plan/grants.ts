@@ -1,7 +1,7 @@
 import { displayPart, literal, quoteIdentifier, quoteName, regclass, type ViewName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
-import { inPlaceOf } from './acting.ts'
 import type { Grant, LiveView } from './live-view.ts'
+import { inPlaceOf } from './rights.ts'
 
 /**
  * Gives the shadow exactly the view's privileges. A new relation starts with the default privileges, so they

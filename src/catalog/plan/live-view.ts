@@ -1,3 +1,6 @@
+import type { Sandbox } from '../../sql/plan.ts'
+import { parentsFirst as inOrder } from '../../sql/walks.ts'
+
 /** As SQL names them. A LiveView of kind `view` is a plain view. */
 export type ViewKind = 'materialized view' | 'view'
 
@@ -171,3 +174,68 @@ export function ownedBy(live: LiveView, owner: string): LiveView {
     })),
   }
 }
+
+/** What the catalog says about one view at one moment: all that planning an operation needs. */
+export interface ViewFacts {
+  oid: number
+  /** Digits for the names of a shadow: see `shadowKey`. Another one at each look. */
+  shadowKey: string
+  schema: string
+  name: string
+  /** The name as SQL writes it, quoted only if it must be: `public.sales`. */
+  view: string
+  /** The owner, as SQL writes the role. */
+  owner: string
+  populated: boolean
+  /** Whether we have the rights of the owner, and so may `alter` the view. `maintain` (17 and later) only lets us refresh. */
+  mayAlter: boolean
+  /** Whether we may take the owner's role (`set role`). */
+  mayActAsOwner: boolean
+  /**
+   * As whom and where the rows are counted one by one; null if we may not act as the owner, or the owner lacks usage or
+   * create on the view's schema.
+   */
+  counting: Sandbox | null
+  /** Whether we may make schemas in the database. */
+  mayMakeSchemas: boolean
+  uniqueIndexes: UniqueIndex[]
+  /** Columns that probably identify a row, quoted and comma-separated: a guess, good for advice only. */
+  keyCandidate: string | null
+  /** Whether the server counts tuples (`track_counts`), and so how many rows a refresh writes. */
+  tuplesAreCounted: boolean
+}
+
+interface UniqueIndex {
+  /** As SQL writes it. */
+  name: string
+  /** Its columns, as SQL writes them. */
+  columns: string
+  /** Why `refresh … concurrently` cannot use the index (`is partial`, …); null if it can. */
+  unusableBecause: string | null
+}
+
+/** The beginning of the reason of a regular refresh that a unique index would spare. */
+export const noUsableIndex = 'there is no usable unique index'
+
+/** What the catalog's columns say of a view that reads one of some relations: nobody's lock keeps us from reading that. */
+export interface OutlinedReader {
+  oid: number
+  live: { view: Pick<LiveView['view'], 'kind' | 'schema' | 'name'> }
+  /** Always true for a plain view. */
+  populated: boolean
+  /** The size on disk with indexes and TOAST, by the last `vacuum` or `analyze`; 0 for a plain view. */
+  sizeBytes: number
+  /** The OIDs of the relations that the query itself reads, as far as they are asked for or are readers, too. */
+  reads: number[]
+}
+
+/** A view, plain or materialized, that reads one of some relations, directly or through other views. */
+export interface Reader extends OutlinedReader, Pick<ViewSnapshot, 'hash' | 'hashWithoutGrants'> {
+  live: LiveView
+}
+
+/** Sorts readers: each comes after those that it reads. A circle is broken somewhere. */
+export const parentsFirst = <R extends OutlinedReader>(
+  readers: R[],
+  readsOf: (reader: R) => number[] = ({ reads }) => reads,
+): R[] => inOrder(readers, ({ oid }) => oid, readsOf)

@@ -1,6 +1,7 @@
 import { sentences } from '../../problem.ts'
 import { lackedBy } from '../../sql/lacked-right.ts'
-import { literal } from '../../sql/names.ts'
+import { literal, quoteIdentifier, type ViewName } from '../../sql/names.ts'
+import type { Statement } from '../../sql/plan.ts'
 import { onOneLine } from '../../sql/words.ts'
 
 // Who lacks which right, why that matters, and the SQL that gives it. The rules are texts of SQL, because a plan carries some
@@ -281,3 +282,33 @@ export function fixLines(fixes: Fix[]): string[] {
 export const fixesOf = (obstacles: Obstacle[]): Fix[] => [
   ...new Map(obstacles.flatMap(({ fix }) => (fix === null ? [] : [[fix.sql, fix] as const]))).values(),
 ]
+
+/** Executes statements as `role`, then resets the role. `role` is written as in SQL. */
+export const inPlaceOf = (role: string, statements: Statement[]): Statement[] =>
+  statements.length === 0
+    ? statements
+    : [
+        { kind: 'command', phase: 'building', sql: `set local role ${role}`, hidden: true },
+        ...statements,
+        { kind: 'command', phase: 'building', sql: 'reset role', hidden: true },
+      ]
+
+/**
+ * Seals the statements that parse SQL of others, as `role`. The sandbox's helper is made in the view's schema.
+ */
+export const sandboxed = (
+  role: string,
+  { schema }: ViewName & { schema: string },
+  statements: Statement[],
+): Statement[] =>
+  statements.map((statement) =>
+    statement.kind === 'userCode'
+      ? {
+          ...statement,
+          kind: 'sandboxed',
+          rolePath: true,
+          sandbox: { role, schema: quoteIdentifier(schema) },
+          obstacles: creatingQuery(schema, role),
+        }
+      : statement,
+  )

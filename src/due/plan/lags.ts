@@ -1,5 +1,5 @@
-import type { ViewFacts } from '../../catalog/plan/facts.ts'
 import { outsideCircles } from '../../catalog/plan/graph.ts'
+import type { ViewFacts } from '../../catalog/plan/state.ts'
 
 /** What planning by target lags needs to know of a view. Times are epoch milliseconds, by the clock of the database. */
 export interface LagView {

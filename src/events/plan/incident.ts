@@ -1,5 +1,4 @@
-import type { ViewFacts } from '../../catalog/plan/facts.ts'
-import { fails } from '../../catalog/plan/state.ts'
+import { fails, type ViewFacts } from '../../catalog/plan/state.ts'
 
 /** What may be wrong, and what is said of it: `it is stale`. In this order it is told. */
 export const kindWords = {

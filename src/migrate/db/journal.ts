@@ -1,5 +1,4 @@
-import { listAside } from '../../catalog/db/aside.ts'
-import { listViewNames } from '../../catalog/db/catalog.ts'
+import { listAside, listViewNames } from '../../catalog/db/catalog.ts'
 import type { Database, Sql } from '../../server/connect.ts'
 import { namingHolder, reservedKeys, runLockClass } from '../../server/lock-keys.ts'
 import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'

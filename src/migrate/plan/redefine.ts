@@ -1,4 +1,3 @@
-import { inPlaceOf } from '../../catalog/plan/acting.ts'
 import type { Definition, ViewDefinition } from '../../catalog/plan/definition.ts'
 import { definitionOf } from '../../catalog/plan/describe.ts'
 import {
@@ -9,16 +8,15 @@ import {
   sameIndex,
 } from '../../catalog/plan/differences.ts'
 import { grantStatement } from '../../catalog/plan/grants.ts'
-import type { Grant, LiveView, ViewSnapshot } from '../../catalog/plan/live-view.ts'
+import type { Grant, LiveView, ViewFacts, ViewSnapshot } from '../../catalog/plan/live-view.ts'
 import { liveViewHashQuery } from '../../catalog/plan/live-view-query.ts'
+import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { namesBeside } from '../../catalog/plan/shadow-names.ts'
-import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
-import { commentStatement, indexStatement, ownerStatement } from '../../rebuild/plan/create.ts'
+import { commentStatement, indexStatement, ownerStatement, uniqueIndexes } from '../../rebuild/plan/create.ts'
 import { besideReaders, exclusively } from '../../rebuild/plan/locks.ts'
 import type { RunOptions } from '../../rebuild/plan/run-options.ts'
 import { sandboxedIf } from '../../rebuild/plan/shadow.ts'
 import type { Redefined } from '../../rebuild/plan/trial.ts'
-import { uniqueIndexes } from '../../rebuild/plan/unique-indexes.ts'
 import { quoteIdentifier, quoteName, unquoted } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 

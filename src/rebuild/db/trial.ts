@@ -1,8 +1,6 @@
 import type { Sql } from '../../server/connect.ts'
-import { fill } from '../plan/fill.ts'
-import { makeShadow } from '../plan/make.ts'
-import { type Member, wantedOf } from '../plan/scope.ts'
-import type { Rebuild } from '../plan/shadow-place.ts'
+import { fill, makeShadow } from '../plan/make.ts'
+import { type Member, type Rebuild, wantedOf } from '../plan/scope.ts'
 import { executeStatements } from './statements.ts'
 
 /** What a trial of shadows has found. */

@@ -1,7 +1,7 @@
-import { inPlaceOf } from '../../catalog/plan/acting.ts'
 import { type Checks, checksOf, type DataCheck } from '../../catalog/plan/checks.ts'
+import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
-import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
+import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { Problem } from '../../problem.ts'
 import { command } from '../../sql/commands.ts'
 import {
@@ -14,7 +14,8 @@ import {
 } from '../../sql/names.ts'
 import type { Plan, Sandbox, Statement } from '../../sql/plan.ts'
 import { safePath } from '../../sql/settings.ts'
-import { toSeeThem } from '../../sql/words.ts'
+import { duration, rows, toSeeThem, whole } from '../../sql/words.ts'
+import type { Counts } from './compare.ts'
 import { setting } from './locks.ts'
 
 /** The checks that a run makes of the new data of a view. */
@@ -68,7 +69,7 @@ end`
 
 /**
  * The statements that check new data, before anybody sees them: each check is executed sandboxed, as the owner of the view, by a
- * function that fills a throwaway view; see `src/rebuild/db/sandbox.ts`. The first check that finds rows fails the run, unless it only
+ * function that fills a throwaway view; see `src/rebuild/db/statements.ts`. The first check that finds rows fails the run, unless it only
  * warns. Nothing without checks.
  */
 export function checkData(checked: Checked, checking: Checking | null | undefined): Statement[] {
@@ -242,3 +243,39 @@ const ours = (sql: string, relation: QualifiedName): Statement => ({
   obstacles: hintsOn(relation, 'count'),
   hidden: true,
 })
+
+/** A check that a run has made of the new data, as its record has it. */
+export interface MadeCheck {
+  name: string
+  /** The check only warns. */
+  severity?: 'warn' | undefined
+  /** How many rows it found. */
+  rows: number
+  ms: number
+  /** What a check that compares new data with old has counted. */
+  differs?: Counts | undefined
+}
+
+/** The last run among these, newest first, whose checks are known. */
+export const lastChecked = <Run extends { checks?: MadeCheck[] | null }>(runs: Run[]): Run | undefined =>
+  runs.find(({ checks }) => checks)
+
+/** What the checks of a run found and how long each took, by their names; a check that took longer than the rest of the run is said. */
+export function toldChecks({
+  checks,
+  durationMs,
+}: {
+  checks?: MadeCheck[] | null
+  durationMs: number | null
+}): [name: string, text: string][] {
+  const made = checks ?? []
+  const restMs = (durationMs ?? Number.POSITIVE_INFINITY) - made.reduce((sum, { ms }) => sum + ms, 0)
+  return made.map(({ name, rows: found, ms, differs }) => [
+    name,
+    `${differs ? `${toldCounts(differs)}${found === 0 ? '' : ', warned'}` : found === 0 ? 'nothing' : `${rows(found)}, warned`}, ${duration(ms)}${ms > restMs ? ': longer than the refresh itself' : ''}`,
+  ])
+}
+
+/** `of 100 rows 1 gone, 3 changed, 2 added` */
+const toldCounts = ({ share, before, added, gone, changed }: Counts): string =>
+  `of ${rows(before)} ${share < 1 ? 'in a sample ' : ''}${whole(gone)} gone, ${whole(changed)} changed, ${whole(added)} added`

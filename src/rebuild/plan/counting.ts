@@ -1,6 +1,6 @@
 import type { RowCountStrategy } from '../../catalog/plan/definition.ts'
+import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
-import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
 import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
 import type { LaterStatement, Sandbox, Statement } from '../../sql/plan.ts'
 

@@ -1,23 +1,50 @@
-import { inPlaceOf, sandboxed } from '../../catalog/plan/acting.ts'
 import type {
   GrantDefinition,
   IndexDefinition,
   RowCountStrategy,
   ViewDefinition,
 } from '../../catalog/plan/definition.ts'
+import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { noteObstacles } from '../../catalog/plan/obstacles.ts'
-import { creatingQuery } from '../../catalog/plan/rights.ts'
+import { creatingQuery, inPlaceOf, sandboxed } from '../../catalog/plan/rights.ts'
 import { type CreateNames, namesBeside } from '../../catalog/plan/shadow-names.ts'
-import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
 import { Problem } from '../../problem.ts'
-import { literal, type QualifiedName, quoteIdentifier, quoteName, type ViewName } from '../../sql/names.ts'
+import {
+  displayName,
+  literal,
+  type QualifiedName,
+  quoteIdentifier,
+  quoteName,
+  type ViewName,
+} from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 import { type Checking, checkData, recordChecks, recordsFirst } from './check-data.ts'
 import { analyze, type CountedView, countBefore, countRows, readEstimate } from './counting.ts'
 import { besideReaders, exclusively, ourselves } from './locks.ts'
-import { uniqueIndexes } from './unique-indexes.ts'
 
-export interface CreateOptions {
+interface Index {
+  name: string
+  unique?: boolean | undefined
+  /** What follows the view's name in `create index`. */
+  on: string
+}
+
+/** The unique ones among `indexes` in words, as `Statement.unique` needs them. `meanwhile` is the name that an index has. */
+export const uniqueIndexes = (indexes: Index[], meanwhile: (at: number) => string): Record<string, string> =>
+  Object.fromEntries(
+    indexes.flatMap(({ name, unique, on }, at) =>
+      unique ? [[meanwhile(at), `${displayName({ schema: null, name })} ${columnsOf(on)}`]] : [],
+    ),
+  )
+
+/** Without the access method, because only btree indexes are unique, and without the columns that no row must differ in. */
+const columnsOf = (on: string): string =>
+  on
+    .trim()
+    .replace(/^using\s+\w+\s*/i, '')
+    .replace(/\s+include\s*\([^)]*\)/i, '')
+
+interface CreateOptions {
   withData: boolean
   rowCountStrategy: RowCountStrategy
   timeoutSeconds: number

@@ -1,19 +1,103 @@
-import { inPlaceOf } from '../../catalog/plan/acting.ts'
 import { copyGrants, grantsAreTheSame, type Pair } from '../../catalog/plan/grants.ts'
-import type { LiveView } from '../../catalog/plan/live-view.ts'
-import { parentsFirst } from '../../catalog/plan/readers.ts'
-import { type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { type LiveView, type PlainReader, parentsFirst } from '../../catalog/plan/live-view.ts'
+import { inPlaceOf } from '../../catalog/plan/rights.ts'
+import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
+import { treesHash } from '../../catalog/plan/tree.ts'
+import { displayName, type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
-import { buildTriggers } from './attached.ts'
-import { holdRow, holdStill } from './hold-still.ts'
-import { exclusively, type Locked } from './locks.ts'
+import { alter, asOwner, exclusively, type Locked, setting } from './locks.ts'
 import { about, closePlace, dropPlace, openPlace } from './make.ts'
 import { basisOfShadows, someOf } from './prove.ts'
 import type { RunOptions } from './run-options.ts'
-import { type Member, materialized, outsideOf, retyped, type Scope, wantedOf } from './scope.ts'
-import { nameParts } from './shadow.ts'
-import { isApart, type Rebuild, shadowName, shadowNames } from './shadow-place.ts'
-import { noteMeaning, writeViewsAgain } from './written-again.ts'
+import {
+  isApart,
+  type Member,
+  materialized,
+  outsideOf,
+  type Rebuild,
+  retyped,
+  type Scope,
+  shadowName,
+  shadowNames,
+  wantedOf,
+} from './scope.ts'
+import { buildTriggers, nameParts, ownersSandboxed, withOptions } from './shadow.ts'
+
+// Only an exchange needs these locks, and only a swap loads them.
+
+/**
+ * Locks what can change without the view's lock. We wait for changes that others have begun, so the
+ * comparison sees them; changes that others begin later wait for the exchange.
+ */
+const holdStill = (
+  { view, indexes, statistics }: LiveView,
+  names: Pick<ShadowNames, 'oldStatistics'>,
+): Statement[] => [
+  ...inPlaceOf(
+    view.owner,
+    indexes.map(({ name }) => lockIndex({ schema: view.schema, name })),
+  ),
+  ...statistics.flatMap((each, at) => inPlaceOf(each.owner, touchStatistics(each, names.oldStatistics(at)))),
+]
+
+/**
+ * Writes the row of a relation that its columns have locked, and changes nothing: a grant takes no lock on a relation before 18, but
+ * writes this row, so from now on it waits for us, or we begin again.
+ */
+const holdRow = (locked: Locked): Statement[] =>
+  locked.columns === undefined ? [] : asOwner(locked, alter(locked.kind, locked, 'reset (viewkeeper)'))
+
+/** Locks an index. Its comment, name and options change under its own lock, not the view's. */
+const lockIndex = (index: QualifiedName): Statement => alter('index', index, 'reset (viewkeeper)')
+
+/**
+ * Locks a statistics object, by rewriting its catalog row: the object gets another name, then its own again.
+ */
+const touchStatistics = (statistics: QualifiedName, anotherName: string): Statement[] => [
+  alter('statistics', statistics, `rename to ${quoteIdentifier(anotherName)}`),
+  alter('statistics', { ...statistics, name: anotherName }, `rename to ${quoteIdentifier(statistics.name)}`),
+]
+
+/** Notes what the plain views above mean, for `writeViewsAgain`. */
+const noteMeaning = (views: PlainReader[]): Statement[] =>
+  views.length === 0
+    ? []
+    : [{ ...setting(noted, ''), sql: `select set_config('${noted}', (${hashOf(views)}), true)` }]
+
+/** Points plain views to the new views, which they find by their names, and checks that those of `proved` mean what they have meant. */
+const writeViewsAgain = (views: PlainReader[], proved: PlainReader[]): Statement[] => [
+  ...views.map((view) => ({
+    ...parsed(
+      view,
+      `create or replace view ${quoteName(view)}${withOptions(view.options)} as ${view.definition.trim()}`,
+    ),
+    view: displayName(view),
+  })),
+  ...(proved.length === 0 ? [] : [meansTheSame(proved)]),
+]
+
+const meansTheSame = (views: PlainReader[]): Statement => ({
+  phase: 'cut-over',
+  kind: 'check',
+  sql: `select ((${hashOf(views)}) = current_setting('${noted}'))::text`,
+  check: {
+    is: 'true',
+    else: 'SwapImpossible',
+    message: `A swap would change ${views.map((view) => `view ${displayName(view)}`).join(' or ')}. Use strategy "concurrent" or "regular".`,
+  },
+  hidden: true,
+})
+
+const noted = 'viewkeeper.meaning'
+
+const hashOf = (views: PlainReader[]): string => treesHash(views.map(({ oid }) => oid))
+
+const parsed = (view: PlainReader, sql: string): Statement => ({
+  phase: 'cut-over',
+  sql,
+  ...ownersSandboxed({ view }),
+  carries: `view ${displayName(view)}`,
+})
 
 /**
  * Exchanges all shadows with their views at one moment. All locks come first; then the old views leave, the shadows take their

@@ -1,6 +1,6 @@
-import { inPlaceOf } from '../../catalog/plan/acting.ts'
 import type { ViewKind } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
+import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { waitForBackup } from '../../sql/backups.ts'
 import { holdersQuery } from '../../sql/holders.ts'
 import { literal, type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'

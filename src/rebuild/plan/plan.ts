@@ -1,17 +1,24 @@
-import type { LiveView } from '../../catalog/plan/live-view.ts'
-import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
+import type { LiveView, ViewFacts } from '../../catalog/plan/live-view.ts'
 import { displayName, literal, quoteName } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'
 import { type Checking, recordChecks, recordsFirst } from './check-data.ts'
 import { countBefore } from './counting.ts'
 import { carry, cutOver } from './cut-over.ts'
-import { fill } from './fill.ts'
 import { besideReaders } from './locks.ts'
-import { make } from './make.ts'
+import { fill, make } from './make.ts'
 import { areFaithful, basisOf, prove } from './prove.ts'
 import type { RunOptions } from './run-options.ts'
-import { type Member, materialized, type Scope, wantedOf } from './scope.ts'
-import { apart, beside, losesNull, type Rebuild, shadowName } from './shadow-place.ts'
+import {
+  apart,
+  beside,
+  losesNull,
+  type Member,
+  materialized,
+  type Rebuild,
+  type Scope,
+  shadowName,
+  wantedOf,
+} from './scope.ts'
 
 interface RebuildOptions extends RunOptions {
   /** Without, no shadow is filled. Default: true. */

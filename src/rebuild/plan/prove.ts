@@ -3,8 +3,7 @@ import { namedBy, readerOf } from '../../catalog/plan/rights.ts'
 import { meaningQuery, treeDifferences } from '../../catalog/plan/tree.ts'
 import { displayName, literal, regclass } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
-import { type Member, retyped, type Scope, wantedOf } from './scope.ts'
-import { type Rebuild, shadowName } from './shadow-place.ts'
+import { type Member, type Rebuild, retyped, type Scope, shadowName, wantedOf } from './scope.ts'
 
 /**
  * What a plan stands on: the hashes of the members, one after the other. The answer is another one if something

@@ -1,5 +1,4 @@
-import type { LiveView } from '../../catalog/plan/live-view.ts'
-import type { OutlinedReader, Reader } from '../../catalog/plan/readers.ts'
+import type { LiveView, OutlinedReader, Reader } from '../../catalog/plan/live-view.ts'
 import {
   impossible,
   inSchema,

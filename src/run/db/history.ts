@@ -1,10 +1,11 @@
 import { failureOf } from '../../catalog/db/failing.ts'
 import type { Checks } from '../../catalog/plan/checks.ts'
-import type { Operation, RunStatus, UsualDurations } from '../../catalog/plan/run.ts'
+import type { Operation, RunStatus, Unchanged, UsualDurations } from '../../catalog/plan/run.ts'
 import { type Checking, checkingOf, madeChecks } from '../../rebuild/plan/check-data.ts'
 import { regularUpToSetting, type Sql } from '../../server/connect.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
 import type { QualifiedName } from '../../sql/names.ts'
+import { takeLoginSettings, takeOwnSettings } from '../../sql/settings.ts'
 import { type Run, runColumns } from './runs.ts'
 
 export interface RunFilter {
@@ -158,4 +159,15 @@ export async function readCheckingOf(sql: Sql, { schema, name }: QualifiedName):
   const [row] = await sql<{ id: number; checks: Checks }[]>`
     select id, checks from viewkeeper.definitions where schema_name = ${schema} and name = ${name}`
   return row === undefined ? null : readChecking(sql, row)
+}
+
+/** Proves that a refresh of the view would change nothing; undefined if that cannot be proved. */
+export async function findUnchanged(sql: Sql, definitionId: number): Promise<Unchanged | undefined> {
+  // The settings under which the query would be executed are part of the proof.
+  const [, found] = (await sql
+    .unsafe(
+      `${takeLoginSettings()}; select viewkeeper.unchanged(${definitionId}) as unchanged; ${takeOwnSettings}`,
+    )
+    .simple()) as unknown as [unknown, [{ unchanged: Unchanged | null }]]
+  return found[0].unchanged ?? undefined
 }

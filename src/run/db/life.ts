@@ -215,7 +215,7 @@ export async function cancelRun(sql: Sql, id: number, by: string | null): Promis
       join requested on l.id = requested.id and l.pid = requested.backend_pid) as signaled`.catch(
     async (error) => {
       if (sqlstateOf(error) !== '42501' || error.routine !== 'pg_cancel_backend') throw error
-      throw problemOf(error, await readMissingRights(sql, signalingQuery))
+      throw problemOf(error, await readMissingRights(sql, signalingQuery()))
     },
   )
   return (
@@ -225,14 +225,15 @@ export async function cancelRun(sql: Sql, id: number, by: string | null): Promis
 }
 
 /** A query for what keeps the login from ending a query of another login. */
-const signalingQuery = hintsQuery([
-  {
-    from: `(select oid from pg_roles where rolname = 'pg_signal_backend') s`,
-    because: `format('%s may not signal the sessions of others', asked.role::regrole)`,
-    membership: 's.oid',
-    given: isMember('asked.role', 's.oid'),
-  },
-])
+const signalingQuery = () =>
+  hintsQuery([
+    {
+      from: `(select oid from pg_roles where rolname = 'pg_signal_backend') s`,
+      because: `format('%s may not signal the sessions of others', asked.role::regrole)`,
+      membership: 's.oid',
+      given: isMember('asked.role', 's.oid'),
+    },
+  ])
 
 /** A run ends that nobody works on any more, or that nobody can claim any more. */
 const loss: Transition = {

@@ -1,6 +1,6 @@
 import type { Operation, RunError, RunStatus, Trigger, Unchanged } from '../../catalog/plan/run.ts'
 import { mayRetry } from '../../problem.ts'
-import type { MadeCheck } from '../../rebuild/plan/made-checks.ts'
+import type { MadeCheck } from '../../rebuild/plan/check-data.ts'
 import type { Sql } from '../../server/connect.ts'
 import { reservedKeys } from '../../server/lock-keys.ts'
 import type { QualifiedName } from '../../sql/names.ts'

@@ -329,7 +329,7 @@ begin
               execute command;
               set local search_path to pg_catalog, pg_temp;
             when 'sandboxed' then
-              -- As executeSandboxed in src/rebuild/db/sandbox.ts, which says why this is safe.
+              -- As executeSandboxed in src/rebuild/db/statements.ts, which says why this is safe.
               acting := current_setting('role');
               execute format('set local role %s', statement #>> '{sandbox,role}');
               sandbox := (statement #>> '{sandbox,schema}') || '.viewkeeper_sandbox_' || replace(gen_random_uuid()::text, '-', '');

@@ -1,6 +1,6 @@
 import type { RowCountStrategy } from '../../catalog/plan/definition.ts'
+import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
-import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import { countBefore } from '../../rebuild/plan/counting.ts'
 import { exclusively, ourselves } from '../../rebuild/plan/locks.ts'

@@ -1,8 +1,8 @@
+import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
-import type { ViewFacts } from '../../catalog/plan/view-facts.ts'
 import { checkData, insistOnChecking, recordChecks, recordChecksSoon } from '../../rebuild/plan/check-data.ts'
 import { countBefore, countExactly, estimateLater } from '../../rebuild/plan/counting.ts'
-import { filling } from '../../rebuild/plan/create.ts'
+import { filling, uniqueIndexes } from '../../rebuild/plan/create.ts'
 import {
   besideReaders,
   exclusively,
@@ -12,7 +12,6 @@ import {
   withoutAltering,
 } from '../../rebuild/plan/locks.ts'
 import type { RunOptions } from '../../rebuild/plan/run-options.ts'
-import { uniqueIndexes } from '../../rebuild/plan/unique-indexes.ts'
 import { displayName, literal, quoteName, unquoted } from '../../sql/names.ts'
 import type { LaterStatement, Plan, Statement } from '../../sql/plan.ts'
 

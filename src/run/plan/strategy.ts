@@ -1,7 +1,7 @@
 import type { Strategy } from '../../catalog/plan/definition.ts'
+import { noUsableIndex, type ViewFacts } from '../../catalog/plan/live-view.ts'
 import { type Obstacle, reasonsOf, sayObstacles } from '../../catalog/plan/rights.ts'
 import type { UsualDurations } from '../../catalog/plan/run.ts'
-import { noUsableIndex, type ViewFacts } from '../../catalog/plan/view-facts.ts'
 import { Problem } from '../../problem.ts'
 import { locksReplicas, type WithoutKey } from '../../sql/replicas.ts'
 

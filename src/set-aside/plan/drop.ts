@@ -1,4 +1,4 @@
-import { inPlaceOf } from '../../catalog/plan/acting.ts'
+import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { exclusiveLock } from '../../rebuild/plan/locks.ts'
 import { quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'

@@ -1,14 +1,14 @@
-import { inPlaceOf, sandboxed } from '../../catalog/plan/acting.ts'
 import type { ViewDefinition } from '../../catalog/plan/definition.ts'
 import { replayGrants } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
+import { inPlaceOf, sandboxed } from '../../catalog/plan/rights.ts'
 import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
-import { buildTriggers } from '../../rebuild/plan/attached.ts'
 import { createStatements, queryOf } from '../../rebuild/plan/create.ts'
 import {
   buildIndexes,
   buildShadow,
   buildStatistics,
+  buildTriggers,
   giveStatistics,
   ownersSandboxed,
   withOptions,

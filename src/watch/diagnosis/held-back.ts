@@ -1,6 +1,5 @@
-import type { ViewFacts } from '../../catalog/plan/facts.ts'
 import { viewsAbove } from '../../catalog/plan/graph.ts'
-import { type AnyState, isLeftOut, stateOf } from '../../catalog/plan/state.ts'
+import { type AnyState, isLeftOut, stateOf, type ViewFacts } from '../../catalog/plan/state.ts'
 
 type Moment = Date | string
 

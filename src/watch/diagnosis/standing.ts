@@ -1,6 +1,5 @@
-import type { ViewFacts } from '../../catalog/plan/facts.ts'
 import type { Operation, RunStatus } from '../../catalog/plan/run.ts'
-import type { AnyState } from '../../catalog/plan/state.ts'
+import type { AnyState, ViewFacts } from '../../catalog/plan/state.ts'
 import type { ProblemCode } from '../../problem.ts'
 import type { HeldLock } from './cause.ts'
 import type { Uncounted } from './uncounted.ts'

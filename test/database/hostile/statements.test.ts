@@ -75,7 +75,7 @@ const mayStayUnsent = [
   'src/watch/db/uncounted.ts readHidden',
   'src/catalog/db/owner.ts readMembershipAdvice',
   'src/catalog/db/owner.ts readReadersByOwner',
-  'src/catalog/db/readers.ts readReaderNames',
+  'src/rebuild/db/group.ts readReaderNames',
   'src/server/rights.ts readMissingRights',
   'src/server/view-owner.ts readViewOwner',
   'src/server/rights.ts readWhoLacks',

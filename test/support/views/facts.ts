@@ -1,5 +1,4 @@
-import type { LiveView } from '../../../src/catalog/plan/live-view.ts'
-import type { ViewFacts } from '../../../src/catalog/plan/view-facts.ts'
+import type { LiveView, ViewFacts } from '../../../src/catalog/plan/live-view.ts'
 
 /** A view with nothing special, to plan on. */
 export const viewFacts = (changes: Partial<ViewFacts> = {}): ViewFacts => ({

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { declaredEdges, unknownDependencies } from '../../../src/catalog/plan/depends-on.ts'
 import {
+  declaredEdges,
   dependents,
   inDependencyOrder,
+  unknownDependencies,
   viewDependencies,
   withPlainViews,
 } from '../../../src/catalog/plan/graph.ts'

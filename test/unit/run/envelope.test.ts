@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { parsePlPgSQL } from 'libpg-query'
 import { describe, expect, test } from 'vitest'
 import { openBatchStatuses } from '../../../src/catalog/plan/run.ts'
-import { sandboxBody } from '../../../src/rebuild/db/sandbox.ts'
+import { sandboxBody } from '../../../src/rebuild/db/statements.ts'
 import {
   alreadyRunning,
   claim,

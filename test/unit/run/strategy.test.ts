@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import type { ViewFacts } from '../../../src/catalog/plan/live-view.ts'
 import { obstacle } from '../../../src/catalog/plan/rights.ts'
-import type { ViewFacts } from '../../../src/catalog/plan/view-facts.ts'
 import { chooseStrategy, needsSnapshot, shortMs } from '../../../src/run/plan/strategy.ts'
 import { readSettings } from '../../../src/sql/settings.ts'
 import { viewFacts } from '../../support/views/facts.ts'
