@@ -137,6 +137,10 @@ const layers = {
     'src/catalog/plan/definition.ts',
     'infra/environment/',
     'src/run/envelope/text.ts',
+    // The rules and the dashboard for Prometheus.
+    'src/sql/runbook.ts',
+    'src/watch/plan/alarms.ts',
+    'serve/metrics/names.ts',
   ],
   // A door as Lambda is one, which it does not know.
   serve: ['src/(?!api/lambda/)', 'page/serve'],

@@ -7,7 +7,7 @@ import { Service } from 'kubernetes-models/v1/Service'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { promMetrics } from '../../../serve/metrics/names.ts'
-import { monitoringFiles } from '../../../serve/shapes/prometheus.ts'
+import { monitoringFiles } from '../../../build/prometheus.ts'
 import { usualPort } from '../../../serve/start/gateway-file.ts'
 import { monitorAlarms } from '../../../src/watch/plan/alarms.ts'
 

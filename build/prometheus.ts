@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { stringify } from 'yaml'
-import { runbookOf } from '../../src/sql/runbook.ts'
-import { monitorAlarms } from '../../src/watch/plan/alarms.ts'
-import { incidentExpression, type PromMetric } from '../metrics/names.ts'
+import { runbookOf } from '../src/sql/runbook.ts'
+import { monitorAlarms } from '../src/watch/plan/alarms.ts'
+import { incidentExpression, type PromMetric } from '../serve/metrics/names.ts'
 
 // Makes the alert rules and the dashboard of `viewkeeper serve` from the table of alarms.
 
@@ -181,4 +181,4 @@ export const monitoringFiles: Record<string, () => string> = {
 
 if (import.meta.main)
   for (const [name, text] of Object.entries(monitoringFiles))
-    writeFileSync(new URL(`../../docs/data/${name}`, import.meta.url), text())
+    writeFileSync(new URL(`../docs/data/${name}`, import.meta.url), text())
