@@ -122,7 +122,7 @@ function work(advancing: AdvancingBatch, onRunEnd: () => void = () => {}): Promi
 
 /**
  * The phases, over and over: look, settle what the server has answered, plan what comes next, then end the batch, or record
- * what needs no run, send exchanges and runs, and wait.
+ * what needs no run, send what is ready, and wait.
  */
 async function untilEnded(
   advancing: AdvancingBatch,
@@ -150,7 +150,7 @@ async function untilEnded(
       if (ended !== null) return ended
     } else if ((await giveUp(advancing, next)) || (await record(advancing, next))) continue
     if (Date.now() >= until || signal?.aborted) return null
-    if (!canceled && ((await senders.exchange(next)) || (await senders.send(next)))) continue
+    if (!canceled && (await senders.send(next))) continue
     // So that no place stays empty, the next groups are formed while the last ready views are refreshed.
     if (!canceled && senders.waiting() < batch.concurrency && (await settle('next'))) continue
     if (!canceled && advancing.leaveWhenIdle && isIdle(advancing, next)) return 'idle'
@@ -159,11 +159,8 @@ async function untilEnded(
 }
 
 /** Whether nothing is going on, nor could, but retries whose time has not come. An undecided view has no run. */
-function isIdle(
-  { latestRuns, undecided }: AdvancingBatch,
-  { ready, exchange }: BatchNext<BatchView>,
-): boolean {
-  if (ready.length + exchange.length + undecided.size > 0) return false
+function isIdle({ latestRuns, undecided }: AdvancingBatch, { ready }: BatchNext<BatchView>): boolean {
+  if (ready.length + undecided.size > 0) return false
   const open = [...latestRuns.latest.values()].filter(({ status }) => !isEnded(status))
   return open.length > 0 && open.every(({ status, due }) => status === 'pending' && !due)
 }

@@ -1,4 +1,5 @@
 import { closeLostRuns } from '../run/db/life.ts'
+import type { Work } from '../run/envelope/run-connection.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import type { LatestRuns } from './db/attempts.ts'
 import { type BatchGroup, readOpenGroups } from './db/batch-groups.ts'
@@ -69,3 +70,29 @@ async function readGroupsAgain(advancing: AdvancingBatch): Promise<void> {
 export async function readAllAgain(advancing: AdvancingBatch): Promise<void> {
   await Promise.all([readGroupsAgain(advancing), advancing.latestRuns.reload()])
 }
+
+/**
+ * Records a run on the connection that it is sent over, and makes the session that of the run. Null if another call has made it,
+ * or its plan does not hold any more.
+ */
+type Recording = (sql: Sql, take: (id: string) => string) => Promise<number | null>
+
+/** A planned run. `owner`: whose code the run may execute, as SQL writes the role; null: the code of several. */
+export interface Sendable {
+  /** Its id, or what records it. */
+  run: number | Recording
+  work: Work
+  owner: string | null
+}
+
+/** What became of the next attempt at a view. */
+export type Prepared =
+  | Sendable
+  /** Another run of the view is running: prepare again when that run has ended. */
+  | 'in the way'
+  /** Somebody's exclusive lock keeps the view from being planned: prepare again soon. */
+  | 'locked'
+  /** The attempt has ended at once: refused or skipped. */
+  | 'ended'
+  /** Another call has made or claimed the attempt, or the batch does not go on. */
+  | 'made elsewhere'

@@ -10,7 +10,6 @@ import { nothingStandsBetween, prove } from '../rebuild/plan/prove.ts'
 import { memberRequirements, placesRequirement } from '../rebuild/plan/requirements.ts'
 import { apart, batchKey, everything, materialized } from '../rebuild/plan/scope.ts'
 import { readChecking, readUsualDurations } from '../run/db/history.ts'
-import type { Work } from '../run/envelope/run-connection.ts'
 import { planRegularTogether, recordPosition } from '../run/plan/refresh.ts'
 import { shortTogether } from '../run/plan/strategy.ts'
 import type { TogetherGroup } from '../run/plan/turn.ts'
@@ -23,7 +22,7 @@ import { displayName, quoteName } from '../sql/names.ts'
 import { statementsOf } from '../sql/plan.ts'
 import { besideCopy } from '../sql/replicas.ts'
 import { readSettings } from '../sql/settings.ts'
-import { type AdvancingBatch, readAllAgain } from './advancing.ts'
+import { type AdvancingBatch, type Prepared, readAllAgain } from './advancing.ts'
 import { type PlanBasis, readPlanBasis, requestOf } from './db/attempts.ts'
 import {
   type BuiltElsewhere,
@@ -36,8 +35,7 @@ import {
   readGroupFacts,
   readNewer,
   readTakenNumbers,
-  recordExchange,
-  recordInPlace,
+  recordTogether,
 } from './db/batch-groups.ts'
 import type { BatchView } from './db/batch-views.ts'
 import type { Batch, RefreshedEach } from './db/batches.ts'
@@ -211,7 +209,7 @@ const isPlain = (
   !paused
 
 /** Prepares the run that refreshes a group where it is. If that is not possible any more, its views are refreshed each by itself. */
-export async function prepareInPlace(advancing: AdvancingBatch, group: TogetherGroup) {
+export async function prepareInPlace(advancing: AdvancingBatch, group: TogetherGroup): Promise<Prepared> {
   const { sql, batch, views } = advancing
   const members = views.filter(({ id }) => group.members.includes(id))
   const found = await readInPlace(sql, batch, members)
@@ -220,10 +218,10 @@ export async function prepareInPlace(advancing: AdvancingBatch, group: TogetherG
       'A view of the group was changed, paused or altered during the batch, or takes longer by now.'
     await giveUpGroup(sql, batch, group, { class: 'CatalogChanged', message })
     await readAllAgain(advancing)
-    return 'made elsewhere' as const
+    return 'made elsewhere'
   }
   const bases = found.members.map(({ basis }) => basis)
-  if (bases.some(({ runningRunId }) => runningRunId !== null)) return 'in the way' as const
+  if (bases.some(({ runningRunId }) => runningRunId !== null)) return 'in the way'
   const facts = found.members.map(({ view }) => view)
   const timeoutSeconds = Math.max(...bases.map((basis) => basis.timeoutSeconds))
   const others = members
@@ -238,9 +236,10 @@ export async function prepareInPlace(advancing: AdvancingBatch, group: TogetherG
     checking: null,
   })
   const because = `the batch refreshes ${members.map(({ view }) => view).join(', ')} in one transaction: that locks readers out for about ${Math.ceil(found.ms)} ms, no longer than an exchange, which costs more`
-  const runId = await recordInPlace(
+  const runId = await recordTogether(
     sql,
     batch.id,
+    'pending',
     members.map((member, at) => ({
       id: member.id,
       meta: {
@@ -250,7 +249,7 @@ export async function prepareInPlace(advancing: AdvancingBatch, group: TogetherG
     })),
     plan,
   )
-  if (runId === null) return 'made elsewhere' as const
+  if (runId === null) return 'made elsewhere'
   const owners = new Set(facts.map(({ owner }) => owner))
   return {
     run: runId,
@@ -288,27 +287,13 @@ export async function planShadow(
   }
 }
 
-/** What became of the exchange of a group. */
-type PreparedExchange =
-  | { runId: number; viewId: number; work: Work }
-  /** Another run of a view of the group is running. */
-  | 'in the way'
-  /** Somebody's exclusive lock keeps the views from being read. */
-  | 'locked'
-  /** The shadows do not fit any more, and are gone. */
-  | 'given up'
-  /** Another call has begun the exchange, or the batch does not go on. */
-  | 'made elsewhere'
-
 /**
  * Prepares the exchange of a group of which all shadows are filled: reads the facts again, and writes the plan into the run of
  * the first member. If more than privileges has changed since the shadows were made, or somebody has put newer data into a view,
  * the group is given up.
  */
-export async function prepareExchange(
-  { sql, batch, views }: AdvancingBatch,
-  group: TogetherGroup,
-): Promise<PreparedExchange> {
+export async function prepareExchange(advancing: AdvancingBatch, group: TogetherGroup): Promise<Prepared> {
+  const { sql, batch, views } = advancing
   const built = await readGroupFacts(sql, batch.id, group.number)
   if (built === undefined) return 'made elsewhere'
   const members = group.members.flatMap((id) => views.find((view) => view.id === id) ?? [])
@@ -333,18 +318,17 @@ export async function prepareExchange(
       class: paused === undefined ? 'CatalogChanged' : 'Paused',
       message: `${change}.`,
     })
-    return 'given up'
+    await readAllAgain(advancing)
+    return 'made elsewhere'
   }
   const timeoutSeconds = Math.max(...bases.map((basis) => basis?.timeoutSeconds ?? 0))
-  const [first, ...others] = members
+  const others = members.slice(1)
   // The members are those of the shadows, in the same schemas, so the place is the same.
   const plan = planCutOver(apart(batchKey(batch, group.number), now), {
     timeoutSeconds,
     members: others.map(({ id, schema, name, view }) => ({ definitionId: id, schema, name, view })),
   })
   if (bases.some((basis) => basis?.onReplicas)) plan.later.push(recordPosition)
-  const runId = await recordExchange(sql, batch.id, group.members, plan)
-  return runId === null || first === undefined
-    ? 'made elsewhere'
-    : { runId, viewId: first.id, work: { plan, timeoutSeconds } }
+  const runId = await recordTogether(sql, batch.id, 'built', members, plan)
+  return runId === null ? 'made elsewhere' : { run: runId, work: { plan, timeoutSeconds }, owner: null }
 }

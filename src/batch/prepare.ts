@@ -6,45 +6,18 @@ import { giveUpAfterMs } from '../rebuild/plan/locks.ts'
 import { findUnchanged } from '../run/db/history.ts'
 import { closeLostRuns } from '../run/db/life.ts'
 import { startRunHere } from '../run/db/runs.ts'
-import type { Work } from '../run/envelope/run-connection.ts'
 import type { LatestRun } from '../run/plan/turn.ts'
 import { type PlannedRefresh, planRefresh } from '../run/plan-refresh.ts'
 import { planOrEnd, recordEnd, recordedOf, recordPlan, skipped, skippedUnchanged } from '../run/record.ts'
 import type { Sql } from '../server/connect.ts'
 import { actorsOf } from '../sql/plan.ts'
-import type { AdvancingBatch } from './advancing.ts'
+import type { AdvancingBatch, Prepared, Sendable } from './advancing.ts'
 import { basisHolds, type PlanBasis, readPlanBasis, requestOf } from './db/attempts.ts'
 import type { BatchGroup } from './db/batch-groups.ts'
 import type { BatchView } from './db/batch-views.ts'
 import type { Batch } from './db/batches.ts'
 import { joinRefreshed } from './leave-out.ts'
 import { mayLeaveOut } from './plan/selection.ts'
-
-/**
- * Records a run on the connection that it is sent over, and makes the session that of the run. Null if another call has made it,
- * or its plan does not hold any more.
- */
-type Recording = (sql: Sql, take: (id: string) => string) => Promise<number | null>
-
-/** A planned run. `owner`: whose code the run may execute, as SQL writes the role; null: the code of several. */
-export interface Sendable {
-  /** Its id, or what records it. */
-  run: number | Recording
-  work: Work
-  owner: string | null
-}
-
-/** What became of the next attempt at a view. */
-export type Prepared =
-  | Sendable
-  /** Another run of the view is running: prepare again when that run has ended. */
-  | 'in the way'
-  /** Somebody's exclusive lock keeps the view from being planned: prepare again soon. */
-  | 'locked'
-  /** The attempt has ended at once: refused or skipped. */
-  | 'ended'
-  /** Another call has made or claimed the attempt, or the batch does not go on. */
-  | 'made elsewhere'
 
 /** The age up to which asPlanned uses a plan without reading the catalog again. */
 const stillGoodMs = 10_000
@@ -66,6 +39,8 @@ export async function prepareRun(
   const run = requestOf(batch, view)
   const group = groups.find(({ members }) => members.includes(view.id))
   if (group?.inPlace) return (await import('./groups.ts')).prepareInPlace(advancing, group)
+  if (group !== undefined && pending?.status === 'built')
+    return (await import('./groups.ts')).prepareExchange(advancing, group)
   const recent = asPlanned(advancing, view, pending, ahead)
   if (recent !== undefined) return recent
   const made = pending === null && group === undefined ? ahead.take(view) : undefined

@@ -6,11 +6,11 @@ import type { LatestRun } from '../run/plan/turn.ts'
 import { runErrorOf } from '../run/record.ts'
 import { neverClaimed } from '../run/send.ts'
 import { sqlstateOf } from '../server/failures.ts'
-import { type AdvancingBatch, readAllAgain } from './advancing.ts'
+import { type AdvancingBatch, type Prepared, readAllAgain, type Sendable } from './advancing.ts'
 import { giveUpGroup } from './db/batch-groups.ts'
 import type { BatchView } from './db/batch-views.ts'
 import { type BatchNext, ownersWithRivals } from './plan/next.ts'
-import { asPlanned, type PlannedAhead, type Prepared, prepareRun, type Sendable } from './prepare.ts'
+import { asPlanned, type PlannedAhead, prepareRun } from './prepare.ts'
 
 /** How long a view is left alone if its run came back unclaimed or another run of it is running. */
 const leaveAloneMs = 100
@@ -100,7 +100,10 @@ export class Senders {
       const last = latestRuns.latest.get(viewId)
       if (last?.runId !== runId) continue
       const isFinal = refused !== undefined && !mayRetry(refused.code)
-      if (last.status === 'built' && isFinal) await this.giveUpRefused(viewId, refused)
+      if (last.status === 'built') {
+        if (isFinal) await this.giveUpRefused(viewId, refused)
+        else this.leaveAlone(viewId)
+      }
       if (last.status !== 'pending' && last.status !== 'running') continue
       await left
       if (last.status === 'running') await closeLostRuns(sql, { runId })
@@ -110,14 +113,14 @@ export class Senders {
     }
   }
 
-  /** Sends what is ready, most urgent first, while there is room. True if another call was faster. */
+  /** Sends what is ready, most urgent first, while there is room; an exchange needs none. True if the runs have to be looked at again. */
   async send({ ready }: BatchNext<BatchView>): Promise<boolean> {
     const { views, latestRuns, ahead } = this.advancing
     const { latest } = latestRuns
     const isRunning = (run: LatestRun | undefined) => run?.status === 'running' && !run.follows
     this.turn = {
-      ready: ready.filter(({ node }) => !this.isOurs(node.id) && !this.isLeftAlone(node.id)),
-      elsewhere: views.filter(({ id }) => !this.isOurs(id) && isRunning(latest.get(id))),
+      ready: ready.filter((each) => !this.isOurs(each) && !this.isLeftAlone(each.node.id)),
+      elsewhere: views.filter((node) => !this.isOurs({ node }) && isRunning(latest.get(node.id))),
       rivals: ownersWithRivals(views, latest),
       read: new Set(views.flatMap(({ parents }) => parents)),
       at: Date.now(),
@@ -126,7 +129,7 @@ export class Senders {
     this.ahead.expect(this.room() > 0 ? next.filter(({ id }) => id !== this.next()?.node.id) : next)
     for (;;) {
       this.sendPlanned()
-      const next = this.room() > 0 ? this.takeNext() : undefined
+      const next = this.takeNext()
       if (next === undefined) break
       const { node, pending } = next
       const begun = await this.begin(node, this.prepare(node, pending))
@@ -141,28 +144,6 @@ export class Senders {
     }
     this.connections.fill(Math.min(ahead, views.length - latest.size))
     return false
-  }
-
-  /** Sends the exchanges of groups whose shadows are all built. True if the runs have to be read again. */
-  async exchange({ exchange: groups }: BatchNext<BatchView>): Promise<boolean> {
-    const { mostAtOnce } = this.advancing
-    let again = false
-    for (const group of groups) {
-      if (this.sent.size >= mostAtOnce) break
-      const [first = 0] = group.members
-      if (this.isLeftAlone(first) || group.members.some((id) => this.isOurs(id))) continue
-      const { prepareExchange } = await import('./groups.ts')
-      const prepared = await prepareExchange(this.advancing, group)
-      if (prepared === 'given up') again = true
-      else if (typeof prepared === 'string') this.leaveAlone(first, prepared)
-      else {
-        this.leaveAlone(first) // until the claim is seen
-        const view = this.advancing.views.find(({ id }) => id === prepared.viewId)!
-        await this.begin(view, { run: prepared.runId, work: prepared.work, owner: null })
-      }
-    }
-    if (again) await readAllAgain(this.advancing)
-    return again
   }
 
   /** How many views are ready, and wait for a place; not those that are left alone. */
@@ -183,8 +164,8 @@ export class Senders {
     await Promise.all([...this.sent.values()].map(async (sent) => (await sent)?.leave()))
   }
 
-  private isOurs(viewId: number): boolean {
-    return this.sent.has(viewId) || this.answered.has(viewId)
+  private isOurs({ node, exchange }: Pick<Ready, 'node' | 'exchange'>): boolean {
+    return (exchange?.members ?? [node.id]).some((id) => this.sent.has(id) || this.answered.has(id))
   }
 
   private isLeftAlone(viewId: number): boolean {
@@ -207,7 +188,12 @@ export class Senders {
     const most = Math.max(1, Math.min(batch.concurrency, mostAtOnce) - 1)
     const has = (owner: BatchView['owner']) =>
       [...elsewhere, ...views.filter(({ id }) => this.sent.has(id))].filter((view) => view.owner === owner)
-    return ready.find(({ node }) => !rivals.has(node.owner) || has(node.owner).length < most)
+    const hasPlace = this.room() > 0
+    return ready.find(({ node, exchange }) =>
+      exchange === undefined
+        ? hasPlace && (!rivals.has(node.owner) || has(node.owner).length < most)
+        : this.sent.size < mostAtOnce,
+    )
   }
 
   private takeNext(): Ready | undefined {
@@ -218,7 +204,7 @@ export class Senders {
 
   /** Sends what is next as long as its plan is made. */
   private sendPlanned(): void {
-    while (!this.over && this.failure === undefined && this.room() > 0) {
+    while (!this.over && this.failure === undefined) {
       const next = this.next()
       const planned = next && asPlanned(this.advancing, next.node, next.pending, this.ahead)
       if (planned === undefined) return

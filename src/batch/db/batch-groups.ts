@@ -288,62 +288,39 @@ export async function dropShadows(sql: Sql, serial: number | null = null): Promi
 }
 
 /**
- * Writes the plan that exchanges a group into the run of its first member; the runs of the others follow. Returns the run's
- * id, or null if not all of them are built, or the batch does not go on.
+ * Writes the plan of a group into the run of its first member, all of which have the status `from`; the runs of the others follow. Makes
+ * pending runs that are not there yet. Returns the first run's id, or null if not all of them have that status, or the batch does not go on.
  */
-export function recordExchange(
+export function recordTogether(
   sql: Sql,
   batchId: string,
-  [first, ...others]: number[],
-  plan: object,
-): Promise<number | null> {
-  return withTransaction(sql, async (transaction) => {
-    const [lead] = await transaction<{ id: number }[]>`
-      with place as (${openBatch(transaction, batchId)})
-      update viewkeeper.runs r set plan = ${sentOnce(transaction, plan)}, group_run_id = null, updated_at = clock_timestamp()
-        from place where r.batch_id = ${batchId} and r.definition_id = ${first ?? 0} and r.status = 'built'
-      returning r.id`
-    if (lead === undefined) return null
-    const { count } = await transaction`
-      update viewkeeper.runs set group_run_id = ${lead.id}, updated_at = clock_timestamp()
-       where batch_id = ${batchId} and status = 'built'
-         and definition_id in (select value::integer from jsonb_array_elements_text(${transaction.json(others)}))`
-    return count === others.length ? lead.id : null
-  })
-}
-
-/**
- * Writes the plan that refreshes the views of a group in place into the pending run of the first; the runs of the others follow. Makes
- * runs that are not there yet. Returns the first run's id, or null if not all of them are pending, or the batch does not go on.
- */
-export function recordInPlace(
-  sql: Sql,
-  batchId: string,
-  members: { id: number; meta: object }[],
+  from: 'pending' | 'built',
+  members: { id: number; meta?: object }[],
   plan: object,
 ): Promise<number | null> {
   return withTransaction(sql, async (transaction) => {
     const all = transaction`jsonb_to_recordset(${transaction.json(members as never)}) m(id integer, meta jsonb)`
-    await transaction`
-      with place as (${openBatch(transaction, batchId)})
-      insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, batch_id, meta)
-      select v.definition_id, v.schema_name, v.view_name, 'refresh', 'batch', b.requested_by, b.id, m.meta
-        from place, ${all}
-        join viewkeeper.batch_views v on v.batch_id = ${batchId} and v.definition_id = m.id
-        join viewkeeper.batches b on b.id = v.batch_id
-       where not exists (select from viewkeeper.runs r where r.batch_id = b.id and r.definition_id = m.id)
-      on conflict do nothing`
+    if (from === 'pending')
+      await transaction`
+        with place as (${openBatch(transaction, batchId)})
+        insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, batch_id, meta)
+        select v.definition_id, v.schema_name, v.view_name, 'refresh', 'batch', b.requested_by, b.id, m.meta
+          from place, ${all}
+          join viewkeeper.batch_views v on v.batch_id = ${batchId} and v.definition_id = m.id
+          join viewkeeper.batches b on b.id = v.batch_id
+         where not exists (select from viewkeeper.runs r where r.batch_id = b.id and r.definition_id = m.id)
+        on conflict do nothing`
     const runs = await transaction<{ id: number; first: boolean }[]>`
       with place as (${openBatch(transaction, batchId)}),
-      pending as (
+      ready as (
         select r.id, m.id = ${members[0]?.id ?? 0} as first, m.meta from place, ${all}
-          join viewkeeper.runs r on r.batch_id = ${batchId} and r.definition_id = m.id and r.status = 'pending'),
+          join viewkeeper.runs r on r.batch_id = ${batchId} and r.definition_id = m.id and r.status = ${from}),
       made as (
         update viewkeeper.runs r
-           set plan = case when p.first then ${sentOnce(transaction, plan)} end, meta = p.meta, updated_at = clock_timestamp(),
-               group_run_id = case when not p.first then (select f.id from pending f where f.first) end
-          from pending p where r.id = p.id and r.status = 'pending'
-        returning r.id, p.first)
+           set plan = case when n.first then ${sentOnce(transaction, plan)} end, meta = coalesce(n.meta, r.meta),
+               group_run_id = case when not n.first then (select f.id from ready f where f.first) end, updated_at = clock_timestamp()
+          from ready n where r.id = n.id and r.status = ${from}
+        returning r.id, n.first)
       select id::integer, first from made`
     return runs.length === members.length ? (runs.find(({ first }) => first)?.id ?? null) : null
   })

@@ -10,16 +10,22 @@ export interface BatchNode {
   retryDelaySeconds: number
 }
 
+/** A view that can be refreshed now, with its pending run if there is one; the first view stands for its group. */
+export interface Ready<Node extends BatchNode> {
+  node: Node
+  pending: LatestRun | null
+  /** The group that is exchanged, because all its shadows are built. */
+  exchange?: TogetherGroup
+}
+
 /** What to do for a batch at this moment. Each list keeps the order of the views. */
 export interface BatchNext<Node extends BatchNode> {
-  /** Views that can be refreshed now, each with its pending run if there is one; the first view stands for a group that is refreshed in place. */
-  ready: { node: Node; pending: LatestRun | null }[]
+  /** What can be sent now: exchanges first, then views. */
+  ready: Ready<Node>[]
   /** Views to be tried again, because their latest run failed. */
   retry: { node: Node; attempt: number; delaySeconds: number }[]
   /** Views that will not be refreshed in this batch, because the view `because` was not refreshed. */
   skip: { node: Node; because: Node }[]
-  /** Groups of which all shadows are built. */
-  exchange: TogetherGroup[]
   /** Groups that cannot be exchanged any more: each view of them has ended or is built, and not all are built. */
   giveUp: TogetherGroup[]
   /** How many runs are running; the runs of a group that is exchanged count as one. */
@@ -60,7 +66,6 @@ export function planNext<Node extends BatchNode>(
     ready: [],
     retry: [],
     skip: [],
-    exchange: [],
     giveUp: [],
     running: 0,
     ended: true,
@@ -68,7 +73,8 @@ export function planNext<Node extends BatchNode>(
   const groupOf = groupsByMember(groups)
   const open = new Set<number>()
   const culprits = new Map<number, Node>()
-  const readyInPlace = new Map<TogetherGroup, BatchNext<Node>['ready']>()
+  const built = new Map<number, Node>()
+  const readyInPlace = new Map<TogetherGroup, Ready<Node>[]>()
   for (const node of nodes) {
     const last = latest.get(node.id)
     if (isDone(last)) continue
@@ -88,7 +94,10 @@ export function planNext<Node extends BatchNode>(
       continue
     }
     next.ended = false
-    if (last?.status === 'built') continue
+    if (last?.status === 'built') {
+      built.set(node.id, node)
+      continue
+    }
     open.add(node.id)
     if (last?.status === 'running') next.running += last.follows ? 0 : 1
     else if (culprit !== undefined) {
@@ -108,6 +117,7 @@ export function planNext<Node extends BatchNode>(
       }
     }
   }
+  const exchanges: Ready<Node>[] = []
   for (const group of groups) {
     const runs = group.members.flatMap((id) => latest.get(id) ?? [])
     const are = (status: RunStatus) => runs.every((run) => run.status === status)
@@ -117,8 +127,12 @@ export function planNext<Node extends BatchNode>(
       : group.members.some((id) => open.has(id)) || are('success')
     if (goesOn) continue
     if (!are('built')) next.giveUp.push(group)
-    else if (runs.every(({ due }) => due)) next.exchange.push(group)
+    else if (runs.every(({ due }) => due)) {
+      const [first = 0] = group.members
+      exchanges.push({ node: built.get(first)!, pending: latest.get(first)!, exchange: group })
+    }
   }
+  next.ready.unshift(...exchanges)
   if (next.giveUp.length > 0) next.ended = false
   return next
 }

@@ -229,21 +229,18 @@ describe('the next of a group', () => {
   })
 
   test('is the exchange if all are built and due, and nothing while one waits', () => {
-    expect(
-      planNext(
-        nodes,
-        new Map([
-          [1, run('built')],
-          [2, run('built')],
-        ]),
-        [group],
-      ).exchange,
-    ).toEqual([group])
+    const built = new Map([
+      [1, run('built')],
+      [2, run('built')],
+    ])
+    expect(planNext(nodes, built, [group]).ready).toEqual([
+      { node: nodes[0], pending: built.get(1), exchange: group },
+    ])
     const waits = new Map([
       [1, run('built')],
       [2, run('built', { due: false })],
     ])
-    expect(planNext(nodes, waits, [group])).toMatchObject({ exchange: [], giveUp: [], ended: false })
+    expect(planNext(nodes, waits, [group])).toMatchObject({ ready: [], giveUp: [], ended: false })
   })
 
   test('is to give the group up if a view has failed for good, but not before', () => {
