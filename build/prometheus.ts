@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import { stringify } from 'yaml'
+import { incidentExpression, type PromMetric } from '../serve/metrics/names.ts'
 import { runbookOf } from '../src/sql/runbook.ts'
 import { monitorAlarms } from '../src/watch/plan/alarms.ts'
-import { incidentExpression, type PromMetric } from '../serve/metrics/names.ts'
 
 // Makes the alert rules and the dashboard of `viewkeeper serve` from the table of alarms.
 

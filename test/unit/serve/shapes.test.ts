@@ -6,8 +6,8 @@ import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBu
 import { Service } from 'kubernetes-models/v1/Service'
 import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
-import { promMetrics } from '../../../serve/metrics/names.ts'
 import { monitoringFiles } from '../../../build/prometheus.ts'
+import { promMetrics } from '../../../serve/metrics/names.ts'
 import { usualPort } from '../../../serve/start/gateway-file.ts'
 import { monitorAlarms } from '../../../src/watch/plan/alarms.ts'
 
