@@ -8,6 +8,8 @@ const tower = [
   'server',
   // What a view is now: definition, facts, graph, rights, readers.
   'catalog',
+  // By which columns views fall into slices of their tables.
+  'slices',
   // Views made anew under other names, proved, filled and exchanged.
   'rebuild',
   // The life of a run, the envelope, strategies, the record.

@@ -1,5 +1,6 @@
 import { abilities, type ViewRights } from '../../src/catalog/plan/abilities.ts'
 import { fixLines, type Obstacle } from '../../src/catalog/plan/rights.ts'
+import type { ViewSlices } from '../../src/slices/slices.ts'
 import { printed } from '../../src/sql/names.ts'
 import { unsaid } from '../../src/sql/replicas.ts'
 import { count } from '../../src/terminal/report.ts'
@@ -26,6 +27,7 @@ function linesFor(findings: Findings): string[] {
     withoutKey,
     notSkipped = [],
     silence,
+    slices,
   } = findings
   const standbys = unsaid(replicas)
   return [
@@ -44,6 +46,7 @@ function linesFor(findings: Findings): string[] {
     ...withoutKey.flatMap(({ view, message }) => ['', `${view} ${message}`]),
     ...notSkipped.flatMap(({ text, next }) => ['', text, ...(next === null ? [] : [`  next: ${next}`])]),
     ...(silence?.lines ?? []).flatMap((line) => ['', `! ${line}`]),
+    ...(slices === undefined ? [] : ['', ...slices.flatMap(sliceLines)]),
     ...(standbys === null ? [] : ['', standbys]),
     ...(copy === undefined ? [] : ['', copy]),
     ...(untried === undefined ? [] : ['', untried]),
@@ -54,6 +57,16 @@ function linesFor(findings: Findings): string[] {
       : `${count(missing.length, 'right is', 'rights are')} missing. When the SQL above has run, look again: npx viewkeeper doctor`,
   ]
 }
+
+/** By what a view falls into slices, or why it does not: a line for each table that it reads. */
+const sliceLines = ({ view, because, tables }: ViewSlices): string[] =>
+  because !== null
+    ? [`${view} does not fall into slices: ${because}`]
+    : tables.map(({ table, slices, because }) =>
+        because === null
+          ? `${view} falls into slices of ${slices.map(({ by, column }) => `${by} (${table}.${column})`).join(', or of ')}`
+          : `${view} does not fall into slices of ${table}: ${because}`,
+      )
 
 /** ✗ a right is missing, – it is impossible for another reason */
 const mark = (obstacles: Obstacle[]): string =>

@@ -24,10 +24,12 @@ export async function readSlices(sql: Sql, views: { oid: number; view: string }[
     return {
       view,
       because: found.because ?? (tables.length === 0 ? 'it reads no table' : null),
-      tables: tables.map((table) => ({
-        table: read.facts.relations.get(table)!.name,
-        ...proveSlices(found, table, read.facts),
-      })),
+      tables: tables
+        .map((table) => ({
+          table: read.facts.relations.get(table)!.name,
+          ...proveSlices(found, table, read.facts),
+        }))
+        .sort((one, other) => other.slices.length - one.slices.length || (one.table < other.table ? -1 : 1)),
     }
   })
 }

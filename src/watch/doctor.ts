@@ -13,6 +13,7 @@ import { readUntried } from '../server/newer-version.ts'
 import { mayUse } from '../server/rights.ts'
 import { readCopy, readReplicas } from '../server/standbys.ts'
 import { lookAgain } from '../server/transactions.ts'
+import { readSlices, type ViewSlices } from '../slices/slices.ts'
 import { literal } from '../sql/names.ts'
 import { copyLine, type Replicas } from '../sql/replicas.ts'
 import { moment } from '../sql/words.ts'
@@ -42,6 +43,8 @@ export interface Findings {
   notSkipped?: { text: string; next: string | null }[]
   /** What would be silence; only said of our own login. */
   silence?: Silence
+  /** By which columns the views fall into slices; only if asked. */
+  slices?: ViewSlices[]
   /** The fixes of all obstacles, each once. */
   missing: Fix[]
 }
@@ -51,10 +54,12 @@ export interface DoctorRequest {
   views: string[] | 'all'
   /** Null: our own login. */
   role: string | null
+  /** Whether to prove by which columns the views fall into slices. */
+  slices?: boolean | undefined
 }
 
 /** Finds what a role may do with views. Changes nothing, and needs no right on any view. */
-export const doctor = (database: Database, { views, role }: DoctorRequest): Promise<Findings> =>
+export const doctor = (database: Database, { views, role, slices }: DoctorRequest): Promise<Findings> =>
   database.withConnection(
     async (sql) => {
       const wanted = views === 'all' ? null : await resolveNames(sql, views)
@@ -65,7 +70,11 @@ export const doctor = (database: Database, { views, role }: DoctorRequest): Prom
       const unknown = wanted?.find(({ schema, name }) => !found.has(JSON.stringify([schema, name])))
       if (unknown !== undefined) throw await unknownView(sql, unknown)
       const untried = await readUntried(sql)
-      const said = { ...findings, ...(untried === null ? {} : { untried }) }
+      const said = {
+        ...findings,
+        ...(untried === null ? {} : { untried }),
+        ...(slices ? { slices: await readSlices(sql, (await listExamined(sql)).filter(isWanted)) } : {}),
+      }
       if (role !== null) return said
       const uncounted = await readAllUncounted(sql, new Set(findings.views.map(({ view }) => view)))
       const silence = (await mayUse(sql, 'select', 'switches')) ? await readSilence(sql) : undefined

@@ -37,7 +37,12 @@ const commands = z.discriminatedUnion(
     z.strictObject({ command: z.literal('status') }),
     z.strictObject({ command: z.literal('drift') }),
     z.strictObject({ command: z.literal('describe'), views }),
-    z.strictObject({ command: z.literal('doctor'), views, role: z.nullable(text(1000)) }),
+    z.strictObject({
+      command: z.literal('doctor'),
+      views,
+      role: z.nullable(text(1000)),
+      slices: z.optional(z.boolean()),
+    }),
   ],
   'must be one of up, down, status, drift, describe, doctor',
 )

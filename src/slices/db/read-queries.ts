@@ -16,7 +16,7 @@ interface RelationRow {
   id: number
   name: string
   kind: string
-  /** A table that anybody's access method or row security stands in front of has rows that are not only its own. */
+  /** Whether all its rows are those of the server's own tables, and everybody sees the same ones. */
   plain: boolean
   columns: [number, string][]
   heirs: number[]
@@ -37,14 +37,17 @@ export async function readQueries(
         join pg_rewrite w on w.ev_class = c.oid and w.rulename = '_RETURN'
         join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass)
     select c.oid::int8 as id, format('%I.%I', n.nspname, c.relname) as name, c.relkind as kind,
-           c.relkind in ('r', 'p') and not c.relrowsecurity and (c.relkind = 'p' or c.relam = 2) as plain,
+           c.relkind in ('r', 'p') and not c.relrowsecurity and not exists (
+             select from unnest(heirs.ids) h(id) join pg_class e on e.oid = h.id and e.relkind <> 'p' and (e.relkind <> 'r' or e.relam <> 2)) as plain,
            (select coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname)), '[]') from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
-           to_jsonb(array(with recursive heirs(id) as (select c.oid union select i.inhrelid from heirs h join pg_inherits i on i.inhparent = h.id)
-                 select id::int8 from heirs)) as heirs,
+           to_jsonb(heirs.ids::int8[]) as heirs,
            case when c.relkind in ('m', 'v') then (select w.ev_action::text from pg_rewrite w where w.ev_class = c.oid and w.rulename = '_RETURN') end as query,
            to_jsonb(array(select d.adbin::text from pg_attrdef d join pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
                   where d.adrelid = c.oid and a.attgenerated = 'v')) as virtual
-      from (select distinct id from read) r join pg_class c on c.oid = r.id join pg_namespace n on n.oid = c.relnamespace`)
+      from (select distinct id from read) r join pg_class c on c.oid = r.id join pg_namespace n on n.oid = c.relnamespace
+     cross join lateral (
+       select array(with recursive heirs(id) as (select c.oid union select i.inhrelid from heirs h join pg_inherits i on i.inhparent = h.id)
+                    select id from heirs)) heirs(ids)`)
   const read = new Map(
     rows.map(({ query, virtual, ...row }) => [
       row.id,
@@ -81,7 +84,7 @@ export async function readQueries(
       tables: ids.filter((id) => read.get(id)?.plain),
       because:
         odd !== undefined
-          ? `it reads ${odd.name}, which is no view and no plain table of the server without row security`
+          ? `it reads ${odd.name}, which is no view and no table with rows of the server alone and without row security`
           : await readUnknown(sql, trees, own),
     })
   }

@@ -80,9 +80,10 @@ export function resolve(query: TreeNode, from: From, expression: TreeNode): Tree
   }
   if (numberIn(expression, 'varlevelsup') !== 0) return expression
   const entry = nodesIn(query, 'rtable')[numberIn(expression, 'varno') - 1]
-  const stands = entry && (nodesIn(entry, 'joinaliasvars').length > 0 ? 'joinaliasvars' : 'groupexprs')
-  const instead = entry && stands && nodesIn(entry, stands)[numberIn(expression, 'varattno') - 1]
-  if (instead !== undefined) return resolve(query, from, instead)
+  const instead = [entry?.fields.joinaliasvars ?? entry?.fields.groupexprs ?? []].flat()[
+    numberIn(expression, 'varattno') - 1
+  ]
+  if (isNode(instead)) return resolve(query, from, instead)
   return from.equal.get(placeOf(expression)) ?? expression
 }
 

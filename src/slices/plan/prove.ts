@@ -316,6 +316,7 @@ function withoutRelabels(left: TreeNode, right: TreeNode): [TreeNode, TreeNode] 
 
 /** The types of the columns of a branch. */
 function typesOf(branch: TreeNode, query: TreeNode): number[] {
+  if (branch.tag !== 'RANGETBLREF') return numbersIn(branch, 'colTypes')
   const below = nodeIn(nodesIn(query, 'rtable')[numberIn(branch, 'rtindex') - 1]!, 'subquery')!
   return nodesIn(below, 'targetList')
     .filter((entry) => !isTrue(entry, 'resjunk'))

@@ -234,7 +234,7 @@ async function doEverything(database: Database): Promise<void> {
   await database.withConnection(leaveToCron)
   await place.run('boss', 'drop schema cron cascade')
   await place.run('alice', 'drop view a.plain')
-  await doctor(database, { views: 'all', role: null })
+  await doctor(database, { views: 'all', role: null, slices: true })
   await doctor(database, { views: ['sales'], role: 'alice' })
   await pauseView(database, 'sales', true, 'test')
   await pauseAll(database, true, 'test')

@@ -29,3 +29,46 @@ test('names of roles and views cannot move the cursor of a terminal, and are typ
   expect(lines.join('\n')).toContain('U&"red\\001B[31m\\202E\\000Aname"')
   expect(lines.filter((line) => /[\p{Cc}\u202e]/u.test(line))).toEqual([])
 })
+
+test('each view is said to fall into slices of a table, or why it does not', () => {
+  const lines = findingsLines({
+    role: 'keeper',
+    views: [],
+    missing: [],
+    withoutKey: [],
+    replicas: { standbys: [], readOnReplicas: null },
+    slices: [
+      {
+        view: 'app.ages',
+        because: 'it calls now(), whose result may change although no table does',
+        tables: [],
+      },
+      {
+        view: 'app.sales',
+        because: null,
+        tables: [
+          {
+            table: 'app.orders',
+            slices: [
+              { by: 'day', column: 'ordered_on' },
+              { by: 'region', column: 'region' },
+            ],
+            because: null,
+          },
+          {
+            table: 'app.products',
+            slices: [],
+            because: 'its query aggregates without GROUP BY, over all slices',
+          },
+        ],
+      },
+    ],
+  })
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      'app.ages does not fall into slices: it calls now(), whose result may change although no table does',
+      'app.sales falls into slices of day (app.orders.ordered_on), or of region (app.orders.region)',
+      'app.sales does not fall into slices of app.products: its query aggregates without GROUP BY, over all slices',
+    ]),
+  )
+})
