@@ -14,7 +14,7 @@ export interface SliceFacts {
   loose: Set<number>
 }
 
-export interface RelationFacts {
+interface RelationFacts {
   name: string
   kind: string
   columns: Map<number, string>

@@ -23,7 +23,7 @@ import {
 } from './node-tree.ts'
 
 /** A column of a view by whose values it falls into slices, and the column of the table that these are computed from. */
-export interface Slices {
+interface Slices {
   by: string
   column: string
 }
