@@ -36,7 +36,7 @@ test('each view is said to fall into slices of a table, or why it does not', () 
     views: [],
     missing: [],
     withoutKey: [],
-    replicas: { standbys: [], readOnReplicas: null },
+    replicas: { standbys: [], hidden: 0, readOnReplicas: null },
     slices: [
       {
         view: 'app.ages',
