@@ -100,10 +100,7 @@ export class Senders {
       const last = latestRuns.latest.get(viewId)
       if (last?.runId !== runId) continue
       const isFinal = refused !== undefined && !mayRetry(refused.code)
-      if (last.status === 'built') {
-        if (isFinal) await this.giveUpRefused(viewId, refused)
-        else this.leaveAlone(viewId)
-      }
+      if (last.status === 'built' && isFinal) await this.giveUpRefused(viewId, refused)
       if (last.status !== 'pending' && last.status !== 'running') continue
       await left
       if (last.status === 'running') await closeLostRuns(sql, { runId })
@@ -131,7 +128,7 @@ export class Senders {
       this.sendPlanned()
       const next = this.takeNext()
       if (next === undefined) break
-      const { node, pending } = next
+      const { node, pending, exchange } = next
       const begun = await this.begin(node, this.prepare(node, pending))
       if (begun === 'made elsewhere') {
         await latestRuns.reload()
@@ -140,7 +137,7 @@ export class Senders {
       if (begun === 'ended') {
         this.onEnd()
         this.lookAgain()
-      } else if (begun !== undefined) this.leaveAlone(node.id, begun)
+      } else if (begun !== undefined || exchange) this.leaveAlone(node.id, begun) // an exchange: until its claim is seen
     }
     this.connections.fill(Math.min(ahead, views.length - latest.size))
     return false
