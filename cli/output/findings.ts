@@ -1,5 +1,6 @@
 import { abilities, type ViewRights } from '../../src/catalog/plan/abilities.ts'
 import { fixLines, type Obstacle } from '../../src/catalog/plan/rights.ts'
+import type { Slices } from '../../src/slices/plan/prove.ts'
 import type { ViewSlices } from '../../src/slices/slices.ts'
 import { printed } from '../../src/sql/names.ts'
 import { unsaid } from '../../src/sql/replicas.ts'
@@ -64,9 +65,12 @@ const sliceLines = ({ view, because, tables }: ViewSlices): string[] =>
     ? [`${view} does not fall into slices: ${because}`]
     : tables.map(({ table, slices, because }) =>
         because === null
-          ? `${view} falls into slices of ${slices.map(({ by, column }) => `${by} (${table}.${column})`).join(', or of ')}`
+          ? `${view} falls into slices of ${slices.map((each) => keyWords(table, each)).join(', or of ')}`
           : `${view} does not fall into slices of ${table}: ${because}`,
       )
+
+const keyWords = (table: string, { by, column, bySettings }: Slices): string =>
+  `${by} (${table}.${column}${bySettings ? '; if TimeZone and the like are the same in every refresh' : ''})`
 
 /** ✗ a right is missing, – it is impossible for another reason */
 const mark = (obstacles: Obstacle[]): string =>

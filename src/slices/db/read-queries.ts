@@ -142,30 +142,22 @@ async function readObjects(sql: Sql, trees: Tree[]): Promise<Omit<SliceFacts, 'r
     where a.amprocnum = 4 and a.amproclefttype = a.amprocrighttype and f.oid < 10000 and a.amproclefttype <> 'bpchar'::regtype
       and a.amproc in ('btequalimage'::regproc, 'btvarstrequalimage'::regproc))`
   const [row] = await sql.unsafe<
-    {
-      immutable: number[]
-      called: [number, string][]
-      exact: number[]
-      equalities: number[]
-      loose: number[]
-    }[]
+    { immutable: number[]; exact: number[]; equalities: number[]; loose: number[] }[]
   >(`
     with called as (
-      select p.oid as id, p.oid as function, p.oid::regprocedure::text as name from pg_proc p where p.oid = any (${called})
+      select p.oid as id, p.oid as function from pg_proc p where p.oid = any (${called})
       union all
-      select o.oid, o.oprcode, 'operator ' || o.oid::regoperator from pg_operator o where o.oid = any (${called}))
+      select o.oid, o.oprcode from pg_operator o where o.oid = any (${called}))
     select to_jsonb(array(select c.id::int8 from called c join pg_proc p on p.oid = c.function where p.provolatile = 'i' and c.id < 10000)) as immutable,
-           (select coalesce(jsonb_agg(jsonb_build_array(c.id::int8, c.name)), '[]') from called c) as called,
            to_jsonb(array(select t.oid::int8 from pg_type t left join pg_type b on b.oid = t.typbasetype where t.oid = any (${oids(mentioned(trees, fields.types))})
                     and case when t.typtype = 'e' or b.typtype = 'e' then 'anyenum'::regtype when 'varchar'::regtype in (t.oid, b.oid) then 'text'::regtype
                              else coalesce(b.oid, t.oid) end in (select e.type from ${exact} e))) as exact,
            to_jsonb(array(select m.amopopr::int8 from pg_amop m join ${exact} e on e.family = m.amopfamily and e.type = m.amoplefttype and e.type = m.amoprighttype
                   where m.amopstrategy = 3)) as equalities,
            to_jsonb(array(select c.oid::int8 from pg_collation c where not c.collisdeterministic)) as loose`)
-  const { immutable, called: names, ...sets } = row!
+  const sets = row!
   return {
-    immutable: new Set(immutable),
-    called: new Map(names),
+    immutable: new Set(sets.immutable),
     exact: new Set(sets.exact),
     equalities: new Set(sets.equalities),
     loose: new Set(sets.loose),

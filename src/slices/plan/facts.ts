@@ -5,8 +5,6 @@ export interface SliceFacts {
   relations: Map<number, RelationFacts>
   /** Functions and operators whose result depends on their arguments alone. */
   immutable: Set<number>
-  /** What the others are called, for people. */
-  called: Map<number, string>
   /** Types of which two equal values are the same bytes, with their operators of equality. */
   exact: Set<number>
   equalities: Set<number>

@@ -16,6 +16,8 @@ import {
 export interface Carried {
   column: number
   form: string
+  /** Whether it depends on settings of the session. */
+  bySettings: boolean
 }
 
 /** Why an expression of one column of the table is no key, as a sentence; null: it is no such expression. */
@@ -87,7 +89,10 @@ export function resolve(query: TreeNode, from: From, expression: TreeNode): Tree
   return from.equal.get(placeOf(expression)) ?? expression
 }
 
-/** The key that an expression is: an immutable one of one column that carries a key, and of nothing else. */
+/**
+ * The key that an expression is: computed from one column that carries a key, and from nothing else. What is not immutable in a query of which
+ * everything is known depends on settings of the session.
+ */
 export function keyOf(
   query: TreeNode,
   from: From,
@@ -107,14 +112,10 @@ export function keyOf(
   const called = nodes.flatMap((node) =>
     node.tag === 'FUNCEXPR' ? numberIn(node, 'funcid') : node.tag === 'OPEXPR' ? numberIn(node, 'opno') : [],
   )
-  const depends = called.find((each) => !facts.immutable.has(each))
-  if (depends !== undefined)
-    return {
-      flaw: `is computed by ${facts.called.get(depends)}, which depends on settings of the session, as its time zone`,
-    }
   if (nodes.flatMap(collationsOf).some((collation) => facts.loose.has(collation)))
     return { flaw: 'has a collation that takes different texts for equal' }
-  return { carried: { column: carried.column, form: textOf(resolved, from.columns) }, resolved }
+  const bySettings = carried.bySettings || called.some((each) => !facts.immutable.has(each))
+  return { carried: { column: carried.column, form: textOf(resolved, from.columns), bySettings }, resolved }
 }
 
 /** Whether equal values of `other` make equal values of `expression`: wherever it has a column, that stands in `other`. */

@@ -23,9 +23,11 @@ import {
 } from './node-tree.ts'
 
 /** A column of a view by whose values it falls into slices, and the column of the table that these are computed from. */
-interface Slices {
+export interface Slices {
   by: string
   column: string
+  /** Whether that needs settings of the session, such as its time zone: these have to be the same for every refresh. */
+  bySettings: boolean
 }
 
 /** What a view can be filled by, in part, when rows of one table change; or why it cannot. */
@@ -112,7 +114,12 @@ export function proveSlices(
     if (below !== null) return readQuery(below.scope, below.place)
     const relation = numberIn(entry, 'relid')
     if (relation === of)
-      return new Map([...columns.keys()].map((column) => [column, { column, form: `column ${column}` }]))
+      return new Map(
+        [...columns.keys()].map((column) => [
+          column,
+          { column, form: `column ${column}`, bySettings: false },
+        ]),
+      )
     return sharesRows(relation)
       ? refuse(`it also reads ${facts.relations.get(relation)?.name}, which has rows of ${name}`)
       : null
@@ -161,16 +168,22 @@ export function proveSlices(
       if (fitting.length === 0) return false
       return fitting.some((clause) => facts.equalities.has(numberIn(clause, 'eqop'))) || null
     }
-    // What is not in a GROUP BY is one value in each group: the server has proved that, by a primary key.
+    // What is not in a GROUP BY is one value in each group: the server has proved that by a primary key, which heirs do not share.
     const groups = keeps(nodesIn(query, 'groupClause'))
     const windows = nodesIn(query, 'windowClause').map((window) => keeps(nodesIn(window, 'partitionClause')))
     const chosen = !isTrue(query, 'hasDistinctOn') || keeps(nodesIn(query, 'distinctClause'))
+    if (groups === false && entriesOf(query).some(hasHeirs)) return named('is not in its GROUP BY')
     if (windows.includes(false))
       return named('is not in the PARTITION BY of each window, which so goes over several slices')
     if (chosen === false) return named('is not in its DISTINCT ON, which so chooses among several slices')
     return [groups, ...windows, chosen].includes(null) || !facts.exact.has(typeOf(key.resolved))
       ? named('has a type of which equal values can look different')
       : key.carried
+  }
+
+  const hasHeirs = (entry: TreeNode): boolean => {
+    const relation = facts.relations.get(numberIn(entry, 'relid'))
+    return relation?.kind === 'r' && relation.heirs.length > 1
   }
 
   const sortedBy = (clause: TreeNode, query: TreeNode, from: From): TreeNode => {
@@ -268,7 +281,9 @@ export function proveSlices(
   try {
     const columnsOf = [...(readQuery({ query: view.query, outer: null }, 'its query') ?? [])]
     const slices = columnsOf.flatMap(([at, key]) =>
-      'column' in key ? { by: view.columns.get(at)!, column: columns.get(key.column)! } : [],
+      'column' in key
+        ? { by: view.columns.get(at)!, column: columns.get(key.column)!, bySettings: key.bySettings }
+        : [],
     )
     if (slices.length > 0) return { slices, because: null }
     const lost = columnsOf.flatMap(([, key]) => ('because' in key ? (key.because ?? []) : []))

@@ -12,6 +12,7 @@ const keys = [
   'o.code',
   'upper(o.code)',
   "o.at at time zone 'Asia/Tokyo'",
+  "date_trunc('day', o.at)::date",
 ]
 
 /** What has a row `o` of an order, perhaps often, and perhaps also other tables. */

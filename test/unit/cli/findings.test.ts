@@ -50,8 +50,8 @@ test('each view is said to fall into slices of a table, or why it does not', () 
           {
             table: 'app.orders',
             slices: [
-              { by: 'day', column: 'ordered_on' },
-              { by: 'region', column: 'region' },
+              { by: 'day', column: 'ordered_on', bySettings: false },
+              { by: 'month', column: 'at', bySettings: true },
             ],
             because: null,
           },
@@ -67,7 +67,7 @@ test('each view is said to fall into slices of a table, or why it does not', () 
   expect(lines).toEqual(
     expect.arrayContaining([
       'app.ages does not fall into slices: it calls now(), whose result may change although no table does',
-      'app.sales falls into slices of day (app.orders.ordered_on), or of region (app.orders.region)',
+      'app.sales falls into slices of day (app.orders.ordered_on), or of month (app.orders.at; if TimeZone and the like are the same in every refresh)',
       'app.sales does not fall into slices of app.products: its query aggregates without GROUP BY, over all slices',
     ]),
   )
