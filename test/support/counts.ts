@@ -32,7 +32,7 @@ const both = {
   /** Rounds of generated queries, to whose views everything is done. */
   generatedViews: [1, 60],
   /** Random queries, each refreshed by slices eight times and compared with the whole query. */
-  slicedQueries: [60, 3000],
+  slicedQueries: [30, 3000],
   /** Milliseconds between two tries to forge a plan: without a pause a forger takes a whole core. */
   forgersPauseMs: [1, 0],
   /** Cases of a property, if its test says nothing else. */
