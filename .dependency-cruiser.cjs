@@ -22,6 +22,8 @@ const tower = [
   'events',
   // Diagnosis, troubles, metrics, mails, pruning.
   'watch',
+  // What a definition would make, and what a change would do to copies of views: tried, and undone.
+  'trial',
   // Views dropped for the sake of a table, and made again.
   'set-aside',
   // What imports the files of users, and what their configuration says.

@@ -1,5 +1,5 @@
-import type { InTheWay } from '../../src/set-aside/plan/items.ts'
-import { type AsideView, describeItem } from '../../src/set-aside/plan/items.ts'
+import { describeItem } from '../../src/set-aside/plan/compare.ts'
+import type { AsideView, InTheWay } from '../../src/set-aside/plan/items.ts'
 import { bytes } from '../../src/sql/words.ts'
 import { columnLines } from './table.ts'
 

@@ -5,12 +5,12 @@ import { Problem, sentences } from '../problem.ts'
 import type { Sql } from '../server/connect.ts'
 import { insistOnNoBackup } from '../server/standbys.ts'
 import { parseName, quoteName } from '../sql/names.ts'
+import { areProvedAside } from './db/fillable.ts'
 import { readFrozen, withFrozen } from './db/frozen.ts'
 import { findTouched, type TouchedRelation } from './db/in-the-way.ts'
 import { lockInTheWay, lookInTheWay } from './db/locks.ts'
 import { type MakeAgain, makeAgain, proveReturn, takeAway } from './db/make.ts'
 import type { WithoutReaders } from './db/own-sql.ts'
-import { areProvedAside } from './db/placeholders.ts'
 import { type AsideView, type InTheWay, readersOf, type Touched } from './plan/items.ts'
 
 /** How long the hunt for the locks goes on by default. */

@@ -1,4 +1,5 @@
 import type { Reader } from '../../catalog/plan/live-view.ts'
+import { Problem } from '../../problem.ts'
 import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
 import { tryShadow, tryShadows } from '../../rebuild/db/trial.ts'
 import { makePlace } from '../../rebuild/plan/make.ts'
@@ -10,6 +11,7 @@ import { quoteName } from '../../sql/names.ts'
 import type { AsideView } from '../plan/items.ts'
 import { readUnlocked } from './in-the-way.ts'
 import { type Misfit, noLongerFits } from './perform.ts'
+import { makePlaceholders } from './placeholders.ts'
 
 /** Which views cannot be filled; and which could not be tried, with what reads them. */
 export interface Fillable {
@@ -69,6 +71,19 @@ export async function readMembers(sql: Sql, names: string[]): Promise<Reader[]> 
     rows.map(({ oid }) => oid),
   )
 }
+
+/**
+ * Whether placeholders prove that views can be made again exactly as they are. If not, only taking them away and making them again proves it (`proveReturn`).
+ */
+export const areProvedAside = (sql: Sql, items: AsideView[]): Promise<boolean> =>
+  undone(sql, async (part) => {
+    const names = items.map(({ live }) => quoteName(live.view))
+    const views = await readMembers(part, names).catch((error) => {
+      if (error instanceof Problem && error.code === 'LockTimeout') return null
+      throw error
+    })
+    return views !== null && (await makePlaceholders(part, views, [])) !== null
+  })
 
 /** Makes one shadow, and fills it if the view has data. Returns the refusal, unless it may pass by itself. */
 async function tryToFillOne(sql: Sql, rebuild: Rebuild, member: Member): Promise<StatementRefused | null> {

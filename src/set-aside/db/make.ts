@@ -23,7 +23,6 @@ import {
   type Misfit,
   makeItem,
   perform,
-  readAgain,
   readKind,
   readTheSame,
   type Source,
@@ -32,7 +31,7 @@ import {
 import { findRenamed } from './renames.ts'
 import { type Filled, type MadeBy, mayRecordRuns, readClock, readSeen, recordFilled } from './runs.ts'
 import { findTaken } from './taken.ts'
-import { findComparable } from './trees.ts'
+import { findComparable, readAgain } from './trees.ts'
 
 /** How views are made again. */
 export interface MakeAgain extends Source {

@@ -1,18 +1,15 @@
-import type { LiveView } from '../../catalog/plan/live-view.ts'
-import { liveViewQuery } from '../../catalog/plan/live-view-query.ts'
-import { readableView } from '../../catalog/plan/server-sql.ts'
 import { Problem, sentences } from '../../problem.ts'
 import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
 import { type Sql, withSavepoint } from '../../server/connect.ts'
 import { conditionOf, mayPass, sqlstateOf } from '../../server/failures.ts'
 import { readRolePath } from '../../server/role-path.ts'
 import { quoted } from '../../sql/commands.ts'
-import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { type QualifiedName, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
-import { type AsideView, describeItem, nameOf } from '../plan/items.ts'
+import { describeItem } from '../plan/compare.ts'
+import { type AsideView, nameOf } from '../plan/items.ts'
 import { adorn, type Making, makeFrom, makeView } from '../plan/make.ts'
 import { readBelow } from './below.ts'
-import { readTrees } from './trees.ts'
 import { type Authored, takePath } from './trial.ts'
 
 /** From what items are made, and what to do if that fails. */
@@ -169,27 +166,5 @@ export function noLongerFits(item: AsideView, refused: StatementRefused, advice:
       advice,
     ),
     { cause, ...(sqlstate === undefined ? {} : { sqlstate }) },
-  )
-}
-
-/** Reads items again, by their names: what is there of them. All views at once, because the query takes long to plan. */
-export async function readAgain(
-  sql: Sql,
-  items: AsideView[],
-  nameOf?: string,
-): Promise<Map<AsideView, AsideView>> {
-  const names = items.map(({ live }) => quoteName(live.view))
-  const meanings = await readTrees(sql, names, nameOf)
-  const rows = await sql.unsafe<{ at: number; live: LiveView }[]>(
-    `select x.at::int - 1 as at, doc.live
-       from jsonb_array_elements_text(${literal(JSON.stringify(names))}) with ordinality as x(name, at),
-            lateral (${liveViewQuery('to_regclass(x.name)::oid')}) as doc(live)`,
-  )
-  return new Map(
-    rows.map(({ at, live }) => {
-      const { meaning: _, ...item } = items[at] as AsideView
-      const meaning = meanings.get(names[at] as string)
-      return [items[at] as AsideView, { ...item, live: readableView(live), ...(meaning && { meaning }) }]
-    }),
   )
 }

@@ -1,17 +1,12 @@
 import type { LiveView, Reader } from '../../catalog/plan/live-view.ts'
-import { Problem } from '../../problem.ts'
 import { executeStatements, executeTogether, StatementRefused } from '../../rebuild/db/statements.ts'
 import { makePlace, makeShadow } from '../../rebuild/plan/make.ts'
 import { apart } from '../../rebuild/plan/scope.ts'
 import { type Sql, withSavepoint } from '../../server/connect.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
-import { undone } from '../../server/transactions.ts'
 import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
-import { lost } from '../plan/compare.ts'
-import type { AsideView } from '../plan/items.ts'
-import { readMembers } from './fillable.ts'
-import { readAgain } from './perform.ts'
-import { readTrees } from './trees.ts'
+import { type Copy, lost } from '../plan/compare.ts'
+import { readAgain, readTrees } from './trees.ts'
 
 /** A cancel of one statement is meant for all of them. */
 const canceled = '57014'
@@ -61,8 +56,8 @@ export async function makePlaceholders(
     if (sqlstate === undefined || sqlstate === canceled) throw problemOf(error)
     return null
   }
-  const copies = views.map(({ live }) =>
-    asItem({ ...live, view: { ...live.view, schema: shadows(live.view.schema) } }),
+  const copies = views.map(
+    ({ live }): Copy => ({ live: { ...live, view: { ...live.view, schema: shadows(live.view.schema) } } }),
   )
   const originals = await readTrees(
     sql,
@@ -77,27 +72,14 @@ export async function makePlaceholders(
     `format('%I.%I', case n.nspname ${inViews} else n.nspname end, c.relname)`,
   )
   for (const [at, { live }] of views.entries()) {
-    const copy = named(found.get(copies[at] as AsideView))
+    const copy = named(found.get(copies[at] as Copy))
     const meaning = originals.get(quoteName(live.view))
-    const before = { ...asItem(live), ...(meaning && { meaning }) }
+    const before = { live, ...(meaning && { meaning }) }
     if (lost(before, copy, { exactly: true }).length > 0) return null
   }
   const made = { schemas, views: views.map(({ oid }) => oid), named }
   return (await readsViews(sql, made)) ? null : made
 }
-
-/**
- * Whether placeholders prove that views can be made again exactly as they are. If not, only taking them away and making them again proves it (`proveReturn`).
- */
-export const areProvedAside = (sql: Sql, items: AsideView[]): Promise<boolean> =>
-  undone(sql, async (part) => {
-    const names = items.map(({ live }) => quoteName(live.view))
-    const views = await readMembers(part, names).catch((error) => {
-      if (error instanceof Problem && error.code === 'LockTimeout') return null
-      throw error
-    })
-    return views !== null && (await makePlaceholders(part, views, [])) !== null
-  })
 
 /** Whether something other than the views and what was there before reads one of them: then a placeholder was missed. */
 export async function readsViews(sql: Sql, { views }: Pick<Placeholders, 'views'>): Promise<boolean> {
@@ -135,13 +117,6 @@ const backIn = (text: string, schemas: Map<string, string>): string =>
     (written, [schema, shadow]) => written.replaceAll(shadow, () => JSON.stringify(schema).slice(1, -1)),
     text,
   )
-
-const asItem = (live: LiveView): AsideView => ({
-  live,
-  populated: false,
-  sizeBytes: 0,
-  reads: [],
-})
 
 /** Whether names of views and indexes are free for placeholders' originals: nothing else has them. */
 export async function areFree(sql: Sql, names: QualifiedName[], views: Reader[]): Promise<boolean> {

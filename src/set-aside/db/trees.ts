@@ -1,8 +1,11 @@
 import { createHash } from 'node:crypto'
+import type { LiveView } from '../../catalog/plan/live-view.ts'
+import { liveViewQuery } from '../../catalog/plan/live-view-query.ts'
+import { readableView } from '../../catalog/plan/server-sql.ts'
 import { treesText } from '../../catalog/plan/tree.ts'
 import type { Sql } from '../../server/connect.ts'
-import { literal } from '../../sql/names.ts'
-import type { AsideView, Meaning } from '../plan/items.ts'
+import { literal, quoteName } from '../../sql/names.ts'
+import type { Copy, Meaning } from '../plan/compare.ts'
 
 /** Another version, of Viewkeeper or of the server, writes trees in another way. */
 const form = createHash('md5')
@@ -53,10 +56,28 @@ export async function readTrees(sql: Sql, names: string[], nameOf?: string): Pro
 }
 
 /** The items whose trees have to be as they were: what they name is there, with the same columns and types. */
-export async function findComparable(sql: Sql, items: AsideView[]): Promise<Set<AsideView>> {
+export async function findComparable<C extends Copy>(sql: Sql, items: C[]): Promise<Set<C>> {
   const asked = items.map(({ meaning }) => meaning ?? { uses: [], state: '' })
   const rows = await sql.unsafe<{ at: number }[]>(`
     select at::integer - 1 as at from jsonb_array_elements(${literal(JSON.stringify(asked))}) with ordinality as y(item, at)
      where item ->> 'state' = ${stateOf("item -> 'uses'")}`)
-  return new Set(rows.map(({ at }) => items[at] as AsideView))
+  return new Set(rows.map(({ at }) => items[at] as C))
+}
+
+/** Reads items again, by their names: what is there of them. All views at once, because the query takes long to plan. */
+export async function readAgain<C extends Copy>(sql: Sql, items: C[], nameOf?: string): Promise<Map<C, C>> {
+  const names = items.map(({ live }) => quoteName(live.view))
+  const meanings = await readTrees(sql, names, nameOf)
+  const rows = await sql.unsafe<{ at: number; live: LiveView }[]>(
+    `select x.at::int - 1 as at, doc.live
+       from jsonb_array_elements_text(${literal(JSON.stringify(names))}) with ordinality as x(name, at),
+            lateral (${liveViewQuery('to_regclass(x.name)::oid')}) as doc(live)`,
+  )
+  return new Map(
+    rows.map(({ at, live }) => {
+      const { meaning: _, ...item } = items[at] as C
+      const meaning = meanings.get(names[at] as string)
+      return [items[at] as C, { ...item, live: readableView(live), ...(meaning && { meaning }) } as C]
+    }),
+  )
 }

@@ -1,5 +1,24 @@
 import type { LiveView } from '../../catalog/plan/live-view.ts'
-import { type AsideView, describeItem } from './items.ts'
+import { displayName } from '../../sql/names.ts'
+
+/** A view as the catalog has it, or a copy of it, with what it means. */
+export interface Copy {
+  live: LiveView
+  /** What an older version has set aside lacks this. */
+  meaning?: Meaning
+}
+
+/** What a view means, with its indexes and statistics objects. */
+export interface Meaning {
+  /** The hash of the normal forms of their parse trees. */
+  trees: string
+  /** What they name, and a hash of what the trees take from that. */
+  uses: { class: string; oid: number; column: number; name: string }[]
+  state: string
+}
+
+/** As people name it: `view app.sales`. */
+export const describeItem = ({ live: { view } }: Copy): string => `${view.kind} ${displayName(view)}`
 
 /**
  * What was lost on the way, in words; empty if nothing was. OIDs and texts are not compared. Types and what else reads the
@@ -7,8 +26,8 @@ import { type AsideView, describeItem } from './items.ts'
  * if it has to be `alike`.
  */
 export function lost(
-  before: AsideView,
-  after: AsideView | undefined,
+  before: Copy,
+  after: Copy | undefined,
   { exactly, alike = exactly }: { exactly: boolean; alike?: boolean },
 ): string[] {
   if (after === undefined) return [`${describeItem(before)} is not there`]
@@ -19,7 +38,7 @@ export function lost(
   return differing.map(([part]) => `the ${part} of ${describeItem(before)} are not as before`)
 }
 
-function comparable({ live, meaning }: AsideView, exactly: boolean, alike: boolean): Record<string, unknown> {
+function comparable({ live, meaning }: Copy, exactly: boolean, alike: boolean): Record<string, unknown> {
   const { view, columns, grants, dependents, triggers, indexes, statistics } = live
   return {
     attributes: { ...view, definition: null, path: null, meaning: null },

@@ -1,29 +1,17 @@
-import type { LiveView } from '../../catalog/plan/live-view.ts'
 import type { Obstacle } from '../../catalog/plan/rights.ts'
 import { displayName, type QualifiedName, type ViewName } from '../../sql/names.ts'
+import type { Copy } from './compare.ts'
 
 /** A view that is taken away and made again, with all that the catalog says about it. */
-export interface AsideView {
-  live: LiveView
+export interface AsideView extends Copy {
   populated: boolean
   /** The size on disk with indexes and TOAST, as the server last knew it. */
   sizeBytes: number
   /** The relations and functions that stand below the view, as people write them. */
   reads: string[]
   below?: Below[]
-  /** What an older version has set aside lacks this. */
-  meaning?: Meaning
   /** The query as it is frozen, if the view has that query. */
   frozen?: string
-}
-
-/** What a view means, with its indexes and statistics objects. */
-export interface Meaning {
-  /** The hash of the normal forms of their parse trees. */
-  trees: string
-  /** What they name, and a hash of what the trees take from that. */
-  uses: { class: string; oid: number; column: number; name: string }[]
-  state: string
 }
 
 /**
@@ -43,9 +31,6 @@ export interface InTheWay {
   /** As long as it is the same, so is what the items mean. */
   version: string
 }
-
-/** As people name it: `view app.sales`. */
-export const describeItem = (item: AsideView): string => `${item.live.view.kind} ${nameOf(item)}`
 
 /** The name, as people write it; each item has another one. */
 export const nameOf = ({ live }: AsideView): string => displayName(live.view)
