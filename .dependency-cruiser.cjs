@@ -225,6 +225,14 @@ module.exports = {
       to: { path: '^src/authored/' },
     },
     {
+      name: 'who-sets-aside',
+      comment:
+        'What changes tables. All others know of such a view since when it is away, by whom, and how to bring it back.',
+      severity: 'error',
+      from: { path: '^(src|functions|page)/', pathNot: '^src/(set-aside|authored|migrate)/' },
+      to: { path: '^src/set-aside/' },
+    },
+    {
       name: 'no-function-imports-files-of-users',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/(loading|config|authored)/' },

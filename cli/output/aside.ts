@@ -1,6 +1,6 @@
-import { describeItem } from '../../src/set-aside/plan/compare.ts'
 import type { AsideView, InTheWay } from '../../src/set-aside/plan/items.ts'
 import { bytes } from '../../src/sql/words.ts'
+import { describeItem } from '../../src/trial/plan/copy.ts'
 import { columnLines } from './table.ts'
 
 /** What goes and comes back, as lines for people: in which order, why, and how big. */

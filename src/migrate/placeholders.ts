@@ -3,8 +3,8 @@ import { readOwner } from '../catalog/db/owner.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
 import { requalify } from '../rebuild/plan/requalify.ts'
 import type { Sql } from '../server/connect.ts'
-import { areFree, makePlaceholders, type Placeholders } from '../set-aside/db/placeholders.ts'
 import { type QualifiedName, quoteName } from '../sql/names.ts'
+import { areFree, makePlaceholders, type Placeholders } from '../trial/db/copies.ts'
 import { readAllReaders } from './db/trial.ts'
 import {
   definitionsOf,

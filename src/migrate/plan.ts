@@ -30,10 +30,10 @@ import { planDrop } from '../run/plan/drop.ts'
 import type { Sql } from '../server/connect.ts'
 import { mayPass, sqlstateOf } from '../server/failures.ts'
 import { lacking } from '../server/rights.ts'
-import { readShadow } from '../set-aside/db/trial.ts'
 import { insistOnFreeName, type QualifiedName, quoteName, unquoted } from '../sql/names.ts'
 import type { Plan } from '../sql/plan.ts'
 import { readSettings } from '../sql/settings.ts'
+import { readShadow } from '../trial/db/shadow.ts'
 import { readAllReaders, type Tried, tryAlone, tryTogether } from './db/trial.ts'
 import {
   definitionsOf,

@@ -134,11 +134,11 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'a grant that is lost on the way is found',
-    file: 'src/set-aside/plan/compare.ts',
+    file: 'src/trial/plan/copy.ts',
     text: 'grants: grants.map((grant) => JSON.stringify(grant)).sort(),',
     becomes: 'grants: null,',
     project: 'unit',
-    tests: 'set-aside/compare',
+    tests: 'trial/copy',
     named: 'is named by its part',
   },
   {

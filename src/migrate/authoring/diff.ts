@@ -7,9 +7,9 @@ import { type Columns, type Counts, comparison, keyOf, sharedOf } from '../../re
 import type { Database, Sql } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { undone } from '../../server/transactions.ts'
-import { applySettings, readShadow } from '../../set-aside/db/trial.ts'
 import { displayName, type QualifiedName, quoteName } from '../../sql/names.ts'
 import { readSettings } from '../../sql/settings.ts'
+import { applySettings, readShadow } from '../../trial/db/shadow.ts'
 
 /** How the new data of a view differ from those that readers see. */
 export interface DataDiff extends Counts {

@@ -10,9 +10,9 @@ import type { Sql } from '../../server/connect.ts'
 import { conditionOf, mayPass, sqlstateOf } from '../../server/failures.ts'
 import { readRolePath } from '../../server/role-path.ts'
 import { undone } from '../../server/transactions.ts'
-import { takePath } from '../../set-aside/db/trial.ts'
 import { type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Sandbox, Statement } from '../../sql/plan.ts'
+import { takePath } from '../../trial/db/shadow.ts'
 
 const limitMs = 3000
 

@@ -25,8 +25,8 @@ import {
 import type { Sql } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { lookAgain, undone } from '../../server/transactions.ts'
-import { describeShadow, withTextOf } from '../../set-aside/db/trial.ts'
 import { displayName, literal, quoteName } from '../../sql/names.ts'
+import { describeShadow, withTextOf } from '../../trial/db/shadow.ts'
 import { type LiveChange, wantedView } from '../plan/redefine.ts'
 
 /** Views as their changed definitions make them on this server. */

@@ -8,10 +8,10 @@ import type { Sql } from '../../server/connect.ts'
 import { mayPass, sqlstateOf } from '../../server/failures.ts'
 import { undone } from '../../server/transactions.ts'
 import { quoteName } from '../../sql/names.ts'
+import { makePlaceholders } from '../../trial/db/copies.ts'
 import type { AsideView } from '../plan/items.ts'
 import { readUnlocked } from './in-the-way.ts'
 import { type Misfit, noLongerFits } from './perform.ts'
-import { makePlaceholders } from './placeholders.ts'
 
 /** Which views cannot be filled; and which could not be tried, with what reads them. */
 export interface Fillable {
@@ -63,7 +63,7 @@ const isFilled = ({ live, populated }: Pick<AsideView, 'live' | 'populated'>): b
   live.view.kind === 'materialized view' && populated
 
 /** Views with everything that reads them, by names as SQL writes them. */
-export async function readMembers(sql: Sql, names: string[]): Promise<Reader[]> {
+async function readMembers(sql: Sql, names: string[]): Promise<Reader[]> {
   const rows = await sql<{ oid: number }[]>`
     select to_regclass(value)::oid::int8 as oid from jsonb_array_elements_text(${sql.json(names)}) where to_regclass(value) is not null`
   return readUnlocked(

@@ -3,8 +3,8 @@ import { StatementRefused } from '../../rebuild/db/statements.ts'
 import type { Sql } from '../../server/connect.ts'
 import { mayPass, sqlstateOf } from '../../server/failures.ts'
 import { quoteName } from '../../sql/names.ts'
+import { describeShadow, isSameQuery } from '../../trial/db/shadow.ts'
 import type { AsideView } from '../plan/items.ts'
-import { describeShadow, isSameQuery } from './trial.ts'
 
 /** The frozen queries of views, by `viewKey`. */
 export type Frozen = Map<string, string>

@@ -8,11 +8,11 @@ import type { Sql } from '../../server/connect.ts'
 import { readRoleSchemas } from '../../server/role-path.ts'
 import { quoteName } from '../../sql/names.ts'
 import { parentsFirst } from '../../sql/walks.ts'
+import { readTrees } from '../../trial/db/copies.ts'
 import type { AsideView, InTheWay, Touched } from '../plan/items.ts'
 import { actingRequirements, cannotCarry } from '../plan/requirements.ts'
 import { readBelow } from './below.ts'
 import { mayRecordRuns } from './runs.ts'
-import { readTrees } from './trees.ts'
 
 /** A relation that is touched, found in the catalog. */
 export interface TouchedRelation {

@@ -14,7 +14,8 @@ import { type Sql, withSavepoint } from '../../server/connect.ts'
 import { mayPass, problemOf, sqlstateOf } from '../../server/failures.ts'
 import { displayName, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
-import { lost } from '../plan/compare.ts'
+import { findComparable, readAgain } from '../../trial/db/copies.ts'
+import { lost } from '../../trial/plan/copy.ts'
 import { dropStatements } from '../plan/drop.ts'
 import type { AsideView } from '../plan/items.ts'
 import { makeAttached } from '../plan/make.ts'
@@ -31,7 +32,6 @@ import {
 import { findRenamed } from './renames.ts'
 import { type Filled, type MadeBy, mayRecordRuns, readClock, readSeen, recordFilled } from './runs.ts'
 import { findTaken } from './taken.ts'
-import { findComparable, readAgain } from './trees.ts'
 
 /** How views are made again. */
 export interface MakeAgain extends Source {

@@ -6,11 +6,11 @@ import { readRolePath } from '../../server/role-path.ts'
 import { quoted } from '../../sql/commands.ts'
 import { type QualifiedName, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
-import { describeItem } from '../plan/compare.ts'
+import { type Authored, takePath } from '../../trial/db/shadow.ts'
+import { describeItem } from '../../trial/plan/copy.ts'
 import { type AsideView, nameOf } from '../plan/items.ts'
 import { adorn, type Making, makeFrom, makeView } from '../plan/make.ts'
 import { readBelow } from './below.ts'
-import { type Authored, takePath } from './trial.ts'
 
 /** From what items are made, and what to do if that fails. */
 export interface Source {

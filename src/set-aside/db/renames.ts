@@ -1,7 +1,7 @@
 import { Problem, sentences } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
 import { type QualifiedName, quoteName } from '../../sql/names.ts'
-import { describeItem } from '../plan/compare.ts'
+import { describeItem } from '../../trial/plan/copy.ts'
 import type { AsideView, Below } from '../plan/items.ts'
 import { type CalledNow, renamedSince } from '../plan/renames.ts'
 import type { Misfit, Source } from './perform.ts'

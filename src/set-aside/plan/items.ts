@@ -1,6 +1,6 @@
 import type { Obstacle } from '../../catalog/plan/rights.ts'
 import { displayName, type QualifiedName, type ViewName } from '../../sql/names.ts'
-import type { Copy } from './compare.ts'
+import type { Copy } from '../../trial/plan/copy.ts'
 
 /** A view that is taken away and made again, with all that the catalog says about it. */
 export interface AsideView extends Copy {

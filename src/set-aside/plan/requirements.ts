@@ -2,7 +2,7 @@ import { type Obstacle, obstacle, type Requirement } from '../../catalog/plan/ri
 import { isUnreadable, unreadableClause } from '../../catalog/plan/server-sql.ts'
 import { memberOf, parsedOf } from '../../rebuild/plan/requirements.ts'
 import { displayPart, literal, quoteName } from '../../sql/names.ts'
-import { describeItem } from './compare.ts'
+import { describeItem } from '../../trial/plan/copy.ts'
 import type { AsideView } from './items.ts'
 
 /** To act as every role of the items: each role with one object, which is quick to look at, or with every object. Pure. */

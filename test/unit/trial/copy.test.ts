@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { lost } from '../../../src/set-aside/plan/compare.ts'
 import type { AsideView } from '../../../src/set-aside/plan/items.ts'
+import { lost } from '../../../src/trial/plan/copy.ts'
 import { liveView } from '../../support/views/facts.ts'
 
 const view = (more: Parameters<typeof liveView>[0] = {}): AsideView => ({
