@@ -2,8 +2,12 @@ import { type Located, loadViews } from '../../src/authored/load.ts'
 import { inOrder } from '../../src/authored/reads.ts'
 import { notValid } from '../../src/authored/view-report.ts'
 import type { Definition } from '../../src/catalog/plan/definition.ts'
-import { quoteName } from '../../src/sql/names.ts'
-import { readFolders, shownPath } from './config.ts'
+import { everyDay } from '../../src/catalog/plan/scheduled.ts'
+import { optionsOf } from '../../src/config/variables.ts'
+import { meetsNightly } from '../../src/due/schedules.ts'
+import { displayName, quoteName } from '../../src/sql/names.ts'
+import { lacksKey, type OnReplicas } from '../../src/sql/replicas.ts'
+import { readConfig, readFolders, shownPath } from './config.ts'
 
 /**
  * The definitions in the folder of views, each after those that it reads. One refusal lists all problems of all files.
@@ -19,4 +23,54 @@ export async function readLocated(): Promise<Located[]> {
   const views = new Map(located.map((each) => [quoteName(each.definition), each]))
   const definitions = new Map(located.map(({ definition }) => [quoteName(definition), definition]))
   return (await inOrder(definitions)).map((name) => views.get(name) as Located)
+}
+
+/** An authored view that programs read on replicas, and that `auto` cannot refresh concurrently. */
+interface WithoutKey {
+  view: string
+  /** What is missing, what happens instead, and what to write. */
+  message: string
+}
+
+/** The authored views that lack a key, as the definitions and the environments of the configuration say who reads them where. */
+export async function readWithoutKey(located: Located[]): Promise<WithoutKey[]> {
+  const { readOnReplicas, withoutKey } = optionsOf(process.env)
+  const environments = Object.values((await readConfig()).environments) as OnReplicas[]
+  const all = [...environments, ...(readOnReplicas === undefined ? [] : [{ readOnReplicas, withoutKey }])]
+  return located
+    .filter(({ definition, hasKey }) => definition.strategy === 'auto' && !hasKey)
+    .flatMap(({ definition }) => {
+      const reading = all.filter((each) => definition.readOnReplicas ?? each.readOnReplicas)
+      if (reading.length === 0 && definition.readOnReplicas !== true) return []
+      const fails = reading.some((each) => each.withoutKey === 'fail')
+      return [
+        {
+          view: displayName(definition),
+          message: `${lacksKey(fails ? 'fail' : 'swap')}. Write uniqueKey: ['…'] into its definition, or another strategy if readers may wait`,
+        },
+      ]
+    })
+}
+
+interface Scheduling {
+  schedules?: { nightly: { at: string; timeZone: string } | false; views: boolean }
+}
+
+/** Says which of these views a schedule of their own refreshes at the moment of an environment's batch of every view. */
+export async function readMeetings(definitions: Definition[]): Promise<string[]> {
+  const environments = Object.entries((await readConfig()).environments as Record<string, Scheduling>)
+  return definitions.flatMap(({ schedule, timeZone, inAll, ...name }) =>
+    environments.flatMap(([environment, { schedules }]) =>
+      schedule !== null &&
+      timeZone !== null &&
+      inAll &&
+      schedules?.views &&
+      schedules.nightly !== false &&
+      meetsNightly({ schedule, timeZone }, everyDay(schedules.nightly), new Date())
+        ? [
+            `${displayName(name)}: its schedule ${schedule} ${timeZone} meets the batch of every view of ${environment} at ${schedules.nightly.at} ${schedules.nightly.timeZone}: the second batch waits for what the first builds. Write inAll: false, or another time, to refresh it once`,
+          ]
+        : [],
+    ),
+  )
 }

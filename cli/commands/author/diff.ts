@@ -1,10 +1,13 @@
 import { type Command, Option } from 'commander'
-import { diffView } from '../../../src/migrate/authoring/diff.ts'
+import { type DataDiff, diffView } from '../../../src/migrate/authoring/diff.ts'
 import { Problem } from '../../../src/problem.ts'
+import { estimated } from '../../../src/rebuild/plan/compare.ts'
 import { displayName, type QualifiedName, quoteName } from '../../../src/sql/names.ts'
+import { count, whole } from '../../../src/sql/words.ts'
 import { report } from '../../../src/terminal/report.ts'
-import { diffLines, diffMarkdown } from '../../output/diff.ts'
-import { output, print } from '../../output/terminal.ts'
+import { markdown, markdownLines, tableLines } from '../../output/table.ts'
+import { type Output, output, print } from '../../output/terminal.ts'
+import { cut, harmless } from '../../output/width.ts'
 import { readAuthored } from '../../project/authored.ts'
 import { qualified } from '../../project/names.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
@@ -57,4 +60,61 @@ export async function diff(
       report.line(`${displayName(view)} is not in this database yet: there is nothing to compare with`)
     }
   }
+}
+
+/** How new data of a view differ from those that readers see: counts, columns, and up to ten rows. */
+export const diffLines = (diff: DataDiff, output: Output): string[] => [
+  ...headings(diff).map(harmless),
+  ...tableLines(
+    titles.map((title, at) => ({ title: title.toUpperCase(), cell: (row: string[]) => row[at] ?? '' })),
+    cellsOf(diff),
+    output,
+  ),
+  ...diff.examples.map((example) => cut(harmless(exampleLine(diff, example)), output.width)),
+]
+
+/** The same for a pull request, as a table in Markdown, without rows. */
+export const diffMarkdown = (diff: DataDiff): string[] => [
+  ...headings(diff).flatMap((text) => [markdown(text), '']),
+  ...markdownLines(titles, cellsOf(diff), true),
+]
+
+const titles = ['rows', 'number', 'of before']
+
+const signs = { added: '+', gone: '-', changed: '~' }
+
+function headings({ view, key, share, repeated, columns, oldColumns, newColumns }: DataDiff): string[] {
+  const by = key === null ? 'as wholes: no unique index identifies them' : `by ${key.join(', ')}`
+  const sample = `, in a sample of ${Number((share * 100).toPrecision(2))} % of the keys, with 95 % intervals`
+  const others = [
+    ...newColumns.map(({ name, type }) => `+ ${name} ${type}`),
+    ...oldColumns.map(({ name, type }) => `- ${name} ${type}`),
+    ...columns.flatMap(({ name, type, now }) => (type === now ? [] : `~ ${name} ${type} → ${now}`)),
+  ]
+  return [
+    `${view}: rows compared ${by}${share < 1 ? sample : ''}`,
+    ...(others.length > 0 ? [`columns: ${others.join(', ')}`] : []),
+    ...(repeated > 0 ? [`${count(repeated, 'row')} more than keys: a refresh will fail`] : []),
+  ]
+}
+
+/** The table's rows: a number of rows, and its part of those before. */
+function cellsOf({ share, before, after, added, gone, changed, columns }: DataDiff): string[][] {
+  const inColumns = columns.map(({ name, changed }) => [`changed in ${name}`, changed] as const)
+  const all = Object.entries({ before, now: after, added, gone, changed })
+  return [...all, ...inColumns.filter(([, found]) => found > 0)].map(([what, found]) => {
+    const { count, from, to } = estimated(found, share)
+    const between = share < 1 ? ` (${whole(from)} to ${whole(to)})` : ''
+    return [what, `${whole(count)}${between}`, before > 0 ? `${((found / before) * 100).toFixed(2)} %` : '']
+  })
+}
+
+/** `~ day=2026-01-01  total: 10 → 12` */
+function exampleLine({ columns, key }: DataDiff, [kind, before, now]: DataDiff['examples'][number]): string {
+  const told = columns.flatMap(({ name }, at) => {
+    const [old, fresh] = [before[at] ?? 'null', now[at] ?? 'null']
+    if (kind !== 'changed' || key?.includes(name)) return `${name}=${kind === 'added' ? fresh : old}`
+    return before[at] === now[at] ? [] : `${name}: ${old} → ${fresh}`
+  })
+  return `${signs[kind]} ${told.join('  ')}`
 }

@@ -5,7 +5,7 @@ import { displayName, identifierFault, nameFault, schemaFault } from '../../../s
 import { report } from '../../../src/terminal/report.ts'
 import { shownPath } from '../../project/config.ts'
 import { qualified } from '../../project/names.ts'
-import { writeNewViewFiles } from '../../project/view-file.ts'
+import { writeNewViewFiles } from '../../project/write.ts'
 
 /** Declares `new`. */
 export function addTo(program: Command): void {

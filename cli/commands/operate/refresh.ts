@@ -9,7 +9,7 @@ import { isGlob, matchesGlob } from '../../../src/sql/glob.ts'
 import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { noView } from '../../api/no-view.ts'
-import { parseSelect } from '../../project/select.ts'
+import { parseSelect } from '../../project/names.ts'
 import { startBatch, startRun } from '../../watch/start.ts'
 import { type Asking, natural, operating, positive, watched } from '../flags.ts'
 

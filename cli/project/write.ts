@@ -1,7 +1,35 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { type Definition, definitionDefaults } from '../../src/catalog/plan/definition.ts'
+import type { FrozenMigration } from '../../src/migrate/plan/frozen.ts'
+import { Problem } from '../../src/problem.ts'
 import { fileNameOf, type QualifiedName } from '../../src/sql/names.ts'
-import { readFolders } from './config.ts'
-import { writeNew } from './write-new.ts'
+import { report } from '../../src/terminal/report.ts'
+import { readFolders, shownPath } from './config.ts'
+
+/** Writes new files into a folder: all of them or none. Refuses to replace a file. */
+async function writeNew(folder: URL, files: { file: string; text: string }[]): Promise<URL[]> {
+  const written: URL[] = []
+  try {
+    for (const { file, text } of files) {
+      const at = new URL(file, folder)
+      await mkdir(new URL('./', at), { recursive: true })
+      await writeFile(at, text, { flag: 'wx' }).catch((error: NodeJS.ErrnoException) => {
+        throw error.code === 'EEXIST' ? existing(at) : error
+      })
+      written.push(at)
+    }
+    return written
+  } catch (error) {
+    await Promise.all(written.map((file) => rm(file)))
+    throw error
+  }
+}
+
+const existing = (file: URL): Problem =>
+  new Problem(
+    'InvalidRequest',
+    `${shownPath(file)} exists already, and was not changed. Nothing was written.`,
+  )
 
 /**
  * Writes a `.ts` and a `.sql` file for each definition into the folder of views: all of them or none. Never
@@ -92,4 +120,15 @@ function literal(value: unknown): string {
       .join(', ')} }`
   }
   return String(value)
+}
+
+/** Writes all of them or none. Never replaces a file. */
+export async function writeMigrations(migrations: FrozenMigration[]): Promise<void> {
+  const { migrations: folder } = await readFolders()
+  await writeNew(
+    folder,
+    migrations.flatMap(({ up, down }) => (down === null ? [up] : [up, down])),
+  )
+  for (const { name, down } of migrations)
+    report.line(`wrote ${shownPath(folder)}${name}.up.sql${down === null ? '' : ' and .down.sql'}`)
 }
