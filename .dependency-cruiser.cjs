@@ -44,7 +44,7 @@ const tower = [
 /** The lower rooms: what refreshes views anywhere, without AWS, files or HTTP. */
 const engine = tower.slice(0, tower.indexOf('events'))
 
-const pure = '^src/(sql|[^/]+/plan|watch/diagnosis|watch/mails)/'
+const pure = '^src/(sql|[^/]+/plan|watch/diagnosis)/'
 const statements = '^src/([^/]+/(db|envelope)|server)/'
 const useCases = 'src/(?!(sql|server|loading|config|authored|api|terminal|resources)/)[^/]+/[^/]+[.]ts$'
 
@@ -112,7 +112,7 @@ const layers = {
     'src/[^/]+/plan/',
     'src/watch/diagnosis/',
     'src/resources/',
-    'src/api/(answers|ask|reads).ts',
+    'src/api/(answers|ask).ts',
     'src/problem.ts',
     'src/package-files.ts',
     'build/page.ts',
@@ -256,7 +256,7 @@ module.exports = {
       severity: 'error',
       from: {
         path: `^src/(${tower.slice(0, tower.indexOf('loading')).join('|')}|migrate|own-schema)/`,
-        pathNot: '/(frozen-migrations|schema-steps|envelope/text).ts$',
+        pathNot: '/(frozen-migrations|own-schema/apply|envelope/text).ts$',
       },
       to: { path: '^(node:)?fs(/promises)?$' },
     },

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { View } from '../src/api/answers.ts'
-import { type Api, ask } from '../src/api/ask.ts'
-import { readRun, readView, readViews } from '../src/api/reads.ts'
+import { type Api, ask, readRun, readView, readViews } from '../src/api/ask.ts'
 import type { Strategy } from '../src/catalog/plan/definition.ts'
 import { Problem } from '../src/problem.ts'
 import { allPausedMeans, pausedMeans } from '../src/resources/views.ts'

@@ -1,4 +1,4 @@
-import { readViews } from '../../src/api/reads.ts'
+import { readViews } from '../../src/api/ask.ts'
 import { Problem } from '../../src/problem.ts'
 import { parseName } from '../../src/sql/names.ts'
 import { regionOf } from '../project/config.ts'

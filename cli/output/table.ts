@@ -1,4 +1,4 @@
-import { type Paint, paint, type Style } from '../../src/terminal/paint.ts'
+import { type Paint, paint, type Style } from '../../src/terminal/report.ts'
 import { cut, displayWidth, fill, harmless, wrap } from './width.ts'
 
 export interface Column<Row> {

@@ -1,4 +1,4 @@
-import { type Paint, paint } from '../../src/terminal/paint.ts'
+import { type Paint, paint } from '../../src/terminal/report.ts'
 
 /** Where lines are written to. */
 export interface Output {

@@ -1,6 +1,6 @@
 import type { BatchViewStatus } from '../../src/catalog/plan/run.ts'
 import { type Mark, signOfRun, type Tone } from '../../src/resources/sign.ts'
-import type { Paint, Style } from '../../src/terminal/paint.ts'
+import type { Paint, Style } from '../../src/terminal/report.ts'
 import type { Output } from './terminal.ts'
 import { harmless } from './width.ts'
 

@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url'
 import { type LoadedConfig, loadConfig } from '../../src/config/load-config.ts'
-import { relativePath } from '../../src/loading/import-problem.ts'
+import { relativePath } from '../../src/loading/import-files.ts'
 
 const loaded = new Map<string, Promise<LoadedConfig>>()
 

@@ -1,5 +1,5 @@
 import type { BatchDetails, BatchView, Run } from '../../src/api/answers.ts'
-import { readBatch, readRun } from '../../src/api/reads.ts'
+import { readBatch, readRun } from '../../src/api/ask.ts'
 import { command } from '../../src/sql/commands.ts'
 import { names } from '../../src/sql/words.ts'
 import type { Api } from '../api/api.ts'

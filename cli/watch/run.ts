@@ -1,5 +1,5 @@
 import type { Run } from '../../src/api/answers.ts'
-import { readRun } from '../../src/api/reads.ts'
+import { readRun } from '../../src/api/ask.ts'
 import { isEnded } from '../../src/catalog/plan/run.ts'
 import { command } from '../../src/sql/commands.ts'
 import { elapsed } from '../../src/sql/words.ts'

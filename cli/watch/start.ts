@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Run } from '../../src/api/answers.ts'
-import { ask } from '../../src/api/ask.ts'
-import { readRun } from '../../src/api/reads.ts'
+import { ask, readRun } from '../../src/api/ask.ts'
 import type { Operation } from '../../src/catalog/plan/run.ts'
 import { Problem } from '../../src/problem.ts'
 import { command } from '../../src/sql/commands.ts'

@@ -1,6 +1,5 @@
 import type { BatchDetails, BatchView } from '../../src/api/answers.ts'
-import type { Api } from '../../src/api/ask.ts'
-import { readBatch } from '../../src/api/reads.ts'
+import { type Api, readBatch } from '../../src/api/ask.ts'
 import { askedFor, countStatuses } from '../../src/resources/batches.ts'
 import { isOpen, signOfRun } from '../../src/resources/sign.ts'
 import { count, duration, elapsed } from '../../src/sql/words.ts'

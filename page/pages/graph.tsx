@@ -1,6 +1,5 @@
 import type { BatchDetails, View } from '../../src/api/answers.ts'
-import { type Api, ask } from '../../src/api/ask.ts'
-import { readBatch, readViews } from '../../src/api/reads.ts'
+import { type Api, ask, readBatch, readViews } from '../../src/api/ask.ts'
 import { ageText } from '../../src/catalog/plan/state.ts'
 import { isOpen, pictured } from '../../src/resources/sign.ts'
 import { reached } from '../../src/sql/walks.ts'

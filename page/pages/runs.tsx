@@ -1,7 +1,6 @@
 import type { FC, PropsWithChildren } from 'hono/jsx'
 import type { DayList, Run } from '../../src/api/answers.ts'
-import { type Api, ask } from '../../src/api/ask.ts'
-import { readDays } from '../../src/api/reads.ts'
+import { type Api, ask, readDays } from '../../src/api/ask.ts'
 import { runStatuses } from '../../src/catalog/plan/run.ts'
 import { runColumns } from '../../src/resources/runs.ts'
 import { isOpen, type Sign, signOfRun } from '../../src/resources/sign.ts'

@@ -1,7 +1,6 @@
 import type { FC } from 'hono/jsx'
 import type { Cause, HeldLock, Run, View, ViewDetails, Why } from '../../src/api/answers.ts'
-import { type Api, ask } from '../../src/api/ask.ts'
-import { readRefreshes, readView, readViews } from '../../src/api/reads.ts'
+import { type Api, ask, readRefreshes, readView, readViews } from '../../src/api/ask.ts'
 import { strategies } from '../../src/catalog/plan/definition.ts'
 import { isOpen, pictured, signOfRun } from '../../src/resources/sign.ts'
 import { stateCell, viewFacts } from '../../src/resources/views.ts'

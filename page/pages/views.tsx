@@ -1,7 +1,6 @@
 import type { FC } from 'hono/jsx'
 import type { View, ViewList } from '../../src/api/answers.ts'
-import type { Api } from '../../src/api/ask.ts'
-import { readViews } from '../../src/api/reads.ts'
+import { type Api, readViews } from '../../src/api/ask.ts'
 import { type Filter, filterNames, filters } from '../../src/catalog/plan/state.ts'
 import { isOpen } from '../../src/resources/sign.ts'
 import {
@@ -14,7 +13,7 @@ import {
 } from '../../src/resources/views.ts'
 import { lagLine, unsaid } from '../../src/sql/replicas.ts'
 import { count } from '../../src/sql/words.ts'
-import { failingText } from '../../src/watch/plan/channels.ts'
+import { failingText } from '../../src/watch/plan/silence.ts'
 import { hrefOf, type Query } from '../address.ts'
 import { Ago, Deed, Filters, firstOf, NameSearch, RefreshIcon, Table, utc } from '../cells.tsx'
 import { Head, type Shown } from '../frame.tsx'

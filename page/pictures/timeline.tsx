@@ -1,7 +1,7 @@
 import type { FC } from 'hono/jsx'
 import type { BatchDetails, BatchRun, BatchView } from '../../src/api/answers.ts'
 import { lockOf } from '../../src/resources/batches.ts'
-import { timeText } from '../../src/resources/run-facts.ts'
+import { timeText } from '../../src/resources/runs.ts'
 import { signOfRun } from '../../src/resources/sign.ts'
 import { duration, elapsed } from '../../src/sql/words.ts'
 import { hrefOf } from '../address.ts'

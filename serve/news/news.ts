@@ -1,7 +1,6 @@
 import { eventsWait } from '../../src/events/db/outbox.ts'
 import { handOut } from '../../src/events/hand-out.ts'
-import { cloudEventOf } from '../../src/events/plan/cloud-event.ts'
-import type { WaitingEvent } from '../../src/events/plan/in-order.ts'
+import { cloudEventOf, type WaitingEvent } from '../../src/events/plan/in-order.ts'
 import { sendWaiting } from '../../src/events/send.ts'
 import type { Database, Sql } from '../../src/server/connect.ts'
 import type { Logger } from '../../src/watch/log.ts'

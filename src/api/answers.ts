@@ -4,8 +4,7 @@ import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../
 import { anyStates } from '../catalog/plan/state.ts'
 import { viewKinds } from '../events/plan/incident.ts'
 import { problemCodes } from '../problem.ts'
-import { causeCodes } from '../watch/diagnosis/cause.ts'
-import { nextBys } from '../watch/diagnosis/standing.ts'
+import { causeCodes, nextBys } from '../watch/diagnosis/cause.ts'
 import { actionNames } from '../watch/plan/actions.ts'
 import { batchId } from './fields.ts'
 

@@ -1,5 +1,5 @@
 import { resultOf } from '../run/call.ts'
-import type { ExplainedRun } from '../watch/run.ts'
+import type { ExplainedRun } from '../watch/read.ts'
 
 /** A run as the API shows it: the record, and the answer of its operation as `result`. The error is told once. */
 export function runBody(run: ExplainedRun) {

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type * as z from 'zod'
-import { sqlFileOf } from '../loading/import-files.ts'
-import { pathOf, relativePath } from '../loading/import-problem.ts'
+import { pathOf, relativePath, sqlFileOf } from '../loading/import-files.ts'
 import { Problem } from '../problem.ts'
 import { displayName } from '../sql/names.ts'
 import { nearest } from '../sql/nearest.ts'

@@ -1,7 +1,6 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { withImports } from '../loading/import-files.ts'
-import { importProblem } from '../loading/import-problem.ts'
+import { importProblem, withImports } from '../loading/import-files.ts'
 import { Problem } from '../problem.ts'
 import { nearest } from '../sql/nearest.ts'
 import type { Config } from './config.ts'

@@ -3,7 +3,35 @@ import { isIPv4 } from 'node:net'
 import { homedir, userInfo } from 'node:os'
 import { Problem } from '../problem.ts'
 import type { ConnectionOptions, ConnectionSource } from '../server/connect.ts'
-import { readSecret } from './secret.ts'
+
+/**
+ * A secret: a variable, or the content of the file that `<variable>_FILE` names, as orchestrators mount it. Undefined if there is
+ * neither. Refuses (InvalidRequest) both at once, and a file that cannot be read.
+ */
+export function readSecret(variable: string, env: NodeJS.ProcessEnv): string | undefined {
+  const { [variable]: value, [`${variable}_FILE`]: file } = env
+  if (value && file)
+    throw refusedSecret(variable, `${variable} and ${variable}_FILE are both set. Unset one of them.`)
+  if (!file) return value || undefined
+  try {
+    return readFileSync(file, 'utf8').trim()
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    throw refusedSecret(`${variable}_FILE`, `${variable}_FILE names ${file}, which cannot be read (${code}).`)
+  }
+}
+
+/** The same for a secret that has to be there. `what` says what it is. */
+export function requireSecret(variable: string, what: string, env: NodeJS.ProcessEnv): string {
+  const secret = readSecret(variable, env)
+  if (secret !== undefined) return secret
+  throw refusedSecret(
+    variable,
+    `${variable} is not set: it is ${what}. Set it, or ${variable}_FILE to a file that has it.`,
+  )
+}
+
+const refusedSecret = (field: string, message: string) => new Problem('InvalidRequest', message, { field })
 
 /** The parameters of libpq that are honoured, each with its variable. */
 const honoured: Record<string, string> = {

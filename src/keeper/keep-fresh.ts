@@ -1,26 +1,96 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
+import { Cron } from 'croner'
 import { readOpenBatches } from '../batch/db/batches.ts'
 import { startBatch, startDueBatch } from '../batch/start.ts'
+import { discoverDefinitions } from '../catalog/db/discovered.ts'
+import { readFacts } from '../catalog/db/facts.ts'
+import { readDependencies } from '../catalog/db/graph.ts'
+import { outsideClock } from '../catalog/plan/definition.ts'
 import { isOpenBatch } from '../catalog/plan/run.ts'
-import { batchesOf, type ScheduledBatch, scheduledViews, type ViewTimes } from '../catalog/plan/scheduled.ts'
+import {
+  batchesOf,
+  type ScheduledBatch,
+  scheduledViews,
+  timeOfDay,
+  type ViewTimes,
+} from '../catalog/plan/scheduled.ts'
 import { readScheduled } from '../due/db/expectations.ts'
-import type { Sql } from '../server/connect.ts'
+import { lagsOf, nextScheduled, type Schedules } from '../due/schedules.ts'
+import type { Database, Sql } from '../server/connect.ts'
 import { type ForeignHolder, readForeignHolders } from '../server/lock-keys.ts'
+import { count, names } from '../sql/words.ts'
 import { readClock } from '../watch/db/looks.ts'
 import type { Logger } from '../watch/log.ts'
 import type { Monitored, Publisher } from '../watch/monitor.ts'
+import { silenceLines } from '../watch/plan/silence.ts'
 import type { Advancer } from './advancer.ts'
 import { readBegun } from './db/begun.ts'
 import { type Kept, look, removeHistory } from './jobs.ts'
 import { askEveryMs, type Leader } from './lead.ts'
 import { patiently } from './patiently.ts'
-import { saySchedules } from './say-schedules.ts'
 import type { Terms } from './terms.ts'
-import { dueTurn } from './turns-due.ts'
+
+/** A turn that nobody has begun for so long is not caught up. */
+const mostLateMs = 24 * 3_600_000
+
+/**
+ * The last turn of a schedule after `since`, and until `now` at the latest; null if there was none. Earlier turns that nobody
+ * has begun are left out, because a later refresh has newer data.
+ */
+export function dueTurn({ schedule, timeZone }: ViewTimes, since: Date, now: Date): Date | null {
+  const cron = new Cron(schedule, { timezone: timeZone, paused: true })
+  // Croner seeks the runs before a moment, without the moment itself.
+  const [turn] = cron.previousRuns(1, new Date(now.getTime() + 1))
+  const earliest = Math.max(since.getTime(), now.getTime() - mostLateMs)
+  return turn !== undefined && turn.getTime() > earliest ? turn : null
+}
+
+const mostNamed = 10
+
+interface Said {
+  database: Database
+  logger: Logger
+  schedules: Schedules
+  /** Whether anybody is told what a look finds; null: nobody knows. */
+  told?: boolean | null
+}
+
+/** Says what the clock refreshes here, what is left to pg_cron, and what would be silence. */
+async function saySchedules({ database, logger, told = null, schedules }: Said): Promise<void> {
+  const { now, views, promised } = await database.withConnection(async (sql) => {
+    await discoverDefinitions(sql)
+    const facts = await readFacts(sql)
+    return { ...facts, ...lagsOf(facts, await readDependencies(sql), schedules.looks) }
+  })
+  const there = views.filter(({ missing, aside, pausedSince }) => !missing && !aside && !pausedSince)
+  const {
+    nightly = [],
+    own = [],
+    cron = [],
+    nothing = [],
+  } = Object.groupBy(there, (view) => {
+    if (view.inAll && schedules.nightly !== null) return 'nightly'
+    if (promised.has(view.view) || nextScheduled(view, schedules, now) !== null) return 'own'
+    if (view.schedule !== outsideClock) return 'nothing'
+    return view.source === 'discovered' ? 'cron' : 'others'
+  })
+  const namesOf = (some: typeof views) => some.map(({ view }) => view)
+  if (schedules.nightly !== null)
+    logger.info(
+      `refreshes ${count(nightly.length, 'view')} each night at ${timeOfDay(schedules.nightly)}; \`schedules\` changes that`,
+      {},
+    )
+  if (own.length > 0)
+    logger.info(`refreshes ${count(own.length, 'view')} by schedules or target lags of their own`, {})
+  if (cron.length > 0)
+    logger.info(`leaves ${count(cron.length, 'view')} to pg_cron: ${names(namesOf(cron), mostNamed)}`, {})
+  for (const line of silenceLines({ unrefreshed: namesOf(nothing), told, forgotten: [] }))
+    logger.warn(line, {})
+}
 
 /** What the leading copy works with. */
-export interface Keeping extends Terms, Kept {
+interface Keeping extends Terms, Kept {
   looks: Terms['looks']
   advancer: Advancer
   /** Is told what each look publishes, beside the log. */

@@ -1,6 +1,6 @@
 import type { Run } from '../api/answers.ts'
 import { toldChecks } from '../rebuild/plan/check-data.ts'
-import { duration, elapsed, whole } from '../sql/words.ts'
+import { duration, elapsed, rows, whole } from '../sql/words.ts'
 import type { Cell, Column, Fact } from './cell.ts'
 import { signOfRun } from './sign.ts'
 
@@ -49,4 +49,68 @@ function resultCell({ error, status, result: { response } }: Run): Cell {
     ]
   if (status === 'skipped') return response.because ?? null
   return { onPage: response.strategy ?? response.because ?? null }
+}
+
+/** All that the record of a run says. */
+export function runFacts(run: Run): Fact[] {
+  const { response, request } = run.result
+  const moment = (at: string | null | undefined) => (at ? { moment: at } : null)
+  return [
+    ['requested', [{ moment: run.requestedAt }, ', ', { past: run.requestedAt }]],
+    ['by', `${run.trigger}, ${run.requestedBy}`],
+    ['asked for', askedFor(request)],
+    ['batch', run.batchId && [{ batch: run.batchId }, `, attempt ${run.attempt}`]],
+    ['not before', run.status === 'pending' ? moment(run.notBefore) : null],
+    ['started', moment(run.startedAt)],
+    ['ended', moment(run.finishedAt)],
+    ['took', run.durationMs === null ? null : duration(run.durationMs)],
+    ['strategy', response.strategy ?? null],
+    ['because', response.because ?? null],
+    ['readers', response.lockedMs === undefined ? null : `locked out for ${duration(response.lockedMs)}`],
+    ['rows', rowsText(run)],
+    ...checkFacts(run),
+    [
+      'lock tries',
+      response.attempts === undefined || response.attempts < 2 ? null : String(response.attempts),
+    ],
+    [
+      'with',
+      response.group?.map(({ view, runId }, at) => [
+        at === 0 ? null : ', ',
+        { view },
+        ' (',
+        { run: runId, text: `run ${runId}` },
+        ')',
+      ]) ?? null,
+    ],
+  ]
+}
+
+/** `4,231 → 4,309 rows`, `305 rows`; empty if nobody counted. */
+export function rowsText({
+  rowCountBefore,
+  rowCountAfter,
+}: Pick<Run, 'rowCountBefore' | 'rowCountAfter'>): string {
+  if (rowCountAfter === null) return ''
+  return rowCountBefore === null || rowCountBefore === rowCountAfter
+    ? rows(rowCountAfter)
+    : `${whole(rowCountBefore)} → ${rows(rowCountAfter)}`
+}
+
+/** The time of what goes on against what it usually takes: `4 s of about 9 s`; `12 s, usually 9.3 s` if it takes longer. */
+export function timeText(elapsedMs: number, estimatedMs: number | null): string {
+  const now = elapsed(elapsedMs)
+  if (estimatedMs === null || estimatedMs <= 0) return now
+  return `${now}${elapsedMs > estimatedMs ? ', usually' : ' of about'} ${duration(estimatedMs)}`
+}
+
+/** What a run has executed, each statement with its semicolon. */
+export const statementsOf = ({ result: { response } }: Run): string[] =>
+  (response.sql ?? []).map((statement) => `${statement.replace(/;?\s*$/, '')};`)
+
+/** What a request says besides the view. */
+function askedFor({ view: _, ...rest }: Record<string, unknown>): string {
+  return Object.entries(rest)
+    .map(([field, value]) => `${field} ${JSON.stringify(value)}`)
+    .join(', ')
 }

@@ -5,7 +5,7 @@ import { byUrgency, type Filter, filters, retryText, wordsOfState } from '../cat
 import { lastChecked } from '../rebuild/plan/check-data.ts'
 import { bytes, duration, moment, whole } from '../sql/words.ts'
 import { heldBack } from '../watch/diagnosis/held-back.ts'
-import { costText } from '../watch/plan/cost.ts'
+import { costText } from '../watch/plan/runs.ts'
 import type { Cell, Column, Fact } from './cell.ts'
 import { checkFacts } from './runs.ts'
 import { isTrouble, type Sign, signOf, signOfRun } from './sign.ts'

@@ -3,20 +3,18 @@ import { Problem } from '../problem.ts'
 import { type Database, type Sql, withTransaction } from '../server/connect.ts'
 import { insistOnNoBackup } from '../server/standbys.ts'
 import { undone } from '../server/transactions.ts'
-import { analyzeAll } from './analyze.ts'
-import { emptyTables } from './db/empty.ts'
-import type { TouchedRelation } from './db/in-the-way.ts'
+import { emptyTables, type TouchedRelation } from './db/in-the-way.ts'
 import { lookInTheWay } from './db/locks.ts'
-import { makeAgain } from './db/make.ts'
-import { noteAction } from './db/note.ts'
+import { analyzeAll, makeAgain } from './db/make.ts'
+import { noteAction } from './db/memory.ts'
 import { executeFile } from './db/own-sql.ts'
 import { type AsideView, type Touched, viewsOf } from './plan/items.ts'
-import { longSession } from './session.ts'
 import {
   findRelations,
   insistOnKeptData,
   insistOnKnown,
   insistOnNoObstacle,
+  longSession,
   take,
   type Waiting,
 } from './take.ts'

@@ -3,11 +3,9 @@ import { type Database, type Sql, withTransaction } from '../server/connect.ts'
 import { insistOnNoBackup } from '../server/standbys.ts'
 import { tryToFill } from './db/fillable.ts'
 import { lookInTheWay } from './db/locks.ts'
-import { lockMemory, readSetAside, remember, type SetAside } from './db/memory.ts'
-import { noteAction } from './db/note.ts'
+import { lockMemory, noteAction, readSetAside, remember, type SetAside } from './db/memory.ts'
 import { type AsideView, nameOf, viewsOf } from './plan/items.ts'
-import { longSession } from './session.ts'
-import { findRelations, insistOnKeptData, insistOnNoObstacle, take } from './take.ts'
+import { findRelations, insistOnKeptData, insistOnNoObstacle, longSession, take } from './take.ts'
 
 /** The relations that another tool will change, as in SQL. */
 export interface SetAsideRequest {

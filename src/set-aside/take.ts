@@ -2,7 +2,7 @@ import { insistOnNoPause } from '../catalog/db/pause.ts'
 import type { ViewDefinition } from '../catalog/plan/definition.ts'
 import { fixesOf, fixLines, reasonsOf } from '../catalog/plan/rights.ts'
 import { Problem, sentences } from '../problem.ts'
-import type { Sql } from '../server/connect.ts'
+import type { Database, Sql } from '../server/connect.ts'
 import { insistOnNoBackup } from '../server/standbys.ts'
 import { parseName, quoteName } from '../sql/names.ts'
 import { areProvedAside } from './db/fillable.ts'
@@ -12,6 +12,23 @@ import { lockInTheWay, lookInTheWay } from './db/locks.ts'
 import { type MakeAgain, makeAgain, proveReturn, takeAway } from './db/make.ts'
 import type { WithoutReaders } from './db/own-sql.ts'
 import { type AsideView, type InTheWay, readersOf, type Touched } from './plan/items.ts'
+
+/** The longest time: filling big views may take hours. */
+const longestMs = 86_400_000
+
+/** Later locks are waited for briefly, because readers of the views wait meanwhile. */
+const lockTimeoutMs = 10_000
+
+/** Works on a connection whose statements may take hours. */
+export const longSession = <T>(
+  database: Database,
+  name: string,
+  work: (sql: Sql) => Promise<T>,
+): Promise<T> =>
+  database.withConnection(work, {
+    startUp: { application_name: name, statement_timeout: '0', lock_timeout: String(lockTimeoutMs) },
+    deadline: Date.now() + longestMs,
+  })
 
 /** How long the hunt for the locks goes on by default. */
 const longestHuntMs = 600_000

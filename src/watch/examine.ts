@@ -9,8 +9,8 @@ import type { Sql } from '../server/connect.ts'
 import { readHeldLocks } from './db/held-locks.ts'
 import { readLastBatches, readLastRuns } from './db/last.ts'
 import { readUncounted, readUnseen } from './db/uncounted.ts'
+import type { BatchFacts, Examined, Standing } from './diagnosis/cause.ts'
 import { failedAtLock, runningRun, stoppedLast } from './diagnosis/own-causes.ts'
-import type { BatchFacts, Examined, Standing } from './diagnosis/standing.ts'
 import type { Standings } from './standings.ts'
 
 /** Among so many runs of a view is the one that tells why it is as old as it is. */

@@ -11,10 +11,10 @@ import { batchName, type Found, findWrong, type ViewKind, viewKinds } from '../e
 import { usualTelling } from '../events/plan/reminders.ts'
 import { closeLostRuns } from '../run/db/life.ts'
 import type { Database } from '../server/connect.ts'
-import { readFailingChannels } from './db/channels.ts'
 import { isAnyUntold, readFailedBatches, readLasting, readSlowRuns } from './db/incidents.ts'
 import { mendEnds, noteLook } from './db/looks.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from './db/publish.ts'
+import { readFailingChannels } from './db/silence.ts'
 import type { Hearers } from './note.ts'
 import { isSlow } from './plan/runs.ts'
 

@@ -1,8 +1,8 @@
 import { leaveToCron } from '../catalog/db/discovered.ts'
 import type { Database } from '../server/connect.ts'
 import { pruneActions } from './db/actions.ts'
-import { pruneCosts } from './db/costs.ts'
 import { pruneIncidents } from './db/incidents.ts'
+import { pruneCosts } from './db/metrics.ts'
 import { prepareKept, pruneBatches, pruneRange, type Retention, vacuumHistory } from './db/prune.ts'
 
 /** What was pruned. `done` is false if the time was up first; the next prune continues. */

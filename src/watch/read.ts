@@ -7,19 +7,28 @@ import { type Schedules, unscheduled } from '../due/schedules.ts'
 import { readRuns } from '../run/db/history.ts'
 import type { Run } from '../run/db/runs.ts'
 import { resolveName } from '../run/name.ts'
+import { findDefinitionIdOf, type RunNow, readRunNow } from '../run/read.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { readReplicas } from '../server/standbys.ts'
 import type { QualifiedName } from '../sql/names.ts'
 import type { Replicas } from '../sql/replicas.ts'
-import { readFailingChannels } from './db/channels.ts'
-import { readCosts } from './db/costs.ts'
+import { type Action, type ActionFilter, readActions } from './db/actions.ts'
 import { readOpenIncidents } from './db/incidents.ts'
-import { readSilence } from './db/silence.ts'
-import type { Standing } from './diagnosis/standing.ts'
-import type { FailingChannel } from './plan/channels.ts'
-import type { Cost } from './plan/cost.ts'
+import {
+  readCosts,
+  readDays,
+  readViewMetrics,
+  readViewStatus,
+  type ViewDays,
+  type ViewMetrics,
+  type ViewStatus,
+} from './db/metrics.ts'
+import { readFailingChannels, readSilence } from './db/silence.ts'
+import type { Cause, Standing } from './diagnosis/cause.ts'
+import { readCause } from './failed-run.ts'
 import type { ListedIncident } from './plan/incidents.ts'
-import type { Silence } from './plan/silence.ts'
+import type { Cost } from './plan/runs.ts'
+import type { FailingChannel, Silence } from './plan/silence.ts'
 import { readStandings, type Standings } from './standings.ts'
 
 type Unlisted =
@@ -55,7 +64,7 @@ export interface ListedView extends Omit<Standing, Unlisted> {
   suspendedUntil: Date | null
 }
 
-export interface DetailedView extends ListedView, ViewDetails {
+interface DetailedView extends ListedView, ViewDetails {
   recentRuns: Run[]
 }
 
@@ -148,3 +157,53 @@ async function listing(
     incident: incidents.get(shown.view) ?? null,
   })
 }
+
+/** A page of who did what, newest first. `next` is the `before` of the next page, null on the last page. */
+export const listActions = (
+  database: Database,
+  { view, ...filter }: Omit<ActionFilter, 'view'> & { view?: string | undefined },
+): Promise<{ actions: Action[]; next: number | null }> =>
+  database.withConnection(async (sql) => {
+    const name = view === undefined ? undefined : await resolveName(sql, view)
+    if (view !== undefined) await findDefinitionIdOf(sql, view)
+    const { rows: actions, next } = await readActions(sql, { ...filter, view: name })
+    return { actions, next }
+  })
+
+/** The state of a view, and the metrics of its runs. */
+interface MeasuredView extends ViewMetrics, ViewStatus {}
+
+/** The state now, and the metrics of the runs in a time window, of every view or of one. */
+export const getMetrics = (
+  database: Database,
+  { view, windowSeconds }: { view?: string | undefined; windowSeconds: number },
+): Promise<MeasuredView[]> =>
+  database.withConnection(async (sql) => {
+    const id = view === undefined ? null : await findDefinitionIdOf(sql, view)
+    if (view !== undefined && id === null) return []
+    const metrics = new Map((await readViewMetrics(sql, windowSeconds, id)).map((each) => [each.id, each]))
+    return (await readViewStatus(sql, id)).flatMap((status) => {
+      const measured = metrics.get(status.id)
+      // A view without metrics got its definition between the two queries.
+      return measured === undefined ? [] : [{ ...measured, ...status }]
+    })
+  })
+
+/** How the runs of each view ended on each of the last days, today among them. */
+export const getDays = (database: Database, days: number): Promise<ViewDays[]> =>
+  database.withConnection((sql) => readDays(sql, days))
+
+/** A run that has failed or was canceled has the cause. */
+export type ExplainedRun = RunNow & { cause?: Cause }
+
+/** One run; if it has failed or was canceled, with the cause, as `why` tells it. */
+export const explainRun = (
+  database: Database,
+  runId: number,
+  environment: string | null,
+): Promise<ExplainedRun> =>
+  database.withConnection(async (sql) => {
+    const run = await readRunNow(sql, runId)
+    const cause = run.error === null ? undefined : await readCause(sql, runId, environment)
+    return cause === undefined ? run : { ...run, cause }
+  })

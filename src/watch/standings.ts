@@ -4,8 +4,8 @@ import { type Pause, readPause } from '../catalog/db/pause.ts'
 import type { ViewFacts } from '../catalog/plan/state.ts'
 import { lagsOf, nextScheduled, type Schedules } from '../due/schedules.ts'
 import type { Sql } from '../server/connect.ts'
+import type { Standing } from './diagnosis/cause.ts'
 import { judge } from './diagnosis/held-back.ts'
-import type { Standing } from './diagnosis/standing.ts'
 
 /** How every view stands, and what all have in common. */
 export interface Standings {

@@ -224,7 +224,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'a turn that is long over is not caught up',
-    file: 'src/keeper/turns-due.ts',
+    file: 'src/keeper/keep-fresh.ts',
     text: 'Math.max(since.getTime(), now.getTime() - mostLateMs)',
     becomes: 'since.getTime()',
     project: 'unit',

@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import type { CheckedView } from '../../../src/api/answers.ts'
-import { ask } from '../../../src/api/ask.ts'
-import { readViews } from '../../../src/api/reads.ts'
+import { ask, readViews } from '../../../src/api/ask.ts'
 import type { Api } from '../../api/api.ts'
 import { checkedLines } from '../../output/checks.ts'
 import { failed } from '../../output/exit-codes.ts'

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
-import { readersOf, readView, readViews } from '../../../src/api/reads.ts'
+import { readersOf, readView, readViews } from '../../../src/api/ask.ts'
 import { Problem } from '../../../src/problem.ts'
 import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { paint } from '../../../src/terminal/paint.ts'
+import { paint } from '../../../src/terminal/report.ts'
 import { local } from '../../api/api-of.ts'
 import { print, printJson } from '../../output/terminal.ts'
 import { readConfig } from '../../project/config.ts'

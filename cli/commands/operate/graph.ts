@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { readersOf, readView, readViews } from '../../../src/api/reads.ts'
+import { readersOf, readView, readViews } from '../../../src/api/ask.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { graphLines } from '../../output/graph.ts'
 import { isTerminal, output, print, printJson } from '../../output/terminal.ts'

@@ -1,7 +1,7 @@
 import { Option } from '@commander-js/extra-typings'
 import type { Command } from 'commander'
 import type { View, ViewList } from '../../../src/api/answers.ts'
-import { readViews } from '../../../src/api/reads.ts'
+import { readViews } from '../../../src/api/ask.ts'
 import { type Filter, filterNames, filters } from '../../../src/catalog/plan/state.ts'
 import {
   allPausedMeans,
@@ -16,7 +16,7 @@ import { command } from '../../../src/sql/commands.ts'
 import { matchesGlob } from '../../../src/sql/glob.ts'
 import { lagLine } from '../../../src/sql/replicas.ts'
 import { moment } from '../../../src/sql/words.ts'
-import { failingText } from '../../../src/watch/plan/channels.ts'
+import { failingText } from '../../../src/watch/plan/silence.ts'
 import { noView } from '../../api/no-view.ts'
 import { tableOf } from '../../output/cells.ts'
 import { typed } from '../../output/names.ts'

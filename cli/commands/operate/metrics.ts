@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { readMetrics, readRefreshes } from '../../../src/api/reads.ts'
+import { readMetrics, readRefreshes } from '../../../src/api/ask.ts'
 import { bySlowness, metricColumns } from '../../../src/resources/metrics.ts'
 import { tableOf } from '../../output/cells.ts'
 import { plotPairs } from '../../output/plots.ts'

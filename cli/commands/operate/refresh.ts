@@ -1,6 +1,6 @@
 import { Option } from '@commander-js/extra-typings'
 import type { Command } from 'commander'
-import { readViews } from '../../../src/api/reads.ts'
+import { readViews } from '../../../src/api/ask.ts'
 import { selectViews } from '../../../src/batch/plan/selection.ts'
 import { rowCountStrategies, strategies } from '../../../src/catalog/plan/definition.ts'
 import { exchanges } from '../../../src/catalog/plan/run.ts'

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { readRun } from '../../../src/api/reads.ts'
-import { statementsOf } from '../../../src/resources/run-facts.ts'
+import { readRun } from '../../../src/api/ask.ts'
+import { statementsOf } from '../../../src/resources/runs.ts'
 import { command } from '../../../src/sql/commands.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { failureLines, runLines } from '../../output/runs.ts'

@@ -1,7 +1,6 @@
 import { InvalidArgumentError, Option } from '@commander-js/extra-typings'
 import type { Command } from 'commander'
-import { ask } from '../../../src/api/ask.ts'
-import { readViews } from '../../../src/api/reads.ts'
+import { ask, readViews } from '../../../src/api/ask.ts'
 import { operations, runStatuses } from '../../../src/catalog/plan/run.ts'
 import { without } from '../../../src/resources/cell.ts'
 import { runColumns } from '../../../src/resources/runs.ts'

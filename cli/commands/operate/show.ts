@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { readRefreshes, readView } from '../../../src/api/reads.ts'
+import { readRefreshes, readView } from '../../../src/api/ask.ts'
 import { plotPairs } from '../../output/plots.ts'
 import { isTerminal } from '../../output/terminal.ts'
 import { viewLines } from '../../output/views.ts'

@@ -5,8 +5,7 @@ import * as z from 'zod/mini'
 import { validate } from '../validate.ts'
 import { clientSettings } from './aws-client.ts'
 import { invokeFunction } from './invoke.ts'
-import { endOfWork } from './lifetime.ts'
-import { logger } from './logger.ts'
+import { endOfWork, logger } from './lifetime.ts'
 
 /** `Migrate` is the ARN of a version of the function `migrate`. What else is there only makes CloudFormation call. */
 const properties = z.object({ Migrate: z.string().check(z.regex(/:\d+$/)) })

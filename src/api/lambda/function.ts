@@ -6,8 +6,7 @@ import { answerHttp, type HttpAnswer, knownProblem, problemAnswer } from '../htt
 import type { AnyRoute } from '../route.ts'
 import { routeKey, type Served } from '../route.ts'
 import type { Configuration } from './configuration.ts'
-import { withinLifetime } from './lifetime.ts'
-import { logger } from './logger.ts'
+import { logger, withinLifetime } from './lifetime.ts'
 
 /** A request, as API Gateway's HTTP API hands it over: it has matched and parsed it. */
 export type HttpEvent = APIGatewayProxyEventV2WithIAMAuthorizer

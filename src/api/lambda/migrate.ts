@@ -12,8 +12,7 @@ import { readLasting } from '../../watch/db/incidents.ts'
 import { integer, mostInteger, text } from '../fields.ts'
 import { validate } from '../validate.ts'
 import type { Administration, Configuration } from './configuration.ts'
-import { withoutWaiting } from './lifetime.ts'
-import { logger } from './logger.ts'
+import { logger, withoutWaiting } from './lifetime.ts'
 
 /**
  * The folders in the function's bundle: our own schema steps, and the frozen migrations of the user's views.

@@ -13,8 +13,7 @@ import { connectTo, type Database } from '../../server/connect.ts'
 import { text } from '../fields.ts'
 import { validate } from '../validate.ts'
 import { clientSettings } from './aws-client.ts'
-import { waiting } from './lifetime.ts'
-import { logger } from './logger.ts'
+import { logger, waiting } from './lifetime.ts'
 import { connectionOf, unreadable } from './login.ts'
 
 /** What Secrets Manager sends, once for each step. It repeats a step that failed, with the same token. */

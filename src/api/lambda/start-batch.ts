@@ -7,8 +7,7 @@ import type { startBatch } from '../routes/start-batch.ts'
 import { clientSettings } from './aws-client.ts'
 import type { HttpEvent } from './function.ts'
 import { invokeFunction } from './invoke.ts'
-import { endOfWork } from './lifetime.ts'
-import { logger } from './logger.ts'
+import { endOfWork, logger } from './lifetime.ts'
 import type { ForwardedEvent, OpenedBatch } from './open-batch.ts'
 
 /** What records a batch, and what advances a recorded batch. */

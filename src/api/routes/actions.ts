@@ -27,7 +27,7 @@ export const listActions = route({
   },
   gives: async () => (await import('../answers.ts')).actionList,
   async answer({ database }, query) {
-    const { listActions } = await import('../../watch/actions.ts')
+    const { listActions } = await import('../../watch/read.ts')
     const { actions, next: last } = await listActions(database, filterOf(query))
     const { page, next } = pageByKey(actions, last, ({ id }) => id)
     return { actions: page, next }

@@ -33,7 +33,7 @@ export const getMetrics = route({
   },
   gives: async () => (await import('../answers.ts')).metricsList,
   async answer({ database }, { view, window, cursor }) {
-    const { getMetrics } = await import('../../watch/metrics.ts')
+    const { getMetrics } = await import('../../watch/read.ts')
     const { page, next } = pageByName(await getMetrics(database, { view, windowSeconds: window }), cursor)
     return { windowSeconds: window, metrics: page, next }
   },
@@ -54,7 +54,7 @@ export const listDays = route({
   },
   gives: async () => (await import('../answers.ts')).dayList,
   async answer({ database }, { days, cursor }) {
-    const { getDays } = await import('../../watch/metrics.ts')
+    const { getDays } = await import('../../watch/read.ts')
     const { page, next } = pageByName(await getDays(database, days), cursor)
     return { views: page, next }
   },

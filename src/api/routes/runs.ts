@@ -66,7 +66,7 @@ export const getRun = route({
   takes: { path: runPath },
   gives: async () => (await import('../answers.ts')).run,
   async answer({ database, environment }, { id }) {
-    const { explainRun } = await import('../../watch/run.ts')
+    const { explainRun } = await import('../../watch/read.ts')
     return runBody(await explainRun(database, id, environment))
   },
 })

@@ -1,13 +1,40 @@
 import { intruders, keeper, refuseIntruders, trustOf } from '../../catalog/plan/intruders.ts'
 import { hintsQuery, isMember, type Obstacle, onDatabase, privilege } from '../../catalog/plan/rights.ts'
 import { Problem, sentences } from '../../problem.ts'
-import type { Sql } from '../../server/connect.ts'
+import { type Sql, withTransaction } from '../../server/connect.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
+import { namingHolder, reservedKeys, runLockClass } from '../../server/lock-keys.ts'
 import { lacking, readMissingRights } from '../../server/rights.ts'
 import { sqlFailed } from '../../server/sql-failed.ts'
 import { quoteIdentifier } from '../../sql/names.ts'
-import type { SchemaStep } from '../../sql/schema-step.ts'
-import { settingUp } from './setting-up.ts'
+
+/** A schema step: a numbered SQL file, applied once and never edited afterwards. */
+export interface SchemaStep {
+  number: number
+  /** The file's name without its ending: `001_definitions`. */
+  name: string
+  sql: string
+  /** SHA-256 of the text with line ends as `\n`, in hex. */
+  checksum: string
+}
+
+/** Setting up takes seconds, so another caller is done within this time. */
+const setUpLimit = '10s'
+
+/**
+ * Sets up roles or schema in a transaction of its own, while nobody else does: a second caller would find objects missing
+ * or half made. Throws LockTimeout, which names the holder of the lock.
+ */
+export const settingUp = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
+  namingHolder(sql, reservedKeys.setUp, 'the set-up of this database', () =>
+    withTransaction(sql, async (transaction) => {
+      const [before] = await transaction<{ timeout: string }[]>`
+        select current_setting('lock_timeout') as timeout, set_config('lock_timeout', ${setUpLimit}, true)`
+      await transaction`select pg_advisory_xact_lock(${runLockClass}, ${reservedKeys.setUp})`
+      await transaction`select set_config('lock_timeout', ${before?.timeout ?? '0'}, true)`
+      return work(transaction)
+    }),
+  )
 
 export interface MigrateReport {
   applied: string[]

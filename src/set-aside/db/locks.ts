@@ -7,8 +7,8 @@ import { besideBackup } from '../../sql/backups.ts'
 import { type Holders, holdersQuery } from '../../sql/holders.ts'
 import { literal } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
-import { lockStatements, lockTable } from '../plan/drop.ts'
 import type { InTheWay } from '../plan/items.ts'
+import { lockStatements, lockTable } from '../plan/make.ts'
 import { readInTheWay, type TouchedRelation } from './in-the-way.ts'
 
 // New readers wait while we queue for an exclusive lock, so we queue briefly and often. All locks of one try take less than

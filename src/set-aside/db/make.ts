@@ -3,8 +3,9 @@ import { replayGrants } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { Problem, sentences } from '../../problem.ts'
-import { executeStatements, executeTogether } from '../../rebuild/db/statements.ts'
+import { executeStatements, executeTogether, StatementRefused } from '../../rebuild/db/statements.ts'
 import { checkData } from '../../rebuild/plan/check-data.ts'
+import { analyze } from '../../rebuild/plan/counting.ts'
 import { fill, uniqueIndexes } from '../../rebuild/plan/create.ts'
 import { setting } from '../../rebuild/plan/locks.ts'
 import { withAllRights } from '../../rebuild/plan/make.ts'
@@ -16,10 +17,8 @@ import { displayName, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { findComparable, readAgain } from '../../trial/db/copies.ts'
 import { lost } from '../../trial/plan/copy.ts'
-import { dropStatements } from '../plan/drop.ts'
-import type { AsideView } from '../plan/items.ts'
-import { makeAttached } from '../plan/make.ts'
-import { withReaders } from '../plan/readers.ts'
+import { type AsideView, withReaders } from '../plan/items.ts'
+import { dropStatements, makeAttached } from '../plan/make.ts'
 import {
   type Misfit,
   makeItem,
@@ -29,9 +28,8 @@ import {
   type Source,
   statementsFor,
 } from './perform.ts'
-import { findRenamed } from './renames.ts'
+import { findRenamed, findTaken } from './renames.ts'
 import { type Filled, type MadeBy, mayRecordRuns, readClock, readSeen, recordFilled } from './runs.ts'
-import { findTaken } from './taken.ts'
 
 /** How views are made again. */
 export interface MakeAgain extends Source {
@@ -271,4 +269,14 @@ async function insistOnSame(sql: Sql, items: AsideView[], { exactly }: { exactly
       'CatalogChanged',
       `Something would be lost: ${missing.join('; ')}. Nothing was changed.`,
     )
+}
+
+/** Gives the planner statistics of the views that were filled. A failure changes nothing: autovacuum does the same later. */
+export async function analyzeAll(sql: Sql, items: AsideView[]): Promise<void> {
+  for (const { live, populated } of items) {
+    if (live.view.kind === 'view' || !populated) continue
+    await executeStatements(sql, inPlaceOf(live.view.owner, [analyze(live.view)]), false).catch((error) => {
+      if (!(error instanceof StatementRefused)) throw error
+    })
+  }
 }

@@ -2,9 +2,22 @@ import { Problem, sentences } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
 import { type QualifiedName, quoteName } from '../../sql/names.ts'
 import { describeItem } from '../../trial/plan/copy.ts'
-import type { AsideView, Below } from '../plan/items.ts'
+import { type AsideView, type Below, nameOf } from '../plan/items.ts'
 import { type CalledNow, renamedSince } from '../plan/renames.ts'
 import type { Misfit, Source } from './perform.ts'
+
+/** Those whose names something in the catalog has. */
+export async function findTaken(sql: Sql, items: AsideView[]): Promise<AsideView[]> {
+  const asked = items.map((item) => {
+    const { schema, name } = item.live.view
+    return { called: nameOf(item), schema, name }
+  })
+  const rows = await sql<{ called: string }[]>`
+    select x.called from jsonb_to_recordset(${sql.json(asked)}) as x(called text, schema text, name text)
+      join pg_namespace n on n.nspname = x.schema join pg_class c on c.relnamespace = n.oid and c.relname = x.name`
+  const there = new Set(rows.map(({ called }) => called))
+  return items.filter((item) => there.has(nameOf(item)))
+}
 
 /**
  * The items that read something under another name by now. The server carries a view over a rename of what the view reads, but

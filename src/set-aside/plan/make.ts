@@ -4,6 +4,7 @@ import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf, sandboxed } from '../../catalog/plan/rights.ts'
 import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
 import { createStatements, queryOf } from '../../rebuild/plan/create.ts'
+import { exclusiveLock } from '../../rebuild/plan/locks.ts'
 import {
   buildIndexes,
   buildShadow,
@@ -16,6 +17,30 @@ import {
 import { quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import type { AsideView } from './items.ts'
+
+/**
+ * Drops what stands in the way, children first. Nothing is dropped with `cascade`, so the drops prove that nothing else
+ * depends on it.
+ */
+export const dropStatements = (items: AsideView[]): Statement[] =>
+  items
+    .toReversed()
+    .flatMap(({ live: { view } }) =>
+      inPlaceOf(view.owner, [
+        { kind: 'command', phase: 'cut-over', sql: `drop ${view.kind} ${quoteName(view)}` },
+      ]),
+    )
+
+/** Locks all views exclusively, children first: readers lock them in this order, too. */
+export const lockStatements = (items: AsideView[]): Statement[] =>
+  items.toReversed().flatMap(({ live: { view } }) => inPlaceOf(view.owner, [exclusiveLock(view.kind, view)]))
+
+/** Locks a table exclusively. The name is written as in SQL. */
+export const lockTable = (table: string): Statement => ({
+  kind: 'command',
+  phase: 'locking',
+  sql: `lock table ${table} in access exclusive mode`,
+})
 
 /** The statements of a view that is made again in two parts, because the second may depend on the columns of the first. */
 export interface Making {

@@ -1,7 +1,7 @@
 import { isUnneeded } from '../../catalog/db/failing.ts'
 import { errorOf, mostOfText } from '../../run/db/runs.ts'
 import type { Sql } from '../../server/connect.ts'
-import type { BatchFacts, RunFacts } from '../diagnosis/standing.ts'
+import type { BatchFacts, RunFacts } from '../diagnosis/cause.ts'
 
 /**
  * The last runs of these definitions, at most `most` of each: what has not ended first, then what ended last, because a retry may end

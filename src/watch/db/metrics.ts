@@ -1,5 +1,6 @@
 import type { RunStatus } from '../../catalog/plan/run.ts'
 import type { Sql } from '../../server/connect.ts'
+import type { Cost } from '../plan/runs.ts'
 
 /** The state of a view, from its runs and its definition. Unknown numbers are null. */
 export interface ViewStatus {
@@ -88,3 +89,48 @@ export const readViewMetrics = (
      select round(avg((select sum((c ->> 'ms')::numeric) from jsonb_array_elements(r.checks) c)))::int8 as ms from viewkeeper.runs r
       where r.definition_id = m.id and r.operation = 'refresh' and r.status = 'success' and r.checks is not null
         and r.id >= (select id from first)) checked`
+
+/** How the runs of a view ended that were requested on one day (UTC). */
+interface Day {
+  /** `2026-11-20` */
+  day: string
+  /** How the last of them ended. */
+  last: RunStatus
+  runs: number
+  failed: number
+}
+
+/** A view, and its days with runs, the oldest first. */
+export interface ViewDays {
+  view: string
+  days: Day[]
+}
+
+/** The days of every view since the first of so many days, today among them; views without a run in that time are left out. */
+export const readDays = (sql: Sql, days: number): Promise<ViewDays[]> => sql<ViewDays[]>`
+  with since as materialized (
+    select date_trunc('day', clock_timestamp() at time zone 'utc') at time zone 'utc' - make_interval(days => ${days - 1}) as at),
+  first as materialized (select viewkeeper.first_run_since(since.at) as id from since),
+  of_day as (
+    select r.schema_name, r.view_name, to_char(r.requested_at at time zone 'utc', 'YYYY-MM-DD') as day,
+           max(r.id) as last, count(*) as runs, count(*) filter (where r.status = 'failed') as failed
+      from viewkeeper.runs r cross join since
+     where r.id >= (select id from first) and r.finished_at is not null and r.requested_at >= since.at
+     group by 1, 2, 3)
+  select format('%I.%I', o.schema_name, o.view_name) as view,
+         jsonb_agg(jsonb_build_object('day', o.day, 'last', r.status, 'runs', o.runs, 'failed', o.failed) order by o.day) as days
+    from of_day o join viewkeeper.runs r on r.id = o.last
+   group by o.schema_name, o.view_name order by 1`
+
+/** What the refreshes of every view, or of one, cost, by the ids of definitions. */
+export async function readCosts(sql: Sql, definitionId: number | null = null): Promise<Map<number, Cost>> {
+  const rows = await sql<(Cost & { id: number })[]>`
+    select c.id, c.days, c.refreshes, c.ms::float8 as ms, coalesce(c.share, 0)::float8 as share
+      from viewkeeper.view_costs c where ${definitionId}::integer is null or c.id = ${definitionId}`
+  return new Map(rows.map(({ id, ...cost }) => [id, { ...cost }]))
+}
+
+/** Forgets the days that nobody is told of any more. */
+export async function pruneCosts(sql: Sql): Promise<void> {
+  await sql`delete from viewkeeper.costs where day <= (clock_timestamp() at time zone 'utc')::date - 30`
+}

@@ -1,6 +1,13 @@
 import type { Sql } from '../../server/connect.ts'
-import { type Silence, silenceLines } from '../plan/silence.ts'
+import { type FailingChannel, type Silence, silenceLines } from '../plan/silence.ts'
 import { forgottenPauses } from './incidents.ts'
+
+/** The channels that fail, by name. */
+export const readFailingChannels = async (sql: Sql): Promise<FailingChannel[]> => [
+  ...(await sql<FailingChannel[]>`
+    select channel, min(failed_at) as since, max(error) as error
+      from viewkeeper.deliveries where failed_at is not null group by channel order by channel`),
+]
 
 /** What the last look of the monitor says of it, perhaps only of one view; nothing before the first. */
 export async function readSilence(sql: Sql, view?: string): Promise<Silence> {

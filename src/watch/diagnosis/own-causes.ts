@@ -1,10 +1,9 @@
 import { command } from '../../sql/commands.ts'
 import { runbookOf } from '../../sql/runbook.ts'
 import { duration, names } from '../../sql/words.ts'
-import type { Cause, CauseCode, HeldLock } from './cause.ts'
+import type { Cause, CauseCode, Examined, HeldLock, RunFacts, Surroundings } from './cause.ts'
 import { heldBack } from './held-back.ts'
 import { cause, recorded, runCause } from './run-cause.ts'
-import type { Examined, RunFacts, Surroundings } from './standing.ts'
 import { uncountedWords } from './uncounted.ts'
 
 const mostNames = 5

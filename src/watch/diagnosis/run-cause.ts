@@ -1,8 +1,7 @@
 import { mayRetry, type ProblemCode, problemCodes, sentences } from '../../problem.ts'
 import { command } from '../../sql/commands.ts'
 import { cut, duration, toSeeThem } from '../../sql/words.ts'
-import type { Cause, CauseCode } from './cause.ts'
-import type { Examined, RunFacts, Surroundings } from './standing.ts'
+import type { Cause, CauseCode, Examined, RunFacts, Surroundings } from './cause.ts'
 
 const longestMessage = 600
 const longestQuery = 900

@@ -1,6 +1,5 @@
-import { type Cause, type CauseCode, causeTones } from './cause.ts'
+import { type Cause, type CauseCode, causeTones, type Examined, type Surroundings } from './cause.ts'
 import { lastEnded, ownCauses, runningRun } from './own-causes.ts'
-import type { Examined, Surroundings } from './standing.ts'
 
 /** Whether a cause says that nothing is wrong with a view, or what goes on with it. */
 const isHarmless = ({ code }: Cause): boolean => !['bad', 'held'].includes(causeTones[code])

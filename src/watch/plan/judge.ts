@@ -2,13 +2,12 @@ import { dependents, viewsAbove } from '../../catalog/plan/graph.ts'
 import { batchName, type Found, type IncidentKind, isOfView } from '../../events/plan/incident.ts'
 import { command } from '../../sql/commands.ts'
 import { duration, utc } from '../../sql/words.ts'
-import { type Cause, type CauseCode, wordsOf } from '../diagnosis/cause.ts'
+import { type Cause, type CauseCode, type Examined, type Surroundings, wordsOf } from '../diagnosis/cause.ts'
 import { ownCauses } from '../diagnosis/own-causes.ts'
 import { runCause } from '../diagnosis/run-cause.ts'
-import type { Examined, Surroundings } from '../diagnosis/standing.ts'
 import { whyOf } from '../diagnosis/why.ts'
-import { type FailingChannel, failingText } from './channels.ts'
 import { type IncidentCause, type Judgement, theServer } from './incidents.ts'
+import { type FailingChannel, failingText } from './silence.ts'
 
 /** A batch that failed, and not because of a view of it. */
 export interface FailedBatch {

@@ -1,7 +1,15 @@
-import { type Found, type IncidentKind, incidentKinds, isOfView } from '../../events/plan/incident.ts'
+import type { EventOfCause } from '../../events/plan/event.ts'
+import {
+  type Found,
+  type IncidentKind,
+  incidentKinds,
+  isOfView,
+  viewKinds,
+} from '../../events/plan/incident.ts'
+import type { News } from '../../events/plan/news.ts'
 import { command } from '../../sql/commands.ts'
 import { wordsOf } from '../diagnosis/cause.ts'
-import { type Incident, type IncidentCause, keyOf, type Tell } from './incidents.ts'
+import { type Incident, type IncidentCause, type IncidentChange, keyOf, type Tell } from './incidents.ts'
 
 /** What has something wrong, as a notice tells it. */
 export interface ToldSubject {
@@ -149,3 +157,25 @@ function moreOf(view: string | null, [first, ...others]: [ToldSubject, ...ToldSu
 const mostFirst = (a: ToldCause, b: ToldCause): number =>
   b.subjects.length + b.holdsBack.length - (a.subjects.length + a.holdsBack.length) ||
   (a.key < b.key ? -1 : 1)
+
+/** What has become of an incident, for programs; null if it is not about a view: other events tell that. `found` is what the monitor finds now. */
+export function newsOfIncident({ incident, what }: IncidentChange, found: Found[]): News | null {
+  const { subject: view, kinds: all, openedAt, changedAt, resolvedAt, culprit, cause } = incident
+  const kinds = viewKinds.filter((kind) => all.includes(kind))
+  if (kinds.length === 0) return null
+  const ofIncident = { view, kinds, openedAt: openedAt.toISOString() }
+  if (what === 'Resolved')
+    return { type: 'IncidentResolved', subject: view, at: resolvedAt ?? changedAt, detail: ofIncident }
+  const { ageSeconds = null, maxStalenessSeconds = null } =
+    found.find(({ kind, name }) => kind === 'stale' && name === view) ?? {}
+  const { code, text, runId, batchId, next } = cause
+  const detail: EventOfCause = {
+    ...ofIncident,
+    culprit,
+    cause: { code, text, runId, batchId },
+    ageSeconds,
+    maxStalenessSeconds,
+    next,
+  }
+  return { type: `Incident${what}`, subject: view, at: changedAt, detail }
+}

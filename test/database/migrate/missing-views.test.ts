@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { beforeEach, describe, expect, test, vi } from 'vitest'
-import { logger } from '../../../src/api/lambda/logger.ts'
+import { logger } from '../../../src/api/lambda/lifetime.ts'
 import { serveMigrations } from '../../../src/api/lambda/migrate.ts'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { readDrift } from '../../../src/migrate/drift.ts'

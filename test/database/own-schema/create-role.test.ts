@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { createRole, type RoleMade, type RoleRequest } from '../../../src/own-schema/create-role.ts'
-import { settingUp } from '../../../src/own-schema/db/setting-up.ts'
+import { settingUp } from '../../../src/own-schema/db/apply.ts'
 import { Work } from '../../../src/own-schema/db/work.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { doctor } from '../../../src/watch/doctor.ts'

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
 import { functionNames } from '../../../src/api/functions.ts'
-import { logger } from '../../../src/api/lambda/logger.ts'
+import { logger } from '../../../src/api/lambda/lifetime.ts'
 import { httpEvent, lambdaContext, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 

@@ -1,5 +1,4 @@
-import { chatOf } from '../../../src/watch/mails/chat.ts'
-import { mailOf } from '../../../src/watch/mails/mail.ts'
+import { chatOf, mailOf } from '../../../src/watch/plan/mail.ts'
 import { examples, noticeAt, salesFailed } from '../../support/views/nights.ts'
 
 /** The mails of one incident: its beginning and its end. */

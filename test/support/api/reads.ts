@@ -3,11 +3,8 @@ import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { listRuns } from '../../../src/run/read.ts'
 import type { Database } from '../../../src/server/connect.ts'
-import { listActions } from '../../../src/watch/actions.ts'
-import { getDays, getMetrics } from '../../../src/watch/metrics.ts'
 import { getPlan } from '../../../src/watch/plan.ts'
-import { getView, listViews } from '../../../src/watch/read.ts'
-import { explainRun } from '../../../src/watch/run.ts'
+import { explainRun, getDays, getMetrics, getView, listActions, listViews } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 
 /** What the reads are about: a view with a run and a batch, and a view that Viewkeeper has not met yet. */

@@ -1,5 +1,5 @@
 import { stateOf } from '../../../src/catalog/plan/state.ts'
-import type { Examined } from '../../../src/watch/diagnosis/standing.ts'
+import type { Examined } from '../../../src/watch/diagnosis/cause.ts'
 
 /** A view of which everything is known and well, but for what is given; its state is what follows, unless it is given, too. */
 export function examined(name: string, more: Partial<Examined> = {}): Examined {

@@ -9,7 +9,7 @@ import {
   waitUntilOf,
 } from '../../../src/api/http.ts'
 import { scheduleFields } from '../../../src/api/lambda/event-fields.ts'
-import { logger } from '../../../src/api/lambda/logger.ts'
+import { logger } from '../../../src/api/lambda/lifetime.ts'
 import { deployedBatch, scheduledBatch } from '../../../src/api/lambda/open-batch.ts'
 import { operation } from '../../../src/api/operation.ts'
 import { routes } from '../../../src/api/routes.ts'

@@ -6,11 +6,11 @@ import { failureLines, insteadLines, progressText, runLines } from '../../../cli
 import { summaryOf, viewLines } from '../../../cli/output/views.ts'
 import { parseSelect } from '../../../cli/project/names.ts'
 import type { BatchDetails, BatchView, Run, View, ViewDetails } from '../../../src/api/answers.ts'
-import { readersOf } from '../../../src/api/reads.ts'
+import { readersOf } from '../../../src/api/ask.ts'
 import { filters } from '../../../src/catalog/plan/state.ts'
 import { runColumns } from '../../../src/resources/runs.ts'
 import { firstToFix, inOrder, viewColumns, viewFacts } from '../../../src/resources/views.ts'
-import { plain } from '../../../src/terminal/paint.ts'
+import { plain } from '../../../src/terminal/report.ts'
 
 const now = new Date('2026-11-21T12:00:00Z')
 const wide = { width: 200, paint: plain }

@@ -2,7 +2,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { graphLines } from '../../../cli/output/graph.ts'
 import { curve, plotPairs } from '../../../cli/output/plots.ts'
 import type { View } from '../../../src/api/answers.ts'
-import { plain } from '../../../src/terminal/paint.ts'
+import { plain } from '../../../src/terminal/report.ts'
 import { startApi } from '../../support/api/fake-api.ts'
 import { typed } from '../../support/cli/typed.ts'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { type Column, columnLines, pairLines, tableLines } from '../../../cli/output/table.ts'
-import { plain } from '../../../src/terminal/paint.ts'
+import { plain } from '../../../src/terminal/report.ts'
 
 type Row = { name: string; rows: string; why: string }
 

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { dueTurn } from '../../../src/keeper/turns-due.ts'
+import { dueTurn } from '../../../src/keeper/keep-fresh.ts'
 
 const at = (time: string) => new Date(`2026-11-26T${time}Z`)
 const due = (schedule: string, since: string, now: string, timeZone = 'UTC') =>

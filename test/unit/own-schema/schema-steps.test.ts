@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readSchemaSteps } from '../../../src/own-schema/schema-steps.ts'
+import { readSchemaSteps } from '../../../src/own-schema/apply.ts'
 
 /** The SHA-256 of each schema step, as databases have it in viewkeeper.schema_steps. A line is added, never changed. */
 const digests: Record<string, string> = {

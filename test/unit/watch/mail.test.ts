@@ -2,8 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { problemCodes } from '../../../src/problem.ts'
 import { runbookOf } from '../../../src/sql/runbook.ts'
-import { chatOf } from '../../../src/watch/mails/chat.ts'
-import { mailOf } from '../../../src/watch/mails/mail.ts'
+import { chatOf, mailOf } from '../../../src/watch/plan/mail.ts'
 import {
   dusk,
   ended,

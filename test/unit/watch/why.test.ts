@@ -1,7 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { moment } from '../../../src/sql/words.ts'
-import type { Cause, HeldLock } from '../../../src/watch/diagnosis/cause.ts'
-import type { BatchFacts, Examined, RunFacts } from '../../../src/watch/diagnosis/standing.ts'
+import type { BatchFacts, Cause, Examined, HeldLock, RunFacts } from '../../../src/watch/diagnosis/cause.ts'
 import { whyOf } from '../../../src/watch/diagnosis/why.ts'
 import { examined } from '../../support/views/examined.ts'
 
