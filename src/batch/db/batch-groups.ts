@@ -289,7 +289,7 @@ export async function dropShadows(sql: Sql, serial: number | null = null): Promi
 
 /**
  * Writes the plan of a group into the run of its first member, all of which have the status `from`; the runs of the others follow. Makes
- * pending runs that are not there yet. Returns the first run's id, or null if not all of them have that status, or the batch does not go on.
+ * pending runs that are not there yet. Locks the runs in one order, because several calls may do so at once. Returns the first run's id, or null if not all of them have that status, or the batch does not go on.
  */
 export function recordTogether(
   sql: Sql,
@@ -309,12 +309,14 @@ export function recordTogether(
           join viewkeeper.batch_views v on v.batch_id = ${batchId} and v.definition_id = m.id
           join viewkeeper.batches b on b.id = v.batch_id
          where not exists (select from viewkeeper.runs r where r.batch_id = b.id and r.definition_id = m.id)
+         order by m.id
         on conflict do nothing`
     const runs = await transaction<{ id: number; first: boolean }[]>`
       with place as (${openBatch(transaction, batchId)}),
       ready as (
         select r.id, m.id = ${members[0]?.id ?? 0} as first, m.meta from place, ${all}
-          join viewkeeper.runs r on r.batch_id = ${batchId} and r.definition_id = m.id and r.status = ${from}),
+          join viewkeeper.runs r on r.batch_id = ${batchId} and r.definition_id = m.id and r.status = ${from}
+         order by r.id for no key update of r),
       made as (
         update viewkeeper.runs r
            set plan = case when n.first then ${sentOnce(transaction, plan)} end, meta = coalesce(n.meta, r.meta),

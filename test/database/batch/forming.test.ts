@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { advance } from '../../../src/batch/advance.ts'
+import { recordTogether } from '../../../src/batch/db/batch-groups.ts'
 import { getBatch } from '../../../src/batch/read.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
@@ -65,6 +66,19 @@ test('several calls form each group once', async () => {
   const all = await Promise.all(Array.from({ length: 4 }, () => advanceToEnd(database, batchId)))
   expect(all.map(({ status }) => status)).toEqual(Array(4).fill('success'))
   expect(await formed(batchId)).toBe(16)
+})
+
+test('calls that write the plan of a group at the same moment wait for each other in no circle', async () => {
+  await makePairs(16)
+  const batchId = await begin(database, { pattern: 'shop.*' })
+  const views = await sql<{ id: number; meta: object }[]>`
+    select definition_id as id, '{}'::jsonb as meta from viewkeeper.batch_views where batch_id = ${batchId} order by id`
+  const record = (members: { id: number; meta: object }[]) =>
+    database.withConnection((own) => recordTogether(own, batchId, 'pending', members, {}))
+  for (let round = 0; round < 20; round++) {
+    const found = await Promise.all([record([...views]), record(views.toReversed()), record([...views])])
+    expect(found.every((run) => run !== null)).toBe(true)
+  }
 })
 
 test('a canceled batch forms no group any more', async () => {
