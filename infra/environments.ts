@@ -7,8 +7,7 @@ import type { EnvironmentOptions } from '../src/config/options.ts'
  */
 export const environments: Record<string, EnvironmentOptions> = {
   // A database that the stack creates, in its own network without any way to the internet. You pay for the
-  // server, and about 7.30 USD a month for each zone with an endpoint of Secrets Manager (two zones with
-  // multiAz, else one).
+  // server, and about 7.30 USD a month for an endpoint of Secrets Manager.
   production: {
     database: {
       kind: 'created',
@@ -17,8 +16,6 @@ export const environments: Record<string, EnvironmentOptions> = {
       instanceType: 't4g.medium',
       storageGiB: 20,
       maxStorageGiB: 200,
-      multiAz: true,
-      backupDays: 14,
       protect: true,
     },
     alarmEmails: ['data-team@example.com'],

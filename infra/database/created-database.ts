@@ -42,7 +42,7 @@ export class CreatedDatabase extends Construct implements Database {
     this.subnets = server.subnets
     this.connections = server.connections
     if ('user' in server.admin) {
-      this.login = iamLogin(this, 'viewkeeper_iam', ...server.resourceIds)
+      this.login = iamLogin(this, 'viewkeeper_iam', server.resourceId)
       this.admin = server.admin
       this.endpointSubnets = []
       return
@@ -53,10 +53,10 @@ export class CreatedDatabase extends Construct implements Database {
       secret: Secret.fromSecretCompleteArn(this, 'Master', weakly(server.admin.secret.secretArn)),
     }
     if (rotateSecretDays !== undefined) this.rotation = { secret, everyDays: rotateSecretDays }
-    // RDS puts a single server into a zone of its choice, which no template knows. A zone that the template said could not
-    // change: a server that had a standby would have to be replaced. So the endpoint may be in the other zone.
+    // RDS puts the server into a zone of its choice, which no template knows. A zone that the template said could not
+    // change. So the endpoint may be in the other zone.
     // https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-resource-rds-dbinstance.html
-    this.endpointSubnets = options.multiAz ? server.subnets : server.subnets.slice(0, 1)
+    this.endpointSubnets = server.subnets.slice(0, 1)
   }
 }
 

@@ -36,8 +36,8 @@ export class CreatedServer extends Construct {
   readonly subnets: ISubnet[]
   readonly connections: Connections
   readonly securityGroup: SecurityGroup
-  /** What policies of IAM database authentication call the server, and the green server that takes its place. */
-  readonly resourceIds: string[]
+  /** What policies of IAM database authentication call the server. */
+  readonly resourceId: string
 
   constructor(scope: Construct, id: string, props: CreatedServerProps) {
     super(scope, id)
@@ -71,7 +71,7 @@ export class CreatedServer extends Construct {
     })
     this.host = server.host
     this.admin = server.admin
-    this.resourceIds = server.resourceIds
+    this.resourceId = server.resourceId
   }
 }
 

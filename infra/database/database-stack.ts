@@ -53,9 +53,9 @@ export class DatabaseStack extends Stack {
    * is deployed first.
    */
   private exportAll() {
-    const { vpc, subnets, securityGroup, host, resourceIds } = this.server
+    const { vpc, subnets, securityGroup, host, resourceId } = this.server
     const subnetIds = subnets.map(({ subnetId }) => subnetId)
-    for (const value of [vpc.vpcId, ...subnetIds, securityGroup.securityGroupId, host, resourceIds[0]])
+    for (const value of [vpc.vpcId, ...subnetIds, securityGroup.securityGroupId, host, resourceId])
       this.exportValue(value)
   }
 

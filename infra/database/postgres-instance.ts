@@ -48,8 +48,8 @@ const exportedLogs = ['postgresql', 'upgrade']
 /** An RDS PostgreSQL whose master password RDS manages and rotates, or whose master user logs in with IAM. */
 export class PostgresInstance extends Construct {
   readonly host: string
-  /** What policies of IAM database authentication call this server, and the green server that takes its place. */
-  readonly resourceIds: string[]
+  /** What policies of IAM database authentication call this server. */
+  readonly resourceId: string
   /** The master user. */
   readonly admin: Login
 
@@ -94,8 +94,7 @@ export class PostgresInstance extends Construct {
           : Key.fromKeyArn(this, 'Key', options.encryptionKeyArn),
       allocatedStorage: options.storageGiB,
       maxAllocatedStorage: options.maxStorageGiB,
-      multiAz: options.multiAz,
-      backupRetention: Duration.days(options.backupDays),
+      backupRetention: Duration.days(7),
       copyTagsToSnapshot: true,
       autoMinorVersionUpgrade: true,
       allowMajorVersionUpgrade: props.majorUpgrade,
@@ -110,8 +109,7 @@ export class PostgresInstance extends Construct {
     instance.node.addDependency(...logs, ...props.after)
     acknowledgeFindings(instance, options)
     this.host = instance.dbInstanceEndpointAddress
-    const { attrDbiResourceId } = instance.node.defaultChild as CfnDBInstance
-    this.resourceIds = [attrDbiResourceId, ...(options.greenResourceId ? [options.greenResourceId] : [])]
+    this.resourceId = (instance.node.defaultChild as CfnDBInstance).attrDbiResourceId
     this.admin = options.authentication === 'iam' ? this.withIam(instance) : withSecret(instance)
   }
 
@@ -120,7 +118,7 @@ export class PostgresInstance extends Construct {
     const resource = instance.node.defaultChild as CfnDBInstance
     resource.manageMasterUserPassword = undefined
     resource.masterUserAuthenticationType = 'iam-db-auth'
-    return iamLogin(this, masterUser, ...this.resourceIds)
+    return iamLogin(this, masterUser, this.resourceId)
   }
 }
 
@@ -129,11 +127,13 @@ function withSecret({ secret }: DatabaseInstance): Login {
   return { secret }
 }
 
-function acknowledgeFindings(instance: DatabaseInstance, { multiAz, protect }: ValidCreatedDatabase) {
+function acknowledgeFindings(instance: DatabaseInstance, { protect }: ValidCreatedDatabase) {
   const acknowledge = (rule: string, reason: string) =>
     Validations.of(instance).acknowledge({ id: `AwsSolutions-${rule}`, reason })
   acknowledge('RDS11', 'Only the functions can reach the port; another port number would hide nothing.')
-  if (!multiAz)
-    acknowledge('RDS3', 'The environment says multiAz: false. An outage delays refreshes and loses none.')
+  acknowledge(
+    'RDS3',
+    'An outage of its zone delays refreshes and loses none; a server with a standby is imported.',
+  )
   if (!protect) acknowledge('RDS10', 'The environment says protect: false: its data may be lost.')
 }

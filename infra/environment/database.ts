@@ -74,8 +74,6 @@ export const createdDatabase = named(
       'the key that AWS manages',
     ),
     maxStorageGiB: told(z.int().min(20).max(65_536).default(100), 'Storage up to which RDS grows it, GiB.'),
-    multiAz: told(z.boolean().default(false), 'A standby in a second zone, at twice the price.'),
-    backupDays: told(z.int().min(1).max(35).default(7), 'Days for which backups are kept, 1 to 35.'),
     connectionLimit,
     protect: told(
       z.boolean(),
@@ -85,21 +83,9 @@ export const createdDatabase = named(
       authentication.default('secret'),
       'How functions and master user log in: with a `secret`, or by [`iam`](iam.md).',
     ),
-    greenResourceId: told(
-      resourceId.optional(),
-      'With `iam`: the [green server](iam.md#bluegreen-deployments) before a switchover.',
-      'none',
-    ),
     rotateSecretDays,
   }),
 )
-  .refine(
-    ({ authentication, greenResourceId }) => authentication === 'iam' || greenResourceId === undefined,
-    {
-      path: ['greenResourceId'],
-      message: "must be left out, it is only for databases with authentication: 'iam'",
-    },
-  )
   .refine(hasWhatItRotates, noSecretToRotate)
   .refine(({ storageGiB, maxStorageGiB }) => maxStorageGiB >= 1.1 * storageGiB, {
     path: ['maxStorageGiB'],

@@ -243,16 +243,6 @@ export interface CreatedDatabaseOptions {
    */
   readonly maxStorageGiB?: number
   /**
-   * A standby in a second zone, at twice the price.
-   * @default false
-   */
-  readonly multiAz?: boolean
-  /**
-   * Days for which backups are kept, 1 to 35.
-   * @default 7
-   */
-  readonly backupDays?: number
-  /**
    * The most connections that Viewkeeper's role may open.
    * @default - half of the server's `max_connections`
    */
@@ -264,11 +254,6 @@ export interface CreatedDatabaseOptions {
    * @default 'secret'
    */
   readonly authentication?: 'secret' | 'iam'
-  /**
-   * With `iam`: the green server before a switchover.
-   * @default - none
-   */
-  readonly greenResourceId?: string
   /**
    * Days between changes of the role's password, 1 to 1000.
    * @default - never

@@ -1,4 +1,4 @@
-import { Stack } from 'aws-cdk-lib'
+import { Duration, Stack } from 'aws-cdk-lib'
 import { IpAddresses, SubnetType, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { DatabaseInstance, DatabaseInstanceEngine, PostgresEngineVersion } from 'aws-cdk-lib/aws-rds'
 import { Topic } from 'aws-cdk-lib/aws-sns'
@@ -24,6 +24,8 @@ export class ShopStack extends Stack {
       vpcSubnets: { subnetType: SubnetType.PRIVATE_ISOLATED },
       databaseName: 'shop',
       storageEncrypted: true,
+      multiAz: true,
+      backupRetention: Duration.days(14),
     })
     this.pager = new Topic(this, 'Pager')
   }

@@ -87,7 +87,6 @@ describe('what one stack reads from the other', () => {
   test('does not change with the options', () => {
     const names = exportsOf(databaseStack(created)).toSorted()
     for (const changes of [
-      { multiAz: false },
       { protect: false },
       { instanceType: 'm7g.large', storageGiB: 200, maxStorageGiB: 400 },
       { postgresVersion: '17' },

@@ -27,14 +27,14 @@ test.each(created)('%s: storage is encrypted, backed up, and RDS keeps the maste
   expect(instance(kind).Properties).toMatchObject({
     StorageEncrypted: true,
     ManageMasterUserPassword: true,
-    BackupRetentionPeriod: kind === 'created' ? 9 : 7,
+    BackupRetentionPeriod: 7,
   })
   expect(instance(kind).Properties).not.toHaveProperty('MasterUserPassword')
 })
 
 test('a protected database refuses removal, and leaves a snapshot', () => {
   expect(instance('created')).toMatchObject({
-    Properties: { DeletionProtection: true, MultiAZ: true },
+    Properties: { DeletionProtection: true },
     DeletionPolicy: 'Snapshot',
     UpdateReplacePolicy: 'Snapshot',
   })

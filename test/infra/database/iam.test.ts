@@ -113,22 +113,6 @@ test('functions may connect to both servers of a blue/green deployment', () => {
   expect(JSON.stringify(stack.permissions('refresh'))).toMatch(
     /dbuser:db-BLUE\/viewkeeper_app.+dbuser:db-GREEN\/viewkeeper_app/,
   )
-  const green = synth({
-    ...created,
-    database: { ...created.database, authentication: 'iam', greenResourceId: 'db-GREEN' } as never,
-  })
-  for (const [name, user] of [
-    ['refresh', 'viewkeeper_iam'],
-    ['migrate', 'viewkeeper_admin'],
-  ] as const) {
-    const text = JSON.stringify(green.permissions(name))
-    expect(text).toContain(`:dbuser:db-GREEN/${user}`)
-    expect(text).toContain(`/${user}`)
-  }
-  const database = { ...created.database, greenResourceId: 'db-GREEN' }
-  expect(() => createStack({ ...created, database } as never)).toThrow(
-    "test.database.greenResourceId: must be left out, it is only for databases with authentication: 'iam'",
-  )
 })
 
 test('with a secret, a created server knows no IAM', () => {

@@ -26,7 +26,7 @@ describe("the users' examples", () => {
   test('protect the production database', () => {
     const stack = databaseOf(createStack(environments.production!))
     expect(stack.one('AWS::RDS::DBInstance')[1]).toMatchObject({
-      Properties: { DeletionProtection: true, StorageEncrypted: true, MultiAZ: true },
+      Properties: { DeletionProtection: true, StorageEncrypted: true },
       DeletionPolicy: 'Snapshot',
     })
   })
@@ -69,7 +69,7 @@ test('all problems are listed together, each with its field', () => {
   const options = {
     production: {
       ...created,
-      database: { ...created.database, name: 'my-app', storageGB: 20, backupDays: 99 },
+      database: { ...created.database, name: 'my-app', storageGB: 20, storageGiB: 1 },
       alarmEmails: ['nobody'],
       logRetentionDays: 31,
       viewOwner: '',
@@ -97,9 +97,9 @@ test('all problems are listed together, each with its field', () => {
     'lost.database',
     'production.alarmEmails.0',
     'production.colour',
-    'production.database.backupDays',
     'production.database.name',
     'production.database.storageGB',
+    'production.database.storageGiB',
     'production.logRetentionDays',
     'production.viewOwner',
     'staging.database.secretArn',

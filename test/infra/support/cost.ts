@@ -270,14 +270,12 @@ const sumOf = (parts: Part[], views: number): number =>
 /** The database server and its storage, if the environment creates them. The cost of an unknown size is not a number. */
 const serverParts = (stack: Synthesized): Part[] =>
   resourcesOf(stack)('AWS::RDS::DBInstance').flatMap(({ Properties }) => {
-    const zones = Properties.MultiAZ ? 2 : 1
     const hour = serverPrices[Properties.DBInstanceClass.replace('db.', '')] ?? Number.NaN
     return [
-      { name: 'database server', cost: () => zones * hour * hours },
+      { name: 'database server', cost: () => hour * hours },
       {
         name: 'its storage',
-
-        cost: () => zones * Number(Properties.AllocatedStorage) * prices.storageGiB,
+        cost: () => Number(Properties.AllocatedStorage) * prices.storageGiB,
       },
     ]
   })

@@ -10,8 +10,6 @@ export const created: EnvironmentOptions = {
     kind: 'created',
     name: 'app',
     instanceType: 't4g.micro',
-    multiAz: true,
-    backupDays: 9,
     protect: true,
   },
   alarmEmails: ['one@example.com', 'two@example.com'],
