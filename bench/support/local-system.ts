@@ -5,7 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { findLiveUrl } from '../../local/embedded/live-url.ts'
+import { findLiveUrl } from '../../local/embedded/print-url.ts'
 import { findFreePort } from '../../serve/process/port.ts'
 
 const program = fileURLToPath(new URL('../../local/start.ts', import.meta.url))

@@ -3,8 +3,8 @@ import { Problem } from '../../src/problem.ts'
 import { nearest } from '../../src/sql/nearest.ts'
 import { type Address, parameterName } from '../../src/sql/parameter.ts'
 import { readConfig } from '../project/config.ts'
+import { ApiUnavailable } from './api.ts'
 import { awsProblem, parametersOf } from './aws.ts'
-import { ApiUnavailable } from './unavailable.ts'
 
 /** The address of an environment's API, without a slash at its end. */
 export const addressOfEnvironment = async (

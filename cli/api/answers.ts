@@ -1,7 +1,6 @@
 import { routeAt } from '../../src/api/routes.ts'
 import { Problem, type ProblemCode, problemCodes } from '../../src/problem.ts'
-import type { Api } from './api.ts'
-import { ApiUnavailable } from './unavailable.ts'
+import { type Api, ApiUnavailable } from './api.ts'
 
 /** What a request asked, and of which API. */
 export interface Asked {

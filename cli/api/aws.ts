@@ -6,8 +6,8 @@ import { SignatureV4 } from '@smithy/signature-v4'
 import { clientSettings } from '../../src/api/lambda/aws-client.ts'
 import { Problem } from '../../src/problem.ts'
 import { howToSignIn } from './answers.ts'
+import { ApiUnavailable } from './api.ts'
 import type { AddressedRequest } from './client.ts'
-import { ApiUnavailable } from './unavailable.ts'
 
 /** Reads the parameters of a region. Undefined: the region of the AWS credentials. */
 export const parametersOf = (region: string | undefined): SSMClient =>

@@ -4,8 +4,7 @@ import { type SendOptions, withQuery } from '../../src/api/ask.ts'
 import type { Problem } from '../../src/problem.ts'
 import { version, versionHeader } from '../../src/version.ts'
 import { type Asked, isOfGateway, problemOf } from './answers.ts'
-import type { Api, ApiRequest, Client } from './api.ts'
-import { ApiUnavailable } from './unavailable.ts'
+import { type Api, type ApiRequest, ApiUnavailable, type Client } from './api.ts'
 
 /** API Gateway gives up after 30 s; so does the local gateway. */
 const longestMs = 35_000

@@ -1,6 +1,31 @@
-import { binFile, type CdkApp, cdkAppOf, isDeployed, parseJson } from './cdk-app.ts'
-import type { Facts } from './facts.ts'
-import { binModule, cdkJson, configModule, migrationsReadme, viewsReadme, workflow } from './texts.ts'
+import { readFileSync } from 'node:fs'
+import { shapesFolder } from '../../src/package-files.ts'
+import { binFile, type CdkApp, cdkAppOf, type Facts, isDeployed, parseJson } from './facts.ts'
+import {
+  binModule,
+  cdkJson,
+  commandsOf,
+  configModule,
+  migrationsReadme,
+  viewsReadme,
+  workflow,
+} from './texts.ts'
+
+const image = ['Dockerfile', '.dockerignore']
+
+const files = {
+  systemd: ['viewkeeper.service'],
+  compose: [...image, 'compose.yaml', 'login.sql'],
+  kubernetes: [...image, 'kubernetes.yaml'],
+}
+
+/** Where `viewkeeper serve` can run by files that the package has. */
+export const shapes = Object.keys(files) as Shape[]
+export type Shape = keyof typeof files
+
+/** The texts of the files of a shape, by their paths. */
+export const readShape = (shape: Shape): Record<string, string> =>
+  Object.fromEntries(files[shape].map((file) => [file, readFileSync(new URL(file, shapesFolder), 'utf8')]))
 
 /** What becomes of one file. */
 export type PlannedFile =
@@ -37,7 +62,7 @@ export function planInit(facts: Facts): PlannedFile[] {
 }
 
 /** Whether checks run in GitHub Actions: unless the repository is built elsewhere. */
-export const usesGitHub = ({ gitRoot, exists }: Facts): boolean =>
+const usesGitHub = ({ gitRoot, exists }: Facts): boolean =>
   exists(inRoot(gitRoot, '.github')) ||
   !['.gitlab-ci.yml', 'bitbucket-pipelines.yml', 'azure-pipelines.yml', '.circleci', 'Jenkinsfile'].some(
     (file) => exists(inRoot(gitRoot, file)),
@@ -106,3 +131,68 @@ function planIgnored({ gitRoot, texts }: Facts, app: CdkApp): PlannedFile {
   const gap = own === '' || own.endsWith('\n') ? '' : '\n'
   return { path, does: 'add', text: `${own}${gap}${lines}`, added: missing.join(', ') }
 }
+
+const construct = ({ migrations }: Facts['folders']): string => `import { Viewkeeper } from 'viewkeeper/cdk'
+
+new Viewkeeper(this, 'Views', {
+  environmentName: 'production',
+  database, // your rds.DatabaseInstance or rds.DatabaseCluster
+  databaseName: 'app',
+  vpc,${migrations === 'migrations' ? '' : `\n  migrationsFolder: '${migrations}',`}
+})`
+
+/** What to do after `init`, as lines for people: what to type, and what it is for. Pure. */
+export function nextSteps(facts: Facts, deployCommands?: string[]): string[] {
+  const { install, add, installLocked, execute } = commandsOf[facts.packageManager]
+  const viewkeeper = `${execute} viewkeeper`
+  const check = usesGitHub(facts)
+    ? []
+    : ['', 'in your CI:', '', `  ${installLocked}`, `  ${viewkeeper} drift --offline`]
+  return [
+    'next:',
+    '',
+    `  ${install}`,
+    `  ${viewkeeper} new sales   # the files of a first view`,
+    ...(facts.serves
+      ? []
+      : [`  ${viewkeeper} adopt --all -m 'What is there'   # or the views that DATABASE_URL has`]),
+    `  ${add} ${facts.embeddedPostgres}   # for dev, unless DATABASE_URL names a server`,
+    `  ${viewkeeper} dev         # PostgreSQL, API and page on this machine`,
+    ...check,
+    '',
+    ...deploySteps(facts, execute, deployCommands),
+  ]
+}
+
+function deploySteps(facts: Facts, execute: string, commands?: string[]): string[] {
+  if (commands !== undefined)
+    return [
+      'to deploy, fill in what is empty in `environments`, once the second command has made the role:',
+      '',
+      ...commands.map((each) => `  ${each.replace(/^npx/, execute)}`),
+    ]
+  const app = cdkAppOf(facts)
+  if (app === 'serve')
+    return [
+      'on your database (node_modules/viewkeeper/docs/without-aws.md):',
+      '',
+      "  export DATABASE_URL='postgres://user:password@host:5432/database'",
+      `  ${execute} viewkeeper adopt --all -m 'What is there'   # your views`,
+      `  ${execute} viewkeeper notify --test                    # once somebody is told`,
+      `  ${execute} viewkeeper serve                            # schedules, monitor, API and page`,
+      ...(facts.shapes
+        ? ['', `what to fill in, and how it is started: node_modules/viewkeeper/docs/serve-shapes.md`]
+        : []),
+    ]
+  if (app === 'javascript')
+    return ['to deploy, write this into a stack of your CDK app:', '', ...indented(construct(facts.folders))]
+  const deploy = app === 'other' ? `cdk --app 'node ${binFile}' deploy` : 'cdk deploy'
+  return [
+    `to deploy, write the environment into ${facts.config ?? 'viewkeeper.config.ts'}, then:`,
+    '',
+    `  ${execute} cdk bootstrap --app ''   # once for each account and region`,
+    `  ${execute} ${deploy} -c env=production --all`,
+  ]
+}
+
+const indented = (text: string): string[] => text.split('\n').map((line) => line && `  ${line}`)

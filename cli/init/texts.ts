@@ -1,7 +1,6 @@
 import cdk from '../../cdk.json' with { type: 'json' }
 import { defaults } from '../../src/config/options.ts'
-import { type CdkApp, isDeployed } from './cdk-app.ts'
-import type { Facts, PackageManager } from './facts.ts'
+import { type CdkApp, type Facts, isDeployed, type PackageManager } from './facts.ts'
 
 // The texts of the files that `init` makes. Whoever reads them has the docs in node_modules/viewkeeper/docs.
 

@@ -1,3 +1,4 @@
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -7,9 +8,24 @@ import { asksForPage, pageFor } from '../../page/serve/serve.ts'
 import { Problem } from '../../src/problem.ts'
 import type { Api } from '../api/api.ts'
 import { isOfOtherUser } from './peer.ts'
-import { createToken, type Token } from './token.ts'
 
-export interface Proxy {
+/** A token that nobody can guess, for one run of the proxy. */
+interface Token {
+  readonly text: string
+  /** Whether this is the token. Takes equally long for every other text. */
+  fits(given: unknown): boolean
+}
+
+function createToken(): Token {
+  const text = randomBytes(32).toString('base64url')
+  const digest = digestOf(text)
+  return { text, fits: (given) => typeof given === 'string' && timingSafeEqual(digestOf(given), digest) }
+}
+
+/** Digests have one length, which a comparison in constant time needs. */
+const digestOf = (text: string): Buffer => createHash('sha256').update(text).digest()
+
+interface Proxy {
   /** `http://127.0.0.1:<port>` */
   readonly url: string
   /** What a person opens: where the pages stand, with the token. Ends in a slash. */

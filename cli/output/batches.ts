@@ -5,11 +5,10 @@ import { type Fact, viewsCell } from '../../src/resources/cell.ts'
 import { command } from '../../src/sql/commands.ts'
 import { bytes, count, duration, elapsed, names, roughly } from '../../src/sql/words.ts'
 import { factLines } from './cells.ts'
-import { short, typed, withoutView } from './names.ts'
 import { progressText } from './runs.ts'
 import type { Output } from './terminal.ts'
 import { cut, displayWidth, fill, harmless } from './width.ts'
-import { colored, signed } from './words.ts'
+import { colored, short, signed, typed, withoutView } from './words.ts'
 
 /** What is said above the views of a batch that has begun. */
 export const batchTitle = ({ id, views, concurrency }: BatchDetails, { paint }: Output): string =>

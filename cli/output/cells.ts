@@ -2,10 +2,9 @@ import { ageText } from '../../src/catalog/plan/state.ts'
 import type { Cell, Column, Fact } from '../../src/resources/cell.ts'
 import type { Tone } from '../../src/resources/sign.ts'
 import { ago, ahead, moment } from '../../src/sql/words.ts'
-import { short } from './names.ts'
 import { pairLines, tableLines } from './table.ts'
 import type { Output } from './terminal.ts'
-import { styleOf } from './words.ts'
+import { short, styleOf } from './words.ts'
 
 /** Rows of a resource as a table. `now` is the time of the answer. */
 export const tableOf = <Row>(columns: Column<Row>[], rows: Row[], now: Date, output: Output): string[] =>

@@ -7,10 +7,9 @@ import { duration } from '../../src/sql/words.ts'
 import type { Paint } from '../../src/terminal/report.ts'
 import { wholeCause } from '../../src/watch/diagnosis/run-cause.ts'
 import { factLines } from './cells.ts'
-import { short } from './names.ts'
 import type { Output } from './terminal.ts'
 import { fill, harmless, wrap, wrapLines } from './width.ts'
-import { colored, signed } from './words.ts'
+import { colored, short, signed } from './words.ts'
 
 /**
  * How a run ended, in one line: `✓ route_delays   swap   9.3 s   4,231 → 4,309 rows   run 812`. With `name`, the width of

@@ -7,9 +7,8 @@ import { viewFacts } from '../../src/resources/views.ts'
 import { count, duration } from '../../src/sql/words.ts'
 import type { Paint } from '../../src/terminal/report.ts'
 import { factLines, tableOf } from './cells.ts'
-import { short } from './names.ts'
 import type { Output } from './terminal.ts'
-import { styleOf } from './words.ts'
+import { short, styleOf } from './words.ts'
 
 /** How many views there are of each kind: `7 views: 1 failed, 6 fresh   1 running`. */
 export function summaryOf(views: View[]): string {

@@ -12,10 +12,10 @@ import {
   stateText,
   viewLinesOf,
 } from '../output/batches.ts'
-import { exitCodeOf, unavailable } from '../output/exit-codes.ts'
-import { short } from '../output/names.ts'
+import { exitCodeOf, unavailable } from '../output/problem.ts'
 import { endLine } from '../output/runs.ts'
 import { output } from '../output/terminal.ts'
+import { short } from '../output/words.ts'
 import { endLines } from './run.ts'
 import { watch } from './watch.ts'
 

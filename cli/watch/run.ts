@@ -4,10 +4,9 @@ import { isEnded } from '../../src/catalog/plan/run.ts'
 import { command } from '../../src/sql/commands.ts'
 import { elapsed } from '../../src/sql/words.ts'
 import type { Api } from '../api/api.ts'
-import { short, typed } from '../output/names.ts'
 import { endLine, failureLines, groupLines, insteadLines, progressText } from '../output/runs.ts'
 import { output } from '../output/terminal.ts'
-import { signed } from '../output/words.ts'
+import { short, signed, typed } from '../output/words.ts'
 import { watch } from './watch.ts'
 
 /** Watches a run until it has ended, and tells how. If the run does not succeed, the exit code is 1. */

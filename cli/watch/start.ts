@@ -5,11 +5,11 @@ import type { Operation } from '../../src/catalog/plan/run.ts'
 import { Problem } from '../../src/problem.ts'
 import { command } from '../../src/sql/commands.ts'
 import type { Api } from '../api/api.ts'
-import { failed } from '../output/exit-codes.ts'
+import { failed } from '../output/problem.ts'
 import { print, printJson } from '../output/terminal.ts'
 import { watchBatch } from './batch.ts'
-import { unlessInterrupted } from './interrupt.ts'
 import { endLines, hasEnded, isDone, watchRun } from './run.ts'
+import { unlessInterrupted } from './watch.ts'
 
 interface Wait {
   /** False: only until the server has begun. */

@@ -1,13 +1,71 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { command } from '../../src/sql/commands.ts'
 import type { Api } from '../api/api.ts'
-import { exitCodeOf, failed, unavailable } from '../output/exit-codes.ts'
-import { type Output, print, printJson } from '../output/terminal.ts'
-import { unlessInterrupted } from './interrupt.ts'
-import { openScreen, type Screen } from './screen.ts'
+import { exitCodeOf, failed, interrupted as interruptedCode, unavailable } from '../output/problem.ts'
+import { isLive, type Output, output, print, printJson } from '../output/terminal.ts'
+
+/** Lines that stay, and below them lines that change. Without a terminal there are only lines that stay. */
+interface Screen {
+  readonly live: boolean
+  /** Writes lines that stay. */
+  keep(...lines: string[]): void
+  /** Shows what `lines` makes now, and again some times a second, until the next call. */
+  show(lines: (output: Output & { height: number }) => string[]): void
+  /** Takes the changing lines away. */
+  close(): void
+}
+
+const frameMs = 200
+
+/** A screen of its own, or plain lines if standard output is no terminal. */
+async function openScreen(): Promise<Screen> {
+  if (!isLive()) return { live: false, keep: print, show() {}, close() {} }
+  const { createLogUpdate } = await import('log-update')
+  const update = createLogUpdate(process.stdout)
+  let lines: Parameters<Screen['show']>[0] = () => []
+  const draw = () => update(lines({ ...output(), height: process.stdout.rows }).join('\n'))
+  const timer = setInterval(draw, frameMs)
+  return {
+    live: true,
+    keep: (...kept) => {
+      if (kept.length > 0) update.persist(kept.join('\n'))
+    },
+    show(next) {
+      lines = next
+      draw()
+    },
+    close() {
+      clearInterval(timer)
+      update.clear()
+      update.done()
+    },
+  }
+}
+
+/**
+ * Does some work until it is done or somebody presses Ctrl-C; then `leave` is called, and says what goes on, and the
+ * process ends.
+ */
+export async function unlessInterrupted<T>(work: Promise<T>, leave: () => void): Promise<T> {
+  const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<void>()
+  // Not `once`: the library that hides the cursor kills the process at a signal to which nobody else listens.
+  process.on('SIGINT', interrupt)
+  try {
+    return await Promise.race([
+      work,
+      interrupted.then(() => {
+        leave()
+        // A request may still be under way; nobody waits for its answer.
+        return process.exit(interruptedCode)
+      }),
+    ])
+  } finally {
+    process.off('SIGINT', interrupt)
+  }
+}
 
 /** A run or a batch that is watched. */
-export interface Watched<T> {
+interface Watched<T> {
   noun: 'run' | 'batch'
   id: string
   read: () => Promise<T>

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
-import { LocalProblem } from '../../serve/process/problem.ts'
+import { LocalProblem } from '../../serve/process/options.ts'
 import type { ServerUser } from './server-user.ts'
 
 /**

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { closeSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
-import { LocalProblem } from '../../serve/process/problem.ts'
+import { LocalProblem } from '../../serve/process/options.ts'
 import { findLiveServer, type Lock, readLock } from './lock.ts'
 import type { ServerUser } from './server-user.ts'
 

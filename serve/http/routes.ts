@@ -3,7 +3,6 @@ import type { IncomingMessage } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
 import { type OwnProblem, tooLarge } from '../../page/serve/answers.ts'
-import { readBody } from '../../page/serve/body.ts'
 import type { ProblemBody } from '../../src/api/answers.ts'
 import { type Api, type SendOptions, withQuery } from '../../src/api/ask.ts'
 import { answerHttp, type HttpAnswer, json, knownProblem, problemAnswer } from '../../src/api/http.ts'
@@ -16,8 +15,23 @@ import type { Logger } from '../../src/watch/log.ts'
 import type { ProcessLogger } from '../process/logs.ts'
 import type { Doorkeeper } from '../tokens/doorkeeper.ts'
 
+/** API Gateway takes no larger body. */
+const largestBody = 10 * 1024 * 1024
+
+/** The whole body; undefined if it is larger than API Gateway allows. */
+async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request) {
+    size += chunk.length
+    // A large body is read to its end, too: a client that is still sending would not see the answer.
+    if (size <= largestBody) chunks.push(chunk)
+  }
+  return size <= largestBody ? Buffer.concat(chunks) : undefined
+}
+
 /** What routes are answered with, and how. */
-export interface RoutesOptions {
+interface RoutesOptions {
   /** Default: all. */
   routes?: object | undefined
   served: Served & { logger: ProcessLogger }

@@ -1,6 +1,9 @@
-import { LocalProblem } from './problem.ts'
+/** A problem that the person at the terminal can solve. It is shown as one line, without a stack. */
+export class LocalProblem extends Error {
+  override name = 'LocalProblem'
+}
 
-export interface LocalOptions {
+interface LocalOptions {
   /** Where to listen; undefined: at the usual port, or at a free one near it. */
   port: number | undefined
   /** The folder for the data, the log and the password of the embedded server. */

@@ -9,7 +9,7 @@ import { readReplicas } from '../../src/server/standbys.ts'
 import { displayName } from '../../src/sql/names.ts'
 import { unsaid } from '../../src/sql/replicas.ts'
 import { count, report, timed } from '../../src/terminal/report.ts'
-import { LocalProblem } from '../process/problem.ts'
+import { LocalProblem } from '../process/options.ts'
 import type { LocalProject } from './project.ts'
 
 /** Brings schema `viewkeeper` of the database up to date, and prints what was done. */

@@ -7,22 +7,76 @@ import { type Keeper, keeperOf } from '../../src/keeper/keeper.ts'
 import { localEnvironment, termsOf } from '../../src/keeper/terms.ts'
 import { Problem } from '../../src/problem.ts'
 import { connectTo, type Database } from '../../src/server/connect.ts'
-import type { CommandTarget } from '../../src/sql/commands.ts'
-import { count, report, timed } from '../../src/terminal/report.ts'
-import { listViews } from '../../src/watch/read.ts'
+import { type CommandTarget, command } from '../../src/sql/commands.ts'
+import { count, dim, report, timed } from '../../src/terminal/report.ts'
+import { describeAlarm, silentMonitor } from '../../src/watch/plan/alarms.ts'
+import { type ListedView, listViews } from '../../src/watch/read.ts'
 import { startEvents } from '../http/events.ts'
 import { startGateway } from '../http/gateway.ts'
 import { type Life, untilSignal } from '../process/lifetime.ts'
 import { terminalLogger } from '../process/logs.ts'
-import { readOptions } from '../process/options.ts'
+import { LocalProblem, readOptions } from '../process/options.ts'
 import { isPortFree } from '../process/port.ts'
-import { LocalProblem } from '../process/problem.ts'
 import { applySchemaSteps, describeDatabase, type MadeViews, makeViews } from './database.ts'
 import { refreshFirst } from './first-refresh.ts'
 import { announceGateway, findGateway, usualPort } from './gateway-file.ts'
-import { printHints } from './hints.ts'
 import type { LocalProject } from './project.ts'
-import { watchSilence } from './silence.ts'
+
+/**
+ * Tells, in lines, what alarm silent-monitor mails: if two looks in turn are missing, and when one succeeds again. The answer
+ * takes each look, and whether it succeeded.
+ */
+export function watchSilence(tell: (lines: string[]) => void): (succeeded: boolean) => void {
+  let missed = 0
+  return (succeeded) => {
+    if (succeeded && missed > 1) tell(mailOf('OK'))
+    missed = succeeded ? 0 : missed + 1
+    if (missed === 2) tell(mailOf('ALARM'))
+  }
+}
+
+/** The subject and the description of the mail, as CloudWatch writes it. */
+function mailOf(state: 'ALARM' | 'OK'): string[] {
+  const { happened, first } = silentMonitor('local')
+  return [
+    `deployed, CloudWatch would mail now: ${state}: "viewkeeper-local-silent-monitor"`,
+    ...(state === 'OK' ? [] : [`  ${describeAlarm(happened, first, 'silent-monitor')}`]),
+  ]
+}
+
+interface Hints extends Pick<LocalProject, 'example' | 'addressCommand'> {
+  isEmbedded: boolean
+  /** What commands have to name. */
+  typed: CommandTarget
+}
+
+/** Prints the addresses, and commands to copy that name an existing view. */
+function printHints(
+  api: string,
+  views: Pick<ListedView, 'view' | 'schema' | 'name'>[],
+  { example, addressCommand, isEmbedded, typed }: Hints,
+): void {
+  const view = views.find(({ name }) => name === example) ?? views[0]
+  const type = (...words: string[]) => `npx ${command(words, typed)}`
+  report.line()
+  report.line(`page  ${api}/`)
+  report.line(`api   ${api}`)
+  if (isEmbedded) report.line(`sql   ${addressCommand}   ${dim('# its address, for psql and DATABASE_URL')}`)
+  report.line()
+  if (!view) {
+    report.line('There is no materialized view yet. After you have made one, list it with:')
+    report.line()
+    report.line(`try   ${type('ls')}`)
+  } else {
+    const name = view.schema === 'public' ? view.name : view.view
+    report.line(`try   ${type('refresh', name)}`)
+    report.line(`      ${type('why', name)}`)
+    report.line(`      ${type('ls')}`)
+    report.line(`      ${type('refresh', '--all')}   ${dim('# every view, in dependency order')}`)
+  }
+  report.line()
+  report.line(dim('Ctrl-C stops everything'))
+}
 
 /**
  * Serves the views of a project on this machine until Ctrl-C: PostgreSQL, the API, the page, schedules and the monitor. On

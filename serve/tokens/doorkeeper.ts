@@ -1,8 +1,7 @@
 import { includes, type PolicyName } from '../../src/api/route.ts'
 import { Problem } from '../../src/problem.ts'
 import type { Database } from '../../src/server/connect.ts'
-import { findToken, noteUse } from './store.ts'
-import { bearerOf, digestOf, idOf, isSame } from './token.ts'
+import { bearerOf, digestOf, findToken, idOf, isSame, noteUse } from './store.ts'
 
 /** Whose token a request has, and what it may. */
 interface Caller {

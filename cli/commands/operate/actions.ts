@@ -4,8 +4,7 @@ import { ask } from '../../../src/api/ask.ts'
 import { actionColumns } from '../../../src/resources/actions.ts'
 import { actionNames } from '../../../src/watch/plan/actions.ts'
 import { list } from '../answer.ts'
-import { operating, positive } from '../flags.ts'
-import { between } from './between.ts'
+import { between, operating, positive } from '../flags.ts'
 
 /** Declares `actions`, which lists who did what, newest first. */
 export function addTo(program: Command): void {

@@ -3,9 +3,9 @@ import { ask, readBatch, readRun } from '../../../src/api/ask.ts'
 import { Problem } from '../../../src/problem.ts'
 import { paint } from '../../../src/terminal/report.ts'
 import { apiOf } from '../../api/api-of.ts'
-import { failed } from '../../output/exit-codes.ts'
-import { short } from '../../output/names.ts'
+import { failed } from '../../output/problem.ts'
 import { print } from '../../output/terminal.ts'
+import { short } from '../../output/words.ts'
 import { type Asking, operating } from '../flags.ts'
 
 /** Declares `cancel`. */

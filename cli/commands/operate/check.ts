@@ -1,9 +1,14 @@
 import type { Command } from 'commander'
 import type { CheckedView } from '../../../src/api/answers.ts'
 import { ask, readViews } from '../../../src/api/ask.ts'
+import { docsOf } from '../../../src/sql/runbook.ts'
+import { count, duration, whole } from '../../../src/sql/words.ts'
 import type { Api } from '../../api/api.ts'
-import { checkedLines } from '../../output/checks.ts'
-import { failed } from '../../output/exit-codes.ts'
+import { failed } from '../../output/problem.ts'
+import { tableLines } from '../../output/table.ts'
+import type { Output } from '../../output/terminal.ts'
+import { harmless } from '../../output/width.ts'
+import { short } from '../../output/words.ts'
 import { answer } from '../answer.ts'
 import { operating } from '../flags.ts'
 
@@ -39,4 +44,49 @@ async function checkAll(api: Api, views: string[]): Promise<CheckedView[]> {
   const checked: CheckedView[] = []
   for (const view of named) checked.push(await ask(api, 'checkView', { view }))
   return checked
+}
+
+/** What the checks of views have found: a table, and the query of each that found rows. */
+export function checkedLines(tested: CheckedView[], output: Output): string[] {
+  const rows = tested.flatMap(({ view, checks }) => checks.map((check) => ({ view, ...check })))
+  if (rows.length === 0) return [`no check is defined: ${docsOf('checks.md')}`]
+  const bad = rows.filter((check) => check.rows !== 0)
+  const [held, warned] = [
+    bad.filter(({ severity }) => !severity).length,
+    bad.filter(({ severity }) => severity).length,
+  ]
+  return [
+    ...tableLines(
+      [
+        { title: 'VIEW', cell: ({ view }) => short(view) },
+        { title: 'CHECK', cell: ({ name }) => name },
+        {
+          title: 'FOUND',
+          cell: ({ rows, error }) =>
+            error !== null
+              ? `${error.message}${error.sqlstate === null ? '' : ` (${error.sqlstate})`}`
+              : rows === 0
+                ? 'nothing'
+                : count(rows ?? 0, 'row'),
+          style: ({ rows, severity }) => (rows === 0 ? undefined : severity ? 'yellow' : 'red'),
+        },
+        { title: 'TOOK', cell: ({ ms }) => (ms === null ? '' : duration(ms)), right: true, leaveOut: 0 },
+      ],
+      rows,
+      output,
+    ),
+    ...bad
+      .filter(({ error }) => error === null)
+      .flatMap(({ view, name, query }) => [
+        '',
+        `${short(view)}, ${name}:`,
+        ...`with ${view.slice(view.indexOf('.') + 1)} as (table ${view})\n${query}`
+          .split('\n')
+          .map((line) => `  ${harmless(line)}`),
+      ]),
+    '',
+    held + warned === 0
+      ? `${count(rows.length, 'check')} found nothing`
+      : `${whole(held)} of ${count(rows.length, 'check')} failed${warned === 0 ? '' : `, ${whole(warned)} warned`}`,
+  ]
 }

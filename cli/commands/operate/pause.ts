@@ -7,8 +7,8 @@ import { command } from '../../../src/sql/commands.ts'
 import { utc } from '../../../src/sql/words.ts'
 import { paint } from '../../../src/terminal/report.ts'
 import { apiOf } from '../../api/api-of.ts'
-import { short } from '../../output/names.ts'
 import { print } from '../../output/terminal.ts'
+import { short } from '../../output/words.ts'
 import { type Asking, operating } from '../flags.ts'
 
 /** Declares `pause` and `resume`. */

@@ -9,8 +9,7 @@ import { isGlob, matchesGlob, withSchema } from '../../../src/sql/glob.ts'
 import type { Api } from '../../api/api.ts'
 import { noView } from '../../api/no-view.ts'
 import { list } from '../answer.ts'
-import { commaSeparated, operating, positive } from '../flags.ts'
-import { between } from './between.ts'
+import { between, commaSeparated, operating, positive } from '../flags.ts'
 
 /** Declares `runs`, which lists runs, newest first. */
 export function addTo(program: Command): void {

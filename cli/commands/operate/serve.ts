@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
+import { LocalProblem } from '../../../serve/process/options.ts'
 import { isPortFree } from '../../../serve/process/port.ts'
-import { LocalProblem } from '../../../serve/process/problem.ts'
 import { checkOptions } from '../../../serve/start/options.ts'
 import { serve, servedPort } from '../../../serve/start/serve.ts'
 import { readConfig } from '../../project/config.ts'

@@ -10,7 +10,7 @@ import { type Authored, takePath } from '../../trial/db/shadow.ts'
 import { describeItem } from '../../trial/plan/copy.ts'
 import { type AsideView, nameOf } from '../plan/items.ts'
 import { adorn, type Making, makeFrom, makeView } from '../plan/make.ts'
-import { readBelow } from './below.ts'
+import { readBelow } from './in-the-way.ts'
 
 /** From what items are made, and what to do if that fails. */
 export interface Source {

@@ -2,8 +2,7 @@ import { Problem, sentences } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
 import { type QualifiedName, quoteName } from '../../sql/names.ts'
 import { describeItem } from '../../trial/plan/copy.ts'
-import { type AsideView, type Below, nameOf } from '../plan/items.ts'
-import { type CalledNow, renamedSince } from '../plan/renames.ts'
+import { type AsideView, type Below, type CalledNow, nameOf, renamedSince } from '../plan/items.ts'
 import type { Misfit, Source } from './perform.ts'
 
 /** Those whose names something in the catalog has. */

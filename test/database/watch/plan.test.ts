@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
-import { planLines } from '../../../cli/output/plan.ts'
+import { planLines } from '../../../cli/commands/operate/plan.ts'
 import { handler as api } from '../../../functions/api.ts'
 import { type Plan, plan as planSchema } from '../../../src/api/answers.ts'
 import { plain } from '../../../src/terminal/report.ts'

@@ -1,7 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
-import { ApiUnavailable } from '../../../cli/api/unavailable.ts'
-import { exitCodeOf } from '../../../cli/output/exit-codes.ts'
-import { problemLines } from '../../../cli/output/problem.ts'
+import { ApiUnavailable } from '../../../cli/api/api.ts'
+import { exitCodeOf, problemLines } from '../../../cli/output/problem.ts'
 import { Problem } from '../../../src/problem.ts'
 
 test.each([

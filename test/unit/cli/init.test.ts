@@ -1,9 +1,7 @@
 import flags from 'aws-cdk-lib/recommended-feature-flags.json' with { type: 'json' }
 import { describe, expect, test } from 'vitest'
 import type { Facts } from '../../../cli/init/facts.ts'
-import { nextSteps } from '../../../cli/init/next.ts'
-import { type PlannedFile, planInit } from '../../../cli/init/plan.ts'
-import { readShape } from '../../../cli/init/shapes.ts'
+import { nextSteps, type PlannedFile, planInit, readShape } from '../../../cli/init/plan.ts'
 
 const versions = { viewkeeper: '^1.0.0', 'aws-cdk': '2.0.0', 'aws-cdk-lib': '^2.0.0', constructs: '^10.0.0' }
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { momentOf } from '../../../cli/commands/operate/between.ts'
+import { momentOf } from '../../../cli/commands/flags.ts'
 import { stateText, viewLinesOf } from '../../../cli/output/batches.ts'
 import { tableOf } from '../../../cli/output/cells.ts'
 import { failureLines, insteadLines, progressText, runLines } from '../../../cli/output/runs.ts'

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { graphLines } from '../../../cli/output/graph.ts'
+import { graphLines } from '../../../cli/commands/operate/graph.ts'
 import { curve, plotPairs } from '../../../cli/output/plots.ts'
 import type { View } from '../../../src/api/answers.ts'
 import { plain } from '../../../src/terminal/report.ts'

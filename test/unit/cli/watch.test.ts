@@ -1,6 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
-import type { Api } from '../../../cli/api/api.ts'
-import { ApiUnavailable } from '../../../cli/api/unavailable.ts'
+import { type Api, ApiUnavailable } from '../../../cli/api/api.ts'
 import { watchBatch } from '../../../cli/watch/batch.ts'
 import type { BatchDetails, BatchView } from '../../../src/api/answers.ts'
 import { Problem } from '../../../src/problem.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { watchSilence } from '../../../serve/start/silence.ts'
+import { watchSilence } from '../../../serve/start/run.ts'
 
 function hear(looks: boolean[]): string[] {
   const told: string[] = []
