@@ -67,9 +67,12 @@ function textOf(tree: Tree, columns: From['columns'] = new Map()): string {
   return `{${tree.tag} ${fields.map(([field, value]) => `:${field} ${textOf(value, columns)}`).join(' ')}}`
 }
 
+/** Whether an expression may be a key: nobody writes a longer one, and what is recursive ends. */
+export const isShort = (expression: TreeNode): boolean => allNodes(expression).length <= 500
+
 /** An expression with the columns of joins and groups replaced by what they stand for. Sublinks have none of this query's. */
 export function resolve(query: TreeNode, from: From, expression: TreeNode): TreeNode {
-  if (expression.tag === 'QUERY') return expression
+  if (expression.tag === 'QUERY' || !isShort(expression)) return expression
   if (expression.tag !== 'VAR') {
     const each = (tree: Tree): Tree =>
       Array.isArray(tree) ? tree.map(each) : isNode(tree) ? resolve(query, from, tree) : tree
@@ -101,9 +104,9 @@ export function keyOf(
 ): Key | Lost | Flaw {
   const resolved = resolve(query, from, expression)
   const nodes = allNodes(resolved)
-  const isPlain = nodes.every(
-    (node) => plain.has(node.tag) && !isTrue(node, 'funcretset') && !isTrue(node, 'opretset'),
-  )
+  const isPlain =
+    isShort(resolved) &&
+    nodes.every((node) => plain.has(node.tag) && !isTrue(node, 'funcretset') && !isTrue(node, 'opretset'))
   const columns = nodes.filter(({ tag }) => tag === 'VAR')
   const carried = from.columns.get([...new Set(columns.map(placeOf))].join())
   if (!isPlain || carried === undefined || columns.some((each) => numberIn(each, 'varlevelsup') !== 0))

@@ -7,37 +7,44 @@ export interface TreeNode {
 /** A value in a stored query: a node, a list, or a word; null: nothing. */
 export type Tree = TreeNode | Tree[] | string | null
 
-/** What a `pg_node_tree` holds. Pure. */
+/** What a `pg_node_tree` holds. Pure, and not recursive: an expression may be thousands of nodes deep. */
 export function parseTree(text: string): Tree {
-  const tokens = text.match(/[(){}]|(?:\\.|[^\s(){}\\])+/gs) ?? []
-  let at = 0
-  const value = (): Tree => {
-    const token = tokens[at++]
-    if (token === '{') return node()
-    if (token === '(') {
-      const list: Tree[] = []
-      while (tokens[at] !== ')') list.push(value())
-      at++
-      return list
-    }
-    // Strings in lists are quoted, names in fields are not.
-    return token === undefined || token === '<>'
-      ? null
-      : token.replace(/^"(.*)"$/s, '$1').replaceAll(/\\(.)/gs, '$1')
+  /** What is open: the values of a list, or of the node's last field. */
+  const open: { values: Tree[]; node?: TreeNode; field?: string }[] = [{ values: [] }]
+  const endField = ({ values, node, field }: (typeof open)[0]) => {
+    if (node !== undefined && field !== undefined)
+      node.fields[field] = values.length === 1 ? values[0]! : values
   }
-  const node = (): TreeNode => {
-    const parsed: TreeNode = { tag: tokens[at++] as string, fields: {} }
-    while (tokens[at] !== '}') {
-      const field = (tokens[at++] as string).slice(1)
-      const values = [value()]
-      // A constant has a length and its bytes. A name may begin with a colon, but stands first.
-      while (tokens[at] !== '}' && !tokens[at]?.startsWith(':')) values.push(value())
-      parsed.fields[field] = values.length === 1 ? (values[0] as Tree) : values
+  for (const [token] of text.matchAll(/[(){}]|(?:\\.|[^\s(){}\\])+/gs)) {
+    const inner = open.at(-1)!
+    if (token === '{') {
+      const node: TreeNode = { tag: '', fields: {} }
+      inner.values.push(node)
+      open.push({ values: [], node })
+    } else if (token === '(') {
+      const values: Tree[] = []
+      inner.values.push(values)
+      open.push({ values })
+    } else if (token === ')' || token === '}') {
+      endField(inner)
+      open.pop()
+    } else if (inner.node?.tag === '') {
+      inner.node.tag = token
+    } else if (
+      inner.node !== undefined &&
+      token.startsWith(':') &&
+      (inner.field === undefined || inner.values.length > 0)
+    ) {
+      // A name may begin with a colon, too, but stands first in its field.
+      endField(inner)
+      Object.assign(inner, { field: token.slice(1), values: [] })
+    } else {
+      // Strings in lists are quoted, names in fields are not.
+      const word = token.replace(/^"(.*)"$/s, '$1').replaceAll(/\\(.)/gs, '$1')
+      inner.values.push(token === '<>' ? null : word)
     }
-    at++
-    return parsed
   }
-  return value()
+  return open[0]!.values[0] ?? null
 }
 
 export const isNode = (tree: Tree | undefined): tree is TreeNode =>
@@ -74,13 +81,13 @@ export function childrenOf({ fields }: TreeNode): TreeNode[] {
   return Object.values(fields).flatMap(below)
 }
 
-/** All nodes in a tree. */
-export const allNodes = (tree: Tree): TreeNode[] =>
-  Array.isArray(tree)
-    ? tree.flatMap(allNodes)
-    : isNode(tree)
-      ? [tree, ...childrenOf(tree).flatMap(allNodes)]
-      : []
+/** All nodes in trees, outer ones before inner ones. `within`: whether to go into a node. */
+export function allNodes(trees: Tree, within: (node: TreeNode) => boolean = () => true): TreeNode[] {
+  const found = [trees].flat().filter(isNode)
+  // What is found meanwhile is looked at, too.
+  for (const node of found) if (within(node)) for (const child of childrenOf(node)) found.push(child)
+  return found
+}
 
 /** The numbers in fields of that name, wherever they stand. */
 export const mentioned = (tree: Tree, field: RegExp): number[] => [

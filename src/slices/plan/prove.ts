@@ -4,6 +4,7 @@ import {
   conjuncts,
   type From,
   followsFrom,
+  isShort,
   type Key,
   keyOf,
   type Lost,
@@ -11,16 +12,7 @@ import {
   resolve,
   typeOf,
 } from './key.ts'
-import {
-  childrenOf,
-  isTrue,
-  nodeIn,
-  nodesIn,
-  numberIn,
-  numbersIn,
-  type TreeNode,
-  textIn,
-} from './node-tree.ts'
+import { allNodes, isTrue, nodeIn, nodesIn, numberIn, numbersIn, type TreeNode, textIn } from './node-tree.ts'
 
 /** A column of a view by whose values it falls into slices, and the column of the table that these are computed from. */
 export interface Slices {
@@ -164,7 +156,10 @@ export function proveSlices(
     if ('flaw' in key) return named(key.flaw)
     /** Whether equal values of these clauses make equal keys; null: they would, if they were the same bytes. */
     const keeps = (clauses: TreeNode[]): boolean | null => {
-      const fitting = clauses.filter((clause) => followsFrom(key.resolved, sortedBy(clause, query, from)))
+      const fitting = clauses.filter((clause) => {
+        const by = sortedBy(clause, query, from)
+        return isShort(by) && followsFrom(key.resolved, by)
+      })
       if (fitting.length === 0) return false
       return fitting.some((clause) => facts.equalities.has(numberIn(clause, 'eqop'))) || null
     }
@@ -311,14 +306,14 @@ function indexesOf(item: TreeNode | null): number[] {
 
 /** The queries in the expressions of a query. */
 function sublinksOf(query: TreeNode): TreeNode[] {
-  const within = (node: TreeNode): TreeNode[] =>
-    node.tag === 'QUERY' ? [node] : childrenOf(node).flatMap(within)
   const { rtable: _, cteList: __, ...fields } = query.fields
   const entries = entriesOf(query).map(({ tag, fields: { subquery: _subquery, ...rest } }) => ({
     tag,
     fields: rest,
   }))
-  return [{ tag: 'FIELDS', fields }, ...entries].flatMap(within)
+  return allNodes([{ tag: 'FIELDS', fields }, ...entries], ({ tag }) => tag !== 'QUERY').filter(
+    ({ tag }) => tag === 'QUERY',
+  )
 }
 
 /** A cast that changes no byte is left out, if both sides have it. */

@@ -20,3 +20,24 @@ test('a query of any grammar has an answer', async () => {
   const found = await database.withConnection((own) => readSlices(own, views))
   expect(found.map(({ view }) => view)).toEqual(views.map(({ view }) => view))
 })
+
+test('an expression of any depth, and a list of any length, have an answer', async () => {
+  await sql.unsafe(`
+    create table public.deep (id int, t text);
+    create materialized view public.deep_text as select id, ${Array(3000).fill('t').join(' || ')} as long from public.deep;
+    create materialized view public.long_list as select id from public.deep where id in (${[...Array(20_000).keys()].join()}) with no data`)
+  const views = (await sql`
+    select c.oid::int8 as oid, relname::text as view from pg_class c where relname in ('deep_text', 'long_list') order by 2`) as unknown as {
+    oid: number
+    view: string
+  }[]
+  expect(await database.withConnection((own) => readSlices(own, views))).toEqual(
+    views.map(({ view }) => ({
+      view,
+      because: null,
+      tables: [
+        { table: 'public.deep', slices: [{ by: 'id', column: 'id', bySettings: false }], because: null },
+      ],
+    })),
+  )
+})
