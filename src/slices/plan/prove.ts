@@ -164,7 +164,8 @@ export function proveSlices(
       return fitting.some((clause) => facts.equalities.has(numberIn(clause, 'eqop'))) || null
     }
     // What is not in a GROUP BY is one value in each group: the server has proved that by a primary key, which heirs do not share.
-    const groups = keeps(nodesIn(query, 'groupClause'))
+    const grouped = nodesIn(query, 'groupClause')
+    const groups = grouped.length === 0 || keeps(grouped)
     const windows = nodesIn(query, 'windowClause').map((window) => keeps(nodesIn(window, 'partitionClause')))
     const chosen = !isTrue(query, 'hasDistinctOn') || keeps(nodesIn(query, 'distinctClause'))
     if (groups === false && entriesOf(query).some(hasHeirs)) return named('is not in its GROUP BY')
@@ -252,9 +253,7 @@ export function proveSlices(
     const [one, other] = sides.map((side) => readOperations(side, scope, place)) as [Carrying, Carrying]
     const types = numbersIn(item, 'colTypes')
     const collations = numbersIn(item, 'colCollations')
-    const branches = sides
-      .filter(({ tag }) => tag === 'RANGETBLREF')
-      .map((side) => typesOf(side, scope.query))
+    const branches = sides.map((side) => typesOf(side, scope.query))
     const both = (column: number, each: Carried | Lost): Carried | Lost => {
       const same = one === null || other === null ? each : other.get(column)!
       if ('because' in each || 'because' in same) return 'because' in each ? each : same

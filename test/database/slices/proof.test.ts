@@ -183,6 +183,13 @@ describe('a query is refused by slices, and would be wrong by them:', () => {
       because: 'column 1 of its query has different types or collations in its branches',
     },
     {
+      rule: 'a key that a union casts after another union',
+      query: 'select day from app.orders union all select null::date union all select null::timestamptz',
+      key: 'day::timestamptz',
+      write: `set timezone to 'Pacific/Auckland'; insert into app.orders (id, day) values (1000, '2026-05-05')`,
+      because: 'column 1 of its query has different types or collations in its branches',
+    },
+    {
       rule: 'equal numbers that look different',
       query:
         'select scale(price) as price, n from (select price, count(*) as n from app.orders group by price) priced',
@@ -308,6 +315,7 @@ describe('a query is refused by slices, and would be wrong by them:', () => {
     expect(await proofOf(query)).toMatchObject({
       tables: [{ because: 'day in its query is not in its GROUP BY' }],
     })
+    expect(await proofOf('select day from app.family')).toMatchObject({ tables: [{ because: null }] })
     // One row for two days: it shows the first, and counts both.
     expect(await sql.unsafe(query)).toMatchObject([{ n: 2 }])
   })
