@@ -48,7 +48,7 @@ async function swap(server: BenchServer, name: string, change: (plan: Plan) => P
 }
 
 /** The same statements, executed as the owner without a sandbox. */
-const withoutSandbox = ({ prepare, cutOver, ...plan }: Plan): Plan => {
+const withoutSandbox = ({ prepare, locked, ...plan }: Plan): Plan => {
   const open = (statements: Statement[]): Statement[] =>
     statements.flatMap((statement): Statement[] =>
       statement.kind !== 'sandboxed'
@@ -62,11 +62,11 @@ const withoutSandbox = ({ prepare, cutOver, ...plan }: Plan): Plan => {
             },
             { ...statement, kind: 'command' },
             // The statements around this one act as the same role, except around plain views that are
-            // replaced in the cut-over.
-            ...(statement.phase === 'cut-over'
+            // replaced in the exchange.
+            ...(statement.phase === 'exchange'
               ? [{ kind: 'command', phase: statement.phase, sql: 'reset role', hidden: true } as const]
               : []),
           ],
     )
-  return { ...plan, prepare: open(prepare), cutOver: { ...cutOver, statements: open(cutOver.statements) } }
+  return { ...plan, prepare: open(prepare), locked: { ...locked, statements: open(locked.statements) } }
 }

@@ -127,7 +127,7 @@ export interface BatchDetails {
       startedAt: string | null
       finishedAt: string | null
       elapsedMs: number | null
-      /** While the run is running: `building`, `cut-over` or the like, if known. */
+      /** While the run is running: `building`, `exchange` or the like, if known. */
       phase: string | null
       /** The class of the error. */
       class: string | null

@@ -487,7 +487,7 @@ export const batchDetails = named('BatchDetails', 'A batch with its graph.', {
           finishedAt: timeOrNull,
           elapsedMs: milliseconds,
           phase: textOrNull.describe(
-            'While the run is running: `building`, `cut-over` or the like, if known.',
+            'While the run is running: `building`, `exchange` or the like, if known.',
           ),
           class: textOrNull.describe('The class of the error.'),
           sqlstate: textOrNull.describe('The SQLSTATE of the error.'),

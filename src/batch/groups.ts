@@ -5,7 +5,7 @@ import { Problem } from '../problem.ts'
 import { type GroupSeen, lookAtEach, readGroup } from '../rebuild/db/group.ts'
 import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
 import { make } from '../rebuild/plan/make.ts'
-import { becauseTogether, planCutOver, planFilling, whatChanged } from '../rebuild/plan/plan.ts'
+import { becauseTogether, planExchange, planFilling, whatChanged } from '../rebuild/plan/plan.ts'
 import { nothingStandsBetween, prove } from '../rebuild/plan/prove.ts'
 import { memberRequirements, placesRequirement } from '../rebuild/plan/requirements.ts'
 import { apart, batchKey, everything, materialized } from '../rebuild/plan/scope.ts'
@@ -324,7 +324,7 @@ export async function prepareExchange(advancing: AdvancingBatch, group: Together
   const timeoutSeconds = Math.max(...bases.map((basis) => basis?.timeoutSeconds ?? 0))
   const others = members.slice(1)
   // The members are those of the shadows, in the same schemas, so the place is the same.
-  const plan = planCutOver(apart(batchKey(batch, group.number), now), {
+  const plan = planExchange(apart(batchKey(batch, group.number), now), {
     timeoutSeconds,
     members: others.map(({ id, schema, name, view }) => ({ definitionId: id, schema, name, view })),
   })

@@ -225,11 +225,11 @@ function recordStatements(
 /** The plan, with the statements that record its migration. */
 const withRecord = (plan: Plan, record: string[]): Plan => ({
   ...plan,
-  cutOver: {
-    ...plan.cutOver,
+  locked: {
+    ...plan.locked,
     statements: [
-      ...plan.cutOver.statements,
-      ...record.map((sql): Statement => ({ kind: 'command', phase: 'cut-over', sql, hidden: true })),
+      ...plan.locked.statements,
+      ...record.map((sql): Statement => ({ kind: 'command', phase: 'exchange', sql, hidden: true })),
     ],
   },
 })

@@ -318,7 +318,7 @@ async function planRename(sql: Sql, from: QualifiedName, to: QualifiedName): Pro
     fills: false,
     settings: {},
     prepare: [],
-    cutOver: exclusively(
+    locked: exclusively(
       ourselves(view),
       renameStatements(from, to).map((text) => creating(text, to.schema)),
       { timeoutSeconds },

@@ -37,11 +37,11 @@ const lookForBackup = `
 select coalesce((select ${literal(`A ${running}: `)} || b.who || E'.\\x1e' || ${literal(advice)} from (${backupsQuery} limit 1) b), '')`
 
 /**
- * Looks for a backup: before a cut-over takes its locks, and after the record of success. A backup that begins later takes its snapshot
- * after the commit, because it sends a dozen statements before. If there is one, all locks are let go, and the cut-over is tried
+ * Looks for a backup: before an exchange takes its locks, and after the record of success. A backup that begins later takes its snapshot
+ * after the commit, because it sends a dozen statements before. If there is one, all locks are let go, and the exchange is tried
  * again later. `otherwise`: the run goes on with its other plan instead, which no backup notices.
  */
-export const waitForBackup = (otherwise = false): NonNullable<Plan['cutOver']['last']> => ({
+export const waitForBackup = (otherwise = false): NonNullable<Plan['locked']['last']> => ({
   kind: 'check',
   phase: 'locking',
   sql: lookForBackup,

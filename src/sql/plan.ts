@@ -50,7 +50,7 @@ export type Hints = string | ViewHints
 
 interface Check {
   is: string
-  /** `LockTimeout`: all locks are let go, and the cut-over is tried again, as long as it may wait for its locks. */
+  /** `LockTimeout`: all locks are let go, and the exchange is tried again, as long as it may wait for its locks. */
   else: 'CatalogChanged' | 'SwapImpossible' | 'CheckFailed' | 'LockTimeout'
   /** Default: the text that the statement returned. */
   message?: string
@@ -100,7 +100,7 @@ export interface Sandbox {
 }
 
 /** What a running run is doing, as shown in its `application_name` and by `GET /runs/{id}`. */
-type Phase = 'counting' | 'locking' | 'building' | 'indexes' | 'cut-over' | 'analyzing' | 'checking'
+type Phase = 'counting' | 'locking' | 'building' | 'indexes' | 'exchange' | 'analyzing' | 'checking'
 
 /**
  * All that the envelope does in a run, as data in `viewkeeper.runs.plan`. The envelope executes the plan on
@@ -126,7 +126,7 @@ export interface Plan {
    * Statements that need a strong lock: the envelope tries all of them together under a short `lock_timeout`,
    * again and again.
    */
-  cutOver: {
+  locked: {
     /**
      * The limit of each wait for a lock. Null: a little less than `deadlock_timeout`, so that the server ends
      * no session that waits for this run as part of a deadlock. While an autovacuum holds a lock on the view,
@@ -147,7 +147,7 @@ export interface Plan {
     last?: Extract<Statement, { kind: 'check' }> & { check: { message?: never; tells?: never } }
   }
   /**
-   * A query for a number that grows by each row the cut-over writes; null if rows are counted in another way,
+   * A query for a number that grows by each row the exchange writes; null if rows are counted in another way,
    * or not at all.
    */
   written: string | null
@@ -169,18 +169,25 @@ export interface Plan {
   later: LaterStatement[]
 }
 
+/** A plan as it is stored. What needs locks keeps there the name by which a version beside this one executes it. */
+export const storedPlan = ({ locked, otherwise, ...plan }: Plan): object => ({
+  ...plan,
+  cutOver: locked,
+  ...(otherwise && { otherwise: { ...otherwise, plan: storedPlan(otherwise.plan) } }),
+})
+
 /** The roles of others as whom a plan's statements are parsed or executed, as SQL writes them. */
-export const actorsOf = ({ prepare, cutOver, later, otherwise }: Plan): string[] => [
-  ...[...prepare, ...cutOver.statements, ...later].flatMap((statement) =>
+export const actorsOf = ({ prepare, locked, later, otherwise }: Plan): string[] => [
+  ...[...prepare, ...locked.statements, ...later].flatMap((statement) =>
     'sandbox' in statement ? [statement.sandbox.role] : [],
   ),
   ...(otherwise === undefined ? [] : actorsOf(otherwise.plan)),
 ]
 
 /** What the statements of a plan do with views, as far as they have hints on it. */
-export const purposesOf = ({ prepare, cutOver, later, otherwise }: Plan): Purpose[] => [
+export const purposesOf = ({ prepare, locked, later, otherwise }: Plan): Purpose[] => [
   ...new Set([
-    ...[...prepare, ...cutOver.statements, ...later].flatMap(({ obstacles }) =>
+    ...[...prepare, ...locked.statements, ...later].flatMap(({ obstacles }) =>
       typeof obstacles === 'object' ? [obstacles.to] : [],
     ),
     ...(otherwise === undefined ? [] : purposesOf(otherwise.plan)),
@@ -191,6 +198,6 @@ export const purposesOf = ({ prepare, cutOver, later, otherwise }: Plan): Purpos
  * The statements that do the work, in order and without the machinery around them: what the run record shows.
  */
 export const statementsOf = (plan: Plan): string[] =>
-  [...plan.prepare, ...plan.cutOver.statements, ...plan.later]
+  [...plan.prepare, ...plan.locked.statements, ...plan.later]
     .filter(({ hidden }) => !hidden)
     .map(({ sql }) => sql)

@@ -119,7 +119,7 @@ async function readWaits(sql: Sql, batchId: string): Promise<(definitionId: numb
 }
 
 /** The phases in which a run waits for locks, if anybody holds them. */
-const lockingPhases = ['locking', 'cut-over']
+const lockingPhases = ['locking', 'exchange']
 
 async function withLocks(sql: Sql, view: Examined): Promise<Examined> {
   const running = runningRun(view)

@@ -51,7 +51,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'privileges that were granted while a shadow was filled are carried over',
-    file: 'src/rebuild/plan/cut-over.ts',
+    file: 'src/rebuild/plan/exchange.ts',
     text: `        ...carry(rebuild),
         ...hasCarried(rebuild),
 `,
@@ -62,7 +62,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'an index is locked before it is compared',
-    file: 'src/rebuild/plan/cut-over.ts',
+    file: 'src/rebuild/plan/exchange.ts',
     text: 'indexes.map(({ name }) => lockIndex({ schema: view.schema, name })),',
     becomes: '[],',
     project: 'database',
@@ -71,7 +71,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'the catalog is compared once more before the exchange',
-    file: 'src/rebuild/plan/cut-over.ts',
+    file: 'src/rebuild/plan/exchange.ts',
     text: '        nothingHasChanged(scope),\n',
     becomes: '',
     project: 'database',

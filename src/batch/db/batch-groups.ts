@@ -11,6 +11,7 @@ import { inTransaction, type Sql, withTransaction } from '../../server/connect.t
 import { onReplicas } from '../../server/session-settings.ts'
 import { insistOnNoBackup, readBackup } from '../../server/standbys.ts'
 import { type QualifiedName, quoteIdentifier } from '../../sql/names.ts'
+import type { Plan } from '../../sql/plan.ts'
 import { passing } from '../plan/next.ts'
 import type { PlannedGroup, TogetherView } from '../plan/together.ts'
 import { writeNextAttempts } from './attempts.ts'
@@ -296,7 +297,7 @@ export function recordTogether(
   batchId: string,
   from: 'pending' | 'built',
   members: { id: number; meta?: object }[],
-  plan: object,
+  plan: Plan,
 ): Promise<number | null> {
   return withTransaction(sql, async (transaction) => {
     const all = transaction`jsonb_to_recordset(${transaction.json(members as never)}) m(id integer, meta jsonb)`

@@ -3,7 +3,7 @@ import type { QualifiedName } from '../../sql/names.ts'
 /** The names under which the shadow of a live view is built. The key makes the names unique; nobody else sees them. */
 export interface ShadowNames {
   view: QualifiedName
-  /** The name of the old view during the cut-over. */
+  /** The name of the old view during the exchange. */
   old: QualifiedName
   index(at: number): string
   statistics(at: number): string

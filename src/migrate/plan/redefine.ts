@@ -36,12 +36,12 @@ export function planAlteration(
   { ifRunning, settings, timeoutSeconds }: RunOptions,
 ): Plan | null {
   const wanted = wantedView(given, { before, after, shadow })
-  const { building, cutOver, grants } = alterations(given, wanted, view.shadowKey)
+  const { building, locked, grants } = alterations(given, wanted, view.shadowKey)
   const asOwner = (some: Statement[]) => inPlaceOf(live.view.owner, some)
   // A grant to the old or to the new owner can be made only when the view has its new owner.
   const [beside, later] = given === live ? [[...building, ...grants], []] : [building, grants]
   const exclusive = [
-    ...asOwner(cutOver),
+    ...asOwner(locked),
     ...(given === live ? [] : handOver(live, wanted)),
     ...inPlaceOf(wanted.view.owner, later),
   ]
@@ -53,7 +53,7 @@ export function planAlteration(
     fills: false,
     settings,
     prepare: asOwner(beside),
-    cutOver:
+    locked:
       exclusive.length === 0
         ? besideReaders(live.view, [], timeoutSeconds)
         : exclusively([live.view], exclusive, { timeoutSeconds }),
@@ -118,7 +118,7 @@ const handOver = (live: LiveView, wanted: LiveView): Statement[] => [
     .map(
       (each): Statement => ({
         kind: 'command',
-        phase: 'cut-over',
+        phase: 'exchange',
         sql: `alter statistics ${quoteName(each)} owner to ${wanted.view.owner}`,
       }),
     ),
@@ -137,13 +137,13 @@ function alterations(
   live: LiveView,
   wanted: LiveView,
   key: string,
-): Record<'building' | 'cutOver' | 'grants', Statement[]> {
+): Record<'building' | 'locked' | 'grants', Statement[]> {
   const { schema } = live.view
   const target = quoteName(live.view)
   const names = namesBeside(key, schema)
   const indexName = (name: string) => quoteName({ schema, name })
   const building = (sql: string): Statement => ({ kind: 'command', phase: 'building', sql })
-  const cutOver = (sql: string): Statement => ({ kind: 'command', phase: 'cut-over', sql })
+  const locked = (sql: string): Statement => ({ kind: 'command', phase: 'exchange', sql })
   const unchanged = new Set(live.indexes.filter((index) => wanted.indexes.includes(index)))
   const dropped = live.indexes.filter((index) => !unchanged.has(index))
   const made = wanted.indexes.filter((index) => !unchanged.has(index))
@@ -174,11 +174,11 @@ function alterations(
         .filter((grant) => !live.grants.some(sameGrant(grant)) || isRevokedToo(grant, live, wanted))
         .map((grant) => building(grantStatement(grant, target))),
     ],
-    cutOver: [
-      ...dropped.map(({ name }) => cutOver(`drop index ${indexName(name)}`)),
+    locked: [
+      ...dropped.map(({ name }) => locked(`drop index ${indexName(name)}`)),
       ...made.flatMap(({ name }, at) =>
         takesOver(name)
-          ? [cutOver(`alter index ${indexName(names.index(at))} rename to ${quoteIdentifier(name)}`)]
+          ? [locked(`alter index ${indexName(names.index(at))} rename to ${quoteIdentifier(name)}`)]
           : [],
       ),
     ],

@@ -227,13 +227,13 @@ export const recordChecks = (checkings: (Checking | null | undefined)[]): Statem
 export const recordChecksSoon = (checking: Checking | null | undefined): Statement[] =>
   recordChecks([checking]).flatMap((statement) => [setting('lock_timeout', '1000'), statement])
 
-/** Records the checks of a plan before its cut-over takes locks that readers notice. */
+/** Records the checks of a plan before its exchange takes locks that readers notice. */
 export const recordsFirst = (
-  cutOver: Plan['cutOver'],
+  locked: Plan['locked'],
   checkings: (Checking | null | undefined)[],
-): Plan['cutOver'] => ({
-  ...cutOver,
-  statements: [...recordChecks(checkings), ...cutOver.statements],
+): Plan['locked'] => ({
+  ...locked,
+  statements: [...recordChecks(checkings), ...locked.statements],
 })
 
 const ours = (sql: string, relation: QualifiedName): Statement => ({

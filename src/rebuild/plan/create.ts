@@ -61,7 +61,7 @@ interface CreateOptions {
 
 /**
  * Plans the creation of a view with its indexes, comment, grants and statistics. Pure. An existing view is
- * replaced in a short cut-over at the end: the new view is built under another name first, so that readers
+ * replaced in a short exchange at the end: the new view is built under another name first, so that readers
  * keep the old one meanwhile.
  */
 export function planCreate(definition: ViewDefinition, options: CreateOptions): Plan {
@@ -105,7 +105,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
         checking,
       ),
     ],
-    cutOver:
+    locked:
       replaces === null
         ? besideReaders(definition, recordChecks([checking]), timeoutSeconds)
         : recordsFirst(
@@ -202,7 +202,7 @@ export const commentStatement = (comment: string | null, target: string): string
 /** Gives a view to a role, which is written as in SQL. */
 export const ownerStatement = (view: ViewName, role: string): Statement => ({
   kind: 'command',
-  phase: 'cut-over',
+  phase: 'exchange',
   sql: `alter materialized view ${quoteName(view)} owner to ${role}`,
 })
 
@@ -214,7 +214,7 @@ const exchange = (
 ): Statement[] => {
   const { schema } = definition
   return [
-    { kind: 'command', phase: 'cut-over', sql: `drop materialized view ${quoteName(definition)}` },
+    { kind: 'command', phase: 'exchange', sql: `drop materialized view ${quoteName(definition)}` },
     ...inPlaceOf(
       owner,
       [
@@ -228,10 +228,10 @@ const exchange = (
   ]
 }
 
-/** A statement of a cut-over that needs `create` in a schema, as a change of a name does. `role` executes it; null: the login. */
+/** A statement of an exchange that needs `create` in a schema, as a change of a name does. `role` executes it; null: the login. */
 export const creating = (sql: string, schema: string, role: string | null = null): Statement => ({
   kind: 'command',
-  phase: 'cut-over',
+  phase: 'exchange',
   sql,
   obstacles: creatingQuery(schema, role),
 })

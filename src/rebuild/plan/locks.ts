@@ -14,8 +14,6 @@ const shortLockMs = 100
 const recordLockMs = 1000
 const longestLockHuntMs = 600_000
 
-type CutOver = Plan['cutOver']
-
 /**
  * How long a run may go on trying to get its locks: less than `timeoutSeconds`, the time of the whole run.
  */
@@ -23,7 +21,7 @@ export const giveUpAfterMs = (timeoutSeconds: number): number =>
   Math.min(longestLockHuntMs, timeoutSeconds * 800)
 
 /**
- * A relation that a cut-over locks exclusively, and the role to do so as; null: as ourselves. `columns`: the lock that readers do not
+ * A relation that an exchange locks exclusively, and the role to do so as; null: as ourselves. `columns`: the lock that readers do not
  * notice is taken by these, so the row of the relation still tells who has written it.
  */
 export type Locked = QualifiedName & { kind: ViewKind | 'table'; owner: string | null; columns?: string[] }
@@ -47,7 +45,7 @@ interface ExclusiveOptions {
 }
 
 /**
- * A cut-over that needs relations exclusively, in the order in which readers lock them: outer ones first. First come locks
+ * An exchange that needs relations exclusively, in the order in which readers lock them: outer ones first. First come locks
  * that readers do not notice and that an autovacuum gives way to, and the guard. Then come all exclusive locks, within the
  * patience of the try, which the envelope counts for all of them together. Then comes the work, without a time-out unless it
  * is `brief`. If one of the locks is not granted in time, all are released.
@@ -56,7 +54,7 @@ export const exclusively = (
   locked: Locked[],
   work: Statement[],
   { timeoutSeconds, guard = [], lasts, otherwise }: ExclusiveOptions,
-): CutOver => ({
+): Plan['locked'] => ({
   lockTimeoutMs: null,
   recordLockTimeoutMs: lasts === 'long' ? recordLockMs : null,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
@@ -85,7 +83,11 @@ export const asOwner = ({ owner }: Locked, statement: Statement): Statement[] =>
  * The same if we may only refresh the view, not `alter` it: the refresh itself waits for the lock, briefly.
  * While an autovacuum holds a lock, every tenth wait is longer.
  */
-export const withoutAltering = (view: QualifiedName, work: Statement[], timeoutSeconds: number): CutOver => ({
+export const withoutAltering = (
+  view: QualifiedName,
+  work: Statement[],
+  timeoutSeconds: number,
+): Plan['locked'] => ({
   lockTimeoutMs: shortLockMs,
   recordLockTimeoutMs: recordLockMs,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),
@@ -97,8 +99,12 @@ export const withoutAltering = (view: QualifiedName, work: Statement[], timeoutS
 export const lockAgainstChanges = (view: QualifiedName): Statement =>
   alter('materialized view', view, 'reset (viewkeeper)')
 
-/** A cut-over whose lock lets readers pass: waiting for the lock delays no reader. */
-export const besideReaders = (view: QualifiedName, work: Statement[], timeoutSeconds: number): CutOver => ({
+/** An exchange whose lock lets readers pass: waiting for the lock delays no reader. */
+export const besideReaders = (
+  view: QualifiedName,
+  work: Statement[],
+  timeoutSeconds: number,
+): Plan['locked'] => ({
   lockTimeoutMs: null,
   recordLockTimeoutMs: 0,
   giveUpAfterMs: giveUpAfterMs(timeoutSeconds),

@@ -70,7 +70,7 @@ const mayCreate = (verb: string, to: string, { scope, place }: Rebuild): Stateme
 export const dropPlace = ({ schemas }: Place): Statement[] =>
   schemas.map((schema) => ({
     kind: 'command',
-    phase: 'cut-over',
+    phase: 'exchange',
     sql: `drop schema ${quoteIdentifier(schema)}`,
     hidden: true,
   }))

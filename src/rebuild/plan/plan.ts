@@ -3,7 +3,7 @@ import { displayName, literal, quoteName } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'
 import { type Checking, recordChecks, recordsFirst } from './check-data.ts'
 import { countBefore } from './counting.ts'
-import { carry, cutOver } from './cut-over.ts'
+import { carry, exchange } from './exchange.ts'
 import { besideReaders } from './locks.ts'
 import { fill, make } from './make.ts'
 import { areFaithful, basisOf, prove } from './prove.ts'
@@ -66,8 +66,8 @@ export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptio
       ),
       ...carry(rebuild),
     ],
-    cutOver: recordsFirst(
-      cutOver(rebuild, options),
+    locked: recordsFirst(
+      exchange(rebuild, options),
       filled.map((member) => of(member).checking),
     ),
     written: null,
@@ -97,15 +97,15 @@ export function planFilling(
       ...countBefore(view, rowCountStrategy),
       ...fill(rebuild, member, { checking, counts: rowCountStrategy }),
     ],
-    cutOver: besideReaders(view, recordChecks([checking]), timeoutSeconds),
+    locked: besideReaders(view, recordChecks([checking]), timeoutSeconds),
     written: null,
     builds: true,
     later: [],
   }
 }
 
-/** Plans the cut-over to shadows that are all filled. The facts are those of this moment. Pure. */
-export const planCutOver = (
+/** Plans the exchange to shadows that are all filled. The facts are those of this moment. Pure. */
+export const planExchange = (
   rebuild: Rebuild,
   { timeoutSeconds, members }: { timeoutSeconds: number; members: NonNullable<Plan['members']> },
 ): Plan => ({
@@ -115,7 +115,7 @@ export const planCutOver = (
   result: 'updated',
   fills: true,
   prepare: [...carry(rebuild), ...areFaithful(rebuild)],
-  cutOver: cutOver(rebuild, { timeoutSeconds }),
+  locked: exchange(rebuild, { timeoutSeconds }),
   written: null,
   members,
   later: [],
@@ -123,7 +123,7 @@ export const planCutOver = (
 
 /**
  * Says what has changed since the shadows of `made` were made, so that they cannot be exchanged. Null if nothing has, but privileges,
- * which are carried, or what is made again in the cut-over: triggers, rules, and plain views above. Pure.
+ * which are carried, or what is made again in the exchange: triggers, rules, and plain views above. Pure.
  */
 export function whatChanged(made: Scope, now: Scope): string | null {
   const there = new Map(now.members.map((member) => [member.oid, member]))

@@ -12,7 +12,7 @@ import { requalify } from './requalify.ts'
 
 /** A view that is rebuilt. */
 export interface Member extends Reader {
-  /** How the view is to be after the cut-over; without it, as it is. */
+  /** How the view is to be after the exchange; without it, as it is. */
   wanted?: LiveView
 }
 

@@ -133,7 +133,7 @@ export const giveStatistics = ({ view, statistics }: LiveView, names: ShadowName
 export function nameParts({ view, indexes, statistics }: LiveView, names: ShadowNames): Statement[] {
   const rename = (kind: string, schema: string, from: string, to: string): Statement[] => {
     const sql = `alter ${kind} ${quoteName({ schema, name: from })} rename to ${quoteIdentifier(to)}`
-    return from === to ? [] : [{ kind: 'command', phase: 'cut-over', sql }]
+    return from === to ? [] : [{ kind: 'command', phase: 'exchange', sql }]
   }
   return [
     ...inPlaceOf(

@@ -99,7 +99,7 @@ export const findFailed = (sql: Sql, views: QualifiedName[]): Promise<QualifiedN
 
 /** How far a running run is, as the server knows. */
 export interface Progress {
-  /** `counting`, `locking`, `building`, `indexes`, `cut-over` or `analyzing`; null before the first phase. */
+  /** `counting`, `locking`, `building`, `indexes`, `exchange` or `analyzing`; null before the first phase. */
   phase: string | null
   elapsedMs: number
   /** The average duration of the view's last 20 successes of this operation; null if there was no success. */

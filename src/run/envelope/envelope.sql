@@ -8,8 +8,8 @@
 -- "pg_catalog, pg_temp" (src/sql/settings.ts).
 --
 --   1. The claim, and a commit: from here on others see that the run is running.
---   2. The work, in three stages. "prepare" needs no strong lock. "cut-over" has the statements that need one, and is tried until
---      it gets its locks. Its last statement records the success: work and record commit together.
+--   2. The work, in three stages. "prepare" needs no strong lock. "locked" has the statements that need one, and is tried until
+--      it gets its locks; a plan stores it as cutOver. Its last statement records the success: work and record commit together.
 --   3. If the work has failed: all that it did is undone, and the failure is recorded, in the same transaction.
 --   4. Those who wait are notified. Then come the statements of stage "later", each in a transaction of its own.
 --
@@ -225,10 +225,10 @@ begin
         perform set_config('lock_timeout', work #>> '{cutOver,giveUpAfterMs}', true);
         todo := work -> 'prepare';
       end if;
-      -- A cut-over that does not get its locks is tried again and again: the failed block has released its locks, so readers
+      -- A try that does not get its locks is tried again and again: the failed block has released its locks, so readers
       -- that waited are served meanwhile.
       loop
-        if stage = 'cut-over' then
+        if stage = 'locked' then
           tries := tries + 1;
           -- "create index concurrently" waits for this transaction, which waits for the lock of that index: the run gives way. If
           -- this transaction has prepared nothing, nobody waits for it yet.
@@ -246,7 +246,7 @@ begin
           end if;
         end if;
         begin
-          if stage = 'cut-over' then
+          if stage = 'locked' then
             locked_since := null;
             -- Grows with the tries, so that readers wait little, and the work gets through where many relations are read without pause.
             patience := least(tries * interval '100 ms', most_patience);
@@ -417,7 +417,7 @@ begin
           end loop;
 
           exit when stage = 'later';
-          if stage = 'cut-over' then
+          if stage = 'locked' then
             statement := '{}';
             if work ->> 'written' is not null then
               execute work ->> 'written' into written_after;
@@ -469,13 +469,13 @@ begin
             succeeded := true;
             exit;
           end if;
-          stage := 'cut-over';
+          stage := 'locked';
           todo := work #> '{cutOver,statements}';
           give_up_at := least(deadline, clock_timestamp() + make_interval(secs => (work #>> '{cutOver,giveUpAfterMs}')::float8 / 1000));
         -- internal_error: somebody else changed a catalog row that our statement changes ("tuple concurrently updated"). Tried
         -- again a few times only, because the view's own code may raise this error, too.
         exception when lock_not_available or deadlock_detected or internal_error then
-          if stage <> 'cut-over' then
+          if stage <> 'locked' then
             raise;
           end if;
           get stacked diagnostics st = returned_sqlstate, ctx = pg_exception_context;
@@ -523,8 +523,8 @@ begin
           when triggers is not null then 'EventTriggerFailed'
           when raised or st = '2BP01' and (statement ->> 'kind' = 'userCode' or statement ? 'rolePath') then 'ViewSqlFailed'
           -- Whatever depended on the view at planning follows the exchange. What does not was made in the last moment.
-          when st = '2BP01' and statement ->> 'phase' = 'cut-over' and work ->> 'basis' is not null then 'CatalogChanged'
-          when statement ->> 'phase' in ('locking', 'cut-over') and (st in ('42P01', '42703', '42704') or left(st, 2) = 'XX') then 'CatalogChanged'
+          when st = '2BP01' and statement ->> 'phase' in ('exchange', 'cut-over') and work ->> 'basis' is not null then 'CatalogChanged'
+          when statement ->> 'phase' in ('locking', 'exchange', 'cut-over') and (st in ('42P01', '42703', '42704') or left(st, 2) = 'XX') then 'CatalogChanged'
           when st = '57014' and statement_limit > '0' and finished - statement_timestamp() >= statement_limit
             then case when statement ->> 'phase' = 'locking' then 'LockTimeout' else 'StatementTimeout' end
           when st = '57014' then 'Canceled'

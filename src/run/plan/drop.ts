@@ -31,7 +31,7 @@ export function planDrop(view: ViewFacts, dependents: string[], options: DropOpt
   }
   const drop: Statement = {
     kind: 'command',
-    phase: 'cut-over',
+    phase: 'exchange',
     sql: `drop materialized view ${quoteName(view)}${options.cascade ? ' cascade' : ''}`,
     obstacles: hintsOn(view, 'own'),
   }
@@ -42,7 +42,7 @@ export function planDrop(view: ViewFacts, dependents: string[], options: DropOpt
     result: 'deleted',
     fills: false,
     prepare: countBefore(view, options.rowCountStrategy),
-    cutOver: exclusively(
+    locked: exclusively(
       ourselves(view),
       [drop, ...(options.definitionId === null ? [] : [markRemoved(options.definitionId)])],
       { timeoutSeconds: options.timeoutSeconds, lasts: 'brief' },
@@ -54,7 +54,7 @@ export function planDrop(view: ViewFacts, dependents: string[], options: DropOpt
 
 const markRemoved = (definitionId: number): Statement => ({
   kind: 'command',
-  phase: 'cut-over',
+  phase: 'exchange',
   sql: `update viewkeeper.definitions set removed_at = clock_timestamp(), updated_at = clock_timestamp() where id = ${definitionId} and source = 'discovered'`,
   hidden: true,
 })

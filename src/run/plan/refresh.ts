@@ -22,7 +22,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
   const exact = rowCountStrategy === 'exact'
   return {
     ...inPlace(view, options),
-    cutOver: view.mayAlter
+    locked: view.mayAlter
       ? exclusively(ourselves(view), work, { timeoutSeconds, guard: [lockWhatIsRead(view)], lasts: 'long' })
       : withoutAltering(view, work, timeoutSeconds),
     // A regular refresh writes every row, so the server's own tuple counter counts them at no cost, also if no
@@ -51,7 +51,7 @@ export function planRegularTogether(
   )
   return {
     ...inPlace(views[0] as ViewFacts, options),
-    cutOver: exclusively(views.toReversed().flatMap(ourselves), refreshes, {
+    locked: exclusively(views.toReversed().flatMap(ourselves), refreshes, {
       timeoutSeconds: options.timeoutSeconds,
       guard: views.map(lockWhatIsRead),
       lasts: 'long',
@@ -74,7 +74,7 @@ export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Pla
   ]
   return {
     ...inPlace(view, options),
-    cutOver: besideReaders(view, work, timeoutSeconds),
+    locked: besideReaders(view, work, timeoutSeconds),
     written: null,
     later: estimateLater(view, rowCountStrategy),
   }
@@ -141,7 +141,7 @@ const uniqueOf = ({ uniqueIndexes: indexes }: ViewFacts): Statement['unique'] =>
  */
 export const recordPosition: LaterStatement = {
   kind: 'command',
-  phase: 'cut-over',
+  phase: 'exchange',
   sql: `update viewkeeper.runs r
    set meta = jsonb_set(r.meta, '{response,walPosition}', to_jsonb(pg_current_wal_insert_lsn()::text))
  where (r.id = current_setting('viewkeeper.run')::integer or r.group_run_id = current_setting('viewkeeper.run')::integer)

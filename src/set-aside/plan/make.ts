@@ -27,7 +27,7 @@ export const dropStatements = (items: AsideView[]): Statement[] =>
     .toReversed()
     .flatMap(({ live: { view } }) =>
       inPlaceOf(view.owner, [
-        { kind: 'command', phase: 'cut-over', sql: `drop ${view.kind} ${quoteName(view)}` },
+        { kind: 'command', phase: 'exchange', sql: `drop ${view.kind} ${quoteName(view)}` },
       ]),
     )
 

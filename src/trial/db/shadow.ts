@@ -116,10 +116,10 @@ export const applySettings = (sql: Sql, settings: Record<string, string>): Promi
   )
 
 /** Performs a plan that fills no view, statement by statement, in the current transaction. Throws StatementRefused. */
-export async function performPlan(sql: Sql, { settings, prepare, cutOver }: Plan): Promise<void> {
+export async function performPlan(sql: Sql, { settings, prepare, locked }: Plan): Promise<void> {
   const path = await readRolePath(sql)
   await applySettings(sql, settings)
-  await executeStatements(sql, [...prepare, ...withoutLooks(cutOver.statements)], false)
+  await executeStatements(sql, [...prepare, ...withoutLooks(locked.statements)], false)
   await applySettings(sql, { [rolePathSetting]: path })
 }
 

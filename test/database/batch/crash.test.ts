@@ -58,7 +58,7 @@ function writeAttempt(
     batch: { id: batchId, attempt: 1 },
   }
   const statements = [{ kind: 'command' as const, phase: 'building' as const, sql: statement }]
-  const cutOver = {
+  const locked = {
     lockTimeoutMs: 0,
     recordLockTimeoutMs: 0,
     giveUpAfterMs: 0,
@@ -66,7 +66,7 @@ function writeAttempt(
     statements,
   }
   const rest = { basis: null, settings: {}, prepare: [], written: null, later: [] }
-  return startRun(by, run, { ...rest, cutOver, result: 'updated', fills: true, ifRunning: 'wait' }, {})
+  return startRun(by, run, { ...rest, locked, result: 'updated', fills: true, ifRunning: 'wait' }, {})
 }
 
 const atMostTwo = expect.toSatisfy((most: number) => most <= 2)

@@ -518,7 +518,7 @@ describe('settings that the code of an owner leaves behind do not change the rec
       perform pg_catalog.set_config('viewkeeper.run', '${runId}', false);
       perform pg_catalog.set_config('statement_timeout', '0', false);
       perform pg_catalog.set_config('lock_timeout', '1', false);
-      perform pg_catalog.set_config('application_name', 'viewkeeper run ${runId} cut-over', false);`)
+      perform pg_catalog.set_config('application_name', 'viewkeeper run ${runId} exchange', false);`)
     const record = async () =>
       (await place.sql`select to_jsonb(r) as run from viewkeeper.runs r where id = ${runId}`)[0]?.run
     return { runId, record, before: await record() }

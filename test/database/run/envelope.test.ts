@@ -321,7 +321,7 @@ describe('a lost run', () => {
   })
 })
 
-describe('the cut-over', () => {
+describe('the exchange', () => {
   test('is tried again after a lock time-out, and what it had done is undone first', async () => {
     await sql`create table locked (id integer)`
     const holder = await sql.reserve()
@@ -350,7 +350,7 @@ describe('the cut-over', () => {
     await holder`begin`
     await holder`lock table kept in access exclusive mode`
     const work = plan(['insert into kept values (1)'])
-    work.cutOver.giveUpAfterMs = 300
+    work.locked.giveUpAfterMs = 300
     const run = await outcome(work)
     await holder`rollback`
     holder.release()
@@ -363,7 +363,7 @@ test('a wait for a lock that ends just before the statement time-out is recorded
   const work = plan([])
   work.prepare = [{ kind: 'command', phase: 'building', sql: 'lock table public.held' }]
   // The first look at the holders lasts beyond the time-out, which cancels once.
-  work.cutOver.holders = `select jsonb_build_object('who', 'somebody')
+  work.locked.holders = `select jsonb_build_object('who', 'somebody')
     from pg_sleep(case when clock_timestamp() < statement_timestamp() + interval '1s' then 2 else 0 end)`
   await whileLocked(url, 'lock table held', async () => {
     const run = await outcome(work, { timeoutSeconds: 1 })
@@ -376,8 +376,8 @@ test('a wait for a lock that ends just before the statement time-out is recorded
 
 test('a statement time-out between two tries for a lock is one for want of the lock', async () => {
   const work = plan([])
-  work.cutOver.statements = [{ kind: 'command', phase: 'locking', sql: 'select pg_sleep(60)' }]
-  work.cutOver.holders = `select jsonb_build_object('who', 'somebody')`
+  work.locked.statements = [{ kind: 'command', phase: 'locking', sql: 'select pg_sleep(60)' }]
+  work.locked.holders = `select jsonb_build_object('who', 'somebody')`
   expect(await outcome(work, { timeoutSeconds: 1 })).toMatchObject({
     status: 'failed',
     error: { class: 'LockTimeout', message: 'The run did not get a lock in time: somebody' },
@@ -389,7 +389,7 @@ describe('a statement', () => {
     const run = await outcome(
       plan([], {
         prepare: [{ phase: 'counting', sql: 'select 7', kind: 'count', when: 'before' }],
-        cutOver: {
+        locked: {
           lockTimeoutMs: 0,
           recordLockTimeoutMs: 0,
           giveUpAfterMs: 0,
@@ -408,7 +408,7 @@ describe('a statement', () => {
     })
     expect(await outcome(good)).toMatchObject({ status: 'success' })
     const bad = plan(["insert into done values ('unchecked')"])
-    bad.cutOver.statements.push({ phase: 'cut-over', sql: 'select null::text', kind: 'check', check })
+    bad.locked.statements.push({ phase: 'exchange', sql: 'select null::text', kind: 'check', check })
     expect(await outcome(bad)).toMatchObject({
       status: 'failed',
       error: { class: 'CatalogChanged', message: 'It is not as it was.' },

@@ -380,7 +380,7 @@ describe('a swap', () => {
     expect(await swap('shaken')).toMatchObject({ status: 'updated' })
   })
 
-  test.each(['building', 'cut-over'] as const)(
+  test.each(['building', 'exchange'] as const)(
     'succeeds even if its client is killed while it is %s',
     async (when) => {
       const name = `killed_${when.replace('-', '_')}`

@@ -51,7 +51,7 @@ export async function makeGates(sql: Sql): Promise<void> {
     create trigger gates before insert or update on viewkeeper.runs for each row execute function gates.of_run();
     create function gates.of_command() returns event_trigger language plpgsql as $$
     begin
-      if current_setting('application_name') like '%cut-over' or tg_tag = 'DROP MATERIALIZED VIEW'
+      if current_setting('application_name') like '%exchange' or tg_tag = 'DROP MATERIALIZED VIEW'
          and current_setting('application_name') ~ '^viewkeeper (alter|put-back|set-aside)' then
         perform gates.pass('exchange');
       end if;

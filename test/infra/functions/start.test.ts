@@ -126,7 +126,7 @@ test.each(['refresh', 'batch', 'monitor'])(
 )
 
 test('a refresh loads what only a swap needs when it may swap', () => {
-  const swap = /^src\/(rebuild\/plan\/(plan|prove|cut-over|shadow)|catalog\/plan\/live-view-query)\.ts$/
+  const swap = /^src\/(rebuild\/plan\/(plan|prove|exchange|shadow)|catalog\/plan\/live-view-query)\.ts$/
   const before = loaded('refresh', [connection, token])
   expect(before.sources.filter((source) => swap.test(source))).toEqual([])
   const swapping = loaded('refresh', [connection, token, 'src/run/plan-swap.ts'])

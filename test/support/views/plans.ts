@@ -8,7 +8,7 @@ export const planOf = (statements: Statement[], changes: Partial<Plan> = {}): Pl
   basis: null,
   settings: {},
   prepare: [],
-  cutOver: {
+  locked: {
     lockTimeoutMs: 100,
     recordLockTimeoutMs: 0,
     giveUpAfterMs: 5000,

@@ -17,7 +17,7 @@ const isCount = ({ kind }: Statement) => kind === 'count' || kind === 'countRows
 describe('a regular refresh', () => {
   test('names what it does, so that its row holds no long query for the hints of a failure', () => {
     const plan = planRegularRefresh(viewFacts(), options)
-    expect(plan.cutOver.statements.flatMap(({ obstacles }) => obstacles ?? [])).toEqual([
+    expect(plan.locked.statements.flatMap(({ obstacles }) => obstacles ?? [])).toEqual([
       { schema: 'app', name: 'Sales', to: 'own' },
       { schema: 'app', name: 'Sales', to: 'own' },
       { schema: 'app', name: 'Sales', to: 'fill' },
@@ -54,7 +54,7 @@ describe('every strategy', () => {
   test('counts nothing while readers are locked out', () => {
     for (const how of ['exact', 'estimated'] as const) {
       const { regular, swap } = plans(how)
-      for (const plan of [regular, swap]) expect(plan.cutOver.statements.filter(isCount)).toEqual([])
+      for (const plan of [regular, swap]) expect(plan.locked.statements.filter(isCount)).toEqual([])
     }
   })
 })

@@ -77,7 +77,7 @@ const writeViewsAgain = (views: PlainReader[], proved: PlainReader[]): Statement
 ]
 
 const meansTheSame = (views: PlainReader[]): Statement => ({
-  phase: 'cut-over',
+  phase: 'exchange',
   kind: 'check',
   sql: `select ((${hashOf(views)}) = current_setting('${noted}'))::text`,
   check: {
@@ -93,7 +93,7 @@ const noted = 'viewkeeper.meaning'
 const hashOf = (views: PlainReader[]): string => treesHash(views.map(({ oid }) => oid))
 
 const parsed = (view: PlainReader, sql: string): Statement => ({
-  phase: 'cut-over',
+  phase: 'exchange',
   sql,
   ...ownersSandboxed({ view }),
   carries: `view ${displayName(view)}`,
@@ -104,10 +104,10 @@ const parsed = (view: PlainReader, sql: string): Statement => ({
  * places, and plain views outside that read a member are written again. The old views are dropped without `cascade`, which proves that nothing depends on them any more. The catalog is compared with the
  * facts once nobody can change it any more.
  */
-export function cutOver(
+export function exchange(
   rebuild: Rebuild,
   { timeoutSeconds, otherwise }: Pick<RunOptions, 'timeoutSeconds' | 'otherwise'>,
-): Plan['cutOver'] {
+): Plan['locked'] {
   const { scope, place } = rebuild
   const { members } = scope
   const outside = outsideOf(scope)
@@ -203,10 +203,10 @@ const drop = ({ kind, owner }: LiveView['view'], name: QualifiedName): Statement
 const attach = (live: LiveView): Statement[] =>
   inPlaceOf(
     live.view.owner,
-    buildTriggers(live).map((statement) => ({ ...statement, phase: 'cut-over' })),
+    buildTriggers(live).map((statement) => ({ ...statement, phase: 'exchange' })),
   )
 
-const step = (sql: string): Statement => ({ kind: 'command', phase: 'cut-over', sql })
+const step = (sql: string): Statement => ({ kind: 'command', phase: 'exchange', sql })
 
 const oldName = (rebuild: Rebuild, member: Member): QualifiedName =>
   shadowNames(rebuild, member, member.live).old
