@@ -74,7 +74,7 @@ test('calls that write the plan of a group at the same moment wait for each othe
   const views = await sql<{ id: number; meta: object }[]>`
     select definition_id as id, '{}'::jsonb as meta from viewkeeper.batch_views where batch_id = ${batchId} order by id`
   const record = (members: { id: number; meta: object }[]) =>
-    database.withConnection((own) => recordTogether(own, batchId, 'pending', members, {}))
+    database.withConnection((own) => recordTogether(own, batchId, 'pending', members, {} as never))
   for (let round = 0; round < 20; round++) {
     const found = await Promise.all([record([...views]), record(views.toReversed()), record([...views])])
     expect(found.every((run) => run !== null)).toBe(true)
