@@ -128,40 +128,27 @@ async function planDefinitions(
   definitions: Definition[],
   { withData, deadline, isTrial = false }: PlanOptions,
 ): Promise<PlannedChange | null> {
-  definitions.forEach(insistOnFreeName)
-  const [first, ...others] = definitions as [Definition, ...Definition[]]
+  const [only] = definitions.length === 1 ? definitions : []
   const timeoutSeconds = Math.max(...definitions.map((each) => each.timeoutSeconds))
-  // What several views set differently holds as the first of them, which leads the run, sets it.
-  const settings: Record<string, string> = Object.assign(
-    {},
-    ...definitions.toReversed().map((each) => readSettings(quoteName(each), each.settings)),
-  )
-  const runs = { rowCountStrategy: 'none', ifRunning: 'skip', timeoutSeconds, settings } as const
+  const runs = { ...runOptions, timeoutSeconds, settings: settingsOf(definitions) }
   const planned = (does: Change, plan: Plan | null) => plan && { does, plan, timeoutSeconds }
-  if (others.length === 0 && (await findView(sql, first)) === undefined) {
-    const owner = await readOwner(sql, first.owner)
-    await readShadow(sql, first, owner) // reports an error and its line before anything is begun
-    const checking = checkingOf(first)
-    return planned('create', planCreate(first, { ...runs, withData, checking, owner, replaces: null }))
+  definitions.forEach(insistOnFreeName)
+  if (only !== undefined && (await findView(sql, only)) === undefined) {
+    const owner = await readOwner(sql, only.owner)
+    await readShadow(sql, only, owner) // reports an error and its line before anything is begun
+    const checking = checkingOf(only)
+    return planned('create', planCreate(only, { ...runs, withData, checking, owner, replaces: null }))
   }
-  const authored = from === null ? [] : definitionsOf(from)
-  const changes: LiveChange[] = []
-  for (const after of definitions) {
-    const before = authored.find((each) => quoteName(each) === quoteName(after)) ?? null
-    changes.push(await readLiveChange(sql, { before, after }, deadline))
-  }
+  const changes = await readChanges(sql, from, definitions, deadline)
   const [lead] = changes as [LiveChange]
-  let shadow: LiveView | null = null
-  if (others.length === 0) {
-    const { live } = lead.snapshot
-    shadow = await readShadow(sql, first, lead.given.view.owner, live)
-    if (!needsRebuild(live, shadow)) return planned('alter', planAlteration(lead, shadow, runs))
-    if (await takesReaders(sql, lead, shadow)) shadow = null
-  }
-  const { members, shadows, misfits } =
-    shadow === null
-      ? await tryWithReaders(sql, changes, { deadline, isTrial })
-      : await tryAlone(sql, lead, shadow)
+  const { live } = lead.snapshot
+  const shadow = only === undefined ? null : await readShadow(sql, only, lead.given.view.owner, live)
+  if (shadow !== null && !needsRebuild(live, shadow))
+    return planned('alter', planAlteration(lead, shadow, runs))
+  const isAlone = shadow !== null && !(await takesReaders(sql, lead, shadow))
+  const { members, shadows, misfits } = isAlone
+    ? await tryAlone(sql, lead, shadow)
+    : await tryWithReaders(sql, changes, { deadline, isTrial })
   if (misfits.length > 0) throw unfit(definitions, misfits)
   const isDone = (change: LiveChange): boolean => {
     const made = shadows.get(change.view.oid) as LiveView
@@ -169,22 +156,57 @@ async function planDefinitions(
   }
   if (changes.every(isDone)) return null
   const group = together(members)
-  await insistOnRebuild(sql, group, changes, shadow !== null)
-  const filled = isTrial ? [] : materialized(group).filter(({ populated }) => populated)
-  if (filled.length > 0)
-    await insistOnNoPause(
-      sql,
-      filled.map(({ live }) => live.view),
-      'a new query',
-    )
+  await insistOnRebuild(sql, group, changes, isAlone)
+  const filling = isTrial ? { withData: false } : { of: await readFilling(sql, group, changes) }
+  return planned('rebuild', planRebuild(group, lead.view, { ...runs, ...filling }))
+}
+
+const runOptions = { rowCountStrategy: 'none', ifRunning: 'skip' } as const
+
+/** What several views set differently holds as the first of them, which leads the run, sets it. */
+const settingsOf = (definitions: Definition[]): Record<string, string> =>
+  Object.assign({}, ...definitions.toReversed().map((each) => readSettings(quoteName(each), each.settings)))
+
+/** The live views that are to get other definitions. Refuses a view, or a next owner, as whom we may not act. */
+async function readChanges(
+  sql: Sql,
+  from: FrozenChange | null,
+  definitions: Definition[],
+  until: number,
+): Promise<LiveChange[]> {
+  const authored = from === null ? [] : definitionsOf(from)
+  const changes: LiveChange[] = []
+  for (const after of definitions) {
+    const before = authored.find((each) => quoteName(each) === quoteName(after)) ?? null
+    const { view, snapshot } = await readLiveView(sql, after, { until })
+    if (!view.mayActAsOwner)
+      throw await lacking(
+        sql,
+        `${view.view} cannot be changed to match its definition.`,
+        hintsQueryOf(hintsOn(view, 'act')),
+      )
+    const given = await readNextOwner(sql, view, snapshot, { before, after })
+    changes.push({ view, snapshot, before, after, given })
+  }
+  return changes
+}
+
+/** How the members with data are filled: each has a definition, by which it is checked. Refuses paused ones. */
+async function readFilling(
+  sql: Sql,
+  group: Scope,
+  changes: LiveChange[],
+): Promise<NonNullable<Parameters<typeof planRebuild>[2]['of']>> {
+  const filled = materialized(group).filter(({ populated }) => populated)
+  const views = filled.map(({ live }) => live.view)
+  if (views.length > 0) await insistOnNoPause(sql, views, 'a new query')
   const known = new Map<Member, DefinitionDefaults>()
   for (const member of filled) known.set(member, await ensureDefinition(sql, member.live.view))
   const changed = new Map(changes.map(({ view, after }) => [view.oid, after]))
-  const of = (member: Member) => ({
+  return (member) => ({
     definitionId: known.get(member)?.id ?? 0,
     checking: checkingOf(changed.get(member.oid) ?? known.get(member)),
   })
-  return planned('rebuild', planRebuild(group, lead.view, { ...runs, withData: !isTrial, of }))
 }
 
 /**
@@ -262,22 +284,6 @@ async function insistOnRebuild(
       'SwapImpossible',
       `${names} cannot be given another query${what}${sayObstacles(refusals, advice)}`,
     )
-}
-
-/** A live view that is to get another definition. Refuses a view, or a next owner, as whom we may not act. */
-async function readLiveChange(
-  sql: Sql,
-  definitions: Pick<LiveChange, 'before' | 'after'>,
-  until: number,
-): Promise<LiveChange> {
-  const { view, snapshot } = await readLiveView(sql, definitions.after, { until })
-  if (!view.mayActAsOwner)
-    throw await lacking(
-      sql,
-      `${view.view} cannot be changed to match its definition.`,
-      hintsQueryOf(hintsOn(view, 'act')),
-    )
-  return { ...definitions, view, snapshot, given: await readNextOwner(sql, view, snapshot, definitions) }
 }
 
 async function planRemoval(
