@@ -14,7 +14,7 @@ import { resolveName } from '../run/name.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { operatorsPath } from '../sql/settings.ts'
-import { describeShadow, isSameQuery } from '../trial/db/shadow.ts'
+import { describeShadow, isSameQuery } from '../trial/db/shadows.ts'
 import { examine } from '../watch/doctor.ts'
 
 /** A live view as a definition, and what of the view a definition cannot express. */

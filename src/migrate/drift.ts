@@ -22,7 +22,7 @@ import { readFix, readMissingRights } from '../server/rights.ts'
 import { takeRolePath, takeSafePath } from '../server/role-path.ts'
 import { undone } from '../server/transactions.ts'
 import { displayName } from '../sql/names.ts'
-import { type Authored, readShadow, takePath } from '../trial/db/shadow.ts'
+import { type Authored, readShadow, takePath } from '../trial/db/shadows.ts'
 
 const longestMs = 600_000
 /** How long a check waits for the end of a refresh that locks a view. */

@@ -25,7 +25,6 @@ import {
   withoutMembers,
 } from '../rebuild/plan/requirements.ts'
 import { isMaterialized, type Member, materialized, type Scope, together } from '../rebuild/plan/scope.ts'
-import { unfit } from '../rebuild/plan/trial.ts'
 import { planDrop } from '../run/plan/drop.ts'
 import type { Sql } from '../server/connect.ts'
 import { mayPass, sqlstateOf } from '../server/failures.ts'
@@ -33,7 +32,7 @@ import { lacking } from '../server/rights.ts'
 import { insistOnFreeName, type QualifiedName, quoteName, unquoted } from '../sql/names.ts'
 import type { Plan } from '../sql/plan.ts'
 import { readSettings } from '../sql/settings.ts'
-import { readShadow } from '../trial/db/shadow.ts'
+import { readShadow } from '../trial/db/shadows.ts'
 import { readAllReaders, type Tried, tryAlone, tryTogether } from './db/trial.ts'
 import {
   definitionsOf,
@@ -45,6 +44,7 @@ import {
   type ViewChange,
 } from './plan/frozen.ts'
 import { type LiveChange, planAlteration } from './plan/redefine.ts'
+import { unfit } from './plan/together.ts'
 
 /** What a migration does to a view, as reports name it. */
 export type Change = 'create' | 'rebuild' | 'alter' | 'drop' | 'rename'

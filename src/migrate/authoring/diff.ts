@@ -9,7 +9,7 @@ import { sqlstateOf } from '../../server/failures.ts'
 import { undone } from '../../server/transactions.ts'
 import { displayName, type QualifiedName, quoteName } from '../../sql/names.ts'
 import { readSettings } from '../../sql/settings.ts'
-import { applySettings, readShadow } from '../../trial/db/shadow.ts'
+import { applySettings, readShadow } from '../../trial/db/shadows.ts'
 
 /** How the new data of a view differ from those that readers see. */
 export interface DataDiff extends Counts {

@@ -12,7 +12,7 @@ import { readRolePath } from '../../server/role-path.ts'
 import { undone } from '../../server/transactions.ts'
 import { type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Sandbox, Statement } from '../../sql/plan.ts'
-import { takePath } from '../../trial/db/shadow.ts'
+import { takePath } from '../../trial/db/shadows.ts'
 
 const limitMs = 3000
 

@@ -8,10 +8,15 @@ import { liveViewQuery } from '../../catalog/plan/live-view-query.ts'
 import { Problem } from '../../problem.ts'
 import { readReaders } from '../../rebuild/db/group.ts'
 import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
-import { tryShadow, tryShadows } from '../../rebuild/db/trial.ts'
 import { makePlace } from '../../rebuild/plan/make.ts'
 import { lacks } from '../../rebuild/plan/requirements.ts'
 import { alone, apart, type Member, type Rebuild, shadowName } from '../../rebuild/plan/scope.ts'
+import type { Sql } from '../../server/connect.ts'
+import { sqlstateOf } from '../../server/failures.ts'
+import { lookAgain, undone } from '../../server/transactions.ts'
+import { displayName, literal, quoteName } from '../../sql/names.ts'
+import { describeShadow, tryShadow, tryShadows, withTextOf } from '../../trial/db/shadows.ts'
+import { type LiveChange, wantedView } from '../plan/redefine.ts'
 import {
   authoredShadow,
   inPublic,
@@ -21,13 +26,7 @@ import {
   readsAfter,
   shadowAsView,
   withColumnsOf,
-} from '../../rebuild/plan/trial.ts'
-import type { Sql } from '../../server/connect.ts'
-import { sqlstateOf } from '../../server/failures.ts'
-import { lookAgain, undone } from '../../server/transactions.ts'
-import { displayName, literal, quoteName } from '../../sql/names.ts'
-import { describeShadow, withTextOf } from '../../trial/db/shadow.ts'
-import { type LiveChange, wantedView } from '../plan/redefine.ts'
+} from '../plan/together.ts'
 
 /** Views as their changed definitions make them on this server. */
 export interface Tried {

@@ -16,9 +16,9 @@ import { commentStatement, indexStatement, ownerStatement, uniqueIndexes } from 
 import { besideReaders, exclusively } from '../../rebuild/plan/locks.ts'
 import type { RunOptions } from '../../rebuild/plan/run-options.ts'
 import { sandboxedIf } from '../../rebuild/plan/shadow.ts'
-import type { Redefined } from '../../rebuild/plan/trial.ts'
 import { quoteIdentifier, quoteName, unquoted } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
+import type { Redefined } from './together.ts'
 
 /** A live view that gets another definition, with its next owner. */
 export interface LiveChange extends Redefined {

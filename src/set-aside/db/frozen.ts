@@ -3,7 +3,7 @@ import { StatementRefused } from '../../rebuild/db/statements.ts'
 import type { Sql } from '../../server/connect.ts'
 import { mayPass, sqlstateOf } from '../../server/failures.ts'
 import { quoteName } from '../../sql/names.ts'
-import { describeShadow, isSameQuery } from '../../trial/db/shadow.ts'
+import { describeShadow, isSameQuery } from '../../trial/db/shadows.ts'
 import type { AsideView } from '../plan/items.ts'
 
 /** The frozen queries of views, by `viewKey`. */

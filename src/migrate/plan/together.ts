@@ -1,10 +1,10 @@
 import type { Definition } from '../../catalog/plan/definition.ts'
 import type { LiveView, Reader, ViewKind } from '../../catalog/plan/live-view.ts'
 import { Problem } from '../../problem.ts'
+import { pathOverShadows, requalify, viewsNamedIn } from '../../rebuild/plan/requalify.ts'
+import { type Member, onShadows, type Rebuild, shadowName } from '../../rebuild/plan/scope.ts'
 import { viewArgument } from '../../sql/commands.ts'
 import { displayName, type QualifiedName, quoteName, unquoted } from '../../sql/names.ts'
-import { pathOverShadows, requalify, viewsNamedIn } from './requalify.ts'
-import { type Member, onShadows, type Rebuild, shadowName } from './scope.ts'
 
 /** A view of a group that gets another definition. */
 export interface Redefined {
