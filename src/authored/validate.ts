@@ -132,15 +132,22 @@ function checkDependencies(
 ): void {
   for (const [at, text] of dependsOn.entries()) {
     const path = ['dependsOn', at]
-    try {
-      const named = parseName(text)
-      if (named.schema === null) report.add(path, `must say the schema, too: "public.${text}"`)
-      else if (named.schema === schema && named.name === name)
-        report.add(path, 'is the view itself: leave it out')
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error
+    const named = orProblem(() => parseName(text))
+    if (named instanceof Problem)
       report.add(path, 'must be the name of a view as SQL reads it, with its schema: "public.sales"')
-    }
+    else if (named.schema === null) report.add(path, `must say the schema, too: "public.${text}"`)
+    else if (named.schema === schema && named.name === name)
+      report.add(path, 'is the view itself: leave it out')
+  }
+}
+
+/** What `work` returns, or the Problem that it throws. */
+function orProblem<T>(work: () => T): T | Problem {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof Problem) return error
+    throw error
   }
 }
 
@@ -180,13 +187,10 @@ function settingsOf(
   report: ViewReport,
 ): Record<string, string> {
   const read = Object.entries(settings).flatMap(([name, value]) => {
-    try {
-      return Object.entries(settingTexts(view, { [name]: value }))
-    } catch (error) {
-      if (!(error instanceof Problem)) throw error
-      report.add(['settings', name], error.message)
-      return []
-    }
+    const texts = orProblem(() => settingTexts(view, { [name]: value }))
+    if (!(texts instanceof Problem)) return Object.entries(texts)
+    report.add(['settings', name], texts.message)
+    return []
   })
   return Object.fromEntries(read)
 }
@@ -357,12 +361,5 @@ function checkNames(view: string, checks: Checks, report: ViewReport): void {
   }
 }
 
-function isReference(text: string): boolean {
-  try {
-    referred(text)
-    return /\./.test(text)
-  } catch (error) {
-    if (error instanceof Problem) return false
-    throw error
-  }
-}
+const isReference = (text: string): boolean =>
+  text.includes('.') && !(orProblem(() => referred(text)) instanceof Problem)

@@ -67,33 +67,28 @@ function touchedBy({ AlterTableStmt: alter, DropStmt: drop, RenameStmt: rename }
     const columns = commands.flatMap(({ subtype, name }) =>
       (subtype === 'AT_AlterColumnType' || subtype === 'AT_DropColumn') && name !== undefined ? [name] : [],
     )
-    return [
-      {
-        relation: nameOf(alter.relation as RangeVar),
-        columns,
-        constraints: commands.some(({ subtype }) => subtype === 'AT_DropConstraint'),
-        dropped: false,
-        locked: true,
-      },
-    ]
+    const constraints = commands.some(({ subtype }) => subtype === 'AT_DropConstraint')
+    return [locking(nameOf(alter.relation as RangeVar), { columns, constraints })]
   }
   if (drop !== undefined && droppable.has(drop.removeType as string)) {
     return (drop.objects as { List: { items: { String: { sval: string } }[] } }[]).map(({ List }) => {
       const [name = '', schema = null] = List.items.map(({ String: { sval } }) => sval).toReversed()
-      return {
-        relation: { schema, name },
-        columns: null,
-        constraints: false,
-        dropped: true,
-        locked: true,
-      }
+      return locking({ schema, name }, { columns: null, dropped: true })
     })
   }
   const renamed = rename?.relation as RangeVar | undefined
-  return renamed === undefined
-    ? []
-    : [{ relation: nameOf(renamed), columns: [], constraints: false, dropped: false, locked: true }]
+  return renamed === undefined ? [] : [locking(nameOf(renamed))]
 }
+
+/** A relation that is locked; what else is done to it, nothing by default. */
+const locking = (relation: ViewName, done: Partial<Touched> = {}): Touched => ({
+  relation,
+  columns: [],
+  constraints: false,
+  dropped: false,
+  locked: true,
+  ...done,
+})
 
 const droppable = new Set(['OBJECT_TABLE', 'OBJECT_VIEW', 'OBJECT_MATVIEW', 'OBJECT_FOREIGN_TABLE'])
 
