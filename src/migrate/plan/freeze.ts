@@ -55,57 +55,46 @@ export function planFreeze(request: FreezeRequest): NewMigration[] {
   const { authored, migrations, why, only, renames, removes, removesFirst, adopts, canonical } = request
   const state = frozenState(migrations)
   const chosen = only && new Set(only.map(quoteName))
-  const file = (change: FrozenChange): FrozenFile => ({ change, why })
-  const renamed = renames.map(({ from, to }): NewMigration => {
+  const made = (
+    { schema, name }: QualifiedName,
+    up: FrozenChange,
+    down: FrozenChange,
+    changed: string[] = [],
+  ): NewMigration => ({
+    words: `${up.does === 'drop' ? 'remove_' : ''}${fileNameOf(name)}`,
+    view: { schema, name },
+    changed,
+    up: { change: up, why },
+    down: { change: down, why },
+  })
+  const renamed = renames.map(({ from, to }) => {
     const definition = state.get(quoteName(from))
     state.delete(quoteName(from))
     if (definition) state.set(quoteName(to), { ...definition, ...to })
-    return {
-      words: fileNameOf(to.name),
-      view: to,
-      changed: ['name'],
-      up: file({ does: 'rename', view: from, to }),
-      down: file({ does: 'rename', view: to, to: from }),
-    }
+    return made(to, { does: 'rename', view: from, to }, { does: 'rename', view: to, to: from }, ['name'])
   })
   const defined = authored.flatMap((definition): NewMigration[] => {
+    const { schema, name } = definition
     if (chosen && !chosen.has(quoteName(definition))) return []
     const before = state.get(quoteName(definition))
     const changed = before ? changedFields(before, definition, canonical) : []
     if (before && changed.length === 0) return []
-    const view = { schema: definition.schema, name: definition.name }
     const back: FrozenChange = before
       ? { does: 'define', definition: before }
-      : { does: adopts ? 'release' : 'drop', view }
-    return [
-      {
-        words: fileNameOf(definition.name),
-        view,
-        changed,
-        up: file({ does: 'define', definition }),
-        down: file(back),
-      },
-    ]
+      : { does: adopts ? 'release' : 'drop', view: { schema, name } }
+    return [made(definition, { does: 'define', definition }, back, changed)]
   })
   const removed = removes.flatMap((view): NewMigration[] => {
     const definition = state.get(quoteName(view))
-    return definition
-      ? [
-          {
-            words: `remove_${fileNameOf(view.name)}`,
-            view,
-            changed: [],
-            up: file({ does: 'drop', view }),
-            down: file({ does: 'define', definition }),
-          },
-        ]
-      : []
+    return definition ? [made(view, { does: 'drop', view }, { does: 'define', definition })] : []
   })
-  const [early, late] = [true, false].map((isEarly) =>
-    removed.filter(({ view }) => (removesFirst?.has(quoteName(view)) ?? false) === isEarly),
-  ) as [NewMigration[], NewMigration[]]
-  const reads = request.reads ?? new Map<string, string[]>()
-  return [...renamed, ...early, ...joined(defined, { reads, isAsked: only !== null }), ...late]
+  const isEarly = ({ view }: NewMigration) => removesFirst?.has(quoteName(view)) ?? false
+  return [
+    ...renamed,
+    ...removed.filter(isEarly),
+    ...joined(defined, { reads: request.reads ?? new Map(), isAsked: only !== null }),
+    ...removed.filter((each) => !isEarly(each)),
+  ]
 }
 
 /** The fields in which two definitions differ, in the author's words. */
