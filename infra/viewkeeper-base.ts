@@ -1,12 +1,15 @@
+import { Fn } from 'aws-cdk-lib'
 import { type Metric, type MetricOptions, Stats } from 'aws-cdk-lib/aws-cloudwatch'
 import type { OnEventOptions, Rule } from 'aws-cdk-lib/aws-events'
 import type { Grant, IGrantable } from 'aws-cdk-lib/aws-iam'
-import type { ITopic } from 'aws-cdk-lib/aws-sns'
+import { type ITopic, Topic } from 'aws-cdk-lib/aws-sns'
+import { StringParameter } from 'aws-cdk-lib/aws-ssm'
 import { Construct } from 'constructs'
 import { metricNames, perViewMetricNames } from '../src/api/lambda/metrics/names.ts'
 import { type EventType, eventTypes } from '../src/events/plan/event.ts'
+import { type Address, parameterName } from '../src/sql/parameter.ts'
 import { addRule, type OnViewOptions } from './functions/event-rules.ts'
-import { type Granted, grantPolicy } from './functions/granted.ts'
+import { type Granted, grantedOf, grantPolicy } from './functions/granted.ts'
 import { ownMetric } from './monitoring/own-metric.ts'
 
 /** An environment of Viewkeeper, of this app or deployed by another one: what it can do in any app that knows it. */
@@ -135,5 +138,33 @@ export abstract class ViewkeeperBase extends Construct {
   /** How many views have been set aside for more than an hour. */
   metricSetAsideViews(options?: MetricOptions): Metric {
     return ownMetric(this.environmentName, metricNames.viewsSetAside, Stats.MAXIMUM, options)
+  }
+}
+
+/** An environment that is deployed already, in this account and region. CloudFormation reads its parameter at each deploy. */
+export class ImportedViewkeeper extends ViewkeeperBase {
+  readonly environmentName: string
+  readonly apiUrl: string
+  readonly notices: ITopic
+  /** @internal */
+  protected readonly _granted: Granted
+  /** @internal */
+  protected readonly _eventBus: string
+
+  constructor(scope: Construct, id: string, environmentName: string) {
+    super(scope, id)
+    const json = StringParameter.valueForStringParameter(this, parameterName(environmentName))
+    // CloudFormation reads no JSON. No address has a quotation mark in it.
+    const said = (key: keyof Address) =>
+      Fn.select(0, Fn.split('"', Fn.select(1, Fn.split(`"${key}":"`, json))))
+    this.environmentName = environmentName
+    this.apiUrl = said('apiUrl')
+    this.notices = Topic.fromTopicArn(this, 'Notices', said('noticesTopicArn'))
+    // Read only by who asks for events: an environment of an earlier version does not say it.
+    this._eventBus = said('eventBus')
+    this._granted = grantedOf(this, environmentName, {
+      apiArn: said('apiArn'),
+      migrateArn: said('migrateArn'),
+    })
   }
 }

@@ -1,13 +1,111 @@
-import { ReferenceStrength, Stack } from 'aws-cdk-lib'
-import type { Connections, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
+import { ReferenceStrength, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import {
+  Connections,
+  FlowLogDestination,
+  FlowLogTrafficType,
+  IpAddresses,
+  type ISubnet,
+  type IVpc,
+  Port,
+  SecurityGroup,
+  SubnetType,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2'
+import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import type { ValidCreatedDatabase } from '../environment/database.ts'
-import type { CreatedServer } from './created-server.ts'
 import type { Database } from './database.ts'
 import { iamLogin, type Login, roleSecret, type SecretRotationOptions } from './login.ts'
+import { PostgresInstance } from './postgres-instance.ts'
 
-export interface CreatedDatabaseProps {
+interface CreatedServerProps {
+  /** Part of the identifier of the server. */
+  environmentName: string
+  options: ValidCreatedDatabase
+  /** Whether RDS may upgrade the server to another major version. */
+  majorUpgrade: boolean
+  logRetentionDays: RetentionDays
+}
+
+/** An RDS PostgreSQL that Viewkeeper's own stack creates, in an isolated network. */
+export class CreatedServer extends Construct {
+  readonly host: string
+  readonly port = 5432
+  /** How the master user logs in. */
+  readonly admin: Login
+  readonly vpc: IVpc
+  readonly subnets: ISubnet[]
+  readonly connections: Connections
+  readonly securityGroup: SecurityGroup
+  /** What policies of IAM database authentication call the server. */
+  readonly resourceId: string
+
+  constructor(scope: Construct, id: string, props: CreatedServerProps) {
+    super(scope, id)
+    const { environmentName, options, majorUpgrade, logRetentionDays } = props
+    const network = new Construct(this, 'Network')
+    const vpc = isolatedVpc(network, logRetentionDays)
+    const subnets = vpc.isolatedSubnets
+    this.vpc = vpc
+    this.subnets = subnets
+    this.securityGroup = new SecurityGroup(this, 'SecurityGroup', {
+      vpc,
+      description: 'The database of Viewkeeper; its functions come in, nothing goes out',
+      allowAllOutbound: false,
+    })
+    this.connections = new Connections({
+      securityGroups: [this.securityGroup],
+      defaultPort: Port.tcp(this.port),
+    })
+    const server = new PostgresInstance(this, 'Postgres', {
+      identifier: serverIdentifier(environmentName),
+      options,
+      majorUpgrade,
+      port: this.port,
+      vpc,
+      subnets,
+      securityGroup: this.securityGroup,
+      logRetentionDays,
+      // A stack whose creation fails cannot be rolled back if it has a protected server. So the server comes last: no
+      // other resource can fail after it.
+      after: [network],
+    })
+    this.host = server.host
+    this.admin = server.admin
+    this.resourceId = server.resourceId
+  }
+}
+
+/** A network in the zones of its stack, without any way to or from the internet. */
+function isolatedVpc(scope: Construct, logRetentionDays: RetentionDays): Vpc {
+  const vpc = new Vpc(scope, 'Vpc', {
+    ipAddresses: IpAddresses.cidr('10.0.0.0/16'),
+    // RDS requires two zones, also for a single server.
+    maxAzs: 2,
+    natGateways: 0,
+    // The group that AWS gives each network lets everything in it talk to everything. Nothing here uses it.
+    restrictDefaultSecurityGroup: true,
+    subnetConfiguration: [{ name: 'isolated', subnetType: SubnetType.PRIVATE_ISOLATED, cidrMask: 24 }],
+  })
+  const logGroup = new LogGroup(scope, 'RejectedTraffic', {
+    retention: logRetentionDays,
+    removalPolicy: RemovalPolicy.DESTROY,
+  })
+  vpc.addFlowLog('Rejected', {
+    destination: FlowLogDestination.toCloudWatchLogs(logGroup),
+    trafficType: FlowLogTrafficType.REJECT,
+  })
+  return vpc
+}
+
+/**
+ * The server's name in RDS. It is fixed so that log groups, alarms and commands know it. CloudFormation cannot replace
+ * a server with a fixed name, so that a change of options never puts an empty server in the place of the old one.
+ */
+export const serverIdentifier = (environmentName: string): string => `viewkeeper-${environmentName}`
+
+interface CreatedDatabaseProps {
   options: ValidCreatedDatabase
   /** The server, in a stack that is deployed before. */
   server: CreatedServer

@@ -3,7 +3,7 @@ import type { Construct } from 'constructs'
 import type { ValidCreatedDatabase } from '../environment/database.ts'
 import type { Environment } from '../environment/environment.ts'
 import { pinNames } from '../fixed-names.ts'
-import { CreatedServer } from './created-server.ts'
+import { CreatedServer } from './created-database.ts'
 
 export interface DatabaseStackProps {
   /** Part of the name of every resource. */

@@ -1,10 +1,121 @@
+import { Fn, Stack } from 'aws-cdk-lib'
+import {
+  type IConnectable,
+  InterfaceVpcEndpoint,
+  InterfaceVpcEndpointAwsService,
+  type ISecurityGroup,
+  Peer,
+  Port,
+  SecurityGroup,
+} from 'aws-cdk-lib/aws-ec2'
+import { AnyPrincipal, PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import { type FunctionName, functionNames, functions } from '../../src/api/functions.ts'
-import { loginVariables } from '../database/login.ts'
-import { type FunctionSurroundings, type OfOneFunction, ViewkeeperFunction } from './viewkeeper-function.ts'
+import type { Database } from '../database/database.ts'
+import { arnInPolicies, loginVariables, rotatingActions } from '../database/login.ts'
+import {
+  type FunctionNetwork,
+  type FunctionSurroundings,
+  type OfOneFunction,
+  ViewkeeperFunction,
+} from './viewkeeper-function.ts'
 
-export interface FunctionsProps extends FunctionSurroundings {
+interface FunctionsNetworkProps {
+  database: Database
+  /** A security group of the app for the functions. Default: the environment has one of its own. */
+  given: ISecurityGroup | undefined
+}
+
+/**
+ * The network path from the functions to the database and, if a login has a secret, to Secrets Manager; the functions
+ * reach nothing else. They share one security group. With a group for each function, `migrate` would wait for the rules of
+ * all groups, and these rules would wait for functions that are deployed after `migrate`.
+ */
+export class FunctionsNetwork extends Construct {
+  readonly placement: FunctionNetwork
+
+  constructor(scope: Construct, id: string, { database, given }: FunctionsNetworkProps) {
+    super(scope, id)
+    const secrets = [database.login, database.admin].flatMap((login) =>
+      login && 'secret' in login ? [login.secret] : [],
+    )
+    const securityGroup = given ?? this.addSecurityGroup(database, secrets)
+    const endpoint = database.endpointSubnets.length > 0 ? this.addEndpoint(database, secrets) : undefined
+    if (given) {
+      letIn(given, database)
+      if (endpoint) letIn(given, endpoint)
+    } else if (endpoint) securityGroup.connections.allowToDefaultPort(endpoint, 'Secrets Manager')
+    this.placement = {
+      vpc: database.vpc,
+      subnets: database.subnets,
+      securityGroup,
+      ipv6: database.ipv6,
+      variables: endpoint ? { AWS_ENDPOINT_URL_SECRETS_MANAGER: addressOf(endpoint) } : {},
+    }
+  }
+
+  private addSecurityGroup(database: Database, secrets: ISecret[]): SecurityGroup {
+    const securityGroup = new SecurityGroup(this, 'SecurityGroup', {
+      // EC2 cannot change a description: a deploy with another one would replace the group.
+      vpc: database.vpc,
+      description: 'The functions of Viewkeeper; nothing comes in',
+      allowAllOutbound: false,
+    })
+    securityGroup.connections.allowToDefaultPort(database, 'The database')
+    if (database.endpointSubnets.length === 0 && secrets.length > 0)
+      securityGroup.addEgressRule(Peer.anyIpv4(), Port.HTTPS, 'Secrets Manager')
+    return securityGroup
+  }
+
+  /** About 7.30 USD a month in each zone. */
+  private addEndpoint(database: Database, secrets: ISecret[]) {
+    const securityGroup = new SecurityGroup(this, 'EndpointSecurityGroup', {
+      vpc: database.vpc,
+      description: 'The endpoint of Secrets Manager; the functions of Viewkeeper come in',
+      allowAllOutbound: false,
+    })
+    const endpoint = new InterfaceVpcEndpoint(this, 'SecretsManager', {
+      vpc: database.vpc,
+      service: InterfaceVpcEndpointAwsService.SECRETS_MANAGER,
+      subnets: { subnets: database.endpointSubnets },
+      securityGroups: [securityGroup],
+      // By default the endpoint lets the whole VPC in.
+      open: false,
+      // Private DNS holds for the whole VPC: its other programs would be led to an endpoint that refuses them.
+      privateDnsEnabled: false,
+    })
+    // Whatever a role may do elsewhere: through this endpoint, this account reads these secrets and does nothing else.
+    const allow = (actions: string[], allowed: ISecret[]) =>
+      endpoint.addToPolicy(
+        new PolicyStatement({
+          principals: [new AnyPrincipal()],
+          actions,
+          resources: allowed.map(arnInPolicies),
+          conditions: { StringEquals: { 'aws:PrincipalAccount': Stack.of(this).account } },
+        }),
+      )
+    allow(['secretsmanager:GetSecretValue'], secrets)
+    if (database.rotation) allow(rotatingActions, [database.rotation.secret])
+    return endpoint
+  }
+}
+
+/**
+ * A group of the app may serve many environments: one rule for each of their servers would use up the rules of a group. So the app
+ * says what goes out of it, and what is reached lets it in, once for all environments.
+ */
+function letIn(functions: ISecurityGroup, { connections }: IConnectable): void {
+  for (const group of connections.securityGroups)
+    group.addIngressRule(functions, connections.defaultPort as Port, 'The functions of Viewkeeper')
+}
+
+/** The endpoint's own address in all its zones. CloudFormation gives it first, as `<hosted zone>:<name>`. */
+const addressOf = ({ vpcEndpointDnsEntries }: InterfaceVpcEndpoint): string =>
+  `https://${Fn.select(1, Fn.split(':', Fn.select(0, vpcEndpointDnsEntries)))}`
+
+interface FunctionsProps extends FunctionSurroundings {
   /** The queue for events that failed with all of Lambda's retries. */
   deadLetters: IQueue
   /** The folder of the schema steps. */

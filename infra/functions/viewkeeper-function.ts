@@ -1,4 +1,7 @@
-import { Duration, RemovalPolicy, Tags, Validations } from 'aws-cdk-lib'
+import { cpSync, existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { AssetHashType, DockerImage, Duration, RemovalPolicy, Tags, Validations } from 'aws-cdk-lib'
 import type { ISecurityGroup, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
 import {
   type AddToPrincipalPolicyResult,
@@ -10,6 +13,7 @@ import {
 import {
   Architecture,
   type CfnFunction,
+  Code,
   Function as LambdaFunction,
   Runtime,
   Tracing,
@@ -21,11 +25,61 @@ import { Construct } from 'constructs'
 import { type DeployedName, type FunctionTraits, functions } from '../../src/api/functions.ts'
 import { metricNamespace } from '../../src/api/lambda/metrics/names.ts'
 import { variablesOf } from '../../src/config/variables.ts'
+import { functionsFolder } from '../../src/package-files.ts'
+import { Problem } from '../../src/problem.ts'
 import { authorityBeside, type Database, databaseVariables } from '../database/database.ts'
 import { grantLogin } from '../database/login.ts'
 import { monitorTimes } from '../environment/monitor-times.ts'
 import type { ValidOptions } from '../environment/valid-options.ts'
-import { codeOf } from './code.ts'
+
+/** What stands in the folder of a function beside its bundle. */
+interface Beside {
+  /** Folders whose `.sql` files are copied, by the names that they have there. */
+  sql?: Record<string, string>
+  /** Texts, by the names of their files. */
+  texts?: Record<string, string>
+}
+
+/** The bundle of a function, as the build made it, the whole folder, and what stands beside it. */
+export const codeOf = (name: string, { sql = {}, texts = {} }: Beside = {}): Code => {
+  const bundle = bundleOf(name)
+  const beside = [...Object.entries(sql), ...Object.entries(texts)].flat()
+  if (beside.length === 0) return Code.fromAsset(bundle)
+  return Code.fromAsset(bundle, {
+    // The files of several folders are one asset: its hash is known when they are together.
+    assetHashType: AssetHashType.OUTPUT,
+    bundling: {
+      local: {
+        tryBundle(output) {
+          cpSync(bundle, output, { recursive: true })
+          for (const [key, from] of Object.entries(sql)) copySql(from, join(output, key))
+          for (const [file, text] of Object.entries(texts)) writeFileSync(join(output, file), text)
+          return true
+        },
+      },
+      // CDK wants an image, and never starts it: the local way has always succeeded before.
+      image: DockerImage.fromRegistry('scratch'),
+      // CDK bundles once for all assets whose options are alike, and functions do not count: another folder is another asset.
+      command: beside,
+    },
+  })
+}
+
+/** Copies the `.sql` files of a folder. A folder that is missing has none. */
+export function copySql(from: string, to: string): void {
+  if (!existsSync(from)) return
+  cpSync(from, to, { recursive: true, filter: (path) => path === from || path.endsWith('.sql') })
+}
+
+function bundleOf(name: string): string {
+  const folder = fileURLToPath(new URL(`${name}/`, functionsFolder))
+  if (existsSync(folder)) return folder
+  throw new Problem(
+    'InvalidRequest',
+    `The bundle of the function ${name} is missing: ${folder}. Run \`npm run build\`, or \`node build/functions.ts\` in ` +
+      'the repository of Viewkeeper.',
+  )
+}
 
 /** The network of a function, the security group that all functions share, and what they have to know of the network. */
 export interface FunctionNetwork {

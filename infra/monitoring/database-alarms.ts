@@ -2,8 +2,8 @@ import { Annotations } from 'aws-cdk-lib'
 import { ComparisonOperator, Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch'
 import { CfnEventSubscription } from 'aws-cdk-lib/aws-rds'
 import { Construct } from 'constructs'
-import { serverIdentifier } from '../database/created-server.ts'
-import { maxConnections } from '../database/instance-memory.ts'
+import { maxConnections } from '../database/connections.ts'
+import { serverIdentifier } from '../database/created-database.ts'
 import type { ValidCreatedDatabase } from '../environment/database.ts'
 import { addAlarm } from './alarm.ts'
 import { metricPeriod as period } from './own-metric.ts'
@@ -74,7 +74,7 @@ export class DatabaseAlarms extends Construct {
     if (most === undefined) {
       Annotations.of(this).addWarningV2(
         'viewkeeper:memory-of-instance-type',
-        `The memory of ${instanceType} is unknown, so there is no alarm about its connections. Add the class to infra/database/instance-memory.ts.`,
+        `The memory of ${instanceType} is unknown, so there is no alarm about its connections. Add the class to infra/database/connections.ts.`,
       )
       return
     }

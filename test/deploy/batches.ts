@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { scheduleName } from '../../infra/schedules/scheduled-views.ts'
+import { scheduleName } from '../../infra/schedules/schedules.ts'
 import type { Deployed } from './support/deployed.ts'
 import { root } from './support/emulator/aws.ts'
 import { views } from './support/project/batch-views.ts'

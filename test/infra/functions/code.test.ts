@@ -5,7 +5,7 @@ import { App, Stack } from 'aws-cdk-lib'
 import { Function as LambdaFunction, Runtime } from 'aws-cdk-lib/aws-lambda'
 import type { Asset } from 'aws-cdk-lib/aws-s3-assets'
 import { expect, onTestFinished, test } from 'vitest'
-import { codeOf, copySql } from '../../../infra/functions/code.ts'
+import { codeOf, copySql } from '../../../infra/functions/viewkeeper-function.ts'
 
 function temporary(): string {
   const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-code-'))

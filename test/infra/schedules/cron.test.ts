@@ -1,7 +1,7 @@
 import { Cron } from 'croner'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { eventBridgeCron } from '../../../infra/schedules/cron.ts'
+import { eventBridgeCron } from '../../../infra/schedules/schedules.ts'
 import { scheduleFault } from '../../../src/authored/schedule.ts'
 import { counts } from '../../support/counts.ts'
 

@@ -1,6 +1,6 @@
 import { Annotations, Match } from 'aws-cdk-lib/assertions'
 import { describe, expect, test } from 'vitest'
-import { scheduleName } from '../../../infra/schedules/scheduled-views.ts'
+import { scheduleName } from '../../../infra/schedules/schedules.ts'
 import {
   batchesOf,
   everyDay,

@@ -1,5 +1,5 @@
 import type { Template } from 'aws-cdk-lib/assertions'
-import { insights } from '../../../infra/monitoring/insights.ts'
+import { insights } from '../../../infra/monitoring/dashboard.ts'
 import { metricNames } from '../../../src/api/lambda/metrics/names.ts'
 import { type Panel, panelsOf } from './panels.ts'
 

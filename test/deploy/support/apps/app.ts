@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { App, CliCredentialsStackSynthesizer } from 'aws-cdk-lib'
-import { readDeployContext } from '../../../../infra/environment/deploy-context.ts'
-import { chooseEnvironment } from '../../../../infra/environment/environment.ts'
+import { chooseEnvironment, readDeployContext } from '../../../../infra/environment/environment.ts'
 import { ViewkeeperStack } from '../../../../infra/viewkeeper-stack.ts'
 import type { AppOptions } from './cdk.ts'
 import { fitForEmulator, synthesizeForEmulator } from './for-emulator.ts'
