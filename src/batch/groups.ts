@@ -239,6 +239,7 @@ export async function prepareInPlace(advancing: AdvancingBatch, group: TogetherG
   const runId = await recordTogether(
     sql,
     batch.id,
+    group,
     'pending',
     members.map((member, at) => ({
       id: member.id,
@@ -329,6 +330,6 @@ export async function prepareExchange(advancing: AdvancingBatch, group: Together
     members: others.map(({ id, schema, name, view }) => ({ definitionId: id, schema, name, view })),
   })
   if (bases.some((basis) => basis?.onReplicas)) plan.later.push(recordPosition)
-  const runId = await recordTogether(sql, batch.id, 'built', members, plan)
+  const runId = await recordTogether(sql, batch.id, group, 'built', members, plan)
   return runId === null ? 'made elsewhere' : { run: runId, work: { plan, timeoutSeconds }, owner: null }
 }

@@ -290,39 +290,43 @@ export async function dropShadows(sql: Sql, serial: number | null = null): Promi
 
 /**
  * Writes the plan of a group into the run of its first member, all of which have the status `from`; the runs of the others follow. Makes
- * pending runs that are not there yet. Locks the runs in one order, because several calls may do so at once. Returns the first run's id, or null if not all of them have that status, or the batch does not go on.
+ * pending runs that are not there yet. Returns the first run's id, or null if not all of them have that status, the group was given up, or
+ * the batch does not go on. Holds the group, as `giveUpGroup` does: of several calls at once, one waits for the other.
  */
 export function recordTogether(
   sql: Sql,
   batchId: string,
+  { number }: TogetherGroup,
   from: 'pending' | 'built',
   members: { id: number; meta?: object }[],
   plan: Plan,
 ): Promise<number | null> {
   return withTransaction(sql, async (transaction) => {
+    const held = await transaction`
+      with place as (${openBatch(transaction, batchId)})
+      select from place, viewkeeper.batch_groups g
+       where g.batch_id = ${batchId} and g.number = ${number} and g.given_up is null for no key update of g`
+    if (held.length === 0) return null
     const all = transaction`jsonb_to_recordset(${transaction.json(members as never)}) m(id integer, meta jsonb)`
     if (from === 'pending')
       await transaction`
-        with place as (${openBatch(transaction, batchId)})
         insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, batch_id, meta)
         select v.definition_id, v.schema_name, v.view_name, 'refresh', 'batch', b.requested_by, b.id, m.meta
-          from place, ${all}
+          from ${all}
           join viewkeeper.batch_views v on v.batch_id = ${batchId} and v.definition_id = m.id
           join viewkeeper.batches b on b.id = v.batch_id
          where not exists (select from viewkeeper.runs r where r.batch_id = b.id and r.definition_id = m.id)
-         order by m.id
         on conflict do nothing`
     const runs = await transaction<{ id: number; first: boolean }[]>`
-      with place as (${openBatch(transaction, batchId)}),
-      ready as (
-        select r.id, m.id = ${members[0]?.id ?? 0} as first, m.meta from place, ${all}
+      with ready as (
+        select r.id, m.id = ${members[0]?.id ?? 0} as first, m.meta from ${all}
           join viewkeeper.runs r on r.batch_id = ${batchId} and r.definition_id = m.id and r.status = ${from}
-         order by r.id for no key update of r),
+         order by first desc, r.id for no key update of r),
       made as (
         update viewkeeper.runs r
            set plan = case when n.first then ${sentOnce(transaction, plan)} end, meta = coalesce(n.meta, r.meta),
                group_run_id = case when not n.first then (select f.id from ready f where f.first) end, updated_at = clock_timestamp()
-          from ready n where r.id = n.id and r.status = ${from}
+          from ready n where r.id = n.id
         returning r.id, n.first)
       select id::integer, first from made`
     return runs.length === members.length ? (runs.find(({ first }) => first)?.id ?? null) : null

@@ -11,7 +11,7 @@ export interface BatchNode {
 }
 
 /** A view that can be refreshed now, with its pending run if there is one; the first view stands for its group. */
-export interface Ready<Node extends BatchNode> {
+interface Ready<Node extends BatchNode> {
   node: Node
   pending: LatestRun | null
   /** The group that is exchanged, because all its shadows are built. */
