@@ -103,7 +103,7 @@ export interface BatchDetails {
     shadowBytes: number
     /** Whether they are refreshed in one transaction where they are, which locks readers out no longer than an exchange. */
     inPlace: boolean
-    /** Why the views were refreshed in place instead. */
+    /** Why the views were refreshed each by itself instead. */
     givenUp: {
       class: ProblemCode
       message: string

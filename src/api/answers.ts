@@ -461,7 +461,7 @@ export const batchDetails = named('BatchDetails', 'A batch with its graph.', {
         givenUp: z
           .object({ class: z.enum(problemCodes), message: text })
           .nullable()
-          .describe('Why the views were refreshed in place instead.'),
+          .describe('Why the views were refreshed each by itself instead.'),
       }),
     )
     .describe('The views that are exchanged at one moment.'),

@@ -102,22 +102,22 @@ async function formGroups(
     if (known === 'busy') return known
     if (known === null || known.groupedAt !== null) return none
     const views = await readBatchViews(transaction, batch.id)
-    const turn = await takeTurn(transaction, batch, views, known, which)
+    const taken = await takePieces(transaction, batch, views, known, which)
     const decided =
-      turn.views.length === 0 ? nothing : await decideOn(transaction, batch, known, turn, isLastTry)
-    const locked = [...turn.locked, ...decided.locked]
-    if (known.pieces === null || turn.views.length > 0) {
+      taken.views.length === 0 ? nothing : await decideOn(transaction, batch, known, taken, isLastTry)
+    const locked = [...taken.locked, ...decided.locked]
+    if (known.pieces === null || taken.views.length > 0) {
       const changed = withChanged(views, decided.views)
       if (changed !== null) await insertBatchViews(transaction, batch.id, changed)
       await recordGroups(transaction, batch.id, decided)
-      await recordUndecided(transaction, batch.id, { locked, pieces: turn.pieces })
+      await recordUndecided(transaction, batch.id, { locked, pieces: taken.pieces })
     }
-    return new Set([...idsOf(views, locked), ...turn.pieces.flat()])
+    return new Set([...idsOf(views, locked), ...taken.pieces.flat()])
   })
 }
 
 /** What a call decides on. */
-interface Turn {
+interface Taken {
   /** These views, none if it is nobody's turn. */
   views: BatchView[]
   /** The ids of all views of their pieces. */
@@ -130,13 +130,13 @@ interface Turn {
   locked: RefreshedEach[]
 }
 
-async function takeTurn(
+async function takePieces(
   sql: Sql,
   batch: Batch,
   views: BatchView[],
   { pieces, locked, isPatient }: Grouping,
   which: Which,
-): Promise<Turn> {
+): Promise<Taken> {
   const of = (ids: number[]) => views.filter(({ id }) => ids.includes(id))
   if (pieces !== null && which === 'locked') {
     const waiting = idsOf(views, locked)
@@ -184,7 +184,7 @@ async function decideOn(
   sql: Sql,
   batch: Batch,
   { isPatient, shadowBytes }: Grouping,
-  { views, among, again }: Turn,
+  { views, among, again }: Taken,
   isLastTry: boolean,
 ): Promise<Grouped> {
   const joined = await joinRefreshed(sql, batch, views)

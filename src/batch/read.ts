@@ -32,7 +32,7 @@ export interface DetailedBatch extends Batch {
   estimatedRestMs: number | null
   /** The room on disk of the shadows that the batch builds, by the sizes of their views. */
   shadowBytes: number
-  /** The views that are exchanged at one moment. `givenUp` says why they were refreshed in place instead. */
+  /** The views that are exchanged at one moment. `givenUp` says why each was refreshed by itself instead. */
   groups: ({ views: string[] } & Pick<BatchGroup, 'shadowBytes' | 'inPlace' | 'givenUp'>)[]
 }
 

@@ -294,7 +294,7 @@ export class Senders {
     else this.leaveAlone(viewId)
   }
 
-  /** The exchange is not possible with our rights: the views are refreshed in place. */
+  /** The exchange is not possible with our rights: each view is refreshed by itself. */
   private async giveUpRefused(viewId: number, { code, message }: Problem): Promise<void> {
     const { sql, batch, groups } = this.advancing
     const group = groups.find(({ members }) => members.includes(viewId))

@@ -30,7 +30,7 @@ export interface RefreshRequest {
 
 /**
  * Refreshes a view, in this order: finds it, with its definition and pauses (below); plans the run (`plan-refresh.ts`, with the
- * strategy of `plan/strategy.ts`); records and sends it (`perform.ts`, `send.ts`); the server does the work (`envelope/`) and
+ * strategy of `plan/strategy.ts`); records and sends it (`execute.ts`, `send.ts`); the server does the work (`envelope/`) and
  * records the end, which is the answer. Without `force`, a paused view is skipped, and within the view's minimum interval the
  * answer is the run that last filled the view. If a refresh of the view goes on that does what people ask for, its end is the
  * answer.

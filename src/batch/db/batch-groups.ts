@@ -46,7 +46,7 @@ export interface Grouping {
 
 /**
  * Locks the groups of an open batch for this transaction, so that they are decided once; and those of open batches that share a
- * view with it, so that each sees what the other builds. `busy`: another call decides. Null if the batch does not go on.
+ * view with it, so that each sees what the other builds. The row of its first view stands for a batch, whose own row is stamped meanwhile. `busy`: another call decides. Null if the batch does not go on.
  */
 export async function lockGrouping(sql: Sql, { id }: { id: string }): Promise<Grouping | 'busy' | null> {
   const [lock] = await sql<[{ isFree: boolean }]>`
@@ -230,7 +230,7 @@ export async function readNewer(
 
 /**
  * Drops the shadows of a group. Its built runs end as skipped, with the reason, and their views get another attempt, which
- * refreshes them in place, unless a check holds the group back: then none of it is shown. So do the views whose exchange failed
+ * refreshes each by itself, unless a check holds the group back: then none of it is shown. So do the views whose exchange failed
  * for another reason than a lock. Does nothing if the group was given up already, or the batch does not go on.
  */
 export function giveUpGroup(

@@ -28,8 +28,6 @@ export interface BatchNext<Node extends BatchNode> {
   skip: { node: Node; because: Node }[]
   /** Groups that cannot be exchanged any more: each view of them has ended or is built, and not all are built. */
   giveUp: TogetherGroup[]
-  /** How many runs are running; the runs of a group that is exchanged count as one. */
-  running: number
   /** Whether every view has ended. */
   ended: boolean
 }
@@ -67,7 +65,6 @@ export function planNext<Node extends BatchNode>(
     retry: [],
     skip: [],
     giveUp: [],
-    running: 0,
     ended: true,
   }
   const groupOf = groupsByMember(groups)
@@ -99,8 +96,8 @@ export function planNext<Node extends BatchNode>(
       continue
     }
     open.add(node.id)
-    if (last?.status === 'running') next.running += last.follows ? 0 : 1
-    else if (culprit !== undefined) {
+    if (last?.status === 'running') continue
+    if (culprit !== undefined) {
       culprits.set(node.id, culprit)
       next.skip.push({ node, because: culprit })
     } else if (
@@ -137,7 +134,7 @@ export function planNext<Node extends BatchNode>(
   return next
 }
 
-/** Failures of an exchange that the same shadows may survive. After any other failure, the views are refreshed in place. */
+/** Failures of an exchange that the same shadows may survive. After any other failure, each view is refreshed by itself. */
 export const passing = ['Canceled', 'Deadlock', 'LockTimeout', 'RunLost', 'StatementTimeout']
 
 const cannotExchange = ({ status, built, class: why }: LatestRun, { inPlace }: TogetherGroup): boolean =>

@@ -427,16 +427,11 @@ export function withChanged<View extends Omit<Candidate, 'asked'>>(
   views: View[],
   decided: View[],
 ): View[] | null {
-  const changed = new Map(decided.map((view) => [view.id, view]))
-  const isSame = ({ id, parents, includedBecause }: View) => {
-    const now = changed.get(id)
-    changed.delete(id)
-    return (
-      now === undefined || (now.parents.length === parents.length && now.includedBecause === includedBecause)
-    )
-  }
-  if (views.map(isSame).every(Boolean) && changed.size === 0) return null
-  const byId = new Map([...views, ...decided].map((view) => [view.id, view]))
+  const before = new Map(views.map((view) => [view.id, view]))
+  const isSame = ({ id, parents, includedBecause }: View) =>
+    before.get(id)?.parents.length === parents.length && before.get(id)?.includedBecause === includedBecause
+  if (decided.every(isSame)) return null
+  const byId = new Map([...before, ...decided.map((view) => [view.id, view] as const)])
   return parentsFirst(
     [...byId.values()],
     ({ id }) => id,
