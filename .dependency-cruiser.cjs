@@ -20,7 +20,7 @@ const tower = [
   'batch',
   // The news of the record, for programs.
   'events',
-  // Diagnosis, troubles, metrics, mails, pruning.
+  // diagnosis, incidents, metrics, mails, pruning.
   'watch',
   // What a definition would make, and what a change would do to copies of views: tried, and undone.
   'trial',

@@ -20,13 +20,13 @@ export type { PageTarget } from './frame.tsx'
 
 import {
   Document,
+  Failure,
   Head,
   type Notice,
   type PageTarget,
   type Question,
   type Shown,
   SignIn,
-  Trouble,
 } from './frame.tsx'
 import { actionsPage } from './pages/actions.tsx'
 import { batchPage } from './pages/batch.tsx'
@@ -151,7 +151,7 @@ export function pagesOf({
           ) : (
             <>
               <Head title={printed(decoded(place.pathname.split('/').at(-1)!)) || 'Views'} />
-              <Trouble {...problem} />
+              <Failure {...problem} />
             </>
           ),
       }

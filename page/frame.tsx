@@ -1,4 +1,5 @@
 import type { Child, FC, PropsWithChildren } from 'hono/jsx'
+import { eventTypes } from '../src/events/plan/event.ts'
 import { runbookOf } from '../src/sql/runbook.ts'
 import { hrefOf, type PageName, pages } from './address.ts'
 import { Deed } from './cells.tsx'
@@ -67,7 +68,10 @@ export const Document: FC<DocumentOptions> = (options) => {
         <link rel="stylesheet" href="page/page.css" />
         <script type="module" src="page/page.js" />
       </head>
-      <body data-busy={busy ? '' : undefined} data-events={target.events ? '' : undefined}>
+      <body
+        data-busy={busy ? '' : undefined}
+        data-events={target.events ? [...eventTypes, 'changes'].join(' ') : undefined}
+      >
         <a class="skip" href={`${here}#main`}>
           Skip to the content
         </a>
@@ -233,12 +237,12 @@ export const SignIn: FC<{ why: string }> = ({ why }) => (
 )
 
 /** Why something cannot be shown, and what to do. */
-export const Trouble: FC<{ title: string; text: string; code?: string | undefined }> = ({
+export const Failure: FC<{ title: string; text: string; code?: string | undefined }> = ({
   title,
   text,
   code,
 }) => (
-  <div class="trouble" role="alert">
+  <div class="failure" role="alert">
     <strong>{title}</strong>
     <p>{text}</p>
     {code && <p class="hint">{runbookOf(code)}</p>}

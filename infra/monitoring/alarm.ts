@@ -26,7 +26,7 @@ export interface AlarmOptions {
   runbook?: string
   /** Periods of the metric that the alarm looks at. Default 1. */
   periods?: number
-  /** Whether all of these periods set the alarm off, and not one of them: the trouble is silence or a shortage. Default false. */
+  /** Whether all of these periods set the alarm off, and not one of them: what is wrong is silence or a shortage. Default false. */
   lasting?: boolean
   /** What missing numbers mean. Default: nothing is wrong. */
   missing?: TreatMissingData

@@ -23,7 +23,7 @@ export function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: Mon
         periods: times.newsPeriods,
         mails: [],
       })
-    // The alarm lasts as long as one view has the trouble. While the monitor is silent, nobody knows whether the trouble is over, so
+    // The alarm lasts as long as one view has the incident. While the monitor is silent, nobody knows whether it is over, so
     // missing numbers change nothing.
     else
       addAlarm(scope, place, {

@@ -8,7 +8,6 @@ const quietMs = 15_000
 /** While events come by themselves, for what is no event, such as a schedule that begins a run. */
 const safetyMs = 60_000
 const typingMs = 300
-const events = ['ViewRefreshed', 'ViewFailed', 'BatchEnded', 'TroubleBegan', 'TroubleEnded', 'changes']
 
 const find = <Found extends HTMLElement = HTMLElement>(selector: string, within: ParentNode = document) =>
   within.querySelector<Found>(selector)
@@ -149,8 +148,8 @@ function lookSoon(): void {
   }, 100)
 }
 
-/** Listens while somebody sees the page: a browser opens six connections to a server, for all tabs together. */
-function listen(): void {
+/** Listens to these events while somebody sees the page: a browser opens six connections to a server, for all tabs together. */
+function listen(events: string[]): void {
   let stream: EventSource | undefined
   const follow = () => {
     stream?.close()
@@ -331,5 +330,6 @@ watchEnd()
 addEventListener('popstate', () => go(location.href, 'stay'))
 document.addEventListener('visibilitychange', look)
 addEventListener('online', look)
-if ('events' in document.body.dataset) listen()
+const { events } = document.body.dataset
+if (events) listen(events.split(' '))
 lookIn('busy' in document.body.dataset ? busyMs : quietMs)

@@ -5,7 +5,7 @@ import { isOpen, signOfRun } from '../../src/resources/sign.ts'
 import { count, duration, elapsed } from '../../src/sql/words.ts'
 import { hrefOf, type Query } from '../address.ts'
 import { Badge, Deed, Legend, Moment, Told } from '../cells.tsx'
-import { Head, type Shown, Trouble } from '../frame.tsx'
+import { Failure, Head, type Shown } from '../frame.tsx'
 import { Graph } from '../pictures/graph.tsx'
 import { Timeline } from '../pictures/timeline.tsx'
 
@@ -54,7 +54,7 @@ export async function batchPage(
             )}
           </div>
         </Head>
-        {error && <Trouble title={error.class} text={error.message} />}
+        {error && <Failure title={error.class} text={error.message} />}
         <p class="sum">
           {countStatuses(views).map(({ status, count: n }) => (
             <Badge sign={signOfRun(status)} word={`${n} ${signOfRun(status).word}`} />

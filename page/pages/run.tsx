@@ -102,7 +102,7 @@ interface RunErrorProps {
 
 /** Why a run did not succeed: its cause and the error, without row data, what to type, and where to read on. */
 const RunError: FC<RunErrorProps> = ({ run: { operation, cause }, error, next }) => (
-  <section class="trouble" aria-labelledby="error">
+  <section class="failure" aria-labelledby="error">
     <h2 id="error">
       {error.class} {error.sqlstate && <code>{error.sqlstate}</code>}
     </h2>

@@ -3,7 +3,7 @@ import { eventsWait } from '../../src/events/db/outbox.ts'
 import type { Database, Sql } from '../../src/server/connect.ts'
 import { whileListening } from '../../src/server/listen.ts'
 
-/** The end of a run is heard at once. The ends of batches, lost runs and troubles are seen within this time. */
+/** The end of a run is heard at once. The ends of batches, lost runs and incidents are seen within this time. */
 const lookEveryMs = 2000
 /** A run whose rows are still being counted is soon an event. */
 const lookAgainMs = 250

@@ -50,11 +50,11 @@ export const isOpen = (status: BatchViewStatus): boolean =>
   status === 'waiting' || (status !== 'pruned' && !isEnded(status))
 
 /** Whether a sign says that somebody has to look. */
-export const isTrouble = ({ tone }: Sign): boolean => tone === 'bad' || tone === 'warn'
+export const isUnwell = ({ tone }: Sign): boolean => tone === 'bad' || tone === 'warn'
 
 /**
  * The one sign of a view in a picture: that it is being refreshed, or else how it stands. A view that only waits for its turn shows that
- * if it is in no trouble. `status` is that of its last run, or of the view in the batch that goes on.
+ * if it is well. `status` is that of its last run, or of the view in the batch that goes on.
  */
 export function pictured(
   { state, lastRun }: View,
@@ -63,5 +63,5 @@ export function pictured(
   const stands = signOf(state)
   if (status === undefined || !isOpen(status)) return stands
   const waits = status === 'waiting' || status === 'pending'
-  return waits && isTrouble(stands) ? stands : signOfRun(status)
+  return waits && isUnwell(stands) ? stands : signOfRun(status)
 }

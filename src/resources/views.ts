@@ -8,7 +8,7 @@ import { heldBack } from '../watch/diagnosis/held-back.ts'
 import { costText } from '../watch/plan/runs.ts'
 import type { Cell, Column, Fact } from './cell.ts'
 import { checkFacts } from './runs.ts'
-import { isTrouble, type Sign, signOf, signOfRun } from './sign.ts'
+import { isUnwell, type Sign, signOf, signOfRun } from './sign.ts'
 
 /** The table of views. */
 export const viewColumns: Column<View>[] = [
@@ -113,9 +113,9 @@ export function inOrder(views: View[], order: string = 'urgency'): View[] {
   return views.toSorted((a, b) => rankOf(b) - rankOf(a) || (a.view < b.view ? -1 : 1))
 }
 
-/** The view to look into: the first in trouble, or the one that it waits for. Null: none is in trouble. */
+/** The view to look into: the first that is not well, or the one that it waits for. Null: all are well. */
 export function firstToFix(views: View[]): string | null {
-  const first = views.find(({ state }) => isTrouble(signOf(state)))
+  const first = views.find(({ state }) => isUnwell(signOf(state)))
   return first?.culprit ?? first?.view ?? null
 }
 
@@ -149,7 +149,7 @@ export const pausedMeans =
 export const allPausedMeans = 'schedules and deploys refresh nothing, requests still do'
 
 /**
- * How a view stands. On the page a trouble leads to its cause: to the page of the view that it waits for, or of the view itself,
+ * How a view stands. On the page what is not well leads to its cause: to the page of the view that it waits for, or of the view itself,
  * unless that is `here`.
  */
 export function stateCell({ view, state, culprit, paused }: View, where?: 'here'): Cell {
@@ -157,7 +157,7 @@ export function stateCell({ view, state, culprit, paused }: View, where?: 'here'
   const stands: Cell =
     state === 'heldBack' && culprit !== null
       ? [{ sign, word: `${sign.word} by` }, ' ', { view: culprit }]
-      : { sign, ...(where !== 'here' && isTrouble(sign) && { of: { view } }) }
+      : { sign, ...(where !== 'here' && isUnwell(sign) && { of: { view } }) }
   return paused && state !== 'paused' ? [stands, { onPage: { sign: signOf('paused') } }] : stands
 }
 

@@ -1,7 +1,7 @@
 import { dropShadows } from '../batch/db/batch-groups.ts'
 import { type Batch, closeLostBatch, findUnadvancedBatches } from '../batch/db/batches.ts'
 import { discoverDefinitions } from '../catalog/db/discovered.ts'
-import { readTroubled } from '../catalog/db/facts.ts'
+import { readUnwell } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
 import { endPauses, readPause } from '../catalog/db/pause.ts'
 import { writeExpectations } from '../due/db/expectations.ts'
@@ -91,7 +91,7 @@ export function monitor(
     const publishedRuns = await publishEndedRuns(sql, atOnce, publishRuns, programs !== null)
     const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
     await discoverDefinitions(sql)
-    const before = await readTroubled(sql)
+    const before = await readUnwell(sql)
     const isPlanned = before.views.some(({ planned }) => planned !== null)
     const lags = lagsOf(before, isPlanned ? await readDependencies(sql) : new Map(), looks)
     const { short, suspended } = lags
@@ -101,7 +101,7 @@ export function monitor(
       promised: lags.promised.get(definition.view),
     }))
     // When a view is stale follows from what is expected of it.
-    const facts = isNew ? await readTroubled(sql) : before
+    const facts = isNew ? await readUnwell(sql) : before
     const planned = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
     const slow = await readSlowRuns(sql, suspects)
     const batches = await readFailedBatches(sql)

@@ -47,7 +47,7 @@ export async function killWhatWorks({ api, sql, emulator, functions }: Deployed)
 export async function findEvents({ aws, sql, functions, queues }: Deployed): Promise<void> {
   const events: Event[] = []
   await stage(
-    'each run, batch and trouble so far is one event for the rule of an app',
+    'each run, batch and incident so far is one event for the rule of an app',
     async () => {
       // The look that finds the lost run, and says so in its log.
       await aws.invoke(functions.monitor)
@@ -88,8 +88,11 @@ async function readRecord(sql: Deployed['sql']): Promise<string[]> {
       from viewkeeper.runs where status = 'failed' or (status = 'success' and fills)
     union all select 'BatchEnded ' || id from viewkeeper.batches where finished_at is not null`
   const stale = ['public.sales', 'reports.yearly_sales']
-  const troubles = stale.flatMap((view) => [`IncidentOpened stale ${view}`, `IncidentResolved stale ${view}`])
-  return [...rows.map(({ told }) => told), ...troubles, `IncidentOpened failing public.${slow}`].sort()
+  const incidents = stale.flatMap((view) => [
+    `IncidentOpened stale ${view}`,
+    `IncidentResolved stale ${view}`,
+  ])
+  return [...rows.map(({ told }) => told), ...incidents, `IncidentOpened failing public.${slow}`].sort()
 }
 
 function inShort(event: Event): string {

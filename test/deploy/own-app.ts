@@ -94,7 +94,7 @@ export async function deployOwnApp(deployed: Deployed): Promise<void> {
   })
 }
 
-/** A trouble begins and ends: a program that opens and resolves incidents gets both states of one alarm. */
+/** An incident begins and ends: a program that opens and resolves incidents gets both states of one alarm. */
 async function resolveIncident(aws: Deployed['aws'], topicArn: string): Promise<void> {
   const [tenant] = tenants as [string]
   const alarm = `viewkeeper-${tenant}-stale-views`

@@ -97,9 +97,9 @@ test('only a failed refresh says that readers see the data of the last success',
   expect(await hint.textContent()).toBe('node_modules/viewkeeper/docs/runbook.md#viewsqlfailed')
 })
 
-test('a row in trouble leads to its cause with one click: the culprit to its own, and who waits to that of the culprit', async () => {
-  const { page } = await openTroubles()
-  const [failed, waits] = troubled as [(typeof troubled)[0], (typeof troubled)[0]]
+test('the row of a view that is not well leads to its cause with one click: the culprit to its own, and who waits to that of the culprit', async () => {
+  const { page } = await openUnwell()
+  const [failed, waits] = unwell as [(typeof unwell)[0], (typeof unwell)[0]]
   const table = page.locator('table.views')
   const rowOf = ({ view }: { view: string }) =>
     page.getByRole('row').filter({ has: page.getByRole('rowheader', { name: view }) })
@@ -117,21 +117,21 @@ test('a row in trouble leads to its cause with one click: the culprit to its own
 
 const [culprit, reader, other] = manyViews(3) as [SceneView, SceneView, SceneView]
 /** A view that fails, one that waits for it, and one of which nobody knows how old its data are. */
-const troubled: SceneView[] = [
+const unwell: SceneView[] = [
   { ...culprit, state: 'failed', failing: true },
   { ...reader, state: 'heldBack', culprit: culprit.view, dependsOn: [culprit.view] },
   { ...other, state: 'unknown', asOf: null as never, dependsOn: [reader.view] },
 ]
 
-/** Opens the page of an environment whose three views are in trouble, and wait in a batch. */
-async function openTroubles() {
-  const answers = apiOf(troubled)
+/** Opens the page of an environment whose three views are not well, and wait in a batch. */
+async function openUnwell() {
+  const answers = apiOf(unwell)
   const api = await serve((asked) => {
     const answer = answers(asked) as { views?: object[]; batches?: object[]; next?: null } | undefined
     const waiting = (batch: object) => ({
       ...batch,
       status: 'running',
-      views: troubled.map(({ view, dependsOn }) => ({
+      views: unwell.map(({ view, dependsOn }) => ({
         view,
         dependsOn,
         status: 'waiting',

@@ -116,10 +116,8 @@ async function expectTruth(truth: Truth): Promise<void> {
     const [, name] = line.match(/^shop\.(\S+)/)!
     expect(line.replaceAll('shop.', '')).toContain(truth[name!])
   }
-  const inTrouble = Object.entries(truth).filter(
-    ([, word]) => !['fresh', 'paused', 'no limit'].includes(word),
-  )
-  const [first] = inTrouble
+  const unwell = Object.entries(truth).filter(([, word]) => !['fresh', 'paused', 'no limit'].includes(word))
+  const [first] = unwell
   if (first === undefined) expect(await run('ls')).not.toContain('next:')
   else {
     const { view, culprit } = views.find((each) => each.view === `shop.${first[0]}`)!

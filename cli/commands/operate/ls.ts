@@ -25,7 +25,7 @@ import { loud, typed } from '../../output/words.ts'
 import { answer, type Printing } from '../answer.ts'
 import { operating } from '../flags.ts'
 
-/** Declares `ls`, which lists views: those in trouble first. With several states, views that are in any of them. */
+/** Declares `ls`, which lists views: those that are not well first. With several states, views that are in any of them. */
 export function addTo(program: Command): void {
   const command = operating(program, 'ls', ['json', 'name', 'wide'])
     .argument('[pattern...]', "globs on the views' names, such as 'sales.*'")

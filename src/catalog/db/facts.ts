@@ -120,15 +120,15 @@ export async function readFacts(
  * The same without the views that are well, unless planning needs them or something is set aside. A smaller statement finds the others: to
  * plan the large one takes the server longer than to execute it.
  */
-export async function readTroubled(sql: Sql): Promise<{ now: Date; views: ViewFacts[] }> {
-  const [{ now, all, troubled }] = await sql<[{ now: Date; all: boolean; troubled: number[] }]>`
+export async function readUnwell(sql: Sql): Promise<{ now: Date; views: ViewFacts[] }> {
+  const [{ now, all, unwell }] = await sql<[{ now: Date; all: boolean; unwell: number[] }]>`
     select statement_timestamp() as now,
            exists (select from viewkeeper.definitions where target_lag_seconds is not null and removed_at is null)
            or exists (select from viewkeeper.set_aside where kind = 'view') as all,
-           coalesce(jsonb_agg(d.definition_id) filter (where d.stale or d.missing or ${mayFail(sql)}), '[]') as troubled
+           coalesce(jsonb_agg(d.definition_id) filter (where d.stale or d.missing or ${mayFail(sql)}), '[]') as unwell
       from viewkeeper.latest_runs d`
-  if (!all && troubled.length === 0) return { now, views: [] }
-  return { now, views: (await readFacts(sql, { among: all ? null : troubled })).views }
+  if (!all && unwell.length === 0) return { now, views: [] }
+  return { now, views: (await readFacts(sql, { among: all ? null : unwell })).views }
 }
 
 /** An object that came as JSON, with its moments. */

@@ -29,26 +29,26 @@ const lastOf = (
 
 /**
  * The last run of definition d of which this is true, unless a run that ended later is well: one of the latest 20 successes, or a
- * proof that was requested after the first of the last 20 troubles. `among`: the statement looks no further if this has no row.
+ * proof that was requested after the first of the last 20 failures. `among`: the statement looks no further if this has no row.
  */
 const unmended = (
   sql: Sql,
-  isTrouble: ReturnType<typeof hasFailed>,
+  isFailure: ReturnType<typeof hasFailed>,
   among = sql`(values (1)) any_view`,
 ) => sql`
-  select trouble.finished_at, trouble.class
+  select failure.finished_at, failure.class
     from ${among}
-   cross join lateral (${lastOf(sql, isTrouble, { columns: "r.id, r.finished_at, r.error ->> 'class' as class" })}) trouble
+   cross join lateral (${lastOf(sql, isFailure, { columns: "r.id, r.finished_at, r.error ->> 'class' as class" })}) failure
    where not exists (
            select from (
              select r.id, r.finished_at from viewkeeper.runs r
               where r.definition_id = d.id and r.status = 'success' and r.fills order by r.id desc limit 20) success
-            where (success.finished_at, success.id) > (trouble.finished_at, trouble.id))
+            where (success.finished_at, success.id) > (failure.finished_at, failure.id))
      and not exists (
            select from (
              select h.id from viewkeeper.runs h
-              where h.definition_id = d.id and h.status = 'skipped' and (h.finished_at, h.id) > (trouble.finished_at, trouble.id)
-                and h.id > (select min(id) from (${lastOf(sql, isTrouble, { most: 20 })}) few)
+              where h.definition_id = d.id and h.status = 'skipped' and (h.finished_at, h.id) > (failure.finished_at, failure.id)
+                and h.id > (select min(id) from (${lastOf(sql, isFailure, { most: 20 })}) few)
               order by h.id desc) later
             join viewkeeper.runs r on r.id = later.id where ${sql.unsafe(isUnneeded('r'))})`
 

@@ -1,9 +1,9 @@
-/** How often the monitor tells of a trouble. */
+/** How often the monitor tells of an incident. */
 export interface Telling {
-  /** A trouble that is not over is told again after this time, in seconds. Null: never. */
+  /** An incident that is not over is told again after this time, in seconds. Null: never. */
   remindSeconds: number | null
   /**
-   * The least time between two tellings of the same trouble, of whichever views, in seconds, so that a mail is about several
+   * The least time between two tellings of the same incident, of whichever views, in seconds, so that a mail is about several
    * of them; what comes sooner is told when this time is over.
    */
   apartSeconds: number

@@ -97,7 +97,7 @@ describe('a view with a target lag', () => {
     expect(await look()).toBe(0)
   })
 
-  test('that cannot be kept is a trouble before it is missed, with the lag that can', async () => {
+  test('that cannot be kept is an incident before it is missed, with the lag that can', async () => {
     expect(await wrongAt()).toMatchObject({ lag: [] })
     const rarely = { everySeconds: 900 }
     expect(await wrongAt(rarely)).toMatchObject({ lag: ['lag.top'], stale: [] })

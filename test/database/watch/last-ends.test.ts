@@ -50,14 +50,14 @@ const write = (runs: (typeof histories extends fc.Arbitrary<infer Value> ? Value
     from x order by at desc`
 
 /** What ended last, by reading all runs. */
-const slow = (isTrouble: string) => `
+const slow = (isFailure: string) => `
   (select f.id, f.finished_at from viewkeeper.runs f
-    where f.definition_id = d.id and ${isTrouble} and not exists (
+    where f.definition_id = d.id and ${isFailure} and not exists (
           select from viewkeeper.runs s
            where s.definition_id = d.id and (s.finished_at, s.id) > (f.finished_at, f.id)
              and (s.status = 'success' and s.fills
                   or viewkeeper.is_unneeded(s.status, s.as_of, s.error, s.built_at)
-                     and s.id > (select min(f.id) from viewkeeper.runs f where f.definition_id = d.id and ${isTrouble})))
+                     and s.id > (select min(f.id) from viewkeeper.runs f where f.definition_id = d.id and ${isFailure})))
     order by f.finished_at desc, f.id desc limit 1)`
 const failed = "f.status = 'failed' and f.operation <> 'drop'"
 const heldUp = "f.status = 'skipped' and f.error ->> 'class' = 'UpstreamFailed'"
