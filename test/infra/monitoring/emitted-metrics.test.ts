@@ -30,8 +30,7 @@ const metric = (namespace: string, name: string, dimensions: [string, unknown][]
 function emitted(): string[] {
   publishRunMetrics('test', [])
   publishBatchMetrics('test', [])
-  for (const kind of Object.keys(viewsMetrics) as (keyof typeof viewsMetrics)[])
-    publishViews('test', kind, 0)
+  for (const kind of Object.keys(viewsMetrics) as (keyof typeof viewsMetrics)[]) publishViews('test', kind, 0)
   return lines
     .map((line) => JSON.parse(line))
     .flatMap((line) =>
