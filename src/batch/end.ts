@@ -8,10 +8,17 @@ import { type Sql, withTransaction } from '../server/connect.ts'
 import { cancelBatchRuns, followLatestRuns } from './db/attempts.ts'
 import { dropShadows } from './db/batch-groups.ts'
 import { type BatchView, readBatchViews } from './db/batch-views.ts'
-import { type Batch, lockBatch, readBatch, recordBatchEnd, requestBatchCancel } from './db/batches.ts'
+import {
+  type Batch,
+  lockBatch,
+  readBatch,
+  recordBatchEnd,
+  requestBatchCancel,
+  type StartedBatch,
+  startedOf,
+} from './db/batches.ts'
 import { planBatchEnd } from './plan/end.ts'
 import { planNext } from './plan/next.ts'
-import { type StartedBatch, startedOf } from './start.ts'
 
 /** Ends a batch if it has nothing left to do. Returns the batch if it has ended, otherwise null. */
 export async function endBatchIfOver(sql: Sql, batchId: string, views: BatchView[]): Promise<Batch | null> {

@@ -19,8 +19,7 @@ import {
 import { type BatchView, insertBatchViews, readBatchViews } from './db/batch-views.ts'
 import type { Batch, RefreshedEach } from './db/batches.ts'
 import { joinRefreshed, leaveOutUnchanged } from './leave-out.ts'
-import { piecesOf } from './plan/pieces.ts'
-import { withChanged } from './plan/together.ts'
+import { piecesOf, withChanged } from './plan/pieces.ts'
 
 /** How long the groups of a batch may fail to be formed before its views are refreshed each by itself. */
 const formingPatienceMs = 30_000

@@ -3,7 +3,7 @@ import { readFacts } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
 import { everythingPaused, readPause } from '../catalog/db/pause.ts'
 import type { Strategy } from '../catalog/plan/definition.ts'
-import { type BatchError, type BatchStatus, type Exchange, isScheduled } from '../catalog/plan/run.ts'
+import { type BatchError, type Exchange, isScheduled } from '../catalog/plan/run.ts'
 import { lagViews, suspendedViews, tooOldViews } from '../due/plan/lags.ts'
 import { type Looks, lagsOf, usualConcurrency } from '../due/schedules.ts'
 import { Problem } from '../problem.ts'
@@ -20,6 +20,8 @@ import {
   insertBatch,
   type NewBatch,
   readBatch,
+  type StartedBatch,
+  startedOf,
   takeTurnToPlan,
 } from './db/batches.ts'
 import { type BatchableView, type PlannedView, planBatch } from './plan/plan.ts'
@@ -53,16 +55,6 @@ export interface BatchDefaults {
   /** The room on disk that the shadows of one batch may take; undefined: no limit. */
   maxShadowBytes?: number | undefined
 }
-
-/** A recorded batch. Only a `pending` or `running` batch has anything left to do. */
-export interface StartedBatch {
-  batchId: string
-  status: BatchStatus
-  /** Why the batch was skipped, failed or was canceled; otherwise null. */
-  error: BatchError | null
-}
-
-export const startedOf = ({ id, status, error }: Batch): StartedBatch => ({ batchId: id, status, error })
 
 /**
  * Records a batch of the requested views, with their dependencies as of now; another call advances the batch

@@ -1,5 +1,6 @@
 import * as z from 'zod/mini'
-import { type BatchRequest, type StartedBatch, startBatch, startDueBatch } from '../../batch/start.ts'
+import type { StartedBatch } from '../../batch/db/batches.ts'
+import { type BatchRequest, startBatch, startDueBatch } from '../../batch/start.ts'
 import { isOpenBatch } from '../../catalog/plan/run.ts'
 import { text } from '../fields.ts'
 import type { HttpAnswer } from '../http.ts'

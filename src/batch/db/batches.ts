@@ -52,6 +52,16 @@ export const batchColumns = (sql: Sql) => sql`
   b.advanced_at as "advancedAt", b.finished_at as "finishedAt",
   (extract(epoch from coalesce(b.finished_at, clock_timestamp()) - b.started_at) * 1000)::int8 as "elapsedMs", b.error`
 
+/** A recorded batch. Only a `pending` or `running` batch has anything left to do. */
+export interface StartedBatch {
+  batchId: string
+  status: BatchStatus
+  /** Why the batch was skipped, failed or was canceled; otherwise null. */
+  error: BatchError | null
+}
+
+export const startedOf = ({ id, status, error }: Batch): StartedBatch => ({ batchId: id, status, error })
+
 /** A batch as its caller requests it. */
 export interface NewBatch
   extends Pick<

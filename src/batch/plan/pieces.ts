@@ -1,4 +1,4 @@
-import { reached } from '../../sql/walks.ts'
+import { parentsFirst, reached } from '../../sql/walks.ts'
 
 /** What `piecesOf` needs to know of a view in a batch. */
 interface Piece {
@@ -32,4 +32,21 @@ export function piecesOf(views: Piece[], dependencies: Map<string, string[]>): n
     if (piece.size > 1) pieces.push([...piece].flatMap((each) => ids.get(each) ?? []))
   }
   return pieces
+}
+
+/** All views of a batch with what was `decided` of some, parents before children; null if that changes nothing. */
+export function withChanged<View extends { id: number; parents: number[]; includedBecause: string | null }>(
+  views: View[],
+  decided: View[],
+): View[] | null {
+  const before = new Map(views.map((view) => [view.id, view]))
+  const isSame = ({ id, parents, includedBecause }: View) =>
+    before.get(id)?.parents.length === parents.length && before.get(id)?.includedBecause === includedBecause
+  if (decided.every(isSame)) return null
+  const byId = new Map([...before, ...decided.map((view) => [view.id, view] as const)])
+  return parentsFirst(
+    [...byId.values()],
+    ({ id }) => id,
+    ({ parents }) => parents,
+  )
 }

@@ -12,7 +12,6 @@ import {
 } from '../../rebuild/plan/scope.ts'
 import { displayName, quoteName } from '../../sql/names.ts'
 import type { WithoutKey } from '../../sql/replicas.ts'
-import { parentsFirst } from '../../sql/walks.ts'
 
 /** A view of a batch, or one that reads a view of the batch, as far as it matters for what is exchanged together. */
 export interface TogetherView {
@@ -420,21 +419,4 @@ export function viewsTogether<View extends Candidate>(
         ? [...new Set([...view.parents, ...(parents.get(view.id) ?? [])])]
         : view.parents,
     }))
-}
-
-/** All views of a batch with what was `decided` of some, parents before children; null if that changes nothing. */
-export function withChanged<View extends Omit<Candidate, 'asked'>>(
-  views: View[],
-  decided: View[],
-): View[] | null {
-  const before = new Map(views.map((view) => [view.id, view]))
-  const isSame = ({ id, parents, includedBecause }: View) =>
-    before.get(id)?.parents.length === parents.length && before.get(id)?.includedBecause === includedBecause
-  if (decided.every(isSame)) return null
-  const byId = new Map([...before, ...decided.map((view) => [view.id, view] as const)])
-  return parentsFirst(
-    [...byId.values()],
-    ({ id }) => id,
-    ({ parents }) => parents,
-  )
 }

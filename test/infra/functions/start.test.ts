@@ -137,7 +137,7 @@ test.each([
   [
     'batch',
     'src/api/lambda/advance.ts',
-    /^src\/(batch\/(exchange|plan-shadow|plan\/together)|rebuild\/plan\/prove)\.ts$/,
+    /^src\/(batch\/(groups|plan\/together)|rebuild\/plan\/(prove|scope))\.ts$/,
   ],
   ['migrate', 'src/api/lambda/migrate.ts', /^src\/(migrate\/(apply|failures|plan)|run\/envelope\/text)\.ts$/],
 ])(
