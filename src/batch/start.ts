@@ -4,8 +4,14 @@ import { readDependencies } from '../catalog/db/graph.ts'
 import { everythingPaused, readPause } from '../catalog/db/pause.ts'
 import type { Strategy } from '../catalog/plan/definition.ts'
 import { type BatchError, type Exchange, isScheduled } from '../catalog/plan/run.ts'
-import { lagViews, suspendedViews, tooOldViews } from '../due/plan/lags.ts'
-import { type Looks, lagsOf, usualConcurrency } from '../due/schedules.ts'
+import {
+  type Looks,
+  lagsOf,
+  lagViews,
+  suspendedViews,
+  tooOldViews,
+  usualConcurrency,
+} from '../due/plan/lags.ts'
 import { Problem } from '../problem.ts'
 import { findEarlier } from '../run/answer.ts'
 import { type Call, unknown } from '../run/call.ts'

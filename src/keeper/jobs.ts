@@ -1,4 +1,5 @@
-import type { Looks, Schedules } from '../due/schedules.ts'
+import type { Looks } from '../due/plan/lags.ts'
+import type { Schedules } from '../due/schedules.ts'
 import type { Telling } from '../events/plan/reminders.ts'
 import type { Database } from '../server/connect.ts'
 import type { Retention } from '../watch/db/prune.ts'

@@ -16,7 +16,8 @@ import {
   type ViewTimes,
 } from '../catalog/plan/scheduled.ts'
 import { readScheduled } from '../due/db/expectations.ts'
-import { lagsOf, nextScheduled, type Schedules } from '../due/schedules.ts'
+import { lagsOf } from '../due/plan/lags.ts'
+import { nextScheduled, type Schedules } from '../due/schedules.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { type ForeignHolder, readForeignHolders } from '../server/lock-keys.ts'
 import { count, names } from '../sql/words.ts'

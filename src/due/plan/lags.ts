@@ -367,3 +367,44 @@ export function unknownDuration(usual: (number | null)[]): number {
   const known = usual.filter((ms) => ms !== null).sort((a, b) => a - b)
   return known[Math.floor((known.length - 1) / 2)] ?? unknownMs
 }
+
+/** What an environment says of its target lags. */
+export interface Looks {
+  /** Seconds between two looks; null: nobody looks, or the environment refreshes no view by its definition. */
+  everySeconds: number | null
+  /** How many views a batch refreshes at once. Default: 2. */
+  concurrency?: number | undefined
+}
+
+/** How many views a batch refreshes at once, unless said. */
+export const usualConcurrency = 2
+
+/** What target lags, and failures in a row, say now. */
+interface LagsNow {
+  /** The views whose refresh has to begin now, by their names in SQL. */
+  due: string[]
+  /** Those whose lag cannot be kept. */
+  short: ShortLag[]
+  /** Those that scheduled refreshes leave out for a while. */
+  suspended: Suspended[]
+  /** How old the data of each view may become, and for the sake of which view. */
+  promised: Map<string, PromisedLag>
+}
+
+/** What has to begin now for the sake of target lags, which cannot be kept, and what is suspended. Pure. */
+export function lagsOf(
+  { now, views: facts }: { now: Date; views: ViewFacts[] },
+  dependencies: Map<string, string[]>,
+  { everySeconds, concurrency = usualConcurrency }: Looks = { everySeconds: null },
+): LagsNow {
+  const views = lagViews(facts)
+  const suspended = suspendedViews(views, dependencies)
+  if (everySeconds === null) return { due: [], short: [], suspended, promised: new Map() }
+  const look = { now: now.getTime(), everyMs: everySeconds * 1000, concurrency }
+  return {
+    due: dueViews(views, dependencies, look),
+    short: shortLags(views, dependencies, look),
+    suspended,
+    promised: promisedLags(views, dependencies),
+  }
+}
