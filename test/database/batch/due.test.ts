@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { openBatch } from '../../../src/api/lambda/open-batch.ts'
 import { startBatch } from '../../../src/batch/start.ts'
-import { type Looks } from '../../../src/due/plan/lags.ts'
+import type { Looks } from '../../../src/due/plan/lags.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import type { Sql } from '../../../src/server/connect.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
