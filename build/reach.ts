@@ -8,7 +8,7 @@ import ts from 'typescript'
  */
 const bounds: Record<string, { files: number; lines?: number }> = {
   'src/run/refresh.ts': { files: 78, lines: 7400 },
-  'src/batch/advance.ts': { files: 99, lines: 10300 },
+  'src/batch/advance.ts': { files: 97, lines: 9900 },
   'functions/api.ts': { files: 149, lines: 12900 },
   'all files': { files: 583, lines: 46400 },
   'files with fewer than 25 lines': { files: 102 },

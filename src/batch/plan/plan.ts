@@ -1,5 +1,5 @@
 import { inDependencyOrder } from '../../catalog/plan/graph.ts'
-import { unknownDuration } from '../../due/plan/lags.ts'
+import { unknownDuration } from '../../catalog/plan/run.ts'
 import type { Selectable } from './selection.ts'
 
 /** How many runs of a batch may be running at once, at most. */

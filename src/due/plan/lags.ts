@@ -1,4 +1,5 @@
 import { outsideCircles } from '../../catalog/plan/graph.ts'
+import { unknownDuration } from '../../catalog/plan/run.ts'
 import type { ViewFacts } from '../../catalog/plan/state.ts'
 
 /** What planning by target lags needs to know of a view. Times are epoch milliseconds, by the clock of the database. */
@@ -357,15 +358,6 @@ class Lags {
 
   private longest = (view: string, ways: Map<string, number>): number =>
     Math.max(0, ...(this.reads.get(view) ?? []).map((read) => ways.get(read) ?? 0))
-}
-
-/** What nobody knows anything about is thought to take so long, in milliseconds. */
-const unknownMs = 1000
-
-/** How long a refresh takes whose usual duration nobody knows, in milliseconds: the median of those that are known, or a second. */
-export function unknownDuration(usual: (number | null)[]): number {
-  const known = usual.filter((ms) => ms !== null).sort((a, b) => a - b)
-  return known[Math.floor((known.length - 1) / 2)] ?? unknownMs
 }
 
 /** What an environment says of its target lags. */
