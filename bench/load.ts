@@ -16,7 +16,7 @@ const loads = [
 ]
 
 /** What may be answered with 503: nothing was begun, or another session was in the way of the run. */
-const deliberate = ['TooManyConnections', 'CatalogChanged', 'LockTimeout', 'Deadlock']
+const deliberate = ['TooManyConnections', 'TooManyRequests', 'CatalogChanged', 'LockTimeout', 'Deadlock']
 
 /**
  * Lets many callers call `npm start` at once. Fails if an answer is not true, by the record and by what the views show
