@@ -208,6 +208,10 @@ const isPlain = (
   !skipsUnchanged &&
   !paused
 
+/** The members whose runs follow that of the first, as a plan names them. */
+const followersIn = (members: BatchView[]) =>
+  members.slice(1).map(({ id, schema, name, view }) => ({ definitionId: id, schema, name, view }))
+
 /** Prepares the run that refreshes a group where it is. If that is not possible any more, its views are refreshed each by itself. */
 export async function prepareInPlace(advancing: AdvancingBatch, group: TogetherGroup): Promise<Prepared> {
   const { sql, batch, views } = advancing
@@ -224,10 +228,7 @@ export async function prepareInPlace(advancing: AdvancingBatch, group: TogetherG
   if (bases.some(({ runningRunId }) => runningRunId !== null)) return 'in the way'
   const facts = found.members.map(({ view }) => view)
   const timeoutSeconds = Math.max(...bases.map((basis) => basis.timeoutSeconds))
-  const others = members
-    .slice(1)
-    .map(({ id, schema, name, view }) => ({ definitionId: id, schema, name, view }))
-  const plan = planRegularTogether(facts, others, {
+  const plan = planRegularTogether(facts, followersIn(members), {
     rowCountStrategy: 'none',
     timeoutSeconds,
     ifRunning: 'wait',
@@ -323,13 +324,19 @@ export async function prepareExchange(advancing: AdvancingBatch, group: Together
     return 'made elsewhere'
   }
   const timeoutSeconds = Math.max(...bases.map((basis) => basis?.timeoutSeconds ?? 0))
-  const others = members.slice(1)
   // The members are those of the shadows, in the same schemas, so the place is the same.
   const plan = planExchange(apart(batchKey(batch, group.number), now), {
     timeoutSeconds,
-    members: others.map(({ id, schema, name, view }) => ({ definitionId: id, schema, name, view })),
+    members: followersIn(members),
   })
   if (bases.some((basis) => basis?.onReplicas)) plan.later.push(recordPosition)
-  const runId = await recordTogether(sql, batch.id, group, 'built', members, plan)
+  const runId = await recordTogether(
+    sql,
+    batch.id,
+    group,
+    'built',
+    members.map(({ id }) => ({ id })),
+    plan,
+  )
   return runId === null ? 'made elsewhere' : { run: runId, work: { plan, timeoutSeconds }, owner: null }
 }

@@ -13,7 +13,7 @@ import { readUntried } from '../server/newer-version.ts'
 import { mayUse } from '../server/rights.ts'
 import { readCopy, readReplicas } from '../server/standbys.ts'
 import { lookAgain } from '../server/transactions.ts'
-import { readSlices, type ViewSlices } from '../slices/slices.ts'
+import type { ViewSlices } from '../slices/slices.ts'
 import { literal } from '../sql/names.ts'
 import { copyLine, type Replicas } from '../sql/replicas.ts'
 import { moment } from '../sql/words.ts'
@@ -73,7 +73,7 @@ export const doctor = (database: Database, { views, role, slices }: DoctorReques
       const said = {
         ...findings,
         ...(untried === null ? {} : { untried }),
-        ...(slices ? { slices: await readSlices(sql, (await listExamined(sql)).filter(isWanted)) } : {}),
+        ...(slices ? { slices: await readSlicesOf(sql, isWanted) } : {}),
       }
       if (role !== null) return said
       const uncounted = await readAllUncounted(sql, new Set(findings.views.map(({ view }) => view)))
@@ -86,6 +86,12 @@ export const doctor = (database: Database, { views, role, slices }: DoctorReques
     },
     { startUp: { application_name: 'viewkeeper doctor' }, deadline: Date.now() + 600_000 },
   )
+
+/** What proves slices is loaded only if somebody asks: migrations and `create-role` examine rights, too. */
+async function readSlicesOf(sql: Sql, isWanted: (view: Examined) => boolean): Promise<ViewSlices[]> {
+  const { readSlices } = await import('../slices/slices.ts')
+  return readSlices(sql, (await listExamined(sql)).filter(isWanted))
+}
 
 /** The same on an open connection, for the views that are wanted. */
 export async function examine(

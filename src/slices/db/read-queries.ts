@@ -1,5 +1,6 @@
 import type { Sql } from '../../server/connect.ts'
 import { literal } from '../../sql/names.ts'
+import { reached } from '../../sql/walks.ts'
 import type { SliceFacts } from '../plan/facts.ts'
 import { allNodes, mentioned, parseTree, type Tree, type TreeNode } from '../plan/node-tree.ts'
 
@@ -59,18 +60,13 @@ export async function readQueries(
       },
     ]),
   )
-  const below = (id: number, found = new Set<number>()): Set<number> => {
-    const relation = read.get(id)
-    if (relation?.query && (found.size === 0 || relation.kind === 'v'))
-      for (const each of mentioned(relation.query, /^relid$/))
-        if (each !== id && each !== 0 && !found.has(each)) below(each, found.add(each))
-    return found
-  }
+  const relationsIn = (id: number): number[] =>
+    mentioned(read.get(id)?.query ?? null, /^relid$/).filter((each) => each !== id && each !== 0)
   const found = new Map<number, SlicedView>()
   for (const view of views) {
     const relation = read.get(view)
     if (!relation?.query) continue
-    const ids = [...below(view)]
+    const ids = [...reached(relationsIn(view), (id) => (read.get(id)?.kind === 'v' ? relationsIn(id) : []))]
     const others = ids.map((id) => read.get(id))
     const odd = others.find((each) => each && !['m', 'v', 'c'].includes(each.kind) && !each.plain)
     const own = ids.filter((id) => !read.has(id))
@@ -88,7 +84,7 @@ export async function readQueries(
           : await readUnknown(sql, trees, own),
     })
   }
-  const trees = rows.map(({ id }) => read.get(id)?.query ?? null)
+  const trees = [...read.values()].map(({ query }) => query)
   const relations = new Map(
     [...read].map(([id, { query, ...each }]) => [id, { ...each, query: each.kind === 'v' ? query : null }]),
   )
