@@ -81,7 +81,12 @@ test('a turn that came while no copy was there is begun by the first leader, onc
     const looked = await sql`select from viewkeeper.switches where key = 'looked'`
     return looked.count > 0
   })
-  await sql`update viewkeeper.definitions set schedule = '0 0 * * *', time_zone = 'UTC' where name = 'sales'`
+  // A look is noted when it begins, before it finds the view.
+  await until('the view has a definition', async () => {
+    const { count } = await sql`
+      update viewkeeper.definitions set schedule = '0 0 * * *', time_zone = 'UTC' where name = 'sales'`
+    return count > 0
+  })
   first.process.kill('SIGTERM')
   expect(await first.exit).toBe(0)
   // The last leader looked before the turn, which is long over now.
