@@ -7,8 +7,12 @@ import ts from 'typescript'
  * what you reach here. The goals: a refresh 4,500 lines in 55 files, a batch 7,500 in 90, the API 8,000 in 110; all 430 files.
  */
 const bounds: Record<string, { files: number; lines?: number }> = {
-  'src/run/refresh.ts': { files: 78, lines: 7400 },
-  'src/batch/advance.ts': { files: 97, lines: 9900 },
+  'src/run/refresh.ts': { files: 58, lines: 5100 },
+  // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
+  'src/run/plan-swap.ts': { files: 64, lines: 6300 },
+  'src/batch/advance.ts': { files: 83, lines: 8300 },
+  // What a batch loads when it rebuilds a group.
+  'src/batch/groups.ts': { files: 83, lines: 8600 },
   'functions/api.ts': { files: 149, lines: 12900 },
   'all files': { files: 583, lines: 46400 },
   'files with fewer than 25 lines': { files: 102 },

@@ -13,8 +13,14 @@ import { type Plan, statementsOf } from '../sql/plan.ts'
 import { readSettings } from '../sql/settings.ts'
 import { readChecking, readUsualDurations } from './db/history.ts'
 import { planConcurrentRefresh, planRegularRefresh, recordPosition } from './plan/refresh.ts'
-import { chooseStrategy, needsSnapshot, shortMs, usableIndex } from './plan/strategy.ts'
-import type { InBatch, planSwap, Swap } from './plan-swap.ts'
+import {
+  chooseStrategy,
+  type InBatch,
+  needsSnapshot,
+  type Swap,
+  shortMs,
+  usableIndex,
+} from './plan/strategy.ts'
 import type { Planned } from './record.ts'
 
 /** What a plan takes from the request. The definition supplies what the request leaves open. */
@@ -81,7 +87,11 @@ async function planAsSeen(
     checking: request.withoutChecks ? null : await readChecking(sql, definition),
     otherwise: wanted === 'auto' && usableIndex(view) !== undefined,
   }
-  const swap = snapshot === null ? null : await readSwap(sql, view, snapshot, { ...request, usual, wanted })
+  // A refresh that cannot swap does not load what this needs: a sixth of the function.
+  const swap: Swap | 'gone' | null =
+    snapshot === null
+      ? null
+      : await (await import('./plan-swap.ts')).planSwap(sql, view, snapshot, { ...request, usual, wanted })
   if (swap === 'gone') return swap
   const isReadThere = onReplicas !== null || (swap?.cost?.onReplicas.length ?? 0) > 0
   const plans = {
@@ -111,7 +121,3 @@ async function planAsSeen(
 /** Why a view with check `differs` is refreshed by swap, or not by another strategy. */
 const comparesAside = (strategy: Strategy): string =>
   `check "differs" compares new data with those that readers see, which takes strategy "swap"${strategy === 'swap' ? '' : `, not "${strategy}". Use --without-checks to refresh it so`}`
-
-/** A refresh that cannot swap does not load what this needs: a sixth of the function. */
-const readSwap = async (...given: Parameters<typeof planSwap>) =>
-  (await import('./plan-swap.ts')).planSwap(...given)

@@ -25,7 +25,7 @@ import { displayName, type QualifiedName, quoteName } from '../sql/names.ts'
 import type { Plan } from '../sql/plan.ts'
 import { besideCopy } from '../sql/replicas.ts'
 import { findFailed, readChecking } from './db/history.ts'
-import { type GroupCost, usableIndex } from './plan/strategy.ts'
+import { type GroupCost, type InBatch, type Swap, usableIndex } from './plan/strategy.ts'
 
 /** The refresh of a view together with all views that read it. */
 interface GroupRefresh {
@@ -33,12 +33,6 @@ interface GroupRefresh {
   refusals: Obstacle[]
   cost: GroupCost
   plan(options: RunOptions): Plan
-}
-
-/** What a batch says about the rebuild of a view that it does not exchange together with others. */
-export interface InBatch {
-  /** The room that shadows may take; null: no limit. */
-  maxShadowBytes: number | null
 }
 
 interface GroupOptions {
@@ -164,17 +158,6 @@ const impossible = (problem: Problem): GroupRefresh => ({
     throw problem
   },
 })
-
-/** The swap of a view, together with the views that read it, if there are any. */
-export interface Swap {
-  /** What stands in the way; empty if nothing does. */
-  obstacles: Obstacle[]
-  /** Undefined: the view is swapped alone. */
-  cost: GroupCost | undefined
-  /** The refusal to harm the backup that somebody makes; null: nobody does. */
-  brokenBackup: Problem | null
-  plan(options: RunOptions): Plan
-}
 
 interface SwapOptions extends Patience {
   wanted: Strategy

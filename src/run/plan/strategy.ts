@@ -3,6 +3,8 @@ import { noUsableIndex, type ViewFacts } from '../../catalog/plan/live-view.ts'
 import { type Obstacle, reasonsOf, sayObstacles } from '../../catalog/plan/rights.ts'
 import type { UsualDurations } from '../../catalog/plan/run.ts'
 import { Problem } from '../../problem.ts'
+import type { RunOptions } from '../../rebuild/plan/run-options.ts'
+import type { Plan } from '../../sql/plan.ts'
 import { locksReplicas, type WithoutKey } from '../../sql/replicas.ts'
 
 /** The strategy of a refresh, and the reason, in words for the run's record. */
@@ -31,6 +33,23 @@ export interface GroupCost extends Pick<UsualDurations, 'groupMs' | 'concurrentM
   /** The size of all views of the group, and of the view alone. */
   groupBytes: number
   ownBytes: number
+}
+
+/** The swap of a view, together with the views that read it, if there are any: all that a refresh knows of it. */
+export interface Swap {
+  /** What stands in the way; empty if nothing does. */
+  obstacles: Obstacle[]
+  /** Undefined: the view is swapped alone. */
+  cost: GroupCost | undefined
+  /** The refusal to harm the backup that somebody makes; null: nobody does. */
+  brokenBackup: Problem | null
+  plan(options: RunOptions): Plan
+}
+
+/** What a batch says about the rebuild of a view that it does not exchange together with others. */
+export interface InBatch {
+  /** The room that shadows may take; null: no limit. */
+  maxShadowBytes: number | null
 }
 
 /**
