@@ -1,8 +1,9 @@
 import { type Advanced, advance } from '../../../src/batch/advance.ts'
 import { type BatchRequest, startBatch } from '../../../src/batch/start.ts'
+import { mayRetry, Problem } from '../../../src/problem.ts'
 import type { Database, Sql } from '../../../src/server/connect.ts'
 import { callOn } from '../servers/database.ts'
-import { until } from '../waiting/until.ts'
+import { hangsMs, until } from '../waiting/until.ts'
 import { findAtGate } from './slow-view.ts'
 
 interface GraphOptions {
@@ -61,13 +62,25 @@ export async function begin(database: Database, request: BatchRequest): Promise<
 export async function advanceToEnd(
   database: Database,
   batchId: string,
-  callMs = 60_000,
+  callMs = hangsMs,
 ): Promise<Advanced & { done: true }> {
   for (;;) {
     const advanced = await advance(batchId, { database, until: Date.now() + callMs })
     if (advanced.done) return advanced
   }
 }
+
+/** The same, as the state machine does it: a call that fails with an error that may pass is made again. */
+export const advanceThroughErrors = (
+  database: Database,
+  batchId: string,
+): Promise<Advanced & { done: true }> =>
+  until(`batch ${batchId} has ended`, () =>
+    advanceToEnd(database, batchId).catch((error) => {
+      if (!(error instanceof Problem && mayRetry(error.code))) throw error
+      return undefined
+    }),
+  )
 
 /**
  * Advances a batch by calls that end, until one of them leaves a refresh before the gate of a view, and returns the process of

@@ -1,5 +1,11 @@
 import { setTimeout as pause } from 'node:timers/promises'
 
+/** So long anything in a test may take: only what hangs takes longer, on a slow machine, too. */
+export const hangsMs = 300_000
+
+/** When a call is over that has as much time as it needs. */
+export const muchLater = (): number => Date.now() + hangsMs
+
 /**
  * Calls `look` until it returns something, and returns that. After `withinMs`, which only ends what hangs, as the projects' limits do,
  * fails and names `what`, as it is by then.
@@ -7,7 +13,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 export async function until<T>(
   what: string | (() => string),
   look: () => Promise<T | undefined | null | false | 0>,
-  withinMs = 300_000,
+  withinMs = hangsMs,
 ): Promise<T> {
   const deadline = Date.now() + withinMs
   for (;;) {
