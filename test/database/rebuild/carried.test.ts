@@ -8,8 +8,7 @@ import { callOn, readersOf, useDatabase } from '../../support/servers/database.t
 const { database, sql, url } = useDatabase()
 const role = (name: string) => `${name}_${url.slice(-8)}`
 /** Readers may keep an exchange waiting for long. */
-const swap = (view: string) =>
-  refresh({ view, strategy: 'swap' }, callOn(database, { waitUntil: Date.now() + 240_000 }))
+const swap = (view: string) => refresh({ view, strategy: 'swap' }, callOn(database))
 
 describe('the exchange of a group', () => {
   test('carries triggers, comments and options of the plain views between', async () => {
@@ -170,13 +169,13 @@ describe('the exchange of a group', () => {
       ),
       reader('select max(b.round) = min(a.round) as ok from watched.between b, watched.above a'),
     ]
-    for (let i = 0; i < counts.swapsUnderCarriedReaders; i++) {
+    const enough = counts.swapsUnderCarriedReaders
+    for (let i = 0; i < enough || seen.length <= enough * 5; i++) {
       await sql`update watched.t set round = round + 1`
       expect(await swap('watched.below')).toMatchObject({ status: 'updated' })
     }
     stop = true
     await Promise.all(readers)
-    expect(seen.length).toBeGreaterThan(counts.swapsUnderCarriedReaders * 5)
     expect(seen.filter((ok) => ok !== true)).toEqual([])
   })
 })

@@ -12,7 +12,7 @@ import { counts } from '../../support/counts.ts'
 import { administrator, callOn, schemaFolder } from '../../support/servers/database.ts'
 import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
 import { accountOf, begin } from '../../support/views/batches.ts'
-import { until } from '../../support/waiting/until.ts'
+import { muchLater, until } from '../../support/waiting/until.ts'
 
 // A server of its own, with the default number of connections.
 let server: TestServer
@@ -31,10 +31,10 @@ afterAll(async () => {
   await server?.stop()
 })
 
-/** Calls `work` again and again for `ms`. */
-async function forMs(ms: number, work: () => Promise<void>): Promise<void> {
+/** Calls `work` again and again for `ms`, and as long as it is not enough. */
+async function forMs(ms: number, work: () => Promise<void>, isEnough = () => true): Promise<void> {
   const end = Date.now() + ms
-  while (Date.now() < end) await work()
+  while (Date.now() < end || !isEnough()) await work()
 }
 
 /** Counts how often each status occurs. */
@@ -62,20 +62,21 @@ test('200 callers leave connections to everybody else, and each gets an answer o
   const answers: { status: number; code: string | undefined; again: boolean }[] = []
   let most = 0
   const ms = 6000
-  const caller = (_: unknown, at: number) =>
-    forMs(ms, async () => {
-      const response = await fetch(`${gateway.url}/views/${views[at % views.length]}/refresh`, {
-        method: 'POST',
-        headers: { prefer: 'wait=20', 'content-type': 'application/json' },
-        // Not a swap: its answer can be that another swap was faster.
-        body: '{ "strategy": "regular" }',
-      })
-      const { code } = (await response.json()) as { code?: string }
-      answers.push({ status: response.status, code, again: response.headers.has('retry-after') })
+  // Some callers have to be answered. How many depends on the machine: these callers do not wait for Retry-After.
+  const areServed = () => answers.filter(({ code }) => code !== 'TooManyConnections').length > 20
+  const call = (at: number) => async () => {
+    const response = await fetch(`${gateway.url}/views/${views[at % views.length]}/refresh`, {
+      method: 'POST',
+      headers: { prefer: 'wait=20', 'content-type': 'application/json' },
+      // Not a swap: its answer can be that another swap was faster.
+      body: '{ "strategy": "regular" }',
     })
+    const { code } = (await response.json()) as { code?: string }
+    answers.push({ status: response.status, code, again: response.headers.has('retry-after') })
+  }
   try {
     await Promise.all([
-      ...Array.from({ length: 200 }, caller),
+      ...Array.from({ length: 200 }, (_, at) => forMs(ms, call(at), areServed)),
       forMs(ms, async () => {
         const client = postgres(elsewhere.href, { max: 1, fetch_types: false })
         const seen = await client`select 1`.then(
@@ -100,7 +101,6 @@ test('200 callers leave connections to everybody else, and each gets an answer o
     await gateway.close()
     delete process.env.DATABASE_URL
   }
-  const refused = answers.filter(({ code }) => code === 'TooManyConnections')
   expect(countsOf(bystander)).toEqual({ 'let in': expect.any(Number) })
   expect(countsOf(reads)).toEqual({ 200: expect.any(Number) })
   expect(most).toBeLessThanOrEqual(mostConnections)
@@ -108,9 +108,6 @@ test('200 callers leave connections to everybody else, and each gets an answer o
     if (status === 503) expect({ code, again }).toEqual({ code: 'TooManyConnections', again: true })
     else expect([200, 202, 409]).toContain(status)
   }
-  // Some callers have to be answered. How many depends on the machine: these callers do not wait for
-  // Retry-After.
-  expect(answers.length - refused.length).toBeGreaterThan(20)
   await until('no run is left open', async () => (await pendingRuns())?.pending === 0)
 })
 
@@ -162,7 +159,7 @@ describe('advancing a batch', () => {
     const keeper = await sql.reserve()
     await keeper.unsafe(`select pg_advisory_lock(${gate})`)
     const batchId = await begin(database, { pattern: 'wide.*', concurrency: 12 })
-    const call = { database, until: Date.now() + 120_000, mostAtOnce: 3 }
+    const call = { database, until: muchLater(), mostAtOnce: 3 }
     const advanced = advance(batchId, call)
     await until('three runs stand before the gate', async () => {
       const waiting = await sql`

