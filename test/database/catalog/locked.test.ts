@@ -16,12 +16,18 @@ import { refusalOf } from '../../support/waiting/refusal.ts'
 const { database, sql, url } = useDatabase()
 const folder = useFolders()
 
-/** Of this database, no statement waits for a lock for long: what is not asked `unlessLocked` fails instead. */
-const impatient: Database = {
+/** The database, where no statement waits for a lock for longer: what is not asked `unlessLocked` fails instead. */
+const waitingAtMost = (ms: number): Database => ({
   ...database,
   withConnection: (work, options) =>
-    database.withConnection(work, { ...options, startUp: { ...options?.startUp, lock_timeout: '150' } }),
-}
+    database.withConnection(work, {
+      ...options,
+      startUp: { ...options?.startUp, lock_timeout: String(ms) },
+    }),
+})
+
+/** Statements of ours wait for each other, too, but only the holder has its locks for so long. */
+const impatient = waitingAtMost(15_000)
 
 const views = ['met', 'unmet', 'above', 'beside', 'keyed']
 let holder: Holder
@@ -102,7 +108,7 @@ test('a statement that waits for a lock in vain names the relation and who holds
   await sql`create table alone as select 1 as id`
   await whileLocked(url, 'lock table alone in access exclusive mode', async ({ pid }) => {
     const { code, message } = await refusalOf(
-      impatient.withConnection((sql) => sql`select from public.alone`),
+      waitingAtMost(1000).withConnection((sql) => sql`select from public.alone`),
     )
     expect(code).toBe('LockTimeout')
     expect(message).toMatch(
