@@ -1,6 +1,5 @@
 import { expect, test } from 'vitest'
 import { createToken, listTokens, revokeToken } from '../../../serve/tokens/store.ts'
-import { advance } from '../../../src/batch/advance.ts'
 import { cancelBatch } from '../../../src/batch/end.ts'
 import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.ts'
 import { startBatch, startDueBatch } from '../../../src/batch/start.ts'
@@ -51,6 +50,8 @@ import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { whatIsExecuted, withoutExecution } from '../../support/waiting/executed.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
+import { muchLater, until } from '../../support/waiting/until.ts'
+import { untilWaitingAgain } from '../../support/waiting/waiting.ts'
 
 // No statement of ours means anything but the catalog's objects by the catalog's names, whatever is on the search path.
 
@@ -245,7 +246,7 @@ async function doEverything(database: Database): Promise<void> {
   await getDays(database, 14)
   await getMetrics(database, { windowSeconds: 3600 })
   await monitor(database, { schedules: unscheduled, publish: unheard, people })
-  await prune(database, { successes: 1, days: 1 }, Date.now() + 60_000)
+  await prune(database, { successes: 1, days: 1 }, muchLater())
 }
 
 /** Does what is refused, what fails, and what is done twice. */
@@ -294,10 +295,12 @@ async function doWhatFails(database: Database): Promise<void> {
   await place.run('alice', 'create materialized view a.over as select id from a.kept')
   await holder.unsafe('begin; refresh materialized view a.over')
   const locked = await begin(database, { views: ['a.kept', 'a.over'] })
-  await advance(locked, { database, until: Date.now() + 1000 })
+  const waits = advanceToEnd(database, locked)
+  await untilWaitingAgain(place.sql, 'viewkeeper', waits)
   await database.withConnection((sql) => readFix(sql, { code: '55P03' }))
-  await holder`rollback`
   await cancelBatch(locked, call())
+  await holder`rollback`
+  await waits
   await place.run('alice', 'drop materialized view a.over')
 
   for (let at = 0; at < 2; at++) {
@@ -310,8 +313,13 @@ async function doWhatFails(database: Database): Promise<void> {
   const failing = { views: ['a.failing'], descendants: true }
   await advanceToEnd(database, await begin(database, { ...failing, retries: 0 }))
   const retried = await begin(database, { ...failing, retries: 1 })
-  await advance(retried, { database, until: Date.now() + 3000 })
+  const failed = advanceToEnd(database, retried)
+  await until('the retry is on record', async () => {
+    const { views } = await getBatch(database, retried)
+    return views.some(({ runs }) => runs.length > 1)
+  })
   await cancelBatch(retried, call())
+  await failed
   await place.run(
     'alice',
     'create materialized view a.dividing as select 1 / (id - 1) as n from a.base with no data',
