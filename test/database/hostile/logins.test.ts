@@ -212,7 +212,7 @@ describe('a user of the database who takes advisory locks', () => {
     return row?.pid
   }
 
-  const longestMs = 15_000
+  const longestMs = 60_000
 
   /** Expects that `work` succeeds, or soon ends with a 503 that names the session in the way. */
   async function expectDoneOrNamed(pid: number, work: Promise<unknown>) {
