@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 import { soaks } from './test/support/counts.ts'
 import { LongestFirst } from './test/support/sequencer.ts'
+import { hangsMs } from './test/support/waiting/until.ts'
 
 // Definitions and the configuration import the package by its name: here that is its source, and not what was built of it.
 const sourceAt = (path: string) => fileURLToPath(new URL(path, import.meta.url))
@@ -38,8 +39,8 @@ function freeBytes(folder: string): number {
  */
 const limits = (seconds: number) => ({
   testTimeout: seconds * (soaks ? 8 : 1) * 1000,
-  hookTimeout: 300_000,
-  expect: { poll: { timeout: 30_000 } },
+  hookTimeout: hangsMs,
+  expect: { poll: { timeout: hangsMs } },
 })
 
 /**

@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import postgres from 'postgres'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
+import { until } from '../support/waiting/until.ts'
 import { isAlive, serverPid, temporaryFolder } from './support/viewkeeper.ts'
 
 test.each([15, 18] as const)('PostgreSQL %i starts, keeps its data and stops', async (version) => {
@@ -84,7 +85,7 @@ test.each(['SIGINT', 'SIGTERM', 'SIGKILL'] as const)(
     const server = serverPid(folder)!
     expect(isAlive(server)).toBe(true)
     process.kill(signal)
-    await vi.waitUntil(() => !isAlive(server), { timeout: 60_000 })
+    await until('the server has ended', async () => !isAlive(server))
   },
 )
 

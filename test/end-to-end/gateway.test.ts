@@ -1,11 +1,12 @@
 import { once } from 'node:events'
 import { createConnection } from 'node:net'
 import { networkInterfaces } from 'node:os'
-import { expect, test, vi } from 'vitest'
+import { expect, test } from 'vitest'
 import { mostConnections } from '../../serve/http/routes.ts'
 import { makeLogger } from '../../serve/process/logs.ts'
 import { routes } from '../../src/api/routes.ts'
 import { person } from '../../src/terminal/person.ts'
+import { until } from '../support/waiting/until.ts'
 import { echo, raw, start } from './support/gateway.ts'
 
 test('a name is decoded once, headers of one name are joined, and the caller is the person of this machine', async () => {
@@ -225,7 +226,7 @@ test('an operation waits for free connections, is refused after some seconds, an
   })
   const refresh = () => fetch(`${url}/views/sales/refresh`, { method: 'POST' })
   const first = Array.from({ length: mostConnections / 4 }, refresh)
-  await vi.waitUntil(() => begun === first.length, { timeout: 60_000 })
+  await until('all have begun', async () => begun === first.length)
   const late = refresh()
   expect((await fetch(`${url}/runs`)).status).toBe(200)
   const refused = await late

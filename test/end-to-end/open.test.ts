@@ -3,12 +3,13 @@ import { once } from 'node:events'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { expect, onTestFinished, test, vi } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { startGateway } from '../../serve/http/gateway.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
 import { connectTo } from '../../src/server/connect.ts'
 import { startApi, startParameters, withoutPerson } from '../support/api/fake-api.ts'
 import { servedOn } from '../support/api/served.ts'
+import { until } from '../support/waiting/until.ts'
 import { temporaryFolder } from './support/viewkeeper.ts'
 
 /** The system gives no program a port below 1024 as a free one, and no known service has this port. */
@@ -24,7 +25,7 @@ test('viewkeeper open signs what the page asks of an environment, until Ctrl-C',
   const address = await command.sees(/page {2}(http:\/\/127\.0\.0\.1:\d+\/[\w-]{43}\/\S+)/)
   expect(address).toMatch(/\/page\/views\/app\.sales$/)
   // The browser is a program of its own, and starts when it likes.
-  await vi.waitUntil(() => browser.opened() === address, { timeout: 60_000 })
+  await until('the browser shows the page', async () => browser.opened() === address)
   await command.sees(/acts on (opened) as you/)
 
   const page = await fetch(new URL('../actions', address))
@@ -48,7 +49,7 @@ test('viewkeeper open of the local gateway opens the page that the gateway serve
   const command = run(['open'], { ...browser.env, PORT: new URL(url).port })
   expect(await command.exitCode).toBe(0)
   expect(command.printed()).toContain(`page  ${url}/\n`)
-  await vi.waitUntil(() => browser.opened() === `${url}/`, { timeout: 60_000 })
+  await until('the browser shows the page', async () => browser.opened() === `${url}/`)
 })
 
 test('viewkeeper open --no-browser only prints the address', async () => {
@@ -101,9 +102,10 @@ function run(words: string[], env: Record<string, string>) {
   })
   const sees = async (pattern: RegExp): Promise<string> => {
     const found = () => pattern.exec(text)?.[1]
-    await vi
-      .waitUntil(() => found() !== undefined || child.exitCode !== null, { timeout: 60_000, interval: 20 })
-      .catch(() => {})
+    await until(
+      () => `${pattern} is printed; only:\n${text}`,
+      async () => found() !== undefined || child.exitCode !== null,
+    )
     const match = found()
     if (match === undefined) throw new Error(`never printed ${pattern}; only:\n${text}`)
     return match

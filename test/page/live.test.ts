@@ -34,7 +34,6 @@ afterAll(async () => {
 const open = async (path: string, expected: number[] = [], options: BrowserContextOptions = {}) => {
   opened = await openPage(browser, `${gateway.url}/${path}`, { expected, ...options })
   page = opened.page
-  page.setDefaultTimeout(60_000)
 }
 afterEach(() => {
   expect(opened.complaints).toEqual([])

@@ -16,7 +16,7 @@ import { startTestServer, type TestServer } from '../../support/servers/test-ser
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { leftOut } from '../../support/views/left-out.ts'
 import { between } from '../../support/waiting/between.ts'
-import { until } from '../../support/waiting/until.ts'
+import { muchLater, until } from '../../support/waiting/until.ts'
 
 // A server of its own: a configuration that is read again, or a role that is not counted, means refresh on the whole server.
 let server: TestServer
@@ -285,7 +285,7 @@ describe('views that are exchanged together', () => {
         if (statements++ === at)
           await sql`select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'viewkeeper%' and pid <> pg_backend_pid()`
       })
-      await advance(batchId, { database: cut, until: Date.now() + 60_000 }).catch(() => {})
+      await advance(batchId, { database: cut, until: muchLater() }).catch(() => {})
       expect(await advanceToEnd(saving, batchId)).toMatchObject({ status: 'success' })
       const runs =
         await sql`select view_name as name, status from viewkeeper.runs where batch_id = ${batchId} order by 1`

@@ -16,7 +16,7 @@ import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { holdLocks, whileLocked } from '../../support/waiting/holder.ts'
-import { until } from '../../support/waiting/until.ts'
+import { muchLater, until } from '../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
 quietFunctionsOn(url)
@@ -336,7 +336,7 @@ describe('a view in a batch', () => {
       drop materialized view if exists after_slow; create materialized view after_slow as select id from slow`)
     const batchId = await begin(database, { views: ['slow', 'after_slow'], exchange: 'each' })
     await withGateClosed(sql, 'slow', async (open) => {
-      const advancing = advance(batchId, { database, until: Date.now() + 60_000 })
+      const advancing = advance(batchId, { database, until: muchLater() })
       await untilAtGate(sql, 'slow')
       // A try that gives up takes its phase back, until the run naps.
       const running = await until('the run is in a phase', async () => {

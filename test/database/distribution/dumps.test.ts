@@ -12,6 +12,7 @@ import { counts } from '../../support/counts.ts'
 import { administrator, callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
+import { muchLater } from '../../support/waiting/until.ts'
 
 // Real dumps in a loop beside exchanges in a loop: no dump fails, and what is restored from one lacks nothing.
 
@@ -37,15 +38,14 @@ beforeAll(async () => {
       create index lone_${at}_id on app.lone_${at} (id); create statistics app.lone_${at}_s on id, words from app.lone_${at}`)
 })
 
-const swap = (view: string) =>
-  refresh({ view, strategy: 'swap' }, callOn(database, { waitUntil: Date.now() + 120_000 }))
+const swap = (view: string) => refresh({ view, strategy: 'swap' }, callOn(database))
 
 async function changeQuery(migrations: Awaited<ReturnType<typeof folder>>, at: number) {
   const indexes = [{ name: 'changed_id', unique: false, on: '("id")' }]
   await migrations.freeze([
     definition('changed', `select id, ${at} as version from app.t`, { schema: 'app', indexes }),
   ])
-  const waitUntil = Date.now() + 120_000
+  const waitUntil = muchLater()
   const { applied } = await migrateUp(migrateCall(database, { waitUntil }), await migrations.read())
   return applied.length === 1 ? undefined : 'nothing was applied'
 }

@@ -12,6 +12,7 @@ import { sendWaiting } from '../../../src/events/send.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
+import { muchLater } from '../../support/waiting/until.ts'
 
 // The examples of docs/events.md, with the events of real runs.
 
@@ -43,7 +44,7 @@ async function startServer(status = 200) {
 async function delivered() {
   const bus: WaitingEvent[] = []
   await sendWaiting({
-    until: Date.now() + 60_000,
+    until: muchLater(),
     ask: (request) => answerNews(request, { environment: 'production', database }),
     async put(events) {
       bus.push(...events)

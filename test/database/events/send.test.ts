@@ -17,7 +17,7 @@ import { unheard } from '../../support/aws/publisher.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
-import { until } from '../../support/waiting/until.ts'
+import { muchLater, until } from '../../support/waiting/until.ts'
 
 const { database, sql } = useDatabase()
 const environment = 'production'
@@ -34,7 +34,7 @@ async function putOn(bus: WaitingEvent[], refuses: (event: WaitingEvent) => bool
       return null
     })
   const ask: Sending['ask'] = (request) => answerNews(request, { environment, database })
-  return sendWaiting({ ask, put, until: Date.now() + 60_000 })
+  return sendWaiting({ ask, put, until: muchLater() })
 }
 const look = (programs: { environment: string } | null = { environment }) =>
   monitor(database, { schedules: unscheduled, publish: unheard, programs })
@@ -339,7 +339,7 @@ test('a bus that refuses for long delays no message for people, and topics that 
         return null
       })
     const ask: Sending['ask'] = (request) => answerNews(request, { environment, database })
-    expect(await sendWaiting({ ask, put, until: Date.now() + 60_000 })).toEqual({
+    expect(await sendWaiting({ ask, put, until: muchLater() })).toEqual({
       sent: 3,
       refused: 'refused',
     })

@@ -14,6 +14,7 @@ import { getMetrics, getView, listViews } from '../../../src/watch/read.ts'
 import { fixesIn } from '../../support/catalog/fixes.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { definition, migrateCall, useFolders, verifyFrozen } from '../../support/views/frozen.ts'
+import { muchLater } from '../../support/waiting/until.ts'
 
 // A role that lacks a right gets what it asked for after the role that the message names does what the message says. Where the
 // message has no SQL, it names the role and the object of the right.
@@ -237,7 +238,7 @@ test('drift tells who may be asked for a view that it may not compare', async ()
 
 test('pruning without the right to make temporary tables names the right', async () => {
   await writesRecord()
-  const pruning = () => prune(place.database, { successes: 5, days: 9 }, Date.now() + 20_000)
+  const pruning = () => prune(place.database, { successes: 5, days: 9 }, muchLater())
   expect(await untilCured(pruning)).toEqual([
     expect.stringContaining(
       `create temporary tables in database "${databaseName}". Role ${place.login} lacks this right.`,

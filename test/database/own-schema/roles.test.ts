@@ -11,6 +11,7 @@ import { drop } from '../../../src/run/drop.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { prune } from '../../../src/watch/prune.ts'
 import { administrator, callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
+import { muchLater } from '../../support/waiting/until.ts'
 
 // One file for all of it: role viewkeeper belongs to the whole server, and who made it matters.
 
@@ -119,7 +120,7 @@ describe('the role that Viewkeeper works with', () => {
       )[0]
     await refresh({ view: 'early' }, callOn(as(names.first, "it's \\ odd").database))
     expect(await visible()).toEqual({ visible: false })
-    await prune(as(names.second, "it's \\ odd").database, { successes: 5, days: 9 }, Date.now() + 20_000)
+    await prune(as(names.second, "it's \\ odd").database, { successes: 5, days: 9 }, muchLater())
     expect(await visible()).toEqual({ visible: true })
   })
 

@@ -23,10 +23,7 @@ async function makeGroup(schema: string): Promise<void> {
 
 /** Readers may keep an exchange waiting for long. */
 const swap = (schema: string) =>
-  refresh(
-    { view: `${schema}.a`, strategy: 'swap', force: true },
-    callOn(database, { waitUntil: Date.now() + 240_000 }),
-  )
+  refresh({ view: `${schema}.a`, strategy: 'swap', force: true }, callOn(database))
 
 const oids = async (schema: string): Promise<number[]> => {
   const rows =

@@ -7,6 +7,7 @@ import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd } from '../../support/views/batches.ts'
 import { shadowSchemas } from '../../support/views/gated-group.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { muchLater } from '../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
 const squatter = `squatter_${url.slice(-8)}`
@@ -86,7 +87,7 @@ test('an owner of members can leave nothing in the schemas of their shadows, so 
     alter materialized view above owner to ${squatter}`)
   const { batchId } = await startBatch({ views: ['below', 'above'], strategy: 'swap' }, callOn(database))
   await withGateClosed(sql, 'below', async (open) => {
-    const advancing = advance(batchId, { database, until: Date.now() + 60_000 })
+    const advancing = advance(batchId, { database, until: muchLater() })
     await untilAtGate(sql, 'below')
     const schemas = (await shadowSchemas(sql)).filter((name) => name.startsWith('viewkeeper_b'))
     expect(schemas.length).toBeGreaterThanOrEqual(2)

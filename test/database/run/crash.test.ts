@@ -13,7 +13,7 @@ import { administrator, callOn, schemaFolder } from '../../support/servers/datab
 import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
 import { accountOf } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
-import { until } from '../../support/waiting/until.ts'
+import { muchLater, until } from '../../support/waiting/until.ts'
 
 // A server of its own: a killed server process takes every connection of its server down with it.
 let server: TestServer
@@ -86,14 +86,14 @@ test('advancing a batch while its server crashes throws an error that may pass, 
   const views = ['batch_before', 'batch_crashed', 'batch_after']
   const { batchId } = await startBatch({ views, retries: 1, concurrency: 1 }, callOn(database))
   await withGateClosed(sql, 'batch_crashed', async () => {
-    const advanced = advance(batchId, { database, until: Date.now() + 60_000 }).catch((error) => error)
+    const advanced = advance(batchId, { database, until: muchLater() }).catch((error) => error)
     process.kill(await untilAtGate(sql, 'batch_crashed'), 'SIGKILL')
     const { code } = await advanced
     expect(mayRetry(code)).toBe(true)
   })
   await sql.end({ timeout: 0 })
   const ended = await until('the batch has ended', async () => {
-    const advanced = await advance(batchId, { database, until: Date.now() + 60_000 }).catch(() => null)
+    const advanced = await advance(batchId, { database, until: muchLater() }).catch(() => null)
     return advanced?.done && advanced
   })
   expect(ended).toMatchObject({ status: 'success' })

@@ -11,7 +11,7 @@ const { database, sql, url, as } = useDatabase()
 const suffix = url.slice(-8)
 const role = (name: string) => `${name}_${suffix}`
 /** Readers that never pause may keep an exchange waiting for long. */
-const call = (changes = {}) => callOn(database, { waitUntil: Date.now() + 240_000, ...changes })
+const call = (changes = {}) => callOn(database, changes)
 const swap = (view: string, options = {}) => refresh({ view, strategy: 'swap', ...options }, call())
 
 /** A tablespace inside the data folder, for tests; it belongs to the whole server. */

@@ -11,10 +11,11 @@ import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { breakableWay } from '../../support/servers/proxy.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { muchLater } from '../../support/waiting/until.ts'
 
 const { url, database, sql } = useDatabase()
 
-/** Below every deadline, of which the shortest are 20 s: an answer within it did not wait in vain. */
+/** An answer within it did not wait in vain: below every deadline, of which the shortest, those of reads, are 20 s. */
 const atOnceMs = 15_000
 const moments = Array.from({ length: counts.brokenConnections }, (_, at) => at)
 
@@ -147,7 +148,7 @@ describe('advancing a batch', () => {
     const way = await breakableWay(url)
     const batchId = await begin(database, { views: [view], retries: 0 })
     await withGateClosed(sql, view, async (open) => {
-      const call = timed(advance(batchId, { database: way.database, until: Date.now() + 60_000 }))
+      const call = timed(advance(batchId, { database: way.database, until: muchLater() }))
       await untilAtGate(sql, view)
       way.reset(which)
       const { end, ms } = await call

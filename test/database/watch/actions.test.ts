@@ -16,7 +16,7 @@ import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../suppor
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { begin, define } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
-import { until } from '../../support/waiting/until.ts'
+import { muchLater, until } from '../../support/waiting/until.ts'
 
 const { database, sql, url } = useDatabase()
 quietFunctionsOn(url)
@@ -168,6 +168,6 @@ test('the list has pages and a span of time, and ends with the retention', async
   expect(second.next).toBeNull()
   const span = { since: first.actions[2]?.at as string, until: first.actions[0]?.at as string }
   expect(await told(span)).toEqual(['5 pause', '6 pause'])
-  await prune(database, { successes: 5, days: 96 }, Date.now() + 60_000)
+  await prune(database, { successes: 5, days: 96 }, muchLater())
   expect(await told()).toEqual(['5 pause', '6 pause', '7 pause'])
 })

@@ -3,6 +3,7 @@ import { discoverDefinitions } from '../../../src/catalog/db/discovered.ts'
 import { prune } from '../../../src/watch/prune.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { useDatabase } from '../../support/servers/database.ts'
+import { muchLater } from '../../support/waiting/until.ts'
 
 // Views that jobs of pg_cron refresh already. Its table is made here with the columns, the grants and the policy of pg_cron.
 
@@ -47,7 +48,7 @@ test('what a job does nothing but refresh is left to it, and comes back when no 
   )
   expect(await left()).toEqual(['app.daily', 'app.totals', 'public."Odd.Name"'])
   await sql`update cron.job set active = false where command like '%totals'`
-  await prune(database, { successes: 500, days: 90 }, Date.now() + 60_000)
+  await prune(database, { successes: 500, days: 90 }, muchLater())
   expect(await leftNow()).toEqual(['app.daily', 'public."Odd.Name"'])
 })
 

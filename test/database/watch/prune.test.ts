@@ -1,12 +1,12 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { prune } from '../../../src/watch/prune.ts'
+import { muchLater } from '../../support/waiting/until.ts'
 import { useHistory } from './past.ts'
 
 const { database, sql, clear, writePast } = useHistory()
 
 describe('pruning', () => {
   const retention = { successes: 5, days: 90 }
-  const later = () => Date.now() + 60_000
 
   /** Which runs stay, by the rule as people say it, written without a look at the product's SQL. */
   async function survivors({
@@ -79,7 +79,7 @@ describe('pruning', () => {
   ])('keeps what %j says, each last success and last failure, and what is open', async (rule) => {
     const expected = await survivors(rule)
     const before = (await sql`select count(*)::int as count from viewkeeper.runs`)[0]?.count as number
-    const pruned = await prune(database, rule, later())
+    const pruned = await prune(database, rule, muchLater())
     expect(pruned).toMatchObject({ done: true, runs: before - expected.length })
     const left = await sql`select id from viewkeeper.runs order by id`
     expect(left.map(({ id }) => id)).toEqual(expected)
@@ -92,11 +92,11 @@ describe('pruning', () => {
     await sql`update viewkeeper.batches set announced_at = '-infinity' where id = 'old-batch'`
     await sql`update viewkeeper.runs set batch_id = null`
     const rule = { successes: 1, days: 1 }
-    await prune(database, { ...rule, programs: true }, later())
+    await prune(database, { ...rule, programs: true }, muchLater())
     expect(await sql`select from viewkeeper.runs where id = ${first?.gone}`).toHaveLength(1)
     const batches = () => sql`select id from viewkeeper.batches where finished_at is not null`
     expect(await batches()).toEqual([{ id: 'kept-batch' }])
-    await prune(database, rule, later())
+    await prune(database, rule, muchLater())
     expect(await sql`select from viewkeeper.runs where id = ${first?.gone}`).toHaveLength(0)
     expect(await batches()).toEqual([])
   })
@@ -107,7 +107,7 @@ describe('pruning', () => {
       select finished_at < clock_timestamp() - interval '90 days' as old, count(*)::int as count
         from viewkeeper.runs where definition_id is null group by 1 order by 1`
     const before = await ofNoView()
-    await prune(database, { successes: 10_000, days: 90 }, later())
+    await prune(database, { successes: 10_000, days: 90 }, muchLater())
     expect(await ofNoView()).toEqual(before.filter(({ old }) => !old))
   })
 
@@ -115,13 +115,13 @@ describe('pruning', () => {
     const [led] = await sql`
       update viewkeeper.runs set group_run_id = (select min(id) from viewkeeper.runs where view_name = 'steady')
        where id = (select max(id) from viewkeeper.runs where view_name = 'quiet') returning id, group_run_id as leader`
-    await prune(database, retention, later())
+    await prune(database, retention, muchLater())
     const left = await sql`select id from viewkeeper.runs where id in (${led?.id}, ${led?.leader})`
     expect(left).toEqual([{ id: led?.id }])
   })
 
   test('leaves nothing behind that later reads have to pass', async () => {
-    await prune(database, retention, later())
+    await prune(database, retention, muchLater())
     const [runs] = await sql`
       select relpages > 0 and relallvisible = relpages as visible from pg_class where oid = 'viewkeeper.runs'::regclass`
     expect(runs).toEqual({ visible: true })
@@ -131,7 +131,9 @@ describe('pruning', () => {
     await sql.unsafe(`
       create function no_actions() returns trigger language plpgsql as $$ begin raise insufficient_privilege; end $$;
       create trigger no_actions before delete on viewkeeper.actions for each statement execute function no_actions()`)
-    await expect(prune(database, retention, later())).rejects.toMatchObject({ code: 'InsufficientPrivilege' })
+    await expect(prune(database, retention, muchLater())).rejects.toMatchObject({
+      code: 'InsufficientPrivilege',
+    })
     await sql`drop function no_actions cascade`
     const [runs] =
       await sql`select relpages > 0 and relallvisible = relpages as visible from pg_class where oid = 'viewkeeper.runs'::regclass`
@@ -139,7 +141,7 @@ describe('pruning', () => {
   })
 
   test('takes old batches whose runs are gone, and no other', async () => {
-    expect(await prune(database, retention, later())).toMatchObject({ batches: 1 })
+    expect(await prune(database, retention, muchLater())).toMatchObject({ batches: 1 })
     const left = await sql`select id from viewkeeper.batches order by id`
     expect(left.map(({ id }) => id)).toEqual(['kept-batch', 'open-batch'])
   })
@@ -149,14 +151,14 @@ describe('pruning', () => {
       insert into viewkeeper.batches (trigger, selection, status, requested_at, finished_at)
       select 'http', '{"all":true}', 'success', now() - interval '200 days', now() - interval '200 days'
         from generate_series(1, 1200)`
-    expect(await prune(database, retention, later())).toMatchObject({ batches: 1201, done: true })
+    expect(await prune(database, retention, muchLater())).toMatchObject({ batches: 1201, done: true })
   })
 
   test('ends when its time is up, and the next one goes on', async () => {
     expect(await prune(database, retention, Date.now() + 4000)).toEqual({ runs: 0, batches: 0, done: false })
     const expected = await survivors(retention)
-    expect(await prune(database, retention, later())).toMatchObject({ done: true })
+    expect(await prune(database, retention, muchLater())).toMatchObject({ done: true })
     expect((await sql`select id from viewkeeper.runs`).length).toBe(expected.length)
-    expect(await prune(database, retention, later())).toEqual({ runs: 0, batches: 0, done: true })
+    expect(await prune(database, retention, muchLater())).toEqual({ runs: 0, batches: 0, done: true })
   })
 })

@@ -2,9 +2,9 @@ import { fileURLToPath } from 'node:url'
 import pty from '@lydell/node-pty'
 import xterm from '@xterm/headless'
 import { onTestFinished, vi } from 'vitest'
+import { hangsMs } from '../../support/waiting/until.ts'
 
 const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
-const deadlineMs = 240_000
 
 export interface Terminal {
   /** The lines of the screen with those that have scrolled away, without empty ones at the end. */
@@ -81,7 +81,7 @@ export function terminalWith(
     wrapped,
     async sees(pattern) {
       const found = () => pattern.test(lines().join('\n'))
-      await vi.waitUntil(found, { timeout: deadlineMs, interval: 20 }).catch(() => {
+      await vi.waitUntil(found, { timeout: hangsMs, interval: 20 }).catch(() => {
         throw new Error(`the terminal never showed ${pattern}; only:\n${lines().join('\n')}`)
       })
     },

@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url'
 import { onTestFinished, vi } from 'vitest'
 import { readLock } from '../../../local/embedded/lock.ts'
 import { findFreePort } from '../../../serve/process/port.ts'
+import { hangsMs } from '../../support/waiting/until.ts'
 
 const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
-const deadlineMs = 240_000
 const { DATABASE_URL: _, ...inherited } = process.env
 
 export interface Started {
@@ -98,7 +98,7 @@ function collect(child: ChildProcess): Pick<Started, 'printed' | 'sees'> {
   const sees = async (pattern: RegExp) => {
     const found = () => pattern.exec(text)
     const ended = () => child.exitCode !== null || child.signalCode !== null
-    await vi.waitUntil(() => found() || ended(), { timeout: deadlineMs, interval: 20 }).catch(() => {})
+    await vi.waitUntil(() => found() || ended(), { timeout: hangsMs, interval: 20 }).catch(() => {})
     const match = found()
     if (!match) throw new Error(`never printed ${pattern}; only:\n${text}`)
     return match

@@ -3,6 +3,7 @@ import { AxeBuilder } from '@axe-core/playwright'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { onTestFinished, type RunnerTask } from 'vitest'
 import { evidenceFolder, keepEvidence } from '../../support/evidence/evidence.ts'
+import { hangsMs } from '../../support/waiting/until.ts'
 
 export interface Opened {
   page: Page
@@ -17,6 +18,7 @@ export async function openPage(
   { expected = [], ...options }: BrowserContextOptions & { expected?: number[] } = {},
 ): Promise<Opened> {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options })
+  context.setDefaultTimeout(hangsMs)
   const page = await context.newPage()
   const complaints: string[] = []
   page.on('pageerror', (error) => complaints.push(`${error.stack ?? error}`))

@@ -3,6 +3,7 @@ import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { connectTo } from '../../../src/server/connect.ts'
+import { muchLater } from '../waiting/until.ts'
 
 /**
  * A process to kill: refreshes a view and waits for the end, or applies the migrations of a folder.
@@ -12,7 +13,7 @@ const [url, request] = process.argv.slice(2) as [string, string]
 
 const requested = JSON.parse(request)
 const database = connectTo(fromUrl(url))
-const waitUntil = Date.now() + 60_000
+const waitUntil = muchLater()
 
 if ('migrations' in requested) {
   await migrateUp(

@@ -7,6 +7,7 @@ import type { Call } from '../../../src/run/call.ts'
 import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
 import { explain } from '../evidence/database.ts'
 import { keepEvidence } from '../evidence/evidence.ts'
+import { muchLater } from '../waiting/until.ts'
 
 export const schemaFolder = new URL('../../../schema/', import.meta.url)
 
@@ -90,6 +91,6 @@ export const callOn = (database: Database, call: Partial<Call> = {}): Call => ({
   requestedBy: 'test',
   caller: call.requestedBy ?? 'test',
   idempotencyKey: null,
-  waitUntil: Date.now() + 25_000,
+  waitUntil: muchLater(),
   ...call,
 })

@@ -11,6 +11,7 @@ import { type FrozenMigration, renderFrozen } from '../../../src/migrate/plan/fr
 import { numbered } from '../../../src/migrate/plan/journal.ts'
 import { forTrials, tryFrozen, type Verified } from '../../../src/migrate/try-frozen.ts'
 import type { Database } from '../../../src/server/connect.ts'
+import { muchLater } from '../waiting/until.ts'
 
 /** A definition in which only what matters to a test is said. */
 export const definition = (name: string, sql: string, more: Partial<Definition> = {}): Definition => ({
@@ -85,7 +86,7 @@ export const migrateCall = (database: Database, more: Partial<MigrateCall> = {})
   database,
   trigger: 'cli',
   requestedBy: 'test',
-  waitUntil: Date.now() + 280_000,
+  waitUntil: muchLater(),
   withData: true,
   ...more,
 })

@@ -13,6 +13,7 @@ import {
   startParameters,
   withoutPerson,
 } from '../../support/api/fake-api.ts'
+import { until } from '../../support/waiting/until.ts'
 
 let environments = 0
 
@@ -155,7 +156,7 @@ describe('credentials', () => {
       await api.send('GET', '/views')
       return received.at(-1)?.signature?.keyId !== received[0]?.signature?.keyId
     }
-    await vi.waitUntil(isRenewed, { timeout: 60_000 })
+    await until('they are renewed', isRenewed)
   })
 
   test('that are missing are found once they are there, also in a file that was read before', async () => {
