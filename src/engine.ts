@@ -7,7 +7,7 @@ export type {
   ScheduleOptions,
 } from './config/options.ts'
 export type { KeeperConfig } from './config/serve-options.ts'
+export type { Logger } from './keeper/terms.ts'
 export type * from './methods.ts'
 export type { MigrateReport } from './own-schema/db/apply.ts'
 export { codes, Problem, type ProblemCode, type ProblemDetails } from './problem.ts'
-export type { Logger } from './watch/log.ts'

@@ -110,13 +110,25 @@ export interface ProblemDetails {
   cause?: unknown
 }
 
+/** The details that a log line and an answer have beside the message. */
+type ToldDetails = Omit<ProblemDetails, 'cause' | 'detail' | 'hint' | 'whole'>
+
+/** A problem as an answer of the API tells it. */
+export interface ProblemBody extends ToldDetails {
+  type: string
+  title: string
+  status: number
+  detail: string
+  code: ProblemCode
+}
+
 /**
  * An expected failure, worded for the person who reads it: what happened, to what, and what to do next.
  * Anything thrown that is not a Problem is a defect and is answered as InternalError.
  */
 export class Problem extends Error {
   readonly code: ProblemCode
-  readonly details: Omit<ProblemDetails, 'cause' | 'detail' | 'hint' | 'whole'>
+  readonly details: ToldDetails
   /** What the message consists of. */
   readonly parts: { message: string; detail?: string; hint?: string }
 

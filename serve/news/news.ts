@@ -2,8 +2,8 @@ import { eventsWait } from '../../src/events/db/outbox.ts'
 import { handOut } from '../../src/events/hand-out.ts'
 import { cloudEventOf, type WaitingEvent } from '../../src/events/plan/in-order.ts'
 import { sendWaiting } from '../../src/events/send.ts'
+import type { Logger } from '../../src/keeper/terms.ts'
 import type { Database, Sql } from '../../src/server/connect.ts'
-import type { Logger } from '../../src/watch/log.ts'
 import { type Channel, Undelivered } from './channel.ts'
 import {
   forgetOthers,

@@ -1,4 +1,4 @@
-import type { Logger } from '../../src/watch/log.ts'
+import type { Logger } from '../../src/keeper/terms.ts'
 
 const levels = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'CRITICAL', 'SILENT'] as const
 export type Level = (typeof levels)[number]

@@ -3,7 +3,7 @@ import { strategies } from '../catalog/plan/definition.ts'
 import { batchStatuses, exchanges, operations, runStatuses, triggers } from '../catalog/plan/run.ts'
 import { anyStates } from '../catalog/plan/state.ts'
 import { viewKinds } from '../events/plan/incident.ts'
-import { problemCodes } from '../problem.ts'
+import { type ProblemBody, problemCodes } from '../problem.ts'
 import { causeCodes, nextBys } from '../watch/diagnosis/cause.ts'
 import { actionNames } from '../watch/plan/actions.ts'
 import { batchId } from './fields.ts'
@@ -617,7 +617,7 @@ export const problem = named('Problem', 'RFC 9457 problem details.', {
   next: text
     .optional()
     .describe('Of a run that failed: what to type next, a command line of `viewkeeper`, or SQL.'),
-})
+} satisfies Record<keyof ProblemBody, z.ZodType>)
 
 /** The OpenAPI file itself. */
 export const openapiDocument = z.record(text, z.unknown())
@@ -647,4 +647,3 @@ export type ActionList = z.infer<typeof actionList>
 export type Action = ActionList['actions'][number]
 export type CheckedView = z.infer<typeof checkedView>
 export type PauseState = z.infer<typeof pauseState>
-export type ProblemBody = z.infer<typeof problem>

@@ -1,9 +1,8 @@
-import { bodyOfProblem, mayRetry, Problem, statusOf, titleOf } from '../problem.ts'
+import type { Logger } from '../keeper/terms.ts'
+import { bodyOfProblem, mayRetry, Problem, type ProblemBody, statusOf, titleOf } from '../problem.ts'
 import { problemOf } from '../server/failures.ts'
 import { version, versionHeader } from '../version.ts'
-import type { Logger } from '../watch/log.ts'
-import type { ProblemBody } from './answers.ts'
-import type { AnyRoute, Served, Unwritten } from './route.ts'
+import type { AnyRoute, Served } from './route.ts'
 import { fitting } from './size.ts'
 import { validate } from './validate.ts'
 
@@ -88,7 +87,7 @@ export const json = (
  */
 export function problemAnswer({ code, message, details }: Problem): HttpAnswer {
   const [status, title] = [statusOf(code), titleOf(code)]
-  const body: Unwritten<ProblemBody> = bodyOfProblem({ title, status, detail: message, code, ...details })
+  const body: ProblemBody = bodyOfProblem({ title, status, detail: message, code, ...details })
   const headers: Record<string, string> = {
     ...(mayRetry(code) && { 'retry-after': '5' }),
     ...(code === 'TooManyRefusals' && { 'retry-after': '60' }),

@@ -3,7 +3,7 @@ import { rowCountStrategies } from '../catalog/plan/definition.ts'
 import type { Trigger } from '../catalog/plan/run.ts'
 import type { Call, Result } from '../run/call.ts'
 import { described, integer, type viewPath } from './fields.ts'
-import { type Route, route, type Served } from './route.ts'
+import { goesOn, type Route, route, type Served } from './route.ts'
 
 /** Options of every operation. */
 export const operationFields = {
@@ -46,10 +46,6 @@ export const operation = <Body extends z.ZodMiniObject, Text extends `/${string}
   }),
   perform,
 })
-
-/** Where a run that goes on can be looked at. */
-export const goesOn = ({ status, runId }: Pick<Result, 'status' | 'runId'>): string | null =>
-  status === 'running' ? `/runs/${runId}` : null
 
 /** Logs how the run stands, and says if it has ended. */
 export function logged(

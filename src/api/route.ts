@@ -1,9 +1,9 @@
 import type * as z from 'zod/mini'
-import type { BatchDefaults } from '../batch/start.ts'
+import type { BatchDefaults } from '../batch/plan/plan.ts'
 import type { Trigger } from '../catalog/plan/run.ts'
 import type { Schedules } from '../due/schedules.ts'
+import type { Logger } from '../keeper/terms.ts'
 import type { Database } from '../server/connect.ts'
-import type { Logger } from '../watch/log.ts'
 import type { HttpFunctionName } from './functions.ts'
 
 /** What callers may do: the managed policies of an environment, and the rights of tokens. Each allows what the ones before it allow, and more. */
@@ -58,7 +58,7 @@ export interface Served {
 }
 
 /** A body before JSON has written its moments as texts. */
-export type Unwritten<Body> = Body extends string
+type Unwritten<Body> = Body extends string
   ? Body | Date
   : Body extends readonly (infer Each)[]
     ? Unwritten<Each>[]
@@ -120,6 +120,10 @@ export const route = <
 >(
   declared: Route<Method, Path, Query, Body, Gives, Text>,
 ): Route<Method, Path, Query, Body, Gives, Text> => declared
+
+/** Where a run that goes on can be looked at. */
+export const goesOn = ({ status, runId }: { status: string; runId: number }): string | null =>
+  status === 'running' ? `/runs/${runId}` : null
 
 /** API Gateway's name of a route, as it stands in an event's `routeKey`: `GET /views/{view}`. */
 export const routeKey = ({ method, path }: Pick<Route, 'method' | 'path'>): string => `${method} ${path}`

@@ -30,7 +30,7 @@ import {
   startedOf,
   takeTurnToPlan,
 } from './db/batches.ts'
-import { type BatchableView, type PlannedView, planBatch } from './plan/plan.ts'
+import { type BatchableView, type BatchDefaults, type PlannedView, planBatch } from './plan/plan.ts'
 import {
   canonicalSelection,
   insistOnSelection,
@@ -51,15 +51,6 @@ export interface BatchRequest extends SelectionRequest {
   onlyIfStale?: boolean | undefined
   /** Default: `together`, or the environment's. */
   exchange?: Exchange | undefined
-}
-
-/** What an environment says about its batches. */
-export interface BatchDefaults {
-  /** How many views may be refreshed at once. Default: 2. */
-  concurrency?: number | undefined
-  exchange?: Exchange | undefined
-  /** The room on disk that the shadows of one batch may take; undefined: no limit. */
-  maxShadowBytes?: number | undefined
 }
 
 /**

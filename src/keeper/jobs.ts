@@ -1,33 +1,13 @@
-import type { Looks } from '../due/plan/lags.ts'
-import type { Schedules } from '../due/schedules.ts'
-import type { Telling } from '../events/plan/reminders.ts'
-import type { Database } from '../server/connect.ts'
-import type { Retention } from '../watch/db/prune.ts'
-import { type Logger, logging } from '../watch/log.ts'
+import type { Batch } from '../batch/db/batches.ts'
+import { type Found, kindWords } from '../events/plan/incident.ts'
+import type { EndedRun } from '../watch/db/publish.ts'
 import { type Monitored, monitor, type Publisher } from '../watch/monitor.ts'
-import type { People, Programs } from '../watch/note.ts'
+import { isSlow, isUnnoticedFailure } from '../watch/plan/runs.ts'
 import { type Pruned, prune } from '../watch/prune.ts'
+import type { Kept, Logger } from './terms.ts'
 
 // What the clock calls, through every door. A call does the job once, goes on where the last one stopped, and logs what it has done;
 // what fails is thrown, and the door tells it.
-
-/** What the jobs work with. */
-export interface Kept {
-  database: Database
-  logger: Logger
-  schedules: Schedules
-  looks?: Looks
-  telling: Telling
-  retention: Retention
-  /** Null: nothing becomes an event. */
-  programs: Programs | null
-  /** Left out: nobody takes messages for people. */
-  people?: People | null
-  /** Whether anybody is told what a look finds; null: nobody knows. */
-  told?: boolean | null
-  /** The number of the newest migration that was deployed; null: nobody knows. */
-  newestMigration?: number | null
-}
 
 /** Looks once with the monitor, and publishes what it finds as log lines. `also` is told the same. */
 export function look(
@@ -64,3 +44,67 @@ export async function removeHistory(
   else logger.warn('pruned a part: the time was up; the next call goes on', { ...pruned })
   return pruned
 }
+
+/** The most views that one log line names. */
+const mostNames = 20
+
+/** Publishes what a look of the monitor has found as log lines. */
+const logging = (logger: Logger): Publisher => ({
+  runs: (ended) => {
+    for (const run of ended) logRun(logger, run)
+  },
+  batches: (ended) => {
+    for (const batch of ended) logBatch(logger, batch)
+  },
+  incidents: (kind, found, told) => logIncidents(logger, `views are ${kindWords[kind]}`, found, told),
+})
+
+/** `told` are the names that a message for people is about. */
+function logIncidents(logger: Logger, message: string, found: Found[], told: string[]): void {
+  if (found.length === 0) return
+  logger.warn(message, {
+    count: found.length,
+    views: found
+      .slice(0, mostNames)
+      .map(({ kind: _, name, ...age }) => (age.maxStalenessSeconds === null ? name : { view: name, ...age })),
+    ...(told.length === 0 ? {} : { toldCount: told.length, told: told.slice(0, mostNames) }),
+  })
+}
+
+function logRun(logger: Logger, run: EndedRun): void {
+  logger[isUnnoticedFailure(run) ? 'error' : 'info']('run ended', {
+    runId: run.id,
+    view: run.view,
+    operation: run.operation,
+    trigger: run.trigger,
+    ...(run.batchId === null ? {} : { batchId: run.batchId }),
+    status: run.status,
+    // Left out if it is not true: the query of Logs Insights filters by `ispresent(fresh)`.
+    ...(run.status === 'success' && run.fills ? { fresh: true } : {}),
+    strategy: run.meta.response.strategy,
+    finishedAt: run.finishedAt,
+    durationMs: run.durationMs,
+    rowCountBefore: run.rowCountBefore,
+    rowCountAfter: run.rowCountAfter,
+    ...(isSlow(run.durationMs, run.usualMs)
+      ? { slow: true, usualMs: Math.round(run.usualMs as number) }
+      : {}),
+    ...problem(run.error),
+  })
+}
+
+/** The one line of a batch. */
+function logBatch(logger: Logger, batch: Batch): void {
+  logger[batch.status === 'failed' ? 'error' : 'info']('batch ended', {
+    batchId: batch.id,
+    trigger: batch.trigger,
+    requestedBy: batch.requestedBy,
+    status: batch.status,
+    finishedAt: batch.finishedAt,
+    durationMs: batch.elapsedMs,
+    ...problem(batch.error),
+  })
+}
+
+const problem = (error: { class: string; sqlstate?: string; message: string } | null) =>
+  error === null ? {} : { class: error.class, sqlstate: error.sqlstate, problem: error.message }

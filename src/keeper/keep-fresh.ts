@@ -22,15 +22,14 @@ import type { Database, Sql } from '../server/connect.ts'
 import { type ForeignHolder, readForeignHolders } from '../server/lock-keys.ts'
 import { count, names } from '../sql/words.ts'
 import { readClock } from '../watch/db/looks.ts'
-import type { Logger } from '../watch/log.ts'
 import type { Monitored, Publisher } from '../watch/monitor.ts'
 import { silenceLines } from '../watch/plan/silence.ts'
 import type { Advancer } from './advancer.ts'
 import { readBegun } from './db/begun.ts'
-import { type Kept, look, removeHistory } from './jobs.ts'
+import { look, removeHistory } from './jobs.ts'
 import { askEveryMs, type Leader } from './lead.ts'
 import { patiently } from './patiently.ts'
-import type { Terms } from './terms.ts'
+import type { Kept, Logger, Terms } from './terms.ts'
 
 /** A turn that nobody has begun for so long is not caught up. */
 const mostLateMs = 24 * 3_600_000

@@ -1,11 +1,12 @@
-import type { BatchDefaults } from '../batch/start.ts'
+import type { BatchDefaults } from '../batch/plan/plan.ts'
 import { everyDay } from '../catalog/plan/scheduled.ts'
 import { defaults, type ScheduleOptions } from '../config/options.ts'
 import type { FunctionOptions } from '../config/variables.ts'
 import type { Looks } from '../due/plan/lags.ts'
 import { type Schedules, unscheduled } from '../due/schedules.ts'
-import { type Telling, tellingOf } from '../events/plan/reminders.ts'
-import type { Retention } from '../watch/db/prune.ts'
+import type { Database } from '../server/connect.ts'
+import { type People, type Programs, type Telling, tellingOf } from '../watch/plan/hearers.ts'
+import type { Retention } from '../watch/plan/runs.ts'
 
 /** What stands for the name of an environment that has none. */
 export const localEnvironment = 'local'
@@ -21,6 +22,31 @@ export interface Terms {
   retention: Retention
   /** What a batch takes from the environment if its request does not say otherwise. */
   batchDefaults: BatchDefaults
+}
+
+/** Where log lines go: a message, and fields that name what it is about. Secrets and row data never go in. */
+export interface Logger {
+  info(message: string, fields: Record<string, unknown>): void
+  warn(message: string, fields: Record<string, unknown>): void
+  error(message: string, fields: Record<string, unknown>): void
+}
+
+/** What the jobs work with. */
+export interface Kept {
+  database: Database
+  logger: Logger
+  schedules: Schedules
+  looks?: Looks
+  telling: Telling
+  retention: Retention
+  /** Null: nothing becomes an event. */
+  programs: Programs | null
+  /** Left out: nobody takes messages for people. */
+  people?: People | null
+  /** Whether anybody is told what a look finds; null: nobody knows. */
+  told?: boolean | null
+  /** The number of the newest migration that was deployed; null: nobody knows. */
+  newestMigration?: number | null
 }
 
 /** The terms of these options. */

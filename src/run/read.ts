@@ -3,7 +3,7 @@ import { findDefinitionId, readDefinitionNames } from '../catalog/db/definitions
 import { Problem } from '../problem.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { matchesGlob } from '../sql/glob.ts'
-import { unknown } from './call.ts'
+import { resultOf, unknown } from './call.ts'
 import { type Progress, type RunFilter, readProgress, readRuns } from './db/history.ts'
 import { closeLostRuns, mayCloseRuns } from './db/life.ts'
 import { type Run, readRun } from './db/runs.ts'
@@ -14,6 +14,15 @@ export const getRun = (database: Database, runId: number): Promise<RunNow> =>
   database.withConnection((sql) => readRunNow(sql, runId))
 
 export type RunNow = Run & { progress?: Progress }
+
+/** A run as people read it: the record, and the answer of its operation as `result`. The error is told once. */
+export type ShownRun = ReturnType<typeof shown>
+
+export function shown(run: RunNow) {
+  const { meta: _meta, result: _result, definitionId: _definition, ...told } = run
+  const { error: _error, ...result } = resultOf(run)
+  return { ...told, result }
+}
 
 /**
  * One run, with its progress while it is running. A run whose server process is gone is closed first, if the
@@ -37,7 +46,7 @@ export async function readRunNow(sql: Sql, runId: number): Promise<RunNow> {
 export function listRuns(
   database: Database,
   { view, pattern, ...filter }: Omit<RunFilter, 'definitionId' | 'definitionIds'> & OfViews,
-): Promise<{ runs: Run[]; next: number | null }> {
+): Promise<{ runs: ShownRun[]; next: number | null }> {
   return database.withConnection(async (sql) => {
     if (view !== undefined && pattern !== undefined)
       throw new Problem('InvalidRequest', 'pattern: cannot be combined with view. Send one of them.', {
@@ -47,8 +56,8 @@ export function listRuns(
     const definitionId = view === undefined ? undefined : await findDefinitionIdOf(sql, view)
     if (definitionId === null) return { runs: [], next: null }
     const definitionIds = pattern === undefined ? undefined : await findDefinitionIdsOf(sql, pattern)
-    const { rows: runs, next } = await readRuns(sql, { ...filter, definitionId, definitionIds })
-    return { runs, next }
+    const { rows, next } = await readRuns(sql, { ...filter, definitionId, definitionIds })
+    return { runs: rows.map(shown), next }
   })
 }
 

@@ -2,37 +2,16 @@ import { viewsAbove } from '../catalog/plan/graph.ts'
 import type { Schedules } from '../due/schedules.ts'
 import { lockEvents, writeEvents } from '../events/db/outbox.ts'
 import type { Found } from '../events/plan/incident.ts'
-import type { Telling } from '../events/plan/reminders.ts'
 import { type Sql, withTransaction } from '../server/connect.ts'
 import { mayNote, readIncidents, writeIncidents } from './db/incidents.ts'
 import { readClock } from './db/looks.ts'
 import { examineViews } from './examine.ts'
+import type { Hearers } from './plan/hearers.ts'
 import { type Judgement, keepIncidents } from './plan/incidents.ts'
 import { type Besides, judgeFound, needsFacts, noViews } from './plan/judge.ts'
 import { chatOf, mailOf } from './plan/mail.ts'
-import { type Links, newsOfIncident, noticeOf } from './plan/notice.ts'
+import { newsOfIncident, noticeOf } from './plan/notice.ts'
 import { readStandings } from './standings.ts'
-
-/** How programs are told. */
-export interface Programs {
-  /** The name of the environment; null: it has none. */
-  environment: string | null
-}
-
-/** How people are told. */
-export interface People {
-  environment: string
-  links: Links
-}
-
-/** Whom a look tells, and how often. */
-export interface Hearers {
-  telling: Telling
-  /** Null: nothing becomes an event. */
-  programs: Programs | null
-  /** Null: nobody takes messages. */
-  people: People | null
-}
 
 /**
  * Judges what was found at `readAt`, opens, changes and resolves incidents by that, and writes down with them the events for programs and

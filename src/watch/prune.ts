@@ -3,7 +3,8 @@ import type { Database } from '../server/connect.ts'
 import { pruneActions } from './db/actions.ts'
 import { pruneIncidents } from './db/incidents.ts'
 import { pruneCosts } from './db/metrics.ts'
-import { prepareKept, pruneBatches, pruneRange, type Retention, vacuumHistory } from './db/prune.ts'
+import { prepareKept, pruneBatches, pruneRange, vacuumHistory } from './db/prune.ts'
+import type { Retention } from './plan/runs.ts'
 
 /** What was pruned. `done` is false if the time was up first; the next prune continues. */
 export interface Pruned {

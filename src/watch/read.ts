@@ -5,9 +5,8 @@ import { dependents } from '../catalog/plan/graph.ts'
 import { timeOfDay } from '../catalog/plan/scheduled.ts'
 import { type Schedules, unscheduled } from '../due/schedules.ts'
 import { readRuns } from '../run/db/history.ts'
-import type { Run } from '../run/db/runs.ts'
 import { resolveName } from '../run/name.ts'
-import { findDefinitionIdOf, type RunNow, readRunNow } from '../run/read.ts'
+import { findDefinitionIdOf, readRunNow, type ShownRun, shown } from '../run/read.ts'
 import type { Database, Sql } from '../server/connect.ts'
 import { readReplicas } from '../server/standbys.ts'
 import type { QualifiedName } from '../sql/names.ts'
@@ -65,7 +64,7 @@ export interface ListedView extends Omit<Standing, Unlisted> {
 }
 
 interface DetailedView extends ListedView, ViewDetails {
-  recentRuns: Run[]
+  recentRuns: ShownRun[]
 }
 
 const recentRuns = 10
@@ -108,10 +107,14 @@ export function getView(
     return {
       ...(await listing(sql, standings, schedules, id))(found),
       ...(await readViewDetails(sql, name)),
-      recentRuns: id === null ? [] : (await readRuns(sql, { definitionId: id, limit: recentRuns })).rows,
+      recentRuns: await readRecentRuns(sql, id, recentRuns),
     }
   })
 }
+
+/** The most recent runs of a view, newest first; of one without a definition, none. */
+export const readRecentRuns = async (sql: Sql, id: number | null, limit: number): Promise<ShownRun[]> =>
+  id === null ? [] : (await readRuns(sql, { definitionId: id, limit })).rows.map(shown)
 
 /** The view with this name; throws UnknownView, which says what else there is. */
 export async function insistOnView(sql: Sql, views: Standing[], name: QualifiedName): Promise<Standing> {
@@ -193,17 +196,14 @@ export const getMetrics = (
 export const getDays = (database: Database, days: number): Promise<ViewDays[]> =>
   database.withConnection((sql) => readDays(sql, days))
 
-/** A run that has failed or was canceled has the cause. */
-export type ExplainedRun = RunNow & { cause?: Cause }
-
 /** One run; if it has failed or was canceled, with the cause, as `why` tells it. */
 export const explainRun = (
   database: Database,
   runId: number,
   environment: string | null,
-): Promise<ExplainedRun> =>
+): Promise<ShownRun & { cause?: Cause }> =>
   database.withConnection(async (sql) => {
     const run = await readRunNow(sql, runId)
     const cause = run.error === null ? undefined : await readCause(sql, runId, environment)
-    return cause === undefined ? run : { ...run, cause }
+    return cause === undefined ? shown(run) : { ...shown(run), cause }
   })

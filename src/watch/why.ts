@@ -1,9 +1,8 @@
 import { viewsAbove } from '../catalog/plan/graph.ts'
 import type { Schedules } from '../due/schedules.ts'
-import { readRuns } from '../run/db/history.ts'
 import { closeLostRuns, mayCloseRuns } from '../run/db/life.ts'
-import type { Run } from '../run/db/runs.ts'
 import { resolveName } from '../run/name.ts'
+import type { ShownRun } from '../run/read.ts'
 import type { Database } from '../server/connect.ts'
 import { utc } from '../sql/words.ts'
 import { readSilence } from './db/silence.ts'
@@ -11,7 +10,7 @@ import type { Cause, Examined, HeldLock, Standing } from './diagnosis/cause.ts'
 import { whyOf } from './diagnosis/why.ts'
 import { examineViews } from './examine.ts'
 import type { Silence } from './plan/silence.ts'
-import { insistOnView } from './read.ts'
+import { insistOnView, readRecentRuns } from './read.ts'
 import { readStandings } from './standings.ts'
 
 /** Why the data of a view are as old as they are, and what to do. */
@@ -34,7 +33,7 @@ export interface Why
   causes: Cause[]
   /** Who is in the way of the refresh now, also of the refresh of a view that it reads. */
   locks: HeldLock[]
-  recentRuns: Run[]
+  recentRuns: ShownRun[]
   silence: Silence
 }
 
@@ -84,7 +83,7 @@ export function getWhy(database: Database, view: string, { schedules, environmen
       }),
       locks: withoutRepeats(examined.flatMap(({ locks }) => locks)),
       silence,
-      recentRuns: id === null ? [] : (await readRuns(sql, { definitionId: id, limit: recentRuns })).rows,
+      recentRuns: await readRecentRuns(sql, id, recentRuns),
     }
   })
 }

@@ -1,6 +1,5 @@
 import { type FunctionOptions, optionsOf, saidToDatabase } from '../../config/variables.ts'
-import type { Kept } from '../../keeper/jobs.ts'
-import { localEnvironment, type Terms, termsOf } from '../../keeper/terms.ts'
+import { type Kept, localEnvironment, type Terms, termsOf } from '../../keeper/terms.ts'
 import type { Login } from '../../own-schema/db/role.ts'
 import { Problem } from '../../problem.ts'
 import { type ConnectionSource, connectTo, type Database } from '../../server/connect.ts'

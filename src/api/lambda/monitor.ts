@@ -1,4 +1,5 @@
-import { type Kept, look } from '../../keeper/jobs.ts'
+import { look } from '../../keeper/jobs.ts'
+import type { Kept } from '../../keeper/terms.ts'
 import type { Monitored } from '../../watch/monitor.ts'
 import type { Configuration } from './configuration.ts'
 import { publishBatchMetrics, publishPerView, publishRunMetrics, publishViews } from './metrics/publish.ts'

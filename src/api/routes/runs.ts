@@ -1,10 +1,8 @@
 import * as z from 'zod/mini'
 import { operations, type RunStatus, runStatuses } from '../../catalog/plan/run.ts'
 import { described, runId, runPath, text, view } from '../fields.ts'
-import { goesOn } from '../operation.ts'
 import { filterOf, limit, moment, pageByKey } from '../pages.ts'
-import { route } from '../route.ts'
-import { runBody } from '../run-body.ts'
+import { goesOn, route } from '../route.ts'
 
 const someStatuses = `must be one or more of ${runStatuses.join(', ')}, with commas between them`
 const statuses = z.pipe(
@@ -51,7 +49,7 @@ export const listRuns = route({
   async answer({ database }, query) {
     const { listRuns } = await import('../../run/read.ts')
     const { runs, next: last } = await listRuns(database, filterOf(query))
-    const { page, next } = pageByKey(runs.map(runBody), last, ({ id }) => id)
+    const { page, next } = pageByKey(runs, last, ({ id }) => id)
     return { runs: page, next }
   },
 })
@@ -67,7 +65,7 @@ export const getRun = route({
   gives: async () => (await import('../answers.ts')).run,
   async answer({ database, environment }, { id }) {
     const { explainRun } = await import('../../watch/read.ts')
-    return runBody(await explainRun(database, id, environment))
+    return explainRun(database, id, environment)
   },
 })
 

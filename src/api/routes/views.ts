@@ -3,7 +3,6 @@ import { filterNames, filters } from '../../catalog/plan/state.ts'
 import { described, viewPath } from '../fields.ts'
 import { nameCursor, pageByName } from '../pages.ts'
 import { route } from '../route.ts'
-import { runBody } from '../run-body.ts'
 
 export const listViews = route({
   method: 'GET',
@@ -45,8 +44,7 @@ export const getView = route({
   gives: async () => (await import('../answers.ts')).viewDetails,
   async answer({ database, schedules }, { view }) {
     const { getView } = await import('../../watch/read.ts')
-    const { recentRuns, ...details } = await getView(database, view, schedules)
-    return { ...details, recentRuns: recentRuns.map(runBody) }
+    return getView(database, view, schedules)
   },
 })
 
@@ -61,8 +59,7 @@ export const getWhy = route({
   gives: async () => (await import('../answers.ts')).why,
   async answer({ database, schedules, environment }, { view }) {
     const { getWhy } = await import('../../watch/why.ts')
-    const { recentRuns, ...why } = await getWhy(database, view, { schedules, environment })
-    return { ...why, recentRuns: recentRuns.map(runBody) }
+    return getWhy(database, view, { schedules, environment })
   },
 })
 

@@ -1,9 +1,18 @@
 import { inDependencyOrder } from '../../catalog/plan/graph.ts'
-import { unknownDuration } from '../../catalog/plan/run.ts'
+import { type Exchange, unknownDuration } from '../../catalog/plan/run.ts'
 import type { Selectable } from './selection.ts'
 
 /** How many runs of a batch may be running at once, at most. */
 export const mostConcurrent = 64
+
+/** What an environment says about its batches. */
+export interface BatchDefaults {
+  /** How many views may be refreshed at once. Default: 2. */
+  concurrency?: number | undefined
+  exchange?: Exchange | undefined
+  /** The room on disk that the shadows of one batch may take; undefined: no limit. */
+  maxShadowBytes?: number | undefined
+}
 
 /** What planning a batch needs to know of a view. */
 export interface BatchableView extends Selectable {

@@ -1,15 +1,6 @@
 import type { Sql } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
-
-/** Which runs are kept. Open runs, and of each view what `viewkeeper.last_ends` names, the last success and the last failure are always kept. */
-export interface Retention {
-  /** This many successes of each view are kept; null: successes are kept by age only. */
-  successes: number | null
-  /** Runs that are not successes are kept for this many days; if `successes` is null, successes too. */
-  days: number
-  /** Whether programs are told of runs and batches: then those are kept that are no events yet. */
-  programs?: boolean
-}
+import type { Retention } from '../plan/runs.ts'
 
 /** The result for a range of ids. */
 export interface PrunedRange {

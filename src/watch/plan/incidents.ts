@@ -1,6 +1,6 @@
 import { type Found, type IncidentKind, incidentKinds, type ViewKind } from '../../events/plan/incident.ts'
-import type { Telling } from '../../events/plan/reminders.ts'
 import { type CauseCode, causeTones } from '../diagnosis/cause.ts'
+import type { Telling } from './hearers.ts'
 
 // An incident is opened, changed and resolved by the looks of the monitor. Whoever tells what is wrong reads it.
 

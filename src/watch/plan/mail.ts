@@ -4,8 +4,9 @@ import { printed } from '../../sql/names.ts'
 import { runbookOf } from '../../sql/runbook.ts'
 import { count, cut, duration, names, utc } from '../../sql/words.ts'
 import { wordsOf } from '../diagnosis/cause.ts'
+import type { Links } from './hearers.ts'
 import { theServer } from './incidents.ts'
-import type { Links, Notice, ToldCause, ToldSubject } from './notice.ts'
+import type { Notice, ToldCause, ToldSubject } from './notice.ts'
 
 /** A mail: its subject, and its text with lines. */
 export interface Mail {

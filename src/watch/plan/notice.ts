@@ -9,6 +9,7 @@ import {
 import type { News } from '../../events/plan/news.ts'
 import { command } from '../../sql/commands.ts'
 import { wordsOf } from '../diagnosis/cause.ts'
+import type { Links } from './hearers.ts'
 import { type Incident, type IncidentCause, type IncidentChange, keyOf, type Tell } from './incidents.ts'
 
 /** What has something wrong, as a notice tells it. */
@@ -40,12 +41,6 @@ interface EndedSubject {
   kinds: IncidentKind[]
   since: Date
   over: Date
-}
-
-/** Where mails lead to: the runbook on the web, and the page of the environment. */
-export interface Links {
-  runbookUrl?: string | undefined
-  pageUrl?: string | undefined
 }
 
 /** What people are told at one moment. `news`: something new is wrong. `reminder`: it is still wrong. `over`: it is well again. */

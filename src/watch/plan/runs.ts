@@ -43,3 +43,13 @@ export interface Cost {
 /** `6 min a day (31%), refreshed 720 times in 30 d` */
 export const costText = ({ ms, days, share, refreshes }: Cost): string =>
   `${duration(ms / days)} a day (${Math.round(share * 100)}%), refreshed ${count(refreshes, 'time')} in ${days} d`
+
+/** Which runs are kept. Open runs, and of each view what `viewkeeper.last_ends` names, the last success and the last failure are always kept. */
+export interface Retention {
+  /** This many successes of each view are kept; null: successes are kept by age only. */
+  successes: number | null
+  /** Runs that are not successes are kept for this many days; if `successes` is null, successes too. */
+  days: number
+  /** Whether programs are told of runs and batches: then those are kept that are no events yet. */
+  programs?: boolean
+}

@@ -208,9 +208,7 @@ describe('a renamed view', () => {
   const down = async (frozen: FrozenFolder, count: number) =>
     (await migrateDown(migrateCall(database), await frozen.read(), count)).undone
   const runsOf = async (view: string) =>
-    (await listRuns(database, { view, limit: 50 })).runs.map(
-      ({ meta }) => (meta.request as { migration: string }).migration,
-    )
+    (await listRuns(database, { view, limit: 50 })).runs.map(({ result }) => result.request.migration)
   const [old, other] = [definition('old', 'select 1 as id'), definition('other', 'select 2 as id')] as [
     Definition,
     Definition,

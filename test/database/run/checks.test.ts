@@ -1,13 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { run as answered, checkedView } from '../../../src/api/answers.ts'
-import { runBody } from '../../../src/api/run-body.ts'
 import { startBatch } from '../../../src/batch/start.ts'
 import { readFacts } from '../../../src/catalog/db/facts.ts'
 import type { Strategy } from '../../../src/catalog/plan/definition.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { toldChecks } from '../../../src/rebuild/plan/check-data.ts'
 import { create } from '../../../src/run/create.ts'
-import { getRun } from '../../../src/run/read.ts'
+import { getRun, shown } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
@@ -101,7 +100,7 @@ describe('a check that finds rows', () => {
         { name: 'notNull(day)', rows: 0, ms: expect.any(Number) },
       ]
       const recorded = answered.parse(
-        JSON.parse(JSON.stringify(runBody(await getRun(database, Number(runId))))),
+        JSON.parse(JSON.stringify(shown(await getRun(database, Number(runId))))),
       )
       expect(recorded).toMatchObject({ status: 'success', checks })
       const [{ checksMs } = {}] = await getMetrics(database, { view: `${schema}.v`, windowSeconds: 3600 })
@@ -508,9 +507,7 @@ describe('check differs', () => {
       strategy: 'swap',
       because: expect.stringContaining('check "differs"'),
     })
-    const recorded = answered.parse(
-      JSON.parse(JSON.stringify(runBody(await getRun(database, Number(runId))))),
-    )
+    const recorded = answered.parse(JSON.parse(JSON.stringify(shown(await getRun(database, Number(runId))))))
     const counted = { share: 1, before: 100, after: 102, added: 2, gone: 0, changed: 3 }
     expect(recorded).toMatchObject({
       status: 'success',

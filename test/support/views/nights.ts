@@ -1,7 +1,7 @@
 import { type Found, findWrong } from '../../../src/events/plan/incident.ts'
-import { usualTelling } from '../../../src/events/plan/reminders.ts'
 import type { ProblemCode } from '../../../src/problem.ts'
 import type { Examined, RunFacts } from '../../../src/watch/diagnosis/cause.ts'
+import { usualTelling } from '../../../src/watch/plan/hearers.ts'
 import { type Incident, keepIncidents } from '../../../src/watch/plan/incidents.ts'
 import { type Besides, judgeFound } from '../../../src/watch/plan/judge.ts'
 import { type Notice, noticeOf } from '../../../src/watch/plan/notice.ts'

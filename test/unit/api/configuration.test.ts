@@ -3,7 +3,7 @@ import { afterEach, describe, expect, test, vi } from 'vitest'
 import { readConfiguration } from '../../../src/api/lambda/configuration.ts'
 import { defaults } from '../../../src/config/options.ts'
 import { variablesOf } from '../../../src/config/variables.ts'
-import { usualTelling } from '../../../src/events/plan/reminders.ts'
+import { usualTelling } from '../../../src/watch/plan/hearers.ts'
 
 afterEach(() => {
   vi.unstubAllEnvs()

@@ -1,3 +1,30 @@
+/** How programs are told. */
+export interface Programs {
+  /** The name of the environment; null: it has none. */
+  environment: string | null
+}
+
+/** Where mails lead to: the runbook on the web, and the page of the environment. */
+export interface Links {
+  runbookUrl?: string | undefined
+  pageUrl?: string | undefined
+}
+
+/** How people are told. */
+export interface People {
+  environment: string
+  links: Links
+}
+
+/** Whom a look tells, and how often. */
+export interface Hearers {
+  telling: Telling
+  /** Null: nothing becomes an event. */
+  programs: Programs | null
+  /** Null: nobody takes messages. */
+  people: People | null
+}
+
 /** How often the monitor tells of an incident. */
 export interface Telling {
   /** An incident that is not over is told again after this time, in seconds. Null: never. */
