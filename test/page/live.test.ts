@@ -6,6 +6,7 @@ import { refresh } from '../../src/run/refresh.ts'
 import { servedOn } from '../support/api/served.ts'
 import { callOn, useDatabase } from '../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
+import { hangsMs } from '../support/waiting/until.ts'
 import { startBrowser } from './support/browser.ts'
 import { openPage } from './support/page.ts'
 
@@ -170,6 +171,7 @@ test('a refresh made elsewhere shows by its event, without a poll; without the s
   const heard = await startGateway({ port: 0, served, events })
   opened = { page: await (await browser.newContext()).newPage(), complaints: [] }
   page = opened.page
+  page.setDefaultTimeout(hangsMs)
   // The pauses between looks never end, until the test shortens them.
   await page.addInitScript(`{
     const real = setTimeout

@@ -293,5 +293,5 @@ test(
     })
     for (const { at } of sessions) at.release()
   },
-  300_000 + counts.adversarysSteps * 5_000,
+  900_000 + counts.adversarysSteps * 5_000,
 )

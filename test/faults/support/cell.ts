@@ -8,7 +8,7 @@ import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
-import { until } from '../../support/waiting/until.ts'
+import { muchLater, until } from '../../support/waiting/until.ts'
 import { readyClient } from './client.ts'
 import { startCopies } from './copies.ts'
 import { type Fault, faultOf } from './faults.ts'
@@ -84,7 +84,7 @@ async function strike(world: World, cell: Cell, scene: Scene, ends: Ends) {
     ...(await fromUrl(clientUrl)({ fresh })),
     password: await credentials[fresh ? 'fresh' : 'now'](),
   }))
-  const call = { idempotencyKey: scene.schema }
+  const call = { idempotencyKey: scene.schema, ...(!fault.endsByItsTime && { waitUntil: muchLater() }) }
   const again = () => way.perform(database, scene, call).catch(wordOf)
   const kept = { changed: false }
   const struck = {
@@ -175,7 +175,7 @@ async function heal(world: World, name: WayName, scene: Scene): Promise<void> {
   const way = wayOf(name)
   expect(await bump(sql, scene.schema)).toBe(true)
   await sql`update viewkeeper.definitions set timeout_seconds = 300 where schema_name = ${scene.schema}`
-  const told = await way.perform(connectTo(fromUrl(clientUrl)), scene, { waitUntil: Date.now() + 300_000 })
+  const told = await way.perform(connectTo(fromUrl(clientUrl)), scene, { waitUntil: muchLater() })
   expect(['updated', 'skipped', 'success', 'migrated', 'done']).toContain(told)
   await untilAlone(sql)
   for (const view of way.views) {

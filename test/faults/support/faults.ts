@@ -27,6 +27,8 @@ export interface Fault {
   mayPart?: true
   /** Begins before the way, and is over after it: it has no phase. */
   throughout?: true
+  /** An answer never comes, so the call ends by its time. Without it a call waits for its answer, however slow the machine is. */
+  endsByItsTime?: true
   /** It takes long, or strikes many ways alike: a short run has it in every third way only. */
   takesLong?: true
   /** Where it can strike; everywhere, if it does not say. */
@@ -161,6 +163,7 @@ const faults = {
     until: 'the server has done its part',
   },
   'the network loses everything': {
+    endsByItsTime: true,
     async strike({ world: { network } }) {
       network.blackHole()
       return async () => network.mend()
