@@ -1,26 +1,17 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Gateway, startGateway } from '../../serve/http/gateway.ts'
 import { findFreePort } from '../../serve/process/port.ts'
-import { fromUrl } from '../../src/keeper/database-url.ts'
-import { migrate } from '../../src/own-schema/apply.ts'
-import { connectTo, type Sql } from '../../src/server/connect.ts'
 import { servedOn } from '../support/api/served.ts'
-import { administrator, schemaFolder } from '../support/servers/database.ts'
-import { startTestServer, type TestServer } from '../support/servers/test-server.ts'
+import { startOwnServer } from '../support/servers/own-server.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
 import { Project, type Ran } from './support/project.ts'
 import { type Terminal, terminalWith } from './support/terminal.ts'
 
-let server: TestServer
+const { server, sql, database } = await startOwnServer()
 let gateway: Gateway
-let sql: Sql
 
 beforeAll(async () => {
-  server = await startTestServer()
   process.env.DATABASE_URL = server.url // the functions of the gateway read it at each call
-  sql = administrator(server.url)
-  const database = connectTo(fromUrl(server.url))
-  await migrate(database, schemaFolder)
   await sql.unsafe(`
     create table orders as select 1 + i % 3 as region, i as amount, 1 as n from generate_series(1, 30) i;
     create materialized view sales as select region, sum(amount / n) as total from orders group by region;
@@ -36,8 +27,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await gateway.close()
   delete process.env.DATABASE_URL
-  await sql.end({ timeout: 1 })
-  await server.stop()
 })
 
 // The log lines of the functions.

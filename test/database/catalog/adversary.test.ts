@@ -3,25 +3,20 @@ import { startBatch } from '../../../src/batch/start.ts'
 import type { Strategy } from '../../../src/catalog/plan/definition.ts'
 import type { Exchange } from '../../../src/catalog/plan/run.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
-import { migrate } from '../../../src/own-schema/apply.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
+import { connectTo, type Sql } from '../../../src/server/connect.ts'
 import { counts } from '../../support/counts.ts'
 import { seeded, seedOf } from '../../support/seeded.ts'
-import { administrator, callOn, schemaFolder } from '../../support/servers/database.ts'
-import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
+import { administrator, callOn } from '../../support/servers/database.ts'
+import { startOwnServer } from '../../support/servers/own-server.ts'
 import { advanceToEnd } from '../../support/views/batches.ts'
 import { until } from '../../support/waiting/until.ts'
 
 // A server of its own: the adversary kills server processes.
-let server: TestServer
-let sql: Sql
-let database: Database
+const { server, ...own } = await startOwnServer({ max_prepared_transactions: '5' })
+let { sql } = own
+const database = connectTo(fromUrl(server.url), { skipUnchanged: true })
 beforeAll(async () => {
-  server = await startTestServer({ parameters: { max_prepared_transactions: '5' } })
-  sql = administrator(server.url)
-  database = connectTo(fromUrl(server.url), { skipUnchanged: true })
-  await migrate(database, schemaFolder)
   await sql.unsafe(`
     create schema foe;
     create table foe.t (i int primary key, n int);
@@ -54,10 +49,7 @@ beforeAll(async () => {
   >`select pg_get_functiondef('viewkeeper.horizon()'::regprocedure) as text`
   await sql.unsafe(row.text.replace("'60 s'", "'0 s'"))
 })
-afterAll(async () => {
-  await sql?.end({ timeout: 1 })
-  await server?.stop()
-})
+afterAll(() => sql.end({ timeout: 1 }))
 
 const seed = seedOf(310_018)
 const { below: random, oneOf } = seeded(seed)

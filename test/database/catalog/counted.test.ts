@@ -1,28 +1,25 @@
 import { randomUUID } from 'node:crypto'
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { openBatch } from '../../../src/api/lambda/open-batch.ts'
 import { advance } from '../../../src/batch/advance.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
-import { migrate } from '../../../src/own-schema/apply.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
+import { connectTo } from '../../../src/server/connect.ts'
 import { readUncounted } from '../../../src/watch/db/uncounted.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { servedOn } from '../../support/api/served.ts'
-import { administrator, callOn, schemaFolder } from '../../support/servers/database.ts'
-import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
+import { callOn } from '../../support/servers/database.ts'
+import { startOwnServer } from '../../support/servers/own-server.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { leftOut } from '../../support/views/left-out.ts'
 import { between } from '../../support/waiting/between.ts'
 import { muchLater, until } from '../../support/waiting/until.ts'
 
 // A server of its own: a configuration that is read again, or a role that is not counted, means refresh on the whole server.
-let server: TestServer
-let sql: Sql
-let database: Database
-let saving: Database
+const { server, sql, database } = await startOwnServer({ max_prepared_transactions: '2' })
+const saving = connectTo(fromUrl(server.url), { skipUnchanged: true })
 const { scheduled, longAgo, filled } = leftOut('still', () => ({ sql, saving }))
 /** Waits until the counters of the tables stand still: a session may report later. */
 const reported = (text: string) =>
@@ -32,11 +29,6 @@ const reported = (text: string) =>
   })
 
 beforeAll(async () => {
-  server = await startTestServer({ parameters: { max_prepared_transactions: '2' } })
-  sql = administrator(server.url)
-  database = connectTo(fromUrl(server.url))
-  saving = connectTo(fromUrl(server.url), { skipUnchanged: true })
-  await migrate(database, schemaFolder)
   await sql.unsafe(`
     create schema still;
     create table still.t (i int primary key, n int);
@@ -62,11 +54,6 @@ beforeAll(async () => {
     create foreign data wrapper nowhere;
     create server nowhere foreign data wrapper nowhere;
     create foreign table still.abroad (i int) server nowhere;`)
-})
-
-afterAll(async () => {
-  await sql?.end({ timeout: 1 })
-  await server?.stop()
 })
 
 /** What a failed test has left would hide commits from all that come after. */

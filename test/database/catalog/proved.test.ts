@@ -1,16 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
-import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
+import { connectTo } from '../../../src/server/connect.ts'
 import { administrator, schemaFolder } from '../../support/servers/database.ts'
-import { major, startTestServer, type TestServer } from '../../support/servers/test-server.ts'
+import { startOwnServer } from '../../support/servers/own-server.ts'
+import { major } from '../../support/servers/test-server.ts'
 import { leftOut } from '../../support/views/left-out.ts'
 import { builtIns, fieldsOfTrees, treesOfManyKinds } from './built-ins.ts'
 
 // A server of its own: settings of the database and a restart concern all views.
-let server: TestServer
-let sql: Sql
-let saving: Database
+const { server, sql } = await startOwnServer()
+const saving = connectTo(fromUrl(server.url), { skipUnchanged: true })
 const { scheduled, filled, longAgo } = leftOut('way', () => ({ sql, saving }))
 
 /** Executes this in one transaction, and has the session report to the counters at its end and not some seconds later. */
@@ -21,10 +21,6 @@ const typed = (text: string) =>
   })
 
 beforeAll(async () => {
-  server = await startTestServer()
-  sql = administrator(server.url)
-  saving = connectTo(fromUrl(server.url), { skipUnchanged: true })
-  await migrate(saving, schemaFolder)
   await typed(`
     create role way_reader;
     create schema way;
@@ -64,11 +60,6 @@ beforeAll(async () => {
     create domain way.few as int check (value < 10);
     create table way.guarded as select 1 as i;
     alter table way.guarded enable row level security;`)
-})
-
-afterAll(async () => {
-  await sql?.end({ timeout: 1 })
-  await server?.stop()
 })
 
 const made = async (queries: Record<string, string>) => {

@@ -2,38 +2,32 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startBatch } from '../../../src/batch/start.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
-import { migrate } from '../../../src/own-schema/apply.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { getRun } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
+import { connectTo, type Database } from '../../../src/server/connect.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
 import { type Known, reads } from '../../support/api/reads.ts'
 import { unheard } from '../../support/aws/publisher.ts'
-import { administrator, callOn, schemaFolder } from '../../support/servers/database.ts'
+import { callOn } from '../../support/servers/database.ts'
+import { startOwnServer } from '../../support/servers/own-server.ts'
 import { type Standby, startStandby } from '../../support/servers/standby.ts'
-import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
+import type { TestServer } from '../../support/servers/test-server.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 
 // A primary and a standby that streams from it.
 
-let primary: TestServer | undefined
+const { server: primary, sql, database } = await startOwnServer()
 let standby: Standby | undefined
-let database: Database
 let replica: Database
-let sql: Sql
 let known: Known
 
 beforeAll(async () => {
-  primary = await startTestServer()
   standby = await startStandby(primary)
-  database = connectTo(fromUrl(primary.url))
   replica = connectTo(fromUrl(standby.url))
-  sql = administrator(primary.url)
-  await migrate(database, schemaFolder)
   await sql.unsafe('create materialized view met as select 1 as id')
   const { runId } = await refresh({ view: 'met' }, callOn(database))
   const batchId = await begin(database, { views: ['met'] })
@@ -43,11 +37,7 @@ beforeAll(async () => {
   await standby?.caughtUp()
 })
 
-afterAll(async () => {
-  await sql?.end({ timeout: 1 })
-  await standby?.stop()
-  await primary?.stop()
-})
+afterAll(() => standby?.stop())
 
 test.each(Object.keys(reads))('%s answers on a standby as on its primary', async (read) => {
   expect(await reads[read]!(replica, known)).toEqual(await reads[read]!(database, known))

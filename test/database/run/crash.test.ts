@@ -1,33 +1,20 @@
 import postgres from 'postgres'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { advance } from '../../../src/batch/advance.ts'
 import { startBatch } from '../../../src/batch/start.ts'
-import { fromUrl } from '../../../src/keeper/database-url.ts'
-import { migrate } from '../../../src/own-schema/apply.ts'
 import { mayRetry } from '../../../src/problem.ts'
 import { getRun } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/connect.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
-import { administrator, callOn, schemaFolder } from '../../support/servers/database.ts'
-import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
+import { administrator, callOn } from '../../support/servers/database.ts'
+import { startOwnServer } from '../../support/servers/own-server.ts'
 import { accountOf } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { muchLater, until } from '../../support/waiting/until.ts'
 
 // A server of its own: a killed server process takes every connection of its server down with it.
-let server: TestServer
-let database: Database
-
-beforeAll(async () => {
-  server = await startTestServer()
-  database = connectTo(fromUrl(server.url))
-  await migrate(database, schemaFolder)
-})
-
-afterAll(async () => {
-  await server?.stop()
-})
+const { server, database } = await startOwnServer()
 
 test.each([
   ['regular', 'building'],

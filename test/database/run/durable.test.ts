@@ -1,31 +1,21 @@
-import postgres from 'postgres'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
-import { migrate } from '../../../src/own-schema/apply.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { connectTo } from '../../../src/server/connect.ts'
-import { callOn, schemaFolder } from '../../support/servers/database.ts'
-import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
+import { callOn } from '../../support/servers/database.ts'
+import { startOwnServer } from '../../support/servers/own-server.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
 import { until } from '../../support/waiting/until.ts'
 
 // A server whose databases do not wait for the disk, and which crashes after each answer.
 
-let server: TestServer
-let sql: postgres.Sql
+const { server, sql } = await startOwnServer({ synchronous_commit: 'off' })
 
-beforeAll(async () => {
-  server = await startTestServer({ parameters: { synchronous_commit: 'off' } })
-  sql = postgres(server.url, { max: 4, onnotice() {} })
-  await migrate(connectTo(fromUrl(server.url)), schemaFolder)
-  await sql.unsafe(`
+beforeAll(() =>
+  sql.unsafe(`
     create table base as select 0 as n;
-    create materialized view good as select n from base; create materialized view failing as select 1 / n as id from base with no data`)
-})
-afterAll(async () => {
-  await sql?.end({ timeout: 1 })
-  await server?.stop()
-})
+    create materialized view good as select n from base; create materialized view failing as select 1 / n as id from base with no data`),
+)
 
 /** The process that writes to the disk what no commit has waited for. */
 const findWriter = async () => {

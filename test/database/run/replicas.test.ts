@@ -10,16 +10,15 @@ import { logger } from '../../../src/api/lambda/lifetime.ts'
 import { serveMigrations } from '../../../src/api/lambda/migrate.ts'
 import { getBatch } from '../../../src/batch/read.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
-import { migrate } from '../../../src/own-schema/apply.ts'
 import { getRun } from '../../../src/run/read.ts'
 import { type RefreshRequest, refresh } from '../../../src/run/refresh.ts'
-import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
+import { connectTo, type Database } from '../../../src/server/connect.ts'
 import { copyLine, type OnReplicas, unsaid } from '../../../src/sql/replicas.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { listViews } from '../../../src/watch/read.ts'
-import { administrator, callOn, schemaFolder } from '../../support/servers/database.ts'
+import { callOn, schemaFolder } from '../../support/servers/database.ts'
+import { startOwnServer } from '../../support/servers/own-server.ts'
 import { type Standby, startStandby } from '../../support/servers/standby.ts'
-import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { type Holder, holdLocks } from '../../support/waiting/holder.ts'
@@ -27,20 +26,15 @@ import { until } from '../../support/waiting/until.ts'
 
 // A primary and a standby that never cancels a reader: replay waits as long as somebody reads.
 
-let primary: TestServer | undefined
+const { server: primary, sql } = await startOwnServer({ wal_level: 'logical' })
+const { url } = primary
 let standby: Standby
-let sql: Sql
-let url: string
 
 beforeAll(async () => {
-  primary = await startTestServer({ parameters: { wal_level: 'logical' } })
-  url = primary.url
   standby = await startStandby(primary, {
     name: 'reports',
     parameters: { max_standby_streaming_delay: '-1' },
   })
-  sql = administrator(url)
-  await migrate(connectTo(fromUrl(url)), schemaFolder)
   await sql.unsafe(`
     create table numbers as select generate_series(1, 100) as id, 0 as version;
     create materialized view sales as select * from numbers; create unique index on sales (id);
@@ -49,11 +43,7 @@ beforeAll(async () => {
   await standby.caughtUp()
 })
 
-afterAll(async () => {
-  await sql?.end({ timeout: 1 })
-  await standby?.stop()
-  await primary?.stop()
-})
+afterAll(() => standby?.stop())
 
 const on = (said: OnReplicas): Database => connectTo(fromUrl(url), said)
 const readThere = () => on({ readOnReplicas: true })

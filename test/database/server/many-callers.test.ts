@@ -1,35 +1,20 @@
 import postgres from 'postgres'
-import { afterAll, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { startGateway } from '../../../serve/http/gateway.ts'
 import { mostConnections } from '../../../serve/http/routes.ts'
 import { advance } from '../../../src/batch/advance.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
-import { migrate } from '../../../src/own-schema/apply.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
+import { connectTo } from '../../../src/server/connect.ts'
 import { servedOn } from '../../support/api/served.ts'
 import { counts } from '../../support/counts.ts'
-import { administrator, callOn, schemaFolder } from '../../support/servers/database.ts'
-import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
+import { callOn } from '../../support/servers/database.ts'
+import { startOwnServer } from '../../support/servers/own-server.ts'
 import { accountOf, begin } from '../../support/views/batches.ts'
 import { muchLater, until } from '../../support/waiting/until.ts'
 
 // A server of its own, with the default number of connections.
-let server: TestServer
-let database: Database
-let sql: Sql
-
-beforeAll(async () => {
-  server = await startTestServer({ parameters: { max_connections: '100' } })
-  database = connectTo(fromUrl(server.url))
-  await migrate(database, schemaFolder)
-  sql = administrator(server.url)
-})
-
-afterAll(async () => {
-  await sql?.end({ timeout: 1 })
-  await server?.stop()
-})
+const { server, database, sql } = await startOwnServer({ max_connections: '100' })
 
 /** Calls `work` again and again for `ms`, and as long as it is not enough. */
 async function forMs(ms: number, work: () => Promise<void>, isEnough = () => true): Promise<void> {

@@ -5,29 +5,20 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { main } from '../../../cli/program/program.ts'
 import { type Gateway, startGateway } from '../../../serve/http/gateway.ts'
-import { fromUrl } from '../../../src/keeper/database-url.ts'
-import { migrate } from '../../../src/own-schema/apply.ts'
-import { connectTo, type Sql } from '../../../src/server/connect.ts'
 import { startParameters } from '../../support/api/fake-api.ts'
 import { servedOn } from '../../support/api/served.ts'
-import { administrator, schemaFolder } from '../../support/servers/database.ts'
-import { startTestServer, type TestServer } from '../../support/servers/test-server.ts'
+import { startOwnServer } from '../../support/servers/own-server.ts'
 import { Project } from '../support/project.ts'
 
 // A hundred mistakes. Each answer says what is wrong and where, and what to type.
 
-let server: TestServer
+const { server, sql, database } = await startOwnServer()
 let gateway: Gateway
-let sql: Sql
 let project: Project
 const home = process.cwd()
 
 beforeAll(async () => {
-  server = await startTestServer()
   process.env.DATABASE_URL = server.url // the functions of the gateway read it at each call
-  sql = administrator(server.url)
-  const database = connectTo(fromUrl(server.url))
-  await migrate(database, schemaFolder)
   await sql.unsafe(`
     create schema app;
     create materialized view sales as select 1 as id;
@@ -42,8 +33,6 @@ afterAll(async () => {
   process.chdir(home)
   await gateway.close()
   delete process.env.DATABASE_URL
-  await sql.end({ timeout: 1 })
-  await server.stop()
 })
 
 beforeEach(() => {
