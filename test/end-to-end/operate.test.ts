@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { type Gateway, startGateway } from '../../serve/http/gateway.ts'
 import { findFreePort } from '../../serve/process/port.ts'
 import { servedOn } from '../support/api/served.ts'
+import { muteConsole } from '../support/console.ts'
 import { startOwnServer } from '../support/servers/own-server.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../support/views/slow-view.ts'
 import { Project, type Ran } from './support/project.ts'
@@ -31,7 +32,7 @@ afterAll(async () => {
 
 // The log lines of the functions.
 beforeEach(() => {
-  for (const stream of ['log', 'info', 'warn', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
+  muteConsole()
   return () => vi.restoreAllMocks()
 })
 

@@ -6,6 +6,7 @@ import { handler as refresh } from '../../../functions/refresh.ts'
 import type { OpenedBatch } from '../../../src/api/lambda/open-batch.ts'
 import type { Advanced } from '../../../src/batch/advance.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { muteConsole } from '../../support/console.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 const { url, sql } = useDatabase()
@@ -22,7 +23,7 @@ afterAll(() => {
   delete process.env.DATABASE_URL
 })
 beforeEach(() => {
-  for (const stream of ['log', 'info', 'warn', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
+  muteConsole()
   return () => vi.restoreAllMocks()
 })
 

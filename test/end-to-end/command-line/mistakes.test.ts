@@ -7,6 +7,8 @@ import { main } from '../../../cli/program/program.ts'
 import { type Gateway, startGateway } from '../../../serve/http/gateway.ts'
 import { startParameters } from '../../support/api/fake-api.ts'
 import { servedOn } from '../../support/api/served.ts'
+import { caught } from '../../support/cli/printed.ts'
+import { muteConsole } from '../../support/console.ts'
 import { startOwnServer } from '../../support/servers/own-server.ts'
 import { Project } from '../support/project.ts'
 
@@ -36,7 +38,7 @@ afterAll(async () => {
 })
 
 beforeEach(() => {
-  for (const stream of ['log', 'info', 'warn', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
+  muteConsole()
   return () => {
     vi.restoreAllMocks()
     vi.unstubAllEnvs()
@@ -52,14 +54,9 @@ async function type(line: string, { env = {}, files = {} }: Around): Promise<{ s
   process.chdir(project.folder)
   for (const [name, value] of Object.entries({ PORT: new URL(gateway.url).port, ...env }))
     vi.stubEnv(name, value)
-  let said = ''
-  for (const stream of [process.stdout, process.stderr])
-    vi.spyOn(stream, 'write').mockImplementation((text) => {
-      said += text
-      return true
-    })
+  const said = caught(process.stdout, process.stderr)
   await main(line.split(' ').filter(Boolean))
-  return { said, code: Number(process.exitCode ?? 0) }
+  return { said: said.text, code: Number(process.exitCode ?? 0) }
 }
 
 function write(file: string, text: string): void {

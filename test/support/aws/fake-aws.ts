@@ -4,6 +4,7 @@ import { type AddressInfo, createServer as createTcpServer, type Server, type So
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, onTestFinished, vi } from 'vitest'
 import type { Address } from '../../../src/sql/parameter.ts'
+import { muteConsole } from '../console.ts'
 
 /** Lets clients of the AWS SDK speak to this endpoint, with credentials that nobody checks. The test puts it back. */
 function pointSdkAt(url: string): void {
@@ -124,9 +125,4 @@ export function useFakeClock(): void {
     vi.unstubAllEnvs()
     vi.restoreAllMocks()
   })
-}
-
-/** Keeps the log of the code under test out of the output of the tests. */
-export function muteConsole(): void {
-  for (const stream of ['log', 'info', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
 }

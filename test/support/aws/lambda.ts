@@ -2,6 +2,7 @@ import type { Context } from 'aws-lambda'
 import { afterAll, beforeAll, beforeEach, vi } from 'vitest'
 import type { HttpAnswer } from '../../../src/api/http.ts'
 import type { HttpEvent } from '../../../src/api/lambda/function.ts'
+import { muteConsole } from '../console.ts'
 
 /** What Lambda hands to a function beside the event. */
 export const lambdaContext = (changes: Partial<Context> = {}): Context =>
@@ -55,8 +56,7 @@ export function quietFunctionsOn(url: string): void {
     delete process.env.DATABASE_URL
   })
   beforeEach(() => {
-    for (const stream of ['log', 'info', 'warn', 'error'] as const)
-      vi.spyOn(console, stream).mockReturnValue()
+    muteConsole()
     return () => vi.restoreAllMocks()
   })
 }

@@ -4,8 +4,9 @@ import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { migrateFor } from '../../../src/api/lambda/deploy.ts'
-import { hurried, type LambdaAnswer, muteConsole, startLambda } from '../../support/aws/fake-aws.ts'
+import { hurried, type LambdaAnswer, startLambda } from '../../support/aws/fake-aws.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
+import { muteConsole } from '../../support/console.ts'
 
 const migrate = 'arn:aws:lambda:eu-central-1:123456789012:function:migrate'
 const failed: LambdaAnswer = {

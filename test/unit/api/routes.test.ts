@@ -6,6 +6,7 @@ import { openapi } from '../../../src/api/openapi.ts'
 import { routeKey } from '../../../src/api/route.ts'
 import { type RouteName, routes } from '../../../src/api/routes.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { muteConsole } from '../../support/console.ts'
 
 // No server listens on this port: every handler that needs a database answers with 503.
 const nowhere = 'postgres://postgres@127.0.0.1:1/postgres'
@@ -13,7 +14,7 @@ const nowhere = 'postgres://postgres@127.0.0.1:1/postgres'
 beforeEach(() => {
   vi.stubEnv('DATABASE_URL', nowhere)
   vi.stubEnv('AWS_REGION', 'eu-central-1')
-  for (const stream of ['log', 'info', 'warn', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
+  muteConsole()
 })
 afterEach(() => {
   vi.unstubAllEnvs()

@@ -2,8 +2,9 @@ import { SSMClient } from '@aws-sdk/client-ssm'
 import { beforeAll, describe, expect, test, vi } from 'vitest'
 import { deployedTarget } from '../../../cli/target/deployed.ts'
 import { deployedMachinery, startBatchWith } from '../../../src/api/lambda/start-batch.ts'
-import { hurried, muteConsole, startSilence, useFakeClock, warmUp } from '../../support/aws/fake-aws.ts'
+import { hurried, startSilence, useFakeClock, warmUp } from '../../support/aws/fake-aws.ts'
 import { httpEvent, lambdaContext } from '../../support/aws/lambda.ts'
+import { muteConsole } from '../../support/console.ts'
 
 useFakeClock()
 

@@ -5,15 +5,12 @@ import { type RouteName, routeAt, routes } from '../../../src/api/routes.ts'
 import { Problem } from '../../../src/problem.ts'
 import { version, versionHeader } from '../../../src/version.ts'
 import { startApi } from '../../support/api/fake-api.ts'
+import { caught } from '../../support/cli/printed.ts'
 import { typed } from '../../support/cli/typed.ts'
 
-let printed = ''
+let printed: { text: string }
 beforeEach(() => {
-  printed = ''
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += text
-    return true
-  })
+  printed = caught(process.stdout)
 })
 afterEach(() => {
   vi.restoreAllMocks()
@@ -135,13 +132,13 @@ describe('a gateway that answers without a field, as an older one does', () => {
     })
     const wrong: string[] = []
     const attempt = async () => {
-      printed = ''
+      printed.text = ''
       const error = await typed(...words, '--url', url).catch((error) => error)
       if (error instanceof Error && !(error instanceof Problem)) return error.stack?.slice(0, 300)
-      return /undefined|NaN|Invalid Date/.exec(printed)?.[0]
+      return /undefined|NaN|Invalid Date/.exec(printed.text)?.[0]
     }
     expect(await attempt()).toBe(undefined)
-    expect(printed).not.toBe('')
+    expect(printed.text).not.toBe('')
     for (const name of asked)
       for (const place of placesIn(answerOf(name))) {
         if (always.includes(place.at(-1) as string)) continue

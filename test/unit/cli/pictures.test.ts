@@ -4,6 +4,7 @@ import { curve, plotPairs } from '../../../cli/output/plots.ts'
 import type { View } from '../../../src/api/answers.ts'
 import { plain } from '../../../src/terminal/report.ts'
 import { startApi } from '../../support/api/fake-api.ts'
+import { caught } from '../../support/cli/printed.ts'
 import { typed } from '../../support/cli/typed.ts'
 
 afterEach(() => vi.restoreAllMocks())
@@ -88,11 +89,7 @@ test('the graph of one view as JSON is of this view and what reads it', async ()
   const { url } = await startApi(({ url }) => ({
     body: url.startsWith('/views/') ? views[1] : { views, next: null },
   }))
-  let printed = ''
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += text
-    return true
-  })
+  const printed = caught(process.stdout)
   await typed('graph', 'b', '--json', '--url', url)
-  expect(JSON.parse(printed).map(({ view }: { view: string }) => view)).toEqual(['b', 'c'])
+  expect(JSON.parse(printed.text).map(({ view }: { view: string }) => view)).toEqual(['b', 'c'])
 })

@@ -1,14 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { type FakeAnswer, problem, startApi } from '../../support/api/fake-api.ts'
+import { caught } from '../../support/cli/printed.ts'
 import { typed } from '../../support/cli/typed.ts'
 
-let printed: string
+let printed: { text: string }
 beforeEach(() => {
-  printed = ''
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += text
-    return true
-  })
+  printed = caught(process.stdout)
 })
 afterEach(() => vi.restoreAllMocks())
 
@@ -40,7 +37,7 @@ test.each([
   await retry(url, ...ids)
   const asked = received.filter(({ method }) => method === 'POST')
   expect(asked.map((each) => [each.url, JSON.parse(each.body)])).toEqual([[path, body]])
-  expect(printed).toContain('batch b has begun')
+  expect(printed.text).toContain('batch b has begun')
 })
 
 test.each([
@@ -56,7 +53,7 @@ test.each([
 test('retry of nothing that failed says so, and is no failure', async () => {
   const { url } = await apiThat(problem(400, 'InvalidRequest', { field: 'failed' }))
   await retry(url)
-  expect(printed).toBe('✓ no view fails: nothing to retry\n')
+  expect(printed.text).toBe('✓ no view fails: nothing to retry\n')
 })
 
 test('retry of what is no refresh, and of two batches, is refused before anything begins', async () => {

@@ -4,15 +4,12 @@ import { watchBatch } from '../../../cli/watch/batch.ts'
 import type { BatchDetails, BatchView } from '../../../src/api/answers.ts'
 import { Problem } from '../../../src/problem.ts'
 import { startApi } from '../../support/api/fake-api.ts'
+import { caught } from '../../support/cli/printed.ts'
 import { typed } from '../../support/cli/typed.ts'
 
-let printed = ''
+let printed: { text: string }
 beforeEach(() => {
-  printed = ''
-  vi.spyOn(process.stdout, 'write').mockImplementation((text) => {
-    printed += text
-    return true
-  })
+  printed = caught(process.stdout)
 })
 afterEach(() => {
   vi.restoreAllMocks()
@@ -74,7 +71,7 @@ describe('a batch that has ended', () => {
       throw new ApiUnavailable('NotReached', 'The connection is away for a moment.')
     })
     expect(await watchBatch(away, 'b')).toEqual(ended)
-    expect(printed.split('\n')).toEqual([
+    expect(printed.text.split('\n')).toEqual([
       expect.stringMatching(/^batch b {3}2 views, 2 at once$/),
       '✓ fine    done in 0.80 s',
       '✗ sales   failed after 0.80 s: no rows',
@@ -100,7 +97,7 @@ describe('watching with --json prints nothing but the end', () => {
       body: runOf(turn < 3 ? {} : { status: 'failed', finishedAt }),
     }))
     await typed('run', '812', '--watch', '--json', '--url', url)
-    expect(JSON.parse(printed)).toMatchObject({ id: 812, status: 'failed' })
+    expect(JSON.parse(printed.text)).toMatchObject({ id: 812, status: 'failed' })
     expect(process.exitCode).toBe(1)
   })
 
@@ -109,7 +106,7 @@ describe('watching with --json prints nothing but the end', () => {
       body: batchOf(turn < 3 ? {} : { status: 'success', finishedAt }),
     }))
     await typed('batch', 'b', '--watch', '--json', '--url', url)
-    expect(JSON.parse(printed)).toMatchObject({ id: 'b', status: 'success' })
+    expect(JSON.parse(printed.text)).toMatchObject({ id: 'b', status: 'success' })
     expect(process.exitCode).toBeUndefined()
   })
 })

@@ -1,0 +1,6 @@
+import { vi } from 'vitest'
+
+/** Keeps the log of the code under test out of the output of the tests, until all mocks are restored. */
+export function muteConsole(): void {
+  for (const stream of ['log', 'info', 'warn', 'error'] as const) vi.spyOn(console, stream).mockReturnValue()
+}
