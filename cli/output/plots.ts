@@ -4,7 +4,7 @@ import { ago, count, duration, whole } from '../../src/sql/words.ts'
 const blocks = '▁▂▃▄▅▆▇█'
 
 /** Values as a curve of one line, from the left to the right; the lowest block is the smallest value, or 0 if that is near. */
-export function curve(values: number[]): string {
+function curve(values: number[]): string {
   const least = Math.min(...values)
   const most = Math.max(...values)
   const floor = least < most / 2 ? 0 : least

@@ -21,7 +21,7 @@ interface Transition {
 }
 
 /** Whether a run or a batch has one of these statuses, as SQL. `row` is what the statement calls its row. */
-export const hasStatus = (statuses: readonly RunStatus[], row = 'r'): string =>
+const hasStatus = (statuses: readonly RunStatus[], row = 'r'): string =>
   `${row}.status in (${statuses.map((status) => `'${status}'`).join(', ')})`
 
 /** Whether batch `b` has not ended, as SQL. */
@@ -86,7 +86,7 @@ export const endFollowers = (sql: Sql, id: number) => sql`
 // What the envelope does to a run: `envelope.sql` has the statements.
 
 /** A server process begins to work on a run, and on the runs of the other members of its group. */
-export const claim: Transition = {
+const claim: Transition = {
   from: ['pending', 'built'],
   to: ['running'],
   proof:
@@ -94,28 +94,28 @@ export const claim: Transition = {
 }
 
 /** A run ends because another run of its view is running. */
-export const alreadyRunning: Transition = {
+const alreadyRunning: Transition = {
   from: ['pending'],
   to: ['skipped'],
   proof: 'another run of the view, or of a member of the group, is running, and the plan says to skip',
 }
 
 /** The work of a run is done. A run that only fills a shadow is built. */
-export const success: Transition = {
+const success: Transition = {
   from: ['running'],
   to: ['success', 'built'],
   proof: 'the server process that claimed the run has done the work in this transaction',
 }
 
 /** The work of a run has failed, or was canceled. */
-export const failure: Transition = {
+const failure: Transition = {
   from: ['running'],
   to: ['failed', 'canceled'],
   proof: 'the server process that claimed the run has undone the work; canceled: a caller has asked for it',
 }
 
 /** The runs of the other members of a group end, because the view has to be refreshed without them, or its refresh has failed. */
-export const leavingOut: Transition = {
+const leavingOut: Transition = {
   from: ['running'],
   to: ['skipped'],
   proof: 'the server process that claimed the run goes on with a plan for one view, or has undone the work',

@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { graphLines } from '../../../cli/commands/operate/graph.ts'
-import { curve, plotPairs } from '../../../cli/output/plots.ts'
+import { plotPairs } from '../../../cli/output/plots.ts'
 import type { View } from '../../../src/api/answers.ts'
 import { plain } from '../../../src/terminal/report.ts'
 import { startApi } from '../../support/api/fake-api.ts'
@@ -11,25 +11,21 @@ afterEach(() => vi.restoreAllMocks())
 
 const now = new Date('2026-11-21T12:00:00Z')
 
-test('a curve has a block for each value, from 0 on or from the smallest if all are large', () => {
-  expect(curve([0, 1, 2, 7])).toBe('▁▂▃█')
-  expect(curve([100, 101, 107])).toBe('▁▂█')
-  expect(curve([5, 5])).toBe('▁▁')
-})
-
-test('durations and rows of refreshes are drawn oldest first on a terminal, and are figures without one', () => {
-  const runs = [7000, 2000, 0].map((durationMs, at) => ({
+test('durations and rows of refreshes are drawn oldest first, from 0 on or from the smallest if all are large; without a terminal they are figures', () => {
+  const runs = [7000, 2000, 1000, 0].map((durationMs, at) => ({
     durationMs,
-    rowCountAfter: at === 0 ? null : 4000,
+    rowCountAfter: [null, 107, 101, 100][at]!,
     finishedAt: new Date(now.getTime() - (at + 1) * 3_600_000).toISOString(),
   }))
   const of = (drawn: boolean) => plotPairs(runs, { now, width: 80, drawn })
   expect(of(true)).toEqual([
-    ['took', '▁▃█  0.00 s to 7.0 s, the last 3 refreshes, since 3 h ago'],
-    ['rows then', '▁▁  4,000'],
+    ['took', '▁▂▃█  0.00 s to 7.0 s, the last 4 refreshes, since 4 h ago'],
+    ['rows then', '▁▂█  100 to 107'],
   ])
-  expect(of(false)[0]).toEqual(['took', '0.00 s to 7.0 s, the last 3 refreshes, since 3 h ago'])
+  expect(of(false)[0]).toEqual(['took', '0.00 s to 7.0 s, the last 4 refreshes, since 4 h ago'])
   expect(plotPairs(runs.slice(0, 1), { now, width: 80, drawn: true })).toEqual([])
+  const same = plotPairs([runs[1]!, runs[1]!], { now, width: 80, drawn: true })
+  expect(same[1]).toEqual(['rows then', '▁▁  107'])
 })
 
 const viewOf = (name: string, dependsOn: string[], changes: Partial<View> = {}) =>
