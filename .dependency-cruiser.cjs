@@ -66,7 +66,7 @@ const layers = {
     'src/events/plan/event.ts',
     'src/catalog/plan/scheduled.ts',
   ],
-  'src/authored': ['src/config/told.ts', 'src/loading', 'src/sql', 'src/[^/]+/plan', 'src/problem.ts'],
+  'src/authored': ['src/config/field.ts', 'src/loading', 'src/sql', 'src/[^/]+/plan', 'src/problem.ts'],
   'src/terminal': ['src/sql'],
   // What the command line and the page show of each resource: pure, too.
   'src/resources': [
@@ -139,7 +139,7 @@ const layers = {
     'src/config/',
     'src/authored/view-schema.ts',
     'src/catalog/plan/definition.ts',
-    'infra/environment/',
+    'infra/options.ts',
     'src/run/envelope/text.ts',
     // The rules and the dashboard for Prometheus.
     'src/sql/runbook.ts',

@@ -1,13 +1,11 @@
 import { readFileSync } from 'node:fs'
 import ts from 'typescript'
 import * as z from 'zod'
-import { environment } from '../infra/environment/environment.ts'
-import { optionFields } from '../infra/environment/valid-options.ts'
+import { environment, optionFields } from '../infra/options.ts'
 import { viewFields } from '../src/authored/view-schema.ts'
 import { definitionDefaults } from '../src/catalog/plan/definition.ts'
-import { commonFields } from '../src/config/fields.ts'
-import { serveOptions } from '../src/config/serve-options.ts'
-import { texts } from '../src/config/told.ts'
+import { texts } from '../src/config/field.ts'
+import { commonFields, serveOptions } from '../src/config/fields.ts'
 import { type Schema, typeOf, written } from './schema-types.ts'
 
 type Fields = Record<string, Schema>
@@ -76,7 +74,7 @@ export function optionTypes(): string {
   const toBoth = 'What `viewkeeper serve` and an environment on AWS may be told. Every field has a default.'
   const everything = 'One environment: where it is deployed, its database, and all other options.'
   return [
-    '// biome-ignore-all format: made by `npm run docs` from src/config/fields.ts, src/config/serve-options.ts and infra/environment: change an option there.',
+    '// biome-ignore-all format: made by `npm run docs` from src/config/fields.ts and infra/options.ts: change an option there.',
     typeLines('CommonOptions', toBoth, common),
     typeLines('ServeOptions', toServe, without(ofServe, common), 'CommonOptions'),
     typeLines('ViewkeeperOptions', toAws, without(options, common), 'CommonOptions'),
@@ -147,7 +145,7 @@ const propTypes = ['ViewkeeperCommonProps', 'RdsOptions']
 
 /** The props of the construct as a table: what their types say. */
 export function propTable(): string {
-  const types = new URL('../infra/viewkeeper-props.ts', import.meta.url)
+  const types = new URL('../infra/props.ts', import.meta.url)
   const file = ts.createSourceFile(types.pathname, readFileSync(types, 'utf8'), ts.ScriptTarget.Latest, true)
   const interfaces = file.statements.filter(ts.isInterfaceDeclaration)
   const members = propTypes.flatMap((type) => interfaces.find(({ name }) => name.text === type)!.members)

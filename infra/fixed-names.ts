@@ -14,7 +14,7 @@ import { CfnRotationSchedule, CfnSecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { CfnSubscription, CfnTopic, CfnTopicPolicy } from 'aws-cdk-lib/aws-sns'
 import { CfnQueuePolicy } from 'aws-cdk-lib/aws-sqs'
 import type { Construct, IConstruct } from 'constructs'
-import { refuseProps } from './environment/valid-options.ts'
+import { refuseProps } from './options.ts'
 
 /** The resources that have the same name in every deploy, by their types, and the property of CDK that has the name. */
 const named: Record<string, string> = {

@@ -15,17 +15,13 @@ export type {
   ViewkeeperOptions,
 } from '../src/config/options.ts'
 export { type AlarmName, alarmNames } from '../src/watch/plan/alarms.ts'
-export type { Database } from './database/database.ts'
+export type { Database, IamLogin, Login, SecretLogin, SecretRotationOptions } from './database/database.ts'
 export { ImportedDatabase } from './database/imported-database.ts'
-export type { IamLogin, Login, SecretLogin, SecretRotationOptions } from './database/login.ts'
 export { type DeployEnvironmentsProps, deployEnvironments } from './deploy-environments.ts'
-export type { DeployContext } from './environment/environment.ts'
-export { OptionsError } from './environment/valid-options.ts'
-export type { OnViewOptions } from './functions/event-rules.ts'
 export type { Granted } from './functions/granted.ts'
+export type { OnViewOptions } from './functions/sending.ts'
 export type { AlarmTopics, PeopleTopics } from './monitoring/topics.ts'
-export { Viewkeeper } from './viewkeeper.ts'
-export { ViewkeeperBase } from './viewkeeper-base.ts'
+export { OptionsError } from './options.ts'
 export type {
   CdkOptions,
   CdkScheduleOptions,
@@ -35,5 +31,7 @@ export type {
   ViewkeeperDatabaseProps,
   ViewkeeperProps,
   ViewkeeperRdsProps,
-} from './viewkeeper-props.ts'
-export { ViewkeeperStack, type ViewkeeperStackProps } from './viewkeeper-stack.ts'
+} from './props.ts'
+export { Viewkeeper } from './viewkeeper.ts'
+export { ViewkeeperBase } from './viewkeeper-base.ts'
+export { type DeployContext, ViewkeeperStack, type ViewkeeperStackProps } from './viewkeeper-stack.ts'

@@ -8,8 +8,8 @@ import { Construct } from 'constructs'
 import { metricNames, perViewMetricNames } from '../src/api/lambda/metrics/names.ts'
 import { type EventType, eventTypes } from '../src/events/plan/event.ts'
 import { type Address, parameterName } from '../src/sql/parameter.ts'
-import { addRule, type OnViewOptions } from './functions/event-rules.ts'
 import { type Granted, grantedOf, grantPolicy } from './functions/granted.ts'
+import { addRule, type OnViewOptions } from './functions/sending.ts'
 import { ownMetric } from './monitoring/own-metric.ts'
 
 /** An environment of Viewkeeper, of this app or deployed by another one: what it can do in any app that knows it. */

@@ -2,15 +2,22 @@ import { CfnOutput, CrossStackReferences, ReferenceStrength, Stack } from 'aws-c
 import type { Construct } from 'constructs'
 import type { EnvironmentOptions } from '../src/config/options.ts'
 import { insistOnConnections } from './database/connections.ts'
-import { CreatedDatabase } from './database/created-database.ts'
+import { CreatedDatabase, DatabaseStack, tagStack } from './database/created-database.ts'
 import type { Database } from './database/database.ts'
-import { DatabaseStack, tagStack } from './database/database-stack.ts'
 import { ImportedDatabase } from './database/imported-database.ts'
-import { type DeployContext, type Environment, parseEnvironments } from './environment/environment.ts'
 import { pinNames } from './fixed-names.ts'
-import { DatabaseAlarms } from './monitoring/database-alarms.ts'
+import { DatabaseAlarms } from './monitoring/alarms.ts'
+import { type Environment, parseEnvironments } from './options.ts'
+import type { ViewkeeperCommonProps } from './props.ts'
 import { Viewkeeper } from './viewkeeper.ts'
-import type { ViewkeeperCommonProps } from './viewkeeper-props.ts'
+
+/** What the command line says about this one deploy, and no file remembers. */
+export interface DeployContext {
+  /** Whether the deploy applies the views' migrations. `-c viewMigrations=false`: only the schema steps. */
+  viewMigrations: boolean
+  /** Whether the deploy may upgrade the created server to another major version: `-c upgradeTo=<postgresVersion>`. */
+  majorUpgrade: boolean
+}
 
 /** What the stack of one environment is told. */
 export interface ViewkeeperStackProps

@@ -1,12 +1,12 @@
 export { createKeeper, type Keeper, type KeeperOptions } from './api/engine.ts'
 export type { CallOptions } from './api/route.ts'
+export type { KeeperConfig } from './config/fields.ts'
 export type {
   CommonOptions,
   NightlyOptions,
   RetentionOptions,
   ScheduleOptions,
 } from './config/options.ts'
-export type { KeeperConfig } from './config/serve-options.ts'
 export type { Logger } from './keeper/terms.ts'
 export type * from './methods.ts'
 export type { MigrateReport } from './own-schema/db/apply.ts'

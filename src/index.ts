@@ -4,6 +4,7 @@ export type { ViewInput } from './authored/view-input.ts'
 export type { Checks, CommonChecks } from './catalog/plan/checks.ts'
 export type { RowCountStrategy, Strategy } from './catalog/plan/definition.ts'
 export { type Config, defineConfig } from './config/config.ts'
+export type { KeeperConfig } from './config/fields.ts'
 export type {
   ChatOptions,
   CommonOptions,
@@ -20,7 +21,6 @@ export type {
   ViewkeeperOptions,
   WebhookOptions,
 } from './config/options.ts'
-export type { KeeperConfig } from './config/serve-options.ts'
 export type {
   BatchEnded,
   EventOf,

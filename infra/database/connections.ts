@@ -1,5 +1,5 @@
-import type { Environment } from '../environment/environment.ts'
-import { OptionsError } from '../environment/valid-options.ts'
+import type { Environment } from '../options.ts'
+import { OptionsError } from '../options.ts'
 
 /** Memory of a burstable class by its size, GiB: `t4g.medium` has 4. */
 const burstableGiB: Record<string, number> = {

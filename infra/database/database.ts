@@ -1,7 +1,8 @@
-import { Tokenization } from 'aws-cdk-lib'
+import { ArnFormat, Stack, Tokenization, Validations } from 'aws-cdk-lib'
 import type { IConnectable, ISubnet, IVpc } from 'aws-cdk-lib/aws-ec2'
-import type { IDependable } from 'constructs'
-import { type Login, loginVariables, type SecretRotationOptions } from './login.ts'
+import { type IGrantable, PolicyStatement } from 'aws-cdk-lib/aws-iam'
+import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import type { Construct, IDependable } from 'constructs'
 
 /** The database that the functions work on: created, imported, or a server of another app. */
 export interface Database extends IConnectable, IDependable {
@@ -64,3 +65,125 @@ const authorityFile = 'authority.pem'
 /** The file beside the code of a function: all variables of a function together may have 4 KB, and a bundle of authorities more. */
 export const authorityBeside = ({ certificateAuthority }: Database): Record<string, string> =>
   certificateAuthority === undefined ? {} : { [authorityFile]: certificateAuthority }
+
+/** A role of the database whose name and password are in a secret. */
+export interface SecretLogin {
+  /** Has `username` and `password`. */
+  secret: ISecret
+}
+
+/** A role of the database that logs in with a token of IAM. */
+export interface IamLogin {
+  /** The name of the role. */
+  user: string
+  /** Lets a function log in as this role. */
+  grantConnect(grantee: IGrantable): void
+}
+
+/** A secret whose password is changed every few days. */
+export interface SecretRotationOptions {
+  /** The secret of the role that Viewkeeper works with. */
+  secret: ISecret
+  /** Days between two changes, 1 to 1000. */
+  everyDays: number
+}
+
+/** What a rotation does with its secret. */
+export const rotatingActions = [
+  'secretsmanager:GetSecretValue',
+  'secretsmanager:PutSecretValue',
+  'secretsmanager:UpdateSecretVersionStage',
+]
+
+/** The ARN of a secret as a policy names it: if a secret is imported by its name, the last six characters are unknown. */
+export const arnInPolicies = ({ secretFullArn, secretArn }: ISecret): string =>
+  secretFullArn ?? `${secretArn}-??????`
+
+/** How a function logs in. */
+export type Login = SecretLogin | IamLogin
+
+/** The login of a role with IAM. A resource id names an instance (`db-…`) or a cluster (`cluster-…`). */
+export function iamLogin(scope: Construct, user: string, ...resourceIds: string[]): IamLogin {
+  const userArn = (resourceId: string) =>
+    Stack.of(scope).formatArn({
+      service: 'rds-db',
+      resource: 'dbuser',
+      resourceName: `${resourceId}/${user}`,
+      arnFormat: ArnFormat.COLON_RESOURCE_NAME,
+    })
+  const connect = new PolicyStatement({ actions: ['rds-db:connect'], resources: resourceIds.map(userArn) })
+  return { user, grantConnect: ({ grantPrincipal }) => grantPrincipal.addToPrincipalPolicy(connect) }
+}
+
+/** The environment variable from which a function knows its login. */
+export const loginVariables = (
+  prefix: 'DATABASE' | 'DATABASE_ADMIN',
+  login: Login,
+): Record<string, string> =>
+  'secret' in login
+    ? { [`${prefix}_SECRET_ARN`]: login.secret.secretArn }
+    : { [`${prefix}_IAM_USER`]: login.user }
+
+/** Lets a function log in. */
+export function grantLogin(login: Login, grantee: IGrantable): void {
+  if ('user' in login) {
+    login.grantConnect(grantee)
+    return
+  }
+  allowSecret(login.secret, grantee, ['secretsmanager:GetSecretValue'])
+}
+
+/**
+ * Allows actions with a secret, and what they need of the customer key of the secret. CDK's grants would change the policy of
+ * the key, which an imported key does not have here, and in which a key of another stack cannot name this stack's roles. The
+ * key's policy has to let policies of IAM grant access, as the default policy does.
+ */
+export function allowSecret(
+  secret: ISecret,
+  { grantPrincipal }: IGrantable,
+  actions: string[],
+  keyActions = ['kms:Decrypt'],
+): void {
+  grantPrincipal.addToPrincipalPolicy(new PolicyStatement({ actions, resources: [arnInPolicies(secret)] }))
+  if (secret.encryptionKey === undefined) return
+  const { keyArn, env } = secret.encryptionKey
+  grantPrincipal.addToPrincipalPolicy(
+    new PolicyStatement({
+      actions: keyActions,
+      resources: [keyArn],
+      conditions: { StringEquals: { 'kms:ViaService': hostsOf('secretsmanager', env.region) } },
+    }),
+  )
+}
+
+/**
+ * The names by which KMS may know a service in a region. Addresses in China end in `.cn`; a policy allows both forms there.
+ */
+function hostsOf(service: string, region: string): string | string[] {
+  const host = `${service}.${region}.amazonaws.com`
+  return region.startsWith('cn-') ? [host, `${host}.cn`] : host
+}
+
+/** A new secret, with the name and a new password of the role that Viewkeeper works with, which `migrate` makes. */
+export function roleSecret(
+  scope: Construct,
+  { role, rotateSecretDays }: { role: string; rotateSecretDays: number | undefined },
+): Secret {
+  const secret = new Secret(scope, 'RoleSecret', {
+    description: 'Login and password of the role that Viewkeeper works with',
+    generateSecretString: {
+      secretStringTemplate: JSON.stringify({ username: role }),
+      generateStringKey: 'password',
+      passwordLength: 40,
+      excludePunctuation: true,
+    },
+  })
+  Validations.of(secret).acknowledge({
+    id: 'AwsSolutions-SMG4',
+    reason:
+      rotateSecretDays === undefined
+        ? 'rotateSecretDays is not set. A new password takes a call of the function migrate.'
+        : 'The rotation stands beside the function that rotates the secret.',
+  })
+  return secret
+}

@@ -4,9 +4,9 @@ import { Key } from 'aws-cdk-lib/aws-kms'
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct } from 'constructs'
 import type { ImportedDatabaseOptions } from '../../src/config/options.ts'
-import { parseImportedDatabase, type ValidImportedDatabase } from '../environment/database.ts'
+import { parseImportedDatabase, type ValidImportedDatabase } from '../options.ts'
 import type { Database } from './database.ts'
-import { iamLogin, type Login } from './login.ts'
+import { iamLogin, type Login } from './database.ts'
 
 /** A database that exists already. The stack adds at most one rule, to its security group. */
 export class ImportedDatabase extends Construct implements Database {

@@ -13,8 +13,8 @@ import {
   StorageType,
 } from 'aws-cdk-lib/aws-rds'
 import { Construct } from 'constructs'
-import type { ValidCreatedDatabase } from '../environment/database.ts'
-import { iamLogin, type Login } from './login.ts'
+import type { ValidCreatedDatabase } from '../options.ts'
+import { iamLogin, type Login } from './database.ts'
 
 const masterUser = 'viewkeeper_admin'
 

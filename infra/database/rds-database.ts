@@ -3,11 +3,11 @@ import { type Connections, InterfaceVpcEndpoint, type ISubnet, type IVpc } from 
 import { CfnDBCluster, type IDatabaseCluster, type IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct, Dependable } from 'constructs'
-import { refuseProps } from '../environment/valid-options.ts'
-import type { RdsOptions } from '../viewkeeper-props.ts'
+import { refuseProps } from '../options.ts'
+import type { RdsOptions } from '../props.ts'
 import type { Database } from './database.ts'
+import { type IamLogin, type Login, roleSecret, type SecretRotationOptions } from './database.ts'
 import { firstOfEachZone } from './imported-database.ts'
-import { type IamLogin, type Login, roleSecret, type SecretRotationOptions } from './login.ts'
 
 export interface RdsDatabaseProps extends Omit<RdsOptions, 'rotateSecretEvery'> {
   /** Days after which the password of the role is changed. Default: never. */
@@ -96,10 +96,6 @@ export class RdsDatabase extends Construct implements Database {
 
 /** Refuses the props of the construct, with one line. */
 type Refuse = (problem: string) => never
-
-/** Whether a database is a server of aws-rds, and not described by one of Viewkeeper's own constructs. */
-export const isRds = (database: RdsOptions['database'] | Database): database is RdsOptions['database'] =>
-  'instanceIdentifier' in database || isCluster(database)
 
 const isCluster = (database: object): database is IDatabaseCluster => 'clusterIdentifier' in database
 

@@ -8,13 +8,19 @@ import {
   Port,
   SecurityGroup,
 } from 'aws-cdk-lib/aws-ec2'
-import { AnyPrincipal, PolicyStatement } from 'aws-cdk-lib/aws-iam'
-import type { ISecret } from 'aws-cdk-lib/aws-secretsmanager'
+import { AnyPrincipal, PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { CfnRotationSchedule, type ISecret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import { type FunctionName, functionNames, functions } from '../../src/api/functions.ts'
-import type { Database } from '../database/database.ts'
-import { arnInPolicies, loginVariables, rotatingActions } from '../database/login.ts'
+import {
+  allowSecret,
+  arnInPolicies,
+  type Database,
+  loginVariables,
+  rotatingActions,
+  type SecretRotationOptions,
+} from '../database/database.ts'
 import {
   type FunctionNetwork,
   type FunctionSurroundings,
@@ -162,3 +168,36 @@ const ofMigrate = ({
     ...(database.admin && loginVariables('DATABASE_ADMIN', database.admin)),
   },
 })
+
+/**
+ * Changes the password of the role that Viewkeeper works with every few days: Secrets Manager calls the function
+ * `rotate`, in the network of the database.
+ */
+export class SecretRotation extends Construct {
+  readonly function: ViewkeeperFunction
+
+  constructor(
+    scope: Construct,
+    id: string,
+    { secret, everyDays, ...around }: FunctionSurroundings & SecretRotationOptions,
+  ) {
+    super(scope, id)
+    this.function = new ViewkeeperFunction(this, 'rotate', around)
+    const { lambda } = this.function
+    // CDK's RotationSchedule would also allow secretsmanager:GetRandomPassword on every resource.
+    allowSecret(secret, lambda, rotatingActions, ['kms:Decrypt', 'kms:GenerateDataKey'])
+    lambda.addPermission('SecretsManager', {
+      principal: new ServicePrincipal('secretsmanager.amazonaws.com'),
+      sourceAccount: Stack.of(this).account,
+      sourceArn: secret.secretArn,
+    })
+    const schedule = new CfnRotationSchedule(this, 'Schedule', {
+      secretId: secret.secretArn,
+      rotationLambdaArn: lambda.functionArn,
+      rotationRules: { automaticallyAfterDays: everyDays },
+      // Secrets Manager only tests the function now: the password was made a moment ago.
+      rotateImmediatelyOnUpdate: false,
+    })
+    schedule.node.addDependency(lambda)
+  }
+}

@@ -5,8 +5,7 @@ import { LogGroup, type RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { AwsCustomResource, AwsCustomResourcePolicy, PhysicalResourceId } from 'aws-cdk-lib/custom-resources'
 import { Construct, type IDependable } from 'constructs'
-import { databaseVariables } from '../database/database.ts'
-import { loginVariables } from '../database/login.ts'
+import { databaseVariables, loginVariables } from '../database/database.ts'
 import { type FunctionSurroundings, ViewkeeperFunction } from './viewkeeper-function.ts'
 
 interface MigrationProps extends FunctionSurroundings {

@@ -27,10 +27,8 @@ import { metricNamespace } from '../../src/api/lambda/metrics/names.ts'
 import { variablesOf } from '../../src/config/variables.ts'
 import { functionsFolder } from '../../src/package-files.ts'
 import { Problem } from '../../src/problem.ts'
-import { authorityBeside, type Database, databaseVariables } from '../database/database.ts'
-import { grantLogin } from '../database/login.ts'
-import { monitorTimes } from '../environment/monitor-times.ts'
-import type { ValidOptions } from '../environment/valid-options.ts'
+import { authorityBeside, type Database, databaseVariables, grantLogin } from '../database/database.ts'
+import { monitorTimes, type ValidOptions } from '../options.ts'
 
 /** What stands in the folder of a function beside its bundle. */
 interface Beside {

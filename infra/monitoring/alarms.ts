@@ -1,18 +1,88 @@
-import { Duration } from 'aws-cdk-lib'
-import { Alarm, Stats, TreatMissingData } from 'aws-cdk-lib/aws-cloudwatch'
+import { Annotations, Duration } from 'aws-cdk-lib'
+import {
+  Alarm,
+  ComparisonOperator,
+  type IMetric,
+  Metric,
+  Stats,
+  TreatMissingData,
+} from 'aws-cdk-lib/aws-cloudwatch'
+import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
+import { CfnEventSubscription } from 'aws-cdk-lib/aws-rds'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
+import { metricNames, viewsMetrics } from '../../src/api/lambda/metrics/names.ts'
 import { command } from '../../src/sql/commands.ts'
-import type { AlarmName } from '../../src/watch/plan/alarms.ts'
-import type { MonitorTimes } from '../environment/monitor-times.ts'
+import {
+  type AlarmName,
+  type databaseAlarmNames,
+  describeAlarm,
+  monitorAlarms,
+  silentMonitor,
+} from '../../src/watch/plan/alarms.ts'
+import { maxConnections } from '../database/connections.ts'
+import { serverIdentifier } from '../database/created-database.ts'
 import type { Api } from '../functions/api.ts'
-import { type AlarmPlace, addAlarm } from './alarm.ts'
-import { addMonitorAlarms } from './monitor-alarms.ts'
-import { metricPeriod as period } from './own-metric.ts'
+import type { MonitorTimes, ValidCreatedDatabase } from '../options.ts'
+import { ownMetric, metricPeriod as period } from './own-metric.ts'
+import { type AlarmTopics, letPublish } from './topics.ts'
 
-export interface AlarmsProps extends AlarmPlace {
+/** The environment that an alarm is about, and the topics that it is published to. */
+interface AlarmPlace {
+  environmentName: string
+  topics: AlarmTopics
+}
+
+interface AlarmOptions {
+  /** The alarm is named `viewkeeper-<environment>-<name>`. */
+  name: AlarmName | (typeof databaseAlarmNames)[number]
+  metric: IMetric
+  /** The number from which something is wrong. Default 1. */
+  threshold?: number
+  /** Which side of the threshold is wrong. Default: the threshold and what is above. */
+  comparison?: ComparisonOperator
+  /** What happened, one sentence. */
+  happened: string
+  /** What to do first, one sentence. */
+  first: string
+  /** The heading of the runbook. Default: the name of the alarm. */
+  runbook?: string
+  /** Periods of the metric that the alarm looks at. Default 1. */
+  periods?: number
+  /** Whether all of these periods set the alarm off, and not one of them: what is wrong is silence or a shortage. Default false. */
+  lasting?: boolean
+  /** What missing numbers mean. Default: nothing is wrong. */
+  missing?: TreatMissingData
+  /**
+   * When it is mailed, as CloudWatch writes it, past the functions and the database, which it may be about: at its beginning, at its
+   * end, or at both; never if the monitor tells people of the same. Default `['begin']`.
+   */
+  mails?: ('begin' | 'end')[]
+}
+
+/** Adds one alarm, which costs about 0.10 USD a month. */
+function addAlarm(scope: Construct, place: AlarmPlace, options: AlarmOptions): void {
+  const { name, mails = ['begin'] } = options
+  const alarm = new Alarm(scope, name, {
+    alarmName: `viewkeeper-${place.environmentName}-${name}`,
+    alarmDescription: describeAlarm(options.happened, options.first, options.runbook ?? name),
+    metric: options.metric,
+    comparisonOperator: options.comparison ?? ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+    threshold: options.threshold ?? 1,
+    evaluationPeriods: options.periods ?? 1,
+    ...(options.lasting ? {} : { datapointsToAlarm: 1 }),
+    treatMissingData: options.missing ?? TreatMissingData.NOT_BREACHING,
+  })
+  const { alarms, mail, notices } = place.topics
+  const at = (moment: 'begin' | 'end') =>
+    [alarms, ...(mails.includes(moment) ? [mail, notices] : [])].map((topic) => new SnsAction(topic))
+  alarm.addAlarmAction(...at('begin'))
+  alarm.addOkAction(...at('end'))
+}
+
+interface AlarmsProps extends AlarmPlace {
   api: Api
   machine: IStateMachine
   deadLetters: IQueue
@@ -117,3 +187,132 @@ function addSendErrors(
 
 const routesOf = ({ logGroupName }: Api): string =>
   `aws logs filter-log-events --log-group-name ${logGroupName} --filter-pattern '{ $.status = "5*" }' shows the routes. `
+
+/** What happens at one moment, by its metric. */
+const moments = { slow: metricNames.runsSlow, lost: metricNames.batchesLost }
+
+/** The alarms about what the monitor publishes, and about a monitor that is silent. */
+function addMonitorAlarms(scope: Construct, place: AlarmPlace, times: MonitorTimes): void {
+  const { environmentName } = place
+  const metric = (name: string, statistic: string, period = times.interval) =>
+    ownMetric(environmentName, name, statistic, { period })
+  for (const { of, ...texts } of monitorAlarms(environmentName))
+    if (of === 'slow' || of === 'lost')
+      // The number falls back to zero at the next look, so the alarm is over by itself.
+      addAlarm(scope, place, {
+        ...texts,
+        metric: metric(moments[of], Stats.SUM),
+        periods: times.newsPeriods,
+        mails: [],
+      })
+    // The alarm lasts as long as one view has the incident. While the monitor is silent, nobody knows whether it is over, so
+    // missing numbers change nothing.
+    else
+      addAlarm(scope, place, {
+        ...texts,
+        metric: metric(viewsMetrics[of], Stats.MAXIMUM),
+        missing: TreatMissingData.IGNORE,
+        mails: [],
+      })
+  addAlarm(scope, place, {
+    name: 'silent-monitor',
+    ...silentMonitor(environmentName),
+    // The number that a look publishes last. It is there or missing, and never below 1.
+    metric: metric(metricNames.viewsSetAside, Stats.SAMPLE_COUNT, times.silence),
+    comparison: ComparisonOperator.LESS_THAN_THRESHOLD,
+    missing: TreatMissingData.BREACHING,
+    periods: 2,
+    lasting: true,
+    mails: ['begin', 'end'],
+  })
+}
+
+interface DatabaseAlarmsProps {
+  environmentName: string
+  topics: AlarmTopics
+  options: ValidCreatedDatabase
+}
+
+/** Below a tenth of its storage, RDS grows it. */
+const leastFree = 0.1
+
+/**
+ * The part of the connections that the class allows by its nominal memory. RDS keeps a part of the memory for itself,
+ * up to a quarter on the smallest class, so this is from two thirds to nine tenths of the connections that there are.
+ */
+const mostConnected = 0.65
+
+/** The alarms of a created database. They stand beside the topics, and know the server by its fixed name. */
+export class DatabaseAlarms extends Construct {
+  private readonly props: DatabaseAlarmsProps
+
+  constructor(scope: Construct, id: string, props: DatabaseAlarmsProps) {
+    super(scope, id)
+    this.props = props
+    this.addStorageAlarm()
+    this.addStorageMail()
+    this.addConnectionsAlarm()
+  }
+
+  /** RDS grows the storage within minutes, so half an hour of shortage means that it does not. */
+  private addStorageAlarm() {
+    const { storageGiB, maxStorageGiB } = this.props.options
+    addAlarm(this, this.props, {
+      name: 'database-storage',
+      metric: this.metric('FreeStorageSpace', Stats.MINIMUM),
+      threshold: Math.round(storageGiB * 2 ** 30 * leastFree),
+      comparison: ComparisonOperator.LESS_THAN_OR_EQUAL_TO_THRESHOLD,
+      periods: 6,
+      lasting: true,
+      mails: ['begin', 'end'],
+      happened: `Less than a tenth of ${storageGiB} GiB has been free for half an hour, and RDS has not grown the storage of the database enough: it waits six hours after each growth, and stops at ${maxStorageGiB} GiB.`,
+      first: `aws rds describe-events --source-type db-instance --source-identifier ${this.server} --duration 1440 shows each growth of the last day.`,
+    })
+  }
+
+  /**
+   * RDS alone knows how much storage the server has by now: CloudWatch has no such number. It mails when less than a tenth of that
+   * is free. https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_Events.Messages.html
+   */
+  private addStorageMail() {
+    const { mail } = this.props.topics
+    const said = new CfnEventSubscription(this, 'LowStorage', {
+      snsTopicArn: mail.topicArn,
+      sourceType: 'db-instance',
+      sourceIds: [this.server],
+      eventCategories: ['low storage'],
+    })
+    const allowed = letPublish(mail, 'RdsPublishes', 'events.rds')
+    if (allowed) said.node.addDependency(allowed)
+  }
+
+  private addConnectionsAlarm() {
+    const { instanceType } = this.props.options
+    const most = maxConnections(instanceType)
+    if (most === undefined) {
+      Annotations.of(this).addWarningV2(
+        'viewkeeper:memory-of-instance-type',
+        `The memory of ${instanceType} is unknown, so there is no alarm about its connections. Add the class to infra/database/connections.ts.`,
+      )
+      return
+    }
+    addAlarm(this, this.props, {
+      name: 'database-connections',
+      metric: this.metric('DatabaseConnections', Stats.MAXIMUM),
+      threshold: Math.floor(most * mostConnected),
+      mails: ['begin', 'end'],
+      happened: 'Most connections of the database are taken; when all are, nobody gets in.',
+      first:
+        'select usename, application_name, state, count(*) from pg_stat_activity group by 1, 2, 3 shows who holds them.',
+    })
+  }
+
+  private get server(): string {
+    return serverIdentifier(this.props.environmentName)
+  }
+
+  private metric(metricName: string, statistic: string): Metric {
+    const dimensionsMap = { DBInstanceIdentifier: this.server }
+    return new Metric({ namespace: 'AWS/RDS', metricName, dimensionsMap, statistic, period })
+  }
+}

@@ -1,5 +1,5 @@
 import { createHmac, randomUUID } from 'node:crypto'
-import type { Notify } from '../../src/config/serve-options.ts'
+import type { Notify } from '../../src/config/fields.ts'
 import { type EventType, eventTypes } from '../../src/events/plan/event.ts'
 import { readSecret, requireSecret } from '../../src/keeper/database-url.ts'
 import { Problem } from '../../src/problem.ts'

@@ -1,5 +1,5 @@
 import { createTransport } from 'nodemailer'
-import type { Notify } from '../../src/config/serve-options.ts'
+import type { Notify } from '../../src/config/fields.ts'
 import { isLoopback } from '../../src/keeper/database-url.ts'
 import type { Mail } from '../../src/watch/plan/mail.ts'
 import { type Channel, sendMs, Undelivered } from './channel.ts'

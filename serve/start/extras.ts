@@ -1,6 +1,6 @@
 import { once } from 'node:events'
+import type { Notify } from '../../src/config/fields.ts'
 import type { ServeOptions } from '../../src/config/options.ts'
-import type { Notify } from '../../src/config/serve-options.ts'
 import { readSecret } from '../../src/keeper/database-url.ts'
 import type { StartOptions } from '../../src/keeper/keeper.ts'
 import type { Logger } from '../../src/keeper/terms.ts'

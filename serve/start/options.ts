@@ -1,7 +1,7 @@
 import * as z from 'zod'
+import { inWords, problemsOf } from '../../src/config/field.ts'
+import { type Notify, serveOptions } from '../../src/config/fields.ts'
 import type { ServeOptions } from '../../src/config/options.ts'
-import { inWords, problemsOf } from '../../src/config/problems.ts'
-import { type Notify, serveOptions } from '../../src/config/serve-options.ts'
 import { Problem } from '../../src/problem.ts'
 
 /** The options of an environment on AWS that mean nothing here, each with what to do instead. */

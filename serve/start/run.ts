@@ -1,6 +1,6 @@
 import { listOpenBatches } from '../../src/batch/read.ts'
+import type { KeeperConfig } from '../../src/config/fields.ts'
 import { defaults } from '../../src/config/options.ts'
-import type { KeeperConfig } from '../../src/config/serve-options.ts'
 import { optionsOf, saidToDatabase } from '../../src/config/variables.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
 import { type Keeper, keeperOf } from '../../src/keeper/keeper.ts'

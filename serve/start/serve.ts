@@ -1,5 +1,5 @@
+import type { Notify } from '../../src/config/fields.ts'
 import type { ServeOptions } from '../../src/config/options.ts'
-import type { Notify } from '../../src/config/serve-options.ts'
 import { saidToDatabase } from '../../src/config/variables.ts'
 import { fromEnvironment, isLoopback } from '../../src/keeper/database-url.ts'
 import { keeperOf } from '../../src/keeper/keeper.ts'

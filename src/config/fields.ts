@@ -1,31 +1,8 @@
 import * as z from 'zod'
 import { timeZoneFault } from '../catalog/plan/scheduled.ts'
-import { named, told } from './told.ts'
-
-/** `false`, or a whole number. */
-const falseOr = (from: number, to: number) => {
-  const message = `must be false, or a number from ${from} to ${to}`
-  return z.union([z.int(message).min(from, message).max(to, message), z.literal(false)], message)
-}
-
-/** A text of this form, or one that only a deploy knows. */
-export const textLike = (form: RegExp, message: string, isLater: IsLater = () => false) =>
-  z.string().refine((text) => isLater(text) || form.test(text), message)
-
-/** Whether a text stands for what only a deploy knows, such as the id of something that an app makes. */
-type IsLater = (text: string) => boolean
-
-const webAddress = (example: string, isLater?: IsLater) =>
-  textLike(/^https?:\/\/[\x21-\x7e]+$/, `must be an address such as "${example}"`, isLater).optional()
-
-const nameRule =
-  'must have at most 20 lower-case letters, digits and hyphens, begin with a letter, not end with a hyphen, and not have two hyphens in a row'
-
-/**
- * The name of an environment is part of the name of every resource. CloudFormation makes the identifier of a database
- * server from the stack's name, and RDS refuses two hyphens in a row and a hyphen at the end.
- */
-export const shortName = textLike(/^(?!.{21})[a-z](-?[a-z0-9])*$/, nameRule)
+import { eventTypes } from '../events/plan/event.ts'
+import { falseOr, type IsLater, named, shortName, textLike, told, webAddress } from './field.ts'
+import type { CommonOptions } from './options.ts'
 
 const nightly = named(
   'NightlyOptions',
@@ -153,3 +130,106 @@ export const commonFields = (isLater?: IsLater) => ({
     'Hours between reminders of incidents that last; `false`: none.',
   ),
 })
+
+/** Mail by SMTP. The addresses are those of `alarmEmails`. */
+const smtp = named(
+  'SmtpOptions',
+  'The server that takes the mails.',
+  z
+    .strictObject({
+      host: told(z.string().min(1), 'Its name.'),
+      port: told(
+        z.int().min(1).max(65_535).optional(),
+        'Its port.',
+        '465 with `implicit`, 25 with `none`, else 587',
+      ),
+      tls: told(
+        z.enum(['starttls', 'implicit', 'none']).optional(),
+        '`starttls`: the connection is encrypted before anything is sent, or nothing is sent; `implicit`: TLS from the first byte, ' +
+          'usually on port 465; `none`: a relay on this machine.',
+        '`implicit` on port 465, `none` on this machine without a `user`, else `starttls`',
+      ),
+      user: told(
+        z.string().min(1).optional(),
+        'The login there. The password is `VIEWKEEPER_SMTP_PASSWORD`, or in the file `VIEWKEEPER_SMTP_PASSWORD_FILE`.',
+        'nobody logs in',
+      ),
+      from: told(z.email(), 'The sender of the mails.'),
+    })
+    .refine(
+      ({ tls, user }) => tls !== 'none' || user === undefined,
+      'user: a password is not sent without TLS; set tls to starttls or implicit',
+    ),
+)
+
+const webhook = named(
+  'WebhookOptions',
+  'An address that gets events as CloudEvents, with a signature.',
+  z.strictObject({
+    url: told(
+      z.url({
+        protocol: /^https?$/,
+        error: 'must be an address such as "https://hooks.example.com/viewkeeper"',
+      }),
+      'The address.',
+    ),
+    events: told(
+      z.array(z.enum(eventTypes)).min(1).optional(),
+      'The [types of events](events.md) that it gets.',
+      'all of them',
+    ),
+  }),
+)
+
+const chat = named(
+  'ChatOptions',
+  'A channel of a chat that has an incoming hook.',
+  z.strictObject({
+    kind: told(
+      z.enum(['slack', 'teams', 'discord']).default('slack'),
+      'How the hook is spoken to: `slack` (also Mattermost, Rocket.Chat and Google Chat), `teams`, `discord`.',
+    ),
+  }),
+)
+
+/** Whom `viewkeeper serve` tells. Secrets are variables, or in files that variables name. */
+export const notify = named(
+  'NotifyOptions',
+  'Whom `viewkeeper serve` tells.',
+  z.strictObject({
+    smtp: told(smtp.optional(), 'The server that takes the mails to `alarmEmails`.', 'there are no mails'),
+    webhooks: told(
+      z.record(shortName, webhook).default({}),
+      'Programs that get events, by names. The key of `cache` is `VIEWKEEPER_WEBHOOK_KEY_CACHE`, or in the file `VIEWKEEPER_WEBHOOK_KEY_CACHE_FILE`.',
+      'none',
+    ),
+    chat: told(
+      z.record(shortName, chat).default({}),
+      'Chats that get notices, by names. The address of the hook of `team` is `VIEWKEEPER_CHAT_URL_TEAM`, or in the file `VIEWKEEPER_CHAT_URL_TEAM_FILE`.',
+      'none',
+    ),
+  }),
+)
+
+export type Notify = z.output<typeof notify>
+
+/** What `viewkeeper serve` obeys. */
+export const serveOptions = z.strictObject({
+  ...commonFields(),
+  environment: told(
+    shortName.optional(),
+    'The name that mails, the page, metrics and commands give it, such as `shop-production`; variable `VIEWKEEPER_ENVIRONMENT`.',
+    '`local`',
+  ),
+  notify: told(
+    notify.prefault({}),
+    'Whom `viewkeeper serve` [tells](monitoring-serve.md).',
+    'nobody but the log',
+  ),
+})
+
+/** The options that a keeper obeys. */
+export type KeeperConfig = Omit<CommonOptions, 'alarmEmails' | 'pageUrl' | 'runbookUrl' | 'logLevel'> & {
+  /** The name that its words and metrics give it, such as `shop-production`. Default: `local`. */
+  environment?: string
+}

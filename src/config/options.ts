@@ -1,4 +1,4 @@
-// biome-ignore-all format: made by `npm run docs` from src/config/fields.ts, src/config/serve-options.ts and infra/environment: change an option there.
+// biome-ignore-all format: made by `npm run docs` from src/config/fields.ts and infra/options.ts: change an option there.
 
 /** What `viewkeeper serve` and an environment on AWS may be told. Every field has a default. */
 export interface CommonOptions {

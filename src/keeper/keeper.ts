@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import type { KeeperConfig } from '../config/serve-options.ts'
+import type { KeeperConfig } from '../config/fields.ts'
 import { Problem } from '../problem.ts'
 import type { Database } from '../server/connect.ts'
 import type { Monitored, Publisher } from '../watch/monitor.ts'

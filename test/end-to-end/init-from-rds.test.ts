@@ -1,7 +1,7 @@
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { parseEnvironments } from '../../infra/environment/environment.ts'
+import { parseEnvironments } from '../../infra/options.ts'
 import { Project } from './support/project.ts'
 
 // The query APIs of RDS and EC2: answers in the shape of their references, to the command as people type it.

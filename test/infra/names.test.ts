@@ -4,7 +4,7 @@ import { EmailSubscription, SqsSubscription } from 'aws-cdk-lib/aws-sns-subscrip
 import { Queue } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import { describe, expect, test } from 'vitest'
-import { parseEnvironments } from '../../infra/environment/environment.ts'
+import { parseEnvironments } from '../../infra/options.ts'
 import { Viewkeeper } from '../../infra/viewkeeper.ts'
 import { newsMessage } from '../../src/api/lambda/wake-lines.ts'
 import { created, imported, parse } from './support/environments.ts'

@@ -2,12 +2,9 @@ import { execFileSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import type * as z from 'zod'
-import {
-  chooseEnvironment,
-  type environment,
-  parseEnvironments,
-} from '../../../infra/environment/environment.ts'
+import { chooseEnvironment } from '../../../infra/deploy-environments.ts'
 import { environments } from '../../../infra/environments.ts'
+import { type environment, parseEnvironments } from '../../../infra/options.ts'
 import { mostConcurrent } from '../../../src/batch/plan/plan.ts'
 import type { EnvironmentOptions } from '../../../src/config/options.ts'
 

@@ -1,4 +1,4 @@
-import { type Environment, parseEnvironments } from '../../../infra/environment/environment.ts'
+import { type Environment, parseEnvironments } from '../../../infra/options.ts'
 import type { ScheduledView } from '../../../src/catalog/plan/scheduled.ts'
 import type { EnvironmentOptions } from '../../../src/config/options.ts'
 

@@ -12,8 +12,8 @@ import {
   PostgresEngineVersion,
 } from 'aws-cdk-lib/aws-rds'
 import type { Construct } from 'constructs'
+import type { RdsOptions, ViewkeeperRdsProps } from '../../../infra/props.ts'
 import { Viewkeeper } from '../../../infra/viewkeeper.ts'
-import type { RdsOptions, ViewkeeperRdsProps } from '../../../infra/viewkeeper-props.ts'
 
 /** An app of somebody else's. Files of functions are not copied into it. */
 export const ownApp = (): App =>

@@ -3,7 +3,7 @@ import { SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { DatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Topic } from 'aws-cdk-lib/aws-sns'
-import type { ViewkeeperRdsProps } from '../../../infra/viewkeeper-props.ts'
+import type { ViewkeeperRdsProps } from '../../../infra/props.ts'
 import { ownApp, viewkeeperOn } from './own-app.ts'
 import { Synthesized } from './synth.ts'
 
