@@ -1,13 +1,11 @@
 import { basename, resolve } from 'node:path'
 import { startNetwork } from '../test/faults/support/proxy.ts'
-import { bareRefresh, connectAndRefresh, openWarm, recordAndEnvelope, wholeRefresh } from './overhead.ts'
-import { readGaps, runBatch } from './support/batch.ts'
-import { makeViews } from './support/batch-views.ts'
+import { bareRefresh, connectAndRefresh, openWarm, recordAndEnvelope, wholeRefresh } from './operations.ts'
+import { makeViews, readGaps, runBatch } from './support/batch.ts'
 import { loadCode, ownCode } from './support/code.ts'
 import { runSettings } from './support/envelope.ts'
-import { inRounds, type Sample, sampleOf } from './support/rounds.ts'
+import { inRounds, median, type Sample, sampleOf } from './support/measure.ts'
 import { type BenchServer, withOtherDatabase, withServer } from './support/server.ts'
-import { median } from './support/statistics.ts'
 import { compare, type Row, writeTable } from './support/table.ts'
 
 /** A checkout under measurement, and what the table calls it. */

@@ -1,8 +1,7 @@
 import { readTouched } from '../src/authored/sql/touched.ts'
 import { alter as alterUnderViews } from '../src/set-aside/alter.ts'
-import { measure } from './support/measure.ts'
+import { inRounds, measure, type Sample } from './support/measure.ts'
 import { type Readers, startReaders } from './support/readers.ts'
-import { inRounds, type Sample } from './support/rounds.ts'
 import { type BenchServer, withServer } from './support/server.ts'
 import { compare, type Row } from './support/table.ts'
 

@@ -1,13 +1,11 @@
 import { planBatch } from '../src/batch/plan/plan.ts'
 import { selectViews } from '../src/batch/plan/selection.ts'
 import type { Sql } from '../src/server/connect.ts'
-import { batchCall, readGaps, runBatch } from './support/batch.ts'
-import { calibrate, makeViews } from './support/batch-views.ts'
+import { batchCall, calibrate, makeViews, readGaps, runBatch } from './support/batch.ts'
 import { ownCode } from './support/code.ts'
 import { plannableGraph, unevenGraph } from './support/graphs.ts'
-import { inRounds, type Sample, sampleOf } from './support/rounds.ts'
+import { inRounds, type Sample, sampleOf, summarize } from './support/measure.ts'
 import { type BenchServer, withServer } from './support/server.ts'
-import { summarize } from './support/statistics.ts'
 import { compare, type Row } from './support/table.ts'
 
 /**

@@ -7,7 +7,7 @@ import { connectTo, type Sql } from '../src/server/connect.ts'
 import { administrator, callOn } from '../test/support/servers/database.ts'
 import { startStandby } from '../test/support/servers/standby.ts'
 import { startTestServer } from '../test/support/servers/test-server.ts'
-import { inRounds, type Sample } from './support/rounds.ts'
+import { inRounds, type Sample } from './support/measure.ts'
 import { compare, type Row } from './support/table.ts'
 
 const calls = 1000

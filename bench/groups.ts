@@ -1,8 +1,7 @@
 import type { Strategy } from '../src/catalog/plan/definition.ts'
 import { change, makeData } from './support/data.ts'
-import { measure, refreshWhole } from './support/measure.ts'
+import { inRounds, measure, refreshWhole, type Sample } from './support/measure.ts'
 import { type Readers, startReaders } from './support/readers.ts'
-import { inRounds, type Sample } from './support/rounds.ts'
 import { type BenchServer, withServer } from './support/server.ts'
 import { compare, type Row } from './support/table.ts'
 

@@ -1,9 +1,16 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
+import { findLiveUrl } from '../local/embedded/lock.ts'
+import { findFreePort } from '../serve/process/port.ts'
 import type { Sql } from '../src/server/connect.ts'
-import { type Answer, callUntil } from './support/callers.ts'
-import { type LocalSystem, withLocalSystem } from './support/local-system.ts'
-import { summarize } from './support/statistics.ts'
+import { summarize } from './support/measure.ts'
 import type { Row } from './support/table.ts'
 
 const views = Array.from({ length: 50 }, (_, at) => `load.v${at}`)
@@ -139,4 +146,119 @@ function rowsOf(answers: Answer[]): Row[] {
       name: `${name}: ${each!.length.toLocaleString('en')}`,
       ms: summarize(each!.map(({ ms }) => ms)),
     }))
+}
+
+/** What one request was answered. */
+interface Answer {
+  asked: 'refresh' | 'view' | 'views' | 'runs'
+  /** 0: the connection broke. */
+  status: number
+  ms: number
+  code?: string
+  /** Whether a refusal says when to come again. */
+  again: boolean
+  /** The view that was asked for, and the newest value that was committed when the request was sent. */
+  view: string
+  newest: number
+  runId?: number
+}
+
+interface Asking {
+  url: string
+  views: string[]
+  /** The newest value that is committed. */
+  newest(): number
+}
+
+/** Of ten callers six refresh, two read one view, one reads all views and one the last runs. */
+const kinds: Answer['asked'][] = [...Array<'refresh'>(6).fill('refresh'), 'view', 'view', 'views', 'runs']
+
+/** Calls again and again, without a pause and whatever is answered, until `end` (epoch milliseconds). */
+async function callUntil(end: number, caller: number, asking: Asking): Promise<Answer[]> {
+  const answers: Answer[] = []
+  while (Date.now() < end) answers.push(await ask(asking, caller, answers.length))
+  return answers
+}
+
+async function ask({ url, views, newest }: Asking, caller: number, turn: number): Promise<Answer> {
+  const asked = kinds[caller % kinds.length]!
+  const view = views[(caller + turn) % views.length]!
+  const sent = { asked, view, newest: newest() }
+  const paths = {
+    refresh: `/views/${view}/refresh`,
+    view: `/views/${view}`,
+    views: '/views',
+    runs: '/runs?limit=20',
+  }
+  const start = performance.now()
+  try {
+    const response = await fetch(`${url}${paths[asked]}`, {
+      ...(asked === 'refresh' && { method: 'POST', headers: { prefer: 'wait=20' } }),
+    })
+    const { code, runId, runningRunId } = (await response.json()) as {
+      code?: string
+      runId?: number
+      runningRunId?: number
+    }
+    const told = runId ?? runningRunId
+    return {
+      ...sent,
+      status: response.status,
+      ms: performance.now() - start,
+      again: response.headers.has('retry-after'),
+      ...(code !== undefined && { code }),
+      ...(told !== undefined && { runId: told }),
+    }
+  } catch {
+    return { ...sent, status: 0, ms: performance.now() - start, again: false }
+  }
+}
+
+const program = fileURLToPath(new URL('../local/start.ts', import.meta.url))
+
+/** `npm start`, in a process of its own. */
+interface LocalSystem {
+  url: string
+  /** The address of its PostgreSQL, for the superuser. */
+  databaseUrl: string
+  /** The memory of the process that answers. */
+  residentBytes(): number
+}
+
+/** Starts the local system with its demo in a temporary folder while `work` runs, and leaves nothing. */
+async function withLocalSystem<T>(work: (system: LocalSystem) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(join(tmpdir(), 'viewkeeper-bench-'))
+  const child = spawn(process.execPath, [program], {
+    env: {
+      ...process.env,
+      DATABASE_URL: '',
+      DATA_DIR: folder,
+      PORT: `${await findFreePort()}`,
+      NO_COLOR: '1',
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const ended = once(child, 'close')
+  try {
+    let text = ''
+    const isUp = new Promise<void>((resolve, reject) => {
+      for (const stream of [child.stdout, child.stderr])
+        stream.setEncoding('utf8').on('data', (chunk) => {
+          text += chunk
+          if (text.includes('Ctrl-C stops everything')) resolve()
+        })
+      ended.then(() => reject(new Error(`npm start has ended:\n${text}`)))
+    })
+    await isUp
+    return await work({
+      url: /^ *api +(\S+)$/m.exec(text)![1]!,
+      databaseUrl: findLiveUrl(folder)!,
+      residentBytes: () =>
+        1024 * Number(/^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))![1]),
+    })
+  } finally {
+    child.kill('SIGINT')
+    await ended
+    await rm(folder, { recursive: true, force: true })
+  }
 }

@@ -1,3 +1,7 @@
+import { execFile } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { promisify } from 'node:util'
 import postgres from 'postgres'
 import { fromUrl } from '../src/keeper/database-url.ts'
 import { migrate } from '../src/own-schema/apply.ts'
@@ -5,16 +9,12 @@ import { schemaFolder } from '../src/package-files.ts'
 import type { RefreshRequest } from '../src/run/refresh.ts'
 import { connectTo, type Sql } from '../src/server/connect.ts'
 import { administrator } from '../test/support/servers/database.ts'
-import { startTestServer } from '../test/support/servers/test-server.ts'
-import { untilAtGate, withGateClosed } from '../test/support/views/slow-view.ts'
+import { installed, startTestServer } from '../test/support/servers/test-server.ts'
+import { makeGatedView, untilAtGate, withGateClosed } from '../test/support/views/slow-view.ts'
 import { holdLocks } from '../test/support/waiting/holder.ts'
 import { until } from '../test/support/waiting/until.ts'
-import { dump, hasDump, untilWaiting } from './support/dump.ts'
-import { measure, refreshWhole } from './support/measure.ts'
-import { median } from './support/statistics.ts'
-import { startSubscriber } from './support/subscriber.ts'
+import { measure, median, refreshWhole } from './support/measure.ts'
 import type { Row } from './support/table.ts'
-import { makeWatchedViews } from './support/watched-views.ts'
 
 const strategies = ['regular', 'concurrent', 'swap'] as const
 
@@ -236,4 +236,99 @@ async function refreshBeside({ url, change, refresh }: Place, statements: string
   const read = await session.unsafe('fetch all from c')
   await session.end()
   return `the refresh ${met}, the cursor reads ${read.length} rows`
+}
+
+const pgDump = installed === undefined ? '' : join(dirname(installed.postgres), 'pg_dump')
+
+/** Whether there is a `pg_dump`. The servers of npm have none; the folder that POSTGRES names does. */
+const hasDump = existsSync(pgDump)
+
+/** Dumps a database, and says how that ended. */
+const dump = (url: string): Promise<string> =>
+  promisify(execFile)(pgDump, ['-f', '/dev/null', url]).then(
+    () => 'the dump succeeds',
+    ({ stderr }) => `the dump fails: ${stderr}`,
+  )
+
+/** Waits until a session whose name matches waits for such an event. */
+const untilWaiting = (sql: Sql, name: string, event: string): Promise<string> =>
+  until(`${name} waits`, async () => {
+    const [row] = await sql`
+      select from pg_stat_activity where application_name ~ ${name} and ${event} in (wait_event_type, wait_event)`
+    return row && 'waits'
+  })
+
+/**
+ * Makes view `mv`, view `slow`, whose refresh stands at a gate, table `bench.alone`, which no view reads, and a function for event
+ * triggers. It notifies channel `reload`: `any` for every command, `choosy` for those that leave something changed.
+ */
+async function makeWatchedViews(sql: Sql): Promise<void> {
+  const query = 'select id, version, note from bench.base'
+  await sql.unsafe(`
+    create schema bench;
+    create table bench.base as select id, 0 as version, md5(id::text) as note from generate_series(1, 10000) id;
+    alter table bench.base add primary key (id);
+    create table bench.alone (id integer);
+    create materialized view mv as ${query}; create unique index mv_id on mv (id);
+    create view above as select id from mv;
+    create table firings (event text, tag text);
+    create function note_firing() returns event_trigger language plpgsql as $$ begin
+      insert into public.firings values (tg_event, tg_tag);
+      if tg_event = 'ddl_command_end' then
+        notify reload, 'any';
+        perform pg_notify('reload', 'choosy') from pg_event_trigger_ddl_commands() where command_tag <> 'REFRESH MATERIALIZED VIEW';
+      elsif tg_event = 'sql_drop' then
+        notify reload, 'any';
+        perform pg_notify('reload', 'choosy') from pg_event_trigger_dropped_objects() where not is_temporary;
+      end if;
+    end $$`)
+  await makeGatedView(sql, 'slow', query)
+}
+
+interface Subscriber {
+  /** Waits until the next row of `bench.alone` or an error has arrived. */
+  outcome(): Promise<string>
+  leave(): Promise<void>
+}
+
+let started = 0
+
+/** Starts a subscriber of a publication: another database of the same server, with the tables of `bench`, without the views. */
+async function startSubscriber(
+  url: string,
+  sql: Sql,
+  publication: string,
+  hasSchemaViewkeeper: boolean,
+): Promise<Subscriber> {
+  const name = `subscriber_${++started}`
+  await sql.unsafe(`create database ${name}`)
+  const there = Object.assign(new URL(url), { pathname: `/${name}` }).href
+  const target = administrator(there)
+  // `create subscription` insists on every published table; the publisher may get more of them later.
+  await migrate(connectTo(fromUrl(there)), schemaFolder)
+  await target.unsafe(`
+    create schema bench; create table bench.base (id integer primary key, version integer, note text);
+    create table bench.alone (id integer); create table firings (event text, tag text)`)
+  await sql.unsafe(`create publication ${name} ${publication}`)
+  await sql`select pg_create_logical_replication_slot(${name}, 'pgoutput')`
+  const { hostname, port, username, password } = new URL(url)
+  await target.unsafe(`
+    create subscription ${name}
+      connection 'host=${hostname} port=${port} user=${username} password=${password} dbname=postgres'
+      publication ${name} with (create_slot = false, copy_data = false)`)
+  if (!hasSchemaViewkeeper) await target`drop schema viewkeeper cascade`
+  return {
+    outcome: () =>
+      until('the row or an error arrives', async () => {
+        if ((await target`select from bench.alone`).length > 0) return 'goes on'
+        const [stats] = await target`
+          select apply_error_count as errors from pg_stat_subscription_stats where subname = ${name}`
+        return stats!.errors > 0 && 'stops with an error'
+      }),
+    async leave() {
+      await target.unsafe(`alter subscription ${name} disable`)
+      await target.end()
+      await sql.unsafe(`drop publication ${name}`)
+    },
+  }
 }

@@ -9,11 +9,9 @@ import { makePeers, type Peer } from './peers/peers.ts'
 import { type Compared, type PeerResults, writeResults } from './peers/results.ts'
 import { withStandby } from './peers/standby.ts'
 import { countFresh, makePeerViews, nextVersion, peerViews, readView } from './peers/views.ts'
-import { measure } from './support/measure.ts'
+import { inRounds, measure, median, type Sample } from './support/measure.ts'
 import { type Readers, startReaders } from './support/readers.ts'
-import { inRounds, type Sample } from './support/rounds.ts'
 import { type BenchServer, withServer } from './support/server.ts'
-import { median } from './support/statistics.ts'
 import { compare, type Row } from './support/table.ts'
 
 const rounds = 3

@@ -1,6 +1,6 @@
 import type { Sql } from '../src/server/connect.ts'
 import { runBatch } from './support/batch.ts'
-import { inRounds, type Sample, sampleOf } from './support/rounds.ts'
+import { inRounds, type Sample, sampleOf } from './support/measure.ts'
 import { type BenchServer, withServer } from './support/server.ts'
 import { compare, type Row } from './support/table.ts'
 

@@ -4,7 +4,7 @@ import { planRebuild } from '../src/rebuild/plan/plan.ts'
 import { alone } from '../src/rebuild/plan/scope.ts'
 import type { Plan, Statement } from '../src/sql/plan.ts'
 import { runOptions, sampleEnvelope } from './support/envelope.ts'
-import { inRounds, type Sample } from './support/rounds.ts'
+import { inRounds, type Sample } from './support/measure.ts'
 import { type BenchServer, withServer } from './support/server.ts'
 import { compare, type Row } from './support/table.ts'
 

@@ -7,7 +7,7 @@ import { promisify } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { chunksOf } from '../build/chunks.ts'
 import { buildFunction } from '../build/functions.ts'
-import { inRounds, type Sample } from './support/rounds.ts'
+import { inRounds, type Sample } from './support/measure.ts'
 import { compare, type Row } from './support/table.ts'
 
 const functionsFolder = fileURLToPath(new URL('../functions', import.meta.url))

@@ -1,3 +1,3 @@
-import { printDatabaseUrl } from './embedded/print-url.ts'
+import { printDatabaseUrl } from './embedded/lock.ts'
 
 printDatabaseUrl('npm start')

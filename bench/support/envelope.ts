@@ -1,8 +1,8 @@
 import { failuresSetting } from '../../src/run/envelope/run-connection.ts'
 import type { Plan } from '../../src/sql/plan.ts'
 import { ownCode } from './code.ts'
+import type { Sample } from './measure.ts'
 import { measure } from './measure.ts'
-import type { Sample } from './rounds.ts'
 import type { BenchServer } from './server.ts'
 
 /** The options of all plans in the benchmarks. */

@@ -1,5 +1,5 @@
-import type { Sample } from './rounds.ts'
-import { median, type Summary, summarize } from './statistics.ts'
+import type { Sample } from './measure.ts'
+import { median, type Summary, summarize } from './measure.ts'
 
 /** One line of the result: a heading, or what was measured. */
 export type Row = { title: string } | Measured

@@ -1,7 +1,7 @@
 import type { Column } from '../../src/resources/cell.ts'
 import type { Api } from '../api/api.ts'
 import { apiOf } from '../api/api-of.ts'
-import { tableOf } from '../output/cells.ts'
+import { tableOf } from '../output/table.ts'
 import { type Output, outputAs, print, printJson } from '../output/terminal.ts'
 import type { Asking } from './flags.ts'
 

@@ -4,10 +4,10 @@ import { askedFor, lockOf } from '../../src/resources/batches.ts'
 import { type Fact, viewsCell } from '../../src/resources/cell.ts'
 import { command } from '../../src/sql/commands.ts'
 import { bytes, count, duration, elapsed, names, roughly } from '../../src/sql/words.ts'
-import { factLines } from './cells.ts'
 import { progressText } from './runs.ts'
+import { factLines } from './table.ts'
 import type { Output } from './terminal.ts'
-import { cut, displayWidth, fill, harmless } from './width.ts'
+import { cut, displayWidth, fill, harmless } from './terminal.ts'
 import { colored, short, signed, typed, withoutView } from './words.ts'
 
 /** What is said above the views of a batch that has begun. */

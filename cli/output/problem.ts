@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 import { Problem, type ProblemCode } from '../../src/problem.ts'
 import { aimed, type CommandTarget, command } from '../../src/sql/commands.ts'
-import { displayWidth, wrap } from './width.ts'
+import { displayWidth, wrap } from './terminal.ts'
 
 /** What was asked for was done, but failed: a run failed, views differ. */
 export const failed = 1

@@ -6,9 +6,9 @@ import { runbookOf } from '../../src/sql/runbook.ts'
 import { duration } from '../../src/sql/words.ts'
 import type { Paint } from '../../src/terminal/report.ts'
 import { wholeCause } from '../../src/watch/diagnosis/run-cause.ts'
-import { factLines } from './cells.ts'
+import { factLines } from './table.ts'
 import type { Output } from './terminal.ts'
-import { fill, harmless, wrap, wrapLines } from './width.ts'
+import { fill, harmless, wrap, wrapLines } from './terminal.ts'
 import { colored, short, signed } from './words.ts'
 
 /**

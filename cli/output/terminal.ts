@@ -1,3 +1,5 @@
+import { stripVTControlCharacters } from 'node:util'
+import { printed } from '../../src/sql/names.ts'
 import { type Paint, paint } from '../../src/terminal/report.ts'
 
 /** Where lines are written to. */
@@ -31,3 +33,64 @@ export function print(...lines: string[]): void {
 
 /** Prints a value as JSON, for programs. */
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2))
+
+const none = /^[\p{Mn}\p{Me}\p{Cf}]$/u
+/** East Asian wide characters and pictures, which take two columns of a terminal. */
+const wide =
+  /^[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{1f300}-\u{1f64f}\u{1f680}-\u{1f6ff}\u{1f900}-\u{1f9ff}\u{20000}-\u{3fffd}]$/u
+
+const widthOfCharacter = (character: string): number =>
+  none.test(character) ? 0 : wide.test(character) ? 2 : 1
+
+/** How many columns of a terminal a text takes; colours take none. */
+export function displayWidth(text: string): number {
+  let width = 0
+  for (const character of stripVTControlCharacters(text)) width += widthOfCharacter(character)
+  return width
+}
+
+/**
+ * A text without what would move a terminal's cursor or change its colours: names and messages come from elsewhere. A quoted name
+ * has escapes of SQL instead, so that no two names are shown alike.
+ */
+export const harmless = (text: string): string =>
+  stripVTControlCharacters(printed(text)).replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ')
+
+/** A text of at most that many columns: what does not fit is cut, and `…` stands for it. Only for text without colours. */
+export function cut(text: string, width: number): string {
+  if (displayWidth(text) <= width) return text
+  let kept = ''
+  let used = 0
+  for (const character of text) {
+    used += widthOfCharacter(character)
+    if (used > width - 1) break
+    kept += character
+  }
+  return `${kept.trimEnd()}…`
+}
+
+/** Fills a text up to that many columns, at its end or (`right`) at its beginning. */
+export function fill(text: string, width: number, right = false): string {
+  const space = ' '.repeat(Math.max(0, width - displayWidth(text)))
+  return right ? space + text : text + space
+}
+
+/** Breaks a text into lines of at most that many columns, at spaces. A longer word has a line of its own. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = []
+  let line = ''
+  for (const word of text.split(/ +/)) {
+    if (line !== '' && displayWidth(line) + 1 + displayWidth(word) > width) {
+      lines.push(line)
+      line = word
+    } else line = line === '' ? word : `${line} ${word}`
+  }
+  return [...lines, line]
+}
+
+/** A text of several lines, harmless, each broken at spaces. Indented lines are to be typed: they stay as they are. */
+export const wrapLines = (text: string, width: number): string[] =>
+  text
+    .split('\n')
+    .map(harmless)
+    .flatMap((line) => (line.startsWith('  ') ? line : wrap(line, width)))

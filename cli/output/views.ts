@@ -6,7 +6,7 @@ import { signOf } from '../../src/resources/sign.ts'
 import { viewFacts } from '../../src/resources/views.ts'
 import { count, duration } from '../../src/sql/words.ts'
 import type { Paint } from '../../src/terminal/report.ts'
-import { factLines, tableOf } from './cells.ts'
+import { factLines, tableOf } from './table.ts'
 import type { Output } from './terminal.ts'
 import { short, styleOf } from './words.ts'
 

@@ -2,7 +2,7 @@ import type { BatchViewStatus } from '../../src/catalog/plan/run.ts'
 import { type Mark, signOfRun, type Tone } from '../../src/resources/sign.ts'
 import type { Paint, Style } from '../../src/terminal/report.ts'
 import type { Output } from './terminal.ts'
-import { harmless } from './width.ts'
+import { harmless } from './terminal.ts'
 
 /** A view's name for people to read: schema `public` is left out. */
 export const short = (view: string): string => harmless(view.replace(/^public\./, ''))

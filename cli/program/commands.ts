@@ -16,9 +16,9 @@ const operating: Group = {
   check: () => import('../commands/operate/check.ts'),
   retry: () => import('../commands/operate/retry.ts'),
   create: () => import('../commands/operate/create.ts'),
-  drop: () => import('../commands/operate/drop.ts'),
+  drop: () => import('../commands/operate/create.ts'),
   runs: () => import('../commands/operate/runs.ts'),
-  run: () => import('../commands/operate/run.ts'),
+  run: () => import('../commands/operate/runs.ts'),
   batches: () => import('../commands/operate/batches.ts'),
   batch: () => import('../commands/operate/batches.ts'),
   actions: () => import('../commands/operate/actions.ts'),
@@ -30,7 +30,7 @@ const operating: Group = {
   graph: () => import('../commands/operate/graph.ts'),
   env: () => import('../commands/operate/env.ts'),
   open: () => import('../commands/operate/open.ts'),
-  notify: () => import('../commands/operate/notify.ts'),
+  notify: () => import('../commands/operate/serve.ts'),
   serve: () => import('../commands/operate/serve.ts'),
 }
 
@@ -49,7 +49,7 @@ const authoring: Group = {
   token: () => import('../commands/author/token.ts'),
   alter: () => import('../commands/author/alter.ts'),
   'set-aside': () => import('../commands/author/set-aside.ts'),
-  'put-back': () => import('../commands/author/put-back.ts'),
+  'put-back': () => import('../commands/author/set-aside.ts'),
 }
 
 /** The groups of commands by their titles; of each command the file that declares it. */

@@ -1,5 +1,8 @@
-import { withSchema } from '../../src/sql/glob.ts'
+import type { View } from '../../src/api/answers.ts'
+import { Problem } from '../../src/problem.ts'
+import { isGlob, withSchema } from '../../src/sql/glob.ts'
 import { parseName, type QualifiedName } from '../../src/sql/names.ts'
+import { didYouMean } from '../../src/sql/nearest.ts'
 
 /** Parses a view's name. Without a schema the schema is `public`, as in a definition. */
 export function qualified(text: string, field: string): QualifiedName {
@@ -29,4 +32,12 @@ export function parseSelect(text: string): Select {
     ...(ancestors && { ancestors: true as const }),
     ...(descendants && { descendants: true as const }),
   }
+}
+
+/** No view has this name, or fits this glob: with the name that was probably meant. */
+export function noView(pattern: string, views: View[]): Problem {
+  const meant = isGlob(pattern) ? '' : didYouMean(parseName(pattern), views)
+  return new Problem('UnknownView', `No view ${isGlob(pattern) ? 'fits' : 'is called'} ${pattern}.${meant}`, {
+    field: 'pattern',
+  })
 }

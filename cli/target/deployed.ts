@@ -9,7 +9,7 @@ import type { BroughtUp, MigrationStatus } from '../../src/migrate/migrate.ts'
 import { compareJournal } from '../../src/migrate/plan/journal.ts'
 import { Problem } from '../../src/problem.ts'
 import type { Findings } from '../../src/watch/doctor.ts'
-import { findEnvironment } from '../api/address.ts'
+import { findEnvironment } from '../api/signed.ts'
 import { readFolders, regionOf } from '../project/config.ts'
 import type { Target } from './target.ts'
 

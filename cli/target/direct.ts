@@ -43,7 +43,7 @@ export function databaseFromUrl(
 const longestMs = 86_400_000
 
 /** The database of DATABASE_URL as a target, reached directly. */
-export function directTarget(database: Database): Target {
+function directTarget(database: Database): Target {
   const call = (more: Partial<MigrateCall> = {}): MigrateCall => ({
     database,
     trigger: 'cli',
@@ -76,4 +76,10 @@ export function directTarget(database: Database): Target {
     describe: (views) => describeViews(database, views),
     doctor: (request) => doctor(database, request),
   }
+}
+
+/** The environment that `--env` names, or the database in DATABASE_URL. Without `--env` no client of AWS is loaded. */
+export async function targetOf({ env }: { env?: string }): Promise<Target> {
+  if (env !== undefined) return (await import('./deployed.ts')).deployedTarget(env)
+  return directTarget(databaseFromUrl())
 }

@@ -1,6 +1,6 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { clientOf } from '../../cli/api/client.ts'
-import { startProxy } from '../../cli/open/proxy.ts'
+import { startProxy } from '../../cli/api/proxy.ts'
 import type { AskedRoute } from '../support/api/served.ts'
 import { echo, raw, start } from './support/gateway.ts'
 

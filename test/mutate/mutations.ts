@@ -269,7 +269,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'the proxy of the page lets in nobody without its token',
-    file: 'cli/open/proxy.ts',
+    file: 'cli/api/proxy.ts',
     text: 'if (token.fits(given)) return undefined',
     becomes: 'if (token.text) return undefined',
     project: 'unit',

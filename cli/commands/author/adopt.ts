@@ -23,13 +23,12 @@ import {
   unquoted,
 } from '../../../src/sql/names.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
-import { harmless } from '../../output/width.ts'
+import { harmless } from '../../output/terminal.ts'
 import { readAuthored } from '../../project/authored.ts'
 import { readFolders } from '../../project/config.ts'
 import { qualified } from '../../project/names.ts'
 import { writeMigrations, writeViewFiles } from '../../project/write.ts'
-import { databaseFromUrl } from '../../target/direct.ts'
-import { targetOf } from '../../target/target-of.ts'
+import { databaseFromUrl, targetOf } from '../../target/direct.ts'
 import { environment } from '../flags.ts'
 
 interface AdoptOptions {

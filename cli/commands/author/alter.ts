@@ -4,10 +4,9 @@ import { alter as performAlter } from '../../../src/set-aside/alter.ts'
 import { docsOf } from '../../../src/sql/runbook.ts'
 import { person } from '../../../src/terminal/person.ts'
 import { count, report, seconds } from '../../../src/terminal/report.ts'
-import { lockLines, planLines } from '../../output/aside.ts'
-import { readGiven, readText } from '../../project/given.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 import { reading, wait, withDefinition } from '../flags.ts'
+import { lockLines, planLines, readGiven, readText } from './set-aside.ts'
 
 interface AlterOptions {
   file: string
@@ -35,7 +34,7 @@ export function addTo(program: Command): void {
 }
 
 /** Executes a file of SQL around the views that stand in its way, after showing the plan. */
-export async function alter({
+async function alter({
   file,
   reading = [],
   with: given = [],

@@ -3,7 +3,7 @@ import { type Culprit, findBadRow } from '../../../src/migrate/authoring/bad-row
 import { command } from '../../../src/sql/commands.ts'
 import { count, report } from '../../../src/terminal/report.ts'
 import { columnLines } from '../../output/table.ts'
-import { harmless } from '../../output/width.ts'
+import { harmless } from '../../output/terminal.ts'
 import { qualified } from '../../project/names.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 import { positive } from '../flags.ts'

@@ -14,9 +14,9 @@ import { Problem } from '../../../src/problem.ts'
 import { connectTo, type Sql } from '../../../src/server/connect.ts'
 import { docsOf } from '../../../src/sql/runbook.ts'
 import { examine } from '../../../src/watch/doctor.ts'
-import { findingsLines } from '../../output/findings.ts'
-import { harmless } from '../../output/width.ts'
+import { harmless } from '../../output/terminal.ts'
 import { commaSeparated, positive } from '../flags.ts'
+import { findingsLines } from './doctor.ts'
 
 interface CreateRoleOptions {
   login?: string

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
-import { printDatabaseUrl } from '../../../local/embedded/print-url.ts'
+import { printDatabaseUrl } from '../../../local/embedded/lock.ts'
 import { runProject } from '../../../serve/start/run.ts'
 import { unfrozenDifferences } from '../../../src/migrate/authoring/freeze.ts'
 import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'

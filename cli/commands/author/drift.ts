@@ -10,7 +10,7 @@ import { columnLines, markdownLines } from '../../output/table.ts'
 import { print } from '../../output/terminal.ts'
 import { readLocated, readWithoutKey } from '../../project/authored.ts'
 import { readFolders } from '../../project/config.ts'
-import { targetOf } from '../../target/target-of.ts'
+import { targetOf } from '../../target/direct.ts'
 import { environment, formatted } from '../flags.ts'
 import { diff, diffOption } from './diff.ts'
 

@@ -6,7 +6,7 @@ import { docsOf } from '../../../src/sql/runbook.ts'
 import { dim, report } from '../../../src/terminal/report.ts'
 import { cdkAppOf, readFacts } from '../../init/facts.ts'
 import { nextSteps, type PlannedFile, planInit, readShape, type Shape, shapes } from '../../init/plan.ts'
-import { environmentOf } from '../../init/rds/environment.ts'
+import { environmentOf } from '../../init/rds.ts'
 import { readFolders, shownPath } from '../../project/config.ts'
 
 /** Declares `init`. */
@@ -73,8 +73,8 @@ export async function init({
 
 async function readRds(identifier: string, given: string | undefined) {
   // What speaks to AWS is loaded only for this.
-  const { queryApiOf } = await import('../../init/rds/query-api.ts')
-  const { readServer } = await import('../../init/rds/read-server.ts')
+  const { queryApiOf } = await import('../../init/query-api.ts')
+  const { readServer } = await import('../../init/rds.ts')
   const { region, call } = await queryApiOf(given)
   try {
     return environmentOf(await readServer(call, identifier), region)

@@ -3,7 +3,7 @@ import type { MigrationDone, MissingView } from '../../../src/migrate/apply.ts'
 import { isAhead } from '../../../src/migrate/migrate.ts'
 import { utc } from '../../../src/sql/words.ts'
 import { count as counted, dim, report, seconds } from '../../../src/terminal/report.ts'
-import { targetOf } from '../../target/target-of.ts'
+import { targetOf } from '../../target/direct.ts'
 import { environment, positive } from '../flags.ts'
 
 interface UpOptions {

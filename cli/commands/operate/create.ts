@@ -1,9 +1,19 @@
+import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
+import { readersOf, readView, readViews } from '../../../src/api/ask.ts'
+import { Problem } from '../../../src/problem.ts'
+import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
+import { failed, interrupted } from '../../output/problem.ts'
+import { isTerminal, output, print, wrap } from '../../output/terminal.ts'
+import { short } from '../../output/words.ts'
 import { startRun } from '../../watch/start.ts'
 import { noWait, operating } from '../flags.ts'
 
-/** Declares `create`, which creates a view from its definition. A view that exists is left as it is without `--force`. */
+/**
+ * Declares `create`, which creates a view from its definition and leaves one that exists as it is without `--force`; and `drop`,
+ * which drops a view after somebody at the terminal has said yes. Without a terminal, `--yes` is needed.
+ */
 export function addTo(program: Command): void {
   operating(program, 'create')
     .argument('<view>')
@@ -15,4 +25,55 @@ export function addTo(program: Command): void {
       const body = { force, withData: data }
       await startRun(await apiOf(asking), { view, operation: 'create', body }, { wait, json: asking.json })
     })
+
+  operating(program, 'drop')
+    .argument('<view>')
+    .description('drop a view, after asking')
+    .option('--cascade', 'also what depends on it')
+    .option('-y, --yes', 'do not ask')
+    .option(...noWait)
+    .action(async (view, { cascade, yes, wait, ...asking }) => {
+      const api = await apiOf(asking)
+      if (!yes && !(await agrees(api, view, cascade ?? false))) return
+      await startRun(api, { view, operation: 'drop', body: { cascade } }, { wait, json: asking.json })
+    })
 }
+
+async function agrees(api: Api, name: string, cascade: boolean): Promise<boolean> {
+  if (!isTerminal() || !process.stdin.isTTY)
+    throw new Problem(
+      'InvalidRequest',
+      `There is no terminal to ask on, so ${name} was not dropped: write --yes to drop it.`,
+      {
+        field: '--yes',
+      },
+    )
+  const { view } = await readView(api, name)
+  if (cascade) print(...wrap(cascadeText(readersOf(view, (await readViews(api)).views)), output().width))
+  const answer = await ask(`Drop ${short(view)} in ${api.name}? Type its name to drop it: `)
+  if (answer === short(view) || answer === view) return true
+  print('not dropped')
+  process.exitCode ??= failed
+  return false
+}
+
+/** What somebody types; null for Ctrl-C and Ctrl-D. Ctrl-C sets the exit code. */
+async function ask(question: string): Promise<string | null> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout })
+  try {
+    return (await lines.question(question)).trim()
+  } catch (error) {
+    const { name, message } = error as Error
+    if (name !== 'AbortError') throw error
+    print('')
+    if (message.includes('Ctrl+C')) process.exitCode = interrupted
+    return null
+  } finally {
+    lines.close()
+  }
+}
+
+const cascadeText = (readers: string[]): string =>
+  readers.length === 0
+    ? 'no view reads it; all else that depends on it is dropped, too'
+    : `these views read it, and are dropped, too: ${readers.map(short).join(', ')}; and all else that depends on it`

@@ -3,8 +3,16 @@ import type { View } from '../../../src/api/answers.ts'
 import { readersOf, readView, readViews } from '../../../src/api/ask.ts'
 import { oldText, retryText, wordsOfState } from '../../../src/catalog/plan/state.ts'
 import { apiOf } from '../../api/api-of.ts'
-import { isTerminal, type Output, output, print, printJson } from '../../output/terminal.ts'
-import { cut, displayWidth, fill } from '../../output/width.ts'
+import {
+  cut,
+  displayWidth,
+  fill,
+  isTerminal,
+  type Output,
+  output,
+  print,
+  printJson,
+} from '../../output/terminal.ts'
 import { short, styleOf } from '../../output/words.ts'
 import { operating } from '../flags.ts'
 

@@ -5,7 +5,7 @@ import { hrefOf } from '../../../page/address.ts'
 import { dim, report } from '../../../src/terminal/report.ts'
 import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
-import { startProxy } from '../../open/proxy.ts'
+import { startProxy } from '../../api/proxy.ts'
 import { operating, positive } from '../flags.ts'
 
 /** The program that opens an address in the browser, with its first arguments; undefined if there is no screen. */

@@ -1,17 +1,20 @@
 import { InvalidArgumentError, Option } from '@commander-js/extra-typings'
 import type { Command } from 'commander'
-import { ask, readViews } from '../../../src/api/ask.ts'
+import { ask, readRun, readViews } from '../../../src/api/ask.ts'
 import { operations, runStatuses } from '../../../src/catalog/plan/run.ts'
 import { without } from '../../../src/resources/cell.ts'
-import { runColumns } from '../../../src/resources/runs.ts'
+import { runColumns, statementsOf } from '../../../src/resources/runs.ts'
 import { command } from '../../../src/sql/commands.ts'
 import { isGlob, matchesGlob, withSchema } from '../../../src/sql/glob.ts'
 import type { Api } from '../../api/api.ts'
-import { noView } from '../../api/no-view.ts'
-import { list } from '../answer.ts'
-import { between, commaSeparated, operating, positive } from '../flags.ts'
+import { apiOf } from '../../api/api-of.ts'
+import { failureLines, runLines } from '../../output/runs.ts'
+import { noView } from '../../project/names.ts'
+import { hasEnded, watchRun } from '../../watch/run.ts'
+import { answer, list } from '../answer.ts'
+import { between, commaSeparated, operating, positive, watch } from '../flags.ts'
 
-/** Declares `runs`, which lists runs, newest first. */
+/** Declares `runs`, which lists runs, newest first, and `run`, which shows one, or watches it until its end. */
 export function addTo(program: Command): void {
   operating(program, 'runs', ['json', 'name', 'wide'])
     .argument('[view]', "a view, or a glob on the views' names, such as 'sales.*'")
@@ -51,6 +54,34 @@ Examples:
           return failure ? ['', `next: ${command(['run', String(failure.id)], api.typed)}`] : []
         },
       })
+    })
+
+  operating(program, 'run')
+    .argument('<id>', 'the number of the run', positive)
+    .description('show one run: how long it took, why it failed')
+    .option(...watch)
+    .option('--sql', 'print only the SQL that was executed')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  viewkeeper run 812 -w       wait for its end
+  viewkeeper run 812 --sql    what the server executed`,
+    )
+    .action(async (id, { watch, sql, ...asking }) => {
+      const api = await apiOf(asking)
+      const found = await readRun(api, id)
+      if (watch && !hasEnded(found)) return void (await watchRun(api, id, asking))
+      await answer(
+        asking,
+        async () => found,
+        (run, { api, now, output }) => {
+          if (sql) return statementsOf(run)
+          const itself = `  next: ${command(['run', String(id)], api.typed)}`
+          const why = failureLines(run, api.typed, output).filter((line) => line !== itself)
+          return [...runLines(run, now, output), ...(why.length > 0 ? ['', ...why] : [])]
+        },
+      )
     })
 }
 

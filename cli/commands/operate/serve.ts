@@ -1,12 +1,45 @@
 import type { Command } from 'commander'
+import { channelsOf, tryChannels } from '../../../serve/news/channels.ts'
 import { LocalProblem } from '../../../serve/process/options.ts'
 import { isPortFree } from '../../../serve/process/port.ts'
 import { checkOptions } from '../../../serve/start/options.ts'
 import { serve, servedPort } from '../../../serve/start/serve.ts'
+import { Problem } from '../../../src/problem.ts'
+import { paint } from '../../../src/terminal/report.ts'
+import { harmless, print, printJson } from '../../output/terminal.ts'
 import { readConfig } from '../../project/config.ts'
 
-/** Declares `serve`. */
+/** Declares `notify`, which tries the channels of `serve`, and `serve`. */
 export function addTo(program: Command): void {
+  program
+    .command('notify')
+    .description('send a message through every channel of `serve`, and say what each answered')
+    .requiredOption('--test', 'nothing is wrong, and the message says so')
+    .option('--json', 'print JSON, for programs')
+    .action(async ({ json }: { json?: true }) => {
+      const { file, serve } = await readConfig()
+      const { options, notify } = checkOptions(serve, file ?? 'viewkeeper.config.ts')
+      const channels = await channelsOf(notify, options.alarmEmails ?? [])
+      if (channels.length === 0)
+        throw new Problem(
+          'InvalidRequest',
+          'nobody is told: serve has no channel. Name addresses in alarmEmails and a server in notify.smtp, or a chat or webhook in notify.',
+          { field: 'serve.notify' },
+        )
+      const { VIEWKEEPER_ENVIRONMENT: named } = process.env
+      const tried = await tryChannels(channels, named || (options.environment ?? 'local'))
+      if (json) printJson(tried)
+      else
+        print(
+          ...tried.map(({ channel, refused }) =>
+            refused === null
+              ? `${paint('green', '✓')} ${channel}`
+              : `${paint('red', '✗')} ${channel}: ${harmless(refused)}`,
+          ),
+        )
+      if (tried.some(({ refused }) => refused !== null)) process.exitCode = 1
+    })
+
   program
     .command('serve')
     .description('keep the views of DATABASE_URL fresh, and serve API and page: one of any number of copies')

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { textOf } from '../../../cli/output/cells.ts'
+import { textOf } from '../../../cli/output/table.ts'
 import { handler as api } from '../../../functions/api.ts'
 import { handler as answerDrop } from '../../../functions/drop.ts'
 import { handler as answerRefresh } from '../../../functions/refresh.ts'

@@ -8,8 +8,12 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import postgres from 'postgres'
 import { type Binaries, findBinaries } from '../../../local/embedded/binaries.ts'
-import { keepPassword, makeData } from '../../../local/embedded/data.ts'
-import { type EmbeddedPostgres, startEmbeddedPostgres } from '../../../local/embedded/embedded.ts'
+import {
+  type EmbeddedPostgres,
+  keepPassword,
+  makeData,
+  startEmbeddedPostgres,
+} from '../../../local/embedded/embedded.ts'
 import { findServerUser, type ServerUser } from '../../../local/embedded/server-user.ts'
 
 const under = process.env.POSTGRES ?? '18'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { findingsLines } from '../../../cli/output/findings.ts'
+import { findingsLines } from '../../../cli/commands/author/doctor.ts'
 
 test('names of roles and views cannot move the cursor of a terminal, and are typed as they are printed', () => {
   const odd = '"red\u001b[31m\u202e\nname"'

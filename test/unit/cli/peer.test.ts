@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net'
 import { endianness, release } from 'node:os'
 import { expect, onTestFinished, test } from 'vitest'
-import { isOfOtherUser, rowOf } from '../../../cli/open/peer.ts'
+import { isOfOtherUser, rowOf } from '../../../cli/api/proxy.ts'
 import { connectAsStranger, notMe, tellsUsers } from '../../support/api/stranger.ts'
 
 // As a kernel of a machine with little-endian numbers writes it.

@@ -4,7 +4,7 @@ import { networkInterfaces } from 'node:os'
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import type { Api } from '../../../cli/api/api.ts'
 import { apiOf } from '../../../cli/api/api-of.ts'
-import { startProxy } from '../../../cli/open/proxy.ts'
+import { startProxy } from '../../../cli/api/proxy.ts'
 import { routes } from '../../../src/api/routes.ts'
 import {
   type FakeAnswer,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { cut, displayWidth, fill, harmless, wrap } from '../../../cli/output/width.ts'
+import { cut, displayWidth, fill, harmless, wrap } from '../../../cli/output/terminal.ts'
 
 test.each([
   ['sales', 5],

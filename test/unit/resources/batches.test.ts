@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { textOf } from '../../../cli/output/cells.ts'
+import { textOf } from '../../../cli/output/table.ts'
 import { askedFor } from '../../../src/resources/batches.ts'
 
 test.each([

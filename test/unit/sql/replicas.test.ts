@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { findingsLines } from '../../../cli/output/findings.ts'
+import { findingsLines } from '../../../cli/commands/author/doctor.ts'
 import { type Replicas, unsaid } from '../../../src/sql/replicas.ts'
 
 const replicas = (more: Partial<Replicas> = {}): Replicas => ({

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { findingsLines } from '../../../cli/output/findings.ts'
+import { findingsLines } from '../../../cli/commands/author/doctor.ts'
 import { untried } from '../../../src/server/newer-version.ts'
 
 const said =

@@ -1,6 +1,6 @@
 import { parseXML } from '@aws-sdk/xml-builder'
-import { Problem } from '../../../src/problem.ts'
-import { awsProblem, parametersOf, signerOf } from '../../api/aws.ts'
+import { Problem } from '../../src/problem.ts'
+import { awsProblem, parametersOf, signerOf } from '../api/aws.ts'
 
 /** An element of an answer: a text, or elements by their names; those of one name are a list if there are several. */
 export type Xml = string | { [name: string]: Xml | Xml[] | undefined }
