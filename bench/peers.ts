@@ -1,15 +1,16 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import postgres from 'postgres'
+import { startEmbeddedPostgres } from '../local/embedded/embedded.ts'
+import { findServerUser } from '../local/embedded/server-user.ts'
 import type { Sql } from '../src/server/connect.ts'
-import { installTools, type Tools } from './peers/install.ts'
-import { type AfterKill, killInTheMiddle } from './peers/kill.ts'
+import { execute, installTools, type Tools } from './peers/install.ts'
 import { makePeers, type Peer } from './peers/peers.ts'
-import { type Compared, type PeerResults, writeResults } from './peers/results.ts'
-import { withStandby } from './peers/standby.ts'
 import { countFresh, makePeerViews, nextVersion, peerViews, readView } from './peers/views.ts'
 import { inRounds, measure, median, type Sample } from './support/measure.ts'
+import { drawBars } from './support/picture.ts'
 import { type Readers, startReaders } from './support/readers.ts'
 import { type BenchServer, withServer } from './support/server.ts'
 import { compare, type Row } from './support/table.ts'
@@ -135,4 +136,194 @@ async function refreshWhileRead(
   }
   const reads = await readers.during(view, both, readView.rows)
   return { sample: { ...sample!, reads }, waits: Math.max(0, ...onStandby) }
+}
+
+/** What a tool leaves if the server process that refreshes is killed with `kill -9` in the middle. */
+interface AfterKill {
+  /** How many views show the new data, with nobody having done anything. */
+  fresh: number
+  record: string
+}
+
+/**
+ * Kills the server process after about half of the time that a refresh of all views takes. PostgreSQL then restarts itself.
+ * Without readers a refresh is quicker: if it is over before the kill, the next one is killed earlier.
+ */
+async function killInTheMiddle(server: BenchServer, peer: Peer, usualMs: number): Promise<AfterKill> {
+  const { sql } = server
+  await nextVersion(sql)
+  let isOver = false
+  const over = () => {
+    isOver = true
+  }
+  const ended = peer.refreshAll().then(over, over)
+  await untilRefreshing(sql, () => isOver)
+  await pause(usualMs / 2)
+  const pid = await untilRefreshing(sql, () => isOver)
+  if (pid === undefined) return killInTheMiddle(server, peer, usualMs / 2)
+  process.kill(pid, 'SIGKILL')
+  await untilServing(sql)
+  await ended
+  return { fresh: await countFresh(sql, peer.schema), record: await peer.record() }
+}
+
+/** The server process that has been refreshing for longest. */
+async function findRefreshing(sql: Sql): Promise<number | undefined> {
+  const [row] = await sql<{ pid: number }[]>`
+    select pid from pg_stat_activity
+     where state = 'active' and pid <> pg_backend_pid() and backend_type <> 'walsender'
+       and (query ilike '%refresh%' or application_name like 'viewkeeper run %')
+     order by xact_start limit 1`
+  return row?.pid
+}
+
+async function untilRefreshing(sql: Sql, isOver: () => boolean): Promise<number | undefined> {
+  while (!isOver()) {
+    const pid = await findRefreshing(sql)
+    if (pid !== undefined) return pid
+    await pause(20)
+  }
+  return undefined
+}
+
+/** Waits until the connection, which has broken with the others, works again. */
+async function untilServing(sql: Sql): Promise<void> {
+  for (let served = 0; served < 3; await pause(200))
+    served = await sql`select 1`.then(
+      () => served + 1,
+      () => 0,
+    )
+}
+
+/** Runs a standby of the server while `work` runs, and passes its URL. */
+async function withStandby<T>(
+  { url }: BenchServer,
+  debian: NonNullable<Tools['debian']>,
+  parameters: Record<string, string>,
+  work: (url: string) => Promise<T>,
+): Promise<T> {
+  const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-bench-standby-'))
+  const remove = () => rmSync(folder, { recursive: true, force: true })
+  process.once('exit', remove) // also after Ctrl-C
+  try {
+    const data = join(folder, 'postgres-15')
+    mkdirSync(data, { mode: 0o700 })
+    const user = findServerUser([data, debian.postgres])
+    user.own(data)
+    const { file, args, as } = user.command(
+      debian.basebackup,
+      '-D',
+      data,
+      '-R',
+      '-X',
+      'stream',
+      '-c',
+      'fast',
+      '-d',
+      url,
+    )
+    await execute(file, args, { ...as, cwd: '/' })
+    // A read waits for the replay of a lock; without this, the replay would cancel reads after 30 s.
+    const standby = { ...parameters, max_standby_streaming_delay: '-1' }
+    const { port, stop } = await startEmbeddedPostgres({
+      folder,
+      version: 15,
+      binaries: debian,
+      parameters: standby,
+    })
+    try {
+      return await work(Object.assign(new URL(url), { port }).href)
+    } finally {
+      await stop()
+    }
+  } finally {
+    process.off('exit', remove)
+    remove()
+  }
+}
+
+/** What one tool came to; medians of the rounds. */
+interface Compared {
+  name: string
+  ms: number
+  viewsPerSecond: number
+  walBytes: number
+  longestReadMs: number
+  longestReadOnStandbyMs?: number
+  /** How many views show the newest data after a refresh of all. */
+  fresh: number
+  afterKill: AfterKill
+}
+
+interface PeerResults {
+  postgres: string
+  dbt: string | undefined
+  views: number
+  rounds: number
+  missing: string[]
+  compared: Compared[]
+  rows: Row[]
+}
+
+const docs = new URL('../docs/', import.meta.url)
+
+/** Keeps the results: as JSON, as a table in docs/benchmarks.md, and as pictures. */
+function writeResults({ rows: _, ...results }: PeerResults): void {
+  const { compared } = results
+  writeFileSync(new URL('pictures/peers.json', docs), `${JSON.stringify(results, null, 2)}\n`)
+  writeFileSync(new URL('pictures/peers.svg', docs), drawPeers(compared))
+  const file = new URL('benchmarks.md', docs)
+  const [start, end] = ['<!-- peers: made by `npm run bench -- peers --write` -->', '<!-- end of peers -->']
+  const text = readFileSync(file, 'utf8')
+  const [before, after] = [text.split(start)[0], text.split(end)[1]]
+  writeFileSync(file, `${before}${start}\n${writeMarkdown(compared)}\n${end}${after}`)
+}
+
+const tell = (ms: number) => (ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(1)} s`)
+
+function drawPeers(compared: Compared[]): string {
+  const barsOf = (value: (of: Compared) => number | undefined, text: (value: number) => string) =>
+    compared.flatMap((of) => {
+      const its = value(of)
+      if (its === undefined) return []
+      return [{ label: of.name, value: its, text: text(its), ours: of.name.startsWith('Viewkeeper') }]
+    })
+  return drawBars('40 views, refreshed by Viewkeeper and by other tools', [
+    { title: 'Longest wait of a reader', bars: barsOf(({ longestReadMs }) => longestReadMs, tell) },
+    { title: 'Time for 40 views', bars: barsOf(({ ms }) => ms, tell) },
+    {
+      title: 'Views with new data after a server process was killed in the middle',
+      bars: barsOf(
+        ({ afterKill }) => afterKill.fresh,
+        (fresh) => `${fresh} of 40`,
+      ),
+    },
+  ])
+}
+
+function writeMarkdown(compared: Compared[]): string {
+  const head = [
+    'tool',
+    '40 views',
+    'views a second',
+    'WAL',
+    'longest read',
+    'on a standby',
+    'in order',
+    'after `kill -9`: new data',
+    'on record',
+  ]
+  const lines = compared.map((of) => [
+    of.name,
+    tell(of.ms),
+    of.viewsPerSecond.toFixed(1),
+    `${Math.round(of.walBytes / 1e6)} MB`,
+    tell(of.longestReadMs),
+    of.longestReadOnStandbyMs === undefined ? '' : tell(of.longestReadOnStandbyMs),
+    `${of.fresh} of 40`,
+    `${of.afterKill.fresh} of 40`,
+    of.afterKill.record.replaceAll('|', '/').replaceAll('\n', ' '),
+  ])
+  const rule = head.map((_, at) => (at === 0 || at === head.length - 1 ? '---' : '---:'))
+  return [head, rule, ...lines].map((cells) => `| ${cells.join(' | ')} |`).join('\n')
 }
