@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { graphLines } from '../../../cli/commands/operate/graph.ts'
-import { plotPairs } from '../../../cli/output/plots.ts'
+import { plotPairs } from '../../../cli/output/views.ts'
 import type { View } from '../../../src/api/answers.ts'
 import { plain } from '../../../src/terminal/report.ts'
 import { startApi } from '../../support/api/fake-api.ts'
