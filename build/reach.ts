@@ -14,8 +14,8 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   // What a batch loads when it rebuilds a group.
   'src/batch/groups.ts': { files: 83, lines: 8600 },
   'functions/api.ts': { files: 66, lines: 5000 },
-  'all files': { files: 533, lines: 46400 },
-  'files with fewer than 25 lines': { files: 80 },
+  'all files': { files: 532, lines: 46400 },
+  'files with fewer than 25 lines': { files: 79 },
   'largest folder': { files: 20 },
 }
 

@@ -43,42 +43,16 @@ export const writeViewFiles = (definitions: Definition[]): Promise<URL[]> =>
     ]),
   )
 
-/** Writes a `.ts` and a `.sql` file to fill in, for a view that nobody has written yet. Never replaces a file. */
-export const writeNewViewFiles = (view: QualifiedName): Promise<URL[]> =>
-  writeAll([
-    { file: `${fileBase(view)}.sql`, text: newQuery },
-    { file: `${fileBase(view)}.ts`, text: newModule(view) },
-  ])
-
-const writeAll = async (files: { file: string; text: string }[]): Promise<URL[]> =>
+/** Writes files into the folder of views: all of them or none. Never replaces a file. */
+export const writeAll = async (files: { file: string; text: string }[]): Promise<URL[]> =>
   writeNew((await readFolders()).views, files)
 
-const newQuery = `-- The query of the view, without a semicolon. Name every table with its schema.
-select 1 as id
-`
-
-/** The module of a new view: what most views need, and as comments what many need. */
-const newModule = ({ schema, name }: QualifiedName): string => `import { defineView } from 'viewkeeper'
-import query from './${fileNameOf(name)}.sql'
-
-export default defineView({
-${isStated(schema, name) ? `  schema: ${literal(schema)},\n` : ''}  name: ${literal(name)},
-  query,
-  uniqueKey: ['id'], // becomes a unique index
-  maxStalenessSeconds: 26 * 60 * 60, // older data are an alarm
-  // schedule: '0 6 * * *', // besides the nightly refresh of every view
-  // timeZone: 'Europe/Berlin',
-  // comment: 'what one row is',
-  // grants: [{ privileges: ['select'], to: 'reporting' }],
-})
-`
-
 /** Whether the module says the schema: a name with a dot is refused without. */
-const isStated = (schema: string, name: string): boolean =>
+export const isStated = (schema: string, name: string): boolean =>
   schema !== definitionDefaults.schema || name.includes('.')
 
 /** The files of schema `public` are in the folder of views, those of any other schema in a folder of its name. */
-const fileBase = ({ schema, name }: QualifiedName): string =>
+export const fileBase = ({ schema, name }: QualifiedName): string =>
   [...(schema === 'public' ? [] : [schema]), name].map(fileNameOf).join('/')
 
 /** The module that defines a view. Fields with their default value are left out. */
@@ -103,7 +77,7 @@ ${fields.map((field) => `  ${field},\n`).join('')}})
 }
 
 /** A value as TypeScript source. */
-function literal(value: unknown): string {
+export function literal(value: unknown): string {
   if (typeof value === 'string') {
     const quoted = JSON.stringify(value).slice(1, -1).replaceAll('\\"', '"')
     return value.includes("'") && !value.includes('"') ? `"${quoted}"` : `'${quoted.replaceAll("'", "\\'")}'`

@@ -13,6 +13,7 @@ import { qualified } from '../../project/names.ts'
 import { writeMigrations } from '../../project/write.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
 import { diff, diffOption } from './diff.ts'
+import { isUntouched } from './new.ts'
 
 interface FreezeOptions {
   views: string[]
@@ -86,10 +87,6 @@ export async function freeze({
       )
   await writeMigrations(planned.migrations)
 }
-
-/** Whether a query is the one that `new` writes. */
-const isUntouched = (sql: string): boolean =>
-  /^select 1 as id;?$/i.test(sql.replace(/^\s*--.*$/gm, '').trim())
 
 function readRename(text: string): { from: QualifiedName; to: QualifiedName } {
   const [from, to, ...more] = text.split(/=(?=(?:[^"]*"[^"]*")*[^"]*$)/) // not within quotes

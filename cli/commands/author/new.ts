@@ -1,11 +1,18 @@
 import type { Command } from 'commander'
 import { Problem } from '../../../src/problem.ts'
 import { viewArgument } from '../../../src/sql/commands.ts'
-import { displayName, identifierFault, nameFault, schemaFault } from '../../../src/sql/names.ts'
+import {
+  displayName,
+  fileNameOf,
+  identifierFault,
+  nameFault,
+  type QualifiedName,
+  schemaFault,
+} from '../../../src/sql/names.ts'
 import { report } from '../../../src/terminal/report.ts'
 import { shownPath } from '../../project/config.ts'
 import { qualified } from '../../project/names.ts'
-import { writeNewViewFiles } from '../../project/write.ts'
+import { fileBase, isStated, literal, writeAll } from '../../project/write.ts'
 
 /** Declares `new`. */
 export function addTo(program: Command): void {
@@ -28,7 +35,43 @@ export async function newView({ view: text }: { view: string }): Promise<void> {
     nameFault(view.name)
   if (fault !== null)
     throw new Problem('InvalidName', `view: ${displayName(view)} ${fault}.`, { field: 'view' })
-  const files = (await writeNewViewFiles(view)).map(shownPath)
+  const files = (await writeFiles(view)).map(shownPath)
   report.success(`wrote ${files.join(' and ')}`)
   report.line(`next: write the query, then npx viewkeeper freeze ${viewArgument(view)} -m "why"`)
 }
+
+const writeFiles = (view: QualifiedName): Promise<URL[]> =>
+  writeAll([
+    { file: `${fileBase(view)}.sql`, text: newQuery },
+    { file: `${fileBase(view)}.ts`, text: newModule(view) },
+  ])
+
+const example = 'select 1 as id'
+
+const newQuery = `-- The query of the view, without a semicolon. Name every table with its schema.
+${example}
+`
+
+/** The module of a new view: what most views need, and as comments what many need. */
+const newModule = ({ schema, name }: QualifiedName): string => `import { defineView } from 'viewkeeper'
+import query from './${fileNameOf(name)}.sql'
+
+export default defineView({
+${isStated(schema, name) ? `  schema: ${literal(schema)},\n` : ''}  name: ${literal(name)},
+  query,
+  uniqueKey: ['id'], // becomes a unique index
+  maxStalenessSeconds: 26 * 60 * 60, // older data are an alarm
+  // schedule: '0 6 * * *', // besides the nightly refresh of every view
+  // timeZone: 'Europe/Berlin',
+  // comment: 'what one row is',
+  // grants: [{ privileges: ['select'], to: 'reporting' }],
+})
+`
+
+/** Whether a query is the one that `new` writes. */
+export const isUntouched = (sql: string): boolean =>
+  sql
+    .replace(/^\s*--.*$/gm, '')
+    .trim()
+    .replace(/;$/, '')
+    .toLowerCase() === example

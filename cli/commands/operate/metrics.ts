@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
 import { readMetrics, readRefreshes } from '../../../src/api/ask.ts'
 import { bySlowness, metricColumns } from '../../../src/resources/metrics.ts'
-import { plotPairs } from '../../output/plots.ts'
 import { pairLines, tableOf } from '../../output/table.ts'
 import { isTerminal } from '../../output/terminal.ts'
+import { plotPairs } from '../../output/views.ts'
 import { answer } from '../answer.ts'
 import { operating } from '../flags.ts'
 

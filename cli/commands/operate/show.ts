@@ -1,8 +1,7 @@
 import type { Command } from 'commander'
 import { readRefreshes, readView } from '../../../src/api/ask.ts'
-import { plotPairs } from '../../output/plots.ts'
 import { isTerminal } from '../../output/terminal.ts'
-import { viewLines } from '../../output/views.ts'
+import { plotPairs, viewLines } from '../../output/views.ts'
 import { answer } from '../answer.ts'
 import { operating } from '../flags.ts'
 
