@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { answerProblem } from '../../page/serve/answers.ts'
+import { answerProblem } from '../../page/serve/guard.ts'
 import { eventsWait } from '../../src/events/db/outbox.ts'
 import { handOut } from '../../src/events/hand-out.ts'
 import { detailOf, type WaitingEvent } from '../../src/events/plan/in-order.ts'

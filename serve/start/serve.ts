@@ -12,7 +12,7 @@ import { migrate } from '../../src/own-schema/apply.ts'
 import { schemaFolder } from '../../src/package-files.ts'
 import { mayRetry, Problem, type ProblemCode } from '../../src/problem.ts'
 import { type ConnectionSource, connectTo, type Database } from '../../src/server/connect.ts'
-import { beginMonitoring } from '../../src/watch/begin.ts'
+import { beginMonitoring } from '../../src/watch/db/looks.ts'
 import { startGateway } from '../http/gateway.ts'
 import { type Life, untilSignal } from '../process/lifetime.ts'
 import { levelIn, makeLogger } from '../process/logs.ts'
@@ -101,7 +101,7 @@ async function bringUpToDate(database: Database, folder: URL, logger: Logger): P
   if (schema.applied.length > 0) logger.info('schema steps are applied', { applied: schema.applied })
   if (schema.ahead.length > 0)
     logger.warn('a newer version of Viewkeeper has updated this database', { ahead: schema.ahead })
-  await beginMonitoring(database)
+  await database.withConnection(beginMonitoring)
   const { applied, ahead, missing } = await bringUp(
     {
       database,

@@ -16,7 +16,7 @@ import { schemaFolder } from '../package-files.ts'
 import { Problem } from '../problem.ts'
 import { type ConnectionSource, connectTo, type Database } from '../server/connect.ts'
 import { problemOf } from '../server/failures.ts'
-import { beginMonitoring } from '../watch/begin.ts'
+import { beginMonitoring } from '../watch/db/looks.ts'
 import { integer, text } from './fields.ts'
 import type { AnyRoute, CallOptions, Route, Served } from './route.ts'
 import { type Answer, type RouteName, type Routes, routes } from './routes.ts'
@@ -212,7 +212,7 @@ export async function createKeeper(options: KeeperOptions): Promise<Keeper> {
       inProblems(
         begin({ isLong: true }, async (database) => {
           const done = await migrate(database, schemaFolder)
-          await beginMonitoring(database)
+          await database.withConnection(beginMonitoring)
           return done
         }),
       ),

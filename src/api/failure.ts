@@ -3,8 +3,8 @@ import { Problem, sentences } from '../problem.ts'
 import type { Result } from '../run/call.ts'
 import { withDeadline } from '../server/deadline.ts'
 import { command } from '../sql/commands.ts'
+import { readCause } from '../watch/db/runs.ts'
 import { runCause, wholeCause } from '../watch/diagnosis/run-cause.ts'
-import { readCause } from '../watch/failed-run.ts'
 import type { Served } from './route.ts'
 
 /** Why an operation did not succeed, in the words of `why`, and what to type next. */

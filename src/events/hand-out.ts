@@ -1,6 +1,15 @@
 import { type Database, type Sql, withTransaction } from '../server/connect.ts'
-import { endTurn, giveTurn, lockEvents, readWaiting, removeEvents, writeEvents } from './db/outbox.ts'
-import { markTold, readUntoldBatches, readUntoldRuns } from './db/unsent.ts'
+import {
+  endTurn,
+  giveTurn,
+  lockEvents,
+  markTold,
+  readUntoldBatches,
+  readUntoldRuns,
+  readWaiting,
+  removeEvents,
+  writeEvents,
+} from './db/outbox.ts'
 import type { WaitingEvent } from './plan/in-order.ts'
 import { newsOfBatch, newsOfRun } from './plan/news.ts'
 

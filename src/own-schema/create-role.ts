@@ -7,9 +7,17 @@ import { unquoted } from '../sql/names.ts'
 import { examine, type Findings } from '../watch/doctor.ts'
 import { namesIn, readSchemaSteps } from './apply.ts'
 import { settingUp } from './db/apply.ts'
-import { hasIam, isLetInByIam } from './db/authentication.ts'
 import { giveOwnViews, grantMaintain, handOver, readViewsOf } from './db/hand-over.ts'
-import { isOurLogin, joinOwners, type Login, makeRoles, ownerRole, roleExists } from './db/role.ts'
+import {
+  hasIam,
+  isLetInByIam,
+  isOurLogin,
+  joinOwners,
+  type Login,
+  makeRoles,
+  ownerRole,
+  roleExists,
+} from './db/role.ts'
 import { Work } from './db/work.ts'
 
 /** What to do with the administrator's own views, of whose owner nobody can become a member. */

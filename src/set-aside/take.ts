@@ -1,12 +1,15 @@
+import { readAuthoredQueries } from '../catalog/db/definitions.ts'
 import { insistOnNoPause } from '../catalog/db/pause.ts'
 import type { ViewDefinition } from '../catalog/plan/definition.ts'
 import { fixesOf, fixLines, reasonsOf } from '../catalog/plan/rights.ts'
 import { Problem, sentences } from '../problem.ts'
+import { StatementRefused } from '../rebuild/db/statements.ts'
 import type { Database, Sql } from '../server/connect.ts'
+import { mayPass, sqlstateOf } from '../server/failures.ts'
 import { insistOnNoBackup } from '../server/standbys.ts'
 import { parseName, quoteName } from '../sql/names.ts'
+import { describeShadow, isSameQuery } from '../trial/db/shadows.ts'
 import { areProvedAside } from './db/fillable.ts'
-import { readFrozen, withFrozen } from './db/frozen.ts'
 import { findTouched, type TouchedRelation } from './db/in-the-way.ts'
 import { lockInTheWay, lookInTheWay } from './db/locks.ts'
 import { type MakeAgain, makeAgain, proveReturn, takeAway } from './db/make.ts'
@@ -112,6 +115,47 @@ export async function take(
 const areSame = (before: AsideView[], now: AsideView[]): boolean => {
   const facts = (items: AsideView[]) => JSON.stringify(items.map(({ live }) => live))
   return facts(before) === facts(now)
+}
+
+/** The frozen queries of views, by `viewKey`. */
+type Frozen = Map<string, string>
+
+/** Reads the frozen query of each view that has that query, as this server reads it now. Locks nothing. */
+async function readFrozen(sql: Sql, items: AsideView[]): Promise<Frozen> {
+  const frozen: Frozen = new Map()
+  const queries = await readAuthoredQueries(
+    sql,
+    items.map(({ live }) => live.view),
+  )
+  for (const item of items) {
+    const query = queries.get(quoteName(item.live.view))
+    if (query !== undefined && (await hasQuery(sql, item, query))) frozen.set(viewKey(item), query)
+  }
+  return frozen
+}
+
+/** The items, each with the frozen query that was read for it as it is. */
+const withFrozen = (items: AsideView[], frozen: Frozen): AsideView[] =>
+  items.map((item) => {
+    const query = frozen.get(viewKey(item))
+    return query === undefined ? item : ({ ...item, frozen: query } as AsideView)
+  })
+
+const viewKey = ({ live: { view, columns } }: AsideView): string =>
+  JSON.stringify([view.schema, view.name, view.definition, columns.map(({ name, type }) => [name, type])])
+
+async function hasQuery(sql: Sql, { live }: AsideView, query: string): Promise<boolean> {
+  const { schema, name, owner } = live.view
+  const definition = { schema, name, sql: query, indexes: [], comment: null, grants: [] }
+  try {
+    const shadow = await describeShadow(sql, definition, owner)
+    const columns = (of: typeof live) =>
+      JSON.stringify(of.columns.map((column) => [column.name, column.type]))
+    return columns(shadow) === columns(live) && (await isSameQuery(sql, shadow, live))
+  } catch (error) {
+    if (!(error instanceof StatementRefused) || mayPass(sqlstateOf(error.cause))) throw error
+    return false
+  }
 }
 
 /** How own SQL has views made again. */

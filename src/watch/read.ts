@@ -22,9 +22,9 @@ import {
   type ViewMetrics,
   type ViewStatus,
 } from './db/metrics.ts'
+import { readCause } from './db/runs.ts'
 import { readFailingChannels, readSilence } from './db/silence.ts'
 import type { Cause, Standing } from './diagnosis/cause.ts'
-import { readCause } from './failed-run.ts'
 import type { ListedIncident } from './plan/incidents.ts'
 import type { Cost } from './plan/runs.ts'
 import type { FailingChannel, Silence } from './plan/silence.ts'

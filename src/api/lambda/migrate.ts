@@ -7,8 +7,8 @@ import { migrate } from '../../own-schema/apply.ts'
 import { ownerRole } from '../../own-schema/db/role.ts'
 import { readCopy, readReplicas } from '../../server/standbys.ts'
 import { copyLine, unsaid } from '../../sql/replicas.ts'
-import { beginMonitoring } from '../../watch/begin.ts'
 import { readLasting } from '../../watch/db/incidents.ts'
+import { beginMonitoring } from '../../watch/db/looks.ts'
 import { integer, mostInteger, text } from '../fields.ts'
 import { validate } from '../validate.ts'
 import type { Administration, Configuration } from './configuration.ts'
@@ -136,7 +136,7 @@ async function upOfSchema(
 ): Promise<object> {
   const schema = await migrate(call.database, folders.schema)
   logger.info('migrated', { ...schema })
-  if (call.trigger === 'deploy') await beginMonitoring(call.database)
+  if (call.trigger === 'deploy') await call.database.withConnection(beginMonitoring)
   const isNew = schema.applied.length > 0
   const { aside, replicas, copy } = await call.database.withConnection(async (sql) => ({
     aside: (await readLasting(sql)).aside,

@@ -7,7 +7,7 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
 import * as z from 'zod/mini'
-import { changeOwnPassword } from '../../own-schema/db/authentication.ts'
+import { changeOwnPassword } from '../../own-schema/db/role.ts'
 import { Problem } from '../../problem.ts'
 import { connectTo, type Database } from '../../server/connect.ts'
 import { text } from '../fields.ts'

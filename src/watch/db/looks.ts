@@ -44,10 +44,10 @@ export async function readLastLook(sql: Sql): Promise<Date | null> {
 }
 
 /**
- * Notes that the ends of runs and batches are published from now on. What has ended before is marked as published,
- * and as nothing that programs have to be told. False if it was noted before: then nothing changes.
+ * Begins to monitor a database, at its first deploy: the ends of runs and batches are published from now on. What somebody tried there
+ * before is marked as published, and as nothing that programs have to be told. False if it had begun before: then nothing changes.
  */
-export const beginPublishing = (sql: Sql): Promise<boolean> =>
+export const beginMonitoring = (sql: Sql): Promise<boolean> =>
   withTransaction(sql, async (transaction) => {
     const { count } = await transaction`
       insert into viewkeeper.switches (key, value) values ('monitored', jsonb_build_object('since', clock_timestamp()))

@@ -11,7 +11,7 @@ import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { runLockClass } from '../../../src/server/lock-keys.ts'
-import { beginMonitoring } from '../../../src/watch/begin.ts'
+import { beginMonitoring } from '../../../src/watch/db/looks.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
@@ -196,7 +196,7 @@ describe('what programs are told', () => {
     await refresh({ view: 'e.good' }, call())
     await handOut(database, whole, environment)
     await refresh({ view: 'e.bad' }, call())
-    await beginMonitoring(database)
+    await database.withConnection(beginMonitoring)
     await sql`update viewkeeper.switches set value = '{}' where key = 'events'`
     const bus: WaitingEvent[] = []
     await putOn(bus)

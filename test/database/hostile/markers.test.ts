@@ -6,7 +6,7 @@ import { handler as news } from '../../../functions/news.ts'
 import { handler as refreshView } from '../../../functions/refresh.ts'
 import { routeKey } from '../../../src/api/route.ts'
 import { routes } from '../../../src/api/routes.ts'
-import { beginMonitoring } from '../../../src/watch/begin.ts'
+import { beginMonitoring } from '../../../src/watch/db/looks.ts'
 import { httpEvent, lambdaContext } from '../../support/aws/lambda.ts'
 import { recordsWith } from '../../support/catalog/record.ts'
 import { makeRaises, sqlstates } from '../../support/catalog/sqlstates.ts'
@@ -63,7 +63,7 @@ beforeAll(async () => {
     values ('g', 'checked', 'authored', 'select s from public.rows', ${sql.json(checks)})`
   await sql`update public.rows set s = ${marker}`
   // From its first look on, the monitor makes events of what ends.
-  await beginMonitoring(database)
+  await database.withConnection(beginMonitoring)
 })
 
 afterAll(async () => {

@@ -23,7 +23,7 @@ import {
 import { migrate, readSchemaSteps } from '../../../src/own-schema/apply.ts'
 import { createRole, readSituation } from '../../../src/own-schema/create-role.ts'
 import { applySchema } from '../../../src/own-schema/db/apply.ts'
-import { changeOwnPassword } from '../../../src/own-schema/db/authentication.ts'
+import { changeOwnPassword } from '../../../src/own-schema/db/role.ts'
 import { cancel } from '../../../src/run/cancel.ts'
 import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
@@ -34,8 +34,8 @@ import { readFix } from '../../../src/server/rights.ts'
 import { alter } from '../../../src/set-aside/alter.ts'
 import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
-import { beginMonitoring } from '../../../src/watch/begin.ts'
 import { checkView } from '../../../src/watch/check.ts'
+import { beginMonitoring } from '../../../src/watch/db/looks.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
@@ -78,7 +78,7 @@ const mayStayUnsent = [
   'src/server/rights.ts readWhoLacks',
   'src/server/standbys.ts readAuroraReaders',
   'src/server/lock-keys.ts lockIsHeld',
-  'src/own-schema/db/authentication.ts authenticateByIam',
+  'src/own-schema/db/role.ts authenticateByIam',
   'src/run/db/history.ts findFailed',
   'src/run/db/history.ts readLastRows',
   'src/run/db/runs.ts replan',
@@ -122,7 +122,7 @@ async function doEverything(database: Database): Promise<void> {
   const next = { number: steps.length + 1, name: 'next', sql: 'select', checksum: '' }
   await database.withConnection((sql) => applySchema(sql, [...steps, next]))
   await place.sql`delete from viewkeeper.schema_steps where name operator(pg_catalog.=) 'next'`
-  await beginMonitoring(database)
+  await database.withConnection(beginMonitoring)
 
   const frozen = await folder('everything')
   const views = [

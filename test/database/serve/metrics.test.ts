@@ -1,9 +1,8 @@
 // @ts-expect-error: the package has no types
 import parse from 'parse-prometheus-text-format'
 import { beforeAll, expect, test } from 'vitest'
-import { makeMetrics } from '../../../serve/metrics/metrics.ts'
+import { makeMetrics, whyNotReady } from '../../../serve/metrics/metrics.ts'
 import { promMetrics } from '../../../serve/metrics/names.ts'
-import { whyNotReady } from '../../../serve/metrics/read.ts'
 import { noteRefusal, writeDeliveries } from '../../../serve/news/deliveries.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { refresh } from '../../../src/run/refresh.ts'

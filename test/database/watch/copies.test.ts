@@ -13,7 +13,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { connectTo, type Sql } from '../../../src/server/connect.ts'
 import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
-import { beginMonitoring } from '../../../src/watch/begin.ts'
+import { beginMonitoring } from '../../../src/watch/db/looks.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { administrator, callOn, templateDatabase, useDatabase } from '../../support/servers/database.ts'
@@ -72,7 +72,7 @@ beforeAll(async () => {
     create table orders as select 1 as id, 10 as total; create table shops as select 1 as id;
     create materialized view daily as select id from orders; create materialized view of_shops as select id from shops;
     create materialized view broken as select 1 / (count(*) - count(*)) as x from orders with no data`)
-  await beginMonitoring(database)
+  await database.withConnection(beginMonitoring)
   for (const view of ['daily', 'of_shops', 'broken']) await refresh({ view }, callOn(database))
   await setAside(database, { reading: ['public.shops'], requestedBy: 'test', dryRun: false, huntMs: 60_000 })
   await sql`
@@ -128,12 +128,12 @@ describe.each(ways)('a database %s', (_, make) => {
   test('tells again what the original had not told, and has no turn of its own only if it was silenced', async () => {
     const { here, there } = await copied()
     const scheduled = () => startBatch({ all: true }, callOn(here.database, { trigger: 'schedule' }))
-    expect(await beginMonitoring(here.database)).toBe(false)
+    expect(await here.database.withConnection(beginMonitoring)).toBe(false)
     const told = await look(here.database)
     expect(told).toMatchObject({ lost: 1, publishedRuns: 4 })
     await here.sql.unsafe('update viewkeeper.runs set published_at = null')
     await here.sql.unsafe(silenced)
-    expect(await beginMonitoring(here.database)).toBe(true)
+    expect(await here.database.withConnection(beginMonitoring)).toBe(true)
     expect(await look(here.database)).toMatchObject({ publishedRuns: 0, eventsWait: false })
     expect(await scheduled()).toMatchObject({ status: 'skipped', error: { class: 'Paused' } })
     expect(await there.sql`select key from viewkeeper.switches where key = 'paused'`).toEqual([])

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import type { Message } from '../../../src/events/plan/news.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { beginPublishing } from '../../../src/watch/db/looks.ts'
+import { beginMonitoring } from '../../../src/watch/db/looks.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
 import type { Notice } from '../../../src/watch/plan/notice.ts'
@@ -299,7 +299,7 @@ describe('an incident', () => {
 
   test('is of a view that fails, although the failure is older than the first deploy', async () => {
     await writePast([{ view: 'steady', ago: '10 minutes', status: 'failed' }])
-    expect(await beginPublishing(sql)).toBe(true)
+    expect(await beginMonitoring(sql)).toBe(true)
     await look()
     expect(noticeOf(await tell()).causes).toMatchObject([{ view: 'public.steady' }])
   })

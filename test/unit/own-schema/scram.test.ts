@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { scramVerifier } from '../../../src/own-schema/db/authentication.ts'
+import { scramVerifier } from '../../../src/own-schema/db/role.ts'
 
 test('a verifier is the one that PostgreSQL makes of the same password and salt', () => {
   // Taken from pg_authid of a server 18 after: create role x password 'pencil'
