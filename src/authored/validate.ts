@@ -59,6 +59,7 @@ async function checkView(view: AuthoredView) {
     checks,
     settings: settingsOf(displayName({ schema, name }), fields, report),
   }
+  // Whether schema and name are sound.
   const named = !report.refuses('schema') && !report.refuses('name')
   return { report, named, indexes, definition: toDefinition({ ...fields, schema, name, query: '' }, parts) }
 }
@@ -90,40 +91,42 @@ function checkSchedule({ input }: AuthoredView, report: ViewReport): void {
     input,
   ) as AuthoredView['input']
   const isOutside = schedule === outsideClock
-  if (isOutside && timeZone !== undefined) {
-    report.add(['timeZone'], 'cannot go with schedule "none", which has no times; leave timeZone out')
+  const isTimed = schedule !== undefined && !isOutside
+  const refuse = (isWrong: boolean, field: string, message: string) => {
+    if (isWrong) report.add([field], message)
   }
-  if (onChange === true && (targetLagSeconds === undefined || isOutside)) {
-    report.add(
-      ['onChange'],
-      'needs a targetLagSeconds beside it, and no schedule: how old the data may be when something has changed',
-    )
-  }
-  if (onChange === true && skipUnchanged === false) {
-    report.add(
-      ['skipUnchanged'],
-      'cannot be false with onChange, which leaves unchanged views out; leave it out',
-    )
-  }
-  if (schedule !== undefined && !isOutside && timeZone === undefined) {
-    report.add(['schedule'], 'needs a timeZone beside it: "Europe/Berlin", "UTC"')
-  }
-  if (schedule === undefined && timeZone !== undefined) {
-    report.add(['timeZone'], 'needs a schedule beside it: "0 6 * * *"; or leave timeZone out')
-  }
+  refuse(
+    isOutside && timeZone !== undefined,
+    'timeZone',
+    'cannot go with schedule "none", which has no times; leave timeZone out',
+  )
+  refuse(
+    onChange === true && (targetLagSeconds === undefined || isOutside),
+    'onChange',
+    'needs a targetLagSeconds beside it, and no schedule: how old the data may be when something has changed',
+  )
+  refuse(
+    onChange === true && skipUnchanged === false,
+    'skipUnchanged',
+    'cannot be false with onChange, which leaves unchanged views out; leave it out',
+  )
+  refuse(isTimed && timeZone === undefined, 'schedule', 'needs a timeZone beside it: "Europe/Berlin", "UTC"')
+  refuse(
+    schedule === undefined && timeZone !== undefined,
+    'timeZone',
+    'needs a schedule beside it: "0 6 * * *"; or leave timeZone out',
+  )
   if (targetLagSeconds === undefined) return
-  if (schedule !== undefined && !isOutside) {
-    report.add(
-      ['targetLagSeconds'],
-      'cannot go with schedule: either a schedule or the target lag says when the view is refreshed; leave one of them out',
-    )
-  }
-  if (maxStalenessSeconds !== undefined && maxStalenessSeconds < targetLagSeconds) {
-    report.add(
-      ['maxStalenessSeconds'],
-      'must be at least targetLagSeconds: a view as old as that is as fresh as was asked for',
-    )
-  }
+  refuse(
+    isTimed,
+    'targetLagSeconds',
+    'cannot go with schedule: either a schedule or the target lag says when the view is refreshed; leave one of them out',
+  )
+  refuse(
+    maxStalenessSeconds !== undefined && maxStalenessSeconds < targetLagSeconds,
+    'maxStalenessSeconds',
+    'must be at least targetLagSeconds: a view as old as that is as fresh as was asked for',
+  )
 }
 
 function checkDependencies(
@@ -221,13 +224,7 @@ function toGrant({ privileges, ...grant }: GrantFields): GrantDefinition {
   return { ...grant, privileges: privileges.includes('all') ? ['all'] : [...new Set(privileges)] }
 }
 
-interface CheckedView {
-  definition: Definition
-  indexes: SoundIndex[]
-  /** Whether schema and name are sound. */
-  named: boolean
-  report: ViewReport
-}
+type CheckedView = Awaited<ReturnType<typeof checkView>>
 
 /** Reports views that are defined twice, and indexes whose name is taken in their schema. */
 function reportDuplicates(views: readonly CheckedView[]): void {

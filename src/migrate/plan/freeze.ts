@@ -221,15 +221,14 @@ function joined(migrations: NewMigration[], { reads, isAsked }: Joining): NewMig
     ]
     const others = rest.filter((each) => !group.includes(each))
     const isRead = (other: NewMigration) => group.some((each) => readsOther(each, other))
-    const stands = others.some((other) => isRead(other) && group.some((each) => readsOther(other, each)))
-    if (group.length === 1 || stands) continue
-    const at = rest.indexOf(first)
     const isReader = (other: NewMigration) => group.some((each) => readsOther(other, each))
+    if (group.length === 1 || others.some((other) => isRead(other) && isReader(other))) continue
     const order = rest
+    const at = order.indexOf(first)
     const isBefore = (other: NewMigration) => isRead(other) || (order.indexOf(other) < at && !isReader(other))
     rest = [
       ...others.filter(isBefore),
-      asOne(rest.filter((each) => group.includes(each))),
+      asOne(order.filter((each) => group.includes(each))),
       ...others.filter((other) => !isBefore(other)),
     ]
   }
