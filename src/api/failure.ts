@@ -3,7 +3,7 @@ import { Problem, sentences } from '../problem.ts'
 import type { Result } from '../run/call.ts'
 import { withDeadline } from '../server/deadline.ts'
 import { command } from '../sql/commands.ts'
-import { readCause } from '../watch/db/runs.ts'
+import { readCause } from '../watch/db/failed-run.ts'
 import { runCause, wholeCause } from '../watch/diagnosis/run-cause.ts'
 import type { Served } from './route.ts'
 

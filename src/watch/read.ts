@@ -12,6 +12,7 @@ import { readReplicas } from '../server/standbys.ts'
 import type { QualifiedName } from '../sql/names.ts'
 import type { Replicas } from '../sql/replicas.ts'
 import { type Action, type ActionFilter, readActions } from './db/actions.ts'
+import { readCause } from './db/failed-run.ts'
 import { readOpenIncidents } from './db/incidents.ts'
 import {
   readCosts,
@@ -22,7 +23,6 @@ import {
   type ViewMetrics,
   type ViewStatus,
 } from './db/metrics.ts'
-import { readCause } from './db/runs.ts'
 import { readFailingChannels, readSilence } from './db/silence.ts'
 import type { Cause, Standing } from './diagnosis/cause.ts'
 import type { ListedIncident } from './plan/incidents.ts'

@@ -35,10 +35,10 @@ export function useRds(): () => Promise<RdsDatabase> {
   return async () => {
     await current?.end({ timeout: 1 })
     await root`drop database if exists app with (force)`
-    // The master last: it has granted the others.
-    const roles = await root<{ name: string }[]>`
-      select quote_ident(rolname) as name from pg_roles where oid >= 16384 order by rolname = 'master'`
-    for (const { name } of roles) await root.unsafe(`drop role ${name}`)
+    // All at once: some have granted others, and could not go before these.
+    const [{ roles }] = await root<[{ roles: string | null }]>`
+      select string_agg(quote_ident(rolname), ', ') as roles from pg_roles where oid >= 16384`
+    if (roles !== null) await root.unsafe(`drop role ${roles}`)
     await root.unsafe(`create role master login createrole createdb password 'hunter2'`)
     if (major >= 16) await root`grant pg_signal_backend to master with admin option`
     await root`create database app owner master`

@@ -1,10 +1,7 @@
-import { checkFailedSince } from '../../catalog/db/check-failed-since.ts'
 import { isUnneeded } from '../../catalog/db/failing.ts'
-import { errorOf, mostOfText, type Run } from '../../run/db/runs.ts'
+import { errorOf, mostOfText } from '../../run/db/runs.ts'
 import type { Sql } from '../../server/connect.ts'
-import { utc } from '../../sql/words.ts'
-import type { BatchFacts, Cause, RunFacts } from '../diagnosis/cause.ts'
-import { runCause } from '../diagnosis/run-cause.ts'
+import type { BatchFacts, RunFacts } from '../diagnosis/cause.ts'
 
 /**
  * The last runs of these definitions, at most `most` of each: what has not ended first, then what ended last, because a retry may end
@@ -54,42 +51,3 @@ export const readLastBatches = (sql: Sql, definitionIds: number[]): Promise<Last
           or b.selection -> 'scheduled' = jsonb_build_object('schedule', d.schedule, 'timeZone', d.time_zone))) v
    where v.definition_id in (select value::integer from jsonb_array_elements_text(${sql.json(definitionIds)}))
    order by v.definition_id, b.finished_at is null desc, b.serial desc`
-
-/** A run that has failed or was canceled, with what tells its cause of its view at this moment. */
-type FailedRun = Pick<Run, 'id' | 'operation' | 'status' | 'batchId' | 'finishedAt' | 'error' | 'view'> & {
-  /** Whether somebody canceled the whole batch of the run. */
-  batchCanceled: boolean
-  /** As `Examined` has them. */
-  lastSuccessAt: Date | null
-  populated: boolean
-  staleMs: number | null
-  checkFailedSince: Date | null
-}
-
-/** One run with its view; undefined if the run has neither failed nor was canceled. */
-async function readFailedRun(sql: Sql, id: number): Promise<FailedRun | undefined> {
-  const [row] = await sql<FailedRun[]>`
-    select r.id, r.operation, r.status, r.batch_id as "batchId", r.finished_at as "finishedAt", r.error,
-           format('%I.%I', r.schema_name, r.view_name) as view,
-           exists (select from viewkeeper.batches b where b.id = r.batch_id and b.cancel_requested_at is not null) as "batchCanceled",
-           k.last_success_at as "lastSuccessAt", coalesce(c.relispopulated, false) as populated,
-           (date_part('epoch', statement_timestamp() - coalesce(k.as_of, k.last_success_at)) * 1000)::int8 as "staleMs",
-           case r.error ->> 'class' when 'CheckFailed' then ${checkFailedSince(sql)} end as "checkFailedSince"
-      from viewkeeper.runs r
-      left join (select definition_id as id, last_success_at, as_of from viewkeeper.latest_runs) k on k.id = r.definition_id
-      left join (select n.nspname, c.relname, c.relispopulated
-                   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-                  where c.relkind = 'm') c on c.nspname = r.schema_name and c.relname = r.view_name
-     where r.id = ${id} and r.status in ('failed', 'canceled')`
-  return row
-}
-
-/** Why a run has failed or was canceled, as `why` tells it; undefined if it has ended otherwise, or goes on. */
-export async function readCause(
-  sql: Sql,
-  runId: number,
-  environment: string | null,
-): Promise<Cause | undefined> {
-  const run = await readFailedRun(sql, runId)
-  return run && runCause(run, run, { environment, clock: utc, longest: Infinity })
-}
