@@ -132,7 +132,7 @@ interface Measured {
 }
 
 /** Reads what is measured, on one connection. Never waits for a refresh. */
-export const readMeasured = (database: Database, channels: string[]): Promise<Measured> =>
+const readMeasured = (database: Database, channels: string[]): Promise<Measured> =>
   database.withConnection(async (sql) => ({
     views: (await readFacts(sql)).views,
     incidents: await sql<Measured['incidents']>`

@@ -119,7 +119,7 @@ const isMember = (login: string) =>
             where r.rolname = '${iamRole}' and m.member = (select oid from pg_catalog.pg_roles where rolname = ${literal(login)}))`
 
 /** Gives a login a password, and lets it in with this password even if IAM let it in before. `user` is quoted. */
-export async function authenticateByPassword(
+async function authenticateByPassword(
   work: Work,
   { login, user, password }: { login: string; user: string; password: string },
 ): Promise<void> {
@@ -129,7 +129,7 @@ export async function authenticateByPassword(
 }
 
 /** Lets a login in with a token of IAM, and takes its password away. `user` is quoted. */
-export async function authenticateByIam(
+async function authenticateByIam(
   sql: Sql,
   work: Work,
   { login, user }: { login: string; user: string },
