@@ -13,9 +13,9 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/batch/advance.ts': { files: 83, lines: 8300 },
   // What a batch loads when it rebuilds a group.
   'src/batch/groups.ts': { files: 83, lines: 8600 },
-  'functions/api.ts': { files: 66, lines: 5000 },
-  'all files': { files: 532, lines: 46400 },
-  'files with fewer than 25 lines': { files: 79 },
+  'functions/api.ts': { files: 63, lines: 5000 },
+  'all files': { files: 522, lines: 46400 },
+  'files with fewer than 25 lines': { files: 75 },
   'largest folder': { files: 20 },
 }
 
