@@ -1,11 +1,11 @@
 import * as z from 'zod'
 import { inWords, problemsOf } from '../../src/config/field.ts'
 import { type Notify, serveOptions } from '../../src/config/fields.ts'
-import type { ServeOptions } from '../../src/config/options.ts'
+import type { EnvironmentOptions, ServeOptions } from '../../src/config/options.ts'
 import { Problem } from '../../src/problem.ts'
 
 /** The options of an environment on AWS that mean nothing here, each with what to do instead. */
-const meaningless: Record<string, string> = {
+const meaningless: Record<Exclude<keyof EnvironmentOptions, keyof ServeOptions>, string> = {
   account: 'there is no AWS account: leave it out',
   region: 'there is no AWS region: leave it out',
   tags: 'there are no AWS resources: leave it out',
@@ -27,12 +27,13 @@ const serving = z.strictObject({ serve: serveOptions })
  * what to do instead, names that are none, and values that are not valid. All mistakes are listed together.
  */
 export function checkOptions(options: object, file: string): { options: ServeOptions; notify: Notify } {
-  const there = Object.keys(options).filter((name) => Object.hasOwn(meaningless, name))
-  const here = Object.fromEntries(Object.entries(options).filter(([name]) => !there.includes(name)))
+  const isOfAws = (name: string): name is keyof typeof meaningless => Object.hasOwn(meaningless, name)
+  const ofAws = Object.keys(options).filter(isOfAws)
+  const here = Object.fromEntries(Object.entries(options).filter(([name]) => !isOfAws(name)))
   const result = serving.safeParse({ serve: here }, inWords)
-  if (result.success && there.length === 0) return { options, notify: result.data.serve.notify }
+  if (result.success && ofAws.length === 0) return { options, notify: result.data.serve.notify }
   const mistakes = [
-    ...there.map((name) => `serve.${name}: ${meaningless[name]}`),
+    ...ofAws.map((name) => `serve.${name}: ${meaningless[name]}`),
     ...(result.success ? [] : problemsOf(result.error)),
   ]
   throw new Problem('InvalidRequest', [`${file} is not valid:`, ...mistakes].join('\n  '), { field: 'serve' })
