@@ -343,6 +343,13 @@ export interface RefreshOptions {
   force?: boolean
   /** Whether to show the new data without the checks of the definition; by default false. `GET /actions` tells who asked for it. */
   withoutChecks?: boolean
+  /** Computes only the rows anew whose `by` is between these two values, ends included, and keeps all others. */
+  slices?: {
+    from: string
+    to: string
+    /** A column by which the view falls into slices; by default the only one that there is. */
+    by?: string
+  }
 }
 
 /** The standbys of the server, as far as the login sees them. */

@@ -71,10 +71,11 @@ export function failureLines({ id, error, cause }: Run, typed: CommandTarget, { 
   ].map((line) => `  ${line}`.trimEnd())
 }
 
-/** Why a view was refreshed by another strategy than was requested. */
+/** Which slices were computed anew, or why a view was refreshed by another strategy than was requested. */
 export function insteadLines({ result: { request, response } }: Run, { width }: Output): string[] {
   const { strategy, because } = response
-  if (because === undefined || [undefined, 'auto', strategy].includes(request.strategy as string)) return []
+  const isAsAsked = !request.slices && [undefined, 'auto', strategy].includes(request.strategy as string)
+  if (because === undefined || isAsAsked) return []
   return wrap(harmless(because), width - 2).map((line) => `  ${line}`)
 }
 

@@ -11,8 +11,11 @@ import { insistOnCharacters, insistOnNameCharacters, resolveName } from './name.
 import { type Planned, type Planning, planOrEnd, recordEnd, type Skipped } from './record.ts'
 import { namingRun, sendNew, untilClaimed } from './send.ts'
 
+/** A request about a view, by its name or id; and texts that the database has to be able to store. */
+type Named = { view: string; slices?: object | undefined }
+
 /** What distinguishes one operation from another. */
-interface Operation<Request extends { view: string }, Found extends Target> {
+interface Operation<Request extends Named, Found extends Target> {
   name: RunRequest['operation']
   /** Finds the target of the request, by its name. If it throws a Problem, that is the answer, and no run is made. */
   find(sql: Sql, name: QualifiedName, request: Request, call: Call): Promise<Found>
@@ -33,7 +36,7 @@ export interface Target {
  * key already, that run is the answer; so is a run that is recent enough. Otherwise a new run is planned,
  * recorded and executed by the server, and its record is the answer.
  */
-export const execute = <Request extends { view: string }, Found extends Target>(
+export const execute = <Request extends Named, Found extends Target>(
   operation: Operation<Request, Found>,
   request: Request,
   call: Call,
@@ -50,7 +53,8 @@ export const execute = <Request extends { view: string }, Found extends Target>(
         idempotencyKey,
         request: { ...request } as Record<string, unknown>,
       }
-      await insistOnCharacters(sql, { requestedBy, 'Idempotency-Key': idempotencyKey })
+      const texts = { requestedBy, 'Idempotency-Key': idempotencyKey, ...request.slices }
+      await insistOnCharacters(sql, texts)
       await insistOnNameCharacters(sql, [request.view])
       const replayed = replay(sql, call, { ...requested, operation: operation.name })
       const finding = findNamed(sql, operation, request, call) // travels together with the look for an earlier run
@@ -72,7 +76,7 @@ export const execute = <Request extends { view: string }, Found extends Target>(
   )
 
 /** Finds the target of a request, and closes lost runs of the view meanwhile. `find` finds it again. */
-async function findNamed<Request extends { view: string }, Found extends Target>(
+async function findNamed<Request extends Named, Found extends Target>(
   sql: Sql,
   operation: Operation<Request, Found>,
   request: Request,

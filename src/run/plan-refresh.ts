@@ -17,6 +17,7 @@ import {
   chooseStrategy,
   type InBatch,
   needsSnapshot,
+  type Slices,
   type Swap,
   shortMs,
   usableIndex,
@@ -35,6 +36,8 @@ interface RefreshOptions extends Patience {
   seen?: ViewFacts
   /** What its refreshes took, if that was read with it. */
   usual?: UsualDurations | undefined
+  /** Computes only these rows anew. */
+  slices?: Slices | undefined
   /** Set in a batch, which rebuilds other views more carefully: see `planGroup`. */
   inBatch?: InBatch
 }
@@ -62,7 +65,7 @@ async function planAsSeen(
   definition: DefinitionDefaults,
   request: RefreshOptions,
 ): Promise<PlannedRefresh | 'gone'> {
-  const asked = request.strategy ?? definition.strategy
+  const asked = request.slices ? 'swap' : (request.strategy ?? definition.strategy)
   const compares = definition.checks.differs !== undefined && !request.withoutChecks
   const wanted = compares && asked === 'auto' ? 'swap' : asked
   const { onReplicas } = definition
@@ -71,7 +74,7 @@ async function planAsSeen(
   const { view, snapshot } = await lookAtView(
     sql,
     name,
-    (view) => short === null && needsSnapshot(wanted, view, onReplicas),
+    (view) => request.slices !== undefined || (short === null && needsSnapshot(wanted, view, onReplicas)),
     request,
     request.seen,
   )
@@ -105,7 +108,7 @@ async function planAsSeen(
     if (isReadThere) plan.later.unshift(recordPosition)
     if (definition.skipsUnchanged) plan.counted = true
     const because = compares && asked === 'auto' ? comparesAside('swap') : choice.because
-    return { plan, response: { ...choice, because } }
+    return { plan, response: { ...choice, because: [swap?.slices ?? [], because].flat().join(': ') } }
   }
   const { plan, response } = choose(swap?.obstacles ?? [])
   // Other views of the batch go on meanwhile.

@@ -1,4 +1,5 @@
 import { type DefinitionDefaults, ensureDefinition } from '../catalog/db/definitions.ts'
+import { findFailed } from '../catalog/db/failing.ts'
 import { alreadyRunning, findRunningRun, type Patience } from '../catalog/db/look.ts'
 import { readObstacles } from '../catalog/db/rights.ts'
 import type { Strategy } from '../catalog/plan/definition.ts'
@@ -9,7 +10,7 @@ import { batchPlaces } from '../catalog/plan/shadow-names.ts'
 import { Problem } from '../problem.ts'
 import { lookAtGroup } from '../rebuild/db/group.ts'
 import type { Checking } from '../rebuild/plan/check-data.ts'
-import { planRebuild } from '../rebuild/plan/plan.ts'
+import { planRebuild, type Slicing } from '../rebuild/plan/plan.ts'
 import {
   isReadByViews,
   requirementsOf,
@@ -24,8 +25,8 @@ import { besideBackup } from '../sql/backups.ts'
 import { displayName, type QualifiedName, quoteName } from '../sql/names.ts'
 import type { Plan } from '../sql/plan.ts'
 import { besideCopy } from '../sql/replicas.ts'
-import { findFailed, readChecking } from './db/history.ts'
-import { type GroupCost, type InBatch, type Swap, usableIndex } from './plan/strategy.ts'
+import { readChecking } from './db/history.ts'
+import { type GroupCost, type InBatch, type Slices, type Swap, usableIndex } from './plan/strategy.ts'
 
 /** The refresh of a view together with all views that read it. */
 interface GroupRefresh {
@@ -35,12 +36,13 @@ interface GroupRefresh {
   plan(options: RunOptions): Plan
 }
 
-interface GroupOptions {
+interface SwapOptions extends Patience {
+  wanted: Strategy
   usual: UsualDurations | null
   withoutChecks?: boolean | undefined
-  patience: Patience | null
-  wanted: Strategy
   inBatch?: InBatch | undefined
+  slices?: Slices | undefined
+  strategy?: Strategy | undefined
 }
 
 /**
@@ -53,9 +55,16 @@ interface GroupOptions {
 async function planGroup(
   sql: Sql,
   view: ViewFacts,
-  { withoutChecks = false, patience, wanted, inBatch, usual }: GroupOptions,
+  {
+    withoutChecks = false,
+    patience,
+    wanted,
+    inBatch,
+    usual,
+    slicing,
+  }: SwapOptions & { patience: Patience | null; slicing: Slicing | undefined },
 ): Promise<GroupRefresh | 'gone'> {
-  const seen = await lookAtGroup(sql, view, patience ?? {}).catch((error) => {
+  const seen = await lookAtGroup(sql, view, patience ?? {}, slicing?.shown).catch((error) => {
     if (patience === null && error instanceof Problem) return error
     throw error
   })
@@ -97,6 +106,7 @@ async function planGroup(
     plan: (options) =>
       planRebuild(group, view, {
         ...options,
+        around: slicing?.around(group),
         of: ({ oid, live }) => ({
           definitionId: Number(definitions.get(quoteName(live.view))?.id),
           checking: oid === view.oid ? options.checking : (checkings.get(quoteName(live.view)) ?? null),
@@ -159,13 +169,6 @@ const impossible = (problem: Problem): GroupRefresh => ({
   },
 })
 
-interface SwapOptions extends Patience {
-  wanted: Strategy
-  usual: UsualDurations | null
-  withoutChecks?: boolean | undefined
-  inBatch?: InBatch | undefined
-}
-
 /** Plans the swap of the view as it is in the snapshot. `gone`: the view was exchanged or dropped meanwhile. */
 export async function planSwap(
   sql: Sql,
@@ -173,14 +176,17 @@ export async function planSwap(
   snapshot: ViewSnapshot,
   options: SwapOptions,
 ): Promise<Swap | 'gone'> {
-  const { wanted, inBatch } = options
+  const { wanted, inBatch, slices, strategy } = options
+  const slicing =
+    slices && (await (await import('./plan-slices.ts')).findSlicing(sql, view, slices, strategy))
+  if (slicing === 'gone') return slicing
   const mayBeConcurrent = wanted === 'auto' && usableIndex(view) !== undefined
   const isRead = isReadByViews(snapshot.live)
   const isRefreshedAlone = isRead && mayBeConcurrent && inBatch !== undefined
   const group =
-    isRead && !isRefreshedAlone
+    (isRead && !isRefreshedAlone) || slicing
       ? // Another strategy need not wait for a lock on a reader.
-        await planGroup(sql, view, { ...options, patience: wanted === 'swap' ? options : null })
+        await planGroup(sql, view, { ...options, slicing, patience: wanted === 'swap' ? options : null })
       : null
   if (group === 'gone') return group
   const [{ backup, copy }, obstacles] = await Promise.all([
@@ -195,7 +201,8 @@ export async function planSwap(
           ...(copy !== null && wanted === 'auto' ? [obstacle(besideCopy(copy))] : []),
           ...obstacles,
         ],
-    cost: group?.cost,
+    cost: isRead ? group?.cost : undefined,
+    slices: slicing?.words,
     brokenBackup: backup === null ? null : brokenBackup(backup),
     plan: (run) => group?.plan(run) ?? planRebuild(alone(view.oid, snapshot), view, run),
   }

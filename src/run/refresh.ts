@@ -11,6 +11,7 @@ import type { Call, Result } from './call.ts'
 import { readUsualDurations } from './db/history.ts'
 import { findRecentSuccess, type Run, readRun } from './db/runs.ts'
 import { execute, patienceOf, type Target } from './execute.ts'
+import type { Slices } from './plan/strategy.ts'
 import { planRefresh } from './plan-refresh.ts'
 import { skipped, skippedUnchanged } from './record.ts'
 
@@ -26,6 +27,8 @@ export interface RefreshRequest {
   force?: boolean | undefined
   /** Shows the new data without the checks of the definition. Default: false. */
   withoutChecks?: boolean | undefined
+  /** Computes only these rows anew. Such a refresh is the answer to no other request. */
+  slices?: Slices | undefined
 }
 
 /**
@@ -53,7 +56,7 @@ interface RefreshTarget extends Target {
 async function find(
   sql: Sql,
   name: QualifiedName,
-  { force, strategy = 'auto' }: RefreshRequest,
+  { force, strategy = 'auto', slices }: RefreshRequest,
   { trigger }: Call,
 ): Promise<RefreshTarget> {
   const mayPause = !force && isScheduled(trigger)
@@ -61,7 +64,7 @@ async function find(
     readView(sql, name),
     findDefaults(sql, name),
     mayPause ? readPause(sql) : null,
-    force ? undefined : findRecentSuccess(sql, name),
+    force || slices ? undefined : findRecentSuccess(sql, name),
     strategy === 'auto' ? readUsualDurations(sql, name) : undefined,
   ])
   const definition = known ?? (await ensureDefinition(sql, name))
@@ -113,7 +116,7 @@ async function join(runId: number, request: RefreshRequest, call: Call, refused:
 /** How a run differs from what a request wants, and what to type; null: in nothing that the request says. */
 function differenceOf(
   { id, operation, meta }: Run,
-  { strategy = 'auto', withoutChecks = false }: RefreshRequest,
+  { strategy = 'auto', withoutChecks = false, slices }: RefreshRequest,
 ): string | null {
   const differences = [
     operation === 'refresh' ? null : `it is a ${operation}`,
@@ -123,6 +126,7 @@ function differenceOf(
     withoutChecks === (meta.request.withoutChecks === true)
       ? null
       : `it ${withoutChecks ? 'makes the checks' : 'leaves the checks out'}`,
+    slices || meta.request.slices ? 'only one of both is by slices, or each is by its own' : null,
   ].filter((each) => each !== null)
   return differences.length === 0
     ? null

@@ -22,6 +22,8 @@ interface RefreshOptions extends Asking {
   withoutChecks?: true
   count?: string
   timeout?: number
+  slices?: string
+  by?: string
   atOnce?: number
   retries?: number
   exchange?: string
@@ -46,6 +48,8 @@ export function addTo(program: Command): void {
     .option('--without-checks', 'show the new data without its checks; viewkeeper actions names you')
     .addOption(new Option('--count <how>', 'one view: count its rows').choices(rowCountStrategies))
     .option('--timeout <seconds>', 'one view: the longest time on the server', positive)
+    .option('--slices <from..to>', 'one view: compute only these rows anew, and keep all others')
+    .option('--by <column>', 'by which column, if the view falls into slices of several')
     .option('--at-once <n>', 'several views: how many at once (default: 2)', positive)
     .option(
       '--retries <n>',
@@ -64,6 +68,8 @@ export function addTo(program: Command): void {
 Examples:
   viewkeeper refresh sales -e production     one view (by a swap with what reads it), and watch
   viewkeeper refresh sales+                  also what reads it
+  viewkeeper refresh sales --slices 2026-11-01..2026-11-07
+                                             only these days of one view
   viewkeeper refresh 'app.*' --at-once 4     every view of a schema
   viewkeeper refresh --all --no-wait
 
@@ -90,6 +96,7 @@ async function refresh(given: RefreshOptions): Promise<void> {
       withoutChecks: options.withoutChecks,
       rowCountStrategy: options.count,
       timeoutSeconds: options.timeout,
+      slices: slicesOf(options),
     }
     await startRun(api, { view: views[0] as string, operation: 'refresh', body }, { wait, json })
     return
@@ -122,15 +129,22 @@ function withSelected({ views, select = [], ...more }: RefreshOptions): RefreshO
 }
 
 /** Refuses calls that ask for nothing, or for what only one view or only several can have. */
-function insist({ views, all, select = [], strategy, concurrently, ...more }: RefreshOptions): void {
+function insist({ views, all, select = [], strategy, concurrently, by, ...more }: RefreshOptions): void {
   if (views.length === 0 && !all && select.length === 0)
     throw wrong('view', 'Name the views to refresh, or write --all or --select <glob>.')
   if (all && (views.length > 0 || select.length > 0))
     throw wrong('--all', '--all is every view: leave out the names and --select.')
   if (strategy !== undefined && concurrently)
     throw wrong('--concurrently', '--concurrently means --strategy concurrent: write one of them.')
+  if (by !== undefined && more.slices === undefined)
+    throw wrong('--by', '--by says which slices: add --slices <from..to>.')
   const isBatch = views.length !== 1 || all || select.length > 0
-  const single = { '--force': more.force, '--count': more.count, '--timeout': more.timeout }
+  const single = {
+    '--force': more.force,
+    '--count': more.count,
+    '--timeout': more.timeout,
+    '--slices': more.slices,
+  }
   const several = { '--at-once': more.atOnce, '--retries': more.retries, '--exchange': more.exchange }
   const wrongly = Object.entries(isBatch ? single : several).find(([, value]) => value !== undefined)
   if (wrongly)
@@ -144,6 +158,18 @@ function insist({ views, all, select = [], strategy, concurrently, ...more }: Re
 
 const strategyOf = ({ strategy, concurrently }: RefreshOptions): string | undefined =>
   concurrently ? 'concurrent' : strategy
+
+/** `a..b` is from a to b; `a` alone is that slice. */
+function slicesOf({ slices, by }: RefreshOptions): object | undefined {
+  const [from = '', to = from, ...more] = slices?.split('..') ?? []
+  if (slices === undefined) return undefined
+  if (from === '' || to === '' || more.length > 0)
+    throw wrong(
+      '--slices',
+      'Write two values with two dots between them, as in --slices 2026-11-01..2026-11-07.',
+    )
+  return { from, to, by }
+}
 
 /** The fields of `POST /batches` that say which views. */
 async function selectionOf(api: Api, { views, all, select = [] }: RefreshOptions): Promise<object> {

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini'
 import { strategies } from '../../catalog/plan/definition.ts'
-import { described, named, viewPath, withoutChecks } from '../fields.ts'
+import { described, named, text, viewPath, withoutChecks } from '../fields.ts'
 import { operation, operationFields } from '../operation.ts'
 
 export const refreshView = operation({
@@ -24,6 +24,22 @@ export const refreshView = operation({
             'Whether to refresh a view that is paused or was refreshed within its minimum interval; by default false.',
         }),
         withoutChecks,
+        slices: described(
+          z.optional(
+            z.strictObject({
+              from: text(1000),
+              to: text(1000),
+              by: described(z.optional(text(63)), {
+                description:
+                  'A column by which the view falls into slices; by default the only one that there is.',
+              }),
+            }),
+          ),
+          {
+            description:
+              'Computes only the rows anew whose `by` is between these two values, ends included, and keeps all others.',
+          },
+        ),
       }),
     ),
   },

@@ -1,5 +1,6 @@
 import { mayRetry, problemCodes } from '../../problem.ts'
 import type { Sql } from '../../server/connect.ts'
+import type { QualifiedName } from '../../sql/names.ts'
 
 /** Whether a run has proved that a refresh would change nothing. */
 export const isUnneeded = (run: string): string =>
@@ -54,6 +55,15 @@ const unmended = (
 
 /** The failure of definition d, for `lateral` and `exists`; no row if the view does not fail. */
 export const failureOf = (sql: Sql) => unmended(sql, hasFailed(sql))
+
+/** The views among these that fail. */
+export const findFailed = (sql: Sql, views: QualifiedName[]): Promise<QualifiedName[]> => sql<
+  QualifiedName[]
+>`
+  select d.schema_name as schema, d.name
+    from jsonb_array_elements(${sql.json(views as never)}::jsonb) v
+    join viewkeeper.definitions d on d.schema_name = v ->> 'schema' and d.name = v ->> 'name'
+   where exists (${failureOf(sql)}) order by 1, 2`
 
 /** Whether view d may fail, with the columns of `latest_runs`: something failed after the last success. */
 export const mayFail = (sql: Sql) => sql`

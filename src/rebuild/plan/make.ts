@@ -104,11 +104,15 @@ export const about = ({ members }: Scope, view: QualifiedName, statements: State
 
 const unique = (roles: string[]): string[] => [...new Set(roles)]
 
+/** What comes before and after the statement that fills a shadow. */
+export type AroundFilling = { before: Statement[]; after: Statement[] }
+
 /** How a shadow is filled. */
 interface Filling {
   checking?: Checking | null | undefined
   /** How its rows are counted. */
   counts?: RowCountStrategy
+  around?: AroundFilling | undefined
 }
 
 /**
@@ -118,7 +122,7 @@ interface Filling {
 export function fill(
   rebuild: Rebuild,
   member: Member,
-  { checking, counts = 'none' }: Filling = {},
+  { checking, counts = 'none', around }: Filling = {},
 ): Statement[] {
   const live = wantedOf(member)
   const { owner } = live.view
@@ -133,7 +137,9 @@ export function fill(
   const elsewhere = isApart(rebuild) ? { onShadows: onShadows(rebuild) } : {}
   const comparing = checking?.refreshes && compared(member.live, names.view)
   const filling = [
+    ...(around?.before ?? []),
     ...inPlaceOf(owner, [...refresh(names.view, live.view, unique), analyze(names.view)]),
+    ...(around?.after ?? []),
     ...checkData({ ...checked, ...elsewhere, comparison: comparing }, checking),
     ...countShadow(names.view, sandbox, counts),
   ]

@@ -5,7 +5,7 @@ import { type Checking, recordChecks, recordsFirst } from './check-data.ts'
 import { countBefore } from './counting.ts'
 import { carry, exchange } from './exchange.ts'
 import { besideReaders } from './locks.ts'
-import { fill, make } from './make.ts'
+import { type AroundFilling, fill, make } from './make.ts'
 import { areFaithful, basisOf, prove } from './prove.ts'
 import type { RunOptions } from './run-options.ts'
 import {
@@ -25,6 +25,18 @@ interface RebuildOptions extends RunOptions {
   withData?: boolean
   /** The definition of a member, and the checks of its new data. Of the lead, only the checks count. Default: those of the options. */
   of?: (member: Member) => { definitionId: number; checking: Checking | null | undefined }
+  /** What fills the lead's shadow by slices. */
+  around?: ((rebuild: Rebuild) => AroundFilling) | undefined
+}
+
+/** A rebuild that computes only some slices of a view anew. */
+export interface Slicing {
+  /** The plain view that the view shows, by OID: it is rebuilt, too. */
+  shown: number
+  /** Which slices, in words. */
+  words: string
+  /** What fills the shadow of the view so. Throws InvalidRequest if the plain view is not its own. */
+  around(group: Scope): (rebuild: Rebuild) => AroundFilling
 }
 
 /**
@@ -61,7 +73,7 @@ export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptio
       ...filled.flatMap((member) =>
         fill(rebuild, member, {
           checking: of(member).checking,
-          counts: member === first ? rowCountStrategy : 'none',
+          ...(member === first && { counts: rowCountStrategy, around: options.around?.(rebuild) }),
         }),
       ),
       ...carry(rebuild),

@@ -1,4 +1,3 @@
-import { failureOf } from '../../catalog/db/failing.ts'
 import type { Checks } from '../../catalog/plan/checks.ts'
 import type { Operation, RunStatus, Unchanged, UsualDurations } from '../../catalog/plan/run.ts'
 import { type Checking, checkingOf, madeChecks } from '../../rebuild/plan/check-data.ts'
@@ -71,7 +70,7 @@ const withStatus = (sql: Sql, status: RunStatus[]) => {
 const anyOf = (sql: Sql, values: (string | number)[], type: 'integer' | 'text') =>
   sql`any (array(select value::${sql.unsafe(type)} from jsonb_array_elements_text(${sql.json(values)})))`
 
-/** How long the last 20 successes of a view took; nulls if there was none. */
+/** How long the last 20 refreshes of a whole view took that succeeded; nulls if there was none. */
 export async function readUsualDurations(sql: Sql, { schema, name }: QualifiedName): Promise<UsualDurations> {
   const [row] = await sql<[UsualDurations]>`
     select avg((response ->> 'lockedMs')::float8) filter (where response ->> 'strategy' = 'regular') as "regularMs",
@@ -83,19 +82,10 @@ export async function readUsualDurations(sql: Sql, { schema, name }: QualifiedNa
       from (select r.duration_ms, r.meta -> 'response' as response from viewkeeper.runs r
              where r.definition_id = (select d.id from viewkeeper.definitions d
                                       where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null)
-               and r.operation = 'refresh' and r.status = 'success'
+               and r.operation = 'refresh' and r.status = 'success' and r.meta #> '{request,slices}' is null
              order by r.id desc limit 20) l`
   return row
 }
-
-/** The views among these that fail. */
-export const findFailed = (sql: Sql, views: QualifiedName[]): Promise<QualifiedName[]> => sql<
-  QualifiedName[]
->`
-  select d.schema_name as schema, d.name
-    from jsonb_array_elements(${sql.json(views as never)}::jsonb) v
-    join viewkeeper.definitions d on d.schema_name = v ->> 'schema' and d.name = v ->> 'name'
-   where exists (${failureOf(sql)}) order by 1, 2`
 
 /** How far a running run is, as the server knows. */
 export interface Progress {

@@ -298,7 +298,7 @@ export async function readRunStatus(sql: Sql, id: number): Promise<RunStatus | u
   return row?.status
 }
 
-/** The last run that made the view's data fresh, if that run ended within the view's minimum interval. */
+/** The last run that made all data of the view fresh, if that run ended within the view's minimum interval. */
 export async function findRecentSuccess(
   sql: Sql,
   { schema, name }: QualifiedName,
@@ -307,7 +307,7 @@ export async function findRecentSuccess(
     select last.id
       from viewkeeper.definitions d cross join lateral (
         select r.id, r.finished_at from viewkeeper.runs r
-         where r.definition_id = d.id and r.status = 'success' and r.fills order by r.id desc limit 1) last
+         where r.definition_id = d.id and r.status = 'success' and r.fills and r.meta #> '{request,slices}' is null order by r.id desc limit 1) last
      where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null
        and last.finished_at <= clock_timestamp() and last.finished_at > clock_timestamp() - make_interval(secs => d.min_interval_seconds)`
   return row?.id

@@ -43,7 +43,16 @@ export interface Swap {
   cost: GroupCost | undefined
   /** The refusal to harm the backup that somebody makes; null: nobody does. */
   brokenBackup: Problem | null
+  /** Which slices are computed anew, in words. */
+  slices: string | undefined
   plan(options: RunOptions): Plan
+}
+
+/** The rows of a view between two values of a column, ends included. The column need not be named if there is only one. */
+export interface Slices {
+  from: string
+  to: string
+  by?: string | undefined
 }
 
 /** What a batch says about the rebuild of a view that it does not exchange together with others. */

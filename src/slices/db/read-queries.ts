@@ -1,5 +1,4 @@
 import type { Sql } from '../../server/connect.ts'
-import { literal } from '../../sql/names.ts'
 import { reached } from '../../sql/walks.ts'
 import type { SliceFacts } from '../plan/facts.ts'
 import { allNodes, mentioned, parseTree, type Tree, type TreeNode } from '../plan/node-tree.ts'
@@ -126,7 +125,8 @@ async function readUnknown(sql: Sql, trees: Tree[], own: number[]): Promise<stri
     select coalesce(
       (select format('it reads %s, which is the server''s own', id::regclass) from unnest(${oids(own)}) id limit 1),
       (select format('it calls %s, and nobody knows what that reads', p.oid::regprocedure) from called join pg_proc p on p.oid = called.id where p.oid >= 16384 limit 1),
-      viewkeeper.not_known(string_to_array(${literal(tags.join(' '))}, ' '), array(select id from used), array(select id from called), ${operators}, false)) as because`,
+      viewkeeper.not_known(string_to_array($1, ' '), array(select id from used), array(select id from called), ${operators}, false)) as because`,
+    [tags.join(' ')],
   )
   return row?.because ?? null
 }

@@ -8,17 +8,20 @@ const worthTellingMs = 60_000
 
 /**
  * The view that keeps the data of another one older than its last success, or of unknown age; null if none does, or by less
- * than a minute. Pure.
+ * than a minute. After a refresh by slices the record names the view itself, which is no other one. Pure.
  */
 export function heldBack({
+  view,
   asOf,
   heldBackBy,
   lastSuccessAt,
 }: {
+  view: string
   asOf: Moment | null
   heldBackBy: string | null
   lastSuccessAt: Moment | null
 }): string | null {
+  if (heldBackBy === view) return null
   if (asOf === null || lastSuccessAt === null) return heldBackBy
   return Number(new Date(lastSuccessAt)) - Number(new Date(asOf)) < worthTellingMs ? null : heldBackBy
 }

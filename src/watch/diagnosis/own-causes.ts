@@ -171,14 +171,22 @@ const neverRefreshed: Rule = ({ view: { populated, lastSuccessAt }, name, open, 
       )
     : null
 
-/** That a refresh succeeded, and yet the data are old, because a view that was read is. */
-const oldParent: Rule = ({ view, name, clock, type }) =>
-  heldBack(view) !== null && view.stale && view.populated
-    ? cause('HeldBack', `${dataOf(view, name, clock)}.`, type('refresh', '--select', `${view.heldBackBy}+`))
+/** Whether the data are older than the last refresh: because of a view that it read, or because it was one by slices. */
+const isOlder = (view: Examined): boolean =>
+  heldBack(view) !== null || (view.heldBackBy === view.view && view.asOf !== null)
+
+/** That a refresh succeeded, and yet the data are old. */
+const olderData: Rule = ({ view, name, clock, type }) =>
+  isOlder(view) && view.stale && view.populated
+    ? cause(
+        'HeldBack',
+        `${dataOf(view, name, clock)}.`,
+        view.heldBackBy === name ? type('refresh', name) : type('refresh', '--select', `${view.heldBackBy}+`),
+      )
     : null
 
 const unknownAge: Rule = ({ view, name, open, type }) =>
-  view.populated && view.lastSuccessAt !== null && view.asOf === null && view.heldBackBy === null
+  view.populated && view.lastSuccessAt !== null && view.asOf === null && heldBack(view) === null
     ? cause(
         'UnknownAge',
         view.unseen == null
@@ -198,7 +206,7 @@ const dataOf = (
     lastSuccessAt === null ? '' : `, although its last refresh succeeded at ${clock(lastSuccessAt)}`
   return asOf === null
     ? `Nobody knows how old the data of ${name} are${success}: nobody knew the age of ${heldBackBy}, which it reads`
-    : `${name} is as of ${clock(asOf)}${success}: ${heldBackBy}, which it reads, was not fresher`
+    : `${name} is as of ${clock(asOf)}${success}: ${heldBackBy === name ? 'since then only slices of it were computed anew' : `${heldBackBy}, which it reads, was not fresher`}`
 }
 
 const goesOn: Rule = ({ open }) => open
@@ -245,7 +253,7 @@ const well: Rule = ({ view, name, clock }) => {
   if (staleMs === null) return null
   const then = nextRun === null ? '' : `; a schedule refreshes it next at ${clock(nextRun)}`
   const limit = duration(maxStaleMs)
-  const old = heldBack(view) === null ? '' : ` ${dataOf(view, name, clock)}.`
+  const old = isOlder(view) ? ` ${dataOf(view, name, clock)}.` : ''
   return cause(
     'Well',
     staleMs <= maxStaleMs
@@ -270,7 +278,7 @@ const rules = [
   suspended,
   unpopulated,
   neverRefreshed,
-  oldParent,
+  olderData,
   lagTooShort,
   goesOn,
   schedule,

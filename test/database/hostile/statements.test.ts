@@ -79,7 +79,7 @@ const mayStayUnsent = [
   'src/server/standbys.ts readAuroraReaders',
   'src/server/lock-keys.ts lockIsHeld',
   'src/own-schema/db/role.ts authenticateByIam',
-  'src/run/db/history.ts findFailed',
+  'src/catalog/db/failing.ts findFailed',
   'src/run/db/history.ts readLastRows',
   'src/run/db/runs.ts replan',
   'src/run/db/life.ts endFollowers',

@@ -1,0 +1,124 @@
+import type { Strategy } from '../catalog/plan/definition.ts'
+import type { ViewFacts } from '../catalog/plan/live-view.ts'
+import { Problem } from '../problem.ts'
+import type { Slicing } from '../rebuild/plan/plan.ts'
+import { fillBySlices } from '../rebuild/plan/slices.ts'
+import type { Sql } from '../server/connect.ts'
+import { sqlstateOf } from '../server/failures.ts'
+import type { ViewSlices } from '../slices/slices.ts'
+import { displayName, displayPart, literal } from '../sql/names.ts'
+import type { Slices } from './plan/strategy.ts'
+
+const refused = (message: string, field = 'slices'): Problem =>
+  new Problem('InvalidRequest', message, { field })
+
+/**
+ * Finds out how to compute these slices of a view anew. Throws InvalidRequest if its query does not prove that it falls into
+ * such slices, if it shows no plain view, or if the server cannot read the values. `gone`: the view was exchanged or dropped meanwhile.
+ */
+export async function findSlicing(
+  sql: Sql,
+  view: ViewFacts,
+  request: Slices,
+  strategy: Strategy = 'swap',
+): Promise<Slicing | 'gone'> {
+  if (strategy !== 'auto' && strategy !== 'swap')
+    throw refused(
+      `A refresh by slices is a swap: leave out strategy "${strategy}", or refresh the whole view by it.`,
+      'strategy',
+    )
+  if (!view.populated)
+    throw refused(`${view.view} is unpopulated, so it has no rows to keep. Refresh the whole view first.`)
+  const read = await (await import('../slices/slices.ts')).readSlicing(sql, view)
+  if (read === undefined) return 'gone'
+  const { slices, columns, shown } = read
+  const by = keyOf(slices, columns, request.by)
+  if (shown === null)
+    throw refused(
+      `${view.view} computes its rows itself, and only a view that shows a plain view as it is can be refreshed by slices. ` +
+        `Make one of its query: create view ${displayName({ schema: view.schema, name: `${view.name}_query` })} as (its query); ` +
+        `then change the query of ${view.view} into: select * from ${displayName({ schema: view.schema, name: `${view.name}_query` })}.`,
+    )
+  const { from, to, type } = await readRange(sql, view, by, request)
+  const typed = (value: string) => `${literal(value)}::${type}`
+  return {
+    shown: shown.oid,
+    words: `only slices of ${displayPart(by)} from ${from} to ${to} are computed anew`,
+    around(group) {
+      const member = (oid: number) => group.members.find((each) => each.oid === oid)!
+      const [above, below] = [member(view.oid), member(shown.oid)]
+      const others = [
+        ...group.members
+          .filter(({ oid, reads }) => oid !== view.oid && reads.includes(shown.oid))
+          .map(({ live }) => `${live.view.kind} ${displayName(live.view)}`),
+        ...below.live.dependents.map(({ description }) => description),
+      ]
+      if (others.length > 0)
+        throw refused(
+          `${view.view} is not refreshed by slices: ${shown.view}, which it shows, is also read by ${others.join(', ')}. Let each read a plain view of its own.`,
+        )
+      const { owner } = below.live.view
+      if (owner !== view.owner)
+        throw refused(
+          `${view.view} is not refreshed by slices: ${shown.view}, which it shows, belongs to ${owner}. Give it to the same owner: alter view ${shown.view} owner to ${view.owner}.`,
+        )
+      const anew = { view: above, shown: below, columns: shown.columns, by, from: typed(from), to: typed(to) }
+      return (rebuild) => fillBySlices(rebuild, anew)
+    },
+  }
+}
+
+/** The column by which to slice: the one that was asked for, or the only one. */
+function keyOf({ view, because, tables }: ViewSlices, columns: string[], asked: string | undefined): string {
+  const keys = tables.flatMap(({ table, slices }) => slices.map((each) => ({ ...each, table })))
+  const names = [...new Set(keys.filter(({ bySettings }) => !bySettings).map(({ by }) => by))]
+  const all = `${view} falls into slices of ${names.map(displayPart).join(', or of ')}`
+  if (asked !== undefined && !columns.includes(asked))
+    throw refused(
+      `${view} has no column ${displayPart(asked)}${names.length > 0 ? `: ${all}` : ''}.`,
+      'slices.by',
+    )
+  const unsettled = keys.find(({ by, bySettings }) => bySettings && (asked === undefined || by === asked))
+  if (names.length === 1 && asked === undefined) return names[0]!
+  if (asked !== undefined && names.includes(asked)) return asked
+  if (names.length > 1 && asked === undefined)
+    throw refused(`${all}: say by which, as in --by ${displayPart(names[0]!)}.`, 'slices.by')
+  if (unsettled !== undefined)
+    throw refused(
+      `${view} is not refreshed by slices of ${displayPart(unsettled.by)}: settings such as TimeZone decide how it is computed from ${unsettled.table}.${displayPart(unsettled.column)}, and may have been others when the rows were computed that would be kept. Name the zone in the query.`,
+    )
+  if (names.length > 0)
+    throw refused(`${view} does not fall into slices of ${displayPart(asked!)}: ${all}.`, 'slices.by')
+  throw refused(
+    because === null
+      ? tables.map((each) => `${view} does not fall into slices of ${each.table}: ${each.because}`).join('; ')
+      : `${view} does not fall into slices: ${because}`,
+  )
+}
+
+/** Both values as the server writes them, and the type of the column as SQL writes it. */
+async function readRange(
+  sql: Sql,
+  { oid, view }: ViewFacts,
+  by: string,
+  { from, to }: Slices,
+): Promise<{ from: string; to: string; type: string }> {
+  const [column] = await sql<[{ type: string; collation: string }]>`
+    select format_type(a.atttypid, -1) as type,
+           coalesce((select format('collate %I.%I', n.nspname, c.collname) from pg_collation c join pg_namespace n on n.oid = c.collnamespace
+                      where c.oid = a.attcollation), '') as collation
+      from pg_attribute a where a.attrelid = ${oid}::int8::oid and a.attname = ${by}`
+  const { type, collation } = column
+  try {
+    const [read] = await sql.unsafe<[{ from: string; to: string; ordered: boolean }]>(
+      `select x."from"::text, x."to"::text, x."from" ${collation} operator(pg_catalog.<=) x."to" as ordered
+         from (select ${literal(from)}::${type} as "from", ${literal(to)}::${type} as "to") x`,
+    )
+    if (read.ordered) return { ...read, type }
+  } catch (error) {
+    // The message has nothing but what was asked for.
+    if (!sqlstateOf(error)?.startsWith('22')) throw error
+    throw refused(`${displayPart(by)} of ${view} has type ${type}: ${(error as Error).message}.`)
+  }
+  throw refused(`There is no slice from ${from} to ${to}: the first comes after the second.`)
+}

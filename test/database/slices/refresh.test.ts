@@ -1,0 +1,436 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { unscheduled } from '../../../src/due/schedules.ts'
+import type { Result } from '../../../src/run/call.ts'
+import { type RefreshRequest, refresh } from '../../../src/run/refresh.ts'
+import { getWhy } from '../../../src/watch/why.ts'
+import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { endProcess } from '../../support/views/slow-view.ts'
+import { whileLocked } from '../../support/waiting/holder.ts'
+import { until } from '../../support/waiting/until.ts'
+
+const { database, sql, url, as } = useDatabase()
+const role = (name: string) => `${name}_${url.slice(-8)}`
+const call = (changes = {}) => callOn(database, changes)
+const slices = (from: string, to: string, { by, ...more }: { by?: string } & Partial<RefreshRequest> = {}) =>
+  refresh({ view: 'app.daily', slices: { from, to, by }, ...more }, call())
+const whole = (view = 'app.daily') => refresh({ view, strategy: 'swap' }, call())
+
+beforeEach(() =>
+  sql.unsafe(`
+    delete from viewkeeper.runs; delete from viewkeeper.definitions;
+    drop schema if exists app cascade; create schema app;
+    create table app.orders (id int primary key generated always as identity, day date, region text, amount int, at timestamptz default now());
+    insert into app.orders (day, region, amount) select case when i % 50 > 0 then date '2026-11-01' + i % 10 end, 'r' || i % 3, i from generate_series(1, 200) i;
+    create view app.daily_query as select day, count(*) as n, sum(amount) as total from app.orders group by day;
+    create materialized view app.daily as select * from app.daily_query;
+    create unique index daily_key on app.daily (day)`),
+)
+
+/** The slices in which a view differs from its query. */
+const different = async (key = 'day', view = 'app.daily', query = 'app.daily_query') =>
+  (
+    await sql.unsafe(`select distinct coalesce(${key}::text, 'null') as key from (
+      (table ${view} except table ${query}) union all (table ${query} except table ${view})) d order by 1`)
+  ).map((row) => row.key)
+
+/** The sentence with which a request was refused. */
+const sentence = ({ error }: Result) => error && `${error.class}: ${error.message}`
+
+describe('a refresh by slices', () => {
+  test('computes these slices anew, and keeps all other rows', async () => {
+    const before = await describeInCatalog(sql, 'app.daily')
+    await sql.unsafe(`
+      insert into app.orders (day, amount) values ('2026-11-02', 5), (null, 3), ('2026-12-24', 1);
+      delete from app.orders where day = '2026-11-03';
+      update app.orders set day = '2026-11-01' where day = '2026-11-08' and id % 20 = 7;
+      update app.orders set day = day + 1 where day = '2026-11-05'`)
+    const changed = ['01', '02', '03', '05', '06', '08'].map((day) => `2026-11-${day}`)
+    expect(await different()).toEqual([...changed, '2026-12-24', 'null'])
+    expect(await slices('2026-11-01', '2026-11-05')).toMatchObject({ status: 'updated' })
+    expect(await different()).toEqual(['2026-11-06', '2026-11-08', '2026-12-24', 'null'])
+    expect(await slices('2026-11-08', '2026-12-24', { by: 'day' })).toMatchObject({ status: 'updated' })
+    expect(await different()).toEqual(['2026-11-06', 'null'])
+    await whole()
+    expect(await different()).toEqual([])
+    expect(await describeInCatalog(sql, 'app.daily')).toEqual(before)
+    expect(await sql`select nspname from pg_namespace where nspname like 'viewkeeper\\_%'`).toEqual([])
+  })
+
+  test('says so in its record and its answer, with the values as the server reads them', async () => {
+    const result = await slices('1 Nov 2026', '20261107')
+    expect(result).toMatchObject({
+      request: { view: 'app.daily', slices: { from: '1 Nov 2026', to: '20261107' } },
+      response: {
+        strategy: 'swap',
+        because: 'only slices of day from 2026-11-01 to 2026-11-07 are computed anew: requested',
+      },
+    })
+    const { runId: _, ...told } = result
+    const [run] = await sql`select meta from viewkeeper.runs where id = ${result.runId}`
+    expect(run?.meta.request).toEqual(told.request)
+  })
+
+  test('leaves the view as old as its other rows, until all of it is refreshed', async () => {
+    await sql`create materialized view app.sums as select n, day, total as sum from app.daily`
+    const status = async (name: string) =>
+      (
+        await sql`select as_of, held_back_by, last_success_at > as_of as later from viewkeeper.view_status where name = ${name}`
+      )[0]
+    await whole()
+    const { as_of } = (await status('daily'))!
+    expect(await slices('2026-11-01', '2026-11-05')).toMatchObject({
+      response: {
+        because:
+          'only slices of day from 2026-11-01 to 2026-11-05 are computed anew: requested, together with the view that reads it (app.sums)',
+        group: [{ view: 'app.sums' }],
+      },
+    })
+    expect(await status('daily')).toEqual({ as_of, held_back_by: 'app.daily', later: true })
+    expect(await status('sums')).toEqual({ as_of, held_back_by: 'app.daily', later: true })
+    const [{ id }] = await sql<[{ id: number }]>`
+      update viewkeeper.definitions set max_staleness_seconds = 1 where name = 'daily' returning id`
+    await until(
+      'it is stale',
+      async () => (await sql`select stale from viewkeeper.view_status where id = ${id}`)[0]?.stale,
+    )
+    const [why] = (await getWhy(database, String(id), { schedules: unscheduled, environment: null })).causes
+    expect(why).toMatchObject({
+      code: 'HeldBack',
+      text: expect.stringMatching(
+        /^app\.daily is as of .*: since then only slices of it were computed anew\.$/,
+      ),
+    })
+    await whole()
+    expect(await status('daily')).toMatchObject({ held_back_by: null })
+  })
+
+  test('of a view of unknown age leaves its age unknown', async () => {
+    await slices('2026-11-01', '2026-11-05')
+    expect(await sql`select as_of from viewkeeper.view_status where name = 'daily'`).toEqual([
+      { as_of: null },
+    ])
+  })
+
+  test('is the answer to no other request, nor is another run its answer', async () => {
+    await whole()
+    await sql`update viewkeeper.definitions set min_interval_seconds = 3600`
+    const first = await whole()
+    expect(first.coalesced).toBe(true)
+    const sliced = await slices('2026-11-01', '2026-11-05')
+    expect([sliced.status, sliced.coalesced, sliced.runId === first.runId]).toEqual([
+      'updated',
+      undefined,
+      false,
+    ])
+    expect(await whole()).toMatchObject({ coalesced: true, runId: first.runId })
+    await whileLocked(url, 'lock table app.orders', async ({ commit }) => {
+      const goesOn = refresh({ view: 'app.daily', strategy: 'swap', force: true }, call())
+      await until('it waits', async () => (await waiting()) !== undefined)
+      const refused = await slices('2026-11-01', '2026-11-05')
+      expect(refused).toMatchObject({
+        error: { class: 'AlreadyRunning', hint: expect.stringContaining('only one of both is by slices') },
+      })
+      await commit()
+      expect(await goesOn).toMatchObject({ status: 'updated' })
+    })
+  })
+})
+
+describe('is refused, with a sentence that says why:', () => {
+  const daily = 'select day, count(*) as n, region from app.orders group by day, region'
+  const view = (query: string, name = 'tried') =>
+    `create view app.${name}_query as ${query}; create materialized view app.${name} as select * from app.${name}_query`
+  const cases: { what: string; made?: string; asked?: object; says: string }[] = [
+    {
+      what: 'a query that does not fall into slices',
+      made: view('select day, sum(amount) over (order by day, id) as total from app.orders'),
+      says: 'app.tried does not fall into slices of app.orders: day in the plain view app.tried_query is not in the PARTITION BY of each window, which so goes over several slices',
+    },
+    {
+      what: 'a query with a clock',
+      made: view('select day from app.orders where at < now()'),
+      says: 'app.tried does not fall into slices: it calls now(), whose result may change although no table does',
+    },
+    {
+      what: 'several columns, and none is named',
+      made: view(daily),
+      says: 'app.tried falls into slices of day, or of region: say by which, as in --by day.',
+    },
+    {
+      what: 'an unknown column',
+      made: view(daily),
+      asked: { by: 'month' },
+      says: 'app.tried has no column month: app.tried falls into slices of day, or of region.',
+    },
+    {
+      what: 'a column that is no key',
+      made: view(daily),
+      asked: { by: 'n' },
+      says: 'app.tried does not fall into slices of n: app.tried falls into slices of day, or of region.',
+    },
+    {
+      what: 'a key that depends on settings',
+      made: view('select at::date as day, count(*) as n from app.orders group by 1'),
+      says: 'app.tried is not refreshed by slices of day: settings such as TimeZone decide how it is computed from app.orders.at, and may have been others when the rows were computed that would be kept. Name the zone in the query.',
+    },
+    {
+      what: 'a view that computes its rows itself',
+      made: `create materialized view app.tried as ${daily}`,
+      asked: { by: 'day' },
+      says: 'app.tried computes its rows itself, and only a view that shows a plain view as it is can be refreshed by slices. Make one of its query: create view app.tried_query as (its query); then change the query of app.tried into: select * from app.tried_query.',
+    },
+    ...[
+      'select day, n, n + 1 as more from app.tried_query',
+      'select day from app.tried_query',
+      'select day, n from app.tried_query where n > 1',
+      'select distinct day, n from app.tried_query',
+      'select q.day, q.n from app.tried_query q join app.days using (day)',
+    ].map((shows) => ({
+      what: `a view that does more than to show one: ${shows}`,
+      made: `create table app.days as select distinct day from app.orders;
+        create view app.tried_query as select day, count(*) as n from app.orders group by day; create materialized view app.tried as ${shows}`,
+      asked: { by: 'day' },
+      says: 'app.tried computes its rows itself',
+    })),
+    {
+      what: 'a plain view that another view shows, too',
+      made: `create materialized view app.tried as select * from app.daily_query`,
+      says: 'app.tried is not refreshed by slices: app.daily_query, which it shows, is also read by materialized view app.daily. Let each read a plain view of its own.',
+    },
+    {
+      what: 'a plain view that another plain view reads',
+      made: `${view('select day, count(*) as n from app.orders group by day')}; create view app.above as select day from app.tried_query`,
+      says: 'app.tried is not refreshed by slices: app.tried_query, which it shows, is also read by view app.above. Let each read a plain view of its own.',
+    },
+    {
+      what: 'a plain view of another owner',
+      made: `create role ${role('other')}; grant all on schema app to ${role('other')}; ${view('select day, count(*) as n from app.orders group by day')}; alter view app.tried_query owner to ${role('other')}`,
+      says: `app.tried is not refreshed by slices: app.tried_query, which it shows, belongs to ${role('other')}. Give it to the same owner: alter view app.tried_query owner to postgres.`,
+    },
+    {
+      what: 'an unpopulated view',
+      made: `${view('select day, count(*) as n from app.orders group by day')} with no data`,
+      says: 'app.tried is unpopulated, so it has no rows to keep. Refresh the whole view first.',
+    },
+    {
+      what: 'a value that is none of its type',
+      asked: { from: 'November' },
+      says: 'day of app.daily has type date: invalid input syntax for type date: "November".',
+    },
+    {
+      what: 'a value out of range',
+      asked: { to: '2026-11-31' },
+      says: 'day of app.daily has type date: date/time field value out of range: "2026-11-31".',
+    },
+    {
+      what: 'a range from the end to the beginning',
+      asked: { from: '2026-11-05', to: '2026-11-01' },
+      says: 'There is no slice from 2026-11-05 to 2026-11-01: the first comes after the second.',
+    },
+  ]
+
+  test.each(cases)('$what', async ({ made, asked, says }) => {
+    if (made !== undefined) await sql.unsafe(made)
+    const result = await refresh(
+      {
+        view: made === undefined ? 'app.daily' : 'app.tried',
+        slices: { from: '2026-11-01', to: '2026-11-05', ...asked },
+      },
+      call(),
+    )
+    expect(result.status).toBe('error')
+    expect(sentence(result)?.slice(0, says.length + 16)).toBe(`InvalidRequest: ${says}`)
+    expect((await sql`select status, started_at from viewkeeper.runs`)[0]).toEqual({
+      status: 'failed',
+      started_at: null,
+    })
+  })
+
+  test('another strategy than a swap', async () => {
+    expect(sentence(await slices('2026-11-01', '2026-11-05', { strategy: 'concurrent' }))).toBe(
+      'InvalidRequest: A refresh by slices is a swap: leave out strategy "concurrent", or refresh the whole view by it.',
+    )
+    await sql`update viewkeeper.definitions set refresh_strategy = 'regular'`
+    expect(await slices('2026-11-01', '2026-11-05')).toMatchObject({ response: { strategy: 'swap' } })
+    for (const strategy of ['swap', 'auto'] as const)
+      expect(await slices('2026-11-01', '2026-11-05', { strategy })).toMatchObject({ status: 'updated' })
+  })
+})
+
+describe('values and names of every kind', () => {
+  const hostile = [
+    `'); drop table app.orders; --`,
+    `'::text) is not true or true --`,
+    `'; select 1; --`,
+    `$$ $viewkeeper$ %L %s {0}`,
+    `E'\\''`,
+    `"double" ''single''`,
+    'line\nbreak\r\ttab',
+    'ünïcödé 日本 \u202e',
+    '--',
+    '/*',
+  ].map((text) => text.replaceAll('\\n', '\n'))
+
+  test('are values and names, and nothing else', async () => {
+    await sql.unsafe(`
+      create table app."t'; --" ("k""; --" text collate "C", n int, "%s" text);
+      create view app."v'; --" as select "k""; --" as "a'b", "%s" as "c""d", sum(n) as "$1" from app."t'; --" group by 1, 2;`)
+    const put = (n: number) =>
+      Promise.all(hostile.map((text) => sql`insert into app."t'; --" values (${text}, ${n}, ${text})`))
+    await put(1)
+    await sql.unsafe(
+      `create materialized view app."m'; --" as select "$1" as "$2", "a'b" as "it's", "c""d" as "d" from app."v'; --"`,
+    )
+    await put(2)
+    const rows = () => sql`select "it's" as key, "$2"::int as n from app."m'; --" order by 1`
+    const sorted = hostile.toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
+    for (const [at, value] of sorted.entries()) {
+      expect(
+        await refresh({ view: `app."m'; --"`, slices: { from: value, to: value, by: "it's" } }, call()),
+      ).toMatchObject({ status: 'updated' })
+      expect(await rows()).toEqual(sorted.map((key, n) => ({ key, n: n <= at ? 3 : 1 })))
+    }
+    expect(
+      await refresh(
+        { view: `app."m'; --"`, slices: { from: 'a', to: 'b', by: `"; drop table app.orders; --` } },
+        call(),
+      ),
+    ).toMatchObject({ status: 'error', error: { class: 'InvalidRequest' } })
+    expect(await sql`select from app.orders`).toHaveLength(200)
+  })
+
+  test('of every type that has slices', async () => {
+    const types = [
+      ['int', '7', '9'],
+      ['bigint', '-1', '5'],
+      ['bool', 'false', 'true'],
+      ['uuid', '00000000-0000-0000-0000-000000000001', 'ffffffff-0000-0000-0000-000000000001'],
+      ['timestamp', '2026-11-01', '2026-11-01 12:00'],
+      ['timestamptz', '2026-11-01 00:00+00', '2026-11-02 00:00+05'],
+      ['varchar(3)', 'ab', 'abcde'],
+      ['name', 'a', 'b'],
+      ['app.mood', 'sad', 'happy'],
+      ['bytea', '\\x00', '\\xff'],
+      ['app.code', 'A', 'B'],
+    ] as const
+    await sql.unsafe(
+      `create type app.mood as enum ('sad', 'happy'); create domain app.code as text collate "C"`,
+    )
+    for (const [type, from, to] of types) {
+      await sql.unsafe(`
+        drop table if exists app.typed cascade; create table app.typed (k ${type}); insert into app.typed values (null), ('${from}');
+        create view app.typed_query as select k, count(*) as n from app.typed group by k;
+        create materialized view app.counted as select * from app.typed_query;
+        insert into app.typed values (null), ('${from}')`)
+      expect([type, (await refresh({ view: 'app.counted', slices: { from, to } }, call())).error]).toEqual([
+        type,
+        undefined,
+      ])
+      expect([type, await different('k', 'app.counted', 'app.typed_query')]).toEqual([type, ['null']])
+    }
+  })
+
+  describe('in a database that is not in Unicode', () => {
+    const latin1 = useDatabase({ encoding: 'LATIN1' })
+
+    test('are refused before a run is made, if it has no such character', async () => {
+      await latin1.sql.unsafe(`
+        create table t (k text); insert into t values ('é');
+        create view q as select k, count(*) as n from t group by k; create materialized view m as select * from q; insert into t values ('é')`)
+      const by = (value: string) =>
+        refresh({ view: 'm', slices: { from: value, to: value } }, callOn(latin1.database))
+      expect(await by('é')).toMatchObject({ status: 'updated' })
+      expect(await latin1.sql`select n::int from m`).toEqual([{ n: 2 }])
+      await expect(by('日')).rejects.toThrow(
+        'from: the database cannot store "日", because its encoding is LATIN1.',
+      )
+    })
+  })
+})
+
+describe('a refresh by slices that is not made', () => {
+  const state = async () => ({
+    catalog: [await describeInCatalog(sql, 'app.daily'), await describeInCatalog(sql, 'app.daily_query')],
+    oids: await sql`select 'app.daily'::regclass::oid::int as m, 'app.daily_query'::regclass::oid::int as v`,
+    rows: await sql`select * from app.daily order by 1`,
+    schemas: await sql`select nspname from pg_namespace where nspname like 'viewkeeper\\_%'`,
+  })
+
+  const killed = async (found: () => Promise<number | undefined>) => {
+    const before = await state()
+    const ended = slices('2026-11-01', '2026-11-05').catch((error) => error)
+    await endProcess(sql, await until('it is there', found, 60_000))
+    await ended
+    expect(await state()).toEqual(before)
+  }
+
+  test('because its process is killed while it fills the shadow changes nothing', async () => {
+    await sql.unsafe(`
+      create or replace view app.daily_query as select day, count(*) as n, sum(amount) as total from app.orders, generate_series(1, amount) group by day;
+      insert into app.orders (day, amount) select '2026-11-02', 20000000 from generate_series(1, 20)`)
+    await killed(() => running('building'))
+    await sql`delete from app.orders where amount = 20000000`
+    expect(await slices('2026-11-01', '2026-11-10')).toMatchObject({ status: 'updated' })
+    expect(await different()).toEqual(['null'])
+  })
+
+  test('because its process is killed while it waits for the exchange changes nothing', async () => {
+    await sql`insert into app.orders (day, amount) values ('2026-11-02', 5)`
+    await whileLocked(url, 'select from app.daily', () => killed(waiting))
+    expect(await slices('2026-11-01', '2026-11-05')).toMatchObject({ status: 'updated' })
+    expect(await different()).toEqual([])
+  })
+
+  test('because the query fails changes nothing', async () => {
+    await sql.unsafe(`
+      create or replace view app.daily_query as select day, count(*) as n, sum(100 / amount) as total from app.orders group by day;
+      insert into app.orders (day, amount) values ('2026-11-02', 0)`)
+    const before = await state()
+    expect(await slices('2026-11-01', '2026-11-05')).toMatchObject({
+      error: { class: 'ViewSqlFailed', sqlstate: '22012' },
+    })
+    expect(await state()).toEqual(before)
+    expect(await slices('2026-11-03', '2026-11-05')).toMatchObject({ status: 'updated' })
+  })
+})
+
+test('a login with the rights of the owner and to make schemas refreshes by slices', async () => {
+  const [owner, app, other] = ['owner', 'app', 'reader'].map(role) as [string, string, string]
+  await sql.unsafe(`
+    create role ${owner}; create role ${other}; create role ${app} login password 'secret'; grant ${owner} to ${app};
+    grant usage on schema viewkeeper to ${app}; grant all on all tables in schema viewkeeper to ${app};
+    alter schema app owner to ${owner}; alter table app.orders owner to ${owner};
+    alter view app.daily_query owner to ${owner}; alter materialized view app.daily owner to ${owner};
+    alter view app.daily_query set (security_barrier = true); comment on column app.daily_query.n is 'how many';
+    grant select on app.daily to ${other}; grant select (day) on app.daily_query to ${other};
+    insert into app.orders (day, amount) values ('2026-11-02', 5), ('2026-11-09', 5)`)
+  const catalog = async () => [
+    await describeInCatalog(sql, 'app.daily'),
+    await sql`
+      select c.relowner::regrole::text, c.relacl::text, c.reloptions, pg_get_viewdef(c.oid), a.attname, a.attacl::text, col_description(c.oid, a.attnum)
+        from pg_class c join pg_attribute a on a.attrelid = c.oid where c.oid = 'app.daily_query'::regclass and a.attnum > 0 order by a.attnum`,
+  ]
+  const before = await catalog()
+  const asked = () =>
+    refresh({ view: 'app.daily', slices: { from: '2026-11-01', to: '2026-11-05' } }, callOn(as(app).database))
+  expect(sentence(await asked())).toMatch(/^SwapImpossible: .*may not make the schemas/)
+  await sql.unsafe(
+    `do $$ begin execute format('grant create on database %I to ${app}', current_database()); end $$`,
+  )
+  expect(await asked()).toMatchObject({ status: 'updated' })
+  expect(await different()).toEqual(['2026-11-09'])
+  expect(await catalog()).toEqual(before)
+})
+
+/** The process of a run in this phase. */
+const running = async (phase: string): Promise<number | undefined> =>
+  (
+    await sql`select pid from pg_stat_activity where application_name like ${`viewkeeper run % ${phase}`} and datname = current_database()`
+  )[0]?.pid
+
+/** The process of a run that waits for a lock. */
+const waiting = async (): Promise<number | undefined> =>
+  (
+    await sql`select pid from pg_stat_activity where application_name like 'viewkeeper run %' and wait_event_type = 'Lock' and datname = current_database()`
+  )[0]?.pid
