@@ -1,6 +1,3 @@
-// Three copies of `viewkeeper serve` with schedules each minute, of which one is killed or frozen every two minutes:
-// node bench/serve-hour.ts [minutes] [foreign]
-// With `foreign`, a login that may only connect takes every advisory lock of Viewkeeper over and over, and there are no callers.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,8 +6,12 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import { startEmbeddedPostgres } from '../local/embedded/embedded.ts'
-import { findFreePort } from '../serve/process/port.ts'
+import { findFreePort } from '../serve/process/options.ts'
 import { runLockClass } from '../src/server/lock-keys.ts'
+
+// Three copies of `viewkeeper serve` with schedules each minute, of which one is killed or frozen every two minutes:
+// node bench/serve-hour.ts [minutes] [foreign]
+// With `foreign`, a login that may only connect takes every advisory lock of Viewkeeper over and over, and there are no callers.
 
 const minutes = Number(process.argv[2] ?? 60)
 const isAttacked = process.argv[3] === 'foreign'

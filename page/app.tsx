@@ -15,9 +15,6 @@ import { runbookOf } from '../src/sql/runbook.ts'
 import { duration, rows } from '../src/sql/words.ts'
 import { hrefOf, type PageName, type Query } from './address.ts'
 import { deeds } from './deeds.ts'
-
-export type { PageTarget } from './frame.tsx'
-
 import {
   Document,
   Failure,
@@ -29,13 +26,14 @@ import {
   SignIn,
 } from './frame.tsx'
 import { actionsPage } from './pages/actions.tsx'
-import { batchPage } from './pages/batch.tsx'
-import { batchesPage } from './pages/batches.tsx'
+import { batchesPage, batchPage } from './pages/batches.tsx'
 import { graphPage } from './pages/graph.tsx'
 import { runPage } from './pages/run.tsx'
 import { runsPage } from './pages/runs.tsx'
 import { viewPage } from './pages/view.tsx'
 import { viewsPage } from './pages/views.tsx'
+
+export type { PageTarget } from './frame.tsx'
 
 /** What a page is asked: what it is about, the query of its address, and how commands name the API. */
 interface Asked {

@@ -7,7 +7,7 @@ import { hrefOf, type Query } from '../address.ts'
 import { Filters, Legend, NameSearch } from '../cells.tsx'
 import { Head, type Shown } from '../frame.tsx'
 import { Graph, type Pictured } from '../pictures/graph.tsx'
-import { inBatch } from './batch.tsx'
+import { inBatch } from './batches.tsx'
 
 /** `/page/graph`: which view reads which, coloured by how they stand; with the batch that goes on. */
 export async function graphPage(api: Api, { query }: { query: Query }): Promise<Shown> {

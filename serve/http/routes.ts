@@ -10,7 +10,7 @@ import { routes as all } from '../../src/api/routes.ts'
 import { inTurn, makeTurns } from '../../src/keeper/connections.ts'
 import type { Logger } from '../../src/keeper/terms.ts'
 import { bodyOfProblem, Problem, type ProblemBody } from '../../src/problem.ts'
-import { person } from '../../src/terminal/person.ts'
+import { person } from '../../src/terminal/report.ts'
 import type { ProcessLogger } from '../process/logs.ts'
 import type { Doorkeeper } from '../tokens/doorkeeper.ts'
 

@@ -5,8 +5,7 @@ import type { Run } from '../../src/run/db/runs.ts'
 import { getRun } from '../../src/run/read.ts'
 import type { Database } from '../../src/server/connect.ts'
 import { displayName } from '../../src/sql/names.ts'
-import { person } from '../../src/terminal/person.ts'
-import { count, dim, report } from '../../src/terminal/report.ts'
+import { count, dim, person, report } from '../../src/terminal/report.ts'
 import { type ListedView, listViews } from '../../src/watch/read.ts'
 
 const pauseMs = 50

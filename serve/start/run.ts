@@ -15,12 +15,16 @@ import { startEvents } from '../http/events.ts'
 import { startGateway } from '../http/gateway.ts'
 import { type Life, untilSignal } from '../process/lifetime.ts'
 import { terminalLogger } from '../process/logs.ts'
-import { LocalProblem, readOptions } from '../process/options.ts'
-import { isPortFree } from '../process/port.ts'
-import { applySchemaSteps, describeDatabase, type MadeViews, makeViews } from './database.ts'
+import { isPortFree, LocalProblem, readOptions } from '../process/options.ts'
+import {
+  applySchemaSteps,
+  describeDatabase,
+  type LocalProject,
+  type MadeViews,
+  makeViews,
+} from './database.ts'
 import { refreshFirst } from './first-refresh.ts'
 import { announceGateway, findGateway, usualPort } from './gateway-file.ts'
-import type { LocalProject } from './project.ts'
 
 /**
  * Tells, in lines, what alarm silent-monitor mails: if two looks in turn are missing, and when one succeeds again. The answer

@@ -1,4 +1,14 @@
+import { userInfo } from 'node:os'
 import { styleText } from 'node:util'
+
+/** Who works on this machine: the user of the operating system; `local` if it knows no name, as in some containers. */
+export function person(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return 'local'
+  }
+}
 
 export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow' | 'cyan'
 

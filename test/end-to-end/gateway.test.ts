@@ -5,7 +5,7 @@ import { expect, test } from 'vitest'
 import { mostConnections } from '../../serve/http/routes.ts'
 import { makeLogger } from '../../serve/process/logs.ts'
 import { routes } from '../../src/api/routes.ts'
-import { person } from '../../src/terminal/person.ts'
+import { person } from '../../src/terminal/report.ts'
 import { until } from '../support/waiting/until.ts'
 import { echo, raw, start } from './support/gateway.ts'
 

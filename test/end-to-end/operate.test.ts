@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Gateway, startGateway } from '../../serve/http/gateway.ts'
-import { findFreePort } from '../../serve/process/port.ts'
+import { findFreePort } from '../../serve/process/options.ts'
 import { servedOn } from '../support/api/served.ts'
 import { muteConsole } from '../support/console.ts'
 import { startOwnServer } from '../support/servers/own-server.ts'

@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import { channelsOf, tryChannels } from '../../../serve/news/channels.ts'
-import { LocalProblem } from '../../../serve/process/options.ts'
-import { isPortFree } from '../../../serve/process/port.ts'
+import { isPortFree, LocalProblem } from '../../../serve/process/options.ts'
 import { checkOptions } from '../../../serve/start/options.ts'
 import { serve, servedPort } from '../../../serve/start/serve.ts'
 import { Problem } from '../../../src/problem.ts'

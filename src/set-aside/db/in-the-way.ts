@@ -10,7 +10,7 @@ import { quoteName } from '../../sql/names.ts'
 import { parentsFirst } from '../../sql/walks.ts'
 import { readTrees } from '../../trial/db/copies.ts'
 import type { AsideView, Below, InTheWay, Touched } from '../plan/items.ts'
-import { actingRequirements, cannotCarry } from '../plan/requirements.ts'
+import { actingRequirements, cannotCarry } from '../plan/make.ts'
 import { mayRecordRuns } from './runs.ts'
 
 /** A relation that is touched, found in the catalog. */

@@ -1,10 +1,12 @@
 import type { ViewDefinition } from '../../catalog/plan/definition.ts'
 import { replayGrants } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
-import { inPlaceOf, sandboxed } from '../../catalog/plan/rights.ts'
+import { inPlaceOf, type Obstacle, obstacle, type Requirement, sandboxed } from '../../catalog/plan/rights.ts'
+import { isUnreadable, unreadableClause } from '../../catalog/plan/server-sql.ts'
 import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
 import { createStatements, queryOf } from '../../rebuild/plan/create.ts'
 import { exclusiveLock } from '../../rebuild/plan/locks.ts'
+import { memberOf, parsedOf } from '../../rebuild/plan/requirements.ts'
 import {
   buildIndexes,
   buildShadow,
@@ -14,8 +16,9 @@ import {
   ownersSandboxed,
   withOptions,
 } from '../../rebuild/plan/shadow.ts'
-import { quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { displayPart, literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
+import { describeItem } from '../../trial/plan/copy.ts'
 import type { AsideView } from './items.ts'
 
 /**
@@ -140,3 +143,51 @@ const withColumns = (live: LiveView, columns: string[]): LiveView => ({
   columns: live.columns.filter(({ name }) => columns.includes(name)),
   grants: live.grants.filter(({ column }) => column === null || columns.includes(column)),
 })
+
+/** To act as every role of the items: each role with one object, which is quick to look at, or with every object. Pure. */
+export function actingRequirements(items: AsideView[], by: 'role' | 'object'): Requirement[] {
+  const roles = items.flatMap(rolesOf)
+  const some = by === 'object' ? roles : new Map(roles.map((each) => [each.role, each])).values()
+  return [...some].map(({ role, why, owned }) =>
+    memberOf(role, owned, [`${why} ${role}, and `, `may not act as ${role}`]),
+  )
+}
+
+/** What no SQL can make again. Pure. */
+export function cannotCarry(item: AsideView): Obstacle[] {
+  const { view } = item.live
+  const reasons = [
+    view.memberOf === null ? [] : `belongs to extension ${view.memberOf}`,
+    view.hasSecurityLabel ? "has a security label, which only the label's provider can give" : [],
+    view.replicaIdentity === 'index' ? 'has an index as its replica identity' : [],
+    isUnreadable(view.definition) ? `has ${unreadableClause}` : [],
+  ].flat()
+  return [
+    ...reasons.map((reason) => obstacle(`${describeItem(item)} ${reason}`)),
+    ...parsedOf(item.live).map((part) =>
+      obstacle(`${part} is never written again: drop it before, and make it again after`),
+    ),
+  ]
+}
+
+/** A role as which an item is made again, and why. */
+interface ActingRole {
+  role: string
+  why: string
+  /** An expression of SQL: what could be given to another owner instead. */
+  owned: string | null
+}
+
+function rolesOf(item: AsideView): ActingRole[] {
+  const named = describeItem(item)
+  const { view, statistics, grants } = item.live
+  return [
+    ...grants.map(({ grantor }) => ({ role: grantor, why: `grants on ${named} are by`, owned: null })),
+    ...statistics.map((each) => ({
+      role: each.owner,
+      why: `statistics ${displayPart(each.name)} of ${named} belong to`,
+      owned: literal(`statistics ${quoteName(each)}`),
+    })),
+    { role: view.owner, why: `${named} belongs to`, owned: literal(`${view.kind} ${quoteName(view)}`) },
+  ]
+}
