@@ -111,7 +111,7 @@ export interface ProblemDetails {
 }
 
 /** The details that a log line and an answer have beside the message. */
-type ToldDetails = Omit<ProblemDetails, 'cause' | 'detail' | 'hint' | 'whole'>
+type ToldDetails = Problem['details']
 
 /** A problem as an answer of the API tells it. */
 export interface ProblemBody extends ToldDetails {
@@ -128,7 +128,7 @@ export interface ProblemBody extends ToldDetails {
  */
 export class Problem extends Error {
   readonly code: ProblemCode
-  readonly details: ToldDetails
+  readonly details: Omit<ProblemDetails, 'cause' | 'detail' | 'hint' | 'whole'>
   /** What the message consists of. */
   readonly parts: { message: string; detail?: string; hint?: string }
 
