@@ -89,6 +89,19 @@ describe('a refresh', () => {
     )
   })
 
+  test('by slices says which ones, and what is wrong with others', async () => {
+    await sql.unsafe(`
+      create view by_region as select region, count(*) as n from orders group by region;
+      create materialized view regions as select * from by_region`)
+    expect(await succeed('refresh', 'regions', '--slices', '1..2')).toMatch(
+      /^✓ regions {3}swap {3}.*\n {2}only slices of region from 1 to 2 are computed anew: requested\n$/,
+    )
+    expect((await run('refresh', 'regions', '--slices', '3..1')).out).toContain(
+      'There is no slice from 3 to 1',
+    )
+    expect((await run('refresh', 'regions', '--slices', '1..2..3')).err).toContain('two dots between them')
+  })
+
   test('of a selection prints plain lines where there is no terminal', async () => {
     const out = await succeed('refresh', '--select', 'sales+', 'ret*')
     expect(out).toMatch(/^batch \S+ {3}3 views, 2 at once\n(✓ .*\n){3}\n✓ 3 of 3 views refreshed in .*\n$/)

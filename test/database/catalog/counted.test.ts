@@ -96,6 +96,22 @@ describe('a scheduled refresh of a view that reads tables', () => {
     await sql`update viewkeeper.definitions set skip_unchanged = null where name = 'v'`
   })
 
+  test('is not left out after a refresh by slices, which has kept other rows', async () => {
+    await sql.unsafe(`
+      create view still.sliced_query as select i, count(*) as n from still.t group by i;
+      create materialized view still.sliced as select * from still.sliced_query`)
+    await filled('sliced')
+    expect(await scheduled('sliced')).toBe('skipped')
+    const slices = { from: '1', to: '3' }
+    expect(await refresh({ view: 'still.sliced', slices }, callOn(saving))).toMatchObject({
+      status: 'updated',
+    })
+    await longAgo('sliced')
+    expect(await scheduled('sliced')).toBe('updated')
+    await longAgo('sliced')
+    expect(await scheduled('sliced')).toBe('skipped')
+  })
+
   test.each(['swap', 'concurrent'] as const)('is left out after a %s, too', async (strategy) => {
     await filled('base', 'v')
     await refresh({ view: 'still.v', strategy }, callOn(saving))
