@@ -14,6 +14,7 @@ import { measurePeers } from './peers.ts'
 import { measureQuiet } from './quiet.ts'
 import { measureReplicas } from './replicas.ts'
 import { measureSandbox } from './sandbox.ts'
+import { measureSlices } from './slices.ts'
 import { measureStart } from './start.ts'
 import { type Row, writeTable } from './support/table.ts'
 import { measureTargets } from './targets.ts'
@@ -38,6 +39,7 @@ const benchmarks: Record<string, (options: Options) => Promise<Row[]>> = {
   others: measureOthers,
   replicas: measureReplicas,
   sandbox: measureSandbox,
+  slices: measureSlices,
   start: measureStart,
   targets: measureTargets,
   stamp: stampFigures,

@@ -9,12 +9,12 @@ import ts from 'typescript'
 const bounds: Record<string, { files: number; lines?: number }> = {
   'src/run/refresh.ts': { files: 57, lines: 5100 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 64, lines: 6320 },
+  'src/run/plan-swap.ts': { files: 64, lines: 6330 },
   'src/batch/advance.ts': { files: 83, lines: 8300 },
   // What a batch loads when it rebuilds a group.
-  'src/batch/groups.ts': { files: 83, lines: 8620 },
+  'src/batch/groups.ts': { files: 83, lines: 8650 },
   'functions/api.ts': { files: 63, lines: 5000 },
-  'all files': { files: 519, lines: 46700 },
+  'all files': { files: 525, lines: 47200 },
   'files with fewer than 25 lines': { files: 71 },
   'largest folder': { files: 20 },
 }

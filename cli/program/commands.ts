@@ -50,6 +50,7 @@ const authoring: Group = {
   alter: () => import('../commands/author/alter.ts'),
   'set-aside': () => import('../commands/author/set-aside.ts'),
   'put-back': () => import('../commands/author/set-aside.ts'),
+  slices: () => import('../commands/author/slices.ts'),
 }
 
 /** The groups of commands by their titles; of each command the file that declares it. */

@@ -14,6 +14,7 @@ import { readSettings } from '../sql/settings.ts'
 import { readChecking, readUsualDurations } from './db/history.ts'
 import { planConcurrentRefresh, planRegularRefresh, recordPosition } from './plan/refresh.ts'
 import {
+  type Choice,
   chooseStrategy,
   type InBatch,
   needsSnapshot,
@@ -71,10 +72,16 @@ async function planAsSeen(
   const { onReplicas } = definition
   const usual = wanted === 'auto' ? (request.usual ?? (await readUsualDurations(sql, name))) : null
   const short = usual !== null && onReplicas === null ? shortMs(usual) : null
+  /** Whether a log of its changes may tell what of the view to compute. */
+  const mayReadLog = (view: ViewFacts) =>
+    view.logs && view.populated && !request.slices && onReplicas === null && ['auto', 'swap'].includes(wanted)
   const { view, snapshot } = await lookAtView(
     sql,
     name,
-    (view) => request.slices !== undefined || (short === null && needsSnapshot(wanted, view, onReplicas)),
+    (view) =>
+      request.slices !== undefined ||
+      mayReadLog(view) ||
+      (short === null && needsSnapshot(wanted, view, onReplicas)),
     request,
     request.seen,
   )
@@ -94,7 +101,12 @@ async function planAsSeen(
   const swap: Swap | 'gone' | null =
     snapshot === null
       ? null
-      : await (await import('./plan-swap.ts')).planSwap(sql, view, snapshot, { ...request, usual, wanted })
+      : await (await import('./plan-swap.ts')).planSwap(sql, view, snapshot, {
+          ...request,
+          usual,
+          wanted,
+          readsLog: mayReadLog(view),
+        })
   if (swap === 'gone') return swap
   const isReadThere = onReplicas !== null || (swap?.cost?.onReplicas.length ?? 0) > 0
   const plans = {
@@ -103,12 +115,24 @@ async function planAsSeen(
     swap: () => (swap as Swap).plan(options),
   }
   const choose = (refusals: Obstacle[]) => {
-    const choice = chooseStrategy(wanted, view, refusals, swap?.cost, onReplicas, short)
+    const { slices, unusedLog } = swap ?? {}
+    const readsLog = slices?.mark !== undefined && refusals.length === 0
+    const choice: Choice = readsLog
+      ? { strategy: 'swap', because: slices.words }
+      : chooseStrategy(wanted, view, refusals, swap?.cost, onReplicas, short)
     const plan = plans[choice.strategy]()
     if (isReadThere) plan.later.unshift(recordPosition)
     if (definition.skipsUnchanged) plan.counted = true
+    if (readsLog) return { plan, response: { ...choice, slices: slices.mark } }
     const because = compares && asked === 'auto' ? comparesAside('swap') : choice.because
-    return { plan, response: { ...choice, because: [swap?.slices ?? [], because].flat().join(': ') } }
+    const asksFor = slices?.mark === undefined ? (slices?.words ?? []) : []
+    return {
+      plan,
+      response: {
+        ...choice,
+        because: [[asksFor, because].flat().join(': '), unusedLog ?? []].flat().join('; '),
+      },
+    }
   }
   const { plan, response } = choose(swap?.obstacles ?? [])
   // Other views of the batch go on meanwhile.

@@ -2,21 +2,38 @@ import type { Strategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { Problem } from '../problem.ts'
 import type { Slicing } from '../rebuild/plan/plan.ts'
-import { fillBySlices } from '../rebuild/plan/slices.ts'
+import { aroundOf, fillBySlices } from '../rebuild/plan/slices.ts'
 import type { Sql } from '../server/connect.ts'
 import { sqlstateOf } from '../server/failures.ts'
+import { rowsBetween } from '../slices/plan/rows.ts'
 import type { ViewSlices } from '../slices/slices.ts'
 import { displayName, displayPart, literal } from '../sql/names.ts'
 import type { Slices } from './plan/strategy.ts'
+import { findTouched } from './plan-touched.ts'
 
 const refused = (message: string, field = 'slices'): Problem =>
   new Problem('InvalidRequest', message, { field })
 
 /**
+ * Finds out which slices of a view to compute anew: those that were asked for, or those that a log of its changes tells. Undefined: all of it;
+ * a sentence says why, if there is a log.
+ */
+export const findAnew = async (
+  sql: Sql,
+  view: ViewFacts,
+  {
+    slices,
+    strategy,
+    readsLog,
+  }: { slices?: Slices | undefined; strategy?: Strategy | undefined; readsLog?: boolean },
+): Promise<Slicing | string | undefined> =>
+  slices ? findSlicing(sql, view, slices, strategy) : readsLog ? findTouched(sql, view) : undefined
+
+/**
  * Finds out how to compute these slices of a view anew. Throws InvalidRequest if its query does not prove that it falls into
  * such slices, if it shows no plain view, or if the server cannot read the values. `gone`: the view was exchanged or dropped meanwhile.
  */
-export async function findSlicing(
+async function findSlicing(
   sql: Sql,
   view: ViewFacts,
   request: Slices,
@@ -44,27 +61,12 @@ export async function findSlicing(
   return {
     shown: shown.oid,
     words: `only slices of ${displayPart(by)} from ${from} to ${to} are computed anew`,
-    around(group) {
-      const member = (oid: number) => group.members.find((each) => each.oid === oid)!
-      const [above, below] = [member(view.oid), member(shown.oid)]
-      const others = [
-        ...group.members
-          .filter(({ oid, reads }) => oid !== view.oid && reads.includes(shown.oid))
-          .map(({ live }) => `${live.view.kind} ${displayName(live.view)}`),
-        ...below.live.dependents.map(({ description }) => description),
-      ]
-      if (others.length > 0)
-        throw refused(
-          `${view.view} is not refreshed by slices: ${shown.view}, which it shows, is also read by ${others.join(', ')}. Let each read a plain view of its own.`,
-        )
-      const { owner } = below.live.view
-      if (owner !== view.owner)
-        throw refused(
-          `${view.view} is not refreshed by slices: ${shown.view}, which it shows, belongs to ${owner}. Give it to the same owner: alter view ${shown.view} owner to ${view.owner}.`,
-        )
-      const anew = { view: above, shown: below, columns: shown.columns, by, from: typed(from), to: typed(to) }
-      return (rebuild) => fillBySlices(rebuild, anew)
-    },
+    around: aroundOf(view, shown, (rebuild, members) =>
+      fillBySlices(rebuild, {
+        ...members,
+        rows: rowsBetween({ by, columns: shown.columns }, typed(from), typed(to)),
+      }),
+    ),
   }
 }
 

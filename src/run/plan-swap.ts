@@ -43,6 +43,8 @@ interface SwapOptions extends Patience {
   inBatch?: InBatch | undefined
   slices?: Slices | undefined
   strategy?: Strategy | undefined
+  /** Whether a log of changes may tell which slices. */
+  readsLog?: boolean
 }
 
 /**
@@ -176,10 +178,11 @@ export async function planSwap(
   snapshot: ViewSnapshot,
   options: SwapOptions,
 ): Promise<Swap | 'gone'> {
-  const { wanted, inBatch, slices, strategy } = options
-  const slicing =
-    slices && (await (await import('./plan-slices.ts')).findSlicing(sql, view, slices, strategy))
-  if (slicing === 'gone') return slicing
+  const { wanted, inBatch, slices, readsLog } = options
+  const found =
+    slices || readsLog ? await (await import('./plan-slices.ts')).findAnew(sql, view, options) : undefined
+  if (found === 'gone') return found
+  const slicing = typeof found === 'object' ? found : undefined
   const mayBeConcurrent = wanted === 'auto' && usableIndex(view) !== undefined
   const isRead = isReadByViews(snapshot.live)
   const isRefreshedAlone = isRead && mayBeConcurrent && inBatch !== undefined
@@ -202,8 +205,12 @@ export async function planSwap(
           ...obstacles,
         ],
     cost: isRead ? group?.cost : undefined,
-    slices: slicing?.words,
+    slices: slicing && { words: slicing.words, ...(slicing.log && { mark: slicing.log.mark }) },
+    unusedLog: typeof found === 'string' ? found : undefined,
     brokenBackup: backup === null ? null : brokenBackup(backup),
-    plan: (run) => group?.plan(run) ?? planRebuild(alone(view.oid, snapshot), view, run),
+    plan: (run) => {
+      const plan = group?.plan(run) ?? planRebuild(alone(view.oid, snapshot), view, run)
+      return slicing?.log ? { ...plan, basis: slicing.log.basis(plan.basis) } : plan
+    },
   }
 }

@@ -1,7 +1,7 @@
 import type { Sql } from '../server/connect.ts'
 import { readQueries } from './db/read-queries.ts'
 import { type Proof, proveSlices } from './plan/prove.ts'
-import { shownBy } from './plan/shown.ts'
+import { type Shown, shownOf } from './plan/shown.ts'
 
 /** By what a view could be filled in part. */
 export interface ViewSlices {
@@ -10,13 +10,6 @@ export interface ViewSlices {
   because: string | null
   /** The tables that it reads. */
   tables: ({ table: string } & Proof)[]
-}
-
-/** A plain view that a materialized view shows as it is: each of its columns, in its order, with the name that it has above. */
-export interface Shown {
-  oid: number
-  view: string
-  columns: { name: string; above: string }[]
 }
 
 /** Finds by which columns views fall into slices of their tables. */
@@ -37,21 +30,7 @@ export async function readSlicing(
   const slices = slicesOf(read, view)
   const found = read.views.get(view.oid)
   if (slices === undefined || found === undefined) return undefined
-  const columns = [...found.columns.values()]
-  const shows = shownBy(found.query)
-  const relation = shows && read.facts.relations.get(shows.relation)
-  if (relation?.kind !== 'v') return { slices, columns, shown: null }
-  const shown = [...relation.columns].map(([at, name]) => ({
-    name,
-    above: found.columns.get(shows?.columns.get(at) ?? 0),
-  }))
-  return {
-    slices,
-    columns,
-    shown: shown.every((each): each is Shown['columns'][0] => each.above !== undefined)
-      ? { oid: shows!.relation, view: relation.name, columns: shown }
-      : null,
-  }
+  return { slices, columns: [...found.columns.values()], shown: shownOf(found, read.facts) }
 }
 
 function slicesOf(

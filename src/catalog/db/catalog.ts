@@ -95,6 +95,7 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
            has_schema_privilege(n.oid, 'USAGE') as may_look,
            has_database_privilege(current_database(), 'CREATE') as may_make_schemas,
            current_setting('track_counts')::boolean as tuples_are_counted,
+           exists (select from pg_class t where t.relnamespace = n.oid and t.relname = (c.relname || '_touched')::name) as logs,
            ${uniqueIndexes(sql)} as unique_indexes
       from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
      where n.nspname = ${name.schema} and c.relname = ${name.name} and c.relpersistence <> 't'`
@@ -127,6 +128,7 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
     counting: row.counting,
     mayMakeSchemas: row.may_make_schemas,
     tuplesAreCounted: row.tuples_are_counted,
+    logs: row.logs,
     uniqueIndexes: indexes.map(({ name, columns, unusableBecause }) => ({ name, columns, unusableBecause })),
     keyCandidate: indexes.find(({ hasExpressions }) => !hasExpressions)?.columns ?? null,
   }

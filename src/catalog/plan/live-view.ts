@@ -203,6 +203,8 @@ export interface ViewFacts {
   keyCandidate: string | null
   /** Whether the server counts tuples (`track_counts`), and so how many rows a refresh writes. */
   tuplesAreCounted: boolean
+  /** Whether something stands beside it with the name of a log of its changes: see `src/slices`. */
+  logs: boolean
 }
 
 interface UniqueIndex {

@@ -118,3 +118,13 @@ export function unknownDuration(usual: (number | null)[]): number {
   const known = usual.filter((ms) => ms !== null).sort((a, b) => a - b)
   return known[Math.floor((known.length - 1) / 2)] ?? unknownMs
 }
+
+/**
+ * What the record of a refresh by a log says for the next one: the column, a mark of all that the rows depend on but rows of tables, and when
+ * all rows were computed last.
+ */
+export interface Mark {
+  by: string
+  shape: string
+  wholeAt: string
+}

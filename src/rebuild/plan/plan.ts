@@ -1,4 +1,5 @@
 import type { LiveView, ViewFacts } from '../../catalog/plan/live-view.ts'
+import type { Mark } from '../../catalog/plan/run.ts'
 import { displayName, literal, quoteName } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'
 import { type Checking, recordChecks, recordsFirst } from './check-data.ts'
@@ -35,6 +36,8 @@ export interface Slicing {
   shown: number
   /** Which slices, in words. */
   words: string
+  /** Set if a log of changes tells them. `basis` adds to what must hold when the run begins. */
+  log?: { mark: Mark; basis(other: Plan['basis']): Plan['basis'] }
   /** What fills the shadow of the view so. Throws InvalidRequest if the plain view is not its own. */
   around(group: Scope): (rebuild: Rebuild) => AroundFilling
 }

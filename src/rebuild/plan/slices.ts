@@ -1,21 +1,19 @@
-import { quoteIdentifier, quoteName } from '../../sql/names.ts'
+import type { ViewFacts } from '../../catalog/plan/live-view.ts'
+import { Problem } from '../../problem.ts'
+import type { Shown } from '../../slices/plan/shown.ts'
+import { displayName, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { type AroundFilling, closePlace, openPlace } from './make.ts'
 import { areFaithful } from './prove.ts'
-import { type Member, type Rebuild, shadowName } from './scope.ts'
+import { type Member, type Rebuild, type Scope, shadowName } from './scope.ts'
 import { ownersSandboxed, withOptions } from './shadow.ts'
 
-/** Which rows of a view are computed anew: those between two values, ends included. All others are kept. */
+/** A materialized view that shows a plain view as it is, and what fills its shadow from its own rows and from its query. */
 export interface SlicesAnew {
-  /** The materialized view, and the plain view that it shows. */
   view: Member
   shown: Member
-  /** The columns of the plain view, in its order, each with the name that it has above. */
-  columns: { name: string; above: string }[]
-  /** A column of the materialized view, and the first and the last value, as SQL writes them. */
-  by: string
-  from: string
-  to: string
+  /** The query of its rows, with the columns of the plain view, for `kept`, its old rows, and `query`, that of the plain view. */
+  rows(kept: string, query: string): string
 }
 
 /**
@@ -23,16 +21,9 @@ export interface SlicesAnew {
  * only these: the one statement that fills sees both at one moment, and readers of neither. Then the shadow gets its own query
  * again, and is proved a copy as before. Nothing here is seen before the exchange. Pure.
  */
-export function fillBySlices(
-  rebuild: Rebuild,
-  { view, shown, columns, by, from, to }: SlicesAnew,
-): AroundFilling {
+export function fillBySlices(rebuild: Rebuild, { view, shown, rows }: SlicesAnew): AroundFilling {
   const { options, definition } = shown.live.view
   const query = definition.trim()
-  const called = columns.find(({ above }) => above === by)?.name ?? by
-  const isAnew = (column: string) =>
-    `${column} operator(pg_catalog.>=) ${from} and ${column} operator(pg_catalog.<=) ${to}`
-  const old = columns.map(({ name, above }) => `o.${quoteIdentifier(above)} as ${quoteIdentifier(name)}`)
   const means = (more: string): Statement[] => [
     ...openPlace(rebuild),
     {
@@ -43,11 +34,39 @@ export function fillBySlices(
     ...closePlace(rebuild),
   ]
   return {
-    // A null is in no slice between two values: its rows are kept.
-    before: means(` as
-select ${old.join(', ')} from ${quoteName(view.live.view)} as o where (${isAnew(`o.${quoteIdentifier(by)}`)}) is not true
-union all
-select * from (${query}) as q (${columns.map(({ name }) => quoteIdentifier(name)).join(', ')}) where ${isAnew(`q.${quoteIdentifier(called)}`)}`),
+    before: means(` as\n${rows(quoteName(view.live.view), query)}`),
     after: [...means(`${withOptions(options)} as ${query}`), ...areFaithful(rebuild)],
   }
 }
+
+/** Finds the view and the plain view among a group, and insists that the plain view is its own. */
+export const aroundOf =
+  (
+    view: ViewFacts,
+    shown: Pick<Shown, 'oid' | 'view'>,
+    fill: (rebuild: Rebuild, members: { view: Member; shown: Member }) => AroundFilling,
+  ): ((group: Scope) => (rebuild: Rebuild) => AroundFilling) =>
+  (group) => {
+    const member = (oid: number) => group.members.find((each) => each.oid === oid)!
+    const [above, below] = [member(view.oid), member(shown.oid)]
+    const others = [
+      ...group.members
+        .filter(({ oid, reads }) => oid !== view.oid && reads.includes(shown.oid))
+        .map(({ live }) => `${live.view.kind} ${displayName(live.view)}`),
+      ...below.live.dependents.map(({ description }) => description),
+    ]
+    if (others.length > 0)
+      throw new Problem(
+        'InvalidRequest',
+        `${view.view} is not refreshed by slices: ${shown.view}, which it shows, is also read by ${others.join(', ')}. Let each read a plain view of its own.`,
+        { field: 'slices' },
+      )
+    const { owner } = below.live.view
+    if (owner !== view.owner)
+      throw new Problem(
+        'InvalidRequest',
+        `${view.view} is not refreshed by slices: ${shown.view}, which it shows, belongs to ${owner}. Give it to the same owner: alter view ${shown.view} owner to ${view.owner}.`,
+        { field: 'slices' },
+      )
+    return (rebuild) => fill(rebuild, { view: above, shown: below })
+  }

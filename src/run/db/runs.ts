@@ -1,4 +1,4 @@
-import type { Operation, RunError, RunStatus, Trigger, Unchanged } from '../../catalog/plan/run.ts'
+import type { Mark, Operation, RunError, RunStatus, Trigger, Unchanged } from '../../catalog/plan/run.ts'
 import { mayRetry } from '../../problem.ts'
 import type { MadeCheck } from '../../rebuild/plan/check-data.ts'
 import type { Sql } from '../../server/connect.ts'
@@ -20,6 +20,8 @@ export interface RunResponse {
   fillMs?: number
   /** The other views that were refreshed together with the view, and their runs. */
   group?: { view: string; runId: number }[]
+  /** What the next refresh has to know of one that a log of changes told what to compute: see `plan-touched.ts`. */
+  slices?: Mark
   /** A position in the WAL after the commit: a replica that has replayed so far has what the run did. */
   walPosition?: string
 }

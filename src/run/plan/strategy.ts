@@ -1,7 +1,7 @@
 import type { Strategy } from '../../catalog/plan/definition.ts'
 import { noUsableIndex, type ViewFacts } from '../../catalog/plan/live-view.ts'
 import { type Obstacle, reasonsOf, sayObstacles } from '../../catalog/plan/rights.ts'
-import type { UsualDurations } from '../../catalog/plan/run.ts'
+import type { Mark, UsualDurations } from '../../catalog/plan/run.ts'
 import { Problem } from '../../problem.ts'
 import type { RunOptions } from '../../rebuild/plan/run-options.ts'
 import type { Plan } from '../../sql/plan.ts'
@@ -43,8 +43,10 @@ export interface Swap {
   cost: GroupCost | undefined
   /** The refusal to harm the backup that somebody makes; null: nobody does. */
   brokenBackup: Problem | null
-  /** Which slices are computed anew, in words. */
-  slices: string | undefined
+  /** Which slices are computed anew, in words: those that were asked for, or those that a log of changes tells, which leaves a mark. */
+  slices: { words: string; mark?: Mark } | undefined
+  /** Why a log of changes is not used. */
+  unusedLog: string | undefined
   plan(options: RunOptions): Plan
 }
 

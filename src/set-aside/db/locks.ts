@@ -1,4 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import { dropShadows } from '../../batch/db/batch-groups.ts'
 import { Problem } from '../../problem.ts'
 import { type Sql, withSavepoint } from '../../server/connect.ts'
 import { sqlstateOf } from '../../server/failures.ts'
@@ -10,6 +11,7 @@ import type { Statement } from '../../sql/plan.ts'
 import type { InTheWay } from '../plan/items.ts'
 import { lockStatements, lockTable } from '../plan/make.ts'
 import { readInTheWay, type TouchedRelation } from './in-the-way.ts'
+import { mayRecordRuns } from './runs.ts'
 
 // New readers wait while we queue for an exclusive lock, so we queue briefly and often. All locks of one try take less than
 // the usual `deadlock_timeout` of a second: otherwise the server could end a reader as part of a deadlock. What is read under
@@ -46,9 +48,14 @@ export const lockInTheWay = (sql: Sql, hunt: LockHunt): Promise<InTheWay> =>
     }),
   )
 
-/** Reads what stands in the way, as patiently: somebody may hold an exclusive lock on a view, as a refresh does. */
-export const lookInTheWay = (sql: Sql, hunt: LockHunt): Promise<InTheWay> =>
-  patiently(sql, hunt, async (found) => found)
+/**
+ * Reads what stands in the way, as patiently: somebody may hold an exclusive lock on a view, as a refresh does. Shadows that a batch could not
+ * drop at its end are gone first.
+ */
+export async function lookInTheWay(sql: Sql, hunt: LockHunt): Promise<InTheWay> {
+  if (await mayRecordRuns(sql)) await dropShadows(sql)
+  return patiently(sql, hunt, async (found) => found)
+}
 
 async function patiently<T>(
   sql: Sql,

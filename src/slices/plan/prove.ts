@@ -20,6 +20,8 @@ export interface Slices {
   column: string
   /** Whether that needs settings of the session, such as its time zone: these have to be the same for every refresh. */
   bySettings: boolean
+  /** Whether a value is that of the column itself, and nothing computed from it. */
+  isColumn: boolean
 }
 
 /** What a view can be filled by, in part, when rows of one table change; or why it cannot. */
@@ -107,10 +109,7 @@ export function proveSlices(
     const relation = numberIn(entry, 'relid')
     if (relation === of)
       return new Map(
-        [...columns.keys()].map((column) => [
-          column,
-          { column, form: `column ${column}`, bySettings: false },
-        ]),
+        [...columns.keys()].map((column) => [column, { column, form: formOf(column), bySettings: false }]),
       )
     return sharesRows(relation)
       ? refuse(`it also reads ${facts.relations.get(relation)?.name}, which has rows of ${name}`)
@@ -276,7 +275,12 @@ export function proveSlices(
     const columnsOf = [...(readQuery({ query: view.query, outer: null }, 'its query') ?? [])]
     const slices = columnsOf.flatMap(([at, key]) =>
       'column' in key
-        ? { by: view.columns.get(at)!, column: columns.get(key.column)!, bySettings: key.bySettings }
+        ? {
+            by: view.columns.get(at)!,
+            column: columns.get(key.column)!,
+            bySettings: key.bySettings,
+            isColumn: key.form === formOf(key.column),
+          }
         : [],
     )
     if (slices.length > 0) return { slices, because: null }
@@ -290,6 +294,9 @@ export function proveSlices(
     throw error
   }
 }
+
+/** The form of a column of the table itself. */
+const formOf = (column: number): string => `column ${column}`
 
 /** What FROM has of a query, the branches of its set operations included. The range table has more: rules have OLD and NEW. */
 const entriesOf = (query: TreeNode): TreeNode[] =>

@@ -3,6 +3,7 @@ import { createToken, listTokens, revokeToken } from '../../../serve/tokens/stor
 import { cancelBatch } from '../../../src/batch/end.ts'
 import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.ts'
 import { startBatch, startDueBatch } from '../../../src/batch/start.ts'
+import { readView } from '../../../src/catalog/db/catalog.ts'
 import { leaveToCron } from '../../../src/catalog/db/discovered.ts'
 import { readScheduled } from '../../../src/due/db/expectations.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
@@ -34,6 +35,8 @@ import { readFix } from '../../../src/server/rights.ts'
 import { alter } from '../../../src/set-aside/alter.ts'
 import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
+import { planLog, readDropLog } from '../../../src/slices/db/log.ts'
+import { makeLog } from '../../../src/slices/plan/log.ts'
 import { checkView } from '../../../src/watch/check.ts'
 import { beginMonitoring } from '../../../src/watch/db/looks.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
@@ -330,6 +333,7 @@ async function doWhatFails(database: Database): Promise<void> {
     rows: [{ values: [{ column: 'id', value: '1' }] }],
   })
   await place.run('alice', 'drop materialized view a.dividing')
+  await refreshByLog(database)
   const { runId } = await refresh({ view: 'a.sleeping' }, call({ waitUntil: 0 }))
   await explainRun(database, runId!, null)
   await cancel(runId!, call())
@@ -368,6 +372,21 @@ async function doWhatFails(database: Database): Promise<void> {
   const keeper = keeperOf(database, {})
   await new Promise((resolve) => keeper.start({ onLook: resolve }))
   await keeper.stop()
+}
+
+/** Makes a log of changes of a view, has it read twice, and drops it. */
+async function refreshByLog(database: Database): Promise<void> {
+  await place.run(
+    'alice',
+    `create table a.days (day pg_catalog.date); create view a.daily_query as select day, pg_catalog.count(*) as n from a.days group by day;
+     create materialized view a.daily as select day, n from a.daily_query`,
+  )
+  const view = { schema: 'a', name: 'daily' }
+  const log = await database.withConnection(async (sql) => planLog(sql, await readView(sql, view)))
+  await place.run('alice', makeLog(log).join(';'))
+  for (const words of [/^all slices/, /^only slices/])
+    expect((await refresh({ view: 'a.daily' }, callOn(database))).response?.because).toMatch(words)
+  await place.run('alice', (await database.withConnection((sql) => readDropLog(sql, view))).join(';'))
 }
 
 test("no name on the search path of a login is taken for the catalog's by any statement", async () => {

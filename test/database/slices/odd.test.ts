@@ -36,7 +36,11 @@ test('an expression of any depth, and a list of any length, have an answer', asy
       view,
       because: null,
       tables: [
-        { table: 'public.deep', slices: [{ by: 'id', column: 'id', bySettings: false }], because: null },
+        {
+          table: 'public.deep',
+          slices: [{ by: 'id', column: 'id', bySettings: false, isColumn: true }],
+          because: null,
+        },
       ],
     })),
   )

@@ -1,9 +1,13 @@
 import fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
+import { Problem } from '../../../src/problem.ts'
+import { planLog, readDropLog } from '../../../src/slices/db/log.ts'
+import { makeLog } from '../../../src/slices/plan/log.ts'
 import { readSlices } from '../../../src/slices/slices.ts'
 import { counts } from '../../support/counts.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { fillBySlices, fillWhole, tables } from '../../support/slices/by-hand.ts'
+import { fillByLog } from '../../support/slices/by-log.ts'
 import { queries, writes } from '../../support/slices/random-queries.ts'
 
 const { database, sql } = useDatabase()
@@ -60,4 +64,58 @@ test('refreshes by slices of random queries, after random writes, make what the 
   own.release()
   if (process.env.SOAK === 'true') console.info(found)
   expect(found.proved).toBeGreaterThan(counts.slicedQueries)
+})
+
+test('refreshes of random queries by a log of changes, after random writes, make what the whole query makes', async () => {
+  const own = await sql.reserve()
+  const found = { bySlices: 0, whole: 0, withoutLog: 0 }
+  const others = [
+    'update app.customers set since = since + 1 where id = 2',
+    'truncate app.orders; insert into app.orders table app.first_orders',
+  ]
+  await fc.assert(
+    fc.asyncProperty(
+      queries,
+      fc.array(
+        fc.oneof({ weight: 12, arbitrary: writes }, { weight: 1, arbitrary: fc.constantFrom(...others) }),
+        {
+          minLength: refreshesOfEach,
+          maxLength: refreshesOfEach,
+        },
+      ),
+      async ({ query }, changes) => {
+        await own.unsafe(`
+          drop view if exists app.tried_query cascade; drop materialized view if exists app.tried; create view app.tried_query as ${query};
+          create materialized view app.tried as select * from app.tried_query`)
+        const view = { schema: 'app', name: 'tried' }
+        const [{ oid }] = (await own`select 'app.tried'::regclass::oid::int8 as oid`) as unknown as [
+          { oid: number },
+        ]
+        const log = await planLog(own as never, { oid, ...view }, 'k').catch((error) => {
+          if (error instanceof Problem) return null
+          throw error
+        })
+        if (log === null) {
+          found.withoutLog++
+          return
+        }
+        for (const statement of [
+          ...makeLog(log),
+          'drop table if exists kept; create table kept as table app.tried',
+        ])
+          await own.unsafe(statement)
+        for (const change of changes) {
+          await own.unsafe(change)
+          const { different, anew } = await fillByLog(own, log)
+          expect({ change, different }).toEqual({ change, different: 0 })
+          found[anew === null ? 'whole' : 'bySlices']++
+        }
+        for (const statement of await readDropLog(own as never, view)) await own.unsafe(statement)
+      },
+    ),
+    { numRuns: counts.slicedQueries },
+  )
+  own.release()
+  if (process.env.SOAK === 'true') console.info(found)
+  expect(found.bySlices).toBeGreaterThan(counts.slicedQueries)
 })

@@ -16,6 +16,7 @@ export const viewFacts = (changes: Partial<ViewFacts> = {}): ViewFacts => ({
   uniqueIndexes: [],
   keyCandidate: null,
   tuplesAreCounted: true,
+  logs: false,
   ...changes,
 })
 

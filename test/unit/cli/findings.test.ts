@@ -50,8 +50,8 @@ test('each view is said to fall into slices of a table, or why it does not', () 
           {
             table: 'app.orders',
             slices: [
-              { by: 'day', column: 'ordered_on', bySettings: false },
-              { by: 'month', column: 'at', bySettings: true },
+              { by: 'day', column: 'ordered_on', bySettings: false, isColumn: false },
+              { by: 'month', column: 'at', bySettings: true, isColumn: true },
             ],
             because: null,
           },

@@ -1,0 +1,124 @@
+import type { Sql } from '../src/server/connect.ts'
+import { planLog } from '../src/slices/db/log.ts'
+import { makeLog } from '../src/slices/plan/log.ts'
+import { inRounds, measure, refreshWhole } from './support/measure.ts'
+import { type BenchServer, withServer } from './support/server.ts'
+import { compare, type Row } from './support/table.ts'
+
+const days = 1000
+/** The rows of the view, by how many customers a day has. */
+const sizes = [
+  { rows: '10,000', customers: 10 },
+  { rows: '200,000', customers: 200 },
+]
+const touched = [
+  { days: 1, percent: '0.1 %', goal: undefined },
+  { days: 10, percent: '1 %', goal: 0.2 },
+  { days: 100, percent: '10 %', goal: 1.1 },
+  { days: 400, percent: '40 %', goal: 1.1 },
+]
+
+/** Measures refreshes that compute only what changed, and what the log of changes costs writers. */
+export const measureSlices = (): Promise<Row[]> =>
+  withServer(async (server) => {
+    console.error('bench: refreshes by slices over 2,000,000 rows, about ten minutes')
+    const { sql } = server
+    const rows: Row[] = []
+    for (const { rows: count, customers } of sizes) {
+      await makeViews(sql, customers)
+      for (const { days, percent, goal } of touched) {
+        const change = () => changeDays(sql, days)
+        const { whole, slices, byHand } = await inRounds(
+          {
+            whole: async () => {
+              await change()
+              return measure(sql, () => swap(server, 'whole'))
+            },
+            slices: async () => {
+              await change()
+              return measure(sql, () => swap(server, 'logged'))
+            },
+            byHand: async () => {
+              const which = await change()
+              return measure(sql, () => writeByHand(sql, which))
+            },
+          },
+          { rounds: 3, warmUp: 1 },
+        )
+        rows.push(
+          {
+            title: `PostgreSQL ${server.version}, a view of ${count} rows over 2,000,000, changes in ${percent} of its slices`,
+          },
+          compare('whole, by swap', whole),
+          compare('by slices, by swap', slices, { to: whole, goal }),
+          compare('a table, by hand', byHand, { to: whole }),
+        )
+      }
+    }
+    return [...rows, ...(await measureWriters(sql))]
+  })
+
+const swap = (server: BenchServer, view: string) =>
+  refreshWhole(server, { view: `bench.${view}`, strategy: 'swap' })
+
+const query = (customers: number) =>
+  `select day, customer % ${customers} as customer, count(*) as orders, sum(amount) as amount, count(distinct note) as notes from bench.orders group by 1, 2`
+
+/** The same view twice, of which one has a log, and a table with its rows. */
+async function makeViews(sql: Sql, customers: number): Promise<void> {
+  await sql.unsafe(`
+    drop schema if exists bench cascade; create schema bench;
+    create table bench.orders as select i as id, date '2024-01-01' + i % ${days} as day, i / ${days} as customer, (i % 997) / 10.0 as amount, i % 13 as note
+      from generate_series(1, 2000000) i;
+    alter table bench.orders add primary key (id); create index on bench.orders (day);
+    create table bench.written as ${query(customers)}; create index on bench.written (day)`)
+  await sql.unsafe('vacuum (analyze) bench.orders')
+  for (const view of ['whole', 'logged'])
+    await sql.unsafe(`
+      create view bench.${view}_query as ${query(customers)};
+      create materialized view bench.${view} as select * from bench.${view}_query;
+      create unique index on bench.${view} (day, customer)`)
+  const [row] = await sql<{ oid: number }[]>`select 'bench.logged'::regclass::oid::int8 as oid`
+  const log = await planLog(sql, { oid: row!.oid, schema: 'bench', name: 'logged' }, 'day')
+  for (const statement of makeLog(log)) await sql.unsafe(statement)
+}
+
+/** Changes an order of each of so many days. */
+async function changeDays(sql: Sql, count: number): Promise<string> {
+  const which = `day between date '2024-01-01' + 100 and date '2024-01-01' + ${99 + count}`
+  await sql.unsafe(`update bench.orders set amount = amount + 1 where ${which} and id <= ${days}`)
+  return which
+}
+
+async function writeByHand(sql: Sql, which: string): Promise<void> {
+  const [row] = await sql.unsafe<{ query: string }[]>(
+    `select pg_get_viewdef('bench.whole_query'::regclass) as query`,
+  )
+  await sql.unsafe(`begin; delete from bench.written where ${which};
+    insert into bench.written select * from (${row!.query.replace(/;$/, '')}) q where ${which}; commit`)
+}
+
+/** What writers take with and without a log. */
+async function measureWriters(sql: Sql): Promise<Row[]> {
+  await sql.unsafe('create table bench.free (like bench.orders including all)')
+  const inserts = (table: string, count: number, each: number) => () =>
+    measure(sql, async () => {
+      for (let at = 0; at < count; at++)
+        await sql.unsafe(
+          `insert into bench.${table} select nextval('bench.ids'), date '2024-01-01' + i % ${days}, 1, 1, 1 from generate_series(1, ${each}) i`,
+        )
+    })
+  await sql.unsafe('create sequence bench.ids start 3000000')
+  const rows: Row[] = []
+  for (const [title, count, each, goal] of [
+    ['500 inserts of one row', 500, 1, 2.5],
+    ['an insert of 200,000 rows', 1, 200_000, 1.1],
+  ] as const) {
+    const { free, logged } = await inRounds(
+      { free: inserts('free', count, each), logged: inserts('orders', count, each) },
+      { rounds: 5, warmUp: 1 },
+    )
+    rows.push({ title }, compare('without a log', free), compare('with a log', logged, { to: free, goal }))
+  }
+  return rows
+}

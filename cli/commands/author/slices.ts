@@ -1,0 +1,45 @@
+import type { Command } from 'commander'
+import { readView } from '../../../src/catalog/db/catalog.ts'
+import { planLog, readDropLog } from '../../../src/slices/db/log.ts'
+import { makeLog } from '../../../src/slices/plan/log.ts'
+import { displayName } from '../../../src/sql/names.ts'
+import { print } from '../../output/terminal.ts'
+import { qualified } from '../../project/names.ts'
+import { databaseFromUrl } from '../../target/direct.ts'
+
+interface SlicesOptions {
+  by?: string
+  drop?: boolean
+}
+
+/** Declares `slices`. */
+export function addTo(program: Command): void {
+  program
+    .command('slices')
+    .argument('<view>')
+    .description('print the SQL of a log of changes, by which refreshes compute only what changed')
+    .option('--by <column>', 'the column whose values are the slices, if there are several')
+    .option('--drop', 'print the SQL that drops the log, with its triggers')
+    .addHelpText(
+      'after',
+      '\nReads the catalog on DATABASE_URL, and changes nothing. Put the SQL into a migration. Its\ntriggers wait for the writers of each table, and then hold up new ones for a moment.',
+    )
+    .action((view: string, options) => slices(view, options))
+}
+
+/** Prints the statements that make or drop the log of a view. */
+async function slices(view: string, { by, drop = false }: SlicesOptions): Promise<void> {
+  const statements = await databaseFromUrl(null).withConnection(async (sql) => {
+    const facts = await readView(sql, qualified(view, 'view'))
+    if (drop) return { of: facts, words: 'no log of changes', sql: await readDropLog(sql, facts) }
+    const log = await planLog(sql, facts, by)
+    return { of: facts, words: `a log of changes, by slices of ${log.by}`, sql: makeLog(log) }
+  })
+  print(
+    `-- ${displayName(statements.of)} has ${statements.words}.`,
+    'begin;',
+    "set local lock_timeout = '5s';",
+    ...statements.sql.map((each) => `${each};`),
+    'commit;',
+  )
+}

@@ -1,0 +1,102 @@
+import type { ViewFacts } from '../catalog/plan/live-view.ts'
+import { Problem } from '../problem.ts'
+import type { Slicing } from '../rebuild/plan/plan.ts'
+import { ownersSandboxed } from '../rebuild/plan/shadow.ts'
+import { aroundOf, fillBySlices } from '../rebuild/plan/slices.ts'
+import type { Sql } from '../server/connect.ts'
+import { planLog, readLogged, whyNoLog } from '../slices/db/log.ts'
+import { type ChangeLog, logOf } from '../slices/plan/log.ts'
+import { rowsTouched } from '../slices/plan/rows.ts'
+import { displayPart, quoteName } from '../sql/names.ts'
+import type { Statement } from '../sql/plan.ts'
+
+/** All rows are computed anew at least so often. */
+const wholeEveryHours = 24
+
+/**
+ * Finds out by the log beside a view which of its rows a refresh has to compute anew. The log decides when the shadow is filled: here it is only read
+ * whether it may be believed, which takes that nothing has changed since the last refresh but rows of tables. A sentence says why the
+ * view is refreshed as if it had no log; undefined: it has none. `gone`: the view was exchanged or dropped meanwhile.
+ */
+export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | string | undefined> {
+  const logged = await readLogged(sql, view)
+  if (logged === null) return undefined
+  const refused = (because: string) => `the log of its changes is not used: ${because}`
+  let log: ChangeLog
+  try {
+    log = await planLog(sql, view, logged)
+  } catch (error) {
+    if (error instanceof Problem) return refused(error.message)
+    throw error
+  }
+  const { by, shown } = log
+  const because = await whyNoLog(sql, log)
+  if (because !== null) return because === undefined ? 'gone' : refused(because)
+  const [state] = await sql<
+    { shape: string; toucher: string; wholeAt: string | null; because: string | null; now: string }[]
+  >`
+    select now.shape, c.xmin::text as toucher, last.mark ->> 'wholeAt' as "wholeAt", to_jsonb(clock_timestamp()) #>> '{}' as now,
+           case when last.mark is null then 'no refresh has read the log yet'
+                when not last.is_ours then 'somebody has refreshed it, or granted privileges on it, outside of the record'
+                when last.mark ->> 'by' <> ${by} then 'the log is a new one'
+                when last.mark ->> 'shape' <> now.shape then 'more than rows of tables has changed: the query, a table, a trigger, a view that it reads, or the server'
+                when (last.mark ->> 'wholeAt')::timestamptz < clock_timestamp() - make_interval(hours => ${wholeEveryHours}) then 'once a day all are' end as because
+      from pg_class c
+     cross join lateral (select viewkeeper.shape(${shown.oid}::int8::oid)) now(shape)
+      left join lateral (
+        select r.meta #> '{response,slices}' as mark, coalesce(r.filled = viewkeeper.filling(c.oid) and r.touched = c.xmin::text, false) as is_ours
+          from viewkeeper.definitions d cross join viewkeeper.last_success(d.id) f(id) join viewkeeper.runs r on r.id = f.id
+         where d.schema_name = ${view.schema} and d.name = ${view.name}) last on true
+     where c.oid = ${view.oid}::int8::oid`
+  if (state === undefined) return 'gone'
+  const stands = {
+    sql: `select concat_ws(' ', viewkeeper.shape(${shown.oid}), (select c.xmin from pg_class c where c.oid = ${view.oid}))`,
+    is: `${state.shape} ${state.toucher}`,
+  }
+  const part = { by, columns: shown.columns }
+  return {
+    shown: shown.oid,
+    words:
+      state.because === null
+        ? `only slices of ${displayPart(by)} that changes have touched are computed anew`
+        : `all slices of ${displayPart(by)} are computed anew: ${state.because}`,
+    log: {
+      mark: { by, shape: state.shape, wholeAt: state.because === null ? state.wholeAt! : state.now },
+      basis: (other) =>
+        other && {
+          sql: `select concat((${other.sql}), ' ', (${stands.sql}))`,
+          is: `${other.is} ${stands.is}`,
+        },
+    },
+    around: aroundOf(view, shown, (rebuild, members) => {
+      const sliced =
+        state.because === null
+          ? fillBySlices(rebuild, { ...members, rows: rowsTouched(part, view) })
+          : { before: [], after: [] }
+      // What was committed when this is asked, the statement that fills sees, too; what comes later stays in the log for the next refresh.
+      const look: Statement = {
+        kind: 'command',
+        phase: 'building',
+        sql: `select set_config('viewkeeper.log_read', pg_current_snapshot()::text, true)`,
+        hidden: true,
+      }
+      const forget: Statement = {
+        phase: 'building',
+        sql: `delete from ${quoteName(logOf(view))} where pg_visible_in_snapshot(at, current_setting('viewkeeper.log_read')::pg_snapshot)`,
+        ...ownersSandboxed(members.view.live),
+      }
+      const check: Statement = {
+        kind: 'check',
+        phase: 'building',
+        sql: stands.sql,
+        check: {
+          is: stands.is,
+          else: 'CatalogChanged',
+          message: `What ${view.view} is computed from was changed while its slices were computed. Nothing was exchanged: refresh again.`,
+        },
+        hidden: true,
+      }
+      return { before: [look, ...sliced.before], after: [...sliced.after, forget, check] }
+    }),
+  }
+}

@@ -1,0 +1,94 @@
+import { literal, type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import type { Shown } from './shown.ts'
+
+/** The log of the changes of what a view reads: which of its slices they touch. */
+export interface ChangeLog {
+  view: QualifiedName
+  /** The column of the view whose values are its slices, and its type as SQL writes it. */
+  by: string
+  type: string
+  /** The plain view that the view shows as it is. */
+  shown: Shown
+  /** All tables that the view reads, each with what inherits from it. `key`: its column that says which slice a row touches; null: all. */
+  tables: { relations: { id: number; name: string }[]; key: string | null }[]
+}
+
+/** The events that a log hears of, with the rows that their triggers see: `tgtype` of pg_trigger, without the level. */
+const events = {
+  insert: { rows: ['new'], type: 4 },
+  update: { rows: ['old', 'new'], type: 16 },
+  delete: { rows: ['old'], type: 8 },
+  truncate: { rows: [], type: 32 },
+} as const
+
+/** The table of the log: a row for each slice that a statement has touched, or one for all of them. `at`: the transaction that wrote it. */
+export const logOf = ({ schema, name }: QualifiedName): QualifiedName => ({ schema, name: `${name}_touched` })
+
+/**
+ * The statements that make a log. The triggers write in the writer's transaction, with the rights of the view's owner; they only append, so
+ * no writer waits for another; and they fire in every session, replication included.
+ */
+export const makeLog = (log: ChangeLog): string[] => {
+  const table = quoteName(logOf(log.view))
+  const called = (name: string) => `${quoteName({ schema: log.view.schema, name })}()`
+  return [
+    `create table ${table} (${quoteIdentifier(log.by)} ${log.type}, whole boolean not null default false, at xid8 not null default pg_current_xact_id())`,
+    ...functionsOf(log).flatMap(({ name, body }) => [
+      `create function ${called(name)} returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as ${literal(body)}`,
+      `revoke all on function ${called(name)} from public`,
+    ]),
+    ...triggersOf(log).flatMap(({ name, relation, event, rows, calls }) => [
+      `create trigger ${quoteIdentifier(name)} after ${event} on ${relation}${rows.length === 0 ? '' : ` referencing ${rows.map((each) => `${each} table as ${each}_rows`).join(' ')}`} for each statement execute function ${called(calls)}`,
+      `alter table ${relation} enable always trigger ${quoteIdentifier(name)}`,
+    ]),
+  ]
+}
+
+/** A trigger's function for each column by which a table says what it touches, and for those that touch everything. */
+export const functionsOf = ({
+  view,
+  by,
+  tables,
+}: ChangeLog): { key: string | null; name: string; body: string }[] => {
+  const log = quoteName(logOf(view))
+  const all = `insert into ${log} (whole) values (true);`
+  return [...new Set(tables.map(({ key }) => key))].map((key, at) => {
+    const column = key === null ? '' : quoteIdentifier(key)
+    const into = `insert into ${log} (${quoteIdentifier(by)}) select`
+    const branches =
+      key === null
+        ? (['insert', 'update', 'delete'] as const).map((event) => {
+            const [rows] = events[event].rows
+            return [event, `if exists (select from ${rows}_rows) then ${all} end if;`]
+          })
+        : [
+            ['insert', `${into} distinct n.${column} from new_rows n;`],
+            ['update', `${into} o.${column} from old_rows o union select n.${column} from new_rows n;`],
+            ['delete', `${into} distinct o.${column} from old_rows o;`],
+          ]
+    const tests = branches.map(([event, does]) => `tg_op = '${event?.toUpperCase()}' then\n    ${does}`)
+    return {
+      key,
+      name: `${logOf(view).name}_${at}`,
+      body: `\nbegin\n  if ${tests.join('\n  elsif ')}\n  else\n    ${all}\n  end if;\n  return null;\nend\n`,
+    }
+  })
+}
+
+/** The triggers of a log: four on each relation, because a write to a partition fires no trigger of its parent. */
+export const triggersOf = (log: ChangeLog) => {
+  const functions = functionsOf(log)
+  return log.tables.flatMap(({ relations, key }) =>
+    relations.flatMap((relation) =>
+      Object.entries(events).map(([event, { rows, type }]) => ({
+        name: `${logOf(log.view).name}_${event}`,
+        relation: relation.name,
+        id: relation.id,
+        event,
+        rows,
+        type,
+        calls: functions.find((each) => each.key === key)!.name,
+      })),
+    ),
+  )
+}

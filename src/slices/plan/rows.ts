@@ -1,0 +1,68 @@
+import { quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { type ChangeLog, logOf } from './log.ts'
+import type { Shown } from './shown.ts'
+
+/** Which rows have a value of column `by` of the materialized view that is in a slice to be computed anew. */
+interface Part {
+  by: string
+  columns: Shown['columns']
+}
+
+/** The rows of a view: those of old slices, and those that its query computes anew. Each condition is one on a key, as SQL writes that. */
+function filled(
+  { by, columns }: Part,
+  { kept, query }: { kept: string; query: string },
+  { keeps, computes }: { keeps: (key: string) => string; computes: ((key: string) => string)[] },
+): string {
+  const called = columns.find(({ above }) => above === by)!.name
+  const old = columns.map(({ name, above }) => `o.${quoteIdentifier(above)} as ${quoteIdentifier(name)}`)
+  const names = columns.map(({ name }) => quoteIdentifier(name)).join(', ')
+  return [
+    `select ${old.join(', ')} from ${kept} as o where ${keeps(`o.${quoteIdentifier(by)}`)}`,
+    ...computes.map(
+      (condition) =>
+        `select * from (${query}) as q (${names}) where ${condition(`q.${quoteIdentifier(called)}`)}`,
+    ),
+  ].join('\nunion all\n')
+}
+
+/** The rows with the slices between two values anew, ends included. A null is in no slice between two values: its rows are kept. */
+export const rowsBetween =
+  (part: Part, from: string, to: string) =>
+  (kept: string, query: string): string => {
+    const isAnew = (key: string) =>
+      `${key} operator(pg_catalog.>=) ${from} and ${key} operator(pg_catalog.<=) ${to}`
+    return filled(
+      part,
+      { kept, query },
+      { keeps: (key) => `(${isAnew(key)}) is not true`, computes: [isAnew] },
+    )
+  }
+
+/**
+ * The rows with all slices anew that the log holds when the statement begins, under the one snapshot of the statement. If all are touched, the
+ * query is computed whole, and nothing else is.
+ */
+export const rowsTouched =
+  (part: Part, view: ChangeLog['view']) =>
+  (kept: string, query: string): string => {
+    const log = quoteName(logOf(view))
+    const touched = `t.${quoteIdentifier(part.by)}`
+    const all = `exists (select from ${log} t where t.whole)`
+    const none = `exists (select from ${log} t where ${touched} is null and not t.whole)`
+    return filled(
+      part,
+      { kept, query },
+      {
+        keeps: (key) =>
+          `not ${all} and not exists (select from ${log} t where ${touched} operator(pg_catalog.=) ${key}) and (${key} is not null or not ${none})`,
+        computes: [
+          // An array, because a condition with a subquery is not pushed below a GROUP BY.
+          (key) =>
+            `not ${all} and ${key} operator(pg_catalog.=) any (array(select distinct ${touched} from ${log} t where not t.whole))`,
+          (key) => `not ${all} and ${none} and ${key} is null`,
+          () => all,
+        ],
+      },
+    )
+  }

@@ -1,0 +1,219 @@
+import { beforeAll, describe, expect, test } from 'vitest'
+import { refresh } from '../../../src/run/refresh.ts'
+import { planLog, whyNoLog } from '../../../src/slices/db/log.ts'
+import { type ChangeLog, makeLog } from '../../../src/slices/plan/log.ts'
+import { administrator, callOn, useDatabase } from '../../support/servers/database.ts'
+import { fillByLog } from '../../support/slices/by-log.ts'
+import { endProcess } from '../../support/views/slow-view.ts'
+import { whileLocked } from '../../support/waiting/holder.ts'
+import { until } from '../../support/waiting/until.ts'
+
+const { database, sql, url } = useDatabase()
+const refreshes = process.env.SOAK === 'true' ? 3000 : 150
+const name = { schema: 'public', name: 'sales' }
+
+beforeAll(async () => {
+  await sql.unsafe(`
+    create table sellers (id int primary key); insert into sellers select generate_series(0, 200);
+    create table orders (id bigint generated always as identity, region int not null, day date, product int, amount int,
+      seller int references sellers on delete cascade on update set null) partition by list (region);
+    create table orders_1 partition of orders for values in (1);
+    create table orders_2 partition of orders for values in (2);
+    create index on orders (day);
+    create table products (id int primary key, kind text);
+    insert into products select i, 'kind ' || i % 3 from generate_series(1, 9) i;
+    insert into orders (region, day, product, amount, seller) select 1 + i % 2, case when i % 50 > 0 then date '2026-01-01' + i % 30 end, 1 + i % 9, i, i % 200 from generate_series(1, 600) i;
+    create view sales_query as select o.day, p.kind, count(*) as orders, sum(o.amount) as amount from orders o join products p on p.id = o.product group by o.day, p.kind;
+    create materialized view sales as select day, kind, orders, amount from sales_query;`)
+})
+
+const readLog = async (): Promise<ChangeLog> => {
+  const [row] = await sql<{ oid: number }[]>`select 'sales'::regclass::oid::int as oid`
+  return planLog(sql, { oid: row?.oid as number, ...name }, 'day')
+}
+
+test('a log is made, and believed only as long as it is exactly that', async () => {
+  const log = await readLog()
+  expect(log).toMatchObject({ by: 'day', type: 'date' })
+  expect(log.tables.map(({ key, relations }) => [key, relations.map((each) => each.name)])).toEqual(
+    expect.arrayContaining([
+      ['day', ['public.orders', 'public.orders_1', 'public.orders_2']],
+      [null, ['public.products']],
+    ]),
+  )
+  expect(await whyNoLog(sql, log)).toBeUndefined()
+  for (const statement of makeLog(log)) await sql.unsafe(statement)
+  expect(await whyNoLog(sql, log)).toBeNull()
+  for (const harm of [
+    'alter table orders_1 disable trigger sales_touched_update',
+    'alter table orders_1 enable trigger sales_touched_update',
+    'drop trigger sales_touched_truncate on products',
+    'alter table sales_touched set unlogged',
+    'alter table sales_touched enable row level security',
+    'create rule r as on insert to sales_touched do instead nothing',
+    'alter function sales_touched_0() security invoker',
+    'alter function sales_touched_0() set search_path to public',
+    'alter function sales_touched_0() owner to pg_monitor',
+    'create or replace function sales_touched_0() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$ begin return null; end $$',
+    'alter table sales_touched alter column day type timestamptz',
+    'alter table sales_touched owner to pg_monitor',
+    "create subscription s connection 'dbname=none' publication p with (connect = false); insert into pg_subscription_rel (srsubid, srrelid, srsubstate) select oid, 'orders_1'::regclass, 'r' from pg_subscription where subname = 's'",
+  ])
+    await sql
+      .begin(async (part) => {
+        await part.unsafe(harm)
+        expect([harm, await whyNoLog(part as never, log)]).toEqual([harm, expect.any(String)])
+        throw new Error('undo')
+      })
+      .catch((error) => expect(error.message).toBe('undo'))
+})
+
+const random = <T>(among: T[]): T => among[Math.floor(Math.random() * among.length)] as T
+const any = (most: number) => Math.floor(Math.random() * most)
+const day = () => (any(20) === 0 ? 'null::date' : `date '2026-01-01' + ${any(30)}`)
+const writes: (() => string)[] = [
+  () =>
+    `insert into orders (region, day, product, amount) select 1 + i % 2, ${day()}, 1 + i % 9, i from generate_series(1, ${1 + any(4)}) i`,
+  () => `update orders set day = ${day()} where id % 97 = ${any(97)}`,
+  () => `update orders set region = 3 - region, amount = amount + 1 where id % 211 = ${any(211)}`,
+  () => `delete from orders where id % 131 = ${any(131)}`,
+  () => `insert into orders_1 (region, day, product, amount) values (1, ${day()}, 2, 7)`,
+  () => `update orders_2 set amount = amount + 1 where day = ${day()}`,
+  () => `merge into orders o using (select ${1 + any(400)} as id) n on o.id = n.id when matched and o.amount % 2 = 0 then delete
+           when matched then update set day = ${day()} when not matched then insert (region, day, product, amount) values (2, ${day()}, 3, 1)`,
+  () =>
+    `savepoint s; update orders set day = ${day()} where id % 7 = 1; rollback to s; delete from orders where id % 301 = ${any(301)}`,
+  () => `update products set kind = kind where false`,
+  () => `delete from sellers where id = ${any(200)}`,
+  () => `update sellers set id = -id where id = ${any(200)}`,
+]
+const rare: (() => string)[] = [
+  () => `update products set kind = 'kind ' || ${any(3)} where id = ${1 + any(9)}`,
+  () => `truncate orders_2`,
+  () =>
+    `insert into orders (region, day, product, amount) select 1 + i % 2, date '2026-01-01' + i % 30, 1 + i % 9, i from generate_series(1, 300) i`,
+]
+
+/** Writes until `over`, in transactions of which some are undone, and some wait prepared for a while. */
+async function write(over: () => boolean, prepared: string | null): Promise<void> {
+  const session = administrator(`${url}?`)
+  const [own] = [await session.reserve()]
+  while (!over()) {
+    const statements = Array.from({ length: 1 + any(3) }, () =>
+      (any(40) === 0 ? random(rare) : random(writes))(),
+    )
+    const end =
+      any(6) === 0
+        ? 'rollback'
+        : prepared !== null && any(3) === 0
+          ? `prepare transaction '${prepared}'`
+          : 'commit'
+    // What is in each other's way, or too late for a row that has gone, is undone.
+    await own.unsafe(`begin; ${statements.join(';')}; ${end}`).catch(() => own.unsafe('rollback'))
+    if (end.startsWith('prepare')) {
+      await own.unsafe(`${any(4) === 0 ? 'rollback' : 'commit'} prepared '${prepared}'`).catch(() => {})
+    }
+  }
+  own.release()
+  await session.end()
+}
+
+test(`${refreshes} refreshes by slices beside writers have the rows of the whole query`, {
+  timeout: 600_000,
+}, async () => {
+  const log = await readLog()
+  await sql.unsafe('create table kept as table sales')
+  let over = false
+  const writers = ['one', null, null].map((prepared) => write(() => over, prepared))
+  const session = await sql.reserve()
+  let bySlices = 0
+  try {
+    for (let at = 0; at < refreshes; at++) {
+      const { different, anew } = await fillByLog(session, log, any(8) === 0 ? 'rollback' : 'commit')
+      expect(different).toBe(0)
+      if (anew) bySlices++
+    }
+  } finally {
+    over = true
+    await session.unsafe('rollback')
+    session.release()
+    await Promise.all(writers)
+  }
+  expect(bySlices).toBeGreaterThan(refreshes / 4)
+})
+
+const asked = async (request = {}) => refresh({ view: 'public.sales', ...request }, callOn(database))
+const because = async (request = {}) => {
+  const { status, error, response } = await asked(request)
+  expect([status, error]).toEqual(['updated', undefined])
+  return response?.because
+}
+const only = 'only slices of day that changes have touched are computed anew'
+const all = 'all slices of day are computed anew: '
+
+/** In how many rows the view differs from its query now, and what its log holds. */
+const state = async () => {
+  const [row] = await sql`
+    select (select count(*)::int from ((table sales except all table sales_query) union all (table sales_query except all table sales)) d) as different,
+           (select count(*)::int from sales_touched) as logged`
+  return row
+}
+
+describe('a refresh of a view with a log', () => {
+  test('computes all rows first, then only what changed, and takes from the log what it has read', async () => {
+    expect(await because()).toBe(`${all}no refresh has read the log yet`)
+    expect(await because()).toBe(only)
+    await sql.unsafe(
+      "update orders set day = '2026-03-03' where id % 20 = 1; insert into orders (region, day, product, amount) values (1, null, 1, 1)",
+    )
+    expect(await state()).toMatchObject({ different: expect.any(Number) })
+    expect(await because()).toBe(only)
+    expect(await state()).toEqual({ different: 0, logged: 0 })
+  })
+
+  test.each([
+    ['somebody refreshes it', 'refresh materialized view sales', 'somebody has refreshed it'],
+    ['a partition is attached', 'create table orders_3 partition of orders for values in (3)', null],
+    [
+      'a trigger was switched off and on',
+      'alter table orders disable trigger sales_touched_insert; alter table orders enable always trigger sales_touched_insert',
+      'more than rows of tables has changed',
+    ],
+    [
+      'its plain view has another query',
+      'create or replace view sales_query as select o.day, p.kind, count(*) as orders, sum(o.amount) + 1 as amount from orders o join products p on p.id = o.product group by o.day, p.kind',
+      'more than rows of tables has changed',
+    ],
+  ])('computes all rows if %s', async (_, change, why) => {
+    await sql.unsafe(change)
+    expect(await because()).toContain(
+      why === null ? 'is not used: public.orders_3 has no trigger' : `${all}${why}`,
+    )
+    if (why === null) await sql.unsafe('drop table orders_3')
+    if (why === null) expect(await because()).toContain(all)
+    expect(await because()).toBe(only)
+    expect(await state()).toEqual({ different: 0, logged: 0 })
+  })
+
+  test.each([
+    ['it fills the shadow', 'building', 'lock table sales_touched'],
+    ['it waits for the exchange', 'locking', 'select from sales'],
+  ])('that is killed while %s leaves the log as it was', async (_, phase, holds) => {
+    await sql.unsafe("insert into orders (region, day, product, amount) values (1, '2026-03-05', 1, 1)")
+    const before = await state()
+    expect(before?.different).toBeGreaterThan(0)
+    await whileLocked(url, holds, async () => {
+      const ended = asked().catch((error) => error)
+      const pid = await until('the run is there', async () => {
+        const [row] = await sql<{ pid: number }[]>`
+          select pid from pg_stat_activity where application_name ~ ${`^viewkeeper run \\d+ ${phase}`} and wait_event_type in ('Lock', 'Timeout')`
+        return row?.pid
+      })
+      await endProcess(sql, pid)
+      await ended
+    })
+    expect(await state()).toEqual(before)
+    expect(await because()).toBe(only)
+    expect(await state()).toEqual({ different: 0, logged: 0 })
+  })
+})
