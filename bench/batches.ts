@@ -1,6 +1,6 @@
 import { planBatch } from '../src/batch/plan/plan.ts'
 import { selectViews } from '../src/batch/plan/selection.ts'
-import type { Sql } from '../src/server/connect.ts'
+import type { Sql } from '../src/server/database.ts'
 import { batchCall, calibrate, makeViews, readGaps, runBatch } from './support/batch.ts'
 import { ownCode } from './support/code.ts'
 import { plannableGraph, unevenGraph } from './support/graphs.ts'

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import { findLiveUrl } from '../local/embedded/lock.ts'
 import { findFreePort } from '../serve/process/options.ts'
-import type { Sql } from '../src/server/connect.ts'
+import type { Sql } from '../src/server/database.ts'
 import { summarize } from './support/measure.ts'
 import type { Row } from './support/table.ts'
 

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Strategy } from '../src/catalog/plan/definition.ts'
-import type { Sql } from '../src/server/connect.ts'
+import type { Sql } from '../src/server/database.ts'
 import { ownCode } from './support/code.ts'
 import { change, makeData, makeSecondLongView } from './support/data.ts'
 import { runOptions, runSettings, sampleEnvelope } from './support/envelope.ts'

@@ -1,4 +1,4 @@
-import type { Sql } from '../src/server/connect.ts'
+import type { Sql } from '../src/server/database.ts'
 import { runBatch } from './support/batch.ts'
 import { inRounds, type Sample, sampleOf } from './support/measure.ts'
 import { type BenchServer, withServer } from './support/server.ts'

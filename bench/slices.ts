@@ -1,4 +1,4 @@
-import type { Sql } from '../src/server/connect.ts'
+import type { Sql } from '../src/server/database.ts'
 import { planLog } from '../src/slices/db/log.ts'
 import { makeLog } from '../src/slices/plan/log.ts'
 import { inRounds, measure, refreshWhole } from './support/measure.ts'

@@ -7,15 +7,15 @@ import ts from 'typescript'
  * what you reach here. The goals: a refresh 4,500 lines in 55 files, a batch 7,500 in 90, the API 8,000 in 110; all 430 files.
  */
 const bounds: Record<string, { files: number; lines?: number }> = {
-  'src/run/refresh.ts': { files: 57, lines: 5100 },
+  'src/run/refresh.ts': { files: 48, lines: 4020 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 64, lines: 6330 },
-  'src/batch/advance.ts': { files: 83, lines: 8300 },
+  'src/run/plan-swap.ts': { files: 51, lines: 4850 },
+  'src/batch/advance.ts': { files: 75, lines: 7380 },
   // What a batch loads when it rebuilds a group.
-  'src/batch/groups.ts': { files: 83, lines: 8650 },
-  'functions/api.ts': { files: 63, lines: 5000 },
-  'all files': { files: 525, lines: 47200 },
-  'files with fewer than 25 lines': { files: 71 },
+  'src/batch/groups.ts': { files: 78, lines: 7840 },
+  'functions/api.ts': { files: 63, lines: 4880 },
+  'all files': { files: 523, lines: 47180 },
+  'files with fewer than 25 lines': { files: 64 },
   'largest folder': { files: 20 },
 }
 

@@ -1,4 +1,4 @@
-import type { Sql } from '../../src/server/connect.ts'
+import type { Sql } from '../../src/server/database.ts'
 import { unevenGraph } from '../support/graphs.ts'
 
 /** One of the views that every tool refreshes. */

@@ -1,5 +1,5 @@
 import type { BatchRequest } from '../../src/batch/start.ts'
-import type { Sql } from '../../src/server/connect.ts'
+import type { Sql } from '../../src/server/database.ts'
 import { ownCode } from './code.ts'
 import type { Node } from './graphs.ts'
 import type { BenchServer } from './server.ts'

@@ -1,4 +1,4 @@
-import type { Sql } from '../../src/server/connect.ts'
+import type { Sql } from '../../src/server/database.ts'
 
 export const rowsOfBigView = 2_500_000
 

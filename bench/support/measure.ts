@@ -1,5 +1,5 @@
 import type { RefreshRequest } from '../../src/run/refresh.ts'
-import type { Sql } from '../../src/server/connect.ts'
+import type { Sql } from '../../src/server/database.ts'
 import { ownCode } from './code.ts'
 import type { BenchServer } from './server.ts'
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { startEmbeddedPostgres } from '../../local/embedded/embedded.ts'
 import { defaults } from '../../src/config/options.ts'
-import type { Database, Sql } from '../../src/server/connect.ts'
+import type { Database, Sql } from '../../src/server/database.ts'
 import { type Code, ownCode } from './code.ts'
 
 /** A server to measure on. */

@@ -5,7 +5,7 @@ import { handOut } from '../../src/events/hand-out.ts'
 import { detailOf, type WaitingEvent } from '../../src/events/plan/in-order.ts'
 import { sendWaiting } from '../../src/events/send.ts'
 import { localEnvironment } from '../../src/keeper/terms.ts'
-import type { Database } from '../../src/server/connect.ts'
+import type { Database } from '../../src/server/database.ts'
 import { follow } from '../news/follow.ts'
 
 /** The events of the embedded database: callers of `GET /events` stand for the bus. */

@@ -1,4 +1,4 @@
-import type { Sql } from '../../src/server/connect.ts'
+import type { Sql } from '../../src/server/database.ts'
 
 /** A message that waits for its channel. */
 export interface Delivery {

@@ -1,6 +1,6 @@
 import { makeWake } from '../../src/batch/advance.ts'
 import { eventsWait } from '../../src/events/db/outbox.ts'
-import type { Database, Sql } from '../../src/server/connect.ts'
+import type { Database, Sql } from '../../src/server/database.ts'
 import { whileListening } from '../../src/server/listen.ts'
 
 /** The end of a run is heard at once. The ends of batches, lost runs and incidents are seen within this time. */

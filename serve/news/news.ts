@@ -3,7 +3,7 @@ import { handOut } from '../../src/events/hand-out.ts'
 import { cloudEventOf, type WaitingEvent } from '../../src/events/plan/in-order.ts'
 import { sendWaiting } from '../../src/events/send.ts'
 import type { Logger } from '../../src/keeper/terms.ts'
-import type { Database, Sql } from '../../src/server/connect.ts'
+import type { Database, Sql } from '../../src/server/database.ts'
 import { type Channel, Undelivered } from './channel.ts'
 import {
   forgetOthers,

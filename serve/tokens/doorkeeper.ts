@@ -1,6 +1,6 @@
 import { includes, type PolicyName } from '../../src/api/route.ts'
 import { Problem } from '../../src/problem.ts'
-import type { Database } from '../../src/server/connect.ts'
+import type { Database } from '../../src/server/database.ts'
 import { bearerOf, digestOf, findToken, idOf, isSame, noteUse } from './store.ts'
 
 /** Whose token a request has, and what it may. */

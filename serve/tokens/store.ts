@@ -1,7 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import type { PolicyName } from '../../src/api/route.ts'
 import { Problem } from '../../src/problem.ts'
-import type { Sql } from '../../src/server/connect.ts'
+import type { Sql } from '../../src/server/database.ts'
 
 // A token is `vk_<id>_<secret>`. The id finds its row; only the digest of the whole token is kept.
 

@@ -1,7 +1,7 @@
 import type { RunError } from '../catalog/plan/run.ts'
 import { Problem, sentences } from '../problem.ts'
 import type { Result } from '../run/call.ts'
-import { withDeadline } from '../server/deadline.ts'
+import { withDeadline } from '../server/failures.ts'
 import { command } from '../sql/commands.ts'
 import { readCause } from '../watch/db/failed-run.ts'
 import { runCause, wholeCause } from '../watch/diagnosis/run-cause.ts'

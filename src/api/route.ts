@@ -3,7 +3,7 @@ import type { BatchDefaults } from '../batch/plan/plan.ts'
 import type { Trigger } from '../catalog/plan/run.ts'
 import type { Schedules } from '../due/schedules.ts'
 import type { Logger } from '../keeper/terms.ts'
-import type { Database } from '../server/connect.ts'
+import type { Database } from '../server/database.ts'
 import type { HttpFunctionName } from './functions.ts'
 
 /** What callers may do: the managed policies of an environment, and the rights of tokens. Each allows what the ones before it allow, and more. */

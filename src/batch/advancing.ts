@@ -1,6 +1,6 @@
 import { closeLostRuns } from '../run/db/life.ts'
 import type { Work } from '../run/envelope/run-connection.ts'
-import type { Database, Sql } from '../server/connect.ts'
+import type { Database, Sql } from '../server/database.ts'
 import type { LatestRuns } from './db/attempts.ts'
 import { type BatchGroup, readOpenGroups } from './db/batch-groups.ts'
 import type { BatchView } from './db/batch-views.ts'

@@ -1,7 +1,6 @@
 import { discoverDefinitions } from '../catalog/db/discovered.ts'
 import { readFacts } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
-import { everythingPaused, readPause } from '../catalog/db/pause.ts'
 import type { Strategy } from '../catalog/plan/definition.ts'
 import { type BatchError, type Exchange, isScheduled } from '../catalog/plan/run.ts'
 import {
@@ -13,11 +12,12 @@ import {
   usualConcurrency,
 } from '../due/plan/lags.ts'
 import { Problem } from '../problem.ts'
-import { findEarlier } from '../run/answer.ts'
-import { type Call, unknown } from '../run/call.ts'
+import { type Call, findEarlier, unknown } from '../run/call.ts'
 import { findByKey, type Keyed } from '../run/db/runs.ts'
+import { everythingPaused, readPause } from '../run/db/skip.ts'
 import { insistOnCharacters, insistOnNameCharacters, resolveNames } from '../run/name.ts'
-import { inTransaction, type Sql, withTransaction } from '../server/connect.ts'
+import type { Sql } from '../server/database.ts'
+import { inTransaction, withTransaction } from '../server/transactions.ts'
 import { findFailing, findUnrefreshed, insertBatchViews, readBatchableViews } from './db/batch-views.ts'
 import {
   type Batch,

@@ -1,4 +1,5 @@
-import { type Database, type Sql, withTransaction } from '../server/connect.ts'
+import type { Database, Sql } from '../server/database.ts'
+import { withTransaction } from '../server/transactions.ts'
 import {
   endTurn,
   giveTurn,

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { advance } from '../batch/advance.ts'
 import type { OpenBatch } from '../batch/db/batches.ts'
-import type { Database } from '../server/connect.ts'
+import type { Database } from '../server/database.ts'
 import { type Connections, makeTurns } from './connections.ts'
 import { patiently } from './patiently.ts'
 import type { Logger } from './terms.ts'

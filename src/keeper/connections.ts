@@ -1,5 +1,5 @@
 import type { Problem } from '../problem.ts'
-import type { Database } from '../server/connect.ts'
+import type { Database } from '../server/database.ts'
 
 /** A limit on how much is done at once. Callers get their turns in the order in which they came. */
 export interface Turns {

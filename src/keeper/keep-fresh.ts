@@ -20,7 +20,7 @@ import {
 import { readScheduled } from '../due/db/expectations.ts'
 import { lagsOf } from '../due/plan/lags.ts'
 import { nextScheduled, type Schedules } from '../due/schedules.ts'
-import type { Database, Sql } from '../server/connect.ts'
+import type { Database, Sql } from '../server/database.ts'
 import { type ForeignHolder, readForeignHolders } from '../server/lock-keys.ts'
 import { count, names } from '../sql/words.ts'
 import { readClock, readLastLook } from '../watch/db/looks.ts'

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { KeeperConfig } from '../config/fields.ts'
 import { Problem } from '../problem.ts'
-import type { Database } from '../server/connect.ts'
+import type { Database } from '../server/database.ts'
 import type { Monitored, Publisher } from '../watch/monitor.ts'
 import type { Links } from '../watch/plan/hearers.ts'
 import { type Advancer, makeAdvancer } from './advancer.ts'

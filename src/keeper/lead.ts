@@ -1,8 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { Problem } from '../problem.ts'
-import type { Database, Sql } from '../server/connect.ts'
-import { withDeadline } from '../server/deadline.ts'
-import { problemOf } from '../server/failures.ts'
+import type { Database, Sql } from '../server/database.ts'
+import { problemOf, withDeadline } from '../server/failures.ts'
 import { isOurs, reservedKeys, runLockClass, runLocks } from '../server/lock-keys.ts'
 
 /**

@@ -1,25 +1,26 @@
 import {
   authorStatement,
-  findDefinitionId,
   releaseStatement,
   removeStatement,
   renameStatement,
-} from '../catalog/db/definitions.ts'
+} from '../catalog/db/authored.ts'
+import { findDefinitionId } from '../catalog/db/definitions.ts'
 import { findRunningRun } from '../catalog/db/look.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
 import type { Trigger } from '../catalog/plan/run.ts'
 import { withoutShadowNames } from '../catalog/plan/shadow-names.ts'
 import { Problem } from '../problem.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
-import { deadlineOf, waitForRun } from '../run/answer.ts'
 import type { Call, Result } from '../run/call.ts'
+import { deadlineOf, waitForRun } from '../run/call.ts'
 import { closeLostRuns } from '../run/db/life.ts'
 import { readRunStatus } from '../run/db/runs.ts'
+import { skipped } from '../run/db/skip.ts'
 import { type RunConnection, withRunConnection } from '../run/envelope/run-connection.ts'
 import { performRun } from '../run/execute.ts'
-import { skipped } from '../run/record.ts'
-import { type Database, type Sql, withTransaction } from '../server/connect.ts'
+import type { Database, Sql } from '../server/database.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
+import { withTransaction } from '../server/transactions.ts'
 import { executeRecord, runPlainSql } from '../set-aside/db/own-sql.ts'
 import { withoutReadersOf } from '../set-aside/without-readers.ts'
 import { displayName, type QualifiedName, quoteName } from '../sql/names.ts'

@@ -1,5 +1,5 @@
 import { Problem } from '../problem.ts'
-import type { Database, Sql } from '../server/connect.ts'
+import type { Database, Sql } from '../server/database.ts'
 import { displayName } from '../sql/names.ts'
 import type { MigrateCall, MigrationDone, MissingView, migrateOne, repairViews } from './apply.ts'
 import { mayReadJournal, readMissing, readViewJournal, withMigrationLock } from './db/journal.ts'

@@ -1,5 +1,5 @@
 import type { Run } from '../api/answers.ts'
-import { toldChecks } from '../rebuild/plan/check-data.ts'
+import type { Counts, MadeCheck } from '../rebuild/plan/check-data.ts'
 import { duration, elapsed, rows, whole } from '../sql/words.ts'
 import type { Cell, Column, Fact } from './cell.ts'
 import { signOfRun } from './sign.ts'
@@ -114,3 +114,23 @@ function askedFor({ view: _, ...rest }: Record<string, unknown>): string {
     .map(([field, value]) => `${field} ${JSON.stringify(value)}`)
     .join(', ')
 }
+
+/** What the checks of a run found and how long each took, by their names; a check that took longer than the rest of the run is said. */
+export function toldChecks({
+  checks,
+  durationMs,
+}: {
+  checks?: MadeCheck[] | null
+  durationMs: number | null
+}): [name: string, text: string][] {
+  const made = checks ?? []
+  const restMs = (durationMs ?? Number.POSITIVE_INFINITY) - made.reduce((sum, { ms }) => sum + ms, 0)
+  return made.map(({ name, rows: found, ms, differs }) => [
+    name,
+    `${differs ? `${toldCounts(differs)}${found === 0 ? '' : ', warned'}` : found === 0 ? 'nothing' : `${rows(found)}, warned`}, ${duration(ms)}${ms > restMs ? ': longer than the refresh itself' : ''}`,
+  ])
+}
+
+/** `of 100 rows 1 gone, 3 changed, 2 added` */
+const toldCounts = ({ share, before, added, gone, changed }: Counts): string =>
+  `of ${rows(before)} ${share < 1 ? 'in a sample ' : ''}${whole(gone)} gone, ${whole(changed)} changed, ${whole(added)} added`

@@ -2,7 +2,7 @@ import type { View, ViewDetails } from '../api/answers.ts'
 import { outsideClock } from '../catalog/plan/definition.ts'
 import { isEnded } from '../catalog/plan/run.ts'
 import { byUrgency, type Filter, filters, retryText, wordsOfState } from '../catalog/plan/state.ts'
-import { lastChecked } from '../rebuild/plan/check-data.ts'
+import type { MadeCheck } from '../rebuild/plan/check-data.ts'
 import { bytes, duration, moment, whole } from '../sql/words.ts'
 import { heldBack } from '../watch/diagnosis/held-back.ts'
 import { costText } from '../watch/plan/runs.ts'
@@ -211,3 +211,7 @@ function scheduleCell({
   // An older version does not say when.
   return nightly != null ? `nightly ${nightly}` : nextBy === 'nightly' ? 'nightly' : null
 }
+
+/** The last run among these, newest first, whose checks are known. */
+const lastChecked = <Run extends { checks?: MadeCheck[] | null }>(runs: Run[]): Run | undefined =>
+  runs.find(({ checks }) => checks)

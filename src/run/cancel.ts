@@ -1,7 +1,7 @@
-import type { Sql } from '../server/connect.ts'
-import { deadlineOf, waitForRun } from './answer.ts'
-import { type Call, endedBefore, type Result, resultOf, unknown } from './call.ts'
-import { cancelRun, closeLostRuns } from './db/life.ts'
+import type { Sql } from '../server/database.ts'
+import { type Call, deadlineOf, endedBefore, type Result, resultOf, unknown, waitForRun } from './call.ts'
+import { cancelRun } from './db/cancel.ts'
+import { closeLostRuns } from './db/life.ts'
 import { readRun } from './db/runs.ts'
 
 /** After this time a signal counts as lost, for example in a function of the view that catches it, and is sent again. */

@@ -3,12 +3,13 @@ import { type DefinitionDefaults, ensureDefinition, findDefinitionId } from '../
 import { readDependents } from '../catalog/db/look.ts'
 import type { RowCountStrategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
-import type { Sql } from '../server/connect.ts'
+import type { Sql } from '../server/database.ts'
 import type { QualifiedName } from '../sql/names.ts'
 import type { Call, Result } from './call.ts'
+import { type Skipped, skipped } from './db/skip.ts'
 import { execute, patienceOf, type Target } from './execute.ts'
 import { planDrop } from './plan/drop.ts'
-import { type Planned, type Skipped, skipped } from './record.ts'
+import type { Planned } from './record.ts'
 
 /** A request for a drop. */
 export interface DropRequest {

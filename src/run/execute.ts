@@ -1,14 +1,15 @@
 import type { Patience } from '../catalog/db/look.ts'
 import { giveUpAfterMs } from '../rebuild/plan/locks.ts'
-import type { Sql } from '../server/connect.ts'
+import type { Sql } from '../server/database.ts'
 import type { QualifiedName } from '../sql/names.ts'
-import { answer, deadlineOf, replay } from './answer.ts'
 import type { Call, Result } from './call.ts'
+import { answer, deadlineOf, replay } from './call.ts'
 import { closeLostRuns } from './db/life.ts'
 import type { EndedAtOnce, RunRequest } from './db/runs.ts'
+import type { Skipped } from './db/skip.ts'
 import { type RunConnection, withRunConnection } from './envelope/run-connection.ts'
 import { insistOnCharacters, insistOnNameCharacters, resolveName } from './name.ts'
-import { type Planned, type Planning, planOrEnd, recordEnd, type Skipped } from './record.ts'
+import { type Planned, type Planning, planOrEnd, recordEnd } from './record.ts'
 import { namingRun, sendNew, untilClaimed } from './send.ts'
 
 /** A request about a view, by its name or id; and texts that the database has to be able to store. */

@@ -1,6 +1,6 @@
 import { qualify, readNamesOf } from '../catalog/db/catalog.ts'
 import { Problem } from '../problem.ts'
-import type { Sql } from '../server/connect.ts'
+import type { Sql } from '../server/database.ts'
 import { lackingCharacter } from '../server/encoding.ts'
 import { parseName, type QualifiedName } from '../sql/names.ts'
 

@@ -1,7 +1,7 @@
+import { readObstacles } from '../catalog/db/catalog.ts'
 import { type DefinitionDefaults, ensureDefinition } from '../catalog/db/definitions.ts'
 import { findFailed } from '../catalog/db/failing.ts'
 import { alreadyRunning, findRunningRun, type Patience } from '../catalog/db/look.ts'
-import { readObstacles } from '../catalog/db/rights.ts'
 import type { Strategy } from '../catalog/plan/definition.ts'
 import type { Reader, ViewFacts, ViewSnapshot } from '../catalog/plan/live-view.ts'
 import { type Obstacle, obstacle } from '../catalog/plan/rights.ts'
@@ -10,6 +10,7 @@ import { batchPlaces } from '../catalog/plan/shadow-names.ts'
 import { Problem } from '../problem.ts'
 import { lookAtGroup } from '../rebuild/db/group.ts'
 import type { Checking } from '../rebuild/plan/check-data.ts'
+import type { RunOptions } from '../rebuild/plan/fill.ts'
 import { planRebuild, type Slicing } from '../rebuild/plan/plan.ts'
 import {
   isReadByViews,
@@ -17,15 +18,14 @@ import {
   swapRequirements,
   withoutMembers,
 } from '../rebuild/plan/requirements.ts'
-import type { RunOptions } from '../rebuild/plan/run-options.ts'
 import { alone, materialized, type Scope, tooMany } from '../rebuild/plan/scope.ts'
-import type { Sql } from '../server/connect.ts'
+import type { Sql } from '../server/database.ts'
 import { brokenBackup, readHarmed } from '../server/standbys.ts'
 import { besideBackup } from '../sql/backups.ts'
 import { displayName, type QualifiedName, quoteName } from '../sql/names.ts'
 import type { Plan } from '../sql/plan.ts'
 import { besideCopy } from '../sql/replicas.ts'
-import { readChecking } from './db/history.ts'
+import { readChecking } from './db/past.ts'
 import { type GroupCost, type InBatch, type Slices, type Swap, usableIndex } from './plan/strategy.ts'
 
 /** The refresh of a view together with all views that read it. */

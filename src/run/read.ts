@@ -1,11 +1,18 @@
 import { readView } from '../catalog/db/catalog.ts'
-import { findDefinitionId, readDefinitionNames } from '../catalog/db/definitions.ts'
+import { findDefinitionId } from '../catalog/db/definitions.ts'
 import { Problem } from '../problem.ts'
-import type { Database, Sql } from '../server/connect.ts'
+import type { Database, Sql } from '../server/database.ts'
 import { matchesGlob } from '../sql/glob.ts'
 import { resultOf, unknown } from './call.ts'
-import { type Progress, type RunFilter, readProgress, readRuns } from './db/history.ts'
-import { closeLostRuns, mayCloseRuns } from './db/life.ts'
+import {
+  mayCloseRuns,
+  type Progress,
+  type RunFilter,
+  readDefinitionNames,
+  readProgress,
+  readRuns,
+} from './db/history.ts'
+import { closeLostRuns } from './db/life.ts'
 import { type Run, readRun } from './db/runs.ts'
 import { insistOnCharacters, resolveName } from './name.ts'
 

@@ -1,9 +1,8 @@
-import type { RunError, Unchanged } from '../catalog/plan/run.ts'
+import type { RunError } from '../catalog/plan/run.ts'
 import { Problem, type ProblemCode } from '../problem.ts'
-import type { Sql } from '../server/connect.ts'
+import type { Sql } from '../server/database.ts'
 import { problemOf } from '../server/failures.ts'
 import { type Plan, statementsOf } from '../sql/plan.ts'
-import { findUnchanged } from './db/history.ts'
 import { closeUnclaimed, endOfRefused, skipUnclaimed } from './db/life.ts'
 import {
   type EndedAtOnce,
@@ -13,26 +12,13 @@ import {
   replan,
   startRun,
 } from './db/runs.ts'
+import type { Skipped } from './db/skip.ts'
 
 /** What was planned for a run: its statements, the rest of its response, and its time limit. */
 export interface Planned {
   plan: Plan
   response: RunResponse
   timeoutSeconds: number
-}
-
-/** A run with nothing to do, and the reason. */
-export type Skipped = Extract<EndedAtOnce, { because: string }>
-
-export const skipped = (because: string): Skipped => ({ status: 'skipped', because })
-
-const becauseOf = ({ counted, asOf }: Unchanged) =>
-  `${counted ? `nothing was committed before ${asOf} in what the view reads since its last refresh` : 'nothing that the view reads has been refreshed since'}; "force" refreshes it all the same`
-
-/** A run that would change nothing, if that is proved; undefined if the view has to be refreshed. */
-export async function skippedUnchanged(sql: Sql, definitionId: number): Promise<Skipped | undefined> {
-  const unchanged = await findUnchanged(sql, definitionId)
-  return unchanged && { ...skipped(becauseOf(unchanged)), unchanged }
 }
 
 /** The database cannot be used now. The view is not at fault: no run fails, and the caller tries later. */

@@ -1,12 +1,17 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import type postgres from 'postgres'
 import { Problem, type ProblemCode } from '../problem.ts'
 import type { OnReplicas } from '../sql/replicas.ts'
-import type { Connection, ConnectionOptions, NotificationListener, Sql } from './connection.ts'
-import { withDeadline } from './deadline.ts'
-import { mayConnectLater, problemOf, sqlstateOf } from './failures.ts'
+import type { ConnectionOptions } from './connection.ts'
+import type { Connection, Database, NotificationListener } from './database.ts'
+import { mayConnectLater, problemOf, sqlstateOf, withDeadline } from './failures.ts'
 import { readFix } from './rights.ts'
-import { replicaSettings, type SkipUnchanged, skipSettings } from './session-settings.ts'
+import {
+  defaultOwnerSetting,
+  regularUpToSetting,
+  replicaSettings,
+  type SkipUnchanged,
+  skipSettings,
+} from './session-settings.ts'
 
 /** Where we connect, and as whom. */
 interface Place {
@@ -104,49 +109,13 @@ async function untilAwake<T>(
   }
 }
 
-export type { ConnectionOptions, Sql } from './connection.ts'
-
 /** Gives the connection options; `fresh` reads them again from their source, because the server refused the last ones. */
 export type ConnectionSource = (options: { fresh: boolean }) => Promise<ConnectionOptions>
-
-interface WorkOptions {
-  /** The session's settings, in force from its first moment. */
-  startUp?: Record<string, string>
-  /** Whether the login's JIT is left as it is. Default: it is off. */
-  jit?: boolean
-  /** Whether the login is tried once: a server that is away is not waited for. */
-  once?: boolean
-  /**
-   * The work is given up at this time (epoch milliseconds), because a server that has vanished never answers. The wait for the
-   * connection does not count.
-   */
-  deadline?: number
-}
-
-/** The database of one environment; each piece of work has a connection of its own. */
-export interface Database {
-  /**
-   * Calls `work` with a connection of its own, and always closes the connection afterwards; `leave` does so earlier. JIT is
-   * off: our own statements take milliseconds, and compiling one that looks expensive takes hundreds.
-   */
-  withConnection<T>(
-    work: (sql: Sql, leave: Connection['leave']) => Promise<T>,
-    options?: WorkOptions,
-  ): Promise<T>
-  /** Opens a connection. `onNotify` receives its notifications. */
-  open(startUp: Record<string, string>, onNotify?: NotificationListener): Promise<Connection>
-}
 
 const usualDeadlineMs = 20_000
 
 const tooLate =
   'The time for the work on the database is over: the database has stopped answering, or it or this process is overloaded'
-
-/** The session's setting that names the environment's default owner of views. */
-export const defaultOwnerSetting = 'viewkeeper.view_owner'
-
-/** The session's setting for the environment's `regularUpToMs`. Default: 0. */
-export const regularUpToSetting = 'viewkeeper.regular_up_to_ms'
 
 /** What the login may be, who owns the views that it creates, how `auto` spares readers, and what is left out. */
 interface Terms extends OnReplicas, SkipUnchanged {
@@ -220,18 +189,6 @@ export function connectTo(
     },
   }
 }
-
-/** Works in a transaction. The callback gets the same connection. */
-export const withTransaction = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
-  sql.begin((transaction) => work(transaction as unknown as Sql)) as Promise<T>
-
-/** Works in a transaction, or in a savepoint if the connection is in a transaction already. */
-export const inTransaction = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
-  ('savepoint' in sql ? withSavepoint : withTransaction)(sql, work)
-
-/** Works in a savepoint: a failure does not fail the transaction around it. */
-export const withSavepoint = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
-  (sql as unknown as postgres.TransactionSql).savepoint((part) => work(part as unknown as Sql)) as Promise<T>
 
 /** 28P01: wrong password. 28000: the role is gone or may not log in. Fresh connection options fix both. */
 const credentialsRefused = (error: unknown): boolean => ['28P01', '28000'].includes(sqlstateOf(error) ?? '')

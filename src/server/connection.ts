@@ -4,7 +4,8 @@ import postgres from 'postgres'
 import { Problem } from '../problem.ts'
 import { literal } from '../sql/names.ts'
 import { makeSafe } from '../sql/settings.ts'
-import { withDeadline } from './deadline.ts'
+import type { Connection, NotificationListener, Sql } from './database.ts'
+import { withDeadline } from './failures.ts'
 
 /** Something between Lambda and RDS forgets a connection that was silent for about 350 s. */
 const keepAliveMs = 30_000
@@ -61,9 +62,6 @@ export function ownSocket(
   }
 }
 
-/** A connection, one session of the server. */
-export type Sql = postgres.Sql<{ bigint: number }>
-
 /** The address of the database, and our login. */
 export interface ConnectionOptions {
   /** Its name, which the certificate has to have. */
@@ -88,18 +86,6 @@ export interface ConnectionOptions {
   /** The longest wait for the connection. */
   connectMs?: number
 }
-
-/** A connection that the caller closes. */
-export interface Connection {
-  sql: Sql
-  /** Closes the connection at once; the server may still work on the last message. */
-  leave(): Promise<void>
-  /** Settles if the connection breaks before `leave`. Every later query on the connection fails at once. */
-  broken: Promise<void>
-}
-
-/** Receives each notification. */
-export type NotificationListener = (channel: string, payload: string) => void
 
 /** Our own statements are short: a statement that waits longer for a lock, or runs longer, is stuck. */
 const defaultStartUp = {

@@ -1,5 +1,6 @@
-import { inTransaction, type Sql } from './connect.ts'
+import type { Sql } from './database.ts'
 import { sqlstateOf } from './failures.ts'
+import { inTransaction } from './transactions.ts'
 
 /** A character that a database cannot store, and the encoding of the database. */
 export interface LackingCharacter {

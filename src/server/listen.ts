@@ -1,5 +1,5 @@
 import { Problem } from '../problem.ts'
-import type { Database, Sql } from './connect.ts'
+import type { Database, Sql } from './database.ts'
 import { runChannel } from './lock-keys.ts'
 
 /** The connection that listens. */

@@ -1,5 +1,5 @@
 import { Problem } from '../problem.ts'
-import type { Sql } from './connect.ts'
+import type { Sql } from './database.ts'
 import { sqlstateOf } from './failures.ts'
 
 /**

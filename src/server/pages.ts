@@ -1,5 +1,5 @@
 import type postgres from 'postgres'
-import type { Sql } from './connect.ts'
+import type { Sql } from './database.ts'
 
 /** A page of a list. `next` is the key from which the next page goes on, null on the last page. */
 export interface Page<Item, Key> {

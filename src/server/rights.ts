@@ -1,8 +1,7 @@
 import type postgres from 'postgres'
 import { Problem, sentences } from '../problem.ts'
-import { type Holders, holdersOf } from '../sql/holders.ts'
-import { lackedBy } from '../sql/lacked-right.ts'
-import type { Sql } from './connection.ts'
+import { type Holders, holdersOf, lackedBy } from '../sql/holders.ts'
+import type { Sql } from './database.ts'
 import { sqlstateOf } from './failures.ts'
 
 /**

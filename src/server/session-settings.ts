@@ -1,4 +1,6 @@
 import type { OnReplicas } from '../sql/replicas.ts'
+import { rolePathSetting, safePath } from '../sql/settings.ts'
+import type { Sql } from './database.ts'
 
 /** What an environment says about refreshes that cannot change anything. */
 export interface SkipUnchanged {
@@ -42,3 +44,23 @@ export const readOnReplicas = `${said(readSetting)}::boolean`
  */
 export const onReplicas = `case when coalesce(d.read_on_replicas, ${readOnReplicas}, false)
                 then coalesce(${said(withoutKeySetting)}, 'swap') end`
+
+/** The session's setting that names the environment's default owner of views. */
+export const defaultOwnerSetting = 'viewkeeper.view_owner'
+
+/** The session's setting for the environment's `regularUpToMs`. Default: 0. */
+export const regularUpToSetting = 'viewkeeper.regular_up_to_ms'
+
+/** The search path that is set for our login. SQL written by others relies on it. */
+export async function readRolePath(sql: Sql): Promise<string> {
+  const [row] = await sql<{ path: string }[]>`select current_setting(${rolePathSetting}) as path`
+  return row?.path as string
+}
+
+/** Lets the next statements, which others wrote, find names along the search path of our login. */
+export const takeRolePath = (sql: Sql, { local }: { local: boolean }): Promise<unknown> =>
+  sql`select set_config('search_path', current_setting(${rolePathSetting}), ${local})`
+
+/** Ends `takeRolePath`. The statement has nothing that is looked up on a path. */
+export const takeSafePath = (sql: Sql, { local }: { local: boolean }): Promise<unknown> =>
+  sql.unsafe(`set ${local ? 'local ' : ''}search_path to ${safePath}`)

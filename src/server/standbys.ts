@@ -1,7 +1,7 @@
 import { Problem } from '../problem.ts'
 import { backupsQuery, besideBackup } from '../sql/backups.ts'
 import type { Copy, Replicas, Standby, Standbys } from '../sql/replicas.ts'
-import type { Sql } from './connect.ts'
+import type { Sql } from './database.ts'
 import { readOnReplicas } from './session-settings.ts'
 
 /**

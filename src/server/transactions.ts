@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
+import type postgres from 'postgres'
 import { Problem } from '../problem.ts'
-import { inTransaction, type Sql, withSavepoint } from './connect.ts'
+import type { Sql } from './database.ts'
 import { sqlstateOf } from './failures.ts'
 
 /** Does work in a transaction, or in a part of one, and always undoes it. Returns the result of the work. */
@@ -71,3 +72,15 @@ export async function unlessLocked<T>(sql: Sql, query: (sql: Sql) => Promise<T>)
     sendAhead(sql, restore)
   }
 }
+
+/** Works in a transaction. The callback gets the same connection. */
+export const withTransaction = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
+  sql.begin((transaction) => work(transaction as unknown as Sql)) as Promise<T>
+
+/** Works in a transaction, or in a savepoint if the connection is in a transaction already. */
+export const inTransaction = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
+  ('savepoint' in sql ? withSavepoint : withTransaction)(sql, work)
+
+/** Works in a savepoint: a failure does not fail the transaction around it. */
+export const withSavepoint = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
+  (sql as unknown as postgres.TransactionSql).savepoint((part) => work(part as unknown as Sql)) as Promise<T>

@@ -1,4 +1,4 @@
-import type { Sql } from './connection.ts'
+import type { Sql } from './database.ts'
 
 /**
  * The owner of a plain view who may not read what the view reads, if the role itself may: the server refuses the role, and names the

@@ -1,6 +1,7 @@
 import { Problem, sentences } from '../problem.ts'
-import { type Database, type Sql, withTransaction } from '../server/connect.ts'
+import type { Database, Sql } from '../server/database.ts'
 import { insistOnNoBackup } from '../server/standbys.ts'
+import { withTransaction } from '../server/transactions.ts'
 import { tryToFill } from './db/fillable.ts'
 import { lookInTheWay } from './db/locks.ts'
 import { lockMemory, noteAction, readSetAside, remember, type SetAside } from './db/memory.ts'

@@ -1,4 +1,4 @@
-import type { Sql } from '../server/connect.ts'
+import type { Sql } from '../server/database.ts'
 import { readQueries } from './db/read-queries.ts'
 import { type Proof, proveSlices } from './plan/prove.ts'
 import { type Shown, shownOf } from './plan/shown.ts'

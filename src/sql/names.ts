@@ -16,7 +16,7 @@ const plainToken = /^[A-Za-z_\u0080-\u{10ffff}][A-Za-z0-9_$\u0080-\u{10ffff}]*/u
 const quotedToken = /^(?:U&)?"(?:[^"\0]|"")+"/iu
 /** What SQL takes for space. `trim` would also take a no-break space and U+FEFF, which may stand in a name. */
 const spacesAround = /^[ \t\n\r\f\v]+|[ \t\n\r\f\v]+$/g
-const maxBytes = 63
+export const maxBytes = 63
 
 /**
  * Reads `sales`, `app.sales`, `"Odd.Name"` or `U&"with \\200B"` as SQL does: unquoted parts are folded to lower case, in
@@ -49,12 +49,6 @@ export function parseName(text: string, field = 'view'): ViewName {
   const name = parts.pop() as string
   return { schema: parts[0] ?? null, name }
 }
-
-/** Why nobody can author an identifier; null if somebody can. Files change line ends, and the server cuts long names. */
-export const identifierFault = (identifier: string): string | null =>
-  identifier !== '' && !/[\p{Cc}\p{Cs}]/u.test(identifier) && Buffer.byteLength(identifier) <= maxBytes
-    ? null
-    : `must be a name of at most ${maxBytes} bytes, without line breaks and other control characters`
 
 /** Writes an identifier for SQL. It is always quoted, so it may be a keyword and may hold upper case. */
 export const quoteIdentifier = (identifier: string): string => `"${identifier.replaceAll('"', '""')}"`
@@ -142,41 +136,9 @@ const invalidName = (text: string, field: string): Problem =>
     { field },
   )
 
-/** Why nobody may have a view in a schema; null if somebody may. */
-export function schemaFault(schema: string): string | null {
-  if (schema === 'viewkeeper') return 'is the schema of Viewkeeper itself: name another one'
-  return /^pg_|^information_schema$/.test(schema) ? 'belongs to the server: name another schema' : null
-}
-
-/** Why nobody may give a name to a view or an index: Viewkeeper gives it to what it makes for a moment. Null if somebody may. */
-export const nameFault = (name: string): string | null =>
-  /^viewkeeper_(\d|sandbox_)/.test(name)
-    ? 'begins as the names that Viewkeeper gives to views and indexes while it builds them: choose another name'
-    : null
-
-/** Refuses (InvalidName) to make a view whose name is reserved. */
-export function insistOnFreeName({ schema, name }: QualifiedName): void {
-  const fault = schemaFault(schema) ?? nameFault(name)
-  if (fault === null) return
-  const part = schemaFault(schema) === null ? `name "${name}"` : `schema "${schema}"`
-  throw new Problem('InvalidName', `${displayName({ schema, name })} cannot be made: its ${part} ${fault}.`, {
-    field: 'view',
-  })
-}
-
-/**
- * Writes a view's name, or its schema's, as a part of the name of a file. Every file system and shell takes it, and no other
- * name is written so, not even if the file system takes capitals for small letters: a capital is `+` and the
- * small letter, and each byte of what is no letter of ASCII, digit or `_` is `@` with two digits: `Odd name` is `+odd@20name`.
- * So is the first letter of a name that Windows keeps for devices. The whole has at most 189 characters.
- */
-export const fileNameOf = (name: string): string =>
-  name.replace(isDevice.test(name) ? /^./ : /[^a-z0-9_]/gu, (letter) =>
-    /[A-Z]/.test(letter)
-      ? `+${letter.toLowerCase()}`
-      : [...new TextEncoder().encode(letter)]
-          .map((byte) => `@${byte.toString(16).padStart(2, '0')}`)
-          .join(''),
+/** A query of ours on one line, without its comments and the spaces that separate nothing. */
+export const onOneLine = (query: string): string =>
+  query.replaceAll(
+    /('(?:[^']|'')*'|"(?:[^"]|"")*")(?:\s+(?=[a-z]))?|\s*--.*|\s*([=,()<>|]+)\s*|\s+/g,
+    (_, quoted, sign) => quoted ?? sign ?? ' ',
   )
-
-const isDevice = /^(con|prn|aux|nul|com\d|lpt\d)$/

@@ -24,7 +24,7 @@ type Doing =
   | { kind: 'count'; when: 'before' | 'after' }
   /**
    * The same as a query that counts the rows of view `of`, whose name is written as in SQL: see `countRows` in
-   * `rebuild/plan/counting.ts`.
+   * `rebuild/plan/fill.ts`.
    */
   | { kind: 'countRows'; when: 'before' | 'after'; sandbox: Sandbox; of: string }
   /** Asks for the hints of `obstacles` by SQLSTATE, in case a later statement fails. */

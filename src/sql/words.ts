@@ -77,13 +77,3 @@ export function bytes(n: number): string {
 /** At most `most` names, and how many more there are: `a, b and 3 more`. */
 export const names = (all: string[], most: number): string =>
   all.length <= most ? all.join(', ') : `${all.slice(0, most).join(', ')} and ${all.length - most} more`
-
-/** What comes before the query that shows the rows, in the hint of a run that a check failed. */
-export const toSeeThem = 'To see them: '
-
-/** A query of ours on one line, without its comments and the spaces that separate nothing. */
-export const onOneLine = (query: string): string =>
-  query.replaceAll(
-    /('(?:[^']|'')*'|"(?:[^"]|"")*")(?:\s+(?=[a-z]))?|\s*--.*|\s*([=,()<>|]+)\s*|\s+/g,
-    (_, quoted, sign) => quoted ?? sign ?? ' ',
-  )

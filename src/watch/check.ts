@@ -7,7 +7,7 @@ import { type Checked, insistOnChecking, measureCheck } from '../rebuild/plan/ch
 import { setting } from '../rebuild/plan/locks.ts'
 import { readMadeCheck } from '../run/db/history.ts'
 import { resolveName } from '../run/name.ts'
-import type { Database, Sql } from '../server/connect.ts'
+import type { Database, Sql } from '../server/database.ts'
 import { conditionOf, sqlstateOf } from '../server/failures.ts'
 import { undone } from '../server/transactions.ts'
 import { readSettings } from '../sql/settings.ts'

@@ -2,7 +2,7 @@ import { findView, unknownView } from '../catalog/db/catalog.ts'
 import { ensureDefinition, findDefinitionId } from '../catalog/db/definitions.ts'
 import { setPause, setViewPause } from '../catalog/db/pause.ts'
 import { resolveName } from '../run/name.ts'
-import type { Database } from '../server/connect.ts'
+import type { Database } from '../server/database.ts'
 import { displayName } from '../sql/names.ts'
 
 /** Pauses or resumes a view, in force at once, and perhaps until a moment; returns its name. Only `force` refreshes a paused view. */

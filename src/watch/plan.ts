@@ -1,10 +1,10 @@
 import { readFacts } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
-import { readPause } from '../catalog/db/pause.ts'
 import { unknownDuration } from '../catalog/plan/run.ts'
 import { lagViews, type PromisedLag, promisedLags, suspendedViews } from '../due/plan/lags.ts'
 import { type Schedules, type Turns, turnsBetween } from '../due/schedules.ts'
-import type { Database } from '../server/connect.ts'
+import { readPause } from '../run/db/skip.ts'
+import type { Database } from '../server/database.ts'
 
 /** What runs in the coming 24 hours. */
 export interface DayPlan {

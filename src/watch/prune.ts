@@ -1,5 +1,5 @@
 import { leaveToCron } from '../catalog/db/discovered.ts'
-import type { Database } from '../server/connect.ts'
+import type { Database } from '../server/database.ts'
 import { pruneActions } from './db/actions.ts'
 import { pruneIncidents } from './db/incidents.ts'
 import { pruneCosts } from './db/metrics.ts'

@@ -1,10 +1,10 @@
 import { readFacts } from '../catalog/db/facts.ts'
 import { readDependencies } from '../catalog/db/graph.ts'
-import { type Pause, readPause } from '../catalog/db/pause.ts'
 import type { ViewFacts } from '../catalog/plan/state.ts'
 import { lagsOf } from '../due/plan/lags.ts'
 import { nextScheduled, type Schedules } from '../due/schedules.ts'
-import type { Sql } from '../server/connect.ts'
+import { type Pause, readPause } from '../run/db/skip.ts'
+import type { Sql } from '../server/database.ts'
 import type { Standing } from './diagnosis/cause.ts'
 import { judge } from './diagnosis/held-back.ts'
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, onTestFinished, test, vi } from 'vitest'
-import type { Sql } from '../../src/server/connect.ts'
+import type { Sql } from '../../src/server/database.ts'
 import { administrator } from '../support/servers/database.ts'
 import { startTestServer, type TestServer } from '../support/servers/test-server.ts'
 import { freeze } from './command-line/projects.ts'

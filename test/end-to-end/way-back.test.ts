@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { Sql } from '../../src/server/connect.ts'
+import type { Sql } from '../../src/server/database.ts'
 import { freeze, useProjects } from './command-line/projects.ts'
 import type { Project } from './support/project.ts'
 

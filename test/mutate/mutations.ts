@@ -125,7 +125,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'the pause of everything holds up what schedules begin, and nothing else',
-    file: 'src/catalog/db/pause.ts',
+    file: 'src/run/db/skip.ts',
     text: 'return allPaused && isScheduled(trigger)',
     becomes: 'return allPaused',
     project: 'database',

@@ -12,16 +12,8 @@ import type { FrozenFile } from '../../../src/migrate/plan/frozen.ts'
 import { Problem } from '../../../src/problem.ts'
 import type { DescribedPlainView } from '../../../src/rebuild/plan/plain-view.ts'
 import { quoted } from '../../../src/sql/commands.ts'
-import {
-  displayName,
-  displayPart,
-  fileNameOf,
-  identifierFault,
-  nameFault,
-  quoteName,
-  schemaFault,
-  unquoted,
-} from '../../../src/sql/names.ts'
+import { displayName, displayPart, quoteName, unquoted } from '../../../src/sql/names.ts'
+import { fileNameOf, identifierFault, nameFault, schemaFault } from '../../../src/sql/new-names.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
 import { harmless } from '../../output/terminal.ts'
 import { readAuthored } from '../../project/authored.ts'

@@ -1,14 +1,8 @@
 import type { Command } from 'commander'
 import { Problem } from '../../../src/problem.ts'
 import { viewArgument } from '../../../src/sql/commands.ts'
-import {
-  displayName,
-  fileNameOf,
-  identifierFault,
-  nameFault,
-  type QualifiedName,
-  schemaFault,
-} from '../../../src/sql/names.ts'
+import { displayName, type QualifiedName } from '../../../src/sql/names.ts'
+import { fileNameOf, identifierFault, nameFault, schemaFault } from '../../../src/sql/new-names.ts'
 import { report } from '../../../src/terminal/report.ts'
 import { shownPath } from '../../project/config.ts'
 import { qualified } from '../../project/names.ts'

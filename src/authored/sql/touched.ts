@@ -1,7 +1,7 @@
 import { Problem } from '../../problem.ts'
 import type { Touched } from '../../set-aside/plan/items.ts'
 import { quoteName, type ViewName } from '../../sql/names.ts'
-import { statementsIn } from '../../sql/sql-tokens.ts'
+import { statementsIn } from '../../sql/statements-in.ts'
 import { parse } from './parser.ts'
 
 /**

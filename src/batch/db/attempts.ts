@@ -3,10 +3,12 @@ import { isUnneeded } from '../../catalog/db/failing.ts'
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { isEnded, type RunStatus } from '../../catalog/plan/run.ts'
 import { Problem } from '../../problem.ts'
-import { cancelRun, endPendingAttempt } from '../../run/db/life.ts'
-import { mostOfText, openBatch, type RunRequest } from '../../run/db/runs.ts'
+import { cancelRun } from '../../run/db/cancel.ts'
+import { mostOfText } from '../../run/db/history.ts'
+import { hasStatus, type Transition } from '../../run/db/life.ts'
+import { openBatch, type RunRequest } from '../../run/db/runs.ts'
 import type { LatestRun } from '../../run/plan/turn.ts'
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { onReplicas } from '../../server/session-settings.ts'
 import type { BatchView } from './batch-views.ts'
 import type { Batch } from './batches.ts'
@@ -267,3 +269,16 @@ export const basisHolds = (
        and not exists (select from viewkeeper.runs r
                         where r.schema_name = ${schema} and r.view_name = ${name} and r.status = 'running')
        and not ${refreshedSince(sql, batch)})`
+
+/** An attempt in a batch ends because a view that its view reads has failed for good. */
+export const missedTurn: Transition = {
+  from: ['pending'],
+  to: ['skipped'],
+  proof: 'the batch goes on',
+}
+
+/** For an insert of the ended attempt, `on conflict`: ends the attempt that is there. */
+const endPendingAttempt = (sql: Sql) => sql`
+  do update set status = 'skipped', plan = null, finished_at = excluded.finished_at, updated_at = excluded.finished_at,
+                duration_ms = 0, error = excluded.error
+     where ${sql.unsafe(hasStatus(missedTurn.from, 'runs'))}`

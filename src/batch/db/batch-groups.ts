@@ -1,15 +1,16 @@
 import { unusableBecause } from '../../catalog/db/catalog.ts'
 import { failureOf } from '../../catalog/db/failing.ts'
 import type { BatchError } from '../../catalog/plan/run.ts'
-import { unknownDuration } from '../../catalog/plan/run.ts'
+import { type RunError, unknownDuration } from '../../catalog/plan/run.ts'
 import { batchPlaces } from '../../catalog/plan/shadow-names.ts'
 import type { Scope } from '../../rebuild/plan/scope.ts'
-import { endBuilt, isOpenBatch } from '../../run/db/life.ts'
+import { endsNow, hasStatus, isOpenBatch, type Transition } from '../../run/db/life.ts'
 import { openBatch, sentOnce } from '../../run/db/runs.ts'
 import type { TogetherGroup } from '../../run/plan/turn.ts'
-import { inTransaction, type Sql, withTransaction } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { onReplicas } from '../../server/session-settings.ts'
 import { insistOnNoBackup, readBackup } from '../../server/standbys.ts'
+import { inTransaction, withTransaction } from '../../server/transactions.ts'
 import { type QualifiedName, quoteIdentifier } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'
 import { passing } from '../plan/next.ts'
@@ -332,3 +333,18 @@ export function recordTogether(
     return runs.length === members.length ? (runs.find(({ first }) => first)?.id ?? null) : null
   })
 }
+
+/** The shadow of a run is dropped, because its group is not exchanged. */
+export const givingUp: Transition = {
+  from: ['built'],
+  to: ['skipped'],
+  proof: 'the group of the view is given up in the same transaction, and the batch goes on',
+}
+
+/** The statement that ends the built runs of these definitions in a batch. */
+const endBuilt = (sql: Sql, batchId: string, definitionIds: number[], error: RunError) => sql`
+  update viewkeeper.runs r set status = 'skipped', ${sql.unsafe(endsNow)}, group_run_id = null,
+           as_of = null, held_back_by = null, filled = null, inputs = null, touched = null, error = ${sql.json(error as never)}
+   where r.batch_id = ${batchId} and ${sql.unsafe(hasStatus(givingUp.from))}
+     and r.definition_id in (select value::integer from jsonb_array_elements_text(${sql.json(definitionIds)}))
+  returning *`

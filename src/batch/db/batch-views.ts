@@ -1,5 +1,7 @@
+import { listAside } from '../../catalog/db/catalog.ts'
 import { failureOf, leftOutSince, wasLeftOut } from '../../catalog/db/failing.ts'
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
+import { type QualifiedName, quoteName } from '../../sql/names.ts'
 import type { BatchableView, PlannedView } from '../plan/plan.ts'
 
 /** One view of a batch, as the view was when the batch was made. */
@@ -65,4 +67,22 @@ export async function findFailing(sql: Sql): Promise<number[]> {
     select d.id from viewkeeper.definitions d
      where d.removed_at is null and (exists (${failureOf(sql)}) or exists (${leftOutSince(sql)}))`
   return rows.map(({ id }) => id)
+}
+
+/** The ids of the definitions whose views are paused. */
+export async function readPausedIds(sql: Sql): Promise<Set<number>> {
+  const rows = await sql<{ id: number }[]>`select id from viewkeeper.definitions where paused_at is not null`
+  return new Set(rows.map(({ id }) => id))
+}
+
+/** A definition to create a view from; `sql` is null if nobody has authored the view. */
+/** The authored views that a batch of all views includes and that are neither in the catalog nor set aside, as SQL writes them. */
+export async function readMissingNames(sql: Sql): Promise<string[]> {
+  const aside = new Set((await listAside(sql)).map(quoteName))
+  const rows = await sql<(QualifiedName & { view: string })[]>`
+    select d.schema_name as schema, d.name, format('%I.%I', d.schema_name, d.name) as view from viewkeeper.definitions d
+     where d.source = 'authored' and d.removed_at is null and d.in_all and d.paused_at is null
+       and not exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                        where n.nspname = d.schema_name and c.relname = d.name and c.relkind = 'm') order by 3`
+  return rows.filter((row) => !aside.has(quoteName(row))).map(({ view }) => view)
 }

@@ -1,9 +1,10 @@
 import type { Strategy } from '../../catalog/plan/definition.ts'
 import type { BatchEnd, BatchError, BatchStatus, Exchange, Trigger } from '../../catalog/plan/run.ts'
-import { closeLostRuns, endRunsOfBatch, isOpenBatch } from '../../run/db/life.ts'
-import { inTransaction, type Sql } from '../../server/connect.ts'
+import { closeLostRuns, endsNow, hasStatus, isOpenBatch, type Transition } from '../../run/db/life.ts'
+import type { Sql } from '../../server/database.ts'
 import { runLocks } from '../../server/lock-keys.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
+import { inTransaction } from '../../server/transactions.ts'
 import type { Selection } from '../plan/selection.ts'
 
 /** A view that is refreshed by itself although it belongs to a group, and the reason. */
@@ -263,3 +264,20 @@ const isUnadvanced = async (sql: Sql, id: string): Promise<boolean> =>
 
 const unadvanced = (sql: Sql) => sql`
   coalesce(b.advanced_at, b.requested_at) < clock_timestamp() - make_interval(secs => ${batchLostAfterSeconds})`
+
+/** A run ends because nobody advances its batch any more. */
+export const endingWithBatch: Transition = {
+  from: ['pending', 'built'],
+  to: ['failed', 'canceled'],
+  proof:
+    'nobody has advanced the batch for long, the batch ends in the same transaction, and none of its runs is running',
+}
+
+/** Ends the open runs of a batch, and the runs that follow them, as the batch itself. */
+async function endRunsOfBatch(sql: Sql, batchId: string, { status, error }: BatchEnd): Promise<void> {
+  await sql`
+    update viewkeeper.runs r set status = ${status}, ${sql.unsafe(endsNow)}, duration_ms = coalesce(duration_ms, 0),
+           error = ${sql.json(error as never)}
+     where (r.batch_id = ${batchId} or r.group_run_id in (select l.id from viewkeeper.runs l where l.batch_id = ${batchId}))
+       and ${sql.unsafe(hasStatus(endingWithBatch.from))}`
+}

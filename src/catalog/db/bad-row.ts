@@ -1,6 +1,6 @@
-import { type Sql, withSavepoint } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
-import { undone } from '../../server/transactions.ts'
+import { undone, withSavepoint } from '../../server/transactions.ts'
 import { type QualifiedName, quoteName } from '../../sql/names.ts'
 import type { Leaf } from '../plan/table-parts.ts'
 

@@ -1,12 +1,12 @@
 import { Problem } from '../../problem.ts'
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { lacking, mayUse } from '../../server/rights.ts'
-import { roleSchemas } from '../../server/role-path.ts'
 import type { QualifiedName, ViewName } from '../../sql/names.ts'
 import { didYouMean } from '../../sql/nearest.ts'
+import { rolePathSetting, safePath } from '../../sql/settings.ts'
 import type { ViewFacts } from '../plan/live-view.ts'
 import { hintsOn, hintsQueryOf } from '../plan/obstacles.ts'
-import { toSetRole } from '../plan/rights.ts'
+import { type Obstacle, obstaclesQuery, type Requirement, toSetRole } from '../plan/rights.ts'
 import { batchPlaces } from '../plan/shadow-names.ts'
 
 /** A view that is set aside: since when, and which role set it aside. */
@@ -142,13 +142,6 @@ export const listViewNames = (sql: Sql): Promise<QualifiedName[]> => sql<Qualifi
            where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype = 'e')
    order by 1, 2`
 
-/** Every materialized and plain view of the database, without the server's own: what `dependsOn` may name. */
-export const listReadableNames = (sql: Sql): Promise<QualifiedName[]> => sql<QualifiedName[]>`
-  select n.nspname as schema, c.relname as name
-    from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-   where c.relkind in ('m', 'v', 'r', 'p') and n.nspname not in ('pg_catalog', 'information_schema', 'viewkeeper') and n.nspname !~ ${batchPlaces}
-   order by 1, 2`
-
 /** The names of these definitions, in the same order. Throws UnknownView for the first unknown id. */
 export async function readNamesOf(
   sql: Sql,
@@ -220,3 +213,24 @@ export const uniqueIndexes = (sql: Sql) => sql`
                   where k.at <= i.indnkeyatts)) order by x.relname), '[]')
      from pg_catalog.pg_index i join pg_catalog.pg_class x on x.oid = i.indexrelid
     where i.indrelid = c.oid and i.indisunique)`
+
+/**
+ * Selects the schemas on the search path of our login that exist, and the one in which a new relation would be made. The server
+ * parses the whole statement under the safe path, and then computes the columns one after the other.
+ */
+const roleSchemas = (sql: Sql) => sql`
+  select set_config('search_path', current_setting(${rolePathSetting}), false), to_json(current_schemas(true)) as schemas,
+         current_schema()::text as creation, set_config('search_path', ${safePath}, false) as safe`
+
+/** The schemas on the search path of our login that exist. */
+export async function readRoleSchemas(sql: Sql): Promise<string[]> {
+  const [row] = await sql<[{ schemas: string[] }]>`${roleSchemas(sql)}`
+  return row.schemas
+}
+
+/** What requirements find, with the fixes, for the login. */
+export async function readObstacles(sql: Sql, requirements: Requirement[]): Promise<Obstacle[]> {
+  if (requirements.length === 0) return []
+  const [row] = await sql.unsafe<{ obstacles: Obstacle[] }[]>(obstaclesQuery(requirements))
+  return row?.obstacles ?? []
+}

@@ -1,4 +1,5 @@
-import { type Sql, withTransaction } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
+import { withTransaction } from '../../server/transactions.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 import { outsideClock } from '../plan/definition.ts'
 import { toSetRole } from '../plan/rights.ts'

@@ -1,11 +1,17 @@
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { unlessLocked } from '../../server/transactions.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 import { definitionDefaults } from '../plan/definition.ts'
 import { batchPlaces } from '../plan/shadow-names.ts'
 import type { ViewFacts } from '../plan/state.ts'
-import { checkFailedSince } from './check-failed-since.ts'
-import { failureOfLatest, isUnneeded, leftOutSince, mayFail, waitingRetry } from './failing.ts'
+import {
+  checkFailedSince,
+  failureOfLatest,
+  isUnneeded,
+  leftOutSince,
+  mayFail,
+  waitingRetry,
+} from './failing.ts'
 
 /** So many of the latest runs of a view tell how often it has failed in a row. */
 const tellingRuns = 100

@@ -1,5 +1,5 @@
 import { mayRetry, problemCodes } from '../../problem.ts'
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 
 /** Whether a run has proved that a refresh would change nothing. */
@@ -92,3 +92,9 @@ export const waitingRetry = (sql: Sql) => sql`
                       where later.definition_id = r.definition_id and later.finished_at > failed.finished_at
                         and later.operation = 'refresh' and later.status = 'success')
    order by r.definition_id, r.not_before`
+
+/** Since when checks hold the data of view k back, of which a check failed the last refresh. */
+export const checkFailedSince = (sql: Sql) => sql`
+  (select min(r.finished_at) from viewkeeper.runs r
+    where r.definition_id = k.id and r.status = 'failed' and r.error ->> 'class' = 'CheckFailed'
+      and r.finished_at > coalesce(k.last_success_at, '-infinity'))`

@@ -1,4 +1,4 @@
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { lookAgain, unlessLocked } from '../../server/transactions.ts'
 import { literal, type QualifiedName } from '../../sql/names.ts'

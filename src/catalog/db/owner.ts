@@ -1,8 +1,9 @@
 import { Problem } from '../../problem.ts'
-import { defaultOwnerSetting, type Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
+import { defaultOwnerSetting } from '../../server/session-settings.ts'
 import { unquoted } from '../../sql/names.ts'
 import { impossible, roleOf, sayObstacles, toSetRole, viewsSuffix } from '../plan/rights.ts'
-import { readObstacles } from './rights.ts'
+import { readObstacles } from './catalog.ts'
 
 /** A role that may come to own a view. */
 interface Candidate {
@@ -124,3 +125,16 @@ function dangerOf({ isSuperuser, reachesRecord, isLogin }: Candidate): string | 
 
 const refused = (field: string, message: string): Problem =>
   new Problem('InvalidRequest', `${field}: ${message}, or correct ${field}.`, { field })
+
+/**
+ * The role, as the catalog has it, that Viewkeeper works as in this database: the owner of its schema, or role
+ * `viewkeeper` if that role may make the schema. Null if there is no such role, or only a superuser.
+ */
+export async function readWorker(sql: Sql): Promise<string | null> {
+  const [row] = await sql<{ role: string }[]>`
+    select r.rolname as role from pg_catalog.pg_roles r left join pg_catalog.pg_namespace n on n.nspname = 'viewkeeper'
+     where not r.rolsuper
+       and (r.oid = n.nspowner
+            or n.oid is null and r.rolname = 'viewkeeper' and has_database_privilege(r.oid, current_database(), 'create'))`
+  return row?.role ?? null
+}

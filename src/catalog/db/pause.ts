@@ -1,29 +1,7 @@
 import { Problem } from '../../problem.ts'
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
+import { mayUse } from '../../server/rights.ts'
 import { displayName, type QualifiedName } from '../../sql/names.ts'
-import { isScheduled, type Trigger } from '../plan/run.ts'
-import { findPaused } from './definitions.ts'
-
-/** Since when everything scheduled is paused, and by whom; until when, or null: until somebody ends it. */
-export interface Pause {
-  since: Date
-  by: string
-  until: Date | null
-}
-
-/** The pause of everything scheduled; null if there is none. */
-export async function readPause(sql: Sql): Promise<Pause | null> {
-  const [row] = await sql<Pause[]>`
-    select (value ->> 'since')::timestamptz as since, value ->> 'by' as by, (value ->> 'until')::timestamptz as until
-      from viewkeeper.switches where key = 'paused'`
-  return row ?? null
-}
-
-/** The ids of the definitions whose views are paused. */
-export async function readPausedIds(sql: Sql): Promise<Set<number>> {
-  const rows = await sql<{ id: number }[]>`select id from viewkeeper.definitions where paused_at is not null`
-  return new Set(rows.map(({ id }) => id))
-}
 
 /** Pauses or resumes everything scheduled, in force at once. A pause of what is paused gives it another end. */
 export async function setPause(
@@ -109,16 +87,12 @@ export async function insistOnNoPause(sql: Sql, views: QualifiedName[], change: 
   )
 }
 
-export const everythingPaused = 'everything scheduled is paused; POST /resume ends the pause'
-
-const viewPaused =
-  'the view is paused; --force (over HTTP "force": true) refreshes it all the same, and resume ends the pause'
-
-/** Why a view is not to be refreshed at present; null if nothing is paused for this trigger. Pure. */
-export function pauseReason(
-  { paused, allPaused }: { paused: boolean; allPaused: boolean },
-  trigger: Trigger,
-): string | null {
-  if (paused) return viewPaused
-  return allPaused && isScheduled(trigger) ? everythingPaused : null
+/** The paused views among these; none if there is no schema `viewkeeper`, or if the login may not read it. */
+async function findPaused(sql: Sql, views: QualifiedName[]): Promise<QualifiedName[]> {
+  if (views.length === 0 || !(await mayUse(sql, 'select', 'definitions'))) return []
+  const asked = views.map(({ schema, name }) => ({ schema, name }))
+  return sql<QualifiedName[]>`
+    select d.schema_name as schema, d.name from viewkeeper.definitions d
+      join jsonb_to_recordset(${sql.json(asked)}) as x(schema text, name text) on x.schema = d.schema_name and x.name = d.name
+     where d.paused_at is not null order by 1, 2`
 }

@@ -1,5 +1,5 @@
 import { literal, type QualifiedName } from '../../sql/names.ts'
-import type { Hints, Purpose, Statement, ViewHints } from '../../sql/plan.ts'
+import type { Hints, Purpose, ViewHints } from '../../sql/plan.ts'
 import {
   asked,
   executes,
@@ -19,18 +19,6 @@ import {
 
 /** Hints on doing this with a view. */
 export const hintsOn = ({ schema, name }: QualifiedName, to: Purpose): ViewHints => ({ schema, name, to })
-
-/**
- * Notes what would keep a new view from being filled. The statement comes before the filling, because a failure undoes the
- * new view. Execute it as the role that fills the view.
- */
-export const noteObstacles = (view: QualifiedName): Statement => ({
-  phase: 'building',
-  sql: '',
-  kind: 'notes',
-  obstacles: hintsOn(view, 'fill'),
-  hidden: true,
-})
 
 /** For `with`: a view. */
 export const theView = (found: string): string => `v as materialized (

@@ -1,8 +1,6 @@
 import { sentences } from '../../problem.ts'
-import { lackedBy } from '../../sql/lacked-right.ts'
-import { literal, quoteIdentifier, type ViewName } from '../../sql/names.ts'
+import { literal, onOneLine } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
-import { onOneLine } from '../../sql/words.ts'
 
 // Who lacks which right, why that matters, and the SQL that gives it. The rules are texts of SQL, because a plan carries some
 // of them: the server executes them only if a statement fails, when the session that has planned may be gone.
@@ -229,17 +227,6 @@ select jsonb_strip_nulls(jsonb_build_object(${Object.entries({ '42501': lacking,
     .map(([sqlstate, hint]) => `'${sqlstate}', ${hint}`)
     .join(', ')})) as hints`)
 
-/**
- * A query for what keeps a role from creating something in a schema. If the role may, it lacks a right on something else. `role`
- * is written as in SQL; null: the login.
- */
-export function creatingQuery(schema: string, role: string | null = null): string {
-  const to = role === null ? undefined : roleOf(role)
-  return hintsQuery([inSchema('usage', schema, to), inSchema('create', schema, to)], {
-    lacking: `coalesce(${missing}, ${lackedBy(role)})`,
-  })
-}
-
 /** A relation `c` as `grant` names it. */
 export const onSequence = `case when c.relkind = 'S' then 'sequence ' else '' end || c.oid::regclass`
 
@@ -292,23 +279,3 @@ export const inPlaceOf = (role: string, statements: Statement[]): Statement[] =>
         ...statements,
         { kind: 'command', phase: 'building', sql: 'reset role', hidden: true },
       ]
-
-/**
- * Seals the statements that parse SQL of others, as `role`. The sandbox's helper is made in the view's schema.
- */
-export const sandboxed = (
-  role: string,
-  { schema }: ViewName & { schema: string },
-  statements: Statement[],
-): Statement[] =>
-  statements.map((statement) =>
-    statement.kind === 'userCode'
-      ? {
-          ...statement,
-          kind: 'sandboxed',
-          rolePath: true,
-          sandbox: { role, schema: quoteIdentifier(schema) },
-          obstacles: creatingQuery(schema, role),
-        }
-      : statement,
-  )

@@ -1,4 +1,4 @@
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 import type { PromisedLag } from '../plan/lags.ts'
 

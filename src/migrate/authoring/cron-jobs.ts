@@ -3,7 +3,7 @@ import { entries, parse } from '../../authored/sql/parser.ts'
 import { nameOf, type RangeVar, type Tree } from '../../authored/sql/touched.ts'
 import { isAsMighty } from '../../catalog/db/owner.ts'
 import { timeZoneFault } from '../../catalog/plan/scheduled.ts'
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { displayName, type QualifiedName } from '../../sql/names.ts'
 import { count } from '../../sql/words.ts'
 

@@ -1,5 +1,5 @@
 import { listAside, listViewNames } from '../../catalog/db/catalog.ts'
-import type { Database, Sql } from '../../server/connect.ts'
+import type { Database, Sql } from '../../server/database.ts'
 import { namingHolder, reservedKeys, runLockClass } from '../../server/lock-keys.ts'
 import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
 import type { FrozenMigration } from '../plan/frozen.ts'

@@ -1,6 +1,7 @@
 import { type Definition, definitionDefaults } from '../../catalog/plan/definition.ts'
 import type { Difference } from '../../catalog/plan/differences.ts'
-import { displayName, fileNameOf, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { displayName, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { fileNameOf } from '../../sql/new-names.ts'
 import { reached } from '../../sql/walks.ts'
 import {
   type FrozenChange,

@@ -1,5 +1,6 @@
 import { type Definition, definitionDefaults } from '../../catalog/plan/definition.ts'
-import { createStatements, fill, ownerStatement } from '../../rebuild/plan/create.ts'
+import { createStatements, ownerStatement } from '../../rebuild/plan/create.ts'
+import { fill } from '../../rebuild/plan/fill.ts'
 import { parseName, type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
 
 type Define = { does: 'define'; definition: Definition }

@@ -1,11 +1,12 @@
 import { intruders, keeper, refuseIntruders, trustOf } from '../../catalog/plan/intruders.ts'
 import { hintsQuery, isMember, type Obstacle, onDatabase, privilege } from '../../catalog/plan/rights.ts'
 import { Problem, sentences } from '../../problem.ts'
-import { type Sql, withTransaction } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
 import { namingHolder, reservedKeys, runLockClass } from '../../server/lock-keys.ts'
 import { lacking, readMissingRights } from '../../server/rights.ts'
 import { sqlFailed } from '../../server/sql-failed.ts'
+import { withTransaction } from '../../server/transactions.ts'
 import { quoteIdentifier } from '../../sql/names.ts'
 
 /** A schema step: a numbered SQL file, applied once and never edited afterwards. */

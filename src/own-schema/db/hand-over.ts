@@ -1,4 +1,4 @@
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { literal } from '../../sql/names.ts'
 import { ownerRole, viewsRole } from './role.ts'
 import type { Work } from './work.ts'

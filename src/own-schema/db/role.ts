@@ -1,7 +1,7 @@
 import { createHash, createHmac, pbkdf2Sync, randomBytes } from 'node:crypto'
 import { viewsSuffix } from '../../catalog/plan/rights.ts'
 import { Problem } from '../../problem.ts'
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { literal } from '../../sql/names.ts'
 import type { Work } from './work.ts'
 

@@ -1,6 +1,7 @@
 import { adminsOf, type Fix, roleOf } from '../../catalog/plan/rights.ts'
-import { type Sql, withSavepoint } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
+import { withSavepoint } from '../../server/transactions.ts'
 import { literal } from '../../sql/names.ts'
 
 /** A statement, and an SQL condition that is true if the statement is not needed. */

@@ -1,7 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { closureOf, findLocked, lockedProblem } from '../../catalog/db/graph.ts'
 import { readSnapshot } from '../../catalog/db/live-view.ts'
-import { alreadyRunning, findRunningRun, type Patience, pauseMs } from '../../catalog/db/look.ts'
+import {
+  alreadyRunning,
+  closureOf,
+  findLocked,
+  findRunningRun,
+  lockedProblem,
+  type Patience,
+  pauseMs,
+} from '../../catalog/db/look.ts'
 import {
   type OutlinedReader,
   parentsFirst,
@@ -10,7 +17,7 @@ import {
 } from '../../catalog/plan/live-view.ts'
 import { hashesOf, liveViewQuery } from '../../catalog/plan/live-view-query.ts'
 import { readableView } from '../../catalog/plan/server-sql.ts'
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { lookAgain, unlessLocked } from '../../server/transactions.ts'
 import { displayName, type QualifiedName } from '../../sql/names.ts'

@@ -14,8 +14,7 @@ import {
 } from '../../sql/names.ts'
 import type { Plan, Sandbox, Statement } from '../../sql/plan.ts'
 import { safePath } from '../../sql/settings.ts'
-import { duration, rows, toSeeThem, whole } from '../../sql/words.ts'
-import type { Counts } from './compare.ts'
+
 import { setting } from './locks.ts'
 
 /** The checks that a run makes of the new data of a view. */
@@ -256,26 +255,16 @@ export interface MadeCheck {
   differs?: Counts | undefined
 }
 
-/** The last run among these, newest first, whose checks are known. */
-export const lastChecked = <Run extends { checks?: MadeCheck[] | null }>(runs: Run[]): Run | undefined =>
-  runs.find(({ checks }) => checks)
-
-/** What the checks of a run found and how long each took, by their names; a check that took longer than the rest of the run is said. */
-export function toldChecks({
-  checks,
-  durationMs,
-}: {
-  checks?: MadeCheck[] | null
-  durationMs: number | null
-}): [name: string, text: string][] {
-  const made = checks ?? []
-  const restMs = (durationMs ?? Number.POSITIVE_INFINITY) - made.reduce((sum, { ms }) => sum + ms, 0)
-  return made.map(({ name, rows: found, ms, differs }) => [
-    name,
-    `${differs ? `${toldCounts(differs)}${found === 0 ? '' : ', warned'}` : found === 0 ? 'nothing' : `${rows(found)}, warned`}, ${duration(ms)}${ms > restMs ? ': longer than the refresh itself' : ''}`,
-  ])
+/** Counts of rows, of all or of a sample of keys. */
+export interface Counts {
+  /** The part of the keys that was compared; 1: all. */
+  share: number
+  before: number
+  after: number
+  added: number
+  gone: number
+  changed: number
 }
 
-/** `of 100 rows 1 gone, 3 changed, 2 added` */
-const toldCounts = ({ share, before, added, gone, changed }: Counts): string =>
-  `of ${rows(before)} ${share < 1 ? 'in a sample ' : ''}${whole(gone)} gone, ${whole(changed)} changed, ${whole(added)} added`
+/** What comes before the query that shows the rows, in the hint of a run that a check failed. */
+export const toSeeThem = 'To see them: '

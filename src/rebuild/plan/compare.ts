@@ -18,17 +18,6 @@ export interface Compared {
   collations?: Record<string, string>
 }
 
-/** Counts of rows, of all or of a sample of keys. */
-export interface Counts {
-  /** The part of the keys that was compared; 1: all. */
-  share: number
-  before: number
-  after: number
-  added: number
-  gone: number
-  changed: number
-}
-
 /** Of a larger view, about so many keys are compared. */
 const sampled = 1_000_000
 /** Types that have an order and no hash. */

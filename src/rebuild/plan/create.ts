@@ -5,44 +5,23 @@ import type {
   ViewDefinition,
 } from '../../catalog/plan/definition.ts'
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
-import { noteObstacles } from '../../catalog/plan/obstacles.ts'
-import { creatingQuery, inPlaceOf, sandboxed } from '../../catalog/plan/rights.ts'
+import { hintsQuery, inPlaceOf, inSchema, missing, roleOf } from '../../catalog/plan/rights.ts'
 import { type CreateNames, namesBeside } from '../../catalog/plan/shadow-names.ts'
 import { Problem } from '../../problem.ts'
-import {
-  displayName,
-  literal,
-  type QualifiedName,
-  quoteIdentifier,
-  quoteName,
-  type ViewName,
-} from '../../sql/names.ts'
+import { lackedBy } from '../../sql/holders.ts'
+import { literal, quoteIdentifier, quoteName, type ViewName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 import { type Checking, checkData, recordChecks, recordsFirst } from './check-data.ts'
-import { analyze, type CountedView, countBefore, countRows, readEstimate } from './counting.ts'
+import {
+  analyze,
+  type CountedView,
+  countBefore,
+  countRows,
+  fill,
+  readEstimate,
+  uniqueIndexes,
+} from './fill.ts'
 import { besideReaders, exclusively, ourselves } from './locks.ts'
-
-interface Index {
-  name: string
-  unique?: boolean | undefined
-  /** What follows the view's name in `create index`. */
-  on: string
-}
-
-/** The unique ones among `indexes` in words, as `Statement.unique` needs them. `meanwhile` is the name that an index has. */
-export const uniqueIndexes = (indexes: Index[], meanwhile: (at: number) => string): Record<string, string> =>
-  Object.fromEntries(
-    indexes.flatMap(({ name, unique, on }, at) =>
-      unique ? [[meanwhile(at), `${displayName({ schema: null, name })} ${columnsOf(on)}`]] : [],
-    ),
-  )
-
-/** Without the access method, because only btree indexes are unique, and without the columns that no row must differ in. */
-const columnsOf = (on: string): string =>
-  on
-    .trim()
-    .replace(/^using\s+\w+\s*/i, '')
-    .replace(/\s+include\s*\([^)]*\)/i, '')
 
 interface CreateOptions {
   withData: boolean
@@ -167,32 +146,6 @@ export function createStatements(
   ]
 }
 
-/**
- * Fills `relation`, a view that was created with no data, with the data of `view`. The server then builds the existing
- * indexes, in parallel.
- */
-export const fill = (
-  relation: QualifiedName,
-  view: QualifiedName,
-  unique: Statement['unique'] = {},
-): Statement[] => [
-  noteObstacles(relation),
-  {
-    phase: 'building',
-    sql: `refresh materialized view ${quoteName(relation)}`,
-    kind: 'userCode',
-    computesRows: true,
-    fills: filling(view, relation),
-    unique,
-  },
-]
-
-/** What a statement fills that puts the data of a view into `relation`. */
-export const filling = (
-  { schema, name }: QualifiedName,
-  relation: ViewName = { schema, name },
-): NonNullable<Statement['fills']> => ({ view: [schema, name], relation: quoteName(relation) })
-
 export const indexStatement = ({ name, unique, on }: IndexDefinition, target: string): string =>
   `create ${unique ? 'unique ' : ''}index ${quoteIdentifier(name)} on ${target} ${on}`
 
@@ -259,3 +212,34 @@ const finalNames = ({ name, indexes }: ViewDefinition): CreateNames => ({
 
 /** The query without semicolons at its end: a semicolon would end the statement before `with no data`. */
 export const queryOf = (sql: string): string => sql.trimStart().replace(/[;\s]+$/, '')
+
+/**
+ * A query for what keeps a role from creating something in a schema. If the role may, it lacks a right on something else. `role`
+ * is written as in SQL; null: the login.
+ */
+function creatingQuery(schema: string, role: string | null = null): string {
+  const to = role === null ? undefined : roleOf(role)
+  return hintsQuery([inSchema('usage', schema, to), inSchema('create', schema, to)], {
+    lacking: `coalesce(${missing}, ${lackedBy(role)})`,
+  })
+}
+
+/**
+ * Seals the statements that parse SQL of others, as `role`. The sandbox's helper is made in the view's schema.
+ */
+export const sandboxed = (
+  role: string,
+  { schema }: ViewName & { schema: string },
+  statements: Statement[],
+): Statement[] =>
+  statements.map((statement) =>
+    statement.kind === 'userCode'
+      ? {
+          ...statement,
+          kind: 'sandboxed',
+          rolePath: true,
+          sandbox: { role, schema: quoteIdentifier(schema) },
+          obstacles: creatingQuery(schema, role),
+        }
+      : statement,
+  )

@@ -5,10 +5,10 @@ import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
 import { treesHash } from '../../catalog/plan/tree.ts'
 import { displayName, type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
+import type { RunOptions } from './fill.ts'
 import { alter, asOwner, exclusively, type Locked, setting } from './locks.ts'
 import { about, closePlace, dropPlace, openPlace } from './make.ts'
 import { basisOfShadows, someOf } from './prove.ts'
-import type { RunOptions } from './run-options.ts'
 import {
   isApart,
   type Member,

@@ -6,8 +6,7 @@ import { displayName, type QualifiedName, quoteIdentifier, quoteName } from '../
 import type { Statement } from '../../sql/plan.ts'
 import { type Checking, checkData } from './check-data.ts'
 import { comparison, keyOf } from './compare.ts'
-import { analyze, countShadow } from './counting.ts'
-import { fill as refresh, uniqueIndexes } from './create.ts'
+import { analyze, countShadow, fill as refresh, uniqueIndexes } from './fill.ts'
 import { setting } from './locks.ts'
 import {
   isApart,

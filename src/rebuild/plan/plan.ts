@@ -3,12 +3,11 @@ import type { Mark } from '../../catalog/plan/run.ts'
 import { displayName, literal, quoteName } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'
 import { type Checking, recordChecks, recordsFirst } from './check-data.ts'
-import { countBefore } from './counting.ts'
 import { carry, exchange } from './exchange.ts'
+import { countBefore, type RunOptions } from './fill.ts'
 import { besideReaders } from './locks.ts'
 import { type AroundFilling, fill, make } from './make.ts'
 import { areFaithful, basisOf, prove } from './prove.ts'
-import type { RunOptions } from './run-options.ts'
 import {
   apart,
   beside,

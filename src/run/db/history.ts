@@ -1,10 +1,8 @@
-import type { Checks } from '../../catalog/plan/checks.ts'
-import type { Operation, RunStatus, Unchanged, UsualDurations } from '../../catalog/plan/run.ts'
-import { type Checking, checkingOf, madeChecks } from '../../rebuild/plan/check-data.ts'
-import { regularUpToSetting, type Sql } from '../../server/connect.ts'
+import type { Operation, RunError, RunStatus } from '../../catalog/plan/run.ts'
+import { madeChecks } from '../../rebuild/plan/check-data.ts'
+import type { Sql } from '../../server/database.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
 import type { QualifiedName } from '../../sql/names.ts'
-import { takeLoginSettings, takeOwnSettings } from '../../sql/settings.ts'
 import { type Run, runColumns } from './runs.ts'
 
 export interface RunFilter {
@@ -70,23 +68,6 @@ const withStatus = (sql: Sql, status: RunStatus[]) => {
 const anyOf = (sql: Sql, values: (string | number)[], type: 'integer' | 'text') =>
   sql`any (array(select value::${sql.unsafe(type)} from jsonb_array_elements_text(${sql.json(values)})))`
 
-/** How long the last 20 refreshes of a whole view took that succeeded; nulls if there was none. */
-export async function readUsualDurations(sql: Sql, { schema, name }: QualifiedName): Promise<UsualDurations> {
-  const [row] = await sql<[UsualDurations]>`
-    select avg((response ->> 'lockedMs')::float8) filter (where response ->> 'strategy' = 'regular') as "regularMs",
-           avg((response ->> 'lockedMs')::float8) filter (where response ->> 'strategy' = 'swap') as "exchangeMs",
-           avg((response ->> 'fillMs')::float8) as "fillMs",
-           avg(duration_ms) filter (where response ? 'group')::float8 as "groupMs",
-           avg(duration_ms) filter (where response ->> 'strategy' = 'concurrent')::float8 as "concurrentMs",
-           coalesce(nullif(current_setting(${regularUpToSetting}, true), ''), '0')::float8 as "upToMs"
-      from (select r.duration_ms, r.meta -> 'response' as response from viewkeeper.runs r
-             where r.definition_id = (select d.id from viewkeeper.definitions d
-                                      where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null)
-               and r.operation = 'refresh' and r.status = 'success' and r.meta #> '{request,slices}' is null
-             order by r.id desc limit 20) l`
-  return row
-}
-
 /** How far a running run is, as the server knows. */
 export interface Progress {
   /** `counting`, `locking`, `building`, `indexes`, `exchange` or `analyzing`; null before the first phase. */
@@ -112,17 +93,6 @@ export async function readProgress(sql: Sql, run: Pick<Run, 'id'>): Promise<Prog
   return row
 }
 
-/** How many rows a view had after its last success, as far as that run counted them. */
-async function readLastRows(sql: Sql, definitionId: number): Promise<number | null> {
-  const [row] = await sql<{ rows: number | null }[]>`
-    select coalesce((select (c ->> 'counted')::int8 from jsonb_array_elements(r.checks) c where c ->> 'name' = 'rows'),
-                    r.row_count_after) as rows
-      from viewkeeper.runs r
-     where r.definition_id = ${definitionId} and r.status = 'success' and r.filled is not null
-     order by r.id desc limit 1`
-  return row?.rows ?? null
-}
-
 /** What the only check of this transaction has found: see `measureCheck`. */
 export async function readMadeCheck(sql: Sql): Promise<{ rows: number; ms: number }> {
   const [row] = await sql<[{ rows: number; ms: number }]>`
@@ -131,33 +101,28 @@ export async function readMadeCheck(sql: Sql): Promise<{ rows: number; ms: numbe
   return row
 }
 
+/** A text of an error holds at most so many characters in the record: an answer lists many runs. */
+export const mostCharacters = 2000
+
 /**
- * What is checked of the new data of a view; null without checks. Reads how many rows the last success left, if a check compares
- * with that.
+ * Whether the session may close lost runs. A login that only reads may not, nor a standby, which does not even
+ * have the primary's locks.
  */
-export async function readChecking(
-  sql: Sql,
-  { id, checks }: { id: number; checks: Checks },
-): Promise<Checking | null> {
-  const lastRows = checks.rows?.changeAtMost === undefined ? null : await readLastRows(sql, id)
-  const checking = checkingOf({ checks }, lastRows)
-  return checking && { ...checking, refreshes: true }
+export async function mayCloseRuns(sql: Sql): Promise<boolean> {
+  const [row] = await sql<{ may: boolean }[]>`
+    select has_table_privilege('viewkeeper.runs', 'update') and not current_setting('transaction_read_only')::boolean as may`
+  return row?.may ?? false
 }
 
-/** The same for the view of this name; null if it has no definition, too. */
-export async function readCheckingOf(sql: Sql, { schema, name }: QualifiedName): Promise<Checking | null> {
-  const [row] = await sql<{ id: number; checks: Checks }[]>`
-    select id, checks from viewkeeper.definitions where schema_name = ${schema} and name = ${name}`
-  return row === undefined ? null : readChecking(sql, row)
-}
+/** The most characters of a text in a list of runs; the record of the run has the whole text. */
+export const mostOfText = 1000
 
-/** Proves that a refresh of the view would change nothing; undefined if that cannot be proved. */
-export async function findUnchanged(sql: Sql, definitionId: number): Promise<Unchanged | undefined> {
-  // The settings under which the query would be executed are part of the proof.
-  const [, found] = (await sql
-    .unsafe(
-      `${takeLoginSettings()}; select viewkeeper.unchanged(${definitionId}) as unchanged; ${takeOwnSettings}`,
-    )
-    .simple()) as unknown as [unknown, [{ unchanged: Unchanged | null }]]
-  return found[0].unchanged ?? undefined
-}
+/** These parts of the error of a run or a batch `row`, each cut, as SQL; null if it has none. */
+export const errorOf = (row: string, parts: (keyof RunError)[], most = mostOfText): string =>
+  `case when ${row}.error is not null then jsonb_build_object(${parts
+    .map((part) => `'${part}', left(${row}.error ->> '${part}', ${most})`)
+    .join(', ')}) end`
+
+/** The names of all definitions, also of removed ones. */
+export const readDefinitionNames = (sql: Sql): Promise<(QualifiedName & { id: number })[]> =>
+  sql<(QualifiedName & { id: number })[]>`select id, schema_name as schema, name from viewkeeper.definitions`

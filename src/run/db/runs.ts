@@ -1,9 +1,8 @@
 import type { Mark, Operation, RunError, RunStatus, Trigger, Unchanged } from '../../catalog/plan/run.ts'
 import { mayRetry } from '../../problem.ts'
 import type { MadeCheck } from '../../rebuild/plan/check-data.ts'
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { reservedKeys } from '../../server/lock-keys.ts'
-import type { QualifiedName } from '../../sql/names.ts'
 import { type Plan, storedPlan } from '../../sql/plan.ts'
 import { endFollowers, isOpenBatch } from './life.ts'
 
@@ -61,15 +60,6 @@ export const runColumns = (sql: Sql) => sql`
   r.requested_by as "requestedBy", r.attempt, r.requested_at as "requestedAt", r.not_before as "notBefore", r.started_at as "startedAt",
   r.finished_at as "finishedAt", r.duration_ms as "durationMs", r.row_count_before as "rowCountBefore",
   r.row_count_after as "rowCountAfter", r.checks, r.result, r.error, r.meta`
-
-/** The most characters of a text in a list of runs; the record of the run has the whole text. */
-export const mostOfText = 1000
-
-/** These parts of the error of a run or a batch `row`, each cut, as SQL; null if it has none. */
-export const errorOf = (row: string, parts: (keyof RunError)[], most = mostOfText): string =>
-  `case when ${row}.error is not null then jsonb_build_object(${parts
-    .map((part) => `'${part}', left(${row}.error ->> '${part}', ${most})`)
-    .join(', ')}) end`
 
 /** A run as it is requested: who requests which operation on which view. */
 export interface RunRequest {
@@ -298,19 +288,4 @@ export async function readSentRun(sql: Sql): Promise<Run | undefined> {
 export async function readRunStatus(sql: Sql, id: number): Promise<RunStatus | undefined> {
   const [row] = await sql<{ status: RunStatus }[]>`select status from viewkeeper.runs where id = ${id}`
   return row?.status
-}
-
-/** The last run that made all data of the view fresh, if that run ended within the view's minimum interval. */
-export async function findRecentSuccess(
-  sql: Sql,
-  { schema, name }: QualifiedName,
-): Promise<number | undefined> {
-  const [row] = await sql<{ id: number }[]>`
-    select last.id
-      from viewkeeper.definitions d cross join lateral (
-        select r.id, r.finished_at from viewkeeper.runs r
-         where r.definition_id = d.id and r.status = 'success' and r.fills and r.meta #> '{request,slices}' is null order by r.id desc limit 1) last
-     where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null
-       and last.finished_at <= clock_timestamp() and last.finished_at > clock_timestamp() - make_interval(secs => d.min_interval_seconds)`
-  return row?.id
 }

@@ -341,7 +341,7 @@ begin
               execute format('drop function %s(text, text)', sandbox);
               perform set_config('role', acting, true);
             when 'countRows' then
-              -- As countRows in src/rebuild/plan/counting.ts, which says why this is safe.
+              -- As countRows in src/rebuild/plan/fill.ts, which says why this is safe.
               acting := current_setting('role');
               execute format('set local role %s', statement #>> '{sandbox,role}');
               sandbox := (statement #>> '{sandbox,schema}') || '.viewkeeper_sandbox_' || replace(gen_random_uuid()::text, '-', '');

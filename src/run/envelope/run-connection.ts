@@ -1,32 +1,15 @@
 import { hintsInPlace } from '../../catalog/plan/obstacles.ts'
 import { mayRetry, Problem, type ProblemCode, problemCodes } from '../../problem.ts'
 import { unfoundQuery, unfoundStates } from '../../rebuild/db/unfound.ts'
-import type { Database, Sql } from '../../server/connect.ts'
+import type { Database, Sql } from '../../server/database.ts'
 import { problemOf, problemOfSqlstate, standardText } from '../../server/failures.ts'
-import { reservedKeys } from '../../server/lock-keys.ts'
 import { readFix } from '../../server/rights.ts'
 import { sendAhead } from '../../server/transactions.ts'
-import { literal } from '../../sql/names.ts'
+import { literal, onOneLine } from '../../sql/names.ts'
 import { type Plan, purposesOf } from '../../sql/plan.ts'
-import { loginSettings, makeSafe, safePath } from '../../sql/settings.ts'
-import { onOneLine } from '../../sql/words.ts'
+import { makeSafe, safePath } from '../../sql/settings.ts'
 import { type Run, readSentRun } from '../db/runs.ts'
 import { envelope } from './text.ts'
-
-/**
- * The same as a procedure of one session, for a connection that sends the envelopes of several runs: the server reads and
- * plans the text once, which is most of what an envelope costs. Code of a view may neither replace nor call the procedure,
- * because both belong to our login. Names in its text mean the catalog's objects: a cached plan is made anew under another path.
- */
-export const sessionEnvelope = {
-  make:
-    `${envelope.replace(/^do/, 'create procedure pg_temp.viewkeeper_envelope() language plpgsql as')}; ` +
-    'revoke all on procedure pg_temp.viewkeeper_envelope() from public',
-  call: 'call pg_temp.viewkeeper_envelope()',
-  /** Code of a view may make another one of the same name: then the call means neither. */
-  count: `select count(*)::integer as envelopes from pg_catalog.pg_proc
-           where proname = 'viewkeeper_envelope' and pronamespace = pg_catalog.pg_my_temp_schema()`,
-}
 
 /** The session's setting with what the envelope has to know of failures. */
 export const failuresSetting = 'viewkeeper.failures'
@@ -114,25 +97,6 @@ export interface RunConnection {
   leave(): Promise<void>
 }
 
-/** A connection for several runs of a batch, one after the other. */
-export interface BatchConnection {
-  /** Sends the envelope of a recorded run. */
-  send(runId: number, work: Work): SentEnvelope
-  /** Records a run by `record`, which gets columns of a `select` as `takeRun` makes them, and sends its envelope, in one message. */
-  start<Id>(
-    work: Work,
-    record: (sql: Sql, take: (id: string) => string) => Id,
-  ): { recorded: Id } & SentEnvelope
-  /**
-   * Takes back the settings and locks of a run whose envelope was answered, so that another run may follow. Fails if none may:
-   * the connection is broken, or code of the view has made the call of the envelope ambiguous. What code of the view may have
-   * left besides stays: connections of `dblink` and `postgres_fdw`, and the globals of `plperl` and its like. So the next run is one
-   * of the same owner's. A cancel cannot meet the next run: its session holds the row of the run, which can end only afterwards.
-   */
-  reset(): Promise<void>
-  leave(): Promise<void>
-}
-
 /** What our own statements need, and a run must not have: they are short, and take longer to compile than to execute. */
 const takeOurs = `select pg_catalog.set_config('lock_timeout', '5000', false), pg_catalog.set_config('jit', 'off', false)`
 
@@ -173,67 +137,10 @@ export function sendRun(connection: RunConnection, runId: number, work: Work): S
 export const takeBack = ({ sql }: RunConnection): void =>
   sendAhead(sql, `reset all; ${makeSafe}; ${takeOurs}`)
 
-const waiting = { ...startUp, application_name: 'viewkeeper waiting' }
-/**
- * The server plans each statement of the envelope once, not for each of its first five executions anew; queries of views are planned
- * as the login has it.
- */
-const planOnce = `
-  select set_config('${loginSettings}', (current_setting('${loginSettings}')::jsonb
-    || jsonb_build_object('plan_cache_mode', current_setting('plan_cache_mode')))::text, false);
-  set plan_cache_mode to force_generic_plan`
-const noRun = `pg_catalog.set_config('viewkeeper.run', '${reservedKeys.warmUp}', false), pg_catalog.set_config('${failuresSetting}', '{}', false)`
-
-/**
- * Opens a connection for runs of a batch, and executes an envelope without a run there: that fills the session's caches. A login
- * that may make nothing temporary sends the whole text each time.
- */
-export async function openForBatch(database: Database): Promise<BatchConnection> {
-  const connection = await database.open(waiting)
-  const { sql, leave } = connection
-  const say = (text: string) => sql.unsafe(text).simple()
-  try {
-    const made: number = await say(sessionEnvelope.make).then(
-      () => 1,
-      () => 0,
-    )
-    const text = made ? sessionEnvelope.call : envelope
-    const reset = async () => {
-      const found = say(
-        `reset all; ${makeSafe}; ${planOnce}; select pg_catalog.pg_advisory_unlock_all(); ${sessionEnvelope.count}`,
-      )
-      const [row] = ((await found) as unknown as { envelopes: number }[][]).at(-1)!
-      if (row?.envelopes !== made) throw new Error('The call of the envelope is ambiguous.')
-    }
-    await say(`select ${noRun}`)
-    await say(text)
-    let isReset = reset()
-    await isReset
-    const send = () => {
-      const answered = execute(sql, text)
-      isReset = reset()
-      isReset.catch(() => {})
-      return { answered, leave }
-    }
-    return {
-      send(runId, work) {
-        sendAhead(sql, `select ${takeRun(String(runId), work)}`)
-        return send()
-      },
-      start: (work, record) => ({ recorded: record(sql, (id) => takeRun(id, work)), ...send() }),
-      reset: () => isReset,
-      leave,
-    }
-  } catch (error) {
-    await leave()
-    throw problemOf(error)
-  }
-}
-
 /** What an envelope fails with before it has claimed its run, besides what another try may find changed. */
 const keptFromClaim = new Set<ProblemCode>(['InsufficientPrivilege', 'DiskFull', 'InsufficientResources'])
 
-async function execute(sql: Sql, text: string): Promise<Problem | undefined> {
+export async function execute(sql: Sql, text: string): Promise<Problem | undefined> {
   try {
     await sql.unsafe(text).simple().execute()
     return undefined

@@ -1,8 +1,14 @@
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { checkData, insistOnChecking, recordChecks, recordChecksSoon } from '../../rebuild/plan/check-data.ts'
-import { countBefore, countExactly, estimateLater } from '../../rebuild/plan/counting.ts'
-import { filling, uniqueIndexes } from '../../rebuild/plan/create.ts'
+import {
+  countBefore,
+  countExactly,
+  estimateLater,
+  filling,
+  type RunOptions,
+  uniqueIndexes,
+} from '../../rebuild/plan/fill.ts'
 import {
   besideReaders,
   exclusively,
@@ -11,7 +17,6 @@ import {
   ourselves,
   withoutAltering,
 } from '../../rebuild/plan/locks.ts'
-import type { RunOptions } from '../../rebuild/plan/run-options.ts'
 import { displayName, literal, quoteName, unquoted } from '../../sql/names.ts'
 import type { LaterStatement, Plan, Statement } from '../../sql/plan.ts'
 

@@ -3,7 +3,7 @@ import { noUsableIndex, type ViewFacts } from '../../catalog/plan/live-view.ts'
 import { type Obstacle, reasonsOf, sayObstacles } from '../../catalog/plan/rights.ts'
 import type { Mark, UsualDurations } from '../../catalog/plan/run.ts'
 import { Problem } from '../../problem.ts'
-import type { RunOptions } from '../../rebuild/plan/run-options.ts'
+import type { RunOptions } from '../../rebuild/plan/fill.ts'
 import type { Plan } from '../../sql/plan.ts'
 import { locksReplicas, type WithoutKey } from '../../sql/replicas.ts'
 

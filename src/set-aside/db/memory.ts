@@ -1,4 +1,4 @@
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import type { ActionName } from '../../watch/plan/actions.ts'
 import { type AsideView, nameOf } from '../plan/items.ts'

@@ -1,15 +1,16 @@
 import { qualify } from '../../catalog/db/catalog.ts'
 import { readOwner } from '../../catalog/db/owner.ts'
 import { Problem, sentences } from '../../problem.ts'
-import { inTransaction, type Sql, withTransaction } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { lackingCharacter } from '../../server/encoding.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { readWhoLacks } from '../../server/rights.ts'
-import { readRolePath, takeRolePath, takeSafePath } from '../../server/role-path.ts'
+import { readRolePath, takeRolePath, takeSafePath } from '../../server/session-settings.ts'
 import { type Part, sqlFailed } from '../../server/sql-failed.ts'
+import { inTransaction, withTransaction } from '../../server/transactions.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../../sql/names.ts'
 import { makeSafe, takeLoginSettings } from '../../sql/settings.ts'
-import { SqlReader, type SqlStatement, statementsIn } from '../../sql/sql-tokens.ts'
+import { SqlReader, type SqlStatement, statementsIn } from '../../sql/statements-in.ts'
 
 /**
  * Executes own SQL, with the search path of our login, and the statements that record it: all of it or

@@ -1,5 +1,5 @@
 import { Problem, sentences } from '../../problem.ts'
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { type QualifiedName, quoteName } from '../../sql/names.ts'
 import { describeItem } from '../../trial/plan/copy.ts'
 import { type AsideView, type Below, type CalledNow, nameOf, renamedSince } from '../plan/items.ts'

@@ -2,7 +2,7 @@ import { ensureDefinition } from '../../catalog/db/definitions.ts'
 import type { Trigger } from '../../catalog/plan/run.ts'
 import { madeChecks } from '../../rebuild/plan/check-data.ts'
 import type { RunRequest, RunResponse } from '../../run/db/runs.ts'
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import type { AsideView } from '../plan/items.ts'
 
 /** Who has views made again, and why: what the runs of these views say. */

@@ -1,10 +1,10 @@
 import type { ViewDefinition } from '../../catalog/plan/definition.ts'
 import { replayGrants } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
-import { inPlaceOf, type Obstacle, obstacle, type Requirement, sandboxed } from '../../catalog/plan/rights.ts'
+import { inPlaceOf, type Obstacle, obstacle, type Requirement } from '../../catalog/plan/rights.ts'
 import { isUnreadable, unreadableClause } from '../../catalog/plan/server-sql.ts'
 import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
-import { createStatements, queryOf } from '../../rebuild/plan/create.ts'
+import { createStatements, queryOf, sandboxed } from '../../rebuild/plan/create.ts'
 import { exclusiveLock } from '../../rebuild/plan/locks.ts'
 import { memberOf, parsedOf } from '../../rebuild/plan/requirements.ts'
 import {

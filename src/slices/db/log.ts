@@ -1,5 +1,5 @@
 import { Problem } from '../../problem.ts'
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { displayName, displayPart, literal, type QualifiedName, quoteName } from '../../sql/names.ts'
 import { type ChangeLog, functionsOf, logOf, triggersOf } from '../plan/log.ts'
 import { proveSlices } from '../plan/prove.ts'

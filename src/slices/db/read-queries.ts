@@ -1,4 +1,4 @@
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { reached } from '../../sql/walks.ts'
 import type { SliceFacts } from '../plan/facts.ts'
 import { allNodes, mentioned, parseTree, type Tree, type TreeNode } from '../plan/node-tree.ts'

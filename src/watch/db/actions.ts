@@ -1,5 +1,5 @@
 import type { RunStatus } from '../../catalog/plan/run.ts'
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
 import { displayName, type QualifiedName } from '../../sql/names.ts'
 import type { ActionName } from '../plan/actions.ts'

@@ -2,7 +2,7 @@ import { uniqueIndexes, unusableBecause } from '../../catalog/db/catalog.ts'
 import { abilitiesQuery, type ViewRights } from '../../catalog/plan/abilities.ts'
 import { impossible, type Requirement } from '../../catalog/plan/rights.ts'
 import { batchPlaces } from '../../catalog/plan/shadow-names.ts'
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { onReplicas } from '../../server/session-settings.ts'
 import { lacksKey, type WithoutKey } from '../../sql/replicas.ts'
@@ -70,4 +70,23 @@ export async function readWithoutKey(sql: Sql): Promise<{ view: string; message:
     view,
     message: `${lacksKey(withoutKey)}. Create one: create unique index concurrently on ${view} (<the columns that identify a row>)`,
   }))
+}
+
+/** The newest major version of PostgreSQL on which Viewkeeper was tried. */
+const newest = 19
+
+/** One sentence about a server (`server_version_num`) that is newer than any tried; null about any other. */
+export function untried(versionNumber: number): string | null {
+  const major = Math.floor(versionNumber / 10_000)
+  return major <= newest
+    ? null
+    : `PostgreSQL ${major} is newer than any version on which this Viewkeeper was tried: it is treated as ${newest}.`
+}
+
+/** One sentence if the server is newer than any tried; else null. */
+export async function readUntried(sql: Sql): Promise<string | null> {
+  const [row] = await sql<
+    [{ number: number }]
+  >`select current_setting('server_version_num')::integer as number`
+  return untried(row.number)
 }

@@ -1,6 +1,6 @@
-import { checkFailedSince } from '../../catalog/db/check-failed-since.ts'
+import { checkFailedSince } from '../../catalog/db/failing.ts'
 import type { Run } from '../../run/db/runs.ts'
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { utc } from '../../sql/words.ts'
 import type { Cause } from '../diagnosis/cause.ts'
 import { runCause } from '../diagnosis/run-cause.ts'

@@ -1,6 +1,5 @@
-import { mostCharacters } from '../../run/db/life.ts'
-import { errorOf } from '../../run/db/runs.ts'
-import type { Sql } from '../../server/connect.ts'
+import { errorOf, mostCharacters } from '../../run/db/history.ts'
+import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import type { Incident, ListedIncident } from '../plan/incidents.ts'
 import type { FailedBatch, SlowRun } from '../plan/judge.ts'

@@ -1,6 +1,6 @@
 import { isUnneeded } from '../../catalog/db/failing.ts'
-import { errorOf, mostOfText } from '../../run/db/runs.ts'
-import type { Sql } from '../../server/connect.ts'
+import { errorOf, mostOfText } from '../../run/db/history.ts'
+import type { Sql } from '../../server/database.ts'
 import type { BatchFacts, RunFacts } from '../diagnosis/cause.ts'
 
 /**

@@ -1,4 +1,5 @@
-import { type Sql, withTransaction } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
+import { withTransaction } from '../../server/transactions.ts'
 
 /** The advancer of a batch tries again every minute. */
 const settledAfterSeconds = 180

@@ -1,4 +1,4 @@
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import type { Retention } from '../plan/runs.ts'
 

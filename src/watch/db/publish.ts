@@ -1,7 +1,8 @@
 import { type Batch, batchColumns } from '../../batch/db/batches.ts'
 import { type Run, runColumns } from '../../run/db/runs.ts'
-import { type Sql, withTransaction } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { runLocks } from '../../server/lock-keys.ts'
+import { withTransaction } from '../../server/transactions.ts'
 
 /** A run that has ended, and the usual duration of its view at that time: the average of the 20 successes before. */
 export interface EndedRun extends Run {

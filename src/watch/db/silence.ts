@@ -1,4 +1,4 @@
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { type FailingChannel, type Silence, silenceLines } from '../plan/silence.ts'
 import { forgottenPauses } from './incidents.ts'
 

@@ -1,4 +1,4 @@
-import type { Sql } from '../../server/connect.ts'
+import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { skipsUnchanged } from '../../server/session-settings.ts'
 import type { HiddenBehind, Uncounted } from '../diagnosis/uncounted.ts'

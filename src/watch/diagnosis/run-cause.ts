@@ -1,6 +1,7 @@
 import { mayRetry, type ProblemCode, problemCodes, sentences } from '../../problem.ts'
+import { toSeeThem } from '../../rebuild/plan/check-data.ts'
 import { command } from '../../sql/commands.ts'
-import { cut, duration, toSeeThem } from '../../sql/words.ts'
+import { cut, duration } from '../../sql/words.ts'
 import type { Cause, CauseCode, Examined, RunFacts, Surroundings } from './cause.ts'
 
 const longestMessage = 600

@@ -30,7 +30,7 @@ import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { listRuns } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import type { Database } from '../../../src/server/connect.ts'
+import type { Database } from '../../../src/server/database.ts'
 import { readFix } from '../../../src/server/rights.ts'
 import { alter } from '../../../src/set-aside/alter.ts'
 import { putBack } from '../../../src/set-aside/put-back.ts'
@@ -83,12 +83,12 @@ const mayStayUnsent = [
   'src/server/lock-keys.ts lockIsHeld',
   'src/own-schema/db/role.ts authenticateByIam',
   'src/catalog/db/failing.ts findFailed',
-  'src/run/db/history.ts readLastRows',
+  'src/run/db/past.ts readLastRows',
   'src/run/db/runs.ts replan',
   'src/run/db/life.ts endFollowers',
   'src/run/db/life.ts closeUnclaimed',
   'src/run/db/life.ts skipUnclaimed',
-  'src/run/db/life.ts endBuilt',
+  'src/batch/db/batch-groups.ts endBuilt',
   'src/watch/db/notice-facts.ts readSlowRuns',
   'src/migrate/drift.ts onlyReads',
   'src/migrate/drift.ts readQuery',

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, onTestFinished, test } from 'vitest'
 import { startDueBatch } from '../../../src/batch/start.ts'
 import { type Leader, leadInTurn, type Standing } from '../../../src/keeper/lead.ts'
-import type { Database } from '../../../src/server/connect.ts'
+import type { Database } from '../../../src/server/database.ts'
 import { readForeignHolders, reservedKeys, runLockClass } from '../../../src/server/lock-keys.ts'
 import { administrator, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'

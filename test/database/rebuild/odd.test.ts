@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
-import type { Database } from '../../../src/server/connect.ts'
+import type { Database } from '../../../src/server/database.ts'
 import { changedObjects, namedCatalog } from '../../support/catalog/named-catalog.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { addRows, filledMembers, makeOddGroup, oddMembers } from '../../support/views/odd-group.ts'

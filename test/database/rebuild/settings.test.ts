@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from 'vitest'
-import { authorStatement } from '../../../src/catalog/db/definitions.ts'
+import { authorStatement } from '../../../src/catalog/db/authored.ts'
 import { diffView } from '../../../src/migrate/authoring/diff.ts'
 import { describeViews, isDefined } from '../../../src/migrate/describe.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'

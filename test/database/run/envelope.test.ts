@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { closeLostRuns } from '../../../src/run/db/life.ts'
 import { readRun, startRun } from '../../../src/run/db/runs.ts'
-import { openForBatch } from '../../../src/run/envelope/run-connection.ts'
+import { openForBatch } from '../../../src/run/envelope/open-ahead.ts'
 import { envelope as text } from '../../../src/run/envelope/text.ts'
 import { reservedKeys, runLockClass } from '../../../src/server/lock-keys.ts'
 import type { Plan } from '../../../src/sql/plan.ts'

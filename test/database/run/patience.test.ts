@@ -1,7 +1,7 @@
 import postgres from 'postgres'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { holdLocks, whileLocked } from '../../support/waiting/holder.ts'
 import { until } from '../../support/waiting/until.ts'

@@ -4,7 +4,7 @@ import { main } from '../../../cli/program/program.ts'
 import { makeDoorkeeper } from '../../../serve/tokens/doorkeeper.ts'
 import { createToken, listTokens, revokeToken } from '../../../serve/tokens/store.ts'
 import type { PolicyName } from '../../../src/api/route.ts'
-import type { Database } from '../../../src/server/connect.ts'
+import type { Database } from '../../../src/server/database.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 
 const { database, sql, url, as } = useDatabase()

@@ -2,7 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi 
 import type { readConfiguration } from '../../../src/api/lambda/configuration.ts'
 import type { rotateSecret as RotateSecret } from '../../../src/api/lambda/rotate.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
-import { connectTo, type Sql } from '../../../src/server/connect.ts'
+import { connectTo } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 import { type FakeSecret, startSecretsManager } from '../../support/aws/secrets-manager.ts'
 import { startTlsServer, type TlsServer } from '../../support/servers/tls-server.ts'
 

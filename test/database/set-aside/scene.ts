@@ -1,5 +1,5 @@
 import { beforeEach } from 'vitest'
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 
 /** The views of the scene, parents before children. */

@@ -1,6 +1,6 @@
 import { beforeEach, expect, test } from 'vitest'
 import { unscheduled } from '../../../src/due/schedules.ts'
-import type { Database } from '../../../src/server/connect.ts'
+import type { Database } from '../../../src/server/database.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { useDatabase } from '../../support/servers/database.ts'

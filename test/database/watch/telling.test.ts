@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { handler as monitorHandler } from '../../../functions/monitor.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
-import type { Database } from '../../../src/server/connect.ts'
+import type { Database } from '../../../src/server/database.ts'
 import { monitor, type Publisher } from '../../../src/watch/monitor.ts'
 import { type Telling, usualTelling } from '../../../src/watch/plan/hearers.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'

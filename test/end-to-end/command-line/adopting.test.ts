@@ -1,5 +1,5 @@
 import { describe, expect, onTestFinished, test } from 'vitest'
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { administrator } from '../../support/servers/database.ts'
 import { freeze, useProjects } from './projects.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 import { wholeCatalog } from '../../support/catalog/whole-catalog.ts'
 import { useProjects } from './projects.ts'
 

@@ -1,6 +1,6 @@
 import { beforeAll } from 'vitest'
 import { migrate } from '../../../src/own-schema/apply.ts'
-import type { Database, Sql } from '../../../src/server/connect.ts'
+import type { Database, Sql } from '../../../src/server/database.ts'
 import { schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { makeExtensions, makeTables, views } from './views.ts'
 

@@ -1,5 +1,5 @@
 import postgres from 'postgres'
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 import { holdLocks } from '../../support/waiting/holder.ts'
 import { until } from '../../support/waiting/until.ts'
 import type { Phase } from './ways.ts'

@@ -1,7 +1,7 @@
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
-import type { Sql } from '../../../src/server/connect.ts'
 import { connectTo } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 import { define } from '../../support/views/batches.ts'
 import { definition, FrozenFolder, migrateCall } from '../../support/views/frozen.ts'
 import type { Scene, Way } from './ways.ts'

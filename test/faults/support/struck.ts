@@ -1,4 +1,4 @@
-import type { Database } from '../../../src/server/connect.ts'
+import type { Database } from '../../../src/server/database.ts'
 import type { Phase, Scene, WayName } from './ways.ts'
 import type { World } from './world.ts'
 

@@ -1,5 +1,5 @@
 import { expect } from 'vitest'
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 import { recordsWith } from '../../support/catalog/record.ts'
 import { until } from '../../support/waiting/until.ts'
 import type { Scene, Way } from './ways.ts'

@@ -1,6 +1,6 @@
 import postgres from 'postgres'
 import type { BatchDetails } from '../../../src/api/answers.ts'
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 import { until } from '../../support/waiting/until.ts'
 
 /** The address of the page, and its database. */

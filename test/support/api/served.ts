@@ -3,7 +3,7 @@ import type { AnyRoute, Caller } from '../../../src/api/route.ts'
 import { routes } from '../../../src/api/routes.ts'
 import { keeperOf } from '../../../src/keeper/keeper.ts'
 import { termsOf } from '../../../src/keeper/terms.ts'
-import type { Database } from '../../../src/server/connect.ts'
+import type { Database } from '../../../src/server/database.ts'
 
 /** What routes work with in a process that advances its batches, and says nothing. */
 export const servedOn = (database: Database) => ({

@@ -1,4 +1,4 @@
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 
 /** Columns of pg_class that a rebuild has to change: place and size of the data, internal ids and names. */
 const ofTheData = [

@@ -1,4 +1,4 @@
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 import { ofTheOwner } from './catalog.ts'
 
 /** The catalog of a database with names in the place of OIDs. */

@@ -1,4 +1,4 @@
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 
 /** The rows of every table of schema `viewkeeper` that have a text, as `table: row`. */
 export async function recordsWith(sql: Sql, text: string): Promise<string[]> {

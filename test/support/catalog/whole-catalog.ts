@@ -1,4 +1,4 @@
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 
 /** Columns that the server itself keeps changing. */
 // relhasindex is set in place, also by an index whose transaction is undone; the next vacuum sets it right.

@@ -1,5 +1,5 @@
 import { type SentEnvelope, sendRun, startUp } from '../../../src/run/envelope/run-connection.ts'
-import type { Database } from '../../../src/server/connect.ts'
+import type { Database } from '../../../src/server/database.ts'
 import { planOf } from '../views/plans.ts'
 
 /** Sends the envelope of a run over a new connection. */

@@ -1,4 +1,4 @@
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 
 /** Types that meet in expressions of catalog queries; between most pairs the catalog has no operator of its own. */
 const met =

@@ -1,7 +1,8 @@
 import { afterAll } from 'vitest'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
-import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
+import { connectTo } from '../../../src/server/connect.ts'
+import type { Database, Sql } from '../../../src/server/database.ts'
 import { administrator, schemaFolder } from './database.ts'
 import { startTestServer, type TestServer } from './test-server.ts'
 

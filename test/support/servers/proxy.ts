@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { onTestFinished } from 'vitest'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
-import { connectTo, type Database } from '../../../src/server/connect.ts'
+import { connectTo } from '../../../src/server/connect.ts'
+import type { Database } from '../../../src/server/database.ts'
 
 /** A proxy to the server that breaks connections when a test wants it to. */
 interface BreakableWay {

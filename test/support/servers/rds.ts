@@ -1,6 +1,7 @@
 import { afterAll, beforeAll } from 'vitest'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
-import { connectTo, type Database, type Sql } from '../../../src/server/connect.ts'
+import { connectTo } from '../../../src/server/connect.ts'
+import type { Database, Sql } from '../../../src/server/database.ts'
 import { administrator } from './database.ts'
 import { major, startTestServer, type TestServer } from './test-server.ts'
 

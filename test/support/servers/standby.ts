@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 import { until } from '../waiting/until.ts'
 import { administrator } from './database.ts'
 import { startTestServer, type TestServer } from './test-server.ts'

@@ -1,5 +1,5 @@
 import { readTouched } from '../../../src/authored/sql/touched.ts'
-import type { Database } from '../../../src/server/connect.ts'
+import type { Database } from '../../../src/server/database.ts'
 import { type AlterEvents, type AlterRequest, alter } from '../../../src/set-aside/alter.ts'
 
 /** Calls `alter` as the command line does, with the events in order. */

@@ -10,7 +10,7 @@ import { type NewMigration, planFreeze } from '../../../src/migrate/plan/freeze.
 import { type FrozenMigration, renderFrozen } from '../../../src/migrate/plan/frozen.ts'
 import { numbered } from '../../../src/migrate/plan/journal.ts'
 import { forTrials, tryFrozen, type Verified } from '../../../src/migrate/try-frozen.ts'
-import type { Database } from '../../../src/server/connect.ts'
+import type { Database } from '../../../src/server/database.ts'
 import { muchLater } from '../waiting/until.ts'
 
 /** A definition in which only what matters to a test is said. */

@@ -1,6 +1,6 @@
 import { expect } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
-import type { Database, Sql } from '../../../src/server/connect.ts'
+import type { Database, Sql } from '../../../src/server/database.ts'
 import { callOn } from '../servers/database.ts'
 
 /** Refreshes views of a schema as people and as schedules do, on a server that leaves out what counters prove. */

@@ -1,4 +1,4 @@
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 
 /** A name of 60 bytes. */
 const long = `"${'é'.repeat(30)}"`

@@ -1,5 +1,5 @@
 import type { Message } from '../../../src/events/plan/news.ts'
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 
 /** As if all that the monitor has found and told were this much longer ago. */
 export const passTime = (sql: Sql, time: string) =>

@@ -1,4 +1,4 @@
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 import { major } from '../servers/test-server.ts'
 
 /** Gives a view a new file with the same data: by `repack`, and before PostgreSQL 19 by `vacuum full`. */

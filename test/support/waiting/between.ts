@@ -1,4 +1,4 @@
-import type { Database, Sql } from '../../../src/server/connect.ts'
+import type { Database, Sql } from '../../../src/server/database.ts'
 
 /**
  * The same database, but `before` is called and awaited before each statement that work on it sends: that time is none of the

@@ -1,6 +1,6 @@
 import postgres from 'postgres'
 import { onTestFinished } from 'vitest'
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 
 /** A session that does what pg_dump does, as far as exchanges concern it, at moments that a test chooses. */
 export interface Dump {

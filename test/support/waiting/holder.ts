@@ -1,5 +1,5 @@
 import postgres from 'postgres'
-import type { Sql } from '../../../src/server/connect.ts'
+import type { Sql } from '../../../src/server/database.ts'
 
 /** A session that holds what it has locked until it is told to let go. */
 export interface Holder {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { piecesOf, withChanged } from '../../../src/batch/plan/pieces.ts'
+import { piecesOf, withChanged } from '../../../src/batch/form-groups.ts'
 
 const graph = (reads: Record<string, string[]>) => new Map(Object.entries(reads))
 const views = (names: string) => [...names].map((view, at) => ({ id: at + 1, view }))

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { planBatchEnd } from '../../../src/batch/plan/end.ts'
+import { planBatchEnd } from '../../../src/batch/end.ts'
 import { type BatchableView, estimateRest, planBatch } from '../../../src/batch/plan/plan.ts'
 import { canonicalSelection, selectViews } from '../../../src/batch/plan/selection.ts'
 import { isGlob, matchesGlob, withSchema } from '../../../src/sql/glob.ts'

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { fileNameOf } from '../../../src/sql/names.ts'
+import { fileNameOf } from '../../../src/sql/new-names.ts'
 
 /** The name that a file was named after. */
 const nameOf = (file: string): string =>

@@ -1,6 +1,7 @@
 import { parse, scan } from 'libpg-query'
 import { expect, test } from 'vitest'
-import { SqlReader, statementsIn, tokensIn } from '../../../src/sql/sql-tokens.ts'
+import { tokensIn } from '../../../src/sql/sql-tokens.ts'
+import { SqlReader, statementsIn } from '../../../src/sql/statements-in.ts'
 
 const hostile = [
   `select 'a;b', 'it''s; ', "odd;""name;", U&"d\\0061;t" from t; select 2`,

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { findingsLines } from '../../../cli/commands/author/doctor.ts'
-import { untried } from '../../../src/server/newer-version.ts'
+import { untried } from '../../../src/watch/db/examined.ts'
 
 const said =
   'PostgreSQL 20 is newer than any version on which this Viewkeeper was tried: it is treated as 19.'

@@ -1,0 +1,54 @@
+import type { Checks } from '../../catalog/plan/checks.ts'
+import type { UsualDurations } from '../../catalog/plan/run.ts'
+import { type Checking, checkingOf } from '../../rebuild/plan/check-data.ts'
+import type { Sql } from '../../server/database.ts'
+import { regularUpToSetting } from '../../server/session-settings.ts'
+import type { QualifiedName } from '../../sql/names.ts'
+
+/** How long the last 20 refreshes of a whole view took that succeeded; nulls if there was none. */
+export async function readUsualDurations(sql: Sql, { schema, name }: QualifiedName): Promise<UsualDurations> {
+  const [row] = await sql<[UsualDurations]>`
+    select avg((response ->> 'lockedMs')::float8) filter (where response ->> 'strategy' = 'regular') as "regularMs",
+           avg((response ->> 'lockedMs')::float8) filter (where response ->> 'strategy' = 'swap') as "exchangeMs",
+           avg((response ->> 'fillMs')::float8) as "fillMs",
+           avg(duration_ms) filter (where response ? 'group')::float8 as "groupMs",
+           avg(duration_ms) filter (where response ->> 'strategy' = 'concurrent')::float8 as "concurrentMs",
+           coalesce(nullif(current_setting(${regularUpToSetting}, true), ''), '0')::float8 as "upToMs"
+      from (select r.duration_ms, r.meta -> 'response' as response from viewkeeper.runs r
+             where r.definition_id = (select d.id from viewkeeper.definitions d
+                                      where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null)
+               and r.operation = 'refresh' and r.status = 'success' and r.meta #> '{request,slices}' is null
+             order by r.id desc limit 20) l`
+  return row
+}
+
+/** How many rows a view had after its last success, as far as that run counted them. */
+async function readLastRows(sql: Sql, definitionId: number): Promise<number | null> {
+  const [row] = await sql<{ rows: number | null }[]>`
+    select coalesce((select (c ->> 'counted')::int8 from jsonb_array_elements(r.checks) c where c ->> 'name' = 'rows'),
+                    r.row_count_after) as rows
+      from viewkeeper.runs r
+     where r.definition_id = ${definitionId} and r.status = 'success' and r.filled is not null
+     order by r.id desc limit 1`
+  return row?.rows ?? null
+}
+
+/**
+ * What is checked of the new data of a view; null without checks. Reads how many rows the last success left, if a check compares
+ * with that.
+ */
+export async function readChecking(
+  sql: Sql,
+  { id, checks }: { id: number; checks: Checks },
+): Promise<Checking | null> {
+  const lastRows = checks.rows?.changeAtMost === undefined ? null : await readLastRows(sql, id)
+  const checking = checkingOf({ checks }, lastRows)
+  return checking && { ...checking, refreshes: true }
+}
+
+/** The same for the view of this name; null if it has no definition, too. */
+export async function readCheckingOf(sql: Sql, { schema, name }: QualifiedName): Promise<Checking | null> {
+  const [row] = await sql<{ id: number; checks: Checks }[]>`
+    select id, checks from viewkeeper.definitions where schema_name = ${schema} and name = ${name}`
+  return row === undefined ? null : readChecking(sql, row)
+}
