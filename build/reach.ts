@@ -7,14 +7,14 @@ import ts from 'typescript'
  * what you reach here. The goals: a refresh 4,500 lines in 55 files, a batch 7,500 in 90, the API 8,000 in 110; all 430 files.
  */
 const bounds: Record<string, { files: number; lines?: number }> = {
-  'src/run/refresh.ts': { files: 48, lines: 4020 },
+  'src/run/refresh.ts': { files: 48, lines: 3980 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 51, lines: 4850 },
-  'src/batch/advance.ts': { files: 75, lines: 7380 },
+  'src/run/plan-swap.ts': { files: 52, lines: 4850 },
+  'src/batch/advance.ts': { files: 76, lines: 7380 },
   // What a batch loads when it rebuilds a group.
-  'src/batch/groups.ts': { files: 78, lines: 7840 },
+  'src/batch/groups.ts': { files: 79, lines: 7840 },
   'functions/api.ts': { files: 63, lines: 4880 },
-  'all files': { files: 523, lines: 47180 },
+  'all files': { files: 524, lines: 47180 },
   'files with fewer than 25 lines': { files: 64 },
   'largest folder': { files: 20 },
 }

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { readDependencies } from '../catalog/db/graph.ts'
-import { findLocked } from '../catalog/db/look.ts'
+import { findLocked } from '../catalog/db/locked.ts'
 import { traitsOf } from '../catalog/plan/definition.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import type { Sql } from '../server/database.ts'

@@ -1,6 +1,6 @@
 import { unknownView } from '../catalog/db/catalog.ts'
 import { readSnapshot } from '../catalog/db/live-view.ts'
-import { findLocked } from '../catalog/db/look.ts'
+import { findLocked } from '../catalog/db/locked.ts'
 import { obstaclesIn, type ViewRights } from '../catalog/plan/abilities.ts'
 import { administrators, intruders, trustOf } from '../catalog/plan/intruders.ts'
 import { type Fix, fixesOf, impossible, type Obstacle, type Requirement } from '../catalog/plan/rights.ts'

@@ -1,6 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { shadowKey } from '../../catalog/db/catalog.ts'
-import { lockedProblem, pauseMs } from '../../catalog/db/look.ts'
+import { lockedProblem } from '../../catalog/db/locked.ts'
+import { pauseMs } from '../../catalog/db/look.ts'
 import type { Definition } from '../../catalog/plan/definition.ts'
 import { type LiveView, parentsFirst, type Reader } from '../../catalog/plan/live-view.ts'
 import { liveViewQuery } from '../../catalog/plan/live-view-query.ts'

@@ -1,14 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises'
 import { readSnapshot } from '../../catalog/db/live-view.ts'
-import {
-  alreadyRunning,
-  closureOf,
-  findLocked,
-  findRunningRun,
-  lockedProblem,
-  type Patience,
-  pauseMs,
-} from '../../catalog/db/look.ts'
+import { closureOf, findLocked, lockedProblem } from '../../catalog/db/locked.ts'
+import { alreadyRunning, findRunningRun, type Patience, pauseMs } from '../../catalog/db/look.ts'
 import {
   type OutlinedReader,
   parentsFirst,

@@ -1,5 +1,5 @@
 import { readObstacles, readRoleSchemas } from '../../catalog/db/catalog.ts'
-import { lockedProblem } from '../../catalog/db/look.ts'
+import { lockedProblem } from '../../catalog/db/locked.ts'
 import type { Reader } from '../../catalog/plan/live-view.ts'
 import { type Obstacle, obstacle } from '../../catalog/plan/rights.ts'
 import { Problem } from '../../problem.ts'
