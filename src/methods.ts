@@ -387,6 +387,12 @@ export interface Result {
       view: string
       runId: number
     }[]
+    /** If a log of changes told what to compute: by which column, a mark of what else the rows depend on, and when all rows were computed last. */
+    slices?: {
+      by: string
+      shape: string
+      wholeAt: string
+    }
     /** If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so far has the new data. */
     walPosition?: string
     rowCountBefore: number | null
@@ -489,6 +495,12 @@ export interface RunResult {
       view: string
       runId: number
     }[]
+    /** If a log of changes told what to compute: by which column, a mark of what else the rows depend on, and when all rows were computed last. */
+    slices?: {
+      by: string
+      shape: string
+      wholeAt: string
+    }
     /** If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so far has the new data. */
     walPosition?: string
     rowCountBefore: number | null

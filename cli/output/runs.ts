@@ -74,7 +74,8 @@ export function failureLines({ id, error, cause }: Run, typed: CommandTarget, { 
 /** Which slices were computed anew, or why a view was refreshed by another strategy than was requested. */
 export function insteadLines({ result: { request, response } }: Run, { width }: Output): string[] {
   const { strategy, because } = response
-  const isAsAsked = !request.slices && [undefined, 'auto', strategy].includes(request.strategy as string)
+  const isAsAsked =
+    !request.slices && !response.slices && [undefined, 'auto', strategy].includes(request.strategy as string)
   if (because === undefined || isAsAsked) return []
   return wrap(harmless(because), width - 2).map((line) => `  ${line}`)
 }

@@ -65,6 +65,12 @@ export const result = named(
         .array(z.object({ view: text, runId: int }))
         .optional()
         .describe('The views that were refreshed together with this view, because they read it.'),
+      slices: z
+        .object({ by: text, shape: text, wholeAt: text })
+        .optional()
+        .describe(
+          'If a log of changes told what to compute: by which column, a mark of what else the rows depend on, and when all rows were computed last.',
+        ),
       walPosition: text.optional().meta({
         description:
           'If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so ' +

@@ -100,6 +100,7 @@ describe('a refresh', () => {
       'There is no slice from 3 to 1',
     )
     expect((await run('refresh', 'regions', '--slices', '1..2..3')).err).toContain('two dots between them')
+    await sql`drop view by_region cascade`
   })
 
   test('of a selection prints plain lines where there is no terminal', async () => {

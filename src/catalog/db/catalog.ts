@@ -95,9 +95,9 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
            has_schema_privilege(n.oid, 'USAGE') as may_look,
            has_database_privilege(current_database(), 'CREATE') as may_make_schemas,
            current_setting('track_counts')::boolean as tuples_are_counted,
-           exists (select from pg_class t where t.relnamespace = n.oid and t.relname = (c.relname || '_touched')::name) as logs,
+           exists (select from pg_class where relnamespace = n.oid and relname = (c.relname || '_touched')::name) as logs,
            ${uniqueIndexes(sql)} as unique_indexes
-      from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where n.nspname = ${name.schema} and c.relname = ${name.name} and c.relpersistence <> 't'`
   if (row === undefined) return undefined
   if (!row.may_look) {

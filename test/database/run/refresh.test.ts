@@ -166,7 +166,7 @@ describe('waiting', () => {
       await until('it is watched', async () => (await watches()).length === 1)
       await open()
       expect(await watched).toMatchObject({ status: 'updated' })
-      expect(await watches()).toHaveLength(0)
+      await until('nobody watches any more', async () => (await watches()).length === 0)
     })
     await withGateClosed(sql, 'lasting', async (open) => {
       const alone = refresh({ view: 'lasting', strategy: 'regular' }, callOn(as('lone').database))
