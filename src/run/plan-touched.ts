@@ -36,7 +36,7 @@ export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | 
     { shape: string; toucher: string; wholeAt: string | null; because: string | null; now: string }[]
   >`
     select now.shape, c.xmin::text as toucher, last.mark ->> 'wholeAt' as "wholeAt", to_jsonb(clock_timestamp()) #>> '{}' as now,
-           case when last.mark is null then 'no refresh has read the log yet'
+           case when last.mark is null then 'the last refresh has not read the log'
                 when not last.is_ours then 'somebody has refreshed it, or granted privileges on it, outside of the record'
                 when last.mark ->> 'by' <> ${by} then 'the log is a new one'
                 when last.mark ->> 'shape' <> now.shape then 'more than rows of tables has changed: the query, a table, a trigger, a view that it reads, or the server'

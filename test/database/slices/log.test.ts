@@ -161,7 +161,7 @@ const state = async () => {
 
 describe('a refresh of a view with a log', () => {
   test('computes all rows first, then only what changed, and takes from the log what it has read', async () => {
-    expect(await because()).toBe(`${all}no refresh has read the log yet`)
+    expect(await because()).toBe(`${all}the last refresh has not read the log`)
     expect(await because()).toBe(only)
     await sql.unsafe(
       "update orders set day = '2026-03-03' where id % 20 = 1; insert into orders (region, day, product, amount) values (1, null, 1, 1)",
