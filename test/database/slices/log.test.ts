@@ -9,7 +9,8 @@ import { whileLocked } from '../../support/waiting/holder.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url } = useDatabase()
-const refreshes = process.env.SOAK === 'true' ? 3000 : 150
+/** So many of them compute some slices; how many others there are, depends on how often the writers get a turn. */
+const refreshes = process.env.SOAK === 'true' ? 1500 : 60
 const name = { schema: 'public', name: 'sales' }
 
 beforeAll(async () => {
@@ -100,7 +101,7 @@ async function write(over: () => boolean, prepared: string | null): Promise<void
   const [own] = [await session.reserve()]
   while (!over()) {
     const statements = Array.from({ length: 1 + any(3) }, () =>
-      (any(40) === 0 ? random(rare) : random(writes))(),
+      (any(100) === 0 ? random(rare) : random(writes))(),
     )
     const end =
       any(6) === 0
@@ -128,7 +129,7 @@ test(`${refreshes} refreshes by slices beside writers have the rows of the whole
   const session = await sql.reserve()
   let bySlices = 0
   try {
-    for (let at = 0; at < refreshes; at++) {
+    while (bySlices < refreshes) {
       const { different, anew } = await fillByLog(session, log, any(8) === 0 ? 'rollback' : 'commit')
       expect(different).toBe(0)
       if (anew) bySlices++
@@ -139,7 +140,6 @@ test(`${refreshes} refreshes by slices beside writers have the rows of the whole
     session.release()
     await Promise.all(writers)
   }
-  expect(bySlices).toBeGreaterThan(refreshes / 4)
 })
 
 const asked = async (request = {}) => refresh({ view: 'public.sales', ...request }, callOn(database))
