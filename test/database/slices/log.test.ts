@@ -206,7 +206,7 @@ describe('a refresh of a view with a log', () => {
       const ended = asked().catch((error) => error)
       const pid = await until('the run is there', async () => {
         const [row] = await sql<{ pid: number }[]>`
-          select pid from pg_stat_activity where application_name ~ ${`^viewkeeper run \\d+ ${phase}`} and wait_event_type in ('Lock', 'Timeout')`
+          select pid from pg_stat_activity where application_name ~ ${`^viewkeeper run \\d+ ${phase}`} and datname = current_database() and wait_event_type in ('Lock', 'Timeout')`
         return row?.pid
       })
       await endProcess(sql, pid)
