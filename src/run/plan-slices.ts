@@ -50,12 +50,13 @@ async function findSlicing(
   if (read === undefined) return 'gone'
   const { slices, columns, shown } = read
   const by = keyOf(slices, columns, request.by)
-  if (shown === null)
+  if (shown === null) {
+    const query = displayName({ schema: view.schema, name: `${view.name}_query` })
     throw refused(
       `${view.view} computes its rows itself, and only a view that shows a plain view as it is can be refreshed by slices. ` +
-        `Make one of its query: create view ${displayName({ schema: view.schema, name: `${view.name}_query` })} as (its query); ` +
-        `then change the query of ${view.view} into: select * from ${displayName({ schema: view.schema, name: `${view.name}_query` })}.`,
+        `Make one of its query: create view ${query} as (its query); then change the query of ${view.view} into: select * from ${query}.`,
     )
+  }
   const { from, to, type } = await readRange(sql, view, by, request)
   const typed = (value: string) => `${literal(value)}::${type}`
   return {

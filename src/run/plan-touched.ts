@@ -4,7 +4,6 @@ import type { Slicing } from '../rebuild/plan/plan.ts'
 import { ownersSandboxed } from '../rebuild/plan/shadow.ts'
 import { aroundOf, fillBySlices } from '../rebuild/plan/slices.ts'
 import type { Sql } from '../server/database.ts'
-import { planLog, readLogged, whyNoLog } from '../slices/db/log.ts'
 import { type ChangeLog, logOf } from '../slices/plan/log.ts'
 import { rowsTouched } from '../slices/plan/rows.ts'
 import { displayPart, quoteName } from '../sql/names.ts'
@@ -19,6 +18,8 @@ const wholeEveryHours = 24
  * view is refreshed as if it had no log; undefined: it has none. `gone`: the view was exchanged or dropped meanwhile.
  */
 export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | string | undefined> {
+  // What proves slices is loaded only for a view beside which something has the name of a log.
+  const { planLog, readLogged, whyNoLog } = await import('../slices/slices.ts')
   const logged = await readLogged(sql, view)
   if (logged === null) return undefined
   const refused = (because: string) => `the log of its changes is not used: ${because}`

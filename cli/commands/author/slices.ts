@@ -29,17 +29,17 @@ export function addTo(program: Command): void {
 
 /** Prints the statements that make or drop the log of a view. */
 async function slices(view: string, { by, drop = false }: SlicesOptions): Promise<void> {
-  const statements = await databaseFromUrl(null).withConnection(async (sql) => {
+  const { of, words, statements } = await databaseFromUrl(null).withConnection(async (sql) => {
     const facts = await readView(sql, qualified(view, 'view'))
-    if (drop) return { of: facts, words: 'no log of changes', sql: await readDropLog(sql, facts) }
+    if (drop) return { of: facts, words: 'no log of changes', statements: await readDropLog(sql, facts) }
     const log = await planLog(sql, facts, by)
-    return { of: facts, words: `a log of changes, by slices of ${log.by}`, sql: makeLog(log) }
+    return { of: facts, words: `a log of changes, by slices of ${log.by}`, statements: makeLog(log) }
   })
   print(
-    `-- ${displayName(statements.of)} has ${statements.words}.`,
+    `-- ${displayName(of)} has ${words}.`,
     'begin;',
     "set local lock_timeout = '5s';",
-    ...statements.sql.map((each) => `${each};`),
+    ...statements.map((each) => `${each};`),
     'commit;',
   )
 }
