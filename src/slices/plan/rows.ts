@@ -54,8 +54,9 @@ export const rowsTouched =
       part,
       { kept, query },
       {
+        // "distinct", because the server then expects few keys, hashes these and not the old rows, and so keeps the order of the old rows.
         keeps: (key) =>
-          `not ${all} and not exists (select from ${log} t where ${touched} operator(pg_catalog.=) ${key}) and (${key} is not null or not ${none})`,
+          `not ${all} and not exists (select from (select distinct ${touched} from ${log} t) t where ${touched} operator(pg_catalog.=) ${key}) and (${key} is not null or not ${none})`,
         computes: [
           // An array, because a condition with a subquery is not pushed below a GROUP BY.
           (key) =>
