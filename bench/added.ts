@@ -1,11 +1,17 @@
 import { basename, resolve } from 'node:path'
 import { startNetwork } from '../test/faults/support/proxy.ts'
 import { bareRefresh, connectAndRefresh, openWarm, recordAndEnvelope, wholeRefresh } from './operations.ts'
-import { makeViews, readGaps, runBatch } from './support/batch.ts'
-import { loadCode, ownCode } from './support/code.ts'
-import { runSettings } from './support/envelope.ts'
-import { inRounds, median, type Sample, sampleOf } from './support/measure.ts'
-import { type BenchServer, withOtherDatabase, withServer } from './support/server.ts'
+import {
+  inRounds,
+  makeViews,
+  median,
+  readGaps,
+  runBatch,
+  runSettings,
+  type Sample,
+  sampleOf,
+} from './support/measure.ts'
+import { type BenchServer, loadCode, ownCode, withOtherDatabase, withServer } from './support/server.ts'
 import { compare, type Row, writeTable } from './support/table.ts'
 
 /** A checkout under measurement, and what the table calls it. */

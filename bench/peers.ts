@@ -6,14 +6,22 @@ import postgres from 'postgres'
 import { startEmbeddedPostgres } from '../local/embedded/embedded.ts'
 import { findServerUser } from '../local/embedded/server-user.ts'
 import type { Sql } from '../src/server/database.ts'
-import { execute, installTools, type Tools } from './peers/install.ts'
-import { makePeers, type Peer } from './peers/peers.ts'
-import { countFresh, makePeerViews, nextVersion, peerViews, readView } from './peers/views.ts'
 import { inRounds, measure, median, type Sample } from './support/measure.ts'
-import { drawBars } from './support/picture.ts'
+import {
+  countFresh,
+  execute,
+  installTools,
+  makePeers,
+  makePeerViews,
+  nextVersion,
+  type Peer,
+  peerViews,
+  readView,
+  type Tools,
+} from './support/peers.ts'
 import { type Readers, startReaders } from './support/readers.ts'
 import { type BenchServer, withServer } from './support/server.ts'
-import { compare, type Row } from './support/table.ts'
+import { compare, drawBars, type Row } from './support/table.ts'
 
 const rounds = 3
 

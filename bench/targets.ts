@@ -8,8 +8,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import postgres from 'postgres'
 import { summarize } from './support/measure.ts'
-import { colors, escaped } from './support/picture.ts'
-import type { Row } from './support/table.ts'
+import { colors, escaped, type Row } from './support/table.ts'
 
 const minutes = 10
 const picture = new URL('../docs/pictures/targets.svg', import.meta.url)

@@ -1,4 +1,4 @@
-import { main } from './program/program.ts'
+import { main } from './program.ts'
 
 // What `viewkeeper.js` starts: from this file in the repository, in the package from what is built of it.
 await main(process.argv.slice(2))

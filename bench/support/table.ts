@@ -1,5 +1,8 @@
-import type { Sample } from './measure.ts'
-import { median, type Summary, summarize } from './measure.ts'
+import { execFileSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
+import packageJson from '../../package.json' with { type: 'json' }
+import { median, type Sample, type Summary, summarize } from './measure.ts'
 
 /** One line of the result: a heading, or what was measured. */
 export type Row = { title: string } | Measured
@@ -124,3 +127,96 @@ const writeMs = (ms: number): string =>
 
 const writeBytes = (bytes: number): string =>
   bytes < 1e6 ? `${Math.round(bytes / 1e3)} kB` : `${Math.round(bytes / 1e6)} MB`
+
+/** A bar of a picture. */
+interface Bar {
+  label: string
+  value: number
+  /** The value in words. */
+  text: string
+  /** Whether the bar is that of the tool that the picture is about. */
+  ours: boolean
+}
+
+const width = 860
+const left = 250
+const longest = 480
+const lineHeight = 26
+
+/** Colors that differ from a white and from a black page; `prefers-color-scheme` picks the text's. */
+export const colors = `text { font: 13px system-ui, sans-serif; fill: #1f2937 }
+.title { font-weight: 600; font-size: 15px }
+.ours { fill: #4f46e5 } .other { fill: #94a3b8 }
+@media (prefers-color-scheme: dark) { text { fill: #e5e7eb } .ours { fill: #818cf8 } .other { fill: #64748b } }`
+
+/** Draws panels of horizontal bars below each other, as SVG. Each panel has a scale of its own. */
+export function drawBars(title: string, panels: { title: string; bars: Bar[] }[]): string {
+  let y = 6
+  const drawn = panels.map(({ title: heading, bars }) => {
+    const most = Math.max(...bars.map(({ value }) => value))
+    const lines = [`<text class="title" x="12" y="${y + 22}">${escaped(heading)}</text>`]
+    y += 32
+    for (const { label, value, text, ours } of bars) {
+      const long = Math.max(1, Math.round((value / most) * longest))
+      lines.push(
+        `<text x="${left - 8}" y="${y + 16}" text-anchor="end">${escaped(label)}</text>`,
+        `<rect class="${ours ? 'ours' : 'other'}" x="${left}" y="${y + 3}" width="${long}" height="18" rx="3"/>`,
+        `<text x="${left + long + 8}" y="${y + 16}">${escaped(text)}</text>`,
+      )
+      y += lineHeight
+    }
+    y += 8
+    return lines.join('\n')
+  })
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${y}" role="img" aria-labelledby="title">
+<title id="title">${escaped(title)}</title>
+<style>${colors}</style>
+${drawn.join('\n')}
+</svg>
+`
+}
+
+/** A text as SVG writes it. */
+export const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+
+const root = new URL('../..', import.meta.url)
+const docs = new URL('docs/benchmarks.md', root)
+const note = /<!-- figures: version (\S+), code (\S+) -->\n.*\n/
+
+/** Where the figures of docs/benchmarks.md come from. */
+interface Figures {
+  version: string
+  /** See `fingerprint`. */
+  code: string
+}
+
+/** What the note at the top of docs/benchmarks.md says. */
+export function readFigures(): Figures {
+  const [, version, code] = note.exec(readFileSync(docs, 'utf8'))!
+  return { version: version!, code: code! }
+}
+
+/** A hash of all that the figures depend on most: the benchmarks and the envelope. */
+export function fingerprint(): string {
+  const hash = createHash('sha256')
+  for (const file of globSync(['bench/**/*.ts', 'src/run/envelope/*.ts'], { cwd: root }).sort())
+    hash.update(`${file}\n`).update(readFileSync(new URL(file, root)))
+  return hash.digest('hex').slice(0, 12)
+}
+
+/** Whether the code has changed since, and more than one release ago. `releases` has the newest first. */
+export const areOutdated = (figures: Figures, code: string, releases: string[]): boolean =>
+  figures.code !== code && !releases.slice(0, 2).includes(figures.version)
+
+/** Writes into docs/benchmarks.md that its figures come from this commit. For use after all were measured anew. */
+export async function stampFigures(): Promise<Row[]> {
+  const commit = execFileSync('git', ['rev-parse', '--short', 'HEAD'], { cwd: root, encoding: 'utf8' }).trim()
+  const { version } = packageJson
+  const line = `All figures come from commit ${commit}, version ${version}.`
+  const text = readFileSync(docs, 'utf8')
+  writeFileSync(
+    docs,
+    text.replace(note, `<!-- figures: version ${version}, code ${fingerprint()} -->\n${line}\n`),
+  )
+  return [{ title: line }]
+}

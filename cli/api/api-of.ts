@@ -1,7 +1,7 @@
 import { localGateway } from '../../serve/start/gateway-file.ts'
 import { Problem } from '../../src/problem.ts'
 import type { CommandTarget } from '../../src/sql/commands.ts'
-import { readConfig } from '../project/config.ts'
+import { readConfig } from '../project/folders.ts'
 import type { Api, Client } from './api.ts'
 import { clientOf } from './client.ts'
 

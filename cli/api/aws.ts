@@ -5,8 +5,7 @@ import { HttpRequest } from '@smithy/core/protocols'
 import { SignatureV4 } from '@smithy/signature-v4'
 import { clientSettings } from '../../src/api/lambda/aws-client.ts'
 import { Problem } from '../../src/problem.ts'
-import { howToSignIn } from './answers.ts'
-import { ApiUnavailable } from './api.ts'
+import { ApiUnavailable, howToSignIn } from './api.ts'
 import type { AddressedRequest } from './client.ts'
 
 /** Reads the parameters of a region. Undefined: the region of the AWS credentials. */

@@ -3,8 +3,15 @@ import { findGateway } from '../../serve/start/gateway-file.ts'
 import { type SendOptions, withQuery } from '../../src/api/ask.ts'
 import type { Problem } from '../../src/problem.ts'
 import { version, versionHeader } from '../../src/version.ts'
-import { type Asked, isOfGateway, problemOf } from './answers.ts'
-import { type Api, type ApiRequest, ApiUnavailable, type Client } from './api.ts'
+import {
+  type Api,
+  type ApiRequest,
+  ApiUnavailable,
+  type Asked,
+  type Client,
+  isOfGateway,
+  problemOf,
+} from './api.ts'
 
 /** API Gateway gives up after 30 s; so does the local gateway. */
 const longestMs = 35_000

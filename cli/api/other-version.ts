@@ -1,6 +1,6 @@
 import type * as z from 'zod'
 import { routeAt } from '../../src/api/routes.ts'
-import type { Asked } from './answers.ts'
+import type { Asked } from './api.ts'
 
 /**
  * An answer of another version of Viewkeeper, with what it does not say as unknown: null, no text, no element, false. What was missing is

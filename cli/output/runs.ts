@@ -1,15 +1,28 @@
-import type { Run } from '../../src/api/answers.ts'
-import type { Fact } from '../../src/resources/cell.ts'
+import type { BatchDetails, BatchView, Run } from '../../src/api/answers.ts'
+import { batchViewOrder } from '../../src/catalog/plan/run.ts'
+import { askedFor, lockOf } from '../../src/resources/batches.ts'
+import { type Fact, viewsCell } from '../../src/resources/cell.ts'
 import { rowsText, runFacts, timeText } from '../../src/resources/runs.ts'
 import { aimed, type CommandTarget, command } from '../../src/sql/commands.ts'
 import { runbookOf } from '../../src/sql/runbook.ts'
-import { duration } from '../../src/sql/words.ts'
+import { bytes, count, duration, elapsed, names, roughly } from '../../src/sql/words.ts'
 import type { Paint } from '../../src/terminal/report.ts'
 import { wholeCause } from '../../src/watch/diagnosis/run-cause.ts'
 import { factLines } from './table.ts'
-import type { Output } from './terminal.ts'
-import { fill, harmless, wrap, wrapLines } from './terminal.ts'
-import { colored, short, signed } from './words.ts'
+import {
+  colored,
+  cut,
+  displayWidth,
+  fill,
+  harmless,
+  type Output,
+  short,
+  signed,
+  typed,
+  withoutView,
+  wrap,
+  wrapLines,
+} from './terminal.ts'
 
 /**
  * How a run ended, in one line: `✓ route_delays   swap   9.3 s   4,231 → 4,309 rows   run 812`. With `name`, the width of
@@ -98,3 +111,155 @@ export function runLines(run: Run, now: Date, output: Output): string[] {
     ),
   ]
 }
+
+/** What is said above the views of a batch that has begun. */
+export const batchTitle = ({ id, views, concurrency }: BatchDetails, { paint }: Output): string =>
+  `${paint('bold', `batch ${id}`)}   ${count(views.length, 'view')}, ${concurrency} at once`
+
+/** How a batch stands, who asked for it, and which views. */
+export function batchHead(batch: BatchDetails, now: Date, output: Output): string[] {
+  const { id, status, requestedAt, requestedBy, trigger, concurrency, exchange, strategy, shadowBytes } =
+    batch
+  return [
+    `${output.paint('bold', `batch ${id}`)}   ${colored(status, status, output.paint)}`,
+    '',
+    ...factLines(
+      [
+        ['requested', [{ moment: requestedAt }, ', ', { past: requestedAt }]],
+        ['by', `${trigger}, ${requestedBy}`],
+        ['views', [askedFor(batch), `, ${concurrency} at once`]],
+        ['strategy', strategy],
+        ['exchange', exchange],
+        ['shadows', shadowBytes > 0 && batch.finishedAt === null ? `${bytes(shadowBytes)} on disk` : null],
+        ...batch.groups.flatMap(({ views, givenUp }): Fact[] =>
+          givenUp === null ? [] : [['not together', [viewsCell(views, 3), `: ${givenUp.message}`]]],
+        ),
+      ],
+      now,
+      output,
+    ),
+    '',
+  ]
+}
+
+/** A view of a batch at a moment. `sinceMs` is the time since the API answered: what runs goes on. */
+interface At {
+  batch: BatchDetails
+  sinceMs: number
+  now: Date
+}
+
+/** The views of a batch as they stand, the most telling first, in at most `height` lines; what is left out is counted. */
+export function viewLinesOf(views: BatchView[], at: At, output: Output & { height: number }): string[] {
+  const sorted = views.toSorted((a, b) => batchViewOrder.indexOf(a.status) - batchViewOrder.indexOf(b.status))
+  const fit = sorted.length <= output.height ? sorted.length : Math.max(0, output.height - 1)
+  const name = nameWidth(at.batch, output.width)
+  const lines = sorted.slice(0, fit).map((view) => viewLine(view, at, { ...output, name }))
+  const rest = Map.groupBy(sorted.slice(fit), ({ status }) => status)
+  if (rest.size === 0) return lines
+  const counts = [...rest].map(([status, those]) => `${those.length} ${status}`).join(', ')
+  return [...lines, output.paint('dim', `  and ${sorted.length - fit} more: ${counts}`)]
+}
+
+/** How wide the names of a batch's views are: at most two fifths of the terminal. */
+export const nameWidth = ({ views }: BatchDetails, width: number): number =>
+  Math.min(Math.floor(width * 0.4), Math.max(0, ...views.map(({ view }) => displayWidth(short(view)))))
+
+function viewLine(view: BatchView, at: At, { width, paint, name }: Output & { name: number }): string {
+  const room = width - name - 5
+  return `${signed(view.status, paint)} ${fill(cut(short(view.view), name), name)}   ${cut(harmless(stateText(view, at)), room)}`
+}
+
+/** What a view of a batch does or waits for. */
+export function stateText(view: BatchView, { batch, sinceMs, now }: At): string {
+  const last = view.runs.at(-1)
+  const again = last !== undefined && last.attempt > 1 ? `   attempt ${last.attempt}` : ''
+  switch (view.status) {
+    case 'running':
+      return progressText(last?.phase ?? null, (last?.elapsedMs ?? 0) + sinceMs, view.estimatedMs) + again
+    case 'built':
+      return `built, waits for the exchange${withOthers(view, batch)}`
+    case 'success':
+      return `done${tookText(last)}${again}${view.includedBecause ? '; included' : ''}`
+    case 'failed':
+      return `failed${last?.elapsedMs == null ? '' : ` after ${duration(last.elapsedMs)}`}: ${messageOf(view, last)}`
+    case 'canceled':
+      return 'canceled'
+    case 'skipped':
+      return `skipped: ${last?.message ?? last?.class ?? 'it was not to be refreshed'}`
+    case 'pending':
+      return last?.notBefore && Date.parse(last.notBefore) > now.getTime()
+        ? `tries again in ${elapsed(Date.parse(last.notBefore) - now.getTime())}${afterFailure(view)}`
+        : waitText(view, batch)
+    case 'waiting':
+      return waitText(view, batch)
+    case 'pruned':
+      return 'no longer in the history'
+  }
+}
+
+const tookText = (last: BatchView['runs'][number] | undefined): string =>
+  last?.elapsedMs == null ? '' : ` in ${duration(last.elapsedMs)}`
+
+const messageOf = ({ view }: BatchView, run: BatchView['runs'][number] | undefined): string =>
+  `${withoutView(run?.message ?? run?.class ?? '', view)}${run?.sqlstate ? ` (${run.sqlstate})` : ''}`
+
+const afterFailure = (view: BatchView): string => {
+  const failed = view.runs.at(-2)
+  if (failed === undefined) return ''
+  // Class 22: a row is wrong for the query, and stays so.
+  const cure = failed.sqlstate?.startsWith('22')
+    ? `; no wait cures that: ${command(['bad-row', typed(view.view)], null)}`
+    : ''
+  return ` after: ${messageOf(view, failed)}${cure}`
+}
+
+function waitText({ view, waitsFor }: BatchView, batch: BatchDetails): string {
+  const { concurrency, views, startedAt } = batch
+  const lock = lockOf(batch, view)
+  if (lock !== undefined) return `waits: ${lock}`
+  if (waitsFor.length > 0) return `waits for ${names(waitsFor.map(short), 3)}`
+  const begins = !views.some(({ status }) => status === 'running')
+  if (begins && startedAt === null) return 'waits until other batches leave it a place'
+  return begins
+    ? 'begins soon'
+    : `queued: ${concurrency === 1 ? '1 refresh is' : `${concurrency} refreshes are`} running`
+}
+
+function withOthers({ view }: BatchView, { groups }: BatchDetails): string {
+  const others =
+    groups.find(({ views }) => views.includes(view))?.views.filter((other) => other !== view) ?? []
+  return others.length === 0 ? '' : ` with ${names(others.map(short), 3)}`
+}
+
+/** How far a batch is: `3 of 8 done, 1 failed, 2 running   12 s, about 20 s left`. */
+export function progressLine({ batch, sinceMs, now }: At, { paint }: Output): string {
+  const elapsedMs =
+    batch.elapsedMs === null ? now.getTime() - Date.parse(batch.requestedAt) : batch.elapsedMs + sinceMs
+  const done = countOf(batch, 'success')
+  const others = (['failed', 'canceled', 'skipped', 'running', 'built'] as const)
+    .map((status) => [status, countOf(batch, status)] as const)
+    .filter(([, n]) => n > 0)
+    .map(([status, n]) => `, ${colored(status, `${n} ${status}`, paint)}`)
+  const rest = Math.max(0, (batch.estimatedRestMs ?? 0) - sinceMs)
+  const left = batch.estimatedRestMs === null || rest < 1000 ? '' : `, about ${roughly(rest)} left`
+  return `${done} of ${batch.views.length} done${others.join('')}   ${paint('dim', `${elapsed(elapsedMs)}${left}`)}`
+}
+
+/** How a batch ended, in one line. */
+export function endOfBatch(batch: BatchDetails, { paint }: Output): string {
+  const parts = (['failed', 'canceled', 'skipped', 'pruned'] as const)
+    .map((status) => [status, countOf(batch, status)] as const)
+    .filter(([, n]) => n > 0)
+    .map(([status, n]) => `, ${n} ${status === 'pruned' ? 'no longer in the history' : status}`)
+  const took = batch.elapsedMs === null ? '' : ` in ${duration(batch.elapsedMs)}`
+  const done = `${countOf(batch, 'success')} of ${count(batch.views.length, 'view')} refreshed${parts.join('')}${took}`
+  return `${signed(batch.status, paint)} ${done}`
+}
+
+const countOf = ({ views }: BatchDetails, status: BatchView['status']): number =>
+  views.filter((view) => view.status === status).length
+
+/** How the latest run of a view of a batch ended, from the batch alone: without rows and strategy. */
+export const briefEnd = (view: BatchView, at: At, output: Output): string =>
+  viewLine(view, at, { ...output, name: nameWidth(at.batch, output.width) })

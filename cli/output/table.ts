@@ -3,9 +3,7 @@ import type { Cell, Fact, Column as ResourceColumn } from '../../src/resources/c
 import type { Tone } from '../../src/resources/sign.ts'
 import { ago, ahead, moment } from '../../src/sql/words.ts'
 import { type Paint, paint, type Style } from '../../src/terminal/report.ts'
-import type { Output } from './terminal.ts'
-import { cut, displayWidth, fill, harmless, wrap } from './terminal.ts'
-import { short, styleOf } from './words.ts'
+import { cut, displayWidth, fill, harmless, type Output, short, styleOf, wrap } from './terminal.ts'
 
 /** Rows of a resource as a table. `now` is the time of the answer. */
 export const tableOf = <Row>(

@@ -7,8 +7,7 @@ import { viewFacts } from '../../src/resources/views.ts'
 import { ago, count, duration, whole } from '../../src/sql/words.ts'
 import type { Paint } from '../../src/terminal/report.ts'
 import { factLines, tableOf } from './table.ts'
-import type { Output } from './terminal.ts'
-import { short, styleOf } from './words.ts'
+import { type Output, short, styleOf } from './terminal.ts'
 
 /** How many views there are of each kind: `7 views: 1 failed, 6 fresh   1 running`. */
 export function summaryOf(views: View[]): string {

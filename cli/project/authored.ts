@@ -7,7 +7,7 @@ import { optionsOf } from '../../src/config/variables.ts'
 import { meetsNightly } from '../../src/due/schedules.ts'
 import { displayName, quoteName } from '../../src/sql/names.ts'
 import { lacksKey, type OnReplicas } from '../../src/sql/replicas.ts'
-import { readConfig, readFolders, shownPath } from './config.ts'
+import { readConfig, readFolders, shownPath } from './folders.ts'
 
 /**
  * The definitions in the folder of views, each after those that it reads. One refusal lists all problems of all files.

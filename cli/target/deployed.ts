@@ -8,10 +8,30 @@ import { readFrozenMigrations } from '../../src/migrate/frozen-migrations.ts'
 import type { BroughtUp, MigrationStatus } from '../../src/migrate/migrate.ts'
 import { compareJournal } from '../../src/migrate/plan/journal.ts'
 import { Problem } from '../../src/problem.ts'
-import type { Findings } from '../../src/watch/doctor.ts'
+import type { DoctorRequest, Findings } from '../../src/watch/doctor.ts'
 import { findEnvironment } from '../api/signed.ts'
-import { readFolders, regionOf } from '../project/config.ts'
-import type { Target } from './target.ts'
+import { readFolders, regionOf } from '../project/folders.ts'
+
+/** The database that a command works on, reached directly or through the deployed function. */
+export interface Target {
+  up(
+    options: { withData: boolean; repair: boolean },
+    onDone: (done: MigrationDone) => void,
+  ): Promise<Omit<BroughtUp, 'ahead'>>
+  down(count: number, onDone: (done: MigrationDone) => void): Promise<MigrationDone[]>
+  status(): Promise<MigrationStatus>
+  /**
+   * How the live views differ from the frozen definitions, which frozen migrations the database lacks (null if the login may
+   * not know), and which views somebody has dropped.
+   */
+  drift(): Promise<{
+    differences: Difference[]
+    pending: string[] | null
+    missing: MigrationStatus['missing']
+  }>
+  describe(views: string[] | 'all'): Promise<Described[]>
+  doctor(request: DoctorRequest): Promise<Findings>
+}
 
 /** Longer than the longest life of the function. */
 const longestMs = 15 * 60_000

@@ -20,8 +20,8 @@ import { connectTo } from '../../src/server/connect.ts'
 import type { Database } from '../../src/server/database.ts'
 import { person } from '../../src/terminal/report.ts'
 import { doctor } from '../../src/watch/doctor.ts'
-import { readFolders } from '../project/config.ts'
-import type { Target } from './target.ts'
+import { readFolders } from '../project/folders.ts'
+import type { Target } from './deployed.ts'
 
 /**
  * The database of DATABASE_URL; `VIEW_OWNER` owns the views that are created there, and `READ_ON_REPLICAS=true` says that

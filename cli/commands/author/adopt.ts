@@ -17,11 +17,10 @@ import { fileNameOf, identifierFault, nameFault, schemaFault } from '../../../sr
 import { count, dim, report } from '../../../src/terminal/report.ts'
 import { harmless } from '../../output/terminal.ts'
 import { readAuthored } from '../../project/authored.ts'
-import { readFolders } from '../../project/config.ts'
+import { readFolders, writeMigrations, writeViewFiles } from '../../project/folders.ts'
 import { qualified } from '../../project/names.ts'
-import { writeMigrations, writeViewFiles } from '../../project/write.ts'
 import { databaseFromUrl, targetOf } from '../../target/direct.ts'
-import { environment } from '../flags.ts'
+import { environment } from '../asking.ts'
 
 interface AdoptOptions {
   views: string[]

@@ -11,7 +11,7 @@ import { quoted } from '../../../src/sql/commands.ts'
 import { report } from '../../../src/terminal/report.ts'
 import { localTarget } from '../../api/api-of.ts'
 import { readAuthored } from '../../project/authored.ts'
-import { readFolders, shownPath } from '../../project/config.ts'
+import { readFolders, shownPath } from '../../project/folders.ts'
 
 const command = 'npx viewkeeper dev'
 

@@ -11,7 +11,7 @@ import { columnLines } from '../../output/table.ts'
 import { harmless } from '../../output/terminal.ts'
 import { qualified } from '../../project/names.ts'
 import { targetOf } from '../../target/direct.ts'
-import { environment, formatted } from '../flags.ts'
+import { environment, formatted } from '../asking.ts'
 
 interface DoctorOptions {
   views: string[]

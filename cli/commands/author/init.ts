@@ -7,7 +7,7 @@ import { dim, report } from '../../../src/terminal/report.ts'
 import { cdkAppOf, readFacts } from '../../init/facts.ts'
 import { nextSteps, type PlannedFile, planInit, readShape, type Shape, shapes } from '../../init/plan.ts'
 import { environmentOf } from '../../init/rds.ts'
-import { readFolders, shownPath } from '../../project/config.ts'
+import { readFolders, shownPath } from '../../project/folders.ts'
 
 /** Declares `init`. */
 export function addTo(program: Command): void {

@@ -1,10 +1,115 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
+import type { Difference, DifferenceKind } from '../../../src/catalog/plan/differences.ts'
 import type { MigrationDone, MissingView } from '../../../src/migrate/apply.ts'
+import { unfrozenDifferences } from '../../../src/migrate/authoring/freeze.ts'
+import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import { isAhead } from '../../../src/migrate/migrate.ts'
+import { unappliedDifferences } from '../../../src/migrate/plan/freeze.ts'
+import { frozenState } from '../../../src/migrate/plan/frozen.ts'
+import { displayName } from '../../../src/sql/names.ts'
 import { utc } from '../../../src/sql/words.ts'
-import { count as counted, dim, report, seconds } from '../../../src/terminal/report.ts'
+import { count, count as counted, dim, report, seconds } from '../../../src/terminal/report.ts'
+import { columnLines, markdownLines } from '../../output/table.ts'
+import { print } from '../../output/terminal.ts'
+import { readLocated, readWithoutKey } from '../../project/authored.ts'
+import { readFolders } from '../../project/folders.ts'
 import { targetOf } from '../../target/direct.ts'
-import { environment, positive } from '../flags.ts'
+import { environment, formatted, positive } from '../asking.ts'
+import { diff, diffOption } from './diff.ts'
+
+// What compares migrations and a database: `drift`, and `migrate`, which brings the database up or down.
+
+interface DriftOptions {
+  env?: string
+  offline?: boolean
+  ignoreUnmanaged?: boolean
+  diff?: true | 'markdown'
+  json?: boolean
+}
+
+/** Declares `drift`. */
+export function addDrift(program: Command): void {
+  formatted(program.command('drift'))
+    .description('list how authored, frozen and live views differ')
+    .option(...environment)
+    .option('--offline', 'compare only what is authored and frozen, without a database')
+    .addOption(
+      new Option('--ignore-unmanaged', 'do not list views that are not authored').conflicts('offline'),
+    )
+    .addOption(diffOption().conflicts(['offline', 'env', 'json']))
+    .action((options) => drift(options))
+}
+
+/**
+ * Compares authored, frozen and live views, and prints every difference. If there is one, the exit code is 1.
+ */
+export async function drift({
+  env,
+  offline,
+  ignoreUnmanaged,
+  diff: shows,
+  json,
+}: DriftOptions): Promise<void> {
+  const located = await readLocated()
+  const authored = located.map(({ definition }) => definition)
+  const migrations = await readFrozenMigrations((await readFolders()).migrations)
+  const live = offline
+    ? { differences: [], pending: [], missing: [] }
+    : await (await targetOf({ env })).drift()
+  const differences: Difference[] = [
+    ...(await unfrozenDifferences(authored, migrations)),
+    ...live.differences.filter(({ kind }) => !(ignoreUnmanaged && kind === 'unmanaged')),
+    ...unappliedDifferences(migrations, live.pending ?? []),
+  ]
+  const withoutKey = await readWithoutKey(located)
+  if (json)
+    process.stdout.write(`${JSON.stringify({ differences, pending: live.pending, withoutKey }, null, 2)}\n`)
+  else
+    tell(
+      differences,
+      live.pending,
+      `authored${offline ? ' and frozen are the same; no database was read' : ', frozen and live are the same'}`,
+      frozenState(migrations).size,
+      shows === 'markdown',
+    )
+  if (!json) for (const { view, message } of withoutKey) report.warning(`${view} ${message}`)
+  if (!json && live.missing.length > 0)
+    report.line(
+      `somebody has dropped ${live.missing.map(({ view }) => view).join(', ')}: \`npx viewkeeper migrate up --repair\` makes ` +
+        `${live.missing.length === 1 ? 'it' : 'them'} again`,
+    )
+  const changed = new Set(differences.flatMap(({ kind, view }) => (isOfData.includes(kind) ? view : [])))
+  const views = authored.filter((each) => changed.has(displayName(each)))
+  if (shows) await diff(views, { markdown: shows === 'markdown' }, true)
+  if (differences.length > 0) process.exitCode = 1
+}
+
+/** The differences after which data may differ, too. */
+const isOfData: DifferenceKind[] = ['unfrozen', 'unapplied', 'query']
+
+function tell(
+  differences: Difference[],
+  pending: string[] | null,
+  clean: string,
+  views: number,
+  asMarkdown: boolean,
+): void {
+  if (differences.length === 0) report.success(`${count(views, 'view')}: ${clean}`)
+  else if (asMarkdown) print(...markdownLines(['view', 'difference', ''], rowsOf(differences)), '')
+  else tellDifferences(differences)
+  if (pending === null) report.line('which migrations this database has, this login may not read')
+  else if (pending.length > 0) report.line(`not applied to this database: ${pending.join(', ')}`)
+  if (asMarkdown) print('')
+}
+
+const rowsOf = (differences: Difference[]): string[][] =>
+  differences.map(({ view, kind, message }) => [view, kind, message])
+
+function tellDifferences(differences: Difference[]): void {
+  for (const line of columnLines(rowsOf(differences), [{}, { style: () => 'dim' }])) report.failure(line)
+  const views = new Set(differences.map(({ view }) => view)).size
+  report.line(`${count(differences.length, 'difference')} in ${count(views, 'view')}`)
+}
 
 interface UpOptions {
   env?: string
@@ -13,7 +118,7 @@ interface UpOptions {
 }
 
 /** Declares `migrate` and its subcommands. */
-export function addTo(program: Command): void {
+export function addMigrate(program: Command): void {
   const migrate = program.command('migrate').description('apply, undo or list frozen migrations')
   migrate
     .command('up')
@@ -51,7 +156,7 @@ export async function up({ env, data, repair = false }: UpOptions): Promise<void
 }
 
 /** Prints the views that somebody has dropped, and what makes them again unless that was tried. */
-export function printMissing(missing: MissingView[]): void {
+function printMissing(missing: MissingView[]): void {
   for (const { view, migration, because } of missing)
     report.failure(`${view}   missing   ${because ?? `somebody has dropped it; ${migration} made it`}`)
   if (missing.some(({ because }) => because === null))
@@ -59,13 +164,13 @@ export function printMissing(missing: MissingView[]): void {
 }
 
 /** Undoes the last migrations. */
-export async function down({ env, count }: { env?: string; count: number }): Promise<void> {
+async function down({ env, count }: { env?: string; count: number }): Promise<void> {
   const undone = await (await targetOf({ env })).down(count, printDone)
   report.line(undone.length === 0 ? 'nothing to undo' : `${counted(undone.length, 'migration')} undone`)
 }
 
 /** Lists the migrations that the database has and lacks. Refuses a database that has more than the folder. */
-export async function status({ env }: { env?: string }): Promise<void> {
+async function status({ env }: { env?: string }): Promise<void> {
   const { applied, pending, ahead, missing } = await (await targetOf({ env })).status()
   for (const { name, appliedAt, runId } of applied) {
     report.success(`${name}   ${dim(`${utc(appliedAt)}${runId === null ? '' : `, run ${runId}`}`)}`)

@@ -4,9 +4,8 @@ import { viewArgument } from '../../../src/sql/commands.ts'
 import { displayName, type QualifiedName } from '../../../src/sql/names.ts'
 import { fileNameOf, identifierFault, nameFault, schemaFault } from '../../../src/sql/new-names.ts'
 import { report } from '../../../src/terminal/report.ts'
-import { shownPath } from '../../project/config.ts'
+import { fileBase, isStated, literal, shownPath, writeAll } from '../../project/folders.ts'
 import { qualified } from '../../project/names.ts'
-import { fileBase, isStated, literal, writeAll } from '../../project/write.ts'
 
 /** Declares `new`. */
 export function addTo(program: Command): void {

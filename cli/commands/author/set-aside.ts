@@ -1,23 +1,98 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import type { Command } from 'commander'
+import { readTouched } from '../../../src/authored/sql/touched.ts'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { frozenText } from '../../../src/migrate/frozen-migrations.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { schemaFolder } from '../../../src/package-files.ts'
 import { Problem } from '../../../src/problem.ts'
+import { alter as performAlter } from '../../../src/set-aside/alter.ts'
 import { type AsideView, type InTheWay, nameOf } from '../../../src/set-aside/plan/items.ts'
 import { putBack as performPutBack, putBackAdvice } from '../../../src/set-aside/put-back.ts'
 import { setAside as performSetAside } from '../../../src/set-aside/set-aside.ts'
+import { docsOf } from '../../../src/sql/runbook.ts'
 import { bytes, utc } from '../../../src/sql/words.ts'
 import { count, person, report, seconds, timed } from '../../../src/terminal/report.ts'
 import { describeItem } from '../../../src/trial/plan/copy.ts'
 import { columnLines } from '../../output/table.ts'
 import { databaseFromUrl } from '../../target/direct.ts'
-import { formatted, reading, wait, withDefinition } from '../flags.ts'
+import { formatted, reading, wait, withDefinition } from '../asking.ts'
+
+// What changes a table below views: `alter`, and its two halves, `set-aside` and `put-back`.
+
+interface AlterOptions {
+  file: string
+  reading?: string[]
+  with?: string[]
+  dryRun?: boolean
+  wait: number
+}
+
+/** Declares `alter`. */
+export function addAlter(program: Command): void {
+  program
+    .command('alter')
+    .argument('<file>', 'a file of SQL that changes tables')
+    .description('change a table under its views, all or nothing')
+    .option(...reading)
+    .option(...withDefinition)
+    .option(...wait)
+    .option('--dry-run', 'only show what would be done')
+    .addHelpText(
+      'after',
+      `\nMore, also for Alembic, Flyway, Prisma and Drizzle: ${docsOf('changing-tables.md')}`,
+    )
+    .action((file, options) => alter({ file, ...options }))
+}
+
+/** Executes a file of SQL around the views that stand in its way, after showing the plan. */
+async function alter({
+  file,
+  reading = [],
+  with: given = [],
+  dryRun = false,
+  wait,
+}: AlterOptions): Promise<void> {
+  const database = databaseFromUrl(null)
+  const text = await readText(file, 'file')
+  const started = performance.now()
+  const request = {
+    file,
+    text,
+    touched: await readTouched(file, text),
+    reading,
+    given: await readGiven(given),
+    dryRun,
+    requestedBy: person(),
+    huntMs: wait * 1000,
+  }
+  const items = await performAlter(database, request, {
+    onPlan({ items, relations }) {
+      if (items.length === 0) return report.line(`no view stands in the way of ${file}`)
+      report.line(
+        `${count(items.length, 'object stands', 'objects stand')} in the way of ${file}; they go from the last to the first:`,
+      )
+      for (const line of planLines(items)) report.line(`  ${line}`)
+      for (const line of lockLines(relations)) report.line(line)
+    },
+    onWait: (holders) => report.warning(`waiting for locks: ${holders}`),
+    onTried: (result, ms) =>
+      result === 'fits'
+        ? report.success(`tried on empty tables and undone   ${seconds(ms)}`)
+        : report.warning(
+            'the trial took too long and was undone: whether the views still fit shows when all is done',
+          ),
+    onFill: (view) => report.line(`filling ${view}`),
+  })
+  if (dryRun) return report.line('nothing was changed')
+  report.success(
+    `${file} is done; ${count(items.length, 'object')} made again   ${seconds(performance.now() - started)}`,
+  )
+}
 
 /** Declares `set-aside` and `put-back`, between which another tool changes a table. */
-export function addTo(program: Command): void {
+export function addSetAside(program: Command): void {
   formatted(program.command('set-aside'))
     .description('take views away, for another tool to change a table')
     .requiredOption(...reading)
@@ -131,7 +206,7 @@ async function putBack({
 }
 
 /** What goes and comes back, as lines for people: in which order, why, and how big. */
-export function planLines(items: InTheWay['items']): string[] {
+function planLines(items: InTheWay['items']): string[] {
   const rows = items.map((item, at) => [
     String(at + 1),
     describeItem(item),
@@ -143,7 +218,7 @@ export function planLines(items: InTheWay['items']): string[] {
 }
 
 /** What is locked, and what that means for readers. */
-export const lockLines = (relations: string[]): string[] => [
+const lockLines = (relations: string[]): string[] => [
   `locks: access exclusive on these views and on ${relations.join(', ')}, from the drop until all is back.`,
   'Readers of any of them wait the whole time. Viewkeeper asks for the locks in tries of less than 0.5 s.',
 ]
@@ -158,7 +233,7 @@ const fate = (item: AsideView): string =>
 const sizeOf = (item: AsideView): string => (item.live.view.kind === 'view' ? '' : bytes(item.sizeBytes))
 
 /** The definitions that frozen migrations hold: `--with migrations/007_sales.up.sql`. */
-export const readGiven = (files: string[]): Promise<Definition[]> => Promise.all(files.map(readOne))
+const readGiven = (files: string[]): Promise<Definition[]> => Promise.all(files.map(readOne))
 
 async function readOne(file: string): Promise<Definition> {
   const { change } = frozenText(basename(file), (await readText(file, '--with')).replaceAll('\r\n', '\n'))
@@ -171,7 +246,7 @@ async function readOne(file: string): Promise<Definition> {
 }
 
 /** The text of a file that the caller names. */
-export const readText = (file: string, field: string): Promise<string> =>
+const readText = (file: string, field: string): Promise<string> =>
   readFile(file, 'utf8').catch((error: Error) => {
     throw new Problem('InvalidRequest', `${field}: ${file} cannot be read: ${error.message}.`, { field })
   })

@@ -5,10 +5,9 @@ import { Problem } from '../../../src/problem.ts'
 import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { failed, interrupted } from '../../output/problem.ts'
-import { isTerminal, output, print, wrap } from '../../output/terminal.ts'
-import { short } from '../../output/words.ts'
-import { startRun } from '../../watch/start.ts'
-import { noWait, operating } from '../flags.ts'
+import { isTerminal, output, print, short, wrap } from '../../output/terminal.ts'
+import { startRun } from '../../watch/runs.ts'
+import { noWait, operating } from '../asking.ts'
 
 /**
  * Declares `create`, which creates a view from its definition and leaves one that exists as it is without `--force`; and `drop`,

@@ -2,11 +2,44 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import type { Command } from 'commander'
 import { hrefOf } from '../../../page/address.ts'
-import { dim, report } from '../../../src/terminal/report.ts'
+import { dim, paint, report } from '../../../src/terminal/report.ts'
 import type { Api } from '../../api/api.ts'
-import { apiOf } from '../../api/api-of.ts'
+import { apiOf, local } from '../../api/api-of.ts'
 import { startProxy } from '../../api/proxy.ts'
-import { operating, positive } from '../flags.ts'
+import { print, printJson } from '../../output/terminal.ts'
+import { readConfig } from '../../project/folders.ts'
+import { type Format, formatted, operating, positive } from '../asking.ts'
+
+// What leads to an environment: `env` lists them, `open` shows the page of one.
+
+interface ListOptions {
+  json?: boolean
+  output?: Format
+}
+
+/** Declares `env`. */
+export function addEnv(program: Command): void {
+  const env = program
+    .command('env')
+    .description('list environments')
+    .action(() => list({}))
+  formatted(env.command('list'), ['json', 'name'])
+    .description('list the environments of the configuration')
+    .action((options) => list(options))
+}
+
+/** Lists the environments of the configuration, and says which one commands work on that name none. */
+async function list({ json, output }: ListOptions): Promise<void> {
+  const { file, environments } = await readConfig()
+  const chosen = process.env.VIEWKEEPER_ENV || local
+  const names = [...new Set([local, ...Object.keys(environments), chosen])]
+  if (json) return printJson({ environments: names, chosen })
+  if (output === 'name') return print(...names)
+  print(...names.map((name) => (name === chosen ? paint('bold', `* ${name}`) : `  ${name}`)))
+  if (process.env.VIEWKEEPER_ENV) print('', 'VIEWKEEPER_ENV chooses it.')
+  if (file === null)
+    print('', 'There is no viewkeeper.config.ts here: any deployed environment can be named with --env.')
+}
 
 /** The program that opens an address in the browser, with its first arguments; undefined if there is no screen. */
 function openerOf(platform: NodeJS.Platform, env: NodeJS.ProcessEnv): [string, ...string[]] | undefined {
@@ -17,7 +50,7 @@ function openerOf(platform: NodeJS.Platform, env: NodeJS.ProcessEnv): [string, .
 }
 
 /** Opens an address in the browser of this machine. False: it has no screen, or no program that opens addresses. */
-export async function openBrowser(address: string): Promise<boolean> {
+async function openBrowser(address: string): Promise<boolean> {
   const opener = openerOf(process.platform, process.env)
   if (opener === undefined) return false
   const [program, ...first] = opener
@@ -31,7 +64,7 @@ export async function openBrowser(address: string): Promise<boolean> {
   return true
 }
 
-export interface OpenOptions {
+interface OpenOptions {
   /** The page of this view. Default: the page of all views. */
   view?: string
   env?: string
@@ -43,7 +76,7 @@ export interface OpenOptions {
 }
 
 /** Declares `open`. */
-export function addTo(program: Command): void {
+export function addOpen(program: Command): void {
   operating(program, 'open', [])
     .argument('[view]', 'the page of this view')
     .description('open the page in the browser')

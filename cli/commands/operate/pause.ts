@@ -7,9 +7,8 @@ import { command } from '../../../src/sql/commands.ts'
 import { utc } from '../../../src/sql/words.ts'
 import { paint } from '../../../src/terminal/report.ts'
 import { apiOf } from '../../api/api-of.ts'
-import { print } from '../../output/terminal.ts'
-import { short } from '../../output/words.ts'
-import { type Asking, operating } from '../flags.ts'
+import { print, short } from '../../output/terminal.ts'
+import { type Asking, operating } from '../asking.ts'
 
 /** Declares `pause` and `resume`. */
 export function addTo(program: Command): void {

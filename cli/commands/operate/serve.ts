@@ -6,7 +6,7 @@ import { serve, servedPort } from '../../../serve/start/serve.ts'
 import { Problem } from '../../../src/problem.ts'
 import { paint } from '../../../src/terminal/report.ts'
 import { harmless, print, printJson } from '../../output/terminal.ts'
-import { readConfig } from '../../project/config.ts'
+import { readConfig } from '../../project/folders.ts'
 
 /** Declares `notify`, which tries the channels of `serve`, and `serve`. */
 export function addTo(program: Command): void {

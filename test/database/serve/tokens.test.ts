@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { describe, expect, test, vi } from 'vitest'
-import { main } from '../../../cli/program/program.ts'
+import { main } from '../../../cli/program.ts'
 import { makeDoorkeeper } from '../../../serve/tokens/doorkeeper.ts'
 import { createToken, listTokens, revokeToken } from '../../../serve/tokens/store.ts'
 import type { PolicyName } from '../../../src/api/route.ts'

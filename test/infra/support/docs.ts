@@ -9,8 +9,7 @@ import {
   serveTable,
   viewInput,
 } from '../../../build/option-docs.ts'
-import { addCommands } from '../../../cli/program/commands.ts'
-import { termOf } from '../../../cli/program/program.ts'
+import { addCommands, termOf } from '../../../cli/program.ts'
 import { environments } from '../../../infra/environments.ts'
 import { eventsAsJsonSchema } from '../../../src/api/events.ts'
 import type { AnyRoute } from '../../../src/api/route.ts'

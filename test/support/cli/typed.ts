@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { addCommands } from '../../../cli/program/commands.ts'
+import { addCommands } from '../../../cli/program.ts'
 
 /** Does what a command line says; a problem is thrown. */
 export async function typed(...[name, ...words]: [string, ...string[]]): Promise<void> {

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { expect, test } from 'vitest'
-import { addCommands } from '../../../cli/program/commands.ts'
+import { addCommands } from '../../../cli/program.ts'
 
 const programWith = async (name: string | undefined): Promise<Command> => {
   const program = new Command('viewkeeper')

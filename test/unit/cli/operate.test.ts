@@ -1,7 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { momentOf } from '../../../cli/commands/flags.ts'
-import { stateText, viewLinesOf } from '../../../cli/output/batches.ts'
-import { failureLines, insteadLines, progressText, runLines } from '../../../cli/output/runs.ts'
+import { momentOf } from '../../../cli/commands/asking.ts'
+import {
+  failureLines,
+  insteadLines,
+  progressText,
+  runLines,
+  stateText,
+  viewLinesOf,
+} from '../../../cli/output/runs.ts'
 import { tableOf } from '../../../cli/output/table.ts'
 import { summaryOf, viewLines } from '../../../cli/output/views.ts'
 import { parseSelect } from '../../../cli/project/names.ts'

@@ -1,5 +1,5 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import { graphLines } from '../../../cli/commands/operate/graph.ts'
+import { graphLines } from '../../../cli/commands/operate/plan.ts'
 import { plotPairs } from '../../../cli/output/views.ts'
 import type { View } from '../../../src/api/answers.ts'
 import { plain } from '../../../src/terminal/report.ts'

@@ -1,11 +1,35 @@
 import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { pathToFileURL } from 'node:url'
 import { type Definition, definitionDefaults } from '../../src/catalog/plan/definition.ts'
+import { type LoadedConfig, loadConfig } from '../../src/config/load-config.ts'
+import { relativePath } from '../../src/loading/import-files.ts'
 import type { FrozenMigration } from '../../src/migrate/plan/frozen.ts'
 import { Problem } from '../../src/problem.ts'
 import type { QualifiedName } from '../../src/sql/names.ts'
 import { fileNameOf } from '../../src/sql/new-names.ts'
 import { report } from '../../src/terminal/report.ts'
-import { readFolders, shownPath } from './config.ts'
+
+const loaded = new Map<string, Promise<LoadedConfig>>()
+
+/** The configuration of the current folder. Its file is read once. */
+export function readConfig(): Promise<LoadedConfig> {
+  const folder = process.cwd()
+  const config = loaded.get(folder) ?? loadConfig(pathToFileURL(`${folder}/`))
+  loaded.set(folder, config)
+  return config
+}
+
+type Folders = LoadedConfig['folders']
+
+/** The folders that the command line reads and writes, as the configuration of the current folder names them. */
+export const readFolders = async (): Promise<Folders> => (await readConfig()).folders
+
+/** The region of an environment in the configuration. Undefined: the region of the AWS credentials. */
+export const regionOf = async (environment: string): Promise<string | undefined> =>
+  (await readConfig()).environments[environment]?.region
+
+/** A folder or file as people know it, from the current folder: `views/`. */
+export const shownPath = (url: URL): string => `${relativePath(url.href)}${url.href.endsWith('/') ? '/' : ''}`
 
 /** Writes new files into a folder: all of them or none. Refuses to replace a file. */
 async function writeNew(folder: URL, files: { file: string; text: string }[]): Promise<URL[]> {

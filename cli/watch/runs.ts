@@ -1,23 +1,70 @@
+import { randomUUID } from 'node:crypto'
 import type { BatchDetails, BatchView, Run } from '../../src/api/answers.ts'
-import { readBatch, readRun } from '../../src/api/ask.ts'
+import { ask, readBatch, readRun } from '../../src/api/ask.ts'
+import { isEnded, type Operation } from '../../src/catalog/plan/run.ts'
+import { Problem } from '../../src/problem.ts'
 import { command } from '../../src/sql/commands.ts'
-import { names } from '../../src/sql/words.ts'
+import { elapsed, names } from '../../src/sql/words.ts'
 import type { Api } from '../api/api.ts'
+import { exitCodeOf, failed, unavailable } from '../output/problem.ts'
 import {
   batchTitle,
   briefEnd,
+  endLine,
   endOfBatch,
+  failureLines,
+  groupLines,
+  insteadLines,
   nameWidth,
   progressLine,
+  progressText,
   stateText,
   viewLinesOf,
-} from '../output/batches.ts'
-import { exitCodeOf, unavailable } from '../output/problem.ts'
-import { endLine } from '../output/runs.ts'
-import { output } from '../output/terminal.ts'
-import { short } from '../output/words.ts'
-import { endLines } from './run.ts'
-import { watch } from './watch.ts'
+} from '../output/runs.ts'
+import { output, print, printJson, short, signed, typed } from '../output/terminal.ts'
+import { unlessInterrupted, watch } from './watch.ts'
+
+/** Watches a run until it has ended, and tells how. If the run does not succeed, the exit code is 1. */
+export const watchRun = (api: Api, id: number, options: { json?: boolean | undefined } = {}): Promise<Run> =>
+  watch(
+    api,
+    {
+      noun: 'run',
+      id: String(id),
+      read: () => readRun(api, id),
+      hasEnded,
+      isDone,
+      live: (run, sinceMs, { paint }) => [`${signed('running', paint)} ${runningLine(run, sinceMs)}`],
+      pulse: (run) => runningLine(run, 0),
+      rest: async (run) => endLines(api, run),
+    },
+    options,
+  )
+
+export const hasEnded = ({ status }: Pick<Run, 'status'>): boolean => isEnded(status)
+
+/** Whether a run did what it was asked: also a `create` of a view that exists, and a `drop` of one that does not. */
+const isDone = ({ status, operation }: Run): boolean =>
+  status === 'success' || (status === 'skipped' && operation !== 'refresh')
+
+function runningLine(run: Run, sinceMs: number): string {
+  const { progress, status, view } = run
+  const state =
+    progress === undefined
+      ? `${status}   ${elapsed(Date.now() - Date.parse(run.requestedAt))}`
+      : progressText(progress.phase, (progress.elapsedMs ?? 0) + sinceMs, progress.estimatedMs)
+  return `${short(view)}   ${state}   run ${run.id}`
+}
+
+/** How a run ended; if it failed, also why, and what to do. */
+export function endLines({ typed: target }: Api, run: Run): string[] {
+  const end = endLine(run, output())
+  if (run.status === 'skipped' && run.operation === 'refresh')
+    return [end, `  next: ${command(['why', typed(run.view)], target)}`]
+  return run.error === null
+    ? [end, ...groupLines(run, output()), ...insteadLines(run, output())]
+    : [end, ...failureLines(run, target, output())]
+}
 
 /** If more views end at once, their lines have only what the batch says: their runs are not read one by one. */
 const mostRead = 10
@@ -130,4 +177,61 @@ async function restLines(api: Api, batch: BatchDetails): Promise<string[]> {
       ? []
       : [`  when the cause is gone: ${command(['retry', batch.id], api.typed)}`]),
   ]
+}
+
+interface Wait {
+  /** False: only until the server has begun. */
+  wait: boolean
+  /** The caller prints JSON, so that nothing else may be printed. */
+  json?: boolean | undefined
+}
+
+/** A run that has just begun is told without a line that changes if it ends within this time. */
+const firstWaitSeconds = 1
+
+/** Starts an operation on a view, and tells how it ends. If the run does not succeed, the exit code is 1. */
+export async function startRun(
+  api: Api,
+  { view, operation, body }: { view: string; operation: Operation; body: object },
+  { wait, json }: Wait,
+): Promise<void> {
+  const id = await unlessInterrupted(
+    idOf(api, operation, { view, body, wait: wait ? firstWaitSeconds : 0 }),
+    () => print(`whether a run has begun: ${command(['runs', view], api.typed)}`),
+  )
+  const run = await readRun(api, id)
+  if (!hasEnded(run) && wait) return void (await watchRun(api, id, { json }))
+  if (json) printJson(run)
+  else print(...(hasEnded(run) ? await endLines(api, run) : begun(api, run)))
+  if (hasEnded(run) && !isDone(run)) process.exitCode = failed
+}
+
+/** The run of a request; also the run that failed while the request waited. */
+async function idOf(
+  api: Api,
+  operation: Operation,
+  request: { view: string; body: object; wait: number },
+): Promise<number> {
+  try {
+    return (await ask(api, `${operation}View`, { ...request, idempotencyKey: randomUUID() })).runId
+  } catch (error) {
+    const details = error instanceof Problem ? error.details : {}
+    // Another run of the view is in the way: the problem says so better than the record.
+    if (details.runId === undefined || details.runningRunId !== undefined) throw error
+    return details.runId
+  }
+}
+
+const begun = (api: Api, { id, view, operation }: Run): string[] => [
+  `run ${id}: ${operation} of ${view} has begun`,
+  `  watch it: ${command(['run', String(id), '--watch'], api.typed)}`,
+]
+
+/** Starts a batch, and watches it until its end, or tells that it has begun. */
+export async function startBatch(api: Api, body: object, { wait, json }: Wait): Promise<void> {
+  const started = await ask(api, 'startBatch', { body, idempotencyKey: randomUUID() })
+  const id = started.batchId
+  if (wait) await watchBatch(api, id, { json })
+  else if (json) printJson(started)
+  else print(`batch ${id} has begun`, `  watch it: ${command(['batch', id, '--watch'], api.typed)}`)
 }

@@ -1,12 +1,140 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { execFile, execFileSync } from 'node:child_process'
+import { cpSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
+import { promisify } from 'node:util'
+import type { Binaries } from '../../local/embedded/binaries.ts'
 import type { Strategy } from '../../src/catalog/plan/definition.ts'
-import { batchCall } from '../support/batch.ts'
-import { ownCode } from '../support/code.ts'
-import type { BenchServer } from '../support/server.ts'
-import { execute, type Tools } from './install.ts'
-import { peerViews, queryOf } from './views.ts'
+import type { Sql } from '../../src/server/database.ts'
+import { unevenGraph } from './data.ts'
+import { batchCall } from './measure.ts'
+import { type BenchServer, ownCode } from './server.ts'
+
+export const execute = promisify(execFile)
+
+/** What could be installed. A part that is missing is left out of the comparison. */
+export interface Tools {
+  /** Debian's PostgreSQL 15 with pg_cron. */
+  debian?: Binaries & { basebackup: string }
+  psql?: string
+  dbt?: { command: string; version: string }
+  /** What is missing, and why, in words. */
+  missing: string[]
+}
+
+/** Later versions of dbt-core download a part of themselves from GitHub while pip installs them. */
+const dbtPackages = ['dbt-core==1.10.*', 'dbt-postgres==1.9.*']
+
+/** Installs pg_cron and dbt into `folder`, and nothing outside of it. */
+export async function installTools(folder: string): Promise<Tools> {
+  const missing: string[] = []
+  const attempt = async <T>(what: string, install: () => Promise<T>): Promise<T | undefined> => {
+    console.error(`bench: installing ${what} into ${folder}`)
+    try {
+      return await install()
+    } catch (error) {
+      const lines = `${(error as { stderr?: string }).stderr || (error as Error).message}`.trim().split('\n')
+      missing.push(`${what}: ${lines.at(-1)}`)
+      return undefined
+    }
+  }
+  const debian = await attempt('pg_cron (Debian postgresql-15-cron)', () => installCron(folder))
+  const psql = await attempt('psql', findPsql)
+  const dbt = await attempt('dbt-postgres', () => installDbt(folder))
+  return { ...(debian && { debian }), ...(psql && { psql }), ...(dbt && { dbt }), missing }
+}
+
+const lib = '/usr/lib/postgresql/15'
+const share = '/usr/share/postgresql/15'
+
+/** A copy of the distribution's server, which looks for its files beside itself, and the extension in it. */
+async function installCron(folder: string): Promise<NonNullable<Tools['debian']>> {
+  if (!existsSync(`${lib}/bin/postgres`)) throw new Error(`there is no ${lib}: apt-get install postgresql-15`)
+  const root = join(folder, 'debian')
+  for (const part of [lib, share]) cpSync(part, join(root, part), { recursive: true, verbatimSymlinks: true })
+  mkdirSync(join(root, 'debs'))
+  await execute('apt-get', ['download', 'postgresql-15-cron'], { cwd: join(root, 'debs') })
+  const [deb] = globSync('*.deb', { cwd: join(root, 'debs') })
+  await execute('dpkg', ['-x', join(root, 'debs', deb!), root])
+  const bin = join(root, lib, 'bin')
+  return {
+    initdb: join(bin, 'initdb'),
+    postgres: join(bin, 'postgres'),
+    basebackup: join(bin, 'pg_basebackup'),
+  }
+}
+
+async function findPsql(): Promise<string> {
+  if (existsSync(`${lib}/bin/psql`)) return `${lib}/bin/psql`
+  return execFileSync('which', ['psql'], { encoding: 'utf8' }).trim()
+}
+
+async function installDbt(folder: string): Promise<NonNullable<Tools['dbt']>> {
+  const venv = join(folder, 'dbt')
+  await execute('python3', ['-m', 'venv', venv])
+  await execute(join(venv, 'bin/pip'), ['install', '--quiet', ...dbtPackages])
+  const { stdout } = await execute(join(venv, 'bin/pip'), ['list', '--format=freeze'])
+  const version = /^dbt-core==(.*)$/m.exec(stdout)![1]!
+  return { command: join(venv, 'bin/dbt'), version }
+}
+
+/** One of the views that every tool refreshes. */
+interface PeerView {
+  name: string
+  reads: string[]
+  rows: number
+}
+
+const mostRows = 60_000
+
+/** 40 views in the order of their dependencies; their names do not tell the order. */
+export const peerViews: PeerView[] = unevenGraph(11, 40).map(({ name, reads, seconds }) => ({
+  name,
+  reads,
+  rows: Math.min(mostRows, Math.round(seconds * 30_000)),
+}))
+
+/** The view with the most rows, which the readers read. */
+export const readView = peerViews.toSorted((a, b) => b.rows - a.rows)[0]!
+
+/**
+ * The query of a view. `version` of every second row is the latest version of what the view reads: so a refresh changes
+ * half of the rows, and a view that was refreshed before its parents shows the old version.
+ */
+function queryOf({ reads, rows }: PeerView, reference: (view: string) => string): string {
+  const sources = reads.map((read) => `(select max(version) from ${reference(read)})`)
+  const version = sources.length === 0 ? '(select n from peers.versions)' : `least(${sources.join(', ')})`
+  return `select o.id, o.amount, o.note, case when o.id % 2 = 0 then s.version else 0 end as version
+    from peers.orders o cross join (select ${version} as version) s where o.id <= ${rows}`
+}
+
+/** Makes the views in schema `peers`, with a unique index each. */
+export async function makePeerViews(sql: Sql): Promise<void> {
+  await sql.unsafe(`
+    create schema peers;
+    create table peers.orders (id integer primary key, amount numeric(10,2), note text);
+    insert into peers.orders
+      select id, id % 100000 / 100.0, 'order ' || md5(id::text) from generate_series(1, ${mostRows}) id;
+    create table peers.versions (n integer);
+    insert into peers.versions values (1);
+    analyze peers.orders`)
+  for (const view of peerViews)
+    await sql.unsafe(`
+      create materialized view peers.${view.name} as ${queryOf(view, (read) => `peers.${read}`)};
+      create unique index on peers.${view.name} (id)`)
+}
+
+/** Makes the next refresh of every view change half of its rows. */
+export const nextVersion = (sql: Sql) => sql`update peers.versions set n = n + 1`
+
+/** How many views show the newest version. */
+export async function countFresh(sql: Sql, schema: string): Promise<number> {
+  const [row] = await sql.unsafe(`
+    select ${peerViews
+      .map(({ name }) => `((select max(version) from ${schema}.${name}) = n)::int`)
+      .join(' + ')} as fresh from peers.versions`)
+  return row!.fresh
+}
 
 /** A way to refresh all views. */
 export interface Peer {
