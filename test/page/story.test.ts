@@ -2,8 +2,8 @@ import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { type Gateway, startGateway } from '../../serve/http/gateway.ts'
 import { type AnyState, states } from '../../src/catalog/plan/state.ts'
-import type { Schedules } from '../../src/due/schedules.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
+import { termsOf } from '../../src/keeper/terms.ts'
 import { connectTo } from '../../src/server/connect.ts'
 import { monitor } from '../../src/watch/monitor.ts'
 import { Project } from '../end-to-end/support/project.ts'
@@ -19,22 +19,17 @@ import { openPage } from './support/page.ts'
 // Whatever people look at says the same of each view, at each moment of a story: the terminal, the page, the API and the mails.
 
 const { url, sql } = useDatabase()
-const schedules: Schedules = {
-  nightly: { schedule: `0 ${hourHalfADayAway} * * *`, timeZone: 'UTC' },
-  views: true,
-  looks: { everySeconds: 60 },
-}
+const terms = termsOf({
+  schedules: { nightly: { at: `${String(hourHalfADayAway).padStart(2, '0')}:00` }, views: true },
+  monitorEveryMinutes: 1,
+})
 let gateway: Gateway
 let browser: Browser
 const database = connectTo(fromUrl(url))
 
 beforeAll(async () => {
   vi.stubEnv('DATABASE_URL', url)
-  vi.stubEnv(
-    'SCHEDULES',
-    JSON.stringify({ nightly: { at: `${String(hourHalfADayAway).padStart(2, '0')}:00` }, views: true }),
-  )
-  gateway = await startGateway({ port: 0, served: servedOn(database) })
+  gateway = await startGateway({ port: 0, served: { ...servedOn(database), ...terms } })
   browser = await startBrowser()
 })
 afterAll(async () => {
@@ -63,9 +58,9 @@ const run = async (...args: string[]) => {
 }
 const look = () =>
   monitor(database, {
-    schedules,
+    schedules: terms.schedules,
     publish: unheard,
-    looks: { everySeconds: 60 },
+    looks: terms.looks,
     people: { environment: 'production', links: {} },
   })
 /** Lets time pass. All data are equally old then, in a group or not: of the stale views the oldest comes first. */
