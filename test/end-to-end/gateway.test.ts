@@ -169,13 +169,6 @@ test('it serves the page, made of its own routes, and says which API the page sh
   expect(calls[1]!.caller).toMatchObject({ trigger: 'http', requestedBy: person() })
 })
 
-test.each(['..', '.', '../../pause'])('a deed on a view %s is none on another route', async (view) => {
-  const { url, calls } = await echo()
-  const body = new URLSearchParams({ does: 'pause', view })
-  await fetch(`${url}/page/nowhere`, { method: 'POST', body, headers: { origin: url } })
-  expect(calls.filter(({ method, path }) => method === 'POST' && path !== `/views/${view}/pause`)).toEqual([])
-})
-
 test('it listens on 127.0.0.1 only', async () => {
   const { port } = await echo()
   const outside = Object.values(networkInterfaces())

@@ -1,6 +1,5 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Gateway, startGateway } from '../../serve/http/gateway.ts'
-import { findFreePort } from '../../serve/process/options.ts'
 import { servedOn } from '../support/api/served.ts'
 import { muteConsole } from '../support/console.ts'
 import { startOwnServer } from '../support/servers/own-server.ts'
@@ -255,17 +254,6 @@ test('drop asks on a terminal, and refuses to drop without one', async () => {
   expect(await sure.exitCode).toBe(0)
   expect(sure.lines().at(-1)).toMatch(/^✓ passing {3}dropped/)
   expect(await sql`select from pg_matviews where matviewname like 'passing%'`).toHaveLength(0)
-})
-
-describe('the exit code', () => {
-  test('is 3 if nothing answers, and the message says what to start or to name', async () => {
-    const free = await findFreePort()
-    const { code, out, err } = await new Project().run(['ls'], { env: { PORT: `${free}` } })
-    expect({ code, out }).toEqual({ code: 3, out: '' })
-    expect(err).toMatch(
-      /Nothing answers at http:\/\/127\.0\.0\.1:\d+ .*`npx viewkeeper dev`.*--env or VIEWKEEPER_ENV/,
-    )
-  })
 })
 
 test('--json prints what the API says', async () => {

@@ -44,21 +44,6 @@ test('a chosen state chooses all its views for a batch, also those that are not 
   await page.getByText(`${stale} views chosen`).waitFor()
 })
 
-test.each([true, false])(
-  'one view of a thousand is found and paused by keyboard alone; with a script: %s',
-  async (javaScriptEnabled) => {
-    const { page } = await openPage(browser, api.url, { javaScriptEnabled })
-    const { view } = views[777]!
-    await page.getByRole('searchbox').fill(view)
-    await page.getByRole('searchbox').press('Enter')
-    await page.getByRole('link', { name: view, exact: true }).press('Enter')
-    await page.getByRole('button', { name: 'Pause', exact: true }).press('Enter')
-    await page.getByRole('status').getByText(`${view} is paused: schedules`).waitFor()
-    expect(api.asked.map(({ method, path }) => `${method} ${path}`)).toContain(`POST /views/${view}/pause`)
-    api.asked.length = 0
-  },
-)
-
 test('the graph of a thousand views is drawn', async () => {
   const { page, complaints } = await openPage(browser, `${api.url}page/graph`)
   const picture = page.getByRole('group', { name: /^Graph of \d+ views/ })

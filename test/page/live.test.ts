@@ -61,17 +61,6 @@ test('a click refreshes a view: the run is shown while it goes on, and when it h
   await page.getByRole('table').getByRole('row').filter({ hasText: 'success' }).first().waitFor()
 })
 
-test('a run is canceled on the server, and the page says so', async () => {
-  await open('page/views/public.slow')
-  await withGateClosed(sql, 'slow', async () => {
-    await page.getByRole('button', { name: 'Refresh', exact: true }).click()
-    await untilAtGate(sql, 'slow')
-    await page.getByRole('button', { name: /^Cancel run/ }).click()
-    await page.getByRole('status').getByText('public.slow: canceled').waitFor()
-  })
-  await page.getByRole('table').getByText('Canceled', { exact: true }).waitFor()
-})
-
 test('a view is paused and resumed, and a refresh of a paused view asks first', async () => {
   await open('page/views/public.quick')
   await page.getByRole('button', { name: 'Pause', exact: true }).click()
@@ -89,15 +78,6 @@ test('a view is paused and resumed, and a refresh of a paused view asks first', 
   expect((await runs())[0]!.n).toBe(1)
   await page.getByRole('button', { name: 'Resume', exact: true }).click()
   await page.getByRole('button', { name: 'Pause', exact: true }).waitFor()
-})
-
-test('everything is paused after a question, and the page says so until it is resumed', async () => {
-  await open('')
-  await page.getByRole('button', { name: 'Pause all' }).click()
-  await page.getByRole('dialog').getByRole('button', { name: 'Pause all' }).click()
-  await page.getByText('Everything scheduled is paused', { exact: true }).first().waitFor()
-  await page.getByRole('button', { name: 'Resume all' }).click()
-  await page.getByRole('button', { name: 'Pause all' }).waitFor()
 })
 
 test('a channel that does not take its messages is said until it does', async () => {
@@ -156,13 +136,6 @@ test('who is in the way of a refresh is named, with the SQL that ends it', async
     .getByRole('status')
     .getByText(/public\.quick: done after/)
     .waitFor()
-})
-
-test('a view and a run that are not there are said to be unknown', async () => {
-  await open('page/views/public.nowhere', [404])
-  await page.getByText('No such materialized view').first().waitFor()
-  await page.goto(`${gateway.url}/page/runs/999999`)
-  await page.getByText('There is no run 999999').waitFor()
 })
 
 test('a refresh made elsewhere shows by its event, without a poll; without the stream the page polls again', async () => {

@@ -2,7 +2,6 @@ import { gzipSync } from 'node:zlib'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { bundlePage } from '../../build/page.ts'
-import { ApiUnavailable } from '../../cli/api/api.ts'
 import { tableOf } from '../../cli/output/table.ts'
 import { startGateway } from '../../serve/http/gateway.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
@@ -42,15 +41,6 @@ test('what the API refuses is told with its reason, the run in the way and where
   expect(await notice.getByRole('link', { name: 'run 812' }).getAttribute('href')).toBe('page/runs/812')
   await notice.getByRole('link', { name: 'Close this notice' }).click()
   await notice.waitFor({ state: 'detached' })
-})
-
-test('an API that lets nobody in is told in the words of its caller, and says nothing of the runbook', async () => {
-  const refused = new ApiUnavailable('NotAllowed', 'The managed policy viewkeeper-production-read allows it.')
-  const api = await serve(() => refused)
-  const { page } = await openPage(browser, api.url, { expected: [403] })
-  await page.getByText('Your AWS credentials do not allow this').waitFor()
-  await page.getByText('viewkeeper-production-read').waitFor()
-  expect(await page.getByText('runbook.md').count()).toBe(0)
 })
 
 test('a refresh that locks readers out asks first, also if that is the strategy of the view itself', async () => {

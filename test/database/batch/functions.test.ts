@@ -103,13 +103,6 @@ describe('POST /batches', () => {
     })
     expect(await advanceFunction(id)).toMatchObject({ done: true, status: 'canceled' })
   })
-
-  test('answers 404 to an unknown batch', async () => {
-    expect(await get('GET /batches/{id}', { path: { id: 'none' } })).toMatchObject({
-      statusCode: 404,
-      body: { code: 'UnknownBatch' },
-    })
-  })
 })
 
 describe('a schedule', () => {
@@ -172,16 +165,6 @@ describe('a paused view', () => {
       response: { because: expect.stringMatching(/^the view is paused; --force .* resume ends/) },
     })
     expect((await refreshed('other_view', { force: true })).body).toMatchObject({ status: 'updated' })
-    const { batchId } = await post({ views: ['other_view', 'first_view'] })
-    await advanceFunction(batchId)
-    const shown = await get('GET /batches/{id}', { path: { id: batchId as string } })
-    expect(shown.body).toMatchObject({
-      status: 'success',
-      views: expect.arrayContaining([
-        expect.objectContaining({ view: 'public.other_view', status: 'skipped' }),
-        expect.objectContaining({ view: 'public.first_view', status: 'success' }),
-      ]),
-    })
     await control('POST /views/{view}/resume', { path: { view: 'other_view' } })
     expect((await refreshed('other_view')).body).toMatchObject({ status: 'updated' })
   })

@@ -290,10 +290,6 @@ describe('a paused view', () => {
       error: { class: 'Paused', message: expect.stringMatching(/"force": true .*\/resume/) },
     })
   })
-
-  test('that does not exist is refused', async () => {
-    await expect(pauseView(database, 'nobody', true, 'test')).rejects.toMatchObject({ code: 'UnknownView' })
-  })
 })
 
 describe('a pause of everything', () => {

@@ -1,4 +1,4 @@
-import { cp, readFile, rename, rm } from 'node:fs/promises'
+import { cp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, describe, expect, test } from 'vitest'
 import type { Definition } from '../../../src/catalog/plan/definition.ts'
@@ -95,63 +95,56 @@ describe('a folder that is not what it was when it was applied', () => {
     await refused(copy, message)
   })
 
-  test('because a way back of somebody’s own came later is refused', async () => {
-    const copy = await copied('own way back lost')
-    await rm(join(copy.path, '003_own.down.sql'))
-    await refused(copy, wasEditedLater('003_own'))
-  })
+  /** Does something to both files of a migration, or to the one of `ways`. */
+  const bothWays = async (work: (way: string) => Promise<unknown>, ways = ['up', 'down']) => {
+    for (const way of ways) await work(way)
+  }
+  const removed = (name: string, ways?: string[]) => (path: string) =>
+    bothWays((way) => rm(join(path, `${name}.${way}.sql`)), ways)
+  const put = (does: typeof cp | typeof rename, from: string, to: string) => (path: string) =>
+    bothWays((way) => does(join(path, `${from}.${way}.sql`), join(path, `${to}.${way}.sql`)))
 
-  test('because a migration is missing is refused', async () => {
-    const copy = await copied('gap')
-    for (const way of ['up', 'down']) await rm(join(copy.path, `002_a.${way}.sql`))
-    await refused(copy, ': 003_own should be number 002: a migration before it is missing.')
-  })
-
-  test('because two have the same number is refused', async () => {
-    const copy = await copied('twice')
-    for (const way of ['up', 'down'])
-      await cp(join(copy.path, `004_a.${way}.sql`), join(copy.path, `002_b.${way}.sql`))
-    await refused(
-      copy,
+  test.each<[string, (path: string) => Promise<unknown>, string]>([
+    ['a way back of somebody’s own is lost', removed('003_own', ['down']), wasEditedLater('003_own')],
+    [
+      'a migration is missing',
+      removed('002_a'),
+      ': 003_own should be number 002: a migration before it is missing.',
+    ],
+    [
+      'two have the same number',
+      put(cp, '004_a', '002_b'),
       ': 002_a and 002_b have the same number, because two branches froze them. ' +
         'Rename the files of those that only your branch has, so that they come after all others.',
-    )
-  })
-
-  test.each([
-    ['down', '002_a.up.sql has no 002_a.down.sql. Restore that file.'],
-    ['up', '002_a.down.sql has no 002_a.up.sql.'],
-  ])('because a %s file is missing is refused', async (way, message) => {
-    const copy = await copied(`no ${way}`)
-    await rm(join(copy.path, `002_a.${way}.sql`))
-    await refused(copy, `: ${message}`)
-  })
-
-  test.each([
-    '5_b.up.sql',
-    '005-b.up.sql',
-    '005_b.sql',
-    '005_b.UP.sql',
-    '005_ä.up.sql',
-    'b.up.sql',
-    '005_.up.sql',
-  ])('because of a file called %s is refused', async (file) => {
-    const copy = await copied(`called ${file}`)
-    await copy.write(file, 'select 1')
-    await refused(
-      copy,
-      `: ${file} is no name of a migration. Names are 001_words.up.sql with 001_words.down.sql.`,
-    )
-  })
-
-  test('because a file was renamed is refused', async () => {
-    const copy = await copied('renamed')
-    for (const way of ['up', 'down'])
-      await rename(join(copy.path, `002_a.${way}.sql`), join(copy.path, `002_b.${way}.sql`))
-    await refused(
-      copy,
+    ],
+    [
+      'a down file is missing',
+      removed('002_a', ['down']),
+      ': 002_a.up.sql has no 002_a.down.sql. Restore that file.',
+    ],
+    ['an up file is missing', removed('002_a', ['up']), ': 002_a.down.sql has no 002_a.up.sql.'],
+    [
+      'a file was renamed',
+      put(rename, '002_a', '002_b'),
       ': this database has 002_a, and the folder calls it 002_b. Give the files their name back.',
-    )
+    ],
+    ...[
+      '5_b.up.sql',
+      '005-b.up.sql',
+      '005_b.sql',
+      '005_b.UP.sql',
+      '005_ä.up.sql',
+      'b.up.sql',
+      '005_.up.sql',
+    ].map((file): [string, (path: string) => Promise<unknown>, string] => [
+      `a file is called ${file}`,
+      (path) => writeFile(join(path, file), 'select 1'),
+      `: ${file} is no name of a migration. Names are 001_words.up.sql with 001_words.down.sql.`,
+    ]),
+  ])('because %s is refused', async (what, change, message) => {
+    const copy = await copied(what)
+    await change(copy.path)
+    await refused(copy, message)
   })
 
   test('because none of it is the database’s is refused: that was migrated from another', async () => {

@@ -192,15 +192,6 @@ describe('trying what is about to be frozen says what it does, and leaves no tra
       expect(await trial).toMatchObject([{ does: 'alter' }])
     })
   })
-
-  test('somebody is reading the view: neither waits for the other', async () => {
-    const frozen = await frozenIn('read', [definition('being_read', 'select 1 as id')])
-    const known = await make(frozen)
-    await frozen.freeze([definition('being_read', 'select 2 as id')])
-    await whileLocked(url, 'select from being_read', async () => {
-      expect(await tryAfter(frozen, known)).toMatchObject([{ does: 'rebuild' }])
-    })
-  })
 })
 
 describe('no reader of the views is locked out while a change is tried, where', () => {
@@ -336,14 +327,6 @@ describe('trying what is about to be frozen is refused, and leaves no trace, whe
     const known = await make(frozen)
     await frozen.freeze([{ ...view, settings: { work_mem: 'plenty' } }])
     await refused(tryAfter(frozen, known), /work_mem/, '22023')
-  })
-
-  test('a later one of several does not run', async () => {
-    const frozen = await frozenIn('later', [
-      definition('fine', 'select id from public.base'),
-      definition('bad', 'select id, n from public.fine'),
-    ])
-    await refused(verify(frozen), /^public\.bad, line 1 of its query: column "n"/)
   })
 
   test('an earlier one that is not applied there does not run: its file and line are named', async () => {

@@ -8,7 +8,6 @@ import { listViews } from '../../../src/watch/read.ts'
 import { describeInCatalog } from '../../support/catalog/catalog.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
-import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url, as } = useDatabase()
 const suffix = url.slice(-8)
@@ -82,18 +81,6 @@ describe('a view that others read', () => {
     const result = await swap('through.below')
     expect(result.response.group).toBeUndefined()
     expect(result).toMatchObject({ status: 'updated', response: { strategy: 'swap', because: 'requested' } })
-  })
-
-  test('leaves a member unpopulated that was so', async () => {
-    await makeGroup('empty', { above: 'with no data' })
-    expect(await swap('empty.below')).toMatchObject({ status: 'updated' })
-    expect(
-      await sql`select relname, relispopulated as populated from pg_class where relnamespace = 'empty'::regnamespace and relkind = 'm' order by 1`,
-    ).toEqual([
-      { relname: 'above', populated: false },
-      { relname: 'below', populated: true },
-    ])
-    expect(await runsOf('empty')).toHaveLength(1)
   })
 })
 
@@ -256,25 +243,6 @@ describe('all members succeed together, or none', () => {
     })
     const [member] = await sql`select status from viewkeeper.runs where group_run_id = ${second.runId}`
     expect(member?.status).toBe('skipped')
-  })
-
-  test('a server process that is killed leaves nothing, and all runs are lost', async () => {
-    await makeGatedView(sql, 'lost_below')
-    await sql`create materialized view lost_above as select id from lost_below`
-    const result = await withGateClosed(sql, 'lost_below', async (open) => {
-      const answer = swap('lost_below').catch((error) => error)
-      const pid = await untilAtGate(sql, 'lost_below')
-      await sql`select pg_terminate_backend(${pid})`
-      await open()
-      return answer
-    })
-    expect(result).toMatchObject({ status: 'error', error: { class: 'RunLost' } })
-    await until('both runs are closed', async () => {
-      const rows =
-        await sql`select error ->> 'class' as class from viewkeeper.runs where view_name like 'lost_%' and status = 'failed'`
-      return rows.length === 2
-    })
-    expect(await leftovers()).toEqual([])
   })
 })
 

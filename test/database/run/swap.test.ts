@@ -406,36 +406,6 @@ describe('a swap', () => {
       expect(await describeInCatalog(sql, name)).toEqual(before)
     },
   )
-
-  test.each(['building', 'locking'])(
-    'whose server process is terminated while it is %s leaves the old view, and nothing else',
-    async (phase) => {
-      const name = `ended_${phase}`
-      await makeGatedView(sql, name)
-      const before = await describeInCatalog(sql, name)
-      const end = async (pid: number) => {
-        await sql`select pg_terminate_backend(${pid})`
-      }
-      if (phase === 'building') {
-        await withGateClosed(sql, name, async () => {
-          const answer = swap(name)
-          await end(await untilAtGate(sql, name))
-          expect(await answer).toMatchObject({ status: 'error', error: { class: 'RunLost' } })
-        })
-      } else {
-        const reader = await sql.reserve()
-        await reader`begin`
-        await reader.unsafe(`select * from ${name}`)
-        const answer = swap(name)
-        await end(await until('it hunts for the lock', async () => (await hunting())[0]?.pid))
-        expect(await answer).toMatchObject({ status: 'error', error: { class: 'RunLost' } })
-        await reader`commit`
-        reader.release()
-      }
-      expect(await describeInCatalog(sql, name)).toEqual(before)
-      expect(await swap(name)).toMatchObject({ status: 'updated' })
-    },
-  )
 })
 
 const hunting = () => sql`

@@ -4,7 +4,6 @@ import type { Message } from '../../../src/events/plan/news.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { beginMonitoring } from '../../../src/watch/db/looks.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
-import { pauseView } from '../../../src/watch/pause.ts'
 import type { Notice } from '../../../src/watch/plan/notice.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
@@ -92,47 +91,6 @@ describe('an incident', () => {
     expect(message?.text).toContain(`${text}\n\n  Next: ${next}\n`)
   })
 
-  test('of a pause without an end is told after a week, and again each week, until the pause ends', async () => {
-    await sql`update viewkeeper.definitions set paused_at = now() - interval '6 days' where name = 'steady'`
-    const lookLater = async (time: string) => {
-      await pass(time)
-      await look()
-      return tell()
-    }
-    expect(await lookLater('1 days')).toBeNull()
-    await sql`update viewkeeper.definitions set paused_at = now() - interval '8 days' where name = 'steady'`
-    const message = await lookLater('1 days')
-    expect(message?.subject).toBe('[production] public.steady is paused without an end')
-    expect(message?.text).toContain('viewkeeper resume public.steady --env production')
-    expect(await lookLater('6 days')).toBeNull()
-    expect((await lookLater('1 days'))?.subject).toBe(
-      '[production] reminder: public.steady is still paused without an end',
-    )
-    await pauseView(database, 'steady', false, 'test')
-    expect((await lookLater('6 minutes'))?.subject).toBe('[production] OK: public.steady is well again')
-  })
-
-  test('of each view has its end, and begins anew with the next failure', async () => {
-    await fails('steady', '30 minutes')
-    await fails('shaky', '30 minutes')
-    const succeeds = async (view: string, ago: string) => {
-      await writePast([{ view, ago }])
-      await pass('6 minutes')
-      await look()
-      return (await tell())?.subject
-    }
-    expect((await messagesOf(sql)).map(({ subject }) => subject)).toEqual([
-      '[production] public.steady failed (ViewSqlFailed)',
-      '[production] public.shaky failed (ViewSqlFailed)',
-    ])
-    await sql`delete from viewkeeper.events`
-    expect(await succeeds('steady', '20 seconds')).toBe('[production] OK: public.steady is well again')
-    expect(await succeeds('shaky', '20 seconds')).toBe('[production] OK: public.shaky is well again')
-    await fails('steady', '10 seconds')
-    expect((await tell())?.subject).toContain('public.steady failed')
-    expect(await succeeds('steady', '1 seconds')).toBe('[production] OK: public.steady is well again')
-  })
-
   test('of a view that fails ends when a proof shows that a refresh would change nothing', async () => {
     await fails('steady', '20 minutes')
     await tell()
@@ -178,28 +136,6 @@ describe('an incident', () => {
         subjects: [{ subject: 'public.steady' }],
       },
     ])
-  })
-
-  test('of ten views that are stale because one failed is one cause, the failed view first', async () => {
-    const names = Array.from({ length: 9 }, (_, at) => `reader_${at}`)
-    for (const name of names) {
-      await sql.unsafe(`create materialized view ${name} as select * from steady`)
-      await sql`insert into viewkeeper.definitions (schema_name, name, source) values ('public', ${name}, 'discovered')`
-    }
-    await writePast([{ view: 'steady', ago: '1 minutes', status: 'failed' }])
-    for (const name of ['steady', ...names]) await becomesStale(name)
-    await look()
-    const message = await tell()
-    expect(message?.subject).toBe('[production] 10 views are stale: public.steady failed (ViewSqlFailed)')
-    expect(
-      noticeOf(message).causes.map(({ culprit, subjects }) => [
-        culprit,
-        subjects[0]?.subject,
-        subjects.length,
-      ]),
-    ).toEqual([['public.steady', 'public.steady', 10]])
-    for (const name of names) await sql.unsafe(`drop materialized view ${name}`)
-    await sql`delete from viewkeeper.definitions where name = any(${names})`
   })
 
   test('names the failed run of a stale view, although later runs had nothing to do', async () => {

@@ -1,15 +1,13 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { handler as api } from '../../../functions/api.ts'
 import { handler as monitor } from '../../../functions/monitor.ts'
 import { metricNames } from '../../../src/api/lambda/metrics/names.ts'
 import { findFailing } from '../../../src/batch/db/batch-views.ts'
 import { findFailed } from '../../../src/catalog/db/failing.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { runLockClass } from '../../../src/server/lock-keys.ts'
-import type { Monitored } from '../../../src/watch/monitor.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
 import { getMetrics } from '../../../src/watch/read.ts'
-import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { lambdaContext } from '../../support/aws/lambda.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { namesByKind } from '../../support/views/wrong.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -120,49 +118,6 @@ describe('the monitor', () => {
     expect(published('RunsSlow')).toEqual([1])
   })
 
-  test('tells of stale views by their definition, by their schedule, and says nothing of paused ones', async () => {
-    process.env.SCHEDULES = '{}'
-    await sql`update viewkeeper.definitions set max_staleness_seconds = 3600 where name = 'steady'`
-    await sql`update viewkeeper.definitions set paused_at = now(), max_staleness_seconds = 60 where name = 'shaky'`
-    await sql`update viewkeeper.definitions set schedule = '*/15 * * * *', time_zone = 'UTC' where name = 'fresh'`
-    await expectForLong('steady', 'shaky', 'fresh')
-    await writePast([
-      { view: 'steady', ago: '2 hours' },
-      { view: 'shaky', ago: '2 hours' },
-      { view: 'quiet', ago: '24 hours' },
-      { view: 'fresh', ago: '90 minutes' },
-    ])
-    const { incidents } = (await monitor({}, context)) as Monitored
-    expect(incidents.map(({ name, maxStalenessSeconds }) => [name, maxStalenessSeconds])).toEqual([
-      ['public.steady', 3600],
-      ['public.fresh', 900 + 3600],
-    ])
-    expect(lines).toContainEqual(expect.objectContaining({ message: 'views are stale', count: 2 }))
-    expect(published('ViewsStale')).toEqual([2])
-    const listed = await api(httpEvent('GET /views', { query: { state: 'stale' } }), context)
-    expect(parsed(listed as never).body.views.map(({ view }: { view: string }) => view)).toEqual([
-      'public.fresh',
-      'public.steady',
-    ])
-
-    await writePast([
-      { view: 'steady', ago: '1 minutes' },
-      { view: 'fresh', ago: '1 minutes' },
-    ])
-    expect(await stale()).toEqual([])
-    await sql`update viewkeeper.definitions set max_staleness_seconds = null, paused_at = null, schedule = null, time_zone = null`
-  })
-
-  test('a long refresh makes its view stale later', async () => {
-    process.env.SCHEDULES = '{"views":false}'
-    await expectForLong('steady', 'quiet')
-    await writePast([
-      { view: 'steady', ago: '30 hours', durationMs: 3 * 3600 * 1000 },
-      { view: 'quiet', ago: '30 hours' },
-    ])
-    expect(await stale()).toEqual(['public.quiet'])
-  })
-
   test('publishes nothing less because what comes after fails, and nothing twice', async () => {
     process.env.SCHEDULES = '{"nightly":false}'
     await sql`update viewkeeper.definitions set schedule = '0 6 * * *', time_zone = 'No/Where' where name = 'quiet'`
@@ -269,16 +224,6 @@ describe('the monitor', () => {
       stale: false,
       staleMs: expect.toSatisfy((ms: number) => ms > 29 * 86_400_000),
     })
-    await sql`update viewkeeper.definitions set schedule = null, time_zone = null where name = 'steady'`
-  })
-
-  test('leaves schedules of single views out where the environment starts none', async () => {
-    await sql`update viewkeeper.definitions set schedule = '*/15 * * * *', time_zone = 'UTC' where name = 'steady'`
-    await expectForLong('steady')
-    await writePast([{ view: 'steady', ago: '9 hours' }])
-    expect(await stale()).toEqual([])
-    process.env.SCHEDULES = '{"nightly":false}'
-    expect(await stale()).toEqual(['public.steady'])
     await sql`update viewkeeper.definitions set schedule = null, time_zone = null where name = 'steady'`
   })
 

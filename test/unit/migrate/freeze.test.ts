@@ -5,7 +5,6 @@ import {
   type FreezeRequest,
   type NewMigration,
   planFreeze,
-  unaccounted,
   unappliedDifferences,
 } from '../../../src/migrate/plan/freeze.ts'
 import type { FrozenChange } from '../../../src/migrate/plan/frozen.ts'
@@ -50,28 +49,12 @@ function stepInWords(change: FrozenChange): string {
     case 'drop':
     case 'release':
       return `${change.does} ${change.view.name}`
-    case 'together':
-      return change.definitions.map(({ name, sql }) => `define ${name} as ${sql}`).join(' and ')
     default:
       return change.does
   }
 }
 
 describe('freezing', () => {
-  test('of a view that is renamed and changed is both, and the way back knows it by its new name', () => {
-    const renamed = { ...a, schema: 'app', name: 'z', sql: 'select 26' }
-    const migrations = plan({
-      authored: [renamed],
-      migrations: frozen(a),
-      renames: [{ from: inPublic('a'), to: { schema: 'app', name: 'z' } }],
-    })
-    expect(inWords(migrations)).toEqual([
-      'z: rename a to z | rename z to a',
-      "z: define z as select 26 | define z as select 'a'",
-    ])
-    expect(migrations[1]?.down.change).toMatchObject({ definition: { schema: 'app' } })
-  })
-
   test('of everything at once renames first, then defines, then removes', () => {
     const renamed = { ...a, name: 'z' }
     const changed = { ...b, sql: "select 'new'" }
@@ -90,33 +73,9 @@ describe('freezing', () => {
   })
 })
 
-describe('frozen views that are authored no more', () => {
-  test('are unaccounted for until they are said to be renamed or removed', () => {
-    const migrations = frozen(a, b, c)
-    const without = (more: Partial<FreezeRequest>) =>
-      unaccounted({ authored: [c], migrations, renames: [], removes: [], ...more }).map(({ name }) => name)
-    expect(without({})).toEqual(['a', 'b'])
-    expect(without({ removes: [inPublic('a')] })).toEqual(['b'])
-    expect(without({ renames: [{ from: inPublic('b'), to: inPublic('d') }] })).toEqual(['a'])
-  })
-})
-
 describe('what is authored and what is frozen', () => {
   const differences = (authored: Definition[], ...changes: (Definition | FrozenChange)[]) =>
     authoredDifferences(authored, frozen(...changes), (sql) => sql)
-
-  test('differ by a view that was never frozen, under the name that people write, and by one that is authored no more', () => {
-    expect(differences([a, definition('Odd', 'select 1')], a)).toEqual([
-      { view: 'public."Odd"', kind: 'unfrozen', message: 'it was never frozen' },
-    ])
-    expect(differences([], a)).toMatchObject([{ view: 'public.a', kind: 'unauthored' }])
-  })
-
-  test('differ by the fields that changed, since the migration that says otherwise', () => {
-    expect(differences([a, { ...b, sql: 'select 2', retries: 0 }], a, b, { ...b, comment: 'x' })).toEqual([
-      { view: 'public.b', kind: 'unfrozen', message: 'query, comment, retries changed since 003_m' },
-    ])
-  })
 
   test('differ in nothing where only keys come in another order', () => {
     const then = { ...a, indexes: [{ name: 'i', on: '(id)' }], settings: { jit: 'off', work_mem: '1MB' } }
@@ -142,19 +101,6 @@ describe('changed queries', () => {
         .map(([reader, read]) => [reader as string, [read as string]]),
     )
   const wordsOf = (request: Partial<FreezeRequest>) => plan(request).map(({ words }) => words)
-
-  test('of views that read each other share a migration, and go back together', () => {
-    const request = {
-      authored: [renewed('a'), renewed('b'), renewed('c')],
-      migrations: frozen(a, b, c),
-      reads: reads('b > a'),
-    }
-    expect(inWords(plan(request))).toEqual([
-      "a_b: define a as select 'new a' and define b as select 'new b' | define a as select 'a' and define b as select 'b'",
-      "c: define c as select 'new c' | define c as select 'c'",
-    ])
-    expect(plan(request)[0]?.others).toEqual([{ view: inPublic('b'), changed: ['query'] }])
-  })
 
   test('of views that read each other through others share one, too', () => {
     const authored = [renewed('a'), b, renewed('c')]
