@@ -14,7 +14,7 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   // What a batch loads when it rebuilds a group.
   'src/batch/groups.ts': { files: 79, lines: 7840 },
   'functions/api.ts': { files: 63, lines: 4880 },
-  'all files': { files: 488, lines: 47189 },
+  'all files': { files: 489, lines: 47278 },
   'files with fewer than 25 lines': { files: 61 },
   'largest folder': { files: 20 },
 }

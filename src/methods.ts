@@ -387,11 +387,18 @@ export interface Result {
       view: string
       runId: number
     }[]
-    /** If a log of changes told what to compute: by which column, a mark of what else the rows depend on, and when all rows were computed last. */
+    /** Which slices of the view were computed. */
     slices?: {
-      by: string
-      shape: string
-      wholeAt: string
+      /** How many slices were computed. Absent: all. */
+      anew?: number
+      /** About how many slices the view has. Absent: nobody knows. */
+      of?: number
+      /** If a log of changes told what to compute: by which column. */
+      by?: string
+      /** A mark of what else the rows depend on. */
+      shape?: string
+      /** When all rows were computed last. */
+      wholeAt?: string
     }
     /** If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so far has the new data. */
     walPosition?: string
@@ -495,11 +502,18 @@ export interface RunResult {
       view: string
       runId: number
     }[]
-    /** If a log of changes told what to compute: by which column, a mark of what else the rows depend on, and when all rows were computed last. */
+    /** Which slices of the view were computed. */
     slices?: {
-      by: string
-      shape: string
-      wholeAt: string
+      /** How many slices were computed. Absent: all. */
+      anew?: number
+      /** About how many slices the view has. Absent: nobody knows. */
+      of?: number
+      /** If a log of changes told what to compute: by which column. */
+      by?: string
+      /** A mark of what else the rows depend on. */
+      shape?: string
+      /** When all rows were computed last. */
+      wholeAt?: string
     }
     /** If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so far has the new data. */
     walPosition?: string

@@ -66,11 +66,15 @@ export const result = named(
         .optional()
         .describe('The views that were refreshed together with this view, because they read it.'),
       slices: z
-        .object({ by: text, shape: text, wholeAt: text })
+        .object({
+          anew: int.optional().describe('How many slices were computed. Absent: all.'),
+          of: int.optional().describe('About how many slices the view has. Absent: nobody knows.'),
+          by: text.optional().describe('If a log of changes told what to compute: by which column.'),
+          shape: text.optional().describe('A mark of what else the rows depend on.'),
+          wholeAt: text.optional().describe('When all rows were computed last.'),
+        })
         .optional()
-        .describe(
-          'If a log of changes told what to compute: by which column, a mark of what else the rows depend on, and when all rows were computed last.',
-        ),
+        .describe('Which slices of the view were computed.'),
       walPosition: text.optional().meta({
         description:
           'If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so ' +

@@ -1,11 +1,12 @@
 import type { Strategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { Problem } from '../problem.ts'
+import { countingSlices } from '../rebuild/plan/count-slices.ts'
 import type { Slicing } from '../rebuild/plan/plan.ts'
 import { aroundOf, fillBySlices } from '../rebuild/plan/slices.ts'
 import type { Sql } from '../server/database.ts'
 import { sqlstateOf } from '../server/failures.ts'
-import { rowsBetween } from '../slices/plan/rows.ts'
+import { countBetween, rowsBetween } from '../slices/plan/rows.ts'
 import type { ViewSlices } from '../slices/slices.ts'
 import { displayName, displayPart, literal } from '../sql/names.ts'
 import type { Slices } from './plan/strategy.ts'
@@ -58,15 +59,18 @@ async function findSlicing(
     )
   }
   const { from, to, type } = await readRange(sql, view, by, request)
-  const typed = (value: string) => `${literal(value)}::${type}`
+  const part = { by, columns: shown.columns }
+  const values = [from, to].map((value) => `${literal(value)}::${type}`) as [string, string]
   return {
     shown: shown.oid,
-    words: `only slices of ${displayPart(by)} from ${from} to ${to} are computed anew`,
+    words: `computes slices of ${displayPart(by)} anew, from ${from} to ${to}`,
     around: aroundOf(view, shown, (rebuild, members) =>
-      fillBySlices(rebuild, {
-        ...members,
-        rows: rowsBetween({ by, columns: shown.columns }, typed(from), typed(to)),
-      }),
+      countingSlices(
+        rebuild,
+        members.view,
+        countBetween(part, ...values),
+        fillBySlices(rebuild, { ...members, rows: rowsBetween(part, ...values) }),
+      ),
     ),
   }
 }

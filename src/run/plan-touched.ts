@@ -1,11 +1,12 @@
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { Problem } from '../problem.ts'
+import { countingSlices } from '../rebuild/plan/count-slices.ts'
 import type { Slicing } from '../rebuild/plan/plan.ts'
 import { ownersSandboxed } from '../rebuild/plan/shadow.ts'
 import { aroundOf, fillBySlices } from '../rebuild/plan/slices.ts'
 import type { Sql } from '../server/database.ts'
 import { type ChangeLog, logOf } from '../slices/plan/log.ts'
-import { rowsTouched } from '../slices/plan/rows.ts'
+import { countTouched, rowsTouched, wasRead } from '../slices/plan/rows.ts'
 import { displayPart, quoteName } from '../sql/names.ts'
 import type { Statement } from '../sql/plan.ts'
 
@@ -37,7 +38,7 @@ export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | 
     { shape: string; toucher: string; wholeAt: string | null; because: string | null; now: string }[]
   >`
     select now.shape, c.xmin::text as toucher, last.mark ->> 'wholeAt' as "wholeAt", to_jsonb(clock_timestamp()) #>> '{}' as now,
-           case when last.mark is null then 'the last refresh has not read the log'
+           case when last.mark ->> 'shape' is null then 'the last refresh has not read the log'
                 when not last.is_ours then 'somebody has refreshed it, or granted privileges on it, outside of the record'
                 when last.mark ->> 'by' <> ${by} then 'the log is a new one'
                 when last.mark ->> 'shape' <> now.shape then 'more than rows of tables has changed: the query, a table, a trigger, a view that it reads, or the server'
@@ -59,8 +60,8 @@ export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | 
     shown: shown.oid,
     words:
       state.because === null
-        ? `only slices of ${displayPart(by)} that changes have touched are computed anew`
-        : `all slices of ${displayPart(by)} are computed anew: ${state.because}`,
+        ? `computes slices of ${displayPart(by)} anew, those that changes have touched`
+        : `computes all slices of ${displayPart(by)} anew: ${state.because}`,
     log: {
       mark: { by, shape: state.shape, wholeAt: state.because === null ? state.wholeAt! : state.now },
       basis: (other) =>
@@ -83,7 +84,7 @@ export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | 
       }
       const forget: Statement = {
         phase: 'building',
-        sql: `delete from ${quoteName(logOf(view))} where pg_visible_in_snapshot(at, current_setting('viewkeeper.log_read')::pg_snapshot)`,
+        sql: `delete from ${quoteName(logOf(view))} where ${wasRead}`,
         ...ownersSandboxed(members.view.live),
       }
       const check: Statement = {
@@ -97,7 +98,10 @@ export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | 
         },
         hidden: true,
       }
-      return { before: [look, ...sliced.before], after: [...sliced.after, forget, check] }
+      return countingSlices(rebuild, members.view, countTouched(part, view, state.because !== null), {
+        before: [look, ...sliced.before],
+        after: [...sliced.after, forget, check],
+      })
     }),
   }
 }

@@ -93,7 +93,7 @@ describe('a refresh', () => {
       create view by_region as select region, count(*) as n from orders group by region;
       create materialized view regions as select * from by_region`)
     expect(await succeed('refresh', 'regions', '--slices', '1..2')).toMatch(
-      /^✓ regions {3}swap {3}.*\n {2}only slices of region from 1 to 2 are computed anew: requested\n$/,
+      /^✓ regions {3}swap {3}.*\n {2}computes 2 of about 3 slices of region anew, from 1 to 2: requested\n$/,
     )
     expect((await run('refresh', 'regions', '--slices', '3..1')).out).toContain(
       'There is no slice from 3 to 1',

@@ -127,4 +127,7 @@ export interface Mark {
   by: string
   shape: string
   wholeAt: string
+  /** How many slices the refresh has computed, if not all, and about how many the view has. */
+  anew?: number
+  of?: number
 }

@@ -55,7 +55,7 @@ export interface Checked {
  * Executes a query for a JSON object, and adds how long that took. The query may only read: the server refuses every write in a
  * part of a transaction that only reads, and leaving the part ends that. The names after the query are the catalog's again.
  */
-const helper = `declare began constant timestamptz := clock_timestamp(); found jsonb;
+export const helper = `declare began constant timestamptz := clock_timestamp(); found jsonb;
 begin
   begin
     perform set_config('transaction_read_only', 'on', true), set_config('standard_conforming_strings', 'on', true);
@@ -235,7 +235,7 @@ export const recordsFirst = (
   statements: [...recordChecks(checkings), ...locked.statements],
 })
 
-const ours = (sql: string, relation: QualifiedName): Statement => ({
+export const ours = (sql: string, relation: QualifiedName): Statement => ({
   kind: 'command',
   phase: 'checking',
   sql,

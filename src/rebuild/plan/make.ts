@@ -103,8 +103,8 @@ export const about = ({ members }: Scope, view: QualifiedName, statements: State
 
 const unique = (roles: string[]): string[] => [...new Set(roles)]
 
-/** What comes before and after the statement that fills a shadow. */
-export type AroundFilling = { before: Statement[]; after: Statement[] }
+/** What comes before and after the statement that fills a shadow, and what is recorded right before the exchange. */
+export type AroundFilling = { before: Statement[]; after: Statement[]; record?: Statement[] }
 
 /** How a shadow is filled. */
 interface Filling {

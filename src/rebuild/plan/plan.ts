@@ -55,6 +55,8 @@ export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptio
   // Only in a schema of ours, default privileges leave a shadow's privileges null.
   const isBeside = scope.members.length === 1 && !(lead.mayMakeSchemas && losesNull(wantedOf(first)))
   const rebuild = isBeside ? beside(lead.shadowKey, scope) : apart(lead.shadowKey, scope)
+  const around = options.around?.(rebuild)
+  const locked = exchange(rebuild, options)
   const filled = withData ? materialized(scope).filter(({ populated }) => populated) : []
   const others = materialized(scope)
     .filter(({ oid, populated }) => populated && oid !== lead.oid)
@@ -75,13 +77,13 @@ export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptio
       ...filled.flatMap((member) =>
         fill(rebuild, member, {
           checking: of(member).checking,
-          ...(member === first && { counts: rowCountStrategy, around: options.around?.(rebuild) }),
+          ...(member === first && { counts: rowCountStrategy, around }),
         }),
       ),
       ...carry(rebuild),
     ],
     locked: recordsFirst(
-      exchange(rebuild, options),
+      { ...locked, statements: [...(around?.record ?? []), ...locked.statements] },
       filled.map((member) => of(member).checking),
     ),
     written: null,

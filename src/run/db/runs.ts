@@ -19,8 +19,8 @@ export interface RunResponse {
   fillMs?: number
   /** The other views that were refreshed together with the view, and their runs. */
   group?: { view: string; runId: number }[]
-  /** What the next refresh has to know of one that a log of changes told what to compute: see `plan-touched.ts`. */
-  slices?: Mark
+  /** How many slices were computed, and what the next refresh has to know if a log of changes told which: see `plan-touched.ts`. */
+  slices?: Partial<Mark>
   /** A position in the WAL after the commit: a replica that has replayed so far has what the run did. */
   walPosition?: string
 }

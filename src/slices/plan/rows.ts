@@ -1,4 +1,4 @@
-import { quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import { type ChangeLog, logOf } from './log.ts'
 import type { Shown } from './shown.ts'
 
@@ -26,12 +26,52 @@ function filled(
   ].join('\nunion all\n')
 }
 
+/**
+ * A query for how many slices were computed `anew`, and how many the view has, by the statistics of its analyzed shadow, which count a sample: `of`.
+ * A number that nobody knows is left out: of those that are computed anew, because all are.
+ */
+const counted = (anew: string, { by }: Part, shadow: string): string =>
+  `select jsonb_strip_nulls(jsonb_build_object('anew', (${anew}), 'of', (
+    select round(case when s.n_distinct < 0 then -s.n_distinct * c.reltuples else s.n_distinct end) + (s.null_frac > 0)::int
+      from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_stats s on s.schemaname = n.nspname and s.tablename = c.relname
+     where c.oid = ${literal(shadow)}::regclass and s.attname = ${literal(by)})))`
+
+/** How many slices there are between two values, ends included. */
+export const countBetween =
+  (part: Part, from: string, to: string) =>
+  (shadow: string): string => {
+    const key = quoteIdentifier(part.by)
+    return counted(
+      `select count(*) from (select distinct ${key} from ${shadow} where ${isBetween(key, from, to)}) s`,
+      part,
+      shadow,
+    )
+  }
+
+/** How many slices the log holds that were in it at `viewkeeper.log_read`. `isWhole`: all slices were computed anyway. */
+export const countTouched =
+  (part: Part, view: ChangeLog['view'], isWhole: boolean) =>
+  (shadow: string): string =>
+    counted(
+      isWhole
+        ? 'null::int8'
+        : `select case when not coalesce(bool_or(whole), false) then count(*) end from (
+      select distinct ${quoteIdentifier(part.by)}, whole from ${quoteName(logOf(view))} where ${wasRead}) t`,
+      part,
+      shadow,
+    )
+
+/** Whether a refresh has read a row of the log. What it has read leaves the log with the exchange. */
+export const wasRead = `pg_visible_in_snapshot(at, (select current_setting('viewkeeper.log_read')::pg_snapshot))`
+
+const isBetween = (key: string, from: string, to: string): string =>
+  `${key} operator(pg_catalog.>=) ${from} and ${key} operator(pg_catalog.<=) ${to}`
+
 /** The rows with the slices between two values anew, ends included. A null is in no slice between two values: its rows are kept. */
 export const rowsBetween =
   (part: Part, from: string, to: string) =>
   (kept: string, query: string): string => {
-    const isAnew = (key: string) =>
-      `${key} operator(pg_catalog.>=) ${from} and ${key} operator(pg_catalog.<=) ${to}`
+    const isAnew = (key: string) => isBetween(key, from, to)
     return filled(
       part,
       { kept, query },

@@ -384,7 +384,7 @@ async function refreshByLog(database: Database): Promise<void> {
   const view = { schema: 'a', name: 'daily' }
   const log = await database.withConnection(async (sql) => planLog(sql, await readView(sql, view)))
   await place.run('alice', makeLog(log).join(';'))
-  for (const words of [/^all slices/, /^only slices/])
+  for (const words of [/^computes all slices/, /^computes 0 slices/])
     expect((await refresh({ view: 'a.daily' }, callOn(database))).response?.because).toMatch(words)
   await place.run('alice', (await database.withConnection((sql) => readDropLog(sql, view))).join(';'))
 }

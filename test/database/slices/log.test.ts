@@ -148,8 +148,17 @@ const because = async (request = {}) => {
   expect([status, error]).toEqual(['updated', undefined])
   return response?.because
 }
-const only = 'only slices of day that changes have touched are computed anew'
-const all = 'all slices of day are computed anew: '
+const all = 'slices of day anew: '
+
+/** Refreshes by the log, and expects the run to tell how many slices the log named, of about how many the view has. */
+async function refreshesOnlyTouched() {
+  const [touched] = await sql`select count(*)::int from (select distinct day from sales_touched) t`
+  const told = await because()
+  const [whole] = await sql`select count(*)::int from (select distinct day from sales) s`
+  expect(told).toBe(
+    `computes ${touched?.count} of about ${whole?.count} slices of day anew, those that changes have touched`,
+  )
+}
 
 /** In how many rows the view differs from its query now, and what its log holds. */
 const state = async () => {
@@ -161,13 +170,15 @@ const state = async () => {
 
 describe('a refresh of a view with a log', () => {
   test('computes all rows first, then only what changed, and takes from the log what it has read', async () => {
-    expect(await because()).toBe(`${all}the last refresh has not read the log`)
-    expect(await because()).toBe(only)
+    expect(await because()).toBe(
+      'computes all of about 31 slices of day anew: the last refresh has not read the log',
+    )
+    await refreshesOnlyTouched()
     await sql.unsafe(
       "update orders set day = '2026-03-03' where id % 20 = 1; insert into orders (region, day, product, amount) values (1, null, 1, 1)",
     )
     expect(await state()).toMatchObject({ different: expect.any(Number) })
-    expect(await because()).toBe(only)
+    await refreshesOnlyTouched()
     expect(await state()).toEqual({ different: 0, logged: 0 })
   })
 
@@ -190,8 +201,8 @@ describe('a refresh of a view with a log', () => {
       why === null ? 'is not used: public.orders_3 has no trigger' : `${all}${why}`,
     )
     if (why === null) await sql.unsafe('drop table orders_3')
-    if (why === null) expect(await because()).toContain(all)
-    expect(await because()).toBe(only)
+    if (why === null) expect(await because()).toMatch(/^computes all of about \d+ slices of day anew: /)
+    await refreshesOnlyTouched()
     expect(await state()).toEqual({ different: 0, logged: 0 })
   })
 
@@ -213,7 +224,7 @@ describe('a refresh of a view with a log', () => {
       await ended
     })
     expect(await state()).toEqual(before)
-    expect(await because()).toBe(only)
+    await refreshesOnlyTouched()
     expect(await state()).toEqual({ different: 0, logged: 0 })
   })
 })

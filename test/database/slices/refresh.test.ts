@@ -63,7 +63,7 @@ describe('a refresh by slices', () => {
       request: { view: 'app.daily', slices: { from: '1 Nov 2026', to: '20261107' } },
       response: {
         strategy: 'swap',
-        because: 'only slices of day from 2026-11-01 to 2026-11-07 are computed anew: requested',
+        because: 'computes 7 of about 11 slices of day anew, from 2026-11-01 to 2026-11-07: requested',
       },
     })
     const { runId: _, ...told } = result
@@ -82,7 +82,7 @@ describe('a refresh by slices', () => {
     expect(await slices('2026-11-01', '2026-11-05')).toMatchObject({
       response: {
         because:
-          'only slices of day from 2026-11-01 to 2026-11-05 are computed anew: requested, together with the view that reads it (app.sums)',
+          'computes 5 of about 11 slices of day anew, from 2026-11-01 to 2026-11-05: requested, together with the view that reads it (app.sums)',
         group: [{ view: 'app.sums' }],
       },
     })
