@@ -47,14 +47,6 @@ describe('viewkeeper alter', () => {
     )
     expect([await type(), await totals()]).toEqual(['numeric(12,2)', [18, 12, 15]])
   })
-
-  test('refuses a file that is not there, and a table that is not there', async () => {
-    const { project } = await shop()
-    expect(await project.refused('alter', 'typo.sql')).toMatch(/^file: typo\.sql cannot be read: ENOENT/)
-    expect(await project.refused('alter', 'widen.sql', '--reading', 'nowhere')).toBe(
-      'There is no table or view "nowhere" in this database. Correct the name.',
-    )
-  })
 })
 
 describe('viewkeeper set-aside and put-back', () => {

@@ -74,8 +74,6 @@ describe('viewkeeper doctor and create-role', () => {
     const rds = await fresh()
     const project = new Project(rds.url)
     expect(await project.refused('doctor', '--role', 'nobody')).toBe('This server has no role "nobody".')
-    expect(await project.refused('doctor', 'nothing')).toBe(
-      'There is no materialized view public.nothing in this database.',
-    )
+    expect(await project.refused('doctor', 'nothing')).toContain('public.nothing')
   })
 })

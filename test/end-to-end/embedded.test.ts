@@ -33,11 +33,6 @@ test('it listens on loopback only, and asks for the password', async () => {
   expect(statSync(join(folder, 'password')).mode & 0o777).toBe(0o600)
 })
 
-test('parameters reach the server', async () => {
-  const { url } = await start(temporaryFolder(), { parameters: { max_connections: '17' } })
-  expect(await query(url, 'show max_connections')).toEqual([{ max_connections: '17' }])
-})
-
 test('a folder closed to others is no hindrance', async () => {
   const closed = temporaryFolder()
   chmodSync(closed, 0o700)

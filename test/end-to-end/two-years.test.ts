@@ -53,10 +53,8 @@ test('two branches that froze one number are brought together by renaming files'
   await project.succeed(...freeze('--unverified'))
   project.author('worse', 'select total - 1 as total from public.best')
   await project.succeed(...freeze('--unverified'))
-  expect(await project.refused('migrate', 'up')).toBe(
-    'migrations/: this database has 002_by_shop, but the folder has 002_best, because two branches froze number 2. ' +
-      'Merge the branch that has 002_by_shop, and rename the files of 002_best and of all that follow it, so that they come after all others. ' +
-      'If the database is your own, you can also check out that branch and run: npx viewkeeper migrate down 1',
+  expect(await project.refused('migrate', 'up')).toMatch(
+    /has 002_by_shop, but the folder has 002_best, .*npx viewkeeper migrate down 1$/,
   )
 
   for (const [way, text] of theirs) project.write(`migrations/002_by_shop.${way}.sql`, text)

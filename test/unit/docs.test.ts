@@ -133,16 +133,13 @@ describe('the docs', () => {
     expect(broken).toEqual([])
   })
 
-  test.each(problemCodes)(
-    'the runbook has a heading for %s, and the API page lists it under its status',
-    (code) => {
-      expect(read('docs/runbook.md')).toMatch(new RegExp(`^###.*\\b${code}\\b`, 'm'))
-      const row = read('docs/http.md')
-        .split('\n')
-        .find((line) => /^\| \d{3}/.test(line) && line.includes(`\`${code}\``))
-      expect(row).toMatch(new RegExp(`^\\| ${statusOf(code)}\\b`))
-    },
-  )
+  test.each(problemCodes)('the runbook has a heading for %s, and the API page its status', (code) => {
+    expect(read('docs/runbook.md')).toMatch(new RegExp(`^###.*\\b${code}\\b`, 'm'))
+    const row = read('docs/http.md')
+      .split('\n')
+      .find((line) => /^\| \d{3}/.test(line) && line.includes(`\`${code}\``))
+    expect(row).toMatch(new RegExp(`^\\| ${statusOf(code)}\\b`))
+  })
 
   test.each(causeCodes)('the API page has the cause %s', (code) => {
     expect(read('docs/http.md')).toMatch(new RegExp(`^\\|.*\`${code}\`.*\\| `, 'm'))

@@ -98,14 +98,9 @@ test('a login that only reads adopts and checks: both say what Viewkeeper lacks,
   expect(await wholeCatalog(sql)).toEqual(before)
 })
 
-test.each([
-  [
-    'another query',
-    "create materialized view data_portal.mv_other as select 1 as id, 'x' as word",
-    'its query is not the frozen one',
-  ],
-])('a check by a login that only reads sees %s', async (_, made, message) => {
+test('a check by a login that only reads sees another query, and what hangs on it', async () => {
   const run = await project()
+  const made = "create materialized view data_portal.mv_other as select 1 as id, 'x' as word"
   await sql.unsafe(`set role ${boss}; ${made}; reset role`)
   await run(reader, 'adopt', 'data_portal.mv_other', '-m', 'ours now')
   await sql.unsafe(`
@@ -114,7 +109,7 @@ test.each([
     comment on materialized view data_portal.mv_other is 'changed'; grant select on data_portal.mv_other to public; reset role`)
   const { code, said } = await run(reader, 'drift', '--ignore-unmanaged')
   expect(code).toBe(1)
-  expect(said).toContain(message)
+  expect(said).toContain('its query is not the frozen one')
   expect(said).toContain('it has index odd_index, which is not frozen')
   expect(said).toContain('its comment is "changed"')
   expect(said).toContain('select to public is granted, which is not frozen')
@@ -134,11 +129,8 @@ test('an unknown view is refused with the view of that name in another schema, o
   expect((await refusalOf(refresh({ view: 'nothing_like_it' }, callOn(database)))).message).toMatch(
     /this database\.$/,
   )
-  expect((await run(reader, 'adopt', 'mv_sales', '-m', 'x')).said).toContain(
-    'Did you mean data_portal.mv_sales?',
-  )
+  const suggested = 'Did you mean data_portal.mv_sales?'
+  expect((await run(reader, 'adopt', 'mv_sales', '-m', 'x')).said).toContain(suggested)
   await run(reader, 'adopt', '--all', '-m', 'ours now')
-  expect((await run(reader, 'freeze', 'mv_sales', '-m', 'x')).said).toContain(
-    'Did you mean data_portal.mv_sales?',
-  )
+  expect((await run(reader, 'freeze', 'mv_sales', '-m', 'x')).said).toContain(suggested)
 })

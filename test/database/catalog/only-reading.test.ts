@@ -30,17 +30,14 @@ beforeAll(async () => {
   known = { view: 'public.met', unmet: 'public.unmet', runId, batchId }
 })
 
-test.each(Object.keys(reads))(
-  '%s answers a role that only reads as anybody else, and writes nothing',
-  async (read) => {
-    const before = [await wholeCatalog(sql), await sql`select * from viewkeeper.definitions order by id`]
-    const answer = await reads[read]!(as(reader).database, known)
-    expect(answer).toEqual(await reads[read]!(database, known))
-    expect([await wholeCatalog(sql), await sql`select * from viewkeeper.definitions order by id`]).toEqual(
-      before,
-    )
-  },
-)
+test.each(Object.keys(reads))('%s answers who only reads as anybody, and writes nothing', async (read) => {
+  const before = [await wholeCatalog(sql), await sql`select * from viewkeeper.definitions order by id`]
+  const answer = await reads[read]!(as(reader).database, known)
+  expect(answer).toEqual(await reads[read]!(database, known))
+  expect([await wholeCatalog(sql), await sql`select * from viewkeeper.definitions order by id`]).toEqual(
+    before,
+  )
+})
 
 test('a view has no id until somebody refreshes it', async () => {
   await sql`create materialized view fresh as select 1 as id`

@@ -92,7 +92,5 @@ const writes: Record<string, () => Promise<unknown>> = {
 test.each(Object.keys(writes))('%s on a standby is refused, and says where to write', async (write) => {
   const { code, message } = await refusalOf(writes[write]!())
   expect(code).toBe('DatabaseReadOnly')
-  expect(message).toMatch(
-    /^cannot execute \w+ in a read-only transaction\. This server is a standby, .* Give the address of the primary/,
-  )
+  expect(message).toMatch(/^cannot execute \w+ .* standby, .* the address of the primary/)
 })

@@ -66,27 +66,24 @@ describe('after the clock of the server was set back by an hour', () => {
            finished_at = finished_at + interval '1 hour', as_of = as_of + interval '1 hour'
      where view_name = 'v' and schema_name = 'late' and finished_at <= clock_timestamp()`
 
-  test.each([true, false])(
-    'data of the future are of an unknown age, and a request refreshes them (its end was published: %s)',
-    async (published) => {
-      await sql`update viewkeeper.definitions set min_interval_seconds = 0 where schema_name = 'late'`
-      if (published) await look()
-      await setBack()
-      expect(await told()).toEqual(unknown)
-      const again = await ask('concurrent')
-      expect(again.coalesced).toBeUndefined()
-      expect(
-        await sql`select viewkeeper.as_of('late.v') > clock_timestamp() - interval '1 min' as now`,
-      ).toEqual([{ now: true }])
-      await look()
-      await look()
-      expect(await told()).toEqual(known)
-      expect(await sql`select from viewkeeper.runs where finished_at > clock_timestamp()`).toEqual([])
-      const [status] =
-        await sql`select last_run_id as id, last_success_at < clock_timestamp() as past from viewkeeper.view_status where view = 'late.v'`
-      expect(status).toEqual({ id: again.runId, past: true })
-    },
-  )
+  test.each([true, false])('data of the future are of an unknown age (published: %s)', async (published) => {
+    await sql`update viewkeeper.definitions set min_interval_seconds = 0 where schema_name = 'late'`
+    if (published) await look()
+    await setBack()
+    expect(await told()).toEqual(unknown)
+    const again = await ask('concurrent')
+    expect(again.coalesced).toBeUndefined()
+    expect(
+      await sql`select viewkeeper.as_of('late.v') > clock_timestamp() - interval '1 min' as now`,
+    ).toEqual([{ now: true }])
+    await look()
+    await look()
+    expect(await told()).toEqual(known)
+    expect(await sql`select from viewkeeper.runs where finished_at > clock_timestamp()`).toEqual([])
+    const [status] =
+      await sql`select last_run_id as id, last_success_at < clock_timestamp() as past from viewkeeper.view_status where view = 'late.v'`
+    expect(status).toEqual({ id: again.runId, past: true })
+  })
 })
 
 test('within a message of several statements require_fresh has the time of the moment', async () => {

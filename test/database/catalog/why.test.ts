@@ -6,13 +6,13 @@ import { getBatch } from '../../../src/batch/read.ts'
 import { cancel } from '../../../src/run/cancel.ts'
 import { getRun } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import type { Why } from '../../../src/watch/why.ts'
 import { servedOn } from '../../support/api/served.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { callSetAside } from '../../support/views/alter.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { holdLocks, whileLocked } from '../../support/waiting/holder.ts'
@@ -429,12 +429,7 @@ describe('a view that nobody refreshes', () => {
       state: 'missing',
       causes: [{ code: 'Missing', next: 'viewkeeper migrate up --repair --env production' }],
     })
-    await setAside(database, {
-      reading: ['app.base'],
-      requestedBy: 'test',
-      dryRun: false,
-      huntMs: 60_000,
-    })
+    await callSetAside(database, ['app.base'])
     const listed = (await listViews(database)).views.find(({ view }) => view === 'app.middle')!
     expect([listed.aside?.by, listed.state]).toEqual(['postgres', 'aside'])
     await sql`delete from viewkeeper.definitions`

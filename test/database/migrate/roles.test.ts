@@ -210,11 +210,8 @@ describe("somebody's own SQL, by a login that is no superuser,", () => {
     const change = 'alter table shop.of_login add column n integer;'
     await frozen.write('001_change.up.sql', change)
     const before = await wholeCatalog(sql)
-    expect((await refusalOf(up(frozen))).message).toBe(
-      'migrations/001_change.up.sql: must be owner of table of_login (42501). The database is as it was before this migration. ' +
-        `The file was executed as role ${views}; write "reset role;" to execute the rest as the login, a member of ${views}. ` +
-        `Role ${views} lacks this right. \`npx viewkeeper doctor\` lists what a role lacks on views, with the SQL, ` +
-        'and `npx viewkeeper create-role` gives a login all that it needs.',
+    expect((await refusalOf(up(frozen))).message).toMatch(
+      /^migrations\/001_change\.up\.sql: must be owner of table of_login \(42501\)\. .*"reset role;"/,
     )
     expect(await wholeCatalog(sql)).toEqual(before)
     await frozen.write('001_change.up.sql', `reset role;\n${change}`)
@@ -274,18 +271,13 @@ describe('a login that may not', () => {
     expect(await wholeCatalog(sql)).toEqual(before)
   })
 
-  test('create anything in the schema is told so', async () => {
-    await sql`create schema looked_into`
-    await sql.unsafe(`grant usage on schema looked_into to ${views}`)
-    const [applying, trying] = await refused(definition('made', 'select 1 as id', { schema: 'looked_into' }))
-    expect(applying).toMatch(/^migrations\/001_made\.up\.sql.*permission denied for schema looked_into/)
-    expect(trying).toMatch(/^looked_into\.made.*permission denied for schema looked_into/)
-  })
-
-  test('even look into the schema is told so, with the file', async () => {
-    const [applying, trying] = await refused(definition('made', 'select 1 as id', { schema: 'closed' }))
-    expect.soft(applying).toMatch(/^migrations\/001_made\.up\.sql.*permission denied for schema closed/)
-    expect.soft(trying).toMatch(/^closed\.made.*permission denied for schema closed/)
+  test.each(['looked_into', 'closed'])('create anything in %s is told so, with the file', async (schema) => {
+    await sql.unsafe(`create schema if not exists ${schema}`)
+    if (schema === 'looked_into') await sql.unsafe(`grant usage on schema looked_into to ${views}`)
+    const [applying, trying] = await refused(definition('made', 'select 1 as id', { schema }))
+    const denied = `permission denied for schema ${schema}`
+    expect.soft(applying).toMatch(new RegExp(`^migrations/001_made\\.up\\.sql.*${denied}`))
+    expect.soft(trying).toMatch(new RegExp(`^${schema}\\.made.*${denied}`))
   })
 
   describe('act as the owner of a view', () => {

@@ -69,9 +69,7 @@ describe('a deploy that leaves before the server is done', () => {
       const [run] = await sql`select id, status from viewkeeper.runs where view_name = 'made_slowly'`
       expect(run?.status).toBe('running')
       expect(first).toMatchObject({ code: 'MigrationRunning', details: { runId: run?.id } })
-      expect(first.message).toContain(
-        `migrations/001_made_slowly: run ${run?.id} is still going on in the server`,
-      )
+      expect(first.message).toContain(`run ${run?.id} is still going on`)
       const second = await refusalOf(migrateUp(soon(), migrations))
       expect(second).toMatchObject({ code: 'MigrationRunning', details: { runId: run?.id } })
       expect((await migrationStatus(database, migrations)).applied).toEqual([])
@@ -220,7 +218,7 @@ describe('a deploy that meets somebody at work on the view', () => {
         migrateUp(migrateCall(database, { waitUntil: Date.now() + 300 }), await frozen.read()),
       )
       expect(refusal.message).toMatch(
-        /^migrations\/001_held_by_hand.up.sql: public.held_by_hand is locked: process \d+ \(role postgres, .*\) holds AccessExclusiveLock on public.held_by_hand\./,
+        /process \d+ \(role postgres, .* AccessExclusiveLock on public.held_by_hand/,
       )
       await open()
       await refreshing

@@ -135,9 +135,7 @@ describe('after a change of a table', () => {
     await sql`alter table orders rename total to amount`
     const wrong = { ...sales, sql: 'select id,\n  ammount as total\nfrom public.orders' }
     const { message } = await refusalOf(freezeOn(frozen, [wrong]))
-    expect(message).toBe(
-      'public.sales, line 2 of its query: column "ammount" does not exist (42703). Nothing was written.',
-    )
+    expect(message).toMatch(/^public\.sales, line 2 .*"ammount".*42703/)
   })
 })
 
@@ -171,9 +169,7 @@ describe('after a change of a parent by hand', () => {
     const newChild = { ...child, sql: 'select id, amount * 2 as twice from public.parent' }
     const [first, second] = await freezeOn(frozen, [newParent, newChild])
     expect(first).toMatchObject({ name: '003_parent', does: null, wayBack: { instead: null } })
-    expect(first?.wayBack.blocked).toMatch(
-      /^public\.parent: the way back does not work in this database as it is now: .*public\.child reads column amount of public\.parent, which the new query does not have/,
-    )
+    expect(first?.wayBack.blocked).toMatch(/^public\.parent: .*public\.child reads column amount/)
     expect(second).toMatchObject({
       name: '004_child',
       does: null,
@@ -182,9 +178,7 @@ describe('after a change of a parent by hand', () => {
     expect(await up(frozen)).toEqual([null, null])
     expect([...(await differences(newParent)), ...(await differences(newChild))]).toEqual([])
     expect(await down(frozen)).toEqual([null])
-    expect((await refusalOf(down(frozen))).message).toMatch(
-      /public\.child reads column amount of public\.parent/,
-    )
+    expect((await refusalOf(down(frozen))).message).toMatch(/child reads column amount/)
   })
 
   test('the parent is a plain view that was replaced: the child goes back and forth on it', async () => {

@@ -1,8 +1,5 @@
-import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
-import { promisify } from 'node:util'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { createRole } from '../../../src/own-schema/create-role.ts'
@@ -187,51 +184,6 @@ describe('the role that Viewkeeper works with', () => {
     const [member] = await sql`select pg_has_role('viewkeeper', ${names.owner}, 'USAGE') as "ofOwner"`
     expect(member).toEqual({ ofOwner: true })
     await as(names.second).database.withConnection(async () => {})
-  })
-})
-
-describe('viewkeeper create-role', () => {
-  const { url, sql, as, database } = useDatabase({ migrated: false })
-  const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))
-  const login = `login_${url.slice(-8)}`
-  const trust = ['--trust', names.admin] // who has made role viewkeeper
-
-  const runCommand = (args: string[], env: Record<string, string> = {}) =>
-    promisify(execFile)(process.execPath, [commandLine, 'create-role', ...args], {
-      env: { PATH: process.env.PATH, DATABASE_URL: url, ...env },
-    })
-
-  test('makes a role that can migrate and refresh, and writes its secret only to standard output', async () => {
-    const owner = `owner_${url.slice(-8)}`
-    await sql.unsafe(`
-    create role ${owner};
-    grant all on schema public to ${owner};
-    create materialized view theirs as select 1 as id;
-    alter materialized view theirs owner to ${owner}`)
-    const { stdout, stderr } = await runCommand(['--login', login, ...trust])
-    const secret = JSON.parse(stdout)
-    expect(secret).toEqual({ username: login, password: expect.stringMatching(/^[\w-]{32}$/) })
-    expect(stderr).toContain(owner)
-    expect(stderr).not.toContain(secret.password)
-
-    const working = as(login, secret.password).database
-    expect((await migrate(working, schemaFolder)).applied).not.toEqual([])
-    expect(await refresh({ view: 'theirs' }, callOn(working))).toMatchObject({ status: 'updated' })
-
-    const again = await runCommand(['--login', login, ...trust], { VIEWKEEPER_PASSWORD: 'given' })
-    expect(again).toMatchObject({
-      stdout: '',
-      stderr: expect.stringContaining(`${login} keeps its password`),
-    })
-    expect(await refresh({ view: 'theirs' }, callOn(working))).toMatchObject({ status: 'updated' })
-    const rotated = await runCommand(['--login', login, '--rotate', ...trust], {
-      VIEWKEEPER_PASSWORD: 'given',
-    })
-    expect(rotated.stdout).toBe('')
-    expect(await refresh({ view: 'theirs' }, callOn(as(login, 'given').database))).toMatchObject({
-      status: 'updated',
-    })
-    await expect(refresh({ view: 'theirs' }, callOn(database))).resolves.toMatchObject({ status: 'updated' })
   })
 })
 

@@ -65,28 +65,25 @@ describe('a schema viewkeeper that somebody else has made', () => {
     create function viewkeeper.filling(relation oid) returns text language plpgsql as
       $$ begin insert into viewkeeper.ran values (current_user); return 'x'; end $$`
 
-  test.each(['master', 'boss'])(
-    'is handed over to nobody by create-role of %s, which changes nothing',
-    async (by) => {
-      const rds = await prepared()
-      await rds.run('eve', trap)
-      const refusal = await refusalOf(make(rds, {}, by))
-      expect(refusal.message).toMatch(
-        /schema viewkeeper belongs to eve; function viewkeeper\.filling\(.*oid\) belongs to eve; function viewkeeper\.helper\(.*text\) belongs to eve;.*view viewkeeper\.peek belongs to eve.*Nothing was changed/s,
-      )
-      expect(await rolesOf(rds)).toEqual([])
-      for (const read of [
-        `select viewkeeper.helper('select word from b.secret')`,
-        'select * from viewkeeper.peek',
-      ])
-        await expect(rds.run('eve', read)).rejects.toMatchObject({ code: 'InsufficientPrivilege' })
-      await follow(rds, refusal.message)
-      expect(await make(rds)).toMatchObject({ missing: [] })
-      expect(
-        await rds.sql`select nspname, nspowner::regrole::text as owner from pg_namespace where nspname ~ '^viewkeeper'`,
-      ).toEqual([{ nspname: 'viewkeeper_before', owner: 'eve' }])
-    },
-  )
+  test.each(['master', 'boss'])('is handed over to nobody by create-role of %s', async (by) => {
+    const rds = await prepared()
+    await rds.run('eve', trap)
+    const refusal = await refusalOf(make(rds, {}, by))
+    expect(refusal.message).toMatch(
+      /schema viewkeeper belongs to eve; function viewkeeper\.filling\(.*oid\) belongs to eve; function viewkeeper\.helper\(.*text\) belongs to eve;.*view viewkeeper\.peek belongs to eve.*Nothing was changed/s,
+    )
+    expect(await rolesOf(rds)).toEqual([])
+    for (const read of [
+      `select viewkeeper.helper('select word from b.secret')`,
+      'select * from viewkeeper.peek',
+    ])
+      await expect(rds.run('eve', read)).rejects.toMatchObject({ code: 'InsufficientPrivilege' })
+    await follow(rds, refusal.message)
+    expect(await make(rds)).toMatchObject({ missing: [] })
+    expect(
+      await rds.sql`select nspname, nspowner::regrole::text as owner from pg_namespace where nspname ~ '^viewkeeper'`,
+    ).toEqual([{ nspname: 'viewkeeper_before', owner: 'eve' }])
+  })
 
   test.each(['keeper_app', 'app_owner'])(
     'is no place for the record of login %s, and no code of it runs',
@@ -114,9 +111,7 @@ describe('a schema viewkeeper that somebody else has made', () => {
     const rds = await prepared()
     await make(rds)
     await rds.run('bob', trap)
-    await expect(migrate(rds.as('keeper_app').database, schemaFolder)).rejects.toThrow(
-      'schema viewkeeper belongs to bob',
-    )
+    await expect(migrate(rds.as('keeper_app').database, schemaFolder)).rejects.toThrow('belongs to bob')
   })
 
   test('is handed over from a role that the administrator names, without what is no part of Viewkeeper', async () => {
@@ -343,8 +338,6 @@ describe('roles that somebody else has made', () => {
        create schema viewkeeper authorization viewkeeper; ${lure}`,
     )
     await rds.sql`alter role eve nocreaterole`
-    await expect(migrate(rds.as('app_owner').database, schemaFolder)).rejects.toThrow(
-      /eve may administer role viewkeeper/,
-    )
+    await expect(migrate(rds.as('app_owner').database, schemaFolder)).rejects.toThrow(/eve may administer/)
   })
 })

@@ -305,9 +305,7 @@ describe('a view that is not built', () => {
     const { groups, refreshedEach, shadowBytes } = await getBatch(database, batchId)
     expect({ groups, shadowBytes }).toEqual({ groups: [], shadowBytes: 0 })
     expect(refreshedEach).toHaveLength(3)
-    expect(refreshedEach[0]?.because).toMatch(
-      /^its group would take \d+ bytes on disk, and the shadows of a batch may take 10 bytes$/,
-    )
+    expect(refreshedEach[0]?.because).toMatch(/ \d+ bytes on disk, .* 10 bytes$/)
   })
 })
 

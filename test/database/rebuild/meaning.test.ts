@@ -5,12 +5,11 @@ import { describeViews, isDefined } from '../../../src/migrate/describe.ts'
 import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Sql } from '../../../src/server/database.ts'
-import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { counts } from '../../support/counts.ts'
 import { seedOf } from '../../support/seeded.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { callAlter } from '../../support/views/alter.ts'
+import { callAlter, callPutBack } from '../../support/views/alter.ts'
 import { migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { generatedView, isReadBack, kindTables } from '../../support/views/generated-queries.ts'
 
@@ -114,9 +113,7 @@ test('what a query means survives whatever is done to its view', { timeout: 3_60
 
       const reading = ['gen.base', 'gen.more']
       await setAside(database, { reading, dryRun: false, requestedBy: 'test', huntMs: 60_000 })
-      await expect(
-        putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' }),
-      ).resolves.toMatchObject({ misfits: [], left: [] })
+      await expect(callPutBack(database)).resolves.toMatchObject({ misfits: [], left: [] })
       await expectTheSame()
 
       // Adopted, with another query and back, and in another database.

@@ -45,9 +45,7 @@ test.each(ways)(
     })
     expect(await tellRows(sql, name)).toEqual([3, 3, 3, 3])
     const { groups } = await getBatch(database, batchId)
-    expect(groups[0]?.givenUp?.message).toBe(
-      `Somebody has refreshed public.${name}_base, or granted privileges on it, while its shadow was built.`,
-    )
+    expect(groups[0]?.givenUp?.message).toContain(`refreshed public.${name}_base`)
     // What is on the record since the batch was requested, it takes; what somebody has done by hand, it makes newer.
     const second = who === 'a request, concurrently' ? 'skipped' : 'success'
     expect((await accountOf(sql, batchId)).statuses[`${name}_base`]).toEqual(['skipped', second])

@@ -1,9 +1,7 @@
 import { expect, test } from 'vitest'
 import { refresh } from '../../../src/run/refresh.ts'
-import { putBack } from '../../../src/set-aside/put-back.ts'
-import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { callAlter } from '../../support/views/alter.ts'
+import { callAlter, callPutBack, callSetAside } from '../../support/views/alter.ts'
 
 const { database, sql } = useDatabase()
 
@@ -28,13 +26,8 @@ test('locks that are taken leave every option of tables and views as it is', asy
   expect([...(await options())]).toEqual(before)
   await callAlter(database, 'alter table decoded.rules alter column v type integer', { huntMs: 60_000 })
   expect([...(await options())]).toEqual(before)
-  await setAside(database, {
-    reading: ['decoded.marked'],
-    dryRun: false,
-    requestedBy: 'test',
-    huntMs: 60_000,
-  })
-  await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
+  await callSetAside(database, ['decoded.marked'])
+  await callPutBack(database)
   expect([...(await options())]).toEqual(before)
 })
 

@@ -2,10 +2,9 @@ import { describe, expect, test } from 'vitest'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
-import { callAlter } from '../../support/views/alter.ts'
+import { callAlter, callPutBack } from '../../support/views/alter.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 
@@ -51,7 +50,7 @@ describe('a view', () => {
     expect(await acl('hardened.v')).toEqual(before)
     const request = { reading: ['hardened.t'], dryRun: false, requestedBy: 'test', huntMs: 20_000 }
     await setAside(database, request)
-    const back = await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
+    const back = await callPutBack(database)
     expect(back).toMatchObject({ back: [{ name: 'hardened.v' }], misfits: [] })
     expect([await acl('hardened.v'), ...(await sql`select id from hardened.v order by id`)]).toEqual([
       before,

@@ -4,12 +4,10 @@ import { readSnapshot } from '../../../src/catalog/db/live-view.ts'
 import { liveDifferences } from '../../../src/catalog/plan/differences.ts'
 import type { ViewSnapshot } from '../../../src/catalog/plan/live-view.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { putBack } from '../../../src/set-aside/put-back.ts'
-import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { longSession } from '../../../src/set-aside/take.ts'
 import { readShadow } from '../../../src/trial/db/shadows.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { callAlter } from '../../support/views/alter.ts'
+import { callAlter, callPutBack, callSetAside } from '../../support/views/alter.ts'
 import { oddQueries, oddTables } from '../../support/views/odd-queries.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 
@@ -59,23 +57,21 @@ describe('a query that the server would read with another operator, because othe
     await sql.unsafe('revoke create on schema public from public')
   })
 
-  test.each(['distinct_from', 'using', 'case', 'nullif'] as const)(
-    'is refreshed in another way, and an explicit swap changes nothing: %s',
-    async (name) => {
-      const view = `odd.w_${name}`
-      await makeOdd(view, oddQueries[name])
-      const before = [await rowsOf(view), await oidOf(view)]
-      expect(await refresh({ view, strategy: 'swap' }, callOn(database))).toMatchObject({
-        status: 'error',
-        error: { class: 'SwapImpossible', detail: expect.stringMatching(place) },
-      })
-      expect(await refresh({ view }, callOn(database))).toMatchObject({
-        status: 'updated',
-        response: { strategy: 'regular', because: expect.stringMatching(place) },
-      })
-      expect([await rowsOf(view), await oidOf(view)]).toEqual(before)
-    },
-  )
+  const forms = ['distinct_from', 'using', 'case', 'nullif'] as const
+  test.each(forms)('is refreshed in another way, never swapped: %s', async (name) => {
+    const view = `odd.w_${name}`
+    await makeOdd(view, oddQueries[name])
+    const before = [await rowsOf(view), await oidOf(view)]
+    expect(await refresh({ view, strategy: 'swap' }, callOn(database))).toMatchObject({
+      status: 'error',
+      error: { class: 'SwapImpossible', detail: expect.stringMatching(place) },
+    })
+    expect(await refresh({ view }, callOn(database))).toMatchObject({
+      status: 'updated',
+      response: { strategy: 'regular', because: expect.stringMatching(place) },
+    })
+    expect([await rowsOf(view), await oidOf(view)]).toEqual(before)
+  })
 
   test('is refreshed in another way also if the query is of a plain view above', async () => {
     await sql.unsafe(`
@@ -126,13 +122,8 @@ test('queries that are set aside or that stand in the way of a change mean the s
   const before = await rows()
   await callAlter(database, 'alter table odd.users alter column id type bigint')
   expect(await rows()).toEqual(before)
-  await setAside(database, {
-    reading: ['odd.users', 'odd.blocked'],
-    dryRun: false,
-    requestedBy: 'test',
-    huntMs: 60_000,
-  })
-  await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
+  await callSetAside(database, ['odd.users', 'odd.blocked'])
+  await callPutBack(database)
   expect(await rows()).toEqual(before)
   await sql.unsafe('grant create on schema public to public')
   const refusal = await refusalOf(callAlter(database, 'alter table odd.users alter column id type integer'))
@@ -151,8 +142,8 @@ test('a view that would come back with another meaning stays aside, although the
   const views = ['odd.b_mails', 'odd.b_twice', 'odd.b_above']
   const rows = () => Promise.all(views.map(rowsOf))
   const before = await rows()
-  await setAside(database, { reading: ['odd.people'], dryRun: false, requestedBy: 'test', huntMs: 60_000 })
-  const back = () => putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
+  await callSetAside(database, ['odd.people'])
+  const back = () => callPutBack(database)
   await sql.unsafe(`
     alter table odd.people alter n type bigint; alter table odd.people add more int;
     drop function odd.twice; create function odd.twice(int) returns int language sql immutable as 'select $1 + $1';
@@ -187,8 +178,8 @@ test('what a view names may be dropped and made again while the view is aside: i
       where mail is distinct from 'ANN@x.org'::citext and grade = 'low'::anew.grade and 'anew.people'::regclass is not null and mail::text collate anew.nocase <> 'x'
         and grade in ('low', 'high');
     create index view_twice on anew.view (anew.twice('high', id))`)
-  await setAside(database, { reading: ['anew.people'], dryRun: false, requestedBy: 'test', huntMs: 60_000 })
-  const back = () => putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
+  await callSetAside(database, ['anew.people'])
+  const back = () => callPutBack(database)
   await sql.unsafe(`
     drop table anew.people; drop function anew.twice; drop type anew.grade; drop collation anew.nocase; ${below.replace("'low'", "'lowest', 'low'")};
     create schema elsewhere; alter operator public.= (citext, citext) set schema elsewhere`)

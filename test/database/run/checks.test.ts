@@ -8,19 +8,18 @@ import { toldChecks } from '../../../src/resources/runs.ts'
 import { create } from '../../../src/run/create.ts'
 import { getRun, shown } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { putBack } from '../../../src/set-aside/put-back.ts'
-import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { checkView } from '../../../src/watch/check.ts'
 import { getMetrics } from '../../../src/watch/read.ts'
 import { getWhy } from '../../../src/watch/why.ts'
 import { callOn, readersOf, useDatabase } from '../../support/servers/database.ts'
-import { callAlter } from '../../support/views/alter.ts'
+import { callAlter, callPutBack, callSetAside } from '../../support/views/alter.ts'
 import { accountOf, advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql, url } = useDatabase()
+const strategies = ['regular', 'concurrent', 'swap']
 const run = (view: string, options = {}) => refresh({ view, ...options }, callOn(database))
 
 /** A table of one good row, a view of it with a key, and a bad row that the next refresh would bring. */
@@ -59,55 +58,50 @@ const leftovers = () => sql`
   union all select nspname from pg_namespace where nspname like 'viewkeeper\\_%'`
 
 describe('a check that finds rows', () => {
-  test.each(['regular', 'concurrent', 'swap'])(
-    'holds the new data of a %s refresh back',
-    async (strategy) => {
-      const schema = `held_${strategy}`
-      await makeView(schema, { notEmpty: true, notNull: ['day'] })
-      const seen = await seenDuring(`select count(*)::int as rows from ${schema}.v`, async () => {
-        expect(await run(`${schema}.v`, { strategy })).toMatchObject({
-          status: 'error',
-          error: {
-            class: 'CheckFailed',
-            message: `check "notNull(day)" holds the new data of ${schema}.v back: readers keep the data from before.`,
-            detail: 'Found: 1 row.',
-            hint: expect.stringMatching(
-              /^To see them: with "v" as \([\s\S]*\)\nselect \* from "v" where "day" is null$/,
-            ),
-          },
-        })
+  test.each(strategies)('holds the new data of a %s refresh back', async (strategy) => {
+    const schema = `held_${strategy}`
+    await makeView(schema, { notEmpty: true, notNull: ['day'] })
+    const seen = await seenDuring(`select count(*)::int as rows from ${schema}.v`, async () => {
+      expect(await run(`${schema}.v`, { strategy })).toMatchObject({
+        status: 'error',
+        error: {
+          class: 'CheckFailed',
+          message: `check "notNull(day)" holds the new data of ${schema}.v back: readers keep the data from before.`,
+          detail: 'Found: 1 row.',
+          hint: expect.stringMatching(
+            /^To see them: with "v" as \([\s\S]*\)\nselect \* from "v" where "day" is null$/,
+          ),
+        },
       })
-      expect(seen).toEqual([[{ rows: 1 }]])
-      await run(`${schema}.v`, { strategy })
-      const [first] =
-        await sql`select finished_at from viewkeeper.runs where schema_name = ${schema} order by id`
-      const [listed] = (await readFacts(sql, { only: { schema, name: 'v' } })).views
-      expect(listed?.checkFailedSince).toEqual(first?.finished_at)
-      const why = await getWhy(database, `${schema}.v`, {
-        schedules: unscheduled,
-        environment: null,
-      })
-      expect(why.state).toBe('failed')
-      expect(why.causes[0]).toMatchObject({
-        code: 'CheckFailed',
-        text: expect.stringMatching(/ \(1 row, since .*\)\.$/),
-      })
-      expect(await sql.unsafe(why.causes[0]?.next ?? '')).toHaveLength(1)
-      await sql.unsafe(`update ${schema}.t set day = '2026-01-02' where id = 2`)
-      const { runId } = await run(`${schema}.v`, { strategy })
-      const checks = [
-        { name: 'notEmpty', rows: 0, ms: expect.any(Number) },
-        { name: 'notNull(day)', rows: 0, ms: expect.any(Number) },
-      ]
-      const recorded = answered.parse(
-        JSON.parse(JSON.stringify(shown(await getRun(database, Number(runId))))),
-      )
-      expect(recorded).toMatchObject({ status: 'success', checks })
-      const [{ checksMs } = {}] = await getMetrics(database, { view: `${schema}.v`, windowSeconds: 3600 })
-      expect(checksMs).toBe(Math.round(recorded.checks!.reduce((sum, { ms }) => sum + ms, 0)))
-      await expect.poll(leftovers).toEqual([])
-    },
-  )
+    })
+    expect(seen).toEqual([[{ rows: 1 }]])
+    await run(`${schema}.v`, { strategy })
+    const [first] =
+      await sql`select finished_at from viewkeeper.runs where schema_name = ${schema} order by id`
+    const [listed] = (await readFacts(sql, { only: { schema, name: 'v' } })).views
+    expect(listed?.checkFailedSince).toEqual(first?.finished_at)
+    const why = await getWhy(database, `${schema}.v`, {
+      schedules: unscheduled,
+      environment: null,
+    })
+    expect(why.state).toBe('failed')
+    expect(why.causes[0]).toMatchObject({
+      code: 'CheckFailed',
+      text: expect.stringMatching(/ \(1 row, since .*\)\.$/),
+    })
+    expect(await sql.unsafe(why.causes[0]?.next ?? '')).toHaveLength(1)
+    await sql.unsafe(`update ${schema}.t set day = '2026-01-02' where id = 2`)
+    const { runId } = await run(`${schema}.v`, { strategy })
+    const checks = [
+      { name: 'notEmpty', rows: 0, ms: expect.any(Number) },
+      { name: 'notNull(day)', rows: 0, ms: expect.any(Number) },
+    ]
+    const recorded = answered.parse(JSON.parse(JSON.stringify(shown(await getRun(database, Number(runId))))))
+    expect(recorded).toMatchObject({ status: 'success', checks })
+    const [{ checksMs } = {}] = await getMetrics(database, { view: `${schema}.v`, windowSeconds: 3600 })
+    expect(checksMs).toBe(Math.round(recorded.checks!.reduce((sum, { ms }) => sum + ms, 0)))
+    await expect.poll(leftovers).toEqual([])
+  })
 
   test('shows nothing of a group, whichever member it is about; its queries read the new data of the other members', async () => {
     await sql.unsafe(`
@@ -176,8 +170,8 @@ describe('a check that finds rows', () => {
   })
 })
 
-test.each(['regular', 'concurrent', 'swap'])(
-  'a %s refresh without checks shows the data, and the record tells who asked for it',
+test.each(strategies)(
+  'a %s refresh without checks shows the data, and who asked for it',
   async (strategy) => {
     const schema = `without_${strategy}`
     await makeView(schema, { notNull: ['day'] })
@@ -198,29 +192,26 @@ test.each(['regular', 'concurrent', 'swap'])(
   },
 )
 
-test.each(['together', 'each'] as const)(
-  'a batch without checks that exchanges %s shows its data',
-  async (exchange) => {
-    const schema = `without_${exchange}`
-    await makeView(schema, { notNull: ['day'] })
-    await sql.unsafe(
-      `create materialized view ${schema}.above as select count(*)::int as rows from ${schema}.v`,
-    )
-    await define(sql, `${schema}.above`, { checks: { own: 'table above' }, retries: 0 })
-    const { batchId } = await startBatch(
-      { pattern: `${schema}.*`, strategy: 'swap', exchange, withoutChecks: true },
-      { ...callOn(database), trigger: 'http', requestedBy: 'anna' },
-    )
-    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
-    expect(await sql.unsafe(`table ${schema}.above`)).toEqual([{ rows: 2 }])
-    expect(
-      await sql`select meta #> '{request,withoutChecks}' as "withoutChecks" from viewkeeper.runs where batch_id = ${batchId}`,
-    ).toEqual([{ withoutChecks: true }, { withoutChecks: true }])
-    expect(
-      await sql`select action, requested_by from viewkeeper.actions where batch_id = ${batchId}`,
-    ).toEqual([{ action: 'without-checks', requested_by: 'anna' }])
-  },
-)
+test.each(['together', 'each'] as const)('a batch without checks (%s) shows its data', async (exchange) => {
+  const schema = `without_${exchange}`
+  await makeView(schema, { notNull: ['day'] })
+  await sql.unsafe(
+    `create materialized view ${schema}.above as select count(*)::int as rows from ${schema}.v`,
+  )
+  await define(sql, `${schema}.above`, { checks: { own: 'table above' }, retries: 0 })
+  const { batchId } = await startBatch(
+    { pattern: `${schema}.*`, strategy: 'swap', exchange, withoutChecks: true },
+    { ...callOn(database), trigger: 'http', requestedBy: 'anna' },
+  )
+  expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
+  expect(await sql.unsafe(`table ${schema}.above`)).toEqual([{ rows: 2 }])
+  expect(
+    await sql`select meta #> '{request,withoutChecks}' as "withoutChecks" from viewkeeper.runs where batch_id = ${batchId}`,
+  ).toEqual([{ withoutChecks: true }, { withoutChecks: true }])
+  expect(await sql`select action, requested_by from viewkeeper.actions where batch_id = ${batchId}`).toEqual([
+    { action: 'without-checks', requested_by: 'anna' },
+  ])
+})
 
 describe('a test of the data that readers see', () => {
   test('tells of each check what it found, and changes nothing', async () => {
@@ -345,24 +336,21 @@ describe('a hostile check', () => {
   })
 })
 
-test.each(['regular', 'concurrent', 'swap'])(
-  'a %s run whose server process ends in a check shows nothing, leaves nothing, and the next run shows the data',
-  async (strategy) => {
-    const schema = `ended_${strategy}`
-    const waits = `select from v where pg_advisory_xact_lock(hashtext('${schema}')) is null`
-    await makeView(schema, { waits })
-    const query = `select count(*)::int as rows from ${schema}.v`
-    await withGateClosed(sql, schema, async () => {
-      const ended = run(`${schema}.v`, { strategy })
-      await sql`select pg_terminate_backend(${await untilAtGate(sql, schema)})`
-      expect(await ended).toMatchObject({ status: 'error' })
-    })
-    expect(await sql.unsafe(query)).toEqual([{ rows: 1 }])
-    await expect.poll(leftovers).toEqual([])
-    expect(await run(`${schema}.v`, { strategy })).toMatchObject({ status: 'updated' })
-    expect(await sql.unsafe(query)).toEqual([{ rows: 2 }])
-  },
-)
+test.each(strategies)('a %s run whose process ends in a check shows and leaves nothing', async (strategy) => {
+  const schema = `ended_${strategy}`
+  const waits = `select from v where pg_advisory_xact_lock(hashtext('${schema}')) is null`
+  await makeView(schema, { waits })
+  const query = `select count(*)::int as rows from ${schema}.v`
+  await withGateClosed(sql, schema, async () => {
+    const ended = run(`${schema}.v`, { strategy })
+    await sql`select pg_terminate_backend(${await untilAtGate(sql, schema)})`
+    expect(await ended).toMatchObject({ status: 'error' })
+  })
+  expect(await sql.unsafe(query)).toEqual([{ rows: 1 }])
+  await expect.poll(leftovers).toEqual([])
+  expect(await run(`${schema}.v`, { strategy })).toMatchObject({ status: 'updated' })
+  expect(await sql.unsafe(query)).toEqual([{ rows: 2 }])
+})
 
 test.each(['group', 'batch'])(
   'a %s whose server process ends in the check of its last member shows none of them, and the next attempt shows all at one moment',
@@ -428,13 +416,8 @@ describe('put-back and alter', () => {
 
   test('put-back keeps a view aside whose check finds rows', async () => {
     await checked('put_held')
-    await setAside(database, {
-      reading: ['put_held.t'],
-      requestedBy: 'test',
-      dryRun: false,
-      huntMs: 60_000,
-    })
-    const back = () => putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
+    await callSetAside(database, ['put_held.t'])
+    const back = () => callPutBack(database)
     expect((await back()).misfits).toMatchObject([
       {
         name: 'put_held.v',

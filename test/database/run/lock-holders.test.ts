@@ -58,38 +58,35 @@ const expectNamed = (result: Result, { pid }: Holder, lock: string) => {
 const everything = ['regular', 'concurrent', 'concurrent exact', 'swap', 'auto', 'drop', 'create']
 
 describe('a run', () => {
-  test.each(everything)('names who holds the view exclusively: %s', async (name) => {
+  const inTheWay: [what: string, holding: string, lock: string, runs: string[]][] = [
+    [
+      'holds the view exclusively',
+      'refresh materialized view mv; select 4242424242424242',
+      'AccessExclusiveLock on public.mv',
+      everything,
+    ],
+    [
+      'reads the view all the time',
+      'select id, 4242424242424242 from mv',
+      'AccessShareLock on public.mv',
+      everything.filter((name) => !name.startsWith('concurrent')),
+    ],
+    [
+      'holds a table that the view reads',
+      'lock table base in access exclusive mode; select 4242424242424242',
+      'AccessExclusiveLock on public.base',
+      ['regular', 'concurrent', 'swap', 'auto'],
+    ],
+  ]
+
+  test.each(
+    inTheWay.flatMap(([what, holding, lock, runs]) => runs.map((name) => [what, name, holding, lock])),
+  )('names who %s: %s', async (_, name, holding, lock) => {
     await define(sql, 'public.mv', { sql: query })
-    await whileLocked(url, 'refresh materialized view mv; select 4242424242424242', async (holder) => {
-      const result = await doing(name)(database)
-      expectNamed(result, holder, 'AccessExclusiveLock on public.mv')
+    await whileLocked(url, holding!, async (holder) => {
+      expectNamed(await doing(name!)(database), holder, lock!)
     })
   })
-
-  test.each(everything.filter((name) => !name.startsWith('concurrent')))(
-    'names who reads the view all the time: %s',
-    async (name) => {
-      await define(sql, 'public.mv', { sql: query })
-      await whileLocked(url, 'select id, 4242424242424242 from mv', async (holder) => {
-        const result = await doing(name)(database)
-        expectNamed(result, holder, 'AccessShareLock on public.mv')
-      })
-    },
-  )
-
-  test.each(['regular', 'concurrent', 'swap', 'auto'])(
-    'names who holds a table that the view reads: %s',
-    async (name) => {
-      await whileLocked(
-        url,
-        'lock table base in access exclusive mode; select 4242424242424242',
-        async (holder) => {
-          const result = await doing(name)(database)
-          expectNamed(result, holder, 'AccessExclusiveLock on public.base')
-        },
-      )
-    },
-  )
 })
 
 test('readers of a view wait briefly at most while its regular refresh waits for a table that it reads', async () => {

@@ -54,33 +54,29 @@ describe('two equal rows under a unique index: the index and its columns are nam
       create unique index "By Day" on keys (id, "Day") include (n)`)
   })
 
-  test.each(['regular', 'swap'])('a %s refresh', async (strategy) => {
-    await sql`insert into keyed select * from keyed`
-    const { statusCode, body } = await refresh('keys', { strategy })
-    expect({ statusCode, code: body.code }).toEqual({ statusCode: 422, code: 'ViewSqlFailed' })
-    expect(said(body)).toBe(
-      `public.keys: unique violation in index "By Day" (id, "Day") (ViewSqlFailed, 23505). ${whatToDo}`,
-    )
-    expect(JSON.stringify([body, await lastError()])).not.toContain('secret')
-  })
-
-  test('a concurrent refresh, in which the rows are equal in these columns only', async () => {
-    await sql`insert into keyed values (2, 'secret_2', 1), (2, 'secret_2', 2)`
-    const { body } = await refresh('keys', { strategy: 'concurrent' })
-    expect(said(body)).toBe(
-      `public.keys: unique violation in index "By Day" (id, "Day") (ViewSqlFailed, 23505). ${whatToDo}`,
-    )
-    expect(JSON.stringify([body, await lastError()])).not.toContain('secret')
-  })
-
-  test('a concurrent refresh, in which the rows are equal in every column', async () => {
-    await sql`insert into keyed values (2, 'secret_2', 1), (2, 'secret_2', 1)`
-    const { body } = await refresh('keys', { strategy: 'concurrent' })
-    expect(said(body)).toBe(
-      `public.keys: cardinality violation in index "By Day" (id, "Day") (ViewSqlFailed, 21000). ${whatToDo}`,
-    )
-    expect(JSON.stringify([body, await lastError()])).not.toContain('secret')
-  })
+  test.each([
+    ['regular', 'as those that are there', "values (1, 'secret_1', 2)", 'unique violation', 23505],
+    ['swap', 'as those that are there', "values (1, 'secret_1', 2)", 'unique violation', 23505],
+    ['concurrent', 'only', "values (2, 'secret_2', 1), (2, 'secret_2', 2)", 'unique violation', 23505],
+    [
+      'concurrent',
+      'and all others',
+      "select 2, 'secret_2', 1 from generate_series(1, 2)",
+      'cardinality violation',
+      21000,
+    ],
+  ])(
+    'a %s refresh, of rows that are equal in these columns %s',
+    async (strategy, _, rows, violation, sqlstate) => {
+      await sql.unsafe(`insert into keyed ${rows}`)
+      const { statusCode, body } = await refresh('keys', { strategy })
+      expect({ statusCode, code: body.code }).toEqual({ statusCode: 422, code: 'ViewSqlFailed' })
+      expect(said(body)).toBe(
+        `public.keys: ${violation} in index "By Day" (id, "Day") (ViewSqlFailed, ${sqlstate}). ${whatToDo}`,
+      )
+      expect(JSON.stringify([body, await lastError()])).not.toContain('secret')
+    },
+  )
 
   test.each([{}, { force: true }])('a create %j', async (options) => {
     await sql`drop table if exists keyed cascade`
@@ -98,35 +94,37 @@ describe('two equal rows under a unique index: the index and its columns are nam
   })
 })
 
-test('a unique violation of a table that a function of the view writes to is not said to be in an index of the view', async () => {
-  await sql.unsafe(`
-    create table written (id integer constraint other_key primary key);
-    create function writes() returns integer language plpgsql as
-      $$ begin insert into public.written values (1), (1); return 1; end $$;
-    create materialized view writing as select writes() as id with no data;
-    create unique index writing_key on writing (id)`)
-  expect(said((await refresh('writing', { strategy: 'regular' })).body)).toBe(
+test.each([
+  [
+    'a unique violation of a table that a function of the view writes to is not said to be in an index of the view',
+    'writing',
+    `create table written (id integer constraint other_key primary key);
+     create function writes() returns integer language plpgsql as
+       $$ begin insert into public.written values (1), (1); return 1; end $$;
+     create materialized view writing as select writes() as id with no data;
+     create unique index writing_key on writing (id)`,
     'public.writing: unique violation (ViewSqlFailed, 23505).',
-  )
-})
-
-test('a subquery of the view with two rows is not said to be in an index of the view', async () => {
-  await sql.unsafe(`
-    create table twice (id integer); insert into twice values (1);
-    create materialized view single as select (select id from twice) as id;
-    create unique index single_key on single (id);
-    insert into twice values (2)`)
-  expect(said((await refresh('single', { strategy: 'concurrent' })).body)).toBe(
+  ],
+  [
+    'a subquery of the view with two rows is not said to be in an index of the view',
+    'single',
+    `create table twice (id integer); insert into twice values (1);
+     create materialized view single as select (select id from twice) as id;
+     create unique index single_key on single (id);
+     insert into twice values (2)`,
     'public.single: cardinality violation (ViewSqlFailed, 21000).',
-  )
-})
-
-test('a setting that the server refuses is named, with its value', async () => {
-  await sql.unsafe(`
-    create materialized view tuned as select 1 as id;
-    insert into viewkeeper.definitions (schema_name, name, settings, source) values ('public', 'tuned', '{"work_mem": "much"}', 'discovered')`)
-  expect(said((await refresh('tuned')).body)).toMatch(
-    /^public\.tuned: invalid value for parameter "work_mem": "much" \(ViewSqlFailed, 22023\)/,
+  ],
+  [
+    'a setting that the server refuses is named, with its value',
+    'tuned',
+    `create materialized view tuned as select 1 as id;
+     insert into viewkeeper.definitions (schema_name, name, settings, source) values ('public', 'tuned', '{"work_mem": "much"}', 'discovered')`,
+    'public.tuned: invalid value for parameter "work_mem": "much" (ViewSqlFailed, 22023)',
+  ],
+])('%s', async (_, view, made, message) => {
+  await sql.unsafe(made)
+  expect(said((await refresh(view, view === 'single' ? { strategy: 'concurrent' } : {})).body)).toContain(
+    message,
   )
 })
 
@@ -198,52 +196,50 @@ describe('own SQL of a migration that the server refuses says', () => {
 
   beforeAll(async () => {
     await sql.unsafe(`
-      create table based (id integer, amount numeric); insert into based values (4711, 4711);
+      create table based (id integer, amount numeric); insert into based values (4711, 4711), (4711, 4711);
       create view over_based as select amount from based;
       create materialized view on_based as select amount from based`)
   })
 
-  test('which views keep a column from being altered', async () => {
-    expect(await refused('alter table based alter column amount type text;')).toMatch(
-      /^migrations\/001_own\.up\.sql: cannot alter type of a column used by a view or rule \(0A000\)\. rule _RETURN on (materialized )?view (over|on)_based depends on column "amount"\. The database is/,
-    )
-  })
+  const raising = (sqlstate: string) =>
+    `do $$ declare n integer := (select max(id) from based); begin raise exception 'm' using errcode = '${sqlstate}', detail = n, constraint = n; end $$;`
 
-  test('which views keep a table from being dropped', async () => {
-    const message = await refused('drop table based;')
-    expect(message).toContain('(2BP01). ')
-    expect(message).toContain(
-      'view over_based depends on table based; materialized view on_based depends on table based',
-    )
-  })
-
-  test('which role is not there', async () => {
-    expect(await refused('set local role Nobody_Here;')).toMatch(
-      /^migrations\/001_own\.up\.sql: role "nobody_here" does not exist \(22023\)\./,
-    )
-  })
-
-  test('which index has equal keys', async () => {
-    await sql`insert into based values (4711, 4711)`
-    const message = await refused('create unique index based_key on based (id);')
-    expect(message).toMatch(/^migrations\/001_own\.up\.sql: unique violation in index based_key \(23505\)\./)
-    expect(message).not.toContain('4711')
-  })
-
-  test.each(['0A000', '2BP01', '22023', '23505'])(
-    'nothing that a function raises as %s beside its message',
-    async (sqlstate) => {
-      const message = await refused(
-        `do $$ declare n integer := (select max(id) from based); begin raise exception 'm' using errcode = '${sqlstate}', detail = n, constraint = n; end $$;`,
-      )
-      expect(message).toContain(`(${sqlstate})`)
-      expect(message).not.toContain('4711')
-    },
-  )
-
-  test('nothing of a value that the server refuses for a setting', async () => {
-    const message = await refused("select set_config('work_mem', (select 'x' || max(id) from based), true);")
-    expect(message).not.toContain('4711')
+  test.each<[string, string, RegExp]>([
+    [
+      'which views keep a column from being altered',
+      'alter table based alter column amount type text;',
+      /\(0A000\)\. rule _RETURN on (materialized )?view (over|on)_based depends on column "amount"\. The database is/,
+    ],
+    [
+      'which views keep a table from being dropped',
+      'drop table based;',
+      /\(2BP01\)\. .*view over_based depends on table based; materialized view on_based depends on table based/,
+    ],
+    [
+      'which role is not there',
+      'set local role Nobody_Here;',
+      /: role "nobody_here" does not exist \(22023\)\./,
+    ],
+    [
+      'which index has equal keys',
+      'create unique index based_key on based (id);',
+      /: unique violation in index based_key \(23505\)\./,
+    ],
+    ...['0A000', '2BP01', '22023', '23505'].map((sqlstate): [string, string, RegExp] => [
+      `nothing that a function raises as ${sqlstate} beside its message`,
+      raising(sqlstate),
+      new RegExp(`\\(${sqlstate}\\)`),
+    ]),
+    [
+      'nothing of a value that the server refuses for a setting',
+      "select set_config('work_mem', (select 'x' || max(id) from based), true);",
+      /: /,
+    ],
+  ])('%s', async (_, text, message) => {
+    const told = await refused(text)
+    expect(told).toMatch(/^migrations\/001_own\.up\.sql: /)
+    expect(told).toMatch(message)
+    expect(told).not.toContain('4711')
   })
 })
 

@@ -95,28 +95,26 @@ test('a lock that stays ends the attempt of a batch as LockTimeout, and names th
 })
 
 describe('while a run of ours holds the view', () => {
-  test.each(Object.keys(everything).filter((name) => name !== 'auto'))(
-    '%s is skipped, and names that run',
-    async (name) => {
-      await sql.unsafe('drop materialized view mv; drop function if exists mv_gate')
-      await makeGatedView(sql, 'mv')
-      await withGateClosed(sql, 'mv', async (open) => {
-        const first = refresh({ view: 'mv', strategy: 'regular' }, callOn(database))
-        await untilAtGate(sql, 'mv')
-        const result = await everything[name]!()
-        await open()
-        const { runId } = await first
-        expect(result).toMatchObject({
-          status: 'skipped',
-          error: {
-            class: 'AlreadyRunning',
-            message: `Run ${runId} of public.mv is still running.`,
-            runningRunId: runId,
-          },
-        })
+  const others = Object.keys(everything).filter((name) => name !== 'auto')
+  test.each(others)('%s is skipped, and names that run', async (name) => {
+    await sql.unsafe('drop materialized view mv; drop function if exists mv_gate')
+    await makeGatedView(sql, 'mv')
+    await withGateClosed(sql, 'mv', async (open) => {
+      const first = refresh({ view: 'mv', strategy: 'regular' }, callOn(database))
+      await untilAtGate(sql, 'mv')
+      const result = await everything[name]!()
+      await open()
+      const { runId } = await first
+      expect(result).toMatchObject({
+        status: 'skipped',
+        error: {
+          class: 'AlreadyRunning',
+          message: `Run ${runId} of public.mv is still running.`,
+          runningRunId: runId,
+        },
       })
-    },
-  )
+    })
+  })
 
   test('a batch waits for that run', async () => {
     await sql.unsafe('drop materialized view mv; drop function if exists mv_gate')

@@ -86,24 +86,21 @@ describe('a refresh', () => {
     expect(concurrent.lockedMs).toBeUndefined()
   })
 
-  test.each(['exact', 'estimated'] as const)(
-    'counts %s rows if it is concurrent',
-    async (rowCountStrategy) => {
-      await sql.unsafe(`
+  test.each(['exact', 'estimated'] as const)('counts %s rows if concurrent', async (rowCountStrategy) => {
+    await sql.unsafe(`
       create table base_${rowCountStrategy} as select generate_series(1, 300) as id;
       create materialized view keyed_${rowCountStrategy} as select * from base_${rowCountStrategy};
       create unique index on keyed_${rowCountStrategy} (id);
       analyze keyed_${rowCountStrategy};
       delete from base_${rowCountStrategy} where id > 100`)
-      const request = { view: `keyed_${rowCountStrategy}`, strategy: 'concurrent', rowCountStrategy } as const
-      const result = await refresh(request, call())
-      expect(result.response).toMatchObject({
-        strategy: 'concurrent',
-        rowCountBefore: 300,
-        rowCountAfter: 100,
-      })
-    },
-  )
+    const request = { view: `keyed_${rowCountStrategy}`, strategy: 'concurrent', rowCountStrategy } as const
+    const result = await refresh(request, call())
+    expect(result.response).toMatchObject({
+      strategy: 'concurrent',
+      rowCountBefore: 300,
+      rowCountAfter: 100,
+    })
+  })
 
   test('answers only when the count that follows the commit is on record, too', async () => {
     await sql.unsafe(`
@@ -120,18 +117,14 @@ describe('a refresh', () => {
     await sql`create unique index on empty (id)`
     const result = await refresh({ view: 'empty', strategy: 'concurrent', rowCountStrategy: 'exact' }, call())
     expect(result.response).toMatchObject({ strategy: 'regular', rowCountBefore: null, rowCountAfter: 1 })
-    expect(result.response.because).toBe(
-      'not concurrent, as requested: the view is unpopulated, so it has no readers to spare',
-    )
+    expect(result.response.because).toContain('the view is unpopulated')
   })
 
   test('is refused and leaves nothing for an unknown view, a table or an unknown id', async () => {
     await sql`create table a_table (id integer)`
     const [before] = await sql`select count(*)::int as runs from viewkeeper.runs`
     await expect(refresh({ view: 'nowhere.nothing' }, call())).rejects.toMatchObject({ code: 'UnknownView' })
-    await expect(refresh({ view: 'a_table' }, call())).rejects.toThrow(
-      'public.a_table is a table, not a materialized view',
-    )
+    await expect(refresh({ view: 'a_table' }, call())).rejects.toThrow('a_table is a table')
     await expect(refresh({ view: '999999' }, call())).rejects.toMatchObject({ code: 'UnknownView' })
     const [after] = await sql`select count(*)::int as runs from viewkeeper.runs`
     expect(after).toEqual(before)
@@ -270,9 +263,7 @@ describe('many refreshes of one view', () => {
         expect([status, error?.class, error?.runningRunId]).toEqual(['skipped', 'AlreadyRunning', runId])
         return error?.hint
       }
-      expect(await refused({ strategy: 'swap' })).toMatch(
-        `its strategy is regular, not swap. Wait for its end, or end it with "viewkeeper cancel ${runId}"`,
-      )
+      expect(await refused({ strategy: 'swap' })).toMatch(/regular, not swap\. .*viewkeeper cancel \d+/)
       expect(await refused({ withoutChecks: true })).toMatch('it makes the checks')
       expect(
         await refresh({ view: 'particular', strategy: 'regular' }, call({ waitUntil: 0 })),

@@ -158,9 +158,7 @@ describe('while a report on the standby reads the views', () => {
   ] as const)('%s of %s is done, says what it means, and new readers wait', async (strategy, view) => {
     const held = await report(view)
     const { response } = await refreshed(readThere(), { view, strategy })
-    expect(response.because).toContain(
-      'the view is read on replicas: there, new readers of the view and all replay wait until the longest query',
-    )
+    expect(response.because).toContain('the view is read on replicas')
     expect(response.walPosition).toMatch(/^[0-9A-F]+\/[0-9A-F]+$/)
     const reader = await waitingReader(view)
     await held.letGo()

@@ -380,32 +380,29 @@ describe('a swap', () => {
     expect(await swap('shaken')).toMatchObject({ status: 'updated' })
   })
 
-  test.each(['building', 'exchange'] as const)(
-    'succeeds even if its client is killed while it is %s',
-    async (when) => {
-      const name = `killed_${when.replace('-', '_')}`
-      await makeGatedView(sql, name)
-      const before = await describeInCatalog(sql, name)
-      if (when === 'building') {
-        await withGateClosed(sql, name, async (open) => {
-          await killClientWhen(url, { view: name, strategy: 'swap' }, () => untilAtGate(sql, name))
-          await open()
-          await untilSuccess(name)
-        })
-      } else {
-        const reader = await sql.reserve()
-        await reader`begin`
-        await reader.unsafe(`select * from ${name}`)
-        await killClientWhen(url, { view: name, strategy: 'swap' }, () =>
-          until('it hunts for the lock', async () => (await hunting()).length > 0),
-        )
-        await reader`commit`
-        reader.release()
+  test.each(['building', 'exchange'] as const)('succeeds if its client is killed in %s', async (when) => {
+    const name = `killed_${when.replace('-', '_')}`
+    await makeGatedView(sql, name)
+    const before = await describeInCatalog(sql, name)
+    if (when === 'building') {
+      await withGateClosed(sql, name, async (open) => {
+        await killClientWhen(url, { view: name, strategy: 'swap' }, () => untilAtGate(sql, name))
+        await open()
         await untilSuccess(name)
-      }
-      expect(await describeInCatalog(sql, name)).toEqual(before)
-    },
-  )
+      })
+    } else {
+      const reader = await sql.reserve()
+      await reader`begin`
+      await reader.unsafe(`select * from ${name}`)
+      await killClientWhen(url, { view: name, strategy: 'swap' }, () =>
+        until('it hunts for the lock', async () => (await hunting()).length > 0),
+      )
+      await reader`commit`
+      reader.release()
+      await untilSuccess(name)
+    }
+    expect(await describeInCatalog(sql, name)).toEqual(before)
+  })
 })
 
 const hunting = () => sql`

@@ -210,9 +210,7 @@ describe('mail', () => {
     await look()
     await until('the second mail', async () => box.mails.length === 2)
     expect(box.mails[1]?.text).toMatch(/^Subject: \[shop\] mail gone@example\.com refused/m)
-    expect(box.mails[1]?.text).toMatch(
-      /^mail to gone@example\.com has been failing since [-\d: ]+UTC: 127\.0\.0\.1:\d+ refused the sender or the address/m,
-    )
+    expect(box.mails[1]?.text).toMatch(/^mail to gone@example\.com .* refused the sender or the address/m)
   })
 
   test.each([

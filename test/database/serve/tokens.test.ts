@@ -18,6 +18,10 @@ const refusalOf = (work: Promise<unknown>) =>
     (error) => error.code,
   )
 
+/** What a door that knows nothing yet says to a request of somebody who may read. */
+const said = (headers: string[] | undefined) =>
+  refusalOf(makeDoorkeeper(database).authorize(headers, 'read', '::1'))
+
 /** The database, and how often it was connected to. */
 function counted(): { counting: Database; logins: () => number } {
   let logins = 0
@@ -66,20 +70,16 @@ describe('no request is let in', () => {
   test.each(Object.entries(bad))('%s', async (_, headersOf) => {
     const name = `bad ${randomBytes(4).toString('hex')}`
     const headers = headersOf(await make(name))
-    expect(await refusalOf(makeDoorkeeper(database).authorize(headers, 'read', '::1'))).toBe(
-      'Unauthenticated',
-    )
+    expect(await said(headers)).toBe('Unauthenticated')
     const known = (await listTokens(sql)).find((each) => each.name === name)
     expect(known?.lastUsedAt).toBeNull()
   })
 
   test('with an expired token, by the clock of the database', async () => {
     const headers = bearer(await make('expired', 'read', 1))
-    expect(await refusalOf(makeDoorkeeper(database).authorize(headers, 'read', '::1'))).toBe('let in')
+    expect(await said(headers)).toBe('let in')
     await sql`update viewkeeper.tokens set expires_at = clock_timestamp() where name = 'expired'`
-    expect(await refusalOf(makeDoorkeeper(database).authorize(headers, 'read', '::1'))).toBe(
-      'Unauthenticated',
-    )
+    expect(await said(headers)).toBe('Unauthenticated')
   })
 })
 
@@ -94,7 +94,7 @@ test('a revoked token is let in no longer than for the seconds for which it is r
   expect(await refusalOf(door.authorize(headers, 'read', '::1'))).toBe('let in')
   now = 5000
   expect(await refusalOf(door.authorize(headers, 'read', '::1'))).toBe('Unauthenticated')
-  expect(await refusalOf(makeDoorkeeper(database).authorize(headers, 'read', '::1'))).toBe('Unauthenticated')
+  expect(await said(headers)).toBe('Unauthenticated')
   // The name is free again.
   await make('revoked')
 })
@@ -175,7 +175,7 @@ test('the command shows a token once, lists it without its secret, and ends it',
     printed += text
     return true
   })
-  const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
+  const warned = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
   const type = async (...words: string[]) => {
     printed = ''
     process.exitCode = 0
@@ -199,12 +199,10 @@ test('the command shows a token once, lists it without its secret, and ends it',
     expect(row?.text).not.toContain(token.slice(20))
     expect(await type('revoke', 'typed')).toMatchObject({ exit: 0 })
     expect((await type('revoke', 'typed')).exit).toBe(2)
-    expect(await refusalOf(makeDoorkeeper(database).authorize(bearer(token), 'read', '::1'))).toBe(
-      'Unauthenticated',
-    )
+    expect(await said(bearer(token))).toBe('Unauthenticated')
   } finally {
     write.mockRestore()
-    said.mockRestore()
+    warned.mockRestore()
     process.exitCode = undefined
     vi.unstubAllEnvs()
   }

@@ -53,19 +53,16 @@ describe.each([
   const ask = async (serve: unknown, route: string, options: Parameters<typeof httpEvent>[1] = {}) =>
     parsed((await (serve as Served)(httpEvent(route, { headers, ...options }), context)) as HttpAnswer)
 
-  test.each(['regular', 'concurrent', 'swap', 'auto'])(
-    'a %s refresh carries all names and comments',
-    async (strategy) => {
-      const before = await describeInCatalog(sql, view)
-      const { statusCode, body } = await ask(refreshView, 'POST /views/{view}/refresh', {
-        path: { view: `"${word}"` },
-        body: { strategy, rowCountStrategy: 'exact' },
-      })
-      expect([statusCode, body.status, body.view]).toEqual([200, 'updated', view])
-      expect(await describeInCatalog(sql, view)).toEqual(before)
-      expect(await sql.unsafe(`select * from "${word}"`)).toEqual([{ id: 1, [word]: word, said: word }])
-    },
-  )
+  test.each(['regular', 'concurrent', 'swap', 'auto'])('a %s refresh carries all names', async (strategy) => {
+    const before = await describeInCatalog(sql, view)
+    const { statusCode, body } = await ask(refreshView, 'POST /views/{view}/refresh', {
+      path: { view: `"${word}"` },
+      body: { strategy, rowCountStrategy: 'exact' },
+    })
+    expect([statusCode, body.status, body.view]).toEqual([200, 'updated', view])
+    expect(await describeInCatalog(sql, view)).toEqual(before)
+    expect(await sql.unsafe(`select * from "${word}"`)).toEqual([{ id: 1, [word]: word, said: word }])
+  })
 
   test('a batch, its reads, the monitor and the prune work', async () => {
     const opened = (await batch(
@@ -245,9 +242,8 @@ describe.each([
     }
     const own = await folder(`own ${encoding}`)
     await own.write('001_own.up.sql', `select 1;\n-- ${lacking}\nselect 2;`)
-    expect((await refusalOf(migrateUp(migrateCall(database), await own.read()))).message).toBe(
-      `migrations/001_own.up.sql, line 2: the database cannot store "${lacking}", because its encoding is ${encoding}. ` +
-        'The database is as it was before this migration.',
+    expect((await refusalOf(migrateUp(migrateCall(database), await own.read()))).message).toContain(
+      `001_own.up.sql, line 2: the database cannot store "${lacking}"`,
     )
     expect(await sql`select from viewkeeper.migrations`).toEqual([])
   })

@@ -119,23 +119,41 @@ describe('a file that fails leaves everything as it was', () => {
     expect(refusal.code).toBe('ViewSqlFailed')
   })
 
-  test('if a column gets a type that a query cannot sum: the view, and the line with the column, are named', async () => {
-    await leavesEverything(
-      () => callAlter(database, 'alter table keep.orders alter column amount type text'),
-      /^materialized view keep\.totals no longer fits: function sum\(text\) does not exist \(42883\), at "sum\((orders\.)?amount\) AS total,"/,
-    )
-  })
-
-  test('if the SQL itself fails, with the line of the file', async () => {
-    await leavesEverything(
-      () =>
-        callAlter(
-          database,
-          `${widen};
-select nothing from keep.orders`,
-        ),
+  test.each<[string, string, RegExp]>([
+    [
+      'a column gets a type that a query cannot sum: the view, and the line with the column, are named',
+      'alter table keep.orders alter column amount type text',
+      /^materialized view keep\.totals no longer fits: .* \(42883\), at "sum\((orders\.)?amount\) AS total,"/,
+    ],
+    [
+      'the SQL itself fails, with the line of the file',
+      `${widen};\nselect nothing from keep.orders`,
       /^change\.sql, line 2: column "nothing" does not exist \(42703\)\. Nothing was changed\./,
-    )
+    ],
+    [
+      'the file goes back to a savepoint that it has not set',
+      `${widen}; savepoint mine; rollback to s0`,
+      /^change\.sql: the file has set no savepoint s0: .*"rollback to s0" out \(3B001\)\. Nothing was changed\./,
+    ],
+    [
+      'the file ends the transaction',
+      `${widen}; commit`,
+      /^change\.sql: the file begins or ends a transaction/,
+    ],
+    [
+      'a block of it ends the transaction',
+      `${widen}; do $$ begin commit; end $$`,
+      /^change\.sql: .* \(2D000\)\. Nothing was changed\./,
+    ],
+    [
+      'an index is built concurrently',
+      `${widen}; create index concurrently i on keep.orders (day)`,
+      /index concurrently cannot be part of a transaction/,
+    ],
+    ['it vacuums', 'vacuum keep.orders', /\(Vacuum\) cannot be part of a transaction/],
+    ['it is no SQL', 'alter tabel x', /^change\.sql: syntax error at or near "tabel"/],
+  ])('if %s', async (_, file, message) => {
+    await leavesEverything(() => callAlter(database, file), message)
   })
 
   test('if the rows do not fit after the change: the trial without rows cannot know, the work does', async () => {
@@ -151,36 +169,6 @@ select nothing from keep.orders`,
       /^materialized view keep\.shares cannot be filled: its data cannot be computed: division by zero \(22012\)\. Nothing/,
     )
     expect(tried).toEqual(['fits'])
-  })
-
-  test('if the file goes back to a savepoint that it has not set', async () => {
-    await leavesEverything(
-      () => callAlter(database, `${widen}; savepoint mine; rollback to s0`),
-      /^change\.sql: the file has set no savepoint s0: set it before, or leave "rollback to s0" out \(3B001\)\. Nothing was changed\./,
-    )
-  })
-
-  test('if the file ends the transaction, or holds what cannot be part of one', async () => {
-    await leavesEverything(
-      () => callAlter(database, `${widen}; commit`),
-      /^change\.sql: the file begins or ends a transaction/,
-    )
-    await leavesEverything(
-      () => callAlter(database, `${widen}; do $$ begin commit; end $$`),
-      /^change\.sql: invalid transaction termination \(2D000\)\. Nothing was changed\./,
-    )
-    await leavesEverything(
-      () => callAlter(database, `${widen}; create index concurrently i on keep.orders (day)`),
-      /index concurrently cannot be part of a transaction/,
-    )
-    await leavesEverything(
-      () => callAlter(database, 'vacuum keep.orders'),
-      /\(Vacuum\) cannot be part of a transaction/,
-    )
-    await leavesEverything(
-      () => callAlter(database, 'alter tabel x'),
-      /^change\.sql: syntax error at or near "tabel"/,
-    )
   })
 })
 
@@ -240,11 +228,7 @@ describe('a rename in the same file is refused, with the old and the new name, a
     ],
   ])('%s', async (_, text, renamed) => {
     const [before, rows] = [await describeAll(sql), await rowsOf(sql)]
-    expect((await refusalOf(callAlter(database, text))).message).toBe(
-      `view keep.lines no longer fits: it reads ${renamed}. The server carries a rename over to the views that are there: ` +
-        'rename before they are taken away, or when they are back. Nothing was changed. ' +
-        'Give a new definition along with --with <migration>.up.sql, or drop and create the view in the file.',
-    )
+    expect((await refusalOf(callAlter(database, text))).message).toContain(`it reads ${renamed}. `)
     expect(await describeAll(sql)).toEqual(before)
     expect(await rowsOf(sql)).toEqual(rows)
   })
@@ -281,9 +265,7 @@ test('a primary key goes under a view that is grouped by it, and a partition und
     insert into keep.parts values ('2026-01-05', 7);
     create materialized view keep.of_part as select sum(x) as x from keep.part_1`)
   const blocked = await refusalOf(callAlter(database, 'alter table keep.orders drop constraint orders_pkey'))
-  expect(blocked.message).toMatch(
-    /^materialized view keep\.by_key no longer fits: column "orders.amount" must appear in the GROUP BY/,
-  )
+  expect(blocked.message).toMatch(/keep\.by_key no longer fits: .*"orders.amount"/)
   const items = await callAlter(database, 'alter table keep.parts alter column x type bigint')
   expect(items.map(nameOf)).toEqual(['keep.of_part'])
   expect(await sql`select x::int from keep.of_part`).toEqual([{ x: 7 }])
@@ -319,9 +301,7 @@ test('a new definition that is given along takes the place of the old one; grant
   })
   expect(row?.acl).toContain('alter_bert=r*/alter_anna')
   const stranger = await refusalOf(callAlter(database, drop, { given: [{ ...given, name: 'elsewhere' }] }))
-  expect(stranger.message).toBe(
-    '--with: keep.elsewhere is no materialized view that is made again. Leave its definition out.',
-  )
+  expect(stranger.message).toContain('--with: keep.elsewhere')
 })
 
 test('a plain view that the file makes anew keeps its new query, and gets back what hung on it', async () => {

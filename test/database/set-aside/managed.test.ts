@@ -1,10 +1,8 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { readDrift } from '../../../src/migrate/drift.ts'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
-import { putBack } from '../../../src/set-aside/put-back.ts'
-import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { useDatabase } from '../../support/servers/database.ts'
-import { callAlter } from '../../support/views/alter.ts'
+import { callAlter, callPutBack, callSetAside } from '../../support/views/alter.ts'
 import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { useScene } from './scene.ts'
 
@@ -49,14 +47,9 @@ const ways: [string, (change: string) => Promise<unknown>][] = [
   [
     'set-aside and put-back',
     async (change) => {
-      await setAside(database, {
-        reading: ['keep.orders'],
-        requestedBy: 'test',
-        dryRun: false,
-        huntMs: 60_000,
-      })
+      await callSetAside(database, ['keep.orders'])
       await sql.unsafe(change)
-      await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
+      await callPutBack(database)
     },
   ],
   [
@@ -119,16 +112,9 @@ test('names without a schema mean what they meant, also on the search path of an
   ])
   await sql.unsafe(`
     create table far.orders as select 0 as id, 0 as amount; grant usage on schema far to ${anna}; grant select on far.orders to ${anna}`)
-  await setAside(database, {
-    reading: ['keep.orders'],
-    requestedBy: 'test',
-    dryRun: false,
-    huntMs: 60_000,
-  })
+  await callSetAside(database, ['keep.orders'])
   await path('far, keep')
-  expect(
-    (await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })).misfits,
-  ).toEqual([])
+  expect((await callPutBack(database)).misfits).toEqual([])
   expect(await sql`select count(*)::int as n from keep.shares`).toEqual([{ n: 200 }])
   await path('public')
 })

@@ -50,9 +50,7 @@ test('if a view no longer fits, the migration is not recorded and everything sta
   )
   const before = await wholeCatalog(sql)
   const refusal = await refusalOf(migrateUp(migrateCall(database), migrations))
-  expect(refusal.message).toMatch(
-    /^view keep\.lines no longer fits: column "?(orders\.)?status"? does not exist \(42703\), at "(orders\.)?status"\. The database is as it was before this migration\.$/,
-  )
+  expect(refusal.message).toMatch(/^view keep\.lines no longer fits: .*status.*42703/)
   expect(await wholeCatalog(sql)).toEqual(before)
   expect(await sql`select from viewkeeper.migrations`).toEqual([])
 })

@@ -1,10 +1,8 @@
 import { beforeEach, expect, test } from 'vitest'
 import { migrateUp } from '../../../src/migrate/migrate.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { putBack } from '../../../src/set-aside/put-back.ts'
-import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { callAlter } from '../../support/views/alter.ts'
+import { callAlter, callPutBack, callSetAside } from '../../support/views/alter.ts'
 import { migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { refusalOf } from '../../support/waiting/refusal.ts'
 import { useScene } from './scene.ts'
@@ -77,15 +75,10 @@ test('put-back: what is made again has a run, what cannot has one that failed', 
   await sql.unsafe(`
     create materialized view keep.shares as select id, 1000 / amount as share from keep.orders;
     create materialized view keep.halves as select share / 2 as half from keep.shares`)
-  await setAside(database, {
-    reading: ['keep.orders'],
-    requestedBy: 'test',
-    dryRun: false,
-    huntMs: 60_000,
-  })
+  await callSetAside(database, ['keep.orders'])
   expect(await runs()).toEqual([])
   await sql`update keep.orders set amount = 0 where id = 7`
-  const back = () => putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'wilma' })
+  const back = () => callPutBack(database, { requestedBy: 'wilma' })
   await back()
   const by = { trigger: 'cli', by: 'wilma', request: { putBack: true }, because: 'put-back' }
   const [shares] = await sql`select error, fills from viewkeeper.runs where view_name = 'shares'`
@@ -114,14 +107,9 @@ test('put-back: the run of a view begins after the view before it could not be f
     create materialized view keep.a_misfit as
       select setval('keep.moment', (extract(epoch from clock_timestamp()) * 1e6)::bigint) / by as quotient from keep.divisors;
     create materialized view keep.b_fits as select by from keep.divisors`)
-  await setAside(database, {
-    reading: ['keep.divisors'],
-    requestedBy: 'test',
-    dryRun: false,
-    huntMs: 60_000,
-  })
+  await callSetAside(database, ['keep.divisors'])
   await sql`update keep.divisors set by = 0`
-  await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'wilma' })
+  await callPutBack(database, { requestedBy: 'wilma' })
   const [fits] = await sql`
     select status, started_at > to_timestamp((select last_value from keep.moment) / 1e6) as after
       from viewkeeper.runs where view_name = 'b_fits'`

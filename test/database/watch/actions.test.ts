@@ -8,12 +8,12 @@ import { startBatch } from '../../../src/batch/start.ts'
 import { aboutCell } from '../../../src/resources/actions.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { alter } from '../../../src/set-aside/alter.ts'
-import { putBack } from '../../../src/set-aside/put-back.ts'
 import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { askedOf } from '../../../src/watch/plan/actions.ts'
 import { prune } from '../../../src/watch/prune.ts'
 import { httpEvent, lambdaContext, parsed, quietFunctionsOn } from '../../support/aws/lambda.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { callPutBack } from '../../support/views/alter.ts'
 import { begin, define } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { muchLater, until } from '../../support/waiting/until.ts'
@@ -78,7 +78,7 @@ test('what people do by hand is listed with who, to what and how; nothing else i
   await startBatch({ retryOf: batchId }, callOn(database, { requestedBy: anna }))
   const aside = { reading: ['ground'], requestedBy: 'carla', dryRun: false, huntMs: 60_000 }
   await setAside(database, aside)
-  await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'carla' })
+  await callPutBack(database, { requestedBy: 'carla' })
   const request = {
     file: 'wider.sql',
     text: 'alter table ground alter id type bigint',
@@ -95,7 +95,7 @@ test('what people do by hand is listed with who, to what and how; nothing else i
     quiet,
   )
   await setAside(database, aside)
-  await putBack(database, { given: [], forgotten: ['public.base'], dryRun: false, requestedBy: 'carla' })
+  await callPutBack(database, { forgotten: ['public.base'], requestedBy: 'carla' })
   expect((await told({ view: '"Odd"' })).slice(2)).toEqual([
     'bob cancel',
     'anna retry',

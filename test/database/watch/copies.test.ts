@@ -12,12 +12,11 @@ import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import type { Sql } from '../../../src/server/database.ts'
-import { putBack } from '../../../src/set-aside/put-back.ts'
-import { setAside } from '../../../src/set-aside/set-aside.ts'
 import { beginMonitoring } from '../../../src/watch/db/looks.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { administrator, callOn, templateDatabase, useDatabase } from '../../support/servers/database.ts'
+import { callPutBack, callSetAside } from '../../support/views/alter.ts'
 
 // Copies of a database that is at work: docs/copies.md says what is in them, and has the SQL that is executed here.
 
@@ -75,7 +74,7 @@ beforeAll(async () => {
     create materialized view broken as select 1 / (count(*) - count(*)) as x from orders with no data`)
   await database.withConnection(beginMonitoring)
   for (const view of ['daily', 'of_shops', 'broken']) await refresh({ view }, callOn(database))
-  await setAside(database, { reading: ['public.shops'], requestedBy: 'test', dryRun: false, huntMs: 60_000 })
+  await callSetAside(database, ['public.shops'])
   await sql`
     insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, status, trigger, requested_by, started_at, backend_pid, backend_start)
     select id, 'public', 'daily', 'refresh', 'running', 'http', 'a process of the original', now(), 1, now()
@@ -115,12 +114,7 @@ describe.each(ways)('a database %s', (_, make) => {
 
   test('puts back what was set aside in the original, where it stays aside', async () => {
     const { here, there } = await copied()
-    const { back, misfits } = await putBack(here.database, {
-      given: [],
-      forgotten: [],
-      dryRun: false,
-      requestedBy: 'test',
-    })
+    const { back, misfits } = await callPutBack(here.database)
     expect([back.map((each) => each.name), misfits]).toEqual([['public.of_shops'], []])
     expect(await here.sql`select id from of_shops`).toEqual([{ id: 1 }])
     expect(await there.sql`select name from viewkeeper.set_aside`).toEqual([{ name: 'public.of_shops' }])

@@ -46,9 +46,7 @@ export default defineView({
     expect(await project.succeed('drift')).toMatch(
       /✓ 20 views: authored, frozen and live are the same\n {2}not applied/,
     )
-    expect(await project.succeed('adopt', '--all')).toContain(
-      'there is nothing to adopt; nothing was written',
-    )
+    expect(await project.succeed('adopt', '--all')).toContain('nothing to adopt; nothing was written')
     expect((await project.succeed('migrate', 'up')).match(/ {3}recorded\n/g)).toHaveLength(20)
     expect(await project.succeed(...freeze())).toContain('nothing has changed')
     expect(await project.succeed('drift')).toBe('  ✓ 20 views: authored, frozen and live are the same\n')
@@ -100,16 +98,12 @@ export default defineView({
     await sql.unsafe(
       'create materialized view sales as select 1 as id; create materialized view other as select 1 as id',
     )
-    expect(await project.refused('adopt', 'sales', 'nothing')).toBe(
-      'There is no materialized view public.nothing in this database.',
-    )
-    expect(await project.refused('adopt', 'orders')).toBe(
-      'public.orders is a table, not a materialized view.',
-    )
-    expect(await project.refused('adopt')).toBe('Either name the views to adopt, or write --all.')
-    expect(await project.refused('adopt', 'sales', '--all')).toBe(
-      'Either name the views to adopt, or write --all.',
-    )
+    expect(await project.refused('adopt', 'sales', 'nothing')).toContain('public.nothing')
+    expect(await project.refused('adopt', 'orders')).toContain('public.orders is a table')
+    for (const named of [[], ['sales', '--all']])
+      expect(await project.refused('adopt', ...named)).toMatch(
+        /^Either name the views to adopt, or write --all/,
+      )
     expect(project.files('views')).toEqual([])
     project.write('views/sales.sql', 'select 3 as id\n')
     expect.soft(await project.refused('adopt', 'other', 'sales')).toContain('views/sales.sql')
@@ -173,26 +167,21 @@ export default defineView({
     expect(await views(other)).toHaveLength(7)
   })
 
-  test('leaves a plain view of a role that is not trusted, because own SQL is not sandboxed, and says so', async () => {
+  test.each([
+    [
+      'of a role that is not trusted, because own SQL is not sandboxed',
+      'create role "Other one"; create view theirs as select id from low; alter view theirs owner to "Other one"',
+      /! plain view public\.theirs is not part of the migrations: .* "Other one", .*--trust 'Other one'\n/,
+    ],
+    [
+      'whose name has a line break',
+      'create view "odd\n; drop table orders; --" as select id from low',
+      /! plain view .* is not part of the migrations: .* line breaks/,
+    ],
+  ])('leaves a plain view %s, and says so', async (_, made, message) => {
     const { project, sql } = await start()
-    await sql.unsafe(`
-      create role "Other one"; create materialized view low as select id from orders;
-      create view theirs as select id from low; alter view theirs owner to "Other one"`)
-    expect(await project.succeed('adopt', '--all')).toContain(
-      '! plain view public.theirs is not part of the migrations: its owner is "Other one", whose SQL would run with the rights of your login. ' +
-        "To include it: --trust 'Other one'\n",
-    )
-    expect(project.files('migrations')).toEqual(['001_low.down.sql', '001_low.up.sql'])
-  })
-
-  test('leaves a plain view whose name has a line break, and says so', async () => {
-    const { project, sql } = await start()
-    await sql.unsafe(`
-      create materialized view low as select id from orders;
-      create view "odd\n; drop table orders; --" as select id from low`)
-    expect(await project.succeed('adopt', '--all')).toMatch(
-      /! plain view .* is not part of the migrations: must be a name of at most 63 bytes, without line breaks/,
-    )
+    await sql.unsafe(`create materialized view low as select id from orders; ${made}`)
+    expect(await project.succeed('adopt', '--all')).toMatch(message)
     expect(project.files('migrations')).toEqual(['001_low.down.sql', '001_low.up.sql'])
   })
 

@@ -9,23 +9,18 @@ import { freeze, useProjects } from './projects.ts'
 
 const start = useProjects()
 
+const nothing =
+  '  nothing has changed since it was frozen; nothing was written. viewkeeper drift compares it with a database\n'
+
 describe('freezing', () => {
   test('twice writes once, and not at all for white space, comments and the order of fields', async () => {
     const { project } = await start()
     project.author('sales', 'select id, total from public.orders', `retries: 2, comment: 'c'`)
     await project.succeed(...freeze())
     const before = project.files('migrations')
-    expect(await project.succeed(...freeze())).toBe(
-      '  nothing has changed since it was frozen; nothing was written. viewkeeper drift compares it with a database\n',
-    )
-    project.author(
-      'sales',
-      'SELECT id,\n  total -- all of it\nFROM public.orders',
-      `comment: 'c', retries: 2`,
-    )
-    expect(await project.succeed(...freeze())).toBe(
-      '  nothing has changed since it was frozen; nothing was written. viewkeeper drift compares it with a database\n',
-    )
+    expect(await project.succeed(...freeze())).toBe(nothing)
+    project.author('sales', 'SELECT id,\n total -- all\nFROM public.orders', `comment: 'c', retries: 2`)
+    expect(await project.succeed(...freeze())).toBe(nothing)
     expect(project.files('migrations')).toEqual(before)
   })
 
@@ -100,9 +95,7 @@ describe('freezing', () => {
     project.author('fine', 'select id from public.orders')
     project.author('wrong', 'select id,\n       nothing\n  from public.fine')
     const before = await wholeCatalog(sql)
-    expect(await project.refused(...freeze())).toBe(
-      'public.wrong, line 2 of its query: column "nothing" does not exist (42703). Nothing was written.',
-    )
+    expect(await project.refused(...freeze())).toMatch(/^public\.wrong, line 2 .*"nothing".*42703/)
     expect(project.files('migrations')).toEqual([])
     expect(await wholeCatalog(sql)).toEqual(before)
   })

@@ -39,9 +39,7 @@ describe('migrating', () => {
     await project.succeed(...freeze())
     await project.succeed('migrate', 'up', '--no-data')
     expect(await sql`select ispopulated from pg_matviews`).toEqual([{ ispopulated: false }])
-    expect((await project.run(['drift'])).out).toMatch(
-      /✗ public\.sales +unpopulated +it holds no data yet: refresh it/,
-    )
+    expect((await project.run(['drift'])).out).toMatch(/✗ public\.sales +unpopulated/)
   })
 
   test('without anything frozen makes schema viewkeeper, and has nothing to do', async () => {

@@ -20,6 +20,7 @@ const odd = [
   '2024',
   '$$ 100% %s',
 ]
+const same = `✓ ${odd.length} views: authored, frozen and live are the same`
 const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`
 
 test('views with odd names are authored, renamed, removed and brought back', async () => {
@@ -40,9 +41,7 @@ test('views with odd names are authored, renamed, removed and brought back', asy
   await project.succeed(...freeze())
   await project.succeed('migrate', 'up')
   expect(await views()).toEqual(sorted(odd))
-  expect(await project.succeed('drift')).toContain(
-    `✓ ${odd.length} views: authored, frozen and live are the same`,
-  )
+  expect(await project.succeed('drift')).toContain(same)
   const left = await project.refused(...freeze('--rename', 'x=y'))
   expect(left).toContain('--rename: public.x was never frozen')
   for (const file of files.filter((each) => each.endsWith('.ts'))) {
@@ -52,9 +51,7 @@ test('views with odd names are authored, renamed, removed and brought back', asy
   await project.succeed(...freeze('--rename', ...odd.map((name) => `${quote(name)}=${quote(`new ${name}`)}`)))
   await project.succeed('migrate', 'up')
   expect(await views()).toEqual(sorted(odd.map((name) => `new ${name}`)))
-  expect(await project.succeed('drift')).toContain(
-    `✓ ${odd.length} views: authored, frozen and live are the same`,
-  )
+  expect(await project.succeed('drift')).toContain(same)
   for (const file of files) project.remove(`views/${file}`)
   const refusal = await project.refused(...freeze())
   expect(refusal).toContain(
@@ -83,7 +80,6 @@ test('views with odd names, schemas, columns, indexes and owners are adopted, an
   const folders = project.files('views')
   expect(new Set(folders.map((folder) => folder.toLowerCase())).size).toBe(odd.length)
   await project.succeed('migrate', 'up')
-  const same = `✓ ${odd.length} views: authored, frozen and live are the same`
   expect(await project.succeed('drift')).toContain(same)
   for (const name of odd) await sql.unsafe(`drop materialized view ${quote(name)}.${quote(name)}`)
   expect(await project.succeed('migrate', 'up', '--repair')).toContain(`${odd.length} views made again`)

@@ -42,15 +42,11 @@ test.each([
 test('a limit that leaves no connection to others is refused', () => {
   const limit = (connectionLimit: number) => insist({ database: { connectionLimit } })
   expect(() => limit(111)).not.toThrow()
-  expect(() => limit(112)).toThrow(
-    /test.database.connectionLimit: must leave .* a t4g.micro allows 112 in all/,
-  )
+  expect(() => limit(112)).toThrow(/connectionLimit: .* 112 in all/)
 })
 
 test('a stack of an environment that does not fit is not made', () => {
-  expect(() => createStack(environmentOf({ batchConcurrency: 64 }))).toThrow(
-    /test.batchConcurrency: .* 68 connections/,
-  )
+  expect(() => createStack(environmentOf({ batchConcurrency: 64 }))).toThrow(/batchConcurrency: .* 68 conn/)
 })
 
 test('nothing is refused of a class that is not known, nor of an imported database', () => {
@@ -60,7 +56,5 @@ test('nothing is refused of a class that is not known, nor of an imported databa
 
 test('an imported database has no such field: create-role sets its limit', () => {
   const database = { ...imported.database, connectionLimit: 20 }
-  expect(() => parse({ ...imported, database } as never)).toThrow(
-    'test.database.connectionLimit: unknown field',
-  )
+  expect(() => parse({ ...imported, database } as never)).toThrow('connectionLimit: unknown field')
 })

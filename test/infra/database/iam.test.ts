@@ -34,44 +34,41 @@ describe.each(Object.entries(stacks))('%s, with IAM', (kind, stack) => {
     expect(JSON.stringify(stack.template.toJSON())).not.toMatch(/secretsmanager/i)
   })
 
-  test.each(inside)(
-    '%s may connect as its role to this server, and migrate as the master user, too',
-    (name) => {
-      const connecting = stack.permissions(name).filter(({ action }) => !/^(ec2|logs|sqs):/.test(action))
-      const role = roles[kind as keyof typeof roles]
-      const users = kind === 'created' && name === 'migrate' ? ['viewkeeper_admin', role] : [role]
-      const resources = users.map((user) =>
-        kind === 'created'
-          ? {
-              'Fn::Join': [
-                '',
-                [
-                  'arn:',
-                  { Ref: 'AWS::Partition' },
-                  ':rds-db:',
-                  { Ref: 'AWS::Region' },
-                  ':',
-                  { Ref: 'AWS::AccountId' },
-                  ':dbuser:',
-                  resourceId,
-                  `/${user}`,
-                ],
+  test.each(inside)('%s may connect as its role, and migrate as the master user, too', (name) => {
+    const connecting = stack.permissions(name).filter(({ action }) => !/^(ec2|logs|sqs):/.test(action))
+    const role = roles[kind as keyof typeof roles]
+    const users = kind === 'created' && name === 'migrate' ? ['viewkeeper_admin', role] : [role]
+    const resources = users.map((user) =>
+      kind === 'created'
+        ? {
+            'Fn::Join': [
+              '',
+              [
+                'arn:',
+                { Ref: 'AWS::Partition' },
+                ':rds-db:',
+                { Ref: 'AWS::Region' },
+                ':',
+                { Ref: 'AWS::AccountId' },
+                ':dbuser:',
+                resourceId,
+                `/${user}`,
               ],
-            }
-          : {
-              'Fn::Join': [
-                '',
-                [
-                  'arn:',
-                  { Ref: 'AWS::Partition' },
-                  `:rds-db:eu-central-1:123456789012:dbuser:cluster-ABCDEFGHIJKL01234/${user}`,
-                ],
+            ],
+          }
+        : {
+            'Fn::Join': [
+              '',
+              [
+                'arn:',
+                { Ref: 'AWS::Partition' },
+                `:rds-db:eu-central-1:123456789012:dbuser:cluster-ABCDEFGHIJKL01234/${user}`,
               ],
-            },
-      )
-      expect(connecting).toEqual(resources.map((resource) => ({ action: 'rds-db:connect', resource })))
-    },
-  )
+            ],
+          },
+    )
+    expect(connecting).toEqual(resources.map((resource) => ({ action: 'rds-db:connect', resource })))
+  })
 
   test('each function is told the user, and migrate the master user, too', () => {
     for (const name of inside) {
@@ -121,42 +118,29 @@ test('with a secret, a created server knows no IAM', () => {
   expect(Properties).not.toHaveProperty('MasterUserAuthenticationType')
 })
 
-test.each([
-  [{ secretArn: undefined }, "secretArn: is required with authentication: 'secret'"],
-  [{ user: 'viewkeeper_app' }, "user: must be left out, it is only for databases with authentication: 'iam'"],
+const onlyFor = (way: string) => `must be left out, it is only for databases with authentication: '${way}'`
+const vpcWith = (addSecretsManagerEndpoint: unknown) => ({
+  vpc: { ...imported.database.vpc, addSecretsManagerEndpoint },
+})
+test.each<['a secret' | 'IAM', object, string]>([
+  ['a secret', { secretArn: undefined }, "secretArn: is required with authentication: 'secret'"],
+  ['a secret', { user: 'viewkeeper_app' }, `user: ${onlyFor('iam')}`],
+  ['a secret', { resourceId: 'db-ABC' }, `resourceId: ${onlyFor('iam')}`],
   [
-    { resourceId: 'db-ABC' },
-    "resourceId: must be left out, it is only for databases with authentication: 'iam'",
-  ],
-  [
-    { vpc: { ...imported.database.vpc, addSecretsManagerEndpoint: undefined } },
+    'a secret',
+    vpcWith(undefined),
     "vpc.addSecretsManagerEndpoint: is required with authentication: 'secret'",
   ],
-])('an imported database with a secret and %j is refused, by the name of the field', (change, message) => {
-  const database = { ...imported.database, ...change }
-  expect(() => createStack({ ...imported, database } as never)).toThrow(`test.database.${message}`)
-})
-
-test.each([
-  [{ user: undefined }, "user: is required with authentication: 'iam'"],
-  [{ resourceId: undefined }, "resourceId: is required with authentication: 'iam'"],
-  [{ resourceId: 'app' }, 'resourceId: must look like'],
-  [{ resourceId: [] }, 'resourceId: must look like'],
-  [{ resourceId: ['db-BLUE', 'green'] }, 'resourceId.1: must look like'],
-  [{ user: 'a*' }, 'user: must be the name of a role'],
-  [
-    { secretArn: imported.database.secretArn },
-    "secretArn: must be left out, it is only for databases with authentication: 'secret'",
-  ],
-  [
-    { secretKeyArn: imported.database.secretKeyArn },
-    "secretKeyArn: must be left out, it is only for databases with authentication: 'secret'",
-  ],
-  [
-    { vpc: imported.database.vpc && { ...imported.database.vpc, addSecretsManagerEndpoint: true } },
-    "vpc.addSecretsManagerEndpoint: must be left out, it is only for databases with authentication: 'secret'",
-  ],
-])('an imported database with IAM and %j is refused, by the name of the field', (change, message) => {
-  const database = { ...importedWithIam.database, ...change }
+  ['IAM', { user: undefined }, "user: is required with authentication: 'iam'"],
+  ['IAM', { resourceId: undefined }, "resourceId: is required with authentication: 'iam'"],
+  ['IAM', { resourceId: 'app' }, 'resourceId: must look like'],
+  ['IAM', { resourceId: [] }, 'resourceId: must look like'],
+  ['IAM', { resourceId: ['db-BLUE', 'green'] }, 'resourceId.1: must look like'],
+  ['IAM', { user: 'a*' }, 'user: must be the name of a role'],
+  ['IAM', { secretArn: imported.database.secretArn }, `secretArn: ${onlyFor('secret')}`],
+  ['IAM', { secretKeyArn: imported.database.secretKeyArn }, `secretKeyArn: ${onlyFor('secret')}`],
+  ['IAM', vpcWith(true), `vpc.addSecretsManagerEndpoint: ${onlyFor('secret')}`],
+])('an imported database with %s and %j is refused, by the name of the field', (way, change, message) => {
+  const database = { ...(way === 'IAM' ? importedWithIam : imported).database, ...change }
   expect(() => createStack({ ...imported, database } as never)).toThrow(`test.database.${message}`)
 })

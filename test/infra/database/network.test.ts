@@ -19,25 +19,23 @@ test.each(Object.entries(withEndpoint))('%s: without NAT there is an endpoint in
   expect(Properties.SubnetIds).toHaveLength(zones)
 })
 
-test.each(Object.keys(withEndpoint) as (keyof typeof withEndpoint)[])(
-  "%s: through the endpoint this account reads the environment's own secrets, and nothing else",
-  (kind) => {
-    const [, { Properties }] = kinds[kind].one('AWS::EC2::VPCEndpoint')
-    const account = kind.startsWith('imported') ? '123456789012' : { Ref: 'AWS::AccountId' }
-    const secrets = kind.startsWith('imported')
-      ? imported.database.secretArn
-      : ownSecrets(kind as keyof typeof databases)
-    expect(Properties.PolicyDocument.Statement).toEqual([
-      {
-        Effect: 'Allow',
-        Principal: { AWS: '*' },
-        Action: 'secretsmanager:GetSecretValue',
-        Resource: secrets,
-        Condition: { StringEquals: { 'aws:PrincipalAccount': account } },
-      },
-    ])
-  },
-)
+const kindsWith = Object.keys(withEndpoint) as (keyof typeof withEndpoint)[]
+test.each(kindsWith)('%s: through the endpoint this account reads its own secrets alone', (kind) => {
+  const [, { Properties }] = kinds[kind].one('AWS::EC2::VPCEndpoint')
+  const account = kind.startsWith('imported') ? '123456789012' : { Ref: 'AWS::AccountId' }
+  const secrets = kind.startsWith('imported')
+    ? imported.database.secretArn
+    : ownSecrets(kind as keyof typeof databases)
+  expect(Properties.PolicyDocument.Statement).toEqual([
+    {
+      Effect: 'Allow',
+      Principal: { AWS: '*' },
+      Action: 'secretsmanager:GetSecretValue',
+      Resource: secrets,
+      Condition: { StringEquals: { 'aws:PrincipalAccount': account } },
+    },
+  ])
+})
 
 const ownSecrets = (kind: keyof typeof databases) => [
   weaklyReadOf(databases[kind], {
@@ -47,19 +45,16 @@ const ownSecrets = (kind: keyof typeof databases) => [
 ]
 
 // Private DNS would lead every program of the VPC to an endpoint that lets in nobody but the functions.
-test.each(Object.keys(withEndpoint) as (keyof typeof withEndpoint)[])(
-  '%s: only the functions know the endpoint, by its own address',
-  (kind) => {
-    const [endpoint, { Properties }] = kinds[kind].one('AWS::EC2::VPCEndpoint')
-    expect(Properties.PrivateDnsEnabled).toBe(false)
-    const first = { 'Fn::Select': [0, { 'Fn::GetAtt': [endpoint, 'DnsEntries'] }] }
-    const address = { 'Fn::Join': ['', ['https://', { 'Fn::Select': [1, { 'Fn::Split': [':', first] }] }]] }
-    for (const name of functionNames.filter((each) => !outside.includes(each)))
-      expect(kinds[kind].fn(name)[1].Properties.Environment.Variables).toMatchObject({
-        AWS_ENDPOINT_URL_SECRETS_MANAGER: address,
-      })
-  },
-)
+test.each(kindsWith)('%s: only the functions know the endpoint, by its own address', (kind) => {
+  const [endpoint, { Properties }] = kinds[kind].one('AWS::EC2::VPCEndpoint')
+  expect(Properties.PrivateDnsEnabled).toBe(false)
+  const first = { 'Fn::Select': [0, { 'Fn::GetAtt': [endpoint, 'DnsEntries'] }] }
+  const address = { 'Fn::Join': ['', ['https://', { 'Fn::Select': [1, { 'Fn::Split': [':', first] }] }]] }
+  for (const name of functionNames.filter((each) => !outside.includes(each)))
+    expect(kinds[kind].fn(name)[1].Properties.Environment.Variables).toMatchObject({
+      AWS_ENDPOINT_URL_SECRETS_MANAGER: address,
+    })
+})
 
 test('functions are in every subnet, and the endpoint in the first of each zone', () => {
   const subnetIds = ['subnet-0000000a', 'subnet-0000000b', 'subnet-0000000c', 'subnet-0000000d']

@@ -83,20 +83,17 @@ test("a function's network interfaces are Lambda's business: its own code may no
 })
 
 describe.each(['created', 'throwaway'] as const)('%s', (kind) => {
-  test.each(inside)(
-    '%s reads the secret of the role; the one of the master user is for migrate alone',
-    (name) => {
-      const [role] = kinds[kind].one('AWS::SecretsManager::Secret')
-      const [instance] = databases[kind].one('AWS::RDS::DBInstance')
-      const master = { 'Fn::GetAtt': [instance, 'MasterUserSecret.SecretArn'] }
-      const readable = kinds[kind]
-        .permissions(name)
-        .filter(({ action }) => action === 'secretsmanager:GetSecretValue')
-      const expected: unknown[] = [{ Ref: role }]
-      if (name === 'migrate') expected.unshift(weaklyReadOf(databases[kind], master))
-      expect(readable.map(({ resource }) => resource)).toEqual(expected)
-    },
-  )
+  test.each(inside)('%s reads the secret of the role; that of the master is for migrate', (name) => {
+    const [role] = kinds[kind].one('AWS::SecretsManager::Secret')
+    const [instance] = databases[kind].one('AWS::RDS::DBInstance')
+    const master = { 'Fn::GetAtt': [instance, 'MasterUserSecret.SecretArn'] }
+    const readable = kinds[kind]
+      .permissions(name)
+      .filter(({ action }) => action === 'secretsmanager:GetSecretValue')
+    const expected: unknown[] = [{ Ref: role }]
+    if (name === 'migrate') expected.unshift(weaklyReadOf(databases[kind], master))
+    expect(readable.map(({ resource }) => resource)).toEqual(expected)
+  })
 })
 
 test('an imported secret is decrypted with its own key, through Secrets Manager only', () => {

@@ -118,15 +118,12 @@ test('the parameter says where the API is, and what other apps grant and listen 
   })
 })
 
-test.each(Object.values(kinds))(
-  'a policy is short enough for IAM: 6,144 characters without spaces',
-  (stack) => {
-    for (const name of policyNames) {
-      const statements = statementsOf(stack, name).map((statement) => ({
-        ...statement,
-        Resource: [statement.Resource].flat().map(written),
-      }))
-      expect(JSON.stringify(statements).length).toBeLessThan(6_000)
-    }
-  },
-)
+test.each(Object.values(kinds))('a policy has at most 6,144 characters, without spaces', (stack) => {
+  for (const name of policyNames) {
+    const statements = statementsOf(stack, name).map((statement) => ({
+      ...statement,
+      Resource: [statement.Resource].flat().map(written),
+    }))
+    expect(JSON.stringify(statements).length).toBeLessThan(6_000)
+  }
+})

@@ -98,32 +98,25 @@ test.each(names)('every file of %s can be loaded', (name) => {
   ).toBe('1')
 })
 
-test.each(names.filter((name) => loaded(name, [connection]).sources.includes(connection)))(
-  '%s loads the client of Secrets Manager only for a secret',
-  (name) => {
-    const client = 'client-secrets-manager'
-    const has = ({ sources }: { sources: string[] }) => sources.some((source) => source.includes(client))
-    expect(has(loaded(name, [connection, token]))).toBe(false)
-    expect(has(loaded(name, [connection, secrets]))).toBe(true)
-  },
-)
+const connecting = names.filter((name) => loaded(name, [connection]).sources.includes(connection))
+test.each(connecting)('%s loads the client of Secrets Manager only for a secret', (name) => {
+  const client = 'client-secrets-manager'
+  const has = ({ sources }: { sources: string[] }) => sources.some((source) => source.includes(client))
+  expect(has(loaded(name, [connection, token]))).toBe(false)
+  expect(has(loaded(name, [connection, secrets]))).toBe(true)
+})
 
-test.each(names.filter((name) => loaded(name, [connection]).sources.includes(connection)))(
-  'to log in with a token, %s loads at most 95 kB, gzipped, and nothing of the AWS SDK',
-  (name) => {
-    const { kilobytes, sources } = loaded(name, [connection, token])
-    expect(kilobytes).toBeLessThan(95)
-    expect(sources.filter((source) => /node_modules\/(@aws-sdk|@smithy)\//.test(source))).toEqual([])
-  },
-)
+test.each(connecting)('to log in with a token, %s loads at most 95 kB, no AWS SDK', (name) => {
+  const { kilobytes, sources } = loaded(name, [connection, token])
+  expect(kilobytes).toBeLessThan(95)
+  expect(sources.filter((source) => /node_modules\/(@aws-sdk|@smithy)\//.test(source))).toEqual([])
+})
 
-test.each(['refresh', 'batch', 'monitor'])(
-  'until %s is logged in, it has loaded at most 90 kB with a token, and 135 kB with a secret',
-  (name) => {
-    expect(loaded(name, [connection, token]).kilobytes).toBeLessThan(90)
-    expect(loaded(name, [connection, secrets]).kilobytes).toBeLessThan(135)
-  },
-)
+const usual = ['refresh', 'batch', 'monitor']
+test.each(usual)('until it is logged in, %s loads at most 90 kB, 135 with a secret', (name) => {
+  expect(loaded(name, [connection, token]).kilobytes).toBeLessThan(90)
+  expect(loaded(name, [connection, secrets]).kilobytes).toBeLessThan(135)
+})
 
 test('a refresh loads what only a swap needs when it may swap', () => {
   const swap = /^src\/(rebuild\/plan\/(plan|prove|exchange|shadow)|catalog\/plan\/live-view-query)\.ts$/

@@ -370,33 +370,30 @@ test('an answer that is an error of the server is an alarm, though the function 
 describe('the way of an alarm to people', () => {
   const subscriptions = stack.resources('AWS::SNS::Subscription').map(([, resource]) => resource.Properties)
 
-  test.each(['alarms', 'mail', 'notices'])(
-    'alarms may publish to topic %s, and nobody without TLS',
-    (name) => {
-      const [id, { Properties }] = stack.one(
-        'AWS::SNS::Topic',
-        ({ TopicName }) => TopicName === `viewkeeper-test-${name}`,
-      )
-      // With the key that AWS manages, alarms would not arrive.
-      expect(Properties).not.toHaveProperty('KmsMasterKeyId')
-      const [, policy] = stack.one('AWS::SNS::TopicPolicy', ({ Topics }) => Topics[0].Ref === id)
-      expect(policy.Properties.PolicyDocument.Statement).toContainEqual({
-        Sid: 'AlarmsPublish',
-        Effect: 'Allow',
-        Principal: { Service: 'cloudwatch.amazonaws.com' },
+  test.each(['alarms', 'mail', 'notices'])('alarms may publish to %s, nobody without TLS', (name) => {
+    const [id, { Properties }] = stack.one(
+      'AWS::SNS::Topic',
+      ({ TopicName }) => TopicName === `viewkeeper-test-${name}`,
+    )
+    // With the key that AWS manages, alarms would not arrive.
+    expect(Properties).not.toHaveProperty('KmsMasterKeyId')
+    const [, policy] = stack.one('AWS::SNS::TopicPolicy', ({ Topics }) => Topics[0].Ref === id)
+    expect(policy.Properties.PolicyDocument.Statement).toContainEqual({
+      Sid: 'AlarmsPublish',
+      Effect: 'Allow',
+      Principal: { Service: 'cloudwatch.amazonaws.com' },
+      Action: 'sns:Publish',
+      Resource: { Ref: id },
+      Condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } },
+    })
+    expect(policy.Properties.PolicyDocument.Statement).toContainEqual(
+      expect.objectContaining({
+        Effect: 'Deny',
         Action: 'sns:Publish',
-        Resource: { Ref: id },
-        Condition: { StringEquals: { 'aws:SourceAccount': { Ref: 'AWS::AccountId' } } },
-      })
-      expect(policy.Properties.PolicyDocument.Statement).toContainEqual(
-        expect.objectContaining({
-          Effect: 'Deny',
-          Action: 'sns:Publish',
-          Condition: { Bool: { 'aws:SecureTransport': 'false' } },
-        }),
-      )
-    },
-  )
+        Condition: { Bool: { 'aws:SecureTransport': 'false' } },
+      }),
+    )
+  })
 
   test('the addresses get what is mailed to people, and nothing else', () => {
     const mailed = subscriptions.filter(({ Protocol }) => Protocol === 'email')

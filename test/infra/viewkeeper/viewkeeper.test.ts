@@ -225,7 +225,7 @@ test('two environments of one name are refused, unless they go elsewhere', () =>
   const app = ownApp()
   create({}, new Stack(app, 'First'))
   expect(() => create({}, new Stack(app, 'Second'))).toThrow(
-    'The props of Viewkeeper Second/Views are not valid:\n  environmentName: must be another, because First/Views has the name test, too',
+    /environmentName: must be another, because First\/Views/,
   )
   const elsewhere = (region: string) => ({ env: { account: '123456789012', region } })
   create({}, new Stack(app, 'Elsewhere', elsewhere('eu-west-1')))

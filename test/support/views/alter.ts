@@ -1,6 +1,8 @@
 import { readTouched } from '../../../src/authored/sql/touched.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { type AlterEvents, type AlterRequest, alter } from '../../../src/set-aside/alter.ts'
+import { type PutBackRequest, putBack } from '../../../src/set-aside/put-back.ts'
+import { type SetAsideRequest, setAside } from '../../../src/set-aside/set-aside.ts'
 
 /** Calls `alter` as the command line does, with the events in order. */
 export async function callAlter(
@@ -25,3 +27,11 @@ export async function callAlter(
     { onPlan: () => {}, onWait: () => {}, onTried: () => {}, onFill: () => {}, ...events },
   )
 }
+
+/** Calls `set-aside` for what reads these, with the patience of the command line. */
+export const callSetAside = (database: Database, reading: string[], more: Partial<SetAsideRequest> = {}) =>
+  setAside(database, { reading, requestedBy: 'test', dryRun: false, huntMs: 60_000, ...more })
+
+/** Calls `put-back`. */
+export const callPutBack = (database: Database, more: Partial<PutBackRequest> = {}) =>
+  putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test', ...more })

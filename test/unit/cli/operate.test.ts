@@ -431,12 +431,10 @@ test('--since with a time without a zone is UTC, wherever it is typed', () => {
   expect(momentOf('--since', '2026-11-20T09:00+01:00', now)).toBe('2026-11-20T08:00:00.000Z')
 })
 
-test.each(['7', 'sales 5', '2026-13-01', '2026-02-31', '2026-02-29T09:00Z', 'yesterday'])(
-  '--since %s is refused',
-  (text) => {
-    expect(() => momentOf('--since', text, now)).toThrow('write 90m, 24h, 7d or a time')
-  },
-)
+const noTimes = ['7', 'sales 5', '2026-13-01', '2026-02-31', '2026-02-29T09:00Z', 'yesterday']
+test.each(noTimes)('--since %s is refused', (text) => {
+  expect(() => momentOf('--since', text, now)).toThrow('write 90m, 24h, 7d or a time')
+})
 
 test('what reads a view is followed through all views, and told once', () => {
   const view = (name: string, ...neededBy: string[]) => ({ view: name, neededBy })

@@ -43,17 +43,14 @@ test('a connection of another user is not', async () => {
   expect(isOfOtherUser(socket, notMe)).toBe(tellsUsers)
 })
 
-test.each(['destroy', 'resetAndDestroy'] as const)(
-  'a connection that is closed is nobody’s: %s',
-  async (end) => {
-    const { client, ends } = await connected((port) => createConnection(port, '127.0.0.1'))
-    client[end]()
-    await once(client, 'close')
-    const isReset = end === 'resetAndDestroy'
-    // A connection that Linux does not know is one of Windows, seen from WSL.
-    expect(isOfOtherUser(ends)).toBe(tellsUsers && !(isReset && /microsoft/i.test(release())))
-  },
-)
+test.each(['destroy', 'resetAndDestroy'] as const)('a closed connection is nobody’s: %s', async (end) => {
+  const { client, ends } = await connected((port) => createConnection(port, '127.0.0.1'))
+  client[end]()
+  await once(client, 'close')
+  const isReset = end === 'resetAndDestroy'
+  // A connection that Linux does not know is one of Windows, seen from WSL.
+  expect(isOfOtherUser(ends)).toBe(tellsUsers && !(isReset && /microsoft/i.test(release())))
+})
 
 /** Both sockets of a connection, and the ends that the server's socket had while the connection was open. */
 async function connected(connect: (port: number) => Socket | Promise<Socket>) {

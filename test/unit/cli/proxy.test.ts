@@ -321,17 +321,15 @@ describe('what reaches the API', () => {
     expect(received).toEqual([])
   })
 
-  test.each(['..', '.', '../pause', 'a/../../pause', 'a?b', 'a#b'])(
-    'is no other route than that of the deed, whatever a view is called: %s',
-    async (view) => {
-      const { post, received } = await start()
-      await post('', { does: 'pause', view })
-      const paths = received.map(({ method, url }) => `${method} ${url}`)
-      expect(
-        paths.filter((path) => path.startsWith('POST') && !/^POST \/views\/[^/?#]+\/pause$/.test(path)),
-      ).toEqual([])
-    },
-  )
+  const names = ['..', '.', '../pause', 'a/../../pause', 'a?b', 'a#b']
+  test.each(names)('is no other route than that of the deed, for view %s', async (view) => {
+    const { post, received } = await start()
+    await post('', { does: 'pause', view })
+    const paths = received.map(({ method, url }) => `${method} ${url}`)
+    expect(
+      paths.filter((path) => path.startsWith('POST') && !/^POST \/views\/[^/?#]+\/pause$/.test(path)),
+    ).toEqual([])
+  })
 
   test('of an encoded slash is the one name that it is part of, also if the request is signed', async () => {
     const { url: apiUrl, received } = await startApi(nothing)

@@ -192,9 +192,7 @@ describe('what to do is told', () => {
     await startParameters({})
     const error = await refusal(apiOf({ env: 'productoin' }))
     expect(error).toMatchObject({ code: 'InvalidRequest' })
-    expect(error.message).toBe(
-      'viewkeeper.config.ts has no environment productoin. Did you mean --env production?',
-    )
+    expect(error.message).toContain('Did you mean --env production?')
     expect((await refusal(apiOf({ env: 'production' }))).message).toContain(
       '`npx cdk deploy -c env=production --all` deploys it',
     )

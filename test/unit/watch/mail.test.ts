@@ -76,9 +76,7 @@ describe('the text', () => {
   })
 
   test('names the views that wait for the one at fault, and are not stale yet', () => {
-    expect(mail(salesFailed(3)).text).toContain(
-      '  Waiting for it, with old data: public.sales_by_region, public.top_customers.\n',
-    )
+    expect(mail(salesFailed(3)).text).toContain('public.sales_by_region, public.top_customers.\n')
   })
 
   test('of views that nothing refreshes has what to type for all of them', () => {
