@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { expect, test } from 'vitest'
+import { afterEach, expect, test } from 'vitest'
 import { insertRetry } from '../../../src/batch/db/attempts.ts'
 import type { BatchView } from '../../../src/batch/db/batch-views.ts'
 import { cancelBatch } from '../../../src/batch/end.ts'
@@ -28,6 +28,11 @@ const { database, sql, url } = useDatabase()
 
 const look = () => monitor(database, { schedules: { nightly: null, views: false }, publish: unheard })
 
+/** No test leaves a shadow. */
+afterEach(async () => {
+  expect(await shadowSchemas(sql)).toEqual([])
+})
+
 test('canceling a batch while a shadow is built, and another one waits, leaves the old views and no shadows', async () => {
   await makeGatedGroup(sql, 'stopped')
   const batchId = await begin(database, { views: gatedGroup('stopped') })
@@ -41,7 +46,6 @@ test('canceling a batch while a shadow is built, and another one waits, leaves t
     Object.fromEntries(gatedGroup('stopped').map((view) => [view, ['canceled']])),
   )
   expect(await tellRows(sql, 'stopped')).toEqual([1, 1, 1, 1])
-  expect(await shadowSchemas(sql)).toEqual([])
 })
 
 /** What the record says of the ages of a gated group. */
@@ -210,7 +214,6 @@ test('an exchange that fails for another reason gives up its group, and all view
     Object.fromEntries(gatedGroup('spoiled').map((view) => [view, ['failed', 'success']])),
   )
   expect(await tellRows(sql, 'spoiled')).toEqual([2, 2, 2, 2])
-  expect(await shadowSchemas(sql)).toEqual([])
 })
 
 test('a run whose server process is terminated while it fills a shadow gets another attempt at the same shadow', async () => {

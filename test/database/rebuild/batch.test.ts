@@ -1,7 +1,6 @@
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { openBatch } from '../../../src/api/lambda/open-batch.ts'
 import { getBatch } from '../../../src/batch/read.ts'
-import { startBatch } from '../../../src/batch/start.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { servedOn } from '../../support/api/served.ts'
@@ -14,6 +13,11 @@ import { refusalOf } from '../../support/waiting/refusal.ts'
 import { until } from '../../support/waiting/until.ts'
 
 const { database, sql } = useDatabase()
+
+/** No test leaves a shadow. */
+afterEach(async () => {
+  expect(await shadowSchemas(sql)).toEqual([])
+})
 
 const succeeded = (name: string) => Object.fromEntries(gatedGroup(name).map((view) => [view, ['success']]))
 
@@ -103,7 +107,6 @@ describe('a batch of views that read each other', () => {
     })
     expect(statuses).toEqual(succeeded('hidden'))
     expect(await tellRows(sql, 'hidden')).toEqual([2, 2, 2, 2])
-    expect(await shadowSchemas(sql)).toEqual([])
   })
 
   test('shows readers each view when it is ready if the request says so', async () => {
@@ -163,7 +166,6 @@ describe('a batch of views that read each other', () => {
       Object.fromEntries(gatedGroup(name).map((view) => [view, ['skipped', 'success']])),
     )
     expect(await tellRows(sql, name)).toEqual(rows)
-    expect(await shadowSchemas(sql)).toEqual([])
   })
 
   test('gives way to a direct refresh of a member, whose data are newer', async () => {
@@ -204,7 +206,6 @@ describe('a batch of views that read each other', () => {
       groups: [{ givenUp: { message: 'public.swapped_leaf was exchanged or dropped during the batch.' } }],
     })
     expect(await tellRows(sql, 'swapped')).toEqual([2, 2, 2, 2])
-    expect(await shadowSchemas(sql)).toEqual([])
   })
 })
 
@@ -242,7 +243,6 @@ describe('a view that is not built', () => {
     expect(
       await sql`select b.v as base, g.v as good, a.v as above from broken.base b, broken.good g, broken.above a`,
     ).toEqual([{ base: 2, good: 2, above: 1 }])
-    expect(await shadowSchemas(sql)).toEqual([])
   })
 
   test('at first but by a retry is exchanged with the others', async () => {
@@ -264,7 +264,6 @@ describe('a view that is not built', () => {
       base: ['success'],
       flaky: ['failed', 'success'],
     })
-    expect(await shadowSchemas(sql)).toEqual([])
   })
 
   test('because it is paused, unpopulated or has a strategy of its own keeps what it reads from being built, if that has a unique index', async () => {
@@ -294,18 +293,6 @@ describe('a view that is not built', () => {
       'apart.regular': 'apart.regular is to be refreshed by strategy "regular"',
       'apart.regular_below': 'apart.regular is to be refreshed by strategy "regular"',
     })
-  })
-
-  test('because its group would take too much room is refreshed by itself', async () => {
-    await makeGatedGroup(sql, 'big')
-    const { batchId } = await startBatch({ views: gatedGroup('big') }, callOn(database), {
-      maxShadowBytes: 10,
-    })
-    expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
-    const { groups, refreshedEach, shadowBytes } = await getBatch(database, batchId)
-    expect({ groups, shadowBytes }).toEqual({ groups: [], shadowBytes: 0 })
-    expect(refreshedEach).toHaveLength(3)
-    expect(refreshedEach[0]?.because).toMatch(/ \d+ bytes on disk, .* 10 bytes$/)
   })
 })
 

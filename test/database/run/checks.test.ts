@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { afterEach, describe, expect, test } from 'vitest'
 import { run as answered, checkedView } from '../../../src/api/answers.ts'
 import { startBatch } from '../../../src/batch/start.ts'
 import { readFacts } from '../../../src/catalog/db/facts.ts'
@@ -57,6 +57,8 @@ const leftovers = () => sql`
   union all select proname from pg_proc where proname like 'viewkeeper\\_%'
   union all select nspname from pg_namespace where nspname like 'viewkeeper\\_%'`
 
+afterEach(() => expect.poll(leftovers).toEqual([]))
+
 describe('a check that finds rows', () => {
   test.each(strategies)('holds the new data of a %s refresh back', async (strategy) => {
     const schema = `held_${strategy}`
@@ -100,7 +102,6 @@ describe('a check that finds rows', () => {
     expect(recorded).toMatchObject({ status: 'success', checks })
     const [{ checksMs } = {}] = await getMetrics(database, { view: `${schema}.v`, windowSeconds: 3600 })
     expect(checksMs).toBe(Math.round(recorded.checks!.reduce((sum, { ms }) => sum + ms, 0)))
-    await expect.poll(leftovers).toEqual([])
   })
 
   test('shows nothing of a group, whichever member it is about; its queries read the new data of the other members', async () => {
@@ -147,7 +148,6 @@ describe('a check that finds rows', () => {
       { view_name: 'above', checks: [{ name: 'adds' }] },
       { view_name: 'below', checks: [{ name: 'notEmpty' }] },
     ])
-    await expect.poll(leftovers).toEqual([])
   })
 
   test('keeps a new view from being made, and only warns if it is to', async () => {
@@ -316,7 +316,6 @@ describe('a hostile check', () => {
         `select (select count(*) from public.precious)::int as precious, (select count(*) from ${schema}.v)::int as rows`,
       ),
     ).toEqual([{ precious: 1, rows: 1 }])
-    await expect.poll(leftovers).toEqual([])
   })
 
   test('finds no operator on a path that others may write', async () => {
@@ -385,7 +384,6 @@ test.each(['group', 'batch'])(
     expect(await sql.unsafe(query)).toEqual([{ below: 2, above: 2 }])
     for (const answer of seen)
       expect([[{ below: 1, above: 1 }], [{ below: 2, above: 2 }]]).toContainEqual(answer)
-    await expect.poll(leftovers).toEqual([])
   },
 )
 
@@ -497,7 +495,6 @@ describe('check differs', () => {
       checks: [{ name: 'notEmpty' }, { name: 'differs', rows: 0, differs: counted }],
     })
     expect(toldChecks(recorded)[1]?.[1]).toMatch(/^of 100 rows 0 gone, 3 changed, 2 added, /)
-    await expect.poll(leftovers).toEqual([])
   })
 
   test('compares nothing with an empty view, in place, and in the test of what readers see', async () => {

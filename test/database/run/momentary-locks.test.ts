@@ -1,5 +1,4 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { advance } from '../../../src/batch/advance.ts'
 import type { Result } from '../../../src/run/call.ts'
 import { create } from '../../../src/run/create.ts'
 import { readRun } from '../../../src/run/db/runs.ts'
@@ -113,20 +112,6 @@ describe('while a run of ours holds the view', () => {
           runningRunId: runId,
         },
       })
-    })
-  })
-
-  test('a batch waits for that run', async () => {
-    await sql.unsafe('drop materialized view mv; drop function if exists mv_gate')
-    await makeGatedView(sql, 'mv')
-    await withGateClosed(sql, 'mv', async (open) => {
-      const first = refresh({ view: 'mv', strategy: 'regular' }, callOn(database))
-      await untilAtGate(sql, 'mv')
-      const batchId = await begin(database, { views: ['mv'], strategy: 'swap' })
-      expect(await advance(batchId, { database, until: Date.now() + 1500 })).toMatchObject({ done: false })
-      await open()
-      expect((await first).error).toBeUndefined()
-      expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'success' })
     })
   })
 })

@@ -394,15 +394,8 @@ describe('a configuration is refused if', () => {
     await expect(channelsOf(notify.parse(options), ['one@example.com'], env)).rejects.toThrow(message)
   })
 
-  test.each([
-    [
-      'a password would go without TLS',
-      { smtp: { host: 'x', tls: 'none', user: 'me', from: 'a@example.com' } },
-    ],
-    ['an address is none of the web', { webhooks: { cache: { url: 'file:///etc/passwd' } } }],
-    ['a name is no name', { chat: { 'On Call': {} } }],
-    ['a field does not exist', { chat: { team: { url: 'https://x.example.com' } } }],
-  ])('%s', (_, options) => {
-    expect(notify.safeParse(options).success).toBe(false)
+  test('a password would go without TLS', () => {
+    const smtp = { host: 'x', tls: 'none', user: 'me', from: 'a@example.com' }
+    expect(notify.safeParse({ smtp }).success).toBe(false)
   })
 })

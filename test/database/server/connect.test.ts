@@ -16,6 +16,8 @@ const select1 = (changes: Partial<ConnectionOptions>) =>
     async (sql) => (await sql`select 1 as one`)[0],
   )
 
+const admin = connectTo(async () => settings)
+
 describe('connecting', () => {
   test('reads the connection options again, once, if the password was refused', async () => {
     const reads: boolean[] = []
@@ -46,9 +48,7 @@ describe('connecting', () => {
       code: 'SuperuserRefused',
       message: expect.stringMatching(/^You log in as postgres, .*npx viewkeeper create-role/),
     })
-    await connectTo(async () => settings).withConnection(
-      (sql) => sql`create role modest login password 'secret'`,
-    )
+    await admin.withConnection((sql) => sql`create role modest login password 'secret'`)
     const modest = connectTo(async () => ({ ...settings, user: 'modest', password: 'secret' }), {
       superuser: 'refused',
     })
@@ -71,7 +71,6 @@ describe('connecting', () => {
   })
 
   test('to a database that is closed for connections is DatabaseUnavailable, with the way to open it', async () => {
-    const admin = connectTo(async () => settings)
     await admin.withConnection((sql) => sql`create database closed allow_connections false`)
     await expect(select1({ database: 'closed' })).rejects.toMatchObject({
       code: 'DatabaseUnavailable',
@@ -85,7 +84,6 @@ describe('connecting', () => {
   })
 
   test('to a database that does not let the login in is CredentialsRefused, with the grant that it needs', async () => {
-    const admin = connectTo(async () => settings)
     await admin.withConnection((sql) => sql`create role outsider login password 'secret'`)
     await admin.withConnection((sql) => sql`create database private`)
     await admin.withConnection((sql) => sql`revoke connect on database private from public`)
@@ -101,7 +99,6 @@ describe('connecting', () => {
   })
 
   test('as a role that does not exist or may not log in is CredentialsRefused', async () => {
-    const admin = connectTo(async () => settings)
     await admin.withConnection((sql) => sql`create role lazy nologin password 'secret'`)
     for (const user of ['nobody_at_all', 'lazy']) {
       await expect(select1({ user, password: 'secret' })).rejects.toMatchObject({
@@ -120,7 +117,6 @@ describe('connecting', () => {
   })
 
   test('as a role whose triggers do not fire is refused, with what to do instead, unless the role may change that', async () => {
-    const admin = connectTo(async () => settings)
     await admin.withConnection(async (sql) => {
       await sql`create role replicating login password 'secret'`
       await sql`alter role replicating set session_replication_role = 'replica'`
@@ -139,8 +135,7 @@ describe('connecting', () => {
   })
 
   test('reads committed data, whatever isolation the role is set to', async () => {
-    const database = connectTo(async () => settings)
-    await database.withConnection(async (sql) => {
+    await admin.withConnection(async (sql) => {
       await sql`create role repeating login password 'secret'`
       await sql`alter role repeating set default_transaction_isolation = 'repeatable read'`
     })
@@ -150,8 +145,7 @@ describe('connecting', () => {
   })
 
   test('has a short lock time-out while it only looks, and its own one again afterwards', async () => {
-    const database = connectTo(async () => settings)
-    await database.withConnection(
+    await admin.withConnection(
       async (sql) => {
         expect(await unlessLocked(sql, async () => (await sql`show lock_timeout`)[0])).toEqual({
           lock_timeout: '100ms',
@@ -163,8 +157,7 @@ describe('connecting', () => {
   })
 
   test('to a server without a free connection is TooManyConnections', async () => {
-    const database = connectTo(async () => settings)
-    await database.withConnection(async (sql) => {
+    await admin.withConnection(async (sql) => {
       await sql`create role crowded login password 'secret' connection limit 0`
     })
     await expect(select1({ user: 'crowded', password: 'secret' })).rejects.toMatchObject({
@@ -174,15 +167,14 @@ describe('connecting', () => {
   })
 
   test('checks that the server took the start-up settings: a pooler that drops them is refused', async () => {
-    const database = connectTo(async () => settings)
     // The server cuts a name of more than 63 bytes, so the setting comes back changed.
-    const odd = database.withConnection(async () => {}, { startUp: { application_name: 'x'.repeat(80) } })
+    const odd = admin.withConnection(async () => {}, { startUp: { application_name: 'x'.repeat(80) } })
     await expect(odd).rejects.toMatchObject({
       code: 'NotDirect',
       message: expect.stringContaining('application_name'),
     })
     await expect(
-      database.withConnection(async () => {}, { startUp: { 'viewkeeper.run': '7' } }),
+      admin.withConnection(async () => {}, { startUp: { 'viewkeeper.run': '7' } }),
     ).resolves.toBeUndefined()
   })
 
@@ -219,14 +211,13 @@ async function listenAnd(
 
 describe('a connection', () => {
   test('finds the names of the catalog first, so that nobody can slip in a function or a type that runs as our role', async () => {
-    const database = connectTo(async () => settings)
-    expect(await database.withConnection((sql) => sql`show search_path`)).toEqual([
+    expect(await admin.withConnection((sql) => sql`show search_path`)).toEqual([
       { search_path: 'pg_catalog, pg_temp' },
     ])
   })
 
   test('that breaks is not silently opened again: the new session would lack its settings', async () => {
-    const broken = connectTo(async () => settings).withConnection(async (sql) => {
+    const broken = admin.withConnection(async (sql) => {
       await sql`select pg_terminate_backend(pg_backend_pid())`.catch(() => {})
       return sql`select 1`
     })
@@ -234,7 +225,7 @@ describe('a connection', () => {
   })
 
   test('to a server that stops answering ends at the deadline', async () => {
-    const silent = connectTo(async () => settings).withConnection((sql) => sql`select pg_sleep(60)`, {
+    const silent = admin.withConnection((sql) => sql`select pg_sleep(60)`, {
       deadline: Date.now() + 300,
       startUp: { statement_timeout: '0' },
     })
@@ -245,13 +236,12 @@ describe('a connection', () => {
   })
 
   test('to a server where everything is read only can write all the same, or fails with the reason', async () => {
-    const database = connectTo(async () => settings)
     await expect(
-      database.withConnection((sql) => sql`create temporary table x ()`, {
+      admin.withConnection((sql) => sql`create temporary table x ()`, {
         startUp: { default_transaction_read_only: 'on' },
       }),
     ).rejects.toMatchObject({ code: 'DatabaseReadOnly' })
-    await database.withConnection((sql) => sql`create temporary table x ()`)
+    await admin.withConnection((sql) => sql`create temporary table x ()`)
   })
 })
 

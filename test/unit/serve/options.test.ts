@@ -40,7 +40,6 @@ test.each([
     'serve.runbookUrl: must be an address such as "https://docs.example.com/docs/runbook.html"',
   ],
   [{ logLevel: 'debug' }, 'serve.logLevel: Invalid option: expected one of "DEBUG"|"INFO"|"WARN"|"ERROR"'],
-  [{ schedules: { nightly: { at: '9:00' } } }, 'serve.schedules.nightly.at: must look like "09:00"'],
   [
     { schedules: { nightly: { timeZone: 'Berlin' } } },
     'serve.schedules.nightly.timeZone: must be the IANA name of a time zone: "Europe/Berlin", "UTC"',
@@ -49,8 +48,6 @@ test.each([
   [{ batchExchange: 'both' }, 'serve.batchExchange: Invalid option: expected one of "together"|"each"'],
   [{ maxShadowBytes: 0.5 }, 'serve.maxShadowBytes: Invalid input: expected int, received number'],
   [{ retention: { days: 0 } }, 'serve.retention.days: Too small: expected number to be >=1'],
-  [{ monitorEveryMinutes: 0 }, 'serve.monitorEveryMinutes: must be false, or a number from 1 to 60'],
-  [{ remindEveryHours: true }, 'serve.remindEveryHours: must be false, or a number from 1 to 720'],
   [
     { notify: { webhooks: { cache: { url: 'ftp://example.com' } } } },
     'serve.notify.webhooks.cache.url: must be an address such as "https://hooks.example.com/viewkeeper"',
