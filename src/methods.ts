@@ -186,7 +186,7 @@ export interface BatchOptions {
 
 /** Why the data of a view are as old as they are. */
 export interface Cause {
-  code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow'
+  code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices'
   /** The cause in one or two sentences. */
   text: string
   /** What to type: a command line of `viewkeeper`, or SQL. Null if nothing helps. */
@@ -194,7 +194,7 @@ export interface Cause {
   /** The view that has the cause, if it is another one. */
   view?: string
   /** With code `Upstream`: the code of the cause that the other view has. */
-  upstream?: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow'
+  upstream?: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices'
   /** The run that the cause is about. */
   runId?: number
   /** The batch that the cause is about. */
@@ -393,6 +393,10 @@ export interface Result {
       anew?: number
       /** About how many slices the view has. Absent: nobody knows. */
       of?: number
+      /** If all were computed although a log told which: how many no change had touched, and were compared. */
+      compared?: number
+      /** How many of these were wrong. */
+      wrong?: number
       /** If a log of changes told what to compute: by which column. */
       by?: string
       /** A mark of what else the rows depend on. */
@@ -508,6 +512,10 @@ export interface RunResult {
       anew?: number
       /** About how many slices the view has. Absent: nobody knows. */
       of?: number
+      /** If all were computed although a log told which: how many no change had touched, and were compared. */
+      compared?: number
+      /** How many of these were wrong. */
+      wrong?: number
       /** If a log of changes told what to compute: by which column. */
       by?: string
       /** A mark of what else the rows depend on. */
@@ -618,12 +626,12 @@ export interface View {
   } | null
   /** What the last look of the monitor found wrong with the view, and why; null: nothing. `why` has the locks of this moment. */
   incident?: {
-    kinds: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow')[]
+    kinds: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow' | 'wrong')[]
     /** When the monitor first saw it. */
     openedAt: string
     /** What to fix first: this view, one that it reads, a batch, a session. */
     culprit: string
-    code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow'
+    code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices'
     /** Why, in one or two sentences. */
     text: string
     /** What to type; null if nothing helps. */
@@ -734,12 +742,12 @@ export interface ViewDetails {
   } | null
   /** What the last look of the monitor found wrong with the view, and why; null: nothing. `why` has the locks of this moment. */
   incident?: {
-    kinds: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow')[]
+    kinds: ('failing' | 'stale' | 'missing' | 'lag' | 'suspended' | 'aside' | 'paused' | 'slow' | 'wrong')[]
     /** When the monitor first saw it. */
     openedAt: string
     /** What to fix first: this view, one that it reads, a batch, a session. */
     culprit: string
-    code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow'
+    code: 'SetAside' | 'Missing' | 'Paused' | 'AllPaused' | 'Locked' | 'Upstream' | 'Failed' | 'CheckFailed' | 'Suspended' | 'LagTooShort' | 'Canceled' | 'Skipped' | 'Unpopulated' | 'HeldBack' | 'UnknownAge' | 'InProgress' | 'ScheduleMissed' | 'NotScheduled' | 'NotYetDue' | 'Well' | 'NotSkipped' | 'Slow' | 'WrongSlices'
     /** Why, in one or two sentences. */
     text: string
     /** What to type; null if nothing helps. */

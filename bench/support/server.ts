@@ -54,7 +54,7 @@ export const ownCode: Code = {
   sessionEnvelope,
   failuresOf,
   startUp,
-  schema: new URL('../../schema', import.meta.url),
+  schema: new URL('../../schema/', import.meta.url),
 }
 
 /** Another checkout, with its modules installed. Its files may have other names, so each function is found by its own. */

@@ -69,6 +69,12 @@ export const result = named(
         .object({
           anew: int.optional().describe('How many slices were computed. Absent: all.'),
           of: int.optional().describe('About how many slices the view has. Absent: nobody knows.'),
+          compared: int
+            .optional()
+            .describe(
+              'If all were computed although a log told which: how many no change had touched, and were compared.',
+            ),
+          wrong: int.optional().describe('How many of these were wrong.'),
           by: text.optional().describe('If a log of changes told what to compute: by which column.'),
           shape: text.optional().describe('A mark of what else the rows depend on.'),
           wholeAt: text.optional().describe('When all rows were computed last.'),

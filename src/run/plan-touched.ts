@@ -1,12 +1,13 @@
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
+import { wrongSlices } from '../catalog/plan/run.ts'
 import { Problem } from '../problem.ts'
-import { countingSlices } from '../rebuild/plan/count-slices.ts'
+import { countingSlices, noteWrong } from '../rebuild/plan/count-slices.ts'
 import type { Slicing } from '../rebuild/plan/plan.ts'
 import { ownersSandboxed } from '../rebuild/plan/shadow.ts'
 import { aroundOf, fillBySlices } from '../rebuild/plan/slices.ts'
 import type { Sql } from '../server/database.ts'
 import { type ChangeLog, logOf } from '../slices/plan/log.ts'
-import { countTouched, rowsTouched, wasRead } from '../slices/plan/rows.ts'
+import { compareUntouched, countTouched, rowsTouched, wasRead } from '../slices/plan/rows.ts'
 import { displayPart, quoteName } from '../sql/names.ts'
 import type { Statement } from '../sql/plan.ts'
 
@@ -31,22 +32,34 @@ export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | 
     if (error instanceof Problem) return refused(error.message)
     throw error
   }
-  const { by, shown } = log
-  const because = await whyNoLog(sql, log)
-  if (because !== null) return because === undefined ? 'gone' : refused(because)
+  const { by, shown, exact } = log
+  const unbelieved = await whyNoLog(sql, log)
+  if (unbelieved !== null) return unbelieved === undefined ? 'gone' : refused(unbelieved)
   const [state] = await sql<
-    { shape: string; toucher: string; wholeAt: string | null; because: string | null; now: string }[]
+    {
+      shape: string
+      toucher: string
+      wholeAt: string | null
+      because: string | null
+      isDue: boolean | null
+      now: string
+      logOid: number
+    }[]
   >`
     select now.shape, c.xmin::text as toucher, last.mark ->> 'wholeAt' as "wholeAt", to_jsonb(clock_timestamp()) #>> '{}' as now,
-           case when last.mark ->> 'shape' is null then 'the last refresh has not read the log'
+           l.oid::int8 as "logOid", (last.mark ->> 'wholeAt')::timestamptz < clock_timestamp() - make_interval(hours => ${wholeEveryHours}) as "isDue",
+           case when (last.wrong ->> 'log')::int8 = l.oid::int8
+                then format('run %s found %s of them wrong that the log had not named, so nobody believes it until it is dropped and made anew', last.wrong ->> 'run', last.wrong ->> 'wrong')
+                when last.mark ->> 'shape' is null then 'the last refresh has not read the log'
                 when not last.is_ours then 'somebody has refreshed it, or granted privileges on it, outside of the record'
                 when last.mark ->> 'by' <> ${by} then 'the log is a new one'
-                when last.mark ->> 'shape' <> now.shape then 'more than rows of tables has changed: the query, a table, a trigger, a view that it reads, or the server'
-                when (last.mark ->> 'wholeAt')::timestamptz < clock_timestamp() - make_interval(hours => ${wholeEveryHours}) then 'once a day all are' end as because
+                when last.mark ->> 'shape' <> now.shape then 'more than rows of tables has changed: the query, a table, a trigger, a view that it reads, or the server' end as because
       from pg_class c
+      join pg_class l on l.relnamespace = c.relnamespace and l.relname = ${logOf(view).name}
      cross join lateral (select viewkeeper.shape(${shown.oid}::int8::oid)) now(shape)
       left join lateral (
-        select r.meta #> '{response,slices}' as mark, coalesce(r.filled = viewkeeper.filling(c.oid) and r.touched = c.xmin::text, false) as is_ours
+        select r.meta #> '{response,slices}' as mark, coalesce(r.filled = viewkeeper.filling(c.oid) and r.touched = c.xmin::text, false) as is_ours,
+               (select s.value -> d.id::text from viewkeeper.switches s where s.key = ${wrongSlices}) as wrong
           from viewkeeper.definitions d cross join viewkeeper.last_success(d.id) f(id) join viewkeeper.runs r on r.id = f.id
          where d.schema_name = ${view.schema} and d.name = ${view.name}) last on true
      where c.oid = ${view.oid}::int8::oid`
@@ -56,14 +69,16 @@ export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | 
     is: `${state.shape} ${state.toucher}`,
   }
   const part = { by, columns: shown.columns }
+  const because = state.because ?? (state.isDue ? 'once a day all are' : null)
+  const compares = state.because === null && because !== null && exact.length > 0
   return {
     shown: shown.oid,
     words:
-      state.because === null
+      because === null
         ? `computes slices of ${displayPart(by)} anew, those that changes have touched`
-        : `computes all slices of ${displayPart(by)} anew: ${state.because}`,
+        : `computes all slices of ${displayPart(by)} anew: ${because}`,
     log: {
-      mark: { by, shape: state.shape, wholeAt: state.because === null ? state.wholeAt! : state.now },
+      mark: { by, shape: state.shape, wholeAt: because === null ? state.wholeAt! : state.now },
       basis: (other) =>
         other && {
           sql: `select concat((${other.sql}), ' ', (${stands.sql}))`,
@@ -72,7 +87,7 @@ export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | 
     },
     around: aroundOf(view, shown, (rebuild, members) => {
       const sliced =
-        state.because === null
+        because === null
           ? fillBySlices(rebuild, { ...members, rows: rowsTouched(part, view) })
           : { before: [], after: [] }
       // What was committed when this is asked, the statement that fills sees, too; what comes later stays in the log for the next refresh.
@@ -98,9 +113,14 @@ export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | 
         },
         hidden: true,
       }
-      return countingSlices(rebuild, members.view, countTouched(part, view, state.because !== null), {
+      const count = countTouched(part, view, because !== null)
+      const compare = compareUntouched(part, view, exact)
+      const query = (shadow: string) =>
+        compares ? `select (${count(shadow)}) || (${compare(shadow)})` : count(shadow)
+      return countingSlices(rebuild, members.view, query, {
         before: [look, ...sliced.before],
         after: [...sliced.after, forget, check],
+        record: compares ? [noteWrong(state.logOid)] : [],
       })
     }),
   }

@@ -105,10 +105,12 @@ export function monitor(
     const facts = isNew ? await readUnwell(sql) : before
     const planned = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
     const slow = await readSlowRuns(sql, suspects)
+    const { wrong, ...lasting } = await readLasting(sql)
     const batches = await readFailedBatches(sql)
     const channels = await readFailingChannels(sql)
     const found = findWrong(facts.views, planned, {
-      ...(await readLasting(sql)),
+      ...lasting,
+      wrong: wrong.map(({ view }) => view),
       slow: slow.map(({ view }) => view),
       batch: batches.map(({ id }) => batchName(id)),
       channel: channels.map(({ channel }) => channel),
@@ -119,7 +121,7 @@ export function monitor(
       const { noteIncidents } = await import('./note.ts')
       const hearers = { telling, programs, people }
       const at = { readAt: facts.now, schedules: { ...schedules, looks } }
-      hearing = await noteIncidents(sql, found, { slow, batches, channels }, { ...hearers, ...at })
+      hearing = await noteIncidents(sql, found, { slow, wrong, batches, channels }, { ...hearers, ...at })
     }
     for (const kind of viewKinds) {
       const of = found.filter((each) => each.kind === kind)

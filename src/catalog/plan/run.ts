@@ -130,4 +130,10 @@ export interface Mark {
   /** How many slices the refresh has computed, if not all, and about how many the view has. */
   anew?: number
   of?: number
+  /** If a whole refresh compared: how many slices that no change has touched, and how many of them were wrong. */
+  compared?: number
+  wrong?: number
 }
+
+/** The key of `viewkeeper.switches` under which it stands which logs of changes have left slices wrong, by the definitions of their views. */
+export const wrongSlices = 'wrong slices'

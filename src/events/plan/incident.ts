@@ -10,6 +10,7 @@ export const kindWords = {
   aside: 'set aside',
   paused: 'paused without an end',
   slow: 'slow',
+  wrong: 'wrong in slices',
   batch: 'failed',
   channel: 'refused',
 } as const
@@ -19,7 +20,7 @@ export const incidentKinds = Object.keys(kindWords) as IncidentKind[]
 /** What may be wrong with a view. */
 export type ViewKind = Exclude<IncidentKind, 'batch' | 'channel'>
 /** Those of which there is a metric of how many views have it: not of what is told by mail alone, or counted by runs. */
-export type MeasuredKind = Exclude<ViewKind, 'paused' | 'slow'>
+export type MeasuredKind = Exclude<ViewKind, 'paused' | 'slow' | 'wrong'>
 export const isOfView = (kind: IncidentKind): kind is ViewKind => kind !== 'batch' && kind !== 'channel'
 export const viewKinds = incidentKinds.filter(isOfView)
 
@@ -46,12 +47,12 @@ interface Planned {
 
 /**
  * All that is wrong, the names of each kind in their order, of stale views the oldest data first. A paused view is at most stale.
- * `lasting`: what has been set aside or paused for long, views whose last refresh was slow, and batches and channels that have failed. Pure.
+ * `lasting`: what has been set aside or paused for long, views whose last refresh was slow, or whose slices were wrong, and batches and channels that have failed. Pure.
  */
 export function findWrong(
   views: ViewFacts[],
   { lag, suspended }: Planned,
-  lasting: Record<'aside' | 'paused' | 'slow' | 'batch' | 'channel', string[]>,
+  lasting: Record<'aside' | 'paused' | 'slow' | 'wrong' | 'batch' | 'channel', string[]>,
 ): Found[] {
   const tried = views.filter(({ pausedSince, aside }) => pausedSince === null && aside === null)
   const namesOf = (which: (view: ViewFacts) => boolean): string[] =>

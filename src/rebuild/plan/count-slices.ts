@@ -1,4 +1,5 @@
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
+import { wrongSlices } from '../../catalog/plan/run.ts'
 import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { type Checked, helper, ours } from './check-data.ts'
@@ -17,7 +18,7 @@ export function countingSlices(
   rebuild: Rebuild,
   view: Member,
   queryOf: (shadow: string) => string,
-  { before, after }: AroundFilling,
+  { before, after, record = [] }: AroundFilling,
 ): AroundFilling {
   const shadow = shadowName(rebuild, view)
   const key = `${rebuild.place.key}_${view.oid}`
@@ -25,7 +26,7 @@ export function countingSlices(
   return {
     before,
     after: [...findOut(counted, queryOf(quoteName(shadow))), ...after],
-    record: [recordSlices],
+    record: [recordSlices, ...record],
   }
 }
 
@@ -57,8 +58,21 @@ const recordSlices: Statement = {
   sql: `update viewkeeper.runs r set meta = jsonb_set(r.meta, '{response}', (r.meta -> 'response') || jsonb_build_object(
     'slices', coalesce(r.meta #> '{response,slices}', '{}') || it,
     'because', regexp_replace(r.meta #>> '{response,because}', '^computes (all )?slices',
-      concat('computes ', coalesce(it ->> 'anew', 'all'), ' of about ' || (it ->> 'of'), ' slices'))))
+      concat('computes ', coalesce(it ->> 'anew', 'all'), ' of about ' || (it ->> 'of'), ' slices'))
+      || case when it ? 'compared' then format('; of %s slices that no change has touched, %s differed', it ->> 'compared', it ->> 'wrong') else '' end))
   from (select nullif(current_setting('${found}', true), '')::jsonb) found(it)
  where r.id = current_setting('viewkeeper.run')::bigint and r.status = 'running' and it is not null`,
   hidden: true,
 }
+
+/** Notes that slices were wrong, for as long as the log of this OID stands: nobody believes it any more. */
+export const noteWrong = (log: number): Statement => ({
+  kind: 'command',
+  phase: 'counting',
+  sql: `insert into viewkeeper.switches as s (key, value)
+select '${wrongSlices}', jsonb_build_object(r.definition_id, jsonb_build_object('log', ${log}, 'run', r.id) || it)
+  from viewkeeper.runs r cross join (select nullif(current_setting('${found}', true), '')::jsonb) found(it)
+ where r.id = current_setting('viewkeeper.run')::bigint and r.definition_id is not null and (it ->> 'wrong')::int8 > 0
+    on conflict (key) do update set value = s.value || excluded.value, updated_at = clock_timestamp()`,
+  hidden: true,
+})

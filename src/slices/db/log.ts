@@ -1,6 +1,7 @@
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
 import { displayName, displayPart, literal, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { exactColumns } from '../plan/exact.ts'
 import { type ChangeLog, functionsOf, logOf, triggersOf } from '../plan/log.ts'
 import { proveSlices } from '../plan/prove.ts'
 import { shownOf } from '../plan/shown.ts'
@@ -60,6 +61,7 @@ export async function planLog(
     shown,
     by: chosen,
     type: types[chosen]!,
+    exact: exactColumns(found, facts).filter((column) => column !== chosen),
     tables: proofs.map(({ table, keys }) => ({
       relations: heirs.get(table)!.map((id) => ({ id, name: names[id]! })),
       key: keys.find((each) => each.by === chosen)?.column ?? null,

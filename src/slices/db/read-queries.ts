@@ -138,13 +138,16 @@ async function readObjects(sql: Sql, trees: Tree[]): Promise<Omit<SliceFacts, 'r
     where a.amprocnum = 4 and a.amproclefttype = a.amprocrighttype and f.oid < 10000 and a.amproclefttype <> 'bpchar'::regtype
       and a.amproc in ('btequalimage'::regproc, 'btvarstrequalimage'::regproc))`
   const [row] = await sql.unsafe<
-    { immutable: number[]; exact: number[]; equalities: number[]; loose: number[] }[]
+    { immutable: number[]; unordered: number[]; exact: number[]; equalities: number[]; loose: number[] }[]
   >(`
     with called as (
       select p.oid as id, p.oid as function from pg_proc p where p.oid = any (${called})
       union all
       select o.oid, o.oprcode from pg_operator o where o.oid = any (${called}))
     select to_jsonb(array(select c.id::int8 from called c join pg_proc p on p.oid = c.function where p.provolatile = 'i' and c.id < 10000)) as immutable,
+           to_jsonb(array(select p.oid::int8 from pg_proc p where p.oid = any (${called}) and p.oid < 10000 and p.prokind = 'a'
+                    and (p.proname in ('count', 'bool_and', 'bool_or', 'every') or p.proname in ('min', 'max') and p.prorettype <> 'numeric'::regtype
+                         or p.proname in ('sum', 'avg') and p.prorettype in ('int8'::regtype, 'numeric'::regtype)))) as unordered,
            to_jsonb(array(select t.oid::int8 from pg_type t left join pg_type b on b.oid = t.typbasetype where t.oid = any (${oids(mentioned(trees, fields.types))})
                     and case when t.typtype = 'e' or b.typtype = 'e' then 'anyenum'::regtype when 'varchar'::regtype in (t.oid, b.oid) then 'text'::regtype
                              else coalesce(b.oid, t.oid) end in (select e.type from ${exact} e))) as exact,
@@ -154,6 +157,7 @@ async function readObjects(sql: Sql, trees: Tree[]): Promise<Omit<SliceFacts, 'r
   const sets = row!
   return {
     immutable: new Set(sets.immutable),
+    unordered: new Set(sets.unordered),
     exact: new Set(sets.exact),
     equalities: new Set(sets.equalities),
     loose: new Set(sets.loose),

@@ -5,6 +5,8 @@ export interface SliceFacts {
   relations: Map<number, RelationFacts>
   /** Functions and operators whose result depends on their arguments alone. */
   immutable: Set<number>
+  /** Aggregates of the server that make the same of the same values in any order, if equal values are the same. */
+  unordered: Set<number>
   /** Types of which two equal values are the same bytes, with their operators of equality. */
   exact: Set<number>
   equalities: Set<number>

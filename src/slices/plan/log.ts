@@ -9,6 +9,8 @@ export interface ChangeLog {
   type: string
   /** The plain view that the view shows as it is. */
   shown: Shown
+  /** The other columns of the view of which a difference is a mistake: see `exactColumns`. */
+  exact: string[]
   /** All tables that the view reads, each with what inherits from it. `key`: its column that says which slice a row touches; null: all. */
   tables: { relations: { id: number; name: string }[]; key: string | null }[]
 }

@@ -1,3 +1,4 @@
+import { entriesOf, indexesOf, readBy, type Scope, sublinksOf } from './entries.ts'
 import type { SliceFacts } from './facts.ts'
 import {
   type Carried,
@@ -12,7 +13,7 @@ import {
   resolve,
   typeOf,
 } from './key.ts'
-import { allNodes, isTrue, nodeIn, nodesIn, numberIn, numbersIn, type TreeNode, textIn } from './node-tree.ts'
+import { isTrue, nodeIn, nodesIn, numberIn, numbersIn, type TreeNode, textIn } from './node-tree.ts'
 
 /** A column of a view by whose values it falls into slices, and the column of the table that these are computed from. */
 export interface Slices {
@@ -26,12 +27,6 @@ export interface Slices {
 
 /** What a view can be filled by, in part, when rows of one table change; or why it cannot. */
 export type Proof = { slices: Slices[]; because: null } | { slices: []; because: string }
-
-/** A query among others, for the names of its WITH. */
-interface Scope {
-  query: TreeNode
-  outer: Scope | null
-}
 
 /** The columns of a query that carry a key or have lost it, by number; null: it reads nothing of the table. */
 type Carrying = Map<number, Carried | Lost> | null
@@ -67,7 +62,7 @@ export function proveSlices(
     touched.set(query, false)
     const found =
       entriesOf(query).some((entry) => {
-        const below = readBy(entry, { query, outer })
+        const below = readBy(entry, { query, outer }, facts)
         return below === null
           ? sharesRows(numberIn(entry, 'relid'))
           : below !== 'nothing' && touches(below.scope)
@@ -76,34 +71,8 @@ export function proveSlices(
     return found
   }
 
-  /** The query that an entry of FROM stands for; null: a table. */
-  function readBy(entry: TreeNode, scope: Scope): { scope: Scope; place: string } | 'nothing' | null {
-    const alias = textIn(nodeIn(entry, 'eref') ?? entry, 'aliasname')
-    switch (textIn(entry, 'rtekind')) {
-      case '0': {
-        const relation = facts.relations.get(numberIn(entry, 'relid'))
-        const query = relation?.query ?? null
-        return query === null
-          ? null
-          : { scope: { query, outer: null }, place: `the plain view ${relation?.name}` }
-      }
-      case '1':
-        return { scope: { query: nodeIn(entry, 'subquery')!, outer: scope }, place: `its subquery ${alias}` }
-      case '6': {
-        if (isTrue(entry, 'self_reference')) return 'nothing'
-        let home = scope
-        for (let up = numberIn(entry, 'ctelevelsup'); up > 0; up--) home = home.outer!
-        const name = textIn(entry, 'ctename')
-        const found = nodesIn(home.query, 'cteList').find((each) => textIn(each, 'ctename') === name)!
-        return { scope: { query: nodeIn(found, 'ctequery')!, outer: home }, place: `its WITH ${name}` }
-      }
-      default:
-        return 'nothing'
-    }
-  }
-
   function readEntry(entry: TreeNode, scope: Scope): Carrying {
-    const below = readBy(entry, scope)
+    const below = readBy(entry, scope, facts)
     if (below === 'nothing') return null
     if (below !== null) return readQuery(below.scope, below.place)
     const relation = numberIn(entry, 'relid')
@@ -297,30 +266,6 @@ export function proveSlices(
 
 /** The form of a column of the table itself. */
 const formOf = (column: number): string => `column ${column}`
-
-/** What FROM has of a query, the branches of its set operations included. The range table has more: rules have OLD and NEW. */
-const entriesOf = (query: TreeNode): TreeNode[] =>
-  [...indexesOf(nodeIn(query, 'jointree')), ...indexesOf(nodeIn(query, 'setOperations'))].map(
-    (index) => nodesIn(query, 'rtable')[index - 1]!,
-  )
-
-function indexesOf(item: TreeNode | null): number[] {
-  if (item === null) return []
-  if (item.tag === 'RANGETBLREF') return [numberIn(item, 'rtindex')]
-  return [...nodesIn(item, 'fromlist'), nodeIn(item, 'larg'), nodeIn(item, 'rarg')].flatMap(indexesOf)
-}
-
-/** The queries in the expressions of a query. */
-function sublinksOf(query: TreeNode): TreeNode[] {
-  const { rtable: _, cteList: __, ...fields } = query.fields
-  const entries = entriesOf(query).map(({ tag, fields: { subquery: _subquery, ...rest } }) => ({
-    tag,
-    fields: rest,
-  }))
-  return allNodes([{ tag: 'FIELDS', fields }, ...entries], ({ tag }) => tag !== 'QUERY').filter(
-    ({ tag }) => tag === 'QUERY',
-  )
-}
 
 /** A cast that changes no byte is left out, if both sides have it. */
 function withoutRelabels(left: TreeNode, right: TreeNode): [TreeNode, TreeNode] {

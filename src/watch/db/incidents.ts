@@ -1,8 +1,9 @@
+import { wrongSlices } from '../../catalog/plan/run.ts'
 import { errorOf, mostCharacters } from '../../run/db/history.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import type { Incident, ListedIncident } from '../plan/incidents.ts'
-import type { FailedBatch, SlowRun } from '../plan/judge.ts'
+import type { FailedBatch, SlowRun, WrongSlices } from '../plan/judge.ts'
 import { isSlow } from '../plan/runs.ts'
 
 /** The longest time that views are aside, or paused without an end, without a word. */
@@ -15,12 +16,22 @@ export const forgottenPauses = (sql: Sql) => sql`
            select from viewkeeper.switches s where s.key = 'pause ends' and s.value ? d.id::text)
    order by d.schema_name, d.name`
 
-/** What has been set aside for long, views and functions, longest first; and the forgotten pauses. */
-export async function readLasting(sql: Sql): Promise<{ aside: string[]; paused: string[] }> {
-  const [lasting] = await sql<[{ aside: string[]; paused: string[] }]>`
+interface Lasting {
+  aside: string[]
+  paused: string[]
+  wrong: WrongSlices[]
+}
+
+/** What has been set aside for long, views and functions, longest first; the forgotten pauses; and whose slices were wrong, as long as their logs stand. */
+export async function readLasting(sql: Sql): Promise<Lasting> {
+  const [lasting] = await sql<[Lasting]>`
     select to_jsonb(array(select name from viewkeeper.set_aside
                   where set_aside_at < clock_timestamp() - ${longest.aside}::interval order by set_aside_at, act, position)) as aside,
-           to_jsonb(array(${forgottenPauses(sql)})) as paused`
+           to_jsonb(array(${forgottenPauses(sql)})) as paused,
+           to_jsonb(array(
+             select w.found || jsonb_build_object('view', format('%I.%I', d.schema_name, d.name))
+               from viewkeeper.switches s cross join jsonb_each(s.value) w(id, found) join viewkeeper.definitions d on d.id::text = w.id and d.removed_at is null
+               join pg_class c on c.oid = (w.found ->> 'log')::oid where s.key = ${wrongSlices} order by d.schema_name, d.name)) as wrong`
   return lasting
 }
 

@@ -27,6 +27,7 @@ export const causeTones = {
   Well: 'good',
   NotSkipped: 'warn',
   Slow: 'warn',
+  WrongSlices: 'bad',
 } as const satisfies Record<string, Tone>
 export type CauseCode = keyof typeof causeTones
 export const causeCodes = Object.keys(causeTones) as CauseCode[]
@@ -86,6 +87,7 @@ const causes = {
     several: 'Refreshes of these views are made although skipUnchanged asks to leave them out.',
   },
   Slow: { section: 'slow-runs', brief: 'was slow' },
+  WrongSlices: { section: 'wrong-slices', brief: 'was wrong in slices' },
 } as const satisfies Record<CauseCode, CauseWords>
 
 /** The words of a cause. */

@@ -34,9 +34,18 @@ export interface SlowRun {
   usualMs: number
 }
 
+/** A view whose log of changes has left slices wrong, and the run that has found them. */
+export interface WrongSlices {
+  view: string
+  run: number
+  wrong: number
+  compared: number
+}
+
 /** What is judged besides views. */
 export interface Besides {
   slow: SlowRun[]
+  wrong: WrongSlices[]
   batches: FailedBatch[]
   channels: FailingChannel[]
 }
@@ -50,13 +59,14 @@ export const noViews = {
   ages: new Map(),
 } satisfies Omit<JudgeFacts, 'environment'>
 
-/** Whether the cause of a kind follows from the facts of its view: a slow run says all itself. */
-export const needsFacts = (kind: IncidentKind): boolean => isOfView(kind) && kind !== 'slow'
+/** Whether the cause of a kind follows from the facts of its view: a slow run says all itself, and one that found slices wrong does. */
+export const needsFacts = (kind: IncidentKind): boolean =>
+  isOfView(kind) && kind !== 'slow' && kind !== 'wrong'
 
 /** Says why what was found is not well, as `viewkeeper why` does, and what to fix first, by subject. Pure. */
 export function judgeFound(
   found: Found[],
-  { slow, batches, channels }: Besides,
+  { slow, wrong, batches, channels }: Besides,
   facts: JudgeFacts,
 ): Map<string, Judgement> {
   const judge = new Judge(facts)
@@ -66,6 +76,7 @@ export function judgeFound(
   )
   return new Map([
     ...slow.map((run) => [run.view, judgeSlow(run, facts.environment)] as const),
+    ...wrong.map((found) => [found.view, judgeWrong(found)] as const),
     ...[...byName].map(
       ([name, kinds]) =>
         [
@@ -179,6 +190,18 @@ const judgeSlow = ({ id, view, durationMs, usualMs }: SlowRun, environment: stri
     next: command(['run', String(id)], environment),
     view,
     runId: id,
+  },
+})
+
+/** That slices were wrong which no change had touched. */
+const judgeWrong = ({ view, run, wrong, compared }: WrongSlices): Judgement => ({
+  culprit: view,
+  cause: {
+    ...plain('WrongSlices'),
+    text: `Run ${run} computed all of ${view}, and found ${wrong} of ${compared} slices wrong that no change had touched: its log of changes had missed some. Its refreshes compute all slices until the log is dropped and made anew.`,
+    next: command(['slices', view, '--drop'], null),
+    view,
+    runId: run,
   },
 })
 

@@ -87,6 +87,7 @@ export interface Look {
   lag?: string[]
   suspended?: string[]
   slow?: Besides['slow']
+  wrong?: Besides['wrong']
   batches?: Besides['batches']
   channels?: Besides['channels']
 }
@@ -125,6 +126,7 @@ function judge({
   lag = [],
   suspended = [],
   slow = [],
+  wrong = [],
   batches = [],
   channels = [],
 }: Look): { found: Found[]; judged: ReturnType<typeof judgeFound> } {
@@ -135,6 +137,7 @@ function judge({
       aside,
       paused: forgotten,
       slow: slow.map(({ view }) => view),
+      wrong: wrong.map(({ view }) => view),
       batch: batches.map(({ id }) => `batch ${id}`),
       channel: channels.map(({ channel }) => channel),
     },
@@ -147,7 +150,7 @@ function judge({
     views: new Map(views.map((each) => [each.view, each])),
     ages: new Map(views.map(({ view, asOf }) => [view, asOf])),
   }
-  return { found, judged: judgeFound(found, { slow, batches, channels }, facts) }
+  return { found, judged: judgeFound(found, { slow, wrong, batches, channels }, facts) }
 }
 
 /** What one look tells. */

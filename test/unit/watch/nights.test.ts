@@ -243,6 +243,18 @@ const nights: [string, Look[], string[]][] = [
     ['public.a is slow', 'OK: public.a is well again'],
   ],
   [
+    'a whole refresh finds slices wrong, and the log of changes is made anew',
+    [
+      {
+        at: 0,
+        views: well('public.a'),
+        wrong: [{ run: 7, view: 'public.a', wrong: 3, compared: 725 }],
+      },
+      { at: day / 2, views: well('public.a') },
+    ],
+    ['public.a is wrong in slices', 'OK: public.a is well again'],
+  ],
+  [
     'a target lag cannot be kept',
     [
       { at: 0, views: [view('public.a', { targetLagSeconds: 60, lagWorksMs: 600_000 })], lag: ['public.a'] },

@@ -29,7 +29,7 @@ export const publishBatchMetrics = (environment: string, ended: Batch[]): void =
 
 /** Publishes of how many views this is true now, if that has a metric. */
 export function publishViews(environment: string, kind: ViewKind, views: number): void {
-  if (kind !== 'paused' && kind !== 'slow')
+  if (kind !== 'paused' && kind !== 'slow' && kind !== 'wrong')
     publish(metricDimensions(environment), { [viewsMetrics[kind]]: views })
 }
 

@@ -1,0 +1,208 @@
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { unscheduled } from '../../../src/due/schedules.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { planLog, readDropLog } from '../../../src/slices/db/log.ts'
+import { makeLog } from '../../../src/slices/plan/log.ts'
+import { monitor } from '../../../src/watch/monitor.ts'
+import { listViews } from '../../../src/watch/read.ts'
+import { unheard } from '../../support/aws/publisher.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+
+const { database, sql } = useDatabase()
+const view = { schema: 'app', name: 'daily' }
+
+beforeAll(() => sql`create schema app`)
+
+/** Makes a view with a log, of this query over orders, and refreshes it until the log tells what to compute. */
+async function make(query: string): Promise<void> {
+  await sql.unsafe(`
+    drop schema app cascade; create schema app; delete from viewkeeper.runs; delete from viewkeeper.definitions; delete from viewkeeper.switches where key = 'wrong slices';
+    create table app.orders (id int, day date, amount int, price float8, rate numeric);
+    create table app.calendar (day date, since int);
+    insert into app.orders select i, case when i % 40 > 0 then date '2026-11-01' + i % 10 end, i, case when i < 90 then 1e17 else 7.7 end, i * 0.10 from generate_series(1, 400) i;
+    create view app.daily_query as ${query};
+    create materialized view app.daily as select * from app.daily_query`)
+  await makeTheLog()
+  await refreshed()
+}
+
+async function makeTheLog(): Promise<void> {
+  const [row] = await sql<[{ oid: number }]>`select 'app.daily'::regclass::oid::int8 as oid`
+  for (const statement of makeLog(await planLog(sql, { ...view, oid: Number(row.oid) }, 'day')))
+    await sql.unsafe(statement)
+}
+
+async function refreshed() {
+  const { status, error, response, runId } = await refresh({ view: 'app.daily' }, callOn(database))
+  expect([status, error]).toEqual(['updated', undefined])
+  return { runId, because: response.because, slices: response.slices }
+}
+
+/** The refresh of all slices that is due once a day. */
+async function refreshedOnceADay() {
+  await sql`
+    update viewkeeper.runs set meta = jsonb_set(meta, '{response,slices,wholeAt}', to_jsonb(now() - interval '25 hours'))
+     where id = (select max(id) from viewkeeper.runs)`
+  return refreshed()
+}
+
+/** Changes an order, and takes the change out of the log. */
+async function changeUnheard(change: string): Promise<void> {
+  await sql.begin((own) =>
+    own.unsafe(`${change}; delete from app.daily_touched where at = pg_current_xact_id()`),
+  )
+}
+
+const incidents = async () => (await listViews(database, unscheduled)).views.map(({ incident }) => incident)
+const look = () => monitor(database, { schedules: unscheduled, publish: unheard, people: null })
+
+describe('a refresh of all slices that is due once a day', () => {
+  const totals = 'select day, count(*) as n, sum(amount) as total from app.orders group by day'
+
+  test('compares those that no change has touched, also while others write', async () => {
+    await make(totals)
+    await sql`update app.orders set amount = amount + 1 where day = '2026-11-03'`
+    expect((await refreshed()).slices).toMatchObject({ anew: 1, of: 11 })
+    await sql`update app.orders set amount = amount + 1 where day = '2026-11-04' or day is null`
+    const { because, slices } = await refreshedOnceADay()
+    expect(because).toBe(
+      'computes all of about 11 slices of day anew: once a day all are; of 9 slices that no change has touched, 0 differed',
+    )
+    expect(slices).toMatchObject({ of: 11, compared: 9, wrong: 0 })
+    expect(slices).not.toHaveProperty('anew')
+  })
+
+  test.each([
+    ['a row is gone', "delete from app.orders where day = '2026-11-05' and id < 20", 1],
+    [
+      'a slice is gone, and one is new',
+      "update app.orders set day = '2026-12-24' where day = '2026-11-05'",
+      2,
+    ],
+    ['the slice of nulls has another sum', 'update app.orders set amount = 0 where day is null', 1],
+  ])('finds what the log does not name: %s', async (_, change, wrong) => {
+    await make(totals)
+    await changeUnheard(change)
+    await sql`update app.orders set amount = amount + 1 where day = '2026-11-03'`
+    expect((await refreshed()).slices).toMatchObject({ anew: 1 })
+    expect((await refreshedOnceADay()).slices).toMatchObject({ wrong })
+    expect(
+      await sql`(table app.daily except table app.daily_query) union all (table app.daily_query except table app.daily)`,
+    ).toEqual([])
+  })
+
+  test('that finds some is told by lists, mails and events, and no log is believed until it is made anew', async () => {
+    await make(totals)
+    await look()
+    await changeUnheard("update app.orders set amount = 0 where day = '2026-11-05'")
+    await refreshed()
+    await look()
+    expect(await incidents()).toEqual([null])
+    const found = await refreshedOnceADay()
+    expect(found.because).toMatch(/; of 11 slices that no change has touched, 1 differed$/)
+    const why = `run ${found.runId} found 1 of them wrong that the log had not named, so nobody believes it until it is dropped and made anew`
+    for (const strategy of [undefined, 'regular'] as const) {
+      if (strategy) await refresh({ view: 'app.daily', strategy }, callOn(database))
+      expect((await refreshed()).because).toBe(`computes all of about 11 slices of day anew: ${why}`)
+    }
+    const { incidents: kinds } = await look()
+    expect(kinds).toMatchObject([{ kind: 'wrong', name: 'app.daily' }])
+    expect(await incidents()).toEqual([
+      expect.objectContaining({
+        kinds: ['wrong'],
+        culprit: 'app.daily',
+        code: 'WrongSlices',
+        text: `Run ${found.runId} computed all of app.daily, and found 1 of 11 slices wrong that no change had touched: its log of changes had missed some. Its refreshes compute all slices until the log is dropped and made anew.`,
+        next: 'viewkeeper slices app.daily --drop',
+      }),
+    ])
+    for (const statement of await readDropLog(sql, view)) await sql.unsafe(statement)
+    await look()
+    expect(await incidents()).toEqual([null])
+    await makeTheLog()
+    expect((await refreshed()).because).toMatch(/^computes all of about 11 slices of day anew: /)
+    expect((await refreshed()).because).toMatch(/^computes 0 of about 11 slices of day anew/)
+  })
+
+  test('compares no column whose values may differ without a mistake, and nothing if none is left', async () => {
+    await make('select day, sum(price) as sum, count(*) as n from app.orders group by day')
+    // The same rows, summed up in another order.
+    await changeUnheard(
+      'create table app.kept as table app.orders; delete from app.orders; insert into app.orders select * from app.kept order by amount desc',
+    )
+    const before = await sql`select day, sum from app.daily order by 1`
+    expect((await refreshedOnceADay()).slices).toMatchObject({ compared: 11, wrong: 0 })
+    expect(await sql`select day, sum from app.daily order by 1`).not.toEqual(before)
+
+    await make('select day, sum(price) as sum from app.orders group by day')
+    expect((await refreshedOnceADay()).slices).not.toHaveProperty('compared')
+  })
+})
+
+describe('a column is compared if two computations of the same rows make the same values:', () => {
+  beforeEach(() => make('select day, count(*) as n from app.orders group by day'))
+  const orders = 'from app.orders'
+  test.each([
+    [`select day, count(*) as a, sum(amount) as b, avg(rate) as c ${orders} group by day`, 'a b c'],
+    [
+      `select day, min(id) as a, max(rate) as b, max(price) as c, array_agg(id) as d ${orders} group by day`,
+      'a',
+    ],
+    [`select day, id as a, rate as b, price as c, (price * 2)::int as d ${orders}`, 'a b d'],
+    [
+      `select day, sum(price)::int as a, (sum(price) + 1)::text as b, count(*) as c ${orders} group by day`,
+      'c',
+    ],
+    [
+      `select day, string_agg(id::text, ',') as a, string_agg(id::text, ',' order by id) as b, bool_or(id > 3) as c ${orders} group by day`,
+      'c',
+    ],
+    [
+      `select day, id as a, row_number() over (partition by day) as b, sum(amount) over (partition by day order by rate) as c ${orders}`,
+      'a',
+    ],
+    [
+      `select day, a, b from (select day, sum(price)::int as a, sum(amount) as b ${orders} group by day) q`,
+      'b',
+    ],
+    [
+      `with q as (select day, sum(price)::int as a, sum(amount) as b ${orders} group by day) select day, q.a, q.b, c.since as c from q left join app.calendar c using (day)`,
+      'b c',
+    ],
+    [
+      `select day, id as a, id + 1 as b ${orders} union all select day, id, (sum(price))::int ${orders} group by day, id`,
+      'a',
+    ],
+    [
+      `select day, id as a, id + 1 as b ${orders} union select day, id, (sum(price))::int ${orders} group by day, id`,
+      '',
+    ],
+    [`select day, id as a ${orders} union select day, amount ${orders}`, 'a'],
+    [`select distinct day, id as a ${orders}`, 'a'],
+    [`select distinct day, rate as a, id as b ${orders}`, ''],
+    [`select distinct on (day) day, id as a ${orders}`, ''],
+    [`select day, rate as a, count(*) as b ${orders} group by day, rate`, ''],
+    [`select day, count(*) as a ${orders} group by day having sum(price) > 3`, ''],
+    [`select day, count(*) as a ${orders} group by day having sum(amount) > 3`, 'a'],
+    [
+      `select day, n as a from (select day, sum(price) as s, count(*) as n ${orders} group by day) q where s > 3`,
+      '',
+    ],
+    [`select day, (select max(x) from generate_series(1, id) x) as a, id as b ${orders}`, 'b'],
+    [`select day, x as a, id as b ${orders}, generate_series(1, id) x`, 'a b'],
+    [`select day, generate_series(1, id) as a, id as b ${orders}`, 'a b'],
+    [`select day, x as a, id as b ${orders}, lateral (select id + 1 as x) q`, 'b'],
+    [`select day, id as a, interval '1 day' * id as b, '{}'::jsonb as c, array[id] as d ${orders}`, 'a'],
+    [
+      `select day, name as a, lower(name) as b from (select day, case when id > 3 then 'one' else 'two' end as name ${orders}) q`,
+      'a b',
+    ],
+  ])('%s', async (query, compared) => {
+    await sql.unsafe(
+      `drop materialized view app.daily; drop view app.daily_query; create view app.daily_query as ${query}; create materialized view app.daily as select * from app.daily_query`,
+    )
+    const [row] = await sql<[{ oid: number }]>`select 'app.daily'::regclass::oid::int8 as oid`
+    const { exact } = await planLog(sql, { ...view, oid: Number(row.oid) }, 'day')
+    expect(exact.join(' ')).toBe(compared)
+  })
+})
