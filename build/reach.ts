@@ -12,9 +12,9 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/run/plan-swap.ts': { files: 52, lines: 4850 },
   'src/batch/advance.ts': { files: 76, lines: 7380 },
   // What a batch loads when it rebuilds a group.
-  'src/batch/groups.ts': { files: 79, lines: 7840 },
-  'functions/api.ts': { files: 63, lines: 4880 },
-  'all files': { files: 489, lines: 47278 },
+  'src/batch/groups.ts': { files: 79, lines: 7843 },
+  'functions/api.ts': { files: 63, lines: 4882 },
+  'all files': { files: 491, lines: 47472 },
   'files with fewer than 25 lines': { files: 61 },
   'largest folder': { files: 20 },
 }
