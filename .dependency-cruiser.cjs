@@ -103,7 +103,7 @@ const layers = {
     'src/config/',
     'src/problem.ts',
   ],
-  cli: ['src', 'page/serve', 'page/address.ts', 'serve/', 'local/embedded/'],
+  cli: ['src', 'page/serve.ts', 'page/address.ts', 'serve/', 'local/embedded/'],
   // What Node makes of answers for a browser, and what the browser runs, which knows nothing else. In the repository, both are made
   // when they are asked for.
   'page/browser': [],
@@ -122,7 +122,7 @@ const layers = {
     'src',
     'build',
     'local/embedded/',
-    'serve/process/',
+    'serve/process.ts',
     'test/faults/support/proxy.ts',
     'test/support/servers/',
     'test/support/views/slow-view.ts',
@@ -147,7 +147,7 @@ const layers = {
     'serve/metrics/names.ts',
   ],
   // A door as Lambda is one, which it does not know.
-  serve: ['src/(?!api/lambda/)', 'page/serve'],
+  serve: ['src/(?!api/lambda/)', 'page/serve.ts'],
   local: ['serve', 'src'],
 }
 

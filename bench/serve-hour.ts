@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import { startEmbeddedPostgres } from '../local/embedded/embedded.ts'
-import { findFreePort } from '../serve/process/options.ts'
+import { findFreePort } from '../serve/process.ts'
 import { runLockClass } from '../src/server/lock-keys.ts'
 
 // Three copies of `viewkeeper serve` with schedules each minute, of which one is killed or frozen every two minutes:

@@ -3,7 +3,7 @@ import { relative } from 'node:path'
 import { styleText } from 'node:util'
 import { Command, CommanderError, Option } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
-import { LocalProblem } from '../serve/process/options.ts'
+import { LocalProblem } from '../serve/process.ts'
 import { fromUrl } from '../src/keeper/database-url.ts'
 import { Problem } from '../src/problem.ts'
 import { docsOf } from '../src/sql/runbook.ts'

@@ -17,8 +17,6 @@ export type {
 export { type AlarmName, alarmNames } from '../src/watch/plan/alarms.ts'
 export type { Database, IamLogin, Login, SecretLogin, SecretRotationOptions } from './database/database.ts'
 export { ImportedDatabase } from './database/imported-database.ts'
-export { type DeployEnvironmentsProps, deployEnvironments } from './deploy-environments.ts'
-export type { Granted } from './functions/granted.ts'
 export type { OnViewOptions } from './functions/sending.ts'
 export type { AlarmTopics, PeopleTopics } from './monitoring/topics.ts'
 export { OptionsError } from './options.ts'
@@ -33,5 +31,12 @@ export type {
   ViewkeeperRdsProps,
 } from './props.ts'
 export { Viewkeeper } from './viewkeeper.ts'
+export type { Granted } from './viewkeeper-base.ts'
 export { ViewkeeperBase } from './viewkeeper-base.ts'
-export { type DeployContext, ViewkeeperStack, type ViewkeeperStackProps } from './viewkeeper-stack.ts'
+export {
+  type DeployContext,
+  type DeployEnvironmentsProps,
+  deployEnvironments,
+  ViewkeeperStack,
+  type ViewkeeperStackProps,
+} from './viewkeeper-stack.ts'

@@ -17,15 +17,20 @@ import type { Definition } from '../src/catalog/plan/definition.ts'
 import { batchesOf, nightlyBatch, type ScheduledView, scheduledViews } from '../src/catalog/plan/scheduled.ts'
 import { schemaFolder } from '../src/package-files.ts'
 import { type Address, parameterName } from '../src/sql/parameter.ts'
+import { count } from '../src/sql/words.ts'
 import type { AlarmName } from '../src/watch/plan/alarms.ts'
 import type { Database } from './database/database.ts'
-import { RdsDatabase } from './database/rds-database.ts'
+import { RdsDatabase } from './database/imported-database.ts'
 import { insistOnHere, insistOnOne, pinNames } from './fixed-names.ts'
 import { Api } from './functions/api.ts'
 import { BatchMachine } from './functions/batch-machine.ts'
-import { Functions, FunctionsNetwork, SecretRotation } from './functions/functions.ts'
-import { type Granted, grantedOf, Policies, stageArn } from './functions/granted.ts'
-import { Migration, RefreshOnDeploy } from './functions/migration.ts'
+import {
+  Functions,
+  FunctionsNetwork,
+  Migration,
+  RefreshOnDeploy,
+  SecretRotation,
+} from './functions/functions.ts'
 import { Sending } from './functions/sending.ts'
 import type { FunctionSurroundings, ViewkeeperFunction } from './functions/viewkeeper-function.ts'
 import { Alarms } from './monitoring/alarms.ts'
@@ -34,8 +39,14 @@ import { type AlarmTopics, Topics } from './monitoring/topics.ts'
 import { monitorTimes, type ValidOptions } from './options.ts'
 import { isOnRds, type PlainProps, plain, type ViewkeeperProps, validOptions } from './props.ts'
 import { readFrozenDefinitions, Schedules, scheduleName, watchConcurrency } from './schedules/schedules.ts'
-import { ImportedViewkeeper, ViewkeeperBase } from './viewkeeper-base.ts'
-import { acknowledgeFindings, warnOfSilence } from './warnings.ts'
+import {
+  type Granted,
+  grantedOf,
+  ImportedViewkeeper,
+  Policies,
+  stageArn,
+  ViewkeeperBase,
+} from './viewkeeper-base.ts'
 
 /**
  * One environment in anybody's stack: Viewkeeper's functions, API, schedules and alarms, and the network path to the
@@ -296,3 +307,48 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
 const noClock = { nightly: false, views: false } as const
 
 type EachFunction = Record<FunctionName, ViewkeeperFunction>
+
+/** Warns if nothing refreshes the views by the clock, and if nobody is told of what goes wrong. */
+function warnOfSilence(
+  scope: Construct,
+  { schedules }: Pick<ValidOptions, 'schedules'>,
+  {
+    definitions,
+    scheduled,
+    isTold,
+  }: { definitions: Definition[]; scheduled: ScheduledView[]; isTold: boolean },
+): void {
+  const warn = (id: string, text: string) => Annotations.of(scope).addWarningV2(`viewkeeper:${id}`, text)
+  const { nightly, views } = schedules || { nightly: false, views: false }
+  const hasOwn = scheduled.length > 0 || definitions.some(({ targetLagSeconds }) => targetLagSeconds !== null)
+  if (!nightly && !(views && hasOwn))
+    warn(
+      'nothing-refreshes',
+      `nothing refreshes ${definitions.length === 0 ? 'the views' : count(definitions.length, 'view')}: neither every night nor by ` +
+        'schedules of their own. Leave `schedules` out to refresh every view each night, or acknowledge this warning.',
+    )
+  if (!isTold)
+    warn(
+      'nobody-told',
+      'nobody is told what goes wrong: `alarmEmails` is empty. Name an address, or acknowledge this warning.',
+    )
+}
+
+/** What the packs of cdk-nag for HIPAA and NIST find in every environment, and why it stays. */
+const reasons: Record<string, string> = {
+  IAMNoInlinePolicy:
+    'Each role has one policy, which nobody else shares, and which is deleted with the role.',
+  LambdaConcurrency:
+    'The throttle of the API and the concurrency of batches bound how many functions run at once; reservedConcurrency keeps calls for the functions in which callers wait.',
+  LambdaDLQ:
+    'Events of schedules become dead letters; every other call has a caller who gets the error, and the next look does what a look left.',
+  LambdaInsideVPC:
+    'The functions deploy, send and start-batch do not use the database. They call EventBridge, Lambda, SNS and Step Functions, which would cost an endpoint each.',
+}
+
+/** Says to cdk-nag why the findings of the packs for HIPAA and NIST stay. */
+function acknowledgeFindings(scope: Construct): void {
+  for (const pack of ['HIPAA.Security', 'NIST.800.53.R5'])
+    for (const [rule, reason] of Object.entries(reasons))
+      Validations.of(scope).acknowledge({ id: `${pack}-${rule}`, reason })
+}

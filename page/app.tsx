@@ -26,10 +26,8 @@ import {
   SignIn,
 } from './frame.tsx'
 import { actionsPage } from './pages/actions.tsx'
-import { batchesPage, batchPage } from './pages/batches.tsx'
-import { graphPage } from './pages/graph.tsx'
-import { runPage } from './pages/run.tsx'
-import { runsPage } from './pages/runs.tsx'
+import { batchesPage, batchPage, graphPage } from './pages/batches.tsx'
+import { runPage, runsPage } from './pages/runs.tsx'
 import { viewPage } from './pages/view.tsx'
 import { viewsPage } from './pages/views.tsx'
 

@@ -3,7 +3,7 @@ import { cpSync, existsSync, globSync, mkdirSync, readFileSync, writeFileSync } 
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { promisify } from 'node:util'
-import type { Binaries } from '../../local/embedded/binaries.ts'
+import type { Binaries } from '../../local/embedded/embedded.ts'
 import type { Strategy } from '../../src/catalog/plan/definition.ts'
 import type { Sql } from '../../src/server/database.ts'
 import { unevenGraph } from './data.ts'

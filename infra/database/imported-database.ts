@@ -1,12 +1,29 @@
-import { Annotations } from 'aws-cdk-lib'
-import { Connections, type ISubnet, type IVpc, Peer, Port, SecurityGroup, Vpc } from 'aws-cdk-lib/aws-ec2'
+import { Annotations, Reference, Resource, Stack, Tokenization } from 'aws-cdk-lib'
+import {
+  Connections,
+  InterfaceVpcEndpoint,
+  type ISubnet,
+  type IVpc,
+  Peer,
+  Port,
+  SecurityGroup,
+  Vpc,
+} from 'aws-cdk-lib/aws-ec2'
 import { Key } from 'aws-cdk-lib/aws-kms'
+import { CfnDBCluster, type IDatabaseCluster, type IDatabaseInstance } from 'aws-cdk-lib/aws-rds'
 import { type ISecret, Secret } from 'aws-cdk-lib/aws-secretsmanager'
-import { Construct } from 'constructs'
+import { Construct, Dependable } from 'constructs'
 import type { ImportedDatabaseOptions } from '../../src/config/options.ts'
-import { parseImportedDatabase, type ValidImportedDatabase } from '../options.ts'
-import type { Database } from './database.ts'
-import { iamLogin, type Login } from './database.ts'
+import { parseImportedDatabase, refuseProps, type ValidImportedDatabase } from '../options.ts'
+import type { RdsOptions } from '../props.ts'
+import {
+  type Database,
+  type IamLogin,
+  iamLogin,
+  type Login,
+  roleSecret,
+  type SecretRotationOptions,
+} from './database.ts'
 
 /** A database that exists already. The stack adds at most one rule, to its security group. */
 export class ImportedDatabase extends Construct implements Database {
@@ -70,8 +87,157 @@ const secretOf = (scope: Construct, { secretArn, secretKeyArn }: ValidImportedDa
  * EC2 refuses an endpoint with two subnets in one zone. With one subnet, an endpoint serves the subnet's
  * whole zone.
  */
-export const firstOfEachZone = (subnets: ISubnet[]): ISubnet[] =>
+const firstOfEachZone = (subnets: ISubnet[]): ISubnet[] =>
   subnets.filter(
     ({ availabilityZone }, at) =>
       subnets.findIndex((other) => other.availabilityZone === availabilityZone) === at,
   )
+
+interface RdsDatabaseProps extends Omit<RdsOptions, 'rotateSecretEvery'> {
+  /** Days after which the password of the role is changed. Default: never. */
+  rotateSecretDays?: number
+  /** Part of the name of the role that Viewkeeper works with. */
+  environmentName: string
+}
+
+/**
+ * A server of the user's own app as Viewkeeper's database. Environments on one server have a role each: every deploy sets
+ * the password of its role, and would lock the others out.
+ */
+export class RdsDatabase extends Construct implements Database {
+  readonly host: string
+  readonly port: number
+  readonly databaseName: string
+  readonly login: Login
+  readonly admin?: Login
+  readonly rotation?: SecretRotationOptions
+  readonly connectionLimit?: number
+  readonly certificateAuthority?: string
+  readonly vpc: IVpc
+  readonly subnets: ISubnet[]
+  readonly endpointSubnets: ISubnet[]
+  readonly connections: Connections
+
+  constructor(scope: Construct, id: string, props: RdsDatabaseProps) {
+    super(scope, id)
+    const { database, vpc, authentication = 'secret', rotateSecretDays } = props
+    const refuse: Refuse = (problem) => refuseProps(scope.node.path, [problem])
+    insistOnPostgres(database, refuse)
+    const endpoint = isCluster(database) ? database.clusterEndpoint : database.instanceEndpoint
+    this.host = endpoint.hostname
+    this.port = endpoint.port
+    this.databaseName = props.databaseName
+    this.certificateAuthority = props.certificateAuthority
+    this.connections = database.connections
+    const role = `viewkeeper_app_${props.environmentName.replaceAll('-', '_')}`
+    const adminSecret = adminSecretOf(props, refuse)
+    this.admin = adminSecret && { secret: adminSecret }
+    this.connectionLimit = props.connectionLimit
+    exportTo(Stack.of(this), database)
+    if (authentication === 'iam')
+      // Not the role of the secret: a member of rds_iam cannot log in with its password, as running functions still do.
+      this.login = iamLoginOf(database, props.loginUser ?? role.replace('_app_', '_iam_'), refuse)
+    else {
+      const secret = props.loginSecret ?? roleSecret(this, { role, rotateSecretDays })
+      this.login = { secret }
+      if (rotateSecretDays !== undefined) this.rotation = { secret, everyDays: rotateSecretDays }
+    }
+    this.vpc = vpc
+    this.subnets = vpc.selectSubnets(props.vpcSubnets).subnets
+    this.endpointSubnets = props.addSecretsManagerEndpoint ? firstOfEachZone(this.subnets) : []
+    this.insistOnSubnets(refuse)
+    const { securityGroups } = this.connections
+    if (securityGroups.length === 0)
+      refuse(
+        `database: ${database.node.path} has no security group that could let the functions in; import it with securityGroups`,
+      )
+    // A function reaches Secrets Manager when the NAT of its subnet is there, or an endpoint that the app adds later on.
+    const waysOut = this.subnets.map(({ internetConnectivityEstablished }) => internetConnectivityEstablished)
+    Dependable.implement(this, {
+      get dependencyRoots() {
+        const endpoints = vpc.node.children.filter((each) => each instanceof InterfaceVpcEndpoint)
+        return [database, ...securityGroups, ...waysOut, ...endpoints].flatMap(
+          (each) => Dependable.of(each).dependencyRoots,
+        )
+      },
+    })
+  }
+
+  private insistOnSubnets(refuse: Refuse) {
+    const { vpc, subnets } = this
+    if (subnets.some((subnet) => vpc.publicSubnets.includes(subnet)))
+      refuse('vpcSubnets: must be private, because Lambda gives a function no public address; name others')
+    const readsSecrets = 'secret' in this.login || this.admin !== undefined
+    const isIsolated = subnets.some((subnet) => vpc.isolatedSubnets.includes(subnet))
+    if (readsSecrets && isIsolated && this.endpointSubnets.length === 0)
+      Annotations.of(this).addWarningV2(
+        'viewkeeper:way-to-secrets-manager',
+        'The subnets of the functions are isolated, and the functions read secrets. Set addSecretsManagerEndpoint, or ' +
+          'acknowledge this warning if the VPC has an endpoint of Secrets Manager.',
+      )
+  }
+}
+
+/** Refuses the props of the construct, with one line. */
+type Refuse = (problem: string) => never
+
+const isCluster = (database: object): database is IDatabaseCluster => 'clusterIdentifier' in database
+
+function insistOnPostgres({ engine }: IDatabaseInstance | IDatabaseCluster, refuse: Refuse): void {
+  if (engine !== undefined && !engine.engineType.includes('postgres'))
+    refuse(`database: must be a PostgreSQL, and its engine is ${engine.engineType}`)
+}
+
+/** The administrator's secret. Undefined: the role that Viewkeeper works with exists. */
+function adminSecretOf({ database, ...props }: RdsDatabaseProps, refuse: Refuse): ISecret | undefined {
+  if (props.adminSecret) return props.adminSecret
+  if (props.loginSecret || props.loginUser !== undefined) return undefined
+  if (props.authentication === 'iam')
+    return refuse(
+      "loginUser: is required with authentication: 'iam': `npx viewkeeper create-role --iam` makes the role; or give " +
+        'adminSecret, of an administrator whose password may stop working (docs/iam.md)',
+    )
+  const { secret } = database as { secret?: ISecret }
+  if (secret) return secret
+  return refuse(
+    `adminSecret: is required, because ${database.node.path} has no secret of its own; or give loginSecret, if ` +
+      '`npx viewkeeper create-role` has made the role',
+  )
+}
+
+/**
+ * Exports what either way to log in reads of a server of another stack. That stack is deployed first, and CloudFormation refuses
+ * to remove an export that the deployed version of the other stack still reads.
+ */
+function exportTo(reader: Stack, database: IDatabaseInstance | IDatabaseCluster): void {
+  // An imported server is in no stack, and may not know its resource id.
+  if (!Resource.isOwnedResource(database)) return
+  const { secret } = database as { secret?: ISecret }
+  const resourceId = isCluster(database) ? database.clusterResourceIdentifier : database.instanceResourceId
+  for (const value of [secret?.secretArn, resourceId]) {
+    const reference = value === undefined ? undefined : Tokenization.reverseString(value).firstToken
+    if (!Reference.isReference(reference)) continue
+    const owner = Stack.of(reference.target)
+    if (owner !== reader) owner.exportValue(value)
+  }
+}
+
+function iamLoginOf(database: IDatabaseInstance | IDatabaseCluster, user: string, refuse: Refuse): IamLogin {
+  if (!isCluster(database) && database.instanceResourceId === undefined)
+    refuse(
+      `authentication: 'iam' needs the resource id of ${database.node.path}; import it with instanceResourceId`,
+    )
+  switchIamOn(database, refuse)
+  return { user, grantConnect: (grantee) => void database.grantConnect(grantee, user) }
+}
+
+/** Switches IAM on for a cluster of the app. CDK's `grantConnect` does so for an instance only. */
+function switchIamOn(database: IDatabaseInstance | IDatabaseCluster, refuse: Refuse): void {
+  const cluster = database.node.defaultChild
+  if (!(cluster instanceof CfnDBCluster)) return
+  if (cluster.enableIamDatabaseAuthentication === false)
+    refuse(
+      `authentication: 'iam' needs a server with IAM, and ${database.node.path} has iamAuthentication: false`,
+    )
+  cluster.enableIamDatabaseAuthentication = true
+}

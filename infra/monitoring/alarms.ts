@@ -4,6 +4,7 @@ import {
   ComparisonOperator,
   type IMetric,
   Metric,
+  type MetricOptions,
   Stats,
   TreatMissingData,
 } from 'aws-cdk-lib/aws-cloudwatch'
@@ -13,7 +14,13 @@ import { CfnEventSubscription } from 'aws-cdk-lib/aws-rds'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { IStateMachine } from 'aws-cdk-lib/aws-stepfunctions'
 import { Construct } from 'constructs'
-import { metricNames, viewsMetrics } from '../../src/api/lambda/metrics/names.ts'
+import {
+  metricDimensions,
+  metricNames,
+  metricNamespace,
+  perViewDimensions,
+  viewsMetrics,
+} from '../../src/api/lambda/metrics/names.ts'
 import { command } from '../../src/sql/commands.ts'
 import {
   type AlarmName,
@@ -26,7 +33,6 @@ import { maxConnections } from '../database/connections.ts'
 import { serverIdentifier } from '../database/created-database.ts'
 import type { Api } from '../functions/api.ts'
 import type { MonitorTimes, ValidCreatedDatabase } from '../options.ts'
-import { ownMetric, metricPeriod as period } from './own-metric.ts'
 import { type AlarmTopics, letPublish } from './topics.ts'
 
 /** The environment that an alarm is about, and the topics that it is published to. */
@@ -316,3 +322,24 @@ export class DatabaseAlarms extends Construct {
     return new Metric({ namespace: 'AWS/RDS', metricName, dimensionsMap, statistic, period })
   }
 }
+
+/** The period of graphs, and of alarms about what other services than the monitor publish. */
+const period = Duration.minutes(5)
+
+/** A metric of the monitor, with the dimensions of `publish.ts`; of one view, if it is named. */
+export const ownMetric = (
+  environmentName: string,
+  metricName: string,
+  statistic: string,
+  options: MetricOptions = {},
+  view?: string,
+): Metric =>
+  new Metric({
+    statistic,
+    period: period,
+    ...options,
+    namespace: metricNamespace,
+    metricName,
+    dimensionsMap:
+      view === undefined ? metricDimensions(environmentName) : perViewDimensions(environmentName, view),
+  })

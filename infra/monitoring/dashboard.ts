@@ -17,7 +17,7 @@ import type { FunctionName } from '../../src/api/functions.ts'
 import { metricNames } from '../../src/api/lambda/metrics/names.ts'
 import { docsOf } from '../../src/sql/runbook.ts'
 import type { ViewkeeperFunction } from '../functions/viewkeeper-function.ts'
-import { ownMetric } from './own-metric.ts'
+import { ownMetric } from './alarms.ts'
 
 /** A query of the monitor's log, which has a line for every run and every batch that has ended. */
 interface Insight {

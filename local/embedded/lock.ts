@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { readOptions } from '../../serve/process/options.ts'
+import { readOptions } from '../../serve/process.ts'
 
 export interface Lock {
   pid: number

@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { answerProblem } from '../../page/serve/guard.ts'
+import { answerProblem } from '../../page/serve.ts'
 import { eventsWait } from '../../src/events/db/outbox.ts'
 import { handOut } from '../../src/events/hand-out.ts'
 import { detailOf, type WaitingEvent } from '../../src/events/plan/in-order.ts'
 import { sendWaiting } from '../../src/events/send.ts'
 import { localEnvironment } from '../../src/keeper/terms.ts'
 import type { Database } from '../../src/server/database.ts'
-import { follow } from '../news/follow.ts'
+import { follow } from '../news/news.ts'
 
 /** The events of the embedded database: callers of `GET /events` stand for the bus. */
 export interface LocalEvents extends Omit<Listeners, 'send' | 'end'> {

@@ -2,14 +2,20 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
-import { answerProblem, forbidden, isFromHere, protect, refusalOf } from '../../page/serve/guard.ts'
-import { asksForPage, pageFor } from '../../page/serve/serve.ts'
+import {
+  answerProblem,
+  asksForPage,
+  forbidden,
+  isFromHere,
+  pageFor,
+  protect,
+  refusalOf,
+} from '../../page/serve.ts'
 import type { Served } from '../../src/api/route.ts'
 import { type ProblemCode, titleOf } from '../../src/problem.ts'
 import type { CommandTarget } from '../../src/sql/commands.ts'
-import type { ProcessLogger } from '../process/logs.ts'
-import { LocalProblem } from '../process/options.ts'
-import type { Doorkeeper } from '../tokens/doorkeeper.ts'
+import { LocalProblem, type ProcessLogger } from '../process.ts'
+import type { Doorkeeper } from '../tokens.ts'
 import type { LocalEvents } from './events.ts'
 import { answerOf, answerRoutes, indented } from './routes.ts'
 

@@ -11,7 +11,7 @@ import { version } from '../../src/version.ts'
 import { readLastLook } from '../../src/watch/db/looks.ts'
 import type { Publisher } from '../../src/watch/monitor.ts'
 import { isSlow } from '../../src/watch/plan/runs.ts'
-import { type ChannelState, readChannels } from '../news/deliveries.ts'
+import { type ChannelState, readChannels } from '../news/channel.ts'
 import { type PromMetric, promMetrics } from './names.ts'
 
 /** The metrics of a process. */

@@ -1,25 +1,27 @@
+import { makeWake } from '../../src/batch/advance.ts'
 import { eventsWait } from '../../src/events/db/outbox.ts'
 import { handOut } from '../../src/events/hand-out.ts'
 import { cloudEventOf, type WaitingEvent } from '../../src/events/plan/in-order.ts'
 import { sendWaiting } from '../../src/events/send.ts'
 import type { Logger } from '../../src/keeper/terms.ts'
 import type { Database, Sql } from '../../src/server/database.ts'
-import { type Channel, Undelivered } from './channel.ts'
+import { whileListening } from '../../src/server/listen.ts'
 import {
+  type Channel,
   forgetOthers,
   noteRefusal,
   readDue,
   readDueChannels,
   removeDelivery,
+  Undelivered,
   writeDeliveries,
-} from './deliveries.ts'
-import { type Follower, follow } from './follow.ts'
+} from './channel.ts'
 
 /** So many messages of a channel are read at once. */
 const atOnce = 50
 
 /** What the leader tells, and whom. */
-export interface NewsOptions {
+interface NewsOptions {
   database: Database
   environment: string
   channels: readonly Channel[]
@@ -117,4 +119,67 @@ async function noteFailure(
   logger.warn('a channel has not taken a message', { channel: name, why })
   const dropped = await noteRefusal(sql, name, sequence, why)
   if (dropped > 0) logger.error('messages are dropped after a day', { channel: name, dropped })
+}
+
+/** The end of a run is heard at once. The ends of batches, lost runs and incidents are seen within this time. */
+const lookEveryMs = 2000
+/** A run whose rows are still being counted is soon an event. */
+const lookAgainMs = 250
+
+/** A connection that hears of the ends of runs. */
+interface Following {
+  sql: Sql
+  /** The database by this connection alone. */
+  here: Database
+  isStopped(): boolean
+  /** Takes a turn at once, and again whenever there may be news, until it is stopped. */
+  inTurns(turn: () => Promise<void>): Promise<void>
+}
+
+/** What follows the news of a database. */
+export interface Follower {
+  /** Asks for a turn now. */
+  ring(): void
+  /** Ends the work and its connection. */
+  close(): Promise<void>
+}
+
+/** Works on one connection until it is closed. A connection that breaks is told, and opened again. */
+export function follow(
+  database: Database,
+  work: (following: Following) => Promise<void>,
+  onBroken: (error: Error) => void = () => {},
+): Follower {
+  const wake = makeWake()
+  let stopped = false
+  const session = () =>
+    whileListening(database, wake.ring, ({ sql, insistOnHearing }) =>
+      work({
+        sql,
+        here: { ...database, withConnection: (each) => each(sql, async () => {}) },
+        isStopped: () => stopped,
+        async inTurns(turn) {
+          while (!stopped) {
+            insistOnHearing()
+            await turn()
+            await wake.wait((await eventsWait(sql)) ? lookAgainMs : lookEveryMs)
+          }
+        },
+      }),
+    )
+  const sessions = async () => {
+    while (!stopped) {
+      await session().catch(onBroken)
+      if (!stopped) await wake.wait(lookEveryMs)
+    }
+  }
+  const done = sessions()
+  return {
+    ring: wake.ring,
+    async close() {
+      stopped = true
+      wake.ring()
+      await done
+    },
+  }
 }

@@ -10,7 +10,7 @@ import type { CommandTarget } from '../../src/sql/commands.ts'
 import { displayName } from '../../src/sql/names.ts'
 import { unsaid } from '../../src/sql/replicas.ts'
 import { count, report, timed } from '../../src/terminal/report.ts'
-import { LocalProblem } from '../process/options.ts'
+import { LocalProblem } from '../process.ts'
 
 /** A PostgreSQL that this process has started. */
 interface LocalServer {

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { portOf } from '../process/options.ts'
+import { portOf } from '../process.ts'
 
 /** Where commands look for the local gateway if none runs on the current folder. */
 export const usualPort = 8787

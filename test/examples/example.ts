@@ -2,7 +2,7 @@ import { cpSync, readFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
-import { findFreePort } from '../../serve/process/options.ts'
+import { findFreePort } from '../../serve/process.ts'
 import type { Tarball } from '../package/pack.ts'
 import { type Place, Team } from '../package/team.ts'
 

@@ -5,7 +5,7 @@ import { chmodSync, cpSync, existsSync, mkdirSync, readFileSync, writeFileSync }
 import { basename, join } from 'node:path'
 import postgres from 'postgres'
 import { parse } from 'yaml'
-import { findFreePort } from '../../serve/process/options.ts'
+import { findFreePort } from '../../serve/process.ts'
 import { mustStop } from '../deploy/support/cleanup.ts'
 import { stage } from '../deploy/support/transcript.ts'
 import type { Tarball } from '../package/pack.ts'

@@ -260,7 +260,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'a page of another origin is refused',
-    file: 'page/serve/guard.ts',
+    file: 'page/serve.ts',
     text: 'origin !== undefined && !origins.includes(origin)',
     becomes: 'origin === null',
     project: 'unit',
@@ -278,7 +278,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'an expired token lets nobody in',
-    file: 'serve/tokens/doorkeeper.ts',
+    file: 'serve/tokens.ts',
     text: ' || found.expired',
     becomes: '',
     project: 'database',

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import postgres from 'postgres'
-import { findFreePort } from '../../serve/process/options.ts'
+import { findFreePort } from '../../serve/process.ts'
 import { stage } from '../deploy/support/transcript.ts'
 import type { Cloud } from './cloud.ts'
 import type { Tarball } from './pack.ts'

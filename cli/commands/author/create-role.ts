@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { createToken, type KnownToken, listTokens, revokeToken } from '../../../serve/tokens/store.ts'
+import { createToken, type KnownToken, listTokens, revokeToken } from '../../../serve/tokens.ts'
 import { clientSettings } from '../../../src/api/lambda/aws-client.ts'
 import { type PolicyName, policyNames } from '../../../src/api/route.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'

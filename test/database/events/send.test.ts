@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
+import { answerNews } from '../../../functions/news.ts'
 import { eventSchemas } from '../../../src/api/events.ts'
-import { answerNews } from '../../../src/api/lambda/news.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { handOut } from '../../../src/events/hand-out.ts'
 import type { EventType } from '../../../src/events/plan/event.ts'

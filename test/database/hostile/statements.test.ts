@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { createToken, listTokens, revokeToken } from '../../../serve/tokens/store.ts'
+import { createToken, listTokens, revokeToken } from '../../../serve/tokens.ts'
 import { cancelBatch } from '../../../src/batch/end.ts'
 import { getBatch, listBatches, listOpenBatches } from '../../../src/batch/read.ts'
 import { startBatch, startDueBatch } from '../../../src/batch/start.ts'

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, expect, onTestFinished, test } from 'vitest'
-import { isPortFree } from '../../../serve/process/options.ts'
+import { isPortFree } from '../../../serve/process.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { until } from '../../support/waiting/until.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import packageJson from '../../../package.json' with { type: 'json' }
-import { findFreePort } from '../../../serve/process/options.ts'
+import { findFreePort } from '../../../serve/process.ts'
 import { Project } from '../support/project.ts'
 import { freeze, useProjects } from './projects.ts'
 

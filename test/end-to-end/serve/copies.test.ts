@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { findFreePort } from '../../../serve/process/options.ts'
+import { findFreePort } from '../../../serve/process.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { hourHalfADayAway } from '../../support/waiting/half-a-day.ts'
 import { until } from '../../support/waiting/until.ts'

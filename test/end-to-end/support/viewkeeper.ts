@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { onTestFinished, vi } from 'vitest'
 import { readLock } from '../../../local/embedded/lock.ts'
-import { findFreePort } from '../../../serve/process/options.ts'
+import { findFreePort } from '../../../serve/process.ts'
 import { hangsMs } from '../../support/waiting/until.ts'
 
 const commandLine = fileURLToPath(new URL('../../../cli/viewkeeper.js', import.meta.url))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readDeployContext } from '../../../infra/deploy-environments.ts'
+import { readDeployContext } from '../../../infra/viewkeeper-stack.ts'
 import { created, imported, parse } from '../support/environments.ts'
 
 const read = (context: Record<string, unknown>, options: Parameters<typeof parse>[0] = created) =>

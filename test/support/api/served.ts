@@ -1,4 +1,4 @@
-import { makeLogger } from '../../../serve/process/logs.ts'
+import { makeLogger } from '../../../serve/process.ts'
 import type { AnyRoute, Caller } from '../../../src/api/route.ts'
 import { routes } from '../../../src/api/routes.ts'
 import { keeperOf } from '../../../src/keeper/keeper.ts'

@@ -7,14 +7,16 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import postgres from 'postgres'
-import { type Binaries, findBinaries } from '../../../local/embedded/binaries.ts'
 import {
+  type Binaries,
   type EmbeddedPostgres,
+  findBinaries,
+  findServerUser,
   keepPassword,
   makeData,
+  type ServerUser,
   startEmbeddedPostgres,
 } from '../../../local/embedded/embedded.ts'
-import { findServerUser, type ServerUser } from '../../../local/embedded/server-user.ts'
 
 const under = process.env.POSTGRES ?? '18'
 

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { ApiUnavailable } from '../../../cli/api/api.ts'
 import { apiOf } from '../../../cli/api/api-of.ts'
-import { findFreePort } from '../../../serve/process/options.ts'
+import { findFreePort } from '../../../serve/process.ts'
 import { aimed, command } from '../../../src/sql/commands.ts'
 import { problem, startApi, startParameters, withoutPerson } from '../../support/api/fake-api.ts'
 

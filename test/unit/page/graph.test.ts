@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { around, connected } from '../../../page/pages/graph.tsx'
+import { around, connected } from '../../../page/pages/batches.tsx'
 import { labelled } from '../../../page/pictures/graph.tsx'
 import { draw } from '../../../page/pictures/layout.ts'
 

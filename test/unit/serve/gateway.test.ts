@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { startGateway } from '../../../serve/http/gateway.ts'
-import { makeLogger } from '../../../serve/process/logs.ts'
+import { makeLogger } from '../../../serve/process.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import { servedOn } from '../../support/api/served.ts'

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, readlinkSync, rmSync, writeFileSy
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { linkLibraries } from '../../../local/embedded/binaries.ts'
+import { linkLibraries } from '../../../local/embedded/embedded.ts'
 
 test('links between libraries are made if no install script has made them, and kept if one has', () => {
   const folder = mkdtempSync(join(tmpdir(), 'viewkeeper-links-'))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { checkOptions } from '../../../serve/start/options.ts'
+import { checkOptions } from '../../../serve/start/serve.ts'
 import type { ServeOptions } from '../../../src/config/options.ts'
 
 const mistakesIn = (options: object) => {

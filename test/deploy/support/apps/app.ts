@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { App, CliCredentialsStackSynthesizer } from 'aws-cdk-lib'
-import { chooseEnvironment, readDeployContext } from '../../../../infra/deploy-environments.ts'
-import { ViewkeeperStack } from '../../../../infra/viewkeeper-stack.ts'
+import { chooseEnvironment, readDeployContext, ViewkeeperStack } from '../../../../infra/viewkeeper-stack.ts'
 import type { AppOptions } from './cdk.ts'
 import { fitForEmulator, synthesizeForEmulator } from './for-emulator.ts'
 import { addPrograms } from './programs.ts'

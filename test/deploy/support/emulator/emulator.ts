@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { findFreePort } from '../../../../serve/process/options.ts'
+import { findFreePort } from '../../../../serve/process.ts'
 import { mustStop } from '../cleanup.ts'
 import { poll } from '../transcript.ts'
 

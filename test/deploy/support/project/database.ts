@@ -3,8 +3,7 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
-import { startEmbeddedPostgres } from '../../../../local/embedded/embedded.ts'
-import { findServerUser } from '../../../../local/embedded/server-user.ts'
+import { findServerUser, startEmbeddedPostgres } from '../../../../local/embedded/embedded.ts'
 import { makeCertificate } from '../../../support/servers/tls.ts'
 
 export type TestDatabase = Awaited<ReturnType<typeof startDatabase>>

@@ -1,0 +1,190 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Logger } from '../src/keeper/terms.ts'
+
+/** A problem that the person at the terminal can solve. It is shown as one line, without a stack. */
+export class LocalProblem extends Error {
+  override name = 'LocalProblem'
+}
+
+interface LocalOptions {
+  /** Where to listen; undefined: at the usual port, or at a free one near it. */
+  port: number | undefined
+  /** The folder for the data, the log and the password of the embedded server. */
+  folder: string
+  /** Another PostgreSQL, used instead of the embedded one. */
+  databaseUrl?: string
+}
+
+/** Reads PORT, DATA_DIR and DATABASE_URL. An empty variable counts as not set. */
+export function readOptions(env: NodeJS.ProcessEnv): LocalOptions {
+  return {
+    port: portOf(env),
+    folder: env.DATA_DIR || '.viewkeeper',
+    databaseUrl: env.DATABASE_URL || undefined,
+  }
+}
+
+/** The port that PORT names; undefined if it names none. Refuses what is no port. */
+export function portOf(env: NodeJS.ProcessEnv): number | undefined {
+  if (!env.PORT) return undefined
+  const port = Number(env.PORT)
+  if (Number.isInteger(port) && port >= 1 && port <= 65535) return port
+  throw new LocalProblem(
+    `PORT is ${env.PORT}: it must be a number from 1 to 65535. Change it, or: unset PORT`,
+  )
+}
+
+/** A port on 127.0.0.1 that nobody uses at this moment. */
+export const findFreePort = async (): Promise<number> => (await tryPort(0))!
+
+/** Whether nobody listens on this port of an address of this machine. */
+export const isPortFree = async (port: number, host?: string): Promise<boolean> =>
+  (await tryPort(port, host)) !== undefined
+
+async function tryPort(port: number, host = '127.0.0.1'): Promise<number | undefined> {
+  const server = createServer().listen(port, host)
+  try {
+    await once(server, 'listening')
+  } catch {
+    return undefined
+  }
+  const found = (server.address() as AddressInfo).port
+  server.close()
+  await once(server, 'close')
+  return found
+}
+
+export interface Life {
+  /**
+   * Registers how to stop what was just started. If everything is being stopped, stops the new part at once
+   * and rejects.
+   */
+  onStop(stop: () => Promise<void>): Promise<void>
+  /** Stops everything for this reason, unless it is being stopped already. */
+  fail(reason: Error): void
+}
+
+/**
+ * npm passes on a signal that the terminal has delivered already. A second signal within this time is the
+ * same Ctrl-C.
+ */
+const sameSignalMs = 500
+
+/** The longest wait for the start to end after everything was stopped. */
+const settleMs = 1000
+
+/**
+ * Runs `start`, and goes on until Ctrl-C, SIGTERM or the end of the terminal. This signal stops what was
+ * started, in reverse order, also in the middle of the start, and then ends the process with 0. A second
+ * signal ends the process at once. If the start or something that was started fails, everything is stopped
+ * and the reason is thrown.
+ */
+export async function untilSignal(start: (life: Life) => Promise<void>): Promise<never> {
+  const { promise: failed, reject: fail } = Promise.withResolvers<never>()
+  const stops: (() => Promise<void>)[] = []
+  let stoppingSince: number | undefined
+
+  const stopAll = async () => {
+    stoppingSince = Date.now()
+    for (let stop = stops.pop(); stop; stop = stops.pop()) await stop()
+  }
+  const started = start({
+    fail,
+    async onStop(stop) {
+      stops.push(stop)
+      if (stoppingSince === undefined) return
+      await stopAll()
+      throw new Error('everything is being stopped')
+    },
+  })
+  const onSignal = async () => {
+    if (stoppingSince !== undefined) {
+      if (Date.now() - stoppingSince > sameSignalMs) process.exit(130)
+      return
+    }
+    await stopAll()
+    // A start that is still going on loses its database or calls onStop, and so ends soon. It may hang
+    // instead: postgres.js can lose a query when its connection breaks.
+    await Promise.race([started.catch(() => {}), pause(settleMs)])
+    process.exit(0)
+  }
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, onSignal)
+  // If the server ends in the middle of a transaction or a copy, postgres.js 3.4.9 still writes to the closed
+  // socket. Its error cannot be caught anywhere else.
+  process.on('uncaughtException', (error) => {
+    if (stoppingSince === undefined) fail(error)
+  })
+  started.catch(fail)
+  try {
+    return await failed
+  } catch (error) {
+    // The failure is a consequence of stopping: onSignal ends the process.
+    if (stoppingSince !== undefined) return await new Promise(() => {})
+    await stopAll()
+    throw error
+  }
+}
+
+const levels = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'CRITICAL', 'SILENT'] as const
+type Level = (typeof levels)[number]
+
+/** The log of a process: one line an event. */
+export interface ProcessLogger extends Logger {
+  debug(message: string, fields: Record<string, unknown>): void
+  /** The same, with these fields in each line. */
+  with(fields: Record<string, unknown>): ProcessLogger
+}
+
+interface Line {
+  level: Level
+  message: string
+  timestamp: string
+}
+
+/** Logs from this level on, each line as it is formed. */
+export function makeLogger(
+  level: Level,
+  form: (line: Line & Record<string, unknown>) => string = (line) => JSON.stringify(line),
+  write: (line: string) => unknown = (line) => process.stdout.write(line),
+  always: Record<string, unknown> = {},
+): ProcessLogger {
+  const at = (own: Level) => (message: string, fields: Record<string, unknown>) => {
+    if (levels.indexOf(own) < levels.indexOf(level)) return
+    const line = { level: own, message, timestamp: new Date().toISOString(), ...always, ...fields }
+    write(`${form(line)}\n`)
+  }
+  return {
+    debug: at('DEBUG'),
+    info: at('INFO'),
+    warn: at('WARN'),
+    error: at('ERROR'),
+    with: (fields) => makeLogger(level, form, write, { ...always, ...fields }),
+  }
+}
+
+/** The level that `LOG_LEVEL` names; undefined: it names none. */
+export const levelIn = ({ LOG_LEVEL = '' }: NodeJS.ProcessEnv): Level | undefined =>
+  levels.find((level) => level === LOG_LEVEL.toUpperCase())
+
+/** The log of a process at a terminal: warnings and errors as text, or, with `LOG_LEVEL`, JSON from that level on. */
+export function terminalLogger(env: NodeJS.ProcessEnv): { logger: ProcessLogger; mute(): Promise<void> } {
+  const said = levelIn(env)
+  if (said !== undefined) return { logger: makeLogger(said), mute: async () => {} }
+  let muted = false
+  return {
+    logger: makeLogger('WARN', readable, (line) => muted || process.stdout.write(line)),
+    async mute() {
+      muted = true
+    },
+  }
+}
+
+/** `  09:05:34 ERROR run ended   runId 8   view public.slow   status failed` */
+function readable({ level, message, timestamp, ...fields }: Line & Record<string, unknown>): string {
+  const shown = Object.entries(fields).map(
+    ([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  )
+  return `  ${timestamp.slice(11, 19)} ${[`${level} ${message}`, ...shown].join('   ')}`
+}
