@@ -251,9 +251,9 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'who may only read cancels nothing',
-    file: 'src/api/routes/runs.ts',
-    text: "path: '/runs/{id}/cancel',\n  policy: 'operate'",
-    becomes: "path: '/runs/{id}/cancel',\n  policy: 'read'",
+    file: 'src/api/api-routes.ts',
+    text: "path: '/runs/{id}/cancel',\n    policy: 'operate'",
+    becomes: "path: '/runs/{id}/cancel',\n    policy: 'read'",
     project: 'infra',
     tests: 'functions/policies',
     named: 'allows exactly its routes',
