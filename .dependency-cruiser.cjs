@@ -66,7 +66,7 @@ const layers = {
     'src/events/plan/event.ts',
     'src/catalog/plan/scheduled.ts',
   ],
-  'src/authored': ['src/config/field.ts', 'src/loading', 'src/sql', 'src/[^/]+/plan', 'src/problem.ts'],
+  'src/authored': ['src/config/fields.ts', 'src/loading', 'src/sql', 'src/[^/]+/plan', 'src/problem.ts'],
   'src/terminal': ['src/sql'],
   // What the command line and the page show of each resource: pure, too.
   'src/resources': [
@@ -84,7 +84,7 @@ const layers = {
     'src/api/functions.ts',
     'src/api/route.ts',
     'src/api/routes.ts',
-    'src/api/lambda/metrics/names.ts',
+    'src/api/lambda/names.ts',
     'src/api/lambda/wake-lines.ts',
     'src/events/plan/event.ts',
     'src/migrate/frozen-migrations.ts',
@@ -94,7 +94,6 @@ const layers = {
     'src/package-files.ts',
     'src/sql/names.ts',
     'src/sql/nearest.ts',
-    'src/sql/parameter.ts',
     'src/sql/runbook.ts',
     'src/sql/words.ts',
     'src/catalog/plan/definition.ts',

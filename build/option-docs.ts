@@ -4,8 +4,7 @@ import * as z from 'zod'
 import { environment, optionFields } from '../infra/options.ts'
 import { viewFields } from '../src/authored/view-schema.ts'
 import { definitionDefaults } from '../src/catalog/plan/definition.ts'
-import { texts } from '../src/config/field.ts'
-import { commonFields, serveOptions } from '../src/config/fields.ts'
+import { commonFields, serveOptions, texts } from '../src/config/fields.ts'
 import { type Schema, typeOf, written } from './schema-types.ts'
 
 type Fields = Record<string, Schema>

@@ -1,4 +1,4 @@
-import type { Told } from '../src/config/field.ts'
+import type { Told } from '../src/config/fields.ts'
 import { problemCodes } from '../src/problem.ts'
 
 /** A schema of JSON as routes and options have it, with what people are told of it. */

@@ -5,7 +5,7 @@ import {
   publishPerView,
   publishRunMetrics,
   publishViews,
-} from '../src/api/lambda/metrics/publish.ts'
+} from '../src/api/lambda/publish.ts'
 import { sayDue, sayNews } from '../src/api/lambda/wake-lines.ts'
 import { look } from '../src/keeper/jobs.ts'
 import type { Kept } from '../src/keeper/terms.ts'

@@ -1,8 +1,7 @@
 import * as z from 'zod/mini'
-import { text } from '../src/api/fields.ts'
+import { text, validate } from '../src/api/fields.ts'
 import { type Configuration, readConfiguration } from '../src/api/lambda/configuration.ts'
 import { eventFunction } from '../src/api/lambda/function.ts'
-import { validate } from '../src/api/validate.ts'
 import { type HandedOut, handOut } from '../src/events/hand-out.ts'
 
 const question = z.strictObject({ token: z.nullable(text(100)), done: z.array(z.int()), stop: z.boolean() })

@@ -1,8 +1,7 @@
 import { Duration, Token } from 'aws-cdk-lib'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import * as z from 'zod'
-import { inWords, named, problemsOf, shortName, textLike, told } from '../src/config/field.ts'
-import { commonFields } from '../src/config/fields.ts'
+import { commonFields, inWords, named, problemsOf, shortName, textLike, told } from '../src/config/fields.ts'
 import type { ImportedDatabaseOptions } from '../src/config/options.ts'
 
 const retentionDays = Object.values(RetentionDays).filter(

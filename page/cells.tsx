@@ -1,7 +1,14 @@
 import type { Child, FC, PropsWithChildren } from 'hono/jsx'
 import { ageText } from '../src/catalog/plan/state.ts'
-import { type Aged, type Cell, type Column, type Fact, isEmpty } from '../src/resources/cell.ts'
-import type { Mark as MarkName, Sign } from '../src/resources/sign.ts'
+import {
+  type Aged,
+  type Cell,
+  type Column,
+  type Fact,
+  isEmpty,
+  type Mark as MarkName,
+  type Sign,
+} from '../src/resources/cell.ts'
 import { printed } from '../src/sql/names.ts'
 import { ago, ahead, duration } from '../src/sql/words.ts'
 import { hrefOf } from './address.ts'

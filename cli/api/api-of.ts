@@ -1,4 +1,4 @@
-import { localGateway } from '../../serve/start/gateway-file.ts'
+import { localGateway } from '../../serve/process.ts'
 import { Problem } from '../../src/problem.ts'
 import type { CommandTarget } from '../../src/sql/commands.ts'
 import { readConfig } from '../project/folders.ts'

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises'
-import { findGateway } from '../../serve/start/gateway-file.ts'
+import { findGateway } from '../../serve/process.ts'
 import { type SendOptions, withQuery } from '../../src/api/ask.ts'
 import type { Problem } from '../../src/problem.ts'
 import { version, versionHeader } from '../../src/version.ts'

@@ -1,6 +1,5 @@
 import { ageText } from '../../src/catalog/plan/state.ts'
-import type { Cell, Fact, Column as ResourceColumn } from '../../src/resources/cell.ts'
-import type { Tone } from '../../src/resources/sign.ts'
+import type { Cell, Fact, Column as ResourceColumn, Tone } from '../../src/resources/cell.ts'
 import { ago, ahead, moment } from '../../src/sql/words.ts'
 import { type Paint, paint, type Style } from '../../src/terminal/report.ts'
 import { cut, displayWidth, fill, harmless, type Output, short, styleOf, wrap } from './terminal.ts'

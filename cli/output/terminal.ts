@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 import type { BatchViewStatus } from '../../src/catalog/plan/run.ts'
-import { type Mark, signOfRun, type Tone } from '../../src/resources/sign.ts'
+import { type Mark, signOfRun, type Tone } from '../../src/resources/cell.ts'
 import { printed } from '../../src/sql/names.ts'
 import { type Paint, paint, type Style } from '../../src/terminal/report.ts'
 

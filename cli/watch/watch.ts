@@ -1,8 +1,28 @@
+import { randomUUID } from 'node:crypto'
 import { setTimeout as pause } from 'node:timers/promises'
+import type { BatchDetails, BatchView, Run } from '../../src/api/answers.ts'
+import { ask, readBatch, readRun } from '../../src/api/ask.ts'
+import { isEnded, type Operation } from '../../src/catalog/plan/run.ts'
+import { Problem } from '../../src/problem.ts'
 import { command } from '../../src/sql/commands.ts'
+import { elapsed, names } from '../../src/sql/words.ts'
 import type { Api } from '../api/api.ts'
 import { exitCodeOf, failed, interrupted as interruptedCode, unavailable } from '../output/problem.ts'
-import { isLive, type Output, output, print, printJson } from '../output/terminal.ts'
+import {
+  batchTitle,
+  briefEnd,
+  endLine,
+  endOfBatch,
+  failureLines,
+  groupLines,
+  insteadLines,
+  nameWidth,
+  progressLine,
+  progressText,
+  stateText,
+  viewLinesOf,
+} from '../output/runs.ts'
+import { isLive, type Output, output, print, printJson, short, signed, typed } from '../output/terminal.ts'
 
 /** Lines that stay, and below them lines that change. Without a terminal there are only lines that stay. */
 interface Screen {
@@ -46,7 +66,7 @@ async function openScreen(): Promise<Screen> {
  * Does some work until it is done or somebody presses Ctrl-C; then `leave` is called, and says what goes on, and the
  * process ends.
  */
-export async function unlessInterrupted<T>(work: Promise<T>, leave: () => void): Promise<T> {
+async function unlessInterrupted<T>(work: Promise<T>, leave: () => void): Promise<T> {
   const { promise: interrupted, resolve: interrupt } = Promise.withResolvers<void>()
   // Not `once`: the library that hides the cursor kills the process at a signal to which nobody else listens.
   process.on('SIGINT', interrupt)
@@ -88,7 +108,7 @@ const pulseMs = 60_000
  * Watches a run or a batch until it has ended, and tells how; with `json`, without a word until then. If it does not do what it was
  * asked, the exit code is 1.
  */
-export async function watch<T>(
+async function watch<T>(
   api: Api,
   watched: Watched<T>,
   { json = false }: { json?: boolean | undefined },
@@ -156,4 +176,216 @@ async function readUntil<T>(
     }
     await pause(pauseMs)
   }
+}
+
+/** Watches a run until it has ended, and tells how. If the run does not succeed, the exit code is 1. */
+export const watchRun = (api: Api, id: number, options: { json?: boolean | undefined } = {}): Promise<Run> =>
+  watch(
+    api,
+    {
+      noun: 'run',
+      id: String(id),
+      read: () => readRun(api, id),
+      hasEnded,
+      isDone,
+      live: (run, sinceMs, { paint }) => [`${signed('running', paint)} ${runningLine(run, sinceMs)}`],
+      pulse: (run) => runningLine(run, 0),
+      rest: async (run) => endLines(api, run),
+    },
+    options,
+  )
+
+export const hasEnded = ({ status }: Pick<Run, 'status'>): boolean => isEnded(status)
+
+/** Whether a run did what it was asked: also a `create` of a view that exists, and a `drop` of one that does not. */
+const isDone = ({ status, operation }: Run): boolean =>
+  status === 'success' || (status === 'skipped' && operation !== 'refresh')
+
+function runningLine(run: Run, sinceMs: number): string {
+  const { progress, status, view } = run
+  const state =
+    progress === undefined
+      ? `${status}   ${elapsed(Date.now() - Date.parse(run.requestedAt))}`
+      : progressText(progress.phase, (progress.elapsedMs ?? 0) + sinceMs, progress.estimatedMs)
+  return `${short(view)}   ${state}   run ${run.id}`
+}
+
+/** How a run ended; if it failed, also why, and what to do. */
+export function endLines({ typed: target }: Api, run: Run): string[] {
+  const end = endLine(run, output())
+  if (run.status === 'skipped' && run.operation === 'refresh')
+    return [end, `  next: ${command(['why', typed(run.view)], target)}`]
+  return run.error === null
+    ? [end, ...groupLines(run, output()), ...insteadLines(run, output())]
+    : [end, ...failureLines(run, target, output())]
+}
+
+/** If more views end at once, their lines have only what the batch says: their runs are not read one by one. */
+const mostRead = 10
+const mostFailures = 5
+const mostSkipped = 20
+
+/**
+ * Watches a batch until it has ended. A view that is done is told once, in a line that stays; on a terminal the other
+ * views stand below, with what they do or wait for. If the batch does not succeed, the exit code is 1.
+ */
+export function watchBatch(
+  api: Api,
+  id: string,
+  options: { json?: boolean | undefined } = {},
+): Promise<BatchDetails> {
+  const told = new Set<string>()
+  let isTitled = false
+  return watch(
+    api,
+    {
+      noun: 'batch',
+      id,
+      read: () => readBatch(api, id),
+      hasEnded: ({ finishedAt }) => finishedAt !== null,
+      isDone: ({ status }) => status === 'success',
+      async kept(batch) {
+        const title = isTitled ? [] : [batchTitle(batch, output())]
+        isTitled = true
+        return [...title, ...(await newLines(api, batch, told))]
+      },
+      live(batch, sinceMs, room) {
+        const at = { batch, sinceMs, now: new Date() }
+        const open = batch.views.filter(({ view }) => !told.has(view))
+        return [
+          ...viewLinesOf(open, at, { ...room, height: Math.max(1, room.height - 4) }),
+          '',
+          progressLine(at, room),
+        ]
+      },
+      pulse: (batch) =>
+        `${progressLine({ batch, sinceMs: 0, now: new Date() }, output())}${runningText(batch)}`,
+      rest: (batch) => restLines(api, batch),
+    },
+    options,
+  )
+}
+
+const runningText = ({ views }: BatchDetails): string =>
+  `   ${names(
+    views.filter(({ status }) => status === 'running').map(({ view }) => short(view)),
+    3,
+  )}`.trimEnd()
+
+/** A line for each view that has succeeded since the last look, and for each try that failed. */
+async function newLines(api: Api, batch: BatchDetails, told: Set<string>): Promise<string[]> {
+  const now = new Date()
+  const at = { batch, sinceMs: 0, now }
+  const done = batch.views
+    .filter(({ view, status }) => status === 'success' && !told.has(view))
+    .toSorted(byEnd)
+  for (const { view } of done) told.add(view)
+  const name = nameWidth(batch, output().width)
+  const lines = await Promise.all(
+    done.map(async (view, n) => {
+      const run = n < mostRead ? await lastRunOf(api, view) : null
+      return run === null ? briefEnd(view, at, output()) : endLine(run, { ...output(), name })
+    }),
+  )
+  const tries = batch.views.filter(
+    (view) => view.status === 'pending' && view.runs.length > 1 && !told.has(tryKey(view)),
+  )
+  for (const view of tries) told.add(tryKey(view))
+  return [...lines, ...tries.map((view) => `! ${short(view.view).padEnd(name)}   ${stateText(view, at)}`)]
+}
+
+/** The last run of a view; null if the API cannot be had at this moment, which does not end the watching. */
+const lastRunOf = (api: Api, { runs }: BatchView): Promise<Run | null> =>
+  readRun(api, runs.at(-1)?.runId as number).catch((error) => {
+    if (exitCodeOf(error) !== unavailable) throw error
+    return null
+  })
+
+const tryKey = ({ view, runs }: BatchView): string => `${view} ${runs.length}`
+
+const byEnd = (a: BatchView, b: BatchView): number => endOf(a).localeCompare(endOf(b))
+const endOf = ({ runs }: BatchView): string => runs.at(-1)?.finishedAt ?? ''
+
+/** What is said when a batch has ended: the views that were not refreshed with the reasons, a sum, and what to do. */
+async function restLines(api: Api, batch: BatchDetails): Promise<string[]> {
+  const at = { batch, sinceMs: 0, now: new Date() }
+  const not = (status: BatchView['status']) => batch.views.filter((view) => view.status === status)
+  const failures = not('failed')
+  const reasons = await Promise.all(
+    failures.slice(0, mostFailures).map(async (view) => {
+      const run = await lastRunOf(api, view)
+      return run === null ? [briefEnd(view, at, output())] : endLines(api, run)
+    }),
+  )
+  const others = [...failures.slice(mostFailures), ...not('canceled'), ...not('skipped')]
+  return [
+    ...reasons.flat(),
+    ...others.slice(0, mostSkipped).map((view) => briefEnd(view, at, output())),
+    ...(others.length > mostSkipped ? [`  and ${others.length - mostSkipped} more`] : []),
+    ...(batch.views.length === 0 ? [] : ['']),
+    endOfBatch(batch, output()),
+    ...(batch.error === null || batch.status === 'canceled' || failures.length > 0
+      ? []
+      : [`  ${batch.error.message}`]),
+    ...(failures.length === 0
+      ? []
+      : [`  when the cause is gone: ${command(['retry', batch.id], api.typed)}`]),
+  ]
+}
+
+interface Wait {
+  /** False: only until the server has begun. */
+  wait: boolean
+  /** The caller prints JSON, so that nothing else may be printed. */
+  json?: boolean | undefined
+}
+
+/** A run that has just begun is told without a line that changes if it ends within this time. */
+const firstWaitSeconds = 1
+
+/** Starts an operation on a view, and tells how it ends. If the run does not succeed, the exit code is 1. */
+export async function startRun(
+  api: Api,
+  { view, operation, body }: { view: string; operation: Operation; body: object },
+  { wait, json }: Wait,
+): Promise<void> {
+  const id = await unlessInterrupted(
+    idOf(api, operation, { view, body, wait: wait ? firstWaitSeconds : 0 }),
+    () => print(`whether a run has begun: ${command(['runs', view], api.typed)}`),
+  )
+  const run = await readRun(api, id)
+  if (!hasEnded(run) && wait) return void (await watchRun(api, id, { json }))
+  if (json) printJson(run)
+  else print(...(hasEnded(run) ? await endLines(api, run) : begun(api, run)))
+  if (hasEnded(run) && !isDone(run)) process.exitCode = failed
+}
+
+/** The run of a request; also the run that failed while the request waited. */
+async function idOf(
+  api: Api,
+  operation: Operation,
+  request: { view: string; body: object; wait: number },
+): Promise<number> {
+  try {
+    return (await ask(api, `${operation}View`, { ...request, idempotencyKey: randomUUID() })).runId
+  } catch (error) {
+    const details = error instanceof Problem ? error.details : {}
+    // Another run of the view is in the way: the problem says so better than the record.
+    if (details.runId === undefined || details.runningRunId !== undefined) throw error
+    return details.runId
+  }
+}
+
+const begun = (api: Api, { id, view, operation }: Run): string[] => [
+  `run ${id}: ${operation} of ${view} has begun`,
+  `  watch it: ${command(['run', String(id), '--watch'], api.typed)}`,
+]
+
+/** Starts a batch, and watches it until its end, or tells that it has begun. */
+export async function startBatch(api: Api, body: object, { wait, json }: Wait): Promise<void> {
+  const started = await ask(api, 'startBatch', { body, idempotencyKey: randomUUID() })
+  const id = started.batchId
+  if (wait) await watchBatch(api, id, { json })
+  else if (json) printJson(started)
+  else print(`batch ${id} has begun`, `  watch it: ${command(['batch', id, '--watch'], api.typed)}`)
 }

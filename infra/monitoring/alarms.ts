@@ -20,7 +20,7 @@ import {
   metricNamespace,
   perViewDimensions,
   viewsMetrics,
-} from '../../src/api/lambda/metrics/names.ts'
+} from '../../src/api/lambda/names.ts'
 import { command } from '../../src/sql/commands.ts'
 import {
   type AlarmName,

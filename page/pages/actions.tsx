@@ -1,7 +1,7 @@
 import type { FC } from 'hono/jsx'
 import type { Action } from '../../src/api/answers.ts'
 import { type Api, ask } from '../../src/api/ask.ts'
-import { actionColumns } from '../../src/resources/actions.ts'
+import { actionColumns } from '../../src/resources/runs.ts'
 import { hrefOf, type Query } from '../address.ts'
 import { Listed, Table } from '../cells.tsx'
 import { Head, type Shown } from '../frame.tsx'

@@ -2,7 +2,7 @@ import type { Batch, BatchDetails, BatchView, View } from '../../src/api/answers
 import { type Api, ask, readBatch, readViews } from '../../src/api/ask.ts'
 import { ageText } from '../../src/catalog/plan/state.ts'
 import { askedFor, batchColumns, countStatuses } from '../../src/resources/batches.ts'
-import { isOpen, pictured, signOfRun } from '../../src/resources/sign.ts'
+import { isOpen, pictured, signOfRun } from '../../src/resources/cell.ts'
 import { reached } from '../../src/sql/walks.ts'
 import { count, duration, elapsed } from '../../src/sql/words.ts'
 import { hrefOf, type Query } from '../address.ts'

@@ -2,7 +2,7 @@ import type { FC } from 'hono/jsx'
 import type { View, ViewList } from '../../src/api/answers.ts'
 import { type Api, readViews } from '../../src/api/ask.ts'
 import { type Filter, filterNames, filters } from '../../src/catalog/plan/state.ts'
-import { isOpen } from '../../src/resources/sign.ts'
+import { isOpen } from '../../src/resources/cell.ts'
 import {
   allPausedMeans,
   countStates,

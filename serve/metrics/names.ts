@@ -1,4 +1,4 @@
-import type { ViewKind } from '../../src/events/plan/incident.ts'
+import type { ViewKind } from '../../src/events/plan/event.ts'
 
 /** What `GET /metrics` tells Prometheus: each metric with its help, its kind and its labels. */
 export const promMetrics = {

@@ -4,7 +4,7 @@ import { type EventType, eventTypes } from '../../src/events/plan/event.ts'
 import { readSecret, requireSecret } from '../../src/keeper/database-url.ts'
 import { Problem } from '../../src/problem.ts'
 import { cut } from '../../src/sql/words.ts'
-import type { Mail } from '../../src/watch/plan/mail.ts'
+import type { Mail } from '../../src/watch/plan/notice.ts'
 import { type Channel, post, Undelivered } from './channel.ts'
 
 const variable = (prefix: string, name: string) =>

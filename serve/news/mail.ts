@@ -1,7 +1,7 @@
 import { createTransport } from 'nodemailer'
 import type { Notify } from '../../src/config/fields.ts'
 import { isLoopback } from '../../src/keeper/database-url.ts'
-import type { Mail } from '../../src/watch/plan/mail.ts'
+import type { Mail } from '../../src/watch/plan/notice.ts'
 import { type Channel, sendMs, Undelivered } from './channel.ts'
 
 interface MailOptions extends NonNullable<Notify['smtp']> {

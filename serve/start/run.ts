@@ -19,7 +19,17 @@ import { describeAlarm, silentMonitor } from '../../src/watch/plan/alarms.ts'
 import { type ListedView, listViews } from '../../src/watch/read.ts'
 import { startEvents } from '../http/events.ts'
 import { startGateway } from '../http/gateway.ts'
-import { isPortFree, type Life, LocalProblem, readOptions, terminalLogger, untilSignal } from '../process.ts'
+import {
+  announceGateway,
+  findGateway,
+  isPortFree,
+  type Life,
+  LocalProblem,
+  readOptions,
+  terminalLogger,
+  untilSignal,
+  usualPort,
+} from '../process.ts'
 import {
   applySchemaSteps,
   describeDatabase,
@@ -27,7 +37,6 @@ import {
   type MadeViews,
   makeViews,
 } from './database.ts'
-import { announceGateway, findGateway, usualPort } from './gateway-file.ts'
 
 /**
  * Tells, in lines, what alarm silent-monitor mails: if two looks in turn are missing, and when one succeeds again. The answer

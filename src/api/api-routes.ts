@@ -28,9 +28,7 @@ const statuses = z.pipe(
 )
 
 /** A batch as the API shows it: without the number that only the database uses. */
-function batchBody<Shown extends Batch>({ serial: _serial, ...shown }: Shown): Omit<Shown, 'serial'> {
-  return shown
-}
+const batchBody = <Shown extends Batch>({ serial: _, ...shown }: Shown): Omit<Shown, 'serial'> => shown
 
 const pauseOptions = named(
   'PauseOptions',
@@ -64,6 +62,9 @@ const unitSeconds = { m: 60, h: 3600, d: 86_400 }
 const likeWindow = z
   .string()
   .check(z.regex(/^[1-9]\d{0,4}[mhd]$/, 'must be a number of minutes, hours or days, such as 90m, 24h or 7d'))
+
+const secondsOf = (window: string): number =>
+  Number.parseInt(window, 10) * unitSeconds[window.at(-1) as keyof typeof unitSeconds]
 
 /** What the function `api` answers, a route each: all but operations and new batches. */
 export const apiRoutes = {
@@ -374,16 +375,11 @@ export const apiRoutes = {
     takes: {
       query: z.strictObject({
         view: z.optional(view),
-        window: described(
-          z.pipe(
-            z._default(likeWindow, '24h'),
-            z.transform(
-              (text) => Number.parseInt(text, 10) * unitSeconds[text.at(-1) as keyof typeof unitSeconds],
-            ),
-          ),
-          { description: 'How far back: `90m`, `24h`, `7d`.', example: '24h' },
-        ),
-        cursor: nameCursor,
+        window: described(z.pipe(z._default(likeWindow, '24h'), z.transform(secondsOf)), {
+        description: 'How far back: `90m`, `24h`, `7d`.',
+        example: '24h',
+      }),
+      cursor: nameCursor,
       }),
     },
     gives: async () => (await import('./answers.ts')).metricsList,

@@ -2,9 +2,9 @@ import type { Logger } from '../keeper/terms.ts'
 import { bodyOfProblem, mayRetry, Problem, type ProblemBody, statusOf, titleOf } from '../problem.ts'
 import { problemOf } from '../server/failures.ts'
 import { version, versionHeader } from '../version.ts'
+import { validate } from './fields.ts'
 import type { AnyRoute, Served } from './route.ts'
 import { fitting } from './size.ts'
-import { validate } from './validate.ts'
 
 /** A request for a route, as a door has matched and parsed it. */
 export interface HttpRequest {

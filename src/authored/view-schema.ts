@@ -1,7 +1,7 @@
 import * as z from 'zod'
 import { type Definition, outsideClock, rowCountStrategies, strategies } from '../catalog/plan/definition.ts'
 import { timeZoneFault } from '../catalog/plan/scheduled.ts'
-import { named, told } from '../config/field.ts'
+import { named, told } from '../config/fields.ts'
 import { identifierFault, nameFault, schemaFault } from '../sql/new-names.ts'
 import type { QueryInput } from './inputs.ts'
 import { scheduleFault } from './schedule.ts'

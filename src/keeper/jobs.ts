@@ -1,5 +1,5 @@
 import type { Batch } from '../batch/db/batches.ts'
-import { type Found, kindWords } from '../events/plan/incident.ts'
+import { type Found, kindWords } from '../events/plan/event.ts'
 import type { EndedRun } from '../watch/db/publish.ts'
 import { type Monitored, monitor, type Publisher } from '../watch/monitor.ts'
 import { isSlow, isUnnoticedFailure } from '../watch/plan/runs.ts'

@@ -1,5 +1,10 @@
-import { obstaclesIn, type ViewRights } from '../catalog/plan/abilities.ts'
-import { intruders, refuseIntruders, trustOfAdministrator } from '../catalog/plan/intruders.ts'
+import {
+  intruders,
+  obstaclesIn,
+  refuseIntruders,
+  trustOfAdministrator,
+  type ViewRights,
+} from '../catalog/plan/abilities.ts'
 import { type Fix, fixesOf, type Obstacle } from '../catalog/plan/rights.ts'
 import { Problem } from '../problem.ts'
 import type { Sql } from '../server/database.ts'
@@ -17,8 +22,8 @@ import {
   makeRoles,
   ownerRole,
   roleExists,
+  Work,
 } from './db/role.ts'
-import { Work } from './db/work.ts'
 
 /** What to do with the administrator's own views, of whose owner nobody can become a member. */
 export type OwnViewsWay = 'give' | 'maintain'

@@ -1,8 +1,7 @@
 import type { Batch, BatchDetails, BatchView } from '../api/answers.ts'
 import { batchViewOrder } from '../catalog/plan/run.ts'
 import { duration } from '../sql/words.ts'
-import { type Cell, type Column, viewsCell } from './cell.ts'
-import { signOfRun } from './sign.ts'
+import { type Cell, type Column, signOfRun, viewsCell } from './cell.ts'
 
 /** The table of batches. */
 export const batchColumns: Column<Batch>[] = [

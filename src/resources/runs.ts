@@ -1,8 +1,8 @@
-import type { Run } from '../api/answers.ts'
+import type { Action, Run } from '../api/answers.ts'
 import type { Counts, MadeCheck } from '../rebuild/plan/check-data.ts'
 import { duration, elapsed, rows, whole } from '../sql/words.ts'
-import type { Cell, Column, Fact } from './cell.ts'
-import { signOfRun } from './sign.ts'
+import { askedOf, optionsOf, personOf } from '../watch/plan/actions.ts'
+import { type Cell, type Column, type Fact, signOfRun, viewsCell } from './cell.ts'
 
 /** The table of runs. */
 export const runColumns: Column<Run>[] = [
@@ -134,3 +134,33 @@ export function toldChecks({
 /** `of 100 rows 1 gone, 3 changed, 2 added` */
 const toldCounts = ({ share, before, added, gone, changed }: Counts): string =>
   `of ${rows(before)} ${share < 1 ? 'in a sample ' : ''}${whole(gone)} gone, ${whole(changed)} changed, ${whole(added)} added`
+
+/** The table of who did what. */
+export const actionColumns: Column<Action>[] = [
+  { name: 'time', title: 'When', cell: ({ at }) => ({ past: at }) },
+  { name: 'action', title: 'Action', cell: askedOf },
+  { name: 'asked', title: 'What', cell: aboutCell },
+  {
+    name: 'by',
+    title: 'By',
+    cell: ({ requestedBy }) => ({ short: personOf(requestedBy), whole: requestedBy }),
+    pale: true,
+    least: 16,
+  },
+  {
+    name: 'run',
+    title: 'Run',
+    cell: ({ runId }) => (runId === null ? null : { run: runId }),
+    number: true,
+    leaveOut: 2,
+  },
+  { name: 'with', title: 'With', cell: optionsOf, pale: true, leaveOut: 1 },
+]
+
+/** What an action was about: `sales`, `batch 20261120-090000-1f3c9a2b`, `everything scheduled`, `no view`. */
+export function aboutCell({ action, views, batchId }: Pick<Action, 'action' | 'views' | 'batchId'>): Cell {
+  if (views.length === 0 && batchId === null)
+    return action === 'pause' || action === 'resume' ? 'everything scheduled' : 'no view'
+  const inBatch: Cell = batchId === null ? null : { batch: batchId, text: `batch ${batchId}` }
+  return views.length === 0 ? inBatch : [viewsCell(views, 3), inBatch && { onPage: [', ', inBatch] }]
+}

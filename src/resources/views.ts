@@ -4,11 +4,10 @@ import { isEnded } from '../catalog/plan/run.ts'
 import { byUrgency, type Filter, filters, retryText, wordsOfState } from '../catalog/plan/state.ts'
 import type { MadeCheck } from '../rebuild/plan/check-data.ts'
 import { bytes, duration, moment, whole } from '../sql/words.ts'
-import { heldBack } from '../watch/diagnosis/held-back.ts'
+import { heldBack } from '../watch/diagnosis/cause.ts'
 import { costText } from '../watch/plan/runs.ts'
-import type { Cell, Column, Fact } from './cell.ts'
+import { type Cell, type Column, type Fact, isUnwell, type Sign, signOf, signOfRun } from './cell.ts'
 import { checkFacts } from './runs.ts'
-import { isUnwell, type Sign, signOf, signOfRun } from './sign.ts'
 
 /** The table of views. */
 export const viewColumns: Column<View>[] = [

@@ -6,8 +6,8 @@ import { undone, withTransaction } from '../server/transactions.ts'
 import { emptyTables, type TouchedRelation } from './db/in-the-way.ts'
 import { lookInTheWay } from './db/locks.ts'
 import { analyzeAll, makeAgain } from './db/make.ts'
-import { noteAction } from './db/memory.ts'
 import { executeFile } from './db/own-sql.ts'
+import { noteAction } from './db/record.ts'
 import { type AsideView, type Touched, viewsOf } from './plan/items.ts'
 import {
   findRelations,

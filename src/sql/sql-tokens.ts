@@ -17,7 +17,7 @@ const goesOn = /(?:[ \t\f\v]|--[^\n\r]*)*[\n\r](?:\s|--[^\n\r]*[\n\r])*'/y
 
 /**
  * The tokens of SQL, as the server's scanner reads them with `standard_conforming_strings`. PostgreSQL's own parser
- * (`src/authored/sql/parser.ts`) is too large for a Lambda, refuses a text that is cut, and takes a hundred times the memory
+ * (`src/authored/sql/read.ts`) is too large for a Lambda, refuses a text that is cut, and takes a hundred times the memory
  * of the text; the server tells nobody its tokens. So this is the only reader of SQL besides these two.
  */
 export function* tokensIn(sql: string): Generator<Token> {

@@ -1,8 +1,13 @@
 import { unknownView } from '../catalog/db/catalog.ts'
 import { readSnapshot } from '../catalog/db/live-view.ts'
 import { findLocked } from '../catalog/db/locked.ts'
-import { obstaclesIn, type ViewRights } from '../catalog/plan/abilities.ts'
-import { administrators, intruders, trustOf } from '../catalog/plan/intruders.ts'
+import {
+  administrators,
+  intruders,
+  obstaclesIn,
+  trustOf,
+  type ViewRights,
+} from '../catalog/plan/abilities.ts'
 import { type Fix, fixesOf, impossible, type Obstacle, type Requirement } from '../catalog/plan/rights.ts'
 import { Problem } from '../problem.ts'
 import { readGroup } from '../rebuild/db/group.ts'
@@ -17,9 +22,9 @@ import { literal } from '../sql/names.ts'
 import { copyLine, type Replicas } from '../sql/replicas.ts'
 import { moment } from '../sql/words.ts'
 import { type Examined, listExamined, readUntried, readViewRights, readWithoutKey } from './db/examined.ts'
-import { readSilence } from './db/silence.ts'
+import { readSilence } from './db/incidents.ts'
 import { readAllUncounted } from './db/uncounted.ts'
-import { allUncountedWords } from './diagnosis/uncounted.ts'
+import { allUncountedWords } from './diagnosis/cause.ts'
 import type { Silence } from './plan/silence.ts'
 
 /** What a role may do with the views of a database, and the SQL that gives what is missing. */

@@ -8,14 +8,20 @@ import { writeExpectations } from '../due/db/expectations.ts'
 import { type Looks, lagsOf } from '../due/plan/lags.ts'
 import { type Schedules, scheduledInterval } from '../due/schedules.ts'
 import { eventsWait, forgetEvents } from '../events/db/outbox.ts'
-import { batchName, type Found, findWrong, type ViewKind, viewKinds } from '../events/plan/incident.ts'
+import { batchName, type Found, findWrong, type ViewKind, viewKinds } from '../events/plan/event.ts'
 import { closeLostRuns } from '../run/db/life.ts'
 import { readPause } from '../run/db/skip.ts'
 import type { Database } from '../server/database.ts'
-import { isAnyUntold, readFailedBatches, readLasting, readSlowRuns } from './db/incidents.ts'
-import { mendEnds, noteLook } from './db/looks.ts'
+import {
+  isAnyUntold,
+  mendEnds,
+  noteLook,
+  readFailedBatches,
+  readFailingChannels,
+  readLasting,
+  readSlowRuns,
+} from './db/incidents.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from './db/publish.ts'
-import { readFailingChannels } from './db/silence.ts'
 import { type Hearers, usualTelling } from './plan/hearers.ts'
 import { isSlow } from './plan/runs.ts'
 

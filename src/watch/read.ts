@@ -14,7 +14,7 @@ import type { QualifiedName } from '../sql/names.ts'
 import type { Replicas } from '../sql/replicas.ts'
 import { type Action, type ActionFilter, readActions } from './db/actions.ts'
 import { readCause } from './db/failed-run.ts'
-import { readOpenIncidents } from './db/incidents.ts'
+import { readFailingChannels, readOpenIncidents, readSilence } from './db/incidents.ts'
 import {
   readCosts,
   readDays,
@@ -24,7 +24,6 @@ import {
   type ViewMetrics,
   type ViewStatus,
 } from './db/metrics.ts'
-import { readFailingChannels, readSilence } from './db/silence.ts'
 import type { Cause, Standing } from './diagnosis/cause.ts'
 import type { ListedIncident } from './plan/incidents.ts'
 import type { Cost } from './plan/runs.ts'

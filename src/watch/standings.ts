@@ -5,8 +5,7 @@ import { lagsOf } from '../due/plan/lags.ts'
 import { nextScheduled, type Schedules } from '../due/schedules.ts'
 import { type Pause, readPause } from '../run/db/skip.ts'
 import type { Sql } from '../server/database.ts'
-import type { Standing } from './diagnosis/cause.ts'
-import { judge } from './diagnosis/held-back.ts'
+import { judge, type Standing } from './diagnosis/cause.ts'
 
 /** How every view stands, and what all have in common. */
 export interface Standings {

@@ -188,7 +188,7 @@ export const mutations: Mutation[] = [
   },
   {
     breaks: 'no event overtakes one of its subject',
-    file: 'src/events/plan/in-order.ts',
+    file: 'src/events/plan/news.ts',
     text: ' || next.has(event.subject)',
     becomes: '',
     project: 'unit',

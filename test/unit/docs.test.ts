@@ -5,7 +5,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { areOutdated, fingerprint, readFigures } from '../../bench/support/table.ts'
 import { main } from '../../cli/program.ts'
 import packageJson from '../../package.json' with { type: 'json' }
-import { kindWords, viewKinds } from '../../src/events/plan/incident.ts'
+import { kindWords, viewKinds } from '../../src/events/plan/event.ts'
 import { problemCodes, statusOf } from '../../src/problem.ts'
 import { causeCodes } from '../../src/watch/diagnosis/cause.ts'
 

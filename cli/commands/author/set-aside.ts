@@ -9,8 +9,11 @@ import { schemaFolder } from '../../../src/package-files.ts'
 import { Problem } from '../../../src/problem.ts'
 import { alter as performAlter } from '../../../src/set-aside/alter.ts'
 import { type AsideView, type InTheWay, nameOf } from '../../../src/set-aside/plan/items.ts'
-import { putBack as performPutBack, putBackAdvice } from '../../../src/set-aside/put-back.ts'
-import { setAside as performSetAside } from '../../../src/set-aside/set-aside.ts'
+import {
+  putBack as performPutBack,
+  setAside as performSetAside,
+  putBackAdvice,
+} from '../../../src/set-aside/set-aside.ts'
 import { docsOf } from '../../../src/sql/runbook.ts'
 import { bytes, utc } from '../../../src/sql/words.ts'
 import { count, person, report, seconds, timed } from '../../../src/terminal/report.ts'

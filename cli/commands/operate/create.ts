@@ -6,7 +6,7 @@ import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { failed, interrupted } from '../../output/problem.ts'
 import { isTerminal, output, print, short, wrap } from '../../output/terminal.ts'
-import { startRun } from '../../watch/runs.ts'
+import { startRun } from '../../watch/watch.ts'
 import { noWait, operating } from '../asking.ts'
 
 /**

@@ -17,7 +17,7 @@ import { failed } from '../../output/problem.ts'
 import { tableLines } from '../../output/table.ts'
 import { harmless, type Output, print, printJson, short, typed } from '../../output/terminal.ts'
 import { noView, parseSelect } from '../../project/names.ts'
-import { startBatch, startRun } from '../../watch/runs.ts'
+import { startBatch, startRun } from '../../watch/watch.ts'
 import { type Asking, answer, natural, operating, positive, watched } from '../asking.ts'
 
 // What makes a run: `refresh` of one view or many, `check` of the data, `retry` of what has failed.

@@ -4,10 +4,9 @@ import type { BatchDetails } from '../../../src/api/answers.ts'
 import { ask, readBatch, readRun, readViews } from '../../../src/api/ask.ts'
 import { batchStatuses, operations, runStatuses } from '../../../src/catalog/plan/run.ts'
 import { Problem } from '../../../src/problem.ts'
-import { actionColumns } from '../../../src/resources/actions.ts'
 import { batchColumns } from '../../../src/resources/batches.ts'
 import { without } from '../../../src/resources/cell.ts'
-import { runColumns, statementsOf } from '../../../src/resources/runs.ts'
+import { actionColumns, runColumns, statementsOf } from '../../../src/resources/runs.ts'
 import { command } from '../../../src/sql/commands.ts'
 import { isGlob, matchesGlob, withSchema } from '../../../src/sql/glob.ts'
 import { paint } from '../../../src/terminal/report.ts'
@@ -25,7 +24,7 @@ import {
 } from '../../output/runs.ts'
 import { print, short } from '../../output/terminal.ts'
 import { noView } from '../../project/names.ts'
-import { hasEnded, watchBatch, watchRun } from '../../watch/runs.ts'
+import { hasEnded, watchBatch, watchRun } from '../../watch/watch.ts'
 import {
   type Asking,
   answer,

@@ -1,8 +1,7 @@
 import type { Context } from 'aws-lambda'
 import * as z from 'zod/mini'
 import { type Advanced, advance } from '../../batch/advance.ts'
-import { batchId as id } from '../fields.ts'
-import { validate } from '../validate.ts'
+import { batchId as id, validate } from '../fields.ts'
 import type { Configuration } from './configuration.ts'
 import { endOfWork } from './lifetime.ts'
 

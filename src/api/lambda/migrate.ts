@@ -7,10 +7,8 @@ import { migrate } from '../../own-schema/apply.ts'
 import { ownerRole } from '../../own-schema/db/role.ts'
 import { readCopy, readReplicas } from '../../server/standbys.ts'
 import { copyLine, unsaid } from '../../sql/replicas.ts'
-import { readLasting } from '../../watch/db/incidents.ts'
-import { beginMonitoring } from '../../watch/db/looks.ts'
-import { integer, mostInteger, text } from '../fields.ts'
-import { validate } from '../validate.ts'
+import { beginMonitoring, readLasting } from '../../watch/db/incidents.ts'
+import { integer, mostInteger, text, validate } from '../fields.ts'
 import type { Administration, Configuration } from './configuration.ts'
 import { logger, withoutWaiting } from './lifetime.ts'
 
@@ -147,7 +145,7 @@ async function upOfSchema(
   if (call.trigger === 'deploy' && environment !== undefined) {
     // The number by which an alarm knows that the monitor lives. In a first deploy the alarms are made after this, and before the
     // monitor's first look, which may be an hour away: what is missing would be silence.
-    const { publishViews } = await import('./metrics/publish.ts')
+    const { publishViews } = await import('./publish.ts')
     publishViews(environment, 'aside', aside.length)
   }
   for (const line of [replicas && unsaid(replicas), copy && copyLine(copy)])

@@ -2,7 +2,7 @@ import { Problem } from '../../problem.ts'
 import type { Touched } from '../../set-aside/plan/items.ts'
 import { quoteName, type ViewName } from '../../sql/names.ts'
 import { statementsIn } from '../../sql/statements-in.ts'
-import { parse } from './parser.ts'
+import { parse } from './read.ts'
 
 /**
  * Reads which relations a file of SQL changes in a way that views stand in: a column that gets another type or is dropped, a

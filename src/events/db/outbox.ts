@@ -2,8 +2,7 @@ import { isUnneeded } from '../../catalog/db/failing.ts'
 import { errorOf, mostCharacters } from '../../run/db/history.ts'
 import type { Sql } from '../../server/database.ts'
 import { runLocks } from '../../server/lock-keys.ts'
-import type { WaitingEvent } from '../plan/in-order.ts'
-import type { News, UntoldBatch, UntoldRun } from '../plan/news.ts'
+import type { News, UntoldBatch, UntoldRun, WaitingEvent } from '../plan/news.ts'
 
 // The switch `events` says who is putting events on the bus: { token, until }.
 

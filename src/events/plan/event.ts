@@ -1,3 +1,5 @@
+import { fails, type ViewFacts } from '../../catalog/plan/state.ts'
+
 // What programs are told: the `detail` of an event of EventBridge, whose `detail-type` is the name of the type. Fields are
 // added in later versions, and none is taken away.
 
@@ -124,3 +126,82 @@ export type ViewkeeperEvent = ViewkeeperEvents[EventType]
 
 /** The `source` of every event on EventBridge. */
 export const eventSource = 'viewkeeper'
+
+/** What may be wrong, and what is said of it: `it is stale`. In this order it is told. */
+export const kindWords = {
+  failing: 'failing',
+  stale: 'stale',
+  missing: 'missing',
+  lag: 'unable to keep the target lag',
+  suspended: 'suspended',
+  aside: 'set aside',
+  paused: 'paused without an end',
+  slow: 'slow',
+  wrong: 'wrong in slices',
+  batch: 'failed',
+  channel: 'refused',
+} as const
+export type IncidentKind = keyof typeof kindWords
+export const incidentKinds = Object.keys(kindWords) as IncidentKind[]
+
+/** What may be wrong with a view. */
+export type ViewKind = Exclude<IncidentKind, 'batch' | 'channel'>
+/** Those of which there is a metric of how many views have it: not of what is told by mail alone, or counted by runs. */
+export type MeasuredKind = Exclude<ViewKind, 'paused' | 'slow' | 'wrong'>
+export const isOfView = (kind: IncidentKind): kind is ViewKind => kind !== 'batch' && kind !== 'channel'
+export const viewKinds = incidentKinds.filter(isOfView)
+
+/** What a batch is called among them. */
+export const batchName = (id: string): string => `batch ${id}`
+
+/** Something that a look finds wrong. */
+export interface Found {
+  kind: IncidentKind
+  /** A view as people write it: `app.sales`; a function that was set aside with its arguments; `batch <id>`; a channel: `mail ops@example.com`. */
+  name: string
+  /** How old the data of a stale view are, and may be; otherwise null. */
+  ageSeconds: number | null
+  maxStalenessSeconds: number | null
+}
+
+/** What planning has found, by the names of the views. */
+interface Planned {
+  /** The target lags that cannot be kept. */
+  lag: string[]
+  /** Those that scheduled refreshes leave out for a while. */
+  suspended: string[]
+}
+
+/**
+ * All that is wrong, the names of each kind in their order, of stale views the oldest data first. A paused view is at most stale.
+ * `lasting`: what has been set aside or paused for long, views whose last refresh was slow, or whose slices were wrong, and batches and channels that have failed. Pure.
+ */
+export function findWrong(
+  views: ViewFacts[],
+  { lag, suspended }: Planned,
+  lasting: Record<'aside' | 'paused' | 'slow' | 'wrong' | 'batch' | 'channel', string[]>,
+): Found[] {
+  const tried = views.filter(({ pausedSince, aside }) => pausedSince === null && aside === null)
+  const namesOf = (which: (view: ViewFacts) => boolean): string[] =>
+    tried.filter(which).map(({ view }) => view)
+  const found = {
+    failing: namesOf((view) => !view.missing && fails(view)),
+    missing: namesOf(({ missing }) => missing),
+    lag: lag.toSorted(),
+    suspended: namesOf(({ view, missing }) => !missing && suspended.includes(view)),
+    ...lasting,
+  }
+  const stale = views.filter((view) => view.stale).sort((a, b) => (b.staleMs ?? 0) - (a.staleMs ?? 0))
+  return incidentKinds.flatMap((kind): Found[] =>
+    kind === 'stale'
+      ? stale.map(({ view, staleMs, maxStaleMs }) => ({
+          kind,
+          name: view,
+          ageSeconds: seconds(staleMs),
+          maxStalenessSeconds: seconds(maxStaleMs),
+        }))
+      : found[kind].map((name) => ({ kind, name, ageSeconds: null, maxStalenessSeconds: null })),
+  )
+}
+
+const seconds = (ms: number | null): number | null => (ms === null ? null : Math.round(ms / 1000))

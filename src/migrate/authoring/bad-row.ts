@@ -1,4 +1,4 @@
-import { entries, parse } from '../../authored/sql/parser.ts'
+import { entries, parse } from '../../authored/sql/read.ts'
 import {
   onlyRead,
   type QueryFailure,

@@ -1,5 +1,5 @@
 import { scheduleFault } from '../../authored/schedule.ts'
-import { entries, parse } from '../../authored/sql/parser.ts'
+import { entries, parse } from '../../authored/sql/read.ts'
 import { nameOf, type RangeVar, type Tree } from '../../authored/sql/touched.ts'
 import { isAsMighty } from '../../catalog/db/owner.ts'
 import { timeZoneFault } from '../../catalog/plan/scheduled.ts'

@@ -1,7 +1,7 @@
 import type { Definition, ViewDefinition } from '../../catalog/plan/definition.ts'
-import { definitionOf } from '../../catalog/plan/describe.ts'
 import {
   authoredGrants,
+  definitionOf,
   liveDifferences,
   ownerDifferences,
   sameGrant,

@@ -1,4 +1,4 @@
-import { intruders, keeper, refuseIntruders, trustOf } from '../../catalog/plan/intruders.ts'
+import { intruders, keeper, refuseIntruders, trustOf } from '../../catalog/plan/abilities.ts'
 import { hintsQuery, isMember, type Obstacle, onDatabase, privilege } from '../../catalog/plan/rights.ts'
 import { Problem, sentences } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'

@@ -1,7 +1,6 @@
 import type { Sql } from '../../server/database.ts'
 import { literal } from '../../sql/names.ts'
-import { ownerRole, viewsRole } from './role.ts'
-import type { Work } from './work.ts'
+import { ownerRole, viewsRole, type Work } from './role.ts'
 
 /** An object, as `alter` names it: `table viewkeeper.runs`. Everything is written as in SQL. */
 interface Owned {

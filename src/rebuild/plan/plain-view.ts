@@ -1,5 +1,4 @@
-import { grantorsOf } from '../../catalog/plan/describe.ts'
-import { authoredGrants } from '../../catalog/plan/differences.ts'
+import { authoredGrants, grantorsOf } from '../../catalog/plan/differences.ts'
 import { grantStatement } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { displayName, literal, quoteIdentifier, quoteName } from '../../sql/names.ts'

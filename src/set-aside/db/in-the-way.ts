@@ -8,9 +8,15 @@ import type { Sql } from '../../server/database.ts'
 import { quoteName } from '../../sql/names.ts'
 import { parentsFirst } from '../../sql/walks.ts'
 import { readTrees } from '../../trial/db/copies.ts'
-import type { AsideView, Below, InTheWay, Touched } from '../plan/items.ts'
-import { actingRequirements, cannotCarry } from '../plan/make.ts'
-import { mayRecordRuns } from './runs.ts'
+import {
+  type AsideView,
+  actingRequirements,
+  type Below,
+  cannotCarry,
+  type InTheWay,
+  type Touched,
+} from '../plan/items.ts'
+import { mayRecordRuns } from './record.ts'
 
 /** A relation that is touched, found in the catalog. */
 export interface TouchedRelation {

@@ -9,10 +9,9 @@ import { besideBackup } from '../../sql/backups.ts'
 import { type Holders, holdersQuery } from '../../sql/holders.ts'
 import { literal } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
-import type { InTheWay } from '../plan/items.ts'
-import { lockStatements, lockTable } from '../plan/make.ts'
+import { type InTheWay, lockStatements, lockTable } from '../plan/items.ts'
 import { readInTheWay, type TouchedRelation } from './in-the-way.ts'
-import { mayRecordRuns } from './runs.ts'
+import { mayRecordRuns } from './record.ts'
 
 // New readers wait while we queue for an exclusive lock, so we queue briefly and often. All locks of one try take less than
 // the usual `deadlock_timeout` of a second: otherwise the server could end a reader as part of a deadlock. What is read under

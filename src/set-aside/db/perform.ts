@@ -9,8 +9,7 @@ import { type QualifiedName, quoteName } from '../../sql/names.ts'
 import type { Statement } from '../../sql/plan.ts'
 import { type Authored, takePath } from '../../trial/db/shadows.ts'
 import { describeItem } from '../../trial/plan/copy.ts'
-import { type AsideView, nameOf } from '../plan/items.ts'
-import { adorn, type Making, makeFrom, makeView } from '../plan/make.ts'
+import { type AsideView, adorn, type Making, makeFrom, makeView, nameOf } from '../plan/items.ts'
 import { readBelow } from './in-the-way.ts'
 
 /** From what items are made, and what to do if that fails. */

@@ -1,9 +1,34 @@
 import type { ViewDefinition } from '../../catalog/plan/definition.ts'
-import type { Obstacle } from '../../catalog/plan/rights.ts'
+import { replayGrants } from '../../catalog/plan/grants.ts'
+import type { LiveView } from '../../catalog/plan/live-view.ts'
+import { inPlaceOf, type Obstacle, obstacle, type Requirement } from '../../catalog/plan/rights.ts'
+import { isUnreadable, unreadableClause } from '../../catalog/plan/server-sql.ts'
+import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
+import { createStatements, queryOf, sandboxed } from '../../rebuild/plan/create.ts'
+import { exclusiveLock } from '../../rebuild/plan/locks.ts'
 import { viewsNamedIn } from '../../rebuild/plan/requalify.ts'
-import { displayName, displayPart, type QualifiedName, quoteName, type ViewName } from '../../sql/names.ts'
+import { memberOf, parsedOf } from '../../rebuild/plan/requirements.ts'
+import {
+  buildIndexes,
+  buildShadow,
+  buildStatistics,
+  buildTriggers,
+  giveStatistics,
+  ownersSandboxed,
+  withOptions,
+} from '../../rebuild/plan/shadow.ts'
+import {
+  displayName,
+  displayPart,
+  literal,
+  type QualifiedName,
+  quoteIdentifier,
+  quoteName,
+  type ViewName,
+} from '../../sql/names.ts'
+import type { Statement } from '../../sql/plan.ts'
 import { reached } from '../../sql/walks.ts'
-import type { Copy } from '../../trial/plan/copy.ts'
+import { type Copy, describeItem } from '../../trial/plan/copy.ts'
 
 /** A view that is taken away and made again, with all that the catalog says about it. */
 export interface AsideView extends Copy {
@@ -114,3 +139,174 @@ export const renamedSince = (
       }),
     ]
   })
+
+/**
+ * Drops what stands in the way, children first. Nothing is dropped with `cascade`, so the drops prove that nothing else
+ * depends on it.
+ */
+export const dropStatements = (items: AsideView[]): Statement[] =>
+  items
+    .toReversed()
+    .flatMap(({ live: { view } }) =>
+      inPlaceOf(view.owner, [
+        { kind: 'command', phase: 'exchange', sql: `drop ${view.kind} ${quoteName(view)}` },
+      ]),
+    )
+
+/** Locks all views exclusively, children first: readers lock them in this order, too. */
+export const lockStatements = (items: AsideView[]): Statement[] =>
+  items.toReversed().flatMap(({ live: { view } }) => inPlaceOf(view.owner, [exclusiveLock(view.kind, view)]))
+
+/** Locks a table exclusively. The name is written as in SQL. */
+export const lockTable = (table: string): Statement => ({
+  kind: 'command',
+  phase: 'locking',
+  sql: `lock table ${table} in access exclusive mode`,
+})
+
+/** The statements of a view that is made again in two parts, because the second may depend on the columns of the first. */
+export interface Making {
+  create: Statement[]
+  /** With the columns that the view has after the first part. */
+  rest(columns: string[]): Statement[]
+}
+
+/**
+ * Makes a view again as it was, without its rows and triggers. The query is the server's text, or `frozen`: what the
+ * server adds to its text, such as a cast, may be of another time.
+ */
+export function makeView({ live }: AsideView, frozen?: string): Making {
+  // The query may end with a `--` comment; the line break ends the comment.
+  const definition = frozen === undefined ? live.view.definition : `(${queryOf(frozen)}\n)`
+  const [create, ...attributes] = buildShadow({ ...live, view: { ...live.view, definition } }, live)
+  return {
+    create: inPlaceOf(live.view.owner, [
+      frozen === undefined
+        ? (create as Statement)
+        : ({ ...create, ...ownersSandboxed(live), rolePath: true } as Statement),
+    ]),
+    rest: () => [
+      ...inPlaceOf(live.view.owner, [
+        ...attributes,
+        ...buildIndexes(live, ownNames(live)),
+        ...buildStatistics(live, ownNames(live)),
+      ]),
+      ...giveStatistics(live, ownNames(live)),
+      ...replayGrants(live, live.view),
+    ],
+  }
+}
+
+/**
+ * Makes a materialized view from another definition. The query, the indexes and the comment are those of the definition.
+ * All else is carried over, as far as the view still has the column.
+ */
+export const makeFrom = ({ live }: AsideView, definition: ViewDefinition): Making => ({
+  create: inPlaceOf(live.view.owner, sandboxed(live.view.owner, definition, createStatements(definition))),
+  rest: (columns) => {
+    const { view } = live
+    const kept = withColumns({ ...live, view: { ...view, comment: null } }, columns)
+    const alter = `alter materialized view ${quoteName(view)}`
+    return [
+      ...inPlaceOf(view.owner, [
+        ...[
+          view.options.length > 0 && `${alter} set ${withOptions(view.options).replace(' with ', '')}`,
+          view.tablespace !== null && `${alter} set tablespace ${quoteIdentifier(view.tablespace)}`,
+          view.accessMethod !== null && `${alter} set access method ${quoteIdentifier(view.accessMethod)}`,
+        ]
+          .filter((sql) => sql !== false)
+          .map((sql): Statement => ({ kind: 'command', phase: 'building', sql })),
+        ...buildShadow(kept, ownNames(live)).slice(1),
+        ...buildStatistics(kept, ownNames(live)),
+      ]),
+      ...giveStatistics(kept, ownNames(live)),
+      ...replayGrants(kept, view),
+    ]
+  },
+})
+
+/** Gives a plain view that somebody else has made meanwhile its owner and all that hung on it. */
+export const adorn = ({ live }: AsideView): Making => ({
+  create: [
+    {
+      kind: 'command',
+      phase: 'building',
+      sql: `alter ${live.view.kind} ${quoteName(live.view)} owner to ${live.view.owner}`,
+    },
+  ],
+  rest: (columns) => {
+    const kept = withColumns(live, columns)
+    return [
+      ...inPlaceOf(live.view.owner, buildShadow(kept, ownNames(live)).slice(1)),
+      ...replayGrants(kept, live.view),
+    ]
+  },
+})
+
+/** The triggers of a view. They come after all views, because they may name any of them. */
+export const makeAttached = ({ live }: AsideView): Statement[] =>
+  inPlaceOf(live.view.owner, buildTriggers(live))
+
+/** The names that a view and its parts have already. */
+const ownNames = ({ view, indexes, statistics }: LiveView): ShadowNames => ({
+  view,
+  old: view,
+  index: (at) => indexes[at]?.name as string,
+  statistics: (at) => statistics[at]?.name as string,
+  oldStatistics: (at) => statistics[at]?.name as string,
+})
+
+/** Leaves out what hangs on columns that are gone. */
+const withColumns = (live: LiveView, columns: string[]): LiveView => ({
+  ...live,
+  columns: live.columns.filter(({ name }) => columns.includes(name)),
+  grants: live.grants.filter(({ column }) => column === null || columns.includes(column)),
+})
+
+/** To act as every role of the items: each role with one object, which is quick to look at, or with every object. Pure. */
+export function actingRequirements(items: AsideView[], by: 'role' | 'object'): Requirement[] {
+  const roles = items.flatMap(rolesOf)
+  const some = by === 'object' ? roles : new Map(roles.map((each) => [each.role, each])).values()
+  return [...some].map(({ role, why, owned }) =>
+    memberOf(role, owned, [`${why} ${role}, and `, `may not act as ${role}`]),
+  )
+}
+
+/** What no SQL can make again. Pure. */
+export function cannotCarry(item: AsideView): Obstacle[] {
+  const { view } = item.live
+  const reasons = [
+    view.memberOf === null ? [] : `belongs to extension ${view.memberOf}`,
+    view.hasSecurityLabel ? "has a security label, which only the label's provider can give" : [],
+    view.replicaIdentity === 'index' ? 'has an index as its replica identity' : [],
+    isUnreadable(view.definition) ? `has ${unreadableClause}` : [],
+  ].flat()
+  return [
+    ...reasons.map((reason) => obstacle(`${describeItem(item)} ${reason}`)),
+    ...parsedOf(item.live).map((part) =>
+      obstacle(`${part} is never written again: drop it before, and make it again after`),
+    ),
+  ]
+}
+
+/** A role as which an item is made again, and why. */
+interface ActingRole {
+  role: string
+  why: string
+  /** An expression of SQL: what could be given to another owner instead. */
+  owned: string | null
+}
+
+function rolesOf(item: AsideView): ActingRole[] {
+  const named = describeItem(item)
+  const { view, statistics, grants } = item.live
+  return [
+    ...grants.map(({ grantor }) => ({ role: grantor, why: `grants on ${named} are by`, owned: null })),
+    ...statistics.map((each) => ({
+      role: each.owner,
+      why: `statistics ${displayPart(each.name)} of ${named} belong to`,
+      owned: literal(`statistics ${quoteName(each)}`),
+    })),
+    { role: view.owner, why: `${named} belongs to`, owned: literal(`${view.kind} ${quoteName(view)}`) },
+  ]
+}

@@ -2,15 +2,82 @@ import { wrongSlices } from '../../catalog/plan/run.ts'
 import { errorOf, mostCharacters } from '../../run/db/history.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
+import { withTransaction } from '../../server/transactions.ts'
 import type { Incident, ListedIncident } from '../plan/incidents.ts'
 import type { FailedBatch, SlowRun, WrongSlices } from '../plan/judge.ts'
 import { isSlow } from '../plan/runs.ts'
+import { type FailingChannel, type Silence, silenceLines } from '../plan/silence.ts'
+
+/** The advancer of a batch tries again every minute. */
+const settledAfterSeconds = 180
+
+/** Ends in the future, as a clock leaves them that is set back, become ends of now. */
+export async function mendEnds(sql: Sql): Promise<void> {
+  await sql`select viewkeeper.mend_ends()`
+}
+
+/**
+ * Notes that the monitor looks now, whether anybody is told what it finds, and whether the database lacks the newest migration that was
+ * deployed. False in the first minutes after more than `absentSeconds` without a look: perhaps the database was away, and the advancers
+ * of batches have not tried again yet.
+ */
+export async function noteLook(
+  sql: Sql,
+  absentSeconds: number,
+  { told = null, newestMigration = null }: { told?: boolean | null; newestMigration?: number | null } = {},
+): Promise<boolean> {
+  const [{ settled }] = await sql<[{ settled: boolean }]>`
+    insert into viewkeeper.switches as s (key, value)
+    values ('looked', jsonb_build_object('at', clock_timestamp(), 'told', ${told}::boolean,
+              'lacks', (select ${newestMigration}::integer where ${newestMigration}::integer > (select coalesce(max(number), 0) from viewkeeper.migrations))))
+    on conflict (key) do update set updated_at = clock_timestamp(), value = excluded.value || jsonb_build_object(
+      'resumed', case when (s.value ->> 'at')::timestamptz < clock_timestamp() - make_interval(secs => ${absentSeconds})
+                      then to_jsonb(clock_timestamp()) else s.value -> 'resumed' end)
+    returning
+      coalesce((value ->> 'resumed')::timestamptz < clock_timestamp() - make_interval(secs => ${settledAfterSeconds}), true) as settled`
+  return settled
+}
+
+/** The server's time. */
+export async function readClock(sql: Sql): Promise<Date> {
+  const [row] = await sql<[{ now: Date }]>`select clock_timestamp() as now`
+  return row.now
+}
+
+/** When the monitor last looked; null: never. */
+export async function readLastLook(sql: Sql): Promise<Date | null> {
+  const [look] = await sql<{ at: Date }[]>`
+    select (value ->> 'at')::timestamptz as at from viewkeeper.switches where key = 'looked'`
+  return look?.at ?? null
+}
+
+/**
+ * Begins to monitor a database, at its first deploy: the ends of runs and batches are published from now on. What somebody tried there
+ * before is marked as published, and as nothing that programs have to be told. False if it had begun before: then nothing changes.
+ */
+export const beginMonitoring = (sql: Sql): Promise<boolean> =>
+  withTransaction(sql, async (transaction) => {
+    const { count } = await transaction`
+      insert into viewkeeper.switches (key, value) values ('monitored', jsonb_build_object('since', clock_timestamp()))
+      on conflict do nothing`
+    if (count === 0) return false
+    await transaction`
+      update viewkeeper.runs set published_at = coalesce(published_at, clock_timestamp()),
+             announced_at = coalesce(announced_at, '-infinity')
+       where finished_at is not null and (published_at is null or announced_at is null)`
+    await transaction`
+      update viewkeeper.batches set published_at = coalesce(published_at, clock_timestamp()),
+             announced_at = coalesce(announced_at, '-infinity')
+       where finished_at is not null and (published_at is null or announced_at is null)`
+    await transaction`delete from viewkeeper.events`
+    return true
+  })
 
 /** The longest time that views are aside, or paused without an end, without a word. */
 const longest = { aside: '1 hour', paused: '7 days' }
 
 /** A query for the names of the views that have been paused for long, without an end, in their order. */
-export const forgottenPauses = (sql: Sql) => sql`
+const forgottenPauses = (sql: Sql) => sql`
   select format('%I.%I', d.schema_name, d.name) as name from viewkeeper.definitions d
    where d.removed_at is null and d.paused_at < clock_timestamp() - ${longest.paused}::interval and not exists (
            select from viewkeeper.switches s where s.key = 'pause ends' and s.value ? d.id::text)
@@ -125,3 +192,38 @@ export async function mayNote(sql: Sql, readAt: Date): Promise<boolean> {
      where (s.value ->> 'at')::timestamptz < ${readAt}::timestamptz or (s.value ->> 'at')::timestamptz > clock_timestamp()`
   return count > 0
 }
+
+/** The channels that fail, by name. */
+export const readFailingChannels = async (sql: Sql): Promise<FailingChannel[]> => [
+  ...(await sql<FailingChannel[]>`
+    select channel, min(failed_at) as since, max(error) as error
+      from viewkeeper.deliveries where failed_at is not null group by channel order by channel`),
+]
+
+/** What the last look of the monitor says of it, perhaps only of one view; nothing before the first. */
+export async function readSilence(sql: Sql, view?: string): Promise<Silence> {
+  const [found] = await sql<(Omit<Silence, 'lines'> & { lacks: number | null })[]>`
+    select (looked.value ->> 'told')::boolean as told, (looked.value ->> 'lacks')::integer as lacks, coalesce((
+             select jsonb_agg(format('%I.%I', d.schema_name, d.name) order by d.schema_name, d.name) from viewkeeper.definitions d
+              where d.removed_at is null and d.paused_at is null and d.schedule is distinct from 'none'
+                and d.scheduled_interval_seconds is null and d.promised_lag_seconds is null
+                and exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+                             where n.nspname = d.schema_name and c.relname = d.name and c.relkind = 'm')), '[]') as unrefreshed,
+           to_jsonb(array(${forgottenPauses(sql)})) as forgotten
+      from viewkeeper.switches looked where looked.key = 'looked'`
+  const ofView = (views: string[] = []) => views.filter((each) => view === undefined || each === view)
+  const said = {
+    unrefreshed: ofView(found?.unrefreshed),
+    told: found?.told ?? null,
+    forgotten: ofView(found?.forgotten),
+  }
+  return { ...said, lines: [...silenceLines(said), ...lacksLine(found?.lacks ?? null)] }
+}
+
+/** A hotswap changes the functions, and does not migrate. */
+const lacksLine = (lacks: number | null): string[] =>
+  lacks === null
+    ? []
+    : [
+        `migration ${lacks} is deployed, and this database lacks it: cdk deploy --hotswap does not migrate. Deploy again without it: npx cdk deploy`,
+      ]

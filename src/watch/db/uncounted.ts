@@ -1,7 +1,7 @@
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { skipsUnchanged } from '../../server/session-settings.ts'
-import type { HiddenBehind, Uncounted } from '../diagnosis/uncounted.ts'
+import type { HiddenBehind, Uncounted } from '../diagnosis/cause.ts'
 
 /**
  * A query for the SQL that ends each way to write without being counted which `viewkeeper.horizon()` finds. Only a superuser may

@@ -1,7 +1,9 @@
+import { viewsAbove } from '../../catalog/plan/graph.ts'
 import type { Operation, RunStatus } from '../../catalog/plan/run.ts'
-import type { AnyState, Tone, ViewFacts } from '../../catalog/plan/state.ts'
+import { type AnyState, isLeftOut, stateOf, type Tone, type ViewFacts } from '../../catalog/plan/state.ts'
 import type { ProblemCode } from '../../problem.ts'
-import type { Uncounted } from './uncounted.ts'
+import { literal } from '../../sql/names.ts'
+import { names } from '../../sql/words.ts'
 
 /** What makes the data of a view as old as they are, and how much it matters. */
 export const causeTones = {
@@ -215,4 +217,122 @@ export interface Surroundings {
   /** The name of the environment; null for the local gateway. */
   environment: string | null
   allPaused: { since: Date; by: string } | null
+}
+
+type Moment = Date | string
+
+/** Differences below this are those between runs of one batch. */
+const worthTellingMs = 60_000
+
+/**
+ * The view that keeps the data of another one older than its last success, or of unknown age; null if none does, or by less
+ * than a minute. After a refresh by slices the record names the view itself, which is no other one. Pure.
+ */
+export function heldBack({
+  view,
+  asOf,
+  heldBackBy,
+  lastSuccessAt,
+}: {
+  view: string
+  asOf: Moment | null
+  heldBackBy: string | null
+  lastSuccessAt: Moment | null
+}): string | null {
+  if (heldBackBy === view) return null
+  if (asOf === null || lastSuccessAt === null) return heldBackBy
+  return Number(new Date(lastSuccessAt)) - Number(new Date(asOf)) < worthTellingMs ? null : heldBackBy
+}
+
+/** The state of a view that other views wait for. */
+const isAtFault = ({ state }: { state: AnyState }): boolean => ['missing', 'aside', 'failed'].includes(state)
+
+/**
+ * How views stand, in the order of `views`, and which view has to be fixed first for each that waits for another one, or whose data are
+ * too old because of another one: the first above it that is at fault, or else the view that holds its data back. Pure.
+ */
+export function judge<Facts extends ViewFacts>(
+  views: Facts[],
+  dependencies: Map<string, string[]>,
+): (Facts & { state: AnyState; culprit: string | null })[] {
+  const alone = new Map(views.map((view) => [view.view, { state: stateOf({ ...view, culprit: null }) }]))
+  return views.map((view) => {
+    const old = view.stale ? heldBack(view) : null
+    const waits = isLeftOut(view) || old !== null
+    const found = waits
+      ? viewsAbove(view.view, dependencies).find((above) => isAtFault(alone.get(above) ?? { state: 'fresh' }))
+      : undefined
+    const culprit = found ?? old
+    return { ...view, state: stateOf({ ...view, culprit }), culprit }
+  })
+}
+
+/** An old transaction, which may hide commits of its session from the server's counters. */
+export interface HiddenBehind {
+  /** Null: a prepared transaction. */
+  pid: number | null
+  gid: string | null
+  since: Date
+  role: string | null
+  application: string | null
+  state: string | null
+}
+
+/** What keeps refreshes of a view from being left out because nothing has changed. */
+export interface Uncounted {
+  /** Why the view itself cannot be proved, as the schema says it; null if it can. */
+  because: string | null
+  /** SQL that lets the login see when the transactions of others began; null if it sees that. */
+  grant: string | null
+  /** Whether somebody may write without being counted. */
+  countsOff: boolean
+  /** SQL of a superuser after which everybody is counted; null if nothing needs it. */
+  counting: string | null
+  hidden: HiddenBehind | null
+}
+
+/** The same in words, with what to type; null if nothing keeps it from that. Pure. */
+export function uncountedWords(
+  name: string,
+  { because, grant, countsOff, counting, hidden }: Uncounted,
+  clock: (at: Date) => string,
+): { text: string; next: string | null } | null {
+  const refreshed = `skipUnchanged leaves out no refresh of ${name}:`
+  if (because !== null) return { text: `${refreshed} ${because}.`, next: null }
+  if (grant !== null)
+    return {
+      text: `${refreshed} the login may not see when the transactions of others began.`,
+      next: `${grant};`,
+    }
+  if (countsOff)
+    return {
+      text: `${refreshed} track_counts is off, or set for a role, a database or a function, or granted. A superuser has to let nobody write uncounted; on RDS, the parameter group switches track_counts on for the whole server.`,
+      next: counting,
+    }
+  if (hidden === null) return null
+  const { pid, gid, since, role, application, state } = hidden
+  const who =
+    pid === null
+      ? `the prepared transaction ${gid}`
+      : `a transaction of process ${pid} (${[role, application, state].filter(Boolean).join(', ')})`
+  return {
+    text: `${refreshed} ${who} of ${clock(since)} may hide what was committed before the last refresh.`,
+    next: pid === null ? `rollback prepared ${literal(gid ?? '')};` : `select pg_terminate_backend(${pid});`,
+  }
+}
+
+/** The same of several views: what keeps them alike from it is said once. Pure. */
+export function allUncountedWords(
+  views: { view: string; uncounted: Uncounted }[],
+  clock: (at: Date) => string,
+): { text: string; next: string | null }[] {
+  const alike = Map.groupBy(views, ({ uncounted }) => JSON.stringify(uncounted))
+  return [...alike.values()].flatMap((same) => {
+    const [first] = same as [(typeof same)[0]]
+    const all = names(
+      same.map(({ view }) => view),
+      5,
+    )
+    return uncountedWords(all, first.uncounted, clock) ?? []
+  })
 }

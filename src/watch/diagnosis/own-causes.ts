@@ -1,10 +1,17 @@
 import { command } from '../../sql/commands.ts'
 import { runbookOf } from '../../sql/runbook.ts'
 import { duration, names } from '../../sql/words.ts'
-import type { Cause, CauseCode, Examined, HeldLock, RunFacts, Surroundings } from './cause.ts'
-import { heldBack } from './held-back.ts'
+import {
+  type Cause,
+  type CauseCode,
+  type Examined,
+  type HeldLock,
+  heldBack,
+  type RunFacts,
+  type Surroundings,
+  uncountedWords,
+} from './cause.ts'
 import { cause, recorded, runCause } from './run-cause.ts'
-import { uncountedWords } from './uncounted.ts'
 
 const mostNames = 5
 

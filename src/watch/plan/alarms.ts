@@ -1,4 +1,4 @@
-import type { MeasuredKind } from '../../events/plan/incident.ts'
+import type { MeasuredKind } from '../../events/plan/event.ts'
 import { command } from '../../sql/commands.ts'
 import { runbookOf } from '../../sql/runbook.ts'
 

@@ -1,4 +1,4 @@
-import { type Found, type IncidentKind, incidentKinds, type ViewKind } from '../../events/plan/incident.ts'
+import { type Found, type IncidentKind, incidentKinds, type ViewKind } from '../../events/plan/event.ts'
 import { type CauseCode, causeTones } from '../diagnosis/cause.ts'
 import type { Telling } from './hearers.ts'
 

@@ -1,5 +1,5 @@
 import { dependents, viewsAbove } from '../../catalog/plan/graph.ts'
-import { batchName, type Found, type IncidentKind, isOfView } from '../../events/plan/incident.ts'
+import { batchName, type Found, type IncidentKind, isOfView } from '../../events/plan/event.ts'
 import { command } from '../../sql/commands.ts'
 import { duration, utc } from '../../sql/words.ts'
 import { type Cause, type CauseCode, type Examined, type Surroundings, wordsOf } from '../diagnosis/cause.ts'

@@ -1,19 +1,30 @@
-import type { EventOfCause } from '../../events/plan/event.ts'
 import {
+  type EventOfCause,
   type Found,
   type IncidentKind,
   incidentKinds,
   isOfView,
   viewKinds,
-} from '../../events/plan/incident.ts'
+  kindWords as words,
+} from '../../events/plan/event.ts'
 import type { News } from '../../events/plan/news.ts'
 import { command } from '../../sql/commands.ts'
+import { printed } from '../../sql/names.ts'
+import { runbookOf } from '../../sql/runbook.ts'
+import { count, cut, duration, names, utc } from '../../sql/words.ts'
 import { wordsOf } from '../diagnosis/cause.ts'
 import type { Links } from './hearers.ts'
-import { type Incident, type IncidentCause, type IncidentChange, keyOf, type Tell } from './incidents.ts'
+import {
+  type Incident,
+  type IncidentCause,
+  type IncidentChange,
+  keyOf,
+  type Tell,
+  theServer,
+} from './incidents.ts'
 
 /** What has something wrong, as a notice tells it. */
-export interface ToldSubject {
+interface ToldSubject {
   subject: string
   kinds: IncidentKind[]
   since: Date
@@ -23,7 +34,7 @@ export interface ToldSubject {
 }
 
 /** A cause, and what has it. */
-export interface ToldCause extends IncidentCause {
+interface ToldCause extends IncidentCause {
   /** Equal for the same cause in two notices. */
   key: string
   culprit: string
@@ -174,3 +185,202 @@ export function newsOfIncident({ incident, what }: IncidentChange, found: Found[
   }
   return { type: `Incident${what}`, subject: view, at: changedAt, detail }
 }
+
+/** A mail: its subject, and its text with lines. */
+export interface Mail {
+  /** At most 99 ASCII characters on one line, which is what SNS takes. */
+  subject: string
+  text: string
+}
+
+/** The most names that a list has. */
+const mostNames = 20
+/** The most causes that a mail describes. */
+const mostCauses = 10
+const longestSubject = 99
+const longestMessage = 1000
+
+/** A notice as a mail for people. */
+export function mailOf(notice: Notice): Mail {
+  const { causes, over } = notice
+  const lined = { ...notice, causes: onOneLine(causes), over: onOneLine(over) }
+  return { subject: subjectOf(lined), text: textOf(lined) }
+}
+
+/** The same with each text on one line: the name of a view may hold line breaks, which must not look like lines of the mail. */
+function onOneLine<T>(value: T): T
+function onOneLine(value: unknown): unknown {
+  if (typeof value === 'string')
+    return printed(value).replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ')
+  if (Array.isArray(value)) return value.map(onOneLine)
+  if (value === null || typeof value !== 'object' || value instanceof Date) return value
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, onOneLine(each)]))
+}
+
+/** A text that SNS takes as a subject, whatever it says: ASCII, one line, not too long. */
+function asSubject(text: string): string {
+  const plain = text.replace(/[^\x20-\x7e]+/g, '?').trim()
+  return plain.length <= longestSubject ? plain : `${plain.slice(0, longestSubject - 3)}...`
+}
+
+function subjectOf(notice: Notice): string {
+  const { environment, kind } = notice
+  const said = kind === 'over' ? `OK: ${overLine(notice)}` : headline(notice)
+  return asSubject(`[${environment}] ${kind === 'reminder' ? 'reminder: ' : ''}${said}`)
+}
+
+/** `3 views are stale: public.sales failed` */
+function headline(notice: Notice): string {
+  const said = wrong(notice)
+  const briefs = [...new Set(notice.causes.flatMap((cause) => brief(cause) ?? []))].join(', ')
+  if (said === '') return briefs
+  return briefs === '' ? said : `${said}: ${briefs}`
+}
+
+/** `3 views are stale, public.old is missing`, without what the causes say; empty if they say all. */
+function wrong({ kind, causes }: Notice): string {
+  const still = kind === 'reminder' ? 'still ' : ''
+  const isTold = (name: string) => causes.some((cause) => cause.view === name && brief(cause) !== null)
+  return viewKinds
+    .flatMap((each) => {
+      const told = causes.flatMap(({ view, subjects }) =>
+        subjects.filter(
+          ({ subject, kinds }) => kinds.includes(each) && !(each === 'failing' && subject === view),
+        ),
+      )
+      const [first, ...others] = told
+      if (first === undefined || (others.length === 0 && isTold(first.subject))) return []
+      return [
+        `${others.length === 0 ? `${first.subject} is` : `${told.length} views are`} ${still}${words[each]}`,
+      ]
+    })
+    .join(', ')
+}
+
+/** `public.sales failed (ViewSqlFailed, 22012)`; null if the kinds say as much. */
+function brief({ code, culprit, view, error, subjects }: ToldCause): string | null {
+  const said = wordsOf(code).brief
+  const state = error === null ? '' : ` (${[error.class, error.sqlstate].filter(Boolean).join(', ')})`
+  if (view !== null) return said === undefined || isSaid(code) ? null : `${view} ${said}${state}`
+  if (code === 'Locked') return `${culprit} is in the way`
+  if (culprit === theServer) return `${culprit} refuses${state}`
+  const [kind] = subjects[0]?.kinds ?? []
+  return kind === 'batch' || kind === 'channel' ? `${culprit} ${words[kind]}${state}` : null
+}
+
+/** Whether the kind of the incident says as much as the cause. */
+const isSaid = (code: ToldCause['code']): boolean =>
+  ['Missing', 'SetAside', 'Paused', 'Suspended', 'LagTooShort', 'Slow', 'WrongSlices'].includes(code)
+
+/** `public.sales is well again`, `3 views are well again` */
+function overLine({ over }: Notice): string {
+  const [first] = over
+  if (first === undefined || over.length > 1) return `${count(over.length, 'view')} are well again`
+  if (first.kinds[0] === 'batch') return `${first.subject} needs nothing any more`
+  return `${first.subject} ${first.kinds[0] === 'channel' ? 'takes messages again' : 'is well again'}`
+}
+
+function textOf(notice: Notice): string {
+  const { environment, kind, at, causes, over } = notice
+  const left = causes.length - mostCauses
+  const begin = kind === 'reminder' ? `Still so in ${environment}` : `In ${environment}`
+  return [
+    ...(causes.length > 0 ? [`${begin}, ${utc(at)}:`] : []),
+    ...causes.slice(0, mostCauses).map((cause) => causeText(cause, notice)),
+    ...(left > 0 ? [`And ${count(left, 'more cause')}: ${command(['ls', '--failed'], environment)}`] : []),
+    ...(over.length > 0 ? [overText(notice)] : []),
+  ]
+    .join('\n\n')
+    .concat('\n')
+}
+
+function causeText(cause: ToldCause, { links }: Notice): string {
+  const { text, next, more, view, batchId, subjects, holdsBack, runbook } = cause
+  const [first] = subjects
+  const lines = subjects.length === 1 && first?.kinds.join() !== 'stale' ? [] : subjectLines(subjects)
+  return [
+    cut(text, longestMessage),
+    ...lines,
+    ...(holdsBack.length > 0 ? [`  Waiting for it, with old data: ${names(holdsBack, mostNames)}.`] : []),
+    '',
+    ...(next === null ? [] : [`  Next: ${next}`]),
+    ...(more === null ? [] : [`  More: ${more}`]),
+    ...onPage(view, batchId, links),
+    `  ${runbookOf(runbook, links.runbookUrl)}`,
+  ].join('\n')
+}
+
+/** The place of a view or a batch on the page. */
+function onPage(view: string | null, batchId: string | null, { pageUrl }: Links): string[] {
+  if (pageUrl === undefined || (view === null && batchId === null)) return []
+  const place = view === null ? `batches/${batchId}` : `views/${encodeURIComponent(view)}`
+  return [`  ${pageUrl.replace(/\/$/, '')}/page/${place}`]
+}
+
+function subjectLines(subjects: ToldSubject[]): string[] {
+  const shown = subjects.slice(0, mostNames)
+  const width = Math.max(...shown.map(({ subject }) => subject.length))
+  const lines = shown.map(({ subject, kinds, ageMs, limitMs, since }) => {
+    const age =
+      ageMs === null || limitMs === null ? '' : `, data ${duration(ageMs)} old, limit ${duration(limitMs)}`
+    return `  ${subject.padEnd(width)}  ${kinds.map((kind) => words[kind]).join(', ')} since ${utc(since)}${age}`
+  })
+  const left = subjects.length - mostNames
+  return left > 0 ? [...lines, `  and ${left} more`] : lines
+}
+
+function overText(notice: Notice): string {
+  const { over, environment } = notice
+  const lines = over
+    .slice(0, mostNames)
+    .map(
+      ({ subject, since, over }) =>
+        `  ${subject} was not well for ${duration(over.getTime() - since.getTime())}, until ${utc(over)}`,
+    )
+  const left = over.length - mostNames
+  return [
+    `In ${environment}, ${overLine(notice)}.`,
+    ...lines,
+    ...(left > 0 ? [`  and ${left} more`] : []),
+  ].join('\n')
+}
+
+const longestDescription = 7_500
+const mostSubjects = 20
+const mostChatCauses = 10
+
+/**
+ * A notice as JSON, in the form that Amazon Q Developer in chat applications (AWS Chatbot) shows in a channel: the
+ * mail's subject and text. The notice itself is JSON in `metadata.additionalContext.notice`, for programs. Notices of
+ * the same cause, and of its end, have the same `threadId`.
+ * https://docs.aws.amazon.com/chatbot/latest/adminguide/custom-notifs.html
+ */
+export function chatOf(notice: Notice): object {
+  const { subject, text } = mailOf(notice)
+  const { environment, kind, causes, over } = notice
+  return {
+    version: '1.0',
+    source: 'custom',
+    content: {
+      textType: 'client-markdown',
+      title: subject,
+      description: `\`\`\`\n${cut(text.replaceAll('```', "'''"), longestDescription)}\n\`\`\``,
+    },
+    metadata: {
+      threadId: `${environment} ${causes[0]?.key ?? over[0]?.key ?? kind}`.slice(0, 100),
+      summary: subject,
+      eventType: `viewkeeper-${kind}`,
+      additionalContext: { environment, kind, notice: JSON.stringify(short(notice)) },
+    },
+  }
+}
+
+/** Bounded: the commands of the notice list everything. */
+const short = (notice: Notice): Notice => ({
+  ...notice,
+  causes: notice.causes.slice(0, mostChatCauses).map((cause) => ({
+    ...cause,
+    subjects: cause.subjects.slice(0, mostSubjects),
+  })),
+  over: notice.over.slice(0, mostSubjects),
+})

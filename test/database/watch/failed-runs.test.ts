@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import type { Api } from '../../../cli/api/api.ts'
-import { endLines } from '../../../cli/watch/runs.ts'
+import { endLines } from '../../../cli/watch/watch.ts'
 import type { Run, Why } from '../../../src/api/answers.ts'
 import { answerHttp } from '../../../src/api/http.ts'
 import type { AnyRoute } from '../../../src/api/route.ts'

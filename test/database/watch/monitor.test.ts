@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { handler as monitor } from '../../../functions/monitor.ts'
-import { metricNames } from '../../../src/api/lambda/metrics/names.ts'
+import { metricNames } from '../../../src/api/lambda/names.ts'
 import { findFailing } from '../../../src/batch/db/batch-views.ts'
 import { findFailed } from '../../../src/catalog/db/failing.ts'
 import { refresh } from '../../../src/run/refresh.ts'

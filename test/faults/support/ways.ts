@@ -7,8 +7,7 @@ import { migrateDown, migrateUp, migrationStatus } from '../../../src/migrate/mi
 import type { Call } from '../../../src/run/call.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/database.ts'
-import { putBack } from '../../../src/set-aside/put-back.ts'
-import { setAside } from '../../../src/set-aside/set-aside.ts'
+import { putBack, setAside } from '../../../src/set-aside/set-aside.ts'
 import { callAlter } from '../../support/views/alter.ts'
 import type { Functions } from './older.ts'
 

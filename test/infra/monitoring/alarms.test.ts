@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { metricDimensions, metricNames, metricNamespace } from '../../../src/api/lambda/metrics/names.ts'
+import { metricDimensions, metricNames, metricNamespace } from '../../../src/api/lambda/names.ts'
 import { tellingOf } from '../../../src/watch/plan/hearers.ts'
 import { alarmsOf, nameOf, withEveryAlarm } from '../support/alarms.ts'
 import { imported } from '../support/environments.ts'

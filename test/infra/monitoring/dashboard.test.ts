@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { insights } from '../../../infra/monitoring/dashboard.ts'
-import { metricNames } from '../../../src/api/lambda/metrics/names.ts'
+import { metricNames } from '../../../src/api/lambda/names.ts'
 import { panelsOf } from '../support/panels.ts'
 import { kinds } from '../support/synth.ts'
 

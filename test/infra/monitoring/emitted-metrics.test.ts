@@ -1,10 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { viewsMetrics } from '../../../src/api/lambda/metrics/names.ts'
-import {
-  publishBatchMetrics,
-  publishRunMetrics,
-  publishViews,
-} from '../../../src/api/lambda/metrics/publish.ts'
+import { viewsMetrics } from '../../../src/api/lambda/names.ts'
+import { publishBatchMetrics, publishRunMetrics, publishViews } from '../../../src/api/lambda/publish.ts'
 import { kinds } from '../support/synth.ts'
 
 /**

@@ -1,6 +1,6 @@
 import { Stack } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
-import { metricNames, perViewMetricNames } from '../../../src/api/lambda/metrics/names.ts'
+import { metricNames, perViewMetricNames } from '../../../src/api/lambda/names.ts'
 import { newsMessage } from '../../../src/api/lambda/wake-lines.ts'
 import { panelsOf } from './panels.ts'
 import type { Resource, Synthesized } from './synth.ts'

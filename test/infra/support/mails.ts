@@ -1,4 +1,4 @@
-import { chatOf, mailOf } from '../../../src/watch/plan/mail.ts'
+import { chatOf, mailOf } from '../../../src/watch/plan/notice.ts'
 import { examples, noticeAt, salesFailed } from '../../support/views/nights.ts'
 
 /** The mails of one incident: its beginning and its end. */

@@ -1,4 +1,4 @@
-import { type Found, findWrong } from '../../../src/events/plan/incident.ts'
+import { type Found, findWrong } from '../../../src/events/plan/event.ts'
 import type { ProblemCode } from '../../../src/problem.ts'
 import type { Examined, RunFacts } from '../../../src/watch/diagnosis/cause.ts'
 import { usualTelling } from '../../../src/watch/plan/hearers.ts'

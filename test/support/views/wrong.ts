@@ -1,4 +1,4 @@
-import { type IncidentKind, incidentKinds } from '../../../src/events/plan/incident.ts'
+import { type IncidentKind, incidentKinds } from '../../../src/events/plan/event.ts'
 import type { Monitored } from '../../../src/watch/monitor.ts'
 
 /** The names that are wrong in each way, in the order in which the monitor found them. */

@@ -1,5 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
-import { batchPath, runPath, viewPath } from '../../../src/api/fields.ts'
+import { batchPath, runPath, validate, viewPath } from '../../../src/api/fields.ts'
 import {
   answerHttp,
   bodyOf,
@@ -13,7 +13,6 @@ import { logger } from '../../../src/api/lambda/lifetime.ts'
 import { deployedBatch, scheduledBatch } from '../../../src/api/lambda/open-batch.ts'
 import { operation } from '../../../src/api/operation.ts'
 import { routes } from '../../../src/api/routes.ts'
-import { validate } from '../../../src/api/validate.ts'
 import { selectViews } from '../../../src/batch/plan/selection.ts'
 import { Problem, type ProblemCode, problemCodes, statusOf } from '../../../src/problem.ts'
 import { version } from '../../../src/version.ts'

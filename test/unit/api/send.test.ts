@@ -6,7 +6,7 @@ import { describe, expect, test, vi } from 'vitest'
 import { answerLines, deployedSender, type Sender } from '../../../src/api/lambda/send.ts'
 import { dueMessage, lineOf, newsMessage } from '../../../src/api/lambda/wake-lines.ts'
 import type { HandOutRequest } from '../../../src/events/hand-out.ts'
-import type { WaitingEvent } from '../../../src/events/plan/in-order.ts'
+import type { WaitingEvent } from '../../../src/events/plan/news.ts'
 import { useDeployed } from '../../support/aws/deployed.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
 

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { definitionOf } from '../../../src/catalog/plan/describe.ts'
-import { needsRebuild, notCompared } from '../../../src/catalog/plan/differences.ts'
+import { definitionOf, needsRebuild, notCompared } from '../../../src/catalog/plan/differences.ts'
 import type { Grant, LiveView } from '../../../src/catalog/plan/live-view.ts'
 import { liveView } from '../../support/views/facts.ts'
 

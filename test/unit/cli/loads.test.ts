@@ -12,6 +12,6 @@ test('the help does not load PostgreSQL’s parser, which takes most of a second
     maxBuffer: 1e8,
   })
   expect(stdout).toMatch(/^Usage: viewkeeper/)
-  expect(stderr).toContain('/src/authored/sql/parser.ts')
+  expect(stderr).toContain('/src/authored/sql/read.ts')
   expect(stderr).not.toContain('libpg-query')
 })

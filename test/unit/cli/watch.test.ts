@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { type Api, ApiUnavailable } from '../../../cli/api/api.ts'
-import { watchBatch } from '../../../cli/watch/runs.ts'
+import { watchBatch } from '../../../cli/watch/watch.ts'
 import type { BatchDetails, BatchView } from '../../../src/api/answers.ts'
 import { Problem } from '../../../src/problem.ts'
 import { startApi } from '../../support/api/fake-api.ts'

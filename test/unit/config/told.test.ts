@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import * as z from 'zod'
-import { told } from '../../../src/config/field.ts'
+import { told } from '../../../src/config/fields.ts'
 
 test('a field with two texts is refused: the docs would say the second one of both', () => {
   const field = told(z.string(), 'first')

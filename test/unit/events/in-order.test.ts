@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { nextToPut } from '../../../src/events/plan/in-order.ts'
+import { nextToPut } from '../../../src/events/plan/news.ts'
 
 const of = (...subjects: string[]) => subjects.map((subject, sequence) => ({ subject, sequence }))
 const numbers = (events: { sequence: number }[]) => events.map(({ sequence }) => sequence)

@@ -1,6 +1,6 @@
 import { afterEach, expect, test, vi } from 'vitest'
-import type { WaitingEvent } from '../../../src/events/plan/in-order.ts'
-import { sendWaiting } from '../../../src/events/send.ts'
+import { sendWaiting } from '../../../src/events/hand-out.ts'
+import type { WaitingEvent } from '../../../src/events/plan/news.ts'
 
 afterEach(() => {
   vi.useRealTimers()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { runsAsked } from '../../../page/pages/runs.tsx'
-import { pointsOf } from '../../../page/pictures/plot.tsx'
+import { pointsOf } from '../../../page/pictures/timeline.tsx'
 
 const run = (id: number, more: object = {}) =>
   ({

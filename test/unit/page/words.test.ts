@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { withMentions } from '../../../page/pages/view.tsx'
-import { pictured } from '../../../src/resources/sign.ts'
+import { pictured } from '../../../src/resources/cell.ts'
 
 const said = (text: string, addresses: Record<string, string>) =>
   withMentions(text, addresses)

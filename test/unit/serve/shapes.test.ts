@@ -8,7 +8,7 @@ import { describe, expect, test } from 'vitest'
 import { parse, parseAllDocuments } from 'yaml'
 import { monitoringFiles } from '../../../build/prometheus.ts'
 import { promMetrics } from '../../../serve/metrics/names.ts'
-import { usualPort } from '../../../serve/start/gateway-file.ts'
+import { usualPort } from '../../../serve/process.ts'
 import { monitorAlarms } from '../../../src/watch/plan/alarms.ts'
 
 const root = new URL('../../../', import.meta.url)

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { problemCodes } from '../../../src/problem.ts'
 import { runbookOf } from '../../../src/sql/runbook.ts'
-import { chatOf, mailOf } from '../../../src/watch/plan/mail.ts'
+import { chatOf, mailOf } from '../../../src/watch/plan/notice.ts'
 import {
   dusk,
   ended,

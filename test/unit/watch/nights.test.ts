@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { mailOf } from '../../../src/watch/plan/mail.ts'
+import { mailOf } from '../../../src/watch/plan/notice.ts'
 import {
   divided,
   dusk,

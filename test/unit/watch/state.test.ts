@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import { summaryOf } from '../../../cli/output/views.ts'
 import { anyStates, byUrgency, filters, states } from '../../../src/catalog/plan/state.ts'
-import { signOf as onPage } from '../../../src/resources/sign.ts'
-import { judge } from '../../../src/watch/diagnosis/held-back.ts'
+import { signOf as onPage } from '../../../src/resources/cell.ts'
+import { judge } from '../../../src/watch/diagnosis/cause.ts'
 import { examined } from '../../support/views/examined.ts'
 
 const at = new Date('2026-11-20T09:00:00Z')

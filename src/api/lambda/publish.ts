@@ -1,8 +1,8 @@
 import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
-import type { Batch } from '../../../batch/db/batches.ts'
-import type { ViewKind } from '../../../events/plan/incident.ts'
-import type { EndedRun } from '../../../watch/db/publish.ts'
-import { isSlow, isUnnoticedFailure } from '../../../watch/plan/runs.ts'
+import type { Batch } from '../../batch/db/batches.ts'
+import type { ViewKind } from '../../events/plan/event.ts'
+import type { EndedRun } from '../../watch/db/publish.ts'
+import { isSlow, isUnnoticedFailure } from '../../watch/plan/runs.ts'
 import {
   metricDimensions,
   metricNames,
