@@ -13,10 +13,10 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/batch/advance.ts': { files: 76, lines: 7380 },
   // What a batch loads when it rebuilds a group.
   'src/batch/groups.ts': { files: 79, lines: 7843 },
-  'functions/api.ts': { files: 63, lines: 4882 },
-  'all files': { files: 491, lines: 47472 },
-  'files with fewer than 25 lines': { files: 61 },
-  'largest folder': { files: 20 },
+  'functions/api.ts': { files: 56, lines: 4873 },
+  'all files': { files: 439, lines: 47463 },
+  'files with fewer than 25 lines': { files: 55 },
+  'largest folder': { files: 18 },
 }
 
 /** Folders in which each file is a thing that is called, in a list of its own: commands, and what Lambda calls. */

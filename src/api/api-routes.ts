@@ -376,10 +376,10 @@ export const apiRoutes = {
       query: z.strictObject({
         view: z.optional(view),
         window: described(z.pipe(z._default(likeWindow, '24h'), z.transform(secondsOf)), {
-        description: 'How far back: `90m`, `24h`, `7d`.',
-        example: '24h',
-      }),
-      cursor: nameCursor,
+          description: 'How far back: `90m`, `24h`, `7d`.',
+          example: '24h',
+        }),
+        cursor: nameCursor,
       }),
     },
     gives: async () => (await import('./answers.ts')).metricsList,

@@ -3,7 +3,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url'
 import { importProblem, withImports } from '../loading/import-files.ts'
 import { Problem } from '../problem.ts'
 import { nearest } from '../sql/nearest.ts'
-import type { Config, EnvironmentOptions, ServeOptions } from './options.ts'
+import type { Config } from './config.ts'
+import type { EnvironmentOptions, ServeOptions } from './options.ts'
 
 /** The configuration of a folder, with every default filled in. */
 export interface LoadedConfig {

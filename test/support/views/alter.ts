@@ -1,8 +1,12 @@
 import { readTouched } from '../../../src/authored/sql/touched.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { type AlterEvents, type AlterRequest, alter } from '../../../src/set-aside/alter.ts'
-import { type PutBackRequest, putBack } from '../../../src/set-aside/set-aside.ts'
-import { type SetAsideRequest, setAside } from '../../../src/set-aside/set-aside.ts'
+import {
+  type PutBackRequest,
+  putBack,
+  type SetAsideRequest,
+  setAside,
+} from '../../../src/set-aside/set-aside.ts'
 
 /** Calls `alter` as the command line does, with the events in order. */
 export async function callAlter(
