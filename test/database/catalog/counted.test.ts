@@ -140,10 +140,7 @@ describe('a scheduled refresh of a view that reads tables', () => {
     ['another name of an attribute', 'alter type still.addr rename attribute zip to postcode'],
     ['plain view', 'create or replace view still.between as select i, n + 1 as n from still.t'],
     ['reset of the counters', 'select pg_stat_reset()'],
-    [
-      'reset of the counters of one table',
-      `select pg_stat_reset_single_table_counters('still.child'::regclass)`,
-    ],
+    ['reset of those of one table', `select pg_stat_reset_single_table_counters('still.child'::regclass)`],
   ])('is made after %s', async (_, change) => {
     await filled('base', 'v')
     expect(await scheduled('v')).toBe('skipped')
@@ -553,10 +550,7 @@ test.each([
   ['names in an array', 'select names from still.odd_types'],
   ['names in an attribute', 'select pair from still.odd_types'],
   ['names in a whole row', 'select row_to_json(o) from still.odd_types o'],
-  [
-    'a time whose zone depends on the date',
-    `select at_night at time zone 'Europe/Berlin' from still.odd_types`,
-  ],
+  ['a zone that depends on the date', `select at_night at time zone 'Europe/Berlin' from still.odd_types`],
   ['the place of a row', 'select ctid as place from still.t'],
   ['who wrote a row', 'select xmin::text as writer from still.t'],
 ])('a view that reads %s is always refreshed', async (_, query) => {

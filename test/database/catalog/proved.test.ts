@@ -91,21 +91,9 @@ const settled: [what: string, query: string, change: string][] = [
     `select at at time zone 'IST' from way.t`,
     setDatabase(`timezone_abbreviations = 'India'`),
   ],
-  [
-    'names in quotes',
-    `select quote_ident('plain') || i from way.t`,
-    setDatabase('quote_all_identifiers = on'),
-  ],
-  [
-    'the zone of the session',
-    'select at::date as day, at::text from way.t',
-    setDatabase(`timezone = 'Asia/Tokyo'`),
-  ],
-  [
-    'the labels of an enum',
-    'select calm from way.t',
-    `alter type way.calm rename value 'very' to 'a little'`,
-  ],
+  ['quoted names', `select quote_ident('plain') || i from way.t`, setDatabase('quote_all_identifiers = on')],
+  ['the time zone', 'select at::date as day, at::text from way.t', setDatabase(`timezone = 'Asia/Tokyo'`)],
+  ['labels of an enum', 'select calm from way.t', `alter type way.calm rename value 'very' to 'a little'`],
   ['the names of a row', 'select row_to_json(said) from way.said', 'alter table way.said rename n to m'],
 ]
 // The server reads a zone in a text since 17.

@@ -70,20 +70,8 @@ describe('a folder that is not what it was when it was applied', () => {
 
   test.each([
     ['SQL of a way up', '002_a.up.sql', "is 'second'", "is 'other'", wasEdited('002_a.up.sql')],
-    [
-      'header of a way up',
-      '002_a.up.sql',
-      '"comment": "second"',
-      '"comment": "other"',
-      wasEdited('002_a.up.sql'),
-    ],
-    [
-      'SQL of a way back',
-      '001_a.down.sql',
-      'drop materialized view',
-      'drop view',
-      wasEdited('001_a.down.sql'),
-    ],
+    ['header of a way up', '002_a.up.sql', '"second"', '"other"', wasEdited('002_a.up.sql')],
+    ['SQL of a way back', '001_a.down.sql', 'materialized view', 'view', wasEdited('001_a.down.sql')],
     ['query of a way up', '002_a.up.sql', 'select 1 as id', 'select 3 as id', wasEditedLater('002_a')],
     ['query of a way back', '004_a.down.sql', 'select 1 as id', 'select 3 as id', wasEditedLater('004_a')],
     ['reason', '001_a.up.sql', '"why": "a test"', '"why": "no reason"', wasEditedLater('001_a')],
@@ -387,14 +375,10 @@ describe('a migration that fails', () => {
   })
 
   test.each([
-    [
-      'a view that needs a column',
-      'create view in_the_way as select n from %v',
-      /view "?public"?\."?in_the_way/,
-    ],
+    ['a view of a column', 'create view in_the_way as select n from %v', /view "?public"?\."?in_the_way/],
     ['an index on a column', 'create index in_the_way on %v (n)', /index "?in_the_way/],
     [
-      'statistics on a column',
+      'statistics on it',
       'create statistics in_the_way on id, n from %v',
       /statistics "?(public"?\."?)?in_the_way/,
     ],

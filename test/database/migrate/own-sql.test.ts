@@ -156,42 +156,28 @@ describe("somebody's own SQL", () => {
     expect(message).not.toContain('4111')
   })
 
+  const a = 'create table a (id integer)'
   test.each([
-    ['ends the transaction', 'create table a (id integer); commit; create table b (id integer);'],
-    ['has a transaction of its own', 'begin;\ncreate table a (id integer);\ncommit;\nselect 1 / 0;'],
-    ['has one of its own that is sound', 'begin;\ncreate table a (id integer);\ncommit;'],
-    ['undoes its own work', 'create table a (id integer); rollback;'],
+    ['ends the transaction', `${a}; commit; create table b (id integer);`],
+    ['has a transaction of its own', `begin;\n${a};\ncommit;\nselect 1 / 0;`],
+    ['has one of its own that is sound', `begin;\n${a};\ncommit;`],
+    ['undoes its own work', `${a}; rollback;`],
     ['ends the transaction between odd names', "create table \"it's\" (id integer); commit; select 'x';"],
-    ['ends the transaction in other words', 'create table a (id integer); END WORK;'],
-    ['prepares the transaction', "create table a (id integer); prepare transaction 'later';"],
-    ['begins another one at once', 'create table a (id integer); commit and chain;'],
-    ['goes back to a savepoint that is not its own', 'create table a (id integer); rollback to s0;'],
-    ['ends a savepoint that is not its own', 'savepoint mine; create table a (id integer); release s0;'],
-    [
-      'ends the transaction behind quotes that only the server can read',
-      "create table a (id integer); select $é$'$é$; commit; select $é$'$é$;",
-    ],
-    ['ends the transaction in a block', 'create table a (id integer); do $$ begin commit; end $$;'],
-    [
-      'ends the transaction in a statement of a block',
-      "create table a (id integer); do $$ begin execute 'commit'; end $$;",
-    ],
+    ['ends the transaction in other words', `${a}; END WORK;`],
+    ['prepares the transaction', `${a}; prepare transaction 'later';`],
+    ['begins another one at once', `${a}; commit and chain;`],
+    ['goes back to a savepoint that is not its own', `${a}; rollback to s0;`],
+    ['ends a savepoint that is not its own', `savepoint mine; ${a}; release s0;`],
+    ['ends it behind quotes that only the server can read', `${a}; select $é$'$é$; commit; select $é$'$é$;`],
+    ['ends the transaction in a block', `${a}; do $$ begin commit; end $$;`],
+    ['ends the transaction in a statement of a block', `${a}; do $$ begin execute 'commit'; end $$;`],
     [
       'calls a procedure that ends the transaction',
-      'create table a (id integer); create procedure p() language plpgsql as $$ begin commit; end $$; call p();',
+      `${a}; create procedure p() language plpgsql as $$ begin commit; end $$; call p();`,
     ],
-    [
-      'ends the transaction after a savepoint',
-      "create table a (id integer); savepoint s; select $é$'$é$; commit; select $é$'$é$;",
-    ],
-    [
-      'ends the transaction beside a savepoint',
-      "create table a (id integer); savepoint $é$'$é$; commit; select $é$'$é$;",
-    ],
-    [
-      'ends the transaction after a limit of its own',
-      "set local statement_timeout = '1min'; create table a (id integer); commit;",
-    ],
+    ['ends the transaction after a savepoint', `${a}; savepoint s; select $é$'$é$; commit; select $é$'$é$;`],
+    ['ends the transaction beside a savepoint', `${a}; savepoint $é$'$é$; commit; select $é$'$é$;`],
+    ['ends the transaction after a limit of its own', `set local statement_timeout = '1min'; ${a}; commit;`],
   ])('that %s is refused, for all of it is to stay or nothing', async (_, text) => {
     expect(await refusedUp(await own(text))).toMatch(/^migrations\/001_own\.up\.sql/)
   })
@@ -361,10 +347,7 @@ describe('an index that is built concurrently', () => {
 
   test.each([
     ['beside another statement', 'create index concurrently a_n on a (n); select 1;'],
-    [
-      'beside another one',
-      'create index concurrently a_n on a (n);\ncreate index concurrently a_m on a (n);',
-    ],
+    ['beside another', 'create index concurrently a_n on a (n);\ncreate index concurrently a_m on a (n);'],
     ['after another statement', 'create table b (id integer); create index concurrently a_n on a (n);'],
     ['without a name', 'create index concurrently on a (n);'],
   ])('%s is refused', async (_, text) => {

@@ -215,11 +215,7 @@ describe('own SQL of a migration that the server refuses says', () => {
       'drop table based;',
       /\(2BP01\)\. .*view over_based depends on table based; materialized view on_based depends on table based/,
     ],
-    [
-      'which role is not there',
-      'set local role Nobody_Here;',
-      /: role "nobody_here" does not exist \(22023\)\./,
-    ],
+    ['which role', 'set local role Nobody_Here;', /: role "nobody_here" does not exist \(22023\)\./],
     [
       'which index has equal keys',
       'create unique index based_key on based (id);',

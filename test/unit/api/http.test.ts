@@ -70,69 +70,32 @@ describe('a refusal says what is wrong, and what a field must be', () => {
   }
 
   test.each([
+    ['strategy: must be one of auto, regular, concurrent, swap', refreshOptions, { strategy: 'fast' }],
+    ['timeoutSeconds: must be a whole number from 1 to 86400', refreshOptions, { timeoutSeconds: 0.5 }],
+    ['retries: must be a whole number from 0 to 100', batchOptions, { retries: '3' }],
+    ['withData: must be true or false', createOptions, { withData: null }],
+    ['pattern: must be a text of 1 to 200 characters', batchOptions, { pattern: '' }],
+    ['views: must be a list of 1 to 10000 views', batchOptions, { views: [] }],
+    ['body: must be a JSON object, such as {}', dropOptions, []],
+    ['limit: must be a whole number from 1 to 200', runsQuery, { limit: '0' }],
+    ['limit: must be a whole number from 1 to 200', batchesQuery, { limit: '201' }],
     [
-      'a word',
-      refreshOptions,
-      { strategy: 'fast' },
-      'strategy: must be one of auto, regular, concurrent, swap',
-    ],
-    [
-      'a number',
-      refreshOptions,
-      { timeoutSeconds: 0.5 },
-      'timeoutSeconds: must be a whole number from 1 to 86400',
-    ],
-    ['a number as text', batchOptions, { retries: '3' }, 'retries: must be a whole number from 0 to 100'],
-    ['null', createOptions, { withData: null }, 'withData: must be true or false'],
-    ['a text', batchOptions, { pattern: '' }, 'pattern: must be a text of 1 to 200 characters'],
-    ['an empty list', batchOptions, { views: [] }, 'views: must be a list of 1 to 10000 views'],
-    ['a list', dropOptions, [], 'body: must be a JSON object, such as {}'],
-    ['a limit', runsQuery, { limit: '0' }, 'limit: must be a whole number from 1 to 200'],
-    [
-      'a limit that is too large',
-      batchesQuery,
-      { limit: '201' },
-      'limit: must be a whole number from 1 to 200',
-    ],
-    [
-      'a status',
+      'status: must be one or more of pending, running, built, success, failed, canceled, skipped, with commas between them',
       runsQuery,
       { status: 'failed,done' },
-      'status: must be one or more of pending, running, built, success, failed, canceled, skipped, with commas between them',
     ],
-    ['an id', runPath, { id: '0' }, 'id: must be a whole number from 1 to 2147483647'],
-    ["a batch's id", batchPath, { id: '?' }, "id: must be a batch's id, such as 20261120-090000-1f3c9a2b"],
+    ['id: must be a whole number from 1 to 2147483647', runPath, { id: '0' }],
+    ["id: must be a batch's id, such as 20261120-090000-1f3c9a2b", batchPath, { id: '?' }],
     [
-      'a field left out',
+      'view: is missing: it must be a text of 1 to 1000 characters',
       scheduleFields,
       { trigger: 'schedule', schedule: 's', scheduledTime: '' },
-      'view: is missing: it must be a text of 1 to 1000 characters',
     ],
-    [
-      'a trigger',
-      scheduledBatch,
-      { trigger: 'cron', schedule: 's', scheduledTime: '' },
-      'trigger: must be schedule',
-    ],
-    [
-      'a misspelled field',
-      refreshOptions,
-      { stategy: 'swap' },
-      'stategy: there is no such field (did you mean strategy?)',
-    ],
-    [
-      'a field in another case',
-      batchOptions,
-      { Views: ['a'] },
-      'Views: there is no such field (did you mean views?)',
-    ],
-    [
-      'a field of something else',
-      viewsQuery,
-      { limit: '3' },
-      'limit: there is no such field. The fields are state, cursor',
-    ],
-  ])('%s', (_, schema, value, message) => {
+    ['trigger: must be schedule', scheduledBatch, { trigger: 'cron', schedule: 's', scheduledTime: '' }],
+    ['stategy: there is no such field (did you mean strategy?)', refreshOptions, { stategy: 'swap' }],
+    ['Views: there is no such field (did you mean views?)', batchOptions, { Views: ['a'] }],
+    ['limit: there is no such field. The fields are state, cursor', viewsQuery, { limit: '3' }],
+  ])('%s', (message, schema, value) => {
     expect(refusal(schema, value)).toBe(message)
   })
 
