@@ -6,6 +6,7 @@ import {
   outsideClock,
 } from '../catalog/plan/definition.ts'
 import { Problem } from '../problem.ts'
+import { queryViewOf } from '../rebuild/plan/create.ts'
 import { displayName, parseName } from '../sql/names.ts'
 import { settingTexts } from '../sql/settings.ts'
 import type { AuthoredView } from './define-view.ts'
@@ -49,6 +50,7 @@ async function checkView(view: AuthoredView) {
   const sql = query === undefined ? '' : await sqlOf(query, report)
   const indexes = await indexesOf(name, fields, report)
   checkConcurrent(fields, indexes, report)
+  checkSlices(fields, report)
   const checks = await checksFrom(fields, report)
   if (checks.differs !== undefined && ['regular', 'concurrent'].includes(fields.strategy ?? ''))
     report.add(['strategy'], 'must be "swap" or "auto", because check "differs" compares a shadow')
@@ -163,6 +165,25 @@ function checkConcurrent({ strategy }: Partial<ViewFields>, indexes: SoundIndex[
   )
 }
 
+/** What only swaps fill, and whose other names fit beside its own: `_query` and `_touched`, of whose triggers the longest adds `_truncate`. */
+function checkSlices({ slices, strategy, name }: Partial<ViewFields>, report: ViewReport): void {
+  if (slices === undefined) return
+  if (['regular', 'concurrent'].includes(strategy ?? ''))
+    report.add(['strategy'], 'must be "swap" or "auto", because only a swap computes single slices')
+  if (['whole', 'at'].includes(slices.by))
+    report.add(
+      ['slices', 'by'],
+      `cannot be "${slices.by}", which the log of changes calls a column of its own: rename it in the query`,
+    )
+  if (name !== undefined && Buffer.byteLength(name) > longestSliced)
+    report.add(
+      ['name'],
+      `is too long for slices: at most ${longestSliced} bytes, because triggers are called after it`,
+    )
+}
+
+const longestSliced = 46
+
 const columnPrivileges = ['select', 'insert', 'update', 'references', 'all']
 
 function grantsOf({ grants = [] }: Partial<ViewFields>, report: ViewReport): GrantDefinition[] {
@@ -242,6 +263,16 @@ function reportDuplicates(views: readonly CheckedView[]): void {
     if (first !== null) report.add(['name'], `is taken by ${first}: give one of them another name`)
     return first === null
   })
+  for (const { definition, report } of single) {
+    if (definition.slices === null) continue
+    const { schema, name } = queryViewOf(definition)
+    const first = take(schema, name, `the plain view of ${displayName(definition)}`, report.places.view)
+    if (first !== null)
+      report.add(
+        ['slices'],
+        `needs a plain view "${name}", and that name is taken by ${first}: give one of them another name`,
+      )
+  }
   for (const { definition, indexes, report } of single) {
     for (const { definition: index, path } of indexes) {
       const what = `an index of ${displayName(definition)}`

@@ -1,7 +1,7 @@
 // Made by `npm run docs` from view-schema.ts: change a field there.
 
 import type { Checks } from '../catalog/plan/checks.ts'
-import type { RowCountStrategy, Strategy } from '../catalog/plan/definition.ts'
+import type { RowCountStrategy, SlicesDefinition, Strategy } from '../catalog/plan/definition.ts'
 import type { GrantInput, IndexInput, QueryInput } from './inputs.ts'
 
 /** A view as its author writes it. */
@@ -116,6 +116,11 @@ export interface ViewInput {
    * @default - none
    */
   readonly checks?: Checks
+  /**
+   * By which column refreshes compute only the slices that changed, and how often all rows (default: once a day).
+   * @default - all rows, each time
+   */
+  readonly slices?: SlicesDefinition
   /**
    * Comment on the view.
    * @default - none

@@ -110,7 +110,13 @@ export class ViewReport {
     for (const issue of result.error.issues) {
       const at = [...path, ...issue.path]
       if (issue.code === 'unrecognized_keys') {
-        for (const key of issue.keys) this.add([...at, key], unknownField(key, Object.keys(schema.shape)))
+        for (const key of issue.keys)
+          this.add(
+            [...at, key],
+            issue.path.length === 0
+              ? unknownField(key, Object.keys(schema.shape))
+              : `is not a field: ${at.join('.')} ${issue.message}`,
+          )
       } else {
         const missing = issue.path.length > 0 && valueAt(value, issue.path) === undefined
         this.add(at, missing ? `is missing: it ${issue.message}` : issue.message)

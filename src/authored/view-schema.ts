@@ -30,6 +30,9 @@ const flag = z.boolean('must be true or false')
 
 const percent = matching(/^\d+(\.\d+)?\s?%$/, 'must be a part of the last number of rows: "50%"')
 
+const duration = (what: string, like: string) =>
+  matching(/^\d+\s?(s|min|h|d|seconds?|minutes?|hours?|days?|weeks?|months?)$/, `must be ${what}: ${like}`)
+
 /** The common checks by name; any other name is that of a query. */
 const checksSchema = z
   .object(
@@ -63,10 +66,7 @@ const checksSchema = z
         .strictObject(
           {
             column: identifier('must be the name of a column, at most 63 bytes'),
-            within: matching(
-              /^\d+\s?(s|min|h|d|seconds?|minutes?|hours?|days?|weeks?|months?)$/,
-              'must be an age: "90 min", "26 h", "2 days"',
-            ),
+            within: duration('an age', '"90 min", "26 h", "2 days"'),
           },
           "must be an object: { column: 'ordered_at', within: '26 h' }",
         )
@@ -208,6 +208,21 @@ export const viewFields = {
     named('Checks', undefined, checksSchema).optional(),
     "[What has to hold](checks.md) for new data before readers see them: `{ notEmpty: true, 'no future': 'select …' }`.",
     'none',
+  ),
+  slices: told(
+    named(
+      'SlicesDefinition',
+      undefined,
+      z.strictObject(
+        {
+          by: identifier('must be the name of a column, at most 63 bytes'),
+          wholeEvery: duration('a time', '"12 h", "1 day", "2 weeks"').optional(),
+        },
+        "must be an object: { by: 'day', wholeEvery: '1 day' }",
+      ),
+    ).optional(),
+    'By which column refreshes compute [only the slices that changed](slices.md), and how often all rows (default: once a day).',
+    'all rows, each time',
   ),
   comment: told(z.string('must be a text').optional(), 'Comment on the view.', 'none'),
   grants: told(

@@ -43,7 +43,8 @@ import {
   viewChangesOf,
 } from './plan/frozen.ts'
 import { declaredAmong, firstNeeded, isMadeAnyway, type LivingView } from './plan/journal.ts'
-import { type Change, type PlannedChange, planChange, planFrozen } from './plan.ts'
+import type { Change, PlannedChange } from './plan/redefine.ts'
+import { planChange, planFrozen } from './plan.ts'
 
 /** Who migrates the views of a database, how, and how long they wait. */
 export interface MigrateCall {

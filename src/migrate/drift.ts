@@ -11,19 +11,22 @@ import {
   ownerDifferences,
 } from '../catalog/plan/differences.ts'
 import { unknownDependencies } from '../catalog/plan/graph.ts'
-import type { LiveView } from '../catalog/plan/live-view.ts'
+import type { LiveView, ViewFacts } from '../catalog/plan/live-view.ts'
 import { hintsOn, hintsQueryOf } from '../catalog/plan/obstacles.ts'
 import { readable } from '../catalog/plan/server-sql.ts'
 import { Problem } from '../problem.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
-import { queryOf } from '../rebuild/plan/create.ts'
+import { queryOf, queryViewOf } from '../rebuild/plan/create.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { readFix, readMissingRights } from '../server/rights.ts'
 import { takeRolePath, takeSafePath } from '../server/session-settings.ts'
 import { undone } from '../server/transactions.ts'
+import { logOf } from '../slices/plan/log.ts'
+import { planLog, whyNoLog } from '../slices/slices.ts'
 import { displayName } from '../sql/names.ts'
 import { type Authored, readShadow, takePath } from '../trial/db/shadows.ts'
+import { asOneView } from './pairs.ts'
 
 const longestMs = 600_000
 /** How long a check waits for the end of a refresh that locks a view. */
@@ -80,16 +83,48 @@ async function checkView(sql: Sql, definition: Definition): Promise<Difference[]
     return [difference(name, 'missing', `it is not in this database${aside === '' ? '' : `. ${aside}`}`)]
   }
   const { view, snapshot } = await readLiveView(sql, definition, { until: Date.now() + longestWaitMs })
-  const { live } = snapshot
+  const asOne = definition.slices === null ? snapshot.live : await asOneView(sql, view, snapshot.live)
+  const live = asOne ?? snapshot.live
   const ofOwner = ownerDifferences(live, definition.owner)
   if (!view.mayActAsOwner && !(await onlyReads(sql))) {
     const missing = await readMissingRights(sql, hintsQueryOf(hintsOn(view, 'act')))
     return [...ofOwner, difference(name, 'unreadable', notCompared(live.view.owner, missing))]
   }
+  if (asOne === null)
+    return [
+      ...ofOwner,
+      difference(
+        name,
+        'query',
+        `it does not show plain view ${displayName(queryViewOf(view))}, whose slices it is to have`,
+      ),
+    ]
   return [
     ...ofOwner,
     ...(view.populated ? [] : [difference(name, 'unpopulated', 'it holds no data yet: refresh it')]),
     ...(await (view.mayActAsOwner ? compare : compareQuery)(sql, definition, live)),
+    ...(await compareLog(sql, definition, view)),
+  ]
+}
+
+/** Compares the log of changes with the one that the slices of a definition need. */
+async function compareLog(
+  sql: Sql,
+  { slices, ...definition }: Definition,
+  view: ViewFacts,
+): Promise<Difference[]> {
+  if (slices === null) return []
+  const because = await planLog(sql, view, slices.by).then(
+    (log) => whyNoLog(sql, log),
+    (error) => {
+      if (error instanceof Problem) return error.message
+      throw error
+    },
+  )
+  if (because === null) return []
+  const words = because ?? `there is no table ${displayName(logOf(definition))}`
+  return [
+    difference(displayName(definition), 'log', `its changes are not logged as its slices need: ${words}`),
   ]
 }
 

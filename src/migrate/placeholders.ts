@@ -1,6 +1,7 @@
 import { findView, qualify } from '../catalog/db/catalog.ts'
 import { readOwner } from '../catalog/db/owner.ts'
 import type { Definition } from '../catalog/plan/definition.ts'
+import { queryViewOf } from '../rebuild/plan/create.ts'
 import { requalify } from '../rebuild/plan/requalify.ts'
 import type { Sql } from '../server/database.ts'
 import { type QualifiedName, quoteName } from '../sql/names.ts'
@@ -11,6 +12,7 @@ import {
   type FrozenChange,
   type FrozenMigration,
   type FrozenText,
+  isPair,
   viewAfter,
   viewBefore,
   viewChangesOf,
@@ -36,19 +38,26 @@ export async function moveToPlaceholders(
     ...fresh.flatMap(({ up, down }) => [up.change, (down as FrozenText).change]),
   ]
   if (changes.some(({ does }) => does === 'sql')) return null
-  const named = changes.flatMap(viewChangesOf).flatMap((change) => [viewBefore(change), viewAfter(change)])
+  const views = changes.flatMap(viewChangesOf)
+  const pairs = views.filter(isPair)
+  if (pairs.some(({ does }) => does === 'rename')) return null
+  const named = views.flatMap((change) => [viewBefore(change), viewAfter(change)])
   const oids: number[] = []
-  for (const view of new Map(named.map((each) => [quoteName(each), each])).values()) {
-    const found = await findView(sql, view)
-    if (found !== undefined) oids.push(found.oid)
-  }
+  for (const [names, kind] of [
+    [named, 'm'],
+    [pairs.map(viewBefore).map(queryViewOf), 'v'],
+  ] as const)
+    for (const view of new Map(names.map((each) => [quoteName(each), each])).values()) {
+      const found = await findView(sql, view, kind)
+      if (found !== undefined) oids.push(found.oid)
+    }
   if (oids.length === 0) return null
   const readers = await readAllReaders(sql, oids)
   const definitions = changes.flatMap(definitionsOf)
   const heirs: string[] = []
   for (const { owner } of definitions) if (owner !== null) heirs.push(await readOwner(sql, owner))
-  const views = readers.map(({ live: { view } }): QualifiedName => ({ schema: view.schema, name: view.name }))
-  const moved = new Set(views.map(quoteName))
+  const read = readers.map(({ live: { view } }): QualifiedName => ({ schema: view.schema, name: view.name }))
+  const moved = new Set(read.map(quoteName))
   const renamed: QualifiedName[] = []
   for (const change of changes) {
     if (change.does !== 'rename') continue
@@ -68,14 +77,14 @@ export async function moveToPlaceholders(
     ? await makePlaceholders(sql, readers, [...new Set(heirs)])
     : null
   if (placeholders === null) return null
-  const all = [...views, ...renamed]
+  const all = [...read, ...renamed]
   const schemaOf = (view: QualifiedName) => placeholders.schemas.get(view.schema) as string
   const found = await qualify(
     sql,
-    views.map(({ name }) => ({ schema: null, name })),
+    read.map(({ name }) => ({ schema: null, name })),
   )
   const bare = new Map(
-    views.flatMap((view, at) => (found[at]?.schema === view.schema ? [[view.name, schemaOf(view)]] : [])),
+    read.flatMap((view, at) => (found[at]?.schema === view.schema ? [[view.name, schemaOf(view)]] : [])),
   )
   const move = movingTo(new Map(all.map((view) => [quoteName(view), schemaOf(view)])), bare)
   return { ...placeholders, pending: pending.map(move), fresh: fresh.map(move) }

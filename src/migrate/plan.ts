@@ -12,7 +12,7 @@ import { Problem } from '../problem.ts'
 import { readReaders } from '../rebuild/db/group.ts'
 import { StatementRefused } from '../rebuild/db/statements.ts'
 import { checkingOf } from '../rebuild/plan/check-data.ts'
-import { creating, planCreate } from '../rebuild/plan/create.ts'
+import { creating, type MadeView, madeBy, planCreate, queryViewOf } from '../rebuild/plan/create.ts'
 import { exclusively, ourselves } from '../rebuild/plan/locks.ts'
 import { planRebuild } from '../rebuild/plan/plan.ts'
 import {
@@ -34,6 +34,7 @@ import type { Plan } from '../sql/plan.ts'
 import { readSettings } from '../sql/settings.ts'
 import { readShadow } from '../trial/db/shadows.ts'
 import { readAllReaders, type Tried, tryAlone, tryTogether } from './db/trial.ts'
+import { readBelow, readPlain, splitPair, withoutPlain, withPairs } from './pairs.ts'
 import {
   definitionsOf,
   type FrozenChange,
@@ -43,17 +44,9 @@ import {
   type Together,
   type ViewChange,
 } from './plan/frozen.ts'
+import type { Change, PlannedChange } from './plan/redefine.ts'
 import { type LiveChange, planAlteration } from './plan/redefine.ts'
 import { unfit } from './plan/together.ts'
-
-/** What a migration does to a view, as reports name it. */
-export type Change = 'create' | 'rebuild' | 'alter' | 'drop' | 'rename'
-
-export interface PlannedChange {
-  does: Change
-  plan: Plan
-  timeoutSeconds: number
-}
 
 interface PlanOptions {
   /** Whether a new view is filled. A view that has data has data afterwards in any case. */
@@ -80,9 +73,9 @@ export function planChange(
     case 'together':
       return planDefinitions(sql, from, definitionsOf(to), options)
     case 'drop':
-      return planRemoval(sql, to.view, options)
+      return planRemoval(sql, to.view, to.pair, options)
     case 'rename':
-      return planRename(sql, to.view, to.to)
+      return planRename(sql, to.view, to.to, to.pair)
     case 'release':
       return Promise.resolve(null)
   }
@@ -126,21 +119,40 @@ async function planDefinitions(
   sql: Sql,
   from: FrozenChange | null,
   definitions: Definition[],
-  { withData, deadline, isTrial = false }: PlanOptions,
+  options: PlanOptions,
+): Promise<PlannedChange | null> {
+  const [only] = definitions.length === 1 ? definitions : []
+  definitions.forEach(insistOnFreeName)
+  const before = from === null ? [] : definitionsOf(from)
+  if (only !== undefined && (await findView(sql, only)) === undefined) {
+    const owner = await readOwner(sql, only.owner)
+    await readShadow(sql, only, owner) // reports an error and its line before anything is begun
+    const { timeoutSeconds } = only
+    const { below, view } = splitPair(only)
+    const missing = below && (await readBelow(sql, below, owner)) === 'missing' ? below : undefined
+    const checking = checkingOf(only)
+    const runs = { ...runOptions, timeoutSeconds, settings: settingsOf(definitions) }
+    const create = { ...runs, withData: options.withData, checking, owner, below: missing, replaces: null }
+    return { does: 'create', plan: planCreate(view, create), timeoutSeconds }
+  }
+  return withPairs(sql, before, definitions, (part, made) =>
+    planViews(part, before.flatMap(madeBy), made, options),
+  )
+}
+
+/** Plans other definitions of views that are there, plain ones of pairs among them. */
+async function planViews(
+  sql: Sql,
+  before: MadeView[],
+  definitions: MadeView[],
+  { deadline, isTrial = false }: PlanOptions,
 ): Promise<PlannedChange | null> {
   const [only] = definitions.length === 1 ? definitions : []
   const timeoutSeconds = Math.max(...definitions.map((each) => each.timeoutSeconds))
   const runs = { ...runOptions, timeoutSeconds, settings: settingsOf(definitions) }
   const planned = (does: Change, plan: Plan | null) => plan && { does, plan, timeoutSeconds }
-  definitions.forEach(insistOnFreeName)
-  if (only !== undefined && (await findView(sql, only)) === undefined) {
-    const owner = await readOwner(sql, only.owner)
-    await readShadow(sql, only, owner) // reports an error and its line before anything is begun
-    const checking = checkingOf(only)
-    return planned('create', planCreate(only, { ...runs, withData, checking, owner, replaces: null }))
-  }
-  const changes = await readChanges(sql, from, definitions, deadline)
-  const [lead] = changes as [LiveChange]
+  const changes = await readChanges(sql, before, definitions, deadline)
+  const lead = changes.find(({ after }) => after.kind !== 'view') as LiveChange
   const { live } = lead.snapshot
   const shadow = only === undefined ? null : await readShadow(sql, only, lead.given.view.owner, live)
   if (shadow !== null && !needsRebuild(live, shadow))
@@ -170,15 +182,15 @@ const settingsOf = (definitions: Definition[]): Record<string, string> =>
 /** The live views that are to get other definitions. Refuses a view, or a next owner, as whom we may not act. */
 async function readChanges(
   sql: Sql,
-  from: FrozenChange | null,
-  definitions: Definition[],
+  authored: MadeView[],
+  definitions: MadeView[],
   until: number,
 ): Promise<LiveChange[]> {
-  const authored = from === null ? [] : definitionsOf(from)
   const changes: LiveChange[] = []
   for (const after of definitions) {
     const before = authored.find((each) => quoteName(each) === quoteName(after)) ?? null
-    const { view, snapshot } = await readLiveView(sql, after, { until })
+    const { view, snapshot } =
+      after.kind === 'view' ? await readPlain(sql, after, until) : await readLiveView(sql, after, { until })
     if (!view.mayActAsOwner)
       throw await lacking(
         sql,
@@ -186,6 +198,13 @@ async function readChanges(
         hintsQueryOf(hintsOn(view, 'act')),
       )
     const given = await readNextOwner(sql, view, snapshot, { before, after })
+    if (given !== snapshot.live && after.slices !== null)
+      throw new Problem(
+        'InvalidRequest',
+        `${view.view} cannot be given to ${given.view.owner} with its slices, because the log of its changes belongs to ${view.owner}: ` +
+          'freeze it without slices, then with its owner, then with slices again.',
+        { field: 'owner' },
+      )
     changes.push({ view, snapshot, before, after, given })
   }
   return changes
@@ -289,6 +308,7 @@ async function insistOnRebuild(
 async function planRemoval(
   sql: Sql,
   name: QualifiedName,
+  isPair: boolean | undefined,
   { deadline }: PlanOptions,
 ): Promise<PlannedChange | null> {
   const view = await findView(sql, name)
@@ -309,10 +329,16 @@ async function planRemoval(
     timeoutSeconds,
     definitionId: null,
   })
-  return { does: 'drop', plan, timeoutSeconds }
+  const plain = isPair ? await findView(sql, queryViewOf(name), 'v') : undefined
+  return withoutPlain({ does: 'drop', plan, timeoutSeconds }, plain ? [plain] : [])
 }
 
-async function planRename(sql: Sql, from: QualifiedName, to: QualifiedName): Promise<PlannedChange | null> {
+async function planRename(
+  sql: Sql,
+  from: QualifiedName,
+  to: QualifiedName,
+  isPair: boolean | undefined,
+): Promise<PlannedChange | null> {
   insistOnFreeName(to)
   if ((await findView(sql, from)) === undefined && (await findView(sql, to)) !== undefined) return null
   const view = await readView(sql, from)
@@ -325,8 +351,8 @@ async function planRename(sql: Sql, from: QualifiedName, to: QualifiedName): Pro
     settings: {},
     prepare: [],
     locked: exclusively(
-      ourselves(view),
-      renameStatements(from, to).map((text) => creating(text, to.schema)),
+      [...ourselves(view), ...(isPair ? [{ ...queryViewOf(from), kind: 'view' as const, owner: null }] : [])],
+      renameStatements(from, to, isPair).map((text) => creating(text, to.schema)),
       { timeoutSeconds },
     ),
     written: null,

@@ -20,20 +20,23 @@ import { applySettings, performPlan, readMeaning, readShadow } from '../trial/db
 import { readViewJournal } from './db/journal.ts'
 import { findBadCheck, isNullSomewhere, type Key, readKey } from './db/lint.ts'
 import { failed, notFrozen, wayBackFailed } from './failures.ts'
+import { asOneView } from './pairs.ts'
 import { moveToPlaceholders } from './placeholders.ts'
 import {
   definitionsOf,
   type FrozenChange,
   type FrozenMigration,
   type FrozenText,
+  isPair,
   isViewChange,
   ofParts,
   partsOf,
   viewAfter,
 } from './plan/frozen.ts'
 import { compareJournal, insistOnOwnFolder } from './plan/journal.ts'
+import type { Change } from './plan/redefine.ts'
 import { definitionAsLive, driftOf } from './plan/redefine.ts'
-import { type Change, planChange, planFrozen } from './plan.ts'
+import { planChange, planFrozen } from './plan.ts'
 
 /** What a migration did when it was tried. */
 export interface Verified {
@@ -71,9 +74,29 @@ export async function tryFrozen(
   frozen: FrozenMigration[],
   fresh: FrozenMigration[],
 ): Promise<Verified[]> {
+  return untilUnlocked(async () => withNullKeys(sql, await tryOnce(sql, frozen, fresh)))
+}
+
+/** Does work where frozen migrations are applied, and those that are about to be frozen; undoes all of it. */
+export const whereApplied = <T>(
+  sql: Sql,
+  frozen: FrozenMigration[],
+  fresh: FrozenMigration[],
+  work: (sql: Sql) => Promise<T>,
+): Promise<T> =>
+  untilUnlocked(async () => {
+    const { pending } = compareJournal(frozen, await readViewJournal(sql))
+    return undone(sql, async (part) => {
+      await applyAll(part, pending, fresh)
+      for (const { up, down } of fresh) await tryChange(part, down?.change ?? null, up)
+      return work(part)
+    })
+  })
+
+async function untilUnlocked<T>(work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
-      return await withNullKeys(sql, await tryOnce(sql, frozen, fresh))
+      return await work()
     } catch (error) {
       // Somebody reads or refreshes one of the views. We do not make them wait: try again later.
       if (!isLocked(error) || tries === mostTries) throw error
@@ -150,11 +173,15 @@ async function tryBesideReaders(sql: Sql, { up, down }: FrozenMigration): Promis
 
 const trialOptions = { withData: false, deadline: 0, isTrial: true }
 
-async function tryAll(sql: Sql, pending: FrozenMigration[], fresh: FrozenMigration[]): Promise<Tried[]> {
+async function applyAll(sql: Sql, pending: FrozenMigration[], fresh: FrozenMigration[]): Promise<void> {
   for (const [at, { up, down }] of pending.entries()) {
     const later = [...pending.slice(at + 1), ...fresh]
     await tryChange(sql, down?.change ?? null, up, { asProblem: failed, later })
   }
+}
+
+async function tryAll(sql: Sql, pending: FrozenMigration[], fresh: FrozenMigration[]): Promise<Tried[]> {
+  await applyAll(sql, pending, fresh)
   return inTurn(fresh, async ({ name, up, down }) => {
     try {
       return await tryBothWays(sql, name, up, down as FrozenText)
@@ -300,6 +327,8 @@ async function readAfter(sql: Sql, change: FrozenChange): Promise<LiveView | nul
   const found = isViewChange(change) ? await findView(sql, viewAfter(change)) : undefined
   if (found === undefined) return null
   const { live } = (await readLiveView(sql, found)).snapshot
+  const asOne = isViewChange(change) && isPair(change) ? await asOneView(sql, found, live) : null
+  if (asOne !== null) return asOne
   const meaning = await readMeaning(sql, live.view)
   return { ...live, view: { ...live.view, ...(meaning !== null && { meaning }) } }
 }
@@ -356,7 +385,7 @@ async function findWayBack(
       ...found,
       change:
         before === null
-          ? { does: 'drop', view: { schema, name } }
+          ? { does: 'drop', view: { schema, name }, ...(definition.slices && { pair: true }) }
           : { does: 'define', definition: definitionAsLive(definition, before) },
       instead: `${error.message} (${sqlstate ?? 'no SQLSTATE'})`,
     }

@@ -57,6 +57,12 @@ async function plan(
   if (view !== undefined && !request.force) return skipped('the view exists already')
   if (!authored?.sql) throw definitionRequired(name)
   insistOnFreeName(name)
+  if (authored.slices !== null)
+    throw new Problem(
+      'InvalidRequest',
+      `${displayName(name)} has slices, and so a plain view that has to be made with it: npx viewkeeper migrate up --repair makes both if they are missing.`,
+      { field: 'view' },
+    )
   const timeoutSeconds = request.timeoutSeconds ?? authored.timeoutSeconds
   const live = view && (await readLiveView(sql, view, patienceOf(call, timeoutSeconds))).snapshot.live
   const plan = planCreate(

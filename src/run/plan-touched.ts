@@ -11,9 +11,6 @@ import { compareUntouched, countTouched, rowsTouched, wasRead } from '../slices/
 import { displayPart, quoteName } from '../sql/names.ts'
 import type { Statement } from '../sql/plan.ts'
 
-/** All rows are computed anew at least so often. */
-const wholeEveryHours = 24
-
 /**
  * Finds out by the log beside a view which of its rows a refresh has to compute anew. The log decides when the shadow is filled: here it is only read
  * whether it may be believed, which takes that nothing has changed since the last refresh but rows of tables. A sentence says why the
@@ -41,13 +38,14 @@ export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | 
       toucher: string
       wholeAt: string | null
       because: string | null
-      isDue: boolean | null
+      due: string | null
       now: string
       logOid: number
     }[]
   >`
     select now.shape, c.xmin::text as toucher, last.mark ->> 'wholeAt' as "wholeAt", to_jsonb(clock_timestamp()) #>> '{}' as now,
-           l.oid::int8 as "logOid", (last.mark ->> 'wholeAt')::timestamptz < clock_timestamp() - make_interval(hours => ${wholeEveryHours}) as "isDue",
+           l.oid::int8 as "logOid", case when (last.mark ->> 'wholeAt')::timestamptz < clock_timestamp() - coalesce(last.every, '1 day')::interval
+                                         then coalesce('every ' || last.every || ' all are', 'once a day all are') end as due,
            case when (last.wrong ->> 'log')::int8 = l.oid::int8
                 then format('run %s found %s of them wrong that the log had not named, so nobody believes it until it is dropped and made anew', last.wrong ->> 'run', last.wrong ->> 'wrong')
                 when last.mark ->> 'shape' is null then 'the last refresh has not read the log'
@@ -58,7 +56,7 @@ export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | 
       join pg_class l on l.relnamespace = c.relnamespace and l.relname = ${logOf(view).name}
      cross join lateral (select viewkeeper.shape(${shown.oid}::int8::oid)) now(shape)
       left join lateral (
-        select r.meta #> '{response,slices}' as mark, coalesce(r.filled = viewkeeper.filling(c.oid) and r.touched = c.xmin::text, false) as is_ours,
+        select r.meta #> '{response,slices}' as mark, d.slices ->> 'wholeEvery' as every, coalesce(r.filled = viewkeeper.filling(c.oid) and r.touched = c.xmin::text, false) as is_ours,
                (select s.value -> d.id::text from viewkeeper.switches s where s.key = ${wrongSlices}) as wrong
           from viewkeeper.definitions d cross join viewkeeper.last_success(d.id) f(id) join viewkeeper.runs r on r.id = f.id
          where d.schema_name = ${view.schema} and d.name = ${view.name}) last on true
@@ -69,7 +67,7 @@ export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | 
     is: `${state.shape} ${state.toucher}`,
   }
   const part = { by, columns: shown.columns }
-  const because = state.because ?? (state.isDue ? 'once a day all are' : null)
+  const because = state.because ?? state.due
   const compares = state.because === null && because !== null && exact.length > 0
   return {
     shown: shown.oid,

@@ -4,7 +4,7 @@ import { readFrozenMigrations } from '../../../src/migrate/frozen-migrations.ts'
 import type { NewMigration } from '../../../src/migrate/plan/freeze.ts'
 import type { Verified } from '../../../src/migrate/try-frozen.ts'
 import { Problem } from '../../../src/problem.ts'
-import { displayName, type QualifiedName, quoteName } from '../../../src/sql/names.ts'
+import { displayName, displayPart, type QualifiedName, quoteName } from '../../../src/sql/names.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
 import { harmless } from '../../output/terminal.ts'
 import { readLocated, readMeetings, readWithoutKey } from '../../project/authored.ts'
@@ -71,6 +71,8 @@ export async function freeze({
       'nothing has changed since it was frozen; nothing was written. viewkeeper drift compares it with a database',
     )
   await printVerified(planned.fresh, planned.verified)
+  for (const { slices, ...view } of planned.sliced)
+    report.success(`${displayName(view)} can be refreshed by slices of ${displayPart(slices?.by ?? '')}`)
   const fresh = new Set(
     planned.fresh.flatMap(({ view, others = [] }) => [view, ...others.map((o) => o.view)].map(quoteName)),
   )

@@ -14,7 +14,7 @@ import {
 export interface CreatableDefinition
   extends DefinitionDefaults,
     Omit<ViewDefinition, 'sql'>,
-    Pick<Definition, 'owner'> {
+    Pick<Definition, 'owner' | 'slices'> {
   sql: string | null
 }
 
@@ -24,7 +24,7 @@ export async function readDefinition(
   { schema, name }: QualifiedName,
 ): Promise<CreatableDefinition | undefined> {
   const [row] = await sql<CreatableDefinition[]>`
-    select ${sql.unsafe(`${defaultsColumns}, ${selected('sql', 'indexes', 'comment', 'grants', 'owner')}`)},
+    select ${sql.unsafe(`${defaultsColumns}, ${selected('sql', 'indexes', 'comment', 'grants', 'owner', 'slices')}`)},
            d.schema_name as schema, d.name
       from viewkeeper.definitions d where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null`
   return row
@@ -40,7 +40,8 @@ export async function readAuthoredQueries(sql: Sql, views: QualifiedName[]): Pro
   const rows = await sql<{ schema: string; name: string; sql: string }[]>`
     select d.schema_name as schema, d.name, d.sql from viewkeeper.definitions d
       join jsonb_to_recordset(${sql.json(asked)}) as x(schema text, name text) on x.schema = d.schema_name and x.name = d.name
-     where d.source = 'authored' and d.sql is not null and d.removed_at is null and not d.settings ? 'search_path'`
+     where d.source = 'authored' and d.sql is not null and d.slices is null and d.removed_at is null
+       and not d.settings ? 'search_path'`
   return new Map(rows.map((row) => [quoteName(row), row.sql]))
 }
 

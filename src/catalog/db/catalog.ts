@@ -47,6 +47,7 @@ export function shadowKey(oid: number): string {
 }
 
 const kinds: Record<string, string> = {
+  m: 'a materialized view',
   r: 'a table',
   v: 'a plain view',
   i: 'an index',
@@ -79,11 +80,15 @@ export async function unknownView(sql: Sql, name: QualifiedName): Promise<Proble
 }
 
 /**
- * As readView, but undefined if nothing has the name. Anything but a materialized view is still refused. This
+ * As readView, but undefined if nothing has the name. Anything but a view of this kind is still refused. This
  * is one statement without `to_regclass`, which may see an exchange that the rest of the statement does not
  * see yet. A temporary relation belongs to one session, which is not ours, so it is not found.
  */
-export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts | undefined> {
+export async function findView(
+  sql: Sql,
+  name: QualifiedName,
+  kind: 'm' | 'v' = 'm',
+): Promise<ViewFacts | undefined> {
   const [row] = await sql`
     select c.oid::int8 as oid, n.nspname as schema, c.relname as name, c.relkind as kind,
            format('%I.%I', n.nspname, c.relname) as view, c.relowner::regrole::text as owner, c.relispopulated as populated,
@@ -107,10 +112,10 @@ export async function findView(sql: Sql, name: QualifiedName): Promise<ViewFacts
       hintsQueryOf(hintsOn(name, 'look')),
     )
   }
-  if (row.kind !== 'm') {
+  if (row.kind !== kind) {
     throw new Problem(
       'UnknownView',
-      `${row.view} is ${kinds[row.kind] ?? 'something else'}, not a materialized view.`,
+      `${row.view} is ${kinds[row.kind] ?? 'something else'}, not a ${kind === 'm' ? 'materialized' : 'plain'} view.`,
       { field: 'view' },
     )
   }

@@ -49,6 +49,13 @@ export interface GrantDefinition {
   grantOption?: boolean | undefined
 }
 
+/** By which column the rows of a view fall into slices, of which a refresh computes only those that changed. */
+export interface SlicesDefinition {
+  by: string
+  /** How long after the last whole refresh the next one is whole: an interval of the server. Default: a day. */
+  wholeEvery?: string | undefined
+}
+
 /**
  * A view's whole definition: what an author wrote in `views/`, and the defaults for the rest. Each field is a
  * column of `viewkeeper.definitions`.
@@ -86,6 +93,8 @@ export interface Definition extends ViewDefinition {
   dependsOn: string[]
   /** What has to hold for new data before anybody sees them. */
   checks: Checks
+  /** Null: a refresh computes all rows. */
+  slices: SlicesDefinition | null
 }
 
 /** The schedule of a view that something else refreshes, such as an orchestrator. */
@@ -115,4 +124,5 @@ export const definitionDefaults = {
   skipUnchanged: null,
   dependsOn: [],
   checks: {},
+  slices: null,
 } as const satisfies Omit<Definition, 'name' | 'sql'>

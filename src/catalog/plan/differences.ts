@@ -13,6 +13,7 @@ export type DifferenceKind =
   | 'grant'
   | 'owner'
   | 'dependsOn'
+  | 'log'
   | 'missing'
   | 'unpopulated'
   | 'unmanaged'

@@ -16,6 +16,7 @@ import { toMigrations } from '../frozen-migrations.ts'
 import { authoredDifferences, type NewMigration, planFreeze, unaccounted } from '../plan/freeze.ts'
 import { type FrozenMigration, frozenState } from '../plan/frozen.ts'
 import { forTrials, tryFrozen, type Verified } from '../try-frozen.ts'
+import { planLogs, slicedAmong, withoutOldLogs } from './logs.ts'
 
 /** What is to be frozen. */
 interface FreezeCall {
@@ -36,7 +37,10 @@ interface Freeze {
   fresh: NewMigration[]
   /** Null if nothing was tried. */
   verified: Verified[] | null
+  /** With those of logs of changes, which come last. */
   migrations: FrozenMigration[]
+  /** The definitions whose log of changes was tried. */
+  sliced: Definition[]
 }
 
 /**
@@ -59,19 +63,35 @@ export async function freeze(call: FreezeCall, database: () => Database | null):
     removesFirst: await unread(removes, state),
     canonical: await canonicalOf(authored, frozen),
   }
-  if (planFreeze(request).length === 0) return null
+  const isNamed = (view: Definition) => only?.some((each) => quoteName(each) === quoteName(view)) ?? false
+  const isLogAsked = [...state.values()].some((view) => view.slices !== null && isNamed(view))
+  if (planFreeze(request).length === 0 && !isLogAsked) return null
   const planOn = async (reading: Map<string, string[]>) =>
     planFreeze({ ...request, reads: await readsNowAndBefore(authored, state, reading) })
   const on = database()
   if (on === null) {
     const fresh = await planOn(new Map())
-    return { fresh, verified: null, migrations: toMigrations(fresh, frozen) }
+    const all = [...frozen, ...toMigrations(fresh, frozen)]
+    const [sliced] = slicedAmong(all, fresh, isNamed)
+    if (sliced !== undefined)
+      throw refused(
+        '--unverified',
+        `${displayName(sliced)} has slices, whose log of changes is planned on a database. Leave --unverified out`,
+      )
+    const migrations = toMigrations([...withoutOldLogs(frozen, all).old, ...fresh], frozen)
+    return { fresh, verified: null, migrations, sliced: [] }
   }
   return forTrials(on, async (sql) => {
     const fresh = await planOn(await readReading(sql))
     await insistOnDependencies(sql, call, fresh)
-    const verified = await tryFrozen(sql, frozen, toMigrations(fresh, frozen))
-    return { fresh, verified, migrations: toMigrations(withWaysBack(fresh, verified), frozen) }
+    const planned = toMigrations(fresh, frozen)
+    const verified = await tryFrozen(sql, frozen, planned)
+    const all = [...frozen, ...planned]
+    const sliced = slicedAmong(all, fresh, isNamed)
+    const { old, made } =
+      sliced.length === 0 ? withoutOldLogs(frozen, all) : await planLogs(sql, frozen, planned, sliced)
+    const migrations = toMigrations([...old, ...withWaysBack(fresh, verified), ...made], frozen)
+    return migrations.length === 0 ? null : { fresh, verified, migrations, sliced }
   })
 }
 

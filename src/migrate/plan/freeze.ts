@@ -72,7 +72,9 @@ export function planFreeze(request: FreezeRequest): NewMigration[] {
     const definition = state.get(quoteName(from))
     state.delete(quoteName(from))
     if (definition) state.set(quoteName(to), { ...definition, ...to })
-    return made(to, { does: 'rename', view: from, to }, { does: 'rename', view: to, to: from }, ['name'])
+    const pair = ofPair(definition)
+    const back: FrozenChange = { does: 'rename', view: to, to: from, ...pair }
+    return made(to, { does: 'rename', view: from, to, ...pair }, back, ['name'])
   })
   const defined = authored.flatMap((definition): NewMigration[] => {
     const { schema, name } = definition
@@ -82,12 +84,16 @@ export function planFreeze(request: FreezeRequest): NewMigration[] {
     if (before && changed.length === 0) return []
     const back: FrozenChange = before
       ? { does: 'define', definition: before }
-      : { does: adopts ? 'release' : 'drop', view: { schema, name } }
+      : adopts
+        ? { does: 'release', view: { schema, name } }
+        : { does: 'drop', view: { schema, name }, ...ofPair(definition) }
     return [made(definition, { does: 'define', definition }, back, changed)]
   })
   const removed = removes.flatMap((view): NewMigration[] => {
     const definition = state.get(quoteName(view))
-    return definition ? [made(view, { does: 'drop', view }, { does: 'define', definition })] : []
+    return definition
+      ? [made(view, { does: 'drop', view, ...ofPair(definition) }, { does: 'define', definition })]
+      : []
   })
   const isEarly = ({ view }: NewMigration) => removesFirst?.has(quoteName(view)) ?? false
   return [
@@ -97,6 +103,8 @@ export function planFreeze(request: FreezeRequest): NewMigration[] {
     ...removed.filter((each) => !isEarly(each)),
   ]
 }
+
+const ofPair = (definition: Definition | undefined) => definition?.slices && { pair: true as const }
 
 /** The fields in which two definitions differ, in the author's words. */
 function changedFields(

@@ -1,5 +1,6 @@
 import { type Definition, definitionDefaults } from '../../catalog/plan/definition.ts'
-import { createStatements, ownerStatement } from '../../rebuild/plan/create.ts'
+import type { ViewKind } from '../../catalog/plan/live-view.ts'
+import { createStatements, madeBy, ownerStatement, queryViewOf } from '../../rebuild/plan/create.ts'
 import { fill } from '../../rebuild/plan/fill.ts'
 import { parseName, type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
 
@@ -16,9 +17,15 @@ export type Together = { does: 'together'; definitions: Definition[] }
 export type FrozenChange =
   | Define
   | Together
-  | { does: 'drop' | 'release'; view: QualifiedName }
-  | { does: 'rename'; view: QualifiedName; to: QualifiedName }
+  | { does: 'release'; view: QualifiedName }
+  | ({ does: 'drop'; view: QualifiedName } & OfPair)
+  | ({ does: 'rename'; view: QualifiedName; to: QualifiedName } & OfPair)
   | { does: 'sql'; sql: string; alters?: string[] }
+
+/** Whether the view has slices, and so a plain view below that goes with it. */
+interface OfPair {
+  pair?: true | undefined
+}
 
 /** A change that is about one view. */
 export type ViewChange = Exclude<FrozenChange, { does: 'sql' | 'together' }>
@@ -34,6 +41,10 @@ export const partsOf = (change: FrozenChange): Exclude<FrozenChange, Together>[]
   change.does === 'together'
     ? change.definitions.map((definition) => ({ does: 'define', definition }))
     : [change]
+
+/** Whether a change is about a view with slices. */
+export const isPair = (change: ViewChange): boolean =>
+  change.does === 'define' ? change.definition.slices !== null : 'pair' in change
 
 /** The change that consists of these parts. */
 export function ofParts<Part extends FrozenChange>(parts: Part[]): Part | Together {
@@ -159,18 +170,22 @@ export function statementsOf(change: ViewChange): string[] {
     case 'define': {
       const { definition } = change
       const { owner } = definition
+      const made = madeBy(definition)
       return [
-        ...createStatements(definition),
-        ...(owner === null ? [] : [ownerStatement(definition, quoteIdentifier(owner))]),
+        ...made.flatMap((each) => createStatements(each)),
+        ...(owner === null ? [] : made.map((each) => ownerStatement(each, quoteIdentifier(owner)))),
         ...fill(definition, definition),
       ]
         .filter(({ hidden }) => !hidden)
         .map(({ sql }) => sql)
     }
     case 'drop':
-      return [`drop materialized view ${quoteName(change.view)}`]
+      return [
+        `drop materialized view ${quoteName(change.view)}`,
+        ...(change.pair ? [`drop view ${quoteName(queryViewOf(change.view))}`] : []),
+      ]
     case 'rename':
-      return renameStatements(change.view, change.to)
+      return renameStatements(change.view, change.to, change.pair)
     case 'release':
       return []
   }
@@ -186,15 +201,20 @@ export function viewBefore(change: ViewChange): QualifiedName {
 export const viewAfter = (change: ViewChange): QualifiedName =>
   change.does === 'rename' ? change.to : viewBefore(change)
 
-/** Moves a view to another name, schema or both. */
-export const renameStatements = (from: QualifiedName, to: QualifiedName): string[] => [
+/** Moves a view to another name, schema or both; and that of its query, if it is a pair. */
+export const renameStatements = (from: QualifiedName, to: QualifiedName, isPair?: boolean): string[] => [
+  ...moving('materialized view', from, to),
+  ...(isPair ? moving('view', queryViewOf(from), queryViewOf(to)) : []),
+]
+
+const moving = (kind: ViewKind, from: QualifiedName, to: QualifiedName): string[] => [
   ...(from.schema === to.schema
     ? []
-    : [`alter materialized view ${quoteName(from)} set schema ${quoteIdentifier(to.schema)}`]),
+    : [`alter ${kind} ${quoteName(from)} set schema ${quoteIdentifier(to.schema)}`]),
   ...(from.name === to.name
     ? []
     : [
-        `alter materialized view ${quoteName({ schema: to.schema, name: from.name })} rename to ${quoteIdentifier(to.name)}`,
+        `alter ${kind} ${quoteName({ schema: to.schema, name: from.name })} rename to ${quoteIdentifier(to.name)}`,
       ]),
 ]
 
@@ -205,9 +225,11 @@ function headerOf(change: ViewChange): Header {
     case 'define':
       return { define: withoutDefaults(change.definition) }
     case 'rename':
-      return { rename: change.view, to: change.to }
-    default:
-      return { [change.does]: change.view }
+      return { rename: change.view, to: change.to, ...(change.pair && { pair: true }) }
+    case 'drop':
+      return { drop: change.view, ...(change.pair && { pair: true }) }
+    case 'release':
+      return { release: change.view }
   }
 }
 
@@ -249,9 +271,10 @@ function changeOf(fields: Header, body: string): FrozenChange | null {
   const { define, drop, release, rename, to } = fields as Record<string, QualifiedName | undefined>
   for (const view of [define, drop, release, rename, to]) if (view !== undefined && !isName(view)) return null
   if (define) return { does: 'define', definition: withQuery(define as Omit<Definition, 'sql'>, body) }
-  if (drop) return { does: 'drop', view: drop }
+  const pair = fields.pair === true && { pair: true as const }
+  if (drop) return { does: 'drop', view: drop, ...pair }
   if (release) return { does: 'release', view: release }
-  if (rename && to) return { does: 'rename', view: rename, to }
+  if (rename && to) return { does: 'rename', view: rename, to, ...pair }
   return null
 }
 

@@ -20,6 +20,15 @@ import { quoteIdentifier, quoteName, unquoted } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 import type { Redefined } from './together.ts'
 
+/** What a migration does to a view, as reports name it. */
+export type Change = 'create' | 'rebuild' | 'alter' | 'drop' | 'rename'
+
+export interface PlannedChange {
+  does: Change
+  plan: Plan
+  timeoutSeconds: number
+}
+
 /** A live view that gets another definition, with its next owner. */
 export interface LiveChange extends Redefined {
   view: ViewFacts

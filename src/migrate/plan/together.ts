@@ -1,6 +1,6 @@
-import type { Definition } from '../../catalog/plan/definition.ts'
 import type { LiveView, Reader, ViewKind } from '../../catalog/plan/live-view.ts'
 import { Problem } from '../../problem.ts'
+import type { MadeView } from '../../rebuild/plan/create.ts'
 import { pathOverShadows, requalify, viewsNamedIn } from '../../rebuild/plan/requalify.ts'
 import { type Member, onShadows, type Rebuild, shadowName } from '../../rebuild/plan/scope.ts'
 import { viewArgument } from '../../sql/commands.ts'
@@ -8,8 +8,8 @@ import { displayName, type QualifiedName, quoteName, unquoted } from '../../sql/
 
 /** A view of a group that gets another definition. */
 export interface Redefined {
-  before: Definition | null
-  after: Definition
+  before: MadeView | null
+  after: MadeView
   /** The view with its next owner. */
   given: LiveView
 }
@@ -95,7 +95,7 @@ export function withColumnsOf(live: LiveView, { columns }: LiveView): LiveView |
 export function authoredShadow(
   rebuild: Rebuild,
   { after, given }: Redefined,
-): { definition: Definition; onPath: (path: string) => string } {
+): { definition: MadeView; onPath: (path: string) => string } {
   const { scope, place } = rebuild
   const schemas = new Set(scope.members.map(({ live }) => live.view.schema))
   const shadowsOf = (schema: string) => (schemas.has(schema) ? place.shadows(schema) : undefined)

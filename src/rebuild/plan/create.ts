@@ -1,15 +1,16 @@
 import type {
+  Definition,
   GrantDefinition,
   IndexDefinition,
   RowCountStrategy,
   ViewDefinition,
 } from '../../catalog/plan/definition.ts'
-import type { ViewFacts } from '../../catalog/plan/live-view.ts'
+import type { ViewFacts, ViewKind } from '../../catalog/plan/live-view.ts'
 import { hintsQuery, inPlaceOf, inSchema, missing, roleOf } from '../../catalog/plan/rights.ts'
 import { type CreateNames, namesBeside } from '../../catalog/plan/shadow-names.ts'
 import { Problem } from '../../problem.ts'
 import { lackedBy } from '../../sql/holders.ts'
-import { literal, quoteIdentifier, quoteName, type ViewName } from '../../sql/names.ts'
+import { literal, type QualifiedName, quoteIdentifier, quoteName, type ViewName } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 import { type Checking, checkData, recordChecks, recordsFirst } from './check-data.ts'
 import {
@@ -23,6 +24,28 @@ import {
 } from './fill.ts'
 import { besideReaders, exclusively, ourselves } from './locks.ts'
 
+/** A view that a definition makes. */
+export interface MadeView extends Definition {
+  /** Default: a materialized view. */
+  kind?: ViewKind
+}
+
+/** A definition with slices makes a pair: a plain view with the query, and the view, which shows that as it is. Only so it can be filled by slices. */
+export const madeBy = (definition: Definition): MadeView[] => {
+  if (definition.slices === null) return [definition]
+  const query = queryViewOf(definition)
+  return [
+    { ...definition, ...query, kind: 'view', indexes: [], comment: null, grants: [], checks: {} },
+    { ...definition, sql: `select * from ${quoteName(query)}` },
+  ]
+}
+
+/** The plain view of a pair. */
+export const queryViewOf = ({ schema, name }: QualifiedName): QualifiedName => ({
+  schema,
+  name: `${name}_query`,
+})
+
 interface CreateOptions {
   withData: boolean
   rowCountStrategy: RowCountStrategy
@@ -32,6 +55,8 @@ interface CreateOptions {
   checking?: Checking | null | undefined
   /** The future owner of the view, as SQL writes the role. */
   owner: string
+  /** The plain view that the view shows, if that is missing, too. */
+  below?: (ViewDefinition & { kind?: ViewKind }) | undefined
   /**
    * The existing view to replace. The creation is refused if anything depends on that view (`dependents`).
    */
@@ -67,7 +92,10 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
     prepare: [
       ...(replaces === null ? [] : countBefore(replaces, rowCountStrategy)),
       ...inPlaceOf(owner, [
-        ...sandboxed(owner, definition, createStatements(definition, names)),
+        ...sandboxed(owner, definition, [
+          ...(options.below === undefined ? [] : createStatements(options.below)),
+          ...createStatements(definition, names),
+        ]),
         ...(withData ? fill(view, definition, uniqueIndexes(definition.indexes, names.index)) : []),
         ...(counts === 'exact'
           ? [countRows(view, { role: owner, schema: quoteIdentifier(definition.schema) }, 'after')]
@@ -119,14 +147,17 @@ function insistOnPrivileges({ grants }: ViewDefinition): void {
  * indexes.
  */
 export function createStatements(
-  definition: ViewDefinition,
+  definition: ViewDefinition & { kind?: ViewKind },
   names: CreateNames = finalNames(definition),
 ): Statement[] {
   const target = quoteName({ schema: definition.schema, name: names.view })
   const create: Statement = {
     phase: 'building',
     // The query may end with a `--` comment; the line break ends the comment.
-    sql: `create materialized view ${target} as\n${queryOf(definition.sql)}\nwith no data`,
+    sql:
+      definition.kind === 'view'
+        ? `create view ${target} as\n${queryOf(definition.sql)}`
+        : `create materialized view ${target} as\n${queryOf(definition.sql)}\nwith no data`,
     kind: 'userCode',
   }
   const indexes = definition.indexes.map(
@@ -153,10 +184,10 @@ export const commentStatement = (comment: string | null, target: string): string
   `comment on materialized view ${target} is ${comment === null ? 'null' : literal(comment)}`
 
 /** Gives a view to a role, which is written as in SQL. */
-export const ownerStatement = (view: ViewName, role: string): Statement => ({
+export const ownerStatement = (view: ViewName & { kind?: ViewKind }, role: string): Statement => ({
   kind: 'command',
   phase: 'exchange',
-  sql: `alter materialized view ${quoteName(view)} owner to ${role}`,
+  sql: `alter ${view.kind ?? 'materialized view'} ${quoteName(view)} owner to ${role}`,
 })
 
 const exchange = (

@@ -62,10 +62,14 @@ export async function planLog(
     by: chosen,
     type: types[chosen]!,
     exact: exactColumns(found, facts).filter((column) => column !== chosen),
-    tables: proofs.map(({ table, keys }) => ({
-      relations: heirs.get(table)!.map((id) => ({ id, name: names[id]! })),
-      key: keys.find((each) => each.by === chosen)?.column ?? null,
-    })),
+    // By name: in every database the functions have the same numbers.
+    tables: proofs
+      .map(({ table, keys }) => ({
+        name: names[table]!,
+        relations: heirs.get(table)!.map((id) => ({ id, name: names[id]! })),
+        key: keys.find((each) => each.by === chosen)?.column ?? null,
+      }))
+      .sort((one, other) => (one.name < other.name ? -1 : 1)),
   }
 }
 

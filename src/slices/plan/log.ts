@@ -12,7 +12,7 @@ export interface ChangeLog {
   /** The other columns of the view of which a difference is a mistake: see `exactColumns`. */
   exact: string[]
   /** All tables that the view reads, each with what inherits from it. `key`: its column that says which slice a row touches; null: all. */
-  tables: { relations: { id: number; name: string }[]; key: string | null }[]
+  tables: { name: string; relations: { id: number; name: string }[]; key: string | null }[]
 }
 
 /** The events that a log hears of, with the rows that their triggers see: `tgtype` of pg_trigger, without the level. */
@@ -26,24 +26,47 @@ const events = {
 /** The table of the log: a row for each slice that a statement has touched, or one for all of them. `at`: the transaction that wrote it. */
 export const logOf = ({ schema, name }: QualifiedName): QualifiedName => ({ schema, name: `${name}_touched` })
 
+/** The statements that make a log, all but `on` its tables as the owner of the view. */
+export interface LogStatements {
+  table: string[]
+  triggers: { on: ChangeLog['tables'][number]; statements(relation: string): string[] }[]
+  end: string[]
+}
+
 /**
- * The statements that make a log. The triggers write in the writer's transaction, with the rights of the view's owner; they only append, so
- * no writer waits for another; and they fire in every session, replication included.
+ * The triggers write in the writer's transaction, with the rights of the view's owner; they only append, so no writer waits for another; and
+ * they fire in every session, replication included.
  */
-export const makeLog = (log: ChangeLog): string[] => {
+export const statementsOfLog = (log: ChangeLog): LogStatements => {
   const table = quoteName(logOf(log.view))
   const called = (name: string) => `${quoteName({ schema: log.view.schema, name })}()`
-  return [
-    `create table ${table} (${quoteIdentifier(log.by)} ${log.type}, whole boolean not null default false, at xid8 not null default pg_current_xact_id())`,
-    ...functionsOf(log).flatMap(({ name, body }) => [
-      `create function ${called(name)} returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as ${literal(body)}`,
-      `revoke all on function ${called(name)} from public`,
-    ]),
-    ...triggersOf(log).flatMap(({ name, relation, event, rows, calls }) => [
-      `create trigger ${quoteIdentifier(name)} after ${event} on ${relation}${rows.length === 0 ? '' : ` referencing ${rows.map((each) => `${each} table as ${each}_rows`).join(' ')}`} for each statement execute function ${called(calls)}`,
-      `alter table ${relation} enable always trigger ${quoteIdentifier(name)}`,
-    ]),
-  ]
+  const functions = functionsOf(log)
+  return {
+    table: [
+      `create table ${table} (${quoteIdentifier(log.by)} ${log.type}, whole boolean not null default false, at xid8 not null default pg_current_xact_id())`,
+      ...functions.map(
+        ({ name, body }) =>
+          `create function ${called(name)} returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as ${literal(body)}`,
+      ),
+    ],
+    triggers: log.tables.map((on) => ({
+      on,
+      statements: (relation) =>
+        triggersOn(log, on).flatMap(({ name, event, rows, calls }) => [
+          `create trigger ${quoteIdentifier(name)} after ${event} on ${relation}${rows.length === 0 ? '' : ` referencing ${rows.map((each) => `${each} table as ${each}_rows`).join(' ')}`} for each statement execute function ${called(calls)}`,
+          `alter table ${relation} enable always trigger ${quoteIdentifier(name)}`,
+        ]),
+    })),
+    // Whoever makes a trigger may execute its function.
+    end: functions.map(({ name }) => `revoke all on function ${called(name)} from public`),
+  }
+}
+
+/** The statements that make a log, as one role that owns the tables, too. */
+export const makeLog = (log: ChangeLog): string[] => {
+  const { table, triggers, end } = statementsOfLog(log)
+  const made = triggers.flatMap(({ on, statements }) => on.relations.flatMap(({ name }) => statements(name)))
+  return [...table, ...made, ...end]
 }
 
 /** A trigger's function for each column by which a table says what it touches, and for those that touch everything. */
@@ -78,19 +101,20 @@ export const functionsOf = ({
 }
 
 /** The triggers of a log: four on each relation, because a write to a partition fires no trigger of its parent. */
-export const triggersOf = (log: ChangeLog) => {
-  const functions = functionsOf(log)
-  return log.tables.flatMap(({ relations, key }) =>
-    relations.flatMap((relation) =>
-      Object.entries(events).map(([event, { rows, type }]) => ({
-        name: `${logOf(log.view).name}_${event}`,
-        relation: relation.name,
-        id: relation.id,
-        event,
-        rows,
-        type,
-        calls: functions.find((each) => each.key === key)!.name,
-      })),
+export const triggersOf = (log: ChangeLog) =>
+  log.tables.flatMap((table) =>
+    table.relations.flatMap(({ id, name: relation }) =>
+      triggersOn(log, table).map((trigger) => ({ ...trigger, relation, id })),
     ),
   )
+
+const triggersOn = (log: ChangeLog, { key }: ChangeLog['tables'][number]) => {
+  const calls = functionsOf(log).find((each) => each.key === key)!.name
+  return Object.entries(events).map(([event, { rows, type }]) => ({
+    name: `${logOf(log.view).name}_${event}`,
+    event,
+    rows,
+    type,
+    calls,
+  }))
 }

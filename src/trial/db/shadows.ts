@@ -1,6 +1,6 @@
 import { shadowKey } from '../../catalog/db/catalog.ts'
 import type { Definition, ViewDefinition } from '../../catalog/plan/definition.ts'
-import type { LiveView } from '../../catalog/plan/live-view.ts'
+import type { LiveView, ViewKind } from '../../catalog/plan/live-view.ts'
 import { liveViewQuery } from '../../catalog/plan/live-view-query.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { readableView } from '../../catalog/plan/server-sql.ts'
@@ -50,7 +50,7 @@ export async function isSameQuery(sql: Sql, shadow: LiveView, { view, columns }:
   const names = shadow.columns.map(({ name }) => name).join('\n')
   return (
     names === columns.map(({ name }) => name).join('\n') &&
-    shadow.view.meaning === (await readMeaning(sql, view))
+    shadow.view.meaning === (view.meaning ?? (await readMeaning(sql, view)))
   )
 }
 
@@ -99,7 +99,7 @@ export const describeShadow = (
   })
 
 /** A definition as far as it makes a view. */
-export type Authored = ViewDefinition & Partial<Pick<Definition, 'settings'>>
+export type Authored = ViewDefinition & { kind?: ViewKind } & Partial<Pick<Definition, 'settings'>>
 
 /** Takes the search path of a definition for its own SQL, for the current transaction. */
 export async function takePath(

@@ -44,7 +44,7 @@ export const everyField: Definition = {
   comment: "it's \\ odd",
   grants: [{ privileges: ['select'], columns: ['id'], to: 'reporting', grantOption: true }],
   owner: 'App Owner',
-  strategy: 'concurrent',
+  strategy: 'swap',
   rowCountStrategy: 'exact',
   schedule: '*/5 6-18/2 * JAN,mar-Dec 1-5,7',
   timeZone: 'Asia/Kolkata',
@@ -70,6 +70,7 @@ export const everyField: Definition = {
     "it's \\ odd": 'select from "Every_Field"',
     severity: { "it's \\ odd": 'warn', 'references(id)': 'warn' },
   },
+  slices: { by: 'id', wholeEvery: '2 weeks' },
 }
 
 /** A row of `viewkeeper.definitions` with each column under the name of its field. */

@@ -75,9 +75,51 @@ describe('a frozen file', () => {
           skipUnchanged: null,
           dependsOn: [],
           checks: {},
+          slices: null,
         },
       },
     })
+  })
+
+  test('shows both views of a definition with slices, and its way back drops both', () => {
+    const sales = definition('sales', 'select day, count(*) -- of all\n  from orders group by day', {
+      slices: { by: 'day' },
+      owner: 'clerk',
+    })
+    const up: FrozenFile = { why: 'w', change: { does: 'define', definition: sales } }
+    const text = renderFrozen(up)
+    expect(parseFrozen(text)).toEqual(up)
+    expect(text.slice(text.indexOf('create'))).toBe(`create view "public"."sales_query" as
+select day, count(*) -- of all
+  from orders group by day;
+
+create materialized view "public"."sales" as
+select * from "public"."sales_query"
+with no data;
+
+alter view "public"."sales_query" owner to "clerk";
+
+alter materialized view "public"."sales" owner to "clerk";
+
+refresh materialized view "public"."sales";
+`)
+    expect(parseFrozen(text.replace('sales_query" owner', 'sales" owner'))).toBeNull()
+    const view = { schema: 'public', name: 'sales' }
+    const changes: FrozenFile['change'][] = [
+      { does: 'drop', view, pair: true },
+      { does: 'rename', view, to: { schema: 'app', name: 'by_day' }, pair: true },
+    ]
+    const texts = changes.map((change) => renderFrozen({ why: 'w', change }))
+    expect(texts.map((each) => parseFrozen(each)?.change)).toEqual(changes)
+    expect(texts.map((each) => each.split('\n').filter((line) => /^(alter|drop)/.test(line)))).toEqual([
+      ['drop materialized view "public"."sales";', 'drop view "public"."sales_query";'],
+      [
+        'alter materialized view "public"."sales" set schema "app";',
+        'alter materialized view "app"."sales" rename to "by_day";',
+        'alter view "public"."sales_query" set schema "app";',
+        'alter view "app"."sales_query" rename to "by_day_query";',
+      ],
+    ])
   })
 
   test('says everything that is not usual, in the order of the fields, whatever the author wrote first', () => {

@@ -23,6 +23,7 @@ const digests: Record<string, string> = {
   '018_incidents': '95955a18b133a045c674c9940aa066d59f3da99dc795cb26caed33d58228c727',
   '019_groups': 'd3af940a171f84aef12043604bcef3d39d602daae3be69aa30b61ad36e278e52',
   '020_slices': '26b4991291942bc535c48a2577317260ba70af1b46286ae44c28177854c46d96',
+  '021_authored_slices': '7741314b97bbc8cefebefcd6a507108a06cf3fa14e942d41b305b7fd728d9802',
 }
 
 const steps = await readSchemaSteps(new URL('../../../schema/', import.meta.url))

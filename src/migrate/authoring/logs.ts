@@ -1,0 +1,111 @@
+import { readView } from '../../catalog/db/catalog.ts'
+import type { Definition } from '../../catalog/plan/definition.ts'
+import { Problem } from '../../problem.ts'
+import type { Sql } from '../../server/database.ts'
+import { runPlainSql } from '../../set-aside/db/own-sql.ts'
+import { logOf } from '../../slices/plan/log.ts'
+import { planLog, readLogged, whyNoLog } from '../../slices/slices.ts'
+import { displayName, quoteName } from '../../sql/names.ts'
+import { fileNameOf } from '../../sql/new-names.ts'
+import { type Fresh, toMigrations } from '../frozen-migrations.ts'
+import type { NewMigration } from '../plan/freeze.ts'
+import { type FrozenMigration, frozenState } from '../plan/frozen.ts'
+import { frozenLog, frozenLogs } from '../plan/logs.ts'
+import { whereApplied } from '../try-frozen.ts'
+
+/** The definitions with slices whose log these migrations may change, or that the author has named. Pure. */
+export function slicedAmong(
+  migrations: FrozenMigration[],
+  fresh: NewMigration[],
+  isNamed: (view: Definition) => boolean,
+): Definition[] {
+  const changed = new Map(
+    fresh.flatMap(({ view, changed, others = [] }) =>
+      [{ view, changed }, ...others].map((each) => [quoteName(each.view), each.changed]),
+    ),
+  )
+  const mayChange = (view: Definition) => {
+    const fields = changed.get(quoteName(view))
+    return fields !== undefined && (fields.length === 0 || fields.some((field) => touching.has(field)))
+  }
+  return [...frozenState(migrations).values()].filter(
+    (view) => view.slices !== null && (mayChange(view) || isNamed(view)),
+  )
+}
+
+const touching = new Set(['query', 'slices', 'name', 'owner'])
+
+/** Own SQL for logs of changes: what drops old ones comes before all other migrations, what makes new ones after them. */
+export interface Logs {
+  old: Fresh[]
+  made: Fresh[]
+}
+
+/** The migrations that drop the logs of views that have no slices any more. Pure. */
+export function withoutOldLogs(frozen: FrozenMigration[], all: FrozenMigration[]): Logs {
+  const sliced = new Set(
+    [...frozenState(all).values()].flatMap((view) => (view.slices === null ? [] : displayName(view))),
+  )
+  const old = [...frozenLogs(frozen)].filter(([view]) => !sliced.has(view))
+  return { old: old.flatMap(([view, log]) => dropping(view, log)), made: [] }
+}
+
+/**
+ * Plans the logs of definitions where all migrations are applied, and tries them there; all of it is undone. A log is dropped and made
+ * anew if another one was frozen. Refuses a view that does not fall into its slices.
+ */
+export const planLogs = (
+  sql: Sql,
+  frozen: FrozenMigration[],
+  fresh: FrozenMigration[],
+  sliced: Definition[],
+): Promise<Logs> =>
+  whereApplied(sql, frozen, fresh, async (part) => {
+    const known = frozenLogs(frozen)
+    const { old, made } = withoutOldLogs(frozen, [...frozen, ...fresh])
+    const logs = []
+    for (const definition of sliced) {
+      const name = displayName(definition)
+      const view = await readView(part, definition)
+      const log = await planLog(part, view, definition.slices?.by).catch(notWritten)
+      const before = known.get(name)
+      const { make, drop } = frozenLog(log)
+      if (make === before?.make) continue
+      if (before === undefined && (await readLogged(part, definition)) !== null) throw byHand(definition)
+      if (before !== undefined) old.push(...dropping(name, before))
+      made.push({ words: wordsOf(name), up: ownSql(make), down: ownSql(drop) })
+      logs.push(log)
+    }
+    for (const { up } of toMigrations([...old, ...made], frozen)) await runPlainSql(part, up, [], 'tried')
+    for (const log of logs) {
+      const because = await whyNoLog(part, log)
+      if (because !== null)
+        throw new Problem(
+          'MigrationFailed',
+          `${displayName(log.view)}: its log of changes would not be used: ${because}. Nothing was written.`,
+        )
+    }
+    return { old, made }
+  })
+
+const ownSql = (sql: string): NewMigration['up'] => ({ change: { does: 'sql', sql }, why: null })
+
+const wordsOf = (view: string): string => `${fileNameOf(view.split('.').at(-1) as string)}_touched`
+
+const dropping = (view: string, { make, drop }: { make: string; drop: string | null }): Fresh[] =>
+  drop === null ? [] : [{ words: `remove_${wordsOf(view)}`, up: ownSql(drop), down: ownSql(make) }]
+
+const notWritten = (error: unknown): never => {
+  if (!(error instanceof Problem)) throw error
+  throw new Problem(error.code, `${error.message}. Nothing was written.`, {
+    ...error.details,
+    field: 'slices',
+  })
+}
+
+const byHand = (view: Definition): Problem =>
+  new Problem(
+    'MigrationFailed',
+    `${displayName(logOf(view))} is there, and no migration has made it. This prints what drops it: npx viewkeeper slices ${displayName(view)} --drop. ` +
+      'Nothing was written.',
+  )

@@ -1,0 +1,190 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import type { Definition } from '../../../src/catalog/plan/definition.ts'
+import { freeze } from '../../../src/migrate/authoring/freeze.ts'
+import { readDrift } from '../../../src/migrate/drift.ts'
+import { migrateDown, migrateUp } from '../../../src/migrate/migrate.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { describeInCatalog } from '../../support/catalog/catalog.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { definition, type FrozenFolder, migrateCall, useFolders } from '../../support/views/frozen.ts'
+
+const { database, sql } = useDatabase()
+const folder = useFolders()
+let folders = 0
+
+beforeEach(() =>
+  sql.unsafe(`
+    drop schema if exists app cascade; create schema app;
+    delete from viewkeeper.migrations; delete from viewkeeper.runs; delete from viewkeeper.definitions;
+    create table app.orders (id int primary key generated always as identity, day date, region text, amount int);
+    insert into app.orders (day, region, amount) select date '2026-11-01' + i % 10, 'r' || i % 3, i from generate_series(1, 200) i`),
+)
+
+const query = 'select day, count(*) as n from app.orders group by day'
+const wider = 'select day, sum(amount)::int as total, count(*)::int as n from app.orders group by day'
+const daily = (query: string, more: Partial<Definition> = {}) =>
+  definition('daily', query, {
+    schema: 'app',
+    slices: { by: 'day' },
+    indexes: [{ name: 'daily_key', unique: true, on: '(day)' }],
+    ...more,
+  })
+
+/** Freezes as the command does, and returns the names of the new files. */
+async function frozen(
+  into: FrozenFolder,
+  authored: Definition[],
+  more: Partial<Parameters<typeof freeze>[0]> = {},
+) {
+  const folders = { views: 'views', migrations: 'migrations' }
+  const located = authored.map((each) => ({ definition: each, file: 'v.ts', line: 1, hasKey: true }))
+  const call = {
+    located,
+    frozen: await into.read(),
+    folders,
+    why: 'a test',
+    only: null,
+    renames: [],
+    removes: [],
+    ...more,
+  }
+  const planned = await freeze(call, () => database)
+  for (const { up, down } of planned?.migrations ?? [])
+    for (const each of [up, down]) if (each !== null) await into.write(each.file, each.text)
+  return planned?.migrations.map(({ name }) => name)
+}
+
+const up = async (from: FrozenFolder) =>
+  (await migrateUp(migrateCall(database), await from.read())).applied.map(({ does }) => does)
+const down = async (from: FrozenFolder, count: number) =>
+  (await migrateDown(migrateCall(database), await from.read(), count)).undone.map(({ does }) => does)
+const start = async (...authored: Definition[]) => {
+  const into = await folder(`slices ${++folders}`)
+  await frozen(into, authored)
+  await up(into)
+  return into
+}
+
+const differences = async (...authored: Definition[]) =>
+  (await readDrift(database, authored))
+    .filter(({ kind }) => kind !== 'unmanaged')
+    .map(({ message }) => message)
+const rows = async (of: string) => sql.unsafe(`select * from ${of} order by 1`)
+const because = async () => (await refresh({ view: 'app.daily' }, callOn(database))).response.because
+const named = async () =>
+  (
+    await sql`select relname from pg_class where relnamespace = 'app'::regnamespace and relkind in ('m', 'v', 'r') order by 1`
+  ).map(({ relname }) => relname)
+
+describe('a view with slices', () => {
+  test('is made with its plain view and its log, is refreshed by slices, and goes without a trace', async () => {
+    const into = await start(daily(query))
+    expect((await into.read()).map(({ name }) => name)).toEqual(['001_daily', '002_daily_touched'])
+    expect(await named()).toEqual(['daily', 'daily_query', 'daily_touched', 'orders'])
+    expect(await differences(daily(query))).toEqual([])
+    expect(await because()).toMatch(/^computes all of about 10 slices of day anew: /)
+    await sql`update app.orders set day = '2026-11-02' where id = 4`
+    expect(await because()).toMatch(/^computes 2 of about 10 slices of day anew/)
+    expect(await rows('app.daily')).toEqual(await rows(`(${query}) q`))
+    expect(await frozen(into, [daily(query)])).toBeUndefined()
+    expect(await down(into, 2)).toEqual(['sql', 'drop'])
+    expect(await named()).toEqual(['orders'])
+    expect(await sql`select from pg_proc where pronamespace = 'app'::regnamespace`).toEqual([])
+  })
+
+  test('gets another query under its readers, keeps its log if that stays, and gets its old query back', async () => {
+    const into = await start(daily(query))
+    const before = await describeInCatalog(sql, 'app.daily')
+    await sql`create view app.above as select day, n from app.daily`
+    expect(await frozen(into, [daily(wider)])).toEqual(['003_daily'])
+    expect(await up(into)).toEqual(['rebuild'])
+    expect(await differences(daily(wider))).toEqual([])
+    expect(await rows('app.daily')).toEqual(await rows(`(${wider}) q`))
+    expect(await rows('app.daily_query')).toEqual(await rows(`(${wider}) q`))
+    expect(await rows('app.above')).toEqual(await rows(`(select day, n from (${wider}) q) q`))
+    expect(await down(into, 1)).toEqual(['rebuild'])
+    await sql`drop view app.above`
+    expect(await describeInCatalog(sql, 'app.daily')).toEqual(before)
+    expect(await differences(daily(query))).toEqual([])
+  })
+
+  test('gets another log with other slices, and the old one back', async () => {
+    const into = await start(daily(query))
+    const next = daily('select region, count(*) as n from app.orders group by region', {
+      slices: { by: 'region' },
+      indexes: [],
+    })
+    expect(await frozen(into, [next])).toEqual(['003_remove_daily_touched', '004_daily', '005_daily_touched'])
+    await up(into)
+    expect(await differences(next)).toEqual([])
+    await down(into, 3)
+    expect(await differences(daily(query))).toEqual([])
+    expect(await because()).toMatch(/^computes all of about 10 slices of day anew: /)
+  })
+
+  test('was one without them, and is one again', async () => {
+    const plain = daily(query, { slices: null })
+    const into = await start(plain)
+    const before = await describeInCatalog(sql, 'app.daily')
+    expect(await frozen(into, [daily(query)])).toEqual(['002_daily', '003_daily_touched'])
+    expect(await up(into)).toEqual(['rebuild', 'sql'])
+    expect(await differences(daily(query))).toEqual([])
+    expect(await down(into, 2)).toEqual(['sql', 'rebuild'])
+    expect(await describeInCatalog(sql, 'app.daily')).toEqual(before)
+    expect(await named()).toEqual(['daily', 'orders'])
+    await up(into)
+    expect(await frozen(into, [plain])).toEqual(['004_remove_daily_touched', '005_daily'])
+    expect(await up(into)).toEqual(['sql', 'rebuild'])
+    expect(await differences(plain)).toEqual([])
+    expect(await named()).toEqual(['daily', 'orders'])
+    await down(into, 2)
+    expect(await differences(daily(query))).toEqual([])
+  })
+
+  test('changes its indexes in place, and how often all rows are computed without a change of the view', async () => {
+    const into = await start(daily(query))
+    const next = daily(query, { indexes: [], slices: { by: 'day', wholeEvery: '1 h' } })
+    expect(await frozen(into, [next])).toEqual(['003_daily'])
+    expect(await up(into)).toEqual(['alter'])
+    expect(await differences(next)).toEqual([])
+    await because()
+    await sql`update viewkeeper.runs set meta = jsonb_set(meta, '{response,slices,wholeAt}', to_jsonb(now() - interval '2 h'))`
+    expect((await refresh({ view: 'app.daily' }, callOn(database))).response.because).toMatch(
+      /^computes all of about 10 slices of day anew: every 1 h all are/,
+    )
+  })
+
+  test('gets another name with all that belongs to it, and goes', async () => {
+    const into = await start(daily(query))
+    const [from, to] = [
+      { schema: 'app', name: 'daily' },
+      { schema: 'app', name: 'by_day' },
+    ]
+    const next = { ...daily(query), ...to }
+    expect(await frozen(into, [next], { renames: [{ from, to }] })).toEqual([
+      '003_remove_daily_touched',
+      '004_by_day',
+      '005_by_day_touched',
+    ])
+    await up(into)
+    expect(await differences(next)).toEqual([])
+    expect(await named()).toEqual(['by_day', 'by_day_query', 'by_day_touched', 'orders'])
+    await down(into, 3)
+    expect(await differences(daily(query))).toEqual([])
+    await up(into)
+    await frozen(into, [], { removes: [to] })
+    await up(into)
+    expect(await named()).toEqual(['orders'])
+    await down(into, 2)
+    expect(await differences(next)).toEqual([])
+  })
+
+  test('is refused with a query without slices, and nothing is written', async () => {
+    const into = await folder('refused')
+    await expect(frozen(into, [daily(`${query} limit 5`)])).rejects.toMatchObject({
+      code: 'InvalidRequest',
+      message: expect.stringMatching(/^app.daily has no log of changes: .* Nothing was written.$/),
+    })
+    expect(await into.read()).toEqual([])
+  })
+})
