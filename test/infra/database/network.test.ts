@@ -84,7 +84,7 @@ describe.each(Object.entries(kinds))('%s', (_, stack) => {
   test('nothing comes in from an address', () => {
     for (const [, { Properties }] of stack.resources('AWS::EC2::SecurityGroup'))
       expect(Properties).not.toHaveProperty('SecurityGroupIngress')
-    const rules = stack.resources('AWS::EC2::SecurityGroupIngress').map(([, { Properties }]) => Properties)
+    const rules = stack.properties('AWS::EC2::SecurityGroupIngress')
     expect(rules.length).toBeGreaterThan(0)
     for (const rule of rules) expect(rule.SourceSecurityGroupId).toEqual({ 'Fn::GetAtt': [group, 'GroupId'] })
   })
@@ -102,8 +102,7 @@ describe.each(Object.entries(kinds))('%s', (_, stack) => {
 
   test('functions go out to the database and to Secrets Manager only', () => {
     const rules = stack
-      .resources('AWS::EC2::SecurityGroupEgress')
-      .map(([, { Properties }]) => Properties)
+      .properties('AWS::EC2::SecurityGroupEgress')
       .filter(({ GroupId }) => GroupId['Fn::GetAtt']?.[0] === group)
     const [, { Properties }] = stack.one('AWS::EC2::SecurityGroup', (p) =>
       /^The functions/.test(p.GroupDescription),

@@ -4,7 +4,7 @@ import { routes } from '../../../src/api/routes.ts'
 import { kinds } from '../support/synth.ts'
 
 const stack = kinds.imported
-const deployed = stack.resources('AWS::ApiGatewayV2::Route').map(([, { Properties }]) => Properties)
+const deployed = stack.properties('AWS::ApiGatewayV2::Route')
 
 test('the API has the routes of the table and no others', () => {
   expect(deployed.map(({ RouteKey }) => RouteKey).sort()).toEqual(Object.values(routes).map(routeKey).sort())
@@ -28,8 +28,7 @@ test.each(Object.values(routes))('$method $path is answered by $function', (rout
 test('the API, and no other API, may call the functions of its routes, each by one permission', () => {
   const answering = [...new Set(Object.values(routes).map((route) => route.function))]
   const permissions = stack
-    .resources('AWS::Lambda::Permission')
-    .map(([, { Properties }]) => Properties)
+    .properties('AWS::Lambda::Permission')
     // A line of a log calls send.
     .filter(({ Principal }) => Principal !== 'logs.amazonaws.com')
   expect(permissions.map(({ FunctionName }) => FunctionName['Fn::GetAtt'][0]).sort()).toEqual(

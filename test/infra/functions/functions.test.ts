@@ -72,7 +72,7 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
   })
 
   test('every log group keeps its lines for a limited time', () => {
-    const groups = stack.resources('AWS::Logs::LogGroup').map(([, { Properties }]) => Properties)
+    const groups = stack.properties('AWS::Logs::LogGroup')
     expect(groups.length).toBeGreaterThan(5)
     for (const { RetentionInDays } of groups) expect(RetentionInDays).toBe(kind === 'created' ? 90 : 30)
   })

@@ -116,7 +116,7 @@ interface Statement {
 
 /** Every statement of every role, whether in the role or beside it. */
 function allStatements(stack: Synthesized): Statement[] {
-  const beside = stack.resources('AWS::IAM::Policy').map(([, { Properties }]) => Properties.PolicyDocument)
+  const beside = stack.properties('AWS::IAM::Policy').map(({ PolicyDocument }) => PolicyDocument)
   const inside = stack
     .resources('AWS::IAM::Role')
     .flatMap(([, { Properties }]) => Properties.Policies ?? [])

@@ -85,7 +85,7 @@ test('only operate and define may set off an alarm, and only define may call mig
   expect(resourcesOf(kinds.created, 'define', 'lambda:InvokeFunction')).toEqual([`<${migrate}.Arn>`])
   const prefix = 'arn:<AWS::Partition>:cloudwatch:<AWS::Region>:<AWS::AccountId>:alarm:'
   const allowed = resourcesOf(kinds.created, 'operate', 'cloudwatch:SetAlarmState')
-  const made = kinds.created.resources('AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties)
+  const made = kinds.created.properties('AWS::CloudWatch::Alarm')
   expect(allowed).toEqual(expect.arrayContaining(made.map(({ AlarmName }) => prefix + AlarmName)))
   // A beginning would name the alarms of an environment whose name begins with that of this one, too.
   expect(allowed.filter((arn) => arn.includes('*'))).toEqual([])

@@ -255,7 +255,7 @@ describe('without a monitor', () => {
   const alone = every(false)
 
   test('no schedule calls it, and there are only the alarms of what AWS publishes', () => {
-    expect(alone.resources('AWS::Scheduler::Schedule').map(([, { Properties }]) => Properties.Name)).toEqual([
+    expect(alone.properties('AWS::Scheduler::Schedule').map(({ Name }) => Name)).toEqual([
       'test-prune',
       'test-nightly',
     ])

@@ -45,8 +45,7 @@ function emitted(): string[] {
 
 test('each metric that an alarm looks at is written by the monitor, under that name, with those dimensions', () => {
   const watched = kinds.created
-    .resources('AWS::CloudWatch::Alarm')
-    .map(([, { Properties }]) => Properties)
+    .properties('AWS::CloudWatch::Alarm')
     .filter(({ Namespace }) => !Namespace.startsWith('AWS/'))
     .map(({ Namespace, MetricName, Dimensions }) =>
       metric(

@@ -22,7 +22,7 @@ const withSchedules = (schedules: object | false) =>
 const nightlyBatch = ({ template }: Synthesized) => template.findOutputs('NightlyBatch').NightlyBatch!.Value
 
 describe.each(Object.entries(kinds))('%s', (_, stack) => {
-  const schedules = stack.resources('AWS::Scheduler::Schedule').map(([, { Properties }]) => Properties)
+  const schedules = stack.properties('AWS::Scheduler::Schedule')
 
   test('every schedule states zone, retries and dead-letter queue, in the group of its environment', () => {
     const [queue] = stack.one('AWS::SQS::Queue')

@@ -11,8 +11,7 @@ export const withEveryAlarm = new Synthesized(
 )
 
 /** The alarms of an environment, as CloudWatch gets them. */
-export const alarmsOf = (from: Synthesized) =>
-  from.resources('AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties)
+export const alarmsOf = (from: Synthesized) => from.properties('AWS::CloudWatch::Alarm')
 
 /** Its name without the environment. */
 export const nameOf = ({ AlarmName }: Properties): string => AlarmName.replace('viewkeeper-test-', '')

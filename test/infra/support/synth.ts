@@ -72,6 +72,11 @@ export class Synthesized {
     return Object.entries(this.template.findResources(type)) as [string, Resource][]
   }
 
+  /** The properties of every resource of one type. */
+  properties(type: string): Properties[] {
+    return this.resources(type).map(([, { Properties }]) => Properties)
+  }
+
   /** The only resource of a type whose properties satisfy a condition. */
   one(type: string, condition: (properties: Properties) => boolean = () => true): [string, Resource] {
     const found = this.resources(type).filter(([, { Properties }]) => condition(Properties))
@@ -108,9 +113,9 @@ export class Synthesized {
     const within = this.resources('AWS::IAM::Role')
       .filter(([id]) => id === role)
       .flatMap(([, { Properties }]) => Properties.Policies)
-    const beside = this.resources('AWS::IAM::Policy')
-      .map(([, { Properties }]) => Properties)
-      .filter(({ Roles }) => Roles.some((used: { Ref: string }) => used.Ref === role))
+    const beside = this.properties('AWS::IAM::Policy').filter(({ Roles }) =>
+      Roles.some((used: { Ref: string }) => used.Ref === role),
+    )
     return [...within, ...beside]
       .flatMap(({ PolicyDocument }) => PolicyDocument.Statement)
       .flatMap(({ Action, Resource, Condition }) =>

@@ -39,8 +39,7 @@ describe('connections', () => {
 
   test('let the functions go elsewhere, too', () => {
     const toProxy = synthesized
-      .resources('AWS::EC2::SecurityGroupIngress')
-      .map(([, { Properties }]) => Properties)
+      .properties('AWS::EC2::SecurityGroupIngress')
       .filter(({ FromPort }) => FromPort === 6432)
     expect(toProxy).toMatchObject([
       { SourceSecurityGroupId: stack.resolve(viewkeeper.securityGroups[0]!.securityGroupId) },
@@ -50,9 +49,7 @@ describe('connections', () => {
 
 test('memorySize is the memory of every function', () => {
   const { stack } = onInstance({ memorySize: 1024, rotateSecretEvery: Duration.days(30) })
-  const sizes = new Synthesized(stack)
-    .resources('AWS::Lambda::Function')
-    .map(([, { Properties }]) => Properties.MemorySize)
+  const sizes = new Synthesized(stack).properties('AWS::Lambda::Function').map(({ MemorySize }) => MemorySize)
   expect(sizes).toHaveLength(everyFunction.length + 1)
   expect(new Set(sizes)).toEqual(new Set([1024]))
 })
@@ -229,8 +226,7 @@ describe('a key, as docs/cdk.md shows', () => {
     ['AWS::SQS::Queue', 'KmsMasterKeyId', 1],
   ])('encrypts each %s', (type, field, least) => {
     const all = synthesized
-      .resources(type)
-      .map(([, { Properties }]) => Properties)
+      .properties(type)
       // The stack's own function of triggers writes it, for all environments of the stack.
       .filter(({ LogGroupName }) => !String(LogGroupName).endsWith('/migrate-on-deploy'))
       .map((properties) => properties[field])

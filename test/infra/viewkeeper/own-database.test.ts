@@ -52,8 +52,7 @@ describe('on an instance of the app', () => {
   test("the server's security group lets the functions in, at its own port", () => {
     const groupOf = (name: string) => stack.fn(name)[1].Properties.VpcConfig.SecurityGroupIds[0]
     const rules = stack
-      .resources('AWS::EC2::SecurityGroupIngress')
-      .map(([, { Properties }]) => Properties)
+      .properties('AWS::EC2::SecurityGroupIngress')
       .filter(({ GroupId }) => GroupId['Fn::GetAtt'][0].startsWith('Db'))
     expect(rules).toMatchObject([
       {

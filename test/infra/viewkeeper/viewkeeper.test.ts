@@ -91,7 +91,7 @@ describe('what a user reaches of it', () => {
     const { ref } = viewkeeper.functions.refresh.node.defaultChild as unknown as { ref: string }
     expect(own.resolve(ref)).toEqual({ Ref: stack.fn('refresh')[0] })
     const named = Object.keys(viewkeeper.alarms).map((name) => `viewkeeper-test-${name}`)
-    const made = stack.resources('AWS::CloudWatch::Alarm').map(([, { Properties }]) => Properties.AlarmName)
+    const made = stack.properties('AWS::CloudWatch::Alarm').map(({ AlarmName }) => AlarmName)
     expect(named.toSorted()).toEqual(made.toSorted())
     expect(named).toContain('viewkeeper-test-failed-runs')
   })
@@ -110,9 +110,7 @@ describe('what a user reaches of it', () => {
   })
 
   test("with topics of the user's, only the one of the alarms is made, and send may publish to theirs", () => {
-    const made = stack
-      .resources('AWS::SNS::Topic')
-      .flatMap(([, { Properties }]) => Properties?.TopicName ?? [])
+    const made = stack.properties('AWS::SNS::Topic').flatMap((of) => of?.TopicName ?? [])
     expect(made).toEqual(['viewkeeper-test-alarms'])
     const { mail, notices } = viewkeeper.topics
     const published = stack.permissions('send').filter(({ action }) => action === 'sns:Publish')
@@ -178,7 +176,7 @@ describe('several in one stack', () => {
 
   test('have names of their own', () => {
     for (const name of names) expect(stack.functions(name)).toEqual(everyFunction)
-    const parameters = stack.resources('AWS::SSM::Parameter').map(([, { Properties }]) => Properties.Name)
+    const parameters = stack.properties('AWS::SSM::Parameter').map(({ Name }) => Name)
     expect(parameters).toEqual(['/viewkeeper/one', '/viewkeeper/two'])
   })
 
@@ -209,7 +207,7 @@ describe('several in one stack', () => {
       expect(JSON.stringify(statements)).toMatch(/one.*two/)
       expect(Properties.LoggingConfig.LogGroup).toBeDefined()
     }
-    const logs = stack.resources('AWS::Logs::LogGroup').map(([, { Properties }]) => Properties.LogGroupName)
+    const logs = stack.properties('AWS::Logs::LogGroup').map(({ LogGroupName }) => LogGroupName)
     expect(logs.filter((name: string) => name.endsWith('-on-deploy')).sort()).toEqual([
       '/viewkeeper/one/refresh-on-deploy',
     ])

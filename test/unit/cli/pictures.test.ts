@@ -1,15 +1,13 @@
 import { afterEach, expect, test, vi } from 'vitest'
 import { graphLines } from '../../../cli/commands/operate/plan.ts'
 import { plotPairs } from '../../../cli/output/views.ts'
-import type { View } from '../../../src/api/answers.ts'
 import { plain } from '../../../src/terminal/report.ts'
 import { startApi } from '../../support/api/fake-api.ts'
 import { caught } from '../../support/cli/printed.ts'
 import { typed } from '../../support/cli/typed.ts'
+import { now, viewOf } from '../../support/cli/view.ts'
 
 afterEach(() => vi.restoreAllMocks())
-
-const now = new Date('2026-11-21T12:00:00Z')
 
 test('durations and rows of refreshes are drawn oldest first, from 0 on or from the smallest if all are large; without a terminal they are figures', () => {
   const runs = [7000, 2000, 1000, 0].map((durationMs, at) => ({
@@ -28,34 +26,19 @@ test('durations and rows of refreshes are drawn oldest first, from 0 on or from 
   expect(same[1]).toEqual(['rows then', '▁▁  107'])
 })
 
-const viewOf = (name: string, dependsOn: string[], changes: Partial<View> = {}) =>
-  ({
-    view: `public.${name}`,
-    dependsOn: dependsOn.map((read) => `public.${read}`),
-    neededBy: [] as string[],
-    state: 'fresh',
-    culprit: null,
-    missing: false,
-    populated: true,
-    stale: false,
-    paused: false,
-    staleMs: 300_000,
-    maxStaleMs: 3_600_000,
-    lastRun: null,
-    aside: null,
-    retry: null,
-    ...changes,
-  }) as unknown as View
-
 test('the graph stands as trees with states; a view that reads several is expanded once', () => {
+  const retry = { runId: 1, at: '2026-11-21T12:04:00Z', message: 'division by zero' }
+  const reads = (name: string, ...read: string[]) => ({
+    name,
+    staleMs: 300_000,
+    dependsOn: read.map((each) => `public.${each}`),
+  })
   const views = [
-    viewOf('sales', []),
-    viewOf('by_region', ['sales'], { state: 'stale', stale: true }),
-    viewOf('top', ['sales', 'by_region'], {
-      retry: { runId: 1, at: '2026-11-21T12:04:00Z', message: 'division by zero' },
-    }),
-    viewOf('report', ['top']),
-    viewOf('alone', []),
+    viewOf(reads('sales')),
+    viewOf({ ...reads('by_region', 'sales'), state: 'stale', stale: true }),
+    viewOf({ ...reads('top', 'sales', 'by_region'), retry }),
+    viewOf(reads('report', 'top')),
+    viewOf(reads('alone')),
   ]
   for (const view of views)
     view.neededBy = views.filter(({ dependsOn }) => dependsOn.includes(view.view)).map((each) => each.view)
