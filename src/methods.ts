@@ -403,6 +403,8 @@ export interface Result {
       shape?: string
       /** When all rows were computed last. */
       wholeAt?: string
+      /** How long that took, in milliseconds: in the last refresh before this one that did. */
+      wholeMs?: number
     }
     /** If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so far has the new data. */
     walPosition?: string
@@ -522,6 +524,8 @@ export interface RunResult {
       shape?: string
       /** When all rows were computed last. */
       wholeAt?: string
+      /** How long that took, in milliseconds: in the last refresh before this one that did. */
+      wholeMs?: number
     }
     /** If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so far has the new data. */
     walPosition?: string

@@ -78,6 +78,9 @@ export const result = named(
           by: text.optional().describe('If a log of changes told what to compute: by which column.'),
           shape: text.optional().describe('A mark of what else the rows depend on.'),
           wholeAt: text.optional().describe('When all rows were computed last.'),
+          wholeMs: int
+            .optional()
+            .describe('How long that took, in milliseconds: in the last refresh before this one that did.'),
         })
         .optional()
         .describe('Which slices of the view were computed.'),

@@ -10,6 +10,7 @@ import { type ChangeLog, logOf } from '../slices/plan/log.ts'
 import { compareUntouched, countTouched, rowsTouched, wasRead } from '../slices/plan/rows.ts'
 import { displayPart, quoteName } from '../sql/names.ts'
 import type { Statement } from '../sql/plan.ts'
+import { duration } from '../sql/words.ts'
 
 /**
  * Finds out by the log beside a view which of its rows a refresh has to compute anew. The log decides when the shadow is filled: here it is only read
@@ -41,9 +42,11 @@ export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | 
       due: string | null
       now: string
       logOid: number
+      wholeMs: number | null
     }[]
   >`
     select now.shape, c.xmin::text as toucher, last.mark ->> 'wholeAt' as "wholeAt", to_jsonb(clock_timestamp()) #>> '{}' as now,
+           case when last.mark ? 'anew' then (last.mark ->> 'wholeMs')::float8 else last.fill_ms end as "wholeMs",
            l.oid::int8 as "logOid", case when (last.mark ->> 'wholeAt')::timestamptz < clock_timestamp() - coalesce(last.every, '1 day')::interval
                                          then coalesce('every ' || last.every || ' all are', 'once a day all are') end as due,
            case when (last.wrong ->> 'log')::int8 = l.oid::int8
@@ -56,7 +59,7 @@ export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | 
       join pg_class l on l.relnamespace = c.relnamespace and l.relname = ${logOf(view).name}
      cross join lateral (select viewkeeper.shape(${shown.oid}::int8::oid)) now(shape)
       left join lateral (
-        select r.meta #> '{response,slices}' as mark, d.slices ->> 'wholeEvery' as every, coalesce(r.filled = viewkeeper.filling(c.oid) and r.touched = c.xmin::text, false) as is_ours,
+        select r.meta #> '{response,slices}' as mark, (r.meta #>> '{response,fillMs}')::float8 as fill_ms, d.slices ->> 'wholeEvery' as every, coalesce(r.filled = viewkeeper.filling(c.oid) and r.touched = c.xmin::text, false) as is_ours,
                (select s.value -> d.id::text from viewkeeper.switches s where s.key = ${wrongSlices}) as wrong
           from viewkeeper.definitions d cross join viewkeeper.last_success(d.id) f(id) join viewkeeper.runs r on r.id = f.id
          where d.schema_name = ${view.schema} and d.name = ${view.name}) last on true
@@ -73,10 +76,15 @@ export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | 
     shown: shown.oid,
     words:
       because === null
-        ? `computes slices of ${displayPart(by)} anew, those that changes have touched`
+        ? `computes slices of ${displayPart(by)} anew, those that changes have touched${state.wholeMs === null ? '' : `; all of them took ${duration(state.wholeMs)}`}`
         : `computes all slices of ${displayPart(by)} anew: ${because}`,
     log: {
-      mark: { by, shape: state.shape, wholeAt: because === null ? state.wholeAt! : state.now },
+      mark: {
+        by,
+        shape: state.shape,
+        ...(state.wholeMs !== null && { wholeMs: state.wholeMs }),
+        wholeAt: because === null ? state.wholeAt! : state.now,
+      },
       basis: (other) =>
         other && {
           sql: `select concat((${other.sql}), ' ', (${stands.sql}))`,

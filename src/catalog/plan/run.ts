@@ -127,6 +127,8 @@ export interface Mark {
   by: string
   shape: string
   wholeAt: string
+  /** How long it took to compute and write all rows, in the last refresh before that did. */
+  wholeMs?: number
   /** How many slices the refresh has computed, if not all, and about how many the view has. */
   anew?: number
   of?: number

@@ -5,7 +5,7 @@ import type { Sql } from '../../server/database.ts'
 import { regularUpToSetting } from '../../server/session-settings.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 
-/** How long the last 20 refreshes of a whole view took that succeeded; nulls if there was none. */
+/** How long those of the last 20 refreshes of a view that succeeded took which computed all of it; nulls if there was none. */
 export async function readUsualDurations(sql: Sql, { schema, name }: QualifiedName): Promise<UsualDurations> {
   const [row] = await sql<[UsualDurations]>`
     select avg((response ->> 'lockedMs')::float8) filter (where response ->> 'strategy' = 'regular') as "regularMs",
@@ -17,8 +17,9 @@ export async function readUsualDurations(sql: Sql, { schema, name }: QualifiedNa
       from (select r.duration_ms, r.meta -> 'response' as response from viewkeeper.runs r
              where r.definition_id = (select d.id from viewkeeper.definitions d
                                       where d.schema_name = ${schema} and d.name = ${name} and d.removed_at is null)
-               and r.operation = 'refresh' and r.status = 'success' and r.meta #> '{request,slices}' is null
-             order by r.id desc limit 20) l`
+               and r.operation = 'refresh' and r.status = 'success'
+             order by r.id desc limit 20) l
+     where response #> '{slices,anew}' is null`
   return row
 }
 

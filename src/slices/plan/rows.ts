@@ -68,14 +68,14 @@ export const countTouched =
  */
 export const compareUntouched =
   ({ by }: Part, view: ChangeLog['view'], exact: string[]) =>
-  (shadow: string): string => {
+  (shadow: string, old = quoteName(view)): string => {
     const rows = (relation: string, isNew: boolean) =>
       `select r.${quoteIdentifier(by)} as slice, ${isNew} as is_new, hashtextextended(row(${exact.map((column) => `r.${quoteIdentifier(column)}`).join(', ')})::text, 0) as hash
    from ${relation} r where ${untouched(by, view).keeps(`r.${quoteIdentifier(by)}`)}`
     return `select jsonb_build_object('compared', count(*), 'wrong', count(*) filter (where is_wrong)) from (
   select (count(*) filter (where is_new), sum(hash) filter (where is_new)) is distinct from (count(*) filter (where not is_new), sum(hash) filter (where not is_new)) as is_wrong
     from (${rows(shadow, true)}
-  union all ${rows(quoteName(view), false)}) r group by slice) s`
+  union all ${rows(old, false)}) r group by slice) s`
   }
 
 /** Whether a refresh has read a row of the log. What it has read leaves the log with the exchange. */

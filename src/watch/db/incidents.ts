@@ -115,6 +115,14 @@ export const readFailedBatches = async (sql: Sql): Promise<FailedBatch[]> => [
      order by b.serial limit 20`),
 ]
 
+/**
+ * What the refresh of run `r` usually takes: the average of the 20 successes before, `usual`; where a log of changes tells which slices to compute, of a
+ * refresh of all of them what the last one took.
+ */
+export const usualMs = (sql: Sql) => sql`
+  case when r.meta #> '{response,slices}' ? 'shape' and not r.meta #> '{response,slices}' ? 'anew'
+       then (r.meta #>> '{response,slices,wholeMs}')::float8 else usual.ms end`
+
 /** The last successful refreshes of these views, and of those that were slow when it was last looked, if they took much longer than usual. */
 export async function readSlowRuns(sql: Sql, views: string[]): Promise<SlowRun[]> {
   const before = await sql<{ subject: string }[]>`
@@ -122,7 +130,7 @@ export async function readSlowRuns(sql: Sql, views: string[]): Promise<SlowRun[]
   const suspects = [...new Set([...views, ...before.map(({ subject }) => subject)])]
   if (suspects.length === 0) return []
   const runs = await sql<SlowRun[]>`
-    select s.view, r.id, r.duration_ms as "durationMs", usual.ms as "usualMs"
+    select s.view, r.id, r.duration_ms as "durationMs", ${usualMs(sql)} as "usualMs"
       from (select value as view from jsonb_array_elements_text(${sql.json(suspects)})) s
       join viewkeeper.definitions d on d.removed_at is null and format('%I.%I', d.schema_name, d.name) = s.view
       join viewkeeper.latest_runs l on l.definition_id = d.id

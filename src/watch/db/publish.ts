@@ -3,8 +3,9 @@ import { type Run, runColumns } from '../../run/db/runs.ts'
 import type { Sql } from '../../server/database.ts'
 import { runLocks } from '../../server/lock-keys.ts'
 import { withTransaction } from '../../server/transactions.ts'
+import { usualMs } from './incidents.ts'
 
-/** A run that has ended, and the usual duration of its view at that time: the average of the 20 successes before. */
+/** A run that has ended, and the usual duration of its view at that time: see `usualMs`. */
 export interface EndedRun extends Run {
   usualMs: number | null
   /** Whether the run's success has made the view's data fresh. */
@@ -28,7 +29,7 @@ export const publishEndedRuns = (
     'runs',
     (transaction) => transaction<EndedRun[]>`
       with ${runLocks(transaction)}
-      select ${runColumns(transaction)}, r.fills, case when r.operation = 'refresh' and r.status = 'success' then usual.ms end as "usualMs"
+      select ${runColumns(transaction)}, r.fills, case when r.operation = 'refresh' and r.status = 'success' then ${usualMs(transaction)} end as "usualMs"
         from viewkeeper.runs r
        cross join lateral viewkeeper.usual_duration(r.definition_id, r.id) usual
        where r.finished_at is not null and r.published_at is null

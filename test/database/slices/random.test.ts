@@ -68,7 +68,7 @@ test('refreshes by slices of random queries, after random writes, make what the 
 
 test('refreshes of random queries by a log of changes, after random writes, make what the whole query makes', async () => {
   const own = await sql.reserve()
-  const found = { bySlices: 0, whole: 0, withoutLog: 0 }
+  const found = { bySlices: 0, whole: 0, withoutLog: 0, compared: 0 }
   const others = [
     'update app.customers set since = since + 1 where id = 2',
     'truncate app.orders; insert into app.orders table app.first_orders',
@@ -106,8 +106,9 @@ test('refreshes of random queries by a log of changes, after random writes, make
           await own.unsafe(statement)
         for (const change of changes) {
           await own.unsafe(change)
-          const { different, anew } = await fillByLog(own, log)
-          expect({ change, different }).toEqual({ change, different: 0 })
+          const { different, anew, compared, wrong } = await fillByLog(own, log)
+          expect({ change, different, wrong }).toEqual({ change, different: 0, wrong: 0 })
+          found.compared += compared
           found[anew === null ? 'whole' : 'bySlices']++
         }
         for (const statement of await readDropLog(own as never, view)) await own.unsafe(statement)
@@ -118,4 +119,5 @@ test('refreshes of random queries by a log of changes, after random writes, make
   own.release()
   if (process.env.SOAK === 'true') console.info(found)
   expect(found.bySlices).toBeGreaterThan(0)
+  expect(found.compared).toBeGreaterThan(0)
 })

@@ -124,6 +124,20 @@ describe('a refresh of all slices that is due once a day', () => {
     expect((await refreshed()).because).toMatch(/^computes 0 of about 11 slices of day anew/)
   })
 
+  test('is slow against what computed all slices before, and not against refreshes that computed some', async () => {
+    await make(totals)
+    for (const _ of [1, 2, 3]) await refreshed()
+    await look()
+    const { runId, slices } = await refreshedOnceADay()
+    expect(slices?.wholeMs).toEqual(expect.any(Number))
+    const usualIs = (ms: number) => sql`
+      update viewkeeper.runs set duration_ms = 60000, published_at = null, meta = jsonb_set(meta, '{response,slices,wholeMs}', to_jsonb(${ms}::int)) where id = ${runId}`
+    await usualIs(40_000)
+    expect(await look()).toMatchObject({ incidents: [] })
+    await usualIs(20_000)
+    expect(await look()).toMatchObject({ incidents: [{ kind: 'slow', name: 'app.daily' }] })
+  })
+
   test('compares no column whose values may differ without a mistake, and nothing if none is left', async () => {
     await make('select day, sum(price) as sum, count(*) as n from app.orders group by day')
     // The same rows, summed up in another order.
