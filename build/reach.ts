@@ -7,14 +7,14 @@ import ts from 'typescript'
  * what you reach here. The goals: a refresh 4,500 lines in 55 files, a batch 7,500 in 90, the API 8,000 in 110; all 430 files.
  */
 const bounds: Record<string, { files: number; lines?: number }> = {
-  'src/run/refresh.ts': { files: 48, lines: 3988 },
+  'src/run/refresh.ts': { files: 48, lines: 3990 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 52, lines: 4861 },
-  'src/batch/advance.ts': { files: 76, lines: 7391 },
+  'src/run/plan-swap.ts': { files: 52, lines: 4863 },
+  'src/batch/advance.ts': { files: 76, lines: 7393 },
   // What a batch loads when it rebuilds a group.
-  'src/batch/groups.ts': { files: 79, lines: 7854 },
-  'functions/api.ts': { files: 56, lines: 4879 },
-  'all files': { files: 442, lines: 47979 },
+  'src/batch/groups.ts': { files: 79, lines: 7856 },
+  'functions/api.ts': { files: 56, lines: 4880 },
+  'all files': { files: 442, lines: 47996 },
   'files with fewer than 25 lines': { files: 55 },
   'largest folder': { files: 18 },
 }
