@@ -405,6 +405,8 @@ export interface Result {
       wholeAt?: string
       /** How long that took, in milliseconds: in the last refresh before this one that did. */
       wholeMs?: number
+      /** In a batch: the snapshot whose changes leave the log when the view is exchanged. */
+      read?: string
     }
     /** If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so far has the new data. */
     walPosition?: string
@@ -526,6 +528,8 @@ export interface RunResult {
       wholeAt?: string
       /** How long that took, in milliseconds: in the last refresh before this one that did. */
       wholeMs?: number
+      /** In a batch: the snapshot whose changes leave the log when the view is exchanged. */
+      read?: string
     }
     /** If the view is read on replicas: a position in the WAL after the commit of the refresh. A replica that has replayed so far has the new data. */
     walPosition?: string

@@ -81,6 +81,9 @@ export const result = named(
           wholeMs: int
             .optional()
             .describe('How long that took, in milliseconds: in the last refresh before this one that did.'),
+          read: text
+            .optional()
+            .describe('In a batch: the snapshot whose changes leave the log when the view is exchanged.'),
         })
         .optional()
         .describe('Which slices of the view were computed.'),

@@ -191,19 +191,15 @@ async function decideOn(
   const joined = await joinRefreshed(sql, batch, views)
   const stays = again ? new Set() : await leaveOutUnchanged(sql, batch, views)
   const ids = views.flatMap(({ id }) => (joined.has(id) || stays.has(id) ? [] : id))
-  const oids = (await readThere(sql, batch, ids)).map(({ oid }) => oid)
   const built = await readBuiltElsewhere(sql, batch, ids)
   const { decideGroups } = await import('./groups.ts')
-  const decided =
-    oids.length === 0
-      ? nothing
-      : await decideGroups(
-          sql,
-          batch,
-          { oids, among, built },
-          { isPatient: isPatient || !again, shadowBytes },
-          isLastTry,
-        )
+  const decided = await decideGroups(
+    sql,
+    batch,
+    { ids, among, built },
+    { isPatient: isPatient || !again, shadowBytes },
+    isLastTry,
+  )
   const more = built.filter(({ view }) => !decided.locked.some((each) => each.view === view))
   return { ...decided, locked: [...decided.locked, ...more] }
 }

@@ -1,26 +1,23 @@
-import { findView, readObstacles, readView } from '../catalog/db/catalog.ts'
+import { findView, readObstacles } from '../catalog/db/catalog.ts'
 import type { OutlinedReader, ViewFacts } from '../catalog/plan/live-view.ts'
 import { Problem } from '../problem.ts'
-import { type GroupSeen, lookAtEach, readGroup } from '../rebuild/db/group.ts'
+import { type GroupSeen, lookAtEach } from '../rebuild/db/group.ts'
 import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
 import { make } from '../rebuild/plan/make.ts'
-import { becauseTogether, planExchange, planFilling, whatChanged } from '../rebuild/plan/plan.ts'
 import { nothingStandsBetween, prove } from '../rebuild/plan/prove.ts'
 import { memberRequirements, placesRequirement } from '../rebuild/plan/requirements.ts'
 import { apart, batchKey, everything, materialized } from '../rebuild/plan/scope.ts'
-import { readChecking, readUsualDurations } from '../run/db/past.ts'
-import { planRegularTogether, recordPosition } from '../run/plan/refresh.ts'
+import { readUsualDurations } from '../run/db/past.ts'
+import { planRegularTogether } from '../run/plan/refresh.ts'
 import { shortTogether } from '../run/plan/strategy.ts'
 import type { TogetherGroup } from '../run/plan/turn.ts'
-import type { PlannedRefresh } from '../run/plan-refresh.ts'
 import type { Sql } from '../server/database.ts'
 import { mayPass, sqlstateOf } from '../server/failures.ts'
 import { readCopy } from '../server/standbys.ts'
 import { lookAgain } from '../server/transactions.ts'
-import { displayName, quoteName } from '../sql/names.ts'
+import { displayName } from '../sql/names.ts'
 import { statementsOf } from '../sql/plan.ts'
 import { besideCopy } from '../sql/replicas.ts'
-import { readSettings } from '../sql/settings.ts'
 import { type AdvancingBatch, type Prepared, readAllAgain } from './advancing.ts'
 import { type PlanBasis, readPlanBasis, requestOf } from './db/attempts.ts'
 import {
@@ -31,17 +28,15 @@ import {
   type Grouping,
   giveUpGroup,
   readCandidates,
-  readGroupFacts,
-  readNewer,
-  readTakenNumbers,
-  recordTogether,
+  readThere,
 } from './db/batch-groups.ts'
-import type { BatchView } from './db/batch-views.ts'
+import { type BatchView, followersIn } from './db/batch-views.ts'
 import type { Batch, RefreshedEach } from './db/batches.ts'
+import { readTakenNumbers, recordTogether, shownBelow } from './db/together.ts'
 import { type PlannedGroup, planTogether, viewsTogether } from './plan/together.ts'
 
 interface ToDecide {
-  oids: number[]
+  ids: number[]
   /** The ids of all views of the batch that belong to these. */
   among: number[]
   built: BuiltElsewhere[]
@@ -54,11 +49,14 @@ interface ToDecide {
 export async function decideGroups(
   sql: Sql,
   batch: Batch,
-  { oids, among, built }: ToDecide,
+  { ids, among, built }: ToDecide,
   { isPatient, shadowBytes }: Pick<Grouping, 'isPatient' | 'shadowBytes'>,
   isLastTry: boolean,
 ): Promise<Grouped> {
-  const seen = await lookAgain(() => lookAtEach(sql, oids))
+  const there = await readThere(sql, batch, ids, shownBelow(sql))
+  if (there.length === 0) return { groups: [], each: [], views: [], locked: [] }
+  const shown = there.flatMap((view) => view.shown ?? [])
+  const seen = await lookAgain(() => lookAtEach(sql, [...there.map(({ oid }) => oid), ...shown]))
   const candidates = await readCandidates(
     sql,
     batch,
@@ -67,7 +65,7 @@ export async function decideGroups(
   )
   const { exchange } = batch
   const maxShadowBytes = batch.maxShadowBytes === null ? null : batch.maxShadowBytes - shadowBytes
-  const options = { exchange, maxShadowBytes }
+  const options = { exchange, maxShadowBytes, shown }
   // What stands in the way of a view matters only if it has a group.
   const { groups } = planTogether(seen.all, candidates, { ...options, refusals: new Map() })
   const refusals = await readRefusals(
@@ -93,12 +91,15 @@ export async function decideGroups(
   return { groups: made.groups, each: [...planned.each, ...made.each], views, locked }
 }
 
-/** For each view that has to be rebuilt with a locked one, or is one, which lock is in the way. */
+/** For each view that has to be rebuilt with a locked one, or is one, which lock is in the way; a plain view below all others may be left out. */
 function inTheWay({ all, locked }: GroupSeen): [number, string][] {
   return everything(all).flatMap(({ oid, live, reads }) => {
     const because = locked.get(oid)
     if (because === undefined) return []
-    return (live.view.kind === 'view' ? reads : [oid]).map((each): [number, string] => [each, because])
+    return (live.view.kind === 'view' && reads.length > 0 ? reads : [oid]).map((each): [number, string] => [
+      each,
+      because,
+    ])
   })
 }
 
@@ -166,7 +167,7 @@ interface InPlace {
 /**
  * Whether the views of a group may be refreshed where they are, in one transaction: if that locks readers out no longer than an
  * exchange would. Then it shows the same data at one moment, and costs a fifth. Null if they may not, or if one wants more
- * than `auto` of a refresh: checks, counts, settings, replicas.
+ * than `auto` of a refresh: checks, counts, settings, a log of changes, replicas.
  */
 async function readInPlace(
   sql: Sql,
@@ -186,6 +187,7 @@ async function readInPlace(
       view === undefined ||
       !view.mayAlter ||
       !view.populated ||
+      view.logs ||
       !isPlain(basis, batch)
     )
       return null
@@ -206,10 +208,6 @@ const isPlain = (
   rowCountStrategy === 'none' &&
   !skipsUnchanged &&
   !paused
-
-/** The members whose runs follow that of the first, as a plan names them. */
-const followersIn = (members: BatchView[]) =>
-  members.slice(1).map(({ id, schema, name, view }) => ({ definitionId: id, schema, name, view }))
 
 /** Prepares the run that refreshes a group where it is. If that is not possible any more, its views are refreshed each by itself. */
 export async function prepareInPlace(advancing: AdvancingBatch, group: TogetherGroup): Promise<Prepared> {
@@ -257,85 +255,4 @@ export async function prepareInPlace(advancing: AdvancingBatch, group: TogetherG
     work: { plan, timeoutSeconds },
     owner: owners.size === 1 ? (facts[0]?.owner ?? null) : null,
   }
-}
-
-/** Plans the run that fills the shadow of a view, which is exchanged with its group. Throws UnknownView if the view is gone. */
-export async function planShadow(
-  sql: Sql,
-  batch: Batch,
-  name: BatchView,
-  { id, checks, rowCountStrategy, timeoutSeconds, settings, skipsUnchanged }: PlanBasis,
-  number: number,
-): Promise<PlannedRefresh> {
-  const view = await readView(sql, name)
-  const group = await readGroupFacts(sql, batch.id, number)
-  const member = group?.members.find(({ live }) => quoteName(live.view) === quoteName(name))
-  if (group === undefined || member === undefined)
-    throw new Problem('CatalogChanged', `The group of ${name.view} is gone. Refresh again.`)
-  const plan = planFilling(apart(batchKey(batch, number), group), member, view, {
-    rowCountStrategy,
-    timeoutSeconds,
-    ifRunning: 'wait',
-    settings: readSettings(view.view, settings),
-    checking: batch.request.withoutChecks === true ? null : await readChecking(sql, { id, checks }),
-  })
-  if (skipsUnchanged) plan.counted = true
-  return {
-    plan,
-    timeoutSeconds,
-    response: { strategy: 'swap', because: becauseTogether(group, member, name.includedBecause) },
-    view,
-  }
-}
-
-/**
- * Prepares the exchange of a group of which all shadows are filled: reads the facts again, and writes the plan into the run of
- * the first member. If more than privileges has changed since the shadows were made, or somebody has put newer data into a view,
- * the group is given up.
- */
-export async function prepareExchange(advancing: AdvancingBatch, group: TogetherGroup): Promise<Prepared> {
-  const { sql, batch, views } = advancing
-  const built = await readGroupFacts(sql, batch.id, group.number)
-  if (built === undefined) return 'made elsewhere'
-  const members = group.members.flatMap((id) => views.find((view) => view.id === id) ?? [])
-  const bases = await Promise.all(members.map((view) => readPlanBasis(sql, batch, view)))
-  if (bases.some((basis) => basis !== undefined && basis.runningRunId !== null)) return 'in the way'
-  const now = await lookAgain(() =>
-    readGroup(
-      sql,
-      materialized(built).map(({ oid }) => oid),
-    ),
-  )
-  if (now === 'locked') return 'locked'
-  const paused = members.find((_, at) => bases[at]?.paused)
-  const newer = await readNewer(sql, batch.id, group)
-  const change =
-    paused !== undefined
-      ? `${paused.view} was paused during the batch`
-      : (whatChanged(built, now) ??
-        (newer && `Somebody has refreshed ${newer}, or granted privileges on it, while its shadow was built`))
-  if (change !== null) {
-    await giveUpGroup(sql, batch, group, {
-      class: paused === undefined ? 'CatalogChanged' : 'Paused',
-      message: `${change}.`,
-    })
-    await readAllAgain(advancing)
-    return 'made elsewhere'
-  }
-  const timeoutSeconds = Math.max(...bases.map((basis) => basis?.timeoutSeconds ?? 0))
-  // The members are those of the shadows, in the same schemas, so the place is the same.
-  const plan = planExchange(apart(batchKey(batch, group.number), now), {
-    timeoutSeconds,
-    members: followersIn(members),
-  })
-  if (bases.some((basis) => basis?.onReplicas)) plan.later.push(recordPosition)
-  const runId = await recordTogether(
-    sql,
-    batch.id,
-    group,
-    'built',
-    members.map(({ id }) => ({ id })),
-    plan,
-  )
-  return runId === null ? 'made elsewhere' : { run: runId, work: { plan, timeoutSeconds }, owner: null }
 }

@@ -39,7 +39,7 @@ export async function prepareRun(
   const group = groups.find(({ members }) => members.includes(view.id))
   if (group?.inPlace) return (await import('./groups.ts')).prepareInPlace(advancing, group)
   if (group !== undefined && pending?.status === 'built')
-    return (await import('./groups.ts')).prepareExchange(advancing, group)
+    return (await import('./shadows.ts')).prepareExchange(advancing, group)
   const recent = asPlanned(advancing, view, pending, ahead)
   if (recent !== undefined) return recent
   const made = pending === null && group === undefined ? ahead.take(view) : undefined
@@ -63,7 +63,7 @@ export async function prepareRun(
       return made.planned
     if (basis === undefined) throw new Problem('UnknownView', `${view.view} has no definition any more.`)
     if (group === undefined) return planAlone(sql, batch, view, basis)
-    const { planShadow } = await import('./groups.ts')
+    const { planShadow } = await import('./shadows.ts')
     return planShadow(sql, batch, view, basis, group.number)
   })
   const refusal = 'error' in work ? work.error.class : null

@@ -1,23 +1,32 @@
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { wrongSlices } from '../catalog/plan/run.ts'
 import { Problem } from '../problem.ts'
-import { countingSlices, noteWrong } from '../rebuild/plan/count-slices.ts'
+import { countingSlices, noteFound, noteWrong } from '../rebuild/plan/count-slices.ts'
+import { setting } from '../rebuild/plan/locks.ts'
+import type { AroundFilling } from '../rebuild/plan/make.ts'
 import type { Slicing } from '../rebuild/plan/plan.ts'
+import type { Member, Scope } from '../rebuild/plan/scope.ts'
 import { ownersSandboxed } from '../rebuild/plan/shadow.ts'
-import { aroundOf, fillBySlices } from '../rebuild/plan/slices.ts'
+import { aroundOf, fillBySlices, fillBySlicesBeside } from '../rebuild/plan/slices.ts'
 import type { Sql } from '../server/database.ts'
 import { type ChangeLog, logOf } from '../slices/plan/log.ts'
-import { compareUntouched, countTouched, rowsTouched, wasRead } from '../slices/plan/rows.ts'
-import { displayPart, quoteName } from '../sql/names.ts'
+import { compareUntouched, countTouched, logRead, rowsTouched, wasRead } from '../slices/plan/rows.ts'
+import type { Shown } from '../slices/plan/shown.ts'
+import { displayName, displayPart, type QualifiedName, quoteName } from '../sql/names.ts'
 import type { Statement } from '../sql/plan.ts'
 import { duration } from '../sql/words.ts'
 
 /**
  * Finds out by the log beside a view which of its rows a refresh has to compute anew. The log decides when the shadow is filled: here it is only read
  * whether it may be believed, which takes that nothing has changed since the last refresh but rows of tables. A sentence says why the
- * view is refreshed as if it had no log; undefined: it has none. `gone`: the view was exchanged or dropped meanwhile.
+ * view is refreshed as if it had no log; undefined: it has none. `gone`: the view was exchanged or dropped meanwhile. `group`: the shadow is that of
+ * a batch's group, which is exchanged later, and forgets what was read then.
  */
-export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | string | undefined> {
+export async function findTouched(
+  sql: Sql,
+  view: ViewFacts,
+  group?: Scope,
+): Promise<Slicing | string | undefined> {
   // What proves slices is loaded only for a view beside which something has the name of a log.
   const { planLog, readLogged, whyNoLog } = await import('../slices/slices.ts')
   const logged = await readLogged(sql, view)
@@ -70,8 +79,26 @@ export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | 
     is: `${state.shape} ${state.toucher}`,
   }
   const part = { by, columns: shown.columns }
-  const because = state.because ?? state.due
-  const compares = state.because === null && because !== null && exact.length > 0
+  const changed = state.because ?? (group && whyWhole(group, shown)) ?? null
+  const because = changed ?? state.due
+  const compares = changed === null && because !== null && exact.length > 0
+  const rows = rowsTouched(part, view)
+  const count = countTouched(part, view, because !== null)
+  const compare = compareUntouched(part, view, exact)
+  const counting = (shadow: string) =>
+    compares ? `select (${count(shadow)}) || (${compare(shadow)})` : count(shadow)
+  const noteCompared = compares ? [noteWrong(state.logOid)] : []
+  const check: Statement = {
+    kind: 'check',
+    phase: 'building',
+    sql: stands.sql,
+    check: {
+      is: stands.is,
+      else: 'CatalogChanged',
+      message: `What ${view.view} is computed from was changed while its slices were computed. Nothing was exchanged: refresh again.`,
+    },
+    hidden: true,
+  }
   return {
     shown: shown.oid,
     words:
@@ -91,43 +118,72 @@ export async function findTouched(sql: Sql, view: ViewFacts): Promise<Slicing | 
           is: `${other.is} ${stands.is}`,
         },
     },
-    around: aroundOf(view, shown, (rebuild, members) => {
-      const sliced =
-        because === null
-          ? fillBySlices(rebuild, { ...members, rows: rowsTouched(part, view) })
-          : { before: [], after: [] }
-      // What was committed when this is asked, the statement that fills sees, too; what comes later stays in the log for the next refresh.
-      const look: Statement = {
-        kind: 'command',
-        phase: 'building',
-        sql: `select set_config('viewkeeper.log_read', pg_current_snapshot()::text, true)`,
-        hidden: true,
-      }
-      const forget: Statement = {
-        phase: 'building',
-        sql: `delete from ${quoteName(logOf(view))} where ${wasRead}`,
-        ...ownersSandboxed(members.view.live),
-      }
-      const check: Statement = {
-        kind: 'check',
-        phase: 'building',
-        sql: stands.sql,
-        check: {
-          is: stands.is,
-          else: 'CatalogChanged',
-          message: `What ${view.view} is computed from was changed while its slices were computed. Nothing was exchanged: refresh again.`,
-        },
-        hidden: true,
-      }
-      const count = countTouched(part, view, because !== null)
-      const compare = compareUntouched(part, view, exact)
-      const query = (shadow: string) =>
-        compares ? `select (${count(shadow)}) || (${compare(shadow)})` : count(shadow)
-      return countingSlices(rebuild, members.view, query, {
-        before: [look, ...sliced.before],
-        after: [...sliced.after, forget, check],
-        record: compares ? [noteWrong(state.logOid)] : [],
-      })
-    }),
+    around:
+      group === undefined
+        ? aroundOf(view, shown, (rebuild, members) => {
+            const sliced = because === null ? fillBySlices(rebuild, { ...members, rows }) : filledWhole
+            return countingSlices(rebuild, members.view, counting, {
+              before: [look, ...sliced.before],
+              after: [...sliced.after, forgetRead(members.view), check],
+              record: noteCompared,
+            })
+          })
+        : ({ members }) =>
+            (rebuild) => {
+              const memberOf = ({ oid }: { oid: number }) => members.find((each) => each.oid === oid)!
+              const above = memberOf(view)
+              const sliced =
+                because === null
+                  ? fillBySlicesBeside(rebuild, { view: above, shown: memberOf(shown), rows })
+                  : filledWhole
+              return countingSlices(rebuild, above, counting, {
+                before: [look, ...sliced.before],
+                after: [...sliced.after, noteRead, ...(changed === null ? [check] : [])],
+                record: [...(sliced.record ?? []), ...noteCompared],
+              })
+            },
   }
 }
+
+const filledWhole: AroundFilling = { before: [], after: [] }
+
+/** Why a member of a batch's group that shows this plain view is not computed by slices; null: it may be. */
+function whyWhole({ members }: Scope, shown: Shown): string | null {
+  const below = members.find(({ oid }) => oid === shown.oid)
+  if (below === undefined) return `the batch makes no shadow of ${shown.view}, which it shows`
+  const read = members.find(({ oid }) => below.reads.includes(oid))
+  return read === undefined
+    ? null
+    : `it reads ${displayName(read.live.view)}, which the batch makes anew, too`
+}
+
+/** What was committed when this is asked, the statement that fills sees, too; what comes later stays in the log for the next refresh. */
+const look: Statement = {
+  kind: 'command',
+  phase: 'building',
+  sql: `select set_config('${logRead}', pg_current_snapshot()::text, true)`,
+  hidden: true,
+}
+
+/** Lets the record of the run say what it has read of the log. */
+const noteRead: Statement = {
+  kind: 'command',
+  phase: 'building',
+  sql: noteFound(`jsonb_build_object('read', current_setting('${logRead}'))`),
+  hidden: true,
+}
+
+/** Takes from the log of a view what was read of it. */
+const forgetRead = ({ live }: Member): Statement => ({
+  phase: 'building',
+  sql: `delete from ${quoteName(logOf(live.view))} where ${wasRead}`,
+  ...ownersSandboxed(live),
+})
+
+/** Takes from the logs of a group what its shadows have read of them: what each snapshot sees. */
+export const forgetAll = ({ members }: Scope, read: (QualifiedName & { snapshot: string })[]): Statement[] =>
+  members.flatMap((member) =>
+    read
+      .filter((view) => quoteName(view) === quoteName(member.live.view))
+      .flatMap(({ snapshot }) => [setting(logRead, snapshot), forgetRead(member)]),
+  )

@@ -3,16 +3,14 @@ import { failureOf } from '../../catalog/db/failing.ts'
 import type { BatchError } from '../../catalog/plan/run.ts'
 import { type RunError, unknownDuration } from '../../catalog/plan/run.ts'
 import { batchPlaces } from '../../catalog/plan/shadow-names.ts'
-import type { Scope } from '../../rebuild/plan/scope.ts'
 import { endsNow, hasStatus, isOpenBatch, type Transition } from '../../run/db/life.ts'
-import { openBatch, sentOnce } from '../../run/db/runs.ts'
+import { openBatch } from '../../run/db/runs.ts'
 import type { TogetherGroup } from '../../run/plan/turn.ts'
 import type { Sql } from '../../server/database.ts'
 import { onReplicas } from '../../server/session-settings.ts'
 import { insistOnNoBackup, readBackup } from '../../server/standbys.ts'
 import { inTransaction, withTransaction } from '../../server/transactions.ts'
 import { type QualifiedName, quoteIdentifier } from '../../sql/names.ts'
-import type { Plan } from '../../sql/plan.ts'
 import { passing } from '../plan/next.ts'
 import type { PlannedGroup, TogetherView } from '../plan/together.ts'
 import { writeNextAttempts } from './attempts.ts'
@@ -73,9 +71,11 @@ export async function lockGrouping(sql: Sql, { id }: { id: string }): Promise<Gr
   return batch ?? null
 }
 
-/** Those of these views of a batch that are there and in no group yet. */
-export const readThere = (sql: Sql, { id }: { id: string }, ids: number[]) => sql<{ oid: number }[]>`
-  select c.oid::int8 as oid from jsonb_array_elements_text(${sql.json(ids)}) x
+/** Those of these views of a batch that are there and in no group yet. `shown`: see `shownBelow` of `together.ts`. */
+export const readThere = (sql: Sql, { id }: { id: string }, ids: number[], shown = sql`null`) => sql<
+  { oid: number; shown: number | null }[]
+>`
+  select c.oid::int8 as oid, (${shown}) as shown from jsonb_array_elements_text(${sql.json(ids)}) x
     join viewkeeper.batch_views v on v.batch_id = ${id} and v.definition_id = x::integer
     join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name)) and c.relkind = 'm'
    where not exists (select from viewkeeper.batch_groups g where g.batch_id = ${id} and v.definition_id = any (g.members))
@@ -160,19 +160,6 @@ export async function recordUndecided(
      where id = ${batchId}`
 }
 
-/** The numbers of the groups that the batch has, and of those whose places somebody else has taken. */
-export async function readTakenNumbers(
-  sql: Sql,
-  { id, serial }: { id: string; serial: number },
-): Promise<Set<string>> {
-  const rows = await sql<{ number: string }[]>`
-    select substring(nspname from ${`^viewkeeper_b${serial}_([0-9]+)_`}) as number from pg_catalog.pg_namespace
-     where nspname ~ ${`^viewkeeper_b${serial}_[0-9]+_`}
-    union
-    select number::text from viewkeeper.batch_groups where batch_id = ${id}`
-  return new Set(rows.map(({ number }) => number))
-}
-
 /** The groups of a batch, in their order. */
 export const readBatchGroups = (sql: Sql, batchId: string): Promise<BatchGroup[]> => sql<BatchGroup[]>`
   select number, to_jsonb(members) as members, facts is null as "inPlace", shadow_bytes as "shadowBytes", given_up as "givenUp"
@@ -181,13 +168,6 @@ export const readBatchGroups = (sql: Sql, batchId: string): Promise<BatchGroup[]
 /** The same without those that were given up. */
 export const readOpenGroups = async (sql: Sql, batchId: string): Promise<BatchGroup[]> =>
   (await readBatchGroups(sql, batchId)).filter(({ givenUp }) => givenUp === null)
-
-/** The facts from which the shadows of a group were made. */
-export async function readGroupFacts(sql: Sql, batchId: string, number: number): Promise<Scope | undefined> {
-  const [row] = await sql<{ facts: Scope | null }[]>`
-    select facts from viewkeeper.batch_groups where batch_id = ${batchId} and number = ${number}`
-  return row?.facts ?? undefined
-}
 
 /** A view of a batch of which another batch is building a shadow. */
 export interface BuiltElsewhere extends RefreshedEach {
@@ -214,20 +194,6 @@ export const readBuiltElsewhere = (
    where v.batch_id = ${id} and v.definition_id in (select value::integer from jsonb_array_elements_text(${sql.json(ids)}))
      and not exists (select from viewkeeper.runs r where r.batch_id = b.id and r.definition_id = v.definition_id and r.status = 'success')
    order by v.definition_id, b.serial`
-
-/** The views of a group that somebody has filled since their shadows began to be filled, in words; null: none. */
-export async function readNewer(
-  sql: Sql,
-  batchId: string,
-  { members }: TogetherGroup,
-): Promise<string | null> {
-  const [row] = await sql<[{ newer: string | null }]>`
-    select nullif(viewkeeper.newer('{}', array(
-      select r.id from viewkeeper.runs r
-       where r.batch_id = ${batchId} and r.status = 'built'
-         and r.definition_id in (select value::integer from jsonb_array_elements_text(${sql.json(members)})))), '') as newer`
-  return row.newer
-}
 
 /**
  * Drops the shadows of a group. Its built runs end as skipped, with the reason, and their views get another attempt, which
@@ -287,51 +253,6 @@ export async function dropShadows(sql: Sql, serial: number | null = null): Promi
     if (done) dropped.push(name)
   }
   return dropped
-}
-
-/**
- * Writes the plan of a group into the run of its first member, all of which have the status `from`; the runs of the others follow. Makes
- * pending runs that are not there yet. Returns the first run's id, or null if not all of them have that status, the group was given up, or
- * the batch does not go on. Holds the group, as `giveUpGroup` does: of several calls at once, one waits for the other.
- */
-export function recordTogether(
-  sql: Sql,
-  batchId: string,
-  { number }: TogetherGroup,
-  from: 'pending' | 'built',
-  members: { id: number; meta?: object }[],
-  plan: Plan,
-): Promise<number | null> {
-  return withTransaction(sql, async (transaction) => {
-    const held = await transaction`
-      with place as (${openBatch(transaction, batchId)})
-      select from place, viewkeeper.batch_groups g
-       where g.batch_id = ${batchId} and g.number = ${number} and g.given_up is null for no key update of g`
-    if (held.length === 0) return null
-    const all = transaction`jsonb_to_recordset(${transaction.json(members as never)}) m(id integer, meta jsonb)`
-    if (from === 'pending')
-      await transaction`
-        insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, batch_id, meta)
-        select v.definition_id, v.schema_name, v.view_name, 'refresh', 'batch', b.requested_by, b.id, m.meta
-          from ${all}
-          join viewkeeper.batch_views v on v.batch_id = ${batchId} and v.definition_id = m.id
-          join viewkeeper.batches b on b.id = v.batch_id
-         where not exists (select from viewkeeper.runs r where r.batch_id = b.id and r.definition_id = m.id)
-        on conflict do nothing`
-    const runs = await transaction<{ id: number; first: boolean }[]>`
-      with ready as (
-        select r.id, m.id = ${members[0]?.id ?? 0} as first, m.meta from ${all}
-          join viewkeeper.runs r on r.batch_id = ${batchId} and r.definition_id = m.id and r.status = ${from}
-         order by first desc, r.id for no key update of r),
-      made as (
-        update viewkeeper.runs r
-           set plan = case when n.first then ${sentOnce(transaction, plan)} end, meta = coalesce(n.meta, r.meta),
-               group_run_id = case when not n.first then (select f.id from ready f where f.first) end, updated_at = clock_timestamp()
-          from ready n where r.id = n.id
-        returning r.id, n.first)
-      select id::integer, first from made`
-    return runs.length === members.length ? (runs.find(({ first }) => first)?.id ?? null) : null
-  })
 }
 
 /** The shadow of a run is dropped, because its group is not exchanged. */

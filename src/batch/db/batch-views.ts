@@ -14,6 +14,10 @@ export interface BatchView extends PlannedView {
   owner?: number | null
 }
 
+/** The members of a group whose runs follow that of the first, as a plan names them. */
+export const followersIn = (members: BatchView[]) =>
+  members.slice(1).map(({ id, schema, name, view }) => ({ definitionId: id, schema, name, view }))
+
 /** Every view of the catalog, with what a batch is planned on. Each has a definition after discoverDefinitions. */
 export const readBatchableViews = (sql: Sql): Promise<BatchableView[]> => sql<BatchableView[]>`
   select d.id, d.schema_name as schema, d.name, format('%I.%I', d.schema_name, d.name) as view, d.in_all as "inAll",

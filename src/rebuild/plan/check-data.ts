@@ -226,14 +226,12 @@ export const recordChecks = (checkings: (Checking | null | undefined)[]): Statem
 export const recordChecksSoon = (checking: Checking | null | undefined): Statement[] =>
   recordChecks([checking]).flatMap((statement) => [setting('lock_timeout', '1000'), statement])
 
-/** Records the checks of a plan before its exchange takes locks that readers notice. */
+/** Records the checks of a plan, and `more`, before its exchange takes locks that readers notice. */
 export const recordsFirst = (
   locked: Plan['locked'],
   checkings: (Checking | null | undefined)[],
-): Plan['locked'] => ({
-  ...locked,
-  statements: [...recordChecks(checkings), ...locked.statements],
-})
+  more: Statement[] = [],
+): Plan['locked'] => ({ ...locked, statements: [...more, ...recordChecks(checkings), ...locked.statements] })
 
 export const ours = (sql: string, relation: QualifiedName): Statement => ({
   kind: 'command',

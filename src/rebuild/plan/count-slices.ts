@@ -30,6 +30,10 @@ export function countingSlices(
   }
 }
 
+/** Adds a JSON object, an expression, to what the record of the run will say of slices. */
+export const noteFound = (object: string): string =>
+  `select set_config('${found}', (coalesce(nullif(current_setting('${found}', true), ''), '{}')::jsonb || ${object})::text, true)`
+
 /** Executes a query for a JSON object as the owner of the view, sandboxed as checks are, and adds the object to what was found. */
 function findOut({ relation, sandbox, key }: Omit<Checked, 'view'>, query: string): Statement[] {
   const name = `${sandbox.schema}.${quoteIdentifier(`viewkeeper_slices_${key}`)}`
@@ -40,9 +44,7 @@ function findOut({ relation, sandbox, key }: Omit<Checked, 'view'>, query: strin
       `create materialized view ${name} as select ${name}(${literal(query)}::text) as found with no data`,
     ),
     { ...counting(`refresh materialized view ${name}`), computesRows: true },
-    counting(
-      `select set_config('${found}', (coalesce(nullif(current_setting('${found}', true), ''), '{}')::jsonb || (select found - 'ms' from ${name}))::text, true)`,
-    ),
+    counting(noteFound(`(select found - 'ms' from ${name})`)),
     counting(`drop materialized view ${name}`),
     counting(`drop function ${name}(text)`),
   ])

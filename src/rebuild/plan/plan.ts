@@ -2,7 +2,7 @@ import type { LiveView, ViewFacts } from '../../catalog/plan/live-view.ts'
 import type { Mark } from '../../catalog/plan/run.ts'
 import { displayName, literal, quoteName } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'
-import { type Checking, recordChecks, recordsFirst } from './check-data.ts'
+import { type Checking, recordsFirst } from './check-data.ts'
 import { carry, exchange } from './exchange.ts'
 import { countBefore, type RunOptions } from './fill.ts'
 import { besideReaders } from './locks.ts'
@@ -56,8 +56,8 @@ export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptio
   const isBeside = scope.members.length === 1 && !(lead.mayMakeSchemas && losesNull(wantedOf(first)))
   const rebuild = isBeside ? beside(lead.shadowKey, scope) : apart(lead.shadowKey, scope)
   const around = options.around?.(rebuild)
-  const locked = exchange(rebuild, options)
   const filled = withData ? materialized(scope).filter(({ populated }) => populated) : []
+  const checkings = filled.map((member) => of(member).checking)
   const others = materialized(scope)
     .filter(({ oid, populated }) => populated && oid !== lead.oid)
     .map((member) => {
@@ -82,10 +82,7 @@ export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptio
       ),
       ...carry(rebuild),
     ],
-    locked: recordsFirst(
-      { ...locked, statements: [...(around?.record ?? []), ...locked.statements] },
-      filled.map((member) => of(member).checking),
-    ),
+    locked: recordsFirst(exchange(rebuild, options), checkings, around?.record),
     written: null,
     ...(others.length === 0 ? {} : { members: others }),
     later: [],
@@ -94,13 +91,14 @@ export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptio
 
 /**
  * Plans the run of one member of a batch's group: it fills the member's shadow, which exists already, and ends as built. Nobody
- * sees the shadow, and the view stays as it is. Pure.
+ * sees the shadow, and the view stays as it is. `around`: what fills it by slices. Pure.
  */
 export function planFilling(
   rebuild: Rebuild,
   member: Member,
   view: ViewFacts,
   { rowCountStrategy, timeoutSeconds, ifRunning, settings, checking }: RunOptions,
+  around?: AroundFilling,
 ): Plan {
   const shadow = literal(quoteName(shadowName(rebuild, member)))
   return {
@@ -111,9 +109,9 @@ export function planFilling(
     fills: true,
     prepare: [
       ...countBefore(view, rowCountStrategy),
-      ...fill(rebuild, member, { checking, counts: rowCountStrategy }),
+      ...fill(rebuild, member, { checking, counts: rowCountStrategy, around }),
     ],
-    locked: besideReaders(view, recordChecks([checking]), timeoutSeconds),
+    locked: recordsFirst(besideReaders(view, [], timeoutSeconds), [checking], around?.record),
     written: null,
     builds: true,
     later: [],

@@ -78,8 +78,11 @@ export const compareUntouched =
   union all ${rows(old, false)}) r group by slice) s`
   }
 
-/** Whether a refresh has read a row of the log. What it has read leaves the log with the exchange. */
-export const wasRead = `pg_visible_in_snapshot(at, (select current_setting('viewkeeper.log_read')::pg_snapshot))`
+/** The server's setting that says what a refresh has read of the log: what this snapshot sees. It leaves the log with the exchange. */
+export const logRead = 'viewkeeper.log_read'
+
+/** Whether a refresh has read a row of the log. */
+export const wasRead = `pg_visible_in_snapshot(at, (select current_setting('${logRead}')::pg_snapshot))`
 
 const isBetween = (key: string, from: string, to: string): string =>
   `${key} operator(pg_catalog.>=) ${from} and ${key} operator(pg_catalog.<=) ${to}`

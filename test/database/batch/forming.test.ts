@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest'
 import { advance } from '../../../src/batch/advance.ts'
-import { recordTogether } from '../../../src/batch/db/batch-groups.ts'
+import { recordTogether } from '../../../src/batch/db/together.ts'
 import { getBatch } from '../../../src/batch/read.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'

@@ -1,0 +1,117 @@
+import { readView } from '../catalog/db/catalog.ts'
+import { Problem } from '../problem.ts'
+import { readGroup } from '../rebuild/db/group.ts'
+import type { RunOptions } from '../rebuild/plan/fill.ts'
+import { becauseTogether, planExchange, planFilling, whatChanged } from '../rebuild/plan/plan.ts'
+import { apart, batchKey } from '../rebuild/plan/scope.ts'
+import { readChecking } from '../run/db/past.ts'
+import { recordPosition } from '../run/plan/refresh.ts'
+import type { TogetherGroup } from '../run/plan/turn.ts'
+import type { PlannedRefresh } from '../run/plan-refresh.ts'
+import type { Sql } from '../server/database.ts'
+import { lookAgain } from '../server/transactions.ts'
+import { quoteName } from '../sql/names.ts'
+import { readSettings } from '../sql/settings.ts'
+import { type AdvancingBatch, type Prepared, readAllAgain } from './advancing.ts'
+import { type PlanBasis, readPlanBasis } from './db/attempts.ts'
+import { giveUpGroup } from './db/batch-groups.ts'
+import { type BatchView, followersIn } from './db/batch-views.ts'
+import type { Batch } from './db/batches.ts'
+import { readFilled, readGroupFacts, recordTogether } from './db/together.ts'
+
+/** Plans the run that fills the shadow of a view, which is exchanged with its group. Throws UnknownView if the view is gone. */
+export async function planShadow(
+  sql: Sql,
+  batch: Batch,
+  name: BatchView,
+  { id, checks, rowCountStrategy, timeoutSeconds, settings, skipsUnchanged }: PlanBasis,
+  number: number,
+): Promise<PlannedRefresh> {
+  const view = await readView(sql, name)
+  const group = await readGroupFacts(sql, batch.id, number)
+  const member = group?.members.find(({ live }) => quoteName(live.view) === quoteName(name))
+  if (group === undefined || member === undefined)
+    throw new Problem('CatalogChanged', `The group of ${name.view} is gone. Refresh again.`)
+  const rebuild = apart(batchKey(batch, number), group)
+  const touched = view.logs
+    ? await (await import('../run/plan-touched.ts')).findTouched(sql, view, group)
+    : undefined
+  if (touched === 'gone')
+    throw new Problem('CatalogChanged', `Somebody has exchanged ${view.view}. Refresh again.`)
+  const slicing = typeof touched === 'object' ? touched : undefined
+  const options: RunOptions = {
+    rowCountStrategy,
+    timeoutSeconds,
+    ifRunning: 'wait',
+    settings: readSettings(view.view, settings),
+    checking: batch.request.withoutChecks === true ? null : await readChecking(sql, { id, checks }),
+  }
+  const filling = planFilling(rebuild, member, view, options, slicing?.around(group)(rebuild))
+  const plan = slicing?.log ? { ...filling, basis: slicing.log.basis(filling.basis) } : filling
+  if (skipsUnchanged) plan.counted = true
+  return {
+    plan,
+    timeoutSeconds,
+    response: {
+      strategy: 'swap',
+      because:
+        [slicing?.words ?? [], becauseTogether(group, member, name.includedBecause)].flat().join(': ') +
+        (typeof touched === 'string' ? `; ${touched}` : ''),
+      ...(slicing?.log && { slices: slicing.log.mark }),
+    },
+    view,
+  }
+}
+
+/**
+ * Prepares the exchange of a group of which all shadows are filled: reads the facts again, and writes the plan into the run of
+ * the first member. If more than privileges has changed since the shadows were made, or somebody has put newer data into a view,
+ * the group is given up.
+ */
+export async function prepareExchange(advancing: AdvancingBatch, group: TogetherGroup): Promise<Prepared> {
+  const { sql, batch, views } = advancing
+  const built = await readGroupFacts(sql, batch.id, group.number)
+  if (built === undefined) return 'made elsewhere'
+  const members = group.members.flatMap((id) => views.find((view) => view.id === id) ?? [])
+  const bases = await Promise.all(members.map((view) => readPlanBasis(sql, batch, view)))
+  if (bases.some((basis) => basis !== undefined && basis.runningRunId !== null)) return 'in the way'
+  const now = await lookAgain(() =>
+    readGroup(
+      sql,
+      built.members.map(({ oid }) => oid),
+    ),
+  )
+  if (now === 'locked') return 'locked'
+  const paused = members.find((_, at) => bases[at]?.paused)
+  const { newer, read } = await readFilled(sql, batch.id, group)
+  const change =
+    paused !== undefined
+      ? `${paused.view} was paused during the batch`
+      : (whatChanged(built, now) ??
+        (newer && `Somebody has refreshed ${newer}, or granted privileges on it, while its shadow was built`))
+  if (change !== null) {
+    await giveUpGroup(sql, batch, group, {
+      class: paused === undefined ? 'CatalogChanged' : 'Paused',
+      message: `${change}.`,
+    })
+    await readAllAgain(advancing)
+    return 'made elsewhere'
+  }
+  const timeoutSeconds = Math.max(...bases.map((basis) => basis?.timeoutSeconds ?? 0))
+  // The members are those of the shadows, in the same schemas, so the place is the same.
+  const plan = planExchange(apart(batchKey(batch, group.number), now), {
+    timeoutSeconds,
+    members: followersIn(members),
+  })
+  if (read.length > 0) plan.prepare.push(...(await import('../run/plan-touched.ts')).forgetAll(now, read))
+  if (bases.some((basis) => basis?.onReplicas)) plan.later.push(recordPosition)
+  const runId = await recordTogether(
+    sql,
+    batch.id,
+    group,
+    'built',
+    members.map(({ id }) => ({ id })),
+    plan,
+  )
+  return runId === null ? 'made elsewhere' : { run: runId, work: { plan, timeoutSeconds }, owner: null }
+}
