@@ -94,7 +94,6 @@ const layers = {
     'src/package-files.ts',
     'src/sql/names.ts',
     'src/sql/nearest.ts',
-    'src/sql/runbook.ts',
     'src/sql/words.ts',
     'src/catalog/plan/definition.ts',
     'src/catalog/plan/scheduled.ts',
@@ -141,7 +140,6 @@ const layers = {
     'infra/options.ts',
     'src/run/envelope/text.ts',
     // The rules and the dashboard for Prometheus.
-    'src/sql/runbook.ts',
     'src/watch/plan/alarms.ts',
     'serve/metrics/names.ts',
   ],

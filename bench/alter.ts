@@ -1,5 +1,5 @@
 import { readTouched } from '../src/authored/sql/touched.ts'
-import { alter as alterUnderViews } from '../src/set-aside/alter.ts'
+import { alter as alterUnderViews } from '../src/set-aside/set-aside.ts'
 import { inRounds, measure, type Sample } from './support/measure.ts'
 import { type Readers, startReaders } from './support/readers.ts'
 import { type BenchServer, withServer } from './support/server.ts'

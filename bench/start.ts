@@ -15,7 +15,7 @@ const functionsFolder = fileURLToPath(new URL('../functions', import.meta.url))
 /** What a call loads, if the function has it: by what the environment says of the login. */
 const whatCallsLoad = [
   'src/server/connection.ts',
-  'src/api/lambda/advance.ts',
+  'src/batch/advance.ts',
   'src/api/lambda/start-batch.ts',
   'src/api/lambda/send.ts',
   'src/api/lambda/migrate.ts',

@@ -5,8 +5,7 @@ import { Command, CommanderError, Option } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
 import { LocalProblem } from '../serve/process.ts'
 import { fromUrl } from '../src/keeper/database-url.ts'
-import { Problem } from '../src/problem.ts'
-import { docsOf } from '../src/sql/runbook.ts'
+import { docsOf, Problem } from '../src/problem.ts'
 import { targetOf as typedTarget } from './api/api-of.ts'
 import { exitCodeOf, problemLines, type Target, wrongCall } from './output/problem.ts'
 

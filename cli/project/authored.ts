@@ -1,5 +1,4 @@
-import { type Located, loadViews } from '../../src/authored/load.ts'
-import { inOrder } from '../../src/authored/reads.ts'
+import { inOrder, type Located, loadViews } from '../../src/authored/load.ts'
 import { notValid } from '../../src/authored/view-report.ts'
 import type { Definition } from '../../src/catalog/plan/definition.ts'
 import { everyDay } from '../../src/catalog/plan/scheduled.ts'

@@ -29,8 +29,8 @@ import {
   monitorAlarms,
   silentMonitor,
 } from '../../src/watch/plan/alarms.ts'
-import { maxConnections } from '../database/connections.ts'
 import { serverIdentifier } from '../database/created-database.ts'
+import { maxConnections } from '../database/database.ts'
 import type { Api } from '../functions/api.ts'
 import type { MonitorTimes, ValidCreatedDatabase } from '../options.ts'
 import { type AlarmTopics, letPublish } from './topics.ts'
@@ -298,7 +298,7 @@ export class DatabaseAlarms extends Construct {
     if (most === undefined) {
       Annotations.of(this).addWarningV2(
         'viewkeeper:memory-of-instance-type',
-        `The memory of ${instanceType} is unknown, so there is no alarm about its connections. Add the class to infra/database/connections.ts.`,
+        `The memory of ${instanceType} is unknown, so there is no alarm about its connections. Add the class to infra/database/database.ts.`,
       )
       return
     }

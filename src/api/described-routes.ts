@@ -1,6 +1,5 @@
 import { apiRoutes } from './api-routes.ts'
-import { createView } from './routes/create.ts'
-import { dropView } from './routes/drop.ts'
+import { createView, dropView } from './routes/define.ts'
 import { refreshView } from './routes/refresh.ts'
 import { startBatch } from './routes/start-batch.ts'
 

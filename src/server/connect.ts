@@ -11,7 +11,7 @@ import {
   replicaSettings,
   type SkipUnchanged,
   skipSettings,
-} from './session-settings.ts'
+} from './transactions.ts'
 
 /** Where we connect, and as whom. */
 interface Place {

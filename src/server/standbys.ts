@@ -2,7 +2,7 @@ import { Problem } from '../problem.ts'
 import { backupsQuery, besideBackup } from '../sql/backups.ts'
 import type { Copy, Replicas, Standby, Standbys } from '../sql/replicas.ts'
 import type { Sql } from './database.ts'
-import { readOnReplicas } from './session-settings.ts'
+import { readOnReplicas } from './transactions.ts'
 
 /**
  * The standbys of the server, as far as the login may see them. What receives WAL without replaying it (`pg_receivewal`, a

@@ -1,4 +1,4 @@
-import { docsOf } from './runbook.ts'
+import { docsOf } from '../problem.ts'
 import { count, duration } from './words.ts'
 
 /** What `auto` does with a view that is read on replicas and has no usable unique index: it swaps the view, or fails. */

@@ -12,10 +12,9 @@ import {
   type Situation,
 } from '../../../src/own-schema/create-role.ts'
 import { schemaFolder } from '../../../src/package-files.ts'
-import { Problem } from '../../../src/problem.ts'
+import { docsOf, Problem } from '../../../src/problem.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import type { Sql } from '../../../src/server/database.ts'
-import { docsOf } from '../../../src/sql/runbook.ts'
 import { utc } from '../../../src/sql/words.ts'
 import { person, report } from '../../../src/terminal/report.ts'
 import { examine } from '../../../src/watch/doctor.ts'

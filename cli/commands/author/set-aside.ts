@@ -6,15 +6,14 @@ import type { Definition } from '../../../src/catalog/plan/definition.ts'
 import { frozenText } from '../../../src/migrate/frozen-migrations.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { schemaFolder } from '../../../src/package-files.ts'
-import { Problem } from '../../../src/problem.ts'
-import { alter as performAlter } from '../../../src/set-aside/alter.ts'
+import { docsOf, Problem } from '../../../src/problem.ts'
 import { type AsideView, type InTheWay, nameOf } from '../../../src/set-aside/plan/items.ts'
 import {
+  alter as performAlter,
   putBack as performPutBack,
   setAside as performSetAside,
   putBackAdvice,
 } from '../../../src/set-aside/set-aside.ts'
-import { docsOf } from '../../../src/sql/runbook.ts'
 import { bytes, utc } from '../../../src/sql/words.ts'
 import { count, person, report, seconds, timed } from '../../../src/terminal/report.ts'
 import { describeItem } from '../../../src/trial/plan/copy.ts'

@@ -1,9 +1,9 @@
 import type { Command } from 'commander'
-import type { Plan, View } from '../../../src/api/answers.ts'
+import type { Plan, View, ViewMetrics } from '../../../src/api/answers.ts'
 import { ask, readersOf, readMetrics, readRefreshes, readView, readViews } from '../../../src/api/ask.ts'
 import { timeOfDay } from '../../../src/catalog/plan/scheduled.ts'
 import { oldText, retryText, wordsOfState } from '../../../src/catalog/plan/state.ts'
-import { bySlowness, metricColumns } from '../../../src/resources/metrics.ts'
+import type { Column } from '../../../src/resources/cell.ts'
 import { count, duration, moment } from '../../../src/sql/words.ts'
 import { apiOf } from '../../api/api-of.ts'
 import { pairLines, tableLines, tableOf } from '../../output/table.ts'
@@ -211,4 +211,52 @@ export function graphLines(
     const room = Math.max(8, output.width - width - 3 - displayWidth(age + more))
     return `${fill(before + short(view.view), width)}   ${output.paint(styleOf(tone), cut(text, room))}${age}${more}`
   })
+}
+
+const took = (
+  title: string,
+  of: (metrics: ViewMetrics) => number | null | undefined,
+  leaveOut: number,
+): Column<ViewMetrics> => ({
+  name: title.toLowerCase(),
+  title,
+  cell: (metrics) => {
+    const ms = of(metrics)
+    return ms == null ? null : duration(ms)
+  },
+  number: true,
+  leaveOut,
+})
+
+/** The table of the metrics of views. */
+const metricColumns: Column<ViewMetrics>[] = [
+  { name: 'view', title: 'View', cell: ({ view }) => ({ view }) },
+  { name: 'runs', title: 'Runs', cell: ({ runs }) => String(runs), number: true },
+  {
+    name: 'success',
+    title: 'Success',
+    cell: ({ successRate }) =>
+      successRate === null
+        ? null
+        : { text: `${Math.floor(successRate * 100)}%`, tone: successRate < 1 ? 'bad' : undefined },
+    number: true,
+  },
+  took('Average', ({ averageMs }) => averageMs, 0),
+  took('P95', ({ p95Ms }) => p95Ms, 2),
+  took('Longest', ({ maxMs }) => maxMs, 3),
+  took('Usual', ({ usualMs }) => usualMs, 4),
+  took('Checks', ({ checksMs }) => checksMs, 5),
+  {
+    name: 'failure',
+    title: 'Last failure',
+    cell: ({ lastFailure }) =>
+      lastFailure && [lastFailure.class && `${lastFailure.class} `, { past: lastFailure.at }],
+    leaveOut: 1,
+  },
+]
+
+/** Metrics in their order: what took longest comes first. */
+const bySlowness = (list: ViewMetrics[]): ViewMetrics[] => {
+  const totalMs = ({ averageMs, succeeded }: ViewMetrics) => (averageMs ?? 0) * succeeded
+  return list.toSorted((a, b) => totalMs(b) - totalMs(a))
 }

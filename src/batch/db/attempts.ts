@@ -9,7 +9,7 @@ import { hasStatus, type Transition } from '../../run/db/life.ts'
 import { openBatch, type RunRequest } from '../../run/db/runs.ts'
 import type { LatestRun } from '../../run/plan/turn.ts'
 import type { Sql } from '../../server/database.ts'
-import { onReplicas } from '../../server/session-settings.ts'
+import { onReplicas } from '../../server/transactions.ts'
 import type { BatchView } from './batch-views.ts'
 import type { Batch } from './batches.ts'
 

@@ -1,5 +1,5 @@
 import type { Sql } from '../../server/database.ts'
-import { onReplicas, skipsUnchanged } from '../../server/session-settings.ts'
+import { onReplicas, skipsUnchanged } from '../../server/transactions.ts'
 import type { QualifiedName } from '../../sql/names.ts'
 import type { WithoutKey } from '../../sql/replicas.ts'
 import type { Checks } from '../plan/checks.ts'

@@ -1,6 +1,6 @@
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
-import { defaultOwnerSetting } from '../../server/session-settings.ts'
+import { defaultOwnerSetting } from '../../server/transactions.ts'
 import { unquoted } from '../../sql/names.ts'
 import { impossible, roleOf, sayObstacles, toSetRole, viewsSuffix } from '../plan/rights.ts'
 import { readObstacles } from './catalog.ts'

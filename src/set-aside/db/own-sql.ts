@@ -5,9 +5,14 @@ import type { Sql } from '../../server/database.ts'
 import { lackingCharacter } from '../../server/encoding.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { readWhoLacks } from '../../server/rights.ts'
-import { readRolePath, takeRolePath, takeSafePath } from '../../server/session-settings.ts'
 import { type Part, sqlFailed } from '../../server/sql-failed.ts'
-import { inTransaction, withTransaction } from '../../server/transactions.ts'
+import {
+  inTransaction,
+  readRolePath,
+  takeRolePath,
+  takeSafePath,
+  withTransaction,
+} from '../../server/transactions.ts'
 import { literal, quoteIdentifier, quoteName, type ViewName } from '../../sql/names.ts'
 import { makeSafe, takeLoginSettings } from '../../sql/settings.ts'
 import { SqlReader, type SqlStatement, statementsIn } from '../../sql/statements-in.ts'

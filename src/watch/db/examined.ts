@@ -4,7 +4,7 @@ import { impossible, type Requirement } from '../../catalog/plan/rights.ts'
 import { batchPlaces } from '../../catalog/plan/shadow-names.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
-import { onReplicas } from '../../server/session-settings.ts'
+import { onReplicas } from '../../server/transactions.ts'
 import { lacksKey, type WithoutKey } from '../../sql/replicas.ts'
 
 /** A view whose rights are looked at, and why it cannot be refreshed concurrently. */

@@ -1,6 +1,6 @@
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
-import { skipsUnchanged } from '../../server/session-settings.ts'
+import { skipsUnchanged } from '../../server/transactions.ts'
 import type { HiddenBehind, Uncounted } from '../diagnosis/cause.ts'
 
 /**

@@ -1,5 +1,5 @@
+import { runbookOf } from '../../problem.ts'
 import { command } from '../../sql/commands.ts'
-import { runbookOf } from '../../sql/runbook.ts'
 import { duration, names } from '../../sql/words.ts'
 import {
   type Cause,

@@ -8,9 +8,9 @@ import {
   kindWords as words,
 } from '../../events/plan/event.ts'
 import type { News } from '../../events/plan/news.ts'
+import { runbookOf } from '../../problem.ts'
 import { command } from '../../sql/commands.ts'
 import { printed } from '../../sql/names.ts'
-import { runbookOf } from '../../sql/runbook.ts'
 import { count, cut, duration, names, utc } from '../../sql/words.ts'
 import { wordsOf } from '../diagnosis/cause.ts'
 import type { Links } from './hearers.ts'

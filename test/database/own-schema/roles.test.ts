@@ -1,12 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, inject, test } from 'vitest'
+import { prune } from '../../../src/keeper/jobs.ts'
 import { migrate } from '../../../src/own-schema/apply.ts'
 import { createRole } from '../../../src/own-schema/create-role.ts'
 import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { prune } from '../../../src/watch/prune.ts'
 import { administrator, callOn, schemaFolder, useDatabase } from '../../support/servers/database.ts'
 import { muchLater } from '../../support/waiting/until.ts'
 

@@ -1,5 +1,5 @@
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { prune } from '../../../src/watch/prune.ts'
+import { prune } from '../../../src/keeper/jobs.ts'
 import { muchLater } from '../../support/waiting/until.ts'
 import { useHistory } from './past.ts'
 

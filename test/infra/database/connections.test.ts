@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { insistOnConnections } from '../../../infra/database/connections.ts'
+import { insistOnConnections } from '../../../infra/database/database.ts'
 import { created, imported, parse } from '../support/environments.ts'
 import { createStack, kinds, Synthesized } from '../support/synth.ts'
 

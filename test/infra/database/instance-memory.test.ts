@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { maxConnections, memoryGiB } from '../../../infra/database/connections.ts'
+import { maxConnections, memoryGiB } from '../../../infra/database/database.ts'
 
 // From "Hardware specifications for DB instance classes" of the user guide of RDS.
 test.each([

@@ -133,7 +133,7 @@ test('a refresh loads what only a swap needs when it may swap', () => {
 test.each([
   [
     'batch',
-    'src/api/lambda/advance.ts',
+    'src/batch/advance.ts',
     /^src\/(batch\/(groups|plan\/together)|rebuild\/plan\/(prove|scope))\.ts$/,
   ],
   ['migrate', 'src/api/lambda/migrate.ts', /^src\/(migrate\/(apply|failures|plan)|run\/envelope\/text)\.ts$/],

@@ -1,7 +1,9 @@
 import { readTouched } from '../../../src/authored/sql/touched.ts'
 import type { Database } from '../../../src/server/database.ts'
-import { type AlterEvents, type AlterRequest, alter } from '../../../src/set-aside/alter.ts'
 import {
+  type AlterEvents,
+  type AlterRequest,
+  alter,
   type PutBackRequest,
   putBack,
   type SetAsideRequest,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { makeTurns } from '../../../src/keeper/connections.ts'
+import { makeTurns } from '../../../src/keeper/advancer.ts'
 
 test('callers get turns in the order in which they came, and never more turns at once than there are', async () => {
   const turns = makeTurns(2)

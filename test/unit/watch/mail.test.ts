@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { problemCodes } from '../../../src/problem.ts'
-import { runbookOf } from '../../../src/sql/runbook.ts'
+import { problemCodes, runbookOf } from '../../../src/problem.ts'
 import { chatOf, mailOf } from '../../../src/watch/plan/notice.ts'
 import {
   dusk,

@@ -2,6 +2,31 @@ import * as z from 'zod/mini'
 import { described, named, viewPath } from '../fields.ts'
 import { operation, operationFields } from '../operation.ts'
 
+export const createView = operation({
+  method: 'POST',
+  path: '/views/{view}/create',
+  policy: 'define',
+  function: 'create',
+  says: 'Creates a view from its definition',
+  takes: {
+    path: viewPath,
+    body: named(
+      'CreateOptions',
+      z.strictObject({
+        force: described(z.optional(z.boolean()), {
+          description:
+            'Replaces an existing view if nothing depends on it; by default an existing view is left as it is.',
+        }),
+        withData: described(z.optional(z.boolean()), {
+          description: 'Whether the view is filled; by default true.',
+        }),
+        ...operationFields,
+      }),
+    ),
+  },
+  perform: async (request, call) => (await import('../../run/create.ts')).create(request, call),
+})
+
 export const dropView = operation({
   method: 'POST',
   path: '/views/{view}/drop',
