@@ -78,11 +78,17 @@ export const compareUntouched =
   union all ${rows(old, false)}) r group by slice) s`
   }
 
-/** The server's setting that says what a refresh has read of the log: what this snapshot sees. It leaves the log with the exchange. */
+/** A statement that touches all slices, for the one refresh whose transaction it is in, if the log names at least so many. */
+export const touchAll = ({ by }: Part, view: ChangeLog['view'], tooMany: number): string => {
+  const log = quoteName(logOf(view))
+  return `insert into ${log} (whole) select true from (select distinct ${quoteIdentifier(by)} from ${log}) t having count(*) >= ${tooMany}`
+}
+
+/** The server's setting that says what a refresh has read of the log: what this snapshot sees. */
 export const logRead = 'viewkeeper.log_read'
 
-/** Whether a refresh has read a row of the log. */
-export const wasRead = `pg_visible_in_snapshot(at, (select current_setting('${logRead}')::pg_snapshot))`
+/** Whether a row of the log is what a refresh has read, or its own. That leaves the log with the exchange. */
+export const wasRead = `(pg_visible_in_snapshot(at, (select current_setting('${logRead}')::pg_snapshot)) or at = pg_current_xact_id())`
 
 const isBetween = (key: string, from: string, to: string): string =>
   `${key} operator(pg_catalog.>=) ${from} and ${key} operator(pg_catalog.<=) ${to}`

@@ -124,6 +124,26 @@ describe('a refresh of all slices that is due once a day', () => {
     expect((await refreshed()).because).toMatch(/^computes 0 of about 11 slices of day anew/)
   })
 
+  test('is made instead of one by slices, if two of no more slices took longer than all', async () => {
+    await make(totals)
+    const touch = (days: number) =>
+      sql`update app.orders set amount = amount + 1 where day <= date '2026-11-01' + ${days - 1}::int`
+    const touched = async (days: number) => {
+      await touch(days)
+      return refreshed()
+    }
+    for (const days of [3, 4])
+      await sql`update viewkeeper.runs set meta = jsonb_set(meta, '{response,fillMs}', '90000') where id = ${(await touched(days)).runId}`
+    expect((await touched(3)).slices).toMatchObject({ anew: 3 })
+    const { slices, because } = await touched(4)
+    expect(slices).not.toHaveProperty('anew')
+    expect(because).toMatch(/^computes all of about 11 slices of day anew, those that changes have touched/)
+    expect(await sql`table app.daily_touched`).toEqual([])
+    expect(
+      await sql`(table app.daily except table app.daily_query) union all (table app.daily_query except table app.daily)`,
+    ).toEqual([])
+  })
+
   test('is slow against what computed all slices before, and not against refreshes that computed some', async () => {
     await make(totals)
     for (const _ of [1, 2, 3]) await refreshed()
