@@ -15,7 +15,7 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/batch/groups.ts': { files: 75, lines: 7337 },
   'src/batch/shadows.ts': { files: 78, lines: 7352 },
   'functions/api.ts': { files: 54, lines: 4880 },
-  'all files': { files: 432, lines: 48088 },
+  'all files': { files: 432, lines: 48102 },
   'files with fewer than 25 lines': { files: 50 },
   'largest folder': { files: 18 },
 }
