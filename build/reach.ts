@@ -12,8 +12,8 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/run/plan-swap.ts': { files: 50, lines: 4859 },
   'src/batch/advance.ts': { files: 74, lines: 7333 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 75, lines: 7337 },
-  'src/batch/shadows.ts': { files: 78, lines: 7352 },
+  'src/batch/groups.ts': { files: 73, lines: 7337 },
+  'src/batch/shadows.ts': { files: 76, lines: 7352 },
   'functions/api.ts': { files: 54, lines: 4880 },
   'all files': { files: 432, lines: 48102 },
   'files with fewer than 25 lines': { files: 50 },

@@ -179,6 +179,37 @@ describe('a view with slices', () => {
     expect(await differences(next)).toEqual([])
   })
 
+  test('has triggers on each partition that a database has', async () => {
+    await sql.unsafe(`drop table app.orders;
+      create table app.orders (day date, amount int) partition by range (day);
+      create table app.old partition of app.orders for values from (minvalue) to ('2026-11-05');
+      create table app.new partition of app.orders for values from ('2026-11-05') to (maxvalue);
+      insert into app.orders values ('2026-11-01', 1), ('2026-11-09', 1)`)
+    const into = await start(daily(query))
+    expect(await differences(daily(query))).toEqual([])
+    await because()
+    await sql`insert into app.new values ('2026-11-09', 5)`
+    expect(await because()).toMatch(/^computes 1 of about 2 slices of day anew/)
+    await sql`alter table app.orders detach partition app.new`
+    await sql`create table app.newest partition of app.orders for values from ('2026-11-10') to (maxvalue)`
+    expect(await differences(daily(query))).toEqual([
+      expect.stringContaining('app.newest has no trigger that tells each insert'),
+    ])
+    expect(await down(into, 2)).toEqual(['sql', 'drop'])
+  })
+
+  test('is set aside while own SQL changes a table below, and made again with its plain view', async () => {
+    const into = await start(daily(query))
+    await into.write(
+      '003_amounts.up.sql',
+      `-- viewkeeper: {"alters": ["app.orders"]}\nalter table app.orders alter column amount type bigint;\n`,
+    )
+    expect(await up(into)).toEqual(['sql'])
+    expect(await differences(daily(query))).toEqual([])
+    expect(await rows('app.daily')).toEqual(await rows(`(${query}) q`))
+    expect(await because()).toMatch(/^computes all/)
+  })
+
   test('is refused with a query without slices, and nothing is written', async () => {
     const into = await folder('refused')
     await expect(frozen(into, [daily(`${query} limit 5`)])).rejects.toMatchObject({
