@@ -20,7 +20,7 @@ import {
 } from '../slices/plan/rows.ts'
 import type { Shown } from '../slices/plan/shown.ts'
 import { displayName, displayPart, type QualifiedName, quoteName } from '../sql/names.ts'
-import type { Statement } from '../sql/plan.ts'
+import type { KnownAges, Statement } from '../sql/plan.ts'
 import { duration } from '../sql/words.ts'
 
 /**
@@ -98,6 +98,8 @@ export async function findTouched(
   const rows = rowsTouched(part, view)
   const count = countTouched(part, view, because !== null)
   const compare = compareUntouched(part, view, exact)
+  // Old rows of slices that the log does not name are as the query would compute them now.
+  const known: KnownAges = { [view.oid]: { view: ['', ''], asOf: 'infinity' } }
   const counting = (shadow: string) =>
     compares ? `select (${count(shadow)}) || (${compare(shadow)})` : count(shadow)
   const noteCompared = compares ? [noteWrong(state.logOid)] : []
@@ -144,6 +146,7 @@ export async function findTouched(
               before: [look, ...limit(members.view), ...sliced.before],
               after: [...sliced.after, forgetRead(members.view), check],
               record: noteCompared,
+              known,
             })
           })
         : ({ members }) =>
@@ -158,6 +161,7 @@ export async function findTouched(
                 before: [look, ...sliced.before],
                 after: [...sliced.after, noteRead, ...(changed === null ? [check] : [])],
                 record: [...(sliced.record ?? []), ...noteCompared],
+                known,
               })
             },
   }

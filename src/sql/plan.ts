@@ -75,7 +75,7 @@ interface About {
    */
   computesRows?: true
   /** The statement fills `relation`, written as in SQL, with the data of a view: the view itself or its shadow. */
-  fills?: { view: [schema: string, name: string]; relation: string }
+  fills?: { view: [schema: string, name: string]; relation: string; known?: KnownAges }
   /** From here on readers wait until the run commits. */
   locksReaders?: true
   /** What is asked for if the statement fails. */
@@ -90,6 +90,12 @@ interface About {
   /** Not shown among the run's statements: the statement is machinery around the work. */
   hidden?: true
 }
+
+/**
+ * What is known of views that a statement reads, by OID, better than from the record: "infinity" says that the statement reads nothing of them that is
+ * older than itself. Without a name, because none of them holds it back.
+ */
+export type KnownAges = Record<number, { view: ['', '']; asOf: 'infinity' }>
 
 /** The role whose rights a sandboxed statement has, and the schema in which its helper is made. */
 export interface Sandbox {

@@ -18,12 +18,13 @@ export function countingSlices(
   rebuild: Rebuild,
   view: Member,
   queryOf: (shadow: string) => string,
-  { before, after, record = [] }: AroundFilling,
+  { before, after, record = [], ...around }: AroundFilling,
 ): AroundFilling {
   const shadow = shadowName(rebuild, view)
   const key = `${rebuild.place.key}_${view.oid}`
   const counted = { relation: shadow, sandbox: ownersSandbox(view.live), key }
   return {
+    ...around,
     before,
     after: [...findOut(counted, queryOf(quoteName(shadow))), ...after],
     record: [recordSlices, ...record],

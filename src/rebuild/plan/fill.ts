@@ -2,7 +2,7 @@ import type { RowCountStrategy } from '../../catalog/plan/definition.ts'
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { displayName, literal, type QualifiedName, quoteName, type ViewName } from '../../sql/names.ts'
-import type { LaterStatement, Plan, Sandbox, Statement } from '../../sql/plan.ts'
+import type { KnownAges, LaterStatement, Plan, Sandbox, Statement } from '../../sql/plan.ts'
 import type { Checking } from './check-data.ts'
 
 /**
@@ -101,6 +101,7 @@ export const fill = (
   relation: QualifiedName,
   view: QualifiedName,
   unique: Statement['unique'] = {},
+  known?: KnownAges,
 ): Statement[] => [
   noteObstacles(relation),
   {
@@ -108,7 +109,7 @@ export const fill = (
     sql: `refresh materialized view ${quoteName(relation)}`,
     kind: 'userCode',
     computesRows: true,
-    fills: filling(view, relation),
+    fills: { ...filling(view, relation), ...(known && { known }) },
     unique,
   },
 ]

@@ -3,7 +3,7 @@ import { replayGrants } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { displayName, type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
-import type { Statement } from '../../sql/plan.ts'
+import type { KnownAges, Statement } from '../../sql/plan.ts'
 import { type Checking, checkData } from './check-data.ts'
 import { comparison, keyOf } from './compare.ts'
 import { analyze, countShadow, fill as refresh, uniqueIndexes } from './fill.ts'
@@ -103,8 +103,13 @@ export const about = ({ members }: Scope, view: QualifiedName, statements: State
 
 const unique = (roles: string[]): string[] => [...new Set(roles)]
 
-/** What comes before and after the statement that fills a shadow, and what is recorded right before the exchange. */
-export type AroundFilling = { before: Statement[]; after: Statement[]; record?: Statement[] }
+/** What comes before and after the statement that fills a shadow, what is recorded right before the exchange, and what is known of what it reads. */
+export interface AroundFilling {
+  before: Statement[]
+  after: Statement[]
+  record?: Statement[]
+  known?: KnownAges
+}
 
 /** How a shadow is filled. */
 interface Filling {
@@ -137,7 +142,7 @@ export function fill(
   const comparing = checking?.refreshes && compared(member.live, names.view)
   const filling = [
     ...(around?.before ?? []),
-    ...inPlaceOf(owner, [...refresh(names.view, live.view, unique), analyze(names.view)]),
+    ...inPlaceOf(owner, [...refresh(names.view, live.view, unique, around?.known), analyze(names.view)]),
     ...(around?.after ?? []),
     ...checkData({ ...checked, ...elsewhere, comparison: comparing }, checking),
     ...countShadow(names.view, sandbox, counts),

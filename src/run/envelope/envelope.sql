@@ -280,6 +280,7 @@ begin
               acting := current_setting('role');
               perform set_config('role', home, true);
               made := (statement #>> '{fills,relation}')::regclass;
+              seen := seen || coalesce(statement #> '{fills,known}', '{}');
               if work ? 'counted' then
                 seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', statement #> '{fills,view}', 'inputs',
                     viewkeeper.inputs(made, statement #>> '{fills,view,0}', statement #>> '{fills,view,1}', seen, batch))

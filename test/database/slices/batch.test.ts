@@ -104,6 +104,10 @@ test('a member of a group is filled by slices, and what is written before the ex
   })
   expect(statuses).toEqual({ daily: ['success'], above: ['success'] })
   expect(await because()).toBe(`${only}: the batch exchanges it at one moment with public.above`)
+  expect(
+    await sql`select view_name, as_of >= b.started_at as new, held_back_by from viewkeeper.runs r join viewkeeper.batches b on b.id = r.batch_id
+               where b.serial = (select max(serial) from viewkeeper.batches) order by 1`,
+  ).toEqual(['above', 'daily'].map((view_name) => ({ view_name, new: true, held_back_by: null })))
   expect(await state()).toEqual({ different: 3, logged: 2 })
   expect(await single()).toBe(only)
   expect(await state()).toEqual({ different: 0, logged: 0 })
