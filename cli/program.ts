@@ -7,7 +7,7 @@ import { LocalProblem } from '../serve/process.ts'
 import { fromUrl } from '../src/keeper/database-url.ts'
 import { docsOf, Problem } from '../src/problem.ts'
 import { targetOf as typedTarget } from './api/api-of.ts'
-import { exitCodeOf, problemLines, type Target, wrongCall } from './output/problem.ts'
+import { exitCodeOf, problemLines, type Target, wrongCall } from './output/terminal.ts'
 
 /** Does what a command line says, and sets the exit code. */
 export async function main(args: string[]): Promise<void> {

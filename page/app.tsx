@@ -24,9 +24,8 @@ import {
   type Shown,
   SignIn,
 } from './frame.tsx'
-import { actionsPage } from './pages/actions.tsx'
 import { batchesPage, batchPage, graphPage } from './pages/batches.tsx'
-import { runPage, runsPage } from './pages/runs.tsx'
+import { actionsPage, runPage, runsPage } from './pages/runs.tsx'
 import { viewPage } from './pages/view.tsx'
 import { viewsPage } from './pages/views.tsx'
 

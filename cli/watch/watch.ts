@@ -7,7 +7,6 @@ import { Problem } from '../../src/problem.ts'
 import { command } from '../../src/sql/commands.ts'
 import { elapsed, names } from '../../src/sql/words.ts'
 import type { Api } from '../api/api.ts'
-import { exitCodeOf, failed, interrupted as interruptedCode, unavailable } from '../output/problem.ts'
 import {
   batchTitle,
   briefEnd,
@@ -22,7 +21,20 @@ import {
   stateText,
   viewLinesOf,
 } from '../output/runs.ts'
-import { isLive, type Output, output, print, printJson, short, signed, typed } from '../output/terminal.ts'
+import {
+  exitCodeOf,
+  failed,
+  interrupted as interruptedCode,
+  isLive,
+  type Output,
+  output,
+  print,
+  printJson,
+  short,
+  signed,
+  typed,
+  unavailable,
+} from '../output/terminal.ts'
 
 /** Lines that stay, and below them lines that change. Without a terminal there are only lines that stay. */
 interface Screen {

@@ -1,10 +1,10 @@
 import type { FC, PropsWithChildren } from 'hono/jsx'
-import type { DayList, Run } from '../../src/api/answers.ts'
+import type { Action, DayList, Run } from '../../src/api/answers.ts'
 import { type Api, ask, readDays, readRun } from '../../src/api/ask.ts'
 import { runStatuses } from '../../src/catalog/plan/run.ts'
 import { runbookOf } from '../../src/problem.ts'
 import { isOpen, type Sign, signOfRun } from '../../src/resources/cell.ts'
-import { runColumns, runFacts, statementsOf, timeText } from '../../src/resources/runs.ts'
+import { actionColumns, runColumns, runFacts, statementsOf, timeText } from '../../src/resources/runs.ts'
 import { aimed, type CommandTarget, command } from '../../src/sql/commands.ts'
 import { withSchema } from '../../src/sql/glob.ts'
 import { count } from '../../src/sql/words.ts'
@@ -375,4 +375,40 @@ const RunError: FC<RunErrorProps> = ({ run: { operation, cause }, error, next })
       {runbookOf(error.class)}
     </p>
   </section>
+)
+
+const noActions =
+  'Nobody has paused, canceled, forced, dropped or retried anything. Refreshes stand under the runs.'
+
+/** `/page/actions`: who did what, newest first, of everything or of one view. */
+export async function actionsPage(api: Api, { query: { view, before } }: { query: Query }): Promise<Shown> {
+  const { actions, next } = await ask(api, 'listActions', { query: { view, cursor: before, limit: 50 } })
+  const title = view ? `Actions on ${view}` : 'Actions'
+  return {
+    title,
+    main: (
+      <>
+        <Head title={title} />
+        <Listed
+          none={noActions}
+          noun="actions"
+          empty={actions.length === 0}
+          older={next && hrefOf('actions', '', { view, before: next })}
+        >
+          <ActionTable actions={actions} />
+        </Listed>
+      </>
+    ),
+  }
+}
+
+/** Who did what, as a table. */
+export const ActionTable: FC<{ actions: Action[] }> = ({ actions }) => (
+  <Table
+    of="actions"
+    described={actionColumns}
+    columns={['action', 'asked', 'with', 'by', 'run', 'time']}
+    rows={actions}
+    keyOf={({ id }) => id}
+  />
 )

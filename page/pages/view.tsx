@@ -11,8 +11,7 @@ import { hrefOf } from '../address.ts'
 import { Ago, Badge, Command, Deed, Facts, Mark, Name, Sql, Told, ViewLink } from '../cells.tsx'
 import { Head, type Shown } from '../frame.tsx'
 import { Plots } from '../pictures/timeline.tsx'
-import { ActionTable } from './actions.tsx'
-import { RunTable } from './runs.tsx'
+import { ActionTable, RunTable } from './runs.tsx'
 
 interface Asked {
   subject: string

@@ -12,7 +12,6 @@ import { paint } from '../../../src/terminal/report.ts'
 import { actionNames } from '../../../src/watch/plan/actions.ts'
 import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
-import { failed } from '../../output/problem.ts'
 import {
   batchHead,
   endOfBatch,
@@ -21,7 +20,7 @@ import {
   runLines,
   viewLinesOf,
 } from '../../output/runs.ts'
-import { print, short } from '../../output/terminal.ts'
+import { failed, print, short } from '../../output/terminal.ts'
 import { noView } from '../../project/names.ts'
 import { hasEnded, watchBatch, watchRun } from '../../watch/watch.ts'
 import {

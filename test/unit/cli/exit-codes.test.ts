@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { ApiUnavailable } from '../../../cli/api/api.ts'
-import { exitCodeOf, problemLines } from '../../../cli/output/problem.ts'
+import { exitCodeOf, problemLines } from '../../../cli/output/terminal.ts'
 import { Problem } from '../../../src/problem.ts'
 
 test.each([
