@@ -13,9 +13,9 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/batch/advance.ts': { files: 74, lines: 7335 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
   'src/batch/groups.ts': { files: 73, lines: 7344 },
-  'src/batch/shadows.ts': { files: 76, lines: 7359 },
+  'src/batch/shadows.ts': { files: 76, lines: 7360 },
   'functions/api.ts': { files: 54, lines: 4881 },
-  'all files': { files: 430, lines: 48113 },
+  'all files': { files: 430, lines: 48133 },
   'files with fewer than 25 lines': { files: 50 },
   'largest folder': { files: 18 },
 }

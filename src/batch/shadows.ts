@@ -33,9 +33,11 @@ export async function planShadow(
   if (group === undefined || member === undefined)
     throw new Problem('CatalogChanged', `The group of ${name.view} is gone. Refresh again.`)
   const rebuild = apart(batchKey(batch, number), group)
-  const touched = view.logs
-    ? await (await import('../run/plan-touched.ts')).findTouched(sql, view, group)
-    : undefined
+  // A view that was exchanged meanwhile is no member any more: its group is given up when it is to be exchanged.
+  const touched =
+    view.logs && member.oid === view.oid
+      ? await (await import('../run/plan-touched.ts')).findTouched(sql, view, group)
+      : undefined
   if (touched === 'gone')
     throw new Problem('CatalogChanged', `Somebody has exchanged ${view.view}. Refresh again.`)
   const slicing = typeof touched === 'object' ? touched : undefined

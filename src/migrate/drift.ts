@@ -23,6 +23,7 @@ import { readFix, readMissingRights } from '../server/rights.ts'
 import { takeRolePath, takeSafePath, undone } from '../server/transactions.ts'
 import { logOf } from '../slices/plan/log.ts'
 import { planLog, whyNoLog } from '../slices/slices.ts'
+import { viewArgument } from '../sql/commands.ts'
 import { displayName } from '../sql/names.ts'
 import { type Authored, readShadow, takePath } from '../trial/db/shadows.ts'
 import { asOneView } from './pairs.ts'
@@ -123,7 +124,11 @@ async function compareLog(
   if (because === null) return []
   const words = because ?? `there is no table ${displayName(logOf(definition))}`
   return [
-    difference(displayName(definition), 'log', `its changes are not logged as its slices need: ${words}`),
+    difference(
+      displayName(definition),
+      'log',
+      `its changes are not logged as its slices need: ${words}. To make the log anew: npx viewkeeper freeze ${viewArgument(definition)} -m "a new log"`,
+    ),
   ]
 }
 

@@ -16,7 +16,7 @@ const dropped = '-- No log of changes of '
 export function frozenLog(log: ChangeLog): FrozenLog {
   const { view } = log
   const name = displayName(view)
-  const owner = asOwnerOf(`${literal(quoteName(view))}::regclass`)
+  const owner = asOwnerOf(relation(quoteName(view)))
   const { table, triggers, end } = statementsOfLog(log)
   const text = (first: string, statements: string[]) =>
     `${first}\n${[`set local lock_timeout = '5s'`, ...statements].map((sql) => `${sql};\n`).join('')}`
@@ -28,8 +28,8 @@ export function frozenLog(log: ChangeLog): FrozenLog {
         ...owner,
         ...table,
         ...triggers.flatMap(({ on, statements }) =>
-          on.relations.length === 1
-            ? [...asOwnerOf(`${literal(on.name)}::regclass`), ...statements(on.name)]
+          on.isAlone
+            ? [...asOwnerOf(relation(on.name)), ...statements(on.name)]
             : [onEach(on.name, statements)],
         ),
         ...owner,
@@ -37,7 +37,7 @@ export function frozenLog(log: ChangeLog): FrozenLog {
       ],
     ),
     drop: text(`${dropped}${name}`, [
-      ...asOwnerOf(`pg_catalog.to_regclass(${literal(quoteName(logOf(view)))})`),
+      ...asOwnerOf(`pg_catalog.to_regclass(${literal(quoteName(logOf(view)))})::pg_catalog.oid`),
       ...functionsOf(log).map(
         (each) => `drop function if exists ${quoteName({ ...view, name: each.name })}() cascade`,
       ),
@@ -48,8 +48,11 @@ export function frozenLog(log: ChangeLog): FrozenLog {
 
 const asOwnerOf = (oid: string): string[] => [
   'reset role',
-  `select pg_catalog.set_config('role', pg_catalog.pg_get_userbyid(c.relowner), true) from pg_catalog.pg_class c where c.oid = ${oid}`,
+  `select pg_catalog.set_config('role', pg_catalog.pg_get_userbyid(c.relowner), true) from pg_catalog.pg_class c where c.oid operator(pg_catalog.=) ${oid}`,
 ]
+
+/** The OID of a relation, whatever operators and casts somebody has made on the path of the login. */
+const relation = (name: string): string => `${literal(name)}::pg_catalog.regclass::pg_catalog.oid`
 
 /** The triggers of a table and of all its partitions, which another database may have others of. */
 function onEach(table: string, statements: (relation: string) => string[]): string {
@@ -63,8 +66,8 @@ declare part record;
 begin
   for part in
     with recursive parts(oid) as (
-      select ${literal(table)}::regclass::oid union select i.inhrelid from parts p join pg_catalog.pg_inherits i on i.inhparent = p.oid)
-    select c.oid::regclass as relation, pg_catalog.pg_get_userbyid(c.relowner) as owner from parts p join pg_catalog.pg_class c on c.oid = p.oid
+      select ${relation(table)} union select i.inhrelid from parts p join pg_catalog.pg_inherits i on i.inhparent operator(pg_catalog.=) p.oid)
+    select c.oid::pg_catalog.regclass as relation, pg_catalog.pg_get_userbyid(c.relowner) as owner from parts p join pg_catalog.pg_class c on c.oid operator(pg_catalog.=) p.oid
   loop
     perform pg_catalog.set_config('role', 'none', true);
     perform pg_catalog.set_config('role', part.owner, true);

@@ -51,6 +51,7 @@ declare
   todo jsonb;
   done integer := 0;
   statement jsonb := '{}';
+  target jsonb;
   command text;
   answer text;
   began timestamptz;
@@ -277,14 +278,15 @@ begin
             -- How old the data will be that the statement fills a view with, noted before the server takes the statement's
             -- snapshot. The owner of a view may not read the record, so our own role does.
             if statement ? 'fills' then
+              target := statement -> 'fills';
               acting := current_setting('role');
               perform set_config('role', home, true);
-              made := (statement #>> '{fills,relation}')::regclass;
-              seen := seen || coalesce(statement #> '{fills,known}', '{}');
+              made := (target ->> 'relation')::regclass;
+              seen := seen || coalesce(target -> 'known', '{}');
               if work ? 'counted' then
-                seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', statement #> '{fills,view}', 'inputs',
-                    viewkeeper.inputs(made, statement #>> '{fills,view,0}', statement #>> '{fills,view,1}', seen, batch))
-                  || viewkeeper.seen(made, statement #>> '{fills,view,0}', statement #>> '{fills,view,1}', seen, batch));
+                seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', target -> 'view', 'inputs',
+                    viewkeeper.inputs(made, target #>> '{view,0}', target #>> '{view,1}', seen, batch))
+                  || viewkeeper.seen(made, target #>> '{view,0}', target #>> '{view,1}', seen, batch));
               -- Whether the query reaches anything but plain tables and what is the server's own, or its definition names what
               -- it reads. Most views read tables only: then the functions of the record, which take longer to plan than a refresh
               -- of a small view, are neither called nor planned.
@@ -294,17 +296,17 @@ begin
                     join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid
                    where w.ev_class = made and d.refobjid <> made and c.relkind in ('m', 'v'))
                 or exists (select from viewkeeper.definitions d
-                            where d.schema_name = statement #>> '{fills,view,0}' and d.name = statement #>> '{fills,view,1}' and d.depends_on <> '{}') then
-                seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', statement #> '{fills,view}', 'inputs',
+                            where d.schema_name = target #>> '{view,0}' and d.name = target #>> '{view,1}' and d.depends_on <> '{}') then
+                seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', target -> 'view', 'inputs',
                     viewkeeper.inputs(made, null, null, seen, batch))
-                  || viewkeeper.seen(made, statement #>> '{fills,view,0}', statement #>> '{fills,view,1}', seen, batch));
+                  || viewkeeper.seen(made, target #>> '{view,0}', target #>> '{view,1}', seen, batch));
               else
-                seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', statement #> '{fills,view}', 'asOf', clock_timestamp()));
+                seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', target -> 'view', 'asOf', clock_timestamp()));
               end if;
               -- Asked by the catalog's rows: our role may lack usage on the schema.
               seen := seen || jsonb_build_object(made::oid, (seen -> made::oid::text) || jsonb_build_object('replaces',
                 (select viewkeeper.filling(c.oid) from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                  where n.nspname = statement #>> '{fills,view,0}' and c.relname = statement #>> '{fills,view,1}')));
+                  where n.nspname = target #>> '{view,0}' and c.relname = target #>> '{view,1}')));
               perform set_config('role', acting, true);
             end if;
 

@@ -67,6 +67,7 @@ export async function planLog(
       .map(({ table, keys }) => ({
         name: names[table]!,
         relations: heirs.get(table)!.map((id) => ({ id, name: names[id]! })),
+        isAlone: heirs.get(table)!.length === 1 && facts.relations.get(table)!.kind === 'r',
         key: keys.find((each) => each.by === chosen)?.column ?? null,
       }))
       .sort((one, other) => (one.name < other.name ? -1 : 1)),
@@ -113,7 +114,9 @@ export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null 
     select coalesce(
       case when c.relkind <> 'r' or c.relpersistence <> 'p' or c.relrowsecurity or c.relhasrules or c.relhastriggers or c.relispartition
                 or exists (select from pg_inherits i where c.oid in (i.inhrelid, i.inhparent)) or c.relowner <> m.relowner or columns.text <> ${literal(`${log.by} ${log.type}, whole boolean, at xid8`)}
-           then format('%s is not the log that "viewkeeper slices" prints', c.oid::regclass) end,
+           then format('%s is not a log of changes as "viewkeeper slices" prints it', c.oid::regclass) end,
+      (select format('%s has the right to %s in %s: revoke it', case a.grantee when 0 then 'everybody' else a.grantee::regrole::text end, lower(a.privilege_type), c.oid::regclass)
+         from aclexplode(c.relacl) a where a.grantee not in (c.relowner, 0) and a.privilege_type <> 'SELECT' or a.grantee = 0 limit 1),
       (select format('%s, which it shows, does not belong to its owner', v.oid::regclass) from pg_class v where v.oid = ${log.shown.oid} and v.relowner <> m.relowner),
       (select format('%s, which it shows, is used by others, too', d.refobjid::regclass) from pg_depend d
         where d.refclassid = 'pg_class'::regclass and d.refobjid = ${log.shown.oid} and d.deptype = 'n' and not (d.classid = 'pg_rewrite'::regclass

@@ -38,7 +38,7 @@ export async function readQueries(
         join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass)
     select c.oid::int8 as id, format('%I.%I', n.nspname, c.relname) as name, c.relkind as kind,
            c.relkind in ('r', 'p') and not c.relrowsecurity and not exists (
-             select from unnest(heirs.ids) h(id) join pg_class e on e.oid = h.id and e.relkind <> 'p' and (e.relkind <> 'r' or e.relam <> 2)) as plain,
+             select from unnest(heirs.ids) h(id) join pg_class e on e.oid = h.id and e.relkind <> 'p' and (e.relkind <> 'r' or e.relam <> 2 or e.relpersistence <> 'p')) as plain,
            (select coalesce(jsonb_agg(jsonb_build_array(a.attnum, a.attname)), '[]') from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as columns,
            to_jsonb(heirs.ids::int8[]) as heirs,
            case when c.relkind in ('m', 'v') then (select w.ev_action::text from pg_rewrite w where w.ev_class = c.oid and w.rulename = '_RETURN') end as query,
@@ -79,7 +79,7 @@ export async function readQueries(
       tables: ids.filter((id) => read.get(id)?.plain),
       because:
         odd !== undefined
-          ? `it reads ${odd.name}, which is no view and no table with rows of the server alone and without row security`
+          ? `it reads ${odd.name}, which is no view and no logged table of the server without row security`
           : await readUnknown(sql, trees, own),
     })
   }

@@ -11,8 +11,16 @@ export interface ChangeLog {
   shown: Shown
   /** The other columns of the view of which a difference is a mistake: see `exactColumns`. */
   exact: string[]
-  /** All tables that the view reads, each with what inherits from it. `key`: its column that says which slice a row touches; null: all. */
-  tables: { name: string; relations: { id: number; name: string }[]; key: string | null }[]
+  /**
+   * All tables that the view reads, each with what inherits from it; `isAlone`: nothing does, nor will partitions. `key`: its column that says which
+   * slice a row touches; null: all.
+   */
+  tables: {
+    name: string
+    relations: { id: number; name: string }[]
+    isAlone: boolean
+    key: string | null
+  }[]
 }
 
 /** The events that a log hears of, with the rows that their triggers see: `tgtype` of pg_trigger, without the level. */
@@ -43,7 +51,7 @@ export const statementsOfLog = (log: ChangeLog): LogStatements => {
   const functions = functionsOf(log)
   return {
     table: [
-      `create table ${table} (${quoteIdentifier(log.by)} ${log.type}, whole boolean not null default false, at xid8 not null default pg_current_xact_id())`,
+      `create table ${table} (${quoteIdentifier(log.by)} ${log.type}, whole boolean not null default false, at pg_catalog.xid8 not null default pg_catalog.pg_current_xact_id())`,
       ...functions.map(
         ({ name, body }) =>
           `create function ${called(name)} returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as ${literal(body)}`,

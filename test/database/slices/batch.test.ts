@@ -114,6 +114,31 @@ test('a member of a group is filled by slices, and what is written before the ex
   expect(await shadowSchemas(sql)).toEqual([])
 })
 
+test('a view that is another one when its run is planned is filled whole, and its group is given up', async () => {
+  await sql.unsafe(`
+    ${shows('other', 'select o.day, max(o.amount) as most from orders o group by o.day')};
+    create materialized view top as select count(*) as n from daily full join other using (day)`)
+  await makeLogOf('other')
+  await run()
+  await change()
+  const id = await begin(database, { all: true, concurrency: 1 })
+  await whileLocked(url, 'lock table daily_touched, other_touched', async ({ letGo }) => {
+    const ended = advanceToEnd(database, id)
+    const pid = await waiting('building')
+    const [first] = await sql<{ name: string }[]>`
+      select r.view_name as name from viewkeeper.runs r join pg_stat_activity a on a.pid = ${pid} and a.application_name ~ ('^viewkeeper run ' || r.id || ' ')`
+    const next = first?.name === 'daily' ? 'other' : 'daily'
+    await sql.unsafe(`
+      alter materialized view ${next} rename to ${next}_before; alter view ${next}_query rename to ${next}_query_before;
+      ${shows(next, `select o.day, min(o.amount) as least from orders o group by o.day`)}`)
+    await letGo()
+    expect(await ended).toMatchObject({ status: 'success' })
+    expect(await state(next)).toMatchObject({ different: 0 })
+  })
+  const [group] = await sql`select given_up from viewkeeper.batch_groups where batch_id = ${id}`
+  expect(group?.given_up).toMatchObject({ class: 'CatalogChanged' })
+})
+
 test('a batch that is canceled leaves the log as it was', async () => {
   await run()
   await change()

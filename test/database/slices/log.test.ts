@@ -51,6 +51,8 @@ test('a log is made, and believed only as long as it is exactly that', async () 
     'drop trigger sales_touched_truncate on products',
     'alter table sales_touched set unlogged',
     'alter table sales_touched enable row level security',
+    'grant delete on sales_touched to pg_monitor',
+    'grant select on sales_touched to public',
     'create rule r as on insert to sales_touched do instead nothing',
     'alter function sales_touched_0() security invoker',
     'alter function sales_touched_0() set search_path to public',

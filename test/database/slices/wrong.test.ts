@@ -151,7 +151,8 @@ describe('a refresh of all slices that is due once a day', () => {
     const { runId, slices } = await refreshedOnceADay()
     expect(slices?.wholeMs).toEqual(expect.any(Number))
     const usualIs = (ms: number) => sql`
-      update viewkeeper.runs set duration_ms = 60000, published_at = null, meta = jsonb_set(meta, '{response,slices,wholeMs}', to_jsonb(${ms}::int)) where id = ${runId}`
+      update viewkeeper.runs set duration_ms = 60000, published_at = null,
+             meta = jsonb_set(jsonb_set(meta, '{response,fillMs}', '60000'), '{response,slices,wholeMs}', to_jsonb(${ms}::int)) where id = ${runId}`
     await usualIs(40_000)
     expect(await look()).toMatchObject({ incidents: [] })
     await usualIs(20_000)

@@ -100,6 +100,7 @@ const wrong: [input: string, field: string | null, message: RegExp][] = [
   [`slices: { by: 'whole' }`, 'slices.by', /which the log of changes calls a column of its own/],
   [`slices: { by: 'day', wholeEvery: 60 }`, 'slices.wholeEvery', /must be a time: "12 h"/],
   [`slices: { by: 'day' }, strategy: 'regular'`, 'strategy', /only a swap computes single slices/],
+  [`slices: { by: 'day' }, readOnReplicas: true`, 'readOnReplicas', /only a swap computes single slices/],
   ["targetLagSeconds: 900, schedule: '0 6 * * *', timeZone: 'UTC'", 'targetLagSeconds', /go with schedule/],
   ["schedule: 'none', timeZone: 'UTC'", 'timeZone', /cannot go with schedule "none"/],
   ['onChange: true', 'onChange', /needs a targetLagSeconds/],
