@@ -9,13 +9,13 @@ import ts from 'typescript'
 const bounds: Record<string, { files: number; lines?: number }> = {
   'src/run/refresh.ts': { files: 46, lines: 3990 },
   // What a refresh loads when it rebuilds the view aside, and knows as `Swap`.
-  'src/run/plan-swap.ts': { files: 50, lines: 4866 },
+  'src/run/plan-swap.ts': { files: 50, lines: 4871 },
   'src/batch/advance.ts': { files: 74, lines: 7335 },
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
-  'src/batch/groups.ts': { files: 73, lines: 7344 },
-  'src/batch/shadows.ts': { files: 76, lines: 7360 },
+  'src/batch/groups.ts': { files: 73, lines: 7349 },
+  'src/batch/shadows.ts': { files: 76, lines: 7365 },
   'functions/api.ts': { files: 54, lines: 4881 },
-  'all files': { files: 430, lines: 48133 },
+  'all files': { files: 430, lines: 48142 },
   'files with fewer than 25 lines': { files: 50 },
   'largest folder': { files: 18 },
 }

@@ -168,6 +168,13 @@ export const treesText = (relation: string, naming?: Naming): string =>
 export const meaningQuery = (relation: string, nameOf?: string): string =>
   `select md5(t.tree) from (${treesQuery(relation, { nameOf })}) as t where t.part = 'query'`
 
+/** The same of a plain view, as if it were materialized: before 16, a view's tree has the view itself, and its kind. */
+export const meaningAsMaterialized = (relation: string): string => {
+  const self = (kind: string) => `concat(':relid ', ${relation}, ' :relkind ${kind} ')`
+  const tree = `replace(w.ev_action::text, ${self('v')}, ${self('m')})`
+  return `select md5(${normalTree(tree, relation)}) from pg_rewrite w where w.ev_class = ${relation} and w.rulename = '_RETURN'`
+}
+
 /** A query for one text: the hash of the trees of some views. */
 export const treesHash = (oids: number[]): string => `
 select md5(string_agg(t.trees, e'\n' order by r.oid)) from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${treesText('r.oid')}) as t(trees)`

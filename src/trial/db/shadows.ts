@@ -53,10 +53,14 @@ export async function isSameQuery(sql: Sql, shadow: LiveView, { view, columns }:
   )
 }
 
-/** The hash of what the query of a view means. */
-export async function readMeaning(sql: Sql, view: QualifiedName): Promise<string | null> {
+/** The hash of what the query of a view means. `query` may read a plain view as if it were materialized. */
+export async function readMeaning(
+  sql: Sql,
+  view: QualifiedName,
+  query: (relation: string) => string = meaningQuery,
+): Promise<string | null> {
   const [row] = await sql.unsafe<{ meaning: string | null }[]>(
-    `select (${meaningQuery(`to_regclass(${literal(quoteName(view))})::oid`)}) as meaning`,
+    `select (${query(`to_regclass(${literal(quoteName(view))})::oid`)}) as meaning`,
   )
   return row?.meaning ?? null
 }
