@@ -10,7 +10,7 @@ import { fileNameOf } from '../../sql/new-names.ts'
 import { type Fresh, toMigrations } from '../frozen-migrations.ts'
 import type { NewMigration } from '../plan/freeze.ts'
 import { type FrozenMigration, frozenState } from '../plan/frozen.ts'
-import { frozenLog, frozenLogs } from '../plan/logs.ts'
+import { type FrozenLog, frozenLog, frozenLogs } from '../plan/logs.ts'
 import { whereApplied } from '../try-frozen.ts'
 
 /** The definitions with slices whose log these migrations may change, or that the author has named. Pure. */
@@ -94,7 +94,7 @@ const ownSql = (sql: string): NewMigration['up'] => ({ change: { does: 'sql', sq
 
 const wordsOf = (view: string): string => `${fileNameOf(view.split('.').at(-1) as string)}_touched`
 
-const dropping = (view: string, { make, drop }: { make: string; drop: string | null }): Fresh[] =>
+const dropping = (view: string, { make, drop }: FrozenLog): Fresh[] =>
   drop === null ? [] : [{ words: `remove_${wordsOf(view)}`, up: ownSql(drop), down: ownSql(make) }]
 
 const notWritten = (error: unknown): never => {

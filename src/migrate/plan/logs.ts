@@ -1,19 +1,18 @@
 import { type ChangeLog, functionsOf, logOf, statementsOfLog } from '../../slices/plan/log.ts'
-import { displayName, displayPart, literal, type QualifiedName, quoteName } from '../../sql/names.ts'
+import { displayName, displayPart, literal, quoteName } from '../../sql/names.ts'
 import type { FrozenMigration } from './frozen.ts'
 
-/** A log of changes as own SQL: the text that makes it, and the one that drops it. */
+/** A log of changes as own SQL: the text that makes it, and the one that drops it; null: somebody has deleted that file. */
 export interface FrozenLog {
-  view: QualifiedName
   make: string
-  drop: string
+  drop: string | null
 }
 
 const made = '-- The log of changes of '
 const dropped = '-- No log of changes of '
 
 /** The SQL of a log. Only its owner may put triggers on a table so that they always fire. Pure. */
-export function frozenLog(log: ChangeLog): FrozenLog {
+export function frozenLog(log: ChangeLog): { make: string; drop: string } {
   const { view } = log
   const name = displayName(view)
   const owner = asOwnerOf(relation(quoteName(view)))
@@ -21,7 +20,6 @@ export function frozenLog(log: ChangeLog): FrozenLog {
   const text = (first: string, statements: string[]) =>
     `${first}\n${[`set local lock_timeout = '5s'`, ...statements].map((sql) => `${sql};\n`).join('')}`
   return {
-    view,
     make: text(
       `${made}${name}\n-- Its refreshes compute only the slices of ${displayPart(log.by)} that this tells. The triggers wait for the writers of each table.`,
       [
@@ -76,10 +74,8 @@ end`)}`
 }
 
 /** The logs that these migrations leave behind, by the names of their views for people. Pure. */
-export function frozenLogs(
-  migrations: FrozenMigration[],
-): Map<string, { make: string; drop: string | null }> {
-  const logs = new Map<string, { make: string; drop: string | null }>()
+export function frozenLogs(migrations: FrozenMigration[]): Map<string, FrozenLog> {
+  const logs = new Map<string, FrozenLog>()
   for (const { up, down } of migrations) {
     if (up.change.does !== 'sql') continue
     const [first = ''] = up.text.split('\n', 1)
