@@ -14,6 +14,7 @@ import { schemaFolder } from '../../src/package-files.ts'
 import { mayRetry, Problem, type ProblemCode } from '../../src/problem.ts'
 import { type ConnectionSource, connectTo } from '../../src/server/connect.ts'
 import type { Database } from '../../src/server/database.ts'
+import { mayConnectLater } from '../../src/server/failures.ts'
 import { beginMonitoring } from '../../src/watch/db/incidents.ts'
 import { startGateway, type Watched } from '../http/gateway.ts'
 import { atMostOften, makeMetrics, whyLeaderless, whyNotReady } from '../metrics/metrics.ts'
@@ -120,14 +121,20 @@ async function bringUpToDate(database: Database, folder: URL, logger: Logger): P
   if (missing.length > 0) logger.warn('views are missing', { missing })
 }
 
-/** Waiting does not mend these. */
+/** Waiting does not mend these, nor a server that cannot be connected to as it is. */
 const final: ProblemCode[] = ['CredentialsRefused', 'SuperuserRefused', 'NotDirect', 'DatabaseReadOnly']
+
+const isFinal = (error: unknown): boolean =>
+  !(error instanceof Problem) ||
+  !mayRetry(error.code) ||
+  final.includes(error.code) ||
+  (error.code === 'DatabaseUnavailable' && !mayConnectLater(error))
 
 /** Tries again while the database is away; each reason is one line. */
 function onceThere(logger: Logger, work: () => Promise<void>): Promise<void> {
   let told = ''
   return patiently(work, {
-    isFinal: (error) => !(error instanceof Problem) || !mayRetry(error.code) || final.includes(error.code),
+    isFinal,
     onFailure(error) {
       const { code, message: problem } = error as Problem
       if (problem !== told) logger.warn('waits for the database', { code, problem })

@@ -60,7 +60,7 @@ export function cancelBatch(
     if (batch.status !== 'canceled') throw endedBefore('batch', batchId, batch.status)
     return startedOf(batch)
   }
-  return call.database.withConnection(work, { deadline: deadlineOf(call) })
+  return call.database.withConnection(work, { deadline: deadlineOf(call), writes: true })
 }
 
 /** Ends the batch here, because maybe no call advances the batch any more. */

@@ -65,12 +65,16 @@ export async function startBatch(
   defaults: BatchDefaults = {},
 ): Promise<StartedBatch> {
   insistOnSelection(request)
-  return call.database.withConnection(async (sql) => {
-    const started = await startBatchOn(sql, request, call, defaults)
-    const openId = started.error?.openBatchId
-    const open = openId === undefined || isScheduled(call.trigger) ? undefined : await readBatch(sql, openId)
-    return open !== undefined && doesAsMuch(open, request) ? startedOf(open) : started
-  })
+  return call.database.withConnection(
+    async (sql) => {
+      const started = await startBatchOn(sql, request, call, defaults)
+      const openId = started.error?.openBatchId
+      const open =
+        openId === undefined || isScheduled(call.trigger) ? undefined : await readBatch(sql, openId)
+      return open !== undefined && doesAsMuch(open, request) ? startedOf(open) : started
+    },
+    { writes: true },
+  )
 }
 
 /** Whether a batch of the same views makes them as the request wants them. */

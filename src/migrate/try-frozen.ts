@@ -59,6 +59,7 @@ export const forTrials = <T>(database: Database, work: (sql: Sql) => Promise<T>)
   database.withConnection(work, {
     startUp: { application_name: 'viewkeeper freeze', statement_timeout: '60000' },
     deadline: Date.now() + longestMs,
+    writes: true,
   })
 
 /**

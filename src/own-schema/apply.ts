@@ -46,5 +46,6 @@ export async function migrate(database: Database, folder: URL): Promise<MigrateR
   return database.withConnection((sql) => applySchema(sql, steps), {
     startUp: { application_name: 'viewkeeper migrate', statement_timeout: '600000', lock_timeout: '60000' },
     deadline: Date.now() + longestMs,
+    writes: true,
   })
 }

@@ -30,5 +30,5 @@ export function cancel(
     if (!requested && ended.status !== 'canceled') throw endedBefore('run', runId, ended.status)
     return resultOf(ended)
   }
-  return call.database.withConnection(work, { deadline: deadlineOf(call) })
+  return call.database.withConnection(work, { deadline: deadlineOf(call), writes: true })
 }

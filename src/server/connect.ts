@@ -2,8 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Problem, type ProblemCode } from '../problem.ts'
 import type { OnReplicas } from '../sql/replicas.ts'
 import type { ConnectionOptions } from './connection.ts'
-import type { Connection, Database, NotificationListener } from './database.ts'
-import { mayConnectLater, problemOf, sqlstateOf, withDeadline } from './failures.ts'
+import type { Connection, Database, NotificationListener, Sql } from './database.ts'
+import { mayConnectLater, primaryAdvice, problemOf, sqlstateOf, withDeadline } from './failures.ts'
 import { readFix } from './rights.ts'
 import {
   defaultOwnerSetting,
@@ -173,13 +173,20 @@ export function connectTo(
     open,
     async withConnection(
       work,
-      { startUp = {}, jit = false, once = false, deadline = Date.now() + usualDeadlineMs } = {},
+      {
+        startUp = {},
+        jit = false,
+        once = false,
+        writes = false,
+        deadline = Date.now() + usualDeadlineMs,
+      } = {},
     ) {
       const begun = Date.now()
       const given = { ...(jit ? {} : { jit: 'off' }), ...startUp }
       const { sql, leave } = once ? await untilAwake((by) => openBy(by, given)) : await open(given)
       const until = Math.min(deadline + Date.now() - begun, waiting?.answerBy() ?? Number.POSITIVE_INFINITY)
       try {
+        if (writes) insistOnPrimary(sql)
         return await withDeadline(work(sql, leave), until, tooLate)
       } catch (error) {
         throw problemOf(error, await readFix(sql, error))
@@ -188,6 +195,12 @@ export function connectTo(
       }
     },
   }
+}
+
+/** A server tells each session at its beginning, unasked, whether it is a standby; Aurora's readers do not. */
+function insistOnPrimary({ parameters }: Sql): void {
+  if (parameters.in_hot_standby === 'on')
+    throw new Problem('DatabaseReadOnly', `This server is a standby, which only reads. ${primaryAdvice}`)
 }
 
 /** 28P01: wrong password. 28000: the role is gone or may not log in. Fresh connection options fix both. */

@@ -19,6 +19,8 @@ export const openSockets = (): number => openNow
 export interface OwnSocket {
   open(): Promise<Socket>
   destroy(): void
+  /** What the server said first, by its first byte: to a request for TLS, `N` is no. */
+  answered(): string | undefined
 }
 
 /**
@@ -31,7 +33,9 @@ export function ownSocket(
   onBroken: () => void,
 ): OwnSocket {
   let socket: Socket | undefined
+  let answer: string | undefined
   return {
+    answered: () => answer,
     open: () =>
       new Promise((resolve, reject) => {
         if (socket !== undefined) {
@@ -49,6 +53,9 @@ export function ownSocket(
         })
         // postgres.js tells the server this name when TLS begins: some choose the database by it.
         Object.assign(opened, { host })
+        opened.once('data', (first: Buffer) => {
+          answer = String.fromCharCode(first[0] ?? 0)
+        })
         socket = opened
         openNow++
         opened.once('close', () => openNow--)
@@ -159,8 +166,19 @@ export async function connect(
     return { sql, leave, broken }
   } catch (error) {
     await leave()
-    throw error
+    throw withoutTls(options, socket.answered()) ?? error
   }
+}
+
+/** What a server says that was asked for TLS, and has none: postgres.js 3.4.9 begins TLS all the same, and the connection breaks. */
+function withoutTls({ tls }: ConnectionOptions, answered: string | undefined): Problem | undefined {
+  if (answered !== 'N' || (!tls.verify && tls.encrypts !== 'require')) return undefined
+  const cause = new Error('server does not support SSL, but SSL was required')
+  return new Problem(
+    'DatabaseUnavailable',
+    `The server does not support TLS: ${cause.message}. Turn ssl on in the server, or, on a network that you trust, write sslmode=disable in DATABASE_URL.`,
+    { cause },
+  )
 }
 
 /** The part of postgres.js that is one connection; only `onexecute` of a query receives it. */

@@ -22,6 +22,8 @@ interface WorkOptions {
   jit?: boolean
   /** Whether the login is tried once: a server that is away is not waited for. */
   once?: boolean
+  /** Whether the work writes: a standby is refused before it begins (DatabaseReadOnly). */
+  writes?: boolean
   /**
    * The work is given up at this time (epoch milliseconds), because a server that has vanished never answers. The wait for the
    * connection does not count.

@@ -163,6 +163,10 @@ const broken = new Set([
 /** SQLSTATEs of a server that starts or stops, has lost the connection, or is too slow. */
 const unavailable = /^(57P0[1235]|57014|08)/
 
+/** What to do about a server that only reads. */
+export const primaryAdvice =
+  'Give the address of the primary, which is the cluster endpoint of Aurora. After a failover, try again in a minute.'
+
 const migrateAdvice = 'Deploy again, or migrate: that creates what is missing.'
 
 /** The meaning of each SQLSTATE of our own statements that is no defect of ours. */
@@ -193,9 +197,7 @@ const ofOurStatements: Record<string, { code: ProblemCode; advice: string }> = {
   },
   '25006': {
     code: 'DatabaseReadOnly',
-    advice:
-      'This server is a standby, or stopped writing. Give the address of the primary, which is the cluster endpoint of ' +
-      'Aurora. After a failover, try again in a minute.',
+    advice: `This server is a standby, or stopped writing. ${primaryAdvice}`,
   },
   '3D000': { code: 'DatabaseUnavailable', advice: 'Check the name of the database.' },
   '3F000': { code: 'NotMigrated', advice: migrateAdvice },
@@ -217,9 +219,11 @@ export function problemOf(error: unknown, fix: string | null = null): unknown {
   if (known !== undefined) return new Problem(known.code, sentences(error.message, known.advice), details)
   if (unavailable.test(sqlstate)) return unavailableDatabase(error)
   const code = problemOfSqlstate[sqlstate] ?? problemOfSqlstate[sqlstate.slice(0, 2)]
-  // If a right is missing, the server's detail names the right. The detail quotes no data.
-  const detail = sqlstate === '42501' ? (error as { detail?: string }).detail : undefined
-  return code === undefined ? error : new Problem(code, sentences(error.message, detail, fix), details)
+  // If a right is missing, the server's detail names it, and quotes no data; if the table of locks is full, its hint names the setting.
+  const { detail, hint = '' } = error as { detail?: string; hint?: string }
+  const [setting] = (sqlstate === '53200' && /max_(pred_)?locks_per_transaction/.exec(hint)) || []
+  const told = sqlstate === '42501' ? detail : setting && `Raise ${setting} and restart the server`
+  return code === undefined ? error : new Problem(code, sentences(error.message, told, fix), details)
 }
 
 /**

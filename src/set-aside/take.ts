@@ -31,6 +31,7 @@ export const longSession = <T>(
   database.withConnection(work, {
     startUp: { application_name: name, statement_timeout: '0', lock_timeout: String(lockTimeoutMs) },
     deadline: Date.now() + longestMs,
+    writes: true,
   })
 
 /** How long the hunt for the locks goes on by default. */

@@ -82,71 +82,74 @@ export function monitor(
     newestMigration?: number | null | undefined
   },
 ): Promise<Monitored> {
-  return database.withConnection(async (sql) => {
-    await endPauses(sql)
-    await mendEnds(sql)
-    const absent = Math.max(absentSeconds, telling.apartSeconds)
-    const settled = await noteLook(sql, absent, { told, newestMigration })
-    const lost = await closeLostRuns(sql)
-    if (settled) for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
-    await dropShadows(sql)
-    const suspects: string[] = []
-    const publishRuns = (ended: EndedRun[]) => {
-      publish.runs(ended)
-      suspects.push(...ended.flatMap((run) => (isSlow(run.durationMs, run.usualMs) ? [run.view] : [])))
-    }
-    const publishedRuns = await publishEndedRuns(sql, atOnce, publishRuns, programs !== null)
-    const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
-    await discoverDefinitions(sql)
-    const before = await readUnwell(sql)
-    const isPlanned = before.views.some(({ planned }) => planned !== null)
-    const lags = lagsOf(before, isPlanned ? await readDependencies(sql) : new Map(), looks)
-    const { short, suspended } = lags
-    const due = (await readPause(sql)) === null ? lags.due : []
-    const isNew = await writeExpectations(sql, (definition) => ({
-      interval: scheduledInterval(definition, schedules),
-      promised: lags.promised.get(definition.view),
-    }))
-    // When a view is stale follows from what is expected of it.
-    const facts = isNew ? await readUnwell(sql) : before
-    const planned = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
-    const slow = await readSlowRuns(sql, suspects)
-    const { wrong, ...lasting } = await readLasting(sql)
-    const batches = await readFailedBatches(sql)
-    const channels = await readFailingChannels(sql)
-    const found = findWrong(facts.views, planned, {
-      ...lasting,
-      wrong: wrong.map(({ view }) => view),
-      slow: slow.map(({ view }) => view),
-      batch: batches.map(({ id }) => batchName(id)),
-      channel: channels.map(({ channel }) => channel),
-    })
-    /** Of what people are told now. */
-    let hearing = new Set<string>()
-    if (found.length > 0 || (await isAnyUntold(sql))) {
-      const { noteIncidents } = await import('./note.ts')
-      const hearers = { telling, programs, people }
-      const at = { readAt: facts.now, schedules: { ...schedules, looks } }
-      hearing = await noteIncidents(sql, found, { slow, wrong, batches, channels }, { ...hearers, ...at })
-    }
-    for (const kind of viewKinds) {
-      const of = found.filter((each) => each.kind === kind)
-      publish.incidents(
-        kind,
-        of,
-        of.flatMap(({ name }) => (hearing.has(name) ? [name] : [])),
-      )
-    }
-    if (programs === null) await forgetEvents(sql)
-    return {
-      lost: lost.length,
-      publishedRuns,
-      publishedBatches,
-      eventsWait: await eventsWait(sql),
-      due: due.length,
-      incidents: found,
-    }
-  })
+  return database.withConnection(
+    async (sql) => {
+      await endPauses(sql)
+      await mendEnds(sql)
+      const absent = Math.max(absentSeconds, telling.apartSeconds)
+      const settled = await noteLook(sql, absent, { told, newestMigration })
+      const lost = await closeLostRuns(sql)
+      if (settled) for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
+      await dropShadows(sql)
+      const suspects: string[] = []
+      const publishRuns = (ended: EndedRun[]) => {
+        publish.runs(ended)
+        suspects.push(...ended.flatMap((run) => (isSlow(run.durationMs, run.usualMs) ? [run.view] : [])))
+      }
+      const publishedRuns = await publishEndedRuns(sql, atOnce, publishRuns, programs !== null)
+      const publishedBatches = await publishEndedBatches(sql, atOnce, publish.batches, programs !== null)
+      await discoverDefinitions(sql)
+      const before = await readUnwell(sql)
+      const isPlanned = before.views.some(({ planned }) => planned !== null)
+      const lags = lagsOf(before, isPlanned ? await readDependencies(sql) : new Map(), looks)
+      const { short, suspended } = lags
+      const due = (await readPause(sql)) === null ? lags.due : []
+      const isNew = await writeExpectations(sql, (definition) => ({
+        interval: scheduledInterval(definition, schedules),
+        promised: lags.promised.get(definition.view),
+      }))
+      // When a view is stale follows from what is expected of it.
+      const facts = isNew ? await readUnwell(sql) : before
+      const planned = { lag: short.map(nameOf), suspended: suspended.map(nameOf) }
+      const slow = await readSlowRuns(sql, suspects)
+      const { wrong, ...lasting } = await readLasting(sql)
+      const batches = await readFailedBatches(sql)
+      const channels = await readFailingChannels(sql)
+      const found = findWrong(facts.views, planned, {
+        ...lasting,
+        wrong: wrong.map(({ view }) => view),
+        slow: slow.map(({ view }) => view),
+        batch: batches.map(({ id }) => batchName(id)),
+        channel: channels.map(({ channel }) => channel),
+      })
+      /** Of what people are told now. */
+      let hearing = new Set<string>()
+      if (found.length > 0 || (await isAnyUntold(sql))) {
+        const { noteIncidents } = await import('./note.ts')
+        const hearers = { telling, programs, people }
+        const at = { readAt: facts.now, schedules: { ...schedules, looks } }
+        hearing = await noteIncidents(sql, found, { slow, wrong, batches, channels }, { ...hearers, ...at })
+      }
+      for (const kind of viewKinds) {
+        const of = found.filter((each) => each.kind === kind)
+        publish.incidents(
+          kind,
+          of,
+          of.flatMap(({ name }) => (hearing.has(name) ? [name] : [])),
+        )
+      }
+      if (programs === null) await forgetEvents(sql)
+      return {
+        lost: lost.length,
+        publishedRuns,
+        publishedBatches,
+        eventsWait: await eventsWait(sql),
+        due: due.length,
+        incidents: found,
+      }
+    },
+    { writes: true },
+  )
 }
 
 const nameOf = ({ view }: { view: string }): string => view

@@ -5,6 +5,8 @@ import { resolveName } from '../run/name.ts'
 import type { Database } from '../server/database.ts'
 import { displayName } from '../sql/names.ts'
 
+const writing = { writes: true }
+
 /** Pauses or resumes a view, in force at once, and perhaps until a moment; returns its name. Only `force` refreshes a paused view. */
 export const pauseView = (
   database: Database,
@@ -21,7 +23,7 @@ export const pauseView = (
     if (id === undefined) throw await unknownView(sql, name)
     await setViewPause(sql, id, paused, by, until)
     return displayName(name)
-  })
+  }, writing)
 
 /** Pauses or resumes everything scheduled, in force at once. What people request still runs. */
 export const pauseAll = (
@@ -29,4 +31,4 @@ export const pauseAll = (
   paused: boolean,
   by: string,
   until: Date | null = null,
-): Promise<void> => database.withConnection((sql) => setPause(sql, paused, by, until))
+): Promise<void> => database.withConnection((sql) => setPause(sql, paused, by, until), writing)

@@ -134,7 +134,7 @@ export async function createRole(options: CreateRoleOptions): Promise<void> {
         options.ownViews === 'keep' ? await keep(sql, situation) : await make(sql, situation, login, options)
       if (missing > 0) process.exitCode = 1
     },
-    { deadline: Date.now() + 600_000 },
+    { deadline: Date.now() + 600_000, writes: true },
   )
 }
 
@@ -333,8 +333,9 @@ export async function create({
   may: PolicyName
   expires?: number
 }): Promise<void> {
-  const made = await databaseFromUrl(null).withConnection((sql) =>
-    createToken(sql, { name, may, days: expires ?? null, by: person() }),
+  const made = await databaseFromUrl(null).withConnection(
+    (sql) => createToken(sql, { name, may, days: expires ?? null, by: person() }),
+    { writes: true },
   )
   print(made)
   process.stderr.write('  Keep it now: only its digest is stored, and nobody can read it again.\n')
@@ -369,7 +370,7 @@ async function list({ json }: { json?: true }): Promise<void> {
 
 /** Ends a token. Refuses (InvalidRequest) a name that no token has. */
 export async function revoke(name: string): Promise<void> {
-  if (!(await databaseFromUrl(null).withConnection((sql) => revokeToken(sql, name))))
+  if (!(await databaseFromUrl(null).withConnection((sql) => revokeToken(sql, name), { writes: true })))
     throw new Problem(
       'InvalidRequest',
       `There is no token ${name}. List the tokens with: viewkeeper token ls`,

@@ -40,7 +40,11 @@ export const diffView = (
 ): Promise<DataDiff> =>
   database.withConnection(
     (sql) => undone(sql, (part) => compare(part, name, definition, all, mostMs)).catch(refuse(name)),
-    { startUp: { application_name: 'viewkeeper diff' }, deadline: Date.now() + mostMs + 60_000 },
+    {
+      startUp: { application_name: 'viewkeeper diff' },
+      deadline: Date.now() + mostMs + 60_000,
+      writes: true,
+    },
   )
 
 /** The server looks whether the client is still there, where it can. */

@@ -79,6 +79,7 @@ export const withMigrationLock = <T>(
         lock_timeout: String(Math.min(longestLockMs, Math.max(waitUntil - Date.now(), shortestLockMs))),
       },
       deadline: waitUntil + lastWordsMs,
+      writes: true,
     },
   )
 

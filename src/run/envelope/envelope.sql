@@ -89,6 +89,7 @@ declare
   raised boolean;
   quotes_rows boolean;
   violated text;
+  lacking text;
   holders jsonb;
   obstacles jsonb;
   unfound jsonb;
@@ -516,6 +517,8 @@ begin
         violated := case when raised then null
                          when st = '23505' then statement #>> array['unique', con]
                          when st = '21000' and det <> '' then (select string_agg(value, ', ') from jsonb_each_text(statement -> 'unique')) end;
+        -- The setting that a full table of locks lacks: the server calls it memory, and the hint alone names it.
+        lacking := case when st = '53200' and not raised then substring(hnt from 'max_(?:pred_)?locks_per_transaction') end;
         finished := clock_timestamp();
         -- The context has the function of an event trigger. The server writes its schema only if the path of that moment needs it.
         triggers := case when failure is null and st not in ('57014', '55P03', '40P01') then (
@@ -616,13 +619,14 @@ begin
                        || case when why = 'LockTimeout' and failure is null
                         then concat_ws(': ', 'The run did not get a lock in time', holders ->> 'who')
                         when quotes_rows
-                        then coalesce(standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2))
+                        then coalesce(case when lacking is not null then 'out of locks' end, standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2))
                           || coalesce(' in index ' || violated, ' ' || (unfound ->> 'what'), '')
                         else msg end,
                      'detail', case when not quotes_rows then nullif(det, '') end,
                      'hint', case when violated is not null
                          then 'The query returns rows that are equal in these columns. Change the query so that it returns one of them, or drop the index.'
                        when unfound is not null then unfound ->> 'hint'
+                       when lacking is not null then format('The table of locks is full: raise %s, which is %s, and restart the server, or let the view read fewer partitions.', lacking, current_setting(lacking))
                        when not raised and (st in ('42501', '55000') or obstacles ? st) then nullif(concat_ws(' ', case when not quotes_rows then nullif(hnt, '') end, obstacles ->> st), '')
                        when why = 'CatalogChanged' and st = '2BP01' then 'It was made in the last moment. Nothing was exchanged: refresh again.'
                        when why = 'LockTimeout' and failure is null then coalesce(holders ->> 'advice', 'By now nobody holds a lock on the view, or on what it reads, that is in the way: try again.')

@@ -111,7 +111,7 @@ export const withRunConnection = <T>(
       sendAhead(sql, takeOurs)
       return work({ sql, leave })
     },
-    { startUp: { ...startUp, application_name: name }, jit: true, ...limits },
+    { startUp: { ...startUp, application_name: name }, jit: true, writes: true, ...limits },
   )
 
 /**

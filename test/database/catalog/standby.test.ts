@@ -1,17 +1,24 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { cancelBatch } from '../../../src/batch/end.ts'
 import { startBatch } from '../../../src/batch/start.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
+import { diffView } from '../../../src/migrate/authoring/diff.ts'
+import { migrateDown } from '../../../src/migrate/migrate.ts'
+import { forTrials } from '../../../src/migrate/try-frozen.ts'
+import { migrate } from '../../../src/own-schema/apply.ts'
+import { cancel } from '../../../src/run/cancel.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { getRun } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { connectTo } from '../../../src/server/connect.ts'
 import type { Database } from '../../../src/server/database.ts'
+import { putBack, setAside } from '../../../src/set-aside/set-aside.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
 import { type Known, reads } from '../../support/api/reads.ts'
 import { unheard } from '../../support/aws/publisher.ts'
-import { callOn } from '../../support/servers/database.ts'
+import { callOn, schemaFolder } from '../../support/servers/database.ts'
 import { startOwnServer } from '../../support/servers/own-server.ts'
 import { type Standby, startStandby } from '../../support/servers/standby.ts'
 import type { TestServer } from '../../support/servers/test-server.ts'
@@ -87,10 +94,18 @@ const writes: Record<string, () => Promise<unknown>> = {
   'a pause of a view': () => pauseView(replica, 'met', true, 'test'),
   'a pause of everything': () => pauseAll(replica, true, 'test'),
   'the monitor': () => monitor(replica, { schedules: unscheduled, publish: unheard }),
+  'a set-aside': () => setAside(replica, { reading: ['met'], dryRun: false, requestedBy: 'test', huntMs: 0 }),
+  'a put-back': () => putBack(replica, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' }),
+  'a migration of schema viewkeeper': () => migrate(replica, schemaFolder),
+  'a migration of views': () => migrateDown({ ...callOn(replica), trigger: 'cli', withData: true }, [], 1),
+  'a trial of migrations': () => forTrials(replica, async () => {}),
+  'a comparison of data': () => diffView(replica, { schema: 'public', name: 'met' }, null),
+  'a cancel': () => cancel(known.runId, callOn(replica)),
+  'a cancel of a batch': () => cancelBatch(known.batchId, callOn(replica)),
 }
 
 test.each(Object.keys(writes))('%s on a standby is refused, and says where to write', async (write) => {
   const { code, message } = await refusalOf(writes[write]!())
   expect(code).toBe('DatabaseReadOnly')
-  expect(message).toMatch(/^cannot execute \w+ .* standby, .* the address of the primary/)
+  expect(message).toMatch(/^This server is a standby, which only reads\. Give the address of the primary/)
 })

@@ -2,6 +2,7 @@ import { beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest'
 import { getBatch } from '../../../src/batch/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { startOwnServer } from '../../support/servers/own-server.ts'
 import { accountOf, advanceToEnd, begin, countExecutions, makeGraph } from '../../support/views/batches.ts'
 import { until } from '../../support/waiting/until.ts'
 
@@ -58,6 +59,25 @@ describe('a run that cannot be claimed', () => {
     await runShort('brief', '53100', 2)
     expect(await refresh({ view: 'brief' }, callOn(database))).toMatchObject({ status: 'updated' })
     expect(await refusals('brief')).toBe(3)
+  })
+})
+
+test('a run that fills the table of locks says which setting to raise', async () => {
+  const { database, sql } = await startOwnServer({ max_locks_per_transaction: '10', max_connections: '20' })
+  const lockAll = 'select count(pg_advisory_xact_lock_shared(n)) as n from generate_series(1, 1000000) n'
+  await sql.unsafe(`create materialized view wide as ${lockAll} with no data`)
+  expect(await refresh({ view: 'wide' }, callOn(database))).toMatchObject({
+    status: 'error',
+    error: {
+      class: 'InsufficientResources',
+      sqlstate: '53200',
+      message: expect.stringMatching(/out of locks$/),
+      hint: expect.stringMatching(/raise max_locks_per_transaction, which is 10, and restart the server/),
+    },
+  })
+  const ours = database.withConnection((own) => own.unsafe(lockAll))
+  await expect(ours).rejects.toMatchObject({
+    message: expect.stringMatching(/Raise max_locks_per_transaction/),
   })
 })
 

@@ -107,6 +107,24 @@ describe('connecting', () => {
     }
   })
 
+  test('with TLS to a server that has none is refused at once, in the words of psql, unless TLS is optional', async () => {
+    const waiting = { answerBy: () => Date.now() + 60_000, onWaited: () => expect.unreachable() }
+    const encrypted = (tls: ConnectionOptions['tls']) =>
+      connectTo(async () => ({ ...settings, tls }), { waiting }).withConnection((sql) => sql`select 1 as one`)
+    for (const tls of [
+      { verify: true, roots: null },
+      { verify: false, encrypts: 'require' },
+    ] as const) {
+      await expect(encrypted(tls)).rejects.toMatchObject({
+        code: 'DatabaseUnavailable',
+        message: expect.stringMatching(
+          /^The server does not support TLS: server does not support SSL, but SSL was required\. .* sslmode=disable/,
+        ),
+      })
+    }
+    expect(await encrypted({ verify: false, encrypts: 'prefer' })).toEqual([{ one: 1 }])
+  })
+
   test('to a server that is starting up is DatabaseUnavailable, and says to try again', async () => {
     const { server, port } = await listenAnd((socket) => socket.once('data', () => socket.end(startingUp)))
     await expect(select1({ port })).rejects.toMatchObject({

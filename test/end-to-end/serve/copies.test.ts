@@ -135,6 +135,8 @@ test('what keeps a copy from starting is one clear line', async () => {
     [{}, [], '{}', /serve needs a database: set DATABASE_URL/],
     [{ DATABASE_URL: 'nowhere' }, [], '{}', /DATABASE_URL cannot be used: it does not start with postgres:/],
     [{ DATABASE_URL: wrong.href }, [], '{}', /password authentication failed/],
+    [{ DATABASE_URL: `${url}_too` }, [], '{}', /database ".*" does not exist/],
+    [{ DATABASE_URL: `${url}?sslmode=require` }, [], '{}', /The server does not support TLS/],
     [{ DATABASE_URL: superuser() }, [], '{}', /superuser/],
     [
       { DATABASE_URL: url },
