@@ -83,6 +83,18 @@ select jsonb_build_object('who', string_agg(who, '; '), 'advice', concat_ws(' ',
            || string_agg(format('select pg_terminate_backend(%s);', pid), ' ') filter (where pid is not null)))
   from holders having count(*) > 0`
 
+/**
+ * An expression: the session of a temporary schema, in words. Before PostgreSQL 16 nothing tells which of those of the owner, an OID, it is.
+ */
+export const sessionOf = (schema: string, owner: string): string => `coalesce((
+  select string_agg(format('process %s (%s)', a.pid, concat_ws(', ', 'role ' || a.usesysid::regrole,
+           'application ' || quote_ident(nullif(a.application_name, '')), a.state)), ' or ' order by a.pid)
+    from pg_stat_get_activity(null) a
+   where a.datid = (select oid from pg_database where datname = current_database()) and a.pid <> pg_backend_pid()
+     and case when current_setting('server_version_num')::integer >= 160000
+              then a.pid = pg_stat_get_backend_pid(substring(${schema} from '[0-9]+$')::integer) else a.usesysid = ${owner} end),
+  'a session that has ended')`
+
 const onlyToRead = (wanted: WantedLock, sql: string): string => (wanted === 'AccessShareLock' ? sql : '')
 
 /** Whether lock `l` is in the way of the wanted one. */

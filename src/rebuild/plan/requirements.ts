@@ -1,4 +1,4 @@
-import type { LiveView, OutlinedReader, Reader } from '../../catalog/plan/live-view.ts'
+import type { LiveView, OutlinedReader, PlainReader, Reader } from '../../catalog/plan/live-view.ts'
 import {
   impossible,
   inSchema,
@@ -9,6 +9,7 @@ import {
   roleOf,
 } from '../../catalog/plan/rights.ts'
 import { isUnreadable, unreadableClause } from '../../catalog/plan/server-sql.ts'
+import { sessionOf } from '../../sql/holders.ts'
 import { displayName, displayPart, literal, type QualifiedName, quoteName } from '../../sql/names.ts'
 import { betweenQuery } from './prove.ts'
 import { findUnfilled, type Scope } from './scope.ts'
@@ -66,7 +67,8 @@ export const isReadByViews = ({ dependents }: LiveView): boolean =>
 /** What a swap needs, each object by name, apart from the rights that every refresh needs. Pure. */
 export function swapRequirements(live: LiveView): Requirement[] {
   const { view, dependents, statistics, grants } = live
-  const readers = dependents.flatMap((each) => each.view ?? [])
+  const all = dependents.flatMap((each) => each.view ?? [])
+  const readers = all.filter((each) => !isTemporary(each))
   const itself = relation(view.kind, view)
   return [
     ...(view.memberOf === null ? [] : [impossible(`it belongs to extension ${view.memberOf}`)]),
@@ -82,6 +84,7 @@ export function swapRequirements(live: LiveView): Requirement[] {
     ...dependents
       .filter((each) => each.view === null)
       .map(({ description }) => impossible(`${description} depends on it`)),
+    ...all.filter(isTemporary).map(readForNow),
     memberOf(view.owner, itself, ['', `may not act as its owner, ${view.owner}`]),
     ...schemasOf(live).map((place) => placeRequirement(place, view.owner)),
     ...parsedOf(live).map((part) => impossible(`${part} is never written again`)),
@@ -116,6 +119,14 @@ export function swapRequirements(live: LiveView): Requirement[] {
     ),
   ]
 }
+
+const isTemporary = ({ schema }: QualifiedName): boolean => /^pg_temp_\d+$/.test(schema)
+
+/** Nobody but its session may write a temporary view again. */
+const readForNow = ({ schema, name, owner }: PlainReader): Requirement => ({
+  because: `${literal(`temporary view ${name} of `)} || ${sessionOf(literal(schema), roleOf(owner))} || ${literal(' reads it: end that session, or drop the view there')}`,
+  given: 'false',
+})
 
 /** What the next owner of a view needs to make in the schemas what a swap makes as that owner. */
 export const nextOwnersRequirements = (given: LiveView): Requirement[] =>

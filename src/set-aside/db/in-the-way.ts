@@ -5,6 +5,7 @@ import { type Obstacle, obstacle } from '../../catalog/plan/rights.ts'
 import { Problem } from '../../problem.ts'
 import { readReaders } from '../../rebuild/db/group.ts'
 import type { Sql } from '../../server/database.ts'
+import { sessionOf } from '../../sql/holders.ts'
 import { quoteName } from '../../sql/names.ts'
 import { parentsFirst } from '../../sql/walks.ts'
 import { readTrees } from '../../trial/db/copies.ts'
@@ -247,7 +248,7 @@ select case when c.class::oid in ('pg_class'::regclass, 'pg_proc'::regclass, 'pg
             when c.class = 'pg_class'::regclass and k.relkind = 'v' then 'view ' || c.oid::regclass
             else pg_describe_object(c.class, c.oid, 0) end as description,
        case when c.class = 'pg_class'::regclass and k.relkind in ('m', 'v') and k.relpersistence <> 't' and not c.by_type then null
-            when c.class = 'pg_class'::regclass and k.relpersistence = 't' then 'is temporary, and belongs to another session'
+            when c.class = 'pg_class'::regclass and k.relpersistence = 't' then 'is temporary, and belongs to ' || ${sessionOf('(select nspname from pg_namespace where oid = k.relnamespace)', 'k.relowner')}
             when c.class = 'pg_proc'::regclass and c.by_type then 'has the row type of a view in its signature'
             when c.class = 'pg_proc'::regclass
               then format('is never written again: type "drop %s %s" before, and make it again after', case p.prokind when 'p' then 'procedure' else 'function' end, p.oid::regprocedure)

@@ -1,14 +1,16 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { getBatch } from '../../../src/batch/read.ts'
 import type { BatchRequest } from '../../../src/batch/start.ts'
+import { refresh } from '../../../src/run/refresh.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
-import { useDatabase } from '../../support/servers/database.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { accountOf, advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { shadowSchemas } from '../../support/views/gated-group.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
+import { whileLocked } from '../../support/waiting/holder.ts'
 import { until } from '../../support/waiting/until.ts'
 
-const { database, sql } = useDatabase()
+const { url, database, sql } = useDatabase()
 
 /** No test leaves a shadow. */
 afterEach(async () => {
@@ -246,6 +248,27 @@ test('a refusal names what stands in the way of a swap, and no shadow of the bat
     ),
   })
   expect(JSON.stringify(runs)).not.toMatch(/viewkeeper_b/)
+})
+
+test('a temporary view of another session is named with its session, and keeps no view from its refresh', async () => {
+  await sql.unsafe(
+    'create table read_for_now_t (v int); create materialized view read_for_now as select v from read_for_now_t',
+  )
+  const made = 'create temporary view mine as select v from read_for_now; commit; begin'
+  await whileLocked(url, made, async () => {
+    expect(await refresh({ view: 'read_for_now', strategy: 'swap' }, callOn(database))).toMatchObject({
+      error: {
+        class: 'SwapImpossible',
+        message: expect.stringMatching(
+          /^public\.read_for_now cannot be swapped: temporary view mine of .*process \d+ \(role postgres.*\) reads it: end that session/,
+        ),
+      },
+    })
+    expect(await refresh({ view: 'read_for_now' }, callOn(database))).toMatchObject({ status: 'updated' })
+  })
+  expect(await refresh({ view: 'read_for_now', strategy: 'swap' }, callOn(database))).toMatchObject({
+    status: 'updated',
+  })
 })
 
 describe('while groups are formed', () => {
