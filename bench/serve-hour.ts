@@ -7,14 +7,11 @@ import { fileURLToPath } from 'node:url'
 import postgres from 'postgres'
 import { startEmbeddedPostgres } from '../local/embedded/embedded.ts'
 import { findFreePort } from '../serve/process.ts'
-import { runLockClass } from '../src/server/lock-keys.ts'
 
 // Three copies of `viewkeeper serve` with schedules each minute, of which one is killed or frozen every two minutes:
-// node bench/serve-hour.ts [minutes] [foreign]
-// With `foreign`, a login that may only connect takes every advisory lock of Viewkeeper over and over, and there are no callers.
+// node bench/serve-hour.ts [minutes]
 
 const minutes = Number(process.argv[2] ?? 60)
-const isAttacked = process.argv[3] === 'foreign'
 const command = fileURLToPath(new URL('../cli/viewkeeper.js', import.meta.url))
 const folder = mkdtempSync(join(tmpdir(), 'serve-hour-'))
 mkdirSync(join(folder, 'migrations'))
@@ -66,24 +63,6 @@ for (const [at, schedule] of schedules.entries()) {
     on conflict do nothing`
   await sql`update viewkeeper.definitions set schedule = ${schedule}, time_zone = 'UTC' where name = ${`hourly_${at}`}`
 }
-let attacking = isAttacked
-let taken = 0
-const attack = async () => {
-  await admin`create role eve login password 'secret'`
-  const eve = postgres(url.href, { username: 'eve', max: 1, onnotice() {} })
-  while (attacking) {
-    const [last] = await sql<[{ id: number }]>`select coalesce(max(id), 0)::int as id from viewkeeper.runs`
-    const [got] = await eve<[{ locks: number }]>`
-      select count(*) filter (where pg_try_advisory_lock(${runLockClass}, key))::int as locks
-        from (select generate_series(-4, 0) union all select generate_series(-1200, -1000)
-              union all select generate_series(${last.id + 1}::int, ${last.id + 50}::int)) as k(key)`
-    taken += got.locks
-    await pause(1000)
-    await eve`select pg_advisory_unlock_all()`
-  }
-  await eve.end()
-}
-const attacked = isAttacked ? attack() : undefined
 const begun = Date.now()
 const measure = async (which: string) => {
   const rss = copies.map(({ process: { pid } }) =>
@@ -121,7 +100,7 @@ const answers: Record<string, number> = {}
 const count = (said: string) => {
   answers[said] = (answers[said] ?? 0) + 1
 }
-const load = (isAttacked ? [] : copies).flatMap(({ port }) =>
+const load = copies.flatMap(({ port }) =>
   Array.from({ length: 100 }, async () => {
     for (let n = 0; n < 20; n++)
       await fetch(`http://127.0.0.1:${port}/views/hourly_${n % 3}/refresh`, {
@@ -163,13 +142,9 @@ late.sort((one, other) => one - other)
 console.log(`${expected} turns expected, ${expected - missed} recorded, ${missed} missed`)
 console.log(`begun after ${late[Math.floor(late.length / 2)]} ms (median), ${late.at(-1)} ms (longest)`)
 console.log(`another copy led after ${Math.max(...takeovers)} ms at the latest, ${takeovers.length} times`)
-attacking = false
-await attacked
 const [runs] =
   await sql`select count(*) filter (where status = 'success')::int as good, count(*)::int as all from viewkeeper.runs`
-console.log(
-  `${runs!.good} of ${runs!.all} runs succeeded${isAttacked ? `; a foreign login took ${taken} locks` : ''}`,
-)
+console.log(`${runs!.good} of ${runs!.all} runs succeeded`)
 for (const { process: child } of copies) child.kill('SIGTERM')
 await Promise.all([sql.end(), admin.end()])
 await server.stop()

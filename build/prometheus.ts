@@ -40,14 +40,6 @@ const own: Rule[] = [
     first: 'viewkeeper ls names the channel and says why; the log of the leading process has each try.',
   },
   {
-    name: 'foreign-locks',
-    expr: 'max(viewkeeper_foreign_locks) > 0',
-    for: '1m',
-    happened:
-      "Sessions that are not Viewkeeper's hold its advisory locks: runs of which they hold the lock cannot begin.",
-    first: 'The log of the leading process names each session, and how to end it.',
-  },
-  {
     name: 'database-away',
     expr: 'max(viewkeeper_database_up) == 0',
     for: '2m',

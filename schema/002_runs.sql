@@ -96,11 +96,10 @@ comment on column viewkeeper.batch_groups.facts is 'The views and all that hangs
 comment on column viewkeeper.batch_groups.given_up is 'Why the shadows were dropped, as {class, message}. The views are then refreshed in place.';
 
 -- One execution of one operation on one view. Every attempt is a new row; a row is never used twice.
--- Run ids are keys of advisory locks, which are four bytes long: hence the check on id.
 -- A run may outlive the run that has led its group, so group_run_id is no foreign key: as one, it made each removal of a run look
 -- for runs that it has led: 50 microseconds each, and pruning 30 times as slow.
 create table viewkeeper.runs (
-  id bigint generated always as identity primary key check (id < 2147483648),
+  id bigint generated always as identity primary key,
   definition_id integer references viewkeeper.definitions on delete set null,
   schema_name text not null,
   view_name text not null,
@@ -194,7 +193,7 @@ create trigger note_planner before insert or update of plan, planned_by on viewk
 comment on table viewkeeper.runs is 'One execution of one operation on one materialized view.';
 comment on column viewkeeper.runs.group_run_id is 'The run that does the work of this one, too, because both views belong to one group. They begin and end together. It may have been pruned before this one.';
 comment on column viewkeeper.runs.caller is 'Each caller has idempotency keys of its own. The same as requested_by, without what differs between sessions of one role.';
-comment on column viewkeeper.runs.plan is 'What the server is to do. Null once the run has ended; meta.response.sql keeps the statements.';
+comment on column viewkeeper.runs.plan is 'What the server is to do. Null once the run has ended, {} while its process still analyzes or counts; meta.response.sql keeps the statements.';
 comment on column viewkeeper.runs.planned_by is 'The role that wrote the plan. Only this role executes the plan.';
 comment on column viewkeeper.runs.fills is 'Whether success makes the data of the view fresh: not for a drop, nor for a create without data.';
 comment on column viewkeeper.runs.backend_start is 'With backend_pid, the server process that works on the run. The server uses a pid again.';

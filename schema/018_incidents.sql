@@ -32,7 +32,7 @@ comment on table viewkeeper.events is 'Events for programs and messages for peop
 drop index viewkeeper.batches_unnoticed;
 alter table viewkeeper.batches drop column noticed_at;
 delete from viewkeeper.switches where key = 'notice';
-comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who paused it. Key monitored: since when the ends of runs and batches are published. Key looked: when the monitor last looked, and since when after an absence. Key noted: when what was read that was noted last. Key events: who is sending events and messages, and until when.';
+comment on table viewkeeper.switches is 'What changes without a deploy. Key paused: since when nothing scheduled starts, and who paused it. Key monitored: since when the ends of runs and batches are published. Key looked: when the monitor last looked, and since when after an absence. Key noted: when what was read that was noted last. Key events: who is sending events and messages, and until when. Keys leader and migrating: the session that leads the copies of a process, and that migrates views.';
 
 -- As before; but the runs are searched only if a view has an end in the future: with ten million of them that takes seconds.
 create or replace function viewkeeper.mend_ends() returns bigint

@@ -6,7 +6,6 @@ import { type ViewKind, viewKinds } from '../../src/events/plan/event.ts'
 import { Problem, type ProblemCode } from '../../src/problem.ts'
 import { openSockets } from '../../src/server/connection.ts'
 import type { Database } from '../../src/server/database.ts'
-import { readForeignHolders } from '../../src/server/lock-keys.ts'
 import { version } from '../../src/version.ts'
 import { readLastLook } from '../../src/watch/db/incidents.ts'
 import type { Publisher } from '../../src/watch/monitor.ts'
@@ -50,13 +49,12 @@ export function makeMetrics(
     count('viewkeeper_batches_total', { status }, 0)
   gauge('viewkeeper_build_info').set({ version, environment }, 1)
 
-  const show = ({ views, incidents, lookedAt, channels: states, foreignLocks }: Measured) => {
+  const show = ({ views, incidents, lookedAt, channels: states }: Measured) => {
     const set = (name: PromMetric, labels: Record<string, string>, value: number | null) => {
       if (value !== null) gauge(name).set(labels, value)
     }
     set('viewkeeper_monitor_last_look_timestamp_seconds', {}, seconds(lookedAt?.getTime()))
     set('viewkeeper_views', {}, views.length)
-    set('viewkeeper_foreign_locks', {}, foreignLocks)
     for (const {
       view,
       staleMs,
@@ -127,8 +125,6 @@ interface Measured {
   /** When the monitor last looked; null: never. */
   lookedAt: Date | null
   channels: ChannelState[]
-  /** The locks of ours that foreign sessions hold. */
-  foreignLocks: number
 }
 
 /** Reads what is measured, on one connection. Never waits for a refresh. */
@@ -140,7 +136,6 @@ const readMeasured = (database: Database, channels: string[]): Promise<Measured>
        where resolved_at is null and kind in (select value from jsonb_array_elements_text(${sql.json(viewKinds)}))`,
     lookedAt: await readLastLook(sql),
     channels: await readChannels(sql, channels),
-    foreignLocks: (await readForeignHolders(sql)).reduce((sum, { locks }) => sum + locks, 0),
   }))
 
 /** So long an answer is good: however many ask, the database is asked once. */

@@ -19,11 +19,6 @@ export const promMetrics = {
     'When the monitor of the leader last looked.',
     [],
   ],
-  viewkeeper_foreign_locks: [
-    'gauge',
-    "Advisory locks of Viewkeeper that sessions hold which are not Viewkeeper's.",
-    [],
-  ],
   viewkeeper_view_data_age_seconds: ['gauge', 'How old the data of the view are.', ['view']],
   viewkeeper_view_data_age_limit_seconds: [
     'gauge',

@@ -290,7 +290,7 @@ export class Senders {
     const since = this.unclaimedSince.get(runId) ?? Date.now()
     this.unclaimedSince.set(runId, since)
     if (Date.now() - since > longestUnclaimedMs)
-      await closeUnclaimed(sql, runId, runErrorOf(shortage ?? (await neverClaimed(sql, runId))))
+      await closeUnclaimed(sql, runId, runErrorOf(shortage ?? neverClaimed()))
     else this.leaveAlone(viewId)
   }
 

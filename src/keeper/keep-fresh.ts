@@ -21,7 +21,6 @@ import { readScheduled } from '../due/db/expectations.ts'
 import { lagsOf } from '../due/plan/lags.ts'
 import { nextScheduled, type Schedules } from '../due/schedules.ts'
 import type { Database, Sql } from '../server/database.ts'
-import { type ForeignHolder, readForeignHolders } from '../server/lock-keys.ts'
 import { count, names } from '../sql/words.ts'
 import { readClock, readLastLook } from '../watch/db/incidents.ts'
 import type { Monitored, Publisher } from '../watch/monitor.ts'
@@ -117,7 +116,6 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void>
   const begun = await leader.ask(readBegun)
   let last = begun.now
   let looked = Number.NEGATIVE_INFINITY
-  const warn = warningOf(logger)
   const busy = new Set<string>()
   const aside = (name: string, work: () => Promise<unknown>) => {
     if (busy.has(name)) return
@@ -130,8 +128,7 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void>
   }
   aside('the first look at the schedules', () => saySchedules(keeping))
   for (let first = true; !signal.aborted; first = false) {
-    const [now, scheduled, open, foreign] = await leader.ask(readNow)
-    warn(foreign)
+    const [now, scheduled, open] = await leader.ask(readNow)
     for (const batch of batchesNow(scheduled, keeping)) {
       const since = begun.turns.get(batch.name) ?? (first ? begun.otherwise : last)
       const turn = dueTurn(batch, since, now)
@@ -152,25 +149,7 @@ export async function keepFresh(keeping: Keeping, leader: Leader): Promise<void>
   }
 }
 
-const readNow = (sql: Sql) =>
-  Promise.all([readClock(sql), readScheduled(sql), readOpenBatches(sql), readForeignHolders(sql)])
-
-/** Warns once of each foreign session that holds locks of ours. */
-function warningOf(logger: Logger): (holders: ForeignHolder[]) => void {
-  let told: ForeignHolder[] = []
-  return (holders) => {
-    for (const { pid, role, application } of holders)
-      if (!told.some((before) => before.pid === pid && before.role === role))
-        logger.warn(
-          `Process ${pid} of role ${role} holds locks of Viewkeeper and is none of its sessions: runs of which it holds the lock ` +
-            `cannot begin. End it: select pg_terminate_backend(${pid});`,
-          { pid, role, application },
-        )
-    told = [...told, ...holders].slice(-mostTold)
-  }
-}
-
-const mostTold = 1000
+const readNow = (sql: Sql) => Promise.all([readClock(sql), readScheduled(sql), readOpenBatches(sql)])
 
 /** The batches that schedules begin, as the record has them now: what is migrated meanwhile has its schedule at once. */
 function batchesNow(

@@ -2,21 +2,22 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { Problem } from '../problem.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { problemOf, withDeadline } from '../server/failures.ts'
-import { isOurs, reservedKeys, runLockClass, runLocks } from '../server/lock-keys.ts'
+import { takeTurn } from '../server/sessions.ts'
 
 /**
  * The server ends the session of a copy from which it has heard nothing for so long, and another copy leads: a process that is
- * frozen, or a network that is cut, gives the lock up by itself no earlier than TCP does.
+ * frozen, or a network that is cut, gives the lead up by itself no earlier than TCP does.
  */
 const silenceMs = 9000
 
 /** The leader believes that it leads for so long after it last asked. Less than `silenceMs`: there are never two. */
 const trustMs = 7000
 
-/** So often the leader asks the server for the time, and the other copies ask for the lock. */
+/** So often the leader asks the server for the time, and the other copies ask for the lead. */
 export const askEveryMs = 2000
 
 const leading = 'viewkeeper leading'
+const lead = 'leader'
 const answerWithinMs = 4000
 const longestPauseMs = 10_000
 
@@ -88,35 +89,12 @@ async function withSession(database: Database, work: (sql: Sql) => Promise<void>
   }
 }
 
-/**
- * Takes the lead unless the session that has it is there, and notes what this leader obeys. If it is there: whether the last leader
- * obeyed something else. The lead is the row `leader`, which names a session, and which only our role may write. It ends with its
- * session, so no clock has a part in it. Older versions lead by the advisory lock alone: who gets it, or meets it in a session that
- * is no copy's, may lead. Others may see neither start nor age of a session, so the role and the database of a reused pid decide.
- */
+/** Takes the lead unless another copy has it, and notes what this leader obeys. Else: whether the leader obeys something else. */
 async function tryToLead(sql: Sql, obeys: string): Promise<{ leads: boolean; others: boolean }> {
-  const [row] = await sql<[{ leads: boolean; others: boolean }]>`
-    with ${runLocks(sql)},
-    tried as materialized (
-      select pg_try_advisory_lock(${runLockClass}::integer, ${reservedKeys.lead}::integer) or not exists (
-               select from run_locks l join pg_stat_get_activity(l.pid) a on a.application_name = ${leading} and ${isOurs(sql)}
-                where l.id = (${reservedKeys.lead}::int8 & 4294967295)) as may),
-    noted as (
-      insert into viewkeeper.switches as s (key, value)
-      select 'leader', jsonb_build_object('obeys', ${obeys}::text, 'pid', a.pid, 'role', a.usesysid::int8, 'since', a.backend_start)
-        from tried, pg_stat_get_activity(pg_backend_pid()) a where may
-      on conflict (key) do update set updated_at = clock_timestamp(), value = excluded.value
-       where not exists (
-         -- Cleared: the session may have begun after this statement's first look at sessions.
-         select from pg_stat_get_activity(case when pg_stat_clear_snapshot()::text is not null then (s.value ->> 'pid')::integer end) a
-          where a.usesysid::int8 = (s.value ->> 'role')::int8
-            and a.datid = (select oid from pg_database where datname = current_database())
-            and coalesce(a.backend_start = (s.value ->> 'since')::timestamptz, true))
-      returning key)
-    select exists (select from noted) as leads,
-           exists (select from viewkeeper.switches where key = 'leader' and value ->> 'obeys' <> ${obeys}) as others
-      from tried`
-  return row
+  if ((await takeTurn(sql, lead, { obeys })).length > 0) return { leads: true, others: false }
+  const others =
+    await sql`select from viewkeeper.switches where key = ${lead} and value ->> 'obeys' <> ${obeys}`
+  return { leads: false, others: others.length > 0 }
 }
 
 async function whileTrusted(sql: Sql, stop: AbortSignal, work: LeadOptions['work']): Promise<void> {

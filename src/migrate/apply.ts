@@ -30,7 +30,7 @@ import {
   isJournaled,
   journalStatement,
   readMissing,
-  withMigrationLock,
+  whileOnlyOneMigrates,
 } from './db/journal.ts'
 import { failed, runFailed, textOfRunError } from './failures.ts'
 import {
@@ -254,7 +254,7 @@ export const repairViews = (
   call: MigrateCall,
   migrations: FrozenMigration[],
 ): Promise<{ repaired: MigrationDone[]; missing: MissingView[] }> =>
-  withMigrationLock(call, async (sql) => {
+  whileOnlyOneMigrates(call, async (sql) => {
     const { missing, pending } = await readMissing(sql, migrations)
     const left = new Set(missing.filter(({ definition }) => !isMadeAnyway(definition, pending)))
     const refusals = new Map<LivingView, Refusal>()

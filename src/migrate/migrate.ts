@@ -2,7 +2,7 @@ import { Problem } from '../problem.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { displayName } from '../sql/names.ts'
 import type { MigrateCall, MigrationDone, MissingView, migrateOne, repairViews } from './apply.ts'
-import { mayReadJournal, readMissing, readViewJournal, withMigrationLock } from './db/journal.ts'
+import { mayReadJournal, readMissing, readViewJournal, whileOnlyOneMigrates } from './db/journal.ts'
 import type { FrozenMigration } from './plan/frozen.ts'
 import { compareJournal, insistOnOwnFolder, type JournalEntry } from './plan/journal.ts'
 
@@ -15,7 +15,7 @@ export const migrateUp = (
   call: MigrateCall,
   migrations: FrozenMigration[],
 ): Promise<{ applied: MigrationDone[]; ahead: string[] }> =>
-  withMigrationLock(call, async (sql) => {
+  whileOnlyOneMigrates(call, async (sql) => {
     const { pending, ahead } = compareJournal(migrations, await readViewJournal(sql))
     const applied: MigrationDone[] = []
     for (const migration of pending) {
@@ -32,7 +32,7 @@ export const migrateDown = (
   migrations: FrozenMigration[],
   count: number,
 ): Promise<{ undone: MigrationDone[] }> =>
-  withMigrationLock(call, async (sql) => {
+  whileOnlyOneMigrates(call, async (sql) => {
     const { applied, ahead } = compareJournal(migrations, await readViewJournal(sql))
     if (ahead.length > 0) throw isAhead(ahead.map(({ name }) => name))
     const undone: MigrationDone[] = []

@@ -3,7 +3,6 @@ import type { RunError } from '../catalog/plan/run.ts'
 import { mayRetry, Problem } from '../problem.ts'
 import type { Sql } from '../server/database.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
-import { lockIsHeld } from '../server/lock-keys.ts'
 import { displayName } from '../sql/names.ts'
 import { answer, type Call, deadlineOf, type Result, resultOf, waitForRun } from './call.ts'
 import { closeUnclaimed } from './db/life.ts'
@@ -157,10 +156,10 @@ async function sendAgain(
     const refused = await answered
     takeBack(on)
     if (refused !== undefined && !mayRetry(refused.code)) throw refused
-    if (sends === mostSends) throw refused ?? (await neverClaimed(sql, runId))
+    if (sends === mostSends) throw refused ?? neverClaimed()
     await pause(Math.random() * longestPauseMs(sends))
     const work = await planning(sql)
-    if ('status' in work) throw await neverClaimed(sql, runId)
+    if ('status' in work) throw neverClaimed()
     // The server may have claimed the run after all.
     if ((await recordPlan(sql, run, work, { pending: runId })) === null) return endAnswer(sql, runId, call)
     sent = { runId, work, ...sendRun(on, runId, work) }
@@ -220,8 +219,7 @@ const defect: RunError = {
 }
 
 /** Why the server does not claim a pending run, however often the run is sent. */
-export const neverClaimed = async (sql: Sql, runId: number): Promise<Problem> =>
-  (await lockIsHeld(sql, runId, `run ${runId}`)) ??
+export const neverClaimed = (): Problem =>
   new Problem(
     'CatalogChanged',
     'The server never claimed the run: the view or the run kept changing, or the connection broke. Try again.',

@@ -1,6 +1,6 @@
 import { Problem } from '../problem.ts'
 import type { Database, Sql } from './database.ts'
-import { runChannel } from './lock-keys.ts'
+import { runChannel } from './sessions.ts'
 
 /** The connection that listens. */
 export interface Listening {

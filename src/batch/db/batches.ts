@@ -2,8 +2,8 @@ import type { Strategy } from '../../catalog/plan/definition.ts'
 import type { BatchEnd, BatchError, BatchStatus, Exchange, Trigger } from '../../catalog/plan/run.ts'
 import { closeLostRuns, endsNow, hasStatus, isOpenBatch, type Transition } from '../../run/db/life.ts'
 import type { Sql } from '../../server/database.ts'
-import { runLocks } from '../../server/lock-keys.ts'
 import { newestPage, type Page, type Paged, pageOf } from '../../server/pages.ts'
+import { isWorkedOn } from '../../server/sessions.ts'
 import { inTransaction } from '../../server/transactions.ts'
 import type { Selection } from '../plan/selection.ts'
 
@@ -251,12 +251,10 @@ export interface OpenBatch {
 
 /** Every open batch, oldest first. */
 export const readOpenBatches = (sql: Sql): Promise<OpenBatch[]> => sql<OpenBatch[]>`
-  with ${runLocks(sql)}
   select b.id,
          coalesce(b.advanced_at, b.requested_at) > clock_timestamp() - make_interval(secs => ${advancedWithinSeconds})
          or exists (
-           select from viewkeeper.runs r join run_locks l on l.id = r.id and l.pid = r.backend_pid
-            where r.batch_id = b.id and r.status = 'running') as attended
+           select from viewkeeper.runs r where r.batch_id = b.id and r.status = 'running' and ${sql.unsafe(isWorkedOn)}) as attended
     from viewkeeper.batches b where ${sql.unsafe(isOpenBatch)} order by b.serial`
 
 const isUnadvanced = async (sql: Sql, id: string): Promise<boolean> =>

@@ -11,7 +11,7 @@ const claim: Transition = {
   from: ['pending', 'built'],
   to: ['running'],
   proof:
-    'the server process holds the lock of the run, its role wrote the plan, no other run of the view is running, and it is the turn of the run',
+    'the role of the server process wrote the plan, no other run of the view is running, and it is the turn of the run',
 }
 
 /** A run ends because another run of its view is running. */

@@ -101,7 +101,7 @@ export function recordTogether(
                group_run_id = case when not n.first then (select f.id from ready f where f.first) end, updated_at = clock_timestamp()
           from ready n where r.id = n.id
         returning r.id, n.first)
-      select id::integer, first from made`
+      select id, first from made`
     return runs.length === members.length ? (runs.find(({ first }) => first)?.id ?? null) : null
   })
 }

@@ -1,7 +1,7 @@
 import { isUnneeded } from '../../catalog/db/failing.ts'
 import { errorOf, mostCharacters } from '../../run/db/history.ts'
 import type { Sql } from '../../server/database.ts'
-import { runLocks } from '../../server/lock-keys.ts'
+import { isWorkedOn } from '../../server/sessions.ts'
 import type { News, UntoldBatch, UntoldRun, WaitingEvent } from '../plan/news.ts'
 
 // The switch `events` says who is putting events on the bus: { token, until }.
@@ -89,10 +89,9 @@ const atOnce = 1000
  */
 export async function readUntoldRuns(sql: Sql): Promise<UntoldRun[]> {
   const runs = await sql<UntoldRun[]>`
-    with ${runLocks(sql)},
-    busy as materialized (
-      select r.id, r.schema_name, r.view_name from run_locks l join viewkeeper.runs r on r.id = l.id and r.backend_pid = l.pid
-       where r.finished_at is not null and r.announced_at is null),
+    with busy as materialized (
+      select r.id, r.schema_name, r.view_name from viewkeeper.runs r
+       where r.finished_at is not null and r.announced_at is null and r.plan is not null and ${sql.unsafe(isWorkedOn)}),
     untold as materialized (
       select r.id, r.definition_id, r.schema_name, r.view_name, r.batch_id, r.operation, r.status, r.trigger, r.attempt, r.fills,
              r.meta #>> '{response,strategy}' as strategy, r.finished_at, r.duration_ms, r.row_count_after, r.error

@@ -1,6 +1,7 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { listAside, listViewNames } from '../../catalog/db/catalog.ts'
 import type { Database, Sql } from '../../server/database.ts'
-import { namingHolder, reservedKeys, runLockClass } from '../../server/lock-keys.ts'
+import { endTurn, inTheWay, takeTurn } from '../../server/sessions.ts'
 import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
 import type { FrozenMigration } from '../plan/frozen.ts'
 import { compareJournal, type JournalEntry, type LivingView, livingViews } from '../plan/journal.ts'
@@ -46,38 +47,43 @@ export async function isJournaled(sql: Sql, { number }: FrozenMigration): Promis
   return (await sql`select from viewkeeper.migrations where number = ${number}`).length > 0
 }
 
-/** The bounds of `lock_timeout`. Within them, `lock_timeout` is the time that the caller waits. */
-const shortestLockMs = 1000
-const longestLockMs = 60_000
+/** The bounds of the wait for somebody else's migration. Within them, it is as long as the caller waits. */
+const shortestWaitMs = 1000
+const longestWaitMs = 60_000
+
+const askEveryMs = 100
 
 /** Time to read the record and to answer, after the caller's deadline. */
 const lastWordsMs = 5000
 
+const turn = 'migrating'
+const whoseTurn = `select (value ->> 'pid')::integer from viewkeeper.switches where key = ${literal(turn)}`
+
 /**
- * Works on a connection of its own while nobody else migrates the views of this database. The lock keeps two callers
+ * Works on a connection of its own while nobody else migrates the views of this database. The turn keeps two callers
  * from planning the same migration; the journal's primary key keeps them from applying a migration twice.
  */
-export const withMigrationLock = <T>(
+export const whileOnlyOneMigrates = <T>(
   { database, waitUntil }: { database: Database; waitUntil: number },
   work: (sql: Sql) => Promise<T>,
 ): Promise<T> =>
   database.withConnection(
     async (sql) => {
-      const key = reservedKeys.viewMigration
-      await namingHolder(
-        sql,
-        key,
-        "the migration of this database's views",
-        () => sql`select pg_advisory_lock(${runLockClass}, ${key})`,
-      )
-      return work(sql)
+      const giveUpAt = Math.min(Date.now() + longestWaitMs, Math.max(waitUntil, Date.now() + shortestWaitMs))
+      while ((await takeTurn(sql, turn)).length === 0) {
+        const refusal =
+          Date.now() > giveUpAt && (await inTheWay(sql, whoseTurn, "the migration of this database's views"))
+        if (refusal) throw refusal
+        await pause(askEveryMs)
+      }
+      try {
+        return await work(sql)
+      } finally {
+        await endTurn(sql, turn).catch(() => {}) // the connection broke: the turn has ended with it
+      }
     },
     {
-      startUp: {
-        application_name: 'viewkeeper migrate',
-        statement_timeout: '0',
-        lock_timeout: String(Math.min(longestLockMs, Math.max(waitUntil - Date.now(), shortestLockMs))),
-      },
+      startUp: { application_name: 'viewkeeper migrate', statement_timeout: '0' },
       deadline: waitUntil + lastWordsMs,
       writes: true,
     },

@@ -1,10 +1,11 @@
+import { setTimeout as pause } from 'node:timers/promises'
 import { intruders, keeper, refuseIntruders, trustOf } from '../../catalog/plan/abilities.ts'
 import { hintsQuery, isMember, type Obstacle, onDatabase, privilege } from '../../catalog/plan/rights.ts'
 import { Problem, sentences } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
-import { namingHolder, reservedKeys, runLockClass } from '../../server/lock-keys.ts'
 import { lacking, readMissingRights } from '../../server/rights.ts'
+import { inTheWay } from '../../server/sessions.ts'
 import { sqlFailed } from '../../server/sql-failed.ts'
 import { withTransaction } from '../../server/transactions.ts'
 import { quoteIdentifier } from '../../sql/names.ts'
@@ -19,23 +20,34 @@ export interface SchemaStep {
   checksum: string
 }
 
-/** Setting up takes seconds, so another caller is done within this time. */
-const setUpLimit = '10s'
+/** Somebody else has made or changed the same object of the catalog: 23505 and XX000 after a wait for him, else that it exists. */
+const collisions = ['23505', '40P01', '42710', '42P06', '42P07', 'XX000']
+const mostTries = 20
+const longestPauseMs = 200
 
 /**
- * Sets up roles or schema in a transaction of its own, while nobody else does: a second caller would find objects missing
- * or half made. Throws LockTimeout, which names the holder of the lock.
+ * Sets up roles or schema in a transaction of its own. Of two who do so at once, one waits for what the other has begun to make,
+ * fails, and begins anew: the catalog has each object once. Throws LockTimeout, which names the other, if that lasts.
  */
-export const settingUp = <T>(sql: Sql, work: (sql: Sql) => Promise<T>): Promise<T> =>
-  namingHolder(sql, reservedKeys.setUp, 'the set-up of this database', () =>
-    withTransaction(sql, async (transaction) => {
-      const [before] = await transaction<{ timeout: string }[]>`
-        select current_setting('lock_timeout') as timeout, set_config('lock_timeout', ${setUpLimit}, true)`
-      await transaction`select pg_advisory_xact_lock(${runLockClass}, ${reservedKeys.setUp})`
-      await transaction`select set_config('lock_timeout', ${before?.timeout ?? '0'}, true)`
-      return work(transaction)
-    }),
-  )
+export async function settingUp<T>(sql: Sql, work: (sql: Sql) => Promise<T>, tries = 1): Promise<T> {
+  try {
+    return await withTransaction(sql, work)
+  } catch (error) {
+    const sqlstate = sqlstateOf(error) ?? ''
+    if (sqlstate === '55P03')
+      throw (await inTheWay(sql, settingUpNow, 'the set-up of this database')) ?? error
+    if (!collisions.includes(sqlstate) || tries === mostTries) throw error
+    await pause(Math.random() * longestPauseMs)
+    return settingUp(sql, work, tries + 1)
+  }
+}
+
+/** The processes that change roles, or the journal of schema steps, in transactions that have not ended. */
+const settingUpNow = `
+  select pid from pg_catalog.pg_locks
+   where locktype = 'relation' and granted and mode <> 'AccessShareLock' and pid <> pg_backend_pid()
+     and relation in ('pg_authid'::regclass, 'pg_auth_members'::regclass, to_regclass('viewkeeper.schema_steps'))
+     and database in (0, (select oid from pg_catalog.pg_database where datname = current_database()))`
 
 export interface MigrateReport {
   applied: string[]
@@ -109,7 +121,7 @@ async function insistOnTheseSteps(sql: Sql, steps: SchemaStep[]): Promise<void> 
   }
 }
 
-/** Returns true if the step was applied now, false if the database had it already. */
+/** Returns true if the step was applied now, false if the database had it already. Its row in the journal is written by one only. */
 async function applyOnce(sql: Sql, step: SchemaStep): Promise<boolean> {
   const [journaled] = await sql`select checksum from viewkeeper.schema_steps where number = ${step.number}`
   if (journaled?.checksum === step.checksum) return false
@@ -121,15 +133,16 @@ async function applyOnce(sql: Sql, step: SchemaStep): Promise<boolean> {
     )
   }
   await becomeOwner(sql)
+  const { count } = await sql`
+    insert into viewkeeper.schema_steps (number, name, checksum)
+    values (${step.number}, ${step.name}, ${step.checksum}) on conflict (number) do nothing`
+  if (count === 0) return applyOnce(sql, step) // somebody else has just applied it
   try {
     await sql.unsafe(step.sql)
   } catch (error) {
     throw sqlFailed(`schema/${step.name}.sql`, step.sql, error)
   }
   await insistOnOwner(sql)
-  await sql`
-    insert into viewkeeper.schema_steps (number, name, checksum)
-    values (${step.number}, ${step.name}, ${step.checksum})`
   return true
 }
 

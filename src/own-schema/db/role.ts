@@ -42,9 +42,9 @@ export async function makeRoles(
   const { database, owner, half } = row as NonNullable<typeof row>
   const user = await work.quoted(login)
   for (const role of [ownerRole, viewsRole]) {
-    if (!(await roleExists(sql, role))) await work.createRole(`${role} nologin`)
+    if (!(await roleExists(sql, role))) await work.perform(`create role ${role} nologin`)
   }
-  if (!(await roleExists(sql, login))) await work.createRole(`${user} login`)
+  if (!(await roleExists(sql, login))) await work.perform(`create role ${user} login`)
   if (iam) await authenticateByIam(sql, work, { login, user })
   else if (password !== null) await authenticateByPassword(work, { login, user, password })
   // Leaves connections to others, however many functions run at once.
@@ -210,19 +210,6 @@ export class Work {
     this.done.push(shown)
   }
 
-  /**
-   * Creates a role, unless another set-up does so at the same moment: roles are the server's, and the lock of a set-up is a
-   * database's.
-   */
-  async createRole(role: string): Promise<void> {
-    try {
-      await withSavepoint(this.sql, (part) => part.unsafe(`create role ${role}`))
-      this.done.push(`create role ${role}`)
-    } catch (error) {
-      if (!existsByNow.includes(sqlstateOf(error) ?? '')) throw error
-    }
-  }
-
   /** Executes a statement if it is needed. If the server does not allow it, the statement is refused. */
   async ensure({ sql, holds, by = [], ...ofWhom }: Wanted): Promise<void> {
     if (await this.is(holds)) return
@@ -281,9 +268,6 @@ export class Work {
     return this.hasMembershipOptions ? `${has('USAGE')} and ${has('SET')}` : has('USAGE')
   }
 }
-
-/** SQLSTATEs of `create role` for a role that somebody has just created. */
-const existsByNow = ['42710', '23505']
 
 /**
  * SQLSTATEs of a statement that the server refuses for what it says: a right is missing (42501), a grant goes in a circle

@@ -1,8 +1,8 @@
 import { hintsQuery, isMember } from '../../catalog/plan/rights.ts'
 import type { Sql } from '../../server/database.ts'
 import { problemOf, sqlstateOf } from '../../server/failures.ts'
-import { runLocks } from '../../server/lock-keys.ts'
 import { readMissingRights } from '../../server/rights.ts'
+import { isWorkedOn } from '../../server/sessions.ts'
 import { endsNow, hasStatus, type Transition } from './life.ts'
 
 /** A run ends that nobody works on. The server process of a running run records its own end: see `fail.ts`. */
@@ -37,18 +37,20 @@ export async function cancelRun(sql: Sql, id: number, by: string | null): Promis
     returning r.id)${note('canceled')}
     select from canceled`
   if (pending.length > 0) return true
-  // One statement: if we may not signal, no request for a cancel is recorded either. The process has to hold the run's lock,
-  // because the recorded pid alone may belong to another process by now.
+  // One statement: if we may not signal, no request for a cancel is recorded either. The recorded pid alone may belong to another
+  // process by now. The row is locked, so its process cannot end the run meanwhile, and begin another one.
   const [signal] = await sql<{ requested: number }[]>`
-    with ${runLocks(sql)},
-    requested as (
-      update viewkeeper.runs set cancel_requested_at = clock_timestamp(), updated_at = clock_timestamp()
-       where id = ${id} and status = 'running'
-         and (cancel_requested_at is null
-              or cancel_requested_at < clock_timestamp() - make_interval(secs => ${signalAgainAfterSeconds}))
-      returning id, backend_pid)${note('requested')}
-    select (select count(*) from requested) as requested, (select count(pg_cancel_backend(l.pid)) from run_locks l
-      join requested on l.id = requested.id and l.pid = requested.backend_pid) as signaled`.catch(
+    with requested as (
+      update viewkeeper.runs r set cancel_requested_at = clock_timestamp(), updated_at = clock_timestamp()
+       where r.id = ${id} and r.status = 'running'
+         and (r.cancel_requested_at is null
+              or r.cancel_requested_at < clock_timestamp() - make_interval(secs => ${signalAgainAfterSeconds}))
+      returning r.id, r.backend_pid, r.backend_start, r.planned_by, r.group_run_id)${note('requested')}
+    select (select count(*) from requested) as requested,
+           (select count(pg_cancel_backend(r.backend_pid)) from requested r where ${sql.unsafe(isWorkedOn)}
+             -- Who may not see when a session began may see its name.
+             and exists (select from pg_stat_get_activity(r.backend_pid) a where a.backend_start is not null
+                           or a.application_name like format('viewkeeper run %s%%', coalesce(r.group_run_id, r.id)))) as signaled`.catch(
     async (error) => {
       if (sqlstateOf(error) !== '42501' || error.routine !== 'pg_cancel_backend') throw error
       throw problemOf(error, await readMissingRights(sql, signalingQuery()))

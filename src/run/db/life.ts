@@ -1,7 +1,7 @@
 import { openBatchStatuses, type RunError, type RunStatus, type Unchanged } from '../../catalog/plan/run.ts'
 import { mayRetry } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
-import { runLocks } from '../../server/lock-keys.ts'
+import { isWorkedOn } from '../../server/sessions.ts'
 
 /** A way in which the status of a run changes. A run that has ended never changes its status again. */
 export interface Transition {
@@ -79,7 +79,7 @@ export const loss: Transition = {
   from: ['pending', 'built', 'running'],
   to: ['failed', 'canceled'],
   proof:
-    'running: the server process that the row names does not hold the lock of the run; pending or built: the time to claim the run is over, or the definition is gone',
+    'running: the session that the row names is gone, or executes nothing; pending or built: the time to claim the run is over, or the definition is gone',
 }
 
 const byServer =
@@ -88,12 +88,11 @@ const neverClaimed = 'The server never claimed this run.'
 
 /**
  * Closes lost runs as failed (RunLost) or, if their cancel was requested, as canceled, and returns their ids: running runs
- * whose server process does not hold the run's advisory lock, and runs that nobody can claim any more. Looks at one run with
- * those of its group, at the runs of one view or batch, or at all runs. The idempotency keys of lost runs are free again,
- * because none of their work remains.
+ * that no server process works on, and runs that nobody can claim any more. Looks at one run with those of its group, at the
+ * runs of one view or batch, or at all runs. The idempotency keys of lost runs are free again, because none of their work
+ * remains.
  *
- * Why this is right: the process of a run holds the run's lock from before the claim until after the end is recorded. So if
- * the process of a running run does not hold the lock, the process is gone. The same lock in another session proves nothing.
+ * Why this is right: the session of a run executes one statement from before the claim is committed until after the end is.
  * The update checks the row again: a run that has just ended or has just been claimed is left alone.
  */
 export async function closeLostRuns(
@@ -109,11 +108,10 @@ export async function closeLostRuns(
           ? sql`r.batch_id = ${which.batchId}`
           : sql`r.schema_name = ${which.schema} and r.view_name = ${which.name}`
   const rows = await sql<{ id: number }[]>`
-    with ${runLocks(sql)},
-    lost as materialized (
-      select r.id, r.status from viewkeeper.runs r
+    with lost as materialized (
+      select r.id, r.status, r.updated_at from viewkeeper.runs r
        where ${chosen} and case r.status
-         when 'running' then not exists (select from run_locks l where l.id = r.id and l.pid = r.backend_pid)
+         when 'running' then not ${sql.unsafe(isWorkedOn)}
          -- Nobody can claim a run of a batch any more whose definition was deleted.
          else r.claim_by < clock_timestamp() or r.batch_id is not null and r.definition_id is null end
          and ${sql.unsafe(hasStatus(loss.from))})
@@ -123,7 +121,7 @@ export async function closeLostRuns(
            duration_ms = null, -- nobody knows when the process ended
            error = jsonb_build_object('class', case when r.cancel_requested_at is null then 'RunLost' else 'Canceled' end,
              'message', case r.status when 'running' then ${byServer}::text else ${neverClaimed}::text end)
-      from lost where r.id = lost.id and r.status = lost.status
+      from lost where r.id = lost.id and r.status = lost.status and r.updated_at = lost.updated_at
     returning r.id`
   return rows.map(({ id }) => id)
 }

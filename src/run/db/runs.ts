@@ -2,7 +2,6 @@ import type { Mark, Operation, RunError, RunStatus, Trigger, Unchanged } from '.
 import { mayRetry } from '../../problem.ts'
 import type { MadeCheck } from '../../rebuild/plan/check-data.ts'
 import type { Sql } from '../../server/database.ts'
-import { reservedKeys } from '../../server/lock-keys.ts'
 import { type Plan, storedPlan } from '../../sql/plan.ts'
 import { endFollowers, isOpenBatch } from './life.ts'
 
@@ -77,6 +76,9 @@ export interface RunRequest {
   batch?: { id: string; attempt: number } | undefined
 }
 
+/** The id of an envelope that has no run to claim: ids begin at 1. */
+export const noRun = 0
+
 /** How long a direct run may stay pending before it is lost. To connect and claim takes under a second. */
 const claimWithinSeconds = 60
 
@@ -107,7 +109,7 @@ export async function startRunHere(
   const [row] = await sql<[{ id: number | null }]>`
     with ${insertion(sql, run, pendingRun(plan, response), provided)}
     select made.id, pg_catalog.set_config('synchronous_commit', 'off', true),
-           ${sql.unsafe(take(`coalesce(made.id, ${reservedKeys.warmUp})`))} from (select) one left join made on true`.execute()
+           ${sql.unsafe(take(`coalesce(made.id, ${noRun})`))} from (select) one left join made on true`.execute()
   return row.id
 }
 
@@ -280,7 +282,7 @@ export async function readRun(sql: Sql, id: number): Promise<Run | undefined> {
 /** The run whose envelope this session was sent last. The statement is sent at once. */
 export async function readSentRun(sql: Sql): Promise<Run | undefined> {
   const [row] = await sql<Run[]>`
-    select ${runColumns(sql)} from viewkeeper.runs r where r.id = current_setting('viewkeeper.run')::integer`.execute()
+    select ${runColumns(sql)} from viewkeeper.runs r where r.id = current_setting('viewkeeper.run')::int8`.execute()
   return row
 }
 

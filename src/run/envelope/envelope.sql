@@ -13,13 +13,13 @@
 --   3. If the work has failed: all that it did is undone, and the failure is recorded, in the same transaction.
 --   4. Those who wait are notified. Then come the statements of stage "later", each in a transaction of its own.
 --
--- From before the claim until after the end, this session holds the advisory lock (22135, id of the run). A row that is running
--- while its process does not hold the lock is lost: src/run/db/life.ts. 22135 is runLockClass in src/server/lock-keys.ts.
+-- The row names this session, and only a session that executes something works on a run: src/server/sessions.ts. Nothing that
+-- others may lock, call or name decides about it.
 
 do $viewkeeper$
 declare
   -- Read before code of others is executed, which may change settings.
-  run constant integer := pg_catalog.current_setting('viewkeeper.run')::pg_catalog.int4;
+  run constant bigint := pg_catalog.current_setting('viewkeeper.run')::pg_catalog.int8;
   role_path text := pg_catalog.current_setting('viewkeeper.role_path');
   home constant text := pg_catalog.current_setting('role');
   login_settings constant jsonb := pg_catalog.current_setting('viewkeeper.login_settings')::pg_catalog.jsonb;
@@ -36,11 +36,9 @@ declare
   -- The run, and those of its group.
   batch text;
   is_pending boolean;
-  has_members boolean;
   its_turn boolean := true;
   claimed boolean := false;
   other bigint;
-  member bigint;
   members bigint[] := '{}';
   the_view text;
   work jsonb;
@@ -111,19 +109,13 @@ begin
   end if;
 
   -- 1. The claim. If it is not made, the run stays pending, and its sender sees that nobody works on it.
-  if not pg_try_advisory_lock(22135, run) then
-    return;
-  end if;
-  select r.batch_id, r.status = 'pending', coalesce(r.plan ? 'members', false)
-    into batch, is_pending, has_members from viewkeeper.runs r where r.id = run;
+  select r.batch_id, r.status = 'pending' into batch, is_pending from viewkeeper.runs r where r.id = run;
   if batch is not null then
     -- A run that exchanges built shadows fills nothing, so it needs no slot.
     if is_pending then
       -- The row of the batch is locked until the commit, so claims count one by one. Without a slot, the advancer sends the run again.
       select b.concurrency into counted from viewkeeper.batches b where b.id = batch for no key update;
       if counted <= (select count(*) from viewkeeper.runs r where r.batch_id = batch and r.status = 'running' and r.group_run_id is null) then
-        commit;
-        perform pg_advisory_unlock(22135, run);
         return;
       end if;
       counted := null;
@@ -141,16 +133,8 @@ begin
              from viewkeeper.runs r join viewkeeper.batch_views v using (batch_id, definition_id)
             where r.id = run or r.group_run_id = run);
   end if;
-  if has_members then
-    -- The proof of life of the runs of a group's other members.
-    for member in select r.id from viewkeeper.runs r where r.group_run_id = run and r.status in ('pending', 'built') order by r.id loop
-      if pg_try_advisory_lock(22135, member::integer) then
-        members := members || member;
-      end if;
-    end loop;
-  end if;
   while not claimed loop
-    -- A block of its own: an uncaught unique violation would leave the row pending and the lock held.
+    -- A block of its own: an uncaught unique violation would leave the row pending.
     begin
       -- Only plans that this role wrote: they are executed with its rights. Another run of the view that is running violates
       -- a unique index. The plan is decompressed here, once.
@@ -162,14 +146,15 @@ begin
       returning r.plan || '{}', r.started_at, format('%I.%I', r.schema_name, r.view_name) into work, started, the_view;
       claimed := found;
       if claimed and work ? 'members' then
-        update viewkeeper.runs r set status = 'running', started_at = coalesce(r.started_at, started),
-               updated_at = clock_timestamp(), backend_pid = pg_backend_pid(), backend_start = me_since
-         where r.group_run_id = run and r.id = any (members) and r.status in ('pending', 'built');
-        get diagnostics counted = row_count;
-        if counted <> jsonb_array_length(work -> 'members') then
+        with others as (
+          update viewkeeper.runs r set status = 'running', started_at = coalesce(r.started_at, started),
+                 updated_at = clock_timestamp(), backend_pid = pg_backend_pid(), backend_start = me_since
+           where r.group_run_id = run and r.status in ('pending', 'built')
+          returning r.id)
+        select coalesce(array_agg(id order by id), '{}') into members from others;
+        if cardinality(members) <> jsonb_array_length(work -> 'members') then
           raise exception using errcode = 'VK001';
         end if;
-        counted := null;
         -- The answer names the runs of the others. In a batch each run has an answer.
         update viewkeeper.runs r set meta = jsonb_set(r.meta, '{response,group}', (
                  select jsonb_agg(jsonb_build_object('view', format('%I.%I', m.schema_name, m.view_name), 'runId', m.id) order by m.id)
@@ -208,11 +193,8 @@ begin
   end loop;
   commit;
   if not claimed then
-    perform pg_advisory_unlock(22135, id::integer) from unnest(members || run::bigint) x(id);
     return;
   end if;
-  -- Takes the locks for the transaction, too: the view's own code can release session locks only.
-  perform pg_advisory_xact_lock(22135, id::integer) from unnest(members || run::bigint) x(id);
 
   -- 2. The work. This loop goes round once for the plan, perhaps once more for the other plan, and once for each statement of
   -- stage "later".
@@ -395,7 +377,7 @@ begin
                   hint = coalesce(split_part(answer, E'\x1e', 2), '');
               end if;
             when 'newer' then
-              execute command into answer using seen, members || run::bigint;
+              execute command into answer using seen, members || run;
               if answer <> '' then
                 failure := 'CatalogChanged';
                 raise exception 'Somebody has refreshed %, or granted privileges on it, while its shadow was built. Nothing was exchanged: refresh again.', answer;
@@ -446,7 +428,8 @@ begin
                               'attempts', tries, 'lockedMs', round(extract(epoch from finished - locked_since) * 1000), 'fillMs', s.value -> 'fillMs')))
                        from (select) one left join jsonb_each(seen) s on s.value -> 'view' = jsonb_build_array(r.schema_name, r.view_name)
                       cross join lateral (select coalesce(s.key, split_part(r.filled, ' ', 2))::oid as made) x),
-                   plan = null, updated_at = finished,
+                   -- Something of a plan is left while there is more to do: see src/watch/db/publish.ts.
+                   plan = case when jsonb_array_length(work -> 'later') > 0 and r.id = run then '{}'::jsonb end, updated_at = finished,
                    duration_ms = case when r.built_at is not null then r.duration_ms::float8
                                       when r.id = run then extract(epoch from finished - started) * 1000
                                       else (select (spent ->> (m ->> 'view'))::float8 from jsonb_array_elements(work -> 'members') m
@@ -657,7 +640,7 @@ begin
     -- commit waits for no disk: after a crash nobody is there to hear it.
     if stage <> 'later' then
       perform set_config('synchronous_commit', 'off', true);
-      perform pg_notify('viewkeeper', id::text) from unnest(members || run::bigint) x(id);
+      perform pg_notify('viewkeeper', id::text) from unnest(members || run) x(id);
       commit;
     end if;
     exit when not succeeded or done = jsonb_array_length(work -> 'later');
@@ -666,10 +649,8 @@ begin
     done := done + 1;
   end loop;
   if stage = 'later' then
-    update viewkeeper.runs r set row_count_after = rows_after, updated_at = clock_timestamp()
-     where r.id = run and r.row_count_after is distinct from rows_after;
+    update viewkeeper.runs r set plan = null, row_count_after = rows_after, updated_at = clock_timestamp() where r.id = run;
     commit;
   end if;
-  perform pg_advisory_unlock(22135, id::integer) from unnest(members || run::bigint) x(id);
 end
 $viewkeeper$

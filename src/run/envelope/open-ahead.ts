@@ -1,8 +1,8 @@
 import type { Database, Sql } from '../../server/database.ts'
 import { problemOf } from '../../server/failures.ts'
-import { reservedKeys } from '../../server/lock-keys.ts'
 import { sendAhead } from '../../server/transactions.ts'
 import { loginSettings, makeSafe } from '../../sql/settings.ts'
+import { noRun } from '../db/runs.ts'
 import { execute, failuresSetting, type SentEnvelope, startUp, takeRun, type Work } from './run-connection.ts'
 import { envelope } from './text.ts'
 
@@ -111,7 +111,8 @@ export interface BatchConnection {
   ): { recorded: Id } & SentEnvelope
   /**
    * Takes back the settings and locks of a run whose envelope was answered, so that another run may follow. Fails if none may:
-   * the connection is broken, or code of the view has made the call of the envelope ambiguous. What code of the view may have
+   * the connection is broken, the envelope itself has failed and may have left its run, or code of the view has made the call of the
+   * envelope ambiguous. What code of the view may have
    * left besides stays: connections of `dblink` and `postgres_fdw`, and the globals of `plperl` and its like. So the next run is one
    * of the same owner's. A cancel cannot meet the next run: its session holds the row of the run, which can end only afterwards.
    */
@@ -130,13 +131,13 @@ const planOnce = `
     || jsonb_build_object('plan_cache_mode', current_setting('plan_cache_mode')))::text, false);
   set plan_cache_mode to force_generic_plan`
 
-const noRun = `pg_catalog.set_config('viewkeeper.run', '${reservedKeys.warmUp}', false), pg_catalog.set_config('${failuresSetting}', '{}', false)`
+const takeNoRun = `pg_catalog.set_config('viewkeeper.run', '${noRun}', false), pg_catalog.set_config('${failuresSetting}', '{}', false)`
 
 /**
  * Opens a connection for runs of a batch, and executes an envelope without a run there: that fills the session's caches. A login
  * that may make nothing temporary sends the whole text each time.
  */
-export async function openForBatch(database: Database): Promise<BatchConnection> {
+async function openForBatch(database: Database): Promise<BatchConnection> {
   const connection = await database.open(waiting)
   const { sql, leave } = connection
   const say = (text: string) => sql.unsafe(text).simple()
@@ -153,13 +154,13 @@ export async function openForBatch(database: Database): Promise<BatchConnection>
       const [row] = ((await found) as unknown as { envelopes: number }[][]).at(-1)!
       if (row?.envelopes !== made) throw new Error('The call of the envelope is ambiguous.')
     }
-    await say(`select ${noRun}`)
+    await say(`select ${takeNoRun}`)
     await say(text)
     let isReset = reset()
     await isReset
     const send = () => {
-      const answered = execute(sql, text)
-      isReset = reset()
+      const { executed, answered } = execute(sql, text)
+      isReset = Promise.all([executed, reset()]).then(() => {})
       isReset.catch(() => {})
       return { answered, leave }
     }

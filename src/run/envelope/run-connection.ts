@@ -120,7 +120,7 @@ export const withRunConnection = <T>(
  */
 export function sendEnvelope({ sql, leave }: RunConnection): SentRun {
   sendAhead(sql, 'reset lock_timeout')
-  const answered = execute(sql, envelope)
+  const { answered } = execute(sql, envelope)
   // Code of the view may have set another path.
   sendAhead(sql, `set search_path to ${safePath}`)
   const record = readSentRun(sql).catch(() => undefined)
@@ -140,13 +140,19 @@ export const takeBack = ({ sql }: RunConnection): void =>
 /** What an envelope fails with before it has claimed its run, besides what another try may find changed. */
 const keptFromClaim = new Set<ProblemCode>(['InsufficientPrivilege', 'DiskFull', 'InsufficientResources'])
 
-export async function execute(sql: Sql, text: string): Promise<Problem | undefined> {
-  try {
-    await sql.unsafe(text).simple().execute()
-    return undefined
-  } catch (error) {
-    // A broken connection or a stopped server: the run's row and lock tell how the run stands.
-    const problem = problemOf(error, await readFix(sql, error))
-    return problem instanceof Problem && keptFromClaim.has(problem.code) ? problem : undefined
-  }
+/** Sends an envelope. `executed` fails as the envelope does. */
+export function execute(
+  sql: Sql,
+  text: string,
+): { executed: Promise<unknown>; answered: Promise<Problem | undefined> } {
+  const executed = sql.unsafe(text).simple().execute()
+  const answered = executed.then(
+    () => undefined,
+    async (error) => {
+      // A broken connection or a stopped server: the run's row and session tell how the run stands.
+      const problem = problemOf(error, await readFix(sql, error))
+      return problem instanceof Problem && keptFromClaim.has(problem.code) ? problem : undefined
+    },
+  )
+  return { executed, answered }
 }

@@ -149,7 +149,7 @@ export const recordPosition: LaterStatement = {
   phase: 'exchange',
   sql: `update viewkeeper.runs r
    set meta = jsonb_set(r.meta, '{response,walPosition}', to_jsonb(pg_current_wal_insert_lsn()::text))
- where (r.id = current_setting('viewkeeper.run')::integer or r.group_run_id = current_setting('viewkeeper.run')::integer)
+ where (r.id = current_setting('viewkeeper.run')::int8 or r.group_run_id = current_setting('viewkeeper.run')::int8)
    and r.status = 'success'`,
   hidden: true,
 }

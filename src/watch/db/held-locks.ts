@@ -2,7 +2,7 @@ import { isUnneeded } from '../../catalog/db/failing.ts'
 import { errorOf, mostOfText } from '../../run/db/history.ts'
 import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
-import { runLocks } from '../../server/lock-keys.ts'
+import { isWorkedOn } from '../../server/sessions.ts'
 import { backupsQuery } from '../../sql/backups.ts'
 import { locksInTheWay, type WantedLock } from '../../sql/holders.ts'
 import { literal, type QualifiedName } from '../../sql/names.ts'
@@ -105,10 +105,9 @@ async function read(
 ): Promise<LocksInTheWay> {
   const [row] = await sql<[{ waits: boolean; locks: (HeldLock & { since: string | null })[] }]>`
     with recursive ${sql.unsafe(locksInTheWay(oidOf(name), wanted))},
-    ${runLocks(sql)},
     own as (
-      select r.backend_pid as pid from viewkeeper.runs r join run_locks l on l.id = r.id and l.pid = r.backend_pid
-       where r.schema_name = ${name.schema} and r.view_name = ${name.name} and r.status = 'running'),
+      select r.backend_pid as pid from viewkeeper.runs r
+       where r.schema_name = ${name.schema} and r.view_name = ${name.name} and r.status = 'running' and ${sql.unsafe(isWorkedOn)}),
     waited_for(pid) as (
       select unnest(pg_blocking_pids(pid)) from own
       union
@@ -143,7 +142,9 @@ async function read(
         left join pg_stat_get_activity(f.pid) a on f.pid is not null
         left join pg_catalog.pg_locks x on f.pid is null and x.virtualtransaction = f.holder and x.locktype = 'transactionid'
         left join pg_catalog.pg_prepared_xacts p on p.transaction = x.transactionid
-        left join lateral (select min(l.id) as id from run_locks l where l.pid = f.pid and l.id > 0) run on true
+        left join lateral (
+          select min(r.id) as id from viewkeeper.runs r
+           where r.status = 'running' and r.backend_pid = f.pid and ${sql.unsafe(isWorkedOn)}) run on true
        order by since, f.pid limit ${mostLocks})
     select exists (select from own where cardinality(pg_blocking_pids(pid)) > 0) as waits,
            (select coalesce(jsonb_agg(jsonb_build_object(

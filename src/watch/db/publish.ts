@@ -1,7 +1,7 @@
 import { type Batch, batchColumns } from '../../batch/db/batches.ts'
 import { type Run, runColumns } from '../../run/db/runs.ts'
 import type { Sql } from '../../server/database.ts'
-import { runLocks } from '../../server/lock-keys.ts'
+import { isWorkedOn } from '../../server/sessions.ts'
 import { withTransaction } from '../../server/transactions.ts'
 import { usualMs } from './incidents.ts'
 
@@ -28,12 +28,11 @@ export const publishEndedRuns = (
     sql,
     'runs',
     (transaction) => transaction<EndedRun[]>`
-      with ${runLocks(transaction)}
       select ${runColumns(transaction)}, r.fills, case when r.operation = 'refresh' and r.status = 'success' then ${usualMs(transaction)} end as "usualMs"
         from viewkeeper.runs r
        cross join lateral viewkeeper.usual_duration(r.definition_id, r.id) usual
        where r.finished_at is not null and r.published_at is null
-         and not exists (select from run_locks l where l.id = r.id and l.pid = r.backend_pid)
+         and not (r.plan is not null and ${transaction.unsafe(isWorkedOn)})
        order by r.id limit ${limit} for update of r skip locked`,
     publish,
     (transaction, ids) => transaction`

@@ -142,6 +142,29 @@ test('envelopes that are sent in any order are claimed in order, once each, at m
   expect(locks?.held).toBe(0)
 })
 
+test('a run that its session has left in an error is lost, and the session works on no other', async () => {
+  await makeGraph(sql, 'leaves', { a: [], b: ['a'] })
+  await sql.unsafe(`
+    create materialized view leaves.fails as select 1 / (id - id) as x from (select 1 as id) one with no data;
+    create function leaves.refuse() returns trigger language plpgsql as $$ begin raise 'the record is refused'; end $$;
+    create trigger refuse before update on viewkeeper.runs for each row
+      when (new.error ->> 'sqlstate' = '22012' and new.schema_name = 'leaves') execute function leaves.refuse()`)
+  const batchId = await begin(database, { pattern: 'leaves.*', concurrency: 1, retries: 0 })
+  await advanceToEnd(database, batchId)
+  await sql`drop trigger refuse on viewkeeper.runs`
+  const runs = await sql<{ view: string; class: string | null; pid: number }[]>`
+    select view_name as view, error ->> 'class' as class, backend_pid as pid from viewkeeper.runs
+     where batch_id = ${batchId} order by started_at`
+  expect(Object.fromEntries(runs.map(({ view, class: why }) => [view, why]))).toEqual({
+    a: null,
+    b: null,
+    fails: 'RunLost',
+  })
+  const at = runs.findIndex(({ view }) => view === 'fails')
+  expect(at).toBeLessThan(2)
+  expect(runs.slice(at + 1).map(({ pid }) => pid)).not.toContain(runs[at]?.pid)
+})
+
 test('an attempt that was written but never sent is planned again and sent by the next call', async () => {
   await makeGraph(sql, 'unsent', { a: [], b: ['a'] })
   const batchId = await begin(database, { pattern: 'unsent.*' })

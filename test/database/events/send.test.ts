@@ -9,10 +9,10 @@ import { cancel } from '../../../src/run/cancel.ts'
 import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { runLockClass } from '../../../src/server/lock-keys.ts'
 import { beginMonitoring } from '../../../src/watch/db/incidents.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { unheard } from '../../support/aws/publisher.ts'
+import { whileWorkedOn } from '../../support/processes/worker.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
@@ -43,10 +43,8 @@ const inShort = ({ type, subject }: WaitingEvent) => `${type} ${subject}`
 /** A batch may end a moment before the server process of its last run lets go of the run, which until then is no event. */
 const untilNobodyWorks = () =>
   until('no server process works on a run', async () => {
-    const locks = await sql`
-      select from pg_locks where locktype = 'advisory' and classid = ${runLockClass} and objsubid = 2
-         and database = (select oid from pg_database where datname = current_database())`
-    return locks.length === 0
+    const working = await sql`select from viewkeeper.runs where plan is not null`
+    return working.length === 0
   })
 
 beforeEach(async () => {
@@ -223,16 +221,11 @@ test('events of a view wait for its run before them, whose server process still 
   await refresh({ view: 'e.good' }, call())
   await refresh({ view: 'e.bad' }, call())
   const bus: WaitingEvent[] = []
-  const counting = await sql.reserve()
-  try {
-    await counting`select pg_advisory_lock(${runLockClass}, ${first.runId})`
-    await counting`update viewkeeper.runs set backend_pid = pg_backend_pid() where id = ${first.runId}`
+  await sql`update viewkeeper.runs set plan = '{}' where id = ${first.runId}`
+  await whileWorkedOn(sql, `r.id = ${first.runId}`, async () => {
     await putOn(bus)
     expect(bus.map(inShort)).toEqual(['ViewFailed e.bad'])
-    await counting`select pg_advisory_unlock(${runLockClass}, ${first.runId})`
-  } finally {
-    counting.release()
-  }
+  })
   await putOn(bus)
   expect(bus.slice(1).map(({ subject, detail }) => [subject, detail.runId])).toEqual([
     ['e.good', first.runId],

@@ -1,25 +1,19 @@
-import { setTimeout as pause } from 'node:timers/promises'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { migrateUp } from '../../../src/migrate/migrate.ts'
-import { migrate } from '../../../src/own-schema/apply.ts'
 import { createRole } from '../../../src/own-schema/create-role.ts'
-import { type ProblemCode, statusOf } from '../../../src/problem.ts'
 import { create } from '../../../src/run/create.ts'
 import { closeLostRuns } from '../../../src/run/db/life.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Sql } from '../../../src/server/database.ts'
-import { runLockClass } from '../../../src/server/lock-keys.ts'
+import { isWorkedOn } from '../../../src/server/sessions.ts'
 import { counts } from '../../support/counts.ts'
 import { callOn, schemaFolder } from '../../support/servers/database.ts'
-import { login, useHostileDatabase } from '../../support/servers/hostile.ts'
+import { useHostileDatabase } from '../../support/servers/hostile.ts'
 import { advanceToEnd, begin } from '../../support/views/batches.ts'
-import { definition, migrateCall, useFolders } from '../../support/views/frozen.ts'
 import { until } from '../../support/waiting/until.ts'
 
-// Logins that may perform single operations, and users of the database, who can take any advisory lock.
+// Logins that may perform single operations, and users of the database.
 
 const place = useHostileDatabase()
-const folder = useFolders()
 const { run, breaches } = place
 
 let made = 0
@@ -203,91 +197,22 @@ describe('an author of definitions', () => {
   })
 })
 
-describe('a user of the database who takes advisory locks', () => {
-  /** Takes these keys as mallory, and returns the pid of her server process. */
-  async function take(...keys: number[]): Promise<number> {
-    const mallory = place.session('mallory')
-    for (const key of keys) await mallory`select pg_advisory_lock(${runLockClass}, ${key})`
-    const [row] = await mallory`select pg_backend_pid() as pid`
-    return row?.pid
-  }
-
-  const longestMs = 60_000
-
-  /** Expects that `work` succeeds, or soon ends with a 503 that names the session in the way. */
-  async function expectDoneOrNamed(pid: number, work: Promise<unknown>) {
-    const end = await Promise.race([
-      work.then(
-        (result) => (result as { error?: unknown }).error ?? 'done',
-        (error) => error,
-      ),
-      pause(longestMs, { message: `still waiting after ${longestMs} ms` }),
-    ])
-    if (end === 'done') return
-    const {
-      class: ofRun,
-      code = ofRun,
-      message,
-    } = end as { class?: ProblemCode; code: ProblemCode; message: string }
-    expect({ status: statusOf(code ?? ofRun ?? 'InternalError'), message }).toEqual({
-      status: 503,
-      message: expect.stringMatching(new RegExp(`\\b${pid}\\b`)),
-    })
-  }
-
-  const soon = () => Date.now() + 2000
-  const mallorysView = async (query = 'select 1 as id', more = '') => {
-    const view = `m.${newName()}`
-    await run('mallory', `create materialized view ${view} as ${query} ${more}`)
-    return view
-  }
-
-  test('of runs to come does not keep a refresh waiting', async () => {
-    const view = await mallorysView()
-    const [last] = await place.sql`select coalesce(max(id), 0)::int as id from viewkeeper.runs`
-    const pid = await take(...Array.from({ length: 20 }, (_, at) => last!.id + 1 + at))
-    await expectDoneOrNamed(pid, refresh({ view }, callOn(place.database, { waitUntil: soon() })))
-  })
-
-  test('of setting up does not keep the schema steps waiting', async () => {
-    const pid = await take(0)
-    await expectDoneOrNamed(pid, migrate(place.database, schemaFolder))
-  })
-
-  test('of setting up does not keep create-role waiting', async () => {
-    const pid = await take(0)
-    const master = place.databaseOf('master')
-    await expectDoneOrNamed(
-      pid,
-      master.withConnection((admin) =>
-        createRole(admin, schemaFolder, { login, password: 'secret', owners: [], ownViews: null }),
-      ),
-    )
-  })
-
-  test('of migrating views does not keep a migration waiting', async () => {
-    const pid = await take(-1)
-    const frozen = await folder('keys')
-    await frozen.freeze([definition(newName(), 'select 1 as id', { schema: 'made' })])
-    const call = migrateCall(place.database, { waitUntil: soon() })
-    await expectDoneOrNamed(pid, migrateUp(call, await frozen.read()))
-  })
-
+describe('whether a run goes on', () => {
   /** Makes a view whose refresh does `first`, then waits until the test lets it go on. */
   async function stoppedView(first = 'null'): Promise<string> {
+    const view = `m.${newName()}`
     await run(
       'mallory',
       `create or replace function m.stop() returns integer language plpgsql as $$
-       begin perform ${first}; perform pg_advisory_xact_lock_shared(88, 1); return 1; end $$`,
+       begin perform ${first}; perform pg_advisory_xact_lock_shared(88, 1); return 1; end $$;
+       create materialized view ${view} as select m.stop() as id with no data`,
     )
-    return mallorysView('select m.stop() as id', 'with no data')
+    return view
   }
 
   /** Calls `work` while a refresh of the view stands before its gate. */
-  async function whileStopped(
-    view: string,
-    work: (run: { id: number; pid: number }, keeper: Sql) => Promise<void>,
-  ) {
+  async function whileStopped(first: string, work: (run: { id: number; pid: number }) => Promise<void>) {
+    const view = await stoppedView(first)
     const keeper = place.session('postgres')
     await keeper`select pg_advisory_lock(88, 1)`
     const { runId } = await refresh({ view }, callOn(place.database, { waitUntil: 0 }))
@@ -298,67 +223,78 @@ describe('a user of the database who takes advisory locks', () => {
     })
     const [row] = await place.sql`select backend_pid as pid from viewkeeper.runs where id = ${runId}`
     try {
-      await work({ id: runId, pid: row?.pid }, keeper)
+      await work({ id: runId, pid: row?.pid })
     } finally {
       await keeper`select pg_advisory_unlock_all()`
     }
+    await until('the run ends', async () => (await recordOf(runId))?.status !== 'running')
+    return recordOf(runId)
   }
 
   const recordOf = async (id: number) =>
     (await place.sql`select status, error ->> 'class' as class from viewkeeper.runs where id = ${id}`)[0]
+  const closing = (id: number) => place.database.withConnection((sql) => closeLostRuns(sql, { runId: id }))
 
-  test('of a lost run does not keep the run from being closed', async () => {
-    const view = await stoppedView()
-    await whileStopped(view, async ({ id, pid }) => {
+  test('no lock says that anybody could take, and no code of its view, whatever it unlocks and calls itself', async () => {
+    const disguises = `pg_advisory_unlock_all(), set_config('application_name', 'psql', false)`
+    const record = await whileStopped(disguises, async ({ id, pid }) => {
+      expect(await closing(id)).toEqual([])
+      expect(
+        await place.sql`select from pg_locks where pid = ${pid} and locktype = 'advisory' and granted`,
+      ).toEqual([])
+    })
+    expect(record).toEqual({ status: 'success', class: null })
+  })
+
+  test('no session of another role says that has its number, and wears its name', async () => {
+    const record = await whileStopped('null', async ({ id, pid }) => {
       const mallory = place.session('mallory')
-      const taken = mallory`select pg_advisory_lock(${runLockClass}, ${id})`.execute()
-      await until('she waits for the key', async () => {
-        const rows = await place.sql`
-          select from pg_locks where locktype = 'advisory' and classid = ${runLockClass} and not granted`
-        return rows.length > 0
-      })
+      await mallory`select set_config('application_name', ${`viewkeeper run ${id} building`}, false)`
+      const [her] = await mallory`select pg_backend_pid() as pid`
+      const busy = mallory`select pg_sleep(600)`.catch(() => {})
       await place.sql`select pg_terminate_backend(${pid})`
-      await taken
-      const closed = await place.database.withConnection((sql) => closeLostRuns(sql, { runId: id }))
-      expect({ closed, record: await recordOf(id) }).toEqual({
-        closed: [id],
-        record: { status: 'failed', class: 'RunLost' },
-      })
+      await place.sql`update viewkeeper.runs set backend_pid = ${her?.pid} where id = ${id}`
+      for (const looker of [place.database, place.databaseOf('single')])
+        await looker.withConnection(async (sql) => {
+          const [{ there }] = await sql.unsafe<[{ there: boolean }]>(
+            `select ${isWorkedOn} as there from viewkeeper.runs r where r.id = ${id}`,
+          )
+          expect(there).toBe(false)
+        })
+      expect(await closing(id)).toEqual([id])
+      await place.sql`select pg_terminate_backend(${her?.pid})`
+      await busy
     })
+    expect(record).toEqual({ status: 'failed', class: 'RunLost' })
   })
 
-  test('and releases all of them in the query of a view does not make its run look lost', async () => {
-    const view = await stoppedView('pg_advisory_unlock_all()')
-    await whileStopped(view, async ({ id }, keeper) => {
-      const closed = await place.database.withConnection((sql) => closeLostRuns(sql, { runId: id }))
-      expect({ closed, record: await recordOf(id) }).toEqual({
-        closed: [],
-        record: { status: 'running', class: null },
-      })
-      await keeper`select pg_advisory_unlock_all()`
-      await until('the run ends', async () => (await recordOf(id))?.status !== 'running')
-      expect(await recordOf(id)).toEqual({ status: 'success', class: null })
+  test('a login that may not see its session does not say; who may see it does', async () => {
+    const record = await whileStopped('null', async ({ id }) => {
+      await place.sql`update viewkeeper.runs set backend_start = backend_start - interval '1 s' where id = ${id}`
+      expect(
+        await place.databaseOf('single').withConnection((sql) => closeLostRuns(sql, { runId: id })),
+      ).toEqual([])
+      expect(await closing(id)).toEqual([id])
     })
+    expect(record).toEqual({ status: 'failed', class: 'RunLost' })
   })
+})
 
-  test('and releases all of them in the queries of views cannot exceed the concurrency of the batch', async () => {
-    await run(
-      'mallory',
-      `create function m.slow() returns integer language plpgsql as $$
-       begin
-         perform pg_advisory_unlock_all();
-         perform public.keep('begins', current_user); perform pg_sleep(1.5); perform public.keep('ends', current_user);
-         return 1;
-       end $$`,
-    )
-    const views = []
-    for (let at = 0; at < 3; at++) views.push(await mallorysView('select m.slow() as id', 'with no data'))
-    const batchId = await begin(place.database, { views, concurrency: 1, retries: 0 })
-    const { status } = await advanceToEnd(place.database, batchId)
-    const order = await place.sql`select did from public.loot order by at`
-    expect({ status, order: order.map(({ did }) => did).join(' ') }).toEqual({
-      status: 'success',
-      order: 'begins ends begins ends begins ends',
-    })
-  })
+test('four administrators at once make the roles, each of them whole', async () => {
+  const logins = Array.from({ length: 4 }, (_, at) => `keeper_${at % 2}`)
+  await Promise.all(
+    logins.map((each) =>
+      place.databaseOf('master').withConnection((admin) =>
+        createRole(admin, schemaFolder, {
+          login: each,
+          password: 'secret',
+          owners: ['alice'],
+          ownViews: null,
+        }),
+      ),
+    ),
+  )
+  expect(
+    await place.sql`select rolname from pg_roles where rolname like 'keeper\\_%' and pg_has_role(oid, 'viewkeeper', 'member') order by 1`,
+  ).toHaveLength(2)
 })

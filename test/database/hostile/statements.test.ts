@@ -78,7 +78,7 @@ const mayStayUnsent = [
   'src/server/view-owner.ts readViewOwner',
   'src/server/rights.ts readWhoLacks',
   'src/server/standbys.ts readAuroraReaders',
-  'src/server/lock-keys.ts lockIsHeld',
+  'src/server/sessions.ts inTheWay',
   'src/own-schema/db/role.ts authenticateByIam',
   'src/catalog/db/failing.ts findFailed',
   'src/run/db/past.ts readLastRows',

@@ -1,11 +1,10 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { closeLostRuns } from '../../../src/run/db/life.ts'
 import { readRun, startRun } from '../../../src/run/db/runs.ts'
-import { openForBatch } from '../../../src/run/envelope/open-ahead.ts'
-import { reservedKeys, runLockClass } from '../../../src/server/lock-keys.ts'
 import type { Plan } from '../../../src/sql/plan.ts'
 import { counts } from '../../support/counts.ts'
 import { sendEnvelope } from '../../support/processes/envelope.ts'
+import { whileWorkedOn } from '../../support/processes/worker.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { planOf } from '../../support/views/plans.ts'
 import { whileLocked } from '../../support/waiting/holder.ts'
@@ -18,9 +17,6 @@ const plan = (texts: string[], changes?: Partial<Plan>): Plan =>
     texts.map((sql) => ({ phase: 'building', sql, kind: 'userCode' })),
     changes,
   )
-
-/** Other test files work on other databases of the same server. */
-const here = sql`database = (select oid from pg_database where datname = current_database())`
 
 let views = 0
 /** Writes a pending run of a new view, which need not exist: the envelope only knows statements. */
@@ -84,9 +80,6 @@ describe('an envelope', () => {
     })
     expect(run?.durationMs).toBeTypeOf('number')
     expect(await sql`select run from done where run = 'ok'`).toHaveLength(1)
-    const [lock] =
-      await sql`select count(*)::int as held from pg_locks where classid = ${runLockClass} and ${here}`
-    expect(lock?.held).toBe(0)
   })
 
   test('records a failure with its SQLSTATE and undoes the work', async () => {
@@ -223,7 +216,7 @@ describe('an envelope', () => {
 })
 
 describe('a claim', () => {
-  test('is refused while another run of the view is running; the lock is released and the record names that run', async () => {
+  test('is refused while another run of the view is running; the record names that run', async () => {
     const first = await pendingRun(plan(['select pg_sleep(60)']), 'shared')
     const sent = send(first)
     const pid = await untilAsleep(first)
@@ -239,9 +232,6 @@ describe('a claim', () => {
     )
     await send(waiting)
     expect(await readRun(sql, waiting)).toMatchObject({ status: 'pending', error: null })
-    const [lock] = await sql`
-      select count(*)::int as held from pg_locks where classid = ${runLockClass} and ${here} and objid in (${second}, ${waiting})`
-    expect(lock?.held).toBe(0)
     await sql`select pg_cancel_backend(${pid})`
     await sent
     await send(waiting)
@@ -295,6 +285,27 @@ describe('a lost run', () => {
     await sent
     expect(await readRun(sql, id)).toMatchObject({ status: 'failed', error: { class: 'RunLost' } })
     expect(await sql`select from done where run = 'fenced'`).toHaveLength(0)
+  })
+
+  test('is one whose session executes nothing, or looks for lost runs itself, and no other', async () => {
+    const id = await pendingRun(plan(['select 1']))
+    const [session, other] = [await sql.reserve(), await sql.reserve()]
+    const mark = () => session`
+      update viewkeeper.runs r set status = 'running', started_at = now(), finished_at = null, error = null,
+             backend_pid = a.pid, backend_start = a.backend_start
+        from pg_stat_get_activity(pg_backend_pid()) a where r.id = ${id}`
+    try {
+      await mark()
+      await whileWorkedOn(sql, `r.id = ${id}`, async () => expect(await closeLostRuns(other)).toEqual([]))
+      await mark()
+      // It may have been active when the other session looked.
+      await until('the run is closed', async () => (await closeLostRuns(other)).includes(id))
+      await mark()
+      expect(await closeLostRuns(session)).toEqual([id])
+    } finally {
+      session.release()
+      other.release()
+    }
   })
 
   test('is closed once if many look at the same time', async () => {
@@ -441,24 +452,4 @@ test('the end of a run is notified', async () => {
   await send(id)
   await until('the notification arrives', async () => heard.includes(String(id)))
   await unlisten()
-})
-
-test('a connection that is opened ahead of its run does not block a migration or a set-up', async () => {
-  let opening: ReturnType<typeof openForBatch> | undefined
-  await sql.begin(async (transaction) => {
-    await transaction`lock table viewkeeper.runs in access exclusive mode`
-    opening = openForBatch(database)
-    await until('its envelope stands before the lock', async () => {
-      const [row] = await sql`
-        select from pg_stat_activity
-         where application_name = 'viewkeeper waiting' and wait_event_type = 'Lock' and datname = current_database()`
-      return row
-    })
-    for (const key of [reservedKeys.viewMigration, reservedKeys.setUp]) {
-      expect(await sql`select pg_try_advisory_xact_lock(${runLockClass}, ${key}) as free`).toEqual([
-        { free: true },
-      ])
-    }
-  })
-  await (await opening)?.leave()
 })

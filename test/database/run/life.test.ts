@@ -7,9 +7,9 @@ import { type RunStatus, runStatuses } from '../../../src/catalog/plan/run.ts'
 import { cancelRun } from '../../../src/run/db/cancel.ts'
 import { closeLostRuns, closeUnclaimed, skipUnclaimed } from '../../../src/run/db/life.ts'
 import { readRunStatus, replan } from '../../../src/run/db/runs.ts'
-import { runLockClass } from '../../../src/server/lock-keys.ts'
 import { type Plan, storedPlan } from '../../../src/sql/plan.ts'
 import { sendEnvelope } from '../../support/processes/envelope.ts'
+import { whileWorkedOn } from '../../support/processes/worker.ts'
 import { useDatabase } from '../../support/servers/database.ts'
 import { planOf } from '../../support/views/plans.ts'
 import { until } from '../../support/waiting/until.ts'
@@ -85,18 +85,7 @@ async function changeDuring(runId: number, change: () => PromiseLike<unknown>): 
 }
 const atGate = `select pg_advisory_xact_lock(${gate})`
 
-/** Holds the lock of a run, as the server process that works on the run does. */
-async function alive(id: number, work: () => Promise<unknown>): Promise<void> {
-  const holder = await sql.reserve()
-  try {
-    await holder`select pg_advisory_lock(${runLockClass}, ${id})`
-    await holder`update viewkeeper.runs set backend_pid = pg_backend_pid() where id = ${id}`
-    await work()
-  } finally {
-    await holder`select pg_advisory_unlock(${runLockClass}, ${id})`
-    holder.release()
-  }
-}
+const alive = (id: number, work: () => Promise<unknown>) => whileWorkedOn(sql, `r.id = ${id}`, work)
 
 /** Tries a transition on a run in status `from`, with its proof or without, and gives the status afterwards. */
 type Try = (from: RunStatus, proven: boolean) => Promise<RunStatus | undefined>
@@ -149,12 +138,13 @@ const loseBatch = (canceled: boolean) =>
 const tries: { [T in keyof typeof life]: Partial<Record<RunStatus, Try>> } = {
   claim: {
     running: async (from, proven) => {
-      const { id } = await rowIn(from, planOfTexts([]))
+      const { id, batchId } = await rowIn(from, planOfTexts([]))
       const plan = planOfTexts([
         `create table public.seen_${id} as select status from viewkeeper.runs where id = ${id}`,
       ])
       await sql`update viewkeeper.runs set plan = ${sql.json(storedPlan(plan) as never)} where id = ${id}`
-      await (proven ? send(id) : alive(id, () => send(id)))
+      if (!proven) await sql`update viewkeeper.batches set cancel_requested_at = now() where id = ${batchId}`
+      await send(id)
       const [table] = await sql`select to_regclass(${`public.seen_${id}`}) is not null as made`
       const [claimed] = table?.made
         ? await sql<{ status: RunStatus }[]>`select status from public.${sql(`seen_${id}`)}`

@@ -405,7 +405,7 @@ describe('canceling', () => {
     expect(await cancel(pending?.id, call())).toMatchObject({ error: { class: 'Canceled' } })
   })
 
-  test("never ends the recorded process if that process does not hold the run's lock", async () => {
+  test('never ends the recorded process if that is another of the same number', async () => {
     await makeGatedView(sql, 'misnumbered')
     await withGateClosed(sql, 'misnumbered', async (open) => {
       const { runId } = await refresh({ view: 'misnumbered' }, call({ waitUntil: 0 }))

@@ -1,6 +1,6 @@
 import { expect, onTestFinished, test } from 'vitest'
 import { whileListening } from '../../../src/server/listen.ts'
-import { runChannel } from '../../../src/server/lock-keys.ts'
+import { runChannel } from '../../../src/server/sessions.ts'
 import { administrator, useDatabase } from '../../support/servers/database.ts'
 import { until } from '../../support/waiting/until.ts'
 

@@ -4,13 +4,12 @@ import { metricNames } from '../../../src/api/lambda/names.ts'
 import { findFailing } from '../../../src/batch/db/batch-views.ts'
 import { findFailed } from '../../../src/catalog/db/failing.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { runLockClass } from '../../../src/server/lock-keys.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
 import { getMetrics } from '../../../src/watch/read.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
+import { whileWorkedOn } from '../../support/processes/worker.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { namesByKind } from '../../support/views/wrong.ts'
-import { until } from '../../support/waiting/until.ts'
 import { useHistory, usePublished } from './past.ts'
 
 const { url, database, sql, clear, writePast, expectForLong } = useHistory()
@@ -135,13 +134,11 @@ describe('the monitor', () => {
 
   test('waits with a run whose rows are still counted', async () => {
     await writePast([{ view: 'steady', ago: '1 hours' }])
-    await database.withConnection(async (counting) => {
-      await counting`select pg_advisory_lock(${runLockClass}, id::integer) from viewkeeper.runs`
-      await counting`update viewkeeper.runs set backend_pid = pg_backend_pid()`
-      expect(await monitor({}, context)).toMatchObject({ publishedRuns: 0 })
-    })
-    const look = async () => ((await monitor({}, context)) as { publishedRuns: number }).publishedRuns
-    expect(await until('the session has ended', async () => (await look()) || undefined)).toBe(1)
+    await sql`update viewkeeper.runs set plan = '{}'`
+    await whileWorkedOn(sql, 'true', async () =>
+      expect(await monitor({}, context)).toMatchObject({ publishedRuns: 0 }),
+    )
+    expect(await monitor({}, context)).toMatchObject({ publishedRuns: 1 })
   })
 
   test('tells of a lost batch that others have closed as a line and as a metric', async () => {

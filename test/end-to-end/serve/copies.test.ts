@@ -33,8 +33,7 @@ test('a leader that is killed, frozen or cut off is followed by another within 1
   const blows = {
     frozen: (leader: Copy) => leader.process.kill('SIGSTOP'),
     'cut off': () => sql`
-      select pg_terminate_backend(a.pid) from pg_stat_activity a join pg_locks l on l.pid = a.pid
-       where l.locktype = 'advisory' and a.application_name = 'viewkeeper leading'`,
+      select pg_terminate_backend((value ->> 'pid')::integer) from viewkeeper.switches where key = 'leader'`,
     killed: (leader: Copy) => leader.process.kill('SIGKILL'),
   }
   for (const [how, blow] of Object.entries(blows)) {

