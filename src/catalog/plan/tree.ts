@@ -6,20 +6,41 @@ const names = `(?:<>|\\((?:${string} ?)*\\))`
 
 /**
  * What says nothing about what a query means: places in its text, locks, how a cast, a row or a join was written, names of operators,
- * columns and aliases: beside the name of an operator stands its OID. Only the fields of an anonymous row are named after columns (`row_to_json(s)`), so those of what may be such a row stay.
+ * columns and aliases: beside the name of an operator stands its OID. Where a column is written, the joins that can make it null and the keys
+ * by which a query is grouped follow from the rest; and of a function that stands last, the number of its columns.
  */
 const named = `\\{ALIAS :aliasname ${string} :colnames ${names}\\}`
 const meaningless: [pattern: string, instead: string][] = [
   [' :[a-z_]*(?:location|_len|lockmode|_start|_end) -?\\d+', ''],
   [' :[a-z_]+format \\d', ''],
-  [` :(?:resname ${string}|operName ${names}|isNatural (?:true|false))`, ''],
+  [` :(?:resname ${string}|(?:operName|usingClause) ${names}|(?:isNatural|hasSubLinks) (?:true|false))`, ''],
   [` :(?:alias|join_using_alias) (?:<>|${named})`, ''],
-  [` :eref ${named}(?= :rtekind [029] )`, ''],
+  [
+    ' :varnosyn \\d+ :varattnosyn \\d+| :varnullingrels \\(b[ \\d]*\\)| :constraintDeps (?:<>|\\(o[ \\d]*\\))',
+    '',
+  ],
+  [` :eref ${named}(?= :rtekind [09] )`, ''],
   [` :eref \\{ALIAS :aliasname ${string} :colnames (${names})\\}`, ' :columns \\1'],
+  [' :funccolcount \\d+(?=[^{}]*\\}\\) :funcordinality false)', ''],
+  // How the result of a path may be written, and that it is not wrapped, each in two forms; and the fields that a row got after it was written.
+  [
+    '(\\{JSONRETURNING :format \\{JSONFORMAT :format_type )\\d( :encoding 0\\} :typid 3802 :typmod -1\\} :passing_names )',
+    '\\1\\2',
+  ],
+  [' :wrapper 1 ', ' :wrapper 0 '],
+  [' ?(?:\\{CONST [^{}]* :constisnull true [^{}]*\\} ?)+\\)( :row_typeid \\d{5,} )', ')\\1'],
   // An empty array of a type that somebody made: its last four bytes say the type of its elements again.
   ['(\\{CONST :consttype \\d{5,} [^{}]* :constvalue 16 \\[ 64(?: 0){11})(?: -?\\d+){4} \\]', '\\1 ]'],
 ]
-const anonymousRow = ' :varattno 0 :vartype 2249 '
+
+/**
+ * What a join, a query or a function lists of its columns changes with the tables that it reads. Nothing but a row of all its columns uses
+ * these lists, as `row_to_json(s)` names its fields by them: see `marked`. A column that USING merges is used if it is no plain column.
+ */
+const unused: [pattern: string, instead: string][] = [
+  [`\\{RANGETBLENTRY :columns ${names}`, '{RANGETBLENTRY'],
+  [' ?(?:\\{VAR [^{}]*\\} ?)*\\) :joinleftcols \\(i[ \\d]*\\) :joinrightcols \\(i[ \\d]*\\)', ')'],
+]
 
 /** A column or a constant. */
 const leaf = '\\{(?:CONST|VAR) [^{}]*\\}'
@@ -67,18 +88,66 @@ const asWhole: [pattern: string, instead: string][] = [
 const junction = 'BOOLEXPR :boolop (and|or) :args '
 
 /**
+ * The parentheses and braces of a tree, and what stands between them. `depth` is how many are open behind a token; those of the same `level` stand
+ * in pairs, one pair after the other.
+ */
+const tokens = (tree: string): string =>
+  `select *, depth - case token when '{' then 1 when ')' then -1 else 0 end as level from (
+select at, found[1] as token, lead(found[1]) over w as next, sum(case when found[1] in ('{', '(') then 1 when found[1] in ('}', ')') then -1 else 0 end) over w as depth
+from regexp_matches(${tree}, '(?:\\\\.|[^(){}\\\\])+|[(){}]', 'g') with ordinality as t(found, at) window w as (order by at)) x`
+
+/** The nodes of a tree, each with the place at which it is closed. */
+const nodes = (tree: string): string =>
+  `tokens as materialized (select *, lead(at) over (partition by level order by at) as closed from (${tokens(tree)}) x)`
+
+/**
  * One condition in two forms. `a between 1 and 2 and b` is an AND whose first part is an AND; the server writes and reads it as one AND
- * of three. Both forms are written as the second: braces and parentheses of the same `level` stand in pairs, one pair after the other.
+ * of three. Both forms are written as the second.
  */
 const flattened = (tree: string): string =>
   `case when ${tree} !~ '${junction}\\(\\{BOOLEXPR :boolop \\1 ' then ${tree} else (
 select string_agg(x.token, '' order by x.at) from (
 select *, lag(opens, 1, false) over w or lag(opens, 2, false) over w or lead(closes, 1, false) over w as beside from (
 select *, token = '}' and lag(opens, 1, false) over (partition by level order by at) as closes from (
-select *, token = '{' and lag(token) over w = '(' and next ~ '^${junction}$' and next = lag(token, 2) over w as opens, depth - case token when '{' then 1 when ')' then -1 else 0 end as level from (
-select at, found[1] as token, lead(found[1]) over w as next, sum(case when found[1] in ('{', '(') then 1 when found[1] in ('}', ')') then -1 else 0 end) over w as depth
-from regexp_matches(${tree}, '(?:\\\\.|[^(){}\\\\])+|[(){}]', 'g') with ordinality as t(found, at) window w as (order by at)) x window w as (order by at)) x) x window w as (order by at)) x
+select *, token = '{' and lag(token) over w = '(' and next ~ '^${junction}$' and next = lag(token, 2) over w as opens from (
+${tokens(tree)}) x window w as (order by at)) x) x window w as (order by at)) x
 where not (x.opens or x.closes or x.beside)) end`
+
+/** Marks the entries that a row of all columns stands for, which keep their lists: that of its number in the query so many levels above it. */
+const anonymousRow = 'VAR :varno (\\d+) :varattno 0 :vartype 2249 .* :varlevelsup (\\d+)'
+const marked = (tree: string): string =>
+  `case when ${tree} !~ '${anonymousRow}' then ${tree} else (
+with ${nodes(tree)},
+queries as materialized (select * from tokens where token = '{' and next like 'QUERY %'),
+entries as (select *, row_number() over (partition by query order by at) as number from (
+select e.*, (select max(q.at) from queries q where q.depth = e.depth - 2 and q.at < e.at) as query from tokens e where e.token = '{' and e.next like 'RANGETBLENTRY %') e),
+kept as (select distinct e.at, e.closed, e.depth from tokens r cross join lateral regexp_match(r.token, '${anonymousRow}') m(found) cross join lateral (
+select q.at from queries q where q.at < r.at and q.closed > r.at order by q.at desc limit 1 offset found[2]::int) q
+join entries e on e.query = q.at and e.number = found[1]::int)
+select string_agg(case when e.at is null then t.token when t.at = e.at + 1 then replace(t.token, 'RANGETBLENTRY ', 'RANGETBLENTRY_OF_ROW ') else replace(t.token, ':joinleftcols', ':left') end, '' order by t.at)
+from tokens t left join kept e on t.at = e.at + 1 or t.at between e.at and e.closed and t.depth = e.depth and t.token like ' :joinleftcols%') end`
+
+/**
+ * VALUES in two forms. `select 1 as c union values (2)` has the rows beside it; the server writes and reads the second part as a query of
+ * all their columns. Both forms are written as the first.
+ */
+const direct = (tree: string): string => {
+  const query = [
+    'RANGETBLENTRY :rtekind 1 :subquery ',
+    'QUERY [^{}()]* :rtable ',
+    'RANGETBLENTRY :rtekind 5 ',
+  ] as const
+  const column = '\\{TARGETENTRY :expr \\{VAR :varno 1 :varattno (\\d+) [^{}]*\\} :resno (\\d+)'
+  const rest = `^\\)[^{}()]* :jointree \\{FROMEXPR :fromlist \\(\\{RANGETBLREF :rtindex 1\\}\\) :quals <>\\}[^{}()]*\\((?:${column}[^{}()]*\\} ?)+\\)[^{}()]*\\}[^{}()]* :inFromCl true (?:[^{}()]|\\(b\\))*\\}$`
+  return `case when ${tree} !~ '\\{${query[0]}\\{${query[1]}\\(\\{${query[2]}' then ${tree} else (
+with ${nodes(tree)},
+queries as (select e.at, e.closed, v.at as from, v.closed as until
+from tokens e join tokens q on q.at = e.at + 3 join tokens v on v.at = e.at + 5
+cross join lateral (select string_agg(x.token, '' order by x.at) from tokens x where x.at > v.closed and x.at <= e.closed) x(rest)
+where e.token = '{' and e.next = '${query[0]}' and q.token ~ '^${query[1]}$' and v.next like '${query[2]}%' and x.rest ~ '${rest}'
+and not exists (select from regexp_matches(x.rest, '${column}', 'g') c(found) where found[1] <> found[2]))
+select string_agg(t.token, '' order by t.at) from tokens t left join queries q on t.at >= q.at and t.at < q.from or t.at > q.until and t.at <= q.closed where q.at is null) end`
+}
 
 /** A number that may be an OID of what somebody has made, or a constant whose value may be one, as `'app.sales'::regclass` or that of an enum. */
 const oids =
@@ -122,8 +191,10 @@ const normalTree = (
              from (select case when v.number < 4294967296 then v.number::oid end from (select ${numberOf('x.found[1]')} offset 0) v(number)) as o(oid)
            ), x.found[1], ''), '' order by x.at)
     from (select string_agg(x.piece || coalesce(${replaced('x.found[1]', asWhole)}, ''), '' order by x.at) as tree
-            from (select ${replaced(`case when t.tree like '%${anonymousRow}%' then t.tree else ${replaced('t.tree', [[` :columns ${names}`, '']])} end`, castAsWhole)} as tree
-                    from (select ${flattened('t.tree')} as tree from (select ${replaced(tree, meaningless)} as tree offset 0) t offset 0) t offset 0) t, ${pieces('t.tree', castOneByOne)}) t,
+            from (select ${replaced(direct('t.tree'), castAsWhole)} as tree
+                    from (select ${flattened('t.tree')} as tree
+                            from (select ${replaced('t.tree', unused)} as tree
+                                    from (select ${marked('t.tree')} as tree from (select ${replaced(tree, meaningless)} as tree offset 0) t offset 0) t offset 0) t offset 0) t offset 0) t, ${pieces('t.tree', castOneByOne)}) t,
          ${pieces('t.tree', oids)})`
 
 /** What stands between the places of a pattern, each with what follows it. */
@@ -180,18 +251,22 @@ export const treesHash = (oids: number[]): string => `
 select md5(string_agg(t.trees, e'\n' order by r.oid)) from unnest(array[${oids.join(', ')}]::oid[]) r(oid), lateral (${treesText('r.oid')}) as t(trees)`
 
 /**
- * An expression for one text: where two trees differ, as `its WHERE: operator a.=(a.t,a.t) is read as operator =(text,text)`. Both are
- * expressions, too.
+ * An expression for one text: where two trees differ, as `its WHERE: operator a.=(a.t,a.t) is read as operator =(text,text)`, or with the node
+ * and its field, as `its FROM: JOINEXPR.jointype 0 is read as 1`. Both are expressions, too.
  */
 const placeQuery = (before: string, after: string): string => `(
-  select format('%s: %s is read as %s', coalesce(
-           (select case t.token ${clauses.map(([field, said]) => `when '${field}' then '${said}'`).join(' ')} end from string_to_table(${before}, ' ') with ordinality t(token, at)
-             where t.at < x.at and t.token in (${clauses.map(([field]) => `'${field}'`).join(', ')}) order by t.at desc limit 1), 'an expression'),
-           ${saidOf('x.was', 'x.field')}, ${saidOf('x.is', 'x.field')})
-    from (select at, a.token as was, b.token as is, lag(a.token) over (order by at) as field
-            from string_to_table(${before}, ' ') with ordinality a(token, at)
-            full join string_to_table(${after}, ' ') with ordinality b(token, at) using (at)) x
-   where x.was is distinct from x.is order by x.at limit 1)`
+  with tokens as materialized (
+    select *, sum(coalesce(length(regexp_replace(token, '\\\\.|[^{]', '', 'g')) - length(regexp_replace(token, '\\\\.|[^}]', '', 'g')), 0)) over (order by at) as depth
+      from string_to_table(${before}, ' ') with ordinality t(token, at))
+  select concat(coalesce(
+           (select case t.token ${clauses.map(([field, said]) => `when '${field}' then '${said}'`).join(' ')} end from tokens t
+             where t.at < x.at and t.token in (${clauses.map(([field]) => `'${field}'`).join(', ')}) order by t.at desc limit 1), 'an expression'), ': ',
+           coalesce(${saidOf('x.was', 'x.field')} || ' is read as ' || ${saidOf('x.is', 'x.field')}, (
+             select concat(substring(t.token, '\\{(\\w+)$'), '.', ltrim(x.field, ':'), coalesce(' ' || ${plain('x.was')} || ' is read as ' || ${plain('x.is')}, ' is read otherwise')) from tokens t
+              where t.at < x.at and t.token ~ '\\{\\w+$' and t.depth = (select p.depth from tokens p where p.at = x.at - 1) order by t.at desc limit 1), 'it is read otherwise'))
+    from (select *, (select f.token from tokens f where f.at < x.at and f.token like ':%' order by f.at desc limit 1) as field
+            from (select at, a.token as was, b.token as is from tokens a full join string_to_table(${after}, ' ') with ordinality b(token, at) using (at)) x
+           where x.was is distinct from x.is order by x.at limit 1) x)`
 
 const clauses = [
   [':cteList', 'its WITH'],
@@ -206,12 +281,15 @@ const clauses = [
   [':limitOffset', 'its LIMIT'],
 ]
 
-/** What a field of a tree holds, in words. */
+/** A number, a word, or the name of a node, without what opens or closes around it. */
+const plain = (token: string): string => `substring(${token}, '^[({]*([\\w.<>-]{1,63})[)}]*$')`
+
+/** What a field of a tree holds, in words; null if it is nothing of a catalog, and no constant. */
 const saidOf = (value: string, field: string): string => {
   const oid = `rtrim(${value}, '})')::int8::oid`
   const described = (catalog: string) => `pg_describe_object('${catalog}'::regclass, ${oid}, 0)`
-  return `coalesce(case when ${value} !~ '^[1-9]\\d{0,8}[})]*$' then null when ${field} ~ '^:(opno|eqop|sortop)$' then ${described('pg_operator')}
+  return `case when ${field} = ':constvalue' then 'a constant' when ${value} !~ '^[1-9]\\d{0,8}[})]*$' then null
+    when ${field} ~ '^:(opno|eqop|sortop)$' then ${described('pg_operator')}
     when ${field} ~ '^:(\\w*funcid|aggfnoid|winfnoid)$' then ${described('pg_proc')} when ${field} ~ 'colli?d?$' then ${described('pg_collation')}
-    when ${field} ~* 'type(id)?$' then 'type ' || format_type(${oid}, null) when ${field} = ':relid' then ${described('pg_class')} end,
-    case when ${field} ~ '^[[0-9]' then 'a constant' else 'something else' end)`
+    when ${field} ~* 'type(id)?$' then 'type ' || format_type(${oid}, null) when ${field} = ':relid' then ${described('pg_class')} end`
 }
