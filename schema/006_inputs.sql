@@ -1,4 +1,4 @@
--- What the queries of views read, and what that proves of their data.
+-- What the queries of views reach, and what that proves of their data.
 
 -- The names by which a definition in `of_schema` may say in depends_on that it reads a relation.
 create function viewkeeper.names_of(at_schema name, relation name, of_schema text) returns text[]
@@ -8,71 +8,165 @@ begin atomic
          || case when at_schema = of_schema then array[pg_catalog.quote_ident(relation), relation::text] end;
 end;
 
--- Whether a stored query calls a function of the server that executes the SQL, or reads the relation, which its arguments name:
--- query_to_xml and its like, ts_stat, ts_rewrite.
-create function viewkeeper.reads_by_text(tree pg_catalog.pg_node_tree) returns boolean
-language sql stable
-begin atomic
-  select tree::text ~ ':funcid (292[3-9]|293[03-8]|3685|3689|3690) ';
-end;
-
--- The relations that the query of a view reads, through plain views and with the heirs of tables, and those that its definition declares.
-create function viewkeeper.relations_of(relation oid, declared text[], of_schema text) returns setof oid
-language sql stable
-begin atomic
-  with recursive read(id) as (
-    select relation
-    union
-    select c.oid from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-     where declared <> '{}' and declared || lower(declared::text)::text[] && viewkeeper.names_of(n.nspname, c.relname, of_schema)
-    union
-    select e.id
-      from read r
-     cross join lateral (
-       select d.refobjid as id from pg_catalog.pg_class c join pg_catalog.pg_rewrite w on w.ev_class = c.oid and w.rulename = '_RETURN'
-         join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_catalog.pg_class'::regclass
-        where c.oid = r.id and (c.relkind = 'v' or c.oid = relation)
-       union all
-       select i.inhrelid from pg_catalog.pg_inherits i where i.inhparent = r.id) e)
-  select read.id from read where read.id <> relation;
-end;
-
--- What else these relations and the query of a view reach, as far as the server has noted it: through row security, parsed bodies, operators,
--- and what types consist of, with the checks of domains and the casts by which documents are made. The defaults of columns are no
--- part of a query: they have been computed when a row was written.
-create function viewkeeper.reached(relation oid, relations oid[]) returns table (class oid, id oid)
-language sql stable
-begin atomic
+-- What the query of a view, the first of these relations, reaches: through plain views, parsed bodies, operators, aggregates, casts, types with
+-- their parts, checks, input functions and operator classes, row security, and heirs; not through a materialized view, which was filled
+-- before. This is the one table of what is followed. What is the server's own stands in no pg_depend; its functions are reached where an
+-- object of others has one. `every_column`: types of columns that are not read, too, which takes no look into the trees.
+create function viewkeeper.reached(relations oid[], every_column boolean) returns table (class oid, id oid)
+language plpgsql stable set search_path = pg_catalog, pg_temp
+-- Each step is a look-up by an index, whatever statistics the catalog has. The plan is made once in a session: it takes longer than the walk.
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
+#variable_conflict use_column
+begin
+  return query
   with recursive reads(class, id) as (
-    select 'pg_catalog.pg_class'::regclass::oid, r.id from unnest(relations || relation) r(id)
+    select 'pg_class'::regclass::oid, r.id from unnest(relations) r(id)
     union
     select e.class, e.id
       from reads r
      cross join lateral (
-       select d.refclassid as class, d.refobjid as id
-         from (select r.class, r.id where r.class = 'pg_catalog.pg_proc'::regclass
+       -- What the server has noted of stored queries and expressions, with the types of the columns that they read: of all, if they read whole rows.
+       select part.class, part.id
+         from (select 'pg_rewrite'::regclass::oid, w.oid, every_column or w.ev_action::text like '%:varattno 0 %'
+                 from pg_class c join pg_rewrite w on w.ev_class = c.oid and w.rulename = '_RETURN'
+                where r.class = 'pg_class'::regclass and c.oid = r.id and (c.relkind = 'v' or c.oid = relations[1])
                union all
-               select 'pg_catalog.pg_rewrite'::regclass, w.oid from pg_catalog.pg_rewrite w join pg_catalog.pg_class c on c.oid = w.ev_class
-                where r.class = 'pg_catalog.pg_class'::regclass and c.oid = r.id and w.rulename = '_RETURN' and (c.relkind = 'v' or c.oid = relation)
+               select r.class, p.oid, every_column or p.prosqlbody::text like '%:varattno 0 %' from pg_proc p where r.class = 'pg_proc'::regclass and p.oid = r.id
                union all
-               select 'pg_catalog.pg_policy'::regclass, p.oid from pg_catalog.pg_policy p where r.class = 'pg_catalog.pg_class'::regclass and p.polrelid = r.id
+               select 'pg_policy'::regclass, p.oid, true from pg_policy p where r.class = 'pg_class'::regclass and p.polrelid = r.id
                union all
-               select 'pg_catalog.pg_constraint'::regclass, k.oid from pg_catalog.pg_constraint k where r.class = 'pg_catalog.pg_type'::regclass and k.contypid = r.id
-               union all
-               select 'pg_catalog.pg_class'::regclass, t.typrelid from pg_catalog.pg_type t where r.class = 'pg_catalog.pg_type'::regclass and t.oid = r.id) noted(class, id)
-         join pg_catalog.pg_depend d on d.classid = noted.class and d.objid = noted.id
+               select 'pg_constraint'::regclass, k.oid, true from pg_constraint k where r.class = 'pg_type'::regclass and k.contypid = r.id
+               offset 0) noted(class, id, whole)
+         join pg_depend d on d.classid = noted.class and d.objid = noted.id
+         left join pg_attribute a on d.refclassid = 'pg_class'::regclass and a.attrelid = d.refobjid and a.attnum > 0 and a.atttypid >= 12000 and (a.attnum = d.refobjsubid or noted.whole)
+        cross join lateral (values (d.refclassid, d.refobjid), ('pg_type'::regclass, a.atttypid)) part(class, id)
        union all
-       select 'pg_catalog.pg_class'::regclass, i.inhrelid from pg_catalog.pg_inherits i where r.class = 'pg_catalog.pg_class'::regclass and i.inhparent = r.id
+       select 'pg_class'::regclass, i.inhrelid from pg_inherits i where r.class = 'pg_class'::regclass and i.inhparent = r.id
        union all
-       select 'pg_catalog.pg_proc'::regclass, o.oprcode from pg_catalog.pg_operator o where r.class = 'pg_catalog.pg_operator'::regclass and o.oid = r.id
+       select 'pg_proc'::regclass, o.oprcode from pg_operator o where r.class = 'pg_operator'::regclass and o.oid = r.id
        union all
-       select 'pg_catalog.pg_type'::regclass, part.id from pg_catalog.pg_type t cross join lateral (values (t.typbasetype), (t.typelem)) part(id)
-        where r.class = 'pg_catalog.pg_type'::regclass and t.oid = r.id and part.id >= 16384
+       select 'pg_proc'::regclass, f.id from pg_aggregate a
+        cross join lateral unnest(array[a.aggtransfn, a.aggfinalfn, a.aggcombinefn, a.aggserialfn, a.aggdeserialfn, a.aggmtransfn, a.aggminvtransfn, a.aggmfinalfn]::oid[]) f(id)
+        where r.class = 'pg_proc'::regclass and a.aggfnoid = r.id
        union all
-       select 'pg_catalog.pg_proc'::regclass, k.castfunc from pg_catalog.pg_cast k
-        where r.class = 'pg_catalog.pg_type'::regclass and k.castsource = r.id and k.casttarget in (114, 3802)) e
-     where e.class in ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass, 'pg_catalog.pg_type'::regclass))
+       select part.class, part.id from pg_type t
+        cross join lateral (values ('pg_proc'::regclass, t.typinput::oid), ('pg_proc', t.typoutput), ('pg_type', t.typbasetype), ('pg_type', t.typelem)) part(class, id)
+        where r.class = 'pg_type'::regclass and t.oid = r.id
+       union all
+       select 'pg_type'::regclass, a.atttypid from pg_type t join pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+        where r.class = 'pg_type'::regclass and t.oid = r.id
+       union all
+       select part.class, part.id from pg_range g
+        cross join lateral (values ('pg_proc'::regclass, g.rngcanonical::oid), ('pg_proc', g.rngsubdiff), ('pg_opclass', g.rngsubopc), ('pg_type', g.rngsubtype), ('pg_type', g.rngtypid)) part(class, id)
+        where r.class = 'pg_type'::regclass and r.id in (g.rngtypid, g.rngmultitypid)
+       union all
+       -- By its operator class values of a type are compared where the query names no operator.
+       select 'pg_opclass'::regclass, o.oid from pg_opclass o where r.class = 'pg_type'::regclass and o.opcintype = r.id and o.opcdefault
+       union all
+       select 'pg_proc'::regclass, m.amproc from pg_opclass o join pg_amproc m on m.amprocfamily = o.opcfamily and o.opcintype in (m.amproclefttype, m.amprocrighttype)
+        where r.class = 'pg_opclass'::regclass and o.oid = r.id
+       union all
+       select 'pg_operator'::regclass, m.amopopr from pg_opclass o join pg_amop m on m.amopfamily = o.opcfamily and o.opcintype in (m.amoplefttype, m.amoprighttype)
+        where r.class = 'pg_opclass'::regclass and o.oid = r.id
+       union all
+       -- Functions that make documents look for a cast to json. A type that is stored as another one is compared as that.
+       select part.class, part.id from pg_cast k cross join lateral (values ('pg_proc'::regclass, k.castfunc), ('pg_type', case k.castmethod when 'b' then k.casttarget end)) part(class, id)
+        where r.class = 'pg_type'::regclass and k.castsource = r.id and (k.casttarget in (114, 3802) or k.castmethod = 'b')) e
+     where e.id <> 0 and (e.id >= 12000 or e.class = 'pg_proc'::regclass)
+       and e.class in ('pg_class'::regclass, 'pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_opclass'::regclass, 'pg_collation'::regclass))
   select reads.class, reads.id from reads;
+end $$;
+
+-- The world of a view, and of a log beside it: a mark of each object that its query reaches, by class and OID, of each setting under which rows are
+-- computed, and of the server. The mark of an object has the versions of all rows of the catalog that make it, so two equal worlds prove
+-- that in between nothing but rows of tables has changed: nobody lists what may. A table has its triggers with their functions,
+-- its rules, policies and publications, and those of its ancestors, through which it is written, too. `fillings`: a materialized view
+-- below has its data. The query itself is not in it: an exchange writes it anew.
+create function viewkeeper.world(relation oid, log oid, fillings boolean) returns jsonb
+language plpgsql stable set search_path = pg_catalog, pg_temp
+set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
+begin
+  return (
+    with recursive reads as materialized (
+      select r.class, r.id from viewkeeper.reached(array[relation], true) r where r.id <> relation),
+    related(id) as (
+      select r.id from reads r where r.class = 'pg_class'::regclass
+      union
+      select log where log is not null
+      union
+      select i.inhparent from related r join pg_inherits i on i.inhrelid = r.id),
+    relations as materialized (select r.id, c.relnamespace as schema from related r join pg_class c on c.oid = r.id),
+    columns as materialized (select a.attrelid as id, a.xmin, a.attcollation from relations r join pg_attribute a on a.attrelid = r.id and a.attnum > 0),
+    versions(class, id, kind, version) as (
+      -- Of a plain view what an exchange leaves as it is.
+      select 'pg_class', c.oid, 'c', case when c.relkind = 'v' then concat(c.relowner, c.reloptions) when c.relkind <> 'm' or fillings then concat(c.relfilenode, ' ', c.xmin) end
+        from relations r join pg_class c on c.oid = r.id
+      union all select 'pg_class', a.id, 'a', a.xmin::text from columns a
+      union all select 'pg_class', d.adrelid, 'd', d.xmin::text from relations r join pg_attrdef d on d.adrelid = r.id
+      union all select 'pg_class', w.ev_class, 'w', concat(w.oid, ' ', w.xmin) from relations r join pg_rewrite w on w.ev_class = r.id
+      union all select 'pg_class', t.tgrelid, 't', concat(t.oid, ' ', t.xmin, ' ', p.oid, ' ', p.xmin) from relations r join pg_trigger t on t.tgrelid = r.id join pg_proc p on p.oid = t.tgfoid
+      union all select 'pg_class', p.polrelid, 'p', concat(p.oid, ' ', p.xmin) from relations r join pg_policy p on p.polrelid = r.id
+      union all select 'pg_class', r.id, 'i', concat(i.inhrelid, ' ', i.xmin) from relations r join pg_inherits i on r.id in (i.inhrelid, i.inhparent)
+      union all select 'pg_class', r.id, 'n', concat(p.oid, ' ', p.xmin) from relations r join pg_publication_rel p on p.prrelid = r.id
+      union all select 'pg_class', r.id, 'n', concat(p.oid, ' ', p.xmin) from relations r join pg_publication_namespace p on p.pnnspid = r.schema
+      union all select 'pg_class', r.id, 'n', concat(p.oid, ' ', p.xmin) from relations r cross join pg_publication p where p.puballtables
+      union all select 'pg_class', r.id, 's', concat(s.srsubid, ' ', s.xmin) from relations r join pg_subscription_rel s on s.srrelid = r.id
+      union all select 'pg_proc', p.oid, 'f', p.xmin::text from reads r join pg_proc p on p.oid = r.id where r.class = 'pg_proc'::regclass
+      union all select 'pg_operator', o.oid, 'o', o.xmin::text from reads r join pg_operator o on o.oid = r.id where r.class = 'pg_operator'::regclass
+      union all select 'pg_opclass', o.oid, 'o', o.xmin::text from reads r join pg_opclass o on o.oid = r.id where r.class = 'pg_opclass'::regclass
+      union all select 'pg_type', t.oid, 't', t.xmin::text from reads r join pg_type t on t.oid = r.id where r.class = 'pg_type'::regclass
+      union all select 'pg_type', t.oid, 'a', concat(a.attnum, ' ', a.xmin) from reads r join pg_type t on t.oid = r.id join pg_attribute a on a.attrelid = t.typrelid and a.attnum > 0 where r.class = 'pg_type'::regclass
+      union all select 'pg_type', e.enumtypid, 'e', concat(e.oid, ' ', e.xmin) from reads r join pg_enum e on e.enumtypid = r.id where r.class = 'pg_type'::regclass
+      union all select 'pg_type', k.contypid, 'k', concat(k.oid, ' ', k.xmin) from reads r join pg_constraint k on k.contypid = r.id where r.class = 'pg_type'::regclass
+      union all select 'pg_type', k.castsource, 'x', concat(k.oid, ' ', k.xmin) from reads r join pg_cast k on k.castsource = r.id where r.class = 'pg_type'::regclass
+      union all select 'pg_collation', c.oid, 'c', concat(c.xmin, ' ', pg_collation_actual_version(c.oid))
+        from (select a.attcollation from columns a union select r.id from reads r where r.class = 'pg_collation'::regclass) r(id) join pg_collation c on c.oid = r.id),
+    marks as (select concat(v.class, '/', v.id) as key, left(md5(string_agg(concat(v.kind, ' ', v.version), ',' order by v.kind, v.version)), 12) as mark from versions v group by v.class, v.id)
+    select jsonb_object_agg(m.key, m.mark) from marks m)
+    || (select jsonb_object_agg(s.name, coalesce(current_setting('viewkeeper.login_settings', true)::jsonb ->> s.name, current_setting(s.name)))
+          from unnest('{DateStyle,IntervalStyle,extra_float_digits,bytea_output,lc_monetary,lc_numeric,lc_time,xmloption,array_nulls,quote_all_identifiers,standard_conforming_strings,'
+                      'TimeZone,timezone_abbreviations,default_text_search_config,gin_fuzzy_search_limit}'::text[]) s(name))
+    -- A database made from a template has the template's OIDs; a restored one has its log, and views that were filled elsewhere. Files of
+    -- time zones are read when the server starts, or when its configuration is read again.
+    || jsonb_build_object('server', md5(concat_ws(' ', version(), (select system_identifier from pg_control_system()), (select d.oid from pg_database d where d.datname = current_database()),
+         extract(epoch from pg_postmaster_start_time()), extract(epoch from pg_conf_load_time()))));
+end $$;
+
+-- What differs between two worlds, in words; null: nothing. An object that there is goes before one that is gone.
+create function viewkeeper.changed(before jsonb, now jsonb) returns text
+language sql stable set search_path = pg_catalog, pg_temp as $$
+  select case when x.key = 'server' then 'the server was started, or has read its configuration'
+              when x.key = 'query' then 'its query has changed'
+              when x.key !~ '/' then format('setting %s has changed', x.key)
+              when o.identity is null then 'something that it reached is gone'
+              else format('%s %s has changed', o.type, o.identity) end
+    from (select key from jsonb_each(before) b(key, was) full join jsonb_each(now) n(key, is_now) using (key) where b.was is distinct from n.is_now) x
+    left join lateral pg_identify_object(to_regclass(split_part(x.key, '/', 1)), nullif(split_part(x.key, '/', 2), '')::oid, 0) o on true
+   order by o.identity is null, x.key limit 1
+$$;
+
+-- Whether a stored expression calls a function of the server that executes the SQL, or reads the relation, which its arguments name:
+-- query_to_xml and its like, ts_stat, ts_rewrite.
+create function viewkeeper.executes_text(tree text) returns boolean
+language sql immutable
+begin atomic
+  select tree ~ ':(op)?funcid (292[3-9]|293[03-8]|3685|3689|3690) ';
+end;
+
+-- Whether the query of a view reaches more than relations: functions, operators and types of users, also where only its values have them;
+-- row security; tables abroad; the SQL of a text. Most queries do not. A table may have a foreign heir, far below it.
+create function viewkeeper.reads_more(relation oid) returns boolean
+language sql stable
+begin atomic
+  select exists (
+    select from pg_catalog.pg_rewrite w join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = w.oid
+      left join pg_catalog.pg_class c on d.refclassid = 'pg_catalog.pg_class'::regclass and c.oid = d.refobjid
+     where w.ev_class = relation and w.rulename = '_RETURN' and d.refobjid <> relation
+       and (d.refclassid in ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass, 'pg_catalog.pg_type'::regclass, 'pg_catalog.pg_opclass'::regclass)
+            or c.relkind = 'f' or c.relrowsecurity or c.relhassubclass and exists (select from pg_catalog.pg_foreign_table)
+            or exists (select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and a.atttypid >= 12000
+                          and (a.attnum = d.refobjsubid or w.ev_action::text like '%:varattno 0 %'))))
+    or exists (select from pg_catalog.pg_rewrite w where w.ev_class = relation and w.rulename = '_RETURN' and viewkeeper.executes_text(w.ev_action::text));
 end;
 
 -- How old the data will be with which a materialized view, or its shadow, is about to be filled: {asOf, heldBackBy}. Called
@@ -86,35 +180,37 @@ language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
   declared constant text[] := coalesce((
     select d.depends_on from viewkeeper.definitions d where d.schema_name = of_schema and d.name = of_name and d.removed_at is null), '{}');
-  ids oid[] := array(select viewkeeper.relations_of(relation, declared, of_schema));
+  ids oid[];
   functions oid[];
+  types oid[];
   because text;
   own timestamptz;
   oldest record;
 begin
-  -- Most views read nothing but relations.
-  if exists (select from pg_class c where c.oid = any (ids) and (c.relrowsecurity or c.relkind = 'f'))
-     or exists (
-       select from pg_class c join pg_rewrite w on w.ev_class = c.oid and w.rulename = '_RETURN'
-         left join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
-                               and d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass)
-        where (c.oid = relation or c.oid = any (ids) and c.relkind = 'v') and (d.objid is not null or viewkeeper.reads_by_text(w.ev_action))) then
-    select array_agg(r.id) filter (where r.class = 'pg_class'::regclass), array_agg(r.id) filter (where r.class = 'pg_proc'::regclass)
-      into ids, functions from viewkeeper.reached(relation, ids) r;
-    if declared = '{}' then
-      select coalesce(
-        (select format('it calls %s, whose text nobody can follow', p.oid::regprocedure)
-           from pg_proc p join pg_language l on l.oid = p.prolang
-          where p.oid = any (functions) and p.oid >= 16384 and p.prokind <> 'a' and p.prosqlbody is null
-            and not (l.lanname in ('c', 'internal') and p.provolatile = 'i') limit 1),
-        (select format('it reads the foreign table %s', c.oid::regclass) from pg_class c where c.oid = any (ids) and c.relkind = 'f' limit 1),
-        (select 'it calls a function of the server that executes the SQL of a text'
-           where exists (select from pg_rewrite w join pg_class c on c.oid = w.ev_class
-                          where c.oid = any (ids) and w.rulename = '_RETURN' and (c.relkind = 'v' or c.oid = relation) and viewkeeper.reads_by_text(w.ev_action))
-              or exists (select from pg_proc p where p.oid = any (functions) and viewkeeper.reads_by_text(p.prosqlbody)))) into because;
-      if because is not null then
-        return jsonb_build_object('asOf', null, 'heldBackBy', null, 'inputs', jsonb_build_object('because', because));
-      end if;
+  select array_agg(r.id) filter (where r.class = 'pg_class'::regclass), array_agg(r.id) filter (where r.class = 'pg_proc'::regclass), array_agg(r.id) filter (where r.class = 'pg_type'::regclass)
+    into ids, functions, types
+    from viewkeeper.reached(relation || array(
+      select c.oid from pg_class c join pg_namespace n on n.oid = c.relnamespace
+       where declared <> '{}' and declared || lower(declared::text)::text[] && viewkeeper.names_of(n.nspname, c.relname, of_schema)), false) r;
+  if declared = '{}' then
+    select coalesce(
+      -- The functions of the planner take its structures and give them back.
+      (select format('it calls %s, whose text nobody can follow', p.oid::regprocedure)
+         from pg_proc p join pg_language l on l.oid = p.prolang
+        where p.oid = any (functions) and p.oid >= 16384 and p.prokind <> 'a' and p.prosqlbody is null and not (p.proargtypes::text = '2281' and p.prorettype = 2281)
+          and not (l.lanname in ('c', 'internal') and p.provolatile = 'i' and p.prosrc !~ '_to_xml|^ts_stat|^tsquery_rewrite_query$') limit 1),
+      (select format('it reads the foreign table %s', c.oid::regclass) from pg_class c where c.oid = any (ids) and c.relkind = 'f' limit 1),
+      (select 'it calls a function of the server that executes the SQL of a text'
+         where exists (select from unnest(functions) f(id) where viewkeeper.executes_text(format(':funcid %s ', f.id)))
+            or exists (
+              select from (
+                select w.ev_action::text from pg_rewrite w join pg_class c on c.oid = w.ev_class where c.oid = any (ids) and w.rulename = '_RETURN' and (c.relkind = 'v' or c.oid = relation)
+                union all select concat(p.prosqlbody, p.proargdefaults) from pg_proc p where p.oid = any (functions)
+                union all select concat(p.polqual) from pg_policy p where p.polrelid = any (ids)
+                union all select k.conbin::text from pg_constraint k where k.contypid = any (types)) expressions(tree)
+               where viewkeeper.executes_text(tree)))) into because;
+    if because is not null then
+      return jsonb_build_object('asOf', null, 'heldBackBy', null, 'inputs', jsonb_build_object('because', because));
     end if;
   end if;
   select p.as_of, coalesce(p.held_back_by, p.view) as view into oldest
@@ -137,7 +233,7 @@ begin
               where r.definition_id = d.id and r.id >= success.id
                 and (r.id = success.id or r.finished_at > success.finished_at and viewkeeper.is_unneeded(r.status, r.as_of, r.error, r.built_at))
               order by r.id desc limit 1) last
-           where d.schema_name = n.nspname and d.name = c.relname and success.filled = viewkeeper.filling(c.oid)
+           where d.schema_name = n.nspname and d.name = c.relname and viewkeeper.is_filling(success.filled, viewkeeper.filling(c.oid))
            limit 1) found on true
        where c.oid = any (ids) and c.relkind = 'm' and c.oid <> relation) p
    order by p.as_of nulls first limit 1;
@@ -193,9 +289,9 @@ end $$;
 
 -- What in the query of a view, or in the types of what it reads, is not known to depend on nothing but relations and the settings in the
 -- fingerprint; null: everything is known. Whatever is in none of these lists is not known. `types` are those that values of the
--- query have, `functions` and `operators` those that it calls, by OID. OIDs below 10000 are the same on every server, and stand in
--- no pg_depend. `vouched`: the author of the definition says what the code of users reads.
-create function viewkeeper.not_known(tags text[], types oid[], functions oid[], operators oid[], vouched boolean) returns text
+-- query have, `functions` and `operators` those that it calls, by OID. OIDs below 10000 are the same on every server. Nobody knows what
+-- the code of users reads.
+create function viewkeeper.not_known(tags text[], types oid[], functions oid[], operators oid[]) returns text
 language plpgsql stable set search_path = pg_catalog, pg_temp as $$
 begin
   return coalesce(
@@ -213,7 +309,6 @@ begin
               when u.id < 16384 then coalesce(nullif(t.typelem, 0), t.oid, 0) <> all ('{16,17,18,19,20,21,22,23,25,26,30,114,600,601,602,603,604,628,650,'
                    '700,701,705,718,774,790,829,869,1042,1043,1082,1083,1114,1184,1186,1266,1560,1562,1700,2249,2275,2278,2281,2950,3220,3614,3615,'
                    '3802,4072,5069,3904,3906,3908,3910,3912,3926,4451,4532,4533,4534,4535,4536}')
-              when vouched then false
               -- A type of a user is what it consists of. Documents are made by a cast to json, if somebody has made one.
               else t.oid is null or exists (select from pg_cast k where k.castsource = t.oid and k.casttarget in (114, 3802)) or case t.typtype
                    when 'b' then t.typsubscript <> 'array_subscript_handler'::regproc or t.typelem = 0
@@ -221,15 +316,14 @@ begin
                    when 'r' then exists (select from pg_range r where r.rngtypid = t.oid and (r.rngcanonical <> 0 or r.rngsubopc >= 16384))
                    else t.typtype not in ('c', 'e', 'm') end end
          -- By this its values are compared where the query names no operator: in rows, in arrays, by greatest().
-         or not vouched and exists (select from pg_opclass o where o.opcintype = u.id and o.oid >= 16384 and o.opcdefault and o.opcmethod in (403, 405))
+         or exists (select from pg_opclass o where o.opcintype = u.id and o.oid >= 16384 and o.opcdefault and o.opcmethod in (403, 405))
       limit 1),
-    (select format('it uses the operator %s, and only the author knows what that reads: dependsOn vouches for it', o.oid::regoperator)
-       from pg_operator o where o.oid = any (operators) and o.oid >= 16384 and not vouched limit 1),
-    (select case when p.oid >= 16384 then format('it calls %s, and only the author knows what that reads: dependsOn vouches for it', p.oid::regprocedure)
+    (select format('it uses the operator %s, and nobody knows what that reads', o.oid::regoperator)
+       from pg_operator o where o.oid = any (operators) and o.oid >= 16384 limit 1),
+    (select case when p.oid >= 16384 then format('it calls %s, and nobody knows what that reads', p.oid::regprocedure)
                  else format('it calls %s, whose result may change although no table does', p.oid::regprocedure) end
        from pg_proc p
       where p.oid = any (functions || array(select o.oprcode from pg_operator o where o.oid = any (operators))) and case
-              when p.oid >= 16384 then p.provolatile = 'v' or not vouched
               when p.oid >= 10000 then true
               -- These read a text search parser, a partitioned table, the timeline, an access method.
               when p.provolatile = 'i' then p.oid = any ('{3713,3715,5028,2850,2851,676}')
@@ -250,81 +344,23 @@ begin
       limit 1));
 end $$;
 
--- What the query of a materialized view reads, if that proves what has changed: the id of the run that filled each materialized
--- view, by OID, and the state of everything else that its rows depend on. If it reads tables, and the definition's name is given, with
--- the counters of the tables, as they were when it "began". Two equal answers (but for "began") prove that a refresh in between
--- changes nothing, as far as the horizon goes. {because} says why nothing can be proved.
--- `known` and `of_batch` as in viewkeeper.seen: a shadow that is read is filled by the run that is going on, or by a built one.
-create function viewkeeper.inputs(relation oid, of_schema text, of_name text, known jsonb default '{}', of_batch text default null) returns jsonb
+-- What the rows of a materialized view depend on, if everything in its query is known, as a proof needs it: the id of the run that filled each
+-- materialized view that it reads, by OID, and a mark of its world. If it reads tables, and `counts`, the mark has the counters of the tables,
+-- too, as they were when it "began". Two equal answers (but for "began") prove that a refresh in between changes nothing, as far as the
+-- horizon goes. Null: nothing can be proved, because it reads none of both, reads tables without `counts`, or somebody has filled
+-- what it reads outside of the record. `known` and `of_batch` as in viewkeeper.seen: a shadow that is read is filled by the run
+-- that is going on, or by a built one.
+create function viewkeeper.inputs(relation oid, counts boolean, known jsonb default '{}', of_batch text default null) returns jsonb
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
-  counts constant boolean := of_name is not null;
   began constant timestamptz := clock_timestamp();
-  declared constant text[] := coalesce((
-    select d.depends_on from viewkeeper.definitions d where counts and d.schema_name = of_schema and d.name = of_name and d.removed_at is null), '{}');
-  vouched constant boolean := declared <> '{}';
-  ids constant oid[] := array(select viewkeeper.relations_of(relation, declared, of_schema));
-  tree text;
-  named record;
-  types oid[];
-  because text;
+  ids constant oid[] := array(select r.id from viewkeeper.reached(array[relation], true) r where r.class = 'pg_class'::regclass and r.id <> relation);
+  tables constant boolean := exists (select from pg_class c where c.oid = any (ids) and c.relkind in ('r', 'p'));
   runs jsonb;
   state text;
 begin
-  -- A name that fits nothing may be a mistake for what a function reads. Row security may depend on the session; only the server's own
-  -- tables are known to count.
-  select coalesce(
-    (select 'its dependsOn has a name that fits nothing in the database' from unnest(declared) said(name)
-      where not exists (select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-                         where array[said.name, lower(said.name)] && viewkeeper.names_of(n.nspname, c.relname, of_schema)) limit 1),
-    (select format(case when c.relkind in ('r', 'p') and not counts then 'it reads the table %s, and skipUnchanged is off'
-                        else 'it reads %s, which is no view and no plain table of the server without row security' end, c.oid::regclass) from pg_class c
-      where c.oid = any (ids) and c.relkind not in ('m', 'v', 'c') and not (counts and c.relkind in ('r', 'p') and not c.relrowsecurity and (c.relkind = 'p' or c.relam = 2))
-      limit 1),
-    case when not exists (select from pg_class c where c.oid = any (ids) and c.relkind in ('m', 'r', 'p')) then 'it reads no table and no view' end) into because;
-  if because is not null then
-    return jsonb_build_object('because', because);
-  end if;
-  -- The stored queries, and columns that are computed when they are read. The server writes a backslash before whatever in a name
-  -- could be taken for a field.
-  tree := regexp_replace(concat_ws(' ',
-    (select string_agg(w.ev_action::text, ' ') from pg_rewrite w join pg_class c on c.oid = w.ev_class
-      where w.rulename = '_RETURN' and (c.oid = relation or c.oid = any (ids) and c.relkind = 'v')),
-    (select string_agg(a.adbin::text, ' ') from pg_attrdef a join pg_attribute c on c.attrelid = a.adrelid and c.attnum = a.adnum
-      where a.adrelid = any (ids) and c.attgenerated = 'v')), '\\.', '_', 'g');
-  select array_agg(f.value) filter (where f.field = 'relid') as relations,
-         array_agg(f.value) filter (where f.field ~* 'type(s|id)?$' and f.value >= 16) as types,
-         array_agg(f.value) filter (where f.field = 'resulttype') as results,
-         array_agg(f.value) filter (where f.field ~ '(funcid|fnoid|RangeFunc)$') as functions,
-         array_agg(f.value) filter (where f.field ~ '(opno|opnos|eqop|sortop|neop)$') as operators
-    into named
-    from (
-      select distinct m.found[1] as field, one.value::oid as value
-        from regexp_matches(tree, ':(\w+) (?:\(o )?(\d{1,10}(?: \d{1,10})*)(?=[ )}])', 'g') m(found) cross join lateral string_to_table(m.found[2], ' ') one(value)
-       where m.found[1] ~* '(relid|type|types|typeid|funcid|fnoid|RangeFunc|opno|opnos|eqop|sortop|neop)$') f;
-  -- With what they consist of: elements, base types, bounds, attributes.
-  with recursive used(id) as (
-    select unnest(named.types)
-    union
-    select part.id
-      from used u join pg_type t on t.oid = u.id and t.oid >= 16384
-     cross join lateral (
-       values (t.typelem), (t.typbasetype)
-       union all
-       select unnest(array[r.rngsubtype, r.rngtypid]) from pg_range r where t.oid in (r.rngtypid, r.rngmultitypid)
-       union all
-       select a.atttypid from pg_attribute a where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped) part(id)
-     where part.id <> 0)
-  select array_agg(id) into types from used;
-  because := coalesce(
-    -- The server notes no dependency on what is its own.
-    (select format('it reads %s, which is the server''s own', id::regclass) from unnest(named.relations) id where id <> 0 and id <> all (ids || relation) limit 1),
-    viewkeeper.not_known(array(select distinct m.found[1] from regexp_matches(tree, '\{(\w+)', 'g') m(found)), types,
-      -- A text that becomes a value is read by the type: 'today' becomes a date. The label of an enum is known by its type.
-      named.functions || array(select t.typinput::oid from pg_type t where tree ~ '\{COERCEVIAIO' and t.oid = any (named.results) and t.typtype <> 'e'),
-      named.operators, vouched));
-  if because is not null then
-    return jsonb_build_object('because', because);
+  if tables and not counts or not exists (select from pg_class c where c.oid = any (ids) and c.relkind in ('m', 'r', 'p')) then
+    return null;
   end if;
   select coalesce(jsonb_object_agg(c.oid, last.id), '{}') into runs
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -341,49 +377,24 @@ begin
       select recorded.id where recorded.filled = viewkeeper.filling(c.oid) and recorded.touched = c.xmin::text
       limit 1) last on true
    where c.oid = any (ids) and c.relkind = 'm';
-  select format('it reads %s, which somebody has filled outside of the record, or granted', r.key::oid::regclass) into because from jsonb_each(runs) r where r.value = 'null' limit 1;
-  if because is not null then
-    return jsonb_build_object('because', because);
+  if jsonb_path_exists(runs, '$.* ? (@ == null)') then
+    return null;
   end if;
-  if counts then
-    perform pg_stat_clear_snapshot();
-  end if;
-  state := concat_ws(' ',
-    -- A database made from a template has the template's OIDs, files, and counters that begin at 0 again.
-    (select d.oid from pg_database d where d.datname = current_database()),
-    -- Files of time zones and libraries of collations are read when the server starts, or when its configuration is read again.
-    (select system_identifier from pg_control_system()), version(), pg_postmaster_start_time(), pg_conf_load_time(),
-    (select string_agg(current_setting(s.name), ',') from unnest(array['TimeZone', 'timezone_abbreviations', 'DateStyle', 'IntervalStyle',
-       'extra_float_digits', 'bytea_output', 'lc_monetary', 'lc_numeric', 'lc_time', 'quote_all_identifiers', 'gin_fuzzy_search_limit']) s(name)),
-    (select string_agg(format('%s %s', w.oid, w.xmin), ',' order by w.oid) from pg_rewrite w join pg_class c on c.oid = w.ev_class
-      where w.rulename = '_RETURN' and (c.oid = relation or c.oid = any (ids) and c.relkind = 'v')),
-    -- A row as a whole shows the names of its columns.
-    (select string_agg(format('%s %s %s', a.attrelid, a.attnum, a.xmin), ',' order by a.attrelid, a.attnum) from pg_attribute a
-      where a.attnum > 0 and (a.attrelid = relation or a.attrelid = any (ids)
-                              or a.attrelid in (select t.typrelid from pg_type t where t.oid = any (types))
-                              or vouched and a.attrelid in (select c.oid from pg_class c where c.relkind = 'c'))),
-    (select string_agg(format('%s %s', t.oid, t.xmin), ',' order by t.oid) from pg_type t where t.oid = any (types) and t.oid >= 16384),
-    (select string_agg(format('%s %s %s', e.oid, e.enumsortorder, e.enumlabel), ',' order by e.oid) from pg_enum e where vouched or e.enumtypid = any (types)),
-    -- A function whose body is a text may call others, but the sandbox's own are none of a view's.
-    (select string_agg(format('%s %s', p.oid, p.xmin), ',' order by p.oid) from pg_proc p
-      where vouched and p.oid >= 16384 and not exists (select from pg_namespace n where n.oid = p.pronamespace and n.nspname ~ '^pg_temp_')));
-  if not vouched and not exists (select from pg_class c where c.oid = any (ids) and c.relkind in ('r', 'p')) then
+  perform pg_stat_clear_snapshot();
+  state := concat_ws(' ', (select format('%s %s', w.oid, w.xmin) from pg_rewrite w where w.ev_class = relation), viewkeeper.world(relation, null, false));
+  if not tables then
     return jsonb_build_object('runs', runs, 'state', md5(state));
   end if;
   return jsonb_build_object('runs', runs, 'began', began, 'state', md5(concat_ws(' ', state,
-    (select string_agg(format('%s %s %s %s %s %s', c.oid, c.xmin, c.relfilenode, pg_stat_get_tuples_inserted(c.oid),
-                              pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid)), ',' order by c.oid)
+    (select string_agg(format('%s %s %s %s', c.oid, pg_stat_get_tuples_inserted(c.oid), pg_stat_get_tuples_updated(c.oid), pg_stat_get_tuples_deleted(c.oid)), ',' order by c.oid)
        from pg_class c where c.oid = any (ids) and c.relkind in ('r', 'p')),
-    (select string_agg(format('%s %s %s %s', i.inhparent, i.inhrelid, i.inhdetachpending, i.xmin), ',' order by i.inhparent, i.inhrelid)
-       from pg_inherits i where i.inhparent = any (ids)),
-    (select string_agg(format('%s %s', a.oid, a.xmin), ',' order by a.oid) from pg_attrdef a where a.adrelid = any (ids)),
     -- After a crash, a reset or a promotion the counters may come back to an old value. A standby that is promoted was started at
     -- another moment than the server before.
-    (select stats_reset from pg_stat_bgwriter), (select stats_reset from pg_stat_wal), (select stats_reset from pg_stat_archiver),
-    (select stats_reset from pg_stat_database where datname = current_database()))));
+    (select extract(epoch from stats_reset) from pg_stat_bgwriter), (select extract(epoch from stats_reset) from pg_stat_wal), (select extract(epoch from stats_reset) from pg_stat_archiver),
+    (select extract(epoch from stats_reset) from pg_stat_database where datname = current_database()))));
 end $$;
 
--- As of when the data of a view are by now, if a refresh would change nothing: {asOf, heldBackBy}. Null: refresh.
+-- As of when the data of a view are by now, if a refresh would change nothing, and everything in the query of `relation` is known: {asOf, heldBackBy, relation}. Null: refresh.
 create function viewkeeper.unchanged(of_definition integer) returns jsonb
 language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
 declare
@@ -421,21 +432,22 @@ begin
   end if;
   -- First the ages: if a view is filled in between, the inputs are other ones.
   seen := viewkeeper.seen(known.relation, known.schema_name, known.name);
-  inputs := case when horizon is null then viewkeeper.inputs(known.relation, null, null)
-                 else viewkeeper.inputs(known.relation, known.schema_name, known.name) end;
+  inputs := viewkeeper.inputs(known.relation, horizon is not null);
   if seen ->> 'asOf' is null or known.inputs - 'began' is distinct from inputs - 'began' then
     return null;
   end if;
   return case when horizon < (seen ->> 'asOf')::timestamptz then jsonb_build_object('asOf', horizon, 'heldBackBy', null) else seen end
-         || jsonb_build_object('counted', horizon is not null);
+         || jsonb_build_object('counted', horizon is not null, 'relation', known.relation::int8);
 end $$;
 
 comment on function viewkeeper.names_of is 'The names by which depends_on may name a relation.';
-comment on function viewkeeper.reads_by_text is 'Whether a stored query calls a function that executes SQL from a text.';
-comment on function viewkeeper.relations_of is 'The relations that the query of a view reads, through plain views.';
-comment on function viewkeeper.reached is 'The relations, functions, operators and types that the query of a view reaches.';
+comment on function viewkeeper.reached is 'The relations, functions, operators, types, operator classes and collations that the query of a view reaches.';
+comment on function viewkeeper.world is 'Everything but rows of tables that the rows of a view depend on, as marks.';
+comment on function viewkeeper.changed is 'What differs between two worlds, in words; null: nothing.';
+comment on function viewkeeper.executes_text is 'Whether a stored expression calls a function that executes SQL from a text.';
+comment on function viewkeeper.reads_more is 'Whether the query of a view reaches more than relations.';
 comment on function viewkeeper.seen is 'How old the data will be with which a view is about to be filled.';
-comment on function viewkeeper.inputs is 'What the query of a view reads, with the counters of its tables.';
+comment on function viewkeeper.inputs is 'What the rows of a view depend on, with the counters of its tables.';
 comment on function viewkeeper.hiding is 'The sessions and transactions that may hide commits from the server''s counters, and since when.';
 comment on function viewkeeper.horizon is 'The moment before which every commit is in the server''s counters by now.';
 comment on function viewkeeper.not_known is 'What in the query of a view is not known to depend only on what it reads; null: nothing.';

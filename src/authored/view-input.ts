@@ -107,7 +107,7 @@ export interface ViewInput {
    */
   readonly skipUnchanged?: boolean
   /**
-   * Views and tables that functions in the query read, and nothing else.
+   * Views and tables that functions in the query read, for order and age.
    * @default - none
    */
   readonly dependsOn?: readonly string[]

@@ -201,7 +201,7 @@ export const viewFields = {
       undefined,
       z.array(z.string('must be a text: "public.sales"'), "must be a list of views: ['public.sales']"),
     ).optional(),
-    'Views and tables that functions in the query read, [and nothing else](freshness.md#counted).',
+    'Views and tables that functions in the query read, for order and [age](freshness.md).',
     'none',
   ),
   checks: told(

@@ -49,9 +49,13 @@ export async function findTouched(
   const { by, shown, exact } = log
   const unbelieved = await whyNoLog(sql, log)
   if (unbelieved !== null) return unbelieved === undefined ? 'gone' : refused(unbelieved)
+  // Of the plain view that it shows the text: an exchange writes it anew.
+  const worldOf = (of: string) =>
+    `select viewkeeper.world(${shown.oid}, ${of}, true) || jsonb_build_object('query', md5(pg_get_viewdef(${shown.oid})))`
   const [state] = await sql<
     {
-      shape: string
+      world: Record<string, string>
+      text: string
       toucher: string
       wholeAt: string | null
       because: string | null
@@ -62,7 +66,7 @@ export async function findTouched(
       tooMany: number | null
     }[]
   >`
-    select now.shape, (
+    select now.world, now.world::text as text, (
              select (array_agg(anew order by anew))[2] from (
                select (r.meta #>> '{response,slices,anew}')::int8 as anew, (r.meta #>> '{response,fillMs}')::float8 as ms
                  from viewkeeper.runs r where r.definition_id = last.definition_id and r.status = 'success' order by r.id desc limit 20) lately
@@ -73,13 +77,13 @@ export async function findTouched(
                                          then coalesce('every ' || last.every || ' all are', 'once a day all are') end as due,
            case when (last.wrong ->> 'log')::int8 = l.oid::int8
                 then format('run %s found %s of them wrong that the log had not named, so nobody believes it until it is dropped and made anew', last.wrong ->> 'run', last.wrong ->> 'wrong')
-                when last.mark ->> 'shape' is null then 'the last refresh has not read the log'
+                when last.mark -> 'world' is null then 'the last refresh has not read the log'
                 when not last.is_ours then 'somebody has refreshed it, or granted privileges on it, outside of the record'
                 when last.mark ->> 'by' <> ${by} then 'the log is a new one'
-                when last.mark ->> 'shape' <> now.shape then 'more than rows of tables has changed: the query, a table, a trigger, a view that it reads, or the server' end as because
+                else viewkeeper.changed(last.mark -> 'world', now.world) end as because
       from pg_class c
       join pg_class l on l.relnamespace = c.relnamespace and l.relname = ${logOf(view).name}
-     cross join lateral (select viewkeeper.shape(${shown.oid}::int8::oid)) now(shape)
+     cross join lateral (${sql.unsafe(worldOf('l.oid'))}) now(world)
       left join lateral (
         select r.definition_id, r.meta #> '{response,slices}' as mark, (r.meta #>> '{response,fillMs}')::float8 as fill_ms, d.slices ->> 'wholeEvery' as every, coalesce(r.filled = viewkeeper.filling(c.oid) and r.touched = c.xmin::text, false) as is_ours,
                (select s.value -> d.id::text from viewkeeper.switches s where s.key = ${wrongSlices}) as wrong
@@ -88,8 +92,8 @@ export async function findTouched(
      where c.oid = ${view.oid}::int8::oid`
   if (state === undefined) return 'gone'
   const stands = {
-    sql: `select concat_ws(' ', viewkeeper.shape(${shown.oid}), (select c.xmin from pg_class c where c.oid = ${view.oid}))`,
-    is: `${state.shape} ${state.toucher}`,
+    sql: `select concat_ws(' ', (${worldOf(String(state.logOid))}), (select c.xmin from pg_class c where c.oid = ${view.oid}))`,
+    is: `${state.text} ${state.toucher}`,
   }
   const part = { by, columns: shown.columns }
   const changed = state.because ?? (group && whyWhole(group, shown)) ?? null
@@ -128,7 +132,7 @@ export async function findTouched(
     log: {
       mark: {
         by,
-        shape: state.shape,
+        world: state.world,
         ...(state.wholeMs !== null && { wholeMs: state.wholeMs }),
         wholeAt: because === null ? state.wholeAt! : state.now,
       },

@@ -120,12 +120,12 @@ export function unknownDuration(usual: (number | null)[]): number {
 }
 
 /**
- * What the record of a refresh by a log says for the next one: the column, a mark of all that the rows depend on but rows of tables, and when
- * all rows were computed last.
+ * What the record of a refresh by a log says for the next one: the column, the world of the view, which is all that its rows depend on but rows of
+ * tables, and when all rows were computed last.
  */
 export interface Mark {
   by: string
-  shape: string
+  world: Record<string, string>
   wholeAt: string
   /** How long it took to compute and write all rows, in the last refresh before that did. */
   wholeMs?: number

@@ -1,7 +1,6 @@
 import { isScheduled, type Trigger, type Unchanged } from '../../catalog/plan/run.ts'
 import type { Sql } from '../../server/database.ts'
 import type { QualifiedName } from '../../sql/names.ts'
-import { takeLoginSettings, takeOwnSettings } from '../../sql/settings.ts'
 import type { EndedAtOnce } from './runs.ts'
 
 /** Since when everything scheduled is paused, and by whom; until when, or null: until somebody ends it. */
@@ -50,13 +49,11 @@ export async function findRecentSuccess(
 
 /** Proves that a refresh of the view would change nothing; undefined if that cannot be proved. */
 export async function findUnchanged(sql: Sql, definitionId: number): Promise<Unchanged | undefined> {
-  // The settings under which the query would be executed are part of the proof.
-  const [, found] = (await sql
-    .unsafe(
-      `${takeLoginSettings()}; select viewkeeper.unchanged(${definitionId}) as unchanged; ${takeOwnSettings}`,
-    )
-    .simple()) as unknown as [unknown, [{ unchanged: Unchanged | null }]]
-  return found[0].unchanged ?? undefined
+  const [row] = await sql<[{ unchanged: (Unchanged & { relation: number }) | null }]>`
+    select viewkeeper.unchanged(${definitionId}) as unchanged`
+  if (row.unchanged === null) return undefined
+  const { whyNotKnown } = await import('../../slices/db/read-queries.ts')
+  return (await whyNotKnown(sql, row.unchanged.relation)) === null ? row.unchanged : undefined
 }
 
 /** A run with nothing to do, and the reason. */

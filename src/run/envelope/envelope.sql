@@ -266,14 +266,10 @@ begin
               perform set_config('role', home, true);
               made := (target ->> 'relation')::regclass;
               seen := seen || coalesce(target -> 'known', '{}');
-              if work ? 'counted' then
-                seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', target -> 'view', 'inputs',
-                    viewkeeper.inputs(made, target #>> '{view,0}', target #>> '{view,1}', seen, batch))
-                  || viewkeeper.seen(made, target #>> '{view,0}', target #>> '{view,1}', seen, batch));
               -- Whether the query reaches anything but plain tables and what is the server's own, or its definition names what
               -- it reads. Most views read tables only: then the functions of the record, which take longer to plan than a refresh
               -- of a small view, are neither called nor planned.
-              elsif viewkeeper.reads_more(made)
+              if work ? 'counted' or viewkeeper.reads_more(made)
                 or exists (
                   select from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
                     join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid
@@ -281,7 +277,7 @@ begin
                 or exists (select from viewkeeper.definitions d
                             where d.schema_name = target #>> '{view,0}' and d.name = target #>> '{view,1}' and d.depends_on <> '{}') then
                 seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', target -> 'view', 'inputs',
-                    viewkeeper.inputs(made, null, null, seen, batch))
+                    viewkeeper.inputs(made, work ? 'counted', seen, batch))
                   || viewkeeper.seen(made, target #>> '{view,0}', target #>> '{view,1}', seen, batch));
               else
                 seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', target -> 'view', 'asOf', clock_timestamp()));

@@ -120,7 +120,7 @@ export const readFailedBatches = async (sql: Sql): Promise<FailedBatch[]> => [
  * refresh of all of them what the last one took to fill, and what this one did besides.
  */
 export const usualMs = (sql: Sql) => sql`
-  case when r.meta #> '{response,slices}' ? 'shape' and not r.meta #> '{response,slices}' ? 'anew'
+  case when r.meta #> '{response,slices}' ? 'world' and not r.meta #> '{response,slices}' ? 'anew'
        then (r.meta #>> '{response,slices,wholeMs}')::float8 + coalesce(r.duration_ms - (r.meta #>> '{response,fillMs}')::float8, 0) else usual.ms end`
 
 /** The last successful refreshes of these views, and of those that were slow when it was last looked, if they took much longer than usual. */

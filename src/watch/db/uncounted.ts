@@ -1,6 +1,7 @@
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { skipsUnchanged } from '../../server/transactions.ts'
+import { whyNotKnown } from '../../slices/db/read-queries.ts'
 import type { HiddenBehind, Uncounted } from '../diagnosis/cause.ts'
 
 /**
@@ -32,18 +33,19 @@ const counting = `
  * to be. Asks for one view, because it proves the view.
  */
 export async function readUncounted(sql: Sql, definitionId: number): Promise<Uncounted | null> {
-  const [row] = await sql<(Uncounted & { hidden: HiddenBehind | null })[]>`
-    select viewkeeper.inputs(c.oid, d.schema_name, d.name) ->> 'because' as because,
+  const [found] = await sql<(Uncounted & { relation: number })[]>`
+    select c.oid::int8 as relation,
            case when not pg_has_role('pg_read_all_stats', 'usage') then format('grant pg_read_all_stats to %I', current_user) end as grant,
-           pg_has_role('pg_read_all_stats', 'usage') and viewkeeper.horizon() is null as "countsOff", (${sql.unsafe(counting)}) as counting, null as hidden
+           pg_has_role('pg_read_all_stats', 'usage') and viewkeeper.horizon() is null as "countsOff", (${sql.unsafe(counting)}) as counting
       from viewkeeper.definitions d
       join pg_catalog.pg_namespace n on n.nspname = d.schema_name
       join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = d.name and c.relkind = 'm'
      where d.id = ${definitionId} and ${sql.unsafe(skipsUnchanged)}`
-  if (row === undefined) return null
-  return row.because === null && row.grant === null
-    ? { ...row, hidden: await readHidden(sql, definitionId) }
-    : row
+  if (found === undefined) return null
+  const { relation, ...row } = found
+  const because = await whyNotKnown(sql, relation)
+  const hidden = because === null && row.grant === null ? await readHidden(sql, definitionId) : null
+  return { ...row, because, hidden }
 }
 
 /** Why nobody can know as of when the data are that the view's last success has put into it; null if somebody can. */

@@ -227,7 +227,7 @@ test('two members are filled by slices at once; one that reads another is filled
   for (const name of ['other', 'child']) await makeLogOf(name)
   await run()
   // By then it reads another view than its last refresh has.
-  expect(await single('child')).toContain(`${all}more than rows of tables has changed`)
+  expect(await single('child')).toMatch(/ has changed$/)
   expect(await single('child')).toContain(only)
   await change()
   // Both wait for this lock, and fill their shadows at once when it is gone.
