@@ -1,15 +1,21 @@
 import { readLiveView } from '../../catalog/db/look.ts'
 import type { Definition } from '../../catalog/plan/definition.ts'
+import type { LiveView } from '../../catalog/plan/live-view.ts'
+import { inPlaceOf } from '../../catalog/plan/rights.ts'
+import { namesBeside } from '../../catalog/plan/shadow-names.ts'
+import { meaningAsMaterialized } from '../../catalog/plan/tree.ts'
 import { Problem } from '../../problem.ts'
 import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
 import { type Counts, insistOnChecking, madeChecks, measureCheck } from '../../rebuild/plan/check-data.ts'
 import { type Columns, comparison, keyOf, sharedOf } from '../../rebuild/plan/compare.ts'
+import { buildShadow } from '../../rebuild/plan/shadow.ts'
 import type { Database, Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { undone } from '../../server/transactions.ts'
 import { displayName, type QualifiedName, quoteName } from '../../sql/names.ts'
+import type { Statement } from '../../sql/plan.ts'
 import { readSettings } from '../../sql/settings.ts'
-import { applySettings, readShadow } from '../../trial/db/shadows.ts'
+import { applySettings, readMeaning, readShadow } from '../../trial/db/shadows.ts'
 
 /** How the new data of a view differ from those that readers see. */
 export interface DataDiff extends Counts {
@@ -72,7 +78,7 @@ async function compare(
      where a.attrelid = ${view.oid}::int8::oid and a.attnum > 0 and not a.attisdropped`
   const [columns, dataColumns] = [live.columns, after.columns]
   const key = keyOf(live, dataColumns)
-  const data = `(${after.view.definition}\n)`
+  const data = quoteName(await makeCopy(sql, view.shadowKey, after))
   const text = comparison(
     { view: quoteName(name), columns, data, dataColumns, key, collations },
     { all, details: true },
@@ -93,6 +99,24 @@ async function compare(
   }))
   const others = { oldColumns: without(columns), newColumns: without(dataColumns) }
   return { ...row.found, view: view.view, key, columns: changed, ...others }
+}
+
+/**
+ * A plain view of the query, proved to mean the same: its text alone might find other operators. It reads with its owner's rights, as the
+ * comparison does.
+ */
+async function makeCopy(sql: Sql, key: string, live: LiveView): Promise<QualifiedName> {
+  const { view: copy } = namesBeside(key, live.view.schema)
+  const bare = { kind: 'view', options: [], toastOptions: [], accessMethod: null, tablespace: null } as const
+  const [create] = buildShadow({ ...live, view: { ...live.view, ...bare } }, { view: copy }) as [Statement]
+  await executeStatements(sql, inPlaceOf(live.view.owner, [create]), false)
+  const meaning = live.view.meaning ?? (await readMeaning(sql, live.view))
+  if ((await readMeaning(sql, copy, meaningAsMaterialized)) === meaning) return copy
+  throw new Problem(
+    'ViewSqlFailed',
+    `${displayName(live.view)} cannot be compared: the server reads its own text of the query with other operators, because others may create in the schema of ` +
+      'an operator. Keep them from that, as with: revoke create on schema public from public.',
+  )
 }
 
 /** Says what the server refused, for the person at the terminal. */
