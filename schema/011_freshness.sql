@@ -101,7 +101,7 @@ begin
                    else format('The data of %s are %s old%s.', name, date_trunc('second', statement_timestamp() - seen.as_of), ', and may be ' || within || ' old') end,
     detail = concat_ws(' ', 'As of ' || seen.as_of || '.', 'Last refreshed at ' || seen.refreshed_at || '.',
       coalesce(seen.condition, case when seen.view is null then 'unknown: Viewkeeper has no record of it' else 'stale: no refresh has ended since' end) || '.'),
-    hint = format('viewkeeper why %s', case when name ~ '^[A-Za-z0-9_.]+$' then name else '''' || replace(name, '''', '''\''''') || '''' end);
+    hint = format('viewkeeper why %s', case when name ~ '^[A-Za-z0-9_.]+$' then name else '''' || replace(name, '''', E'''\\''''') || '''' end);
 end $$;
 create function viewkeeper.require_fresh(viewed oid, within interval) returns boolean
 language sql stable parallel safe

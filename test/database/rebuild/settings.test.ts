@@ -33,9 +33,10 @@ const queries: Record<string, string> = {
   texts: `select id, 'it''s \\' || x as y from s.t where x = E'a\\\\b''c' and b = '\\x5c27ff00'::bytea
              or x = any ('{NULL,"NULL",a}'::text[])`,
   names: `select "Upper" as id, quote_ident('plain') as "select", '<a/>between<b/>'::xml::text as doc from s.t`,
+  patterns: `select id, x ~ '\\d' as digit, x similar to 'a\\\\%' as back from s.t`,
   values_as_text: `select id, at::text as at, d::text as d, i::text as i, f::text as f, b::text as b, f::numeric::money::text as m from s.t`,
 }
-const views = [...Object.keys(queries), 'above']
+const views = [...Object.keys(queries), 'above', 'matched']
 
 /** Each with settings that change what the server writes, or how it reads. */
 const combinations = [
@@ -102,6 +103,7 @@ beforeAll(async () => {
   await sql`create view s.between as select id, date '2024-02-01' + id as day from s.moments where id > 0`
   await sql`create materialized view s.above as select id, day::text as day from s.between where day > date '2024-03-04'`
   await sql`create unique index on s.above (id)`
+  await sql`create materialized view s.matched as select id, digit from s.patterns where back is not true`
 })
 
 test.each(combinations)('with %s no query changes, and no row', async (combination) => {
@@ -114,7 +116,8 @@ test.each(combinations)('with %s no query changes, and no row', async (combinati
   try {
     for (const view of views) await hand.unsafe(`refresh materialized view s.${view}`)
     const byHand = await rowsOf(sql)
-    for (const view of Object.keys(queries)) await refreshBy('swap', view)
+    for (const view of [...Object.keys(queries), 'matched']) await refreshBy('swap', view)
+    await refreshBy('regular', 'matched')
     expect(await trees()).toEqual(before)
     expect(await rowsOf(sql)).toEqual(byHand)
     await refreshBy('concurrent', 'values_as_text')
@@ -132,7 +135,7 @@ test.each(combinations)('with %s no query changes, and no row', async (combinati
     for (const time of [lastSuccessAt, asOf]) expect(Number(new Date(time ?? ''))).toBeGreaterThan(1.7e12)
 })
 
-async function refreshBy(strategy: 'swap' | 'concurrent', view: string): Promise<void> {
+async function refreshBy(strategy: 'swap' | 'concurrent' | 'regular', view: string): Promise<void> {
   const result = await refresh({ view: `s.${view}`, strategy }, callOn(database))
   expect([result.error, result.response.strategy]).toEqual([undefined, strategy])
 }

