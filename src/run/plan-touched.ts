@@ -66,11 +66,12 @@ export async function findTouched(
       tooMany: number | null
     }[]
   >`
-    select now.world, now.world::text as text, (
+    select now.world, now.world::text as text, coalesce((
              select (array_agg(anew order by anew))[2] from (
                select (r.meta #>> '{response,slices,anew}')::int8 as anew, (r.meta #>> '{response,fillMs}')::float8 as ms
                  from viewkeeper.runs r where r.definition_id = last.definition_id and r.status = 'success' order by r.id desc limit 20) lately
-              where anew > 0 and ms > (last.mark ->> 'wholeMs')::float8) as "tooMany",
+              where anew > 0 and ms > (last.mark ->> 'wholeMs')::float8),
+             (select n from (select ceil(0.3 * (last.mark ->> 'of')::float8)::int8) few(n) where n >= 100)) as "tooMany",
            c.xmin::text as toucher, last.mark ->> 'wholeAt' as "wholeAt", to_jsonb(clock_timestamp()) #>> '{}' as now,
            case when last.mark ? 'anew' then (last.mark ->> 'wholeMs')::float8 else last.fill_ms end as "wholeMs",
            l.oid::int8 as "logOid", case when (last.mark ->> 'wholeAt')::timestamptz < clock_timestamp() - coalesce(last.every, '1 day')::interval
@@ -98,16 +99,17 @@ export async function findTouched(
   const part = { by, columns: shown.columns }
   const changed = state.because ?? (group && whyWhole(group, shown)) ?? null
   const because = changed ?? state.due
-  const compares = changed === null && because !== null && exact.length > 0
+  const compares = changed === null && because !== null && exact !== null
   const rows = rowsTouched(part, view)
   const count = countTouched(part, view, because !== null)
-  const compare = compareUntouched(part, view, exact)
+  const compare = compareUntouched(part, view, exact ?? [])
   // Old rows of slices that the log does not name are as the query would compute them now.
   const known: KnownAges = { [view.oid]: { view: ['', ''], asOf: 'infinity' } }
   const counting = (shadow: string) =>
     compares ? `select (${count(shadow)}) || (${compare(shadow)})` : count(shadow)
   const noteCompared = compares ? [noteWrong(state.logOid)] : []
-  // Measured, not guessed: two of the last 20 refreshes computed no more slices, and took longer than all of them had.
+  // Measured, if two of the last 20 refreshes computed no more slices, and took longer than all of them had; else 30 %: a slice by itself costs many
+  // times its share of all. A hundred are computed before that matters.
   const limit = ({ live }: Member): Statement[] =>
     because === null && state.tooMany !== null
       ? [{ phase: 'building', sql: touchAll(part, view, state.tooMany), ...ownersSandboxed(live) }]
@@ -128,7 +130,7 @@ export async function findTouched(
     words:
       because === null
         ? `computes slices of ${displayPart(by)} anew, those that changes have touched${state.wholeMs === null ? '' : `; all of them took ${duration(state.wholeMs)}`}`
-        : `computes all slices of ${displayPart(by)} anew: ${because}`,
+        : `computes all slices of ${displayPart(by)} anew: ${because}${changed === null && exact === null ? ', and none can be compared, because its query does not tell which rows there are' : ''}`,
     log: {
       mark: {
         by,

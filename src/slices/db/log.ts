@@ -61,7 +61,7 @@ export async function planLog(
     shown,
     by: chosen,
     type: types[chosen]!,
-    exact: exactColumns(found, facts).filter((column) => column !== chosen),
+    exact: exactColumns(found, facts)?.filter((column) => column !== chosen) ?? null,
     // By name: in every database the functions have the same numbers.
     tables: proofs
       .map(({ table, keys }) => ({

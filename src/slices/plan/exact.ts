@@ -26,13 +26,13 @@ class Uncertain extends Error {}
  * - it is computed from columns of tables, by functions, and by aggregates that take rows in any order: `count`, `min`, `max`, `bool_and`, and
  *   sums and averages of integers and `numeric`. No window is, no subquery of an expression, and no column of the system.
  *
- * None is, if it is not certain which rows there are: the query, or one below it, has DISTINCT ON or a LIMIT, groups or compares rows by
+ * Null, if it is not certain which rows there are, so that not even their number is compared: the query, or one below it, has DISTINCT ON or a LIMIT, groups or compares rows by
  * what has two looks for one value, or has a condition, a grouping or a DISTINCT on what is not exact. Pure.
  */
 export function exactColumns(
   { query, columns }: { query: TreeNode; columns: Map<number, string> },
   facts: SliceFacts,
-): string[] {
+): string[] | null {
   const known = new Map<TreeNode, Map<number, boolean>>()
   const insist = (certain: boolean): void => {
     if (!certain) throw new Uncertain()
@@ -110,7 +110,7 @@ export function exactColumns(
   }
 
   const trees = [query, ...[...facts.relations.values()].map((each) => each.query)]
-  if (mentioned(trees, /coll(id)?$|^collOid$/).some((each) => facts.loose.has(each))) return []
+  if (mentioned(trees, /coll(id)?$|^collOid$/).some((each) => facts.loose.has(each))) return null
   try {
     const certain = certainOf({ query, outer: null })
     return nodesIn(query, 'targetList').flatMap((entry) => {
@@ -118,7 +118,7 @@ export function exactColumns(
       return certain.get(at) && value.tag === 'VAR' && isExact(value) ? columns.get(at)! : []
     })
   } catch (error) {
-    if (error instanceof Uncertain) return []
+    if (error instanceof Uncertain) return null
     throw error
   }
 }

@@ -9,8 +9,8 @@ export interface ChangeLog {
   type: string
   /** The plain view that the view shows as it is. */
   shown: Shown
-  /** The other columns of the view of which a difference is a mistake: see `exactColumns`. */
-  exact: string[]
+  /** The other columns of the view of which a difference is a mistake; null: not even the number of rows tells one. See `exactColumns`. */
+  exact: string[] | null
   /**
    * All tables that the view reads, each with what inherits from it; `isAlone`: nothing does, nor will partitions. `key`: its column that says which
    * slice a row touches; null: all.

@@ -64,7 +64,7 @@ export const countTouched =
 /**
  * A query that compares the new rows of slices that the log does not name by now with the old ones. They were computed from the same rows of tables,
  * because nothing leaves the log before the exchange: what a statement before this one has read was as it was when the old rows were made. Only
- * `exact` columns are compared, and counted are slices: a sum of hashes takes less than half the time of EXCEPT ALL.
+ * `exact` columns are compared, and the number of rows if there is none; counted are slices: a sum of hashes takes less than half the time of EXCEPT ALL.
  */
 export const compareUntouched =
   ({ by }: Part, view: ChangeLog['view'], exact: string[]) =>
