@@ -6,8 +6,9 @@ import { resolveName } from '../run/name.ts'
 import type { ShownRun } from '../run/read.ts'
 import type { Database } from '../server/database.ts'
 import { utc } from '../sql/words.ts'
-import { readSilence } from './db/incidents.ts'
+import { readSilence, slowAmong } from './db/incidents.ts'
 import type { Cause, Examined, HeldLock, Standing } from './diagnosis/cause.ts'
+import { slowCause } from './diagnosis/run-cause.ts'
 import { whyOf } from './diagnosis/why.ts'
 import { examineViews } from './examine.ts'
 import type { Silence } from './plan/silence.ts'
@@ -63,6 +64,7 @@ export function getWhy(database: Database, view: string, { schedules, environmen
     const above = viewsAbove(subject.view, dependencies).flatMap((each) => byName.get(each) ?? [])
     const examined = await examineViews(sql, [subject, ...above], { ...standings, schedules }, subject)
     const silence = await readSilence(sql, subject.view)
+    const slow = await slowAmong(sql, [subject.view])
     const [own, ...upstream] = examined as [Examined, ...Examined[]]
     const { id, state, culprit, staleMs, maxStaleMs, lastSuccessAt, asOf, heldBackBy, nextRun } = own
     return {
@@ -76,12 +78,15 @@ export function getWhy(database: Database, view: string, { schedules, environmen
       heldBackBy,
       nextRun,
       holdsBack: views.flatMap((each) => (each.culprit === (culprit ?? own.view) ? each.view : [])),
-      causes: whyOf(own, upstream, (each) => dependencies.get(each) ?? [], {
-        now,
-        clock: utc,
-        environment,
-        allPaused: pause,
-      }),
+      causes: [
+        ...whyOf(own, upstream, (each) => dependencies.get(each) ?? [], {
+          now,
+          clock: utc,
+          environment,
+          allPaused: pause,
+        }),
+        ...slow.map((run) => slowCause(run, environment)),
+      ],
       locks: withoutRepeats(examined.flatMap(({ locks }) => locks)),
       silence,
       recentRuns: await readRecentRuns(sql, id, recentRuns),

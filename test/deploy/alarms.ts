@@ -60,7 +60,7 @@ async function becomeStale({ aws, sql, functions }: Deployed, inbox: Inbox, chat
     },
     ({ subject }) => subject,
   )
-  assert.equal(first.subject, '[deploy-test] public.sales is stale')
+  assert.equal(first.subject, 'public.sales is stale [deploy-test]')
   assert.match(first.text, /^ {2}Next: viewkeeper refresh public\.sales --env deploy-test$/m)
 
   await stage('… and the same as JSON', async () => {
@@ -85,7 +85,7 @@ async function becomeStale({ aws, sql, functions }: Deployed, inbox: Inbox, chat
          where format('%I.%I', schema_name, name) in ('public.sales', 'reports.yearly_sales')`
       return inbox.find(
         'the end',
-        ({ subject }) => subject === '[deploy-test] OK: 2 views are well again',
+        ({ subject }) => subject === 'OK: 2 views are well again [deploy-test]',
         look,
       )
     },

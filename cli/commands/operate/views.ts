@@ -238,7 +238,7 @@ function lockLines(lock: Why['locks'][number], now: Date, { width, paint }: Outp
     '',
     ...wrap(
       harmless(
-        `${who.filter(Boolean).join(' ')} holds ${mode} on ${short(relation)}: ${how.filter(Boolean).join(', ') || "Viewkeeper's role may not see more of this session"}`,
+        `${who.filter(Boolean).join(' ')} holds ${mode} on ${short(relation)}: ${how.filter(Boolean).join(', ') || 'since when is seen after grant pg_read_all_stats to viewkeeper'}`,
       ),
       width - 2,
     ).map((line, n) => (n === 0 ? `${paint('red', '■')} ${line}` : `  ${line}`)),

@@ -56,8 +56,9 @@ export async function makeRoles(
   })
   await work.member(ownerRole, login)
   await work.member(viewsRole, ownerRole)
-  // With pg_signal_backend each login can cancel a run of another login.
-  await work.member('pg_signal_backend', ownerRole)
+  // With pg_signal_backend each login can cancel a run of another login; with pg_read_all_stats it sees since when somebody holds a
+  // lock, and whether another login still works on a run.
+  for (const role of ['pg_signal_backend', 'pg_read_all_stats']) await work.member(role, ownerRole)
   for (const [role, privilege] of [
     [ownerRole, 'connect'],
     [ownerRole, 'create'],

@@ -1,7 +1,7 @@
 import { rolePathSetting } from '../../sql/settings.ts'
 
-/** The SQLSTATEs of a table, a function and a type or a setting that was not found, and of a right that no role has. */
-export const unfoundStates = ['42P01', '42883', '42704', '42501']
+/** The SQLSTATEs of a table, a column, a function and a type or a setting that was not found, and of a right that no role has. */
+export const unfoundStates = ['42P01', '42703', '42883', '42704', '42501']
 
 /** Whether a text holds a name as a word; all are expressions of SQL. `after` cannot stand before it. */
 const holds = (text: string, name: string, after = ''): string =>
@@ -28,11 +28,11 @@ there as (
   select distinct o.name::text, n.nspname as schema, strpos(lower($2), '.' || lower(o.name)) > 0 as qualified, ${extensionOf('o.tableoid', 'o.oid')} as brought
     from objects o join pg_namespace n on n.oid = o.n
    where n.nspname !~ '^(pg_|information_schema$)' and strpos(lower($2), lower(o.name)) > 0 and ${holds('$2', matching('o.name'))}),
-said as (select m[1] as name from regexp_match($2, '"([^"]+)"') m),
+said as (select coalesce(m[1], m[2]) as name from regexp_match($2, case $1 when '42703' then '"([^"]+)"|\\m(?:[[:alnum:]_]+\\.)+([[:alnum:]_]+)\\M' else '"([^"]+)"' end) m),
 missed as (
   select * from there where length(name) = (select max(length(name)) from there)
   union all
-  select name, null, false, null from said where not exists (select from there)),
+  select name, null, $1 = '42703', null from said where not exists (select from there)),
 texts as (
   select 'function ' || p.oid::regprocedure as place, p.oid::regprocedure::text as function, p.proowner::regrole as owner, strpos($3, p.proname) as at,
          p.pronamespace::regnamespace::text as n, p.prosrc as text, p.prosrc as whole, ${extensionOf('p.tableoid', 'p.oid')} as extension
@@ -55,7 +55,7 @@ select jsonb_build_object('what', what, 'hint', hint) from (
     from texts where $1 = '42501' and function is not null and text ~* '\\m(create|into)\\s+temp'
   union all
   select format('%s in %s', quote_ident(min(name)), string_agg(place, ' or ' order by place)),
-    case when bool_or(qualified) then format('It is in schema %I%s: write %s.', min(schema), ' with extension ' || min(brought), min(dotted))
+    case when bool_or(qualified) and min(schema) is not null then format('It is in schema %I%s: write %s.', min(schema), ' with extension ' || min(brought), min(dotted))
     when max(extension) is not null then format(
       'The function belongs to extension %I, so it is not to be changed: call it in a function of your own that sets search_path%s.',
       max(extension), coalesce(' = ' || quote_ident(min(schema)), ''))

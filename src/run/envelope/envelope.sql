@@ -595,7 +595,10 @@ begin
                      'class', why,
                      'sqlstate', case when failure is null then st end,
                      'message', case when statement ? 'view' and not (why = 'LockTimeout' and failure is null) then (statement ->> 'view') || ': ' else '' end
-                       || case when why = 'LockTimeout' and failure is null
+                       || case when why = 'StatementTimeout' then format('canceled after %s s: timeoutSeconds of the %s%s', round(extract(epoch from statement_limit), 3)::float8,
+                            case when r.meta #>> '{request,timeoutSeconds}' is null then 'definition' else 'request' end,
+                            (select '; it usually takes ' || round((u.ms / 1000)::numeric, 1) || ' s' from viewkeeper.usual_duration(r.definition_id, r.id) u where u.ms is not null))
+                        when why = 'LockTimeout' and failure is null
                         then concat_ws(': ', 'The run did not get a lock in time', holders ->> 'who')
                         when quotes_rows
                         then coalesce(case when lacking is not null then 'out of locks' end, standard.texts ->> st, standard.texts ->> (left(st, 2) || '000'), 'error of class ' || left(st, 2))

@@ -3,8 +3,9 @@ import { errorOf, mostCharacters } from '../../run/db/history.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { withTransaction } from '../../server/transactions.ts'
+import type { SlowRun } from '../diagnosis/run-cause.ts'
 import type { Incident, ListedIncident } from '../plan/incidents.ts'
-import type { FailedBatch, SlowRun, WrongSlices } from '../plan/judge.ts'
+import type { FailedBatch, WrongSlices } from '../plan/judge.ts'
 import { isSlow } from '../plan/runs.ts'
 import { type FailingChannel, type Silence, silenceLines } from '../plan/silence.ts'
 
@@ -127,10 +128,22 @@ export const usualMs = (sql: Sql) => sql`
 export async function readSlowRuns(sql: Sql, views: string[]): Promise<SlowRun[]> {
   const before = await sql<{ subject: string }[]>`
     select subject from viewkeeper.incidents where resolved_at is null and 'slow' = any (kinds)`
-  const suspects = [...new Set([...views, ...before.map(({ subject }) => subject)])]
+  return slowAmong(sql, [...new Set([...views, ...before.map(({ subject }) => subject)])])
+}
+
+/** The same of these views only. */
+export async function slowAmong(sql: Sql, suspects: string[]): Promise<SlowRun[]> {
   if (suspects.length === 0) return []
   const runs = await sql<SlowRun[]>`
-    select s.view, r.id, r.duration_ms as "durationMs", ${usualMs(sql)} as "usualMs"
+    select s.view, r.id, r.duration_ms as "durationMs", ${usualMs(sql)} as "usualMs", (
+             select coalesce(jsonb_agg(jsonb_build_array(c.what, c.before, c.now)) filter (where c.before <> c.now), '[]')
+               from (select b.* from viewkeeper.runs b
+                      where b.definition_id = d.id and b.id < r.id and b.status = 'success' and b.operation = 'refresh' order by b.id desc limit 1) b
+              cross join lateral (values
+                ('strategy', b.meta #>> '{response,strategy}', r.meta #>> '{response,strategy}'),
+                ('rows', b.row_count_after::text, r.row_count_after::text),
+                ('tries for its locks', b.meta #>> '{response,attempts}', r.meta #>> '{response,attempts}'),
+                ('settings', b.meta #>> '{request,settings}', r.meta #>> '{request,settings}')) c(what, before, now)) as changed
       from (select value as view from jsonb_array_elements_text(${sql.json(suspects)})) s
       join viewkeeper.definitions d on d.removed_at is null and format('%I.%I', d.schema_name, d.name) = s.view
       join viewkeeper.latest_runs l on l.definition_id = d.id

@@ -48,19 +48,21 @@ function factsOf(view: Examined, around: Surroundings): Facts {
   const run = runningRun(view) ?? view.runs.find(({ finishedAt }) => finishedAt === null)
   const isPaused = view.pausedSince !== null || (around.allPaused !== null && view.scheduled)
   const isHeldUp = view.locks.length > 0 && (view.waits || view.locks.some((lock) => stoppedLast(view, lock)))
-  const known = { ...around, view, name: view.view, run, last: lastEnded(view), isPaused, isHeldUp, type }
+  const last = lastEnded(view, isPaused)
+  const known = { ...around, view, name: view.view, run, last, isPaused, isHeldUp, type }
   return { ...known, open: openCause(known) }
 }
 
 /** Says that something makes a view's data as old as they are; null if it does not. */
 type Rule = (facts: Facts) => Cause | null
 
-/** The last run that ended, without drops and runs that had nothing to do. */
-export const lastEnded = ({ runs }: Examined): RunFacts | undefined =>
+/** The last run that ended, without drops and runs that had nothing to do; of a paused view without what the pause left out. */
+export const lastEnded = ({ runs }: Examined, isPaused = false): RunFacts | undefined =>
   runs.find(
     ({ finishedAt, operation, status, error }) =>
       finishedAt !== null &&
       error?.class !== 'AlreadyRunning' &&
+      !(isPaused && status === 'skipped' && (error === null || error.class === 'Paused')) &&
       (operation === 'refresh' || (operation === 'create' && status !== 'skipped')),
   )
 
@@ -135,11 +137,18 @@ const endedBatch: Rule = ({ view: { batch, runs }, name, isPaused, clock, type }
 }
 
 const endedRun: Rule = ({ last, isPaused, view, ...around }) => {
-  const isSaid = last?.status === 'skipped' && last.error === null && isPaused
-  return last === undefined || last.status === 'success' || last.unneeded || isSaid
-    ? null
-    : runCause(view, last, around)
+  if (last === undefined || last.status === 'success' || last.unneeded) return null
+  const ended = runCause(view, last, around)
+  const words = ['refresh', view.view] as const
+  return ended.next === around.type(...words)
+    ? { ...ended, next: around.type(...words, ...forced(isPaused)) }
+    : ended
 }
+
+/** What failed before the pause comes before it: the end of the pause mends nothing. */
+const failedAndPaused: Rule = (facts) =>
+  facts.isPaused && facts.last?.status === 'failed' && facts.view.failure !== null ? endedRun(facts) : null
+const endedUnlessSaid: Rule = (facts) => (failedAndPaused(facts) === null ? endedRun(facts) : null)
 
 /** That schedules try the view less often, because it has failed too often. */
 const suspended: Rule = ({ view: { suspended: since }, name, clock, type }) =>
@@ -160,21 +169,24 @@ const lagTooShort: Rule = ({ view: { lagWorksMs, targetLagSeconds }, name }) =>
         `The target lag of ${name}, ${duration(targetLagSeconds * 1000)}, cannot be kept: by the usual durations of what has to be refreshed, ${duration(lagWorksMs)} can. Write targetLagSeconds: ${lagWorksMs / 1000}, or make the refreshes faster.`,
       )
 
-const unpopulated: Rule = ({ view: { populated }, name, open, type }) =>
+/** A pause leaves out every refresh that is not forced. */
+const forced = (isPaused: boolean): string[] => (isPaused ? ['--force'] : [])
+
+const unpopulated: Rule = ({ view: { populated }, name, isPaused, open, type }) =>
   populated
     ? null
     : cause(
         'Unpopulated',
         `${name} is not populated, so readers get an error from it.`,
-        open === null ? type('refresh', name) : null,
+        open === null ? type('refresh', name, ...forced(isPaused)) : null,
       )
 
-const neverRefreshed: Rule = ({ view: { populated, lastSuccessAt }, name, open, type }) =>
+const neverRefreshed: Rule = ({ view: { populated, lastSuccessAt }, name, isPaused, open, type }) =>
   populated && lastSuccessAt === null
     ? cause(
         'UnknownAge',
         `Viewkeeper has never refreshed ${name}, so nobody knows how old its data are.`,
-        open === null ? type('refresh', name) : null,
+        open === null ? type('refresh', name, ...forced(isPaused)) : null,
       )
     : null
 
@@ -192,14 +204,14 @@ const olderData: Rule = ({ view, name, clock, type }) =>
       )
     : null
 
-const unknownAge: Rule = ({ view, name, open, type }) =>
+const unknownAge: Rule = ({ view, name, isPaused, open, type }) =>
   view.populated && view.lastSuccessAt !== null && view.asOf === null && heldBack(view) === null
     ? cause(
         'UnknownAge',
         view.unseen == null
           ? `Nobody knows how old the data of ${name} are: it was filled outside the record, or granted, or its file was rewritten.`
           : `Nobody knows how old the data of ${name} are: ${view.unseen}. Name in dependsOn the views and tables that are read there.`,
-        open === null && view.unseen == null ? type('refresh', name) : null,
+        open === null && view.unseen == null ? type('refresh', name, ...forced(isPaused)) : null,
       )
     : null
 
@@ -277,11 +289,12 @@ const notSkipped: Rule = ({ view: { uncounted }, name, clock }) => {
 
 /** In this order they are told. */
 const rules = [
+  failedAndPaused,
   paused,
   allPaused,
   heldUp,
   endedBatch,
-  endedRun,
+  endedUnlessSaid,
   suspended,
   unpopulated,
   neverRefreshed,
@@ -328,7 +341,8 @@ function holder(
     since === null ? null : `transaction began ${clock(since)}`,
   ].filter((part) => part !== null)
   const who = pid === null ? 'A prepared transaction' : `Process ${pid}`
-  return what.length === 0 ? who : `${who} (${what.join(', ')})`
+  const hidden = pid !== null && state === null ? ['since when: grant pg_read_all_stats to viewkeeper'] : []
+  return what.length === 0 ? who : `${who} (${[...what, ...hidden].join(', ')})`
 }
 
 /** What goes on now: a run, or a wait. */

@@ -94,6 +94,26 @@ function wordsAfter(why: ProblemCode | undefined, view: string, id: number): str
     : ['run', String(id)]
 }
 
+/** A successful refresh that took much longer than its view's usually do. */
+export interface SlowRun {
+  id: number
+  view: string
+  durationMs: number
+  usualMs: number
+  /** What else was not as in the success before: what, as it was, and as it is. */
+  changed: [what: string, before: string, now: string][]
+}
+
+/** That a refresh took long, and what was not as before. Pure. */
+export function slowCause(
+  { id, view, durationMs, usualMs, changed }: SlowRun,
+  environment: string | null,
+): Cause {
+  const differs = changed.map(([what, before, now]) => `${what} ${now}, ${before} before`).join('; ')
+  const text = `${view} took ${duration(durationMs)}; it usually takes ${duration(usualMs)}${differs === '' ? '' : ` (${differs})`}.`
+  return cause('Slow', text, command(['run', String(id)], environment), { id })
+}
+
 /** A cause, with the run and the batch that it is about. */
 export const cause = (
   code: CauseCode,

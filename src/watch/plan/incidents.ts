@@ -13,7 +13,7 @@ export interface IncidentCause {
   next: string | null
   /** The view at fault; null if no single view is. */
   view: string | null
-  error: { class: string; sqlstate: string | null } | null
+  error: { class: string; sqlstate: string | null; message?: string } | null
   runId: number | null
   batchId: string | null
   /** The views that wait for the one at fault, and keep their old data until then. */

@@ -1,10 +1,11 @@
 import { dependents, viewsAbove } from '../../catalog/plan/graph.ts'
 import { batchName, type Found, type IncidentKind, isOfView } from '../../events/plan/event.ts'
+import { type ProblemCode, titleOf } from '../../problem.ts'
 import { command } from '../../sql/commands.ts'
-import { duration, utc } from '../../sql/words.ts'
+import { utc } from '../../sql/words.ts'
 import { type Cause, type CauseCode, type Examined, type Surroundings, wordsOf } from '../diagnosis/cause.ts'
 import { ownCauses } from '../diagnosis/own-causes.ts'
-import { runCause } from '../diagnosis/run-cause.ts'
+import { runCause, type SlowRun, slowCause } from '../diagnosis/run-cause.ts'
 import { whyOf } from '../diagnosis/why.ts'
 import { type IncidentCause, type Judgement, theServer } from './incidents.ts'
 import { type FailingChannel, failingText } from './silence.ts'
@@ -24,14 +25,6 @@ export interface JudgeFacts extends Omit<Surroundings, 'clock'> {
   ages: Map<string, Date | null>
   /** Which views each view reads. */
   reads: Map<string, string[]>
-}
-
-/** A refresh that took much longer than its view's usually do. */
-export interface SlowRun {
-  id: number
-  view: string
-  durationMs: number
-  usualMs: number
 }
 
 /** A view whose log of changes has left slices wrong, and the run that has found them. */
@@ -150,7 +143,7 @@ class Judge {
         text,
         next,
         view: fault,
-        error: error && { class: error.class, sqlstate: error.sqlstate },
+        error: error && briefly(error),
         runId: runId ?? null,
         batchId: batchId ?? null,
         holdsBack: fault === null ? [] : this.waiting(fault, run?.finishedAt ?? this.facts.now),
@@ -170,6 +163,18 @@ class Judge {
 
 const mostHeldBack = 20
 
+/** An error with the few words that a subject has room for: the server's about a query, else those of its class. */
+function briefly({ class: code, sqlstate, message }: FailedBatch['error']): IncidentCause['error'] {
+  const said = isOfQuery.has(code) ? message : titleOf(code as ProblemCode)
+  return {
+    class: code,
+    sqlstate,
+    message: said.replace(/^[A-Z](?=[a-z ])/, (first) => first.toLowerCase()).replace(/\.$/, ''),
+  }
+}
+
+const isOfQuery = new Set(['ViewSqlFailed', 'StatementTimeout'])
+
 /** Whether an error would meet any view. 53: the server has no room, memory or connection left. */
 const isOfServer = ({ sqlstate, class: code }: { sqlstate: string | null; class: string }): boolean =>
   sqlstate?.startsWith('53') === true || code === 'DatabaseUnavailable' || code === 'TooManyConnections'
@@ -182,16 +187,10 @@ const codes: Partial<Record<IncidentKind, CauseCode>> = {
 }
 
 /** That a refresh took long. */
-const judgeSlow = ({ id, view, durationMs, usualMs }: SlowRun, environment: string | null): Judgement => ({
-  culprit: view,
-  cause: {
-    ...plain('Slow'),
-    text: `${view} took ${duration(durationMs)}; it usually takes ${duration(usualMs)}.`,
-    next: command(['run', String(id)], environment),
-    view,
-    runId: id,
-  },
-})
+const judgeSlow = (run: SlowRun, environment: string | null): Judgement => {
+  const { text, next } = slowCause(run, environment)
+  return { culprit: run.view, cause: { ...plain('Slow'), text, next, view: run.view, runId: run.id } }
+}
 
 /** That slices were wrong which no change had touched. */
 const judgeWrong = ({ view, run, wrong, compared }: WrongSlices): Judgement => ({
@@ -214,7 +213,7 @@ function judgeBatch({ id, error, finishedAt }: FailedBatch, environment: string 
       ...plain('Failed'),
       text: `Batch ${id} failed at ${utc(finishedAt)}: ${error.message.replace(/\.?$/, '.')}`,
       next: command(['batch', id], environment),
-      error: { class: error.class, sqlstate: error.sqlstate },
+      error: briefly(error),
       batchId: id,
       runbook: isLost ? 'BatchLost' : 'failed-batches',
     },

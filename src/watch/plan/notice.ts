@@ -188,7 +188,7 @@ export function newsOfIncident({ incident, what }: IncidentChange, found: Found[
 
 /** A mail: its subject, and its text with lines. */
 export interface Mail {
-  /** At most 99 ASCII characters on one line, which is what SNS takes. */
+  /** At most 70 ASCII characters on one line. SNS takes 99. */
   subject: string
   text: string
 }
@@ -197,7 +197,8 @@ export interface Mail {
 const mostNames = 20
 /** The most causes that a mail describes. */
 const mostCauses = 10
-const longestSubject = 99
+const longestSubject = 70
+const longestPlace = 24
 const longestMessage = 1000
 
 /** A notice as a mail for people. */
@@ -218,23 +219,24 @@ function onOneLine(value: unknown): unknown {
 }
 
 /** A text that SNS takes as a subject, whatever it says: ASCII, one line, not too long. */
-function asSubject(text: string): string {
+function asSubject(text: string, longest: number): string {
   const plain = text.replace(/[^\x20-\x7e]+/g, '?').trim()
-  return plain.length <= longestSubject ? plain : `${plain.slice(0, longestSubject - 3)}...`
+  return plain.length <= longest ? plain : `${plain.slice(0, longest - 3)}...`
 }
 
 function subjectOf(notice: Notice): string {
   const { environment, kind } = notice
   const said = kind === 'over' ? `OK: ${overLine(notice)}` : headline(notice)
-  return asSubject(`[${environment}] ${kind === 'reminder' ? 'reminder: ' : ''}${said}`)
+  const place = ` [${asSubject(environment, longestPlace)}]`
+  return asSubject(`${kind === 'reminder' ? 'reminder: ' : ''}${said}`, longestSubject - place.length) + place
 }
 
-/** `3 views are stale: public.sales failed` */
+/** `public.sales failed, division by zero; 3 views are stale` */
 function headline(notice: Notice): string {
   const said = wrong(notice)
   const briefs = [...new Set(notice.causes.flatMap((cause) => brief(cause) ?? []))].join(', ')
   if (said === '') return briefs
-  return briefs === '' ? said : `${said}: ${briefs}`
+  return briefs === '' ? said : `${briefs}; ${said}`
 }
 
 /** `3 views are stale, public.old is missing`, without what the causes say; empty if they say all. */
@@ -257,10 +259,10 @@ function wrong({ kind, causes }: Notice): string {
     .join(', ')
 }
 
-/** `public.sales failed (ViewSqlFailed, 22012)`; null if the kinds say as much. */
+/** `public.sales failed, division by zero`; null if the kinds say as much. */
 function brief({ code, culprit, view, error, subjects }: ToldCause): string | null {
   const said = wordsOf(code).brief
-  const state = error === null ? '' : ` (${[error.class, error.sqlstate].filter(Boolean).join(', ')})`
+  const state = error?.message === undefined || code === 'CheckFailed' ? '' : `, ${error.message}`
   if (view !== null) return said === undefined || isSaid(code) ? null : `${view} ${said}${state}`
   if (code === 'Locked') return `${culprit} is in the way`
   if (culprit === theServer) return `${culprit} refuses${state}`

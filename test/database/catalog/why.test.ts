@@ -67,6 +67,15 @@ const age = (by: string) =>
   update viewkeeper.runs set requested_at = requested_at - interval '${by}', started_at = started_at - interval '${by}',
          finished_at = finished_at - interval '${by}', as_of = as_of - interval '${by}'`)
 
+test('a view that became slow says so, with what was not as before', async () => {
+  for (const _ of [1, 2]) await refreshed('app.base')
+  await sql`update viewkeeper.runs set duration_ms = 90, row_count_after = 1000`
+  await sql`
+    update viewkeeper.runs set duration_ms = 54000, row_count_after = 2000000 where id = (select max(id) from viewkeeper.runs)`
+  const [cause] = (await why('app.base')).causes.filter(({ code }) => code === 'Slow')
+  expect(cause?.text).toBe('app.base took 54 s; it usually takes 0.09 s (rows 2000000, 1000 before).')
+})
+
 describe('a view that is well', () => {
   test('is fresh, and no lock or cause is told', async () => {
     await refreshAll()

@@ -40,7 +40,7 @@ beforeAll(async () => {
     create role master_${suffix} login createrole password 'secret';
     alter database ${databaseName} owner to master_${suffix};
     revoke temporary on database ${databaseName} from public;
-    grant pg_signal_backend to master_${suffix} with admin option`)
+    grant pg_signal_backend, pg_read_all_stats to master_${suffix} with admin option`)
   await asMaster(`
     create role keeper_${suffix} login password 'secret'; create role keeper_${suffix}_views;
     grant keeper_${suffix}_views to keeper_${suffix}; grant create on database ${databaseName} to keeper_${suffix}`)

@@ -118,7 +118,14 @@ describe('an envelope', () => {
 
   test('records its statement time-out, which covers all its transactions', async () => {
     const run = await outcome(plan(['select pg_sleep(0.7)', 'select pg_sleep(60)']), { timeoutSeconds: 1 })
-    expect(run).toMatchObject({ status: 'failed', error: { class: 'StatementTimeout', sqlstate: '57014' } })
+    expect(run).toMatchObject({
+      status: 'failed',
+      error: {
+        class: 'StatementTimeout',
+        sqlstate: '57014',
+        message: 'canceled after 1 s: timeoutSeconds of the definition',
+      },
+    })
     // The time-out counts from before the claim, the duration from the claim on.
     expect(Number(run?.finishedAt) - Number(run?.requestedAt)).toBeGreaterThanOrEqual(999)
     expect(run?.durationMs).toBeCloseTo(Number(run?.finishedAt) - Number(run?.startedAt), -1)

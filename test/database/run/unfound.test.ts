@@ -68,6 +68,21 @@ describe('a function whose text names something without its schema: the name, th
     )
   })
 
+  test.each(['select max(gone) from calls.rates', 'select max(x.gone) from calls.rates x'])(
+    'of a column that is gone, too: %s',
+    async (body) => {
+      await sql.unsafe(`
+      set check_function_bodies = off; create or replace function calls.column_of() returns text language sql as '${body}';
+      reset check_function_bodies; drop materialized view if exists asks_column;
+      create materialized view asks_column as select calls.column_of() as r with no data`)
+      const { detail, error } = await refresh('asks_column')
+      expect(detail).toMatch(
+        /^undefined column gone in function calls\.column_of\(\) \(42703\)\. There is no such name any more/,
+      )
+      expect(JSON.stringify(error)).not.toContain('secret')
+    },
+  )
+
   test('but not of a table that is gone, and of a name that only a row has', async () => {
     await sql`create materialized view asks_gone as select calls.nowhere() as r with no data`
     expect((await refresh('asks_gone')).detail).toMatch(

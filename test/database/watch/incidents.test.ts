@@ -59,7 +59,7 @@ describe('an incident', () => {
   test('names the failed view and its error, and is told once, before and after the next failure', async () => {
     await fails('steady')
     const message = await tell()
-    expect(message?.subject).toBe('[production] public.steady failed (ViewSqlFailed)')
+    expect(message?.subject).toBe('public.steady failed, broken [production]')
     expect(message?.text).toMatch(/^Run \d+ of public\.steady failed at .*: broken \(ViewSqlFailed\)/m)
     expect(message?.text).toContain('viewkeeper why public.steady --env production')
     await look()
@@ -67,7 +67,7 @@ describe('an incident', () => {
     expect(await tell()).toBeNull()
     await pass('24 hours')
     await look()
-    expect((await tell())?.subject).toBe('[production] reminder: public.steady failed (ViewSqlFailed)')
+    expect((await tell())?.subject).toBe('reminder: public.steady failed, broken [production]')
   })
 
   test('has the same words in the mail, its JSON, the event, the list and why', async () => {
@@ -96,7 +96,7 @@ describe('an incident', () => {
     await sql`update viewkeeper.runs set as_of = finished_at where view_name = 'steady' and status = 'skipped'`
     await pass('6 minutes')
     await look()
-    expect((await tell())?.subject).toBe('[production] OK: public.steady is well again')
+    expect((await tell())?.subject).toBe('OK: public.steady is well again [production]')
   })
 
   test('of a run that got no lock is what why says: who holds it, and the SQL that ends the session', async () => {
@@ -196,7 +196,7 @@ describe('an incident', () => {
     expect(await tell()).toBeNull()
     await writePast([{ view: 'quiet', ago: '1 minutes', durationMs: 9_000 }])
     await look()
-    expect((await tell())?.subject).toBe('[production] OK: public.quiet is well again')
+    expect((await tell())?.subject).toBe('OK: public.quiet is well again [production]')
   })
 
   test('of a batch is its own failure, not that of its views, until each view has succeeded since', async () => {
@@ -210,13 +210,13 @@ describe('an incident', () => {
       select 'b-2', id, 1, 'public', 'quiet', 1, 1 from viewkeeper.definitions where name = 'quiet'`
     await look()
     const message = await tell()
-    expect(message?.subject).toBe('[production] batch b-2 failed (BatchLost)')
+    expect(message?.subject).toBe('batch b-2 failed, nobody advanced the batch [production]')
     expect(message?.text).toContain('Next: viewkeeper batch b-2 --env production')
     await sql`update viewkeeper.batches set finished_at = now() - interval '1 hours'`
     await writePast([{ view: 'quiet', ago: '1 minutes' }])
     await pass('6 minutes')
     await look()
-    expect((await tell())?.subject).toBe('[production] OK: batch b-2 needs nothing any more')
+    expect((await tell())?.subject).toBe('OK: batch b-2 needs nothing any more [production]')
   })
 
   test('is not of a refusal that its caller got as the answer', async () => {

@@ -41,7 +41,7 @@ export function useRds(): () => Promise<RdsDatabase> {
       select string_agg(quote_ident(rolname), ', ') as roles from pg_roles where oid >= 16384`
     if (roles !== null) await root.unsafe(`drop role ${roles}`)
     await root.unsafe(`create role master login createrole createdb password 'hunter2'`)
-    if (major >= 16) await root`grant pg_signal_backend to master with admin option`
+    if (major >= 16) await root`grant pg_signal_backend, pg_read_all_stats to master with admin option`
     await root`create database app owner master`
     const url = new URL('app', server.url)
     const sql = administrator(url.href)

@@ -38,13 +38,13 @@ test('a name with line breaks makes no line of its own, wherever the mail names 
 describe('the subject', () => {
   test('says how many views, and why', () => {
     expect(mail(salesFailed()).subject).toBe(
-      '[production] 3 views are stale: public.sales failed (ViewSqlFailed, 22012)',
+      'public.sales failed, division by zero; 3 views are stale [production]',
     )
   })
 
   test('says of a pause of everything only what it keeps from being fresh; the text says who', () => {
     const paused = { views: [view('public.a', { hours: 30 })], pause: { since: hoursAgo(2), by: 'ann' } }
-    expect(mail(paused).subject).toBe('[production] public.a is stale')
+    expect(mail(paused).subject).toBe('public.a is stale [production]')
     expect(mail(paused).text).toContain(
       'ann has paused everything scheduled since 2026-11-20 08:00 UTC, so no schedule',
     )
@@ -123,7 +123,7 @@ describe('the text', () => {
   test('of an end says what was not well, for how long', () => {
     const [, reminder, over] = examples().map(mailOf)
     expect(reminder?.text).toMatch(/^Still so in production, /)
-    expect(over?.subject).toBe('[production] OK: 3 views are well again')
+    expect(over?.subject).toBe('OK: 3 views are well again [production]')
     expect(over?.text).toContain('  public.sales was not well for 26 h, until 2026-11-21 12:00 UTC\n')
   })
 

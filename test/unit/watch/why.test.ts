@@ -144,6 +144,32 @@ describe('a scheduled batch that was skipped because of a pause', () => {
   })
 })
 
+describe('a view that failed and is paused', () => {
+  const failure = { at: at('09:10'), class: 'ViewSqlFailed' }
+  const left = run({ status: 'skipped', id: 8, finishedAt: at('10:00'), because: 'it is paused' })
+  const view = standing({
+    pausedSince: at('09:30'),
+    nextRun: null,
+    failure,
+    lastSuccessAt: null,
+    runs: [left, failed('ViewSqlFailed')],
+  })
+
+  test('keeps its cause, before the pause, and every command passes the pause', () => {
+    const causes = why(view)
+    expect(causes.map(({ code, next }) => [code, next])).toEqual([
+      ['Failed', 'viewkeeper run 7 --env production'],
+      ['Paused', 'viewkeeper resume app.top --env production'],
+      ['UnknownAge', 'viewkeeper refresh app.top --force --env production'],
+    ])
+    expect(why({ ...view, pausedSince: null }, [], at('09:30')).map(({ code }) => code)).toEqual([
+      'Failed',
+      'AllPaused',
+      'UnknownAge',
+    ])
+  })
+})
+
 describe('a view that reads another one', () => {
   const base = (more: Partial<Examined> = {}) => standing({ view: 'app.base', ...more })
   const suffers = standing({ runs: [failed('UpstreamFailed', { status: 'skipped' })] })
