@@ -81,7 +81,7 @@ async function readBack(
     try {
       const shadow = await describeShadow(sql, { ...tried, comment: null, grants: [] }, live.view.owner)
       if (await isSameQuery(sql, shadow, live)) return { definition: tried, misread: null }
-      misread = 'the server reads its own text of the query with other operators'
+      misread = 'the server reads its own text of the query in another way'
     } catch (error) {
       if (!(error instanceof StatementRefused)) throw error
       const sqlstate = sqlstateOf(error.cause)

@@ -107,14 +107,15 @@ async function compare(
  */
 async function makeCopy(sql: Sql, key: string, live: LiveView): Promise<QualifiedName> {
   const { view: copy } = namesBeside(key, live.view.schema)
-  const bare = { kind: 'view', options: [], toastOptions: [], accessMethod: null, tablespace: null } as const
-  const [create] = buildShadow({ ...live, view: { ...live.view, ...bare } }, { view: copy }) as [Statement]
+  const bare = { options: [], toastOptions: [], accessMethod: null, tablespace: null }
+  const plain = { ...live, view: { ...live.view, ...bare, kind: 'view' as const } }
+  const [create] = buildShadow(plain, { view: copy }) as [Statement]
   await executeStatements(sql, inPlaceOf(live.view.owner, [create]), false)
   const meaning = live.view.meaning ?? (await readMeaning(sql, live.view))
   if ((await readMeaning(sql, copy, meaningAsMaterialized)) === meaning) return copy
   throw new Problem(
     'ViewSqlFailed',
-    `${displayName(live.view)} cannot be compared: the server reads its own text of the query with other operators, because others may create in the schema of ` +
+    `${displayName(live.view)} cannot be compared: the server reads its own text of the query in another way, as where others may create in the schema of ` +
       'an operator. Keep them from that, as with: revoke create on schema public from public.',
   )
 }

@@ -54,6 +54,6 @@ test('a view that is adopted means the same in another database, with the path t
 test('a view that nobody could make again from its text is not adopted', async () => {
   await here.sql.unsafe('grant create on schema ext to public')
   const [others] = (await describeViews(here.database, ['app.others'])).filter(isDefined)
-  expect(others?.misread).toBe('the server reads its own text of the query with other operators')
+  expect(others?.misread).toBe('the server reads its own text of the query in another way')
   await here.sql.unsafe('revoke create on schema ext from public')
 })
