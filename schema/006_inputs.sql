@@ -27,11 +27,11 @@ begin
      cross join lateral (
        -- What the server has noted of stored queries and expressions, with the types of the columns that they read: of all, if they read whole rows.
        select part.class, part.id
-         from (select 'pg_rewrite'::regclass::oid, w.oid, every_column or w.ev_action::text like '%:varattno 0 %'
+         from (select 'pg_rewrite'::regclass::oid, w.oid, every_column or w.ev_action::text ~ ':varattno 0 :vartype (?!2249 )'
                  from pg_class c join pg_rewrite w on w.ev_class = c.oid and w.rulename = '_RETURN'
                 where r.class = 'pg_class'::regclass and c.oid = r.id and (c.relkind = 'v' or c.oid = relations[1])
                union all
-               select r.class, p.oid, every_column or p.prosqlbody::text like '%:varattno 0 %' from pg_proc p where r.class = 'pg_proc'::regclass and p.oid = r.id
+               select r.class, p.oid, every_column or p.prosqlbody::text ~ ':varattno 0 :vartype (?!2249 )' from pg_proc p where r.class = 'pg_proc'::regclass and p.oid = r.id
                union all
                select 'pg_policy'::regclass, p.oid, true from pg_policy p where r.class = 'pg_class'::regclass and p.polrelid = r.id
                union all
@@ -165,7 +165,7 @@ begin atomic
        and (d.refclassid in ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass, 'pg_catalog.pg_type'::regclass, 'pg_catalog.pg_opclass'::regclass)
             or c.relkind = 'f' or c.relrowsecurity or c.relhassubclass and exists (select from pg_catalog.pg_foreign_table)
             or exists (select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and a.atttypid >= 12000
-                          and (a.attnum = d.refobjsubid or w.ev_action::text like '%:varattno 0 %'))))
+                          and (a.attnum = d.refobjsubid or w.ev_action::text ~ ':varattno 0 :vartype (?!2249 )'))))
     or exists (select from pg_catalog.pg_rewrite w where w.ev_class = relation and w.rulename = '_RETURN' and viewkeeper.executes_text(w.ev_action::text));
 end;
 

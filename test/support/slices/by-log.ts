@@ -21,8 +21,8 @@ export async function fillByLog(
     "begin; select set_config('viewkeeper.log_read', pg_current_snapshot()::text, true); create table anew (like kept)",
   )
   await sql.unsafe(`create table whole (like kept); insert into whole ${query}`)
-  const compare = compareUntouched(part, log.view, log.exact)('whole', 'kept')
-  const [{ found }] = (log.exact.length === 0
+  const compare = compareUntouched(part, log.view, log.exact ?? [])('whole', 'kept')
+  const [{ found }] = (log.exact === null
     ? [{ found: { compared: 0, wrong: 0 } }]
     : await sql.unsafe(`select (${compare}) as found`)) as unknown as [
     { found: { compared: number; wrong: number } },
