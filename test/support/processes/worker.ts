@@ -1,4 +1,5 @@
 import type { Sql } from '../../../src/server/database.ts'
+import { until } from '../waiting/until.ts'
 
 /** Does `work` while a session that executes something is on record as the one of these runs, a condition on `r`. */
 export async function whileWorkedOn<T>(
@@ -14,6 +15,11 @@ export async function whileWorkedOn<T>(
       select pid from worker`)
     const busy = session`select pg_sleep(600)`.catch(() => {})
     try {
+      await until('the session executes something', async () => {
+        const [now] =
+          await sql`select from pg_stat_activity where pid = ${row.pid} and wait_event = 'PgSleep'`
+        return now !== undefined
+      })
       return await work(row.pid)
     } finally {
       await sql`select pg_cancel_backend(${row.pid})`
