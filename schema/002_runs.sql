@@ -19,6 +19,7 @@ create table viewkeeper.batches (
   grouped_at timestamptz,
   refreshed_each jsonb not null default '[]',
   locked jsonb not null default '[]',
+  refused text,
   cancel_requested_at timestamptz,
   requested_at timestamptz not null default clock_timestamp(),
   started_at timestamptz,
@@ -77,6 +78,7 @@ comment on column viewkeeper.batches.selection is 'The views that were requested
 comment on column viewkeeper.batches.exchange is 'together: views that read each other are exchanged at one moment. each: each view when it is ready.';
 comment on column viewkeeper.batches.max_shadow_bytes is 'Groups whose shadows would take more room are refreshed each by itself.';
 comment on column viewkeeper.batches.grouped_at is 'When the groups of the batch were decided.';
+comment on column viewkeeper.batches.refused is 'What the server says to the connections for runs that it does not let in; null: it lets all in.';
 comment on column viewkeeper.batches.locked is 'The views that wait because somebody has locked one that they are to be exchanged with: {view, because, since}.';
 comment on column viewkeeper.batches.refreshed_each is 'The views that read each other but are not exchanged together, each with the reason.';
 comment on column viewkeeper.batches.advanced_at is 'When somebody last advanced the batch. A batch that nobody has advanced for long is lost.';

@@ -17,7 +17,6 @@ import {
   type Output,
   short,
   signed,
-  typed,
   withoutView,
   wrap,
   wrapLines,
@@ -206,11 +205,7 @@ const messageOf = ({ view }: BatchView, run: BatchView['runs'][number] | undefin
 const afterFailure = (view: BatchView): string => {
   const failed = view.runs.at(-2)
   if (failed === undefined) return ''
-  // Class 22: a row is wrong for the query, and stays so.
-  const cure = failed.sqlstate?.startsWith('22')
-    ? `; no wait cures that: ${command(['bad-row', typed(view.view)], null)}`
-    : ''
-  return ` after: ${messageOf(view, failed)}${cure}`
+  return ` after: ${messageOf(view, failed)}`
 }
 
 function waitText({ view, waitsFor }: BatchView, batch: BatchDetails): string {
@@ -220,6 +215,8 @@ function waitText({ view, waitsFor }: BatchView, batch: BatchDetails): string {
   if (waitsFor.length > 0) return `waits for ${names(waitsFor.map(short), 3)}`
   const begins = !views.some(({ status }) => status === 'running')
   if (begins && startedAt === null) return 'waits until other batches leave it a place'
+  // An older environment tells of no refusal.
+  if (batch.refused) return `waits for a connection: ${batch.refused}`
   return begins
     ? 'begins soon'
     : `queued: ${concurrency === 1 ? '1 refresh is' : `${concurrency} refreshes are`} running`

@@ -140,7 +140,7 @@ export const Timeline: FC<{ batch: BatchDetails; rows: string | undefined }> = (
         </div>
         <ol>
           {shown.map((row) => (
-            <TimelineRow row={row} now={now} locked={lockOf(batch, row.view.view)} />
+            <TimelineRow row={row} now={now} locked={lockOf(batch, row.view.view)} refused={batch.refused} />
           ))}
         </ol>
       </div>
@@ -154,10 +154,11 @@ const tick = (ms: number) => (ms < 60_000 ? `${ms / 1000} s` : elapsed(ms).repla
 
 const percent = (part: number) => `${(part * 100).toFixed(2)}%`
 
-const TimelineRow: FC<{ row: Row; now: number | null; locked: string | undefined }> = ({
+const TimelineRow: FC<{ row: Row; now: number | null } & Waiting> = ({
   row: { view, bars, expected },
   now,
   locked,
+  refused,
 }) => (
   <li id={`row-${encodeURIComponent(view.view)}`}>
     <span class="of-view">
@@ -183,13 +184,19 @@ const TimelineRow: FC<{ row: Row; now: number | null; locked: string | undefined
       ))}
     </svg>
     <span class="of-note pale">
-      <Note view={view} locked={locked} />
+      <Note view={view} locked={locked} refused={refused} />
     </span>
   </li>
 )
 
+/** What a view waits for besides other views: a lock, or a connection. */
+interface Waiting {
+  locked: string | undefined
+  refused: string | null
+}
+
 /** Why a view is where it is. */
-const Note: FC<{ view: BatchView; locked: string | undefined }> = ({ view, locked }) => {
+const Note: FC<{ view: BatchView } & Waiting> = ({ view, locked, refused }) => {
   const last = view.runs.at(-1)
   if (last?.message)
     return (
@@ -199,6 +206,7 @@ const Note: FC<{ view: BatchView; locked: string | undefined }> = ({ view, locke
     )
   if (locked) return <>waits: {locked}</>
   if (view.waitsFor.length > 0) return <>waits for {view.waitsFor.join(', ')}</>
+  if (refused && ['waiting', 'pending'].includes(view.status)) return <>waits for a connection: {refused}</>
   if (last?.elapsedMs == null && last?.status !== 'running') return null
   const time =
     last.status === 'running'

@@ -455,6 +455,9 @@ const batchSummary = named('Batch', 'A refresh of several views in dependency or
     .describe(
       'The views that wait because somebody has locked a view that they are to be exchanged with: which one, and who.',
     ),
+  refused: textOrNull.describe(
+    'What the server says to the connections for runs that it does not let in: the batch goes on with those it has. Null: it lets all in.',
+  ),
   cancelRequestedAt: timeOrNull,
   requestedAt: time,
   startedAt: timeOrNull,

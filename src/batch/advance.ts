@@ -108,15 +108,21 @@ function work(advancing: AdvancingBatch, onRunEnd: () => void = () => {}): Promi
   signal?.addEventListener('abort', wake.ring)
   const most = Math.min(batch.concurrency, mostAtOnce) + ahead
   return withOpenedAhead(database, { ahead, most }, (connections) =>
-    whileListening(database, wake.ring, async ({ sql, insistOnHearing }) => {
-      const ahead = planAhead(sql, batch)
-      const senders = new Senders(advancing, { connections, ahead, onEnd: onRunEnd, lookAgain: wake.ring })
-      try {
-        return await untilEnded(advancing, senders, wake, insistOnHearing)
-      } finally {
-        await senders.leave()
-      }
-    }),
+    whileListening(
+      database,
+      wake.ring,
+      async ({ sql, insistOnHearing, leave }) => {
+        const ahead = planAhead(sql, batch)
+        const needs = { connections, ahead, stopListening: leave }
+        const senders = new Senders(advancing, { ...needs, onEnd: onRunEnd, lookAgain: wake.ring })
+        try {
+          return await untilEnded(advancing, senders, wake, insistOnHearing)
+        } finally {
+          await senders.leave()
+        }
+      },
+      advancing.sql,
+    ),
   ).finally(() => signal?.removeEventListener('abort', wake.ring)) // the signal is that of the process
 }
 

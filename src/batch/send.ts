@@ -9,6 +9,7 @@ import { sqlstateOf } from '../server/failures.ts'
 import { type AdvancingBatch, type Prepared, readAllAgain, type Sendable } from './advancing.ts'
 import { giveUpGroup } from './db/batch-groups.ts'
 import type { BatchView } from './db/batch-views.ts'
+import { noteRefusal } from './db/batches.ts'
 import { type BatchNext, ownersWithRivals } from './plan/next.ts'
 import { asPlanned, type PlannedAhead, prepareRun } from './prepare.ts'
 
@@ -60,6 +61,7 @@ export class Senders {
   private readonly advancing: AdvancingBatch
   private readonly connections: OpenedAhead
   private readonly ahead: PlannedAhead
+  private readonly stopListening: () => Promise<void>
   private readonly onEnd: () => void
   private readonly lookAgain: () => void
   /** By view, the runs that have a place; undefined: nothing was sent. */
@@ -76,11 +78,19 @@ export class Senders {
 
   constructor(
     advancing: AdvancingBatch,
-    needs: { connections: OpenedAhead; ahead: PlannedAhead; onEnd: () => void; lookAgain: () => void },
+    needs: {
+      connections: OpenedAhead
+      ahead: PlannedAhead
+      /** Gives the connection up that hears of ends, so that a run may have one. */
+      stopListening: () => Promise<void>
+      onEnd: () => void
+      lookAgain: () => void
+    },
   ) {
     this.advancing = advancing
     this.connections = needs.connections
     this.ahead = needs.ahead
+    this.stopListening = needs.stopListening
     this.onEnd = needs.onEnd
     this.lookAgain = needs.lookAgain
   }
@@ -140,6 +150,7 @@ export class Senders {
       } else if (begun !== undefined || exchange) this.leaveAlone(node.id, begun) // an exchange: until its claim is seen
     }
     this.connections.fill(Math.min(ahead, views.length - latest.size))
+    await noteRefusal(this.advancing.sql, this.advancing.batch, this.connections.refusal())
     return false
   }
 
@@ -246,6 +257,11 @@ export class Senders {
   /** Undefined if the run was not recorded: its plan, made ahead, holds no more, or another call was faster. */
   private async sendOne(viewId: number, { run, work, owner }: Sendable): Promise<SentEnvelope | undefined> {
     const connection = await this.connections.take(owner)
+    if (connection === undefined) {
+      if (this.sent.size === 1) await this.stopListening() // this one alone has a place
+      this.leaveAlone(viewId, 'locked')
+      return undefined
+    }
     if (typeof run === 'number')
       return this.follow(viewId, run, connection, connection.send(run, work), owner)
     const { recorded, ...envelope } = connection.start(work, run)

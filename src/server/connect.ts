@@ -167,10 +167,9 @@ export function connectTo(
       throw problemOfConnecting(error, fresh)
     }
   }
-  const open: Database['open'] = (given, onNotify) =>
-    untilAwake((deadline) => openBy(deadline, given, onNotify), waiting)
   return {
-    open,
+    // Beside the connection of the work: the server is awake.
+    open: (given, onNotify) => untilAwake((by) => openBy(by, given, onNotify)),
     async withConnection(
       work,
       {
@@ -183,7 +182,7 @@ export function connectTo(
     ) {
       const begun = Date.now()
       const given = { ...(jit ? {} : { jit: 'off' }), ...startUp }
-      const { sql, leave } = once ? await untilAwake((by) => openBy(by, given)) : await open(given)
+      const { sql, leave } = await untilAwake((by) => openBy(by, given), once ? undefined : waiting)
       const until = Math.min(deadline + Date.now() - begun, waiting?.answerBy() ?? Number.POSITIVE_INFINITY)
       try {
         if (writes) insistOnPrimary(sql)

@@ -8,6 +8,8 @@ export interface Listening {
   sql: Sql
   /** Throws if the connection has broken, because no notification would come any more. */
   insistOnHearing(): void
+  /** Gives the connection up to another use: from now on nothing is heard, and `sql` fails. */
+  leave(): Promise<void>
 }
 
 /** Anybody may notify, as often as it likes: what is heard is told at most so often. */
@@ -29,14 +31,25 @@ function atMostEvery(ms: number, call: () => void): () => void {
   }
 }
 
-/** During `work`, calls `onEnd` soon after any run ends, and when the connection breaks. */
+/**
+ * During `work`, calls `onEnd` soon after any run ends, and when the connection breaks. With `instead`, if the server lets
+ * no more connections in, nothing is heard, and `instead` executes the queries.
+ */
 export async function whileListening<T>(
   database: Database,
   onEnd: () => void,
   work: (listening: Listening) => Promise<T>,
+  instead?: Sql,
 ): Promise<T> {
   const onNotify = atMostEvery(tellEveryMs, onEnd)
-  const { sql, leave, broken } = await database.open({ application_name: 'viewkeeper listening' }, onNotify)
+  const opened = await database
+    .open({ application_name: 'viewkeeper listening' }, onNotify)
+    .catch((error) => {
+      if (instead && error instanceof Problem && error.code === 'TooManyConnections') return null
+      throw error
+    })
+  if (opened === null) return work({ sql: instead!, insistOnHearing() {}, leave: async () => {} })
+  const { sql, leave, broken } = opened
   let hears = true
   void broken.then(() => {
     hears = false
@@ -51,7 +64,7 @@ export async function whileListening<T>(
   }
   try {
     await sql.unsafe(`listen ${runChannel}`).simple()
-    return await work({ sql, insistOnHearing })
+    return await work({ sql, insistOnHearing, leave })
   } finally {
     await leave()
   }

@@ -35,6 +35,8 @@ export interface Batch {
   /** The views that read each other but are not exchanged together, each with the reason. */
   refreshedEach: RefreshedEach[]
   locked: WaitsForLock[]
+  /** What the server says to the connections for runs that it does not let in; null: it lets all in. */
+  refused: string | null
   cancelRequestedAt: Date | null
   requestedAt: Date
   startedAt: Date | null
@@ -48,7 +50,7 @@ export interface Batch {
 /** The columns of a Batch, for a `select` from `viewkeeper.batches b`. */
 export const batchColumns = (sql: Sql) => sql`
   b.id, b.serial, b.status, b.trigger, b.requested_by as "requestedBy", b.request, b.selection, b.strategy, b.concurrency,
-  b.exchange, b.max_shadow_bytes as "maxShadowBytes", b.refreshed_each as "refreshedEach", b.locked,
+  b.exchange, b.max_shadow_bytes as "maxShadowBytes", b.refreshed_each as "refreshedEach", b.locked, b.refused,
   b.cancel_requested_at as "cancelRequestedAt", b.requested_at as "requestedAt", b.started_at as "startedAt",
   b.advanced_at as "advancedAt", b.finished_at as "finishedAt",
   (extract(epoch from coalesce(b.finished_at, clock_timestamp()) - b.started_at) * 1000)::int8 as "elapsedMs", b.error`
@@ -147,6 +149,13 @@ export async function stampBatch(sql: Sql, id: string): Promise<void> {
     update viewkeeper.batches b set status = 'running', started_at = coalesce(started_at, clock_timestamp()),
            advanced_at = clock_timestamp(), updated_at = clock_timestamp()
      where b.id = ${id} and ${sql.unsafe(isOpenBatch)}`
+}
+
+/** Records what the server says to connections that it does not let in, for those who wonder why views wait. Notes it in `batch`, too. */
+export async function noteRefusal(sql: Sql, batch: Batch, refused: string | null): Promise<void> {
+  if (batch.refused === refused) return
+  batch.refused = refused
+  await sql`update viewkeeper.batches set refused = ${refused}, updated_at = clock_timestamp() where id = ${batch.id}`
 }
 
 /** Locks the row of a batch for this transaction: nobody else starts an attempt, cancels or ends the batch meanwhile. */

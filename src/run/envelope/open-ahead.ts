@@ -1,3 +1,4 @@
+import { Problem } from '../../problem.ts'
 import type { Database, Sql } from '../../server/database.ts'
 import { problemOf } from '../../server/failures.ts'
 import { sendAhead } from '../../server/transactions.ts'
@@ -8,13 +9,18 @@ import { envelope } from './text.ts'
 
 /** Connections for runs of a batch, opened before they are needed. Each has runs of one owner only. */
 export interface OpenedAhead {
-  /** Gives a connection for a run that may execute the code of this owner; null: of several. */
-  take(owner: string | null): Promise<BatchConnection>
+  /** Gives a connection for a run that may execute the code of this owner; null: of several. Undefined while the server lets no more in. */
+  take(owner: string | null): Promise<BatchConnection | undefined>
   /** Takes a connection back whose run was answered: it is used again, or closed. Settles when the run's locks are gone. */
   giveBack(connection: BatchConnection, owner: string | null): Promise<void>
   /** Opens connections until so many are ready, or as many are open as may be; does not wait for them. */
   fill(count: number): void
+  /** What the server says to the connections that it does not let in; null: it has let all in. */
+  refusal(): string | null
 }
+
+/** For so long no connection is opened after the server has refused one. */
+const crowdedMs = 1000
 
 /** A connection that is ready, or soon will be. */
 interface Ready {
@@ -34,10 +40,27 @@ export async function withOpenedAhead<T>(
   /** Those of the taken that are on their way back. */
   const returning = new Set<Promise<void>>()
   let over = false
+  let refusal: string | null = null
+  let crowdedUntil = 0
+  const isCrowded = () => Date.now() < crowdedUntil
+  const openOne = async () => {
+    try {
+      const opened = await openForBatch(database)
+      refusal = null
+      return opened
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'TooManyConnections') {
+        refusal = (error.cause as Error).message
+        crowdedUntil = Date.now() + crowdedMs
+      }
+      throw error
+    }
+  }
   const open = () => {
-    const connection = openForBatch(database)
-    connection.catch(() => {}) // the caller of `take` gets the error
-    ready.push({ connection })
+    const made: Ready = { connection: openOne() }
+    // The caller of `take` gets any other error.
+    made.connection.catch(() => isCrowded() && ready.includes(made) && ready.splice(ready.indexOf(made), 1))
+    ready.push(made)
   }
   const close = ({ connection }: Ready) =>
     connection.then(
@@ -45,18 +68,29 @@ export async function withOpenedAhead<T>(
       () => {},
     )
   const fill = (wanted: number) => {
-    while (ready.length < wanted && ready.length + taken < most) open()
+    while (ready.length < wanted && ready.length + taken < most && !isCrowded()) open()
   }
   const take = async (owner: string | null) => {
-    while (ready.length === 0 && taken >= most && returning.size > 0) await Promise.race(returning)
+    while (ready.length === 0 && (taken >= most || isCrowded()) && returning.size > 0)
+      await Promise.race(returning)
+    if (ready.length === 0 && isCrowded()) return undefined
     taken++
+    try {
+      return await takeOne(owner)
+    } catch (error) {
+      taken--
+      if (isCrowded()) return undefined
+      throw error
+    }
+  }
+  const takeOne = async (owner: string | null) => {
     const used = ready.findIndex((each) => each.owner === owner)
     const at = used >= 0 ? used : ready.findIndex((each) => each.owner === undefined)
     const [found] = at >= 0 ? ready.splice(at, 1) : []
     if (found !== undefined) return found.connection
     const other = ready.shift() // somebody else's: one is closed for each that is opened
     if (other !== undefined) await close(other)
-    return openForBatch(database)
+    return openOne()
   }
   const giveBack = (connection: BatchConnection, owner: string | null) => {
     const returned = keepOrLeave(connection, owner).finally(() => returning.delete(returned))
@@ -78,7 +112,7 @@ export async function withOpenedAhead<T>(
   }
   fill(ahead)
   try {
-    return await work({ fill, take, giveBack })
+    return await work({ fill, take, giveBack, refusal: () => refusal })
   } finally {
     over = true
     await Promise.all(ready.map(close))

@@ -215,6 +215,7 @@ function batchOf(views: SceneView[], id: string, done = views.length) {
     maxShadowBytes: null,
     refreshedEach: [],
     locked: [],
+    refused: null,
     cancelRequestedAt: null,
     requestedAt: before(97),
     startedAt: before(96),

