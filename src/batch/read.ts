@@ -8,7 +8,7 @@ import { type BatchRun, readBatchRuns } from './db/attempts.ts'
 import { type BatchGroup, readBatchGroups } from './db/batch-groups.ts'
 import { type BatchView, readBatchViews } from './db/batch-views.ts'
 import { type Batch, type OpenBatch, readBatch, readBatches, readOpenBatches } from './db/batches.ts'
-import { mayTryAgain } from './plan/next.ts'
+import { retryDelayOf } from './plan/next.ts'
 import { estimateRest } from './plan/plan.ts'
 
 /** A view within a batch, with its attempts, oldest first. */
@@ -87,11 +87,12 @@ export function getBatch(database: Database, batchId: string): Promise<DetailedB
 const restOf = (views: BatchView[], runs: Map<number, BatchRun[]>) =>
   views.map((view) => {
     const last = runs.get(view.id)?.at(-1)
-    const again = last !== undefined && mayTryAgain(view, last)
+    const delaySeconds = last === undefined ? null : retryDelayOf(view, last)
     return {
       ...view,
-      ended: last !== undefined && (last.finishedAt !== null || last.status === 'built') && !again,
+      ended:
+        last !== undefined && (last.finishedAt !== null || last.status === 'built') && delaySeconds === null,
       elapsedMs: last?.status === 'running' ? last.elapsedMs : null,
-      waitMs: again ? view.retryDelaySeconds * 1000 : (last?.waitMs ?? 0),
+      waitMs: delaySeconds === null ? (last?.waitMs ?? 0) : delaySeconds * 1000,
     }
   })

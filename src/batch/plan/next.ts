@@ -32,22 +32,30 @@ export interface BatchNext<Node extends BatchNode> {
   ended: boolean
 }
 
-/**
- * Waiting fixes none of these: somebody has to change a right, the view or its definition. `UnknownView` is not
- * here: a view that is gone may come back. Nor is `ViewSqlFailed`: other data may not divide by zero.
- */
-const permanent = new Set<string>([
-  'DependentsExist',
-  'InsufficientPrivilege',
-  'InvalidName',
-  'InvalidRequest',
-  'SwapImpossible',
-  'UniqueIndexRequired',
-] satisfies ProblemCode[])
+type Again = 'never' | 'at once' | 'later'
 
-/** SQL of a view that fails whatever the data: 42, wrong syntax or a missing name; 0A, not supported. */
-const isWrongSql = ({ class: why, sqlstate }: Pick<LatestRun, 'class' | 'sqlstate'>): boolean =>
-  why === 'ViewSqlFailed' && /^(42|0A)/.test(sqlstate ?? '')
+/**
+ * When a run that has failed is tried again, by its class, and if the view's own SQL has failed, by the class of the SQLSTATE; any other:
+ * later, because waiting may mend it. Never: somebody has to change rows, a right, the view or its definition. At once: nothing is wrong
+ * with the view. `UnknownView` is not here: a view that is gone may come back.
+ */
+const again: { [why in ProblemCode | '0A' | '21' | '22' | '23' | '42']?: Again } = {
+  CheckFailed: 'never',
+  DependentsExist: 'never',
+  InsufficientPrivilege: 'never',
+  InvalidName: 'never',
+  InvalidRequest: 'never',
+  SwapImpossible: 'never',
+  UniqueIndexRequired: 'never',
+  '0A': 'never', // not supported
+  '21': 'never', // several rows where one has to be
+  '22': 'never', // a row is wrong for the query, as for a division by zero
+  '23': 'never', // two rows are equal in a unique index
+  '42': 'never', // wrong syntax, or a name that nothing has
+  CatalogChanged: 'at once',
+  Deadlock: 'at once',
+  RunLost: 'at once',
+}
 
 /**
  * Decides what comes next in a batch. Pure: the same runs always give the same answer. `nodes` must come with
@@ -82,10 +90,10 @@ export function planNext<Node extends BatchNode>(
       continue
     }
     if (last !== undefined && hasFailed(last)) {
-      if (mayTryAgain(node, last)) {
+      const delaySeconds = retryDelayOf(node, last)
+      if (delaySeconds !== null) {
         next.ended = false
         open.add(node.id)
-        const delaySeconds = last.class === 'RunLost' ? 0 : node.retryDelaySeconds
         next.retry.push({ node, attempt: last.attempt + 1, delaySeconds })
       } else culprits.set(node.id, last.class === 'UpstreamFailed' ? (culprit ?? node) : node)
       continue
@@ -143,12 +151,16 @@ const cannotExchange = ({ status, built, class: why }: LatestRun, { inPlace }: T
 const hasFailed = ({ status }: LatestRun): boolean =>
   status === 'failed' || status === 'canceled' || status === 'skipped'
 
-/** Whether a failed run is followed by another attempt: waiting may fix the failure, and retries are left. */
-export const mayTryAgain = (
-  { retries }: Pick<BatchNode, 'retries'>,
-  last: Pick<LatestRun, 'status' | 'attempt' | 'class' | 'sqlstate'>,
-): boolean =>
-  last.status === 'failed' && last.attempt <= retries && !permanent.has(last.class ?? '') && !isWrongSql(last)
+/** How long after its end a failed run is followed by another attempt; null: by none. What is tried at once waits if it fails again. */
+export function retryDelayOf(
+  { retries, retryDelaySeconds }: Pick<BatchNode, 'retries' | 'retryDelaySeconds'>,
+  { status, attempt, class: why, sqlstate }: Pick<LatestRun, 'status' | 'attempt' | 'class' | 'sqlstate'>,
+): number | null {
+  const key = why === 'ViewSqlFailed' ? (sqlstate?.slice(0, 2) ?? '') : (why ?? '')
+  const when = (again as Record<string, Again>)[key]
+  if (status !== 'failed' || attempt > retries || when === 'never') return null
+  return when === 'at once' && attempt === 1 ? 0 : retryDelaySeconds
+}
 
 /** What `ownersWithRivals` needs to know of a view in a batch. */
 interface OwnedNode {

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { beforeAll, describe, expect, test } from 'vitest'
 import { advance } from '../../../src/batch/advance.ts'
 import { cancelBatch } from '../../../src/batch/end.ts'
 import { getBatch } from '../../../src/batch/read.ts'
@@ -13,6 +13,7 @@ import {
   begin,
   countExecutions,
   define,
+  makeFailing,
   makeGraph,
 } from '../../support/views/batches.ts'
 import { findAtGate, makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
@@ -20,6 +21,8 @@ import { muchLater, until } from '../../support/waiting/until.ts'
 
 const { database, sql } = useDatabase()
 const noRetry = { retries: 0 }
+
+beforeAll(() => makeFailing(sql))
 
 describe('a batch', () => {
   test('computes rows under the plan_cache_mode of the login, also over a connection that has had a run', async () => {
@@ -157,7 +160,7 @@ describe('a view that fails', () => {
     // The first execution fails: a sequence does not go back.
     await sql.unsafe(`
       create sequence moody.tries;
-      create materialized view moody.a as select 1 / (nextval('moody.tries') - 1) as id with no data;
+      create materialized view moody.a as select case nextval('moody.tries') when 1 then not_yet() end as id with no data;
       create materialized view moody.b as select id from moody.a with no data`)
     await define(sql, 'moody.a', { retries: 1, retry_delay_seconds: 1 })
     const batchId = await begin(database, { pattern: 'moody.*' })
@@ -231,13 +234,15 @@ describe('a view that fails', () => {
       create function permanent.one() returns int language plpgsql as 'begin return (select lost from permanent.secret); end';
       create materialized view permanent.no_right as select id from permanent.secret with no data;
       alter materialized view permanent.no_right owner to poor_owner;
-      create materialized view permanent.no_column as select permanent.one() as id with no data`)
+      create materialized view permanent.no_column as select permanent.one() as id with no data;
+      create materialized view permanent.by_zero as select 1 / (select count(*) from pg_class where oid = 0) as id with no data`)
     const batchId = await begin(database, { pattern: 'permanent.*', retries: 5 })
     expect(await advanceToEnd(database, batchId)).toMatchObject({ status: 'failed' })
     const runs = await sql`
       select view_name as view, attempt, error ->> 'class' as class, error ->> 'sqlstate' as sqlstate
         from viewkeeper.runs where batch_id = ${batchId} order by 1`
     expect(runs).toEqual([
+      { view: 'by_zero', attempt: 1, class: 'ViewSqlFailed', sqlstate: '22012' },
       { view: 'no_column', attempt: 1, class: 'ViewSqlFailed', sqlstate: '42703' },
       { view: 'no_right', attempt: 1, class: 'InsufficientPrivilege', sqlstate: '42501' },
     ])
@@ -245,7 +250,7 @@ describe('a view that fails', () => {
 
   test('shows when it is tried again, and counts that wait in the time that is left', async () => {
     await makeGraph(sql, 'patient', {})
-    await sql`create materialized view patient.a as select 1 / (select count(*) from pg_class where oid = 0) with no data`
+    await sql`create materialized view patient.a as select not_yet() with no data`
     await define(sql, 'patient.a', { retries: 1, retry_delay_seconds: 3600 })
     const batchId = await begin(database, { pattern: 'patient.*' })
     const advanced = advance(batchId, { database, until: muchLater() })
@@ -261,7 +266,7 @@ describe('a view that fails', () => {
     const { notBefore } = await getRun(database, retry.runId)
     expect(notBefore).toEqual(retry.notBefore)
     const listed = (await listViews(database)).views.find(({ view }) => view === 'patient.a')!
-    const said = { runId: retry.runId - 1, at: notBefore, message: 'division by zero' }
+    const said = { runId: retry.runId - 1, at: notBefore, message: 'a function raised an exception' }
     expect(listed).toMatchObject({ retry: said, lastRun: { status: 'pending' } })
     expect(filters.failed(listed)).toBe(true)
     expect((await getView(database, 'patient.a')).retry).toEqual(said)
@@ -331,7 +336,7 @@ describe('another run of a view', () => {
 
   test('keeps a call from leaving, although the batch has no run but a retry that waits', async () => {
     await makeGatedView(sql, 'held')
-    await sql`create materialized view delayed as select 1 / (select count(*) from pg_class where oid = 0) with no data`
+    await sql`create materialized view delayed as select not_yet() with no data`
     await define(sql, 'public.delayed', { retries: 1, retry_delay_seconds: 3600 })
     await withGateClosed(sql, 'held', async (open) => {
       const other = refresh({ view: 'held' }, callOn(database))

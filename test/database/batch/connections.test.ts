@@ -18,11 +18,11 @@ async function loginFor(connections: number) {
   return { login, limited: as(login).database }
 }
 
-test.each([2, 3, 4])('a batch ends with %s connections, and says who refuses more', async (connections) => {
+test.each([2, 3, 4])('a batch that wants seven connections ends with %s', async (connections) => {
   const schema = `few_${connections}`
   const graph = Object.fromEntries(views.map((view) => [view, []]))
   await makeGraph(sql, schema, graph, { seconds: 0.05 })
-  const { login, limited } = await loginFor(connections)
+  const { limited } = await loginFor(connections)
   const batchId = await begin(database, {
     pattern: `${schema}.*`,
     concurrency: 4,
@@ -30,7 +30,6 @@ test.each([2, 3, 4])('a batch ends with %s connections, and says who refuses mor
     retries: 0,
   })
   expect(await advanceToEnd(limited, batchId)).toMatchObject({ status: 'success' })
-  expect((await getBatch(database, batchId)).refused).toBe(`too many connections for role "${login}"`)
   for (const view of views) expect(await countExecutions(sql, `${schema}.${view}`)).toBe(1)
 })
 

@@ -7,7 +7,14 @@ import { monitor } from '../../../src/watch/monitor.ts'
 import { pauseAll, pauseView } from '../../../src/watch/pause.ts'
 import { unheard } from '../../support/aws/publisher.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
-import { accountOf, advanceToEnd, begin, define, makeGraph } from '../../support/views/batches.ts'
+import {
+  accountOf,
+  advanceToEnd,
+  begin,
+  define,
+  makeFailing,
+  makeGraph,
+} from '../../support/views/batches.ts'
 import { makeGatedView, untilAtGate, withGateClosed } from '../../support/views/slow-view.ts'
 import { until } from '../../support/waiting/until.ts'
 
@@ -208,7 +215,8 @@ const forget = (batchId: string) => sql`
 describe('a batch that nobody advances', () => {
   test('is closed with its open runs when the same selection is requested, and never blocks the next batch', async () => {
     await makeGraph(sql, 'lost', { a: [], b: ['a'] })
-    await sql`create materialized view lost.bad as select 1 / (select count(*) from pg_class where oid = 0) with no data`
+    await makeFailing(sql)
+    await sql`create materialized view lost.bad as select not_yet() with no data`
     await define(sql, 'lost.bad', { retries: 1, retry_delay_seconds: 3600 })
     const request = { pattern: 'lost.*' }
     const batchId = await begin(database, request)

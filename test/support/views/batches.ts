@@ -34,6 +34,10 @@ export async function makeGraph(
   }
 }
 
+/** Makes function `not_yet()`, which fails so that waiting may mend it. */
+export const makeFailing = (sql: Sql): Promise<unknown> =>
+  sql`create or replace function not_yet() returns integer language plpgsql as $$ begin raise exception 'not yet'; end $$`
+
 /** How often the query of a view was executed, successfully or not. */
 export async function countExecutions(sql: Sql, view: string): Promise<number> {
   const [row] = await sql.unsafe(

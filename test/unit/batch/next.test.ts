@@ -122,25 +122,29 @@ describe('what comes next in a batch', () => {
     expect(next.ready.map(({ node }) => node.id)).toEqual([3, 2])
   })
 
-  test('is a retry: of a lost run at once, of a failed run after its delay', () => {
-    const lost = attempt('failed', { class: 'RunLost' })
-    const failed = attempt('failed', { class: 'ViewSqlFailed' })
-    expect(
-      planNext(
-        [node(1), node(2)],
-        new Map([
-          [1, lost],
-          [2, failed],
-        ]),
-      ).retry,
-    ).toMatchObject([
-      { attempt: 2, delaySeconds: 0 },
-      { attempt: 2, delaySeconds: 300 },
-    ])
-  })
+  test.each([
+    ['RunLost', 1, 0],
+    ['RunLost', 2, 300],
+    ['CatalogChanged', 1, 0],
+    ['Deadlock', 1, 0],
+    ['LockTimeout', 1, 300],
+    ['ViewSqlFailed', 1, 300],
+  ])(
+    'after %s, attempt %s, is a retry %s s later: at once, and only once, if nothing is wrong with the view',
+    (why, made, delaySeconds) => {
+      const failed = attempt('failed', { class: why, attempt: made })
+      const { retry } = planNext([node(1, [], { retries: 2 })], new Map([[1, failed]]))
+      expect(retry).toMatchObject([{ attempt: made + 1, delaySeconds }])
+    },
+  )
 
   test.each([
-    ['ViewSqlFailed', '22012', true],
+    ['ViewSqlFailed', '22012', false],
+    ['ViewSqlFailed', '21000', false],
+    ['ViewSqlFailed', '23505', false],
+    ['ViewSqlFailed', 'P0001', true],
+    ['ViewSqlFailed', null, true],
+    ['CheckFailed', null, false],
     ['ViewSqlFailed', '42703', false],
     ['ViewSqlFailed', '42P01', false],
     ['ViewSqlFailed', '42883', false],
