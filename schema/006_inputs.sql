@@ -169,6 +169,40 @@ begin atomic
     or exists (select from pg_catalog.pg_rewrite w where w.ev_class = relation and w.rulename = '_RETURN' and viewkeeper.executes_text(w.ev_action::text));
 end;
 
+-- Locks all that the query of a view reads against `truncate` and its like, until the end of the transaction: a statement that waits for such a
+-- lock itself has its snapshot already, and finds the table empty. The server locks what it writes down, and asks for no right on it.
+create function viewkeeper.lock_read(relation oid) returns void
+language plpgsql volatile set search_path = pg_catalog, pg_temp as $$
+declare
+  ids oid[];
+  functions oid[];
+  locked oid[];
+begin
+  perform pg_get_viewdef(relation);
+  -- Most views read plain tables.
+  if not exists (
+       select from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
+         join pg_class c on c.oid = d.refobjid
+        where w.ev_class = relation and d.refobjid <> relation and (c.relkind in ('v', 'p') or c.relhassubclass))
+     and not viewkeeper.reads_more(relation) then
+    return;
+  end if;
+  loop
+    locked := ids || functions;
+    select array_agg(r.id) filter (where r.class = 'pg_class'::regclass), array_agg(r.id) filter (where r.class = 'pg_proc'::regclass)
+      into ids, functions from viewkeeper.reached(array[relation], true) r;
+    -- What was waited for may read something else by now.
+    exit when ids || functions <@ locked;
+    perform pg_get_viewdef(c.oid) from pg_class c where c.oid = any (ids) and c.relkind = 'v';
+    perform pg_get_function_sqlbody(f.id) from unnest(functions) f(id);
+    perform pg_get_expr(p.polqual, p.polrelid) from pg_policy p where p.polrelid = any (ids);
+    perform pg_partition_tree(c.oid) from pg_class c where c.oid = any (ids) and c.relkind = 'p';
+    -- Nothing else locks an heir that is no partition.
+    perform table_to_xmlschema(c.oid, false, false, '')
+       from pg_class c where c.oid = any (ids) and not c.relispartition and exists (select from pg_inherits i where i.inhrelid = c.oid);
+  end loop;
+end $$;
+
 -- How old the data will be with which a materialized view, or its shadow, is about to be filled: {asOf, heldBackBy}. Called
 -- before the query's snapshot is taken, so the query sees nothing older. Nobody knows how old they will be if the query may read a
 -- materialized view where nobody can look, and its definition does not declare what it reads: then {inputs} says why. A function in C
@@ -445,6 +479,7 @@ comment on function viewkeeper.reached is 'The relations, functions, operators, 
 comment on function viewkeeper.world is 'Everything but rows of tables that the rows of a view depend on, as marks.';
 comment on function viewkeeper.changed is 'What differs between two worlds, in words; null: nothing.';
 comment on function viewkeeper.executes_text is 'Whether a stored expression calls a function that executes SQL from a text.';
+comment on function viewkeeper.lock_read is 'Locks what the query of a view reads, as its refresh will.';
 comment on function viewkeeper.reads_more is 'Whether the query of a view reaches more than relations.';
 comment on function viewkeeper.seen is 'How old the data will be with which a view is about to be filled.';
 comment on function viewkeeper.inputs is 'What the rows of a view depend on, with the counters of its tables.';

@@ -36,7 +36,7 @@ export async function planShadow(
   // A view that was exchanged meanwhile is no member any more: its group is given up when it is to be exchanged.
   const touched =
     view.logs && member.oid === view.oid
-      ? await (await import('../run/plan-touched.ts')).findTouched(sql, view, group)
+      ? await (await import('../run/plan-touched.ts')).findTouched(sql, view, {}, group)
       : undefined
   if (touched === 'gone')
     throw new Problem('CatalogChanged', `Somebody has exchanged ${view.view}. Refresh again.`)

@@ -1,3 +1,4 @@
+import { type Patience, untilUnlocked } from '../catalog/db/look.ts'
 import type { Strategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { Problem } from '../problem.ts'
@@ -6,6 +7,7 @@ import type { Slicing } from '../rebuild/plan/plan.ts'
 import { aroundOf, fillBySlices } from '../rebuild/plan/slices.ts'
 import type { Sql } from '../server/database.ts'
 import { sqlstateOf } from '../server/failures.ts'
+import { unlessLocked } from '../server/transactions.ts'
 import { countBetween, rowsBetween } from '../slices/plan/rows.ts'
 import type { ViewSlices } from '../slices/slices.ts'
 import { displayName, displayPart, literal } from '../sql/names.ts'
@@ -26,9 +28,16 @@ export const findAnew = async (
     slices,
     strategy,
     readsLog,
-  }: { slices?: Slices | undefined; strategy?: Strategy | undefined; readsLog?: boolean },
+    ...patience
+  }: { slices?: Slices | undefined; strategy?: Strategy | undefined; readsLog?: boolean } & Patience,
 ): Promise<Slicing | string | undefined> =>
-  slices ? findSlicing(sql, view, slices, strategy) : readsLog ? findTouched(sql, view) : undefined
+  slices
+    ? untilUnlocked(sql, view, patience, () =>
+        unlessLocked(sql, (sql) => findSlicing(sql, view, slices, strategy)),
+      )
+    : readsLog
+      ? findTouched(sql, view, patience)
+      : undefined
 
 /**
  * Finds out how to compute these slices of a view anew. Throws InvalidRequest if its query does not prove that it falls into

@@ -1,3 +1,4 @@
+import { type Patience, untilUnlocked } from '../catalog/db/look.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { wrongSlices } from '../catalog/plan/run.ts'
 import { Problem } from '../problem.ts'
@@ -9,6 +10,7 @@ import type { Member, Scope } from '../rebuild/plan/scope.ts'
 import { ownersSandboxed } from '../rebuild/plan/shadow.ts'
 import { aroundOf, fillBySlices, fillBySlicesBeside } from '../rebuild/plan/slices.ts'
 import type { Sql } from '../server/database.ts'
+import { unlessLocked } from '../server/transactions.ts'
 import { type ChangeLog, logOf } from '../slices/plan/log.ts'
 import {
   compareUntouched,
@@ -27,12 +29,20 @@ import { duration } from '../sql/words.ts'
  * Finds out by the log beside a view which of its rows a refresh has to compute anew. The log decides when the shadow is filled: here it is only read
  * whether it may be believed, which takes that nothing has changed since the last refresh but rows of tables. A sentence says why the
  * view is refreshed as if it had no log; undefined: it has none. `gone`: the view was exchanged or dropped meanwhile. `group`: the shadow is that of
- * a batch's group, which is exchanged later, and forgets what was read then.
+ * a batch's group, which is exchanged later, and forgets what was read then. If a lock keeps it from being read, throws what `lookAtView` throws.
  */
-export async function findTouched(
+export const findTouched = (
   sql: Sql,
   view: ViewFacts,
+  patience: Patience = {},
   group?: Scope,
+): Promise<Slicing | string | undefined> =>
+  untilUnlocked(sql, view, patience, () => unlessLocked(sql, (sql) => readTouched(sql, view, group)))
+
+async function readTouched(
+  sql: Sql,
+  view: ViewFacts,
+  group: Scope | undefined,
 ): Promise<Slicing | string | undefined> {
   // What proves slices is loaded only for a view beside which something has the name of a log.
   const { planLog, readLogged, whyNoLog } = await import('../slices/slices.ts')

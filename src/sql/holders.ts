@@ -11,8 +11,8 @@ export interface Holders {
 
 /**
  * Common table expressions for a `with recursive`: `locks(pid, holder, mode, relation)`, one row for each holder of locks in
- * the way of a session that works on views. In the way are locks on a view, its indexes, the plain views that read it, and
- * everything that it reads. `views` is SQL for OIDs. If one is null, the view does not exist yet, and nobody knows what it
+ * the way of a session that works on views. In the way are locks on a view, its indexes, the plain views that read it, the log of its
+ * changes, and everything that it reads, through functions and policies, too. `views` is SQL for OIDs. If one is null, the view does not exist yet, and nobody knows what it
  * reads: then every exclusive lock counts. The holder is a virtual transaction; a prepared one has no pid. Who
  * only reads a view, AccessShareLock, meets no lock on materialized views that read it, nor on what those read that it reads.
  */
@@ -22,16 +22,20 @@ read(oid) as (
   select v.oid from v where v.oid is not null
   union
   select x.oid from read r cross join lateral (
-    select d.refobjid as oid from pg_rewrite w
-      join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid and d.refclassid = 'pg_class'::regclass
-     where w.ev_class = r.oid
+    select d.refobjid as oid
+      from (select 'pg_rewrite'::regclass, oid from pg_rewrite where ev_class = r.oid
+        union select 'pg_policy'::regclass, oid from pg_policy where polrelid = r.oid
+        union select 'pg_proc'::regclass, r.oid) n(class, id)
+      join pg_depend d on d.classid = class and d.objid = id and d.refclassid in ('pg_class'::regclass, 'pg_proc'::regclass)
     union all
     select inhrelid from pg_inherits where inhparent = r.oid
     union all
-    select indexrelid from pg_index where indrelid = r.oid) x${onlyToRead(
+    select indexrelid from pg_index where indrelid = r.oid
+    union all
+    select l.oid from pg_class c join pg_class l using (relnamespace) where c.oid = r.oid and l.relname = c.relname || '_touched') x${onlyToRead(
       wanted,
       `
-   where r.oid in (select oid from v) or exists (select from pg_class c where c.oid = r.oid and c.relkind <> 'm')`,
+   where r.oid in (select oid from v) or not exists (select from pg_class c where c.oid = r.oid and c.relkind = 'm')`,
     )}),
 above as (
   select w.ev_class as oid from v join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = v.oid

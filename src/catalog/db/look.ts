@@ -3,7 +3,7 @@ import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
 import { lookAgain } from '../../server/transactions.ts'
 import { type Holders, holdersQuery } from '../../sql/holders.ts'
-import type { QualifiedName } from '../../sql/names.ts'
+import { displayName, type QualifiedName } from '../../sql/names.ts'
 import type { Plan } from '../../sql/plan.ts'
 import { dependentsOf, type ViewFacts, type ViewSnapshot } from '../plan/live-view.ts'
 import { readView } from './catalog.ts'
@@ -36,11 +36,11 @@ export async function lookAtView(
   sql: Sql,
   name: QualifiedName,
   isWanted: (view: ViewFacts) => boolean,
-  { until = 0, ifRunning = 'wait' }: Patience = {},
+  patience: Patience = {},
   seen?: ViewFacts,
 ): Promise<{ view: ViewFacts; snapshot: ViewSnapshot | null }> {
   let first = seen
-  for (;;) {
+  return untilUnlocked(sql, name, patience, async () => {
     const { view, snapshot } = await lookAgain(async () => {
       const view = first ?? (await readView(sql, name))
       first = undefined
@@ -49,11 +49,27 @@ export async function lookAtView(
         : null
       return snapshot === 'gone' ? snapshot : { view, snapshot }
     })
-    if (snapshot !== 'locked') return { view, snapshot }
+    return snapshot === 'locked' ? null : { view, snapshot }
+  })
+}
+
+/**
+ * Looks until somebody's lock keeps nothing of a view from being read any more (null), as patiently as asked; then throws what `lookAtView`
+ * throws.
+ */
+export async function untilUnlocked<T>(
+  sql: Sql,
+  name: QualifiedName,
+  { until = 0, ifRunning = 'wait' }: Patience,
+  look: () => Promise<T | null>,
+): Promise<T> {
+  for (;;) {
+    const found = await look()
+    if (found !== null) return found
     const over = Date.now() >= until
     const runningRunId = over || ifRunning === 'skip' ? await findRunningRun(sql, name) : undefined
-    if (runningRunId !== undefined) throw alreadyRunning(view.view, runningRunId)
-    if (over) throw await lockTimeout(sql, view)
+    if (runningRunId !== undefined) throw alreadyRunning(displayName(name), runningRunId)
+    if (over) throw await lockTimeout(sql, name)
     await pause(pauseMs)
   }
 }
@@ -77,10 +93,10 @@ export async function readDependents(sql: Sql, name: QualifiedName, patience?: P
 export const alreadyRunning = (view: string, runningRunId: number): Problem =>
   new Problem('AlreadyRunning', `Run ${runningRunId} of ${view} is still running.`, { runningRunId })
 
-async function lockTimeout(sql: Sql, view: ViewFacts): Promise<Problem> {
+async function lockTimeout(sql: Sql, view: QualifiedName): Promise<Problem> {
   const [row] = await sql.unsafe<{ holders: Holders | null }[]>(
     `select h as holders from (${holdersQuery([view], 'AccessShareLock')}) as x(h)`,
   )
   const { who, advice } = row?.holders ?? { who: 'a lock kept it from being read', advice: 'Try again.' }
-  return new Problem('LockTimeout', `${view.view} is locked: ${who}. ${advice}`)
+  return new Problem('LockTimeout', `${displayName(view)} is locked: ${who}. ${advice}`)
 }

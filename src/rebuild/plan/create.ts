@@ -22,7 +22,7 @@ import {
   readEstimate,
   uniqueIndexes,
 } from './fill.ts'
-import { besideReaders, exclusively, ourselves } from './locks.ts'
+import { besideReaders, exclusively, lockWhatIsRead, ourselves } from './locks.ts'
 
 /** A view that a definition makes. */
 export interface MadeView extends Definition {
@@ -91,11 +91,15 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
     settings,
     prepare: [
       ...(replaces === null ? [] : countBefore(replaces, rowCountStrategy)),
-      ...inPlaceOf(owner, [
-        ...sandboxed(owner, definition, [
+      ...inPlaceOf(
+        owner,
+        sandboxed(owner, definition, [
           ...(options.below === undefined ? [] : createStatements(options.below)),
           ...createStatements(definition, names),
         ]),
+      ),
+      ...(withData ? [lockWhatIsRead(view)] : []),
+      ...inPlaceOf(owner, [
         ...(withData ? fill(view, definition, uniqueIndexes(definition.indexes, names.index)) : []),
         ...(counts === 'exact'
           ? [countRows(view, { role: owner, schema: quoteIdentifier(definition.schema) }, 'after')]

@@ -3,7 +3,7 @@ import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { waitForBackup } from '../../sql/backups.ts'
 import { holdersQuery } from '../../sql/holders.ts'
-import { literal, type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import { literal, type QualifiedName, quoteIdentifier, quoteName, regclass } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 
 // New readers wait while we queue for an exclusive lock. So we queue for each lock briefly, and often. How long a try waits for
@@ -122,13 +122,13 @@ export const exclusiveLock = (kind: Locked['kind'], name: QualifiedName): Statem
 })
 
 /**
- * Locks what the view's query reads, as the refresh will: the server does so to write the query down. Else the refresh would
- * wait for these locks while it locks readers out.
+ * Locks what the view's query reads, through plain views and all, as the refresh will: the refresh itself would wait with its snapshot
+ * taken, and perhaps while it locks readers out. Comes before the statement that fills. Execute it as ourselves.
  */
 export const lockWhatIsRead = (view: QualifiedName): Statement => ({
   kind: 'command',
   phase: 'locking',
-  sql: `select pg_catalog.pg_get_viewdef(${literal(quoteName(view))}::regclass)`,
+  sql: `select viewkeeper.lock_read(${regclass(view)})`,
   hidden: true,
 })
 

@@ -7,7 +7,7 @@ import type { KnownAges, Statement } from '../../sql/plan.ts'
 import { type Checking, checkData } from './check-data.ts'
 import { comparison, keyOf } from './compare.ts'
 import { analyze, countShadow, fill as refresh, uniqueIndexes } from './fill.ts'
-import { setting } from './locks.ts'
+import { lockWhatIsRead, setting } from './locks.ts'
 import {
   isApart,
   type Member,
@@ -142,6 +142,7 @@ export function fill(
   const comparing = checking?.refreshes && compared(member.live, names.view)
   const filling = [
     ...(around?.before ?? []),
+    lockWhatIsRead(names.view),
     ...inPlaceOf(owner, [...refresh(names.view, live.view, unique, around?.known), analyze(names.view)]),
     ...(around?.after ?? []),
     ...checkData({ ...checked, ...elsewhere, comparison: comparing }, checking),

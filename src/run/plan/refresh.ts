@@ -29,7 +29,7 @@ export function planRegularRefresh(view: ViewFacts, options: RunOptions): Plan {
     ...inPlace(view, options),
     locked: view.mayAlter
       ? exclusively(ourselves(view), work, { timeoutSeconds, guard: [lockWhatIsRead(view)], lasts: 'long' })
-      : withoutAltering(view, work, timeoutSeconds),
+      : withoutAltering(view, [lockWhatIsRead(view), ...work], timeoutSeconds),
     // A regular refresh writes every row, so the server's own tuple counter counts them at no cost, also if no
     // count is wanted: then the number is at least known. The counter is read by the view's name, because a swap after the
     // planning gives the view another OID.
@@ -73,6 +73,7 @@ export function planRegularTogether(
 export function planConcurrentRefresh(view: ViewFacts, options: RunOptions): Plan {
   const { rowCountStrategy, timeoutSeconds, checking } = options
   const work = [
+    lockWhatIsRead(view),
     ...refreshInPlace(view, options, 'fillConcurrently'),
     ...(rowCountStrategy === 'exact' ? countExactly(view, 'after') : []),
     ...recordChecks([checking]),

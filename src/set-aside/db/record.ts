@@ -127,7 +127,7 @@ export async function readSeen(
 ): Promise<Seen> {
   const known = Object.fromEntries(filled.flatMap(({ seen }) => (seen === null ? [] : [[seen.oid, seen]])))
   const [row] = await sql<[{ seen: Seen }]>`
-    select viewkeeper.seen(c.oid, ${schema}, ${name}, ${sql.json(known as never)}) || jsonb_build_object('oid', c.oid, 'view', jsonb_build_array(${schema}::text, ${name}::text)) as seen
+    select viewkeeper.lock_read(c.oid), viewkeeper.seen(c.oid, ${schema}, ${name}, ${sql.json(known as never)}) || jsonb_build_object('oid', c.oid, 'view', jsonb_build_array(${schema}::text, ${name}::text)) as seen
       from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname = ${schema} and c.relname = ${name}`
   return row.seen
 }

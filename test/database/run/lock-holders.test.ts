@@ -3,6 +3,8 @@ import type { Result } from '../../../src/run/call.ts'
 import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { refresh } from '../../../src/run/refresh.ts'
+import { planLog, readDropLog } from '../../../src/slices/db/log.ts'
+import { makeLog } from '../../../src/slices/plan/log.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { define } from '../../support/views/batches.ts'
 import { type Holder, whileLocked } from '../../support/waiting/holder.ts'
@@ -105,6 +107,37 @@ test('readers of a view wait briefly at most while its regular refresh waits for
     expect((await run).error?.class).toBe('LockTimeout')
     expect(refused).toEqual([])
   })
+})
+
+test.each(['regular', 'swap'])(
+  'a %s refresh names who holds a table that a function below reads',
+  async (name) => {
+    await sql.unsafe(`
+    create table far (id int); insert into far values (1);
+    create function ids() returns setof int language sql stable security definer begin atomic select id from far; end;
+    create view between_them as select n as id from ids() n;
+    drop materialized view mv; create materialized view mv as select id from between_them`)
+    await whileLocked(url, 'lock table far in access exclusive mode', async (holder) => {
+      expectNamed(await doing(name)(database), holder, 'AccessExclusiveLock on public.far')
+    })
+    await sql`drop table far cascade`
+  },
+)
+
+test.each(['logged', 'mv_touched'])('a refresh by a log of changes names who holds %s', async (table) => {
+  await sql.unsafe(`
+    create table logged (id int, day date); create view mv_query as select day, count(*) as n from logged group by day;
+    drop materialized view mv; create materialized view mv as select * from mv_query`)
+  const [{ oid }] = await sql<[{ oid: number }]>`select 'mv'::regclass::oid::int as oid`
+  for (const statement of makeLog(await planLog(sql, { oid, schema: 'public', name: 'mv' }, 'day')))
+    await sql.unsafe(statement)
+  await whileLocked(url, `lock table ${table} in access exclusive mode`, async (holder) => {
+    const result = await refresh({ view: 'mv', timeoutSeconds }, callOn(database))
+    expectNamed(result, holder, `AccessExclusiveLock on public.${table}`)
+  })
+  for (const statement of await readDropLog(sql, { schema: 'public', name: 'mv' }))
+    await sql.unsafe(statement)
+  await sql`drop table logged cascade`
 })
 
 test('a new view names who holds a table that its query reads', async () => {
