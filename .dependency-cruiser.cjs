@@ -6,6 +6,8 @@ const tower = [
   'sql',
   // Connections, SQLSTATEs, locks, time-outs.
   'server',
+  // Code of others, executed as its owner.
+  'sealed',
   // What a view is now: definition, facts, graph, rights, readers.
   'catalog',
   // By which columns views fall into slices of their tables.

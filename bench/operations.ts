@@ -222,7 +222,7 @@ export const measureSandbox = (): Promise<Row[]> =>
       create view bench.above as select id from bench.odd;
       reset role`)
     const arms = (name: string) => ({
-      open: () => swap(server, name, withoutSandbox),
+      open: () => swap(server, name, withoutSeal),
       sandboxed: () => swap(server, name, (plan) => plan),
     })
     const plain = await inRounds(arms('plain'), { rounds: 200, warmUp: 20 })
@@ -231,10 +231,10 @@ export const measureSandbox = (): Promise<Row[]> =>
       { title: `PostgreSQL ${server.version}` },
       { title: 'Swap of a view of 10 rows, an index on a column: one statement sandboxed' },
       compare('not sandboxed', plain.open),
-      compare('sandboxed', plain.sandboxed, { to: plain.open }),
+      compare('sealed', plain.sandboxed, { to: plain.open }),
       { title: 'The same with an index on an expression and a plain view: three statements sandboxed' },
       compare('not sandboxed', odd.open),
-      compare('sandboxed', odd.sandboxed, { to: odd.open }),
+      compare('sealed', odd.sandboxed, { to: odd.open }),
     ]
   })
 
@@ -245,17 +245,17 @@ async function swap(server: BenchServer, name: string, change: (plan: Plan) => P
   return sampleEnvelope(server, view, change(planRebuild(alone(view.oid, basis), view, runOptions)))
 }
 
-/** The same statements, executed as the owner without a sandbox. */
-const withoutSandbox = ({ prepare, locked, ...plan }: Plan): Plan => {
+/** The same statements, executed as the owner without a seal. */
+const withoutSeal = ({ prepare, locked, ...plan }: Plan): Plan => {
   const open = (statements: Statement[]): Statement[] =>
     statements.flatMap((statement): Statement[] =>
-      statement.kind !== 'sandboxed'
+      statement.kind !== 'sealed'
         ? [statement]
         : [
             {
               kind: 'command',
               phase: statement.phase,
-              sql: `set local role ${statement.sandbox.role}`,
+              sql: `set local role ${statement.seal.role}`,
               hidden: true,
             },
             { ...statement, kind: 'command' },

@@ -7,7 +7,7 @@ import { inPlaceOf } from '../catalog/plan/rights.ts'
 import { meaningAsMaterialized } from '../catalog/plan/tree.ts'
 import { Problem } from '../problem.ts'
 import { executeStatements } from '../rebuild/db/statements.ts'
-import { createStatements, type MadeView, madeBy, queryViewOf, sandboxed } from '../rebuild/plan/create.ts'
+import { createStatements, type MadeView, madeBy, queryViewOf, sealAll } from '../rebuild/plan/create.ts'
 import { asOwner, exclusiveLock } from '../rebuild/plan/locks.ts'
 import type { Sql } from '../server/database.ts'
 import { undone } from '../server/transactions.ts'
@@ -48,7 +48,7 @@ export async function withPairs(
       const { owner } = await readView(sql, definition)
       const state = await readBelow(sql, below, owner, hadSlices)
       if (state === 'missing') {
-        const statements = inPlaceOf(owner, sandboxed(owner, below, createStatements(below)))
+        const statements = inPlaceOf(owner, sealAll(owner, below, createStatements(below)))
         lacking.push(...statements)
         make.push(async (part) => {
           await takePath(part, below)

@@ -5,7 +5,7 @@ import { readOwner } from '../catalog/db/owner.ts'
 import type { LiveView } from '../catalog/plan/live-view.ts'
 import { docsOf, Problem } from '../problem.ts'
 import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
-import { ownersSandboxed } from '../rebuild/plan/shadow.ts'
+import { sealedAsOwner } from '../rebuild/plan/shadow.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { sqlstateOf } from '../server/failures.ts'
 import { undone } from '../server/transactions.ts'
@@ -302,9 +302,9 @@ async function tryChange(
 async function insistOnReadable(sql: Sql, change: FrozenChange): Promise<void> {
   const live = await readAfter(sql, change)
   if (live === null) return
-  const sandboxed = { phase: 'building', ...ownersSandboxed(live), hidden: true } as const
+  const sealed = { phase: 'building', ...sealedAsOwner(live), hidden: true } as const
   try {
-    await executeStatements(sql, [{ ...sandboxed, sql: `explain ${live.view.definition}` }], false)
+    await executeStatements(sql, [{ ...sealed, sql: `explain ${live.view.definition}` }], false)
   } catch (error) {
     if (sqlstateOf((error as Error).cause) === '42501') throw error
   }

@@ -7,7 +7,7 @@ import { setting } from '../rebuild/plan/locks.ts'
 import type { AroundFilling } from '../rebuild/plan/make.ts'
 import type { Slicing } from '../rebuild/plan/plan.ts'
 import type { Member, Scope } from '../rebuild/plan/scope.ts'
-import { ownersSandboxed } from '../rebuild/plan/shadow.ts'
+import { sealedAsOwner } from '../rebuild/plan/shadow.ts'
 import { aroundOf, fillBySlices, fillBySlicesBeside } from '../rebuild/plan/slices.ts'
 import type { Sql } from '../server/database.ts'
 import { unlessLocked } from '../server/transactions.ts'
@@ -122,7 +122,7 @@ async function readTouched(
   // times its share of all. A hundred are computed before that matters.
   const limit = ({ live }: Member): Statement[] =>
     because === null && state.tooMany !== null
-      ? [{ phase: 'building', sql: touchAll(part, view, state.tooMany), ...ownersSandboxed(live) }]
+      ? [{ phase: 'building', sql: touchAll(part, view, state.tooMany), ...sealedAsOwner(live) }]
       : []
   const check: Statement = {
     kind: 'check',
@@ -215,7 +215,7 @@ const noteRead: Statement = {
 const forgetRead = ({ live }: Member): Statement => ({
   phase: 'building',
   sql: `delete from ${quoteName(logOf(live.view))} where ${wasRead}`,
-  ...ownersSandboxed(live),
+  ...sealedAsOwner(live),
 })
 
 /** Takes from the logs of a group what its shadows have read of them: what each snapshot sees. */

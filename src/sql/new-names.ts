@@ -15,7 +15,7 @@ export function schemaFault(schema: string): string | null {
 
 /** Why nobody may give a name to a view or an index: Viewkeeper gives it to what it makes for a moment. Null if somebody may. */
 export const nameFault = (name: string): string | null =>
-  /^viewkeeper_(\d|sandbox_)/.test(name)
+  /^viewkeeper_(\d|sealed_)/.test(name)
     ? 'begins as the names that Viewkeeper gives to views and indexes while it builds them: choose another name'
     : null
 

@@ -15,18 +15,15 @@ type Doing =
    * Viewkeeper's role.
    */
   | { kind: 'userCode' }
+  /** The command parses or executes SQL written by others, as this role: see `src/sealed`. `rolePath`: as in `userCode`. */
+  | { kind: 'sealed'; seal: Seal; rolePath?: true }
   /**
-   * The command parses SQL written by others, so it is executed sandboxed: as this role, with a helper in a schema where the role
-   * may create. Both names are written as in SQL. See `src/rebuild/db/statements.ts`. `rolePath`: as in `userCode`.
+   * The same for a query of a JSON object, which may only read and leaves nothing but its answer, in setting `viewkeeper.answer`. `reads`: a
+   * materialized view of the role's that it has to read. `when`: its `rows` are how many rows the view has before or after the work.
    */
-  | { kind: 'sandboxed'; sandbox: Sandbox; rolePath?: true }
+  | { kind: 'asked'; seal: Seal; reads: string; when?: 'before' | 'after' }
   /** A query for one number: how many rows the view has before or after the work. */
   | { kind: 'count'; when: 'before' | 'after' }
-  /**
-   * The same as a query that counts the rows of view `of`, whose name is written as in SQL: see `countRows` in
-   * `rebuild/plan/fill.ts`.
-   */
-  | { kind: 'countRows'; when: 'before' | 'after'; sandbox: Sandbox; of: string }
   /** Asks for the hints of `obstacles` by SQLSTATE, in case a later statement fails. */
   | { kind: 'notes'; obstacles: ViewHints }
   /** A query for statements, one a row, each perhaps of several commands: they are executed, too. */
@@ -37,7 +34,7 @@ type Doing =
   | { kind: 'check'; check: Check }
 
 /** A statement that may come after the commit. */
-export type LaterStatement = Statement & { kind: 'command' | 'userCode' | 'count' | 'countRows' }
+export type LaterStatement = Statement & { kind: 'command' | 'userCode' | 'count' | 'asked' }
 
 /** What a role is about to do with a view. `own`: to alter or drop the view; `act`: to act as its owner. */
 export type Purpose = 'own' | 'act' | 'look' | 'count' | 'fill' | 'fillConcurrently'
@@ -97,8 +94,8 @@ interface About {
  */
 export type KnownAges = Record<number, { view: ['', '']; asOf: 'infinity' }>
 
-/** The role whose rights a sandboxed statement has, and the schema in which its helper is made. */
-export interface Sandbox {
+/** The role that a sealed statement is executed as, and a schema in which the role may create; both as SQL writes them. */
+export interface Seal {
   role: string
   schema: string
   /** The search path of the statement; default: `safePath`. */
@@ -185,7 +182,7 @@ export const storedPlan = ({ locked, otherwise, ...plan }: Plan): object => ({
 /** The roles of others as whom a plan's statements are parsed or executed, as SQL writes them. */
 export const actorsOf = ({ prepare, locked, later, otherwise }: Plan): string[] => [
   ...[...prepare, ...locked.statements, ...later].flatMap((statement) =>
-    'sandbox' in statement ? [statement.sandbox.role] : [],
+    'seal' in statement ? [statement.seal.role] : [],
   ),
   ...(otherwise === undefined ? [] : actorsOf(otherwise.plan)),
 ]

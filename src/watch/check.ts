@@ -51,7 +51,7 @@ export const checkView = (database: Database, written: string): Promise<CheckedV
       )
     const made: MadeCheck[] = []
     for (const check of all) {
-      const checked = { view, relation: view, sandbox: insistOnChecking(view), key: view.shadowKey }
+      const checked = { view, relation: view, seal: insistOnChecking(view) }
       made.push(await checkOne(sql, checked, check, readSettings(view.view, settings), until))
     }
     return {

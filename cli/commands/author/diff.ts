@@ -138,7 +138,7 @@ export function addBadRow(program: Command): void {
     .option('--seconds <n>', 'how long to look at most', positive, 600)
     .addHelpText(
       'after',
-      '\nExecutes the query of the view as the login of DATABASE_URL, in a transaction that\nonly reads. The rows are printed here, and recorded nowhere.',
+      '\nExecutes the query of the view as its owner, or, if your login may not act as the owner,\nas the login of DATABASE_URL, in a transaction that only reads. The rows are printed here, and recorded nowhere.',
     )
     .action((view, options) => badRow({ view, ...options }))
 }
@@ -151,7 +151,7 @@ async function badRow({ view, trust, seconds }: BadRowOptions): Promise<void> {
   })
   if (culprit === null) {
     report.line(
-      `the query of ${view} works for your login; row security may hide rows from it, and a unique index is not tried`,
+      `the query of ${view} works; row security may hide rows from it, and a unique index is not tried`,
     )
     return report.line(`next: ${command(['refresh', view], null)}`)
   }
@@ -181,7 +181,7 @@ function linesOf({ failure, columns, rows, doubts }: Culprit): string[] {
     ...place,
     ...(rows.length > 1 ? [`only with these ${count(rows.length, 'row')} together:`] : []),
     ...rows.flatMap(({ relation, ctid, values }) => [
-      `${relation}, ctid ${ctid}${values === null ? ': your login may not read this row' : ''}`,
+      `${relation}, ctid ${ctid}${values === null ? ': it may not be read' : ''}`,
       ...columnLines((values ?? []).map(({ column, value }) => [column, value ?? 'null'])).map(
         (line) => `  ${line}`,
       ),

@@ -1,7 +1,9 @@
+import { askSealed } from '../../sealed/db/execute.ts'
 import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
-import { undone, withSavepoint } from '../../server/transactions.ts'
-import { type QualifiedName, quoteName } from '../../sql/names.ts'
+import { undone } from '../../server/transactions.ts'
+import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
+import type { Seal } from '../../sql/plan.ts'
 import type { Leaf } from '../plan/table-parts.ts'
 
 /** How a query failed, in the server's words, which may quote rows. */
@@ -14,8 +16,8 @@ export interface QueryFailure {
   where?: string
 }
 
-/** Until the end of the transaction, nothing is written, and every query sees the same rows. */
-export const onlyRead = (sql: Sql) => sql`set transaction isolation level repeatable read, read only`
+/** Until the end of the transaction, every query sees the same rows. */
+export const seeTheSame = (sql: Sql) => sql`set transaction isolation level repeatable read`
 
 /** Kind, query (of a view, with every name qualified) and columns of a relation. */
 export async function readRelation(sql: Sql, { schema, name }: QualifiedName) {
@@ -36,35 +38,57 @@ export const readLeaves = (sql: Sql, oid: number): Promise<Leaf[]> => sql<Leaf[]
   select c.oid::int8 as oid, (pg_relation_size(c.oid) / current_setting('block_size')::int8)::int8 as pages
     from tree join pg_catalog.pg_class c on c.oid = tree.oid where c.relkind in ('r', 'm') order by c.oid`
 
+/** Asks for a JSON object by a query that executes code of others: as the role of the seal; null: as our login, which trusts the code. */
+async function ask<Answer>(sql: Sql, seal: Seal | null, query: string): Promise<Answer> {
+  if (seal !== null) return askSealed<Answer>(sql, seal, query)
+  await sql`set transaction read only`
+  const [row] = await sql.unsafe(query)
+  return Object.values(row ?? {})[0]
+}
+
+const explain = 'explain (analyze, format json, costs off, timing off, summary off)'
+
 /**
- * Executes a query of somebody, as our login, for at most so long, and takes no row: `explain` computes every column and sends
- * none. Returns how the query failed; null if it worked.
+ * Executes a query of somebody for at most so long, and takes no row: `explain` computes every column and sends none. Returns how
+ * the query failed; null if it worked.
  */
-export async function tryQuery(sql: Sql, query: string, mostMs: number): Promise<QueryFailure | null> {
+export async function tryQuery(
+  sql: Sql,
+  seal: Seal | null,
+  query: string,
+  mostMs: number,
+): Promise<QueryFailure | null> {
   try {
     await undone(sql, async (part) => {
       await part`select set_config('statement_timeout', ${String(Math.max(1, mostMs))}, true)`
-      await part.unsafe(`explain (analyze, costs off, timing off, summary off) ${query}`)
+      await ask(part, seal, `${explain} ${query}`)
     })
     return null
   } catch (error) {
     const sqlstate = sqlstateOf(error)
     if (sqlstate === undefined) throw error
     const { message, detail, hint, where } = error as QueryFailure
-    return { sqlstate, message, detail, hint, where }
+    const [within = ''] = (where ?? '').split(`SQL statement "${explain}`)
+    return { sqlstate, message, detail, hint, ...(within && { where: within.trim() }) }
   }
 }
 
-/** Up to 200 characters of each value of a row, by our own rights; null if our login may not read the row. */
-export async function readRow(sql: Sql, relation: QualifiedName, leaf: number, ctid: string) {
+/** Up to 200 characters of each value of a row; null if who asks may not read the row. */
+export async function readRow(
+  sql: Sql,
+  seal: Seal | null,
+  relation: QualifiedName,
+  leaf: number,
+  ctid: string,
+) {
+  const query = `select jsonb_build_object('values', (
+    select jsonb_agg(jsonb_build_object('column', e.key, 'value', left(e.value, 200)))
+      from ${quoteName(relation)} t cross join lateral json_each_text(row_to_json(t.*)) e where t.ctid = ${literal(ctid)}::tid and t.tableoid = '${leaf}'::oid))`
   try {
-    return await withSavepoint(
-      sql,
-      (part) => part<{ column: string; value: string | null }[]>`
-        select e.key as column, left(e.value, 200) as value
-          from ${part.unsafe(quoteName(relation))} t cross join lateral json_each_text(row_to_json(t.*)) e
-         where t.ctid = ${ctid}::text::tid and t.tableoid = ${leaf}::int8::oid`,
+    const { values } = await undone(sql, (part) =>
+      ask<{ values: { column: string; value: string | null }[] | null }>(part, seal, query),
     )
+    return values ?? []
   } catch (error) {
     if (sqlstateOf(error) !== '42501') throw error
     return null

@@ -1,4 +1,4 @@
-import type { Sandbox } from '../../sql/plan.ts'
+import type { Seal } from '../../sql/plan.ts'
 import { parentsFirst as inOrder } from '../../sql/walks.ts'
 
 /** As SQL names them. A LiveView of kind `view` is a plain view. */
@@ -195,7 +195,7 @@ export interface ViewFacts {
    * As whom and where the rows are counted one by one; null if we may not act as the owner, or the owner lacks usage or
    * create on the view's schema.
    */
-  counting: Sandbox | null
+  counting: Seal | null
   /** Whether we may make schemas in the database. */
   mayMakeSchemas: boolean
   uniqueIndexes: UniqueIndex[]

@@ -1,10 +1,10 @@
 import { entries, parse } from '../../authored/sql/read.ts'
 import {
-  onlyRead,
   type QueryFailure,
   readLeaves,
   readRelation,
   readRow,
+  seeTheSame,
   tryQuery,
 } from '../../catalog/db/bad-row.ts'
 import { readView } from '../../catalog/db/catalog.ts'
@@ -15,13 +15,14 @@ import type { Database, Sql } from '../../server/database.ts'
 import { withTransaction } from '../../server/transactions.ts'
 import { command } from '../../sql/commands.ts'
 import { displayName, type QualifiedName, quoteIdentifier, unquoted } from '../../sql/names.ts'
+import type { Seal } from '../../sql/plan.ts'
 import { tokensIn } from '../../sql/sql-tokens.ts'
 
 /** A row without which the query does not fail. */
 interface BadRow {
   relation: string
   ctid: string
-  /** Null: our login may not read the row. */
+  /** Null: who asks may not read the row. */
   values: { column: string; value: string | null }[] | null
 }
 
@@ -47,8 +48,9 @@ const timeIsUp = 'The time is up.'
 
 /**
  * Finds what makes a view's query fail: the columns, and the fewest rows of each table with which it still fails. Executes the
- * query again and again, each time with half of the rows of one table, as our login, in one transaction that only reads. Null
- * if the query works. Refuses (InsufficientPrivilege) a query of a role that may do less than our login, unless it is `trusted`.
+ * query again and again, each time with half of the rows of one table, in one transaction that only reads: sealed as its owner, or, if
+ * that is not possible, as our login. Null if the query works. Then a query of a role that may do less than our login is refused
+ * (InsufficientPrivilege), unless the role is `trusted`.
  */
 export const findBadRow = (
   database: Database,
@@ -58,22 +60,27 @@ export const findBadRow = (
   database.withConnection(
     (sql) =>
       withTransaction(sql, async (part) => {
-        await onlyRead(part)
-        const { view, owner } = await readView(part, name)
-        if (unquoted(owner) !== trusted && !(await isAsMighty(part, owner)))
+        await seeTheSame(part)
+        const { view, owner, counting } = await readView(part, name)
+        if (counting === null && unquoted(owner) !== trusted && !(await isAsMighty(part, owner)))
           throw new Problem(
             'InsufficientPrivilege',
             `The query of ${view} is code of ${owner}, and your login, which may do more, would execute it. Log in as ${owner}; ` +
               `or, if you trust that role: ${command(['bad-row', displayName(name), '--trust', unquoted(owner)], null)}`,
           )
-        return look(part, name, Date.now() + mostMs)
+        return look(part, counting, name, Date.now() + mostMs)
       }),
     { startUp: { application_name: 'viewkeeper bad-row' }, deadline: Date.now() + mostMs + 30_000 },
   )
 
-async function look(sql: Sql, name: QualifiedName, until: number): Promise<Culprit | null> {
+async function look(
+  sql: Sql,
+  seal: Seal | null,
+  name: QualifiedName,
+  until: number,
+): Promise<Culprit | null> {
   const { query, columns } = await readRelation(sql, name)
-  const failure = await tryQuery(sql, query as string, until - Date.now())
+  const failure = await tryQuery(sql, seal, query as string, until - Date.now())
   if (failure === null) return null
   const found: Culprit = { failure, columns: null, rows: [], doubts: [] }
   // Neither a missing name or right, nor the time limit, nor a lack of memory, disk or locks comes from a row.
@@ -82,7 +89,7 @@ async function look(sql: Sql, name: QualifiedName, until: number): Promise<Culpr
     return found
   }
   const fails = async (text: string): Promise<boolean> => {
-    const again = await tryQuery(sql, text, until - Date.now())
+    const again = await tryQuery(sql, seal, text, until - Date.now())
     if (again?.sqlstate === '57014') throw new OutOfTime()
     if (again?.sqlstate.startsWith('42')) doubt(found, `With fewer rows: ${again.message}.`)
     return again?.sqlstate === failure.sqlstate
@@ -103,12 +110,13 @@ async function look(sql: Sql, name: QualifiedName, until: number): Promise<Culpr
     const last = restricted(text, sources)
     if (await fails(last)) found.columns = await failingColumns(last, columns, fails)
     else doubt(found, 'The query does not fail each time: it calls something like random().')
-    found.rows = await readRows(sql, sources)
+    found.rows = await readRows(sql, seal, sources)
     if (found.rows.length === 0) doubt(found, 'No row of a table decides: the query fails without it, too.')
   } catch (error) {
     if (!(error instanceof OutOfTime)) throw error
     found.rows = await readRows(
       sql,
+      seal,
       sources.filter((source) => source !== open),
     )
     const half = sources.find((source) => source === open)
@@ -172,14 +180,14 @@ function restricted(query: string, sources: Source[], one?: Source, other: Part 
 const endsOf = ({ leaves, part }: Source) =>
   part === null ? [] : [part.from, part.to - 1].map((at) => placeOf(leaves, at))
 
-async function readRows(sql: Sql, sources: Source[]): Promise<BadRow[]> {
+async function readRows(sql: Sql, seal: Seal | null, sources: Source[]): Promise<BadRow[]> {
   const found = new Map<string, BadRow>()
   for (const source of sources)
     for (const { oid, ctid } of endsOf(source))
       found.set(`${oid} ${ctid}`, {
         relation: displayName(source.relation),
         ctid,
-        values: await readRow(sql, source.relation, oid, ctid),
+        values: await readRow(sql, seal, source.relation, oid, ctid),
       })
   return [...found.values()]
 }

@@ -35,7 +35,7 @@ type Found = Omit<DataDiff, 'columns'> & { columns: number[] }
 
 /**
  * Compares the data that readers see with those of the authored query; without one, of the view's own. Executes the query once, as
- * the owner of the view, in a sandbox that only reads. Everything is undone. Throws InsufficientPrivilege if the login may not
+ * the owner of the view, in a seal that only reads. Everything is undone. Throws InsufficientPrivilege if the login may not
  * act as the owner, or the owner may not read.
  */
 export const diffView = (
@@ -66,7 +66,7 @@ async function compare(
   await sql.unsafe(lookAtClient)
   const { view, snapshot } = await readLiveView(sql, name, { until: Date.now() + 20_000 })
   const { live } = snapshot
-  const sandbox = insistOnChecking(view)
+  const seal = insistOnChecking(view)
   const limits = { lock_timeout: '5000', statement_timeout: String(mostMs) }
   await applySettings(sql, { ...readSettings(view.view, definition?.settings ?? {}), ...limits })
   const after =
@@ -84,7 +84,7 @@ async function compare(
     { all, details: true },
   )
   const check = { name: 'diff', field: '', warns: true, query: '', comparison: text }
-  const checked = { view: name, relation: name, sandbox, key: view.shadowKey }
+  const checked = { view: name, relation: name, seal }
   await executeStatements(sql, measureCheck(checked, check), false)
   const [row] = await sql.unsafe<[{ found: Found }]>(
     `select current_setting('${madeChecks}')::jsonb -> 0 as found`,

@@ -2,15 +2,16 @@ import { findView, shadowKey } from '../../catalog/db/catalog.ts'
 import { readDependencies } from '../../catalog/db/graph.ts'
 import { checksOf, type DataCheck } from '../../catalog/plan/checks.ts'
 import type { Definition, ViewDefinition } from '../../catalog/plan/definition.ts'
-import { executeSandboxed, executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
+import { executeStatements, StatementRefused } from '../../rebuild/db/statements.ts'
 import { type Checked, measureCheck, queryOfCheck } from '../../rebuild/plan/check-data.ts'
 import { queryOf } from '../../rebuild/plan/create.ts'
 import { setting } from '../../rebuild/plan/locks.ts'
+import { askSealed } from '../../sealed/db/execute.ts'
 import type { Sql } from '../../server/database.ts'
 import { conditionOf, mayPass, sqlstateOf } from '../../server/failures.ts'
 import { readRolePath, undone } from '../../server/transactions.ts'
 import { type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
-import type { Sandbox, Statement } from '../../sql/plan.ts'
+import type { Seal, Statement } from '../../sql/plan.ts'
 import { takePath } from '../../trial/db/shadows.ts'
 
 const limitMs = 3000
@@ -26,7 +27,7 @@ export async function findBadCheck(sql: Sql, definition: Definition): Promise<st
   if (all.length === 0) return null
   const view = await findView(sql, name)
   if (view === undefined) return null
-  const sandbox = { role: view.owner, schema: quoteIdentifier(name.schema) }
+  const seal = { role: view.owner, schema: quoteIdentifier(name.schema) }
   const key = shadowKey(0)
   const empty = { schema: name.schema, name: `viewkeeper_empty_${key}` }
   const nulls = { schema: name.schema, name: `viewkeeper_nulls_${key}` }
@@ -37,13 +38,13 @@ export async function findBadCheck(sql: Sql, definition: Definition): Promise<st
       part,
       [
         setting('statement_timeout', String(limitMs)),
-        make(sandbox, empty, `select * from (${query}\n) as rows limit 0`),
-        make(sandbox, nulls, row),
+        make(seal, empty, `select * from (${query}\n) as rows limit 0`),
+        make(seal, nulls, row),
       ],
       false,
     )
     for (const check of all) {
-      const checked = { view: name, relation: empty, sandbox, key }
+      const checked = { view: name, relation: empty, seal }
       const why = await undone(part, (tried) => tryOne(tried, view.view, checked, nulls, check))
       if (why !== null) return `check ${JSON.stringify(check.name)} ${why}`
     }
@@ -59,11 +60,11 @@ async function tryOne(
   nulls: QualifiedName,
   check: DataCheck,
 ): Promise<string | null> {
-  const { view: name, relation: empty, sandbox, key } = checked
-  const parsed = { schema: name.schema, name: `viewkeeper_parsed_${key}` }
+  const { view: name, relation: empty, seal } = checked
+  const parsed = { schema: name.schema, name: empty.name.replace('empty', 'parsed') }
   try {
     const query = `${queryOfCheck(name, empty, check)} with no data`
-    await executeStatements(sql, [make(sandbox, parsed, query)], false)
+    await executeStatements(sql, [make(seal, parsed, query)], false)
   } catch (error) {
     // Nothing was executed, so the message quotes no rows.
     return refusal(error, (refused) => refused.message)
@@ -98,9 +99,9 @@ const writes = (sql: Sql, checked: Checked, check: DataCheck): Promise<boolean> 
     throw error
   })
 
-const make = (sandbox: Sandbox, view: QualifiedName, query: string): Statement => ({
-  kind: 'sandboxed',
-  sandbox,
+const make = (seal: Seal, view: QualifiedName, query: string): Statement => ({
+  kind: 'sealed',
+  seal,
   rolePath: true,
   phase: 'checking',
   sql: `create materialized view ${quoteName(view)} as ${query}`,
@@ -169,31 +170,19 @@ export async function readKey(sql: Sql, definition: ViewDefinition): Promise<Key
  * nobody out.
  */
 export async function isNullSomewhere(sql: Sql, { columns, role, schema, query }: Key): Promise<boolean> {
-  const marker = crypto.randomUUID()
-  const sandbox = { role, schema: quoteIdentifier(schema) }
-  const path = await readRolePath(sql)
+  const seal = { role, schema: quoteIdentifier(schema), path: await readRolePath(sql) }
   try {
-    await undone(sql, async (part) => {
+    return await undone(sql, async (part) => {
       await part`select set_config('statement_timeout', ${String(keyLimitMs)}, true)`
-      await executeSandboxed(
+      const { found } = await askSealed<{ found: boolean }>(
         part,
-        sandbox,
-        failsWhere(`(${query}\n) as q where not (row(${columns}) is not null)`, marker),
-        path,
+        seal,
+        `select jsonb_build_object('found', exists (select from (${query}\n) as q where not (row(${columns}) is not null)))`,
       )
+      return found
     })
+  } catch {
+    // The query is slow, or reads what is not there yet. Then nobody is warned.
     return false
-  } catch (error) {
-    // Any other error: the query is slow, or reads what is not there yet. Then nobody is warned.
-    return (error as { constraint_name?: string }).constraint_name === marker
   }
-}
-
-/**
- * A statement that fails if `rows` has a row: a sandboxed statement cannot return one. The marker tells this failure from
- * those of the view's own code.
- */
-function failsWhere(rows: string, marker: string): string {
-  const tag = `$viewkeeper_${crypto.randomUUID().replaceAll('-', '')}$`
-  return `do ${tag} begin if exists (select from ${rows}) then raise exception using constraint = '${marker}'; end if; end ${tag}`
 }

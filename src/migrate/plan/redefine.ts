@@ -15,7 +15,7 @@ import { namesBeside } from '../../catalog/plan/shadow-names.ts'
 import { commentStatement, indexStatement, ownerStatement } from '../../rebuild/plan/create.ts'
 import { type RunOptions, uniqueIndexes } from '../../rebuild/plan/fill.ts'
 import { besideReaders, exclusively } from '../../rebuild/plan/locks.ts'
-import { sandboxedIf } from '../../rebuild/plan/shadow.ts'
+import { sealedIf } from '../../rebuild/plan/shadow.ts'
 import { quoteIdentifier, quoteName, unquoted } from '../../sql/names.ts'
 import type { Plan, Statement } from '../../sql/plan.ts'
 import type { Redefined } from './together.ts'
@@ -168,7 +168,7 @@ function alterations(
           unique: uniqueIndexes([{ name, unique, on: rest }], () =>
             takesOver(name) ? names.index(at) : name,
           ),
-          ...sandboxedIf(hasExpressions, live),
+          ...sealedIf(hasExpressions, live),
         }),
       ),
       ...(live.view.comment === wanted.view.comment

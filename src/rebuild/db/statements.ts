@@ -1,52 +1,14 @@
 import { hintsQueryOf } from '../../catalog/plan/obstacles.ts'
 import { Problem } from '../../problem.ts'
+import { askSealed, executeSealed, sealedCommand } from '../../sealed/db/execute.ts'
 import type { Sql } from '../../server/database.ts'
 import { sqlstateOf } from '../../server/failures.ts'
 import { readMissingRights, readWhoLacks } from '../../server/rights.ts'
 import { inTransaction, readRolePath, takeRolePath, takeSafePath } from '../../server/transactions.ts'
 import { literal, type QualifiedName, quoteName } from '../../sql/names.ts'
-import type { Sandbox, Statement } from '../../sql/plan.ts'
+import type { Seal, Statement } from '../../sql/plan.ts'
 import { safePath, takeLoginSettings, takeOwnSettings } from '../../sql/settings.ts'
 import { unfoundQuery, unfoundStates } from './unfound.ts'
-
-/**
- * Executes somebody else's statement without letting their code run as us. Even parsing runs code: a constant
- * of a domain's array runs the domain's CHECK. Under `set role` such code can `reset role`, and then runs as
- * us. So a function that fills a materialized view executes the statement: there, as in a refresh, the server
- * itself refuses every change of role, deferred triggers, and cursors that outlive the statement, and takes
- * back every setting. A `security definer` function alone is not enough: a trigger that is deferred again
- * (before 18) and a cursor `with hold` run at the commit, as the committing role. Nobody else sees the
- * function and the view, and no foreign code runs before they are used.
- */
-export const sandboxBody = `begin perform pg_catalog.set_config('search_path', $2, true); execute $1; return 1; end`
-
-/** Executes a sandboxed statement from the client, in the current transaction. */
-export async function executeSandboxed(
-  sql: Sql,
-  sandbox: Sandbox,
-  statement: string,
-  path: string,
-): Promise<void> {
-  const [before] = await sql<{ role: string }[]>`select current_setting('role') as role`
-  const role = before?.role ?? 'none'
-  await sql.unsafe(
-    sandboxedText(sandbox, statement, path, `select pg_catalog.set_config('role', ${literal(role)}, true)`),
-  )
-}
-
-/** The same as a text of several statements; the last but one, `back`, takes the role that the session had. */
-function sandboxedText({ role, schema }: Sandbox, statement: string, path: string, back: string): string {
-  const name = `${schema}.viewkeeper_sandbox_${crypto.randomUUID().replaceAll('-', '')}`
-  return [
-    `set local role ${role}`,
-    `create function ${name}(text, text) returns integer language plpgsql as ${literal(sandboxBody)}`,
-    `create materialized view ${name} as select ${name}(${literal(statement)}::text, ${literal(path)}::text)`,
-    `drop materialized view ${name}`,
-    `drop function ${name}(text, text)`,
-    back,
-    `set search_path to ${safePath}`,
-  ].join(';\n')
-}
 
 interface Unfound {
   /** In words after "undefined table". */
@@ -85,7 +47,7 @@ export class StatementRefused extends Error {
     this.inDefinition = inDefinition
     this.missing = missing
     this.unfound = unfound
-    // Positions count characters; a JavaScript string may hold two units for one. A sandboxed statement is an inner query.
+    // Positions count characters; a JavaScript string may hold two units for one. A sealed statement is an inner query.
     const { position: outer, internal_position, internal_query } = cause as Record<string, string | undefined>
     const position = Number(outer ?? (internal_query === statement.sql ? internal_position : undefined) ?? 1)
     this.line = [...statement.sql]
@@ -97,7 +59,7 @@ export class StatementRefused extends Error {
 
 /**
  * Executes statements of a plan one by one, from the client: all of them, in a transaction or a savepoint, or none. So the
- * catalog can be asked afterwards which right was missing. `onPath` changes the search path of sandboxed SQL of others. Throws
+ * catalog can be asked afterwards which right was missing. `onPath` changes the search path of sealed SQL of others. Throws
  * StatementRefused.
  */
 export async function executeStatements(
@@ -133,35 +95,31 @@ export async function executeStatements(
 }
 
 /**
- * Executes commands and sandboxed SQL of others in one message, in the transaction of the caller: the server takes no time
- * between them. What follows each other as one role has one sandbox, because a sandbox takes longer than what is in it. A failure
+ * Executes commands and sealed SQL of others in one message, in the transaction of the caller: the server takes no time
+ * between them. What follows each other as one role has one seal, because a seal takes longer than what is in it. A failure
  * does not say which statement failed.
  */
 export async function executeTogether(sql: Sql, statements: Statement[]): Promise<void> {
   const rolePath = await readRolePath(sql)
   const pathOf = (statement: Statement) =>
-    statement.kind !== 'sandboxed'
-      ? safePath
-      : statement.rolePath
-        ? rolePath
-        : (statement.sandbox.path ?? safePath)
-  const texts = byRole(statements).map(({ role, sandbox, statements }) => {
+    statement.kind !== 'sealed' ? safePath : statement.rolePath ? rolePath : (statement.seal.path ?? safePath)
+  const texts = byRole(statements).map(({ role, seal, statements }) => {
     const plain = statements.map((each) => each.sql)
     if (role === null) return plain.join(';\n')
-    if (sandbox === null) return [`set local role ${role}`, ...plain, 'reset role'].join(';\n')
+    if (seal === null) return [`set local role ${role}`, ...plain, 'reset role'].join(';\n')
     // The code of others may have changed the path before the next statement.
     const onPaths = statements.map(
       (each) => `select pg_catalog.set_config('search_path', ${literal(pathOf(each))}, true);\n${each.sql}`,
     )
-    return sandboxedText(sandbox, onPaths.join(';\n'), safePath, 'reset role')
+    return sealedCommand(seal, onPaths.join(';\n'), safePath)
   })
   await sql.unsafe(texts.join(';\n'))
 }
 
-/** Statements that one role executes one after the other; null: our login. `sandbox` if one of them is sandboxed. */
+/** Statements that one role executes one after the other; null: our login. `seal` if one of them is sealed. */
 interface ByRole {
   role: string | null
-  sandbox: Sandbox | null
+  seal: Seal | null
   statements: Statement[]
 }
 
@@ -178,12 +136,12 @@ function byRole(statements: Statement[]): ByRole[] {
   for (const statement of statements) {
     acting = takenRole(statement, acting)
     if (isAboutRole(statement)) continue
-    const sandbox = statement.kind === 'sandboxed' ? statement.sandbox : null
-    const role: string | null = sandbox?.role ?? acting
+    const seal = statement.kind === 'sealed' ? statement.seal : null
+    const role: string | null = seal?.role ?? acting
     const last = parts.at(-1)
-    if (last === undefined || last.role !== role) parts.push({ role, sandbox, statements: [statement] })
+    if (last === undefined || last.role !== role) parts.push({ role, seal, statements: [statement] })
     else {
-      last.sandbox ??= sandbox
+      last.seal ??= seal
       last.statements.push(statement)
     }
   }
@@ -193,10 +151,14 @@ function byRole(statements: Statement[]): ByRole[] {
 /** Works as the envelope does: only SQL written by others sees our role's search path. */
 async function execute(sql: Sql, statement: Statement, onPath: (path: string) => string): Promise<void> {
   switch (statement.kind) {
-    case 'sandboxed': {
-      const path = statement.rolePath ? onPath(await readRolePath(sql)) : (statement.sandbox.path ?? safePath)
-      return executeSandboxed(sql, statement.sandbox, statement.sql, path)
+    case 'sealed': {
+      const path = statement.rolePath ? onPath(await readRolePath(sql)) : (statement.seal.path ?? safePath)
+      return executeSealed(sql, statement.seal, statement.sql, path)
     }
+    case 'asked':
+      // Nobody asks the client how many rows there are.
+      if (statement.when === undefined) await askSealed(sql, statement.seal, statement.sql, statement.reads)
+      return
     case 'userCode':
       await takeRolePath(sql, { local: true })
       await sql.unsafe(statement.sql)
@@ -213,10 +175,9 @@ async function execute(sql: Sql, statement: Statement, onPath: (path: string) =>
       const [found = '', hint] = (answer ?? '').split('\x1e')
       throw new Problem(why, message ?? found, { detail: tells && `${tells}${found}`, hint })
     }
-    // Nobody asks the client how many rows there are, nor what else was in the way; a trial shows nothing.
+    // Nor what else was in the way; a trial shows nothing.
     case 'newer':
     case 'count':
-    case 'countRows':
     case 'notes':
       return
     case 'command':
@@ -234,7 +195,7 @@ const readLacking = async (
   acting: string | null,
   error: unknown,
 ): Promise<string | null> => {
-  const role = 'sandbox' in statement ? statement.sandbox.role : acting
+  const role = 'seal' in statement ? statement.seal.role : acting
   return (
     (statement.obstacles && (await readMissingRights(sql, hintsQueryOf(statement.obstacles)))) ??
     readWhoLacks(sql, role, error)

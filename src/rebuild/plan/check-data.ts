@@ -1,8 +1,8 @@
 import { type Checks, checksOf, type DataCheck } from '../../catalog/plan/checks.ts'
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
-import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { Problem } from '../../problem.ts'
+import { answerSetting } from '../../sealed/plan/text.ts'
 import { command } from '../../sql/commands.ts'
 import {
   displayName,
@@ -12,8 +12,7 @@ import {
   quoteName,
   regclass,
 } from '../../sql/names.ts'
-import type { Plan, Sandbox, Statement } from '../../sql/plan.ts'
-import { safePath } from '../../sql/settings.ts'
+import type { Plan, Seal, Statement } from '../../sql/plan.ts'
 
 import { setting } from './locks.ts'
 
@@ -39,10 +38,8 @@ export const checkingOf = (
 export interface Checked {
   view: QualifiedName
   relation: QualifiedName
-  /** As whom, and where the helpers are made. */
-  sandbox: Sandbox
-  /** Tells helpers of several views apart. */
-  key: string
+  /** As whom. */
+  seal: Seal
   /** What holding the data back means. Default: readers keep the data from before. */
   otherwise?: string
   /** Rewrites a query for views whose new data are elsewhere, too. */
@@ -52,24 +49,8 @@ export interface Checked {
 }
 
 /**
- * Executes a query for a JSON object, and adds how long that took. The query may only read: the server refuses every write in a
- * part of a transaction that only reads, and leaving the part ends that. The names after the query are the catalog's again.
- */
-export const helper = `declare began constant timestamptz := clock_timestamp(); found jsonb;
-begin
-  begin
-    perform set_config('transaction_read_only', 'on', true), set_config('standard_conforming_strings', 'on', true);
-    execute $1 into found;
-    perform pg_catalog.set_config('search_path', ${literal(safePath)}, true);
-  exception when sqlstate 'VK002' then raise;
-  end;
-  return found || jsonb_build_object('ms', round(extract(epoch from clock_timestamp() - began) * 1000, 1));
-end`
-
-/**
- * The statements that check new data, before anybody sees them: each check is executed sandboxed, as the owner of the view, by a
- * function that fills a throwaway view; see `src/rebuild/db/statements.ts`. The first check that finds rows fails the run, unless it only
- * warns. Nothing without checks.
+ * The statements that check new data, before anybody sees them: each check is asked sealed, as the owner of the view. The first check
+ * that finds rows fails the run, unless it only warns. Nothing without checks.
  */
 export function checkData(checked: Checked, checking: Checking | null | undefined): Statement[] {
   if (!checking) return []
@@ -99,38 +80,25 @@ export const measureCheck = (checked: Checked, check: DataCheck): Statement[] =>
 /** The server's setting that notes the checks made in a transaction, as JSON. */
 export const madeChecks = 'viewkeeper.checks'
 
-function makeChecks(checked: Checked, checks: DataCheck[]): Statement[] {
-  const { relation, sandbox, key } = checked
-  const helperName = `${sandbox.schema}.${quoteIdentifier(`viewkeeper_check_${key}`)}`
-  return inPlaceOf(sandbox.role, [
-    ours(
-      `create function ${helperName}(text) returns jsonb language plpgsql as ${literal(helper)}`,
-      relation,
-    ),
-    ...checks.flatMap((check) => checkOne(checked, check, helperName)),
-    ours(`drop function ${helperName}(text)`, relation),
-  ])
-}
+const makeChecks = (checked: Checked, checks: DataCheck[]): Statement[] =>
+  checks.flatMap((check) => checkOne(checked, check))
 
-function checkOne(checked: Checked, check: DataCheck, helperName: string): Statement[] {
-  const { view, relation, otherwise = 'readers keep the data from before', onShadows } = checked
-  const query = queryOfCheck(view, relation, check, onShadows)
+function checkOne(checked: Checked, check: DataCheck): Statement[] {
+  const { view, relation, seal, otherwise = 'readers keep the data from before', onShadows } = checked
   const label = `check ${JSON.stringify(check.name)}`
   const note = `jsonb_build_object('view', ${literal(`${view.schema}.${view.name}`)}, 'name', ${literal(check.name)}${check.warns ? ", 'severity', 'warn'" : ''})`
   return [
-    ours(
-      `create materialized view ${helperName} as select ${helperName}(${literal(query)}::text) as found with no data`,
-      relation,
-    ),
     {
-      ...ours(`refresh materialized view ${helperName}`, relation),
-      phase: 'checking',
+      ...ours(queryOfCheck(view, relation, check, onShadows), relation),
+      kind: 'asked',
+      seal,
+      reads: relation.name,
       view: `${displayName(view)}, ${label}`,
       computesRows: true,
     },
     ours(
       `select set_config('${madeChecks}', (coalesce(nullif(current_setting('${madeChecks}', true), ''), '[]')::jsonb
-  || (select jsonb_strip_nulls(${note} || found) from ${helperName}))::text, true)`,
+  || jsonb_strip_nulls(${note} || ${answer}))::text, true)`,
       relation,
     ),
     ...(check.warns
@@ -140,7 +108,7 @@ function checkOne(checked: Checked, check: DataCheck, helperName: string): State
             kind: 'check',
             phase: 'checking',
             sql: `select case when (found ->> 'rows')::bigint = 0 then '0'
-  else ${tellRows(check)} || E'\\x1e' || ${toSee(checked, check)} end from ${helperName}`,
+  else ${tellRows(check)} || E'\\x1e' || ${toSee(checked, check)} end from (select ${answer}) as f(found)`,
             check: {
               is: '0',
               else: 'CheckFailed',
@@ -150,7 +118,6 @@ function checkOne(checked: Checked, check: DataCheck, helperName: string): State
             hidden: true,
           } satisfies Statement,
         ]),
-    ours(`drop materialized view ${helperName}`, relation),
   ]
 }
 
@@ -165,7 +132,7 @@ const toSee = ({ view, relation, onShadows }: Checked, { atMost, query }: DataCh
  * As whom the data of a view are checked in place. Throws a Problem if we may not act as the view's owner, or it may make no
  * helper.
  */
-export function insistOnChecking({ view, counting, mayActAsOwner }: ViewFacts): Sandbox {
+export function insistOnChecking({ view, counting, mayActAsOwner }: ViewFacts): Seal {
   if (counting !== null) return counting
   throw new Problem(
     'InsufficientPrivilege',
@@ -232,6 +199,9 @@ export const recordsFirst = (
   checkings: (Checking | null | undefined)[],
   more: Statement[] = [],
 ): Plan['locked'] => ({ ...locked, statements: [...more, ...recordChecks(checkings), ...locked.statements] })
+
+/** What the query before has answered. */
+export const answer = `current_setting('${answerSetting}')::jsonb`
 
 export const ours = (sql: string, relation: QualifiedName): Statement => ({
   kind: 'command',

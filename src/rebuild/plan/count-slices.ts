@@ -1,11 +1,10 @@
-import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { wrongSlices } from '../../catalog/plan/run.ts'
-import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
-import type { Statement } from '../../sql/plan.ts'
-import { type Checked, helper, ours } from './check-data.ts'
+import { type QualifiedName, quoteName } from '../../sql/names.ts'
+import type { Seal, Statement } from '../../sql/plan.ts'
+import { answer, ours } from './check-data.ts'
 import type { AroundFilling } from './make.ts'
 import { type Member, type Rebuild, shadowName } from './scope.ts'
-import { ownersSandbox } from './shadow.ts'
+import { ownersSeal } from './shadow.ts'
 
 // What a refresh by slices finds out about itself while its shadow is built: in a setting of the transaction, because the record of the run
 // is written only when somebody may wait for it, right before the exchange.
@@ -21,12 +20,10 @@ export function countingSlices(
   { before, after, record = [], ...around }: AroundFilling,
 ): AroundFilling {
   const shadow = shadowName(rebuild, view)
-  const key = `${rebuild.place.key}_${view.oid}`
-  const counted = { relation: shadow, sandbox: ownersSandbox(view.live), key }
   return {
     ...around,
     before,
-    after: [...findOut(counted, queryOf(quoteName(shadow))), ...after],
+    after: [...findOut(shadow, ownersSeal(view.live), queryOf(quoteName(shadow))), ...after],
     record: [recordSlices, ...record],
   }
 }
@@ -35,21 +32,11 @@ export function countingSlices(
 export const noteFound = (object: string): string =>
   `select set_config('${found}', (coalesce(nullif(current_setting('${found}', true), ''), '{}')::jsonb || ${object})::text, true)`
 
-/** Executes a query for a JSON object as the owner of the view, sandboxed as checks are, and adds the object to what was found. */
-function findOut({ relation, sandbox, key }: Omit<Checked, 'view'>, query: string): Statement[] {
-  const name = `${sandbox.schema}.${quoteIdentifier(`viewkeeper_slices_${key}`)}`
-  const counting = (sql: string): Statement => ({ ...ours(sql, relation), phase: 'counting' })
-  return inPlaceOf(sandbox.role, [
-    counting(`create function ${name}(text) returns jsonb language plpgsql as ${literal(helper)}`),
-    counting(
-      `create materialized view ${name} as select ${name}(${literal(query)}::text) as found with no data`,
-    ),
-    { ...counting(`refresh materialized view ${name}`), computesRows: true },
-    counting(noteFound(`(select found - 'ms' from ${name})`)),
-    counting(`drop materialized view ${name}`),
-    counting(`drop function ${name}(text)`),
-  ])
-}
+/** Asks a query about the shadow for a JSON object, sealed as the owner of the view, and adds the object to what was found. */
+const findOut = (shadow: QualifiedName, seal: Seal, query: string): Statement[] => [
+  { ...ours(query, shadow), phase: 'counting', kind: 'asked', seal, reads: shadow.name, computesRows: true },
+  { ...ours(noteFound(`(${answer} - 'ms')`), shadow), phase: 'counting' },
+]
 
 /**
  * Writes what was found into the answer of the run, and into its reason, which begins with "computes slices" or "computes all slices". Comes where

@@ -93,7 +93,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
       ...(replaces === null ? [] : countBefore(replaces, rowCountStrategy)),
       ...inPlaceOf(
         owner,
-        sandboxed(owner, definition, [
+        sealAll(owner, definition, [
           ...(options.below === undefined ? [] : createStatements(options.below)),
           ...createStatements(definition, names),
         ]),
@@ -109,8 +109,7 @@ export function planCreate(definition: ViewDefinition, options: CreateOptions): 
         {
           view: definition,
           relation: view,
-          sandbox: { role: owner, schema: quoteIdentifier(definition.schema) },
-          key: view.name,
+          seal: { role: owner, schema: quoteIdentifier(definition.schema) },
           ...(replaces === null ? { otherwise: 'the view is not made' } : {}),
         },
         checking,
@@ -260,9 +259,9 @@ function creatingQuery(schema: string, role: string | null = null): string {
 }
 
 /**
- * Seals the statements that parse SQL of others, as `role`. The sandbox's helper is made in the view's schema.
+ * Seals the statements that parse SQL of others, as `role`. The seal's helper is made in the view's schema.
  */
-export const sandboxed = (
+export const sealAll = (
   role: string,
   { schema }: ViewName & { schema: string },
   statements: Statement[],
@@ -271,9 +270,9 @@ export const sandboxed = (
     statement.kind === 'userCode'
       ? {
           ...statement,
-          kind: 'sandboxed',
+          kind: 'sealed',
           rolePath: true,
-          sandbox: { role, schema: quoteIdentifier(schema) },
+          seal: { role, schema: quoteIdentifier(schema) },
           obstacles: creatingQuery(schema, role),
         }
       : statement,

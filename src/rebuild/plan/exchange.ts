@@ -21,7 +21,7 @@ import {
   shadowNames,
   wantedOf,
 } from './scope.ts'
-import { buildTriggers, nameParts, ownersSandboxed, withOptions } from './shadow.ts'
+import { buildTriggers, nameParts, sealedAsOwner, withOptions } from './shadow.ts'
 
 // Only an exchange needs these locks, and only a swap loads them.
 
@@ -95,7 +95,7 @@ const hashOf = (views: PlainReader[]): string => treesHash(views.map(({ oid }) =
 const parsed = (view: PlainReader, sql: string): Statement => ({
   phase: 'exchange',
   sql,
-  ...ownersSandboxed({ view }),
+  ...sealedAsOwner({ view }),
   carries: `view ${displayName(view)}`,
 })
 

@@ -2,36 +2,27 @@ import type { RowCountStrategy } from '../../catalog/plan/definition.ts'
 import type { ViewFacts } from '../../catalog/plan/live-view.ts'
 import { hintsOn } from '../../catalog/plan/obstacles.ts'
 import { displayName, literal, type QualifiedName, quoteName, type ViewName } from '../../sql/names.ts'
-import type { KnownAges, LaterStatement, Plan, Sandbox, Statement } from '../../sql/plan.ts'
+import type { KnownAges, LaterStatement, Plan, Seal, Statement } from '../../sql/plan.ts'
 import type { Checking } from './check-data.ts'
 
 /**
- * Counts rows one by one, as the view's owner. Must never happen while readers are locked out.
- *
- * Even `count(*)` executes code of others: the planner computes what is constant in index expressions, predicates and
- * statistics objects. A plain view, or a table with policies, that has taken the view's name would execute more. No lock
- * holds the name of a schema, so the query is bound first, as the query of a throwaway view without data. Only if it
- * reads a materialized view of the owner's is it executed, as a refresh of the throwaway view: then the server lets the
- * code do nothing but as the owner, and only until the end of the statement.
+ * Counts rows one by one, as the view's owner. Must never happen while readers are locked out. Even `count(*)` executes code of
+ * others: the planner computes what is constant in index expressions, predicates and statistics objects.
  */
-export const countRows = (
-  view: QualifiedName,
-  sandbox: Sandbox,
-  when: 'before' | 'after',
-): LaterStatement => ({
+export const countRows = (view: QualifiedName, seal: Seal, when: 'before' | 'after'): LaterStatement => ({
   phase: 'counting',
-  sql: `select count(*) as rows from ${quoteName(view)}`,
-  kind: 'countRows',
+  sql: `select jsonb_build_object('rows', count(*)) as found from ${quoteName(view)}`,
+  kind: 'asked',
   when,
-  sandbox,
-  of: quoteName(view),
+  seal,
+  reads: view.name,
   obstacles: hintsOn(view, 'count'),
   hidden: true,
 })
 
 /** Counts the rows of a shadow that is filled and analyzed. */
-export const countShadow = (shadow: QualifiedName, sandbox: Sandbox, how: RowCountStrategy): Statement[] => {
-  if (how === 'exact') return [countRows(shadow, sandbox, 'after')]
+export const countShadow = (shadow: QualifiedName, seal: Seal, how: RowCountStrategy): Statement[] => {
+  if (how === 'exact') return [countRows(shadow, seal, 'after')]
   return how === 'estimated' ? [readEstimate(shadow, 'after')] : []
 }
 

@@ -20,7 +20,7 @@ import {
   viewOnShadows,
   wantedOf,
 } from './scope.ts'
-import { buildIndexes, buildShadow, buildStatistics, giveStatistics, ownersSandbox } from './shadow.ts'
+import { buildIndexes, buildShadow, buildStatistics, giveStatistics, ownersSeal } from './shadow.ts'
 
 /**
  * Makes the place and the shadows of all members, with no data but with everything that hangs on the views. Then nobody may make
@@ -130,14 +130,13 @@ export function fill(
 ): Statement[] {
   const live = wantedOf(member)
   const { owner } = live.view
-  const sandbox = ownersSandbox(live)
+  const seal = ownersSeal(live)
   const names = shadowNames(rebuild, member, live)
   const unique = uniqueIndexes(
     live.indexes.map((index) => ({ ...index, on: index.rest })),
     names.index,
   )
-  const key = `${rebuild.place.key}_${member.oid}`
-  const checked = { view: live.view, relation: names.view, sandbox, key }
+  const checked = { view: live.view, relation: names.view, seal }
   const elsewhere = isApart(rebuild) ? { onShadows: onShadows(rebuild) } : {}
   const comparing = checking?.refreshes && compared(member.live, names.view)
   const filling = [
@@ -146,7 +145,7 @@ export function fill(
     ...inPlaceOf(owner, [...refresh(names.view, live.view, unique, around?.known), analyze(names.view)]),
     ...(around?.after ?? []),
     ...checkData({ ...checked, ...elsewhere, comparison: comparing }, checking),
-    ...countShadow(names.view, sandbox, counts),
+    ...countShadow(names.view, seal, counts),
   ]
   return about(
     rebuild.scope,

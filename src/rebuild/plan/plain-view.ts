@@ -11,7 +11,7 @@ export interface DescribedPlainView {
   name: string
   /** The role that owns the view. */
   role: string
-  /** Whether code of that role may run as the login: own SQL is not sandboxed. */
+  /** Whether code of that role may run as the login: own SQL is not sealed. */
   trusted: boolean
   /** The text of an up file. It makes the view, with its comments, options and grants, in a database that lacks the view. */
   ownSql: string

@@ -46,7 +46,7 @@ export interface Slicing {
  * filled, parents first, and all exchanged at one moment. Members that are to change, change with it. Members that hold no data
  * stay so. Pure. A shadow is refreshed after it was made: before 18, a view created with its data shows no rows to readers
  * whose MVCC snapshot is older. It is made and filled as the view's owner, because row security may show the owner less than us.
- * SQL written by others is parsed sandboxed.
+ * SQL written by others is parsed sealed.
  */
 export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptions): Plan {
   const { rowCountStrategy, ifRunning, settings, checking, withData = true } = options

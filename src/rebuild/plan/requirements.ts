@@ -88,7 +88,7 @@ export function swapRequirements(live: LiveView): Requirement[] {
     memberOf(view.owner, itself, ['', `may not act as its owner, ${view.owner}`]),
     ...schemasOf(live).map((place) => placeRequirement(place, view.owner)),
     ...parsedOf(live).map((part) => impossible(`${part} is never written again`)),
-    ...[...new Set([view.owner, ...readers.map(({ owner }) => owner)])].map(sandboxRequirement),
+    ...[...new Set([view.owner, ...readers.map(({ owner }) => owner)])].map(sealRequirement),
     ...statistics
       .filter(({ owner }) => owner !== view.owner)
       .map((each) =>
@@ -168,8 +168,8 @@ export const parsedOf = ({ view, rules, columns }: LiveView): string[] => [
   ),
 ]
 
-/** The sandbox needs PL/pgSQL. */
-const sandboxRequirement = (role: string): Requirement => ({
+/** The seal needs PL/pgSQL. */
+const sealRequirement = (role: string): Requirement => ({
   because: literal(`${role} may not use language plpgsql`),
   privilege: `'usage'`,
   on: `'language plpgsql'`,

@@ -2,7 +2,7 @@ import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
 import { displayName, displayPart, literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
-import type { Sandbox, Statement } from '../../sql/plan.ts'
+import type { Seal, Statement } from '../../sql/plan.ts'
 
 /** Builds the empty shadow of a view, plain or materialized, with all its attributes and comments. */
 export function buildShadow(live: LiveView, names: Pick<ShadowNames, 'view'>): Statement[] {
@@ -12,7 +12,7 @@ export function buildShadow(live: LiveView, names: Pick<ShadowNames, 'view'>): S
   const options = [...view.options, ...view.toastOptions.map((each) => `toast.${each}`)]
   const create: Statement = {
     phase: 'building',
-    ...ownersSandboxed(live),
+    ...sealedAsOwner(live),
     sql:
       `create ${view.kind} ${shadow}` +
       (view.accessMethod === null ? '' : ` using ${quoteIdentifier(view.accessMethod)}`) +
@@ -43,18 +43,18 @@ export function buildShadow(live: LiveView, names: Pick<ShadowNames, 'view'>): S
 }
 
 /** SQL that others wrote about a view is parsed as the view's owner. */
-export const ownersSandbox = ({ view }: { view: Pick<LiveView['view'], 'owner' | 'schema'> }): Sandbox => ({
+export const ownersSeal = ({ view }: { view: Pick<LiveView['view'], 'owner' | 'schema'> }): Seal => ({
   role: view.owner,
   schema: quoteIdentifier(view.schema),
 })
 
-/** A statement with this is executed sandboxed, as the owner of the view, on the path on which the server reads its own text. */
-export const ownersSandboxed = (live: { view: Pick<LiveView['view'], 'owner' | 'schema' | 'path'> }) =>
-  ({ kind: 'sandboxed', sandbox: { ...ownersSandbox(live), path: live.view.path } }) as const
+/** A statement with this is executed sealed, as the owner of the view, on the path on which the server reads its own text. */
+export const sealedAsOwner = (live: { view: Pick<LiveView['view'], 'owner' | 'schema' | 'path'> }) =>
+  ({ kind: 'sealed', seal: { ...ownersSeal(live), path: live.view.path } }) as const
 
 /** The same if the statement parses expressions of others. */
-export const sandboxedIf = (hasExpressions: boolean, live: LiveView) =>
-  hasExpressions ? ownersSandboxed(live) : ({ kind: 'command' } as const)
+export const sealedIf = (hasExpressions: boolean, live: LiveView) =>
+  hasExpressions ? sealedAsOwner(live) : ({ kind: 'command' } as const)
 
 /** The indexes of the view, on its shadow. */
 export function buildIndexes(live: LiveView, names: ShadowNames): Statement[] {
@@ -67,7 +67,7 @@ export function buildIndexes(live: LiveView, names: ShadowNames): Statement[] {
       phase: 'indexes',
       sql: `create ${index.unique ? 'unique ' : ''}index ${temporary} on ${shadow} ${index.rest}`,
       carries: `index ${displayPart(index.name)}`,
-      ...sandboxedIf(index.hasExpressions, live),
+      ...sealedIf(index.hasExpressions, live),
     }
     const attributes = building(
       [
@@ -104,7 +104,7 @@ export function buildStatistics(live: LiveView, names: ShadowNames): Statement[]
       phase: 'indexes',
       sql: `create statistics ${name} ${middle} from ${quoteName(names.view)}`,
       carries,
-      ...sandboxedIf(hasExpressions, live),
+      ...sealedIf(hasExpressions, live),
     }
     const attributes = building(
       [
@@ -179,7 +179,7 @@ export const buildTriggers = (live: LiveView): Statement[] =>
       carries: `trigger ${displayPart(name)}`,
     })
     return [
-      { ...statement(definition), ...ownersSandboxed(live) },
+      { ...statement(definition), ...sealedAsOwner(live) },
       ...(enabled === 'O' ? [] : [statement(`alter table ${view} ${states[enabled]} trigger ${trigger}`)]),
       ...(comment === null
         ? []

@@ -6,7 +6,7 @@ import type { Statement } from '../../sql/plan.ts'
 import { type AroundFilling, closePlace, openPlace } from './make.ts'
 import { areFaithful } from './prove.ts'
 import { type Member, type Rebuild, type Scope, shadowName } from './scope.ts'
-import { ownersSandboxed, withOptions } from './shadow.ts'
+import { sealedAsOwner, withOptions } from './shadow.ts'
 
 /** A materialized view that shows a plain view as it is, and what fills its shadow from its own rows and from its query. */
 export interface SlicesAnew {
@@ -42,7 +42,7 @@ const queryOf = ({ live }: Member): string => live.view.definition.trim()
 const reads = (rebuild: Rebuild, shown: Member, rows: string): Statement => ({
   phase: 'building',
   sql: `create or replace rule "_RETURN" as on select to ${quoteName(shadowName(rebuild, shown))} do instead\n${rows}`,
-  ...ownersSandboxed(shown.live),
+  ...sealedAsOwner(shown.live),
 })
 
 const readsItsOwn = (rebuild: Rebuild, shown: Member): Statement[] => [
@@ -50,7 +50,7 @@ const readsItsOwn = (rebuild: Rebuild, shown: Member): Statement[] => [
   {
     phase: 'building',
     sql: `create or replace view ${quoteName(shadowName(rebuild, shown))}${withOptions(shown.live.view.options)} as ${queryOf(shown)}`,
-    ...ownersSandboxed(shown.live),
+    ...sealedAsOwner(shown.live),
   },
   ...closePlace(rebuild),
 ]

@@ -62,7 +62,7 @@ declare
   nap float8;
   in_the_way text;
   acting text;
-  sandbox text;
+  room text;
   made regclass;
   setting_name text;
   setting_value text;
@@ -310,41 +310,13 @@ begin
               perform set_config('search_path', role_path, true);
               execute command;
               set local search_path to pg_catalog, pg_temp;
-            when 'sandboxed' then
-              -- As executeSandboxed in src/rebuild/db/statements.ts, which says why this is safe.
-              acting := current_setting('role');
-              execute format('set local role %s', statement #>> '{sandbox,role}');
-              sandbox := (statement #>> '{sandbox,schema}') || '.viewkeeper_sandbox_' || replace(gen_random_uuid()::text, '-', '');
-              execute format('create function %s(text, text) returns integer language plpgsql as %L', sandbox,
-                'begin perform pg_catalog.set_config(''search_path'', $2, true); execute $1; return 1; end');
-              execute format('create materialized view %s as select %s(%L::text, %L::text)', sandbox, sandbox, command,
-                case when statement ? 'rolePath' then role_path else coalesce(statement #>> '{sandbox,path}', 'pg_catalog, pg_temp') end);
-              execute format('drop materialized view %s', sandbox);
-              execute format('drop function %s(text, text)', sandbox);
-              perform set_config('role', acting, true);
-            when 'countRows' then
-              -- As countRows in src/rebuild/plan/fill.ts, which says why this is safe.
-              acting := current_setting('role');
-              execute format('set local role %s', statement #>> '{sandbox,role}');
-              sandbox := (statement #>> '{sandbox,schema}') || '.viewkeeper_sandbox_' || replace(gen_random_uuid()::text, '-', '');
-              execute format('create materialized view %s as %s with no data', sandbox, command);
-              made := sandbox::regclass;
-              if exists (select from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
-                           join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid and c.oid <> w.ev_class
-                          where w.ev_class = made and (c.relkind <> 'm' or c.relowner::regrole::text <> statement #>> '{sandbox,role}')) then
-                failure := 'CatalogChanged';
-                raise exception '% is no longer the materialized view whose rows were to be counted. Try again.', statement ->> 'of';
+            when 'sealed', 'asked' then
+              -- What executes code of others: src/sealed/plan/text.ts.
+              -- sealed
+              if statement ->> 'kind' = 'asked' then
+                perform set_config('viewkeeper.answer', answer, true);
+                counted := (answer::jsonb ->> 'rows')::bigint;
               end if;
-              execute format('refresh materialized view %s', sandbox);
-              -- The code that the refresh has executed may have put something else in the place of the result.
-              if to_regclass(sandbox) is distinct from made or exists (select from pg_index where indrelid = made)
-                  or exists (select from pg_statistic_ext where stxrelid = made) then
-                failure := 'CatalogChanged';
-                raise exception 'The code of % has changed the object that holds the count of its rows. Remove that code.', statement ->> 'of';
-              end if;
-              execute format('select rows from %s', sandbox) into counted;
-              execute format('drop materialized view %s', sandbox);
-              perform set_config('role', acting, true);
             when 'count' then
               execute command into counted;
             when 'notes' then
@@ -489,7 +461,7 @@ begin
         -- While rows are computed, any message may quote rows. Otherwise only messages of these classes quote values, and only
         -- if code of others was executed.
         quotes_rows := failure is null
-          and (statement ? 'computesRows' or left(st, 2) in ('21', '22', '23') and (statement ->> 'kind' = 'userCode' or statement ? 'sandbox'));
+          and (statement ? 'computesRows' or left(st, 2) in ('21', '22', '23') and (statement ->> 'kind' = 'userCode' or statement ? 'seal'));
         -- These are the server's own about limits and logins, which tell no row, unless a function or another server stands in between.
         quotes_rows := quotes_rows and not (failures::jsonb -> 'whole' ? st and cardinality(string_to_array(ctx, E'\n')) < 3);
         -- A name that an error gives may be row data. 21000: a concurrent refresh has found two equal rows, and quotes one.

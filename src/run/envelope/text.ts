@@ -1,4 +1,6 @@
 import { readFileSync } from 'node:fs'
+import { sealedText } from '../../sealed/plan/text.ts'
+import { safePath } from '../../sql/settings.ts'
 
 /** What is sent of this text: no comments, indentation, and lines and spaces that separate nothing. No literal of it spans lines. */
 const sentOf = (text: string): string =>
@@ -15,5 +17,16 @@ const sentOf = (text: string): string =>
     .join('\n')
     .replaceAll(/([;,()])?\n/g, (_, end) => end ?? ' ')
 
+/** What executes a statement of the plan that is sealed. */
+export const sealed = sealedText({
+  role: "statement #>> '{seal,role}'",
+  schema: "statement #>> '{seal,schema}'",
+  command: 'command',
+  path: `case when statement ? 'rolePath' then role_path else coalesce(statement #>> '{seal,path}', '${safePath}') end`,
+  reads: "statement ->> 'reads'",
+})
+
 /** The envelope. A bundle has this text instead of what makes it. */
-export const envelope = sentOf(readFileSync(new URL('envelope.sql', import.meta.url), 'utf8'))
+export const envelope = sentOf(
+  readFileSync(new URL('envelope.sql', import.meta.url), 'utf8').replace('-- sealed\n', () => `${sealed}\n`),
+)

@@ -116,9 +116,7 @@ const refreshInPlace = (
     obstacles: hintsOn(view, how),
     unique: uniqueOf(view),
   },
-  ...(checking
-    ? checkData({ view, relation: view, sandbox: insistOnChecking(view), key: view.shadowKey }, checking)
-    : []),
+  ...(checking ? checkData({ view, relation: view, seal: insistOnChecking(view) }, checking) : []),
 ]
 
 /** Where the lock on the view is taken before, nobody can give the view away between this and the refresh. */

@@ -1,4 +1,3 @@
-import { shadowKey } from '../../catalog/db/catalog.ts'
 import { replayGrants } from '../../catalog/plan/grants.ts'
 import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf } from '../../catalog/plan/rights.ts'
@@ -8,7 +7,7 @@ import { checkData } from '../../rebuild/plan/check-data.ts'
 import { analyze, fill, uniqueIndexes } from '../../rebuild/plan/fill.ts'
 import { setting } from '../../rebuild/plan/locks.ts'
 import { withAllRights } from '../../rebuild/plan/make.ts'
-import { ownersSandbox } from '../../rebuild/plan/shadow.ts'
+import { ownersSeal } from '../../rebuild/plan/shadow.ts'
 import { readCheckingOf } from '../../run/db/past.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayPass, problemOf, sqlstateOf } from '../../server/failures.ts'
@@ -191,8 +190,7 @@ async function checkStatements(sql: Sql, { live }: AsideView, one?: Step): Promi
     {
       view: live.view,
       relation: live.view,
-      sandbox: ownersSandbox(live),
-      key: shadowKey(0),
+      seal: ownersSeal(live),
       ...(one && { otherwise: 'the view stays aside' }),
     },
     await readCheckingOf(sql, live.view),

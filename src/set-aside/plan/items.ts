@@ -4,7 +4,7 @@ import type { LiveView } from '../../catalog/plan/live-view.ts'
 import { inPlaceOf, type Obstacle, obstacle, type Requirement } from '../../catalog/plan/rights.ts'
 import { isUnreadable, unreadableClause } from '../../catalog/plan/server-sql.ts'
 import type { ShadowNames } from '../../catalog/plan/shadow-names.ts'
-import { createStatements, queryOf, sandboxed } from '../../rebuild/plan/create.ts'
+import { createStatements, queryOf, sealAll } from '../../rebuild/plan/create.ts'
 import { exclusiveLock } from '../../rebuild/plan/locks.ts'
 import { viewsNamedIn } from '../../rebuild/plan/requalify.ts'
 import { memberOf, parsedOf } from '../../rebuild/plan/requirements.ts'
@@ -14,7 +14,7 @@ import {
   buildStatistics,
   buildTriggers,
   giveStatistics,
-  ownersSandboxed,
+  sealedAsOwner,
   withOptions,
 } from '../../rebuild/plan/shadow.ts'
 import {
@@ -183,7 +183,7 @@ export function makeView({ live }: AsideView, frozen?: string): Making {
     create: inPlaceOf(live.view.owner, [
       frozen === undefined
         ? (create as Statement)
-        : ({ ...create, ...ownersSandboxed(live), rolePath: true } as Statement),
+        : ({ ...create, ...sealedAsOwner(live), rolePath: true } as Statement),
     ]),
     rest: () => [
       ...inPlaceOf(live.view.owner, [
@@ -202,7 +202,7 @@ export function makeView({ live }: AsideView, frozen?: string): Making {
  * All else is carried over, as far as the view still has the column.
  */
 export const makeFrom = ({ live }: AsideView, definition: ViewDefinition): Making => ({
-  create: inPlaceOf(live.view.owner, sandboxed(live.view.owner, definition, createStatements(definition))),
+  create: inPlaceOf(live.view.owner, sealAll(live.view.owner, definition, createStatements(definition))),
   rest: (columns) => {
     const { view } = live
     const kept = withColumns({ ...live, view: { ...view, comment: null } }, columns)

@@ -6,7 +6,7 @@ import { inPlaceOf } from '../../catalog/plan/rights.ts'
 import { readableView } from '../../catalog/plan/server-sql.ts'
 import { meaningQuery } from '../../catalog/plan/tree.ts'
 import { executeStatements } from '../../rebuild/db/statements.ts'
-import { createNames, createStatements, sandboxed } from '../../rebuild/plan/create.ts'
+import { createNames, createStatements, sealAll } from '../../rebuild/plan/create.ts'
 import { setting } from '../../rebuild/plan/locks.ts'
 import { fill, makeShadow } from '../../rebuild/plan/make.ts'
 import { type Member, type Rebuild, wantedOf } from '../../rebuild/plan/scope.ts'
@@ -79,7 +79,7 @@ export const describeShadow = (
   undone(sql, async (part) => {
     const names = createNames(shadowKey(0), definition)
     const shadow = quoteName({ schema: definition.schema, name: names.view })
-    const statements = sandboxed(owner, definition, createStatements(definition, names))
+    const statements = sealAll(owner, definition, createStatements(definition, names))
     const [create, ...others] = statements as [Statement, ...Statement[]]
     await takePath(part, definition)
     await executeStatements(

@@ -10,6 +10,7 @@ import { create } from '../../../src/run/create.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/database.ts'
+import { checkView } from '../../../src/watch/check.ts'
 import { callOn } from '../../support/servers/database.ts'
 import { escapeAndForge, useHostileDatabase } from '../../support/servers/hostile.ts'
 import { advanceToEnd, begin, define } from '../../support/views/batches.ts'
@@ -32,6 +33,8 @@ const newName = () => `v${++made}`
 
 /** A query that executes mallory's code whenever the server parses its text. */
 const trap = "select id, '{7}'::m.dom[] as trap from m.base"
+
+const waitKey = 4712
 
 /** Makes a view as mallory. */
 async function mallorysView(query = trap, more = (_view: string) => ''): Promise<string> {
@@ -595,11 +598,11 @@ describe('rows are never counted as a role that the owner could make run her cod
     await run(
       'mallory',
       `create or replace function m.swap() returns integer language plpgsql as $$
-       declare sandbox text := (select oid::regclass::text from pg_class where relname like 'viewkeeper_sandbox_%' limit 1);
+       declare seal text := (select oid::regclass::text from pg_class where relname like 'viewkeeper_sealed_%' limit 1);
        begin
-         if sandbox is null then return 1; end if;
-         execute format('alter materialized view %s rename to taken_%s', sandbox, (random() * 1e9)::integer);
-         execute format('create view %s as select m.late()::bigint as rows; grant select on %s to public', sandbox, sandbox);
+         if seal is null then return 1; end if;
+         execute format('alter materialized view %s rename to taken_%s', seal, (random() * 1e9)::integer);
+         execute format('create view %s as select m.late()::bigint as rows; grant select on %s to public', seal, seal);
          return 1;
        end $$;
        create or replace function m.constant() returns integer immutable language plpgsql as $$ begin return m.swap(); end $$`,
@@ -610,10 +613,61 @@ describe('rows are never counted as a role that the owner could make run her cod
     )
     expect(await exact(view, 'regular')).toMatchObject({
       status: 'error',
-      error: { class: 'CatalogChanged' },
+      error: { sqlstate: '25006' },
     })
     await expectOnly()
   })
+
+  test.each(['swap', 'check'] as const)(
+    'if she puts other schemas in the place of those that have helpers while a check is made (%s)',
+    async (how) => {
+      const there = newName()
+      await place.sql`grant create on database hostile to mallory`
+      // Her code tells the names of helpers, and waits until another session of hers has acted on that.
+      await run(
+        'mallory',
+        `create schema ${there}; create materialized view ${there}.kept as select id from m.base;
+         create or replace function m.constant() returns integer immutable language plpgsql as $$ begin return m.wait(); end $$;
+         create or replace function m.wait() returns integer language plpgsql volatile as $$
+         declare told boolean := false; helper record;
+         begin
+           if session_user = 'mallory' then return 1; end if;
+           for helper in select relname from pg_class where relname ~ '^viewkeeper_[a-z]' and relkind in ('m', 'v')
+                           and relnamespace = (select oid from pg_namespace where nspname = '${there}') loop
+             perform public.keep('helper ' || helper.relname, 'mallory');
+             told := true;
+           end loop;
+           if told then perform pg_advisory_lock_shared(${waitKey}); perform pg_advisory_unlock_shared(${waitKey}); end if;
+           return 1;
+         end $$;
+         create index on ${there}.kept (id) where id > m.constant()`,
+      )
+      await define(place.sql, `${there}.kept`, { checks: place.sql.json({ notEmpty: true }) })
+      await arm(escapeAndForge)
+      const holder = place.session('postgres')
+      await holder`select pg_advisory_lock(${waitKey})`
+      const call = callOn(place.database)
+      const done =
+        how === 'check'
+          ? checkView(place.database, `${there}.kept`)
+          : refresh({ view: `${there}.kept`, strategy: how }, call)
+      const helpers = () => place.sql<{ name: string }[]>`
+        select distinct substr(did, 8) as name from public.loot where did like 'helper %'`
+      await until('her code knows the helpers', async () => (await helpers()).length > 0)
+      const impostors = (await helpers()).map(
+        ({ name }) =>
+          `create view ${there}."${name}" as select jsonb_build_object('rows', m.late()) as found;`,
+      )
+      await run(
+        'mallory',
+        `alter schema ${there} rename to ${there}_old; create schema ${there}; ${impostors.join(' ')}`,
+      )
+      await holder`select pg_advisory_unlock(${waitKey})`
+      await done.catch(() => {})
+      expect(await breaches()).toEqual([])
+      expect(await whoRan()).toEqual(['mallory'])
+    },
+  )
 
   test('of a view whose schema another one takes the place of after the claim', async () => {
     const [there, other] = [newName(), newName()]

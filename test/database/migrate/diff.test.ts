@@ -222,7 +222,7 @@ describe('rights', () => {
     })
   })
 
-  test('code of others is executed as its owner, in a sandbox that only reads', async () => {
+  test('code of others is executed as its owner, in a seal that only reads', async () => {
     await sql.unsafe(`
       set role ${owner}; create function theirs.f() returns text language plpgsql as $$ begin return current_user; end $$;
       create function theirs.w() returns int language plpgsql as $$ begin insert into theirs.t values (9); return 1; end $$;

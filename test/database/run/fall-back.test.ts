@@ -14,8 +14,8 @@ beforeAll(async () => {
     grant usage on schema viewkeeper to ${login};
     grant select, insert, update on all tables in schema viewkeeper to ${login};
     create function forbid() returns event_trigger language plpgsql as $$
-      begin raise exception 'nobody sandboxes here'; end $$;
-    create event trigger forbid on ddl_command_start when tag in ('CREATE FUNCTION') execute function forbid();
+      begin raise exception 'nobody seals here'; end $$;
+    create event trigger forbid on ddl_command_start when tag in ('DROP FUNCTION') execute function forbid();
     alter event trigger forbid disable`)
 })
 
@@ -29,7 +29,7 @@ beforeEach(async () => {
 
 const rows = async () => (await sql`select count(*)::int from mv`)[0]?.count
 
-/** Nobody may make a function meanwhile, as a swap has to: only the server can know that. */
+/** Nobody may drop a function meanwhile, as a swap has to: only the server can know that. */
 async function whileForbidden<T>(work: () => Promise<T>): Promise<T> {
   await sql`alter event trigger forbid enable`
   try {
@@ -52,7 +52,7 @@ describe('if a swap turns out to be impossible on the way', () => {
       status: 'updated',
       response: {
         strategy,
-        because: `${reason}, and the view cannot be swapped: a swap was tried and failed (nobody sandboxes here)`,
+        because: `${reason}, and the view cannot be swapped: a swap was tried and failed (nobody seals here)`,
         sql: [expect.stringMatching(/^refresh materialized view/)],
         attempts: 1,
         rowCountBefore: 9,
@@ -72,7 +72,7 @@ describe('if a swap turns out to be impossible on the way', () => {
     try {
       expect(await refresh({ view: 'mv' }, callOn(database))).toMatchObject({
         status: 'updated',
-        response: { strategy: 'regular', because: expect.stringContaining('(nobody sandboxes here)') },
+        response: { strategy: 'regular', because: expect.stringContaining('(nobody seals here)') },
       })
     } finally {
       await sql`drop event trigger keeps`
@@ -112,7 +112,7 @@ describe('if a swap turns out to be impossible on the way', () => {
 
   test('a swap that was asked for fails, and readers keep the old data', async () => {
     const result = await whileForbidden(() => refresh({ view: 'mv', strategy: 'swap' }, callOn(database)))
-    expect(result).toMatchObject({ status: 'error', error: { message: 'nobody sandboxes here' } })
+    expect(result).toMatchObject({ status: 'error', error: { message: 'nobody seals here' } })
     expect(await rows()).toBe(9)
   })
 
@@ -145,7 +145,7 @@ describe('if a swap turns out to be impossible on the way', () => {
     expect(result).toMatchObject({
       status: 'error',
       error: { class: 'ViewSqlFailed', sqlstate: '22012' },
-      response: { strategy: 'regular', because: expect.stringContaining('nobody sandboxes here') },
+      response: { strategy: 'regular', because: expect.stringContaining('nobody seals here') },
     })
   })
 })

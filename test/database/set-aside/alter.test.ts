@@ -63,13 +63,13 @@ describe.each(['superuser', 'member of the owners'])('as %s', (who) => {
     expect(await views()).toEqual(before)
   })
 
-  test('what one role makes again has one sandbox, so that readers wait for few of them', async () => {
+  test('what one role makes again has one seal, so that readers wait for few of them', async () => {
     await sql.unsafe(`
       create table public.made_by (object text);
-      create function public.note_sandbox() returns event_trigger language plpgsql as $$ begin
-        insert into public.made_by select object_identity from pg_event_trigger_ddl_commands() where object_identity like '%viewkeeper_sandbox_%'; end $$;
-      grant insert on public.made_by to public; revoke execute on function public.note_sandbox from public;
-      create event trigger note_sandboxes on ddl_command_end when tag in ('CREATE FUNCTION') execute function public.note_sandbox()`)
+      create function public.note_seal() returns event_trigger language plpgsql as $$ begin
+        insert into public.made_by select object_identity from pg_event_trigger_ddl_commands() where object_identity like '%viewkeeper_sealed_%'; end $$;
+      grant insert on public.made_by to public; revoke execute on function public.note_seal from public;
+      create event trigger note_seals on ddl_command_end when tag in ('CREATE FUNCTION') execute function public.note_seal()`)
     try {
       for (let at = 0; at < 20; at++) {
         await sql.unsafe(
@@ -78,12 +78,12 @@ describe.each(['superuser', 'member of the owners'])('as %s', (who) => {
       }
       await callAlter(db(), widen)
       // Two owners, whose views read each other's.
-      const sandboxes = (await sql`select from public.made_by`).length
-      expect(sandboxes).toBeGreaterThan(0)
-      expect(sandboxes).toBeLessThan(15)
+      const seals = (await sql`select from public.made_by`).length
+      expect(seals).toBeGreaterThan(0)
+      expect(seals).toBeLessThan(15)
     } finally {
       await sql.unsafe(
-        'drop event trigger note_sandboxes; drop function public.note_sandbox; drop table public.made_by',
+        'drop event trigger note_seals; drop function public.note_seal; drop table public.made_by',
       )
     }
   })

@@ -169,7 +169,7 @@ export default defineView({
 
   test.each([
     [
-      'of a role that is not trusted, because own SQL is not sandboxed',
+      'of a role that is not trusted, because own SQL is not sealed',
       'create role "Other one"; create view theirs as select id from low; alter view theirs owner to "Other one"',
       /! plain view public\.theirs is not part of the migrations: .* "Other one", .*--trust 'Other one'\n/,
     ],

@@ -1,18 +1,18 @@
 import { readFileSync } from 'node:fs'
 import { parsePlPgSQL } from 'libpg-query'
 import { describe, expect, test } from 'vitest'
-import { sandboxBody } from '../../../src/rebuild/db/statements.ts'
 import { mostCharacters } from '../../../src/run/db/history.ts'
 import { isOpenBatch } from '../../../src/run/db/life.ts'
 import { failuresSetting } from '../../../src/run/envelope/run-connection.ts'
-import { envelope as sent } from '../../../src/run/envelope/text.ts'
+import { sealed, envelope as sent } from '../../../src/run/envelope/text.ts'
+import { answerSetting } from '../../../src/sealed/plan/text.ts'
 import { runChannel } from '../../../src/server/sessions.ts'
 import { literal } from '../../../src/sql/names.ts'
 import { rolePathSetting, safePath } from '../../../src/sql/settings.ts'
 
 const folder = new URL('../../../src/run/envelope/', import.meta.url)
 const read = (file: string): string => readFileSync(new URL(file, folder), 'utf8')
-const text = read('envelope.sql')
+const text = read('envelope.sql').replace('-- sealed\n', () => `${sealed}\n`)
 
 describe('envelope.sql', () => {
   test('has nothing that the shortening could change: no literal spans lines, and none has a comment', () => {
@@ -37,8 +37,7 @@ describe('envelope.sql', () => {
     `current_setting(${literal(rolePathSetting)})`,
     `current_setting(${literal(failuresSetting)})`,
     `set local search_path to ${safePath};`,
-    `coalesce(statement #>> '{sandbox,path}', ${literal(safePath)}) end`,
-    literal(sandboxBody),
+    `set_config(${literal(answerSetting)}, `,
     `left(value, ${mostCharacters})`,
     `${isOpenBatch} and`,
   ])('says the same as the code around it: %s', (part) => {

@@ -12,7 +12,7 @@ const options = {
   ifRunning: 'skip' as const,
   settings: {},
 }
-const isCount = ({ kind }: Statement) => kind === 'count' || kind === 'countRows'
+const isCount = ({ kind }: Statement) => kind === 'count' || kind === 'asked'
 
 describe('a regular refresh', () => {
   test('names what it does, so that its row holds no long query for the hints of a failure', () => {
@@ -28,13 +28,17 @@ describe('a regular refresh', () => {
   test('counts exactly by the tuples written, or without tuple counters after the commit', () => {
     const exact = { ...options, rowCountStrategy: 'exact' as const }
     expect(planRegularRefresh(viewFacts(), exact)).toMatchObject({
-      prepare: [{ sql: 'select count(*) as rows from "app"."Sales"', when: 'before' }],
+      prepare: [
+        { sql: `select jsonb_build_object('rows', count(*)) as found from "app"."Sales"`, when: 'before' },
+      ],
       written: `select pg_catalog.pg_stat_get_xact_tuples_inserted(to_regclass('"app"."Sales"'))`,
       later: [],
     })
     expect(planRegularRefresh(viewFacts({ tuplesAreCounted: false }), exact)).toMatchObject({
       written: null,
-      later: [{ sql: 'select count(*) as rows from "app"."Sales"', when: 'after' }],
+      later: [
+        { sql: `select jsonb_build_object('rows', count(*)) as found from "app"."Sales"`, when: 'after' },
+      ],
     })
   })
 })
