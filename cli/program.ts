@@ -3,7 +3,7 @@ import { relative } from 'node:path'
 import { styleText } from 'node:util'
 import { Command, CommanderError, Option } from 'commander'
 import packageJson from '../package.json' with { type: 'json' }
-import { LocalProblem } from '../serve/process.ts'
+import { endOn, LocalProblem } from '../serve/process.ts'
 import { fromUrl } from '../src/keeper/database-url.ts'
 import { docsOf, Problem } from '../src/problem.ts'
 import { targetOf as typedTarget } from './api/api-of.ts'
@@ -32,7 +32,7 @@ export async function main(args: string[]): Promise<void> {
       process.stderr.write(`${problemLines(error, target).join('\n')}\n`)
     } else {
       const told = toldBySystem(error)
-      if (told === null) throw error // a defect: its stack is needed
+      if (told === null) endOn(error)
       process.exitCode = wrongCall
       process.stderr.write(`${styleText('red', 'viewkeeper:', { stream: process.stderr })} ${told}\n`)
     }

@@ -1,3 +1,6 @@
+/** The cookie that keeps the token of whoever has signed in. */
+export const tokenCookie = 'viewkeeper-token'
+
 /** Filters, order and the like, as the address of a page has them. */
 export type Query = Record<string, string | undefined>
 

@@ -1,5 +1,4 @@
 import { type Context, Hono } from 'hono'
-import { bodyLimit } from 'hono/body-limit'
 import { compress } from 'hono/compress'
 import { deleteCookie, getCookie, setCookie } from 'hono/cookie'
 import { etag } from 'hono/etag'
@@ -12,7 +11,7 @@ import { isOpen } from '../src/resources/cell.ts'
 import type { CommandTarget } from '../src/sql/commands.ts'
 import { printed } from '../src/sql/names.ts'
 import { duration, rows } from '../src/sql/words.ts'
-import { hrefOf, type PageName, type Query } from './address.ts'
+import { hrefOf, type PageName, type Query, tokenCookie } from './address.ts'
 import { deeds } from './deeds.ts'
 import {
   Document,
@@ -85,9 +84,6 @@ const policy = [
   "frame-ancestors 'none'",
 ].join('; ')
 
-/** Ten thousand views can be chosen at once. */
-const mostBytes = 2_000_000
-
 /**
  * The pages as an application: each is made of what the API answers, and each deed is a form. A page shows what the caller may
  * read, and nothing is kept between two requests.
@@ -109,7 +105,6 @@ export function pagesOf({
     context.header('referrer-policy', 'same-origin')
     context.header('cache-control', context.res.headers.has('etag') ? 'no-cache' : 'no-store')
   })
-  app.use(bodyLimit({ maxSize: mostBytes, onError: (context) => show(context, undefined, refuseLarge) }))
   app.onError((error, context) => {
     onDefect(error)
     return context.text('Something went wrong in this page.', 500)
@@ -151,7 +146,7 @@ export function pagesOf({
       }
     }
     const here = `${place.pathname.slice(base.length)}${place.search}` || './'
-    const isSignedIn = getCookie(context, 'viewkeeper-token') !== undefined
+    const isSignedIn = getCookie(context, tokenCookie) !== undefined
     const page = (
       <Document
         {...shown}
@@ -202,11 +197,11 @@ export function pagesOf({
       const does = get('does') ?? ''
       if (signsIn && does === 'sign-in') {
         const secure = (origin ?? scheme ?? '').startsWith('https')
-        setCookie(context, 'viewkeeper-token', get('token') ?? '', { ...cookies, secure })
+        setCookie(context, tokenCookie, get('token') ?? '', { ...cookies, secure })
         return goTo(here)
       }
       if (does === 'sign-out') {
-        deleteCookie(context, 'viewkeeper-token', cookies)
+        deleteCookie(context, tokenCookie, cookies)
         return goTo(base)
       }
       if (does === 'noted') {
@@ -259,7 +254,7 @@ export function pagesOf({
   return app
 }
 
-const apiOf = (context: Asking): Api => context.env.apiOf(getCookie(context, 'viewkeeper-token'))
+const apiOf = (context: Asking): Api => context.env.apiOf(getCookie(context, tokenCookie))
 
 /** The page of a request, without what it tells. A path that begins with two slashes would be the address of another server. */
 function placeOf(address: string): URL {
@@ -271,11 +266,6 @@ function placeOf(address: string): URL {
 
 const noOrigin =
   'A form is sent from a page of this server. This one does not say where it comes from. Programs ask the API.'
-
-const refuseLarge = async (): Promise<never> => {
-  const text = 'A form has at most 2 MB. Choose fewer views at once.'
-  throw Object.assign(new Problem('InvalidRequest', text), { status: 413, title: 'The form is too large' })
-}
 
 /** What came of a run, or that it goes on. */
 function endOf({ id, view, status, durationMs, rowCountAfter, error, result }: Run): Notice {

@@ -1,12 +1,63 @@
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { getRequestListener, type HttpBindings } from '@hono/node-server'
+import { parse } from 'hono/utils/cookie'
 import type { Api } from '../src/api/ask.ts'
 import { pageBuilder, pageFolder } from '../src/package-files.ts'
 import { bodyOfProblem } from '../src/problem.ts'
 import type { CommandTarget } from '../src/sql/commands.ts'
+import { tokenCookie } from './address.ts'
 import type { Door, PageTarget } from './app.tsx'
+
+/** Sends the answer to a request that has failed. */
+type Answering = (response: ServerResponse) => void
+
+/**
+ * A server whose clients have 15 s for a whole request, of which nothing is read once it is answered. What fails while one is answered, at
+ * whatever point, is told to `failed`, and ends that answer alone.
+ */
+export const serverOf = (
+  answer: (request: IncomingMessage, response: ServerResponse) => Promise<unknown>,
+  failed: (error: unknown) => Answering,
+): Server =>
+  createServer({ requestTimeout: 15_000, connectionsCheckingInterval: 1000 }, (request, response) => {
+    response.on('finish', () => request.complete || request.socket.destroySoon())
+    answer(request, response).catch((error) => {
+      if (response.destroyed) return // the client has left, or the process is stopping
+      const answerFailure = failed(error)
+      if (response.headersSent) response.destroy()
+      else answerFailure(response)
+    })
+  })
+
+/** The token that whoever sends this request has signed in with. */
+export const tokenOf = ({ headers }: Pick<IncomingMessage, 'headers'>): string | undefined =>
+  parse(headers.cookie ?? '', tokenCookie)[tokenCookie]
+
+/** The whole body; undefined if it has more bytes. */
+export async function readBody(request: IncomingMessage, most: number): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request) {
+    size += chunk.length
+    // A large body is read to its end, too: a client that is still sending would not see the answer.
+    if (size <= most) chunks.push(chunk)
+  }
+  return size <= most ? Buffer.concat(chunks) : undefined
+}
+
+/** Ten thousand views can be chosen at once. */
+const largestForm = 2_000_000
+
+/** Reads the form of a request into it; false: it is larger. */
+export async function takeForm(request: IncomingMessage, most = largestForm): Promise<boolean> {
+  // What is larger by its own words is not read.
+  const rawBody =
+    Number(request.headers['content-length'] ?? 0) <= most ? await readBody(request, most) : undefined
+  Object.assign(request, { rawBody })
+  return rawBody !== undefined
+}
 
 export interface PageOptions {
   /** Which API the page shows, and how a command names it. What is said is read each time. */
@@ -47,8 +98,11 @@ export function pageFor({ apiOf, ...options }: PageOptions) {
       { overrideGlobalObjects: false },
     )
   })
-  return async (request: IncomingMessage, response: ServerResponse): Promise<void> =>
-    (await answer())(request, response) as Promise<void>
+  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    if (request.method === 'POST' && !('rawBody' in request) && !(await takeForm(request)))
+      return answerProblem(response, formTooLarge('A form has at most 2 MB. Choose fewer views at once.'))
+    return (await answer())(request, response) as Promise<void>
+  }
 }
 
 /** The files that a browser loads. */
@@ -109,9 +163,10 @@ export function refusalOf(
 }
 
 /** Whether a `Host` names this machine by an address that only this machine can reach. */
-const isLoopbackHost = (host: string, port: number): boolean =>
-  /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d+)?$/.test(host) &&
-  new URL(`http://${host}`).port === new URL(`http://x:${port}`).port
+const isLoopbackHost = (host: string, port: number): boolean => {
+  const named = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::(\d+))?$/.exec(host)
+  return named !== null && Number(named[1] ?? 80) === port
+}
 
 /** Proxies say so in these headers; nginx, which by default does not, speaks HTTP/1.0. */
 const passedOn = /^(forwarded|via|x-real-ip|x-forwarded-.+)$/
@@ -177,3 +232,5 @@ export const tooLarge: OwnProblem = {
   title: 'The request is too large',
   detail: 'A body has at most 10 MB.',
 }
+
+export const formTooLarge = (detail: string): OwnProblem => ({ ...tooLarge, detail })

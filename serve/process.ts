@@ -68,6 +68,13 @@ export interface Life {
   fail(reason: Error): void
 }
 
+/** Ends the process with 1 after an error that nobody has caught, with one line on standard error. */
+export function endOn(error: unknown): never {
+  const { stack = String(error) } = Object(error) as { stack?: string }
+  process.stderr.write(`viewkeeper: ended by a defect: ${stack.replace(/\s*\n\s*/g, ' ')}\n`)
+  process.exit(1)
+}
+
 /**
  * npm passes on a signal that the terminal has delivered already. A second signal within this time is the
  * same Ctrl-C.
@@ -114,7 +121,8 @@ export async function untilSignal(start: (life: Life) => Promise<void>): Promise
   }
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, onSignal)
   // If the server ends in the middle of a transaction or a copy, postgres.js 3.4.9 still writes to the closed
-  // socket. Its error cannot be caught anywhere else.
+  // socket. Its error cannot be caught anywhere else. Whoever called ends the process: what is thrown to nobody comes back here.
+  process.off('uncaughtException', endOn)
   process.on('uncaughtException', (error) => {
     if (stoppingSince === undefined) fail(error)
   })

@@ -1,10 +1,18 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { endianness, release } from 'node:os'
-import { answerProblem, asksForPage, forbidden, pageFor, protect, refusalOf } from '../../page/serve.ts'
+import {
+  answerProblem,
+  asksForPage,
+  forbidden,
+  pageFor,
+  protect,
+  refusalOf,
+  serverOf,
+} from '../../page/serve.ts'
 import { Problem } from '../../src/problem.ts'
 import type { Api } from './api.ts'
 
@@ -54,14 +62,20 @@ export async function startProxy(options: ProxyOptions): Promise<Proxy> {
   const base = `/${token.text}/`
   const page = pageFor({ target: () => api, apiOf: () => api, base, onDefect })
   const strangers = new WeakSet<object>()
-  const server = createServer(async (request, response) => {
-    protect(response)
-    const { port } = server.address() as AddressInfo
-    const refusal = refusalOf(request, port) ?? whyNotIn(request, token, strangers.has(request.socket))
-    if (refusal !== undefined) return answerProblem(response, forbidden(refusal))
-    if (!asksForPage(request, base)) return answerProblem(response, noPage(request))
-    await page(request, response).catch((error) => fail(response, error, onDefect))
-  })
+  const server = serverOf(
+    async (request, response) => {
+      protect(response)
+      const { port } = server.address() as AddressInfo
+      const refusal = refusalOf(request, port) ?? whyNotIn(request, token, strangers.has(request.socket))
+      if (refusal !== undefined) return answerProblem(response, forbidden(refusal))
+      if (!asksForPage(request, base)) return answerProblem(response, noPage(request))
+      await page(request, response)
+    },
+    (error) => {
+      onDefect(error)
+      return (response) => answerProblem(response, defect)
+    },
+  )
   server.on('connection', (socket) => {
     if (isOfOtherUser(socket, user)) strangers.add(socket)
   })
@@ -98,19 +112,14 @@ const noPage = ({ method }: IncomingMessage) => ({
   detail: `The proxy serves the page alone, and no page has this address for ${method}. Programs ask the API: viewkeeper --help`,
 })
 
-function fail(response: ServerResponse, error: unknown, onDefect: (error: unknown) => void): void {
-  if (response.destroyed) return // the browser has left, or the proxy is stopping
-  onDefect(error)
-  if (response.headersSent) return void response.destroy()
-  answerProblem(response, {
-    status: 500,
-    code: 'InternalError',
-    title: 'Something went wrong',
-    detail: 'The proxy failed; its error is in the terminal of `viewkeeper open`.',
-  })
+const defect = {
+  status: 500,
+  code: 'InternalError',
+  title: 'Something went wrong',
+  detail: 'The proxy failed; its error is in the terminal of `viewkeeper open`.',
 }
 
-async function listen(server: ReturnType<typeof createServer>, port: number): Promise<void> {
+async function listen(server: Server, port: number): Promise<void> {
   try {
     server.listen(port, '127.0.0.1')
     await once(server, 'listening')

@@ -1,15 +1,19 @@
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
 import {
   answerProblem,
   asksForPage,
   forbidden,
+  formTooLarge,
   isFromHere,
   pageFor,
   protect,
   refusalOf,
+  serverOf,
+  takeForm,
+  tokenOf,
 } from '../../page/serve.ts'
 import type { Served } from '../../src/api/route.ts'
 import { type ProblemCode, titleOf } from '../../src/problem.ts'
@@ -29,11 +33,12 @@ export interface Watched {
 
 /** Answers `/healthz` and `/readyz`, which need no token and so tell nothing of the database but a code. False: another path. */
 async function answerHealth(
-  path: string,
+  { method, url }: IncomingMessage,
   response: ServerResponse,
   { whyNotReady }: Watched,
 ): Promise<boolean> {
-  if (path !== '/healthz' && path !== '/readyz') return false
+  const path = url!.split('?')[0]
+  if (method !== 'GET' || (path !== '/healthz' && path !== '/readyz')) return false
   const code = path === '/readyz' ? await whyNotReady() : null
   const detail = 'The log of the process says more, and so does: viewkeeper doctor'
   if (code !== null) answerProblem(response, { status: 503, code, title: titleOf(code), detail })
@@ -85,8 +90,24 @@ export interface Gateway {
   close(): Promise<void>
 }
 
-/** So many requests may be open at once; above that they are refused before their bodies are read. */
+/**
+ * So many requests may be open at once; above that they are refused before their bodies are read. Two kinds count not at all, so that nobody
+ * is kept out by those whom nobody knows: health, and a form that a stranger is still sending.
+ */
 const mostOpen = 400
+
+/** A stranger sends no more: the form with a token. */
+const mostOfStranger = 4096
+
+/** Whether the page knows who sends this request. */
+const isKnown = async (request: IncomingMessage, doorkeeper: Doorkeeper): Promise<boolean> => {
+  const token = tokenOf(request)
+  if (token === undefined) return false
+  return doorkeeper.authorize([`Bearer ${token}`], 'read', request.socket.remoteAddress ?? '').then(
+    () => true,
+    () => false,
+  )
+}
 
 /** Longer than a proxy keeps an idle connection, which otherwise ends under a request that the proxy is just sending. */
 const keepAliveMs = 125_000
@@ -124,21 +145,35 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     signsIn: options.doorkeeper !== undefined,
     onDefect: (error) => answerOf(error, served.logger),
   })
-  const server = createServer((request, response) => {
-    open++
-    response.on('close', () => open--)
-    // Node sends no body, whatever is written: it has seen the method.
-    if (request.method === 'HEAD') request.method = 'GET'
-    if (isClosing) response.setHeader('connection', 'close')
-    if (open > mostOpen) return refuseMore(response)
-    const doorkeeper = doorkeeperOf(request)
-    handle(request, response, { port, events, watched, doorkeeper, page, answer }).catch((error) => {
-      if (response.destroyed) return // the client has left, or the process is stopping
-      if (response.headersSent) return void response.destroy()
+  const server = serverOf(
+    async (request, response) => {
+      // Node sends no body, whatever is written: it has seen the method.
+      if (request.method === 'HEAD') request.method = 'GET'
+      if (isClosing) response.setHeader('connection', 'close')
+      const doorkeeper = doorkeeperOf(request)
+      const refusal = refusalOf(request, doorkeeper ? null : port)
+      protect(response)
+      if (refusal) return answerProblem(response, forbidden(refusal))
+      if (watched && (await answerHealth(request, response, watched))) return
+      const isForm = request.method === 'POST' && asksForPage(request)
+      if (
+        isForm &&
+        doorkeeper &&
+        !(await isKnown(request, doorkeeper)) &&
+        !(await takeForm(request, mostOfStranger))
+      )
+        return answerProblem(response, formTooLarge('Before you have signed in, a form has at most 4 kB.'))
+      if (response.destroyed) return
+      if (open >= mostOpen) return refuseMore(response)
+      open++
+      response.on('close', () => open--)
+      await handle(request, response, { events, watched, doorkeeper, page, answer })
+    },
+    (error) => {
       const { statusCode, headers, body } = answerOf(error, served.logger)
-      response.writeHead(statusCode, headers).end(indented(body))
-    })
-  })
+      return (response) => response.writeHead(statusCode, headers).end(indented(body))
+    },
+  )
   server.keepAliveTimeout = keepAliveMs
   try {
     server.listen(options.port, host)
@@ -176,7 +211,6 @@ function refuseMore(response: ServerResponse): void {
 }
 
 interface Handling extends Pick<GatewayOptions, 'events' | 'watched' | 'doorkeeper'> {
-  port: number
   page: ReturnType<typeof pageFor>
   answer: ReturnType<typeof answerRoutes>['answer']
 }
@@ -184,11 +218,8 @@ interface Handling extends Pick<GatewayOptions, 'events' | 'watched' | 'doorkeep
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
-  { port, events, watched, doorkeeper, page, answer }: Handling,
+  { events, watched, doorkeeper, page, answer }: Handling,
 ): Promise<void> {
-  const refusal = refusalOf(request, doorkeeper ? null : port)
-  protect(response)
-  if (refusal) return answerProblem(response, forbidden(refusal))
   if (asksForPage(request)) return page(request, response)
   const path = request.url!.split('?')[0] as string
   // The address of another server, as a proxy is asked for it.
@@ -199,10 +230,8 @@ async function handle(
       title: 'No such route',
       detail: `There is no ${path}.`,
     })
-  if (watched && request.method === 'GET') {
-    if (await answerHealth(path, response, watched)) return
-    if (path === '/metrics') return answerMetrics(request, response, watched, doorkeeper)
-  }
+  if (watched && request.method === 'GET' && path === '/metrics')
+    return answerMetrics(request, response, watched, doorkeeper)
   if (events && request.method === 'GET' && path === '/events') return events.add(request, response)
   return answer(request, response)
 }

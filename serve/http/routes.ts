@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import { getRequestListener } from '@hono/node-server'
 import { Hono } from 'hono'
-import { type OwnProblem, tooLarge } from '../../page/serve.ts'
+import { type OwnProblem, readBody, tooLarge } from '../../page/serve.ts'
 import { type Api, type SendOptions, withQuery } from '../../src/api/ask.ts'
 import { answerHttp, type HttpAnswer, json, knownProblem, problemAnswer } from '../../src/api/http.ts'
 import type { AnyRoute, Served } from '../../src/api/route.ts'
@@ -16,18 +16,6 @@ import type { Doorkeeper } from '../tokens.ts'
 
 /** API Gateway takes no larger body. */
 const largestBody = 10 * 1024 * 1024
-
-/** The whole body; undefined if it is larger than API Gateway allows. */
-async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of request) {
-    size += chunk.length
-    // A large body is read to its end, too: a client that is still sending would not see the answer.
-    if (size <= largestBody) chunks.push(chunk)
-  }
-  return size <= largestBody ? Buffer.concat(chunks) : undefined
-}
 
 /** What routes are answered with, and how. */
 interface RoutesOptions {
@@ -141,7 +129,7 @@ async function answerMatched(
     const { headersDistinct, socket } = incoming
     const address = socket.remoteAddress ?? ''
     const caller = await doorkeeper?.authorize(headersDistinct.authorization, route.policy, address)
-    const body = given ?? (await readBody(incoming))
+    const body = given ?? (await readBody(incoming, largestBody))
     if (body === undefined) return ownAnswer(tooLarge)
     const headers = Object.fromEntries(
       Object.entries(headersDistinct).map(([name, values]) => [name, values?.join()]),

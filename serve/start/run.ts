@@ -21,6 +21,7 @@ import { startEvents } from '../http/events.ts'
 import { startGateway } from '../http/gateway.ts'
 import {
   announceGateway,
+  endOn,
   findGateway,
   isPortFree,
   type Life,
@@ -103,8 +104,8 @@ export async function runProject(project: LocalProject): Promise<void> {
   try {
     await untilSignal((life) => start(life, project))
   } catch (error) {
-    const isExpected = error instanceof LocalProblem || error instanceof Problem
-    console.error(isExpected ? `viewkeeper: ${error.message}` : error)
+    if (!(error instanceof LocalProblem || error instanceof Problem)) endOn(error)
+    console.error(`viewkeeper: ${error.message}`)
     process.exit(1)
   }
 }

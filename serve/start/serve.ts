@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import * as z from 'zod'
+import { safeError } from '../../src/api/http.ts'
 import { inWords, type Notify, problemsOf, serveOptions } from '../../src/config/fields.ts'
 import type { EnvironmentOptions, ServeOptions } from '../../src/config/options.ts'
 import { saidToDatabase } from '../../src/config/variables.ts'
@@ -20,7 +21,16 @@ import { startGateway, type Watched } from '../http/gateway.ts'
 import { atMostOften, makeMetrics, whyLeaderless, whyNotReady } from '../metrics/metrics.ts'
 import { channelsOf } from '../news/channels.ts'
 import { type Follower, startNews } from '../news/news.ts'
-import { type Life, LocalProblem, levelIn, makeLogger, portOf, untilSignal, usualPort } from '../process.ts'
+import {
+  type Life,
+  LocalProblem,
+  levelIn,
+  makeLogger,
+  type ProcessLogger,
+  portOf,
+  untilSignal,
+  usualPort,
+} from '../process.ts'
 import { type Doorkeeper, makeDoorkeeper } from '../tokens.ts'
 
 /** How a project is served. */
@@ -42,15 +52,24 @@ interface Serving {
  * to date, answers requests, and keeps the views fresh in turn with the other copies. Log lines are JSON on the standard output.
  * Ends the process: with 1 and one line if it cannot start.
  */
-export const serve = (serving: Serving): Promise<never> => untilSignal((life) => start(life, serving))
+export async function serve(serving: Serving): Promise<never> {
+  const logger = makeLogger(levelIn(process.env) ?? serving.options.logLevel ?? 'INFO')
+  try {
+    return await untilSignal((life) => start(life, serving, logger))
+  } catch (error) {
+    if (error instanceof LocalProblem || error instanceof Problem) throw error
+    logger.error('ended by a defect', safeError(error))
+    process.exit(1)
+  }
+}
 
 async function start(
   life: Life,
   { migrations, options, notify, host, requireTokens, allowSuperuser }: Serving,
+  logger: ProcessLogger,
 ): Promise<void> {
   const source = sourceOf(process.env)
   const { environment = null } = options
-  const logger = makeLogger(levelIn(process.env) ?? options.logLevel ?? 'INFO')
   const database = connectTo(source, {
     superuser: allowSuperuser ? 'allowed' : 'refused',
     ...saidToDatabase(options),

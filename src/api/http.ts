@@ -172,7 +172,7 @@ export function knownProblem(thrown: unknown, logger: Logger, failedEvent?: obje
  * The name, the code and the places of an error, and nothing else: a server's message may quote row data, and its error object holds the
  * parameters of the query. With the version, `npm run stack` finds the places of a bundle in the sources.
  */
-const safeError = (thrown: unknown) =>
+export const safeError = (thrown: unknown) =>
   thrown instanceof Error
     ? {
         errorName: thrown.name,

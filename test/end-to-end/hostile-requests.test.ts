@@ -1,7 +1,16 @@
+import { once } from 'node:events'
+import { createConnection } from 'node:net'
+import fc from 'fast-check'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { clientOf } from '../../cli/api/client.ts'
 import { startProxy } from '../../cli/api/proxy.ts'
-import type { AskedRoute } from '../support/api/served.ts'
+import { startGateway } from '../../serve/http/gateway.ts'
+import { fromUrl } from '../../src/keeper/database-url.ts'
+import { Problem } from '../../src/problem.ts'
+import { connectTo } from '../../src/server/connect.ts'
+import { type AskedRoute, servedOn } from '../support/api/served.ts'
+import { counts } from '../support/counts.ts'
+import { until } from '../support/waiting/until.ts'
 import { echo, raw, start } from './support/gateway.ts'
 
 // Requests that no client sends by itself, to the local gateway and to the proxy of `viewkeeper open` before it.
@@ -14,12 +23,16 @@ const servers = {
       calls.push(asked)
       return { actions: [], next: null }
     })
-    const api = { ...clientOf({ name: 'local', environment: null, url }), typed: null }
-    const proxy = await startProxy({ api, port: 0 })
-    onTestFinished(proxy.close)
-    const { port, pathname } = new URL(proxy.address)
-    return { port: Number(port), calls, refresh: `${pathname}page/actions`, elsewhere: 403 }
+    return { ...(await proxyOf(url)), calls, elsewhere: 403 }
   },
+}
+
+async function proxyOf(url: string) {
+  const api = { ...clientOf({ name: 'local', environment: null, url }), typed: null }
+  const proxy = await startProxy({ api, port: 0 })
+  onTestFinished(proxy.close)
+  const { port, pathname } = new URL(proxy.address)
+  return { port: Number(port), refresh: `${pathname}page/actions` }
 }
 
 /** A request for a refresh, with these headers besides its own: of the route, or of the form on the page. */
@@ -98,4 +111,146 @@ describe.each(Object.entries(servers))('%s', (_, serve) => {
     expect(answer).toMatch(/^HTTP\/1\.1 400 /)
     expect(calls.filter(({ method }) => method === 'POST')).toEqual([])
   })
+})
+
+/** A gateway that lets programs of this machine in, and others by a token, as `serve` does. */
+async function served() {
+  const { url, close } = await startGateway({
+    port: 0,
+    served: servedOn(connectTo(fromUrl('postgres://postgres@127.0.0.1:1/postgres'))),
+    doorkeeper: {
+      async authorize(headers) {
+        if (headers?.[0] !== 'Bearer right') throw new Problem('Unauthenticated', 'A token is needed.')
+        return { name: 'right', may: 'define' }
+      },
+    },
+    trustsMachine: true,
+    watched: {
+      whyNotReady: async () => null,
+      metrics: async () => ({ contentType: 'text/plain', body: '' }),
+    },
+  })
+  onTestFinished(close)
+  return { port: Number(new URL(url).port), refresh: '/views/sales' }
+}
+
+/** Sends bytes; the beginning of the answer, which is empty if the server has closed the connection. */
+const sendOdd = async (port: number, text: string): Promise<string> => {
+  const socket = createConnection(port, '127.0.0.1').setEncoding('latin1')
+  socket.write(Buffer.from(text, 'latin1'))
+  for await (const chunk of socket.on('error', () => {})) return chunk
+  return ''
+}
+
+const odd = fc.oneof(
+  fc.string({ unit: 'binary' }).map((text) => Buffer.from(text).toString('latin1')),
+  fc.string({ unit: fc.constantFrom(...`:/@?#[]%.\\"'<>&;=, 0aZ-_~\t\xe9\xff{}|^\`*+$!`), maxLength: 40 }),
+  fc.constantFrom('%', '%zz', '%00', '..', '//', '\\\\', 'x'.repeat(3000), '99999', '-1', '1e9', ''),
+)
+const port = fc.oneof(fc.integer({ min: -1, max: 100_000 }).map(String), odd)
+const host = fc
+  .tuple(fc.constantFrom('localhost', '127.0.0.1', '127.999.1.1', '[::1]', '[', 'x', ''), port)
+  .map(([name, of]) => `${name}:${of}`)
+const target = fc.oneof(
+  fc
+    .array(fc.oneof(fc.constantFrom('views', 'page', 'runs', 'healthz', 'sales'), odd))
+    .map((parts) => `/${parts.join('/')}`),
+  fc.tuple(host, odd).map(([where, rest]) => `http://${where}/${rest}`),
+  odd.map((query) => `/?${query}`),
+  odd,
+)
+// Those that say where a body ends stand above.
+const headers = [
+  ...[
+    'Host',
+    'Origin',
+    'Cookie',
+    'Authorization',
+    'Content-Type',
+    'Expect',
+    'Sec-Fetch-Site',
+    'Sec-Fetch-Mode',
+  ],
+  ...[
+    'Idempotency-Key',
+    'Prefer',
+    'Last-Event-ID',
+    'X-Forwarded-Proto',
+    'Via',
+    'Traceparent',
+    'Accept-Encoding',
+  ],
+  ...['If-None-Match', 'Range', 'Upgrade', 'X-Any'],
+]
+const noBreak = (text: string) => text.replaceAll(/[\r\n]/g, ' ')
+
+const odds = {
+  'the gateway': async () => ({ ...(await start()), refresh: '/views/sales' }),
+  'the proxy': async () => proxyOf((await start()).url),
+  serve: served,
+}
+
+test.each(Object.entries(odds))(
+  'no header and no part of an address makes %s fail, or end',
+  async (_, begin) => {
+    const server = await begin()
+    const alive = [
+      `GET ${server.refresh} HTTP/1.1`,
+      `Host: 127.0.0.1:${server.port}`,
+      'Connection: close',
+      '',
+      '',
+    ]
+    const said = async () => (await sendOdd(server.port, alive.join('\r\n'))).split('\r\n')[0]
+    const before = await said()
+    expect(before).toMatch(/^HTTP/)
+    const asked = fc.record({
+      method: fc.constantFrom('GET', 'POST', 'HEAD', 'OPTIONS', 'odd'),
+      target: fc.oneof(fc.constantFrom('/', '/healthz', server.refresh), target),
+      name: fc.constantFrom(...headers),
+      value: fc.oneof(
+        host,
+        host.map((each) => `http://${each}`),
+        odd,
+      ),
+      isRight: fc.boolean(),
+    })
+    await fc.assert(
+      fc.asyncProperty(asked, async ({ method, target, name, value, isRight }) => {
+        const right =
+          isRight || name !== 'Host' ? [`Host: 127.0.0.1:${server.port}`, 'Connection: close'] : []
+        const lines = [`${method} ${target} HTTP/1.1`, ...right, `${name}: ${value}`].map(noBreak)
+        const answer = await sendOdd(server.port, [...lines, '', ''].join('\r\n'))
+        expect(answer.split('\r\n')[0]).toMatch(/^$|^HTTP\/1\.1 (1|2|3|4|503 )/)
+      }),
+      { numRuns: counts.oddRequests, endOnFailure: true },
+    )
+    expect(await said()).toBe(before)
+  },
+)
+
+test('whom nobody knows keeps nobody out: forms that never end take no room, and larger ones are not read', async () => {
+  const { port } = await served()
+  const form = (bytes: number, headers: string[] = []) =>
+    ['POST / HTTP/1.1', 'Host: x', 'Origin: http://x', `Content-Length: ${bytes}`, ...headers, '', ''].join(
+      '\r\n',
+    )
+  const waiting = Array.from({ length: 450 }, () => {
+    const socket = createConnection(port, '127.0.0.1', () => socket.write(form(10)))
+    onTestFinished(() => void socket.destroy())
+    return once(socket.resume(), 'close')
+  })
+  const ask = async (path: string, authorization = 'Bearer right') =>
+    (await fetch(`http://127.0.0.1:${port}${path}`, { headers: { authorization, via: 'x' } })).status
+  await until('each form is begun', async () => (await sendOdd(port, form(0))).startsWith('HTTP/1.1 '))
+  expect([await ask('/healthz'), await ask('/readyz'), await ask('/views')]).toEqual([200, 200, 503])
+  expect(await sendOdd(port, form(4097))).toMatch(/^HTTP\/1\.1 413 /)
+  expect(await sendOdd(port, `${form(6, ['Cookie: viewkeeper-token=wrong'])}does=x`)).toMatch(
+    /^HTTP\/1\.1 401 /,
+  )
+  expect(await sendOdd(port, form(5000, ['Cookie: viewkeeper-token=right']) + 'does=x'.padEnd(5000))).toMatch(
+    /^HTTP\/1\.1 503 /,
+  )
+  // Each has 15 s.
+  await Promise.all(waiting)
 })

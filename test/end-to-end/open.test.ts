@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, onTestFinished, test } from 'vitest'
 import { startGateway } from '../../serve/http/gateway.ts'
+import { findFreePort } from '../../serve/process.ts'
 import { fromUrl } from '../../src/keeper/database-url.ts'
 import { connectTo } from '../../src/server/connect.ts'
 import { startApi, startParameters, withoutPerson } from '../support/api/fake-api.ts'
@@ -36,6 +37,27 @@ test('viewkeeper open signs what the page asks of an environment, until Ctrl-C',
   command.child.kill('SIGINT')
   expect(await command.exitCode).toBe(0)
   await expect(fetch(address)).rejects.toThrow()
+})
+
+test('an error that nobody catches ends serve and the proxy with 1 and one line, as it does a command', async () => {
+  const preload = new URL('support/defect.mjs', import.meta.url)
+  const env = { NODE_OPTIONS: `--import=${preload}` }
+  const { url } = await startApi()
+  await startParameters({ broken: { apiUrl: url } })
+  const proxy = run(['open', '--env', 'broken', '--no-browser'], env)
+  await proxy.sees(/(acts on broken as you)/)
+  // It waits for its database.
+  const nowhere = 'postgres://postgres@127.0.0.1:1/postgres'
+  const serve = run(['serve'], { ...env, DATABASE_URL: nowhere, PORT: `${await findFreePort()}` })
+  await serve.sees(/(waits for the database)/)
+  for (const { child, exitCode, printed } of [proxy, serve]) {
+    const before = printed()
+    child.kill('SIGUSR2')
+    expect({ exit: await exitCode, said: printed().slice(before.length) }).toEqual({
+      exit: 1,
+      said: expect.stringMatching(/^.*ended by a defect.*support\/defect\.mjs.*\n$/),
+    })
+  }
 })
 
 test('viewkeeper open of the local gateway opens the page that the gateway serves, and ends', async () => {

@@ -52,6 +52,8 @@ const both = {
   killedDrivers: [20, 500],
   /** Restarts of the server at random moments. */
   restarts: [4, 50],
+  /** Odd requests to each server, byte for byte. */
+  oddRequests: [300, 10_000],
   /** Names that fast-check makes up for a whole life of a view. */
   madeUpNames: [3, 12],
 } as const satisfies Record<string, readonly [test: number, soak: number]>
