@@ -3,6 +3,7 @@ import { stringify } from 'yaml'
 import { incidentExpression, type PromMetric } from '../serve/metrics/names.ts'
 import { runbookOf } from '../src/problem.ts'
 import { monitorAlarms } from '../src/watch/plan/alarms.ts'
+import { mayWaitSeconds } from '../src/watch/plan/silence.ts'
 
 // Makes the alert rules and the dashboard of `viewkeeper serve` from the table of alarms.
 
@@ -38,6 +39,13 @@ const own: Rule[] = [
     for: '5m',
     happened: 'A channel does not take its messages, which wait for a day: not everybody is told.',
     first: 'viewkeeper ls names the channel and says why; the log of the leading process has each try.',
+  },
+  {
+    name: 'unsent-messages',
+    expr: `max(viewkeeper_outbox_waiting_seconds) > ${mayWaitSeconds}`,
+    for: '1m',
+    happened: 'Messages and events have waited for ten minutes and are not sent: nobody hears of anything.',
+    first: 'The log of the leading process says why.',
   },
   {
     name: 'database-away',

@@ -28,16 +28,9 @@ export const handler = eventFunction<ForwardedEvent | { batchId: unknown }, unkn
 async function advanceBatch(
   event: unknown,
   context: Context,
-  { database, onEnd }: Configuration,
+  { database }: Configuration,
 ): Promise<Advanced> {
   const { batchId, leaveWhenIdle } = validate(advanceEvent, event, 'event')
   const { advance } = await import('../src/batch/advance.ts')
-  const advanced = await advance(batchId, {
-    database,
-    until: endOfWork(context, reserveMs),
-    leaveWhenIdle,
-    onRunEnd: onEnd,
-  })
-  if (advanced.done) onEnd?.()
-  return advanced
+  return advance(batchId, { database, until: endOfWork(context, reserveMs), leaveWhenIdle })
 }

@@ -1,3 +1,5 @@
+import * as z from 'zod/mini'
+import { text, validate } from '../src/api/fields.ts'
 import { type Configuration, readConfiguration } from '../src/api/lambda/configuration.ts'
 import { eventFunction } from '../src/api/lambda/function.ts'
 import {
@@ -5,16 +7,18 @@ import {
   publishPerView,
   publishRunMetrics,
   publishViews,
+  publishWaiting,
 } from '../src/api/lambda/publish.ts'
-import { sayDue, sayNews } from '../src/api/lambda/wake-lines.ts'
+import type { Looked, SendEvent } from '../src/api/lambda/send.ts'
+import { readWaitingSeconds } from '../src/events/db/outbox.ts'
+import { type HandedOut, type HandOutRequest, handOut } from '../src/events/hand-out.ts'
 import { look } from '../src/keeper/jobs.ts'
 import type { Kept } from '../src/keeper/terms.ts'
 import type { Monitored } from '../src/watch/monitor.ts'
 
 /**
- * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that
- * fail, are stale, missing or set aside for long, as log lines and as metrics. Has `send` called if something waits to be sent, or
- * refreshes are due.
+ * Closes the runs and batches that are lost. Publishes every run and batch that has ended, and the views that fail, are stale, missing
+ * or set aside for long, and for how long something has waited to be sent, as log lines and as metrics.
  */
 export async function monitorEnvironment({
   environment,
@@ -29,10 +33,27 @@ export async function monitorEnvironment({
     batches: (ended) => publishBatchMetrics(environment, ended),
     incidents: (kind, found) => publishViews(environment, kind, found.length),
   })
-  if (monitored.eventsWait) sayNews()
-  if (monitored.due > 0) sayDue()
+  publishWaiting(environment, monitored.waitingSeconds)
   return monitored
 }
 
-/** At each scheduled call: closes lost runs, publishes ended runs and batches, and finds stale views. */
-export const handler = eventFunction(() => monitorEnvironment(readConfiguration()))
+const question = z.strictObject({ token: z.nullable(text(100)), done: z.array(z.int()), stop: z.boolean() })
+
+/** Hands out what waits for people and programs, and removes what is sent. */
+export const answerNews = (
+  event: unknown,
+  { database, environment }: Pick<Configuration, 'environment' | 'database'>,
+): Promise<HandedOut> => handOut(database, validate(question, event, 'event'), environment)
+
+/** Publishes for how long something has waited, without a look. */
+async function measureWaiting({ database, environment }: Configuration): Promise<Looked> {
+  const waitingSeconds = await database.withConnection(readWaitingSeconds)
+  publishWaiting(environment, waitingSeconds)
+  return { due: 0, waitingSeconds }
+}
+
+/** Looks, or hands out what waits, for `send`, which cannot reach the database. */
+export const handler = eventFunction<Partial<SendEvent & HandOutRequest>, Looked | HandedOut>((event) => {
+  if ('token' in event) return answerNews(event, readConfiguration())
+  return event.look === false ? measureWaiting(readConfiguration()) : monitorEnvironment(readConfiguration())
+})

@@ -1,11 +1,11 @@
 import { eventFunction } from '../src/api/lambda/function.ts'
-import type { RungEvent } from '../src/api/lambda/start-batch.ts'
+import type { SendEvent } from '../src/api/lambda/send.ts'
 
 /**
- * Sends what waits to people and programs, and has `start-batch` start what is due. It is outside the network of the database, and
- * asks `news`. CloudWatch Logs calls it for the lines that functions inside log.
+ * At each scheduled call: has `monitor` look, sends what waits to people and programs, and has `start-batch` start what is due. It is
+ * outside the network of the database, which has no way to SNS, EventBridge and other functions.
  */
-export const handler = eventFunction(async (event: RungEvent, context) => {
-  const { answerFilter } = await import('../src/api/lambda/send.ts')
-  return answerFilter(event, context)
+export const handler = eventFunction(async (event: SendEvent, context) => {
+  const { answerSchedule } = await import('../src/api/lambda/send.ts')
+  return answerSchedule(event, context)
 })

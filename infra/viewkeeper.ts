@@ -175,11 +175,10 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       rotation,
     })
     new Sending(this, 'Sending', {
-      environmentName,
       functions,
       topics,
       eventBus: options.eventBus,
-      hasDue: schedules.monitor !== undefined && (options.schedules || noClock).views,
+      hasDue: options.monitorEveryMinutes !== false && (options.schedules || noClock).views,
     })
     const alarms = new Alarms(this, 'Alarms', {
       environmentName,
@@ -188,13 +187,13 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
       machine: this.stateMachine,
       deadLetters: this.deadLetters,
       monitor: monitorTimes(options.monitorEveryMinutes),
-      send: functions.send.lambda,
+      looks: schedules.send && Duration.minutes(options.monitorEveryMinutes || 1),
       rotate: rotation?.function.lambda,
     })
     this.alarms = alarms.all
-    // The alarms are made after the monitor's schedule. Otherwise missing numbers of the monitor would set an
+    // The alarms are made after the schedule of `send`. Otherwise missing numbers of the monitor would set an
     // alarm off while the database is created.
-    if (schedules.monitor) alarms.node.addDependency(schedules.monitor)
+    if (schedules.send) alarms.node.addDependency(schedules.send)
     // What an alarm says before anybody listens is lost.
     alarms.node.addDependency(topics)
     if (props.dashboard ?? true)
@@ -282,13 +281,14 @@ export class Viewkeeper extends ViewkeeperBase implements IConnectable {
   }
 
   private addSchedules(options: ValidOptions, scheduledViews: ScheduledView[]): Schedules {
-    const { monitor, prune } = this.functions
+    const { send, prune } = this.functions
     const schedules = new Schedules(this, 'Schedules', {
       environmentName: this.environmentName,
-      monitor,
+      send,
       batches: this.stateMachine,
       prune,
       monitorEveryMinutes: options.monitorEveryMinutes,
+      hasEvents: options.eventBus !== false,
       concurrency: options.batchConcurrency,
       deadLetters: this.deadLetters,
     })

@@ -1,22 +1,14 @@
 import { CfnParameter, Reference, Stack, Token, Tokenization } from 'aws-cdk-lib'
 import { EventBus, type IEventBus, type IRuleTarget, type OnEventOptions, Rule } from 'aws-cdk-lib/aws-events'
-import { ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { FilterPattern, SubscriptionFilter } from 'aws-cdk-lib/aws-logs'
-import { LambdaDestination } from 'aws-cdk-lib/aws-logs-destinations'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import { Construct, type IConstruct } from 'constructs'
 import type { FunctionName } from '../../src/api/functions.ts'
-import { dueMessage, newsMessage } from '../../src/api/lambda/wake-lines.ts'
 import { type EventType, eventSource } from '../../src/events/plan/event.ts'
 import { displayPart, parseName, quoteIdentifier } from '../../src/sql/names.ts'
 import { refuseProps } from '../options.ts'
 import type { ViewkeeperFunction } from './viewkeeper-function.ts'
 
-/** The functions that see runs and batches end, of which programs are told. */
-const seeEnds = ['create', 'refresh', 'drop', 'batch', 'api', 'migrate'] as const
-
 interface SendingProps {
-  environmentName: string
   functions: Record<FunctionName, ViewkeeperFunction>
   /** The topics for people, and the same as JSON. */
   topics: Record<'mail' | 'notices', ITopic>
@@ -27,16 +19,11 @@ interface SendingProps {
 }
 
 /**
- * The way of messages to people, and of events to their bus. The network of the database has no way to SNS and EventBridge. So a
- * function in it logs a line, for which CloudWatch Logs calls `send`, outside; `send` asks `news`, inside, and sends what it is handed.
- * For the monitor's line about what is due it calls `start-batch`.
+ * The way of messages to people, and of events to their bus. The network of the database has no way to SNS and EventBridge. So the
+ * schedule calls `send`, outside, which asks `monitor`, inside, and sends what it is handed. It calls `start-batch` for what is due.
  */
 export class Sending extends Construct {
-  constructor(
-    scope: Construct,
-    id: string,
-    { environmentName, functions, topics, eventBus, hasDue }: SendingProps,
-  ) {
+  constructor(scope: Construct, id: string, { functions, topics, eventBus, hasDue }: SendingProps) {
     super(scope, id)
     const { send, 'start-batch': startBatch } = functions
     send.lambda.addEnvironment('MAIL_TOPIC_ARN', topics.mail.topicArn)
@@ -55,27 +42,6 @@ export class Sending extends Construct {
       send.lambda.addEnvironment('START_BATCH_FUNCTION', startBatch.lambda.functionName)
       send.mayCall(startBatch)
     }
-    const { partition, region, account } = Stack.of(this)
-    send.lambda.addPermission('LogLine', {
-      principal: new ServicePrincipal('logs.amazonaws.com'),
-      sourceArn: `arn:${partition}:logs:${region}:${account}:log-group:/viewkeeper/${environmentName}/*`,
-      sourceAccount: account,
-    })
-    const permission = send.lambda.node.findChild('LogLine')
-    /** A log group has one filter, however many messages: AWS allows two, and the other one is the user's. */
-    const callOn = (name: FunctionName, messages: string[]) => {
-      const filter = new SubscriptionFilter(this, name, {
-        logGroup: functions[name].logGroup,
-        destination: new LambdaDestination(send.lambda, { addPermissions: false }),
-        filterPattern: FilterPattern.literal(
-          `{ ${messages.map((message) => `$.message = "${message}"`).join(' || ')} }`,
-        ),
-      })
-      // CloudWatch Logs tries the call when the filter is made.
-      filter.node.addDependency(permission)
-    }
-    callOn('monitor', [newsMessage, ...(hasDue ? [dueMessage] : [])])
-    if (eventBus !== false) for (const name of seeEnds) callOn(name, [newsMessage])
   }
 }
 
@@ -132,7 +98,7 @@ export function addRule(
     detail: { environment: [environmentName], ...(views && { view: views.flatMap(namesOf) }) },
   })
   rule.addEventPattern(eventPattern)
-  const sending = crossStackScope ? undefined : scope.node.tryFindChild('Sending')
+  const sending = crossStackScope ? undefined : scope.node.tryFindChild('Schedules')?.node.tryFindChild('send')
   sending?.node.addDependency(rule)
   rule.addTarget(target && sending ? boundBefore(sending, target) : target)
   return rule

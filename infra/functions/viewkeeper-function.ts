@@ -28,7 +28,7 @@ import { variablesOf } from '../../src/config/variables.ts'
 import { functionsFolder } from '../../src/package-files.ts'
 import { Problem } from '../../src/problem.ts'
 import { authorityBeside, type Database, databaseVariables, grantLogin } from '../database/database.ts'
-import { monitorTimes, type ValidOptions } from '../options.ts'
+import { type MonitorTimes, monitorTimes, type ValidOptions } from '../options.ts'
 
 /** What stands in the folder of a function beside its bundle. */
 interface Beside {
@@ -116,7 +116,7 @@ export class ViewkeeperFunction extends Construct {
     super(scope, name)
     const { environmentName, options, database, deadLetters } = around
     const { description, seconds, worksAs, waits, ...traits } = functions[name]
-    const { retries, eventSeconds } = name === 'monitor' ? lookTimes(options) : traits
+    const { retries, eventSeconds } = name === 'send' ? sendTimes(options) : traits
     const network = worksAs && around.network
     this.logGroup = new LogGroup(this, 'Logs', {
       logGroupName: `/viewkeeper/${environmentName}/${name}`,
@@ -185,10 +185,10 @@ export class ViewkeeperFunction extends Construct {
   }
 }
 
-/** A look that failed is tried again only if the next look is far. Looks that wait must not pile up. */
-function lookTimes({ monitorEveryMinutes }: ValidOptions): Pick<FunctionTraits, 'retries' | 'eventSeconds'> {
-  const times = monitorTimes(monitorEveryMinutes)
-  return times === null ? {} : { retries: times.retries, eventSeconds: times.interval.toSeconds() }
+/** A call that failed is tried again only if the next one is far. Calls that wait must not pile up. */
+function sendTimes({ monitorEveryMinutes }: ValidOptions): Pick<FunctionTraits, 'retries' | 'eventSeconds'> {
+  const { retries, interval } = monitorTimes(monitorEveryMinutes || 1) as MonitorTimes
+  return { retries, eventSeconds: interval.toSeconds() }
 }
 
 const atLeastInfo = ({ logLevel }: ValidOptions): string => (logLevel === 'DEBUG' ? 'DEBUG' : 'INFO')

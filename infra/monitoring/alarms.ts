@@ -28,7 +28,9 @@ import {
   describeAlarm,
   monitorAlarms,
   silentMonitor,
+  unsent,
 } from '../../src/watch/plan/alarms.ts'
+import { mayWaitSeconds } from '../../src/watch/plan/silence.ts'
 import { serverIdentifier } from '../database/created-database.ts'
 import { maxConnections } from '../database/database.ts'
 import type { Api } from '../functions/api.ts'
@@ -94,8 +96,8 @@ interface AlarmsProps extends AlarmPlace {
   deadLetters: IQueue
   /** Null if nothing calls the monitor: then there are no alarms about what it publishes. */
   monitor: MonitorTimes | null
-  /** The function that sends what waits to people and programs. */
-  send: IFunction
+  /** The time between two looks at what waits to be sent; undefined if nothing is sent. */
+  looks: Duration | undefined
   /** The function that changes the password of Viewkeeper's role, if the environment has one. */
   rotate: IFunction | undefined
 }
@@ -111,7 +113,7 @@ export class Alarms extends Construct {
   constructor(
     scope: Construct,
     id: string,
-    { api, machine, deadLetters, monitor, send, rotate, ...place }: AlarmsProps,
+    { api, machine, deadLetters, monitor, looks, rotate, ...place }: AlarmsProps,
   ) {
     super(scope, id)
     if (monitor) addMonitorAlarms(this, place, monitor)
@@ -123,7 +125,7 @@ export class Alarms extends Construct {
       mails: monitor ? [] : ['begin'],
     })
     addDeadLetters(this, place, deadLetters)
-    addSendErrors(this, place, send, monitor)
+    if (looks) addUnsent(this, place, looks)
     // Only Secrets Manager calls it, which tells nobody.
     if (rotate)
       addAlarm(this, place, {
@@ -170,24 +172,20 @@ function addDeadLetters(scope: Construct, place: AlarmPlace, queue: IQueue): voi
   })
 }
 
-/** A topic or a bus that refuses for a moment is no news: the monitor calls again at its next look. */
-function addSendErrors(
-  scope: Construct,
-  place: AlarmPlace,
-  send: IFunction,
-  monitor: MonitorTimes | null,
-): void {
-  // At least one look is in each period, however late Scheduler calls the monitor: what always refuses is a steady alarm.
-  const minutes = Math.max(period.toMinutes(), 2 * (monitor?.interval.toMinutes() ?? 0))
+/**
+ * CloudWatch mails this by itself: what it is about are the messages. It holds wherever they are stuck. The smallest number of a period
+ * counts, so what a first look after an outage finds, and sends, is no alarm.
+ */
+function addUnsent(scope: Construct, place: AlarmPlace, looks: Duration): void {
   addAlarm(scope, place, {
-    name: 'send-errors',
-    metric: send.metricErrors({ period: Duration.minutes(minutes) }),
-    // Without a monitor nothing calls it again but the end of a run.
-    periods: monitor ? 2 : 1,
-    lasting: true,
+    name: 'unsent-messages',
+    metric: ownMetric(place.environmentName, metricNames.waitingSeconds, Stats.MINIMUM, {
+      // At least one look is in each period, however late Scheduler calls.
+      period: Duration.minutes(Math.max(period.toMinutes(), 2 * looks.toMinutes())),
+    }),
+    threshold: mayWaitSeconds,
+    ...unsent(place.environmentName),
     mails: ['begin', 'end'],
-    happened: 'Messages do not reach people, or events their bus; they wait in the database.',
-    first: `aws logs tail /viewkeeper/${place.environmentName}/send --since 1h shows what was refused.`,
   })
 }
 

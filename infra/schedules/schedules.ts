@@ -127,12 +127,14 @@ function mostAtOnce(batches: readonly ViewTimes[]): { count: number; at: Date | 
 
 interface SchedulesProps {
   environmentName: string
-  monitor: IFunction
+  send: IFunction
   /** The state machine that opens and advances a batch. */
   batches: IStateMachine
   prune: IFunction
-  /** Minutes between two calls of the monitor; false if there are none. */
+  /** Minutes between two looks of the monitor; false if there are none. */
   monitorEveryMinutes: number | false
+  /** Whether there are events to send, also without a monitor. */
+  hasEvents: boolean
   /** Views that a scheduled batch refreshes at once. */
   concurrency: number
   /** The queue for events that could not be delivered. */
@@ -141,13 +143,13 @@ interface SchedulesProps {
 
 /**
  * The schedules of one environment: a group of EventBridge Scheduler, with one schedule for `prune` and, unless
- * nothing calls the monitor, one for `monitor`.
+ * there is nothing to look for or to send, one for `send`.
  */
 export class Schedules extends Construct {
   private readonly props: SchedulesProps
   private readonly group: ScheduleGroup
-  /** The schedule that calls the monitor, if there is one. */
-  readonly monitor: Schedule | undefined
+  /** The schedule that calls `send`, which calls the monitor, if there is one. */
+  readonly send: Schedule | undefined
   /** The role of all batches. */
   private batchesRole: IRole | undefined
 
@@ -160,13 +162,16 @@ export class Schedules extends Construct {
       // taken.
       removalPolicy: RemovalPolicy.DESTROY,
     })
-    const { monitorEveryMinutes } = props
-    if (monitorEveryMinutes !== false)
+    const { monitorEveryMinutes, hasEvents } = props
+    const look = monitorEveryMinutes !== false
+    const everyMinutes = monitorEveryMinutes || 1
+    if (look || hasEvents)
       // A call that is late by a whole interval becomes a dead letter: the next call does its work.
-      this.monitor = this.addCall('monitor', props.monitor, {
-        description: 'Closes lost runs and publishes ended ones',
-        schedule: rateOf(monitorEveryMinutes),
-        maxEventAge: Duration.minutes(monitorEveryMinutes),
+      this.send = this.addCall('send', props.send, {
+        description: 'Has the monitor look, and sends what waits',
+        schedule: rateOf(everyMinutes),
+        maxEventAge: Duration.minutes(everyMinutes),
+        input: { look },
       })
     // At a time when hardly any nightly batch begins.
     this.addCall('prune', props.prune, {
@@ -202,12 +207,16 @@ export class Schedules extends Construct {
   private addCall(
     name: string,
     lambda: IFunction,
-    { maxEventAge, ...times }: Pick<ScheduleProps, 'description' | 'schedule'> & { maxEventAge: Duration },
+    {
+      maxEventAge,
+      input,
+      ...times
+    }: Pick<ScheduleProps, 'description' | 'schedule'> & { maxEventAge: Duration; input?: object },
   ): Schedule {
     return this.add(name, {
       ...times,
       target: new LambdaInvoke(lambda, {
-        ...this.delivery(name),
+        ...this.delivery(name, input),
         role: this.roleFor(name, 'lambda:InvokeFunction', lambda.functionArn),
         retryAttempts: 3,
         maxEventAge,
@@ -225,7 +234,7 @@ export class Schedules extends Construct {
   }
 
   /** Scheduler retries the delivery, and not a function or an execution that fails. */
-  private delivery(name: string, input: Record<string, unknown> = {}) {
+  private delivery(name: string, input: object = {}) {
     return {
       input: ScheduleTargetInput.fromObject({ trigger: 'schedule', schedule: name, ...input }),
       deadLetterQueue: this.props.deadLetters,

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { answerProblem } from '../../page/serve.ts'
-import { eventsWait } from '../../src/events/db/outbox.ts'
+import { readWaitingSeconds } from '../../src/events/db/outbox.ts'
 import { handOut, sendWaiting } from '../../src/events/hand-out.ts'
 import { detailOf, type WaitingEvent } from '../../src/events/plan/news.ts'
 import { localEnvironment } from '../../src/keeper/terms.ts'
@@ -26,7 +26,7 @@ export function startEvents(database: Database): LocalEvents {
   }
   const follower = follow(database, ({ sql, here, inTurns }) =>
     inTurns(async () => {
-      if (await eventsWait(sql))
+      if ((await readWaitingSeconds(sql)) !== null)
         await sendWaiting({
           ask: (request) => handOut(here, request, localEnvironment),
           put,

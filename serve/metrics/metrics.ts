@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import { readFacts } from '../../src/catalog/db/facts.ts'
 import { operations, runStatuses } from '../../src/catalog/plan/run.ts'
 import type { ViewFacts } from '../../src/catalog/plan/state.ts'
+import { readWaitingSeconds } from '../../src/events/db/outbox.ts'
 import { type ViewKind, viewKinds } from '../../src/events/plan/event.ts'
 import { Problem, type ProblemCode } from '../../src/problem.ts'
 import { openSockets } from '../../src/server/connection.ts'
@@ -49,12 +50,13 @@ export function makeMetrics(
     count('viewkeeper_batches_total', { status }, 0)
   gauge('viewkeeper_build_info').set({ version, environment }, 1)
 
-  const show = ({ views, incidents, lookedAt, channels: states }: Measured) => {
+  const show = ({ views, incidents, lookedAt, channels: states, waitingSeconds }: Measured) => {
     const set = (name: PromMetric, labels: Record<string, string>, value: number | null) => {
       if (value !== null) gauge(name).set(labels, value)
     }
     set('viewkeeper_monitor_last_look_timestamp_seconds', {}, seconds(lookedAt?.getTime()))
     set('viewkeeper_views', {}, views.length)
+    set('viewkeeper_outbox_waiting_seconds', {}, waitingSeconds)
     for (const {
       view,
       staleMs,
@@ -78,7 +80,7 @@ export function makeMetrics(
     }
   }
   const ofDatabase = Object.keys(promMetrics).filter((name) =>
-    /^viewkeeper_(view|views|channel|monitor|foreign)_?/.test(name),
+    /^viewkeeper_(view|views|channel|monitor|outbox)_?/.test(name),
   ) as PromMetric[]
   const read = atMostOften(async () => {
     const measured = await readMeasured(database, channels).catch(() => null)
@@ -125,6 +127,7 @@ interface Measured {
   /** When the monitor last looked; null: never. */
   lookedAt: Date | null
   channels: ChannelState[]
+  waitingSeconds: number
 }
 
 /** Reads what is measured, on one connection. Never waits for a refresh. */
@@ -136,6 +139,7 @@ const readMeasured = (database: Database, channels: string[]): Promise<Measured>
        where resolved_at is null and kind in (select value from jsonb_array_elements_text(${sql.json(viewKinds)}))`,
     lookedAt: await readLastLook(sql),
     channels: await readChannels(sql, channels),
+    waitingSeconds: (await readWaitingSeconds(sql)) ?? 0,
   }))
 
 /** So long an answer is good: however many ask, the database is asked once. */

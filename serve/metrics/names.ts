@@ -39,6 +39,11 @@ export const promMetrics = {
   viewkeeper_view_paused: ['gauge', '1 if the view is paused.', ['view']],
   viewkeeper_view_incident: ['gauge', '1 as long as an incident of the view is open.', ['view', 'kind']],
   viewkeeper_views: ['gauge', 'How many views there are.', []],
+  viewkeeper_outbox_waiting_seconds: [
+    'gauge',
+    'For how long the oldest message or event has waited to be handed to its channels; 0: nothing waits.',
+    [],
+  ],
   viewkeeper_channel_waiting: ['gauge', 'Messages that wait for the channel.', ['channel']],
   viewkeeper_channel_failing: [
     'gauge',

@@ -1,5 +1,5 @@
 import { makeWake } from '../../src/batch/advance.ts'
-import { eventsWait } from '../../src/events/db/outbox.ts'
+import { readWaitingSeconds } from '../../src/events/db/outbox.ts'
 import { handOut, sendWaiting } from '../../src/events/hand-out.ts'
 import { cloudEventOf, type WaitingEvent } from '../../src/events/plan/news.ts'
 import type { Logger } from '../../src/keeper/terms.ts'
@@ -54,7 +54,7 @@ export function startNews(options: NewsOptions): Follower {
       try {
         await forgetOthers(sql, names)
         await inTurns(async () => {
-          if (await eventsWait(sql)) await writeDown(here, options)
+          if ((await readWaitingSeconds(sql)) !== null) await writeDown(here, options)
           await startDelivering()
         })
       } finally {
@@ -161,7 +161,7 @@ export function follow(
           while (!stopped) {
             insistOnHearing()
             await turn()
-            await wake.wait((await eventsWait(sql)) ? lookAgainMs : lookEveryMs)
+            await wake.wait((await readWaitingSeconds(sql)) !== null ? lookAgainMs : lookEveryMs)
           }
         },
       }),

@@ -314,6 +314,9 @@ const silence = named('Silence', 'What would be silence, as of the last look of 
   ),
   told: boolean.nullable().describe('Whether anybody is told what goes wrong; null: nobody knows.'),
   forgotten: texts.describe('The views that have been paused for a week or longer, without an end.'),
+  waitingSince: timeOrNull.describe(
+    'Since when the oldest message or event has waited that is not sent, if that is longer than ten minutes; null: nothing has.',
+  ),
 })
 
 export const viewList = named('ViewList', null, {

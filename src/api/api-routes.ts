@@ -206,11 +206,9 @@ export const apiRoutes = {
     waits: 'for the cancel',
     gives: async () => (await import('./answers.ts')).result,
     location: goesOn,
-    async answer({ database, onEnd }, { id }, caller) {
+    async answer({ database }, { id }, caller) {
       const { cancel } = await import('../run/cancel.ts')
-      const result = await cancel(id, { ...caller, database })
-      if (result.status !== 'running') onEnd?.()
-      return result
+      return cancel(id, { ...caller, database })
     },
   }),
 
@@ -263,11 +261,9 @@ export const apiRoutes = {
     waits: 'for the cancel',
     gives: async () => (await import('./answers.ts')).startedBatch,
     location: ({ status, batchId }) => (status === 'running' ? `/batches/${batchId}` : null),
-    async answer({ database, onEnd }, { id }, caller) {
+    async answer({ database }, { id }, caller) {
       const { cancelBatch } = await import('../batch/end.ts')
-      const batch = await cancelBatch(id, { ...caller, database })
-      if (batch.status !== 'running') onEnd?.()
-      return batch
+      return cancelBatch(id, { ...caller, database })
     },
   }),
 

@@ -9,7 +9,6 @@ export const functionNames = [
   'batch',
   'api',
   'monitor',
-  'news',
   'send',
   'prune',
   'migrate',
@@ -34,7 +33,7 @@ export interface FunctionTraits {
    */
   worksAs?: 'role' | 'role and administrator' | 'rotation'
   /** The function that it calls. */
-  calls?: 'batch' | 'news' | 'migrate'
+  calls?: 'batch' | 'monitor' | 'migrate'
   /** The options that it is told. */
   obeys?: readonly FunctionOption[]
   /** Whether a caller may wait in the function for a run. */
@@ -73,17 +72,16 @@ const operation = {
 export const functions: Record<DeployedName, FunctionTraits> = {
   create: {
     description: 'Creates one view from its definition, for a schedule or an HTTP request',
-    obeys: ['viewOwner', 'eventBus', ...aboutReaders],
+    obeys: ['viewOwner', ...aboutReaders],
     ...operation,
   },
   refresh: {
     description: 'Refreshes one view, for a schedule or an HTTP request',
-    obeys: ['eventBus', ...aboutReaders],
+    obeys: aboutReaders,
     ...operation,
   },
   drop: {
     description: 'Drops one view, for a schedule or an HTTP request',
-    obeys: ['eventBus'],
     ...operation,
   },
   'start-batch': {
@@ -93,40 +91,33 @@ export const functions: Record<DeployedName, FunctionTraits> = {
   },
   batch: {
     description: 'Records a batch, and advances it, for start-batch and for the state machine',
-    obeys: ['batchExchange', 'maxShadowBytes', 'eventBus', ...aboutTimes, ...aboutReaders],
+    obeys: ['batchExchange', 'maxShadowBytes', ...aboutTimes, ...aboutReaders],
     // start-batch waits until a batch is recorded. That is answered within 26.5 s, of which 22.5 s may pass until the database wakes.
     seconds: longest,
     worksAs: 'role',
   },
   api: {
     description: 'Answers the HTTP requests that read, cancel, pause and resume',
-    obeys: ['eventBus', ...aboutTimes, ...aboutReaders],
+    obeys: [...aboutTimes, ...aboutReaders],
     seconds: forHttp,
     worksAs: 'role',
   },
-  // What one look leaves, the next one does: a dead letter for each minute of an outage would help nobody.
   monitor: {
-    description: 'Closes lost runs, publishes ended runs as log lines and metrics, finds stale views',
+    description:
+      'For send: closes lost runs, publishes ended runs, finds stale views, and hands out what waits',
     obeys: [...aboutTimes, 'remindEveryHours', 'metricsPerView', 'eventBus', 'pageUrl', 'runbookUrl'],
     seconds: 60,
     worksAs: 'role',
     isRead: true,
   },
-  news: {
-    description: 'Hands out what waits for people and programs, for send',
-    // send waits for it; it answers earlier.
-    seconds: 29,
-    worksAs: 'role',
-  },
+  // What one look leaves, the next one does: a dead letter for each minute of an outage would help nobody.
   send: {
-    description: 'Sends what waits to people and programs, and has start-batch start what is due',
+    description:
+      'Has the monitor look, sends what waits to people and programs, has start-batch start what is due',
     obeys: ['eventBus'],
     // A function in the network that sleeps wakes within a minute or two.
-    seconds: 180,
-    calls: 'news',
-    // What was refused waits in the database, and each look of the monitor calls again.
-    retries: 0,
-    eventSeconds: anHour,
+    seconds: 240,
+    calls: 'monitor',
   },
   prune: {
     description: 'Every day: removes old history',
@@ -140,7 +131,7 @@ export const functions: Record<DeployedName, FunctionTraits> = {
   },
   migrate: {
     description: 'On deploy: brings schema viewkeeper and the views up to date; also serves the command line',
-    obeys: ['viewOwner', 'eventBus', ...aboutReaders],
+    obeys: ['viewOwner', ...aboutReaders],
     // A minute less than deploy lives, which waits for it: else CloudFormation would hear nothing of how it ended.
     seconds: longest - 60,
     worksAs: 'role and administrator',

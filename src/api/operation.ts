@@ -47,12 +47,8 @@ export const operation = <Body extends z.ZodMiniObject, Text extends `/${string}
   perform,
 })
 
-/** Logs how the run stands, and says if it has ended. */
-export function logged(
-  result: Result,
-  trigger: Trigger,
-  { logger, onEnd }: Pick<Served, 'logger' | 'onEnd'>,
-): Result {
+/** Logs how the run stands. */
+export function logged(result: Result, trigger: Trigger, { logger }: Pick<Served, 'logger'>): Result {
   const { runId, view, operation, status, response, error } = result
   logger.info(`${operation} ${status}`, {
     runId,
@@ -64,6 +60,5 @@ export function logged(
     durationMs: response.durationMs,
     ...(error === undefined ? {} : { class: error.class, sqlstate: error.sqlstate }),
   })
-  if (status !== 'running') onEnd?.()
   return result
 }

@@ -51,8 +51,6 @@ export interface Served {
   /** Default: `iam`. */
   security?: Security
   logger: Logger
-  /** Hears that a run or a batch has ended. */
-  onEnd?: (() => void) | undefined
   /** Has a recorded batch advanced until it is done. */
   advance(batchId: string): void
 }

@@ -84,7 +84,7 @@ async function saySchedules({ database, logger, told = null, schedules }: Said):
     logger.info(`refreshes ${count(own.length, 'view')} by schedules or target lags of their own`, {})
   if (cron.length > 0)
     logger.info(`leaves ${count(cron.length, 'view')} to pg_cron: ${names(namesOf(cron), mostNamed)}`, {})
-  for (const line of silenceLines({ unrefreshed: namesOf(nothing), told, forgotten: [] }))
+  for (const line of silenceLines({ unrefreshed: namesOf(nothing), told, forgotten: [], waitingSince: null }))
     logger.warn(line, {})
 }
 

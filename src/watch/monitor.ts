@@ -7,7 +7,7 @@ import { endPauses } from '../catalog/db/pause.ts'
 import { writeExpectations } from '../due/db/expectations.ts'
 import { type Looks, lagsOf } from '../due/plan/lags.ts'
 import { type Schedules, scheduledInterval } from '../due/schedules.ts'
-import { eventsWait, forgetEvents } from '../events/db/outbox.ts'
+import { forgetEvents, readWaitingSeconds } from '../events/db/outbox.ts'
 import { batchName, type Found, findWrong, type ViewKind, viewKinds } from '../events/plan/event.ts'
 import { closeLostRuns } from '../run/db/life.ts'
 import { readPause } from '../run/db/skip.ts'
@@ -48,8 +48,8 @@ export interface Monitored {
   lost: number
   publishedRuns: number
   publishedBatches: number
-  /** Whether events wait for the bus. */
-  eventsWait: boolean
+  /** For how long the oldest message or event has waited to be sent; null: nothing waits. */
+  waitingSeconds: number | null
   /** How many views have to be refreshed now for the sake of a target lag. */
   due: number
 }
@@ -143,7 +143,7 @@ export function monitor(
         lost: lost.length,
         publishedRuns,
         publishedBatches,
-        eventsWait: await eventsWait(sql),
+        waitingSeconds: await readWaitingSeconds(sql),
         due: due.length,
         incidents: found,
       }

@@ -128,7 +128,7 @@ export async function whilePaused(
 export const findBatchOfSchedule = ({ api, aws, sql }: Deployed): Promise<unknown> =>
   stage("the view's own schedule refreshes it, and what reads it", async () => {
     const names = await aws.listSchedules('deploy-test')
-    assert.deepEqual(names.toSorted(), [everyMinute, 'monitor', 'prune'].toSorted())
+    assert.deepEqual(names.toSorted(), [everyMinute, 'prune', 'send'].toSorted())
     const id = await poll('a batch by the schedule', async () => {
       const [found] = await sql`
         select id from viewkeeper.batches
@@ -163,7 +163,7 @@ export const findRefreshInTime = ({ api, aws, sql, functions }: Deployed): Promi
                 from viewkeeper.latest_runs latest join viewkeeper.definitions d on d.id = latest.definition_id
                where d.name = 'daily_sales') aged
        where id = last_success_id`
-      await aws.invoke(functions.monitor)
+      await aws.invoke(functions.send)
       const id = await poll('a batch for the target lag', async () => {
         const [found] = await sql`
         select b.id from viewkeeper.batches b join viewkeeper.runs r on r.batch_id = b.id

@@ -50,7 +50,7 @@ export async function findEvents({ aws, sql, functions, queues }: Deployed): Pro
     'each run, batch and incident so far is one event for the rule of an app',
     async () => {
       // The look that finds the lost run, and says so in its log.
-      await aws.invoke(functions.monitor)
+      await aws.invoke(functions.send)
       const record = await readRecord(sql)
       await poll('the events of the record', async () => {
         events.push(...(await aws.receiveEvents(queues.every)).map(read))

@@ -13,7 +13,7 @@ export async function deployAgain({ folder, schema, cdk, options, sql, aws }: De
   await stage('cdk deploy again, with a further step, and a target lag instead of the schedule', async () => {
     await deploySucceeds(cdk, { ...options, schemaFolder })
     assert.equal((await sql`select from pg_tables where tablename = 'expanded'`).length, 1)
-    assert.deepEqual(await aws.listSchedules('deploy-test'), ['monitor', 'prune'])
+    assert.deepEqual(await aws.listSchedules('deploy-test'), ['prune', 'send'])
   })
 }
 

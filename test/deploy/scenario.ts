@@ -109,6 +109,7 @@ async function deployFirst({ cache, folder }: { cache: string; folder: string })
       monitor: outputs.MonitorFunction!,
       prune: outputs.PruneFunction!,
       refresh: outputs.RefreshFunction!,
+      send: outputs.SendFunction!,
     },
     queues: { every: outputs.EveryEventQueue!, sales: outputs.SalesRefreshedQueue! },
     topics: { mail: MailTopicArn!, notices: NoticesTopicArn!, alarms: outputs.AlarmTopicArn! },

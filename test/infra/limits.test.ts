@@ -13,7 +13,7 @@ test('1,000 scheduled views with long names that share 250 schedules are within 
   expect(Buffer.byteLength(JSON.stringify(template, null, 1))).toBeLessThanOrEqual(1_000_000)
 })
 
-test('an alarm is made after the schedule of the monitor, and waits for no other schedule', () => {
+test('an alarm is made after the schedule of send, which calls the monitor, and waits for no other schedule', () => {
   const idOf = (name: string) =>
     kinds.created.one('AWS::Scheduler::Schedule', ({ Name }) => Name === `test-${name}`)[0]
   const schedules = new Set(kinds.created.resources('AWS::Scheduler::Schedule').map(([id]) => id))
@@ -23,5 +23,5 @@ test('an alarm is made after the schedule of the monitor, and waits for no other
     .filter(([, { Properties }]) => Properties.Namespace !== 'AWS/RDS')
   expect(alarms.length).toBeGreaterThan(10)
   for (const [, { DependsOn }] of alarms as [string, Resource][])
-    expect(DependsOn?.filter((id) => schedules.has(id))).toEqual([idOf('monitor')])
+    expect(DependsOn?.filter((id) => schedules.has(id))).toEqual([idOf('send')])
 })

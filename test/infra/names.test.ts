@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { Duration } from 'aws-cdk-lib'
 import { EmailSubscription, SqsSubscription } from 'aws-cdk-lib/aws-sns-subscriptions'
 import { Queue } from 'aws-cdk-lib/aws-sqs'
@@ -6,10 +5,9 @@ import { Construct } from 'constructs'
 import { describe, expect, test } from 'vitest'
 import { parseEnvironments } from '../../infra/options.ts'
 import { Viewkeeper } from '../../infra/viewkeeper.ts'
-import { newsMessage } from '../../src/api/lambda/wake-lines.ts'
 import { created, imported, parse } from './support/environments.ts'
 import { instanceIn, ownStack, viewkeeperOn } from './support/own-app.ts'
-import { createStack, databases, kinds, Synthesized } from './support/synth.ts'
+import { databases, kinds, Synthesized } from './support/synth.ts'
 
 /** The names that the template gives, and what AWS accepts. The longest name of an environment has 20 characters. */
 const rules: [type: string, field: string, accepted: RegExp, most: number][] = [
@@ -147,29 +145,11 @@ describe('a construct that gets another id', () => {
       'AWS::SecretsManager::RotationSchedule',
       'AWS::SNS::TopicPolicy',
       'AWS::SQS::QueuePolicy',
-      'AWS::Logs::SubscriptionFilter',
     ]
     for (const type of types) {
       expect(idsOf(before, type).length, type).toBeGreaterThan(0)
       expect(idsOf(after, type), type).toEqual(idsOf(before, type))
     }
-  })
-
-  test('keeps the filters of events as they were before there was a second one for a log group', () => {
-    const filters = before.resources('AWS::Logs::SubscriptionFilter')
-    const events = filters.filter(([, { Properties }]) => Properties.FilterPattern.includes(newsMessage))
-    expect(events.length).toBeGreaterThan(1)
-    for (const [id, { Properties }] of events) {
-      const hash = createHash('sha256').update(JSON.stringify(Properties.LogGroupName)).digest('hex')
-      expect(id).toBe(`SubscriptionFilter${hash.slice(0, 8).toUpperCase()}`)
-    }
-  })
-
-  test("keeps the filter of the monitor when events are switched off: beside its old one and the user's it would be a third", () => {
-    const ids = (stack: Synthesized) => stack.resources('AWS::Logs::SubscriptionFilter').map(([id]) => id)
-    const quiet = ids(new Synthesized(createStack({ ...imported, eventBus: false })))
-    expect(quiet).toHaveLength(1)
-    expect(ids(kinds.imported)).toEqual(expect.arrayContaining(quiet))
   })
 
   test('keeps who has confirmed mails, also an address that the app has added', () => {

@@ -7,7 +7,6 @@ import type { Database } from '../../server/database.ts'
 import type { Served } from '../route.ts'
 import { logger, waiting } from './lifetime.ts'
 import { fromSecret, fromToken } from './login.ts'
-import { sayNews } from './wake-lines.ts'
 
 /** What a function is told by environment variables, and so what its routes work with. */
 export interface Configuration extends Terms, Served, Kept {
@@ -47,8 +46,6 @@ export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configu
     people: { environment, links: { pageUrl: options.pageUrl, runbookUrl: options.runbookUrl } },
     database: readDatabase(env),
     logger,
-    // The bus hears of what has ended.
-    onEnd: options.eventBus ? sayNews : undefined,
     // What records a batch hands on what has to be advanced: openBatch.
     advance() {},
     administration: readAdministration(env, options),

@@ -50,7 +50,7 @@ const longestMs = 13 * 60_000
 const isRollback = (event: unknown): boolean => (event as { rollback?: unknown } | null)?.rollback === true
 
 type Served = Pick<Configuration, 'database' | 'administration' | 'viewMigrations'> &
-  Partial<Pick<Configuration, 'environment' | 'onEnd'>>
+  Partial<Pick<Configuration, 'environment'>>
 
 /**
  * Serves deploys, and the commands of everybody who may invoke the function. An event without a command is a
@@ -66,7 +66,7 @@ export function serveMigrations(event: unknown, folders: MigrationFolders, serve
 async function serve(
   event: unknown,
   folders: MigrationFolders,
-  { environment, database, administration, viewMigrations, onEnd }: Served,
+  { environment, database, administration, viewMigrations }: Served,
 ): Promise<object> {
   const isCommand = typeof event === 'object' && event !== null && 'command' in event
   const command = isCommand ? validate(commands, event, 'event') : { command: 'up' as const, repair: false }
@@ -77,10 +77,7 @@ async function serve(
     requestedBy: isCommand ? 'viewkeeper migrate' : 'deploy',
     waitUntil: Date.now() + longestMs,
     withData: true,
-    onDone: (done) => {
-      logger.info('migrated a view', { ...done })
-      onEnd?.()
-    },
+    onDone: (done) => logger.info('migrated a view', { ...done }),
   }
   switch (command.command) {
     case 'up':

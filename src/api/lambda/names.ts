@@ -4,7 +4,8 @@ export const metricNamespace = 'Viewkeeper'
 
 /**
  * The metrics that each call of the monitor publishes. Their number is fixed, so that the bill stays small. `Runs…` and
- * `Batches…` count what has ended since the last look, `Views…` what is so at this look.
+ * `Batches…` count what has ended since the last look, `Views…` what is so at this look; `WaitingSeconds` is the age of the oldest message or
+ * event that is not sent.
  */
 export const metricNames = {
   runsSucceeded: 'RunsSucceeded',
@@ -17,6 +18,7 @@ export const metricNames = {
   viewsSuspended: 'ViewsSuspended',
   viewsSetAside: 'ViewsSetAside',
   batchesLost: 'BatchesLost',
+  waitingSeconds: 'WaitingSeconds',
 } as const
 
 /** The metric of how many views have an incident of a kind. */

@@ -35,7 +35,7 @@ export const scheduledBatch = z.extend(z.omit(scheduleFields, { view: true }), {
   scheduled: z.optional(z.strictObject({ schedule: text(1000), timeZone: text(100) })),
 })
 
-/** What the log line of the monitor becomes: a batch of all that is due by target lags. */
+/** What `send` asks for: a batch of all that is due by target lags. */
 const dueBatch = z.strictObject({ trigger: z.literal('schedule'), due: z.literal(true) })
 
 /** A deploy's event. The key is a hash of what was deployed: the same deploy starts one batch. */
@@ -60,7 +60,6 @@ export async function openBatch({ event, requestId }: ForwardedEvent, served: Op
     return { answer, batchId: opened[0] ?? null }
   }
   const batch = await ('due' in event ? openDue : openUnattended)(event, requestId, served)
-  if (batch !== null && !isOpenBatch(batch)) served.onEnd?.()
   return { answer: null, batchId: batch !== null && isOpenBatch(batch) ? batch.batchId : null }
 }
 

@@ -39,7 +39,7 @@ async function onSchedule(
   { takes, perform }: Operation,
   event: unknown,
   context: Context,
-  served: Pick<Configuration, 'database' | 'logger' | 'onEnd'>,
+  served: Pick<Configuration, 'database' | 'logger'>,
 ): Promise<Result> {
   // What leaves checks out is on record with a person's name, and a schedule has none.
   const { withoutChecks: _, ...shape }: z.core.$ZodShape = takes?.body?.shape ?? {}

@@ -27,6 +27,10 @@ export const publishBatchMetrics = (environment: string, ended: Batch[]): void =
     [metricNames.batchesLost]: ended.filter(({ error }) => error?.class === 'BatchLost').length,
   })
 
+/** Publishes for how many seconds something has waited to be sent, at most; null: nothing waits. */
+export const publishWaiting = (environment: string, seconds: number | null): void =>
+  publish(metricDimensions(environment), { [metricNames.waitingSeconds]: seconds ?? 0 })
+
 /** Publishes of how many views this is true now, if that has a metric. */
 export function publishViews(environment: string, kind: ViewKind, views: number): void {
   if (kind !== 'paused' && kind !== 'slow' && kind !== 'wrong')

@@ -1,4 +1,3 @@
-import { gunzipSync } from 'node:zlib'
 import { EventBridgeClient, PutEventsCommand } from '@aws-sdk/client-eventbridge'
 import { InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { PublishCommand, type PublishCommandInput, SNSClient } from '@aws-sdk/client-sns'
@@ -6,18 +5,28 @@ import type { Context } from 'aws-lambda'
 import { type HandedOut, type Sending, type Sent, sendWaiting } from '../../events/hand-out.ts'
 import { eventSource } from '../../events/plan/event.ts'
 import { detailOf, type Message, type WaitingEvent } from '../../events/plan/news.ts'
+import type { Monitored } from '../../watch/monitor.ts'
 import { clientSettings } from './aws-client.ts'
 import { invokeFunction } from './invoke.ts'
 import { endOfWork, logger } from './lifetime.ts'
-import type { RungEvent } from './start-batch.ts'
-import { dueMessage, lineOf, newsMessage } from './wake-lines.ts'
+import type { DueEvent } from './start-batch.ts'
 
-/** What works outside the network of the database, for the lines that functions inside log. */
+/** What `monitor` says of its look. */
+export type Looked = Pick<Monitored, 'due' | 'waitingSeconds'>
+
+/** What works outside the network of the database, and has `monitor` work inside. */
 export interface Sender {
+  /** Has the monitor look, or only measure for how long something has waited. */
+  look(event: SendEvent, until: number): Promise<Looked>
   /** Sends what waits for people and programs. */
-  send(context: Context): Promise<Sent>
-  /** Hands the line about what is due on to `start-batch`, and does not wait for it. */
-  startDue(event: RungEvent): Promise<unknown>
+  send(until: number): Promise<Sent>
+  /** Has `start-batch` start what is due, and does not wait for it. */
+  startDue(): Promise<unknown>
+}
+
+/** What the schedule calls `send` with. `look` false: the environment has no monitor, and only events wait. */
+export interface SendEvent {
+  look: boolean
 }
 
 /** Sending ends this long before Lambda ends the function. */
@@ -32,8 +41,10 @@ export function deployedSender(env: NodeJS.ProcessEnv = process.env): Sender {
   const lambda = new LambdaClient(settings)
   const bus = new EventBridgeClient(settings)
   const sns = new SNSClient(settings)
-  // `news` answers within 29 s.
-  const news = new LambdaClient(clientSettings({ requestMs: 35_000, attempts: 2 }))
+  // A look takes a minute at most.
+  const inside = new LambdaClient(clientSettings({ requestMs: 70_000, attempts: 2 }))
+  const askMonitor = <Answer>(question: object, until: number) =>
+    invokeFunction<Answer>(inside, env.MONITOR_FUNCTION, question, { tryUntil: until, until })
 
   /** Why the topic has not taken it. */
   const publish = (message: PublishCommandInput): Promise<string | null> =>
@@ -67,8 +78,8 @@ export function deployedSender(env: NodeJS.ProcessEnv = process.env): Sender {
   }
 
   return {
-    async send(context) {
-      const until = endOfWork(context, reserveMs)
+    look: ({ look }, until) => askMonitor<Looked>({ look }, until),
+    async send(until) {
       const lost: string[] = []
       const put: Sending['put'] = (events) => {
         const programs = events.filter(({ type }) => type !== 'Message')
@@ -84,17 +95,16 @@ export function deployedSender(env: NodeJS.ProcessEnv = process.env): Sender {
       const sent = await sendWaiting({
         put,
         until,
-        ask: (request) =>
-          invokeFunction<HandedOut>(news, env.NEWS_FUNCTION, request, { tryUntil: until, until }),
+        ask: (request) => askMonitor<HandedOut>(request, until),
       })
       return { ...sent, refused: sent.refused ?? lost[0] ?? null }
     },
-    startDue: (event) =>
+    startDue: () =>
       lambda.send(
         new InvokeCommand({
           FunctionName: env.START_BATCH_FUNCTION,
           InvocationType: 'Event',
-          Payload: JSON.stringify(event),
+          Payload: JSON.stringify({ due: true } satisfies DueEvent),
         }),
       ),
   }
@@ -102,36 +112,34 @@ export function deployedSender(env: NodeJS.ProcessEnv = process.env): Sender {
 
 let deployed: Sender | undefined
 
-/** Answers CloudWatch Logs, which calls `send` for lines that functions inside log. */
-export const answerFilter = (event: RungEvent, context: Context): Promise<void> => {
+/** Answers the schedule. The clients are kept from call to call. */
+export const answerSchedule = (event: SendEvent, context: Context): Promise<void> => {
   deployed ??= deployedSender()
-  return answerLines(deployed, event, context)
+  return lookAndSend(deployed, event, context)
 }
 
 /**
- * Does what the lines ask for: has what is due started, and sends what waits. If one fails, the other is done all the same, and the
- * next look of the monitor asks again.
+ * Has the monitor look, has what is due started, and sends what waits. If one fails, the others are done all the same; what a look
+ * that failed would have found, the next one does.
  */
-export async function answerLines(sender: Sender, event: RungEvent, context: Context): Promise<void> {
-  const lines = linesOf(event)
-  try {
-    if (lines.has(lineOf(dueMessage).trim())) await sender.startDue(event)
-  } finally {
-    if (lines.has(lineOf(newsMessage).trim())) await sendAll(sender, context)
-  }
+export async function lookAndSend(sender: Sender, event: SendEvent, context: Context): Promise<void> {
+  const until = endOfWork(context, reserveMs)
+  const failures: Error[] = []
+  const attempt = <Done>(work: () => Promise<Done>) =>
+    work().catch((error: Error) => {
+      failures.push(error)
+      return undefined
+    })
+  const looked = await attempt(() => sender.look(event, until))
+  if (looked !== undefined && looked.due > 0) await attempt(() => sender.startDue())
+  if (looked?.waitingSeconds !== null) await attempt(() => sendAll(sender, until))
+  // Lambda counts it.
+  if (failures.length > 0) throw failures[0]
 }
 
-/** The lines that the filter has found; CloudWatch Logs packs them. */
-function linesOf({ awslogs }: RungEvent): Set<string> {
-  const { logEvents } = JSON.parse(gunzipSync(Buffer.from(awslogs.data, 'base64')).toString()) as {
-    logEvents: { message: string }[]
-  }
-  return new Set(logEvents.map(({ message }) => message.trim()))
-}
-
-/** Throws if anything was refused, so that Lambda counts it: the alarm *send-errors*. */
-async function sendAll(sender: Sender, context: Context): Promise<void> {
-  const sent = await sender.send(context)
+/** Throws if anything was refused. */
+async function sendAll(sender: Sender, until: number): Promise<void> {
+  const sent = await sender.send(until)
   logger.info('sent', { ...sent })
   if (sent.refused !== null) throw new Error(`News were refused: ${sent.refused}. Mails and events wait.`)
 }

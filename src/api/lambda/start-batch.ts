@@ -57,13 +57,13 @@ export function deployedMachinery(
 
 let deployed: BatchMachinery | undefined
 
-/** Answers the HTTP route, and the log line of the monitor. The clients are kept from call to call. */
+/** Answers the HTTP route, and `send`. The clients are kept from call to call. */
 export async function answerStart(
-  event: HttpEvent | RungEvent,
+  event: HttpEvent | DueEvent,
   context: Context,
 ): Promise<HttpAnswer | undefined> {
   deployed ??= deployedMachinery()
-  if (!('awslogs' in event)) return startBatchWith(deployed, event, context)
+  if (!('due' in event)) return startBatchWith(deployed, event, context)
   await startDueWith(deployed, context)
   return undefined
 }
@@ -74,14 +74,14 @@ const key = 'POST /batches' satisfies `${typeof startBatch.method} ${typeof star
 /** Opening ends this long before Lambda ends the function, so that the batch can still be advanced, or refused. */
 const reserveMs = 2500
 
-/** What CloudWatch Logs calls a function with. */
-export interface RungEvent {
-  awslogs: { data: string }
+/** What `send` calls it with. */
+export interface DueEvent {
+  due: true
 }
 
 /**
- * Has the batch of all that is due by target lags recorded and advanced, for the log line of the monitor. If that fails, Lambda
- * tries again, and the next look of the monitor calls again.
+ * Has the batch of all that is due by target lags recorded and advanced. If that fails, Lambda tries again, and the next look of the
+ * monitor asks again.
  */
 export async function startDueWith(machinery: BatchMachinery, context: Context): Promise<void> {
   const until = endOfWork(context, reserveMs)

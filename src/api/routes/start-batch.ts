@@ -74,7 +74,7 @@ export const startBatch = route({
   key: 'batch',
   gives: async () => (await import('../answers.ts')).startedBatch,
   location: (batch) => (isOpenBatch(batch) ? `/batches/${batch.batchId}` : null),
-  async answer({ database, batchDefaults, advance, onEnd }, request, caller) {
+  async answer({ database, batchDefaults, advance }, request, caller) {
     const { startBatch } = await import('../../batch/start.ts')
     const batch = await startBatch(request, { ...caller, database }, batchDefaults)
     const { batchId, status, error } = batch
@@ -82,7 +82,6 @@ export const startBatch = route({
       advance(batchId)
       return { batchId, status }
     }
-    onEnd?.()
     if (status !== 'skipped' || error === null) return { batchId, status, error }
     throw new Problem(error.class, error.message, { batchId, openBatchId: error.openBatchId })
   },

@@ -64,13 +64,18 @@ export async function removeEvents(sql: Sql, sequences: number[]): Promise<void>
      where sequence in (select value::int8 from jsonb_array_elements_text(${sql.json(sequences)}))`
 }
 
-/** Whether anything waits to be put on the bus. */
-export async function eventsWait(sql: Sql): Promise<boolean> {
-  const [row] = await sql<[{ wait: boolean }]>`
-    select exists (select from viewkeeper.events)
-        or exists (select from viewkeeper.runs r where r.finished_at is not null and r.announced_at is null)
-        or exists (select from viewkeeper.batches b where b.finished_at is not null and b.announced_at is null) as wait`
-  return row.wait
+/** When the oldest began to wait of the messages, the events, and the ends that are no events yet; null: nothing waits to be sent. */
+export const waitingSince = (sql: Sql) => sql`
+  least((select min(at) from viewkeeper.events),
+        (select min(r.finished_at) from viewkeeper.runs r where r.finished_at is not null and r.announced_at is null),
+        (select min(b.finished_at) from viewkeeper.batches b where b.finished_at is not null and b.announced_at is null))`
+
+/** For how long the oldest has waited, in seconds; null: nothing waits to be sent. */
+export async function readWaitingSeconds(sql: Sql): Promise<number | null> {
+  const [row] = await sql<[{ seconds: number | null }]>`
+    select extract(epoch from clock_timestamp() - ${waitingSince(sql)})::float8 as seconds`
+  // A clock may have been set back.
+  return row.seconds === null ? null : Math.max(row.seconds, 0)
 }
 
 /** Forgets the events that wait for a bus: the environment has none. */

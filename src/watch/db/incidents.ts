@@ -1,4 +1,5 @@
 import { wrongSlices } from '../../catalog/plan/run.ts'
+import { waitingSince } from '../../events/db/outbox.ts'
 import { errorOf, mostCharacters } from '../../run/db/history.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
@@ -7,7 +8,7 @@ import type { SlowRun } from '../diagnosis/run-cause.ts'
 import type { Incident, ListedIncident } from '../plan/incidents.ts'
 import type { FailedBatch, WrongSlices } from '../plan/judge.ts'
 import { isSlow } from '../plan/runs.ts'
-import { type FailingChannel, type Silence, silenceLines } from '../plan/silence.ts'
+import { type FailingChannel, mayWaitSeconds, type Silence, silenceLines } from '../plan/silence.ts'
 
 /** The advancer of a batch tries again every minute. */
 const settledAfterSeconds = 180
@@ -18,7 +19,7 @@ export async function mendEnds(sql: Sql): Promise<void> {
 }
 
 /**
- * Notes that the monitor looks now, whether anybody is told what it finds, and whether the database lacks the newest migration that was
+ * Notes that the monitor looks now, whether anybody is told what it finds, since when something waits to be sent, and whether the database lacks the newest migration that was
  * deployed. False in the first minutes after more than `absentSeconds` without a look: perhaps the database was away, and the advancers
  * of batches have not tried again yet.
  */
@@ -29,7 +30,7 @@ export async function noteLook(
 ): Promise<boolean> {
   const [{ settled }] = await sql<[{ settled: boolean }]>`
     insert into viewkeeper.switches as s (key, value)
-    values ('looked', jsonb_build_object('at', clock_timestamp(), 'told', ${told}::boolean,
+    values ('looked', jsonb_build_object('at', clock_timestamp(), 'told', ${told}::boolean, 'waitingSince', ${waitingSince(sql)},
               'lacks', (select ${newestMigration}::integer where ${newestMigration}::integer > (select coalesce(max(number), 0) from viewkeeper.migrations))))
     on conflict (key) do update set updated_at = clock_timestamp(), value = excluded.value || jsonb_build_object(
       'resumed', case when (s.value ->> 'at')::timestamptz < clock_timestamp() - make_interval(secs => ${absentSeconds})
@@ -224,7 +225,8 @@ export const readFailingChannels = async (sql: Sql): Promise<FailingChannel[]> =
 /** What the last look of the monitor says of it, perhaps only of one view; nothing before the first. */
 export async function readSilence(sql: Sql, view?: string): Promise<Silence> {
   const [found] = await sql<(Omit<Silence, 'lines'> & { lacks: number | null })[]>`
-    select (looked.value ->> 'told')::boolean as told, (looked.value ->> 'lacks')::integer as lacks, coalesce((
+    select (looked.value ->> 'told')::boolean as told, (select w.since from (select (looked.value ->> 'waitingSince')::timestamptz) w(since)
+             where w.since < (looked.value ->> 'at')::timestamptz - make_interval(secs => ${mayWaitSeconds})) as "waitingSince", (looked.value ->> 'lacks')::integer as lacks, coalesce((
              select jsonb_agg(format('%I.%I', d.schema_name, d.name) order by d.schema_name, d.name) from viewkeeper.definitions d
               where d.removed_at is null and d.paused_at is null and d.schedule is distinct from 'none'
                 and d.scheduled_interval_seconds is null and d.promised_lag_seconds is null
@@ -237,6 +239,7 @@ export async function readSilence(sql: Sql, view?: string): Promise<Silence> {
     unrefreshed: ofView(found?.unrefreshed),
     told: found?.told ?? null,
     forgotten: ofView(found?.forgotten),
+    waitingSince: found?.waitingSince ?? null,
   }
   return { ...said, lines: [...silenceLines(said), ...lacksLine(found?.lacks ?? null)] }
 }

@@ -13,12 +13,12 @@ export const alarmNames = [
   'missing-views',
   'new-dead-letters',
   'rotate-errors',
-  'send-errors',
   'set-aside-views',
   'silent-monitor',
   'slow-runs',
   'stale-views',
   'suspended-views',
+  'unsent-messages',
 ] as const
 export type AlarmName = (typeof alarmNames)[number]
 
@@ -104,4 +104,10 @@ export const silentMonitor = (environment: string) => ({
   happened:
     'The monitor has published nothing, twice: it failed, or it was not called. Until it looks again, nobody is told of runs and views.',
   first: `aws logs tail /viewkeeper/${environment}/monitor --since 1h shows its errors.`,
+})
+
+/** What alarm unsent-messages of an environment says. */
+export const unsent = (environment: string) => ({
+  happened: 'Messages and events have waited for ten minutes and are not sent: nobody hears of anything.',
+  first: `aws logs tail /viewkeeper/${environment}/send --since 1h shows what was refused.`,
 })

@@ -1,4 +1,4 @@
-import { count, names } from '../../sql/words.ts'
+import { count, names, utc } from '../../sql/words.ts'
 
 /** A channel of `viewkeeper serve` that has refused the message that waits longest for it. */
 export interface FailingChannel {
@@ -25,12 +25,22 @@ export interface Silence {
   told: boolean | null
   /** The views that have been paused for a week or longer, without an end. */
   forgotten: string[]
+  /** Since when the oldest message or event has waited that is not sent, if that is too long; null: nothing has. */
+  waitingSince: Date | null
 }
 
 const mostNamed = 3
 
+/** So long a message or an event may wait: a channel that refuses for a moment is no news, and it is sent again. */
+export const mayWaitSeconds = 600
+
 /** Says what was found. */
-export const silenceLines = ({ unrefreshed, told, forgotten }: Omit<Silence, 'lines'>): string[] => [
+export const silenceLines = ({
+  unrefreshed,
+  told,
+  forgotten,
+  waitingSince,
+}: Omit<Silence, 'lines'>): string[] => [
   ...(unrefreshed.length === 0
     ? []
     : [
@@ -40,6 +50,11 @@ export const silenceLines = ({ unrefreshed, told, forgotten }: Omit<Silence, 'li
     ? []
     : [
         `paused for a week or longer, without an end: ${names(forgotten, mostNamed)}. Resume them, or say until when: viewkeeper pause --for 3d`,
+      ]),
+  ...(waitingSince === null
+    ? []
+    : [
+        `messages and events have waited since ${utc(waitingSince)} and are not sent: nobody hears of anything. The log of the function send, or of serve, says why`,
       ]),
   ...(told === false ? ['nobody is told what goes wrong: set alarmEmails or notify'] : []),
 ]

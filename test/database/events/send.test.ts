@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, test } from 'vitest'
-import { answerNews } from '../../../functions/news.ts'
+import { answerNews } from '../../../functions/monitor.ts'
 import { eventSchemas } from '../../../src/api/events.ts'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { handOut, type Sending, sendWaiting } from '../../../src/events/hand-out.ts'
@@ -123,7 +123,7 @@ describe('what programs are told', () => {
       next: `viewkeeper batches ${batchId} --env production`,
     })
     expect(await putOn(bus)).toEqual({ sent: 0, refused: null })
-    expect(await look()).toMatchObject({ eventsWait: true })
+    expect(await look()).toMatchObject({ waitingSeconds: expect.any(Number) })
     expect(await putOn(bus)).toEqual({ sent: 1, refused: null })
     expect(bus.at(-1)!.detail).toMatchObject({
       kinds: ['failing'],
@@ -132,7 +132,7 @@ describe('what programs are told', () => {
       cause: { code: 'Failed', text: expect.stringContaining('division by zero (ViewSqlFailed, 22012)') },
       next: 'viewkeeper bad-row e.bad',
     })
-    expect(await look()).toMatchObject({ eventsWait: false })
+    expect(await look()).toMatchObject({ waitingSeconds: null })
   })
 
   test('a run whose server process was ended is a failed view as soon as somebody looks; a canceled run is nothing', async () => {
@@ -169,7 +169,7 @@ describe('what programs are told', () => {
     await create({ view: 'e.gone' }, call())
     await look()
     await stale('2 hours')
-    expect(await look()).toMatchObject({ eventsWait: true })
+    expect(await look()).toMatchObject({ waitingSeconds: expect.any(Number) })
 
     const bus: WaitingEvent[] = []
     await putOn(bus)
@@ -207,7 +207,7 @@ describe('what programs are told', () => {
     await advanceToEnd(database, await begin(database, { views: ['e.good'] }))
     await untilNobodyWorks()
     await define(sql, 'e.gone', { sql: 'select 1 as id' })
-    expect(await look(null)).toMatchObject({ eventsWait: false, publishedRuns: 3, publishedBatches: 1 })
+    expect(await look(null)).toMatchObject({ waitingSeconds: null, publishedRuns: 3, publishedBatches: 1 })
     await sql`update viewkeeper.switches set value = '{}' where key = 'events'`
     await refresh({ view: 'e.good' }, call())
     const bus: WaitingEvent[] = []
@@ -280,7 +280,7 @@ describe('a bus that refuses or is away', () => {
     const refused = await putOn(bus, ({ subject }) => subject === 'e.good' && ++turn > 1)
     expect(refused).toEqual({ sent: 3, refused: 'InternalFailure' })
     expect(bus.map(inShort)).toEqual(['ViewRefreshed e.good', 'ViewRefreshed e.other', 'ViewFailed e.bad'])
-    expect(await look()).toMatchObject({ eventsWait: true })
+    expect(await look()).toMatchObject({ waitingSeconds: expect.any(Number) })
     await refresh({ view: 'e.good' }, call())
     expect(await putOn(bus)).toEqual({ sent: 4, refused: null })
     const good = bus.filter(({ subject }) => subject === 'e.good').map(({ detail }) => detail.runId as number)

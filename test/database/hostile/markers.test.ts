@@ -2,7 +2,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { handler as api } from '../../../functions/api.ts'
 import { handler as batch } from '../../../functions/batch.ts'
 import { handler as monitor } from '../../../functions/monitor.ts'
-import { handler as news } from '../../../functions/news.ts'
 import { handler as refreshView } from '../../../functions/refresh.ts'
 import { routeKey } from '../../../src/api/route.ts'
 import { routes } from '../../../src/api/routes.ts'
@@ -147,7 +146,7 @@ describe('neither a value of a row nor the password is shown, whatever fails wit
     let turn: Turn = { token: null, events: [] }
     do {
       const done = turn.events.map(({ sequence }) => sequence)
-      turn = (await call(news, { token: turn.token, done, stop: false })) as unknown as Turn
+      turn = (await call(monitor, { token: turn.token, done, stop: false })) as unknown as Turn
       for (const { type } of turn.events) types.add(type)
     } while (turn.events.length > 0)
     expect([...types].sort()).toEqual(['BatchEnded', 'IncidentOpened', 'Message', 'ViewFailed'])

@@ -129,7 +129,7 @@ describe.each(ways)('a database %s', (_, make) => {
     await here.sql.unsafe('update viewkeeper.runs set published_at = null')
     await here.sql.unsafe(silenced)
     expect(await here.database.withConnection(beginMonitoring)).toBe(true)
-    expect(await look(here.database)).toMatchObject({ publishedRuns: 0, eventsWait: false })
+    expect(await look(here.database)).toMatchObject({ publishedRuns: 0, waitingSeconds: null })
     expect(await scheduled()).toMatchObject({ status: 'skipped', error: { class: 'Paused' } })
     expect(await there.sql`select key from viewkeeper.switches where key = 'paused'`).toEqual([])
     expect(await there.sql`select 1 from viewkeeper.switches where key = 'monitored'`).toHaveLength(1)

@@ -18,7 +18,7 @@ export interface Deployed {
   api: Api
   machineArn: string
   /** The names of functions. */
-  functions: { migrate: string; monitor: string; prune: string; refresh: string }
+  functions: { migrate: string; monitor: string; prune: string; refresh: string; send: string }
   /** The ARNs of the topics: mails, the same as JSON, and alarms for pagers. */
   topics: { mail: string; notices: string; alarms: string }
   /** The URLs of the queues with the events that the rules of the app took (programs.ts). */

@@ -52,7 +52,7 @@ test('a text stands beside the code of a function, whatever its length', () => {
   const stack = new Stack(new App({ outdir: join(folder, 'out') }), 'Own')
   const text = 'MII'.repeat(5000)
   const lambda = new LambdaFunction(stack, 'function', {
-    code: codeOf('news', { texts: { 'authority.pem': text } }),
+    code: codeOf('monitor', { texts: { 'authority.pem': text } }),
     handler: 'index.handler',
     runtime: Runtime.NODEJS_24_X,
   })

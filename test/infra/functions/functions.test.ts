@@ -20,8 +20,7 @@ const timeouts: Record<string, number> = {
   'start-batch': 29,
   api: 29,
   monitor: 60,
-  news: 29,
-  send: 180,
+  send: 240,
   prune: 900,
   migrate: 840,
 }
@@ -32,11 +31,11 @@ test('every function of the list is deployed, and no other', () => {
   for (const stack of Object.values(kinds)) expect(stack.functions()).toEqual(everyFunction)
 })
 
-test('a production environment has at most 12 functions and 155 resources, with five schedules', () => {
+test('a production environment has at most 11 functions and 143 resources, with five schedules', () => {
   const { created } = kinds
   expect(created.resources('AWS::Scheduler::Schedule')).toHaveLength(5)
-  expect(created.resources('AWS::Lambda::Function')).toHaveLength(12)
-  expect(Object.keys(created.template.toJSON().Resources).length).toBeLessThanOrEqual(155)
+  expect(created.resources('AWS::Lambda::Function')).toHaveLength(11)
+  expect(Object.keys(created.template.toJSON().Resources).length).toBeLessThanOrEqual(143)
 })
 
 test('what a function is made with stands in its role; only rights to call others stand beside it', () => {
@@ -92,9 +91,8 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
   )
 
   test.each([
-    ['monitor', 60],
     ['prune', 3600],
-    ['send', 3600],
+    ['send', 60],
   ])('%s is never called again for the same event, and an event waits %i s at most', (name, seconds) => {
     const [, { Properties }] = stack.one(
       'AWS::Lambda::EventInvokeConfig',
@@ -111,7 +109,7 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
       .resources('AWS::Lambda::EventInvokeConfig')
       .map(([, { Properties }]) => Properties.FunctionName.Ref)
     expect(configured.sort()).toEqual(
-      ['create', 'drop', 'monitor', 'prune', 'refresh', 'send'].map((name) => stack.fn(name)[0]).sort(),
+      ['create', 'drop', 'prune', 'refresh', 'send'].map((name) => stack.fn(name)[0]).sort(),
     )
   })
 
@@ -193,7 +191,7 @@ test('send is told the function that it asks, the topics of people and the bus, 
   const read = variables('imported', 'send')
   expect(read).toMatchObject({
     VIEWKEEPER_ENVIRONMENT: 'test',
-    NEWS_FUNCTION: { Ref: kinds.imported.fn('news')[0] },
+    MONITOR_FUNCTION: { Ref: kinds.imported.fn('monitor')[0] },
     MAIL_TOPIC_ARN: topic('mail'),
     NOTICES_TOPIC_ARN: topic('notices'),
     EVENT_BUS: 'default',

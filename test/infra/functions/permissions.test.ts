@@ -44,7 +44,7 @@ describe.each(Object.entries(kinds))('%s', (kind, stack) => {
     const put = own.filter(({ action }) => action === 'events:PutEvents')
     expect(JSON.stringify(put.map(({ resource }) => resource))).toContain(':event-bus/default')
     expect(own.filter((each) => !put.includes(each))).toEqual([
-      { action: 'lambda:InvokeFunction', resource: { 'Fn::GetAtt': [stack.fn('news')[0], 'Arn'] } },
+      { action: 'lambda:InvokeFunction', resource: { 'Fn::GetAtt': [stack.fn('monitor')[0], 'Arn'] } },
       { action: 'lambda:InvokeFunction', resource: { 'Fn::GetAtt': [stack.fn('start-batch')[0], 'Arn'] } },
       { action: 'sns:Publish', resource: topic('mail') },
       { action: 'sns:Publish', resource: topic('notices') },

@@ -106,9 +106,11 @@ describe('every failure reaches somebody', () => {
       ['start-batch answers 5xx', (name) => isCalledBy('start-batch', name), 'api-errors'],
     ],
     monitor: [['nothing is published', () => true, 'silent-monitor']],
-    news: [['send fails, too', (name) => isCalledBy('send', name), 'send-errors']],
-    // What is refused waits, and the monitor calls again: a dead letter for each minute would help nobody.
-    send: [['its errors are counted', (name) => !writesDeadLetters(name), 'send-errors']],
+    // What is refused waits, and the next call sends it: a dead letter for each minute would help nobody.
+    send: [
+      ['what waits becomes old', (name) => !writesDeadLetters(name), 'unsent-messages'],
+      ['nobody calls the monitor', () => isCalledBy('send', 'monitor'), 'silent-monitor'],
+    ],
     prune: [['its event becomes a dead letter', writesDeadLetters, 'new-dead-letters']],
   }
   noticed.refresh = noticed.drop = noticed.create!
@@ -165,7 +167,7 @@ describe.each([
   ]
 
   test('is called that often, and a call that is late by that much is given up', () => {
-    const [, { Properties }] = looking.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'test-monitor')
+    const [, { Properties }] = looking.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'test-send')
     expect(Properties.ScheduleExpression).toBe(minutes === 1 ? 'rate(1 minute)' : `rate(${minutes} minutes)`)
     expect(Properties.Target.RetryPolicy.MaximumEventAgeInSeconds).toBe(minutes * 60)
   })
@@ -205,10 +207,10 @@ describe.each([
   })
 
   test('is called again after a failure if the next look is far', () => {
-    const monitor = looking.fn('monitor')[0]
+    const send = looking.fn('send')[0]
     const [, config] = looking.one(
       'AWS::Lambda::EventInvokeConfig',
-      ({ FunctionName }) => FunctionName.Ref === monitor,
+      ({ FunctionName }) => FunctionName.Ref === send,
     )
     expect(config.Properties.MaximumRetryAttempts).toBe(minutes < 5 ? 0 : 2)
   })
@@ -254,13 +256,12 @@ describe.each([
 describe('without a monitor', () => {
   const alone = every(false)
 
-  test('no schedule calls it, and there are only the alarms of what AWS publishes', () => {
-    expect(alone.properties('AWS::Scheduler::Schedule').map(({ Name }) => Name)).toEqual([
-      'test-prune',
-      'test-nightly',
-    ])
+  test('nobody has it look, and there are only the alarms of what AWS publishes, and of events that are not sent', () => {
+    const [, { Properties }] = alone.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'test-send')
+    expect(JSON.parse(Properties.Target.Input)).toMatchObject({ look: false })
     expect(namesOf(alone)).toEqual(expect.arrayContaining(['api-errors', 'dead-letters', 'failed-batches']))
-    for (const { Namespace } of alarmsOf(alone)) expect(Namespace).toMatch(/^AWS\//)
+    const own = alarmsOf(alone).filter(({ Namespace }) => !Namespace.startsWith('AWS/'))
+    expect(own.map(nameOf)).toEqual(['unsent-messages'])
   })
 
   test('nobody else mails that a batch has failed, so its alarm does', () => {
@@ -274,7 +275,7 @@ describe('without a monitor', () => {
 })
 
 test('the silence of a new monitor is no alarm: the alarm is made after the schedule', () => {
-  const [schedule] = stack.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'test-monitor')
+  const [schedule] = stack.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'test-send')
   const [, silent] = stack.one('AWS::CloudWatch::Alarm', (p) => p.AlarmName.endsWith('silent-monitor'))
   expect(silent.DependsOn).toContain(schedule)
 })
@@ -329,28 +330,27 @@ test('each new dead letter is an alarm, and the empty queue is a mail', () => {
 })
 
 test.each([
-  [1, 300, 2],
-  [5, 600, 2],
-  [30, 3600, 2],
-  [false as const, 300, 1],
+  [1, 300],
+  [5, 600],
+  [30, 3600],
+  [false as const, 300],
 ])(
-  'a topic or a bus that refuses is an alarm if a monitor that looks every %s minutes has called in vain in two periods, each of two looks or more',
-  (minutes, seconds, periods) => {
+  'what waits for ten minutes is an alarm that CloudWatch mails, with a monitor that looks every %s minutes',
+  (minutes, seconds) => {
     const looking = every(minutes)
     const people = ['alarms', 'mail', 'notices'].map((name) => ({ Ref: topic(name, looking) }))
-    expect(alarm('send-errors', looking)).toMatchObject({
-      Namespace: 'AWS/Lambda',
-      MetricName: 'Errors',
-      Dimensions: [{ Name: 'FunctionName', Value: { Ref: looking.fn('send')[0] } }],
-      Statistic: 'Sum',
+    expect(alarm('unsent-messages', looking)).toMatchObject({
+      Namespace: metricNamespace,
+      MetricName: 'WaitingSeconds',
+      // What a first look after an outage finds, and sends, is no alarm.
+      Statistic: 'Minimum',
       Period: seconds,
-      EvaluationPeriods: periods,
-      Threshold: 1,
+      EvaluationPeriods: 1,
+      Threshold: 600,
       TreatMissingData: 'notBreaching',
       AlarmActions: people,
       OKActions: people,
     })
-    expect(alarm('send-errors', looking)).not.toHaveProperty('DatapointsToAlarm')
   },
 )
 

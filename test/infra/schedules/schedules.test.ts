@@ -41,11 +41,11 @@ describe.each(Object.entries(kinds))('%s', (_, stack) => {
       })
   })
 
-  test('the monitor is called every minute', () => {
-    const { ScheduleExpression, Target } = schedule(stack, 'monitor')
+  test('send, which has the monitor look, is called every minute', () => {
+    const { ScheduleExpression, Target } = schedule(stack, 'send')
     expect(ScheduleExpression).toBe('rate(1 minute)')
-    expect(Target.Arn).toEqual({ 'Fn::GetAtt': [stack.fn('monitor')[0], 'Arn'] })
-    expect(JSON.parse(Target.Input)).toEqual({ trigger: 'schedule', schedule: 'monitor' })
+    expect(Target.Arn).toEqual({ 'Fn::GetAtt': [stack.fn('send')[0], 'Arn'] })
+    expect(JSON.parse(Target.Input)).toEqual({ trigger: 'schedule', schedule: 'send', look: true })
   })
 
   test('the role of a schedule may call its target and write its dead letters, for this group only', () => {
@@ -111,7 +111,7 @@ test('another view with a schedule that is there already changes nothing in the 
 
 test('the schedules of batches share a role, and Scheduler tries for an hour to start an execution', () => {
   const batches = names(kinds.created)
-    .filter((name) => !['monitor', 'prune'].includes(name))
+    .filter((name) => !['prune', 'send'].includes(name))
     .map((name) => schedule(kinds.created, name).Target)
   expect(batches.length).toBeGreaterThan(1)
   expect(new Set(batches.map(({ RoleArn }) => JSON.stringify(RoleArn))).size).toBe(1)
@@ -152,7 +152,7 @@ describe('an environment is loud', () => {
 
   test('and has no schedule for a batch where schedules are false', () => {
     const stack = withSchedules(false)
-    expect(names(stack).sort()).toEqual(['monitor', 'prune'])
+    expect(names(stack).sort()).toEqual(['prune', 'send'])
     expect(nightlyBatch(stack)).toBe('none')
   })
 })
@@ -160,7 +160,7 @@ describe('an environment is loud', () => {
 test('the nightly batch and the schedules of views are turned off each by itself', () => {
   const views = batchesOf(scheduledViews, scheduleName).map(({ name }) => name)
   expect(views).toHaveLength(2)
-  const ours = ['monitor', 'prune']
+  const ours = ['prune', 'send']
   expect(names(withSchedules({ nightly: false })).sort()).toEqual([...ours, ...views].sort())
   expect(names(withSchedules({ views: false })).sort()).toEqual([...ours, 'nightly'].sort())
 })
@@ -170,9 +170,9 @@ test('the history is pruned once a day, and the monitor looks as often as it is 
     ScheduleExpression: 'cron(17 3 * * ? *)',
     ScheduleExpressionTimezone: 'Etc/UTC',
   })
-  expect(schedule(kinds.created, 'monitor').ScheduleExpression).toBe('rate(1 minute)')
+  expect(schedule(kinds.created, 'send').ScheduleExpression).toBe('rate(1 minute)')
   const seldom = new Synthesized(createStack({ ...imported, monitorEveryMinutes: 3 }))
-  expect(schedule(seldom, 'monitor').ScheduleExpression).toBe('rate(3 minutes)')
+  expect(schedule(seldom, 'send').ScheduleExpression).toBe('rate(3 minutes)')
 })
 
 describe('schedules that begin many batches at one moment', () => {

@@ -1,7 +1,6 @@
 import { Stack } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import { metricNames, perViewMetricNames } from '../../../src/api/lambda/names.ts'
-import { newsMessage } from '../../../src/api/lambda/wake-lines.ts'
 import { panelsOf } from './panels.ts'
 import type { Resource, Synthesized } from './synth.ts'
 
@@ -38,6 +37,7 @@ const daysBetweenDeploys = 7
 const refreshSeconds = 30
 const viewsAtOnce = 2
 const monitorSeconds = 0.2
+const sendSeconds = 0.05
 const callSeconds = 0.5
 const runKb = 1
 const lookKb = 2
@@ -66,14 +66,10 @@ function partsOf(stack: Synthesized): Part[] {
   const gb = (name: string) => stack.fn(name)[1].Properties.MemorySize / 1024
   const lambda = (name: string, calls: number, seconds: number) =>
     calls * (seconds * gb(name) * prices.gbSecond + prices.invocation)
-  const minutes = minutesOf(stack, 'monitor')
+  const minutes = minutesOf(stack, 'send')
   const looks = callsEvery(minutes)
   const batches = batchesOf(stack)
-  // Without events only the monitor's log group has a filter.
-  const hasEvents =
-    resources('AWS::Logs::SubscriptionFilter').filter(({ Properties }) =>
-      Properties.FilterPattern.includes(newsMessage),
-    ).length > 1
+  const hasEvents = stack.fn('send')[1].Properties.Environment.Variables.EVENT_BUS !== 'false'
   const events = (views: number) => (hasEvents ? runs(views) + batches : 0)
   const batchSeconds = (views: number) => (views * refreshSeconds) / viewsAtOnce
   const loops = (views: number) => Math.ceil(batchSeconds(views) / (14 * 60))
@@ -115,12 +111,16 @@ function partsOf(stack: Synthesized): Part[] {
     },
     {
       name: 'Lambda: monitor',
-      cost: () => lambda('monitor', looks, monitorSeconds),
+      // send waits for it.
+      cost: () =>
+        lambda('monitor', looks, monitorSeconds) + lambda('send', looks, monitorSeconds + sendSeconds),
     },
     {
       name: 'Lambda: events',
       cost: (views) =>
-        lambda('send', events(views), callSeconds) + lambda('news', events(views), callSeconds),
+        // Each look sends what has ended since the last one.
+        lambda('send', Math.min(events(views), looks), callSeconds) +
+        lambda('monitor', 2 * Math.min(events(views), looks), callSeconds),
     },
     {
       name: 'EventBridge: events',

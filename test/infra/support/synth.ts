@@ -13,7 +13,6 @@ export const functionNames = [
   'drop',
   'migrate',
   'monitor',
-  'news',
   'prune',
   'refresh',
   'send',

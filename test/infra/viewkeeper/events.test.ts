@@ -58,6 +58,10 @@ test.each([
   })
 })
 
+/** The schedule that has everything sent. */
+const scheduleOf = (own: Synthesized) =>
+  own.one('AWS::Scheduler::Schedule', ({ Name }) => Name === 'test-send')[1]
+
 test('nothing is sent before the rules of the construct are there, so a first deploy loses them no event', () => {
   const { stack, views } = make()
   const elsewhere = new Stack(stack.node.root, 'Elsewhere')
@@ -66,8 +70,7 @@ test('nothing is sent before the rules of the construct are there, so a first de
   const own = new Synthesized(stack)
   const [rule] = own.one('AWS::Events::Rule')
   const policy = own.resources('AWS::SQS::QueuePolicy').find(([id]) => id.startsWith('Exports'))![0]
-  for (const [, { DependsOn }] of filtersOf(own, 'send'))
-    expect(DependsOn).toEqual(expect.arrayContaining([rule, policy]))
+  expect(scheduleOf(own).DependsOn).toEqual(expect.arrayContaining([rule, policy]))
   expect(new Synthesized(elsewhere).resources('AWS::Events::Rule')).toHaveLength(1)
 })
 
@@ -83,8 +86,7 @@ test('a target in another stack, which needs the stack of the views, makes no ci
   })
   const own = new Synthesized(stack)
   const rule = own.one('AWS::Events::Rule')[0]
-  for (const [, { DependsOn }] of filtersOf(own, 'send'))
-    expect(DependsOn).toEqual(expect.arrayContaining([rule]))
+  expect(scheduleOf(own).DependsOn).toEqual(expect.arrayContaining([rule]))
   expect(new Synthesized(elsewhere).resources('AWS::SQS::QueuePolicy')).toHaveLength(1)
 })
 
@@ -128,31 +130,27 @@ test('a rule may have any id', () => {
   expect(new Synthesized(stack).resources('AWS::Events::Rule')).toHaveLength(3)
 })
 
-/** The filters for whose lines CloudWatch Logs calls a function. */
-const filtersOf = (own: Synthesized, name: string) => {
-  const [id] = own.fn(name)
-  return own
-    .resources('AWS::Logs::SubscriptionFilter')
-    .filter(([, { Properties }]) => Properties.DestinationArn['Fn::GetAtt'][0] === id)
-}
-
-const both = '{ $.message = "news waits" || $.message = "refreshes are due" }'
-
-test('the log group of the monitor has one filter, so one is left to the user: send has start-batch start what is due', () => {
+test('the schedule calls send, which calls the monitor and, for what is due, start-batch: no log leads to a function', () => {
   const own = new Synthesized(make({ schedules: { views: true } }).stack)
-  const ofMonitor = own
-    .resources('AWS::Logs::SubscriptionFilter')
-    .filter(([, { Properties }]) => JSON.stringify(Properties.LogGroupName).includes('TestMonitor'))
   const [send, { Properties }] = own.fn('send')
-  const [startBatch] = own.fn('start-batch')
-  expect(ofMonitor.map(([, filter]) => filter.Properties)).toMatchObject([
-    { FilterPattern: both, DestinationArn: { 'Fn::GetAtt': [send, 'Arn'] } },
-  ])
-  expect(Properties.Environment.Variables.START_BATCH_FUNCTION).toEqual({ Ref: startBatch })
-  expect(own.permissions('send')).toContainEqual({
-    action: 'lambda:InvokeFunction',
-    resource: { 'Fn::GetAtt': [startBatch, 'Arn'] },
-  })
+  const { Variables } = Properties.Environment
+  for (const [name, variable] of [
+    ['monitor', 'MONITOR_FUNCTION'],
+    ['start-batch', 'START_BATCH_FUNCTION'],
+  ] as const) {
+    const [called] = own.fn(name)
+    expect(Variables[variable]).toEqual({ Ref: called })
+    expect(own.permissions('send')).toContainEqual({
+      action: 'lambda:InvokeFunction',
+      resource: { 'Fn::GetAtt': [called, 'Arn'] },
+    })
+  }
+  const { Target } = scheduleOf(own).Properties
+  expect(Target.Arn).toEqual({ 'Fn::GetAtt': [send, 'Arn'] })
+  expect(JSON.parse(Target.Input)).toMatchObject({ look: true })
+  expect(own.resources('AWS::Logs::SubscriptionFilter')).toEqual([])
+  const callers = own.resources('AWS::Lambda::Permission').map(([, each]) => each.Properties.Principal)
+  expect(callers).not.toContain('logs.amazonaws.com')
   for (const name of ['monitor', 'batch'])
     expect(own.fn(name)[1].Properties.Environment.Variables).toMatchObject({
       SCHEDULES: expect.stringContaining('"views":true'),
@@ -163,59 +161,27 @@ test('the log group of the monitor has one filter, so one is left to the user: s
 
 test('if no view is refreshed by its definition, nobody starts what is due', () => {
   for (const more of [{ schedules: { views: false } }, { monitorEvery: false }] as const) {
-    const without = new Synthesized(make(more).stack)
-    const patterns = filtersOf(without, 'send').map(([, { Properties }]) => Properties.FilterPattern)
-    expect([...new Set(patterns)]).toEqual(['{ $.message = "news waits" }'])
-    expect(without.fn('send')[1].Properties.Environment.Variables).not.toHaveProperty('START_BATCH_FUNCTION')
+    const { Variables } = new Synthesized(make(more).stack).fn('send')[1].Properties.Environment
+    expect(Variables).not.toHaveProperty('START_BATCH_FUNCTION')
   }
 })
 
-test('a function that sees an end writes a line to its log, for which CloudWatch Logs may call send', () => {
-  const { stack } = make()
-  const own = new Synthesized(stack)
-  const filters = filtersOf(own, 'send')
-  const groups = filters.map(
-    ([, { Properties }]) => own.template.findResources('AWS::Logs::LogGroup')[Properties.LogGroupName.Ref]!,
-  )
-  expect(groups.map(({ Properties }) => Properties.LogGroupName.split('/').at(-1)).sort()).toEqual([
-    'api',
-    'batch',
-    'create',
-    'drop',
-    'migrate',
-    'monitor',
-    'refresh',
-  ])
-  const [send] = own.fn('send')
-  for (const [, { Properties }] of filters)
-    expect(Properties).toMatchObject({
-      FilterPattern: JSON.stringify(Properties.LogGroupName).includes('TestMonitor')
-        ? both
-        : '{ $.message = "news waits" }',
-      DestinationArn: { 'Fn::GetAtt': [send, 'Arn'] },
-    })
-  const [permission, { Properties }] = own.one(
-    'AWS::Lambda::Permission',
-    ({ Principal, FunctionName }) =>
-      Principal === 'logs.amazonaws.com' && FunctionName['Fn::GetAtt'][0] === send,
-  )
-  expect(JSON.stringify(Properties.SourceArn)).toContain(':log-group:/viewkeeper/test/*')
-  for (const [, { DependsOn }] of filters) expect(DependsOn).toContain(permission)
-  for (const name of ['batch', 'refresh', 'monitor'])
-    expect(own.fn(name)[1].Properties.Environment.Variables.EVENT_BUS).toBe('default')
+test('without a monitor events are sent each minute all the same; without events, too, nothing is called', () => {
+  const calls = (more: object) =>
+    new Synthesized(make({ monitorEvery: false, ...more }).stack)
+      .resources('AWS::Scheduler::Schedule')
+      .filter(([, { Properties }]) => Properties.Name === 'test-send')
+      .map(([, { Properties }]) => [Properties.ScheduleExpression, JSON.parse(Properties.Target.Input).look])
+  expect(calls({})).toEqual([['rate(1 minute)', false]])
+  expect(calls({ eventBus: false })).toEqual([])
 })
 
-test('without events only the monitor has send called, for people and what is due, and a rule is refused', () => {
+test('without events no bus is written, and a rule is refused', () => {
   const { stack, views } = make({ schedules: { views: true }, eventBus: false })
   expect(() => views.onViewFailed('Chat')).toThrow(
     /eventBus: is false, so there are no events for the rule Chat/,
   )
   const own = new Synthesized(stack)
-  const [ofMonitor, ...others] = filtersOf(own, 'send')
-  expect(others).toEqual([])
-  const { Properties } = ofMonitor![1]
-  expect(Properties.FilterPattern).toBe(both)
-  expect(JSON.stringify(Properties.LogGroupName)).toContain('TestMonitor')
   expect(own.permissions('send').filter(({ action }) => action === 'events:PutEvents')).toEqual([])
   expect(own.fn('monitor')[1].Properties.Environment.Variables.EVENT_BUS).toBe('false')
 })

@@ -1,56 +1,62 @@
-import { gzipSync } from 'node:zlib'
 import { EventBridgeClient } from '@aws-sdk/client-eventbridge'
 import { type InvokeCommand, LambdaClient } from '@aws-sdk/client-lambda'
 import { type PublishCommandInput, SNSClient } from '@aws-sdk/client-sns'
 import { describe, expect, test, vi } from 'vitest'
-import { answerLines, deployedSender, type Sender } from '../../../src/api/lambda/send.ts'
-import { dueMessage, lineOf, newsMessage } from '../../../src/api/lambda/wake-lines.ts'
+import { deployedSender, type Looked, lookAndSend, type Sender } from '../../../src/api/lambda/send.ts'
 import type { HandOutRequest } from '../../../src/events/hand-out.ts'
 import type { WaitingEvent } from '../../../src/events/plan/news.ts'
 import { useDeployed } from '../../support/aws/deployed.ts'
 import { lambdaContext } from '../../support/aws/lambda.ts'
 
 const context = lambdaContext({ awsRequestId: 'request-7', getRemainingTimeInMillis: () => 180_000 })
-const [dueLine, newsLine] = [lineOf(dueMessage), lineOf(newsMessage)]
-
-/** As CloudWatch Logs packs lines. */
-const packed = (...messages: string[]) => {
-  const logEvents = messages.map((message, at) => ({ id: String(at), timestamp: at, message }))
-  return { awslogs: { data: gzipSync(JSON.stringify({ logEvents })).toString('base64') } }
-}
-
 useDeployed()
 
-describe('each line asks for its own', () => {
-  const senderOf = (more: Partial<Sender> = {}) => ({
+describe('each call does what the look asks for', () => {
+  const senderOf = (looked: Looked | Error, more: Partial<Sender> = {}) => ({
+    look: vi.fn<Sender['look']>(async () => {
+      if (looked instanceof Error) throw looked
+      return looked
+    }),
     send: vi.fn<Sender['send']>(async () => ({ sent: 0, refused: null })),
     startDue: vi.fn<Sender['startDue']>(async () => {}),
     ...more,
   })
 
-  test.each([
-    ['news that wait', [newsLine], 1, 0],
-    ['what is due', [dueLine], 0, 1],
-    ['both at once', [dueLine, '{"message":"run ended"}', newsLine, newsLine], 1, 1],
-    ['another line', ['{"message":"run ended","problem":"news waits"}', 'START RequestId'], 0, 0],
-  ])('%s', async (_, lines, sent, started) => {
-    const sender = senderOf()
-    const event = packed(...lines)
-    await answerLines(sender, event, context)
+  test.each<[string, Looked, number, number]>([
+    ['news that wait', { due: 0, waitingSeconds: 0 }, 1, 0],
+    ['what is due', { due: 2, waitingSeconds: null }, 0, 1],
+    ['both at once', { due: 1, waitingSeconds: 3.5 }, 1, 1],
+    ['nothing', { due: 0, waitingSeconds: null }, 0, 0],
+  ])('%s', async (_, looked, sent, started) => {
+    const sender = senderOf(looked)
+    await lookAndSend(sender, { look: true }, context)
+    expect(sender.look).toHaveBeenCalledExactlyOnceWith({ look: true }, expect.any(Number))
     expect(sender.send).toHaveBeenCalledTimes(sent)
     expect(sender.startDue).toHaveBeenCalledTimes(started)
-    if (started > 0) expect(sender.startDue).toHaveBeenCalledWith(event)
   })
 
   test('news are sent even if nobody starts what is due, and the failure is counted', async () => {
-    const sender = senderOf({ startDue: vi.fn(() => Promise.reject(new Error('throttled'))) })
-    await expect(answerLines(sender, packed(dueLine, newsLine), context)).rejects.toThrow('throttled')
+    const sender = senderOf(
+      { due: 1, waitingSeconds: 1 },
+      { startDue: vi.fn(() => Promise.reject(new Error('throttled'))) },
+    )
+    await expect(lookAndSend(sender, { look: true }, context)).rejects.toThrow('throttled')
     expect(sender.send).toHaveBeenCalledOnce()
   })
 
+  test('a look that fails keeps nothing from being sent, and is counted', async () => {
+    const sender = senderOf(new Error('the look failed'))
+    await expect(lookAndSend(sender, { look: true }, context)).rejects.toThrow('the look failed')
+    expect(sender.send).toHaveBeenCalledOnce()
+    expect(sender.startDue).not.toHaveBeenCalled()
+  })
+
   test('a refusal does not keep what is due from its start, and is counted', async () => {
-    const sender = senderOf({ send: vi.fn(async () => ({ sent: 0, refused: 'Throttled' })) })
-    await expect(answerLines(sender, packed(dueLine, newsLine), context)).rejects.toThrow(
+    const sender = senderOf(
+      { due: 1, waitingSeconds: 1 },
+      { send: vi.fn(async () => ({ sent: 0, refused: 'Throttled' })) },
+    )
+    await expect(lookAndSend(sender, { look: true }, context)).rejects.toThrow(
       'News were refused: Throttled.',
     )
     expect(sender.startDue).toHaveBeenCalledOnce()
@@ -60,7 +66,7 @@ describe('each line asks for its own', () => {
 describe('in AWS', () => {
   const names = {
     VIEWKEEPER_ENVIRONMENT: 'test',
-    NEWS_FUNCTION: 'news',
+    MONITOR_FUNCTION: 'monitor',
     START_BATCH_FUNCTION: 'start',
     EVENT_BUS: 'default',
     MAIL_TOPIC_ARN: 'arn:mail',
@@ -77,7 +83,7 @@ describe('in AWS', () => {
   }
   const denied = Object.assign(new Error('no'), { name: 'AuthorizationErrorException' })
 
-  /** Sends what waits; `refuses` says which topic or bus refuses. Answers what `news` was told, what was published, and what was put. */
+  /** Sends what waits; `refuses` says which topic or bus refuses. Answers what `monitor` was told, what was published, and what was put. */
   async function send(
     waiting: WaitingEvent[],
     { refuses = [], ...more }: { refuses?: string[] } & Partial<typeof names> = {},
@@ -87,11 +93,12 @@ describe('in AWS', () => {
     const lambda = vi.spyOn(LambdaClient.prototype, 'send').mockImplementation((async (
       command: InvokeCommand,
     ) => {
-      const request = JSON.parse(String(command.input.Payload)) as HandOutRequest
+      const request = JSON.parse(String(command.input.Payload)) as HandOutRequest | { look: boolean }
+      const answering = (answer: object) => ({ Payload: { transformToString: () => JSON.stringify(answer) } })
+      if ('look' in request) return answering({ due: 0, waitingSeconds: 12 })
       asked.push(request)
       left = left.filter(({ sequence }) => !request.done.includes(sequence))
-      const answer = { busy: false, token: 'turn', events: request.stop ? [] : left }
-      return { Payload: { transformToString: () => JSON.stringify(answer) } }
+      return answering({ busy: false, token: 'turn', events: request.stop ? [] : left })
     }) as never)
     const refuse = (name: string) => {
       if (refuses.includes(name)) throw denied
@@ -112,7 +119,7 @@ describe('in AWS', () => {
         ),
       }
     }) as never)
-    const outcome = answerLines(deployedSender({ ...names, ...more }), packed(newsLine), context)
+    const outcome = lookAndSend(deployedSender({ ...names, ...more }), { look: true }, context)
     const failed = await outcome.then(() => null).catch((error: Error) => error.message)
     return {
       failed,
@@ -127,7 +134,7 @@ describe('in AWS', () => {
   test('a message goes to both topics, an event to the bus, and both are done', async () => {
     const { failed, left, published, put, calls } = await send([event(1), message(2)])
     expect([failed, left]).toEqual([null, []])
-    expect(new Set(calls)).toEqual(new Set(['news']))
+    expect(new Set(calls)).toEqual(new Set(['monitor']))
     expect(published).toEqual([
       { TopicArn: 'arn:mail', Subject: '[test] 2', Message: 'Text 2.\n' },
       { TopicArn: 'arn:notices', Message: '{"sequence":2}' },
@@ -187,12 +194,19 @@ describe('in AWS', () => {
     expect(Buffer.byteLength(published[0]!.Message!)).toBeLessThan(256 * 1024)
   })
 
-  test('start-batch gets the line as from CloudWatch Logs, and nobody waits for it', async () => {
-    const lambda = vi.spyOn(LambdaClient.prototype, 'send').mockResolvedValue({} as never)
-    const line = packed(dueLine)
-    await answerLines(deployedSender(names), line, context)
+  test('start-batch is told that something is due, and nobody waits for it', async () => {
+    const lambda = vi.spyOn(LambdaClient.prototype, 'send').mockImplementation((async ({
+      input,
+    }: InvokeCommand) => ({
+      Payload: {
+        transformToString: () =>
+          JSON.stringify(input.FunctionName === 'monitor' ? { due: 3, waitingSeconds: null } : null),
+      },
+    })) as never)
+    await lookAndSend(deployedSender(names), { look: true }, context)
     expect(lambda.mock.calls.map(([command]) => command.input)).toEqual([
-      { FunctionName: 'start', InvocationType: 'Event', Payload: JSON.stringify(line) },
+      { FunctionName: 'monitor', Payload: '{"look":true}' },
+      { FunctionName: 'start', InvocationType: 'Event', Payload: '{"due":true}' },
     ])
   })
 })
