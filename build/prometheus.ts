@@ -2,8 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { stringify } from 'yaml'
 import { incidentExpression, type PromMetric } from '../serve/metrics/names.ts'
 import { runbookOf } from '../src/problem.ts'
-import { monitorAlarms } from '../src/watch/plan/alarms.ts'
-import { mayWaitSeconds } from '../src/watch/plan/silence.ts'
+import { mayWaitSeconds, monitorAlarms } from '../src/watch/plan/alarms.ts'
 
 // Makes the alert rules and the dashboard of `viewkeeper serve` from the table of alarms.
 

@@ -10,9 +10,8 @@ import {
   publishWaiting,
 } from '../src/api/lambda/publish.ts'
 import type { Looked, SendEvent } from '../src/api/lambda/send.ts'
-import { readWaitingSeconds } from '../src/events/db/outbox.ts'
 import { type HandedOut, type HandOutRequest, handOut } from '../src/events/hand-out.ts'
-import { look } from '../src/keeper/jobs.ts'
+import { look, measureWaiting } from '../src/keeper/jobs.ts'
 import type { Kept } from '../src/keeper/terms.ts'
 import type { Monitored } from '../src/watch/monitor.ts'
 
@@ -46,8 +45,8 @@ export const answerNews = (
 ): Promise<HandedOut> => handOut(database, validate(question, event, 'event'), environment)
 
 /** Publishes for how long something has waited, without a look. */
-async function measureWaiting({ database, environment }: Configuration): Promise<Looked> {
-  const waitingSeconds = await database.withConnection(readWaitingSeconds)
+async function publishOnly({ database, environment }: Configuration): Promise<Looked> {
+  const waitingSeconds = await measureWaiting(database)
   publishWaiting(environment, waitingSeconds)
   return { due: 0, waitingSeconds }
 }
@@ -55,5 +54,5 @@ async function measureWaiting({ database, environment }: Configuration): Promise
 /** Looks, or hands out what waits, for `send`, which cannot reach the database. */
 export const handler = eventFunction<Partial<SendEvent & HandOutRequest>, Looked | HandedOut>((event) => {
   if ('token' in event) return answerNews(event, readConfiguration())
-  return event.look === false ? measureWaiting(readConfiguration()) : monitorEnvironment(readConfiguration())
+  return event.look === false ? publishOnly(readConfiguration()) : monitorEnvironment(readConfiguration())
 })

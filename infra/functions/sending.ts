@@ -98,7 +98,9 @@ export function addRule(
     detail: { environment: [environmentName], ...(views && { view: views.flatMap(namesOf) }) },
   })
   rule.addEventPattern(eventPattern)
-  const sending = crossStackScope ? undefined : scope.node.tryFindChild('Schedules')?.node.tryFindChild('send')
+  const sending = crossStackScope
+    ? undefined
+    : scope.node.tryFindChild('Schedules')?.node.tryFindChild('send')
   sending?.node.addDependency(rule)
   rule.addTarget(target && sending ? boundBefore(sending, target) : target)
   return rule

@@ -26,11 +26,11 @@ import {
   type AlarmName,
   type databaseAlarmNames,
   describeAlarm,
+  mayWaitSeconds,
   monitorAlarms,
   silentMonitor,
   unsent,
 } from '../../src/watch/plan/alarms.ts'
-import { mayWaitSeconds } from '../../src/watch/plan/silence.ts'
 import { serverIdentifier } from '../database/created-database.ts'
 import { maxConnections } from '../database/database.ts'
 import type { Api } from '../functions/api.ts'

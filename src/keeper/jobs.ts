@@ -1,5 +1,6 @@
 import type { Batch } from '../batch/db/batches.ts'
 import { leaveToCron } from '../catalog/db/discovered.ts'
+import { readWaitingSeconds } from '../events/db/outbox.ts'
 import { type Found, kindWords } from '../events/plan/event.ts'
 import type { Database } from '../server/database.ts'
 import { pruneActions } from '../watch/db/actions.ts'
@@ -38,6 +39,10 @@ export function look(
     },
   })
 }
+
+/** For how long something has waited to be sent, in seconds; null: nothing waits. */
+export const measureWaiting = (database: Database): Promise<number | null> =>
+  database.withConnection(readWaitingSeconds)
 
 /** Removes the history that `retention` does not keep, until then (epoch milliseconds). */
 export async function removeHistory(

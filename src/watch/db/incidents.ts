@@ -5,10 +5,11 @@ import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { withTransaction } from '../../server/transactions.ts'
 import type { SlowRun } from '../diagnosis/run-cause.ts'
+import { mayWaitSeconds } from '../plan/alarms.ts'
 import type { Incident, ListedIncident } from '../plan/incidents.ts'
 import type { FailedBatch, WrongSlices } from '../plan/judge.ts'
 import { isSlow } from '../plan/runs.ts'
-import { type FailingChannel, mayWaitSeconds, type Silence, silenceLines } from '../plan/silence.ts'
+import { type FailingChannel, type Silence, silenceLines } from '../plan/silence.ts'
 
 /** The advancer of a batch tries again every minute. */
 const settledAfterSeconds = 180

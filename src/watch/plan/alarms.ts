@@ -106,6 +106,9 @@ export const silentMonitor = (environment: string) => ({
   first: `aws logs tail /viewkeeper/${environment}/monitor --since 1h shows its errors.`,
 })
 
+/** So long a message or an event may wait: a channel that refuses for a moment is no news, and it is sent again. */
+export const mayWaitSeconds = 600
+
 /** What alarm unsent-messages of an environment says. */
 export const unsent = (environment: string) => ({
   happened: 'Messages and events have waited for ten minutes and are not sent: nobody hears of anything.',

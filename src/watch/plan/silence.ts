@@ -31,9 +31,6 @@ export interface Silence {
 
 const mostNamed = 3
 
-/** So long a message or an event may wait: a channel that refuses for a moment is no news, and it is sent again. */
-export const mayWaitSeconds = 600
-
 /** Says what was found. */
 export const silenceLines = ({
   unrefreshed,
