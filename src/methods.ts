@@ -50,6 +50,8 @@ export interface Batch {
     because: string
     since: string
   }[]
+  /** What the server says to the connections for runs that it does not let in: the batch goes on with those it has. Null: it lets all in. */
+  refused: string | null
   cancelRequestedAt: string | null
   requestedAt: string
   startedAt: string | null
@@ -85,6 +87,8 @@ export interface BatchDetails {
     because: string
     since: string
   }[]
+  /** What the server says to the connections for runs that it does not let in: the batch goes on with those it has. Null: it lets all in. */
+  refused: string | null
   cancelRequestedAt: string | null
   requestedAt: string
   startedAt: string | null
@@ -551,6 +555,8 @@ export interface Silence {
   told: boolean | null
   /** The views that have been paused for a week or longer, without an end. */
   forgotten: string[]
+  /** Since when the oldest message or event has waited that is not sent, if that is longer than ten minutes; null: nothing has. */
+  waitingSince: string | null
 }
 
 export interface StartedBatch {

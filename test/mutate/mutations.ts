@@ -172,8 +172,8 @@ export const mutations: Mutation[] = [
   {
     breaks: 'a run is tried again as often as was named',
     file: 'src/batch/plan/next.ts',
-    text: 'last.attempt <= retries',
-    becomes: 'last.attempt < retries',
+    text: 'attempt > retries',
+    becomes: 'attempt >= retries',
     project: 'unit',
     tests: 'batch/next',
     named: 'leads to its end',

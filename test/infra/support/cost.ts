@@ -68,6 +68,7 @@ function partsOf(stack: Synthesized): Part[] {
     calls * (seconds * gb(name) * prices.gbSecond + prices.invocation)
   const minutes = minutesOf(stack, 'send')
   const looks = callsEvery(minutes)
+  const looking = stack.fn('monitor')[1].Properties.Environment.Variables.MONITOR_EVERY_MINUTES !== 'false'
   const batches = batchesOf(stack)
   const hasEvents = stack.fn('send')[1].Properties.Environment.Variables.EVENT_BUS !== 'false'
   const events = (views: number) => (hasEvents ? runs(views) + batches : 0)
@@ -97,7 +98,7 @@ function partsOf(stack: Synthesized): Part[] {
     fixed('alarms', count('AWS::CloudWatch::Alarm'), prices.alarm, ', whatever the number of views'),
     fixed(
       'metrics',
-      minutes === null ? 0 : Object.keys(metricNames).length,
+      looking ? Object.keys(metricNames).length : Number(minutes !== null),
       prices.metric,
       ', whatever the number of views',
     ),

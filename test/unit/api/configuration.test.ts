@@ -20,7 +20,6 @@ describe('the configuration', () => {
       telling: usualTelling,
       metricsPerView: false,
       programs: null,
-      onEnd: undefined,
       longestWaitSeconds: undefined,
       deployConcurrency: undefined,
     })
