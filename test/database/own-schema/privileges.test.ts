@@ -361,7 +361,12 @@ const operations: Operation[] = [
   {
     operation: 'an exact count by who may act as the owner',
     setUp: 'grant usage, create on schema $schema to $owner; grant usage on schema $schema to $app',
-    rights: [{ ...isOwner, missing: inheritsOwner.missing }, ownerReads, ownerSelects],
+    rights: [
+      { ...isOwner, missing: inheritsOwner.missing },
+      { ...languageOf('owner'), missing: privilege(/language plpgsql/) },
+      ownerReads,
+      ownerSelects,
+    ],
     perform: refreshAs('regular', 'exact'),
     done: { status: 'updated', response: { rowCountBefore: 5, rowCountAfter: 5 } },
   },
