@@ -166,7 +166,7 @@ describe("CDK's types", () => {
         Properties.ScheduleExpressionTimezone,
       ])
     expect(schedules).toContainEqual(['test-nightly', 'cron(30 2 * * ? *)', 'Europe/Berlin'])
-    expect(schedules).toContainEqual(['test-monitor', 'rate(5 minutes)', 'Etc/UTC'])
+    expect(schedules).toContainEqual(['test-send', 'rate(5 minutes)', 'Etc/UTC'])
     expect(synthesized.fn('monitor')[1].Properties.Environment.Variables).toMatchObject({
       MONITOR_EVERY_MINUTES: '5',
       REMIND_EVERY_HOURS: '48',
@@ -221,7 +221,7 @@ describe('a key, as docs/cdk.md shows', () => {
   const arn = stack.resolve(key.keyArn)
 
   test.each([
-    ['AWS::Logs::LogGroup', 'KmsKeyId', 15],
+    ['AWS::Logs::LogGroup', 'KmsKeyId', 14],
     ['AWS::SNS::Topic', 'KmsMasterKeyId', 3],
     ['AWS::SQS::Queue', 'KmsMasterKeyId', 1],
   ])('encrypts each %s', (type, field, least) => {
