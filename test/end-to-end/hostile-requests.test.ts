@@ -23,12 +23,12 @@ const servers = {
       calls.push(asked)
       return { actions: [], next: null }
     })
-    return { ...(await proxyOf(url)), calls, elsewhere: 403 }
+    const api = { ...clientOf({ name: 'local', environment: null, url }), typed: null }
+    return { ...(await proxyOf(api)), calls, elsewhere: 403 }
   },
 }
 
-async function proxyOf(url: string) {
-  const api = { ...clientOf({ name: 'local', environment: null, url }), typed: null }
+async function proxyOf(api: Parameters<typeof startProxy>[0]['api']) {
   const proxy = await startProxy({ api, port: 0 })
   onTestFinished(proxy.close)
   const { port, pathname } = new URL(proxy.address)
@@ -186,7 +186,13 @@ const noBreak = (text: string) => text.replaceAll(/[\r\n]/g, ' ')
 
 const odds = {
   'the gateway': async () => ({ ...(await start()), refresh: '/views/sales' }),
-  'the proxy': async () => proxyOf((await start()).url),
+  'the proxy': () =>
+    proxyOf({
+      ...{ name: 'away', environment: null, url: 'http://away', typed: null },
+      async send() {
+        throw new Problem('DatabaseUnavailable', 'It is away.')
+      },
+    }),
   serve: served,
 }
 
