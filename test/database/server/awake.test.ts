@@ -23,7 +23,6 @@ const events = {
   batch: [{ event: { ...scheduled, views: [view] }, requestId: 'test' }, /"batchId"/],
   api: [httpEvent('GET /views'), /"statusCode":200/],
   monitor: [{}, /"due":0/],
-  news: [{ token: null, done: [], stop: false }, /"busy":false/],
   prune: [{}, /"done"/],
   migrate: [{ command: 'status' }, /"applied"/],
 } satisfies Record<string, [object, RegExp]>
