@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
-import { metricDimensions, metricNames, metricNamespace } from '../../src/api/lambda/names.ts'
 import type { Deployed } from './support/deployed.ts'
-import { root } from './support/emulator/aws.ts'
 import { poll, stage } from './support/transcript.ts'
 
 const environment = 'deploy-test'
@@ -40,7 +38,6 @@ export async function soundAlarms(deployed: Deployed): Promise<void> {
   })
 
   await becomeStale(deployed, inbox, chat)
-  await loseSender(deployed, inbox, isAlarm('unsent-messages'))
   assert.equal(inbox.mails.filter(isAlarm('failed-runs')).length, 0)
 }
 
@@ -95,52 +92,6 @@ async function becomeStale({ aws, sql, functions }: Deployed, inbox: Inbox, chat
     ({ subject }) => subject,
   )
   assert.equal(inbox.mails.filter(isAbout('public.sales')).length, 1)
-}
-
-/** Without its schedule, `send` sends nothing: CloudWatch mails that, and every list says it. */
-async function loseSender(
-  { aws, api, sql, functions }: Deployed,
-  inbox: Inbox,
-  isIt: (mail: Mail) => boolean,
-): Promise<void> {
-  await stage(
-    'the schedule of send is taken away: what waits is an alarm past it, and the list says it',
-    async () => {
-      await aws.switchSchedule(environment, 'send', 'DISABLED')
-      await sql`
-      insert into viewkeeper.events (type, subject, at, detail)
-      values ('Message', 'people', clock_timestamp() - interval '15 minutes', '{"subject":"[deploy-test] late","text":"late","chat":{}}')`
-      const { waitingSeconds } = (await aws.invoke(functions.monitor)) as { waitingSeconds: number }
-      assert.ok(waitingSeconds > 900)
-      // The emulator does not read metrics from log lines.
-      await aws.putMetric(
-        metricNamespace,
-        metricNames.waitingSeconds,
-        metricDimensions(environment),
-        waitingSeconds,
-      )
-      const mail = await inbox.find('the alarm', isIt)
-      assert.match(
-        alarmOf(mail)!.AlarmDescription,
-        /are not sent: nobody hears of anything\. First: aws logs tail /,
-      )
-      const { silence } = JSON.parse((await api.call('GET', '/views', root)).body) as {
-        silence: { lines: string[] }
-      }
-      assert.match(silence.lines.join(), /messages and events have waited since .* and are not sent/)
-    },
-  )
-  await stage('… and back: it is sent', async () => {
-    await aws.switchSchedule(environment, 'send', 'ENABLED')
-    await inbox.find(
-      'the late message',
-      ({ subject }) => subject === '[deploy-test] late',
-      async () => {
-        await aws.invoke(functions.send)
-      },
-    )
-    await aws.putMetric(metricNamespace, metricNames.waitingSeconds, metricDimensions(environment), 0)
-  })
 }
 
 type Inbox = Awaited<ReturnType<typeof openInbox>>

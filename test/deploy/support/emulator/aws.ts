@@ -72,23 +72,6 @@ export function createAws({ url }: Emulator) {
       return Schedules.map(({ Name }: { Name: string }) => Name.replace(`${environment}-`, '')).sort()
     },
 
-    /** Switches a schedule on or off. */
-    switchSchedule: async (environment: string, schedule: string, State: 'ENABLED' | 'DISABLED') => {
-      const GroupName = `viewkeeper-${environment}`
-      const path = `/schedules/${environment}-${schedule}`
-      const found = JSON.parse(await call('scheduler', `${path}?groupName=${GroupName}`, {}))
-      const { ScheduleExpression, ScheduleExpressionTimezone, FlexibleTimeWindow, Target } = found
-      const changed = {
-        GroupName,
-        ScheduleExpression,
-        ScheduleExpressionTimezone,
-        FlexibleTimeWindow,
-        Target,
-        State,
-      }
-      await call('scheduler', path, { method: 'PUT', body: JSON.stringify(changed) })
-    },
-
     /** Has Scheduler deliver the event of a schedule once more, now. */
     deliverAgain: async (environment: string, schedule: string): Promise<void> => {
       const group = `viewkeeper-${environment}`

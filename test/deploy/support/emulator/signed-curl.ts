@@ -7,7 +7,7 @@ export interface Credentials {
 }
 
 export interface Call {
-  method?: 'GET' | 'POST' | 'PUT'
+  method?: 'GET' | 'POST'
   headers?: Record<string, string>
   body?: string
   /** Service in whose name the request is signed. Default: not signed at all. */
