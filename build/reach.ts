@@ -15,7 +15,7 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   'src/batch/groups.ts': { files: 75, lines: 7474 },
   'src/batch/shadows.ts': { files: 77, lines: 7482 },
   'functions/api.ts': { files: 54, lines: 4881 },
-  'all files': { files: 430, lines: 48440 },
+  'all files': { files: 430, lines: 48445 },
   'files with fewer than 25 lines': { files: 50 },
   'largest folder': { files: 18 },
 }

@@ -69,6 +69,9 @@ export const whileOnlyOneMigrates = <T>(
 ): Promise<T> =>
   database.withConnection(
     async (sql) => {
+      // In a database without our schema nothing can be taken back, so nobody has a turn.
+      const [known] = await sql`select to_regclass('viewkeeper.switches') as switches`
+      if (known?.switches === null) return work(sql)
       const giveUpAt = Math.min(Date.now() + longestWaitMs, Math.max(waitUntil, Date.now() + shortestWaitMs))
       while ((await takeTurn(sql, turn)).length === 0) {
         const refusal =

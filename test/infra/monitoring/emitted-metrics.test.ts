@@ -1,6 +1,11 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { viewsMetrics } from '../../../src/api/lambda/names.ts'
-import { publishBatchMetrics, publishRunMetrics, publishViews } from '../../../src/api/lambda/publish.ts'
+import {
+  publishBatchMetrics,
+  publishRunMetrics,
+  publishViews,
+  publishWaiting,
+} from '../../../src/api/lambda/publish.ts'
 import { kinds } from '../support/synth.ts'
 
 /**
@@ -26,6 +31,7 @@ const metric = (namespace: string, name: string, dimensions: [string, unknown][]
 function emitted(): string[] {
   publishRunMetrics('test', [])
   publishBatchMetrics('test', [])
+  publishWaiting('test', null)
   for (const kind of Object.keys(viewsMetrics) as (keyof typeof viewsMetrics)[]) publishViews('test', kind, 0)
   return lines
     .map((line) => JSON.parse(line))
@@ -55,7 +61,7 @@ test('each metric that an alarm looks at is written by the monitor, under that n
       ),
     )
   const written = emitted()
-  expect(new Set(watched)).toHaveProperty('size', 8)
+  expect(new Set(watched)).toHaveProperty('size', 9)
   expect(watched.filter((each) => !written.includes(each))).toEqual([])
   // What is written and not watched is for graphs.
   expect(written.filter((each) => !watched.includes(each))).toEqual([
