@@ -50,7 +50,7 @@ async function becomeStale({ aws, sql, functions }: Deployed, inbox: Inbox, chat
     await sql`update viewkeeper.incidents set told_at = told_at - interval '10 minutes'`
     await aws.invoke(functions.send)
   }
-  const isAbout = (view: string) => (mail: Mail) => mail.subject.endsWith(`${view} is stale`)
+  const isAbout = (view: string) => (mail: Mail) => mail.subject.startsWith(`${view} is stale`)
 
   const first = await stage(
     'a stale view is a mail that names it, and says what to type',
