@@ -1,18 +1,13 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { measureAdded } from './added.ts'
-import { measureAlter } from './alter.ts'
 import { measureBatches, measureGroups, measureQuiet } from './batches.ts'
 import { measureHistory } from './history.ts'
-import { measureLoad } from './load.ts'
 import { measureChecks, measureOperations, measureSandbox } from './operations.ts'
-import { measureOthers } from './others.ts'
 import { measurePeers } from './peers.ts'
-import { measureFreshness, measureReplicas } from './replicas.ts'
 import { measureSlices } from './slices.ts'
 import { measureStart } from './start.ts'
 import { type Row, stampFigures, writeTable } from './support/table.ts'
-import { measureTargets } from './targets.ts'
 
 interface Options {
   against?: string | undefined
@@ -26,17 +21,11 @@ const benchmarks: Record<string, (options: Options) => Promise<Row[]>> = {
   quiet: measureQuiet,
   batches: measureBatches,
   checks: measureChecks,
-  freshness: measureFreshness,
   groups: measureGroups,
-  alter: measureAlter,
   history: measureHistory,
-  load: measureLoad,
-  others: measureOthers,
-  replicas: measureReplicas,
   sandbox: measureSandbox,
   slices: measureSlices,
   start: measureStart,
-  targets: measureTargets,
   stamp: stampFigures,
 }
 

@@ -144,7 +144,7 @@ const longest = 480
 const lineHeight = 26
 
 /** Colors that differ from a white and from a black page; `prefers-color-scheme` picks the text's. */
-export const colors = `text { font: 13px system-ui, sans-serif; fill: #1f2937 }
+const colors = `text { font: 13px system-ui, sans-serif; fill: #1f2937 }
 .title { font-weight: 600; font-size: 15px }
 .ours { fill: #4f46e5 } .other { fill: #94a3b8 }
 @media (prefers-color-scheme: dark) { text { fill: #e5e7eb } .ours { fill: #818cf8 } .other { fill: #64748b } }`
@@ -177,7 +177,7 @@ ${drawn.join('\n')}
 }
 
 /** A text as SVG writes it. */
-export const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
+const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
 
 const root = new URL('../..', import.meta.url)
 const docs = new URL('docs/benchmarks.md', root)

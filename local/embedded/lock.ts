@@ -53,7 +53,7 @@ function commandOf(pid: number): string {
 }
 
 /** The address of the embedded server that runs on a folder, with its password; undefined if none runs. */
-export function findLiveUrl(folder: string): string | undefined {
+function findLiveUrl(folder: string): string | undefined {
   const server = findLiveServer(join(folder, 'postgres-18'))
   if (server === undefined) return undefined
   const password = readFileSync(join(folder, 'password'), 'utf8')
