@@ -77,12 +77,12 @@ begin
   select reads.class, reads.id from reads;
 end $$;
 
--- The world of a view, and of a log beside it: a mark of each object that its query reaches, by class and OID, of each setting under which rows are
+-- The world of a view, and of the logs of its changes: a mark of each object that its query reaches, by class and OID, of each setting under which rows are
 -- computed, and of the server. The mark of an object has the versions of all rows of the catalog that make it, so two equal worlds prove
 -- that in between nothing but rows of tables has changed: nobody lists what may. A table has its triggers with their functions,
 -- its rules, policies and publications, and those of its ancestors, through which it is written, too. `fillings`: a materialized view
 -- below has its data. The query itself is not in it: an exchange writes it anew.
-create function viewkeeper.world(relation oid, log oid, fillings boolean) returns jsonb
+create function viewkeeper.world(relation oid, logs oid[], fillings boolean) returns jsonb
 language plpgsql stable set search_path = pg_catalog, pg_temp
 set enable_seqscan = off set enable_hashjoin = off set enable_mergejoin = off set plan_cache_mode = force_generic_plan as $$
 begin
@@ -92,7 +92,7 @@ begin
     related(id) as (
       select r.id from reads r where r.class = 'pg_class'::regclass
       union
-      select log where log is not null
+      select unnest(logs)
       union
       select i.inhparent from related r join pg_inherits i on i.inhrelid = r.id),
     relations as materialized (select r.id, c.relnamespace as schema from related r join pg_class c on c.oid = r.id),

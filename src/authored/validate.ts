@@ -165,7 +165,7 @@ function checkConcurrent({ strategy }: Partial<ViewFields>, indexes: SoundIndex[
   )
 }
 
-/** What only swaps fill, and whose other names fit beside its own: `_query` and `_touched`, of whose triggers the longest adds `_truncate`. */
+/** What only swaps fill, and whose other names fit beside its own: `_query`, and those of triggers. */
 function checkSlices(
   { slices, strategy, name, readOnReplicas }: Partial<ViewFields>,
   report: ViewReport,

@@ -21,7 +21,6 @@ import type { Database, Sql } from '../server/database.ts'
 import { problemOf, sqlstateOf } from '../server/failures.ts'
 import { readFix, readMissingRights } from '../server/rights.ts'
 import { takeRolePath, takeSafePath, undone } from '../server/transactions.ts'
-import { logOf } from '../slices/plan/log.ts'
 import { planLog, whyNoLog } from '../slices/slices.ts'
 import { viewArgument } from '../sql/commands.ts'
 import { displayName } from '../sql/names.ts'
@@ -122,7 +121,7 @@ async function compareLog(
     },
   )
   if (because === null) return []
-  const words = because ?? `there is no table ${displayName(logOf(definition))}`
+  const words = because ?? 'there is no log'
   return [
     difference(
       displayName(definition),

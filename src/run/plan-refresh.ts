@@ -96,6 +96,10 @@ async function planAsSeen(
     insistsOnOwner: request.inBatch !== undefined,
     checking: request.withoutChecks ? null : await readChecking(sql, definition),
     otherwise: wanted === 'auto' && usableIndex(view) !== undefined,
+    ...(view.logs &&
+      view.counting !== null && {
+        log: (await import('../slices/plan/forget.ts')).forgetting(view, view.counting),
+      }),
   }
   // A refresh that cannot swap does not load what this needs: a sixth of the function.
   const swap: Swap | 'gone' | null =

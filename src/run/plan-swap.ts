@@ -108,7 +108,7 @@ async function planGroup(
     plan: (options) =>
       planRebuild(group, view, {
         ...options,
-        around: slicing?.around(group),
+        around: slicing?.around(group) ?? aroundLog(options),
         of: ({ oid, live }) => ({
           definitionId: Number(definitions.get(quoteName(live.view))?.id),
           checking: oid === view.oid ? options.checking : (checkings.get(quoteName(live.view)) ?? null),
@@ -171,6 +171,8 @@ const impossible = (problem: Problem): GroupRefresh => ({
   },
 })
 
+const aroundLog = ({ log }: RunOptions) => log && (() => log)
+
 /** Plans the swap of the view as it is in the snapshot. `gone`: the view was exchanged or dropped meanwhile. */
 export async function planSwap(
   sql: Sql,
@@ -209,7 +211,8 @@ export async function planSwap(
     unusedLog: typeof found === 'string' ? found : undefined,
     brokenBackup: backup === null ? null : brokenBackup(backup),
     plan: (run) => {
-      const plan = group?.plan(run) ?? planRebuild(alone(view.oid, snapshot), view, run)
+      const plan =
+        group?.plan(run) ?? planRebuild(alone(view.oid, snapshot), view, { ...run, around: aroundLog(run) })
       return slicing?.log ? { ...plan, basis: slicing.log.basis(plan.basis) } : plan
     },
   }

@@ -11,17 +11,11 @@ import { sealedAsOwner } from '../rebuild/plan/shadow.ts'
 import { aroundOf, fillBySlices, fillBySlicesBeside } from '../rebuild/plan/slices.ts'
 import type { Sql } from '../server/database.ts'
 import { unlessLocked } from '../server/transactions.ts'
-import { type ChangeLog, logOf } from '../slices/plan/log.ts'
-import {
-  compareUntouched,
-  countTouched,
-  logRead,
-  rowsTouched,
-  touchAll,
-  wasRead,
-} from '../slices/plan/rows.ts'
+import { forget, logRead, look } from '../slices/plan/forget.ts'
+import { type ChangeLog, logsOf } from '../slices/plan/log.ts'
+import { compareUntouched, countTouched, rowsTouched } from '../slices/plan/rows.ts'
 import type { Shown } from '../slices/plan/shown.ts'
-import { displayName, displayPart, type QualifiedName, quoteName } from '../sql/names.ts'
+import { displayName, displayPart, literal, type QualifiedName, quoteName } from '../sql/names.ts'
 import type { KnownAges, Statement } from '../sql/plan.ts'
 import { duration } from '../sql/words.ts'
 
@@ -60,8 +54,7 @@ async function readTouched(
   const unbelieved = await whyNoLog(sql, log)
   if (unbelieved !== null) return unbelieved === undefined ? 'gone' : refused(unbelieved)
   // Of the plain view that it shows the text: an exchange writes it anew.
-  const worldOf = (of: string) =>
-    `select viewkeeper.world(${shown.oid}, ${of}, true) || jsonb_build_object('query', md5(pg_get_viewdef(${shown.oid})))`
+  const world = `select viewkeeper.world(${shown.oid}, array[${logsOf(log).map((each) => `to_regclass(${literal(each.log)})::oid`)}], true) || jsonb_build_object('query', md5(pg_get_viewdef(${shown.oid})))`
   const [state] = await sql<
     {
       world: Record<string, string>
@@ -93,8 +86,8 @@ async function readTouched(
                 when last.mark ->> 'by' <> ${by} then 'the log is a new one'
                 else viewkeeper.changed(last.mark -> 'world', now.world) end as because
       from pg_class c
-      join pg_class l on l.relnamespace = c.relnamespace and l.relname = ${logOf(view).name}
-     cross join lateral (${sql.unsafe(worldOf('l.oid'))}) now(world)
+      join pg_class l on l.oid = to_regclass(${logsOf(log)[0]!.log})
+     cross join lateral (${sql.unsafe(world)}) now(world)
       left join lateral (
         select r.definition_id, r.meta #> '{response,slices}' as mark, (r.meta #>> '{response,fillMs}')::float8 as fill_ms, d.slices ->> 'wholeEvery' as every, coalesce(r.filled = viewkeeper.filling(c.oid) and r.touched = c.xmin::text, false) as is_ours,
                (select s.value -> d.id::text from viewkeeper.switches s where s.key = ${wrongSlices}) as wrong
@@ -103,27 +96,24 @@ async function readTouched(
      where c.oid = ${view.oid}::int8::oid`
   if (state === undefined) return 'gone'
   const stands = {
-    sql: `select concat_ws(' ', (${worldOf(String(state.logOid))}), (select c.xmin from pg_class c where c.oid = ${view.oid}))`,
+    sql: `select concat_ws(' ', (${world}), (select c.xmin from pg_class c where c.oid = ${view.oid}))`,
     is: `${state.text} ${state.toucher}`,
   }
   const part = { by, columns: shown.columns }
   const changed = state.because ?? (group && whyWhole(group, shown)) ?? null
   const because = changed ?? state.due
   const compares = changed === null && because !== null && exact !== null
-  const rows = rowsTouched(part, view)
-  const count = countTouched(part, view, because !== null)
-  const compare = compareUntouched(part, view, exact ?? [])
+  // Measured, if two of the last 20 refreshes computed no more slices, and took longer than all of them had; else 30 %: a slice by itself costs many
+  // times its share of all. A hundred are computed before that matters.
+  const most = because === null ? state.tooMany : null
+  const rows = rowsTouched(part, log, most)
+  const count = countTouched(part, log, because !== null, most)
+  const compare = compareUntouched(log)
   // Old rows of slices that the log does not name are as the query would compute them now.
   const known: KnownAges = { [view.oid]: { view: ['', ''], asOf: 'infinity' } }
   const counting = (shadow: string) =>
     compares ? `select (${count(shadow)}) || (${compare(shadow)})` : count(shadow)
   const noteCompared = compares ? [noteWrong(state.logOid)] : []
-  // Measured, if two of the last 20 refreshes computed no more slices, and took longer than all of them had; else 30 %: a slice by itself costs many
-  // times its share of all. A hundred are computed before that matters.
-  const limit = ({ live }: Member): Statement[] =>
-    because === null && state.tooMany !== null
-      ? [{ phase: 'building', sql: touchAll(part, view, state.tooMany), ...sealedAsOwner(live) }]
-      : []
   const check: Statement = {
     kind: 'check',
     phase: 'building',
@@ -159,7 +149,7 @@ async function readTouched(
         ? aroundOf(view, shown, (rebuild, members) => {
             const sliced = because === null ? fillBySlices(rebuild, { ...members, rows }) : filledWhole
             return countingSlices(rebuild, members.view, counting, {
-              before: [look, ...limit(members.view), ...sliced.before],
+              before: [look, ...sliced.before],
               after: [...sliced.after, forgetRead(members.view), check],
               record: noteCompared,
               known,
@@ -195,14 +185,6 @@ function whyWhole({ members }: Scope, shown: Shown): string | null {
     : `it reads ${displayName(read.live.view)}, which the batch makes anew, too`
 }
 
-/** What was committed when this is asked, the statement that fills sees, too; what comes later stays in the log for the next refresh. */
-const look: Statement = {
-  kind: 'command',
-  phase: 'building',
-  sql: `select set_config('${logRead}', pg_current_snapshot()::text, true)`,
-  hidden: true,
-}
-
 /** Lets the record of the run say what it has read of the log. */
 const noteRead: Statement = {
   kind: 'command',
@@ -214,7 +196,7 @@ const noteRead: Statement = {
 /** Takes from the log of a view what was read of it. */
 const forgetRead = ({ live }: Member): Statement => ({
   phase: 'building',
-  sql: `delete from ${quoteName(logOf(live.view))} where ${wasRead}`,
+  sql: forget(live.view, 'read'),
   ...sealedAsOwner(live),
 })
 

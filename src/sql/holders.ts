@@ -1,4 +1,4 @@
-import { literal, quoteName, type ViewName } from './names.ts'
+import { literal, logSchema, ofLog, quoteName, type ViewName } from './names.ts'
 
 /** The strongest lock on a view that somebody waits for. */
 export type WantedLock = 'AccessShareLock' | 'ExclusiveLock' | 'AccessExclusiveLock'
@@ -32,11 +32,12 @@ read(oid) as (
     union all
     select indexrelid from pg_index where indrelid = r.oid
     union all
-    select l.oid from pg_class c join pg_class l using (relnamespace) where c.oid = r.oid and l.relname = c.relname || '_touched') x${onlyToRead(
-      wanted,
-      `
+    select l.oid from pg_class l join (pg_class c join pg_namespace n on n.oid = c.relnamespace) on ${ofLog('l.relname')} = concat(nspname, '.', c.relname)
+     where c.oid = r.oid and l.relnamespace = to_regnamespace('${logSchema}')) x${onlyToRead(
+       wanted,
+       `
    where r.oid in (select oid from v) or not exists (select from pg_class c where c.oid = r.oid and c.relkind = 'm')`,
-    )}),
+     )}),
 above as (
   select w.ev_class as oid from v join pg_depend d on d.refclassid = 'pg_class'::regclass and d.refobjid = v.oid
     join pg_rewrite w on d.classid = 'pg_rewrite'::regclass and w.oid = d.objid${onlyToRead(

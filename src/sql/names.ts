@@ -142,3 +142,15 @@ export const onOneLine = (query: string): string =>
     /('(?:[^']|'')*'|"(?:[^"]|"")*")(?:\s+(?=[a-z]))?|\s*--.*|\s*([=,()<>|]+)\s*|\s+/g,
     (_, quoted, sign) => quoted ?? sign ?? ' ',
   )
+
+/** The schema of all logs of changes: nobody else may create in it, so nothing takes the place of one. */
+export const logSchema = 'viewkeeper_logs'
+
+/** The most bytes of a view's name with its schema: the number of a table and the longest event follow it in the name of a trigger. */
+export const longestLogged = 51
+
+/** How the names of all tables, functions and triggers of a view's log begin: the number of a table follows. */
+export const logName = ({ schema, name }: QualifiedName): string => `${schema}.${name}`
+
+/** The same of the name of such a table or function, as an expression. */
+export const ofLog = (name: string): string => `regexp_replace(${name}, '_[0-9]+(_forget)?$', '')`

@@ -21,6 +21,7 @@ import {
   readLasting,
   readSlowRuns,
 } from './db/incidents.ts'
+import { foldLogs } from './db/logs.ts'
 import { type EndedRun, publishEndedBatches, publishEndedRuns } from './db/publish.ts'
 import { type Hearers, usualTelling } from './plan/hearers.ts'
 import { isSlow } from './plan/runs.ts'
@@ -91,6 +92,7 @@ export function monitor(
       const lost = await closeLostRuns(sql)
       if (settled) for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
       await dropShadows(sql)
+      await foldLogs(sql)
       const suspects: string[] = []
       const publishRuns = (ended: EndedRun[]) => {
         publish.runs(ended)

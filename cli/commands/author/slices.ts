@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { readView } from '../../../src/catalog/db/catalog.ts'
-import { planLog, readDropLog } from '../../../src/slices/db/log.ts'
-import { makeLog } from '../../../src/slices/plan/log.ts'
+import { planLog } from '../../../src/slices/db/log.ts'
+import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
 import { displayName } from '../../../src/sql/names.ts'
 import { print } from '../../output/terminal.ts'
 import { qualified } from '../../project/names.ts'
@@ -22,7 +22,7 @@ export function addTo(program: Command): void {
     .option('--drop', 'print the SQL that drops the log, with its triggers')
     .addHelpText(
       'after',
-      '\nReads the catalog on DATABASE_URL, and changes nothing. Put the SQL into a migration. Its\ntriggers wait for the writers of each table, and then hold up new ones for a moment.',
+      '\nReads the catalog on DATABASE_URL, and changes nothing. Put the SQL into a migration. It\nwaits until it can lock all tables within 100 ms, and names who keeps it from that.',
     )
     .action((view: string, options) => slices(view, options))
 }
@@ -31,15 +31,9 @@ export function addTo(program: Command): void {
 async function slices(view: string, { by, drop = false }: SlicesOptions): Promise<void> {
   const { of, words, statements } = await databaseFromUrl(null).withConnection(async (sql) => {
     const facts = await readView(sql, qualified(view, 'view'))
-    if (drop) return { of: facts, words: 'no log of changes', statements: await readDropLog(sql, facts) }
+    if (drop) return { of: facts, words: 'no log of changes', statements: [dropLog(facts)] }
     const log = await planLog(sql, facts, by)
     return { of: facts, words: `a log of changes, by slices of ${log.by}`, statements: makeLog(log) }
   })
-  print(
-    `-- ${displayName(of)} has ${words}.`,
-    'begin;',
-    "set local lock_timeout = '5s';",
-    ...statements.map((each) => `${each};`),
-    'commit;',
-  )
+  print(`-- ${displayName(of)} has ${words}.`, 'begin;', ...statements.map((each) => `${each};`), 'commit;')
 }

@@ -1,7 +1,7 @@
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
 import { lacking, mayUse } from '../../server/rights.ts'
-import type { QualifiedName, ViewName } from '../../sql/names.ts'
+import { logName, logSchema, type QualifiedName, quoteName, type ViewName } from '../../sql/names.ts'
 import { didYouMean } from '../../sql/nearest.ts'
 import { rolePathSetting, safePath } from '../../sql/settings.ts'
 import type { ViewFacts } from '../plan/live-view.ts'
@@ -100,7 +100,7 @@ export async function findView(
            has_schema_privilege(n.oid, 'USAGE') as may_look,
            has_database_privilege(current_database(), 'CREATE') as may_make_schemas,
            current_setting('track_counts')::boolean as tuples_are_counted,
-           exists (select from pg_class where relnamespace = n.oid and relname = (c.relname || '_touched')::name) as logs,
+           to_regclass(${quoteName({ schema: logSchema, name: `${logName(name)}_0` })}) is not null as logs,
            ${uniqueIndexes(sql)} as unique_indexes
       from pg_class c join pg_namespace n on n.oid = c.relnamespace
      where n.nspname = ${name.schema} and c.relname = ${name.name} and c.relpersistence <> 't'`

@@ -3,7 +3,6 @@ import type { Definition } from '../../catalog/plan/definition.ts'
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
 import { runPlainSql } from '../../set-aside/db/own-sql.ts'
-import { logOf } from '../../slices/plan/log.ts'
 import { planLog, readLogged, whyNoLog } from '../../slices/slices.ts'
 import { displayName, quoteName } from '../../sql/names.ts'
 import { fileNameOf } from '../../sql/new-names.ts'
@@ -108,6 +107,6 @@ const notWritten = (error: unknown): never => {
 const byHand = (view: Definition): Problem =>
   new Problem(
     'MigrationFailed',
-    `${displayName(logOf(view))} is there, and no migration has made it. This prints what drops it: npx viewkeeper slices ${displayName(view)} --drop. ` +
+    `${displayName(view)} has a log of changes that no migration has made. This prints what drops it: npx viewkeeper slices ${displayName(view)} --drop. ` +
       'Nothing was written.',
   )

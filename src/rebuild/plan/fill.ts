@@ -135,6 +135,8 @@ export interface RunOptions {
   insistsOnOwner?: boolean
   /** The checks of the new data; null: none. */
   checking?: Checking | null | undefined
+  /** What comes before and after a statement that computes all rows of a view that has a log of changes. */
+  log?: { before: Statement[]; after: Statement[] } | undefined
   /** Whether the run goes on with another plan if a backup keeps the view from being exchanged. */
   otherwise?: boolean
 }

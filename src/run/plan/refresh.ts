@@ -100,12 +100,13 @@ const inPlace = (view: ViewFacts, { rowCountStrategy, ifRunning, settings }: Run
 /** Refreshes the view, and checks the new data where the refresh has put them. Nobody else sees them before the commit. */
 const refreshInPlace = (
   view: ViewFacts,
-  { checking, insistsOnOwner = false }: RunOptions,
+  { checking, insistsOnOwner = false, log }: RunOptions,
   how: 'fill' | 'fillConcurrently',
 ): Statement[] => [
   // A regular refresh has locked the view before.
   ...(insistsOnOwner && how === 'fillConcurrently' && view.mayAlter ? [lockAgainstChanges(view)] : []),
   ...(insistsOnOwner ? [insistOnOwner(view)] : []),
+  ...(log?.before ?? []),
   {
     phase: 'building',
     sql: `refresh materialized view ${how === 'fill' ? '' : 'concurrently '}${quoteName(view)}`,
@@ -117,6 +118,7 @@ const refreshInPlace = (
     unique: uniqueOf(view),
   },
   ...(checking ? checkData({ view, relation: view, seal: insistOnChecking(view) }, checking) : []),
+  ...(log?.after ?? []),
 ]
 
 /** Where the lock on the view is taken before, nobody can give the view away between this and the refresh. */

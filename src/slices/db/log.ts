@@ -1,9 +1,19 @@
 import { Problem } from '../../problem.ts'
 import type { Sql } from '../../server/database.ts'
-import { displayName, displayPart, literal, type QualifiedName, quoteName } from '../../sql/names.ts'
+import {
+  displayName,
+  displayPart,
+  literal,
+  logName,
+  logSchema,
+  longestLogged,
+  ofLog,
+  type QualifiedName,
+  quoteName,
+} from '../../sql/names.ts'
 import { exactColumns } from '../plan/exact.ts'
-import { type ChangeLog, functionsOf, logOf, triggersOf } from '../plan/log.ts'
-import { proveSlices } from '../plan/prove.ts'
+import { type ChangeLog, logsOf, triggersOf } from '../plan/log.ts'
+import { proveSlices, type Slices } from '../plan/prove.ts'
 import { shownOf } from '../plan/shown.ts'
 import { readQueries } from './read-queries.ts'
 
@@ -25,132 +35,196 @@ export async function planLog(
   const found = views.get(view.oid)
   if (found === undefined) return refuse('it is no materialized view')
   if (found.because !== null) return refuse(found.because)
-  const heirs = new Map(found.tables.map((table) => [table, facts.relations.get(table)!.heirs]))
-  const { types, names, computed } = await readColumns(sql, view.oid, [...heirs.values()].flat())
-  const proofs = found.tables.map((table) => {
-    const { because, slices } = proveSlices(found, table, facts)
-    const isStored = (column: string) => !computed.some(([id, name]) => id === table && name === column)
-    return {
-      table,
-      because,
-      slices,
-      keys: slices.filter(({ isColumn, column }) => isColumn && isStored(column)),
-    }
-  })
-  const all = [...new Set(proofs.flatMap(({ keys }) => keys.map((key) => key.by)))]
+  const proofs = found.tables.map((table) => ({ table, ...proveSlices(found, table, facts) }))
+  const read = await readLoggable(sql, view.oid, proofs)
+  const keysOf = ({ table, slices }: (typeof proofs)[number]) =>
+    slices.filter(
+      ({ isColumn, column }) =>
+        isColumn && !read.computed.some(([id, name]) => id === table && name === column),
+    )
+  const all = [...new Set(proofs.flatMap((proof) => keysOf(proof).map((key) => key.by)))]
   const some = all.map(displayPart).join(', or of ')
+  /** A key that only the query computes, of this column if it is given, and why no log has it. */
+  const computed = proofs
+    .flatMap(({ table, slices }) => slices.map((slice) => ({ ...slice, table })))
+    .find((slice) => !all.includes(slice.by) && (by === undefined || slice.by === by))
+  const whyComputed =
+    computed &&
+    `${displayPart(computed.by)} is computed from ${facts.relations.get(computed.table)!.name}.${displayPart(computed.column)}, and a log has columns of tables. Make it a stored generated column of the table, and read that` +
+      (computed.bySettings
+        ? ": it may not depend on settings, so name the zone, as in (at at time zone 'UTC')::date"
+        : '')
   if (all.length === 0)
     return refuse(
-      proofs.some(({ slices }) => slices.length > 0)
-        ? 'a trigger cannot compute its keys. Make the key a stored generated column of the table, and read that'
-        : (proofs.find(({ because }) => because !== null)?.because ?? 'it reads no table'),
+      whyComputed ?? proofs.find(({ because }) => because !== null)?.because ?? 'it reads no table',
     )
   if (by === undefined && all.length > 1) return refuse(`it falls into slices of ${some}: say by which`)
   const chosen = by ?? all[0]!
   if (!all.includes(chosen))
-    return refuse(`it does not fall into slices of ${displayPart(chosen)}, but of ${some}`)
+    return refuse(whyComputed ?? `it does not fall into slices of ${displayPart(chosen)}, but of ${some}`)
   const shown = shownOf(found, facts)
   if (shown === null)
     return refuse(
       'it computes its rows itself, and only a view that shows a plain view as it is can be filled by slices',
     )
   if (['whole', 'at'].includes(chosen)) return refuse(`the log has a column ${chosen} of its own`)
-  if (Buffer.byteLength(logOf(view).name) > 54) return refuse('its name is too long for those of triggers')
+  if (Buffer.byteLength(logName(view)) > longestLogged)
+    return refuse(
+      `its name with its schema is longer than ${longestLogged} bytes, and begins those of triggers`,
+    )
+  const odd = read.tables.find(({ odd }) => odd !== null)
+  if (odd) return refuse(odd.odd!)
   return {
     view: { schema: view.schema, name: view.name },
     shown,
     by: chosen,
-    type: types[chosen]!,
     exact: exactColumns(found, facts)?.filter((column) => column !== chosen) ?? null,
-    // By name: in every database the functions have the same numbers.
+    // By name: in every database the parts have the same numbers.
     tables: proofs
-      .map(({ table, keys }) => ({
-        name: names[table]!,
-        relations: heirs.get(table)!.map((id) => ({ id, name: names[id]! })),
-        isAlone: heirs.get(table)!.length === 1 && facts.relations.get(table)!.kind === 'r',
-        key: keys.find((each) => each.by === chosen)?.column ?? null,
-      }))
+      .map((proof) => {
+        const { name, relations, columns } = read.tables.find(({ id }) => id === proof.table)!
+        const column = keysOf(proof).find((each) => each.by === chosen)?.column
+        const collation = read.collations[chosen] ?? ''
+        const { declared, type } = columns[column ?? ''] ?? {}
+        return {
+          name,
+          relations,
+          key:
+            column === undefined
+              ? null
+              : { column, declared: declared!, type: `${type}${collation}`, plain: type! },
+        }
+      })
       .sort((one, other) => (one.name < other.name ? -1 : 1)),
   }
 }
 
-/** The types of a view's columns, as SQL writes them; the names of tables; and those of their columns that are computed when they are read. */
-async function readColumns(sql: Sql, view: number, tables: number[]) {
-  const ids = `array[${tables.join()}]::oid[]`
+interface Loggable {
+  id: number
+  name: string
+  relations: { id: number; name: string }[]
+  /** The types of the columns that may be keys: as declared, and without domains and lengths. */
+  columns: Record<string, { declared: string; type: string }>
+  /** Why its writes cannot be logged. */
+  odd: string | null
+}
+
+/** What a log needs to know of the tables of a view; the collations of its columns that are not those of the types; which columns are computed when they are read. */
+async function readLoggable(sql: Sql, view: number, proofs: { table: number; slices: Slices[] }[]) {
+  const ids = `array[${proofs.map(({ table }) => table).join()}]::oid[]`
+  const keys = JSON.stringify(proofs.map(({ table, slices }) => [table, slices.map(({ column }) => column)]))
   const [row] = await sql.unsafe<
-    { types: Record<string, string>; names: Record<number, string>; computed: [number, string][] }[]
+    { collations: Record<string, string>; tables: Loggable[]; computed: [number, string][] }[]
   >(`
-    select (select jsonb_object_agg(a.attname, ${typeOf}) from pg_attribute a join pg_type t on t.oid = a.atttypid where a.attrelid = ${view} and a.attnum > 0) as types,
-           (select jsonb_object_agg(c.oid, format('%I.%I', n.nspname, c.relname)) from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid = any (${ids})) as names,
-           (select coalesce(jsonb_agg(jsonb_build_array(a.attrelid::int8, a.attname)), '[]') from pg_attribute a where a.attrelid = any (${ids}) and a.attgenerated = 'v') as computed`)
+    with recursive below(root, id) as (
+      select id, id from unnest(${ids}) id union select b.root, i.inhrelid from below b join pg_inherits i on i.inhparent = b.id),
+    parts(root, id) as (
+      table below union select p.root, i.inhparent from parts p join pg_inherits i on i.inhrelid = p.id),
+    -- Whose rows a statement on one of these may bring.
+    written(root, id) as (
+      table parts union select w.root, i.inhrelid from written w join pg_inherits i on i.inhparent = w.id),
+    named as (select c.*, format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace where c.oid in (select id from written))
+    select (select coalesce(jsonb_object_agg(a.attname, ${collationOf}), '{}') from pg_attribute a join pg_type t on t.oid = a.atttypid where a.attrelid = ${view} and a.attnum > 0) as collations,
+           (select coalesce(jsonb_agg(jsonb_build_array(a.attrelid::int8, a.attname)), '[]') from pg_attribute a where a.attrelid in (select id from below) and a.attgenerated = 'v') as computed,
+           (select coalesce(jsonb_agg(jsonb_build_object('id', r.oid::int8, 'name', r.name,
+              'relations', (select jsonb_agg(jsonb_build_object('id', e.oid::int8, 'name', e.name) order by e.oid) from parts p join named e on e.oid = p.id where p.root = r.oid),
+              'columns', (select coalesce(jsonb_object_agg(a.attname, jsonb_build_object('declared', format_type(a.atttypid, null), 'type', (
+                  with recursive base(type) as (select a.atttypid union select d.typbasetype from base b join pg_type d on d.oid = b.type and d.typtype = 'd')
+                  select format_type(b.type, null) from base b join pg_type d on d.oid = b.type where d.typtype <> 'd'))), '{}')
+                from pg_attribute a where a.attrelid = r.oid and a.attname in (
+                  select jsonb_array_elements_text(k -> 1) from jsonb_array_elements(${literal(keys)}::jsonb) k where (k ->> 0)::oid = r.oid)),
+              'odd', coalesce(
+                (select format('%s belongs to %s, and %s, whose rows it shares, to %s', r.name, r.relowner::regrole, e.name, e.relowner::regrole)
+                   from parts p join named e on e.oid = p.id where p.root = r.oid and e.relowner <> r.relowner order by e.oid limit 1),
+                (select format('who writes to %s may write to %s, of which no trigger of a statement sees rows', r.name, e.name)
+                   from written p join named e on e.oid = p.id where p.root = r.oid and e.relkind = 'f' order by e.oid limit 1)))), '[]')
+              from named r where r.oid = any (${ids})) as tables`)
   return row!
 }
 
-/** The type of column `a`, whose type is `t`, as SQL writes it, with a collation that is not the type's own. */
-const typeOf = `format_type(a.atttypid, a.atttypmod) || case when a.attcollation <> t.typcollation then (
+/** A collation of column \`a\` that is not that of its type \`t\`, as SQL writes it; '' otherwise. */
+const collationOf = `case when a.attcollation <> t.typcollation then (
   select format(' collate %I.%I', k.nspname, l.collname) from pg_collation l join pg_namespace k on k.oid = l.collnamespace where l.oid = a.attcollation) else '' end`
 
-/** The column by whose values what stands beside a view logs its changes; null: that is no log. */
+/** The column by whose values the log of a view tells its changes; null: it has none. */
 export async function readLogged(sql: Sql, view: QualifiedName): Promise<string | null> {
-  const { schema, name } = logOf(view)
   const [row] = await sql<{ by: string }[]>`
-    select a.attname as by from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      join pg_attribute a on a.attrelid = c.oid and a.attnum = 1 join pg_attribute w on w.attrelid = c.oid and w.attnum = 2 and w.attname = 'whole'
-     where n.nspname = ${schema} and c.relname = ${name}`
+    select a.attname as by from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum = 1
+      join pg_attribute w on w.attrelid = c.oid and w.attnum = 2 and w.attname = 'whole'
+     where c.relnamespace = to_regnamespace(${logSchema}) and ${sql.unsafe(ofLog('c.relname'))} = ${logName(view)} limit 1`
   return row?.by ?? null
 }
 
 /**
- * Why the log is not to be believed; null if it is exactly what `makeLog` makes, each trigger of it always fires, and all writes fire triggers; undefined if
- * there is no table of its name.
+ * Why the log is not to be believed; null if all of it is exactly what \`makeLog\` makes, each trigger of it always fires, and all writes fire triggers;
+ * undefined if nothing of it is there.
  */
 export async function whyNoLog(sql: Sql, log: ChangeLog): Promise<string | null | undefined> {
-  const { schema, name } = logOf(log.view)
-  const triggers = triggersOf(log)
-  const functions = functionsOf(log)
-  const ids = log.tables.flatMap(({ relations }) => relations.map(({ id }) => id))
+  const parts = logsOf(log)
   const json = (value: unknown) => `${literal(JSON.stringify(value))}::jsonb`
-  const [row] = await sql.unsafe<{ because: string | null }[]>(`
-    select coalesce(
-      case when c.relkind <> 'r' or c.relpersistence <> 'p' or c.relrowsecurity or c.relhasrules or c.relhastriggers or c.relispartition
-                or exists (select from pg_inherits i where c.oid in (i.inhrelid, i.inhparent)) or c.relowner <> m.relowner or columns.text <> ${literal(`${log.by} ${log.type}, whole boolean, at xid8`)}
-           then format('%s is not a log of changes as "viewkeeper slices" prints it', c.oid::regclass) end,
-      (select format('%s has the right to %s in %s: revoke it', case a.grantee when 0 then 'everybody' else a.grantee::regrole::text end, lower(a.privilege_type), c.oid::regclass)
-         from aclexplode(c.relacl) a where a.grantee not in (c.relowner, 0) and a.privilege_type <> 'SELECT' or a.grantee = 0 limit 1),
-      (select format('%s, which it shows, does not belong to its owner', v.oid::regclass) from pg_class v where v.oid = ${log.shown.oid} and v.relowner <> m.relowner),
+  const expected = parts.map((each) => ({
+    log: each.log,
+    name: each.name,
+    on: each.table.name,
+    columns: each.columns.join(', '),
+    functions: each.functions,
+    triggers: triggersOf(each),
+  }))
+  const [row] = await sql.unsafe<{ isThere: boolean; because: string | null }[]>(`
+    with schema as (select n.*, (select k.nspowner from pg_namespace k where k.nspname = 'viewkeeper') as keeper from pg_namespace n where n.nspname = '${logSchema}'),
+    part as (
+      select p ->> 'log' as log, p ->> 'name' as name, p ->> 'on' as "on", p ->> 'columns' as columns, p -> 'functions' as functions, p -> 'triggers' as triggers,
+             t.relowner as writer, m.relowner as reader, c.*
+        from jsonb_array_elements(${json(expected)}) with ordinality p(p, nr)
+        join pg_class t on t.oid = (p ->> 'on')::regclass
+        join pg_class m on m.oid = ${literal(quoteName(log.view))}::regclass
+        left join (pg_class c join schema n on n.oid = c.relnamespace) on c.relname = p ->> 'name'
+       order by nr),
+    ours as (
+      select p.*, f.*, (p.log || '(' || (f.value ->> 'arguments') || ')') as called, d.oid as is
+        from part p cross join lateral jsonb_array_elements(p.functions) f(value)
+        left join pg_proc d on d.oid = to_regprocedure(quote_ident('${logSchema}') || '.' || quote_ident(f.value ->> 'name') || '(' || (f.value ->> 'arguments') || ')'))
+    select exists (select from part where oid is not null) as "isThere", coalesce(
+      (select format('schema ${logSchema} does not belong to %s, or others may create in it', n.keeper::regrole) from schema n
+        where n.nspowner <> n.keeper or exists (select from aclexplode(n.nspacl) a where a.privilege_type = 'CREATE' and a.grantee <> n.nspowner)),
+      (select format('the log of %s is not there', p.on) from part p where p.oid is null limit 1),
+      (select format('%s belongs to %s, and has to belong to %s, as %s does', p.log, p.relowner::regrole, p.writer::regrole, p.on) from part p where p.relowner <> p.writer limit 1),
+      (select format('%s has the right to %s in %s: revoke %2$s on %3$s from %4$s', case a.grantee when 0 then 'everybody' else a.grantee::regrole::text end, lower(a.privilege_type), p.log,
+                     case a.grantee when 0 then 'public' else a.grantee::regrole::text end)
+         from part p cross join lateral (
+           select * from aclexplode(p.relacl) union all
+           select g.* from pg_attribute t cross join lateral aclexplode(t.attacl) g where t.attrelid = p.oid) a
+        where a.grantee <> p.writer and not (a.grantee = p.reader and a.privilege_type = 'SELECT' and not a.is_grantable) limit 1),
+      (select format('%s may not read %s: grant select on %2$s to %1$s', p.reader::regrole, p.log) from part p where not has_table_privilege(p.reader, p.oid, 'SELECT') limit 1),
+      (select format('%s may write all tables, and so the log: revoke pg_write_all_data from %1$s', m.member::regrole) from pg_auth_members m join pg_roles r on r.oid = m.member
+        where m.roleid = 'pg_write_all_data'::regrole and not r.rolsuper limit 1),
+      (select format('%s is not as "viewkeeper slices" prints it', p.log) from part p
+        where p.relkind <> 'r' or p.relpersistence <> 'p' or p.relam <> 2 or p.relreplident <> 'f' or p.relrowsecurity or p.relhasrules or p.relhastriggers or p.relispartition
+           or p.relchecks > 0 or p.columns is distinct from (
+             select string_agg(concat_ws(' ', '"' || replace(a.attname, '"', '""') || '"', format_type(a.atttypid, a.atttypmod) || ${collationOf}, case when a.attnotnull then 'not null' end,
+                               nullif(concat(a.attgenerated, a.attidentity), ''), case when d.adbin::text ~ '^{CONST :consttype 16 [^{}]*[[] 0( 0)* []]}$' then 'default false'
+                                 when d.adbin::text ~ concat('^{FUNCEXPR :funcid ', 'pg_current_xact_id'::regproc::oid, ' [^{}]*:args <> [^{}]*}$') then 'default pg_current_xact_id()' else 'default ' || d.adbin::text end), ', ' order by a.attnum)
+               from pg_attribute a join pg_type t on t.oid = a.atttypid left join pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+              where a.attrelid = p.oid and a.attnum > 0 and not a.attisdropped)
+           or exists (select from pg_inherits i where p.oid in (i.inhrelid, i.inhparent)) or exists (select from pg_index i where i.indrelid = p.oid)
+           or exists (select from pg_constraint k where k.conrelid = p.oid and k.contype <> 'n') limit 1),
+      (select format('%s, which it shows, does not belong to its owner', v.oid::regclass) from pg_class v join part p on true where v.oid = ${log.shown.oid} and v.relowner <> p.reader limit 1),
       (select format('%s, which it shows, is used by others, too', d.refobjid::regclass) from pg_depend d
         where d.refclassid = 'pg_class'::regclass and d.refobjid = ${log.shown.oid} and d.deptype = 'n' and not (d.classid = 'pg_rewrite'::regclass
-              and d.objid in (select w.oid from pg_rewrite w where w.ev_class in (m.oid, ${log.shown.oid}))) limit 1),
-      (select format('function %s is not as "viewkeeper slices" prints it', f ->> 'name') from jsonb_array_elements(${json(functions)}) f
-        where not exists (select from pg_proc p join pg_language l on l.oid = p.prolang
-               where p.pronamespace = c.relnamespace and p.pronargs = 0 and p.proname = f ->> 'name' and l.lanname = 'plpgsql'
-                 and p.prosrc = f ->> 'body' and p.prosecdef and p.proconfig = '{"search_path=pg_catalog, pg_temp"}' and p.proowner = m.relowner) limit 1),
-      (select format('%s has no trigger that tells each %s', t ->> 'relation', t ->> 'event') from jsonb_array_elements(${json(triggers)}) t
-        where not exists (select from pg_trigger g join pg_proc p on p.oid = g.tgfoid
-               where g.tgrelid = (t ->> 'id')::oid and g.tgenabled = 'A' and g.tgtype = (t ->> 'type')::int2 and g.tgqual is null and g.tgattr::text = ''
-                 and p.pronamespace = c.relnamespace and p.proname = t ->> 'calls' and g.tgname = t ->> 'name'
-                 and (g.tgoldtable is not null) = (t -> 'rows' ? 'old') and coalesce(g.tgoldtable, 'old_rows') = 'old_rows'
-                 and (g.tgnewtable is not null) = (t -> 'rows' ? 'new') and coalesce(g.tgnewtable, 'new_rows') = 'new_rows') limit 1),
-      (select format('a subscription writes %s, which fires no trigger of a statement', s.srrelid::regclass) from pg_subscription_rel s where s.srrelid = any (array[${ids.join()}]::oid[]) limit 1)) as because
-      from pg_class c join pg_namespace n on n.oid = c.relnamespace
-      join pg_class m on m.relnamespace = c.relnamespace and m.relname = ${literal(log.view.name)} and m.relkind = 'm'
-     cross join lateral (
-       select string_agg(a.attname || ' ' || ${typeOf}, ', ' order by a.attnum)
-         from pg_attribute a join pg_type t on t.oid = a.atttypid where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) columns(text)
-     where n.nspname = ${literal(schema)} and c.relname = ${literal(name)}`)
-  return row === undefined ? undefined : row.because
-}
-
-/** The statements that drop a log with its triggers, as far as it is there. */
-export async function readDropLog(sql: Sql, view: QualifiedName): Promise<string[]> {
-  const { schema, name } = logOf(view)
-  const [row] = await sql<{ functions: string[]; isThere: boolean }[]>`
-    select to_jsonb(array(select p.proname from pg_proc p where p.pronamespace = n.oid and p.prorettype = 'trigger'::regtype and p.pronargs = 0
-             and starts_with(p.proname, ${`${name}_`}) and substr(p.proname, ${name.length + 2}) ~ '^[0-9]+$' order by 1)) as functions,
-           exists (select from pg_class c where c.relnamespace = n.oid and c.relname = ${name}) as "isThere"
-      from pg_namespace n where n.nspname = ${schema}`
-  return [
-    ...(row?.functions ?? []).map((each) => `drop function ${quoteName({ schema, name: each })}() cascade`),
-    ...(row?.isThere ? [`drop table ${quoteName({ schema, name })}`] : []),
-  ]
+              and d.objid in (select w.oid from pg_rewrite w where w.ev_class in (${literal(quoteName(log.view))}::regclass, ${log.shown.oid}))) limit 1),
+      (select format('function %s of the log is not as "viewkeeper slices" prints it', f.value ->> 'name') from ours f left join pg_proc d on d.oid = f.is
+        where d.oid is null or d.prolang <> (select l.oid from pg_language l where l.lanname = 'plpgsql') or d.prosrc <> f.value ->> 'body' or not d.prosecdef
+           or d.proconfig is distinct from '{"search_path=pg_catalog, pg_temp","DateStyle=ISO, YMD"}' or d.proowner <> f.writer or d.provolatile <> 'v' or d.proisstrict or d.proretset
+           or exists (select from aclexplode(coalesce(d.proacl, acldefault('f', d.proowner))) a
+                       where a.grantee <> d.proowner and not (a.grantee = f.reader and f.value ->> 'arguments' <> '' and not a.is_grantable)) limit 1),
+      (select format('%s has no trigger that tells each %s', t ->> 'relation', t ->> 'event') || case when g.tgenabled <> 'A' then
+                format(' always: alter table %s enable always trigger %I', t ->> 'relation', t ->> 'name') else '' end
+         from part p cross join lateral jsonb_array_elements(p.triggers) t left join pg_trigger g on g.tgrelid = (t ->> 'id')::oid and g.tgname = t ->> 'name'
+        where (g.tgenabled = 'A' and g.tgtype = (t ->> 'type')::int2 and g.tgqual is null and g.tgattr::text = ''
+               and g.tgfoid = (select f.is from ours f where f.name = p.name and f.value ->> 'arguments' = '')
+               and (g.tgoldtable is not null) = (t -> 'rows' ? 'old') and coalesce(g.tgoldtable, 'old_rows') = 'old_rows'
+               and (g.tgnewtable is not null) = (t -> 'rows' ? 'new') and coalesce(g.tgnewtable, 'new_rows') = 'new_rows') is not true limit 1),
+      (select format('a subscription writes %s, which fires no trigger of a statement', s.srrelid::regclass) from pg_subscription_rel s
+        where s.srrelid in (select (t ->> 'id')::oid from part p cross join lateral jsonb_array_elements(p.triggers) t) limit 1)) as because`)
+  return row!.isThere ? row!.because : undefined
 }

@@ -1,26 +1,48 @@
-import { literal, type QualifiedName, quoteIdentifier, quoteName } from '../../sql/names.ts'
+import {
+  literal,
+  logName,
+  logSchema,
+  ofLog,
+  type QualifiedName,
+  quoteIdentifier,
+  quoteName,
+} from '../../sql/names.ts'
 import type { Shown } from './shown.ts'
 
-/** The log of the changes of what a view reads: which of its slices they touch. */
+/** The log of the changes of what a view reads: which of its slices they touch. Each table that it reads has its part. */
 export interface ChangeLog {
   view: QualifiedName
-  /** The column of the view whose values are its slices, and its type as SQL writes it. */
+  /** The column of the view whose values are its slices. */
   by: string
-  type: string
   /** The plain view that the view shows as it is. */
   shown: Shown
   /** The other columns of the view of which a difference is a mistake; null: not even the number of rows tells one. See `exactColumns`. */
   exact: string[] | null
+  tables: LoggedTable[]
+}
+
+interface LoggedTable {
+  /** As SQL writes it. */
+  name: string
+  /** Itself, what inherits from it, and what these inherit from: a statement fires the triggers of the relation that it names, and of no other. */
+  relations: { id: number; name: string }[]
   /**
-   * All tables that the view reads, each with what inherits from it; `isAlone`: nothing does, nor will partitions. `key`: its column that says which
-   * slice a row touches; null: all.
+   * Its column that says which slice a row touches; null: a row touches all. `declared`: the type that it has; `type`: the one that the log has, with
+   * a collation, which takes each value of it; `plain`: without that.
    */
-  tables: {
-    name: string
-    relations: { id: number; name: string }[]
-    isAlone: boolean
-    key: string | null
-  }[]
+  key: { column: string; declared: string; type: string; plain: string } | null
+}
+
+/** A log of one table: a row for each slice that a statement has touched, or one for all of them. `at`: the transaction that wrote it. */
+export interface TableLog {
+  table: LoggedTable
+  /** Of its table and of its triggers' function. */
+  name: string
+  /** Its table, and the function that takes from it what a refresh has read, as SQL writes them. */
+  log: string
+  forget: string
+  columns: string[]
+  functions: { name: string; body: string; arguments: string }[]
 }
 
 /** The events that a log hears of, with the rows that their triggers see: `tgtype` of pg_trigger, without the level. */
@@ -31,98 +53,263 @@ const events = {
   truncate: { rows: [], type: 32 },
 } as const
 
-/** The table of the log: a row for each slice that a statement has touched, or one for all of them. `at`: the transaction that wrote it. */
-export const logOf = ({ schema, name }: QualifiedName): QualifiedName => ({ schema, name: `${name}_touched` })
+export const logsOf = ({ view, by, tables }: ChangeLog): TableLog[] =>
+  tables.map((table, at) => {
+    const name = `${logName(view)}_${at}`
+    const log = quoteName({ schema: logSchema, name })
+    const forget = `${name}_forget`
+    return {
+      table,
+      name,
+      log,
+      forget: quoteName({ schema: logSchema, name: forget }),
+      columns: [
+        ...(table.key === null ? [] : [`${quoteIdentifier(by)} ${table.key.type}`]),
+        '"whole" boolean not null default false',
+        '"at" xid8 not null default pg_current_xact_id()',
+      ],
+      functions: [
+        { name, body: noting(log, by, table.key), arguments: '' },
+        { name: forget, body: forgetting(log), arguments: 'pg_snapshot' },
+      ],
+    }
+  })
 
-/** The statements that make a log, all but `on` its tables as the owner of the view. */
-export interface LogStatements {
-  table: string[]
-  triggers: { on: ChangeLog['tables'][number]; statements(relation: string): string[] }[]
-  end: string[]
+/** The triggers of a log on each relation. */
+export const triggersOf = ({ name, table }: TableLog) =>
+  table.relations.flatMap(({ id, name: relation }) =>
+    Object.entries(events).map(([event, { rows, type }]) => ({
+      name: `${name}_${event}`,
+      event,
+      rows,
+      type,
+      relation,
+      id,
+    })),
+  )
+
+/**
+ * What a statement notes. The name of the key stands where another column of that name is found if the relation has none, and its value becomes a text
+ * if it has the type that it had: else all slices are noted, and no writer fails. So it is for a relation on which the owner of the log may not put any
+ * trigger, whose types might execute code as him. A log that is gone, or belongs to somebody else, is not written, which the world of the view tells.
+ * A query about the catalog would take longer than all of this.
+ */
+function noting(log: string, by: string, key: LoggedTable['key']): string {
+  const all = `insert into ${log} (whole) values (true);`
+  const body = (branches: string) => `
+#variable_conflict use_column
+begin
+  if has_table_privilege(to_regclass(${literal(log)}), 'insert') is not true then
+    null;
+  ${branches}
+  end if;
+  return null;
+end
+`
+  if (key === null)
+    return body(`elsif tg_op = 'INSERT' then
+    insert into ${log} (whole) select true where exists (select from new_rows);
+  elsif tg_op <> 'TRUNCATE' then
+    insert into ${log} (whole) select true where exists (select from old_rows);
+  else
+    ${all}`)
+  const column = quoteIdentifier(key.column)
+  const named = (...rows: string[]) => {
+    const keys = rows.map((each) => `select ${column} as k from ${each}_rows`).join(' union all ')
+    const instead = `null::${key.declared === 'boolean' ? 'integer' : 'boolean'} as ${column}`
+    return `insert into ${log} (${quoteIdentifier(by)}, whole) select d.k::${key.plain}, d.k is null and d.is_odd from (
+      select distinct case when n.is_odd then null else n.k::text end as k, n.is_odd
+        from (select ${instead}) f cross join lateral (select r.k, pg_typeof(r.k)::text <> ${literal(key.declared)} as is_odd from (${keys}) r) n) d;`
+  }
+  return body(`elsif tg_op = 'TRUNCATE' or not has_table_privilege(tg_relid, 'trigger with grant option') then
+    ${all}
+  elsif tg_op = 'INSERT' then
+    ${named('new')}
+  elsif tg_op = 'DELETE' then
+    ${named('old')}
+  else
+    ${named('old', 'new')}`)
 }
 
 /**
- * The triggers write in the writer's transaction, with the rights of the view's owner; they only append, so no writer waits for another; and
- * they fire in every session, replication included.
+ * Takes from a log what a snapshot sees, and what no transaction of this cluster can have written, as after a restore; or, for null, makes one row for all slices of
+ * what is there. Only this deletes from a log: a right to delete would be one to lock it against writers.
  */
-export const statementsOfLog = (log: ChangeLog): LogStatements => {
-  const table = quoteName(logOf(log.view))
-  const called = (name: string) => `${quoteName({ schema: log.view.schema, name })}()`
-  const functions = functionsOf(log)
-  return {
-    table: [
-      `create table ${table} (${quoteIdentifier(log.by)} ${log.type}, whole boolean not null default false, at pg_catalog.xid8 not null default pg_catalog.pg_current_xact_id())`,
-      ...functions.map(
-        ({ name, body }) =>
-          `create function ${called(name)} returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as ${literal(body)}`,
-      ),
-    ],
-    triggers: log.tables.map((on) => ({
-      on,
-      statements: (relation) =>
-        triggersOn(log, on).flatMap(({ name, event, rows, calls }) => [
-          `create trigger ${quoteIdentifier(name)} after ${event} on ${relation}${rows.length === 0 ? '' : ` referencing ${rows.map((each) => `${each} table as ${each}_rows`).join(' ')}`} for each statement execute function ${called(calls)}`,
-          `alter table ${relation} enable always trigger ${quoteIdentifier(name)}`,
-        ]),
-    })),
-    // Whoever makes a trigger may execute its function.
-    end: functions.map(({ name }) => `revoke all on function ${called(name)} from public`),
-  }
-}
+const forgetting = (log: string): string => `
+begin
+  if $1 is null then
+    insert into ${log} (whole) values (true);
+  end if;
+  delete from ${log} where case when $1 is null then at <> pg_current_xact_id() else pg_visible_in_snapshot(at, $1) or at >= pg_snapshot_xmax(pg_current_snapshot()) end;
+end
+`
 
-/** The statements that make a log, as one role that owns the tables, too. */
+/** The options of every function of a log: what becomes a text and a value again is the same. */
+const functionOptions =
+  "language plpgsql security definer set search_path = pg_catalog, pg_temp set datestyle = 'ISO, YMD'"
+
+/**
+ * The statements that make a log. Each part belongs to the owner of its table, who may put any trigger on it anyway; the owner of the view may read it,
+ * and take from it what was read. Rights that default privileges give are revoked. Triggers write in the writer's transaction; they only append, so no writer waits
+ * for another; and they fire in every session, replication included.
+ */
 export const makeLog = (log: ChangeLog): string[] => {
-  const { table, triggers, end } = statementsOfLog(log)
-  const made = triggers.flatMap(({ on, statements }) => on.relations.flatMap(({ name }) => statements(name)))
-  return [...table, ...made, ...end]
+  const logs = logsOf(log)
+  return [...logs.map((each) => makeTableLog(log.view, each)), putTriggers(logs)]
 }
 
-/** A trigger's function for each column by which a table says what it touches, and for those that touch everything. */
-export const functionsOf = ({
-  view,
-  by,
-  tables,
-}: ChangeLog): { key: string | null; name: string; body: string }[] => {
-  const log = quoteName(logOf(view))
-  const all = `insert into ${log} (whole) values (true);`
-  return [...new Set(tables.map(({ key }) => key))].map((key, at) => {
-    const column = key === null ? '' : quoteIdentifier(key)
-    const into = `insert into ${log} (${quoteIdentifier(by)}) select`
-    const branches =
-      key === null
-        ? (['insert', 'update', 'delete'] as const).map((event) => {
-            const [rows] = events[event].rows
-            return [event, `if exists (select from ${rows}_rows) then ${all} end if;`]
-          })
-        : [
-            ['insert', `${into} distinct n.${column} from new_rows n;`],
-            ['update', `${into} o.${column} from old_rows o union select n.${column} from new_rows n;`],
-            ['delete', `${into} distinct o.${column} from old_rows o;`],
-          ]
-    const tests = branches.map(([event, does]) => `tg_op = '${event?.toUpperCase()}' then\n    ${does}`)
-    return {
-      key,
-      name: `${logOf(view).name}_${at}`,
-      body: `\nbegin\n  if ${tests.join('\n  elsif ')}\n  else\n    ${all}\n  end if;\n  return null;\nend\n`,
-    }
-  })
-}
-
-/** The triggers of a log: four on each relation, because a write to a partition fires no trigger of its parent. */
-export const triggersOf = (log: ChangeLog) =>
-  log.tables.flatMap((table) =>
-    table.relations.flatMap(({ id, name: relation }) =>
-      triggersOn(log, table).map((trigger) => ({ ...trigger, relation, id })),
-    ),
+const makeTableLog = (view: QualifiedName, { table, log, forget, columns, functions }: TableLog): string => {
+  const noted = `${log}()`
+  return block(
+    'keeper pg_catalog.name; writer pg_catalog.name; reader pg_catalog.name; granted pg_catalog.record;',
+    `
+  select pg_get_userbyid(nspowner) into strict keeper from pg_namespace where nspname = 'viewkeeper';
+  select pg_get_userbyid(relowner) into strict writer from pg_class where oid = ${oidOf(table.name)};
+  select pg_get_userbyid(relowner) into strict reader from pg_class where oid = ${oidOf(quoteName(view))};
+  perform set_config('role', keeper, true);
+  if to_regnamespace('${logSchema}') is null then
+    create schema ${logSchema};
+    grant usage on schema ${logSchema} to public;
+  elsif (select pg_get_userbyid(nspowner) <> keeper from pg_namespace where nspname = '${logSchema}') then
+    raise 'schema ${logSchema} does not belong to %: drop it', keeper;
+  end if;
+  execute format('grant create on schema ${logSchema} to %I', writer);
+  perform set_config('role', writer, true);
+  drop table if exists ${log};
+  drop function if exists ${noted}, ${forget}(pg_snapshot);
+  create table ${log} (${columns.join(', ')}) using heap;
+  alter table ${log} replica identity full;
+  create function ${noted} returns trigger ${functionOptions} as ${literal(functions[0]!.body)};
+  create function ${forget}(pg_snapshot) returns void ${functionOptions} as ${literal(functions[1]!.body)};
+  for granted in
+    select case when f.oid is null then format('table %s', c.oid::regclass) else format('function %s', f.oid::regprocedure) end as what,
+           case a.grantee when 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end as role
+      from pg_class c
+     cross join lateral (values (null::oid), (${literal(noted)}::regprocedure), (${literal(`${forget}(pg_snapshot)`)}::regprocedure)) f(oid)
+     cross join lateral aclexplode(case when f.oid is null then c.relacl else coalesce((select p.proacl from pg_proc p where p.oid = f.oid), acldefault('f', c.relowner)) end) a
+     where c.oid = ${oidOf(log)}
+  loop
+    execute format('revoke all on %s from %s', granted.what, granted.role);
+  end loop;
+  execute format('grant all on table ${percents(log)} to %I; grant all on function ${percents(noted)}, ${percents(forget)}(pg_snapshot) to %I', writer, writer);
+  if reader <> writer then
+    execute format('grant select on table ${percents(log)} to %I; grant execute on function ${percents(forget)}(pg_snapshot) to %I', reader, reader);
+  end if;
+  if writer <> keeper then
+    perform set_config('role', keeper, true);
+    execute format('revoke create on schema ${logSchema} from %I', writer);
+  end if;`,
   )
-
-const triggersOn = (log: ChangeLog, { key }: ChangeLog['tables'][number]) => {
-  const calls = functionsOf(log).find((each) => each.key === key)!.name
-  return Object.entries(events).map(([event, { rows, type }]) => ({
-    name: `${logOf(log.view).name}_${event}`,
-    event,
-    rows,
-    type,
-    calls,
-  }))
 }
+
+/** The triggers of all tables, with what inherits from them here and now: in another database they may have other partitions. */
+const putTriggers = (logs: TableLog[]): string => {
+  const made = logs.map(({ name, log, table }) => {
+    const statements = Object.entries(events).flatMap(([event, { rows }]) => {
+      const trigger = percents(quoteIdentifier(`${name}_${event}`))
+      const seen =
+        rows.length === 0
+          ? ''
+          : ` referencing ${rows.map((each) => `${each} table as ${each}_rows`).join(' ')}`
+      return [
+        `create trigger ${trigger} after ${event} on %1$s${seen} for each statement execute function ${percents(log)}()`,
+        `alter table %1$s enable always trigger ${trigger}`,
+      ]
+    })
+    return `(${oidOf(table.name)}, ${literal(`${log}()`)}, ${literal(statements.join('; '))})`
+  })
+  const parts = `
+    with recursive below(id, calls, makes) as (
+      values ${made.join(',\n             ')}
+      union select i.inhrelid, b.calls, b.makes from below b join pg_inherits i on i.inhparent = b.id),
+    parts(id, calls, makes) as (
+      table below union select i.inhparent, p.calls, p.makes from parts p join pg_inherits i on i.inhrelid = p.id)
+    select id, calls, makes from parts order by id`
+  return block(
+    `each pg_catalog.record; ${locking}`,
+    `
+  tables := array(select id from (${parts}) part);
+  ${lockTogether('share row exclusive', "('AccessShareLock', 'RowShareLock')")}
+  for each in ${parts} loop
+    perform set_config('role', 'none', true), set_config('role', (select pg_get_userbyid(p.proowner) from pg_proc p where p.oid = each.calls::regprocedure), true);
+    execute format(each.makes, each.id::regclass);
+  end loop;`,
+  )
+}
+
+/** The statement that drops the log of a view with its triggers, as far as it is there. */
+export const dropLog = (view: QualifiedName): string => {
+  const ours = (name: string) => `${ofLog(name)} = ${literal(logName(view))}`
+  return block(
+    `each pg_catalog.record; ${locking}`,
+    `
+  tables := array(select distinct t.tgrelid from pg_trigger t join pg_proc p on p.oid = t.tgfoid where p.pronamespace = to_regnamespace('${logSchema}') and ${ours('p.proname')});
+  ${lockTogether('access exclusive', "('')")}
+  for each in
+    select pg_get_userbyid(p.proowner) as owner, format('function %s cascade', p.oid::regprocedure) as what from pg_proc p
+     where p.pronamespace = to_regnamespace('${logSchema}') and ${ours('p.proname')}
+    union all
+    select pg_get_userbyid(c.relowner), format('table %s', c.oid::regclass) from pg_class c
+     where c.relnamespace = to_regnamespace('${logSchema}') and c.relkind = 'r' and ${ours('c.relname')}
+  loop
+    perform set_config('role', 'none', true), set_config('role', each.owner, true);
+    execute format('drop %s', each.what);
+  end loop;`,
+  )
+}
+
+const locking =
+  'tables pg_catalog.oid[]; part pg_catalog.record; began pg_catalog.timestamptz; until pg_catalog.timestamptz; before pg_catalog.text;'
+
+/**
+ * Locks all tables within 100 ms or none of them, and tries again, so that nobody waits for longer; a vacuum that the server has begun itself gives way to the
+ * first lock. `harmless`: the modes that are in nobody's way.
+ */
+const lockTogether = (mode: string, harmless: string): string => `before := current_setting('lock_timeout');
+  until := clock_timestamp() + interval '20 s';
+  loop
+    begin
+      perform set_config('lock_timeout', '3s', true);
+      for part in select m.mode, c.oid::regclass as relation, pg_get_userbyid(c.relowner) as owner
+                    from pg_class c, (values (1, 'share update exclusive'), (2, '${mode}')) m(nr, mode) where c.oid = any (tables) order by m.nr, c.oid loop
+        if part.mode = '${mode}' then
+          began := coalesce(began, clock_timestamp());
+          perform set_config('lock_timeout', greatest(1, 100 - extract(epoch from clock_timestamp() - began) * 1000)::integer::text, true);
+        end if;
+        perform set_config('role', 'none', true), set_config('role', part.owner, true);
+        execute format('lock table only %s in %s mode', part.relation, part.mode);
+      end loop;
+      exit;
+    exception when lock_not_available or deadlock_detected then
+      began := null;
+      if clock_timestamp() > until then
+        raise lock_not_available using message = 'the log of changes was not changed, because its tables were locked by ' || coalesce((
+            select string_agg(distinct case when l.pid is null then 'a prepared transaction (see pg_prepared_xacts)'
+                     else format('process %s (role %s, application %s, %s)', l.pid, a.usename, quote_ident(a.application_name), a.state) end || format(', %s', l.relation::regclass), '; ')
+              from pg_locks l left join pg_stat_activity a on a.pid = l.pid
+             where l.granted and l.relation = any (tables) and l.mode not in ${harmless} and l.pid is distinct from pg_backend_pid()
+               and l.database = (select d.oid from pg_database d where d.datname = current_database())), 'somebody'),
+          hint = 'Try again when that is done, or end it: select pg_terminate_backend(<process>);';
+      end if;
+    end;
+    perform pg_sleep(0.1 + random() * 0.1);
+  end loop;
+  perform set_config('lock_timeout', before, true);`
+
+/** A block that nothing on the path of the login is found by, as the login. */
+const block = (variables: string, body: string): string => {
+  const text = `
+declare
+  path pg_catalog.text := pg_catalog.current_setting('search_path'); ${variables}
+begin
+  perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), pg_catalog.set_config('role', 'none', true);${body}
+  perform set_config('role', 'none', true), set_config('search_path', path, true);
+end
+`
+  return `do ${text.includes('$log$') ? literal(text) : `$log$${text}$log$`}`
+}
+
+const oidOf = (name: string): string => `${literal(name)}::regclass::oid`
+
+/** As a text for `format`. */
+const percents = (sql: string): string => sql.replaceAll('%', '%%')

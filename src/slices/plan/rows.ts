@@ -1,5 +1,6 @@
 import { literal, quoteIdentifier, quoteName } from '../../sql/names.ts'
-import { type ChangeLog, logOf } from './log.ts'
+import { logRead, mostRows } from './forget.ts'
+import { type ChangeLog, logsOf, type TableLog } from './log.ts'
 import type { Shown } from './shown.ts'
 
 /** Which rows have a value of column `by` of the materialized view that is in a slice to be computed anew. */
@@ -48,18 +49,26 @@ export const countBetween =
     )
   }
 
-/** How many slices the log holds that were in it at `viewkeeper.log_read`. `isWhole`: all slices were computed anyway. */
+/**
+ * How many slices the log holds that were in it at `viewkeeper.log_read`, unless it means all. `isWhole`: all slices were computed anyway. `most`: see
+ * `rowsTouched`.
+ */
 export const countTouched =
-  (part: Part, view: ChangeLog['view'], isWhole: boolean) =>
-  (shadow: string): string =>
-    counted(
+  (part: Part, log: ChangeLog, isWhole: boolean, most: number | null = null) =>
+  (shadow: string): string => {
+    const read = logsOf(log).map(
+      ({ log, table }) =>
+        `select ${table.key === null ? 'null' : `to_jsonb(${quoteIdentifier(part.by)})`} as slice, whole or at >= pg_snapshot_xmax(pg_current_snapshot()) as whole from ${log} where ${wasRead}`,
+    )
+    return counted(
       isWhole
         ? 'null::int8'
-        : `select case when not coalesce(bool_or(whole), false) then count(*) end from (
-      select distinct ${quoteIdentifier(part.by)}, whole from ${quoteName(logOf(view))} where ${wasRead}) t`,
+        : `select case when not coalesce(bool_or(all_of_it), false) then count(*) end from (
+      select slice, whole, sum(count(*)) over () > ${mostRows}${most === null ? '' : ` or count(*) over () >= ${most}`} or whole as all_of_it from (${read.join(' union all ')}) t group by slice, whole) t`,
       part,
       shadow,
     )
+  }
 
 /**
  * A query that compares the new rows of slices that the log does not name by now with the old ones. They were computed from the same rows of tables,
@@ -67,28 +76,19 @@ export const countTouched =
  * `exact` columns are compared, and the number of rows if there is none; counted are slices: a sum of hashes takes less than half the time of EXCEPT ALL.
  */
 export const compareUntouched =
-  ({ by }: Part, view: ChangeLog['view'], exact: string[]) =>
-  (shadow: string, old = quoteName(view)): string => {
+  (log: ChangeLog) =>
+  (shadow: string, old = quoteName(log.view)): string => {
+    const { by, exact } = log
     const rows = (relation: string, isNew: boolean) =>
-      `select r.${quoteIdentifier(by)} as slice, ${isNew} as is_new, hashtextextended(row(${exact.map((column) => `r.${quoteIdentifier(column)}`).join(', ')})::text, 0) as hash
-   from ${relation} r where ${untouched(by, view).keeps(`r.${quoteIdentifier(by)}`)}`
+      `select r.${quoteIdentifier(by)} as slice, ${isNew} as is_new, hashtextextended(row(${(exact ?? []).map((column) => `r.${quoteIdentifier(column)}`).join(', ')})::text, 0) as hash
+   from ${relation} r where ${untouched(log).keeps(`r.${quoteIdentifier(by)}`)}`
     return `select jsonb_build_object('compared', count(*), 'wrong', count(*) filter (where is_wrong)) from (
   select (count(*) filter (where is_new), sum(hash) filter (where is_new)) is distinct from (count(*) filter (where not is_new), sum(hash) filter (where not is_new)) as is_wrong
     from (${rows(shadow, true)}
   union all ${rows(old, false)}) r group by slice) s`
   }
 
-/** A statement that touches all slices, for the one refresh whose transaction it is in, if the log names at least so many. */
-export const touchAll = ({ by }: Part, view: ChangeLog['view'], tooMany: number): string => {
-  const log = quoteName(logOf(view))
-  return `insert into ${log} (whole) select true from (select distinct ${quoteIdentifier(by)} from ${log}) t having count(*) >= ${tooMany}`
-}
-
-/** The server's setting that says what a refresh has read of the log: what this snapshot sees. */
-export const logRead = 'viewkeeper.log_read'
-
-/** Whether a row of the log is what a refresh has read, or its own. That leaves the log with the exchange. */
-export const wasRead = `(pg_visible_in_snapshot(at, (select current_setting('${logRead}')::pg_snapshot)) or at = pg_current_xact_id())`
+const wasRead = `(pg_visible_in_snapshot(at, (select current_setting('${logRead}')::pg_snapshot)) or at >= pg_snapshot_xmax(pg_current_snapshot()))`
 
 const isBetween = (key: string, from: string, to: string): string =>
   `${key} operator(pg_catalog.>=) ${from} and ${key} operator(pg_catalog.<=) ${to}`
@@ -106,39 +106,51 @@ export const rowsBetween =
   }
 
 /** Conditions on a log: that all is touched, that the slice of nulls is, and that the slice of a key is not. */
-function untouched(by: string, view: ChangeLog['view']) {
-  const log = quoteName(logOf(view))
-  const touched = `t.${quoteIdentifier(by)}`
-  const all = `exists (select from ${log} t where t.whole)`
-  const none = `exists (select from ${log} t where ${touched} is null and not t.whole)`
+function untouched(log: ChangeLog, most: number | null = null) {
+  const key = quoteIdentifier(log.by)
+  const logs = logsOf(log)
+  const keyed = logs.filter(({ table }) => table.key !== null)
+  const every = (from: TableLog[], what: string, where: string) =>
+    from.map((each) => `select ${what} from ${each.log} t${where}`).join(' union all ')
+  // Rows that nobody in this cluster can have written are not seen to leave the log, so they mean all.
+  const isWhole =
+    ' where t.whole or t.at operator(pg_catalog.>=) pg_catalog.pg_snapshot_xmax(pg_catalog.pg_current_snapshot())'
+  const named = every(keyed, `t.${key}`, '')
+  const touched = every(keyed, `t.${key}`, ' where not t.whole')
   return {
-    log,
     touched,
-    all,
-    none,
+    // First what ends early.
+    all: `(exists (${every(logs, '', '')} offset ${mostRows}) or exists (${every(logs, '', isWhole)})${
+      most === null
+        ? ''
+        : ` or (select pg_catalog.count(distinct t) operator(pg_catalog.>=) ${most} from (${touched}) t)`
+    })`,
+    none: `exists (${every(keyed, '', ` where t.${key} is null and not t.whole`)})`,
     // "distinct", because the server then expects few keys, hashes these and not the old rows, and so keeps the order of the old rows.
-    keeps: (key: string) =>
-      `not ${all} and not exists (select from (select distinct ${touched} from ${log} t) t where ${touched} operator(pg_catalog.=) ${key}) and (${key} is not null or not ${none})`,
+    keeps(of: string): string {
+      return `not ${this.all} and not exists (select from (select distinct t.${key} from (${named}) t) t where t.${key} operator(pg_catalog.=) ${of}) and (${of} is not null or not ${this.none})`
+    },
   }
 }
 
 /**
- * The rows with all slices anew that the log holds when the statement begins, under the one snapshot of the statement. If all are touched, the
- * query is computed whole, and nothing else is.
+ * The rows with all slices anew that the log holds when the statement begins, under the one snapshot of the statement. If all are touched, or at
+ * least `most` of them, the query is computed whole, and nothing else is.
  */
 export const rowsTouched =
-  (part: Part, view: ChangeLog['view']) =>
+  (part: Part, log: ChangeLog, most: number | null = null) =>
   (kept: string, query: string): string => {
-    const { log, touched, all, none, keeps } = untouched(part.by, view)
+    const conditions = untouched(log, most)
+    const { all, none, touched } = conditions
     return filled(
       part,
       { kept, query },
       {
-        keeps,
+        keeps: (key) => conditions.keeps(key),
         computes: [
           // An array, because a condition with a subquery is not pushed below a GROUP BY.
           (key) =>
-            `not ${all} and ${key} operator(pg_catalog.=) any (array(select distinct ${touched} from ${log} t where not t.whole))`,
+            `not ${all} and ${key} operator(pg_catalog.=) any (array(select distinct t.* from (${touched}) t))`,
           (key) => `not ${all} and ${none} and ${key} is null`,
           () => all,
         ],

@@ -34,8 +34,8 @@ import { refresh } from '../../../src/run/refresh.ts'
 import type { Database } from '../../../src/server/database.ts'
 import { readFix } from '../../../src/server/rights.ts'
 import { alter, putBack, setAside } from '../../../src/set-aside/set-aside.ts'
-import { planLog, readDropLog } from '../../../src/slices/db/log.ts'
-import { makeLog } from '../../../src/slices/plan/log.ts'
+import { planLog } from '../../../src/slices/db/log.ts'
+import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
 import { checkView } from '../../../src/watch/check.ts'
 import { beginMonitoring } from '../../../src/watch/db/incidents.ts'
 import { doctor } from '../../../src/watch/doctor.ts'
@@ -381,10 +381,10 @@ async function refreshByLog(database: Database): Promise<void> {
   )
   const view = { schema: 'a', name: 'daily' }
   const log = await database.withConnection(async (sql) => planLog(sql, await readView(sql, view)))
-  await place.run('alice', makeLog(log).join(';'))
+  await place.run(login, makeLog(log).join(';'))
   for (const words of [/^computes all slices/, /^computes 0 slices/])
     expect((await refresh({ view: 'a.daily' }, callOn(database))).response?.because).toMatch(words)
-  await place.run('alice', (await database.withConnection((sql) => readDropLog(sql, view))).join(';'))
+  await place.run(login, dropLog(view))
 }
 
 test("no name on the search path of a login is taken for the catalog's by any statement", async () => {

@@ -14,7 +14,7 @@ let folders = 0
 
 beforeEach(() =>
   sql.unsafe(`
-    drop schema if exists app cascade; create schema app;
+    drop schema if exists app, viewkeeper_logs cascade; create schema app;
     delete from viewkeeper.migrations; delete from viewkeeper.runs; delete from viewkeeper.definitions;
     create table app.orders (id int primary key generated always as identity, day date, region text, amount int);
     insert into app.orders (day, region, amount) select date '2026-11-01' + i % 10, 'r' || i % 3, i from generate_series(1, 200) i`),
@@ -73,14 +73,14 @@ const rows = async (of: string) => sql.unsafe(`select * from ${of} order by 1`)
 const because = async () => (await refresh({ view: 'app.daily' }, callOn(database))).response.because
 const named = async () =>
   (
-    await sql`select relname from pg_class where relnamespace = 'app'::regnamespace and relkind in ('m', 'v', 'r') order by 1`
+    await sql`select relname from pg_class where relnamespace in ('app'::regnamespace, to_regnamespace('viewkeeper_logs')) and relkind in ('m', 'v', 'r') order by relnamespace <> 'app'::regnamespace, 1`
   ).map(({ relname }) => relname)
 
 describe('a view with slices', () => {
   test('is made with its plain view and its log, is refreshed by slices, and goes without a trace', async () => {
     const into = await start(daily(query))
     expect((await into.read()).map(({ name }) => name)).toEqual(['001_daily', '002_daily_touched'])
-    expect(await named()).toEqual(['daily', 'daily_query', 'daily_touched', 'orders'])
+    expect(await named()).toEqual(['daily', 'daily_query', 'orders', 'app.daily_0'])
     expect(await differences(daily(query))).toEqual([])
     expect(await because()).toMatch(/^computes all of about 10 slices of day anew: /)
     await sql`update app.orders set day = '2026-11-02' where id = 4`
@@ -89,7 +89,9 @@ describe('a view with slices', () => {
     expect(await frozen(into, [daily(query)])).toBeUndefined()
     expect(await down(into, 2)).toEqual(['sql', 'drop'])
     expect(await named()).toEqual(['orders'])
-    expect(await sql`select from pg_proc where pronamespace = 'app'::regnamespace`).toEqual([])
+    expect(
+      await sql`select from pg_proc where pronamespace in ('app'::regnamespace, 'viewkeeper_logs'::regnamespace)`,
+    ).toEqual([])
   })
 
   test('gets another query under its readers, keeps its log if that stays, and gets its old query back', async () => {
@@ -168,7 +170,7 @@ describe('a view with slices', () => {
     ])
     await up(into)
     expect(await differences(next)).toEqual([])
-    expect(await named()).toEqual(['by_day', 'by_day_query', 'by_day_touched', 'orders'])
+    expect(await named()).toEqual(['by_day', 'by_day_query', 'orders', 'app.by_day_0'])
     await down(into, 3)
     expect(await differences(daily(query))).toEqual([])
     await up(into)

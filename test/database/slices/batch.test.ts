@@ -3,7 +3,7 @@ import { cancelBatch } from '../../../src/batch/end.ts'
 import type { BatchRequest } from '../../../src/batch/start.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { planLog } from '../../../src/slices/db/log.ts'
-import { makeLog } from '../../../src/slices/plan/log.ts'
+import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { accountOf, advanceToEnd, begin } from '../../support/views/batches.ts'
 import { shadowSchemas } from '../../support/views/gated-group.ts'
@@ -54,7 +54,7 @@ const state = async (name = 'daily') =>
   (
     await sql.unsafe(`
       select (select count(*)::int from ((table ${name} except all table ${name}_query) union all (table ${name}_query except all table ${name})) d) as different,
-             (select count(*)::int from ${name}_touched) as logged`)
+             (select count(*)::int from viewkeeper_logs."public.${name}_0") as logged`)
   )[0]
 
 const run = (request: BatchRequest = { all: true }) =>
@@ -122,19 +122,23 @@ test('a view that is another one when its run is planned is filled whole, and it
   await run()
   await change()
   const id = await begin(database, { all: true, concurrency: 1 })
-  await whileLocked(url, 'lock table daily_touched, other_touched', async ({ letGo }) => {
-    const ended = advanceToEnd(database, id)
-    const pid = await waiting('building')
-    const [first] = await sql<{ name: string }[]>`
+  await whileLocked(
+    url,
+    'lock table viewkeeper_logs."public.daily_0", viewkeeper_logs."public.other_0"',
+    async ({ letGo }) => {
+      const ended = advanceToEnd(database, id)
+      const pid = await waiting('building')
+      const [first] = await sql<{ name: string }[]>`
       select r.view_name as name from viewkeeper.runs r join pg_stat_activity a on a.pid = ${pid} and a.application_name ~ ('^viewkeeper run ' || r.id || ' ')`
-    const next = first?.name === 'daily' ? 'other' : 'daily'
-    await sql.unsafe(`
+      const next = first?.name === 'daily' ? 'other' : 'daily'
+      await sql.unsafe(`
       alter materialized view ${next} rename to ${next}_before; alter view ${next}_query rename to ${next}_query_before;
       ${shows(next, `select o.day, min(o.amount) as least from orders o group by o.day`)}`)
-    await letGo()
-    expect(await ended).toMatchObject({ status: 'success' })
-    expect(await state(next)).toMatchObject({ different: 0 })
-  })
+      await letGo()
+      expect(await ended).toMatchObject({ status: 'success' })
+      expect(await state(next)).toMatchObject({ different: 0 })
+    },
+  )
   const [group] = await sql`select given_up from viewkeeper.batch_groups where batch_id = ${id}`
   expect(group?.given_up).toMatchObject({ class: 'CatalogChanged' })
 })
@@ -153,18 +157,22 @@ test('a batch that is canceled leaves the log as it was', async () => {
 test.each([
   ['somebody has altered what is read', "comment on view daily_query is 'another'"],
   ['the exchange refuses a shadow', "comment on materialized view %I.daily is 'not on the view'"],
-  ['the log is dropped', 'drop function daily_touched_0 cascade; drop table daily_touched'],
+  ['the log is dropped', dropLog({ schema: 'public', name: 'daily' })],
 ])('a group that is given up because %s is refreshed view by view, and misses nothing', async (_, harm) => {
   await run()
   await change()
   const { statuses } = await whenBuilt(() =>
-    sql.unsafe(`
+    sql.unsafe(
+      harm.startsWith('do')
+        ? harm
+        : `
       do $$ declare shadow text := (select min(nspname) from pg_namespace where nspname like 'viewkeeper\\_b%\\_0');
-      begin execute format(${harm.includes('%I') ? `$q$${harm}$q$, shadow` : `$q$${harm}$q$`}); end $$`),
+      begin execute format(${harm.includes('%I') ? `$q$${harm}$q$, shadow` : `$q$${harm}$q$`}); end $$`,
+    ),
   )
   const [group] =
     await sql`select g.given_up from viewkeeper.batch_groups g join viewkeeper.batches b on b.id = g.batch_id order by b.serial desc limit 1`
-  if (harm.startsWith('drop')) {
+  if (harm.startsWith('do')) {
     expect([statuses, group?.given_up]).toEqual([{ daily: ['success'], above: ['success'] }, null])
     expect(await because()).toContain(only)
     await makeLogOf('daily')
@@ -184,7 +192,7 @@ test('a run that is killed while it fills a shadow by slices is done again', asy
   await change()
   const before = await state()
   const id = await begin(database, { all: true })
-  await whileLocked(url, 'lock table daily_touched', async ({ letGo }) => {
+  await whileLocked(url, 'lock table viewkeeper_logs."public.daily_0"', async ({ letGo }) => {
     const ended = advanceToEnd(database, id)
     await endProcess(sql, await waiting('building'))
     await letGo()
@@ -232,16 +240,20 @@ test('two members are filled by slices at once; one that reads another is filled
   await change()
   // Both wait for this lock, and fill their shadows at once when it is gone.
   const id = await begin(database, { all: true, concurrency: 4 })
-  await whileLocked(url, 'lock table daily_touched, other_touched', async ({ letGo }) => {
-    const ended = advanceToEnd(database, id)
-    await until('two runs wait', async () => {
-      const rows = await sql`
+  await whileLocked(
+    url,
+    'lock table viewkeeper_logs."public.daily_0", viewkeeper_logs."public.other_0"',
+    async ({ letGo }) => {
+      const ended = advanceToEnd(database, id)
+      await until('two runs wait', async () => {
+        const rows = await sql`
         select from pg_stat_activity where application_name ~ '^viewkeeper run \\d+ building' and datname = current_database() and wait_event_type = 'Lock'`
-      return rows.length === 2 || undefined
-    })
-    await letGo()
-    expect(await ended).toMatchObject({ status: 'success' })
-  })
+        return rows.length === 2 || undefined
+      })
+      await letGo()
+      expect(await ended).toMatchObject({ status: 'success' })
+    },
+  )
   const { statuses } = await accountOf(sql, id)
   expect(statuses).toEqual(
     Object.fromEntries(['daily', 'other', 'child', 'above', 'top'].map((view) => [view, ['success']])),

@@ -35,10 +35,13 @@ const readLog = async (): Promise<ChangeLog> => {
 
 test('a log is made, and believed only as long as it is exactly that', async () => {
   const log = await readLog()
-  expect(log).toMatchObject({ by: 'day', type: 'date' })
+  expect(log).toMatchObject({ by: 'day' })
   expect(log.tables.map(({ key, relations }) => [key, relations.map((each) => each.name)])).toEqual(
     expect.arrayContaining([
-      ['day', ['public.orders', 'public.orders_1', 'public.orders_2']],
+      [
+        { column: 'day', declared: 'date', type: 'date', plain: 'date' },
+        ['public.orders', 'public.orders_1', 'public.orders_2'],
+      ],
       [null, ['public.products']],
     ]),
   )
@@ -46,20 +49,20 @@ test('a log is made, and believed only as long as it is exactly that', async () 
   for (const statement of makeLog(log)) await sql.unsafe(statement)
   expect(await whyNoLog(sql, log)).toBeNull()
   for (const harm of [
-    'alter table orders_1 disable trigger sales_touched_update',
-    'alter table orders_1 enable trigger sales_touched_update',
-    'drop trigger sales_touched_truncate on products',
-    'alter table sales_touched set unlogged',
-    'alter table sales_touched enable row level security',
-    'grant delete on sales_touched to pg_monitor',
-    'grant select on sales_touched to public',
-    'create rule r as on insert to sales_touched do instead nothing',
-    'alter function sales_touched_0() security invoker',
-    'alter function sales_touched_0() set search_path to public',
-    'alter function sales_touched_0() owner to pg_monitor',
-    'create or replace function sales_touched_0() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$ begin return null; end $$',
-    'alter table sales_touched alter column day type timestamptz',
-    'alter table sales_touched owner to pg_monitor',
+    'alter table orders_1 disable trigger "public.sales_0_update"',
+    'alter table orders_1 enable trigger "public.sales_0_update"',
+    'drop trigger "public.sales_1_truncate" on products',
+    'alter table viewkeeper_logs."public.sales_0" set unlogged',
+    'alter table viewkeeper_logs."public.sales_0" enable row level security',
+    'grant delete on viewkeeper_logs."public.sales_0" to pg_monitor',
+    'grant select on viewkeeper_logs."public.sales_0" to public',
+    'create rule r as on insert to viewkeeper_logs."public.sales_0" do instead nothing',
+    'alter function viewkeeper_logs."public.sales_0"() security invoker',
+    'alter function viewkeeper_logs."public.sales_0"() set search_path to public',
+    'alter function viewkeeper_logs."public.sales_0"() owner to pg_monitor',
+    'create or replace function viewkeeper_logs."public.sales_0"() returns trigger language plpgsql security definer set search_path = pg_catalog, pg_temp as $$ begin return null; end $$',
+    'alter table viewkeeper_logs."public.sales_0" alter column day type timestamptz',
+    'alter table viewkeeper_logs."public.sales_0" owner to pg_monitor',
     "create subscription s connection 'dbname=none' publication p with (connect = false); insert into pg_subscription_rel (srsubid, srrelid, srsubstate) select oid, 'orders_1'::regclass, 'r' from pg_subscription where subname = 's'",
   ])
     await sql
@@ -155,7 +158,8 @@ const all = 'slices of day anew: '
 
 /** Refreshes by the log, and expects the run to tell how many slices the log named, of about how many the view has. */
 async function refreshesOnlyTouched() {
-  const [touched] = await sql`select count(*)::int from (select distinct day from sales_touched) t`
+  const [touched] =
+    await sql`select count(*)::int from (select distinct day from viewkeeper_logs."public.sales_0") t`
   const told = await because()
   const [whole] = await sql`select count(*)::int from (select distinct day from sales) s`
   const [slices, ms] = told?.split('; all of them took ') ?? []
@@ -173,7 +177,7 @@ async function refreshesOnlyTouched() {
 const state = async () => {
   const [row] = await sql`
     select (select count(*)::int from ((table sales except all table sales_query) union all (table sales_query except all table sales)) d) as different,
-           (select count(*)::int from sales_touched) as logged`
+           (select count(*)::int from viewkeeper_logs."public.sales_0") as logged`
   return row
 }
 
@@ -196,7 +200,7 @@ describe('a refresh of a view with a log', () => {
     ['a partition is attached', 'create table orders_3 partition of orders for values in (3)', null],
     [
       'a trigger was switched off and on',
-      'alter table orders disable trigger sales_touched_insert; alter table orders enable always trigger sales_touched_insert',
+      'alter table orders disable trigger "public.sales_0_insert"; alter table orders enable always trigger "public.sales_0_insert"',
       'table public.orders has changed',
     ],
     [
@@ -216,7 +220,7 @@ describe('a refresh of a view with a log', () => {
   })
 
   test.each([
-    ['it fills the shadow', 'building', 'lock table sales_touched'],
+    ['it fills the shadow', 'building', 'lock table viewkeeper_logs."public.sales_0"'],
     ['it waits for the exchange', 'locking', 'select from sales'],
   ])('that is killed while %s leaves the log as it was', async (_, phase, holds) => {
     await sql.unsafe("insert into orders (region, day, product, amount) values (1, '2026-03-05', 1, 1)")

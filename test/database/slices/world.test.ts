@@ -38,7 +38,7 @@ beforeAll(() =>
 const world = async () =>
   (
     await sql.unsafe<[{ text: string }]>(
-      `select viewkeeper.world('app.v'::regclass, 'app.log'::regclass, true)::text as text`,
+      `select viewkeeper.world('app.v'::regclass, array['app.log'::regclass::oid], true)::text as text`,
     )
   )[0].text
 const after = async (change: string) => {

@@ -1,8 +1,8 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { refresh } from '../../../src/run/refresh.ts'
-import { planLog, readDropLog } from '../../../src/slices/db/log.ts'
-import { makeLog } from '../../../src/slices/plan/log.ts'
+import { planLog } from '../../../src/slices/db/log.ts'
+import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
 import { listViews } from '../../../src/watch/read.ts'
 import { unheard } from '../../support/aws/publisher.ts'
@@ -49,7 +49,7 @@ async function refreshedOnceADay() {
 /** Changes an order, and takes the change out of the log. */
 async function changeUnheard(change: string): Promise<void> {
   await sql.begin((own) =>
-    own.unsafe(`${change}; delete from app.daily_touched where at = pg_current_xact_id()`),
+    own.unsafe(`${change}; delete from viewkeeper_logs."app.daily_0" where at = pg_current_xact_id()`),
   )
 }
 
@@ -116,7 +116,7 @@ describe('a refresh of all slices that is due once a day', () => {
         next: 'viewkeeper slices app.daily --drop',
       }),
     ])
-    for (const statement of await readDropLog(sql, view)) await sql.unsafe(statement)
+    await sql.unsafe(dropLog(view))
     await look()
     expect(await incidents()).toEqual([null])
     await makeTheLog()
@@ -138,7 +138,7 @@ describe('a refresh of all slices that is due once a day', () => {
     const { slices, because } = await touched(4)
     expect(slices).not.toHaveProperty('anew')
     expect(because).toMatch(/^computes all of about 11 slices of day anew, those that changes have touched/)
-    expect(await sql`table app.daily_touched`).toEqual([])
+    expect(await sql`table viewkeeper_logs."app.daily_0"`).toEqual([])
     expect(
       await sql`(table app.daily except table app.daily_query) union all (table app.daily_query except table app.daily)`,
     ).toEqual([])

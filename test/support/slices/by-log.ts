@@ -1,7 +1,7 @@
 import type { Sql } from 'postgres'
-import { type ChangeLog, logOf } from '../../../src/slices/plan/log.ts'
-import { compareUntouched, rowsTouched } from '../../../src/slices/plan/rows.ts'
-import { quoteName } from '../../../src/sql/names.ts'
+import { forget } from '../../../src/slices/plan/forget.ts'
+import type { ChangeLog } from '../../../src/slices/plan/log.ts'
+import { compareUntouched, countTouched, rowsTouched } from '../../../src/slices/plan/rows.ts'
 
 /**
  * What a refresh by a log does, by hand: `kept` has the rows of the view. On one connection, in one transaction, which ends as `end` says. Returns
@@ -14,14 +14,13 @@ export async function fillByLog(
   end: 'commit' | 'rollback' = 'commit',
 ): Promise<{ different: number; anew: number | null; compared: number; wrong: number }> {
   const query = `select * from ${log.shown.view}`
-  const table = quoteName(logOf(log.view))
   const part = { by: log.by, columns: log.shown.columns }
-  const rows = rowsTouched(part, log.view)('kept', query)
+  const rows = rowsTouched(part, log)('kept', query)
   await sql.unsafe(
     "begin; select set_config('viewkeeper.log_read', pg_current_snapshot()::text, true); create table anew (like kept)",
   )
   await sql.unsafe(`create table whole (like kept); insert into whole ${query}`)
-  const compare = compareUntouched(part, log.view, log.exact ?? [])('whole', 'kept')
+  const compare = compareUntouched(log)('whole', 'kept')
   const [{ found }] = (log.exact === null
     ? [{ found: { compared: 0, wrong: 0 } }]
     : await sql.unsafe(`select (${compare}) as found`)) as unknown as [
@@ -30,9 +29,12 @@ export async function fillByLog(
   const [row] = await sql.unsafe(`
     with sliced as materialized (${rows}), filled as (insert into anew select * from sliced returning 1)
     select (select count(*)::int from ((table sliced except all ${query}) union all (${query} except all table sliced)) d) as different,
-           (select count(distinct to_jsonb(t."${log.by}"))::int from ${table} t having not coalesce(bool_or(t.whole), false)) as anew, (select count(*) from filled)`)
+           (${countTouched(part, log, false)('kept')}) ->> 'anew' as anew, (select count(*) from filled)`)
   await sql.unsafe(`
-    delete from ${table} where pg_visible_in_snapshot(at, current_setting('viewkeeper.log_read')::pg_snapshot);
-    drop table kept, whole; alter table anew rename to kept; ${end}`)
-  return { different: row?.different as number, anew: (row?.anew ?? null) as number | null, ...found }
+    ${forget(log.view, 'read')}; drop table kept, whole; alter table anew rename to kept; ${end}`)
+  return {
+    different: row?.different as number,
+    anew: row?.anew === null ? null : Number(row?.anew),
+    ...found,
+  }
 }

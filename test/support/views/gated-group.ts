@@ -34,6 +34,6 @@ export async function tellRows(sql: Sql, name: string): Promise<number[]> {
 
 /** The schemas of shadows that are there. */
 export const shadowSchemas = async (sql: Sql): Promise<string[]> =>
-  (await sql`select nspname as name from pg_namespace where nspname like 'viewkeeper\\_%' order by 1`).map(
-    ({ name }) => name,
-  )
+  (
+    await sql`select nspname as name from pg_namespace where nspname like 'viewkeeper\\_%' and nspname <> 'viewkeeper_logs' order by 1`
+  ).map(({ name }) => name)

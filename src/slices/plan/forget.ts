@@ -1,0 +1,52 @@
+import { literal, logName, logSchema, ofLog, type QualifiedName } from '../../sql/names.ts'
+import type { Seal, Statement } from '../../sql/plan.ts'
+
+/** Beyond so many rows, a log means all slices. */
+export const mostRows = 10_000
+
+/** The server's setting that says what a refresh has read of the log: what this snapshot sees. */
+export const logRead = 'viewkeeper.log_read'
+
+/** What was committed when this is asked, the statement that fills sees, too; what comes later stays in the log for the next refresh. */
+export const look: Statement = {
+  kind: 'command',
+  phase: 'building',
+  sql: `select set_config('${logRead}', pg_current_snapshot()::text, true)`,
+  hidden: true,
+}
+
+/** What comes before and after a statement that fills a view whole, whatever its log is worth: what it has seen leaves the log. */
+export const forgetting = (view: QualifiedName, seal: Seal): { before: Statement[]; after: Statement[] } => ({
+  before: [look],
+  after: [{ kind: 'sealed', phase: 'building', sql: forget(view, 'read'), seal, hidden: true }],
+})
+
+/**
+ * Takes from the log of a view what a refresh has read, or would have, had it been believed; without `read` makes a long log one row for all slices. Executed as the
+ * owner of the view. A log that cannot be written stays as it is: what it holds is computed once more.
+ */
+export const forget = (view: QualifiedName, read: 'read' | 'long'): string => {
+  const what = read === 'read' ? `current_setting('${logRead}')::pg_catalog.pg_snapshot` : 'null'
+  return `do ${literal(`
+declare each pg_catalog.record; isLong pg_catalog.bool := ${read === 'read'}; path pg_catalog.text := pg_catalog.current_setting('search_path');
+begin
+  perform pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)${read === 'read' ? '' : `, pg_catalog.set_config('lock_timeout', '100ms', true)`};
+  for each in
+    select c.oid::regclass as log, p.oid::regproc as forget from pg_class c join pg_proc p on p.pronamespace = c.relnamespace and p.proname = c.relname || '_forget' and p.prosecdef
+     where c.relnamespace = to_regnamespace('${logSchema}') and c.relkind = 'r' and ${ofLog('c.relname')} = ${literal(logName(view))}
+  loop
+    begin
+      if not isLong then
+        execute format('select count(*) > ${mostRows} from (select from %s limit ${mostRows + 1}) t', each.log) into isLong;
+      end if;
+      if isLong then
+        execute format('select %s($1)', each.forget) using ${what}::pg_snapshot;
+      end if;
+      isLong := ${read === 'read'};
+    exception when others then
+      null;
+    end;
+  end loop;
+  perform set_config('search_path', path, true);
+end`)}`
+}

@@ -1,0 +1,255 @@
+import { beforeEach, describe, expect, test } from 'vitest'
+import { readView } from '../../../src/catalog/db/catalog.ts'
+import { refresh } from '../../../src/run/refresh.ts'
+import { planLog } from '../../../src/slices/db/log.ts'
+import { dropLog, makeLog } from '../../../src/slices/plan/log.ts'
+import { foldLogs } from '../../../src/watch/db/logs.ts'
+import { callOn, useDatabase } from '../../support/servers/database.ts'
+import { until } from '../../support/waiting/until.ts'
+
+const { database, sql } = useDatabase()
+const log = 'viewkeeper_logs."app.v_0"'
+const view = { schema: 'app', name: 'v' }
+
+beforeEach(() =>
+  sql.unsafe(`
+    drop schema if exists app, rep, shop, viewkeeper_logs cascade; drop publication if exists everything; delete from viewkeeper.runs;
+    do $$ begin create role log_seller; create role log_viewer; create role log_app; exception when duplicate_object then null; end $$;
+    create schema app authorization log_viewer; create schema shop authorization log_seller; grant usage on schema shop to log_viewer, log_app;
+    create domain shop.day as date not null;
+    set role log_seller;
+    create table shop.orders (id int primary key, day shop.day, x int); insert into shop.orders select i, date '2026-01-01' + i % 5, i from generate_series(1, 100) i;
+    grant select on shop.orders to log_viewer; grant select, insert on shop.orders to log_app;
+    reset role`),
+)
+
+const query = 'select day, count(*) as n, sum(x) as x from shop.orders group by day'
+async function makeView(of = query, name = 'v', schema = 'app') {
+  await sql.unsafe(`
+    set role log_viewer; create view ${schema}.${name}_query as ${of}; create materialized view ${schema}.${name} as select * from ${schema}.${name}_query;
+    create unique index on ${schema}.${name} (day); reset role`)
+}
+async function makeItsLog(of = view) {
+  for (const statement of makeLog(
+    await database.withConnection(async (own) => planLog(own, await readView(own, of))),
+  ))
+    await sql.unsafe(statement)
+}
+const because = async (strategy: 'auto' | 'regular' | 'concurrent' | 'swap' = 'swap') =>
+  (await refresh({ view: 'app.v', strategy, force: true }, callOn(database))).response?.because
+const started = async (of?: string) => {
+  await makeView(of)
+  await makeItsLog()
+  expect(await because()).toMatch(
+    /^computes all of about \d+ slices of day anew: the last refresh has not read the log$/,
+  )
+}
+const different = async () => {
+  const [row] =
+    await sql`select count(*)::int as n from ((table app.v except all table app.v_query) union all (table app.v_query except all table app.v)) d`
+  return row?.n
+}
+const logged = async () => (await sql.unsafe(`select count(*)::int as n from ${log}`))[0]?.n
+const as = (role: string, text: string) =>
+  sql.begin(async (own) => {
+    await own.unsafe(`set local role ${role}`)
+    await own.unsafe(text)
+  })
+
+describe('a log of a table', () => {
+  test('belongs to the owner of the table; the owner of the view may read it and nothing else, and writers need no right', async () => {
+    await started()
+    const owners = await sql`
+      select c.relowner::regrole::text as owner from pg_class c where c.oid = ${log}::regclass
+      union all select p.proowner::regrole::text from pg_proc p where p.pronamespace = 'viewkeeper_logs'::regnamespace`
+    expect(owners.map(({ owner }) => owner)).toEqual(['log_seller', 'log_seller', 'log_seller'])
+    await as('log_viewer', `select * from ${log}`)
+    for (const denied of [
+      `delete from ${log}`,
+      `insert into ${log} (whole) values (true)`,
+      `lock table ${log} in access exclusive mode`,
+      `create or replace function viewkeeper_logs."app.v_0"() returns trigger language plpgsql as 'begin return null; end'`,
+      'create table viewkeeper_logs.mine (i int)',
+    ])
+      await expect(as('log_viewer', denied)).rejects.toMatchObject({ code: '42501' })
+    await expect(as('log_seller', 'create table viewkeeper_logs.mine (i int)')).rejects.toMatchObject({
+      code: '42501',
+    })
+    await as('log_app', "insert into shop.orders values (1000, '2026-01-02', 1)")
+    expect(await because()).toMatch(/^computes 1 of about 5 slices/)
+    expect(await different()).toBe(0)
+  })
+
+  test('refuses no writer: a domain that takes no null, a key that is renamed, retyped or gone, a table of another owner, a log that is gone', async () => {
+    await started()
+    for (const [change, write] of [
+      ['select', 'truncate shop.orders'],
+      ['select', "insert into shop.orders values (1, '2026-01-02', 1)"],
+      ['alter table shop.orders owner to log_app', "insert into shop.orders values (2, '2026-01-02', 1)"],
+      [
+        'alter table shop.orders owner to log_seller; alter table shop.orders rename day to at',
+        "insert into shop.orders values (3, '2026-01-02', 1)",
+      ],
+      [
+        'alter table shop.orders rename at to day; alter table shop.orders add constraint c check (x > 0)',
+        'update shop.orders set x = x + 1',
+      ],
+      [
+        'alter table shop.orders rename day to found; alter table shop.orders add day json',
+        'update shop.orders set x = x + 1',
+      ],
+      [
+        'alter table shop.orders drop day; alter table shop.orders add day interval',
+        'update shop.orders set x = x + 1',
+      ],
+      [`drop table ${log}`, 'delete from shop.orders'],
+    ] as const) {
+      await sql.unsafe(change)
+      expect([change, await sql.unsafe(write).then(() => 'written', String)]).toEqual([change, 'written'])
+      await because()
+      expect(await different()).toBe(0)
+    }
+  })
+
+  test('is told what has become of its key', async () => {
+    await started()
+    await sql`alter table shop.orders rename day to at`
+    expect(await because()).toContain('function app.v_0 of the log is not as "viewkeeper slices" prints it')
+  })
+
+  test('is opened and refused by no default privileges', async () => {
+    await sql.unsafe(`
+      alter default privileges for role log_seller grant all on tables to log_app, public;
+      alter default privileges for role log_seller grant execute on functions to log_app;
+      alter default privileges for role log_seller revoke execute on functions from public;
+      alter default privileges for role log_viewer revoke execute on functions from public`)
+    await started()
+    const [row] =
+      await sql`select has_table_privilege('log_app', ${log}, 'select, insert, delete') as may, has_function_privilege('log_app', 'viewkeeper_logs."app.v_0"()', 'execute') as calls`
+    expect(row).toEqual({ may: false, calls: false })
+    expect(await because()).toMatch(/^computes 0 of/)
+    await sql.unsafe(`
+      alter default privileges for role log_seller revoke all on tables from log_app, public;
+      alter default privileges for role log_seller revoke execute on functions from log_app`)
+  })
+
+  test('has a replica identity, so a publication of all tables refuses no refresh', async () => {
+    await started()
+    await sql`create publication everything for all tables`
+    await because()
+    await sql`update shop.orders set x = x + 1 where id = 7`
+    expect(await because()).toMatch(/^computes 1 of about 5/)
+    expect(await logged()).toBe(0)
+  })
+
+  test('is written through what the table is a part of, and is refused where that has another owner', async () => {
+    await sql.unsafe(`
+      drop table shop.orders; set role log_seller;
+      create table shop.grand (id int, day date, x int) partition by list (id); create table shop.parent partition of shop.grand for values in (1) partition by range (day);
+      create table shop.orders partition of shop.parent default; grant select on shop.orders to log_viewer; insert into shop.grand select 1, date '2026-01-01' + i % 5, i from generate_series(1, 50) i;
+      create table shop.base (id int, x int); create table shop.child (day date) inherits (shop.base); grant select on shop.child to log_viewer; reset role`)
+    await started()
+    await sql`update shop.grand set x = x + 1 where day = '2026-01-02'`
+    expect(await because()).toMatch(/^computes 1 of about 5/)
+    expect(await different()).toBe(0)
+    await makeView('select day, count(*) as n from shop.child group by day', 'w')
+    await makeItsLog({ schema: 'app', name: 'w' })
+    // The parent has no such column: all slices are noted.
+    await sql`insert into shop.child (day) values ('2026-01-02')`
+    await sql`update shop.base set x = x + 1`
+    expect(await sql.unsafe('select whole from viewkeeper_logs."app.w_0" order by 1')).toEqual([
+      { whole: false },
+      { whole: true },
+    ])
+    await sql`alter table shop.base owner to log_app`
+    await expect(makeItsLog({ schema: 'app', name: 'w' })).rejects.toThrow(
+      'shop.child belongs to log_seller, and shop.base, whose rows it shares, to log_app',
+    )
+  })
+
+  test('of one view is another than that of a view of its name in another schema', async () => {
+    await started()
+    await sql`create schema rep authorization log_viewer`
+    await makeView('select day, max(x) as x from shop.orders group by day', 'v', 'rep')
+    await makeItsLog({ schema: 'rep', name: 'v' })
+    await sql`update shop.orders set x = x + 1 where id = 7`
+    await sql.unsafe(dropLog({ schema: 'rep', name: 'v' }))
+    expect(await logged()).toBe(1)
+    expect(await because()).toMatch(/^computes 1 of about 5 slices/)
+  })
+})
+
+describe('a log does not grow', () => {
+  test.each(['regular', 'concurrent', 'swap'] as const)(
+    'over a refresh by %s, even if it is not believed',
+    async (strategy) => {
+      await started()
+      await sql.unsafe(`grant select on ${log} to log_app; update shop.orders set x = x + 1`)
+      expect(await logged()).toBe(5)
+      await because(strategy)
+      expect(await logged()).toBe(0)
+    },
+  )
+
+  test('beyond 10,000 rows: they are all slices to a refresh, and one row after a look', async () => {
+    await started()
+    await sql.unsafe(
+      `insert into ${log} (day) select date '2026-01-01' + i % 5 from generate_series(1, 10000) i`,
+    )
+    await database.withConnection(foldLogs)
+    expect(await logged()).toBe(10_000)
+    await sql`update shop.orders set x = x + 1 where id = 7`
+    const [row] = await sql.unsafe(`select pg_relation_size('${log}') as size`)
+    expect(Number(row?.size)).toBeGreaterThan(400_000)
+    await database.withConnection(foldLogs)
+    expect(await sql.unsafe(`select whole from ${log}`)).toEqual([{ whole: true }])
+    expect(await because()).toMatch(/^computes all of about 5 slices/)
+    expect([await logged(), await different()]).toEqual([0, 0])
+    await sql.unsafe(`insert into ${log} (day) select date '2026-01-01' from generate_series(1, 10001) i`)
+    expect(await because()).toMatch(/^computes all of about 5 slices/)
+    expect(await logged()).toBe(0)
+  })
+
+  test('by a row of another cluster: it is all slices once, and then gone', async () => {
+    await started()
+    await sql.unsafe(`insert into ${log} (day, at) values ('2026-01-02', '9000000000')`)
+    expect(await because()).toMatch(/^computes all of about 5 slices/)
+    expect(await because()).toMatch(/^computes 0 of about 5 slices/)
+  })
+})
+
+test('a log is made and dropped only where all its tables are locked at once, and nobody waits or is a victim meanwhile', async () => {
+  await sql.unsafe(
+    'set role log_seller; create table shop.products (id int primary key, day date); grant select on shop.products to log_viewer; reset role',
+  )
+  await makeView(
+    'select o.day, count(p.id) as n from shop.orders o left join shop.products p on p.day = o.day group by o.day',
+  )
+  const holder = await sql.reserve()
+  const writer = await sql.reserve()
+  await holder.unsafe('begin; insert into shop.products values (1)')
+  const made = makeItsLog()
+  await until('it has tried and let go', async () => {
+    const [row] =
+      await sql`select from pg_stat_activity where datname = current_database() and wait_event = 'PgSleep'`
+    return row
+  })
+  // Whoever holds one table and wants the other is no victim.
+  await holder.unsafe('update shop.orders set x = x + 1 where id = 1')
+  await writer.unsafe("set lock_timeout = '5s'; update shop.orders set x = x + 1 where id = 2")
+  await holder.unsafe('commit')
+  await made
+  await holder.unsafe('begin; select from shop.products')
+  await expect(sql.unsafe(dropLog(view))).rejects.toMatchObject({
+    code: '55P03',
+    message: expect.stringMatching(
+      /^the log of changes was not changed, because its tables were locked by process \d+ \(role postgres, .*shop\.products$/,
+    ),
+  })
+  await holder.unsafe('commit; set lock_timeout = 0')
+  await writer.unsafe('set lock_timeout = 0')
+  await sql.unsafe(dropLog(view))
+  expect(await sql`select from pg_proc where pronamespace = 'viewkeeper_logs'::regnamespace`).toEqual([])
+  holder.release()
+  writer.release()
+})
