@@ -9,7 +9,7 @@ import { type Api, readRun } from '../src/api/ask.ts'
 import { Problem, runbookOf, statusOf, titleOf } from '../src/problem.ts'
 import { isOpen } from '../src/resources/cell.ts'
 import type { CommandTarget } from '../src/sql/commands.ts'
-import { printed } from '../src/sql/names.ts'
+import { forPeople } from '../src/sql/names.ts'
 import { duration, rows } from '../src/sql/words.ts'
 import { hrefOf, type PageName, type Query, tokenCookie } from './address.ts'
 import { deeds } from './deeds.ts'
@@ -41,7 +41,7 @@ type Page = (api: Api, asked: Asked) => Promise<Shown>
 
 const pages: [path: string, name: PageName, page: Page][] = [
   ['/', 'views', viewsPage],
-  ['/page/views/:subject{.+}', 'view', viewPage],
+  ['/page/views/:subject{[\\s\\S]+}', 'view', viewPage],
   ['/page/graph', 'graph', graphPage],
   ['/page/batches', 'batches', batchesPage],
   ['/page/batches/:subject', 'batch', batchPage],
@@ -139,7 +139,7 @@ export function pagesOf({
             <SignIn why={problem.text} />
           ) : (
             <>
-              <Head title={printed(decoded(place.pathname.split('/').at(-1)!)) || 'Views'} />
+              <Head title={forPeople(decoded(place.pathname.split('/').at(-1)!)) || 'Views'} />
               <Failure {...problem} />
             </>
           ),
@@ -214,14 +214,14 @@ export function pagesOf({
       const done = await deed(apiOf(context), { get, views })
       if ('ask' in done) return again({ question: { ...done.ask, fields } })
       if ('said' in done)
-        return again({ notice: { tone: done.bad ? 'bad' : 'good', text: printed(done.said) } })
+        return again({ notice: { tone: done.bad ? 'bad' : 'good', text: forPeople(done.said) } })
       if ('to' in done) return goTo(base + done.to)
       place.searchParams.set('told', String(done.run))
       return goTo(place.pathname + place.search)
     } catch (thrown) {
       const { title, text, code, status, link } = problemOf(thrown, onDefect)
       const more = code && runbookOf(code)
-      return again({ notice: { tone: 'bad', text: printed(`${title}. ${text}`), more, link } }, status)
+      return again({ notice: { tone: 'bad', text: forPeople(`${title}. ${text}`), more, link } }, status)
     }
   })
 
@@ -270,7 +270,7 @@ const noOrigin =
 /** What came of a run, or that it goes on. */
 function endOf({ id, view, status, durationMs, rowCountAfter, error, result }: Run): Notice {
   const link = { href: hrefOf('run', id), text: `run ${id}` }
-  if (isOpen(status)) return { tone: 'busy', text: printed(`${view}: run ${id} has started`), link }
+  if (isOpen(status)) return { tone: 'busy', text: forPeople(`${view}: run ${id} has started`), link }
   const counted = rowCountAfter === null ? '' : `, ${rows(rowCountAfter)}`
   const said =
     status === 'success'
@@ -278,7 +278,7 @@ function endOf({ id, view, status, durationMs, rowCountAfter, error, result }: R
       : `${status}. ${error?.message ?? result.response.because ?? ''}`
   return {
     tone: status === 'failed' ? 'bad' : 'good',
-    text: printed(`${view}: ${said}`),
+    text: forPeople(`${view}: ${said}`),
     more: error ? runbookOf(error.class) : undefined,
     link,
   }

@@ -9,7 +9,7 @@ import {
   type Mark as MarkName,
   type Sign,
 } from '../src/resources/cell.ts'
-import { printed } from '../src/sql/names.ts'
+import { forPeople } from '../src/sql/names.ts'
 import { ago, ahead, duration } from '../src/sql/words.ts'
 import { hrefOf } from './address.ts'
 
@@ -214,8 +214,8 @@ export const Legend: FC<PropsWithChildren<{ signs: Sign[]; counted?: boolean }>>
 
 /** The schema of a view with its dot, and its name, as a person reads them. */
 export function schemaAndName(view: string): [schema: string, name: string] {
-  const [, schema = '', name = printed(view)] =
-    /^((?:[^."]+|(?:U&)?"(?:[^"]|"")*")\.)(.+)$/.exec(printed(view)) ?? []
+  const [, schema = '', name = forPeople(view)] =
+    /^((?:[^."]+|(?:U&)?"(?:[^"]|"")*")\.)(.+)$/.exec(forPeople(view)) ?? []
   return [schema, name]
 }
 

@@ -4,6 +4,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from '../src/keeper/terms.ts'
+import { forPeople } from '../src/sql/names.ts'
 
 /** A problem that the person at the terminal can solve. It is shown as one line, without a stack. */
 export class LocalProblem extends Error {
@@ -194,7 +195,7 @@ export function terminalLogger(env: NodeJS.ProcessEnv): { logger: ProcessLogger;
 /** `  09:05:34 ERROR run ended   runId 8   view public.slow   status failed` */
 function readable({ level, message, timestamp, ...fields }: Line & Record<string, unknown>): string {
   const shown = Object.entries(fields).map(
-    ([name, value]) => `${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`,
+    ([name, value]) => `${name} ${forPeople(typeof value === 'string' ? value : JSON.stringify(value))}`,
   )
   return `  ${timestamp.slice(11, 19)} ${[`${level} ${message}`, ...shown].join('   ')}`
 }

@@ -3,7 +3,7 @@ import type { BatchViewStatus } from '../../src/catalog/plan/run.ts'
 import { Problem, type ProblemCode } from '../../src/problem.ts'
 import { type Mark, signOfRun, type Tone } from '../../src/resources/cell.ts'
 import { aimed, type CommandTarget, command } from '../../src/sql/commands.ts'
-import { printed } from '../../src/sql/names.ts'
+import { forPeople, printed } from '../../src/sql/names.ts'
 import { type Paint, paint, type Style } from '../../src/terminal/report.ts'
 
 /** Where lines are written to. */
@@ -57,8 +57,7 @@ export function displayWidth(text: string): number {
  * A text without what would move a terminal's cursor or change its colours: names and messages come from elsewhere. A quoted name
  * has escapes of SQL instead, so that no two names are shown alike.
  */
-export const harmless = (text: string): string =>
-  stripVTControlCharacters(printed(text)).replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ')
+export const harmless = (text: string): string => forPeople(stripVTControlCharacters(printed(text)))
 
 /** A text of at most that many columns: what does not fit is cut, and `…` stands for it. Only for text without colours. */
 export function cut(text: string, width: number): string {

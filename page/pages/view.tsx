@@ -5,7 +5,7 @@ import { strategies } from '../../src/catalog/plan/definition.ts'
 import { isOpen, pictured, signOfRun } from '../../src/resources/cell.ts'
 import { stateCell, viewFacts } from '../../src/resources/views.ts'
 import { aimed, type CommandTarget } from '../../src/sql/commands.ts'
-import { printed } from '../../src/sql/names.ts'
+import { forPeople } from '../../src/sql/names.ts'
 import { causeTones } from '../../src/watch/diagnosis/cause.ts'
 import { hrefOf } from '../address.ts'
 import { Ago, Badge, Command, Deed, Facts, Mark, Name, Sql, Told, ViewLink } from '../cells.tsx'
@@ -33,7 +33,7 @@ export async function viewPage(api: Api, { subject, typed }: Asked): Promise<Sho
   ])
   const running = view.lastRun !== null && isOpen(view.lastRun.status)
   return {
-    title: printed(view.view),
+    title: forPeople(view.view),
     busy: running,
     main: (
       <>
@@ -43,7 +43,7 @@ export async function viewPage(api: Api, { subject, typed }: Asked): Promise<Sho
             <p class="badges">
               <Told cell={stateCell(view, 'here')} />
               {running && <Badge sign={signOfRun(view.lastRun!.status)} />}
-              {view.comment && <span class="pale">{view.comment}</span>}
+              {view.comment && <span class="pale">{forPeople(view.comment)}</span>}
             </p>
           }
         >
@@ -124,7 +124,7 @@ const WhyPanel: FC<{ why: Why; typed: CommandTarget }> = ({
           <p>
             <b class="code">{cause.code}</b>{' '}
             {withMentions(cause.text, addressesOf(cause, view)).map(({ text, href }) =>
-              href ? <a href={href}>{printed(text)}</a> : printed(text),
+              href ? <a href={href}>{forPeople(text)}</a> : forPeople(text),
             )}
           </p>
           {cause.next && <Command line={aimed(cause.next, typed)} />}

@@ -86,6 +86,9 @@ type Kind = Notify['chat'][string]['kind']
 /** The most characters of a text: what each chat takes in one message, less the frame. */
 const longest: Record<Kind, number> = { slack: 7500, teams: 7500, discord: 1700 }
 
+/** On one line: in code no text is a link. */
+const asCode = (text: string): string => `\`${text.replaceAll('`', "'")}\``
+
 const fenced = (text: string): string => `\`\`\`\n${text.replaceAll('```', "'''")}\n\`\`\``
 
 /** What each kind of hook takes. Names of views are shown as they are: none is a link, and none calls a person. */
@@ -94,7 +97,7 @@ const bodies: Record<Kind, (mail: Mail) => object> = {
   slack: ({ subject, text }) => {
     const plain = (words: string) =>
       words.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
-    return { text: `${plain(subject)}\n${fenced(plain(text))}` }
+    return { text: `${asCode(plain(subject))}\n${fenced(plain(text))}` }
   },
   // A workflow of Teams posts an adaptive card.
   teams: ({ subject, text }) => ({
@@ -106,7 +109,7 @@ const bodies: Record<Kind, (mail: Mail) => object> = {
           type: 'AdaptiveCard',
           version: '1.4',
           body: [
-            { type: 'TextBlock', text: subject, weight: 'Bolder', wrap: true },
+            { type: 'RichTextBlock', inlines: [{ type: 'TextRun', text: subject, weight: 'Bolder' }] },
             { type: 'RichTextBlock', inlines: [{ type: 'TextRun', text, fontType: 'Monospace' }] },
           ],
         },
@@ -114,7 +117,7 @@ const bodies: Record<Kind, (mail: Mail) => object> = {
     ],
   }),
   discord: ({ subject, text }) => ({
-    content: `${subject}\n${fenced(text)}`,
+    content: `${asCode(subject)}\n${fenced(text)}`,
     allowed_mentions: { parse: [] },
   }),
 }

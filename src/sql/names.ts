@@ -91,6 +91,13 @@ const escaped = (character: string): string => {
   return code.length > 4 ? `\\+${code.padStart(6, '0')}` : `\\${code.padStart(4, '0')}`
 }
 
+/**
+ * A text with names of others as people read it on a page, in a mail, a chat, a log and a terminal: on one line, and without what moves a
+ * cursor or turns the direction of writing. Quoted names are `printed`.
+ */
+export const forPeople = (text: string): string =>
+  printed(text).replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, ' ')
+
 /** Writes one identifier for people, as `displayName` does. */
 export const displayPart = (name: string): string => displayName({ schema: null, name })
 

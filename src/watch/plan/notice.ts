@@ -10,7 +10,7 @@ import {
 import type { News } from '../../events/plan/news.ts'
 import { runbookOf } from '../../problem.ts'
 import { command } from '../../sql/commands.ts'
-import { printed } from '../../sql/names.ts'
+import { forPeople } from '../../sql/names.ts'
 import { count, cut, duration, names, utc } from '../../sql/words.ts'
 import { wordsOf } from '../diagnosis/cause.ts'
 import type { Links } from './hearers.ts'
@@ -211,8 +211,7 @@ export function mailOf(notice: Notice): Mail {
 /** The same with each text on one line: the name of a view may hold line breaks, which must not look like lines of the mail. */
 function onOneLine<T>(value: T): T
 function onOneLine(value: unknown): unknown {
-  if (typeof value === 'string')
-    return printed(value).replace(/[\p{Cc}\u2028\u2029\u202a-\u202e\u2066-\u2069]+/gu, ' ')
+  if (typeof value === 'string') return forPeople(value)
   if (Array.isArray(value)) return value.map(onOneLine)
   if (value === null || typeof value !== 'object' || value instanceof Date) return value
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, onOneLine(each)]))
