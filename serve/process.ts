@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Logger } from '../src/keeper/terms.ts'
-import { forPeople } from '../src/sql/names.ts'
+import { forPeople, visibly } from '../src/sql/names.ts'
 
 /** A problem that the person at the terminal can solve. It is shown as one line, without a stack. */
 export class LocalProblem extends Error {
@@ -157,7 +157,7 @@ interface Line {
 /** Logs from this level on, each line as it is formed. */
 export function makeLogger(
   level: Level,
-  form: (line: Line & Record<string, unknown>) => string = (line) => JSON.stringify(line),
+  form: (line: Line & Record<string, unknown>) => string = (line) => JSON.stringify(line, visibly),
   write: (line: string) => unknown = (line) => process.stdout.write(line),
   always: Record<string, unknown> = {},
 ): ProcessLogger {

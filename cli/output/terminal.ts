@@ -200,14 +200,14 @@ export interface Target {
 /** What went wrong and, if there is an API that knows more, what to type next: as lines for standard error. */
 export function problemLines(error: Problem, target: Target | null): string[] {
   const next = target === null ? null : nextOf(error, target)
-  const message = `${styleText('red', 'viewkeeper:', { stream: process.stderr })} ${error.message}`
+  const message = `${styleText('red', 'viewkeeper:', { stream: process.stderr })} ${error.message.split('\n').map(harmless).join('\n')}`
   const width = process.stderr.columns ?? Number.POSITIVE_INFINITY
   return [
     // Lines that fit stay as they are: some have columns. Indented ones that end as SQL does are to be typed.
     ...message
       .split('\n')
       .flatMap((line) => (displayWidth(line) > width && !/^ {2}.*;$/.test(line) ? wrap(line, width) : line)),
-    ...(next === null ? [] : [`  next: ${next}`]),
+    ...(next === null ? [] : [`  next: ${harmless(next)}`]),
   ]
 }
 

@@ -4,7 +4,7 @@ import { type EventType, eventTypes } from '../../src/events/plan/event.ts'
 import { readSecret, requireSecret } from '../../src/keeper/database-url.ts'
 import { Problem } from '../../src/problem.ts'
 import { cut } from '../../src/sql/words.ts'
-import type { Mail } from '../../src/watch/plan/notice.ts'
+import { asCode, fenced, type Mail } from '../../src/watch/plan/notice.ts'
 import { type Channel, post, Undelivered } from './channel.ts'
 
 const variable = (prefix: string, name: string) =>
@@ -85,11 +85,6 @@ type Kind = Notify['chat'][string]['kind']
 
 /** The most characters of a text: what each chat takes in one message, less the frame. */
 const longest: Record<Kind, number> = { slack: 7500, teams: 7500, discord: 1700 }
-
-/** On one line: in code no text is a link. */
-const asCode = (text: string): string => `\`${text.replaceAll('`', "'")}\``
-
-const fenced = (text: string): string => `\`\`\`\n${text.replaceAll('```', "'''")}\n\`\`\``
 
 /** What each kind of hook takes. Names of views are shown as they are: none is a link, and none calls a person. */
 const bodies: Record<Kind, (mail: Mail) => object> = {

@@ -98,6 +98,19 @@ const escaped = (character: string): string => {
 export const forPeople = (text: string): string =>
   printed(text).replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, ' ')
 
+/** A replacer of `JSON.stringify`: what does not show, or turns the direction of writing, is written as an escape of JSON. */
+export const visibly = (_: string, value: unknown): unknown =>
+  typeof value === 'string' && hidden.test(value)
+    ? rawJson(JSON.stringify(value).replace(everyHidden, unitsEscaped))
+    : value
+
+const { rawJSON: rawJson } = JSON as unknown as { rawJSON(json: string): unknown }
+
+const unitsEscaped = (character: string): string =>
+  Array.from({ length: character.length }, (_, at) => character.charCodeAt(at).toString(16))
+    .map((code) => `\\u${code.padStart(4, '0')}`)
+    .join('')
+
 /** Writes one identifier for people, as `displayName` does. */
 export const displayPart = (name: string): string => displayName({ schema: null, name })
 

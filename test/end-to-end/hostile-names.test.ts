@@ -1,14 +1,16 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { stripVTControlCharacters } from 'node:util'
 import { expect, onTestFinished, test, vi } from 'vitest'
-import { harmless } from '../../cli/output/terminal.ts'
+import { harmless, problemLines } from '../../cli/output/terminal.ts'
 import { hrefOf } from '../../page/address.ts'
 import { channelsOf } from '../../serve/news/channels.ts'
 import { terminalLogger } from '../../serve/process.ts'
 import { notify } from '../../src/config/fields.ts'
+import { Problem } from '../../src/problem.ts'
 import { displayName } from '../../src/sql/names.ts'
-import { mailOf, type Notice } from '../../src/watch/plan/notice.ts'
+import { chatOf, mailOf, type Notice } from '../../src/watch/plan/notice.ts'
 import { start } from './support/gateway.ts'
 
 // Whoever may make a view chooses its name: no channel lets it pretend to be something else.
@@ -89,9 +91,24 @@ test('thirty hostile names are shown as what they are by page, mail, chat, log a
     expect(discord.allowed_mentions).toEqual({ parse: [] })
     expect(JSON.stringify(teams)).not.toContain('"TextBlock"')
 
+    const {
+      content: { title: titled, description },
+    } = chatOf(noticeOf(view)) as { content: Record<string, string> }
+    expect(titled).toMatch(/^`[^`]+`$/)
+    expect(description).toMatch(/^```\n(?:(?!```)[\s\S])*\n```$/)
+    expect((await fetch(`${url}/views/${encodeURIComponent(view)}`)).status).toBe(503)
+
     logged.length = 0
     terminalLogger({}).logger.warn('said', { view })
-    const shown = [title, ...mail.text.split('\n'), logged[0]!.trimEnd(), harmless(view)]
+    const problem = new Problem('UnknownView', `There is no ${view}.`, { next: `viewkeeper show ${view}` })
+    const shown = [
+      ...[title, ...mail.text.split('\n'), logged[0]!.trimEnd(), harmless(view)],
+      ...problemLines(problem, { typed: null }).flatMap((line) => stripVTControlCharacters(line).split('\n')),
+    ]
+    terminalLogger({ LOG_LEVEL: 'warn' }).logger.warn('said', { view })
+    shown.push(logged[1]!.trimEnd())
+    expect(JSON.parse(logged[1]!)).toMatchObject({ view })
+    logged.pop()
     expect(shown.filter((line) => hides.test(line))).toEqual([])
     expect(logged.join('').split('\n')).toHaveLength(2)
     expect(displayName({ schema: 'a', name })).not.toMatch(hides)

@@ -346,6 +346,12 @@ function overText(notice: Notice): string {
   ].join('\n')
 }
 
+/** On one line of a chat: in code no text is a link, and none calls a person. */
+export const asCode = (text: string): string => `\`${text.replaceAll('`', "'")}\``
+
+/** The same, of several lines. */
+export const fenced = (text: string): string => `\`\`\`\n${text.replaceAll('```', "'''")}\n\`\`\``
+
 const longestDescription = 7_500
 const mostSubjects = 20
 const mostChatCauses = 10
@@ -364,8 +370,8 @@ export function chatOf(notice: Notice): object {
     source: 'custom',
     content: {
       textType: 'client-markdown',
-      title: subject,
-      description: `\`\`\`\n${cut(text.replaceAll('```', "'''"), longestDescription)}\n\`\`\``,
+      title: asCode(subject),
+      description: fenced(cut(text, longestDescription)),
     },
     metadata: {
       threadId: `${environment} ${causes[0]?.key ?? over[0]?.key ?? kind}`.slice(0, 100),

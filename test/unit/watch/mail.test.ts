@@ -152,7 +152,7 @@ describe('the same as JSON', () => {
       expect(chat).toMatchObject({
         version: '1.0',
         source: 'custom',
-        content: { textType: 'client-markdown', title: subject },
+        content: { textType: 'client-markdown', title: `\`${subject}\`` },
         metadata: { summary: subject, eventType: `viewkeeper-${kind}` },
       })
       expect(chat.content.description).toContain(text)
