@@ -132,8 +132,8 @@ export interface RdsOptions {
    */
   readonly authentication?: 'secret' | 'iam'
   /**
-   * The administrator with whom `migrate` makes Viewkeeper's role. With `iam` and PostgreSQL 16 or later, making the role
-   * makes the administrator a member of `rds_iam`, and RDS may then refuse its password.
+   * The administrator with whom `migrate` makes Viewkeeper's role. Not with `iam` and PostgreSQL 16 or later: making the
+   * role would make the administrator a member of `rds_iam`, whose passwords RDS refuses.
    * @default - the server's own secret; none with `loginSecret` or `iam`
    */
   readonly adminSecret?: ISecret

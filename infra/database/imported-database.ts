@@ -190,6 +190,12 @@ function insistOnPostgres({ engine }: IDatabaseInstance | IDatabaseCluster, refu
 
 /** The administrator's secret. Undefined: the role that Viewkeeper works with exists. */
 function adminSecretOf({ database, ...props }: RdsDatabaseProps, refuse: Refuse): ISecret | undefined {
+  const major = Number(database.engine?.engineVersion?.majorVersion)
+  if (props.adminSecret && props.authentication === 'iam' && major >= 16)
+    return refuse(
+      "adminSecret: with authentication: 'iam', PostgreSQL 16 and later would make the administrator a member of rds_iam, whose " +
+        'passwords RDS refuses; make the role with `npx viewkeeper create-role --iam`, and name it as loginUser',
+    )
   if (props.adminSecret) return props.adminSecret
   if (props.loginSecret || props.loginUser !== undefined) return undefined
   if (props.authentication === 'iam')

@@ -6,7 +6,7 @@ import {
   type ViewRights,
 } from '../catalog/plan/abilities.ts'
 import { type Fix, fixesOf, type Obstacle } from '../catalog/plan/rights.ts'
-import { Problem } from '../problem.ts'
+import { docsOf, Problem } from '../problem.ts'
 import type { Sql } from '../server/database.ts'
 import { unquoted } from '../sql/names.ts'
 import { examine, type Findings } from '../watch/doctor.ts'
@@ -35,6 +35,8 @@ export interface RoleRequest extends Login {
   ownViews: OwnViewsWay | null
   /** The roles that may administer ours, and from which the schema is taken over. Default: only the administrator. */
   trusted?: string[] | undefined
+  /** Whether the administrator can go on if RDS takes only tokens of IAM from it. */
+  acceptsTokensOnly?: boolean | undefined
 }
 
 /** What was done, and what this administrator could not do. */
@@ -52,7 +54,7 @@ export interface RoleMade {
  * Makes the roles of Viewkeeper, or brings them up to date, and grants what the login needs to work on the views of
  * `owners`, as far as this administrator may grant it. It hands over what the steps in `folder` made as another role before.
  * What is done, is done in two transactions, each whole or not at all; nothing is done while others have a hand in the schema
- * or the roles (MigrationFailed). Safe to repeat.
+ * or the roles (MigrationFailed), nor if the administrator would be locked out (InvalidRequest). Safe to repeat.
  */
 export async function createRole(sql: Sql, folder: URL, request: RoleRequest): Promise<RoleMade> {
   const me = await readCurrentUser(sql)
@@ -64,6 +66,7 @@ export async function createRole(sql: Sql, folder: URL, request: RoleRequest): P
     )
     refuseIntruders(row.found)
     await insistOnPassword(transaction, request)
+    await insistOnWayBack(transaction, request, me)
     const work = await Work.in(transaction)
     await makeRoles(transaction, work, request)
     await joinOwners(transaction, work, request.owners ?? [])
@@ -114,6 +117,22 @@ async function insistOnPassword(sql: Sql, { login, password, iam }: RoleRequest)
   )
 }
 
+/** Refuses to make the administrator, who may know nothing but a password, a member of those that RDS lets in with tokens alone. */
+async function insistOnWayBack(sql: Sql, { iam, acceptsTokensOnly }: RoleRequest, me: string): Promise<void> {
+  if (!iam || acceptsTokensOnly) return
+  const [row] = await sql<[{ joins: boolean }]>`
+    select current_setting('server_version_num')::integer >= 160000 and current_setting('is_superuser') = 'off' as joins`
+  if (!row.joins || (await hasIam(sql))) return
+  throw new Problem(
+    'InvalidRequest',
+    `From PostgreSQL 16 on, whoever makes a role becomes a member of it, so ${me} would become a member of rds_iam, and RDS would ` +
+      `refuse the password of ${me}. Nothing was changed. Keep a password in a secret instead (npx viewkeeper create-role ` +
+      `--create-secret viewkeeper/production; in an app, authentication: 'secret'). Or make the role with npx viewkeeper create-role ` +
+      `--iam --accept-tokens-only, if ${me} can log in with a token (${docsOf('iam.md#to-log-in-yourself')}), and name it to the app as loginUser.`,
+    { field: '--iam' },
+  )
+}
+
 /** Never makes anybody a member of ourselves unless asked. */
 const mayJoin = (role: string, me: string, { owners }: RoleRequest): boolean =>
   unquoted(role) !== me || (owners?.includes(me) ?? false)
@@ -156,18 +175,14 @@ export interface Situation {
   loginExists: boolean
   /** Whether the login is one that RDS lets in with a token of IAM, and with nothing else. */
   loginHasIam: boolean
-  /** Whether the administrator would become such a login by making one, and is none yet. */
-  joinsIam: boolean
 }
 
 /** Looks at what is there before a role is made. */
 export async function readSituation(sql: Sql, login: string): Promise<Situation> {
   const me = await readCurrentUser(sql)
-  const [{ major, isSuperuser }] = await sql<[{ major: number; isSuperuser: boolean }]>`
-    select current_setting('server_version_num')::integer / 10000 as major,
-           current_setting('is_superuser') = 'on' as "isSuperuser"`
+  const [{ major }] = await sql<[{ major: number }]>`
+    select current_setting('server_version_num')::integer / 10000 as major`
   const ownViews = (await readViewsOf(sql, me)).map(({ view }) => view)
   const loginExists = await roleExists(sql, login)
-  const joinsIam = major >= 16 && !isSuperuser && !(await hasIam(sql))
-  return { me, ownViews, major, loginExists, loginHasIam: await isLetInByIam(sql, login), joinsIam }
+  return { me, ownViews, major, loginExists, loginHasIam: await isLetInByIam(sql, login) }
 }

@@ -143,7 +143,16 @@ async function make(
   sql: Sql,
   { loginExists }: Situation,
   login: string,
-  { rotate, iam, owners, trust, ownViews, connectionLimit, createSecret }: CreateRoleOptions,
+  {
+    rotate,
+    iam,
+    owners,
+    trust,
+    ownViews,
+    connectionLimit,
+    createSecret,
+    acceptTokensOnly,
+  }: CreateRoleOptions,
 ): Promise<number> {
   const { password, secret } = newPassword(login, iam || (loginExists && !rotate), createSecret)
   const way = ownViews === 'keep' ? null : (ownViews ?? null)
@@ -155,6 +164,7 @@ async function make(
     owners: owners ?? null,
     ownViews: way,
     trusted: trust,
+    acceptsTokensOnly: acceptTokensOnly,
   }
   const joined = await readNewRights(sql, request)
   if (joined.length > 0) {
@@ -234,9 +244,9 @@ async function keep(sql: Sql, { me }: Situation): Promise<number> {
 
 /** Refuses an administrator who owns views and names no way, and a way that the server or the other options rule out. */
 function insistOnWay(
-  { me, ownViews: views, major, loginExists, loginHasIam, joinsIam }: Situation,
+  { me, ownViews: views, major, loginExists, loginHasIam }: Situation,
   login: string,
-  { owners, ownViews: way, iam, acceptTokensOnly }: CreateRoleOptions,
+  { owners, ownViews: way, iam }: CreateRoleOptions,
 ): void {
   if (iam && way === 'keep') {
     throw new Problem(
@@ -250,16 +260,6 @@ function insistOnWay(
       'InvalidRequest',
       `--iam: ${login} logs in with a password, and RDS would take only tokens from it: whatever uses the password would stop ` +
         'at once. Nothing was changed. Name another role in --login; both log in until nothing uses the password.',
-      { field: '--iam' },
-    )
-  }
-  if (iam && joinsIam && !acceptTokensOnly) {
-    throw new Problem(
-      'InvalidRequest',
-      `--iam: from PostgreSQL 16 on, whoever makes a role becomes a member of it, so ${me} would become a member of rds_iam, and RDS ` +
-        `would refuse the password of ${me}. Nothing was changed. Keep a password in a secret instead (npx viewkeeper create-role ` +
-        `--create-secret viewkeeper/production); or type --accept-tokens-only, if ${me} can log in with a token ` +
-        `(${docsOf('iam.md#to-log-in-yourself')}).`,
       { field: '--iam' },
     )
   }

@@ -33,6 +33,8 @@ export interface Administration {
   workingLogin(): Promise<Login>
   /** How many connections that role may open. `half`: of the server's. */
   connectionLimit: number | 'half'
+  /** Whether the administrator itself logs in with tokens of IAM. */
+  usesTokens: boolean
 }
 
 /** Reads the environment variables. A secret is fetched only when the first connection is opened. */
@@ -91,6 +93,7 @@ const readAdministration = (
       return { login: user, password }
     },
     connectionLimit: env.CONNECTION_LIMIT === undefined ? 'half' : Number(env.CONNECTION_LIMIT),
+    usesTokens: env.DATABASE_ADMIN_IAM_USER !== undefined,
   }
 }
 

@@ -112,13 +112,18 @@ async function serve(
 
 /** Makes the role that Viewkeeper works with, as the administrator of the server. */
 async function makeRole(
-  { database, workingLogin, connectionLimit }: Administration,
+  { database, workingLogin, connectionLimit, usesTokens }: Administration,
   schema: URL,
 ): Promise<void> {
   const login = { ...(await workingLogin()), connectionLimit }
   const { createRole } = await import('../../own-schema/create-role.ts')
   await database.withConnection(async (sql) => {
-    const { done, missing } = await createRole(sql, schema, { ...login, owners: null, ownViews: null })
+    const { done, missing } = await createRole(sql, schema, {
+      ...login,
+      owners: null,
+      ownViews: null,
+      acceptsTokensOnly: usesTokens,
+    })
     logger.info('role is ready', { role: ownerRole, login: login.login, done, missing })
   })
 }

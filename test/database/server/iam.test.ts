@@ -15,7 +15,7 @@ import {
 import { type Administration, readConfiguration } from '../../../src/api/lambda/configuration.ts'
 import { fromToken } from '../../../src/api/lambda/login.ts'
 import { fromUrl } from '../../../src/keeper/database-url.ts'
-import { createRole, type RoleMade } from '../../../src/own-schema/create-role.ts'
+import { createRole, type RoleMade, type RoleRequest } from '../../../src/own-schema/create-role.ts'
 import type { Login } from '../../../src/own-schema/db/role.ts'
 import { scramVerifier } from '../../../src/own-schema/db/role.ts'
 import { connectTo } from '../../../src/server/connect.ts'
@@ -93,7 +93,7 @@ async function makeRole(): Promise<RoleMade> {
   const { administration } = readConfiguration(env)
   const login = (await administration?.workingLogin()) as Login
   return (administration as Administration).database.withConnection((connection) =>
-    createRole(connection, schemaFolder, { ...login, owners: null, ownViews: null }),
+    createRole(connection, schemaFolder, { ...login, owners: null, ownViews: null, acceptsTokensOnly: true }),
   )
 }
 
@@ -192,20 +192,31 @@ describe('a role that logs in with IAM', () => {
     }
   })
 
-  test('makes its maker a member of rds_iam from 16 on, and the maker is told', async () => {
+  test('makes its maker a member of rds_iam from 16 on: so it is refused, unless the maker can log in with a token', async () => {
     await sql.unsafe('revoke rds_iam from master')
     const asMaster = connectTo(async () => ({
       ...(await fromToken('master', env)({ fresh: false })),
       password: 'hunter2',
     }))
     const request = { login: 'viewkeeper_app', owners: null, ownViews: null }
-    const make = (login: Partial<Login>) =>
+    const make = (login: Partial<RoleRequest>) =>
       asMaster.withConnection((connection) =>
         createRole(connection, schemaFolder, { password: 'x', ...request, ...login }),
       )
     expect(await make({})).toMatchObject({ makerHasIam: false })
+    if (major >= 16) {
+      await expect(make({ password: null, iam: true })).rejects.toMatchObject({
+        code: 'InvalidRequest',
+        message: expect.stringMatching(
+          /^From PostgreSQL 16 on.* RDS would refuse the password of master\. Nothing was changed/,
+        ),
+      })
+      expect(await stateOf('viewkeeper_app')).toEqual({ hasPassword: true, isMember: false })
+    }
     // On RDS the master user may grant rds_iam without being a member.
     await sql.unsafe('grant rds_iam to viewkeeper_app')
-    expect(await make({ password: null, iam: true })).toMatchObject({ makerHasIam: major >= 16 })
+    expect(await make({ password: null, iam: true, acceptsTokensOnly: true })).toMatchObject({
+      makerHasIam: major >= 16,
+    })
   })
 })

@@ -14,6 +14,7 @@ import {
   DatabaseProxy,
   type IDatabaseCluster,
   type IDatabaseInstance,
+  PostgresEngineVersion,
 } from 'aws-cdk-lib/aws-rds'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { describe, expect, onTestFinished, test, vi } from 'vitest'
@@ -277,12 +278,22 @@ describe('with IAM', () => {
   test('an instance of the app lets the role in, which migrate makes with the administrator that the app names', () => {
     const { stack: own, vpc } = ownStack()
     const adminSecret = new Secret(own, 'Admin')
-    viewkeeperOn(own, { database: instanceIn(own, vpc), vpc }, { authentication: 'iam', adminSecret })
+    const version = PostgresEngineVersion.VER_15
+    const database = instanceIn(own, vpc, 'Db', { engine: DatabaseInstanceEngine.postgres({ version }) })
+    viewkeeperOn(own, { database, vpc }, { authentication: 'iam', adminSecret })
     const stack = new Synthesized(own)
     expect(stack.one('AWS::RDS::DBInstance')[1].Properties.EnableIAMDatabaseAuthentication).toBe(true)
     expect(variablesOf(stack, 'refresh').DATABASE_IAM_USER).toBe('viewkeeper_iam_test')
     expect(variablesOf(stack, 'migrate').DATABASE_ADMIN_SECRET_ARN.Ref).toMatch(/^Admin/)
     expect(stack.permissions('refresh').map(({ action }) => action)).toContain('rds-db:connect')
+  })
+
+  test('no administrator with a password makes the role from PostgreSQL 16 on: RDS would refuse the password', () => {
+    const { stack: own, vpc } = ownStack()
+    const adminSecret = new Secret(own, 'Admin')
+    expect(() =>
+      viewkeeperOn(own, { database: instanceIn(own, vpc), vpc }, { authentication: 'iam', adminSecret }),
+    ).toThrow(/ {2}adminSecret: with authentication: 'iam', .*create-role --iam`, and name it as loginUser/)
   })
 
   test("the server's own administrator makes no role: the administrator's password could stop working", () => {
