@@ -206,10 +206,10 @@ export const measureChecks = (): Promise<Row[]> =>
     ]
   })
 
-/** Measures what the sandbox costs: the same swaps, with the SQL of others parsed sandboxed and not. */
-export const measureSandbox = (): Promise<Row[]> =>
+/** Measures what the room sealed costs: the same swaps, with the SQL of others executed there and not. */
+export const measureSealed = (): Promise<Row[]> =>
   withServer(async (server) => {
-    console.error('bench: what the sandbox costs, about 1 minute')
+    console.error('bench: what sealing costs, about 1 minute')
     await server.sql.unsafe(`
       create role bench_owner;
       create schema bench authorization bench_owner;
@@ -223,18 +223,18 @@ export const measureSandbox = (): Promise<Row[]> =>
       reset role`)
     const arms = (name: string) => ({
       open: () => swap(server, name, withoutSeal),
-      sandboxed: () => swap(server, name, (plan) => plan),
+      sealed: () => swap(server, name, (plan) => plan),
     })
     const plain = await inRounds(arms('plain'), { rounds: 200, warmUp: 20 })
     const odd = await inRounds(arms('odd'), { rounds: 200, warmUp: 20 })
     return [
       { title: `PostgreSQL ${server.version}` },
-      { title: 'Swap of a view of 10 rows, an index on a column: one statement sandboxed' },
-      compare('not sandboxed', plain.open),
-      compare('sealed', plain.sandboxed, { to: plain.open }),
-      { title: 'The same with an index on an expression and a plain view: three statements sandboxed' },
-      compare('not sandboxed', odd.open),
-      compare('sealed', odd.sandboxed, { to: odd.open }),
+      { title: 'Swap of a view of 10 rows, an index on a column: one statement sealed' },
+      compare('not sealed', plain.open),
+      compare('sealed', plain.sealed, { to: plain.open }),
+      { title: 'The same with an index on an expression and a plain view: three statements sealed' },
+      compare('not sealed', odd.open),
+      compare('sealed', odd.sealed, { to: odd.open }),
     ]
   })
 

@@ -3,7 +3,7 @@ import { parseArgs } from 'node:util'
 import { measureAdded } from './added.ts'
 import { measureBatches, measureGroups, measureQuiet } from './batches.ts'
 import { measureHistory } from './history.ts'
-import { measureChecks, measureOperations, measureSandbox } from './operations.ts'
+import { measureChecks, measureOperations, measureSealed } from './operations.ts'
 import { measurePeers } from './peers.ts'
 import { measureSlices } from './slices.ts'
 import { measureStart } from './start.ts'
@@ -23,7 +23,7 @@ const benchmarks: Record<string, (options: Options) => Promise<Row[]>> = {
   checks: measureChecks,
   groups: measureGroups,
   history: measureHistory,
-  sandbox: measureSandbox,
+  sealed: measureSealed,
   slices: measureSlices,
   start: measureStart,
   stamp: stampFigures,
