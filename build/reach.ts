@@ -14,7 +14,7 @@ const bounds: Record<string, { files: number; lines?: number }> = {
   // What a batch loads when it decides on groups, and when it fills and exchanges their shadows.
   'src/batch/groups.ts': { files: 75, lines: 7482 },
   'src/batch/shadows.ts': { files: 77, lines: 7494 },
-  'functions/api.ts': { files: 54, lines: 4881 },
+  'functions/api.ts': { files: 54, lines: 4886 },
   'all files': { files: 432, lines: 48697 },
   'files with fewer than 25 lines': { files: 50 },
   'largest folder': { files: 18 },

@@ -9,7 +9,7 @@ import {
   type Mark as MarkName,
   type Sign,
 } from '../src/resources/cell.ts'
-import { forPeople } from '../src/sql/names.ts'
+import { forPeople } from '../src/sql/for-people.ts'
 import { ago, ahead, duration } from '../src/sql/words.ts'
 import { hrefOf } from './address.ts'
 

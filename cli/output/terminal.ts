@@ -3,7 +3,8 @@ import type { BatchViewStatus } from '../../src/catalog/plan/run.ts'
 import { Problem, type ProblemCode } from '../../src/problem.ts'
 import { type Mark, signOfRun, type Tone } from '../../src/resources/cell.ts'
 import { aimed, type CommandTarget, command } from '../../src/sql/commands.ts'
-import { forPeople, printed } from '../../src/sql/names.ts'
+import { forPeople } from '../../src/sql/for-people.ts'
+import { printed } from '../../src/sql/names.ts'
 import { type Paint, paint, type Style } from '../../src/terminal/report.ts'
 
 /** Where lines are written to. */

@@ -83,33 +83,13 @@ export const printed = (written: string): string =>
     : written
 
 /** Controls, what turns the direction of writing, what has no width, and each space but the usual one. */
-const hidden = /[\p{C}\p{DI}\u2028\u2029]|(?! )\p{Z}/u
-const everyHidden = new RegExp(hidden, 'gu')
+export const hidden = /[\p{C}\p{DI}\u2028\u2029]|(?! )\p{Z}/u
+export const everyHidden = new RegExp(hidden, 'gu')
 
 const escaped = (character: string): string => {
   const code = (character.codePointAt(0) as number).toString(16).toUpperCase()
   return code.length > 4 ? `\\+${code.padStart(6, '0')}` : `\\${code.padStart(4, '0')}`
 }
-
-/**
- * A text with names of others as people read it on a page, in a mail, a chat, a log and a terminal: on one line, and without what moves a
- * cursor or turns the direction of writing. Quoted names are `printed`.
- */
-export const forPeople = (text: string): string =>
-  printed(text).replace(/[\p{Cc}\p{Zl}\p{Zp}\p{Bidi_Control}]+/gu, ' ')
-
-/** A replacer of `JSON.stringify`: what does not show, or turns the direction of writing, is written as an escape of JSON. */
-export const visibly = (_: string, value: unknown): unknown =>
-  typeof value === 'string' && hidden.test(value)
-    ? rawJson(JSON.stringify(value).replace(everyHidden, unitsEscaped))
-    : value
-
-const { rawJSON: rawJson } = JSON as unknown as { rawJSON(json: string): unknown }
-
-const unitsEscaped = (character: string): string =>
-  Array.from({ length: character.length }, (_, at) => character.charCodeAt(at).toString(16))
-    .map((code) => `\\u${code.padStart(4, '0')}`)
-    .join('')
 
 /** Writes one identifier for people, as `displayName` does. */
 export const displayPart = (name: string): string => displayName({ schema: null, name })

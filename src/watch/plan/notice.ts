@@ -10,7 +10,7 @@ import {
 import type { News } from '../../events/plan/news.ts'
 import { runbookOf } from '../../problem.ts'
 import { command } from '../../sql/commands.ts'
-import { forPeople } from '../../sql/names.ts'
+import { forPeople } from '../../sql/for-people.ts'
 import { count, cut, duration, names, utc } from '../../sql/words.ts'
 import { wordsOf } from '../diagnosis/cause.ts'
 import type { Links } from './hearers.ts'
