@@ -54,6 +54,8 @@ const both = {
   restarts: [4, 50],
   /** Odd requests to each server, byte for byte. */
   oddRequests: [300, 10_000],
+  /** Times that each operation is done while a neighbour exchanges what is hers. */
+  neighbours: [1, 40],
   /** Names that fast-check makes up for a whole life of a view. */
   madeUpNames: [3, 12],
 } as const satisfies Record<string, readonly [test: number, soak: number]>

@@ -24,6 +24,8 @@ export interface HostileDatabase {
   root: Database
   /** The database as another role. */
   databaseOf(role: Role, terms?: Parameters<typeof connectTo>[1]): Database
+  /** The address of the database for a role. */
+  urlOf(role: Role | 'postgres'): string
   /** Opens one session as a role. The session ends with the test. */
   session(role: string): Sql
   /** Executes a text as a role, in a new session. */
@@ -186,6 +188,7 @@ export function useHostileDatabase(parameters: Record<string, string> = {}): Hos
 
   return {
     whileRunsStop,
+    urlOf,
     get sql() {
       return sql
     },
