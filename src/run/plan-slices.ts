@@ -2,12 +2,14 @@ import { type Patience, untilUnlocked } from '../catalog/db/look.ts'
 import type { Strategy } from '../catalog/plan/definition.ts'
 import type { ViewFacts } from '../catalog/plan/live-view.ts'
 import { Problem } from '../problem.ts'
+import { insistOnChecking } from '../rebuild/plan/check-data.ts'
 import { countingSlices } from '../rebuild/plan/count-slices.ts'
 import type { Slicing } from '../rebuild/plan/plan.ts'
 import { aroundOf, fillBySlices } from '../rebuild/plan/slices.ts'
+import { askSealed } from '../sealed/db/execute.ts'
 import type { Sql } from '../server/database.ts'
 import { sqlstateOf } from '../server/failures.ts'
-import { unlessLocked } from '../server/transactions.ts'
+import { inTransaction, unlessLocked } from '../server/transactions.ts'
 import { countBetween, rowsBetween } from '../slices/plan/rows.ts'
 import type { ViewSlices } from '../slices/slices.ts'
 import { displayName, displayPart, literal } from '../sql/names.ts'
@@ -112,29 +114,38 @@ function keyOf({ view, because, tables }: ViewSlices, columns: string[], asked: 
   )
 }
 
-/** Both values as the server writes them, and the type of the column as SQL writes it. */
+/**
+ * Both values as the server writes them, and the type of the column as SQL writes it. Only the server's own types are read as our login:
+ * the check of a domain and the functions of a type are somebody's code.
+ */
 async function readRange(
   sql: Sql,
-  { oid, view }: ViewFacts,
+  facts: ViewFacts,
   by: string,
   { from, to }: Slices,
 ): Promise<{ from: string; to: string; type: string }> {
-  const [column] = await sql<[{ type: string; collation: string }]>`
+  const { oid, view } = facts
+  const [column] = await sql<[{ type: string; owned: boolean; collation: string }]>`
     select format_type(a.atttypid, -1) as type,
+           (select t.typnamespace <> 'pg_catalog'::regnamespace from pg_type t where t.oid = a.atttypid) as owned,
            coalesce((select format('collate %I.%I', n.nspname, c.collname) from pg_collation c join pg_namespace n on n.oid = c.collnamespace
                       where c.oid = a.attcollation), '') as collation
       from pg_attribute a where a.attrelid = ${oid}::int8::oid and a.attname = ${by}`
-  const { type, collation } = column
+  const { type, owned, collation } = column
+  const query = `select jsonb_build_object('from', x."from"::text, 'to', x."to"::text, 'ordered', x."from" ${collation} operator(pg_catalog.<=) x."to") as read
+         from (select ${literal(from)}::${type} as "from", ${literal(to)}::${type} as "to") x`
+  type Range = { from: string; to: string; ordered: boolean }
   try {
-    const [read] = await sql.unsafe<[{ from: string; to: string; ordered: boolean }]>(
-      `select x."from"::text, x."to"::text, x."from" ${collation} operator(pg_catalog.<=) x."to" as ordered
-         from (select ${literal(from)}::${type} as "from", ${literal(to)}::${type} as "to") x`,
-    )
+    const read = owned
+      ? await inTransaction(sql, (part) => askSealed<Range>(part, insistOnChecking(facts), query))
+      : (await sql.unsafe<[{ read: Range }]>(query))[0].read
     if (read.ordered) return { ...read, type }
   } catch (error) {
-    // The message has nothing but what was asked for.
-    if (!sqlstateOf(error)?.startsWith('22')) throw error
-    throw refused(`${displayPart(by)} of ${view} has type ${type}: ${(error as Error).message}.`)
+    const state = sqlstateOf(error)
+    if (!state?.startsWith('22') && !(owned && state === '23514')) throw error
+    // The server's message has nothing but what was asked for.
+    const why = owned ? `it does not take ${from} or ${to} (${state})` : (error as Error).message
+    throw refused(`${displayPart(by)} of ${view} has type ${type}: ${why}.`)
   }
   throw refused(`There is no slice from ${from} to ${to}: the first comes after the second.`)
 }
