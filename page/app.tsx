@@ -242,7 +242,7 @@ export function pagesOf({
           <>
             <Head title="No such page" />
             <p>
-              No page has the address <code>{new URL(context.req.url).pathname}</code>.{' '}
+              No page has the address <code>{placeOf(context.req.url).pathname}</code>.{' '}
               <a href={hrefOf('views')}>All views</a>
             </p>
           </>
@@ -256,9 +256,12 @@ export function pagesOf({
 
 const apiOf = (context: Asking): Api => context.env.apiOf(getCookie(context, tokenCookie))
 
-/** The page of a request, without what it tells. A path that begins with two slashes would be the address of another server. */
+/**
+ * The page of a request, without what it tells. The host may be none at all, and a path that begins with two slashes would be the address of
+ * another server.
+ */
 function placeOf(address: string): URL {
-  const place = new URL(address)
+  const place = new URL(`http://page${address.slice(address.indexOf('/', 'https://'.length))}`)
   place.pathname = place.pathname.replace(/^\/+/, '/')
   place.searchParams.delete('told')
   return place

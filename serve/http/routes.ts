@@ -53,7 +53,9 @@ export function answerRoutes({ routes = all, served, doorkeeperOf, hint }: Route
     return responseOf({ ...answer, headers: { ...answer.headers, 'x-request-id': requestId } })
   })
   app.notFound(({ req }) => {
-    const detail = `There is no ${req.method} ${new URL(req.url).pathname}. GET /openapi.json lists the routes.`
+    // The host of the address may be none.
+    const [path] = req.url.slice(req.url.indexOf('/', 'https://'.length)).split('?')
+    const detail = `There is no ${req.method} ${path}. GET /openapi.json lists the routes.`
     return responseOf(ownAnswer({ status: 404, code: 'UnknownRoute', title: 'No such route', detail }))
   })
 

@@ -229,7 +229,13 @@ test.each(Object.entries(odds))(
         const answer = await sendOdd(server.port, [...lines, '', ''].join('\r\n'))
         expect(answer.split('\r\n')[0]).toMatch(/^$|^HTTP\/1\.1 (1|2|3|4|503 )/)
       }),
-      { numRuns: counts.oddRequests, endOnFailure: true },
+      {
+        numRuns: counts.oddRequests,
+        endOnFailure: true,
+        examples: ['/page////views', '/page/nothing', '/nothing'].map((target) => [
+          { method: 'HEAD', target, name: 'Host', value: '127.999.1.1:49092', isRight: false },
+        ]),
+      },
     )
     expect(await said()).toBe(before)
   },
