@@ -245,7 +245,7 @@ function stopping(type: 'Q' | 'P', message: Buffer): Buffer {
 }
 
 /** A text whose blocks of PL/pgSQL call the neighbour between their statements, in a way that changes nothing, not even `found`. */
-export const withStops = (text: string): string =>
+const withStops = (text: string): string =>
   text.replace(
     /(^|;\s*)(do |create procedure \S+ language plpgsql as )(?:\$viewkeeper\$([\s\S]*?)\$viewkeeper\$|(E?'(?:[^']|'')*'))/g,
     (_, start, makes, dollars, quoted) =>
