@@ -1,4 +1,4 @@
-import { localGateway } from '../../serve/process.ts'
+import { findGateway, localGateway } from '../../serve/process.ts'
 import { Problem } from '../../src/problem.ts'
 import type { CommandTarget } from '../../src/sql/commands.ts'
 import { readConfig } from '../project/folders.ts'
@@ -42,7 +42,8 @@ const choiceOf = ({ env, url }: Named): string | null =>
     : `${otherwise()}, chosen by VIEWKEEPER_ENV`
 
 /**
- * The API that a command works on: `--url`, that of its environment, which `viewkeeper serve` may serve, or else the local gateway. With both `--env` and
+ * The API that a command works on: `--url`, that of its environment, which `viewkeeper serve` may serve, or else the local gateway or
+ * the `serve.pageUrl` of the configuration. With both `--env` and
  * `--url`, requests go to that address and are signed for that environment.
  */
 export async function apiOf({ env, url }: { env?: string; url?: string }): Promise<Api> {
@@ -58,8 +59,16 @@ export async function apiOf({ env, url }: { env?: string; url?: string }): Promi
   })
   if (environment !== undefined || (address && isExecuteApi(address)))
     return naming(choiceOf(named), { ...(await signedOnce(environment, address)), typed })
-  return gatewayOf(address ?? localGateway(), typed)
+  if (address !== undefined || env === local) return gatewayOf(address ?? localGateway(), typed)
+  const { pageUrl } = isHere() ? {} : (await readConfig()).serve
+  return pageUrl === undefined
+    ? gatewayOf(localGateway(), typed)
+    : naming(`${pageUrl}, the pageUrl of the configuration`, gatewayOf(pageUrl, typed))
 }
+
+/** Whether a gateway runs on the folder, or PORT names one: it comes before the address that the configuration has. */
+const isHere = (): boolean =>
+  findGateway(process.env.DATA_DIR || '.viewkeeper') !== undefined || Boolean(process.env.PORT)
 
 /** What `viewkeeper serve` or a local process answers at an address. */
 const gatewayOf = (url: string, typed: CommandTarget): Api => ({

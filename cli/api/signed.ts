@@ -197,23 +197,34 @@ async function whyNot(
         `Or have the managed policy viewkeeper-${environment}-read attached to your user or role, and look at AWS_PROFILE.`,
       error,
     )
+  const isConfigured = Object.hasOwn((await readConfig()).environments, environment)
+  if (error.message.includes('Region is missing') && !isConfigured)
+    return new Problem(
+      'InvalidRequest',
+      `The configuration of this folder has no environment ${environment}.${await known(environment)} Set AWS_REGION if it is in AWS all the same.`,
+      { field: '--env', cause: error },
+    )
   return awsProblem(error)
 }
 
 /** That the configuration has no such environment, and which was meant; null if the name is no slip of a configured one. */
 async function slipOf(environment: string): Promise<string | null> {
-  const { file, environments } = await readConfig()
-  const names = Object.keys(environments)
+  const { file, names } = await configured()
   const meant = names.includes(environment) ? undefined : nearest(environment, names)
   return meant === undefined
     ? null
     : `${file} has no environment ${environment}. Did you mean --env ${meant}?`
 }
 
+/** The names that `--env` takes in this folder. */
+async function configured(): Promise<{ file: string | null; names: string[] }> {
+  const { file, environments, serve } = await readConfig()
+  return { file, names: [...Object.keys(environments), ...(serve.environment ? [serve.environment] : [])] }
+}
+
 /** Which environments the configuration has, and which of them was meant. Empty if it has none. */
 async function known(environment: string): Promise<string> {
-  const { file, environments } = await readConfig()
-  const names = Object.keys(environments)
+  const { file, names } = await configured()
   if (names.length === 0) return ''
   const meant = nearest(environment, names)
   const listed = ` ${file} has ${names.join(', ')}`

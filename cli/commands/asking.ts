@@ -1,3 +1,4 @@
+import { createInterface } from 'node:readline/promises'
 import {
   InvalidArgumentError,
   Option,
@@ -10,7 +11,15 @@ import type { Column } from '../../src/resources/cell.ts'
 import type { Api } from '../api/api.ts'
 import { apiOf } from '../api/api-of.ts'
 import { tableOf } from '../output/table.ts'
-import { type Output, outputAs, print, printJson } from '../output/terminal.ts'
+import {
+  failed,
+  interrupted,
+  isTerminal,
+  type Output,
+  outputAs,
+  print,
+  printJson,
+} from '../output/terminal.ts'
 
 // Options and arguments that several commands have.
 
@@ -56,6 +65,47 @@ export const withDefinition = [
   (file: string, before: string[] = []) => [...before, file],
 ] as const
 export const wait = ['--wait <seconds>', 'how long to try to get the locks', positive, 600] as const
+
+export const yes = ['-y, --yes', 'do not ask'] as const
+
+/**
+ * Whether somebody at the terminal answers with one of these words. Refuses (InvalidRequest) to ask without a terminal; `undone` says
+ * what was not done then.
+ */
+export async function agrees(
+  undone: string,
+  asking: () => Promise<{ question: string; yes: string[] }>,
+): Promise<boolean> {
+  if (!isTerminal() || !process.stdin.isTTY)
+    throw new Problem(
+      'InvalidRequest',
+      `There is no terminal to ask on, so ${undone}: write --yes to do it.`,
+      {
+        field: '--yes',
+      },
+    )
+  const { question, yes } = await asking()
+  if (yes.includes((await typedAfter(question)) ?? '')) return true
+  print(undone)
+  process.exitCode ??= failed
+  return false
+}
+
+/** What somebody types; null for Ctrl-C and Ctrl-D. Ctrl-C sets the exit code. */
+async function typedAfter(question: string): Promise<string | null> {
+  const lines = createInterface({ input: process.stdin, output: process.stdout })
+  try {
+    return (await lines.question(question)).trim()
+  } catch (error) {
+    const { name, message } = error as Error
+    if (name !== 'AbortError') throw error
+    print('')
+    if (message.includes('Ctrl+C')) process.exitCode = interrupted
+    return null
+  } finally {
+    lines.close()
+  }
+}
 
 /** How a command prints what it found. */
 export type Format = 'json' | 'name' | 'wide'

@@ -3,7 +3,7 @@ import { batchViewOrder } from '../../src/catalog/plan/run.ts'
 import { runbookOf } from '../../src/problem.ts'
 import { type Fact, viewsCell } from '../../src/resources/cell.ts'
 import { askedFor, lockOf, rowsText, runFacts, timeText } from '../../src/resources/runs.ts'
-import { aimed, type CommandTarget, command } from '../../src/sql/commands.ts'
+import { aimed, type CommandTarget, command, isCommand } from '../../src/sql/commands.ts'
 import { bytes, count, duration, elapsed, names, roughly } from '../../src/sql/words.ts'
 import type { Paint } from '../../src/terminal/report.ts'
 import { wholeCause } from '../../src/watch/diagnosis/run-cause.ts'
@@ -67,8 +67,13 @@ function doneWord({ operation, result }: Run): string {
 export const progressText = (phase: string | null, elapsedMs: number, estimatedMs: number | null): string =>
   `${phase ?? 'running'}   ${timeText(elapsedMs, estimatedMs)}`
 
-/** Why a run failed, what to type next, and where more is told. An older version tells no cause. */
-export function failureLines({ id, error, cause }: Run, typed: CommandTarget, { width }: Output): string[] {
+/** Why a run failed, what to type next unless that is `here`, and where more is told. An older version tells no cause. */
+export function failureLines(
+  { id, error, cause }: Run,
+  typed: CommandTarget,
+  { width }: Output,
+  here: string[] = [],
+): string[] {
   if (error === null) return []
   const why = [error.class, error.sqlstate].filter(Boolean).join(', ')
   const { text, next } = cause ?? {
@@ -77,7 +82,7 @@ export function failureLines({ id, error, cause }: Run, typed: CommandTarget, { 
   }
   return [
     ...wrapLines(wholeCause({ text }, error), width - 2),
-    ...(next === null ? [] : [`next: ${harmless(aimed(next, typed))}`]),
+    ...(next === null || isCommand(next, here) ? [] : [`next: ${harmless(aimed(next, typed))}`]),
     `more: ${runbookOf(error.class)}`,
   ].map((line) => `  ${line}`.trimEnd())
 }

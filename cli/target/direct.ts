@@ -20,7 +20,8 @@ import { connectTo } from '../../src/server/connect.ts'
 import type { Database } from '../../src/server/database.ts'
 import { person } from '../../src/terminal/report.ts'
 import { doctor } from '../../src/watch/doctor.ts'
-import { readFolders } from '../project/folders.ts'
+import { local } from '../api/api-of.ts'
+import { readConfig, readFolders } from '../project/folders.ts'
 import type { Target } from './deployed.ts'
 
 /**
@@ -79,8 +80,9 @@ function directTarget(database: Database): Target {
   }
 }
 
-/** The environment that `--env` names, or the database in DATABASE_URL. Without `--env` no client of AWS is loaded. */
+/** The deployed environment that `--env` names, or the database in DATABASE_URL, which `serve` or the local gateway serves. Only the first loads a client of AWS. */
 export async function targetOf({ env }: { env?: string }): Promise<Target> {
-  if (env !== undefined) return (await import('./deployed.ts')).deployedTarget(env)
+  const isDeployed = env !== undefined && env !== local && (await readConfig()).serve.environment !== env
+  if (isDeployed) return (await import('./deployed.ts')).deployedTarget(env)
   return directTarget(databaseFromUrl())
 }

@@ -366,6 +366,8 @@ export async function startRun(
     () => print(`whether a run has begun: ${command(['runs', view], api.typed)}`),
   )
   const run = await readRun(api, id)
+  if (!json && /^[a-z_]\w*$/.test(view) && run.view !== `public.${view}`)
+    print(`${view} is ${typed(run.view)}, the view that the name without a schema means`)
   if (!hasEnded(run) && wait) return void (await watchRun(api, id, { json }))
   if (json) printJson(run)
   else print(...(hasEnded(run) ? await endLines(api, run) : begun(api, run)))

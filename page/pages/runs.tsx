@@ -5,7 +5,7 @@ import { runStatuses } from '../../src/catalog/plan/run.ts'
 import { runbookOf } from '../../src/problem.ts'
 import { isOpen, type Sign, signOfRun } from '../../src/resources/cell.ts'
 import { actionColumns, runColumns, runFacts, statementsOf, timeText } from '../../src/resources/runs.ts'
-import { aimed, type CommandTarget, command } from '../../src/sql/commands.ts'
+import { aimed, type CommandTarget, isCommand } from '../../src/sql/commands.ts'
 import { withSchema } from '../../src/sql/glob.ts'
 import { count } from '../../src/sql/words.ts'
 import { hrefOf, type Query } from '../address.ts'
@@ -344,7 +344,7 @@ const Progress: FC<NonNullable<Run['progress']>> = ({ phase, elapsedMs, estimate
 /** What to type next, unless that shows this run. */
 function nextOf({ id, cause }: Run, typed: CommandTarget): string | null {
   const next = cause?.next ? aimed(cause.next, typed) : null
-  return next === command(['run', String(id)], typed) ? null : next
+  return next !== null && isCommand(next, ['run', String(id)]) ? null : next
 }
 
 interface RunErrorProps {

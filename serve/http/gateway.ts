@@ -17,7 +17,6 @@ import {
 } from '../../page/serve.ts'
 import type { Served } from '../../src/api/route.ts'
 import { type ProblemCode, titleOf } from '../../src/problem.ts'
-import type { CommandTarget } from '../../src/sql/commands.ts'
 import { LocalProblem, type ProcessLogger } from '../process.ts'
 import type { Doorkeeper } from '../tokens.ts'
 import type { LocalEvents } from './events.ts'
@@ -81,8 +80,6 @@ interface GatewayOptions {
   drainMs?: number
   /** How long `close` goes on taking requests if somebody asks for `/readyz`, which then says 503. Default: 0. */
   lingerMs?: number
-  /** How commands that people copy from the page name the gateway at this address. Default: not at all. */
-  typed?: (url: string) => CommandTarget
 }
 
 export interface Gateway {
@@ -117,7 +114,7 @@ const keepAliveMs = 125_000
  * can connect, and `Host` and `Origin` are checked.
  */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { served, environment, events, typed, host = '127.0.0.1', drainMs = 0, lingerMs = 0 } = options
+  const { served, environment, events, host = '127.0.0.1', drainMs = 0, lingerMs = 0 } = options
   let open = 0
   let port = 0
   let url = ''
@@ -138,7 +135,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       name: environment ?? url,
       environment: environment ?? null,
       url,
-      typed: typed?.(url),
+      typed: served.typed,
       events: events && true,
     }),
     apiOf,

@@ -5,6 +5,7 @@ import { cloudEventOf, type WaitingEvent } from '../../src/events/plan/news.ts'
 import type { Logger } from '../../src/keeper/terms.ts'
 import type { Database, Sql } from '../../src/server/database.ts'
 import { whileListening } from '../../src/server/listen.ts'
+import type { CommandTarget } from '../../src/sql/commands.ts'
 import {
   type Channel,
   forgetOthers,
@@ -23,6 +24,8 @@ const atOnce = 50
 interface NewsOptions {
   database: Database
   environment: string
+  /** What commands name. */
+  typed: CommandTarget
   channels: readonly Channel[]
   logger: Logger
 }
@@ -66,9 +69,9 @@ export function startNews(options: NewsOptions): Follower {
 }
 
 /** Writes what waits down for each channel that takes it. */
-async function writeDown(database: Database, { environment, channels }: NewsOptions): Promise<void> {
+async function writeDown(database: Database, { environment, typed, channels }: NewsOptions): Promise<void> {
   await sendWaiting({
-    ask: (request) => handOut(database, request, environment),
+    ask: (request) => handOut(database, request, typed),
     until: Number.POSITIVE_INFINITY,
     async put(waiting) {
       const messages = waiting.flatMap((each) =>

@@ -35,6 +35,8 @@ export interface LocalProject {
   example?: string
   /** How commands to copy name the local gateway. Default: not at all. */
   target?: () => CommandTarget
+  /** Whether commands that name nothing ask another address than the usual one here. */
+  asksElsewhere?: boolean
   /** Whether nobody calls the monitor, as if it had stopped. Default: false. */
   isMonitorStopped?: boolean | undefined
   /** Whether schedules, target lags and the monitor run on the database of DATABASE_URL, too. Default: false. */

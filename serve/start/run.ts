@@ -70,7 +70,7 @@ interface Hints extends Pick<LocalProject, 'example' | 'addressCommand'> {
 /** Prints the addresses, and commands to copy that name an existing view. */
 function printHints(
   api: string,
-  views: Pick<ListedView, 'view' | 'schema' | 'name'>[],
+  views: Pick<ListedView, 'schema' | 'name'>[],
   { example, addressCommand, isEmbedded, typed }: Hints,
 ): void {
   const view = views.find(({ name }) => name === example) ?? views[0]
@@ -85,7 +85,7 @@ function printHints(
     report.line()
     report.line(`try   ${type('ls')}`)
   } else {
-    const name = view.schema === 'public' ? view.name : view.view
+    const name = displayName({ ...view, schema: view.schema === 'public' ? null : view.schema })
     report.line(`try   ${type('refresh', name)}`)
     report.line(`      ${type('why', name)}`)
     report.line(`      ${type('ls')}`)
@@ -141,14 +141,14 @@ async function start(life: Life, project: LocalProject) {
   const isEmbedded = databaseUrl === undefined
   // Commands of the folder find the gateway by themselves, unless they are to work on another environment.
   const isFound = isEmbedded && !process.env.DATA_DIR
-  const typed = (address: string): CommandTarget =>
-    isFound || new URL(address).port === String(usualPort)
+  const typed: CommandTarget =
+    isFound || (port === usualPort && !project.asksElsewhere)
       ? (project.target?.() ?? null)
-      : { environment: null, url: address }
+      : { environment: null, url: `http://127.0.0.1:${port}` }
   const events = isEmbedded ? startEvents(database) : undefined
-  const served = { ...termsOf(options), database, environment: null, security: 'none' as const, logger }
+  const served = { ...termsOf(options), database, typed, security: 'none' as const, logger }
   const { advance } = keeper.advancer
-  const gateway = await startGateway({ port, served: { ...served, advance }, events, typed })
+  const gateway = await startGateway({ port, served: { ...served, advance }, events })
   await life.onStop(gateway.close)
   if (events) await life.onStop(events.close)
   if (isEmbedded) await life.onStop(announceGateway(folder, gateway.url))
@@ -157,7 +157,7 @@ async function start(life: Life, project: LocalProject) {
   await life.onStop(mute)
   if (made === null) {
     await attend(keeper, database, project)
-    if (project.keepsFresh) keepFresh(keeper, options, project.isMonitorStopped)
+    if (project.keepsFresh) keepFresh(keeper, options, typed, project.isMonitorStopped)
   } else {
     // Nobody else uses the embedded database.
     const open = await listOpenBatches(database)
@@ -166,10 +166,10 @@ async function start(life: Life, project: LocalProject) {
       report.line()
       report.line(`${count(open.length, 'batch', 'batches')} of the last start will go on`)
     } else await refreshFirst(database, made.views, keeper.advancer.advance)
-    keepFresh(keeper, options, project.isMonitorStopped)
+    keepFresh(keeper, options, typed, project.isMonitorStopped)
   }
   const { views } = await listViews(database)
-  printHints(gateway.url, views, { ...project, isEmbedded, typed: typed(gateway.url) })
+  printHints(gateway.url, views, { ...project, isEmbedded, typed })
 }
 
 /** The port that was asked for, or else the usual one, or one of those above it. */
@@ -254,7 +254,12 @@ const watchEveryMs = 1000
  * Starts schedules and the monitor, as in a deployed environment. On a database that is not embedded only if somebody asks
  * for it: a run that is published here would be missing from the metrics of the database's environment.
  */
-function keepFresh(keeper: Keeper, config: KeeperConfig, isMonitorStopped = false): void {
+function keepFresh(
+  keeper: Keeper,
+  config: KeeperConfig,
+  typed: CommandTarget,
+  isMonitorStopped = false,
+): void {
   const heard = watchSilence(([first = '', ...more]) => {
     report.warning(first)
     for (const line of more) report.line(line)
@@ -263,6 +268,7 @@ function keepFresh(keeper: Keeper, config: KeeperConfig, isMonitorStopped = fals
     config: isMonitorStopped ? { ...config, monitorEveryMinutes: false } : config,
     // With a bus, what ends becomes an event: here its listeners are the bus.
     environment: localEnvironment,
+    typed,
     onLook: (look) => heard(!(look instanceof Error)),
   })
   if (!isMonitorStopped) return

@@ -16,6 +16,7 @@ import { mayRetry, Problem, type ProblemCode } from '../../src/problem.ts'
 import { type ConnectionSource, connectTo } from '../../src/server/connect.ts'
 import type { Database } from '../../src/server/database.ts'
 import { mayConnectLater } from '../../src/server/failures.ts'
+import type { CommandTarget } from '../../src/sql/commands.ts'
 import { beginMonitoring } from '../../src/watch/db/incidents.ts'
 import { startGateway, type Watched } from '../http/gateway.ts'
 import { atMostOften, makeMetrics, whyLeaderless, whyNotReady } from '../metrics/metrics.ts'
@@ -74,22 +75,23 @@ async function start(
     superuser: allowSuperuser ? 'allowed' : 'refused',
     ...saidToDatabase(options),
   })
-  const { doorkeeper, watched, start } = await extrasOf({ options, notify }, database, logger)
+  const port = servedPort(process.env)
+  const typed = reachedBy(options.pageUrl, host, port)
+  const { doorkeeper, watched, start } = await extrasOf({ options, notify, typed }, database, logger)
   await onceThere(logger, () => bringUpToDate(database, migrations, logger))
   const keeper = keeperOf(database, { logger, config: options })
   const gateway = await startGateway({
     host,
-    port: servedPort(process.env),
+    port,
     served: {
       ...termsOf(options),
       database,
-      environment,
+      typed,
       security: 'token',
       logger,
       advance: keeper.advancer.advance,
     },
     environment,
-    typed: () => environment,
     watched,
     doorkeeper,
     trustsMachine: isLoopback(host) && !requireTokens,
@@ -102,6 +104,17 @@ async function start(
   await life.onStop(keeper.stop)
   logger.info('serves', { url: gateway.url })
 }
+
+/** What commands name to reach this process: where people see the page; on this machine, any port but the usual one. */
+function reachedBy(pageUrl: string | undefined, host: string, port: number): CommandTarget {
+  if (pageUrl !== undefined) return { environment: null, url: pageUrl.replace(/\/+$/, '') }
+  if (port === usualPort && isOfMachine.test(host)) return null
+  const at = isOfMachine.test(host) ? '127.0.0.1' : host.includes(':') ? `[${host}]` : host
+  return { environment: null, url: `http://${at}:${port}` }
+}
+
+/** The addresses at which 127.0.0.1 is listened to, too. */
+const isOfMachine = /^(127\.0\.0\.1|localhost|0\.0\.0\.0|::)$/
 
 /** The port that `serve` listens on. */
 export const servedPort = (env: NodeJS.ProcessEnv): number => portOf(env) ?? usualPort
@@ -169,7 +182,7 @@ function onceThere(logger: Logger, work: () => Promise<void>): Promise<void> {
  * channels that are missing or not valid, before anything is connected.
  */
 async function extrasOf(
-  { options, notify }: { options: ServeOptions; notify: Notify },
+  { options, notify, typed }: Pick<Serving, 'options' | 'notify'> & { typed: CommandTarget },
   database: Database,
   logger: Logger,
 ): Promise<{ doorkeeper: Doorkeeper; watched: Watched; start: StartOptions }> {
@@ -193,6 +206,7 @@ async function extrasOf(
     doorkeeper: makeDoorkeeper(database),
     start: {
       environment,
+      typed,
       told: channels.length > 0,
       links: { pageUrl: options.pageUrl, runbookUrl: options.runbookUrl },
       publish: metrics.publisher,
@@ -206,7 +220,7 @@ async function extrasOf(
         leaderlessSince = standing === 'cut off' ? performance.now() : Number.POSITIVE_INFINITY
       },
       async whileLeading({ signal }) {
-        news = startNews({ database, environment, channels, logger })
+        news = startNews({ database, environment, typed, channels, logger })
         if (!signal.aborted) await once(signal, 'abort')
         await news.close()
       },

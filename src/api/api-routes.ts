@@ -122,9 +122,9 @@ export const apiRoutes = {
     does: '[Why its data are as old as they are](http.md#why-a-view-is-old), who is in the way, and what to type',
     takes: { path: viewPath },
     gives: async () => (await import('./answers.ts')).why,
-    async answer({ database, schedules, environment }, { view }) {
+    async answer({ database, schedules, typed }, { view }) {
       const { getWhy } = await import('../watch/why.ts')
-      return getWhy(database, view, { schedules, environment })
+      return getWhy(database, view, { schedules, typed })
     },
   }),
 
@@ -190,9 +190,9 @@ export const apiRoutes = {
     does: 'One run; a failed one has its [cause](http.md#why-a-view-is-old), a waiting retry has `notBefore`, a running one its phase, the time elapsed and an estimate',
     takes: { path: runPath },
     gives: async () => (await import('./answers.ts')).run,
-    async answer({ database, environment }, { id }) {
+    async answer({ database, typed }, { id }) {
       const { explainRun } = await import('../watch/read.ts')
-      return explainRun(database, id, environment)
+      return explainRun(database, id, typed)
     },
   }),
 

@@ -149,7 +149,7 @@ export async function createKeeper(options: KeeperOptions): Promise<Keeper> {
         database,
         schedules,
         batchDefaults,
-        environment: config?.environment ?? null,
+        typed: config?.environment ?? null,
         security: 'none',
         logger: logger ?? silent,
         advance: (id) => void advancer.advance(id),

@@ -11,15 +11,15 @@ import type { Served } from './route.ts'
 export async function failureOf(
   { runId, view, operation }: Result,
   error: RunError,
-  { database, environment }: Pick<Served, 'database' | 'environment'>,
+  { database, typed }: Pick<Served, 'database' | 'typed'>,
 ): Promise<Problem> {
   const { class: code, message, sqlstate, detail, hint, runningRunId } = error
   const details = { detail, hint, runId, runningRunId, sqlstate }
   if (runningRunId !== undefined) {
-    const next = command(['run', String(runningRunId), '--watch'], environment)
+    const next = command(['run', String(runningRunId), '--watch'], typed)
     return new Problem(code, message, { ...details, whole: sentences(message, detail, hint), next })
   }
-  const read = database.withConnection((sql) => readCause(sql, runId, environment), { once: true })
+  const read = database.withConnection((sql) => readCause(sql, runId, typed), { once: true })
   const cause =
     (await withDeadline(read, Date.now() + longestReadMs, 'The read of the cause took too long').catch(
       () => undefined,
@@ -27,7 +27,7 @@ export async function failureOf(
     runCause(
       { view, lastSuccessAt: null, populated: false },
       { id: runId, operation, status: 'failed', error },
-      { environment, clock: String, longest: Infinity },
+      { typed, clock: String, longest: Infinity },
     )
   const next = cause.next ?? undefined
   return new Problem(code, cause.text, { ...details, whole: wholeCause(cause, error), next })

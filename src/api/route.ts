@@ -4,6 +4,7 @@ import type { Trigger } from '../catalog/plan/run.ts'
 import type { Schedules } from '../due/schedules.ts'
 import type { Logger } from '../keeper/terms.ts'
 import type { Database } from '../server/database.ts'
+import type { CommandTarget } from '../sql/commands.ts'
 import type { HttpFunctionName } from './functions.ts'
 
 /** What callers may do: the managed policies of an environment, and the rights of tokens. Each allows what the ones before it allow, and more. */
@@ -45,7 +46,7 @@ export interface Served {
   database: Database
   schedules: Schedules
   /** What commands that an answer suggests name; null: nothing, they work here. */
-  environment: string | null
+  typed: CommandTarget
   /** What a batch takes from the environment if its request does not say otherwise. */
   batchDefaults?: BatchDefaults | undefined
   /** Default: `iam`. */

@@ -300,7 +300,7 @@ export const serveOptions = z.strictObject({
   ...commonFields(),
   environment: told(
     shortName.optional(),
-    'The name that mails, the page, metrics and commands give it, such as `shop-production`; variable `VIEWKEEPER_ENVIRONMENT`.',
+    'The name that mails, the page and metrics give it, such as `shop-production`; variable `VIEWKEEPER_ENVIRONMENT`.',
     '`local`',
   ),
   notify: told(

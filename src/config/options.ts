@@ -94,8 +94,7 @@ export interface CommonOptions {
 /** What `viewkeeper serve` may be told besides its database. */
 export interface ServeOptions extends CommonOptions {
   /**
-   * The name that mails, the page, metrics and commands give it, such as `shop-production`; variable
-   * `VIEWKEEPER_ENVIRONMENT`.
+   * The name that mails, the page and metrics give it, such as `shop-production`; variable `VIEWKEEPER_ENVIRONMENT`.
    * @default - `local`
    */
   readonly environment?: string

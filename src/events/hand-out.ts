@@ -1,5 +1,6 @@
 import type { Database, Sql } from '../server/database.ts'
 import { withTransaction } from '../server/transactions.ts'
+import type { CommandTarget } from '../sql/commands.ts'
 import {
   endTurn,
   giveTurn,
@@ -40,14 +41,14 @@ const turnSeconds = 60
 export const handOut = (
   database: Database,
   { token, done, stop }: HandOutRequest,
-  environment: string | null,
+  typed: CommandTarget,
 ): Promise<HandedOut> =>
   database.withConnection((sql) =>
     withTransaction(sql, async (transaction) => {
       const holder = await lockEvents(transaction)
       if (done.length > 0) await removeEvents(transaction, done)
       if (holder !== token && (holder !== null || token !== null)) return { busy: true }
-      if (!stop) await collect(transaction, environment)
+      if (!stop) await collect(transaction, typed)
       const events = stop ? [] : await readWaiting(transaction, mostOfEach)
       if (events.length > 0)
         return { busy: false, token: await giveTurn(transaction, token, turnSeconds), events }
@@ -57,12 +58,12 @@ export const handOut = (
   )
 
 /** Makes events of what has ended. */
-async function collect(sql: Sql, environment: string | null): Promise<void> {
+async function collect(sql: Sql, typed: CommandTarget): Promise<void> {
   const runs = await readUntoldRuns(sql)
   const batches = await readUntoldBatches(sql)
   const news = [
-    ...runs.flatMap((run) => newsOfRun(run, environment) ?? []),
-    ...batches.map((batch) => newsOfBatch(batch, environment)),
+    ...runs.flatMap((run) => newsOfRun(run, typed) ?? []),
+    ...batches.map((batch) => newsOfBatch(batch, typed)),
   ]
   await writeEvents(
     sql,

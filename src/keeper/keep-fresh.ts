@@ -17,6 +17,7 @@ import {
   timeOfDay,
   type ViewTimes,
 } from '../catalog/plan/scheduled.ts'
+import type { ViewFacts } from '../catalog/plan/state.ts'
 import { readScheduled } from '../due/db/expectations.ts'
 import { lagsOf } from '../due/plan/lags.ts'
 import { nextScheduled, type Schedules } from '../due/schedules.ts'
@@ -63,14 +64,16 @@ async function saySchedules({ database, logger, told = null, schedules }: Said):
     return { ...facts, ...lagsOf(facts, await readDependencies(sql), schedules.looks) }
   })
   const there = views.filter(({ missing, aside, pausedSince }) => !missing && !aside && !pausedSince)
+  const isOwn = (view: ViewFacts) =>
+    promised.has(view.view) || nextScheduled(view, { ...schedules, nightly: null }, now) !== null
+  const own = there.filter(isOwn)
   const {
     nightly = [],
-    own = [],
     cron = [],
     nothing = [],
   } = Object.groupBy(there, (view) => {
     if (view.inAll && schedules.nightly !== null) return 'nightly'
-    if (promised.has(view.view) || nextScheduled(view, schedules, now) !== null) return 'own'
+    if (isOwn(view)) return 'own'
     if (view.schedule !== outsideClock) return 'nothing'
     return view.source === 'discovered' ? 'cron' : 'others'
   })
@@ -81,7 +84,10 @@ async function saySchedules({ database, logger, told = null, schedules }: Said):
       {},
     )
   if (own.length > 0)
-    logger.info(`refreshes ${count(own.length, 'view')} by schedules or target lags of their own`, {})
+    logger.info(
+      `refreshes ${own.length} of ${count(there.length, 'view')} by schedules or target lags of their own`,
+      {},
+    )
   if (cron.length > 0)
     logger.info(`leaves ${count(cron.length, 'view')} to pg_cron: ${names(namesOf(cron), mostNamed)}`, {})
   for (const line of silenceLines({ unrefreshed: namesOf(nothing), told, forgotten: [], waitingSince: null }))

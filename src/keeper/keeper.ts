@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { KeeperConfig } from '../config/fields.ts'
 import { Problem } from '../problem.ts'
 import type { Database } from '../server/database.ts'
+import type { CommandTarget } from '../sql/commands.ts'
 import type { Monitored, Publisher } from '../watch/monitor.ts'
 import type { Links } from '../watch/plan/hearers.ts'
 import { type Advancer, type Connections, makeAdvancer, withTurns } from './advancer.ts'
@@ -29,6 +30,8 @@ export interface StartOptions {
   config?: KeeperConfig
   /** The name that events have for the environment; null: nothing becomes an event. Default: null. */
   environment?: string | null
+  /** What commands that people are told to type name. Default: the environment. */
+  typed?: CommandTarget
   /** Where messages for people lead to. Left out: nobody takes messages. */
   links?: Links
   /** Whether anybody is told what the monitor finds. Default: null, nobody knows. */
@@ -73,6 +76,7 @@ export function keeperOf(
     start({
       config: said,
       environment = null,
+      typed = environment,
       links,
       told = null,
       publish,
@@ -82,8 +86,8 @@ export function keeperOf(
     } = {}) {
       const obeyed = said ?? config
       terms = termsOf(obeyed)
-      const programs = environment === null ? null : { environment }
-      const people = environment === null || links === undefined ? null : { environment, links }
+      const programs = environment === null ? null : { typed }
+      const people = environment === null || links === undefined ? null : { environment, links, typed }
       const keeping = {
         ...terms,
         database: clocked,

@@ -73,6 +73,7 @@ export function viewFacts(view: ViewDetails, now: Date): Fact[] {
     ['held back', view.checkFailedSince ? ['by a check since ', { moment: view.checkFailedSince }] : null],
     ['last success', momentCell(view.lastSuccessAt)],
     ['schedule', scheduleCell(view)],
+    ['limit', limitCell(view)],
     ['paused until', view.paused ? (momentCell(view.pausedUntil ?? null) ?? 'somebody resumes it') : null],
     ['cost', costOf(view)],
     ['next run', view.nextRun && [{ moment: view.nextRun }, ', ', { ahead: view.nextRun }]],
@@ -210,6 +211,16 @@ function scheduleCell({
   // An older version does not say when.
   return nightly != null ? `nightly ${nightly}` : nextBy === 'nightly' ? 'nightly' : null
 }
+
+/** How old the data may become, and how that comes about. */
+const limitCell = ({ maxStaleMs, promisedMs }: View): Cell =>
+  maxStaleMs === null
+    ? null
+    : `${duration(maxStaleMs)}: ${
+        promisedMs === maxStaleMs
+          ? 'the target lag'
+          : 'maxStalenessSeconds of its definition; without that, the longest time between two turns of its schedules, and one hour, or twice its usual duration, more'
+      }`
 
 /** The last run among these, newest first, whose checks are known. */
 const lastChecked = <Run extends { checks?: MadeCheck[] | null }>(runs: Run[]): Run | undefined =>

@@ -7,28 +7,37 @@ export type CommandTarget = string | { environment: string | null; url: string }
  * A command line of `viewkeeper` for people to type, in a POSIX shell: `viewkeeper why app.sales --env production`. Words
  * that a shell would read otherwise are quoted. Without a target: the local gateway, unless another environment is chosen.
  */
-export const command = (words: string[], target: CommandTarget): string =>
-  ['viewkeeper', ...words, ...flagsOf(target)].map(quoted).join(' ')
+export function command(words: string[], target: CommandTarget): string {
+  const line = ['viewkeeper', ...words].map(quoted).join(' ')
+  return [line, ...flagsOf(line, target)].join(' ')
+}
 
 /** A command that an API suggested, which may not know how it is reached: with the target, unless the command names one. */
 export const aimed = (suggested: string, target: CommandTarget): string =>
-  target === null ? suggested : withFlags(suggested, aimOf(target))
+  named.test(suggested) ? suggested : [suggested, ...flagsOf(suggested, target)].join(' ')
+
+/** Whether a command is the one of these words, whatever it works on: it would lead to where one stands. */
+export const isCommand = (line: string, words: string[]): boolean =>
+  line.split(named)[0] === command(words, null)
+
+/** Where the target of a command begins. */
+const named = / --(?:env|url) /
+
+/** The commands that ask an API. Others work on DATABASE_URL: those in `onEnvironment` also on an environment in AWS. */
+const asksApi =
+  /^viewkeeper (actions|batch|batches|cancel|check|create|drop|graph|ls|metrics|pause|plan|refresh|resume|retry|run|runs|show|why)( |$)/
+const onEnvironment = /^viewkeeper (adopt|doctor|drift|migrate)( |$)/
 
 /** What a command needs to work on the target, as a shell reads it: `--env production`. */
-const aimOf = (target: CommandTarget): string => flagsOf(target).map(quoted).join(' ')
-
-/** A suggested command with these flags, unless it names an environment or asks no API. */
-const withFlags = (suggested: string, flags: string): string =>
-  aimable.test(suggested) && !/ --(env|url) /.test(suggested) ? `${suggested} ${flags}` : suggested
-
-/** The commands that ask an API. Others, such as `put-back`, work on DATABASE_URL. */
-const aimable =
-  /^viewkeeper (actions|batch|batches|cancel|check|create|drop|graph|ls|metrics|pause|plan|refresh|resume|retry|run|runs|show|why)( |$)/
-
-const flagsOf = (target: CommandTarget): string[] => {
+function flagsOf(line: string, target: CommandTarget): string[] {
   if (target === null) return []
   const { environment, url } = typeof target === 'string' ? { environment: target, url: null } : target
-  return [...(environment === null ? [] : ['--env', environment]), ...(url === null ? [] : ['--url', url])]
+  const [isAsked, isWorkedOn] = [asksApi.test(line), onEnvironment.test(line)]
+  const flags = [
+    ...(environment === null || !(isAsked || isWorkedOn) ? [] : ['--env', environment]),
+    ...(url === null || !isAsked ? [] : ['--url', url]),
+  ]
+  return flags.map(quoted)
 }
 
 /**

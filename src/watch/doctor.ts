@@ -43,6 +43,8 @@ export interface Findings {
   replicas: Replicas
   /** The views that programs read on replicas, and that `auto` cannot refresh concurrently. */
   withoutKey: { view: string; message: string }[]
+  /** What the login does not see, and the grant that shows it; only said of our own login. */
+  unseen?: { text: string; next: string }
   /** What keeps refreshes from being left out although `skipUnchanged` asks for it; only said of our own login. */
   notSkipped?: { text: string; next: string | null }[]
   /** What would be silence; only said of our own login. */
@@ -85,11 +87,20 @@ export const doctor = (database: Database, { views, role, slices }: DoctorReques
       return {
         ...said,
         ...(silence && { silence }),
+        ...((await seesOthers(sql)) ? {} : { unseen }),
         notSkipped: allUncountedWords(uncounted, (at) => moment(at, new Date())),
       }
     },
     { startUp: { application_name: 'viewkeeper doctor' }, deadline: Date.now() + 600_000 },
   )
+
+const seesOthers = async (sql: Sql): Promise<boolean> =>
+  (await sql`select where pg_has_role('pg_read_all_stats', 'usage')`).length > 0
+
+const unseen = {
+  text: 'This login does not see since when a session holds a lock in the way of a refresh, nor what it executes.',
+  next: 'grant pg_read_all_stats to viewkeeper;',
+}
 
 /** What proves slices is loaded only if somebody asks: migrations and `create-role` examine rights, too. */
 async function readSlicesOf(sql: Sql, isWanted: (view: Examined) => boolean): Promise<ViewSlices[]> {

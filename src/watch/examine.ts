@@ -1,13 +1,14 @@
 import { readBatchRuns } from '../batch/db/attempts.ts'
 import { readOpenGroups } from '../batch/db/batch-groups.ts'
 import { readBatchViews } from '../batch/db/batch-views.ts'
+import { sinceGone } from '../catalog/db/gone.ts'
 import { traitsOf } from '../catalog/plan/definition.ts'
 import { nextScheduled, type Schedules } from '../due/schedules.ts'
 import { readProgress } from '../run/db/history.ts'
 import { groupsByMember, waitsFor } from '../run/plan/turn.ts'
 import type { Sql } from '../server/database.ts'
 import { readHeldLocks, readLastBatches, readLastRuns } from './db/held-locks.ts'
-import { readUncounted, readUnseen } from './db/uncounted.ts'
+import { readOutside, readUncounted, readUnseen } from './db/uncounted.ts'
 import type { BatchFacts, Examined, Standing } from './diagnosis/cause.ts'
 import { failedAtLock, runningRun, stoppedLast } from './diagnosis/own-causes.ts'
 import type { Standings } from './standings.ts'
@@ -28,7 +29,7 @@ const lateAfterMs = 15 * 60_000
 export async function examineViews(
   sql: Sql,
   views: Standing[],
-  { schedules, now, pause }: Omit<Standings, 'views'> & { schedules: Schedules },
+  { schedules, now, pause }: Omit<Standings, 'views'>,
   asked?: Standing,
 ): Promise<Examined[]> {
   const ids = views.flatMap(({ id }) => id ?? [])
@@ -50,6 +51,8 @@ export async function examineViews(
       progress: null,
       waits: false,
       locks: [],
+      gone: view.missing && view.aside === null ? await sinceGone(sql, view) : null,
+      outside: null,
       unseen: null,
       uncounted: null,
     }
@@ -60,6 +63,10 @@ export async function examineViews(
       view === asked && view.id !== null
         ? {
             ...looked,
+            outside:
+              view.asOf === null && view.lastSuccessAt !== null
+                ? await readOutside(sql, { ...view, id: view.id })
+                : null,
             unseen: view.asOf === null ? await readUnseen(sql, view.id) : null,
             uncounted: await readUncounted(sql, view.id),
           }

@@ -68,7 +68,7 @@ export function monitor(
     schedules,
     publish,
     telling = usualTelling,
-    programs = { environment: null },
+    programs = { typed: null },
     people = null,
     looks = { everySeconds: null },
     told = null,
@@ -88,7 +88,11 @@ export function monitor(
       await endPauses(sql)
       await mendEnds(sql)
       const absent = Math.max(absentSeconds, telling.apartSeconds)
-      const settled = await noteLook(sql, absent, { told, newestMigration })
+      const settled = await noteLook(sql, absent, {
+        told,
+        newestMigration,
+        schedules: { ...schedules, looks },
+      })
       const lost = await closeLostRuns(sql)
       if (settled) for (const id of await findUnadvancedBatches(sql)) await closeLostBatch(sql, id)
       await dropShadows(sql)

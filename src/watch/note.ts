@@ -4,6 +4,7 @@ import { lockEvents, writeEvents } from '../events/db/outbox.ts'
 import type { Found } from '../events/plan/event.ts'
 import type { Sql } from '../server/database.ts'
 import { withTransaction } from '../server/transactions.ts'
+import type { CommandTarget } from '../sql/commands.ts'
 import { mayNote, readClock, readIncidents, writeIncidents } from './db/incidents.ts'
 import { examineViews } from './examine.ts'
 import type { Hearers } from './plan/hearers.ts'
@@ -22,8 +23,8 @@ export async function noteIncidents(
   besides: Besides,
   { readAt, schedules, telling, programs, people }: Hearers & { readAt: Date; schedules: Schedules },
 ): Promise<Set<string>> {
-  const environment = people?.environment ?? programs?.environment ?? null
-  const judged = await judge(sql, found, besides, { schedules, environment })
+  const { typed } = people ?? programs ?? { typed: null }
+  const judged = await judge(sql, found, besides, { schedules, typed })
   return withTransaction(sql, async (transaction) => {
     await lockEvents(transaction)
     if (!(await mayNote(transaction, readAt))) return new Set()
@@ -48,10 +49,10 @@ async function judge(
   sql: Sql,
   found: Found[],
   besides: Besides,
-  { schedules, environment }: { schedules: Schedules; environment: string | null },
+  { schedules, typed }: { schedules: Schedules; typed: CommandTarget },
 ): Promise<Map<string, Judgement>> {
   const wrong = new Set(found.flatMap(({ kind, name }) => (needsFacts(kind) ? [name] : [])))
-  if (wrong.size === 0) return judgeFound(found, besides, { ...noViews, environment })
+  if (wrong.size === 0) return judgeFound(found, besides, { ...noViews, typed })
   const standings = await readStandings(sql, schedules)
   const { now, views, dependencies: reads, pause: allPaused } = standings
   const above = new Set([...wrong].flatMap((name) => viewsAbove(name, reads)))
@@ -60,10 +61,10 @@ async function judge(
     ...views.filter(({ view }) => wrong.has(view)),
     ...views.filter(({ view }) => above.has(view) && !wrong.has(view)),
   ]
-  const examined = await examineViews(sql, concerned, { ...standings, schedules })
+  const examined = await examineViews(sql, concerned, standings)
   return judgeFound(found, besides, {
     now,
-    environment,
+    typed,
     allPaused,
     reads,
     views: new Map(examined.map((each) => [each.view, each])),

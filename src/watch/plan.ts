@@ -5,6 +5,7 @@ import { lagViews, type PromisedLag, promisedLags, suspendedViews } from '../due
 import { type Schedules, type Turns, turnsBetween } from '../due/schedules.ts'
 import { readPause } from '../run/db/skip.ts'
 import type { Database } from '../server/database.ts'
+import { readPlanned } from './db/incidents.ts'
 
 /** What runs in the coming 24 hours. */
 export interface DayPlan {
@@ -31,8 +32,9 @@ const dayMs = 24 * 3600_000
 const namesOf = (views: { view: string }[]): string[] => views.map(({ view }) => view)
 
 /** What schedules and target lags refresh in the coming 24 hours. Writes nothing. */
-export const getPlan = (database: Database, schedules: Schedules): Promise<DayPlan> =>
+export const getPlan = (database: Database, said: Schedules): Promise<DayPlan> =>
   database.withConnection(async (sql) => {
+    const schedules = (await readPlanned<Schedules>(sql)) ?? said
     const { now, views } = await readFacts(sql, { planning: true })
     const paused = (await readPause(sql)) !== null
     const known = views.filter(({ id, missing, aside }) => id && !missing && !aside)

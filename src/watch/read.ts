@@ -10,6 +10,7 @@ import { resolveName } from '../run/name.ts'
 import { findDefinitionIdOf, readRunNow, type ShownRun, shown } from '../run/read.ts'
 import type { Database, Sql } from '../server/database.ts'
 import { readReplicas } from '../server/standbys.ts'
+import type { CommandTarget } from '../sql/commands.ts'
 import type { QualifiedName } from '../sql/names.ts'
 import type { Replicas } from '../sql/replicas.ts'
 import { type Action, type ActionFilter, readActions } from './db/actions.ts'
@@ -82,7 +83,7 @@ export function listViews(
 }> {
   return database.withConnection(async (sql) => {
     const standings = await readStandings(sql, schedules, { sizes: true })
-    const listed = await listing(sql, standings, schedules)
+    const listed = await listing(sql, standings)
     return {
       views: standings.views.map(listed),
       paused: standings.pause,
@@ -105,7 +106,7 @@ export function getView(
     const found = await insistOnView(sql, standings.views, name)
     const { id } = found
     return {
-      ...(await listing(sql, standings, schedules, id))(found),
+      ...(await listing(sql, standings, id))(found),
       ...(await readViewDetails(sql, name)),
       recentRuns: await readRecentRuns(sql, id, recentRuns),
     }
@@ -127,8 +128,7 @@ export async function insistOnView(sql: Sql, views: Standing[], name: QualifiedN
 /** How views are listed: all, or the one with the definition `only`. */
 async function listing(
   sql: Sql,
-  { dependencies }: Standings,
-  { nightly }: Schedules,
+  { dependencies, schedules: { nightly } }: Standings,
   only: number | null = null,
 ): Promise<(view: Standing) => ListedView> {
   const neededBy = dependents(dependencies)
@@ -200,10 +200,10 @@ export const getDays = (database: Database, days: number): Promise<ViewDays[]> =
 export const explainRun = (
   database: Database,
   runId: number,
-  environment: string | null,
+  typed: CommandTarget,
 ): Promise<ShownRun & { cause?: Cause }> =>
   database.withConnection(async (sql) => {
     const run = await readRunNow(sql, runId)
-    const cause = run.error === null ? undefined : await readCause(sql, runId, environment)
+    const cause = run.error === null ? undefined : await readCause(sql, runId, typed)
     return cause === undefined ? shown(run) : { ...shown(run), cause }
   })

@@ -5,6 +5,7 @@ import { lagsOf } from '../due/plan/lags.ts'
 import { nextScheduled, type Schedules } from '../due/schedules.ts'
 import { type Pause, readPause } from '../run/db/skip.ts'
 import type { Sql } from '../server/database.ts'
+import { readPlanned } from './db/incidents.ts'
 import { judge, type Standing } from './diagnosis/cause.ts'
 
 /** How every view stands, and what all have in common. */
@@ -15,14 +16,13 @@ export interface Standings {
   /** Which views each view reads. */
   dependencies: Map<string, string[]>
   pause: Pause | null
+  /** What is planned: what the last look has noted, or else what this door was told. */
+  schedules: Schedules
 }
 
 /** Reads how every view stands, those that are set aside among them; their sizes if asked. Writes nothing, so that a standby can answer. */
-export async function readStandings(
-  sql: Sql,
-  schedules: Schedules,
-  { sizes = false } = {},
-): Promise<Standings> {
+export async function readStandings(sql: Sql, said: Schedules, { sizes = false } = {}): Promise<Standings> {
+  const schedules = (await readPlanned<Schedules>(sql)) ?? said
   const facts = await readFacts(sql, { sizes })
   const dependencies = await readDependencies(sql)
   const pause = await readPause(sql)
@@ -44,7 +44,7 @@ export async function readStandings(
         isPaused || tries === undefined ? null : { failures: tries.failures, until: new Date(tries.until) },
     }
   })
-  return { now, views, dependencies, pause }
+  return { now, views, dependencies, pause, schedules }
 }
 
 /** What refreshes a view next: a retry that waits, or what is due first. */

@@ -5,6 +5,7 @@ import { closeLostRuns } from '../run/db/life.ts'
 import { resolveName } from '../run/name.ts'
 import type { ShownRun } from '../run/read.ts'
 import type { Database } from '../server/database.ts'
+import type { CommandTarget } from '../sql/commands.ts'
 import { utc } from '../sql/words.ts'
 import { readSilence, slowAmong } from './db/incidents.ts'
 import type { Cause, Examined, HeldLock, Standing } from './diagnosis/cause.ts'
@@ -42,8 +43,7 @@ export interface Why
 /** Whose schedules and whose commands to tell. */
 export interface WhyCall {
   schedules: Schedules
-  /** The name of the environment; null for the local gateway. */
-  environment: string | null
+  typed: CommandTarget
 }
 
 const recentRuns = 5
@@ -53,7 +53,7 @@ const recentRuns = 5
  * of every view that it reads. Runs whose server process is gone are closed first, if the login may do so. A view that is
  * set aside is answered, too. Throws UnknownView.
  */
-export function getWhy(database: Database, view: string, { schedules, environment }: WhyCall): Promise<Why> {
+export function getWhy(database: Database, view: string, { schedules, typed }: WhyCall): Promise<Why> {
   return database.withConnection(async (sql) => {
     const name = await resolveName(sql, view)
     if (await mayCloseRuns(sql)) await closeLostRuns(sql)
@@ -62,7 +62,7 @@ export function getWhy(database: Database, view: string, { schedules, environmen
     const subject = await insistOnView(sql, views, name)
     const byName = new Map(views.map((each) => [each.view, each]))
     const above = viewsAbove(subject.view, dependencies).flatMap((each) => byName.get(each) ?? [])
-    const examined = await examineViews(sql, [subject, ...above], { ...standings, schedules }, subject)
+    const examined = await examineViews(sql, [subject, ...above], standings, subject)
     const silence = await readSilence(sql, subject.view)
     const slow = await slowAmong(sql, [subject.view])
     const [own, ...upstream] = examined as [Examined, ...Examined[]]
@@ -82,10 +82,10 @@ export function getWhy(database: Database, view: string, { schedules, environmen
         ...whyOf(own, upstream, (each) => dependencies.get(each) ?? [], {
           now,
           clock: utc,
-          environment,
+          typed,
           allPaused: pause,
         }),
-        ...slow.map((run) => slowCause(run, environment)),
+        ...slow.map((run) => slowCause(run, typed)),
       ],
       locks: withoutRepeats(examined.flatMap(({ locks }) => locks)),
       silence,

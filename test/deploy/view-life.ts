@@ -85,7 +85,7 @@ export async function commandFromAfar({ project, aws, api, sql, functions }: Dep
     assert.deepEqual(found, [['unmanaged', 'public.sales']])
   })
   const migrate = async (way: 'down' | 'up', to: typeof first) => {
-    const { code, output } = await viewkeeper('migrate', way)
+    const { code, output } = await viewkeeper('migrate', way, ...(way === 'down' ? ['--yes'] : []))
     assert.equal(code, 0, output)
     await assertYearlySales(sql, { ...to, trigger: 'cli' })
     await assertReader(sql)

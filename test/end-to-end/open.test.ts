@@ -90,7 +90,7 @@ test('viewkeeper open without a gateway says how to start one', async () => {
   withoutPerson()
   const command = run(['open'], { PORT: unusedPort })
   expect(await command.exitCode).not.toBe(0)
-  expect(command.printed()).toContain('Start the local gateway with `npx viewkeeper dev`')
+  expect(command.printed()).toContain('Start `npx viewkeeper dev`, or `npx viewkeeper serve` on a database.')
 })
 
 /** A program `xdg-open` that notes the address, and a screen. */

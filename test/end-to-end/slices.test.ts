@@ -95,7 +95,7 @@ test('a definition with slices makes views and log, refreshes compute what chang
   expect(await differs()).toEqual([])
   await project.succeed('drift')
 
-  await project.succeed('migrate', 'down', '3')
+  await project.succeed('migrate', 'down', '3', '--yes')
   expect(
     await rds.sql`select relname from pg_class where relnamespace = 'public'::regnamespace and relname like 'totals%'`,
   ).toEqual([])

@@ -54,7 +54,7 @@ describe('after migrate down of what the catalog does not show', () => {
     await project.succeed(...freeze())
     await project.succeed('migrate', 'up')
     expect(await project.succeed('drift')).toBe(same)
-    await project.succeed('migrate', 'down')
+    await project.succeed('migrate', 'down', '--yes')
     const { code, out } = await project.run(['drift'])
     expect({ code, out }).toEqual({
       code: 1,

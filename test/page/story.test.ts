@@ -61,7 +61,7 @@ const look = () =>
     schedules: terms.schedules,
     publish: unheard,
     looks: terms.looks,
-    people: { environment: 'production', links: {} },
+    people: { environment: 'production', typed: 'production', links: {} },
   })
 /** Lets time pass. All data are equally old then, in a group or not: of the stale views the oldest comes first. */
 const pass = (time: string) =>

@@ -11,7 +11,7 @@ import { planFreeze } from '../../../src/migrate/plan/freeze.ts'
 import type { FrozenFile } from '../../../src/migrate/plan/frozen.ts'
 import { Problem } from '../../../src/problem.ts'
 import type { DescribedPlainView } from '../../../src/rebuild/plan/plain-view.ts'
-import { quoted } from '../../../src/sql/commands.ts'
+import { command } from '../../../src/sql/commands.ts'
 import { displayName, displayPart, quoteName, unquoted } from '../../../src/sql/names.ts'
 import { fileNameOf, identifierFault, nameFault, schemaFault } from '../../../src/sql/new-names.ts'
 import { count, dim, report } from '../../../src/terminal/report.ts'
@@ -45,7 +45,7 @@ export function addTo(program: Command): void {
 
 /** Authors and freezes views of the database. The database is only read. */
 export async function adopt(options: AdoptOptions): Promise<void> {
-  const { views: named, all, env } = options
+  const { views: named, all, env, trust = [] } = options
   if (named.length > 0 === (all ?? false)) {
     throw new Problem('InvalidRequest', 'Either name the views to adopt, or write --all.', { field: 'view' })
   }
@@ -64,7 +64,20 @@ export async function adopt(options: AdoptOptions): Promise<void> {
     if (why !== null) report.line(dim(`· ${displayName(definition)}   ${why}`))
   }
   if (fresh.length === 0) {
-    report.line('there is nothing to adopt; nothing was written')
+    const left =
+      trust.length === 0
+        ? []
+        : described
+            .filter((each) => 'ownSql' in each)
+            .filter(
+              ({ role, ownSql }) =>
+                trust.includes(unquoted(role)) && frozen.every(({ up }) => up.text !== ownSql),
+            )
+    report.line(
+      left.length === 0
+        ? 'there is nothing to adopt; nothing was written'
+        : `the views that read ${left.map(displayName).join(', ')} are adopted without it; nothing was written. Remove the files of that adoption, and type this again`,
+    )
     return env === undefined ? sayCron() : undefined
   }
   const files = await writeViewFiles(fresh.map(({ definition }) => definition))
@@ -127,7 +140,7 @@ const plainFaultOf = ({ schema, name }: DescribedPlainView): string | null =>
 async function freezeAdopted(
   described: Described[],
   frozen: Awaited<ReturnType<typeof readFrozenMigrations>>,
-  { message: why, trust = [] }: AdoptOptions,
+  { views, all, message: why, trust = [] }: AdoptOptions,
 ): Promise<void> {
   const fresh = described.filter(isDefined)
   const known = new Map((await readAuthored()).map((definition) => [quoteName(definition), definition]))
@@ -171,7 +184,8 @@ async function freezeAdopted(
     else if (!isTrusted(each))
       report.warning(
         `${left} its owner is ${each.role}, whose SQL would run with the rights of your login. ` +
-          `To include it: --trust ${quoted(unquoted(each.role))}`,
+          // It has to stand in the migrations before the views that read it.
+          `To include it, remove the files of this adoption and type: ${command(['adopt', ...(all ? ['--all'] : views), '--trust', unquoted(each.role)], null)}`,
       )
   }
 }

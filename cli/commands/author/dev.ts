@@ -11,7 +11,7 @@ import { quoted } from '../../../src/sql/commands.ts'
 import { report } from '../../../src/terminal/report.ts'
 import { localTarget } from '../../api/api-of.ts'
 import { readAuthored } from '../../project/authored.ts'
-import { readFolders, shownPath } from '../../project/folders.ts'
+import { readConfig, readFolders, shownPath } from '../../project/folders.ts'
 
 const command = 'npx viewkeeper dev'
 
@@ -45,15 +45,16 @@ export async function dev({
   if (databaseUrl) return printDatabaseUrl(command)
   const { DATA_DIR } = process.env
   const addressCommand = `${DATA_DIR ? `DATA_DIR=${quoted(DATA_DIR)} ` : ''}${command} --database-url`
-  const { migrations } = await readFolders()
+  const { folders, serve: served } = await readConfig()
   // What is printed can be copied: the embedded database has no address that a shell knows.
   const inShell = process.env.DATABASE_URL ? '' : `DATABASE_URL="$(${addressCommand})" `
   await runProject({
     command,
     addressCommand,
     startServer: startEmbeddedPostgres,
-    migrations,
+    migrations: folders.migrations,
     target: localTarget,
+    asksElsewhere: served?.pageUrl !== undefined,
     keepsFresh: keepFresh,
     isMonitorStopped: stopMonitor,
     compare: (database) => compare(database, `${inShell}npx viewkeeper`),

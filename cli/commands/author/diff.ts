@@ -149,11 +149,14 @@ async function badRow({ view, trust, seconds }: BadRowOptions): Promise<void> {
     trusted: trust ?? null,
     mostMs: seconds * 1000,
   })
-  if (culprit === null) {
+  if ('works' in culprit) {
+    const { as, owner } = culprit
     report.line(
-      `the query of ${view} works; row security may hide rows from it, and a unique index is not tried`,
+      as === 'owner'
+        ? `the query of ${view} works now, as its owner ${harmless(owner)}; a unique index and checks are not tried`
+        : `the query of ${view} works for your login; a refresh executes it as ${harmless(owner)}, who may see other rows, by row security, and has other rights. Your login may not act as ${harmless(owner)}: doctor says what it lacks`,
     )
-    return report.line(`next: ${command(['refresh', view], null)}`)
+    return report.line(`next: ${command([as === 'owner' ? 'refresh' : 'doctor', view], null)}`)
   }
   process.exitCode = 1
   for (const line of linesOf(culprit)) report.line(harmless(line))

@@ -7,14 +7,15 @@ import { isAhead } from '../../../src/migrate/migrate.ts'
 import { unappliedDifferences } from '../../../src/migrate/plan/freeze.ts'
 import { frozenState } from '../../../src/migrate/plan/frozen.ts'
 import { displayName } from '../../../src/sql/names.ts'
-import { utc } from '../../../src/sql/words.ts'
+import { names, utc } from '../../../src/sql/words.ts'
 import { count, count as counted, dim, report, seconds } from '../../../src/terminal/report.ts'
 import { columnLines, markdownLines } from '../../output/table.ts'
 import { print } from '../../output/terminal.ts'
 import { readLocated, readWithoutKey } from '../../project/authored.ts'
 import { readFolders } from '../../project/folders.ts'
+import type { Target } from '../../target/deployed.ts'
 import { targetOf } from '../../target/direct.ts'
-import { environment, formatted, positive } from '../asking.ts'
+import { agrees, environment, formatted, positive, yes as yesOption } from '../asking.ts'
 import { diff, diffOption } from './diff.ts'
 
 // What compares migrations and a database: `drift`, and `migrate`, which brings the database up or down.
@@ -130,8 +131,9 @@ export function addMigrate(program: Command): void {
   migrate
     .command('down')
     .argument('[count]', 'how many', positive, 1)
-    .description('undo the last migration, or the last few')
+    .description('undo the last migration, or the last few, after asking')
     .option(...environment)
+    .option(...yesOption)
     .action((count, options) => down({ count, ...options }))
   migrate
     .command('status')
@@ -164,10 +166,26 @@ function printMissing(missing: MissingView[]): void {
 }
 
 /** Undoes the last migrations. */
-async function down({ env, count }: { env?: string; count: number }): Promise<void> {
-  const undone = await (await targetOf({ env })).down(count, printDone)
+async function down({ env, count, yes }: { env?: string; count: number; yes?: true }): Promise<void> {
+  const target = await targetOf({ env })
+  if (!yes && !(await mayUndo(target, count))) return
+  const undone = await target.down(count, printDone)
   report.line(undone.length === 0 ? 'nothing to undo' : `${counted(undone.length, 'migration')} undone`)
 }
+
+const mayUndo = (target: Target, count: number): Promise<boolean> =>
+  agrees('nothing was undone', async () => {
+    const { applied } = await target.status()
+    const last = applied.slice(-count).toReversed()
+    const what = `${counted(last.length, 'migration')} (${names(
+      last.map(({ name }) => name),
+      3,
+    )})`
+    return {
+      question: `Undo ${what}, of ${applied.length}? What they made is dropped. Type yes: `,
+      yes: ['yes'],
+    }
+  })
 
 /** Lists the migrations that the database has and lacks. Refuses a database that has more than the folder. */
 async function status({ env }: { env?: string }): Promise<void> {

@@ -1,12 +1,10 @@
-import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import { readersOf, readView, readViews } from '../../../src/api/ask.ts'
-import { Problem } from '../../../src/problem.ts'
 import type { Api } from '../../api/api.ts'
 import { apiOf } from '../../api/api-of.ts'
-import { failed, interrupted, isTerminal, output, print, short, wrap } from '../../output/terminal.ts'
+import { output, print, short, wrap } from '../../output/terminal.ts'
 import { startRun } from '../../watch/watch.ts'
-import { noWait, operating } from '../asking.ts'
+import { agrees, noWait, operating, yes as yesOption } from '../asking.ts'
 
 /**
  * Declares `create`, which creates a view from its definition and leaves one that exists as it is without `--force`; and `drop`,
@@ -28,48 +26,24 @@ export function addTo(program: Command): void {
     .argument('<view>')
     .description('drop a view, after asking')
     .option('--cascade', 'also what depends on it')
-    .option('-y, --yes', 'do not ask')
+    .option(...yesOption)
     .option(...noWait)
     .action(async (view, { cascade, yes, wait, ...asking }) => {
       const api = await apiOf(asking)
-      if (!yes && !(await agrees(api, view, cascade ?? false))) return
+      if (!yes && !(await mayDrop(api, view, cascade ?? false))) return
       await startRun(api, { view, operation: 'drop', body: { cascade } }, { wait, json: asking.json })
     })
 }
 
-async function agrees(api: Api, name: string, cascade: boolean): Promise<boolean> {
-  if (!isTerminal() || !process.stdin.isTTY)
-    throw new Problem(
-      'InvalidRequest',
-      `There is no terminal to ask on, so ${name} was not dropped: write --yes to drop it.`,
-      {
-        field: '--yes',
-      },
-    )
-  const { view } = await readView(api, name)
-  if (cascade) print(...wrap(cascadeText(readersOf(view, (await readViews(api)).views)), output().width))
-  const answer = await ask(`Drop ${short(view)} in ${api.name}? Type its name to drop it: `)
-  if (answer === short(view) || answer === view) return true
-  print('not dropped')
-  process.exitCode ??= failed
-  return false
-}
-
-/** What somebody types; null for Ctrl-C and Ctrl-D. Ctrl-C sets the exit code. */
-async function ask(question: string): Promise<string | null> {
-  const lines = createInterface({ input: process.stdin, output: process.stdout })
-  try {
-    return (await lines.question(question)).trim()
-  } catch (error) {
-    const { name, message } = error as Error
-    if (name !== 'AbortError') throw error
-    print('')
-    if (message.includes('Ctrl+C')) process.exitCode = interrupted
-    return null
-  } finally {
-    lines.close()
-  }
-}
+const mayDrop = (api: Api, name: string, cascade: boolean): Promise<boolean> =>
+  agrees(`${name} was not dropped`, async () => {
+    const { view } = await readView(api, name)
+    if (cascade) print(...wrap(cascadeText(readersOf(view, (await readViews(api)).views)), output().width))
+    return {
+      question: `Drop ${short(view)} in ${api.name}? Type its name to drop it: `,
+      yes: [short(view), view],
+    }
+  })
 
 const cascadeText = (readers: string[]): string =>
   readers.length === 0

@@ -51,7 +51,9 @@ async function change(
   const body = until === undefined ? {} : { body: { until: until.toISOString() } }
   const ends = until === undefined ? 'to end it' : `it ends at ${utc(until)}; to end it before`
   if (all) {
+    const isPaused = verb === 'pause' || (await ask(api, 'listViews', {})).paused !== null
     await (verb === 'pause' ? ask(api, 'pauseAll', body) : ask(api, 'resumeAll', {}))
+    if (!isPaused) return print('everything was not paused; views that are paused by name stay so')
     if (verb === 'resume')
       return print(`${done} schedules and deploys refresh views again; views that are paused by name stay so`)
     return print(

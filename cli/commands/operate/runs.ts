@@ -100,8 +100,7 @@ Examples:
         async () => found,
         (run, { api, now, output }) => {
           if (sql) return statementsOf(run)
-          const itself = `  next: ${command(['run', String(id)], api.typed)}`
-          const why = failureLines(run, api.typed, output).filter((line) => line !== itself)
+          const why = failureLines(run, api.typed, output, ['run', String(id)])
           return [...runLines(run, now, output), ...(why.length > 0 ? ['', ...why] : [])]
         },
       )

@@ -44,8 +44,13 @@ export function readConfiguration(env: NodeJS.ProcessEnv = process.env): Configu
   return {
     ...termsOf(options),
     environment,
-    programs: options.eventBus ? { environment } : null,
-    people: { environment, links: { pageUrl: options.pageUrl, runbookUrl: options.runbookUrl } },
+    typed: environment,
+    programs: options.eventBus ? { typed: environment } : null,
+    people: {
+      environment,
+      typed: environment,
+      links: { pageUrl: options.pageUrl, runbookUrl: options.runbookUrl },
+    },
     database: readDatabase(env),
     logger,
     // What records a batch hands on what has to be advanced: openBatch.

@@ -66,11 +66,17 @@ export async function readView(sql: Sql, name: QualifiedName): Promise<ViewFacts
 }
 
 /**
- * The refusal of a view that is not there, with the view that was probably meant. If the view is set aside, the refusal says
- * so instead.
+ * The refusal of a view that is not there, with the view that was probably meant. If the view is set aside, or authored and gone, the
+ * refusal says so instead.
  */
 export async function unknownView(sql: Sql, name: QualifiedName): Promise<Problem> {
   const aside = await sinceAside(sql, name)
+  const gone = aside === '' ? await (await import('./gone.ts')).sinceGone(sql, name) : null
+  if (gone !== null)
+    return new Problem('UnknownView', gone, {
+      field: 'view',
+      next: 'viewkeeper migrate up --repair',
+    })
   const more = aside === '' ? didYouMean(name, await listViewNames(sql)) : ` ${aside}`
   return new Problem(
     'UnknownView',
@@ -167,7 +173,7 @@ export async function readNamesOf(
 
 /**
  * Finds the schema of each name that has none, along the search path of our role: the schema of the relation
- * with that name, else of a definition, else the schema in which the name would be created.
+ * with that name, else of a definition, else that of the only view with the name in any schema, else the schema in which the name would be created.
  */
 export async function qualify(sql: Sql, names: ViewName[]): Promise<QualifiedName[]> {
   const bare = new Set(names.flatMap(({ schema, name }) => (schema === null ? [name] : [])))
@@ -186,6 +192,10 @@ async function findSchemas(sql: Sql, names: string[]): Promise<Map<string, strin
         order by p.at limit 1),
       (select d.schema_name from viewkeeper.definitions d join path p on p.schema = d.schema_name
         where d.name = a.name and d.removed_at is null order by p.at limit 1),
+      (select min(s.schema) from (
+         select n.nspname::text as schema from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+          where c.relkind = 'm' and c.relpersistence <> 't' and c.relname = a.name and n.nspname !~ ${batchPlaces}
+         union select d.schema_name from viewkeeper.definitions d where d.name = a.name and d.removed_at is null) s having count(*) = 1),
       (select creation from role)) as schema
       from jsonb_array_elements_text(${sql.json(names)}) as a(name)`
   return new Map(rows.map(({ name, schema }) => [name, schema]))

@@ -42,7 +42,8 @@ export async function leaveToCron(sql: Sql): Promise<void> {
       from now where now.id = d.id and d.in_all = cron`
 }
 
-async function readLeft(sql: Sql): Promise<QualifiedName[]> {
+/** The views that jobs of pg_cron refresh, as far as the login may see the jobs. */
+export async function readLeft(sql: Sql): Promise<QualifiedName[]> {
   const [job] = await sql<{ oid: number; schema: number; owners: string[] }[]>`
     select c.oid::int8 as oid, n.oid::int8 as schema,
            jsonb_build_array(c.relowner::regrole, n.nspowner::regrole) as owners

@@ -1,5 +1,5 @@
 import type { BatchStatus, Operation, RunStatus, Trigger } from '../../catalog/plan/run.ts'
-import { command } from '../../sql/commands.ts'
+import { type CommandTarget, command } from '../../sql/commands.ts'
 import {
   type BatchEnded,
   type EventOf,
@@ -68,7 +68,7 @@ export interface UntoldBatch {
 }
 
 /** What a run that has ended means to programs; null: nothing, because it neither made a view fresh nor failed. */
-export function newsOfRun(run: UntoldRun, environment: string | null): News | null {
+export function newsOfRun(run: UntoldRun, typed: CommandTarget): News | null {
   const { view, batchId, operation, trigger, strategy, durationMs, finishedAt: at } = run
   const ageSeconds = run.freshBefore === null ? null : secondsBetween(run.freshBefore, at)
   const ofRun = { view, runId: run.id, batchId, operation, trigger, strategy, durationMs }
@@ -78,16 +78,16 @@ export function newsOfRun(run: UntoldRun, environment: string | null): News | nu
   }
   if (run.status !== 'failed' || run.error === null) return null
   const { attempt, error } = run
-  const next = command(['why', view], environment)
+  const next = command(['why', view], typed)
   const detail: Body<ViewFailed> = { ...ofRun, attempt, error, ageSeconds, next }
   return { type: 'ViewFailed', subject: view, at, detail }
 }
 
 /** The end of a batch, for programs. */
-export function newsOfBatch(batch: UntoldBatch, environment: string | null): News {
+export function newsOfBatch(batch: UntoldBatch, typed: CommandTarget): News {
   const { id: batchId, trigger, durationMs, error, views, finishedAt: at } = batch
   const status = batch.status as BatchEnded['status']
-  const next = status === 'success' ? null : command(['batches', batchId], environment)
+  const next = status === 'success' ? null : command(['batch', batchId], typed)
   const detail: Body<BatchEnded> = { batchId, status, trigger, views, durationMs, error, next }
   return { type: 'BatchEnded', subject: batchId, at, detail }
 }

@@ -26,6 +26,13 @@ interface BadRow {
   values: { column: string; value: string | null }[] | null
 }
 
+/** Who executed a query that works; a refresh executes it as the owner of the view. */
+export interface Works {
+  works: true
+  as: 'owner' | 'login'
+  owner: string
+}
+
 /** What makes a view's query fail. It quotes rows, so it is for the person at the terminal only. */
 export interface Culprit {
   failure: QueryFailure
@@ -49,14 +56,14 @@ const timeIsUp = 'The time is up.'
 /**
  * Finds what makes a view's query fail: the columns, and the fewest rows of each table with which it still fails. Executes the
  * query again and again, each time with half of the rows of one table, in one transaction that only reads: sealed as its owner, or, if
- * that is not possible, as our login. Null if the query works. Then a query of a role that may do less than our login is refused
+ * that is not possible, as our login. Then a query of a role that may do less than our login is refused
  * (InsufficientPrivilege), unless the role is `trusted`.
  */
 export const findBadRow = (
   database: Database,
   name: QualifiedName,
   { trusted = null, mostMs }: { trusted?: string | null; mostMs: number },
-): Promise<Culprit | null> =>
+): Promise<Culprit | Works> =>
   database.withConnection(
     (sql) =>
       withTransaction(sql, async (part) => {
@@ -68,7 +75,8 @@ export const findBadRow = (
             `The query of ${view} is code of ${owner}, and your login, which may do more, would execute it. Log in as ${owner}; ` +
               `or, if you trust that role: ${command(['bad-row', displayName(name), '--trust', unquoted(owner)], null)}`,
           )
-        return look(part, counting, name, Date.now() + mostMs)
+        const culprit = await look(part, counting, name, Date.now() + mostMs)
+        return culprit ?? { works: true, as: counting === null ? 'login' : 'owner', owner }
       }),
     { startUp: { application_name: 'viewkeeper bad-row' }, deadline: Date.now() + mostMs + 30_000 },
   )

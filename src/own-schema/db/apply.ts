@@ -188,7 +188,9 @@ const settingUpQuery = hintsQuery([
   {
     from: `(select nspowner from pg_namespace where nspname = 'viewkeeper') n`,
     because: `format('%s may not act as the owner of schema viewkeeper, %s', asked.role::regrole, n.nspowner::regrole)`,
-    membership: 'n.nspowner',
+    // Whoever administers roles or this database is no role to become a member of: create-role hands the schema over.
+    membership: `case when exists (select from pg_roles k where k.oid = n.nspowner and (k.rolsuper or k.rolcreaterole))
+      or n.nspowner = (select datdba from pg_database where datname = current_database()) then null else n.nspowner end`,
     owned: `'schema viewkeeper'`,
     given: isMember('asked.role', 'n.nspowner', 'acts'),
   },

@@ -1,7 +1,20 @@
 import { rolePathSetting } from '../../sql/settings.ts'
 
-/** The SQLSTATEs of a table, a column, a function and a type or a setting that was not found, and of a right that no role has. */
-export const unfoundStates = ['42P01', '42703', '42883', '42704', '42501']
+/**
+ * What is said of a failure whose message may quote rows, by SQLSTATE: the names of what the catalog, or a text in sight, has. Everything else
+ * of the message is kept back. Of what is not listed only the condition is said: there the server quotes values, as the 12x of an
+ * invalid number, and a value may be equal to a name.
+ */
+const namesTold: Record<string, string> = {
+  '42P01': 'the table that was not found, and where it is named',
+  '42703': 'the column',
+  '42883': 'the function',
+  '42704': 'the type, or the setting',
+  '42501': 'the function that makes a temporary table',
+  // The error has its name in a field of its own.
+  '23514': 'the constraint, and its domain',
+}
+export const unfoundStates = Object.keys(namesTold)
 
 /** Whether a text holds a name as a word; all are expressions of SQL. `after` cannot stand before it. */
 const holds = (text: string, name: string, after = ''): string =>
@@ -15,8 +28,8 @@ const extensionOf = (of: string, oid: string): string =>
 
 /**
  * A query for what a function with a text for a body, or a text in the query of a view, did not find, as JSON: `what` in words after
- * "undefined table", and a `hint`. Null if there is no such text in sight. Parameters: SQLSTATE, message and context of the failure, and the
- * view. The message may quote rows and is in the server's language, so only names that the catalog or such a text has are taken from it.
+ * "undefined table", and a `hint`. Null if there is no such text in sight. Parameters: SQLSTATE, message (of 23514 the name of the
+ * constraint) and context of the failure, and the view. The message may quote rows and is in the server's language, so only names that the catalog or such a text has are taken from it.
  * The innermost function comes first in the context; which of several of that name it is, nobody knows.
  */
 export const unfoundQuery = `
@@ -53,6 +66,9 @@ select jsonb_build_object('what', what, 'hint', hint) from (
   union all
   select 'to create a temporary table in ' || place, 'No function may, while a materialized view is filled.'
     from texts where $1 = '42501' and function is not null and text ~* '\\m(create|into)\\s+temp'
+  union all
+  select format('of constraint %I of %s', conname, contypid::regtype), null
+    from pg_constraint where $1 = '23514' and conname = $2 and contypid <> 0
   union all
   select format('%s in %s', quote_ident(min(name)), string_agg(place, ' or ' order by place)),
     case when bool_or(qualified) and min(schema) is not null then format('It is in schema %I%s: write %s.', min(schema), ' with extension ' || min(brought), min(dotted))

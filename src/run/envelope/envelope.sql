@@ -525,7 +525,7 @@ begin
             -- What else the catalog says: missing rights, what was not found, who holds the lock.
             begin
               if quotes_rows and not raised and failures::jsonb -> 'unfoundStates' ? st then
-                execute failures::jsonb ->> 'unfound' into unfound using st, msg, ctx,
+                execute failures::jsonb ->> 'unfound' into unfound using st, case st when '23514' then con else msg end, ctx,
                   case when statement ? 'fills' then format('%I.%I', statement #>> '{fills,view,0}', statement #>> '{fills,view,1}') else the_view end;
               end if;
               if unfound is null and st in ('42501', '55000', '0A000') and not raised and statement ? 'obstacles' then

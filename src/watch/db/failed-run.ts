@@ -1,6 +1,7 @@
 import { checkFailedSince } from '../../catalog/db/failing.ts'
 import type { Run } from '../../run/db/runs.ts'
 import type { Sql } from '../../server/database.ts'
+import type { CommandTarget } from '../../sql/commands.ts'
 import { utc } from '../../sql/words.ts'
 import type { Cause } from '../diagnosis/cause.ts'
 import { runCause } from '../diagnosis/run-cause.ts'
@@ -35,11 +36,7 @@ async function readFailedRun(sql: Sql, id: number): Promise<FailedRun | undefine
 }
 
 /** Why a run has failed or was canceled, as `why` tells it; undefined if it has ended otherwise, or goes on. */
-export async function readCause(
-  sql: Sql,
-  runId: number,
-  environment: string | null,
-): Promise<Cause | undefined> {
+export async function readCause(sql: Sql, runId: number, typed: CommandTarget): Promise<Cause | undefined> {
   const run = await readFailedRun(sql, runId)
-  return run && runCause(run, run, { environment, clock: utc, longest: Infinity })
+  return run && runCause(run, run, { typed, clock: utc, longest: Infinity })
 }

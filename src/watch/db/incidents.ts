@@ -20,18 +20,22 @@ export async function mendEnds(sql: Sql): Promise<void> {
 }
 
 /**
- * Notes that the monitor looks now, whether anybody is told what it finds, since when something waits to be sent, and whether the database lacks the newest migration that was
+ * Notes that the monitor looks now, what is planned, whether anybody is told what it finds, since when something waits to be sent, and whether the database lacks the newest migration that was
  * deployed. False in the first minutes after more than `absentSeconds` without a look: perhaps the database was away, and the advancers
  * of batches have not tried again yet.
  */
 export async function noteLook(
   sql: Sql,
   absentSeconds: number,
-  { told = null, newestMigration = null }: { told?: boolean | null; newestMigration?: number | null } = {},
+  {
+    told = null,
+    newestMigration = null,
+    schedules,
+  }: { told?: boolean | null; newestMigration?: number | null; schedules: object },
 ): Promise<boolean> {
   const [{ settled }] = await sql<[{ settled: boolean }]>`
     insert into viewkeeper.switches as s (key, value)
-    values ('looked', jsonb_build_object('at', clock_timestamp(), 'told', ${told}::boolean, 'waitingSince', ${waitingSince(sql)},
+    values ('looked', jsonb_build_object('at', clock_timestamp(), 'told', ${told}::boolean, 'schedules', ${sql.json(schedules as never)}::jsonb, 'waitingSince', ${waitingSince(sql)},
               'lacks', (select ${newestMigration}::integer where ${newestMigration}::integer > (select coalesce(max(number), 0) from viewkeeper.migrations))))
     on conflict (key) do update set updated_at = clock_timestamp(), value = excluded.value || jsonb_build_object(
       'resumed', case when (s.value ->> 'at')::timestamptz < clock_timestamp() - make_interval(secs => ${absentSeconds})
@@ -45,6 +49,14 @@ export async function noteLook(
 export async function readClock(sql: Sql): Promise<Date> {
   const [row] = await sql<[{ now: Date }]>`select clock_timestamp() as now`
   return row.now
+}
+
+/** What is planned, as the last look has noted it: the same through every door. Null: nobody has looked for hours, or may say so. */
+export async function readPlanned<Schedules extends object>(sql: Sql): Promise<Schedules | null> {
+  const [row] = await sql<{ schedules: Schedules | null }[]>`
+    select value -> 'schedules' as schedules from viewkeeper.switches
+     where key = 'looked' and (value ->> 'at')::timestamptz > clock_timestamp() - interval '3 hours'`
+  return row?.schedules ?? null
 }
 
 /** When the monitor last looked; null: never. */
@@ -141,9 +153,17 @@ export async function slowAmong(sql: Sql, suspects: string[]): Promise<SlowRun[]
              select coalesce(jsonb_agg(jsonb_build_array(c.what, c.before, c.now)) filter (where c.before <> c.now), '[]')
                from (select b.* from viewkeeper.runs b
                       where b.definition_id = d.id and b.id < r.id and b.status = 'success' and b.operation = 'refresh' order by b.id desc limit 1) b
+               left join lateral (
+                 select t.oid::regclass::text as name, t.reltuples::int8 as before, s.n_live_tup as now
+                   from pg_class c join pg_namespace n on n.oid = c.relnamespace join pg_rewrite w on w.ev_class = c.oid
+                   join pg_depend p on p.classid = 'pg_rewrite'::regclass and p.objid = w.oid and p.refclassid = 'pg_class'::regclass and p.refobjid <> c.oid
+                   join pg_class t on t.oid = p.refobjid and t.reltuples >= 0 join pg_stat_all_tables s on s.relid = t.oid
+                  where n.nspname = d.schema_name and c.relname = d.name and abs(s.n_live_tup - t.reltuples) > 1000 + t.reltuples / 5
+                  order by abs(s.n_live_tup - t.reltuples) desc limit 1) grown on true
               cross join lateral (values
                 ('strategy', b.meta #>> '{response,strategy}', r.meta #>> '{response,strategy}'),
                 ('rows', b.row_count_after::text, r.row_count_after::text),
+                ('since the last analyze, rows of ' || grown.name, grown.before::text, grown.now::text),
                 ('tries for its locks', b.meta #>> '{response,attempts}', r.meta #>> '{response,attempts}'),
                 ('settings', b.meta #>> '{request,settings}', r.meta #>> '{request,settings}')) c(what, before, now)) as changed
       from (select value as view from jsonb_array_elements_text(${sql.json(suspects)})) s
@@ -230,6 +250,9 @@ export async function readSilence(sql: Sql, view?: string): Promise<Silence> {
              where w.since < (looked.value ->> 'at')::timestamptz - make_interval(secs => ${mayWaitSeconds})) as "waitingSince", (looked.value ->> 'lacks')::integer as lacks, coalesce((
              select jsonb_agg(format('%I.%I', d.schema_name, d.name) order by d.schema_name, d.name) from viewkeeper.definitions d
               where d.removed_at is null and d.paused_at is null and d.schedule is distinct from 'none'
+                -- What the next look will expect counts already.
+                and (d.in_all and looked.value #>> '{schedules,nightly}' is not null
+                     or num_nulls(d.schedule, d.target_lag_seconds) < 2 and (looked.value #>> '{schedules,views}')::boolean) is not true
                 and d.scheduled_interval_seconds is null and d.promised_lag_seconds is null
                 and exists (select from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                              where n.nspname = d.schema_name and c.relname = d.name and c.relkind = 'm')), '[]') as unrefreshed,

@@ -1,7 +1,9 @@
+import { readLeft } from '../../catalog/db/discovered.ts'
 import type { Sql } from '../../server/database.ts'
 import { mayUse } from '../../server/rights.ts'
 import { skipsUnchanged } from '../../server/transactions.ts'
 import { whyNotKnown } from '../../slices/db/read-queries.ts'
+import type { QualifiedName } from '../../sql/names.ts'
 import type { HiddenBehind, Uncounted } from '../diagnosis/cause.ts'
 
 /**
@@ -55,6 +57,42 @@ export async function readUnseen(sql: Sql, definitionId: number): Promise<string
      where r.as_of is null and r.held_back_by is null`
   return row?.because ?? null
 }
+
+/**
+ * What has changed the data of a view that its last success filled, as far as the catalog tells it, with the sessions and the jobs of pg_cron
+ * that refresh it; null if nothing has.
+ */
+export async function readOutside(
+  sql: Sql,
+  { id, schema, name }: { id: number } & QualifiedName,
+): Promise<string | null> {
+  const [row] = await sql<{ run: number; filled: string[]; now: string[]; sessions: string | null }[]>`
+    select r.id as run, to_jsonb(string_to_array(r.filled, ' ')) as filled, to_jsonb(string_to_array(viewkeeper.filling(c.oid), ' ')) as now, (
+             select string_agg(format('process %s (role %s%s)', a.pid, a.usename, ', application ' || nullif(a.application_name, '')), ', ' order by a.pid)
+               from pg_catalog.pg_stat_activity a
+              where a.datname = current_database() and a.pid <> pg_backend_pid() and a.application_name !~ '^viewkeeper'
+                and a.query ~* 'refresh\\s+materialized\\s+view' and strpos(lower(a.query), lower(c.relname)) > 0) as sessions
+      from viewkeeper.last_success(${id}) filler(id) join viewkeeper.runs r on r.id = filler.id,
+           pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+     where n.nspname = ${schema} and c.relname = ${name} and r.filled <> viewkeeper.filling(c.oid)`
+  if (row === undefined) return null
+  const [what] =
+    outside.find(([, part]) => row.filled[part] !== row.now[part]) ?? outside[outside.length - 1]!
+  const isCron = (await readLeft(sql)).some((each) => each.schema === schema && each.name === name)
+  const by = [
+    row.sessions && `by ${row.sessions}`,
+    isCron && 'by a job of pg_cron, which adopt lists',
+  ].filter(Boolean)
+  return `${what} since run ${row.run} filled it${by.length === 0 ? '' : `, perhaps ${by.join(', or ')}`}`
+}
+
+/** What has happened if this part of what identifies the data of a view is another one: server and database, OID, file, row of the catalog. */
+const outside: [what: string, part: number][] = [
+  ['the database was restored or copied', 0],
+  ['it was dropped and made again', 1],
+  ['it was refreshed without Viewkeeper, or its file was rewritten, as by vacuum full,', 2],
+  ['it was refreshed concurrently without Viewkeeper, altered, or granted again,', 3],
+]
 
 /** The oldest transaction whose session may hide commits from before the view's last refresh, if it stays. */
 async function readHidden(sql: Sql, definitionId: number): Promise<HiddenBehind | null> {

@@ -2,6 +2,7 @@ import { viewsAbove } from '../../catalog/plan/graph.ts'
 import type { Operation, RunStatus } from '../../catalog/plan/run.ts'
 import { type AnyState, isLeftOut, stateOf, type Tone, type ViewFacts } from '../../catalog/plan/state.ts'
 import type { ProblemCode } from '../../problem.ts'
+import type { CommandTarget } from '../../sql/commands.ts'
 import { literal } from '../../sql/names.ts'
 import { names } from '../../sql/words.ts'
 
@@ -203,6 +204,10 @@ export interface Examined extends Standing {
   /** Whether the running run stands before a lock. */
   waits: boolean
   locks: HeldLock[]
+  /** Of a view that is missing: since when, and who dropped it; null: it is not, or nobody has asked. */
+  gone: string | null
+  /** What else has changed its data since its last success; null: nothing has, or nobody has asked. */
+  outside: string | null
   /** Why nobody can know how old its data are; null: somebody can, or nobody has asked. */
   unseen: string | null
   /** What keeps its refreshes from being left out; null: nothing, or nobody has asked. */
@@ -214,8 +219,8 @@ export interface Surroundings {
   now: Date
   /** A moment as the reader of a cause reads it. */
   clock: (at: Date) => string
-  /** The name of the environment; null for the local gateway. */
-  environment: string | null
+  /** What the commands name. */
+  typed: CommandTarget
   allPaused: { since: Date; by: string } | null
 }
 

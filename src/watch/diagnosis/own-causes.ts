@@ -44,7 +44,7 @@ interface Facts extends Surroundings {
 }
 
 function factsOf(view: Examined, around: Surroundings): Facts {
-  const type = (...words: string[]) => command(words, around.environment)
+  const type = (...words: string[]) => command(words, around.typed)
   const run = runningRun(view) ?? view.runs.find(({ finishedAt }) => finishedAt === null)
   const isPaused = view.pausedSince !== null || (around.allPaused !== null && view.scheduled)
   const isHeldUp = view.locks.length > 0 && (view.waits || view.locks.some((lock) => stoppedLast(view, lock)))
@@ -91,7 +91,7 @@ const missing: Rule = ({ view, name, type }) =>
   view.aside === null
     ? cause(
         'Missing',
-        `${name} was authored, but it is not in the database: somebody dropped it, or it was never created.`,
+        view.gone ?? `${name} is authored and missing: somebody dropped it, or it was never made.`,
         type('migrate', 'up', '--repair'),
       )
     : null
@@ -209,7 +209,7 @@ const unknownAge: Rule = ({ view, name, isPaused, open, type }) =>
     ? cause(
         'UnknownAge',
         view.unseen == null
-          ? `Nobody knows how old the data of ${name} are: it was filled outside the record, or granted, or its file was rewritten.`
+          ? `Nobody knows how old the data of ${name} are: ${view.outside ?? 'it was filled outside the record'}.`
           : `Nobody knows how old the data of ${name} are: ${view.unseen}. Name in dependsOn the views and tables that are read there.`,
         open === null && view.unseen == null ? type('refresh', name, ...forced(isPaused)) : null,
       )

@@ -1,6 +1,6 @@
 import { mayRetry, type ProblemCode, problemCodes, sentences } from '../../problem.ts'
 import { toSeeThem } from '../../rebuild/plan/check-data.ts'
-import { command } from '../../sql/commands.ts'
+import { type CommandTarget, command } from '../../sql/commands.ts'
 import { cut, duration } from '../../sql/words.ts'
 import type { Cause, CauseCode, Examined, RunFacts, Surroundings } from './cause.ts'
 
@@ -26,14 +26,10 @@ export function runCause(
     checkFailedSince = null,
   }: Pick<Examined, 'view' | 'lastSuccessAt' | 'populated'> & Partial<Examined>,
   run: EndedRun,
-  {
-    environment,
-    clock,
-    longest = longestMessage,
-  }: Pick<Surroundings, 'environment' | 'clock'> & { longest?: number },
+  { typed, clock, longest = longestMessage }: Pick<Surroundings, 'typed' | 'clock'> & { longest?: number },
 ): Cause {
   const { id, operation, status, batchId, finishedAt = null, error } = run
-  const type = (...words: string[]) => command(words, environment)
+  const type = (...words: string[]) => command(words, typed)
   const ended = (code: CauseCode, text: string, next = type('refresh', view)) => cause(code, text, next, run)
   const at = finishedAt === null ? '' : ` at ${clock(finishedAt)}`
   const message = recorded(error?.message ?? run.because ?? '', longest)
@@ -105,13 +101,10 @@ export interface SlowRun {
 }
 
 /** That a refresh took long, and what was not as before. Pure. */
-export function slowCause(
-  { id, view, durationMs, usualMs, changed }: SlowRun,
-  environment: string | null,
-): Cause {
+export function slowCause({ id, view, durationMs, usualMs, changed }: SlowRun, typed: CommandTarget): Cause {
   const differs = changed.map(([what, before, now]) => `${what} ${now}, ${before} before`).join('; ')
   const text = `${view} took ${duration(durationMs)}; it usually takes ${duration(usualMs)}${differs === '' ? '' : ` (${differs})`}.`
-  return cause('Slow', text, command(['run', String(id)], environment), { id })
+  return cause('Slow', text, command(['run', String(id)], typed), { id })
 }
 
 /** A cause, with the run and the batch that it is about. */

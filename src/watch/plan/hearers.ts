@@ -1,7 +1,9 @@
+import type { CommandTarget } from '../../sql/commands.ts'
+
 /** How programs are told. */
 export interface Programs {
-  /** The name of the environment; null: it has none. */
-  environment: string | null
+  /** What commands name. */
+  typed: CommandTarget
 }
 
 /** Where mails lead to: the runbook on the web, and the page of the environment. */
@@ -14,6 +16,7 @@ export interface Links {
 export interface People {
   environment: string
   links: Links
+  typed: CommandTarget
 }
 
 /** Whom a look tells, and how often. */

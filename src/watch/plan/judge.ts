@@ -1,7 +1,7 @@
 import { dependents, viewsAbove } from '../../catalog/plan/graph.ts'
 import { batchName, type Found, type IncidentKind, isOfView } from '../../events/plan/event.ts'
 import { type ProblemCode, titleOf } from '../../problem.ts'
-import { command } from '../../sql/commands.ts'
+import { type CommandTarget, command } from '../../sql/commands.ts'
 import { utc } from '../../sql/words.ts'
 import { type Cause, type CauseCode, type Examined, type Surroundings, wordsOf } from '../diagnosis/cause.ts'
 import { ownCauses } from '../diagnosis/own-causes.ts'
@@ -50,7 +50,7 @@ export const noViews = {
   reads: new Map(),
   views: new Map(),
   ages: new Map(),
-} satisfies Omit<JudgeFacts, 'environment'>
+} satisfies Omit<JudgeFacts, 'typed'>
 
 /** Whether the cause of a kind follows from the facts of its view: a slow run says all itself, and one that found slices wrong does. */
 export const needsFacts = (kind: IncidentKind): boolean =>
@@ -68,7 +68,7 @@ export function judgeFound(
     ({ name }) => name,
   )
   return new Map([
-    ...slow.map((run) => [run.view, judgeSlow(run, facts.environment)] as const),
+    ...slow.map((run) => [run.view, judgeSlow(run, facts.typed)] as const),
     ...wrong.map((found) => [found.view, judgeWrong(found)] as const),
     ...[...byName].map(
       ([name, kinds]) =>
@@ -80,7 +80,7 @@ export function judgeFound(
           ),
         ] as const,
     ),
-    ...batches.map((batch) => [batchName(batch.id), judgeBatch(batch, facts.environment)] as const),
+    ...batches.map((batch) => [batchName(batch.id), judgeBatch(batch, facts.typed)] as const),
     ...channels.map((failing) => [failing.channel, judgeChannel(failing)] as const),
   ])
 }
@@ -187,8 +187,8 @@ const codes: Partial<Record<IncidentKind, CauseCode>> = {
 }
 
 /** That a refresh took long. */
-const judgeSlow = (run: SlowRun, environment: string | null): Judgement => {
-  const { text, next } = slowCause(run, environment)
+const judgeSlow = (run: SlowRun, typed: CommandTarget): Judgement => {
+  const { text, next } = slowCause(run, typed)
   return { culprit: run.view, cause: { ...plain('Slow'), text, next, view: run.view, runId: run.id } }
 }
 
@@ -205,14 +205,14 @@ const judgeWrong = ({ view, run, wrong, compared }: WrongSlices): Judgement => (
 })
 
 /** Why a batch failed that no view of it explains. */
-function judgeBatch({ id, error, finishedAt }: FailedBatch, environment: string | null): Judgement {
+function judgeBatch({ id, error, finishedAt }: FailedBatch, typed: CommandTarget): Judgement {
   const isLost = error.class === 'BatchLost'
   return {
     culprit: batchName(id),
     cause: {
       ...plain('Failed'),
       text: `Batch ${id} failed at ${utc(finishedAt)}: ${error.message.replace(/\.?$/, '.')}`,
-      next: command(['batch', id], environment),
+      next: command(['batch', id], typed),
       error: briefly(error),
       batchId: id,
       runbook: isLost ? 'BatchLost' : 'failed-batches',

@@ -9,11 +9,11 @@ import {
 } from '../../events/plan/event.ts'
 import type { News } from '../../events/plan/news.ts'
 import { runbookOf } from '../../problem.ts'
-import { command } from '../../sql/commands.ts'
+import { type CommandTarget, command } from '../../sql/commands.ts'
 import { forPeople } from '../../sql/for-people.ts'
 import { count, cut, duration, names, utc } from '../../sql/words.ts'
 import { wordsOf } from '../diagnosis/cause.ts'
-import type { Links } from './hearers.ts'
+import type { Links, People } from './hearers.ts'
 import {
   type Incident,
   type IncidentCause,
@@ -59,6 +59,7 @@ export interface Notice {
   links: Links
   kind: 'news' | 'reminder' | 'over'
   environment: string
+  typed: CommandTarget
   at: Date
   /** What waits for most comes first. */
   causes: ToldCause[]
@@ -71,16 +72,17 @@ export interface Notice {
 export function noticeOf(
   { isReminder, open, resolved }: Tell,
   found: Found[],
-  { environment, links, now }: { environment: string; links: Links; now: Date },
+  { environment, links, typed, now }: People & { now: Date },
 ): Notice {
   const ages = new Map(found.flatMap((each) => (each.kind === 'stale' ? [[each.name, each] as const] : [])))
   const causes = [...Map.groupBy(open, alikeOf)].map(([key, alike]) =>
-    causeOf(key, alike as [Incident], { ages, environment }),
+    causeOf(key, alike as [Incident], { ages, typed }),
   )
   return {
     links,
     kind: causes.length === 0 ? 'over' : isReminder ? 'reminder' : 'news',
     environment,
+    typed,
     at: now,
     causes: causes.sort(mostFirst),
     over: resolved.map(({ subject, kinds, openedAt, resolvedAt, toldCause }) => ({
@@ -106,7 +108,7 @@ const mostTyped = 20
 function causeOf(
   key: string,
   alike: [Incident, ...Incident[]],
-  { ages, environment }: { ages: Map<string, Found>; environment: string },
+  { ages, typed }: { ages: Map<string, Found>; typed: CommandTarget },
 ): ToldCause {
   const { culprit, cause } = alike.find(({ subject, cause }) => subject === cause.view) ?? alike[0]
   // What several views have in common is not the fault of one of them, unless that one is the culprit.
@@ -129,12 +131,12 @@ function causeOf(
   const holdsBack = cause.holdsBack.filter((each) => !named.includes(each))
   const isForEach =
     alike.length > 1 &&
-    alike.every(({ subject, cause: { next } }) => next === command(['refresh', subject], environment))
+    alike.every(({ subject, cause: { next } }) => next === command(['refresh', subject], typed))
   const next = !isForEach
     ? cause.next
     : named.length > mostTyped
       ? null
-      : command(['refresh', ...named], environment)
+      : command(['refresh', ...named], typed)
   const text = view === null && alike.length > 1 ? (wordsOf(cause.code).several ?? cause.text) : cause.text
   const more = moreOf(view, subjects as [ToldSubject])
   return {
@@ -144,7 +146,7 @@ function causeOf(
     view,
     text,
     next,
-    more: more && command(more, environment),
+    more: more && command(more, typed),
     subjects,
     holdsBack,
   }
@@ -282,13 +284,13 @@ function overLine({ over }: Notice): string {
 }
 
 function textOf(notice: Notice): string {
-  const { environment, kind, at, causes, over } = notice
+  const { environment, typed, kind, at, causes, over } = notice
   const left = causes.length - mostCauses
   const begin = kind === 'reminder' ? `Still so in ${environment}` : `In ${environment}`
   return [
     ...(causes.length > 0 ? [`${begin}, ${utc(at)}:`] : []),
     ...causes.slice(0, mostCauses).map((cause) => causeText(cause, notice)),
-    ...(left > 0 ? [`And ${count(left, 'more cause')}: ${command(['ls', '--failed'], environment)}`] : []),
+    ...(left > 0 ? [`And ${count(left, 'more cause')}: ${command(['ls', '--failed'], typed)}`] : []),
     ...(over.length > 0 ? [overText(notice)] : []),
   ]
     .join('\n\n')
@@ -383,7 +385,7 @@ export function chatOf(notice: Notice): object {
 }
 
 /** Bounded: the commands of the notice list everything. */
-const short = (notice: Notice): Notice => ({
+const short = ({ typed: _, ...notice }: Notice) => ({
   ...notice,
   causes: notice.causes.slice(0, mostChatCauses).map((cause) => ({
     ...cause,

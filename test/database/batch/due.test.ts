@@ -105,7 +105,7 @@ describe('a view with a target lag', () => {
     const schedules = { nightly: null, views: true, looks: rarely }
     const { views } = await listViews(database, schedules)
     expect(views.find(({ view }) => view === 'lag.top')).toMatchObject({ lagWorksSeconds: 960 })
-    const { causes } = await getWhy(database, 'lag.top', { schedules, environment: null })
+    const { causes } = await getWhy(database, 'lag.top', { schedules, typed: null })
     expect(causes).toContainEqual(
       expect.objectContaining({
         code: 'LagTooShort',
@@ -185,8 +185,7 @@ describe('a view that scheduled refreshes fail too often', () => {
     const batchId = await begin(database, { views: ['lag.bad'] })
     return (await advanceToEnd(database, batchId)).status
   }
-  const why = async () =>
-    (await getWhy(database, 'lag.bad', { schedules: unscheduled, environment: null })).causes
+  const why = async () => (await getWhy(database, 'lag.bad', { schedules: unscheduled, typed: null })).causes
 
   test('is left out of its turns, told of once with what to type, and back after a success', async () => {
     await sql.unsafe(`

@@ -120,12 +120,14 @@ test('an unknown view is refused with the view of that name in another schema, o
   const run = await project()
   const { database } = as(keeper)
   for (const refusal of [
-    () => refresh({ view: 'mv_sales' }, callOn(database)),
-    () => startBatch({ views: ['mv_sales'] }, callOn(database)),
     () => refresh({ view: 'data_portal.mv_sale' }, callOn(database)),
     () => startBatch({ views: ['public.mv_slaes'] }, callOn(database)),
   ])
     expect((await refusalOf(refusal())).message).toMatch(/Did you mean data_portal\.mv_sales\?$/)
+  // The only view of that name is the one that is meant.
+  expect(await refresh({ view: 'mv_sales' }, callOn(database))).toMatchObject({
+    view: 'data_portal.mv_sales',
+  })
   expect((await refusalOf(refresh({ view: 'nothing_like_it' }, callOn(database)))).message).toMatch(
     /this database\.$/,
   )

@@ -239,7 +239,7 @@ describe('a view that reads an old view', () => {
         by: null,
         because: expect.stringMatching(because),
       })
-      const { causes } = await getWhy(database, 'reach.v', { schedules: unscheduled, environment: null })
+      const { causes } = await getWhy(database, 'reach.v', { schedules: unscheduled, typed: null })
       expect(causes.find(({ code }) => code === 'UnknownAge')?.text).toMatch(because)
       expect(await filled(query, ['old'])).toMatchObject({ asOld: true, by: 'reach.old' })
     },

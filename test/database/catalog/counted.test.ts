@@ -308,7 +308,7 @@ describe('why', () => {
   const justBegan = () => sql`
     update viewkeeper.runs set inputs = jsonb_set(inputs, '{began}', to_jsonb(clock_timestamp())) where view_name = 'base' and inputs ? 'began'`
   const notSkipped = async (name: string) => {
-    const { causes } = await getWhy(saving, `still.${name}`, { schedules: unscheduled, environment: null })
+    const { causes } = await getWhy(saving, `still.${name}`, { schedules: unscheduled, typed: null })
     return causes.flatMap(({ code, text, next }) => (code === 'NotSkipped' ? `${text} ${next}` : []))
   }
 
@@ -320,7 +320,7 @@ describe('why', () => {
     expect(await notSkipped('base')).toEqual([])
     expect(await notSkipped('timed')).toEqual([expect.stringContaining('calls now()')])
     expect(await notSkipped('called')).toEqual([expect.stringContaining('calls still.peek()')])
-    const { causes } = await getWhy(database, 'still.timed', { schedules: unscheduled, environment: null })
+    const { causes } = await getWhy(database, 'still.timed', { schedules: unscheduled, typed: null })
     expect(causes.map(({ code }) => code)).not.toContain('NotSkipped')
   })
 

@@ -17,7 +17,7 @@ beforeEach(clear)
 
 const listed = async (view: string) =>
   (await listViews(database, schedules)).views.find((each) => each.view === `public.${view}`)!
-const whyOf = (view: string) => getWhy(database, view, { schedules, environment: null })
+const whyOf = (view: string) => getWhy(database, view, { schedules, typed: null })
 const look = () => monitor(database, { schedules, publish: unheard, looks: { everySeconds: 60 } })
 
 test('the last run is the one that ended last: a retry that failed after a run that was requested later', async () => {

@@ -3,6 +3,7 @@ import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { unscheduled } from '../../../src/due/schedules.ts'
 import { refresh } from '../../../src/run/refresh.ts'
 import { monitor } from '../../../src/watch/monitor.ts'
+import { getWhy } from '../../../src/watch/why.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 
 // An age is never told too new: neither after a refresh by somebody else, nor after the clock of the server was set back.
@@ -20,6 +21,10 @@ const told = async () =>
   )[0]
 const unknown = { asOf: null, fresh: null, listed: null }
 const known = { asOf: expect.any(Date), fresh: true, listed: expect.any(Date) }
+const whyUnknown = async () =>
+  (await getWhy(database, 'late.v', { schedules: unscheduled, typed: null })).causes.find(
+    ({ code }) => code === 'UnknownAge',
+  )?.text
 const required = () =>
   sql`select viewkeeper.require_fresh('late.v', '1 min')`.catch(({ code, detail }) => `${code} ${detail}`)
 
@@ -40,6 +45,16 @@ describe('a refresh by somebody else after ours', () => {
       expect(await told()).toEqual(known)
       await other.unsafe('refresh materialized view concurrently late.v; commit')
       expect(await sql`select from late.v join late.t using (n)`).toEqual([])
+      const [{ pid }] = await other<[{ pid: number }]>`select pg_backend_pid() as pid`
+      expect(await whyUnknown()).toMatch(
+        /: it was refreshed concurrently without Viewkeeper, altered, or granted again, since run \d+ filled it\.$/,
+      )
+      await other.unsafe('refresh materialized view late.v')
+      expect(await whyUnknown()).toMatch(
+        new RegExp(
+          `: it was refreshed without Viewkeeper, or .*, since run \\d+ filled it, perhaps by process ${pid} \\(role .*\\)\\.$`,
+        ),
+      )
     } finally {
       await other.end()
     }

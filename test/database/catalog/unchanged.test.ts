@@ -46,7 +46,7 @@ describe('a scheduled refresh of a view that reads views only', () => {
       same: true,
       held_back_by: 'quiet.base',
     })
-    const { causes } = await getWhy(database, 'quiet.top', { schedules: unscheduled, environment: null })
+    const { causes } = await getWhy(database, 'quiet.top', { schedules: unscheduled, typed: null })
     expect(causes.map(({ code }) => code)).not.toContain('Skipped')
     expect(await scheduled('base')).toBe('updated')
     expect([await scheduled('mid'), await scheduled('top')]).toEqual(['updated', 'updated'])
@@ -101,7 +101,7 @@ describe('a scheduled refresh of a view that reads views only', () => {
     const before = await look()
     await rewrite(sql, 'quiet.base')
     expect(await look()).toEqual(before)
-    const { causes } = await getWhy(database, 'quiet.base', { schedules: unscheduled, environment: null })
+    const { causes } = await getWhy(database, 'quiet.base', { schedules: unscheduled, typed: null })
     expect(causes.map(({ code }) => code)).toContain('UnknownAge')
     expect(await scheduled('mid')).toBe('updated')
     for (const strategy of ['concurrent', 'swap', 'regular']) {

@@ -35,7 +35,7 @@ async function putOn(bus: WaitingEvent[], refuses: (event: WaitingEvent) => bool
   const ask: Sending['ask'] = (request) => answerNews(request, { environment, database })
   return sendWaiting({ ask, put, until: muchLater() })
 }
-const look = (programs: { environment: string } | null = { environment }) =>
+const look = (programs: { typed: string } | null = { typed: environment }) =>
   monitor(database, { schedules: unscheduled, publish: unheard, programs })
 const call = () => callOn(database)
 const inShort = ({ type, subject }: WaitingEvent) => `${type} ${subject}`
@@ -120,7 +120,7 @@ describe('what programs are told', () => {
       status: 'failed',
       views: { success: 1, failed: 1, canceled: 0, skipped: 1 },
       error: { class: 'ViewsFailed' },
-      next: `viewkeeper batches ${batchId} --env production`,
+      next: `viewkeeper batch ${batchId} --env production`,
     })
     expect(await putOn(bus)).toEqual({ sent: 0, refused: null })
     expect(await look()).toMatchObject({ waitingSeconds: expect.any(Number) })

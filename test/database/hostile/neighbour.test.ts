@@ -200,7 +200,7 @@ const operations: Record<string, Operation> = {
         { onPlan() {}, onWait() {}, onTried() {}, onFill() {} },
       ),
   },
-  why: { work: (database) => getWhy(database, 'n.kept', { schedules: unscheduled, environment: null }) },
+  why: { work: (database) => getWhy(database, 'n.kept', { schedules: unscheduled, typed: null }) },
   cancel: {
     before: (quiet) => refresh({ view: 'n.kept' }, call(quiet)),
     async work(database) {
@@ -213,7 +213,7 @@ const operations: Record<string, Operation> = {
       monitor(database, {
         schedules: unscheduled,
         publish: unheard,
-        people: { environment: 'test', links: {} },
+        people: { environment: 'test', typed: 'test', links: {} },
       }),
   },
   prune: { work: (database) => prune(database, { successes: 1, days: 1 }, Date.now() + 20_000) },

@@ -103,7 +103,7 @@ async function makeHostile(): Promise<void> {
 }
 
 /** Who takes messages. */
-const people = { environment: 'test', links: {} }
+const people = { environment: 'test', typed: 'test', links: {} }
 
 /** Does everything that can be done, each operation with what makes it send all its statements. */
 async function doEverything(database: Database): Promise<void> {
@@ -192,7 +192,7 @@ async function doEverything(database: Database): Promise<void> {
   const waiting = { dryRun: false, huntMs: 60_000, requestedBy: 'test' }
   await setAside(database, { reading: ['a.base'], ...waiting })
   await refresh({ view: 'made.sales' }, call()).catch(() => {})
-  await getWhy(database, 'sales', { schedules: unscheduled, environment: null })
+  await getWhy(database, 'sales', { schedules: unscheduled, typed: null })
   await putBack(database, { given: [], forgotten: [], dryRun: false, requestedBy: 'test' })
   await alter(
     database,
@@ -236,7 +236,7 @@ async function doEverything(database: Database): Promise<void> {
   await doctor(database, { views: ['sales'], role: 'alice' })
   await pauseView(database, 'sales', true, 'test')
   await pauseAll(database, true, 'test')
-  await getWhy(database, 'sales', { schedules: unscheduled, environment: null })
+  await getWhy(database, 'sales', { schedules: unscheduled, typed: null })
   await pauseAll(database, false, 'test')
   await listActions(database, { view: 'sales', limit: 5 })
   await pauseView(database, 'sales', false, 'test')

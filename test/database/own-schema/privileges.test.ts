@@ -435,7 +435,7 @@ const operations: Operation[] = [
     operation: 'GET /views/{view}/why',
     rights: [...onRecord('latest_runs', 'select'), ...onRecord('switches', 'select'), ...readsFacts],
     perform: ({ schema, database }) =>
-      getWhy(database, `${schema}.kept`, { schedules: unscheduled, environment: null }),
+      getWhy(database, `${schema}.kept`, { schedules: unscheduled, typed: null }),
     done: { state: 'unknown', locks: [] },
   },
 ]

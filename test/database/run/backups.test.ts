@@ -169,7 +169,7 @@ test('a dump is known under any name by what it asks first, and why names it', a
   const dump = await beginDump(url, 'nightly')
   const run = swap()
   await untilWaiting()
-  const why = await getWhy(database, 'mv', { schedules: unscheduled, environment: null })
+  const why = await getWhy(database, 'mv', { schedules: unscheduled, typed: null })
   expect(why.locks).toMatchObject([
     { pid: dump.pid, application: 'nightly', mode: 'the snapshot of a backup' },
   ])

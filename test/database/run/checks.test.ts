@@ -84,7 +84,7 @@ describe('a check that finds rows', () => {
     expect(listed?.checkFailedSince).toEqual(first?.finished_at)
     const why = await getWhy(database, `${schema}.v`, {
       schedules: unscheduled,
-      environment: null,
+      typed: null,
     })
     expect(why.state).toBe('failed')
     expect(why.causes[0]).toMatchObject({
@@ -479,7 +479,7 @@ describe('check differs', () => {
     const [{ record } = {}] =
       await sql`select to_jsonb(r)::text as record from viewkeeper.runs r where schema_name = 'most' order by id desc`
     expect(record).not.toContain('2027-02-03')
-    const why = await getWhy(database, 'most.v', { schedules: unscheduled, environment: null })
+    const why = await getWhy(database, 'most.v', { schedules: unscheduled, typed: null })
     expect(why.causes[0]).toMatchObject({ code: 'CheckFailed', next: 'viewkeeper diff most.v' })
 
     await sql`insert into most.t values (50, '2026-01-01')`

@@ -44,7 +44,7 @@ test('what runs and the monitor have done is what another project reads in the a
     monitor(database, {
       schedules: unscheduled,
       publish: metrics.publisher,
-      programs: { environment: 'shop' },
+      programs: { typed: 'shop' },
     })
   await look()
   await refresh({ view: `public.${quoteIdentifier(odd)}` }, callOn(database))

@@ -54,15 +54,15 @@ const mendView = async () => {
 
 /** The leader of an environment: its monitor looks when told so, and its news go to these channels. */
 function lead(channels: Channel[]) {
-  const news = startNews({ database, environment: 'shop', channels, logger })
+  const news = startNews({ database, environment: 'shop', typed: 'shop', channels, logger })
   closing.push(news.close)
   const look = async () => {
     await passTime(sql, '6 minutes')
     await monitor(database, {
       schedules: unscheduled,
       publish: unheard,
-      programs: { environment: 'shop' },
-      people: { environment: 'shop', links: {} },
+      programs: { typed: 'shop' },
+      people: { environment: 'shop', typed: 'shop', links: {} },
     })
     news.ring()
   }

@@ -118,9 +118,7 @@ describe.each([
     await monitor({}, context)
     const waiting = await notices({ token: null, done: [], stop: false }, context)
     const message = waiting.events.find(({ type }) => type === 'Message')
-    expect(message?.detail.text).toContain(
-      `public."made_${word}" was authored, but it is not in the database`,
-    )
+    expect(message?.detail.text).toContain(`public."made_${word}" is authored and missing`)
     const { body } = await ask(refreshView, 'POST /views/{view}/refresh', {
       path: { view: `"slow_${word}"` },
       headers: {},

@@ -94,7 +94,7 @@ describe('a refresh by slices', () => {
       'it is stale',
       async () => (await sql`select stale from viewkeeper.view_status where id = ${id}`)[0]?.stale,
     )
-    const [why] = (await getWhy(database, String(id), { schedules: unscheduled, environment: null })).causes
+    const [why] = (await getWhy(database, String(id), { schedules: unscheduled, typed: null })).causes
     expect(why).toMatchObject({
       code: 'HeldBack',
       text: expect.stringMatching(

@@ -25,7 +25,7 @@ async function ask<Body>(route: AnyRoute, path: Record<string, string>, body = {
   const answer = await answerHttp(
     route,
     { ...request, headers: { prefer: 'wait=25' } },
-    { ...servedOn(database), environment },
+    { ...servedOn(database), typed: environment },
   )
   return { ...answer, body: JSON.parse(answer.body) as Body }
 }

@@ -17,7 +17,7 @@ const { url, database, sql, clear, writePast, expectForLong } = useHistory()
 usePublished(url)
 
 const schedules = unscheduled
-const people = { environment: 'production', links: {} }
+const people = { environment: 'production', typed: 'production', links: {} }
 
 const look = (more: object = {}) => monitor(database, { schedules, publish: unheard, people, ...more })
 const pass = (time: string) => passTime(sql, time)
@@ -72,11 +72,11 @@ describe('an incident', () => {
 
   test('has the same words in the mail, its JSON, the event, the list and why', async () => {
     await writePast([{ view: 'steady', ago: '1 minutes', status: 'failed' }])
-    await look({ programs: { environment: 'production' } })
+    await look({ programs: { typed: 'production' } })
     const [event] = await sql`select detail from viewkeeper.events where type = 'IncidentOpened'`
     const { views } = await listViews(database)
     const message = await tell()
-    const { causes } = await getWhy(database, 'steady', { schedules, environment: 'production' })
+    const { causes } = await getWhy(database, 'steady', { schedules, typed: 'production' })
     const { text, next } = causes[0]!
     expect(views.find(({ view }) => view === 'public.steady')?.incident).toMatchObject({
       kinds: ['failing'],
@@ -108,7 +108,7 @@ describe('an incident', () => {
       expect(error?.class).toBe('LockTimeout')
       await look()
       const [cause] = noticeOf(await tell()).causes
-      const { causes } = await getWhy(database, 'steady', { schedules, environment: 'production' })
+      const { causes } = await getWhy(database, 'steady', { schedules, typed: 'production' })
       expect(causes[0]).toMatchObject({ code: 'Locked', next: `select pg_terminate_backend(${pid});`, runId })
       expect(cause).toMatchObject({
         ...causes[0],
@@ -124,7 +124,7 @@ describe('an incident', () => {
     const schedules = { nightly: { schedule: '* * * * *', timeZone: 'Etc/UTC' }, views: false }
     await becomesStale('steady')
     await look({ schedules })
-    const { causes } = await getWhy(database, 'steady', { schedules, environment: 'production' })
+    const { causes } = await getWhy(database, 'steady', { schedules, typed: 'production' })
     expect(causes[0]?.code).toBe('ScheduleMissed')
     expect(noticeOf(await tell()).causes).toMatchObject([
       {

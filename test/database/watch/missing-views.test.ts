@@ -1,9 +1,16 @@
 import { beforeAll, beforeEach, expect, test } from 'vitest'
 import { handler as api } from '../../../functions/api.ts'
 import { handler as monitor } from '../../../functions/monitor.ts'
+import { unscheduled } from '../../../src/due/schedules.ts'
+import type { Problem } from '../../../src/problem.ts'
+import { drop } from '../../../src/run/drop.ts'
+import { refresh } from '../../../src/run/refresh.ts'
 import { pauseView } from '../../../src/watch/pause.ts'
+import { getWhy } from '../../../src/watch/why.ts'
 import { httpEvent, lambdaContext, parsed } from '../../support/aws/lambda.ts'
+import { callOn } from '../../support/servers/database.ts'
 import { namesByKind } from '../../support/views/wrong.ts'
+import { refusalOf } from '../../support/waiting/refusal.ts'
 import { useHistory, usePublished } from './past.ts'
 
 const { url, database, sql, writePast } = useHistory()
@@ -41,6 +48,30 @@ test('an authored view that somebody dropped is missing; a discovered one is gon
   expect(all).toEqual(['public.fresh', 'public.quiet', 'public.steady'])
   const unpopulated = await ask('GET /views', { query: { state: 'unpopulated' } })
   expect(unpopulated.body.views).toEqual([])
+})
+
+test('a refresh of a missing view, and why, say since when it is gone, and what makes it again', async () => {
+  await missing()
+  const seen = String.raw`\d{4}-\d\d-\d\d \d\d:\d\d UTC`
+  const said = new RegExp(
+    `^public\\.steady is authored and missing: somebody dropped it, not with Viewkeeper, after ${seen} and before ${seen}\\.$`,
+  )
+  const refused = await refusalOf(refresh({ view: 'steady' }, callOn(database)))
+  expect(refused).toMatchObject({ code: 'UnknownView', message: expect.stringMatching(said) })
+  expect((refused as Problem).details.next).toBe('viewkeeper migrate up --repair')
+  const { causes } = await getWhy(database, 'steady', { schedules: unscheduled, typed: 'shop' })
+  expect(causes[0]).toMatchObject({
+    code: 'Missing',
+    text: expect.stringMatching(said),
+    next: 'viewkeeper migrate up --repair --env shop',
+  })
+  // Of a drop with Viewkeeper the record knows who it was.
+  await sql`create materialized view steady as select 1 as id`
+  const { runId } = await drop({ view: 'steady' }, { ...callOn(database), requestedBy: 'ann' })
+  const told = (await getWhy(database, 'steady', { schedules: unscheduled, typed: null })).causes[0]?.text
+  expect(told).toMatch(`public.steady is authored and missing: run ${runId} dropped it at `)
+  expect(told).toMatch(/, asked for by ann\.$/)
+  await sql`delete from viewkeeper.runs where id = ${runId}`
 })
 
 test('a missing view can be read with its runs, and in SQL', async () => {

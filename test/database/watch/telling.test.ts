@@ -22,7 +22,7 @@ async function look(telling: Telling = usualTelling, from: Database = database) 
     published.stale = found.length
     published.told = told.map((name) => name.replace('public.', ''))
   }
-  const people = { environment: 'test', links: {} }
+  const people = { environment: 'test', typed: 'test', links: {} }
   await monitor(from, { schedules: unscheduled, publish: { ...unheard, incidents }, telling, people })
   return published
 }

@@ -50,7 +50,9 @@ export default defineView({
     expect((await project.succeed('migrate', 'up')).match(/ {3}recorded\n/g)).toHaveLength(20)
     expect(await project.succeed(...freeze())).toContain('nothing has changed')
     expect(await project.succeed('drift')).toBe('  ✓ 20 views: authored, frozen and live are the same\n')
-    expect((await project.succeed('migrate', 'down', '20')).match(/ {3}record removed\n/g)).toHaveLength(20)
+    expect(
+      (await project.succeed('migrate', 'down', '20', '--yes')).match(/ {3}record removed\n/g),
+    ).toHaveLength(20)
     const views = (catalog: Record<string, string[]>) =>
       catalog.pg_class?.filter((row) => row.includes('"adopted_')).toSorted()
     expect(views(await wholeCatalog(sql))).toEqual(views(before))
@@ -163,7 +165,9 @@ export default defineView({
     const unowned = (rows: typeof made) =>
       rows.map(({ owner, acl, ...row }) => (owner === 'plain_owner' ? { owner, acl, ...row } : row))
     expect(unowned(made)).toEqual(unowned(before))
-    expect(await project.run(['migrate', 'down', '7'], { url: fresh.href })).toMatchObject({ code: 0 })
+    expect(await project.run(['migrate', 'down', '7', '--yes'], { url: fresh.href })).toMatchObject({
+      code: 0,
+    })
     expect(await views(other)).toHaveLength(7)
   })
 

@@ -54,7 +54,7 @@ describe('the life of a view', () => {
     expect(await project.succeed('drift')).toContain('are the same')
     expect(await sql`select shop from sales where id = 1`).toEqual([{ shop: 1 }])
 
-    expect(await project.succeed('migrate', 'down')).toMatch(
+    expect(await project.succeed('migrate', 'down', '--yes')).toMatch(
       /✓ 002_sales {3}put back.*\n {2}1 migration undone\n$/,
     )
     expect((await project.run(['drift'])).code).toBe(1)
@@ -83,10 +83,10 @@ describe('the life of a view', () => {
     expect(await project.succeed('drift')).toBe('  ✓ 0 views: authored, frozen and live are the same\n')
     expect(await sql`select from pg_matviews`).toEqual([])
 
-    expect(await project.succeed('migrate', 'down', '99')).toMatch(
+    expect(await project.succeed('migrate', 'down', '99', '--yes')).toMatch(
       /005_remove_turnover {3}made again.*\n.*004_turnover {3}put back.*\n.*003_turnover {3}renamed back.*\n.*002_sales {3}put back.*\n.*001_sales {3}dropped.*\n {2}5 migrations undone\n$/,
     )
-    expect(await project.succeed('migrate', 'down')).toBe('  nothing to undo\n')
+    expect(await project.succeed('migrate', 'down', '--yes')).toBe('  nothing to undo\n')
     expect(await project.succeed('migrate', 'up')).toContain('5 migrations applied')
     expect(project.files('migrations')).toHaveLength(10)
   })
@@ -112,7 +112,12 @@ describe('a database that was migrated from another folder', () => {
     expect(mine.files('views')).toEqual(['mine.sql', 'mine.ts'])
 
     await mine.succeed(...freeze('--unverified'))
-    for (const command of [['drift'], ['migrate', 'up'], ['migrate', 'down'], ['migrate', 'status']]) {
+    for (const command of [
+      ['drift'],
+      ['migrate', 'up'],
+      ['migrate', 'down', '--yes'],
+      ['migrate', 'status'],
+    ]) {
       expect(await mine.refused(...command), command.join(' ')).toBe(message)
     }
     expect(await wholeCatalog(sql)).toEqual(before)

@@ -55,6 +55,6 @@ describe('migrating', () => {
     const { project } = await start()
     project.author('sales', 'select id from public.orders')
     await project.succeed(...freeze())
-    expect(await project.succeed('migrate', 'down')).toBe('  nothing to undo\n')
+    expect(await project.succeed('migrate', 'down', '--yes')).toBe('  nothing to undo\n')
   })
 })

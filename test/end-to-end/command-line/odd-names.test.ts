@@ -60,7 +60,7 @@ test('views with odd names are authored, renamed, removed and brought back', asy
   await project.succeed(...freeze('--remove', ...odd.map((name) => quote(`new ${name}`))))
   await project.succeed('migrate', 'up')
   expect(await views()).toEqual([])
-  await project.succeed('migrate', 'down', String(3 * odd.length))
+  await project.succeed('migrate', 'down', String(3 * odd.length), '--yes')
   expect(await views()).toEqual(sorted(odd))
 })
 

@@ -18,7 +18,7 @@ export interface Known {
 const metricsOf = (database: Database, view?: string) => getMetrics(database, { view, windowSeconds: 3600 })
 
 const whyOf = (database: Database, view: string) =>
-  getWhy(database, view, { schedules: unscheduled, environment: null })
+  getWhy(database, view, { schedules: unscheduled, typed: null })
 
 type Read = (database: Database, known: Known) => Promise<unknown>
 

@@ -9,7 +9,7 @@ import type { Database } from '../../../src/server/database.ts'
 export const servedOn = (database: Database) => ({
   ...termsOf({}),
   database,
-  environment: null,
+  typed: null,
   logger: makeLogger('SILENT'),
   advance: keeperOf(database, {}).advancer.advance,
 })

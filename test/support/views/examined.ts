@@ -51,6 +51,8 @@ export function examined(name: string, more: Partial<Examined> = {}): Examined {
     progress: null,
     waits: false,
     locks: [],
+    gone: null,
+    outside: null,
     unseen: null,
     uncounted: null,
     ...more,

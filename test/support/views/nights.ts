@@ -110,7 +110,8 @@ export function night(...looks: Look[]): Told[] {
     known = [...byName.values()]
     return {
       at: look.at,
-      notice: tell && noticeOf(tell, found, { environment: 'production', links: {}, now }),
+      notice:
+        tell && noticeOf(tell, found, { environment: 'production', typed: 'production', links: {}, now }),
       changes: changes.map(({ what, incident }) => `${what} ${incident.subject}`),
     }
   })
@@ -144,7 +145,7 @@ function judge({
   )
   const facts = {
     now: minutesLater(at),
-    environment: 'production',
+    typed: 'production',
     allPaused: pause,
     reads: new Map(views.map(({ view }) => [view, reads[view] ?? []])),
     views: new Map(views.map((each) => [each.view, each])),

@@ -304,7 +304,7 @@ describe('a result', () => {
     vi.spyOn(logger, 'error').mockReturnValue()
     vi.spyOn(logger, 'info').mockReturnValue()
     const away = { withConnection: () => Promise.reject(new Error('The server is away.')) }
-    const answer = await answerHttp(route, request, { logger, database: away, environment: null } as never)
+    const answer = await answerHttp(route, request, { logger, database: away, typed: null } as never)
     vi.restoreAllMocks()
     expect(answer.statusCode).toBe(status)
     expect(answer.headers?.location).toBe(status === 202 ? '/runs/7' : undefined)

@@ -222,7 +222,7 @@ test('a gateway that does not run is told, with how to start it', async () => {
   const error = await (await apiOf({})).send('GET', '/views').catch((thrown) => thrown)
   expect(error).toMatchObject({ reason: 'NotReached', status: 502 })
   expect(error.message).toBe(
-    `Nothing answers at http://127.0.0.1:${port} (ECONNREFUSED). Start the local gateway with \`npx viewkeeper dev\`, ` +
-      'or name a deployed environment with --env or VIEWKEEPER_ENV.',
+    `Nothing answers at http://127.0.0.1:${port} (ECONNREFUSED). Start \`npx viewkeeper dev\`, or \`npx viewkeeper serve\` on a database. ` +
+      'Name one that runs elsewhere with PORT or --url, and a deployed environment with --env or VIEWKEEPER_ENV.',
   )
 })

@@ -264,6 +264,114 @@ const nights: [string, Look[], string[]][] = [
   ],
 ]
 
+const hidden = { ...lock, state: null, since: null, application: 'etl nightly' }
+const slow = {
+  id: 7,
+  view: 'public.a',
+  durationMs: 54_000,
+  usualMs: 90,
+  changed: [['since the last analyze, rows of public.orders', '1000', '900000']] as [
+    string,
+    string,
+    string,
+  ][],
+}
+
+/** What people read first at night, and what they type: the view, what a look knows, the subject, the first sentences, the command. */
+const firsts: [string, Partial<Look>, string, RegExp, string | null][] = [
+  [
+    'a value is not allowed: the constraint and its domain, and not the value',
+    {
+      views: failing(['public.a'], {
+        error: error('ViewSqlFailed', 'check violation of constraint positive of app.price', '23514'),
+      }),
+    },
+    'public.a failed, check violation of constraint positiv...',
+    /check violation of constraint positive of app\.price \(ViewSqlFailed, 23514\)/,
+    'viewkeeper run 812 --env production',
+  ],
+  [
+    'a function lacks a column: its name and the name of the function',
+    {
+      views: failing(['public.a'], {
+        error: error('ViewSqlFailed', 'undefined column absent in function public.rate()', '42703'),
+      }),
+    },
+    'public.a failed, undefined column absent in function p...',
+    /undefined column absent in function public\.rate\(\) \(ViewSqlFailed, 42703\)/,
+    'viewkeeper run 812 --env production',
+  ],
+  [
+    'a time-out: the limit, where it comes from, and what is usual',
+    {
+      views: failing(['public.a'], {
+        error: error(
+          'StatementTimeout',
+          'canceled after 3 s: `timeoutSeconds` of the definition; it usually takes 41 s',
+          '57014',
+        ),
+      }),
+    },
+    'public.a failed, canceled after 3 s: `timeoutSeconds` ...',
+    /canceled after 3 s: `timeoutSeconds` of the definition; it usually takes 41 s/,
+    'viewkeeper run 812 --env production',
+  ],
+  [
+    'a view became slow: how much, and what is not as before',
+    { views: well('public.a'), slow: [slow] },
+    'public.a is slow',
+    /^public\.a took 54 s; it usually takes 0\.09 s \(since the last analyze, rows of public\.orders 900000, 1000 before\)\.$/m,
+    'viewkeeper run 7 --env production',
+  ],
+  [
+    'somebody holds a lock: who, and the command that ends it',
+    {
+      views: failing(['public.a'], { error: error('LockTimeout', 'no lock', '55P03'), locks: [lock] }),
+    },
+    'public.a got no lock, a lock was not granted in time',
+    /^Process 4711 \(role etl, application "psql", idle in transaction, transaction began .*\) holds AccessExclusiveLock on public\.orders/,
+    'select pg_terminate_backend(4711);',
+  ],
+  [
+    'somebody holds a lock, and the login does not see since when: the grant',
+    {
+      views: failing(['public.a'], { error: error('LockTimeout', 'no lock', '55P03'), locks: [hidden] }),
+    },
+    'public.a got no lock, a lock was not granted in time',
+    /^Process 4711 \(role etl, application "etl nightly", since when: grant pg_read_all_stats to viewkeeper\)/,
+    'select pg_terminate_backend(4711);',
+  ],
+  [
+    'an authored view is gone: since when, and what makes it again',
+    {
+      views: [
+        view('public.a', {
+          missing: true,
+          gone: 'public.a is authored and missing: run 9 dropped it at 2026-11-20 08:00 UTC, asked for by ann.',
+        }),
+      ],
+    },
+    'public.a is missing',
+    /^public\.a is authored and missing: run 9 dropped it at 2026-11-20 08:00 UTC, asked for by ann\.$/m,
+    'viewkeeper migrate up --repair --env production',
+  ],
+  [
+    'the server was restarted under a refresh: nothing is wrong with the view',
+    { views: failing(['public.a'], { error: error('RunLost', 'The server lost the run') }) },
+    'public.a failed, the server lost the run',
+    /: The server lost the run \(RunLost\)\./,
+    'viewkeeper refresh public.a --env production',
+  ],
+]
+
+test.each(firsts)('%s', (_, look, subject, first, next) => {
+  const [{ notice } = { notice: null }] = night({ at: 0, ...look })
+  const mail = mailOf(notice!)
+  expect(mail.subject).toBe(`${subject} [production]`)
+  expect(mail.text.split('\n\n')[1]).toMatch(first)
+  expect(mail.text.match(/^ {2}Next: (.*)$/m)?.[1] ?? null).toBe(next)
+})
+
 test.each(nights)('%s', (_, looks, subjects) => {
   const told = night(...looks)
   expect(

@@ -57,7 +57,7 @@ const why = (view: Examined, upstream: Examined[] = [], allPaused: Date | null =
     whyOf(view, upstream, (of) => (of === 'app.top' ? ['app.base'] : []), {
       now,
       clock: (at) => moment(at, now),
-      environment: 'production',
+      typed: 'production',
       allPaused: allPaused === null ? null : { since: allPaused, by: 'anna' },
     }),
   )
