@@ -32,6 +32,16 @@ beforeAll(async () => {
     create table shop.counted (id int);
     create function shop.numbers() returns setof int language sql stable security definer begin atomic select id from shop.counted; end;
     create table shop.allowed (id int); create table shop.guarded (id int);
+    create table shop.summed (id int);
+    create function shop.plus_summed(int, int) returns int language sql stable security definer begin atomic select $1 + count(*)::int from shop.summed; end;
+    create aggregate shop.sum_of(int) (sfunc = shop.plus_summed, stype = int, initcond = '0');
+    create table shop.checked (id int);
+    create function shop.is_full() returns boolean language sql stable security definer begin atomic select count(*) = 9 from shop.checked; end;
+    create domain shop.full_id as int check (shop.is_full());
+    create table shop.cast_by (id int);
+    create type shop.number as (n int);
+    create function shop.to_number(int) returns shop.number language sql stable security definer begin atomic select row(max(id))::shop.number from shop.cast_by where id <= $1; end;
+    create cast (int as shop.number) with function shop.to_number(int);
     reset role; alter table shop.guarded owner to postgres; alter table shop.guarded enable row level security;
     create policy allowed on shop.guarded using (id in (select id from shop.allowed));
     grant select on shop.guarded to ${shop};
@@ -43,8 +53,11 @@ beforeAll(async () => {
     create view shop.heirs as select id from shop.above;
     create view shop.called as select n as id from shop.numbers() n;
     create view shop.rows as select id from shop.guarded;
+    create view shop.summing as select generate_series(1, shop.sum_of(n)) as id from (values (1)) one(n);
+    create view shop.checking as select n::shop.full_id::int as id from generate_series(1, 9) n;
+    create view shop.casting as select n as id from generate_series(1, 9) n where (n::shop.number).n is not null;
     grant select on all tables in schema shop to ${owner};
-    revoke select on shop.plain, shop.below, shop.whole, shop.part, shop.above, shop.heir, shop.counted, shop.allowed from ${owner};
+    revoke select on shop.plain, shop.below, shop.whole, shop.part, shop.above, shop.heir, shop.counted, shop.allowed, shop.summed, shop.checked, shop.cast_by from ${owner};
     reset role`)
   await define(sql, 'public.mv', { sql: 'select id from shop.plains' })
 })
@@ -56,6 +69,9 @@ const reads: [table: string, through: string][] = [
   ['heir', 'heirs'],
   ['counted', 'called'],
   ['allowed', 'rows'],
+  ['summed', 'summing'],
+  ['checked', 'checking'],
+  ['cast_by', 'casting'],
 ]
 
 beforeEach(async () => {
@@ -102,6 +118,22 @@ describe('a view is never filled from a table that somebody is just loading', ()
     await make('mv', `shop.${through}`)
     await expectWhole(
       await whileLoaded(table, () => refresh({ view: 'mv', strategy, force: true }, callOn(database))),
+    )
+  })
+
+  test('nor on a server without XML', async () => {
+    const signature = 'pg_catalog.table_to_xmlschema(regclass, boolean, boolean, text)'
+    await sql.unsafe(`
+      alter function ${signature} rename to with_xml;
+      create function ${signature} returns xml language plpgsql as $$ begin raise feature_not_supported; end $$`)
+    await make('mv', 'shop.heirs')
+    const run = () => refresh({ view: 'mv', strategy: 'regular', force: true }, callOn(database))
+    await expectWhole(
+      await whileLoaded('heir', run).finally(() =>
+        sql.unsafe(
+          `drop function ${signature}; alter function pg_catalog.with_xml rename to table_to_xmlschema`,
+        ),
+      ),
     )
   })
 
