@@ -31,7 +31,7 @@ create table viewkeeper.set_aside (
 create function viewkeeper.insist_on_setter() returns trigger language plpgsql set search_path = pg_catalog, pg_temp as $$
 begin
   if not pg_has_role(current_user, (select relowner from pg_class where oid = tg_relid), 'MEMBER') then
-    raise insufficient_privilege using message = format('%I may not set views aside, only put them back', current_user);
+    raise insufficient_privilege using message = format('%I may not set views aside, only put them back: it may not act as the owner of schema viewkeeper', current_user);
   end if;
   return new;
 end $$;
