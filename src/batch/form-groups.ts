@@ -106,6 +106,7 @@ async function formGroups(
     const taken = await takePieces(transaction, batch, views, known, which)
     const decided =
       taken.views.length === 0 ? nothing : await decideOn(transaction, batch, known, taken, isLastTry)
+    if (decided === 'busy') return decided
     const locked = [...taken.locked, ...decided.locked]
     if (known.pieces === null || taken.views.length > 0) {
       const changed = withChanged(views, decided.views)
@@ -187,21 +188,12 @@ async function decideOn(
   { isPatient, shadowBytes }: Grouping,
   { views, among, again }: Taken,
   isLastTry: boolean,
-): Promise<Grouped> {
+): Promise<Grouped | 'busy'> {
   const joined = await joinRefreshed(sql, batch, views)
   const stays = again ? new Set() : await leaveOutUnchanged(sql, batch, views)
   const ids = views.flatMap(({ id }) => (joined.has(id) || stays.has(id) ? [] : id))
-  const built = await readBuiltElsewhere(sql, batch, ids)
   const { decideGroups } = await import('./groups.ts')
-  const decided = await decideGroups(
-    sql,
-    batch,
-    { ids, among, built },
-    { isPatient: isPatient || !again, shadowBytes },
-    isLastTry,
-  )
-  const more = built.filter(({ view }) => !decided.locked.some((each) => each.view === view))
-  return { ...decided, locked: [...decided.locked, ...more] }
+  return decideGroups(sql, batch, { ids, among }, { isPatient: isPatient || !again, shadowBytes }, isLastTry)
 }
 
 const nothing: Grouped = { groups: [], each: [], views: [], locked: [] }

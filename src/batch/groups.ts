@@ -1,12 +1,13 @@
 import { findView, readObstacles } from '../catalog/db/catalog.ts'
 import type { OutlinedReader, ViewFacts } from '../catalog/plan/live-view.ts'
+import { batchPlaces } from '../catalog/plan/shadow-names.ts'
 import { Problem } from '../problem.ts'
 import { type GroupSeen, lookAtEach } from '../rebuild/db/group.ts'
 import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts'
 import { make } from '../rebuild/plan/make.ts'
 import { nothingStandsBetween, prove } from '../rebuild/plan/prove.ts'
 import { memberRequirements, placesRequirement } from '../rebuild/plan/requirements.ts'
-import { apart, batchKey, everything, materialized } from '../rebuild/plan/scope.ts'
+import { apart, batchKey, everything, materialized, type OutlinedScope } from '../rebuild/plan/scope.ts'
 import { readUsualDurations } from '../run/db/past.ts'
 import { planRegularTogether } from '../run/plan/refresh.ts'
 import { shortTogether } from '../run/plan/strategy.ts'
@@ -15,7 +16,7 @@ import type { Sql } from '../server/database.ts'
 import { mayPass, sqlstateOf } from '../server/failures.ts'
 import { readCopy } from '../server/standbys.ts'
 import { lookAgain } from '../server/transactions.ts'
-import { displayName } from '../sql/names.ts'
+import { displayName, quoteName } from '../sql/names.ts'
 import { statementsOf } from '../sql/plan.ts'
 import { besideCopy } from '../sql/replicas.ts'
 import { type AdvancingBatch, type Prepared, readAllAgain } from './advancing.ts'
@@ -27,6 +28,8 @@ import {
   type Grouped,
   type Grouping,
   giveUpGroup,
+  lockMembers,
+  readBuiltElsewhere,
   readCandidates,
   readThere,
 } from './db/batch-groups.ts'
@@ -39,24 +42,25 @@ interface ToDecide {
   ids: number[]
   /** The ids of all views of the batch that belong to these. */
   among: number[]
-  built: BuiltElsewhere[]
 }
 
 /**
  * What to do with these views. A lock on one keeps its whole group from being built: the group waits. If it has waited
- * long enough, the lock is in the way of rebuilding that view, and so of what it reads. What another batch has `built` is waited for.
+ * long enough, the lock is in the way of rebuilding that view, and so of what it reads. What another batch is building is waited for, also if
+ * only both would take it along. `busy`: another batch decides on one of these views at this moment.
  */
 export async function decideGroups(
   sql: Sql,
   batch: Batch,
-  { ids, among, built }: ToDecide,
+  { ids, among }: ToDecide,
   { isPatient, shadowBytes }: Pick<Grouping, 'isPatient' | 'shadowBytes'>,
   isLastTry: boolean,
-): Promise<Grouped> {
+): Promise<Grouped | 'busy'> {
   const there = await readThere(sql, batch, ids, shownBelow(sql))
-  if (there.length === 0) return { groups: [], each: [], views: [], locked: [] }
+  if (there.length === 0)
+    return { groups: [], each: [], views: [], locked: await readBuiltElsewhere(sql, batch, ids) }
   const shown = there.flatMap((view) => view.shown ?? [])
-  const seen = await lookAgain(() => lookAtEach(sql, [...there.map(({ oid }) => oid), ...shown]))
+  let seen = await lookAgain(() => lookAtEach(sql, [...there.map(({ oid }) => oid), ...shown]))
   const candidates = await readCandidates(
     sql,
     batch,
@@ -66,26 +70,45 @@ export async function decideGroups(
   const { exchange } = batch
   const maxShadowBytes = batch.maxShadowBytes === null ? null : batch.maxShadowBytes - shadowBytes
   const options = { exchange, maxShadowBytes, shown }
+  const names = new Set(materialized(seen.all).map(({ live }) => quoteName(live.view)))
+  const concerned = candidates.flatMap((each) =>
+    ids.includes(each.id) || names.has(quoteName(each)) ? each.id : [],
+  )
+  if (!(await lockMembers(sql, concerned))) return 'busy'
+  const built = await readBuiltElsewhere(sql, batch, concerned)
+  // What is waited for has shadows, which read these views, too, and are gone then.
+  if (built.length > 0) {
+    const isThere = ({ live }: OutlinedReader) => !new RegExp(batchPlaces).test(live.view.schema)
+    seen = { ...seen, all: { ...seen.all, members: seen.all.members.filter(isThere) } }
+  }
   // What stands in the way of a view matters only if it has a group.
   const { groups } = planTogether(seen.all, candidates, { ...options, refusals: new Map() })
+  const waited = new Map(built.map(({ oid, because }) => [oid, because]))
+  const waits = ({ group }: PlannedGroup<OutlinedScope>) =>
+    everything(group).some(({ oid }) => waited.has(oid))
   const refusals = await readRefusals(
     sql,
     batch,
     seen,
-    groups.flatMap(({ group }) => group.members),
+    groups.flatMap((each) => (waits(each) ? [] : each.group.members)),
   )
   if (!isPatient) for (const [oid, because] of inTheWay(seen)) refusals.set(oid, because)
-  for (const { oid, because } of built) seen.locked.set(oid, because)
   const planned = planTogether(seen.all, candidates, { ...options, refusals })
   const whole: PlannedGroup[] = []
   const locked: RefreshedEach[] = []
   for (const each of planned.groups) {
-    const because = everything(each.group).flatMap(({ oid }) => seen.locked.get(oid) ?? [])[0]
+    const because = everything(each.group).flatMap(
+      ({ oid }) => seen.locked.get(oid) ?? waited.get(oid) ?? [],
+    )[0]
     if (because === undefined) whole.push({ ...each, group: { members: seen.read(each.group.members) } })
     else
       for (const { id, asked, view } of candidates)
         if (asked && each.members.includes(id)) locked.push({ view, because })
   }
+  // Those that would only come along are told, too: a younger batch waits for this one.
+  const isTold = ({ view }: BuiltElsewhere) => locked.every((each) => each.view !== view)
+  for (const each of built.filter(isTold))
+    if (ids.includes(each.id) || locked.length > 0) locked.push({ view: each.view, because: each.because })
   const made = await form(sql, batch, whole, candidates, isLastTry)
   const views = viewsTogether(candidates, planned, made.groups)
   return { groups: made.groups, each: [...planned.each, ...made.each], views, locked }

@@ -139,7 +139,7 @@ async function inTheWayOfBatch(
   wanted: Strategy,
 ): Promise<string[]> {
   for (const member of members) {
-    const running = await findRunningRun(sql, member)
+    const running = await findRunningRun(sql, member, wanted === 'swap')
     if (running !== undefined) throw alreadyRunning(displayName(member), running)
   }
   if (wanted === 'swap') return []

@@ -8,7 +8,7 @@ import type { QualifiedName } from '../sql/names.ts'
 import type { Call, Result } from './call.ts'
 import { answer, deadlineOf, waitForRun } from './call.ts'
 import { readUsualDurations } from './db/past.ts'
-import { type Run, readRun } from './db/runs.ts'
+import { giveKeyBack, hasExchangedMeanwhile, type Run, readRun } from './db/runs.ts'
 import { findRecentSuccess, pauseReason, readPause, skipped, skippedUnchanged } from './db/skip.ts'
 import { execute, patienceOf, type Target } from './execute.ts'
 import type { Slices } from './plan/strategy.ts'
@@ -35,13 +35,19 @@ export interface RefreshRequest {
  * strategy of `plan/strategy.ts`); records and sends it (`execute.ts`, `send.ts`); the server does the work (`envelope/`) and
  * records the end, which is the answer. Without `force`, a paused view is skipped, and within the view's minimum interval the
  * answer is the run that last filled the view. If a refresh of the view goes on that does what people ask for, its end is the
- * answer.
+ * answer. If a run of another view is in the way, which exchanges views that this one would, it begins anew after that.
  */
 export async function refresh(request: RefreshRequest, call: Call): Promise<Result> {
-  const result = await execute({ name: 'refresh', find, plan }, request, call)
-  const running = result.error?.runningRunId
-  return running === undefined || isScheduled(call.trigger) ? result : join(running, request, call, result)
+  for (let tries = 1; ; tries++) {
+    const result = await execute({ name: 'refresh', find, plan }, request, call)
+    const mayPlanAgain = tries <= mostPlans && (await becauseOfOthers(result, call))
+    const joined = mayPlanAgain ? 'again' : await join(result, request, call)
+    if (joined !== 'again') return joined
+  }
 }
+
+/** A rebuild is planned again so many times because others have exchanged views meanwhile. */
+const mostPlans = 3
 
 interface RefreshTarget extends Target {
   view: ViewFacts
@@ -96,12 +102,21 @@ const plan = async (
   return planRefresh(sql, name, definition, { ...request, ifRunning: 'skip', until, seen: view, usual })
 }
 
-/** The end of the run that goes on. If it does something else: the refusal, with the difference. */
-async function join(runId: number, request: RefreshRequest, call: Call, refused: Result): Promise<Result> {
+/** The end of the run that goes on, if one is in the way. If it does something else: the refusal, with the difference. */
+async function join(refused: Result, request: RefreshRequest, call: Call): Promise<Result | 'again'> {
+  const runId = refused.error?.runningRunId
+  if (runId === undefined) return refused
   return call.database.withConnection(
     async (sql) => {
       const running = await readRun(sql, runId)
       if (running === undefined) return refused
+      if (running.view !== refused.view) {
+        await waitForRun(sql, runId, call.waitUntil)
+        if (Date.now() >= call.waitUntil) return refused
+        await giveKeyBack(sql, refused.runId)
+        return 'again'
+      }
+      if (isScheduled(call.trigger)) return refused
       const difference = differenceOf(running, request)
       if (difference !== null)
         return { ...refused, error: { ...(refused.error as RunError), hint: difference } }
@@ -111,6 +126,12 @@ async function join(runId: number, request: RefreshRequest, call: Call, refused:
     { deadline: deadlineOf(call) },
   )
 }
+
+/** Whether a rebuild has found another catalog because another run has exchanged views meanwhile, and there is time for it. */
+const becauseOfOthers = async ({ runId, error }: Result, call: Call): Promise<boolean> =>
+  error?.class === 'CatalogChanged' &&
+  Date.now() < call.waitUntil &&
+  call.database.withConnection((sql) => hasExchangedMeanwhile(sql, runId), { deadline: deadlineOf(call) })
 
 /** How a run differs from what a request wants, and what to type; null: in nothing that the request says. */
 function differenceOf(

@@ -161,9 +161,9 @@ export interface Plan {
   otherwise?: { plan: Plan; response: { strategy: string; because: string; sql: string[] } }
   /**
    * The other views of a group, which the run refreshes, too: each has a run of its own, which begins and ends together with
-   * this one.
+   * this one. A view without data has one, too, so that no other run exchanges it meanwhile; `fills`: it gets data (default).
    */
-  members?: { definitionId: number; schema: string; name: string; view: string }[]
+  members?: { definitionId: number; schema: string; name: string; view: string; fills?: boolean }[]
   /** Notes the counters of what is read, so that the next refresh may be left out: see docs/freshness.md. */
   counted?: true
   /** The run fills a shadow and ends as `built`. A later plan exchanges the shadow. */

@@ -168,31 +168,49 @@ export const readBatchGroups = (sql: Sql, batchId: string): Promise<BatchGroup[]
 export const readOpenGroups = async (sql: Sql, batchId: string): Promise<BatchGroup[]> =>
   (await readBatchGroups(sql, batchId)).filter(({ givenUp }) => givenUp === null)
 
-/** A view of a batch of which another batch is building a shadow. */
+/** A view that a batch would build, and of which another batch is building a shadow, or waits to do so. */
 export interface BuiltElsewhere extends RefreshedEach {
+  id: number
   oid: number
 }
 
 /**
- * Those of these views of a batch that another one is building, as long as somebody advances that. A batch that has groups of its own waits for
- * older ones only, so no two wait for each other.
+ * Those of these views, by the ids of their definitions, that another batch is building, as long as somebody advances that; or that an older
+ * one waits for, so that a batch that comes often does not keep others out. A batch that has groups of its own waits for
+ * older ones only, so no two wait for each other. An exchange that readers keep from its locks for longer is waited for only by who insists on a
+ * swap.
  */
 export const readBuiltElsewhere = (
   sql: Sql,
-  { id, serial }: Batch,
+  { id, serial, strategy }: Batch,
   ids: number[],
 ): Promise<BuiltElsewhere[]> => sql<BuiltElsewhere[]>`
-  select distinct on (v.definition_id) format('%I.%I', v.schema_name, v.view_name) as view, c.oid::int8 as oid,
-         format('batch %s is building it', b.id) as because
-    from viewkeeper.batch_views v
-    join viewkeeper.batches b on b.id <> v.batch_id and ${sql.unsafe(isOpenBatch)} and b.cancel_requested_at is null
+  select distinct on (d.id) d.id, format('%I.%I', d.schema_name, d.name) as view, c.oid::int8 as oid,
+         format('batch %s %s', b.id, case when waits then 'waits for it, and began earlier' else 'is building it' end) as because
+    from viewkeeper.definitions d
+    join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', d.schema_name, d.name)) and c.relkind = 'm'
+    join viewkeeper.batches b on b.id <> ${id} and ${sql.unsafe(isOpenBatch)} and b.cancel_requested_at is null
          and b.advanced_at > clock_timestamp() - interval '1 min'
          and (b.serial < ${serial} or not exists (select from viewkeeper.batch_groups own where own.batch_id = ${id}))
-    join viewkeeper.batch_groups g on g.batch_id = b.id and v.definition_id = any (g.members) and g.given_up is null
-    join pg_catalog.pg_class c on c.oid = to_regclass(format('%I.%I', v.schema_name, v.view_name)) and c.relkind = 'm'
-   where v.batch_id = ${id} and v.definition_id in (select value::integer from jsonb_array_elements_text(${sql.json(ids)}))
-     and not exists (select from viewkeeper.runs r where r.batch_id = b.id and r.definition_id = v.definition_id and r.status = 'success')
-   order by v.definition_id, b.serial`
+   cross join lateral (
+     select false from viewkeeper.batch_groups g
+      where g.batch_id = b.id and g.given_up is null
+        and (d.id = any (g.members) or exists (select from jsonb_array_elements(g.facts -> 'members') m where (m ->> 'oid')::int8 = c.oid::int8))
+        and not exists (select from viewkeeper.runs r where r.batch_id = b.id
+               and (r.definition_id = d.id and r.status = 'success' or r.definition_id = any (g.members) and r.built_at is not null and ${strategy !== 'swap'}
+                    and (r.status = 'failed' or r.status = 'running' and r.updated_at < clock_timestamp() - make_interval(secs => ${patienceSeconds}))))
+      union all
+     select true from jsonb_array_elements(b.locked) l where b.serial < ${serial} and l ->> 'view' = format('%I.%I', d.schema_name, d.name)) x(waits)
+   where d.id in (select value::integer from jsonb_array_elements_text(${sql.json(ids)}))
+   order by d.id, waits, b.serial`
+
+/** Locks the definitions of views that a batch is about to build, until its transaction ends: then others see that. False if another one has. */
+export async function lockMembers(sql: Sql, ids: number[]): Promise<boolean> {
+  const locked = await sql`
+    select from viewkeeper.definitions d
+     where d.id in (select value::integer from jsonb_array_elements_text(${sql.json(ids)})) for no key update skip locked`
+  return locked.length === new Set(ids).size
+}
 
 /**
  * Drops the shadows of a group. Its built runs end as skipped, with the reason, and their views get another attempt, which

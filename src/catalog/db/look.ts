@@ -8,10 +8,15 @@ import type { Plan } from '../../sql/plan.ts'
 import { dependentsOf, type ViewFacts, type ViewSnapshot } from '../plan/live-view.ts'
 import { readView } from './catalog.ts'
 
-/** The id of the view's running run. */
-export async function findRunningRun(sql: Sql, { schema, name }: QualifiedName): Promise<number | undefined> {
+/** The id of the view's running run. `exchanges`: also if it exchanges a shadow of a batch, which may wait for readers for long. */
+export async function findRunningRun(
+  sql: Sql,
+  { schema, name }: QualifiedName,
+  exchanges = true,
+): Promise<number | undefined> {
   const [row] = await sql<{ id: number }[]>`
-    select id from viewkeeper.runs where schema_name = ${schema} and view_name = ${name} and status = 'running'`
+    select id from viewkeeper.runs
+     where schema_name = ${schema} and view_name = ${name} and status = 'running' and (${exchanges} or built_at is null)`
   return row?.id
 }
 

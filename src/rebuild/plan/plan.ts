@@ -59,10 +59,17 @@ export function planRebuild(scope: Scope, lead: ViewFacts, options: RebuildOptio
   const filled = withData ? materialized(scope).filter(({ populated }) => populated) : []
   const checkings = filled.map((member) => of(member).checking)
   const others = materialized(scope)
-    .filter(({ oid, populated }) => populated && oid !== lead.oid)
+    .filter(({ oid }) => oid !== lead.oid)
     .map((member) => {
       const { schema, name } = member.live.view
-      return { definitionId: of(member).definitionId, schema, name, view: displayName(member.live.view) }
+      const fills = filled.includes(member)
+      return {
+        definitionId: of(member).definitionId,
+        schema,
+        name,
+        view: displayName(member.live.view),
+        fills,
+      }
     })
   return {
     ifRunning,

@@ -158,12 +158,13 @@ const followersOf = (sql: Sql, { members }: Pick<Plan, 'members'>) =>
     : sql`,
     followers as (
       insert into viewkeeper.runs (definition_id, schema_name, view_name, operation, trigger, requested_by, caller, claim_by,
-                                   group_run_id, meta)
+                                   group_run_id, fills, meta)
       select (m ->> 'definitionId')::integer, m ->> 'schema', m ->> 'name', l.operation, l.trigger, l.requested_by, l.caller,
-             l.claim_by, l.id, jsonb_build_object('request', jsonb_strip_nulls(jsonb_build_object(
+             l.claim_by, l.id, f.fills, jsonb_build_object('request', jsonb_strip_nulls(jsonb_build_object(
                'withoutChecks', l.meta #> '{request,withoutChecks}')), 'response', jsonb_build_object('strategy', 'swap',
-               'because', format('it reads %I.%I, and was refreshed together with it (run %s)', l.schema_name, l.view_name, l.id)))
-        from made l, jsonb_array_elements(l.plan -> 'members') m)`
+               'because', format('it reads %I.%I, and was %s together with it (run %s)', l.schema_name, l.view_name,
+               case when f.fills then 'refreshed' else 'exchanged without data' end, l.id)))
+        from made l, jsonb_array_elements(l.plan -> 'members') m, coalesce((m ->> 'fills')::boolean, true) f(fills))`
 
 /** How a run ended without being sent to the server: its plan was refused, or it had nothing to do. */
 export type EndedAtOnce =
@@ -290,4 +291,19 @@ export async function readSentRun(sql: Sql): Promise<Run | undefined> {
 export async function readRunStatus(sql: Sql, id: number): Promise<RunStatus | undefined> {
   const [row] = await sql<{ status: RunStatus }[]>`select status from viewkeeper.runs where id = ${id}`
   return row?.status
+}
+
+/** Another run may have the idempotency key of this one, which was not needed. */
+export async function giveKeyBack(sql: Sql, id: number): Promise<void> {
+  await sql`update viewkeeper.runs set idempotency_key = null where id = ${id} and status = 'skipped'`
+}
+
+/** Whether another run has exchanged or made a view while this one, which has ended, was working. */
+export async function hasExchangedMeanwhile(sql: Sql, id: number): Promise<boolean> {
+  const rows = await sql`
+    select from viewkeeper.runs r join viewkeeper.runs o on o.finished_at between r.started_at and r.finished_at and o.status = 'success'
+     where r.id = ${id} and r.id not in (o.id, coalesce(o.group_run_id, 0))
+       and (o.operation <> 'refresh' or o.meta #>> '{response,strategy}' = 'swap')
+       and o.id > r.id - 10000 limit 1`
+  return rows.length > 0
 }

@@ -440,6 +440,7 @@ begin
           execute work #>> '{cutOver,holders}' into holders;
           nap := least(2.0, 0.05 * 2 ^ least(tries, 6)) * (0.5 + random());
           if clock_timestamp() + make_interval(secs => nap) > give_up_at or conflicts > 3 and statement ? 'computesRows'
+              or tries > 8 and members <> '{}' and viewkeeper.is_awaited(run)
               or failure is null and split_part(regexp_replace(ctx, '"[^"]*"', '', 'g'), E'\n', 1) ~ '\mRAISE\M' then
             raise;
           end if;
