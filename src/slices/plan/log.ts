@@ -117,8 +117,15 @@ end
   const named = (...rows: string[]) => {
     const keys = rows.map((each) => `select ${column} as k from ${each}_rows`).join(' union all ')
     const instead = `null::${key.declared === 'boolean' ? 'integer' : 'boolean'} as ${column}`
-    return `insert into ${log} (${quoteIdentifier(by)}, whole) select d.k::${key.plain}, d.k is null and d.is_odd from (
-      select distinct case when n.is_odd then null else n.k::text end as k, n.is_odd
+    // Of a type that somebody has made, a cast may be of his own, too: only the functions of the type are called.
+    const [text, value] = key.plain.includes('.')
+      ? [
+          'case when n.k is not null then concat(n.k) end',
+          `(jsonb_populate_record(null::${log}, jsonb_build_object(${literal(by)}, d.k))).${quoteIdentifier(by)}`,
+        ]
+      : ['n.k::text', `d.k::${key.plain}`]
+    return `insert into ${log} (${quoteIdentifier(by)}, whole) select ${value}, d.k is null and d.is_odd from (
+      select distinct case when n.is_odd then null else ${text} end as k, n.is_odd
         from (select ${instead}) f cross join lateral (select r.k, pg_typeof(r.k)::text <> ${literal(key.declared)} as is_odd from (${keys}) r) n) d;`
   }
   return body(`elsif tg_op = 'TRUNCATE' or not has_table_privilege(tg_relid, 'trigger with grant option') then
