@@ -65,9 +65,7 @@ export async function applySchema(sql: Sql, steps: SchemaStep[]): Promise<Migrat
   await insistOnPlpgsql(sql)
   await settingUp(sql, (transaction) => prepareJournal(transaction, steps)).catch(async (error) => {
     if (sqlstateOf(error) !== '42501') throw error
-    const missing =
-      (await readMissingRights(sql, usingSchemaQuery)) || (await readMissingRights(sql, settingUpQuery))
-    throw problemOf(error, sentences(missing, byCommand))
+    throw problemOf(error, sentences(await readMissingRights(sql, settingUpQuery), byCommand))
   })
   const applied: string[] = []
   for (const step of steps) {
@@ -184,28 +182,6 @@ const usingPlpgsqlQuery = hintsQuery([
     given: `l.lanname <> 'plpgsql' or has_language_privilege(session_user, l.oid, 'usage')`,
   }),
 ])
-
-/** A query for what keeps the login from using schema `viewkeeper` as it is. */
-const usingSchemaQuery = hintsQuery(
-  (
-    [
-      [`'usage'`, `'schema viewkeeper'`, `has_schema_privilege(session_user, n.oid, 'usage')`],
-      [
-        `'select, insert, update, delete'`,
-        `'all tables in schema viewkeeper'`,
-        `(select bool_and(has_table_privilege(session_user, c.oid, 'select')) from pg_class c where c.relnamespace = n.oid and c.relkind in ('r', 'v'))`,
-      ],
-    ] as const
-  ).map(([name, on, given]) =>
-    privilege('pg_namespace n', {
-      privilege: name,
-      on,
-      to: 'asked.oid',
-      owner: 'n.nspowner',
-      given: `n.nspname <> 'viewkeeper' or ${given}`,
-    }),
-  ),
-)
 
 /** A query for what keeps the login from making schema `viewkeeper`, or from changing what is in the schema. */
 const settingUpQuery = hintsQuery([

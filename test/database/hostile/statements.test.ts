@@ -28,6 +28,7 @@ import { applySchema } from '../../../src/own-schema/db/apply.ts'
 import { changeOwnPassword } from '../../../src/own-schema/db/role.ts'
 import { cancel } from '../../../src/run/cancel.ts'
 import { create } from '../../../src/run/create.ts'
+import { giveKeyBack, hasExchangedMeanwhile } from '../../../src/run/db/runs.ts'
 import { drop } from '../../../src/run/drop.ts'
 import { listRuns } from '../../../src/run/read.ts'
 import { refresh } from '../../../src/run/refresh.ts'
@@ -299,6 +300,8 @@ async function doWhatFails(database: Database): Promise<void> {
   const waits = advanceToEnd(database, locked)
   await untilWaitingAgain(place.sql, 'viewkeeper', waits)
   await database.withConnection((sql) => readFix(sql, { code: '55P03' }))
+  await database.withConnection((sql) => giveKeyBack(sql, 0))
+  await database.withConnection((sql) => hasExchangedMeanwhile(sql, 0))
   await cancelBatch(locked, call())
   await holder`rollback`
   await waits

@@ -232,7 +232,10 @@ describe('all members succeed together, or none', () => {
     const [first, second] = await withGateClosed(sql, 'busy_above', async (open) => {
       const running = refresh({ view: 'busy_above', strategy: 'concurrent' }, callOn(database))
       await untilAtGate(sql, 'busy_above')
-      const refused = await swap('busy_below')
+      const refused = await refresh(
+        { view: 'busy_below', strategy: 'swap' },
+        callOn(database, { waitUntil: Date.now() + 1000 }),
+      )
       await open()
       return [await running, refused]
     })

@@ -360,7 +360,7 @@ test('a refresh that took much longer than usual is told after the look that fin
       from viewkeeper.runs order by id limit 1`
   await look()
   await until('the message', async () => program.accepted.length === 1)
-  expect(JSON.parse(program.accepted[0]!.body).text).toMatch(/^public\.fine is slow \[shop\]/)
+  expect(JSON.parse(program.accepted[0]!.body).text).toMatch(/^`public\.fine is slow \[shop\]`/)
 })
 
 describe('a configuration is refused if', () => {
