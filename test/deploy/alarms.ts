@@ -66,7 +66,7 @@ async function becomeStale({ aws, sql, functions }: Deployed, inbox: Inbox, chat
   await stage('… and the same as JSON', async () => {
     const { text } = await chat.find('the stale view', ({ text }) => text.includes('public.sales is stale'))
     const { source, content } = JSON.parse(text)
-    assert.deepEqual([source, content.title], ['custom', first.subject])
+    assert.deepEqual([source, content.title], ['custom', `\`${first.subject}\``])
   })
   await stage(
     'a second one is a second mail',
