@@ -7,7 +7,7 @@ import { executeStatements, StatementRefused } from '../rebuild/db/statements.ts
 import { make } from '../rebuild/plan/make.ts'
 import { nothingStandsBetween, prove } from '../rebuild/plan/prove.ts'
 import { memberRequirements, placesRequirement } from '../rebuild/plan/requirements.ts'
-import { apart, batchKey, everything, materialized, type OutlinedScope } from '../rebuild/plan/scope.ts'
+import { apart, batchKey, everything, materialized } from '../rebuild/plan/scope.ts'
 import { readUsualDurations } from '../run/db/past.ts'
 import { planRegularTogether } from '../run/plan/refresh.ts'
 import { shortTogether } from '../run/plan/strategy.ts'
@@ -84,13 +84,13 @@ export async function decideGroups(
   // What stands in the way of a view matters only if it has a group.
   const { groups } = planTogether(seen.all, candidates, { ...options, refusals: new Map() })
   const waited = new Map(built.map(({ oid, because }) => [oid, because]))
-  const waits = ({ group }: PlannedGroup<OutlinedScope>) =>
-    everything(group).some(({ oid }) => waited.has(oid))
   const refusals = await readRefusals(
     sql,
     batch,
     seen,
-    groups.flatMap((each) => (waits(each) ? [] : each.group.members)),
+    groups.flatMap(({ group }) =>
+      everything(group).some(({ oid }) => waited.has(oid)) ? [] : group.members,
+    ),
   )
   if (!isPatient) for (const [oid, because] of inTheWay(seen)) refusals.set(oid, because)
   const planned = planTogether(seen.all, candidates, { ...options, refusals })
