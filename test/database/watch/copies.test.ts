@@ -18,11 +18,11 @@ import { unheard } from '../../support/aws/publisher.ts'
 import { administrator, callOn, templateDatabase, useDatabase } from '../../support/servers/database.ts'
 import { callPutBack, callSetAside } from '../../support/views/alter.ts'
 
-// Copies of a database that is at work: docs/copies.md says what is in them, and has the SQL that is executed here.
+// Copies of a database that is at work: docs/databases.md says what is in them, and has the SQL that is executed here.
 
 const { url } = useDatabase()
 const addressOf = (name: string) => url.replace(/[^/]*$/, name)
-const page = readFileSync(new URL('../../../docs/copies.md', import.meta.url), 'utf8')
+const page = readFileSync(new URL('../../../docs/databases.md', import.meta.url), 'utf8')
 const silenced = /```sql\n([^`]+)```/.exec(page)?.[1] as string
 const name = () => `copy_${randomUUID().slice(0, 8)}`
 const origin = name()

@@ -117,7 +117,7 @@ export const madeParts: MadePart[] = [
   { page: page('cost.md'), name: 'tenants', text: exampleTable(tenants()) },
   { page: page('cost.md'), name: 'costs', text: costTable(kinds.created) },
   {
-    page: page('scale.md'),
+    page: page('benchmarks.md'),
     name: 'quotas',
     text: quotaTable({
       'an environment with its own server': kinds.created,
