@@ -91,8 +91,15 @@ export const optionTable = (): string => {
   return table({ ...others, database: database! })
 }
 
-/** The options of `viewkeeper serve` as a table. */
-export const serveTable = (): string => table(ofServe)
+/** The options of `viewkeeper serve` alone as a table, below the names of those that an environment has, too. */
+export const serveTable = (): string =>
+  [
+    `${Object.keys(common)
+      .map((name) => `\`${name}\``)
+      .join(', ')} mean what they mean for [an environment on AWS](environments.md#every-field). Besides:`,
+    '',
+    table(without(ofServe, common)),
+  ].join('\n')
 
 const table = (fields: Fields): string =>
   [tableHead('field'), ...Object.entries(fields).flatMap(([name, field]) => rows(name, field)), ''].join('\n')

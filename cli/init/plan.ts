@@ -182,7 +182,7 @@ function deploySteps(facts: Facts, execute: string, commands?: string[]): string
       `  ${execute} viewkeeper notify --test                    # once somebody is told`,
       `  ${execute} viewkeeper serve                            # schedules, monitor, API and page`,
       ...(facts.shapes
-        ? ['', `what to fill in, and how it is started: node_modules/viewkeeper/docs/serve-shapes.md`]
+        ? ['', `what to fill in, and how it is started: node_modules/viewkeeper/docs/serve.md#where-it-runs`]
         : []),
     ]
   if (app === 'javascript')
@@ -225,7 +225,7 @@ ${app === 'serve' ? served(name) : isDeployed(app) ? environments : ''}})
 const { schedules, batchConcurrency, monitorEveryMinutes, remindEveryHours } = defaults
 
 const served = (name: string) => `
-  // What \`npx viewkeeper serve\` does: these are the defaults. Every option: node_modules/viewkeeper/docs/serve-options.md
+  // What \`npx viewkeeper serve\` does: these are the defaults. Every option: node_modules/viewkeeper/docs/serve.md#options
   serve: {
     // The name that mails, the page, metrics and commands say.
     environment: '${name}',

@@ -125,7 +125,7 @@ export const madeParts: MadePart[] = [
     }),
   },
   { page: page('environments.md'), name: 'options', text: optionTable() },
-  { page: page('serve-options.md'), name: 'options', text: serveTable() },
+  { page: page('serve.md'), name: 'options', text: serveTable() },
   { page: page('cdk.md'), name: 'props', text: propTable() },
   { page: new URL('../../../src/config/options.ts', import.meta.url), name: null, text: optionTypes() },
   { page: new URL('../../../src/methods.ts', import.meta.url), name: null, text: await methodTypes() },

@@ -154,7 +154,7 @@ describe('the shapes', () => {
 
   test('log in as nobody who may do everything', () => {
     expect(Object.values(compose.secrets)).toEqual(['database_url'])
-    const [login] = [...read('docs/serve-shapes.md').matchAll(/postgres:\/\/(\w+):/g)].map(([, name]) => name)
+    const [login] = [...read('docs/serve.md').matchAll(/postgres:\/\/(\w+):/g)].map(([, name]) => name)
     expect(shape('login.sql')).toContain(`create role ${login} login createrole`)
     const mounted: string[] = parse(shape('compose.yaml')).services.database.volumes
     expect(mounted).toContain('./login.sql:/docker-entrypoint-initdb.d/login.sql:ro')
