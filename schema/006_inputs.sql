@@ -177,21 +177,28 @@ begin atomic
   select tree ~ ':(op)?funcid (292[3-9]|293[03-8]|3685|3689|3690) ';
 end;
 
--- Whether the query of a view reaches more than relations: functions, operators and types of users, also where only its values have them;
--- row security; tables abroad; the SQL of a text. Most queries do not. A table may have a foreign heir, far below it.
-create function viewkeeper.reads_more(relation oid) returns boolean
-language sql stable
-begin atomic
-  select exists (
-    select from pg_catalog.pg_rewrite w join pg_catalog.pg_depend d on d.classid = 'pg_catalog.pg_rewrite'::regclass and d.objid = w.oid
-      left join pg_catalog.pg_class c on d.refclassid = 'pg_catalog.pg_class'::regclass and c.oid = d.refobjid
-     where w.ev_class = relation and w.rulename = '_RETURN' and d.refobjid <> relation
-       and (d.refclassid in ('pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_operator'::regclass, 'pg_catalog.pg_type'::regclass, 'pg_catalog.pg_opclass'::regclass)
-            or c.relkind = 'f' or c.relrowsecurity or c.relhassubclass and exists (select from pg_catalog.pg_foreign_table)
-            or exists (select from pg_catalog.pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and a.atttypid >= 12000
-                          and (a.attnum = d.refobjsubid or w.ev_action::text ~ ':varattno 0 :vartype (?!2249 )'))))
-    or exists (select from pg_catalog.pg_rewrite w where w.ev_class = relation and w.rulename = '_RETURN' and viewkeeper.executes_text(w.ev_action::text));
-end;
+-- What the query of a view has besides plain tables and what is the server's own, which most views have not: `to_lock` what its refresh locks too late or
+-- through which, `to_follow` what may tell how old its data are, or hide that: functions, operators and types of users, also where only its values have
+-- them; other views; row security; tables abroad, also far below a table as its heirs; the SQL of a text.
+create function viewkeeper.reads(relation oid, out to_lock boolean, out to_follow boolean)
+language plpgsql stable set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan as $$
+declare
+  rule oid;
+  tree text;
+begin
+  select w.oid, w.ev_action::text into rule, tree from pg_rewrite w where w.ev_class = relation and w.rulename = '_RETURN';
+  select coalesce(bool_or(c.oid is null or c.relkind in ('v', 'p') or c.relhassubclass or c.relrowsecurity or users.has), false),
+         coalesce(bool_or(d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass, 'pg_type'::regclass, 'pg_opclass'::regclass)
+                       or c.relkind in ('m', 'v', 'f') or c.relrowsecurity or c.relhassubclass and exists (select from pg_foreign_table) or users.reads), false)
+         or viewkeeper.executes_text(tree)
+    into to_lock, to_follow
+    from pg_depend d
+    left join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid
+   cross join lateral (
+     select count(*) > 0 as has, bool_or(a.attnum = d.refobjsubid or tree ~ ':varattno 0 :vartype (?!2249 )') as reads
+       from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and a.atttypid >= 12000) users
+   where d.classid = 'pg_rewrite'::regclass and d.objid = rule and d.refobjid <> relation;
+end $$;
 
 -- Locks all that the query of a view reads against `truncate` and its like, until the end of the transaction: a statement that waits for such a
 -- lock itself has its snapshot already, and finds the table empty. The server locks what it writes down, and asks for no right on it.
@@ -204,13 +211,7 @@ declare
   heir regclass;
 begin
   perform pg_get_viewdef(relation);
-  -- Most views read plain tables.
-  if not exists (
-       select from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
-         left join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid
-        where w.ev_class = relation and d.refobjid <> relation
-          and (d.refclassid <> 'pg_class'::regclass or c.relkind in ('v', 'p') or c.relhassubclass or c.relrowsecurity
-               or exists (select from pg_attribute a where a.attrelid = c.oid and a.attnum > 0 and a.atttypid >= 12000))) then
+  if not (select r.to_lock from viewkeeper.reads(relation) r) then
     return;
   end if;
   loop
@@ -532,7 +533,7 @@ comment on function viewkeeper.world is 'Everything but rows of tables that the 
 comment on function viewkeeper.changed is 'What differs between two worlds, in words; null: nothing.';
 comment on function viewkeeper.executes_text is 'Whether a stored expression calls a function that executes SQL from a text.';
 comment on function viewkeeper.lock_read is 'Locks what the query of a view reads, as its refresh will.';
-comment on function viewkeeper.reads_more is 'Whether the query of a view reaches more than relations.';
+comment on function viewkeeper.reads is 'What the query of a view has besides plain tables, to lock and to follow.';
 comment on function viewkeeper.seen is 'How old the data will be with which a view is about to be filled.';
 comment on function viewkeeper.inputs is 'What the rows of a view depend on, with the counters of its tables.';
 comment on function viewkeeper.hiding is 'The sessions and transactions that may hide commits from the server''s counters, and since when.';

@@ -269,11 +269,7 @@ begin
               -- Whether the query reaches anything but plain tables and what is the server's own, or its definition names what
               -- it reads. Most views read tables only: then the functions of the record, which take longer to plan than a refresh
               -- of a small view, are neither called nor planned.
-              if work ? 'counted' or viewkeeper.reads_more(made)
-                or exists (
-                  select from pg_rewrite w join pg_depend d on d.classid = 'pg_rewrite'::regclass and d.objid = w.oid
-                    join pg_class c on d.refclassid = 'pg_class'::regclass and c.oid = d.refobjid
-                   where w.ev_class = made and d.refobjid <> made and c.relkind in ('m', 'v'))
+              if work ? 'counted' or (select r.to_follow from viewkeeper.reads(made) r)
                 or exists (select from viewkeeper.definitions d
                             where d.schema_name = target #>> '{view,0}' and d.name = target #>> '{view,1}' and d.depends_on <> '{}') then
                 seen := seen || jsonb_build_object(made::oid, jsonb_build_object('view', target -> 'view', 'inputs',
