@@ -109,7 +109,7 @@ describe('freezing', () => {
     project.author('sales', 'select id, total + 1234567 as total from public.orders', `uniqueKey: ['id']`)
     await project.succeed(...freeze())
 
-    const docs = readFileSync(new URL('../../../docs/diff.md', import.meta.url), 'utf8')
+    const docs = readFileSync(new URL('../../../docs/checks.md', import.meta.url), 'utf8')
     const [, block] = /```yaml\n([\s\S]+?)```/.exec(docs) as unknown as [string, string]
     const [step] = parse(block) as [{ run: string }]
     const { code, err } = await project.shell(step.run, { GITHUB_STEP_SUMMARY: 'summary.md' })
