@@ -299,7 +299,7 @@ function remarksOf({ parameters, proxies, ...server }: FoundServer): string[] {
       ? ['// rds.force_ssl is off: Viewkeeper uses TLS all the same.']
       : []),
     ...(parameters['rds.logical_replication'] === '1'
-      ? ['// Logical replication is on: docs/side-effects.md says what subscribers get of Viewkeeper.']
+      ? ['// Logical replication is on: docs/strategies.md says what subscribers get of Viewkeeper.']
       : []),
     '// Not seen: whether the network lets the functions in (its ACLs), and which roles own views (npx viewkeeper doctor).',
   ]

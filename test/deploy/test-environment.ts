@@ -31,7 +31,7 @@ export const creatingEnvironment: EnvironmentOptions = {
   alarmEmails: [],
 }
 
-/** The policy of docs/callers.md for somebody who refreshes one view and does nothing else. */
+/** The policy of docs/http.md for somebody who refreshes one view and does nothing else. */
 export const refreshPolicy = (apiId: string): object => ({
   Version: '2012-10-17',
   Statement: [
@@ -43,7 +43,7 @@ export const refreshPolicy = (apiId: string): object => ({
   ],
 })
 
-/** The policy of docs/callers.md for somebody who starts batches and looks at them. */
+/** The policy of docs/http.md for somebody who starts batches and looks at them. */
 export const batchPolicy = (apiId: string): object => ({
   Version: '2012-10-17',
   Statement: [
@@ -58,7 +58,7 @@ export const batchPolicy = (apiId: string): object => ({
   ],
 })
 
-/** The policy of docs/callers.md for somebody who uses the command line on an environment. */
+/** The policy of docs/http.md for somebody who uses the command line on an environment. */
 export const commandPolicy = (environment: string, migrateFunction: string): object => ({
   Version: '2012-10-17',
   Statement: [

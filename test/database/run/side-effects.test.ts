@@ -5,7 +5,7 @@ import { refresh } from '../../../src/run/refresh.ts'
 import { callOn, useDatabase } from '../../support/servers/database.ts'
 import { until } from '../../support/waiting/until.ts'
 
-// What a refresh does to those who did not ask for it: docs/side-effects.md has the figures.
+// What a refresh does to those who did not ask for it: docs/strategies.md has the figures.
 
 const { database, sql, url } = useDatabase()
 const strategies = ['regular', 'concurrent', 'swap'] as const

@@ -19,7 +19,7 @@ export interface Answer {
   body: string
 }
 
-/** Calls as docs/callers.md tells operators to: with curl, which signs. */
+/** Calls as docs/http.md tells operators to: with curl, which signs. */
 export async function curl(
   url: string,
   { method = 'GET', headers = {}, body, sign }: Call = {},
